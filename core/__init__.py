@@ -1,0 +1,1 @@
+"""Exoguard's engine, guards and adapters: everything that is deployed beside function_app.py."""

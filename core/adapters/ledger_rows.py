@@ -1,0 +1,89 @@
+"""How rows of the state table look, and what time the storage service has."""
+
+import contextlib
+import email.utils
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.data.tables import TableEntity
+
+from core.model import Case, ChangeRecord, Exemption, RunReport, digest
+from core.ports import Row
+from core.records import written
+from core.report import bounded, document
+
+SCHEMA = 1
+
+type Entity = dict[str, Any]
+
+
+@dataclass(slots=True)
+class ServiceClock:
+    """The storage service's time: its last Date header plus what has passed here since."""
+
+    date: datetime = field(default_factory=lambda: datetime.now(UTC))
+    mark: float = field(default_factory=time.monotonic)
+
+    def hear(self, response: Any) -> None:
+        """Take the time from an answer (a hook of the pipeline)."""
+        text = response.http_response.headers.get("Date")
+        if text:
+            with contextlib.suppress(ValueError):
+                self.date, self.mark = email.utils.parsedate_to_datetime(text), time.monotonic()
+
+    def now(self) -> datetime:
+        """What time the service has now."""
+        return self.date + timedelta(seconds=time.monotonic() - self.mark)
+
+
+def record_entity(
+    guard: str, key: str, record: Case | ChangeRecord | Exemption, ended: datetime | None = None
+) -> Entity:
+    """A record as a row. `ended` is when it began to age, for `tidy`."""
+    return {
+        "PartitionKey": guard,
+        "RowKey": key,
+        "v": SCHEMA,
+        "ended": ended.isoformat() if ended else "",
+        "body": written(record),
+    }
+
+
+def run_entity(guard: str, run: str, document: Mapping[str, object], ended: datetime) -> Entity:
+    """A run's document as a row."""
+    return {
+        "PartitionKey": guard,
+        "RowKey": f"run|{run}",
+        "v": SCHEMA,
+        "ended": ended.isoformat(),
+        "body": bounded(document),
+    }
+
+
+def entity_of(guard: str, row: Row) -> Entity:
+    """Any row of the port as an entity."""
+    match row:
+        case Case():
+            return record_entity(guard, f"case|{row.key}", row, row.closed)
+        case ChangeRecord():
+            return record_entity(guard, f"change|{row.id}", row, row.at)
+        case Exemption():
+            return record_entity(guard, f"exempt|{digest(row.subject)}", row)
+        case RunReport():
+            return run_entity(guard, row.run, document(row), row.finished or row.started)
+
+
+def removals(rows: Iterable[TableEntity]) -> list[Any]:
+    """Operations that delete rows nobody has changed since they were read."""
+    return [
+        (
+            "delete",
+            row,
+            {"etag": row.metadata["etag"], "match_condition": MatchConditions.IfNotModified},
+        )
+        for row in rows
+    ]

@@ -1,0 +1,406 @@
+"""The ledger on Azure Table Storage: one partition a guard, every write fenced by its lease row.
+
+    PartitionKey  guard
+    RowKey        lease              owner, until, epoch, nonce; the guard's state
+                  case|<key>         a case and its news
+                  change|<id>        a change, from intention to outcome, with what was before
+                  exempt|<hash>      an exemption
+                  run|<run id>       a run's report; run ids sort newest first
+
+A claim is the lease row taken by ETag. Each write of a claim is an entity-group transaction whose
+first operation replaces the lease row under the ETag the claim holds: an owner that was paused
+while another took over fails as a whole. The time that decides is the storage service's (the Date
+header of its answers), never this machine's. Each attempt carries a nonce, so that a write whose
+reply was lost is recognised instead of taken for somebody else's.
+
+Limits: 100 operations and 4 MiB a transaction, 64 KiB a string property (Microsoft Learn:
+Understanding the Table service data model; Performing entity group transactions).
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import batched
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.data.tables import TableEntity, TableTransactionError, UpdateMode
+from azure.data.tables.aio import TableClient
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from core.adapters.ledger_rows import (
+    SCHEMA,
+    Entity,
+    ServiceClock,
+    entity_of,
+    record_entity,
+    removals,
+    run_entity,
+)
+from core.errors import ClaimLost, LedgerError
+from core.model import Case, ChangeRecord, Exemption, GuardState, Memory, digest
+from core.ports import Claim, Row
+from core.records import read, written
+
+log = logging.getLogger("exoguard.ledger")
+
+LEASE = timedelta(seconds=60)
+RENEW_EVERY = 20.0
+# Less than this left, and a write might reach the service after the lease ended.
+MARGIN = 15.0
+BATCH = 99  # and the fence
+KEEP_RUNS = timedelta(days=30)
+KEEP_CASES = timedelta(days=90)
+KEEP_CHANGES = timedelta(days=400)
+PASSING = frozenset({408, 429, 500, 502, 503, 504})
+
+# What a caller wants to hear: malformed, not there, there already, changed since.
+ANSWERS = frozenset({400, 404, 409, 412})
+RELEASED = datetime.fromtimestamp(0, UTC).isoformat()
+
+
+def trouble(error: HttpResponseError) -> str:
+    """What went wrong with the state, and the remedy where one is known."""
+    if error.status_code in (401, 403):
+        return "the state table refuses access: assign Storage Table Data Contributor to the app"
+    return f"the state table answers {error.status_code}"
+
+
+def passing(error: BaseException) -> bool:
+    """True for trouble of the service or the way to it, not an answer to what was asked."""
+    if isinstance(error, HttpResponseError):
+        return error.status_code in PASSING
+    return isinstance(error, AzureError)
+
+
+class TableLedger:
+    """Implements the Ledger port. `table` must have its own retries off."""
+
+    def __init__(self, table: TableClient) -> None:
+        self.table = table
+        self.clock = ServiceClock()
+        self.ready = False
+
+    async def call[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """One operation, tried again through passing trouble; then LedgerError."""
+        policy = AsyncRetrying(
+            retry=retry_if_exception(passing),
+            stop=stop_after_attempt(5),
+            wait=wait_random_exponential(multiplier=0.2, max=5),
+            reraise=True,
+        )
+        try:
+            return await policy(attempt)
+        except HttpResponseError as error:
+            if error.status_code in ANSWERS:
+                raise
+            raise LedgerError(trouble(error)) from error
+        except AzureError as error:
+            raise LedgerError(f"the state table: {type(error).__name__}") from error
+
+    async def prepare(self) -> None:
+        """Make the table if it is not there."""
+        if self.ready:
+            return
+        with contextlib.suppress(ResourceExistsError):
+            await self.call(lambda: self.table.create_table(raw_response_hook=self.clock.hear))
+        self.ready = True
+
+    async def row(self, guard: str, key: str) -> TableEntity | None:
+        """One row, or None."""
+        try:
+            return await self.call(
+                lambda: self.table.get_entity(guard, key, raw_response_hook=self.clock.hear)
+            )
+        except ResourceNotFoundError:
+            return None
+
+    async def rows(self, query: str, **parameters: str) -> list[TableEntity]:
+        """All rows that match; values only as parameters, never written into the query."""
+
+        async def scan() -> list[TableEntity]:
+            pages = self.table.query_entities(query, parameters=parameters)
+            return [entity async for entity in pages]
+
+        return await self.call(scan)
+
+    @asynccontextmanager
+    async def claim(self, guard: str, run: str) -> AsyncIterator[Claim | None]:
+        """Hold a guard for one run, renewing while the block runs; None when another holds it."""
+        await self.prepare()
+        held = await self.take(guard, run)
+        if held is None:
+            yield None
+            return
+        renewal = asyncio.create_task(held.keep())
+        try:
+            yield held
+        finally:
+            renewal.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await renewal
+            with contextlib.suppress(LedgerError, HttpResponseError):
+                await held.release()
+
+    async def take(self, guard: str, run: str) -> "TableClaim | None":
+        """The lease row made, or taken over when its time has run out."""
+        nonce = secrets.token_hex(8)
+        found = await self.row(guard, "lease")
+        if found and int(found.get("v", 0)) > SCHEMA:
+            raise LedgerError(f"the lease of {guard} was written by a newer version")
+        now = self.clock.now()
+        if found and datetime.fromisoformat(found["until"]) > now:
+            return None
+        entity: Entity = {
+            "PartitionKey": guard,
+            "RowKey": "lease",
+            "v": SCHEMA,
+            "owner": run,
+            "until": (now + LEASE).isoformat(),
+            "epoch": int(found["epoch"]) + 1 if found else 1,
+            "nonce": nonce,
+            "state": found.get("state", "") if found else "",
+        }
+        try:
+            if found:
+                answer = await self.call(lambda: self.replace(entity, found.metadata["etag"]))
+            else:
+                answer = await self.call(lambda: self.table.create_entity(entity))
+            etag = answer["etag"]
+        except (ResourceModifiedError, ResourceExistsError, ResourceNotFoundError):
+            # Somebody else was first, unless it was this very attempt whose reply was lost.
+            winner = await self.row(guard, "lease")
+            if not winner or winner.get("nonce") != nonce:
+                return None
+            etag = winner.metadata["etag"]
+        return TableClaim(self, guard, entity, etag)
+
+    async def replace(self, entity: Entity, etag: str | None) -> Mapping[str, Any]:
+        """Replace a row nobody has changed since `etag`."""
+        return await self.table.update_entity(
+            entity,
+            mode=UpdateMode.REPLACE,
+            etag=etag,
+            match_condition=MatchConditions.IfNotModified,
+            raw_response_hook=self.clock.hear,
+        )
+
+    async def note(self, guard: str, run: str, document: Mapping[str, object]) -> None:
+        """Write down what became of a requested run outside a claim."""
+        await self.prepare()
+        entity = run_entity(guard, run, document, self.clock.now())
+        await self.call(lambda: self.table.upsert_entity(entity, mode=UpdateMode.REPLACE))
+
+    async def report(self, guard: str, run: str) -> Mapping[str, object] | None:
+        """What is known of a run; "running" while its claim is held."""
+        await self.prepare()
+        entity = await self.row(guard, f"run|{run}")
+        if entity is None:
+            return None
+        known: dict[str, object] = json.loads(entity["body"])
+        lease = await self.row(guard, "lease")
+        if lease and lease["owner"] == run and known.get("status") == "queued":
+            held = datetime.fromisoformat(lease["until"]) > self.clock.now()
+            return {**known, "status": "running"} if held else known
+        return known
+
+    async def exempt(self, guard: str, exemption: Exemption) -> None:
+        """Remember an exemption, in place of an earlier one of the same subject."""
+        await self.prepare()
+        entity = record_entity(guard, f"exempt|{digest(exemption.subject)}", exemption)
+        await self.call(lambda: self.table.upsert_entity(entity, mode=UpdateMode.REPLACE))
+
+    async def tidy(self, guard: str, now: datetime) -> None:
+        """Remove run rows after 30 days, closed cases after 90, records of changes after 400."""
+        for prefix, kept in (("run", KEEP_RUNS), ("case", KEEP_CASES), ("change", KEEP_CHANGES)):
+            old = await self.rows(
+                "PartitionKey eq @guard and RowKey ge @first and RowKey lt @last "
+                "and ended ne '' and ended lt @cut",
+                guard=guard,
+                first=f"{prefix}|",
+                last=f"{prefix}}}",
+                cut=(now - kept).isoformat(),
+            )
+            for group in batched(old, BATCH, strict=False):
+                # Only what is still as old as it was read: a case may have opened again since.
+                with contextlib.suppress(TableTransactionError):
+                    await self.call(partial(self.table.submit_transaction, removals(group)))
+
+
+class TableClaim:
+    """A held lease. All its writes are one at a time, each under the ETag of the one before."""
+
+    def __init__(self, ledger: TableLedger, guard: str, lease: Entity, etag: str | None) -> None:
+        self.ledger = ledger
+        self.guard = guard
+        self.lease = lease
+        self.etag = etag
+        self.epoch = int(lease["epoch"])
+        self.renewed = time.monotonic()
+        self.lost = ""
+        self.nonces = {lease["nonce"]}
+        self.poisoned: set[str] = set()
+        self.lock = asyncio.Lock()
+
+    def left(self) -> float:
+        """Seconds until the lease runs out if nothing renews it."""
+        return LEASE.total_seconds() - (time.monotonic() - self.renewed)
+
+    async def check(self) -> None:
+        """Raise ClaimLost unless there is time to spare for one write."""
+        if not self.lost and self.left() < MARGIN:
+            await self.save_entities([])
+        if self.lost:
+            raise ClaimLost(self.lost)
+
+    async def keep(self) -> None:
+        """Renew until cancelled. A failure is seen by the next check, which tries again."""
+        while not self.lost:
+            await asyncio.sleep(RENEW_EVERY)
+            try:
+                await self.save_entities([])
+            except (LedgerError, HttpResponseError) as error:
+                log.warning("%s: the claim was not renewed: %s", self.guard, type(error).__name__)
+
+    async def recall(self) -> Memory:
+        """All the guard remembers but the reports of runs, in one partition scan."""
+        found = await self.ledger.rows(
+            "PartitionKey eq @guard and (RowKey lt @first or RowKey ge @last)",
+            guard=self.guard,
+            first="run|",
+            last="run}",
+        )
+        cases: list[Case] = []
+        changes: list[ChangeRecord] = []
+        exemptions: list[Exemption] = []
+        for entity in found:
+            self.sort(entity, cases, changes, exemptions)
+        return Memory(
+            cases={case.key: case for case in cases},
+            changes=tuple(sorted(changes, key=lambda record: record.at, reverse=True)),
+            exemptions={exemption.subject: exemption for exemption in exemptions},
+            state=self.state(),
+            poisoned=len(self.poisoned),
+        )
+
+    def sort(
+        self,
+        entity: TableEntity,
+        cases: list[Case],
+        changes: list[ChangeRecord],
+        exemptions: list[Exemption],
+    ) -> None:
+        """One row to where it belongs; one that is not understood is left alone and counted."""
+        key = entity["RowKey"]
+        try:
+            if entity.get("v") != SCHEMA:
+                raise ValueError("another schema")
+            match key.partition("|")[0]:
+                case "case":
+                    cases.append(read(Case, entity["body"]))
+                case "change":
+                    changes.append(read(ChangeRecord, entity["body"]))
+                case "exempt":
+                    exemptions.append(read(Exemption, entity["body"]))
+        except (ValueError, KeyError) as error:
+            log.warning("%s: row %s is not understood: %s", self.guard, key[:48], error)
+            self.poisoned.add(key)
+
+    def state(self) -> GuardState:
+        """The guard's state from the lease row."""
+        text = self.lease["state"]
+        if not text:
+            return GuardState()
+        try:
+            return read(GuardState, text)
+        except ValueError:
+            self.poisoned.add("lease")
+            return GuardState()
+
+    async def save(
+        self, *rows: Row, state: GuardState | None = None, forget: tuple[Case, ...] = ()
+    ) -> None:
+        """Write rows whole, in transactions that carry the fence."""
+        entities = {entity["RowKey"]: entity for entity in (entity_of(self.guard, r) for r in rows)}
+        operations: list[Any] = [
+            ("upsert", entity, {"mode": UpdateMode.REPLACE})
+            for key, entity in entities.items()
+            if key not in self.poisoned
+        ]
+        operations += [
+            ("delete", {"PartitionKey": self.guard, "RowKey": f"case|{case.key}"}, {})
+            for case in forget
+        ]
+        if state is not None:
+            self.lease = {**self.lease, "state": written(state)}
+        if not operations and state is None:
+            return
+        for group in list(batched(operations, BATCH, strict=False)) or [()]:
+            await self.save_entities(group)
+
+    async def save_entities(self, operations: Iterable[Any]) -> None:
+        """One transaction: the fence, then the operations. Raises ClaimLost or LedgerError."""
+        async with self.lock:
+            if self.lost:
+                raise ClaimLost(self.lost)
+            await self.fenced(list(operations), tries=3)
+
+    async def fenced(self, operations: list[Any], tries: int) -> None:
+        """The transaction, tried again when it turns out that an earlier write of ours won."""
+        started = time.monotonic()
+        lease = {
+            **self.lease,
+            "until": (self.ledger.clock.now() + LEASE).isoformat(),
+            "nonce": secrets.token_hex(8),
+        }
+        self.nonces.add(lease["nonce"])
+        fence = (
+            "update",
+            lease,
+            {
+                "mode": UpdateMode.REPLACE,
+                "etag": self.etag,
+                "match_condition": MatchConditions.IfNotModified,
+            },
+        )
+        try:
+            answer = await self.ledger.call(
+                lambda: self.ledger.table.submit_transaction([fence, *operations])
+            )
+            self.etag = answer[0]["etag"]
+        except HttpResponseError as error:
+            current = await self.ledger.row(self.guard, "lease")
+            if not current or current.get("nonce") not in self.nonces:
+                self.lost = f"another run took over {self.guard}"
+                raise ClaimLost(self.lost) from error
+            self.etag = current.metadata["etag"]
+            if current["nonce"] != lease["nonce"]:
+                if tries <= 1 or error.status_code not in (404, 412):
+                    raise LedgerError(trouble(error)) from error
+                # A row to forget may be gone already: an earlier attempt removed it.
+                kept = [row for row in operations if row[0] != "delete"]
+                await self.fenced(kept if error.status_code == 404 else operations, tries - 1)
+                return
+        self.lease, self.renewed = lease, started
+
+    async def release(self) -> None:
+        """Let go at once: the next run need not wait for the lease to end."""
+        async with self.lock:
+            if self.lost:
+                return
+            freed = {**self.lease, "until": RELEASED}
+            await self.ledger.call(lambda: self.ledger.replace(freed, self.etag))

@@ -1,0 +1,198 @@
+"""One policy for every call to a service that may be busy: when to wait, how long, and how many at once.
+
+Three forces act together. A **gate** that all callers of a service share: when the service says
+"not before", nobody calls it before then, because Graph keeps counting calls it refused
+(Microsoft Learn: Graph throttling guidance). A **limit** of calls in flight that grows by one after
+a clean window and is halved when the service pushes back (additive increase, multiplicative
+decrease), under a hard cap. And **tries**, with the service's own Retry-After or exponential
+backoff with jitter, never past the deadline of the run.
+
+Everything Exoguard sends is idempotent, so every call may be tried again.
+"""
+
+import asyncio
+import logging
+import math
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+
+from core.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+PASSING = frozenset({408, 429, 500, 502, 503, 504})
+PUSHING_BACK = frozenset({429, 503})
+
+FIRST_WAIT = 0.5
+LONGEST_BACKOFF = 30.0
+
+
+class Again(Unavailable):
+    """Passing trouble that is worth another try.
+
+    `after` is what the service asked to wait, in seconds, None when it said nothing useful.
+    `busy`: the service pushed back, so that everyone should slow down and not just this call.
+    """
+
+    def __init__(self, message: str, *, after: float | None = None, busy: bool = False) -> None:
+        super().__init__(message)
+        self.after = after
+        self.busy = busy
+
+
+def retry_after(value: str | None, now: datetime | None = None) -> float | None:
+    """Seconds to wait, from a Retry-After header: whole seconds or an HTTP date (RFC 9110, 10.2.3).
+
+    None when it is absent or makes no sense; a date that has passed is 0.
+    """
+    text = (value or "").strip()[:64]
+    if text.isascii() and text.isdigit():
+        return float(text) if len(text) <= 9 else None
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
+
+
+def trouble(status: int, after: str | None, what: str) -> Again | None:
+    """The passing trouble an HTTP status stands for; None when trying again would change nothing."""
+    if status not in PASSING:
+        return None
+    wait = retry_after(after)
+    return Again(f"{what}: HTTP {status}", after=wait, busy=status in PUSHING_BACK)
+
+
+@dataclass(slots=True)
+class Service:
+    """A service as its callers share it: gate, limit and tries in one hand.
+
+    `deadline` is a reading of `clock` after which nothing is started or waited for; wiring sets it
+    for each run. `patience` is the longest single wait, `longest` the longest single call, both in
+    seconds. `attempts` counts the first try too.
+    """
+
+    name: str
+    attempts: int = 6
+    cap: int = 16
+    start: int = 4
+    patience: float = 120.0
+    longest: float = 120.0
+    deadline: float = math.inf
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    chance: Callable[[], float] = random.random
+    not_before: float = field(default=-math.inf, init=False)
+    requests: int = field(default=0, init=False)
+    limit: int = field(default=0, init=False)
+    in_flight: int = field(default=0, init=False)
+    clean: int = field(default=0, init=False)
+    cut_at: float = field(default=-math.inf, init=False)
+    room: asyncio.Condition = field(default_factory=asyncio.Condition, init=False)
+
+    def __post_init__(self) -> None:
+        self.cap = max(1, self.cap)
+        self.limit = min(max(1, self.start), self.cap)
+
+    async def call[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """The result of an attempt, tried again for as long as it raises Again.
+
+        Raises Unavailable (the last Again) when tries, patience or the run's time are used up.
+        Whatever else the attempt raises passes through untouched.
+        """
+        retrying = AsyncRetrying(
+            stop=self.spent,
+            wait=self.pause,
+            retry=retry_if_exception_type(Again),
+            sleep=self.sleep,
+            reraise=True,
+        )
+        return await retrying(self.once, attempt)
+
+    async def once[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """One try, behind the gate and within the limit, noting how it went."""
+        async with self.slot():
+            begun = self.clock()
+            self.requests += 1
+            try:
+                async with asyncio.timeout(min(self.longest, max(0.0, self.deadline - begun))):
+                    result = await attempt()
+            except TimeoutError as error:
+                raise Again(f"{self.name} did not answer in time") from error
+            except Again as again:
+                if again.busy:
+                    self.slow_down(begun, again.after)
+                raise
+            self.went_well()
+            return result
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Room for one call: the limit has a place and the gate is open."""
+        async with self.room:
+            await self.room.wait_for(lambda: self.in_flight < self.limit)
+            self.in_flight += 1
+        try:
+            await self.gate()
+            yield
+        finally:
+            async with self.room:
+                self.in_flight -= 1
+                self.room.notify(2)
+
+    async def gate(self) -> None:
+        """Wait until the service may be called. Raises Unavailable if that is past the deadline."""
+        while True:
+            wait = self.not_before - self.clock()
+            if self.clock() >= self.deadline or self.clock() + wait >= self.deadline:
+                raise Unavailable(f"{self.name}: the time of this run is used up")
+            if wait <= 0:
+                return
+            if wait > self.patience:
+                raise Unavailable(f"{self.name} asked to wait {wait:.0f} s")
+            await self.sleep(wait + self.chance() * 0.05)
+
+    def slow_down(self, begun: float, after: float | None) -> None:
+        """The service pushed back: close the gate, halve the limit.
+
+        Calls that were in flight together fail together; only the first of them halves.
+        """
+        now = self.clock()
+        wait = after if after else FIRST_WAIT
+        self.not_before = max(self.not_before, now + wait)
+        self.clean = 0
+        if begun >= self.cut_at:
+            self.limit = max(1, self.limit // 2)
+            self.cut_at = now
+            log.info("%s pushed back: waiting %.1f s, %d at once", self.name, wait, self.limit)
+
+    def went_well(self) -> None:
+        """A clean answer: after as many of them as there are places, one more place."""
+        self.clean += 1
+        if self.clean >= self.limit and self.limit < self.cap:
+            self.limit += 1
+            self.clean = 0
+
+    def pause(self, state: RetryCallState) -> float:
+        """How long to wait before the next try. "Retry-After: 0" says no more than silence does."""
+        again = state.outcome.exception() if state.outcome else None
+        after = again.after if isinstance(again, Again) else None
+        backoff = min(LONGEST_BACKOFF, FIRST_WAIT * 2.0 ** (state.attempt_number - 1))
+        if after:
+            return after + self.chance() * min(1.0, after / 10)
+        return backoff * (0.5 + self.chance() / 2)
+
+    def spent(self, state: RetryCallState) -> bool:
+        """True when another try is not allowed, or would have to wait for too long."""
+        if state.attempt_number >= self.attempts:
+            return True
+        wait = state.upcoming_sleep
+        return wait > self.patience or self.clock() + wait >= self.deadline

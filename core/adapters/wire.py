@@ -1,0 +1,504 @@
+"""Rows of Microsoft Graph and Exchange into the nouns of `core.tenant`. Pure, tolerant, bounded.
+
+Exchange prints the same property as a boolean or as the word "True", a list as a list, a single
+string or null, a duration in three ways. What is merely printed differently is understood; what
+cannot be understood raises ValueError with a reason, so that the object counts as unread. Nothing
+here ever guesses in favour of "nothing wrong".
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NoReturn
+
+from core.tenant import (
+    AcceptedDomain,
+    Account,
+    AuditBypass,
+    InboxRule,
+    Mailbox,
+    MailboxAudit,
+    OutboundPolicy,
+    Recipient,
+    RemoteDomain,
+    SignIn,
+    TransportRule,
+)
+
+type Row = Mapping[str, object]
+
+NAME_LIMIT = 2_000
+WORD_LIMIT = 256
+ID_LIMIT = 128
+FOLDER_ID_LIMIT = 512
+LIST_LIMIT = 1_000
+CONDITIONS_LIMIT = 8 * 1024
+NO_GUID = "00000000-0000-0000-0000-000000000000"
+LOGON_TYPES = ("Admin", "Delegate", "Owner")
+
+TIMESPAN = re.compile(r"(-?)(?:(\d{1,9})\.)?(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.\d{1,7})?")
+DURATION = re.compile(r"P(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.\d+)?S)?)?")
+DOMAIN = re.compile(r"(?:\*\.)?[^\s@/\\:\x00-\x1f]{1,253}")
+NOISE = ("@odata.type", "@data.type")
+
+# ----------------------------------------------------------------------------------------------
+# Documents and plain values
+# ----------------------------------------------------------------------------------------------
+
+
+def document(raw: bytes) -> dict[str, object]:
+    """The JSON object in a body. Raises ValueError for anything else, however it is malformed."""
+    if not raw:
+        raise ValueError("the answer has no body")
+    try:
+        value = json.loads(raw, parse_constant=refuse_constant)
+    except RecursionError:
+        raise ValueError("the answer is nested too deeply") from None
+    except ValueError:
+        raise ValueError("the answer is not JSON") from None
+    if not isinstance(value, dict):
+        raise ValueError("the answer is not a JSON object")
+    return value
+
+
+def refuse_constant(name: str) -> NoReturn:
+    """NaN and Infinity are not JSON (RFC 8259), though Python reads them."""
+    raise ValueError(name)
+
+
+def text(value: object, limit: int = NAME_LIMIT) -> str:
+    """A string that is safe to keep: cut, and without lone surrogates. Anything else is empty."""
+    if not isinstance(value, str):
+        return ""
+    return value[:limit].encode("utf-8", "replace").decode()
+
+
+def recipient_text(value: str) -> str:
+    """A recipient string; a long one keeps its end, where the address stands in brackets."""
+    if len(value) > NAME_LIMIT:
+        value = f"{value[:200]}…{value[-1_700:]}"
+    return text(value)
+
+
+def identifier(value: object, limit: int = ID_LIMIT) -> str:
+    """An id, or "" when it cannot be one. Numbers (RuleIdentity is a uint64) become strings."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value) if abs(value) < 10**20 else ""
+    if not isinstance(value, str) or not 0 < len(value) <= limit or value == NO_GUID:
+        return ""
+    return "" if not value.isprintable() or " " in value or not value.strip(".") else value
+
+
+def truth(value: object) -> bool | None:
+    """A boolean, also as a word; None when it is neither."""
+    if isinstance(value, bool):
+        return value
+    words = {"true": True, "false": False}
+    return words.get(value.strip().lower()) if isinstance(value, str) else None
+
+
+def listed(value: object) -> Sequence[object]:
+    """A list as such; null is none of it, anything else is the only element."""
+    if value is None or value == "":
+        return ()
+    if not isinstance(value, list):
+        return (value,)
+    if len(value) > LIST_LIMIT:
+        raise ValueError(f"a list of {len(value)} elements")
+    return value
+
+
+def words(value: object) -> frozenset[str]:
+    """A set of plain names, whether a list or one string with commas."""
+    parts = (part for element in listed(value) for part in re.split(r"[,;\s]+", text(element)))
+    return frozenset(part for part in parts if part)
+
+
+def moment(value: object) -> datetime | None:
+    """A point in time; None when it is absent. Raises ValueError when it is garbage."""
+    if value is None or value == "":
+        return None
+    at = datetime.fromisoformat(text(value, 64))
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def days(value: object) -> float | None:
+    """A TimeSpan in days: "90.00:00:00", "P90D", {"Days": 90} or {"Ticks": ...}; else None."""
+    if isinstance(value, Mapping):
+        return days_of_parts(value)
+    if not isinstance(value, str) or len(value) > 64:
+        return None
+    if span := TIMESPAN.fullmatch(value.strip()):
+        sign, whole, hours, minutes, seconds = span.groups()
+        total = float(whole or 0) + in_days(hours, minutes, seconds)
+        return -total if sign else total
+    if (span := DURATION.fullmatch(value.strip())) and any(span.groups()):
+        whole, hours, minutes, seconds = span.groups()
+        return float(whole or 0) + in_days(hours, minutes, seconds)
+    return None
+
+
+def in_days(hours: str | None, minutes: str | None, seconds: str | None) -> float:
+    return (int(hours or 0) * 3_600 + int(minutes or 0) * 60 + int(seconds or 0)) / 86_400
+
+
+def days_of_parts(parts: Row) -> float | None:
+    """A TimeSpan written out member by member. TotalDays and Ticks are whole by themselves."""
+
+    def number(name: str) -> float | None:
+        value = parts.get(name)
+        plain = isinstance(value, int | float) and not isinstance(value, bool)
+        return float(value) if plain and abs(value) < 1e19 else None  # type: ignore[arg-type]
+
+    if (total := number("TotalDays")) is not None:
+        return total
+    if (ticks := number("Ticks")) is not None:
+        return ticks / 864_000_000_000
+    if (whole := number("Days")) is None:
+        return None
+    return whole + (number("Hours") or 0) / 24 + (number("Minutes") or 0) / 1_440
+
+
+def canonical(value: object) -> str:
+    """A value as JSON that is the same for the same meaning; its sha256 when it is long."""
+    try:
+        shown = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    except RecursionError:
+        raise ValueError("conditions are nested too deeply") from None
+    if len(shown) <= CONDITIONS_LIMIT:
+        return shown
+    return json.dumps({"sha256": hashlib.sha256(shown.encode()).hexdigest()})
+
+
+def sequence_number(value: object) -> int:
+    """A small number such as a rule's place in line; 0 when there is none."""
+    plain = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31
+    return int(value) if plain else 0  # type: ignore[call-overload]
+
+
+def stripped(row: Row) -> dict[str, object]:
+    """An Exchange row without the type notes that stand beside every property."""
+    return {key: value for key, value in row.items() if not any(part in key for part in NOISE)}
+
+
+def rows_of(answer: Row) -> list[Row]:
+    """The rows in an answer: its `value`, which may be a single object.
+
+    Raises ValueError when there is no `value` at all or it holds something that is not an object.
+    """
+    value = answer.get("value", answer)
+    if value is answer and not any(not key.startswith(("@", "adminapi.")) for key in answer):
+        raise ValueError("the answer has no value")
+    found = [value] if isinstance(value, Mapping) else value
+    if not isinstance(found, list) or not all(isinstance(row, Mapping) for row in found):
+        raise ValueError("the answer's value is not a list of objects")
+    return list(found)
+
+
+def each[T](rows: Iterable[Row], parse: Callable[[Row], T]) -> tuple[list[T], list[tuple[Row, str]]]:
+    """Every row parsed, and apart from them the rows that could not be, with the reason."""
+    parsed, broken = list[T](), list[tuple[Row, str]]()
+    for row in rows:
+        try:
+            parsed.append(parse(row))
+        except ValueError as error:
+            broken.append((row, str(error)[:200]))
+    return parsed, broken
+
+
+# ----------------------------------------------------------------------------------------------
+# Mailboxes and accounts
+# ----------------------------------------------------------------------------------------------
+
+MAILBOX_PROPERTIES = (
+    "ExternalDirectoryObjectId",
+    "Guid",
+    "PrimarySmtpAddress",
+    "UserPrincipalName",
+    "DisplayName",
+    "Name",
+    "RecipientTypeDetails",
+    "IsDirSynced",
+    "ForwardingAddress",
+    "ForwardingSmtpAddress",
+    "DeliverToMailboxAndForward",
+)
+
+AUDIT_PROPERTIES = (
+    "AuditEnabled",
+    "DefaultAuditSet",
+    "AuditAdmin",
+    "AuditDelegate",
+    "AuditOwner",
+    "AuditLogAgeLimit",
+    "PersistedCapabilities",
+)
+
+
+def address_or_none(row: Row, name: str) -> str:
+    """A forwarding property. What is set but is no string would hide a forward: an error."""
+    value = row.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{name} is not a string")
+    return recipient_text(value or "")
+
+
+def mailbox(row: Row) -> Mailbox:
+    """A row of Get-Mailbox."""
+    account = identifier(row.get("ExternalDirectoryObjectId"))
+    guid = identifier(row.get("Guid")) or account
+    if not guid:
+        raise ValueError("a mailbox without a usable id")
+    address = text(row.get("PrimarySmtpAddress"), 512) or text(row.get("UserPrincipalName"), 512)
+    return Mailbox(
+        id=account or guid,
+        guid=guid,
+        address=address,
+        name=text(row.get("DisplayName")) or text(row.get("Name")),
+        kind=text(row.get("RecipientTypeDetails"), 64) or "UserMailbox",
+        has_account=bool(account),
+        synced=truth(row.get("IsDirSynced")) is True,
+        forwarding_address=address_or_none(row, "ForwardingAddress"),
+        forwarding_smtp_address=address_or_none(row, "ForwardingSmtpAddress"),
+        keeps_copy=truth(row.get("DeliverToMailboxAndForward")) is True,
+    )
+
+
+def mailbox_audit(row: Row) -> MailboxAudit:
+    """A row of Get-Mailbox with its audit settings."""
+    return MailboxAudit(
+        mailbox=mailbox(row),
+        enabled=truth(row.get("AuditEnabled")),
+        default_set=words(row.get("DefaultAuditSet")),
+        actions={kind: words(row.get(f"Audit{kind}")) for kind in LOGON_TYPES},
+        age_days=days(row.get("AuditLogAgeLimit")),
+        capabilities=words(row.get("PersistedCapabilities")),
+    )
+
+
+def account(row: Row) -> Account:
+    """A Graph user, as `$select=id,accountEnabled,...` shows it."""
+    found = identifier(row.get("id"))
+    if not found:
+        raise ValueError("a user without a usable id")
+    plans = plan_ids(row.get("assignedPlans"))
+    licences = row.get("assignedLicenses")
+    licensed = bool(plans) or (isinstance(licences, list) and bool(licences))
+    if plans is None and not licensed:
+        plans = frozenset()
+    return Account(
+        id=found,
+        upn=text(row.get("userPrincipalName"), 512),
+        enabled=truth(row.get("accountEnabled")),
+        synced=truth(row.get("onPremisesSyncEnabled")) is True,
+        plans=plans,
+        licensed=licensed,
+    )
+
+
+def plan_ids(value: object) -> frozenset[str] | None:
+    """Ids of the service plans that are not deleted; None when they were not told."""
+    if not isinstance(value, list):
+        return None
+    return frozenset(
+        text(plan.get("servicePlanId"), ID_LIMIT).lower()
+        for plan in value[:LIST_LIMIT]
+        if isinstance(plan, Mapping)
+        and text(plan.get("servicePlanId"))
+        and text(plan.get("capabilityStatus")).lower() != "deleted"
+    )
+
+
+def sign_in(row: Row) -> SignIn:
+    """A Graph user's signInActivity: successes only, since anybody can cause failures."""
+    found = identifier(row.get("id"))
+    if not found:
+        raise ValueError("a user without a usable id")
+    activity = row.get("signInActivity")
+    told = activity.get("lastSuccessfulSignInDateTime") if isinstance(activity, Mapping) else None
+    try:
+        return SignIn(found, moment(told))
+    except ValueError:
+        raise ValueError("the time of the last sign-in makes no sense") from None
+
+
+# ----------------------------------------------------------------------------------------------
+# Inbox rules
+# ----------------------------------------------------------------------------------------------
+
+GRAPH_ACTIONS = (
+    "assignCategories",
+    "copyToFolder",
+    "delete",
+    "forwardAsAttachmentTo",
+    "forwardTo",
+    "markAsRead",
+    "markImportance",
+    "moveToFolder",
+    "permanentDelete",
+    "redirectTo",
+    "stopProcessingRules",
+)
+GRAPH_WORDS = ("bodyContains", "bodyOrSubjectContains", "headerContains", "subjectContains")
+
+EXCHANGE_ACTIONS = (
+    "ApplyCategory",
+    "ApplySystemCategory",
+    "CopyToFolder",
+    "DeleteMessage",
+    "DeleteSystemCategory",
+    "ForwardAsAttachmentTo",
+    "ForwardTo",
+    "MarkAsRead",
+    "MarkImportance",
+    "MoveToFolder",
+    "PinMessage",
+    "RedirectTo",
+    "SendTextMessageNotificationTo",
+    "SoftDeleteMessage",
+    "StopProcessingRules",
+)
+EXCHANGE_WORDS = (
+    "BodyContainsWords",
+    "HeaderContainsWords",
+    "SubjectContainsWords",
+    "SubjectOrBodyContainsWords",
+)
+EXCHANGE_CONDITIONS = (
+    *EXCHANGE_WORDS,
+    "From",
+    "FromAddressContainsWords",
+    "HasAttachment",
+    "HasClassification",
+    "MessageTypeMatches",
+    "MyNameInCcBox",
+    "MyNameInToBox",
+    "MyNameInToOrCcBox",
+    "MyNameNotInToBox",
+    "ReceivedAfterDate",
+    "ReceivedBeforeDate",
+    "RecipientAddressContainsWords",
+    "SentOnlyToMe",
+    "SentTo",
+    "WithImportance",
+    "WithSensitivity",
+    "WithinSizeRangeMaximum",
+    "WithinSizeRangeMinimum",
+)
+
+
+def is_set(value: object) -> bool:
+    """True when a property says something: not null, not False, not an empty list or text."""
+    return value not in (None, False, "", "False", [], {})
+
+
+def graph_recipients(value: object) -> tuple[str, ...]:
+    """Recipients as strings: the address (which may be an X500 path), else the name."""
+    found = []
+    for entry in listed(value):
+        holder = entry.get("emailAddress") if isinstance(entry, Mapping) else None
+        part = holder if isinstance(holder, Mapping) else {}
+        shown = part.get("address") or part.get("name")
+        if not isinstance(shown, str) or not shown.strip():
+            raise ValueError("an inbox rule with a recipient that cannot be read")
+        found.append(recipient_text(shown.strip()))
+    return tuple(found)
+
+
+def found_words(conditions: Row, names: Iterable[str]) -> tuple[str, ...]:
+    """The texts a rule looks for, in the order of the properties."""
+    return tuple(
+        text(word, WORD_LIMIT)
+        for name in names
+        for word in listed(conditions.get(name))
+        if isinstance(word, str) and word
+    )
+
+
+def graph_rule(mailbox_id: str, row: Row) -> InboxRule:
+    """A Graph messageRule. Without any known action it is not readable, and not harmless.
+
+    Graph shows rules it cannot express without conditions and actions (public issue
+    microsoft-graph-docs-contrib 3336).
+    """
+    rule_id = identifier(row.get("id"))
+    if not rule_id:
+        raise ValueError("an inbox rule without a usable id")
+    actions, conditions = row.get("actions") or {}, row.get("conditions") or {}
+    if not isinstance(actions, Mapping) or not isinstance(conditions, Mapping):
+        raise ValueError("an inbox rule whose actions or conditions are not objects")
+    deletes = "delete" if truth(actions.get("delete")) else ""
+    return InboxRule(
+        id=rule_id,
+        mailbox_id=mailbox_id,
+        name=text(row.get("displayName")),
+        source="graph",
+        enabled=truth(row.get("isEnabled")) is not False,
+        read_only=truth(row.get("isReadOnly")) is True,
+        in_error=truth(row.get("hasError")) is True,
+        sequence=sequence_number(row.get("sequence")),
+        forward_to=graph_recipients(actions.get("forwardTo")),
+        forward_as_attachment_to=graph_recipients(actions.get("forwardAsAttachmentTo")),
+        redirect_to=graph_recipients(actions.get("redirectTo")),
+        delete="permanent" if truth(actions.get("permanentDelete")) else deletes,
+        move_to=folder_id(actions.get("moveToFolder")),
+        mark_as_read=truth(actions.get("markAsRead")) is True,
+        conditions=canonical(conditions),
+        words=found_words(conditions, GRAPH_WORDS),
+        readable=any(is_set(actions.get(name)) for name in GRAPH_ACTIONS),
+    )
+
+
+def folder_id(value: object) -> str:
+    """A rule's target folder. What is set but cannot be an id would hide a move: an error."""
+    if not is_set(value):
+        return ""
+    found = identifier(value, FOLDER_ID_LIMIT)
+    if not found:
+        raise ValueError("an inbox rule with a folder that cannot be read")
+    return found
+
+
+def exchange_recipients(value: object) -> tuple[str, ...]:
+    """Recipient strings as Exchange prints them, e.g. `"Ann" [SMTP:ann@example.org]`."""
+    found = []
+    for entry in listed(value):
+        if not isinstance(entry, str) or not entry.strip():
+            raise ValueError("a rule with a recipient that cannot be read")
+        found.append(recipient_text(entry.strip()))
+    return tuple(found)
+
+
+def exchange_rule(mailbox_id: str, row: Row) -> InboxRule:
+    """A row of Get-InboxRule. `permanent` never occurs here: Outlook's DeleteMessage means to
+    Deleted Items, SoftDeleteMessage past it."""
+    identity = text(row.get("Identity"), NAME_LIMIT).rpartition("\\")[2]
+    rule_id = identifier(row.get("RuleIdentity")) or identifier(identity)
+    if not rule_id:
+        raise ValueError("an inbox rule without a usable id")
+    conditions = {
+        name: row[name]
+        for name in (*EXCHANGE_CONDITIONS, *(f"ExceptIf{name}" for name in EXCHANGE_CONDITIONS))
+        if is_set(row.get(name))
+    }
+    deletes = "delete" if truth(row.get("DeleteMessage")) else ""
+    return InboxRule(
+        id=rule_id,
+        mailbox_id=mailbox_id,
+        name=text(row.get("Name")),
+        source="exchange",
+        enabled=truth(row.get("Enabled")) is not False,
+        in_error=truth(row.get("InError")) is True,
+        sequence=sequence_number(row.get("Priority")),
+        forward_to=exchange_recipients(row.get("ForwardTo")),
+        forward_as_attachment_to=exchange_recipients(row.get("ForwardAsAttachmentTo")),
+        redirect_to=exchange_recipients(row.get("RedirectTo")),
+        delete="permanent" if truth(row.get("SoftDeleteMessage")) else deletes,
+        move_to=text(row.get("MoveToFolder")),
+        mark_as_read=truth(row.get("MarkAsRead")) is True,
+        conditions=canonical(conditions),
+        words=found_words(row, EXCHANGE_WORDS),
+        readable=any(is_set(row.get(name)) for name in EXCHANGE_ACTIONS),
+    )

@@ -1,0 +1,70 @@
+"""Every error Exoguard raises on purpose.
+
+    ExoguardError
+    ├── SettingsError         settings are missing or wrong; every one is named
+    ├── TenantError           Microsoft 365 did not do what it was asked
+    │   ├── Unavailable       passing trouble: the next run tries again
+    │   ├── Forbidden         a permission is missing; a person must grant it
+    │   ├── Refused           this one object cannot be changed from here
+    │   ├── Gone              the object is not there
+    │   └── Moot              the object is no longer as it was judged; nothing was changed
+    ├── LedgerError           the state could not be read or written
+    │   └── ClaimLost         another run holds the guard now; this one must stop
+    └── AlertError            the webhook did not take the card
+
+Errors of libraries are mapped to these inside `core/adapters` and chained as their cause; outside
+the adapters nothing else is caught. A bug is not caught anywhere: it fails the function, and the
+host reports it.
+"""
+
+
+class ExoguardError(Exception):
+    """The root: something Exoguard knows how to speak of."""
+
+
+class SettingsError(ExoguardError):
+    """Settings are missing or malformed; the message names all of them and what they should be."""
+
+
+class TenantError(ExoguardError):
+    """Microsoft 365 did not do what it was asked."""
+
+
+class Unavailable(TenantError):
+    """Throttled, broken, out of reach or unbelievable: passing, so the next run tries again."""
+
+
+class Forbidden(TenantError):
+    """A permission is missing. `permission` names it as the documentation does."""
+
+    def __init__(self, message: str, permission: str = "") -> None:
+        super().__init__(message)
+        self.permission = permission
+
+
+class Refused(TenantError):
+    """This one object cannot be changed from here. `verdict` says why in one word."""
+
+    def __init__(self, message: str, verdict: str = "refused") -> None:
+        super().__init__(message)
+        self.verdict = verdict
+
+
+class Gone(TenantError):
+    """The object is not there."""
+
+
+class Moot(TenantError):
+    """The object is no longer as it was judged, so the change was not made."""
+
+
+class LedgerError(ExoguardError):
+    """The state could not be read or written. Without it nothing is changed and nothing is told."""
+
+
+class ClaimLost(LedgerError):
+    """Another run holds the guard now. This run must not write anything more."""
+
+
+class AlertError(ExoguardError):
+    """The webhook did not take the card. The news stays untold and goes out with the next run."""

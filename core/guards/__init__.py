@@ -1,0 +1,1 @@
+"""One module a guard: the threat, what it observes, how it judges."""

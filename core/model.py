@@ -1,0 +1,417 @@
+"""The engine's nouns: what a guard is, what it finds, and what becomes of a finding over time.
+
+A `Finding` lives for one run: the tenant is wrong in this place, now. A `Case` is the memory of a
+finding across runs: since when, what was told, how it ended. The two meet only in `core.plan`.
+"""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from core.errors import SettingsError
+from core.tenant import Change, Reading, Tenant, change_to_wire
+
+
+class Mode(StrEnum):
+    """How far a guard may go: not run at all, look and tell, or also put right."""
+
+    OFF = "off"
+    ALERT = "alert"
+    ENFORCE = "enforce"
+
+    def lowered(self, other: "Mode | None") -> "Mode":
+        """The lesser of two modes: a request may restrain a guard, never embolden it."""
+        order = list(Mode)
+        return self if other is None else min(self, other, key=order.index)
+
+
+class Severity(IntEnum):
+    """How bad a finding is. INFO is shown in reports and never told."""
+
+    INFO = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+    @property
+    def label(self) -> str:
+        """The name as people and documents write it."""
+        return self.name.lower()
+
+
+class Verdict(StrEnum):
+    """What a guard concludes about one thing. The first group is the same for every guard."""
+
+    COULD_NOT_TELL = "could-not-tell"
+    FAILED = "failed"
+    CONTESTED = "contested"
+    REFUSED = "refused"
+    # shared-mailbox-sign-in
+    BLOCK = "block"
+    ON_PREMISES = "on-premises"
+    ASK = "ask"
+    NEVER = "never"
+    PROTECTED = "protected"
+    # mailbox-forwarding
+    EXTERNAL = "external"
+    UNRESOLVED = "unresolved"
+    HIDES_MAIL = "hides-mail"
+    DORMANT = "dormant"
+    # mailbox-audit
+    REPAIR = "repair"
+    KEEP = "keep"
+
+
+class Service(StrEnum):
+    """The API a permission belongs to."""
+
+    GRAPH = "graph"
+    EXCHANGE = "exchange"
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """A Graph app role or an Exchange cmdlet a guard needs, and why.
+
+    `writes` marks what only enforcing needs; `optional` what only adds detail. `parameters` are
+    the only ones of a writing cmdlet that are used.
+    """
+
+    service: Service
+    name: str
+    why: str
+    writes: bool = False
+    optional: bool = False
+    parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a guard judges by: the settings that concern it, and the moment.
+
+    `resource_kinds` are the RecipientTypeDetails whose accounts nobody should sign in with.
+    `licensed` says what to do about licensed ones: "alert" (ask), "block" or "ignore".
+    `mail_items_accessed` is "licensed" (expected where the licence is there), "required" or
+    "ignore". `allowed_domains` are outside domains mail may be forwarded to.
+    """
+
+    now: datetime
+    resource_kinds: tuple[str, ...] = (
+        "SharedMailbox",
+        "RoomMailbox",
+        "EquipmentMailbox",
+        "SchedulingMailbox",
+    )
+    licensed: str = "alert"
+    recent_days: int = 30
+    audit_age_days: int = 180
+    mail_items_accessed: str = "licensed"
+    allowed_domains: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one observation is asked to do: by which terms, and which slow sweeps are due."""
+
+    terms: Terms
+    due: frozenset[str] = frozenset()
+
+
+def digest(*parts: object) -> str:
+    """A key made of any JSON-able parts: 32 hex digits of SHA-256 over canonical JSON."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something is wrong with one object, now.
+
+    Its identity is (guard, object, kind, dangerous part), never a name: a renamed rule with the
+    same target is the same finding, a new target is a new one. `surfaces` are what must be read
+    before its absence may be believed. `facts` are stable from run to run as long as the thing is.
+    `changes` put it right, where that is possible from here; `advice` says what a person can do.
+    `patience` is how many further sightings it takes before it is worth telling.
+    """
+
+    kind: str
+    object_id: str
+    subject: str
+    severity: Severity
+    verdict: Verdict
+    summary: str
+    facts: tuple[str, ...] = ()
+    surfaces: tuple[str, ...] = ()
+    dangerous: str = ""
+    changes: tuple[Change, ...] = ()
+    advice: str = ""
+    patience: int = 0
+
+    def key(self, guard: str) -> str:
+        """The identity of the finding, the same in every run."""
+        return digest(guard, self.object_id, self.kind, self.dangerous)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A slow part of an observation, due at once on the first run and then at an interval."""
+
+    name: str
+    every: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Guard[T]:
+    """One control: how it looks at the tenant and how it judges one thing it saw.
+
+    `observe` is its only I/O. `judge` is pure and yields what is wrong with one thing; a thing may
+    be wrong in several ways. `settles` is how long a change may take to show: within that time
+    the same finding again is not a new one.
+    """
+
+    name: str
+    title: str
+    why: str
+    permissions: tuple[Permission, ...]
+    observe: Callable[[Tenant, Look], Awaitable[Reading[T]]]
+    judge: Callable[[T, Terms], Iterable[Finding]]
+    noun: str = "mailboxes"
+    sweeps: tuple[Sweep, ...] = ()
+    settles: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The brake: the most changes one run may make, as a count and as a percentage of all objects.
+
+    More than the larger of the two, or more than `ceiling` in any case, and nothing is changed.
+    """
+
+    count: int = 20
+    percent: float = 5.0
+    ceiling: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """One row of the catalog: a guard, when it runs and how far it may go.
+
+    The schedule is NCRONTAB (six fields, seconds first, UTC).
+    """
+
+    guard: Guard[Any]
+    schedule: str
+    mode: Mode
+    limit: Limit = Limit()
+    remind: timedelta = timedelta(days=7)
+
+
+class News(StrEnum):
+    """What about a case has not been told yet."""
+
+    NONE = ""
+    OPENED = "opened"
+    CHANGED = "changed"
+    REMINDER = "reminder"
+    DONE = "done"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A finding's life across runs: one row, so that a case and its news are written together.
+
+    `judged` is the guard's verdict, `verdict` the one in force: the engine overrides it when a
+    change was refused, failed too often or is contested, at `set_aside`. `sightings` counts runs
+    until the case is first told. `closing` says how it ended: done, gone, exempt.
+    """
+
+    key: str
+    kind: str
+    object_id: str
+    subject: str
+    severity: Severity
+    judged: Verdict
+    verdict: Verdict
+    summary: str
+    opened: datetime
+    facts: tuple[str, ...] = ()
+    advice: str = ""
+    surfaces: tuple[str, ...] = ()
+    news: News = News.NONE
+    told: datetime | None = None
+    closed: datetime | None = None
+    closing: str = ""
+    sightings: int = 1
+    adopted: bool = False
+    failures: int = 0
+    set_aside: datetime | None = None
+    note: str = ""
+
+
+class ChangeState(StrEnum):
+    """What became of a change: written down, in effect, in effect by inference, or why not."""
+
+    INTENDED = "intended"
+    APPLIED = "applied"
+    INFERRED = "inferred"
+    FAILED = "failed"
+    REFUSED = "refused"
+    MOOT = "moot"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRecord:
+    """A change of the tenant, from its intention to its outcome, with what was there before."""
+
+    id: str
+    case: str
+    subject: str
+    kind: str
+    arguments: Mapping[str, object]
+    state: ChangeState
+    at: datetime
+    run: str
+    before: Mapping[str, object] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """Somebody's decision that one thing is right as it is, for a time.
+
+    `subject` is an object id or a case key: never a pattern.
+    """
+
+    subject: str
+    who: str
+    why: str
+    until: datetime
+
+    @classmethod
+    def granted(
+        cls, subject: str, who: str, why: str, until: datetime, now: datetime
+    ) -> "Exemption":
+        """A checked exemption. Raises SettingsError for a pattern, no reason, or no end."""
+        if not subject.strip() or any(sign in subject for sign in "*?%"):
+            raise SettingsError("an exemption names one object id or case key, never a pattern")
+        if not who.strip() or not why.strip():
+            raise SettingsError("an exemption says who decided it and why")
+        if not now < until <= now + timedelta(days=366):
+            raise SettingsError("an exemption ends in the future, within a year")
+        return cls(subject.strip(), who.strip()[:200], why.strip()[:500], until)
+
+
+@dataclass(frozen=True, slots=True)
+class GuardState:
+    """What a guard remembers between runs besides its cases.
+
+    `adopted` are the surfaces whose first reading has been taken as the starting point.
+    `population` is that of the last complete reading, None before the first.
+    """
+
+    adopted: frozenset[str] = frozenset()
+    population: int | None = None
+    sweeps: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All a guard remembers, as one partition scan brings it.
+
+    `cases` by key, closed ones included; `changes` newest first; `exemptions` by subject.
+    `poisoned` counts rows that could not be understood: they are left alone.
+    """
+
+    cases: Mapping[str, Case] = field(default_factory=dict)
+    changes: tuple[ChangeRecord, ...] = ()
+    exemptions: Mapping[str, Exemption] = field(default_factory=dict)
+    state: GuardState = field(default_factory=GuardState)
+    poisoned: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person asked for when running a guard by hand: restraint, or the release of a plan."""
+
+    run: str = ""
+    mode: Mode | None = None
+    plan: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A finding as a run reports it: its key, what the engine made of it, its verdict in force."""
+
+    key: str
+    finding: Finding
+    state: str
+    verdict: Verdict
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one change in this run; `kind` names it as `core.tenant.Change` does.
+
+    `verdict` is set where the tenant refused it for good; `blocked` where a permission is missing,
+    so that it is told at once and tried again every run.
+    """
+
+    case: str
+    subject: str
+    kind: str
+    state: ChangeState
+    note: str = ""
+    verdict: Verdict | None = None
+    blocked: bool = False
+    before: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What one run saw, decided, did and said.
+
+    `status` is done, busy, off or failed. `seen` of `population` objects were read in full.
+    `adopted`: this run took what exists as its starting point. `preview` are changes the next run
+    will make. `held` says why the brake holds, `plan` is the hash that releases it. `news` are
+    the cases this run has to tell; `told` whether the webhook took them (None: nothing to tell).
+    """
+
+    guard: str
+    title: str
+    noun: str
+    run: str
+    mode: Mode
+    started: datetime
+    status: str = "done"
+    finished: datetime | None = None
+    seen: int = 0
+    population: int = 0
+    unread: int = 0
+    blind: tuple[str, ...] = ()
+    adopted: bool = False
+    findings: tuple[Reported, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    preview: tuple[Outcome, ...] = ()
+    held: str = ""
+    plan: str = ""
+    news: tuple[Case, ...] = ()
+    told: bool | None = None
+    exemptions: int = 0
+    error: str = ""
+
+
+def plan_hash(guard: str, wanted: Iterable[tuple[str, Change]], population: int) -> str:
+    """The name of exactly one plan: which cases, which changes, out of how many objects."""
+    rows = sorted(
+        json.dumps([case, type(change).__name__, change_to_wire(change)], sort_keys=True)
+        for case, change in wanted
+    )
+    return digest(guard, rows, population)

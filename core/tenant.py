@@ -1,0 +1,451 @@
+"""All that can be seen of a Microsoft 365 tenant, and all that can be done to it.
+
+This page is what a security reviewer reads: the nouns are what the app looks at, the union `Change`
+is every write it can ever make, and `Tenant` is the one door both go through. What a guard needs
+in permissions stands beside it, in its `GUARD`.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Protocol
+
+# ----------------------------------------------------------------------------------------------
+# Surfaces: the places a reading can cover, or fail to.
+# ----------------------------------------------------------------------------------------------
+
+MAILBOXES = "mailboxes"
+ACCOUNTS = "accounts"
+SIGN_INS = "sign-ins"
+INBOX_RULES = "inbox-rules"
+HIDDEN_RULES = "hidden-rules"
+RULE_FOLDERS = "rule-folders"
+TRANSPORT_RULES = "transport-rules"
+DOMAINS = "domains"
+RECIPIENTS = "recipients"
+OUTBOUND = "outbound-policies"
+MAILBOX_AUDIT = "mailbox-audit"
+ORGANIZATION_AUDIT = "organization-audit"
+UNIFIED_AUDIT_LOG = "unified-audit-log"
+AUDIT_BYPASS = "audit-bypass"
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Something that was to be read and was not: a fact, and never the same as "nothing wrong".
+
+    `object_id` empty means the whole surface. `permission` is set when a person has to grant
+    something; empty means passing trouble. `optional` marks a surface that only adds detail.
+    """
+
+    surface: str
+    reason: str
+    object_id: str = ""
+    subject: str = ""
+    permission: str = ""
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reading[T]:
+    """What one look brought: the items, what could not be read, and how much there was to read.
+
+    `surfaces` are the places looked at. `population` counts the objects the listing named (the base
+    of coverage, of the brake and of the shrinking check). `complete` is False when the listing
+    itself broke off: then nothing that is absent may be taken as gone.
+    """
+
+    items: tuple[T, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    surfaces: frozenset[str] = frozenset()
+    population: int = 0
+    complete: bool = True
+
+    def covers(self, surfaces: Collection[str], object_id: str) -> bool:
+        """True when every surface was looked at and neither it nor this object was left unread."""
+        if not self.complete or not self.surfaces.issuperset(surfaces):
+            return False
+        return not any(
+            miss.surface in surfaces and miss.object_id in ("", object_id) for miss in self.unread
+        )
+
+    def blind_to(self, surface: str) -> Unread | None:
+        """The reason why nothing of a surface could be read, if so."""
+        for miss in self.unread:
+            if miss.surface == surface and not miss.object_id:
+                return miss
+        return None
+
+    @property
+    def unread_objects(self) -> int:
+        """How many distinct objects could not be read in full."""
+        return len({miss.object_id for miss in self.unread if miss.object_id and not miss.optional})
+
+
+# ----------------------------------------------------------------------------------------------
+# What is seen
+# ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A mailbox as Exchange lists it.
+
+    `id` is the Entra object id (ExternalDirectoryObjectId), or the Exchange Guid where there is
+    none (`has_account` False). `guid` is Exchange's own id, the identity used in cmdlets. `kind` is
+    RecipientTypeDetails. `forwarding_address` is a recipient's name as Exchange prints it,
+    `forwarding_smtp_address` an address with its `smtp:` prefix; both empty when unset.
+    """
+
+    id: str
+    guid: str
+    address: str
+    name: str = ""
+    kind: str = "UserMailbox"
+    has_account: bool = True
+    synced: bool = False
+    forwarding_address: str = ""
+    forwarding_smtp_address: str = ""
+    keeps_copy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An Entra user. `enabled` is None when Graph did not say.
+
+    `plans` are the ids of service plans assigned and not deleted; None when Graph did not say while
+    licences are assigned (`licensed`), so that the plans are unknown.
+    """
+
+    id: str
+    upn: str = ""
+    enabled: bool | None = None
+    synced: bool = False
+    plans: frozenset[str] | None = frozenset()
+    licensed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """When an account last signed in with success; None when it never did as far as is known."""
+
+    id: str
+    last_success: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRule:
+    """An inbox rule, as Graph or as Exchange shows it (`source` is "graph" or "exchange").
+
+    Recipient lists hold the raw recipient strings. `delete` is "" or "delete" or "permanent".
+    `move_to` is a folder id (Graph) or a folder path (Exchange). `conditions` is canonical JSON of
+    the conditions, `words` the texts it looks for. `readable` is False when the answer showed no
+    action at all although a rule must have one.
+    """
+
+    id: str
+    mailbox_id: str
+    name: str
+    source: str
+    enabled: bool = True
+    read_only: bool = False
+    in_error: bool = False
+    sequence: int = 0
+    forward_to: tuple[str, ...] = ()
+    forward_as_attachment_to: tuple[str, ...] = ()
+    redirect_to: tuple[str, ...] = ()
+    delete: str = ""
+    move_to: str = ""
+    mark_as_read: bool = False
+    conditions: str = "{}"
+    words: tuple[str, ...] = ()
+    readable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A mail folder. `well_known` is Graph's well-known name in lower case, "" for any other."""
+
+    mailbox_id: str
+    id: str
+    name: str = ""
+    well_known: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """What a recipient string stands for. `name` is the string that was asked for.
+
+    `found` False: Exchange knows nobody by it (or more than one). `external_address` is where mail
+    to it really goes, for a mail contact, mail user or guest; "" for a mailbox or a group.
+    """
+
+    name: str
+    found: bool
+    kind: str = ""
+    address: str = ""
+    external_address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedDomain:
+    """A domain that is the tenant's own. `subdomains`: every name below it is too."""
+
+    name: str
+    subdomains: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteDomain:
+    """How mail to other domains is handled. `name` is `*`, `*.example.org` or `example.org`."""
+
+    name: str
+    auto_forward: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundPolicy:
+    """One outbound spam policy, with the rule that says to whom it applies.
+
+    `mode` is AutoForwardingMode: On, Off or Automatic. The default policy has `default` True and
+    applies to everyone no enabled rule names; rules go by `priority`, lowest first. `groups` True:
+    the rule also names groups (or exceptions), whose members are not read.
+    """
+
+    name: str
+    mode: str
+    default: bool = False
+    enabled: bool = True
+    priority: int = 0
+    senders: frozenset[str] = frozenset()
+    sender_domains: frozenset[str] = frozenset()
+    groups: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TransportRule:
+    """A mail-flow rule of the organisation. `enforced` False: it is only tested, not acted on."""
+
+    id: str
+    name: str
+    enabled: bool = True
+    enforced: bool = True
+    redirect_to: tuple[str, ...] = ()
+    blind_copy_to: tuple[str, ...] = ()
+    copy_to: tuple[str, ...] = ()
+    add_to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxAudit:
+    """The audit settings of a mailbox.
+
+    `default_set` are the logon types (Admin, Delegate, Owner) that Microsoft keeps up to date;
+    `actions` the audited actions by logon type. `age_days` is AuditLogAgeLimit, None when it could
+    not be understood. `capabilities` is PersistedCapabilities.
+    """
+
+    mailbox: Mailbox
+    enabled: bool | None
+    default_set: frozenset[str]
+    actions: Mapping[str, frozenset[str]]
+    age_days: float | None
+    capabilities: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationAudit:
+    """The organisation's two switches: None is "could not tell" (and the reading says why)."""
+
+    audit_disabled: bool | None = None
+    unified_log: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditBypass:
+    """An account none of whose actions are written to any mailbox audit log."""
+
+    id: str
+    name: str
+    bypassed: bool
+
+
+# ----------------------------------------------------------------------------------------------
+# What can be done: the closed list of writes
+# ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSignIn:
+    """Set accountEnabled to false, revoke sessions. Only while the mailbox is one of `kinds`."""
+
+    account_id: str
+    mailbox_guid: str
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EnableOrganizationAudit:
+    """Set the organisation's AuditDisabled to false."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnableUnifiedAuditLog:
+    """Set UnifiedAuditLogIngestionEnabled to true. Takes up to an hour to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnableMailboxAudit:
+    """Set a mailbox's AuditEnabled to true."""
+
+    mailbox_guid: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResetAuditSet:
+    """Give logon types back to Microsoft's default set, then add `extras` (by logon type) again."""
+
+    mailbox_guid: str
+    logon_types: tuple[str, ...]
+    extras: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseAuditAge:
+    """Raise AuditLogAgeLimit to `days`. Never lowers it: a lower value would purge records."""
+
+    mailbox_guid: str
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClearAuditBypass:
+    """Set an account's AuditBypassEnabled to false."""
+
+    account_guid: str
+
+
+@dataclass(frozen=True, slots=True)
+class DisableInboxRule:
+    """Set one inbox rule's isEnabled to false, through Graph (client-side rules stay untouched)."""
+
+    mailbox_id: str
+    rule_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClearMailboxForward:
+    """Remove ForwardingAddress and ForwardingSmtpAddress of a mailbox."""
+
+    mailbox_guid: str
+
+
+type Change = (
+    BlockSignIn
+    | EnableOrganizationAudit
+    | EnableUnifiedAuditLog
+    | EnableMailboxAudit
+    | ResetAuditSet
+    | RaiseAuditAge
+    | ClearAuditBypass
+    | DisableInboxRule
+    | ClearMailboxForward
+)
+
+CHANGES: Mapping[str, Callable[..., Change]] = {
+    kind.__name__: kind for kind in Change.__value__.__args__
+}
+
+
+def tuples(value: object) -> object:
+    """Lists as tuples, all the way down: JSON knows no tuples, frozen changes nothing else."""
+    return tuple(tuples(part) for part in value) if isinstance(value, list | tuple) else value
+
+
+def change_from_wire(kind: str, arguments: Mapping[str, object]) -> Change:
+    """A change as it was stored. Raises KeyError or TypeError for one nobody knows here."""
+    return CHANGES[kind](**{name: tuples(value) for name, value in arguments.items()})
+
+
+def change_to_wire(change: Change) -> dict[str, object]:
+    """A change's arguments as JSON can hold them; its kind is the name of its class."""
+    return {entry.name: getattr(change, entry.name) for entry in fields(change)}
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A change that is in effect, read back. `before` restores it; `already`: nothing was written.
+
+    `note` says what else a person should know ("sessions were not revoked: ...").
+    """
+
+    before: Mapping[str, object] = field(default_factory=dict)
+    already: bool = False
+    note: str = ""
+
+
+class Tenant(Protocol):
+    """The door to one tenant. Reads never raise TenantError: what fails is in `Reading.unread`."""
+
+    async def mailboxes(self, kinds: Collection[str] = ()) -> Reading[Mailbox]:
+        """Every mailbox, or those of some kinds (RecipientTypeDetails). Surface `mailboxes`."""
+        ...
+
+    async def accounts(self, owners: Sequence[Mailbox]) -> Reading[Account]:
+        """The accounts of mailboxes. Surface `accounts`; one that Entra does not know is absent."""
+        ...
+
+    async def last_sign_ins(self, ids: Sequence[str]) -> Reading[SignIn]:
+        """Last successful sign-ins. Surface `sign-ins`, optional: needs a licence and a right."""
+        ...
+
+    async def inbox_rules(self, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
+        """The inbox rules Graph shows: all but hidden ones. Surface `inbox-rules`."""
+        ...
+
+    async def hidden_rules(self, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
+        """All rules as Exchange shows them, hidden ones too. Surface `hidden-rules`."""
+        ...
+
+    async def rule_folders(self, rules: Sequence[InboxRule]) -> Reading[Folder]:
+        """The folders rules move mail to. Surface `rule-folders`; unread ones name a mailbox."""
+        ...
+
+    async def recipients(self, names: Collection[str]) -> Reading[Recipient]:
+        """What recipient strings stand for. Surface `recipients`; unread ones by their name."""
+        ...
+
+    async def accepted_domains(self) -> Reading[AcceptedDomain]:
+        """Every domain that is the tenant's own, from Exchange and Entra. Surface `domains`."""
+        ...
+
+    async def remote_domains(self) -> Reading[RemoteDomain]:
+        """Remote domain settings. Surface `outbound-policies`, optional."""
+        ...
+
+    async def outbound_policies(self) -> Reading[OutboundPolicy]:
+        """Outbound spam policies with their rules. Surface `outbound-policies`, optional."""
+        ...
+
+    async def transport_rules(self) -> Reading[TransportRule]:
+        """Mail-flow rules. Surface `transport-rules`."""
+        ...
+
+    async def mailbox_audits(self) -> Reading[MailboxAudit]:
+        """Every mailbox's audit settings. Surface `mailbox-audit`."""
+        ...
+
+    async def organization_audit(self) -> Reading[OrganizationAudit]:
+        """One item. Surfaces `organization-audit` and `unified-audit-log`."""
+        ...
+
+    async def audit_bypasses(self) -> Reading[AuditBypass]:
+        """Every account that has an association, bypassed or not. Surface `audit-bypass`."""
+        ...
+
+    async def apply(self, change: Change) -> Applied:
+        """Make one change: read the object again, write, read back. Safe to repeat.
+
+        Raises Moot (no longer as judged), Gone, Refused, Forbidden or Unavailable.
+        """
+        ...

@@ -1,0 +1,131 @@
+"""The engine's own troubles as findings, so that they are told, reminded and closed like any other.
+
+A guard that cannot look, an object that cannot be read, a listing that shrank, a state row nobody
+understands, a plan the brake holds: each is a case, and there is no second way to raise an alert.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from core.model import Duty, Finding, GuardState, Memory, Severity, Verdict, plan_hash
+from core.tenant import Change, Reading, Unread
+
+type Wanted = tuple[str, str, Change]  # case key, subject, change
+
+# Fewer than this many objects missing is a clean-up, not a listing that went wrong.
+FEW = 2
+FALL = 0.30
+LISTED = 20
+
+
+def fell(reading: Reading[object], state: GuardState) -> bool:
+    """True when the listing names far fewer objects than the last complete one did."""
+    if state.population is None:
+        return False
+    missing = state.population - reading.population
+    return missing >= FEW and missing > FALL * state.population
+
+
+def blind(duty: Duty, miss: Unread) -> Finding:
+    """A whole surface that could not be read."""
+    if miss.optional:
+        severity = Severity.LOW if miss.permission else Severity.INFO
+    else:
+        severity = Severity.CRITICAL if miss.permission else Severity.HIGH
+    return Finding(
+        kind="blind",
+        object_id=miss.surface,
+        subject=miss.surface,
+        severity=severity,
+        verdict=Verdict.COULD_NOT_TELL,
+        summary=f"{duty.guard.title} cannot see {miss.surface.replace('-', ' ')}.",
+        facts=(miss.reason,) + ((f"missing: {miss.permission}",) if miss.permission else ()),
+        surfaces=(miss.surface,),
+        dangerous=miss.permission,
+        advice=f"Grant {miss.permission} (see docs/guards.md)." if miss.permission else "",
+        patience=0 if miss.permission else 2,
+    )
+
+
+def unreadable(miss: Unread) -> Finding:
+    """One object that could not be read, worth telling when it stays so."""
+    return Finding(
+        kind="unreadable",
+        object_id=miss.object_id,
+        subject=miss.subject or miss.object_id,
+        severity=Severity.INFO if miss.optional else Severity.MEDIUM,
+        verdict=Verdict.COULD_NOT_TELL,
+        summary=f"{miss.subject or miss.object_id}: {miss.surface.replace('-', ' ')} not readable.",
+        facts=(miss.reason,) + ((f"missing: {miss.permission}",) if miss.permission else ()),
+        surfaces=(miss.surface,),
+        dangerous=miss.surface,
+        patience=2,
+    )
+
+
+def troubles(duty: Duty, reading: Reading[object], memory: Memory) -> Iterator[Finding]:
+    """Everything that kept this run from seeing clearly."""
+    surfaces = {miss.surface for miss in reading.unread if not miss.object_id}
+    for miss in reading.unread:
+        if not miss.object_id:
+            yield blind(duty, miss)
+        elif miss.surface not in surfaces:
+            yield unreadable(miss)
+    if memory.poisoned:
+        yield Finding(
+            kind="state-unreadable",
+            object_id="state",
+            subject=duty.guard.name,
+            severity=Severity.HIGH,
+            verdict=Verdict.COULD_NOT_TELL,
+            summary=f"{memory.poisoned} rows of the state table cannot be understood.",
+            facts=("They were left as they are; what they said is not known to this version.",),
+            advice="Compare the deployed version with the one that wrote the rows.",
+        )
+
+
+def stop_reason(
+    duty: Duty, reading: Reading[object], memory: Memory, wanted: Sequence[Wanted]
+) -> str:
+    """Why nothing may be changed now; empty when the brake does not hold."""
+    if fell(reading, memory.state):
+        return (
+            f"the listing fell from {memory.state.population} to {reading.population} "
+            f"{duty.guard.noun}"
+        )
+    if not wanted:
+        return ""
+    if not reading.complete:
+        return "the listing is incomplete"
+    share = math.ceil(duty.limit.percent * reading.population / 100)
+    allowed = min(max(duty.limit.count, share), duty.limit.ceiling)
+    if len(wanted) > allowed:
+        return f"{len(wanted)} changes are wanted and a run may make {allowed}"
+    return ""
+
+
+def brake(duty: Duty, reading: Reading[object], reason: str, wanted: Sequence[Wanted]) -> Finding:
+    """The plan that waits for a person."""
+    name = plan_hash(
+        duty.guard.name, ((case, change) for case, _, change in wanted), reading.population
+    )
+    subjects = sorted({subject for _, subject, _ in wanted})
+    more = len(subjects) - LISTED
+    return Finding(
+        kind="brake",
+        object_id=duty.guard.name,
+        subject=duty.guard.name,
+        severity=Severity.HIGH,
+        verdict=Verdict.ASK,
+        summary=f"The brake holds: {reason}. Nothing was changed.",
+        facts=(
+            f"plan {name}",
+            *(f"would change {subject}" for subject in subjects[:LISTED]),
+            *((f"and {more} more",) if more > 0 else ()),
+        ),
+        dangerous=name,
+        advice=(
+            f"Review the list; to release exactly this plan once, POST "
+            f'{{"plan": "{name}"}} to /api/guards/{duty.guard.name}/run.'
+        ),
+    )
