@@ -103,8 +103,12 @@ class TableLedger:
             wait=wait_random_exponential(multiplier=0.2, max=5),
             reraise=True,
         )
+
+        async def once() -> T:
+            return await attempt()
+
         try:
-            return await policy(attempt)
+            return await policy(once)
         except HttpResponseError as error:
             if error.status_code in ANSWERS:
                 raise
@@ -130,7 +134,10 @@ class TableLedger:
             return None
 
     async def rows(self, query: str, **parameters: str) -> list[TableEntity]:
-        """All rows that match; values only as parameters, never written into the query."""
+        """All rows that match; values only as parameters, never written into the query.
+
+        The SDK finds a parameter only as a word of its own, so no parenthesis may touch one.
+        """
 
         async def scan() -> list[TableEntity]:
             pages = self.table.query_entities(query, parameters=parameters)
@@ -279,7 +286,8 @@ class TableClaim:
     async def recall(self) -> Memory:
         """All the guard remembers but the reports of runs, in one partition scan."""
         found = await self.ledger.rows(
-            "PartitionKey eq @guard and (RowKey lt @first or RowKey ge @last)",
+            "PartitionKey eq @guard and RowKey lt @first "
+            "or PartitionKey eq @guard and RowKey ge @last",
             guard=self.guard,
             first="run|",
             last="run}",

@@ -1,4 +1,4 @@
-"""One policy for every call to a service that may be busy: when to wait, how long, and how many at once.
+"""One policy for every call to a busy service: when to wait, how long, how many at once.
 
 Three forces act together. A **gate** that all callers of a service share: when the service says
 "not before", nobody calls it before then, because Graph keeps counting calls it refused
@@ -15,7 +15,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,8 +30,11 @@ log = logging.getLogger(__name__)
 PASSING = frozenset({408, 429, 500, 502, 503, 504})
 PUSHING_BACK = frozenset({429, 503})
 
+FAILED_DEPENDENCY = 424
+
 FIRST_WAIT = 0.5
 LONGEST_BACKOFF = 30.0
+BUSY_FACTOR = 3
 
 
 class Again(Unavailable):
@@ -64,11 +67,28 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
 
 
 def trouble(status: int, after: str | None, what: str) -> Again | None:
-    """The passing trouble an HTTP status stands for; None when trying again would change nothing."""
+    """The passing trouble a status stands for; None when another try would change nothing."""
     if status not in PASSING:
         return None
     wait = retry_after(after)
     return Again(f"{what}: HTTP {status}", after=wait, busy=status in PUSHING_BACK)
+
+
+def inner_trouble(status: int, headers: object, what: str) -> Again | None:
+    """The same for a reply inside a batch, whose headers are JSON."""
+    after = headers.get("Retry-After") if isinstance(headers, Mapping) else None
+    if status == FAILED_DEPENDENCY:
+        return Again(f"{what}: HTTP {status}")
+    return trouble(status, str(after) if isinstance(after, str | int) else None, what)
+
+
+def slowest(troubles: Iterable[Again]) -> Again:
+    """Several troubles as one: the longest wait, and busy if any of them was."""
+    some = list(troubles)
+    waits = [again.after for again in some if again.after is not None]
+    return Again(
+        str(some[0]), after=max(waits, default=None), busy=any(again.busy for again in some)
+    )
 
 
 @dataclass(slots=True)
@@ -81,7 +101,7 @@ class Service:
     """
 
     name: str
-    attempts: int = 6
+    attempts: int = 5
     cap: int = 16
     start: int = 4
     patience: float = 120.0
@@ -191,8 +211,13 @@ class Service:
         return backoff * (0.5 + self.chance() / 2)
 
     def spent(self, state: RetryCallState) -> bool:
-        """True when another try is not allowed, or would have to wait for too long."""
-        if state.attempt_number >= self.attempts:
+        """True when another try is not allowed, or would have to wait for too long.
+
+        A service that pushes back is tried more often than one that fails: it said it will answer.
+        """
+        again = state.outcome.exception() if state.outcome else None
+        busy = isinstance(again, Again) and again.busy
+        if state.attempt_number >= self.attempts * (BUSY_FACTOR if busy else 1):
             return True
         wait = state.upcoming_sleep
         return wait > self.patience or self.clock() + wait >= self.deadline

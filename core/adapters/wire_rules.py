@@ -1,0 +1,188 @@
+"""Inbox rules, as Graph and as Exchange show them, into `InboxRule`. Pure."""
+
+from collections.abc import Iterable, Mapping
+
+from core.adapters.wire import (
+    FOLDER_ID_LIMIT,
+    NAME_LIMIT,
+    WORD_LIMIT,
+    Row,
+    canonical,
+    identifier,
+    is_set,
+    listed,
+    recipient_text,
+    sequence_number,
+    text,
+    truth,
+)
+from core.tenant import InboxRule
+
+GRAPH_ACTIONS = (
+    "assignCategories",
+    "copyToFolder",
+    "delete",
+    "forwardAsAttachmentTo",
+    "forwardTo",
+    "markAsRead",
+    "markImportance",
+    "moveToFolder",
+    "permanentDelete",
+    "redirectTo",
+    "stopProcessingRules",
+)
+GRAPH_WORDS = ("bodyContains", "bodyOrSubjectContains", "headerContains", "subjectContains")
+
+EXCHANGE_ACTIONS = (
+    "ApplyCategory",
+    "ApplySystemCategory",
+    "CopyToFolder",
+    "DeleteMessage",
+    "DeleteSystemCategory",
+    "ForwardAsAttachmentTo",
+    "ForwardTo",
+    "MarkAsRead",
+    "MarkImportance",
+    "MoveToFolder",
+    "PinMessage",
+    "RedirectTo",
+    "SendTextMessageNotificationTo",
+    "SoftDeleteMessage",
+    "StopProcessingRules",
+)
+EXCHANGE_WORDS = (
+    "BodyContainsWords",
+    "HeaderContainsWords",
+    "SubjectContainsWords",
+    "SubjectOrBodyContainsWords",
+)
+EXCHANGE_CONDITIONS = (
+    *EXCHANGE_WORDS,
+    "From",
+    "FromAddressContainsWords",
+    "HasAttachment",
+    "HasClassification",
+    "MessageTypeMatches",
+    "MyNameInCcBox",
+    "MyNameInToBox",
+    "MyNameInToOrCcBox",
+    "MyNameNotInToBox",
+    "ReceivedAfterDate",
+    "ReceivedBeforeDate",
+    "RecipientAddressContainsWords",
+    "SentOnlyToMe",
+    "SentTo",
+    "WithImportance",
+    "WithSensitivity",
+    "WithinSizeRangeMaximum",
+    "WithinSizeRangeMinimum",
+)
+
+
+def graph_recipients(value: object) -> tuple[str, ...]:
+    """Recipients as strings: the address (which may be an X500 path), else the name."""
+    found = []
+    for entry in listed(value):
+        holder = entry.get("emailAddress") if isinstance(entry, Mapping) else None
+        part = holder if isinstance(holder, Mapping) else {}
+        shown = part.get("address") or part.get("name")
+        if not isinstance(shown, str) or not shown.strip():
+            raise ValueError("an inbox rule with a recipient that cannot be read")
+        found.append(recipient_text(shown.strip()))
+    return tuple(found)
+
+
+def found_words(conditions: Row, names: Iterable[str]) -> tuple[str, ...]:
+    """The texts a rule looks for, in the order of the properties."""
+    return tuple(
+        text(word, WORD_LIMIT)
+        for name in names
+        for word in listed(conditions.get(name))
+        if isinstance(word, str) and word
+    )
+
+
+def graph_rule(mailbox_id: str, row: Row) -> InboxRule:
+    """A Graph messageRule. Without any known action it is not readable, and not harmless.
+
+    Graph shows rules it cannot express without conditions and actions (public issue
+    microsoft-graph-docs-contrib 3336).
+    """
+    rule_id = identifier(row.get("id"))
+    if not rule_id:
+        raise ValueError("an inbox rule without a usable id")
+    actions, conditions = row.get("actions") or {}, row.get("conditions") or {}
+    if not isinstance(actions, Mapping) or not isinstance(conditions, Mapping):
+        raise ValueError("an inbox rule whose actions or conditions are not objects")
+    deletes = "delete" if truth(actions.get("delete")) else ""
+    return InboxRule(
+        id=rule_id,
+        mailbox_id=mailbox_id,
+        name=text(row.get("displayName")),
+        source="graph",
+        enabled=truth(row.get("isEnabled")) is not False,
+        read_only=truth(row.get("isReadOnly")) is True,
+        in_error=truth(row.get("hasError")) is True,
+        sequence=sequence_number(row.get("sequence")),
+        forward_to=graph_recipients(actions.get("forwardTo")),
+        forward_as_attachment_to=graph_recipients(actions.get("forwardAsAttachmentTo")),
+        redirect_to=graph_recipients(actions.get("redirectTo")),
+        delete="permanent" if truth(actions.get("permanentDelete")) else deletes,
+        move_to=folder_id(actions.get("moveToFolder")),
+        mark_as_read=truth(actions.get("markAsRead")) is True,
+        conditions=canonical(conditions),
+        words=found_words(conditions, GRAPH_WORDS),
+        readable=any(is_set(actions.get(name)) for name in GRAPH_ACTIONS),
+    )
+
+
+def folder_id(value: object) -> str:
+    """A rule's target folder. What is set but cannot be an id would hide a move: an error."""
+    if not is_set(value):
+        return ""
+    found = identifier(value, FOLDER_ID_LIMIT)
+    if not found:
+        raise ValueError("an inbox rule with a folder that cannot be read")
+    return found
+
+
+def exchange_recipients(value: object) -> tuple[str, ...]:
+    """Recipient strings as Exchange prints them, e.g. `"Ann" [SMTP:ann@example.org]`."""
+    found = []
+    for entry in listed(value):
+        if not isinstance(entry, str) or not entry.strip():
+            raise ValueError("a rule with a recipient that cannot be read")
+        found.append(recipient_text(entry.strip()))
+    return tuple(found)
+
+
+def exchange_rule(mailbox_id: str, row: Row) -> InboxRule:
+    """A row of Get-InboxRule. DeleteMessage goes to Deleted Items, SoftDeleteMessage past it."""
+    identity = text(row.get("Identity"), NAME_LIMIT).rpartition("\\")[2]
+    rule_id = identifier(row.get("RuleIdentity")) or identifier(identity)
+    if not rule_id:
+        raise ValueError("an inbox rule without a usable id")
+    conditions = {
+        name: row[name]
+        for name in (*EXCHANGE_CONDITIONS, *(f"ExceptIf{name}" for name in EXCHANGE_CONDITIONS))
+        if is_set(row.get(name))
+    }
+    deletes = "delete" if truth(row.get("DeleteMessage")) else ""
+    return InboxRule(
+        id=rule_id,
+        mailbox_id=mailbox_id,
+        name=text(row.get("Name")),
+        source="exchange",
+        enabled=truth(row.get("Enabled")) is not False,
+        in_error=truth(row.get("InError")) is True,
+        sequence=sequence_number(row.get("Priority")),
+        forward_to=exchange_recipients(row.get("ForwardTo")),
+        forward_as_attachment_to=exchange_recipients(row.get("ForwardAsAttachmentTo")),
+        redirect_to=exchange_recipients(row.get("RedirectTo")),
+        delete="permanent" if truth(row.get("SoftDeleteMessage")) else deletes,
+        move_to=text(row.get("MoveToFolder")),
+        mark_as_read=truth(row.get("MarkAsRead")) is True,
+        conditions=canonical(conditions),
+        words=found_words(row, EXCHANGE_WORDS),
+        readable=any(is_set(row.get(name)) for name in EXCHANGE_ACTIONS),
+    )

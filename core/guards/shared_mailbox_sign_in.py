@@ -1,0 +1,274 @@
+"""The threat: the account behind a shared, room or equipment mailbox can sign in by itself.
+
+Nobody watches such an account: it has no owner, seldom a second factor, and often a password from
+before the mailbox was converted. Whoever guesses or buys that password reads and sends the mail of
+a whole team and has a foothold in the tenant that nobody misses.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from core.commands import disable_ad_account
+from core.licences import has_mailbox_plan, has_teams_rooms_plan, plan_names
+from core.model import Finding, Guard, Look, Permission, Service, Severity, Terms, Verdict
+from core.readings import miss_of, missed, surfaces_of
+from core.tenant import (
+    ACCOUNTS,
+    MAILBOXES,
+    SIGN_INS,
+    Account,
+    BlockSignIn,
+    Mailbox,
+    Reading,
+    SignIn,
+    Tenant,
+    Unread,
+)
+from core.text import plain
+
+NAMES = {
+    "SharedMailbox": "shared mailbox",
+    "RoomMailbox": "room mailbox",
+    "EquipmentMailbox": "equipment mailbox",
+    "SchedulingMailbox": "scheduling mailbox",
+}
+DELEGATION = "whoever opens the mailbox by delegation keeps their access when sign-in is blocked"
+CUT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceAccount:
+    """A mailbox nobody should sign in to, and its account; `account` None: Entra knows none.
+
+    `sign_ins_read` False: there is no telling whether anybody signs in, for want of a permission
+    or a licence.
+    """
+
+    mailbox: Mailbox
+    account: Account | None
+    last_sign_in: datetime | None = None
+    sign_ins_read: bool = False
+
+
+async def observe(tenant: Tenant, look: Look) -> Reading[ResourceAccount]:
+    """Resource mailboxes joined with their accounts, and sign-ins where they decide something."""
+    listed = await tenant.mailboxes(look.terms.resource_kinds)
+    owners = list({mailbox.id: mailbox for mailbox in listed.items}.values())
+    accounts = await tenant.accounts(owners)
+    by_id = {account.id: account for account in accounts.items}
+    candidates = [
+        box.id for box in owners if box.id in by_id and may_be_blocked(by_id[box.id], look.terms)
+    ]
+    sign_ins = await tenant.last_sign_ins(candidates) if candidates else Reading[SignIn]()
+    dates = {entry.id: entry.last_success for entry in sign_ins.items}
+
+    items: list[ResourceAccount] = []
+    unread = [*missed((listed,)), *missed((accounts,)), *missed((sign_ins,), optional=True)]
+    for box in owners:
+        if box.id not in by_id:
+            if not (box.has_account and miss_of(accounts, ACCOUNTS, box.id)):
+                items.append(ResourceAccount(box, None))
+            continue
+        miss = miss_of(sign_ins, SIGN_INS, box.id) if box.id in candidates else None
+        if miss and not miss.permission:
+            # Passing trouble must not take away what a recent sign-in would have said.
+            unread.append(Unread(ACCOUNTS, miss.reason, box.id, subject_of(box)))
+            continue
+        read = box.id in candidates and miss is None
+        items.append(ResourceAccount(box, by_id[box.id], dates.get(box.id), read))
+    return Reading(
+        items=tuple(items),
+        unread=tuple(dict.fromkeys(unread)),
+        surfaces=surfaces_of((listed, accounts, sign_ins)) | {MAILBOXES, ACCOUNTS},
+        population=max(listed.population, len(owners)),
+        complete=listed.complete,
+    )
+
+
+def may_be_blocked(account: Account, terms: Terms) -> bool:
+    """True when only a recent sign-in could still speak against blocking the account."""
+    return (
+        account.enabled is True
+        and not account.synced
+        and not has_teams_rooms_plan(account.plans or ())
+        and (terms.licensed == "block" or not licensed(account))
+    )
+
+
+def licensed(account: Account) -> bool:
+    """True when the account holds a mailbox of its own, or may: its plans are not known."""
+    if account.plans is None:
+        return account.licensed
+    return has_mailbox_plan(account.plans)
+
+
+def judge(item: ResourceAccount, terms: Terms) -> Iterator[Finding]:
+    """One account, by the first thing that decides about it."""
+    account = item.account
+    if account is None:
+        yield nobody_knows(item)
+    elif account.enabled is None:
+        yield undecided(item, account)
+    elif account.enabled:
+        yield able_to_sign_in(item, account, terms)
+
+
+def nobody_knows(item: ResourceAccount) -> Finding:
+    """A mailbox whose account Entra does not show."""
+    return Finding(
+        kind="sign-in-enabled",
+        object_id=item.mailbox.id,
+        subject=subject_of(item.mailbox),
+        severity=Severity.LOW,
+        verdict=Verdict.COULD_NOT_TELL,
+        summary=f"The account of {named(item.mailbox)} was not found in Entra ID.",
+        facts=(f"kind of mailbox: {plain(item.mailbox.kind, CUT)}",),
+        surfaces=(MAILBOXES, ACCOUNTS),
+        advice="Find out which account the mailbox belongs to, and whether it can sign in.",
+    )
+
+
+def undecided(item: ResourceAccount, account: Account) -> Finding:
+    """An account of which Graph did not say whether it is enabled."""
+    return Finding(
+        kind="sign-in-enabled",
+        object_id=item.mailbox.id,
+        subject=subject_of(item.mailbox),
+        severity=Severity.LOW,
+        verdict=Verdict.COULD_NOT_TELL,
+        summary=f"Whether the account of {named(item.mailbox)} can sign in is not known.",
+        facts=facts_of(item, account),
+        surfaces=(MAILBOXES, ACCOUNTS),
+        advice="Look at the account in Entra ID: Graph did not say whether it is enabled.",
+    )
+
+
+def able_to_sign_in(item: ResourceAccount, account: Account, terms: Terms) -> Finding:
+    """An enabled account: what may be done about it."""
+    finding = partial(
+        Finding,
+        kind="sign-in-enabled",
+        object_id=item.mailbox.id,
+        subject=subject_of(item.mailbox),
+        summary=f"The account of {named(item.mailbox)} can sign in.",
+        facts=facts_of(item, account),
+        surfaces=(MAILBOXES, ACCOUNTS),
+    )
+    if has_teams_rooms_plan(account.plans or ()):
+        return finding(
+            severity=Severity.INFO,
+            verdict=Verdict.NEVER,
+            advice="A Teams Rooms device signs in with this account; it is never blocked.",
+        )
+    if account.synced:
+        return finding(
+            severity=Severity.HIGH,
+            verdict=Verdict.ON_PREMISES,
+            advice=on_premises_advice(account),
+        )
+    if licensed(account) and terms.licensed == "ignore":
+        return finding(severity=Severity.INFO, verdict=Verdict.KEEP)
+    if licensed(account) and terms.licensed != "block":
+        return finding(
+            severity=Severity.MEDIUM,
+            verdict=Verdict.ASK,
+            advice="It is licensed, so it looks like a person or a mailbox over 50 GB. "
+            "Block it by hand if nobody signs in, or exempt it.",
+        )
+    if recent(item.last_sign_in, terms):
+        return finding(
+            severity=Severity.HIGH,
+            verdict=Verdict.ASK,
+            advice="Somebody signed in lately. Find out who before blocking the account.",
+        )
+    return finding(
+        severity=Severity.HIGH,
+        verdict=Verdict.BLOCK,
+        changes=(BlockSignIn(account.id, item.mailbox.guid, tuple(terms.resource_kinds)),),
+        advice="Block sign-in of the account in Entra ID and revoke its sessions.",
+    )
+
+
+def recent(moment: datetime | None, terms: Terms) -> bool:
+    """True for a success within the days that count; a date to come is a clock that is off."""
+    return moment is not None and terms.now - moment <= timedelta(days=terms.recent_days)
+
+
+def on_premises_advice(account: Account) -> str:
+    """What an administrator of the on-premises directory runs."""
+    command = disable_ad_account(account.upn)
+    if not command:
+        return "Disable the account in the on-premises Active Directory, then run a sync cycle."
+    return (
+        f"The account is directory-synced: run {command} on premises, "
+        "then a sync cycle (Start-ADSyncSyncCycle -PolicyType Delta)."
+    )
+
+
+def facts_of(item: ResourceAccount, account: Account) -> tuple[str, ...]:
+    """What a person needs to know; nothing in it changes while the account does not."""
+    names = plan_names(account.plans or ())
+    licences = ", ".join(names) or "none that is a mailbox"
+    if account.plans is None:
+        licences = "assigned, plans unknown" if account.licensed else "not known"
+    facts = [
+        f"kind of mailbox: {plain(item.mailbox.kind, CUT)}",
+        f"sign-in name: {plain(account.upn, CUT) or 'not known'}",
+        f"licences: {licences}",
+    ]
+    if account.synced:
+        facts.append("the account comes from the on-premises directory")
+        if licensed(account):
+            facts.append("it is licensed, so it may be a person's: ask before disabling it")
+    elif item.sign_ins_read:
+        date = f"{item.last_sign_in:%Y-%m-%d}" if item.last_sign_in else "none on record"
+        facts.append(f"last successful sign-in: {date}")
+    else:
+        facts.append(
+            "last successful sign-in: not readable (AuditLog.Read.All and Entra ID P1)"
+            if account.enabled
+            else "last successful sign-in: not asked"
+        )
+    return (*facts, DELEGATION)
+
+
+def subject_of(mailbox: Mailbox) -> str:
+    """The mailbox as people know it."""
+    return plain(mailbox.address or mailbox.name or mailbox.id, CUT)
+
+
+def named(mailbox: Mailbox) -> str:
+    """The mailbox with its kind, within a sentence."""
+    return f"{NAMES.get(mailbox.kind, 'mailbox')} {subject_of(mailbox)}"
+
+
+GUARD = Guard(
+    name="shared-mailbox-sign-in",
+    title="Sign-in of shared mailboxes",
+    why="An account that belongs to no person and can sign in is a way in that nobody watches.",
+    permissions=(
+        Permission(Service.EXCHANGE, "Get-Mailbox", "which mailboxes are shared, rooms, equipment"),
+        Permission(Service.GRAPH, "User.Read.All", "whether an account is enabled and licensed"),
+        Permission(
+            Service.GRAPH,
+            "AuditLog.Read.All",
+            "when an account last signed in; needs Entra ID P1",
+            optional=True,
+        ),
+        Permission(
+            Service.GRAPH, "User.EnableDisableAccount.All", "to block sign-in", writes=True
+        ),
+        Permission(
+            Service.GRAPH,
+            "User.RevokeSessions.All",
+            "to end sessions of a blocked account",
+            writes=True,
+            optional=True,
+        ),
+    ),
+    observe=observe,
+    judge=judge,
+    noun="resource mailboxes",
+)

@@ -1,0 +1,238 @@
+"""Every setting: its name, its default, what it is for. Read once a run, all mistakes at once.
+
+    from the table below      TENANT_ID, TEAMS_WEBHOOK_URL, ...
+    from the catalog, a guard <GUARD>_SCHEDULE, <GUARD>_MODE, <GUARD>_LIMIT, <GUARD>_LIMIT_PERCENT
+
+Nothing else in the app reads the environment.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from core.catalog import CATALOG
+from core.errors import SettingsError
+from core.model import Duty, Limit, Mode, Terms
+
+REQUIRED = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting. `default` None: it must be given. `sample` is a harmless value that works."""
+
+    name: str
+    default: str | None
+    help: str
+    sample: str = ""
+    secret: bool = False
+
+
+SETTINGS = (
+    Setting("TENANT_ID", REQUIRED, "Entra tenant id", "00000000-0000-4000-8000-000000000001"),
+    Setting(
+        "CLIENT_ID",
+        REQUIRED,
+        "application (client) id of the app registration",
+        "00000000-0000-4000-8000-000000000002",
+    ),
+    Setting(
+        "MANAGED_IDENTITY_CLIENT_ID",
+        "",
+        "client id of the user-assigned managed identity the app registration trusts",
+    ),
+    Setting("CLIENT_SECRET", "", "development only: a client secret", "not-a-secret", True),
+    Setting("CLIENT_CERTIFICATE_PATH", "", "development only: a PEM file with key"),
+    Setting("CLOUD", "global", "global, gcc-high, dod or china", "global"),
+    Setting("LOGIN_ENDPOINT", "", "overrides the cloud's login address"),
+    Setting("GRAPH_ENDPOINT", "", "overrides the cloud's Microsoft Graph address"),
+    Setting("EXCHANGE_ENDPOINT", "", "overrides the cloud's Exchange admin address"),
+    Setting("CA_BUNDLE", "", "a PEM file to trust besides the public authorities"),
+    Setting(
+        "TEAMS_WEBHOOK_URL",
+        REQUIRED,
+        "address of the Workflows webhook; a secret, so keep it in Key Vault",
+        "https://example.environment.api.powerplatform.com/workflows/sample",
+        True,
+    ),
+    Setting("WEBHOOK_HOSTS", "", "further hosts a webhook may have, comma separated"),
+    Setting("STATE_TABLE_ENDPOINT", "", "address of the table service that holds the state"),
+    Setting(
+        "STATE_CONNECTION_STRING",
+        "",
+        "development only: connection string instead of STATE_TABLE_ENDPOINT",
+        "UseDevelopmentStorage=true",
+        True,
+    ),
+    Setting("STATE_TABLE", "exoguard", "name of the table", "exoguard"),
+    Setting(
+        "RESOURCE_MAILBOX_KINDS",
+        "SharedMailbox,RoomMailbox,EquipmentMailbox,SchedulingMailbox",
+        "RecipientTypeDetails whose accounts nobody should sign in with",
+        "SharedMailbox,RoomMailbox,EquipmentMailbox,SchedulingMailbox",
+    ),
+    Setting("LICENSED_MAILBOXES", "alert", "licensed ones: alert, block or ignore", "alert"),
+    Setting("RECENT_SIGN_IN_DAYS", "30", "a sign-in this recent asks before blocking", "30"),
+    Setting("AUDIT_LOG_AGE_DAYS", "180", "the least AuditLogAgeLimit, in days", "180"),
+    Setting(
+        "MAIL_ITEMS_ACCESSED",
+        "licensed",
+        "MailItemsAccessed is expected: licensed, required or ignore",
+        "licensed",
+    ),
+    Setting("ALLOWED_FORWARD_DOMAINS", "", "outside domains mail may be forwarded to"),
+    Setting("REMIND_DAYS", "7", "an open case is told again after this many days", "7"),
+)
+
+SUFFIXES = ("SCHEDULE", "MODE", "LIMIT", "LIMIT_PERCENT")
+TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,62}")
+KIND = re.compile(r"[A-Za-z]{1,40}")
+DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
+TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
+
+
+def prefix(guard: str) -> str:
+    """The beginning of a guard's settings: `mailbox-audit` has `MAILBOX_AUDIT_MODE`, ..."""
+    return guard.replace("-", "_").upper()
+
+
+def guard_settings(duty: Duty) -> Iterator[Setting]:
+    """The settings of one row of the catalog, with what the catalog says as defaults."""
+    name, guard = prefix(duty.guard.name), duty.guard.name
+    yield Setting(
+        f"{name}_SCHEDULE", duty.schedule, f"when {guard} runs (NCRONTAB, UTC)", duty.schedule
+    )
+    yield Setting(f"{name}_MODE", str(duty.mode), f"{guard}: off, alert or enforce", str(duty.mode))
+    count, percent = str(duty.limit.count), str(duty.limit.percent)
+    yield Setting(f"{name}_LIMIT", count, f"{guard}: changes a run may make in any case", count)
+    yield Setting(
+        f"{name}_LIMIT_PERCENT",
+        percent,
+        f"{guard}: or this percentage of the objects, whichever is more",
+        percent,
+    )
+
+
+def all_settings() -> tuple[Setting, ...]:
+    """Every setting there is."""
+    return (*SETTINGS, *(entry for duty in CATALOG for entry in guard_settings(duty)))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings as read. `values` are the texts by name; the rest is what they mean."""
+
+    values: Mapping[str, str]
+    terms: Terms
+    duties: tuple[Duty, ...]
+
+    def __getitem__(self, name: str) -> str:
+        return self.values[name]
+
+    def duty(self, guard: str) -> Duty | None:
+        """The duty of that name, with schedule, mode and limit as set."""
+        return next((duty for duty in self.duties if duty.guard.name == guard), None)
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> "Settings":
+        """All settings from the environment. Raises SettingsError naming everything wrong."""
+        wrong: list[str] = []
+        values = {
+            entry.name: environ.get(entry.name, "").strip() or (entry.default or "")
+            for entry in all_settings()
+        }
+        for entry in all_settings():
+            if entry.default is REQUIRED and not values[entry.name]:
+                wrong.append(f"{entry.name} is missing ({entry.help})")
+        check = Checker(values, wrong)
+        terms = check.terms()
+        duties = tuple(check.duty(duty) for duty in CATALOG)
+        check.connections()
+        if wrong:
+            raise SettingsError("; ".join(wrong))
+        return cls(values, terms, duties)
+
+
+@dataclass(frozen=True, slots=True)
+class Checker:
+    """Reads texts as what they should be, and collects what they are not in `wrong`."""
+
+    values: Mapping[str, str]
+    wrong: list[str]
+
+    def one_of(self, name: str, allowed: tuple[str, ...]) -> str:
+        """A word from a list."""
+        value = self.values[name].lower()
+        if value not in allowed:
+            self.wrong.append(f"{name} must be one of {', '.join(allowed)}")
+            return allowed[0]
+        return value
+
+    def number[N: (int, float)](self, name: str, kind: Callable[[str], N], low: N, high: N) -> N:
+        """A number within bounds."""
+        try:
+            value = kind(self.values[name])
+        except ValueError:
+            value = high + high
+        if not low <= value <= high:
+            self.wrong.append(f"{name} must be a number from {low} to {high}")
+            return low
+        return value
+
+    def names(self, name: str, pattern: re.Pattern[str]) -> tuple[str, ...]:
+        """A list of names, separated by commas."""
+        parts = [part.strip() for part in self.values[name].split(",") if part.strip()]
+        for part in parts:
+            if not pattern.fullmatch(part):
+                self.wrong.append(f"{name} has an entry that is no name of its kind: {part[:60]!r}")
+        return tuple(parts)
+
+    def terms(self) -> Terms:
+        """What guards judge by."""
+        domains = {name: text.lower() for name, text in self.values.items()}
+        lowered = replace(self, values=domains)
+        return Terms(
+            now=datetime.fromtimestamp(0, UTC),
+            resource_kinds=self.names("RESOURCE_MAILBOX_KINDS", KIND),
+            licensed=self.one_of("LICENSED_MAILBOXES", ("alert", "block", "ignore")),
+            recent_days=self.number("RECENT_SIGN_IN_DAYS", int, 1, 365),
+            audit_age_days=self.number("AUDIT_LOG_AGE_DAYS", int, 1, 3650),
+            mail_items_accessed=self.one_of(
+                "MAIL_ITEMS_ACCESSED", ("licensed", "required", "ignore")
+            ),
+            allowed_domains=frozenset(lowered.names("ALLOWED_FORWARD_DOMAINS", DOMAIN)),
+        )
+
+    def duty(self, duty: Duty) -> Duty:
+        """One row of the catalog as the settings want it."""
+        name = prefix(duty.guard.name)
+        schedule = self.values[f"{name}_SCHEDULE"]
+        if len(schedule.split()) != 6:
+            self.wrong.append(f"{name}_SCHEDULE must have six fields, seconds first")
+        return replace(
+            duty,
+            schedule=schedule,
+            mode=Mode(self.one_of(f"{name}_MODE", tuple(Mode))),
+            limit=replace(
+                Limit(),
+                count=self.number(f"{name}_LIMIT", int, 0, 500),
+                percent=self.number(f"{name}_LIMIT_PERCENT", float, 0.0, 100.0),
+            ),
+            remind=timedelta(days=self.number("REMIND_DAYS", int, 1, 365)),
+        )
+
+    def connections(self) -> None:
+        """Whether there is a way to the tenant and to the state."""
+        if self.values["TENANT_ID"] and not TENANT.fullmatch(self.values["TENANT_ID"]):
+            self.wrong.append("TENANT_ID must be a tenant id or a domain name")
+        ways = ("MANAGED_IDENTITY_CLIENT_ID", "CLIENT_CERTIFICATE_PATH", "CLIENT_SECRET")
+        if not any(self.values[way] for way in ways):
+            self.wrong.append(f"one of {', '.join(ways)} is needed to sign in")
+        if not self.values["STATE_TABLE_ENDPOINT"] and not self.values["STATE_CONNECTION_STRING"]:
+            self.wrong.append("STATE_TABLE_ENDPOINT is missing (where the state is kept)")
+        endpoint = self.values["STATE_TABLE_ENDPOINT"]
+        if endpoint and not endpoint.startswith("https://"):
+            self.wrong.append("STATE_TABLE_ENDPOINT must begin with https://")
+        if not TABLE_NAME.fullmatch(self.values["STATE_TABLE"]):
+            self.wrong.append("STATE_TABLE must be 3 to 63 letters and digits, a letter first")

@@ -1,0 +1,275 @@
+"""The Ledger port: the same promises on the fake and on Table Storage (Azurite)."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+from azure.data.tables import UpdateMode
+from azure.data.tables.aio import TableClient
+
+from core.adapters.ledger_table import LEASE, TableClaim, TableLedger
+from core.errors import ClaimLost
+from core.model import (
+    Case,
+    ChangeRecord,
+    ChangeState,
+    Exemption,
+    GuardState,
+    Mode,
+    News,
+    RunReport,
+    Severity,
+    Verdict,
+)
+from core.ports import Ledger
+from sandbox.azurite import Azurite
+from tests.fake_world import DAY, START, Clock, FakeLedger
+
+GUARD = "toy"
+
+
+@asynccontextmanager
+async def table_ledger(azurite: Azurite, name: str = "") -> AsyncIterator[TableLedger]:
+    """A ledger on a table of its own."""
+    table = TableClient.from_connection_string(
+        azurite.connection_string, table_name=name or f"t{uuid.uuid4().hex}", retry_total=0
+    )
+    async with table:
+        yield TableLedger(table)
+
+
+@pytest_asyncio.fixture(params=["fake", "table"])
+async def ledger(request: pytest.FixtureRequest, azurite: Azurite) -> AsyncIterator[Ledger]:
+    """Both implementations of the port."""
+    if request.param == "fake":
+        yield FakeLedger(Clock())
+    else:
+        async with table_ledger(azurite) as real:
+            yield real
+
+
+def case(key: str = "k1") -> Case:
+    return Case(
+        key=key,
+        kind="forward",
+        object_id="00000000-0000-0000-0000-000000000001",
+        subject="o'brien@exämple.com \U0001f984",
+        severity=Severity.HIGH,
+        judged=Verdict.EXTERNAL,
+        verdict=Verdict.CONTESTED,
+        summary="It forwards / mail # ? \\ out.",
+        opened=START,
+        facts=("a", "b"),
+        surfaces=("mailboxes",),
+        news=News.OPENED,
+        told=START + DAY,
+    )
+
+
+def record(number: int = 1) -> ChangeRecord:
+    return ChangeRecord(
+        id=f"c{number}",
+        case="k1",
+        subject="a@example.com",
+        kind="ResetAuditSet",
+        arguments={"mailbox_guid": "g", "extras": [["Owner", ["Copy"]]]},
+        state=ChangeState.INTENDED,
+        at=START + timedelta(seconds=number),
+        run="r1",
+        before={"AuditEnabled": True, "DefaultAuditSet": ["Admin"]},
+    )
+
+
+STATE = GuardState(frozenset({"b", "a"}), 12, {"slow": START})
+
+
+async def test_what_was_saved_is_recalled_as_it_was(ledger: Ledger) -> None:
+    exemption = Exemption("x", "me", "why", START + DAY)
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(case(), record(1), record(2), exemption, state=STATE)
+    async with ledger.claim(GUARD, "r2") as claim:
+        assert claim
+        memory = await claim.recall()
+    assert memory.cases == {"k1": case()}
+    assert [row.id for row in memory.changes] == ["c2", "c1"]
+    assert memory.changes[1] == record(1)
+    assert memory.exemptions == {"x": exemption}
+    assert memory.state == STATE
+    assert memory.poisoned == 0
+
+
+async def test_a_held_guard_is_busy_and_others_are_not(ledger: Ledger) -> None:
+    async with ledger.claim(GUARD, "r1") as first, ledger.claim(GUARD, "r2") as second:
+        assert first
+        assert second is None
+        async with ledger.claim("another", "r3") as third:
+            assert third
+    async with ledger.claim(GUARD, "r4") as again:
+        assert again
+        assert again.epoch == first.epoch + 1
+
+
+async def test_a_claim_is_released_when_the_run_fails(ledger: Ledger) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with ledger.claim(GUARD, "r1"):
+            raise ZeroDivisionError
+    async with ledger.claim(GUARD, "r2") as claim:
+        assert claim
+
+
+async def test_saving_again_replaces_and_forgetting_removes(ledger: Ledger) -> None:
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(case("k1"), case("k2"))
+        await claim.save(replace(case("k1"), news=News.NONE), forget=(case("k2"),))
+        memory = await claim.recall()
+    assert {key: row.news for key, row in memory.cases.items()} == {"k1": News.NONE}
+
+
+async def test_more_rows_than_a_transaction_holds_are_saved(ledger: Ledger) -> None:
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(*(case(f"k{number}") for number in range(250)), state=STATE)
+        memory = await claim.recall()
+    assert (len(memory.cases), memory.state) == (250, STATE)
+
+
+async def test_a_run_tells_its_status_from_request_to_report(ledger: Ledger) -> None:
+    await ledger.note(GUARD, "r1", {"status": "queued"})
+    assert await ledger.report(GUARD, "nobody") is None
+    queued = await ledger.report(GUARD, "r1")
+    assert queued
+    assert queued["status"] == "queued"
+    report = RunReport(GUARD, "Toy", "toys", "r1", Mode.ALERT, START, finished=START)
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(report)
+    done = await ledger.report(GUARD, "r1")
+    assert done
+    assert (done["status"], done["mode"]) == ("done", "alert")
+
+
+async def test_long_closed_cases_are_tidied_away_and_open_ones_never(ledger: Ledger) -> None:
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(
+            case("open"),
+            replace(case("old"), closed=START - 91 * DAY),
+            replace(case("recent"), closed=START - 89 * DAY),
+        )
+    await ledger.tidy(GUARD, START)
+    async with ledger.claim(GUARD, "r2") as claim:
+        assert claim
+        assert set((await claim.recall()).cases) == {"open", "recent"}
+
+
+# -- the table alone: fencing, lost replies, rows nobody understands ----------------------------
+
+
+def table_claim(claim: object) -> TableClaim:
+    assert isinstance(claim, TableClaim)
+    return claim
+
+
+async def take_over(ledger: TableLedger) -> None:
+    """What another instance does when a lease ran out: a new owner, a new epoch, a new ETag."""
+    lease = await ledger.row(GUARD, "lease")
+    assert lease is not None
+    lease |= {"owner": "other", "nonce": "other", "epoch": lease["epoch"] + 1}
+    await ledger.table.update_entity(lease, mode=UpdateMode.REPLACE)
+
+
+async def test_an_owner_that_was_overtaken_writes_nothing(azurite: Azurite) -> None:
+    async with table_ledger(azurite) as ledger, ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(case("before"))
+        await take_over(ledger)
+        with pytest.raises(ClaimLost):
+            await claim.save(case("after"))
+        with pytest.raises(ClaimLost):
+            await claim.check()
+        assert await ledger.row(GUARD, "case|before") is not None
+        assert await ledger.row(GUARD, "case|after") is None
+
+
+async def test_a_lease_that_ran_out_is_taken_with_the_next_epoch(azurite: Azurite) -> None:
+    async with table_ledger(azurite) as ledger:
+        await ledger.prepare()
+        held = await ledger.take(GUARD, "dead")
+        assert held
+        assert await ledger.take(GUARD, "early") is None
+        lease = await ledger.row(GUARD, "lease")
+        assert lease is not None
+        lease["until"] = (ledger.clock.now() - timedelta(seconds=2)).isoformat()
+        await ledger.table.update_entity(lease, mode=UpdateMode.REPLACE)
+        later = await ledger.take(GUARD, "next")
+        assert later
+        assert later.epoch == held.epoch + 1
+
+
+async def test_a_write_whose_reply_was_lost_is_recognised_as_ours(azurite: Azurite) -> None:
+    async with table_ledger(azurite) as ledger, ledger.claim(GUARD, "r1") as claim:
+        held = table_claim(claim)
+        stale = held.etag
+        await held.save(case("k1"))
+        # The service has the write and its new ETag; to this side it looks as if nothing arrived.
+        held.etag = stale
+        await held.save(case("k2"))
+        assert set((await held.recall()).cases) == {"k1", "k2"}
+
+
+async def test_renewing_moves_the_end_of_the_lease(azurite: Azurite) -> None:
+    async with table_ledger(azurite) as ledger, ledger.claim(GUARD, "r1") as claim:
+        held = table_claim(claim)
+        held.renewed -= LEASE.total_seconds() - 1
+        assert held.left() < 2
+        await held.check()
+        assert held.left() > LEASE.total_seconds() - 5
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"v": 1, "body": "not json"},
+        {"v": 1, "body": '{"key": 7}'},
+        {"v": 1, "body": "[" * 100_000},
+        {"v": 2, "body": "{}"},
+        {"v": 1},
+    ],
+    ids=["no JSON", "wrong types", "deep", "newer", "no body"],
+)
+async def test_a_row_nobody_understands_is_left_alone(
+    azurite: Azurite, row: dict[str, object]
+) -> None:
+    async with table_ledger(azurite) as ledger:
+        async with ledger.claim(GUARD, "r1") as claim:
+            assert claim
+            await claim.save(case("good"))
+        if len(str(row.get("body", ""))) > 32_000:
+            row["body"] = str(row["body"])[:30_000]
+        poison = {"PartitionKey": GUARD, "RowKey": "case|k1", **row}
+        await ledger.table.upsert_entity(poison)
+        async with ledger.claim(GUARD, "r2") as claim:
+            assert claim
+            memory = await claim.recall()
+            assert (set(memory.cases), memory.poisoned) == ({"good"}, 1)
+            await claim.save(case("k1"), case("k3"))
+        kept = await ledger.row(GUARD, "case|k1")
+        assert kept is not None
+        assert kept.get("body") == row.get("body")
+        assert await ledger.row(GUARD, "case|k3") is not None
+
+
+async def test_a_run_without_news_writes_the_lease_and_one_row(azurite: Azurite) -> None:
+    async with table_ledger(azurite) as ledger:
+        report = RunReport(GUARD, "Toy", "toys", "r1", Mode.ALERT, START)
+        async with ledger.claim(GUARD, "r1") as claim:
+            assert claim
+            await claim.save(report, state=STATE)
+        rows = [row["RowKey"] async for row in ledger.table.list_entities()]
+        assert sorted(rows) == ["lease", "run|r1"]
