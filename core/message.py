@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from core.model import Case, ChangeState, Mode, News, RunReport, Severity
 from core.report import coverage
-from core.text import escaped, plain
+from core.text import escaped
 
 LIMIT = 24_000
 RESERVED = 2_000
@@ -183,10 +183,10 @@ def remainder(left: Iterable[Case]) -> str:
 
 def footer(report: RunReport) -> Element:
     """Where to look further."""
-    parts = [f"run {plain(report.run)}"]
+    parts = [f"run {escaped(report.run)}"]
     if report.exemptions:
         parts.append(f"{report.exemptions} exempt")
     if report.mode is Mode.ALERT:
         parts.append("this guard only tells, it changes nothing")
-    parts.append(f"all of it: GET /api/runs/{report.guard}/{plain(report.run)}")
+    parts.append(f"all of it: GET /api/runs/{report.guard}/{escaped(report.run)}")
     return text(" · ".join(parts), isSubtle=True, size="Small", separator=True)

@@ -54,6 +54,10 @@ class Ledger(Protocol):
         """What is known of a run: {"status": ..., ...}; None when nobody asked for it."""
         ...
 
+    async def history(self, guard: str, count: int) -> list[Mapping[str, object]]:
+        """The last runs of a guard as documents, newest first."""
+        ...
+
     async def exempt(self, guard: str, exemption: Exemption) -> None:
         """Remember an exemption, in place of an earlier one of the same subject."""
         ...

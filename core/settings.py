@@ -82,6 +82,9 @@ SETTINGS = (
         "licensed",
     ),
     Setting("ALLOWED_FORWARD_DOMAINS", "", "outside domains mail may be forwarded to"),
+    Setting("RUN_MINUTES", "8", "a run asks the services nothing more after this time", "8"),
+    Setting("GRAPH_CONCURRENCY", "16", "the most requests to Graph in flight at once", "16"),
+    Setting("EXCHANGE_CONCURRENCY", "6", "the most requests to Exchange in flight at once", "6"),
     Setting("REMIND_DAYS", "7", "an open case is told again after this many days", "7"),
 )
 
@@ -121,11 +124,17 @@ def all_settings() -> tuple[Setting, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings as read. `values` are the texts by name; the rest is what they mean."""
+    """The settings as read. `values` are the texts by name; the rest is what they mean.
+
+    `run_seconds` is how long a run may ask; the two limits are requests in flight at once.
+    """
 
     values: Mapping[str, str]
     terms: Terms
     duties: tuple[Duty, ...]
+    run_seconds: float
+    graph_limit: int
+    exchange_limit: int
 
     def __getitem__(self, name: str) -> str:
         return self.values[name]
@@ -149,9 +158,12 @@ class Settings:
         terms = check.terms()
         duties = tuple(check.duty(duty) for duty in CATALOG)
         check.connections()
+        seconds = 60.0 * check.number("RUN_MINUTES", float, 0.5, 60.0)
+        graph_limit = check.number("GRAPH_CONCURRENCY", int, 1, 64)
+        exchange_limit = check.number("EXCHANGE_CONCURRENCY", int, 1, 32)
         if wrong:
             raise SettingsError("; ".join(wrong))
-        return cls(values, terms, duties)
+        return cls(values, terms, duties, seconds, graph_limit, exchange_limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Adapters are imported when they are connected, so that starting the app costs no
 Microsoft Graph SDK.
 """
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -15,6 +16,56 @@ from core.settings import Settings
 def utc_now() -> datetime:
     """The time of this machine; what decides between runs is the storage service's instead."""
     return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def connect(
+    settings: Settings, now: Callable[[], datetime] = utc_now
+) -> AsyncIterator[World]:
+    """The world of one run: connections, credential and time budget, closed at its end.
+
+    Raises SettingsError for settings that only their adapter can judge.
+    """
+    from core.adapters.clouds import endpoints
+    from core.adapters.credential import app_credential
+    from core.adapters.exchange import Exchange
+    from core.adapters.graph import Graph
+    from core.adapters.m365 import M365
+    from core.adapters.retry import Service
+    from core.adapters.teams import Teams
+
+    cloud = endpoints(
+        settings["CLOUD"],
+        login=settings["LOGIN_ENDPOINT"],
+        graph=settings["GRAPH_ENDPOINT"],
+        exchange=settings["EXCHANGE_ENDPOINT"],
+    )
+    deadline = time.monotonic() + settings.run_seconds
+    tenant_id, ca_path = settings["TENANT_ID"], settings["CA_BUNDLE"]
+    async with AsyncExitStack() as stack:
+        credential = await stack.enter_async_context(
+            app_credential(
+                tenant_id,
+                settings["CLIENT_ID"],
+                cloud,
+                managed_identity=settings["MANAGED_IDENTITY_CLIENT_ID"],
+                secret=settings["CLIENT_SECRET"],
+                certificate=settings["CLIENT_CERTIFICATE_PATH"],
+                ca_path=ca_path,
+            )
+        )
+        graph_service = Service("graph", cap=settings.graph_limit, deadline=deadline)
+        graph = Graph(cloud, credential, graph_service, ca_path=ca_path)
+        stack.push_async_callback(graph.close)
+        exchange_service = Service("exchange", cap=settings.exchange_limit, deadline=deadline)
+        exchange = Exchange(cloud, tenant_id, credential, exchange_service, ca_path=ca_path)
+        stack.push_async_callback(exchange.close)
+        # What was found late must still be told: the channel has a time of its own.
+        hosts = settings["WEBHOOK_HOSTS"].split(",")
+        teams = Teams(settings["TEAMS_WEBHOOK_URL"], Service("teams", cap=1), hosts=hosts)
+        stack.push_async_callback(teams.close)
+        ledger = await stack.enter_async_context(open_ledger(settings))
+        yield World(M365(graph, exchange), ledger, teams, settings.terms, now)
 
 
 @asynccontextmanager

@@ -125,6 +125,11 @@ class FakeLedger:
         """What is known of a run."""
         return self.partition(guard).runs.get(run)
 
+    async def history(self, guard: str, count: int) -> list[Mapping[str, object]]:
+        """The last runs, newest first."""
+        runs = self.partition(guard).runs
+        return [runs[run] for run in sorted(runs)[:count]]
+
     async def exempt(self, guard: str, exemption: Exemption) -> None:
         """Remember an exemption."""
         self.partition(guard).rows[row_key(exemption)] = (Exemption, written(exemption))

@@ -225,6 +225,24 @@ class TableLedger:
             return {**known, "status": "running"} if held else known
         return known
 
+    async def history(self, guard: str, count: int) -> list[Mapping[str, object]]:
+        """The last runs of a guard as documents, newest first, as their row keys sort."""
+        await self.prepare()
+
+        async def first() -> list[TableEntity]:
+            found: list[TableEntity] = []
+            async for entity in self.table.query_entities(
+                "PartitionKey eq @guard and RowKey ge @first and RowKey lt @last",
+                parameters={"guard": guard, "first": "run|", "last": "run}"},
+                results_per_page=count,
+            ):
+                found.append(entity)
+                if len(found) == count:
+                    break
+            return found
+
+        return [json.loads(entity["body"]) for entity in await self.call(first)]
+
     async def exempt(self, guard: str, exemption: Exemption) -> None:
         """Remember an exemption, in place of an earlier one of the same subject."""
         await self.prepare()

@@ -26,6 +26,7 @@ from core.model import (
     Verdict,
 )
 from core.ports import Ledger
+from core.run import new_run
 from sandbox.azurite import Azurite
 from tests.fake_world import DAY, START, Clock, FakeLedger
 
@@ -152,6 +153,13 @@ async def test_a_run_tells_its_status_from_request_to_report(ledger: Ledger) -> 
     done = await ledger.report(GUARD, "r1")
     assert done
     assert (done["status"], done["mode"]) == ("done", "alert")
+
+
+async def test_the_last_runs_are_told_newest_first(ledger: Ledger) -> None:
+    for minute in range(3):
+        now = START + timedelta(minutes=minute)
+        await ledger.note(GUARD, new_run(now), {"status": "done", "minute": minute})
+    assert [run["minute"] for run in await ledger.history(GUARD, 2)] == [2, 1]
 
 
 async def test_long_closed_cases_are_tidied_away_and_open_ones_never(ledger: Ledger) -> None:
