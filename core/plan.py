@@ -69,9 +69,12 @@ class Situation:
             if record.case == key and record.state is ChangeState.INTENDED
         ]
 
-    def exempt(self, key: str, finding: Finding) -> datetime | None:
-        """Until when somebody decided that this is right as it is."""
-        for subject in (key, finding.object_id):
+    def exempt(self, key: str, finding: Finding, own: bool) -> datetime | None:
+        """Until when somebody decided that this is right as it is.
+
+        The engine's own findings are about no object, so only their case can be exempt.
+        """
+        for subject in (key,) if own else (key, finding.object_id):
             exemption = self.memory.exemptions.get(subject)
             if exemption and exemption.until > self.now:
                 return exemption.until
@@ -189,7 +192,7 @@ def consider(situation: Situation, key: str, finding: Finding, own: bool = False
     old = situation.memory.cases.get(key)
     if finding.severity is Severity.INFO:
         return View(Reported(key, finding, "note", finding.verdict))
-    until = None if own else situation.exempt(key, finding)
+    until = situation.exempt(key, finding, own)
     if until:
         return exempted(situation, key, finding, old, until)
     made = situation.applied(key)

@@ -210,7 +210,9 @@ async def make(
         return replace(result, state=ChangeState.REFUSED, note=str(error), verdict=verdict)
     except Forbidden as error:
         # The permission is missing for every object: asking again would only repeat the answer.
-        blocked = replace(result, state=ChangeState.FAILED, note=str(error), blocked=True)
+        missing = f"missing permission: {error.permission}; " if error.permission else ""
+        note = f"{missing}{error}"
+        blocked = replace(result, state=ChangeState.FAILED, note=note, blocked=True)
         forbidden[record.kind] = blocked
         return blocked
     except Unavailable as error:

@@ -48,7 +48,7 @@ SETTINGS = (
     Setting("LOGIN_ENDPOINT", "", "overrides the cloud's login address"),
     Setting("GRAPH_ENDPOINT", "", "overrides the cloud's Microsoft Graph address"),
     Setting("EXCHANGE_ENDPOINT", "", "overrides the cloud's Exchange admin address"),
-    Setting("CA_BUNDLE", "", "a PEM file to trust besides the public authorities"),
+    Setting("CA_BUNDLE", "", "a PEM file of authorities to trust instead of the public ones"),
     Setting(
         "TEAMS_WEBHOOK_URL",
         REQUIRED,

@@ -303,11 +303,15 @@ class EnableMailboxAudit:
 
 @dataclass(frozen=True, slots=True)
 class ResetAuditSet:
-    """Give logon types back to Microsoft's default set, then add `extras` (by logon type) again."""
+    """Give logon types back to Microsoft's default set, then add `extras` (by logon type) again.
+
+    `expects` are actions the default set should bring to each of the logon types.
+    """
 
     mailbox_guid: str
     logon_types: tuple[str, ...]
     extras: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    expects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

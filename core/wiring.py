@@ -57,12 +57,21 @@ async def connect(
         graph_service = Service("graph", cap=settings.graph_limit, deadline=deadline)
         graph = Graph(cloud, credential, graph_service, ca_path=ca_path)
         stack.push_async_callback(graph.close)
-        exchange_service = Service("exchange", cap=settings.exchange_limit, deadline=deadline)
+        # A listing of a large tenant is one long answer.
+        exchange_service = Service(
+            "exchange",
+            cap=settings.exchange_limit,
+            start=2,
+            longest=settings.run_seconds,
+            deadline=deadline,
+        )
         exchange = Exchange(cloud, tenant_id, credential, exchange_service, ca_path=ca_path)
         stack.push_async_callback(exchange.close)
         # What was found late must still be told: the channel has a time of its own.
         hosts = settings["WEBHOOK_HOSTS"].split(",")
-        teams = Teams(settings["TEAMS_WEBHOOK_URL"], Service("teams", cap=1), hosts=hosts)
+        teams = Teams(
+            settings["TEAMS_WEBHOOK_URL"], Service("teams", cap=1, longest=60.0), hosts=hosts
+        )
         stack.push_async_callback(teams.close)
         ledger = await stack.enter_async_context(open_ledger(settings))
         yield World(M365(graph, exchange), ledger, teams, settings.terms, now)

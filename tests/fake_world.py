@@ -4,8 +4,8 @@ All of them can die: a `Reaper` counts their operations and strikes before or af
 a killed process would.
 """
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -46,20 +46,22 @@ class Reaper:
     count: int = 0
     dead: bool = False
 
-    def before(self) -> None:
-        """An operation begins."""
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """One operation: its number is taken before it, and it has an effect even if it fails."""
         if self.dead:
             raise Death
         self.count += 1
-        if self.count == self.strike_at and not self.after:
+        number = self.count
+        if number == self.strike_at and not self.after:
             self.dead = True
             raise Death
-
-    def done(self) -> None:
-        """An operation took effect."""
-        if self.count == self.strike_at and self.after:
-            self.dead = True
-            raise Death
+        try:
+            yield
+        finally:
+            if number == self.strike_at:
+                self.dead = True
+                raise Death
 
 
 @dataclass
@@ -100,16 +102,15 @@ class FakeLedger:
     @asynccontextmanager
     async def claim(self, guard: str, run: str) -> AsyncIterator[Claim | None]:
         """Hold a guard; None when another run holds it."""
-        self.reaper.before()
         partition = self.partition(guard)
         if self.broken:
             raise LedgerError("the state table is out of reach")
         if partition.until > self.clock():
             yield None
             return
-        partition.owner, partition.until = run, self.clock() + LEASE
-        partition.epoch += 1
-        self.reaper.done()
+        with self.reaper():
+            partition.owner, partition.until = run, self.clock() + LEASE
+            partition.epoch += 1
         held = FakeClaim(self, guard, partition.epoch)
         try:
             yield held
@@ -162,10 +163,9 @@ class FakeClaim:
 
     async def recall(self) -> Memory:
         """All the guard remembers."""
-        self.ledger.reaper.before()
         partition = self.ledger.partition(self.guard)
-        records = [read(kind, text) for kind, text in partition.rows.values()]
-        self.ledger.reaper.done()
+        with self.ledger.reaper():
+            records = [read(kind, text) for kind, text in partition.rows.values()]
         changes = [record for record in records if isinstance(record, ChangeRecord)]
         return Memory(
             cases={record.key: record for record in records if isinstance(record, Case)},
@@ -182,9 +182,13 @@ class FakeClaim:
         """Write rows, all or none."""
         if not rows and state is None and not forget:
             return
-        self.ledger.reaper.before()
-        await self.check()
-        self.ledger.saves += 1
+        with self.ledger.reaper():
+            await self.check()
+            self.ledger.saves += 1
+            self.write(rows, state, forget)
+
+    def write(self, rows: Iterable[Row], state: GuardState | None, forget: Iterable[Case]) -> None:
+        """Put rows into the partition."""
         partition = self.ledger.partition(self.guard)
         for row in rows:
             if isinstance(row, RunReport):
@@ -195,7 +199,6 @@ class FakeClaim:
             partition.rows.pop(f"case|{case.key}", None)
         if state is not None:
             partition.state = written(state)
-        self.ledger.reaper.done()
 
 
 def row_key(row: Case | ChangeRecord | Exemption) -> str:
@@ -219,8 +222,7 @@ class FakeAlerts:
 
     async def send(self, payload: Mapping[str, object]) -> None:
         """Take a message, or refuse it."""
-        self.reaper.before()
-        if self.down:
-            raise AlertError("the webhook answers 503")
-        self.sent.append(payload)
-        self.reaper.done()
+        with self.reaper():
+            if self.down:
+                raise AlertError("the webhook answers 503")
+            self.sent.append(payload)

@@ -27,6 +27,7 @@ from core.errors import Unavailable
 
 CONNECT_TIMEOUT = 10.0
 USER_AGENT = "Exoguard"
+AZURE_PLATFORM = "168.63.129.16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,12 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+def is_public(address: str) -> bool:
+    """True for an address on the internet, which Azure's own platform address only seems to be."""
+    bare = address.partition("%")[0]
+    return ip_address(bare).is_global and bare != AZURE_PLATFORM
 
 
 class PublicResolver(AbstractResolver):
@@ -57,7 +64,7 @@ class PublicResolver(AbstractResolver):
         found = await self.inner.resolve(host, port, family)
         if host in self.trusted:
             return found
-        public = [entry for entry in found if ip_address(entry["host"].split("%")[0]).is_global]
+        public = [entry for entry in found if is_public(entry["host"])]
         if not public:
             raise OSError(None, "the name leads into a private network")
         return public
@@ -129,10 +136,10 @@ class Channel:
         The messages name the service and the trouble, never the address.
         """
         request = HttpRequest(method, url, headers=dict(headers or {}), content=body or None)
+        # Only the policy that adds tokens knows this option, and takes it off again.
+        options = {"enforce_https": not is_loopback(url)} if self.credential else {}
         try:
-            response = await self.open().send_request(
-                request, stream=True, enforce_https=not is_loopback(url)
-            )
+            response = await self.open().send_request(request, stream=True, **options)
             async with response:
                 content = await self.read(response, limit, cut)
                 return Reply(response.status_code, response.headers, content)

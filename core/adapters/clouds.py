@@ -27,13 +27,8 @@ class Cloud:
     graph_scope: str
     exchange_scope: str
 
-    @property
-    def exchange_hosts(self) -> tuple[str, ...]:
-        """Hosts Exchange may send a caller on to: its own and the regional ones below it."""
-        own = urlsplit(self.exchange).hostname or ""
-        return (own, *REGIONAL_EXCHANGE)
 
-
+# Exchange may send a caller on to a host of its region below one of these.
 REGIONAL_EXCHANGE = (
     ".outlook.office365.com",
     ".outlook.office365.us",

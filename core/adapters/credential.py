@@ -112,7 +112,10 @@ class Credential:
             await old.close()
 
     async def close(self) -> None:
+        """Close the connections to Entra and to the identity endpoint."""
         await self.source.close()
+        if self.assertion:
+            await asyncio.to_thread(self.assertion.identity.close)
 
     async def __aenter__(self) -> "Credential":
         return self

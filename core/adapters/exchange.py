@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 from core.adapters.channel import Channel, Reply
-from core.adapters.clouds import Cloud
+from core.adapters.clouds import REGIONAL_EXCHANGE, Cloud
 from core.adapters.credential import Credential
 from core.adapters.failures import error_of, exchange_failure, readable
 from core.adapters.retry import Again, Service, inner_trouble, slowest, trouble
@@ -33,6 +33,7 @@ ANSWER_LIMIT = 32 * 1024 * 1024
 READ_TIMEOUT = 300.0
 SYSTEM_MAILBOX = "SystemMailbox{bb558c35-97f1-4cb9-8ff7-d53741dc928c}"
 ANCHOR = re.compile(r"[\w.+'#&=@{}-]{1,320}", re.ASCII)
+HOST = re.compile(r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}")
 NAMES_ONE = ("Identity", "Mailbox")
 ORGANIZATION_WIDE = frozenset({"Set-OrganizationConfig", "Set-AdminAuditLogConfig"})
 MOVED = frozenset({301, 302, 307, 308})
@@ -89,7 +90,6 @@ class Exchange:
     ) -> None:
         self.origin = cloud.exchange
         self.own_host = urlsplit(cloud.exchange).netloc
-        self.hosts = cloud.exchange_hosts
         self.tenant_id = tenant_id
         self.credential = credential
         self.scope = cloud.exchange_scope
@@ -192,9 +192,8 @@ class Exchange:
         """True for the configured address and for regional hosts of Exchange, by https only."""
         if netloc == self.own_host:
             return scheme == urlsplit(self.origin).scheme
-        return scheme == "https" and any(
-            netloc.endswith(host) for host in self.hosts if host.startswith(".")
-        )
+        regional = HOST.fullmatch(netloc) is not None and netloc.endswith(REGIONAL_EXCHANGE)
+        return scheme == "https" and regional
 
     def next_path(self, answer: Row) -> str:
         """The path of the next page. Raises Unavailable where the token must not go."""
@@ -245,18 +244,10 @@ class Exchange:
         """Get one batch answered, page after page, asking again for what is passing trouble."""
 
         async def attempt() -> None:
-            late: list[Again] = []
             asked = {n: (run.commands[n], run.pending[n]) for n in numbers if n in run.pending}
-            for number, replies in (await self.inner_replies(asked)).items():
-                try:
-                    answer = judged(replies, run.commands[number])
-                    run.went_on(number, self.take(run.commands[number], answer, run.rows[number]))
-                except Again as again:
-                    late.append(again)
-                    run.outcomes[number] = again
-                except TenantError as error:
-                    run.failed(number, error)
-            if late:
+            replies = await self.inner_replies(asked)
+            troubles = [self.settle(run, number, replies[number]) for number in asked]
+            if late := [again for again in troubles if again]:
                 raise slowest(late)
 
         try:
@@ -266,6 +257,17 @@ class Exchange:
             for number in numbers:
                 if number in run.pending:
                     run.failed(number, error)
+
+    def settle(self, run: "BatchRun", number: int, replies: Sequence[Row]) -> Again | None:
+        """Note what became of one command; what is passing trouble is returned."""
+        command = run.commands[number]
+        try:
+            run.went_on(number, self.take(command, judged(replies, command), run.rows[number]))
+        except Again as again:
+            return again
+        except TenantError as error:
+            run.failed(number, error)
+        return None
 
     async def inner_replies(self, asked: Mapping[int, tuple[Command, str]]) -> dict[int, list[Row]]:
         """What a batch answered to each command: one reply if all is well."""

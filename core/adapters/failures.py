@@ -14,6 +14,10 @@ from core.errors import Forbidden, Gone, Refused, TenantError, Unavailable
 
 SHOWN = 300
 NOT_A_CMDLET = re.compile(r"term '(?P<name>[\w-]{1,80})' is not recognized")
+NOT_A_PARAMETER = re.compile(
+    r"(?:parameter cannot be found that|no parameter) matches (?:the|parameter) name "
+    r"'(?P<name>\w{1,80})'"
+)
 TYPED = re.compile(r"^[^|]{0,40}\|(?P<type>[\w.+`]{1,200})\|(?P<text>.*)$", re.DOTALL)
 NO_ROLE = "Exchange.ManageAsApp and an Exchange role"
 ON_PREMISES = "on-premises mastered directory sync"
@@ -65,6 +69,9 @@ def exchange_failure(status: int, body: object, cmdlet: str) -> TenantError:
         return Forbidden(f"{shown}: Exchange knows no role of this app", NO_ROLE)
     if status == 403 or NOT_A_CMDLET.search(message):
         return Forbidden(shown, f"Exchange role with {cmdlet}")
+    if found := NOT_A_PARAMETER.search(message):
+        # Every parameter that is sent exists, so the role was trimmed too far.
+        return Forbidden(shown, f"Exchange role with {cmdlet} -{found['name']}")
     if status == 401:
         return Forbidden(shown, "Exchange.ManageAsApp")
     if "ManagementObjectNotFoundException" in kind or status == 404:

@@ -107,9 +107,10 @@ class Graph:
         )
         context = ssl.create_default_context(cafile=ca_path or None)
         limits = httpx.Limits(max_connections=CONNECTIONS)
+        self.transport = BoundedTransport(httpx.AsyncHTTPTransport(verify=context, limits=limits))
         self.http = GraphClientFactory.create_with_default_middleware(
             client=httpx.AsyncClient(
-                transport=BoundedTransport(httpx.AsyncHTTPTransport(verify=context, limits=limits)),
+                transport=self.transport,
                 timeout=httpx.Timeout(60.0, connect=10.0),
                 headers={"Accept-Encoding": "gzip"},
             ),
@@ -125,6 +126,7 @@ class Graph:
     async def close(self) -> None:
         """Close the connections; the credential is somebody else's."""
         await self.http.aclose()
+        await self.transport.aclose()  # The SDK's own transport does not close what it wraps.
 
     async def roles(self) -> frozenset[str] | None:
         """The app roles in the token; None when it cannot be read."""

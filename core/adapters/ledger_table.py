@@ -38,7 +38,7 @@ from azure.core.exceptions import (
     ResourceModifiedError,
     ResourceNotFoundError,
 )
-from azure.data.tables import TableEntity, TableTransactionError, UpdateMode
+from azure.data.tables import TableEntity, TableErrorCode, TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
@@ -93,9 +93,23 @@ class TableLedger:
     def __init__(self, table: TableClient) -> None:
         self.table = table
         self.clock = ServiceClock()
-        self.ready = False
 
     async def call[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """One operation, tried again through passing trouble; then LedgerError.
+
+        A table that is not there yet is made on the way.
+        """
+        try:
+            return await self.tried(attempt)
+        except ResourceNotFoundError as error:
+            # The SDK sets the code on errors of the table service, and only there.
+            if getattr(error, "error_code", "") != TableErrorCode.TABLE_NOT_FOUND:
+                raise
+        with contextlib.suppress(ResourceExistsError):
+            await self.tried(self.table.create_table)
+        return await self.tried(attempt)
+
+    async def tried[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
         """One operation, tried again through passing trouble; then LedgerError."""
         policy = AsyncRetrying(
             retry=retry_if_exception(passing),
@@ -115,14 +129,6 @@ class TableLedger:
             raise LedgerError(trouble(error)) from error
         except AzureError as error:
             raise LedgerError(f"the state table: {type(error).__name__}") from error
-
-    async def prepare(self) -> None:
-        """Make the table if it is not there."""
-        if self.ready:
-            return
-        with contextlib.suppress(ResourceExistsError):
-            await self.call(lambda: self.table.create_table(raw_response_hook=self.clock.hear))
-        self.ready = True
 
     async def row(self, guard: str, key: str) -> TableEntity | None:
         """One row, or None."""
@@ -148,7 +154,6 @@ class TableLedger:
     @asynccontextmanager
     async def claim(self, guard: str, run: str) -> AsyncIterator[Claim | None]:
         """Hold a guard for one run, renewing while the block runs; None when another holds it."""
-        await self.prepare()
         held = await self.take(guard, run)
         if held is None:
             yield None
@@ -208,13 +213,11 @@ class TableLedger:
 
     async def note(self, guard: str, run: str, document: Mapping[str, object]) -> None:
         """Write down what became of a requested run outside a claim."""
-        await self.prepare()
         entity = run_entity(guard, run, document, self.clock.now())
         await self.call(lambda: self.table.upsert_entity(entity, mode=UpdateMode.REPLACE))
 
     async def report(self, guard: str, run: str) -> Mapping[str, object] | None:
         """What is known of a run; "running" while its claim is held."""
-        await self.prepare()
         entity = await self.row(guard, f"run|{run}")
         if entity is None:
             return None
@@ -227,7 +230,6 @@ class TableLedger:
 
     async def history(self, guard: str, count: int) -> list[Mapping[str, object]]:
         """The last runs of a guard as documents, newest first, as their row keys sort."""
-        await self.prepare()
 
         async def first() -> list[TableEntity]:
             found: list[TableEntity] = []
@@ -245,7 +247,6 @@ class TableLedger:
 
     async def exempt(self, guard: str, exemption: Exemption) -> None:
         """Remember an exemption, in place of an earlier one of the same subject."""
-        await self.prepare()
         entity = record_entity(guard, f"exempt|{digest(exemption.subject)}", exemption)
         await self.call(lambda: self.table.upsert_entity(entity, mode=UpdateMode.REPLACE))
 

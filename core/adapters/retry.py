@@ -34,7 +34,7 @@ FAILED_DEPENDENCY = 424
 
 FIRST_WAIT = 0.5
 LONGEST_BACKOFF = 30.0
-BUSY_FACTOR = 3
+INVITED_FACTOR = 3
 
 
 class Again(Unavailable):
@@ -213,11 +213,11 @@ class Service:
     def spent(self, state: RetryCallState) -> bool:
         """True when another try is not allowed, or would have to wait for too long.
 
-        A service that pushes back is tried more often than one that fails: it said it will answer.
+        A service that says when to come back is tried more often than one that just fails.
         """
         again = state.outcome.exception() if state.outcome else None
-        busy = isinstance(again, Again) and again.busy
-        if state.attempt_number >= self.attempts * (BUSY_FACTOR if busy else 1):
+        invited = isinstance(again, Again) and again.busy and again.after is not None
+        if state.attempt_number >= self.attempts * (INVITED_FACTOR if invited else 1):
             return True
         wait = state.upcoming_sleep
         return wait > self.patience or self.clock() + wait >= self.deadline

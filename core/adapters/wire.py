@@ -134,6 +134,14 @@ def days(value: object) -> float | None:
     return None
 
 
+def timespan(whole_days: float) -> str:
+    """Days as cmdlets take them, e.g. "180.00:00:00"."""
+    minutes, seconds = divmod(round(whole_days * 86_400), 60)
+    hours, minutes = divmod(minutes, 60)
+    count, hours = divmod(hours, 24)
+    return f"{count}.{hours:02}:{minutes:02}:{seconds:02}"
+
+
 def in_days(hours: str | None, minutes: str | None, seconds: str | None) -> float:
     return (int(hours or 0) * 3_600 + int(minutes or 0) * 60 + int(seconds or 0)) / 86_400
 
@@ -143,8 +151,9 @@ def days_of_parts(parts: Row) -> float | None:
 
     def number(name: str) -> float | None:
         value = parts.get(name)
-        plain = isinstance(value, int | float) and not isinstance(value, bool)
-        return float(value) if plain and abs(value) < 1e19 else None  # type: ignore[arg-type]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float(value) if abs(value) < 1e19 else None
 
     if (total := number("TotalDays")) is not None:
         return total
@@ -168,8 +177,9 @@ def canonical(value: object) -> str:
 
 def sequence_number(value: object) -> int:
     """A small number such as a rule's place in line; 0 when there is none."""
-    plain = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31
-    return int(value) if plain else 0  # type: ignore[call-overload]
+    if isinstance(value, bool) or not isinstance(value, int):
+        return 0
+    return value if abs(value) < 2**31 else 0
 
 
 def stripped(row: Row) -> dict[str, object]:

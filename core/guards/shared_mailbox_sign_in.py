@@ -58,10 +58,10 @@ async def observe(tenant: Tenant, look: Look) -> Reading[ResourceAccount]:
     owners = list({mailbox.id: mailbox for mailbox in listed.items}.values())
     accounts = await tenant.accounts(owners)
     by_id = {account.id: account for account in accounts.items}
-    candidates = [
+    candidates = {
         box.id for box in owners if box.id in by_id and may_be_blocked(by_id[box.id], look.terms)
-    ]
-    sign_ins = await tenant.last_sign_ins(candidates) if candidates else Reading[SignIn]()
+    }
+    sign_ins = await tenant.last_sign_ins(sorted(candidates)) if candidates else Reading[SignIn]()
     dates = {entry.id: entry.last_success for entry in sign_ins.items}
 
     items: list[ResourceAccount] = []
@@ -72,8 +72,9 @@ async def observe(tenant: Tenant, look: Look) -> Reading[ResourceAccount]:
                 items.append(ResourceAccount(box, None))
             continue
         miss = miss_of(sign_ins, SIGN_INS, box.id) if box.id in candidates else None
-        if miss and not miss.permission:
-            # Passing trouble must not take away what a recent sign-in would have said.
+        if miss and miss.object_id:
+            # One failed look must not take away what a recent sign-in would have said; where
+            # nobody's can be read, for want of a right or a licence, there is nothing to wait for.
             unread.append(Unread(ACCOUNTS, miss.reason, box.id, subject_of(box)))
             continue
         read = box.id in candidates and miss is None
@@ -139,7 +140,7 @@ def undecided(item: ResourceAccount, account: Account) -> Finding:
         severity=Severity.LOW,
         verdict=Verdict.COULD_NOT_TELL,
         summary=f"Whether the account of {named(item.mailbox)} can sign in is not known.",
-        facts=facts_of(item, account),
+        facts=(*account_facts(item, account), DELEGATION),
         surfaces=(MAILBOXES, ACCOUNTS),
         advice="Look at the account in Entra ID: Graph did not say whether it is enabled.",
     )
@@ -153,7 +154,7 @@ def able_to_sign_in(item: ResourceAccount, account: Account, terms: Terms) -> Fi
         object_id=item.mailbox.id,
         subject=subject_of(item.mailbox),
         summary=f"The account of {named(item.mailbox)} can sign in.",
-        facts=facts_of(item, account),
+        facts=(*account_facts(item, account), *sign_in_facts(item, account, terms), DELEGATION),
         surfaces=(MAILBOXES, ACCOUNTS),
     )
     if has_teams_rooms_plan(account.plans or ()):
@@ -207,31 +208,32 @@ def on_premises_advice(account: Account) -> str:
     )
 
 
-def facts_of(item: ResourceAccount, account: Account) -> tuple[str, ...]:
+def account_facts(item: ResourceAccount, account: Account) -> tuple[str, ...]:
     """What a person needs to know; nothing in it changes while the account does not."""
-    names = plan_names(account.plans or ())
-    licences = ", ".join(names) or "none that is a mailbox"
+    licences = ", ".join(plan_names(account.plans or ())) or "none that is a mailbox"
     if account.plans is None:
         licences = "assigned, plans unknown" if account.licensed else "not known"
-    facts = [
+    facts = (
         f"kind of mailbox: {plain(item.mailbox.kind, CUT)}",
         f"sign-in name: {plain(account.upn, CUT) or 'not known'}",
         f"licences: {licences}",
-    ]
-    if account.synced:
-        facts.append("the account comes from the on-premises directory")
-        if licensed(account):
-            facts.append("it is licensed, so it may be a person's: ask before disabling it")
-    elif item.sign_ins_read:
-        date = f"{item.last_sign_in:%Y-%m-%d}" if item.last_sign_in else "none on record"
-        facts.append(f"last successful sign-in: {date}")
-    else:
-        facts.append(
-            "last successful sign-in: not readable (AuditLog.Read.All and Entra ID P1)"
-            if account.enabled
-            else "last successful sign-in: not asked"
-        )
-    return (*facts, DELEGATION)
+    )
+    if not account.synced:
+        return facts
+    synced = "the account comes from the on-premises directory"
+    if licensed(account):
+        synced += "; it is licensed, so it may be a person's: ask before disabling it"
+    return (*facts, synced)
+
+
+def sign_in_facts(item: ResourceAccount, account: Account, terms: Terms) -> tuple[str, ...]:
+    """When somebody last signed in, where that was asked for."""
+    if not may_be_blocked(account, terms):
+        return ()
+    if not item.sign_ins_read:
+        return ("last successful sign-in: not readable (AuditLog.Read.All and Entra ID P1)",)
+    date = f"{item.last_sign_in:%Y-%m-%d}" if item.last_sign_in else "none on record"
+    return (f"last successful sign-in: {date}",)
 
 
 def subject_of(mailbox: Mailbox) -> str:
@@ -257,9 +259,7 @@ GUARD = Guard(
             "when an account last signed in; needs Entra ID P1",
             optional=True,
         ),
-        Permission(
-            Service.GRAPH, "User.EnableDisableAccount.All", "to block sign-in", writes=True
-        ),
+        Permission(Service.GRAPH, "User.EnableDisableAccount.All", "to block sign-in", writes=True),
         Permission(
             Service.GRAPH,
             "User.RevokeSessions.All",

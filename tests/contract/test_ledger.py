@@ -207,7 +207,6 @@ async def test_an_owner_that_was_overtaken_writes_nothing(azurite: Azurite) -> N
 
 async def test_a_lease_that_ran_out_is_taken_with_the_next_epoch(azurite: Azurite) -> None:
     async with table_ledger(azurite) as ledger:
-        await ledger.prepare()
         held = await ledger.take(GUARD, "dead")
         assert held
         assert await ledger.take(GUARD, "early") is None

@@ -1,0 +1,48 @@
+# Everything that is done here by hand or by CI. `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON := .venv/bin/python
+TYPED = core sandbox tests $(wildcard function_app.py)
+
+.PHONY: help setup ready run test check lint format clean
+
+help: ## List what can be made
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: ## Install everything the project needs into .venv and .tools
+	@tools/setup.sh
+
+# What all other targets start with: takes no time when everything is in place.
+ready:
+	@tools/setup.sh --quiet
+
+run: ready ## Play the demo against a tenant on this machine (ARGS=--once to end after one round)
+	@$(PYTHON) -m sandbox demo $(ARGS)
+
+test: lint ## Lint, types, import contracts and all tests
+	@echo "==> pytest: the tests"
+	@$(PYTHON) -m pytest $(ARGS)
+
+check: test ## The same as make test
+
+lint: ready ## Lint, format, types and import contracts
+	@echo "==> ruff check: lint"
+	@$(PYTHON) -m ruff check .
+	@echo "==> ruff format: layout"
+	@$(PYTHON) -m ruff format --check .
+	@echo "==> mypy: types"
+	@$(PYTHON) -m mypy $(TYPED)
+	@echo "==> lint-imports: which module may import which"
+	@.venv/bin/lint-imports
+
+format: ready ## Put the layout of all files in order
+	@$(PYTHON) -m ruff check --fix .
+	@$(PYTHON) -m ruff format .
+
+clean: ## Remove everything that set-up and the tools made
+	rm -rf .venv .tools .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,292 @@
+"""What is read through Exchange: mailboxes, hidden rules, recipients, mail flow, auditing."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import batched
+
+from core.adapters.exchange import Command, Exchange
+from core.adapters.unread import blind, broken_rows, by_object, unread
+from core.adapters.wire import (
+    AUDIT_PROPERTIES,
+    MAILBOX_PROPERTIES,
+    Row,
+    each,
+    identifier,
+    mailbox,
+    mailbox_audit,
+    text,
+    truth,
+)
+from core.adapters.wire_organization import (
+    RECIPIENT_PROPERTIES,
+    accepted_domain,
+    audit_bypass,
+    recipient,
+    remote_domain,
+    transport_rule,
+)
+from core.adapters.wire_organization import (
+    outbound_policies as joined_policies,
+)
+from core.adapters.wire_rules import exchange_rule
+from core.errors import Gone, Refused, TenantError
+from core.tenant import (
+    AUDIT_BYPASS,
+    DOMAINS,
+    HIDDEN_RULES,
+    MAILBOX_AUDIT,
+    MAILBOXES,
+    ORGANIZATION_AUDIT,
+    OUTBOUND,
+    RECIPIENTS,
+    TRANSPORT_RULES,
+    UNIFIED_AUDIT_LOG,
+    AcceptedDomain,
+    AuditBypass,
+    InboxRule,
+    Mailbox,
+    MailboxAudit,
+    OrganizationAudit,
+    OutboundPolicy,
+    Reading,
+    Recipient,
+    RemoteDomain,
+    TransportRule,
+    Unread,
+)
+
+ALL: Mapping[str, object] = {"ResultSize": "Unlimited"}
+SLICE = 1_000
+NAME_LIMIT = 1_000
+IDS = ("ExternalDirectoryObjectId", "Guid", "ImmutableId")
+
+
+def ids_of(rows: Iterable[tuple[Row, str]]) -> list[str]:
+    """The best id each broken row still has, "" for none."""
+    return [
+        next((known for key in IDS if (known := identifier(row.get(key)))), "") for row, _ in rows
+    ]
+
+
+async def listing[T](
+    exchange: Exchange,
+    surface: str,
+    command: Command,
+    parse: Callable[[Row], T],
+    *,
+    optional: bool = False,
+    is_population: bool = False,
+) -> Reading[T]:
+    """A Get-* that lists all there is. `is_population`: without it, nothing absent is gone."""
+    try:
+        rows = await exchange.invoke(command.cmdlet, command.parameters, select=command.select)
+    except TenantError as error:
+        return blind(surface, error, optional=optional, complete=not is_population)
+    items, broken = each(rows, parse)
+    return Reading(
+        items=tuple(items),
+        unread=broken_rows(surface, broken, ids_of(broken)),
+        surfaces=frozenset({surface}),
+        population=len(rows),
+    )
+
+
+# ----------------------------------------------------------------------------------------------
+# Mailboxes and their rules
+# ----------------------------------------------------------------------------------------------
+
+
+async def mailboxes(exchange: Exchange, kinds: Collection[str]) -> Reading[Mailbox]:
+    """Every mailbox, or those of some kinds. One that is listed twice counts once."""
+    only = {"RecipientTypeDetails": sorted(kinds)} if kinds else {}
+    command = Command("Get-Mailbox", {**ALL, **only}, MAILBOX_PROPERTIES)
+    found = await listing(exchange, MAILBOXES, command, mailbox, is_population=True)
+    return distinct(found, {one.id: one for one in found.items})
+
+
+def distinct[T](reading: Reading[T], by_id: Mapping[str, T]) -> Reading[T]:
+    """A listing without the objects that moved from page to page while it was read."""
+    return Reading(
+        items=tuple(by_id.values()),
+        unread=reading.unread,
+        surfaces=reading.surfaces,
+        population=reading.population - (len(reading.items) - len(by_id)),
+        complete=reading.complete,
+    )
+
+
+async def hidden_rules(exchange: Exchange, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
+    """The rules of each mailbox with the hidden ones: there is no cmdlet for several mailboxes."""
+    items: list[InboxRule] = []
+    failures: dict[str, TenantError | str] = {}
+    for part in batched(owners, SLICE, strict=False):
+        commands = [hidden_rules_of(owner) for owner in part]
+        for owner, rows in zip(part, await exchange.batch(commands), strict=True):
+            if isinstance(rows, TenantError):
+                failures[owner.id] = rows
+                continue
+            rules, broken = each(rows, partial(exchange_rule, owner.id))
+            items += rules
+            if broken:
+                failures[owner.id] = broken[0][1]
+    subjects = {owner.id: owner.address for owner in owners}
+    return Reading(
+        items=tuple(items),
+        unread=by_object(HIDDEN_RULES, failures, len(owners), subjects),
+        surfaces=frozenset({HIDDEN_RULES}),
+        population=len(owners),
+    )
+
+
+def hidden_rules_of(owner: Mailbox) -> Command:
+    """The command that lists all rules of a mailbox, sent to the server that holds it."""
+    parameters = {"Mailbox": owner.guid, "IncludeHidden": True, **ALL}
+    return Command("Get-InboxRule", parameters, (), owner.address)
+
+
+async def recipients(exchange: Exchange, names: Collection[str]) -> Reading[Recipient]:
+    """What names stand for. A name that nobody could have is answered without asking."""
+    asked = [name for name in dict.fromkeys(names) if is_askable(name)]
+    items = [Recipient(name, found=False) for name in dict.fromkeys(names) if not is_askable(name)]
+    failures: dict[str, TenantError | str] = {}
+    for part in batched(asked, SLICE, strict=False):
+        commands = [
+            Command("Get-Recipient", {"Identity": name, "ResultSize": 2}, RECIPIENT_PROPERTIES)
+            for name in part
+        ]
+        for name, rows in zip(part, await exchange.batch(commands), strict=True):
+            match rows:
+                case Gone() | Refused():
+                    items.append(Recipient(name, found=False))
+                case TenantError():
+                    failures[name] = rows
+                case _:
+                    items.append(recipient(name, rows))
+    return Reading(
+        items=tuple(items),
+        unread=by_object(RECIPIENTS, failures, len(asked), {}),
+        surfaces=frozenset({RECIPIENTS}),
+        population=len(items) + len(failures),
+    )
+
+
+def is_askable(name: str) -> bool:
+    """False for what cannot be the name of one recipient, and could mean all of them."""
+    return len(name.strip(" *")) > 0 and len(name) <= NAME_LIMIT and name.isprintable()
+
+
+# ----------------------------------------------------------------------------------------------
+# Domains and mail flow
+# ----------------------------------------------------------------------------------------------
+
+
+async def accepted_domains(exchange: Exchange) -> Reading[AcceptedDomain]:
+    """The domains Exchange accepts mail for."""
+    select = ("DomainName", "MatchSubDomains")
+    return await listing(
+        exchange, DOMAINS, Command("Get-AcceptedDomain", {}, select), accepted_domain
+    )
+
+
+def united_domains(
+    accepted: Reading[AcceptedDomain], verified: Reading[AcceptedDomain]
+) -> Reading[AcceptedDomain]:
+    """The tenant's domains from both sources. One of them is enough; without both, all is unread.
+
+    Too few domains would only make insiders look like outsiders, so half an answer may be used.
+    """
+    if accepted.blind_to(DOMAINS) and verified.blind_to(DOMAINS):
+        return accepted
+    by_name: dict[str, AcceptedDomain] = {}
+    for domain in (*verified.items, *accepted.items):
+        known = by_name.get(domain.name)
+        subdomains = domain.subdomains or (known is not None and known.subdomains)
+        by_name[domain.name] = AcceptedDomain(domain.name, subdomains)
+    misses = tuple(
+        Unread(miss.surface, miss.reason, miss.object_id or source, "", miss.permission, True)
+        for source, reading in (("exchange", accepted), ("graph", verified))
+        for miss in reading.unread
+    )
+    return Reading(
+        items=tuple(by_name.values()),
+        unread=misses,
+        surfaces=frozenset({DOMAINS}),
+        population=len(by_name),
+    )
+
+
+async def remote_domains(exchange: Exchange) -> Reading[RemoteDomain]:
+    """Remote domain settings. Optional: they only say whether a forward gets through."""
+    command = Command("Get-RemoteDomain", {}, ("DomainName", "AutoForwardEnabled"))
+    return await listing(exchange, OUTBOUND, command, remote_domain, optional=True)
+
+
+async def outbound_policies(exchange: Exchange) -> Reading[OutboundPolicy]:
+    """Outbound spam policies with their rules; without the rules the policies say nothing."""
+    select = ("Name", "Identity", "IsDefault", "AutoForwardingMode")
+    try:
+        policies = await exchange.invoke("Get-HostedOutboundSpamFilterPolicy", {}, select=select)
+        rules = await exchange.invoke("Get-HostedOutboundSpamFilterRule", {})
+        items = joined_policies(policies, rules)
+    except TenantError as error:
+        return blind(OUTBOUND, error, optional=True)
+    except ValueError as error:
+        miss = unread(OUTBOUND, str(error), optional=True)
+        return Reading(unread=(miss,), surfaces=frozenset({OUTBOUND}))
+    return Reading(items=tuple(items), surfaces=frozenset({OUTBOUND}), population=len(items))
+
+
+async def transport_rules(exchange: Exchange) -> Reading[TransportRule]:
+    """The mail-flow rules of the organisation."""
+    command = Command("Get-TransportRule", ALL)
+    return await listing(exchange, TRANSPORT_RULES, command, transport_rule)
+
+
+# ----------------------------------------------------------------------------------------------
+# Auditing
+# ----------------------------------------------------------------------------------------------
+
+
+async def mailbox_audits(exchange: Exchange) -> Reading[MailboxAudit]:
+    """Every mailbox with its audit settings."""
+    command = Command("Get-Mailbox", ALL, (*MAILBOX_PROPERTIES, *AUDIT_PROPERTIES))
+    found = await listing(exchange, MAILBOX_AUDIT, command, mailbox_audit, is_population=True)
+    return distinct(found, {one.mailbox.id: one for one in found.items})
+
+
+async def audit_bypasses(exchange: Exchange) -> Reading[AuditBypass]:
+    """Every account and whether its actions are left out of all mailbox audit logs."""
+    select = ("Guid", "Name", "AuditBypassEnabled")
+    command = Command("Get-MailboxAuditBypassAssociation", ALL, select)
+    return await listing(exchange, AUDIT_BYPASS, command, audit_bypass)
+
+
+async def organization_audit(exchange: Exchange) -> Reading[OrganizationAudit]:
+    """The organisation's two switches, each of which may be unreadable by itself."""
+    disabled, no_disabled = await switch(
+        exchange, "Get-OrganizationConfig", "AuditDisabled", ORGANIZATION_AUDIT
+    )
+    unified, no_unified = await switch(
+        exchange, "Get-AdminAuditLogConfig", "UnifiedAuditLogIngestionEnabled", UNIFIED_AUDIT_LOG
+    )
+    return Reading(
+        items=(OrganizationAudit(disabled, unified),),
+        unread=(*no_disabled, *no_unified),
+        surfaces=frozenset({ORGANIZATION_AUDIT, UNIFIED_AUDIT_LOG}),
+        population=1,
+    )
+
+
+async def switch(
+    exchange: Exchange, cmdlet: str, name: str, surface: str
+) -> tuple[bool | None, tuple[Unread, ...]]:
+    """One boolean of a configuration there is one of; None with the reason when it is not told."""
+    try:
+        rows = await exchange.invoke(cmdlet, {}, select=(name,))
+    except TenantError as error:
+        return None, (unread(surface, error),)
+    value = truth(rows[0].get(name)) if len(rows) == 1 else None
+    if value is None:
+        shown = f"{cmdlet} did not tell {name}: {len(rows)} rows, {text(str(rows[:1]), 80)}"
+        return None, (unread(surface, shown),)
+    return value, ()

@@ -1,0 +1,256 @@
+"""What is read through Microsoft Graph: accounts, sign-ins, inbox rules, folders, domains."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from itertools import batched
+from urllib.parse import quote
+
+from core.adapters.graph import Graph
+from core.adapters.unread import blind, by_object, unread
+from core.adapters.wire import Row, account, each, identifier, sign_in, text
+from core.adapters.wire_organization import verified_domain
+from core.adapters.wire_rules import graph_rule
+from core.errors import Gone, TenantError
+from core.tenant import (
+    ACCOUNTS,
+    DOMAINS,
+    INBOX_RULES,
+    RULE_FOLDERS,
+    SIGN_INS,
+    AcceptedDomain,
+    Account,
+    Folder,
+    InboxRule,
+    Mailbox,
+    Reading,
+    SignIn,
+    Unread,
+)
+
+READ_USERS = "User.Read.All"
+READ_SIGN_INS = "AuditLog.Read.All"
+READ_RULES = "MailboxSettings.Read"
+READ_FOLDERS = "Mail.ReadBasic.All"
+READ_DOMAINS = "Domain.Read.All"
+
+ACCOUNT_PROPERTIES = (
+    "id,userPrincipalName,accountEnabled,onPremisesSyncEnabled,assignedPlans,assignedLicenses"
+)
+SLICE = 2_000
+"""So many mailboxes are read before their answers are let go of: memory stays flat."""
+
+WELL_KNOWN_LOOKED_UP = (
+    "deleteditems",
+    "junkemail",
+    "archive",
+    "conversationhistory",
+    "syncissues",
+    "conflicts",
+    "localfailures",
+    "serverfailures",
+    "recoverableitemsdeletions",
+    "clutter",
+)
+WELL_KNOWN = frozenset(WELL_KNOWN_LOOKED_UP) | {
+    "drafts",
+    "inbox",
+    "msgfolderroot",
+    "outbox",
+    "recoverableitemspurges",
+    "recoverableitemsroot",
+    "recoverableitemsversions",
+    "rssfeeds",
+    "scheduled",
+    "searchfolders",
+    "sentitems",
+}
+
+
+def user(object_id: str) -> str:
+    """The path of a user."""
+    return f"/users/{quote(object_id, safe='')}"
+
+
+async def accounts(graph: Graph, owners: Sequence[Mailbox]) -> Reading[Account]:
+    """The accounts of mailboxes by id. That Entra knows none is an answer, not a failure."""
+    asked = {owner.id: owner for owner in owners if owner.has_account}
+    items: list[Account] = []
+    failures: dict[str, TenantError | str] = {}
+    for ids in batched(asked, SLICE, strict=False):
+        paths = {one: f"{user(one)}?$select={ACCOUNT_PROPERTIES}" for one in ids}
+        for object_id, answer in (await graph.batch(paths, READ_USERS)).items():
+            try:
+                items.append(account(definite(answer)))
+            except Gone:
+                continue
+            except (TenantError, ValueError) as error:
+                failures[object_id] = reason_of(error)
+    subjects = {owner.id: owner.address for owner in owners}
+    return Reading(
+        items=tuple(items),
+        unread=by_object(ACCOUNTS, failures, len(asked), subjects),
+        surfaces=frozenset({ACCOUNTS}),
+        population=len(owners),
+    )
+
+
+async def last_sign_ins(graph: Graph, ids: Sequence[str]) -> Reading[SignIn]:
+    """Last successful sign-ins by id. Needs a licence of Entra ID P1 besides the role."""
+    items: list[SignIn] = []
+    failures: dict[str, TenantError | str] = {}
+    asked = list(dict.fromkeys(ids))
+    for part in batched(asked, SLICE, strict=False):
+        paths = {one: f"{user(one)}?$select=id,signInActivity" for one in part}
+        for object_id, answer in (await graph.batch(paths, READ_SIGN_INS)).items():
+            try:
+                items.append(sign_in(definite(answer)))
+            except Gone:
+                continue
+            except (TenantError, ValueError) as error:
+                failures[object_id] = reason_of(error)
+    return Reading(
+        items=tuple(items),
+        unread=by_object(SIGN_INS, failures, len(asked), {}, optional=True),
+        surfaces=frozenset({SIGN_INS}),
+        population=len(asked),
+    )
+
+
+def definite(answer: Row | TenantError) -> Row:
+    """The object of an answer. Raises its error."""
+    if isinstance(answer, TenantError):
+        raise answer
+    return answer
+
+
+def reason_of(error: TenantError | ValueError) -> TenantError | str:
+    """An error as `Unread` takes it: a tenant's as it is, a parser's by its text."""
+    return error if isinstance(error, TenantError) else str(error)
+
+
+async def inbox_rules(graph: Graph, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
+    """The rules of each mailbox, a request each. A mailbox Graph does not serve is unread."""
+    asked = {owner.id: owner for owner in owners if owner.has_account}
+    items: list[InboxRule] = []
+    failures: dict[str, TenantError | str] = {}
+    for ids in batched(asked, SLICE, strict=False):
+        paths = {one: f"{user(one)}/mailFolders/inbox/messageRules" for one in ids}
+        for mailbox_id, rows in (await graph.lists(paths, READ_RULES)).items():
+            if isinstance(rows, TenantError):
+                failures[mailbox_id] = rows
+                continue
+            rules, broken = each(rows, partial(graph_rule, mailbox_id))
+            items += rules
+            if broken:
+                failures[mailbox_id] = broken[0][1]
+    subjects = {owner.id: owner.address for owner in owners}
+    rootless = tuple(
+        unread(INBOX_RULES, "no Entra account, so Graph cannot open it", owner.id, owner.address)
+        for owner in owners
+        if not owner.has_account
+    )
+    return Reading(
+        items=tuple(items),
+        unread=(*by_object(INBOX_RULES, failures, len(asked), subjects), *rootless),
+        surfaces=frozenset({INBOX_RULES}),
+        population=len(owners),
+    )
+
+
+# ----------------------------------------------------------------------------------------------
+# Folders
+# ----------------------------------------------------------------------------------------------
+
+
+async def rule_folders(graph: Graph, rules: Sequence[InboxRule]) -> Reading[Folder]:
+    """The folders Graph's rules move to, known by id, since folder names are localised.
+
+    A rule that names a well-known folder itself costs no request.
+    """
+    wanted: dict[str, set[str]] = {}
+    items: list[Folder] = []
+    for mailbox_id, target in {
+        (rule.mailbox_id, rule.move_to) for rule in rules if rule.source == "graph" and rule.move_to
+    }:
+        if target.lower() in WELL_KNOWN:
+            items.append(Folder(mailbox_id, target, target, target.lower()))
+        else:
+            wanted.setdefault(mailbox_id, set()).add(target)
+    failures: dict[str, TenantError | str] = {}
+    for mailboxes in batched(wanted, SLICE // 10, strict=False):
+        part = {mailbox_id: wanted[mailbox_id] for mailbox_id in mailboxes}
+        answers = await graph.batch(folder_paths(part), READ_FOLDERS)
+        for mailbox_id, targets in part.items():
+            try:
+                items += [folder(mailbox_id, target, answers) for target in sorted(targets)]
+            except TenantError as error:
+                failures[mailbox_id] = error
+    return Reading(
+        items=tuple(sorted(items, key=lambda one: (one.mailbox_id, one.id))),
+        unread=by_object(RULE_FOLDERS, failures, len(wanted), {}),
+        surfaces=frozenset({RULE_FOLDERS}),
+        population=len({rule.mailbox_id for rule in rules}),
+    )
+
+
+def folder_key(mailbox_id: str, name: str) -> str:
+    """The key of one folder's request in a batch; ids hold no spaces."""
+    return f"{mailbox_id} {name}"
+
+
+def folder_paths(wanted: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Requests for the well-known folders of mailboxes, and for the targets themselves."""
+    return {
+        folder_key(mailbox_id, name): (
+            f"{user(mailbox_id)}/mailFolders/{quote(name, safe='')}?$select=id,displayName"
+        )
+        for mailbox_id, targets in wanted.items()
+        for name in (*WELL_KNOWN_LOOKED_UP, *sorted(targets))
+    }
+
+
+def folder(mailbox_id: str, target: str, answers: Mapping[str, Row | TenantError]) -> Folder:
+    """What a target is. Raises TenantError when it is none of the folders that could be read.
+
+    RSS Feeds cannot be asked for by a name; but its display name keeps the letters RSS in every
+    language Outlook speaks.
+    """
+    trouble: TenantError | None = None
+    own = answers[folder_key(mailbox_id, target)]
+    name = "" if isinstance(own, TenantError) else text(own.get("displayName"))
+    for known in WELL_KNOWN_LOOKED_UP:
+        answer = answers[folder_key(mailbox_id, known)]
+        if isinstance(answer, TenantError):
+            trouble = trouble if isinstance(answer, Gone) else answer
+        elif identifier(answer.get("id"), 512) == target:
+            return Folder(mailbox_id, target, name or text(answer.get("displayName")), known)
+    if isinstance(own, TenantError) and not isinstance(own, Gone):
+        trouble = own
+    if trouble:
+        raise trouble
+    return Folder(mailbox_id, target, name, "rssfeeds" if "rss" in name.lower() else "")
+
+
+# ----------------------------------------------------------------------------------------------
+# Domains
+# ----------------------------------------------------------------------------------------------
+
+
+async def verified_domains(graph: Graph) -> Reading[AcceptedDomain]:
+    """The domains Entra has verified."""
+    rows: list[Row] = []
+    try:
+        async for page in graph.pages("/domains", READ_DOMAINS):
+            rows += page
+    except TenantError as error:
+        return blind(DOMAINS, error)
+    found, broken = each(rows, verified_domain)
+    misses: tuple[Unread, ...] = ()
+    if broken:
+        misses = (unread(DOMAINS, broken[0][1], optional=True),)
+    return Reading(
+        items=tuple(domain for domain in found if domain),
+        unread=misses,
+        surfaces=frozenset({DOMAINS}),
+        population=len(rows),
+    )

@@ -1,0 +1,371 @@
+"""The threat: somebody works in mailboxes and leaves no record.
+
+Auditing can be switched off for the organisation, for one mailbox, for single actions, or for
+everything one account does. An intruder who does that first reads, sends and deletes unseen, and
+afterwards nobody can say which mail was taken; what was never recorded cannot be recovered.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from core.audit_sets import (
+    ACCESSED,
+    AUDITING,
+    DEFAULTS,
+    actions_of,
+    advanced_auditing,
+    deviation,
+    expects_accessed,
+    facts_of,
+    managed,
+    reset,
+)
+from core.model import Finding, Guard, Look, Permission, Service, Severity, Terms, Verdict
+from core.readings import miss_of, missed, surfaces_of
+from core.tenant import (
+    ACCOUNTS,
+    AUDIT_BYPASS,
+    MAILBOX_AUDIT,
+    ORGANIZATION_AUDIT,
+    UNIFIED_AUDIT_LOG,
+    Account,
+    AuditBypass,
+    ClearAuditBypass,
+    EnableMailboxAudit,
+    EnableOrganizationAudit,
+    EnableUnifiedAuditLog,
+    Mailbox,
+    MailboxAudit,
+    OrganizationAudit,
+    RaiseAuditAge,
+    Reading,
+    ResetAuditSet,
+    Tenant,
+    Unread,
+)
+from core.text import plain
+
+CUT = 200
+ORGANIZATION = "organization"
+
+# Default auditing knows these kinds. It does not know rooms, equipment and public folders, and
+# group mailboxes cannot be changed (Microsoft Learn: Manage mailbox auditing).
+AUDITED = frozenset(
+    {"UserMailbox", "SharedMailbox", "LinkedMailbox", "LegacyMailbox", "TeamMailbox"}
+)
+SYSTEM_NAMES = ("discoverysearchmailbox", "systemmailbox", "federatedemail", "migration.")
+
+
+@dataclass(frozen=True, slots=True)
+class LicensedAudit:
+    """A mailbox's audit settings, and whether its owner's licence includes advanced auditing."""
+
+    audit: MailboxAudit
+    advanced: bool
+
+
+type Item = LicensedAudit | OrganizationAudit | AuditBypass
+
+
+async def observe(tenant: Tenant, look: Look) -> Reading[Item]:
+    """The switches of the organisation, every mailbox's settings, and who bypasses them."""
+    organization = await tenant.organization_audit()
+    bypasses = await tenant.audit_bypasses()
+    audits = await tenant.mailbox_audits()
+    by_id = {audit.mailbox.id: audit for audit in audits.items if audited(audit.mailbox)}
+    accounts = await tenant.accounts([audit.mailbox for audit in by_id.values()])
+    holders = {account.id: account for account in accounts.items}
+    left_alone = sum(not audited(audit.mailbox) for audit in audits.items)
+    return Reading(
+        items=(
+            *organization.items,
+            *(bypass for bypass in bypasses.items if bypass.bypassed),
+            *(
+                LicensedAudit(audit, advanced_auditing(audit, holders.get(audit.mailbox.id)))
+                for audit in by_id.values()
+            ),
+        ),
+        unread=(
+            *missed((organization, bypasses, audits)),
+            *(replace(miss, optional=True) for miss in missed((accounts,)) if not miss.object_id),
+            *licence_unread(accounts, tuple(by_id.values())),
+        ),
+        surfaces=surfaces_of((organization, bypasses, audits, accounts)),
+        population=max(audits.population - left_alone, len(by_id)),
+        complete=audits.complete,
+    )
+
+
+def audited(mailbox: Mailbox) -> bool:
+    """True for the mailboxes of people and teams that default auditing covers."""
+    return mailbox.kind in AUDITED and not mailbox.name.lower().startswith(SYSTEM_NAMES)
+
+
+def licence_unread(accounts: Reading[Account], audits: Sequence[MailboxAudit]) -> Iterator[Unread]:
+    """The mailboxes whose licence failed to be read while Exchange does not vouch for it.
+
+    They are judged as unlicensed, and what was found with the licence stays open meanwhile.
+    """
+    for audit in audits:
+        miss = miss_of(accounts, ACCOUNTS, audit.mailbox.id)
+        if miss and miss.object_id and AUDITING not in audit.capabilities:
+            yield Unread(
+                MAILBOX_AUDIT,
+                f"licence not known: {miss.reason}",
+                audit.mailbox.id,
+                subject_of(audit.mailbox),
+                optional=True,
+            )
+
+
+# ----------------------------------------------------------------------------------------------
+# Judgement
+# ----------------------------------------------------------------------------------------------
+
+
+def judge(item: Item, terms: Terms) -> Iterator[Finding]:
+    """What keeps actions from being recorded."""
+    match item:
+        case OrganizationAudit():
+            yield from judge_organization(item)
+        case AuditBypass():
+            yield from judge_bypass(item)
+        case LicensedAudit():
+            yield from judge_enabled(item.audit)
+            yield from judge_sets(item, terms)
+            yield from judge_accessed(item, terms)
+            yield from judge_age(item.audit, terms)
+
+
+def judge_organization(item: OrganizationAudit) -> Iterator[Finding]:
+    """The two switches that blind everything at once. None is told by the reading."""
+    if item.audit_disabled:
+        yield Finding(
+            kind="organization-audit-disabled",
+            object_id=ORGANIZATION,
+            subject=ORGANIZATION,
+            severity=Severity.CRITICAL,
+            verdict=Verdict.REPAIR,
+            summary="Mailbox auditing is switched off for the whole organization.",
+            facts=("AuditDisabled: true", "no mailbox records anything, whatever its own settings"),
+            surfaces=(ORGANIZATION_AUDIT,),
+            changes=(EnableOrganizationAudit(),),
+            advice="Set-OrganizationConfig -AuditDisabled $false; find out who switched it off.",
+        )
+    if item.unified_log is False:
+        yield Finding(
+            kind="unified-audit-log-off",
+            object_id=ORGANIZATION,
+            subject=ORGANIZATION,
+            severity=Severity.CRITICAL,
+            verdict=Verdict.REPAIR,
+            summary="The unified audit log of the organization is switched off.",
+            facts=(
+                "UnifiedAuditLogIngestionEnabled: false",
+                "nothing that happens meanwhile can be searched later",
+            ),
+            surfaces=(UNIFIED_AUDIT_LOG,),
+            changes=(EnableUnifiedAuditLog(),),
+            advice="Set-AdminAuditLogConfig -UnifiedAuditLogIngestionEnabled $true; "
+            "find out who switched it off.",
+        )
+
+
+def judge_bypass(item: AuditBypass) -> Iterator[Finding]:
+    """An account whose actions are recorded in no mailbox."""
+    if not item.bypassed:
+        return
+    name = plain(item.name or item.id, CUT)
+    yield Finding(
+        kind="audit-bypass",
+        object_id=item.id,
+        subject=name,
+        severity=Severity.CRITICAL,
+        verdict=Verdict.REPAIR,
+        summary=f"Nothing that {name} does in any mailbox is recorded.",
+        facts=("AuditBypassEnabled: true",),
+        surfaces=(AUDIT_BYPASS,),
+        changes=(ClearAuditBypass(item.id),),
+        advice="Clear the bypass; if a service needs it, exempt it with a reason and an end.",
+    )
+
+
+def judge_enabled(audit: MailboxAudit) -> Iterator[Finding]:
+    """Auditing of one mailbox, switched on or not."""
+    if audit.enabled:
+        return
+    name = subject_of(audit.mailbox)
+    finding = Finding(
+        kind="mailbox-audit-off",
+        object_id=audit.mailbox.id,
+        subject=name,
+        severity=Severity.MEDIUM,
+        verdict=Verdict.REPAIR,
+        summary=f"Auditing is not switched on for mailbox {name}.",
+        facts=(
+            "AuditEnabled: false",
+            "while auditing is on for the organization the mailbox still records, but without "
+            "advanced auditing its records do not reach the unified audit log",
+        ),
+        surfaces=(MAILBOX_AUDIT,),
+        changes=(EnableMailboxAudit(audit.mailbox.guid),),
+    )
+    if audit.enabled is None:
+        finding = replace(
+            finding,
+            severity=Severity.LOW,
+            verdict=Verdict.COULD_NOT_TELL,
+            summary=f"Whether auditing is switched on for mailbox {name} is not known.",
+            facts=(),
+            changes=(),
+        )
+    yield finding
+
+
+def judge_sets(item: LicensedAudit, terms: Terms) -> Iterator[Finding]:
+    """Logon types whose actions were set by hand and no longer follow Microsoft's."""
+    audit = item.audit
+    custom = [name for name in DEFAULTS if name.lower() not in managed(audit)]
+    unknown = [name for name in custom if name not in audit.actions]
+    deviations = [
+        deviation(audit, name, item.advanced, terms) for name in custom if name in audit.actions
+    ]
+    resets = [entry for entry in deviations if not entry.deliberate]
+    if not custom:
+        return
+    name = subject_of(audit.mailbox)
+    finding = Finding(
+        kind="audit-set-customised",
+        object_id=audit.mailbox.id,
+        subject=name,
+        severity=Severity.MEDIUM,
+        verdict=Verdict.REPAIR,
+        summary=f"What mailbox {name} audits was set by hand and misses what Microsoft adds.",
+        facts=(
+            *(line for entry in deviations for line in facts_of(entry, audit)),
+            *(f"{entry}: which actions are audited is not known" for entry in unknown),
+        ),
+        surfaces=(MAILBOX_AUDIT,),
+    )
+    if resets:
+        yield replace(finding, changes=(reset(audit, resets),))
+    elif unknown:
+        yield replace(finding, severity=Severity.LOW, verdict=Verdict.COULD_NOT_TELL)
+    else:
+        yield replace(
+            finding,
+            severity=Severity.INFO,
+            verdict=Verdict.KEEP,
+            summary=f"Mailbox {name} audits more than Microsoft's default, and nothing less.",
+        )
+
+
+def judge_accessed(item: LicensedAudit, terms: Terms) -> Iterator[Finding]:
+    """Logon types in Microsoft's hands that all the same do not record what was read."""
+    audit = item.audit
+    lacking = tuple(
+        name
+        for name in DEFAULTS
+        if name.lower() in managed(audit)
+        and name in audit.actions
+        and ACCESSED not in actions_of(audit, name)
+    )
+    if not lacking or not expects_accessed(item.advanced, terms):
+        return
+    name = subject_of(audit.mailbox)
+    yield Finding(
+        kind="mail-items-accessed-missing",
+        object_id=audit.mailbox.id,
+        subject=name,
+        severity=Severity.MEDIUM,
+        verdict=Verdict.REPAIR,
+        summary=f"Mailbox {name} does not record which mail was read.",
+        facts=(f"{ACCESSED} is missing for: {', '.join(lacking)}",),
+        surfaces=(MAILBOX_AUDIT,),
+        changes=(ResetAuditSet(audit.mailbox.guid, lacking, expects=(ACCESSED,)),),
+    )
+
+
+def judge_age(audit: MailboxAudit, terms: Terms) -> Iterator[Finding]:
+    """How long records are kept. Longer than asked for is never shortened: it would purge them."""
+    if audit.age_days is not None and audit.age_days >= terms.audit_age_days:
+        return
+    name = subject_of(audit.mailbox)
+    finding = Finding(
+        kind="audit-age-too-short",
+        object_id=audit.mailbox.id,
+        subject=name,
+        severity=Severity.LOW,
+        verdict=Verdict.COULD_NOT_TELL,
+        summary=f"How long mailbox {name} keeps its audit records is not known.",
+        surfaces=(MAILBOX_AUDIT,),
+    )
+    if audit.age_days is not None:
+        finding = replace(
+            finding,
+            verdict=Verdict.REPAIR,
+            summary=f"Mailbox {name} keeps its audit records for too short a time.",
+            facts=(f"kept {audit.age_days:g} days; expected {terms.audit_age_days}",),
+            changes=(RaiseAuditAge(audit.mailbox.guid, terms.audit_age_days),),
+        )
+    yield finding
+
+
+def subject_of(mailbox: Mailbox) -> str:
+    """The mailbox as people know it."""
+    return plain(mailbox.address or mailbox.name or mailbox.id, CUT)
+
+
+EXCHANGE = Service.EXCHANGE
+GUARD = Guard(
+    name="mailbox-audit",
+    title="Mailbox auditing",
+    why="What is not recorded cannot be found out later, so intruders switch it off first.",
+    permissions=(
+        Permission(EXCHANGE, "Get-Mailbox", "what each mailbox audits and for how long"),
+        Permission(EXCHANGE, "Get-OrganizationConfig", "whether mailboxes audit at all"),
+        Permission(EXCHANGE, "Get-AdminAuditLogConfig", "whether the unified audit log is on"),
+        Permission(EXCHANGE, "Get-MailboxAuditBypassAssociation", "whose actions are not recorded"),
+        Permission(Service.GRAPH, "User.Read.All", "whether a licence audits more", optional=True),
+        Permission(
+            EXCHANGE,
+            "Set-Mailbox",
+            "to put a mailbox's auditing right",
+            writes=True,
+            parameters=(
+                "Identity",
+                "AuditEnabled",
+                "AuditLogAgeLimit",
+                "DefaultAuditSet",
+                "AuditAdmin",
+                "AuditDelegate",
+                "AuditOwner",
+            ),
+        ),
+        Permission(
+            EXCHANGE,
+            "Set-OrganizationConfig",
+            "to switch mailbox auditing on",
+            writes=True,
+            parameters=("AuditDisabled",),
+        ),
+        Permission(
+            EXCHANGE,
+            "Set-AdminAuditLogConfig",
+            "to switch the unified audit log on",
+            writes=True,
+            parameters=("UnifiedAuditLogIngestionEnabled",),
+        ),
+        Permission(
+            EXCHANGE,
+            "Set-MailboxAuditBypassAssociation",
+            "to clear a bypass",
+            writes=True,
+            parameters=("Identity", "AuditBypassEnabled"),
+        ),
+    ),
+    observe=observe,
+    judge=judge,
+    settles=timedelta(hours=2),
+)

@@ -1,0 +1,393 @@
+"""The threat: mail that is quietly sent to somebody outside, or kept from its reader.
+
+Whoever got into a mailbox once sets a forward or an inbox rule and keeps reading after the password
+was changed; another rule takes warnings and replies out of sight while invoices are redirected. A
+mail-flow rule does the same for the whole organisation.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from core.commands import list_inbox_rules
+from core.forward_words import (
+    FLOWS,
+    FORWARDS,
+    about,
+    advice,
+    listing,
+    outlook,
+    recipients_of,
+    shown,
+    surfaces_behind,
+)
+from core.forwards import (
+    CUT,
+    ORGANIZATION,
+    Evidence,
+    FlowForward,
+    Forward,
+    MailboxForward,
+    RuleForward,
+    assemble,
+    subject_of,
+)
+from core.hiding import described, gravity, kept_by_exchange, telling_words, unconditional
+from core.lookups import look_up, own_domains, questions, unnamed
+from core.model import Finding, Guard, Look, Permission, Service, Severity, Sweep, Terms, Verdict
+from core.outbound import Departure
+from core.readings import missed, surfaces_of
+from core.recipients import Place, Target, a_label, domain_of
+from core.rule_sight import Sight
+from core.tenant import (
+    DOMAINS,
+    HIDDEN_RULES,
+    INBOX_RULES,
+    MAILBOXES,
+    RULE_FOLDERS,
+    TRANSPORT_RULES,
+    ClearMailboxForward,
+    DisableInboxRule,
+    Folder,
+    InboxRule,
+    Mailbox,
+    Reading,
+    Tenant,
+    Unread,
+)
+from core.text import plain
+
+
+async def observe(tenant: Tenant, look: Look) -> Reading[Forward]:
+    """Every surface mail can be forwarded from, and what its recipients stand for."""
+    listed = await tenant.mailboxes()
+    boxes = list({mailbox.id: mailbox for mailbox in listed.items}.values())
+    owners = [mailbox for mailbox in boxes if mailbox.kind != "DiscoveryMailbox"]
+    domains = await tenant.accepted_domains()
+    graph = await tenant.inbox_rules(owners)
+    swept = HIDDEN_RULES in look.due
+    asked = owners if swept else unclear(owners, graph.items)
+    exchange = await tenant.hidden_rules(asked) if asked else Reading[InboxRule]()
+    movers = [rule for rule in graph.items if rule.move_to and rule.enabled and not rule.delete]
+    folders = await tenant.rule_folders(movers) if movers else Reading[Folder]()
+    flow = await tenant.transport_rules()
+    remotes, policies = await tenant.remote_domains(), await tenant.outbound_policies()
+    own = own_domains(domains)
+    names = questions(boxes, (*graph.items, *exchange.items), flow.items, own) if own else set()
+    known, looked_up = await look_up(tenant, names, own)
+
+    forwards, unplaced = assemble(
+        Evidence(
+            mailboxes=boxes,
+            own=own,
+            graph=graph,
+            exchange=exchange,
+            asked=frozenset(mailbox.id for mailbox in asked),
+            folders={(folder.mailbox_id, folder.id): folder for folder in folders.items},
+            flow=flow.items,
+            known=known,
+            looked_up=looked_up,
+            policies=readable(policies),
+            remotes=readable(remotes),
+        )
+    )
+    read = (listed, domains, graph, flow)
+    return Reading(
+        items=forwards,
+        unread=tuple(
+            dict.fromkeys(
+                (
+                    *missed(read),
+                    *(as_detail(miss) for miss in missed((folders,))),
+                    *missed((remotes, policies), optional=True),
+                    *(miss for miss in missed((exchange,)) if swept or not miss.object_id),
+                    *(miss for miss in missed((looked_up,)) if not miss.object_id),
+                    *unnamed(domains),
+                    *unplaced,
+                )
+            )
+        ),
+        surfaces=surfaces_of((*read, folders, remotes, policies, looked_up))
+        | {MAILBOXES, INBOX_RULES, RULE_FOLDERS, TRANSPORT_RULES, DOMAINS}
+        | ({HIDDEN_RULES} if swept else set()),
+        population=max(listed.population, len(boxes)),
+        complete=listed.complete,
+    )
+
+
+def unclear(owners: Sequence[Mailbox], rules: Iterable[InboxRule]) -> list[Mailbox]:
+    """The mailboxes with an enabled rule of which Graph does not show what it does."""
+    wanted = {
+        rule.mailbox_id
+        for rule in rules
+        if rule.enabled and not rule.readable and not kept_by_exchange(rule)
+    }
+    return [mailbox for mailbox in owners if mailbox.id in wanted]
+
+
+def as_detail(miss: Unread) -> Unread:
+    """Folders only add detail where no right to read them was granted."""
+    return replace(miss, optional=True) if not miss.object_id else miss
+
+
+def readable[T](reading: Reading[T]) -> Sequence[T] | None:
+    """The items of settings that only count as a whole."""
+    return None if reading.unread or not reading.complete else reading.items
+
+
+# ----------------------------------------------------------------------------------------------
+# Judgement
+# ----------------------------------------------------------------------------------------------
+
+
+def judge(item: Forward, terms: Terms) -> Iterator[Finding]:
+    """What is wrong with one forward or rule; a rule may send mail away and hide it as well."""
+    match item:
+        case MailboxForward():
+            yield from judge_mailbox(item, terms)
+        case RuleForward() if not item.rule.readable:
+            yield silent(item)
+        case RuleForward():
+            yield from judge_rule(item, terms)
+            if item.place:
+                yield hides(item)
+        case FlowForward():
+            yield from judge_flow(item, terms)
+
+
+def conclusion(targets: Iterable[Target], terms: Terms, hidden: bool = False) -> Verdict | None:
+    """What the recipients say together; the gravest of them decides.
+
+    A domain that is allowed excuses a forward its owner can see, never a hidden one.
+    """
+    allowed = {a_label(domain) for domain in terms.allowed_domains}
+    verdicts = set()
+    for target in targets:
+        if target.place is Place.UNRESOLVED:
+            verdicts.add(Verdict.UNRESOLVED)
+        elif target.place is Place.OUTSIDE:
+            excused = domain_of(target.address) in allowed and not hidden
+            verdicts.add(Verdict.KEEP if excused else Verdict.EXTERNAL)
+    for verdict in (Verdict.EXTERNAL, Verdict.UNRESOLVED, Verdict.KEEP):
+        if verdict in verdicts:
+            return verdict
+    return None
+
+
+def severity(verdict: Verdict, leaves: Departure, spread: bool, hidden: bool = False) -> Severity:
+    """How bad a forward is, by what becomes of the mail and who else sends there."""
+    if verdict in (Verdict.KEEP, Verdict.DORMANT):
+        return Severity.INFO
+    if verdict is Verdict.EXTERNAL and (spread or hidden):
+        return Severity.CRITICAL
+    if verdict is Verdict.EXTERNAL:
+        return Severity.MEDIUM if leaves is Departure.BLOCKED else Severity.HIGH
+    return Severity.HIGH if hidden else Severity.MEDIUM
+
+
+def essence(targets: Iterable[Target]) -> str:
+    """The dangerous part of a forward: whom it sends to, and neither its name nor its id."""
+    sent = {target.essence for target in targets if target.place is not Place.INSIDE}
+    return json.dumps(sorted(sent), separators=(",", ":"))
+
+
+def judge_mailbox(item: MailboxForward, terms: Terms) -> Iterator[Finding]:
+    """A forward set on the mailbox."""
+    verdict = conclusion([item.target], terms)
+    if verdict is None or (item.overruled and item.target.place is not Place.OUTSIDE):
+        return
+    if item.overruled:
+        verdict = Verdict.DORMANT
+    facts = [f"{item.setting}: {shown(item.target)}"]
+    if item.overruled:
+        facts.append("without effect: ForwardingAddress is set too and wins")
+    else:
+        copy = "keeps a copy" if item.mailbox.keeps_copy else "keeps no copy"
+        facts += [f"the mailbox {copy}", *outlook(verdict, item.departure, item.spread)]
+    if item.overrules:
+        facts.append(f"ForwardingSmtpAddress, without effect: {plain(item.overrules, CUT)}")
+    changes = (ClearMailboxForward(item.mailbox.guid),) if verdict is Verdict.EXTERNAL else ()
+    name = subject_of(item.mailbox)
+    yield Finding(
+        kind="mailbox-forward",
+        object_id=item.mailbox.id,
+        subject=name,
+        severity=severity(verdict, item.departure, item.spread),
+        verdict=verdict,
+        summary=f"Mailbox {name} {FORWARDS[verdict]}.",
+        facts=tuple(facts),
+        surfaces=(MAILBOXES, DOMAINS),
+        dangerous=essence([item.target]),
+        changes=changes,
+        advice="Ask the owner who set the forward; clear it unless somebody answers for it.",
+    )
+
+
+def judge_rule(item: RuleForward, terms: Terms) -> Iterator[Finding]:
+    """An inbox rule that forwards or redirects."""
+    hidden = item.sight is Sight.HIDDEN
+    targets = [sending.target for sending in item.sendings]
+    verdict = conclusion(targets, terms, hidden)
+    if verdict is None or (not item.rule.enabled and verdict is Verdict.UNRESOLVED):
+        return
+    if not item.rule.enabled:
+        verdict = Verdict.DORMANT
+    facts = [*about(item), *recipients_of(item.sendings)]
+    if item.rule.enabled:
+        facts += outlook(verdict, item.departure, item.spread)
+        facts += [described(item.place)] if item.place else []
+    else:
+        facts.append("the rule is disabled")
+    safe = verdict is Verdict.EXTERNAL and item.sight is Sight.GRAPH and not item.rule.read_only
+    name = subject_of(item.mailbox)
+    yield Finding(
+        kind="inbox-rule-forward",
+        object_id=item.mailbox.id,
+        subject=name,
+        severity=severity(verdict, item.departure, item.spread, hidden),
+        verdict=verdict,
+        summary=f"{'A hidden' if hidden else 'An'} inbox rule of {name} {FORWARDS[verdict]}.",
+        facts=tuple(facts),
+        surfaces=surfaces_behind(item, DOMAINS),
+        dangerous=essence(targets),
+        changes=(DisableInboxRule(item.mailbox.id, item.rule.id),) if safe else (),
+        advice=advice(item, safe),
+    )
+
+
+def hides(item: RuleForward) -> Finding:
+    """An inbox rule that takes mail out of sight."""
+    hidden = item.sight is Sight.HIDDEN
+    grave = gravity(item.rule, item.place)
+    words = [plain(word, 60) for word in telling_words(item.rule)]
+    facts = [*about(item), described(item.place)]
+    if item.rule.mark_as_read:
+        facts.append("marks it as read")
+    if unconditional(item.rule):
+        facts.append("without any condition: it takes every message")
+    if words:
+        facts.append(f"looks for: {listing(words)}")
+    name = subject_of(item.mailbox)
+    folder = () if item.rule.delete or item.rule.source == "exchange" else (RULE_FOLDERS,)
+    return Finding(
+        kind="inbox-rule-hides",
+        object_id=item.mailbox.id,
+        subject=name,
+        severity=max(grave, Severity.HIGH) if hidden else grave,
+        verdict=Verdict.HIDES_MAIL,
+        summary=f"{'A hidden' if hidden else 'An'} inbox rule of {name} {described(item.place)}.",
+        facts=tuple(facts),
+        surfaces=surfaces_behind(item, *folder),
+        dangerous=json.dumps([item.place, item.rule.conditions], separators=(",", ":")),
+        advice=advice(item, safe=True),
+    )
+
+
+def silent(item: RuleForward) -> Finding:
+    """An enabled rule of which nobody shows what it does.
+
+    Its id is all there is to tell it from another, so a second such rule is news.
+    """
+    name = subject_of(item.mailbox)
+    command = list_inbox_rules(item.mailbox.guid)
+    return Finding(
+        kind="inbox-rule-unreadable",
+        object_id=item.mailbox.id,
+        subject=name,
+        severity=Severity.MEDIUM,
+        verdict=Verdict.COULD_NOT_TELL,
+        summary=f"What an enabled inbox rule of {name} does cannot be seen.",
+        facts=tuple(about(item)),
+        surfaces=surfaces_behind(item),
+        dangerous=item.rule.id,
+        advice=f"Look at the rule in Outlook, or run {command}." if command else "",
+    )
+
+
+def judge_flow(item: FlowForward, terms: Terms) -> Iterator[Finding]:
+    """A mail-flow rule of the organisation."""
+    targets = [sending.target for sending in item.sendings]
+    verdict = conclusion(targets, terms)
+    acts = item.rule.enabled and item.rule.enforced
+    if verdict is None or (not acts and verdict is Verdict.UNRESOLVED):
+        return
+    unseen = any(
+        sending.action in ("redirects to", "blind copies to")
+        and conclusion([sending.target], terms) is Verdict.EXTERNAL
+        for sending in item.sendings
+    )
+    grave = severity(verdict, Departure.LEAVES, spread=unseen)
+    facts = [f"rule: {plain(item.rule.name, CUT)}", *recipients_of(item.sendings)]
+    if not acts:
+        verdict, grave = Verdict.DORMANT, Severity.INFO
+        facts.append("the rule is only tested" if item.rule.enabled else "the rule is disabled")
+    name = plain(item.rule.name or item.rule.id, CUT)
+    yield Finding(
+        kind="transport-rule",
+        object_id=ORGANIZATION,
+        subject=name,
+        severity=grave,
+        verdict=verdict,
+        summary=f"Mail-flow rule {name} {FLOWS[verdict]}.",
+        facts=tuple(facts),
+        surfaces=(TRANSPORT_RULES, DOMAINS),
+        dangerous=essence(targets),
+        advice="It applies to the whole organisation: find out who made it, and disable it in "
+        "the Exchange admin center unless somebody answers for it.",
+    )
+
+
+GRAPH, EXCHANGE = Service.GRAPH, Service.EXCHANGE
+GUARD = Guard(
+    name="mailbox-forwarding",
+    title="Forwarding and hiding of mail",
+    why="A forward or an inbox rule keeps an intruder reading after the password was changed.",
+    permissions=(
+        Permission(EXCHANGE, "Get-Mailbox", "forwards set on mailboxes"),
+        Permission(GRAPH, "MailboxSettings.Read", "inbox rules"),
+        Permission(EXCHANGE, "Get-InboxRule", "hidden rules, and rules Graph shows in part"),
+        Permission(EXCHANGE, "Get-Recipient", "what recipients stand for"),
+        Permission(EXCHANGE, "Get-AcceptedDomain", "which domains are the tenant's own"),
+        Permission(GRAPH, "Domain.Read.All", "which domains are the tenant's own"),
+        Permission(EXCHANGE, "Get-TransportRule", "mail-flow rules"),
+        Permission(
+            GRAPH,
+            "Mail.ReadBasic.All",
+            "to tell hidden corners from ordinary folders",
+            optional=True,
+        ),
+        Permission(
+            EXCHANGE, "Get-RemoteDomain", "whether forwarded mail really leaves", optional=True
+        ),
+        Permission(
+            EXCHANGE,
+            "Get-HostedOutboundSpamFilterPolicy",
+            "whether forwarded mail really leaves",
+            optional=True,
+        ),
+        Permission(
+            EXCHANGE,
+            "Get-HostedOutboundSpamFilterRule",
+            "to whom an outbound policy applies",
+            optional=True,
+        ),
+        Permission(GRAPH, "MailboxSettings.ReadWrite", "to disable an inbox rule", writes=True),
+        Permission(
+            EXCHANGE,
+            "Set-Mailbox",
+            "to clear a forward",
+            writes=True,
+            parameters=(
+                "Identity",
+                "ForwardingAddress",
+                "ForwardingSmtpAddress",
+                "DeliverToMailboxAndForward",
+            ),
+        ),
+    ),
+    observe=observe,
+    judge=judge,
+    noun="mailboxes",
+    sweeps=(Sweep(HIDDEN_RULES, timedelta(days=1)),),
+)

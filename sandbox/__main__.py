@@ -1,0 +1,86 @@
+"""`python -m sandbox`: a Microsoft 365 tenant and the app that guards it, on this machine.
+
+This file runs on whatever Python a machine calls its own, so it stays with the syntax and the
+library of old ones; the rest of the project is imported only once the project's own Python runs.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+
+
+def main() -> int:
+    if Path(sys.prefix).resolve() != VENV.resolve():
+        continue_in_venv()
+    arguments = parser().parse_args()
+    if arguments.command == "demo":
+        from sandbox.demo import main as demo_main
+
+        return demo_main(arguments)
+    if arguments.command == "run":
+        from sandbox.journey import main as run_main
+
+        return run_main(arguments)
+    from sandbox.server import serve
+
+    scene = json.loads(arguments.scene.read_text(encoding="utf-8-sig"))
+    asyncio.run(serve(scene, port=arguments.port))
+    return 0
+
+
+def continue_in_venv() -> None:
+    """Replaces this process by the project's own Python, installed first where it is missing."""
+    python = VENV / "bin" / "python"
+    # Standard output belongs to the command itself: `run --json` prints one document there.
+    setup = [str(ROOT / "tools" / "setup.sh"), "--quiet"]
+    done = subprocess.run(setup, stdout=sys.stderr, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    os.execv(str(python), [str(python), "-m", "sandbox", *sys.argv[1:]])
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line: run, demo, serve."""
+    whole = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__.splitlines()[0])
+    commands = whole.add_subparsers(dest="command", required=True)
+
+    run = commands.add_parser("run", help="run every guard on a scene, print what came of it")
+    run.add_argument("--scene", type=Path, required=True, help="a JSON file with the tenant")
+    run.add_argument("--json", action="store_true", help="print one JSON document")
+    run.add_argument("--ticks", type=positive, default=1, help="how often each guard runs")
+    run.add_argument(
+        "--mode",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="guard=mode",
+        help="off, alert or enforce for a guard, instead of its default",
+    )
+
+    demo = commands.add_parser("demo", help="watch the guards at work, step by step")
+    demo.add_argument("--once", action="store_true", help="end after one round")
+
+    serve = commands.add_parser("serve", help="serve a scene's tenant until interrupted")
+    serve.add_argument("--scene", type=Path, required=True, help="a JSON file with the tenant")
+    serve.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    return whole
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

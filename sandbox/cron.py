@@ -1,0 +1,159 @@
+"""NCRONTAB, the schedule language of Azure Functions timers.
+
+Six fields, seconds first: `second minute hour day month day-of-week`. It differs from Unix cron
+where it hurts: seconds exist, Sunday is 0 and never 7, and a time must satisfy the day of the month
+*and* the day of the week (Unix takes either). Sources: Microsoft Learn, "Timer trigger for Azure
+Functions", and the NCrontab library the host parses with.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+MONTHS = (
+    "january", "february", "march", "april", "may", "june",
+    "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
+WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+
+# The longest gap between two 29 Februaries that fall on one given weekday is 40 years, across a
+# century that is not a leap year (2088 to 2128 for a Sunday). A schedule silent for longer never
+# comes due.
+HORIZON = timedelta(days=366 * 41)
+
+
+class CronError(ValueError):
+    """A schedule that the Functions host would refuse; the message names the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One position of an expression: its name, its bounds (both inclusive), its words if any."""
+
+    name: str
+    lowest: int
+    highest: int
+    words: tuple[str, ...] = ()
+
+    def parse(self, text: str) -> frozenset[int]:
+        """All values the field allows. Raises CronError."""
+        allowed: set[int] = set()
+        for part in text.split(","):
+            allowed.update(self.values(part, text))
+        return frozenset(allowed)
+
+    def values(self, part: str, text: str) -> range:
+        """One item of the comma list: `*`, `5`, `1-5`, each with an optional `/step`."""
+        span, slash, step_text = part.partition("/")
+        step = self.step(step_text, text) if slash else 1
+        if span == "*":
+            return range(self.lowest, self.highest + 1, step)
+        first_text, dash, last_text = span.partition("-")
+        first = self.value(first_text, text)
+        if dash:
+            # NCrontab takes a range written backwards for the same range.
+            first, last = sorted((first, self.value(last_text, text)))
+        else:
+            last = self.highest if slash else first
+        return range(first, last + 1, step)
+
+    def value(self, token: str, text: str) -> int:
+        """A number within the bounds, or a word: any beginning of a month's or day's name."""
+        number = int(token) if token.isascii() and token.isdigit() else self.word(token)
+        if not self.lowest <= number <= self.highest:
+            raise CronError(
+                f"{self.name} field {text!r}: {token!r} is not "
+                f"between {self.lowest} and {self.highest}"
+            )
+        return number
+
+    def word(self, token: str) -> int:
+        """The number of a name, or one below the bounds when it is none."""
+        for number, word in enumerate(self.words, start=self.lowest):
+            if token and word.startswith(token.casefold()):
+                return number
+        return self.lowest - 1
+
+    def step(self, token: str, text: str) -> int:
+        """The number after the slash, at least 1."""
+        if not (token.isascii() and token.isdigit() and int(token)):
+            raise CronError(f"{self.name} field {text!r}: the step {token!r} is not above zero")
+        return int(token)
+
+
+FIELDS = (
+    Field("second", 0, 59),
+    Field("minute", 0, 59),
+    Field("hour", 0, 23),
+    Field("day", 1, 31),
+    Field("month", 1, 12, MONTHS),
+    Field("day-of-week", 0, 6, WEEKDAYS),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """A parsed schedule: the text it came from and the values each field allows."""
+
+    text: str
+    seconds: tuple[int, ...]
+    minutes: tuple[int, ...]
+    hours: tuple[int, ...]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+
+    @classmethod
+    def parse(cls, text: str) -> "Cron":
+        """Reads an expression; five fields are taken, as by the host, with second 0."""
+        parts = text.split()
+        if len(parts) == len(FIELDS) - 1:
+            parts = ["0", *parts]
+        if len(parts) != len(FIELDS):
+            names = " ".join(field.name for field in FIELDS)
+            raise CronError(f"{text!r} has {len(parts)} fields; a schedule is {names!r}")
+        second, minute, hour, day, month, weekday = (
+            field.parse(part) for field, part in zip(FIELDS, parts, strict=True)
+        )
+        return cls(
+            text=text,
+            seconds=tuple(sorted(second)),
+            minutes=tuple(sorted(minute)),
+            hours=tuple(sorted(hour)),
+            days=day,
+            months=month,
+            weekdays=weekday,
+        )
+
+    def next(self, after: datetime) -> datetime:
+        """The first time strictly later than `after`, in its time zone. Raises CronError."""
+        start = after.replace(microsecond=0) + timedelta(seconds=1)
+        midnight = start.replace(hour=0, minute=0, second=0)
+        day = midnight
+        while day - midnight <= HORIZON:
+            if self.allows(day):
+                moment = self.within(day, start if day == midnight else day)
+                if moment:
+                    return moment
+            day += timedelta(days=1)
+        raise CronError(f"{self.text!r} never comes due")
+
+    def allows(self, day: datetime) -> bool:
+        """Whether the calendar fields agree, all three of them."""
+        return (
+            day.month in self.months
+            and day.day in self.days
+            and day.isoweekday() % 7 in self.weekdays
+        )
+
+    def within(self, day: datetime, start: datetime) -> datetime | None:
+        """The first allowed time of a day that is not before `start`."""
+        for hour in self.hours:
+            if hour < start.hour:
+                continue
+            for minute in self.minutes:
+                if (hour, minute) < (start.hour, start.minute):
+                    continue
+                for second in self.seconds:
+                    if (hour, minute, second) >= (start.hour, start.minute, start.second):
+                        return day.replace(hour=hour, minute=minute, second=second)
+        return None

@@ -1,0 +1,66 @@
+"""Small edits of a scene by JSON pointer: how a demonstration makes something happen."""
+
+from collections.abc import Sequence
+from typing import Any
+
+NAMES = ("id", "userPrincipalName", "Identity", "Guid", "UserPrincipalName", "Name", "DomainName")
+
+
+def steps_of(pointer: str) -> list[str]:
+    """The steps of a JSON pointer (RFC 6901)."""
+    if not pointer.startswith("/"):
+        raise ValueError(f"a path starts with a slash: {pointer!r}")
+    return [step.replace("~1", "/").replace("~0", "~") for step in pointer[1:].split("/")]
+
+
+def place(rows: list[Any], step: str) -> int:
+    """Where in a list a step points: a number, or the name of an object in it."""
+    if step.isdigit() and int(step) < len(rows):
+        return int(step)
+    for position, row in enumerate(rows):
+        if isinstance(row, dict) and any(
+            str(row.get(name)).casefold() == step.casefold() for name in NAMES
+        ):
+            return position
+    raise LookupError(f"nothing is at {step!r}")
+
+
+def descend(value: Any, step: str, create: bool) -> Any:
+    """One step down; a missing object on the way is made when something is to be put there."""
+    if isinstance(value, list):
+        return value[place(value, step)]
+    if isinstance(value, dict):
+        if step not in value and create:
+            value[step] = {}
+        if step in value:
+            return value[step]
+    raise LookupError(f"nothing is at {step!r}")
+
+
+def apply_edit(scene: Any, operation: str, pointer: str, value: Any) -> None:
+    """Make one edit: `set` puts a value, `add` appends to a list or puts, `remove` takes away."""
+    *way, last = steps_of(pointer)
+    parent = scene
+    for step in way:
+        parent = descend(parent, step, create=operation != "remove")
+    if operation == "add" and isinstance(parent, dict) and isinstance(parent.get(last), list):
+        parent, last = parent[last], "-"
+    key: Any = last if isinstance(parent, dict) or last == "-" else place(parent, last)
+    match operation, parent:
+        case "set" | "add", dict():
+            parent[key] = value
+        case "set", list():
+            parent[key] = value
+        case "add", list():
+            parent.insert(len(parent) if key == "-" else key, value)
+        case "remove", dict() | list():
+            descend(parent, last, create=False)
+            del parent[key]
+        case _:
+            raise ValueError(f"no such edit: {operation!r} at {pointer!r}")
+
+
+def apply_edits(scene: Any, edits: Sequence[Any]) -> None:
+    """Make edits in order. Raises ValueError or LookupError at the first that cannot be made."""
+    for edit in edits:
+        apply_edit(scene, str(edit.get("op")), str(edit.get("path")), edit.get("value"))

@@ -1,0 +1,223 @@
+"""Trouble on demand: what can go wrong with a request, as a table in the scene.
+
+A fault is an object; the scene's `faults` is one of them or a list.
+
+    service     graph, exchange, entra, teams or msi; absent: any of them
+    match       regular expression, searched in "METHOD /path" or "METHOD /path?query"; for Exchange
+                in "Get-InboxRule mailbox identity"; absent: every request
+    inner       true: only requests inside a $batch; otherwise only those that come by themselves
+    skip, times first let `skip` requests pass, then hit `times` of them; absent: none, for ever
+    late        true: the request is carried out first, and only its answer is lost to the fault
+    kind        one of the following
+        throttle   429 (or `status`) with `retryAfter` seconds; without `retryAfter` no such header.
+                   At the old webhook: 200 and a text, as Teams did it
+        error      `status` (500) with an error in the service's own shape; `code` and `message`
+        html       `status` (503) with a page of HTML
+        truncate   the true answer, cut in the middle
+        empty      `status` (200) without a body
+        nulbytes   `status` (403) with a body of NUL bytes
+        hang       no answer for `seconds` (an hour), then the connection is cut
+        drop       the connection is cut at once
+        staleReads a write takes effect, but the old value is read for `seconds`, or `times` reads
+        slow       the true answer, after `seconds` (1)
+        wrongBody  `status` (200) with well-formed JSON that is not what was asked (or `body`)
+
+Without `kind` a status of 429 is a throttle and any other an error. Inside a $batch there is no
+connection to cut: hang, drop and truncate leave the answer out.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sandbox.wire import Answer, truth, words
+
+KINDS = frozenset(
+    words("throttle error html truncate empty nulbytes hang drop staleReads slow wrongBody")
+)
+HTML = b"<html><head><title>Service unavailable</title></head><body>Try later.</body></html>"
+LEGACY_THROTTLE = (
+    b"Webhook message delivery failed with error: "
+    b"Microsoft Teams endpoint returned HTTP error 429 with ContextId tcid=0"
+)
+CODES = {
+    400: "BadRequest",
+    401: "InvalidAuthenticationToken",
+    403: "Authorization_RequestDenied",
+    404: "Request_ResourceNotFound",
+    429: "TooManyRequests",
+    500: "InternalServerError",
+    502: "BadGateway",
+    503: "serviceNotAvailable",
+    504: "gatewayTimeout",
+}
+
+
+class Dropped(Exception):
+    """The connection ends here, without an answer."""
+
+
+@dataclass(slots=True)
+class Fault:
+    """One row of the table. `skip` and `times` count down; `times` None never runs out.
+
+    `struck` counts the requests it has hit.
+    """
+
+    kind: str
+    service: str
+    pattern: re.Pattern[str]
+    status: int | None
+    retry_after: float | None
+    seconds: float | None
+    skip: int
+    times: int | None
+    inner: bool
+    late: bool
+    wire: Mapping[str, Any]
+    struck: int = 0
+
+    def matches(self, service: str, lines: Iterable[str]) -> bool:
+        return self.service in ("", service) and any(self.pattern.search(line) for line in lines)
+
+    def spend(self) -> bool:
+        """Count one match; True when the fault strikes."""
+        if self.skip > 0:
+            self.skip -= 1
+            return False
+        if self.times == 0:
+            return False
+        if self.times is not None:
+            self.times -= 1
+        self.struck += 1
+        return True
+
+
+def fault_from_wire(wire: Mapping[str, Any]) -> Fault:
+    """A fault from a scene. Raises ValueError for one that could never do what it says."""
+    status = wire.get("status")
+    kind = str(wire.get("kind") or ("throttle" if status == 429 else "error"))
+    if kind not in KINDS:
+        raise ValueError(f"a fault's kind is one of {', '.join(sorted(KINDS))}, not {kind!r}")
+    try:
+        pattern = re.compile(str(wire.get("match", "")), re.IGNORECASE)
+    except re.PatternError as error:
+        raise ValueError(f"a fault's match is a regular expression: {error}") from error
+    times = wire.get("times")
+    return Fault(
+        kind=kind,
+        service=str(wire.get("service", "")),
+        pattern=pattern,
+        status=None if status is None else int(status),
+        retry_after=None if wire.get("retryAfter") is None else float(wire["retryAfter"]),
+        seconds=None if wire.get("seconds") is None else float(wire["seconds"]),
+        skip=int(wire.get("skip", 0)),
+        times=None if times is None else int(times),
+        inner=truth(wire.get("inner")),
+        late=truth(wire.get("late")),
+        wire=dict(wire),
+    )
+
+
+class Faults:
+    """The table in force."""
+
+    def __init__(self, wire: object = None) -> None:
+        self.rows: list[Fault] = []
+        self.load(wire)
+
+    def load(self, wire: object) -> None:
+        """Replace the table by an object, a list of objects, or nothing."""
+        entries = [wire] if isinstance(wire, Mapping) and wire else wire or []
+        if not isinstance(entries, list) or not all(isinstance(each, Mapping) for each in entries):
+            raise ValueError("faults are an object or a list of objects")
+        self.rows = [fault_from_wire(entry) for entry in entries]
+
+    def meet(self, service: str, lines: Iterable[str], inner: bool = False) -> Fault | None:
+        """The first fault that strikes this request, counted."""
+        if not self.rows:
+            return None
+        known = tuple(lines)
+        for row in self.rows:
+            asked = row.kind != "staleReads" and row.inner == inner
+            if asked and row.matches(service, known) and row.spend():
+                return row
+        return None
+
+    def stale(self, service: str, lines: Iterable[str]) -> Fault | None:
+        """The fault that hides the effect of this write for a while."""
+        known = tuple(lines)
+        for row in self.rows:
+            if row.kind == "staleReads" and row.matches(service, known):
+                return row
+        return None
+
+
+def error_body(fault: Fault, service: str, status: int) -> object:
+    """An error in the words of the service."""
+    code = str(fault.wire.get("code") or CODES.get(status, "UnknownError"))
+    message = str(fault.wire.get("message") or "The sandbox was told to fail this request.")
+    if service == "entra":
+        return {"error": "temporarily_unavailable", "error_description": f"AADSTS90033: {message}"}
+    if service == "exchange":
+        inner = {"message": message, "type": "Microsoft.Exchange.SandboxException"}
+        return {"error": {"code": code, "message": message, "innererror": inner}}
+    return {"error": {"code": code, "message": message, "innerError": {"request-id": "fault"}}}
+
+
+def throttled(fault: Fault, service: str, line: str) -> Answer:
+    """Too many requests, as the service says it."""
+    if service == "teams" and "/webhookb2/" in line:
+        return Answer(200, raw=LEGACY_THROTTLE, headers={"Content-Type": "text/plain"})
+    return failed(fault, service, fault.status or 429)
+
+
+def failed(fault: Fault, service: str, status: int) -> Answer:
+    headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
+    return Answer(status, error_body(fault, service, status), headers)
+
+
+def false_answer(fault: Fault, service: str, line: str) -> Answer | None:
+    """The answer a fault gives in place of the true one; None when it only meddles with that."""
+    match fault.kind:
+        case "throttle":
+            return throttled(fault, service, line)
+        case "error":
+            return failed(fault, service, fault.status or 500)
+        case "html":
+            return Answer(fault.status or 503, raw=HTML, headers={"Content-Type": "text/html"})
+        case "empty":
+            return Answer(fault.status or 200)
+        case "nulbytes":
+            return Answer(fault.status or 403, raw=bytes(64))
+        case "wrongBody":
+            return Answer(fault.status or 200, fault.wire.get("body", {"unexpected": True}))
+    return None
+
+
+async def suffer(
+    fault: Fault,
+    service: str,
+    line: str,
+    carry_out: Callable[[], Awaitable[Answer]],
+    inner: bool = False,
+) -> Answer:
+    """The answer to a request that a fault struck. Raises Dropped when there is none."""
+    if fault.late and fault.kind != "slow":
+        await carry_out()
+    if fault.kind == "hang":
+        await asyncio.sleep(3600 if fault.seconds is None else fault.seconds)
+        raise Dropped
+    if fault.kind == "drop" or (inner and fault.kind == "truncate"):
+        raise Dropped
+    instead = false_answer(fault, service, line)
+    if instead is not None:
+        return instead
+    if fault.kind == "slow":
+        await asyncio.sleep(1 if fault.seconds is None else fault.seconds)
+        return await carry_out()
+    answer = await carry_out()
+    content = answer.content()
+    return replace(answer, raw=content[: len(content) // 2])

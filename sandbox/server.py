@@ -1,0 +1,309 @@
+"""The sandbox on loopback: two small HTTP servers in front of one pretended tenant.
+
+Plain HTTP carries Graph, Exchange, the managed identity endpoint, the webhook and the control
+routes; HTTPS carries Entra, since azure-identity speaks to nothing else. Run it by itself with
+`python -m sandbox.server --scene FILE`.
+"""
+
+import argparse
+import asyncio
+import json
+import signal
+import ssl
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol, Self
+
+from aiohttp import web
+
+from sandbox.certificate import make_certificate
+from sandbox.entra import CLIENT_ID, IDENTITY_CLIENT_ID, Entra, ManagedIdentity
+from sandbox.exchange import CMDLETS, Exchange
+from sandbox.faults import Dropped, Fault, suffer
+from sandbox.graph import ALL_ROLES, Graph
+from sandbox.teams import Teams
+from sandbox.tenant import Tenant
+from sandbox.wire import Answer, Call, Malformed, make_call
+
+HOST = "127.0.0.1"
+GRACE = 0.2
+
+
+class Seen(NamedTuple):
+    """A request that was answered. Inside a `$batch` the service is `graph/inner` and so on."""
+
+    service: str
+    method: str
+    path: str
+    status: int
+
+
+class Service(Protocol):
+    """What stands behind a server: faults are matched against the lines of a call."""
+
+    @property
+    def name(self) -> str: ...
+
+    def lines(self, call: Call) -> tuple[str, str]: ...
+
+    async def answer(self, call: Call) -> Answer: ...
+
+
+class Sandbox:
+    """A tenant on two ports of 127.0.0.1, as an async context manager.
+
+    `base` is the address of the APIs, `authority` that of Entra, `ca_path` the certificate to
+    trust for it; `latency` is added to every request, in seconds.
+    """
+
+    def __init__(
+        self,
+        scene: Mapping[str, object],
+        *,
+        latency: float = 0.0,
+        port: int = 0,
+        authority_port: int = 0,
+    ) -> None:
+        self.tenant = Tenant(scene)
+        self.ports = (port, authority_port)
+        self.requests: list[Seen] = []
+        self.counts: Counter[str] = Counter()
+        self.entra = Entra(self.tenant, ALL_ROLES, frozenset(CMDLETS))
+        self.teams = Teams()
+        self.services: dict[str, Service] = {
+            "v1.0": Graph(self.tenant, self.entra, latency, self.note),
+            "adminapi": Exchange(self.tenant, self.entra, latency, self.note),
+            "msi": ManagedIdentity(self.entra),
+            "workflows": self.teams,
+            "webhookb2": self.teams,
+        }
+        self.base = ""
+        self.authority = ""
+        self.ca_path = ""
+
+    # Life ------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        self.directory = tempfile.TemporaryDirectory(prefix="sandbox-")
+        certificate, key = make_certificate(Path(self.directory.name))
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate, key)
+        self.ca_path = str(certificate)
+        self.runners = [
+            web.ServerRunner(web.Server(handler, access_log=None), shutdown_timeout=GRACE)
+            for handler in (self.at_base, self.at_authority)
+        ]
+        bound = [
+            await listen(runner, port, context)
+            for runner, port, context in zip(self.runners, self.ports, (None, tls), strict=True)
+        ]
+        self.base = f"http://{HOST}:{bound[0]}"
+        self.authority = f"https://{HOST}:{bound[1]}"
+        self.tenant.base = self.entra.base = self.base
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for runner in self.runners:
+            await runner.cleanup()
+        self.directory.cleanup()
+
+    # What callers ask ------------------------------------------------------------------------
+
+    @property
+    def writes(self) -> list[dict[str, Any]]:
+        """Every change of the tenant, in order: api, method, target, body."""
+        return self.tenant.writes
+
+    @property
+    def cards(self) -> list[dict[str, Any]]:
+        """The messages the flow posted, as they were sent."""
+        return self.teams.cards
+
+    @property
+    def failed_flows(self) -> list[dict[str, Any]]:
+        """The messages that were accepted and never posted: reason and body."""
+        return self.teams.failed_flows
+
+    @property
+    def client_secret(self) -> str:
+        """The secret of the app registration, for who comes without a managed identity."""
+        return self.entra.secret
+
+    @property
+    def legacy_webhook(self) -> str:
+        """The address of the connector as it was before Workflows."""
+        return f"{self.base}/webhookb2/{self.tenant.tenant_id}/IncomingWebhook/sandbox"
+
+    def settings(self) -> dict[str, str]:
+        """The settings that point the app at this tenant."""
+        return {
+            "TENANT_ID": self.tenant.tenant_id,
+            "CLIENT_ID": CLIENT_ID,
+            "MANAGED_IDENTITY_CLIENT_ID": IDENTITY_CLIENT_ID,
+            "LOGIN_ENDPOINT": self.authority,
+            "GRAPH_ENDPOINT": self.base,
+            "EXCHANGE_ENDPOINT": self.base,
+            "CA_BUNDLE": self.ca_path,
+            "TEAMS_WEBHOOK_URL": f"{self.base}/workflows/hook?sig={self.teams.signature}",
+            "WEBHOOK_HOSTS": HOST,
+            "IDENTITY_ENDPOINT": f"{self.base}/msi/token",
+            "IDENTITY_HEADER": self.entra.identity_header,
+        }
+
+    def reset(self) -> None:
+        """Back to the scene it was started with, and nothing remembered."""
+        self.tenant.reset()
+        self.teams.reset()
+        self.requests.clear()
+        self.counts.clear()
+
+    def note(self, service: str, method: str, path: str, status: int) -> None:
+        self.requests.append(Seen(service, method, path, status))
+        self.counts[service] += 1
+
+    # Requests --------------------------------------------------------------------------------
+
+    async def at_base(self, request: web.BaseRequest) -> web.StreamResponse:
+        """A request to the plain port: its first segment says which service it is for."""
+        call = await read_call(request)
+        first = call.segments[0].casefold() if call.segments else ""
+        if first == "sandbox":
+            return response(self.control(call))
+        service = self.services.get(first)
+        if service is None:
+            return response(Answer(404, {"error": {"code": "NotFound", "message": "No service."}}))
+        return await self.serve(request, service, call)
+
+    async def at_authority(self, request: web.BaseRequest) -> web.StreamResponse:
+        return await self.serve(request, self.entra, await read_call(request))
+
+    async def serve(
+        self, request: web.BaseRequest, service: Service, call: Call
+    ) -> web.StreamResponse:
+        """Answer a request, or let a fault do it."""
+        lines = service.lines(call)
+        fault: Fault | None = self.tenant.faults.meet(service.name, lines)
+        try:
+            if fault is None:
+                answer = await service.answer(call)
+            else:
+                answer = await suffer(fault, service.name, lines[0], lambda: service.answer(call))
+        except Dropped:
+            self.noted(service, call, lines[0], 0)
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=500)
+        self.noted(service, call, lines[0], answer.status)
+        return response(answer)
+
+    def noted(self, service: Service, call: Call, line: str, status: int) -> None:
+        """Remember a request; a command goes by its cmdlet, since all have the same path."""
+        if service.name == "exchange" and call.segments[-1].casefold() == "invokecommand":
+            self.note(service.name, "InvokeCommand", line, status)
+        else:
+            self.note(service.name, call.method, call.path, status)
+
+    # Control ---------------------------------------------------------------------------------
+
+    def control(self, call: Call) -> Answer:
+        """The routes by which a demonstration looks behind the scene and changes it."""
+        views: dict[str, Callable[[], object]] = {
+            "state": lambda: self.tenant.scene,
+            "writes": lambda: self.writes,
+            "cards": lambda: self.cards,
+            "failed-flows": lambda: self.failed_flows,
+            "requests": lambda: {"requests": self.requests, "counts": self.counts},
+        }
+        orders: dict[str, Callable[[], None]] = {
+            "scene": lambda: self.tenant.merge(an_object(call.json())),
+            "faults": lambda: self.tenant.set_faults(call.json()),
+            "reset": self.reset,
+        }
+        what = call.segments[1] if len(call.segments) == 2 else ""
+        if call.method == "GET" and what in views:
+            return Answer(200, views[what]())
+        if call.method != "POST" or what not in orders:
+            return Answer(404, {"error": "no such control route"})
+        try:
+            orders[what]()
+        except (Malformed, ValueError, LookupError) as error:
+            return Answer(400, {"error": str(error)})
+        return Answer(200, {"ok": True})
+
+
+def an_object(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError("the body is not a JSON object")
+    return value
+
+
+async def listen(runner: web.ServerRunner, port: int, tls: ssl.SSLContext | None) -> int:
+    """Start a server on loopback and tell its port."""
+    await runner.setup()
+    await web.TCPSite(runner, HOST, port, ssl_context=tls).start()
+    return int(runner.addresses[0][1])
+
+
+async def read_call(request: web.BaseRequest) -> Call:
+    """A call from a request. `request.read` would stop at one megabyte, less than a scene."""
+    body = await request.content.read() if request.can_read_body else b""
+    return make_call(request.method, request.rel_url, request.headers, body)
+
+
+def response(answer: Answer) -> web.Response:
+    """An answer as aiohttp sends it."""
+    content = answer.content()
+    headers = dict(answer.headers)
+    if content:
+        headers.setdefault("Content-Type", "application/json; charset=utf-8")
+    return web.Response(status=answer.status, body=content or None, headers=headers)
+
+
+async def serve(
+    scene: Mapping[str, object], *, port: int = 0, authority_port: int = 0, latency: float = 0.0
+) -> int:
+    """Serve a tenant until the process is told to stop; the first line of output says where."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    async with Sandbox(scene, latency=latency, port=port, authority_port=authority_port) as sandbox:
+        where = {
+            "base": sandbox.base,
+            "authority": sandbox.authority,
+            "ca_path": sandbox.ca_path,
+            "settings": sandbox.settings(),
+        }
+        print(json.dumps(where), flush=True)
+        await stopped.wait()
+    return 0
+
+
+def read_scene(path: Path) -> dict[str, Any]:
+    """A scene from a file, with or without the byte order mark that PowerShell writes."""
+    scene: dict[str, Any] = json.loads(path.read_text(encoding="utf-8-sig"))
+    return scene
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m sandbox.server", description=__doc__)
+    parser.add_argument("--scene", type=Path, required=True, help="a scene, one JSON file")
+    parser.add_argument("--port", type=int, default=0, help="of the APIs; 0 takes a free one")
+    parser.add_argument("--authority-port", type=int, default=0, help="of Entra")
+    parser.add_argument("--latency", type=float, default=0.0, help="milliseconds a request takes")
+    options = parser.parse_args()
+    ports = {"port": options.port, "authority_port": options.authority_port}
+    return asyncio.run(serve(read_scene(options.scene), latency=options.latency / 1000, **ports))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""What happened, as a person would like to read it on a terminal: tables, cards, writes."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.markdown import Markdown
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from core.model import RunReport
+from core.report import document
+from core.text import plain
+
+COLOURS = {
+    "critical": "bold red",
+    "high": "red",
+    "medium": "yellow",
+    "low": "cyan",
+    "info": "dim",
+    "attention": "red",
+    "warning": "yellow",
+    "good": "green",
+    "default": "cyan",
+}
+ROWS = 40
+CARDS = 6
+
+
+class Show:
+    """Prints to one console. Everything foreign is shown as text, never as markup."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False)
+
+    def title(self, text: str) -> None:
+        """A line that begins something."""
+        self.console.print()
+        self.console.print(Rule(Text(text, style="bold"), align="left"))
+
+    def say(self, text: str) -> None:
+        """A sentence."""
+        self.console.print(Text(text))
+
+    async def run_of_tick(self, tick: int, report: RunReport) -> None:
+        """One run of one guard, with its tick."""
+        self.run(document(report), f"tick {tick} · ")
+
+    def run(self, report: Mapping[str, Any], before: str = "") -> None:
+        """What one run saw, decided, did and said."""
+        self.title(f"{before}{report['guard']} ({report['mode']})")
+        self.say(f"saw      {report['coverage']}")
+        findings = [row for row in report["findings"] if row["state"] != "known"]
+        known = len(report["findings"]) - len(findings)
+        self.say(f"decided  {self.decided(report, known)}")
+        if findings:
+            self.console.print(self.findings(findings))
+        self.changed(report)
+        self.say(f"said     {self.said(report)}")
+
+    def decided(self, report: Mapping[str, Any], known: int) -> str:
+        """The findings in numbers."""
+        if not report["findings"]:
+            return "nothing is wrong"
+        counts = Counter(str(row["verdict"]) for row in report["findings"])
+        text = ", ".join(f"{number} {verdict}" for verdict, number in counts.most_common())
+        return f"{text} ({known} of them known already)" if known else text
+
+    def findings(self, rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+        """Findings as a table."""
+        table = Table(box=None, pad_edge=False, expand=False, header_style="dim")
+        for name in ("severity", "verdict", "what", "evidence"):
+            table.add_column(name, overflow="fold", max_width=52 if name == "evidence" else None)
+        for row in rows[:ROWS]:
+            table.add_row(
+                Text(row["severity"], style=COLOURS[row["severity"]]),
+                Text(row["verdict"] + (" (note)" if row["state"] == "note" else "")),
+                Text(plain(row["summary"], 120)),
+                Text("; ".join(plain(fact, 70) for fact in row["facts"][:2]), style="dim"),
+            )
+        if len(rows) > ROWS:
+            return Group(table, Text(f"… and {len(rows) - ROWS} more", style="dim"))
+        return table
+
+    def changed(self, report: Mapping[str, Any]) -> None:
+        """What was changed, will be, or is held back."""
+        if report["held"]:
+            self.say(f"held     {report['held']}; plan {report['plan']}")
+        if report["preview"]:
+            counts = Counter(row["kind"] for row in report["preview"])
+            text = ", ".join(f"{number} x {kind}" for kind, number in counts.items())
+            self.say(f"changed  nothing yet; the next run will make {text}")
+        elif report["changes"]:
+            counts = Counter((row["kind"], row["outcome"]) for row in report["changes"])
+            text = ", ".join(f"{number} x {kind} {out}" for (kind, out), number in counts.items())
+            self.say(f"changed  {text}")
+        else:
+            self.say("changed  nothing")
+
+    def said(self, report: Mapping[str, Any]) -> str:
+        """Whether a card was sent."""
+        if not report["news"]:
+            return "nothing: there is nothing new"
+        told = "sent" if report["told"] else f"NOT sent ({report['error']}), kept for the next run"
+        return f"one card with {report['news']} news, {told}"
+
+    def cards(self, cards: Sequence[Mapping[str, Any]]) -> None:
+        """The cards, roughly as Teams would show them."""
+        self.title(f"{len(cards)} cards in the Teams channel")
+        for card in cards[-CARDS:]:
+            self.card(card)
+
+    def card(self, message: Mapping[str, Any], most: int = 4) -> None:
+        """One card; of a long list of cases the first few."""
+        content = message["attachments"][0]["content"]
+        header, *blocks = content["body"]
+        entries = [block for block in blocks if block.get("separator") and "items" in block]
+        others = [block for block in blocks if block not in entries]
+        parts: list[RenderableType] = []
+        for block in [header, *others[:-1], *entries[:most]]:
+            parts += [*self.blocks(block), Text("")]
+        if len(entries) > most:
+            parts.append(Text(f"… {len(entries) - most} more on the card", style="dim"))
+        parts += self.blocks(others[-1])
+        self.console.print(
+            Panel(Group(*parts), border_style=COLOURS[header["style"]], width=100, padding=(1, 2))
+        )
+
+    def blocks(self, block: Mapping[str, Any]) -> list[RenderableType]:
+        """The texts of a block; their markdown is the card's own, what is foreign is escaped."""
+        texts = [item for item in block.get("items", [block]) if item.get("type") == "TextBlock"]
+        return [
+            Markdown(item["text"], style="dim" if item.get("isSubtle") else "") for item in texts
+        ]
+
+    def writes(self, writes: Sequence[Mapping[str, Any]]) -> None:
+        """Every change the tenant has seen."""
+        self.title(f"{len(writes)} writes the tenant has seen")
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for name in ("api", "method", "target", "body"):
+            table.add_column(name, overflow="fold")
+        for row in writes[:ROWS]:
+            table.add_row(
+                row["api"],
+                row["method"],
+                Text(plain(str(row["target"]), 80)),
+                Text(plain(str(row["body"]), 100), style="dim"),
+            )
+        self.console.print(table)
+        if len(writes) > ROWS:
+            self.say(f"… and {len(writes) - ROWS} more")

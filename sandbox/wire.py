@@ -1,0 +1,102 @@
+"""What comes in and what goes out, freed from any HTTP library.
+
+A request inside a `$batch` and one that came by itself are the same `Call`, so both take the same
+way through a service.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, unquote
+
+from multidict import CIMultiDict
+from yarl import URL
+
+type Row = dict[str, Any]
+"""One object of a scene, as it stands on the wire."""
+
+
+class Malformed(Exception):
+    """A body that is not the JSON it claims to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `segments` is the decoded path; `roles` the caller's, once the token is read."""
+
+    method: str
+    segments: tuple[str, ...]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes = b""
+    roles: frozenset[str] = frozenset()
+
+    @property
+    def path(self) -> str:
+        return "/" + "/".join(self.segments)
+
+    @property
+    def line(self) -> str:
+        """Method and path with the query, decoded: what faults are matched against."""
+        query = "&".join(f"{name}={value}" for name, value in self.query.items())
+        return f"{self.method} {self.path}" + (f"?{query}" if query else "")
+
+    def json(self) -> Any:
+        """The body as JSON, None when there is none. Raises Malformed."""
+        if not self.body:
+            return None
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            raise Malformed(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One response. `body` is JSON; `raw` takes its place where a body is not JSON at all."""
+
+    status: int = 200
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    raw: bytes | None = None
+
+    def content(self) -> bytes:
+        if self.raw is not None:
+            return self.raw
+        if self.body is None:
+            return b""
+        return json.dumps(self.body, separators=(",", ":")).encode()
+
+
+def make_call(
+    method: str, url: URL, headers: Mapping[str, str] | None = None, body: bytes = b""
+) -> Call:
+    """A call from a URL. Segments are split before they are decoded: an id may hold a slash."""
+    raw = url.raw_path.strip("/")
+    segments = tuple(unquote(part) for part in raw.split("/")) if raw else ()
+    return Call(method.upper(), segments, url.query, CIMultiDict(headers or {}), body)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a text: how this folder writes long lists of names."""
+    return tuple(text.split())
+
+
+def shown(row: Mapping[str, Any]) -> Row:
+    """A row without what is only the sandbox's own knowledge."""
+    return {name: value for name, value in row.items() if not name.startswith("@sandbox.")}
+
+
+def truth(value: object) -> bool:
+    """A boolean as scenes hold it: exports from PowerShell print True as a word."""
+    return value is True or (isinstance(value, str) and value.casefold() == "true")
+
+
+def next_link(base: str, call: Call, token: str) -> str:
+    """The address of the next page: this one's, with a skip token."""
+    kept = {name: value for name, value in call.query.items() if name != "$skiptoken"}
+    pairs = [*kept.items(), ("$skiptoken", token)]
+    path = "/".join(quote(segment, safe="$") for segment in call.segments)
+    query = "&".join(f"{name}={quote(value, safe=',')}" for name, value in pairs)
+    return f"{base}/{path}?{query}"

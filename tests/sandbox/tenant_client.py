@@ -1,0 +1,321 @@
+"""A tenant to test against, and a client that speaks to it as any program would."""
+
+import json
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from jsonschema import Draft202012Validator, FormatChecker
+from yarl import URL
+
+from sandbox.server import Sandbox
+
+MIA = "11111111-0000-4000-8000-000000000001"
+ROOM = "11111111-0000-4000-8000-000000000002"
+SYNCED = "11111111-0000-4000-8000-000000000003"
+ADMIN = "11111111-0000-4000-8000-000000000004"
+GUEST = "11111111-0000-4000-8000-000000000005"
+TENANT = "22222222-0000-4000-8000-000000000000"
+MIA_GUID = "33333333-0000-4000-8000-000000000001"
+ROOM_GUID = "33333333-0000-4000-8000-000000000002"
+LEGACY_DN = "/o=ExchangeLabs/ou=Exchange Administrative Group/cn=Recipients/cn=0001-mia"
+SCHEMA = json.loads((Path(__file__).parent / "data" / "graph_types.schema.json").read_text())
+
+
+def user(object_id: str, name: str, **more: object) -> dict[str, object]:
+    return {
+        "id": object_id,
+        "userPrincipalName": f"{name}@contoso.example",
+        "displayName": name.title(),
+        "mail": f"{name}@contoso.example",
+        "accountEnabled": True,
+        "userType": "Member",
+        "onPremisesSyncEnabled": None,
+        "assignedPlans": [],
+        "assignedLicenses": [],
+        **more,
+    }
+
+
+SCENE: dict[str, Any] = {
+    "graph": {
+        "users": [
+            user(
+                MIA,
+                "mia",
+                signInActivity={"lastSuccessfulSignInDateTime": "2026-11-01T08:00:00Z"},
+                assignedPlans=[
+                    {
+                        "assignedDateTime": "2025-01-02T03:04:05Z",
+                        "capabilityStatus": "Enabled",
+                        "service": "exchange",
+                        "servicePlanId": "efb87545-963c-4e0d-99df-69c6916d9eb0",
+                    }
+                ],
+                **{"@sandbox.note": "known to the sandbox alone"},
+            ),
+            user(ROOM, "room-4", createdDateTime="2026-05-01T00:00:00Z"),
+            user(SYNCED, "synced", onPremisesSyncEnabled=True),
+            user(ADMIN, "admin", **{"@sandbox.protected": True}),
+            user(GUEST, "guest", userType="Guest", accountEnabled=False),
+        ],
+        "domains": [
+            {
+                "id": "contoso.example",
+                "authenticationType": "Managed",
+                "isAdminManaged": True,
+                "isDefault": True,
+                "isInitial": False,
+                "isRoot": True,
+                "isVerified": True,
+                "supportedServices": ["Email"],
+            }
+        ],
+        "organization": [{"id": TENANT, "displayName": "Contoso", "verifiedDomains": []}],
+        "subscribedSkus": [
+            {
+                "id": f"{TENANT}_06ebc4ee-1bb5-47dd-8120-11324bc54e06",
+                "skuId": "06ebc4ee-1bb5-47dd-8120-11324bc54e06",
+                "skuPartNumber": "SPE_E5",
+                "capabilityStatus": "Enabled",
+                "consumedUnits": 3,
+                "servicePlans": [],
+            }
+        ],
+        "messageRules": {
+            "MIA@contoso.example": [
+                {
+                    "id": "AQAAAJ5d/+==",
+                    "displayName": ".",
+                    "sequence": 1,
+                    "isEnabled": True,
+                    "hasError": False,
+                    "isReadOnly": False,
+                    "conditions": {"subjectContains": ["invoice"], "bodyContains": None},
+                    "exceptions": None,
+                    "actions": {
+                        "redirectTo": [
+                            {"emailAddress": {"name": "x", "address": "x@evil.example"}}
+                        ],
+                        "stopProcessingRules": True,
+                    },
+                },
+                {
+                    "id": "client-only",
+                    "displayName": "Outlook's own",
+                    "sequence": 2,
+                    "isEnabled": True,
+                    "isReadOnly": True,
+                    "actions": None,
+                },
+                {"id": "hidden", "displayName": "hidden", "@sandbox.hidden": True},
+            ]
+        },
+        "mailFolders": {
+            MIA: [
+                {"id": "rss-folder", "displayName": "RSS", "wellKnownName": "rssfeeds"},
+                {"id": "bin-folder", "displayName": "Bin", "wellKnownName": "deleteditems"},
+            ]
+        },
+    },
+    "exchange": {
+        "Get-Mailbox": [
+            {
+                "ExternalDirectoryObjectId": MIA,
+                "UserPrincipalName": "mia@contoso.example",
+                "PrimarySmtpAddress": "mia@contoso.example",
+                "Identity": "Mia",
+                "Name": "Mia",
+                "Alias": "mia",
+                "Guid": MIA_GUID,
+                "LegacyExchangeDN": LEGACY_DN,
+                "EmailAddresses": [
+                    "SMTP:mia@contoso.example",
+                    "smtp:m@contoso.example",
+                    "X500:/o=Old/cn=mia",
+                ],
+                "RecipientTypeDetails": "UserMailbox",
+                "PersistedCapabilities": ["BPOS_S_Enterprise", "M365Auditing"],
+                "AuditEnabled": True,
+                "AuditLogAgeLimit": "90.00:00:00",
+                "AuditAdmin": ["Update"],
+                "AuditDelegate": ["Update"],
+                "AuditOwner": ["HardDelete"],
+                "DefaultAuditSet": ["Admin", "Delegate"],
+                "ForwardingAddress": None,
+                "ForwardingSmtpAddress": "smtp:x@evil.example",
+                "DeliverToMailboxAndForward": True,
+                "AccountDisabled": False,
+                "WhenCreatedUTC": "2024-05-01T10:00:00.0000000+00:00",
+            },
+            {
+                "ExternalDirectoryObjectId": ROOM,
+                "UserPrincipalName": "room-4@contoso.example",
+                "PrimarySmtpAddress": "room-4@contoso.example",
+                "Identity": "Room 4",
+                "Name": "Room 4",
+                "Alias": "room-4",
+                "Guid": ROOM_GUID,
+                "RecipientTypeDetails": "RoomMailbox",
+                "PersistedCapabilities": ["BPOS_S_Standard"],
+                "AuditEnabled": "True",
+                "ForwardingSmtpAddress": None,
+            },
+        ],
+        "Get-Recipient": [
+            {
+                "Identity": "Partner",
+                "Name": "Partner",
+                "Guid": "33333333-0000-4000-8000-000000000009",
+                "PrimarySmtpAddress": "partner@outside.example",
+                "ExternalEmailAddress": "SMTP:partner@outside.example",
+                "RecipientTypeDetails": "MailContact",
+            }
+        ],
+        "Get-InboxRule": {
+            MIA_GUID: [
+                {"Identity": "mia\\1675", "RuleIdentity": "1675", "Name": ".", "Enabled": True},
+                {"Identity": "mia\\1676", "Name": "", "Enabled": True, "@sandbox.hidden": True},
+            ],
+            "room-4": [],
+        },
+        "Get-TransportRule": [
+            {"Identity": "Copy", "Name": "Copy", "Guid": "t1", "State": "Enabled"},
+            {"Identity": "Old", "Name": "Old", "Guid": "t2", "State": "Disabled"},
+        ],
+        "Get-MailboxAuditBypassAssociation": [
+            {"Identity": "Mia", "Name": "Mia", "Guid": MIA_GUID, "AuditBypassEnabled": True}
+        ],
+        "Get-SweepRule": {"Name": "kept as it came"},
+    },
+}
+
+
+def scene(**changes: Any) -> dict[str, Any]:
+    """The scene of these tests, with some of its collections, or other parts, replaced."""
+    whole = deepcopy(SCENE)
+    for name, value in changes.items():
+        whole[name] = {**whole[name], **value} if name in ("graph", "exchange") else value
+    return whole
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.content)
+
+    @property
+    def code(self) -> str:
+        """The error's code."""
+        return str(self.body["error"]["code"])
+
+
+class TenantClient:
+    """A program with a token for the loopback host, so for Graph and Exchange alike."""
+
+    def __init__(self, sandbox: Sandbox, session: aiohttp.ClientSession) -> None:
+        self.sandbox = sandbox
+        self.session = session
+        self.token = ""
+
+    async def request(self, method: str, url: str, body: object = None, **headers: str) -> Reply:
+        if self.token:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        address = url if "://" in url else self.sandbox.base + url
+        async with self.session.request(
+            method, URL(address, encoded=True), json=body, headers=headers
+        ) as answer:
+            return Reply(answer.status, answer.headers, await answer.read())
+
+    async def token_request(self, tenant: str = TENANT, **form: str) -> Reply:
+        """Ask for a token, with the secret unless the form says otherwise."""
+        settings = self.sandbox.settings()
+        whole = {
+            "grant_type": "client_credentials",
+            "client_id": settings["CLIENT_ID"],
+            "client_secret": self.sandbox.client_secret,
+            "scope": f"{self.sandbox.base}/.default",
+        } | form
+        url = f"{self.sandbox.authority}/{tenant}/oauth2/v2.0/token"
+        kept = {name: value for name, value in whole.items() if value}
+        async with self.session.post(url, data=kept) as answer:
+            return Reply(answer.status, answer.headers, await answer.read())
+
+    async def sign_in(self, scope: str = "") -> None:
+        reply = await self.token_request(**({"scope": scope} if scope else {}))
+        self.token = reply.body["access_token"]
+
+    async def get(self, path: str, **headers: str) -> Reply:
+        """A GET to Graph, by path or next link. What comes is what the published types allow."""
+        url = path if "://" in path else f"/v1.0{path}"
+        reply = await self.request("GET", url, **headers)
+        if reply.status == 200 and reply.content.startswith(b"{"):
+            validate(reply.body)
+        return reply
+
+    async def graph(self, method: str, path: str, body: object = None) -> Reply:
+        reply = await self.request(method, f"/v1.0{path}", body)
+        if reply.status == 200 and b"@odata.context" in reply.content[:20]:
+            validate(reply.body)
+        return reply
+
+    async def batch(self, *requests: Mapping[str, object]) -> dict[str, Any]:
+        """A $batch to Graph: its responses by id."""
+        reply = await self.graph("POST", "/$batch", {"requests": list(requests)})
+        assert reply.status == 200, reply.content
+        for each in reply.body["responses"]:
+            if each["status"] == 200 and "body" in each:
+                validate(each["body"])
+        return {each["id"]: each for each in reply.body["responses"]}
+
+    def admin_url(self, what: str = "InvokeCommand") -> str:
+        return f"/adminapi/beta/{TENANT}/{what}"
+
+    async def command(
+        self, cmdlet: str, /, query: str = "", prefer: str = "", **given: Any
+    ) -> Reply:
+        """Run a cmdlet."""
+        headers = {"Prefer": prefer} if prefer else {}
+        url = self.admin_url() + query
+        return await self.request("POST", url, command_body(cmdlet, **given), **headers)
+
+    async def rows(self, cmdlet: str, /, **given: Any) -> list[dict[str, Any]]:
+        reply = await self.command(cmdlet, **given)
+        assert reply.status == 200, reply.content
+        rows: list[dict[str, Any]] = reply.body["value"]
+        return rows
+
+
+def command_body(cmdlet: str, /, **given: Any) -> dict[str, Any]:
+    return {"CmdletInput": {"CmdletName": cmdlet, "Parameters": given}}
+
+
+# Which type an answer holds, by the last part of its context that names one.
+TYPES = {
+    "users": "user",
+    "messageRules": "messageRule",
+    "mailFolders": "mailFolder",
+    "domains": "domain",
+    "organization": "organization",
+    "subscribedSkus": "subscribedSku",
+}
+
+
+def validate(body: Mapping[str, Any]) -> None:
+    """Hold an answer of Graph against the published types. Fails for one whose type is unknown."""
+    path = body["@odata.context"].partition("$metadata#")[2].removesuffix("/$entity")
+    name = path.rpartition("/")[2].partition("(")[0]
+    if name not in TYPES:
+        return
+    schema = {**SCHEMA, "$ref": f"#/$defs/microsoft.graph.{TYPES[name]}"}
+    validator = Draft202012Validator(schema, format_checker=FormatChecker())
+    for row in body.get("value", [body]):
+        validator.validate(row)

@@ -1,0 +1,42 @@
+"""Commands for a person to paste: foreign text in them stays text."""
+
+import pytest
+
+from core.commands import disable_ad_account, disable_inbox_rule, list_inbox_rules, literal
+
+
+def test_an_ordinary_name_gives_the_ordinary_command() -> None:
+    assert disable_ad_account("info@contoso.com") == (
+        "Get-ADUser -Filter \"UserPrincipalName -eq 'info@contoso.com'\" | Disable-ADAccount"
+    )
+
+
+@pytest.mark.parametrize(
+    ("upn", "written"),
+    [
+        ("o'hara@contoso.com", "'o''hara@contoso.com'"),
+        ("o\u2019hara@contoso.com", "'o\u2019\u2019hara@contoso.com'"),
+        ("$(calc)@contoso.com", "'`$(calc)@contoso.com'"),
+        ('a"; calc; "@contoso.com', "'a`\"; calc; `\"@contoso.com'"),
+        ("a`n@contoso.com", "'a``n@contoso.com'"),
+        ("a\u201d@contoso.com", "'a`\u201d@contoso.com'"),
+    ],
+)
+def test_nothing_in_a_name_is_run(upn: str, written: str) -> None:
+    assert disable_ad_account(upn) == (
+        f'Get-ADUser -Filter "UserPrincipalName -eq {written}" | Disable-ADAccount'
+    )
+
+
+@pytest.mark.parametrize("upn", ["", "a\nb@contoso.com", "a\u202eb@contoso.com", "a" * 201])
+def test_a_name_that_cannot_be_written_gives_no_command(upn: str) -> None:
+    assert disable_ad_account(upn) == ""
+    assert disable_inbox_rule("m", upn) == ""
+    assert list_inbox_rules(upn) == ""
+
+
+def test_a_literal_is_closed_by_its_own_quotes_only() -> None:
+    assert literal("it's; calc") == "'it''s; calc'"
+    assert disable_inbox_rule("g1", ".' ; calc") == (
+        "Disable-InboxRule -Mailbox 'g1' -Identity '.'' ; calc'"
+    )

@@ -1,0 +1,45 @@
+"""Documents and sample say what the code says."""
+
+from pathlib import Path
+
+import pytest
+
+from core.catalog import CATALOG
+from core.model import Verdict
+from tests.written import ROOT, sample, tables, with_tables
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+@pytest.mark.parametrize("path", tables(), ids=lambda path: path.name)
+def test_tables_in_documents_are_what_the_code_says(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert with_tables(text, tables()[path]) == text, "run: python -m tests.written"
+
+
+def test_the_sample_settings_are_what_the_code_says() -> None:
+    text = (ROOT / "local.settings.sample.json").read_text(encoding="utf-8")
+    assert text == sample(), "run: python -m tests.written"
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_every_verdict_is_explained(verdict: Verdict) -> None:
+    text = (ROOT / "docs" / "guards.md").read_text(encoding="utf-8")
+    assert f"`{verdict}`" in text
+
+
+def test_every_guard_is_in_the_readme_and_has_its_files() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for duty in CATALOG:
+        module = duty.guard.name.replace("-", "_")
+        assert f"`{duty.guard.name}`" in readme
+        assert (ROOT / "core" / "guards" / f"{module}.py").exists()
+        assert (ROOT / "tests" / "guards" / f"test_{module}.py").exists()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_file_a_document_links_to_exists(path: Path) -> None:
+    import re
+
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target

@@ -1,0 +1,105 @@
+"""Tables in the documentation that are written from the code: `python -m tests.written`.
+
+One fact has one place. `tests/test_docs.py` fails when a table is not what the code says.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from core.catalog import CATALOG
+from core.model import Duty, Permission
+from core.settings import all_settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def row(*cells: str) -> str:
+    """A line of a table."""
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def table(head: tuple[str, ...], rows: list[str]) -> str:
+    """A whole table."""
+    return "\n".join([row(*head), "|" + "---|" * len(head), *rows])
+
+
+def overview() -> str:
+    """Every guard in a line."""
+    rows = [
+        row(
+            f"`{duty.guard.name}`",
+            duty.guard.why,
+            str(duty.mode),
+            f"`{duty.schedule}`",
+            f"{duty.limit.count} or {duty.limit.percent:g} %",
+        )
+        for duty in CATALOG
+    ]
+    return table(("guard", "why", "mode", "schedule (UTC)", "brake"), rows)
+
+
+def permission(entry: Permission) -> str:
+    """A permission of a guard in a line."""
+    name = f"`{entry.name}`"
+    if entry.parameters:
+        name += f" ({', '.join(entry.parameters)})"
+    when = "to enforce" if entry.writes else "to look"
+    return row(str(entry.service), name, when + (", optional" if entry.optional else ""), entry.why)
+
+
+def permissions(duty: Duty) -> str:
+    """What a guard needs."""
+    rows = [permission(entry) for entry in duty.guard.permissions]
+    return table(("in", "permission or cmdlet", "needed", "why"), rows)
+
+
+def settings() -> str:
+    """Every setting in a line."""
+    rows = [
+        row(
+            f"`{entry.name}`",
+            "required" if entry.default is None else f"`{entry.default}`" if entry.default else "",
+            entry.help + (" (secret)" if entry.secret else ""),
+        )
+        for entry in all_settings()
+    ]
+    return table(("setting", "default", "what it is"), rows)
+
+
+def sample() -> str:
+    """`local.settings.sample.json`."""
+    hosts = {"AzureWebJobsStorage": "UseDevelopmentStorage=true"}
+    hosts["FUNCTIONS_WORKER_RUNTIME"] = "python"
+    values = hosts | {entry.name: entry.sample for entry in all_settings()}
+    return json.dumps({"IsEncrypted": False, "Values": values}, indent=2) + "\n"
+
+
+def tables() -> dict[Path, dict[str, str]]:
+    """The tables of each document by name."""
+    guards = {f"permissions {duty.guard.name}": permissions(duty) for duty in CATALOG}
+    return {
+        ROOT / "docs" / "guards.md": {"overview": overview(), **guards},
+        ROOT / "docs" / "settings.md": {"settings": settings()},
+    }
+
+
+def with_tables(text: str, named: dict[str, str]) -> str:
+    """A document with its tables as they should be. Raises LookupError for one it has no place for."""
+    for name, content in named.items():
+        pattern = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(\n<!-- end -->)", re.DOTALL)
+        if not pattern.search(text):
+            raise LookupError(f"there is no place for the table {name!r}")
+        text = pattern.sub(lambda found, new=content: found[1] + new + found[2], text)
+    return text
+
+
+def main() -> None:
+    """Write all of them."""
+    (ROOT / "local.settings.sample.json").write_text(sample(), encoding="utf-8")
+    for path, named in tables().items():
+        path.write_text(with_tables(path.read_text(encoding="utf-8"), named), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# Puts everything the project needs beside it: packages in .venv, Azurite in .tools.
+# Run it again at any time: a step whose input has not changed is skipped. With --quiet it says
+# nothing when there is nothing to do.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+AZURITE=3.35.0
+VENV=.venv
+TOOLS=.tools
+LOG=$TOOLS/setup.log
+
+work_done=no
+
+say() { printf '==> %s\n' "$*" >&2; }
+
+fail() {
+    printf 'setup: %s\n' "$*" >&2
+    exit 1
+}
+
+# Runs a command quietly; shows the end of its output when it fails.
+quietly() {
+    if ! "$@" >>"$LOG" 2>&1 </dev/null; then
+        tail -n 12 "$LOG" >&2
+        fail "this step failed, see above: $1 (all of its output: $LOG)"
+    fi
+}
+
+# A step that is about to be done: what it is and why it may take a while.
+step() {
+    work_done=yes
+    say "$@"
+}
+
+# A name on PATH is not enough: a pyenv shim exists for versions that are not active, and fails;
+# Debian's python3.13 cannot make virtual environments before python3.13-venv is installed.
+is_python_313() {
+    [[ "$("$1" -c 'import ensurepip, sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" == 3.13 ]]
+}
+
+find_python() {
+    local candidate
+    for candidate in \
+        python3.13 \
+        "${PYENV_ROOT:-${HOME:-/root}/.pyenv}"/versions/3.13*/bin/python3.13 \
+        /usr/local/bin/python3.13 /opt/homebrew/bin/python3.13 \
+        python3; do
+        if is_python_313 "$candidate"; then
+            printf '%s\n' "$candidate"
+            return
+        fi
+    done
+    if command -v pyenv >/dev/null; then
+        fail "Python 3.13 is missing; install it with: pyenv install 3.13"
+    fi
+    fail "Python 3.13 is missing; install it with: sudo apt install python3.13-venv" \
+        "(or: curl https://pyenv.run | bash, then pyenv install 3.13)"
+}
+
+# What a step was made from; the step is done again when this changes.
+print_of() { cat "$@" | cksum; }
+
+is_done() { [[ -f $TOOLS/$1.done && "$(<"$TOOLS/$1.done")" == "$2" ]]; }
+
+mark_done() { printf '%s\n' "$2" >"$TOOLS/$1.done"; }
+
+make_venv() {
+    if [[ -x $VENV/bin/python ]] && is_python_313 "$VENV/bin/python"; then
+        return
+    fi
+    local python
+    python=$(find_python)
+    step "creating $VENV with $("$python" --version) ($python)"
+    rm -rf "$VENV" "$TOOLS"/packages.done
+    quietly "$python" -m venv "$VENV"
+}
+
+install_packages() {
+    local made_from
+    made_from=$(print_of requirements.txt requirements-dev.txt)
+    if is_done packages "$made_from"; then
+        return
+    fi
+    step "installing the Python packages of requirements-dev.txt (about a minute)"
+    quietly "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input \
+        --progress-bar off -r requirements-dev.txt
+    mark_done packages "$made_from"
+}
+
+install_azurite() {
+    if is_done azurite "$AZURITE" && [[ -d $TOOLS/node_modules/azurite ]]; then
+        return
+    fi
+    step "installing Azurite $AZURITE, the storage emulator, with the Node of $VENV"
+    # The cache is kept out of the home directory, which may be missing or another user's. Node has
+    # certificates of its own; the system's are added, because a company's proxy may need them.
+    PATH="$PWD/$VENV/bin:$PATH" NPM_CONFIG_CACHE="$PWD/$TOOLS/npm" \
+        NPM_CONFIG_UPDATE_NOTIFIER=false NODE_EXTRA_CA_CERTS="$(certificates)" \
+        quietly "$VENV/bin/npm" install --prefix "$TOOLS" --ignore-scripts --no-audit --no-fund \
+        --no-save --no-package-lock --loglevel error "azurite@$AZURITE"
+    rm -rf "$TOOLS/npm"
+    mark_done azurite "$AZURITE"
+}
+
+certificates() {
+    local bundle
+    for bundle in "${NODE_EXTRA_CA_CERTS:-}" \
+        /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/cert.pem; do
+        if [[ -n $bundle && -r $bundle ]]; then
+            printf '%s\n' "$bundle"
+            return
+        fi
+    done
+}
+
+mkdir -p "$TOOLS"
+: >"$LOG"
+make_venv
+install_packages
+install_azurite
+if [[ $work_done == yes ]]; then
+    say "ready"
+elif [[ ${1:-} != --quiet ]]; then
+    say "everything is in place"
+fi
