@@ -12,7 +12,7 @@ from typing import Any
 
 from core.audit_sets import DEFAULTS
 from core.errors import Gone, Moot, Refused, TenantError
-from core.rule_sight import plain_name
+from core.forwarding.rule_sight import plain_name
 from core.tenant import (
     ACCOUNTS,
     AUDIT_BYPASS,

@@ -85,12 +85,13 @@ def tables() -> dict[Path, dict[str, str]]:
 
 
 def with_tables(text: str, named: dict[str, str]) -> str:
-    """A document with its tables as they should be. Raises LookupError for one it has no place for."""
+    """A document with its tables as they should be. Raises LookupError for a missing place."""
     for name, content in named.items():
-        pattern = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(\n<!-- end -->)", re.DOTALL)
-        if not pattern.search(text):
+        mark = re.escape(name)
+        place = re.search(rf"(?<=<!-- {mark} -->\n).*?(?=<!-- end -->)", text, re.DOTALL)
+        if not place:
             raise LookupError(f"there is no place for the table {name!r}")
-        text = pattern.sub(lambda found, new=content: found[1] + new + found[2], text)
+        text = f"{text[: place.start()]}{content}\n{text[place.end() :]}"
     return text
 
 

@@ -11,18 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from core.commands import list_inbox_rules
-from core.forward_words import (
-    FLOWS,
-    FORWARDS,
-    about,
-    advice,
-    listing,
-    outlook,
-    recipients_of,
-    shown,
-    surfaces_behind,
-)
-from core.forwards import (
+from core.forwarding.forwards import (
     CUT,
     ORGANIZATION,
     Evidence,
@@ -33,13 +22,30 @@ from core.forwards import (
     assemble,
     subject_of,
 )
-from core.hiding import described, gravity, kept_by_exchange, telling_words, unconditional
-from core.lookups import look_up, own_domains, questions, unnamed
+from core.forwarding.hiding import (
+    described,
+    gravity,
+    kept_by_exchange,
+    telling_words,
+    unconditional,
+)
+from core.forwarding.lookups import look_up, own_domains, questions, unnamed
+from core.forwarding.outbound import Departure
+from core.forwarding.recipients import Place, Target, a_label, domain_of
+from core.forwarding.rule_sight import Sight
+from core.forwarding.words import (
+    FLOWS,
+    FORWARDS,
+    about,
+    advice,
+    listing,
+    outlook,
+    recipients_of,
+    shown,
+    surfaces_behind,
+)
 from core.model import Finding, Guard, Look, Permission, Service, Severity, Sweep, Terms, Verdict
-from core.outbound import Departure
 from core.readings import missed, surfaces_of
-from core.recipients import Place, Target, a_label, domain_of
-from core.rule_sight import Sight
 from core.tenant import (
     DOMAINS,
     HIDDEN_RULES,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.forwards import Forward
+from core.forwarding.forwards import Forward
 from core.guards.mailbox_forwarding import GUARD, judge, observe
 from core.model import Finding, Look, Severity, Terms, Verdict
 from core.tenant import (

@@ -7,7 +7,7 @@ A forward that is stopped today is still a forward: the answer is a fact beside 
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 
-from core.recipients import a_label, domain_of, normal_address
+from core.forwarding.recipients import a_label, domain_of, normal_address
 from core.tenant import OutboundPolicy, RemoteDomain
 
 

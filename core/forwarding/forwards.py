@@ -9,11 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from core.hiding import hiding_place, kept_by_exchange, known_folder, printed_folder
-from core.outbound import Departure, departure
+from core.forwarding.hiding import hiding_place, kept_by_exchange, known_folder, printed_folder
+from core.forwarding.outbound import Departure, departure
+from core.forwarding.recipients import OwnDomains, Place, Target, locate, locate_object
+from core.forwarding.rule_sight import Sight, sighted
 from core.readings import miss_of
-from core.recipients import OwnDomains, Place, Target, locate, locate_object
-from core.rule_sight import Sight, sighted
 from core.tenant import (
     HIDDEN_RULES,
     INBOX_RULES,

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from core.forwards import flow_recipients, rule_recipients
+from core.forwarding.forwards import flow_recipients, rule_recipients
+from core.forwarding.recipients import HOPS, OwnDomains, further_questions, question
 from core.readings import missed, surfaces_of
-from core.recipients import HOPS, OwnDomains, further_questions, question
 from core.tenant import (
     DOMAINS,
     AcceptedDomain,

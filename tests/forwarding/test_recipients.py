@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.recipients import (
+from core.forwarding.recipients import (
     OwnDomains,
     Place,
     Target,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.outbound import Departure, departure
+from core.forwarding.outbound import Departure, departure
 from core.tenant import OutboundPolicy, RemoteDomain
 
 ANN = "Ann@contoso.com"

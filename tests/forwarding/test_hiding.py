@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.hiding import (
+from core.forwarding.hiding import (
     gravity,
     hiding_place,
     kept_by_exchange,

@@ -6,12 +6,12 @@ Facts stay the same from run to run as long as the forward does. Foreign text in
 from collections.abc import Iterator, Sequence
 
 from core.commands import disable_inbox_rule, list_inbox_rules
-from core.forwards import CUT, RuleForward, Sending
-from core.hiding import nameless
+from core.forwarding.forwards import CUT, RuleForward, Sending
+from core.forwarding.hiding import nameless
+from core.forwarding.outbound import WORDS, Departure
+from core.forwarding.recipients import Place, Target
+from core.forwarding.rule_sight import Sight
 from core.model import Verdict
-from core.outbound import WORDS, Departure
-from core.recipients import Place, Target
-from core.rule_sight import Sight
 from core.tenant import HIDDEN_RULES, INBOX_RULES, MAILBOXES
 from core.text import plain
 
