@@ -46,8 +46,9 @@ def card(report: RunReport) -> dict[str, object]:
     room = LIMIT - RESERVED - size(blocks)
     shown: list[Element] = []
     left: list[Case] = []
+    planned = {outcome.case for outcome in report.preview}
     for case in ordered(report.news):
-        block = entry(case)
+        block = entry(case, case.key in planned)
         room -= size(block)
         (shown.append(block) if room > 0 else left.append(case))
     if left:
@@ -131,8 +132,11 @@ def notices(report: RunReport) -> Iterator[Element]:
         yield text(f"**{len(failed)} changes did not succeed** and are tried again.")
 
 
-def entry(case: Case) -> Element:
-    """One case: what, since when, the evidence, what was done, what to do."""
+def entry(case: Case, planned: bool = False) -> Element:
+    """One case: what, since when, the evidence, what was done, what to do.
+
+    `planned`: the next run does it, so nobody has to.
+    """
     items = [
         text(
             f"**{HEADLINE[case.news]} · {case.severity.label} · {case.verdict}**",
@@ -150,7 +154,9 @@ def entry(case: Case) -> Element:
         items.append(text(ending(case), spacing="Small"))
     elif case.note:
         items.append(text(f"Tried: {escaped(case.note)}", spacing="Small"))
-    if case.advice and not case.closed:
+    if planned:
+        items.append(text("Next step: none for you; the next run puts it right.", spacing="Small"))
+    elif case.advice and not case.closed:
         items.append(text(f"Next step: {escaped(case.advice, 600)}", spacing="Small"))
     items.append(
         text(

@@ -29,7 +29,7 @@ from sandbox.journey import environment
 from sandbox.page import page
 from sandbox.scenery import freshened
 from sandbox.server import Sandbox
-from sandbox.show import Show
+from sandbox.show import Show, names_of
 
 ROOT = Path(__file__).resolve().parent.parent
 SCENES = Path(__file__).resolve().parent / "scenes"
@@ -196,7 +196,7 @@ async def demonstrate(once: bool) -> None:
             "Every change is written down before it is made and read back after.",
         )
         await demo.attack()
-        show.writes(box.writes)
+        show.writes(box.writes, names_of(box.tenant.scene))
         if not once:
             local = await stack.enter_async_context(page(demo.reports, box))
             demo.addresses(local)

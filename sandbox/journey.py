@@ -23,7 +23,7 @@ from core.wiring import connect, open_ledger
 from sandbox.azurite import Azurite
 from sandbox.scenery import freshened
 from sandbox.server import Sandbox
-from sandbox.show import Show
+from sandbox.show import Show, names_of
 
 # As long as the slowest guard's interval: at every tick everything is due.
 BETWEEN_TICKS = timedelta(hours=6)
@@ -136,7 +136,7 @@ def main(arguments: argparse.Namespace) -> int:
         return 2
     if show:
         show.cards(result["cards"])
-        show.writes(result["writes"])
+        show.writes(result["writes"], names_of(scene))
     else:
         json.dump(result, sys.stdout, indent=1)
         print()

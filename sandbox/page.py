@@ -22,6 +22,7 @@ th, td { text-align: left; padding: .35rem .75rem .35rem 0; border-bottom: 1px s
   padding: .5rem 1.25rem; margin: 1rem 0 }
 .card.good { border-left-color: var(--green) } .card.warning { border-left-color: var(--yellow) }
 .card p { margin: .25rem 0; white-space: pre-line; overflow-wrap: anywhere }
+.apart { border-top: 1px solid var(--line); margin-top: .75rem; padding-top: .5rem }
 .subtle { color: var(--dim); font-size: 13px } .critical, .high { color: var(--red) }
 @media (prefers-color-scheme: dark) { :root { --red: #ff7b8f; --green: #6fd39c; --yellow: #f0c35a;
   --dim: #aaa } }
@@ -43,11 +44,13 @@ def card(message: Mapping[str, Any]) -> str:
     content = message["attachments"][0]["content"]
     lines = []
     for block in content["body"]:
+        lines.append('<section class="apart">' if block.get("separator") else "<section>")
         for item in block.get("items", [block]):
             subtle = ' class="subtle"' if item.get("isSubtle") else ""
             bold = item.get("weight") == "Bolder"
             text = f"<strong>{words(item['text'])}</strong>" if bold else words(item["text"])
             lines.append(f"<p{subtle}>{text}</p>")
+        lines.append("</section>")
     style = escape(str(content["body"][0].get("style", "")), quote=True)
     return f'<article class="card {style}">{"".join(lines)}</article>'
 

@@ -27,6 +27,8 @@ COLOURS = {
     "default": "cyan",
 }
 ROWS = 40
+# Where nobody tells how wide the screen is.
+WIDTH = 110
 CARDS = 6
 
 
@@ -35,6 +37,8 @@ class Show:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
+        if not self.console.is_terminal:
+            self.console.width = WIDTH
 
     def title(self, text: str) -> None:
         """A line that begins something."""
@@ -73,7 +77,7 @@ class Show:
         """Findings as a table."""
         table = Table(box=None, pad_edge=False, expand=False, header_style="dim")
         for name in ("severity", "verdict", "what", "evidence"):
-            table.add_column(name, overflow="fold", max_width=52 if name == "evidence" else None)
+            table.add_column(name, overflow="fold", max_width=56 if name == "evidence" else None)
         for row in rows[:ROWS]:
             table.add_row(
                 Text(row["severity"], style=COLOURS[row["severity"]]),
@@ -136,19 +140,51 @@ class Show:
             Markdown(item["text"], style="dim" if item.get("isSubtle") else "") for item in texts
         ]
 
-    def writes(self, writes: Sequence[Mapping[str, Any]]) -> None:
-        """Every change the tenant has seen."""
+    def writes(self, writes: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> None:
+        """Every change the tenant has seen. `names` are what people call the objects by id."""
         self.title(f"{len(writes)} writes the tenant has seen")
+        if not writes:
+            return
         table = Table(box=None, pad_edge=False, header_style="dim")
-        for name in ("api", "method", "target", "body"):
+        for name in ("api", "what", "object", "with"):
             table.add_column(name, overflow="fold")
         for row in writes[:ROWS]:
+            action, subject = action_of(row, names)
             table.add_row(
                 row["api"],
-                row["method"],
-                Text(plain(str(row["target"]), 80)),
-                Text(plain(str(row["body"]), 100), style="dim"),
+                Text(plain(action, 60)),
+                Text(plain(subject, 60)),
+                Text(plain(arguments_of(row["body"]), 120), style="dim"),
             )
         self.console.print(table)
         if len(writes) > ROWS:
             self.say(f"… and {len(writes) - ROWS} more")
+
+
+def names_of(scene: Mapping[str, Any]) -> dict[str, str]:
+    """What people call the users and mailboxes of a scene, by their ids."""
+    users = scene.get("graph", {}).get("users", [])
+    boxes = scene.get("exchange", {}).get("Get-Mailbox", [])
+    named = {str(row.get("id")): str(row.get("userPrincipalName")) for row in users}
+    return named | {str(row.get("Guid")): str(row.get("PrimarySmtpAddress")) for row in boxes}
+
+
+def action_of(row: Mapping[str, Any], names: Mapping[str, str]) -> tuple[str, str]:
+    """A write in the field's words: what is done, to whom."""
+    target = str(row["target"])
+    if row["api"] == "graph":
+        parts = target.strip("/").split("/")
+        owner, rest = parts[1] if len(parts) > 1 else "", "/".join(parts[2:])
+        return f"{row['method']} {rest or 'user'}", names.get(owner, owner)
+    cmdlet, _, identity = target.partition(" ")
+    return cmdlet, names.get(identity, identity)
+
+
+def arguments_of(body: Any) -> str:
+    """The arguments of a write, without what only names its object."""
+    if isinstance(body, Mapping) and "CmdletInput" in body:
+        body = body["CmdletInput"].get("Parameters", {})
+    if not isinstance(body, Mapping):
+        return str(body or "")
+    shown = {name: value for name, value in body.items() if name not in ("Identity", "@odata.type")}
+    return ", ".join(f"{name} = {value}" for name, value in shown.items())

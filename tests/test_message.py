@@ -120,6 +120,13 @@ def test_a_card_says_what_was_found_the_evidence_the_next_step_and_the_coverage(
     assert "case 00000000" in shown
 
 
+def test_what_the_next_run_will_do_is_nobody_elses_next_step() -> None:
+    planned = Outcome(case().key, "a", "BlockSignIn", ChangeState.INTENDED)
+    shown = "\n".join(texts(card(report(case(), preview=(planned,), mode=Mode.ENFORCE))))
+    assert "the next run puts it right" in shown
+    assert "Ask joe" not in shown
+
+
 def test_what_was_done_is_said_and_asks_for_nothing() -> None:
     done = case(news=News.DONE, closed=START, closing="done")
     message = card(report(done, mode=Mode.ENFORCE))
