@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from core.catalog import CATALOG
 from core.errors import ExoguardError
 from core.model import Duty, Exemption, RunReport
 from core.report import document
@@ -118,10 +119,10 @@ async def exempt(settings: Settings, scene: Mapping[str, Any], now: datetime) ->
 
 def main(arguments: argparse.Namespace) -> int:
     """`python -m sandbox run`: prints the document, or what a person would like to read."""
-    try:
-        modes = dict(entry.split("=", 1) for entry in arguments.mode)
-    except ValueError:
-        print("sandbox: --mode takes guard=mode", file=sys.stderr)
+    modes = dict(entry.partition("=")[::2] for entry in arguments.mode)
+    guards = [duty.guard.name for duty in CATALOG]
+    if not modes.keys() <= set(guards):
+        print(f"sandbox: --mode takes guard=mode; guards: {', '.join(guards)}", file=sys.stderr)
         return 2
     try:
         scene = json.loads(arguments.scene.read_text(encoding="utf-8"))

@@ -73,6 +73,20 @@ ANSWERS = frozenset({400, 404, 409, 412})
 RELEASED = datetime.fromtimestamp(0, UTC).isoformat()
 
 
+def is_free(lease: TableEntity, now: datetime) -> bool:
+    """True when the lease has ended. Raises LedgerError for a row this version cannot judge."""
+    try:
+        if lease["v"] != SCHEMA:
+            raise ValueError("another schema")
+        return datetime.fromisoformat(lease["until"]) <= now and int(lease["epoch"]) > 0
+    except (KeyError, TypeError, ValueError) as error:
+        name = lease["PartitionKey"]
+        raise LedgerError(
+            f"the lease of {name} was not written by this version ({error}): compare the versions "
+            f"deployed, or delete the row 'lease' of partition '{name}'"
+        ) from error
+
+
 def trouble(error: HttpResponseError) -> str:
     """What went wrong with the state, and the remedy where one is known."""
     if error.status_code in (401, 403):
@@ -172,10 +186,8 @@ class TableLedger:
         """The lease row made, or taken over when its time has run out."""
         nonce = secrets.token_hex(8)
         found = await self.row(guard, "lease")
-        if found and int(found.get("v", 0)) > SCHEMA:
-            raise LedgerError(f"the lease of {guard} was written by a newer version")
         now = self.clock.now()
-        if found and datetime.fromisoformat(found["until"]) > now:
+        if found and not is_free(found, now):
             return None
         entity: Entity = {
             "PartitionKey": guard,

@@ -12,7 +12,7 @@ from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
 from core.adapters.ledger_table import LEASE, TableClaim, TableLedger
-from core.errors import ClaimLost
+from core.errors import ClaimLost, LedgerError
 from core.model import (
     Case,
     ChangeRecord,
@@ -217,6 +217,21 @@ async def test_a_lease_that_ran_out_is_taken_with_the_next_epoch(azurite: Azurit
         later = await ledger.take(GUARD, "next")
         assert later
         assert later.epoch == held.epoch + 1
+
+
+@pytest.mark.parametrize("row", [{"v": 2}, {"until": "soon"}, {"epoch": "x"}], ids=str)
+async def test_a_lease_nobody_understands_is_not_taken_over(
+    azurite: Azurite, row: dict[str, object]
+) -> None:
+    async with table_ledger(azurite) as ledger:
+        async with ledger.claim(GUARD, "r1"):
+            pass
+        lease = await ledger.row(GUARD, "lease")
+        assert lease is not None
+        await ledger.table.update_entity({**lease, **row}, mode=UpdateMode.REPLACE)
+        with pytest.raises(LedgerError, match="delete the row 'lease'"):
+            async with ledger.claim(GUARD, "r2"):
+                pass
 
 
 async def test_a_write_whose_reply_was_lost_is_recognised_as_ours(azurite: Azurite) -> None:
