@@ -91,7 +91,7 @@ def deviation(audit: MailboxAudit, logon_type: str, advanced: bool, terms: Terms
 
 def reset(audit: MailboxAudit, deviations: Sequence[Deviation]) -> ResetAuditSet:
     """The change that gives logon types back to Microsoft and keeps what was added to them."""
-    dropped = {REFUSED} if AUDITING in audit.capabilities else set()
+    dropped = refused(audit)
     extras = tuple(
         (entry.logon_type, tuple(sorted(entry.extras - dropped)))
         for entry in deviations
@@ -102,16 +102,22 @@ def reset(audit: MailboxAudit, deviations: Sequence[Deviation]) -> ResetAuditSet
     )
 
 
+def refused(audit: MailboxAudit) -> frozenset[str]:
+    """The actions Exchange does not let this mailbox audit any more."""
+    return frozenset({REFUSED}) if AUDITING in audit.capabilities else frozenset()
+
+
 def facts_of(entry: Deviation, audit: MailboxAudit) -> Iterator[str]:
     """What one logon type audits more and less than by default."""
     if entry.missing:
         yield f"{entry.logon_type}: not audited: {listing(entry.missing)}"
-    if entry.extras:
-        kept = "kept as it is" if entry.deliberate else "kept when it is reset"
-        yield f"{entry.logon_type}: audited besides: {listing(entry.extras)} ({kept})"
+    dropped = frozenset() if entry.deliberate else entry.extras & refused(audit)
+    if kept := entry.extras - dropped:
+        how = "kept as it is" if entry.deliberate else "kept when it is reset"
+        yield f"{entry.logon_type}: audited besides: {listing(kept)} ({how})"
     if not entry.missing and not entry.extras:
         yield f"{entry.logon_type}: complete today, but without what Microsoft adds in future"
-    if not entry.deliberate and REFUSED in entry.extras and AUDITING in audit.capabilities:
+    if dropped:
         yield f"{entry.logon_type}: {REFUSED} is dropped, Exchange refuses to set it again"
 
 

@@ -17,6 +17,8 @@ the adapters nothing else is caught. A bug is not caught anywhere: it fails the 
 host reports it.
 """
 
+from collections.abc import Mapping
+
 
 class ExoguardError(Exception):
     """The root: something Exoguard knows how to speak of."""
@@ -31,7 +33,15 @@ class TenantError(ExoguardError):
 
 
 class Unavailable(TenantError):
-    """Throttled, broken, out of reach or unbelievable: passing, so the next run tries again."""
+    """Throttled, broken, out of reach or unbelievable: passing, so the next run tries again.
+
+    `before` is set when a change was begun and may be half made: what was there before its first
+    step. Such a change has to be finished as it was intended, whatever the tenant shows by then.
+    """
+
+    def __init__(self, message: str, before: Mapping[str, object] | None = None) -> None:
+        super().__init__(message)
+        self.before = before
 
 
 class Forbidden(TenantError):

@@ -361,7 +361,7 @@ class Outcome:
     """What became of one change in this run; `kind` names it as `core.tenant.Change` does.
 
     `verdict` is set where the tenant refused it for good; `blocked` where a permission is missing,
-    so that it is told at once and tried again every run.
+    so that it is told at once and tried again every run. `before` is what was there before it.
     """
 
     case: str
@@ -373,6 +373,11 @@ class Outcome:
     blocked: bool = False
     before: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def half_made(self) -> bool:
+        """True when it failed after its first step was sent."""
+        return self.state is ChangeState.FAILED and bool(self.before)
+
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
@@ -382,6 +387,8 @@ class RunReport:
     `adopted`: this run took what exists as its starting point. `preview` are changes the next run
     will make. `held` says why the brake holds, `plan` is the hash that releases it. `news` are
     the cases this run has to tell; `told` whether the webhook took them (None: nothing to tell).
+    `open` and `critical` count the cases open after it, `waiting` is the age of the oldest news
+    that are still untold, `requests` counts the calls of each service.
     """
 
     guard: str
@@ -406,6 +413,10 @@ class RunReport:
     told: bool | None = None
     exemptions: int = 0
     error: str = ""
+    open: int = 0
+    critical: int = 0
+    waiting: timedelta = timedelta()
+    requests: Mapping[str, int] = field(default_factory=dict)
 
 
 def plan_hash(guard: str, wanted: Iterable[tuple[str, Change]], population: int) -> str:

@@ -29,7 +29,7 @@ from core.model import (
     Verdict,
     digest,
 )
-from core.tenant import Reading, change_to_wire
+from core.tenant import Grants, Reading, change_to_wire
 from core.troubles import Wanted, brake, fell, stop_reason, troubles
 
 # What we changed and somebody changed back this often, within this time, is theirs to decide.
@@ -51,6 +51,7 @@ class Situation:
     reading: Reading[object]
     memory: Memory
     now: datetime
+    grants: Grants = field(default_factory=Grants)
     request: Request = field(default_factory=Request)
 
     def applied(self, key: str) -> list[ChangeRecord]:
@@ -111,7 +112,9 @@ def make_plan(situation: Situation, findings: Iterable[Finding]) -> Plan:
     """Compare what is with what is remembered, and decide."""
     guard = situation.duty.guard.name
     found = merged(guard, findings)
-    own = merged(guard, troubles(situation.duty, situation.reading, situation.memory))
+    own = merged(
+        guard, troubles(situation.duty, situation.reading, situation.memory, situation.grants)
+    )
     considered = {key: consider(situation, key, finding) for key, finding in found.items()}
     considered |= {key: consider(situation, key, item, own=True) for key, item in own.items()}
 
@@ -358,10 +361,15 @@ def finishing(
 
 
 def abandoned(situation: Situation, considered: Mapping[str, View]) -> Iterator[ChangeRecord]:
-    """Intents of cases that are still open and may no longer be changed."""
+    """Intents of cases that are still open and may no longer be changed.
+
+    What is only set aside keeps its intent: half of it may be made, and only it knows the rest.
+    """
     for record in situation.memory.changes:
         view = considered.get(record.case)
-        if record.state is ChangeState.INTENDED and view and not view.may_change:
+        if record.state is not ChangeState.INTENDED or view is None or view.may_change:
+            continue
+        if not (view.case and view.case.set_aside):
             yield replace(
                 record, state=ChangeState.MOOT, at=situation.now, note="no longer allowed"
             )
@@ -405,12 +413,13 @@ def conclude(
     """The changes made for one case and the case itself, with what came of them.
 
     The case is done when everything made for it is in effect; one refusal, or one change that
-    failed too often, leaves it to a person.
+    failed too often, leaves it to a person. A change that failed after it was begun stays intended:
+    half of it may be in effect, and the other half must not be forgotten with the finding.
     """
     records = tuple(
         replace(
             record,
-            state=outcome.state,
+            state=ChangeState.INTENDED if outcome.half_made else outcome.state,
             at=now,
             note=outcome.note,
             before=record.before or outcome.before,
@@ -424,12 +433,15 @@ def conclude(
     if all(outcome.state is ChangeState.APPLIED for outcome in outcomes):
         return records, replace(case, closed=now, closing="done", news=News.DONE)
     refused = [outcome for outcome in outcomes if outcome.state is ChangeState.REFUSED]
-    if refused:
-        return records, set_aside(case, refused[0].verdict or Verdict.REFUSED, now)
+    for outcome in refused:
+        if outcome.verdict not in (None, Verdict.REFUSED):
+            return records, set_aside(case, outcome.verdict, now)
     if any(outcome.blocked for outcome in outcomes):
         return records, with_news(case, News.CHANGED) if case.note != before.note else case
+    # A refusal without a known reason may pass as well; which of the two it was is said in the end.
     case = replace(case, failures=case.failures + 1)
-    return records, set_aside(case, Verdict.FAILED, now) if case.failures >= TRIES else case
+    verdict = Verdict.REFUSED if refused else Verdict.FAILED
+    return records, set_aside(case, verdict, now) if case.failures >= TRIES else case
 
 
 def gravity(outcome: Outcome) -> int:

@@ -79,7 +79,8 @@ class Alerts(Protocol):
 class World:
     """Everything outside the process, in one hand.
 
-    `terms` are the settings guards judge by; each run sets their moment.
+    `terms` are the settings guards judge by; each run sets their moment. `requests` counts the
+    calls made so far, by service.
     """
 
     tenant: Tenant
@@ -87,3 +88,4 @@ class World:
     alerts: Alerts
     terms: Terms
     now: Callable[[], datetime]
+    requests: Callable[[], Mapping[str, int]] = dict

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from core.model import Outcome, Reported, RunReport
+from core.model import ChangeState, Outcome, Reported, RunReport
 
 # A string property of Table Storage holds 32,768 characters (Microsoft Learn: Table data model).
 ROW_LIMIT = 30_000
@@ -74,7 +74,50 @@ def document(report: RunReport) -> dict[str, object]:
         "told": report.told,
         "exemptions": report.exemptions,
         "error": report.error,
+        "open": report.open,
+        "critical": report.critical,
+        "requests": dict(report.requests),
     }
+
+
+def share(report: RunReport) -> float:
+    """How much of the population was read, from 0 to 1; of nothing, all."""
+    return round(report.seen / report.population, 4) if report.population else 1.0
+
+
+def trace(report: RunReport) -> str:
+    """A run as one line of JSON for the log, with its figures and nothing from the tenant.
+
+    The alert rules and the workbook in `infra/` are built on these names.
+    """
+    finished = report.finished or report.started
+    failed = sum(outcome.state is ChangeState.FAILED for outcome in report.outcomes)
+    return json.dumps(
+        {
+            "guard": report.guard,
+            "run": report.run,
+            "status": report.status,
+            "mode": str(report.mode),
+            "seen": report.seen,
+            "population": report.population,
+            "unread": report.unread,
+            "coverage": share(report),
+            "blind": list(report.blind),
+            "findings": len(report.findings),
+            "open": report.open,
+            "critical": report.critical,
+            "changes": len(report.outcomes),
+            "failed_changes": failed,
+            "news": len(report.news),
+            "told": report.told,
+            "held": bool(report.held),
+            "oldest_untold_minutes": round(report.waiting.total_seconds() / 60, 1),
+            "seconds": round((finished - report.started).total_seconds(), 2),
+            "graph_requests": report.requests.get("graph", 0),
+            "exchange_requests": report.requests.get("exchange", 0),
+            "adopted": report.adopted,
+        }
+    )
 
 
 def bounded(whole: Mapping[str, object], limit: int = ROW_LIMIT) -> str:

@@ -12,8 +12,9 @@ import secrets
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import batched, groupby
+from typing import Any
 
-from core.errors import AlertError, Forbidden, Gone, Moot, Refused, Unavailable
+from core.errors import AlertError, ExoguardError, Forbidden, Gone, Moot, Refused, Unavailable
 from core.message import card
 from core.model import (
     Case,
@@ -24,15 +25,17 @@ from core.model import (
     Look,
     Memory,
     Mode,
+    News,
     Outcome,
     Request,
     RunReport,
+    Severity,
     Verdict,
 )
 from core.plan import Plan, Situation, conclude, due_sweeps, make_plan, told
 from core.ports import Claim, World
-from core.report import coverage
-from core.tenant import Reading, Tenant, change_from_wire
+from core.report import trace
+from core.tenant import CREDENTIAL, Grants, Reading, Tenant, change_from_wire
 
 log = logging.getLogger("exoguard.run")
 
@@ -59,23 +62,28 @@ async def run(duty: Duty, world: World, request: Request | None = None) -> RunRe
         run=request.run or new_run(started),
         mode=duty.mode.lowered(request.mode),
         started=started,
+        status="failed",
     )
+    try:
+        report = await attempted(duty, world, report, request)
+    except ExoguardError as error:
+        report = replace(report, error=str(error), finished=world.now())
+        log.error("%s: the run failed: %s", report.guard, error)
+        raise
+    finally:
+        # One line a run, whatever became of it: what watches from outside reads nothing else.
+        log.info("exoguard.run %s", trace(report))
+    return report
+
+
+async def attempted(duty: Duty, world: World, report: RunReport, request: Request) -> RunReport:
+    """The run, if the guard is on and nobody else runs it."""
     if report.mode is Mode.OFF:
         return replace(report, status="off", finished=world.now())
     async with world.ledger.claim(duty.guard.name, report.run) as claim:
         if claim is None:
             return replace(report, status="busy", finished=world.now())
-        report = await claimed(duty, world, claim, report, request)
-    log.info(
-        "%s: %s, %d findings, %d changes, %d news, told: %s",
-        report.guard,
-        coverage(report),
-        len(report.findings),
-        len(report.outcomes),
-        len(report.news),
-        report.told,
-    )
-    return report
+        return await claimed(duty, world, claim, report, request)
 
 
 async def claimed(
@@ -85,10 +93,20 @@ async def claimed(
     memory = await claim.recall()
     terms = replace(world.terms, now=report.started)
     look = Look(terms, due_sweeps(duty, memory.state, report.started))
-    reading = await duty.guard.observe(world.tenant, look)
+    granted = await world.tenant.grants()
+    reading = await observed(duty, world, look, granted)
     findings = [finding for item in reading.items for finding in duty.guard.judge(item, terms)]
     plan = make_plan(
-        Situation(duty, report.mode, report.run, reading, memory, report.started, request),
+        Situation(
+            duty,
+            report.mode,
+            report.run,
+            reading,
+            memory,
+            report.started,
+            granted.items[0] if granted.items else Grants(),
+            request,
+        ),
         findings,
     )
     await claim.save(*plan.cases, *plan.records, forget=plan.forget)
@@ -99,10 +117,27 @@ async def claimed(
         outcomes=outcomes,
         news=tuple(case for case in cases.values() if case.news),
         error=misdirected(request, plan),
+        open=sum(case.closed is None for case in cases.values()),
+        critical=sum(
+            case.closed is None and case.severity is Severity.CRITICAL for case in cases.values()
+        ),
+        requests=world.requests(),
         finished=world.now(),
     )
     await claim.save(report, state=await tidied(world, plan, report))
     return await tell(world, claim, report)
+
+
+async def observed(duty: Duty, world: World, look: Look, granted: Reading[Grants]) -> Reading[Any]:
+    """What the guard sees, with what the app may do; nothing when it cannot sign in at all."""
+    if granted.blind_to(CREDENTIAL):
+        return Reading(unread=granted.unread, surfaces=granted.surfaces, complete=False)
+    reading = await duty.guard.observe(world.tenant, look)
+    return replace(
+        reading,
+        unread=reading.unread + granted.unread,
+        surfaces=reading.surfaces | granted.surfaces,
+    )
 
 
 def described(report: RunReport, plan: Plan, reading: Reading[object], memory: Memory) -> RunReport:
@@ -110,6 +145,7 @@ def described(report: RunReport, plan: Plan, reading: Reading[object], memory: M
     blind = [miss for miss in reading.unread if not miss.object_id and not miss.optional]
     return replace(
         report,
+        status="done",
         seen=max(reading.population - reading.unread_objects, 0),
         population=reading.population,
         unread=reading.unread_objects,
@@ -148,6 +184,12 @@ async def tidied(world: World, plan: Plan, report: RunReport) -> GuardState:
     return replace(plan.state, sweeps={**sweeps, HOUSEKEEPING: report.started})
 
 
+def waiting(case: Case, now: datetime) -> timedelta:
+    """How long a case's news have waited, as far as its times tell."""
+    since = {News.OPENED: case.opened, News.DONE: case.closed, News.CLOSED: case.closed}
+    return max(now - (since.get(case.news) or now), timedelta())
+
+
 async def tell(world: World, claim: Claim, report: RunReport) -> RunReport:
     """Send the news, then mark them told; a channel that does not answer leaves them untold."""
     if not report.news:
@@ -157,7 +199,12 @@ async def tell(world: World, claim: Claim, report: RunReport) -> RunReport:
         await world.alerts.send(card(report))
     except AlertError as error:
         log.error("%s: %d news stay untold: %s", report.guard, len(report.news), error)
-        report = replace(report, told=False, error=f"the alert was not taken: {error}")
+        report = replace(
+            report,
+            told=False,
+            error=f"the alert was not taken: {error}",
+            waiting=max(waiting(case, world.now()) for case in report.news),
+        )
         await claim.save(report)
         return report
     report = replace(report, told=True)
@@ -216,5 +263,6 @@ async def make(
         forbidden[record.kind] = blocked
         return blocked
     except Unavailable as error:
-        return replace(result, state=ChangeState.FAILED, note=str(error))
+        begun = dict(error.before or {})
+        return replace(result, state=ChangeState.FAILED, note=str(error), before=begun)
     return replace(result, note=applied.note, before=dict(applied.before))

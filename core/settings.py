@@ -52,7 +52,7 @@ SETTINGS = (
     Setting(
         "TEAMS_WEBHOOK_URL",
         REQUIRED,
-        "address of the Workflows webhook; a secret, so keep it in Key Vault",
+        "address of the Workflows webhook; keep it in Key Vault",
         "https://example.environment.api.powerplatform.com/workflows/sample",
         True,
     ),
@@ -162,7 +162,7 @@ class Settings:
         graph_limit = check.number("GRAPH_CONCURRENCY", int, 1, 64)
         exchange_limit = check.number("EXCHANGE_CONCURRENCY", int, 1, 32)
         if wrong:
-            raise SettingsError("; ".join(wrong))
+            raise SettingsError("\n".join(wrong))
         return cls(values, terms, duties, seconds, graph_limit, exchange_limit)
 
 

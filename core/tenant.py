@@ -28,6 +28,12 @@ MAILBOX_AUDIT = "mailbox-audit"
 ORGANIZATION_AUDIT = "organization-audit"
 UNIFIED_AUDIT_LOG = "unified-audit-log"
 AUDIT_BYPASS = "audit-bypass"
+GRANTS = "grants"
+CREDENTIAL = "credential"
+
+
+# What a row is known by that has no usable id: this, and its place in the listing.
+UNIDENTIFIED = "unidentified-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +68,16 @@ class Reading[T]:
     complete: bool = True
 
     def covers(self, surfaces: Collection[str], object_id: str) -> bool:
-        """True when every surface was looked at and neither it nor this object was left unread."""
+        """True when every surface was looked at and neither it nor this object was left unread.
+
+        A row without an id may be any object, so while there is one, nothing absent is gone.
+        """
         if not self.complete or not self.surfaces.issuperset(surfaces):
             return False
         return not any(
-            miss.surface in surfaces and miss.object_id in ("", object_id) for miss in self.unread
+            miss.object_id in ("", object_id) or miss.object_id.startswith(UNIDENTIFIED)
+            for miss in self.unread
+            if miss.surface in surfaces
         )
 
     def blind_to(self, surface: str) -> Unread | None:
@@ -270,6 +281,17 @@ class AuditBypass:
     bypassed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What the app may do: the app roles in its Graph token, the cmdlets Exchange lets it run.
+
+    None: that could not be read, so nothing may be concluded from it.
+    """
+
+    app_roles: frozenset[str] | None = None
+    cmdlets: frozenset[str] | None = None
+
+
 # ----------------------------------------------------------------------------------------------
 # What can be done: the closed list of writes
 # ----------------------------------------------------------------------------------------------
@@ -390,6 +412,13 @@ class Applied:
 
 class Tenant(Protocol):
     """The door to one tenant. Reads never raise TenantError: what fails is in `Reading.unread`."""
+
+    async def grants(self) -> Reading[Grants]:
+        """What the app may do, in one item. Surface `grants`, optional.
+
+        When the app cannot sign in at all, surface `credential` is unread, with what to do.
+        """
+        ...
 
     async def mailboxes(self, kinds: Collection[str] = ()) -> Reading[Mailbox]:
         """Every mailbox, or those of some kinds (RecipientTypeDetails). Surface `mailboxes`."""

@@ -5,10 +5,22 @@ understands, a plan the brake holds: each is a case, and there is no second way 
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
-from core.model import Duty, Finding, GuardState, Memory, Severity, Verdict, plan_hash
-from core.tenant import Change, Reading, Unread
+from core.model import (
+    Duty,
+    Finding,
+    GuardState,
+    Memory,
+    Permission,
+    Service,
+    Severity,
+    Verdict,
+    plan_hash,
+)
+from core.permissions import NO_EXCHANGE, grant_command, missing
+from core.tenant import CREDENTIAL, GRANTS, Change, Grants, Reading, Unread
 
 type Wanted = tuple[str, str, Change]  # case key, subject, change
 
@@ -20,18 +32,84 @@ LISTED = 20
 
 def fell(reading: Reading[object], state: GuardState) -> bool:
     """True when the listing names far fewer objects than the last complete one did."""
-    if state.population is None:
+    if state.population is None or not reading.complete:
         return False
     missing = state.population - reading.population
     return missing >= FEW and missing > FALL * state.population
 
 
-def blind(duty: Duty, miss: Unread) -> Finding:
-    """A whole surface that could not be read."""
+def lacking(duty: Duty, permission: Permission, reading: Reading[object]) -> Finding:
+    """A permission the guard needs and the app does not have."""
+    severity = Severity.HIGH if permission.writes else Severity.CRITICAL
+    unseen = sorted(
+        miss.surface.replace("-", " ")
+        for miss in reading.unread
+        if not miss.object_id and permission.name in miss.permission
+    )
+    return Finding(
+        kind="permission-missing",
+        object_id=permission.name,
+        subject=permission.name,
+        severity=Severity.LOW if permission.optional else severity,
+        verdict=Verdict.COULD_NOT_TELL,
+        summary=f"{duty.guard.title} lacks the permission {permission.name}.",
+        facts=(
+            f"needed: {permission.why}",
+            *((f"not seen for want of it: {', '.join(unseen)}",) if unseen else ()),
+        ),
+        surfaces=(GRANTS,),
+        advice=f"Grant it: {grant_command(permission)}",
+    )
+
+
+def permissions(
+    duty: Duty, grants: Grants, reading: Reading[object]
+) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
+    """The names of what is missing, and the findings that say so.
+
+    An app without any Exchange role lacks them all for one reason, so that is one finding.
+    """
+    lacks = missing(duty, grants)
+    found = [lacking(duty, permission, reading) for permission in lacks]
+    if grants.cmdlets is not None and not grants.cmdlets:
+        exchange = [one for one in lacks if one.service is Service.EXCHANGE and not one.optional]
+        if exchange:
+            whole = replace(exchange[0], name=NO_EXCHANGE, why="every read of Exchange")
+            cmdlets = {permission.name for permission in exchange}
+            found = [one for one in found if one.object_id not in cmdlets]
+            found.append(lacking(duty, whole, reading))
+    return tuple(one.object_id for one in found), tuple(found)
+
+
+def shut_out(duty: Duty, miss: Unread) -> Finding:
+    """The app cannot sign in to the tenant at all."""
+    return Finding(
+        kind="credential",
+        object_id=miss.surface,
+        subject="sign-in of the app",
+        severity=Severity.CRITICAL,
+        verdict=Verdict.COULD_NOT_TELL,
+        summary=f"{duty.guard.title} sees nothing: the app cannot sign in to the tenant.",
+        facts=(miss.reason,),
+        surfaces=(CREDENTIAL,),
+        advice="Mend what the reason names; docs/deploy.md tells how each part is set up.",
+        patience=0 if miss.permission else 2,
+    )
+
+
+def blind(duty: Duty, miss: Unread, explained: Collection[str]) -> Finding:
+    """A whole surface that could not be read.
+
+    Where a missing permission explains it, that is the case to tell, and this only a note.
+    """
+    if miss.surface == CREDENTIAL:
+        return shut_out(duty, miss)
     if miss.optional:
         severity = Severity.LOW if miss.permission else Severity.INFO
     else:
         severity = Severity.CRITICAL if miss.permission else Severity.HIGH
+    if any(name in miss.permission for name in explained):
+        severity = Severity.INFO
     return Finding(
         kind="blind",
         object_id=miss.surface,
@@ -63,12 +141,16 @@ def unreadable(miss: Unread) -> Finding:
     )
 
 
-def troubles(duty: Duty, reading: Reading[object], memory: Memory) -> Iterator[Finding]:
+def troubles(
+    duty: Duty, reading: Reading[object], memory: Memory, grants: Grants
+) -> Iterator[Finding]:
     """Everything that kept this run from seeing clearly."""
+    explained, lacks = permissions(duty, grants, reading)
+    yield from lacks
     surfaces = {miss.surface for miss in reading.unread if not miss.object_id}
     for miss in reading.unread:
         if not miss.object_id:
-            yield blind(duty, miss)
+            yield blind(duty, miss, explained)
         elif miss.surface not in surfaces:
             yield unreadable(miss)
     if memory.poisoned:

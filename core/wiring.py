@@ -74,7 +74,15 @@ async def connect(
         )
         stack.push_async_callback(teams.close)
         ledger = await stack.enter_async_context(open_ledger(settings))
-        yield World(M365(graph, exchange), ledger, teams, settings.terms, now)
+        services = (graph_service, exchange_service)
+        yield World(
+            M365(graph, exchange),
+            ledger,
+            teams,
+            settings.terms,
+            now,
+            lambda: {service.name: service.requests for service in services},
+        )
 
 
 @asynccontextmanager

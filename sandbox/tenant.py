@@ -110,6 +110,14 @@ def bare_address(address: object) -> str:
     return rest if colon and folded(kind) in PROXY_KINDS else str(address)
 
 
+def own_name(path: str) -> str:
+    """The name in a canonical name (`forest.example/.../Ann`) or in a DN (`CN=Ann,OU=...`)."""
+    if path.upper().startswith("CN="):
+        return path[3:].partition(",")[0]
+    forest, *parts = path.split("/")
+    return parts[-1] if "." in forest and len(parts) > 1 else ""
+
+
 def keys_of(row: Row) -> Iterator[str]:
     """Every key a recipient row answers to."""
     for name in RECIPIENT_KEYS:
@@ -249,7 +257,12 @@ class Tenant:
 
     def find(self, key: object) -> Sequence[Owner]:
         """Everyone who answers to a key: none, one, or several where names collide."""
-        found = self.index.get(folded(key)) or self.index.get(folded(bare_address(key))) or ()
+        found = (
+            self.index.get(folded(key))
+            or self.index.get(folded(bare_address(key)))
+            or self.index.get(folded(own_name(str(key))))
+            or ()
+        )
         return (found,) if isinstance(found, Owner) else found
 
     def account(self, key: str) -> Owner | None:

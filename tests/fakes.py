@@ -3,20 +3,27 @@
 tenant = FakeTenant(boxes=[...])              what there is
 tenant.fail("inbox-rules", "m1")             what cannot be read, until mend()
 tenant.refuse("m1", Forbidden("..."))        what cannot be changed
-tenant.writes                                what was written, in order
+tenant.cut_off(1)                            so many writes, and then nothing answers any more
+tenant.writes                                what was changed, in order
+
+That it keeps the promises of the port as the real adapters do is shown in `tests/contract`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from core.adapters.graph_reads import WELL_KNOWN
 from core.audit_sets import DEFAULTS
-from core.errors import Gone, Moot, Refused, TenantError
+from core.errors import Refused, TenantError, Unavailable
 from core.forwarding.rule_sight import plain_name
 from core.tenant import (
     ACCOUNTS,
     AUDIT_BYPASS,
+    CREDENTIAL,
     DOMAINS,
+    GRANTS,
     HIDDEN_RULES,
     INBOX_RULES,
     MAILBOX_AUDIT,
@@ -32,31 +39,26 @@ from core.tenant import (
     Account,
     Applied,
     AuditBypass,
-    BlockSignIn,
     Change,
-    ClearAuditBypass,
-    ClearMailboxForward,
-    DisableInboxRule,
-    EnableMailboxAudit,
-    EnableOrganizationAudit,
-    EnableUnifiedAuditLog,
     Folder,
+    Grants,
     InboxRule,
     Mailbox,
     MailboxAudit,
     OrganizationAudit,
     OutboundPolicy,
-    RaiseAuditAge,
     Reading,
     Recipient,
     RemoteDomain,
-    ResetAuditSet,
     SignIn,
     TransportRule,
     Unread,
 )
+from tests.fake_changes import make
 
-OPTIONAL = frozenset({SIGN_INS, OUTBOUND})
+OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND})
+POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT})
+"""Listings without which nothing that is absent may be taken as gone."""
 
 
 @dataclass
@@ -64,8 +66,12 @@ class FakeTenant:
     """What a tenant holds. `rules` are those Graph shows; `exchange_rules` what only Exchange does.
 
     A rule of `exchange_rules` with the name of an unreadable Graph rule is that rule, in full.
+    `protected` are accounts that only a person may touch, for a role they hold. `sent` counts
+    single writes, of which a change may need several; `signed_out` are the accounts whose sessions
+    were ended.
     """
 
+    granted: Grants = field(default_factory=Grants)
     boxes: list[Mailbox] = field(default_factory=list)
     users: list[Account] = field(default_factory=list)
     signed_in: list[SignIn] = field(default_factory=list)
@@ -83,10 +89,14 @@ class FakeTenant:
     )
     bypasses: list[AuditBypass] = field(default_factory=list)
     defaults: Mapping[str, frozenset[str]] = field(default_factory=lambda: DEFAULTS)
+    protected: set[str] = field(default_factory=set)
     broken_off: set[str] = field(default_factory=set)
     failures: dict[tuple[str, str], Unread] = field(default_factory=dict)
     refusals: dict[str, TenantError] = field(default_factory=dict)
     writes: list[Change] = field(default_factory=list)
+    sent: int = 0
+    signed_out: list[str] = field(default_factory=list)
+    left: int | None = None
     asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
 
     # ------------------------------------------------------------------------------------------
@@ -101,59 +111,105 @@ class FakeTenant:
         permission: str = "",
         optional: bool = False,
     ) -> None:
-        """From now on a surface, or one object of it, cannot be read."""
+        """From now on a surface, or one object of it, cannot be read.
+
+        The objects of `domains` are its sources, of which one is enough.
+        """
+        spare = surface in OPTIONAL or (surface == DOMAINS and bool(object_id))
         self.failures[surface, object_id] = Unread(
-            surface, reason, object_id, "", permission, optional or surface in OPTIONAL
+            surface, reason, object_id, "", permission, optional or spare
         )
+
+    def refuse(self, target: str, error: TenantError) -> None:
+        """From now on changes raise an error: those of one object, or those of one class.
+
+        For the target SESSIONS it is only that sessions do not end.
+        """
+        self.refusals[target] = error
+
+    def cut_off(self, writes: int) -> None:
+        """So many single writes still take effect; the answer to the last of them is lost."""
+        self.left = writes
 
     def mend(self) -> None:
         """Everything can be read and changed again."""
         self.failures.clear()
         self.refusals.clear()
         self.broken_off.clear()
-
-    def refuse(self, target: str, error: TenantError) -> None:
-        """From now on changes of one object (or the class name of a change) raise an error."""
-        self.refusals[target] = error
+        self.left = None
 
     # ------------------------------------------------------------------------------------------
     # Reads
     # ------------------------------------------------------------------------------------------
 
     def reading[T](
-        self, surface: str, found: Iterable[T], owner: Callable[[T], str], asked: Iterable[str] = ()
+        self,
+        surface: str,
+        found: Iterable[T],
+        owner: Callable[[T], str],
+        asked: Iterable[str] | None = None,
+        unopened: Iterable[Unread] = (),
     ) -> Reading[T]:
-        """What a surface answers: all of it, all but some objects, or nothing."""
-        names = tuple(asked)
+        """What a surface answers: all of it, all but some objects, or nothing.
+
+        Without `asked` it is a listing, which finds out by itself which objects there are.
+        `unopened` are objects that are asked for and could never be read.
+        """
+        names = tuple(asked or ())
         self.asked.append((surface, names))
         items = tuple(found)
         whole = self.failures.get((surface, ""))
         complete = surface not in self.broken_off
         if whole:
+            complete = complete and surface not in POPULATIONS
             return Reading((), (whole,), frozenset({surface}), complete=complete)
-        there = set(names) | {owner(item) for item in items}
         missed = tuple(
             miss
             for (place, name), miss in self.failures.items()
-            if place == surface and name in there
+            if place == surface and (asked is None or name in names)
         )
+        there = {owner(item) for item in items} | set(names)
+        there |= {miss.object_id for miss in missed if not miss.optional}
         lost = {miss.object_id for miss in missed}
         return Reading(
             items=tuple(item for item in items if owner(item) not in lost),
-            unread=missed,
+            unread=(*missed, *(miss for miss in unopened if miss.object_id not in lost)),
             surfaces=frozenset({surface}),
             population=len(there),
             complete=complete,
         )
 
+    def unopened(self, surface: str, owners: Iterable[Mailbox]) -> list[Unread]:
+        """The mailboxes among these that are not in this tenant."""
+        known = {box.id for box in self.boxes}
+        return [
+            Unread(surface, "the mailbox cannot be opened", owner.id, owner.address)
+            for owner in owners
+            if owner.id not in known
+        ]
+
+    async def grants(self) -> Reading[Grants]:
+        self.asked.append((GRANTS, ()))
+        surfaces = frozenset({GRANTS, CREDENTIAL})
+        if shut_out := self.failures.get((CREDENTIAL, "")):
+            return Reading(unread=(shut_out,), surfaces=surfaces)
+        if untold := self.failures.get((GRANTS, "")):
+            return Reading((Grants(),), (untold,), surfaces, population=1)
+        return Reading((self.granted,), surfaces=surfaces, population=1)
+
     async def mailboxes(self, kinds: Collection[str] = ()) -> Reading[Mailbox]:
         found = [box for box in self.boxes if not kinds or box.kind in kinds]
-        return self.reading(MAILBOXES, found, lambda box: box.id)
+        others = {box.id for box in self.boxes if box not in found}
+        seen = self.reading(MAILBOXES, found, lambda box: box.id)
+        unread = tuple(miss for miss in seen.unread if miss.object_id not in others)
+        ignored = len(seen.unread) - len(unread)
+        return replace(seen, unread=unread, population=seen.population - ignored)
 
     async def accounts(self, owners: Sequence[Mailbox]) -> Reading[Account]:
         ids = [box.id for box in owners if box.has_account]
         found = [user for user in self.users if user.id in ids]
-        return self.reading(ACCOUNTS, found, lambda user: user.id, ids)
+        seen = self.reading(ACCOUNTS, found, lambda user: user.id, ids)
+        return seen if seen.blind_to(ACCOUNTS) else replace(seen, population=len(owners))
 
     async def last_sign_ins(self, ids: Sequence[str]) -> Reading[SignIn]:
         found = [entry for entry in self.signed_in if entry.id in ids]
@@ -162,7 +218,15 @@ class FakeTenant:
     async def inbox_rules(self, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
         ids = [box.id for box in owners]
         found = [rule for rule in self.rules if rule.mailbox_id in ids]
-        return self.reading(INBOX_RULES, found, lambda rule: rule.mailbox_id, ids)
+        rootless = [
+            Unread(INBOX_RULES, "it has no Entra account", box.id, box.address)
+            for box in owners
+            if not box.has_account
+        ]
+        unopened = self.unopened(INBOX_RULES, (box for box in owners if box.has_account))
+        return self.reading(
+            INBOX_RULES, found, lambda rule: rule.mailbox_id, ids, (*rootless, *unopened)
+        )
 
     async def hidden_rules(self, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
         ids = [box.id for box in owners]
@@ -180,18 +244,38 @@ class FakeTenant:
             if rule.readable or (rule.mailbox_id, plain_name(rule)) not in in_full
         ]
         found = [rule for rule in (*both, *self.exchange_rules) if rule.mailbox_id in ids]
-        return self.reading(HIDDEN_RULES, found, lambda rule: rule.mailbox_id, ids)
+        unopened = self.unopened(HIDDEN_RULES, owners)
+        return self.reading(HIDDEN_RULES, found, lambda rule: rule.mailbox_id, ids, unopened)
 
     async def rule_folders(self, rules: Sequence[InboxRule]) -> Reading[Folder]:
-        wanted = {(rule.mailbox_id, rule.move_to) for rule in rules}
-        found = [one for one in self.folders if (one.mailbox_id, one.id) in wanted]
-        ids = sorted({rule.mailbox_id for rule in rules})
-        return self.reading(RULE_FOLDERS, found, lambda folder: folder.mailbox_id, ids)
+        """A rule that names a well-known folder itself needs nobody to be asked."""
+        wanted = {
+            (rule.mailbox_id, rule.move_to)
+            for rule in rules
+            if rule.source == "graph" and rule.move_to
+        }
+        named = [
+            Folder(box, target, target, target.lower())
+            for box, target in sorted(wanted)
+            if target.lower() in WELL_KNOWN
+        ]
+        looked_up = sorted(wanted - {(one.mailbox_id, one.id) for one in named})
+        known = {(one.mailbox_id, one.id): one for one in self.folders}
+        found = [known.get(pair, Folder(*pair)) for pair in looked_up]
+        asked = sorted({box for box, _ in looked_up})
+        if not asked:
+            return Reading(tuple(named), surfaces=frozenset({RULE_FOLDERS}), population=len(named))
+        seen = self.reading(RULE_FOLDERS, found, lambda folder: folder.mailbox_id, asked)
+        items = sorted((*named, *seen.items), key=lambda one: (one.mailbox_id, one.id))
+        return replace(
+            seen, items=tuple(items), population=len({rule.mailbox_id for rule in rules})
+        )
 
     async def recipients(self, names: Collection[str]) -> Reading[Recipient]:
         known = {person.name: person for person in self.people}
-        found = [known.get(name, Recipient(name, found=False)) for name in names]
-        return self.reading(RECIPIENTS, found, lambda person: person.name, names)
+        asked = tuple(dict.fromkeys(names))
+        found = [known.get(name, Recipient(name, found=False)) for name in asked]
+        return self.reading(RECIPIENTS, found, lambda person: person.name, asked)
 
     async def accepted_domains(self) -> Reading[AcceptedDomain]:
         return self.reading(DOMAINS, self.domains, lambda domain: domain.name)
@@ -209,18 +293,22 @@ class FakeTenant:
         return self.reading(MAILBOX_AUDIT, self.audits, lambda audit: audit.mailbox.id)
 
     async def organization_audit(self) -> Reading[OrganizationAudit]:
-        unread = tuple(
-            self.failures[place, ""]
-            for place in (ORGANIZATION_AUDIT, UNIFIED_AUDIT_LOG)
-            if (place, "") in self.failures
+        values = {
+            ORGANIZATION_AUDIT: self.organization.audit_disabled,
+            UNIFIED_AUDIT_LOG: self.organization.unified_log,
+        }
+        untold = {
+            place: self.failures.get((place, ""), Unread(place, "it was not told"))
+            for place, value in values.items()
+            if value is None or (place, "") in self.failures
+        }
+        disabled, unified = (None if place in untold else values[place] for place in values)
+        return Reading(
+            (OrganizationAudit(disabled, unified),),
+            tuple(untold.values()),
+            frozenset(values),
+            population=1,
         )
-        blind = {miss.surface for miss in unread}
-        seen = OrganizationAudit(
-            None if ORGANIZATION_AUDIT in blind else self.organization.audit_disabled,
-            None if UNIFIED_AUDIT_LOG in blind else self.organization.unified_log,
-        )
-        surfaces = frozenset({ORGANIZATION_AUDIT, UNIFIED_AUDIT_LOG})
-        return Reading((seen,), unread, surfaces, population=1)
 
     async def audit_bypasses(self) -> Reading[AuditBypass]:
         return self.reading(AUDIT_BYPASS, self.bypasses, lambda bypass: bypass.id)
@@ -230,147 +318,34 @@ class FakeTenant:
     # ------------------------------------------------------------------------------------------
 
     async def apply(self, change: Change) -> Applied:
-        self.raise_refusal(change)
-        match change:
-            case BlockSignIn():
-                return self.block_sign_in(change)
-            case DisableInboxRule():
-                return self.disable_inbox_rule(change)
-            case ClearMailboxForward():
-                return self.clear_forward(change)
-            case ClearAuditBypass():
-                return self.clear_bypass(change)
-            case EnableOrganizationAudit() | EnableUnifiedAuditLog():
-                return self.switch_organization(change)
-            case EnableMailboxAudit() | ResetAuditSet() | RaiseAuditAge():
-                return self.change_audit(change)
-
-    def raise_refusal(self, change: Change) -> None:
-        """Raise what a test wants this change to run into."""
-        for target in (type(change).__name__, *vars_of(change)):
+        for target in (type(change).__name__, *named_by(change)):
             if target in self.refusals:
                 raise self.refusals[target]
+        if "" in named_by(change):
+            raise Refused("the change names no object")
+        return make(self, change)
 
-    def written(self, change: Change, **before: object) -> Applied:
-        """A write that took effect."""
-        self.writes.append(change)
-        return Applied(before)
+    @contextmanager
+    def write(
+        self, change: Change, before: Mapping[str, object], first: bool = True
+    ) -> Iterator[None]:
+        """One single write, the first of a change or a further one.
 
-    def block_sign_in(self, change: BlockSignIn) -> Applied:
-        box = one(box for box in self.boxes if box.guid == change.mailbox_guid)
-        if box.kind not in change.kinds:
-            raise Moot(f"the mailbox is now a {box.kind}")
-        if box.id != change.account_id:
-            raise Moot("the mailbox belongs to another account now")
-        user = one(user for user in self.users if user.id == change.account_id)
-        if user.synced:
-            raise Refused("the account is mastered on-premises", verdict="on-premises")
-        if not user.enabled:
-            return Applied({"accountEnabled": False}, already=True)
-        self.users[self.users.index(user)] = replace(user, enabled=False)
-        return self.written(change, accountEnabled=True)
-
-    def disable_inbox_rule(self, change: DisableInboxRule) -> Applied:
-        rule = one(
-            rule
-            for rule in self.rules
-            if rule.mailbox_id == change.mailbox_id and rule.id == change.rule_id
-        )
-        if rule.read_only:
-            raise Refused("the rule is read-only")
-        if not rule.enabled:
-            return Applied({"isEnabled": False}, already=True)
-        self.rules[self.rules.index(rule)] = replace(rule, enabled=False)
-        return self.written(change, isEnabled=True)
-
-    def clear_forward(self, change: ClearMailboxForward) -> Applied:
-        box = one(box for box in self.boxes if box.guid == change.mailbox_guid)
-        before = {
-            "ForwardingAddress": box.forwarding_address,
-            "ForwardingSmtpAddress": box.forwarding_smtp_address,
-            "DeliverToMailboxAndForward": box.keeps_copy,
-        }
-        if not box.forwarding_address and not box.forwarding_smtp_address:
-            return Applied(before, already=True)
-        self.boxes[self.boxes.index(box)] = replace(
-            box, forwarding_address="", forwarding_smtp_address="", keeps_copy=False
-        )
-        return self.written(change, **before)
-
-    def clear_bypass(self, change: ClearAuditBypass) -> Applied:
-        bypass = one(entry for entry in self.bypasses if entry.id == change.account_guid)
-        if not bypass.bypassed:
-            return Applied({"AuditBypassEnabled": False}, already=True)
-        self.bypasses[self.bypasses.index(bypass)] = replace(bypass, bypassed=False)
-        return self.written(change, AuditBypassEnabled=True)
-
-    def switch_organization(
-        self, change: EnableOrganizationAudit | EnableUnifiedAuditLog
-    ) -> Applied:
-        before = self.organization
-        if isinstance(change, EnableOrganizationAudit):
-            self.organization = replace(before, audit_disabled=False)
-            name, value = "AuditDisabled", before.audit_disabled
-        else:
-            self.organization = replace(before, unified_log=True)
-            name, value = "UnifiedAuditLogIngestionEnabled", before.unified_log
-        if self.organization == before:
-            return Applied({name: value}, already=True)
-        return self.written(change, **{name: value})
-
-    def change_audit(self, change: EnableMailboxAudit | ResetAuditSet | RaiseAuditAge) -> Applied:
-        audit = one(entry for entry in self.audits if entry.mailbox.guid == change.mailbox_guid)
-        before: dict[str, object]
-        match change:
-            case EnableMailboxAudit():
-                after, before = replace(audit, enabled=True), {"AuditEnabled": audit.enabled}
-            case RaiseAuditAge():
-                if audit.age_days is None:
-                    raise Moot("how long records are kept is not known")
-                days = max(audit.age_days, change.days)
-                after, before = replace(audit, age_days=days), {"AuditLogAgeLimit": audit.age_days}
-            case ResetAuditSet():
-                after = reset(audit, change, self.defaults)
-                before = {
-                    f"Audit{name}": sorted(audit.actions[name]) for name in change.logon_types
-                }
-        lacking = not_brought(after, change) if isinstance(change, ResetAuditSet) else []
-        if after == audit and not lacking:
-            return Applied(before, already=True)
-        self.audits[self.audits.index(audit)] = after
-        applied = self.written(change, **before)
-        if lacking:
-            raise Refused(f"the default set does not bring {', '.join(lacking)}")
-        return applied
+        Raises Unavailable before it, or after it took effect: nobody can tell from outside.
+        """
+        if self.left == 0:
+            raise Unavailable("HTTP 503", before)
+        yield
+        self.sent += 1
+        if first:
+            self.writes.append(change)
+        if self.left is not None:
+            self.left -= 1
+            if self.left == 0:
+                raise Unavailable("HTTP 503", before)
 
 
-def one[T](found: Iterable[T]) -> T:
-    """The object that is meant. Raises Gone."""
-    for item in found:
-        return item
-    raise Gone("the object is not there")
-
-
-def vars_of(change: Change) -> list[str]:
-    """The ids a change names."""
+def named_by(change: Change) -> list[str]:
+    """The ids a change goes by."""
     values: list[Any] = [getattr(change, name) for name in type(change).__dataclass_fields__]
     return [value for value in values if isinstance(value, str)]
-
-
-def reset(
-    audit: MailboxAudit, change: ResetAuditSet, defaults: Mapping[str, frozenset[str]]
-) -> MailboxAudit:
-    """As Exchange does it: back to the default list, and out of its hands where more is added."""
-    extras = dict(change.extras)
-    actions = dict(audit.actions)
-    managed = set(audit.default_set)
-    for name in change.logon_types:
-        actions[name] = defaults[name] | set(extras.get(name, ()))
-        managed.discard(name) if extras.get(name) else managed.add(name)
-    return replace(audit, actions=actions, default_set=frozenset(managed))
-
-
-def not_brought(audit: MailboxAudit, change: ResetAuditSet) -> list[str]:
-    """The actions a change expects and some logon type does not audit all the same."""
-    lists = [audit.actions[name] for name in change.logon_types]
-    return [action for action in change.expects if any(action not in held for held in lists)]

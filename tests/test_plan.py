@@ -322,6 +322,20 @@ def test_a_change_that_was_not_made_leaves_its_case_open(
     assert (row.state, left.closed, left.verdict, left.news) == (outcome, None, verdict, news)
 
 
+def test_a_refusal_without_a_known_reason_is_final_at_the_third_time() -> None:
+    case = known().cases[KEY]
+    record = changed(ChangeState.INTENDED, START)
+    refused = Outcome(KEY, "a", record.kind, ChangeState.REFUSED, "HTTP 400", Verdict.REFUSED)
+    verdicts = []
+    for _ in range(3):
+        _, left = conclude(case, [(record, refused)], START)
+        assert left
+        case = left
+        verdicts.append(case.verdict)
+    assert verdicts == [Verdict.EXTERNAL, Verdict.EXTERNAL, Verdict.REFUSED]
+    assert case.news is News.CHANGED
+
+
 def test_what_was_refused_is_not_tried_again_for_a_week() -> None:
     memory = known(verdict=Verdict.PROTECTED, set_aside=START)
     plan = make_plan(situation(memory, now=START + DAY), [finding()])
@@ -390,6 +404,15 @@ def test_an_intent_that_may_no_longer_be_made_is_given_up() -> None:
     memory = replace(known(), changes=(changed(ChangeState.INTENDED, START),))
     plan = make_plan(situation(memory, mode=Mode.ALERT), [finding()])
     assert [row.state for row in plan.records] == [ChangeState.MOOT]
+
+
+def test_an_intent_that_is_only_set_aside_is_kept_for_when_its_time_comes() -> None:
+    record = replace(changed(ChangeState.INTENDED, START), arguments={"mailbox_guid": "as-seen"})
+    memory = replace(known(verdict=Verdict.FAILED, set_aside=START), changes=(record,))
+    plan = make_plan(situation(memory, now=START + DAY), [finding()])
+    assert (plan.act, plan.records) == ((), ())
+    later = make_plan(situation(memory, now=START + 8 * DAY), [finding()])
+    assert [row.arguments for row in later.act] == [{"mailbox_guid": "as-seen"}]
 
 
 # -- the brake ---------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """The JSON document of a run: complete, and small enough for a row when it has to be."""
 
 import json
+from dataclasses import replace
 
 from core.model import Finding, Mode, Reported, RunReport, Severity, Verdict
-from core.report import ROW_LIMIT, bounded, coverage, document
+from core.report import ROW_LIMIT, bounded, coverage, document, share, trace
 from tests.fake_world import START
 
 
@@ -48,6 +49,17 @@ def test_a_document_names_every_finding_with_its_verdict() -> None:
         ("user0@contoso.com", "external", "high"),
         ("user1@contoso.com", "external", "high"),
     ]
+
+
+def test_the_line_for_the_log_has_figures_and_nothing_from_the_tenant() -> None:
+    line = trace(report(2))
+    figures = json.loads(line)
+    assert (figures["coverage"], figures["findings"], figures["blind"]) == (0.8, 2, ["inbox-rules"])
+    assert "contoso" not in line
+
+
+def test_of_nothing_everything_was_read() -> None:
+    assert share(replace(report(0), seen=0, population=0)) == 1.0
 
 
 def test_a_document_of_thousands_fits_a_row_and_says_what_is_missing() -> None:

@@ -359,6 +359,57 @@ async def test_a_reset_that_died_half_way_does_not_forget_the_extra_actions() ->
     assert "UpdateInboxRules" in audit.actions["Owner"]
 
 
+# -- watched from outside ----------------------------------------------------------------------
+
+
+def traces(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    """The lines an alert rule reads."""
+    mark = "exoguard.run "
+    lines = [row.getMessage() for row in caplog.records if row.getMessage().startswith(mark)]
+    return [json.loads(line.removeprefix(mark)) for line in lines]
+
+
+async def test_each_run_leaves_one_line_with_its_figures(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="exoguard")
+    stage = Stage(enforcing(SIGN_IN))
+    await stage.tick()
+    await stage.tick()
+    first, second = traces(caplog)
+    assert (first["guard"], first["status"], first["adopted"]) == (
+        "shared-mailbox-sign-in",
+        "done",
+        True,
+    )
+    assert (first["population"], first["coverage"], first["open"]) == (2, 1.0, 2)
+    assert (second["changes"], second["failed_changes"], second["open"]) == (2, 0, 0)
+    assert "contoso" not in caplog.text
+
+
+async def test_news_that_wait_are_seen_from_outside(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="exoguard")
+    stage = Stage(FORWARDING)
+    stage.alerts.down = True
+    await stage.tick()
+    await stage.tick()
+    first, second = traces(caplog)
+    assert (first["told"], first["oldest_untold_minutes"]) == (False, 0.0)
+    assert (second["told"], second["oldest_untold_minutes"]) == (False, 360.0)
+
+
+async def test_a_run_that_fails_leaves_its_line_too(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="exoguard")
+    stage = Stage(AUDIT)
+    stage.ledger.broken = True
+    with pytest.raises(LedgerError):
+        await stage.tick()
+    async with FakeLedger(stage.clock).claim("other", "r"):
+        pass
+    stage.ledger.broken = False
+    async with stage.ledger.claim("mailbox-audit", "another"):
+        await stage.tick()
+    assert [row["status"] for row in traces(caplog)] == ["failed", "busy"]
+
+
 # -- small things ------------------------------------------------------------------------------
 
 

@@ -37,6 +37,7 @@ CODE = re.compile(r"\bAADSTS(\d{4,9})\b")
 REMEDIES = {
     "90002": "TENANT_ID names a tenant that does not exist",
     "900023": "TENANT_ID is not a tenant id",
+    "700024": "the managed identity's token has expired: restart the app, and check its clock",
     "700016": "the app registration CLIENT_ID does not exist in the tenant TENANT_ID",
     "70021": "the app registration has no federated credential for this managed identity",
     "700211": "the federated credential's issuer is not this tenant's",

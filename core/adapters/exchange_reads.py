@@ -29,7 +29,7 @@ from core.adapters.wire_organization import (
     outbound_policies as joined_policies,
 )
 from core.adapters.wire_rules import exchange_rule
-from core.errors import Gone, Refused, TenantError
+from core.errors import Gone, Refused, TenantError, Unavailable
 from core.tenant import (
     AUDIT_BYPASS,
     DOMAINS,
@@ -76,10 +76,16 @@ async def listing[T](
     *,
     optional: bool = False,
     is_population: bool = False,
+    never_empty: bool = False,
 ) -> Reading[T]:
-    """A Get-* that lists all there is. `is_population`: without it, nothing absent is gone."""
+    """A Get-* that lists all there is. `is_population`: without it, nothing absent is gone.
+
+    `never_empty`: every tenant has some of these, so an empty list is an answer gone wrong.
+    """
     try:
         rows = await exchange.invoke(command.cmdlet, command.parameters, select=command.select)
+        if never_empty and not rows:
+            raise Unavailable(f"{command.cmdlet} listed nobody at all")
     except TenantError as error:
         return blind(surface, error, optional=optional, complete=not is_population)
     items, broken = each(rows, parse)
@@ -250,15 +256,20 @@ async def transport_rules(exchange: Exchange) -> Reading[TransportRule]:
 async def mailbox_audits(exchange: Exchange) -> Reading[MailboxAudit]:
     """Every mailbox with its audit settings."""
     command = Command("Get-Mailbox", ALL, (*MAILBOX_PROPERTIES, *AUDIT_PROPERTIES))
-    found = await listing(exchange, MAILBOX_AUDIT, command, mailbox_audit, is_population=True)
+    found = await listing(
+        exchange, MAILBOX_AUDIT, command, mailbox_audit, is_population=True, never_empty=True
+    )
     return distinct(found, {one.mailbox.id: one for one in found.items})
 
 
 async def audit_bypasses(exchange: Exchange) -> Reading[AuditBypass]:
-    """Every account and whether its actions are left out of all mailbox audit logs."""
+    """Every account and whether its actions are left out of all mailbox audit logs.
+
+    The cmdlet lists everybody, so silence does not mean that nobody is left out.
+    """
     select = ("Guid", "Name", "AuditBypassEnabled")
     command = Command("Get-MailboxAuditBypassAssociation", ALL, select)
-    return await listing(exchange, AUDIT_BYPASS, command, audit_bypass)
+    return await listing(exchange, AUDIT_BYPASS, command, audit_bypass, never_empty=True)
 
 
 async def organization_audit(exchange: Exchange) -> Reading[OrganizationAudit]:

@@ -10,13 +10,18 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from core.adapters import changes, exchange_reads, graph_reads
 from core.adapters.exchange import Exchange
 from core.adapters.graph import Graph
+from core.adapters.unread import unread
+from core.errors import Forbidden, TenantError
 from core.tenant import (
+    CREDENTIAL,
+    GRANTS,
     AcceptedDomain,
     Account,
     Applied,
     AuditBypass,
     Change,
     Folder,
+    Grants,
     InboxRule,
     Mailbox,
     MailboxAudit,
@@ -27,7 +32,14 @@ from core.tenant import (
     RemoteDomain,
     SignIn,
     TransportRule,
+    Unread,
 )
+
+
+def shut_out(error: TenantError) -> Unread:
+    """The app got no token; a refusal is for a person to mend, anything else passes."""
+    permission = "a credential the tenant accepts" if isinstance(error, Forbidden) else ""
+    return Unread(CREDENTIAL, str(error)[:300], permission=permission)
 
 
 class M365:
@@ -45,6 +57,23 @@ class M365:
         self.sleep = sleep
         self.listings: dict[frozenset[str], Reading[Mailbox]] = {}
         self.listing = asyncio.Lock()
+
+    async def grants(self) -> Reading[Grants]:
+        surfaces = frozenset({GRANTS, CREDENTIAL})
+        try:
+            roles = await self.graph.roles()
+        except TenantError as error:
+            return Reading(unread=(shut_out(error),), surfaces=surfaces)
+        try:
+            cmdlets = await self.exchange.cmdlets()
+        except Forbidden as error:
+            if not error.permission:
+                return Reading(unread=(shut_out(error),), surfaces=surfaces)
+            return Reading((Grants(roles, frozenset()),), surfaces=surfaces, population=1)
+        except TenantError as error:
+            miss = unread(GRANTS, error, optional=True)
+            return Reading((Grants(roles),), (miss,), surfaces, population=1)
+        return Reading((Grants(roles, cmdlets),), surfaces=surfaces, population=1)
 
     async def mailboxes(self, kinds: Collection[str] = ()) -> Reading[Mailbox]:
         async with self.listing:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 
+from core.adapters.wire import text
 from core.errors import Forbidden, TenantError
-from core.tenant import Reading, Unread
+from core.tenant import UNIDENTIFIED, Reading, Unread
 
 REASON = 300
+SUBJECT = 200
 
 
 def unread(
@@ -65,11 +67,20 @@ def by_object(
     )
 
 
+def name_of(row: Mapping[str, object]) -> str:
+    """What people may know a row by that could not be understood; "" for nothing."""
+    names = (text(row.get(key), SUBJECT) for key in ("PrimarySmtpAddress", "DisplayName", "Name"))
+    return next((name for name in names if name.strip()), "")
+
+
 def broken_rows(
     surface: str, rows: Iterable[tuple[Mapping[str, object], str]], ids: Iterable[str]
 ) -> tuple[Unread, ...]:
-    """Rows that could not be understood: by their id, or by their place where they have none."""
+    """Rows that could not be understood: by their id, or by their place where they have none.
+
+    People know them by name all the same, where the row tells one.
+    """
     return tuple(
-        unread(surface, reason, object_id or f"unidentified-{number}")
+        unread(surface, reason, object_id or f"{UNIDENTIFIED}{number}", name_of(row))
         for number, ((row, reason), object_id) in enumerate(zip(rows, ids, strict=True), 1)
     )

@@ -24,6 +24,7 @@ FOLDER_ID_LIMIT = 512
 LIST_LIMIT = 1_000
 CONDITIONS_LIMIT = 8 * 1024
 NO_GUID = "00000000-0000-0000-0000-000000000000"
+GUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LOGON_TYPES = ("Admin", "Delegate", "Owner")
 
 TIMESPAN = re.compile(r"(-?)(?:(\d{1,9})\.)?(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.\d{1,7})?")
@@ -80,6 +81,12 @@ def identifier(value: object, limit: int = ID_LIMIT) -> str:
     return "" if not value.isprintable() or " " in value or not value.strip(".") else value
 
 
+def object_id(value: object) -> str:
+    """The id of a directory object. A GUID is the same in either case, so it is joined in one."""
+    found = identifier(value)
+    return found.lower() if GUID.fullmatch(found) else found
+
+
 def truth(value: object) -> bool | None:
     """A boolean, also as a word; None when it is neither."""
     if isinstance(value, bool):
@@ -97,6 +104,20 @@ def listed(value: object) -> Sequence[object]:
     if len(value) > LIST_LIMIT:
         raise ValueError(f"a list of {len(value)} elements")
     return value
+
+
+def apart(value: object) -> Sequence[object]:
+    """Recipients one by one: a list without its nulls, or a string that an export joined.
+
+    Only what is no list is taken apart, since a display name in a list may hold any character. A
+    list of nothing but nulls stays as it is: it had a recipient, and does not say whom.
+    """
+    if isinstance(value, str):
+        plain = not set('"[<') & set(value)
+        joint = r"[,;]" if plain and value.count("@") > 1 else r"(?<=\])\s*[,;]\s*(?=\")"
+        return [part for part in re.split(joint, value) if part.strip()]
+    entries = listed(value)
+    return [entry for entry in entries if entry not in (None, "")] or entries
 
 
 def is_set(value: object) -> bool:
@@ -254,8 +275,8 @@ def address_or_none(row: Row, name: str) -> str:
 
 def mailbox(row: Row) -> Mailbox:
     """A row of Get-Mailbox."""
-    account = identifier(row.get("ExternalDirectoryObjectId"))
-    guid = identifier(row.get("Guid")) or account
+    account = object_id(row.get("ExternalDirectoryObjectId"))
+    guid = object_id(row.get("Guid")) or account
     if not guid:
         raise ValueError("a mailbox without a usable id")
     address = text(row.get("PrimarySmtpAddress"), 512) or text(row.get("UserPrincipalName"), 512)
@@ -273,24 +294,44 @@ def mailbox(row: Row) -> Mailbox:
     )
 
 
+def audit_words(row: Row, name: str) -> frozenset[str] | None:
+    """A list of logon types or actions: null, an empty list and the word None are none of them.
+
+    None when it is not shown, or no list of words: it is not known to be empty.
+    """
+    if name not in row or not all(isinstance(part, str) for part in listed(row[name])):
+        return None
+    return frozenset(word for word in words(row[name]) if word.lower() != "none")
+
+
 def mailbox_audit(row: Row) -> MailboxAudit:
-    """A row of Get-Mailbox with its audit settings."""
+    """A row of Get-Mailbox with its audit settings.
+
+    Logon types whose actions are not known are left out of `actions`: all of them without a
+    DefaultAuditSet, since nobody can say then which were set by hand.
+    """
+    default_set = audit_words(row, "DefaultAuditSet")
+    shown = {kind: audit_words(row, f"Audit{kind}") for kind in LOGON_TYPES}
+    known = {kind: found for kind, found in shown.items() if found is not None}
     return MailboxAudit(
         mailbox=mailbox(row),
         enabled=truth(row.get("AuditEnabled")),
-        default_set=words(row.get("DefaultAuditSet")),
-        actions={kind: words(row.get(f"Audit{kind}")) for kind in LOGON_TYPES},
+        default_set=default_set or frozenset(),
+        actions={} if default_set is None else known,
         age_days=days(row.get("AuditLogAgeLimit")),
         capabilities=words(row.get("PersistedCapabilities")),
     )
 
 
 def account(row: Row) -> Account:
-    """A Graph user, as `$select=id,accountEnabled,...` shows it."""
-    found = identifier(row.get("id"))
+    """A Graph user, as `$select=id,accountEnabled,...` shows it.
+
+    The plans of a licence given a moment ago are not listed yet: then they are unknown, not none.
+    """
+    found = object_id(row.get("id"))
     if not found:
         raise ValueError("a user without a usable id")
-    plans = plan_ids(row.get("assignedPlans"))
+    plans = plan_ids(row.get("assignedPlans") or None)
     licences = row.get("assignedLicenses")
     licensed = bool(plans) or (isinstance(licences, list) and bool(licences))
     if plans is None and not licensed:
@@ -320,7 +361,7 @@ def plan_ids(value: object) -> frozenset[str] | None:
 
 def sign_in(row: Row) -> SignIn:
     """A Graph user's signInActivity: successes only, since anybody can cause failures."""
-    found = identifier(row.get("id"))
+    found = object_id(row.get("id"))
     if not found:
         raise ValueError("a user without a usable id")
     activity = row.get("signInActivity")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from core.adapters.wire import (
     Row,
+    apart,
     identifier,
     is_set,
     listed,
@@ -24,6 +25,7 @@ from core.tenant import (
 )
 
 DOMAIN = re.compile(r"[^\s@/\\:\x00-\x1f]{1,253}")
+FIRST_NAME = re.compile(r"(?i)cn=((?:\\.|[^,\\])+),")
 PROXY = re.compile(r"(?i)(?:smtp|x500|ex|sip|spo):")
 
 RECIPIENT_PROPERTIES = (
@@ -62,13 +64,30 @@ def bare(value: object) -> str:
     return shown[found.end() :].casefold() if (found := PROXY.match(shown)) else shown.casefold()
 
 
+def own_name(path: str) -> str:
+    """An object's own name in its distinguished or canonical name; empty where it is neither.
+
+    `CN=Ann,OU=contoso.com,DC=...` and `forest.example/Hosted Organizations/contoso.com/Ann` are
+    Ann; a comma or slash of the name itself follows a backslash.
+    """
+    path = path.strip()
+    if first := FIRST_NAME.match(path):
+        return re.sub(r"\\(.)", r"\1", first[1])
+    forest, *parts = re.split(r"(?<!\\)/", path)
+    if len(parts) < 2 or not DOMAIN.fullmatch(forest) or "." not in forest:
+        return ""
+    return parts[-1].replace("\\/", "/")
+
+
 def answers_to(row: Row, name: str) -> bool:
     """True when a recipient row is the one that was asked for, and not just what came back.
 
     Exchange lists everyone for an identity it does not understand, so an answer is proof of
-    nothing unless the name stands in it.
+    nothing unless the name stands in it. Of a canonical name an answer only holds the end.
     """
-    wanted = bare(name)
+    wanted, last = bare(name), bare(own_name(name))
+    if last and last in (bare(row.get("Name")), bare(row.get("Identity"))):
+        return True
     return bool(wanted) and any(
         wanted == bare(value) for key in IDENTITIES for value in listed(row.get(key))
     )
@@ -154,15 +173,13 @@ def lowered(value: object) -> frozenset[str]:
 def transport_recipients(value: object) -> tuple[str, ...]:
     """Recipients of a mail-flow rule: a list, one string, or objects that have an address."""
     found = []
-    for part in listed(value):
+    for part in apart(value):
         if isinstance(part, Mapping):
             keys = ("Address", "PrimarySmtpAddress", "SmtpAddress", "Name")
             part = next((part[key] for key in keys if part.get(key)), None)
         if not isinstance(part, str) or not part.strip():
             raise ValueError("a mail-flow rule with a recipient that cannot be read")
-        plain = not set('"[<') & set(part)
-        pieces = re.split(r"[,;]", part) if plain and part.count("@") > 1 else [part]
-        found += [recipient_text(piece.strip()) for piece in pieces if piece.strip()]
+        found += [recipient_text(str(piece).strip()) for piece in apart(part)]
     return tuple(found)
 
 
@@ -188,11 +205,11 @@ def transport_rule(row: Row) -> TransportRule:
 def audit_bypass(row: Row) -> AuditBypass:
     """A row of Get-MailboxAuditBypassAssociation."""
     found = identifier(row.get("Guid"))
-    if not found:
-        raise ValueError("an account without a usable id")
     bypassed = truth(row.get("AuditBypassEnabled"))
     if bypassed is None:
         raise ValueError("an account that does not say whether it is bypassed")
+    if not found:
+        raise ValueError(f"an account without a usable id; AuditBypassEnabled: {bypassed}")
     return AuditBypass(found, text(row.get("Name")), bypassed)
 
 

@@ -7,6 +7,7 @@ from core.adapters.wire import (
     NAME_LIMIT,
     WORD_LIMIT,
     Row,
+    apart,
     canonical,
     identifier,
     is_set,
@@ -82,7 +83,7 @@ EXCHANGE_CONDITIONS = (
 def graph_recipients(value: object) -> tuple[str, ...]:
     """Recipients as strings: the address (which may be an X500 path), else the name."""
     found = []
-    for entry in listed(value):
+    for entry in apart(value):
         holder = entry.get("emailAddress") if isinstance(entry, Mapping) else None
         part = holder if isinstance(holder, Mapping) else {}
         shown = part.get("address") or part.get("name")
@@ -149,7 +150,7 @@ def folder_id(value: object) -> str:
 def exchange_recipients(value: object) -> tuple[str, ...]:
     """Recipient strings as Exchange prints them, e.g. `"Ann" [SMTP:ann@example.org]`."""
     found = []
-    for entry in listed(value):
+    for entry in apart(value):
         if not isinstance(entry, str) or not entry.strip():
             raise ValueError("a rule with a recipient that cannot be read")
         found.append(recipient_text(entry.strip()))

@@ -233,7 +233,7 @@ def rule_forwards(
             yield evidence.unplaced(INBOX_RULES if shown else HIDDEN_RULES, mailbox)
         sendings = tuple(one for one in placed or () if one.target.place is not Place.INSIDE)
         place = hiding_place(rule, folder_of(rule, evidence))
-        if not rule.enabled or kept_by_exchange(rule):
+        if not rule.enabled or (place == "junkemail" and kept_by_exchange(rule)):
             place = ""
         if sendings or place:
             leaves = evidence.leaves(mailbox, [sending.target for sending in sendings])

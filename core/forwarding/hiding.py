@@ -11,8 +11,8 @@ from core.model import Severity
 from core.tenant import InboxRule
 
 # Rules Exchange keeps for itself: junk mail and out-of-office replies.
-JUNK_RULE = "Junk E-Mail Rule"
-OUT_OF_OFFICE = "Microsoft.Exchange.OOF."
+JUNK_RULE = "junk e-mail rule"
+OUT_OF_OFFICE = "microsoft.exchange.oof."
 
 ORDINARY = {
     "deleteditems": "Deleted Items",
@@ -86,8 +86,12 @@ def plain_letters(text: str) -> str:
 
 
 def kept_by_exchange(rule: InboxRule) -> bool:
-    """True for the rules Exchange makes itself, going by the name alone."""
-    return rule.name == JUNK_RULE or rule.name.startswith(OUT_OF_OFFICE)
+    """True for the rules Exchange makes itself, going by the name alone.
+
+    Exchange has spelled the name with a small and with a capital m.
+    """
+    name = rule.name.casefold()
+    return name == JUNK_RULE or name.startswith(OUT_OF_OFFICE)
 
 
 def known_folder(well_known: str, name: str) -> str:

@@ -147,7 +147,7 @@ def guest_origin(address: str) -> str:
     Microsoft Learn (Properties of a B2B guest user): the @ became an underscore, the last one.
     """
     before, mark, _ = address.lower().rpartition(GUEST)
-    local, underscore, domain = before.rpartition("_")
+    local, underscore, domain = before.rpartition("/")[2].rpartition("_")
     return normal_address(f"{local}@{domain}") if mark and underscore else ""
 
 

@@ -7,7 +7,9 @@ over once every rule of Graph has found its twin is hidden from Outlook.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 
+from core.forwarding.hiding import printed_folder
 from core.tenant import InboxRule
 
 type Recipients = Callable[[InboxRule], frozenset[str]]
@@ -31,9 +33,14 @@ def sighted(
     """Every rule of one mailbox once, and who shows it.
 
     `recipients` says whom a rule sends to, in a form that does not depend on who shows it. A rule
-    that only bears the name of a visible one is not that rule.
+    that only bears the name of a visible one is not that rule. A visible rule has one twin: another
+    like it, switched on behind one that is off, say, is hidden.
     """
-    left = [rule for rule in exchange if not any(twins(rule, one, recipients) for one in graph)]
+    left = list(exchange)
+    for one in graph:
+        alike = [rule for rule in left if twins(rule, one, recipients)]
+        if alike:
+            left.remove(min(alike, key=partial(unlikeness, one)))
     for rule in graph:
         twin = None if rule.readable else namesake(rule, left)
         if twin:
@@ -54,6 +61,15 @@ def twins(rule: InboxRule, other: InboxRule, recipients: Recipients) -> bool:
         and plain_name(rule) == plain_name(other)
         and recipients(rule) == recipients(other)
         and bool(rule.delete or rule.move_to) == bool(other.delete or other.move_to)
+    )
+
+
+def unlikeness(rule: InboxRule, other: InboxRule) -> tuple[bool, bool, bool]:
+    """How far a twin differs. Graph's folders cannot be compared: the harmless one is the twin."""
+    return (
+        bool(rule.delete) != bool(other.delete),
+        rule.enabled != other.enabled,
+        bool(printed_folder(other.move_to)),
     )
 
 

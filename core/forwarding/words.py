@@ -81,9 +81,16 @@ def outlook(verdict: Verdict, leaves: Departure, spread: bool) -> Iterator[str]:
         yield "3 or more mailboxes send to the same outside address"
 
 
-def advice(item: RuleForward, safe: bool) -> str:
+def can_be_disabled(item: RuleForward) -> bool:
+    """True for a rule in effect that Graph shows in full, and so can change without harm."""
+    return item.rule.enabled and item.sight is Sight.GRAPH and not item.rule.read_only
+
+
+def advice(item: RuleForward) -> str:
     """What a person can do; Graph cannot change a rule it does not show in full."""
-    if safe and item.sight is Sight.GRAPH and not item.rule.read_only:
+    if not item.rule.enabled:
+        return "It does nothing now. Ask the owner who made it; delete it unless they did."
+    if can_be_disabled(item):
         return "Ask the owner; disable the rule unless they made it. If they did not, reset access."
     identity = item.rule.name if item.rule.source == "graph" else item.rule.id
     command = disable_inbox_rule(item.mailbox.guid, identity.strip())

@@ -50,11 +50,11 @@ CUT = 200
 ORGANIZATION = "organization"
 
 # Default auditing knows these kinds. It does not know rooms, equipment and public folders, and
-# group mailboxes cannot be changed (Microsoft Learn: Manage mailbox auditing).
+# group mailboxes cannot be changed (Microsoft Learn: Manage mailbox auditing). System mailboxes
+# have kinds of their own; their names are nothing to go by, since anybody may be named like them.
 AUDITED = frozenset(
-    {"UserMailbox", "SharedMailbox", "LinkedMailbox", "LegacyMailbox", "TeamMailbox"}
+    {"usermailbox", "sharedmailbox", "linkedmailbox", "legacymailbox", "teammailbox"}
 )
-SYSTEM_NAMES = ("discoverysearchmailbox", "systemmailbox", "federatedemail", "migration.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ async def observe(tenant: Tenant, look: Look) -> Reading[Item]:
 
 def audited(mailbox: Mailbox) -> bool:
     """True for the mailboxes of people and teams that default auditing covers."""
-    return mailbox.kind in AUDITED and not mailbox.name.lower().startswith(SYSTEM_NAMES)
+    return mailbox.kind.lower() in AUDITED
 
 
 def licence_unread(accounts: Reading[Account], audits: Sequence[MailboxAudit]) -> Iterator[Unread]:
@@ -251,7 +251,12 @@ def judge_sets(item: LicensedAudit, terms: Terms) -> Iterator[Finding]:
     if resets:
         yield replace(finding, changes=(reset(audit, resets),))
     elif unknown:
-        yield replace(finding, severity=Severity.LOW, verdict=Verdict.COULD_NOT_TELL)
+        yield replace(
+            finding,
+            severity=Severity.LOW,
+            verdict=Verdict.COULD_NOT_TELL,
+            summary=f"What mailbox {name} audits is not known.",
+        )
     else:
         yield replace(
             finding,

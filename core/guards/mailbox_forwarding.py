@@ -38,6 +38,7 @@ from core.forwarding.words import (
     FORWARDS,
     about,
     advice,
+    can_be_disabled,
     listing,
     outlook,
     recipients_of,
@@ -53,6 +54,7 @@ from core.tenant import (
     MAILBOXES,
     RULE_FOLDERS,
     TRANSPORT_RULES,
+    Change,
     ClearMailboxForward,
     DisableInboxRule,
     Folder,
@@ -155,9 +157,11 @@ def judge(item: Forward, terms: Terms) -> Iterator[Finding]:
         case RuleForward() if not item.rule.readable:
             yield silent(item)
         case RuleForward():
-            yield from judge_rule(item, terms)
+            sent = list(judge_rule(item, terms))
+            yield from sent
             if item.place:
-                yield hides(item)
+                # A rule that is disabled for what it sends no longer hides mail either.
+                yield hides(item, sent[0].changes if sent else ())
         case FlowForward():
             yield from judge_flow(item, terms)
 
@@ -245,7 +249,7 @@ def judge_rule(item: RuleForward, terms: Terms) -> Iterator[Finding]:
         facts += [described(item.place)] if item.place else []
     else:
         facts.append("the rule is disabled")
-    safe = verdict is Verdict.EXTERNAL and item.sight is Sight.GRAPH and not item.rule.read_only
+    safe = verdict is Verdict.EXTERNAL and can_be_disabled(item)
     name = subject_of(item.mailbox)
     yield Finding(
         kind="inbox-rule-forward",
@@ -258,12 +262,12 @@ def judge_rule(item: RuleForward, terms: Terms) -> Iterator[Finding]:
         surfaces=surfaces_behind(item, DOMAINS),
         dangerous=essence(targets),
         changes=(DisableInboxRule(item.mailbox.id, item.rule.id),) if safe else (),
-        advice=advice(item, safe),
+        advice=advice(item),
     )
 
 
-def hides(item: RuleForward) -> Finding:
-    """An inbox rule that takes mail out of sight."""
+def hides(item: RuleForward, changes: tuple[Change, ...]) -> Finding:
+    """An inbox rule that takes mail out of sight, and what is done about it anyway."""
     hidden = item.sight is Sight.HIDDEN
     grave = gravity(item.rule, item.place)
     words = [plain(word, 60) for word in telling_words(item.rule)]
@@ -286,7 +290,8 @@ def hides(item: RuleForward) -> Finding:
         facts=tuple(facts),
         surfaces=surfaces_behind(item, *folder),
         dangerous=json.dumps([item.place, item.rule.conditions], separators=(",", ":")),
-        advice=advice(item, safe=True),
+        changes=changes,
+        advice=advice(item),
     )
 
 

@@ -199,7 +199,8 @@ DEAD = {"servicePlanId": "dead", "capabilityStatus": "Deleted"}
     [
         ({"assignedPlans": [PLAN, DEAD], "assignedLicenses": [{}]}, {"efb87545-963c"}, True),
         ({"assignedPlans": [DEAD], "assignedLicenses": []}, set(), False),
-        ({"assignedPlans": [], "assignedLicenses": [{"skuId": "x"}]}, set(), True),
+        ({"assignedPlans": [], "assignedLicenses": [{"skuId": "x"}]}, None, True),
+        ({"assignedPlans": [DEAD], "assignedLicenses": [{"skuId": "x"}]}, set(), True),
         ({"assignedLicenses": [{"skuId": "x"}]}, None, True),
         ({"assignedPlans": None, "assignedLicenses": [{"skuId": "x"}]}, None, True),
         ({"assignedPlans": "broken", "assignedLicenses": [{"skuId": "x"}]}, None, True),
@@ -228,6 +229,13 @@ def test_an_account_that_does_not_say_is_neither_enabled_nor_disabled(
 def test_only_an_account_that_is_synced_now_is_synced() -> None:
     for value, synced in ((True, True), (False, False), (None, False)):
         assert wire.account({"id": "a", "onPremisesSyncEnabled": value}).synced is synced
+
+
+def test_a_guid_joins_in_either_case_and_any_other_id_stays_as_it_is() -> None:
+    upper = "7C9E6679-7425-40DE-944B-E07FC1F90AE7"
+    assert wire.mailbox({"ExternalDirectoryObjectId": upper}).id == upper.lower()
+    assert wire.account({"id": upper}).id == wire.sign_in({"id": upper}).id == upper.lower()
+    assert wire.account({"id": "User-1"}).id == "User-1"
 
 
 def test_failed_sign_ins_do_not_count() -> None:
@@ -387,7 +395,12 @@ CONTACT = {
 
 @pytest.mark.parametrize(
     "name",
-    ["Partner", "partner", "p@partner.example", "smtp:P@Partner.Example", LEGACY, "/o=old/cn=P"],
+    [
+        *("Partner", "partner", "p@partner.example", "smtp:P@Partner.Example"),
+        *(LEGACY, "/o=old/cn=P"),
+        "EURPR01A001.PROD.OUTLOOK.COM/Hosted Organizations/contoso.example/Partner",
+        "CN=Partner,OU=contoso.example,DC=EURPR01A001",
+    ],
 )
 def test_a_recipient_is_found_by_any_of_its_names(name: str) -> None:
     found = wire_organization.recipient(name, [CONTACT])
@@ -402,8 +415,11 @@ def test_a_recipient_is_found_by_any_of_its_names(name: str) -> None:
         ("Somebody", [CONTACT]),
         ("", [CONTACT]),
         ("smtp:", [CONTACT]),
+        ("forest.example/contoso.example/Sales\\/Partner", [CONTACT]),
+        ("CN=Somebody,OU=Partner", [CONTACT]),
+        ("Sales/Office/Partner", [CONTACT]),
     ],
-    ids=["none", "several", "another", "empty", "prefix"],
+    ids=["none", "several", "another", "empty", "prefix", "slash", "unit", "no forest"],
 )
 def test_an_answer_that_is_not_about_the_name_finds_nobody(name: str, rows: list[Any]) -> None:
     assert wire_organization.recipient(name, rows) == Recipient(name, found=False)
@@ -471,6 +487,29 @@ def test_a_mail_flow_rule_names_everyone_it_sends_to() -> None:
     assert found.blind_copy_to == ("a@evil.example", "b@evil.example")
     assert (found.redirect_to, found.copy_to) == (("c@evil.example",), ("d@evil.example",))
     assert (found.enabled, found.enforced, found.add_to) == (True, False, ())
+
+
+BOB, EVE = '"Bob" [SMTP:bob@contoso.com]', '"Eve, R." [SMTP:eve@evil.example]'
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ([None, EVE, ""], [EVE]),
+        (f"{EVE}; {BOB}", [EVE, BOB]),
+        (f"{EVE},{BOB}", [EVE, BOB]),
+        ("eve@evil.example;bob@contoso.com", ["eve@evil.example", "bob@contoso.com"]),
+        ([f"{EVE},{BOB}"], [f"{EVE},{BOB}"]),
+        (EVE, [EVE]),
+        ("Bob, from home", ["Bob, from home"]),
+        (["", None], ["", None]),
+        (None, []),
+        ("", []),
+    ],
+    ids=repr,
+)
+def test_a_list_holds_nulls_and_a_string_may_hold_a_list(value: Any, found: list[Any]) -> None:
+    assert list(wire.apart(value)) == found
 
 
 def test_a_mail_flow_rule_that_cannot_be_read_is_refused() -> None:

@@ -145,9 +145,10 @@ def test_deleting_is_where_the_mail_goes_whatever_else_the_rule_does() -> None:
     [
         ("Junk E-Mail Rule", True),
         ("Microsoft.Exchange.OOF.InternalSenders.Global", True),
+        ("Junk E-mail Rule", True),
         ("Junk E-mail Rule ", False),
         ("My Junk E-Mail Rule", False),
-        ("microsoft.exchange.oof.", False),
+        ("Microsoft.Exchange.OOFER", False),
     ],
 )
 def test_exchanges_own_rules_are_known_by_their_exact_name(name: str, own: bool) -> None:

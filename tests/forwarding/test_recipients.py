@@ -159,6 +159,8 @@ def test_a_guest_is_the_address_it_came_from() -> None:
     raw = "first_last_gmail.com#EXT#@contoso.onmicrosoft.com"
     assert locate(raw, OWN, {}) == Target(raw, Place.OUTSIDE, "first_last@gmail.com", "guest")
     assert question(raw, OWN) == ""
+    path = f"forest.example/Hosted Organizations/contoso.com/{raw}"
+    assert locate(path, OWN, {}) == Target(path, Place.OUTSIDE, "first_last@gmail.com", "guest")
 
 
 def test_a_guest_name_that_claims_to_come_from_inside_is_looked_up() -> None:

@@ -275,10 +275,11 @@ async def everything(tenant: FakeTenant) -> list[Finding]:
         ("AuditLogMailbox", "x", True),
         ("MonitoringMailbox", "x", True),
         ("GroupMailbox", "x", True),
-        ("UserMailbox", "DiscoverySearchMailbox {D919BA05}", True),
-        ("UserMailbox", "SystemMailbox{bb558c35}", True),
-        ("UserMailbox", "FederatedEmail.4c1f4d8b", True),
-        ("UserMailbox", "Migration.8f3e7716", True),
+        ("usermailbox", "Ann", False),
+        ("DiscoveryMailbox", "DiscoverySearchMailbox {D919BA05}", True),
+        ("UserMailbox", "DiscoverySearchMailbox {D919BA05}", False),
+        ("UserMailbox", "SystemMailbox{bb558c35}", False),
+        ("SharedMailbox", "Migration.8f3e7716", False),
     ],
 )
 async def test_mailboxes_default_auditing_does_not_cover_are_left_alone(

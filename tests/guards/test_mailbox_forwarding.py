@@ -448,6 +448,38 @@ async def test_a_hidden_rule_does_not_pass_under_the_name_of_a_visible_one() -> 
     assert (await only(fake, SWEEP)).severity is Severity.CRITICAL
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+async def test_a_visible_rule_hides_no_second_rule_like_it(reverse: bool) -> None:
+    off = replace(REDIRECT, enabled=False)
+    fake = tenant(rules=(off,))
+    pair = [replace(rule, source="exchange") for rule in (off, REDIRECT)]
+    fake.exchange_rules = pair[::-1] if reverse else pair
+    found = await findings(fake, SWEEP)
+    assert sorted(finding.verdict for finding in found) == [Verdict.DORMANT, Verdict.EXTERNAL]
+    moves = replace(RULE, move_to="Projects")
+    fake = tenant(rules=(moves,))
+    pair = [replace(moves, source="exchange", move_to=to) for to in ("Projects", "RSS Feeds")]
+    fake.exchange_rules = pair[::-1] if reverse else pair
+    assert (await only(fake, SWEEP)).verdict is Verdict.HIDES_MAIL
+
+
+async def test_a_rule_disabled_for_what_it_sends_is_also_put_right_as_one_that_hides() -> None:
+    both = replace(REDIRECT, delete="permanent")
+    sends, hides = await findings(tenant(rules=(both,)))
+    assert sends.changes == hides.changes == (DisableInboxRule("m1", "r1"),)
+    assert (await only(tenant(rules=(replace(RULE, delete="delete"),)))).changes == ()
+    sends, hides = await findings(tenant(rules=(replace(both, read_only=True),)))
+    assert sends.changes == hides.changes == ()
+
+
+async def test_only_what_a_command_is_needed_for_gets_one() -> None:
+    dormant = await only(tenant(rules=(replace(REDIRECT, enabled=False),)))
+    unresolved = await only(tenant(rules=(replace(RULE, redirect_to=("Somebody",)),)))
+    assert "Disable-InboxRule" not in dormant.advice + unresolved.advice
+    assert "does nothing now" in dormant.advice
+    assert "disable the rule" in unresolved.advice
+
+
 async def test_where_graph_could_not_be_asked_a_rule_is_not_called_hidden() -> None:
     fake = tenant(rules=(REDIRECT,))
     fake.fail(INBOX_RULES, "m1")
@@ -466,13 +498,15 @@ async def test_an_allowed_domain_does_not_excuse_a_hidden_rule() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Junk E-Mail Rule", "Microsoft.Exchange.OOF.KnownExternalSenders.Global"]
+    "name", ["Junk E-mail Rule", "Microsoft.Exchange.OOF.KnownExternalSenders.Global"]
 )
-async def test_exchanges_own_rules_are_noise_unless_they_forward(name: str) -> None:
+async def test_exchanges_own_rules_are_noise_unless_they_forward_or_delete(name: str) -> None:
     own = replace(RULE, name=name, source="exchange")
     fake = tenant(rules=(replace(UNREADABLE, name=name),))
-    fake.exchange_rules = [replace(own, delete="delete", conditions="{}")]
+    fake.exchange_rules = [replace(own, move_to="Junk Email", conditions="{}")]
     assert await findings(fake, SWEEP) == []
+    fake.exchange_rules = [replace(own, delete="delete", conditions="{}")]
+    assert (await only(fake, SWEEP)).verdict is Verdict.HIDES_MAIL
     fake.exchange_rules = [replace(own, redirect_to=(EVIL,))]
     assert (await only(fake, SWEEP)).verdict is Verdict.EXTERNAL
 

@@ -110,24 +110,33 @@ def test_what_cannot_be_seen_is_told_with_the_permission_that_is_missing(
 ) -> None:
     run = missing_permissions.run(1, FORWARDING)
     assert run["blind"] == ["inbox-rules", "transport-rules"]
-    blind = {row["subject"]: row for row in run["findings"] if row["kind"] == "blind"}
-    assert "missing: MailboxSettings.Read" in blind["inbox-rules"]["facts"]
-    assert any("Get-TransportRule" in fact for fact in blind["transport-rules"]["facts"])
-    assert {row["severity"] for row in blind.values()} == {"critical"}
+    lacks = {row["subject"]: row for row in run["findings"] if row["kind"] == "permission-missing"}
+    rules, flow = lacks["MailboxSettings.Read"], lacks["Get-TransportRule"]
+    assert "not seen for want of it: inbox rules" in rules["facts"]
+    assert "not seen for want of it: transport rules" in flow["facts"]
+    assert "az ad app permission add" in rules["advice"]
+    assert "infra/exchange-role.ps1" in flow["advice"]
+    assert {row["severity"] for row in lacks.values()} == {"critical"}
 
 
 def test_what_can_be_seen_all_the_same_is_found(missing_permissions: Journey) -> None:
     assert missing_permissions.found(1, SIGN_IN) == {
+        **one("permission-missing", "could-not-tell", "User.EnableDisableAccount.All"),
         **one("sign-in-enabled", "block", "sales"),
         **one("sign-in-enabled", "never", "room-lyon"),
     }
     assert missing_permissions.found(1, FORWARDING) == {
+        **one("permission-missing", "could-not-tell", "MailboxSettings.Read", "Get-TransportRule"),
+        # The same in other words, as a note.
         **one("blind", "could-not-tell", "inbox-rules", "transport-rules"),
         **one("mailbox-forward", "external", "amelia"),
         # Exchange shows the rule in the daily sweep although Graph may not.
         **one("inbox-rule-forward", "external", "felix"),
     }
-    assert missing_permissions.found(1, AUDIT) == one("mailbox-audit-off", "repair", "ben")
+    assert missing_permissions.found(1, AUDIT) == {
+        **one("permission-missing", "could-not-tell", "Set-Mailbox"),
+        **one("mailbox-audit-off", "repair", "ben"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -144,7 +153,7 @@ def test_a_change_that_is_not_permitted_says_what_is_missing_and_says_it_once(
         (change,) = missing_permissions.run(tick, guard)["changes"]
         assert (change["kind"], change["outcome"]) == (kind, "failed")
         assert permission in change["note"]
-    assert [missing_permissions.run(tick, guard)["news"] for tick in (1, 2, 3)] == [1, 1, 0]
+    assert [missing_permissions.run(tick, guard)["news"] for tick in (1, 2, 3)] == [2, 1, 0]
 
 
 def test_without_permission_nothing_is_written(missing_permissions: Journey) -> None:

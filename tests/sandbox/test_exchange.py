@@ -206,6 +206,8 @@ async def test_recipients_are_contacts_and_mailboxes_alike(client: TenantClient)
     contact = await client.rows("Get-Recipient", Identity="partner@outside.example")
     assert contact[0]["ExternalEmailAddress"] == "SMTP:partner@outside.example"
     assert (await client.rows("Get-Recipient", Identity=LEGACY_DN))[0]["Guid"] == MIA_GUID
+    for path in ("forest.example/Hosted Organizations/contoso.example/mia", "CN=mia,OU=contoso"):
+        assert (await client.rows("Get-Recipient", Identity=path))[0]["Guid"] == MIA_GUID
     assert len(await client.rows("Get-Recipient", ResultSize="Unlimited")) == 3
 
 

@@ -1,0 +1,79 @@
+"""The steps every change is made of: look at exactly the object, begin, confirm.
+
+Reads lag behind writes for a while, so a confirmation is asked for several times before it counts
+as missing.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from core.adapters.exchange import Exchange
+from core.adapters.wire import (
+    AUDIT_PROPERTIES,
+    MAILBOX_PROPERTIES,
+    Row,
+    mailbox,
+    mailbox_audit,
+)
+from core.errors import Gone, Unavailable
+from core.tenant import (
+    Mailbox,
+    MailboxAudit,
+)
+
+type Sleep = Callable[[float], Awaitable[None]]
+PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+async def confirm[T](
+    look: Callable[[], Awaitable[T]], settled: Callable[[T], bool], sleep: Sleep
+) -> None:
+    """Look until what was written shows. Raises Unavailable when it does not: the next run will."""
+    for pause in (0.0, *PAUSES):
+        if pause:
+            await sleep(pause)
+        if settled(await look()):
+            return
+    raise Unavailable("the change was sent but does not show yet")
+
+
+@contextmanager
+def begun(before: Mapping[str, object]) -> Iterator[None]:
+    """From the first write on, what cannot be finished now says what was there before."""
+    try:
+        yield
+    except Unavailable as error:
+        raise Unavailable(str(error), before) from error
+
+
+def understood[T](parse: Callable[[Row], T], row: Row) -> T:
+    """A row, or Unavailable: what cannot be understood is not changed."""
+    try:
+        return parse(row)
+    except ValueError as error:
+        raise Unavailable(f"not changed: {error}") from error
+
+
+async def mailbox_row(exchange: Exchange, guid: str) -> tuple[Row, Mailbox]:
+    """One mailbox with its audit settings. Raises Gone, or Unavailable for anybody else's."""
+    rows = await exchange.invoke(
+        "Get-Mailbox", {"Identity": guid}, select=(*MAILBOX_PROPERTIES, *AUDIT_PROPERTIES)
+    )
+    if not rows:
+        raise Gone("the mailbox is gone")
+    found = understood(mailbox, rows[0])
+    if len(rows) > 1 or guid.lower() not in (found.guid.lower(), found.id.lower()):
+        raise Unavailable("Exchange answered with another mailbox than was asked for")
+    return rows[0], found
+
+
+async def read_audit(exchange: Exchange, guid: str) -> MailboxAudit:
+    row, _ = await mailbox_row(exchange, guid)
+    return understood(mailbox_audit, row)
+
+
+async def set_mailbox(exchange: Exchange, found: Mailbox, parameters: Mapping[str, object]) -> None:
+    """Set-Mailbox on exactly this mailbox."""
+    await exchange.invoke(
+        "Set-Mailbox", {"Identity": found.guid, **parameters}, anchor=found.address
+    )

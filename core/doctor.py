@@ -1,0 +1,109 @@
+"""`python -m core.doctor`: what the app needs, what it has, what is missing and what is too much.
+
+    python -m core.doctor --needs    what the enabled guards need; reads settings, asks nobody
+    python -m core.doctor            signs in with the settings and compares
+
+Before the deployment only modes matter, so `--needs` works without any other setting. The exit code
+is 0 when nothing required is missing, 1 when something is, 2 when it could not be found out.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+
+from core.errors import ExoguardError, SettingsError
+from core.model import Duty, Permission
+from core.permissions import excess, grant_command, is_granted, needed, risk
+from core.settings import Settings, all_settings
+from core.tenant import CREDENTIAL, Grants
+from core.wiring import connect
+
+type Say = Callable[[str], object]
+
+
+def every_need(duties: Iterable[Duty]) -> dict[str, tuple[Permission, list[str]]]:
+    """Each permission that is needed, with the guards that need it; required beats optional."""
+    found: dict[str, tuple[Permission, list[str]]] = {}
+    for duty in duties:
+        for permission in needed(duty):
+            known, guards = found.get(permission.name, (permission, []))
+            wanted = known if permission.optional else permission
+            found[permission.name] = (wanted, [*guards, duty.guard.name])
+    return dict(sorted(found.items(), key=lambda item: (item[1][0].service, item[0])))
+
+
+def show_needs(duties: Iterable[Duty], say: Say) -> None:
+    """What has to be granted, for whom, and what it is worth to a thief."""
+    if any(needed(duty) for duty in duties):
+        say("exchange Exchange.ManageAsApp, the app role; what it may do is what follows")
+    for name, (permission, guards) in every_need(duties).items():
+        optional = " (optional)" if permission.optional else ""
+        say(f"{permission.service:<9}{name}{optional}")
+        say(f"         for {', '.join(guards)}; a thief could {risk(permission)}")
+
+
+def examine(duties: Iterable[Duty], grants: Grants, say: Say) -> bool:
+    """Compare; True when everything required is there."""
+    duties = tuple(duties)
+    complete = True
+    for name, (permission, guards) in every_need(duties).items():
+        if is_granted(permission, grants):
+            say(f"ok        {name}")
+            continue
+        complete = complete and permission.optional
+        say(f"{'optional' if permission.optional else 'MISSING':<10}{name}")
+        say(f"          for {', '.join(guards)}: {permission.why}")
+        say(f"          grant it: {grant_command(permission)}")
+    more = excess(duties, grants)
+    for name in (*more.app_roles, *more.cmdlets):
+        say(f"too much  {name}: no enabled guard needs it, take it away")
+    return complete
+
+
+async def compare(settings: Settings, say: Say) -> int:
+    """Sign in, ask, compare."""
+    async with connect(settings) as world:
+        reading = await world.tenant.grants()
+    shut_out = reading.blind_to(CREDENTIAL)
+    if shut_out or not reading.items:
+        say(f"The app cannot sign in: {shut_out.reason if shut_out else 'no answer'}")
+        return 2
+    for miss in reading.unread:
+        say(f"not known {miss.surface}: {miss.reason}")
+    grants = reading.items[0]
+    known = grants.app_roles is not None and grants.cmdlets is not None
+    complete = examine(settings.duties, grants, say)
+    if not known:
+        return 2
+    say("Everything required is there." if complete else "Something required is missing.")
+    return 0 if complete else 1
+
+
+def for_needs(environ: Mapping[str, str]) -> Settings:
+    """The settings with harmless values for what is not known before the deployment."""
+    return Settings.read({**{entry.name: entry.sample for entry in all_settings()}, **environ})
+
+
+def main(arguments: list[str], environ: Mapping[str, str], say: Say) -> int:
+    """The command; `say` takes a line."""
+    parser = argparse.ArgumentParser(prog="python -m core.doctor", description=__doc__)
+    parser.add_argument("--needs", action="store_true", help="only say what is needed")
+    options = parser.parse_args(arguments)
+    try:
+        if options.needs:
+            show_needs(for_needs(environ).duties, say)
+            return 0
+        return asyncio.run(compare(Settings.read(environ), say))
+    except SettingsError as error:
+        for line in str(error).splitlines():
+            say(f"setting   {line}")
+        return 2
+    except ExoguardError as error:
+        say(str(error))
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ, lambda line: sys.stdout.write(line + "\n")))

@@ -1,0 +1,154 @@
+"""What each permission is, what an attacker could do with it, and how it is granted.
+
+Which permission a guard needs stands in its `GUARD`; here is what is true of a permission for all.
+Ids and the permissions that include others are those of Microsoft's permissions reference
+(Microsoft Learn: Microsoft Graph permissions reference).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from core.model import Duty, Mode, Permission, Service
+from core.tenant import Grants
+
+GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
+NO_EXCHANGE = "Exchange.ManageAsApp and an Exchange role"
+
+
+@dataclass(frozen=True, slots=True)
+class AppRole:
+    """A Graph app role: its id, its worth to a thief, and the wider roles that include it."""
+
+    id: str
+    risk: str
+    within: frozenset[str] = frozenset()
+
+
+ALL_USERS = frozenset({"User.ReadWrite.All", "Directory.ReadWrite.All"})
+
+APP_ROLES: Mapping[str, AppRole] = {
+    "User.Read.All": AppRole(
+        "df021288-bdef-4463-88db-98f22de89214",
+        "read every user's profile, licences and account state: a map for phishing",
+        ALL_USERS | {"Directory.Read.All"},
+    ),
+    "User.EnableDisableAccount.All": AppRole(
+        "3011c876-62b7-4ada-afa2-506cbbecc68c",
+        "lock out every user who holds no admin role, or enable accounts that were blocked",
+        ALL_USERS,
+    ),
+    "User.RevokeSessions.All": AppRole(
+        "77f3a031-c388-4f99-b373-dc68676a979e",
+        "sign users out again and again",
+        ALL_USERS,
+    ),
+    "AuditLog.Read.All": AppRole(
+        "b0afded3-3588-46d8-8b3d-9842eff778da",
+        "read who signs in, when and from where",
+    ),
+    "MailboxSettings.Read": AppRole(
+        "40f97065-369a-49f4-947c-6a255697ae91",
+        "read inbox rules and automatic replies: who forwards what, who is away",
+        frozenset({"MailboxSettings.ReadWrite"}),
+    ),
+    "MailboxSettings.ReadWrite": AppRole(
+        "6931bccd-447a-43d1-b442-00a195474933",
+        "add a forwarding rule to any mailbox: the very attack this guard looks for",
+    ),
+    "Domain.Read.All": AppRole(
+        "dbb9058a-0e50-45d7-ae91-66909b5d4664",
+        "read the tenant's domain names",
+        frozenset({"Domain.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}),
+    ),
+    "Mail.ReadBasic.All": AppRole(
+        "693c5e45-0940-467d-9b8a-1022fb9d42ef",
+        "read senders, recipients and subjects of all mail, without bodies or attachments",
+        frozenset({"Mail.Read", "Mail.ReadWrite"}),
+    ),
+}
+
+CMDLET_RISKS: Mapping[str, str] = {
+    "Get-Mailbox": "list every mailbox with its settings",
+    "Get-InboxRule": "read the rules of any mailbox, hidden ones too",
+    "Get-Recipient": "list every recipient and where contacts lead",
+    "Get-AcceptedDomain": "read the tenant's domains",
+    "Get-RemoteDomain": "see to which domains mail may be forwarded",
+    "Get-TransportRule": "read all mail-flow rules: how mail is filtered and who gets copies",
+    "Get-HostedOutboundSpamFilterPolicy": "see whether forwarding is blocked",
+    "Get-HostedOutboundSpamFilterRule": "see for whom forwarding is not blocked",
+    "Get-OrganizationConfig": "read the settings of the organization",
+    "Get-AdminAuditLogConfig": "see whether the unified audit log is on",
+    "Get-MailboxAuditBypassAssociation": "find the accounts whose actions are not recorded",
+    "Set-Mailbox": "remove forwards, and weaken or purge the audit log of any mailbox",
+    "Set-OrganizationConfig": "switch mailbox auditing off for everybody",
+    "Set-AdminAuditLogConfig": "switch the unified audit log off",
+    "Set-MailboxAuditBypassAssociation": "exempt an account from being recorded",
+}
+
+
+def risk(permission: Permission) -> str:
+    """What somebody who stole the app's credential could do with a permission."""
+    if permission.service is Service.GRAPH:
+        return APP_ROLES[permission.name].risk
+    return CMDLET_RISKS[permission.name]
+
+
+def grant_command(permission: Permission) -> str:
+    """The command an administrator runs to grant a permission."""
+    if permission.service is Service.EXCHANGE:
+        return (
+            "pwsh infra/exchange-role.ps1 -AppId <CLIENT_ID> "
+            "-ServicePrincipalObjectId <object id of the enterprise application>"
+        )
+    role = APP_ROLES[permission.name].id
+    return (
+        f"az ad app permission add --id <CLIENT_ID> --api {GRAPH_APP_ID} "
+        f"--api-permissions {role}=Role && az ad app permission admin-consent --id <CLIENT_ID>"
+    )
+
+
+def needed(duty: Duty) -> Iterator[Permission]:
+    """What a guard needs in its mode: nothing when it is off, no writes unless it enforces."""
+    if duty.mode is Mode.OFF:
+        return
+    for permission in duty.guard.permissions:
+        if duty.mode is Mode.ENFORCE or not permission.writes:
+            yield permission
+
+
+def is_granted(permission: Permission, grants: Grants) -> bool:
+    """True unless the permission is known to be missing."""
+    if permission.service is Service.GRAPH:
+        if grants.app_roles is None:
+            return True
+        role = APP_ROLES[permission.name]
+        return not grants.app_roles.isdisjoint({permission.name, *role.within})
+    return grants.cmdlets is None or permission.name in grants.cmdlets
+
+
+def missing(duty: Duty, grants: Grants) -> tuple[Permission, ...]:
+    """What a guard needs and the app does not have."""
+    return tuple(permission for permission in needed(duty) if not is_granted(permission, grants))
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """What the app has and no guard needs: app roles, and cmdlets that change something."""
+
+    app_roles: tuple[str, ...]
+    cmdlets: tuple[str, ...]
+
+
+# Verbs of cmdlets that only look.
+LOOKING = ("Get-", "Test-", "Search-", "Find-", "Resolve-", "Measure-", "Export-")
+
+
+def excess(duties: Iterable[Duty], grants: Grants) -> Excess:
+    """What could be taken away from the app without any guard noticing."""
+    wanted = {permission.name for duty in duties for permission in needed(duty)}
+    roles = grants.app_roles or frozenset()
+    cmdlets = grants.cmdlets or frozenset()
+    return Excess(
+        tuple(sorted(roles - wanted)),
+        tuple(sorted(name for name in cmdlets - wanted if not name.startswith(LOOKING))),
+    )

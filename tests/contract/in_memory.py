@@ -1,0 +1,143 @@
+"""A scene in wire form, as a tenant in memory."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from core.adapters.wire import (
+    LOGON_TYPES,
+    Row,
+    account,
+    each,
+    identifier,
+    listed,
+    mailbox,
+    mailbox_audit,
+    sign_in,
+)
+from core.adapters.wire_organization import (
+    IDENTITIES,
+    accepted_domain,
+    audit_bypass,
+    outbound_policies,
+    recipient,
+    remote_domain,
+    transport_rule,
+    verified_domain,
+)
+from core.adapters.wire_rules import exchange_rule, graph_rule
+from core.forwarding.rule_sight import plain_name
+from core.tenant import (
+    MAILBOX_AUDIT,
+    MAILBOXES,
+    Folder,
+    Grants,
+    InboxRule,
+    OrganizationAudit,
+    Recipient,
+)
+from sandbox.audit import default_actions
+from sandbox.exchange import CMDLETS
+from sandbox.graph import ALL_ROLES
+from sandbox.tenant import Tenant as Wire
+from sandbox.wire import truth
+from tests.fakes import FakeTenant
+
+
+def fake_of(scene: Mapping[str, object]) -> FakeTenant:
+    """The tenant of a scene. Raises ValueError for rows only the real adapters can cope with."""
+    wire = Wire(scene)
+    rules = [
+        graph_rule(owner_id(wire, key), row)
+        for key, rows in wire.graph["messageRules"].items()
+        for row in rows
+        if not truth(row.get("@sandbox.hidden"))
+    ]
+    fake = FakeTenant(
+        granted=Grants(wire.granted("graph", ALL_ROLES), wire.granted("exchange", CMDLETS)),
+        users=[account(row) for row in wire.graph["users"]],
+        signed_in=[sign_in(row) for row in wire.graph["users"]],
+        protected={
+            str(row["id"]) for row in wire.graph["users"] if truth(row.get("@sandbox.protected"))
+        },
+        rules=rules,
+        exchange_rules=list(rules_of_exchange(wire, rules)),
+        folders=[
+            Folder(owner_id(wire, key), row["id"], row["displayName"], row.get("wellKnownName", ""))
+            for key, rows in wire.graph["mailFolders"].items()
+            for row in rows
+        ],
+        people=list(people_of(wire)),
+        remotes=[remote_domain(row) for row in wire.configuration("Get-RemoteDomain")],
+        policies=outbound_policies(
+            wire.configuration("Get-HostedOutboundSpamFilterPolicy"),
+            wire.configuration("Get-HostedOutboundSpamFilterRule"),
+        ),
+        flow=[transport_rule(row) for row in wire.configuration("Get-TransportRule")],
+        organization=OrganizationAudit(
+            switch(wire, "Get-OrganizationConfig", "AuditDisabled"),
+            switch(wire, "Get-AdminAuditLogConfig", "UnifiedAuditLogIngestionEnabled"),
+        ),
+        bypasses=[
+            audit_bypass(row) for row in wire.configuration("Get-MailboxAuditBypassAssociation")
+        ],
+    )
+    add_domains(fake, wire)
+    add_mailboxes(fake, wire.configuration("Get-Mailbox"))
+    return fake
+
+
+def owner_id(wire: Wire, key: str) -> str:
+    """The id of the mailbox that a scene files something under."""
+    (owner,) = wire.find(key)
+    return mailbox(owner.mailbox).id if owner.mailbox else str((owner.user or {})["id"])
+
+
+def switch(wire: Wire, cmdlet: str, name: str) -> bool | None:
+    """One switch of the organisation; None when the scene does not tell it."""
+    (row,) = wire.configuration(cmdlet)
+    value: bool | None = row.get(name)
+    return value
+
+
+def rules_of_exchange(wire: Wire, visible: list[InboxRule]) -> Iterator[InboxRule]:
+    """The rules that Graph does not show, or not in full."""
+    shown = {(one.mailbox_id, plain_name(one)) for one in visible if one.readable}
+    for key, rows in wire.exchange["Get-InboxRule"].items():
+        for row in rows:
+            found = exchange_rule(owner_id(wire, key), row)
+            hidden = truth(row.get("@sandbox.hidden"))
+            if hidden or (found.mailbox_id, plain_name(found)) not in shown:
+                yield found
+
+
+def people_of(wire: Wire) -> Iterator[Recipient]:
+    """Everyone Exchange knows, by every name they answer to."""
+    listed_rows = wire.configuration("Get-Recipient")
+    known = {row.get("PrimarySmtpAddress") for row in listed_rows}
+    boxes = wire.configuration("Get-Mailbox")
+    by_name: dict[str, list[Row]] = {}
+    for row in (*listed_rows, *(row for row in boxes if row["PrimarySmtpAddress"] not in known)):
+        for name in {str(name) for key in IDENTITIES for name in listed(row.get(key)) if name}:
+            by_name.setdefault(name, []).append(row)
+    return (recipient(name, rows) for name, rows in by_name.items())
+
+
+def add_domains(fake: FakeTenant, wire: Wire) -> None:
+    """The domains of Entra and of Exchange, each once."""
+    verified = [verified_domain(row) for row in wire.graph["domains"]]
+    accepted = [accepted_domain(row) for row in wire.configuration("Get-AcceptedDomain")]
+    by_name = {one.name: one for one in (*verified, *accepted) if one}
+    fake.domains += by_name.values()
+
+
+def add_mailboxes(fake: FakeTenant, rows: Sequence[dict[str, Any]]) -> None:
+    """Mailboxes and their audit settings. All of them have the same licence, if any."""
+    fake.boxes, nameless = each(rows, mailbox)
+    fake.audits, unclear = each(rows, mailbox_audit)
+    for surface, broken in ((MAILBOXES, nameless), (MAILBOX_AUDIT, unclear)):
+        for number, (row, reason) in enumerate(broken, 1):
+            fake.fail(surface, identifier(row.get("Guid")) or f"unidentified-{number}", reason)
+    sets = {
+        kind: {frozenset(default_actions(row, kind, False)) for row in rows} for kind in LOGON_TYPES
+    }
+    fake.defaults = {kind: one for kind, (one,) in sets.items()}

@@ -1,0 +1,325 @@
+"""The Tenant port: what every implementation promises of changes, however often they are made."""
+
+from typing import Any
+
+import pytest
+
+from core.errors import Forbidden, Gone, Moot, Refused, TenantError, Unavailable
+from core.tenant import (
+    BlockSignIn,
+    Change,
+    ClearAuditBypass,
+    ClearMailboxForward,
+    DisableInboxRule,
+    EnableMailboxAudit,
+    RaiseAuditAge,
+    Reading,
+    ResetAuditSet,
+    Tenant,
+)
+from tests.adapters.connection import (
+    PERSON,
+    PERSON_GUID,
+    ROOM,
+    ROOM_GUID,
+    mailbox,
+    rule,
+    scene,
+    user,
+)
+from tests.contract.tenants import (
+    BLOCK,
+    EVERY_CHANGE,
+    OPENERS,
+    OWNERS,
+    RESET,
+    WRONG,
+    Open,
+    open_fake,
+    open_sandbox,
+)
+from tests.fake_changes import SESSIONS
+
+NOBODY = "33333333-0000-4000-8000-00000000dead"
+
+
+def steps(change: Change) -> int:
+    """How many single writes a change takes: what is added to a default set is one of its own."""
+    return 1 + len(change.extras) if isinstance(change, ResetAuditSet) else 1
+
+
+def named(value: object) -> str:
+    """A change in the name of a test."""
+    return str(value) if isinstance(value, int) else type(value).__name__
+
+
+EVERY = pytest.mark.parametrize("change", EVERY_CHANGE, ids=named)
+
+
+@pytest.fixture(params=["fake", "m365"])
+def open_tenant(request: pytest.FixtureRequest) -> Open:
+    """Opens a tenant from a scene, on one implementation of the port after the other."""
+    return OPENERS[request.param]
+
+
+async def state(tenant: Tenant) -> list[Reading[Any]]:
+    """All of a tenant that a change can touch."""
+    return [
+        await tenant.accounts(OWNERS),
+        await tenant.inbox_rules(OWNERS),
+        await tenant.mailbox_audits(),
+        await tenant.organization_audit(),
+        await tenant.audit_bypasses(),
+    ]
+
+
+# Made once, made again --------------------------------------------------------------------------
+
+
+@EVERY
+async def test_a_change_is_in_effect_once_and_safe_to_repeat(
+    open_tenant: Open, change: Change
+) -> None:
+    async with open_tenant(scene(**WRONG)) as to:
+        wrong = await state(to.tenant)
+        first = await to.tenant.apply(change)
+        assert not first.already
+        assert first.before
+        written, right = to.written, await state(to.tenant)
+        assert written == steps(change)
+        assert right != wrong
+        second = await to.tenant.apply(change)
+        assert await state(to.tenant) == right
+        if change is not RESET:
+            assert second.already
+            assert to.written == written
+
+
+@EVERY
+async def test_both_tenants_do_the_same(change: Change) -> None:
+    """The fake is worth what it has in common with the real one."""
+    async with open_fake(scene(**WRONG)) as fake, open_sandbox(scene(**WRONG)) as real:
+        assert await state(fake.tenant) == await state(real.tenant)
+        for _ in range(2):
+            assert await fake.tenant.apply(change) == await real.tenant.apply(change)
+            assert await state(fake.tenant) == await state(real.tenant)
+            assert (fake.written, fake.signed_out) == (real.written, real.signed_out)
+
+
+@pytest.mark.parametrize(
+    ("change", "writes"),
+    [(change, writes) for change in EVERY_CHANGE for writes in range(steps(change) + 1)],
+    ids=named,
+)
+async def test_a_change_that_was_cut_off_anywhere_is_completed_by_a_repeat(
+    open_tenant: Open, change: Change, writes: int
+) -> None:
+    async with open_tenant(scene(**WRONG)) as undisturbed:
+        whole = await undisturbed.tenant.apply(change)
+        right = await state(undisturbed.tenant)
+    async with open_tenant(scene(**WRONG)) as to:
+        to.cut_off(writes)
+        with pytest.raises(Unavailable) as caught:
+            await to.tenant.apply(change)
+        to.mend()
+        assert caught.value.before == whole.before
+        assert to.written == writes
+        assert (await state(to.tenant) == right) is (writes == steps(change))
+        repeated = await to.tenant.apply(change)
+        assert repeated.already is (writes == 1 and change is not RESET)
+        assert await state(to.tenant) == right
+
+
+# Not made ---------------------------------------------------------------------------------------
+
+
+@EVERY
+async def test_a_change_without_its_permission_is_refused_and_named(
+    open_tenant: Open, change: Change
+) -> None:
+    async with open_tenant(scene(**WRONG)) as to:
+        to.withhold(type(change).__name__)
+        with pytest.raises(Forbidden) as caught:
+            await to.tenant.apply(change)
+        assert caught.value.permission
+        assert to.written == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        BlockSignIn("", ROOM_GUID, ("RoomMailbox",)),
+        BlockSignIn(ROOM, "", ("RoomMailbox",)),
+        EnableMailboxAudit(""),
+        ResetAuditSet("", ("Owner",)),
+        RaiseAuditAge("", 180),
+        ClearAuditBypass(""),
+        DisableInboxRule("", "R1"),
+        DisableInboxRule(PERSON, ""),
+        ClearMailboxForward(""),
+    ],
+    ids=str,
+)
+async def test_a_change_that_names_no_object_never_means_all_of_them(
+    open_tenant: Open, change: Change
+) -> None:
+    async with open_tenant(scene(**WRONG)) as to:
+        with pytest.raises(TenantError):
+            await to.tenant.apply(change)
+        assert (to.written, to.signed_out) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (BlockSignIn(ROOM, ROOM_GUID, ("SharedMailbox",)), Moot),
+        (BlockSignIn(PERSON, ROOM_GUID, ("RoomMailbox",)), Moot),
+        (BlockSignIn(ROOM, NOBODY, ("RoomMailbox",)), Gone),
+        (EnableMailboxAudit(NOBODY), Gone),
+        (ResetAuditSet(NOBODY, ("Owner",)), Gone),
+        (ClearMailboxForward(NOBODY), Gone),
+        (ClearAuditBypass(NOBODY), Gone),
+        (DisableInboxRule(PERSON, "R9"), Gone),
+        (DisableInboxRule(ROOM, "R1"), Gone),
+        (RaiseAuditAge(PERSON_GUID, 0), Moot),
+        (RaiseAuditAge(PERSON_GUID, -1), Moot),
+    ],
+    ids=str,
+)
+async def test_what_is_no_longer_as_judged_is_left_alone(
+    open_tenant: Open, change: Change, kind: type[TenantError]
+) -> None:
+    async with open_tenant(scene(**WRONG)) as to:
+        with pytest.raises(kind):
+            await to.tenant.apply(change)
+        assert (to.written, to.signed_out) == (0, [])
+
+
+# Sign-in ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "verdict"),
+    [({"@sandbox.protected": True}, "protected"), ({"onPremisesSyncEnabled": True}, "on-premises")],
+)
+async def test_an_account_that_cannot_be_blocked_from_here_says_why(
+    open_tenant: Open, more: dict[str, object], verdict: str
+) -> None:
+    async with open_tenant(scene(graph={"users": [user(ROOM, "room", **more)]})) as to:
+        with pytest.raises(Refused) as caught:
+            await to.tenant.apply(BLOCK)
+        assert caught.value.verdict == verdict
+        assert (to.written, to.signed_out) == (0, [])
+
+
+async def test_an_account_of_unknown_state_is_neither_blocked_nor_called_blocked(
+    open_tenant: Open,
+) -> None:
+    people = {"users": [user(ROOM, "room", accountEnabled=None)]}
+    async with open_tenant(scene(graph=people)) as to:
+        with pytest.raises(Unavailable):
+            await to.tenant.apply(BLOCK)
+        assert to.written == 0
+
+
+async def test_sessions_that_stay_are_a_note_and_no_failure(open_tenant: Open) -> None:
+    async with open_tenant(scene()) as to:
+        to.withhold(SESSIONS)
+        done = await to.tenant.apply(BLOCK)
+        assert "sessions were not revoked" in done.note
+        assert (to.written, to.signed_out) == (1, [])
+
+
+async def test_sessions_are_revoked_even_if_the_account_was_blocked_already(
+    open_tenant: Open,
+) -> None:
+    people = {"users": [user(ROOM, "room", accountEnabled=False)]}
+    async with open_tenant(scene(graph=people)) as to:
+        assert (await to.tenant.apply(BLOCK)).already
+        assert (to.written, to.signed_out) == (0, [ROOM])
+
+
+# Rules and forwards -----------------------------------------------------------------------------
+
+
+async def test_a_rule_that_only_outlook_may_change_is_left_to_it(open_tenant: Open) -> None:
+    rules = {"messageRules": {PERSON: [rule("R1", isReadOnly=True)]}}
+    async with open_tenant(scene(graph=rules)) as to:
+        with pytest.raises(Refused, match="Outlook"):
+            await to.tenant.apply(DisableInboxRule(PERSON, "R1"))
+        assert to.written == 0
+
+
+async def test_a_rule_that_is_off_is_as_wanted_whoever_may_change_it(open_tenant: Open) -> None:
+    rules = {"messageRules": {PERSON: [rule("R1", isReadOnly=True, isEnabled=False)]}}
+    async with open_tenant(scene(graph=rules)) as to:
+        assert (await to.tenant.apply(DisableInboxRule(PERSON, "R1"))).already
+
+
+async def test_a_forward_that_was_removed_is_gone_from_every_listing(open_tenant: Open) -> None:
+    async with open_tenant(scene(**WRONG)) as to:
+        done = await to.tenant.apply(ClearMailboxForward(PERSON_GUID))
+        assert done.before == {
+            "ForwardingAddress": None,
+            "ForwardingSmtpAddress": "smtp:x@evil.example",
+            "DeliverToMailboxAndForward": True,
+        }
+        for box in (
+            (await to.tenant.mailboxes()).items[0],
+            (await to.tenant.mailbox_audits()).items[0].mailbox,
+        ):
+            assert (box.id, box.forwarding_smtp_address, box.keeps_copy) == (PERSON, "", False)
+
+
+# Auditing ---------------------------------------------------------------------------------------
+
+
+def one_mailbox(**more: object) -> dict[str, Any]:
+    """A scene with the person's mailbox alone."""
+    return scene(exchange={"Get-Mailbox": [mailbox(PERSON, PERSON_GUID, "ann", **more)]})
+
+
+async def test_records_are_kept_longer_and_never_shorter(open_tenant: Open) -> None:
+    async with open_tenant(one_mailbox()) as to:
+        done = await to.tenant.apply(RaiseAuditAge(PERSON_GUID, 180))
+        assert done.before == {"AuditLogAgeLimit": "90.00:00:00"}
+        for days in (180, 90, 1):
+            again = await to.tenant.apply(RaiseAuditAge(PERSON_GUID, days))
+            assert again.already
+            assert again.before == {"AuditLogAgeLimit": "180.00:00:00"}
+        assert to.written == 1
+        (audit,) = (await to.tenant.mailbox_audits()).items
+        assert audit.age_days == 180
+
+
+async def test_an_age_limit_that_is_not_understood_is_not_raised(open_tenant: Open) -> None:
+    async with open_tenant(one_mailbox(AuditLogAgeLimit="for ever")) as to:
+        with pytest.raises(Moot):
+            await to.tenant.apply(RaiseAuditAge(PERSON_GUID, 180))
+        assert to.written == 0
+
+
+async def test_logon_types_go_back_to_microsoft_and_extras_stay(open_tenant: Open) -> None:
+    async with open_tenant(scene(**WRONG)) as to:
+        done = await to.tenant.apply(RESET)
+        assert done.before == {
+            "DefaultAuditSet": ["Admin"],
+            "AuditAdmin": ["Update"],
+            "AuditDelegate": ["Update"],
+            "AuditOwner": ["MailboxLogin"],
+        }
+        audit = (await to.tenant.mailbox_audits()).items[0]
+        assert audit.default_set == {"Admin", "Delegate"}
+        assert audit.actions["Owner"] >= {"MailboxLogin", "Update", "MailItemsAccessed"}
+
+
+@pytest.mark.parametrize("extras", [(), (("Owner", ("MailboxLogin",)),)], ids=["plain", "extras"])
+async def test_a_default_set_that_does_not_bring_what_is_expected_is_a_refusal(
+    open_tenant: Open, extras: tuple[tuple[str, tuple[str, ...]], ...]
+) -> None:
+    change = ResetAuditSet(PERSON_GUID, ("Owner",), extras, expects=("MailItemsAccessed",))
+    unlicensed = one_mailbox(PersistedCapabilities=[], DefaultAuditSet=["Admin"])
+    async with open_tenant(unlicensed) as to:
+        for _ in range(2):
+            with pytest.raises(Refused, match="MailItemsAccessed"):
+                await to.tenant.apply(change)

@@ -1,0 +1,229 @@
+"""What each change does to a `FakeTenant`."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from core.adapters.wire import timespan
+from core.errors import Gone, Moot, Refused, Unavailable
+from core.tenant import (
+    Applied,
+    BlockSignIn,
+    Change,
+    ClearAuditBypass,
+    ClearMailboxForward,
+    DisableInboxRule,
+    EnableMailboxAudit,
+    EnableOrganizationAudit,
+    EnableUnifiedAuditLog,
+    MailboxAudit,
+    RaiseAuditAge,
+    ResetAuditSet,
+)
+
+if TYPE_CHECKING:
+    # FakeTenant.apply calls this page, which only needs to know the shape of a FakeTenant.
+    from tests.fakes import FakeTenant
+
+SESSIONS = "sessions"
+"""The target of `FakeTenant.refuse` that keeps sessions from ending, and nothing else."""
+
+
+def make(tenant: "FakeTenant", change: Change) -> Applied:
+    """Make one change, as the port promises it."""
+    match change:
+        case BlockSignIn():
+            return block_sign_in(tenant, change)
+        case DisableInboxRule():
+            return disable_inbox_rule(tenant, change)
+        case ClearMailboxForward():
+            return clear_forward(tenant, change)
+        case ClearAuditBypass():
+            return clear_bypass(tenant, change)
+        case EnableOrganizationAudit() | EnableUnifiedAuditLog():
+            return switch_organization(tenant, change)
+        case EnableMailboxAudit() | ResetAuditSet() | RaiseAuditAge():
+            return change_audit(tenant, change)
+
+
+def block_sign_in(tenant: "FakeTenant", change: BlockSignIn) -> Applied:
+    box = one(box for box in tenant.boxes if box.guid == change.mailbox_guid)
+    if box.kind not in change.kinds:
+        raise Moot(f"the mailbox is now a {box.kind}")
+    if box.id != change.account_id:
+        raise Moot("the mailbox belongs to another account now")
+    user = one(user for user in tenant.users if user.id == change.account_id)
+    if user.synced:
+        raise Refused("the account is mastered on-premises", verdict="on-premises")
+    if user.enabled is None:
+        raise Unavailable("it is not known whether the account is enabled")
+    before = {"accountEnabled": user.enabled}
+    if user.enabled:
+        if user.id in tenant.protected:
+            raise Refused("the account holds a role that protects it", verdict="protected")
+        with tenant.write(change, before):
+            tenant.users[tenant.users.index(user)] = replace(user, enabled=False)
+    note = sign_out(tenant, user.id)
+    return Applied(before, already=not user.enabled, note=note)
+
+
+def sign_out(tenant: "FakeTenant", account_id: str) -> str:
+    """End the sessions of an account, or say why they last."""
+    if SESSIONS in tenant.refusals:
+        return f"sessions were not revoked: {tenant.refusals[SESSIONS]}"
+    tenant.signed_out.append(account_id)
+    return ""
+
+
+def disable_inbox_rule(tenant: "FakeTenant", change: DisableInboxRule) -> Applied:
+    rule = one(
+        rule
+        for rule in tenant.rules
+        if rule.mailbox_id == change.mailbox_id and rule.id == change.rule_id
+    )
+    if not rule.enabled:
+        return Applied({"isEnabled": False}, already=True)
+    if rule.read_only:
+        raise Refused("the rule can only be changed in Outlook")
+    before = {"isEnabled": True}
+    with tenant.write(change, before):
+        tenant.rules[tenant.rules.index(rule)] = replace(rule, enabled=False)
+    return Applied(before)
+
+
+def clear_forward(tenant: "FakeTenant", change: ClearMailboxForward) -> Applied:
+    box = one(box for box in tenant.boxes if box.guid == change.mailbox_guid)
+    before = {
+        "ForwardingAddress": box.forwarding_address or None,
+        "ForwardingSmtpAddress": box.forwarding_smtp_address or None,
+        "DeliverToMailboxAndForward": box.keeps_copy,
+    }
+    if not box.forwarding_address and not box.forwarding_smtp_address:
+        return Applied(before, already=True)
+    cleared = replace(box, forwarding_address="", forwarding_smtp_address="", keeps_copy=False)
+    with tenant.write(change, before):
+        tenant.boxes[tenant.boxes.index(box)] = cleared
+        tenant.audits[:] = [
+            replace(audit, mailbox=cleared) if audit.mailbox == box else audit
+            for audit in tenant.audits
+        ]
+    return Applied(before)
+
+
+def clear_bypass(tenant: "FakeTenant", change: ClearAuditBypass) -> Applied:
+    bypass = one(entry for entry in tenant.bypasses if entry.id == change.account_guid)
+    if not bypass.bypassed:
+        return Applied({"AuditBypassEnabled": False}, already=True)
+    before = {"AuditBypassEnabled": True}
+    with tenant.write(change, before):
+        tenant.bypasses[tenant.bypasses.index(bypass)] = replace(bypass, bypassed=False)
+    return Applied(before)
+
+
+def switch_organization(
+    tenant: "FakeTenant", change: EnableOrganizationAudit | EnableUnifiedAuditLog
+) -> Applied:
+    before = tenant.organization
+    if isinstance(change, EnableOrganizationAudit):
+        after = replace(before, audit_disabled=False)
+        name, value = "AuditDisabled", before.audit_disabled
+    else:
+        after = replace(before, unified_log=True)
+        name, value = "UnifiedAuditLogIngestionEnabled", before.unified_log
+    if value is None:
+        raise Unavailable(f"{name} was not told")
+    if after == before:
+        return Applied({name: value}, already=True)
+    with tenant.write(change, {name: value}):
+        tenant.organization = after
+    return Applied({name: value})
+
+
+# ----------------------------------------------------------------------------------------------
+# Auditing
+# ----------------------------------------------------------------------------------------------
+
+
+def change_audit(
+    tenant: "FakeTenant", change: EnableMailboxAudit | ResetAuditSet | RaiseAuditAge
+) -> Applied:
+    match change:
+        case EnableMailboxAudit():
+            return enable_audit(tenant, change)
+        case ResetAuditSet():
+            return reset_audit_set(tenant, change)
+        case RaiseAuditAge():
+            return raise_audit_age(tenant, change)
+
+
+def audit_of(tenant: "FakeTenant", guid: str) -> MailboxAudit:
+    """The audit settings of a mailbox. Raises Gone."""
+    return one(entry for entry in tenant.audits if entry.mailbox.guid == guid)
+
+
+def enable_audit(tenant: "FakeTenant", change: EnableMailboxAudit) -> Applied:
+    audit = audit_of(tenant, change.mailbox_guid)
+    before = {"AuditEnabled": audit.enabled}
+    if audit.enabled:
+        return Applied(before, already=True)
+    with tenant.write(change, before):
+        tenant.audits[tenant.audits.index(audit)] = replace(audit, enabled=True)
+    return Applied(before)
+
+
+def raise_audit_age(tenant: "FakeTenant", change: RaiseAuditAge) -> Applied:
+    audit = audit_of(tenant, change.mailbox_guid)
+    if audit.age_days is None:
+        raise Moot("how long records are kept is not known")
+    if change.days <= 0:
+        raise Moot("no days at all would purge every record")
+    before = {"AuditLogAgeLimit": timespan(audit.age_days)}
+    if audit.age_days >= change.days:
+        return Applied(before, already=True)
+    with tenant.write(change, before):
+        tenant.audits[tenant.audits.index(audit)] = replace(audit, age_days=float(change.days))
+    return Applied(before)
+
+
+def reset_audit_set(tenant: "FakeTenant", change: ResetAuditSet) -> Applied:
+    """As Exchange does it: back to the default list, and out of its hands where more is added.
+
+    What is added makes a list one that was set by hand, and nobody can tell from such a list
+    that it is finished: with extras the change is always made again.
+    """
+    audit = audit_of(tenant, change.mailbox_guid)
+    before: dict[str, object] = {"DefaultAuditSet": sorted(audit.default_set)}
+    before |= {f"Audit{name}": sorted(held) for name, held in audit.actions.items()}
+    extras = {name: actions for name, actions in change.extras if actions}
+    given_back = replace(
+        audit,
+        actions={**audit.actions, **{name: tenant.defaults[name] for name in change.logon_types}},
+        default_set=audit.default_set | set(change.logon_types),
+    )
+    lacking = not_brought(given_back, change)
+    if given_back == audit and not extras and not lacking:
+        return Applied(before, already=True)
+    place = tenant.audits.index(audit)
+    with tenant.write(change, before):
+        tenant.audits[place] = given_back
+    for name, actions in extras.items():
+        now = tenant.audits[place]
+        added = {**now.actions, name: now.actions[name] | set(actions)}
+        with tenant.write(change, before, first=False):
+            tenant.audits[place] = replace(now, actions=added, default_set=now.default_set - {name})
+    if lacking:
+        raise Refused(f"the default set does not bring {', '.join(lacking)}")
+    return Applied(before)
+
+
+def one[T](found: Iterable[T]) -> T:
+    """The object that is meant. Raises Gone."""
+    for item in found:
+        return item
+    raise Gone("the object is not there")
+
+
+def not_brought(audit: MailboxAudit, change: ResetAuditSet) -> list[str]:
+    """The actions a change expects and some logon type does not audit all the same."""
+    lists = [audit.actions[name] for name in change.logon_types]
+    return [action for action in change.expects if any(action not in held for held in lists)]
