@@ -235,7 +235,7 @@ class OutboundPolicy:
 
 @dataclass(frozen=True, slots=True)
 class TransportRule:
-    """A mail-flow rule of the organisation. `enforced` False: it is only tested, not acted on."""
+    """A mail-flow rule of the organization. `enforced` False: it is only tested, not acted on."""
 
     id: str
     name: str
@@ -266,7 +266,7 @@ class MailboxAudit:
 
 @dataclass(frozen=True, slots=True)
 class OrganizationAudit:
-    """The organisation's two switches: None is "could not tell" (and the reading says why)."""
+    """The organization's two switches: None is "could not tell" (and the reading says why)."""
 
     audit_disabled: bool | None = None
     unified_log: bool | None = None
@@ -308,7 +308,7 @@ class BlockSignIn:
 
 @dataclass(frozen=True, slots=True)
 class EnableOrganizationAudit:
-    """Set the organisation's AuditDisabled to false."""
+    """Set the organization's AuditDisabled to false."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,15 @@ class Demo:
                 await asyncio.sleep(POLL)
         raise ExoguardError(f"{address} did not end within {PATIENCE:.0f} s")
 
+    def signed_in(self) -> None:
+        """How the app came to its tokens: there is no secret in its settings."""
+        counts = self.box.counts
+        self.show.say(
+            f"Signed in without a secret: {counts['msi']} tokens of the managed identity vouched "
+            f"for {counts['entra']} tokens of the app; then {counts['graph']} requests to Graph "
+            f"and {counts['exchange']} to Exchange."
+        )
+
     def addresses(self, local: str) -> None:
         """Where everything is, and what to try."""
         key, master = self.host.keys.function, self.host.keys.master
@@ -197,6 +206,7 @@ async def demonstrate(once: bool) -> None:
         )
         await demo.attack()
         show.writes(box.writes, names_of(box.tenant.scene))
+        demo.signed_in()
         if not once:
             local = await stack.enter_async_context(page(demo.reports, box))
             demo.addresses(local)

@@ -1,4 +1,4 @@
-"""The directory side of Graph: users, domains, the organisation and its licences."""
+"""The directory side of Graph: users, domains, the organization and its licences."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -262,7 +262,7 @@ def revoke_sessions(tenant: Tenant, call: Call, key: str) -> Answer:
 
 
 def licence_details(tenant: Tenant, call: Call, key: str) -> Answer:
-    """`GET /users/{id}/licenseDetails`: the scene's, or what the organisation's SKUs say."""
+    """`GET /users/{id}/licenseDetails`: the scene's, or what the organization's SKUs say."""
     owner, user = user_of(tenant, key)
     rows = owner.licences
     if rows is None:
@@ -274,7 +274,7 @@ def licence_details(tenant: Tenant, call: Call, key: str) -> Answer:
     return Answer(200, {"@odata.context": where, "value": [shown(row) for row in rows]})
 
 
-# The organisation -------------------------------------------------------------------------------
+# The organization -------------------------------------------------------------------------------
 
 
 def collection(tenant: Tenant, call: Call) -> Answer:

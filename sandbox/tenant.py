@@ -279,7 +279,7 @@ class Tenant:
 
     @property
     def tenant_id(self) -> str:
-        """The organisation's id in the scene, or the sandbox's own."""
+        """The organization's id in the scene, or the sandbox's own."""
         for organization in self.graph["organization"]:
             try:
                 return str(UUID(str(organization.get("id"))))

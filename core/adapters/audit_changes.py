@@ -159,7 +159,7 @@ async def clear_audit_bypass(exchange: Exchange, change: ClearAuditBypass, sleep
 
 
 async def read_switch(exchange: Exchange, cmdlet: str, name: str) -> bool:
-    """One boolean of the organisation. Raises Unavailable when it is not told."""
+    """One boolean of the organization. Raises Unavailable when it is not told."""
     rows = await exchange.invoke(cmdlet, {}, select=(name,))
     value = truth(rows[0].get(name)) if len(rows) == 1 else None
     if value is None:
@@ -170,7 +170,7 @@ async def read_switch(exchange: Exchange, cmdlet: str, name: str) -> bool:
 async def switch_organization(
     exchange: Exchange, change: EnableOrganizationAudit | EnableUnifiedAuditLog, sleep: Sleep
 ) -> Applied:
-    """Switch auditing of mailboxes, or the unified audit log, on for the organisation.
+    """Switch auditing of mailboxes, or the unified audit log, on for the organization.
 
     The unified log takes up to an hour to show it (Microsoft Learn: "Turn auditing on or off"), so
     for that one look is enough, and silence is no failure.

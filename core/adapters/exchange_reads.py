@@ -243,7 +243,7 @@ async def outbound_policies(exchange: Exchange) -> Reading[OutboundPolicy]:
 
 
 async def transport_rules(exchange: Exchange) -> Reading[TransportRule]:
-    """The mail-flow rules of the organisation."""
+    """The mail-flow rules of the organization."""
     command = Command("Get-TransportRule", ALL)
     return await listing(exchange, TRANSPORT_RULES, command, transport_rule)
 
@@ -273,7 +273,7 @@ async def audit_bypasses(exchange: Exchange) -> Reading[AuditBypass]:
 
 
 async def organization_audit(exchange: Exchange) -> Reading[OrganizationAudit]:
-    """The organisation's two switches, each of which may be unreadable by itself."""
+    """The organization's two switches, each of which may be unreadable by itself."""
     disabled, no_disabled = await switch(
         exchange, "Get-OrganizationConfig", "AuditDisabled", ORGANIZATION_AUDIT
     )

@@ -1,4 +1,4 @@
-"""Every way a mailbox or the organisation passes mail on, put together from what was read. Pure.
+"""Every way a mailbox or the organization passes mail on, put together from what was read. Pure.
 
 Graph leaves out hidden rules and shows some without their actions; Exchange shows all of them, one
 slow call a mailbox. Here both views become one, recipients find their place, and what could not be
@@ -78,7 +78,7 @@ class RuleForward:
 
 @dataclass(frozen=True, slots=True)
 class FlowForward:
-    """A mail-flow rule of the organisation that adds or replaces recipients."""
+    """A mail-flow rule of the organization that adds or replaces recipients."""
 
     rule: TransportRule
     sendings: tuple[Sending, ...]

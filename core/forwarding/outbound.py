@@ -27,7 +27,7 @@ MODES = {
 }
 GRAVEST_FIRST = tuple(Departure)
 WORDS = {
-    Departure.LEAVES: "nothing stops this mail: it leaves the organisation",
+    Departure.LEAVES: "nothing stops this mail: it leaves the organization",
     Departure.UNKNOWN: "whether this mail leaves is not known",
     Departure.NOT_PINNED: (
         "automatic forwarding is set to Automatic: blocked today, but not pinned"

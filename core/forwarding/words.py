@@ -31,10 +31,10 @@ FORWARDS = {
     Verdict.UNRESOLVED: "forwards mail to somebody who cannot be identified",
 }
 FLOWS = {
-    Verdict.EXTERNAL: "sends mail of the organisation to the outside",
-    Verdict.KEEP: "sends mail of the organisation to an allowed domain outside",
-    Verdict.DORMANT: "would send mail of the organisation to the outside, but is not in effect",
-    Verdict.UNRESOLVED: "sends mail of the organisation to somebody who cannot be identified",
+    Verdict.EXTERNAL: "sends mail of the organization to the outside",
+    Verdict.KEEP: "sends mail of the organization to an allowed domain outside",
+    Verdict.DORMANT: "would send mail of the organization to the outside, but is not in effect",
+    Verdict.UNRESOLVED: "sends mail of the organization to somebody who cannot be identified",
 }
 DELETES_RULES = "Any such command deletes the client-side rules of the mailbox."
 

@@ -1,6 +1,6 @@
 """The threat: somebody works in mailboxes and leaves no record.
 
-Auditing can be switched off for the organisation, for one mailbox, for single actions, or for
+Auditing can be switched off for the organization, for one mailbox, for single actions, or for
 everything one account does. An intruder who does that first reads, sends and deletes unseen, and
 afterwards nobody can say which mail was taken; what was never recorded cannot be recovered.
 """
@@ -69,7 +69,7 @@ type Item = LicensedAudit | OrganizationAudit | AuditBypass
 
 
 async def observe(tenant: Tenant, look: Look) -> Reading[Item]:
-    """The switches of the organisation, every mailbox's settings, and who bypasses them."""
+    """The switches of the organization, every mailbox's settings, and who bypasses them."""
     organization = await tenant.organization_audit()
     bypasses = await tenant.audit_bypasses()
     audits = await tenant.mailbox_audits()

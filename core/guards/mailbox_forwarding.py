@@ -2,7 +2,7 @@
 
 Whoever got into a mailbox once sets a forward or an inbox rule and keeps reading after the password
 was changed; another rule takes warnings and replies out of sight while invoices are redirected. A
-mail-flow rule does the same for the whole organisation.
+mail-flow rule does the same for the whole organization.
 """
 
 import json
@@ -317,7 +317,7 @@ def silent(item: RuleForward) -> Finding:
 
 
 def judge_flow(item: FlowForward, terms: Terms) -> Iterator[Finding]:
-    """A mail-flow rule of the organisation."""
+    """A mail-flow rule of the organization."""
     targets = [sending.target for sending in item.sendings]
     verdict = conclusion(targets, terms)
     acts = item.rule.enabled and item.rule.enforced
@@ -344,7 +344,7 @@ def judge_flow(item: FlowForward, terms: Terms) -> Iterator[Finding]:
         facts=tuple(facts),
         surfaces=(TRANSPORT_RULES, DOMAINS),
         dangerous=essence(targets),
-        advice="It applies to the whole organisation: find out who made it, and disable it in "
+        advice="It applies to the whole organization: find out who made it, and disable it in "
         "the Exchange admin center unless somebody answers for it.",
     )
 

@@ -93,7 +93,7 @@ def owner_id(wire: Wire, key: str) -> str:
 
 
 def switch(wire: Wire, cmdlet: str, name: str) -> bool | None:
-    """One switch of the organisation; None when the scene does not tell it."""
+    """One switch of the organization; None when the scene does not tell it."""
     (row,) = wire.configuration(cmdlet)
     value: bool | None = row.get(name)
     return value

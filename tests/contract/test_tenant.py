@@ -341,7 +341,7 @@ async def test_what_only_adds_detail_is_optional(open_tenant: Open) -> None:
             assert reading.complete
 
 
-async def test_each_switch_of_the_organisation_may_be_unreadable_by_itself(
+async def test_each_switch_of_the_organization_may_be_unreadable_by_itself(
     open_tenant: Open,
 ) -> None:
     async with open_tenant(scene()) as to:

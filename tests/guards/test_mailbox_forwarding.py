@@ -346,7 +346,7 @@ async def test_facts_are_bounded_and_in_an_order_that_stays() -> None:
 @pytest.mark.parametrize(
     ("mode", "severity", "words"),
     [
-        ("On", Severity.HIGH, "it leaves the organisation"),
+        ("On", Severity.HIGH, "it leaves the organization"),
         ("Off", Severity.MEDIUM, "stopped before it leaves"),
         ("Automatic", Severity.HIGH, "blocked today, but not pinned"),
         ("", Severity.HIGH, "is not known"),

@@ -511,7 +511,7 @@ async def test_a_write_is_noted_with_its_identity_and_body(client: TenantClient)
     ]
 
 
-# The organisation -------------------------------------------------------------------------------
+# The organization -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -345,7 +345,7 @@ async def test_the_fifth_request_at_once_to_a_mailbox_is_throttled(start: Start)
     assert (refused.code, refused.headers["Retry-After"]) == ("ApplicationThrottled", "1")
 
 
-async def test_the_organisation_its_domains_and_licences_are_listed(client: TenantClient) -> None:
+async def test_the_organization_its_domains_and_licences_are_listed(client: TenantClient) -> None:
     domains = (await client.get("/domains")).body["value"]
     assert [domain["id"] for domain in domains] == ["contoso.example"]
     assert (await client.get("/organization")).body["value"][0]["displayName"] == "Contoso"
