@@ -6,12 +6,12 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON := .venv/bin/python
-TYPED = core sandbox tests $(wildcard function_app.py)
+TYPED = core sandbox tests tools $(wildcard function_app.py)
 
-.PHONY: help setup ready run test check lint format clean
+.PHONY: help setup ready run test check lint infra-check format clean
 
 help: ## List what can be made
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 setup: ## Install everything the project needs into .venv and .tools
 	@tools/setup.sh
@@ -23,7 +23,7 @@ ready:
 run: ready ## Play the demo against a tenant on this machine (ARGS=--once to end after one round)
 	@$(PYTHON) -m sandbox demo $(ARGS)
 
-test: lint ## Lint, types, import contracts and all tests
+test: lint infra-check ## Lint, types, import contracts, infrastructure and all tests
 	@echo "==> pytest: the tests"
 	@$(PYTHON) -m pytest $(ARGS)
 
@@ -38,6 +38,10 @@ lint: ready ## Lint, format, types and import contracts
 	@$(PYTHON) -m mypy $(TYPED)
 	@echo "==> lint-imports: which module may import which"
 	@.venv/bin/lint-imports
+
+infra-check: ready ## Bicep, queries and security of infra/, without Azure
+	@echo "==> infra-check: Bicep, queries, security"
+	@$(PYTHON) -m tools.infra_check
 
 format: ready ## Put the layout of all files in order
 	@$(PYTHON) -m ruff check --fix .

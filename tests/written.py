@@ -1,17 +1,34 @@
-"""Tables in the documentation that are written from the code: `python -m tests.written`.
+"""Tables in documents and scripts that are written from the code: `python -m tests.written`.
 
 One fact has one place. `tests/test_docs.py` fails when a table is not what the code says.
 """
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from core.catalog import CATALOG
-from core.model import Duty, Permission
+from core.model import Duty, Mode, Permission, Service
+from core.permissions import risk
 from core.settings import all_settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# What the adapters send with each cmdlet that reads. `tests/infra` records them at it.
+READS: Mapping[str, tuple[str, ...]] = {
+    "Get-AcceptedDomain": (),
+    "Get-AdminAuditLogConfig": (),
+    "Get-HostedOutboundSpamFilterPolicy": (),
+    "Get-HostedOutboundSpamFilterRule": (),
+    "Get-InboxRule": ("Mailbox", "IncludeHidden", "ResultSize"),
+    "Get-Mailbox": ("Identity", "RecipientTypeDetails", "ResultSize"),
+    "Get-MailboxAuditBypassAssociation": ("Identity", "ResultSize"),
+    "Get-OrganizationConfig": (),
+    "Get-Recipient": ("Identity", "ResultSize"),
+    "Get-RemoteDomain": (),
+    "Get-TransportRule": ("ResultSize",),
+}
 
 
 def row(*cells: str) -> str:
@@ -54,6 +71,23 @@ def permissions(duty: Duty) -> str:
     return table(("in", "permission or cmdlet", "needed", "why"), rows)
 
 
+def every_permission() -> str:
+    """Guard by permission, with its worth to a thief."""
+    rows = [
+        row(
+            f"`{duty.guard.name}`",
+            f"`{entry.name}`" + (f" ({', '.join(entry.parameters)})" if entry.parameters else ""),
+            ("to enforce" if entry.writes else "to look")
+            + (", optional" if entry.optional else ""),
+            entry.why,
+            risk(entry),
+        )
+        for duty in CATALOG
+        for entry in duty.guard.permissions
+    ]
+    return table(("guard", "permission", "needed", "why", "what a thief could do"), rows)
+
+
 def settings() -> str:
     """Every setting in a line."""
     rows = [
@@ -75,12 +109,36 @@ def sample() -> str:
     return json.dumps({"IsEncrypted": False, "Values": values}, indent=2) + "\n"
 
 
+def cmdlets() -> str:
+    """What `infra/exchange-role.ps1` may grant, as JSON that PowerShell reads."""
+    entries = [
+        {
+            "guard": duty.guard.name,
+            "cmdlet": entry.name,
+            "writes": entry.writes,
+            "optional": entry.optional,
+            "parameters": entry.parameters if entry.writes else READS[entry.name],
+        }
+        for duty in CATALOG
+        for entry in duty.guard.permissions
+        if entry.service is Service.EXCHANGE
+    ]
+    guards = json.dumps([duty.guard.name for duty in CATALOG])
+    enforcing = json.dumps([duty.guard.name for duty in CATALOG if duty.mode is Mode.ENFORCE])
+    lines = ",\n".join(f"  {json.dumps(entry)}" for entry in entries)
+    lines = lines.replace(', "parameters"', ',\n   "parameters"')
+    document = f'{{"guards": {guards},\n "enforcing": {enforcing},\n "entries": [\n{lines}\n ]}}'
+    return f"#>\n$Catalog = @'\n{document}\n'@ | ConvertFrom-Json\n<#"
+
+
 def tables() -> dict[Path, dict[str, str]]:
     """The tables of each document by name."""
     guards = {f"permissions {duty.guard.name}": permissions(duty) for duty in CATALOG}
     return {
         ROOT / "docs" / "guards.md": {"overview": overview(), **guards},
         ROOT / "docs" / "settings.md": {"settings": settings()},
+        ROOT / "docs" / "permissions.md": {"permissions": every_permission()},
+        ROOT / "infra" / "exchange-role.ps1": {"cmdlets": cmdlets()},
     }
 
 

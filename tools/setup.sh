@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Puts everything the project needs beside it: packages in .venv, Azurite in .tools.
+# Puts everything the project needs beside it: packages in .venv, Azurite and the checkers of infra/
+# in .tools.
 # Run it again at any time: a step whose input has not changed is skipped. With --quiet it says
 # nothing when there is nothing to do.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 AZURITE=3.35.0
+KUSTO=12.4.1
+AZMCP=2.0.5
 VENV=.venv
 TOOLS=.tools
 LOG=$TOOLS/setup.log
@@ -93,14 +96,46 @@ install_azurite() {
         return
     fi
     step "installing Azurite $AZURITE, the storage emulator, with the Node of $VENV"
+    npm_install "$TOOLS" "azurite@$AZURITE"
+    mark_done azurite "$AZURITE"
+}
+
+# Installs npm packages into a folder, with the Node of the project.
+npm_install() {
+    local folder=$1
+    shift
     # The cache is kept out of the home directory, which may be missing or another user's. Node has
     # certificates of its own; the system's are added, because a company's proxy may need them.
     PATH="$PWD/$VENV/bin:$PATH" NPM_CONFIG_CACHE="$PWD/$TOOLS/npm" \
         NPM_CONFIG_UPDATE_NOTIFIER=false NODE_EXTRA_CA_CERTS="$(certificates)" \
-        quietly "$VENV/bin/npm" install --prefix "$TOOLS" --ignore-scripts --no-audit --no-fund \
-        --no-save --no-package-lock --loglevel error "azurite@$AZURITE"
+        quietly "$VENV/bin/npm" install --prefix "$folder" --ignore-scripts --no-audit --no-fund \
+        --no-save --no-package-lock --loglevel error "$@"
     rm -rf "$TOOLS/npm"
-    mark_done azurite "$AZURITE"
+}
+
+# checkov and pycep apart from the project's packages, whose versions they would change; Kusto's
+# language service; and azmcp, which carries Azure's resource types.
+install_checkers() {
+    local made_from
+    local packages=("@kusto/language-service-next@$KUSTO")
+    made_from="$KUSTO $AZMCP $(print_of tools/infra-requirements.txt)"
+    if is_done infra "$made_from" && [[ -x $TOOLS/infra/venv/bin/checkov ]]; then
+        return
+    fi
+    step "installing the checkers of infra/: checkov, pycep, Kusto, Azure's types (half a minute)"
+    rm -rf "$TOOLS/infra"
+    quietly "$VENV/bin/python" -m venv "$TOOLS/infra/venv"
+    quietly "$TOOLS/infra/venv/bin/python" -m pip install --disable-pip-version-check --no-input \
+        --progress-bar off --no-deps -r tools/infra-requirements.txt
+    if [[ $(uname -sm) == "Linux x86_64" ]]; then
+        packages+=("@azure/mcp-linux-x64@$AZMCP")
+    else
+        say "azmcp is installed on Linux x86_64 only: make infra-check will say what it cannot check"
+    fi
+    npm_install "$TOOLS/infra" "${packages[@]}"
+    # npm leaves the program without the right to be run, as it does not run install scripts.
+    find "$TOOLS/infra/node_modules" -name azmcp -type f -exec chmod +x {} +
+    mark_done infra "$made_from"
 }
 
 certificates() {
@@ -119,6 +154,7 @@ mkdir -p "$TOOLS"
 make_venv
 install_packages
 install_azurite
+install_checkers
 if [[ $work_done == yes ]]; then
     say "ready"
 elif [[ ${1:-} != --quiet ]]; then

@@ -1,0 +1,179 @@
+// The function app on the Flex Consumption plan, and every setting it has.
+param name string
+param planName string
+param location string
+param tags object
+param identityName string
+param clientId string
+param cloud string
+param hostAccountName string
+param packageContainer string
+param stateAccountName string
+param stateTable string
+param webhookSecretUri string
+param insightsName string
+
+@description('Guards by name: mode, schedule, limit, limitPercent.')
+param guards object
+
+@description('Settings chosen for this deployment by name; what is missing or empty has its default.')
+param settings object
+
+@description('Address ranges that may call the HTTP routes; none: nobody may.')
+param allowedCidrs array
+
+@description('Address ranges that may deploy; none: anywhere, signed in with Entra.')
+param deploymentCidrs array
+
+@description('The subnet the app reaches out from; empty: none.')
+param subnetId string
+
+func chosen(given object, setting string, fallback string) string => empty(given[?setting]) ? fallback : string(given[?setting])
+
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: identityName
+}
+
+resource host 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+  name: hostAccountName
+}
+
+resource state 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+  name: stateAccountName
+}
+
+resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: insightsName
+}
+
+// All settings of the app: the host's own first, then those of core/settings.py.
+var appSettings = {
+  AzureWebJobsStorage__credential: 'managedidentity'
+  AzureWebJobsStorage__clientId: identity.properties.clientId
+  AzureWebJobsStorage__blobServiceUri: host.properties.primaryEndpoints.blob
+  AzureWebJobsStorage__queueServiceUri: host.properties.primaryEndpoints.queue
+  APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.properties.clientId};Authorization=AAD'
+  TENANT_ID: tenant().tenantId
+  CLIENT_ID: clientId
+  MANAGED_IDENTITY_CLIENT_ID: identity.properties.clientId
+  CLOUD: cloud
+  TEAMS_WEBHOOK_URL: '@Microsoft.KeyVault(SecretUri=${webhookSecretUri})'
+  WEBHOOK_HOSTS: chosen(settings, 'WEBHOOK_HOSTS', '')
+  STATE_TABLE_ENDPOINT: state.properties.primaryEndpoints.table
+  STATE_TABLE: stateTable
+  RESOURCE_MAILBOX_KINDS: chosen(settings, 'RESOURCE_MAILBOX_KINDS', 'SharedMailbox,RoomMailbox,EquipmentMailbox,SchedulingMailbox')
+  LICENSED_MAILBOXES: chosen(settings, 'LICENSED_MAILBOXES', 'alert')
+  RECENT_SIGN_IN_DAYS: chosen(settings, 'RECENT_SIGN_IN_DAYS', '30')
+  AUDIT_LOG_AGE_DAYS: chosen(settings, 'AUDIT_LOG_AGE_DAYS', '180')
+  MAIL_ITEMS_ACCESSED: chosen(settings, 'MAIL_ITEMS_ACCESSED', 'licensed')
+  ALLOWED_FORWARD_DOMAINS: chosen(settings, 'ALLOWED_FORWARD_DOMAINS', '')
+  RUN_MINUTES: chosen(settings, 'RUN_MINUTES', '8')
+  GRAPH_CONCURRENCY: chosen(settings, 'GRAPH_CONCURRENCY', '16')
+  EXCHANGE_CONCURRENCY: chosen(settings, 'EXCHANGE_CONCURRENCY', '6')
+  REMIND_DAYS: chosen(settings, 'REMIND_DAYS', '7')
+  SHARED_MAILBOX_SIGN_IN_SCHEDULE: guards['shared-mailbox-sign-in'].schedule
+  SHARED_MAILBOX_SIGN_IN_MODE: guards['shared-mailbox-sign-in'].mode
+  SHARED_MAILBOX_SIGN_IN_LIMIT: guards['shared-mailbox-sign-in'].limit
+  SHARED_MAILBOX_SIGN_IN_LIMIT_PERCENT: guards['shared-mailbox-sign-in'].limitPercent
+  MAILBOX_FORWARDING_SCHEDULE: guards['mailbox-forwarding'].schedule
+  MAILBOX_FORWARDING_MODE: guards['mailbox-forwarding'].mode
+  MAILBOX_FORWARDING_LIMIT: guards['mailbox-forwarding'].limit
+  MAILBOX_FORWARDING_LIMIT_PERCENT: guards['mailbox-forwarding'].limitPercent
+  MAILBOX_AUDIT_SCHEDULE: guards['mailbox-audit'].schedule
+  MAILBOX_AUDIT_MODE: guards['mailbox-audit'].mode
+  MAILBOX_AUDIT_LIMIT: guards['mailbox-audit'].limit
+  MAILBOX_AUDIT_LIMIT_PERCENT: guards['mailbox-audit'].limitPercent
+}
+
+resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
+  name: planName
+  location: location
+  tags: tags
+  kind: 'functionapp'
+  sku: {
+    name: 'FC1'
+    tier: 'FlexConsumption'
+  }
+  properties: { reserved: true }
+}
+
+resource app 'Microsoft.Web/sites@2024-11-01' = {
+  name: name
+  location: location
+  // azd finds the app by the name its service has in azure.yaml.
+  tags: union(tags, { 'azd-service-name': 'exoguard' })
+  kind: 'functionapp,linux'
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: { '${identity.id}': {} }
+  }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    publicNetworkAccess: 'Enabled'
+    keyVaultReferenceIdentity: identity.id
+    virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
+    functionAppConfig: {
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: '${host.properties.primaryEndpoints.blob}${packageContainer}'
+          authentication: {
+            type: 'UserAssignedIdentity'
+            userAssignedIdentityResourceId: identity.id
+          }
+        }
+      }
+      runtime: {
+        name: 'python'
+        version: '3.13'
+      }
+      scaleAndConcurrency: {
+        instanceMemoryMB: 2048
+        maximumInstanceCount: 40
+      }
+    }
+    siteConfig: {
+      ftpsState: 'Disabled'
+      http20Enabled: true
+      minTlsVersion: '1.2'
+      scmMinTlsVersion: '1.2'
+      remoteDebuggingEnabled: false
+      ipSecurityRestrictionsDefaultAction: 'Deny'
+      ipSecurityRestrictions: [for (range, index) in allowedCidrs: {
+        name: 'allowed-${index}'
+        action: 'Allow'
+        ipAddress: trim(range)
+        priority: 100 + index
+      }]
+      scmIpSecurityRestrictionsUseMain: false
+      scmIpSecurityRestrictionsDefaultAction: empty(deploymentCidrs) ? 'Allow' : 'Deny'
+      scmIpSecurityRestrictions: [for (range, index) in deploymentCidrs: {
+        name: 'deployment-${index}'
+        action: 'Allow'
+        ipAddress: trim(range)
+        priority: 100 + index
+      }]
+    }
+  }
+
+  resource configuration 'config' = {
+    name: 'appsettings'
+    properties: appSettings
+  }
+
+  // User names and passwords for deployment: off; azd signs in with Entra.
+  resource noFtp 'basicPublishingCredentialsPolicies' = {
+    name: 'ftp'
+    properties: { allow: false }
+  }
+
+  resource noScmPasswords 'basicPublishingCredentialsPolicies' = {
+    name: 'scm'
+    properties: { allow: false }
+  }
+}
+
+output name string = app.name
+output hostName string = app.properties.defaultHostName

@@ -1,0 +1,131 @@
+// The app registration: what the guards that are on may do in the tenant, and nothing else.
+//
+// Whoever deploys this must be able to register applications; with `grantPermissions` also to
+// consent to application permissions (Privileged Role Administrator). A permission that leaves this
+// file is no longer asked for, but Entra keeps it granted until somebody removes it.
+extension microsoftGraphV1
+
+@description('What makes the registration the same one in every deployment; cannot be changed later.')
+param uniqueName string
+
+param displayName string
+
+@description('Object id of the managed identity the registration trusts.')
+param identityPrincipalId string
+
+@description('Guards by name, each with its mode.')
+param guards object
+
+@description('Ask for what only adds detail as well.')
+param optionalPermissions bool
+
+@description('Grant what is asked for, which otherwise an administrator does.')
+param grantPermissions bool
+
+// What each guard needs of Microsoft Graph, and whether it needs Exchange. `writes` are needed to
+// enforce; the optional ones only add detail.
+var permissions = {
+  'shared-mailbox-sign-in': {
+    exchange: true
+    reads: ['User.Read.All']
+    optionalReads: ['AuditLog.Read.All']
+    writes: ['User.EnableDisableAccount.All']
+    optionalWrites: ['User.RevokeSessions.All']
+  }
+  'mailbox-forwarding': {
+    exchange: true
+    reads: ['MailboxSettings.Read', 'Domain.Read.All']
+    optionalReads: ['Mail.ReadBasic.All']
+    writes: ['MailboxSettings.ReadWrite']
+    optionalWrites: []
+  }
+  'mailbox-audit': {
+    exchange: true
+    reads: []
+    optionalReads: ['User.Read.All']
+    writes: []
+    optionalWrites: []
+  }
+}
+
+var watching = filter(items(permissions), guard => guards[guard.key].mode != 'off')
+var enforcing = filter(items(permissions), guard => guards[guard.key].mode == 'enforce')
+var needed = flatten([
+  flatten(map(watching, guard => guard.value.reads))
+  flatten(map(enforcing, guard => guard.value.writes))
+])
+var detail = flatten([
+  flatten(map(watching, guard => guard.value.optionalReads))
+  flatten(map(enforcing, guard => guard.value.optionalWrites))
+])
+var graphRoles = union(needed, optionalPermissions ? detail : [])
+var exchangeRoles = empty(filter(watching, guard => guard.value.exchange)) ? [] : ['Exchange.ManageAsApp']
+
+// The audience of tokens that are exchanged, by Azure cloud.
+var audiences = {
+  AzureCloud: 'api://AzureADTokenExchange'
+  AzureUSGovernment: 'api://AzureADTokenExchangeUSGov'
+  AzureChinaCloud: 'api://AzureADTokenExchangeChina'
+}
+
+resource graph 'Microsoft.Graph/servicePrincipals@v1.0' existing = {
+  appId: '00000003-0000-0000-c000-000000000000'
+}
+
+resource exchange 'Microsoft.Graph/servicePrincipals@v1.0' existing = {
+  appId: '00000002-0000-0ff1-ce00-000000000000'
+}
+
+resource application 'Microsoft.Graph/applications@v1.0' = {
+  uniqueName: uniqueName
+  displayName: displayName
+  description: 'Guards the tenant unattended. Signs in as a managed identity; has no secret.'
+  signInAudience: 'AzureADMyOrg'
+  requiredResourceAccess: [
+    {
+      resourceAppId: graph.appId
+      resourceAccess: map(graphRoles, name => {
+        id: filter(graph.appRoles, role => role.value == name)[0].id
+        type: 'Role'
+      })
+    }
+    {
+      resourceAppId: exchange.appId
+      resourceAccess: map(exchangeRoles, name => {
+        id: filter(exchange.appRoles, role => role.value == name)[0].id
+        type: 'Role'
+      })
+    }
+  ]
+
+  resource trust 'federatedIdentityCredentials@v1.0' = {
+    name: '${application.uniqueName}/managed-identity'
+    description: 'The managed identity of the function app'
+    issuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
+    subject: identityPrincipalId
+    audiences: [audiences[environment().name]]
+  }
+}
+
+resource principal 'Microsoft.Graph/servicePrincipals@v1.0' = {
+  appId: application.appId
+  accountEnabled: true
+  // Nobody but the app itself signs in to it.
+  appRoleAssignmentRequired: true
+}
+
+resource graphGrants 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [for name in (grantPermissions ? graphRoles : []): {
+  appRoleId: filter(graph.appRoles, role => role.value == name)[0].id
+  principalId: principal.id
+  resourceId: graph.id
+}]
+
+resource exchangeGrants 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [for name in (grantPermissions ? exchangeRoles : []): {
+  appRoleId: filter(exchange.appRoles, role => role.value == name)[0].id
+  principalId: principal.id
+  resourceId: exchange.id
+}]
+
+output clientId string = application.appId
+output servicePrincipalId string = principal.id
+output graphRoles string = join(graphRoles, ',')

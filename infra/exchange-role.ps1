@@ -1,0 +1,610 @@
+#Requires -Version 7.2
+<#
+.SYNOPSIS
+Gives Exoguard's app the Exchange cmdlets its guards use, and no more.
+
+.DESCRIPTION
+An Exchange administrator runs this once, and again whenever the list of guards changes. It makes
+
+  - a service principal in Exchange that stands for the app's enterprise application,
+  - one custom management role for each cmdlet, trimmed to that cmdlet; a cmdlet that writes gets a
+    role for each guard, trimmed to the parameters that guard sets,
+  - one role group that holds these roles and has the app as its only member.
+
+Which built-in role a custom role is derived from is asked of the tenant: among the roles that hold
+the cmdlet with all its parameters, the one with the fewest entries. A second run finds everything
+in place and changes nothing. A role that is not as it should be is removed and made anew.
+
+Cmdlets that read keep every parameter of their parent role: no parameter of a Get- cmdlet changes
+anything, and a read that fails for a parameter taken away would look like a tenant that cannot be
+seen. The parameters listed for them only decide which built-in role may be the parent.
+
+.PARAMETER AppId
+The application (client) id: the setting CLIENT_ID of the app.
+
+.PARAMETER ServicePrincipalObjectId
+The object id of the ENTERPRISE APPLICATION (az ad sp show --id <AppId> --query id). The object id
+shown under App registrations is another one and gives the app nothing.
+
+.PARAMETER Guards
+The guards that run. Without it: all.
+
+.PARAMETER Enforce
+The guards that may write: those in enforce mode. Without it: those that enforce by default. None
+may write with -Enforce none.
+
+.PARAMETER Prefix
+What the names of roles and role group begin with.
+
+.PARAMETER Remove
+Takes away everything this script made.
+
+.EXAMPLE
+./exchange-role.ps1 -AppId $app -ServicePrincipalObjectId $sp -WhatIf
+Says what would be done.
+
+.EXAMPLE
+./exchange-role.ps1 -AppId $app -ServicePrincipalObjectId $sp -Enforce mailbox-audit,mailbox-forwarding
+Lets the forwarding guard clear forwards too.
+
+.EXAMPLE
+./exchange-role.ps1 -AppId $app -Remove
+Takes it all away.
+
+.LINK
+https://learn.microsoft.com/powershell/exchange/find-exchange-cmdlet-permissions
+#>
+[CmdletBinding(SupportsShouldProcess, DefaultParameterSetName = 'Grant')]
+param(
+    [Parameter(Mandatory)]
+    [guid] $AppId,
+
+    [Parameter(Mandatory, ParameterSetName = 'Grant')]
+    [guid] $ServicePrincipalObjectId,
+
+    [Parameter(ParameterSetName = 'Grant')]
+    [string[]] $Guards,
+
+    [Parameter(ParameterSetName = 'Grant')]
+    [string[]] $Enforce,
+
+    [ValidatePattern('^[A-Za-z][A-Za-z0-9]{1,11}$')]
+    [string] $Prefix = 'Exoguard',
+
+    [ValidateSet('O365Default', 'O365USGovGCCHigh', 'O365USGovDoD', 'O365China')]
+    [string] $ExchangeEnvironmentName = 'O365Default',
+
+    [Parameter(Mandatory, ParameterSetName = 'Remove')]
+    [switch] $Remove
+)
+
+# Not a later version: those refuse a property that an object read over REST happens to lack.
+Set-StrictMode -Version 1.0
+$ErrorActionPreference = 'Stop'
+# Exchange's cmdlets live in a module, which does not see the preference of a script.
+$PSDefaultParameterValues = @{ '*:ErrorAction' = 'Stop' }
+$PSNativeCommandUseErrorActionPreference = $false
+
+<# Written from the code by: python -m tests.written
+<!-- cmdlets -->
+#>
+$Catalog = @'
+{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit"],
+ "enforcing": ["shared-mailbox-sign-in", "mailbox-audit"],
+ "entries": [
+  {"guard": "shared-mailbox-sign-in", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
+   "parameters": ["Identity", "RecipientTypeDetails", "ResultSize"]},
+  {"guard": "mailbox-forwarding", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
+   "parameters": ["Identity", "RecipientTypeDetails", "ResultSize"]},
+  {"guard": "mailbox-forwarding", "cmdlet": "Get-InboxRule", "writes": false, "optional": false,
+   "parameters": ["Mailbox", "IncludeHidden", "ResultSize"]},
+  {"guard": "mailbox-forwarding", "cmdlet": "Get-Recipient", "writes": false, "optional": false,
+   "parameters": ["Identity", "ResultSize"]},
+  {"guard": "mailbox-forwarding", "cmdlet": "Get-AcceptedDomain", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "mailbox-forwarding", "cmdlet": "Get-TransportRule", "writes": false, "optional": false,
+   "parameters": ["ResultSize"]},
+  {"guard": "mailbox-forwarding", "cmdlet": "Get-RemoteDomain", "writes": false, "optional": true,
+   "parameters": []},
+  {"guard": "mailbox-forwarding", "cmdlet": "Get-HostedOutboundSpamFilterPolicy", "writes": false, "optional": true,
+   "parameters": []},
+  {"guard": "mailbox-forwarding", "cmdlet": "Get-HostedOutboundSpamFilterRule", "writes": false, "optional": true,
+   "parameters": []},
+  {"guard": "mailbox-forwarding", "cmdlet": "Set-Mailbox", "writes": true, "optional": false,
+   "parameters": ["Identity", "ForwardingAddress", "ForwardingSmtpAddress", "DeliverToMailboxAndForward"]},
+  {"guard": "mailbox-audit", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
+   "parameters": ["Identity", "RecipientTypeDetails", "ResultSize"]},
+  {"guard": "mailbox-audit", "cmdlet": "Get-OrganizationConfig", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "mailbox-audit", "cmdlet": "Get-AdminAuditLogConfig", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "mailbox-audit", "cmdlet": "Get-MailboxAuditBypassAssociation", "writes": false, "optional": false,
+   "parameters": ["Identity", "ResultSize"]},
+  {"guard": "mailbox-audit", "cmdlet": "Set-Mailbox", "writes": true, "optional": false,
+   "parameters": ["Identity", "AuditEnabled", "AuditLogAgeLimit", "DefaultAuditSet", "AuditAdmin", "AuditDelegate", "AuditOwner"]},
+  {"guard": "mailbox-audit", "cmdlet": "Set-OrganizationConfig", "writes": true, "optional": false,
+   "parameters": ["AuditDisabled"]},
+  {"guard": "mailbox-audit", "cmdlet": "Set-AdminAuditLogConfig", "writes": true, "optional": false,
+   "parameters": ["UnifiedAuditLogIngestionEnabled"]},
+  {"guard": "mailbox-audit", "cmdlet": "Set-MailboxAuditBypassAssociation", "writes": true, "optional": false,
+   "parameters": ["Identity", "AuditBypassEnabled"]}
+ ]}
+'@ | ConvertFrom-Json
+<#
+<!-- end -->
+#>
+
+$RoleGroup = "$Prefix guards"
+$Patience = 12
+$Pause = 10
+$Known = @{}
+$Changes = 0
+
+# Parameters every cmdlet may have. They cannot change what a cmdlet writes.
+$Common = @(
+    'Confirm', 'Debug', 'ErrorAction', 'ErrorVariable', 'InformationAction', 'InformationVariable',
+    'OutBuffer', 'OutVariable', 'PipelineVariable', 'ProgressAction', 'Verbose', 'WarningAction',
+    'WarningVariable', 'WhatIf'
+)
+
+# ---------------------------------------------------------------------------------------------
+# What is wanted
+# ---------------------------------------------------------------------------------------------
+
+function Stop-WithRemedy {
+    param([string] $Problem, [string] $Remedy)
+    throw "$Problem`nWhat to do: $Remedy"
+}
+
+# Names as an array, also where `pwsh -File` hands over 'a,b' as one text.
+function Split-Name {
+    param([string[]] $Text)
+    foreach ($part in $Text) {
+        foreach ($name in ($part -split ',')) {
+            if ($name.Trim()) { $name.Trim() }
+        }
+    }
+}
+
+function Assert-GuardName {
+    param([string[]] $Name)
+    foreach ($one in $Name) {
+        if ($one -notin $Catalog.guards) {
+            Stop-WithRemedy "There is no guard '$one'." "Name some of: $($Catalog.guards -join ', ')."
+        }
+    }
+}
+
+# The roles that should exist: one for each cmdlet that reads, one for each guard and cmdlet that
+# writes. Two guards may need different parameters of the same cmdlet, and one of them enforce.
+function Get-WantedRole {
+    param([string[]] $Looking, [string[]] $Writing)
+    $seen = @{}
+    foreach ($entry in $Catalog.entries) {
+        if ($entry.guard -notin $Looking) { continue }
+        if ($entry.writes -and $entry.guard -notin $Writing) { continue }
+        $name = "$Prefix $($entry.cmdlet)"
+        if ($entry.writes) { $name = "$name $($entry.guard)" }
+        if ($seen[$name]) {
+            if (-not $entry.optional) { $seen[$name].Optional = $false }
+            continue
+        }
+        $seen[$name] = [pscustomobject]@{
+            Name       = $name
+            Cmdlet     = $entry.cmdlet
+            Parameters = @($entry.parameters)
+            Writes     = $entry.writes
+            Optional   = $entry.optional
+        }
+        $seen[$name]
+    }
+}
+
+# ---------------------------------------------------------------------------------------------
+# What must be so before anything is done
+# ---------------------------------------------------------------------------------------------
+
+function Connect-Exchange {
+    if (-not (Get-Module -ListAvailable -Name ExchangeOnlineManagement)) {
+        Stop-WithRemedy 'The module ExchangeOnlineManagement is not installed.' `
+            'Install-Module ExchangeOnlineManagement -Scope CurrentUser, then run this again.'
+    }
+    Import-Module -Name ExchangeOnlineManagement
+    $connections = @(
+        Get-ConnectionInformation | Where-Object { $_.State -eq 'Connected' -and -not $_.IsEopSession }
+    )
+    if ($connections.Count -gt 1) {
+        Stop-WithRemedy 'There are connections to several tenants.' `
+            'Disconnect-ExchangeOnline, Connect-ExchangeOnline to the one that is meant, run this again.'
+    }
+    if ($connections.Count -eq 0) {
+        Connect-ExchangeOnline -ShowBanner:$false -ExchangeEnvironmentName $ExchangeEnvironmentName
+    }
+}
+
+function Assert-MayManageRole {
+    foreach ($name in 'New-ManagementRole', 'New-RoleGroup', 'New-ServicePrincipal') {
+        if (-not (Get-Command -Name $name -ErrorAction Ignore)) {
+            Stop-WithRemedy "Exchange does not let this account run $name, or there is no connection." `
+                'Connect-ExchangeOnline as a member of Organization Management (an Exchange administrator).'
+        }
+    }
+}
+
+function Assert-Customizable {
+    if ((Get-OrganizationConfig).IsDehydrated) {
+        Stop-WithRemedy 'The organization does not take custom roles yet.' `
+            'Enable-OrganizationCustomization; it may take some hours. Then run this again.'
+    }
+}
+
+# The commonest mistake: the object id of the app registration. Entra is asked where it can be.
+function Assert-ObjectId {
+    $remedy = "Give the id of the enterprise application: az ad sp show --id $AppId --query id --output tsv"
+    if ($AppId -eq $ServicePrincipalObjectId) {
+        Stop-WithRemedy 'The object id is the application id.' $remedy
+    }
+    $known = ''
+    if (Get-Command -Name az -CommandType Application -ErrorAction Ignore) {
+        $known = az ad sp show --id $AppId --query id --output tsv 2>$null
+    }
+    if (-not $known) {
+        Write-Warning "Entra was not asked whether the object id is right (az is missing or not signed in)."
+        return
+    }
+    if ("$known".Trim() -ne "$ServicePrincipalObjectId") {
+        Stop-WithRemedy "Entra knows the app's enterprise application as $known." $remedy
+    }
+}
+
+# ---------------------------------------------------------------------------------------------
+# What there is. Everything is listed and filtered here: Exchange takes a name that nobody has for
+# no name at all, and answers with all objects.
+# ---------------------------------------------------------------------------------------------
+
+function Get-OwnRole {
+    $pattern = "^$Prefix (Get|Set)-[A-Za-z]+( [a-z-]+)?$"
+    Get-ManagementRole | Where-Object { $_.Name -cmatch $pattern -and $_.Parent }
+}
+
+function Get-OwnGroup {
+    Get-RoleGroup -ResultSize Unlimited | Where-Object { $_.Name -eq $RoleGroup }
+}
+
+function Get-OwnPrincipal {
+    Get-ServicePrincipal | Where-Object { "$($_.AppId)" -eq "$AppId" }
+}
+
+# What gives the group its roles.
+function Get-GroupAssignment {
+    Get-ManagementRoleAssignment -Delegating $false | Where-Object { $_.RoleAssigneeName -eq $RoleGroup }
+}
+
+# The entries of a role, asked once for a built-in one.
+function Get-Entry {
+    param([string] $Role)
+    if (-not $Known[$Role]) {
+        $Known[$Role] = @(Get-ManagementRoleEntry -Identity "$Role\*" -ResultSize Unlimited)
+    }
+    $Known[$Role]
+}
+
+function Test-Holds {
+    param($Entry, [string[]] $Parameter)
+    $missing = @($Parameter | Where-Object { $_ -notin $Entry.Parameters })
+    $missing.Count -eq 0
+}
+
+function Test-AsWanted {
+    param($Wanted)
+    $entries = @(Get-ManagementRoleEntry -Identity "$($Wanted.Name)\*" -ResultSize Unlimited)
+    if ($entries.Count -ne 1 -or $entries[0].Name -ne $Wanted.Cmdlet) { return $false }
+    if (-not (Test-Holds $entries[0] $Wanted.Parameters)) { return $false }
+    if (-not $Wanted.Writes) { return $true }
+    $allowed = $Wanted.Parameters + $Common
+    $more = @($entries[0].Parameters | Where-Object { $_ -notin $allowed })
+    $more.Count -eq 0
+}
+
+function Test-Member {
+    param($Member, $Principal)
+    $names = foreach ($property in 'ObjectId', 'Identity', 'Guid', 'Name', 'Sid') { "$($Principal.$property)" }
+    $marks = foreach ($property in 'ExternalDirectoryObjectId', 'Identity', 'Guid', 'Name', 'Sid') {
+        "$($Member.$property)"
+    }
+    $same = @($marks | Where-Object { $_ -and $_ -in $names })
+    $same.Count -gt 0
+}
+
+# ---------------------------------------------------------------------------------------------
+# Changes
+# ---------------------------------------------------------------------------------------------
+
+# Exchange may not know yet what was made a moment ago.
+function Invoke-Patiently {
+    param([scriptblock] $Action)
+    for ($attempt = 1; $true; $attempt++) {
+        try {
+            return & $Action
+        } catch {
+            if ($attempt -ge $Patience) { throw }
+            Write-Host "  not yet ($attempt of $Patience): $_"
+            Start-Sleep -Seconds $Pause
+        }
+    }
+}
+
+function Wait-For {
+    param([string] $What, [scriptblock] $Look)
+    $null = Invoke-Patiently { if (-not (& $Look)) { throw "$What does not show" } }
+}
+
+function Write-Change {
+    param([string] $Text)
+    $script:Changes++
+    Write-Host "  $Text"
+}
+
+# The built-in role to derive from: it holds the cmdlet with all the parameters, it is not one of
+# those that let people manage only themselves, and it has the fewest entries.
+function Find-Parent {
+    param($Wanted)
+    $query = @{ Cmdlet = $Wanted.Cmdlet }
+    if ($Wanted.Parameters.Count -gt 0) { $query.CmdletParameters = $Wanted.Parameters }
+    $found = @()
+    foreach ($role in Get-ManagementRole @query) {
+        if ($role.Parent -or $role.IsEndUserRole -or $role.IsDeprecated) { continue }
+        if ($role.Name -like 'My*' -or $role.ImplicitRecipientReadScope -eq 'Self') { continue }
+        $entries = @(Get-Entry $role.Name)
+        $entry = $entries | Where-Object { $_.Name -eq $Wanted.Cmdlet } | Select-Object -First 1
+        if ($entry -and (Test-Holds $entry $Wanted.Parameters)) {
+            $found += [pscustomobject]@{ Name = $role.Name; Entries = $entries.Count }
+        }
+    }
+    $found | Sort-Object -Property 'Entries', 'Name' | Select-Object -First 1 | ForEach-Object { $_.Name }
+}
+
+function Remove-OwnRole {
+    [CmdletBinding(SupportsShouldProcess)]
+    param([string] $Name)
+    if (-not $PSCmdlet.ShouldProcess($Name, 'Remove management role and its assignments')) { return }
+    foreach ($assignment in Get-ManagementRoleAssignment -Role $Name) {
+        Remove-ManagementRoleAssignment -Identity $assignment.Identity -Confirm:$false
+    }
+    Invoke-Patiently { Remove-ManagementRole -Identity $Name -Confirm:$false }
+    Write-Change "removed role $Name"
+}
+
+function New-OwnRole {
+    [CmdletBinding(SupportsShouldProcess)]
+    param($Wanted)
+    $parent = Find-Parent $Wanted
+    $needs = "$($Wanted.Cmdlet) $(@($Wanted.Parameters | ForEach-Object { "-$_" }) -join ' ')".Trim()
+    if (-not $parent -and $Wanted.Optional) {
+        Write-Warning "No built-in role holds $needs. It is optional: the guard says what it cannot see."
+        return
+    }
+    if (-not $parent) {
+        Stop-WithRemedy "No built-in role of this tenant holds $needs." `
+            "Look at: Get-ManagementRole -Cmdlet $($Wanted.Cmdlet). Or leave the guard out of -Guards or -Enforce."
+    }
+    if (-not $PSCmdlet.ShouldProcess($Wanted.Name, "Create from '$parent' with $needs")) { return }
+    $null = New-ManagementRole -Name $Wanted.Name -Parent $parent -EnabledCmdlets $Wanted.Cmdlet
+    Wait-For 'The new role' { Get-OwnRole | Where-Object { $_.Name -eq $Wanted.Name } }
+    if ($Wanted.Writes) {
+        $entry = "$($Wanted.Name)\$($Wanted.Cmdlet)"
+        Invoke-Patiently { Set-ManagementRoleEntry -Identity $entry -Parameters $Wanted.Parameters -Confirm:$false }
+    }
+    Write-Change "made role $($Wanted.Name) from $parent"
+}
+
+# A role that is not as wanted is made anew. It is assigned last, so it never works half trimmed.
+function Sync-Role {
+    param([object[]] $Wanted)
+    $own = @(Get-OwnRole | ForEach-Object { $_.Name })
+    foreach ($name in $own) {
+        if ($name -notin $Wanted.Name) { Remove-OwnRole $name }
+    }
+    foreach ($role in $Wanted) {
+        if ($role.Name -in $own) {
+            if (Test-AsWanted $role) { continue }
+            Remove-OwnRole $role.Name
+        }
+        New-OwnRole $role
+    }
+}
+
+function Sync-Principal {
+    [CmdletBinding(SupportsShouldProcess)]
+    param()
+    $principal = Get-OwnPrincipal
+    if ($principal -and "$($principal.ObjectId)" -ne "$ServicePrincipalObjectId") {
+        Stop-WithRemedy "Exchange knows the app with the object id $($principal.ObjectId)." `
+            ("If that one is wrong: Remove-ServicePrincipal -Identity $($principal.ObjectId), then run this again. " +
+            "Right is what is shown by: az ad sp show --id $AppId --query id --output tsv")
+    }
+    if ($principal) { return }
+    if (-not $PSCmdlet.ShouldProcess("$AppId", 'Create service principal')) { return }
+    $null = New-ServicePrincipal -AppId $AppId -ObjectId $ServicePrincipalObjectId -DisplayName $Prefix
+    Wait-For 'The new service principal' { Get-OwnPrincipal }
+    Write-Change "made service principal $ServicePrincipalObjectId"
+}
+
+function Sync-Group {
+    [CmdletBinding(SupportsShouldProcess)]
+    param([object[]] $Wanted)
+    if (-not (Get-OwnGroup)) {
+        if (-not $PSCmdlet.ShouldProcess($RoleGroup, 'Create role group')) { return }
+        $null = New-RoleGroup -Name $RoleGroup -Description 'What the app Exoguard may do. Made by exchange-role.ps1.'
+        Wait-For 'The new role group' { Get-OwnGroup }
+        Write-Change "made role group $RoleGroup"
+    }
+    $assignments = @(Get-GroupAssignment)
+    foreach ($assignment in $assignments) {
+        if ("$($assignment.Role)" -in $Wanted.Name) { continue }
+        if (-not $PSCmdlet.ShouldProcess($assignment.Identity, 'Remove role assignment')) { continue }
+        Remove-ManagementRoleAssignment -Identity $assignment.Identity -Confirm:$false
+        Write-Change "took role $($assignment.Role) from the group"
+    }
+    $assigned = @($assignments | ForEach-Object { "$($_.Role)" })
+    $existing = @(Get-OwnRole | ForEach-Object { $_.Name })
+    foreach ($role in $Wanted) {
+        if ($role.Name -in $assigned -or $role.Name -notin $existing) { continue }
+        if (-not $PSCmdlet.ShouldProcess($role.Name, "Assign to $RoleGroup")) { continue }
+        $name = $role.Name
+        $null = Invoke-Patiently { New-ManagementRoleAssignment -Name $name -Role $name -SecurityGroup $RoleGroup }
+        Write-Change "gave role $name to the group"
+    }
+}
+
+function Sync-Member {
+    [CmdletBinding(SupportsShouldProcess)]
+    param()
+    $principal = Get-OwnPrincipal
+    if (-not $principal -or -not (Get-OwnGroup)) { return }
+    $mine = @(
+        Get-RoleGroupMember -Identity $RoleGroup -ResultSize Unlimited | Where-Object { Test-Member $_ $principal }
+    )
+    if ($mine.Count -gt 0) { return }
+    if (-not $PSCmdlet.ShouldProcess($RoleGroup, 'Add the service principal')) { return }
+    $identity = $principal.Identity
+    Invoke-Patiently { Add-RoleGroupMember -Identity $RoleGroup -Member $identity -Confirm:$false }
+    Write-Change 'made the service principal a member of the group'
+}
+
+# ---------------------------------------------------------------------------------------------
+# Reading back
+# ---------------------------------------------------------------------------------------------
+
+# What is not as it should be, in words.
+function Get-Difference {
+    param([object[]] $Wanted)
+    $existing = @(Get-OwnRole | ForEach-Object { $_.Name })
+    $assigned = @(Get-GroupAssignment | ForEach-Object { "$($_.Role)" })
+    foreach ($role in $Wanted) {
+        if ($role.Name -notin $existing) {
+            if (-not $role.Optional) { "The role '$($role.Name)' does not exist." }
+            continue
+        }
+        if (-not (Test-AsWanted $role)) { "The role '$($role.Name)' does not hold exactly what it should." }
+        if ($role.Name -notin $assigned) { "The role '$($role.Name)' is not assigned to '$RoleGroup'." }
+    }
+    foreach ($name in $assigned) {
+        if ($name -notin $Wanted.Name) { "The group also holds '$name'." }
+    }
+    Get-MemberDifference
+}
+
+function Get-MemberDifference {
+    $principal = Get-OwnPrincipal
+    if (-not $principal) { return 'Exchange does not know the service principal.' }
+    if (-not (Get-OwnGroup)) { return "The role group '$RoleGroup' does not exist." }
+    $members = @(Get-RoleGroupMember -Identity $RoleGroup -ResultSize Unlimited)
+    $others = @($members | Where-Object { -not (Test-Member $_ $principal) })
+    foreach ($other in $others) {
+        "'$($other.Name)' is a member of the group too: Remove-RoleGroupMember '$RoleGroup' -Member '$($other.Name)'"
+    }
+    if ($members.Count -eq $others.Count) { 'The service principal is not a member of the group.' }
+}
+
+function Confirm-Result {
+    param([object[]] $Wanted)
+    for ($attempt = 1; $true; $attempt++) {
+        $differences = @(Get-Difference $Wanted)
+        if ($differences.Count -eq 0) { return }
+        if ($Changes -eq 0 -or $attempt -ge $Patience) { break }
+        Write-Host "  not yet ($attempt of $Patience): $($differences -join ' ')"
+        Start-Sleep -Seconds $Pause
+    }
+    Stop-WithRemedy ($differences -join "`n") `
+        'Run this again in some minutes. If it stays so, -Remove takes everything away for a new beginning.'
+}
+
+function Show-Result {
+    param([object[]] $Wanted)
+    $own = @(Get-OwnRole)
+    $table = foreach ($role in $Wanted) {
+        $made = $own | Where-Object { $_.Name -eq $role.Name } | Select-Object -First 1
+        [pscustomobject]@{
+            Cmdlet     = $role.Cmdlet
+            Parameters = if ($role.Writes) { $role.Parameters -join ', ' } else { 'all' }
+            Role       = if ($made) { $role.Name } else { '(none: optional)' }
+            Parent     = if ($made) { "$($made.Parent)" } else { '' }
+        }
+    }
+    Write-Host "`nWhat the app may do in Exchange now:"
+    $table | Format-Table -AutoSize -Wrap | Out-Host
+    if ($Changes -eq 0) { Write-Host 'Everything was in place. Nothing was changed.' }
+    Write-Host 'It may take up to two hours before Exchange lets the app. Check with: python -m core.doctor'
+}
+
+# ---------------------------------------------------------------------------------------------
+# Taking it away
+# ---------------------------------------------------------------------------------------------
+
+function Remove-OwnGroup {
+    [CmdletBinding(SupportsShouldProcess)]
+    param()
+    if (-not (Get-OwnGroup)) { return }
+    if (-not $PSCmdlet.ShouldProcess($RoleGroup, 'Remove role group')) { return }
+    Remove-RoleGroup -Identity $RoleGroup -Confirm:$false
+    Write-Change "removed role group $RoleGroup"
+}
+
+function Remove-OwnPrincipal {
+    [CmdletBinding(SupportsShouldProcess)]
+    param()
+    $principal = Get-OwnPrincipal
+    if (-not $principal) { return }
+    if (-not $PSCmdlet.ShouldProcess("$AppId", 'Remove service principal from Exchange')) { return }
+    Remove-ServicePrincipal -Identity $principal.ObjectId -Confirm:$false
+    Write-Change "removed service principal $($principal.ObjectId)"
+}
+
+function Confirm-Removed {
+    for ($attempt = 1; $true; $attempt++) {
+        $left = @(Get-OwnRole) + @(Get-OwnGroup) + @(Get-OwnPrincipal)
+        if ($left.Count -eq 0) { break }
+        if ($Changes -eq 0 -or $attempt -ge $Patience) {
+            Stop-WithRemedy "$($left.Count) objects are still there." 'Run this again in some minutes.'
+        }
+        Start-Sleep -Seconds $Pause
+    }
+    Write-Host 'Nothing of Exoguard is left in Exchange. The app registration in Entra is another matter.'
+}
+
+# ---------------------------------------------------------------------------------------------
+# The run
+# ---------------------------------------------------------------------------------------------
+
+function Invoke-Grant {
+    Assert-ObjectId
+    Assert-Customizable
+    $looking = @(Split-Name $Guards)
+    if ($looking.Count -eq 0) { $looking = $Catalog.guards }
+    $writing = @(Split-Name $Enforce)
+    if ($writing.Count -eq 0) { $writing = $Catalog.enforcing }
+    if ($writing -contains 'none') { $writing = @() }
+    Assert-GuardName $looking
+    Assert-GuardName $writing
+    $wanted = @(Get-WantedRole $looking $writing)
+    Sync-Principal
+    Sync-Role $wanted
+    Sync-Group $wanted
+    Sync-Member
+    if ($WhatIfPreference) { return }
+    Confirm-Result $wanted
+    Show-Result $wanted
+}
+
+function Invoke-Removal {
+    foreach ($role in @(Get-OwnRole)) { Remove-OwnRole $role.Name }
+    Remove-OwnGroup
+    Remove-OwnPrincipal
+    if ($WhatIfPreference) { return }
+    Confirm-Removed
+}
+
+Connect-Exchange
+Assert-MayManageRole
+if ($Remove) { Invoke-Removal } else { Invoke-Grant }

@@ -1,0 +1,13 @@
+// Who the app is. The app registration trusts this identity, so that there is no secret to keep.
+param name string
+param location string
+param tags object
+
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
+  name: name
+  location: location
+  tags: tags
+}
+
+output name string = identity.name
+output principalId string = identity.properties.principalId

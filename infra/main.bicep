@@ -1,0 +1,237 @@
+// Everything Exoguard needs, in one resource group: `azd up`, or `az deployment sub create`.
+targetScope = 'subscription'
+
+@description('Name of the azd environment; names of resources are derived from it.')
+@minLength(1)
+@maxLength(32)
+param environmentName string
+
+@description('Azure region with the Flex Consumption plan.')
+param location string
+
+@description('Address of the Teams Workflows webhook. Needed the first time; empty keeps the one in Key Vault.')
+@secure()
+param teamsWebhookUrl string = ''
+
+@description('Who is told by e-mail when the app does not do its work; comma separated.')
+@minLength(3)
+param alertEmails string
+
+@description('A webhook that is told as well: a pager, never the Teams flow of the app. Empty: none.')
+@secure()
+param alertWebhookUrl string = ''
+
+@description('Client id of an app registration made by hand. Empty: one is registered here.')
+param existingClientId string = ''
+
+@description('Grant the permissions here; the deployer must be able to consent. False: an administrator consents.')
+param grantPermissions bool = false
+
+@description('Ask for the permissions that only add detail as well.')
+param optionalPermissions bool = true
+
+@description('Microsoft 365 cloud of the tenant.')
+@allowed(['global', 'gcc-high', 'dod', 'china'])
+param cloud string = 'global'
+
+@description('Address ranges that may call the HTTP routes, comma separated. Empty: nobody; the timers run all the same.')
+param allowedCidrs string = ''
+
+@description('Address ranges that may deploy code, comma separated. Empty: anywhere, signed in with Entra.')
+param deploymentCidrs string = ''
+
+@description('Reach storage and Key Vault by private endpoints, and the internet by one fixed address.')
+param privateNetworking bool = false
+
+@description('Redundancy of both storage accounts; zone-redundant storage is not offered in every region.')
+@allowed(['Standard_ZRS', 'Standard_LRS', 'Standard_GZRS'])
+param storageSku string = 'Standard_ZRS'
+
+@description('Take back a deleted vault of the same name, which purge protection keeps for a week.')
+param recoverKeyVault bool = false
+
+@description('Settings of the app by name, as texts; what is missing or empty has its default.')
+param settings object = {}
+
+@description('When this is deployed: a guard that never ran is late from then on.')
+param deployedAt string = utcNow('yyyy-MM-ddTHH:mm:ssZ')
+
+func chosen(given object, setting string, fallback string) string => empty(given[?setting]) ? fallback : string(given[?setting])
+
+// What runs, when, how far it may go, and after how long silence is an alarm: three times the
+// longest gap of the schedule. Change that with the schedule.
+var guards = {
+  'shared-mailbox-sign-in': {
+    mode: toLower(chosen(settings, 'SHARED_MAILBOX_SIGN_IN_MODE', 'enforce'))
+    schedule: chosen(settings, 'SHARED_MAILBOX_SIGN_IN_SCHEDULE', '0 */15 * * * *')
+    limit: chosen(settings, 'SHARED_MAILBOX_SIGN_IN_LIMIT', '20')
+    limitPercent: chosen(settings, 'SHARED_MAILBOX_SIGN_IN_LIMIT_PERCENT', '5.0')
+    maxAgeMinutes: chosen(settings, 'SHARED_MAILBOX_SIGN_IN_MAX_AGE_MINUTES', '45')
+  }
+  'mailbox-forwarding': {
+    mode: toLower(chosen(settings, 'MAILBOX_FORWARDING_MODE', 'alert'))
+    schedule: chosen(settings, 'MAILBOX_FORWARDING_SCHEDULE', '0 5/15 * * * *')
+    limit: chosen(settings, 'MAILBOX_FORWARDING_LIMIT', '20')
+    limitPercent: chosen(settings, 'MAILBOX_FORWARDING_LIMIT_PERCENT', '5.0')
+    maxAgeMinutes: chosen(settings, 'MAILBOX_FORWARDING_MAX_AGE_MINUTES', '45')
+  }
+  'mailbox-audit': {
+    mode: toLower(chosen(settings, 'MAILBOX_AUDIT_MODE', 'enforce'))
+    schedule: chosen(settings, 'MAILBOX_AUDIT_SCHEDULE', '0 10 */6 * * *')
+    limit: chosen(settings, 'MAILBOX_AUDIT_LIMIT', '50')
+    limitPercent: chosen(settings, 'MAILBOX_AUDIT_LIMIT_PERCENT', '10.0')
+    maxAgeMinutes: chosen(settings, 'MAILBOX_AUDIT_MAX_AGE_MINUTES', '1080')
+  }
+}
+
+var token = uniqueString(subscription().id, environmentName, location)
+var stateTable = chosen(settings, 'STATE_TABLE', 'exoguard')
+var tags = { 'azd-env-name': environmentName }
+
+resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
+  name: 'rg-${environmentName}'
+  location: location
+  tags: tags
+}
+
+module identity 'identity.bicep' = {
+  name: 'identity'
+  scope: group
+  params: {
+    name: 'id-exoguard-${token}'
+    location: location
+    tags: tags
+  }
+}
+
+module entra 'entra.bicep' = if (empty(existingClientId)) {
+  name: 'entra'
+  scope: group
+  params: {
+    uniqueName: 'exoguard-${token}'
+    displayName: 'Exoguard (${environmentName})'
+    identityPrincipalId: identity.outputs.principalId
+    guards: guards
+    optionalPermissions: optionalPermissions
+    grantPermissions: grantPermissions
+  }
+}
+
+module storage 'storage.bicep' = {
+  name: 'storage'
+  scope: group
+  params: {
+    hostAccountName: 'sthost${token}'
+    stateAccountName: 'ststate${token}'
+    stateTable: stateTable
+    location: location
+    tags: tags
+    sku: storageSku
+    privateNetworking: privateNetworking
+  }
+}
+
+module keyVault 'keyvault.bicep' = {
+  name: 'keyvault'
+  scope: group
+  params: {
+    name: 'kv-exog-${token}'
+    location: location
+    tags: tags
+    workspaceId: monitoring.outputs.workspaceId
+    teamsWebhookUrl: teamsWebhookUrl
+    privateNetworking: privateNetworking
+    recover: recoverKeyVault
+  }
+}
+
+module monitoring 'monitoring.bicep' = {
+  name: 'monitoring'
+  scope: group
+  params: {
+    workspaceName: 'log-exoguard-${token}'
+    insightsName: 'appi-exoguard-${token}'
+    location: location
+    tags: tags
+  }
+}
+
+module alerts 'alerts.bicep' = {
+  name: 'alerts'
+  scope: group
+  params: {
+    insightsName: monitoring.outputs.insightsName
+    location: location
+    tags: tags
+    guards: guards
+    alertEmails: alertEmails
+    alertWebhookUrl: alertWebhookUrl
+    deployedAt: deployedAt
+  }
+}
+
+module network 'network.bicep' = if (privateNetworking) {
+  name: 'network'
+  scope: group
+  params: {
+    token: token
+    location: location
+    tags: tags
+    hostAccountName: storage.outputs.hostAccountName
+    stateAccountName: storage.outputs.stateAccountName
+    keyVaultName: keyVault.outputs.name
+  }
+}
+
+module roles 'roles.bicep' = {
+  name: 'roles'
+  scope: group
+  params: {
+    principalId: identity.outputs.principalId
+    hostAccountName: storage.outputs.hostAccountName
+    stateAccountName: storage.outputs.stateAccountName
+    keyVaultName: keyVault.outputs.name
+    webhookSecretName: keyVault.outputs.webhookSecretName
+    insightsName: monitoring.outputs.insightsName
+  }
+}
+
+module app 'app.bicep' = {
+  name: 'app'
+  scope: group
+  params: {
+    name: 'func-exoguard-${token}'
+    planName: 'plan-exoguard-${token}'
+    location: location
+    tags: tags
+    identityName: identity.outputs.name
+    clientId: empty(existingClientId) ? entra!.outputs.clientId : existingClientId
+    cloud: cloud
+    hostAccountName: storage.outputs.hostAccountName
+    packageContainer: storage.outputs.packageContainer
+    stateAccountName: storage.outputs.stateAccountName
+    stateTable: stateTable
+    webhookSecretUri: keyVault.outputs.webhookSecretUri
+    insightsName: monitoring.outputs.insightsName
+    guards: guards
+    settings: settings
+    allowedCidrs: empty(allowedCidrs) ? [] : split(allowedCidrs, ',')
+    deploymentCidrs: empty(deploymentCidrs) ? [] : split(deploymentCidrs, ',')
+    subnetId: privateNetworking ? network!.outputs.appSubnetId : ''
+  }
+  // The host reads its storage and the webhook's address as it starts.
+  dependsOn: [roles]
+}
+
+output AZURE_RESOURCE_GROUP string = group.name
+output FUNCTION_APP_NAME string = app.outputs.name
+output FUNCTION_APP_HOST string = app.outputs.hostName
+output EXOGUARD_CLIENT_ID string = empty(existingClientId) ? entra!.outputs.clientId : existingClientId
+output EXOGUARD_SERVICE_PRINCIPAL_ID string = empty(existingClientId) ? entra!.outputs.servicePrincipalId : ''
+output EXOGUARD_IDENTITY_PRINCIPAL_ID string = identity.outputs.principalId
+output EXOGUARD_GRAPH_ROLES string = empty(existingClientId) ? entra!.outputs.graphRoles : ''
+output EXOGUARD_MODES string = join(map(items(guards), guard => '${guard.key}=${guard.value.mode}'), ',')
+output EXOGUARD_PERMISSIONS_GRANTED bool = grantPermissions && empty(existingClientId)
+output KEY_VAULT_NAME string = keyVault.outputs.name
+output APPLICATION_INSIGHTS_NAME string = monitoring.outputs.insightsName
+output OUTBOUND_ADDRESS string = privateNetworking ? network!.outputs.outboundAddress : ''

@@ -1,0 +1,77 @@
+// Two accounts, so that what can write the app's memory cannot write its code, and the other way
+// round: the host keeps the package, its leases and the queue in one, the app its state in the other.
+param hostAccountName string
+param stateAccountName string
+param stateTable string
+param location string
+param tags object
+param sku string
+param privateNetworking bool
+
+var safe = {
+  accessTier: 'Hot'
+  allowBlobPublicAccess: false
+  allowCrossTenantReplication: false
+  allowSharedKeyAccess: false
+  defaultToOAuthAuthentication: true
+  minimumTlsVersion: 'TLS1_2'
+  supportsHttpsTrafficOnly: true
+  publicNetworkAccess: privateNetworking ? 'Disabled' : 'Enabled'
+  networkAcls: {
+    bypass: 'None'
+    defaultAction: privateNetworking ? 'Deny' : 'Allow'
+  }
+}
+
+resource host 'Microsoft.Storage/storageAccounts@2025-01-01' = {
+  name: hostAccountName
+  location: location
+  tags: tags
+  kind: 'StorageV2'
+  sku: { name: sku }
+  properties: safe
+
+  resource blobs 'blobServices' = {
+    name: 'default'
+    properties: {
+      deleteRetentionPolicy: {
+        enabled: true
+        days: 7
+      }
+    }
+
+    resource package 'containers' = {
+      name: 'app-package'
+      properties: { publicAccess: 'None' }
+    }
+  }
+
+  resource queues 'queueServices' = {
+    name: 'default'
+
+    resource runs 'queues' = {
+      name: 'exoguard-runs'
+    }
+  }
+}
+
+resource state 'Microsoft.Storage/storageAccounts@2025-01-01' = {
+  name: stateAccountName
+  location: location
+  tags: tags
+  kind: 'StorageV2'
+  sku: { name: sku }
+  properties: safe
+
+  resource tables 'tableServices' = {
+    name: 'default'
+
+    resource table 'tables' = {
+      name: stateTable
+    }
+  }
+}
+
+output hostAccountName string = host.name
+output packageContainer string = host::blobs::package.name
+output stateAccountName string = state.name

@@ -1,0 +1,130 @@
+"""Values out of the Bicep files, as far as tests ask for them.
+
+`plain` takes what is written out; `evaluate` also works out what chooses permissions.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tools.infra_check.parser import read
+from tools.infra_check.tree import (
+    Array,
+    Call,
+    File,
+    Item,
+    Lambda,
+    Member,
+    Name,
+    Node,
+    Object,
+    Operation,
+    Text,
+    Value,
+)
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+INFRA = ROOT / "infra"
+
+type Plain = str | int | bool | list[Plain] | dict[str, Plain] | None
+
+
+def bicep(name: str) -> File:
+    """A file of infra/."""
+    return read(INFRA / f"{name}.bicep")
+
+
+def variable(file: File, name: str) -> Object:
+    """An object that is a variable."""
+    value = file.of("var")[name].value
+    assert isinstance(value, Object)
+    return value
+
+
+def plain(node: Node) -> Plain:
+    """A value that is written out, or the fallback of `chosen(settings, name, fallback)`."""
+    match node:
+        case Text():
+            assert node.plain is not None
+            return node.plain
+        case Value():
+            return node.value
+        case Array():
+            return [plain(item) for item in node.items]
+        case Object():
+            return {key: plain(value) for key, value in node.values.items()}
+        case Call("toLower", (inner,)):
+            return str(plain(inner)).lower()
+        case Call("chosen", (_, _, fallback)):
+            return plain(fallback)
+    raise AssertionError(f"line {node.line}: not written out")
+
+
+def texts(node: Node) -> dict[str, Plain]:
+    """An object that is written out."""
+    value = plain(node)
+    assert isinstance(value, dict)
+    return value
+
+
+def chosen(node: Node) -> Iterator[tuple[str, str]]:
+    """The names of settings that are looked up in an expression, with their fallbacks."""
+    match node:
+        case Call("chosen", (_, Text() as name, Text() as fallback)):
+            yield name.plain or "", fallback.plain or ""
+        case Call(_, arguments):
+            for argument in arguments:
+                yield from chosen(argument)
+        case Object():
+            for value in node.values.values():
+                yield from chosen(value)
+        case _:
+            return
+
+
+def evaluate(node: Node, names: Mapping[str, Any]) -> Any:
+    """The value of an expression, given that of every name in it."""
+    match node:
+        case Name(name):
+            return names[name]
+        case Member(of, name):
+            return evaluate(of, names)[name]
+        case Item(of, key):
+            return evaluate(of, names)[evaluate(key, names)]
+        case Operation("==" | "!=" as sign, (left, right)):
+            return (evaluate(left, names) == evaluate(right, names)) is (sign == "==")
+        case Operation("?", (condition, yes, no)):
+            return evaluate(yes if evaluate(condition, names) else no, names)
+        case Array(items):
+            return [evaluate(item, names) for item in items]
+        case Call():
+            return called(node, names)
+    return plain(node)
+
+
+def called(node: Call, names: Mapping[str, Any]) -> Any:
+    """What a function of the language returns (Microsoft Learn: Bicep functions)."""
+    first = evaluate(node.arguments[0], names)
+    match node.name, node.arguments[1:]:
+        case "items", ():
+            return [{"key": key, "value": first[key]} for key in sorted(first)]
+        case "flatten", ():
+            return [item for inner in first for item in inner]
+        case "empty", ():
+            return not first
+        case "union", (second,):
+            return list(dict.fromkeys([*first, *evaluate(second, names)]))
+        case "filter", (Lambda((name,), body),):
+            return [item for item in first if evaluate(body, {**names, name: item})]
+        case "map", (Lambda((name,), body),):
+            return [evaluate(body, {**names, name: item}) for item in first]
+    raise AssertionError(f"line {node.line}: {node.name} is not known here")
+
+
+def worked_out(file: File, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every variable of a file, in the order they are declared, given its parameters."""
+    names = dict(given)
+    for name, entry in file.of("var").items():
+        assert entry.value
+        names[name] = evaluate(entry.value, names)
+    return names

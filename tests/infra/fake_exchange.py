@@ -1,0 +1,257 @@
+"""Exchange Online's role management as far as `exchange-role.ps1` uses it, held in memory."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from tests.infra.player import Cmdlet, Thing, Thrown, convert_from_json, shown, unrolled
+
+# Built-in roles with their cmdlets and parameters: some that serve, some that must not be taken.
+type Role = dict[str, tuple[str, ...]]
+
+READING: Role = {
+    "Get-Mailbox": ("Identity", "RecipientTypeDetails", "ResultSize", "Filter"),
+    "Get-Recipient": ("Identity", "ResultSize"),
+    "Get-User": ("Identity",),
+}
+CONFIGURATION: Role = {
+    name: ("Identity", "ResultSize")
+    for name in (
+        "Get-AcceptedDomain",
+        "Get-TransportRule",
+        "Get-RemoteDomain",
+        "Get-HostedOutboundSpamFilterPolicy",
+        "Get-HostedOutboundSpamFilterRule",
+        "Get-OrganizationConfig",
+        "Get-AdminAuditLogConfig",
+        "Get-MailboxAuditBypassAssociation",
+    )
+}
+AUDIT: Role = {
+    "Set-Mailbox": (
+        *("Identity", "AuditEnabled", "AuditLogAgeLimit", "DefaultAuditSet"),
+        *("AuditAdmin", "AuditDelegate", "AuditOwner", "WhatIf", "Type"),
+    ),
+    "Set-AdminAuditLogConfig": ("UnifiedAuditLogIngestionEnabled", "Name"),
+    "Set-MailboxAuditBypassAssociation": ("Identity", "AuditBypassEnabled", "WhatIf"),
+    "Get-MailboxAuditBypassAssociation": ("Identity", "ResultSize"),
+}
+RECIPIENTS: Role = {
+    **READING,
+    "Get-InboxRule": ("Mailbox", "Identity", "IncludeHidden", "ResultSize"),
+    "New-Mailbox": ("Name",),
+    "Set-Mailbox": (
+        *("Identity", "ForwardingAddress", "ForwardingSmtpAddress", "DeliverToMailboxAndForward"),
+        *("Type", "Password", "AuditEnabled", "AuditOwner"),
+    ),
+}
+BUILT_IN: dict[str, Role] = {
+    "View-Only Recipients": READING,
+    "View-Only Configuration": {**CONFIGURATION, "Get-Everything": ()},
+    "Audit Logs": AUDIT,
+    "Mail Recipients": RECIPIENTS,
+    "Organization Configuration": {"Set-OrganizationConfig": ("AuditDisabled", "Name")},
+    "MyBaseOptions": {
+        "Get-Mailbox": ("Identity", "RecipientTypeDetails", "ResultSize"),
+        "Get-InboxRule": ("Mailbox", "IncludeHidden", "ResultSize"),
+    },
+}
+
+
+class FakeExchange:
+    """Roles, assignments, a role group and service principals. `writes` names every change."""
+
+    def __init__(self) -> None:
+        self.roles: dict[str, Thing] = {}
+        self.entries: dict[str, Role] = {}
+        self.groups: dict[str, list[Thing]] = {}
+        self.assignments: list[Thing] = []
+        self.principals: list[Thing] = []
+        self.writes: list[str] = []
+        self.dehydrated = False
+        self.entra_knows = ""
+        self.refuses: dict[str, int] = {}
+        for name, entries in BUILT_IN.items():
+            self.roles[name] = Thing(
+                Name=name, Parent="", IsEndUserRole=name.startswith("My"), IsDeprecated=False
+            )
+            self.entries[name] = dict(entries)
+        # Roles with few entries that are no parents: for people's own settings, retired, derived.
+        for role in (
+            Thing(Name="Own Settings", Parent="", IsEndUserRole=True),
+            Thing(Name="Own Rules", Parent="", ImplicitRecipientReadScope="Self"),
+            Thing(Name="Old Rules", Parent="", IsDeprecated=True),
+            Thing(Name="Help Desk", Parent="Mail Recipients"),
+        ):
+            self.roles[role["name"]] = role
+            self.entries[role["name"]] = {"Get-InboxRule": RECIPIENTS["Get-InboxRule"]}
+
+    def cmdlets(self) -> dict[str, Cmdlet]:
+        """All that the script may call."""
+        silent: Iterable[str] = (
+            *("Import-Module", "Connect-ExchangeOnline", "Set-StrictMode", "Start-Sleep"),
+            *("Write-Host", "Write-Warning", "Out-Host"),
+        )
+        known: dict[str, Cmdlet] = {name: nothing for name in silent}
+        known |= {
+            "ConvertFrom-Json": convert_from_json,
+            "Format-Table": lambda stream, values, named: stream,
+            "Select-Object": lambda stream, values, named: stream[:1],
+            "Sort-Object": ordered,
+            "Get-Module": lambda *_: ["ExchangeOnlineManagement"],
+            "Get-Command": lambda *_: ["there"],
+            "Get-ConnectionInformation": lambda *_: [Thing(State="Connected")],
+            "az": lambda *_: [self.entra_knows] if self.entra_knows else [],
+        }
+        own: dict[str, Callable[[dict[str, Any]], list[Any]]] = {
+            "Get-OrganizationConfig": lambda _: [Thing(IsDehydrated=self.dehydrated)],
+            "Get-ManagementRole": self.get_role,
+            "New-ManagementRole": self.new_role,
+            "Remove-ManagementRole": self.remove_role,
+            "Get-ManagementRoleEntry": self.get_entry,
+            "Set-ManagementRoleEntry": self.set_entry,
+            "Get-ManagementRoleAssignment": self.get_assignment,
+            "New-ManagementRoleAssignment": self.new_assignment,
+            "Remove-ManagementRoleAssignment": self.remove_assignment,
+            "Get-RoleGroup": lambda _: [Thing(Name=name) for name in self.groups],
+            "New-RoleGroup": self.new_group,
+            "Remove-RoleGroup": self.remove_group,
+            "Get-RoleGroupMember": lambda named: list(self.groups[named["identity"]]),
+            "Add-RoleGroupMember": self.add_member,
+            "Get-ServicePrincipal": lambda _: list(self.principals),
+            "New-ServicePrincipal": self.new_principal,
+            "Remove-ServicePrincipal": self.remove_principal,
+        }
+        return known | {name: self.told(name, action) for name, action in own.items()}
+
+    def told(self, name: str, action: Callable[[dict[str, Any]], list[Any]]) -> Cmdlet:
+        """A cmdlet that notes its writes, and fails as often as it is told to."""
+
+        def run(stream: list[Any], values: list[Any], named: dict[str, Any]) -> list[Any]:
+            if self.refuses.get(name, 0):
+                self.refuses[name] -= 1
+                raise Thrown(f"{name}: the object could not be found")
+            if not name.startswith("Get-"):
+                self.writes.append(name)
+            return action(named)
+
+        return run
+
+    def get_role(self, named: dict[str, Any]) -> list[Thing]:
+        """All roles, or those that hold the cmdlet with every one of the parameters."""
+        cmdlet, wanted = named.get("cmdlet"), set(unrolled(named.get("cmdletparameters") or []))
+        return [
+            role
+            for name, role in self.roles.items()
+            if cmdlet is None
+            or (cmdlet in self.entries[name] and wanted <= set(self.held(name, cmdlet)))
+        ]
+
+    def held(self, role: str, cmdlet: str) -> tuple[str, ...]:
+        return self.entries[role][cmdlet]
+
+    def new_role(self, named: dict[str, Any]) -> list[Thing]:
+        name, parent, kept = named["name"], named["parent"], unrolled(named["enabledcmdlets"])
+        if name in self.roles:
+            raise Thrown(f"{name} exists already")
+        self.entries[name] = {one: self.entries[parent][one] for one in kept}
+        self.roles[name] = Thing(Name=name, Parent=parent, IsEndUserRole=False, IsDeprecated=False)
+        # Whoever manages roles may hand a new one on.
+        self.assignments.append(
+            Thing(
+                Identity=f"{name}-Delegating",
+                Role=name,
+                RoleAssigneeName="Organization Management",
+                Delegating=True,
+            )
+        )
+        return [self.roles[name]]
+
+    def remove_role(self, named: dict[str, Any]) -> list[Any]:
+        name = named["identity"]
+        if any(one["role"] == name for one in self.assignments):
+            raise Thrown(f"{name} is still assigned")
+        if not self.roles[name]["parent"]:
+            raise Thrown(f"{name} is built in")
+        del self.roles[name], self.entries[name]
+        return []
+
+    def get_entry(self, named: dict[str, Any]) -> list[Thing]:
+        role = shown(named["identity"]).partition("\\")[0]
+        return [
+            Thing(Name=cmdlet, Parameters=list(parameters))
+            for cmdlet, parameters in self.entries.get(role, {}).items()
+        ]
+
+    def set_entry(self, named: dict[str, Any]) -> list[Any]:
+        role, _, cmdlet = shown(named["identity"]).partition("\\")
+        wanted = tuple(unrolled(named["parameters"]))
+        if not set(wanted) <= set(self.entries[self.roles[role]["parent"]][cmdlet]):
+            raise Thrown("the parent role lacks a parameter")
+        self.entries[role][cmdlet] = wanted
+        return []
+
+    def get_assignment(self, named: dict[str, Any]) -> list[Thing]:
+        return [
+            one
+            for one in self.assignments
+            if named.get("role") in (None, one["role"])
+            and ("delegating" not in named or bool(one.get("delegating")) is named["delegating"])
+        ]
+
+    def new_assignment(self, named: dict[str, Any]) -> list[Any]:
+        if named["securitygroup"] not in self.groups or named["role"] not in self.roles:
+            raise Thrown("the group or role could not be found")
+        self.assignments.append(
+            Thing(
+                Identity=named["name"], Role=named["role"], RoleAssigneeName=named["securitygroup"]
+            )
+        )
+        return []
+
+    def remove_assignment(self, named: dict[str, Any]) -> list[Any]:
+        self.assignments = [one for one in self.assignments if one["identity"] != named["identity"]]
+        return []
+
+    def new_group(self, named: dict[str, Any]) -> list[Any]:
+        self.groups[named["name"]] = []
+        return []
+
+    def remove_group(self, named: dict[str, Any]) -> list[Any]:
+        name = named["identity"]
+        del self.groups[name]
+        self.assignments = [one for one in self.assignments if one["roleassigneename"] != name]
+        return []
+
+    def add_member(self, named: dict[str, Any]) -> list[Any]:
+        self.groups[named["identity"]].append(Thing(Name=named["member"]))
+        return []
+
+    def new_principal(self, named: dict[str, Any]) -> list[Any]:
+        self.principals.append(
+            Thing(AppId=named["appid"], ObjectId=named["objectid"], Identity=named["objectid"])
+        )
+        return []
+
+    def remove_principal(self, named: dict[str, Any]) -> list[Any]:
+        self.principals = [one for one in self.principals if one["objectid"] != named["identity"]]
+        return []
+
+    def allowed(self, group: str) -> dict[str, set[str]]:
+        """What the members of a group may run: cmdlets with their parameters."""
+        found: dict[str, set[str]] = {}
+        for one in self.get_assignment({"delegating": False}):
+            if one["roleassigneename"] == group:
+                for cmdlet, parameters in self.entries[one["role"]].items():
+                    found.setdefault(cmdlet, set()).update(parameters)
+        return found
+
+
+def nothing(stream: list[Any], values: list[Any], named: dict[str, Any]) -> list[Any]:
+    """A cmdlet that only talks."""
+    return []
+
+
+def ordered(stream: list[Any], values: list[Any], named: dict[str, Any]) -> list[Any]:
+    """Sort-Object by its properties."""
+    keys = [name.lower() for name in unrolled(named["property"])]
+    return sorted(stream, key=lambda one: [one[key] for key in keys])

@@ -1,0 +1,289 @@
+"""Every check finds the mistakes it is there for: each is made in a copy of infra/, and caught."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.infra.bicep_values import INFRA, ROOT
+from tools.infra_check import documents, kusto, security, shapes, symbols, syntax
+from tools.infra_check.parser import read_text
+from tools.infra_check.tree import (
+    BicepError,
+)
+
+type Check = Callable[[Path], Iterator[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A text of a file that is replaced by another, and what the check says then."""
+
+    check: Check
+    file: str
+    old: str
+    new: str
+    said: str
+
+
+MISTAKES = {
+    "a missing brace": Mistake(
+        syntax.check, "identity.bicep", "  tags: tags\n}", "  tags: tags\n", "identity.bicep"
+    ),
+    "a misspelt keyword": Mistake(
+        syntax.check, "storage.bicep", "param sku", "parma sku", "storage.bicep"
+    ),
+    "a symbol nobody declared": Mistake(
+        symbols.check, "app.bicep", "serverFarmId: plan.id", "serverFarmId: plna.id", "plna is not"
+    ),
+    "a symbol in a text": Mistake(
+        symbols.check, "keyvault.bicep", "${vault.properties", "${valt.properties", "valt is not"
+    ),
+    "a parameter nobody uses": Mistake(
+        symbols.check, "identity.bicep", "param tags", "param spare string\nparam tags", "spare"
+    ),
+    "a variable nobody uses": Mistake(
+        symbols.check, "identity.bicep", "param tags", "var spare = 1\nparam tags", "spare is not"
+    ),
+    "a parameter a module is not given": Mistake(
+        symbols.check, "main.bicep", "    sku: storageSku\n", "", "storage.bicep is not given sku"
+    ),
+    "a parameter a module does not have": Mistake(
+        symbols.check, "main.bicep", "    sku: storageSku", "    skew: storageSku", "parameter skew"
+    ),
+    "an output a module does not have": Mistake(
+        symbols.check, "main.bicep", "outputs.packageContainer", "outputs.package", "no output"
+    ),
+    "a module file that is not there": Mistake(
+        symbols.check, "main.bicep", "'roles.bicep'", "'rolls.bicep'", "no module file rolls.bicep"
+    ),
+    "a key a variable does not have": Mistake(
+        symbols.check, "roles.bicep", "roles.keyVaultSecretsUser", "roles.keyVaultUser", "has no"
+    ),
+    "a nested resource that is not there": Mistake(
+        symbols.check, "storage.bicep", "::package.name", "::packages.name", "no nested resource"
+    ),
+    "a function that does not exist": Mistake(
+        symbols.check, "alerts.bicep", "trim(address)", "strip(address)", "there is no function"
+    ),
+    "a loop variable outside its loop": Mistake(
+        symbols.check, "network.bicep", "token}'\n  location: location\n  tags: tags\n  sku",
+        "token}${endpoint.name}'\n  location: location\n  tags: tags\n  sku", "endpoint is not",
+    ),
+    "a loop in a condition": Mistake(
+        symbols.check, "alerts.bicep", "webhookReceivers: empty(alertWebhookUrl) ? [] : [",
+        "webhookReceivers: empty(alertWebhookUrl) ? [for x in [1]: { name: string(x) }] : [",
+        "a declaration or a property only",
+    ),
+    "a loop over properties in another": Mistake(
+        symbols.check, "alerts.bicep", "      useCommonAlertSchema: true\n    }]",
+        "      useCommonAlertSchema: [for x in [1]: x]\n    }]", "cannot stand in another",
+    ),
+    "a query that is not there": Mistake(
+        symbols.check, "alerts.bicep", "app-silent.kql", "app-dead.kql", "there is no file"
+    ),
+    "a name declared twice": Mistake(
+        symbols.check, "roles.bicep", "param principalId string", "param principalId string\n"
+        "param principalId string", "declared twice",
+    ),
+    "a secret in an output": Mistake(
+        symbols.check, "keyvault.bicep", "output name string = vault.name",
+        "output name string = teamsWebhookUrl", "gives a secret away",
+    ),
+    "a secret handed to a parameter in the clear": Mistake(
+        symbols.check, "keyvault.bicep", "@secure()\n", "", "takes a secret"
+    ),
+    "a secret with a default": Mistake(
+        symbols.check, "main.bicep", "param teamsWebhookUrl string = ''",
+        "param teamsWebhookUrl string = 'https://x'", "secret with a default",
+    ),
+    "a misspelt property": Mistake(
+        shapes.check, "storage.bicep", "allowSharedKeyAccess", "allowSharedKeyAcces", "no such"
+    ),
+    "a misspelt property deep inside": Mistake(
+        shapes.check, "app.bicep", "instanceMemoryMB", "instanceMemoryMb", "no such property"
+    ),
+    "a read-only property": Mistake(
+        shapes.check, "app.bicep", "    httpsOnly: true",
+        "    httpsOnly: true\n    defaultHostName: 'x'", "read-only",
+    ),
+    "a required property that is missing": Mistake(
+        shapes.check, "storage.bicep", "  kind: 'StorageV2'\n", "", ".kind: is required"
+    ),
+    "a value that is none of the known": Mistake(
+        shapes.check, "storage.bicep", "'StorageV2'", "'StorageV9'", "is none of"
+    ),
+    "a number in quotes": Mistake(
+        shapes.check, "app.bicep", "instanceMemoryMB: 2048", "instanceMemoryMB: '2048'", "is int"
+    ),
+    "a flag in quotes": Mistake(
+        shapes.check, "keyvault.bicep", "PurgeProtection: true", "PurgeProtection: '1'", "is bool"
+    ),
+    "an object where a list is expected": Mistake(
+        shapes.check, "network.bicep", "groupIds: [endpoint.service]",
+        "groupIds: { service: 'blob' }", "not an object",
+    ),
+    "a misspelt property of an alert": Mistake(
+        shapes.check, "alerts.bicep", "evaluationFrequency", "evaluationFrequence", "no such"
+    ),
+    "a misspelt property of the app registration": Mistake(
+        shapes.check, "entra.bicep", "signInAudience", "signinAudience", "no such property"
+    ),
+    "an app registration without a name": Mistake(
+        shapes.check, "entra.bicep", "  uniqueName: uniqueName\n", "", ".uniqueName: is required"
+    ),
+    "a version whose types are not known": Mistake(
+        shapes.check, "storage.bicep", "storageAccounts@2025-01-01", "storageAccounts@2019-01-01",
+        "is not 2025-01-01",
+    ),
+    "a resource type that does not exist": Mistake(
+        shapes.check, "identity.bicep", "userAssignedIdentities@", "userIdentities@",
+        "neither azmcp",
+    ),
+    "a secret written into the parameters": Mistake(
+        documents.check, "main.parameters.json", "${TEAMS_WEBHOOK_URL}", "https://x", "is a secret"
+    ),
+    "a parameter main.bicep does not have": Mistake(
+        documents.check, "main.parameters.json", '"alertEmails"', '"alertMails"', "alertMails"
+    ),
+    "an output azd would take for a wish": Mistake(
+        documents.check, "main.bicep", "output KEY_VAULT_NAME", "output EXISTING_CLIENT_ID",
+        "EXISTING_CLIENT_ID is an output too",
+    ),
+    "JSON with a comma too many": Mistake(
+        documents.check, "workbook.json", '"version": "Notebook/1.0",', '"version": "N",,',
+        "workbook.json",
+    ),
+    "a workbook query without a time range": Mistake(
+        documents.check, "workbook.json", '"timeContextFromParameter": "TimeRange"',
+        '"timeContext": "x"', "does not ask",
+    ),
+    "an extension nobody configured": Mistake(
+        documents.check, "bicepconfig.json", "microsoftGraphV1", "microsoftGraph", "no extension"
+    ),
+    "an app azd cannot find": Mistake(
+        documents.check, "app.bicep", "'azd-service-name': 'exoguard'", "'azd-service-name': 'x'",
+        "has no service",
+    ),
+}  # fmt: skip
+
+# What the rules of this project forbid; those of checkov have a test below.
+INSECURE = {
+    "shared keys": ("storage.bicep", "allowSharedKeyAccess: false", "allowSharedKeyAccess: true"),
+    "shared keys by default": ("storage.bicep", "  allowSharedKeyAccess: false\n", ""),
+    "a public container": ("storage.bicep", "publicAccess: 'None'", "publicAccess: 'Blob'"),
+    "plain HTTP": ("app.bicep", "httpsOnly: true", "httpsOnly: false"),
+    "open routes": (
+        "app.bicep",
+        "ipSecurityRestrictionsDefaultAction: 'Deny'\n      ipSec",
+        "ipSecurityRestrictionsDefaultAction: 'Allow'\n      ipSec",
+    ),
+    "passwords for deployment": ("app.bicep", "allow: false", "allow: true"),
+    "a vault that can be purged": ("keyvault.bicep", "Protection: true", "Protection: false"),
+    "access policies": ("keyvault.bicep", "RbacAuthorization: true", "RbacAuthorization: false"),
+    "forgeable telemetry": (
+        "monitoring.bicep",
+        "DisableLocalAuth: true",
+        "DisableLocalAuth: false",
+    ),
+    "an app for every tenant": ("entra.bicep", "AzureADMyOrg", "AzureADMultipleOrgs"),
+}
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of infra/ with azure.yaml above it."""
+    shutil.copytree(INFRA, tmp_path / "infra")
+    shutil.copy(ROOT / "azure.yaml", tmp_path)
+    return tmp_path / "infra"
+
+
+def spoil(folder: Path, file: str, old: str, new: str) -> None:
+    """Replace a text of a file, which must be there."""
+    text = (folder / file).read_text(encoding="utf-8")
+    assert old in text
+    (folder / file).write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_caught(name: str, copy: Path) -> None:
+    mistake = MISTAKES[name]
+    spoil(copy, mistake.file, mistake.old, mistake.new)
+    said = list(mistake.check(copy))
+    assert any(mistake.said in line for line in said), said
+
+
+@pytest.mark.parametrize("name", INSECURE)
+def test_what_the_project_insists_on_is_kept(name: str, copy: Path) -> None:
+    file, old, new = INSECURE[name]
+    spoil(copy, file, old, new)
+    said = list(security.insisted(copy))
+    assert said
+    assert all(line.startswith(f"security: {file}:") for line in said)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [syntax.check, symbols.check, shapes.check, kusto.check, documents.check, security.insisted],
+    ids=["syntax", "symbols", "shapes", "kusto", "documents", "security"],
+)
+def test_nothing_is_wrong_as_it_stands(check: Check, copy: Path) -> None:
+    assert list(check(copy)) == []
+
+
+def test_mistakes_in_queries_are_caught(copy: Path) -> None:
+    spoil(copy, "queries/guard-late.kql", "timestamp", "timestmp")
+    spoil(copy, "queries/app-silent.kql", "| where lines == 0", "| were lines == 0")
+    spoil(copy, "queries/functions-failing.kql", "success == false", "succeeded == false")
+    spoil(copy, "workbook.json", "outerMessage", "outerMesage")
+    said = "\n".join(kusto.check(copy))
+    for place in ("guard-late", "app-silent", "functions-failing", "workbook.json: failures"):
+        assert place in said
+    assert "coverage-low" not in said
+
+
+def test_checkov_says_what_is_insecure_and_only_with_a_reason_not(copy: Path) -> None:
+    spoil(copy, "storage.bicep", "'TLS1_2'", "'TLS1_0'")
+    said = list(security.linted(copy))
+    assert any("storage.bicep" in line and "TLS" in line for line in said), said
+    assert not any("CKV_AZURE_35" in line for line in said)
+
+
+def test_a_reason_that_nothing_needs_is_a_mistake() -> None:
+    said = list(security.judged([]))
+    assert any("CKV_AZURE_35" in line for line in said)
+
+
+def test_an_unread_file_is_never_a_clean_one(copy: Path) -> None:
+    (copy / "extra.bicep").write_text("param a string =\n", encoding="utf-8")
+    assert any("extra.bicep" in line for line in symbols.check(copy))
+    assert any("extra.bicep" in line for line in syntax.check(copy))
+
+
+def test_a_folder_without_bicep_is_not_clean(tmp_path: Path) -> None:
+    assert list(syntax.check(tmp_path))
+    assert list(kusto.check(tmp_path))
+    assert list(documents.check(tmp_path))
+    assert list(security.insisted(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "param x string = 'a\n'",
+        "var x = {\n  a: 1 b: 2\n}\n",
+        "var x = [1 2]\n",
+        "var x = 1 +\n",
+        "var x = 'a${b'\n",
+        "resource x 'T@1' = {\n",
+        "output x string\n",
+        "var x = 'a\\q'\n",
+        "var x = #\n",
+        "type x = string\n",
+    ],
+)
+def test_what_is_not_bicep_is_refused(text: str) -> None:
+    with pytest.raises(BicepError, match=r"line 1|line 2"):
+        read_text(text)

@@ -1,0 +1,249 @@
+"""The Exchange role script, played against an Exchange in memory: what it leaves behind.
+
+PowerShell is not needed and not proven by this: `tests.infra.player` plays the part of the language
+the script keeps to.
+"""
+
+from collections.abc import Sequence
+
+import pytest
+
+from core.catalog import CATALOG
+from core.model import Mode, Service
+from tests.infra.fake_exchange import FakeExchange
+from tests.infra.player import Player, Thing, Thrown
+from tests.written import ROOT
+
+SOURCE = (ROOT / "infra" / "exchange-role.ps1").read_text(encoding="utf-8")
+APP = "0b0a4f3e-5d0c-4a57-9d53-0d5f3f7a1a01"
+PRINCIPAL = "6c1e2d77-3e55-4a8e-8f3b-1b7a9c2d4e02"
+GROUP = "Exoguard guards"
+ALL = [duty.guard.name for duty in CATALOG]
+ENFORCING = [duty.guard.name for duty in CATALOG if duty.mode is Mode.ENFORCE]
+
+
+def grant(exchange: FakeExchange, *, what_if: bool = False, **arguments: object) -> list[str]:
+    """Run the script; the writes it made."""
+    exchange.writes.clear()
+    given = {"AppId": APP, "ServicePrincipalObjectId": PRINCIPAL} | arguments
+    Player(SOURCE, exchange.cmdlets()).play(what_if=what_if, **given)
+    return exchange.writes
+
+
+def remove(exchange: FakeExchange, *, what_if: bool = False) -> list[str]:
+    """Run it with -Remove; the writes it made."""
+    exchange.writes.clear()
+    Player(SOURCE, exchange.cmdlets()).play(what_if=what_if, AppId=APP, Remove=True)
+    return exchange.writes
+
+
+def needed(guards: Sequence[str], enforcing: Sequence[str]) -> tuple[set[str], dict[str, set[str]]]:
+    """The cmdlets that read, and those that write with their parameters, by the catalog."""
+    reads: set[str] = set()
+    writes: dict[str, set[str]] = {}
+    for duty in CATALOG:
+        for entry in duty.guard.permissions:
+            if entry.service is not Service.EXCHANGE or duty.guard.name not in guards:
+                continue
+            if not entry.writes:
+                reads.add(entry.name)
+            elif duty.guard.name in enforcing:
+                writes.setdefault(entry.name, set()).update(entry.parameters)
+    return reads, writes
+
+
+def assert_allowed(exchange: FakeExchange, guards: Sequence[str], enforcing: Sequence[str]) -> None:
+    """The group may run exactly what these guards need."""
+    reads, writes = needed(guards, enforcing)
+    allowed = exchange.allowed(GROUP)
+    assert {name for name in allowed if name.startswith("Get-")} == reads
+    assert {name: held for name, held in allowed.items() if name not in reads} == writes
+
+
+def test_the_first_run_gives_the_app_exactly_what_its_guards_need() -> None:
+    exchange = FakeExchange()
+    grant(exchange)
+    assert_allowed(exchange, ALL, ENFORCING)
+    assert [one["name"] for one in exchange.groups[GROUP]] == [PRINCIPAL]
+    assert [(one["appid"], one["objectid"]) for one in exchange.principals] == [(APP, PRINCIPAL)]
+
+
+def test_the_second_run_changes_nothing() -> None:
+    exchange = FakeExchange()
+    assert grant(exchange)
+    assert grant(exchange) == []
+
+
+@pytest.mark.parametrize(
+    ("guards", "enforce", "may_look", "may_write"),
+    [
+        ("mailbox-audit", "none", ["mailbox-audit"], []),
+        ("", "mailbox-audit,mailbox-forwarding", ALL, ["mailbox-audit", "mailbox-forwarding"]),
+        ("", ["mailbox-forwarding"], ALL, ["mailbox-forwarding"]),
+        (["mailbox-forwarding", "mailbox-audit"], "", ALL[1:], ENFORCING),
+        ("shared-mailbox-sign-in", "mailbox-audit", ALL[:1], []),
+    ],
+)
+def test_a_run_with_other_guards_takes_away_and_adds(
+    guards: object, enforce: object, may_look: list[str], may_write: list[str]
+) -> None:
+    exchange = FakeExchange()
+    grant(exchange)
+    grant(exchange, Guards=guards, Enforce=enforce)
+    assert_allowed(exchange, may_look, may_write)
+    assert grant(exchange, Guards=guards, Enforce=enforce) == []
+    grant(exchange)
+    assert_allowed(exchange, ALL, ENFORCING)
+
+
+def test_the_parent_is_the_smallest_built_in_role_that_manages_everybody() -> None:
+    exchange = FakeExchange()
+    grant(exchange, Enforce="mailbox-audit,mailbox-forwarding")
+    parents = {name: role["parent"] for name, role in exchange.roles.items()}
+    assert parents["Exoguard Get-Mailbox"] == "View-Only Recipients"
+    assert parents["Exoguard Get-InboxRule"] == "Mail Recipients"
+    assert parents["Exoguard Set-Mailbox mailbox-audit"] == "Audit Logs"
+    assert parents["Exoguard Set-Mailbox mailbox-forwarding"] == "Mail Recipients"
+
+
+def test_a_dry_run_changes_nothing_and_asks_about_every_role() -> None:
+    exchange = FakeExchange()
+    player = Player(SOURCE, exchange.cmdlets())
+    player.play(what_if=True, AppId=APP, ServicePrincipalObjectId=PRINCIPAL)
+    assert exchange.writes == []
+    reads, writes = needed(ALL, ENFORCING)
+    assert len([one for one in player.asked if "Create from" in one[1]]) == len(reads) + len(writes)
+    assert (GROUP, "Create role group") in player.asked
+
+
+def test_a_role_that_somebody_widened_is_made_anew() -> None:
+    exchange = FakeExchange()
+    grant(exchange)
+    exchange.entries["Exoguard Set-Mailbox mailbox-audit"]["Set-Mailbox"] += ("Type",)
+    exchange.entries["Exoguard Get-Mailbox"]["New-Mailbox"] = ("Name",)
+    assert grant(exchange)
+    assert_allowed(exchange, ALL, ENFORCING)
+
+
+def test_a_role_that_somebody_gave_the_group_is_taken_from_it() -> None:
+    exchange = FakeExchange()
+    grant(exchange)
+    exchange.assignments.append(
+        Thing(Identity="by hand", Role="Mail Recipients", RoleAssigneeName=GROUP)
+    )
+    assert grant(exchange) == ["Remove-ManagementRoleAssignment"]
+    assert_allowed(exchange, ALL, ENFORCING)
+    assert "Mail Recipients" in exchange.roles
+
+
+def test_common_parameters_that_exchange_adds_are_no_reason_to_make_a_role_anew() -> None:
+    exchange = FakeExchange()
+    grant(exchange)
+    exchange.entries["Exoguard Set-Mailbox mailbox-audit"]["Set-Mailbox"] += ("WhatIf", "Verbose")
+    assert grant(exchange) == []
+
+
+def test_a_stranger_in_the_group_is_named() -> None:
+    exchange = FakeExchange()
+    grant(exchange)
+    exchange.groups[GROUP].append(Thing(Name="mallory"))
+    with pytest.raises(Thrown, match="'mallory' is a member of the group too"):
+        grant(exchange)
+
+
+@pytest.mark.parametrize(
+    ("principal", "entra", "words"),
+    [
+        (APP, "", "The object id is the application id"),
+        (PRINCIPAL, "another", "Entra knows the app's enterprise application as another"),
+    ],
+)
+def test_a_wrong_object_id_is_refused_before_anything_is_made(
+    principal: str, entra: str, words: str
+) -> None:
+    exchange = FakeExchange()
+    exchange.entra_knows = entra
+    with pytest.raises(Thrown, match=words):
+        grant(exchange, ServicePrincipalObjectId=principal)
+    assert exchange.writes == []
+
+
+def test_an_app_known_with_another_object_id_is_left_to_a_person() -> None:
+    exchange = FakeExchange()
+    exchange.principals.append(Thing(AppId=APP, ObjectId="older", Identity="older"))
+    with pytest.raises(Thrown, match="Remove-ServicePrincipal -Identity older"):
+        grant(exchange)
+    assert exchange.writes == []
+
+
+def test_an_organization_without_customization_gets_the_remedy() -> None:
+    exchange = FakeExchange()
+    exchange.dehydrated = True
+    with pytest.raises(Thrown, match="Enable-OrganizationCustomization"):
+        grant(exchange)
+    assert exchange.writes == []
+
+
+def test_an_unknown_guard_is_named() -> None:
+    with pytest.raises(Thrown, match="There is no guard 'mailbox-audits'"):
+        grant(FakeExchange(), Enforce="mailbox-audits")
+
+
+def test_a_cmdlet_no_role_holds_stops_the_script_unless_it_is_optional() -> None:
+    exchange = FakeExchange()
+    del exchange.entries["View-Only Configuration"]["Get-RemoteDomain"]
+    grant(exchange)
+    assert "Exoguard Get-RemoteDomain" not in exchange.roles
+    assert grant(exchange) == []
+    exchange = FakeExchange()
+    exchange.entries["Audit Logs"]["Set-Mailbox"] = ("Identity", "AuditEnabled")
+    with pytest.raises(Thrown, match="No built-in role of this tenant holds Set-Mailbox -Identity"):
+        grant(exchange)
+    assert "Exoguard Set-Mailbox mailbox-audit" not in exchange.roles
+
+
+@pytest.mark.parametrize(
+    "cmdlet",
+    [
+        "Set-ManagementRoleEntry",
+        "New-ManagementRoleAssignment",
+        "Add-RoleGroupMember",
+        "Remove-ManagementRole",
+    ],
+)
+def test_what_exchange_does_not_know_yet_is_tried_again(cmdlet: str) -> None:
+    exchange = FakeExchange()
+    if cmdlet.startswith("Remove"):
+        grant(exchange, Enforce="mailbox-audit,mailbox-forwarding")
+    exchange.refuses[cmdlet] = 3
+    grant(exchange)
+    assert exchange.refuses[cmdlet] == 0
+    assert_allowed(exchange, ALL, ENFORCING)
+
+
+def test_a_role_that_could_not_be_trimmed_is_never_given_to_the_app() -> None:
+    exchange = FakeExchange()
+    exchange.refuses["Set-ManagementRoleEntry"] = 1_000
+    with pytest.raises(Thrown, match="could not be found"):
+        grant(exchange)
+    assert exchange.allowed(GROUP) == {}
+    exchange.refuses.clear()
+    grant(exchange)
+    assert_allowed(exchange, ALL, ENFORCING)
+
+
+def test_removing_leaves_what_others_made_and_twice_is_no_more() -> None:
+    exchange, before = FakeExchange(), FakeExchange()
+    for name, parent in (("Exoguard auditors", "Audit Logs"), ("Exoguard Get-Insight", "")):
+        for one in (exchange, before):
+            one.roles[name] = Thing(Name=name, Parent=parent)
+            one.entries[name] = {}
+    stranger = Thing(AppId="another app", ObjectId="another", Identity="another")
+    exchange.principals.append(stranger)
+    grant(exchange)
+    assert remove(exchange, what_if=True) == []
+    assert remove(exchange)
+    assert exchange.roles.keys() == before.roles.keys()
+    assert (exchange.groups, exchange.assignments) == ({}, [])
+    assert exchange.principals == [stranger]
+    assert remove(exchange) == []

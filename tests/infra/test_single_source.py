@@ -1,0 +1,388 @@
+"""What infra/ repeats of the code is what the code says, in both directions."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise, product
+
+import pytest
+
+from core.catalog import CATALOG
+from core.model import Duty, Mode, RunReport, Service
+from core.report import trace
+from core.settings import all_settings, prefix
+from function_app import QUEUE
+from sandbox.cron import Cron
+from tests.infra.bicep_values import INFRA, ROOT, bicep, chosen, plain, texts, variable, worked_out
+from tests.infra.powershell import mistakes
+from tools.infra_check.documents import VARIABLE
+from tools.infra_check.kusto import queries
+from tools.infra_check.tree import (
+    Declaration,
+    Item,
+    Member,
+    Name,
+    Node,
+    Object,
+    Text,
+    walk,
+)
+
+APP, MAIN, ENTRA = bicep("app"), bicep("main"), bicep("entra")
+NAMES = {entry.name for entry in all_settings()}
+
+# Settings of the Functions host (Microsoft Learn: App settings reference for Azure Functions).
+HOST = {
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+    "APPLICATIONINSIGHTS_CONNECTION_STRING",
+    "AzureWebJobsStorage__blobServiceUri",
+    "AzureWebJobsStorage__clientId",
+    "AzureWebJobsStorage__credential",
+    "AzureWebJobsStorage__queueServiceUri",
+}
+# What a deployment never sets: secrets in files and texts, and the addresses of a simulated tenant.
+DEVELOPMENT = {
+    "CA_BUNDLE",
+    "CLIENT_CERTIFICATE_PATH",
+    "CLIENT_SECRET",
+    "EXCHANGE_ENDPOINT",
+    "GRAPH_ENDPOINT",
+    "LOGIN_ENDPOINT",
+    "STATE_CONNECTION_STRING",
+}
+# What the deployment itself knows, so that nobody may choose it.
+KNOWN = {
+    "CLIENT_ID",
+    "CLOUD",
+    "MANAGED_IDENTITY_CLIENT_ID",
+    "STATE_TABLE_ENDPOINT",
+    "TEAMS_WEBHOOK_URL",
+    "TENANT_ID",
+}
+
+REPORT = RunReport(
+    guard="mailbox-audit",
+    title="",
+    noun="",
+    run="",
+    mode=Mode.ALERT,
+    started=datetime(2028, 1, 1, tzinfo=UTC),
+)
+
+
+def app_settings() -> dict[str, Node]:
+    """Every setting of the app as app.bicep has it."""
+    return variable(APP, "appSettings").values
+
+
+def longest_gap(duty: Duty) -> timedelta:
+    """The longest time between two runs, over a leap year."""
+    schedule = Cron.parse(duty.schedule)
+    times = [datetime(2028, 1, 1, tzinfo=UTC)]
+    while times[-1] < datetime(2028, 2, 1, tzinfo=UTC):
+        times.append(schedule.next(times[-1]))
+    return max(later - sooner for sooner, later in pairwise(times[1:]))
+
+
+def test_the_app_has_every_setting_a_deployment_sets_and_no_other() -> None:
+    assert app_settings().keys() == (NAMES - DEVELOPMENT) | HOST
+
+
+def test_no_development_setting_is_forgotten_in_the_list_here() -> None:
+    assert DEVELOPMENT | KNOWN <= NAMES
+
+
+def test_defaults_of_settings_are_those_of_the_code() -> None:
+    expected = {entry.name: entry.default for entry in all_settings()}
+    found = dict(chosen(variable(APP, "appSettings")))
+    assert found == {name: expected[name] for name in found}
+    assert dict(chosen(MAIN.of("var")["stateTable"].value or Text((), 0))) == {
+        "STATE_TABLE": expected["STATE_TABLE"]
+    }
+
+
+def test_a_setting_looks_up_its_own_name() -> None:
+    for name, value in app_settings().items():
+        assert [found for found, _ in chosen(value)] in ([], [name])
+
+
+def test_every_setting_that_may_be_chosen_is_looked_up_somewhere() -> None:
+    looked_up = {
+        name
+        for node in (variable(APP, "appSettings"), variable(MAIN, "guards"))
+        for name, _ in chosen(node)
+    }
+    assert (looked_up | {"STATE_TABLE"}) & NAMES == NAMES - DEVELOPMENT - KNOWN
+
+
+@pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
+def test_a_guard_is_deployed_as_the_catalog_has_it(duty: Duty) -> None:
+    deployed = texts(variable(MAIN, "guards")[duty.guard.name])
+    gap = longest_gap(duty)
+    assert deployed == {
+        "mode": str(duty.mode),
+        "schedule": duty.schedule,
+        "limit": str(duty.limit.count),
+        "limitPercent": str(duty.limit.percent),
+        "maxAgeMinutes": str(-(-3 * gap // timedelta(minutes=1))),
+    }
+
+
+@pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
+def test_a_guards_settings_come_from_its_row(duty: Duty) -> None:
+    name = prefix(duty.guard.name)
+    row = variable(MAIN, "guards")[duty.guard.name]
+    assert {found for found, _ in chosen(row)} == {
+        f"{name}_{suffix}"
+        for suffix in ("MODE", "SCHEDULE", "LIMIT", "LIMIT_PERCENT", "MAX_AGE_MINUTES")
+    }
+    fields = {
+        "SCHEDULE": "schedule",
+        "MODE": "mode",
+        "LIMIT": "limit",
+        "LIMIT_PERCENT": "limitPercent",
+    }
+    for suffix, field in fields.items():
+        node = app_settings()[f"{name}_{suffix}"]
+        assert isinstance(node, Member)
+        assert node.name == field
+        assert isinstance(node.of, Item)
+        assert plain(node.of.key) == duty.guard.name
+
+
+def test_exactly_the_guards_of_the_catalog_are_deployed() -> None:
+    known = {duty.guard.name for duty in CATALOG}
+    assert variable(MAIN, "guards").values.keys() == known
+    assert variable(ENTRA, "permissions").values.keys() == known
+
+
+@pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
+def test_a_guard_is_granted_what_it_needs_and_nothing_else(duty: Duty) -> None:
+    needs = duty.guard.permissions
+    graph = [entry for entry in needs if entry.service is Service.GRAPH]
+    expected = {
+        "exchange": any(entry.service is Service.EXCHANGE for entry in needs),
+        "reads": {e.name for e in graph if not e.writes and not e.optional},
+        "optionalReads": {e.name for e in graph if not e.writes and e.optional},
+        "writes": {e.name for e in graph if e.writes and not e.optional},
+        "optionalWrites": {e.name for e in graph if e.writes and e.optional},
+    }
+    granted = {
+        key: set(map(str, value)) if isinstance(value, list) else value
+        for key, value in texts(variable(ENTRA, "permissions")[duty.guard.name]).items()
+    }
+    assert granted == expected
+
+
+def asked_for(modes: Mapping[str, Mode], optional: bool) -> tuple[set[str], set[str]]:
+    """The roles of Graph and Exchange that entra.bicep asks for, worked out from its text."""
+    names = worked_out(
+        ENTRA,
+        {
+            "guards": {name: {"mode": str(mode)} for name, mode in modes.items()},
+            "optionalPermissions": optional,
+        },
+    )
+    return set(names["graphRoles"]), set(names["exchangeRoles"])
+
+
+def needed(modes: Mapping[str, Mode], optional: bool) -> tuple[set[str], set[str]]:
+    """The same, worked out from the catalog."""
+    entries = [
+        entry
+        for duty in CATALOG
+        for entry in duty.guard.permissions
+        if modes[duty.guard.name] is not Mode.OFF
+        and (not entry.writes or modes[duty.guard.name] is Mode.ENFORCE)
+        and (optional or not entry.optional)
+    ]
+    graph = {entry.name for entry in entries if entry.service is Service.GRAPH}
+    exchange = any(entry.service is Service.EXCHANGE for entry in entries)
+    return graph, {"Exchange.ManageAsApp"} if exchange else set()
+
+
+@pytest.mark.parametrize("optional", [True, False])
+@pytest.mark.parametrize("chosen_modes", list(product(Mode, repeat=len(CATALOG))), ids="-".join)
+def test_permissions_follow_the_modes(chosen_modes: tuple[Mode, ...], optional: bool) -> None:
+    modes = {duty.guard.name: mode for duty, mode in zip(CATALOG, chosen_modes, strict=True)}
+    assert asked_for(modes, optional) == needed(modes, optional)
+
+
+def test_a_dead_guard_is_noticed_within_what_an_alert_may_look_back() -> None:
+    rules = bicep("alerts").of("var")["rules"].value
+    assert rules
+    ranges = {
+        str(plain(node["name"])): str(plain(node["range"]))
+        for node in walk(rules)
+        if isinstance(node, Object)
+    }
+    assert ranges["guard-late"] == "P2D"
+    for row in texts(variable(MAIN, "guards")).values():
+        assert isinstance(row, dict)
+        assert int(str(row["maxAgeMinutes"])) < 2 * 24 * 60
+
+
+def test_the_sample_values_of_a_query_are_what_the_deployment_replaces() -> None:
+    query = (INFRA / "queries" / "guard-late.kql").read_text(encoding="utf-8")
+    code = (INFRA / "alerts.bicep").read_text(encoding="utf-8")
+    for sample in ('"sample", 45m', "datetime(2000-01-01)"):
+        assert query.count(sample) == 1
+        assert code.count(f"'{sample}'") == 1
+
+
+def test_every_query_is_an_alert_and_every_alert_a_query() -> None:
+    code = (INFRA / "alerts.bicep").read_text(encoding="utf-8")
+    loaded = set(re.findall(r"loadTextContent\('queries/([\w-]+)\.kql'\)", code))
+    assert loaded == {path.stem for path in (INFRA / "queries").glob("*.kql")}
+
+
+@pytest.mark.parametrize("name", [name for name in queries(INFRA) if name.endswith(".kql")])
+def test_an_alert_names_its_subject(name: str) -> None:
+    assert re.search(r"subject = |by subject", queries(INFRA)[name])
+
+
+def test_parameters_are_those_of_main_bicep() -> None:
+    said = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))
+    assert said["parameters"].keys() == MAIN.of("param").keys() - {"deployedAt"}
+
+
+def test_a_deployer_may_choose_every_setting_by_its_name() -> None:
+    said = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))
+    settings = said["parameters"]["settings"]["value"]
+    ages = {f"{prefix(duty.guard.name)}_MAX_AGE_MINUTES" for duty in CATALOG}
+    assert settings == {name: f"${{{name}}}" for name in settings}
+    assert settings.keys() == (NAMES - DEVELOPMENT - KNOWN) | ages
+
+
+def test_defaults_of_parameters_are_those_of_main_bicep() -> None:
+    said = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))["parameters"]
+    params = MAIN.of("param")
+    for name, given in said.items():
+        match = VARIABLE.fullmatch(str(given["value"]))
+        if match and match[2] is not None:
+            default = params[name].value
+            assert default is not None
+            assert match[2] == str(plain(default)).replace("True", "true").replace("False", "false")
+
+
+def test_the_clouds_are_those_the_app_knows() -> None:
+    decorators = {mark.name: mark for mark in MAIN.of("param")["cloud"].decorators}
+    (clouds,) = decorators["allowed"].arguments
+    help_text = next(entry.help for entry in all_settings() if entry.name == "CLOUD")
+    known = plain(clouds)
+    assert isinstance(known, list)
+    assert re.findall(r"[a-z-]{3,}", help_text.replace(" or ", " ")) == known
+
+
+def test_the_queue_is_the_one_the_app_uses() -> None:
+    names = [
+        plain(entry.body["name"])
+        for outer in bicep("storage").of("resource").values()
+        for entry in walk(outer)
+        if isinstance(entry, Declaration) and entry.type == "queues" and entry.body
+    ]
+    assert names == [QUEUE]
+
+
+def test_queries_ask_for_what_a_run_writes() -> None:
+    written = json.loads(trace(REPORT))
+    asked = {
+        (name, field)
+        for name, query in queries(INFRA).items()
+        for field in re.findall(r"\brun\.(\w+)", query)
+    }
+    assert {field for _, field in asked} <= written.keys()
+    assert {"guard", "status", "coverage", "blind", "told", "oldest_untold_minutes"} <= {
+        field for _, field in asked
+    }
+
+
+def test_queries_know_the_beginning_of_a_runs_line() -> None:
+    marks = {
+        mark
+        for query in queries(INFRA).values()
+        for mark in re.findall(r'startswith "([^"]*)"', query)
+    }
+    lengths = {
+        int(number)
+        for query in queries(INFRA).values()
+        for number in re.findall(r"substring\(message, (\d+)\)", query)
+    }
+    assert marks == {"exoguard.run "}
+    assert lengths == {len("exoguard.run ")}
+    assert '"exoguard.run %s"' in (ROOT / "core" / "run.py").read_text(encoding="utf-8")
+
+
+def test_every_status_a_query_asks_for_exists() -> None:
+    known = set(re.findall(r"[a-z]+", (RunReport.__doc__ or "").partition("`status` is ")[2])[:5])
+    asked = {
+        word
+        for query in queries(INFRA).values()
+        for group in re.findall(r'status[^\n]*?(?:== |in \()((?:"[a-z]+"(?:, )?)+)', query)
+        for word in re.findall(r"[a-z]+", group)
+    }
+    assert asked
+    assert asked <= known
+
+
+def test_the_identity_has_these_roles_at_these_places_and_no_others() -> None:
+    found = set()
+    for entry in bicep("roles").of("resource").values():
+        if entry.existing:
+            continue
+        assert entry.type.startswith("Microsoft.Authorization/roleAssignments@")
+        assert entry.body
+        roles = [
+            node.name
+            for node in walk(entry.body["properties"])
+            if isinstance(node, Member) and node.of == Name("roles", node.line)
+        ]
+        scope = entry.body["scope"]
+        place = (
+            f"{spelled(scope.of)}::{scope.name}" if isinstance(scope, Member) else spelled(scope)
+        )
+        found |= {(place, role) for role in roles}
+    assert found == {
+        ("host", "storageBlobDataOwner"),
+        ("host", "storageQueueDataContributor"),
+        ("state", "storageTableDataContributor"),
+        ("vault::webhook", "keyVaultSecretsUser"),
+        ("insights", "monitoringMetricsPublisher"),
+    }
+
+
+def test_roles_are_assigned_nowhere_else() -> None:
+    others = [path.stem for path in INFRA.glob("*.bicep") if path.stem != "roles"]
+    for name in others:
+        for entry in bicep(name).of("resource").values():
+            assert "roleAssignments" not in entry.type
+
+
+def spelled(node: Node) -> str:
+    """A symbol as it is written."""
+    assert isinstance(node, Name)
+    return node.name
+
+
+def test_the_next_steps_name_what_the_deployment_says() -> None:
+    script = (INFRA / "next-steps.ps1").read_text(encoding="utf-8")
+    used = set(re.findall(r"\$env:(\w+)", script))
+    assert used
+    assert used <= MAIN.of("output").keys()
+    assert list(mistakes(script)) == []
+
+
+def test_the_next_steps_call_the_role_script_as_it_wants_to_be_called() -> None:
+    script = (INFRA / "next-steps.ps1").read_text(encoding="utf-8")
+    role = (INFRA / "exchange-role.ps1").read_text(encoding="utf-8")
+    call = script[script.index("./infra/exchange-role.ps1") :].partition("Write-Host ''")[0]
+    given = set(re.findall(r" -([A-Z]\w+) ", call))
+    assert given == {"AppId", "ServicePrincipalObjectId", "Guards", "Enforce"}
+    assert all(re.search(rf"^\.PARAMETER {name}$", role, re.MULTILINE) for name in given)
+
+
+def test_what_is_not_the_app_is_not_deployed() -> None:
+    ignored = (ROOT / ".funcignore").read_text(encoding="utf-8").split()
+    for name in ("infra", "azure.yaml", "tests", "tools", "sandbox", "docs", ".azure", ".venv"):
+        assert name in ignored

@@ -1,0 +1,153 @@
+"""What Microsoft's type data says about a resource type.
+
+`azmcp bicepschema get` (npm @azure/mcp-linux-x64, in .tools) carries the data and prints it without
+a network; what it said is kept in .tools/azure-types. shapes.json holds the few types it lacks,
+with their source.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+AZMCP = ROOT / ".tools/infra/node_modules/@azure/mcp-linux-x64/dist/azmcp"
+KEPT = ROOT / ".tools/infra/azure-types"
+OWN = Path(__file__).with_name("shapes.json")
+SECONDS = 60
+
+
+class UnknownType(ValueError):
+    """There is no data about a resource type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One property: the name of its type, or a list of allowed texts, as the data spells it."""
+
+    type: str
+    required: bool = False
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """An object's properties; `open` ones take any others too."""
+
+    properties: Mapping[str, Property]
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource type in one version: its possible bodies, and the shapes these refer to."""
+
+    version: str
+    bodies: tuple[Shape, ...]
+    shapes: Mapping[str, Shape]
+
+
+@cache
+def resource(type_name: str) -> Resource:
+    """What is known of a resource type. Raises UnknownType."""
+    own = json.loads(OWN.read_text(encoding="utf-8")).get(type_name)
+    if own:
+        shapes: dict[str, Shape] = {}
+        body = written(own["body"], type_name, shapes)
+        return Resource(own["version"], (shapes[body],), shapes)
+    return from_azmcp(type_name, exported(type_name))
+
+
+def written(spec: Any, path: str, shapes: dict[str, Shape]) -> str:
+    """A type of shapes.json: a text, [items], or {properties}, where `name!` is required."""
+    if isinstance(spec, str):
+        return spec
+    if isinstance(spec, list):
+        return written(spec[0], path, shapes) + "[]"
+    properties = {
+        name.removesuffix("!"): Property(
+            written(inner, f"{path}.{name.removesuffix('!')}", shapes), name.endswith("!")
+        )
+        for name, inner in spec.items()
+    }
+    shapes[path] = Shape(properties, open=not spec)
+    return path
+
+
+def exported(type_name: str) -> list[dict[str, Any]]:
+    """What azmcp says of a type, asked once and then kept."""
+    kept = KEPT / f"{type_name.replace('/', '_')}.json"
+    if not kept.is_file():
+        if not AZMCP.is_file():
+            raise UnknownType(f"azmcp is missing, and {type_name} cannot be checked: make setup")
+        run = subprocess.run(
+            [AZMCP, "bicepschema", "get", "--resource-type", type_name],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+            env={
+                **os.environ,
+                "AZURE_MCP_COLLECT_TELEMETRY": "false",
+                "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1",
+            },
+        )
+        if run.returncode:
+            raise UnknownType(f"neither azmcp nor {OWN.name} knows {type_name}")
+        KEPT.mkdir(parents=True, exist_ok=True)
+        partial = kept.with_suffix(f".{os.getpid()}")
+        partial.write_text(run.stdout, encoding="utf-8")
+        partial.replace(kept)
+    said = json.loads(kept.read_text(encoding="utf-8"))
+    entries: list[dict[str, Any]] = said["results"]["BicepSchemaResult"]
+    return entries
+
+
+def from_azmcp(type_name: str, entries: list[dict[str, Any]]) -> Resource:
+    """The same data in the form used here."""
+    prefix = f"{type_name}@".casefold()
+    found = next(
+        entry
+        for entry in entries
+        if entry["$type"] == "Resource" and entry["name"].casefold().startswith(prefix)
+    )
+    body = found["bodyType"]
+    bodies = tuple(shape(entry) for entry in body.get("elements", [body]))
+    shapes = {
+        entry["name"]: merged(entry)
+        for entry in entries
+        if entry["$type"] in ("Object", "DiscriminatedObject") and entry.get("name")
+    }
+    return Resource(found["name"].partition("@")[2], bodies, shapes)
+
+
+def shape(entry: Mapping[str, Any]) -> Shape:
+    """An object of the data."""
+    properties = {
+        item["name"]: Property(
+            item["type"],
+            "Required" in (item.get("flags") or ""),
+            "ReadOnly" in (item.get("flags") or ""),
+        )
+        for item in entry.get("properties", ())
+    }
+    extra = bool(entry.get("additionalPropertiesType")) or not properties
+    return Shape(properties, extra)
+
+
+def merged(entry: Mapping[str, Any]) -> Shape:
+    """An object, or all variants of one as a single shape that requires nothing of them."""
+    if entry["$type"] == "Object":
+        return shape(entry)
+    variants = [shape({"properties": entry.get("baseProperties", ())})]
+    variants += [shape(element) for element in entry.get("elements", ())]
+    properties = {
+        name: Property(item.type, read_only=item.read_only)
+        for variant in variants
+        for name, item in variant.properties.items()
+    }
+    return Shape(properties)

@@ -1,0 +1,57 @@
+"""The queries of the alerts and the workbook, by the Kusto language service in Node."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+NODE = ROOT / ".venv/bin/node"
+SERVICE = ROOT / ".tools/infra/node_modules/@kusto/language-service-next"
+SCRIPT = Path(__file__).with_name("kusto.js")
+SECONDS = 60
+
+
+def check(folder: Path) -> Iterator[str]:
+    """Everything the language service says of the queries of a folder."""
+    for needed in (NODE, SERVICE / "Kusto.Language.Bridge.min.js"):
+        if not needed.is_file():
+            yield f"kusto: {needed.relative_to(ROOT)} is missing: make setup"
+            return
+    asked = [{"name": name, "query": text} for name, text in queries(folder).items()]
+    if not asked:
+        yield "kusto: there are no queries"
+        return
+    run = subprocess.run(
+        [NODE, SCRIPT, SERVICE],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+    )
+    if run.returncode:
+        yield f"kusto: the language service failed: {run.stderr.strip()[-400:]}"
+        return
+    for answer in json.loads(run.stdout):
+        yield from (f"kusto: {answer['name']}: {problem}" for problem in answer["problems"])
+
+
+def queries(folder: Path) -> dict[str, str]:
+    """All queries by name: one a file, and those of the workbook."""
+    found = {
+        f"queries/{path.name}": path.read_text(encoding="utf-8")
+        for path in sorted((folder / "queries").glob("*.kql"))
+    }
+    workbook = folder / "workbook.json"
+    if workbook.is_file():
+        try:
+            items = json.loads(workbook.read_text(encoding="utf-8"))["items"]
+        except (ValueError, KeyError):
+            return found  # `documents` says so.
+        found |= {
+            f"workbook.json: {item['name']}": item["content"]["query"]
+            for item in items
+            if "query" in item.get("content", {})
+        }
+    return found
