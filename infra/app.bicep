@@ -72,6 +72,7 @@ var appSettings = {
   GRAPH_CONCURRENCY: chosen(settings, 'GRAPH_CONCURRENCY', '16')
   EXCHANGE_CONCURRENCY: chosen(settings, 'EXCHANGE_CONCURRENCY', '6')
   REMIND_DAYS: chosen(settings, 'REMIND_DAYS', '7')
+  // <!-- guard settings -->
   SHARED_MAILBOX_SIGN_IN_SCHEDULE: guards['shared-mailbox-sign-in'].schedule
   SHARED_MAILBOX_SIGN_IN_MODE: guards['shared-mailbox-sign-in'].mode
   SHARED_MAILBOX_SIGN_IN_LIMIT: guards['shared-mailbox-sign-in'].limit
@@ -84,6 +85,7 @@ var appSettings = {
   MAILBOX_AUDIT_MODE: guards['mailbox-audit'].mode
   MAILBOX_AUDIT_LIMIT: guards['mailbox-audit'].limit
   MAILBOX_AUDIT_LIMIT_PERCENT: guards['mailbox-audit'].limitPercent
+  // <!-- end -->
 }
 
 resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {

@@ -24,6 +24,7 @@ param grantPermissions bool
 
 // What each guard needs of Microsoft Graph, and whether it needs Exchange. `writes` are needed to
 // enforce; the optional ones only add detail.
+// <!-- permissions -->
 var permissions = {
   'shared-mailbox-sign-in': {
     exchange: true
@@ -47,6 +48,7 @@ var permissions = {
     optionalWrites: []
   }
 }
+// <!-- end -->
 
 var watching = filter(items(permissions), guard => guards[guard.key].mode != 'off')
 var enforcing = filter(items(permissions), guard => guards[guard.key].mode == 'enforce')

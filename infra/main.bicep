@@ -60,6 +60,7 @@ func chosen(given object, setting string, fallback string) string => empty(given
 
 // What runs, when, how far it may go, and after how long silence is an alarm: three times the
 // longest gap of the schedule. Change that with the schedule.
+// <!-- guards -->
 var guards = {
   'shared-mailbox-sign-in': {
     mode: toLower(chosen(settings, 'SHARED_MAILBOX_SIGN_IN_MODE', 'enforce'))
@@ -83,6 +84,7 @@ var guards = {
     maxAgeMinutes: chosen(settings, 'MAILBOX_AUDIT_MAX_AGE_MINUTES', '1080')
   }
 }
+// <!-- end -->
 
 var token = uniqueString(subscription().id, environmentName, location)
 var stateTable = chosen(settings, 'STATE_TABLE', 'exoguard')

@@ -11,9 +11,11 @@ from pathlib import Path
 from core.catalog import CATALOG
 from core.model import Duty, Mode, Permission, Service
 from core.permissions import risk
-from core.settings import all_settings
+from core.settings import SUFFIXES, all_settings
+from tests import written_infra
 
 ROOT = Path(__file__).resolve().parent.parent
+INFRA = ROOT / "infra"
 
 # What the adapters send with each cmdlet that reads. `tests/infra` records them at it.
 READS: Mapping[str, tuple[str, ...]] = {
@@ -138,15 +140,30 @@ def tables() -> dict[Path, dict[str, str]]:
         ROOT / "docs" / "guards.md": {"overview": overview(), **guards},
         ROOT / "docs" / "settings.md": {"settings": settings()},
         ROOT / "docs" / "permissions.md": {"permissions": every_permission()},
-        ROOT / "infra" / "exchange-role.ps1": {"cmdlets": cmdlets()},
+        INFRA / "exchange-role.ps1": {"cmdlets": cmdlets()},
+        INFRA / "main.bicep": {"guards": written_infra.guards()},
+        INFRA / "app.bicep": {"guard settings": written_infra.guard_settings()},
+        INFRA / "entra.bicep": {"permissions": written_infra.permissions()},
     }
+
+
+def deployment(text: str) -> str:
+    """`main.parameters.json` with the settings of the guards there are."""
+    document = json.loads(text)
+    given: dict[str, str] = document["parameters"]["settings"]["value"]
+    guards = tuple(f"_{suffix}" for suffix in (*SUFFIXES, "MAX_AGE_MINUTES"))
+    own = {name: value for name, value in given.items() if not name.endswith(guards)}
+    named = {name: f"${{{name}}}" for name in written_infra.parameters()}
+    document["parameters"]["settings"]["value"] = own | named
+    return json.dumps(document, indent=2) + "\n"
 
 
 def with_tables(text: str, named: dict[str, str]) -> str:
     """A document with its tables as they should be. Raises LookupError for a missing place."""
     for name, content in named.items():
         mark = re.escape(name)
-        place = re.search(rf"(?<=<!-- {mark} -->\n).*?(?=<!-- end -->)", text, re.DOTALL)
+        inner = rf"(?<=<!-- {mark} -->\n).*?(?=^[^\n]*<!-- end -->)"
+        place = re.search(inner, text, re.DOTALL | re.MULTILINE)
         if not place:
             raise LookupError(f"there is no place for the table {name!r}")
         text = f"{text[: place.start()]}{content}\n{text[place.end() :]}"
@@ -156,6 +173,8 @@ def with_tables(text: str, named: dict[str, str]) -> str:
 def main() -> None:
     """Write all of them."""
     (ROOT / "local.settings.sample.json").write_text(sample(), encoding="utf-8")
+    path = INFRA / "main.parameters.json"
+    path.write_text(deployment(path.read_text(encoding="utf-8")), encoding="utf-8")
     for path, named in tables().items():
         path.write_text(with_tables(path.read_text(encoding="utf-8"), named), encoding="utf-8")
 
