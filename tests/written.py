@@ -5,6 +5,7 @@ One fact has one place. `tests/test_docs.py` fails when a table is not what the 
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -165,7 +166,7 @@ def with_tables(text: str, named: dict[str, str]) -> str:
         inner = rf"(?<=<!-- {mark} -->\n).*?(?=^[^\n]*<!-- end -->)"
         place = re.search(inner, text, re.DOTALL | re.MULTILINE)
         if not place:
-            raise LookupError(f"there is no place for the table {name!r}")
+            raise LookupError(f"no place for <!-- {name} --> ... <!-- end -->")
         text = f"{text[: place.start()]}{content}\n{text[place.end() :]}"
     return text
 
@@ -180,4 +181,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except LookupError as missing:
+        sys.exit(f"written: {missing.args[0]}")

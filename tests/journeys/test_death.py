@@ -25,7 +25,6 @@ from core.adapters.ledger_table import TableLedger
 from core.adapters.m365 import M365
 from core.adapters.retry import Service
 from core.adapters.teams import Teams
-from core.catalog import CATALOG
 from core.model import ChangeState, Duty, Mode, RunReport
 from core.ports import World
 from core.run import run
@@ -33,6 +32,7 @@ from core.settings import Settings
 from sandbox.azurite import Azurite
 from sandbox.journey import environment
 from sandbox.server import Sandbox
+from tests.duties import THREE
 from tests.fake_world import Clock, Death, Reaper
 
 IDS = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(1, 4)]
@@ -214,7 +214,7 @@ async def expire(table: TableClient, guard: str) -> None:
         await table.update_entity(lease, mode=UpdateMode.REPLACE)
 
 
-@pytest.fixture(params=CATALOG, ids=lambda duty: duty.guard.name)
+@pytest.fixture(params=THREE, ids=lambda duty: duty.guard.name)
 async def stage(request: pytest.FixtureRequest, azurite: Azurite) -> AsyncIterator[Stage]:
     """An enforcing guard on a tenant over HTTP."""
     async with contextlib.AsyncExitStack() as stack:
