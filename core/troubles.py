@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from core.model import (
+    ChangeState,
     Duty,
     Finding,
     GuardState,
@@ -169,7 +170,10 @@ def troubles(
 def stop_reason(
     duty: Duty, reading: Reading[object], memory: Memory, wanted: Sequence[Wanted]
 ) -> str:
-    """Why nothing may be changed now; empty when the brake does not hold."""
+    """Why nothing may be changed now; empty when the brake does not hold.
+
+    What an earlier run intended and did not finish has passed the brake, so it is not counted.
+    """
     if fell(reading, memory.state):
         return (
             f"the listing fell from {memory.state.population} to {reading.population} "
@@ -181,8 +185,10 @@ def stop_reason(
         return "the listing is incomplete"
     share = math.ceil(duty.limit.percent * reading.population / 100)
     allowed = min(max(duty.limit.count, share), duty.limit.ceiling)
-    if len(wanted) > allowed:
-        return f"{len(wanted)} changes are wanted and a run may make {allowed}"
+    passed = {one.case for one in memory.changes if one.state is ChangeState.INTENDED}
+    fresh = sum(case not in passed for case, _, _ in wanted)
+    if fresh > allowed:
+        return f"{fresh} changes are wanted and a run may make {allowed}"
     return ""
 
 

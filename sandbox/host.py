@@ -84,7 +84,7 @@ class Host:
     async def __aenter__(self) -> Self:
         try:
             return await self.start()
-        except BaseException:
+        except BaseException:  # Also when cancelled: what was started must not be left behind.
             await self.stop()
             raise
 
@@ -112,7 +112,7 @@ class Host:
                 if not worker.is_disabled(function):
                     self.functions[function.name] = function
             await self.serve(door)
-        except BaseException:
+        except BaseException:  # Also when cancelled: the port must not stay taken.
             door.close()
             raise
         self.start_listeners()

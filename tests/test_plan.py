@@ -481,6 +481,20 @@ def test_a_released_plan_is_made_once_and_its_brake_ends() -> None:
     assert reverted.act == ()
 
 
+def test_a_released_plan_whose_run_died_goes_on_without_being_released_again() -> None:
+    memory, name = braked()
+    plan = make_plan(situation(memory, request=Request(plan=name, at=START)), MANY)
+    died = after(plan, memory, act=False)
+    later = situation(died, now=START + DAY)
+    assert sorted(row.case for row in make_plan(later, MANY).act) == sorted(
+        row.case for row in plan.act
+    )
+    more = [finding(name) for name in "defg"]
+    assert make_plan(later, [*MANY, *more]).held == "4 changes are wanted and a run may make 2"
+    cut_off = replace(later, reading=reading(complete=False))
+    assert make_plan(cut_off, MANY).act == ()
+
+
 @pytest.mark.parametrize(
     "request_",
     [
