@@ -1,9 +1,11 @@
-"""The Azure app: a timer for each guard, a route to run one by hand, the queue between the two.
+"""The Azure app: a timer for each guard, a route to run one by hand, the queues behind them.
 
     timer <guard>                          every row of the catalog, at %<GUARD>_SCHEDULE%
     POST /api/guards/{guard}/run           puts a request on the queue, answers 202 with its address
     queue exoguard-runs                    runs what was requested
     GET  /api/runs/{guard}/{run}           what became of it
+    queue exoguard-shards                  pieces of a tenant too large for one run
+    queue exoguard-shards-poison           pieces that failed too often
 
 This file holds no decisions: it turns triggers into `core.run.run` and reports into answers.
 """
@@ -14,6 +16,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import List  # noqa: UP035
 
 import azure.functions as func
 
@@ -23,9 +26,14 @@ from core.model import Duty, Mode, Request, RunReport
 from core.report import document
 from core.run import new_run, run
 from core.settings import Settings, prefix
+from core.shards import Order, give_up, work
 from core.wiring import connect, open_ledger
 
+# The worker library refuses list[str] as the type of an output at load: only typing's own will do.
+Messages = List[str]  # noqa: UP006
 QUEUE = "exoguard-runs"
+SHARDS = "exoguard-shards"
+STORAGE = "AzureWebJobsStorage"
 BODY_LIMIT = 4096
 PLAN = re.compile(r"[0-9a-f]{32}")
 RUN = re.compile(r"\d{14}-[0-9a-f]{8}")
@@ -44,7 +52,7 @@ async def execute(guard: str, request: Request) -> RunReport:
     duty = settings.duty(guard)
     if duty is None:
         raise BadBody(f"there is no guard {guard}")
-    async with connect(settings) as world:
+    async with connect(settings, queue=True) as world:
         return await run(duty, world, request)
 
 
@@ -59,12 +67,20 @@ def add_timer(duty: Duty) -> None:
         run_on_startup=False,
         use_monitor=True,
     )
-    async def on_timer(timer: func.TimerRequest) -> None:
+    @app.queue_output(arg_name="orders", queue_name=SHARDS, connection=STORAGE)
+    async def on_timer(timer: func.TimerRequest, orders: func.Out[Messages]) -> None:
         if timer.past_due:
             log.warning("%s runs late: its time was missed", guard)
         report = await execute(guard, Request())
+        hand_on(report, orders)
         if report.status == "busy":
             log.info("%s: another run holds the guard", guard)
+
+
+def hand_on(report: RunReport, orders: func.Out[Messages]) -> None:
+    """Put the shards of a large tenant on their queue, once the run is over."""
+    if report.orders:
+        orders.set(list(report.orders))
 
 
 for row in CATALOG:
@@ -116,7 +132,7 @@ def requested_mode(wish: object, duty: Duty) -> Mode | None:
 
 @app.function_name("request-run")
 @app.route(route="guards/{guard}/run", methods=["POST"])
-@app.queue_output(arg_name="message", queue_name=QUEUE, connection="AzureWebJobsStorage")
+@app.queue_output(arg_name="message", queue_name=QUEUE, connection=STORAGE)
 async def request_run(req: func.HttpRequest, message: func.Out[str]) -> func.HttpResponse:
     """Ask for a run: 202 with the address that tells what became of it."""
     try:
@@ -146,8 +162,9 @@ async def request_run(req: func.HttpRequest, message: func.Out[str]) -> func.Htt
 
 
 @app.function_name("run-requested")
-@app.queue_trigger(arg_name="item", queue_name=QUEUE, connection="AzureWebJobsStorage")
-async def run_requested(item: func.QueueMessage) -> None:
+@app.queue_trigger(arg_name="item", queue_name=QUEUE, connection=STORAGE)
+@app.queue_output(arg_name="orders", queue_name=SHARDS, connection=STORAGE)
+async def run_requested(item: func.QueueMessage, orders: func.Out[Messages]) -> None:
     """Run what was requested. What ends without a claim is noted where its address points."""
     ticket = json.loads(item.get_body())
     guard, number = ticket["guard"], ticket["run"]
@@ -163,9 +180,45 @@ async def run_requested(item: func.QueueMessage) -> None:
         async with open_ledger(Settings.read(os.environ)) as ledger:
             await ledger.note(guard, number, {**ticket, "status": "failed", "error": str(error)})
         raise
-    if report.status != "done":
+    hand_on(report, orders)
+    if report.status in ("busy", "off"):
         async with open_ledger(Settings.read(os.environ)) as ledger:
             await ledger.note(guard, number, {**ticket, **document(report)})
+
+
+@app.function_name("scan-shard")
+@app.queue_trigger(arg_name="item", queue_name=SHARDS, connection=STORAGE)
+async def scan_shard(item: func.QueueMessage) -> None:
+    """Look into the mailboxes of one shard. What fails is tried again by the queue."""
+    order = Order.unpacked(item.get_body().decode("utf-8", "replace"))
+    settings = Settings.read(os.environ)
+    duty = settings.duty(order.guard)
+    if duty is None or duty.mode is Mode.OFF:
+        log.info("%s: shard %d is dropped: the guard is off", order.guard, order.number)
+        return
+    async with connect(settings, queue=True, among=settings.shards_at_once) as world:
+        became = await work(duty, world, order, new_run(world.now()))
+    log.info("%s: shard %d: %s", order.guard, order.number, became)
+
+
+@app.function_name("shard-failed")
+@app.queue_trigger(arg_name="item", queue_name=f"{SHARDS}-poison", connection=STORAGE)
+async def shard_failed(item: func.QueueMessage) -> None:
+    """A shard that failed too often becomes a case, and its round goes on without it."""
+    try:
+        order = Order.unpacked(item.get_body().decode("utf-8", "replace"))
+    except ValueError as error:
+        # Its round stands still, and the guard's next runs tell so.
+        log.error("a message of the queue %s is not understood: %s", SHARDS, error)
+        return
+    settings = Settings.read(os.environ)
+    duty = settings.duty(order.guard)
+    if duty is None or duty.mode is Mode.OFF:
+        return
+    async with connect(settings, queue=True) as world:
+        why = "the work on it failed too often; the log of scan-shard tells why"
+        became = await give_up(duty, world, order, new_run(world.now()), why)
+    log.error("%s: shard %d: %s", order.guard, order.number, became)
 
 
 @app.function_name("run-report")

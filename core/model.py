@@ -4,16 +4,17 @@ A `Finding` lives for one run: the tenant is wrong in this place, now. A `Case` 
 finding across runs: since when, what was told, how it ended. The two meet only in `core.plan`.
 """
 
-import hashlib
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Any
 
 from core.errors import SettingsError
-from core.tenant import Change, Reading, Tenant, change_to_wire
+from core.keys import digest, key_of
+from core.roll import Roll
+from core.tenant import Change, Mailbox, Reading, Tenant, Unread, change_to_wire
 
 
 class Mode(StrEnum):
@@ -116,16 +117,16 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one observation is asked to do: by which terms, and which slow sweeps are due."""
+    """What one observation is asked to do: by which terms, and which slow sweeps are due.
+
+    `after` is where an earlier look had to stop (a reading's `further`). `watched` are the objects
+    that have an open case: of them it has to be known whether they are still there.
+    """
 
     terms: Terms
     due: frozenset[str] = frozenset()
-
-
-def digest(*parts: object) -> str:
-    """A key made of any JSON-able parts: 32 hex digits of SHA-256 over canonical JSON."""
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    after: str = ""
+    watched: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,8 @@ class Finding:
     same target is the same finding, a new target is a new one. `surfaces` are what must be read
     before its absence may be believed. `facts` are stable from run to run as long as the thing is.
     `changes` put it right, where that is possible from here; `advice` says what a person can do.
-    `patience` is how many further sightings it takes before it is worth telling.
+    `patience` is how many further sightings it takes before it is worth telling. `shared` is what
+    the findings of several objects may have in common (an outside address): see `Several`.
     """
 
     kind: str
@@ -151,10 +153,11 @@ class Finding:
     changes: tuple[Change, ...] = ()
     advice: str = ""
     patience: int = 0
+    shared: tuple[str, ...] = ()
 
     def key(self, guard: str) -> str:
         """The identity of the finding, the same in every run."""
-        return digest(guard, self.object_id, self.kind, self.dangerous)
+        return key_of(self.object_id, guard, self.kind, self.dangerous)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,21 +169,34 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True)
+class Several:
+    """When the findings of so many objects share something, each of them is worse: by this much."""
+
+    count: int
+    severity: Severity
+    fact: str
+
+
+@dataclass(frozen=True, slots=True)
 class Guard[T]:
     """One control: how it looks at the tenant and how it judges one thing it saw.
 
-    `observe` is its only I/O. `judge` is pure and yields what is wrong with one thing; a thing may
-    be wrong in several ways. `settles` is how long a change may take to show: within that time
-    the same finding again is not a new one.
+    `observe` and `inspect` are its only I/O. `observe` brings what can be listed, in parts; a
+    `Roll` among them are the mailboxes that `inspect` then looks into, a slice at a time. No two
+    parts may speak of the same surface of the same object. `judge` is pure and yields what is wrong
+    with one thing; a thing may be wrong in several ways. `settles` is how long a change may take to
+    show: within that time the same finding again is not a new one.
     """
 
     name: str
     title: str
     why: str
     permissions: tuple[Permission, ...]
-    observe: Callable[[Tenant, Look], Awaitable[Reading[T]]]
+    observe: Callable[[Tenant, Look], AsyncIterator[Reading[T] | Roll]]
     judge: Callable[[T, Terms], Iterable[Finding]]
+    inspect: Callable[[Tenant, Look, Sequence[Mailbox]], Awaitable[Reading[T]]] | None = None
     noun: str = "mailboxes"
+    several: Several | None = None
     sweeps: tuple[Sweep, ...] = ()
     settles: timedelta = timedelta(minutes=10)
 
@@ -228,7 +244,8 @@ class Case:
 
     `judged` is the guard's verdict, `verdict` the one in force: the engine overrides it when a
     change was refused, failed too often or is contested, at `set_aside`. `sightings` counts runs
-    until the case is first told. `closing` says how it ended: done, gone, exempt.
+    until the case is first told. `closing` says how it ended: done, gone, exempt. `wanted` are the
+    changes that put it right, as JSON; `raised`: it is worse for what it shares with others.
     """
 
     key: str
@@ -252,6 +269,9 @@ class Case:
     failures: int = 0
     set_aside: datetime | None = None
     note: str = ""
+    wanted: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
+    raised: bool = False
 
 
 class ChangeState(StrEnum):
@@ -308,16 +328,98 @@ class Exemption:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """What came of looking at a part of the tenant, as far as later parts need to know it.
+
+    Of `population` objects `unread` were not read in full; `blind` are the misses of whole
+    surfaces. `ready` are the keys of cases with changes to make, `unfinished` those of cases that
+    are gone but whose changes an earlier run only began. `lost` says which shards were given up,
+    and why.
+    """
+
+    population: int = 0
+    unread: int = 0
+    surfaces: frozenset[str] = frozenset()
+    blind: tuple[Unread, ...] = ()
+    complete: bool = True
+    ready: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    notes: int = 0
+
+    @property
+    def seen(self) -> int:
+        """How many objects were read in full."""
+        return max(self.population - self.unread, 0)
+
+    def plus(self, other: "Tally") -> "Tally":
+        """Two parts together."""
+        return Tally(
+            population=self.population + other.population,
+            unread=self.unread + other.unread,
+            surfaces=self.surfaces | other.surfaces,
+            blind=tuple(dict.fromkeys(self.blind + other.blind)),
+            complete=self.complete and other.complete,
+            ready=tuple(dict.fromkeys(self.ready + other.ready)),
+            unfinished=tuple(dict.fromkeys(self.unfinished + other.unfinished)),
+            lost=tuple(dict.fromkeys(self.lost + other.lost)),
+            notes=self.notes + other.notes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A look at the whole tenant that one run did not finish: what it came to so far.
+
+    `population` is how many objects were listed, where that is known beforehand; `after` is where
+    to go on: a place, or a page's `further`. With `shards` the rest is in a queue
+    instead, cut in so many pieces; `told` is when a card last said how far it had come, `stalled`
+    how many rounds before it were given up because nobody worked on them.
+    """
+
+    id: str
+    began: datetime
+    tally: Tally
+    population: int = 0
+    after: str = ""
+    shards: int = 0
+    told: datetime | None = None
+    stalled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """What became of one piece of a round in the queue: places from `low` up to `high`.
+
+    `swept` are the sweeps it was part of. `error` says why it was given up.
+    """
+
+    round: str
+    low: str
+    high: str
+    mailboxes: int
+    at: datetime
+    done: bool = False
+    tally: Tally = field(default_factory=Tally)
+    swept: tuple[str, ...] = ()
+    adopted: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class GuardState:
     """What a guard remembers between runs besides its cases.
 
     `adopted` are the surfaces whose first reading has been taken as the starting point.
-    `population` is that of the last complete reading, None before the first.
+    `population` is that of the last complete reading, None before the first. `sweeps` tells when
+    each sweep was last finished, `sweeping` up to which place a sweep under way has come.
     """
 
     adopted: frozenset[str] = frozenset()
     population: int | None = None
     sweeps: Mapping[str, datetime] = field(default_factory=dict)
+    sweeping: Mapping[str, str] = field(default_factory=dict)
+    round: Round | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,7 +485,8 @@ class Outcome:
 class RunReport:
     """What one run saw, decided, did and said.
 
-    `status` is done, busy, off or failed. `seen` of `population` objects were read in full.
+    `status` is done, busy, off or failed, or "going on" when the rest is left to the next run or to
+    the queue. `seen` of `population` objects were read in full, `left` are still to be looked at.
     `adopted`: this run took what exists as its starting point. `preview` are changes the next run
     will make. `held` says why the brake holds, `plan` is the hash that releases it. `news` are
     the cases this run has to tell; `told` whether the webhook took them (None: nothing to tell).
@@ -402,6 +505,7 @@ class RunReport:
     seen: int = 0
     population: int = 0
     unread: int = 0
+    left: int = 0
     blind: tuple[str, ...] = ()
     adopted: bool = False
     findings: tuple[Reported, ...] = ()
@@ -417,6 +521,7 @@ class RunReport:
     critical: int = 0
     waiting: timedelta = timedelta()
     requests: Mapping[str, int] = field(default_factory=dict)
+    orders: tuple[str, ...] = ()
 
 
 def plan_hash(guard: str, wanted: Iterable[tuple[str, Change]], population: int) -> str:

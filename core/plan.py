@@ -1,17 +1,21 @@
 """What to do about findings: pure, and the same for every guard.
 
-    findings + memory ─► make_plan ─► cases and intents to remember, changes to make, news to tell
-    outcomes          ─► conclude  ─► the same cases and records, with what came of the changes
-    a card was sent   ─► told      ─► the same cases, told
+    a part was looked at + memory ─► note     ─► cases to remember, what may be changed for them
+    all parts were looked at      ─► settle   ─► changes to make, or the brake; the guard's state
+    outcomes                      ─► conclude ─► the same cases and records, with what came of them
+    a card was sent               ─► told     ─► the same cases, told
 
 Nothing here does I/O, so every promise of the engine can be tested as a table: told once, reminded,
 told when closed; alert mode never writes; the brake; first run; contested; exemptions.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from core.keys import PLACE, digest
 from core.model import (
     Case,
     ChangeRecord,
@@ -26,11 +30,20 @@ from core.model import (
     Reported,
     Request,
     Severity,
+    Tally,
     Verdict,
-    digest,
 )
-from core.tenant import Grants, Reading, change_to_wire
-from core.troubles import Wanted, brake, fell, stop_reason, troubles
+from core.tenant import Change, Grants, Reading, change_from_wire, change_to_wire
+from core.troubles import (
+    OWN,
+    Wanted,
+    brake,
+    failed_shards,
+    fell,
+    stop_reason,
+    troubles,
+    unreadables,
+)
 
 # What we changed and somebody changed back this often, within this time, is theirs to decide.
 FLAPS = 2
@@ -43,12 +56,11 @@ IN_EFFECT = (ChangeState.APPLIED, ChangeState.INFERRED)
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """All that a plan is made from besides the findings."""
+    """All that is decided by, besides what was seen. `memory` is as far as the run has come."""
 
     duty: Duty
     mode: Mode
     run: str
-    reading: Reading[object]
     memory: Memory
     now: datetime
     grants: Grants = field(default_factory=Grants)
@@ -81,82 +93,43 @@ class Situation:
                 return exemption.until
         return None
 
-    def adopting(self, finding: Finding) -> bool:
-        """True when a surface of the finding is read for the first time."""
-        return not self.memory.state.adopted.issuperset(finding.surfaces)
+    def adopting(self, surfaces: Collection[str]) -> bool:
+        """True when one of the surfaces is read for the first time."""
+        return not self.memory.state.adopted.issuperset(surfaces)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What a run remembers before it acts, what it may do, and what it will say.
+class Noted:
+    """What one part of the look comes to.
 
-    `cases` are the rows to write, `forget` those to delete (never told, and gone), `records` the
-    intents and what became of old ones; `act` are the changes to make now, `preview` those the
-    next run will make.
+    `cases` are the rows to write, `forget` those to delete (never told, and gone), `records` what
+    became of changes that were only intended. `tally` is what later parts need of it.
     """
 
     reported: tuple[Reported, ...] = ()
     cases: tuple[Case, ...] = ()
     forget: tuple[Case, ...] = ()
     records: tuple[ChangeRecord, ...] = ()
+    adopted: bool = False
+    tally: Tally = field(default_factory=Tally)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run does once it has looked at everything.
+
+    `records` are the intents to remember before it acts, `act` the changes to make now, `preview`
+    those the next run will make. `held` is why the brake holds, `hash` what releases it.
+    """
+
+    noted: Noted = field(default_factory=Noted)
+    records: tuple[ChangeRecord, ...] = ()
     act: tuple[ChangeRecord, ...] = ()
     preview: tuple[Wanted, ...] = ()
     held: str = ""
     hash: str = ""
     released: bool = False
-    adopted: bool = False
     state: GuardState = field(default_factory=GuardState)
-
-
-def make_plan(situation: Situation, findings: Iterable[Finding]) -> Plan:
-    """Compare what is with what is remembered, and decide."""
-    guard = situation.duty.guard.name
-    found = merged(guard, findings)
-    own = merged(
-        guard, troubles(situation.duty, situation.reading, situation.memory, situation.grants)
-    )
-    considered = {key: consider(situation, key, finding) for key, finding in found.items()}
-    considered |= {key: consider(situation, key, item, own=True) for key, item in own.items()}
-
-    wanted = [
-        (key, found[key].subject, change)
-        for key, view in considered.items()
-        if view.may_change
-        for change in found[key].changes
-    ]
-    reason = stop_reason(situation.duty, situation.reading, situation.memory, wanted)
-    held = brake(situation.duty, situation.reading, reason, wanted) if reason else None
-    released = bool(held and released_by(situation, held))
-    if held and not released:
-        key = held.key(guard)
-        considered[key] = consider(situation, key, held, own=True)
-    act = () if held and not released else tuple(intents(situation, wanted))
-
-    trusted = released or not fell(situation.reading, situation.memory.state)
-    ended = list(endings(situation, considered, trusted))
-    finish, inferred = finishing(situation, ended, stopped=bool(held) and not released)
-    unfinished = {record.case for record in finish}
-    done = {record.case for record in inferred}
-    closing = [
-        replace(case, closing="done", news=News.DONE, note=INFERRED) if case.key in done else case
-        for case in ended
-        if case.key not in unfinished
-    ]
-    rows = [view.case for view in considered.values() if view.case and view.changed]
-    rows += [case for case in closing if case.told or case.news]
-    return Plan(
-        reported=tuple(view.reported for view in considered.values()),
-        cases=tuple(rows),
-        forget=tuple(case for case in closing if not case.told and not case.news),
-        records=(*act, *inferred, *abandoned(situation, considered)),
-        act=(*act, *finish),
-        preview=tuple(preview(situation, found, considered)),
-        held=reason if held and not released else "",
-        hash=held.dangerous if held and not released else "",
-        released=released,
-        adopted=any(view.case.adopted for view in considered.values() if view.case and view.fresh),
-        state=next_state(situation, trusted),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +142,191 @@ class View:
     fresh: bool = False
     may_change: bool = False
     previewed: bool = False
+
+
+# ----------------------------------------------------------------------------------------------
+# One part
+# ----------------------------------------------------------------------------------------------
+
+
+def note(
+    situation: Situation,
+    part: Reading[object],
+    findings: Iterable[Finding],
+    *,
+    found: Collection[str] = (),
+    trusted: bool = True,
+) -> Noted:
+    """Compare what one part shows with what is remembered of it.
+
+    `found` are the keys of what earlier parts of the same look showed. A listing that shrank too
+    much is not `trusted`: what it leaves out need not be gone.
+    """
+    guard = situation.duty.guard.name
+    ordinary = merged(guard, findings)
+    own = merged(guard, unreadables(part))
+    considered = {key: consider(situation, key, finding) for key, finding in ordinary.items()}
+    considered |= {key: consider(situation, key, item, own=True) for key, item in own.items()}
+    gone = [
+        case
+        for case in endings(situation, considered, part)
+        if case.kind not in OWN
+        and case.key not in found
+        and (trusted or isinstance(part.scope, frozenset))
+    ]
+    begun = {case.key for case in gone if situation.pending(case.key)}
+    unfinished = begun if situation.mode is Mode.ENFORCE else set[str]()
+    ended = [case for case in gone if case.key not in unfinished]
+    closing, inferred = inferring(situation, ended)
+    return Noted(
+        reported=tuple(view.reported for view in considered.values()),
+        cases=(*rows_of(considered), *(case for case in closing if case.told or case.news)),
+        forget=tuple(case for case in closing if not case.told and not case.news),
+        records=(
+            *inferred,
+            *(one for one in abandoned(situation, considered) if one.case not in begun),
+        ),
+        adopted=any(view.case.adopted for view in considered.values() if view.case and view.fresh),
+        tally=Tally(
+            population=part.population,
+            unread=len(part.unread_objects),
+            surfaces=part.surfaces - frozenset(part.partly),
+            blind=tuple(miss for miss in part.unread if not miss.object_id),
+            complete=part.complete,
+            ready=tuple(
+                key for key, view in considered.items() if view.may_change or view.previewed
+            ),
+            unfinished=tuple(sorted(unfinished)),
+            notes=sum(view.case is None for view in considered.values()),
+        ),
+    )
+
+
+def rows_of(considered: Mapping[str, View]) -> Iterator[Case]:
+    """The cases that have to be written."""
+    yield from (view.case for view in considered.values() if view.case and view.changed)
+
+
+# ----------------------------------------------------------------------------------------------
+# The whole
+# ----------------------------------------------------------------------------------------------
+
+
+def settle(situation: Situation, tally: Tally) -> Plan:
+    """Decide about everything that was noted, once all of the tenant was looked at."""
+    coverage = Reading[object](
+        unread=tally.blind,
+        surfaces=tally.surfaces,
+        population=tally.population,
+        complete=tally.complete,
+    )
+    guard, state = situation.duty.guard.name, situation.memory.state
+    lost = failed_shards(situation.duty, tally.lost)
+    found = troubles(situation.duty, coverage, situation.memory, situation.grants)
+    own = merged(guard, (*found, *lost))
+    considered = {key: consider(situation, key, item, own=True) for key, item in own.items()}
+
+    wanted, preview = wishes_of(situation, tally.ready)
+    reason = stop_reason(situation.duty, coverage, situation.memory, wanted)
+    held = brake(situation.duty, coverage, reason, wanted) if reason else None
+    released = bool(held and released_by(situation, held))
+    stopped = held is not None and not released
+    if held and not released:
+        key = held.key(guard)
+        considered[key] = consider(situation, key, held, own=True)
+    act = () if stopped else tuple(intents(situation, wanted))
+
+    trusted = released or not fell(coverage, state)
+    ended = [case for case in endings(situation, considered, coverage) if case.kind in OWN]
+    begun = [situation.memory.cases[key] for key in tally.unfinished]
+    finish = () if stopped else tuple(resumed(situation, begun))
+    if stopped:
+        ended += [replace(case, closed=situation.now, closing="gone") for case in begun]
+    closing, inferred = inferring(situation, ended)
+    rows = [*rows_of(considered), *raised(situation)]
+    rows += [case for case in closing if case.told or case.news]
+    noted = Noted(
+        reported=tuple(view.reported for view in considered.values()),
+        cases=tuple(rows),
+        forget=tuple(case for case in closing if not case.told and not case.news),
+        records=inferred,
+        tally=tally,
+    )
+    return Plan(
+        noted=noted,
+        records=act,
+        act=(*act, *finish),
+        preview=preview,
+        held=reason if stopped else "",
+        hash=held.dangerous if held and stopped else "",
+        released=released,
+        state=next_state(state, coverage, trusted),
+    )
+
+
+def wishes_of(
+    situation: Situation, ready: Iterable[str]
+) -> tuple[list[Wanted], tuple[Wanted, ...]]:
+    """The changes cases ask for: those to make now, and those the next run will make.
+
+    What is seen for the first time is only announced.
+    """
+    now: list[Wanted] = []
+    later: list[Wanted] = []
+    for key in ready:
+        case = situation.memory.cases.get(key)
+        if case is None or case.closed or case.set_aside or situation.mode is not Mode.ENFORCE:
+            continue
+        into = later if situation.adopting(case.surfaces) else now
+        into += [(key, case.subject, change) for change in wished(case)]
+    return now, tuple(later)
+
+
+def raised(situation: Situation) -> Iterator[Case]:
+    """Open cases that become worse, or stop being so, for what they share with other objects."""
+    several = situation.duty.guard.several
+    if several is None:
+        return
+    sharing = [case for case in situation.memory.cases.values() if case.shared and not case.closed]
+    owners: defaultdict[str, set[str]] = defaultdict(set)
+    for case in sharing:
+        for what in case.shared:
+            owners[what].add(case.object_id)
+    for case in sharing:
+        worse = any(len(owners[what]) >= several.count for what in case.shared)
+        if worse and not case.raised:
+            graver = replace(
+                case,
+                raised=True,
+                facts=(*case.facts, several.fact),
+                severity=max(case.severity, several.severity),
+            )
+            grew = graver.severity > case.severity
+            yield with_news(graver, News.CHANGED) if grew and case.told else graver
+        elif case.raised and not worse:
+            yield replace(case, raised=False)
+
+
+def resumed(situation: Situation, cases: Iterable[Case]) -> Iterator[ChangeRecord]:
+    """Changes an earlier run began and did not record, of cases whose finding is gone.
+
+    They are made again: each is safe to repeat, and a second half may be missing.
+    """
+    for case in cases:
+        yield from (replace(record, run=situation.run) for record in situation.pending(case.key))
+
+
+def next_state(state: GuardState, coverage: Reading[object], trusted: bool) -> GuardState:
+    """What the guard remembers of a look that saw all it could."""
+    if not coverage.complete or not trusted:
+        return replace(state, round=None)
+    seen = {surface for surface in coverage.surfaces if not coverage.blind_to(surface)}
+    return replace(state, adopted=state.adopted | seen, population=coverage.population, round=None)
+
+
+# ----------------------------------------------------------------------------------------------
+# One finding
+# ----------------------------------------------------------------------------------------------
 
 
 def merged(guard: str, findings: Iterable[Finding]) -> dict[str, Finding]:
@@ -185,6 +343,7 @@ def merged(guard: str, findings: Iterable[Finding]) -> dict[str, Finding]:
                 first,
                 changes=tuple(dict.fromkeys(first.changes + second.changes)),
                 facts=tuple(dict.fromkeys(first.facts + second.facts)),
+                shared=tuple(dict.fromkeys(first.shared + second.shared)),
             )
         result[key] = finding
     return result
@@ -209,7 +368,7 @@ def consider(situation: Situation, key: str, finding: Finding, own: bool = False
     )
     if len(made) >= FLAPS and finding.changes and not case.set_aside:
         case = set_aside(case, Verdict.CONTESTED, situation.now)
-    adopting = not own and situation.adopting(finding)
+    adopting = not own and situation.adopting(finding.surfaces)
     ready = situation.mode is Mode.ENFORCE and bool(finding.changes) and not case.set_aside
     state = "known" if known else "waiting" if not case.news else "new"
     return View(
@@ -249,20 +408,27 @@ def opened(situation: Situation, key: str, finding: Finding, own: bool) -> Case:
         advice=finding.advice,
         surfaces=finding.surfaces,
         news=News.NONE if finding.patience else News.OPENED,
-        adopted=not own and situation.adopting(finding),
+        adopted=not own and situation.adopting(finding.surfaces),
+        wanted=wishes(finding),
+        shared=finding.shared,
     )
 
 
 def continued(situation: Situation, old: Case, finding: Finding) -> Case:
     """A case that is still open, brought up to date; with news only when something matters."""
+    several = situation.duty.guard.several
+    raised = several if old.raised and finding.shared else None
     case = replace(
         old,
         subject=finding.subject,
         summary=finding.summary,
-        facts=finding.facts,
+        facts=(*finding.facts, raised.fact) if raised else finding.facts,
         advice=finding.advice,
-        severity=finding.severity,
+        severity=max(finding.severity, raised.severity) if raised else finding.severity,
         surfaces=finding.surfaces,
+        wanted=wishes(finding),
+        shared=finding.shared,
+        raised=raised is not None,
     )
     if case.set_aside and situation.now - case.set_aside >= WINDOW:
         case = replace(case, verdict=case.judged, set_aside=None, failures=0)
@@ -271,7 +437,7 @@ def continued(situation: Situation, old: Case, finding: Finding) -> Case:
             case, judged=finding.verdict, verdict=finding.verdict, set_aside=None, failures=0
         )
         return with_news(case, News.CHANGED)
-    if finding.severity > old.severity:
+    if case.severity > old.severity:
         return with_news(case, News.CHANGED)
     if not case.told and not case.news:
         seen = case.sightings + 1
@@ -280,6 +446,22 @@ def continued(situation: Situation, old: Case, finding: Finding) -> Case:
     if case.told and not case.news and situation.now - case.told >= situation.duty.remind:
         return replace(case, news=News.REMINDER)
     return case
+
+
+def wishes(finding: Finding) -> tuple[str, ...]:
+    """The changes a finding asks for, as its case remembers them."""
+    return tuple(
+        json.dumps([type(change).__name__, change_to_wire(change)], sort_keys=True)
+        for change in finding.changes
+    )
+
+
+def wished(case: Case) -> tuple[Change, ...]:
+    """The changes a case asks for; none when another version wrote them."""
+    try:
+        return tuple(change_from_wire(*json.loads(text)) for text in case.wanted)
+    except (KeyError, TypeError, ValueError):
+        return ()
 
 
 def with_news(case: Case, news: News) -> Case:
@@ -321,7 +503,7 @@ def intents(situation: Situation, wanted: Sequence[Wanted]) -> Iterator[ChangeRe
                 yield from (replace(record, run=situation.run) for record in waiting)
             continue
         yield ChangeRecord(
-            id=digest(situation.run, key, number),
+            id=key[:PLACE] + digest(situation.run, key, number)[PLACE:],
             case=key,
             subject=subject,
             kind=type(change).__name__,
@@ -332,32 +514,36 @@ def intents(situation: Situation, wanted: Sequence[Wanted]) -> Iterator[ChangeRe
         )
 
 
-def endings(situation: Situation, considered: Mapping[str, View], trusted: bool) -> Iterator[Case]:
-    """Open cases whose finding is gone, as far as the reading can be believed."""
+def endings(
+    situation: Situation, considered: Mapping[str, View], part: Reading[object]
+) -> Iterator[Case]:
+    """Open cases whose finding is gone, as far as the part covers them."""
     for key, case in situation.memory.cases.items():
         if case.closed or (key in considered and considered[key].case):
             continue
-        if trusted and situation.reading.covers(case.surfaces, case.object_id):
+        if part.covers(case.surfaces, case.object_id):
             # A case that was told, or should have been, tells its end as well.
             news = News.CLOSED if case.told or case.news else News.NONE
             yield replace(case, closed=situation.now, closing="gone", news=news)
 
 
-def finishing(
-    situation: Situation, ended: Sequence[Case], stopped: bool
-) -> tuple[list[ChangeRecord], list[ChangeRecord]]:
-    """Changes whose run died before it could record them, although the tenant shows their effect.
+def inferring(
+    situation: Situation, ended: Sequence[Case]
+) -> tuple[list[Case], tuple[ChangeRecord, ...]]:
+    """Cases that are gone, with changes whose run died before it could record them.
 
-    While enforcing they are made again (each is safe to repeat, and a second half may be missing);
-    otherwise they are noted as inferred.
+    The tenant shows their effect, so they are noted as inferred.
     """
-    waiting = [record for case in ended for record in situation.pending(case.key)]
-    if situation.mode is Mode.ENFORCE and not stopped:
-        return [replace(record, run=situation.run) for record in waiting], []
-    return [], [
+    records = tuple(
         replace(record, state=ChangeState.INFERRED, at=situation.now, note=INFERRED)
-        for record in waiting
-    ]
+        for case in ended
+        for record in situation.pending(case.key)
+    )
+    done = {record.case for record in records}
+    return [
+        replace(case, closing="done", news=News.DONE, note=INFERRED) if case.key in done else case
+        for case in ended
+    ], records
 
 
 def abandoned(situation: Situation, considered: Mapping[str, View]) -> Iterator[ChangeRecord]:
@@ -373,29 +559,6 @@ def abandoned(situation: Situation, considered: Mapping[str, View]) -> Iterator[
             yield replace(
                 record, state=ChangeState.MOOT, at=situation.now, note="no longer allowed"
             )
-
-
-def preview(
-    situation: Situation, found: Mapping[str, Finding], considered: Mapping[str, View]
-) -> Iterator[Wanted]:
-    """What the next run will change, when this one only takes stock."""
-    for key, finding in found.items():
-        if considered[key].previewed:
-            for change in finding.changes:
-                yield key, finding.subject, change
-
-
-def next_state(situation: Situation, trusted: bool) -> GuardState:
-    """What the guard remembers of this reading."""
-    state, reading = situation.memory.state, situation.reading
-    sweeps = dict(state.sweeps)
-    for sweep in situation.duty.guard.sweeps:
-        if sweep.name in reading.surfaces and not reading.blind_to(sweep.name):
-            sweeps[sweep.name] = situation.now
-    if not reading.complete or not trusted:
-        return replace(state, sweeps=sweeps)
-    seen = {surface for surface in reading.surfaces if not reading.blind_to(surface)}
-    return GuardState(adopted=state.adopted | seen, population=reading.population, sweeps=sweeps)
 
 
 def due_sweeps(duty: Duty, state: GuardState, now: datetime) -> frozenset[str]:

@@ -1,19 +1,39 @@
 """What the engine needs besides the tenant: memory, a voice, and the time."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from core.model import Case, ChangeRecord, Exemption, GuardState, Memory, RunReport, Terms
+from core.keys import END, FIRST
+from core.model import (
+    Case,
+    ChangeRecord,
+    Exemption,
+    GuardState,
+    Memory,
+    RunReport,
+    Shard,
+    Terms,
+)
+from core.roll import SLICE
 from core.tenant import Tenant
 
 type Row = Case | ChangeRecord | Exemption | RunReport
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A shard as the ledger has it: what is known of it, and whether somebody works on it now."""
+
+    shard: Shard
+    busy: bool
+
+
 class Claim(Protocol):
-    """The right to run one guard, held for a minute at a time and renewed while held.
+    """The right to run one guard, or one shard of it, held for a minute at a time and renewed.
 
     Every write goes through it and carries its epoch, so that an owner who was paused while
     somebody else took over cannot write anything any more.
@@ -25,16 +45,18 @@ class Claim(Protocol):
         """Raise ClaimLost unless the claim is still held, with time to spare for one write."""
         ...
 
-    async def recall(self) -> Memory:
-        """All the guard remembers, in one partition scan."""
+    async def recall(self, low: str = FIRST, high: str = END) -> Memory:
+        """All the guard remembers, or what concerns objects of a stretch of places."""
         ...
 
     async def save(
-        self, *rows: Row, state: GuardState | None = None, forget: tuple[Case, ...] = ()
+        self, *rows: Row, state: GuardState | Shard | None = None, forget: tuple[Case, ...] = ()
     ) -> None:
-        """Write rows (and the guard's state) whole, in transactions that carry the fence.
+        """Write rows whole, in transactions that carry the fence; the state with the last of them.
 
-        Raises ClaimLost when another run holds the guard, LedgerError when storage fails.
+        What the state says was passed is durable before it says so. `state` is that of the guard,
+        or of the shard this is a claim on. Raises ClaimLost when another run holds the claim,
+        LedgerError when storage fails.
         """
         ...
 
@@ -42,8 +64,18 @@ class Claim(Protocol):
 class Ledger(Protocol):
     """The memory of all guards."""
 
-    def claim(self, guard: str, run: str) -> AbstractAsyncContextManager[Claim | None]:
-        """Hold a guard for one run; None when another run holds it. Released at the end."""
+    def claim(
+        self, guard: str, run: str, shard: int | None = None
+    ) -> AbstractAsyncContextManager[Claim | None]:
+        """Hold a guard, or one shard of it; None when another run does. Released at the end."""
+        ...
+
+    async def state(self, guard: str) -> GuardState:
+        """What the guard remembers besides its cases. Raises LedgerError when not readable."""
+        ...
+
+    async def shards(self, guard: str) -> Mapping[int, Held]:
+        """The shards of the guard's last rounds, by their number."""
         ...
 
     async def note(self, guard: str, run: str, document: Mapping[str, object]) -> None:
@@ -80,7 +112,10 @@ class World:
     """Everything outside the process, in one hand.
 
     `terms` are the settings guards judge by; each run sets their moment. `requests` counts the
-    calls made so far, by service.
+    calls made so far, by service. `spent` tells how much of the run's time is used, 1 when nothing
+    more should be begun. A tenant of more than `shard_above` mailboxes is cut into shards for the
+    queue, of which `shards_at_once` are worked on together; None: this process does it all.
+    `slice_size` is how many mailboxes are looked into at a time, `pause` waits for a turn.
     """
 
     tenant: Tenant
@@ -89,3 +124,8 @@ class World:
     terms: Terms
     now: Callable[[], datetime]
     requests: Callable[[], Mapping[str, int]] = dict
+    spent: Callable[[], float] = lambda: 0.0
+    shard_above: int | None = None
+    shards_at_once: int = 4
+    slice_size: int = SLICE
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep

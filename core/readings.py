@@ -1,9 +1,10 @@
 """Several readings made one: what was missed stays missed, whichever part missed it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
-from core.tenant import Reading, Unread
+from core.tenant import UNIDENTIFIED, Others, Reading, Unread
 
 BROKE_OFF = "the listing broke off before its end"
 
@@ -38,3 +39,33 @@ def miss_of(reading: Reading[Any], surface: str, object_id: str) -> Unread | Non
         if miss.surface == surface and miss.object_id == object_id:
             return miss
     return Unread(surface, BROKE_OFF) if not reading.complete else None
+
+
+@dataclass(slots=True)
+class Listed:
+    """Which of the watched objects the pages of a listing have named.
+
+    What is broken is there all the same; a row without an id may be any of them.
+    """
+
+    watched: frozenset[str]
+    present: set[str] = field(default_factory=set)
+    complete: bool = True
+
+    def note(self, page: Reading[Any]) -> None:
+        """Take a page."""
+        self.complete = self.complete and page.complete
+        for miss in page.unread:
+            if miss.object_id.startswith(UNIDENTIFIED):
+                self.complete = False
+        broken = {miss.object_id for miss in page.unread}
+        scope = page.scope
+        self.present |= {
+            one for one in self.watched if one in broken or (scope is not None and one in scope)
+        }
+
+    def rest(self, surfaces: Collection[str]) -> tuple[Reading[Any], ...]:
+        """What is known of all others: they are gone. Nothing, while that cannot be known."""
+        if not self.complete:
+            return ()
+        return (Reading(surfaces=frozenset(surfaces), scope=Others(frozenset(self.present))),)

@@ -12,12 +12,14 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from core.model import Case, ChangeRecord, Exemption, GuardState
+from core.model import Case, ChangeRecord, Exemption, GuardState, Round, Shard, Tally
+from core.tenant import Unread
 
-type Record = Case | ChangeRecord | Exemption | GuardState
+type Record = Case | ChangeRecord | Exemption | GuardState | Shard
 
 HINTS: Mapping[object, dict[str, Any]] = {
-    kind: get_type_hints(kind) for kind in (Case, ChangeRecord, Exemption, GuardState)
+    kind: get_type_hints(kind)
+    for kind in (Case, ChangeRecord, Exemption, GuardState, Shard, Round, Tally, Unread)
 }
 # A string property of Table Storage holds 32,768 characters.
 LONGEST = 32_000
@@ -41,6 +43,8 @@ def encoded(value: object) -> object:
         return value.isoformat()
     if isinstance(value, frozenset):
         return sorted(value)
+    if type(value) in HINTS:
+        return {name: getattr(value, name) for name in HINTS[type(value)]}
     raise ValueError(f"{type(value).__name__} has no JSON form")
 
 
@@ -50,6 +54,11 @@ def read[R: Record](kind: type[R], text: str) -> R:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"not a {kind.__name__}: {type(error).__name__}") from error
+    return made(kind, document)
+
+
+def made[R](kind: type[R], document: object) -> R:
+    """A record, or a part of one, from what JSON says."""
     hints = HINTS[kind]
     if not isinstance(document, dict) or not document.keys() <= hints.keys():
         raise ValueError(f"not a {kind.__name__}")
@@ -73,6 +82,8 @@ def decoded(value: object, hint: Any, name: str) -> Any:
         return {key: decoded(part, arguments[1], name) for key, part in value.items()}
     if hint is object:
         return value
+    if hint in HINTS:
+        return made(hint, value)
     return scalar(value, hint, name)
 
 

@@ -12,6 +12,8 @@ ROW_LIMIT = 30_000
 def coverage(report: RunReport) -> str:
     """The honest line: how much was seen, and what was not."""
     line = f"{report.seen:,} of {report.population:,} {report.noun} read"
+    if report.left:
+        line += f"; {report.left:,} still to come"
     if report.unread:
         line += f"; {report.unread:,} unreadable"
     if report.blind:
@@ -62,6 +64,7 @@ def document(report: RunReport) -> dict[str, object]:
         "seen": report.seen,
         "population": report.population,
         "unread": report.unread,
+        "left": report.left,
         "coverage": coverage(report),
         "blind": list(report.blind),
         "adopted": report.adopted,
@@ -101,6 +104,7 @@ def trace(report: RunReport) -> str:
             "seen": report.seen,
             "population": report.population,
             "unread": report.unread,
+            "left": report.left,
             "coverage": share(report),
             "blind": list(report.blind),
             "findings": len(report.findings),

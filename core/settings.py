@@ -85,6 +85,18 @@ SETTINGS = (
     Setting("RUN_MINUTES", "8", "a run asks the services nothing more after this time", "8"),
     Setting("GRAPH_CONCURRENCY", "16", "the most requests to Graph in flight at once", "16"),
     Setting("EXCHANGE_CONCURRENCY", "6", "the most requests to Exchange in flight at once", "6"),
+    Setting(
+        "SHARD_ABOVE",
+        "20000",
+        "a tenant of more mailboxes is looked at in shards, by as many instances as there are",
+        "20000",
+    ),
+    Setting(
+        "SHARDS_AT_ONCE",
+        "4",
+        "shards worked on together, over all instances; they share the two limits above",
+        "4",
+    ),
     Setting("REMIND_DAYS", "7", "an open case is told again after this many days", "7"),
 )
 
@@ -127,6 +139,7 @@ class Settings:
     """The settings as read. `values` are the texts by name; the rest is what they mean.
 
     `run_seconds` is how long a run may ask; the two limits are requests in flight at once.
+    `shard_above` is the number of mailboxes beyond which there are shards.
     """
 
     values: Mapping[str, str]
@@ -135,6 +148,8 @@ class Settings:
     run_seconds: float
     graph_limit: int
     exchange_limit: int
+    shard_above: int
+    shards_at_once: int
 
     def __getitem__(self, name: str) -> str:
         return self.values[name]
@@ -161,9 +176,11 @@ class Settings:
         seconds = 60.0 * check.number("RUN_MINUTES", float, 0.5, 60.0)
         graph_limit = check.number("GRAPH_CONCURRENCY", int, 1, 64)
         exchange_limit = check.number("EXCHANGE_CONCURRENCY", int, 1, 32)
+        above = check.number("SHARD_ABOVE", int, 1, 10_000_000)
+        at_once = check.number("SHARDS_AT_ONCE", int, 1, 64)
         if wrong:
             raise SettingsError("\n".join(wrong))
-        return cls(values, terms, duties, seconds, graph_limit, exchange_limit)
+        return cls(values, terms, duties, seconds, graph_limit, exchange_limit, above, at_once)
 
 
 @dataclass(frozen=True, slots=True)

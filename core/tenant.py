@@ -5,7 +5,14 @@ is every write it can ever make, and `Tenant` is the one door both go through. W
 in permissions stands beside it, in its `GUARD`.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Container,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Protocol
@@ -32,6 +39,33 @@ GRANTS = "grants"
 CREDENTIAL = "credential"
 
 
+# What Graph calls folders that exist in every mailbox, in lower case.
+WELL_KNOWN = frozenset(
+    {
+        "archive",
+        "clutter",
+        "conflicts",
+        "conversationhistory",
+        "deleteditems",
+        "drafts",
+        "inbox",
+        "junkemail",
+        "localfailures",
+        "msgfolderroot",
+        "outbox",
+        "recoverableitemsdeletions",
+        "recoverableitemspurges",
+        "recoverableitemsroot",
+        "recoverableitemsversions",
+        "rssfeeds",
+        "scheduled",
+        "searchfolders",
+        "sentitems",
+        "serverfailures",
+        "syncissues",
+    }
+)
+
 # What a row is known by that has no usable id: this, and its place in the listing.
 UNIDENTIFIED = "unidentified-"
 
@@ -53,12 +87,25 @@ class Unread:
 
 
 @dataclass(frozen=True, slots=True)
+class Others:
+    """All objects but the `present` ones: those a complete listing did not name, say."""
+
+    present: frozenset[str]
+
+    def __contains__(self, object_id: object) -> bool:
+        return object_id not in self.present
+
+
+@dataclass(frozen=True, slots=True)
 class Reading[T]:
     """What one look brought: the items, what could not be read, and how much there was to read.
 
-    `surfaces` are the places looked at. `population` counts the objects the listing named (the base
-    of coverage, of the brake and of the shrinking check). `complete` is False when the listing
-    itself broke off: then nothing that is absent may be taken as gone.
+    A look comes in parts, so that no part needs all of the tenant in memory. `scope` are the
+    objects a part speaks of, None for all; `partly` names surfaces of which even fewer were looked
+    at. `surfaces` are the places looked at. `population` counts the objects this part's listing
+    named (the base of coverage, of the brake and of the shrinking check). `complete` is False when
+    the listing itself broke off: then nothing that is absent may be taken as gone. `further` is
+    where a later look can go on behind this part, "" where it cannot.
     """
 
     items: tuple[T, ...] = ()
@@ -66,6 +113,9 @@ class Reading[T]:
     surfaces: frozenset[str] = frozenset()
     population: int = 0
     complete: bool = True
+    scope: Container[str] | None = None
+    partly: Mapping[str, Container[str]] = field(default_factory=dict)
+    further: str = ""
 
     def covers(self, surfaces: Collection[str], object_id: str) -> bool:
         """True when every surface was looked at and neither it nor this object was left unread.
@@ -74,10 +124,32 @@ class Reading[T]:
         """
         if not self.complete or not self.surfaces.issuperset(surfaces):
             return False
+        if self.scope is not None and object_id not in self.scope:
+            return False
+        if any(object_id not in self.partly[name] for name in surfaces if name in self.partly):
+            return False
         return not any(
             miss.object_id in ("", object_id) or miss.object_id.startswith(UNIDENTIFIED)
             for miss in self.unread
             if miss.surface in surfaces
+        )
+
+    def carrying[U](
+        self,
+        items: tuple[U, ...],
+        unread: tuple[Unread, ...],
+        surfaces: frozenset[str],
+        population: int,
+    ) -> "Reading[U]":
+        """Other items read of the same objects, with all that is known by now."""
+        return Reading(
+            items=items,
+            unread=unread,
+            surfaces=surfaces,
+            population=population,
+            complete=self.complete,
+            scope=self.scope,
+            further=self.further,
         )
 
     def blind_to(self, surface: str) -> Unread | None:
@@ -88,9 +160,11 @@ class Reading[T]:
         return None
 
     @property
-    def unread_objects(self) -> int:
-        """How many distinct objects could not be read in full."""
-        return len({miss.object_id for miss in self.unread if miss.object_id and not miss.optional})
+    def unread_objects(self) -> frozenset[str]:
+        """The objects that could not be read in full."""
+        return frozenset(
+            miss.object_id for miss in self.unread if miss.object_id and not miss.optional
+        )
 
 
 # ----------------------------------------------------------------------------------------------
@@ -274,11 +348,11 @@ class OrganizationAudit:
 
 @dataclass(frozen=True, slots=True)
 class AuditBypass:
-    """An account none of whose actions are written to any mailbox audit log."""
+    """An account none of whose actions are written to any mailbox audit log, if `bypassed`."""
 
     id: str
     name: str
-    bypassed: bool
+    bypassed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,8 +494,19 @@ class Tenant(Protocol):
         """
         ...
 
-    async def mailboxes(self, kinds: Collection[str] = ()) -> Reading[Mailbox]:
-        """Every mailbox, or those of some kinds (RecipientTypeDetails). Surface `mailboxes`."""
+    def mailboxes(
+        self, kinds: Collection[str] = (), after: str = ""
+    ) -> AsyncIterator[Reading[Mailbox]]:
+        """Every mailbox, or those of some kinds (RecipientTypeDetails). Surface `mailboxes`.
+
+        Page by page, each part with its mailboxes as `scope`; `after` is an earlier part's
+        `further`. A listing that breaks off ends with a part that is not complete and says why.
+        Nothing in it tells of forwards: `forwarding_mailboxes` does.
+        """
+        ...
+
+    async def forwarding_mailboxes(self) -> Reading[Mailbox]:
+        """The mailboxes that have a forward set, found by Exchange itself. Surface `mailboxes`."""
         ...
 
     async def accounts(self, owners: Sequence[Mailbox]) -> Reading[Account]:
@@ -433,7 +518,10 @@ class Tenant(Protocol):
         ...
 
     async def inbox_rules(self, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
-        """The inbox rules Graph shows: all but hidden ones. Surface `inbox-rules`."""
+        """The inbox rules Graph shows: all but hidden ones. Surface `inbox-rules`.
+
+        Rules that plainly neither send mail on nor move or delete it are left out.
+        """
         ...
 
     async def hidden_rules(self, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
@@ -464,8 +552,8 @@ class Tenant(Protocol):
         """Mail-flow rules. Surface `transport-rules`."""
         ...
 
-    async def mailbox_audits(self) -> Reading[MailboxAudit]:
-        """Every mailbox's audit settings. Surface `mailbox-audit`."""
+    def mailbox_audits(self, after: str = "") -> AsyncIterator[Reading[MailboxAudit]]:
+        """Every mailbox's audit settings, page by page as `mailboxes`. Surface `mailbox-audit`."""
         ...
 
     async def organization_audit(self) -> Reading[OrganizationAudit]:
@@ -473,7 +561,7 @@ class Tenant(Protocol):
         ...
 
     async def audit_bypasses(self) -> Reading[AuditBypass]:
-        """Every account that has an association, bypassed or not. Surface `audit-bypass`."""
+        """The accounts whose actions are recorded nowhere. Surface `audit-bypass`."""
         ...
 
     async def apply(self, change: Change) -> Applied:

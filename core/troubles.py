@@ -23,6 +23,19 @@ from core.model import (
 from core.permissions import NO_EXCHANGE, grant_command, missing
 from core.tenant import CREDENTIAL, GRANTS, Change, Grants, Reading, Unread
 
+# The kinds of the engine's own findings about a look as a whole.
+OWN = frozenset(
+    {
+        "blind",
+        "brake",
+        "credential",
+        "permission-missing",
+        "scan-stalled",
+        "shard-failed",
+        "state-unreadable",
+    }
+)
+
 type Wanted = tuple[str, str, Change]  # case key, subject, change
 
 # Fewer than this many objects missing is a clean-up, not a listing that went wrong.
@@ -142,18 +155,25 @@ def unreadable(miss: Unread) -> Finding:
     )
 
 
+def unreadables(part: Reading[object]) -> Iterator[Finding]:
+    """The objects of one part that could not be read, where the others could."""
+    surfaces = {miss.surface for miss in part.unread if not miss.object_id}
+    for miss in part.unread:
+        if miss.object_id and miss.surface not in surfaces:
+            yield unreadable(miss)
+
+
 def troubles(
     duty: Duty, reading: Reading[object], memory: Memory, grants: Grants
 ) -> Iterator[Finding]:
-    """Everything that kept this run from seeing clearly."""
+    """Everything that kept the whole look from seeing clearly."""
     explained, lacks = permissions(duty, grants, reading)
     yield from lacks
-    surfaces = {miss.surface for miss in reading.unread if not miss.object_id}
+    if memory.state.round and memory.state.round.stalled:
+        yield stalled(duty, memory.state.round.stalled)
     for miss in reading.unread:
         if not miss.object_id:
             yield blind(duty, miss, explained)
-        elif miss.surface not in surfaces:
-            yield unreadable(miss)
     if memory.poisoned:
         yield Finding(
             kind="state-unreadable",
@@ -164,6 +184,37 @@ def troubles(
             summary=f"{memory.poisoned} rows of the state table cannot be understood.",
             facts=("They were left as they are; what they said is not known to this version.",),
             advice="Compare the deployed version with the one that wrote the rows.",
+        )
+
+
+def stalled(duty: Duty, times: int) -> Finding:
+    """A look in shards that nobody worked on."""
+    return Finding(
+        kind="scan-stalled",
+        object_id=duty.guard.name,
+        subject=duty.guard.name,
+        severity=Severity.HIGH,
+        verdict=Verdict.COULD_NOT_TELL,
+        summary=f"{duty.guard.title} did not get through the tenant: its queue stood still.",
+        facts=(f"begun anew {times} times",),
+        advice="Look at the function scan-shard and its queue; docs/performance.md tells what "
+        "shards are. The look was begun anew.",
+    )
+
+
+def failed_shards(duty: Duty, lost: Sequence[str]) -> Iterator[Finding]:
+    """Mailboxes that were not looked at because the work on them failed again and again."""
+    for reason in lost:
+        yield Finding(
+            kind="shard-failed",
+            object_id=duty.guard.name,
+            subject=duty.guard.name,
+            severity=Severity.HIGH,
+            verdict=Verdict.COULD_NOT_TELL,
+            summary=f"{duty.guard.title} could not look at some mailboxes: their shard failed.",
+            facts=(reason,),
+            dangerous=reason.partition(",")[0],
+            advice="The next round tries again; when it fails too, look at the log of scan-shard.",
         )
 
 

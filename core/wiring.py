@@ -18,13 +18,22 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+# So much of a run's time is for looking; the rest is for acting and telling.
+LOOKING = 0.85
+
+
 @asynccontextmanager
 async def connect(
-    settings: Settings, now: Callable[[], datetime] = utc_now
+    settings: Settings,
+    now: Callable[[], datetime] = utc_now,
+    *,
+    queue: bool = False,
+    among: int = 1,
 ) -> AsyncIterator[World]:
     """The world of one run: connections, credential and time budget, closed at its end.
 
-    Raises SettingsError for settings that only their adapter can judge.
+    `queue`: there is a queue to hand shards to. `among` is how many share the limits of requests
+    in flight. Raises SettingsError for settings that only their adapter can judge.
     """
     from core.adapters.clouds import endpoints
     from core.adapters.credential import app_credential
@@ -40,7 +49,8 @@ async def connect(
         graph=settings["GRAPH_ENDPOINT"],
         exchange=settings["EXCHANGE_ENDPOINT"],
     )
-    deadline = time.monotonic() + settings.run_seconds
+    begun = time.monotonic()
+    deadline = begun + settings.run_seconds
     tenant_id, ca_path = settings["TENANT_ID"], settings["CA_BUNDLE"]
     async with AsyncExitStack() as stack:
         credential = await stack.enter_async_context(
@@ -54,13 +64,15 @@ async def connect(
                 ca_path=ca_path,
             )
         )
-        graph_service = Service("graph", cap=settings.graph_limit, deadline=deadline)
+        graph_service = Service(
+            "graph", cap=max(1, settings.graph_limit // among), deadline=deadline
+        )
         graph = Graph(cloud, credential, graph_service, ca_path=ca_path)
         stack.push_async_callback(graph.close)
         # A listing of a large tenant is one long answer.
         exchange_service = Service(
             "exchange",
-            cap=settings.exchange_limit,
+            cap=max(1, settings.exchange_limit // among),
             start=2,
             longest=settings.run_seconds,
             deadline=deadline,
@@ -82,6 +94,9 @@ async def connect(
             settings.terms,
             now,
             lambda: {service.name: service.requests for service in services},
+            lambda: (time.monotonic() - begun) / (LOOKING * settings.run_seconds),
+            settings.shard_above if queue else None,
+            settings.shards_at_once,
         )
 
 

@@ -71,6 +71,8 @@ var appSettings = {
   RUN_MINUTES: chosen(settings, 'RUN_MINUTES', '8')
   GRAPH_CONCURRENCY: chosen(settings, 'GRAPH_CONCURRENCY', '16')
   EXCHANGE_CONCURRENCY: chosen(settings, 'EXCHANGE_CONCURRENCY', '6')
+  SHARD_ABOVE: chosen(settings, 'SHARD_ABOVE', '20000')
+  SHARDS_AT_ONCE: chosen(settings, 'SHARDS_AT_ONCE', '4')
   REMIND_DAYS: chosen(settings, 'REMIND_DAYS', '7')
   // <!-- guard settings -->
   SHARED_MAILBOX_SIGN_IN_SCHEDULE: guards['shared-mailbox-sign-in'].schedule

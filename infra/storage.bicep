@@ -52,6 +52,11 @@ resource host 'Microsoft.Storage/storageAccounts@2025-01-01' = {
     resource runs 'queues' = {
       name: 'exoguard-runs'
     }
+
+    // Pieces of a tenant too large for one run.
+    resource shards 'queues' = {
+      name: 'exoguard-shards'
+    }
   }
 }
 

@@ -6,7 +6,6 @@ library of old ones; the rest of the project is imported only once the project's
 
 import argparse
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -30,8 +29,7 @@ def main() -> int:
         return run_main(arguments)
     from sandbox.server import serve
 
-    scene = json.loads(arguments.scene.read_text(encoding="utf-8-sig"))
-    asyncio.run(serve(scene, port=arguments.port))
+    asyncio.run(serve(arguments.scene.read_bytes(), port=arguments.port))
     return 0
 
 

@@ -8,7 +8,8 @@ NUL bytes for an app without any Exchange role.
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 from zlib import crc32
@@ -18,6 +19,7 @@ from sandbox.cmdlet_writes import WRITES
 from sandbox.cmdlets import ANY_READ, READS, Cmdlet, CmdletError, Command, Result, bad_parameter
 from sandbox.entra import EXCHANGE_RESOURCES, MANAGE_AS_APP, Entra, Rejected
 from sandbox.faults import suffer
+from sandbox.limits import Gate, Limited, through
 from sandbox.tenant import Tenant
 from sandbox.wire import Answer, Call, Malformed, Row, next_link
 
@@ -115,16 +117,30 @@ class Exchange:
 
     # One command -----------------------------------------------------------------------------
 
-    async def invoke(self, call: Call) -> Answer:
-        """`POST .../InvokeCommand`."""
-        await asyncio.sleep(self.latency)
+    async def invoke(self, call: Call, inner: bool = False) -> Answer:
+        """`POST .../InvokeCommand`, in a batch or by itself."""
         try:
             body = call.json()
-            return self.page(call, body, command_of(body))
+            command = command_of(body)
+            with through(self.gates(call, command, inner), time.monotonic()):
+                await asyncio.sleep(self.latency)
+                return self.page(call, body, command)
         except Malformed as error:
             return plain_error(400, "BadRequest", f"The body is not JSON: {error}")
         except CmdletError as error:
             return Answer(error.status, error_body(error), self.headers())
+        except Limited as error:
+            refused = plain_error(429, error.code, str(error))
+            return replace(refused, headers=self.headers() | error.headers)
+
+    def gates(self, call: Call, command: Command, inner: bool) -> Iterator[Gate]:
+        """The limits of the table a command comes under."""
+        if not self.tenant.faults.limited:
+            return
+        about = command.given("Mailbox") or command.given("Identity")
+        found = self.tenant.find(about) if about is not None else ()
+        mailbox = found[0] if len(found) == 1 else None
+        yield from self.tenant.faults.gates(self.name, self.lines(call), inner, mailbox)
 
     def run(self, command: Command) -> Result:
         """Run a command. Raises CmdletError."""
@@ -189,9 +205,11 @@ class Exchange:
         lines = self.lines(call)
         fault = self.tenant.faults.meet(self.name, lines, inner=True)
         if fault is None:
-            answer = await self.invoke(call)
+            answer = await self.invoke(call, inner=True)
         else:
-            answer = await suffer(fault, self.name, lines[0], lambda: self.invoke(call), inner=True)
+            answer = await suffer(
+                fault, self.name, lines[0], lambda: self.invoke(call, inner=True), inner=True
+            )
         self.seen("exchange/inner", "InvokeCommand", lines[0], answer.status)
         return answer
 

@@ -21,22 +21,37 @@ A fault is an object; the scene's `faults` is one of them or a list.
         staleReads a write takes effect, but the old value is read for `seconds`, or `times` reads
         slow       the true answer, after `seconds` (1)
         wrongBody  `status` (200) with well-formed JSON that is not what was asked (or `body`)
+        limit      429 for what is more than the service takes; at Graph and Exchange only
+            atOnce         so many requests under way at the same moment; `retryAfter` (1)
+            window, most   so many requests in each stretch of `window` seconds; Retry-After is what
+                           is left of it. `countsRefused` true: what is refused is counted too, and
+                           what was too much is taken from the next window
+            per            app: all requests together (the default); mailbox: each mailbox has its
+                           own limit, and requests that concern no single mailbox have none
 
 Without `kind` a status of 429 is a throttle and any other an error. Inside a $batch there is no
 connection to cut: hang, drop and truncate leave the answer out.
+
+A limit counts each request of a $batch by itself and not the $batch around them, so that without
+`inner` it holds for both kinds of requests together; `inner` true or false keeps it to one. Its
+`skip` and `times` count what it would refuse. Besides, Graph takes no more than four requests at
+once to any one mailbox, and no table changes that.
 """
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sandbox.limits import Gate, Limit, limit_from_wire
 from sandbox.wire import Answer, truth, words
 
 KINDS = frozenset(
-    words("throttle error html truncate empty nulbytes hang drop staleReads slow wrongBody")
+    words("throttle error html truncate empty nulbytes hang drop staleReads slow wrongBody limit")
 )
+# Kinds that do not strike a request on its way in.
+ELSEWHERE = frozenset({"staleReads", "limit"})
 HTML = b"<html><head><title>Service unavailable</title></head><body>Try later.</body></html>"
 LEGACY_THROTTLE = (
     b"Webhook message delivery failed with error: "
@@ -63,7 +78,7 @@ class Dropped(Exception):
 class Fault:
     """One row of the table. `skip` and `times` count down; `times` None never runs out.
 
-    `struck` counts the requests it has hit.
+    `struck` counts the requests it has hit. `limit` is that of the kind of the same name.
     """
 
     kind: str
@@ -77,6 +92,7 @@ class Fault:
     inner: bool
     late: bool
     wire: Mapping[str, Any]
+    limit: Limit | None = None
     struck: int = 0
 
     def matches(self, service: str, lines: Iterable[str]) -> bool:
@@ -118,6 +134,7 @@ def fault_from_wire(wire: Mapping[str, Any]) -> Fault:
         inner=truth(wire.get("inner")),
         late=truth(wire.get("late")),
         wire=dict(wire),
+        limit=limit_from_wire(wire) if kind == "limit" else None,
     )
 
 
@@ -134,6 +151,7 @@ class Faults:
         if not isinstance(entries, list) or not all(isinstance(each, Mapping) for each in entries):
             raise ValueError("faults are an object or a list of objects")
         self.rows = [fault_from_wire(entry) for entry in entries]
+        self.limited = any(row.limit for row in self.rows)
 
     def meet(self, service: str, lines: Iterable[str], inner: bool = False) -> Fault | None:
         """The first fault that strikes this request, counted."""
@@ -141,7 +159,7 @@ class Faults:
             return None
         known = tuple(lines)
         for row in self.rows:
-            asked = row.kind != "staleReads" and row.inner == inner
+            asked = row.kind not in ELSEWHERE and row.inner == inner
             if asked and row.matches(service, known) and row.spend():
                 return row
         return None
@@ -153,6 +171,18 @@ class Faults:
             if row.kind == "staleReads" and row.matches(service, known):
                 return row
         return None
+
+    def gates(
+        self, service: str, lines: Iterable[str], inner: bool, mailbox: Hashable | None
+    ) -> Iterator[Gate]:
+        """The limits a request comes under. `mailbox` is the one it concerns, if it is one."""
+        known = tuple(lines)
+        for row in self.rows:
+            if row.limit is None or ("inner" in row.wire and row.inner is not inner):
+                continue
+            key = mailbox if row.wire.get("per") == "mailbox" else "app"
+            if key is not None and row.matches(service, known):
+                yield Gate(row.limit, key, row)
 
 
 def error_body(fault: Fault, service: str, status: int) -> object:

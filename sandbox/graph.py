@@ -4,7 +4,8 @@ The roles of each route are application permissions of Microsoft's Graph permiss
 """
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -14,7 +15,8 @@ from sandbox.batch import BadBatch, parts_of, run_batch
 from sandbox.directory import GraphError
 from sandbox.entra import GRAPH_RESOURCES, Entra, Rejected
 from sandbox.faults import suffer
-from sandbox.tenant import Tenant
+from sandbox.limits import Gate, Limit, Limited, through
+from sandbox.tenant import Owner, Tenant
 from sandbox.wire import Answer, Call, Malformed, words
 
 BATCH_LIMIT = 20
@@ -110,6 +112,7 @@ class Graph:
         self.latency = latency
         self.seen = seen
         self.batches = 0
+        self.mailboxes = Limit(at_once=MAILBOX_CONCURRENCY)
 
     def lines(self, call: Call) -> tuple[str, str]:
         """What faults are matched against: the path, and the path with its query."""
@@ -127,7 +130,7 @@ class Graph:
         except GraphError as trouble:
             return error_answer(trouble)
 
-    async def plain(self, call: Call) -> Answer:
+    async def plain(self, call: Call, inner: bool = False) -> Answer:
         """One request, in a batch or by itself. Never raises GraphError."""
         try:
             found = find_route(call) if call.segments[0] == "v1.0" else None
@@ -137,14 +140,17 @@ class Graph:
             route, stars = found
             if not route.roles & call.roles:
                 raise self.refusal(route)
-            if route.outlook:
-                return await self.in_mailbox(route, call, stars)
-            await asyncio.sleep(self.latency)
-            return route.run(self.tenant, call, *stars)
+            owner = self.tenant.outlook_owner(stars[0]) if route.outlook else None
+            with through(self.gates(call, owner, inner), time.monotonic()):
+                await asyncio.sleep(self.latency)
+                return route.run(self.tenant, call, *stars)
         except Malformed as trouble:
             return error_answer(GraphError(400, "BadRequest", f"Unable to read JSON: {trouble}"))
         except GraphError as trouble:
             return error_answer(trouble)
+        except Limited as trouble:
+            refused = error_answer(GraphError(429, trouble.code, str(trouble)))
+            return replace(refused, headers={**refused.headers, **trouble.headers})
 
     def refusal(self, route: Route) -> GraphError:
         """The directory and Outlook refuse a missing role in words of their own."""
@@ -153,22 +159,12 @@ class Graph:
             return GraphError(403, "ErrorAccessDenied", text)
         return directory.denied()
 
-    async def in_mailbox(self, route: Route, call: Call, stars: list[str]) -> Answer:
-        """A request to one mailbox, which takes four at a time from one app."""
-        owner = self.tenant.outlook_owner(stars[0])
-        if owner is None:
-            await asyncio.sleep(self.latency)
-            return route.run(self.tenant, call, *stars)
-        if owner.busy >= MAILBOX_CONCURRENCY:
-            text = "Application is over its MailboxConcurrency limit."
-            refused = error_answer(GraphError(429, "ApplicationThrottled", text))
-            return replace(refused, headers={**refused.headers, "Retry-After": "1"})
-        owner.busy += 1
-        try:
-            await asyncio.sleep(self.latency)
-            return route.run(self.tenant, call, *stars)
-        finally:
-            owner.busy -= 1
+    def gates(self, call: Call, owner: Owner | None, inner: bool) -> Iterator[Gate]:
+        """The limits a request comes under: that of its mailbox, and those of the table."""
+        if owner is not None:
+            yield Gate(self.mailboxes, owner)
+        if self.tenant.faults.limited:
+            yield from self.tenant.faults.gates(self.name, self.lines(call), inner, owner)
 
     async def batch(self, call: Call) -> Answer:
         """`POST /$batch`: the requests to Outlook go four at a time, the others all at once."""
@@ -194,9 +190,11 @@ class Graph:
         lines = self.lines(call)
         fault = self.tenant.faults.meet(self.name, lines, inner=True)
         if fault is None:
-            answer = await self.plain(call)
+            answer = await self.plain(call, inner=True)
         else:
-            answer = await suffer(fault, self.name, lines[1], lambda: self.plain(call), inner=True)
+            answer = await suffer(
+                fault, self.name, lines[1], lambda: self.plain(call, inner=True), inner=True
+            )
         self.seen("graph/inner", call.method, call.path, answer.status)
         return answer
 

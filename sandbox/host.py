@@ -4,18 +4,29 @@ It does what the real host does around a Python app: settings in the environment
 behind keys, the admin door, timers, Storage queues, retry policies. One process hosts one app, as
 in Azure, because Python keeps what it has imported.
 
+    python -m sandbox.host --app DIR --settings FILE.json
+
+hosts an app until SIGTERM. Its first line of output is a JSON object: where it answers and its
+keys. Several such processes on one storage account are the instances of one app and share its
+queues; of these one at most may run the timers, the others take `--no-schedules`.
+
 What differs from Azure: keys are new at each start and live in memory, a method that no route takes
-is answered 405, and there is one instance, so no lease keeps instances apart.
+is answered 405, and no lease sees to it that timers run on one instance only.
 """
 
+import argparse
 import asyncio
 import json
 import logging
 import os
+import signal
 import socket
+import sys
 import time
+import uuid
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,7 +37,7 @@ from azure.core.exceptions import AzureError
 from sandbox import worker
 from sandbox.doors import Doors, Keys
 from sandbox.host_json import HostJson
-from sandbox.queues import Queues
+from sandbox.queues import HIDING, Queues
 from sandbox.standin import TypedData
 from sandbox.timers import StatusBook, Timer
 from sandbox.worker import Function, HostError, Result
@@ -56,7 +67,8 @@ class Host:
     """Hosts the app in `app_dir` with `settings` as its environment.
 
     `port` 0 takes any free one. `status_file` lets the memory of timers outlive the host.
-    `schedules` False keeps the timers still, so that they run only when asked to.
+    `schedules` False keeps the timers still, so that they run only when asked to. `hiding` is how
+    long after the death of this host another one sees the queue messages it was working on.
     """
 
     app_dir: Path
@@ -64,6 +76,7 @@ class Host:
     port: int = 0
     status_file: Path | None = None
     schedules: bool = True
+    hiding: timedelta = HIDING
     keys: Keys = field(default_factory=Keys.new)
     invocations: list[Invocation] = field(default_factory=list)
     functions: dict[str, Function] = field(default_factory=dict)
@@ -103,7 +116,7 @@ class Host:
     async def start(self) -> Self:
         """Loads the app and begins to serve it. Raises HostError when Azure would not host it."""
         self.host_json = HostJson.read(self.app_dir / "host.json")
-        self.queues = Queues.new(self.host_json)
+        self.queues = Queues.new(self.host_json, self.hiding)
         door = socket.create_server(("127.0.0.1", self.port))
         self.port = door.getsockname()[1]
         try:
@@ -119,7 +132,10 @@ class Host:
         return self
 
     def set_environment(self) -> None:
-        additions = {"WEBSITE_HOSTNAME": f"127.0.0.1:{self.port}"}
+        additions = {
+            "WEBSITE_HOSTNAME": f"127.0.0.1:{self.port}",
+            "WEBSITE_INSTANCE_ID": uuid.uuid4().hex,
+        }
         for name, value in {**additions, **self.settings}.items():
             self.replaced[name] = os.environ.get(name)
             os.environ[name] = value
@@ -276,3 +292,67 @@ def admin_metadata(function: Function) -> dict[str, TypedData]:
     if function.trigger["type"] != "queueTrigger":
         return {}
     return {"Id": TypedData(string=""), "DequeueCount": TypedData(json=json.dumps(1))}
+
+
+# ----------------------------------------------------------------------------------------------
+# A process of its own
+# ----------------------------------------------------------------------------------------------
+
+
+async def serve(host: Host) -> int:
+    """Hosts an app until the process is told to stop; 1 when Azure would not host it."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        async with host:
+            keys = {"function": host.keys.function, "master": host.keys.master}
+            print(json.dumps({"base": host.base, "keys": keys}), flush=True)
+            await stopped.wait()
+    except HostError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def read_settings(file: Path) -> dict[str, str]:
+    """The settings in a file: one JSON object of texts, or the `Values` of local.settings.json."""
+    document = json.loads(file.read_text(encoding="utf-8-sig"))
+    return {name: str(value) for name, value in document.get("Values", document).items()}
+
+
+def whole_seconds(text: str) -> timedelta:
+    seconds = int(text)
+    if seconds < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return timedelta(seconds=seconds)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m sandbox.host", description="A Functions host.")
+    parser.add_argument("--app", type=Path, required=True, help="where function_app.py is")
+    parser.add_argument("--settings", type=Path, required=True, help="its settings, one JSON file")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--no-schedules", action="store_true", help="timers run by hand only")
+    parser.add_argument(
+        "--visibility",
+        type=whole_seconds,
+        default=HIDING,
+        metavar="SECONDS",
+        help="after how long a queue message comes back when this process is killed (600)",
+    )
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    host = Host(
+        options.app.resolve(),
+        read_settings(options.settings),
+        port=options.port,
+        schedules=not options.no_schedules,
+        hiding=options.visibility,
+    )
+    return asyncio.run(serve(host))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

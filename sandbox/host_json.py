@@ -18,6 +18,7 @@ class HostJson:
     route_prefix: str = "api"
     function_timeout: timedelta = timedelta(minutes=30)
     queue_batch: int = 16
+    queue_threshold: int = 8
     queue_attempts: int = 5
     queue_retry_after: timedelta = timedelta(0)
     queue_base64: bool = True
@@ -30,10 +31,12 @@ class HostJson:
             raise ValueError(f"{path}: version must be 2.0")
         extensions = document.get("extensions", {})
         queues = extensions.get("queues", {})
+        batch = queues.get("batchSize", 16)
         return cls(
             route_prefix=extensions.get("http", {}).get("routePrefix", "api"),
             function_timeout=time_span(document.get("functionTimeout", "00:30:00")),
-            queue_batch=queues.get("batchSize", 16),
+            queue_batch=batch,
+            queue_threshold=queues.get("newBatchThreshold", batch // 2),
             queue_attempts=queues.get("maxDequeueCount", 5),
             queue_retry_after=time_span(queues.get("visibilityTimeout", "00:00:00")),
             queue_base64=queues.get("messageEncoding", "base64").lower() == "base64",

@@ -1,6 +1,6 @@
 """The Outlook side of Graph: inbox rules, mail folders, mailbox settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sandbox.directory import GraphError, context, not_found, page_size, projected, selection
@@ -39,18 +39,22 @@ def missing_item() -> GraphError:
 
 
 def without_nulls(value: Any) -> Any:
-    """A rule as Graph prints it: what is not set is left out."""
-    if isinstance(value, Mapping):
+    """A part of a rule as Graph prints it: what is not set is left out."""
+    if isinstance(value, dict):
         return {name: without_nulls(part) for name, part in value.items() if part is not None}
     if isinstance(value, list):
         return [without_nulls(part) for part in value]
     return value
 
 
-def rule_view(tenant: Tenant, call: Call, row: Row) -> Row:
-    view: Row = without_nulls(shown(tenant.current(row)))
-    names = selection(call)
-    return projected(view, ("id", *names)) if names else view
+def rule_view(tenant: Tenant, names: Sequence[str], row: Row) -> Row:
+    """A rule with the properties that were selected, all of them where none were."""
+    known = tenant.current(row)
+    return {
+        name: without_nulls(known[name])
+        for name in (("id", *names) if names else known)
+        if known.get(name) is not None and not name.startswith("@sandbox.")
+    }
 
 
 def visible_rules(owner: Owner) -> list[Row]:
@@ -61,7 +65,8 @@ def visible_rules(owner: Owner) -> list[Row]:
 def list_rules(tenant: Tenant, call: Call, key: str) -> Answer:
     owner = owner_of(tenant, key)
     where = context(tenant, f"users('{key}')/mailFolders('inbox')/messageRules")
-    value = [rule_view(tenant, call, row) for row in visible_rules(owner)]
+    names = selection(call)
+    value = [rule_view(tenant, names, row) for row in visible_rules(owner)]
     return Answer(200, {"@odata.context": where, "value": value})
 
 
@@ -75,7 +80,7 @@ def rule_of(owner: Owner, rule_id: str) -> Row:
 def get_rule(tenant: Tenant, call: Call, key: str, rule_id: str) -> Answer:
     row = rule_of(owner_of(tenant, key), rule_id)
     where = context(tenant, f"users('{key}')/mailFolders('inbox')/messageRules/$entity")
-    return Answer(200, {"@odata.context": where} | rule_view(tenant, call, row))
+    return Answer(200, {"@odata.context": where} | rule_view(tenant, selection(call), row))
 
 
 def writable_rule(owner: Owner, rule_id: str) -> Row:

@@ -1,9 +1,10 @@
 """Storage queue triggers and outputs against a real queue service (Azurite, or Azure itself).
 
-As the Storage queue extension does it: a message is hidden while it is worked on, deleted when the
-function succeeded, shown again when it failed, and moved to `<queue>-poison` once it has been tried
-`maxDequeueCount` times. Bodies travel as base64 unless host.json says otherwise. A batch is
-finished before the next one is fetched.
+As the Storage queue extension does it: a message is hidden while it is worked on, and hidden anew
+for as long as that takes; it is deleted when the function succeeded, shown again when it failed,
+and moved to `<queue>-poison` once it has been tried `maxDequeueCount` times. So the message of an
+instance that died comes back by itself. Bodies travel as base64 unless host.json says otherwise.
+The next batch is fetched when no more than `newBatchThreshold` messages are being worked on.
 """
 
 import asyncio
@@ -12,9 +13,9 @@ import binascii
 import json
 import logging
 import os
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from azure.core.exceptions import AzureError, ResourceExistsError
@@ -29,8 +30,11 @@ LOG = logging.getLogger(__name__)
 
 # Messages the app itself puts wake the listeners at once; polling is for all others.
 POLL = timedelta(milliseconds=250)
-# The service hides a message for seven days at most; half an hour is the host's default time-out.
-LONGEST_HIDING = timedelta(days=7)
+# How long the extension hides a message at a time (Azure/azure-sdk-for-net, the storage queue
+# extension of WebJobs); it does so again when half of it is over.
+HIDING = timedelta(minutes=10)
+# What one request can fetch.
+LARGEST_FETCH = 32
 
 type Fire = Callable[[Function, TypedData, dict[str, TypedData]], Awaitable[bool]]
 
@@ -52,17 +56,60 @@ def text_of(content: str) -> str:
 
 
 @dataclass(slots=True)
+class Hold:
+    """A message kept from all other instances while this one works on it.
+
+    `message` is as the last renewal left it: each has a receipt of its own, and without the newest
+    the message can be neither deleted nor shown.
+    """
+
+    queue: QueueClient
+    message: QueueMessage
+    hiding: timedelta
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def renew(self) -> None:
+        """Hides the message anew, again and again until cancelled."""
+        while True:
+            await asyncio.sleep(self.hiding.total_seconds() / 2)
+            async with self.turn:
+                try:
+                    self.message = await self.queue.update_message(
+                        self.message, visibility_timeout=int(self.hiding.total_seconds())
+                    )
+                except AzureError as error:
+                    LOG.warning("queue %s: not hidden anew: %.500s", self.queue.queue_name, error)
+
+
+@asynccontextmanager
+async def held(queue: QueueClient, message: QueueMessage, hiding: timedelta) -> AsyncIterator[Hold]:
+    """Keeps a message hidden for the time of a block."""
+    hold = Hold(queue, message, hiding)
+    renewing = asyncio.create_task(hold.renew())
+    try:
+        yield hold
+        # A renewal under way is waited for: only its answer tells the receipt that is good now.
+        await hold.turn.acquire()
+    finally:
+        renewing.cancel()
+
+
+@dataclass(slots=True)
 class Queues:
-    """All queues of one app: one client for each queue, opened when first needed."""
+    """All queues of one app: one client for each queue, opened when first needed.
+
+    `hiding` is for how long a message is hidden at a time: at least a second.
+    """
 
     host_json: HostJson
+    hiding: timedelta
     stack: AsyncExitStack
     clients: dict[tuple[str, str], QueueClient]
     news: asyncio.Event
 
     @classmethod
-    def new(cls, host_json: HostJson) -> "Queues":
-        return cls(host_json, AsyncExitStack(), {}, asyncio.Event())
+    def new(cls, host_json: HostJson, hiding: timedelta = HIDING) -> "Queues":
+        return cls(host_json, hiding, AsyncExitStack(), {}, asyncio.Event())
 
     async def bound(self, binding: Binding, suffix: str = "") -> QueueClient:
         """The client of a binding's queue; the queue is created when missing, as the host does."""
@@ -104,15 +151,17 @@ class Queues:
     async def listen(self, function: Function, fire: Fire) -> None:
         """Serves one queue until cancelled. A storage that stumbles is asked again."""
         queue = await self.bound(function.trigger)
-        while True:
-            self.news.clear()
-            worked = False
-            try:
-                worked = await self.work_batch(queue, function, fire)
-            except* AzureError as errors:
-                LOG.warning("queue %s: %.500s", queue.queue_name, errors.exceptions[0])
-            if not worked:
-                await self.wait_for_news()
+        at_work: set[asyncio.Task[None]] = set()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                while len(at_work) > self.host_json.queue_threshold:
+                    _, at_work = await asyncio.wait(at_work, return_when="FIRST_COMPLETED")
+                self.news.clear()
+                messages = await self.fetch(queue)
+                for message in messages:
+                    at_work.add(group.create_task(self.work(queue, message, function, fire)))
+                if not messages:
+                    await self.wait_for_news()
 
     async def wait_for_news(self) -> None:
         try:
@@ -121,31 +170,39 @@ class Queues:
         except TimeoutError:
             return
 
-    async def work_batch(self, queue: QueueClient, function: Function, fire: Fire) -> bool:
-        """Takes up to a batch of messages and works on them side by side; False when none."""
-        hiding = min(self.host_json.function_timeout, LONGEST_HIDING)
-        messages = [
-            message
+    async def fetch(self, queue: QueueClient) -> list[QueueMessage]:
+        """Up to a batch of messages, hidden from others now; none when the storage stumbles."""
+        messages = []
+        try:
             async for message in queue.receive_messages(
+                messages_per_page=min(self.host_json.queue_batch, LARGEST_FETCH),
                 max_messages=self.host_json.queue_batch,
-                visibility_timeout=int(hiding.total_seconds()),
-            )
-        ]
-        async with asyncio.TaskGroup() as group:
-            for message in messages:
-                group.create_task(self.work(queue, message, function, fire))
-        return bool(messages)
+                visibility_timeout=int(self.hiding.total_seconds()),
+            ):
+                messages.append(message)
+        except AzureError as error:
+            LOG.warning("queue %s: %.500s", queue.queue_name, error)
+        return messages
 
     async def work(
         self, queue: QueueClient, message: QueueMessage, function: Function, fire: Fire
     ) -> None:
-        """One message: run, then delete it, show it again or put it aside as poison."""
+        """One message: run, then settle it. What cannot be settled comes back by itself."""
         tries = message.dequeue_count or 1
-        # More tries than allowed means that the host died while working on it.
-        ok = tries <= self.host_json.queue_attempts and await fire(
-            function, TypedData(string=text_of(message.content)), trigger_metadata(message)
-        )
-        if not ok and tries < self.host_json.queue_attempts:
+        body, metadata = TypedData(string=text_of(message.content)), trigger_metadata(message)
+        async with held(queue, message, self.hiding) as hold:
+            # More tries than allowed means that the host died while working on it.
+            ok = tries <= self.host_json.queue_attempts and await fire(function, body, metadata)
+        try:
+            await self.settle(queue, hold.message, function, ok)
+        except AzureError as error:
+            LOG.warning("queue %s: %.500s", queue.queue_name, error)
+
+    async def settle(
+        self, queue: QueueClient, message: QueueMessage, function: Function, ok: bool
+    ) -> None:
+        """Deletes a message, shows it again or puts it aside as poison."""
+        if not ok and (message.dequeue_count or 1) < self.host_json.queue_attempts:
             await queue.update_message(
                 message,
                 visibility_timeout=int(self.host_json.queue_retry_after.total_seconds()),

@@ -36,7 +36,10 @@ ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt,
     "le": operator.le,
 }
+# As many listings are kept as are under way together in any test, and of large ones fewer.
 SNAPSHOTS_KEPT = 256
+LARGE_SNAPSHOTS_KEPT = 8
+ROWS_KEPT = 1_000_000
 
 
 class BadFilter(Exception):
@@ -278,6 +281,15 @@ class Snapshots:
     def __init__(self) -> None:
         self.kept: OrderedDict[str, tuple[Sequence[Row], str]] = OrderedDict()
         self.count = 0
+        self.rows = 0
+
+    def keep(self, name: str, rows: Sequence[Row], mark: str) -> None:
+        """Remember a listing and forget the oldest ones that are too much."""
+        self.kept[name] = (rows, mark)
+        self.rows += len(rows)
+        while len(self.kept) > (SNAPSHOTS_KEPT if self.rows <= ROWS_KEPT else LARGE_SNAPSHOTS_KEPT):
+            _, (oldest, _) = self.kept.popitem(last=False)
+            self.rows -= len(oldest)
 
     def page(
         self, rows: Sequence[Row], size: int, mark: str, name: str = "", start: int = 0
@@ -289,9 +301,7 @@ class Snapshots:
         if not name:
             self.count += 1
             name = str(self.count)
-            self.kept[name] = (rows, mark)
-            while len(self.kept) > SNAPSHOTS_KEPT:
-                self.kept.popitem(last=False)
+            self.keep(name, rows, mark)
         return part, urlsafe_b64encode(f"{name}.{start + size}".encode()).decode().rstrip("=")
 
     def resume(self, token: str, size: int, mark: str) -> tuple[Sequence[Row], str]:

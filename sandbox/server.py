@@ -7,6 +7,7 @@ routes; HTTPS carries Entra, since azure-identity speaks to nothing else. Run it
 
 import argparse
 import asyncio
+import gc
 import json
 import signal
 import ssl
@@ -31,6 +32,7 @@ from sandbox.wire import Answer, Call, Malformed, make_call
 
 HOST = "127.0.0.1"
 GRACE = 0.2
+REQUESTS_KEPT = 20_000
 
 
 class Seen(NamedTuple):
@@ -56,13 +58,14 @@ class Service(Protocol):
 class Sandbox:
     """A tenant on two ports of 127.0.0.1, as an async context manager.
 
-    `base` is the address of the APIs, `authority` that of Entra, `ca_path` the certificate to
-    trust for it; `latency` is added to every request, in seconds.
+    It is made from a scene or from the JSON text of one. `base` is the address of the APIs,
+    `authority` that of Entra, `ca_path` the certificate to trust for it; `latency` is added to
+    every request, in seconds. `requests` holds the latest requests, `counts` counts all of them.
     """
 
     def __init__(
         self,
-        scene: Mapping[str, object],
+        scene: Mapping[str, object] | bytes,
         *,
         latency: float = 0.0,
         port: int = 0,
@@ -167,6 +170,9 @@ class Sandbox:
         self.counts.clear()
 
     def note(self, service: str, method: str, path: str, status: int) -> None:
+        """Remember a request; of many, the latest REQUESTS_KEPT at least."""
+        if len(self.requests) >= 2 * REQUESTS_KEPT:
+            del self.requests[:REQUESTS_KEPT]
         self.requests.append(Seen(service, method, path, status))
         self.counts[service] += 1
 
@@ -220,6 +226,7 @@ class Sandbox:
             "state": lambda: self.tenant.scene,
             "writes": lambda: self.writes,
             "cards": lambda: self.cards,
+            "card-times": lambda: {"now": self.teams.age(), "cards": self.teams.card_times},
             "failed-flows": lambda: self.failed_flows,
             "requests": lambda: {"requests": self.requests, "counts": self.counts},
         }
@@ -269,14 +276,21 @@ def response(answer: Answer) -> web.Response:
 
 
 async def serve(
-    scene: Mapping[str, object], *, port: int = 0, authority_port: int = 0, latency: float = 0.0
+    scene: bytes, *, port: int = 0, authority_port: int = 0, latency: float = 0.0
 ) -> int:
-    """Serve a tenant until the process is told to stop; the first line of output says where."""
+    """Serve a tenant until the process is told to stop; the first line of output says where.
+
+    The scene is a JSON text, with or without the byte order mark that PowerShell writes.
+    """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    async with Sandbox(scene, latency=latency, port=port, authority_port=authority_port) as sandbox:
+    sandbox = Sandbox(scene, latency=latency, port=port, authority_port=authority_port)
+    # A large scene must not be held as text while it is served, nor be searched for garbage.
+    del scene
+    gc.freeze()
+    async with sandbox:
         where = {
             "base": sandbox.base,
             "authority": sandbox.authority,
@@ -288,12 +302,6 @@ async def serve(
     return 0
 
 
-def read_scene(path: Path) -> dict[str, Any]:
-    """A scene from a file, with or without the byte order mark that PowerShell writes."""
-    scene: dict[str, Any] = json.loads(path.read_text(encoding="utf-8-sig"))
-    return scene
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox.server", description=__doc__)
     parser.add_argument("--scene", type=Path, required=True, help="a scene, one JSON file")
@@ -302,7 +310,7 @@ def main() -> int:
     parser.add_argument("--latency", type=float, default=0.0, help="milliseconds a request takes")
     options = parser.parse_args()
     ports = {"port": options.port, "authority_port": options.authority_port}
-    return asyncio.run(serve(read_scene(options.scene), latency=options.latency / 1000, **ports))
+    return asyncio.run(serve(options.scene.read_bytes(), latency=options.latency / 1000, **ports))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ word, so what was accepted (`cards`) and what the flow choked on (`failed_flows`
 """
 
 import hmac
+import time
 from collections.abc import Mapping
 from secrets import token_urlsafe
 from typing import Any
@@ -16,18 +17,29 @@ CARD = "application/vnd.microsoft.card.adaptive"
 
 
 class Teams:
-    """The service. `signature` is the secret part of the webhook's address."""
+    """The service. `signature` is the secret part of the webhook's address.
+
+    `card_times` says for each card how old the tenant was when it came, in seconds.
+    """
 
     name = "teams"
 
     def __init__(self) -> None:
         self.signature = token_urlsafe(24)
+        self.began = time.monotonic()
         self.cards: list[Any] = []
+        self.card_times: list[float] = []
         self.failed_flows: list[dict[str, Any]] = []
 
     def reset(self) -> None:
+        self.began = time.monotonic()
         self.cards.clear()
+        self.card_times.clear()
         self.failed_flows.clear()
+
+    def age(self) -> float:
+        """Seconds since the tenant was made, or reset."""
+        return time.monotonic() - self.began
 
     def lines(self, call: Call) -> tuple[str, str]:
         return f"{call.method} {call.path}", call.line
@@ -58,6 +70,7 @@ class Teams:
             self.failed_flows.append({"reason": reason, "body": body})
         else:
             self.cards.append(body)
+            self.card_times.append(self.age())
 
 
 def trouble(body: Any) -> str:

@@ -6,6 +6,7 @@ look at the same people, so an account blocked through one shows in the other.
 
 import json
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -66,8 +67,7 @@ PROXY_KINDS = frozenset({"smtp", "x500", "ex", "sip", "spo"})
 class Owner:
     """One person, room or contact: its account, its mailbox, its recipient row, what it holds.
 
-    `rules` and `folders` are Graph's view, `exchange_rules` Get-InboxRule's. `busy` counts the
-    Outlook requests under way on the mailbox.
+    `rules` and `folders` are Graph's view, `exchange_rules` Get-InboxRule's.
     """
 
     user: Row | None = None
@@ -77,7 +77,6 @@ class Owner:
     folders: list[Row] | None = None
     licences: list[Row] | None = None
     exchange_rules: list[Row] | None = None
-    busy: int = 0
 
     @property
     def has_mailbox(self) -> bool:
@@ -101,7 +100,10 @@ class Stale:
 
 
 def folded(key: object) -> str:
-    return str(key).strip().casefold()
+    """A key as it is compared. One that is folded already is not held in memory a second time."""
+    text = str(key).strip()
+    lower = text.casefold()
+    return text if lower == text else lower
 
 
 def bare_address(address: object) -> str:
@@ -155,14 +157,16 @@ def rows_in(value: object) -> list[Row]:
 class Tenant:
     """One tenant. `writes` are its changes in order; `snapshots` the listings under way."""
 
-    def __init__(self, scene: Mapping[str, object]) -> None:
-        self.origin = json.dumps(scene)
+    def __init__(self, scene: Mapping[str, object] | bytes) -> None:
+        text = scene if isinstance(scene, bytes) else json.dumps(scene).encode()
+        # Only a reset needs it again, and a scene may have hundreds of megabytes.
+        self.origin = zlib.compress(text, level=1)
         self.base = ""
         self.reset()
 
     def reset(self) -> None:
         """Back to the scene it was made from."""
-        self.scene: dict[str, Any] = json.loads(self.origin)
+        self.scene: dict[str, Any] = json.loads(zlib.decompress(self.origin))
         self.writes: list[dict[str, Any]] = []
         self.faults = Faults(self.scene.get("faults"))
         self.snapshots = Snapshots()
@@ -269,7 +273,8 @@ class Tenant:
         """The owner of an Entra account, by object id or user principal name."""
         wanted = folded(key)
         for owner in self.find(key):
-            if owner.user and wanted in [folded(owner.user.get(name)) for name in ACCOUNT_KEYS]:
+            user = owner.user
+            if user and any(wanted == folded(user.get(name)) for name in ACCOUNT_KEYS):
                 return owner
         return None
 

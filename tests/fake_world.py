@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from core.errors import AlertError, ClaimLost, LedgerError
-from core.model import Case, ChangeRecord, Exemption, GuardState, Memory, RunReport
-from core.ports import Claim, Row
+from core.keys import END, FIRST
+from core.model import Case, ChangeRecord, Exemption, GuardState, Memory, RunReport, Shard
+from core.ports import Claim, Held, Row
 from core.records import read, written
 from core.report import document
 
@@ -65,13 +66,20 @@ class Reaper:
 
 
 @dataclass
-class Partition:
-    """One guard's rows. Records are kept as the JSON a table would hold."""
+class Lease:
+    """A lease row: of the guard, or of one of its shards."""
 
     owner: str = ""
     until: datetime = START - timedelta(days=1)
     epoch: int = 0
     state: str = ""
+
+
+@dataclass
+class Partition(Lease):
+    """One guard's rows. Records are kept as the JSON a table would hold."""
+
+    shards: dict[int, Lease] = field(default_factory=dict)
     rows: dict[str, tuple[type[Case] | type[ChangeRecord] | type[Exemption], str]] = field(
         default_factory=dict
     )
@@ -100,23 +108,41 @@ class FakeLedger:
         return {case.key: case for case in records}
 
     @asynccontextmanager
-    async def claim(self, guard: str, run: str) -> AsyncIterator[Claim | None]:
-        """Hold a guard; None when another run holds it."""
+    async def claim(
+        self, guard: str, run: str, shard: int | None = None
+    ) -> AsyncIterator[Claim | None]:
+        """Hold a guard or a shard; None when another run holds it."""
         partition = self.partition(guard)
+        lease = partition if shard is None else partition.shards.setdefault(shard, Lease())
         if self.broken:
             raise LedgerError("the state table is out of reach")
-        if partition.until > self.clock():
+        if lease.until > self.clock():
             yield None
             return
         with self.reaper():
-            partition.owner, partition.until = run, self.clock() + LEASE
-            partition.epoch += 1
-        held = FakeClaim(self, guard, partition.epoch)
+            lease.owner, lease.until = run, self.clock() + LEASE
+            lease.epoch += 1
+        held = FakeClaim(self, guard, lease, lease.epoch)
         try:
             yield held
         finally:
-            if not self.reaper.dead and partition.epoch == held.epoch:
-                partition.until = self.clock()
+            if not self.reaper.dead and lease.epoch == held.epoch:
+                lease.until = self.clock()
+
+    async def state(self, guard: str) -> GuardState:
+        """What the guard remembers besides its cases."""
+        text = self.partition(guard).state
+        return read(GuardState, text) if text else GuardState()
+
+    async def shards(self, guard: str) -> Mapping[int, Held]:
+        """The shards of the guard's last rounds."""
+        return {
+            number: Held(
+                read(Shard, lease.state) if lease.state else Shard("", "", "", 0, START),
+                lease.until > self.clock(),
+            )
+            for number, lease in self.partition(guard).shards.items()
+        }
 
     async def note(self, guard: str, run: str, document: Mapping[str, object]) -> None:
         """Write down what became of a requested run."""
@@ -153,31 +179,39 @@ class FakeClaim:
 
     ledger: FakeLedger
     guard: str
+    lease: Lease
     epoch: int
 
     async def check(self) -> None:
         """Raise ClaimLost when the lease ended or another run took over."""
-        partition = self.ledger.partition(self.guard)
-        if partition.epoch != self.epoch or partition.until <= self.ledger.clock():
+        if self.lease.epoch != self.epoch or self.lease.until <= self.ledger.clock():
             raise ClaimLost("another run took over")
 
-    async def recall(self) -> Memory:
-        """All the guard remembers."""
+    async def recall(self, low: str = FIRST, high: str = END) -> Memory:
+        """All the guard remembers, or what concerns a stretch of places."""
         partition = self.ledger.partition(self.guard)
         with self.ledger.reaper():
             records = [read(kind, text) for kind, text in partition.rows.values()]
-        changes = [record for record in records if isinstance(record, ChangeRecord)]
+        changes = [
+            record
+            for record in records
+            if isinstance(record, ChangeRecord) and low <= record.id < high
+        ]
         return Memory(
-            cases={record.key: record for record in records if isinstance(record, Case)},
+            cases={
+                record.key: record
+                for record in records
+                if isinstance(record, Case) and low <= record.key < high
+            },
             changes=tuple(sorted(changes, key=lambda record: record.at, reverse=True)),
             exemptions={
                 record.subject: record for record in records if isinstance(record, Exemption)
             },
-            state=read(GuardState, partition.state) if partition.state else GuardState(),
+            state=await self.ledger.state(self.guard),
         )
 
     async def save(
-        self, *rows: Row, state: GuardState | None = None, forget: tuple[Case, ...] = ()
+        self, *rows: Row, state: GuardState | Shard | None = None, forget: tuple[Case, ...] = ()
     ) -> None:
         """Write rows, all or none."""
         if not rows and state is None and not forget:
@@ -185,9 +219,12 @@ class FakeClaim:
         with self.ledger.reaper():
             await self.check()
             self.ledger.saves += 1
-            self.write(rows, state, forget)
+            self.write(rows, forget)
+            self.lease.until = self.ledger.clock() + LEASE
+            if state is not None:
+                self.lease.state = written(state)
 
-    def write(self, rows: Iterable[Row], state: GuardState | None, forget: Iterable[Case]) -> None:
+    def write(self, rows: Iterable[Row], forget: Iterable[Case]) -> None:
         """Put rows into the partition."""
         partition = self.ledger.partition(self.guard)
         for row in rows:
@@ -197,8 +234,6 @@ class FakeClaim:
                 partition.rows[row_key(row)] = (type(row), written(row))
         for case in forget:
             partition.rows.pop(f"case|{case.key}", None)
-        if state is not None:
-            partition.state = written(state)
 
 
 def row_key(row: Case | ChangeRecord | Exemption) -> str:

@@ -9,12 +9,19 @@ tenant.writes                                what was changed, in order
 That it keeps the promises of the port as the real adapters do is shown in `tests/contract`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from core.adapters.graph_reads import WELL_KNOWN
 from core.audit_sets import DEFAULTS
 from core.errors import Refused, TenantError, Unavailable
 from core.forwarding.rule_sight import plain_name
@@ -35,6 +42,7 @@ from core.tenant import (
     SIGN_INS,
     TRANSPORT_RULES,
     UNIFIED_AUDIT_LOG,
+    WELL_KNOWN,
     AcceptedDomain,
     Account,
     Applied,
@@ -98,6 +106,7 @@ class FakeTenant:
     signed_out: list[str] = field(default_factory=list)
     left: int | None = None
     asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    page: int = 1_000
 
     # ------------------------------------------------------------------------------------------
     # Faults
@@ -197,13 +206,46 @@ class FakeTenant:
             return Reading((Grants(),), (untold,), surfaces, population=1)
         return Reading((self.granted,), surfaces=surfaces, population=1)
 
-    async def mailboxes(self, kinds: Collection[str] = ()) -> Reading[Mailbox]:
+    async def mailboxes(
+        self, kinds: Collection[str] = (), after: str = ""
+    ) -> AsyncIterator[Reading[Mailbox]]:
         found = [box for box in self.boxes if not kinds or box.kind in kinds]
         others = {box.id for box in self.boxes if box not in found}
-        seen = self.reading(MAILBOXES, found, lambda box: box.id)
+        seen = self.reading(MAILBOXES, map(without_forwards, found), lambda box: box.id)
         unread = tuple(miss for miss in seen.unread if miss.object_id not in others)
-        ignored = len(seen.unread) - len(unread)
-        return replace(seen, unread=unread, population=seen.population - ignored)
+        for part in self.pages(replace(seen, unread=unread), lambda box: box.id, after):
+            yield part
+
+    def pages[T](
+        self, seen: Reading[T], owner: Callable[[T], str], after: str
+    ) -> Iterator[Reading[T]]:
+        """A listing page by page; what breaks off ends with a part that says so."""
+        if not seen.complete and not seen.items:
+            yield replace(seen, scope=frozenset())
+            return
+        start = int(after or 0)
+        items = tuple({owner(item): item for item in seen.items}.values())
+        objects = tuple(miss for miss in seen.unread if miss.object_id)
+        for at in range(start, max(len(items), 1), self.page):
+            page = items[at : at + self.page]
+            last = at + self.page >= len(items)
+            lost = objects if last else ()
+            ids = frozenset(map(owner, page)) | {miss.object_id for miss in lost}
+            yield Reading(
+                items=page,
+                unread=lost,
+                surfaces=seen.surfaces,
+                population=len(page) + sum(not miss.optional for miss in lost),
+                scope=ids,
+                further="" if last else str(at + self.page),
+            )
+        if not seen.complete:
+            yield Reading(surfaces=seen.surfaces, complete=False, scope=frozenset())
+
+    async def forwarding_mailboxes(self) -> Reading[Mailbox]:
+        found = [box for box in self.boxes if box.forwarding_address or box.forwarding_smtp_address]
+        seen = self.reading(MAILBOXES, found, lambda box: box.id)
+        return replace(seen, complete=True)
 
     async def accounts(self, owners: Sequence[Mailbox]) -> Reading[Account]:
         ids = [box.id for box in owners if box.has_account]
@@ -217,7 +259,7 @@ class FakeTenant:
 
     async def inbox_rules(self, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
         ids = [box.id for box in owners]
-        found = [rule for rule in self.rules if rule.mailbox_id in ids]
+        found = [rule for rule in self.rules if rule.mailbox_id in ids and not harmless(rule)]
         rootless = [
             Unread(INBOX_RULES, "it has no Entra account", box.id, box.address)
             for box in owners
@@ -289,8 +331,11 @@ class FakeTenant:
     async def transport_rules(self) -> Reading[TransportRule]:
         return self.reading(TRANSPORT_RULES, self.flow, lambda rule: rule.id)
 
-    async def mailbox_audits(self) -> Reading[MailboxAudit]:
-        return self.reading(MAILBOX_AUDIT, self.audits, lambda audit: audit.mailbox.id)
+    async def mailbox_audits(self, after: str = "") -> AsyncIterator[Reading[MailboxAudit]]:
+        listed = [replace(one, mailbox=without_forwards(one.mailbox)) for one in self.audits]
+        seen = self.reading(MAILBOX_AUDIT, listed, lambda audit: audit.mailbox.id)
+        for part in self.pages(seen, lambda audit: audit.mailbox.id, after):
+            yield part
 
     async def organization_audit(self) -> Reading[OrganizationAudit]:
         values = {
@@ -311,7 +356,8 @@ class FakeTenant:
         )
 
     async def audit_bypasses(self) -> Reading[AuditBypass]:
-        return self.reading(AUDIT_BYPASS, self.bypasses, lambda bypass: bypass.id)
+        seen = self.reading(AUDIT_BYPASS, self.bypasses, lambda bypass: bypass.id)
+        return replace(seen, items=tuple(one for one in seen.items if one.bypassed))
 
     # ------------------------------------------------------------------------------------------
     # Writes
@@ -343,6 +389,18 @@ class FakeTenant:
             self.left -= 1
             if self.left == 0:
                 raise Unavailable("HTTP 503", before)
+
+
+def without_forwards(box: Mailbox) -> Mailbox:
+    """A mailbox as a listing of all of them tells of it."""
+    return replace(box, forwarding_address="", forwarding_smtp_address="", keeps_copy=False)
+
+
+def harmless(rule: InboxRule) -> bool:
+    """True for a rule that plainly neither sends mail on nor moves or deletes it."""
+    sends = rule.forward_to or rule.redirect_to or rule.forward_as_attachment_to
+    plain = rule.readable and not rule.read_only and not rule.in_error
+    return plain and not (sends or rule.delete or rule.move_to)
 
 
 def named_by(change: Change) -> list[str]:

@@ -33,9 +33,20 @@ def test_every_guard_has_a_timer_of_its_name_at_the_schedule_of_its_setting(duty
     assert timer["runOnStartup"] is False
 
 
-def test_there_are_no_functions_but_the_guards_and_the_three_for_requests() -> None:
+def test_there_are_no_functions_but_the_guards_and_those_behind_them() -> None:
     guards = {duty.guard.name for duty in CATALOG}
-    assert set(FUNCTIONS) == guards | {"request-run", "run-requested", "run-report"}
+    requests, shards = (
+        {"request-run", "run-requested", "run-report"},
+        {"scan-shard", "shard-failed"},
+    )
+    assert set(FUNCTIONS) == guards | requests | shards
+
+
+def test_whoever_plans_puts_shards_where_they_are_worked_on_and_failures_are_seen() -> None:
+    taken = bindings("scan-shard")["queueTrigger"]["queueName"]
+    for planner in (*(duty.guard.name for duty in CATALOG), "run-requested"):
+        assert bindings(planner)["queue"]["queueName"] == taken
+    assert bindings("shard-failed")["queueTrigger"]["queueName"] == f"{taken}-poison"
 
 
 def test_asking_for_a_run_goes_over_the_queue() -> None:

@@ -36,7 +36,7 @@ HOST_JSON = {
 }
 
 APP = """
-import asyncio, json, logging, os
+import asyncio, json, logging, os, typing
 import azure.functions as func
 
 app = func.FunctionApp()
@@ -100,6 +100,16 @@ def enqueue(req: func.HttpRequest, out: func.Out[str]) -> func.HttpResponse:
 def astray(req: func.HttpRequest, out: func.Out[str]) -> str:
     out.set("to nobody")
     return "done"
+
+@app.timer_trigger(schedule="0 0 0 1 1 *", arg_name="timer")
+@app.queue_output(arg_name="out", queue_name="%QUEUE%", connection="AzureWebJobsStorage")
+def plan(timer: func.TimerRequest, out: func.Out[typing.List[str]]) -> None:
+    out.set(['{"shard": 1}', "zwölf", "3"])
+
+@app.timer_trigger(schedule="0 0 0 1 1 *", arg_name="timer")
+@app.queue_output(arg_name="out", queue_name="%QUEUE%", connection="AzureWebJobsStorage")
+async def plan_nothing(timer: func.TimerRequest, out: func.Out[typing.List[str]]) -> None:
+    out.set([])
 
 @app.queue_trigger(arg_name="item", queue_name="%QUEUE%", connection="AzureWebJobsStorage")
 async def work(item: func.QueueMessage) -> None:
@@ -296,6 +306,21 @@ async def test_a_queue_output_reaches_the_queue_trigger(app_dir: Path, azurite: 
     ]
 
 
+async def several_at_once(host: Host, client: ClientSession) -> Any:
+    ended = [await host.invoke_timer(name) for name in ("plan_nothing", "plan")]
+    await host.drain()
+    return {"errors": [one.error for one in ended], "seen": sorted(s["body"] for s in sink())}
+
+
+async def test_a_list_put_out_by_a_timer_is_a_message_for_each_text(
+    app_dir: Path, azurite: Azurite
+) -> None:
+    assert hosted(several_at_once, app_dir, azurite) == {
+        "errors": ["", ""],
+        "seen": ["3", "zwölf", '{"shard": 1}'],
+    }
+
+
 async def poison(host: Host, client: ClientSession) -> Any:
     async with client.post("/api/enqueue", headers=keyed(host.keys.function), data=b"bad"):
         await host.drain()
@@ -400,9 +425,21 @@ def tick({argument}: func.TimerRequest) -> None:
 """
 
 
+# The worker library knows the generic types of `typing` only.
+BUILTIN_LIST = """
+import azure.functions as func
+app = func.FunctionApp()
+@app.timer_trigger(schedule="0 0 * * * *", arg_name="timer")
+@app.queue_output(arg_name="out", queue_name="q", connection="AzureWebJobsStorage")
+def tick(timer: func.TimerRequest, out: func.Out[list[str]]) -> None:
+    pass
+"""
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
+        (BUILTIN_LIST, "binding out has invalid non-type annotation"),
         ("import nothing_of_that_name", "No module named 'nothing_of_that_name'"),
         ("import azure.functions as func\napp = func.FunctionApp()", "No job functions found"),
         (

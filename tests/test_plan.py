@@ -1,6 +1,7 @@
 """What the engine does about findings, as tables: no I/O, no guard, no tenant."""
 
-from dataclasses import replace
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,20 +22,33 @@ from core.model import (
     Mode,
     News,
     Outcome,
+    Reported,
     Request,
     Severity,
     Sweep,
     Verdict,
 )
-from core.plan import INFERRED, Plan, Situation, conclude, due_sweeps, make_plan, told
+from core.plan import (
+    INFERRED,
+    Noted,
+    Plan,
+    Situation,
+    conclude,
+    due_sweeps,
+    note,
+    settle,
+    told,
+)
+from core.roll import Roll
 from core.tenant import ClearMailboxForward, Reading, Tenant, Unread
+from core.troubles import fell
 from tests.fake_world import START
 
 SURFACE = "mailboxes"
 
 
-async def observe(tenant: Tenant, look: Look) -> Reading[Any]:
-    return Reading()
+async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Any] | Roll]:
+    yield Reading()
 
 
 GUARD: Guard[Any] = Guard(
@@ -49,6 +63,9 @@ GUARD: Guard[Any] = Guard(
 DUTY = Duty(GUARD, "0 0 * * * *", Mode.ENFORCE, Limit(count=2, percent=10.0, ceiling=50))
 STATE = GuardState(adopted=frozenset({SURFACE}), population=20)
 DAY = timedelta(days=1)
+
+
+READING: Reading[object] = Reading(surfaces=frozenset({SURFACE}), population=20)
 
 
 def finding(name: str = "a", **changes: Any) -> Finding:
@@ -70,12 +87,61 @@ def reading(population: int = 20, **changes: Any) -> Reading[object]:
     return replace(base, **changes)
 
 
-def situation(memory: Memory | None = None, *, now: datetime = START, **changes: Any) -> Situation:
-    base = Situation(DUTY, Mode.ENFORCE, "run", reading(), memory or Memory(state=STATE), now)
-    return replace(base, **changes)
+type Scene = tuple[Situation, Reading[object]]
 
 
-def after(plan: Plan, memory: Memory, *, deliver: bool = True, act: bool = True) -> Memory:
+def situation(
+    memory: Memory | None = None,
+    *,
+    now: datetime = START,
+    reading: Reading[object] = READING,
+    **changes: Any,
+) -> Scene:
+    base = Situation(DUTY, Mode.ENFORCE, "run", memory or Memory(state=STATE), now)
+    return replace(base, **changes), reading
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What a run that looks at everything in one part comes to."""
+
+    noted: Noted
+    plan: Plan
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        rows = {case.key: case for case in (*self.noted.cases, *self.plan.noted.cases)}
+        return tuple(rows.values())
+
+    @property
+    def forget(self) -> tuple[Case, ...]:
+        return self.noted.forget + self.plan.noted.forget
+
+    @property
+    def records(self) -> tuple[ChangeRecord, ...]:
+        return self.noted.records + self.plan.noted.records + self.plan.records
+
+    @property
+    def reported(self) -> tuple[Reported, ...]:
+        return self.noted.reported + self.plan.noted.reported
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.noted if name == "adopted" else self.plan, name)
+
+
+def make_plan(scene: Scene, findings: Iterable[Finding]) -> Whole:
+    seen, reading = scene
+    trusted = not fell(reading, seen.memory.state)
+    noted = note(seen, reading, findings, trusted=trusted)
+    cases = {**seen.memory.cases, **{case.key: case for case in noted.cases}}
+    for case in noted.forget:
+        cases.pop(case.key)
+    records = {record.id: record for record in (*seen.memory.changes, *noted.records)}
+    memory = replace(seen.memory, cases=cases, changes=tuple(records.values()))
+    return Whole(noted, settle(replace(seen, memory=memory), noted.tally))
+
+
+def after(plan: Whole, memory: Memory, *, deliver: bool = True, act: bool = True) -> Memory:
     """The memory a run leaves behind when everything succeeds."""
     cases = {**memory.cases, **{case.key: case for case in plan.cases}}
     for case in plan.forget:
@@ -93,7 +159,7 @@ def after(plan: Plan, memory: Memory, *, deliver: bool = True, act: bool = True)
     return replace(memory, cases=cases, changes=tuple(ordered), state=plan.state)
 
 
-def only(plan: Plan) -> Case:
+def only(plan: Whole) -> Case:
     assert len(plan.cases) == 1
     return plan.cases[0]
 
@@ -491,7 +557,7 @@ def test_a_released_plan_whose_run_died_goes_on_without_being_released_again() -
     )
     more = [finding(name) for name in "defg"]
     assert make_plan(later, [*MANY, *more]).held == "4 changes are wanted and a run may make 2"
-    cut_off = replace(later, reading=reading(complete=False))
+    cut_off = later[0], reading(complete=False)
     assert make_plan(cut_off, MANY).act == ()
 
 
@@ -543,6 +609,6 @@ def test_an_exemption_that_ended_makes_the_finding_news_again() -> None:
 
 def test_a_sweep_is_due_at_once_and_then_after_its_interval() -> None:
     assert due_sweeps(DUTY, GuardState(), START) == {"slow"}
-    swept = make_plan(situation(reading=reading(surfaces=frozenset({SURFACE, "slow"}))), [])
-    assert due_sweeps(DUTY, swept.state, START + DAY - timedelta(minutes=1)) == set()
-    assert due_sweeps(DUTY, swept.state, START + DAY) == {"slow"}
+    swept = GuardState(sweeps={"slow": START})
+    assert due_sweeps(DUTY, swept, START + DAY - timedelta(minutes=1)) == set()
+    assert due_sweeps(DUTY, swept, START + DAY) == {"slow"}

@@ -1,5 +1,6 @@
 """Whole runs of the three guards on working fakes: the order of things, and death at every step."""
 
+import inspect
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -51,7 +52,7 @@ def tenant() -> FakeTenant:
             )
         ],
         organization=OrganizationAudit(audit_disabled=True, unified_log=False),
-        bypasses=[AuditBypass("b1", "backup", bypassed=True)],
+        bypasses=[AuditBypass("b1", "backup")],
     )
 
 
@@ -69,7 +70,13 @@ class MortalTenant:
             with self.reaper():
                 return await operation(*arguments)
 
-        return mortal
+        async def paged(*arguments: Any) -> Any:
+            async for page in operation(*arguments):
+                with self.reaper():
+                    pass
+                yield page
+
+        return paged if inspect.isasyncgenfunction(operation) else mortal
 
 
 @dataclass

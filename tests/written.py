@@ -25,7 +25,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "Get-HostedOutboundSpamFilterPolicy": (),
     "Get-HostedOutboundSpamFilterRule": (),
     "Get-InboxRule": ("Mailbox", "IncludeHidden", "ResultSize"),
-    "Get-Mailbox": ("Identity", "RecipientTypeDetails", "ResultSize"),
+    "Get-Mailbox": ("Filter", "Identity", "RecipientTypeDetails", "ResultSize"),
     "Get-MailboxAuditBypassAssociation": ("Identity", "ResultSize"),
     "Get-OrganizationConfig": (),
     "Get-Recipient": ("Identity", "ResultSize"),

@@ -6,6 +6,7 @@ import ssl
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import ip_address
 
 import aiohttp
@@ -37,6 +38,12 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+@cache
+def trusted(ca_path: str) -> ssl.SSLContext:
+    """Whom TLS connections trust: public authorities, or those in a file. Made once a process."""
+    return ssl.create_default_context(cafile=ca_path or None)
 
 
 def is_public(address: str) -> bool:
@@ -99,7 +106,7 @@ class Channel:
     def open(self) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
         """The pipeline: user agent, token, transport, and nothing that retries or logs."""
         if self.client is None:
-            context = ssl.create_default_context(cafile=self.ca_path or None)
+            context = trusted(self.ca_path)
             connector = aiohttp.TCPConnector(
                 limit=self.connections,
                 ssl=context,

@@ -10,7 +10,7 @@ import json
 import logging
 import re
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import batched
 from urllib.parse import urlsplit, urlunsplit
@@ -118,17 +118,31 @@ class Exchange:
         anchor: str = "",
     ) -> list[Row]:
         """The rows a cmdlet brings, from all pages. Raises any TenantError but Moot."""
-        command = Command(cmdlet, parameters, select, anchor)
-        command.check()
         rows: list[Row] = []
+        async for page, _ in self.pages(Command(cmdlet, parameters, select, anchor)):
+            rows += page
+        return rows
+
+    async def pages(
+        self, command: Command, after: str = ""
+    ) -> AsyncIterator[tuple[list[Row], str]]:
+        """The rows a cmdlet brings, page by page, each with the path of the next one.
+
+        `after` is such a path, perhaps of an earlier run: where to go on. A page is parsed once and
+        let go. Raises like `invoke`, also half way; Refused for an `after` that is no such path.
+        """
+        command.check()
+        if after and not self.is_inside(after):
+            raise Refused(f"{command.cmdlet}: that is no path to go on from")
         seen: set[str] = set()
-        path = self.command_path(command)
+        path = after or self.command_path(command)
         while path:
             if path in seen or len(seen) >= PAGES:
-                raise Unavailable(f"{cmdlet}: the pages do not end")
+                raise Unavailable(f"{command.cmdlet}: the pages do not end")
             seen.add(path)
+            rows: list[Row] = []
             path = self.take(command, await self.post(path, command), rows)
-        return rows
+            yield rows, path
 
     async def post(self, path: str, command: Command) -> Row:
         """One page of a command: the same body goes to every page's address."""
@@ -201,10 +215,16 @@ class Exchange:
         if link is None:
             return ""
         parts = urlsplit(link) if isinstance(link, str) else urlsplit("")
-        inside = parts.path.lower().startswith(f"/adminapi/beta/{self.tenant_id}/".lower())
-        if not inside or "/.." in parts.path or not self.is_exchange(parts.scheme, parts.netloc):
+        path = urlunsplit(("", "", parts.path, parts.query, ""))
+        if not self.is_inside(path) or not self.is_exchange(parts.scheme, parts.netloc):
             raise Unavailable("Exchange named a next page outside of its own address")
-        return urlunsplit(("", "", parts.path, parts.query, ""))
+        return path
+
+    def is_inside(self, path: str) -> bool:
+        """True for a path of this tenant's part of the API; put behind the host, it stays there."""
+        place = path.partition("?")[0]
+        inside = place.lower().startswith(f"/adminapi/beta/{self.tenant_id}/".lower())
+        return inside and "/.." not in place
 
     async def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """One request; sent once more to the tenant's region, or with a new token, if need be."""

@@ -1,19 +1,24 @@
 """What is read through Exchange: mailboxes, hidden rules, recipients, mail flow, auditing."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import logging
+from array import array
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import batched
 
 from core.adapters.exchange import Command, Exchange
+from core.adapters.retry import Again
 from core.adapters.unread import blind, broken_rows, by_object, unread
 from core.adapters.wire import (
     AUDIT_PROPERTIES,
+    FORWARDING_PROPERTIES,
     MAILBOX_PROPERTIES,
     Row,
     each,
     identifier,
     mailbox,
     mailbox_audit,
+    object_id,
     text,
     truth,
 )
@@ -55,17 +60,19 @@ from core.tenant import (
     Unread,
 )
 
+log = logging.getLogger(__name__)
+
 ALL: Mapping[str, object] = {"ResultSize": "Unlimited"}
 SLICE = 1_000
 NAME_LIMIT = 1_000
 IDS = ("ExternalDirectoryObjectId", "Guid", "ImmutableId")
 
 
-def ids_of(rows: Iterable[tuple[Row, str]]) -> list[str]:
+def ids_of(
+    rows: Iterable[tuple[Row, str]], read: Callable[[object], str] = identifier
+) -> list[str]:
     """The best id each broken row still has, "" for none."""
-    return [
-        next((known for key in IDS if (known := identifier(row.get(key)))), "") for row, _ in rows
-    ]
+    return [next((known for key in IDS if (known := read(row.get(key)))), "") for row, _ in rows]
 
 
 async def listing[T](
@@ -75,19 +82,12 @@ async def listing[T](
     parse: Callable[[Row], T],
     *,
     optional: bool = False,
-    is_population: bool = False,
-    never_empty: bool = False,
 ) -> Reading[T]:
-    """A Get-* that lists all there is. `is_population`: without it, nothing absent is gone.
-
-    `never_empty`: every tenant has some of these, so an empty list is an answer gone wrong.
-    """
+    """A Get-* that lists all there is."""
     try:
         rows = await exchange.invoke(command.cmdlet, command.parameters, select=command.select)
-        if never_empty and not rows:
-            raise Unavailable(f"{command.cmdlet} listed nobody at all")
     except TenantError as error:
-        return blind(surface, error, optional=optional, complete=not is_population)
+        return blind(surface, error, optional=optional)
     items, broken = each(rows, parse)
     return Reading(
         items=tuple(items),
@@ -102,23 +102,135 @@ async def listing[T](
 # ----------------------------------------------------------------------------------------------
 
 
-async def mailboxes(exchange: Exchange, kinds: Collection[str]) -> Reading[Mailbox]:
-    """Every mailbox, or those of some kinds. One that is listed twice counts once."""
+async def mailboxes(
+    exchange: Exchange, kinds: Collection[str], after: str = ""
+) -> AsyncIterator[Reading[Mailbox]]:
+    """Every mailbox, or those of some kinds, page by page."""
     only = {"RecipientTypeDetails": sorted(kinds)} if kinds else {}
     command = Command("Get-Mailbox", {**ALL, **only}, MAILBOX_PROPERTIES)
-    found = await listing(exchange, MAILBOXES, command, mailbox, is_population=True)
-    return distinct(found, {one.id: one for one in found.items})
+    async for page in paged(exchange, MAILBOXES, command, mailbox, lambda one: one.id, after):
+        yield page
 
 
-def distinct[T](reading: Reading[T], by_id: Mapping[str, T]) -> Reading[T]:
-    """A listing without the objects that moved from page to page while it was read."""
-    return Reading(
-        items=tuple(by_id.values()),
-        unread=reading.unread,
-        surfaces=reading.surfaces,
-        population=reading.population - (len(reading.items) - len(by_id)),
-        complete=reading.complete,
+async def forwarding_mailboxes(exchange: Exchange) -> Reading[Mailbox]:
+    """The mailboxes with a forward of their own, as Exchange finds them by itself.
+
+    Both properties can be filtered by (Microsoft Learn: Filterable properties for the -Filter
+    parameter), so this is one request at any size of tenant.
+    """
+    command = Command(
+        "Get-Mailbox",
+        {**ALL, "Filter": "ForwardingAddress -ne $null -or ForwardingSmtpAddress -ne $null"},
+        (*MAILBOX_PROPERTIES, *FORWARDING_PROPERTIES),
     )
+    return await listing(exchange, MAILBOXES, command, mailbox)
+
+
+class Seen:
+    """Which objects a listing has named so far, in 16 to 32 bytes each.
+
+    Only 64 bits of each name are kept. Python mixes a secret of the process into them, so nobody
+    can choose names that look the same; by chance any two of a million do once in 40 million
+    listings. A set of the names themselves would take 150 bytes each.
+    """
+
+    def __init__(self) -> None:
+        self.slots = array("q", bytes(8 * 2_048))
+        self.count = 0
+
+    def first(self, name: str) -> bool:
+        """Note a name; True when it was not noted before."""
+        if not self.note(hash(name) or 1):
+            return False
+        self.count += 1
+        if self.count * 2 > len(self.slots):
+            known, self.slots = self.slots, array("q", bytes(16 * len(self.slots)))
+            for mark in known:
+                if mark:
+                    self.note(mark)
+        return True
+
+    def note(self, mark: int) -> bool:
+        """Put a mark into its slot, or the next that is free; False when it is there already."""
+        slots, last = self.slots, len(self.slots) - 1
+        at = mark & last
+        while found := slots[at]:
+            if found == mark:
+                return False
+            at = (at + 1) & last
+        slots[at] = mark
+        return True
+
+
+async def paged[T](
+    exchange: Exchange,
+    surface: str,
+    command: Command,
+    parse: Callable[[Row], T],
+    owner: Callable[[T], str],
+    after: str,
+    *,
+    never_empty: bool = False,
+) -> AsyncIterator[Reading[T]]:
+    """A listing without which nothing absent is gone, page by page.
+
+    An object that moved from page to page while it was read counts once, where it was seen first;
+    later parts do not speak of it. A listing that breaks off ends with a part that says why.
+    Exchange need not know a link of an earlier run any more: then the listing begins anew.
+    `never_empty`: every tenant has some of these, so an empty list is an answer gone wrong.
+    """
+    seen = Seen()
+    nobody = not after
+    nameless = 0
+    try:
+        async for rows, further in pages_from(exchange, command, after):
+            nobody = nobody and not rows
+            if never_empty and nobody and not further:
+                raise Unavailable(f"{command.cmdlet} listed nobody at all")
+            items, broken = each(rows, parse)
+            new = {owner(item): item for item in items if seen.first(owner(item))}
+            ids = ids_of(broken, object_id)
+            lost = [
+                pair for pair in zip(broken, ids, strict=True) if not pair[1] or seen.first(pair[1])
+            ]
+            misses = broken_rows(
+                surface, [row for row, _ in lost], [one for _, one in lost], nameless
+            )
+            nameless += len(lost)
+            yield Reading(
+                items=tuple(new.values()),
+                unread=misses,
+                surfaces=frozenset({surface}),
+                population=len(new) + len(misses),
+                scope=frozenset(new) | {miss.object_id for miss in misses},
+                further=further,
+            )
+    except TenantError as error:
+        yield Reading(
+            unread=blind(surface, error).unread,
+            surfaces=frozenset({surface}),
+            complete=False,
+            scope=frozenset(),
+        )
+
+
+async def pages_from(
+    exchange: Exchange, command: Command, after: str
+) -> AsyncIterator[tuple[list[Row], str]]:
+    """The pages of a command from where an earlier run stopped, or all of them."""
+    if after:
+        try:
+            async for page in exchange.pages(command, after):
+                yield page
+                after = ""
+            return
+        except TenantError as error:
+            # Passing trouble passes; a refusal without a reason is not told from a stale link.
+            if not after or isinstance(error, Again):
+                raise
+            log.info("%s goes on from its beginning: %s", command.cmdlet, error)
+    async for page in exchange.pages(command):
+        yield page
 
 
 async def hidden_rules(exchange: Exchange, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
@@ -253,23 +365,44 @@ async def transport_rules(exchange: Exchange) -> Reading[TransportRule]:
 # ----------------------------------------------------------------------------------------------
 
 
-async def mailbox_audits(exchange: Exchange) -> Reading[MailboxAudit]:
-    """Every mailbox with its audit settings."""
+async def mailbox_audits(
+    exchange: Exchange, after: str = ""
+) -> AsyncIterator[Reading[MailboxAudit]]:
+    """Every mailbox with its audit settings, page by page."""
     command = Command("Get-Mailbox", ALL, (*MAILBOX_PROPERTIES, *AUDIT_PROPERTIES))
-    found = await listing(
-        exchange, MAILBOX_AUDIT, command, mailbox_audit, is_population=True, never_empty=True
-    )
-    return distinct(found, {one.mailbox.id: one for one in found.items})
+    async for page in paged(
+        exchange,
+        MAILBOX_AUDIT,
+        command,
+        mailbox_audit,
+        lambda one: one.mailbox.id,
+        after,
+        never_empty=True,
+    ):
+        yield page
 
 
 async def audit_bypasses(exchange: Exchange) -> Reading[AuditBypass]:
-    """Every account and whether its actions are left out of all mailbox audit logs.
+    """The accounts whose actions are left out of all mailbox audit logs.
 
     The cmdlet lists everybody, so silence does not mean that nobody is left out.
     """
     select = ("Guid", "Name", "AuditBypassEnabled")
     command = Command("Get-MailboxAuditBypassAssociation", ALL, select)
-    return await listing(exchange, AUDIT_BYPASS, command, audit_bypass, never_empty=True)
+    items: list[AuditBypass] = []
+    misses: list[Unread] = []
+    population = 0
+    try:
+        async for rows, _ in exchange.pages(command):
+            found, broken = each(rows, audit_bypass)
+            items += (one for one in found if one.bypassed)
+            misses += broken_rows(AUDIT_BYPASS, broken, ids_of(broken), len(misses))
+            population += len(rows)
+        if not population:
+            raise Unavailable(f"{command.cmdlet} listed nobody at all")
+    except TenantError as error:
+        misses.append(unread(AUDIT_BYPASS, error))
+    return Reading(tuple(items), tuple(misses), frozenset({AUDIT_BYPASS}), population)
 
 
 async def organization_audit(exchange: Exchange) -> Reading[OrganizationAudit]:

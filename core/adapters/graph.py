@@ -8,8 +8,8 @@ model of the SDK.
 import asyncio
 import json
 import logging
-import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+import math
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from itertools import batched
 from urllib.parse import urlsplit
 
@@ -29,6 +29,7 @@ from msgraph.graph_request_adapter import GraphRequestAdapter
 from msgraph.graph_service_client import GraphServiceClient
 from msgraph_core import GraphClientFactory
 
+from core.adapters.channel import trusted
 from core.adapters.clouds import Cloud
 from core.adapters.credential import Credential, roles_of
 from core.adapters.failures import error_of, graph_failure
@@ -105,7 +106,7 @@ class Graph:
         provider = AzureIdentityAuthenticationProvider(
             credential, scopes=[self.scope], allowed_hosts=[host]
         )
-        context = ssl.create_default_context(cafile=ca_path or None)
+        context = trusted(ca_path)
         limits = httpx.Limits(max_connections=CONNECTIONS)
         self.transport = BoundedTransport(httpx.AsyncHTTPTransport(verify=context, limits=limits))
         self.http = GraphClientFactory.create_with_default_middleware(
@@ -222,73 +223,55 @@ class Graph:
 
     # Batches ---------------------------------------------------------------------------------
 
-    async def batch(self, paths: Mapping[str, str], permission: str = "") -> dict[str, Answer]:
-        """Many GETs, twenty in a request: for every key its object or its error, and never nothing.
+    async def batch(
+        self, paths: Mapping[str, str], permission: str, take: Callable[[str, Answer], None]
+    ) -> None:
+        """Many GETs, twenty in a request. `take` gets every key with its object or its error.
 
-        Microsoft Learn: Graph "Combine multiple HTTP requests using JSON batching".
+        It gets each of them once, in any order, as soon as it is settled, and must not raise;
+        nothing is kept here. Microsoft Learn: Graph "Combine multiple HTTP requests using JSON
+        batching".
         """
-        answers: dict[str, Answer] = {}
+        chunks = batched(paths.items(), BATCH_SIZE, strict=False)
+
+        async def work() -> None:
+            for chunk in chunks:
+                await self.fill(dict(chunk), permission, take)
+
         async with asyncio.TaskGroup() as group:
-            for keys in batched(paths, BATCH_SIZE, strict=False):
-                chunk = {key: paths[key] for key in keys}
-                group.create_task(self.fill(answers, chunk, permission))
-        return answers
+            for _ in range(min(self.service.cap, math.ceil(len(paths) / BATCH_SIZE))):
+                group.create_task(work())
 
     async def lists(
-        self, paths: Mapping[str, str], permission: str = ""
-    ) -> dict[str, list[Row] | TenantError]:
-        """Many collections in batches, each with all its pages, or its error."""
-        found: dict[str, list[Row] | TenantError] = {}
-        rows: dict[str, list[Row]] = {key: [] for key in paths}
-        asked = {key: {path} for key, path in paths.items()}
-        pending = dict(paths)
+        self,
+        paths: Mapping[str, str],
+        permission: str,
+        take: Callable[[str, list[Row] | TenantError], None],
+    ) -> None:
+        """Many collections in batches: `take` gets each with the rows of all its pages, or its
+        error, as `batch` has it."""
+        gathering = Gathering(self.next_path, take)
+        pending = paths
         while pending:
-            answers = await self.batch(pending, permission)
-            pending = {}
-            for key, answer in answers.items():
-                try:
-                    path = self.one_page(answer, rows[key])
-                except TenantError as error:
-                    found[key] = error
-                    continue
-                if not path:
-                    found[key] = rows[key]
-                elif path in asked[key] or len(asked[key]) >= PAGES:
-                    found[key] = Unavailable("Graph: the pages do not end")
-                else:
-                    asked[key].add(path)
-                    pending[key] = path
-        return found
-
-    def one_page(self, answer: Answer, rows: list[Row]) -> str:
-        """Take the rows of a page; where the next one is. Raises TenantError."""
-        if isinstance(answer, TenantError):
-            raise answer
-        try:
-            rows += rows_of(answer)
-        except ValueError as error:
-            raise Unavailable(f"Graph: {error}") from error
-        if len(rows) > ROWS:
-            raise Unavailable(f"Graph: a list of more than {ROWS} elements")
-        return self.next_path(answer)
+            await self.batch(pending, permission, gathering.settle)
+            pending = gathering.next_pages()
 
     async def fill(
-        self, answers: dict[str, Answer], paths: Mapping[str, str], permission: str
+        self, pending: dict[str, str], permission: str, take: Callable[[str, Answer], None]
     ) -> None:
         """Get one batch answered, asking again for what was throttled, lost or unbelievable."""
-        pending = dict(paths)
         late: dict[str, Again] = {}
 
         async def attempt() -> None:
             late.clear()
             keys = list(pending)
-            for key, outcome in zip(keys, await self.inner_replies(pending), strict=True):
-                answer = judged(outcome, shown(pending[key]), permission)
+            for key, replies in zip(keys, await self.inner_replies(pending), strict=True):
+                answer = judged(replies, pending[key], permission)
                 if isinstance(answer, Again):
                     late[key] = answer
                 else:
-                    answers[key] = answer
                     del pending[key]
+                    take(key, answer)
             if late:
                 raise slowest(late.values())
 
@@ -296,7 +279,7 @@ class Graph:
             await self.service.call(attempt)
         except TenantError as error:
             for key in pending:
-                answers[key] = late.get(key, error)
+                take(key, late.get(key, error))
 
     async def inner_replies(self, paths: Mapping[str, str]) -> list[list[Row]]:
         """What a batch answered to each path: one reply if all is well."""
@@ -319,20 +302,75 @@ class Graph:
         return sorted_out
 
 
-def judged(replies: Sequence[Row], what: str, permission: str) -> Answer:
+class Gathering:
+    """Collections on their way. Rows are kept of those alone that have further pages."""
+
+    def __init__(
+        self,
+        next_path: Callable[[Row], str],
+        take: Callable[[str, list[Row] | TenantError], None],
+    ) -> None:
+        self.next_path = next_path
+        self.take = take
+        self.rows: dict[str, list[Row]] = {}
+        self.asked: dict[str, set[str]] = {}
+        self.further: dict[str, str] = {}
+
+    def settle(self, key: str, answer: Answer) -> None:
+        """A page of a collection, or why there is none."""
+        try:
+            rows, path = self.one_page(key, answer)
+        except TenantError as error:
+            self.rows.pop(key, None)
+            self.take(key, error)
+            return
+        if path:
+            self.rows[key] = rows
+            self.further[key] = path
+        else:
+            self.rows.pop(key, None)
+            self.take(key, rows)
+
+    def one_page(self, key: str, answer: Answer) -> tuple[list[Row], str]:
+        """The rows so far, and where the next page is. Raises TenantError."""
+        if isinstance(answer, TenantError):
+            raise answer
+        try:
+            rows = self.rows.get(key, []) + rows_of(answer)
+        except ValueError as error:
+            raise Unavailable(f"Graph: {error}") from error
+        if len(rows) > ROWS:
+            raise Unavailable(f"Graph: a list of more than {ROWS} elements")
+        path = self.next_path(answer)
+        asked = self.asked.setdefault(key, set()) if path else set()
+        if path in asked or len(asked) >= PAGES:
+            raise Unavailable("Graph: the pages do not end")
+        asked.add(path)
+        return rows, path
+
+    def next_pages(self) -> dict[str, str]:
+        """The pages to ask for now."""
+        further, self.further = self.further, {}
+        return further
+
+
+def judged(replies: Sequence[Row], path: str, permission: str) -> Answer:
     """What the replies to one inner request amount to; Again when it should be asked once more.
 
     A success without an object is trouble: a missing body is never "there is nothing".
     """
-    if len(replies) != 1:
-        return Again(f"{what}: {len(replies) or 'no'} answers in the batch")
-    status, body = replies[0].get("status"), replies[0].get("body")
-    if not isinstance(status, int):
-        return Again(f"{what}: an answer without status")
-    if status == 200:
-        return body if isinstance(body, Mapping) else Again(f"{what}: an answer without body")
-    again = inner_trouble(status, replies[0].get("headers"), what)
-    return again or graph_failure(status, body, what, permission)
+    if len(replies) == 1:
+        status, body = replies[0].get("status"), replies[0].get("body")
+        if status == 200 and isinstance(body, dict):
+            return body
+        what = shown(path)
+        if status == 200:
+            return Again(f"{what}: an answer without body")
+        if not isinstance(status, int):
+            return Again(f"{what}: an answer without status")
+        again = inner_trouble(status, replies[0].get("headers"), what)
+        return again or graph_failure(status, body, what, permission)
+    return Again(f"{shown(path)}: {len(replies) or 'no'} answers in the batch")
 
 
 def body_of(response: httpx.Response) -> Row:

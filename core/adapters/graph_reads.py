@@ -1,6 +1,6 @@
 """What is read through Microsoft Graph: accounts, sign-ins, inbox rules, folders, domains."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import batched
 from urllib.parse import quote
@@ -9,7 +9,7 @@ from core.adapters.graph import Graph
 from core.adapters.unread import blind, by_object, unread
 from core.adapters.wire import Row, account, each, identifier, sign_in, text
 from core.adapters.wire_organization import verified_domain
-from core.adapters.wire_rules import graph_rule
+from core.adapters.wire_rules import graph_rule, plainly_harmless
 from core.errors import Gone, TenantError
 from core.tenant import (
     ACCOUNTS,
@@ -17,6 +17,7 @@ from core.tenant import (
     INBOX_RULES,
     RULE_FOLDERS,
     SIGN_INS,
+    WELL_KNOWN,
     AcceptedDomain,
     Account,
     Folder,
@@ -36,8 +37,9 @@ READ_DOMAINS = "Domain.Read.All"
 ACCOUNT_PROPERTIES = (
     "id,userPrincipalName,accountEnabled,onPremisesSyncEnabled,assignedPlans,assignedLicenses"
 )
-SLICE = 2_000
-"""So many mailboxes are read before their answers are let go of: memory stays flat."""
+
+TOGETHER = 200
+"""Mailboxes whose folders are asked for before any of them is judged."""
 
 WELL_KNOWN_LOOKED_UP = (
     "deleteditems",
@@ -51,19 +53,6 @@ WELL_KNOWN_LOOKED_UP = (
     "recoverableitemsdeletions",
     "clutter",
 )
-WELL_KNOWN = frozenset(WELL_KNOWN_LOOKED_UP) | {
-    "drafts",
-    "inbox",
-    "msgfolderroot",
-    "outbox",
-    "recoverableitemspurges",
-    "recoverableitemsroot",
-    "recoverableitemsversions",
-    "rssfeeds",
-    "scheduled",
-    "searchfolders",
-    "sentitems",
-}
 
 
 def user(object_id: str) -> str:
@@ -74,17 +63,8 @@ def user(object_id: str) -> str:
 async def accounts(graph: Graph, owners: Sequence[Mailbox]) -> Reading[Account]:
     """The accounts of mailboxes by id. That Entra knows none is an answer, not a failure."""
     asked = {owner.id: owner for owner in owners if owner.has_account}
-    items: list[Account] = []
-    failures: dict[str, TenantError | str] = {}
-    for ids in batched(asked, SLICE, strict=False):
-        paths = {one: f"{user(one)}?$select={ACCOUNT_PROPERTIES}" for one in ids}
-        for object_id, answer in (await graph.batch(paths, READ_USERS)).items():
-            try:
-                items.append(account(definite(answer)))
-            except Gone:
-                continue
-            except (TenantError, ValueError) as error:
-                failures[object_id] = reason_of(error)
+    paths = {one: f"{user(one)}?$select={ACCOUNT_PROPERTIES}" for one in asked}
+    items, failures = await objects(graph, paths, READ_USERS, account)
     subjects = {owner.id: owner.address for owner in owners}
     return Reading(
         items=tuple(items),
@@ -96,61 +76,72 @@ async def accounts(graph: Graph, owners: Sequence[Mailbox]) -> Reading[Account]:
 
 async def last_sign_ins(graph: Graph, ids: Sequence[str]) -> Reading[SignIn]:
     """Last successful sign-ins by id. Needs a licence of Entra ID P1 besides the role."""
-    items: list[SignIn] = []
-    failures: dict[str, TenantError | str] = {}
-    asked = list(dict.fromkeys(ids))
-    for part in batched(asked, SLICE, strict=False):
-        paths = {one: f"{user(one)}?$select=id,signInActivity" for one in part}
-        for object_id, answer in (await graph.batch(paths, READ_SIGN_INS)).items():
-            try:
-                items.append(sign_in(definite(answer)))
-            except Gone:
-                continue
-            except (TenantError, ValueError) as error:
-                failures[object_id] = reason_of(error)
+    paths = {one: f"{user(one)}?$select=id,signInActivity" for one in ids}
+    items, failures = await objects(graph, paths, READ_SIGN_INS, sign_in)
     return Reading(
         items=tuple(items),
-        unread=by_object(SIGN_INS, failures, len(asked), {}, optional=True),
+        unread=by_object(SIGN_INS, failures, len(paths), {}, optional=True),
         surfaces=frozenset({SIGN_INS}),
-        population=len(asked),
+        population=len(paths),
     )
 
 
-def definite(answer: Row | TenantError) -> Row:
-    """The object of an answer. Raises its error."""
-    if isinstance(answer, TenantError):
-        raise answer
-    return answer
+type Failures = dict[str, TenantError | str]
 
 
-def reason_of(error: TenantError | ValueError) -> TenantError | str:
-    """An error as `Unread` takes it: a tenant's as it is, a parser's by its text."""
-    return error if isinstance(error, TenantError) else str(error)
+async def objects[T](
+    graph: Graph, paths: Mapping[str, str], permission: str, parse: Callable[[Row], T]
+) -> tuple[list[T], Failures]:
+    """Many objects, each parsed as it arrives; those that do not exist are in neither list."""
+    items: list[T] = []
+    failures: Failures = {}
+
+    def take(key: str, answer: Row | TenantError) -> None:
+        if isinstance(answer, Gone):
+            return
+        if isinstance(answer, TenantError):
+            failures[key] = answer
+            return
+        try:
+            items.append(parse(answer))
+        except ValueError as error:
+            failures[key] = str(error)
+
+    await graph.batch(paths, permission, take)
+    return items, failures
 
 
 async def inbox_rules(graph: Graph, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
-    """The rules of each mailbox, a request each. A mailbox Graph does not serve is unread."""
+    """The rules of each mailbox, a request each. A mailbox Graph does not serve is unread.
+
+    What a rule is made of is parsed as it arrives, and only if it may matter.
+    """
     asked = {owner.id: owner for owner in owners if owner.has_account}
     items: list[InboxRule] = []
-    failures: dict[str, TenantError | str] = {}
-    for ids in batched(asked, SLICE, strict=False):
-        paths = {one: f"{user(one)}/mailFolders/inbox/messageRules" for one in ids}
-        for mailbox_id, rows in (await graph.lists(paths, READ_RULES)).items():
-            if isinstance(rows, TenantError):
-                failures[mailbox_id] = rows
-                continue
-            rules, broken = each(rows, partial(graph_rule, mailbox_id))
-            items += rules
-            if broken:
-                failures[mailbox_id] = broken[0][1]
+    failures: Failures = {}
+
+    def take(mailbox_id: str, rows: list[Row] | TenantError) -> None:
+        if isinstance(rows, TenantError):
+            failures[mailbox_id] = rows
+            return
+        matter = [row for row in rows if not plainly_harmless(row)]
+        rules, broken = each(matter, partial(graph_rule, mailbox_id))
+        items.extend(rules)
+        if broken:
+            failures[mailbox_id] = broken[0][1]
+
+    paths = {one: f"{user(one)}/mailFolders/inbox/messageRules" for one in asked}
+    await graph.lists(paths, READ_RULES, take)
     subjects = {owner.id: owner.address for owner in owners}
     rootless = tuple(
         unread(INBOX_RULES, "no Entra account, so Graph cannot open it", owner.id, owner.address)
         for owner in owners
         if not owner.has_account
     )
+    # Answers come in any order; what is told of them comes in one.
+    order = {mailbox_id: number for number, mailbox_id in enumerate(asked)}
     return Reading(
-        items=tuple(items),
+        items=tuple(sorted(items, key=lambda rule: order[rule.mailbox_id])),
         unread=(*by_object(INBOX_RULES, failures, len(asked), subjects), *rootless),
         surfaces=frozenset({INBOX_RULES}),
         population=len(owners),
@@ -176,10 +167,11 @@ async def rule_folders(graph: Graph, rules: Sequence[InboxRule]) -> Reading[Fold
             items.append(Folder(mailbox_id, target, target, target.lower()))
         else:
             wanted.setdefault(mailbox_id, set()).add(target)
-    failures: dict[str, TenantError | str] = {}
-    for mailboxes in batched(wanted, SLICE // 10, strict=False):
+    failures: Failures = {}
+    for mailboxes in batched(wanted, TOGETHER, strict=False):
         part = {mailbox_id: wanted[mailbox_id] for mailbox_id in mailboxes}
-        answers = await graph.batch(folder_paths(part), READ_FOLDERS)
+        answers: dict[str, Row | TenantError] = {}
+        await graph.batch(folder_paths(part), READ_FOLDERS, answers.__setitem__)
         for mailbox_id, targets in part.items():
             try:
                 items += [folder(mailbox_id, target, answers) for target in sorted(targets)]

@@ -11,7 +11,8 @@ from typing import Any
 from azure.core import MatchConditions
 from azure.data.tables import TableEntity
 
-from core.model import Case, ChangeRecord, Exemption, RunReport, digest
+from core.keys import digest
+from core.model import Case, ChangeRecord, Exemption, RunReport
 from core.ports import Row
 from core.records import written
 from core.report import bounded, document

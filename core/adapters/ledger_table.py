@@ -1,11 +1,15 @@
-"""The ledger on Azure Table Storage: one partition a guard, every write fenced by its lease row.
+"""The ledger on Azure Table Storage: one partition a guard, every write fenced by a lease row.
 
     PartitionKey  guard
     RowKey        lease              owner, until, epoch, nonce; the guard's state
+                  shard|<number>     the same for a piece of a large tenant, with what became of it
                   case|<key>         a case and its news
                   change|<id>        a change, from intention to outcome, with what was before
                   exempt|<hash>      an exemption
                   run|<run id>       a run's report; run ids sort newest first
+
+The keys of cases and changes begin with the place of their object (`core.keys`), so what concerns
+a piece of the tenant is a range of rows.
 
 A claim is the lease row taken by ETag. Each write of a claim is an entity-group transaction whose
 first operation replaces the lease row under the ETag the claim holds: an owner that was paused
@@ -52,8 +56,9 @@ from core.adapters.ledger_rows import (
     run_entity,
 )
 from core.errors import ClaimLost, LedgerError
-from core.model import Case, ChangeRecord, Exemption, GuardState, Memory, digest
-from core.ports import Claim, Row
+from core.keys import END, FIRST, digest
+from core.model import Case, ChangeRecord, Exemption, GuardState, Memory, Shard
+from core.ports import Claim, Held, Row
 from core.records import read, written
 
 log = logging.getLogger("exoguard.ledger")
@@ -70,7 +75,15 @@ PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 # What a caller wants to hear: malformed, not there, there already, changed since.
 ANSWERS = frozenset({400, 404, 409, 412})
-RELEASED = datetime.fromtimestamp(0, UTC).isoformat()
+EPOCH = datetime.fromtimestamp(0, UTC)
+RELEASED = EPOCH.isoformat()
+LEASE_ROW = "lease"
+IDLE = Shard("", "", "", 0, EPOCH)
+
+
+def shard_key(number: int) -> str:
+    """The key of a shard's row; the rows sort as their numbers do."""
+    return f"shard|{number:06d}"
 
 
 def is_free(lease: TableEntity, now: datetime) -> bool:
@@ -160,15 +173,19 @@ class TableLedger:
         """
 
         async def scan() -> list[TableEntity]:
-            pages = self.table.query_entities(query, parameters=parameters)
+            pages = self.table.query_entities(
+                query, parameters=parameters, raw_response_hook=self.clock.hear
+            )
             return [entity async for entity in pages]
 
         return await self.call(scan)
 
     @asynccontextmanager
-    async def claim(self, guard: str, run: str) -> AsyncIterator[Claim | None]:
-        """Hold a guard for one run, renewing while the block runs; None when another holds it."""
-        held = await self.take(guard, run)
+    async def claim(
+        self, guard: str, run: str, shard: int | None = None
+    ) -> AsyncIterator[Claim | None]:
+        """Hold a guard or a shard, renewing while the block runs; None when another holds it."""
+        held = await self.take(guard, run, LEASE_ROW if shard is None else shard_key(shard))
         if held is None:
             yield None
             return
@@ -182,16 +199,16 @@ class TableLedger:
             with contextlib.suppress(LedgerError, HttpResponseError):
                 await held.release()
 
-    async def take(self, guard: str, run: str) -> "TableClaim | None":
+    async def take(self, guard: str, run: str, key: str) -> "TableClaim | None":
         """The lease row made, or taken over when its time has run out."""
         nonce = secrets.token_hex(8)
-        found = await self.row(guard, "lease")
+        found = await self.row(guard, key)
         now = self.clock.now()
         if found and not is_free(found, now):
             return None
         entity: Entity = {
             "PartitionKey": guard,
-            "RowKey": "lease",
+            "RowKey": key,
             "v": SCHEMA,
             "owner": run,
             "until": (now + LEASE).isoformat(),
@@ -207,7 +224,7 @@ class TableLedger:
             etag = answer["etag"]
         except (ResourceModifiedError, ResourceExistsError, ResourceNotFoundError):
             # Somebody else was first, unless it was this very attempt whose reply was lost.
-            winner = await self.row(guard, "lease")
+            winner = await self.row(guard, key)
             if not winner or winner.get("nonce") != nonce:
                 return None
             etag = winner.metadata["etag"]
@@ -223,6 +240,41 @@ class TableLedger:
             raw_response_hook=self.clock.hear,
         )
 
+    async def state(self, guard: str) -> GuardState:
+        """What the guard remembers besides its cases."""
+        lease = await self.row(guard, LEASE_ROW)
+        text = lease.get("state", "") if lease else ""
+        try:
+            return read(GuardState, text) if text else GuardState()
+        except ValueError as error:
+            raise LedgerError(f"the state of {guard} is not understood: {error}") from error
+
+    async def shards(self, guard: str) -> Mapping[int, Held]:
+        """The shards of the guard's last rounds; a row that is not understood is no shard."""
+        found: dict[int, Held] = {}
+        rows = await self.stretch(guard, "shard|", "shard}")
+        now = self.clock.now()
+        for entity in rows:
+            try:
+                number = int(entity["RowKey"].partition("|")[2])
+                busy = not is_free(entity, now)
+                # A claim that never came to save anything is only a claim.
+                found[number] = Held(
+                    read(Shard, entity["state"]) if entity["state"] else IDLE, busy
+                )
+            except (ValueError, KeyError, LedgerError) as error:
+                log.warning("%s: row %s: %s", guard, entity["RowKey"][:48], error)
+        return found
+
+    async def stretch(self, guard: str, first: str, last: str) -> list[TableEntity]:
+        """The rows of a guard from one key up to another."""
+        return await self.rows(
+            "PartitionKey eq @guard and RowKey ge @first and RowKey lt @last",
+            guard=guard,
+            first=first,
+            last=last,
+        )
+
     async def note(self, guard: str, run: str, document: Mapping[str, object]) -> None:
         """Write down what became of a requested run outside a claim."""
         entity = run_entity(guard, run, document, self.clock.now())
@@ -234,7 +286,7 @@ class TableLedger:
         if entity is None:
             return None
         known: dict[str, object] = json.loads(entity["body"])
-        lease = await self.row(guard, "lease")
+        lease = await self.row(guard, LEASE_ROW)
         if lease and lease["owner"] == run and known.get("status") == "queued":
             held = datetime.fromisoformat(lease["until"]) > self.clock.now()
             return {**known, "status": "running"} if held else known
@@ -314,15 +366,17 @@ class TableClaim:
             except (LedgerError, HttpResponseError) as error:
                 log.warning("%s: the claim was not renewed: %s", self.guard, type(error).__name__)
 
-    async def recall(self) -> Memory:
-        """All the guard remembers but the reports of runs, in one partition scan."""
-        found = await self.ledger.rows(
-            "PartitionKey eq @guard and RowKey lt @first "
-            "or PartitionKey eq @guard and RowKey ge @last",
-            guard=self.guard,
-            first="run|",
-            last="run}",
-        )
+    async def recall(self, low: str = FIRST, high: str = END) -> Memory:
+        """All the guard remembers but the reports of runs, by ranges of its partition."""
+        found = [
+            entity
+            for first, last in (
+                (f"case|{low}", f"case|{high}"),
+                (f"change|{low}", f"change|{high}"),
+                ("exempt|", "exempt}"),
+            )
+            for entity in await self.ledger.stretch(self.guard, first, last)
+        ]
         cases: list[Case] = []
         changes: list[ChangeRecord] = []
         exemptions: list[Exemption] = []
@@ -332,7 +386,7 @@ class TableClaim:
             cases={case.key: case for case in cases},
             changes=tuple(sorted(changes, key=lambda record: record.at, reverse=True)),
             exemptions={exemption.subject: exemption for exemption in exemptions},
-            state=self.state(),
+            state=await self.state(),
             poisoned=len(self.poisoned),
         )
 
@@ -359,8 +413,10 @@ class TableClaim:
             log.warning("%s: row %s is not understood: %s", self.guard, key[:48], error)
             self.poisoned.add(key)
 
-    def state(self) -> GuardState:
-        """The guard's state from the lease row."""
+    async def state(self) -> GuardState:
+        """The guard's state: from the lease row this claim holds, or, for a shard, from its row."""
+        if self.lease["RowKey"] != LEASE_ROW:
+            return await self.ledger.state(self.guard)
         text = self.lease["state"]
         if not text:
             return GuardState()
@@ -371,9 +427,9 @@ class TableClaim:
             return GuardState()
 
     async def save(
-        self, *rows: Row, state: GuardState | None = None, forget: tuple[Case, ...] = ()
+        self, *rows: Row, state: GuardState | Shard | None = None, forget: tuple[Case, ...] = ()
     ) -> None:
-        """Write rows whole, in transactions that carry the fence."""
+        """Write rows whole, in transactions that carry the fence, and the state with the last."""
         entities = {entity["RowKey"]: entity for entity in (entity_of(self.guard, r) for r in rows)}
         operations: list[Any] = [
             ("upsert", entity, {"mode": UpdateMode.REPLACE})
@@ -384,12 +440,14 @@ class TableClaim:
             ("delete", {"PartitionKey": self.guard, "RowKey": f"case|{case.key}"}, {})
             for case in forget
         ]
-        if state is not None:
-            self.lease = {**self.lease, "state": written(state)}
         if not operations and state is None:
             return
-        for group in list(batched(operations, BATCH, strict=False)) or [()]:
+        *groups, last = list(batched(operations, BATCH, strict=False)) or [()]
+        for group in groups:
             await self.save_entities(group)
+        if state is not None:
+            self.lease = {**self.lease, "state": written(state)}
+        await self.save_entities(last)
 
     async def save_entities(self, operations: Iterable[Any]) -> None:
         """One transaction: the fence, then the operations. Raises ClaimLost or LedgerError."""
@@ -422,7 +480,7 @@ class TableClaim:
             )
             self.etag = answer[0]["etag"]
         except HttpResponseError as error:
-            current = await self.ledger.row(self.guard, "lease")
+            current = await self.ledger.row(self.guard, self.lease["RowKey"])
             if not current or current.get("nonce") not in self.nonces:
                 self.lost = f"another run took over {self.guard}"
                 raise ClaimLost(self.lost) from error

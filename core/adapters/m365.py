@@ -1,11 +1,14 @@
 """The `Tenant` port on Microsoft Graph and Exchange Online: which call answers which question.
 
 The work is done in `graph_reads`, `exchange_reads` and `changes`; this page joins them. An instance
-lives for one run, so that a listing asked for twice is read once.
+lives for one run, so that what is the same for the whole tenant is read once.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
+from functools import partial
 
 from core.adapters import changes, exchange_reads, graph_reads
 from core.adapters.exchange import Exchange
@@ -35,11 +38,32 @@ from core.tenant import (
     Unread,
 )
 
+# So many recipients are remembered within a run.
+PEOPLE = 4_096
+
 
 def shut_out(error: TenantError) -> Unread:
     """The app got no token; a refusal is for a person to mend, anything else passes."""
     permission = "a credential the tenant accepts" if isinstance(error, Forbidden) else ""
     return Unread(CREDENTIAL, str(error)[:300], permission=permission)
+
+
+class Once[T]:
+    """What is the same for the whole tenant, read when somebody asks first and never again.
+
+    Whoever asks meanwhile waits; when the first gives up, the next one reads.
+    """
+
+    def __init__(self, read: Callable[[], Awaitable[T]]) -> None:
+        self.read = read
+        self.reading = asyncio.Lock()
+        self.found: T | None = None
+
+    async def __call__(self) -> T:
+        async with self.reading:
+            if self.found is None:
+                self.found = await self.read()
+            return self.found
 
 
 class M365:
@@ -55,8 +79,12 @@ class M365:
         self.graph = graph
         self.exchange = exchange
         self.sleep = sleep
-        self.listings: dict[frozenset[str], Reading[Mailbox]] = {}
-        self.listing = asyncio.Lock()
+        self.domains = Once(self.read_domains)
+        self.remotes = Once(partial(exchange_reads.remote_domains, exchange))
+        self.policies = Once(partial(exchange_reads.outbound_policies, exchange))
+        self.flow = Once(partial(exchange_reads.transport_rules, exchange))
+        self.people: OrderedDict[str, Recipient] = OrderedDict()
+        self.looking_up = asyncio.Lock()
 
     async def grants(self) -> Reading[Grants]:
         surfaces = frozenset({GRANTS, CREDENTIAL})
@@ -75,12 +103,13 @@ class M365:
             return Reading((Grants(roles),), (miss,), surfaces, population=1)
         return Reading((Grants(roles, cmdlets),), surfaces=surfaces, population=1)
 
-    async def mailboxes(self, kinds: Collection[str] = ()) -> Reading[Mailbox]:
-        async with self.listing:
-            key = frozenset(kinds)
-            if key not in self.listings:
-                self.listings[key] = await exchange_reads.mailboxes(self.exchange, key)
-            return self.listings[key]
+    def mailboxes(
+        self, kinds: Collection[str] = (), after: str = ""
+    ) -> AsyncIterator[Reading[Mailbox]]:
+        return exchange_reads.mailboxes(self.exchange, kinds, after)
+
+    async def forwarding_mailboxes(self) -> Reading[Mailbox]:
+        return await exchange_reads.forwarding_mailboxes(self.exchange)
 
     async def accounts(self, owners: Sequence[Mailbox]) -> Reading[Account]:
         return await graph_reads.accounts(self.graph, owners)
@@ -98,24 +127,37 @@ class M365:
         return await graph_reads.rule_folders(self.graph, rules)
 
     async def recipients(self, names: Collection[str]) -> Reading[Recipient]:
-        return await exchange_reads.recipients(self.exchange, names)
+        # Most forwards go to the same few people, and one slice of mailboxes follows the other.
+        async with self.looking_up:
+            known = {name: self.people[name] for name in names if name in self.people}
+            asked = [name for name in names if name not in known]
+            found = await exchange_reads.recipients(self.exchange, asked)
+            self.people |= {person.name: person for person in found.items}
+            while len(self.people) > PEOPLE:
+                self.people.popitem(last=False)
+        population = found.population + len(known)
+        return replace(found, items=(*known.values(), *found.items), population=population)
 
     async def accepted_domains(self) -> Reading[AcceptedDomain]:
+        return await self.domains()
+
+    async def read_domains(self) -> Reading[AcceptedDomain]:
+        """The domains of Exchange and Entra."""
         accepted = await exchange_reads.accepted_domains(self.exchange)
         verified = await graph_reads.verified_domains(self.graph)
         return exchange_reads.united_domains(accepted, verified)
 
     async def remote_domains(self) -> Reading[RemoteDomain]:
-        return await exchange_reads.remote_domains(self.exchange)
+        return await self.remotes()
 
     async def outbound_policies(self) -> Reading[OutboundPolicy]:
-        return await exchange_reads.outbound_policies(self.exchange)
+        return await self.policies()
 
     async def transport_rules(self) -> Reading[TransportRule]:
-        return await exchange_reads.transport_rules(self.exchange)
+        return await self.flow()
 
-    async def mailbox_audits(self) -> Reading[MailboxAudit]:
-        return await exchange_reads.mailbox_audits(self.exchange)
+    def mailbox_audits(self, after: str = "") -> AsyncIterator[Reading[MailboxAudit]]:
+        return exchange_reads.mailbox_audits(self.exchange, after)
 
     async def organization_audit(self) -> Reading[OrganizationAudit]:
         return await exchange_reads.organization_audit(self.exchange)

@@ -2,10 +2,16 @@
 
 Three forces act together. A **gate** that all callers of a service share: when the service says
 "not before", nobody calls it before then, because Graph keeps counting calls it refused
-(Microsoft Learn: Graph throttling guidance). A **limit** of calls in flight that grows by one after
-a clean window and is halved when the service pushes back (additive increase, multiplicative
-decrease), under a hard cap. And **tries**, with the service's own Retry-After or exponential
-backoff with jitter, never past the deadline of the run.
+(Microsoft Learn: Graph throttling guidance). A **limit** of calls in flight under a hard cap. And
+**tries**, with the service's own Retry-After or exponential backoff with jitter, never past the
+deadline of the run.
+
+How much a service takes at once is not known beforehand: Outlook's "four requests at once" has been
+documented both for each mailbox and for the app as a whole. So the limit doubles with each clean
+window of calls until the service pushes back for the first time; then it is halved, and grows by
+one after a clean window. A limit at which the service pushed back before is tried again only after
+ever more clean windows, since each such attempt costs a batch of refused requests: a service that
+takes no more than one call at once is soon asked for more but rarely.
 
 Everything Exoguard sends is idempotent, so every call may be tried again.
 """
@@ -35,6 +41,7 @@ FAILED_DEPENDENCY = 424
 FIRST_WAIT = 0.5
 LONGEST_BACKOFF = 30.0
 INVITED_FACTOR = 3
+MOST_CAUTION = 64
 
 
 class Again(Unavailable):
@@ -116,6 +123,8 @@ class Service:
     in_flight: int = field(default=0, init=False)
     clean: int = field(default=0, init=False)
     cut_at: float = field(default=-math.inf, init=False)
+    ceiling: float = field(default=math.inf, init=False)
+    caution: int = field(default=1, init=False)
     room: asyncio.Condition = field(default_factory=asyncio.Condition, init=False)
 
     def __post_init__(self) -> None:
@@ -183,23 +192,39 @@ class Service:
     def slow_down(self, begun: float, after: float | None) -> None:
         """The service pushed back: close the gate, halve the limit.
 
-        Calls that were in flight together fail together; only the first of them halves.
+        Calls that were in flight together fail together, and speak of the same moment: only the
+        first of them closes the gate and halves. A later one may still ask for a longer wait.
         """
-        now = self.clock()
         wait = after if after else FIRST_WAIT
-        self.not_before = max(self.not_before, now + wait)
         self.clean = 0
-        if begun >= self.cut_at:
-            self.limit = max(1, self.limit // 2)
-            self.cut_at = now
-            log.info("%s pushed back: waiting %.1f s, %d at once", self.name, wait, self.limit)
+        if begun < self.cut_at:
+            self.not_before = max(self.not_before, self.cut_at + wait)
+            return
+        self.cut_at = self.clock()
+        self.not_before = max(self.not_before, self.cut_at + wait)
+        self.caution = min(MOST_CAUTION, self.caution * 2)
+        self.ceiling = max(2, self.limit)
+        self.limit = max(1, self.limit // 2)
+        log.info("%s pushed back: waiting %.1f s, %d at once", self.name, wait, self.limit)
 
     def went_well(self) -> None:
-        """A clean answer: after as many of them as there are places, one more place."""
+        """A clean answer. After a window of as many of them as there are places, more places."""
         self.clean += 1
-        if self.clean >= self.limit and self.limit < self.cap:
-            self.limit += 1
-            self.clean = 0
+        if self.clean < self.limit or self.limit >= self.cap:
+            return
+        if self.ceiling == math.inf:
+            more = self.limit
+        elif self.limit + 1 < self.ceiling:
+            more = 1
+        elif self.clean >= self.limit * self.caution:
+            # So many places were too many once. If they are not any more, it is as if never tried.
+            more = 1
+            if self.limit >= self.ceiling:
+                self.ceiling, self.caution = self.limit + 2, 1
+        else:
+            return
+        self.limit = min(self.cap, self.limit + more)
+        self.clean = 0
 
     def pause(self, state: RetryCallState) -> float:
         """How long to wait before the next try. "Retry-After: 0" says no more than silence does."""

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from core.adapters.exchange import Exchange
 from core.adapters.wire import (
     AUDIT_PROPERTIES,
+    FORWARDING_PROPERTIES,
     MAILBOX_PROPERTIES,
     Row,
     mailbox,
@@ -23,6 +24,9 @@ from core.tenant import (
 
 type Sleep = Callable[[float], Awaitable[None]]
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+PROPERTIES = (*MAILBOX_PROPERTIES, *FORWARDING_PROPERTIES, *AUDIT_PROPERTIES)
 
 
 async def confirm[T](
@@ -56,9 +60,7 @@ def understood[T](parse: Callable[[Row], T], row: Row) -> T:
 
 async def mailbox_row(exchange: Exchange, guid: str) -> tuple[Row, Mailbox]:
     """One mailbox with its audit settings. Raises Gone, or Unavailable for anybody else's."""
-    rows = await exchange.invoke(
-        "Get-Mailbox", {"Identity": guid}, select=(*MAILBOX_PROPERTIES, *AUDIT_PROPERTIES)
-    )
+    rows = await exchange.invoke("Get-Mailbox", {"Identity": guid}, select=PROPERTIES)
     if not rows:
         raise Gone("the mailbox is gone")
     found = understood(mailbox, rows[0])

@@ -34,14 +34,11 @@ def unread(
     )
 
 
-def blind[T](
-    surface: str, error: TenantError, *, optional: bool = False, complete: bool = True
-) -> Reading[T]:
+def blind[T](surface: str, error: TenantError, *, optional: bool = False) -> Reading[T]:
     """The reading of a surface of which nothing could be read."""
     return Reading(
         unread=(unread(surface, error, optional=optional),),
         surfaces=frozenset({surface}),
-        complete=complete,
     )
 
 
@@ -74,13 +71,17 @@ def name_of(row: Mapping[str, object]) -> str:
 
 
 def broken_rows(
-    surface: str, rows: Iterable[tuple[Mapping[str, object], str]], ids: Iterable[str]
+    surface: str,
+    rows: Iterable[tuple[Mapping[str, object], str]],
+    ids: Iterable[str],
+    before: int = 0,
 ) -> tuple[Unread, ...]:
     """Rows that could not be understood: by their id, or by their place where they have none.
 
-    People know them by name all the same, where the row tells one.
+    People know them by name all the same, where the row tells one. `before` is how many such rows
+    earlier pages had.
     """
     return tuple(
         unread(surface, reason, object_id or f"{UNIDENTIFIED}{number}", name_of(row))
-        for number, ((row, reason), object_id) in enumerate(zip(rows, ids, strict=True), 1)
+        for number, ((row, reason), object_id) in enumerate(zip(rows, ids, strict=True), before + 1)
     )

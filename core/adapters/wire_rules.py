@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from core.adapters.wire import (
     FOLDER_ID_LIMIT,
+    LIST_LIMIT,
     NAME_LIMIT,
     WORD_LIMIT,
     Row,
@@ -32,6 +33,17 @@ GRAPH_ACTIONS = (
     "redirectTo",
     "stopProcessingRules",
 )
+# Of Graph's actions those that send mail on, those that hide it, and what the harmless ones hold.
+SENDING = frozenset({"forwardAsAttachmentTo", "forwardTo", "redirectTo"})
+HIDING = frozenset({"delete", "permanentDelete"})
+FILING: Mapping[str, type] = {
+    "assignCategories": list,
+    "copyToFolder": str,
+    "markAsRead": bool,
+    "markImportance": str,
+    "stopProcessingRules": bool,
+}
+PLAIN_DEPTH = 6
 GRAPH_WORDS = ("bodyContains", "bodyOrSubjectContains", "headerContains", "subjectContains")
 
 EXCHANGE_ACTIONS = (
@@ -101,6 +113,44 @@ def found_words(conditions: Row, names: Iterable[str]) -> tuple[str, ...]:
         for word in listed(conditions.get(name))
         if isinstance(word, str) and word
     )
+
+
+def plainly_harmless(row: Row) -> bool:
+    """True for a Graph messageRule that surely neither sends mail on nor moves or deletes it.
+
+    Most rules are like that, and parsing them costs more than asking for them. Such a rule looks
+    exactly as Graph prints it and says what it does instead. Whatever is odd about a rule, be it
+    only an action nobody knows here, makes it one to look at closely.
+    """
+    actions = row.get("actions")
+    if not isinstance(actions, dict) or not isinstance(row.get("isEnabled"), bool):
+        return False
+    if row.get("isReadOnly") not in (None, False) or row.get("hasError") not in (None, False):
+        return False
+    files = False
+    for name, value in actions.items():
+        if name in FILING and isinstance(value, FILING[name]):
+            files = files or is_set(value)
+        elif value is not None and not (
+            (value is False and name in HIDING) or (value == [] and name in SENDING)
+        ):
+            return False
+    conditions = row.get("conditions")
+    return (
+        files
+        and bool(identifier(row.get("id")))
+        and (conditions is None or (isinstance(conditions, dict) and is_plain(conditions)))
+    )
+
+
+def is_plain(value: object, depth: int = PLAIN_DEPTH) -> bool:
+    """True for a value whose lists are not too long and which is not nested too deeply."""
+    if isinstance(value, dict):
+        return depth > 0 and all(is_plain(part, depth - 1) for part in value.values())
+    if isinstance(value, list):
+        within = depth > 0 and len(value) <= LIST_LIMIT
+        return within and all(is_plain(part, depth - 1) for part in value)
+    return True
 
 
 def graph_rule(mailbox_id: str, row: Row) -> InboxRule:

@@ -7,7 +7,7 @@ understood becomes `Unread` instead of a rule that looks harmless.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from core.forwarding.hiding import hiding_place, kept_by_exchange, known_folder, printed_folder
 from core.forwarding.outbound import Departure, departure
@@ -33,8 +33,6 @@ from core.tenant import (
 from core.text import plain
 
 ORGANIZATION = "organization"
-# The same outside address in so many mailboxes is no coincidence.
-SEVERAL = 3
 # Foreign names are cut here before they are said.
 CUT = 200
 
@@ -60,7 +58,6 @@ class MailboxForward:
     overruled: bool = False
     overrules: str = ""
     departure: Departure = Departure.UNKNOWN
-    spread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +70,6 @@ class RuleForward:
     sendings: tuple[Sending, ...] = ()
     place: str = ""
     departure: Departure = Departure.UNKNOWN
-    spread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +159,7 @@ def assemble(evidence: Evidence) -> tuple[tuple[Forward, ...], tuple[Unread, ...
         entries += rule_forwards(mailbox, graph[mailbox.id], exchange[mailbox.id], evidence)
     forwards = tuple(entry for entry in entries if not isinstance(entry, Unread))
     unread = tuple(entry for entry in entries if isinstance(entry, Unread))
-    return with_spread(forwards), unread
+    return forwards, unread
 
 
 def by_mailbox(rules: Iterable[InboxRule]) -> defaultdict[str, list[InboxRule]]:
@@ -278,45 +274,3 @@ def flow_forwards(evidence: Evidence) -> Iterator[Forward | Unread]:
         sendings = tuple(one for one in placed if one.target.place is not Place.INSIDE)
         if sendings:
             yield FlowForward(rule, sendings)
-
-
-def with_spread(forwards: Sequence[Forward]) -> tuple[Forward, ...]:
-    """The forwards, those marked whose outside address several mailboxes send to.
-
-    Rules only Exchange shows are looked for once a day, so they do not count for the others: the
-    answer would change with every sweep. They count for each other.
-    """
-    steady = often(entry for entry in forwards if not only_exchange(entry))
-    swept = often(forwards)
-    return tuple(marked(entry, swept if only_exchange(entry) else steady) for entry in forwards)
-
-
-def only_exchange(forward: Forward) -> bool:
-    """True for a rule that is seen in a sweep and not otherwise."""
-    return isinstance(forward, RuleForward) and forward.sight in (Sight.HIDDEN, Sight.EXCHANGE)
-
-
-def often(forwards: Iterable[Forward]) -> frozenset[str]:
-    """The outside addresses that several mailboxes send to."""
-    senders: defaultdict[str, set[str]] = defaultdict(set)
-    for forward in forwards:
-        if not isinstance(forward, FlowForward):
-            for address in sent_outside(forward):
-                senders[address].add(forward.mailbox.id)
-    return frozenset(address for address, owners in senders.items() if len(owners) >= SEVERAL)
-
-
-def sent_outside(forward: MailboxForward | RuleForward) -> Iterator[str]:
-    """The outside addresses a forward is sending to now."""
-    if isinstance(forward, MailboxForward):
-        targets = [] if forward.overruled else [forward.target]
-    else:
-        targets = [one.target for one in forward.sendings] if forward.rule.enabled else []
-    yield from (target.address for target in targets if target.place is Place.OUTSIDE)
-
-
-def marked(forward: Forward, addresses: frozenset[str]) -> Forward:
-    """The forward, with what is known of its address in other mailboxes."""
-    if isinstance(forward, FlowForward) or addresses.isdisjoint(sent_outside(forward)):
-        return forward
-    return replace(forward, spread=True)

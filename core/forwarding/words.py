@@ -73,12 +73,10 @@ def shown(target: Target) -> str:
     return f"{plain(target.address, CUT)}{via}"
 
 
-def outlook(verdict: Verdict, leaves: Departure, spread: bool) -> Iterator[str]:
-    """What becomes of the mail, and who else sends it there."""
+def outlook(verdict: Verdict, leaves: Departure) -> Iterator[str]:
+    """What becomes of the mail."""
     if verdict in (Verdict.EXTERNAL, Verdict.KEEP):
         yield WORDS[leaves]
-    if spread:
-        yield "3 or more mailboxes send to the same outside address"
 
 
 def can_be_disabled(item: RuleForward) -> bool:

@@ -5,7 +5,7 @@ everything one account does. An intruder who does that first reads, sends and de
 afterwards nobody can say which mail was taken; what was never recorded cannot be recovered.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ from core.audit_sets import (
     reset,
 )
 from core.model import Finding, Guard, Look, Permission, Service, Severity, Terms, Verdict
-from core.readings import miss_of, missed, surfaces_of
+from core.readings import Listed, miss_of, missed, surfaces_of
 from core.tenant import (
     ACCOUNTS,
     AUDIT_BYPASS,
@@ -68,32 +68,51 @@ class LicensedAudit:
 type Item = LicensedAudit | OrganizationAudit | AuditBypass
 
 
-async def observe(tenant: Tenant, look: Look) -> Reading[Item]:
-    """The switches of the organization, every mailbox's settings, and who bypasses them."""
+async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Item]]:
+    """The switches of the organization, who bypasses them, and every mailbox's settings."""
     organization = await tenant.organization_audit()
     bypasses = await tenant.audit_bypasses()
-    audits = await tenant.mailbox_audits()
-    by_id = {audit.mailbox.id: audit for audit in audits.items if audited(audit.mailbox)}
-    accounts = await tenant.accounts([audit.mailbox for audit in by_id.values()])
+    yield Reading(
+        items=(*organization.items, *bypasses.items),
+        unread=missed((organization, bypasses)),
+        surfaces=surfaces_of((organization, bypasses)),
+    )
+    listed = Listed(look.watched)
+    async for page in tenant.mailbox_audits(look.after):
+        listed.note(page)
+        yield await licensed(tenant, page, look.terms)
+    if not look.after:
+        for rest in listed.rest((MAILBOX_AUDIT, ACCOUNTS)):
+            yield rest
+
+
+async def licensed(tenant: Tenant, page: Reading[MailboxAudit], terms: Terms) -> Reading[Item]:
+    """A page of settings, with the owners' licences where those decide something."""
+    audits = [audit for audit in page.items if audited(audit.mailbox)]
+    open_questions = [audit for audit in audits if licence_decides(audit, terms)]
+    accounts = Reading[Account](surfaces=frozenset({ACCOUNTS}))
+    if open_questions:
+        accounts = await tenant.accounts([audit.mailbox for audit in open_questions])
     holders = {account.id: account for account in accounts.items}
-    left_alone = sum(not audited(audit.mailbox) for audit in audits.items)
-    return Reading(
-        items=(
-            *organization.items,
-            *(bypass for bypass in bypasses.items if bypass.bypassed),
-            *(
-                LicensedAudit(audit, advanced_auditing(audit, holders.get(audit.mailbox.id)))
-                for audit in by_id.values()
-            ),
+    return page.carrying(
+        tuple[Item, ...](
+            LicensedAudit(audit, advanced_auditing(audit, holders.get(audit.mailbox.id)))
+            for audit in audits
         ),
-        unread=(
-            *missed((organization, bypasses, audits)),
+        (
+            *missed((page,)),
             *(replace(miss, optional=True) for miss in missed((accounts,)) if not miss.object_id),
-            *licence_unread(accounts, tuple(by_id.values())),
+            *licence_unread(accounts, open_questions),
         ),
-        surfaces=surfaces_of((organization, bypasses, audits, accounts)),
-        population=max(audits.population - left_alone, len(by_id)),
-        complete=audits.complete,
+        surfaces_of((page, accounts)),
+        max(page.population - (len(page.items) - len(audits)), 0),
+    )
+
+
+def licence_decides(audit: MailboxAudit, terms: Terms) -> bool:
+    """True when a mailbox would be judged otherwise with a licence than without."""
+    return list(judge(LicensedAudit(audit, True), terms)) != list(
+        judge(LicensedAudit(audit, False), terms)
     )
 
 

@@ -6,7 +6,7 @@ mail-flow rule does the same for the whole organization.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -20,12 +20,14 @@ from core.forwarding.forwards import (
     MailboxForward,
     RuleForward,
     assemble,
+    rule_recipients,
     subject_of,
 )
 from core.forwarding.hiding import (
     described,
     gravity,
     kept_by_exchange,
+    nameless,
     telling_words,
     unconditional,
 )
@@ -36,6 +38,7 @@ from core.forwarding.rule_sight import Sight
 from core.forwarding.words import (
     FLOWS,
     FORWARDS,
+    SHOWN,
     about,
     advice,
     can_be_disabled,
@@ -45,54 +48,73 @@ from core.forwarding.words import (
     shown,
     surfaces_behind,
 )
-from core.model import Finding, Guard, Look, Permission, Service, Severity, Sweep, Terms, Verdict
+from core.keys import digest
+from core.model import (
+    Finding,
+    Guard,
+    Look,
+    Permission,
+    Service,
+    Several,
+    Severity,
+    Sweep,
+    Terms,
+    Verdict,
+)
 from core.readings import missed, surfaces_of
+from core.roll import Roll
 from core.tenant import (
     DOMAINS,
     HIDDEN_RULES,
     INBOX_RULES,
     MAILBOXES,
+    RECIPIENTS,
     RULE_FOLDERS,
     TRANSPORT_RULES,
+    WELL_KNOWN,
+    AcceptedDomain,
     Change,
     ClearMailboxForward,
     DisableInboxRule,
     Folder,
     InboxRule,
     Mailbox,
+    Others,
+    OutboundPolicy,
     Reading,
+    RemoteDomain,
     Tenant,
     Unread,
 )
 from core.text import plain
 
+SURFACES = frozenset({MAILBOXES, INBOX_RULES, HIDDEN_RULES, RULE_FOLDERS, DOMAINS, RECIPIENTS})
+"""All that is ever read of one mailbox."""
 
-async def observe(tenant: Tenant, look: Look) -> Reading[Forward]:
-    """Every surface mail can be forwarded from, and what its recipients stand for."""
-    listed = await tenant.mailboxes()
+
+async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Forward] | Roll]:
+    """The forwards Exchange can name by itself, then all mailboxes, to look into one by one."""
+    yield await known_forwards(tenant)
+    roll = Roll(look.watched, SURFACES)
+    async for page in tenant.mailboxes():
+        roll.add(page, left_out=("DiscoveryMailbox",))
+    yield roll
+
+
+async def known_forwards(tenant: Tenant) -> Reading[Forward]:
+    """Forwards set on mailboxes, and mail-flow rules: a few requests at any size of tenant."""
+    listed = await tenant.forwarding_mailboxes()
     boxes = list({mailbox.id: mailbox for mailbox in listed.items}.values())
-    owners = [mailbox for mailbox in boxes if mailbox.kind != "DiscoveryMailbox"]
     domains = await tenant.accepted_domains()
-    graph = await tenant.inbox_rules(owners)
-    swept = HIDDEN_RULES in look.due
-    asked = owners if swept else unclear(owners, graph.items)
-    exchange = await tenant.hidden_rules(asked) if asked else Reading[InboxRule]()
-    movers = [rule for rule in graph.items if rule.move_to and rule.enabled and not rule.delete]
-    folders = await tenant.rule_folders(movers) if movers else Reading[Folder]()
     flow = await tenant.transport_rules()
     remotes, policies = await tenant.remote_domains(), await tenant.outbound_policies()
     own = own_domains(domains)
-    names = questions(boxes, (*graph.items, *exchange.items), flow.items, own) if own else set()
+    names = questions(boxes, (), flow.items, own) if own else set()
     known, looked_up = await look_up(tenant, names, own)
-
     forwards, unplaced = assemble(
         Evidence(
             mailboxes=boxes,
             own=own,
-            graph=graph,
-            exchange=exchange,
-            asked=frozenset(mailbox.id for mailbox in asked),
-            folders={(folder.mailbox_id, folder.id): folder for folder in folders.items},
             flow=flow.items,
             known=known,
             looked_up=looked_up,
@@ -100,27 +122,100 @@ async def observe(tenant: Tenant, look: Look) -> Reading[Forward]:
             remotes=readable(remotes),
         )
     )
-    read = (listed, domains, graph, flow)
+    read = (listed, domains, flow)
     return Reading(
         items=forwards,
         unread=tuple(
             dict.fromkeys(
                 (
                     *missed(read),
-                    *(as_detail(miss) for miss in missed((folders,))),
                     *missed((remotes, policies), optional=True),
-                    *(miss for miss in missed((exchange,)) if swept or not miss.object_id),
                     *(miss for miss in missed((looked_up,)) if not miss.object_id),
                     *unnamed(domains),
                     *unplaced,
                 )
             )
         ),
-        surfaces=surfaces_of((*read, folders, remotes, policies, looked_up))
-        | {MAILBOXES, INBOX_RULES, RULE_FOLDERS, TRANSPORT_RULES, DOMAINS}
+        surfaces=surfaces_of((*read, remotes, policies, looked_up))
+        | {MAILBOXES, TRANSPORT_RULES, DOMAINS},
+    )
+
+
+async def inspect(tenant: Tenant, look: Look, owners: Sequence[Mailbox]) -> Reading[Forward]:
+    """The inbox rules of some mailboxes, and what their recipients stand for.
+
+    What only a forward needs to be judged is asked for when there is one.
+    """
+    graph = await tenant.inbox_rules(owners)
+    swept = HIDDEN_RULES in look.due
+    asked = owners if swept else unclear(owners, graph.items)
+    exchange = await tenant.hidden_rules(asked) if asked else Reading[InboxRule]()
+    movers = [rule for rule in graph.items if rule.move_to and rule.enabled and not rule.delete]
+    everywhere = RULE_FOLDERS in look.due
+    followed = [rule for rule in movers if everywhere or worth_following(rule, look.watched)]
+    folders = await tenant.rule_folders(followed) if followed else Reading[Folder]()
+    rules = (*graph.items, *exchange.items)
+    sends = any(True for rule in rules for _ in rule_recipients(rule))
+    domains = await tenant.accepted_domains() if sends else Reading[AcceptedDomain]()
+    remotes, policies = Reading[RemoteDomain](), Reading[OutboundPolicy]()
+    if sends:
+        remotes, policies = await tenant.remote_domains(), await tenant.outbound_policies()
+    own = own_domains(domains) if sends else None
+    known, looked_up = await look_up(tenant, questions((), rules, (), own) if own else set(), own)
+
+    forwards, unplaced = assemble(
+        Evidence(
+            mailboxes=owners,
+            own=own,
+            graph=graph,
+            exchange=exchange,
+            asked=frozenset(mailbox.id for mailbox in asked),
+            folders={(folder.mailbox_id, folder.id): folder for folder in folders.items},
+            known=known,
+            looked_up=looked_up,
+            policies=readable(policies),
+            remotes=readable(remotes),
+        )
+    )
+    skipped = {rule.mailbox_id for rule in movers} - {rule.mailbox_id for rule in followed}
+    skipped |= {rule.mailbox_id for rule in movers if rule not in followed}
+    return Reading(
+        items=forwards,
+        unread=tuple(
+            dict.fromkeys(
+                (
+                    *missed((graph,)),
+                    *(as_detail(miss) for miss in missed((folders,))),
+                    *(miss for miss in missed((exchange,)) if swept or not miss.object_id),
+                    *(miss for miss in missed((looked_up,)) if not miss.object_id),
+                    *unplaced,
+                )
+            )
+        ),
+        surfaces=surfaces_of((graph, folders, looked_up))
+        | {MAILBOXES, INBOX_RULES, RULE_FOLDERS, DOMAINS}
         | ({HIDDEN_RULES} if swept else set()),
-        population=max(listed.population, len(boxes)),
-        complete=listed.complete,
+        population=len(owners),
+        scope=frozenset(mailbox.id for mailbox in owners),
+        partly={} if everywhere else {RULE_FOLDERS: Others(frozenset(skipped))},
+    )
+
+
+def worth_following(rule: InboxRule, watched: frozenset[str]) -> bool:
+    """True for a rule whose folder is looked up at every run; for all others it is done daily.
+
+    Most rules that move mail only sort it. One that takes all of it, marks it as read, looks for
+    what a thief looks for, sends mail on or has no name may hide it; so may one in a mailbox with
+    an open case.
+    """
+    return (
+        rule.mailbox_id in watched
+        or any(True for _ in rule_recipients(rule))
+        or rule.mark_as_read
+        or unconditional(rule)
+        or nameless(rule.name)
+        or bool(telling_words(rule))
+        or rule.move_to.lower() in WELL_KNOWN
     )
 
 
@@ -185,21 +280,29 @@ def conclusion(targets: Iterable[Target], terms: Terms, hidden: bool = False) ->
     return None
 
 
-def severity(verdict: Verdict, leaves: Departure, spread: bool, hidden: bool = False) -> Severity:
-    """How bad a forward is, by what becomes of the mail and who else sends there."""
+def severity(verdict: Verdict, leaves: Departure, unseen: bool = False) -> Severity:
+    """How bad a forward is, by what becomes of the mail and whether anybody could notice."""
     if verdict in (Verdict.KEEP, Verdict.DORMANT):
         return Severity.INFO
-    if verdict is Verdict.EXTERNAL and (spread or hidden):
+    if verdict is Verdict.EXTERNAL and unseen:
         return Severity.CRITICAL
     if verdict is Verdict.EXTERNAL:
         return Severity.MEDIUM if leaves is Departure.BLOCKED else Severity.HIGH
-    return Severity.HIGH if hidden else Severity.MEDIUM
+    return Severity.HIGH if unseen else Severity.MEDIUM
 
 
 def essence(targets: Iterable[Target]) -> str:
     """The dangerous part of a forward: whom it sends to, and neither its name nor its id."""
     sent = {target.essence for target in targets if target.place is not Place.INSIDE}
     return json.dumps(sorted(sent), separators=(",", ":"))
+
+
+def shared(verdict: Verdict, targets: Iterable[Target]) -> tuple[str, ...]:
+    """The outside addresses mail goes to now: the same one in several mailboxes is no accident."""
+    if verdict is not Verdict.EXTERNAL:
+        return ()
+    outside = {target.address for target in targets if target.place is Place.OUTSIDE}
+    return tuple(sorted(digest(address)[:16] for address in outside))[:SHOWN]
 
 
 def judge_mailbox(item: MailboxForward, terms: Terms) -> Iterator[Finding]:
@@ -214,7 +317,7 @@ def judge_mailbox(item: MailboxForward, terms: Terms) -> Iterator[Finding]:
         facts.append("without effect: ForwardingAddress is set too and wins")
     else:
         copy = "keeps a copy" if item.mailbox.keeps_copy else "keeps no copy"
-        facts += [f"the mailbox {copy}", *outlook(verdict, item.departure, item.spread)]
+        facts += [f"the mailbox {copy}", *outlook(verdict, item.departure)]
     if item.overrules:
         facts.append(f"ForwardingSmtpAddress, without effect: {plain(item.overrules, CUT)}")
     changes = (ClearMailboxForward(item.mailbox.guid),) if verdict is Verdict.EXTERNAL else ()
@@ -223,7 +326,7 @@ def judge_mailbox(item: MailboxForward, terms: Terms) -> Iterator[Finding]:
         kind="mailbox-forward",
         object_id=item.mailbox.id,
         subject=name,
-        severity=severity(verdict, item.departure, item.spread),
+        severity=severity(verdict, item.departure),
         verdict=verdict,
         summary=f"Mailbox {name} {FORWARDS[verdict]}.",
         facts=tuple(facts),
@@ -231,6 +334,7 @@ def judge_mailbox(item: MailboxForward, terms: Terms) -> Iterator[Finding]:
         dangerous=essence([item.target]),
         changes=changes,
         advice="Ask the owner who set the forward; clear it unless somebody answers for it.",
+        shared=shared(verdict, [item.target]),
     )
 
 
@@ -245,7 +349,7 @@ def judge_rule(item: RuleForward, terms: Terms) -> Iterator[Finding]:
         verdict = Verdict.DORMANT
     facts = [*about(item), *recipients_of(item.sendings)]
     if item.rule.enabled:
-        facts += outlook(verdict, item.departure, item.spread)
+        facts += outlook(verdict, item.departure)
         facts += [described(item.place)] if item.place else []
     else:
         facts.append("the rule is disabled")
@@ -255,7 +359,7 @@ def judge_rule(item: RuleForward, terms: Terms) -> Iterator[Finding]:
         kind="inbox-rule-forward",
         object_id=item.mailbox.id,
         subject=name,
-        severity=severity(verdict, item.departure, item.spread, hidden),
+        severity=severity(verdict, item.departure, hidden),
         verdict=verdict,
         summary=f"{'A hidden' if hidden else 'An'} inbox rule of {name} {FORWARDS[verdict]}.",
         facts=tuple(facts),
@@ -263,6 +367,7 @@ def judge_rule(item: RuleForward, terms: Terms) -> Iterator[Finding]:
         dangerous=essence(targets),
         changes=(DisableInboxRule(item.mailbox.id, item.rule.id),) if safe else (),
         advice=advice(item),
+        shared=shared(verdict, targets),
     )
 
 
@@ -328,7 +433,7 @@ def judge_flow(item: FlowForward, terms: Terms) -> Iterator[Finding]:
         and conclusion([sending.target], terms) is Verdict.EXTERNAL
         for sending in item.sendings
     )
-    grave = severity(verdict, Departure.LEAVES, spread=unseen)
+    grave = severity(verdict, Departure.LEAVES, unseen)
     facts = [f"rule: {plain(item.rule.name, CUT)}", *recipients_of(item.sendings)]
     if not acts:
         verdict, grave = Verdict.DORMANT, Severity.INFO
@@ -399,6 +504,8 @@ GUARD = Guard(
     ),
     observe=observe,
     judge=judge,
+    inspect=inspect,
     noun="mailboxes",
-    sweeps=(Sweep(HIDDEN_RULES, timedelta(days=1)),),
+    sweeps=(Sweep(HIDDEN_RULES, timedelta(days=1)), Sweep(RULE_FOLDERS, timedelta(days=1))),
+    several=Several(3, Severity.CRITICAL, "3 or more mailboxes send to the same outside address"),
 )

@@ -5,7 +5,7 @@ before the mailbox was converted. Whoever guesses or buys that password reads an
 a whole team and has a foothold in the tenant that nobody misses.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,7 +13,7 @@ from functools import partial
 from core.commands import disable_ad_account
 from core.licences import has_mailbox_plan, has_teams_rooms_plan, plan_names
 from core.model import Finding, Guard, Look, Permission, Service, Severity, Terms, Verdict
-from core.readings import miss_of, missed, surfaces_of
+from core.readings import Listed, miss_of, missed, surfaces_of
 from core.tenant import (
     ACCOUNTS,
     MAILBOXES,
@@ -52,20 +52,30 @@ class ResourceAccount:
     sign_ins_read: bool = False
 
 
-async def observe(tenant: Tenant, look: Look) -> Reading[ResourceAccount]:
-    """Resource mailboxes joined with their accounts, and sign-ins where they decide something."""
-    listed = await tenant.mailboxes(look.terms.resource_kinds)
-    owners = list({mailbox.id: mailbox for mailbox in listed.items}.values())
+async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[ResourceAccount]]:
+    """Resource mailboxes joined with their accounts, a page of the listing at a time."""
+    listed = Listed(look.watched)
+    async for page in tenant.mailboxes(look.terms.resource_kinds, look.after):
+        listed.note(page)
+        yield await joined(tenant, page, look.terms)
+    if not look.after:
+        for rest in listed.rest((MAILBOXES, ACCOUNTS)):
+            yield rest
+
+
+async def joined(tenant: Tenant, page: Reading[Mailbox], terms: Terms) -> Reading[ResourceAccount]:
+    """The mailboxes of a page with their accounts, and sign-ins where they decide something."""
+    owners = page.items
     accounts = await tenant.accounts(owners)
     by_id = {account.id: account for account in accounts.items}
     candidates = {
-        box.id for box in owners if box.id in by_id and may_be_blocked(by_id[box.id], look.terms)
+        box.id for box in owners if box.id in by_id and may_be_blocked(by_id[box.id], terms)
     }
     sign_ins = await tenant.last_sign_ins(sorted(candidates)) if candidates else Reading[SignIn]()
     dates = {entry.id: entry.last_success for entry in sign_ins.items}
 
     items: list[ResourceAccount] = []
-    unread = [*missed((listed,)), *missed((accounts,)), *missed((sign_ins,), optional=True)]
+    unread = [*missed((page,)), *missed((accounts,)), *missed((sign_ins,), optional=True)]
     for box in owners:
         if box.id not in by_id:
             if not (box.has_account and miss_of(accounts, ACCOUNTS, box.id)):
@@ -79,12 +89,11 @@ async def observe(tenant: Tenant, look: Look) -> Reading[ResourceAccount]:
             continue
         read = box.id in candidates and miss is None
         items.append(ResourceAccount(box, by_id[box.id], dates.get(box.id), read))
-    return Reading(
-        items=tuple(items),
-        unread=tuple(dict.fromkeys(unread)),
-        surfaces=surfaces_of((listed, accounts, sign_ins)) | {MAILBOXES, ACCOUNTS},
-        population=max(listed.population, len(owners)),
-        complete=listed.complete,
+    return page.carrying(
+        tuple(items),
+        tuple(dict.fromkeys(unread)),
+        surfaces_of((page, accounts, sign_ins)) | {MAILBOXES, ACCOUNTS},
+        page.population,
     )
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.adapters import wire, wire_organization, wire_rules
@@ -559,3 +559,109 @@ def test_no_row_breaks_a_parser_in_another_way_than_by_being_unread(row: dict[st
             parse(row)
         except ValueError:
             continue
+
+
+# Rules that need no closer look ------------------------------------------------------------------
+
+ODD = st.sampled_from([None, False, True, "", "x", "False", 0, 1, [], ["x"], {}, {"a": 1}, [None]])
+PLAIN = st.fixed_dictionaries(
+    {},
+    optional={
+        "assignCategories": st.just(["Red"]),
+        "copyToFolder": st.just("F1"),
+        "markAsRead": st.booleans(),
+        "markImportance": st.just("low"),
+        "stopProcessingRules": st.booleans(),
+        "delete": st.sampled_from([None, False]),
+        "forwardTo": st.sampled_from([None, []]),
+        "moveToFolder": st.none(),
+    },
+)
+ACTIONS = st.one_of(
+    PLAIN,
+    st.builds(
+        lambda plain, odd: plain | odd,
+        PLAIN,
+        st.dictionaries(
+            st.sampled_from([*wire_rules.GRAPH_ACTIONS, "somethingNew"]), ODD, min_size=1
+        ),
+    ),
+    ODD,
+)
+DEEP: Any = ["x"]
+for _ in range(100_000):
+    DEEP = [DEEP]
+CONDITIONS = st.one_of(
+    st.none(),
+    st.just({"subjectContains": ["invoice"], "sentToMe": True}),
+    st.just({"fromAddresses": [{"emailAddress": {"name": "x", "address": "x@evil.example"}}]}),
+    st.just({"bodyContains": ["x"] * 1_001}),
+    st.just({"bodyContains": DEEP}),
+    st.dictionaries(st.sampled_from(wire_rules.GRAPH_WORDS), ODD),
+    ODD,
+)
+
+
+@given(
+    row=st.fixed_dictionaries(
+        {"id": st.sampled_from(["R1", "R1", "R1", "", " ", None, 7, "x" * 500])},
+        optional={
+            "actions": ACTIONS,
+            "conditions": CONDITIONS,
+            "isEnabled": st.booleans() | ODD,
+            "isReadOnly": st.booleans() | ODD,
+            "hasError": st.booleans() | ODD,
+            "displayName": ODD,
+        },
+    )
+)
+@settings(max_examples=1_000)
+def test_a_rule_is_only_called_harmless_when_a_closer_look_says_the_same(
+    row: dict[str, Any],
+) -> None:
+    if not wire_rules.plainly_harmless(row):
+        return
+    seen = wire_rules.graph_rule("m1", row)
+    assert seen.readable
+    assert not seen.read_only
+    assert not seen.in_error
+    assert not seen.forward_to
+    assert not seen.redirect_to
+    assert not seen.forward_as_attachment_to
+    assert not seen.delete
+    assert not seen.move_to
+
+
+def test_what_most_rules_do_is_harmless_and_what_graph_might_add_is_not() -> None:
+    def does(**actions: object) -> bool:
+        row = {"id": "R1", "isEnabled": True, "actions": actions, "conditions": {}}
+        return wire_rules.plainly_harmless(row)
+
+    assert does(markAsRead=True)
+    assert does(assignCategories=["Red"], stopProcessingRules=True, forwardTo=[], delete=False)
+    assert not does(markAsRead=False)
+    assert not does(markAsRead=True, moveToFolder="F1")
+    assert not does(markAsRead=True, sendToPhone=["1"])
+    assert not does(markAsRead=True, forwardTo=False)
+    assert not does(markAsRead="True")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"id": ""},
+        {"isEnabled": "True"},
+        {"isReadOnly": True},
+        {"hasError": True},
+        {"actions": None},
+        {"actions": []},
+        {"conditions": []},
+        {"conditions": {"bodyContains": ["x"] * 1_001}},
+        {"conditions": {"bodyContains": DEEP}},
+    ],
+    ids=lambda odd: next(iter(odd)),
+)
+def test_a_rule_that_is_odd_in_any_way_is_looked_at_closely(odd: dict[str, Any]) -> None:
+    row = {"id": "R1", "isEnabled": True, "actions": {"markAsRead": True}}
+    assert wire_rules.plainly_harmless(row)
+    assert not wire_rules.plainly_harmless(row | odd)

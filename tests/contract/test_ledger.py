@@ -1,10 +1,12 @@
 """The Ledger port: the same promises on the fake and on Table Storage (Azurite)."""
 
+import contextlib
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
@@ -21,14 +23,17 @@ from core.model import (
     GuardState,
     Mode,
     News,
+    Round,
     RunReport,
     Severity,
+    Shard,
+    Tally,
     Verdict,
 )
 from core.ports import Ledger
 from core.run import new_run
 from sandbox.azurite import Azurite
-from tests.fake_world import DAY, START, Clock, FakeLedger
+from tests.fake_world import DAY, START, Clock, Death, FakeLedger
 
 GUARD = "toy"
 
@@ -207,14 +212,14 @@ async def test_an_owner_that_was_overtaken_writes_nothing(azurite: Azurite) -> N
 
 async def test_a_lease_that_ran_out_is_taken_with_the_next_epoch(azurite: Azurite) -> None:
     async with table_ledger(azurite) as ledger:
-        held = await ledger.take(GUARD, "dead")
+        held = await ledger.take(GUARD, "dead", "lease")
         assert held
-        assert await ledger.take(GUARD, "early") is None
+        assert await ledger.take(GUARD, "early", "lease") is None
         lease = await ledger.row(GUARD, "lease")
         assert lease is not None
         lease["until"] = (ledger.clock.now() - timedelta(seconds=2)).isoformat()
         await ledger.table.update_entity(lease, mode=UpdateMode.REPLACE)
-        later = await ledger.take(GUARD, "next")
+        later = await ledger.take(GUARD, "next", "lease")
         assert later
         assert later.epoch == held.epoch + 1
 
@@ -295,3 +300,96 @@ async def test_a_run_without_news_writes_the_lease_and_one_row(azurite: Azurite)
             await claim.save(report, state=STATE)
         rows = [row["RowKey"] async for row in ledger.table.list_entities()]
         assert sorted(rows) == ["lease", "run|r1"]
+
+
+# -- shards ------------------------------------------------------------------------------------
+
+SHARD = Shard("r1", "", "8", 500, START, done=True, tally=Tally(500, 1, lost=("why",)))
+
+
+async def test_shards_are_held_apart_from_each_other_and_from_the_guard(ledger: Ledger) -> None:
+    async with (
+        ledger.claim(GUARD, "r1") as guard,
+        ledger.claim(GUARD, "r2", 0) as first,
+        ledger.claim(GUARD, "r3", 1) as second,
+        ledger.claim(GUARD, "r4", 1) as third,
+    ):
+        assert guard
+        assert first
+        assert second
+        assert third is None
+        known = await ledger.shards(GUARD)
+        assert {number: held.busy for number, held in known.items()} == {0: True, 1: True}
+    known = await ledger.shards(GUARD)
+    assert {number: held.busy for number, held in known.items()} == {0: False, 1: False}
+
+
+async def test_what_a_shard_came_to_is_kept_beside_the_state_of_the_guard(ledger: Ledger) -> None:
+    going_on = Round("r1", START, Tally(3, 1, frozenset({"a"})), 3, "0f", 2, START, 1)
+    state = replace(STATE, round=going_on, sweeping={"slow": "0f"})
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(state=state)
+    async with ledger.claim(GUARD, "r2", 7) as claim:
+        assert claim
+        assert (await claim.recall()).state == state
+        await claim.save(case(), state=SHARD)
+    assert {number: held.shard for number, held in (await ledger.shards(GUARD)).items()} == {
+        7: SHARD
+    }
+    assert await ledger.state(GUARD) == state
+    assert await ledger.state("another") == GuardState()
+
+
+async def test_a_stretch_of_places_is_recalled_with_all_exemptions(ledger: Ledger) -> None:
+    keys = ("00000000a", "7fffffffb", "80000000c", "ffffffffd")
+    exemption = Exemption("x", "me", "why", START + DAY)
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        records = [replace(record(), id=key) for key in keys]
+        await claim.save(*(case(key) for key in keys), *records, exemption)
+        memory = await claim.recall("7fffffff", "80000000")
+        assert set(memory.cases) == {"7fffffffb"}
+        assert [row.id for row in memory.changes] == ["7fffffffb"]
+        assert set(memory.exemptions) == {"x"}
+        assert set((await claim.recall("80000000")).cases) == set(keys[2:])
+        assert set((await claim.recall()).cases) == set(keys)
+
+
+class CutOff:
+    """A table whose process is killed at its n-th transaction."""
+
+    def __init__(self, table: TableClient, transactions: int) -> None:
+        self.table = table
+        self.left = transactions
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "submit_transaction":
+            self.left -= 1
+            if self.left < 0:
+                raise Death
+        return getattr(self.table, name)
+
+
+async def test_the_state_is_written_with_the_last_of_many_rows(azurite: Azurite) -> None:
+    async with table_ledger(azurite) as ledger:
+        for transactions, kept in ((2, GuardState()), (3, STATE)):
+            mortal = TableLedger(cast(TableClient, CutOff(ledger.table, transactions)))
+            held = await mortal.take(f"{GUARD}{transactions}", "r1", "lease")
+            assert held
+            rows = [case(f"k{number}") for number in range(250)]
+            with contextlib.suppress(Death):
+                await held.save(*rows, state=STATE)
+            assert await ledger.state(f"{GUARD}{transactions}") == kept
+
+
+async def test_a_shard_that_was_taken_back_writes_nothing_more(azurite: Azurite) -> None:
+    async with table_ledger(azurite) as ledger:
+        paused = await ledger.take(GUARD, "r1", "shard|000003")
+        assert paused
+        await paused.release()
+        async with ledger.claim(GUARD, "r2", 3) as claim:
+            assert claim
+        with pytest.raises(ClaimLost):
+            await paused.save(case(), state=SHARD)
+        assert (await ledger.shards(GUARD))[3].shard.done is False

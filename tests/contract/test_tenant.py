@@ -1,6 +1,6 @@
 """The Tenant port: what every implementation promises, in memory and on the real adapters."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -42,6 +42,7 @@ from tests.contract.tenants import (
     WRONG,
     Open,
 )
+from tests.looked import whole
 
 
 @pytest.fixture(params=["fake", "m365"])
@@ -69,8 +70,8 @@ def reads(tenant: Tenant) -> dict[str, Callable[[], Awaitable[Reading[Any]]]]:
 def listings(tenant: Tenant) -> dict[str, Callable[[], Awaitable[Reading[Any]]]]:
     """A look at each surface that lists by itself all there is."""
     return {
-        MAILBOXES: tenant.mailboxes,
-        MAILBOX_AUDIT: tenant.mailbox_audits,
+        MAILBOXES: lambda: whole(tenant.mailboxes()),
+        MAILBOX_AUDIT: lambda: whole(tenant.mailbox_audits()),
         TRANSPORT_RULES: tenant.transport_rules,
         AUDIT_BYPASS: tenant.audit_bypasses,
     }
@@ -109,11 +110,72 @@ async def test_what_the_app_may_do_is_told_as_it_was_granted(open_tenant: Open) 
 
 async def test_every_mailbox_is_listed_or_those_of_some_kinds(open_tenant: Open) -> None:
     async with open_tenant(scene()) as to:
-        found = await to.tenant.mailboxes()
+        found = await whole(to.tenant.mailboxes())
         assert [one.id for one in found.items] == [PERSON, ROOM]
         assert (found.population, found.complete, found.unread) == (2, True, ())
-        rooms = await to.tenant.mailboxes(("RoomMailbox", "EquipmentMailbox"))
+        rooms = await whole(to.tenant.mailboxes(("RoomMailbox", "EquipmentMailbox")))
         assert [one.id for one in rooms.items] == [ROOM]
+
+
+def many(number: int, **more: object) -> dict[str, Any]:
+    """A scene with so many mailboxes."""
+    rows = [mailbox(f"m{n}", f"g{n}", f"n{n}", **more) for n in range(number)]
+    return scene(exchange={"Get-Mailbox": rows})
+
+
+@pytest.mark.parametrize("surface", [MAILBOXES, MAILBOX_AUDIT])
+async def test_a_long_listing_comes_in_pages_that_say_whom_they_speak_of(
+    open_tenant: Open, surface: str
+) -> None:
+    async with open_tenant(many(2_300)) as to:
+
+        def listed(after: str = "") -> AsyncIterator[Reading[Any]]:
+            if surface == MAILBOXES:
+                return to.tenant.mailboxes(after=after)
+            return to.tenant.mailbox_audits(after)
+
+        pages = [page async for page in listed()]
+        assert [page.population for page in pages] == [1_000, 1_000, 300]
+        assert [bool(page.further) for page in pages] == [True, True, False]
+        assert pages[1].covers((surface,), "m1500")
+        assert not pages[1].covers((surface,), "m500")
+        rest = [page async for page in listed(pages[0].further)]
+        assert [page.items for page in rest] == [page.items for page in pages[1:]]
+
+
+async def test_mailboxes_with_a_forward_are_found_among_all(open_tenant: Open) -> None:
+    rows = [
+        mailbox("m1", "g1", "one", ForwardingSmtpAddress="smtp:x@evil.example"),
+        mailbox("m2", "g2", "two"),
+        mailbox("m3", "g3", "three", ForwardingAddress="Bob", DeliverToMailboxAndForward=True),
+    ]
+    async with open_tenant(scene(exchange={"Get-Mailbox": rows})) as to:
+        found = await to.tenant.forwarding_mailboxes()
+        assert [one.id for one in found.items] == ["m1", "m3"]
+        assert found.items[0].forwarding_smtp_address == "smtp:x@evil.example"
+        assert (found.items[1].forwarding_address, found.items[1].keeps_copy) == ("Bob", True)
+        assert found.covers((MAILBOXES,), "m2")
+        listed = await whole(to.tenant.mailboxes())
+        assert not any(one.forwarding_address or one.keeps_copy for one in listed.items)
+        to.withhold(MAILBOXES)
+        refused = await to.tenant.forwarding_mailboxes()
+        assert refused.blind_to(MAILBOXES)
+        assert not refused.covers((MAILBOXES,), "m1")
+
+
+async def test_rules_that_can_do_no_harm_are_left_out(open_tenant: Open) -> None:
+    rules = [
+        rule("R1", actions={"markAsRead": True, "stopProcessingRules": True}),
+        rule("R2", actions={"assignCategories": ["Red"], "markImportance": "low"}),
+        rule("R3", actions={"moveToFolder": "F1", "markAsRead": True}),
+        rule("R4", actions={"redirectTo": [{"emailAddress": {"address": "x@evil.example"}}]}),
+        rule("R5", actions={}),
+        rule("R6", actions={"delete": True}, isEnabled=False),
+    ]
+    async with open_tenant(scene(graph={"messageRules": {PERSON: rules}})) as to:
+        found = await to.tenant.inbox_rules(OWNERS)
+        assert [one.id for one in found.items] == ["R3", "R4", "R5", "R6"]
+        assert found.unread == ()
 
 
 @pytest.mark.parametrize("surface", LISTINGS)
@@ -156,7 +218,7 @@ async def test_a_mailbox_without_an_id_is_one_unread_object(open_tenant: Open) -
     async with open_tenant(scene(exchange={"Get-Mailbox": boxes})) as to:
         for surface in (MAILBOXES, MAILBOX_AUDIT):
             found = await listings(to.tenant)[surface]()
-            assert (len(found.items), found.population, found.unread_objects) == (1, 2, 1)
+            assert (len(found.items), found.population, len(found.unread_objects)) == (1, 2, 1)
             assert found.blind_to(surface) is None
 
 

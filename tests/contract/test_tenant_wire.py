@@ -1,5 +1,6 @@
 """The Tenant port over the wire: what only the real adapters have to cope with."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -22,13 +23,14 @@ from core.tenant import (
 )
 from tests.adapters.connection import PERSON, PERSON_GUID, ROOM, connected, rule, scene, user
 from tests.contract.tenants import BLOCK, OWNERS, WRONG
+from tests.looked import whole
 
 
 async def test_an_app_without_any_exchange_role_is_told_what_it_needs() -> None:
     async with connected(scene(grants={"exchange": []})) as to:
         for found, surface in (
-            (await to.tenant.mailboxes(), MAILBOXES),
-            (await to.tenant.mailbox_audits(), MAILBOX_AUDIT),
+            (await whole(to.tenant.mailboxes()), MAILBOXES),
+            (await whole(to.tenant.mailbox_audits()), MAILBOX_AUDIT),
         ):
             miss = found.blind_to(surface)
             assert miss is not None
@@ -62,11 +64,25 @@ async def test_a_missing_permission_is_named_as_the_documentation_does(
         assert miss.permission == permission
 
 
-async def test_a_listing_is_read_once_a_run() -> None:
+async def test_what_is_the_same_for_the_whole_tenant_is_read_once_a_run() -> None:
     async with connected(scene()) as to:
-        first = await to.tenant.mailboxes()
+        first, second = await asyncio.gather(
+            to.tenant.accepted_domains(), to.tenant.accepted_domains()
+        )
+        policies = await to.tenant.outbound_policies(), await to.tenant.remote_domains()
+        asked = sum(to.sandbox.counts.values())
+        assert first is second is await to.tenant.accepted_domains()
+        assert (await to.tenant.outbound_policies(), await to.tenant.remote_domains()) == policies
+        assert sum(to.sandbox.counts.values()) == asked
+
+
+async def test_a_recipient_is_looked_up_once_a_run() -> None:
+    async with connected(scene()) as to:
+        first = await to.tenant.recipients(["ann@contoso.example", "nobody"])
         asked = to.sandbox.counts["exchange"]
-        assert await to.tenant.mailboxes() is first
+        again = await to.tenant.recipients(["nobody", "ann@contoso.example"])
+        assert set(again.items) == set(first.items)
+        assert again.population == 2
         assert to.sandbox.counts["exchange"] == asked
 
 

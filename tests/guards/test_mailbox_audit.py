@@ -8,7 +8,7 @@ import pytest
 
 from core.audit_sets import DEFAULTS
 from core.errors import Refused
-from core.guards.mailbox_audit import GUARD, Item, LicensedAudit, judge, observe
+from core.guards.mailbox_audit import GUARD, Item, LicensedAudit, judge
 from core.licences import ADVANCED_AUDITING_PLAN
 from core.model import Finding, Look, Severity, Terms, Verdict
 from core.tenant import (
@@ -31,6 +31,7 @@ from core.tenant import (
     ResetAuditSet,
 )
 from tests.fakes import FakeTenant
+from tests.looked import looked
 
 TERMS = Terms(datetime(2026, 11, 20, 6, 0, tzinfo=UTC))
 BOX = Mailbox("m1", "g1", "ann@contoso.com", "Ann")
@@ -85,7 +86,7 @@ def test_a_switch_that_could_not_be_read_is_not_called_off() -> None:
 
 
 def test_a_bypass_is_critical() -> None:
-    (finding,) = judge(AuditBypass("b1", "Eve", bypassed=True), TERMS)
+    (finding,) = judge(AuditBypass("b1", "Eve"), TERMS)
     assert (finding.kind, finding.severity) == ("audit-bypass", Severity.CRITICAL)
     assert finding.changes == (ClearAuditBypass("b1"),)
     assert (finding.object_id, finding.surfaces) == ("b1", (AUDIT_BYPASS,))
@@ -252,7 +253,7 @@ def test_a_mailbox_may_be_wrong_in_several_ways_and_each_is_a_case() -> None:
 
 
 async def look(tenant: FakeTenant) -> Reading[Item]:
-    return await observe(tenant, Look(TERMS))
+    return await looked(GUARD, tenant, Look(TERMS))
 
 
 async def everything(tenant: FakeTenant) -> list[Finding]:
@@ -293,13 +294,13 @@ async def test_mailboxes_default_auditing_does_not_cover_are_left_alone(
 
 async def test_the_1001st_account_with_a_bypass_is_found() -> None:
     bypasses = [AuditBypass(f"b{n}", f"User {n}", bypassed=False) for n in range(1000)]
-    tenant = FakeTenant(bypasses=[*bypasses, AuditBypass("b1000", "Eve", bypassed=True)])
+    tenant = FakeTenant(bypasses=[*bypasses, AuditBypass("b1000", "Eve")])
     (finding,) = await everything(tenant)
     assert finding.object_id == "b1000"
 
 
 async def test_a_bypass_listing_that_failed_is_not_read_as_no_bypass() -> None:
-    tenant = FakeTenant(bypasses=[AuditBypass("b1", "Eve", bypassed=True)])
+    tenant = FakeTenant(bypasses=[AuditBypass("b1", "Eve")])
     tenant.fail(AUDIT_BYPASS, permission="Exchange role with Get-MailboxAuditBypassAssociation")
     reading = await look(tenant)
     assert not reading.covers((AUDIT_BYPASS,), "b1")
@@ -308,15 +309,16 @@ async def test_a_bypass_listing_that_failed_is_not_read_as_no_bypass() -> None:
 
 async def test_the_licence_comes_from_the_plans_and_else_from_exchange() -> None:
     plans = frozenset({ADVANCED_AUDITING_PLAN})
-    capable = replace(AUDIT, capabilities=frozenset({"M365Auditing"}))
+    base = replace(AUDIT, actions=BASIC)
+    capable = replace(base, capabilities=frozenset({"M365Auditing"}))
     for audit, accounts, advanced in (
-        (AUDIT, [Account("m1", plans=plans)], True),
-        (AUDIT, [Account("m1")], False),
+        (base, [Account("m1", plans=plans)], True),
+        (base, [Account("m1")], False),
         (capable, [Account("m1")], False),
         (capable, [Account("m1", plans=None, licensed=True)], True),
-        (AUDIT, [Account("m1", plans=None, licensed=True)], False),
+        (base, [Account("m1", plans=None, licensed=True)], False),
         (capable, [], True),
-        (AUDIT, [], False),
+        (base, [], False),
     ):
         reading = await look(FakeTenant(audits=[audit], users=accounts))
         (item,) = (entry for entry in reading.items if isinstance(entry, LicensedAudit))
@@ -324,7 +326,7 @@ async def test_the_licence_comes_from_the_plans_and_else_from_exchange() -> None
 
 
 async def test_without_the_right_to_read_accounts_the_guard_still_covers_its_mailboxes() -> None:
-    tenant = FakeTenant(audits=[AUDIT])
+    tenant = FakeTenant(audits=[replace(AUDIT, actions=BASIC)])
     tenant.fail(ACCOUNTS, permission="User.Read.All")
     reading = await look(tenant)
     assert reading.covers((MAILBOX_AUDIT,), "m1")
@@ -332,11 +334,20 @@ async def test_without_the_right_to_read_accounts_the_guard_still_covers_its_mai
 
 
 async def test_a_licence_that_failed_to_be_read_closes_nothing() -> None:
-    tenant = FakeTenant(audits=[AUDIT], users=[Account("m1")])
+    tenant = FakeTenant(audits=[replace(AUDIT, actions=BASIC)], users=[Account("m1")])
     tenant.fail(ACCOUNTS, "m1")
     reading = await look(tenant)
     assert not reading.covers((MAILBOX_AUDIT,), "m1")
-    assert reading.unread_objects == 0, "the mailbox itself was read"
+    assert not reading.unread_objects, "the mailbox itself was read"
+
+
+async def test_a_mailbox_is_asked_about_its_licence_only_where_that_decides_something() -> None:
+    other = replace(BOX, id="m2", guid="g2")
+    basic = replace(AUDIT, mailbox=other, actions=BASIC)
+    tenant = FakeTenant(audits=[AUDIT, basic], users=[Account("m1"), Account("m2")])
+    reading = await look(tenant)
+    assert [names for surface, names in tenant.asked if surface == ACCOUNTS] == [("m2",)]
+    assert reading.covers((MAILBOX_AUDIT, ACCOUNTS), "m1")
 
 
 async def test_a_default_that_does_not_bring_what_is_expected_is_a_refusal() -> None:
@@ -364,7 +375,7 @@ async def test_changes_put_everything_right_and_nothing_is_found_again() -> None
         audits=[audit],
         users=[Account("m1", plans=frozenset({ADVANCED_AUDITING_PLAN}))],
         organization=OrganizationAudit(audit_disabled=True, unified_log=False),
-        bypasses=[AuditBypass("b1", "Eve", bypassed=True)],
+        bypasses=[AuditBypass("b1", "Eve")],
     )
     first = await everything(tenant)
     assert len(first) == 7

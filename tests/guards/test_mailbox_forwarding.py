@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from core.forwarding.forwards import Forward
-from core.guards.mailbox_forwarding import GUARD, judge, observe
+from core.guards.mailbox_forwarding import GUARD, judge
 from core.model import Finding, Look, Severity, Terms, Verdict
 from core.tenant import (
     DOMAINS,
@@ -31,6 +31,7 @@ from core.tenant import (
     TransportRule,
 )
 from tests.fakes import FakeTenant
+from tests.looked import looked
 
 TERMS = Terms(datetime(2026, 11, 20, 6, 0, tzinfo=UTC))
 ANN = Mailbox("m1", "g1", "ann@contoso.com", "Ann")
@@ -41,7 +42,8 @@ UNREADABLE = replace(RULE, readable=False, read_only=True)
 BOB = "/o=ExchangeLabs/ou=Exchange Administrative Group/cn=Recipients/cn=1-bob"
 CONTACT = Recipient(BOB, True, "MailContact", "bob@contoso.com", f"SMTP:{EVIL}")
 FLOW = TransportRule("t1", "Copy for the board")
-SWEEP = frozenset({HIDDEN_RULES})
+SWEEP = frozenset({HIDDEN_RULES, RULE_FOLDERS})
+FOLDERS = frozenset({RULE_FOLDERS})
 
 
 def tenant(*boxes: Mailbox, rules: tuple[InboxRule, ...] = ()) -> FakeTenant:
@@ -56,7 +58,7 @@ def tenant(*boxes: Mailbox, rules: tuple[InboxRule, ...] = ()) -> FakeTenant:
 
 
 async def look(fake: FakeTenant, due: frozenset[str] = frozenset()) -> Reading[Forward]:
-    return await observe(fake, Look(TERMS, due))
+    return await looked(GUARD, fake, Look(TERMS, due))
 
 
 async def findings(
@@ -233,7 +235,7 @@ async def test_a_look_up_that_failed_leaves_the_mailbox_unread() -> None:
         (INBOX_RULES, "m1"),
         (MAILBOXES, "m1"),
     }
-    assert reading.unread_objects == 1
+    assert len(reading.unread_objects) == 1
 
 
 async def test_without_the_right_to_look_up_what_is_plainly_outside_is_still_found() -> None:
@@ -372,27 +374,13 @@ async def test_outbound_settings_that_cannot_be_read_keep_nothing_from_being_jud
     assert any("is not known" in fact for fact in finding.facts)
 
 
-async def test_the_same_outside_address_in_several_mailboxes_is_critical() -> None:
+async def test_what_findings_share_is_the_outside_address_mail_goes_to_now() -> None:
     boxes = [replace(ANN, id=f"m{n}", guid=f"g{n}", address=f"{n}@contoso.com") for n in range(3)]
     boxes[0] = replace(boxes[0], forwarding_smtp_address=EVIL)
-    rules = [replace(REDIRECT, mailbox_id="m1"), replace(REDIRECT, mailbox_id="m2")]
-    fake = tenant(*boxes, rules=tuple(rules))
-    found = await findings(fake)
-    assert [finding.severity for finding in found] == [Severity.CRITICAL] * 3
-    assert all(any("3 or more" in fact for fact in finding.facts) for finding in found)
-    fake.rules[0] = replace(fake.rules[0], enabled=False)
-    assert {finding.severity for finding in await findings(fake)} == {Severity.HIGH, Severity.INFO}
-    fake.rules[0] = replace(REDIRECT, id="r7", mailbox_id="m2")
-    assert {finding.severity for finding in await findings(fake)} == {Severity.HIGH}
-
-
-async def test_a_hidden_rule_does_not_make_the_visible_ones_change_with_every_sweep() -> None:
-    boxes = [replace(ANN, id=f"m{n}", guid=f"g{n}", address=f"{n}@contoso.com") for n in range(3)]
-    fake = tenant(*boxes, rules=tuple(replace(REDIRECT, mailbox_id=f"m{n}") for n in range(2)))
-    fake.exchange_rules = [replace(REDIRECT, source="exchange", mailbox_id="m2")]
-    quiet = await findings(fake)
-    swept = await findings(fake, SWEEP)
-    assert [finding for finding in swept if finding.object_id != "m2"] == quiet
+    rules = (replace(REDIRECT, mailbox_id="m1"), replace(REDIRECT, mailbox_id="m2", enabled=False))
+    found = {finding.object_id: finding for finding in await findings(tenant(*boxes, rules=rules))}
+    assert found["m0"].shared == found["m1"].shared != ()
+    assert found["m2"].shared == ()
 
 
 # ----------------------------------------------------------------------------------------------
@@ -427,8 +415,8 @@ async def test_a_hidden_case_is_not_closed_by_a_run_that_did_not_sweep() -> None
 async def test_the_same_rule_seen_by_both_is_one_finding() -> None:
     fake = tenant(rules=(REDIRECT, replace(RULE, id="r2", name="RSS", move_to="f1")))
     fake.folders = [Folder("m1", "f1", "RSS Feeds")]
-    assert await findings(fake, SWEEP) == await findings(fake)
-    assert len(await findings(fake)) == 2
+    assert await findings(fake, SWEEP) == await findings(fake, FOLDERS)
+    assert len(await findings(fake, FOLDERS)) == 2
 
 
 async def test_the_same_rule_is_one_finding_although_exchange_writes_it_otherwise() -> None:
@@ -588,7 +576,7 @@ async def test_moving_mail_hides_it_in_the_folders_nobody_opens_in_any_language(
 ) -> None:
     fake = tenant(rules=(replace(RULE, move_to="f1"),))
     fake.folders = [folder]
-    found = await findings(fake)
+    found = await findings(fake, FOLDERS)
     assert [finding.severity for finding in found] == ([severity] if severity else [])
     assert all(finding.surfaces[-1] == RULE_FOLDERS for finding in found)
 
@@ -596,25 +584,58 @@ async def test_moving_mail_hides_it_in_the_folders_nobody_opens_in_any_language(
 async def test_a_folder_that_could_not_be_read_is_unread_and_not_ordinary() -> None:
     fake = tenant(rules=(replace(RULE, move_to="f1"), replace(REDIRECT, id="r2")))
     fake.folders = [Folder("m1", "f1", "RSS Feeds")]
-    hides = next(item for item in await findings(fake) if item.kind == "inbox-rule-hides")
+    hides = next(item for item in await findings(fake, FOLDERS) if item.kind == "inbox-rule-hides")
     fake.fail(RULE_FOLDERS, "m1", optional=True)
-    reading = await look(fake)
+    reading = await look(fake, FOLDERS)
     assert not reading.covers(hides.surfaces, "m1")
     assert reading.covers((MAILBOXES, INBOX_RULES, DOMAINS), "m1")
-    assert (await only(fake)).kind == "inbox-rule-forward"
+    assert (await only(fake, FOLDERS)).kind == "inbox-rule-forward"
 
 
 async def test_without_the_right_to_read_folders_only_moves_go_unjudged() -> None:
     fake = tenant(rules=(replace(RULE, move_to="f1"), replace(RULE, id="r2", delete="delete")))
     fake.folders = [Folder("m1", "f1", "RSS Feeds")]
     fake.fail(RULE_FOLDERS, permission="Mail.ReadBasic.All")
-    reading = await look(fake)
+    reading = await look(fake, FOLDERS)
     assert [(miss.surface, miss.optional) for miss in reading.unread] == [(RULE_FOLDERS, True)]
-    assert (await only(fake)).severity is Severity.LOW
+    assert (await only(fake, FOLDERS)).severity is Severity.LOW
 
 
 async def test_a_rule_that_moves_nothing_leaves_the_folders_read() -> None:
-    assert (await look(tenant(rules=(REDIRECT,)))).covers((RULE_FOLDERS,), "m1")
+    assert (await look(tenant(rules=(REDIRECT,)), FOLDERS)).covers((RULE_FOLDERS,), "m1")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        replace(RULE, move_to="f1", mark_as_read=True),
+        replace(RULE, move_to="f1", conditions="{}"),
+        replace(RULE, move_to="f1", name="..."),
+        replace(RULE, move_to="f1", words=("invoice",)),
+        replace(RULE, move_to="f1", redirect_to=("y@evil.example",)),
+        replace(RULE, move_to="deleteditems"),
+    ],
+    ids=["read", "everything", "nameless", "telling", "forward", "well-known"],
+)
+async def test_a_rule_that_may_hide_mail_is_followed_at_once(rule: InboxRule) -> None:
+    fake = tenant(rules=(rule,))
+    fake.folders = [Folder("m1", "f1", "x", "conversationhistory")]
+    assert "inbox-rule-hides" in {finding.kind for finding in await findings(fake)}
+    assert (await look(fake)).covers((RULE_FOLDERS,), "m1")
+
+
+async def test_a_rule_that_seems_to_sort_mail_is_followed_in_the_sweep_or_with_a_case() -> None:
+    fake = tenant(rules=(replace(RULE, move_to="f1"),))
+    fake.folders = [Folder("m1", "f1", "x", "deleteditems")]
+    reading = await look(fake)
+    assert reading.items == ()
+    assert not reading.covers((MAILBOXES, INBOX_RULES, RULE_FOLDERS), "m1")
+    assert reading.covers((MAILBOXES, INBOX_RULES, DOMAINS), "m1")
+    swept = await look(fake, FOLDERS)
+    assert len(swept.items) == 1
+    watched = await looked(GUARD, fake, Look(TERMS, watched=frozenset({"m1"})))
+    assert watched.items == swept.items
+    assert watched.covers((MAILBOXES, INBOX_RULES, RULE_FOLDERS), "m1")
 
 
 async def test_a_disabled_rule_hides_nothing() -> None:
@@ -740,7 +761,7 @@ async def test_one_mailbox_that_could_not_be_read_does_not_stand_in_the_way_of_o
     assert [finding.object_id for finding in await findings(fake)] == ["m2"]
     assert not reading.covers((INBOX_RULES,), "m1")
     assert reading.covers((INBOX_RULES,), "m2")
-    assert (reading.population, reading.unread_objects) == (2, 1)
+    assert (reading.population, len(reading.unread_objects)) == (2, 1)
 
 
 async def test_a_listing_that_broke_off_makes_the_reading_incomplete() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.guards.shared_mailbox_sign_in import GUARD, ResourceAccount, judge, observe
+from core.guards.shared_mailbox_sign_in import GUARD, ResourceAccount, judge
 from core.licences import MAILBOX_PLANS, TEAMS_ROOMS_PLANS
 from core.model import Finding, Look, Severity, Terms, Verdict
 from core.tenant import (
@@ -19,6 +19,7 @@ from core.tenant import (
     SignIn,
 )
 from tests.fakes import FakeTenant
+from tests.looked import looked
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 TERMS = Terms(NOW)
@@ -147,7 +148,7 @@ def test_facts_do_not_move_with_the_clock() -> None:
 
 
 async def look(tenant: FakeTenant, terms: Terms = TERMS) -> Reading[ResourceAccount]:
-    return await observe(tenant, Look(terms))
+    return await looked(GUARD, tenant, Look(terms))
 
 
 async def test_only_resource_mailboxes_are_looked_at() -> None:
@@ -210,7 +211,7 @@ async def test_one_failed_look_at_sign_ins_does_not_lead_to_a_block() -> None:
     reading = await look(tenant)
     assert reading.items == ()
     assert not reading.covers((MAILBOXES, ACCOUNTS), "m1")
-    assert reading.unread_objects == 1
+    assert len(reading.unread_objects) == 1
 
 
 async def test_without_the_right_to_read_sign_ins_accounts_are_judged_without_them() -> None:

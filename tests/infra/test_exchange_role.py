@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -29,6 +29,7 @@ from tests.infra.powershell import (
     used,
     within,
 )
+from tests.looked import whole
 from tests.written import READS, ROOT
 
 SCRIPT = ROOT / "infra" / "exchange-role.ps1"
@@ -211,6 +212,12 @@ class Recorder:
         self.note(Command(cmdlet, parameters, tuple(select), anchor))
         return []
 
+    async def pages(
+        self, command: Command, after: str = ""
+    ) -> AsyncIterator[tuple[list[object], str]]:
+        self.note(command)
+        yield [], ""
+
     async def batch(self, commands: Sequence[Command]) -> list[list[object]]:
         for command in commands:
             self.note(command)
@@ -219,14 +226,15 @@ class Recorder:
 
 async def everything_read(exchange: Exchange) -> None:
     """Every reading of Exchange, and the reading before a change."""
-    await exchange_reads.mailboxes(exchange, ["SharedMailbox"])
+    await whole(exchange_reads.mailboxes(exchange, ["SharedMailbox"]))
+    await exchange_reads.forwarding_mailboxes(exchange)
     await exchange_reads.hidden_rules(exchange, [MAILBOX])
     await exchange_reads.recipients(exchange, ["Ada"])
     await exchange_reads.accepted_domains(exchange)
     await exchange_reads.remote_domains(exchange)
     await exchange_reads.outbound_policies(exchange)
     await exchange_reads.transport_rules(exchange)
-    await exchange_reads.mailbox_audits(exchange)
+    await whole(exchange_reads.mailbox_audits(exchange))
     await exchange_reads.audit_bypasses(exchange)
     await exchange_reads.organization_audit(exchange)
     graph = cast(Graph, None)

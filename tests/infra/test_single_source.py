@@ -12,7 +12,7 @@ from core.catalog import CATALOG
 from core.model import Duty, Mode, RunReport, Service
 from core.report import trace
 from core.settings import all_settings, prefix
-from function_app import QUEUE
+from function_app import QUEUE, SHARDS
 from sandbox.cron import Cron
 from tests.infra.bicep_values import INFRA, ROOT, bicep, chosen, plain, texts, variable, worked_out
 from tests.infra.powershell import mistakes
@@ -275,14 +275,14 @@ def test_the_clouds_are_those_the_app_knows() -> None:
     assert re.findall(r"[a-z-]{3,}", help_text.replace(" or ", " ")) == known
 
 
-def test_the_queue_is_the_one_the_app_uses() -> None:
+def test_the_queues_are_those_the_app_uses() -> None:
     names = [
         plain(entry.body["name"])
         for outer in bicep("storage").of("resource").values()
         for entry in walk(outer)
         if isinstance(entry, Declaration) and entry.type == "queues" and entry.body
     ]
-    assert names == [QUEUE]
+    assert names == [QUEUE, SHARDS]
 
 
 def test_queries_ask_for_what_a_run_writes() -> None:
@@ -311,7 +311,7 @@ def test_queries_know_the_beginning_of_a_runs_line() -> None:
     }
     assert marks == {"exoguard.run "}
     assert lengths == {len("exoguard.run ")}
-    assert '"exoguard.run %s"' in (ROOT / "core" / "run.py").read_text(encoding="utf-8")
+    assert '"exoguard.run %s"' in (ROOT / "core" / "closing.py").read_text(encoding="utf-8")
 
 
 def test_every_status_a_query_asks_for_exists() -> None:

@@ -61,7 +61,7 @@ def test_the_worker_indexes_every_function_and_every_timer_runs(journey: dict[st
     guards = sorted(duty.guard.name for duty in CATALOG)
     assert [name for name, _, _ in journey["timers"]] == guards
     assert {error for _, _, error in journey["timers"]} == {""}
-    assert len(journey["functions"]) == len(guards) + 3
+    assert len(journey["functions"]) == len(guards) + 5
 
 
 @pytest.mark.parametrize(

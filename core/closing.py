@@ -1,0 +1,256 @@
+"""The end of a run: decide about all that was noted, act, write down what came of it, tell it.
+
+    settle ─► remember ─► act ─► record ─► alert ─► mark told
+
+It is the same whether one run has looked at everything or many shards have.
+"""
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import batched, groupby
+
+from core.errors import AlertError, Forbidden, Gone, Moot, Refused, Unavailable
+from core.message import card
+from core.model import (
+    Case,
+    ChangeRecord,
+    ChangeState,
+    GuardState,
+    News,
+    Outcome,
+    Reported,
+    Request,
+    RunReport,
+    Severity,
+    Tally,
+    Verdict,
+)
+from core.plan import Plan, conclude, settle, told
+from core.ports import Claim, World
+from core.report import trace
+from core.scan import Scan
+from core.tenant import Tenant, change_from_wire
+
+log = logging.getLogger("exoguard.run")
+
+# Outcomes are written down this often, so that a run which dies repeats little.
+RECORD_EVERY = 10
+HOUSEKEEPING = "housekeeping"
+# A look that takes longer tells what it has found before it ends, and then again now and then.
+FIRST_CARD = timedelta(seconds=3)
+NEXT_CARD = timedelta(seconds=30)
+
+
+def log_run(report: RunReport) -> None:
+    """One line a run, whatever became of it: what watches from outside reads nothing else."""
+    log.info("exoguard.run %s", trace(report))
+
+
+async def closed(scan: Scan) -> RunReport:
+    """Everything that follows once the look has come as far as it will in this run."""
+    plan = settle(scan.situation, scan.tally if scan.finished else so_far(scan.tally))
+    noted = plan.noted
+    await scan.claim.save(*noted.cases, *noted.records, *plan.records, forget=noted.forget)
+    for case in noted.forget:
+        scan.cases.pop(case.key, None)
+    scan.remember(noted.cases, (*noted.records, *plan.records))
+    outcomes = await act(scan.world, scan.claim, plan, scan.cases)
+    scan.remember((), ())
+    report = replace(
+        described(scan, plan),
+        outcomes=outcomes,
+        news=tuple(case for case in scan.cases.values() if case.news),
+        error=misdirected(scan.situation.request, plan),
+        requests=scan.world.requests(),
+        finished=scan.world.now(),
+    )
+    state = scan.state()
+    if scan.finished:
+        kept = plan.state
+        state = replace(state, adopted=kept.adopted, population=kept.population, round=None)
+    await scan.claim.save(report, state=await tidied(scan.world, state, report))
+    return await tell(scan.world, scan.claim, report)
+
+
+def so_far(tally: Tally) -> Tally:
+    """A look that goes on later: nothing may be concluded from what it has not seen yet."""
+    return replace(tally, complete=False, ready=(), unfinished=())
+
+
+def described(scan: Scan, plan: Plan | None = None) -> RunReport:
+    """The report with what was seen and decided."""
+    tally, cases = scan.tally, scan.cases
+    rows = [*scan.reported, *(plan.noted.reported if plan else ())]
+    report = replace(
+        scan.report,
+        status="done" if scan.finished else "going on",
+        seen=tally.seen,
+        population=max(scan.expected or 0, tally.population),
+        left=scan.left,
+        unread=tally.unread,
+        blind=tuple(sorted({miss.surface for miss in tally.blind if not miss.optional})),
+        adopted=scan.adopted,
+        findings=tuple(
+            sorted(
+                (as_it_stands(row, cases.get(row.key)) for row in rows),
+                key=lambda row: (-row.finding.severity, row.finding.subject),
+            )
+        ),
+        exemptions=sum(
+            exempt.until > scan.report.started for exempt in scan.memory.exemptions.values()
+        ),
+        open=sum(case.closed is None for case in cases.values()),
+        critical=sum(
+            case.closed is None and case.severity is Severity.CRITICAL for case in cases.values()
+        ),
+    )
+    if plan is None:
+        return report
+    return replace(
+        report,
+        preview=tuple(
+            Outcome(case, subject, type(change).__name__, ChangeState.INTENDED)
+            for case, subject, change in plan.preview
+        ),
+        held=plan.held,
+        plan=plan.hash,
+    )
+
+
+def as_it_stands(row: Reported, case: Case | None) -> Reported:
+    """A finding as its case has it: what it shares with others may have made it worse."""
+    if case is None or not case.raised or case.severity <= row.finding.severity:
+        return row
+    return replace(row, finding=replace(row.finding, severity=case.severity, facts=case.facts))
+
+
+def misdirected(request: Request, plan: Plan) -> str:
+    """What to say to somebody who released a plan that is not the one waiting."""
+    if not request.plan or plan.released:
+        return ""
+    if plan.held:
+        return f"plan {request.plan} was not released: plan {plan.hash} waits now, for an hour"
+    return f"plan {request.plan} was not released: no plan waits"
+
+
+async def tidied(world: World, state: GuardState, report: RunReport) -> GuardState:
+    """The guard's state to remember; once a day old rows are removed."""
+    last = state.sweeps.get(HOUSEKEEPING)
+    if last and report.started - last < timedelta(days=1):
+        return state
+    if last:
+        await world.ledger.tidy(report.guard, report.started)
+    return replace(state, sweeps={**state.sweeps, HOUSEKEEPING: report.started})
+
+
+def waiting(case: Case, now: datetime) -> timedelta:
+    """How long a case's news have waited, as far as its times tell."""
+    since = {News.OPENED: case.opened, News.DONE: case.closed, News.CLOSED: case.closed}
+    return max(now - (since.get(case.news) or now), timedelta())
+
+
+async def tell(world: World, claim: Claim, report: RunReport) -> RunReport:
+    """Send the news, then mark them told; a channel that does not answer leaves them untold."""
+    if not report.news:
+        return report
+    try:
+        marked = await sent(world, claim, report)
+    except AlertError as error:
+        log.error("%s: %d news stay untold: %s", report.guard, len(report.news), error)
+        report = replace(
+            report,
+            told=False,
+            error=f"the alert was not taken: {error}",
+            waiting=max(waiting(case, world.now()) for case in report.news),
+        )
+        await claim.save(report)
+        return report
+    report = replace(report, told=True)
+    await claim.save(*marked, report)
+    return report
+
+
+async def sent(world: World, claim: Claim, report: RunReport) -> tuple[Case, ...]:
+    """The cases of a card that was taken, to be written as told. Raises AlertError."""
+    await claim.check()
+    await world.alerts.send(card(report))
+    return told(report.news, world.now())
+
+
+async def tell_meanwhile(scan: Scan) -> None:
+    """A card while the look goes on, so that nobody waits for the end of a large tenant.
+
+    What is found at the first look is told at its end, as one summary.
+    """
+    now = scan.world.now()
+    since = scan.round.told or scan.report.started
+    patience = NEXT_CARD if scan.round.told else FIRST_CARD
+    news = [case for case in scan.cases.values() if case.news and scan.owns(case)]
+    if not news or now - since < patience or any(case.adopted for case in news):
+        return
+    report = replace(described(scan), news=tuple(news), status="going on")
+    scan.round = replace(scan.round, told=now)
+    try:
+        marked = await sent(scan.world, scan.claim, report)
+    except AlertError as error:
+        log.warning("%s: %d news wait for the end of the run: %s", report.guard, len(news), error)
+        return
+    await scan.claim.save(*marked, state=scan.state())
+    scan.remember(marked, ())
+
+
+async def act(
+    world: World, claim: Claim, plan: Plan, cases: dict[str, Case]
+) -> tuple[Outcome, ...]:
+    """Make the planned changes, case by case, and record what came of each."""
+    outcomes: list[Outcome] = []
+    forbidden: dict[str, Outcome] = {}
+    by_case = [list(rows) for _, rows in groupby(plan.act, key=lambda record: record.case)]
+    for group in batched(by_case, RECORD_EVERY, strict=False):
+        rows: list[Case | ChangeRecord] = []
+        for records in group:
+            made = [
+                (record, await make(world.tenant, claim, record, forbidden)) for record in records
+            ]
+            concluded, case = conclude(cases.get(records[0].case), made, world.now())
+            rows += concluded
+            if case:
+                cases[case.key] = case
+                rows.append(case)
+            outcomes += (outcome for _, outcome in made)
+        await claim.save(*rows)
+    return tuple(outcomes)
+
+
+async def make(
+    tenant: Tenant, claim: Claim, record: ChangeRecord, forbidden: dict[str, Outcome]
+) -> Outcome:
+    """Make one change. What the tenant answers is an outcome; the others go on."""
+    try:
+        change = change_from_wire(record.kind, record.arguments)
+    except (KeyError, TypeError):
+        note = f"this version does not know the change {record.kind}"
+        return Outcome(record.case, record.subject, record.kind, ChangeState.MOOT, note)
+    result = Outcome(record.case, record.subject, record.kind, ChangeState.APPLIED)
+    if record.kind in forbidden:
+        return replace(forbidden[record.kind], case=record.case, subject=record.subject)
+    await claim.check()
+    try:
+        applied = await tenant.apply(change)
+    except (Moot, Gone) as error:
+        return replace(result, state=ChangeState.MOOT, note=str(error))
+    except Refused as error:
+        verdict = next((item for item in Verdict if item == error.verdict), Verdict.REFUSED)
+        return replace(result, state=ChangeState.REFUSED, note=str(error), verdict=verdict)
+    except Forbidden as error:
+        # The permission is missing for every object: asking again would only repeat the answer.
+        missing = f"missing permission: {error.permission}; " if error.permission else ""
+        note = f"{missing}{error}"
+        blocked = replace(result, state=ChangeState.FAILED, note=note, blocked=True)
+        forbidden[record.kind] = blocked
+        return blocked
+    except Unavailable as error:
+        begun = dict(error.before or {})
+        return replace(result, state=ChangeState.FAILED, note=str(error), before=begun)
+    return replace(result, note=applied.note, before=dict(applied.before))

@@ -1,0 +1,105 @@
+"""All mailboxes of a tenant in as little memory as they need, in an order that does not change.
+
+What has to be asked mailbox by mailbox is asked in slices of this roll. It is ordered by place
+(`core.keys`), so a slice is the same stretch of the roll, of the state table and of a run's
+progress, whatever order Exchange listed the mailboxes in.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from core.keys import END, FIRST, PLACE, place
+from core.tenant import Mailbox, Others, Reading, Unread
+
+SLICE = 500
+"""Mailboxes in a slice: what is in memory at a time, and what a shard is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A stretch of the roll: every mailbox whose place is `low` or above, and below `high`."""
+
+    low: str
+    high: str
+    mailboxes: tuple[Mailbox, ...]
+
+
+@dataclass(slots=True)
+class Roll:
+    """The mailboxes to look into, about 200 bytes each.
+
+    `population` counts all that were listed, also those nobody needs to look into; `unread` and
+    `complete` say what became of the listing; `present` are the listed ones among `watched`.
+    `surfaces` are all that is ever read of a mailbox.
+    """
+
+    watched: frozenset[str] = frozenset()
+    surfaces: frozenset[str] = frozenset()
+    rows: list[str] = field(default_factory=list)
+    present: set[str] = field(default_factory=set)
+    unread: tuple[Unread, ...] = ()
+    population: int = 0
+    complete: bool = True
+
+    def add(self, page: Reading[Mailbox], left_out: Collection[str] = ()) -> None:
+        """Take a page of the listing; kinds of mailboxes that are `left_out` only count."""
+        self.population += page.population
+        self.complete = self.complete and page.complete
+        self.unread += page.unread
+        for mailbox in page.items:
+            if mailbox.id in self.watched:
+                self.present.add(mailbox.id)
+            if mailbox.kind not in left_out:
+                self.rows.append(row(mailbox))
+
+    def rest(self) -> Reading[Mailbox]:
+        """What the listing itself tells: who is no longer there, and what could not be listed."""
+        return Reading(
+            unread=self.unread,
+            surfaces=self.surfaces,
+            population=max(self.population - len(self.rows), 0),
+            complete=self.complete,
+            scope=Others(frozenset(self.present)),
+        )
+
+    def slices(self, after: str = FIRST, size: int = SLICE) -> Iterator[Slice]:
+        """The roll from a place on, cut in slices of about `size`, together without a gap.
+
+        Mailboxes of one place stay together. A roll without mailboxes is one empty slice.
+        """
+        self.rows.sort()
+        rows = [entry for entry in self.rows if entry >= after] if after else self.rows
+        start, low = 0, after
+        while True:
+            end = start + size
+            while 0 < end < len(rows) and rows[end][:PLACE] == rows[end - 1][:PLACE]:
+                end += 1
+            high = rows[end][:PLACE] if end < len(rows) else END
+            yield Slice(low, high, mailboxes(rows[start:end]))
+            if high == END:
+                return
+            start, low = end, high
+
+
+def row(mailbox: Mailbox) -> str:
+    """A mailbox as the roll keeps it: its place, then JSON of what looking into it takes."""
+    kept = [
+        mailbox.id,
+        mailbox.guid,
+        mailbox.address or mailbox.name,
+        mailbox.kind,
+        int(mailbox.has_account),
+    ]
+    return place(mailbox.id) + json.dumps(kept, separators=(",", ":"), ensure_ascii=False)
+
+
+def mailboxes(rows: Iterable[str]) -> tuple[Mailbox, ...]:
+    """The mailboxes of some rows, each once. Raises ValueError for what is no row."""
+    found: dict[str, Mailbox] = {}
+    for entry in rows:
+        object_id, guid, address, kind, has_account = json.loads(entry[PLACE:])
+        found[object_id] = Mailbox(
+            object_id, guid, address, kind=kind, has_account=bool(has_account)
+        )
+    return tuple(found.values())

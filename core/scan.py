@@ -1,0 +1,336 @@
+"""Looking at a whole tenant, part by part, so that its size does not matter.
+
+    observe ─► part ─► judge ─► note ─► save ─► (a first card)      what can be listed
+    roll ─► slice ─► inspect ─► part ─► ...                         what is asked mailbox by mailbox
+
+A part is judged as it arrives and then let go: what stays is what was found. The cursor moves on
+only in the same transaction that saves what it passed, so a run that is killed, or whose time is
+up, leaves a place from which the next one goes on.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from core.keys import END, FIRST
+from core.model import (
+    Case,
+    ChangeRecord,
+    Duty,
+    GuardState,
+    Look,
+    Memory,
+    Reported,
+    Round,
+    RunReport,
+    Tally,
+    Terms,
+)
+from core.plan import Noted, Situation, due_sweeps, note
+from core.ports import Claim, World
+from core.roll import Roll, Slice
+from core.tenant import CREDENTIAL, Grants, Others, Reading
+from core.troubles import fell
+
+# What a run knows is saved at least this often: the less of it a killed run loses.
+CHECKPOINT = timedelta(seconds=30)
+# Slices asked for at once, so that the services are kept busy while one is judged and saved.
+AHEAD = 2
+# How much of a run's time its sweeps may take.
+SWEEPING = 0.5
+# So many cases with changes are remembered of a look that takes several runs. More than any limit
+# allows, so that the brake holds as it would with all of them.
+REMEMBERED = 600
+
+
+@dataclass(slots=True)
+class Scan:
+    """One look at the tenant and how far it has come. Everything in it moves on as parts come.
+
+    `passed` is what came of the parts the cursor has passed, in this run and earlier ones;
+    `besides` of all other parts, which every run looks at anew.
+    """
+
+    duty: Duty
+    world: World
+    claim: Claim
+    report: RunReport
+    memory: Memory
+    situation: Situation
+    granted: Reading[Grants]
+    saved: datetime
+    round: Round
+    cases: dict[str, Case] = field(default_factory=dict)
+    changes: dict[str, ChangeRecord] = field(default_factory=dict)
+    reported: list[Reported] = field(default_factory=list)
+    found: set[str] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)
+    passed: Tally = field(default_factory=Tally)
+    besides: Tally = field(default_factory=Tally)
+    expected: int | None = None
+    finished: bool = False
+    adopted: bool = False
+    sweeping: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, str] = field(default_factory=dict)
+    swept: set[str] = field(default_factory=set)
+    swept_for: float = 0.0
+    owns: Callable[[Case], bool] = lambda case: True
+
+    @classmethod
+    def begun(
+        cls,
+        situation: Situation,
+        world: World,
+        claim: Claim,
+        report: RunReport,
+        granted: Reading[Grants],
+    ) -> "Scan":
+        """A scan that goes on where the last run had to stop, or begins."""
+        memory, now = situation.memory, situation.now
+        going_on = memory.state.round or Round(report.run, now, Tally())
+        return cls(
+            duty=situation.duty,
+            world=world,
+            claim=claim,
+            report=report,
+            memory=memory,
+            situation=situation,
+            granted=granted,
+            saved=now,
+            round=going_on,
+            cases=dict(memory.cases),
+            changes={record.id: record for record in memory.changes},
+            passed=going_on.tally,
+            sweeping=dict(memory.state.sweeping),
+            asked=dict(memory.state.sweeping),
+        )
+
+    @property
+    def terms(self) -> Terms:
+        """The settings guards judge by, at this run's moment."""
+        return replace(self.world.terms, now=self.situation.now)
+
+    def look(self) -> Look:
+        """What the guard is asked to look at."""
+        state = self.memory.state
+        return Look(
+            terms=self.terms,
+            due=due_sweeps(self.duty, state, self.situation.now),
+            after=self.round.after,
+            watched=frozenset(
+                case.object_id for case in self.cases.values() if case.closed is None
+            ),
+        )
+
+    @property
+    def tally(self) -> Tally:
+        """What came of everything that was looked at; a surface swept in part was not read."""
+        tally = self.passed.plus(self.besides)
+        sweeps = {sweep.name for sweep in self.duty.guard.sweeps}
+        return replace(tally, surfaces=tally.surfaces - (sweeps - self.swept))
+
+    @property
+    def left(self) -> int:
+        """How many objects are still to be looked at, as far as is known."""
+        return max((self.expected or 0) - self.tally.population, 0)
+
+    def state(self) -> GuardState:
+        """The guard's state as far as this look has come."""
+        state = self.memory.state
+        sweeps = dict(state.sweeps) | dict.fromkeys(self.swept, self.situation.now)
+        sweeping = {name: at for name, at in self.sweeping.items() if name not in self.swept}
+        return replace(state, sweeps=sweeps, sweeping=sweeping, round=self.round)
+
+    def remember(self, cases: Iterable[Case], records: Iterable[ChangeRecord]) -> None:
+        """What was just saved, for the decisions that follow."""
+        self.cases |= {case.key: case for case in cases}
+        records = list(records)
+        self.changes |= {record.id: record for record in records}
+        if records:
+            newest = sorted(self.changes.values(), key=lambda record: record.at, reverse=True)
+            self.memory = replace(self.memory, changes=tuple(newest))
+        # The cases of the memory are this very dictionary from now on: one copy, always current.
+        self.memory = replace(self.memory, cases=self.cases)
+        self.situation = replace(self.situation, memory=self.memory)
+
+
+async def look(scan: Scan, told: Callable[[Scan], Awaitable[None]]) -> Roll | None:
+    """Look at everything there is time for. `told` is called after each part that was saved.
+
+    Returns the roll that is too long for one run, for the queue to take: nothing of it was read.
+    """
+    scan.remember((), ())
+    await take(scan, permits(scan.granted))
+    if scan.granted.blind_to(CREDENTIAL):
+        scan.besides = replace(scan.besides, complete=False)
+        scan.finished = True
+        return None
+    listed = 0
+    async for part in scan.duty.guard.observe(scan.world.tenant, scan.look()):
+        if isinstance(part, Roll):
+            rest = part.rest()
+            scan.expected = part.population
+            scan.round = replace(scan.round, population=part.population)
+            trusted = not fell(counted(rest, part.population), scan.memory.state)
+            await take(scan, rest, trusted=trusted)
+            if scan.world.shard_above is not None and len(part.rows) > scan.world.shard_above:
+                return part
+            await inspect(scan, part, told)
+            return None
+        listed += part.population
+        absent = isinstance(part.scope, Others)
+        trusted = not (absent and fell(counted(part, listed), scan.memory.state))
+        await take(scan, part, trusted=trusted)
+        await told(scan)
+        if part.further and scan.world.spent() >= 1:
+            return None
+    scan.finished = True
+    return None
+
+
+def permits(granted: Reading[Grants]) -> Reading[Any]:
+    """What is known of the app's permissions, as a part in which there is nothing to judge."""
+    return replace(granted, items=(), population=0)
+
+
+def counted(part: Reading[Any], listed: int) -> Reading[Any]:
+    """The part as the end of a listing of so many objects."""
+    return replace(part, population=listed)
+
+
+async def take(scan: Scan, part: Reading[Any], *, trusted: bool = True, to: str = "") -> None:
+    """Judge a part, note what it shows, and save it together with how far that is."""
+    judge, terms = scan.duty.guard.judge, scan.terms
+    noted = note(
+        scan.situation,
+        part,
+        [finding for item in part.items for finding in judge(item, terms)],
+        found=scan.found,
+        trusted=trusted,
+    )
+    # A mailbox may have been left unread by more than one part.
+    unread = part.unread_objects - scan.unread
+    scan.unread |= unread
+    tally = replace(noted.tally, unread=len(unread))
+    if after := to or part.further:
+        scan.passed = bounded(scan.passed.plus(tally))
+        scan.round = replace(scan.round, tally=scan.passed, after=after)
+    else:
+        scan.besides = bounded(scan.besides.plus(tally))
+    scan.reported += noted.reported
+    scan.found.update(row.key for row in noted.reported)
+    scan.adopted = scan.adopted or noted.adopted
+    await save(scan, noted)
+
+
+async def save(scan: Scan, noted: Noted) -> None:
+    """Write what was noted, with the cursor; nothing while there is nothing new to write."""
+    rows: tuple[Case | ChangeRecord, ...] = (*noted.cases, *noted.records)
+    overdue = scan.world.now() - scan.saved >= CHECKPOINT
+    if rows or noted.forget or overdue:
+        await scan.claim.save(*rows, state=scan.state(), forget=noted.forget)
+        scan.saved = scan.world.now()
+    for case in noted.forget:
+        scan.cases.pop(case.key, None)
+    scan.remember(noted.cases, noted.records)
+
+
+def bounded(tally: Tally) -> Tally:
+    """A tally that fits into the guard's state, whatever the tenant looks like."""
+    return replace(
+        tally,
+        ready=tally.ready[:REMEMBERED],
+        unfinished=tally.unfinished[:REMEMBERED],
+        blind=tuple(replace(miss, reason=miss.reason[:300]) for miss in tally.blind[:20]),
+    )
+
+
+# ----------------------------------------------------------------------------------------------
+# Mailbox by mailbox
+# ----------------------------------------------------------------------------------------------
+
+
+async def inspect(scan: Scan, roll: Roll, told: Callable[[Scan], Awaitable[None]]) -> None:
+    """Look into the mailboxes of the roll, slice after slice, from the cursor on."""
+    before = scan.world.spent()
+    async for piece, due, part in inspected(scan, roll):
+        advance(scan, piece, due, part)
+        await take(scan, part, to=piece.high)
+        await told(scan)
+        now = scan.world.spent()
+        scan.swept_for += now - before if due else 0.0
+        before = now
+        scan.finished = piece.high == END
+
+
+type Answer = tuple[Slice, frozenset[str], Reading[Any]]
+
+
+async def inspected(scan: Scan, roll: Roll) -> AsyncIterator[Answer]:
+    """The slices' readings in order, some asked for ahead; none begun once the time is up."""
+    pieces = roll.slices(scan.round.after, scan.world.slice_size)
+    waiting: deque[tuple[Slice, frozenset[str], asyncio.Task[Reading[Any]]]] = deque()
+    first = True
+    try:
+        while True:
+            while len(waiting) < AHEAD and (first or scan.world.spent() < 1):
+                piece = next(pieces, None)
+                if piece is None:
+                    break
+                due = sweeps_of(scan, piece)
+                waiting.append((piece, due, asyncio.create_task(read(scan, piece, due))))
+                first = False
+            if not waiting:
+                return
+            piece, due, task = waiting.popleft()
+            yield piece, due, await task
+    finally:
+        for _, _, task in waiting:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def read(scan: Scan, piece: Slice, due: frozenset[str]) -> Reading[Any]:
+    """One slice, as the guard looks into it."""
+    inspecting = scan.duty.guard.inspect
+    if inspecting is None:
+        raise TypeError(f"{scan.duty.guard.name} lists mailboxes and does not look into them")
+    asked = replace(scan.look(), due=due)
+    return await inspecting(scan.world.tenant, asked, piece.mailboxes)
+
+
+def sweeps_of(scan: Scan, piece: Slice) -> frozenset[str]:
+    """The sweeps that a slice is part of: those that are due and have come up to it.
+
+    What is refused to one slice is refused to all, so a blind sweep is not asked on.
+    """
+    if scan.world.spent() >= 0.9 or scan.swept_for >= SWEEPING:
+        return frozenset()
+    due = due_sweeps(scan.duty, scan.memory.state, scan.situation.now)
+    blind = {miss.surface for miss in scan.tally.blind}
+    wanted = {name for name in due - blind if reaches(scan.asked.get(name, FIRST), piece)}
+    scan.asked |= dict.fromkeys(wanted, piece.high)
+    return frozenset(wanted)
+
+
+def reaches(at: str, piece: Slice) -> bool:
+    """True when a sweep has come up to a slice, and not past it."""
+    return piece.low <= at < piece.high
+
+
+def advance(scan: Scan, piece: Slice, due: frozenset[str], part: Reading[Any]) -> None:
+    """Move the sweeps on over a slice they have looked into."""
+    for name in due:
+        if swept(part, name) and reaches(scan.sweeping.get(name, FIRST), piece):
+            scan.sweeping[name] = piece.high
+            scan.swept |= {name} if piece.high == END else set()
+
+
+def swept(part: Reading[Any], name: str) -> bool:
+    """True when a part looked at all of a sweep's surface."""
+    return name in part.surfaces and name not in part.partly and not part.blind_to(name)

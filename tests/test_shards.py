@@ -1,0 +1,294 @@
+"""A tenant in shards: whatever the workers do, it comes to the same as one run over everything."""
+
+import asyncio
+import json
+import random
+from dataclasses import replace
+
+import pytest
+
+from core.keys import digest
+from core.model import Duty, Mode, Severity
+from core.run import run
+from core.shards import MESSAGE_LIMIT, Order
+from core.tenant import Mailbox
+from tests.fake_world import Reaper
+from tests.toy import ALERT, ENFORCE, Stage, Toy
+
+SIZE = 520  # Six shards.
+SPREAD = {f"m{n}": f"t{n}" for n in range(0, SIZE, 20)}
+
+
+async def ready(duty: Duty = ALERT) -> Stage:
+    """A stage whose starting point is a clean tenant, and which has something to find now."""
+    stage = Stage(Toy(SIZE), duty)
+    await stage.tick()
+    stage.shard_above = 200
+    stage.tenant.bad = dict(SPREAD)
+    stage.tenant.inspected.clear()
+    return stage
+
+
+async def test_the_timer_only_plans_and_the_last_shard_closes_the_round() -> None:
+    stage = await ready()
+    planned = await stage.tick()
+    assert (planned.status, planned.left, len(stage.queue)) == ("going on", SIZE, 6)
+    assert stage.tenant.inspected == []
+    for message in stage.queue:
+        assert await stage.worked(message) == "done"
+    assert sorted(stage.tenant.inspected) == sorted(stage.tenant.ids)
+    final = stage.ledger.partition("toy").runs[planned.run]
+    assert (final["status"], final["seen"], final["population"]) == ("done", SIZE, SIZE)
+    assert stage.open() == {f"{name}@x" for name in SPREAD}
+    assert all(stage.told(name) == 1 for name in SPREAD)
+    assert (await stage.ledger.state("toy")).round is None
+
+
+async def test_below_the_limit_nothing_is_handed_out() -> None:
+    stage = await ready()
+    stage.shard_above = SIZE
+    report = await stage.tick()
+    assert (report.status, report.orders) == ("done", ())
+
+
+async def test_enforcing_waits_for_the_last_shard_and_is_then_held_by_the_brake_as_ever() -> None:
+    stage = await ready(ENFORCE)
+    await stage.tick()
+    for message in stage.queue[:-1]:
+        await stage.worked(message)
+    assert stage.tenant.writes == []
+    await stage.worked(stage.queue[-1])
+    assert sorted(stage.tenant.writes) == sorted(SPREAD)
+    assert stage.open() == set()
+
+    stage = await ready(ENFORCE)
+    stage.tenant.bad = {f"m{n}": f"t{n}" for n in range(0, SIZE, 5)}
+    await stage.tick()
+    for message in stage.queue:
+        await stage.worked(message)
+    assert stage.tenant.writes == []
+    assert "toy" in stage.open()
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_workers_side_by_side_in_any_order_with_messages_twice(seed: int) -> None:
+    chance = random.Random(seed)
+    stage = await ready()
+    await stage.tick()
+    messages = stage.queue * 2
+    chance.shuffle(messages)
+    waiting = asyncio.Queue[str]()
+    for message in messages:
+        waiting.put_nowait(message)
+
+    async def worker() -> None:
+        while not waiting.empty():
+            await stage.worked(waiting.get_nowait())
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(worker() for _ in range(3)))
+    assert sorted(stage.tenant.inspected) == sorted(stage.tenant.ids)
+    assert stage.open() == {f"{name}@x" for name in SPREAD}
+    assert all(stage.told(name) == 1 for name in SPREAD)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_a_worker_killed_anywhere_loses_nothing(after: bool) -> None:
+    for operation in range(1, 40):
+        stage = await ready(ENFORCE)
+        await stage.tick()
+        *others, last = stage.queue
+        for message in others[:3]:
+            await stage.worked(message)
+        died = await stage.dies(Reaper(operation, after), others[3])
+        for message in (*others[3:], last):
+            await stage.worked(message)
+        died_closing = await stage.dies(Reaper(operation, after), last)
+        stage.clock.advance(minutes=2)
+        for _ in range(2):
+            await stage.tick()
+            for message in stage.queue[6:]:
+                await stage.worked(message)
+        assert sorted(set(stage.tenant.writes)) == sorted(SPREAD)
+        assert stage.open() == set()
+        if not died and not died_closing:
+            return
+    pytest.fail("the work never came to its end")
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_the_last_worker_killed_while_it_closes_leaves_it_to_the_timer(after: bool) -> None:
+    for operation in range(1, 80):
+        stage = await ready(ENFORCE)
+        await stage.tick()
+        *others, last = stage.queue
+        for message in others:
+            await stage.worked(message)
+        died = await stage.dies(Reaper(operation, after), last)
+        await stage.worked(last)
+        stage.shard_above = None
+        for _ in range(3):
+            report = await stage.tick()
+        assert (report.status, report.news) == ("done", ())
+        assert sorted(set(stage.tenant.writes)) == sorted(SPREAD)
+        assert stage.open() == set()
+        assert all(1 <= stage.told(name) <= 3 for name in SPREAD)
+        if not died:
+            return
+    pytest.fail("the work never came to its end")
+
+
+async def test_a_shard_that_fails_for_good_is_a_case_and_its_mailboxes_are_not_clean() -> None:
+    stage = await ready()
+    await stage.tick()
+    for message in stage.queue:
+        await stage.worked(message)
+    stage.queue.clear()
+    stage.tenant.bad = {}
+    stage.tenant.broken = {"m20"}
+    planned = await stage.tick()
+    unlucky = ""
+    for message in stage.queue:
+        try:
+            await stage.worked(message)
+        except RuntimeError:
+            unlucky = message
+    assert await stage.given_up(unlucky) == "given up"
+    final = stage.ledger.partition("toy").runs[planned.run]
+    size = len(Order.unpacked(unlucky).mailboxes)
+    assert (final["seen"], final["unread"]) == (SIZE - size, size)
+    assert "m20@x" in stage.open()
+    kinds = {case.kind for case in stage.ledger.cases("toy").values() if not case.closed}
+    assert "shard-failed" in kinds
+    assert "shard" in str(stage.alerts.sent[-1])
+    stage.queue.clear()
+    stage.tenant.broken = set()
+    await stage.tick()
+    for message in stage.queue:
+        await stage.worked(message)
+    assert stage.open() == set()
+
+
+async def test_no_more_shards_are_worked_on_together_than_the_setting_says() -> None:
+    stage = await ready()
+    stage.at_once = 2
+    await stage.tick()
+    stage.tenant.seconds = 0.01
+    await asyncio.gather(*(stage.worked(message) for message in stage.queue))
+    assert stage.tenant.most == 2
+    assert sorted(stage.tenant.inspected) == sorted(stage.tenant.ids)
+
+
+async def test_a_timer_that_finds_a_round_under_way_leaves_it_alone() -> None:
+    stage = await ready()
+    await stage.tick()
+    await stage.worked(stage.queue[0])
+    report = await stage.tick()
+    assert (report.status, report.orders) == ("going on", ())
+    assert 0 < report.seen < SIZE
+
+
+async def test_what_finished_shards_found_is_told_while_the_others_wait() -> None:
+    stage = await ready()
+    await stage.tick()
+    stage.clock.advance(minutes=-14)
+    for message in stage.queue[:3]:
+        await stage.worked(message)
+        stage.clock.advance(seconds=40)
+    assert stage.alerts.sent
+    assert "still to come" in str(stage.alerts.sent[-1])
+    for message in stage.queue[3:]:
+        await stage.worked(message)
+    assert all(stage.told(name) == 1 for name in SPREAD)
+
+
+async def test_messages_that_were_lost_cost_time_and_no_mailbox() -> None:
+    stage = await ready()
+    await stage.tick()
+    lost = stage.queue[:]
+    stage.queue.clear()
+    stage.clock.advance(minutes=15)
+    again = await stage.tick()
+    assert (again.status, len(again.orders)) == ("going on", 6)
+    assert "scan-stalled" in {case.kind for case in stage.ledger.cases("toy").values()}
+    assert [await stage.worked(message) for message in lost] == ["superseded"] * 6
+    for message in stage.queue:
+        await stage.worked(message)
+    assert stage.open() >= {f"{name}@x" for name in SPREAD}
+    stage.queue.clear()
+    await stage.tick()
+    for message in stage.queue:
+        await stage.worked(message)
+    assert stage.open() == {f"{name}@x" for name in SPREAD}
+
+
+async def test_what_several_share_across_shards_is_worse_at_the_end_of_the_round() -> None:
+    stage = await ready()
+    stage.tenant.bad = {"m1": "one", "m180": "one", "m500": "one"}
+    await stage.tick()
+    for message in stage.queue:
+        await stage.worked(message)
+    severities = {case.severity for case in stage.ledger.cases("toy").values() if not case.closed}
+    assert severities == {Severity.CRITICAL}
+
+
+async def test_sweeps_are_spread_over_the_rounds() -> None:
+    stage = Stage(Toy(SIZE, deep={"m7": "x"}), shard_above=200)
+    rounds = 0
+    while len(stage.tenant.swept) < SIZE and rounds < 10:
+        rounds += 1
+        stage.queue.clear()
+        await stage.tick()
+        assert sum(bool(Order.unpacked(message).due) for message in stage.queue) <= 1
+        for message in stage.queue:
+            await stage.worked(message)
+    assert rounds == 6
+    assert sorted(stage.tenant.swept) == sorted(stage.tenant.ids)
+    assert "m7@x" in stage.open()
+    assert "deep" in (await stage.ledger.state("toy")).sweeps
+
+
+async def test_rounds_without_news_write_a_row_a_shard_and_two_more() -> None:
+    stage = await ready()
+    stage.tenant.bad = {}
+    rows = stage.ledger.saves
+    await stage.tick()
+    for message in stage.queue:
+        await stage.worked(message)
+    # The plan before the messages go out, its report, each shard, and the end.
+    assert stage.ledger.saves - rows == 2 + 6 + 1
+    assert stage.ledger.partition("toy").rows == {}
+
+
+def test_a_message_brings_back_its_order_and_fits_into_the_queue() -> None:
+    boxes = tuple(Mailbox(f"{n:08x}-aaaa", f"g{n}", f"{n}@contoso.com") for n in range(500))
+    order = Order("toy", "1-2", 7, ENFORCE.mode, "", "g", ("deep",), boxes)
+    message = order.packed()
+    assert len(message) <= MESSAGE_LIMIT
+    assert Order.unpacked(message) == order
+
+
+async def test_addresses_too_long_for_a_message_make_more_shards() -> None:
+    stage = await ready()
+    # Hash after hash: what no compression makes shorter.
+    stage.tenant.address = lambda name: "".join(digest(name, part) for part in range(40))
+    await stage.tick()
+    assert len(stage.queue) > 6
+    assert max(map(len, stage.queue)) <= MESSAGE_LIMIT
+    ids = [box.id for message in stage.queue for box in Order.unpacked(message).mailboxes]
+    assert sorted(ids) == sorted(stage.tenant.ids)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", "[]", "nonsense", json.dumps({"guard": "toy"}), '{"mailboxes": "AAAA"}'],
+)
+def test_what_is_no_order_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not an order"):
+        Order.unpacked(text)
+
+
+async def test_a_guard_that_is_switched_off_plans_nothing() -> None:
+    stage = await ready()
+    report = await run(replace(ENFORCE, mode=Mode.OFF), stage.world)
+    assert (report.status, report.orders) == ("off", ())

@@ -1,0 +1,247 @@
+"""A guard of nothing in particular on a tenant of any size: what the engine does with many."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, cast
+
+from core.model import (
+    Duty,
+    Finding,
+    Guard,
+    Limit,
+    Look,
+    Mode,
+    Request,
+    RunReport,
+    Several,
+    Severity,
+    Sweep,
+    Terms,
+    Verdict,
+)
+from core.ports import World
+from core.roll import Roll
+from core.run import new_run, run
+from core.shards import Order, give_up, work
+from core.tenant import (
+    GRANTS,
+    Applied,
+    ClearMailboxForward,
+    Grants,
+    Mailbox,
+    Reading,
+    Tenant,
+    Unread,
+)
+from tests.fake_world import START, Clock, Death, FakeAlerts, FakeLedger, Reaper
+
+DEEP = "deep"
+RULES = "rules"
+SURFACES = frozenset({RULES, DEEP})
+
+
+@dataclass(frozen=True)
+class Bad:
+    """Something wrong with a mailbox."""
+
+    mailbox: str
+    target: str
+    deep: bool = False
+
+
+@dataclass
+class Toy:
+    """A tenant of so many mailboxes, of which some forward.
+
+    `inspected` are the looks into mailboxes, each of which takes `seconds`; `most` is how many of
+    those there were at the same time.
+    """
+
+    size: int = 0
+    bad: dict[str, str] = field(default_factory=dict)
+    deep: dict[str, str] = field(default_factory=dict)
+    unread: set[str] = field(default_factory=set)
+    inspected: list[str] = field(default_factory=list)
+    swept: list[str] = field(default_factory=list)
+    writes: list[str] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
+    reaper: Reaper = field(default_factory=Reaper)
+    page: int = 1000
+    seconds: float = 0.0
+    looking: int = 0
+    most: int = 0
+    address: Callable[[str], str] = "{}@x".format
+
+    @property
+    def ids(self) -> list[str]:
+        return [f"m{n}" for n in range(self.size) if f"m{n}" not in self.gone]
+
+    async def grants(self) -> Reading[Grants]:
+        with self.reaper():
+            return Reading((Grants(),), surfaces=frozenset({GRANTS}))
+
+    async def pages(self) -> AsyncIterator[Reading[Mailbox]]:
+        ids = self.ids
+        for at in range(0, max(len(ids), 1), self.page):
+            with self.reaper():
+                page = ids[at : at + self.page]
+                part = tuple(Mailbox(one, f"g-{one}", self.address(one)) for one in page)
+            yield Reading(part, population=len(part))
+
+    async def look_into(self, owners: Sequence[Mailbox], due: bool) -> Reading[Bad]:
+        with self.reaper():
+            self.inspected += [box.id for box in owners]
+        self.looking += 1
+        self.most = max(self.most, self.looking)
+        await asyncio.sleep(self.seconds)
+        self.looking -= 1
+        if self.broken & {box.id for box in owners}:
+            raise RuntimeError("this mailbox breaks the one who looks into it")
+        found = [Bad(box.id, self.bad[box.id]) for box in owners if box.id in self.bad]
+        if due:
+            self.swept += [box.id for box in owners]
+            found += [Bad(b.id, self.deep[b.id], True) for b in owners if b.id in self.deep]
+        return Reading(
+            items=tuple(one for one in found if one.mailbox not in self.unread),
+            unread=tuple(
+                Unread(RULES, "HTTP 503", box.id, box.address)
+                for box in owners
+                if box.id in self.unread
+            ),
+            surfaces=frozenset({RULES, DEEP} if due else {RULES}),
+            population=len(owners),
+            scope=frozenset(box.id for box in owners),
+        )
+
+    async def apply(self, change: ClearMailboxForward) -> Applied:
+        with self.reaper():
+            name = change.mailbox_guid.removeprefix("g-")
+            self.writes.append(name)
+            return Applied({"was": self.bad.pop(name, "")})
+
+
+async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Bad] | Roll]:
+    yield Reading(surfaces=frozenset({"organization"}))
+    roll = Roll(look.watched, SURFACES)
+    async for page in cast(Toy, tenant).pages():
+        roll.add(page)
+    yield roll
+
+
+async def inspect(tenant: Tenant, look: Look, owners: Sequence[Mailbox]) -> Reading[Bad]:
+    return await cast(Toy, tenant).look_into(owners, DEEP in look.due)
+
+
+def judge(item: Bad, terms: Terms) -> Iterator[Finding]:
+    yield Finding(
+        kind="deep" if item.deep else "forward",
+        object_id=item.mailbox,
+        subject=f"{item.mailbox}@x",
+        severity=Severity.HIGH,
+        verdict=Verdict.EXTERNAL,
+        summary=f"{item.mailbox} forwards to {item.target}.",
+        surfaces=(DEEP,) if item.deep else (RULES,),
+        dangerous=item.target,
+        changes=(ClearMailboxForward(f"g-{item.mailbox}"),),
+        shared=(item.target,),
+    )
+
+
+GUARD: Guard[Any] = Guard(
+    name="toy",
+    title="Toy",
+    why="It is a toy.",
+    permissions=(),
+    observe=observe,
+    judge=judge,
+    inspect=inspect,
+    sweeps=(Sweep(DEEP, timedelta(days=1)),),
+    several=Several(3, Severity.CRITICAL, "several share it"),
+)
+ALERT = Duty(GUARD, "0 0 * * * *", Mode.ALERT, Limit(count=50, percent=5.0))
+ENFORCE = replace(ALERT, mode=Mode.ENFORCE)
+
+
+@dataclass
+class Stage:
+    """One toy tenant, one memory, one channel, over any number of runs and workers."""
+
+    tenant: Toy
+    duty: Duty = ALERT
+    clock: Clock = field(default_factory=Clock)
+    spent: Callable[[], float] = lambda: 0.0
+    shard_above: int | None = None
+    at_once: int = 4
+
+    def __post_init__(self) -> None:
+        self.ledger = FakeLedger(self.clock)
+        self.alerts = FakeAlerts()
+        self.queue: list[str] = []
+
+    @property
+    def world(self) -> World:
+        return World(
+            cast(Tenant, self.tenant),
+            self.ledger,
+            self.alerts,
+            Terms(START),
+            self.clock,
+            spent=self.spent,
+            shard_above=self.shard_above,
+            shards_at_once=self.at_once,
+            slice_size=100,
+            pause=self.pause,
+        )
+
+    async def pause(self, seconds: float) -> None:
+        """Others have their turn."""
+        await asyncio.sleep(self.tenant.seconds)
+
+    @contextmanager
+    def mortal(self, reaper: Reaper) -> Iterator[None]:
+        """While it lasts, every operation may be the last of the process."""
+        self.ledger.reaper = self.alerts.reaper = self.tenant.reaper = reaper
+        try:
+            yield
+        finally:
+            self.ledger.reaper = self.alerts.reaper = self.tenant.reaper = Reaper()
+
+    async def tick(self, request: Request | None = None) -> RunReport:
+        """One run of the timer; what it hands out is on the queue afterwards."""
+        report = await run(self.duty, self.world, request)
+        self.queue += report.orders
+        self.clock.advance(minutes=15)
+        return report
+
+    async def worked(self, message: str) -> str:
+        """One message, taken by a worker."""
+        order = Order.unpacked(message)
+        return await work(self.duty, self.world, order, new_run(self.clock()))
+
+    async def given_up(self, message: str) -> str:
+        """One message that came to the poison queue."""
+        order = Order.unpacked(message)
+        return await give_up(self.duty, self.world, order, new_run(self.clock()), "five failures")
+
+    async def dies(self, reaper: Reaper, message: str = "") -> bool:
+        """A run, or the work on a message, that is killed; False when it ended before that."""
+        with self.mortal(reaper):
+            try:
+                await (self.worked(message) if message else self.tick())
+            except Death:
+                self.clock.advance(minutes=2)
+                return True
+        return False
+
+    def open(self) -> set[str]:
+        """The subjects of the cases that are open."""
+        cases = self.ledger.cases("toy").values()
+        return {case.subject for case in cases if case.closed is None}
+
+    def told(self, name: str) -> int:
+        """On how many cards a mailbox was named."""
+        return sum(f"{name} forwards" in str(card) for card in self.alerts.sent)
