@@ -175,7 +175,7 @@ async def meanwhile(
     if scan.finished:
         return await closed(scan)
     last = max([going_on.began, *(held.shard.at for held in shards.values())])
-    if any(held.busy for held in known.values()) or world.now() - last < STALLED:
+    if busy(known) or world.now() - last < STALLED:
         return await so_far(scan)
     done = sum(held.shard.done for held in shards.values())
     log.error("%s: a round stalled at %d of %d shards", duty.guard.name, done, going_on.shards)
@@ -245,7 +245,7 @@ async def work(duty: Duty, world: World, order: Order, run: str) -> str:
     """Look into the mailboxes of one order; what became of it, in a word.
 
     `run` names this piece of work. Raises ExoguardError when it should be tried again: nothing was
-    lost. An order whose round is over, or that somebody else works on, needs nothing.
+    lost. An order whose round is over, or whose shard is done, needs nothing.
     """
     news = False
     while True:
@@ -254,16 +254,18 @@ async def work(duty: Duty, world: World, order: Order, run: str) -> str:
         if going_on is None or going_on.id != order.round:
             return "superseded"
         held = of_round(known, going_on).get(order.number)
-        if held and (held.busy or held.shard.done):
+        if held and held.shard.done:
             break
-        if others(known, order) < world.shards_at_once:
+        if order.number not in busy(known) and others(known, order) < world.shards_at_once:
             async with world.ledger.claim(order.guard, run, order.number) as claim:
                 # Whoever claims first and counts then cannot be one too many without seeing it.
-                if claim is None:
-                    break
-                if others(await world.ledger.shards(order.guard), order) < world.shards_at_once:
+                now = await world.ledger.shards(order.guard) if claim else {}
+                mine = of_round(now, going_on).get(order.number)
+                done_by_another = mine is not None and mine.shard.done
+                if claim and not done_by_another and others(now, order) < world.shards_at_once:
                     news = await inspected(duty, world, claim, order)
                     break
+        # Whoever works on it may have died: then their claim ends within a minute.
         if world.spent() >= 1:
             raise Unavailable(f"{order.guard}: shard {order.number} waited for its turn in vain")
         await world.pause(TURN * (0.5 + secrets.randbelow(1_000) / 1_000))
@@ -271,9 +273,14 @@ async def work(duty: Duty, world: World, order: Order, run: str) -> str:
     return "done"
 
 
+def busy(known: Mapping[int, Held]) -> set[int]:
+    """The shards somebody works on."""
+    return {number for number, held in known.items() if held.busy}
+
+
 def others(known: Mapping[int, Held], order: Order) -> int:
     """How many other shards are being worked on."""
-    return sum(held.busy for number, held in known.items() if number != order.number)
+    return len(busy(known) - {order.number})
 
 
 async def inspected(duty: Duty, world: World, claim: Claim, order: Order) -> bool:
