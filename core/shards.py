@@ -23,12 +23,25 @@ from datetime import timedelta
 from core.closing import NEXT_CARD, closed, described, log_run, tell_meanwhile
 from core.errors import Unavailable
 from core.keys import END, FIRST, PLACE, place
-from core.model import Duty, Look, Memory, Mode, Round, RunReport, Shard, Tally
+from core.model import (
+    Case,
+    Duty,
+    Finding,
+    Look,
+    Memory,
+    Mode,
+    Reported,
+    Round,
+    RunReport,
+    Shard,
+    Tally,
+)
 from core.plan import Situation, due_sweeps, note
 from core.ports import Claim, Held, World
 from core.roll import Roll, Slice, mailboxes, row
 from core.scan import Scan, swept
 from core.tenant import Grants, Mailbox, Reading
+from core.troubles import OWN
 
 log = logging.getLogger("exoguard.shards")
 
@@ -233,7 +246,29 @@ def gathered(
         spans = [(shard.low, shard.high) for shard in done]
         scan.owns = lambda case: any(low <= case.key[:PLACE] < high for low, high in spans)
     scan.remember((), ())
+    scan.reported = [
+        reported(case)
+        for case in scan.cases.values()
+        if case.closed is None and case.kind not in OWN and scan.owns(case)
+    ]
     return scan
+
+
+def reported(case: Case) -> Reported:
+    """What the shards found, as far as it is remembered: their cases."""
+    finding = Finding(
+        kind=case.kind,
+        object_id=case.object_id,
+        subject=case.subject,
+        severity=case.severity,
+        verdict=case.judged,
+        summary=case.summary,
+        facts=case.facts,
+        surfaces=case.surfaces,
+        advice=case.advice,
+    )
+    state = "adopted" if case.adopted and not case.told else "known" if case.told else "new"
+    return Reported(case.key, finding, state, case.verdict)
 
 
 # ----------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -37,8 +38,9 @@ async def test_the_timer_only_plans_and_the_last_shard_closes_the_round() -> Non
     for message in stage.queue:
         assert await stage.worked(message) == "done"
     assert sorted(stage.tenant.inspected) == sorted(stage.tenant.ids)
-    final = stage.ledger.partition("toy").runs[planned.run]
+    final: Any = stage.ledger.partition("toy").runs[planned.run]
     assert (final["status"], final["seen"], final["population"]) == ("done", SIZE, SIZE)
+    assert {row["subject"] for row in final["findings"]} == {f"{name}@x" for name in SPREAD}
     assert stage.open() == {f"{name}@x" for name in SPREAD}
     assert all(stage.told(name) == 1 for name in SPREAD)
     assert (await stage.ledger.state("toy")).round is None
