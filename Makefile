@@ -6,9 +6,9 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON := .venv/bin/python
-TYPED = core sandbox tests tools $(wildcard function_app.py)
+TYPED = core sandbox bench tests tools $(wildcard function_app.py)
 
-.PHONY: help setup ready run test check lint infra-check format clean
+.PHONY: help setup ready run bench test check lint infra-check format clean
 
 help: ## List what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -22,6 +22,10 @@ ready:
 
 run: ready ## Play the demo against a tenant on this machine (ARGS=--once to end after one round)
 	@$(PYTHON) -m sandbox demo $(ARGS)
+
+bench: ready ## Measure speed, memory and cost on simulated tenants (ARGS=--quick: two minutes)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@$(PYTHON) -m bench $(ARGS)
 
 test: lint infra-check ## Lint, types, import contracts, infrastructure and all tests
 	@echo "==> pytest: the tests"

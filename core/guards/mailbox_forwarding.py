@@ -5,6 +5,7 @@ was changed; another rule takes warnings and replies out of sight while invoices
 mail-flow rule does the same for the whole organization.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -103,11 +104,14 @@ async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Forward] 
 
 async def known_forwards(tenant: Tenant) -> Reading[Forward]:
     """Forwards set on mailboxes, and mail-flow rules: a few requests at any size of tenant."""
-    listed = await tenant.forwarding_mailboxes()
+    listed, domains, flow, remotes, policies = await asyncio.gather(
+        tenant.forwarding_mailboxes(),
+        tenant.accepted_domains(),
+        tenant.transport_rules(),
+        tenant.remote_domains(),
+        tenant.outbound_policies(),
+    )
     boxes = list({mailbox.id: mailbox for mailbox in listed.items}.values())
-    domains = await tenant.accepted_domains()
-    flow = await tenant.transport_rules()
-    remotes, policies = await tenant.remote_domains(), await tenant.outbound_policies()
     own = own_domains(domains)
     names = questions(boxes, (), flow.items, own) if own else set()
     known, looked_up = await look_up(tenant, names, own)

@@ -1,0 +1,1 @@
+"""How fast and how large the app is, against a simulated tenant: `make bench`."""

@@ -1,0 +1,114 @@
+"""`python -m bench`: measure, print one table, write one JSON file.
+
+--quick      1,000 and 10,000 mailboxes and small samples: under two minutes
+--publish    also make these results the reference: docs/performance.{json,md,png}
+--write      measure nothing; write the tables and the picture of the reference again
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from bench import course, document, plot
+from bench.figures import lines
+from bench.results import Results, load, save
+from bench.stage import ROOT, BenchError
+from bench.words import HEAD, cells, duration, ground
+from sandbox.azurite import AzuriteError
+
+MADE = ROOT / ".tools" / "bench" / "results.json"
+LEFT = ("what", "also")
+# Where there is no terminal, or a narrow one, lines of the table are still lines.
+WIDTH = 170
+
+
+async def measure(plan: course.Course, console: Console, path: Path) -> Results:
+    """Run the course, telling what is being done; what there is so far is kept in the file."""
+    began = time.monotonic()
+    results = Results(course.machine(), plan.latency_ms, course.in_flight(), ())
+
+    def say(what: str) -> None:
+        console.print(f"[dim]{time.monotonic() - began:6.0f} s[/]  {what}", highlight=False)
+
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        async for row in course.run(plan, Path(folder), say):
+            results = replace(results, rows=(*results.rows, row))
+            save(results, path)
+            shown = f"{duration(row.cost.seconds)}, {row.cpu_ms:.3f} ms of CPU a mailbox"
+            console.print(f"{'':10}{shown}", style="dim", highlight=False)
+    return results
+
+
+def show(results: Results, console: Console) -> None:
+    """Print the table."""
+    table = Table(
+        title="What a scan costs",
+        caption=ground(results),
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for name in HEAD:
+        table.add_column(name, justify="left" if name in LEFT else "right", no_wrap=True)
+    size = 0
+    for line in lines(results):
+        if line.mailboxes != size and size:
+            table.add_section()
+        size = line.mailboxes
+        table.add_row(*cells(line))
+    console.print(table)
+
+
+def publish(results: Results) -> None:
+    """Make results the reference."""
+    save(results, document.RESULTS)
+    document.write(results)
+    plot.draw(results, document.PICTURE)
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--publish", action="store_true")
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--sizes", type=int, nargs="+", metavar="N", help="other sizes of tenants")
+    parser.add_argument("--to", type=Path, default=MADE, help="the JSON file (%(default)s)")
+    return parser.parse_args()
+
+
+def main() -> int:
+    asked = options()
+    console = Console(width=max(Console().width, WIDTH))
+    if asked.write:
+        publish(load(document.RESULTS))
+        return 0
+    if asked.publish and (asked.quick or asked.sizes):
+        console.print("bench: only a whole run can be the reference")
+        return 2
+    plan = course.QUICK if asked.quick else course.FULL
+    if asked.sizes:
+        plan = replace(plan, sizes=tuple(sorted(asked.sizes)))
+    try:
+        results = asyncio.run(measure(plan, console, asked.to))
+    except (BenchError, AzuriteError) as error:
+        console.print(f"bench: {error}", style="red", markup=False)
+        return 1
+    show(results, console)
+    if asked.publish:
+        publish(results)
+    return int(any(row.lost for row in results.rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""How cost grows with the tenant, as a picture: time, CPU and memory, on logarithmic axes."""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.document import grown
+from bench.figures import Line
+from bench.results import FLOOR, FORWARDING, GATHER, LOOP, Results
+from bench.words import CLIENTS
+
+COLOURS = {FORWARDING: "#0f6cbd", FLOOR: "#767676", GATHER: "#c19c00", LOOP: "#a4262c"}
+PANELS: tuple[tuple[str, Callable[[Line], float]], ...] = (
+    ("seconds for one scan", lambda line: line.seconds),
+    ("CPU seconds for one scan", lambda line: line.cpu_seconds),
+    ("peak memory, MiB", lambda line: line.row.cost.peak_mib),
+)
+MEMORY = PANELS[2][0]
+
+
+def draw(results: Results, path: Path) -> None:
+    """Draw the three panels into a PNG file."""
+    # It is installed by `make bench` alone, so nothing may need it when this module is imported.
+    matplotlib: Any = importlib.import_module("matplotlib")
+    matplotlib.use("Agg")
+    plot: Any = importlib.import_module("matplotlib.pyplot")
+    figure, axes = plot.subplots(1, len(PANELS), figsize=(13, 4.4), layout="constrained")
+    for axis, (title, value) in zip(axes, PANELS, strict=True):
+        for client, of_client in grown(results):
+            kept = [line for line in of_client if title != MEMORY or not line.sample]
+            if kept:
+                line_of(axis, client, kept, value)
+        axis.set(xscale="log", yscale="log", title=title, xlabel="mailboxes")
+        for scale in (axis.xaxis, axis.yaxis):
+            scale.set_major_formatter("{x:,g}")
+        axis.grid(which="major", color="#e0e0e0", linewidth=0.8)
+        axis.set_axisbelow(True)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[2].set_ylim(bottom=10)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    plot.close(figure)
+
+
+def line_of(axis: Any, client: str, of_client: list[Line], value: Callable[[Line], float]) -> None:
+    """One client's line; what is extrapolated is dashed."""
+    guessed = any(line.sample for line in of_client)
+    axis.plot(
+        [line.mailboxes for line in of_client],
+        [value(line) for line in of_client],
+        label=CLIENTS[client] + (" (extrapolated)" if guessed else ""),
+        color=COLOURS[client],
+        linestyle="--" if guessed else "-",
+        marker="o",
+        markersize=4,
+        linewidth=2.4 if client == FORWARDING else 1.6,
+    )

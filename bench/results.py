@@ -1,0 +1,110 @@
+"""What was measured: one `Measurement` a client, tenant and occasion, all of one run together."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.meter import Cost
+from core.catalog import CATALOG
+from core.guards import mailbox_forwarding
+
+# What a guard's run met.
+FIRST = "first run"
+ORDINARY = "no change"
+NEWS = "a new forward"
+MOVERS = "folders"
+RATE = "a limit a second"
+AT_ONCE = "a limit at once"
+# How much a baseline read.
+SAMPLE = "sample"
+WHOLE = "all"
+
+# Who was measured: the guards by name, and what they are compared with.
+GUARDS = tuple(duty.guard.name for duty in CATALOG)
+FORWARDING = mailbox_forwarding.GUARD.name
+LOOP, GATHER, FLOOR = "loop", "gather", "floor"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One client at work once, in a process of its own.
+
+    `client` is a guard's name, or one of the baselines. `read` mailboxes were read in a tenant of
+    `mailboxes`. `requests` are the tenant's, by service, and "/inner" those inside a `$batch`;
+    `tables` the storage's: requests, rows read by key or query, rows written. `card_seconds` is
+    when the first card came, `lost` how many mailboxes stayed unread.
+    """
+
+    client: str
+    occasion: str
+    mailboxes: int
+    read: int
+    cost: Cost
+    server_cpu_seconds: float
+    requests: Mapping[str, int] = field(default_factory=dict)
+    tables: Mapping[str, int] = field(default_factory=dict)
+    card_seconds: float | None = None
+    lost: int = 0
+    note: str = ""
+
+    @property
+    def speed(self) -> float:
+        """Mailboxes a second."""
+        return self.read / self.cost.seconds
+
+    @property
+    def cpu_ms(self) -> float:
+        """Milliseconds of CPU a mailbox, the client's own."""
+        return 1000 * self.cost.cpu_seconds / self.read
+
+    @property
+    def server_share(self) -> float:
+        """How much of one core the simulated tenant used: near 1, it is what was measured."""
+        return self.server_cpu_seconds / self.cost.seconds
+
+    @property
+    def posts(self) -> int:
+        """The HTTP requests to Graph and Exchange."""
+        return self.requests.get("graph", 0) + self.requests.get("exchange", 0)
+
+    @property
+    def inner(self) -> int:
+        """The requests inside batches, each of which counts against Microsoft's limits."""
+        return self.requests.get("graph/inner", 0) + self.requests.get("exchange/inner", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """All of a run of the bench, with what it was run on."""
+
+    machine: Mapping[str, str]
+    latency_ms: float
+    in_flight: int
+    rows: tuple[Measurement, ...]
+
+    def find(self, client: str, occasion: str, mailboxes: int) -> Measurement | None:
+        """The measurement of a client on an occasion in a tenant of that size."""
+        for row in self.rows:
+            if (row.client, row.occasion, row.mailboxes) == (client, occasion, mailboxes):
+                return row
+        return None
+
+    @property
+    def sizes(self) -> list[int]:
+        """The sizes of tenants, smallest first."""
+        return sorted({row.mailboxes for row in self.rows})
+
+
+def save(results: Results, path: Path) -> None:
+    """Write results as JSON that a person can read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(asdict(results), indent=1) + "\n", encoding="utf-8")
+
+
+def load(path: Path) -> Results:
+    """Read what `save` wrote."""
+    wire: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    rows = tuple(Measurement(**{**row, "cost": Cost(**row["cost"])}) for row in wire.pop("rows"))
+    return Results(**wire, rows=rows)
