@@ -219,17 +219,21 @@ class FakeTenant:
     def pages[T](
         self, seen: Reading[T], owner: Callable[[T], str], after: str
     ) -> Iterator[Reading[T]]:
-        """A listing page by page; what breaks off ends with a part that says so."""
+        """A listing page by page; what breaks off ends with a part that says so.
+
+        What is no place to go on from, any more, is the beginning.
+        """
         if not seen.complete and not seen.items:
             yield replace(seen, scope=frozenset())
             return
-        start = int(after or 0)
+        start = int(after) if after.isdigit() else 0
         items = tuple({owner(item): item for item in seen.items}.values())
         objects = tuple(miss for miss in seen.unread if miss.object_id)
-        for at in range(start, max(len(items), 1), self.page):
+        for at in range(start, max(len(items), start + 1), self.page):
             page = items[at : at + self.page]
             last = at + self.page >= len(items)
             lost = objects if last else ()
+            goes_on = not last or not seen.complete
             ids = frozenset(map(owner, page)) | {miss.object_id for miss in lost}
             yield Reading(
                 items=page,
@@ -237,10 +241,12 @@ class FakeTenant:
                 surfaces=seen.surfaces,
                 population=len(page) + sum(not miss.optional for miss in lost),
                 scope=ids,
-                further="" if last else str(at + self.page),
+                further=str(at + self.page) if goes_on else "",
             )
         if not seen.complete:
-            yield Reading(surfaces=seen.surfaces, complete=False, scope=frozenset())
+            (surface,) = seen.surfaces
+            why = Unread(surface, "HTTP 503: the listing broke off")
+            yield Reading((), (why,), seen.surfaces, complete=False, scope=frozenset())
 
     async def forwarding_mailboxes(self) -> Reading[Mailbox]:
         found = [box for box in self.boxes if box.forwarding_address or box.forwarding_smtp_address]

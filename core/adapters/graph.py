@@ -20,19 +20,17 @@ from kiota_abstractions.response_handler import ResponseHandler
 from kiota_authentication_azure.azure_identity_authentication_provider import (
     AzureIdentityAuthenticationProvider,
 )
-from kiota_http.middleware.options import (
-    RedirectHandlerOption,
-    ResponseHandlerOption,
-    RetryHandlerOption,
-)
+from kiota_http.middleware import UserAgentHandler
+from kiota_http.middleware.options import ResponseHandlerOption
 from msgraph.graph_request_adapter import GraphRequestAdapter
 from msgraph.graph_service_client import GraphServiceClient
 from msgraph_core import GraphClientFactory
+from msgraph_core.middleware import GraphTelemetryHandler
 
-from core.adapters.channel import trusted
 from core.adapters.clouds import Cloud
 from core.adapters.credential import Credential, roles_of
 from core.adapters.failures import error_of, graph_failure
+from core.adapters.graph_transport import GraphTransport
 from core.adapters.retry import Again, Service, inner_trouble, slowest, trouble
 from core.adapters.wire import Row, document, rows_of, text
 from core.errors import TenantError, Unavailable
@@ -40,40 +38,11 @@ from core.errors import TenantError, Unavailable
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 20
-ANSWER_LIMIT = 16 * 1024 * 1024
 PAGES = 2_000
 ROWS = 10_000
-CONNECTIONS = 16
 CONCURRENCY_VIOLATION = "Directory_ConcurrencyViolation"
 
 type Answer = Row | TenantError
-
-
-class BoundedTransport(httpx.AsyncBaseTransport):
-    """Reads every answer whole, up to a limit that counts the decompressed bytes."""
-
-    def __init__(self, inner: httpx.AsyncBaseTransport, limit: int = ANSWER_LIMIT) -> None:
-        self.inner = inner
-        self.limit = limit
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = await self.inner.handle_async_request(request)
-        content = bytearray()
-        try:
-            async for piece in response.aiter_bytes():
-                content += piece
-                if len(content) > self.limit:
-                    raise Unavailable(f"Graph: an answer of more than {self.limit} bytes")
-        finally:
-            await response.aclose()
-        spent = (b"content-encoding", b"content-length", b"transfer-encoding")
-        headers = [pair for pair in response.headers.raw if pair[0].lower() not in spent]
-        return httpx.Response(
-            response.status_code, headers=headers, content=bytes(content), request=request
-        )
-
-    async def aclose(self) -> None:
-        await self.inner.aclose()
 
 
 class WholeResponse(ResponseHandler):
@@ -106,19 +75,14 @@ class Graph:
         provider = AzureIdentityAuthenticationProvider(
             credential, scopes=[self.scope], allowed_hosts=[host]
         )
-        context = trusted(ca_path)
-        limits = httpx.Limits(max_connections=CONNECTIONS)
-        self.transport = BoundedTransport(httpx.AsyncHTTPTransport(verify=context, limits=limits))
-        self.http = GraphClientFactory.create_with_default_middleware(
+        self.transport = GraphTransport(ca_path, connections=service.cap)
+        self.http = GraphClientFactory.create_with_custom_middleware(
+            # Those of the SDK's handlers that have anything to do: it tells what it is and numbers
+            # its requests. Retries and redirects are not its business.
+            [UserAgentHandler(), GraphTelemetryHandler()],
             client=httpx.AsyncClient(
-                transport=self.transport,
-                timeout=httpx.Timeout(60.0, connect=10.0),
-                headers={"Accept-Encoding": "gzip"},
+                transport=self.transport, headers={"Accept-Encoding": "gzip"}, trust_env=False
             ),
-            options={
-                RetryHandlerOption.get_key(): RetryHandlerOption(max_retries=0),
-                RedirectHandlerOption.get_key(): RedirectHandlerOption(should_redirect=False),
-            },
         )
         adapter = GraphRequestAdapter(provider, client=self.http)
         adapter.base_url = self.base

@@ -149,7 +149,7 @@ class Service:
     async def once[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
         """One try, behind the gate and within the limit, noting how it went."""
         async with self.slot():
-            begun = self.clock()
+            begun, most = self.clock(), self.in_flight
             self.requests += 1
             try:
                 async with asyncio.timeout(min(self.longest, max(0.0, self.deadline - begun))):
@@ -160,7 +160,7 @@ class Service:
                 if again.busy:
                     self.slow_down(begun, again.after)
                 raise
-            self.went_well()
+            self.went_well(max(most, self.in_flight))
             return result
 
     @asynccontextmanager
@@ -192,37 +192,35 @@ class Service:
     def slow_down(self, begun: float, after: float | None) -> None:
         """The service pushed back: close the gate, halve the limit.
 
-        Calls that were in flight together fail together, and speak of the same moment: only the
+        Calls that were in flight together fail together and speak of the same moment: only the
         first of them closes the gate and halves. A later one may still ask for a longer wait.
         """
         wait = after if after else FIRST_WAIT
         self.clean = 0
-        if begun < self.cut_at:
-            self.not_before = max(self.not_before, self.cut_at + wait)
-            return
-        self.cut_at = self.clock()
+        if begun > self.cut_at:
+            self.cut_at = self.clock()
+            self.caution = min(MOST_CAUTION, self.caution * 2)
+            self.ceiling = max(2, self.limit)
+            self.limit = max(1, self.limit // 2)
+            log.info("%s pushed back: waiting %.1f s, %d at once", self.name, wait, self.limit)
         self.not_before = max(self.not_before, self.cut_at + wait)
-        self.caution = min(MOST_CAUTION, self.caution * 2)
-        self.ceiling = max(2, self.limit)
-        self.limit = max(1, self.limit // 2)
-        log.info("%s pushed back: waiting %.1f s, %d at once", self.name, wait, self.limit)
 
-    def went_well(self) -> None:
-        """A clean answer. After a window of as many of them as there are places, more places."""
+    def went_well(self, most: int) -> None:
+        """A clean answer, while up to `most` calls were in flight; perhaps there is room for more.
+
+        While the places that there are stand empty, nothing is learnt about further ones.
+        """
+        if most * 2 <= self.limit or self.limit >= self.cap:
+            return
         self.clean += 1
-        if self.clean < self.limit or self.limit >= self.cap:
+        if self.clean < self.limit:
             return
-        if self.ceiling == math.inf:
-            more = self.limit
-        elif self.limit + 1 < self.ceiling:
-            more = 1
-        elif self.clean >= self.limit * self.caution:
-            # So many places were too many once. If they are not any more, it is as if never tried.
-            more = 1
-            if self.limit >= self.ceiling:
-                self.ceiling, self.caution = self.limit + 2, 1
-        else:
+        if self.limit >= self.ceiling:
+            # So many were too many once, and are not any more.
+            self.ceiling, self.caution = self.limit + 1, 1
+        if self.limit + 1 >= self.ceiling and self.clean < self.limit * self.caution:
             return
+        more = self.limit if self.ceiling == math.inf else 1
         self.limit = min(self.cap, self.limit + more)
         self.clean = 0
 

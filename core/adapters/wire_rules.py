@@ -146,10 +146,18 @@ def plainly_harmless(row: Row) -> bool:
 def is_plain(value: object, depth: int = PLAIN_DEPTH) -> bool:
     """True for a value whose lists are not too long and which is not nested too deeply."""
     if isinstance(value, dict):
-        return depth > 0 and all(is_plain(part, depth - 1) for part in value.values())
-    if isinstance(value, list):
-        within = depth > 0 and len(value) <= LIST_LIMIT
-        return within and all(is_plain(part, depth - 1) for part in value)
+        parts: Iterable[object] = value.values()
+    elif isinstance(value, list):
+        if len(value) > LIST_LIMIT:
+            return False
+        parts = value
+    else:
+        return True
+    if depth == 0:
+        return False
+    for part in parts:
+        if isinstance(part, dict | list) and not is_plain(part, depth - 1):
+            return False
     return True
 
 

@@ -33,6 +33,39 @@ async def test_all_pages_are_read_by_posting_the_command_again() -> None:
         assert to.exchange.service.requests == 3
 
 
+async def test_pages_come_one_by_one_and_reading_can_go_on_behind_any_of_them() -> None:
+    boxes = [mailbox(f"id-{number}", f"guid-{number}", f"m{number}") for number in range(2500)]
+    command = Command("Get-Mailbox", ALL, ("Guid",))
+    async with connected(scene(exchange={"Get-Mailbox": boxes})) as to:
+        pages = [page async for page in to.exchange.pages(command)]
+        assert [(len(rows), bool(path)) for rows, path in pages] == [
+            (1000, True),
+            (1000, True),
+            (500, False),
+        ]
+        rest = [page async for page in to.exchange.pages(command, pages[0][1])]
+        assert rest == pages[1:]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "@evil.example/adminapi/beta/{tenant}/InvokeCommand",
+        ".evil.example/adminapi/beta/{tenant}/InvokeCommand",
+        "https://evil.example/adminapi/beta/{tenant}/InvokeCommand",
+        "/adminapi/beta/another/InvokeCommand",
+        "/adminapi/beta/{tenant}/../another/InvokeCommand",
+        "InvokeCommand",
+    ],
+)
+async def test_a_place_to_go_on_from_never_leads_elsewhere(after: str) -> None:
+    async with connected(scene()) as to:
+        path = after.replace("{tenant}", to.sandbox.tenant.tenant_id)
+        with pytest.raises(Refused):
+            _ = [page async for page in to.exchange.pages(Command("Get-Mailbox", ALL), path)]
+        assert to.exchange.service.requests == 0
+
+
 async def test_a_listing_that_breaks_off_is_no_listing() -> None:
     boxes = [mailbox(f"id-{number}", f"guid-{number}", f"m{number}") for number in range(1500)]
     faults = [fault("error", status=500, match="skiptoken")]

@@ -4,6 +4,7 @@ import gzip
 import logging
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,7 +14,8 @@ import httpx
 import pytest
 from aiohttp import web
 
-from core.adapters.graph import BoundedTransport, Graph, judged
+from core.adapters.graph import Graph, judged
+from core.adapters.graph_transport import GraphTransport
 from core.adapters.retry import Again
 from core.errors import Forbidden, Gone, Refused, TenantError, Unavailable
 from tests.adapters.connection import PERSON, ROOM, connected, rows_in, rule, scene, service, user
@@ -183,8 +185,10 @@ async def serving(
     runner = web.ServerRunner(web.Server(answer, access_log=None))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
 
 
 async def test_a_batch_answers_for_everyone_in_any_order() -> None:
@@ -298,28 +302,66 @@ def test_every_refusal_has_its_meaning(status: int, code: str, kind: type[Tenant
     assert len(str(answer)) < 500
 
 
-async def test_a_bomb_is_noticed_before_it_is_unpacked() -> None:
-    bomb = gzip.compress(bytes(8 * 1024 * 1024))
-    assert len(bomb) < 64 * 1024
-    bounded = BoundedTransport(Wire(bomb), limit=1024 * 1024)
-    async with httpx.AsyncClient(transport=bounded) as client:
-        with pytest.raises(Unavailable, match="more than"):
-            await client.get("https://graph.example/")
+async def got(content: bytes, encoding: str = "gzip", limit: int = 1024 * 1024) -> httpx.Response:
+    """What the transport makes of an answer with this body."""
 
+    async def answer(request: web.BaseRequest) -> web.Response:
+        return web.Response(body=content, headers={"Content-Encoding": encoding})
 
-class Wire(httpx.AsyncBaseTransport):
-    """Answers everything with the same compressed bytes."""
-
-    def __init__(self, content: bytes) -> None:
-        self.content = content
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return httpx.Response(
-            200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(self.content)
-        )
+    transport = GraphTransport(limit=limit)
+    async with serving(answer) as address, httpx.AsyncClient(transport=transport) as client:
+        return await client.get(address)
 
 
 async def test_compressed_answers_are_read() -> None:
-    bounded = BoundedTransport(Wire(gzip.compress(b'{"value": []}')))
-    async with httpx.AsyncClient(transport=bounded) as client:
-        assert (await client.get("https://graph.example/")).json() == {"value": []}
+    for encoding in ("gzip", "GZIP"):
+        found = await got(gzip.compress(b'{"value": []}'), encoding)
+        assert found.json() == {"value": []}
+        assert "Content-Encoding" not in found.headers
+
+
+async def test_a_bomb_is_noticed_before_it_is_unpacked() -> None:
+    bomb = gzip.compress(bytes(64 * 1024 * 1024))
+    assert len(bomb) < 128 * 1024
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unavailable, match="more than"):
+            await got(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+
+
+async def test_a_long_answer_is_given_up() -> None:
+    with pytest.raises(Unavailable, match="more than"):
+        await got(bytes(2 * 1024 * 1024), "identity")
+
+
+@pytest.mark.parametrize("body", [gzip.compress(b"x" * 5_000)[:-9], b"not compressed", b"\x1f\x8b"])
+async def test_a_compressed_answer_that_is_damaged_is_no_answer(body: bytes) -> None:
+    with pytest.raises(httpx.TransportError):
+        await got(body)
+
+
+async def test_nobody_there_is_passing_trouble() -> None:
+    async with connected(scene(), attempts=2) as to:
+        cloud = replace(to.cloud, graph="http://127.0.0.1:1")
+        graph = Graph(cloud, to.credential, service(to.clock, attempts=2))
+        with pytest.raises(Unavailable, match="TransportError"):
+            await graph.get("/domains")
+        await graph.close()
+
+
+async def test_requests_go_through_the_pipeline_of_the_sdk() -> None:
+    agents: list[str] = []
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        agents.append(request.headers["User-Agent"])
+        assert request.headers["Authorization"].startswith("Bearer ")
+        return web.json_response({"value": []})
+
+    async with connected(scene()) as to, serving(answer) as address:
+        graph = Graph(replace(to.cloud, graph=address), to.credential, service(to.clock))
+        assert await graph.get("/domains") == {"value": []}
+        await graph.close()
+    assert "kiota" in agents[0]

@@ -2,14 +2,18 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+import selectors
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import batched
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.adapters.retry import Again, inner_trouble, retry_after, slowest, trouble
+from core.adapters.retry import Again, Service, inner_trouble, retry_after, slowest, trouble
 from core.errors import Forbidden, Unavailable
 from tests.adapters.connection import Clock, service
 
@@ -161,10 +165,33 @@ async def test_while_the_gate_is_closed_nobody_calls() -> None:
 
 
 async def test_more_run_at_once_after_clean_answers_up_to_the_cap() -> None:
+    async def attempt() -> None:
+        await asyncio.sleep(0)
+
     growing = service(Clock(), start=1, cap=3)
-    for _ in range(40):
-        await growing.call(failing()[0])
+    for _ in range(5):
+        await asyncio.gather(*(growing.call(attempt) for _ in range(3)))
     assert growing.limit == 3
+
+
+async def test_places_that_stand_empty_prove_nothing_about_further_ones() -> None:
+    quiet = service(Clock(), start=4, cap=16)
+    for _ in range(40):
+        await quiet.call(failing()[0])
+    assert quiet.limit == 4
+
+
+async def test_a_burst_closes_the_gate_once_and_for_as_long_as_the_slowest_says() -> None:
+    clock = Clock()
+    burst = service(clock, start=3, cap=3)
+    burst.slow_down(begun=999.0, after=5.0)
+    clock.now += 2.0
+    burst.slow_down(begun=999.5, after=4.0)
+    assert (burst.limit, burst.not_before) == (1, 1005.0)
+    burst.slow_down(begun=999.7, after=9.0)
+    assert (burst.limit, burst.not_before) == (1, 1009.0)
+    burst.slow_down(begun=1001.0, after=9.0)
+    assert burst.not_before == 1011.0
 
 
 async def test_being_pushed_back_halves_the_limit_once_for_a_burst() -> None:
@@ -211,3 +238,131 @@ async def test_a_call_that_hangs_is_given_up() -> None:
         await hanging.call(hang)
     assert hanging.requests == 2
     assert hanging.deadline == math.inf
+
+
+# A service whose limits nobody knows beforehand ---------------------------------------------------
+
+
+class LeapingSelector(selectors.SelectSelector):
+    """Does not wait: time leaps to when something happens next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if not ready and timeout:
+            self.now += timeout
+        return ready
+
+
+class LeapingLoop(asyncio.SelectorEventLoop):
+    """An event loop in which hours of waiting take no time, and things happen in their order."""
+
+    def __init__(self) -> None:
+        self.leaping = LeapingSelector()
+        super().__init__(self.leaping)
+
+    def time(self) -> float:
+        return self.leaping.now
+
+
+@dataclass(slots=True)
+class Outlook:
+    """Answers batches as Graph does: four requests of a batch at a time, each in 80 ms.
+
+    It takes `at_once` requests of the app together, or `most` in each window of ten seconds, and
+    counts what it refuses. `asked` counts every request.
+    """
+
+    at_once: float = math.inf
+    most: float = math.inf
+    asked: int = 0
+    under_way: int = 0
+    window: float = 0.0
+    used: float = 0.0
+
+    async def batch(self, mailboxes: Collection[int]) -> dict[int, float]:
+        """For each mailbox the seconds after which to ask again, 0 where it was answered."""
+        four = asyncio.Semaphore(4)
+
+        async def one() -> float:
+            async with four:
+                return await self.request()
+
+        return dict(zip(mailboxes, await asyncio.gather(*(one() for _ in mailboxes)), strict=True))
+
+    async def request(self) -> float:
+        self.asked += 1
+        now = asyncio.get_running_loop().time()
+        windows = (now - self.window) // 10
+        self.window += windows * 10
+        self.used = max(0.0, self.used - windows * self.most) if windows else self.used
+        self.used += 1
+        if self.used > self.most:
+            return math.ceil(self.window + 10 - now)
+        if self.under_way >= self.at_once:
+            await asyncio.sleep(0.01)
+            return 1.0
+        self.under_way += 1
+        await asyncio.sleep(0.08)
+        self.under_way -= 1
+        return 0.0
+
+
+async def read_all(outlook: Outlook, mailboxes: int) -> tuple[Counter[int], float]:
+    """Read so many mailboxes in batches: how often each was answered, and how long it took."""
+    loop = asyncio.get_running_loop()
+    shared = Service("Graph", clock=loop.time, deadline=3_600.0)
+    answered: Counter[int] = Counter()
+
+    async def read(numbers: tuple[int, ...]) -> None:
+        pending = set(numbers)
+
+        async def attempt() -> None:
+            waits = await outlook.batch(pending)
+            done = {number for number, wait in waits.items() if not wait}
+            answered.update(done)
+            pending.difference_update(done)
+            if pending:
+                raise slowest(Again("429", after=waits[number], busy=True) for number in pending)
+
+        await shared.call(attempt)
+
+    chunks = batched(range(mailboxes), 20, strict=False)
+
+    async def work() -> None:
+        for chunk in chunks:
+            await read(chunk)
+
+    await asyncio.gather(*(work() for _ in range(shared.cap)))
+    return answered, loop.time()
+
+
+@pytest.mark.parametrize(
+    # `seconds` are what it takes at the least: that much is allowed by the limit, and no more.
+    ("outlook", "mailboxes", "waste", "seconds"),
+    [
+        # Four at once for each mailbox: never refused.
+        (Outlook(), 4_000, 1.0, 5.0),
+        # Four at once for the app: one batch is all it takes.
+        (Outlook(at_once=4), 1_000, 1.2, 20.0),
+        (Outlook(at_once=4), 5_000, 1.1, 100.0),
+        (Outlook(at_once=16), 5_000, 1.1, 25.0),
+        # So many in a window, far fewer than could be asked.
+        (Outlook(most=2_000), 8_000, 1.1, 40.0),
+        (Outlook(most=500), 4_000, 1.2, 80.0),
+    ],
+    ids=["per-mailbox", "per-app-short", "per-app", "per-app-of-16", "window", "small-window"],
+)
+def test_whatever_the_limit_is_it_is_found_with_little_waste_and_nobody_is_lost(
+    outlook: Outlook, mailboxes: int, waste: float, seconds: float
+) -> None:
+    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
+        fresh = replace(outlook)
+        answered, took = runner.run(read_all(fresh, mailboxes))
+    assert set(answered) == set(range(mailboxes))
+    assert set(answered.values()) == {1}
+    assert fresh.asked <= waste * mailboxes
+    assert took <= 1.2 * seconds

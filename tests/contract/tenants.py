@@ -181,12 +181,16 @@ class Opened(Protocol):
         """Refuse one object that is asked for by itself; without an id, break a whole listing."""
         ...
 
+    def break_off(self, surface: str) -> None:
+        """Let a listing that comes in pages fail behind its first page, or a later one."""
+        ...
+
     def cut_off(self, writes: int) -> None:
         """So many single writes still take effect; the answer to the last of them is lost."""
         ...
 
     def mend(self) -> None:
-        """An end to what `fail` and `cut_off` began."""
+        """An end to what `fail`, `break_off` and `cut_off` began."""
         ...
 
 
@@ -235,6 +239,10 @@ class OnSandbox:
             self.add({"match": match, "inner": True, "kind": "error", "status": 403})
         else:
             self.add({"match": match, "kind": "error", "status": 503})
+
+    def break_off(self, surface: str) -> None:
+        match = REQUESTS[surface].replace("$", r" [$]skiptoken=")
+        self.add({"match": match, "kind": "error", "status": 503})
 
     def cut_off(self, writes: int) -> None:
         skip, late = max(writes - 1, 0), writes > 0
@@ -291,6 +299,9 @@ class InMemory:
 
     def fail(self, surface: str, object_id: str = "") -> None:
         self.fake.fail(surface, object_id)
+
+    def break_off(self, surface: str) -> None:
+        self.fake.broken_off.add(surface)
 
     def cut_off(self, writes: int) -> None:
         self.fake.cut_off(writes)

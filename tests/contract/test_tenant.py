@@ -117,6 +117,15 @@ async def test_every_mailbox_is_listed_or_those_of_some_kinds(open_tenant: Open)
         assert [one.id for one in rooms.items] == [ROOM]
 
 
+async def paged(tenant: Tenant, surface: str, after: str = "") -> list[Reading[Any]]:
+    """The pages of one of the listings that come in pages."""
+    listing: AsyncIterator[Reading[Any]]
+    listing = (
+        tenant.mailboxes(after=after) if surface == MAILBOXES else tenant.mailbox_audits(after)
+    )
+    return [page async for page in listing]
+
+
 def many(number: int, **more: object) -> dict[str, Any]:
     """A scene with so many mailboxes."""
     rows = [mailbox(f"m{n}", f"g{n}", f"n{n}", **more) for n in range(number)]
@@ -128,19 +137,43 @@ async def test_a_long_listing_comes_in_pages_that_say_whom_they_speak_of(
     open_tenant: Open, surface: str
 ) -> None:
     async with open_tenant(many(2_300)) as to:
-
-        def listed(after: str = "") -> AsyncIterator[Reading[Any]]:
-            if surface == MAILBOXES:
-                return to.tenant.mailboxes(after=after)
-            return to.tenant.mailbox_audits(after)
-
-        pages = [page async for page in listed()]
+        pages = await paged(to.tenant, surface)
         assert [page.population for page in pages] == [1_000, 1_000, 300]
         assert [bool(page.further) for page in pages] == [True, True, False]
         assert pages[1].covers((surface,), "m1500")
         assert not pages[1].covers((surface,), "m500")
-        rest = [page async for page in listed(pages[0].further)]
+        rest = await paged(to.tenant, surface, pages[0].further)
         assert [page.items for page in rest] == [page.items for page in pages[1:]]
+
+
+@pytest.mark.parametrize("surface", [MAILBOXES, MAILBOX_AUDIT])
+async def test_a_listing_that_breaks_off_ends_with_why_and_can_go_on_later(
+    open_tenant: Open, surface: str
+) -> None:
+    async with open_tenant(many(1_100)) as to:
+        to.break_off(surface)
+        *read, last = await paged(to.tenant, surface)
+        assert read
+        assert all(page.complete and page.further for page in read)
+        assert read[0].covers((surface,), "m7")
+        assert (last.complete, last.items, last.population, last.further) == (False, (), 0, "")
+        assert last.blind_to(surface)
+        assert not last.covers((surface,), "m7")
+        to.mend()
+        rest = await paged(to.tenant, surface, read[-1].further)
+        assert all(page.complete for page in rest)
+        everyone = [one for page in (*read, *rest) for one in page.items]
+        assert len(everyone) == sum(page.population for page in (*read, *rest)) == 1_100
+
+
+@pytest.mark.parametrize("surface", [MAILBOXES, MAILBOX_AUDIT])
+async def test_a_place_that_is_none_any_more_is_the_beginning(
+    open_tenant: Open, surface: str
+) -> None:
+    async with open_tenant(many(3)) as to:
+        stale = "/adminapi/beta/no-such-tenant/InvokeCommand?$skiptoken=x"
+        (page,) = await paged(to.tenant, surface, stale)
+        assert (page.population, page.complete, page.unread) == (3, True, ())
 
 
 async def test_mailboxes_with_a_forward_are_found_among_all(open_tenant: Open) -> None:
