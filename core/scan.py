@@ -216,6 +216,8 @@ async def take(scan: Scan, part: Reading[Any], *, trusted: bool = True, to: str 
     unread = part.unread_objects - scan.unread
     scan.unread |= unread
     tally = replace(noted.tally, unread=len(unread))
+    if part.anew:
+        scan.passed = Tally()
     if after := to or part.further:
         scan.passed = bounded(scan.passed.plus(tally))
         scan.round = replace(scan.round, tally=scan.passed, after=after)

@@ -105,7 +105,8 @@ class Reading[T]:
     at. `surfaces` are the places looked at. `population` counts the objects this part's listing
     named (the base of coverage, of the brake and of the shrinking check). `complete` is False when
     the listing itself broke off: then nothing that is absent may be taken as gone. `further` is
-    where a later look can go on behind this part, "" where it cannot.
+    where a later look can go on behind this part, "" where it cannot. `anew`: the listing could not
+    go on where it was asked to, and began again with this part.
     """
 
     items: tuple[T, ...] = ()
@@ -116,6 +117,7 @@ class Reading[T]:
     scope: Container[str] | None = None
     partly: Mapping[str, Container[str]] = field(default_factory=dict)
     further: str = ""
+    anew: bool = False
 
     def covers(self, surfaces: Collection[str], object_id: str) -> bool:
         """True when every surface was looked at and neither it nor this object was left unread.
@@ -150,6 +152,7 @@ class Reading[T]:
             complete=self.complete,
             scope=self.scope,
             further=self.further,
+            anew=self.anew,
         )
 
     def blind_to(self, surface: str) -> Unread | None:
@@ -517,10 +520,13 @@ class Tenant(Protocol):
         """Last successful sign-ins. Surface `sign-ins`, optional: needs a licence and a right."""
         ...
 
-    async def inbox_rules(self, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
+    async def inbox_rules(
+        self, owners: Sequence[Mailbox], everything: bool = False
+    ) -> Reading[InboxRule]:
         """The inbox rules Graph shows: all but hidden ones. Surface `inbox-rules`.
 
-        Rules that plainly neither send mail on nor move or delete it are left out.
+        Rules that plainly neither send mail on nor move or delete it are left out, unless
+        `everything` is asked for.
         """
         ...
 

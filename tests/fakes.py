@@ -263,9 +263,15 @@ class FakeTenant:
         found = [entry for entry in self.signed_in if entry.id in ids]
         return self.reading(SIGN_INS, found, lambda entry: entry.id, ids)
 
-    async def inbox_rules(self, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
+    async def inbox_rules(
+        self, owners: Sequence[Mailbox], everything: bool = False
+    ) -> Reading[InboxRule]:
         ids = [box.id for box in owners]
-        found = [rule for rule in self.rules if rule.mailbox_id in ids and not harmless(rule)]
+        found = [
+            rule
+            for rule in self.rules
+            if rule.mailbox_id in ids and (everything or not harmless(rule))
+        ]
         rootless = [
             Unread(INBOX_RULES, "it has no Entra account", box.id, box.address)
             for box in owners

@@ -8,7 +8,7 @@ import pytest
 from core.model import Duty, GuardState, Severity
 from core.records import read
 from tests.fake_world import Reaper
-from tests.toy import ALERT, ENFORCE, Stage, Toy
+from tests.toy import ALERT, ENFORCE, PAGED, Stage, Toy
 
 SIZE = 360  # Four slices.
 SPREAD = {f"m{n}": f"t{n}" for n in range(0, SIZE, 20)}
@@ -210,3 +210,51 @@ async def test_the_cursor_is_in_the_state_and_leaves_it_at_the_end() -> None:
     stage.spent = lambda: 0.0
     await stage.tick()
     assert read(GuardState, stage.ledger.partition("toy").state).round is None
+
+
+# -- listings that tell all ----------------------------------------------------------------------
+
+
+async def paged() -> Stage:
+    stage = await adopted(Stage(Toy(SIZE, page=50), PAGED))
+    stage.tenant.bad = dict(SPREAD)
+    stage.tenant.inspected.clear()
+    return stage
+
+
+@pytest.mark.parametrize("questions", range(1, 9))
+async def test_a_listing_is_gone_on_with_where_the_time_was_up(questions: int) -> None:
+    stage = await paged()
+    reports = []
+    for _ in range(12):
+        stage.spent = budget(questions).__next__
+        reports.append(await stage.tick())
+        if reports[-1].status == "done":
+            break
+    assert reports[-1].status == "done"
+    assert sorted(stage.tenant.inspected) == sorted(stage.tenant.ids)
+    assert (reports[-1].seen, reports[-1].population) == (SIZE, SIZE)
+    assert all(stage.told(name) == 1 for name in SPREAD)
+    stage.spent = lambda: 0.0
+    assert (await stage.tick()).held == ""
+
+
+async def test_a_listing_that_has_to_begin_anew_counts_nobody_twice() -> None:
+    stage = await paged()
+    stage.spent = budget(3).__next__
+    first = await stage.tick()
+    assert first.status == "going on"
+    stage.tenant.links.clear()
+    stage.spent = lambda: 0.0
+    second = await stage.tick()
+    assert (second.status, second.seen, second.population) == ("done", SIZE, SIZE)
+    assert all(stage.told(name) == 1 for name in SPREAD)
+    assert (await stage.tick()).held == ""
+
+
+async def test_what_a_whole_listing_no_longer_names_is_gone() -> None:
+    stage = await paged()
+    await stage.tick()
+    stage.tenant.gone = {"m0"}
+    await stage.tick()
+    assert len(stage.open()) == len(SPREAD) - 1

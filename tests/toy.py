@@ -23,6 +23,7 @@ from core.model import (
     Verdict,
 )
 from core.ports import World
+from core.readings import Listed
 from core.roll import Roll
 from core.run import new_run, run
 from core.shards import Order, give_up, work
@@ -75,6 +76,7 @@ class Toy:
     looking: int = 0
     most: int = 0
     address: Callable[[str], str] = "{}@x".format
+    links: set[str] = field(default_factory=set)
 
     @property
     def ids(self) -> list[str]:
@@ -151,6 +153,35 @@ def judge(item: Bad, terms: Terms) -> Iterator[Finding]:
     )
 
 
+async def observe_pages(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Bad] | Roll]:
+    """A guard whose listing tells all: page after page, from where an earlier look stopped."""
+    toy, listed = cast(Toy, tenant), Listed(look.watched)
+    anew = bool(look.after) and look.after not in toy.links
+    at = 0 if anew or not look.after else int(look.after)
+    while True:
+        ids = toy.ids[at : at + toy.page]
+        toy.inspected += ids
+        more = at + toy.page < len(toy.ids)
+        further = str(at + toy.page) if more else ""
+        toy.links.add(further)
+        page = Reading(
+            tuple(Bad(one, toy.bad[one]) for one in ids if one in toy.bad),
+            surfaces=frozenset({RULES}),
+            population=len(ids),
+            scope=frozenset(ids),
+            further=further,
+            anew=anew,
+        )
+        listed.note(page)
+        yield page
+        at, anew = at + toy.page, False
+        if not more:
+            break
+    if not look.after:
+        for rest in listed.rest((RULES,)):
+            yield rest
+
+
 GUARD: Guard[Any] = Guard(
     name="toy",
     title="Toy",
@@ -164,6 +195,9 @@ GUARD: Guard[Any] = Guard(
 )
 ALERT = Duty(GUARD, "0 0 * * * *", Mode.ALERT, Limit(count=50, percent=5.0))
 ENFORCE = replace(ALERT, mode=Mode.ENFORCE)
+PAGED = replace(
+    ALERT, guard=replace(GUARD, observe=observe_pages, inspect=None, sweeps=(), several=None)
+)
 
 
 @dataclass

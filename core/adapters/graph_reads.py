@@ -111,10 +111,13 @@ async def objects[T](
     return items, failures
 
 
-async def inbox_rules(graph: Graph, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
+async def inbox_rules(
+    graph: Graph, owners: Sequence[Mailbox], everything: bool = False
+) -> Reading[InboxRule]:
     """The rules of each mailbox, a request each. A mailbox Graph does not serve is unread.
 
-    What a rule is made of is parsed as it arrives, and only if it may matter.
+    What a rule is made of is parsed as it arrives, and only if it may matter, or `everything` is
+    wanted.
     """
     asked = {owner.id: owner for owner in owners if owner.has_account}
     items: list[InboxRule] = []
@@ -124,7 +127,7 @@ async def inbox_rules(graph: Graph, owners: Sequence[Mailbox]) -> Reading[InboxR
         if isinstance(rows, TenantError):
             failures[mailbox_id] = rows
             return
-        matter = [row for row in rows if not plainly_harmless(row)]
+        matter = [row for row in rows if everything or not plainly_harmless(row)]
         rules, broken = each(matter, partial(graph_rule, mailbox_id))
         items.extend(rules)
         if broken:

@@ -66,7 +66,7 @@ async def paged[T](
     nobody = not after
     nameless = 0
     try:
-        async for rows, further in pages_from(exchange, command, after):
+        async for rows, further, anew in pages_from(exchange, command, after):
             nobody = nobody and not rows
             if never_empty and nobody and not further:
                 raise Unavailable(f"{command.cmdlet} listed nobody at all")
@@ -87,6 +87,7 @@ async def paged[T](
                 population=len(new) + len(misses),
                 scope=frozenset(new) | {miss.object_id for miss in misses},
                 further=further,
+                anew=anew,
             )
     except TenantError as error:
         yield Reading(
@@ -99,12 +100,16 @@ async def paged[T](
 
 async def pages_from(
     exchange: Exchange, command: Command, after: str
-) -> AsyncIterator[tuple[list[Row], str]]:
-    """The pages of a command from where an earlier run stopped, or all of them."""
+) -> AsyncIterator[tuple[list[Row], str, bool]]:
+    """The pages of a command from where an earlier run stopped, or all of them.
+
+    The first of a listing that had to begin anew says so.
+    """
+    anew = bool(after)
     if after:
         try:
-            async for page in exchange.pages(command, after):
-                yield page
+            async for rows, further in exchange.pages(command, after):
+                yield rows, further, False
                 after = ""
             return
         except TenantError as error:
@@ -112,8 +117,9 @@ async def pages_from(
             if not after or isinstance(error, Again):
                 raise
             log.info("%s goes on from its beginning: %s", command.cmdlet, error)
-    async for page in exchange.pages(command):
-        yield page
+    async for rows, further in exchange.pages(command):
+        yield rows, further, anew
+        anew = False
 
 
 class Seen:

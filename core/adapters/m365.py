@@ -117,8 +117,10 @@ class M365:
     async def last_sign_ins(self, ids: Sequence[str]) -> Reading[SignIn]:
         return await graph_reads.last_sign_ins(self.graph, ids)
 
-    async def inbox_rules(self, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
-        return await graph_reads.inbox_rules(self.graph, owners)
+    async def inbox_rules(
+        self, owners: Sequence[Mailbox], everything: bool = False
+    ) -> Reading[InboxRule]:
+        return await graph_reads.inbox_rules(self.graph, owners, everything)
 
     async def hidden_rules(self, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
         return await exchange_reads.hidden_rules(self.exchange, owners)

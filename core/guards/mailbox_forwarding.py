@@ -154,6 +154,7 @@ async def inspect(tenant: Tenant, look: Look, owners: Sequence[Mailbox]) -> Read
     swept = HIDDEN_RULES in look.due
     asked = owners if swept else unclear(owners, graph.items)
     exchange = await tenant.hidden_rules(asked) if asked else Reading[InboxRule]()
+    graph = await with_all_names(tenant, owners, graph, exchange)
     movers = [rule for rule in graph.items if rule.move_to and rule.enabled and not rule.delete]
     everywhere = RULE_FOLDERS in look.due
     followed = [rule for rule in movers if everywhere or worth_following(rule, look.watched)]
@@ -203,6 +204,25 @@ async def inspect(tenant: Tenant, look: Look, owners: Sequence[Mailbox]) -> Read
         scope=frozenset(mailbox.id for mailbox in owners),
         partly={} if everywhere else {RULE_FOLDERS: Others(frozenset(skipped))},
     )
+
+
+async def with_all_names(
+    tenant: Tenant,
+    owners: Sequence[Mailbox],
+    graph: Reading[InboxRule],
+    exchange: Reading[InboxRule],
+) -> Reading[InboxRule]:
+    """Graph's rules, with the harmless ones of mailboxes where Exchange shows one it leaves open.
+
+    Only beside all of Graph's rules can be told whether such a rule is one that Graph shows too.
+    """
+    puzzling = {rule.mailbox_id for rule in exchange.items if not rule.readable}
+    if not puzzling:
+        return graph
+    again = [owner for owner in owners if owner.id in puzzling]
+    full = await tenant.inbox_rules(again, everything=True)
+    rest = tuple(rule for rule in graph.items if rule.mailbox_id not in puzzling)
+    return replace(graph, items=rest + full.items, unread=graph.unread + full.unread)
 
 
 def worth_following(rule: InboxRule, watched: frozenset[str]) -> bool:

@@ -209,6 +209,8 @@ async def test_rules_that_can_do_no_harm_are_left_out(open_tenant: Open) -> None
         found = await to.tenant.inbox_rules(OWNERS)
         assert [one.id for one in found.items] == ["R3", "R4", "R5", "R6"]
         assert found.unread == ()
+        whole_list = await to.tenant.inbox_rules(OWNERS, everything=True)
+        assert [one.id for one in whole_list.items] == ["R1", "R2", "R3", "R4", "R5", "R6"]
 
 
 @pytest.mark.parametrize("surface", LISTINGS)

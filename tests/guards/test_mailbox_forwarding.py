@@ -419,6 +419,17 @@ async def test_the_same_rule_seen_by_both_is_one_finding() -> None:
     assert len(await findings(fake, FOLDERS)) == 2
 
 
+async def test_a_rule_exchange_leaves_open_is_compared_with_all_rules_of_graph() -> None:
+    other = replace(ANN, id="m2", guid="g2", address="bob@contoso.com")
+    fake = tenant(ANN, other, rules=(replace(RULE, mark_as_read=True),))
+    await look(fake, SWEEP)
+    asked = [names for surface, names in fake.asked if surface == INBOX_RULES]
+    assert asked == [("m1", "m2")]
+    fake.exchange_rules = [replace(RULE, name="X", id="17", source="exchange", readable=False)]
+    assert (await only(fake, SWEEP)).kind == "inbox-rule-unreadable"
+    assert [names for surface, names in fake.asked if surface == INBOX_RULES][-1] == ("m1",)
+
+
 async def test_the_same_rule_is_one_finding_although_exchange_writes_it_otherwise() -> None:
     fake = tenant(rules=(replace(RULE, redirect_to=("bob@contoso.com",)),))
     fake.people = [CONTACT, replace(CONTACT, name="bob@contoso.com")]
