@@ -13,7 +13,7 @@ from typing import Any
 
 from core.errors import SettingsError
 from core.keys import digest, key_of
-from core.roll import Roll
+from core.roll import Page
 from core.tenant import Change, Mailbox, Reading, Tenant, Unread, change_to_wire
 
 
@@ -182,7 +182,7 @@ class Guard[T]:
     """One control: how it looks at the tenant and how it judges one thing it saw.
 
     `observe` and `inspect` are its only I/O. `observe` brings what can be listed, in parts; a
-    `Roll` among them are the mailboxes that `inspect` then looks into, a slice at a time. No two
+    `Page` among them names mailboxes that `inspect` is to look into, a slice at a time. No two
     parts may speak of the same surface of the same object. `judge` is pure and yields what is wrong
     with one thing; a thing may be wrong in several ways. `settles` is how long a change may take to
     show: within that time the same finding again is not a new one.
@@ -192,7 +192,7 @@ class Guard[T]:
     title: str
     why: str
     permissions: tuple[Permission, ...]
-    observe: Callable[[Tenant, Look], AsyncIterator[Reading[T] | Roll]]
+    observe: Callable[[Tenant, Look], AsyncIterator[Reading[T] | Page]]
     judge: Callable[[T, Terms], Iterable[Finding]]
     inspect: Callable[[Tenant, Look, Sequence[Mailbox]], Awaitable[Reading[T]]] | None = None
     noun: str = "mailboxes"

@@ -1,12 +1,13 @@
 """All mailboxes of a tenant in as little memory as they need, in an order that does not change.
 
-What has to be asked mailbox by mailbox is asked in slices of this roll. It is ordered by place
-(`core.keys`), so a slice is the same stretch of the roll, of the state table and of a run's
-progress, whatever order Exchange listed the mailboxes in.
+What has to be asked mailbox by mailbox is asked in slices of this roll: as they are listed, while a
+run gets through with all of them. Where it does not, or where several share the work, the roll is
+ordered by place (`core.keys`), so that a slice is the same stretch of the roll, of the state table
+and of the progress made, whatever order Exchange listed the mailboxes in.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from core.keys import END, FIRST, PLACE, place
@@ -17,8 +18,23 @@ SLICE = 500
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the listing of mailboxes that are to be looked into one by one.
+
+    `surfaces` are all that is ever read of a mailbox; kinds that are `left_out` only count.
+    """
+
+    mailboxes: Reading[Mailbox]
+    surfaces: frozenset[str]
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Slice:
-    """A stretch of the roll: every mailbox whose place is `low` or above, and below `high`."""
+    """A stretch of the roll: every mailbox whose place is `low` or above, and below `high`.
+
+    Both are empty for mailboxes as they were listed, which are no stretch of anything.
+    """
 
     low: str
     high: str
@@ -41,17 +57,27 @@ class Roll:
     unread: tuple[Unread, ...] = ()
     population: int = 0
     complete: bool = True
+    passed: int = 0
 
-    def add(self, page: Reading[Mailbox], left_out: Collection[str] = ()) -> None:
-        """Take a page of the listing; kinds of mailboxes that are `left_out` only count."""
-        self.population += page.population
-        self.complete = self.complete and page.complete
-        self.unread += page.unread
-        for mailbox in page.items:
+    def add(self, page: Page) -> None:
+        """Take a page of the listing."""
+        listed = page.mailboxes
+        self.population += listed.population
+        self.complete = self.complete and listed.complete
+        self.unread += listed.unread
+        for mailbox in listed.items:
             if mailbox.id in self.watched:
                 self.present.add(mailbox.id)
-            if mailbox.kind not in left_out:
+            if mailbox.kind not in page.left_out:
                 self.rows.append(row(mailbox))
+
+    def next_listed(self, size: int = SLICE, *, last: bool = False) -> Slice | None:
+        """The next mailboxes as they were listed; fewer than `size` only when there are no more."""
+        rows = self.rows[self.passed : self.passed + size]
+        if not rows or (len(rows) < size and not last):
+            return None
+        self.passed += len(rows)
+        return Slice("", "", mailboxes(rows))
 
     def rest(self) -> Reading[Mailbox]:
         """What the listing itself tells: who is no longer there, and what could not be listed."""

@@ -1,20 +1,20 @@
 """Looking at a whole tenant, part by part, so that its size does not matter.
 
     observe ─► part ─► judge ─► note ─► save ─► (a first card)      what can be listed
-    roll ─► slice ─► inspect ─► part ─► ...                         what is asked mailbox by mailbox
+          └─► page ─► slice ─► inspect ─► part ─► ...               what is asked mailbox by mailbox
 
-A part is judged as it arrives and then let go: what stays is what was found. The cursor moves on
-only in the same transaction that saves what it passed, so a run that is killed, or whose time is
-up, leaves a place from which the next one goes on.
+A part is judged as it arrives and then let go: what stays is what was found. Mailboxes are looked
+into as they are listed. Only where a look did not get through in one run, or where a sweep is due,
+are they taken by their place: then the cursor moves on in the same transaction that saves what it
+passed, and the next run goes on from there.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from core.keys import END, FIRST
 from core.model import (
@@ -32,14 +32,14 @@ from core.model import (
 )
 from core.plan import Noted, Situation, due_sweeps, note
 from core.ports import Claim, World
-from core.roll import Roll, Slice
+from core.roll import Page, Roll, Slice
 from core.tenant import CREDENTIAL, Grants, Others, Reading
 from core.troubles import fell
 
 # What a run knows is saved at least this often: the less of it a killed run loses.
 CHECKPOINT = timedelta(seconds=30)
 # Slices asked for at once, so that the services are kept busy while one is judged and saved.
-AHEAD = 2
+AHEAD = 3
 # How much of a run's time its sweeps may take.
 SWEEPING = 0.5
 # So many cases with changes are remembered of a look that takes several runs. More than any limit
@@ -51,8 +51,9 @@ REMEMBERED = 600
 class Scan:
     """One look at the tenant and how far it has come. Everything in it moves on as parts come.
 
-    `passed` is what came of the parts the cursor has passed, in this run and earlier ones;
-    `besides` of all other parts, which every run looks at anew.
+    `passed` is what came of the parts the cursor has passed, in this run and earlier ones,
+    `streamed` of mailboxes taken as they were listed, `besides` of all other parts. A run that goes
+    on looks at the latter two anew.
     """
 
     duty: Duty
@@ -70,6 +71,7 @@ class Scan:
     found: set[str] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)
     passed: Tally = field(default_factory=Tally)
+    streamed: Tally = field(default_factory=Tally)
     besides: Tally = field(default_factory=Tally)
     expected: int | None = None
     finished: bool = False
@@ -129,7 +131,7 @@ class Scan:
     @property
     def tally(self) -> Tally:
         """What came of everything that was looked at; a surface swept in part was not read."""
-        tally = self.passed.plus(self.besides)
+        tally = self.passed.plus(self.streamed).plus(self.besides)
         sweeps = {sweep.name for sweep in self.duty.guard.sweeps}
         return replace(tally, surfaces=tally.surfaces - (sweeps - self.swept))
 
@@ -158,10 +160,13 @@ class Scan:
         self.situation = replace(self.situation, memory=self.memory)
 
 
-async def look(scan: Scan, told: Callable[[Scan], Awaitable[None]]) -> Roll | None:
+type Told = Callable[[Scan], Awaitable[None]]
+
+
+async def look(scan: Scan, told: Told) -> Roll | None:
     """Look at everything there is time for. `told` is called after each part that was saved.
 
-    Returns the roll that is too long for one run, for the queue to take: nothing of it was read.
+    Returns the roll that is too long for one run, for the queue to take.
     """
     scan.remember((), ())
     await take(scan, permits(scan.granted))
@@ -169,26 +174,44 @@ async def look(scan: Scan, told: Callable[[Scan], Awaitable[None]]) -> Roll | No
         scan.besides = replace(scan.besides, complete=False)
         scan.finished = True
         return None
-    listed = 0
-    async for part in scan.duty.guard.observe(scan.world.tenant, scan.look()):
-        if isinstance(part, Roll):
-            rest = part.rest()
-            scan.expected = part.population
-            scan.round = replace(scan.round, population=part.population)
-            trusted = not fell(counted(rest, part.population), scan.memory.state)
-            await take(scan, rest, trusted=trusted)
-            if scan.world.shard_above is not None and len(part.rows) > scan.world.shard_above:
-                return part
-            await inspect(scan, part, told)
+    asked, listed = scan.look(), 0
+    roll: Roll | None = None
+    async with Ahead(scan) as ahead:
+        async for part in scan.duty.guard.observe(scan.world.tenant, asked):
+            if isinstance(part, Page):
+                roll = roll or Roll(asked.watched, part.surfaces)
+                roll.add(part)
+                if in_passing(scan, roll):
+                    await as_listed(scan, roll, ahead, told)
+                continue
+            listed += part.population
+            absent = isinstance(part.scope, Others)
+            trusted = not (absent and fell(counted(part, listed), scan.memory.state))
+            await take(scan, part, trusted=trusted)
+            await told(scan)
+            if part.further and scan.world.spent() >= 1:
+                return None
+        if roll is None:
+            scan.finished = True
             return None
-        listed += part.population
-        absent = isinstance(part.scope, Others)
-        trusted = not (absent and fell(counted(part, listed), scan.memory.state))
-        await take(scan, part, trusted=trusted)
-        await told(scan)
-        if part.further and scan.world.spent() >= 1:
-            return None
-    scan.finished = True
+        return await the_rest(scan, roll, ahead, told)
+
+
+async def the_rest(scan: Scan, roll: Roll, ahead: "Ahead", told: Told) -> Roll | None:
+    """What is to be done once all mailboxes were named."""
+    scan.expected = roll.population
+    scan.round = replace(scan.round, population=roll.population)
+    rest = roll.rest()
+    trusted = not fell(counted(rest, roll.population), scan.memory.state)
+    await take(scan, rest, trusted=trusted)
+    if too_long(scan, roll):
+        # The shards look at everything again that was looked into as it was listed.
+        scan.streamed = Tally()
+        return roll
+    if in_passing(scan, roll):
+        await as_listed(scan, roll, ahead, told, last=True)
+    else:
+        await by_place(scan, roll, ahead, told)
     return None
 
 
@@ -202,7 +225,14 @@ def counted(part: Reading[Any], listed: int) -> Reading[Any]:
     return replace(part, population=listed)
 
 
-async def take(scan: Scan, part: Reading[Any], *, trusted: bool = True, to: str = "") -> None:
+async def take(
+    scan: Scan,
+    part: Reading[Any],
+    *,
+    trusted: bool = True,
+    to: str = "",
+    streamed: bool = False,
+) -> None:
     """Judge a part, note what it shows, and save it together with how far that is."""
     judge, terms = scan.duty.guard.judge, scan.terms
     noted = note(
@@ -221,6 +251,8 @@ async def take(scan: Scan, part: Reading[Any], *, trusted: bool = True, to: str 
     if after := to or part.further:
         scan.passed = bounded(scan.passed.plus(tally))
         scan.round = replace(scan.round, tally=scan.passed, after=after)
+    elif streamed:
+        scan.streamed = bounded(scan.streamed.plus(tally))
     else:
         scan.besides = bounded(scan.besides.plus(tally))
     scan.reported += noted.reported
@@ -256,10 +288,59 @@ def bounded(tally: Tally) -> Tally:
 # ----------------------------------------------------------------------------------------------
 
 
-async def inspect(scan: Scan, roll: Roll, told: Callable[[Scan], Awaitable[None]]) -> None:
-    """Look into the mailboxes of the roll, slice after slice, from the cursor on."""
-    before = scan.world.spent()
-    async for piece, due, part in inspected(scan, roll):
+def too_long(scan: Scan, roll: Roll) -> bool:
+    """True for a roll that is better looked into by many at once."""
+    most = scan.world.shard_above
+    return most is not None and len(roll.rows) > most
+
+
+def in_passing(scan: Scan, roll: Roll) -> bool:
+    """True when mailboxes can be taken as they are listed.
+
+    Not when an earlier run did not get through, for then there must be a place to go on from, nor
+    when a sweep is due, which moves from place to place.
+    """
+    size = max(len(roll.rows), scan.memory.state.population or 0)
+    most = scan.world.shard_above
+    due = due_sweeps(scan.duty, scan.memory.state, scan.situation.now)
+    return scan.memory.state.round is None and not due and (most is None or size <= most)
+
+
+async def as_listed(
+    scan: Scan, roll: Roll, ahead: "Ahead", told: Told, *, last: bool = False
+) -> None:
+    """Look into mailboxes in the order of the listing; all of them once the `last` was named."""
+    while True:
+        while ahead.room and scan.world.spent() < 1:
+            piece = roll.next_listed(scan.world.slice_size, last=last)
+            if piece is None:
+                break
+            ahead.ask(piece)
+        if not ahead.waiting or not (last or ahead.ready):
+            break
+        _, _, part = await ahead.first()
+        await take(scan, part, streamed=True)
+        await told(scan)
+    scan.finished = last and roll.passed >= len(roll.rows)
+
+
+async def by_place(scan: Scan, roll: Roll, ahead: "Ahead", told: Told) -> None:
+    """Look into the mailboxes of the roll, slice after slice, from the cursor on.
+
+    None is begun once the time is up, but one in any case: there has to be some progress.
+    """
+    pieces = roll.slices(scan.round.after, scan.world.slice_size)
+    before, begun = scan.world.spent(), False
+    while True:
+        while ahead.room and (not begun or scan.world.spent() < 1):
+            piece = next(pieces, None)
+            if piece is None:
+                break
+            ahead.ask(piece, sweeps_of(scan, piece))
+            begun = True
+        if not ahead.waiting:
+            return
+        piece, due, part = await ahead.first()
         advance(scan, piece, due, part)
         await take(scan, part, to=piece.high)
         await told(scan)
@@ -269,32 +350,45 @@ async def inspect(scan: Scan, roll: Roll, told: Callable[[Scan], Awaitable[None]
         scan.finished = piece.high == END
 
 
+type Question = tuple[Slice, frozenset[str], asyncio.Task[Reading[Any]]]
 type Answer = tuple[Slice, frozenset[str], Reading[Any]]
 
 
-async def inspected(scan: Scan, roll: Roll) -> AsyncIterator[Answer]:
-    """The slices' readings in order, some asked for ahead; none begun once the time is up."""
-    pieces = roll.slices(scan.round.after, scan.world.slice_size)
-    waiting: deque[tuple[Slice, frozenset[str], asyncio.Task[Reading[Any]]]] = deque()
-    first = True
-    try:
-        while True:
-            while len(waiting) < AHEAD and (first or scan.world.spent() < 1):
-                piece = next(pieces, None)
-                if piece is None:
-                    break
-                due = sweeps_of(scan, piece)
-                waiting.append((piece, due, asyncio.create_task(read(scan, piece, due))))
-                first = False
-            if not waiting:
-                return
-            piece, due, task = waiting.popleft()
-            yield piece, due, await task
-    finally:
-        for _, _, task in waiting:
+@dataclass(slots=True)
+class Ahead:
+    """Slices that are asked for ahead of their turn; what is open at the end is broken off."""
+
+    scan: Scan
+    waiting: deque[Question] = field(default_factory=deque)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        for _, _, task in self.waiting:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*(task for _, _, task in self.waiting), return_exceptions=True)
+
+    @property
+    def room(self) -> bool:
+        """True while another slice may be asked for."""
+        return len(self.waiting) < AHEAD
+
+    @property
+    def ready(self) -> bool:
+        """True when the next answer is there."""
+        return bool(self.waiting) and self.waiting[0][2].done()
+
+    def ask(self, piece: Slice, due: frozenset[str] = frozenset()) -> None:
+        """Begin to look into a slice."""
+        self.waiting.append((piece, due, asyncio.create_task(read(self.scan, piece, due))))
+
+    async def first(self) -> Answer:
+        """The next answer, in the order of the questions."""
+        piece, due, task = self.waiting[0]
+        part = await task
+        self.waiting.popleft()
+        return piece, due, part
 
 
 async def read(scan: Scan, piece: Slice, due: frozenset[str]) -> Reading[Any]:

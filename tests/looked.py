@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from core.model import Guard, Look
-from core.roll import Roll
+from core.roll import Page, Roll
 from core.tenant import Others, Reading, Tenant
 
 
@@ -14,13 +14,17 @@ async def looked(guard: Guard[Any], tenant: Tenant, look: Look) -> Reading[Any]:
     What a sweep did not read is no surface of it.
     """
     parts: list[Reading[Any]] = []
+    roll: Roll | None = None
     async for part in guard.observe(tenant, look):
-        if not isinstance(part, Roll):
+        if isinstance(part, Page):
+            roll = roll or Roll(look.watched, part.surfaces)
+            roll.add(part)
+        else:
             parts.append(part)
-            continue
-        parts.append(part.rest())
+    if roll:
+        parts.append(roll.rest())
         assert guard.inspect
-        for piece in part.slices():
+        for piece in roll.slices():
             parts.append(await guard.inspect(tenant, look, piece.mailboxes))
     sweeps = {sweep.name for sweep in guard.sweeps} - look.due
     surfaces = frozenset[str]().union(*(part.surfaces for part in parts))

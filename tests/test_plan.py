@@ -39,7 +39,7 @@ from core.plan import (
     settle,
     told,
 )
-from core.roll import Roll
+from core.roll import Page
 from core.tenant import ClearMailboxForward, Reading, Tenant, Unread
 from core.troubles import fell
 from tests.fake_world import START
@@ -47,7 +47,7 @@ from tests.fake_world import START
 SURFACE = "mailboxes"
 
 
-async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Any] | Roll]:
+async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Any] | Page]:
     yield Reading()
 
 

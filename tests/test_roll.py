@@ -4,15 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.keys import END, FIRST, place
-from core.roll import Roll
+from core.roll import Page, Roll
 from core.tenant import Mailbox, Reading, Unread
 
+SURFACES = frozenset({"inbox-rules", "mailboxes"})
 names = st.text(min_size=1, max_size=40)
 
 
 def roll_of(boxes: list[Mailbox], watched: frozenset[str] = frozenset()) -> Roll:
-    roll = Roll(watched, frozenset({"inbox-rules"}))
-    roll.add(Reading(tuple(boxes), population=len(boxes)))
+    roll = Roll(watched, SURFACES)
+    roll.add(Page(Reading(tuple(boxes), population=len(boxes)), SURFACES))
     return roll
 
 
@@ -59,9 +60,9 @@ def test_a_mailbox_listed_twice_is_looked_into_once() -> None:
 
 
 def test_what_a_complete_listing_does_not_name_is_gone_and_what_is_broken_is_not() -> None:
-    roll = Roll(frozenset({"id-1", "lost", "broken"}), frozenset({"inbox-rules", "mailboxes"}))
+    roll = Roll(frozenset({"id-1", "lost", "broken"}), SURFACES)
     broken = Unread("mailboxes", "unreadable", "broken")
-    roll.add(Reading(tuple(boxes_of(3)), unread=(broken,), population=4))
+    roll.add(Page(Reading(tuple(boxes_of(3)), unread=(broken,), population=4), SURFACES))
     rest = roll.rest()
     surfaces = ("inbox-rules", "mailboxes")
     assert rest.covers(surfaces, "lost")
@@ -69,7 +70,7 @@ def test_what_a_complete_listing_does_not_name_is_gone_and_what_is_broken_is_not
     assert not rest.covers(surfaces, "broken")
     assert rest.population == 1
     assert rest.unread_objects == {"broken"}
-    roll.add(Reading(complete=False))
+    roll.add(Page(Reading(complete=False), SURFACES))
     assert not roll.rest().covers(surfaces, "lost")
 
 
@@ -77,7 +78,23 @@ def test_kinds_that_are_left_out_are_counted_and_not_looked_into() -> None:
     roll = Roll()
     kinds = ("UserMailbox", "DiscoveryMailbox")
     listed = tuple(Mailbox(kind, "g", "a@x", kind=kind) for kind in kinds)
-    roll.add(Reading(listed, population=2), left_out=("DiscoveryMailbox",))
+    roll.add(Page(Reading(listed, population=2), SURFACES, left_out=("DiscoveryMailbox",)))
     (piece,) = roll.slices()
     assert [box.id for box in piece.mailboxes] == ["UserMailbox"]
     assert roll.rest().population == 1
+
+
+def test_mailboxes_come_as_they_were_listed_in_full_slices_and_the_last_ones_at_the_end() -> None:
+    roll = Roll()
+    seen: list[str] = []
+    for start in range(0, 10, 5):
+        part = tuple(boxes_of(10)[start : start + 5])
+        roll.add(Page(Reading(part, population=5), SURFACES))
+        while piece := roll.next_listed(3):
+            assert len(piece.mailboxes) == 3
+            seen += [box.id for box in piece.mailboxes]
+    assert len(seen) == 9
+    last = roll.next_listed(3, last=True)
+    assert last
+    assert [*seen, *(box.id for box in last.mailboxes)] == [f"id-{n}" for n in range(10)]
+    assert roll.next_listed(3, last=True) is None

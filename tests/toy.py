@@ -24,7 +24,7 @@ from core.model import (
 )
 from core.ports import World
 from core.readings import Listed
-from core.roll import Roll
+from core.roll import Page
 from core.run import new_run, run
 from core.shards import Order, give_up, work
 from core.tenant import (
@@ -58,7 +58,7 @@ class Toy:
     """A tenant of so many mailboxes, of which some forward.
 
     `inspected` are the looks into mailboxes, each of which takes `seconds`; `most` is how many of
-    those there were at the same time.
+    those there were at the same time, `listed_at` how they and the pages followed each other.
     """
 
     size: int = 0
@@ -77,6 +77,7 @@ class Toy:
     most: int = 0
     address: Callable[[str], str] = "{}@x".format
     links: set[str] = field(default_factory=set)
+    listed_at: list[str] = field(default_factory=list)
 
     @property
     def ids(self) -> list[str]:
@@ -91,12 +92,15 @@ class Toy:
         for at in range(0, max(len(ids), 1), self.page):
             with self.reaper():
                 page = ids[at : at + self.page]
+                self.listed_at.append(f"page {at // self.page}")
+                await asyncio.sleep(0)
                 part = tuple(Mailbox(one, f"g-{one}", self.address(one)) for one in page)
             yield Reading(part, population=len(part))
 
     async def look_into(self, owners: Sequence[Mailbox], due: bool) -> Reading[Bad]:
         with self.reaper():
             self.inspected += [box.id for box in owners]
+            self.listed_at.append("look")
         self.looking += 1
         self.most = max(self.most, self.looking)
         await asyncio.sleep(self.seconds)
@@ -126,12 +130,10 @@ class Toy:
             return Applied({"was": self.bad.pop(name, "")})
 
 
-async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Bad] | Roll]:
+async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Bad] | Page]:
     yield Reading(surfaces=frozenset({"organization"}))
-    roll = Roll(look.watched, SURFACES)
     async for page in cast(Toy, tenant).pages():
-        roll.add(page)
-    yield roll
+        yield Page(page, SURFACES)
 
 
 async def inspect(tenant: Tenant, look: Look, owners: Sequence[Mailbox]) -> Reading[Bad]:
@@ -153,7 +155,7 @@ def judge(item: Bad, terms: Terms) -> Iterator[Finding]:
     )
 
 
-async def observe_pages(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Bad] | Roll]:
+async def observe_pages(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Bad] | Page]:
     """A guard whose listing tells all: page after page, from where an earlier look stopped."""
     toy, listed = cast(Toy, tenant), Listed(look.watched)
     anew = bool(look.after) and look.after not in toy.links

@@ -63,7 +63,7 @@ from core.model import (
     Verdict,
 )
 from core.readings import missed, surfaces_of
-from core.roll import Roll
+from core.roll import Page
 from core.tenant import (
     DOMAINS,
     HIDDEN_RULES,
@@ -93,13 +93,11 @@ SURFACES = frozenset({MAILBOXES, INBOX_RULES, HIDDEN_RULES, RULE_FOLDERS, DOMAIN
 """All that is ever read of one mailbox."""
 
 
-async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Forward] | Roll]:
+async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Forward] | Page]:
     """The forwards Exchange can name by itself, then all mailboxes, to look into one by one."""
     yield await known_forwards(tenant)
-    roll = Roll(look.watched, SURFACES)
     async for page in tenant.mailboxes():
-        roll.add(page, left_out=("DiscoveryMailbox",))
-    yield roll
+        yield Page(page, SURFACES, left_out=("DiscoveryMailbox",))
 
 
 async def known_forwards(tenant: Tenant) -> Reading[Forward]:
