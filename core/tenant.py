@@ -359,6 +359,20 @@ class AuditBypass:
 
 
 @dataclass(frozen=True, slots=True)
+class Configuration:
+    """One object of the organization's configuration: a row of a cmdlet, or a policy of Graph.
+
+    `source` is one of `core.configuration.SOURCES`, `id` what its object is called there ("" where
+    there is only one), `values` what was read of it, bounded, as JSON has it.
+    """
+
+    source: str
+    id: str
+    name: str
+    values: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class Grants:
     """What the app may do: the app roles in its Graph token, the cmdlets Exchange lets it run.
 
@@ -443,6 +457,16 @@ class ClearMailboxForward:
     mailbox_guid: str
 
 
+@dataclass(frozen=True, slots=True)
+class SetConfiguration:
+    """Set one property of one object of the configuration, one that its source lets be changed."""
+
+    source: str
+    identity: str
+    name: str
+    value: bool | int | str | tuple[str, ...]
+
+
 type Change = (
     BlockSignIn
     | EnableOrganizationAudit
@@ -453,6 +477,7 @@ type Change = (
     | ClearAuditBypass
     | DisableInboxRule
     | ClearMailboxForward
+    | SetConfiguration
 )
 
 CHANGES: Mapping[str, Callable[..., Change]] = {
@@ -568,6 +593,10 @@ class Tenant(Protocol):
 
     async def audit_bypasses(self) -> Reading[AuditBypass]:
         """The accounts whose actions are recorded nowhere. Surface `audit-bypass`."""
+        ...
+
+    async def configuration(self, source: str) -> Reading[Configuration]:
+        """The objects of a source of the configuration. Surface `configuration-<source>`."""
         ...
 
     async def apply(self, change: Change) -> Applied:

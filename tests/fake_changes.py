@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from core.adapters.wire import timespan
+from core.configuration import SOURCES
 from core.errors import Gone, Moot, Refused, Unavailable
 from core.tenant import (
     Applied,
@@ -19,6 +20,7 @@ from core.tenant import (
     MailboxAudit,
     RaiseAuditAge,
     ResetAuditSet,
+    SetConfiguration,
 )
 
 if TYPE_CHECKING:
@@ -42,8 +44,28 @@ def make(tenant: "FakeTenant", change: Change) -> Applied:
             return clear_bypass(tenant, change)
         case EnableOrganizationAudit() | EnableUnifiedAuditLog():
             return switch_organization(tenant, change)
+        case SetConfiguration():
+            return set_configuration(tenant, change)
         case EnableMailboxAudit() | ResetAuditSet() | RaiseAuditAge():
             return change_audit(tenant, change)
+
+
+def set_configuration(tenant: "FakeTenant", change: SetConfiguration) -> Applied:
+    if change.name not in SOURCES[change.source].writable:
+        raise Refused(f"{change.name} of {change.source} is not among what may be changed")
+    found = one(
+        entry
+        for entry in tenant.configurations
+        if (entry.source, entry.id) == (change.source, change.identity)
+    )
+    before = {change.name: found.values.get(change.name)}
+    wanted = list(change.value) if isinstance(change.value, tuple) else change.value
+    if before[change.name] == wanted:
+        return Applied(before, already=True)
+    with tenant.write(change, before):
+        values = {**found.values, change.name: wanted}
+        tenant.configurations[tenant.configurations.index(found)] = replace(found, values=values)
+    return Applied(before)
 
 
 def block_sign_in(tenant: "FakeTenant", change: BlockSignIn) -> Applied:

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.audit_sets import DEFAULTS
+from core.configuration import surface_of
 from core.errors import Refused, TenantError, Unavailable
 from core.forwarding.rule_sight import plain_name
 from core.tenant import (
@@ -48,6 +49,7 @@ from core.tenant import (
     Applied,
     AuditBypass,
     Change,
+    Configuration,
     Folder,
     Grants,
     InboxRule,
@@ -96,6 +98,7 @@ class FakeTenant:
         default_factory=lambda: OrganizationAudit(audit_disabled=False, unified_log=True)
     )
     bypasses: list[AuditBypass] = field(default_factory=list)
+    configurations: list[Configuration] = field(default_factory=list)
     defaults: Mapping[str, frozenset[str]] = field(default_factory=lambda: DEFAULTS)
     protected: set[str] = field(default_factory=set)
     broken_off: set[str] = field(default_factory=set)
@@ -370,6 +373,10 @@ class FakeTenant:
     async def audit_bypasses(self) -> Reading[AuditBypass]:
         seen = self.reading(AUDIT_BYPASS, self.bypasses, lambda bypass: bypass.id)
         return replace(seen, items=tuple(one for one in seen.items if one.bypassed))
+
+    async def configuration(self, source: str) -> Reading[Configuration]:
+        found = [one for one in self.configurations if one.source == source]
+        return self.reading(surface_of(source), found, lambda one: one.id)
 
     # ------------------------------------------------------------------------------------------
     # Writes

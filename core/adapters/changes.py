@@ -15,6 +15,7 @@ from core.adapters.audit_changes import (
     reset_audit_set,
     switch_organization,
 )
+from core.adapters.configuration import set_configuration
 from core.adapters.exchange import Exchange
 from core.adapters.graph import Graph
 from core.adapters.graph_reads import ACCOUNT_PROPERTIES, READ_USERS, user
@@ -47,6 +48,7 @@ from core.tenant import (
     Mailbox,
     RaiseAuditAge,
     ResetAuditSet,
+    SetConfiguration,
 )
 
 BLOCK = "User.EnableDisableAccount.All"
@@ -68,6 +70,8 @@ async def apply(graph: Graph, exchange: Exchange, change: Change, sleep: Sleep) 
             return await change_mailbox(exchange, change, sleep)
         case ClearAuditBypass():
             return await clear_audit_bypass(exchange, change, sleep)
+        case SetConfiguration():
+            return await set_configuration(graph, exchange, change, sleep)
         case _:
             assert_never(change)
 

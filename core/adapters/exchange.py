@@ -35,7 +35,9 @@ SYSTEM_MAILBOX = "SystemMailbox{bb558c35-97f1-4cb9-8ff7-d53741dc928c}"
 ANCHOR = re.compile(r"[\w.+'#&=@{}-]{1,320}", re.ASCII)
 HOST = re.compile(r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}")
 NAMES_ONE = ("Identity", "Mailbox")
-ORGANIZATION_WIDE = frozenset({"Set-OrganizationConfig", "Set-AdminAuditLogConfig"})
+ORGANIZATION_WIDE = frozenset(
+    {"Set-OrganizationConfig", "Set-AdminAuditLogConfig", "Set-TransportConfig"}
+)
 MOVED = frozenset({301, 302, 307, 308})
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from core.adapters import changes, exchange_reads, graph_reads
+from core.adapters.configuration import read_configuration
 from core.adapters.exchange import Exchange
 from core.adapters.graph import Graph
 from core.adapters.unread import unread
@@ -23,6 +24,7 @@ from core.tenant import (
     Applied,
     AuditBypass,
     Change,
+    Configuration,
     Folder,
     Grants,
     InboxRule,
@@ -166,6 +168,9 @@ class M365:
 
     async def audit_bypasses(self) -> Reading[AuditBypass]:
         return await exchange_reads.audit_bypasses(self.exchange)
+
+    async def configuration(self, source: str) -> Reading[Configuration]:
+        return await read_configuration(self.graph, self.exchange, source)
 
     async def apply(self, change: Change) -> Applied:
         return await changes.apply(self.graph, self.exchange, change, self.sleep)

@@ -1,0 +1,126 @@
+"""Objects of the organization's configuration, as `core.configuration` lays down."""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from core.adapters.exchange import Exchange
+from core.adapters.graph import Graph
+from core.adapters.steps import Sleep, begun, confirm
+from core.adapters.unread import blind, broken_rows
+from core.adapters.wire import Row, each, identifier, stripped, text
+from core.configuration import SOURCES, Source, surface_of
+from core.errors import Gone, Refused, TenantError, Unavailable
+from core.model import Service
+from core.tenant import Applied, Configuration, Reading, SetConfiguration
+
+NAME_LIMIT = 200
+TEXT_LIMIT = 2_000
+LIST_LIMIT = 1_000
+DEPTH = 6
+
+
+async def read_configuration(graph: Graph, exchange: Exchange, name: str) -> Reading[Configuration]:
+    """Every object of a source. A source of which there is nothing at all was not read."""
+    source, surface = SOURCES[name], surface_of(name)
+    try:
+        rows = await rows_behind(graph, exchange, source)
+        if not rows and not source.identity:
+            raise Unavailable(f"{source.read} answered with nothing")
+    except TenantError as error:
+        return blind(surface, error)
+    items, broken = each(rows, lambda row: entry(name, source, row))
+    unread = broken_rows(surface, broken, [""] * len(broken))
+    return Reading(tuple(items), unread, frozenset({surface}), population=len(rows))
+
+
+async def rows_behind(graph: Graph, exchange: Exchange, source: Source) -> list[Row]:
+    """What a cmdlet or a path of Graph answers. Raises TenantError."""
+    if source.service is Service.EXCHANGE:
+        return await exchange.invoke(source.read, {})
+    if not source.identity:
+        return [await graph.get(source.read, source.permission)]
+    return [row async for page in graph.pages(source.read, source.permission) for row in page]
+
+
+def entry(name: str, source: Source, row: Row) -> Configuration:
+    """A row as an object of its source. Raises ValueError when it could not be named again."""
+    plain = stripped(row)
+    found = identifier(plain.get(source.identity), NAME_LIMIT) if source.identity else ""
+    if source.identity and not found:
+        found = text(plain.get(source.identity), NAME_LIMIT).strip()
+    if source.identity and not found:
+        raise ValueError(f"{source.read}: an object without {source.identity}")
+    title = text(plain.get("Name") or plain.get("displayName"), NAME_LIMIT) or found
+    values = {text(key, NAME_LIMIT): bounded(value) for key, value in plain.items()}
+    return Configuration(name, found, title, values)
+
+
+def bounded(value: object, depth: int = DEPTH) -> object:
+    """A JSON value of a size that can be kept."""
+    if isinstance(value, str):
+        return text(value, TEXT_LIMIT)
+    if isinstance(value, Mapping):
+        if not depth:
+            return {}
+        inner = list(stripped(value).items())[:LIST_LIMIT]
+        return {text(key, NAME_LIMIT): bounded(part, depth - 1) for key, part in inner}
+    if isinstance(value, list):
+        return [bounded(part, depth - 1) for part in value[:LIST_LIMIT]] if depth else []
+    return value
+
+
+def value_of(values: Mapping[str, object], name: str) -> object:
+    """A property; a dot leads into an object. None when it is not there."""
+    found: object = values
+    for step in name.split("."):
+        if not isinstance(found, Mapping):
+            return None
+        found = found.get(step)
+    return found
+
+
+async def set_configuration(
+    graph: Graph, exchange: Exchange, change: SetConfiguration, sleep: Sleep
+) -> Applied:
+    """Set one property that its source lets be changed, on exactly one object."""
+    source = SOURCES.get(change.source)
+    if source is None or change.name not in source.writable:
+        raise Refused(f"{change.name} of {change.source} is not among what may be changed")
+    wanted = list(change.value) if isinstance(change.value, tuple) else change.value
+
+    async def look() -> object:
+        rows = await rows_behind(graph, exchange, source)
+        found = [one for one in rows if same(source, one, change.identity)]
+        if len(found) != 1:
+            raise Gone(f"{source.read}: {len(found)} objects are called like that now")
+        return value_of(stripped(found[0]), change.name)
+
+    now = await look()
+    before = {change.name: now}
+    if now == wanted:
+        return Applied(before, already=True)
+    with begun(before):
+        await write(graph, exchange, source, change, wanted)
+        await confirm(look, lambda value: value == wanted, sleep)
+    return Applied(before)
+
+
+def same(source: Source, row: Row, identity: str) -> bool:
+    """True for the object a change names."""
+    return not source.identity or text(row.get(source.identity), NAME_LIMIT).strip() == identity
+
+
+async def write(
+    graph: Graph, exchange: Exchange, source: Source, change: SetConfiguration, wanted: object
+) -> None:
+    """The write itself, of this property and no other."""
+    if source.service is Service.EXCHANGE:
+        named = {"Identity": change.identity} if source.identity else {}
+        await exchange.invoke(source.write, {**named, change.name: wanted})
+        return
+    *above, last = change.name.split(".")
+    body: dict[str, object] = {last: wanted}
+    for step in reversed(above):
+        body = {step: body}
+    path = source.write + (f"/{quote(change.identity, safe='')}" if source.identity else "")
+    await graph.patch(path, body, source.write_permission)
