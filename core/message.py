@@ -160,7 +160,7 @@ def entry(case: Case, planned: bool = False) -> Element:
         items.append(text(f"Next step: {escaped(case.advice, 600)}", spacing="Small"))
     items.append(
         text(
-            f"case {case.key[:8]} · since {case.opened:%Y-%m-%d %H:%M} UTC",
+            f"case {case.short} · since {case.opened:%Y-%m-%d %H:%M} UTC",
             isSubtle=True,
             size="Small",
             spacing="Small",

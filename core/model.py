@@ -273,6 +273,11 @@ class Case:
     shared: tuple[str, ...] = ()
     raised: bool = False
 
+    @property
+    def short(self) -> str:
+        """What people call it: the end of its key, since those of one object begin alike."""
+        return self.key[-8:]
+
 
 class ChangeState(StrEnum):
     """What became of a change: written down, in effect, in effect by inference, or why not."""

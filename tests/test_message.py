@@ -117,7 +117,7 @@ def test_a_card_says_what_was_found_the_evidence_the_next_step_and_the_coverage(
     assert "redirects to x@evil.example" in shown
     assert "rule: Parcel notes" in shown
     assert "Next step: Ask joe; then disable the rule." in shown
-    assert "case 00000000" in shown
+    assert "case 00000001" in shown
 
 
 def test_what_the_next_run_will_do_is_nobody_elses_next_step() -> None:

@@ -341,7 +341,7 @@ async def test_death_at_any_step_loses_nothing_and_repeats_little(duty: Duty, ti
         cases = stage.ledger.cases(duty.guard.name)
         assert cases.keys() == known.keys(), at
         assert not [case for case in cases.values() if case.news or not case.closed], at
-        assert all(f"case {key[:8]}" in stage.cards() for key in known), at
+        assert all(f"case {key[-8:]}" in stage.cards() for key in known), at
         assert {record.state for record in stage.changes()} == {ChangeState.APPLIED}, at
         # At most one message was said twice: the one whose sender died before writing it down.
         assert len(stage.alerts.sent) <= len(whole.alerts.sent) + 1, at

@@ -282,7 +282,7 @@ async def check(stage: Stage, whole: Reference, at: str) -> None:
     assert not [case for case in memory.cases.values() if case.news], at
     assert {record.state for record in memory.changes} == {ChangeState.APPLIED}, at
     said = json.dumps(stage.box.cards)
-    assert all(f"case {key[:8]}" in said for key in whole.keys), at
+    assert all(f"case {key[-8:]}" in said for key in whole.keys), at
     assert len(stage.box.cards) <= whole.cards + 1, at
     cards, writes = len(stage.box.cards), len(stage.box.writes)
     await stage.tick()
