@@ -295,6 +295,16 @@ async def test_without_the_sweep_nobody_is_asked_and_no_case_may_end() -> None:
     assert [found.kind for found in await findings(fake, frozenset())] == ["send-as"]
 
 
+async def test_between_sweeps_mailboxes_with_an_open_case_are_read_and_only_they_are_covered() -> (
+    None
+):
+    fake = tenant(OPENS, replace(OPENS, mailbox=INFO))
+    reading = await looked(GUARD, fake, Look(TERMS, watched=frozenset({"m2"})))
+    assert [item.mailbox.id for item in reading.items] == ["m2"]
+    assert reading.covers((FULL_ACCESS, MAILBOXES, RECIPIENTS), "m2")
+    assert not reading.covers((FULL_ACCESS, MAILBOXES, RECIPIENTS), "m1")
+
+
 @pytest.mark.parametrize("surface", [FULL_ACCESS, SEND_AS, SEND_ON_BEHALF])
 async def test_a_surface_that_is_refused_names_the_permission(surface: str) -> None:
     fake = tenant(OPENS, SENDS, ON_BEHALF)
