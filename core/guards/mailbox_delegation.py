@@ -51,6 +51,9 @@ from core.tenant import (
 from core.text import plain
 
 CUT = 120
+LOST = 100
+"""Of so many mailboxes holders may be lost; with more, looking up itself did not work."""
+
 BETWEEN = 100
 """So many mailboxes of a slice are asked about between sweeps."""
 
@@ -164,15 +167,18 @@ async def looked_up(
     known = {person.name: person for person in answers.items}
     blind = tuple(miss for miss in missed((answers,)) if not miss.object_id)
     held: list[Held] = []
-    lost: dict[Unread, None] = dict.fromkeys(blind)
+    lost: dict[str, Unread] = {}
     for one in delegations:
         person = Recipient(one.trustee, found=False) if says_it_all(one) else known.get(one.trustee)
         mailbox = one.mailbox or owner_of(one.of, known.get(one.of))
         if mailbox is not None and person is not None:
             held += [] if is_own(mailbox, person) else [Held(one, mailbox, person)]
-        elif not blind:
-            lost[not_looked_up(surface, one, mailbox)] = None
-    return tuple(held), tuple(lost)
+        else:
+            miss = not_looked_up(surface, one, mailbox)
+            lost.setdefault(miss.object_id, miss)
+    if len(lost) > LOST and not blind:
+        blind = (Unread(surface, f"the holders of more than {LOST} could not be looked up"),)
+    return tuple(held), blind or tuple(lost.values())
 
 
 def owner_of(name: str, found: Recipient | None) -> Mailbox | None:
@@ -201,8 +207,8 @@ def is_own(mailbox: Mailbox, person: Recipient) -> bool:
 def not_looked_up(surface: str, one: Delegation, mailbox: Mailbox | None) -> Unread:
     """Somebody has a right, and who they are, or over what, could not be asked."""
     whose = mailbox.id if mailbox else UNIDENTIFIED
-    subject = (mailbox.address or mailbox.name) if mailbox else plain(one.of, CUT)
-    return Unread(surface, f"who {plain(one.trustee, CUT)} is was not told", whose, subject)
+    subject = subject_of(mailbox) if mailbox else plain(one.of, CUT)
+    return Unread(surface, "who holds a right over it could not be looked up", whose, subject)
 
 
 # ----------------------------------------------------------------------------------------------

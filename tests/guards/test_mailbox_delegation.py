@@ -342,6 +342,26 @@ async def test_a_recipient_who_could_not_be_looked_up_may_be_anybody() -> None:
         assert not reading.covers((SEND_AS, RECIPIENTS), somebody)
 
 
+async def test_many_holders_who_could_not_be_looked_up_are_one_unread_mailbox() -> None:
+    names = [f"u{number}@contoso.com" for number in range(150)]
+    for of, unread in ((OPENS, "m1"), (SENDS, "unidentified-name-1")):
+        fake = tenant(*(replace(of, trustee=name) for name in names), people=[ANN])
+        for name in (*names, "director"):
+            fake.fail(RECIPIENTS, name)
+        reading = await look(fake)
+        assert [miss.object_id for miss in reading.unread] == [unread]
+
+
+async def test_when_looking_up_does_not_work_the_sweep_does_not_go_on() -> None:
+    boxes = [Mailbox(f"b{n}", f"g{n}", f"b{n}@contoso.com") for n in range(150)]
+    fake = tenant(*(replace(OPENS, mailbox=box) for box in boxes))
+    fake.boxes = boxes
+    fake.fail(RECIPIENTS, "ann@contoso.com")
+    reading = await look(fake)
+    assert len(reading.unread) == 1
+    assert reading.blind_to(FULL_ACCESS) is not None
+
+
 async def test_without_get_recipient_nothing_ends_and_the_sweep_does_not_go_on() -> None:
     fake = tenant(OPENS, SENDS, ON_BEHALF)
     fake.fail(RECIPIENTS, permission="Get-Recipient")
