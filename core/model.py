@@ -66,6 +66,9 @@ class Verdict(StrEnum):
     # mailbox-audit
     REPAIR = "repair"
     KEEP = "keep"
+    # mailbox-delegation
+    DELEGATED = "delegated"
+    EVERYONE = "everyone"
 
 
 class Service(StrEnum):

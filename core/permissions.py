@@ -69,6 +69,8 @@ APP_ROLES: Mapping[str, AppRole] = {
 
 CMDLET_RISKS: Mapping[str, str] = {
     "Get-Mailbox": "list every mailbox with its settings",
+    "Get-MailboxPermission": "see who may open whose mailbox: a map of accounts worth taking",
+    "Get-RecipientPermission": "see who may send mail in whose name",
     "Get-InboxRule": "read the rules of any mailbox, hidden ones too",
     "Get-Recipient": "list every recipient and where contacts lead",
     "Get-AcceptedDomain": "read the tenant's domains",

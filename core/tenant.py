@@ -37,6 +37,9 @@ UNIFIED_AUDIT_LOG = "unified-audit-log"
 AUDIT_BYPASS = "audit-bypass"
 GRANTS = "grants"
 CREDENTIAL = "credential"
+FULL_ACCESS = "full-access"
+SEND_AS = "send-as"
+SEND_ON_BEHALF = "send-on-behalf"
 
 
 # What Graph calls folders that exist in every mailbox, in lower case.
@@ -265,7 +268,8 @@ class Recipient:
     """What a recipient string stands for. `name` is the string that was asked for.
 
     `found` False: Exchange knows nobody by it (or more than one). `external_address` is where mail
-    to it really goes, for a mail contact, mail user or guest; "" for a mailbox or a group.
+    to it really goes, for a mail contact, mail user or guest; "" for a mailbox or a group. `id` is
+    the Entra object id, or the Exchange Guid where there is none.
     """
 
     name: str
@@ -273,6 +277,7 @@ class Recipient:
     kind: str = ""
     address: str = ""
     external_address: str = ""
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +386,25 @@ class Grants:
 
     app_roles: frozenset[str] | None = None
     cmdlets: frozenset[str] | None = None
+
+
+# mailbox-delegation
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """A right over a mailbox that somebody else was given.
+
+    `right` is FullAccess, ChangePermission, ChangeOwner, SendAs or SendOnBehalf. `trustee` is who
+    has it, in whatever words Exchange prints; `sid` their security identifier, "" where it is not
+    told. `mailbox` is None where Exchange only prints the name of a recipient, which `of` is then.
+    """
+
+    right: str
+    trustee: str
+    sid: str = ""
+    mailbox: Mailbox | None = None
+    of: str = ""
 
 
 # ----------------------------------------------------------------------------------------------
@@ -597,6 +621,28 @@ class Tenant(Protocol):
 
     async def configuration(self, source: str) -> Reading[Configuration]:
         """The objects of a source of the configuration. Surface `configuration-<source>`."""
+        ...
+
+    async def full_access(self, owners: Sequence[Mailbox]) -> Reading[Delegation]:
+        """Who may open mailboxes, or give that right to others. Surface `full-access`.
+
+        Of no delegation are told: denied and inherited rights, a mailbox's own, and Exchange's.
+        """
+        ...
+
+    def send_as(self) -> AsyncIterator[Reading[Delegation]]:
+        """Who may send as somebody else, page by page. Surface `send-as`.
+
+        No part speaks of objects (`scope` is empty) but the last, which speaks of all and holds
+        what could not be read: the rights over one mailbox may stand on several pages.
+        """
+        ...
+
+    def send_on_behalf(self) -> AsyncIterator[Reading[Delegation]]:
+        """Who may send on behalf of mailboxes, page by page as `send_as`. Surface `send-on-behalf`.
+
+        Exchange finds the mailboxes by itself.
+        """
         ...
 
     async def apply(self, change: Change) -> Applied:

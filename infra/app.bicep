@@ -87,6 +87,10 @@ var appSettings = {
   MAILBOX_AUDIT_MODE: guards['mailbox-audit'].mode
   MAILBOX_AUDIT_LIMIT: guards['mailbox-audit'].limit
   MAILBOX_AUDIT_LIMIT_PERCENT: guards['mailbox-audit'].limitPercent
+  MAILBOX_DELEGATION_SCHEDULE: guards['mailbox-delegation'].schedule
+  MAILBOX_DELEGATION_MODE: guards['mailbox-delegation'].mode
+  MAILBOX_DELEGATION_LIMIT: guards['mailbox-delegation'].limit
+  MAILBOX_DELEGATION_LIMIT_PERCENT: guards['mailbox-delegation'].limitPercent
   // <!-- end -->
 }
 

@@ -47,6 +47,13 @@ var permissions = {
     writes: []
     optionalWrites: []
   }
+  'mailbox-delegation': {
+    exchange: true
+    reads: []
+    optionalReads: []
+    writes: []
+    optionalWrites: []
+  }
 }
 // <!-- end -->
 

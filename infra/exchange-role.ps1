@@ -89,7 +89,7 @@ $PSNativeCommandUseErrorActionPreference = $false
 <!-- cmdlets -->
 #>
 $Catalog = @'
-{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit"],
+{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mailbox-delegation"],
  "enforcing": ["shared-mailbox-sign-in", "mailbox-audit"],
  "entries": [
   {"guard": "shared-mailbox-sign-in", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
@@ -127,7 +127,15 @@ $Catalog = @'
   {"guard": "mailbox-audit", "cmdlet": "Set-AdminAuditLogConfig", "writes": true, "optional": false,
    "parameters": ["UnifiedAuditLogIngestionEnabled"]},
   {"guard": "mailbox-audit", "cmdlet": "Set-MailboxAuditBypassAssociation", "writes": true, "optional": false,
-   "parameters": ["Identity", "AuditBypassEnabled"]}
+   "parameters": ["Identity", "AuditBypassEnabled"]},
+  {"guard": "mailbox-delegation", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
+   "parameters": ["Filter", "Identity", "RecipientTypeDetails", "ResultSize"]},
+  {"guard": "mailbox-delegation", "cmdlet": "Get-MailboxPermission", "writes": false, "optional": false,
+   "parameters": ["Identity", "IncludeUnresolvedPermissions", "ResultSize"]},
+  {"guard": "mailbox-delegation", "cmdlet": "Get-RecipientPermission", "writes": false, "optional": false,
+   "parameters": ["ResultSize"]},
+  {"guard": "mailbox-delegation", "cmdlet": "Get-Recipient", "writes": false, "optional": false,
+   "parameters": ["Identity", "ResultSize"]}
  ]}
 '@ | ConvertFrom-Json
 <#

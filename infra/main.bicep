@@ -83,6 +83,13 @@ var guards = {
     limitPercent: chosen(settings, 'MAILBOX_AUDIT_LIMIT_PERCENT', '10.0')
     maxAgeMinutes: chosen(settings, 'MAILBOX_AUDIT_MAX_AGE_MINUTES', '1080')
   }
+  'mailbox-delegation': {
+    mode: toLower(chosen(settings, 'MAILBOX_DELEGATION_MODE', 'alert'))
+    schedule: chosen(settings, 'MAILBOX_DELEGATION_SCHEDULE', '0 20/30 * * * *')
+    limit: chosen(settings, 'MAILBOX_DELEGATION_LIMIT', '20')
+    limitPercent: chosen(settings, 'MAILBOX_DELEGATION_LIMIT_PERCENT', '5.0')
+    maxAgeMinutes: chosen(settings, 'MAILBOX_DELEGATION_MAX_AGE_MINUTES', '90')
+  }
 }
 // <!-- end -->
 

@@ -31,6 +31,7 @@ from core.tenant import (
     AUDIT_BYPASS,
     CREDENTIAL,
     DOMAINS,
+    FULL_ACCESS,
     GRANTS,
     HIDDEN_RULES,
     INBOX_RULES,
@@ -40,6 +41,8 @@ from core.tenant import (
     OUTBOUND,
     RECIPIENTS,
     RULE_FOLDERS,
+    SEND_AS,
+    SEND_ON_BEHALF,
     SIGN_INS,
     TRANSPORT_RULES,
     UNIFIED_AUDIT_LOG,
@@ -50,6 +53,7 @@ from core.tenant import (
     AuditBypass,
     Change,
     Configuration,
+    Delegation,
     Folder,
     Grants,
     InboxRule,
@@ -65,6 +69,7 @@ from core.tenant import (
     Unread,
 )
 from tests.fake_changes import make
+from tests.fake_delegation import is_over_mailbox, owner_of, streamed
 
 OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND})
 POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT})
@@ -99,6 +104,7 @@ class FakeTenant:
     )
     bypasses: list[AuditBypass] = field(default_factory=list)
     configurations: list[Configuration] = field(default_factory=list)
+    delegations: list[Delegation] = field(default_factory=list)
     defaults: Mapping[str, frozenset[str]] = field(default_factory=lambda: DEFAULTS)
     protected: set[str] = field(default_factory=set)
     broken_off: set[str] = field(default_factory=set)
@@ -377,6 +383,20 @@ class FakeTenant:
     async def configuration(self, source: str) -> Reading[Configuration]:
         found = [one for one in self.configurations if one.source == source]
         return self.reading(surface_of(source), found, lambda one: one.id)
+
+    async def full_access(self, owners: Sequence[Mailbox]) -> Reading[Delegation]:
+        ids = [box.id for box in owners]
+        found = [one for one in self.delegations if is_over_mailbox(one) and owner_of(one) in ids]
+        unopened = self.unopened(FULL_ACCESS, owners)
+        return self.reading(FULL_ACCESS, found, owner_of, ids, unopened)
+
+    async def send_as(self) -> AsyncIterator[Reading[Delegation]]:
+        for part in streamed(self, SEND_AS):
+            yield part
+
+    async def send_on_behalf(self) -> AsyncIterator[Reading[Delegation]]:
+        for part in streamed(self, SEND_ON_BEHALF):
+            yield part
 
     # ------------------------------------------------------------------------------------------
     # Writes

@@ -27,8 +27,10 @@ READS: Mapping[str, tuple[str, ...]] = {
     "Get-InboxRule": ("Mailbox", "IncludeHidden", "ResultSize"),
     "Get-Mailbox": ("Filter", "Identity", "RecipientTypeDetails", "ResultSize"),
     "Get-MailboxAuditBypassAssociation": ("Identity", "ResultSize"),
+    "Get-MailboxPermission": ("Identity", "IncludeUnresolvedPermissions", "ResultSize"),
     "Get-OrganizationConfig": (),
     "Get-Recipient": ("Identity", "ResultSize"),
+    "Get-RecipientPermission": ("ResultSize",),
     "Get-RemoteDomain": (),
     "Get-TransportRule": ("ResultSize",),
 }

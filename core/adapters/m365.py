@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from dataclasses import replace
 from functools import partial
 
-from core.adapters import changes, exchange_reads, graph_reads
+from core.adapters import changes, delegation_reads, exchange_reads, graph_reads
 from core.adapters.configuration import read_configuration
 from core.adapters.exchange import Exchange
 from core.adapters.graph import Graph
@@ -25,6 +25,7 @@ from core.tenant import (
     AuditBypass,
     Change,
     Configuration,
+    Delegation,
     Folder,
     Grants,
     InboxRule,
@@ -171,6 +172,15 @@ class M365:
 
     async def configuration(self, source: str) -> Reading[Configuration]:
         return await read_configuration(self.graph, self.exchange, source)
+
+    async def full_access(self, owners: Sequence[Mailbox]) -> Reading[Delegation]:
+        return await delegation_reads.full_access(self.exchange, owners)
+
+    def send_as(self) -> AsyncIterator[Reading[Delegation]]:
+        return delegation_reads.send_as(self.exchange)
+
+    def send_on_behalf(self) -> AsyncIterator[Reading[Delegation]]:
+        return delegation_reads.send_on_behalf(self.exchange)
 
     async def apply(self, change: Change) -> Applied:
         return await changes.apply(self.graph, self.exchange, change, self.sleep)

@@ -9,6 +9,7 @@ from core.adapters.wire import (
     identifier,
     is_set,
     listed,
+    object_id,
     recipient_text,
     sequence_number,
     text,
@@ -106,6 +107,7 @@ def recipient(name: str, rows: list[Row]) -> Recipient:
         kind=kind,
         address=text(row.get("PrimarySmtpAddress"), 512),
         external_address=recipient_text(outside) if isinstance(outside, str) else "",
+        id=object_id(row.get("ExternalDirectoryObjectId")) or object_id(row.get("Guid")),
     )
 
 

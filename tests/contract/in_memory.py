@@ -14,6 +14,7 @@ from core.adapters.wire import (
     mailbox_audit,
     sign_in,
 )
+from core.adapters.wire_delegation import mailbox_rights, send_as_rights, send_on_behalf_rights
 from core.adapters.wire_organization import (
     IDENTITIES,
     accepted_domain,
@@ -29,6 +30,7 @@ from core.forwarding.rule_sight import plain_name
 from core.tenant import (
     MAILBOX_AUDIT,
     MAILBOXES,
+    Delegation,
     Folder,
     Grants,
     InboxRule,
@@ -36,6 +38,7 @@ from core.tenant import (
     Recipient,
 )
 from sandbox.audit import default_actions
+from sandbox.delegation import rows_by_name
 from sandbox.exchange import CMDLETS
 from sandbox.graph import ALL_ROLES
 from sandbox.tenant import Tenant as Wire
@@ -81,6 +84,7 @@ def fake_of(scene: Mapping[str, object]) -> FakeTenant:
             audit_bypass(row) for row in wire.configuration("Get-MailboxAuditBypassAssociation")
         ],
     )
+    fake.delegations += delegations_of(wire)
     add_domains(fake, wire)
     add_mailboxes(fake, wire.configuration("Get-Mailbox"))
     return fake
@@ -120,6 +124,17 @@ def people_of(wire: Wire) -> Iterator[Recipient]:
         for name in {str(name) for key in IDENTITIES for name in listed(row.get(key)) if name}:
             by_name.setdefault(name, []).append(row)
     return (recipient(name, rows) for name, rows in by_name.items())
+
+
+def delegations_of(wire: Wire) -> Iterator[Delegation]:
+    """Every right over a mailbox or recipient of the scene."""
+    for name, row in rows_by_name(wire, "Get-MailboxPermission"):
+        (owner,) = wire.find(name)
+        yield from mailbox_rights(mailbox(owner.mailbox or {}), row)
+    for _, row in rows_by_name(wire, "Get-RecipientPermission"):
+        yield from send_as_rights(row)
+    for row in wire.configuration("Get-Mailbox"):
+        yield from send_on_behalf_rights(row) if row.get("GrantSendOnBehalfTo") else ()
 
 
 def add_domains(fake: FakeTenant, wire: Wire) -> None:

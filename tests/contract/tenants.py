@@ -15,6 +15,7 @@ from core.tenant import (
     AUDIT_BYPASS,
     CHANGES,
     DOMAINS,
+    FULL_ACCESS,
     HIDDEN_RULES,
     INBOX_RULES,
     MAILBOX_AUDIT,
@@ -23,6 +24,8 @@ from core.tenant import (
     OUTBOUND,
     RECIPIENTS,
     RULE_FOLDERS,
+    SEND_AS,
+    SEND_ON_BEHALF,
     SIGN_INS,
     TRANSPORT_RULES,
     UNIFIED_AUDIT_LOG,
@@ -80,6 +83,9 @@ NEEDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     (ORGANIZATION_AUDIT, ""): ("Get-OrganizationConfig",),
     (UNIFIED_AUDIT_LOG, ""): ("Get-AdminAuditLogConfig",),
     (AUDIT_BYPASS, ""): ("Get-MailboxAuditBypassAssociation",),
+    (FULL_ACCESS, ""): ("Get-MailboxPermission",),
+    (SEND_AS, ""): ("Get-RecipientPermission",),
+    (SEND_ON_BEHALF, ""): ("Get-Mailbox",),
     (SESSIONS, ""): ("User.RevokeSessions.All", *WRITE_USERS),
     ("BlockSignIn", ""): ("User.EnableDisableAccount.All", *WRITE_USERS),
     ("DisableInboxRule", ""): ("MailboxSettings.ReadWrite",),
@@ -104,6 +110,9 @@ REQUESTS: Mapping[str, str] = {
     HIDDEN_RULES: "^Get-InboxRule {guid}",
     RULE_FOLDERS: "/users/{id}/mailFolders/(?!inbox/)",
     RECIPIENTS: "^Get-Recipient {id}$",
+    FULL_ACCESS: "^Get-MailboxPermission {guid}",
+    SEND_AS: "^Get-RecipientPermission$",
+    SEND_ON_BEHALF: "^Get-Mailbox$",
 }
 WRITES = "^(Set-|PATCH )"
 SURFACES = frozenset(what for what, _ in NEEDS) - {*CHANGES, SESSIONS}

@@ -12,6 +12,8 @@ READING: Role = {
     "Get-Mailbox": ("Identity", "RecipientTypeDetails", "ResultSize", "Filter"),
     "Get-Recipient": ("Identity", "ResultSize"),
     "Get-User": ("Identity",),
+    "Get-MailboxPermission": ("Identity", "IncludeUnresolvedPermissions", "ResultSize"),
+    "Get-RecipientPermission": ("Identity", "ResultSize"),
 }
 CONFIGURATION: Role = {
     name: ("Identity", "ResultSize")

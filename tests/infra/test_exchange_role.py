@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from core.adapters import changes, exchange_reads
+from core.adapters import changes, delegation_reads, exchange_reads
 from core.adapters.exchange import Command, Exchange
 from core.adapters.graph import Graph
 from core.catalog import CATALOG
@@ -237,6 +237,9 @@ async def everything_read(exchange: Exchange) -> None:
     await whole(exchange_reads.mailbox_audits(exchange))
     await exchange_reads.audit_bypasses(exchange)
     await exchange_reads.organization_audit(exchange)
+    await delegation_reads.full_access(exchange, [MAILBOX])
+    await whole(delegation_reads.send_as(exchange))
+    await whole(delegation_reads.send_on_behalf(exchange))
     graph = cast(Graph, None)
     for change in (ClearAuditBypass(MAILBOX.id), EnableMailboxAudit(MAILBOX.guid)):
         with suppress(TenantError):

@@ -1,0 +1,141 @@
+"""Rights over mailboxes: what every implementation of the port promises about them."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from core.tenant import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF, Delegation, Reading
+from tests.adapters.connection import PERSON, PERSON_GUID, ROOM, ROOM_GUID, mailbox, scene
+from tests.contract.tenants import OPENERS, OWNERS, Open
+from tests.looked import whole
+
+BOB_SID = "S-1-5-21-1111111111-2222222222-3333333333-1001"
+GHOST = "S-1-5-21-1111111111-2222222222-3333333333-4004"
+
+
+@pytest.fixture(params=["fake", "m365"])
+def open_tenant(request: pytest.FixtureRequest) -> Open:
+    """Opens a tenant from a scene, on one implementation of the port after the other."""
+    return OPENERS[request.param]
+
+
+def opens(user: str, of: str = "ann", **more: object) -> dict[str, object]:
+    row = {"Identity": of, "User": user, "AccessRights": ["FullAccess"], "IsInherited": False}
+    return row | {"Deny": False} | more
+
+
+def sends(trustee: str, of: str = "ann", **more: object) -> dict[str, object]:
+    row = {"Identity": of, "Trustee": trustee, "AccessRights": ["SendAs"], "IsInherited": False}
+    return row | {"AccessControlType": "Allow"} | more
+
+
+DELEGATED: dict[str, Any] = {
+    "Get-Mailbox": [
+        mailbox(PERSON, PERSON_GUID, "ann", GrantSendOnBehalfTo=["bob", "eve"]),
+        mailbox(ROOM, ROOM_GUID, "room", RecipientTypeDetails="RoomMailbox"),
+    ],
+    "Get-MailboxPermission": [
+        opens("bob@contoso.example", UserSid=BOB_SID),
+        opens(GHOST, of="room", UserSid=GHOST),
+        opens("denied@contoso.example", Deny=True),
+        opens("above@contoso.example", IsInherited="True"),
+    ],
+    "Get-RecipientPermission": [
+        sends("bob@contoso.example", TrusteeSidString=BOB_SID),
+        sends("denied@contoso.example", AccessControlType="Deny"),
+    ],
+}
+
+
+def told(found: Reading[Delegation]) -> list[tuple[str, str, str, str]]:
+    return [
+        (one.right, one.trustee, one.sid, one.mailbox.id if one.mailbox else one.of)
+        for one in found.items
+    ]
+
+
+async def test_full_access_is_told_of_the_mailboxes_that_were_asked_for(open_tenant: Open) -> None:
+    async with open_tenant(scene(exchange=DELEGATED)) as to:
+        found = await to.tenant.full_access(OWNERS)
+        assert told(found) == [
+            ("FullAccess", "bob@contoso.example", BOB_SID, PERSON),
+            ("FullAccess", GHOST, GHOST, ROOM),
+        ]
+        assert not found.unread
+        assert found.surfaces == {FULL_ACCESS}
+        room = await to.tenant.full_access(OWNERS[1:])
+        assert [one.trustee for one in room.items] == [GHOST]
+
+
+async def test_send_as_and_send_on_behalf_are_listed_for_everybody(open_tenant: Open) -> None:
+    async with open_tenant(scene(exchange=DELEGATED)) as to:
+        found = await whole(to.tenant.send_as())
+        assert told(found) == [("SendAs", "bob@contoso.example", BOB_SID, "ann")]
+        assert not found.unread
+        assert found.surfaces == {SEND_AS}
+        behalf = await whole(to.tenant.send_on_behalf())
+        assert told(behalf) == [
+            ("SendOnBehalf", "bob", "", PERSON),
+            ("SendOnBehalf", "eve", "", PERSON),
+        ]
+        assert not behalf.unread
+        assert behalf.surfaces == {SEND_ON_BEHALF}
+
+
+async def test_a_tenant_in_which_nobody_delegated_tells_of_nobody(open_tenant: Open) -> None:
+    async with open_tenant(scene()) as to:
+        readings = [
+            await to.tenant.full_access(OWNERS),
+            await whole(to.tenant.send_as()),
+            await whole(to.tenant.send_on_behalf()),
+        ]
+        assert [(found.items, found.unread) for found in readings] == [((), ())] * 3
+
+
+async def test_only_the_last_part_of_a_listing_speaks_of_objects(open_tenant: Open) -> None:
+    async with open_tenant(scene(exchange=DELEGATED)) as to:
+        for listing in (to.tenant.send_as(), to.tenant.send_on_behalf()):
+            *pages, last = await parts(listing)
+            assert [page.scope for page in pages] == [frozenset()]
+            assert (last.scope, last.items) == (None, ())
+
+
+async def parts(listing: AsyncIterator[Reading[Delegation]]) -> list[Reading[Delegation]]:
+    return [part async for part in listing]
+
+
+@pytest.mark.parametrize("surface", [FULL_ACCESS, SEND_AS, SEND_ON_BEHALF])
+async def test_what_is_not_permitted_names_the_cmdlet(open_tenant: Open, surface: str) -> None:
+    async with open_tenant(scene(exchange=DELEGATED)) as to:
+        to.withhold(surface)
+        found = await {
+            FULL_ACCESS: lambda: to.tenant.full_access(OWNERS),
+            SEND_AS: lambda: whole(to.tenant.send_as()),
+            SEND_ON_BEHALF: lambda: whole(to.tenant.send_on_behalf()),
+        }[surface]()
+        miss = found.blind_to(surface)
+        assert miss is not None
+        assert "Get-" in miss.permission
+        assert (found.items, found.covers((surface,), PERSON)) == ((), False)
+
+
+async def test_one_mailbox_that_is_refused_is_unread_and_the_other_is_read(
+    open_tenant: Open,
+) -> None:
+    async with open_tenant(scene(exchange=DELEGATED)) as to:
+        to.fail(FULL_ACCESS, PERSON)
+        found = await to.tenant.full_access(OWNERS)
+        assert [one.trustee for one in found.items] == [GHOST]
+        assert [miss.object_id for miss in found.unread] == [PERSON]
+        assert found.covers((FULL_ACCESS,), ROOM)
+
+
+@pytest.mark.parametrize("surface", [SEND_AS, SEND_ON_BEHALF])
+async def test_a_listing_that_breaks_covers_nobody(open_tenant: Open, surface: str) -> None:
+    async with open_tenant(scene(exchange=DELEGATED)) as to:
+        to.fail(surface)
+        listing = to.tenant.send_as() if surface == SEND_AS else to.tenant.send_on_behalf()
+        found = await whole(listing)
+        assert found.blind_to(surface) is not None
+        assert found.items == ()
