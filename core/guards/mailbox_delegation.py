@@ -33,7 +33,7 @@ from core.model import (
     Verdict,
 )
 from core.readings import missed
-from core.roll import Roll
+from core.roll import Page
 from core.tenant import (
     FULL_ACCESS,
     MAILBOXES,
@@ -92,16 +92,14 @@ class Held:
 # ----------------------------------------------------------------------------------------------
 
 
-async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Held] | Roll]:
+async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Held] | Page]:
     """What Exchange lists for the whole organization, then all mailboxes, to ask one by one."""
     async for part in placed(tenant, SEND_ON_BEHALF, tenant.send_on_behalf()):
         yield part
     async for part in placed(tenant, SEND_AS, tenant.send_as()):
         yield part
-    roll = Roll(look.watched, SURFACES)
     async for page in tenant.mailboxes():
-        roll.add(page, left_out=("DiscoveryMailbox",))
-    yield roll
+        yield Page(page, SURFACES, left_out=("DiscoveryMailbox",))
 
 
 async def placed(
