@@ -39,7 +39,7 @@ from core.troubles import fell
 # What a run knows is saved at least this often: the less of it a killed run loses.
 CHECKPOINT = timedelta(seconds=30)
 # Slices asked for at once, so that the services are kept busy while one is judged and saved.
-AHEAD = 4
+AHEAD = 3
 # How much of a run's time its sweeps may take.
 SWEEPING = 0.5
 # So many cases with changes are remembered of a look that takes several runs. More than any limit
