@@ -38,6 +38,24 @@ SOURCES: Mapping[str, Source] = {
     "organization-config": exchange(
         "Get-OrganizationConfig", "", "Set-OrganizationConfig", "OAuth2ClientProfileEnabled"
     ),
+    "authorization-policy": Source(
+        Service.GRAPH,
+        "/policies/authorizationPolicy",
+        "Policy.Read.All",
+        write="/policies/authorizationPolicy",
+        write_permission="Policy.ReadWrite.Authorization",
+        writable=frozenset(
+            {
+                "allowEmailVerifiedUsersToJoinOrganization",
+                "allowInvitesFrom",
+                "allowedToSignUpEmailBasedSubscriptions",
+                "defaultUserRolePermissions.allowedToCreateApps",
+                "defaultUserRolePermissions.allowedToCreateTenants",
+                "defaultUserRolePermissions.permissionGrantPoliciesAssigned",
+                "guestUserRoleId",
+            }
+        ),
+    ),
 }
 
 

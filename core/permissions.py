@@ -65,6 +65,14 @@ APP_ROLES: Mapping[str, AppRole] = {
         "read senders, recipients and subjects of all mail, without bodies or attachments",
         frozenset({"Mail.Read", "Mail.ReadWrite"}),
     ),
+    "Policy.Read.All": AppRole(
+        "246dd0d5-5bd0-4def-940b-0421030a5b68",
+        "read every policy of the directory: what is not asked for a second factor, say",
+    ),
+    "Policy.ReadWrite.Authorization": AppRole(
+        "fb221be6-99f2-473f-bd32-01c6a0e9ca3b",
+        "let users consent to applications and guests see the directory, or stop both",
+    ),
 }
 
 CMDLET_RISKS: Mapping[str, str] = {
