@@ -87,6 +87,10 @@ var appSettings = {
   MAILBOX_AUDIT_MODE: guards['mailbox-audit'].mode
   MAILBOX_AUDIT_LIMIT: guards['mailbox-audit'].limit
   MAILBOX_AUDIT_LIMIT_PERCENT: guards['mailbox-audit'].limitPercent
+  TENANT_BASELINE_SCHEDULE: guards['tenant-baseline'].schedule
+  TENANT_BASELINE_MODE: guards['tenant-baseline'].mode
+  TENANT_BASELINE_LIMIT: guards['tenant-baseline'].limit
+  TENANT_BASELINE_LIMIT_PERCENT: guards['tenant-baseline'].limitPercent
   // <!-- end -->
 }
 

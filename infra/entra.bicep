@@ -47,6 +47,13 @@ var permissions = {
     writes: []
     optionalWrites: []
   }
+  'tenant-baseline': {
+    exchange: true
+    reads: ['Policy.Read.All', 'Organization.Read.All']
+    optionalReads: []
+    writes: ['Policy.ReadWrite.Authorization']
+    optionalWrites: []
+  }
 }
 // <!-- end -->
 

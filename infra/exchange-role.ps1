@@ -89,7 +89,7 @@ $PSNativeCommandUseErrorActionPreference = $false
 <!-- cmdlets -->
 #>
 $Catalog = @'
-{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit"],
+{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "tenant-baseline"],
  "enforcing": ["shared-mailbox-sign-in", "mailbox-audit"],
  "entries": [
   {"guard": "shared-mailbox-sign-in", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
@@ -127,7 +127,31 @@ $Catalog = @'
   {"guard": "mailbox-audit", "cmdlet": "Set-AdminAuditLogConfig", "writes": true, "optional": false,
    "parameters": ["UnifiedAuditLogIngestionEnabled"]},
   {"guard": "mailbox-audit", "cmdlet": "Set-MailboxAuditBypassAssociation", "writes": true, "optional": false,
-   "parameters": ["Identity", "AuditBypassEnabled"]}
+   "parameters": ["Identity", "AuditBypassEnabled"]},
+  {"guard": "tenant-baseline", "cmdlet": "Get-OrganizationConfig", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "tenant-baseline", "cmdlet": "Get-RemoteDomain", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "tenant-baseline", "cmdlet": "Get-HostedOutboundSpamFilterPolicy", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "tenant-baseline", "cmdlet": "Get-OwaMailboxPolicy", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "tenant-baseline", "cmdlet": "Get-MobileDeviceMailboxPolicy", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "tenant-baseline", "cmdlet": "Get-SharingPolicy", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "tenant-baseline", "cmdlet": "Get-HostedOutboundSpamFilterRule", "writes": false, "optional": true,
+   "parameters": []},
+  {"guard": "tenant-baseline", "cmdlet": "Set-OrganizationConfig", "writes": true, "optional": false,
+   "parameters": ["OAuth2ClientProfileEnabled"]},
+  {"guard": "tenant-baseline", "cmdlet": "Set-RemoteDomain", "writes": true, "optional": false,
+   "parameters": ["Identity", "AutoForwardEnabled"]},
+  {"guard": "tenant-baseline", "cmdlet": "Set-HostedOutboundSpamFilterPolicy", "writes": true, "optional": false,
+   "parameters": ["Identity", "AutoForwardingMode"]},
+  {"guard": "tenant-baseline", "cmdlet": "Set-OwaMailboxPolicy", "writes": true, "optional": false,
+   "parameters": ["Identity", "AdditionalStorageProvidersAvailable", "AllowOfflineOn", "RulesEnabled"]},
+  {"guard": "tenant-baseline", "cmdlet": "Set-MobileDeviceMailboxPolicy", "writes": true, "optional": false,
+   "parameters": ["Identity", "PasswordEnabled", "AllowSimplePassword", "MinPasswordLength", "MaxPasswordFailedAttempts", "RequireDeviceEncryption", "AllowNonProvisionableDevices"]}
  ]}
 '@ | ConvertFrom-Json
 <#

@@ -83,6 +83,13 @@ var guards = {
     limitPercent: chosen(settings, 'MAILBOX_AUDIT_LIMIT_PERCENT', '10.0')
     maxAgeMinutes: chosen(settings, 'MAILBOX_AUDIT_MAX_AGE_MINUTES', '1080')
   }
+  'tenant-baseline': {
+    mode: toLower(chosen(settings, 'TENANT_BASELINE_MODE', 'alert'))
+    schedule: chosen(settings, 'TENANT_BASELINE_SCHEDULE', '0 25 */6 * * *')
+    limit: chosen(settings, 'TENANT_BASELINE_LIMIT', '20')
+    limitPercent: chosen(settings, 'TENANT_BASELINE_LIMIT_PERCENT', '5.0')
+    maxAgeMinutes: chosen(settings, 'TENANT_BASELINE_MAX_AGE_MINUTES', '1080')
+  }
 }
 // <!-- end -->
 

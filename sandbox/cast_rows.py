@@ -246,6 +246,16 @@ def outbound_policy(mode: str) -> Row:
     }
 
 
+def remote_domain(forwards: bool) -> Row:
+    """The remote domain that stands for all of them."""
+    return {
+        "Identity": "Default",
+        "Name": "Default",
+        "DomainName": "*",
+        "AutoForwardEnabled": forwards,
+    }
+
+
 def transport_rule(name: str, state: str = "Enabled", **actions: Sequence[str]) -> Row:
     """A row of Get-TransportRule with its actions."""
     return {

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.cast import Cast, Seat
-from sandbox.cast_rows import ROOMS_PRO, outbound_policy, person
+from sandbox.cast_rows import ROOMS_PRO, outbound_policy, person, remote_domain
 from sandbox.neglected import harmless, neglected
 from sandbox.wire import Row, words
 
@@ -60,7 +60,8 @@ def healthy() -> Row:
     """Nothing is wrong here, so nothing is to be said."""
     cast = Cast()
     staff(cast)
-    return {"graph": cast.graph(), "exchange": cast.exchange()}
+    kept = cast.exchange(RemoteDomain=[remote_domain(forwards=False)])
+    return {"graph": cast.graph(), "exchange": kept}
 
 
 def attack() -> Row:
