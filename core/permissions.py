@@ -102,7 +102,6 @@ CMDLET_RISKS: Mapping[str, str] = {
     "Set-HostedOutboundSpamFilterPolicy": "let forwarded mail leave, unlimited and unnoticed",
     "Set-OwaMailboxPolicy": "weaken Outlook on the web for everybody",
     "Set-MobileDeviceMailboxPolicy": "let unlocked and unencrypted devices in",
-    "Set-SharingPolicy": "show everybody's calendars to the internet",
     "Set-MailboxAuditBypassAssociation": "exempt an account from being recorded",
 }
 

@@ -52,7 +52,11 @@ def entry(name: str, source: Source, row: Row) -> Configuration:
     if source.identity and not found:
         raise ValueError(f"{source.read}: an object without {source.identity}")
     title = text(plain.get("Name") or plain.get("displayName"), NAME_LIMIT) or found
-    values = {text(key, NAME_LIMIT): bounded(value) for key, value in plain.items()}
+    values = {
+        text(key, NAME_LIMIT): bounded(value)
+        for key, value in plain.items()
+        if not key.startswith("@odata.")
+    }
     return Configuration(name, found, title, values)
 
 
