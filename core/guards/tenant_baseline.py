@@ -122,16 +122,28 @@ def reach_of(found: Configuration, rules: Reading[Configuration]) -> Reach:
         return Reach(LAST, ("applies to everybody no rule names",))
     if rules.unread or not rules.complete:
         return Reach(notes=("to whom it applies could not be read",))
-    names = {folded(found.name), folded(str(found.values.get("Identity") or found.name))}
-    for rule in rules.items:
-        if folded(str(rule.values.get("HostedOutboundSpamFilterPolicy") or "")) not in names:
-            continue
-        place = number(rule.values.get("Priority"))
-        if folded(str(rule.values.get("State") or "")) == "disabled":
-            return Reach(LAST, ("its rule is switched off: it applies to nobody now",), idle=True)
-        shown = "of a priority that is not shown" if place is None else f"of priority {place}"
-        return Reach(place or 0, (f"applies to those its rule {shown} names",))
-    return Reach(LAST, ("no rule names it: it applies to nobody now",), idle=True)
+    naming = [rule for rule in rules.items if names_policy(rule, found)]
+    switched_on = [rule for rule in naming if not is_disabled(rule)]
+    if not naming:
+        return Reach(LAST, ("no rule names it: it applies to nobody now",), idle=True)
+    if not switched_on:
+        return Reach(LAST, ("its rule is switched off: it applies to nobody now",), idle=True)
+    place = number(switched_on[0].values.get("Priority"))
+    shown = "of a priority that is not shown" if place is None else f"of priority {place}"
+    return Reach(place or 0, (f"applies to those its rule {shown} names",))
+
+
+def names_policy(rule: Configuration, policy: Configuration) -> bool:
+    """True when a rule says for whom this policy counts."""
+    named = folded(str(rule.values.get("HostedOutboundSpamFilterPolicy") or ""))
+    return bool(named) and named in {
+        folded(name) for name in (policy.id, policy.name, str(policy.values.get("Identity") or ""))
+    }
+
+
+def is_disabled(rule: Configuration) -> bool:
+    """True for a rule that is known to be switched off."""
+    return folded(str(rule.values.get("State") or "")) == "disabled"
 
 
 # Judgement --------------------------------------------------------------------------------------

@@ -332,6 +332,20 @@ async def test_outbound_policies_are_told_by_priority_with_whom_they_apply_to() 
     assert severities == [Severity.HIGH, Severity.HIGH, Severity.LOW, Severity.LOW, Severity.HIGH]
 
 
+@pytest.mark.parametrize("state", ["Enabled", None, "Unheard of"])
+async def test_a_policy_is_idle_only_while_all_its_rules_are_known_to_be_off(
+    state: str | None,
+) -> None:
+    found = tenant()
+    adding(found, "outbound-spam-policy", "p2", Name="a", AutoForwardingMode="On")
+    for identity, told in (("r1", "Disabled"), ("r2", state)):
+        rule = {"HostedOutboundSpamFilterPolicy": "A", "Priority": None, "State": told}
+        adding(found, "outbound-spam-rule", identity, **rule)
+    finding = await only(found)
+    assert finding.severity is Severity.HIGH
+    assert "applies to those its rule of a priority that is not shown names" in finding.facts
+
+
 async def test_policies_are_judged_in_full_while_their_rules_are_unknown() -> None:
     found = tenant()
     policy = {"Name": "a", "IsDefault": False, "AutoForwardingMode": "On"}
