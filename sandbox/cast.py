@@ -226,7 +226,7 @@ class Cast:
                 accepted_domain(INITIAL),
                 accepted_domain(FABRIKAM, subdomains=True),
             ],
-            "Get-RemoteDomain": [remote_domain(forwards=True)],
+            "Get-RemoteDomain": [remote_domain(forwards=False)],
             "Get-HostedOutboundSpamFilterPolicy": [outbound_policy("Off")],
             "Get-HostedOutboundSpamFilterRule": [],
             "Get-TransportRule": [],
