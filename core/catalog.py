@@ -12,6 +12,7 @@ from core.guards import (
     mailbox_forwarding,
     shared_mailbox_sign_in,
 )
+from core.guards import mailbox_audit, mailbox_forwarding, shared_mailbox_sign_in, tenant_baseline
 from core.model import Duty, Limit, Mode
 
 CATALOG = (
@@ -20,4 +21,5 @@ CATALOG = (
     Duty(mailbox_audit.GUARD, "0 10 */6 * * *", Mode.ENFORCE, Limit(50, 10.0)),
     # What was delegated is not wrong by itself: it is brought up again for a quarterly review.
     Duty(mailbox_delegation.GUARD, "0 20/30 * * * *", Mode.ALERT, remind=timedelta(days=90)),
+    Duty(tenant_baseline.GUARD, "0 25 */6 * * *", Mode.ALERT, Limit(20, 5.0)),
 )

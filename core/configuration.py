@@ -38,6 +38,48 @@ SOURCES: Mapping[str, Source] = {
     "organization-config": exchange(
         "Get-OrganizationConfig", "", "Set-OrganizationConfig", "OAuth2ClientProfileEnabled"
     ),
+    "remote-domain": exchange("Get-RemoteDomain", "Guid", "Set-RemoteDomain", "AutoForwardEnabled"),
+    "outbound-spam-policy": exchange(
+        "Get-HostedOutboundSpamFilterPolicy",
+        "Guid",
+        "Set-HostedOutboundSpamFilterPolicy",
+        "AutoForwardingMode",
+    ),
+    "outbound-spam-rule": exchange("Get-HostedOutboundSpamFilterRule", "Guid"),
+    "owa-mailbox-policy": exchange(
+        *("Get-OwaMailboxPolicy", "Guid", "Set-OwaMailboxPolicy"),
+        *("AdditionalStorageProvidersAvailable", "AllowOfflineOn", "RulesEnabled"),
+    ),
+    "mobile-device-policy": exchange(
+        *("Get-MobileDeviceMailboxPolicy", "Guid", "Set-MobileDeviceMailboxPolicy"),
+        *("AllowNonProvisionableDevices", "AllowSimplePassword", "MaxPasswordFailedAttempts"),
+        *("MinPasswordLength", "PasswordEnabled", "RequireDeviceEncryption"),
+    ),
+    "sharing-policy": exchange("Get-SharingPolicy", "Guid", "Set-SharingPolicy", "Domains"),
+    "organization": Source(Service.GRAPH, "/organization", "Organization.Read.All", "id"),
+    "security-defaults": Source(
+        Service.GRAPH,
+        "/policies/identitySecurityDefaultsEnforcementPolicy",
+        "Policy.Read.All",
+    ),
+    "authorization-policy": Source(
+        Service.GRAPH,
+        "/policies/authorizationPolicy",
+        "Policy.Read.All",
+        write="/policies/authorizationPolicy",
+        write_permission="Policy.ReadWrite.Authorization",
+        writable=frozenset(
+            {
+                "allowEmailVerifiedUsersToJoinOrganization",
+                "allowInvitesFrom",
+                "allowedToSignUpEmailBasedSubscriptions",
+                "defaultUserRolePermissions.allowedToCreateApps",
+                "defaultUserRolePermissions.allowedToCreateTenants",
+                "defaultUserRolePermissions.permissionGrantPoliciesAssigned",
+                "guestUserRoleId",
+            }
+        ),
+    ),
 }
 
 

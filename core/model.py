@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Any
 
+from core.baseline import Baseline
 from core.errors import SettingsError
 from core.keys import digest, key_of
 from core.roll import Page
@@ -69,6 +70,8 @@ class Verdict(StrEnum):
     # mailbox-delegation
     DELEGATED = "delegated"
     EVERYONE = "everyone"
+    # tenant-baseline
+    DRIFT = "drift"
 
 
 class Service(StrEnum):
@@ -101,7 +104,8 @@ class Terms:
     `resource_kinds` are the RecipientTypeDetails whose accounts nobody should sign in with.
     `licensed` says what to do about licensed ones: "alert" (ask), "block" or "ignore".
     `mail_items_accessed` is "licensed" (expected where the licence is there), "required" or
-    "ignore". `allowed_domains` are outside domains mail may be forwarded to.
+    "ignore". `allowed_domains` are outside domains mail may be forwarded to. `baseline` is
+    what settings of the organization should be.
     """
 
     now: datetime
@@ -116,6 +120,7 @@ class Terms:
     audit_age_days: int = 180
     mail_items_accessed: str = "licensed"
     allowed_domains: frozenset[str] = frozenset()
+    baseline: Baseline = field(default_factory=Baseline)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,19 @@ APP_ROLES: Mapping[str, AppRole] = {
         "read senders, recipients and subjects of all mail, without bodies or attachments",
         frozenset({"Mail.Read", "Mail.ReadWrite"}),
     ),
+    "Organization.Read.All": AppRole(
+        "498476ce-e0fe-48b0-b801-37ba7e2685c6",
+        "read the organization's name, domains, contacts and licences",
+        frozenset({"Organization.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}),
+    ),
+    "Policy.Read.All": AppRole(
+        "246dd0d5-5bd0-4def-940b-0421030a5b68",
+        "read every policy of the directory: what is not asked for a second factor, say",
+    ),
+    "Policy.ReadWrite.Authorization": AppRole(
+        "fb221be6-99f2-473f-bd32-01c6a0e9ca3b",
+        "let users consent to applications and guests see the directory, or stop both",
+    ),
 }
 
 CMDLET_RISKS: Mapping[str, str] = {
@@ -80,10 +93,17 @@ CMDLET_RISKS: Mapping[str, str] = {
     "Get-HostedOutboundSpamFilterRule": "see for whom forwarding is not blocked",
     "Get-OrganizationConfig": "read the settings of the organization",
     "Get-AdminAuditLogConfig": "see whether the unified audit log is on",
+    "Get-OwaMailboxPolicy": "see what Outlook on the web allows",
+    "Get-MobileDeviceMailboxPolicy": "see what phones must have before they get mail",
+    "Get-SharingPolicy": "see what of calendars is shown to whom outside",
     "Get-MailboxAuditBypassAssociation": "find the accounts whose actions are not recorded",
     "Set-Mailbox": "remove forwards, and weaken or purge the audit log of any mailbox",
-    "Set-OrganizationConfig": "switch mailbox auditing off for everybody",
+    "Set-OrganizationConfig": "switch mailbox auditing or modern authentication off for all",
     "Set-AdminAuditLogConfig": "switch the unified audit log off",
+    "Set-RemoteDomain": "let mail be forwarded to outside domains again",
+    "Set-HostedOutboundSpamFilterPolicy": "let forwarded mail leave, unlimited and unnoticed",
+    "Set-OwaMailboxPolicy": "weaken Outlook on the web for everybody",
+    "Set-MobileDeviceMailboxPolicy": "let unlocked and unencrypted devices in",
     "Set-MailboxAuditBypassAssociation": "exempt an account from being recorded",
 }
 

@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from core.baseline import Baseline
+from core.baseline_table import baseline_of
 from core.catalog import CATALOG
 from core.errors import SettingsError
+from core.guards import tenant_baseline
 from core.model import Duty, Limit, Mode, Terms
 
 REQUIRED = None
@@ -82,6 +85,16 @@ SETTINGS = (
         "licensed",
     ),
     Setting("ALLOWED_FORWARD_DOMAINS", "", "outside domains mail may be forwarded to"),
+    Setting(
+        "BASELINE_FILE",
+        "",
+        "a JSON file of the package that adds rows to the baseline, changes or switches off some",
+    ),
+    Setting(
+        "BASELINE_ENFORCE",
+        "",
+        "rows of the baseline that may be put right in enforce mode; all others only alert",
+    ),
     Setting("RUN_MINUTES", "8", "a run asks the services nothing more after this time", "8"),
     Setting("GRAPH_CONCURRENCY", "16", "the most requests to Graph in flight at once", "16"),
     Setting("EXCHANGE_CONCURRENCY", "6", "the most requests to Exchange in flight at once", "6"),
@@ -103,6 +116,7 @@ SETTINGS = (
 SUFFIXES = ("SCHEDULE", "MODE", "LIMIT", "LIMIT_PERCENT")
 TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,62}")
 KIND = re.compile(r"[A-Za-z]{1,40}")
+ROW = re.compile(r"[a-z0-9-]{1,60}")
 DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
 TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
 
@@ -132,6 +146,14 @@ def guard_settings(duty: Duty) -> Iterator[Setting]:
 def all_settings() -> tuple[Setting, ...]:
     """Every setting there is."""
     return (*SETTINGS, *(entry for duty in CATALOG for entry in guard_settings(duty)))
+
+
+def needing(duty: Duty, terms: Terms) -> Duty:
+    """A duty with the permissions that these settings leave it: those of the rows in force."""
+    if duty.guard is not tenant_baseline.GUARD:
+        return duty
+    permissions = tenant_baseline.permissions(terms.baseline)
+    return replace(duty, guard=replace(duty.guard, permissions=permissions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +193,7 @@ class Settings:
                 wrong.append(f"{entry.name} is missing ({entry.help})")
         check = Checker(values, wrong)
         terms = check.terms()
-        duties = tuple(check.duty(duty) for duty in CATALOG)
+        duties = tuple(needing(check.duty(duty), terms) for duty in CATALOG)
         check.connections()
         seconds = 60.0 * check.number("RUN_MINUTES", float, 0.5, 60.0)
         graph_limit = check.number("GRAPH_CONCURRENCY", int, 1, 64)
@@ -231,7 +253,17 @@ class Checker:
                 "MAIL_ITEMS_ACCESSED", ("licensed", "required", "ignore")
             ),
             allowed_domains=frozenset(lowered.names("ALLOWED_FORWARD_DOMAINS", DOMAIN)),
+            baseline=self.baseline(),
         )
+
+    def baseline(self) -> Baseline:
+        """What settings of the organization should be, with the customer's own rows."""
+        enforced = self.names("BASELINE_ENFORCE", ROW)
+        try:
+            return baseline_of(self.values["BASELINE_FILE"], enforced, datetime.now(UTC).date())
+        except SettingsError as error:
+            self.wrong.append(str(error))
+            return Baseline()
 
     def duty(self, duty: Duty) -> Duty:
         """One row of the catalog as the settings want it."""

@@ -68,6 +68,8 @@ var appSettings = {
   AUDIT_LOG_AGE_DAYS: chosen(settings, 'AUDIT_LOG_AGE_DAYS', '180')
   MAIL_ITEMS_ACCESSED: chosen(settings, 'MAIL_ITEMS_ACCESSED', 'licensed')
   ALLOWED_FORWARD_DOMAINS: chosen(settings, 'ALLOWED_FORWARD_DOMAINS', '')
+  BASELINE_FILE: chosen(settings, 'BASELINE_FILE', '')
+  BASELINE_ENFORCE: chosen(settings, 'BASELINE_ENFORCE', '')
   RUN_MINUTES: chosen(settings, 'RUN_MINUTES', '8')
   GRAPH_CONCURRENCY: chosen(settings, 'GRAPH_CONCURRENCY', '16')
   EXCHANGE_CONCURRENCY: chosen(settings, 'EXCHANGE_CONCURRENCY', '6')
@@ -91,6 +93,10 @@ var appSettings = {
   MAILBOX_DELEGATION_MODE: guards['mailbox-delegation'].mode
   MAILBOX_DELEGATION_LIMIT: guards['mailbox-delegation'].limit
   MAILBOX_DELEGATION_LIMIT_PERCENT: guards['mailbox-delegation'].limitPercent
+  TENANT_BASELINE_SCHEDULE: guards['tenant-baseline'].schedule
+  TENANT_BASELINE_MODE: guards['tenant-baseline'].mode
+  TENANT_BASELINE_LIMIT: guards['tenant-baseline'].limit
+  TENANT_BASELINE_LIMIT_PERCENT: guards['tenant-baseline'].limitPercent
   // <!-- end -->
 }
 

@@ -52,6 +52,11 @@ var permissions = {
     reads: []
     optionalReads: []
     writes: []
+  'tenant-baseline': {
+    exchange: true
+    reads: ['Policy.Read.All', 'Organization.Read.All']
+    optionalReads: []
+    writes: ['Policy.ReadWrite.Authorization']
     optionalWrites: []
   }
 }

@@ -90,6 +90,7 @@ $PSNativeCommandUseErrorActionPreference = $false
 #>
 $Catalog = @'
 {"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mailbox-delegation"],
+{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "tenant-baseline"],
  "enforcing": ["shared-mailbox-sign-in", "mailbox-audit"],
  "entries": [
   {"guard": "shared-mailbox-sign-in", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
@@ -136,6 +137,30 @@ $Catalog = @'
    "parameters": ["ResultSize"]},
   {"guard": "mailbox-delegation", "cmdlet": "Get-Recipient", "writes": false, "optional": false,
    "parameters": ["Identity", "ResultSize"]}
+  {"guard": "tenant-baseline", "cmdlet": "Get-OrganizationConfig", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "tenant-baseline", "cmdlet": "Get-RemoteDomain", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "tenant-baseline", "cmdlet": "Get-HostedOutboundSpamFilterPolicy", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "tenant-baseline", "cmdlet": "Get-OwaMailboxPolicy", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "tenant-baseline", "cmdlet": "Get-MobileDeviceMailboxPolicy", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "tenant-baseline", "cmdlet": "Get-SharingPolicy", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "tenant-baseline", "cmdlet": "Get-HostedOutboundSpamFilterRule", "writes": false, "optional": true,
+   "parameters": []},
+  {"guard": "tenant-baseline", "cmdlet": "Set-OrganizationConfig", "writes": true, "optional": false,
+   "parameters": ["OAuth2ClientProfileEnabled"]},
+  {"guard": "tenant-baseline", "cmdlet": "Set-RemoteDomain", "writes": true, "optional": false,
+   "parameters": ["Identity", "AutoForwardEnabled"]},
+  {"guard": "tenant-baseline", "cmdlet": "Set-HostedOutboundSpamFilterPolicy", "writes": true, "optional": false,
+   "parameters": ["Identity", "AutoForwardingMode"]},
+  {"guard": "tenant-baseline", "cmdlet": "Set-OwaMailboxPolicy", "writes": true, "optional": false,
+   "parameters": ["Identity", "AdditionalStorageProvidersAvailable", "AllowOfflineOn", "RulesEnabled"]},
+  {"guard": "tenant-baseline", "cmdlet": "Set-MobileDeviceMailboxPolicy", "writes": true, "optional": false,
+   "parameters": ["Identity", "PasswordEnabled", "AllowSimplePassword", "MinPasswordLength", "MaxPasswordFailedAttempts", "RequireDeviceEncryption", "AllowNonProvisionableDevices"]}
  ]}
 '@ | ConvertFrom-Json
 <#

@@ -89,6 +89,12 @@ var guards = {
     limit: chosen(settings, 'MAILBOX_DELEGATION_LIMIT', '20')
     limitPercent: chosen(settings, 'MAILBOX_DELEGATION_LIMIT_PERCENT', '5.0')
     maxAgeMinutes: chosen(settings, 'MAILBOX_DELEGATION_MAX_AGE_MINUTES', '90')
+  'tenant-baseline': {
+    mode: toLower(chosen(settings, 'TENANT_BASELINE_MODE', 'alert'))
+    schedule: chosen(settings, 'TENANT_BASELINE_SCHEDULE', '0 25 */6 * * *')
+    limit: chosen(settings, 'TENANT_BASELINE_LIMIT', '20')
+    limitPercent: chosen(settings, 'TENANT_BASELINE_LIMIT_PERCENT', '5.0')
+    maxAgeMinutes: chosen(settings, 'TENANT_BASELINE_MAX_AGE_MINUTES', '1080')
   }
 }
 // <!-- end -->

@@ -25,6 +25,7 @@ from sandbox.cast_rows import (
     organization_config,
     organization_row,
     outbound_policy,
+    remote_domain,
     sku_row,
     user_row,
 )
@@ -225,14 +226,7 @@ class Cast:
                 accepted_domain(INITIAL),
                 accepted_domain(FABRIKAM, subdomains=True),
             ],
-            "Get-RemoteDomain": [
-                {
-                    "Identity": "Default",
-                    "Name": "Default",
-                    "DomainName": "*",
-                    "AutoForwardEnabled": True,
-                }
-            ],
+            "Get-RemoteDomain": [remote_domain(forwards=False)],
             "Get-HostedOutboundSpamFilterPolicy": [outbound_policy("Off")],
             "Get-HostedOutboundSpamFilterRule": [],
             "Get-TransportRule": [],

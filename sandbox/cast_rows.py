@@ -63,6 +63,9 @@ def made_id(*parts: str) -> str:
     return str(uuid5(UUID(TENANT_ID), "/".join(parts)))
 
 
+OUTBOUND_POLICY, REMOTE_DOMAIN = made_id("outbound policy"), made_id("remote domain")
+
+
 def opaque(prefix: str, *parts: str) -> str:
     """An id that looks like Outlook's: letters and digits without a meaning."""
     return f"{prefix}{UUID(made_id(*parts)).hex[:20]}="
@@ -239,10 +242,22 @@ def accepted_domain(name: str, default: bool = False, subdomains: bool = False) 
 def outbound_policy(mode: str) -> Row:
     """The outbound spam policy that applies to everybody."""
     return {
+        "Guid": OUTBOUND_POLICY,
         "Identity": "Default",
         "Name": "Default",
         "IsDefault": True,
         "AutoForwardingMode": mode,
+    }
+
+
+def remote_domain(forwards: bool) -> Row:
+    """The remote domain that stands for all of them."""
+    return {
+        "Guid": REMOTE_DOMAIN,
+        "Identity": "Default",
+        "Name": "Default",
+        "DomainName": "*",
+        "AutoForwardEnabled": forwards,
     }
 
 

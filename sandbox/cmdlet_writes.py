@@ -226,7 +226,9 @@ WRITES: Mapping[str, Cmdlet] = {
             }
         ),
     ),
-    "Set-OrganizationConfig": setter("Get-OrganizationConfig", "AuditDisabled", alone=True),
+    "Set-OrganizationConfig": setter(
+        "Get-OrganizationConfig", "AuditDisabled OAuth2ClientProfileEnabled", alone=True
+    ),
     "Set-AdminAuditLogConfig": setter(
         "Get-AdminAuditLogConfig", "UnifiedAuditLogIngestionEnabled", alone=True
     ),

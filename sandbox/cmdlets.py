@@ -132,7 +132,7 @@ def named_row(rows: Sequence[Row], identity: object) -> Row:
     """The row of a configuration list an identity means. Raises CmdletError."""
     wanted = folded(identity)
     for row in rows:
-        if wanted in [folded(row.get(name)) for name in IDENTITY_NAMES]:
+        if wanted in [folded(row[name]) for name in IDENTITY_NAMES if row.get(name)]:
             return row
     for row in rows:
         if wanted in keys_of(row):

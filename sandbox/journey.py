@@ -61,28 +61,30 @@ async def run_scene(
     *,
     ticks: int = 1,
     modes: Mapping[str, str] | None = None,
+    settings: Mapping[str, str] | None = None,
     watch: Callable[[int, RunReport], Awaitable[None]] | None = None,
 ) -> dict[str, Any]:
     """Run every duty `ticks` times on a scene and return what came of it.
 
     `scene["ticks"]`, where there is one, lists edits to make before each tick; `"exemptions"` are
-    put into the ledger first. Raises SettingsError for a mode that does not exist.
+    put into the ledger first. `settings` are further ones by name. Raises SettingsError for a mode
+    that does not exist.
     """
     clock = SteppingClock()
     scene = freshened(scene, clock())
     async with Azurite() as azurite, Sandbox(scene) as box:
-        environ = environment(box, azurite, modes or {})
+        environ = environment(box, azurite, modes or {}) | dict(settings or {})
         # Azure gives the address of the managed identity endpoint to the process, not to the app.
         os.environ.update(
             {name: environ[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")}
         )
-        settings = Settings.read(environ)
-        await exempt(settings, scene, clock())
+        given = Settings.read(environ)
+        await exempt(given, scene, clock())
         runs: list[dict[str, object]] = []
         for tick in range(1, ticks + 1):
             edit(box, scene, tick)
-            for duty in settings.duties:
-                report = await patiently(settings, duty, clock)
+            for duty in given.duties:
+                report = await patiently(given, duty, clock)
                 runs.append({"tick": tick, **document(report)})
                 if watch:
                     await watch(tick, report)

@@ -16,6 +16,7 @@ from sandbox.cast_rows import (
     organization_config,
     outbound_policy,
     person,
+    remote_domain,
     transport_rule,
 )
 from sandbox.wire import Row, words
@@ -45,6 +46,7 @@ def neglected() -> Row:
             OrganizationConfig=[organization_config(audit_disabled=True)],
             AdminAuditLogConfig=[audit_log_config(enabled=False)],
             HostedOutboundSpamFilterPolicy=[outbound_policy("Automatic")],
+            RemoteDomain=[remote_domain(forwards=True)],
             TransportRule=[
                 transport_rule("Copy for auditors", BlindCopyTo=["copies@auditors.example"]),
                 transport_rule("Job applications", RedirectMessageTo=["anna@contoso.com"]),

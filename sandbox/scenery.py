@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.cast import Cast, Seat
-from sandbox.cast_rows import ROOMS_PRO, outbound_policy, person
+from sandbox.cast_rows import (
+    OUTBOUND_POLICY,
+    REMOTE_DOMAIN,
+    ROOMS_PRO,
+    outbound_policy,
+    person,
+    remote_domain,
+)
 from sandbox.neglected import harmless, neglected
 from sandbox.wire import Row, words
 
@@ -69,8 +76,18 @@ def attack() -> Row:
     director = staff(cast)
     feeds = cast.folder(director, "RSS-Feeds")
     info = next(row for row in cast.mailboxes if row["Alias"] == "info")
-    lenient = cast.exchange(HostedOutboundSpamFilterPolicy=[outbound_policy("On")])
-    scene = {"graph": cast.graph(), "exchange": lenient}
+    lenient = cast.exchange(
+        HostedOutboundSpamFilterPolicy=[outbound_policy("On")],
+        RemoteDomain=[remote_domain(forwards=True)],
+    )
+    decided = {
+        "guard": "tenant-baseline",
+        "who": "Head of IT",
+        "why": "mail of the acquired company is forwarded until it has moved",
+        "until": {DAYS_AGO: -90},
+    }
+    exemptions = [decided | {"subject": one} for one in (OUTBOUND_POLICY, REMOTE_DOMAIN)]
+    scene = {"exemptions": exemptions, "graph": cast.graph(), "exchange": lenient}
     before: Row = json.loads(json.dumps(scene))
     rule = cast.rule(
         director,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from sandbox import standing
 from sandbox.edits import apply_edits
 from sandbox.faults import Fault, Faults
 from sandbox.rows import Snapshots
@@ -184,6 +185,7 @@ class Tenant:
                 self.exchange[cmdlet] = rows_in(value)
         for cmdlet, rows in DEFAULTS.items():
             self.exchange.setdefault(cmdlet, deepcopy(rows))
+        standing.complete(self.graph, self.exchange)
         self.stale: dict[int, Stale] = {}
         self.index: dict[str, Owner | list[Owner]] = {}
         self.index_owners()

@@ -1,6 +1,6 @@
 """What each change does to a `FakeTenant`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from core.tenant import (
     ResetAuditSet,
     SetConfiguration,
 )
+from core.values import property_of, same
 
 if TYPE_CHECKING:
     # FakeTenant.apply calls this page, which only needs to know the shape of a FakeTenant.
@@ -51,21 +52,33 @@ def make(tenant: "FakeTenant", change: Change) -> Applied:
 
 
 def set_configuration(tenant: "FakeTenant", change: SetConfiguration) -> Applied:
-    if change.name not in SOURCES[change.source].writable:
+    source = SOURCES.get(change.source)
+    if source is None or change.name not in source.writable:
         raise Refused(f"{change.name} of {change.source} is not among what may be changed")
     found = one(
         entry
         for entry in tenant.configurations
-        if (entry.source, entry.id) == (change.source, change.identity)
+        if (entry.source, entry.id.lower()) == (change.source, change.identity.lower())
     )
-    before = {change.name: found.values.get(change.name)}
-    wanted = list(change.value) if isinstance(change.value, tuple) else change.value
-    if before[change.name] == wanted:
+    before = {change.name: property_of(found.values, change.name)[1]}
+    if same(before[change.name], change.value):
         return Applied(before, already=True)
+    wanted = list(change.value) if isinstance(change.value, tuple) else change.value
     with tenant.write(change, before):
-        values = {**found.values, change.name: wanted}
+        values = with_property(found.values, change.name.split("."), wanted)
         tenant.configurations[tenant.configurations.index(found)] = replace(found, values=values)
     return Applied(before)
+
+
+def with_property(
+    values: Mapping[str, object], path: Sequence[str], wanted: object
+) -> dict[str, object]:
+    """Values with one of them set, inside of an object where the path leads there."""
+    first, *rest = path
+    inner = values.get(first)
+    if rest:
+        wanted = with_property(inner if isinstance(inner, Mapping) else {}, rest, wanted)
+    return {**values, first: wanted}
 
 
 def block_sign_in(tenant: "FakeTenant", change: BlockSignIn) -> Applied:

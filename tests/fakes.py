@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.audit_sets import DEFAULTS
-from core.configuration import surface_of
+from core.configuration import SOURCES, surface_of
 from core.errors import Refused, TenantError, Unavailable
 from core.forwarding.rule_sight import plain_name
 from core.tenant import (
@@ -64,6 +64,7 @@ from core.tenant import (
     Reading,
     Recipient,
     RemoteDomain,
+    SetConfiguration,
     SignIn,
     TransportRule,
     Unread,
@@ -443,6 +444,9 @@ def harmless(rule: InboxRule) -> bool:
 
 
 def named_by(change: Change) -> list[str]:
-    """The ids a change goes by."""
+    """The ids a change goes by. What there is only one of has none, and goes by its source."""
+    if isinstance(change, SetConfiguration):
+        source = SOURCES.get(change.source)
+        return [change.identity if source and source.identity else change.source]
     values: list[Any] = [getattr(change, name) for name in type(change).__dataclass_fields__]
     return [value for value in values if isinstance(value, str)]

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from core.baseline_table import SHIPPED, is_writable
 from core.catalog import CATALOG
 from core.model import Duty, Mode, Permission, Service
 from core.permissions import risk
@@ -28,10 +29,13 @@ READS: Mapping[str, tuple[str, ...]] = {
     "Get-Mailbox": ("Filter", "Identity", "RecipientTypeDetails", "ResultSize"),
     "Get-MailboxAuditBypassAssociation": ("Identity", "ResultSize"),
     "Get-MailboxPermission": ("Identity", "IncludeUnresolvedPermissions", "ResultSize"),
+    "Get-MobileDeviceMailboxPolicy": (),
     "Get-OrganizationConfig": (),
+    "Get-OwaMailboxPolicy": (),
     "Get-Recipient": ("Identity", "ResultSize"),
     "Get-RecipientPermission": ("ResultSize",),
     "Get-RemoteDomain": (),
+    "Get-SharingPolicy": (),
     "Get-TransportRule": ("ResultSize",),
 }
 
@@ -93,6 +97,24 @@ def every_permission() -> str:
     return table(("guard", "permission", "needed", "why", "what a thief could do"), rows)
 
 
+def baseline() -> str:
+    """The rows of the baseline that come with the app."""
+    rows = [
+        row(
+            f"`{entry.id}`",
+            f"`{entry.source}`",
+            f"`{entry.property}`",
+            str(entry.wanted),
+            entry.severity,
+            "yes" if is_writable(entry) else "",
+            entry.reference,
+        )
+        for entry in SHIPPED
+    ]
+    head = ("row", "source", "property", "wanted", "severity", "can be written", "reference")
+    return table(head, rows)
+
+
 def settings() -> str:
     """Every setting in a line."""
     rows = [
@@ -140,7 +162,7 @@ def tables() -> dict[Path, dict[str, str]]:
     """The tables of each document by name."""
     guards = {f"permissions {duty.guard.name}": permissions(duty) for duty in CATALOG}
     return {
-        ROOT / "docs" / "guards.md": {"overview": overview(), **guards},
+        ROOT / "docs" / "guards.md": {"overview": overview(), "baseline": baseline(), **guards},
         ROOT / "docs" / "settings.md": {"settings": settings()},
         ROOT / "docs" / "permissions.md": {"permissions": every_permission()},
         INFRA / "exchange-role.ps1": {"cmdlets": cmdlets()},

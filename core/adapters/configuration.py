@@ -12,6 +12,7 @@ from core.configuration import SOURCES, Source, surface_of
 from core.errors import Gone, Refused, TenantError, Unavailable
 from core.model import Service
 from core.tenant import Applied, Configuration, Reading, SetConfiguration
+from core.values import property_of, same
 
 NAME_LIMIT = 200
 TEXT_LIMIT = 2_000
@@ -51,7 +52,11 @@ def entry(name: str, source: Source, row: Row) -> Configuration:
     if source.identity and not found:
         raise ValueError(f"{source.read}: an object without {source.identity}")
     title = text(plain.get("Name") or plain.get("displayName"), NAME_LIMIT) or found
-    values = {text(key, NAME_LIMIT): bounded(value) for key, value in plain.items()}
+    values = {
+        text(key, NAME_LIMIT): bounded(value)
+        for key, value in plain.items()
+        if not key.startswith("@odata.")
+    }
     return Configuration(name, found, title, values)
 
 
@@ -69,16 +74,6 @@ def bounded(value: object, depth: int = DEPTH) -> object:
     return value
 
 
-def value_of(values: Mapping[str, object], name: str) -> object:
-    """A property; a dot leads into an object. None when it is not there."""
-    found: object = values
-    for step in name.split("."):
-        if not isinstance(found, Mapping):
-            return None
-        found = found.get(step)
-    return found
-
-
 async def set_configuration(
     graph: Graph, exchange: Exchange, change: SetConfiguration, sleep: Sleep
 ) -> Applied:
@@ -90,24 +85,26 @@ async def set_configuration(
 
     async def look() -> object:
         rows = await rows_behind(graph, exchange, source)
-        found = [one for one in rows if same(source, one, change.identity)]
+        found = [one for one in rows if is_named(source, one, change.identity)]
         if len(found) != 1:
             raise Gone(f"{source.read}: {len(found)} objects are called like that now")
-        return value_of(stripped(found[0]), change.name)
+        return property_of(stripped(found[0]), change.name)[1]
 
     now = await look()
     before = {change.name: now}
-    if now == wanted:
+    if same(now, change.value):
         return Applied(before, already=True)
     with begun(before):
         await write(graph, exchange, source, change, wanted)
-        await confirm(look, lambda value: value == wanted, sleep)
+        await confirm(look, lambda value: same(value, change.value) is True, sleep)
     return Applied(before)
 
 
-def same(source: Source, row: Row, identity: str) -> bool:
+def is_named(source: Source, row: Row, identity: str) -> bool:
     """True for the object a change names."""
-    return not source.identity or text(row.get(source.identity), NAME_LIMIT).strip() == identity
+    return not source.identity or (
+        text(row.get(source.identity), NAME_LIMIT).strip().casefold() == identity.casefold()
+    )
 
 
 async def write(

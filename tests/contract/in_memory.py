@@ -1,8 +1,10 @@
 """A scene in wire form, as a tenant in memory."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from core.adapters.configuration import entry
 from core.adapters.wire import (
     LOGON_TYPES,
     Row,
@@ -26,11 +28,14 @@ from core.adapters.wire_organization import (
     verified_domain,
 )
 from core.adapters.wire_rules import exchange_rule, graph_rule
+from core.configuration import SOURCES
 from core.forwarding.rule_sight import plain_name
+from core.model import Service
 from core.tenant import (
     MAILBOX_AUDIT,
     MAILBOXES,
     Delegation,
+    Configuration,
     Folder,
     Grants,
     InboxRule,
@@ -41,6 +46,7 @@ from sandbox.audit import default_actions
 from sandbox.delegation import rows_by_name
 from sandbox.exchange import CMDLETS
 from sandbox.graph import ALL_ROLES
+from sandbox.policies import KEPT, policy
 from sandbox.tenant import Tenant as Wire
 from sandbox.wire import truth
 from tests.fakes import FakeTenant
@@ -80,6 +86,7 @@ def fake_of(scene: Mapping[str, object]) -> FakeTenant:
             switch(wire, "Get-OrganizationConfig", "AuditDisabled"),
             switch(wire, "Get-AdminAuditLogConfig", "UnifiedAuditLogIngestionEnabled"),
         ),
+        configurations=list(configurations_of(wire)),
         bypasses=[
             audit_bypass(row) for row in wire.configuration("Get-MailboxAuditBypassAssociation")
         ],
@@ -88,6 +95,19 @@ def fake_of(scene: Mapping[str, object]) -> FakeTenant:
     add_domains(fake, wire)
     add_mailboxes(fake, wire.configuration("Get-Mailbox"))
     return fake
+
+
+def configurations_of(wire: Wire) -> Iterator[Configuration]:
+    """Every object of the configuration that is read by source."""
+    for name, source in SOURCES.items():
+        last = source.read.rpartition("/")[2]
+        if source.service is Service.EXCHANGE:
+            rows: Sequence[Row] = wire.configuration(source.read)
+        elif last in KEPT:
+            rows = [policy(wire, last)]
+        else:
+            rows = wire.graph[last]
+        yield from each(rows, partial(entry, name, source))[0]
 
 
 def owner_id(wire: Wire, key: str) -> str:

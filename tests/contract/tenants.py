@@ -41,6 +41,7 @@ from core.tenant import (
     Mailbox,
     RaiseAuditAge,
     ResetAuditSet,
+    SetConfiguration,
 )
 from core.tenant import Tenant as TenantPort
 from sandbox.exchange import CMDLETS
@@ -96,6 +97,7 @@ NEEDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("ResetAuditSet", ""): ("Set-Mailbox",),
     ("RaiseAuditAge", ""): ("Set-Mailbox",),
     ("ClearMailboxForward", ""): ("Set-Mailbox",),
+    ("SetConfiguration", ""): ("Set-RemoteDomain",),
 }
 
 # Requests for one object, or for a whole listing, as faults of the sandbox name them.
@@ -125,6 +127,8 @@ OWNERS = (
 BLOCK = BlockSignIn(ROOM, ROOM_GUID, ("RoomMailbox",))
 RESET = ResetAuditSet(PERSON_GUID, ("Delegate", "Owner"), (("Owner", ("MailboxLogin",)),))
 
+DOMAIN_GUID = "44444444-0000-4000-8000-000000000001"
+
 # A tenant in which each change has something to do.
 WRONG: Mapping[str, Any] = {
     "graph": {"messageRules": {PERSON: [rule("R1")]}},
@@ -143,6 +147,10 @@ WRONG: Mapping[str, Any] = {
             mailbox_row(ROOM, ROOM_GUID, "room", RecipientTypeDetails="RoomMailbox"),
         ],
         "Get-OrganizationConfig": [{"AuditDisabled": True}],
+        "Get-RemoteDomain": [
+            {"Guid": DOMAIN_GUID, "Name": "Partner", "DomainName": "b.example"}
+            | {"AutoForwardEnabled": True}
+        ],
         "Get-AdminAuditLogConfig": [{"UnifiedAuditLogIngestionEnabled": False}],
         "Get-MailboxAuditBypassAssociation": [
             {"Guid": "g1", "Name": "n", "AuditBypassEnabled": True}
@@ -160,6 +168,7 @@ EVERY_CHANGE: tuple[Change, ...] = (
     ClearAuditBypass("g1"),
     DisableInboxRule(PERSON, "R1"),
     ClearMailboxForward(PERSON_GUID),
+    SetConfiguration("remote-domain", DOMAIN_GUID, "AutoForwardEnabled", False),
 )
 
 

@@ -15,6 +15,7 @@ from core.tenant import (
     RaiseAuditAge,
     Reading,
     ResetAuditSet,
+    SetConfiguration,
     Tenant,
 )
 from tests.adapters.connection import (
@@ -72,6 +73,7 @@ async def state(tenant: Tenant) -> list[Reading[Any]]:
         await whole(tenant.mailbox_audits()),
         await tenant.organization_audit(),
         await tenant.audit_bypasses(),
+        await tenant.configuration("remote-domain"),
     ]
 
 
@@ -159,6 +161,7 @@ async def test_a_change_without_its_permission_is_refused_and_named(
         DisableInboxRule("", "R1"),
         DisableInboxRule(PERSON, ""),
         ClearMailboxForward(""),
+        SetConfiguration("remote-domain", "", "AutoForwardEnabled", False),
     ],
     ids=str,
 )
@@ -183,6 +186,7 @@ async def test_a_change_that_names_no_object_never_means_all_of_them(
         (ClearAuditBypass(NOBODY), Gone),
         (DisableInboxRule(PERSON, "R9"), Gone),
         (DisableInboxRule(ROOM, "R1"), Gone),
+        (SetConfiguration("remote-domain", NOBODY, "AutoForwardEnabled", False), Gone),
         (RaiseAuditAge(PERSON_GUID, 0), Moot),
         (RaiseAuditAge(PERSON_GUID, -1), Moot),
     ],

@@ -24,6 +24,9 @@ CONFIGURATION: Role = {
         "Get-HostedOutboundSpamFilterPolicy",
         "Get-HostedOutboundSpamFilterRule",
         "Get-OrganizationConfig",
+        "Get-OwaMailboxPolicy",
+        "Get-MobileDeviceMailboxPolicy",
+        "Get-SharingPolicy",
         "Get-AdminAuditLogConfig",
         "Get-MailboxAuditBypassAssociation",
     )

@@ -11,9 +11,12 @@ from typing import Any, cast
 import pytest
 
 from core.adapters import changes, delegation_reads, exchange_reads
+from core.adapters import changes, exchange_reads
+from core.adapters.configuration import read_configuration
 from core.adapters.exchange import Command, Exchange
 from core.adapters.graph import Graph
 from core.catalog import CATALOG
+from core.configuration import SOURCES
 from core.errors import TenantError
 from core.model import Mode, Permission, Service
 from core.tenant import ClearAuditBypass, EnableMailboxAudit, Mailbox
@@ -241,6 +244,9 @@ async def everything_read(exchange: Exchange) -> None:
     await whole(delegation_reads.send_as(exchange))
     await whole(delegation_reads.send_on_behalf(exchange))
     graph = cast(Graph, None)
+    for name, source in SOURCES.items():
+        if source.service is Service.EXCHANGE:
+            await read_configuration(graph, exchange, name)
     for change in (ClearAuditBypass(MAILBOX.id), EnableMailboxAudit(MAILBOX.guid)):
         with suppress(TenantError):
             await changes.apply(graph, exchange, change, asyncio.sleep)

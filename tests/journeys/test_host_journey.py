@@ -40,7 +40,11 @@ SCENE = {
                 "DefaultAuditSet": ["Admin", "Delegate", "Owner"],
                 "AuditLogAgeLimit": "180.00:00:00",
             }
-        ]
+        ],
+        "Get-RemoteDomain": [{"Name": "Default", "DomainName": "*", "AutoForwardEnabled": False}],
+        "Get-HostedOutboundSpamFilterPolicy": [
+            {"Name": "Default", "IsDefault": True, "AutoForwardingMode": "Off"}
+        ],
     },
 }
 

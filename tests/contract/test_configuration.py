@@ -1,0 +1,294 @@
+"""The Tenant port: objects of the organization's configuration, read by source, set by property."""
+
+from typing import Any
+
+import pytest
+
+from core.configuration import SOURCES, surface_of
+from core.errors import Forbidden, Gone, Refused, Unavailable
+from core.tenant import Configuration, Reading, SetConfiguration, Tenant
+from core.values import property_of
+from sandbox.policies import KEPT
+from tests.adapters.connection import connected, scene
+from tests.contract.tenants import OPENERS, Open, open_fake, open_sandbox
+
+FIRST, SECOND = (f"44444444-0000-4000-8000-00000000000{number}" for number in (1, 2))
+AUTHORIZATION = "authorization-policy"
+CONSENT = "defaultUserRolePermissions.permissionGrantPoliciesAssigned"
+
+
+def domains(*forwards: object) -> dict[str, Any]:
+    """A scene with a remote domain for each of these values."""
+    rows = [
+        {"Guid": guid, "Name": name, "DomainName": name, "AutoForwardEnabled": forward}
+        for guid, name, forward in zip((FIRST, SECOND), ("Default", "b"), forwards, strict=False)
+    ]
+    return scene(exchange={"Get-RemoteDomain": rows})
+
+
+def forwarding(guid: str = FIRST, value: bool = False) -> SetConfiguration:
+    return SetConfiguration("remote-domain", guid, "AutoForwardEnabled", value)
+
+
+def consenting(*policies: str) -> dict[str, Any]:
+    """A scene in which users may consent to what these policies allow."""
+    known = KEPT["authorizationPolicy"]
+    inner = {**known["defaultUserRolePermissions"], "permissionGrantPoliciesAssigned": [*policies]}
+    return scene(graph={"authorizationPolicy": {**known, "defaultUserRolePermissions": inner}})
+
+
+@pytest.fixture(params=["fake", "m365"])
+def open_tenant(request: pytest.FixtureRequest) -> Open:
+    """Opens a tenant from a scene, on one implementation of the port after the other."""
+    return OPENERS[request.param]
+
+
+async def shown(tenant: Tenant, source: str, name: str) -> dict[str, object]:
+    """A property of each object by its id."""
+    found = await tenant.configuration(source)
+    return {one.id: property_of(one.values, name)[1] for one in found.items}
+
+
+# Reading ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", SOURCES)
+async def test_both_tenants_show_the_same_of_every_source(source: str) -> None:
+    async with open_fake(scene()) as fake, open_sandbox(scene()) as real:
+        found = await real.tenant.configuration(source)
+        assert await fake.tenant.configuration(source) == found
+        assert found.surfaces == {surface_of(source)}
+        assert found.unread == ()
+        assert found.population == len(found.items)
+        assert not [key for one in found.items for key in one.values if key.startswith("@")]
+
+
+@pytest.mark.parametrize("source", [name for name, one in SOURCES.items() if one.identity])
+async def test_objects_of_a_source_can_be_named_again(open_tenant: Open, source: str) -> None:
+    async with open_tenant(scene()) as to:
+        found = (await to.tenant.configuration(source)).items
+        assert all(one.id for one in found)
+        assert len({one.id for one in found}) == len(found)
+
+
+async def test_every_object_is_read_with_all_its_properties(open_tenant: Open) -> None:
+    async with open_tenant(domains(True, "False")) as to:
+        found = await to.tenant.configuration("remote-domain")
+        assert found.population == 2
+        assert [(one.id, one.name) for one in found.items] == [(FIRST, "Default"), (SECOND, "b")]
+        values = await shown(to.tenant, "remote-domain", "AutoForwardEnabled")
+        assert values == {FIRST: True, SECOND: "False"}
+
+
+async def test_a_policy_of_graph_is_one_object_without_a_name(open_tenant: Open) -> None:
+    async with open_tenant(consenting("x")) as to:
+        assert await shown(to.tenant, AUTHORIZATION, CONSENT) == {"": ["x"]}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+async def test_a_source_the_app_may_not_read_names_its_permission(source: str) -> None:
+    asked = SOURCES[source]
+    other = {"graph": ["Domain.Read.All"], "exchange": ["Get-AcceptedDomain"]}
+    async with connected(scene(grants=other), attempts=1) as to:
+        found = await to.tenant.configuration(source)
+        miss = found.blind_to(surface_of(source))
+        assert miss
+        assert asked.permission in miss.permission
+        assert found.items == ()
+
+
+async def test_a_source_that_does_not_answer_is_unread_without_a_permission() -> None:
+    async with connected(scene(), attempts=1) as to:
+        to.sandbox.tenant.set_faults([{"match": ".", "kind": "error", "status": 503}])
+        for source in SOURCES:
+            miss = (await to.tenant.configuration(source)).blind_to(surface_of(source))
+            assert miss
+            assert miss.permission == ""
+
+
+async def test_a_single_object_that_is_not_there_was_not_read() -> None:
+    async with connected(scene(exchange={"Get-OrganizationConfig": []}), attempts=1) as to:
+        found = await to.tenant.configuration("organization-config")
+        assert found.blind_to(surface_of("organization-config"))
+
+
+async def test_an_object_that_could_not_be_named_again_is_unread_by_its_place() -> None:
+    rows = [
+        {"Guid": FIRST, "Name": "a", "AutoForwardEnabled": True},
+        {"Name": "nameless", "AutoForwardEnabled": True, "@sandbox.bare": True},
+    ]
+    async with connected(scene(exchange={"Get-RemoteDomain": rows}), attempts=1) as to:
+        found = await to.tenant.configuration("remote-domain")
+        assert [one.id for one in found.items] == [FIRST]
+        assert [(miss.object_id, miss.subject) for miss in found.unread] == [
+            ("unidentified-1", "nameless")
+        ]
+        assert found.population == 2
+        assert not found.covers({surface_of("remote-domain")}, SECOND)
+
+
+async def test_what_is_read_is_bounded() -> None:
+    deep: object = "end"
+    for _ in range(40):
+        deep = {"in": deep}
+    rows = [
+        {
+            "Guid": FIRST,
+            "Name": "n" * 5_000,
+            "Long": "x" * 100_000,
+            "Many": ["y"] * 5_000,
+            "Deep": deep,
+        }
+    ]
+    async with connected(scene(exchange={"Get-RemoteDomain": rows}), attempts=1) as to:
+        (one,) = (await to.tenant.configuration("remote-domain")).items
+        assert len(one.name) == 200
+        assert len(str(one.values["Long"])) == 2_000
+        assert isinstance(one.values["Many"], list)
+        assert len(one.values["Many"]) == 1_000
+        assert len(str(one.values["Deep"])) < 200
+
+
+# Writing ----------------------------------------------------------------------------------------
+
+
+async def test_one_property_of_one_object_is_set_and_no_other(open_tenant: Open) -> None:
+    async with open_tenant(domains(True, True)) as to:
+        done = await to.tenant.apply(forwarding(SECOND))
+        assert done.before == {"AutoForwardEnabled": True}
+        values = await shown(to.tenant, "remote-domain", "AutoForwardEnabled")
+        assert values == {FIRST: True, SECOND: False}
+        assert to.written == 1
+
+
+async def test_a_value_that_is_only_printed_differently_is_not_written(open_tenant: Open) -> None:
+    async with open_tenant(domains("False")) as to:
+        assert (await to.tenant.apply(forwarding())).already
+        assert to.written == 0
+
+
+async def test_a_property_inside_of_an_object_leaves_its_neighbours_alone(
+    open_tenant: Open,
+) -> None:
+    async with open_tenant(consenting("one", "two")) as to:
+        done = await to.tenant.apply(SetConfiguration(AUTHORIZATION, "", CONSENT, ("two",)))
+        assert done.before == {CONSENT: ["one", "two"]}
+        (policy,) = (await to.tenant.configuration(AUTHORIZATION)).items
+        inner = policy.values["defaultUserRolePermissions"]
+        assert isinstance(inner, dict)
+        assert inner["permissionGrantPoliciesAssigned"] == ["two"]
+        assert inner["allowedToReadOtherUsers"] is True
+        again = await to.tenant.apply(SetConfiguration(AUTHORIZATION, "", CONSENT, ("TWO",)))
+        assert again.already
+        assert to.written == 1
+
+
+async def test_a_list_may_be_emptied(open_tenant: Open) -> None:
+    async with open_tenant(consenting("one")) as to:
+        await to.tenant.apply(SetConfiguration(AUTHORIZATION, "", CONSENT, ()))
+        assert await shown(to.tenant, AUTHORIZATION, CONSENT) == {"": []}
+
+
+async def test_what_was_set_can_be_set_back(open_tenant: Open) -> None:
+    async with open_tenant(domains(True)) as to:
+        before: list[Reading[Configuration]] = [await to.tenant.configuration("remote-domain")]
+        done = await to.tenant.apply(forwarding())
+        await to.tenant.apply(forwarding(value=bool(done.before["AutoForwardEnabled"])))
+        assert [await to.tenant.configuration("remote-domain")] == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        SetConfiguration("remote-domain", FIRST, "DomainName", "evil.example"),
+        SetConfiguration("organization-config", "", "AuditDisabled", True),
+        SetConfiguration("outbound-spam-rule", FIRST, "State", "Disabled"),
+        SetConfiguration("security-defaults", "", "isEnabled", False),
+        SetConfiguration("no-such-source", "", "AuditDisabled", True),
+        SetConfiguration(AUTHORIZATION, "", "defaultUserRolePermissions", "x"),
+    ],
+    ids=lambda change: f"{change.source} {change.name}",
+)
+async def test_what_is_not_writable_is_refused_whoever_asks(
+    open_tenant: Open, change: SetConfiguration
+) -> None:
+    async with open_tenant(domains(True)) as to:
+        with pytest.raises(Refused, match="not among"):
+            await to.tenant.apply(change)
+        assert to.written == 0
+
+
+@pytest.mark.parametrize("source", [name for name, one in SOURCES.items() if one.writable])
+async def test_every_writable_source_names_the_permission_to_write(source: str) -> None:
+    asked = SOURCES[source]
+    name = sorted(asked.writable)[0]
+    async with connected(scene(), attempts=1) as to:
+        identity = (await to.tenant.configuration(source)).items[0].id
+    reading = {"graph": ["Policy.Read.All"], "exchange": [asked.read]}
+    async with connected(scene(grants=reading), attempts=1) as to:
+        with pytest.raises(Forbidden) as caught:
+            await to.tenant.apply(SetConfiguration(source, identity, name, "other"))
+        assert asked.write_permission in caught.value.permission
+        assert list(to.sandbox.writes) == []
+
+
+async def test_two_objects_of_one_name_are_both_left_alone() -> None:
+    rows = [{"Guid": FIRST, "Name": name, "AutoForwardEnabled": True} for name in ("a", "b")]
+    async with connected(scene(exchange={"Get-RemoteDomain": rows}), attempts=1) as to:
+        with pytest.raises(Gone, match="2 objects"):
+            await to.tenant.apply(forwarding())
+        assert list(to.sandbox.writes) == []
+
+
+async def test_a_write_is_believed_when_it_shows_and_not_before() -> None:
+    async with connected(domains(True), attempts=1) as to:
+        stale = {"match": "^Set-RemoteDomain", "kind": "staleReads", "times": 3}
+        to.sandbox.tenant.set_faults([stale])
+        assert not (await to.tenant.apply(forwarding())).already
+        assert len(to.clock.waits) == 3
+
+
+async def test_a_write_that_does_not_show_says_what_was_there_before() -> None:
+    async with connected(domains(True), attempts=1) as to:
+        stale = {"match": "^Set-RemoteDomain", "kind": "staleReads", "times": 50}
+        to.sandbox.tenant.set_faults([stale])
+        with pytest.raises(Unavailable) as caught:
+            await to.tenant.apply(forwarding())
+        assert caught.value.before == {"AutoForwardEnabled": True}
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "value"),
+    [
+        ("organization-config", "OAuth2ClientProfileEnabled", False),
+        ("outbound-spam-policy", "AutoForwardingMode", "On"),
+        ("owa-mailbox-policy", "AdditionalStorageProvidersAvailable", True),
+        ("owa-mailbox-policy", "AllowOfflineOn", "AllComputers"),
+        ("owa-mailbox-policy", "RulesEnabled", True),
+        ("mobile-device-policy", "AllowNonProvisionableDevices", True),
+        ("mobile-device-policy", "AllowSimplePassword", True),
+        ("mobile-device-policy", "MaxPasswordFailedAttempts", 8),
+        ("mobile-device-policy", "MinPasswordLength", 8),
+        ("mobile-device-policy", "PasswordEnabled", False),
+        ("mobile-device-policy", "RequireDeviceEncryption", False),
+        ("sharing-policy", "Domains", ("*:CalendarSharingFreeBusyDetail",)),
+        (AUTHORIZATION, "allowEmailVerifiedUsersToJoinOrganization", True),
+        (AUTHORIZATION, "allowInvitesFrom", "none"),
+        (AUTHORIZATION, "allowedToSignUpEmailBasedSubscriptions", True),
+        (AUTHORIZATION, "defaultUserRolePermissions.allowedToCreateApps", True),
+        (AUTHORIZATION, "defaultUserRolePermissions.allowedToCreateTenants", True),
+        (AUTHORIZATION, "guestUserRoleId", "10dae51f-b6af-4016-8d66-8c2a99b929b3"),
+    ],
+)
+async def test_each_writable_property_can_be_written_on_both(
+    source: str, name: str, value: bool | int | str | tuple[str, ...]
+) -> None:
+    async with open_fake(scene()) as fake, open_sandbox(scene()) as real:
+        identity = (await real.tenant.configuration(source)).items[0].id
+        change = SetConfiguration(source, identity, name, value)
+        first = await real.tenant.apply(change)
+        assert await fake.tenant.apply(change) == first
+        assert not first.already
+        for to in (fake, real):
+            assert (await to.tenant.apply(change)).already
+        assert (fake.written, real.written) == (1, 1)
