@@ -66,6 +66,9 @@ class Verdict(StrEnum):
     # mailbox-audit
     REPAIR = "repair"
     KEEP = "keep"
+    # app-consent
+    GRANTED = "granted"
+    IMPOSTOR = "impostor"
 
 
 class Service(StrEnum):

@@ -87,6 +87,10 @@ var appSettings = {
   MAILBOX_AUDIT_MODE: guards['mailbox-audit'].mode
   MAILBOX_AUDIT_LIMIT: guards['mailbox-audit'].limit
   MAILBOX_AUDIT_LIMIT_PERCENT: guards['mailbox-audit'].limitPercent
+  APP_CONSENT_SCHEDULE: guards['app-consent'].schedule
+  APP_CONSENT_MODE: guards['app-consent'].mode
+  APP_CONSENT_LIMIT: guards['app-consent'].limit
+  APP_CONSENT_LIMIT_PERCENT: guards['app-consent'].limitPercent
   // <!-- end -->
 }
 

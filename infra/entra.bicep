@@ -47,6 +47,13 @@ var permissions = {
     writes: []
     optionalWrites: []
   }
+  'app-consent': {
+    exchange: false
+    reads: ['Application.Read.All', 'Directory.Read.All', 'Policy.Read.All']
+    optionalReads: []
+    writes: ['Policy.ReadWrite.Authorization']
+    optionalWrites: []
+  }
 }
 // <!-- end -->
 

@@ -83,6 +83,13 @@ var guards = {
     limitPercent: chosen(settings, 'MAILBOX_AUDIT_LIMIT_PERCENT', '10.0')
     maxAgeMinutes: chosen(settings, 'MAILBOX_AUDIT_MAX_AGE_MINUTES', '1080')
   }
+  'app-consent': {
+    mode: toLower(chosen(settings, 'APP_CONSENT_MODE', 'alert'))
+    schedule: chosen(settings, 'APP_CONSENT_SCHEDULE', '0 35 * * * *')
+    limit: chosen(settings, 'APP_CONSENT_LIMIT', '1')
+    limitPercent: chosen(settings, 'APP_CONSENT_LIMIT_PERCENT', '0.0')
+    maxAgeMinutes: chosen(settings, 'APP_CONSENT_MAX_AGE_MINUTES', '180')
+  }
 }
 // <!-- end -->
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from dataclasses import replace
 from functools import partial
 
-from core.adapters import changes, exchange_reads, graph_reads
+from core.adapters import app_reads, changes, exchange_reads, graph_reads
 from core.adapters.configuration import read_configuration
 from core.adapters.exchange import Exchange
 from core.adapters.graph import Graph
@@ -21,10 +21,13 @@ from core.tenant import (
     GRANTS,
     AcceptedDomain,
     Account,
+    App,
     Applied,
+    AppPermission,
     AuditBypass,
     Change,
     Configuration,
+    DelegatedGrant,
     Folder,
     Grants,
     InboxRule,
@@ -169,6 +172,18 @@ class M365:
 
     async def configuration(self, source: str) -> Reading[Configuration]:
         return await read_configuration(self.graph, self.exchange, source)
+
+    def apps(self) -> AsyncIterator[Reading[App]]:
+        return app_reads.apps(self.graph)
+
+    async def apps_by_id(self, ids: Collection[str]) -> Reading[App]:
+        return await app_reads.apps_by_id(self.graph, ids)
+
+    def delegated_grants(self) -> AsyncIterator[Reading[DelegatedGrant]]:
+        return app_reads.delegated_grants(self.graph)
+
+    def app_permissions(self) -> AsyncIterator[Reading[AppPermission]]:
+        return app_reads.app_permissions(self.graph)
 
     async def apply(self, change: Change) -> Applied:
         return await changes.apply(self.graph, self.exchange, change, self.sleep)
