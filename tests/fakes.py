@@ -28,8 +28,11 @@ from core.errors import Refused, TenantError, Unavailable
 from core.forwarding.rule_sight import plain_name
 from core.tenant import (
     ACCOUNTS,
+    APP_PERMISSIONS,
+    APPS,
     AUDIT_BYPASS,
     CREDENTIAL,
+    DELEGATED_GRANTS,
     DOMAINS,
     GRANTS,
     HIDDEN_RULES,
@@ -46,10 +49,13 @@ from core.tenant import (
     WELL_KNOWN,
     AcceptedDomain,
     Account,
+    App,
     Applied,
+    AppPermission,
     AuditBypass,
     Change,
     Configuration,
+    DelegatedGrant,
     Folder,
     Grants,
     InboxRule,
@@ -67,7 +73,7 @@ from core.tenant import (
 from tests.fake_changes import make
 
 OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND})
-POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT})
+POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT, APPS})
 """Listings without which nothing that is absent may be taken as gone."""
 
 
@@ -99,6 +105,9 @@ class FakeTenant:
     )
     bypasses: list[AuditBypass] = field(default_factory=list)
     configurations: list[Configuration] = field(default_factory=list)
+    principals: list[App] = field(default_factory=list)
+    consented: list[DelegatedGrant] = field(default_factory=list)
+    app_roles: list[AppPermission] = field(default_factory=list)
     defaults: Mapping[str, frozenset[str]] = field(default_factory=lambda: DEFAULTS)
     protected: set[str] = field(default_factory=set)
     broken_off: set[str] = field(default_factory=set)
@@ -365,6 +374,39 @@ class FakeTenant:
     async def configuration(self, source: str) -> Reading[Configuration]:
         found = [one for one in self.configurations if one.source == source]
         return self.reading(surface_of(source), found, lambda one: one.id)
+
+    async def apps(self) -> AsyncIterator[Reading[App]]:
+        seen = self.reading(APPS, self.principals, lambda app: app.id)
+        for part in self.pages(seen, lambda app: app.id, ""):
+            yield replace(part, further="")
+
+    async def apps_by_id(self, ids: Collection[str]) -> Reading[App]:
+        found = [
+            replace(app, credentials=(), publisher="", replies=())
+            for app in self.principals
+            if app.id in ids
+        ]
+        seen = self.reading(APPS, found, lambda app: app.id, ids)
+        return replace(seen, complete=True)
+
+    async def delegated_grants(self) -> AsyncIterator[Reading[DelegatedGrant]]:
+        for part in self.held(DELEGATED_GRANTS, self.consented, lambda one: one.client_id):
+            yield part
+
+    async def app_permissions(self) -> AsyncIterator[Reading[AppPermission]]:
+        for part in self.held(APP_PERMISSIONS, self.app_roles, lambda one: one.client_id):
+            yield part
+
+    def held[T](
+        self, surface: str, found: Sequence[T], owner: Callable[[T], str]
+    ) -> Iterator[Reading[T]]:
+        """What apps hold, page by page, without a scope."""
+        seen = self.reading(surface, found, owner)
+        for at in range(0, max(len(seen.items), 1), self.page):
+            last = at + self.page >= len(seen.items)
+            items = seen.items[at : at + self.page]
+            unread = seen.unread if last else ()
+            yield replace(seen, items=items, unread=unread, population=len(items))
 
     # ------------------------------------------------------------------------------------------
     # Writes

@@ -40,6 +40,7 @@ from sandbox.exchange import CMDLETS
 from sandbox.graph import ALL_ROLES
 from sandbox.tenant import Tenant as Wire
 from sandbox.wire import truth
+from tests.fake_apps import add_apps
 from tests.fakes import FakeTenant
 
 
@@ -82,6 +83,7 @@ def fake_of(scene: Mapping[str, object]) -> FakeTenant:
         ],
     )
     add_domains(fake, wire)
+    add_apps(fake, wire)
     add_mailboxes(fake, wire.configuration("Get-Mailbox"))
     return fake
 

@@ -12,8 +12,11 @@ from typing import Any, Protocol
 from core.errors import Forbidden
 from core.tenant import (
     ACCOUNTS,
+    APP_PERMISSIONS,
+    APPS,
     AUDIT_BYPASS,
     CHANGES,
+    DELEGATED_GRANTS,
     DOMAINS,
     HIDDEN_RULES,
     INBOX_RULES,
@@ -63,6 +66,13 @@ EXCHANGE_SOURCE, GRAPH_SOURCE = "exchange", "graph"
 WRITE_USERS = ("User.ReadWrite.All", "Directory.ReadWrite.All")
 READ_USERS = ("User.Read.All", "Directory.Read.All", *WRITE_USERS)
 READ_DOMAINS = ("Domain.Read.All", "Domain.ReadWrite.All", "Directory.Read.All")
+WRITE_GRANTS = "DelegatedPermissionGrant.ReadWrite.All"
+READ_APPS = (
+    "Application.Read.All",
+    "Application.ReadWrite.All",
+    "Application.ReadWrite.OwnedBy",
+    "Directory.Read.All",
+)
 NEEDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     (MAILBOXES, ""): ("Get-Mailbox",),
     (MAILBOX_AUDIT, ""): ("Get-Mailbox",),
@@ -80,6 +90,9 @@ NEEDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     (ORGANIZATION_AUDIT, ""): ("Get-OrganizationConfig",),
     (UNIFIED_AUDIT_LOG, ""): ("Get-AdminAuditLogConfig",),
     (AUDIT_BYPASS, ""): ("Get-MailboxAuditBypassAssociation",),
+    (APPS, ""): READ_APPS,
+    (APP_PERMISSIONS, ""): READ_APPS,
+    (DELEGATED_GRANTS, ""): ("Directory.Read.All", "Directory.ReadWrite.All", WRITE_GRANTS),
     (SESSIONS, ""): ("User.RevokeSessions.All", *WRITE_USERS),
     ("BlockSignIn", ""): ("User.EnableDisableAccount.All", *WRITE_USERS),
     ("DisableInboxRule", ""): ("MailboxSettings.ReadWrite",),
@@ -104,6 +117,9 @@ REQUESTS: Mapping[str, str] = {
     HIDDEN_RULES: "^Get-InboxRule {guid}",
     RULE_FOLDERS: "/users/{id}/mailFolders/(?!inbox/)",
     RECIPIENTS: "^Get-Recipient {id}$",
+    APPS: "/servicePrincipals(/{id})?[?]",
+    APP_PERMISSIONS: "/appRoleAssignedTo",
+    DELEGATED_GRANTS: "/oauth2PermissionGrants",
 }
 WRITES = "^(Set-|PATCH )"
 SURFACES = frozenset(what for what, _ in NEEDS) - {*CHANGES, SESSIONS}
