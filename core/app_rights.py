@@ -117,8 +117,11 @@ def weight(name: str, api: App) -> Weight:
 
 
 def microsofts(app: App) -> bool:
-    """True for an app of Microsoft's: by the tenant it is registered in, never by its name."""
-    return app.owner in MICROSOFT
+    """True for an app of Microsoft's: by the tenant it is registered in, never by its name.
+
+    A managed identity is this tenant's own, whoever registers those.
+    """
+    return app.owner in MICROSOFT and not app.home
 
 
 # ----------------------------------------------------------------------------------------------

@@ -169,6 +169,11 @@ def test_the_tenants_of_personal_accounts_and_of_the_gallery_are_not_microsoft(o
     assert only(delegated(replace(UNVERIFIED, owner=owner), "Mail.Read")).severity > Severity.LOW
 
 
+def test_a_managed_identity_is_this_tenants_whoever_registered_it() -> None:
+    identity = replace(MICROSOFTS, home=True, kind="ManagedIdentity")
+    assert only(given(identity, "Mail.Read")).severity is Severity.HIGH
+
+
 def test_an_app_whose_owner_is_not_told_is_no_impostor_and_never_microsofts() -> None:
     finding = only(delegated(replace(UNTOLD, name="Microsoft Teams Services"), "Mail.Read"))
     assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.GRANTED)
