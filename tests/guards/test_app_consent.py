@@ -467,6 +467,17 @@ async def test_an_api_that_cannot_be_read_leaves_its_users_unread() -> None:
     assert held(reading, "c1").delegated != ()
 
 
+async def test_without_a_look_at_the_apis_nothing_granted_is_judged_or_clean() -> None:
+    tenant = tenant_of(grant("c1", "Mail.Read"))
+    tenant.fail(APPS, permission="Application.Read.All")
+    reading = await look(tenant, "c1")
+    for surface in (APPS, DELEGATED_GRANTS, APP_PERMISSIONS):
+        miss = reading.blind_to(surface)
+        assert miss is not None
+        assert miss.permission == "Application.Read.All"
+    assert not reading.complete
+
+
 async def test_a_vanished_app_is_gone_and_a_broken_listing_makes_nothing_gone() -> None:
     tenant = tenant_of()
     parts = [part async for part in GUARD.observe(tenant, Look(TERMS, watched=frozenset({"old"})))]
