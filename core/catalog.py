@@ -13,6 +13,7 @@ from core.guards import (
     shared_mailbox_sign_in,
 )
 from core.guards import mailbox_audit, mailbox_forwarding, shared_mailbox_sign_in, tenant_baseline
+from core.guards import app_consent, mailbox_audit, mailbox_forwarding, shared_mailbox_sign_in
 from core.model import Duty, Limit, Mode
 
 CATALOG = (
@@ -22,4 +23,5 @@ CATALOG = (
     # What was delegated is not wrong by itself: it is brought up again for a quarterly review.
     Duty(mailbox_delegation.GUARD, "0 20/30 * * * *", Mode.ALERT, remind=timedelta(days=90)),
     Duty(tenant_baseline.GUARD, "0 25 */6 * * *", Mode.ALERT, Limit(20, 5.0)),
+    Duty(app_consent.GUARD, "0 35 * * * *", Mode.ALERT, Limit(1, 0.0)),
 )

@@ -72,6 +72,9 @@ class Verdict(StrEnum):
     EVERYONE = "everyone"
     # tenant-baseline
     DRIFT = "drift"
+    # app-consent
+    GRANTED = "granted"
+    IMPOSTOR = "impostor"
 
 
 class Service(StrEnum):

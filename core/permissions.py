@@ -69,6 +69,23 @@ APP_ROLES: Mapping[str, AppRole] = {
         "498476ce-e0fe-48b0-b801-37ba7e2685c6",
         "read the organization's name, domains, contacts and licences",
         frozenset({"Organization.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}),
+    "Application.Read.All": AppRole(
+        "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
+        "read every app with its permissions: which of them is worth stealing",
+        frozenset({"Application.ReadWrite.All", "Directory.Read.All"}),
+    ),
+    # DelegatedPermissionGrant.Read.All exists, but no page of Microsoft says that it opens the list
+    # of grants; whoever gives the app that one instead is taken by their word, and the read tells.
+    "Directory.Read.All": AppRole(
+        "7ab1d382-f21e-4acd-a863-ba3e13f7da61",
+        "read the whole directory: users, groups, roles, devices, apps and their grants",
+        frozenset(
+            {
+                "DelegatedPermissionGrant.Read.All",
+                "DelegatedPermissionGrant.ReadWrite.All",
+                "Directory.ReadWrite.All",
+            }
+        ),
     ),
     "Policy.Read.All": AppRole(
         "246dd0d5-5bd0-4def-940b-0421030a5b68",

@@ -97,6 +97,10 @@ var appSettings = {
   TENANT_BASELINE_MODE: guards['tenant-baseline'].mode
   TENANT_BASELINE_LIMIT: guards['tenant-baseline'].limit
   TENANT_BASELINE_LIMIT_PERCENT: guards['tenant-baseline'].limitPercent
+  APP_CONSENT_SCHEDULE: guards['app-consent'].schedule
+  APP_CONSENT_MODE: guards['app-consent'].mode
+  APP_CONSENT_LIMIT: guards['app-consent'].limit
+  APP_CONSENT_LIMIT_PERCENT: guards['app-consent'].limitPercent
   // <!-- end -->
 }
 

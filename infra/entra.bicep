@@ -55,6 +55,9 @@ var permissions = {
   'tenant-baseline': {
     exchange: true
     reads: ['Policy.Read.All', 'Organization.Read.All']
+  'app-consent': {
+    exchange: false
+    reads: ['Application.Read.All', 'Directory.Read.All', 'Policy.Read.All']
     optionalReads: []
     writes: ['Policy.ReadWrite.Authorization']
     optionalWrites: []

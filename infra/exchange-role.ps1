@@ -91,6 +91,7 @@ $PSNativeCommandUseErrorActionPreference = $false
 $Catalog = @'
 {"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mailbox-delegation"],
 {"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "tenant-baseline"],
+{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "app-consent"],
  "enforcing": ["shared-mailbox-sign-in", "mailbox-audit"],
  "entries": [
   {"guard": "shared-mailbox-sign-in", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,

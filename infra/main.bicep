@@ -95,6 +95,12 @@ var guards = {
     limit: chosen(settings, 'TENANT_BASELINE_LIMIT', '20')
     limitPercent: chosen(settings, 'TENANT_BASELINE_LIMIT_PERCENT', '5.0')
     maxAgeMinutes: chosen(settings, 'TENANT_BASELINE_MAX_AGE_MINUTES', '1080')
+  'app-consent': {
+    mode: toLower(chosen(settings, 'APP_CONSENT_MODE', 'alert'))
+    schedule: chosen(settings, 'APP_CONSENT_SCHEDULE', '0 35 * * * *')
+    limit: chosen(settings, 'APP_CONSENT_LIMIT', '1')
+    limitPercent: chosen(settings, 'APP_CONSENT_LIMIT_PERCENT', '0.0')
+    maxAgeMinutes: chosen(settings, 'APP_CONSENT_MAX_AGE_MINUTES', '180')
   }
 }
 // <!-- end -->

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from sandbox import directory, outlook, policies
+from sandbox import apps, directory, outlook, policies
 from sandbox.batch import BadBatch, parts_of, run_batch
 from sandbox.directory import GraphError
 from sandbox.entra import GRAPH_RESOURCES, Entra, Rejected
@@ -61,6 +61,7 @@ ROUTES = (
     Route("GET", "domains", READ_DOMAINS, directory.collection),
     Route("GET", "organization", READ_ORGANIZATION, directory.collection),
     *(Route(*row) for row in policies.ROUTES),
+    *(Route(*row) for row in apps.ROUTES),
     Route("GET", "subscribedskus", READ_SKUS, directory.collection),
     Route("GET", "users/*/mailboxsettings", READ_SETTINGS, outlook.mailbox_settings, True),
     Route("GET", "users/*/mailboxsettings/userpurpose", READ_SETTINGS, outlook.user_purpose, True),

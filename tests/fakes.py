@@ -28,8 +28,11 @@ from core.errors import Refused, TenantError, Unavailable
 from core.forwarding.rule_sight import plain_name
 from core.tenant import (
     ACCOUNTS,
+    APP_PERMISSIONS,
+    APPS,
     AUDIT_BYPASS,
     CREDENTIAL,
+    DELEGATED_GRANTS,
     DOMAINS,
     FULL_ACCESS,
     GRANTS,
@@ -49,11 +52,14 @@ from core.tenant import (
     WELL_KNOWN,
     AcceptedDomain,
     Account,
+    App,
     Applied,
+    AppPermission,
     AuditBypass,
     Change,
     Configuration,
     Delegation,
+    DelegatedGrant,
     Folder,
     Grants,
     InboxRule,
@@ -73,7 +79,7 @@ from tests.fake_changes import make
 from tests.fake_delegation import is_over_mailbox, owner_of, streamed
 
 OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND})
-POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT})
+POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT, APPS})
 """Listings without which nothing that is absent may be taken as gone."""
 
 
@@ -106,6 +112,9 @@ class FakeTenant:
     bypasses: list[AuditBypass] = field(default_factory=list)
     configurations: list[Configuration] = field(default_factory=list)
     delegations: list[Delegation] = field(default_factory=list)
+    principals: list[App] = field(default_factory=list)
+    consented: list[DelegatedGrant] = field(default_factory=list)
+    app_roles: list[AppPermission] = field(default_factory=list)
     defaults: Mapping[str, frozenset[str]] = field(default_factory=lambda: DEFAULTS)
     protected: set[str] = field(default_factory=set)
     broken_off: set[str] = field(default_factory=set)
@@ -398,6 +407,39 @@ class FakeTenant:
     async def send_on_behalf(self) -> AsyncIterator[Reading[Delegation]]:
         for part in streamed(self, SEND_ON_BEHALF):
             yield part
+
+    async def apps(self) -> AsyncIterator[Reading[App]]:
+        seen = self.reading(APPS, self.principals, lambda app: app.id)
+        for part in self.pages(seen, lambda app: app.id, ""):
+            yield replace(part, further="")
+
+    async def apps_by_id(self, ids: Collection[str]) -> Reading[App]:
+        found = [
+            replace(app, credentials=(), publisher="", replies=())
+            for app in self.principals
+            if app.id in ids
+        ]
+        seen = self.reading(APPS, found, lambda app: app.id, ids)
+        return replace(seen, complete=True)
+
+    async def delegated_grants(self) -> AsyncIterator[Reading[DelegatedGrant]]:
+        for part in self.held(DELEGATED_GRANTS, self.consented, lambda one: one.client_id):
+            yield part
+
+    async def app_permissions(self) -> AsyncIterator[Reading[AppPermission]]:
+        for part in self.held(APP_PERMISSIONS, self.app_roles, lambda one: one.client_id):
+            yield part
+
+    def held[T](
+        self, surface: str, found: Sequence[T], owner: Callable[[T], str]
+    ) -> Iterator[Reading[T]]:
+        """What apps hold, page by page, without a scope."""
+        seen = self.reading(surface, found, owner)
+        for at in range(0, max(len(seen.items), 1), self.page):
+            last = at + self.page >= len(seen.items)
+            items = seen.items[at : at + self.page]
+            unread = seen.unread if last else ()
+            yield replace(seen, items=items, unread=unread, population=len(items))
 
     # ------------------------------------------------------------------------------------------
     # Writes

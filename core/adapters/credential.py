@@ -203,11 +203,9 @@ def refusal(error: AzureError) -> TenantError:
     return Forbidden(f"no token: {remedy}" + (f" (AADSTS{code})" if code else ""))
 
 
-def roles_of(token: str) -> frozenset[str] | None:
-    """The app roles a token carries; None when it cannot be read.
-
-    The signature is not checked, for nothing is granted by it: it only tells a missing permission
-    from an object that is protected.
+def claims_of(token: str) -> dict[str, object] | None:
+    """What a token says of its holder; None when it cannot be read. The signature is not checked:
+    nothing is granted by it.
     """
     parts = token.split(".") if len(token) <= TOKEN_LIMIT else []
     if len(parts) != 3:
@@ -217,9 +215,16 @@ def roles_of(token: str) -> frozenset[str] | None:
         claims = json.loads(base64.urlsafe_b64decode(padded.encode("ascii")))
     except (ValueError, binascii.Error, RecursionError):
         return None
-    if not isinstance(claims, dict):
-        return None
-    roles = claims.get("roles", [])
+    return claims if isinstance(claims, dict) else None
+
+
+def roles_of(token: str) -> frozenset[str] | None:
+    """The app roles a token carries; None when it cannot be read.
+
+    It only tells a missing permission from an object that is protected.
+    """
+    claims = claims_of(token)
+    roles = claims.get("roles", []) if claims is not None else None
     if not isinstance(roles, list):
         return None
     return frozenset(role for role in roles[:500] if isinstance(role, str))

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from core.adapters import changes, delegation_reads, exchange_reads, graph_reads
+from core.adapters import app_reads, changes, exchange_reads, graph_reads
 from core.adapters.configuration import read_configuration
 from core.adapters.exchange import Exchange
 from core.adapters.graph import Graph
@@ -21,11 +22,14 @@ from core.tenant import (
     GRANTS,
     AcceptedDomain,
     Account,
+    App,
     Applied,
+    AppPermission,
     AuditBypass,
     Change,
     Configuration,
     Delegation,
+    DelegatedGrant,
     Folder,
     Grants,
     InboxRule,
@@ -181,6 +185,17 @@ class M365:
 
     def send_on_behalf(self) -> AsyncIterator[Reading[Delegation]]:
         return delegation_reads.send_on_behalf(self.exchange)
+    def apps(self) -> AsyncIterator[Reading[App]]:
+        return app_reads.apps(self.graph)
+
+    async def apps_by_id(self, ids: Collection[str]) -> Reading[App]:
+        return await app_reads.apps_by_id(self.graph, ids)
+
+    def delegated_grants(self) -> AsyncIterator[Reading[DelegatedGrant]]:
+        return app_reads.delegated_grants(self.graph)
+
+    def app_permissions(self) -> AsyncIterator[Reading[AppPermission]]:
+        return app_reads.app_permissions(self.graph)
 
     async def apply(self, change: Change) -> Applied:
         return await changes.apply(self.graph, self.exchange, change, self.sleep)

@@ -49,6 +49,7 @@ from sandbox.graph import ALL_ROLES
 from sandbox.policies import KEPT, policy
 from sandbox.tenant import Tenant as Wire
 from sandbox.wire import truth
+from tests.fake_apps import add_apps
 from tests.fakes import FakeTenant
 
 
@@ -93,6 +94,7 @@ def fake_of(scene: Mapping[str, object]) -> FakeTenant:
     )
     fake.delegations += delegations_of(wire)
     add_domains(fake, wire)
+    add_apps(fake, wire)
     add_mailboxes(fake, wire.configuration("Get-Mailbox"))
     return fake
 

@@ -12,8 +12,11 @@ from typing import Any, Protocol
 from core.errors import Forbidden
 from core.tenant import (
     ACCOUNTS,
+    APP_PERMISSIONS,
+    APPS,
     AUDIT_BYPASS,
     CHANGES,
+    DELEGATED_GRANTS,
     DOMAINS,
     FULL_ACCESS,
     HIDDEN_RULES,
@@ -67,6 +70,13 @@ EXCHANGE_SOURCE, GRAPH_SOURCE = "exchange", "graph"
 WRITE_USERS = ("User.ReadWrite.All", "Directory.ReadWrite.All")
 READ_USERS = ("User.Read.All", "Directory.Read.All", *WRITE_USERS)
 READ_DOMAINS = ("Domain.Read.All", "Domain.ReadWrite.All", "Directory.Read.All")
+WRITE_GRANTS = "DelegatedPermissionGrant.ReadWrite.All"
+READ_APPS = (
+    "Application.Read.All",
+    "Application.ReadWrite.All",
+    "Application.ReadWrite.OwnedBy",
+    "Directory.Read.All",
+)
 NEEDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     (MAILBOXES, ""): ("Get-Mailbox",),
     (MAILBOX_AUDIT, ""): ("Get-Mailbox",),
@@ -87,6 +97,9 @@ NEEDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     (FULL_ACCESS, ""): ("Get-MailboxPermission",),
     (SEND_AS, ""): ("Get-RecipientPermission",),
     (SEND_ON_BEHALF, ""): ("Get-Mailbox",),
+    (APPS, ""): READ_APPS,
+    (APP_PERMISSIONS, ""): READ_APPS,
+    (DELEGATED_GRANTS, ""): ("Directory.Read.All", "Directory.ReadWrite.All", WRITE_GRANTS),
     (SESSIONS, ""): ("User.RevokeSessions.All", *WRITE_USERS),
     ("BlockSignIn", ""): ("User.EnableDisableAccount.All", *WRITE_USERS),
     ("DisableInboxRule", ""): ("MailboxSettings.ReadWrite",),
@@ -115,6 +128,9 @@ REQUESTS: Mapping[str, str] = {
     FULL_ACCESS: "^Get-MailboxPermission {guid}",
     SEND_AS: "^Get-RecipientPermission$",
     SEND_ON_BEHALF: "^Get-Mailbox$",
+    APPS: "/servicePrincipals(/{id})?[?]",
+    APP_PERMISSIONS: "/appRoleAssignedTo",
+    DELEGATED_GRANTS: "/oauth2PermissionGrants",
 }
 WRITES = "^(Set-|PATCH )"
 SURFACES = frozenset(what for what, _ in NEEDS) - {*CHANGES, SESSIONS}

@@ -1,0 +1,186 @@
+"""What every tenant port promises about apps and what they hold, in memory and over the wire."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from core.tenant import (
+    APP_PERMISSIONS,
+    APPS,
+    DELEGATED_GRANTS,
+    AppCredential,
+    DelegatedGrant,
+    Reading,
+    Tenant,
+)
+from sandbox.apps import (
+    APIS,
+    EXCHANGE_APP,
+    GRAPH_APP,
+    SELF,
+    SHAREPOINT_APP,
+    api_id,
+    assignment,
+    principal,
+)
+from tests.adapters.connection import scene
+from tests.contract.tenants import OPENERS, Open
+from tests.looked import whole
+
+pytestmark = pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS.keys())
+
+ELSEWHERE = "0e15e000-0000-4000-8000-000000000001"
+NOTES, HELPER = (f"c0000000-0000-4000-8000-00000000000{number}" for number in (1, 2))
+KEY = "fe000000-0000-4000-8000-000000000001"
+
+
+def grant(number: int, client: str, scope: str | None, user: str | None, **more: object) -> Any:
+    return {
+        "id": f"G{number}",
+        "clientId": client,
+        "consentType": "Principal" if user else "AllPrincipals",
+        "principalId": user,
+        "resourceId": api_id(GRAPH_APP),
+        "scope": scope,
+        **more,
+    }
+
+
+def tenant_scene(**graph: object) -> dict[str, Any]:
+    parts: dict[str, object] = {
+        "servicePrincipals": [
+            principal(
+                NOTES.upper(),
+                "a0000000-0000-4000-8000-000000000001",
+                "Notes",
+                ELSEWHERE,
+                replyUrls=["https://notes.example/b", "https://notes.example/a"],
+                passwordCredentials=[{"keyId": KEY, "endDateTime": "2027-01-01T00:00:00Z"}],
+            ),
+            principal(HELPER, "a0000000-0000-4000-8000-000000000002", "Helper", None),
+        ],
+        "oauth2PermissionGrants": [
+            grant(1, NOTES, " Mail.Read  offline_access ", "u1"),
+            grant(2, NOTES.upper(), "Mail.Read", "u2"),
+            grant(3, HELPER, None, None),
+        ],
+        "appRoleAssignments": [
+            assignment(HELPER, GRAPH_APP, "Mail.Read"),
+            assignment(HELPER, SHAREPOINT_APP, "Sites.FullControl.All"),
+            assignment("u1", GRAPH_APP, "Mail.Send", principalType="User"),
+            assignment(NOTES, EXCHANGE_APP, "", appRoleId="00000000-0000-0000-0000-000000000000"),
+            assignment(NOTES, EXCHANGE_APP, "Nobody.Knows"),
+        ],
+        "authorizationPolicy": {
+            "id": "authorizationPolicy",
+            "defaultUserRolePermissions": {
+                "allowedToCreateApps": True,
+                "permissionGrantPoliciesAssigned": ["A", "B"],
+            },
+        },
+    }
+    return scene(graph=parts | graph)
+
+
+async def test_apps_are_listed_with_whose_they_are(opener: Open) -> None:
+    async with opener(tenant_scene()) as opened:
+        found = await whole(opened.tenant.apps())
+        by_id = {app.id: app for app in found.items}
+        notes, helper, itself = by_id[NOTES], by_id[HELPER], by_id[SELF]
+        assert (notes.owner, notes.home, notes.publisher) == (ELSEWHERE, False, "")
+        ends = datetime(2027, 1, 1, tzinfo=UTC)
+        assert notes.credentials == (AppCredential(KEY, "secret", ends),)
+        assert notes.replies == ("https://notes.example/a", "https://notes.example/b")
+        assert (helper.owner, helper.home, helper.itself) == ("", False, False)
+        assert (itself.itself, itself.home) == (True, True)
+        assert found.population == len(by_id) == len(APIS) + 3
+        assert found.unread == ()
+
+
+async def test_grants_are_told_row_by_row_with_their_scopes_as_sets(opener: Open) -> None:
+    async with opener(tenant_scene()) as opened:
+        found = await whole(opened.tenant.delegated_grants())
+        graph = api_id(GRAPH_APP)
+        assert set(found.items) == {
+            DelegatedGrant(NOTES, graph, False, frozenset({"Mail.Read", "offline_access"})),
+            DelegatedGrant(NOTES, graph, False, frozenset({"Mail.Read"})),
+            DelegatedGrant(HELPER, graph, True, frozenset()),
+        }
+        assert found.population == 3
+
+
+async def test_only_what_apps_were_given_is_a_permission(opener: Open) -> None:
+    async with opener(tenant_scene()) as opened:
+        found = await whole(opened.tenant.app_permissions())
+        held = {(one.client_id, one.value) for one in found.items if one.client_id != SELF}
+        assert held == {(HELPER, "Mail.Read"), (HELPER, "Sites.FullControl.All"), (NOTES, "")}
+        assert all(one.id and one.role_id for one in found.items)
+
+
+async def test_apps_can_be_asked_for_by_id_and_one_that_is_gone_is_absent(opener: Open) -> None:
+    async with opener(tenant_scene()) as opened:
+        found = await opened.tenant.apps_by_id([NOTES, api_id(GRAPH_APP), "nobody"])
+        assert {app.id for app in found.items} == {NOTES, api_id(GRAPH_APP)}
+        assert found.unread == ()
+
+
+@pytest.mark.parametrize(
+    ("row", "owner"),
+    [
+        (grant(9, NOTES, 7, "u1"), NOTES),  # type: ignore[arg-type]  # That is the point.
+        (grant(9, NOTES, "x", "u1", consentType="Anybody"), NOTES),
+        (grant(9, NOTES, "x", "u1", resourceId=None), NOTES),
+        (grant(9, "", "x", "u1"), "unidentified-1"),
+    ],
+)
+async def test_a_grant_that_makes_no_sense_is_unread_by_its_app(
+    opener: Open, row: object, owner: str
+) -> None:
+    async with opener(tenant_scene(oauth2PermissionGrants=[row])) as opened:
+        found = await whole(opened.tenant.delegated_grants())
+        assert found.items == ()
+        assert [miss.object_id for miss in found.unread] == [owner]
+
+
+async def test_an_app_whose_secrets_make_no_sense_is_unread(opener: Open) -> None:
+    rows = [principal(NOTES, "a1", "Notes", ELSEWHERE, passwordCredentials=[{}])]
+    async with opener(tenant_scene(servicePrincipals=rows)) as opened:
+        found = await whole(opened.tenant.apps())
+        assert [miss.object_id for miss in found.unread] == [NOTES]
+        assert NOTES not in {app.id for app in found.items}
+
+
+type Read = Callable[[Tenant], AsyncIterator[Reading[Any]]]
+READS: dict[str, Read] = {
+    APPS: lambda tenant: tenant.apps(),
+    DELEGATED_GRANTS: lambda tenant: tenant.delegated_grants(),
+    APP_PERMISSIONS: lambda tenant: tenant.app_permissions(),
+}
+NEEDED = {
+    APPS: "Application.Read.All",
+    DELEGATED_GRANTS: "Directory.Read.All",
+    APP_PERMISSIONS: "Application.Read.All",
+}
+
+
+@pytest.mark.parametrize("surface", READS)
+async def test_a_missing_permission_is_named(opener: Open, surface: str) -> None:
+    async with opener(tenant_scene()) as opened:
+        opened.withhold(surface)
+        found = await whole(READS[surface](opened.tenant))
+        miss = found.blind_to(surface)
+        assert found.items == ()
+        assert miss is not None
+        assert miss.permission == NEEDED[surface]
+
+
+@pytest.mark.parametrize("surface", READS)
+async def test_a_listing_that_breaks_is_not_an_empty_one(opener: Open, surface: str) -> None:
+    async with opener(tenant_scene()) as opened:
+        opened.fail(surface)
+        found = await whole(READS[surface](opened.tenant))
+        assert found.blind_to(surface)
+        opened.mend()
+        assert not (await whole(READS[surface](opened.tenant))).blind_to(surface)
