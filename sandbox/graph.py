@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from sandbox import directory, outlook
+from sandbox import directory, outlook, registrations
 from sandbox.batch import BadBatch, parts_of, run_batch
 from sandbox.directory import GraphError
 from sandbox.entra import GRAPH_RESOURCES, Entra, Rejected
@@ -49,6 +49,8 @@ READ_ORGANIZATION = READ_SKUS | {"User.Read.All"}
 READ_SETTINGS = roles("MailboxSettings.Read MailboxSettings.ReadWrite")
 WRITE_SETTINGS = roles("MailboxSettings.ReadWrite")
 READ_MAIL = roles("Mail.ReadBasic.All Mail.ReadBasic Mail.Read Mail.ReadWrite")
+READ_REPORT = roles("AuditLog.Read.All")
+REPORT = "reports/authenticationmethods/userregistrationdetails"
 RULES = "users/*/mailfolders/inbox/messagerules"
 
 ROUTES = (
@@ -69,6 +71,7 @@ ROUTES = (
     Route("GET", f"{RULES}/*", READ_SETTINGS, outlook.get_rule, True),
     Route("PATCH", f"{RULES}/*", WRITE_SETTINGS, outlook.change_rule, True),
     Route("DELETE", f"{RULES}/*", WRITE_SETTINGS, outlook.delete_rule, True),
+    Route("GET", REPORT, READ_REPORT, registrations.list_registrations),
 )
 ALL_ROLES = frozenset[str]().union(*(route.roles for route in ROUTES)) | {directory.SIGN_IN_ROLE}
 
