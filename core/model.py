@@ -66,6 +66,9 @@ class Verdict(StrEnum):
     # mailbox-audit
     REPAIR = "repair"
     KEEP = "keep"
+    # mfa-registration
+    NO_SECOND_FACTOR = "no-second-factor"
+    WEAK_FACTOR = "weak-factor"
 
 
 class Service(StrEnum):

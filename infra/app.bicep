@@ -87,6 +87,10 @@ var appSettings = {
   MAILBOX_AUDIT_MODE: guards['mailbox-audit'].mode
   MAILBOX_AUDIT_LIMIT: guards['mailbox-audit'].limit
   MAILBOX_AUDIT_LIMIT_PERCENT: guards['mailbox-audit'].limitPercent
+  MFA_REGISTRATION_SCHEDULE: guards['mfa-registration'].schedule
+  MFA_REGISTRATION_MODE: guards['mfa-registration'].mode
+  MFA_REGISTRATION_LIMIT: guards['mfa-registration'].limit
+  MFA_REGISTRATION_LIMIT_PERCENT: guards['mfa-registration'].limitPercent
   // <!-- end -->
 }
 

@@ -47,6 +47,13 @@ var permissions = {
     writes: []
     optionalWrites: []
   }
+  'mfa-registration': {
+    exchange: false
+    reads: ['AuditLog.Read.All']
+    optionalReads: ['User.Read.All']
+    writes: []
+    optionalWrites: []
+  }
 }
 // <!-- end -->
 

@@ -83,6 +83,13 @@ var guards = {
     limitPercent: chosen(settings, 'MAILBOX_AUDIT_LIMIT_PERCENT', '10.0')
     maxAgeMinutes: chosen(settings, 'MAILBOX_AUDIT_MAX_AGE_MINUTES', '1080')
   }
+  'mfa-registration': {
+    mode: toLower(chosen(settings, 'MFA_REGISTRATION_MODE', 'alert'))
+    schedule: chosen(settings, 'MFA_REGISTRATION_SCHEDULE', '0 25 1/6 * * *')
+    limit: chosen(settings, 'MFA_REGISTRATION_LIMIT', '20')
+    limitPercent: chosen(settings, 'MFA_REGISTRATION_LIMIT_PERCENT', '5.0')
+    maxAgeMinutes: chosen(settings, 'MFA_REGISTRATION_MAX_AGE_MINUTES', '1080')
+  }
 }
 // <!-- end -->
 
