@@ -7,6 +7,7 @@ schedule, mode and limit; `core.settings` names them after the guard.
 from core.guards import (
     mailbox_audit,
     mailbox_forwarding,
+    mass_deletion,
     mfa_registration,
     shared_mailbox_sign_in,
 )
@@ -17,4 +18,5 @@ CATALOG = (
     Duty(mailbox_forwarding.GUARD, "0 5/15 * * * *", Mode.ALERT, Limit(20, 5.0)),
     Duty(mailbox_audit.GUARD, "0 10 */6 * * *", Mode.ENFORCE, Limit(50, 10.0)),
     Duty(mfa_registration.GUARD, "0 25 1/6 * * *", Mode.ALERT),
+    Duty(mass_deletion.GUARD, "0 3/15 * * * *", Mode.ALERT),
 )

@@ -69,6 +69,8 @@ class Verdict(StrEnum):
     # mfa-registration
     NO_SECOND_FACTOR = "no-second-factor"
     WEAK_FACTOR = "weak-factor"
+    # mass-deletion
+    MASS_DELETION = "mass-deletion"
 
 
 class Service(StrEnum):
@@ -101,7 +103,8 @@ class Terms:
     `resource_kinds` are the RecipientTypeDetails whose accounts nobody should sign in with.
     `licensed` says what to do about licensed ones: "alert" (ask), "block" or "ignore".
     `mail_items_accessed` is "licensed" (expected where the licence is there), "required" or
-    "ignore". `allowed_domains` are outside domains mail may be forwarded to.
+    "ignore". `allowed_domains` are outside domains mail may be forwarded to. More deletions than
+    `mass_deletion_count`, or that percentage of all users, in so many hours are a mass deletion.
     """
 
     now: datetime
@@ -116,6 +119,9 @@ class Terms:
     audit_age_days: int = 180
     mail_items_accessed: str = "licensed"
     allowed_domains: frozenset[str] = frozenset()
+    mass_deletion_count: int = 10
+    mass_deletion_percent: float = 5.0
+    mass_deletion_hours: int = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +147,8 @@ class Finding:
     before its absence may be believed. `facts` are stable from run to run as long as the thing is.
     `changes` put it right, where that is possible from here; `advice` says what a person can do.
     `patience` is how many further sightings it takes before it is worth telling. `shared` is what
-    the findings of several objects may have in common (an outside address): see `Several`.
+    the findings of several objects may have in common (an outside address): see `Several`. An
+    `event` is something that happened: that it is over is no news.
     """
 
     kind: str
@@ -157,6 +164,7 @@ class Finding:
     advice: str = ""
     patience: int = 0
     shared: tuple[str, ...] = ()
+    event: bool = False
 
     def key(self, guard: str) -> str:
         """The identity of the finding, the same in every run."""
@@ -275,6 +283,7 @@ class Case:
     wanted: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
     raised: bool = False
+    event: bool = False
 
 
 class ChangeState(StrEnum):

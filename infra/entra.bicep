@@ -54,6 +54,13 @@ var permissions = {
     writes: []
     optionalWrites: []
   }
+  'mass-deletion': {
+    exchange: false
+    reads: ['AuditLog.Read.All', 'User.Read.All']
+    optionalReads: ['Group.Read.All']
+    writes: []
+    optionalWrites: []
+  }
 }
 // <!-- end -->
 

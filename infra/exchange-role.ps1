@@ -89,7 +89,7 @@ $PSNativeCommandUseErrorActionPreference = $false
 <!-- cmdlets -->
 #>
 $Catalog = @'
-{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mfa-registration"],
+{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mfa-registration", "mass-deletion"],
  "enforcing": ["shared-mailbox-sign-in", "mailbox-audit"],
  "entries": [
   {"guard": "shared-mailbox-sign-in", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,

@@ -90,6 +90,13 @@ var guards = {
     limitPercent: chosen(settings, 'MFA_REGISTRATION_LIMIT_PERCENT', '5.0')
     maxAgeMinutes: chosen(settings, 'MFA_REGISTRATION_MAX_AGE_MINUTES', '1080')
   }
+  'mass-deletion': {
+    mode: toLower(chosen(settings, 'MASS_DELETION_MODE', 'alert'))
+    schedule: chosen(settings, 'MASS_DELETION_SCHEDULE', '0 3/15 * * * *')
+    limit: chosen(settings, 'MASS_DELETION_LIMIT', '20')
+    limitPercent: chosen(settings, 'MASS_DELETION_LIMIT_PERCENT', '5.0')
+    maxAgeMinutes: chosen(settings, 'MASS_DELETION_MAX_AGE_MINUTES', '45')
+  }
 }
 // <!-- end -->
 
