@@ -41,7 +41,7 @@ def log_path(since: datetime) -> str:
     return f"/auditLogs/directoryAudits?$filter={query}&$orderby=activityDateTime%20desc&$top=999"
 
 
-async def deletions(graph: Graph, since: datetime) -> Reading[Deletion]:
+async def deletions(graph: Graph, since: datetime, most: int = MOST) -> Reading[Deletion]:
     """Deletions that succeeded. What came before the log broke off is still told."""
     items: list[Deletion] = []
     misses: list[Unread] = []
@@ -50,8 +50,8 @@ async def deletions(graph: Graph, since: datetime) -> Reading[Deletion]:
             found, broken = each(rows, deletion)
             items += (one for one in found if one and one.at >= since)
             misses += broken_rows(DELETIONS, broken, [""] * len(broken), len(misses))
-            if len(items) > MOST:
-                raise Unavailable(f"more than {MOST:,} deletions; the older ones were not read")
+            if len(items) > most:
+                raise Unavailable(f"more than {most:,} deletions; the older ones were not read")
     except TenantError as error:
         misses.append(unread(DELETIONS, error))
     return Reading(tuple(items), tuple(misses), frozenset({DELETIONS}), population=len(items))

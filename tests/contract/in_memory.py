@@ -14,6 +14,7 @@ from core.adapters.wire import (
     mailbox_audit,
     sign_in,
 )
+from core.adapters.wire_directory import deleted_object, deletion, registration
 from core.adapters.wire_organization import (
     IDENTITIES,
     accepted_domain,
@@ -38,6 +39,7 @@ from core.tenant import (
 from sandbox.audit import default_actions
 from sandbox.exchange import CMDLETS
 from sandbox.graph import ALL_ROLES
+from sandbox.registrations import report
 from sandbox.tenant import Tenant as Wire
 from sandbox.wire import truth
 from tests.fakes import FakeTenant
@@ -77,6 +79,12 @@ def fake_of(scene: Mapping[str, object]) -> FakeTenant:
             switch(wire, "Get-OrganizationConfig", "AuditDisabled"),
             switch(wire, "Get-AdminAuditLogConfig", "UnifiedAuditLogIngestionEnabled"),
         ),
+        registered=[registration(row) for row in report(wire)],
+        deleted=[one for row in wire.graph.get("directoryAudits", ()) if (one := deletion(row))],
+        bin=[
+            deleted_object(row["@odata.type"].rpartition(".")[2], row)
+            for row in wire.graph.get("deletedItems", ())
+        ],
         bypasses=[
             audit_bypass(row) for row in wire.configuration("Get-MailboxAuditBypassAssociation")
         ],
