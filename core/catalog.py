@@ -14,6 +14,13 @@ from core.guards import (
 )
 from core.guards import mailbox_audit, mailbox_forwarding, shared_mailbox_sign_in, tenant_baseline
 from core.guards import app_consent, mailbox_audit, mailbox_forwarding, shared_mailbox_sign_in
+from core.guards import (
+    mailbox_audit,
+    mailbox_forwarding,
+    mass_deletion,
+    mfa_registration,
+    shared_mailbox_sign_in,
+)
 from core.model import Duty, Limit, Mode
 
 CATALOG = (
@@ -24,4 +31,6 @@ CATALOG = (
     Duty(mailbox_delegation.GUARD, "0 20/30 * * * *", Mode.ALERT, remind=timedelta(days=90)),
     Duty(tenant_baseline.GUARD, "0 25 */6 * * *", Mode.ALERT, Limit(20, 5.0)),
     Duty(app_consent.GUARD, "0 35 * * * *", Mode.ALERT, Limit(1, 0.0)),
+    Duty(mfa_registration.GUARD, "0 25 1/6 * * *", Mode.ALERT),
+    Duty(mass_deletion.GUARD, "0 3/15 * * * *", Mode.ALERT),
 )

@@ -171,6 +171,8 @@ def entry(case: Case, planned: bool = False) -> Element:
 
 def ending(case: Case) -> str:
     """How a case ended, in a sentence."""
+    if case.event:
+        return "It is over; what it did is still done."
     if case.closing != "done":
         return "It is no longer there."
     note = f" {escaped(case.note)}" if case.note else ""

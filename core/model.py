@@ -75,6 +75,11 @@ class Verdict(StrEnum):
     # app-consent
     GRANTED = "granted"
     IMPOSTOR = "impostor"
+    # mfa-registration
+    NO_SECOND_FACTOR = "no-second-factor"
+    WEAK_FACTOR = "weak-factor"
+    # mass-deletion
+    MASS_DELETION = "mass-deletion"
 
 
 class Service(StrEnum):
@@ -109,6 +114,8 @@ class Terms:
     `mail_items_accessed` is "licensed" (expected where the licence is there), "required" or
     "ignore". `allowed_domains` are outside domains mail may be forwarded to. `baseline` is
     what settings of the organization should be.
+    "ignore". `allowed_domains` are outside domains mail may be forwarded to. More deletions than
+    `mass_deletion_count`, or that percentage of all users, in so many hours are a mass deletion.
     """
 
     now: datetime
@@ -124,6 +131,9 @@ class Terms:
     mail_items_accessed: str = "licensed"
     allowed_domains: frozenset[str] = frozenset()
     baseline: Baseline = field(default_factory=Baseline)
+    mass_deletion_count: int = 10
+    mass_deletion_percent: float = 5.0
+    mass_deletion_hours: int = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +159,8 @@ class Finding:
     before its absence may be believed. `facts` are stable from run to run as long as the thing is.
     `changes` put it right, where that is possible from here; `advice` says what a person can do.
     `patience` is how many further sightings it takes before it is worth telling. `shared` is what
-    the findings of several objects may have in common (an outside address): see `Several`.
+    the findings of several objects may have in common (an outside address): see `Several`. An
+    `event` is something that happened: that it is over is no news.
     """
 
     kind: str
@@ -165,6 +176,7 @@ class Finding:
     advice: str = ""
     patience: int = 0
     shared: tuple[str, ...] = ()
+    event: bool = False
 
     def key(self, guard: str) -> str:
         """The identity of the finding, the same in every run."""
@@ -283,6 +295,7 @@ class Case:
     wanted: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
     raised: bool = False
+    event: bool = False
 
     @property
     def short(self) -> str:

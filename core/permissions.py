@@ -60,6 +60,11 @@ APP_ROLES: Mapping[str, AppRole] = {
         "read the tenant's domain names",
         frozenset({"Domain.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}),
     ),
+    "Group.Read.All": AppRole(
+        "5b567255-7703-4780-807c-7be8301ae99b",
+        "read every group with its members, conversations, files and calendars",
+        frozenset({"Group.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}),
+    ),
     "Mail.ReadBasic.All": AppRole(
         "693c5e45-0940-467d-9b8a-1022fb9d42ef",
         "read senders, recipients and subjects of all mail, without bodies or attachments",

@@ -411,6 +411,7 @@ def opened(situation: Situation, key: str, finding: Finding, own: bool) -> Case:
         adopted=not own and situation.adopting(finding.surfaces),
         wanted=wishes(finding),
         shared=finding.shared,
+        event=finding.event,
     )
 
 
@@ -522,8 +523,9 @@ def endings(
         if case.closed or (key in considered and considered[key].case):
             continue
         if part.covers(case.surfaces, case.object_id):
-            # A case that was told, or should have been, tells its end as well.
+            # A case that was told, or should have been, tells its end as well; an event has none.
             news = News.CLOSED if case.told or case.news else News.NONE
+            news = case.news if case.event else news
             yield replace(case, closed=situation.now, closing="gone", news=news)
 
 

@@ -95,6 +95,14 @@ SETTINGS = (
         "",
         "rows of the baseline that may be put right in enforce mode; all others only alert",
     ),
+    Setting("MASS_DELETION_COUNT", "10", "so many deletions in the window are not told", "10"),
+    Setting(
+        "MASS_DELETION_PERCENT",
+        "5",
+        "or so many, as a percentage of all users, whichever is more; above 500 always",
+        "5",
+    ),
+    Setting("MASS_DELETION_HOURS", "24", "the window in which deletions are counted", "24"),
     Setting("RUN_MINUTES", "8", "a run asks the services nothing more after this time", "8"),
     Setting("GRAPH_CONCURRENCY", "16", "the most requests to Graph in flight at once", "16"),
     Setting("EXCHANGE_CONCURRENCY", "6", "the most requests to Exchange in flight at once", "6"),
@@ -254,6 +262,9 @@ class Checker:
             ),
             allowed_domains=frozenset(lowered.names("ALLOWED_FORWARD_DOMAINS", DOMAIN)),
             baseline=self.baseline(),
+            mass_deletion_count=self.number("MASS_DELETION_COUNT", int, 1, 500),
+            mass_deletion_percent=self.number("MASS_DELETION_PERCENT", float, 0.0, 100.0),
+            mass_deletion_hours=self.number("MASS_DELETION_HOURS", int, 1, 72),
         )
 
     def baseline(self) -> Baseline:

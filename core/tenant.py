@@ -35,6 +35,12 @@ MAILBOX_AUDIT = "mailbox-audit"
 ORGANIZATION_AUDIT = "organization-audit"
 UNIFIED_AUDIT_LOG = "unified-audit-log"
 AUDIT_BYPASS = "audit-bypass"
+REGISTRATIONS = "sign-in-methods"
+REGISTERED_ADMINISTRATORS = "administrators-in-the-report"
+DELETIONS = "deletions-in-the-audit-log"
+DELETED_USERS = "deleted-users"
+DELETED_GROUPS = "deleted-groups"
+USER_COUNT = "number-of-users"
 GRANTS = "grants"
 CREDENTIAL = "credential"
 FULL_ACCESS = "full-access"
@@ -472,6 +478,65 @@ class AppPermission:
     resource_id: str
     role_id: str
     value: str = ""
+# mfa-registration
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """By what an account can prove who it is, as Entra's registration report has it.
+
+    The report is up to a day old. `registered`: it has a method that is a second factor; `capable`:
+    it has one that policy allows as well; `passwordless` likewise. `methods` are the names of
+    registered methods in lower case. `admin` None: the report does not say.
+    """
+
+    id: str
+    upn: str = ""
+    guest: bool = False
+    admin: bool | None = False
+    registered: bool = False
+    capable: bool = False
+    passwordless: bool = False
+    methods: frozenset[str] = frozenset()
+
+
+# mass-deletion
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did something in the directory: a user or an app, by object id; "" is nobody known."""
+
+    id: str = ""
+    name: str = ""
+    app: bool = False
+    ip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """That an object was deleted, as the directory's audit log tells.
+
+    `id` is the object's, `kind` one of user, group, device, contact. `final`: it was deleted for
+    good, so that nothing of it can be restored.
+    """
+
+    id: str
+    kind: str
+    at: datetime
+    name: str = ""
+    final: bool = False
+    actor: Actor = Actor()
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedObject:
+    """A user or group that can still be restored: for 30 days after `at`."""
+
+    id: str
+    kind: str
+    at: datetime
+    name: str = ""
 
 
 # ----------------------------------------------------------------------------------------------
@@ -729,6 +794,25 @@ class Tenant(Protocol):
 
         Page by page as `delegated_grants`; an API that this tenant does not have has given none.
         """
+    def registrations(self) -> AsyncIterator[Reading[Registration]]:
+        """Every enabled account's sign-in methods, page by page. Surface `sign-in-methods`."""
+        ...
+
+    async def users_named(self, keys: Sequence[str]) -> Reading[Account]:
+        """Users by object id or principal name, without plans. Surface `accounts`, as above."""
+        ...
+
+    async def deletions(self, since: datetime) -> Reading[Deletion]:
+        """What was deleted since, as the audit log has it. Surface `deletions-in-the-audit-log`."""
+        ...
+
+    async def deleted_objects(self, since: datetime) -> Reading[DeletedObject]:
+        """What was deleted since and can be restored. Surfaces `deleted-users`, `deleted-groups`;
+        the latter is optional."""
+        ...
+
+    async def user_count(self) -> Reading[int]:
+        """How many users there are, in one item. Surface `number-of-users`, optional."""
         ...
 
     async def apply(self, change: Change) -> Applied:

@@ -70,6 +70,9 @@ var appSettings = {
   ALLOWED_FORWARD_DOMAINS: chosen(settings, 'ALLOWED_FORWARD_DOMAINS', '')
   BASELINE_FILE: chosen(settings, 'BASELINE_FILE', '')
   BASELINE_ENFORCE: chosen(settings, 'BASELINE_ENFORCE', '')
+  MASS_DELETION_COUNT: chosen(settings, 'MASS_DELETION_COUNT', '10')
+  MASS_DELETION_PERCENT: chosen(settings, 'MASS_DELETION_PERCENT', '5')
+  MASS_DELETION_HOURS: chosen(settings, 'MASS_DELETION_HOURS', '24')
   RUN_MINUTES: chosen(settings, 'RUN_MINUTES', '8')
   GRAPH_CONCURRENCY: chosen(settings, 'GRAPH_CONCURRENCY', '16')
   EXCHANGE_CONCURRENCY: chosen(settings, 'EXCHANGE_CONCURRENCY', '6')
@@ -101,6 +104,14 @@ var appSettings = {
   APP_CONSENT_MODE: guards['app-consent'].mode
   APP_CONSENT_LIMIT: guards['app-consent'].limit
   APP_CONSENT_LIMIT_PERCENT: guards['app-consent'].limitPercent
+  MFA_REGISTRATION_SCHEDULE: guards['mfa-registration'].schedule
+  MFA_REGISTRATION_MODE: guards['mfa-registration'].mode
+  MFA_REGISTRATION_LIMIT: guards['mfa-registration'].limit
+  MFA_REGISTRATION_LIMIT_PERCENT: guards['mfa-registration'].limitPercent
+  MASS_DELETION_SCHEDULE: guards['mass-deletion'].schedule
+  MASS_DELETION_MODE: guards['mass-deletion'].mode
+  MASS_DELETION_LIMIT: guards['mass-deletion'].limit
+  MASS_DELETION_LIMIT_PERCENT: guards['mass-deletion'].limitPercent
   // <!-- end -->
 }
 

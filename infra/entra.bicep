@@ -60,6 +60,18 @@ var permissions = {
     reads: ['Application.Read.All', 'Directory.Read.All', 'Policy.Read.All']
     optionalReads: []
     writes: ['Policy.ReadWrite.Authorization']
+  'mfa-registration': {
+    exchange: false
+    reads: ['AuditLog.Read.All']
+    optionalReads: ['User.Read.All']
+    writes: []
+    optionalWrites: []
+  }
+  'mass-deletion': {
+    exchange: false
+    reads: ['AuditLog.Read.All', 'User.Read.All']
+    optionalReads: ['Group.Read.All']
+    writes: []
     optionalWrites: []
   }
 }

@@ -92,6 +92,7 @@ $Catalog = @'
 {"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mailbox-delegation"],
 {"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "tenant-baseline"],
 {"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "app-consent"],
+{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mfa-registration", "mass-deletion"],
  "enforcing": ["shared-mailbox-sign-in", "mailbox-audit"],
  "entries": [
   {"guard": "shared-mailbox-sign-in", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,

@@ -101,6 +101,19 @@ var guards = {
     limit: chosen(settings, 'APP_CONSENT_LIMIT', '1')
     limitPercent: chosen(settings, 'APP_CONSENT_LIMIT_PERCENT', '0.0')
     maxAgeMinutes: chosen(settings, 'APP_CONSENT_MAX_AGE_MINUTES', '180')
+  'mfa-registration': {
+    mode: toLower(chosen(settings, 'MFA_REGISTRATION_MODE', 'alert'))
+    schedule: chosen(settings, 'MFA_REGISTRATION_SCHEDULE', '0 25 1/6 * * *')
+    limit: chosen(settings, 'MFA_REGISTRATION_LIMIT', '20')
+    limitPercent: chosen(settings, 'MFA_REGISTRATION_LIMIT_PERCENT', '5.0')
+    maxAgeMinutes: chosen(settings, 'MFA_REGISTRATION_MAX_AGE_MINUTES', '1080')
+  }
+  'mass-deletion': {
+    mode: toLower(chosen(settings, 'MASS_DELETION_MODE', 'alert'))
+    schedule: chosen(settings, 'MASS_DELETION_SCHEDULE', '0 3/15 * * * *')
+    limit: chosen(settings, 'MASS_DELETION_LIMIT', '20')
+    limitPercent: chosen(settings, 'MASS_DELETION_LIMIT_PERCENT', '5.0')
+    maxAgeMinutes: chosen(settings, 'MASS_DELETION_MAX_AGE_MINUTES', '45')
   }
 }
 // <!-- end -->

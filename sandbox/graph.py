@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from sandbox import apps, directory, outlook, policies
+from sandbox import deletions, directory, outlook, registrations
 from sandbox.batch import BadBatch, parts_of, run_batch
 from sandbox.directory import GraphError
 from sandbox.entra import GRAPH_RESOURCES, Entra, Rejected
@@ -49,6 +50,11 @@ READ_ORGANIZATION = READ_SKUS | {"User.Read.All"}
 READ_SETTINGS = roles("MailboxSettings.Read MailboxSettings.ReadWrite")
 WRITE_SETTINGS = roles("MailboxSettings.ReadWrite")
 READ_MAIL = roles("Mail.ReadBasic.All Mail.ReadBasic Mail.Read Mail.ReadWrite")
+READ_REPORT = roles("AuditLog.Read.All")
+READ_LOG = READ_REPORT | {"Directory.Read.All"}
+READ_GROUPS = roles("Group.Read.All Group.ReadWrite.All Directory.Read.All")
+BIN = "directory/deleteditems/microsoft.graph."
+REPORT = "reports/authenticationmethods/userregistrationdetails"
 RULES = "users/*/mailfolders/inbox/messagerules"
 
 ROUTES = (
@@ -71,6 +77,10 @@ ROUTES = (
     Route("GET", f"{RULES}/*", READ_SETTINGS, outlook.get_rule, True),
     Route("PATCH", f"{RULES}/*", WRITE_SETTINGS, outlook.change_rule, True),
     Route("DELETE", f"{RULES}/*", WRITE_SETTINGS, outlook.delete_rule, True),
+    Route("GET", REPORT, READ_REPORT, registrations.list_registrations),
+    Route("GET", "auditlogs/directoryaudits", READ_LOG, deletions.list_audits),
+    Route("GET", f"{BIN}user", READ_USERS, deletions.list_deleted),
+    Route("GET", f"{BIN}group", READ_GROUPS, deletions.list_deleted),
 )
 ALL_ROLES = frozenset[str]().union(*(route.roles for route in ROUTES)) | {directory.SIGN_IN_ROLE}
 

@@ -20,12 +20,14 @@ from collections.abc import (
 )
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from core.audit_sets import DEFAULTS
 from core.configuration import SOURCES, surface_of
 from core.errors import Refused, TenantError, Unavailable
 from core.forwarding.rule_sight import plain_name
+from core.readings import surfaces_of
 from core.tenant import (
     ACCOUNTS,
     APP_PERMISSIONS,
@@ -33,6 +35,9 @@ from core.tenant import (
     AUDIT_BYPASS,
     CREDENTIAL,
     DELEGATED_GRANTS,
+    DELETED_GROUPS,
+    DELETED_USERS,
+    DELETIONS,
     DOMAINS,
     FULL_ACCESS,
     GRANTS,
@@ -43,12 +48,14 @@ from core.tenant import (
     ORGANIZATION_AUDIT,
     OUTBOUND,
     RECIPIENTS,
+    REGISTRATIONS,
     RULE_FOLDERS,
     SEND_AS,
     SEND_ON_BEHALF,
     SIGN_INS,
     TRANSPORT_RULES,
     UNIFIED_AUDIT_LOG,
+    USER_COUNT,
     WELL_KNOWN,
     AcceptedDomain,
     Account,
@@ -60,6 +67,8 @@ from core.tenant import (
     Configuration,
     Delegation,
     DelegatedGrant,
+    DeletedObject,
+    Deletion,
     Folder,
     Grants,
     InboxRule,
@@ -69,6 +78,7 @@ from core.tenant import (
     OutboundPolicy,
     Reading,
     Recipient,
+    Registration,
     RemoteDomain,
     SetConfiguration,
     SignIn,
@@ -80,6 +90,8 @@ from tests.fake_delegation import is_over_mailbox, owner_of, streamed
 
 OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND})
 POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT, APPS})
+OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND, DELETED_GROUPS, USER_COUNT})
+POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT, REGISTRATIONS})
 """Listings without which nothing that is absent may be taken as gone."""
 
 
@@ -115,6 +127,10 @@ class FakeTenant:
     principals: list[App] = field(default_factory=list)
     consented: list[DelegatedGrant] = field(default_factory=list)
     app_roles: list[AppPermission] = field(default_factory=list)
+    registered: list[Registration] = field(default_factory=list)
+    deleted: list[Deletion] = field(default_factory=list)
+    bin: list[DeletedObject] = field(default_factory=list)
+    counted: int | None = None
     defaults: Mapping[str, frozenset[str]] = field(default_factory=lambda: DEFAULTS)
     protected: set[str] = field(default_factory=set)
     broken_off: set[str] = field(default_factory=set)
@@ -440,6 +456,43 @@ class FakeTenant:
             items = seen.items[at : at + self.page]
             unread = seen.unread if last else ()
             yield replace(seen, items=items, unread=unread, population=len(items))
+    async def registrations(self) -> AsyncIterator[Reading[Registration]]:
+        seen = self.reading(REGISTRATIONS, self.registered, lambda one: one.id)
+        for part in self.pages(seen, lambda one: one.id, ""):
+            yield replace(part, further="")
+
+    async def users_named(self, keys: Sequence[str]) -> Reading[Account]:
+        wanted = {key.lower(): key for key in keys}
+        found = [
+            replace(user, plans=frozenset(), licensed=False, synced=False)
+            for user in self.users
+            if user.id in wanted or user.upn.lower() in wanted
+        ]
+
+        def asked_by(user: Account) -> str:
+            return wanted.get(user.id) or wanted[user.upn.lower()]
+
+        seen = self.reading(ACCOUNTS, found, asked_by, keys)
+        return seen if seen.blind_to(ACCOUNTS) else replace(seen, population=len(keys))
+
+    async def deletions(self, since: datetime) -> Reading[Deletion]:
+        found = [one for one in self.deleted if one.at >= since]
+        return replace(self.reading(DELETIONS, found, lambda one: one.id), population=len(found))
+
+    async def deleted_objects(self, since: datetime) -> Reading[DeletedObject]:
+        found = [one for one in self.bin if one.at >= since]
+        parts = [
+            self.reading(place, [one for one in found if one.kind == kind], lambda one: one.id)
+            for kind, place in (("user", DELETED_USERS), ("group", DELETED_GROUPS))
+        ]
+        items = tuple(one for part in parts for one in part.items)
+        unread = tuple(miss for part in parts for miss in part.unread)
+        return Reading(items, unread, surfaces_of(parts), population=len(items))
+
+    async def user_count(self) -> Reading[int]:
+        number = len(self.users) if self.counted is None else self.counted
+        seen = self.reading(USER_COUNT, (number,), str)
+        return replace(seen, population=len(seen.items))
 
     # ------------------------------------------------------------------------------------------
     # Writes

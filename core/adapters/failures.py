@@ -21,6 +21,7 @@ NOT_A_PARAMETER = re.compile(
 TYPED = re.compile(r"^[^|]{0,40}\|(?P<type>[\w.+`]{1,200})\|(?P<text>.*)$", re.DOTALL)
 NO_ROLE = "Exchange.ManageAsApp and an Exchange role"
 ON_PREMISES = "on-premises mastered directory sync"
+NO_LICENCE = "the tenant has no licence for this"
 
 
 def readable(value: object) -> str:
@@ -44,7 +45,7 @@ def graph_failure(status: int, body: object, what: str, permission: str = "") ->
         case 401:
             return Forbidden(f"{shown}: Graph does not accept the app's token")
         case 403 if code == "Authentication_RequestFromNonPremiumTenantOrB2CTenant":
-            return Forbidden(f"{shown}: the tenant has no licence for this")
+            return Forbidden(f"{shown}: {NO_LICENCE}")
         case 403:
             return Forbidden(shown, permission)
         case 404 | 410:

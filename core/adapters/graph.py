@@ -40,6 +40,10 @@ log = logging.getLogger(__name__)
 BATCH_SIZE = 20
 PAGES = 2_000
 ROWS = 10_000
+CONNECTIONS = 16
+# Only an advanced query counts, and it has to say so in a header as well (Microsoft Learn: Graph
+# "Advanced query capabilities on directory objects").
+COUNTING = "$count=true"
 CONCURRENCY_VIOLATION = "Directory_ConcurrencyViolation"
 
 type Answer = Row | TenantError
@@ -161,6 +165,8 @@ class Graph:
         request.url = self.base + path
         request.headers.try_add("Accept", "application/json")
         request.add_request_options([ResponseHandlerOption(whole)])
+        if COUNTING in path:
+            request.headers.try_add("ConsistencyLevel", "eventual")
         if body is not None:
             request.headers.try_add("Content-Type", "application/json")
             request.content = json.dumps(body).encode()

@@ -8,10 +8,18 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 from core.adapters import changes, delegation_reads, exchange_reads, graph_reads
 from core.adapters import app_reads, changes, exchange_reads, graph_reads
+from core.adapters import (
+    changes,
+    deletion_reads,
+    exchange_reads,
+    graph_reads,
+    registration_reads,
+)
 from core.adapters.configuration import read_configuration
 from core.adapters.exchange import Exchange
 from core.adapters.graph import Graph
@@ -30,6 +38,8 @@ from core.tenant import (
     Configuration,
     Delegation,
     DelegatedGrant,
+    DeletedObject,
+    Deletion,
     Folder,
     Grants,
     InboxRule,
@@ -39,6 +49,7 @@ from core.tenant import (
     OutboundPolicy,
     Reading,
     Recipient,
+    Registration,
     RemoteDomain,
     SignIn,
     TransportRule,
@@ -196,6 +207,20 @@ class M365:
 
     def app_permissions(self) -> AsyncIterator[Reading[AppPermission]]:
         return app_reads.app_permissions(self.graph)
+    def registrations(self) -> AsyncIterator[Reading[Registration]]:
+        return registration_reads.registrations(self.graph)
+
+    async def users_named(self, keys: Sequence[str]) -> Reading[Account]:
+        return await registration_reads.users_named(self.graph, keys)
+
+    async def deletions(self, since: datetime) -> Reading[Deletion]:
+        return await deletion_reads.deletions(self.graph, since)
+
+    async def deleted_objects(self, since: datetime) -> Reading[DeletedObject]:
+        return await deletion_reads.deleted_objects(self.graph, since)
+
+    async def user_count(self) -> Reading[int]:
+        return await deletion_reads.user_count(self.graph)
 
     async def apply(self, change: Change) -> Applied:
         return await changes.apply(self.graph, self.exchange, change, self.sleep)

@@ -17,6 +17,7 @@ from core.adapters.wire import (
     sign_in,
 )
 from core.adapters.wire_delegation import mailbox_rights, send_as_rights, send_on_behalf_rights
+from core.adapters.wire_directory import deleted_object, deletion, registration
 from core.adapters.wire_organization import (
     IDENTITIES,
     accepted_domain,
@@ -47,6 +48,7 @@ from sandbox.delegation import rows_by_name
 from sandbox.exchange import CMDLETS
 from sandbox.graph import ALL_ROLES
 from sandbox.policies import KEPT, policy
+from sandbox.registrations import report
 from sandbox.tenant import Tenant as Wire
 from sandbox.wire import truth
 from tests.fake_apps import add_apps
@@ -88,6 +90,12 @@ def fake_of(scene: Mapping[str, object]) -> FakeTenant:
             switch(wire, "Get-AdminAuditLogConfig", "UnifiedAuditLogIngestionEnabled"),
         ),
         configurations=list(configurations_of(wire)),
+        registered=[registration(row) for row in report(wire)],
+        deleted=[one for row in wire.graph.get("directoryAudits", ()) if (one := deletion(row))],
+        bin=[
+            deleted_object(row["@odata.type"].rpartition(".")[2], row)
+            for row in wire.graph.get("deletedItems", ())
+        ],
         bypasses=[
             audit_bypass(row) for row in wire.configuration("Get-MailboxAuditBypassAssociation")
         ],

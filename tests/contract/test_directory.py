@@ -1,0 +1,210 @@
+"""What both tenants promise of registrations, deletions and users found by name."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core.tenant import (
+    ACCOUNTS,
+    DELETED_GROUPS,
+    DELETED_USERS,
+    DELETIONS,
+    REGISTRATIONS,
+    USER_COUNT,
+    Actor,
+    DeletedObject,
+    Deletion,
+    Reading,
+    Registration,
+)
+from tests.adapters.connection import PERSON, ROOM, scene
+from tests.contract.tenants import OPENERS, Open
+from tests.looked import whole
+
+SINCE = datetime(2026, 11, 19, 6, 0, tzinfo=UTC)
+ANN = "44444444-0000-4000-8000-00000000000a"
+TEAM = "44444444-0000-4000-8000-00000000000b"
+ADMIN = "44444444-0000-4000-8000-00000000000c"
+
+
+@pytest.fixture(params=["fake", "m365"])
+def open_tenant(request: pytest.FixtureRequest) -> Open:
+    """Opens a tenant from a scene, on one implementation of the port after the other."""
+    return OPENERS[request.param]
+
+
+def graph(**rows: Any) -> dict[str, Any]:
+    """The tenant of one person and one room, and these collections besides."""
+    return scene(graph=rows)
+
+
+def report_row(object_id: str, **more: object) -> dict[str, object]:
+    return {
+        "id": object_id,
+        "userPrincipalName": f"{object_id[-1]}@contoso.example",
+        "userType": "member",
+        "isAdmin": False,
+        "isMfaRegistered": True,
+        "isMfaCapable": True,
+        "isPasswordlessCapable": False,
+        "methodsRegistered": ["mobilePhone"],
+        **more,
+    }
+
+
+def audit(at: str, target: str = ANN, **more: object) -> dict[str, object]:
+    return {
+        "id": f"{target} {at}",
+        "activityDisplayName": "Delete user",
+        "activityDateTime": at,
+        "result": "success",
+        "initiatedBy": {"user": {"id": ADMIN, "userPrincipalName": "boss@contoso.example"}},
+        "targetResources": [{"id": target, "userPrincipalName": "ann@contoso.example"}],
+        **more,
+    }
+
+
+def deleted_row(object_id: str, kind: str, at: str) -> dict[str, object]:
+    return {
+        "@odata.type": f"#microsoft.graph.{kind}",
+        "id": object_id,
+        "displayName": "Name",
+        "deletedDateTime": at,
+    }
+
+
+async def test_the_report_is_read_page_by_page(open_tenant: Open) -> None:
+    rows = [
+        report_row(f"44444444-0000-4000-8000-{number:012}", isAdmin=number == 3)
+        for number in range(1_100)
+    ]
+    async with open_tenant(graph(userRegistrationDetails=rows)) as to:
+        parts = [part async for part in to.tenant.registrations()]
+        assert len(parts) == 2
+        assert [part.population for part in parts] == [1_000, 100]
+        assert all(part.scope is not None and part.complete for part in parts)
+        assert all(one.id in (part.scope or ()) for part in parts for one in part.items)
+        found = [one for part in parts for one in part.items]
+        assert found[3] == Registration(
+            str(rows[3]["id"]),
+            "3@contoso.example",
+            admin=True,
+            registered=True,
+            capable=True,
+            methods=frozenset({"mobilephone"}),
+        )
+
+
+@pytest.mark.parametrize("surface", [REGISTRATIONS, DELETIONS, DELETED_USERS, DELETED_GROUPS])
+async def test_what_may_not_be_read_names_the_permission(open_tenant: Open, surface: str) -> None:
+    needs = {
+        REGISTRATIONS: "AuditLog.Read.All",
+        DELETIONS: "AuditLog.Read.All",
+        DELETED_USERS: "User.Read.All",
+        DELETED_GROUPS: "Group.Read.All",
+    }
+    async with open_tenant(graph()) as to:
+        to.withhold(surface)
+        reading: Reading[Any]
+        match surface:
+            case "sign-in-methods":
+                reading = await whole(to.tenant.registrations())
+            case "deletions-in-the-audit-log":
+                reading = await to.tenant.deletions(SINCE)
+            case _:
+                reading = await to.tenant.deleted_objects(SINCE)
+        miss = reading.blind_to(surface)
+        assert miss is not None
+        assert miss.permission == needs[surface]
+        assert miss.optional is (surface == DELETED_GROUPS)
+        assert surface in reading.surfaces
+
+
+@pytest.mark.parametrize("surface", [REGISTRATIONS, DELETIONS])
+async def test_what_fails_for_now_names_none(open_tenant: Open, surface: str) -> None:
+    async with open_tenant(graph(userRegistrationDetails=[report_row(ANN)])) as to:
+        to.fail(surface)
+        reading = (
+            await whole(to.tenant.registrations())
+            if surface == REGISTRATIONS
+            else await to.tenant.deletions(SINCE)
+        )
+        assert reading.items == ()
+        miss = reading.blind_to(surface)
+        assert miss is not None
+        assert miss.permission == ""
+        to.mend()
+        assert (await whole(to.tenant.registrations())).unread == ()
+
+
+async def test_deletions_since_a_moment_with_who_did_them(open_tenant: Open) -> None:
+    rows = [
+        audit("2026-11-20T05:00:00Z"),
+        audit("2026-11-20T05:01:00Z", activityDisplayName="Hard Delete user"),
+        audit("2026-11-20T05:02:00Z", TEAM, result="failure"),
+        audit("2026-11-20T05:02:00Z", TEAM, activityDisplayName="Update user"),
+        audit("2026-11-19T05:59:00Z", TEAM),
+    ]
+    async with open_tenant(graph(directoryAudits=rows)) as to:
+        reading = await to.tenant.deletions(SINCE)
+        at = datetime(2026, 11, 20, 5, 0, tzinfo=UTC)
+        soft = Deletion(
+            ANN, "user", at, "ann@contoso.example", actor=Actor(ADMIN, "boss@contoso.example")
+        )
+        hard = Deletion(
+            ANN, "user", at + timedelta(minutes=1), soft.name, final=True, actor=soft.actor
+        )
+        assert sorted(reading.items, key=lambda one: one.at) == [soft, hard]
+        assert (reading.unread, reading.complete) == ((), True)
+
+
+async def test_what_is_in_the_recycle_bin(open_tenant: Open) -> None:
+    rows = [
+        deleted_row(ANN, "user", "2026-11-20T05:00:00Z"),
+        deleted_row(TEAM, "group", "2026-11-20T05:00:00Z"),
+        deleted_row(ADMIN, "user", "2026-11-01T05:00:00Z"),
+    ]
+    async with open_tenant(graph(deletedItems=rows)) as to:
+        reading = await to.tenant.deleted_objects(SINCE)
+        at = datetime(2026, 11, 20, 5, 0, tzinfo=UTC)
+        assert reading.items == (
+            DeletedObject(ANN, "user", at, "Name"),
+            DeletedObject(TEAM, "group", at, "Name"),
+        )
+        assert reading.surfaces == {DELETED_USERS, DELETED_GROUPS}
+
+
+async def test_users_are_counted(open_tenant: Open) -> None:
+    async with open_tenant(graph()) as to:
+        assert (await to.tenant.user_count()).items == (2,)
+    async with open_tenant(graph()) as to:
+        to.withhold(USER_COUNT)
+        reading = await to.tenant.user_count()
+        assert reading.items == ()
+        miss = reading.blind_to(USER_COUNT)
+        assert miss is not None
+        assert miss.optional
+
+
+async def test_users_are_found_by_id_and_by_name_and_the_others_are_absent(
+    open_tenant: Open,
+) -> None:
+    async with open_tenant(graph()) as to:
+        reading = await to.tenant.users_named([PERSON, "Room@contoso.example", ANN])
+        assert {one.id: (one.upn, one.enabled) for one in reading.items} == {
+            PERSON: ("ann@contoso.example", True),
+            ROOM: ("room@contoso.example", True),
+        }
+        assert reading.unread == ()
+        assert (await to.tenant.users_named([])).surfaces == {ACCOUNTS}
+
+
+async def test_one_user_who_cannot_be_read_is_unread_and_the_others_are_not(
+    open_tenant: Open,
+) -> None:
+    async with open_tenant(graph()) as to:
+        to.fail(ACCOUNTS, PERSON)
+        reading = await to.tenant.users_named([PERSON, ROOM])
+        assert [one.id for one in reading.items] == [ROOM]
+        assert [miss.object_id for miss in reading.unread] == [PERSON]
