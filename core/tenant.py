@@ -35,6 +35,8 @@ MAILBOX_AUDIT = "mailbox-audit"
 ORGANIZATION_AUDIT = "organization-audit"
 UNIFIED_AUDIT_LOG = "unified-audit-log"
 AUDIT_BYPASS = "audit-bypass"
+ROLE_HOLDERS = "role-holders"
+MODULE_USERS = "module-users"
 GRANTS = "grants"
 CREDENTIAL = "credential"
 
@@ -380,6 +382,37 @@ class Grants:
     cmdlets: frozenset[str] | None = None
 
 
+# exchange-module-access
+
+
+@dataclass(frozen=True, slots=True)
+class RoleHolder:
+    """Somebody who administers the tenant, or may make themselves do so.
+
+    `id` is an Entra object id, or the Exchange Guid of one that has none. `through` is "entra" (an
+    active role), "eligible" (one that can be activated) or "exchange" (a role group).
+    """
+
+    id: str
+    through: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleUser:
+    """An account that Exchange lists as one that may use its PowerShell.
+
+    `id` is the Entra object id, or the Exchange Guid where there is none (`has_account` False).
+    `kind` is RecipientTypeDetails. `enabled` False: it may not, whatever the list was filtered by.
+    """
+
+    id: str
+    guid: str
+    name: str = ""
+    kind: str = "UserMailbox"
+    has_account: bool = True
+    enabled: bool = True
+
+
 # ----------------------------------------------------------------------------------------------
 # What can be done: the closed list of writes
 # ----------------------------------------------------------------------------------------------
@@ -464,6 +497,14 @@ class SetConfiguration:
     value: bool | int | str | tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class DisableExchangeModule:
+    """Set EXOModuleEnabled of one user to false. Never of one who holds, or may hold, any role."""
+
+    user_id: str
+    user_guid: str
+
+
 type Change = (
     BlockSignIn
     | EnableOrganizationAudit
@@ -475,6 +516,7 @@ type Change = (
     | DisableInboxRule
     | ClearMailboxForward
     | SetConfiguration
+    | DisableExchangeModule
 )
 
 CHANGES: Mapping[str, Callable[..., Change]] = {
@@ -591,6 +633,18 @@ class Tenant(Protocol):
 
     async def configuration(self, source: str) -> Reading[Configuration]:
         """The objects of a source of the configuration. Surface `configuration-<source>`."""
+        ...
+
+    async def role_holders(self) -> Reading[RoleHolder]:
+        """Everybody who holds a role in Entra or Exchange, or may. Surface `role-holders`.
+
+        Directly or through groups, however deep. What is missing of it leaves all of it unread, and
+        so does an answer that cannot be: a tenant without a Global Administrator, say.
+        """
+        ...
+
+    def module_users(self) -> AsyncIterator[Reading[ModuleUser]]:
+        """Who may use Exchange PowerShell, page by page as `mailboxes`. Surface `module-users`."""
         ...
 
     async def apply(self, change: Change) -> Applied:

@@ -87,6 +87,10 @@ var appSettings = {
   MAILBOX_AUDIT_MODE: guards['mailbox-audit'].mode
   MAILBOX_AUDIT_LIMIT: guards['mailbox-audit'].limit
   MAILBOX_AUDIT_LIMIT_PERCENT: guards['mailbox-audit'].limitPercent
+  EXCHANGE_MODULE_ACCESS_SCHEDULE: guards['exchange-module-access'].schedule
+  EXCHANGE_MODULE_ACCESS_MODE: guards['exchange-module-access'].mode
+  EXCHANGE_MODULE_ACCESS_LIMIT: guards['exchange-module-access'].limit
+  EXCHANGE_MODULE_ACCESS_LIMIT_PERCENT: guards['exchange-module-access'].limitPercent
   // <!-- end -->
 }
 

@@ -47,6 +47,13 @@ var permissions = {
     writes: []
     optionalWrites: []
   }
+  'exchange-module-access': {
+    exchange: true
+    reads: ['RoleManagement.Read.Directory', 'GroupMember.Read.All', 'PrivilegedEligibilitySchedule.Read.AzureADGroup']
+    optionalReads: []
+    writes: ['User.Read.All']
+    optionalWrites: []
+  }
 }
 // <!-- end -->
 

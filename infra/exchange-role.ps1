@@ -89,7 +89,7 @@ $PSNativeCommandUseErrorActionPreference = $false
 <!-- cmdlets -->
 #>
 $Catalog = @'
-{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit"],
+{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "exchange-module-access"],
  "enforcing": ["shared-mailbox-sign-in", "mailbox-audit"],
  "entries": [
   {"guard": "shared-mailbox-sign-in", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
@@ -127,7 +127,15 @@ $Catalog = @'
   {"guard": "mailbox-audit", "cmdlet": "Set-AdminAuditLogConfig", "writes": true, "optional": false,
    "parameters": ["UnifiedAuditLogIngestionEnabled"]},
   {"guard": "mailbox-audit", "cmdlet": "Set-MailboxAuditBypassAssociation", "writes": true, "optional": false,
-   "parameters": ["Identity", "AuditBypassEnabled"]}
+   "parameters": ["Identity", "AuditBypassEnabled"]},
+  {"guard": "exchange-module-access", "cmdlet": "Get-User", "writes": false, "optional": false,
+   "parameters": ["Filter", "Identity", "ResultSize"]},
+  {"guard": "exchange-module-access", "cmdlet": "Get-RoleGroup", "writes": false, "optional": false,
+   "parameters": ["ResultSize"]},
+  {"guard": "exchange-module-access", "cmdlet": "Get-RoleGroupMember", "writes": false, "optional": false,
+   "parameters": ["Identity", "ResultSize"]},
+  {"guard": "exchange-module-access", "cmdlet": "Set-User", "writes": true, "optional": false,
+   "parameters": ["Identity", "EXOModuleEnabled"]}
  ]}
 '@ | ConvertFrom-Json
 <#

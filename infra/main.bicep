@@ -83,6 +83,13 @@ var guards = {
     limitPercent: chosen(settings, 'MAILBOX_AUDIT_LIMIT_PERCENT', '10.0')
     maxAgeMinutes: chosen(settings, 'MAILBOX_AUDIT_MAX_AGE_MINUTES', '1080')
   }
+  'exchange-module-access': {
+    mode: toLower(chosen(settings, 'EXCHANGE_MODULE_ACCESS_MODE', 'alert'))
+    schedule: chosen(settings, 'EXCHANGE_MODULE_ACCESS_SCHEDULE', '0 35 */6 * * *')
+    limit: chosen(settings, 'EXCHANGE_MODULE_ACCESS_LIMIT', '50')
+    limitPercent: chosen(settings, 'EXCHANGE_MODULE_ACCESS_LIMIT_PERCENT', '0.0')
+    maxAgeMinutes: chosen(settings, 'EXCHANGE_MODULE_ACCESS_MAX_AGE_MINUTES', '1080')
+  }
 }
 // <!-- end -->
 

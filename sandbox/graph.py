@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from sandbox import directory, outlook
+from sandbox import roles as role_routes
 from sandbox.batch import BadBatch, parts_of, run_batch
 from sandbox.directory import GraphError
 from sandbox.entra import GRAPH_RESOURCES, Entra, Rejected
@@ -49,6 +50,19 @@ READ_ORGANIZATION = READ_SKUS | {"User.Read.All"}
 READ_SETTINGS = roles("MailboxSettings.Read MailboxSettings.ReadWrite")
 WRITE_SETTINGS = roles("MailboxSettings.ReadWrite")
 READ_MAIL = roles("Mail.ReadBasic.All Mail.ReadBasic Mail.Read Mail.ReadWrite")
+READ_ROLES = roles(
+    "RoleManagement.Read.Directory RoleManagement.Read.All RoleManagement.ReadWrite.Directory"
+)
+READ_GROUPS = roles(
+    "GroupMember.Read.All GroupMember.ReadWrite.All Group.Read.All Group.ReadWrite.All"
+    " Directory.Read.All Directory.ReadWrite.All"
+)
+READ_PIM = roles(
+    "PrivilegedEligibilitySchedule.Read.AzureADGroup"
+    " PrivilegedEligibilitySchedule.ReadWrite.AzureADGroup"
+)
+ELIGIBLE = "roleeligibilityscheduleinstances"
+PIM_GROUPS = "identitygovernance/privilegedaccess/group"
 RULES = "users/*/mailfolders/inbox/messagerules"
 
 ROUTES = (
@@ -69,6 +83,12 @@ ROUTES = (
     Route("GET", f"{RULES}/*", READ_SETTINGS, outlook.get_rule, True),
     Route("PATCH", f"{RULES}/*", WRITE_SETTINGS, outlook.change_rule, True),
     Route("DELETE", f"{RULES}/*", WRITE_SETTINGS, outlook.delete_rule, True),
+    Route("GET", "rolemanagement/directory/roleassignments", READ_ROLES, role_routes.assignments),
+    Route("GET", f"rolemanagement/directory/{ELIGIBLE}", READ_ROLES, role_routes.eligible),
+    Route("GET", f"{PIM_GROUPS}/eligibilityscheduleinstances", READ_PIM, role_routes.may_join),
+    Route("GET", "groups/*", READ_GROUPS, role_routes.get_group),
+    Route("GET", "groups/*/transitivemembers", READ_GROUPS, role_routes.transitive_members),
+    Route("GET", "users/*/transitivememberof", READ_USERS, role_routes.transitive_member_of),
 )
 ALL_ROLES = frozenset[str]().union(*(route.roles for route in ROUTES)) | {directory.SIGN_IN_ROLE}
 

@@ -36,9 +36,11 @@ from core.tenant import (
     INBOX_RULES,
     MAILBOX_AUDIT,
     MAILBOXES,
+    MODULE_USERS,
     ORGANIZATION_AUDIT,
     OUTBOUND,
     RECIPIENTS,
+    ROLE_HOLDERS,
     RULE_FOLDERS,
     SIGN_INS,
     TRANSPORT_RULES,
@@ -55,19 +57,22 @@ from core.tenant import (
     InboxRule,
     Mailbox,
     MailboxAudit,
+    ModuleUser,
     OrganizationAudit,
     OutboundPolicy,
     Reading,
     Recipient,
     RemoteDomain,
+    RoleHolder,
     SignIn,
     TransportRule,
     Unread,
 )
 from tests.fake_changes import make
+from tests.fake_roles import HOLDER, KEEPER
 
 OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND})
-POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT})
+POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT, MODULE_USERS})
 """Listings without which nothing that is absent may be taken as gone."""
 
 
@@ -78,7 +83,7 @@ class FakeTenant:
     A rule of `exchange_rules` with the name of an unreadable Graph rule is that rule, in full.
     `protected` are accounts that only a person may touch, for a role they hold. `sent` counts
     single writes, of which a change may need several; `signed_out` are the accounts whose sessions
-    were ended.
+    were ended. `holding_now` hold a role that no list of `holders` tells yet.
     """
 
     granted: Grants = field(default_factory=Grants)
@@ -99,6 +104,9 @@ class FakeTenant:
     )
     bypasses: list[AuditBypass] = field(default_factory=list)
     configurations: list[Configuration] = field(default_factory=list)
+    holders: list[RoleHolder] = field(default_factory=lambda: [HOLDER])
+    holding_now: set[str] = field(default_factory=set)
+    module: list[ModuleUser] = field(default_factory=lambda: [KEEPER])
     defaults: Mapping[str, frozenset[str]] = field(default_factory=lambda: DEFAULTS)
     protected: set[str] = field(default_factory=set)
     broken_off: set[str] = field(default_factory=set)
@@ -365,6 +373,15 @@ class FakeTenant:
     async def configuration(self, source: str) -> Reading[Configuration]:
         found = [one for one in self.configurations if one.source == source]
         return self.reading(surface_of(source), found, lambda one: one.id)
+
+    async def role_holders(self) -> Reading[RoleHolder]:
+        return self.reading(ROLE_HOLDERS, self.holders, lambda holder: holder.id)
+
+    async def module_users(self) -> AsyncIterator[Reading[ModuleUser]]:
+        found = [one for one in self.module if one.enabled]
+        seen = self.reading(MODULE_USERS, found, lambda one: one.id)
+        for part in self.pages(seen, lambda one: one.id, ""):
+            yield part
 
     # ------------------------------------------------------------------------------------------
     # Writes

@@ -30,7 +30,10 @@ READS: Mapping[str, tuple[str, ...]] = {
     "Get-OrganizationConfig": (),
     "Get-Recipient": ("Identity", "ResultSize"),
     "Get-RemoteDomain": (),
+    "Get-RoleGroup": ("ResultSize",),
+    "Get-RoleGroupMember": ("Identity", "ResultSize"),
     "Get-TransportRule": ("ResultSize",),
+    "Get-User": ("Filter", "Identity", "ResultSize"),
 }
 
 

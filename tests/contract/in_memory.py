@@ -24,6 +24,7 @@ from core.adapters.wire_organization import (
     transport_rule,
     verified_domain,
 )
+from core.adapters.wire_roles import module_user
 from core.adapters.wire_rules import exchange_rule, graph_rule
 from core.forwarding.rule_sight import plain_name
 from core.tenant import (
@@ -34,12 +35,14 @@ from core.tenant import (
     InboxRule,
     OrganizationAudit,
     Recipient,
+    RoleHolder,
 )
 from sandbox.audit import default_actions
 from sandbox.exchange import CMDLETS
 from sandbox.graph import ALL_ROLES
 from sandbox.tenant import Tenant as Wire
 from sandbox.wire import truth
+from tests.fake_roles import holders_in
 from tests.fakes import FakeTenant
 
 
@@ -81,6 +84,8 @@ def fake_of(scene: Mapping[str, object]) -> FakeTenant:
             audit_bypass(row) for row in wire.configuration("Get-MailboxAuditBypassAssociation")
         ],
     )
+    fake.holders = [RoleHolder(one, "") for one in holders_in(wire.graph, wire.exchange)]
+    fake.module = [module_user(row) for row in wire.configuration("Get-User")]
     add_domains(fake, wire)
     add_mailboxes(fake, wire.configuration("Get-Mailbox"))
     return fake

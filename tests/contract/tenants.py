@@ -19,9 +19,11 @@ from core.tenant import (
     INBOX_RULES,
     MAILBOX_AUDIT,
     MAILBOXES,
+    MODULE_USERS,
     ORGANIZATION_AUDIT,
     OUTBOUND,
     RECIPIENTS,
+    ROLE_HOLDERS,
     RULE_FOLDERS,
     SIGN_INS,
     TRANSPORT_RULES,
@@ -30,6 +32,7 @@ from core.tenant import (
     Change,
     ClearAuditBypass,
     ClearMailboxForward,
+    DisableExchangeModule,
     DisableInboxRule,
     EnableMailboxAudit,
     EnableOrganizationAudit,
@@ -42,6 +45,7 @@ from core.tenant import (
 from core.tenant import Tenant as TenantPort
 from sandbox.exchange import CMDLETS
 from sandbox.graph import ALL_ROLES
+from sandbox.roles_scene import USERS
 from tests.adapters.connection import (
     PERSON,
     PERSON_GUID,
@@ -49,6 +53,7 @@ from tests.adapters.connection import (
     ROOM_GUID,
     Connection,
     connected,
+    module_row,
     rule,
 )
 from tests.adapters.connection import mailbox as mailbox_row
@@ -90,6 +95,13 @@ NEEDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("ResetAuditSet", ""): ("Set-Mailbox",),
     ("RaiseAuditAge", ""): ("Set-Mailbox",),
     ("ClearMailboxForward", ""): ("Set-Mailbox",),
+    (ROLE_HOLDERS, ""): (
+        "RoleManagement.Read.Directory",
+        "RoleManagement.Read.All",
+        "RoleManagement.ReadWrite.Directory",
+    ),
+    (MODULE_USERS, ""): ("Get-User",),
+    ("DisableExchangeModule", ""): ("Set-User",),
 }
 
 # Requests for one object, or for a whole listing, as faults of the sandbox name them.
@@ -98,6 +110,8 @@ REQUESTS: Mapping[str, str] = {
     MAILBOX_AUDIT: "^Get-Mailbox$",
     TRANSPORT_RULES: "^Get-TransportRule$",
     AUDIT_BYPASS: "^Get-MailboxAuditBypassAssociation$",
+    MODULE_USERS: "^Get-User$",
+    ROLE_HOLDERS: "roleAssignments",
     ACCOUNTS: "/users/{id}[?].*accountEnabled",
     SIGN_INS: "/users/{id}[?].*signInActivity",
     INBOX_RULES: "/users/{id}/mailFolders/inbox/messageRules",
@@ -138,6 +152,7 @@ WRONG: Mapping[str, Any] = {
         "Get-MailboxAuditBypassAssociation": [
             {"Guid": "g1", "Name": "n", "AuditBypassEnabled": True}
         ],
+        "Get-User": [*USERS, module_row(PERSON, PERSON_GUID, "ann")],
     },
 }
 EVERY_CHANGE: tuple[Change, ...] = (
@@ -151,6 +166,7 @@ EVERY_CHANGE: tuple[Change, ...] = (
     ClearAuditBypass("g1"),
     DisableInboxRule(PERSON, "R1"),
     ClearMailboxForward(PERSON_GUID),
+    DisableExchangeModule(PERSON, PERSON_GUID),
 )
 
 

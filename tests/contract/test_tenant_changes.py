@@ -72,6 +72,7 @@ async def state(tenant: Tenant) -> list[Reading[Any]]:
         await whole(tenant.mailbox_audits()),
         await tenant.organization_audit(),
         await tenant.audit_bypasses(),
+        await whole(tenant.module_users()),
     ]
 
 
