@@ -63,7 +63,9 @@ def holders_in(graph: dict[str, Any], exchange: dict[str, Any]) -> set[str]:
         found.add(one)
         waiting += groups.get(one, {}).get("members", ())
         waiting += [
-            row["principalId"] for row in graph["groupEligibility"] if row["groupId"] == one
+            row["principalId"]
+            for row in graph["groupEligibility"]
+            if row["groupId"] == one and one in groups
         ]
     return found
 

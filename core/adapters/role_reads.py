@@ -84,6 +84,8 @@ class Roster:
         if one.kind in (GROUP, UNKNOWN) and one.id not in self.groups:
             self.groups.add(one.id)
             self.waiting[one.id] = one.kind
+        elif one.kind == GROUP and one.id in self.waiting:
+            self.waiting[one.id] = GROUP
         if one.role == GLOBAL_ADMINISTRATOR:
             self.chiefs[one.id] = one.kind
 

@@ -11,7 +11,7 @@ type Role = dict[str, tuple[str, ...]]
 READING: Role = {
     "Get-Mailbox": ("Identity", "RecipientTypeDetails", "ResultSize", "Filter"),
     "Get-Recipient": ("Identity", "ResultSize"),
-    "Get-User": ("Identity",),
+    "Get-User": ("Filter", "Identity", "ResultSize"),
 }
 CONFIGURATION: Role = {
     name: ("Identity", "ResultSize")
@@ -49,6 +49,12 @@ BUILT_IN: dict[str, Role] = {
     "View-Only Configuration": {**CONFIGURATION, "Get-Everything": ()},
     "Audit Logs": AUDIT,
     "Mail Recipients": RECIPIENTS,
+    "Role Management": {
+        "Get-RoleGroup": ("Identity", "ResultSize"),
+        "Get-RoleGroupMember": ("Identity", "ResultSize"),
+        "New-RoleGroup": ("Name", "Members"),
+    },
+    "User Options": {"Set-User": ("Identity", "EXOModuleEnabled", "Office")},
     "Organization Configuration": {"Set-OrganizationConfig": ("AuditDisabled", "Name")},
     "MyBaseOptions": {
         "Get-Mailbox": ("Identity", "RecipientTypeDetails", "ResultSize"),

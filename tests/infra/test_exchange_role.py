@@ -10,13 +10,13 @@ from typing import Any, cast
 
 import pytest
 
-from core.adapters import changes, exchange_reads
+from core.adapters import changes, exchange_reads, role_reads
 from core.adapters.exchange import Command, Exchange
 from core.adapters.graph import Graph
 from core.catalog import CATALOG
 from core.errors import TenantError
 from core.model import Mode, Permission, Service
-from core.tenant import ClearAuditBypass, EnableMailboxAudit, Mailbox
+from core.tenant import ClearAuditBypass, DisableExchangeModule, EnableMailboxAudit, Mailbox
 from tests.infra.powershell import (
     PROVIDED,
     bound,
@@ -180,7 +180,8 @@ def test_nothing_but_the_trimmed_roles_is_ever_given_to_the_app() -> None:
     assert [call.parameters for call in groups] == [("Name", "Description")]
     assert "-EnabledCmdlets $Wanted.Cmdlet" in SOURCE
     # No cmdlet that a guard could use stands anywhere but in the table.
-    names = {entry.name for _, entry in exchange_permissions()} - {"Get-OrganizationConfig"}
+    names = {entry.name for _, entry in exchange_permissions()}
+    names -= {"Get-OrganizationConfig", "Get-RoleGroup", "Get-RoleGroupMember"}
     assert not names & {call.name for call in calls(tree)}
     outside = SOURCE.partition("$Catalog = ")[2].partition("\n'@")[2]
     assert not [name for name in names if name in outside]
@@ -237,8 +238,16 @@ async def everything_read(exchange: Exchange) -> None:
     await whole(exchange_reads.mailbox_audits(exchange))
     await exchange_reads.audit_bypasses(exchange)
     await exchange_reads.organization_audit(exchange)
+    await whole(role_reads.module_users(exchange))
+    await role_reads.take_role_groups(exchange, role_reads.Roster())
+    group = role_reads.RoleGroup(MAILBOX.guid, "Organization Management")
+    await exchange.batch(role_reads.asked([group]))
     graph = cast(Graph, None)
-    for change in (ClearAuditBypass(MAILBOX.id), EnableMailboxAudit(MAILBOX.guid)):
+    for change in (
+        ClearAuditBypass(MAILBOX.id),
+        EnableMailboxAudit(MAILBOX.guid),
+        DisableExchangeModule(MAILBOX.id, MAILBOX.guid),
+    ):
         with suppress(TenantError):
             await changes.apply(graph, exchange, change, asyncio.sleep)
 
