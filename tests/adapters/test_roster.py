@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.adapters.m365 import M365
-from core.errors import TenantError
+from core.errors import Forbidden, Refused, TenantError
 from core.guards.exchange_module_access import GUARD
 from core.model import Look, Terms
 from core.tenant import DisableExchangeModule
-from sandbox.roles_scene import CHIEF, CHIEF_GUID, GLOBAL_ADMINISTRATOR, USERS
+from sandbox.roles_scene import ASSIGNED, CHIEF, CHIEF_GUID, GLOBAL_ADMINISTRATOR, USERS
 from tests.adapters.connection import Connection, connected, module_row, scene, user
 from tests.fake_roles import holders_in
 from tests.looked import looked
@@ -235,3 +236,169 @@ def test_nobody_who_holds_a_role_or_may_is_ever_locked_out() -> None:
         finally:
             runner.run(opening.__aexit__(None, None, None))
     assert min(tally.changed, tally.refused, tally.blind) > 20, tally
+
+
+# One thing wrong a case ---------------------------------------------------------------------------
+
+TWO = scene(
+    graph={"users": [user(person(1), "p1")]},
+    exchange={"Get-User": [*USERS, module_row(person(1), guid(1), "p1")]},
+)
+TAKE = DisableExchangeModule(person(1), guid(1))
+
+
+async def reasons(**more: Any) -> list[str]:
+    """Why the list of a tenant is not whole; and then nothing may be written."""
+    async with connected(scene(**more), attempts=1) as to:
+        found = await to.tenant.role_holders()
+        if found.unread:
+            with pytest.raises(TenantError):
+                await to.tenant.apply(TAKE)
+            assert to.sandbox.writes == []
+        return [f"{miss.permission}|{miss.reason}" for miss in found.unread]
+
+
+def with_members(*rows: dict[str, Any]) -> dict[str, Any]:
+    """A tenant with such members of a role group."""
+    return {
+        "graph": {"users": [user(person(1), "p1")]},
+        "exchange": {
+            "Get-User": [*USERS, module_row(person(1), guid(1), "p1")],
+            "Get-RoleGroup": [{"Guid": person(50), "Name": "Desk"}],
+            "Get-RoleGroupMember": {"Desk": list(rows)},
+        },
+    }
+
+
+async def test_a_tenant_without_any_assignment_is_a_list_gone_wrong() -> None:
+    (reason,) = await reasons(graph={"roleAssignments": []})
+    assert "no role is assigned to anybody" in reason
+
+
+async def test_a_tenant_without_a_global_administrator_is_a_list_gone_wrong() -> None:
+    row = {"principalId": person(1), "roleDefinitionId": READER}
+    (reason,) = await reasons(graph={"roleAssignments": [row]})
+    assert "no Global Administrator" in reason
+
+
+async def test_a_global_administrator_that_is_an_empty_group_is_nobody() -> None:
+    row = {
+        "principalId": group(1),
+        "roleDefinitionId": GLOBAL_ADMINISTRATOR,
+        "principal": {"@odata.type": "#microsoft.graph.group", "id": group(1)},
+    }
+    groups = [{"id": group(1), "visibility": "Private", "members": []}]
+    (reason,) = await reasons(graph={"roleAssignments": [row], "groups": groups})
+    assert "no Global Administrator" in reason
+
+
+async def test_an_exchange_without_role_groups_or_members_is_a_list_gone_wrong() -> None:
+    (none,) = await reasons(exchange={"Get-RoleGroup": []})
+    assert "no role group" in none
+    (empty,) = await reasons(**with_members())
+    assert "has any member" in empty
+
+
+async def test_a_group_in_a_role_group_that_entra_does_not_know_cannot_be_looked_into() -> None:
+    local = {"Guid": guid(7), "Name": "local", "RecipientTypeDetails": "UniversalSecurityGroup"}
+    (reason,) = await reasons(**with_members(local))
+    assert "has no Entra id" in reason
+
+
+async def test_a_role_group_in_a_role_group_must_be_a_listed_one() -> None:
+    other = {"Guid": guid(7), "Name": "elsewhere", "RecipientTypeDetails": "RoleGroup"}
+    (reason,) = await reasons(**with_members(other))
+    assert "was not listed" in reason
+
+
+async def test_a_member_without_any_id_might_be_anybody() -> None:
+    (reason,) = await reasons(**with_members({"Name": "?", "RecipientTypeDetails": "UserMailbox"}))
+    assert "without any id" in reason
+
+
+async def test_a_group_deleted_under_the_look_leaves_the_list_unread() -> None:
+    row = {
+        "principalId": group(1),
+        "roleDefinitionId": READER,
+        "principal": {"@odata.type": "#microsoft.graph.group", "id": group(1)},
+    }
+    (reason,) = await reasons(graph={"roleAssignments": [*ASSIGNED, row]})
+    assert "404" in reason
+
+
+async def test_a_listing_that_breaks_off_on_its_second_page_is_no_list() -> None:
+    rows = [{"principalId": person(n), "roleDefinitionId": READER} for n in range(100, 350)]
+    faults = [{"match": "skiptoken", "kind": "error", "status": 503}]
+    (reason,) = await reasons(graph={"roleAssignments": [*ASSIGNED, *rows]}, faults=faults)
+    assert "503" in reason
+
+
+async def test_every_missing_permission_is_named_and_not_only_the_first() -> None:
+    row = {
+        "principalId": group(1),
+        "roleDefinitionId": READER,
+        "principal": {"@odata.type": "#microsoft.graph.group", "id": group(1)},
+    }
+    graph = {"roleAssignments": [*ASSIGNED, row], "groups": [{"id": group(1), "members": []}]}
+    granted = {"graph": ["RoleManagement.Read.Directory"], "exchange": ["Get-User"]}
+    found = await reasons(graph=graph, grants=granted)
+    assert [one.partition("|")[0] for one in found] == [
+        "Exchange role with Get-RoleGroup",
+        "GroupMember.Read.All",
+    ]
+
+
+# The look right before the write ------------------------------------------------------------------
+
+
+async def test_a_role_given_after_the_lists_were_read_is_seen_before_the_write() -> None:
+    async with connected(TWO, attempts=1) as to:
+        assert person(1) not in {one.id for one in (await to.tenant.role_holders()).items}
+        late = {"principalId": person(1), "roleDefinitionId": READER, "directoryScopeId": "/"}
+        to.sandbox.tenant.merge({"graph": {"roleAssignments": [*ASSIGNED, late]}})
+        with pytest.raises(Refused) as refused:
+            await to.tenant.apply(TAKE)
+        assert refused.value.verdict == "protected"
+        assert to.sandbox.writes == []
+
+
+@pytest.mark.parametrize("collection", ["roleAssignments", "roleEligibilityScheduleInstances"])
+async def test_a_role_that_no_membership_shows_is_seen_before_the_write(collection: str) -> None:
+    async with connected(TWO, attempts=1) as to:
+        await to.tenant.role_holders()
+        late = {
+            "principalId": person(1),
+            "roleDefinitionId": READER,
+            "directoryScopeId": "/administrativeUnits/1",
+        }
+        base = ASSIGNED if collection == "roleAssignments" else []
+        to.sandbox.tenant.merge({"graph": {collection: [*base, late]}})
+        with pytest.raises(Refused):
+            await to.tenant.apply(TAKE)
+        assert to.sandbox.writes == []
+
+
+@pytest.mark.parametrize(
+    "match", ["transitiveMemberOf", "roleAssignments.*principalId", "Instances.*principalId"]
+)
+async def test_a_last_look_that_fails_ends_before_the_write(match: str) -> None:
+    faults = [{"match": match, "kind": "error", "status": 403}]
+    async with connected({**TWO, "faults": faults}, attempts=1) as to:
+        with pytest.raises(Forbidden) as forbidden:
+            await to.tenant.apply(TAKE)
+        assert forbidden.value.permission
+        assert to.sandbox.writes == []
+
+
+async def test_the_lists_are_read_once_for_many_changes() -> None:
+    rows = [module_row(person(n), guid(n), f"p{n}") for n in range(1, 6)]
+    many = scene(
+        graph={"users": [user(person(n), f"p{n}") for n in range(1, 6)]},
+        exchange={"Get-User": [*USERS, *rows]},
+    )
+    async with connected(many, attempts=1) as to:
+        for number in range(1, 6):
+            await to.tenant.apply(DisableExchangeModule(person(number), guid(number)))
+        lines = [str(one) for one in to.sandbox.requests]
+        assert len(to.sandbox.writes) == 5
+        assert sum("Get-RoleGroupMember" in line for line in lines) <= 2
