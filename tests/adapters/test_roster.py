@@ -326,6 +326,18 @@ async def test_a_group_deleted_under_the_look_leaves_the_list_unread() -> None:
     assert "404" in reason
 
 
+async def test_who_may_join_a_group_that_holds_a_role_must_be_read_too() -> None:
+    graph = {
+        "roleAssignments": [*ASSIGNED, {"principalId": group(1), "roleDefinitionId": READER}],
+        "groups": [{"id": group(1), "visibility": "Private", "members": [person(9)]}],
+        "groupEligibility": [{"groupId": group(1), "principalId": person(1)}],
+    }
+    faults = [{"match": "privilegedAccess", "kind": "error", "status": 503}]
+    assert await reasons(graph=graph) == []
+    (reason,) = await reasons(graph=graph, faults=faults)
+    assert "503" in reason
+
+
 async def test_a_listing_that_breaks_off_on_its_second_page_is_no_list() -> None:
     rows = [{"principalId": person(n), "roleDefinitionId": READER} for n in range(100, 350)]
     faults = [{"match": "skiptoken", "kind": "error", "status": 503}]
