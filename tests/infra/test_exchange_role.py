@@ -13,6 +13,7 @@ import pytest
 from core.adapters import changes, exchange_reads, role_reads
 from core.adapters.exchange import Command, Exchange
 from core.adapters.graph import Graph
+from core.adapters.wire_roles import RoleGroup
 from core.catalog import CATALOG
 from core.errors import TenantError
 from core.model import Mode, Permission, Service
@@ -240,7 +241,7 @@ async def everything_read(exchange: Exchange) -> None:
     await exchange_reads.organization_audit(exchange)
     await whole(role_reads.module_users(exchange))
     await role_reads.take_role_groups(exchange, role_reads.Roster())
-    group = role_reads.RoleGroup(MAILBOX.guid, "Organization Management")
+    group = RoleGroup(MAILBOX.guid, "Organization Management")
     await exchange.batch(role_reads.asked([group]))
     graph = cast(Graph, None)
     for change in (
