@@ -21,6 +21,12 @@ from core.guards import (
     mfa_registration,
     shared_mailbox_sign_in,
 )
+from core.guards import (
+    exchange_module_access,
+    mailbox_audit,
+    mailbox_forwarding,
+    shared_mailbox_sign_in,
+)
 from core.model import Duty, Limit, Mode
 
 CATALOG = (
@@ -33,4 +39,7 @@ CATALOG = (
     Duty(app_consent.GUARD, "0 35 * * * *", Mode.ALERT, Limit(1, 0.0)),
     Duty(mfa_registration.GUARD, "0 25 1/6 * * *", Mode.ALERT),
     Duty(mass_deletion.GUARD, "0 3/15 * * * *", Mode.ALERT),
+    # The whole organization is one object, so only the count limits; everybody at once is for a
+    # person to release.
+    Duty(exchange_module_access.GUARD, "0 35 */6 * * *", Mode.ALERT, Limit(50, 0.0)),
 )

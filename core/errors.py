@@ -6,6 +6,7 @@
     │   ├── Unavailable       passing trouble: the next run tries again
     │   ├── Forbidden         a permission is missing; a person must grant it
     │   ├── Refused           this one object cannot be changed from here
+    │   │   └── NoLicence         the tenant has no licence for what was asked
     │   ├── Gone              the object is not there
     │   └── Moot              the object is no longer as it was judged; nothing was changed
     ├── LedgerError           the state could not be read or written
@@ -58,6 +59,10 @@ class Refused(TenantError):
     def __init__(self, message: str, verdict: str = "refused") -> None:
         super().__init__(message)
         self.verdict = verdict
+
+
+class NoLicence(Refused):
+    """The tenant has no licence for what was asked, so there is nothing of it."""
 
 
 class Gone(TenantError):

@@ -141,13 +141,15 @@ class Look:
     """What one observation is asked to do: by which terms, and which slow sweeps are due.
 
     `after` is where an earlier look had to stop (a reading's `further`). `watched` are the objects
-    that have an open case: of them it has to be known whether they are still there.
+    that have an open case: of them it has to be known whether they are still there. `enforcing`:
+    each finding may lead to a write, so each object that needs one has to be a finding by itself.
     """
 
     terms: Terms
     due: frozenset[str] = frozenset()
     after: str = ""
     watched: frozenset[str] = frozenset()
+    enforcing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

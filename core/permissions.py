@@ -64,6 +64,21 @@ APP_ROLES: Mapping[str, AppRole] = {
         "5b567255-7703-4780-807c-7be8301ae99b",
         "read every group with its members, conversations, files and calendars",
         frozenset({"Group.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}),
+    "RoleManagement.Read.Directory": AppRole(
+        "483bed4a-2ad3-4361-a73b-c83ccdbdc53c",
+        "read who administers the tenant: whose account is worth stealing",
+        frozenset({"RoleManagement.ReadWrite.Directory", "RoleManagement.Read.All"}),
+    ),
+    "GroupMember.Read.All": AppRole(
+        "98830695-27a2-44f7-8c18-0c3ebc9698f6",
+        "read who is in which group",
+        frozenset({"GroupMember.ReadWrite.All", "Group.Read.All", "Group.ReadWrite.All"})
+        | {"Directory.Read.All", "Directory.ReadWrite.All"},
+    ),
+    "PrivilegedEligibilitySchedule.Read.AzureADGroup": AppRole(
+        "edb419d6-7edc-42a3-9345-509bfdf5d87c",
+        "read who may let themselves into groups that hold roles",
+        frozenset({"PrivilegedEligibilitySchedule.ReadWrite.AzureADGroup"}),
     ),
     "Mail.ReadBasic.All": AppRole(
         "693c5e45-0940-467d-9b8a-1022fb9d42ef",
@@ -119,6 +134,10 @@ CMDLET_RISKS: Mapping[str, str] = {
     "Get-MobileDeviceMailboxPolicy": "see what phones must have before they get mail",
     "Get-SharingPolicy": "see what of calendars is shown to whom outside",
     "Get-MailboxAuditBypassAssociation": "find the accounts whose actions are not recorded",
+    "Get-User": "list every user, and who may use Exchange PowerShell",
+    "Get-RoleGroup": "list the role groups of Exchange",
+    "Get-RoleGroupMember": "read who administers Exchange",
+    "Set-User": "take Exchange PowerShell away from administrators, or give it to anybody",
     "Set-Mailbox": "remove forwards, and weaken or purge the audit log of any mailbox",
     "Set-OrganizationConfig": "switch mailbox auditing or modern authentication off for all",
     "Set-AdminAuditLogConfig": "switch the unified audit log off",

@@ -24,6 +24,7 @@ from core.model import (
     GuardState,
     Look,
     Memory,
+    Mode,
     Reported,
     Round,
     RunReport,
@@ -126,6 +127,7 @@ class Scan:
             watched=frozenset(
                 case.object_id for case in self.cases.values() if case.closed is None
             ),
+            enforcing=self.situation.mode is Mode.ENFORCE,
         )
 
     @property

@@ -41,6 +41,8 @@ DELETIONS = "deletions-in-the-audit-log"
 DELETED_USERS = "deleted-users"
 DELETED_GROUPS = "deleted-groups"
 USER_COUNT = "number-of-users"
+ROLE_HOLDERS = "role-holders"
+MODULE_USERS = "module-users"
 GRANTS = "grants"
 CREDENTIAL = "credential"
 FULL_ACCESS = "full-access"
@@ -537,6 +539,35 @@ class DeletedObject:
     kind: str
     at: datetime
     name: str = ""
+# exchange-module-access
+
+
+@dataclass(frozen=True, slots=True)
+class RoleHolder:
+    """Somebody who administers the tenant, or may make themselves do so.
+
+    `id` is an Entra object id, or the Exchange Guid of one that has none. `through` is "entra" (an
+    active role), "eligible" (one that can be activated) or "exchange" (a role group).
+    """
+
+    id: str
+    through: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleUser:
+    """An account that Exchange lists as one that may use its PowerShell.
+
+    `id` is the Entra object id, or the Exchange Guid where there is none (`has_account` False).
+    `kind` is RecipientTypeDetails. `enabled` False: it may not, whatever the list was filtered by.
+    """
+
+    id: str
+    guid: str
+    name: str = ""
+    kind: str = "UserMailbox"
+    has_account: bool = True
+    enabled: bool = True
 
 
 # ----------------------------------------------------------------------------------------------
@@ -623,6 +654,14 @@ class SetConfiguration:
     value: bool | int | str | tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class DisableExchangeModule:
+    """Set EXOModuleEnabled of one user to false. Never of one who holds, or may hold, any role."""
+
+    user_id: str
+    user_guid: str
+
+
 type Change = (
     BlockSignIn
     | EnableOrganizationAudit
@@ -634,6 +673,7 @@ type Change = (
     | DisableInboxRule
     | ClearMailboxForward
     | SetConfiguration
+    | DisableExchangeModule
 )
 
 CHANGES: Mapping[str, Callable[..., Change]] = {
@@ -813,6 +853,16 @@ class Tenant(Protocol):
 
     async def user_count(self) -> Reading[int]:
         """How many users there are, in one item. Surface `number-of-users`, optional."""
+    async def role_holders(self) -> Reading[RoleHolder]:
+        """Everybody who holds a role in Entra or Exchange, or may. Surface `role-holders`.
+
+        Directly or through groups, however deep. What is missing of it leaves all of it unread, and
+        so does an answer that cannot be: a tenant without a Global Administrator, say.
+        """
+        ...
+
+    def module_users(self) -> AsyncIterator[Reading[ModuleUser]]:
+        """Who may use Exchange PowerShell, page by page as `mailboxes`. Surface `module-users`."""
         ...
 
     async def apply(self, change: Change) -> Applied:

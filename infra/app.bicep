@@ -112,6 +112,10 @@ var appSettings = {
   MASS_DELETION_MODE: guards['mass-deletion'].mode
   MASS_DELETION_LIMIT: guards['mass-deletion'].limit
   MASS_DELETION_LIMIT_PERCENT: guards['mass-deletion'].limitPercent
+  EXCHANGE_MODULE_ACCESS_SCHEDULE: guards['exchange-module-access'].schedule
+  EXCHANGE_MODULE_ACCESS_MODE: guards['exchange-module-access'].mode
+  EXCHANGE_MODULE_ACCESS_LIMIT: guards['exchange-module-access'].limit
+  EXCHANGE_MODULE_ACCESS_LIMIT_PERCENT: guards['exchange-module-access'].limitPercent
   // <!-- end -->
 }
 

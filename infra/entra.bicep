@@ -72,6 +72,11 @@ var permissions = {
     reads: ['AuditLog.Read.All', 'User.Read.All']
     optionalReads: ['Group.Read.All']
     writes: []
+  'exchange-module-access': {
+    exchange: true
+    reads: ['RoleManagement.Read.Directory', 'GroupMember.Read.All', 'PrivilegedEligibilitySchedule.Read.AzureADGroup']
+    optionalReads: []
+    writes: ['User.Read.All']
     optionalWrites: []
   }
 }

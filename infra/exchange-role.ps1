@@ -93,6 +93,7 @@ $Catalog = @'
 {"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "tenant-baseline"],
 {"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "app-consent"],
 {"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mfa-registration", "mass-deletion"],
+{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "exchange-module-access"],
  "enforcing": ["shared-mailbox-sign-in", "mailbox-audit"],
  "entries": [
   {"guard": "shared-mailbox-sign-in", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
@@ -163,6 +164,14 @@ $Catalog = @'
    "parameters": ["Identity", "AdditionalStorageProvidersAvailable", "AllowOfflineOn", "RulesEnabled"]},
   {"guard": "tenant-baseline", "cmdlet": "Set-MobileDeviceMailboxPolicy", "writes": true, "optional": false,
    "parameters": ["Identity", "PasswordEnabled", "AllowSimplePassword", "MinPasswordLength", "MaxPasswordFailedAttempts", "RequireDeviceEncryption", "AllowNonProvisionableDevices"]}
+  {"guard": "exchange-module-access", "cmdlet": "Get-User", "writes": false, "optional": false,
+   "parameters": ["Filter", "Identity", "ResultSize"]},
+  {"guard": "exchange-module-access", "cmdlet": "Get-RoleGroup", "writes": false, "optional": false,
+   "parameters": ["ResultSize"]},
+  {"guard": "exchange-module-access", "cmdlet": "Get-RoleGroupMember", "writes": false, "optional": false,
+   "parameters": ["Identity", "ResultSize"]},
+  {"guard": "exchange-module-access", "cmdlet": "Set-User", "writes": true, "optional": false,
+   "parameters": ["Identity", "EXOModuleEnabled"]}
  ]}
 '@ | ConvertFrom-Json
 <#

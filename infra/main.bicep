@@ -114,6 +114,12 @@ var guards = {
     limit: chosen(settings, 'MASS_DELETION_LIMIT', '20')
     limitPercent: chosen(settings, 'MASS_DELETION_LIMIT_PERCENT', '5.0')
     maxAgeMinutes: chosen(settings, 'MASS_DELETION_MAX_AGE_MINUTES', '45')
+  'exchange-module-access': {
+    mode: toLower(chosen(settings, 'EXCHANGE_MODULE_ACCESS_MODE', 'alert'))
+    schedule: chosen(settings, 'EXCHANGE_MODULE_ACCESS_SCHEDULE', '0 35 */6 * * *')
+    limit: chosen(settings, 'EXCHANGE_MODULE_ACCESS_LIMIT', '50')
+    limitPercent: chosen(settings, 'EXCHANGE_MODULE_ACCESS_LIMIT_PERCENT', '0.0')
+    maxAgeMinutes: chosen(settings, 'EXCHANGE_MODULE_ACCESS_MAX_AGE_MINUTES', '1080')
   }
 }
 // <!-- end -->

@@ -179,8 +179,17 @@ def switch_transport_rule(tenant: Tenant, command: Command) -> Result:
 # Settings of one object -------------------------------------------------------------------------
 
 
-def setter(reader: str, booleans: str, texts: str = "", alone: bool = False) -> Cmdlet:
-    """A Set-* that puts its parameters on a row of its Get-*. `alone`: there is only one row."""
+def setter(
+    reader: str,
+    booleans: str,
+    texts: str = "",
+    alone: bool = False,
+    twin: tuple[str, ...] = (),
+) -> Cmdlet:
+    """A Set-* that puts its parameters on a row of its Get-*. `alone`: there is only one row.
+
+    `twin` are further names of the same one setting.
+    """
     names = frozenset(words(booleans))
     free = frozenset(words(texts))
 
@@ -193,6 +202,7 @@ def setter(reader: str, booleans: str, texts: str = "", alone: bool = False) -> 
             for name, value in command.parameters.items()
             if name in names or name in free
         }
+        values |= {name: value for value in [*values.values()] for name in twin if name in row}
         return committed(tenant, command, row, values, identity or "")
 
     return Cmdlet(run, names | free | {"Identity"})
@@ -235,6 +245,7 @@ WRITES: Mapping[str, Cmdlet] = {
     "Set-MailboxAuditBypassAssociation": setter(
         "Get-MailboxAuditBypassAssociation", "AuditBypassEnabled"
     ),
+    "Set-User": setter("Get-User", "EXOModuleEnabled", twin=("RemotePowerShellEnabled",)),
     "Set-RemoteDomain": setter("Get-RemoteDomain", "AutoForwardEnabled AutoReplyEnabled"),
     "Set-TransportConfig": setter(
         "Get-TransportConfig", "SmtpClientAuthenticationDisabled", alone=True

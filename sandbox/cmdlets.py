@@ -281,6 +281,16 @@ def get_rows(tenant: Tenant, command: Command) -> Result:
     return Result(limited(filtered(tenant, rows, command), command))
 
 
+def get_role_group_member(tenant: Tenant, command: Command) -> Result:
+    """Get-RoleGroupMember: of one role group, which must be named."""
+    identity = command.given("Identity")
+    if identity is None:
+        raise not_bound("cannot bind argument to parameter 'Identity' because it is null.")
+    group = named_row(tenant.exchange["Get-RoleGroup"], identity)
+    members: Mapping[str, list[Row]] = tenant.exchange["Get-RoleGroupMember"]
+    return Result(limited(members.get(str(group.get("Name")), ()), command))
+
+
 LISTING = frozenset({"Identity", "ResultSize", "Filter"})
 READS: Mapping[str, Cmdlet] = {
     "Get-Mailbox": Cmdlet(
@@ -306,6 +316,9 @@ READS: Mapping[str, Cmdlet] = {
             )
         ),
     ),
+    "Get-User": Cmdlet(get_rows, LISTING | {"RecipientTypeDetails", "Anr", "SortBy"}),
+    "Get-RoleGroup": Cmdlet(get_rows, LISTING | {"SortBy", "ShowPartnerLinked"}),
+    "Get-RoleGroupMember": Cmdlet(get_role_group_member, frozenset({"Identity", "ResultSize"})),
     "Get-OrganizationConfig": Cmdlet(get_rows),
     "Get-AdminAuditLogConfig": Cmdlet(get_rows),
     "Get-TransportConfig": Cmdlet(get_rows, frozenset({"Identity"})),

@@ -12,6 +12,8 @@ from uuid import uuid4
 
 from sandbox import apps, directory, outlook, policies
 from sandbox import deletions, directory, outlook, registrations
+from sandbox import directory, outlook
+from sandbox import roles as role_routes
 from sandbox.batch import BadBatch, parts_of, run_batch
 from sandbox.directory import GraphError
 from sandbox.entra import GRAPH_RESOURCES, Entra, Rejected
@@ -55,6 +57,19 @@ READ_LOG = READ_REPORT | {"Directory.Read.All"}
 READ_GROUPS = roles("Group.Read.All Group.ReadWrite.All Directory.Read.All")
 BIN = "directory/deleteditems/microsoft.graph."
 REPORT = "reports/authenticationmethods/userregistrationdetails"
+READ_ROLES = roles(
+    "RoleManagement.Read.Directory RoleManagement.Read.All RoleManagement.ReadWrite.Directory"
+)
+READ_GROUPS = roles(
+    "GroupMember.Read.All GroupMember.ReadWrite.All Group.Read.All Group.ReadWrite.All"
+    " Directory.Read.All Directory.ReadWrite.All"
+)
+READ_PIM = roles(
+    "PrivilegedEligibilitySchedule.Read.AzureADGroup"
+    " PrivilegedEligibilitySchedule.ReadWrite.AzureADGroup"
+)
+ELIGIBLE = "roleeligibilityscheduleinstances"
+PIM_GROUPS = "identitygovernance/privilegedaccess/group"
 RULES = "users/*/mailfolders/inbox/messagerules"
 
 ROUTES = (
@@ -81,6 +96,12 @@ ROUTES = (
     Route("GET", "auditlogs/directoryaudits", READ_LOG, deletions.list_audits),
     Route("GET", f"{BIN}user", READ_USERS, deletions.list_deleted),
     Route("GET", f"{BIN}group", READ_GROUPS, deletions.list_deleted),
+    Route("GET", "rolemanagement/directory/roleassignments", READ_ROLES, role_routes.assignments),
+    Route("GET", f"rolemanagement/directory/{ELIGIBLE}", READ_ROLES, role_routes.eligible),
+    Route("GET", f"{PIM_GROUPS}/eligibilityscheduleinstances", READ_PIM, role_routes.may_join),
+    Route("GET", "groups/*", READ_GROUPS, role_routes.get_group),
+    Route("GET", "groups/*/transitivemembers", READ_GROUPS, role_routes.transitive_members),
+    Route("GET", "users/*/transitivememberof", READ_USERS, role_routes.transitive_member_of),
 )
 ALL_ROLES = frozenset[str]().union(*(route.roles for route in ROUTES)) | {directory.SIGN_IN_ROLE}
 

@@ -16,12 +16,14 @@ from uuid import UUID
 from sandbox import standing
 from sandbox.edits import apply_edits
 from sandbox.faults import Fault, Faults
+from sandbox.roles_scene import administered
 from sandbox.rows import Snapshots
 from sandbox.wire import Row
 
 TENANT_ID = "5a4d0b0c-7e1a-4a6f-9c55-0d7e5a11ce00"
 ORGANIZATION: list[Row] = [{"id": TENANT_ID, "displayName": "Sandbox", "verifiedDomains": []}]
 GRAPH_COLLECTIONS = ("users", "domains", "organization", "subscribedSkus")
+BY_NAME = frozenset({"Get-InboxRule", "Get-RoleGroupMember"})
 OWNED = {"messageRules": "rules", "mailFolders": "folders", "licenseDetails": "licences"}
 DEFAULTS: Mapping[str, list[Row]] = {
     "Get-OrganizationConfig": [{"Identity": "Organization", "AuditDisabled": False}],
@@ -181,11 +183,12 @@ class Tenant:
         for name in GRAPH_COLLECTIONS:
             self.graph[name] = rows_in(self.graph.get(name))
         for cmdlet, value in self.exchange.items():
-            if cmdlet != "Get-InboxRule":
+            if cmdlet not in BY_NAME:
                 self.exchange[cmdlet] = rows_in(value)
         for cmdlet, rows in DEFAULTS.items():
             self.exchange.setdefault(cmdlet, deepcopy(rows))
         standing.complete(self.graph, self.exchange)
+        administered(self.graph, self.exchange)
         self.stale: dict[int, Stale] = {}
         self.index: dict[str, Owner | list[Owner]] = {}
         self.index_owners()

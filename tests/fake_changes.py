@@ -13,6 +13,7 @@ from core.tenant import (
     Change,
     ClearAuditBypass,
     ClearMailboxForward,
+    DisableExchangeModule,
     DisableInboxRule,
     EnableMailboxAudit,
     EnableOrganizationAudit,
@@ -23,6 +24,7 @@ from core.tenant import (
     SetConfiguration,
 )
 from core.values import property_of, same
+from tests.fake_roles import disable_exchange_module
 
 if TYPE_CHECKING:
     # FakeTenant.apply calls this page, which only needs to know the shape of a FakeTenant.
@@ -41,8 +43,8 @@ def make(tenant: "FakeTenant", change: Change) -> Applied:
             return disable_inbox_rule(tenant, change)
         case ClearMailboxForward():
             return clear_forward(tenant, change)
-        case ClearAuditBypass():
-            return clear_bypass(tenant, change)
+        case ClearAuditBypass() | DisableExchangeModule():
+            return change_user(tenant, change)
         case EnableOrganizationAudit() | EnableUnifiedAuditLog():
             return switch_organization(tenant, change)
         case SetConfiguration():
@@ -143,6 +145,12 @@ def clear_forward(tenant: "FakeTenant", change: ClearMailboxForward) -> Applied:
             for audit in tenant.audits
         ]
     return Applied(before)
+
+
+def change_user(tenant: "FakeTenant", change: ClearAuditBypass | DisableExchangeModule) -> Applied:
+    if isinstance(change, ClearAuditBypass):
+        return clear_bypass(tenant, change)
+    return disable_exchange_module(tenant, change)
 
 
 def clear_bypass(tenant: "FakeTenant", change: ClearAuditBypass) -> Applied:

@@ -45,10 +45,12 @@ from core.tenant import (
     INBOX_RULES,
     MAILBOX_AUDIT,
     MAILBOXES,
+    MODULE_USERS,
     ORGANIZATION_AUDIT,
     OUTBOUND,
     RECIPIENTS,
     REGISTRATIONS,
+    ROLE_HOLDERS,
     RULE_FOLDERS,
     SEND_AS,
     SEND_ON_BEHALF,
@@ -74,6 +76,7 @@ from core.tenant import (
     InboxRule,
     Mailbox,
     MailboxAudit,
+    ModuleUser,
     OrganizationAudit,
     OutboundPolicy,
     Reading,
@@ -81,6 +84,7 @@ from core.tenant import (
     Registration,
     RemoteDomain,
     SetConfiguration,
+    RoleHolder,
     SignIn,
     TransportRule,
     Unread,
@@ -92,6 +96,10 @@ OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND})
 POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT, APPS})
 OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND, DELETED_GROUPS, USER_COUNT})
 POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT, REGISTRATIONS})
+from tests.fake_roles import HOLDER, KEEPER
+
+OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND})
+POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT, MODULE_USERS})
 """Listings without which nothing that is absent may be taken as gone."""
 
 
@@ -102,7 +110,7 @@ class FakeTenant:
     A rule of `exchange_rules` with the name of an unreadable Graph rule is that rule, in full.
     `protected` are accounts that only a person may touch, for a role they hold. `sent` counts
     single writes, of which a change may need several; `signed_out` are the accounts whose sessions
-    were ended.
+    were ended. `holding_now` hold a role that no list of `holders` tells yet.
     """
 
     granted: Grants = field(default_factory=Grants)
@@ -131,6 +139,9 @@ class FakeTenant:
     deleted: list[Deletion] = field(default_factory=list)
     bin: list[DeletedObject] = field(default_factory=list)
     counted: int | None = None
+    holders: list[RoleHolder] = field(default_factory=lambda: [HOLDER])
+    holding_now: set[str] = field(default_factory=set)
+    module: list[ModuleUser] = field(default_factory=lambda: [KEEPER])
     defaults: Mapping[str, frozenset[str]] = field(default_factory=lambda: DEFAULTS)
     protected: set[str] = field(default_factory=set)
     broken_off: set[str] = field(default_factory=set)
@@ -493,6 +504,14 @@ class FakeTenant:
         number = len(self.users) if self.counted is None else self.counted
         seen = self.reading(USER_COUNT, (number,), str)
         return replace(seen, population=len(seen.items))
+    async def role_holders(self) -> Reading[RoleHolder]:
+        return self.reading(ROLE_HOLDERS, self.holders, lambda holder: holder.id)
+
+    async def module_users(self) -> AsyncIterator[Reading[ModuleUser]]:
+        found = [one for one in self.module if one.enabled]
+        seen = self.reading(MODULE_USERS, found, lambda one: one.id)
+        for part in self.pages(seen, lambda one: one.id, ""):
+            yield part
 
     # ------------------------------------------------------------------------------------------
     # Writes

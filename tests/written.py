@@ -36,7 +36,10 @@ READS: Mapping[str, tuple[str, ...]] = {
     "Get-RecipientPermission": ("ResultSize",),
     "Get-RemoteDomain": (),
     "Get-SharingPolicy": (),
+    "Get-RoleGroup": ("ResultSize",),
+    "Get-RoleGroupMember": ("Identity", "ResultSize"),
     "Get-TransportRule": ("ResultSize",),
+    "Get-User": ("Filter", "Identity", "ResultSize"),
 }
 
 

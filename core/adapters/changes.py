@@ -5,6 +5,7 @@ was cut off half way is finished by doing it once more. Reads lag behind writes 
 confirmation is asked for several times before it counts as missing.
 """
 
+from functools import partial
 from typing import assert_never
 from urllib.parse import quote
 
@@ -19,6 +20,8 @@ from core.adapters.configuration import set_configuration
 from core.adapters.exchange import Exchange
 from core.adapters.graph import Graph
 from core.adapters.graph_reads import ACCOUNT_PROPERTIES, READ_USERS, user
+from core.adapters.role_changes import Rostering, disable_exchange_module
+from core.adapters.role_reads import roster_of
 from core.adapters.steps import (
     Sleep,
     begun,
@@ -41,6 +44,7 @@ from core.tenant import (
     Change,
     ClearAuditBypass,
     ClearMailboxForward,
+    DisableExchangeModule,
     DisableInboxRule,
     EnableMailboxAudit,
     EnableOrganizationAudit,
@@ -57,8 +61,17 @@ REVOKE = "User.RevokeSessions.All"
 WRITE_RULES = "MailboxSettings.ReadWrite"
 
 
-async def apply(graph: Graph, exchange: Exchange, change: Change, sleep: Sleep) -> Applied:
-    """Make one change. Raises Moot, Gone, Refused, Forbidden or Unavailable."""
+async def apply(
+    graph: Graph,
+    exchange: Exchange,
+    change: Change,
+    sleep: Sleep,
+    rostering: Rostering | None = None,
+) -> Applied:
+    """Make one change. Raises Moot, Gone, Refused, Forbidden or Unavailable.
+
+    `rostering` tells who holds a role; without it that is read for each change that needs it.
+    """
     match change:
         case BlockSignIn():
             return await block_sign_in(graph, exchange, change, sleep)
@@ -72,6 +85,9 @@ async def apply(graph: Graph, exchange: Exchange, change: Change, sleep: Sleep) 
             return await clear_audit_bypass(exchange, change, sleep)
         case SetConfiguration():
             return await set_configuration(graph, exchange, change, sleep)
+        case DisableExchangeModule():
+            known = rostering or partial(roster_of, graph, exchange)
+            return await disable_exchange_module(graph, exchange, change, known, sleep)
         case _:
             assert_never(change)
 

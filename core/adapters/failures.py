@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 from core.adapters.wire import Row, text
-from core.errors import Forbidden, Gone, Refused, TenantError, Unavailable
+from core.errors import Forbidden, Gone, NoLicence, Refused, TenantError, Unavailable
 
 SHOWN = 300
 NOT_A_CMDLET = re.compile(r"term '(?P<name>[\w-]{1,80})' is not recognized")
@@ -46,6 +46,9 @@ def graph_failure(status: int, body: object, what: str, permission: str = "") ->
             return Forbidden(f"{shown}: Graph does not accept the app's token")
         case 403 if code == "Authentication_RequestFromNonPremiumTenantOrB2CTenant":
             return Forbidden(f"{shown}: {NO_LICENCE}")
+            return Forbidden(f"{shown}: the tenant has no licence for this")
+        case 400 | 403 if code == "AadPremiumLicenseRequired":
+            return NoLicence(shown)
         case 403:
             return Forbidden(shown, permission)
         case 404 | 410:

@@ -5,6 +5,7 @@ lives for one run, so that what is the same for the whole tenant is read once.
 """
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
@@ -20,6 +21,7 @@ from core.adapters import (
     graph_reads,
     registration_reads,
 )
+from core.adapters import changes, exchange_reads, graph_reads, role_reads
 from core.adapters.configuration import read_configuration
 from core.adapters.exchange import Exchange
 from core.adapters.graph import Graph
@@ -45,12 +47,14 @@ from core.tenant import (
     InboxRule,
     Mailbox,
     MailboxAudit,
+    ModuleUser,
     OrganizationAudit,
     OutboundPolicy,
     Reading,
     Recipient,
     Registration,
     RemoteDomain,
+    RoleHolder,
     SignIn,
     TransportRule,
     Unread,
@@ -58,6 +62,8 @@ from core.tenant import (
 
 # So many recipients are remembered within a run.
 PEOPLE = 4_096
+# Who holds roles is read anew when changes go on for longer than this many seconds.
+ROSTER_LASTS = 300.0
 
 
 def shut_out(error: TenantError) -> Unread:
@@ -101,6 +107,8 @@ class M365:
         self.remotes = Once(partial(exchange_reads.remote_domains, exchange))
         self.policies = Once(partial(exchange_reads.outbound_policies, exchange))
         self.flow = Once(partial(exchange_reads.transport_rules, exchange))
+        self.roster = Once(partial(role_reads.roster_of, graph, exchange))
+        self.rostered = 0.0
         self.people: OrderedDict[str, Recipient] = OrderedDict()
         self.looking_up = asyncio.Lock()
 
@@ -223,4 +231,19 @@ class M365:
         return await deletion_reads.user_count(self.graph)
 
     async def apply(self, change: Change) -> Applied:
-        return await changes.apply(self.graph, self.exchange, change, self.sleep)
+        return await changes.apply(
+            self.graph, self.exchange, change, self.sleep, self.current_roster
+        )
+
+    async def role_holders(self) -> Reading[RoleHolder]:
+        return (await self.current_roster()).reading()
+
+    async def current_roster(self) -> role_reads.Roster:
+        """Who holds roles, as a look of this run a short while ago told."""
+        if self.roster.found is None or time.monotonic() - self.rostered > ROSTER_LASTS:
+            self.roster = Once(partial(role_reads.roster_of, self.graph, self.exchange))
+            self.rostered = time.monotonic()
+        return await self.roster()
+
+    def module_users(self) -> AsyncIterator[Reading[ModuleUser]]:
+        return role_reads.module_users(self.exchange)

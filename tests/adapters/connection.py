@@ -100,6 +100,22 @@ def mailbox(object_id: str, guid: str, name: str, **more: object) -> dict[str, o
     }
 
 
+def module_row(
+    object_id: str, guid: str, name: str, *, enabled: bool = True, **more: object
+) -> dict[str, object]:
+    """A row of Get-User."""
+    return {
+        "ExternalDirectoryObjectId": object_id,
+        "Guid": guid,
+        "Identity": name,
+        "UserPrincipalName": f"{name}@contoso.example",
+        "RecipientTypeDetails": "UserMailbox",
+        "EXOModuleEnabled": enabled,
+        "RemotePowerShellEnabled": enabled,
+        **more,
+    }
+
+
 def rule(rule_id: str, name: str = ".", **more: object) -> dict[str, object]:
     """An inbox rule of Graph that sends mail on."""
     return {

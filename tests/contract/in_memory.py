@@ -28,6 +28,7 @@ from core.adapters.wire_organization import (
     transport_rule,
     verified_domain,
 )
+from core.adapters.wire_roles import module_user
 from core.adapters.wire_rules import exchange_rule, graph_rule
 from core.configuration import SOURCES
 from core.forwarding.rule_sight import plain_name
@@ -42,6 +43,7 @@ from core.tenant import (
     InboxRule,
     OrganizationAudit,
     Recipient,
+    RoleHolder,
 )
 from sandbox.audit import default_actions
 from sandbox.delegation import rows_by_name
@@ -52,6 +54,7 @@ from sandbox.registrations import report
 from sandbox.tenant import Tenant as Wire
 from sandbox.wire import truth
 from tests.fake_apps import add_apps
+from tests.fake_roles import holders_in
 from tests.fakes import FakeTenant
 
 
@@ -101,6 +104,8 @@ def fake_of(scene: Mapping[str, object]) -> FakeTenant:
         ],
     )
     fake.delegations += delegations_of(wire)
+    fake.holders = [RoleHolder(one, "") for one in holders_in(wire.graph, wire.exchange)]
+    fake.module = [module_user(row) for row in wire.configuration("Get-User")]
     add_domains(fake, wire)
     add_apps(fake, wire)
     add_mailboxes(fake, wire.configuration("Get-Mailbox"))

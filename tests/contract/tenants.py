@@ -26,10 +26,12 @@ from core.tenant import (
     INBOX_RULES,
     MAILBOX_AUDIT,
     MAILBOXES,
+    MODULE_USERS,
     ORGANIZATION_AUDIT,
     OUTBOUND,
     RECIPIENTS,
     REGISTRATIONS,
+    ROLE_HOLDERS,
     RULE_FOLDERS,
     SEND_AS,
     SEND_ON_BEHALF,
@@ -41,6 +43,7 @@ from core.tenant import (
     Change,
     ClearAuditBypass,
     ClearMailboxForward,
+    DisableExchangeModule,
     DisableInboxRule,
     EnableMailboxAudit,
     EnableOrganizationAudit,
@@ -54,6 +57,7 @@ from core.tenant import (
 from core.tenant import Tenant as TenantPort
 from sandbox.exchange import CMDLETS
 from sandbox.graph import ALL_ROLES
+from sandbox.roles_scene import USERS
 from tests.adapters.connection import (
     PERSON,
     PERSON_GUID,
@@ -61,6 +65,7 @@ from tests.adapters.connection import (
     ROOM_GUID,
     Connection,
     connected,
+    module_row,
     rule,
 )
 from tests.adapters.connection import mailbox as mailbox_row
@@ -121,6 +126,13 @@ NEEDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("RaiseAuditAge", ""): ("Set-Mailbox",),
     ("ClearMailboxForward", ""): ("Set-Mailbox",),
     ("SetConfiguration", ""): ("Set-RemoteDomain",),
+    (ROLE_HOLDERS, ""): (
+        "RoleManagement.Read.Directory",
+        "RoleManagement.Read.All",
+        "RoleManagement.ReadWrite.Directory",
+    ),
+    (MODULE_USERS, ""): ("Get-User",),
+    ("DisableExchangeModule", ""): ("Set-User",),
 }
 
 # Requests for one object, or for a whole listing, as faults of the sandbox name them.
@@ -129,6 +141,8 @@ REQUESTS: Mapping[str, str] = {
     MAILBOX_AUDIT: "^Get-Mailbox$",
     TRANSPORT_RULES: "^Get-TransportRule$",
     AUDIT_BYPASS: "^Get-MailboxAuditBypassAssociation$",
+    MODULE_USERS: "^Get-User$",
+    ROLE_HOLDERS: "roleAssignments",
     ACCOUNTS: "/users/{id}[?].*accountEnabled",
     SIGN_INS: "/users/{id}[?].*signInActivity",
     INBOX_RULES: "/users/{id}/mailFolders/inbox/messageRules",
@@ -183,6 +197,7 @@ WRONG: Mapping[str, Any] = {
         "Get-MailboxAuditBypassAssociation": [
             {"Guid": "g1", "Name": "n", "AuditBypassEnabled": True}
         ],
+        "Get-User": [*USERS, module_row(PERSON, PERSON_GUID, "ann")],
     },
 }
 EVERY_CHANGE: tuple[Change, ...] = (
@@ -197,6 +212,7 @@ EVERY_CHANGE: tuple[Change, ...] = (
     DisableInboxRule(PERSON, "R1"),
     ClearMailboxForward(PERSON_GUID),
     SetConfiguration("remote-domain", DOMAIN_GUID, "AutoForwardEnabled", False),
+    DisableExchangeModule(PERSON, PERSON_GUID),
 )
 
 

@@ -74,6 +74,7 @@ async def state(tenant: Tenant) -> list[Reading[Any]]:
         await tenant.organization_audit(),
         await tenant.audit_bypasses(),
         await tenant.configuration("remote-domain"),
+        await whole(tenant.module_users()),
     ]
 
 

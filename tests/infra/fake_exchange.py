@@ -14,6 +14,7 @@ READING: Role = {
     "Get-User": ("Identity",),
     "Get-MailboxPermission": ("Identity", "IncludeUnresolvedPermissions", "ResultSize"),
     "Get-RecipientPermission": ("Identity", "ResultSize"),
+    "Get-User": ("Filter", "Identity", "ResultSize"),
 }
 CONFIGURATION: Role = {
     name: ("Identity", "ResultSize")
@@ -54,6 +55,12 @@ BUILT_IN: dict[str, Role] = {
     "View-Only Configuration": {**CONFIGURATION, "Get-Everything": ()},
     "Audit Logs": AUDIT,
     "Mail Recipients": RECIPIENTS,
+    "Role Management": {
+        "Get-RoleGroup": ("Identity", "ResultSize"),
+        "Get-RoleGroupMember": ("Identity", "ResultSize"),
+        "New-RoleGroup": ("Name", "Members"),
+    },
+    "User Options": {"Set-User": ("Identity", "EXOModuleEnabled", "Office")},
     "Organization Configuration": {"Set-OrganizationConfig": ("AuditDisabled", "Name")},
     "MyBaseOptions": {
         "Get-Mailbox": ("Identity", "RecipientTypeDetails", "ResultSize"),

@@ -13,13 +13,15 @@ import pytest
 from core.adapters import changes, delegation_reads, exchange_reads
 from core.adapters import changes, exchange_reads
 from core.adapters.configuration import read_configuration
+from core.adapters import changes, exchange_reads, role_reads
 from core.adapters.exchange import Command, Exchange
 from core.adapters.graph import Graph
+from core.adapters.wire_roles import RoleGroup
 from core.catalog import CATALOG
 from core.configuration import SOURCES
 from core.errors import TenantError
 from core.model import Mode, Permission, Service
-from core.tenant import ClearAuditBypass, EnableMailboxAudit, Mailbox
+from core.tenant import ClearAuditBypass, DisableExchangeModule, EnableMailboxAudit, Mailbox
 from tests.infra.powershell import (
     PROVIDED,
     bound,
@@ -183,7 +185,8 @@ def test_nothing_but_the_trimmed_roles_is_ever_given_to_the_app() -> None:
     assert [call.parameters for call in groups] == [("Name", "Description")]
     assert "-EnabledCmdlets $Wanted.Cmdlet" in SOURCE
     # No cmdlet that a guard could use stands anywhere but in the table.
-    names = {entry.name for _, entry in exchange_permissions()} - {"Get-OrganizationConfig"}
+    names = {entry.name for _, entry in exchange_permissions()}
+    names -= {"Get-OrganizationConfig", "Get-RoleGroup", "Get-RoleGroupMember"}
     assert not names & {call.name for call in calls(tree)}
     outside = SOURCE.partition("$Catalog = ")[2].partition("\n'@")[2]
     assert not [name for name in names if name in outside]
@@ -248,6 +251,16 @@ async def everything_read(exchange: Exchange) -> None:
         if source.service is Service.EXCHANGE:
             await read_configuration(graph, exchange, name)
     for change in (ClearAuditBypass(MAILBOX.id), EnableMailboxAudit(MAILBOX.guid)):
+    await whole(role_reads.module_users(exchange))
+    await role_reads.take_role_groups(exchange, role_reads.Roster())
+    group = RoleGroup(MAILBOX.guid, "Organization Management")
+    await exchange.batch(role_reads.asked([group]))
+    graph = cast(Graph, None)
+    for change in (
+        ClearAuditBypass(MAILBOX.id),
+        EnableMailboxAudit(MAILBOX.guid),
+        DisableExchangeModule(MAILBOX.id, MAILBOX.guid),
+    ):
         with suppress(TenantError):
             await changes.apply(graph, exchange, change, asyncio.sleep)
 

@@ -1,0 +1,64 @@
+"""Who administers a tenant whose scene does not say so: one person, who may use PowerShell.
+
+A scene names `graph.roleAssignments`, `roleEligibilityScheduleInstances`, `groups` (with `members`,
+the ids of their direct members) and `groupEligibility`, and in `exchange` the rows of
+Get-User and Get-RoleGroup, and those of Get-RoleGroupMember by the name of the role group.
+"""
+
+from copy import deepcopy
+from typing import Any
+
+CHIEF = "0c4ef000-0000-4000-8000-000000000001"
+CHIEF_GUID = "0c4ef000-0000-4000-8000-000000000002"
+GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
+TENANT_ADMINS = "0c4ef000-0000-4000-8000-000000000003"
+ORGANIZATION_MANAGEMENT = "0c4ef000-0000-4000-8000-000000000004"
+
+USER = "#microsoft.graph.user"
+LISTS = ("roleEligibilityScheduleInstances", "groups", "groupEligibility")
+ASSIGNED = [
+    {
+        "id": "assignment-1",
+        "principalId": CHIEF,
+        "roleDefinitionId": GLOBAL_ADMINISTRATOR,
+        "directoryScopeId": "/",
+        "principal": {"@odata.type": USER, "id": CHIEF},
+    }
+]
+USERS = [
+    {
+        "Guid": CHIEF_GUID,
+        "ExternalDirectoryObjectId": CHIEF,
+        "Identity": "chief",
+        "UserPrincipalName": "chief@sandbox.example",
+        "RecipientTypeDetails": "User",
+        "EXOModuleEnabled": True,
+        "RemotePowerShellEnabled": True,
+    }
+]
+ROLE_GROUPS = [
+    {"Guid": ORGANIZATION_MANAGEMENT, "Name": "Organization Management"},
+    {"Guid": TENANT_ADMINS, "Name": "TenantAdmins_5a4d0"},
+]
+MEMBERS = {
+    "Organization Management": [
+        {
+            "Guid": TENANT_ADMINS,
+            "Name": "TenantAdmins_5a4d0",
+            "ExternalDirectoryObjectId": "",
+            "RecipientTypeDetails": "RoleGroup",
+        }
+    ],
+}
+
+
+def administered(graph: dict[str, Any], exchange: dict[str, Any]) -> None:
+    """Fill in what a scene leaves out of its administrators."""
+    for name in LISTS:
+        graph.setdefault(name, [])
+    graph.setdefault("roleAssignments", deepcopy(ASSIGNED))
+    exchange.setdefault("Get-User", deepcopy(USERS))
+    if "Get-RoleGroup" not in exchange:
+        exchange["Get-RoleGroup"] = deepcopy(ROLE_GROUPS)
+        exchange.setdefault("Get-RoleGroupMember", deepcopy(MEMBERS))
+    exchange.setdefault("Get-RoleGroupMember", {})

@@ -1,0 +1,143 @@
+"""The Tenant port: who administers, who may use Exchange PowerShell, and taking that away."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from core.errors import Forbidden, Gone, Moot, Refused, TenantError
+from core.tenant import MODULE_USERS, ROLE_HOLDERS, DisableExchangeModule
+from sandbox.roles_scene import ASSIGNED, CHIEF, USERS
+from tests.adapters.connection import PERSON, PERSON_GUID, ROOM, ROOM_GUID, module_row, scene
+from tests.contract.tenants import OPENERS, Open
+from tests.looked import whole
+
+GROUP = "cccccccc-0000-4000-8000-000000000001"
+INNER = "cccccccc-0000-4000-8000-000000000002"
+READER = "88d8e3e3-8f55-4a1e-953a-9b9898b8876b"
+TAKE = DisableExchangeModule(PERSON, PERSON_GUID)
+BOTH = [*USERS, module_row(PERSON, PERSON_GUID, "ann"), module_row(ROOM, ROOM_GUID, "room")]
+
+
+@pytest.fixture(params=["fake", "m365"])
+def open_tenant(request: pytest.FixtureRequest) -> Open:
+    return OPENERS[request.param]
+
+
+def tenant(users: list[dict[str, Any]] | None = None, **graph: Any) -> Mapping[str, Any]:
+    """A tenant whose chief and two users may use PowerShell."""
+    return scene(graph=graph, exchange={"Get-User": BOTH if users is None else users})
+
+
+def role(principal: str, kind: str) -> dict[str, Any]:
+    typed = {"@odata.type": f"#microsoft.graph.{kind}", "id": principal}
+    return {"principalId": principal, "roleDefinitionId": READER, "principal": typed}
+
+
+GROUPS = [
+    {"id": GROUP, "visibility": "Private", "members": [INNER]},
+    {"id": INNER, "visibility": "Private", "members": [PERSON, GROUP]},
+]
+WAYS: dict[str, Mapping[str, Any]] = {
+    "directly": tenant(roleAssignments=[*ASSIGNED, role(PERSON, "user")]),
+    "through groups in each other": tenant(
+        roleAssignments=[*ASSIGNED, role(GROUP, "group")], groups=GROUPS
+    ),
+    "by activation": tenant(roleEligibilityScheduleInstances=[role(PERSON, "user")]),
+    "by letting themselves into a group": tenant(
+        roleAssignments=[*ASSIGNED, role(GROUP, "group")],
+        groups=[{"id": GROUP, "visibility": "Private", "members": [ROOM]}],
+        groupEligibility=[{"groupId": GROUP, "principalId": PERSON}],
+    ),
+}
+EVERY_WAY = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+
+
+async def test_who_may_is_listed_and_only_they(open_tenant: Open) -> None:
+    users = [*USERS, module_row(PERSON, PERSON_GUID, "ann", enabled=False)]
+    async with open_tenant(tenant([*users, module_row(ROOM, ROOM_GUID, "room")])) as to:
+        found = await whole(to.tenant.module_users())
+        assert [one.id for one in found.items] == [CHIEF, ROOM]
+        assert (found.unread, found.complete, found.population) == ((), True, 2)
+
+
+async def test_without_any_role_but_one_there_is_one_holder(open_tenant: Open) -> None:
+    async with open_tenant(tenant()) as to:
+        found = await to.tenant.role_holders()
+        assert [one.id for one in found.items] == [CHIEF]
+        assert found.unread == ()
+        assert found.surfaces == {ROLE_HOLDERS}
+
+
+@EVERY_WAY
+async def test_a_holder_is_listed_and_never_changed(
+    open_tenant: Open, way: Mapping[str, Any]
+) -> None:
+    async with open_tenant(way) as to:
+        holders = await to.tenant.role_holders()
+        assert {CHIEF, PERSON} <= {one.id for one in holders.items}
+        assert holders.unread == ()
+        with pytest.raises(Refused) as refused:
+            await to.tenant.apply(TAKE)
+        assert refused.value.verdict == "protected"
+        assert to.written == 0
+
+
+@pytest.mark.parametrize("surface", [ROLE_HOLDERS, MODULE_USERS])
+async def test_a_list_out_of_reach_names_its_permission_and_nothing_is_changed(
+    open_tenant: Open, surface: str
+) -> None:
+    async with open_tenant(tenant()) as to:
+        to.withhold(surface)
+        if surface == ROLE_HOLDERS:
+            found: Any = await to.tenant.role_holders()
+            with pytest.raises(Forbidden):
+                await to.tenant.apply(TAKE)
+        else:
+            found = await whole(to.tenant.module_users())
+            assert not found.complete
+        miss = found.blind_to(surface)
+        assert miss.permission.endswith(
+            "RoleManagement.Read.Directory" if surface == ROLE_HOLDERS else "Get-User"
+        )
+        assert to.written == 0
+
+
+async def test_one_change_is_made_of_exactly_one_user(open_tenant: Open) -> None:
+    async with open_tenant(tenant()) as to:
+        assert (await to.tenant.apply(TAKE)).before == {"EXOModuleEnabled": True}
+        assert (await to.tenant.apply(TAKE)).already
+        found = await whole(to.tenant.module_users())
+        assert [one.id for one in found.items] == [CHIEF, ROOM]
+        assert to.written == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "users", "error"),
+    [
+        (DisableExchangeModule(PERSON, "bbbbbbbb-0000-4000-8000-00000000dead"), None, Gone),
+        (DisableExchangeModule(ROOM, PERSON_GUID), None, Moot),
+        (DisableExchangeModule(CHIEF, str(USERS[0]["Guid"])), None, Refused),
+        (
+            DisableExchangeModule(PERSON_GUID, PERSON_GUID),
+            [*USERS, module_row("", PERSON_GUID, "ann")],
+            Refused,
+        ),
+        # Nobody who administers would be left with access.
+        (TAKE, [{**USERS[0], "EXOModuleEnabled": False}, BOTH[1]], Refused),
+        (TAKE, [BOTH[1]], Refused),
+    ],
+    ids=["gone", "another account", "the chief", "no account", "chief is out", "no chief at all"],
+)
+async def test_what_is_not_as_it_was_judged_is_left_alone(
+    open_tenant: Open,
+    change: DisableExchangeModule,
+    users: list[dict[str, Any]] | None,
+    error: type[TenantError],
+) -> None:
+    if users and users[0].get("EXOModuleEnabled") is False:
+        users = [{**users[0], "RemotePowerShellEnabled": False}, *users[1:]]
+    async with open_tenant(tenant(users)) as to:
+        with pytest.raises(error):
+            await to.tenant.apply(change)
+        assert to.written == 0
