@@ -7,25 +7,15 @@ schedule, mode and limit; `core.settings` names them after the guard.
 from datetime import timedelta
 
 from core.guards import (
+    app_consent,
+    exchange_module_access,
     mailbox_audit,
     mailbox_delegation,
-    mailbox_forwarding,
-    shared_mailbox_sign_in,
-)
-from core.guards import mailbox_audit, mailbox_forwarding, shared_mailbox_sign_in, tenant_baseline
-from core.guards import app_consent, mailbox_audit, mailbox_forwarding, shared_mailbox_sign_in
-from core.guards import (
-    mailbox_audit,
     mailbox_forwarding,
     mass_deletion,
     mfa_registration,
     shared_mailbox_sign_in,
-)
-from core.guards import (
-    exchange_module_access,
-    mailbox_audit,
-    mailbox_forwarding,
-    shared_mailbox_sign_in,
+    tenant_baseline,
 )
 from core.model import Duty, Limit, Mode
 

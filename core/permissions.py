@@ -64,6 +64,7 @@ APP_ROLES: Mapping[str, AppRole] = {
         "5b567255-7703-4780-807c-7be8301ae99b",
         "read every group with its members, conversations, files and calendars",
         frozenset({"Group.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}),
+    ),
     "RoleManagement.Read.Directory": AppRole(
         "483bed4a-2ad3-4361-a73b-c83ccdbdc53c",
         "read who administers the tenant: whose account is worth stealing",
@@ -89,6 +90,7 @@ APP_ROLES: Mapping[str, AppRole] = {
         "498476ce-e0fe-48b0-b801-37ba7e2685c6",
         "read the organization's name, domains, contacts and licences",
         frozenset({"Organization.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}),
+    ),
     "Application.Read.All": AppRole(
         "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
         "read every app with its permissions: which of them is worth stealing",

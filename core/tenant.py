@@ -416,6 +416,8 @@ class Delegation:
     sid: str = ""
     mailbox: Mailbox | None = None
     of: str = ""
+
+
 # app-consent
 
 
@@ -480,6 +482,8 @@ class AppPermission:
     resource_id: str
     role_id: str
     value: str = ""
+
+
 # mfa-registration
 
 
@@ -539,6 +543,8 @@ class DeletedObject:
     kind: str
     at: datetime
     name: str = ""
+
+
 # exchange-module-access
 
 
@@ -814,6 +820,9 @@ class Tenant(Protocol):
         """Who may send on behalf of mailboxes, page by page as `send_as`. Surface `send-on-behalf`.
 
         Exchange finds the mailboxes by itself.
+        """
+        ...
+
     def apps(self) -> AsyncIterator[Reading[App]]:
         """Every app of the tenant, page by page as `mailboxes`. Surface `apps`."""
         ...
@@ -834,6 +843,8 @@ class Tenant(Protocol):
 
         Page by page as `delegated_grants`; an API that this tenant does not have has given none.
         """
+        ...
+
     def registrations(self) -> AsyncIterator[Reading[Registration]]:
         """Every enabled account's sign-in methods, page by page. Surface `sign-in-methods`."""
         ...
@@ -853,6 +864,8 @@ class Tenant(Protocol):
 
     async def user_count(self) -> Reading[int]:
         """How many users there are, in one item. Surface `number-of-users`, optional."""
+        ...
+
     async def role_holders(self) -> Reading[RoleHolder]:
         """Everybody who holds a role in Entra or Exchange, or may. Surface `role-holders`.
 

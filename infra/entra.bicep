@@ -52,14 +52,22 @@ var permissions = {
     reads: []
     optionalReads: []
     writes: []
+    optionalWrites: []
+  }
   'tenant-baseline': {
     exchange: true
     reads: ['Policy.Read.All', 'Organization.Read.All']
+    optionalReads: []
+    writes: ['Policy.ReadWrite.Authorization']
+    optionalWrites: []
+  }
   'app-consent': {
     exchange: false
     reads: ['Application.Read.All', 'Directory.Read.All', 'Policy.Read.All']
     optionalReads: []
     writes: ['Policy.ReadWrite.Authorization']
+    optionalWrites: []
+  }
   'mfa-registration': {
     exchange: false
     reads: ['AuditLog.Read.All']
@@ -72,6 +80,8 @@ var permissions = {
     reads: ['AuditLog.Read.All', 'User.Read.All']
     optionalReads: ['Group.Read.All']
     writes: []
+    optionalWrites: []
+  }
   'exchange-module-access': {
     exchange: true
     reads: ['RoleManagement.Read.Directory', 'GroupMember.Read.All', 'PrivilegedEligibilitySchedule.Read.AzureADGroup']

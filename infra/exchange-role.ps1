@@ -89,11 +89,7 @@ $PSNativeCommandUseErrorActionPreference = $false
 <!-- cmdlets -->
 #>
 $Catalog = @'
-{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mailbox-delegation"],
-{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "tenant-baseline"],
-{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "app-consent"],
-{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mfa-registration", "mass-deletion"],
-{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "exchange-module-access"],
+{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mailbox-delegation", "tenant-baseline", "app-consent", "mfa-registration", "mass-deletion", "exchange-module-access"],
  "enforcing": ["shared-mailbox-sign-in", "mailbox-audit"],
  "entries": [
   {"guard": "shared-mailbox-sign-in", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
@@ -139,7 +135,7 @@ $Catalog = @'
   {"guard": "mailbox-delegation", "cmdlet": "Get-RecipientPermission", "writes": false, "optional": false,
    "parameters": ["ResultSize"]},
   {"guard": "mailbox-delegation", "cmdlet": "Get-Recipient", "writes": false, "optional": false,
-   "parameters": ["Identity", "ResultSize"]}
+   "parameters": ["Identity", "ResultSize"]},
   {"guard": "tenant-baseline", "cmdlet": "Get-OrganizationConfig", "writes": false, "optional": false,
    "parameters": []},
   {"guard": "tenant-baseline", "cmdlet": "Get-RemoteDomain", "writes": false, "optional": false,
@@ -163,7 +159,7 @@ $Catalog = @'
   {"guard": "tenant-baseline", "cmdlet": "Set-OwaMailboxPolicy", "writes": true, "optional": false,
    "parameters": ["Identity", "AdditionalStorageProvidersAvailable", "AllowOfflineOn", "RulesEnabled"]},
   {"guard": "tenant-baseline", "cmdlet": "Set-MobileDeviceMailboxPolicy", "writes": true, "optional": false,
-   "parameters": ["Identity", "PasswordEnabled", "AllowSimplePassword", "MinPasswordLength", "MaxPasswordFailedAttempts", "RequireDeviceEncryption", "AllowNonProvisionableDevices"]}
+   "parameters": ["Identity", "PasswordEnabled", "AllowSimplePassword", "MinPasswordLength", "MaxPasswordFailedAttempts", "RequireDeviceEncryption", "AllowNonProvisionableDevices"]},
   {"guard": "exchange-module-access", "cmdlet": "Get-User", "writes": false, "optional": false,
    "parameters": ["Filter", "Identity", "ResultSize"]},
   {"guard": "exchange-module-access", "cmdlet": "Get-RoleGroup", "writes": false, "optional": false,

@@ -89,18 +89,21 @@ var guards = {
     limit: chosen(settings, 'MAILBOX_DELEGATION_LIMIT', '20')
     limitPercent: chosen(settings, 'MAILBOX_DELEGATION_LIMIT_PERCENT', '5.0')
     maxAgeMinutes: chosen(settings, 'MAILBOX_DELEGATION_MAX_AGE_MINUTES', '90')
+  }
   'tenant-baseline': {
     mode: toLower(chosen(settings, 'TENANT_BASELINE_MODE', 'alert'))
     schedule: chosen(settings, 'TENANT_BASELINE_SCHEDULE', '0 25 */6 * * *')
     limit: chosen(settings, 'TENANT_BASELINE_LIMIT', '20')
     limitPercent: chosen(settings, 'TENANT_BASELINE_LIMIT_PERCENT', '5.0')
     maxAgeMinutes: chosen(settings, 'TENANT_BASELINE_MAX_AGE_MINUTES', '1080')
+  }
   'app-consent': {
     mode: toLower(chosen(settings, 'APP_CONSENT_MODE', 'alert'))
     schedule: chosen(settings, 'APP_CONSENT_SCHEDULE', '0 35 * * * *')
     limit: chosen(settings, 'APP_CONSENT_LIMIT', '1')
     limitPercent: chosen(settings, 'APP_CONSENT_LIMIT_PERCENT', '0.0')
     maxAgeMinutes: chosen(settings, 'APP_CONSENT_MAX_AGE_MINUTES', '180')
+  }
   'mfa-registration': {
     mode: toLower(chosen(settings, 'MFA_REGISTRATION_MODE', 'alert'))
     schedule: chosen(settings, 'MFA_REGISTRATION_SCHEDULE', '0 25 1/6 * * *')
@@ -114,6 +117,7 @@ var guards = {
     limit: chosen(settings, 'MASS_DELETION_LIMIT', '20')
     limitPercent: chosen(settings, 'MASS_DELETION_LIMIT_PERCENT', '5.0')
     maxAgeMinutes: chosen(settings, 'MASS_DELETION_MAX_AGE_MINUTES', '45')
+  }
   'exchange-module-access': {
     mode: toLower(chosen(settings, 'EXCHANGE_MODULE_ACCESS_MODE', 'alert'))
     schedule: chosen(settings, 'EXCHANGE_MODULE_ACCESS_SCHEDULE', '0 35 */6 * * *')

@@ -14,8 +14,7 @@ from typing import Any
 from uuid import uuid4
 from zlib import crc32
 
-from sandbox import delegation
-from sandbox import configuration
+from sandbox import configuration, delegation
 from sandbox.batch import BadBatch, parts_of, run_batch
 from sandbox.cmdlet_writes import WRITES
 from sandbox.cmdlets import ANY_READ, READS, Cmdlet, CmdletError, Command, Result, bad_parameter
@@ -29,9 +28,9 @@ BATCH_LIMIT = 10
 PAGE_LIMIT = 1000
 RATE_LIMIT = 30_000
 VERSIONS = ("beta", "v1.0")
-CMDLETS: Mapping[str, Cmdlet] = {**READS, **delegation.READS, **WRITES}
 CMDLETS: Mapping[str, Cmdlet] = {
     **READS,
+    **delegation.READS,
     **WRITES,
     **configuration.READS,
     **configuration.WRITES,

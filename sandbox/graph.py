@@ -10,9 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from sandbox import apps, directory, outlook, policies
-from sandbox import deletions, directory, outlook, registrations
-from sandbox import directory, outlook
+from sandbox import apps, deletions, directory, outlook, policies, registrations
 from sandbox import roles as role_routes
 from sandbox.batch import BadBatch, parts_of, run_batch
 from sandbox.directory import GraphError
@@ -54,7 +52,7 @@ WRITE_SETTINGS = roles("MailboxSettings.ReadWrite")
 READ_MAIL = roles("Mail.ReadBasic.All Mail.ReadBasic Mail.Read Mail.ReadWrite")
 READ_REPORT = roles("AuditLog.Read.All")
 READ_LOG = READ_REPORT | {"Directory.Read.All"}
-READ_GROUPS = roles("Group.Read.All Group.ReadWrite.All Directory.Read.All")
+READ_BIN_OF_GROUPS = roles("Group.Read.All Group.ReadWrite.All Directory.Read.All")
 BIN = "directory/deleteditems/microsoft.graph."
 REPORT = "reports/authenticationmethods/userregistrationdetails"
 READ_ROLES = roles(
@@ -95,7 +93,7 @@ ROUTES = (
     Route("GET", REPORT, READ_REPORT, registrations.list_registrations),
     Route("GET", "auditlogs/directoryaudits", READ_LOG, deletions.list_audits),
     Route("GET", f"{BIN}user", READ_USERS, deletions.list_deleted),
-    Route("GET", f"{BIN}group", READ_GROUPS, deletions.list_deleted),
+    Route("GET", f"{BIN}group", READ_BIN_OF_GROUPS, deletions.list_deleted),
     Route("GET", "rolemanagement/directory/roleassignments", READ_ROLES, role_routes.assignments),
     Route("GET", f"rolemanagement/directory/{ELIGIBLE}", READ_ROLES, role_routes.eligible),
     Route("GET", f"{PIM_GROUPS}/eligibilityscheduleinstances", READ_PIM, role_routes.may_join),

@@ -67,8 +67,8 @@ from core.tenant import (
     AuditBypass,
     Change,
     Configuration,
-    Delegation,
     DelegatedGrant,
+    Delegation,
     DeletedObject,
     Deletion,
     Folder,
@@ -83,23 +83,18 @@ from core.tenant import (
     Recipient,
     Registration,
     RemoteDomain,
-    SetConfiguration,
     RoleHolder,
+    SetConfiguration,
     SignIn,
     TransportRule,
     Unread,
 )
 from tests.fake_changes import make
 from tests.fake_delegation import is_over_mailbox, owner_of, streamed
-
-OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND})
-POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT, APPS})
-OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND, DELETED_GROUPS, USER_COUNT})
-POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT, REGISTRATIONS})
 from tests.fake_roles import HOLDER, KEEPER
 
-OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND})
-POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT, MODULE_USERS})
+OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND, DELETED_GROUPS, USER_COUNT})
+POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT, APPS, REGISTRATIONS, MODULE_USERS})
 """Listings without which nothing that is absent may be taken as gone."""
 
 
@@ -467,6 +462,7 @@ class FakeTenant:
             items = seen.items[at : at + self.page]
             unread = seen.unread if last else ()
             yield replace(seen, items=items, unread=unread, population=len(items))
+
     async def registrations(self) -> AsyncIterator[Reading[Registration]]:
         seen = self.reading(REGISTRATIONS, self.registered, lambda one: one.id)
         for part in self.pages(seen, lambda one: one.id, ""):
@@ -504,6 +500,7 @@ class FakeTenant:
         number = len(self.users) if self.counted is None else self.counted
         seen = self.reading(USER_COUNT, (number,), str)
         return replace(seen, population=len(seen.items))
+
     async def role_holders(self) -> Reading[RoleHolder]:
         return self.reading(ROLE_HOLDERS, self.holders, lambda holder: holder.id)
 

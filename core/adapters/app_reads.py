@@ -11,9 +11,9 @@ from functools import partial
 from urllib.parse import quote
 
 from core.adapters.credential import claims_of
-from core.adapters.exchange_reads import Seen
 from core.adapters.graph import Graph
 from core.adapters.graph_reads import objects
+from core.adapters.listings import Seen
 from core.adapters.unread import blind, broken_rows, by_object, unread
 from core.adapters.wire import Row, each, object_id
 from core.adapters.wire_apps import (

@@ -46,7 +46,6 @@ def graph_failure(status: int, body: object, what: str, permission: str = "") ->
             return Forbidden(f"{shown}: Graph does not accept the app's token")
         case 403 if code == "Authentication_RequestFromNonPremiumTenantOrB2CTenant":
             return Forbidden(f"{shown}: {NO_LICENCE}")
-            return Forbidden(f"{shown}: the tenant has no licence for this")
         case 400 | 403 if code == "AadPremiumLicenseRequired":
             return NoLicence(shown)
         case 403:

@@ -12,16 +12,16 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from core.adapters import changes, delegation_reads, exchange_reads, graph_reads
-from core.adapters import app_reads, changes, exchange_reads, graph_reads
 from core.adapters import (
+    app_reads,
     changes,
+    delegation_reads,
     deletion_reads,
     exchange_reads,
     graph_reads,
     registration_reads,
+    role_reads,
 )
-from core.adapters import changes, exchange_reads, graph_reads, role_reads
 from core.adapters.configuration import read_configuration
 from core.adapters.exchange import Exchange
 from core.adapters.graph import Graph
@@ -38,8 +38,8 @@ from core.tenant import (
     AuditBypass,
     Change,
     Configuration,
-    Delegation,
     DelegatedGrant,
+    Delegation,
     DeletedObject,
     Deletion,
     Folder,
@@ -204,6 +204,7 @@ class M365:
 
     def send_on_behalf(self) -> AsyncIterator[Reading[Delegation]]:
         return delegation_reads.send_on_behalf(self.exchange)
+
     def apps(self) -> AsyncIterator[Reading[App]]:
         return app_reads.apps(self.graph)
 
@@ -215,6 +216,7 @@ class M365:
 
     def app_permissions(self) -> AsyncIterator[Reading[AppPermission]]:
         return app_reads.app_permissions(self.graph)
+
     def registrations(self) -> AsyncIterator[Reading[Registration]]:
         return registration_reads.registrations(self.graph)
 

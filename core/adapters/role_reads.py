@@ -14,8 +14,9 @@ from itertools import batched
 from urllib.parse import quote
 
 from core.adapters.exchange import Command, Exchange
-from core.adapters.exchange_reads import ALL, paged
+from core.adapters.exchange_reads import ALL
 from core.adapters.graph import Graph
+from core.adapters.listings import paged
 from core.adapters.unread import unread
 from core.adapters.wire import Row, object_id, text
 from core.adapters.wire_roles import (

@@ -36,8 +36,8 @@ from core.model import Service
 from core.tenant import (
     MAILBOX_AUDIT,
     MAILBOXES,
-    Delegation,
     Configuration,
+    Delegation,
     Folder,
     Grants,
     InboxRule,

@@ -11,7 +11,6 @@ type Role = dict[str, tuple[str, ...]]
 READING: Role = {
     "Get-Mailbox": ("Identity", "RecipientTypeDetails", "ResultSize", "Filter"),
     "Get-Recipient": ("Identity", "ResultSize"),
-    "Get-User": ("Identity",),
     "Get-MailboxPermission": ("Identity", "IncludeUnresolvedPermissions", "ResultSize"),
     "Get-RecipientPermission": ("Identity", "ResultSize"),
     "Get-User": ("Filter", "Identity", "ResultSize"),

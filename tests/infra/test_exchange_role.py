@@ -10,10 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from core.adapters import changes, delegation_reads, exchange_reads
-from core.adapters import changes, exchange_reads
+from core.adapters import changes, delegation_reads, exchange_reads, role_reads
 from core.adapters.configuration import read_configuration
-from core.adapters import changes, exchange_reads, role_reads
 from core.adapters.exchange import Command, Exchange
 from core.adapters.graph import Graph
 from core.adapters.wire_roles import RoleGroup
@@ -250,12 +248,10 @@ async def everything_read(exchange: Exchange) -> None:
     for name, source in SOURCES.items():
         if source.service is Service.EXCHANGE:
             await read_configuration(graph, exchange, name)
-    for change in (ClearAuditBypass(MAILBOX.id), EnableMailboxAudit(MAILBOX.guid)):
     await whole(role_reads.module_users(exchange))
     await role_reads.take_role_groups(exchange, role_reads.Roster())
     group = RoleGroup(MAILBOX.guid, "Organization Management")
     await exchange.batch(role_reads.asked([group]))
-    graph = cast(Graph, None)
     for change in (
         ClearAuditBypass(MAILBOX.id),
         EnableMailboxAudit(MAILBOX.guid),
