@@ -99,6 +99,7 @@ class Terms:
     `licensed` says what to do about licensed ones: "alert" (ask), "block" or "ignore".
     `mail_items_accessed` is "licensed" (expected where the licence is there), "required" or
     "ignore". `allowed_domains` are outside domains mail may be forwarded to.
+    `without_sign_ins`: "ask" or "enforce" where nobody can say who uses a mail protocol.
     """
 
     now: datetime
@@ -113,6 +114,7 @@ class Terms:
     audit_age_days: int = 180
     mail_items_accessed: str = "licensed"
     allowed_domains: frozenset[str] = frozenset()
+    without_sign_ins: str = "ask"
 
 
 @dataclass(frozen=True, slots=True)

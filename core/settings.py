@@ -82,6 +82,12 @@ SETTINGS = (
         "licensed",
     ),
     Setting("ALLOWED_FORWARD_DOMAINS", "", "outside domains mail may be forwarded to"),
+    Setting(
+        "LEGACY_PROTOCOLS_WITHOUT_SIGN_INS",
+        "ask",
+        "where sign-in logs cannot be read, protocols are left on (ask) or switched off (enforce)",
+        "ask",
+    ),
     Setting("RUN_MINUTES", "8", "a run asks the services nothing more after this time", "8"),
     Setting("GRAPH_CONCURRENCY", "16", "the most requests to Graph in flight at once", "16"),
     Setting("EXCHANGE_CONCURRENCY", "6", "the most requests to Exchange in flight at once", "6"),
@@ -231,6 +237,7 @@ class Checker:
                 "MAIL_ITEMS_ACCESSED", ("licensed", "required", "ignore")
             ),
             allowed_domains=frozenset(lowered.names("ALLOWED_FORWARD_DOMAINS", DOMAIN)),
+            without_sign_ins=self.one_of("LEGACY_PROTOCOLS_WITHOUT_SIGN_INS", ("ask", "enforce")),
         )
 
     def duty(self, duty: Duty) -> Duty:

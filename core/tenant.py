@@ -37,6 +37,8 @@ UNIFIED_AUDIT_LOG = "unified-audit-log"
 AUDIT_BYPASS = "audit-bypass"
 GRANTS = "grants"
 CREDENTIAL = "credential"
+PROTOCOLS = "mailbox-protocols"
+PROTOCOL_USE = "protocol-use"
 
 
 # What Graph calls folders that exist in every mailbox, in lower case.
@@ -369,6 +371,34 @@ class Configuration:
     values: Mapping[str, object]
 
 
+# legacy-protocols
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxProtocols:
+    """Which of "imap", "pop" and "smtp" (SMTP AUTH) a mailbox allows or refuses by itself.
+
+    What is in none of the three sets is left to the organization, which only SMTP AUTH can be.
+    `untold` are protocols of which the answer did not tell.
+    """
+
+    mailbox: Mailbox
+    allowed: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
+    untold: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolUse:
+    """That an account signed in by a protocol with success: when last, and from which addresses."""
+
+    account_id: str
+    protocol: str
+    upn: str
+    last: datetime
+    addresses: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Grants:
     """What the app may do: the app roles in its Graph token, the cmdlets Exchange lets it run.
@@ -464,6 +494,14 @@ class SetConfiguration:
     value: bool | int | str | tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class DisableMailboxProtocols:
+    """Switch protocols of one mailbox off: any of "imap", "pop" and "smtp". Never on."""
+
+    mailbox_guid: str
+    protocols: tuple[str, ...]
+
+
 type Change = (
     BlockSignIn
     | EnableOrganizationAudit
@@ -475,6 +513,7 @@ type Change = (
     | DisableInboxRule
     | ClearMailboxForward
     | SetConfiguration
+    | DisableMailboxProtocols
 )
 
 CHANGES: Mapping[str, Callable[..., Change]] = {
@@ -591,6 +630,25 @@ class Tenant(Protocol):
 
     async def configuration(self, source: str) -> Reading[Configuration]:
         """The objects of a source of the configuration. Surface `configuration-<source>`."""
+        ...
+
+    def mailbox_protocols(self, after: str = "") -> AsyncIterator[Reading[MailboxProtocols]]:
+        """Every mailbox's protocols, page by page as `mailboxes`. Surface `mailbox-protocols`."""
+        ...
+
+    async def protocols_of(self, ids: Sequence[str]) -> Reading[MailboxProtocols]:
+        """The protocols of a few mailboxes, by account. Surface `mailbox-protocols`; absent: none.
+
+        The population is what was asked for.
+        """
+        ...
+
+    async def protocol_use(self, since: datetime) -> Reading[ProtocolUse]:
+        """Who signed in by a mail protocol since a moment. Surface `protocol-use`.
+
+        Successes only, one item an account and protocol. A missing permission or licence is named
+        in `Unread.permission`; a protocol in `Unread.object_id` was read in part.
+        """
         ...
 
     async def apply(self, change: Change) -> Applied:

@@ -19,6 +19,7 @@ from core.adapters.configuration import set_configuration
 from core.adapters.exchange import Exchange
 from core.adapters.graph import Graph
 from core.adapters.graph_reads import ACCOUNT_PROPERTIES, READ_USERS, user
+from core.adapters.protocol_changes import disable_mailbox_protocols
 from core.adapters.steps import (
     Sleep,
     begun,
@@ -42,6 +43,7 @@ from core.tenant import (
     ClearAuditBypass,
     ClearMailboxForward,
     DisableInboxRule,
+    DisableMailboxProtocols,
     EnableMailboxAudit,
     EnableOrganizationAudit,
     EnableUnifiedAuditLog,
@@ -72,6 +74,8 @@ async def apply(graph: Graph, exchange: Exchange, change: Change, sleep: Sleep) 
             return await clear_audit_bypass(exchange, change, sleep)
         case SetConfiguration():
             return await set_configuration(graph, exchange, change, sleep)
+        case DisableMailboxProtocols():
+            return await disable_mailbox_protocols(exchange, change, sleep)
         case _:
             assert_never(change)
 

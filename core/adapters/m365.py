@@ -8,9 +8,10 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
-from core.adapters import changes, exchange_reads, graph_reads
+from core.adapters import changes, exchange_reads, graph_reads, protocol_reads
 from core.adapters.configuration import read_configuration
 from core.adapters.exchange import Exchange
 from core.adapters.graph import Graph
@@ -30,8 +31,10 @@ from core.tenant import (
     InboxRule,
     Mailbox,
     MailboxAudit,
+    MailboxProtocols,
     OrganizationAudit,
     OutboundPolicy,
+    ProtocolUse,
     Reading,
     Recipient,
     RemoteDomain,
@@ -169,6 +172,15 @@ class M365:
 
     async def configuration(self, source: str) -> Reading[Configuration]:
         return await read_configuration(self.graph, self.exchange, source)
+
+    def mailbox_protocols(self, after: str = "") -> AsyncIterator[Reading[MailboxProtocols]]:
+        return protocol_reads.read_protocols(self.exchange, after)
+
+    async def protocols_of(self, ids: Sequence[str]) -> Reading[MailboxProtocols]:
+        return await protocol_reads.protocols_of(self.exchange, ids)
+
+    async def protocol_use(self, since: datetime) -> Reading[ProtocolUse]:
+        return await protocol_reads.read_use(self.graph, since, self.sleep)
 
     async def apply(self, change: Change) -> Applied:
         return await changes.apply(self.graph, self.exchange, change, self.sleep)
