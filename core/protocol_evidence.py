@@ -33,6 +33,9 @@ class Evidence:
     passing: bool = False
 
 
+NO_USE = Evidence()
+
+
 @dataclass(slots=True)
 class Log:
     """The sign-in log of the last weeks, read when somebody asks first.
@@ -49,17 +52,12 @@ class Log:
     failure: str = ""
     misses: tuple[Unread, ...] = ()
 
-    @property
-    def days(self) -> int:
-        """How far back it is read."""
-        return window(self.terms)
-
     async def read(self) -> None:
         """Read it once."""
         if self.asked:
             return
         self.asked = True
-        found = await self.tenant.protocol_use(self.terms.now - timedelta(days=self.days))
+        found = await self.tenant.protocol_use(self.terms.now - timedelta(days=window(self.terms)))
         for use in found.items:
             self.uses[use.account_id] = (*self.uses.get(use.account_id, ()), use)
         whole = found.blind_to(PROTOCOL_USE)

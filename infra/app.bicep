@@ -87,6 +87,10 @@ var appSettings = {
   MAILBOX_AUDIT_MODE: guards['mailbox-audit'].mode
   MAILBOX_AUDIT_LIMIT: guards['mailbox-audit'].limit
   MAILBOX_AUDIT_LIMIT_PERCENT: guards['mailbox-audit'].limitPercent
+  LEGACY_PROTOCOLS_SCHEDULE: guards['legacy-protocols'].schedule
+  LEGACY_PROTOCOLS_MODE: guards['legacy-protocols'].mode
+  LEGACY_PROTOCOLS_LIMIT: guards['legacy-protocols'].limit
+  LEGACY_PROTOCOLS_LIMIT_PERCENT: guards['legacy-protocols'].limitPercent
   // <!-- end -->
 }
 

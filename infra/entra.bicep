@@ -47,6 +47,13 @@ var permissions = {
     writes: []
     optionalWrites: []
   }
+  'legacy-protocols': {
+    exchange: true
+    reads: []
+    optionalReads: ['AuditLog.Read.All']
+    writes: []
+    optionalWrites: []
+  }
 }
 // <!-- end -->
 

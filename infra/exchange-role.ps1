@@ -89,7 +89,7 @@ $PSNativeCommandUseErrorActionPreference = $false
 <!-- cmdlets -->
 #>
 $Catalog = @'
-{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit"],
+{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "legacy-protocols"],
  "enforcing": ["shared-mailbox-sign-in", "mailbox-audit"],
  "entries": [
   {"guard": "shared-mailbox-sign-in", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
@@ -127,7 +127,27 @@ $Catalog = @'
   {"guard": "mailbox-audit", "cmdlet": "Set-AdminAuditLogConfig", "writes": true, "optional": false,
    "parameters": ["UnifiedAuditLogIngestionEnabled"]},
   {"guard": "mailbox-audit", "cmdlet": "Set-MailboxAuditBypassAssociation", "writes": true, "optional": false,
-   "parameters": ["Identity", "AuditBypassEnabled"]}
+   "parameters": ["Identity", "AuditBypassEnabled"]},
+  {"guard": "legacy-protocols", "cmdlet": "Get-TransportConfig", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "legacy-protocols", "cmdlet": "Get-CASMailbox", "writes": false, "optional": false,
+   "parameters": ["Identity", "ResultSize"]},
+  {"guard": "legacy-protocols", "cmdlet": "Get-CASMailboxPlan", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "legacy-protocols", "cmdlet": "Get-AuthenticationPolicy", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "legacy-protocols", "cmdlet": "Get-OrganizationConfig", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "legacy-protocols", "cmdlet": "Get-Mailbox", "writes": false, "optional": true,
+   "parameters": ["Filter", "Identity", "RecipientTypeDetails", "ResultSize"]},
+  {"guard": "legacy-protocols", "cmdlet": "Set-TransportConfig", "writes": true, "optional": false,
+   "parameters": ["SmtpClientAuthenticationDisabled"]},
+  {"guard": "legacy-protocols", "cmdlet": "Set-CASMailbox", "writes": true, "optional": false,
+   "parameters": ["Identity", "ImapEnabled", "PopEnabled", "SmtpClientAuthenticationDisabled"]},
+  {"guard": "legacy-protocols", "cmdlet": "Set-CASMailboxPlan", "writes": true, "optional": false,
+   "parameters": ["Identity", "ImapEnabled", "PopEnabled"]},
+  {"guard": "legacy-protocols", "cmdlet": "Set-AuthenticationPolicy", "writes": true, "optional": false,
+   "parameters": ["Identity", "AllowBasicAuthSmtp"]}
  ]}
 '@ | ConvertFrom-Json
 <#

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 from zlib import crc32
 
+from sandbox import protocols
 from sandbox.batch import BadBatch, parts_of, run_batch
 from sandbox.cmdlet_writes import WRITES
 from sandbox.cmdlets import ANY_READ, READS, Cmdlet, CmdletError, Command, Result, bad_parameter
@@ -27,7 +28,7 @@ BATCH_LIMIT = 10
 PAGE_LIMIT = 1000
 RATE_LIMIT = 30_000
 VERSIONS = ("beta", "v1.0")
-CMDLETS: Mapping[str, Cmdlet] = {**READS, **WRITES}
+CMDLETS: Mapping[str, Cmdlet] = {**READS, **WRITES, **protocols.CMDLETS}
 GUIDS = frozenset({"Guid", "ExchangeGuid", "ArchiveGuid"})
 NOTHING = bytes(512)
 

@@ -20,6 +20,7 @@ from collections.abc import (
 )
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from core.audit_sets import DEFAULTS
@@ -38,6 +39,8 @@ from core.tenant import (
     MAILBOXES,
     ORGANIZATION_AUDIT,
     OUTBOUND,
+    PROTOCOL_USE,
+    PROTOCOLS,
     RECIPIENTS,
     RULE_FOLDERS,
     SIGN_INS,
@@ -55,8 +58,10 @@ from core.tenant import (
     InboxRule,
     Mailbox,
     MailboxAudit,
+    MailboxProtocols,
     OrganizationAudit,
     OutboundPolicy,
+    ProtocolUse,
     Reading,
     Recipient,
     RemoteDomain,
@@ -67,7 +72,7 @@ from core.tenant import (
 from tests.fake_changes import make
 
 OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND})
-POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT})
+POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT, PROTOCOLS})
 """Listings without which nothing that is absent may be taken as gone."""
 
 
@@ -99,6 +104,8 @@ class FakeTenant:
     )
     bypasses: list[AuditBypass] = field(default_factory=list)
     configurations: list[Configuration] = field(default_factory=list)
+    protocols: list[MailboxProtocols] = field(default_factory=list)
+    used: list[ProtocolUse] = field(default_factory=list)
     defaults: Mapping[str, frozenset[str]] = field(default_factory=lambda: DEFAULTS)
     protected: set[str] = field(default_factory=set)
     broken_off: set[str] = field(default_factory=set)
@@ -365,6 +372,25 @@ class FakeTenant:
     async def configuration(self, source: str) -> Reading[Configuration]:
         found = [one for one in self.configurations if one.source == source]
         return self.reading(surface_of(source), found, lambda one: one.id)
+
+    async def mailbox_protocols(self, after: str = "") -> AsyncIterator[Reading[MailboxProtocols]]:
+        seen = self.reading(PROTOCOLS, self.protocols, lambda one: one.mailbox.id)
+        for part in self.pages(seen, lambda one: one.mailbox.id, after):
+            yield part
+
+    async def protocols_of(self, ids: Sequence[str]) -> Reading[MailboxProtocols]:
+        found = [one for one in self.protocols if one.mailbox.id in ids]
+        seen = self.reading(PROTOCOLS, found, lambda one: one.mailbox.id, ids)
+        return replace(seen, complete=True, population=len(ids))
+
+    async def protocol_use(self, since: datetime) -> Reading[ProtocolUse]:
+        """A protocol that fails by itself was read in part: what was found of it is told."""
+        whole = self.failures.get((PROTOCOL_USE, ""))
+        found = [use for use in self.used if use.last >= since and not whole]
+        partly = [miss for (place, _), miss in self.failures.items() if place == PROTOCOL_USE]
+        unread = (whole,) if whole else tuple(replace(miss, optional=True) for miss in partly)
+        self.asked.append((PROTOCOL_USE, ()))
+        return Reading(tuple(found), unread, frozenset({PROTOCOL_USE}), len(found))
 
     # ------------------------------------------------------------------------------------------
     # Writes

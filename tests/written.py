@@ -22,6 +22,9 @@ INFRA = ROOT / "infra"
 READS: Mapping[str, tuple[str, ...]] = {
     "Get-AcceptedDomain": (),
     "Get-AdminAuditLogConfig": (),
+    "Get-AuthenticationPolicy": (),
+    "Get-CASMailbox": ("Identity", "ResultSize"),
+    "Get-CASMailboxPlan": (),
     "Get-HostedOutboundSpamFilterPolicy": (),
     "Get-HostedOutboundSpamFilterRule": (),
     "Get-InboxRule": ("Mailbox", "IncludeHidden", "ResultSize"),
@@ -30,6 +33,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "Get-OrganizationConfig": (),
     "Get-Recipient": ("Identity", "ResultSize"),
     "Get-RemoteDomain": (),
+    "Get-TransportConfig": (),
     "Get-TransportRule": ("ResultSize",),
 }
 

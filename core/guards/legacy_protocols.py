@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from core.commands import literal, writable
 from core.configuration import surface_of
 from core.model import Finding, Guard, Look, Permission, Service, Severity, Terms, Verdict
-from core.protocol_evidence import NAMES, Evidence, Log, facts_of, spelled, verdict
+from core.protocol_evidence import NAMES, NO_USE, Evidence, Log, facts_of, spelled, verdict
 from core.readings import Listed, missed, surfaces_of
 from core.tenant import (
     PROTOCOL_USE,
     PROTOCOLS,
+    SIGN_INS,
     Change,
     Configuration,
     DisableMailboxProtocols,
@@ -54,7 +55,7 @@ class Submission:
     """
 
     disabled: bool | None
-    evidence: Evidence = Evidence()
+    evidence: Evidence = NO_USE
     spared: int = 0
     default: str = ""
 
@@ -72,7 +73,7 @@ class SignInPolicy:
 
     policy: Configuration
     default: bool = False
-    evidence: Evidence = Evidence()
+    evidence: Evidence = NO_USE
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class OpenMailbox:
     """A mailbox that allows a protocol by itself, or does not tell, and who uses it."""
 
     seen: MailboxProtocols
-    evidence: Evidence = Evidence()
+    evidence: Evidence = NO_USE
 
 
 type Item = Submission | FuturePlan | SignInPolicy | OpenMailbox
@@ -130,7 +131,7 @@ async def organization(tenant: Tenant, look: Look, log: Log) -> Reading[Item]:
     return Reading(
         items=tuple([await with_users(tenant, item, log) for item in settled(items, look, log)]),
         unread=(*missed(read), *log.misses),
-        surfaces=surfaces_of(read) | {PROTOCOL_USE},
+        surfaces=surfaces_of(read) | {PROTOCOL_USE, SIGN_INS},
     )
 
 
@@ -232,7 +233,7 @@ async def weighed(
 def evidence_of(seen: MailboxProtocols, log: Log) -> Evidence:
     """Who uses what a mailbox allows. Without an account there is nobody to look for."""
     if not seen.allowed:
-        return Evidence()
+        return NO_USE
     found = log.evidence(seen.allowed, seen.mailbox.id)
     if not seen.mailbox.has_account:
         return replace(found, doubts=(*found.doubts, "which account it belongs to is not told"))

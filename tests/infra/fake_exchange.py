@@ -12,6 +12,7 @@ READING: Role = {
     "Get-Mailbox": ("Identity", "RecipientTypeDetails", "ResultSize", "Filter"),
     "Get-Recipient": ("Identity", "ResultSize"),
     "Get-User": ("Identity",),
+    "Get-CASMailbox": ("Identity", "ResultSize"),
 }
 CONFIGURATION: Role = {
     name: ("Identity", "ResultSize")
@@ -22,6 +23,9 @@ CONFIGURATION: Role = {
         "Get-HostedOutboundSpamFilterPolicy",
         "Get-HostedOutboundSpamFilterRule",
         "Get-OrganizationConfig",
+        "Get-TransportConfig",
+        "Get-CASMailboxPlan",
+        "Get-AuthenticationPolicy",
         "Get-AdminAuditLogConfig",
         "Get-MailboxAuditBypassAssociation",
     )
@@ -43,6 +47,11 @@ RECIPIENTS: Role = {
         *("Identity", "ForwardingAddress", "ForwardingSmtpAddress", "DeliverToMailboxAndForward"),
         *("Type", "Password", "AuditEnabled", "AuditOwner"),
     ),
+    "Set-CASMailbox": (
+        *("Identity", "ImapEnabled", "PopEnabled", "SmtpClientAuthenticationDisabled"),
+        "OWAEnabled",
+    ),
+    "Set-CASMailboxPlan": ("Identity", "ImapEnabled", "PopEnabled", "OWAEnabled"),
 }
 BUILT_IN: dict[str, Role] = {
     "View-Only Recipients": READING,
@@ -50,6 +59,10 @@ BUILT_IN: dict[str, Role] = {
     "Audit Logs": AUDIT,
     "Mail Recipients": RECIPIENTS,
     "Organization Configuration": {"Set-OrganizationConfig": ("AuditDisabled", "Name")},
+    "Organization Transport Settings": {
+        "Set-TransportConfig": ("SmtpClientAuthenticationDisabled", "MaxSendSize")
+    },
+    "Recipient Policies": {"Set-AuthenticationPolicy": ("Identity", "AllowBasicAuthSmtp")},
     "MyBaseOptions": {
         "Get-Mailbox": ("Identity", "RecipientTypeDetails", "ResultSize"),
         "Get-InboxRule": ("Mailbox", "IncludeHidden", "ResultSize"),

@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from core.adapters import changes, exchange_reads
+from core.adapters import changes, exchange_reads, protocol_reads
+from core.adapters.configuration import read_configuration
 from core.adapters.exchange import Command, Exchange
 from core.adapters.graph import Graph
 from core.catalog import CATALOG
@@ -237,6 +238,10 @@ async def everything_read(exchange: Exchange) -> None:
     await whole(exchange_reads.mailbox_audits(exchange))
     await exchange_reads.audit_bypasses(exchange)
     await exchange_reads.organization_audit(exchange)
+    await whole(protocol_reads.read_protocols(exchange))
+    await protocol_reads.protocols_of(exchange, [MAILBOX.id])
+    for source in ("transport-config", "cas-mailbox-plan", "authentication-policy"):
+        await read_configuration(cast(Graph, None), exchange, source)
     graph = cast(Graph, None)
     for change in (ClearAuditBypass(MAILBOX.id), EnableMailboxAudit(MAILBOX.guid)):
         with suppress(TenantError):
