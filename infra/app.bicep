@@ -66,6 +66,7 @@ var appSettings = {
   LICENSED_MAILBOXES: chosen(settings, 'LICENSED_MAILBOXES', 'alert')
   RECENT_SIGN_IN_DAYS: chosen(settings, 'RECENT_SIGN_IN_DAYS', '30')
   AUDIT_LOG_AGE_DAYS: chosen(settings, 'AUDIT_LOG_AGE_DAYS', '180')
+  LEGACY_PROTOCOLS_WITHOUT_SIGN_INS: chosen(settings, 'LEGACY_PROTOCOLS_WITHOUT_SIGN_INS', 'ask')
   MAIL_ITEMS_ACCESSED: chosen(settings, 'MAIL_ITEMS_ACCESSED', 'licensed')
   ALLOWED_FORWARD_DOMAINS: chosen(settings, 'ALLOWED_FORWARD_DOMAINS', '')
   RUN_MINUTES: chosen(settings, 'RUN_MINUTES', '8')

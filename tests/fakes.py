@@ -65,6 +65,7 @@ from core.tenant import (
     Reading,
     Recipient,
     RemoteDomain,
+    SetConfiguration,
     SignIn,
     TransportRule,
     Unread,
@@ -437,6 +438,8 @@ def harmless(rule: InboxRule) -> bool:
 
 
 def named_by(change: Change) -> list[str]:
-    """The ids a change goes by."""
+    """The ids a change goes by; where there is only one object of a source, the source's name."""
+    if isinstance(change, SetConfiguration):
+        return [change.identity or change.source]
     values: list[Any] = [getattr(change, name) for name in type(change).__dataclass_fields__]
     return [value for value in values if isinstance(value, str)]
