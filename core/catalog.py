@@ -17,6 +17,7 @@ from core.guards import (
     shared_mailbox_sign_in,
     tenant_baseline,
 )
+from core.guards import legacy_protocols, mailbox_audit, mailbox_forwarding, shared_mailbox_sign_in
 from core.model import Duty, Limit, Mode
 
 CATALOG = (
@@ -32,4 +33,5 @@ CATALOG = (
     # The whole organization is one object, so only the count limits; everybody at once is for a
     # person to release.
     Duty(exchange_module_access.GUARD, "0 35 */6 * * *", Mode.ALERT, Limit(50, 0.0)),
+    Duty(legacy_protocols.GUARD, "0 25 */6 * * *", Mode.ALERT, Limit(50, 5.0)),
 )

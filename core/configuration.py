@@ -35,6 +35,15 @@ def exchange(read: str, identity: str = "", write: str = "", *writable: str) -> 
 
 
 SOURCES: Mapping[str, Source] = {
+    "transport-config": exchange(
+        "Get-TransportConfig", "", "Set-TransportConfig", "SmtpClientAuthenticationDisabled"
+    ),
+    "cas-mailbox-plan": exchange(
+        "Get-CASMailboxPlan", "Identity", "Set-CASMailboxPlan", "ImapEnabled", "PopEnabled"
+    ),
+    "authentication-policy": exchange(
+        "Get-AuthenticationPolicy", "Identity", "Set-AuthenticationPolicy", "AllowBasicAuthSmtp"
+    ),
     "organization-config": exchange(
         "Get-OrganizationConfig", "", "Set-OrganizationConfig", "OAuth2ClientProfileEnabled"
     ),

@@ -116,6 +116,8 @@ class Terms:
     what settings of the organization should be.
     "ignore". `allowed_domains` are outside domains mail may be forwarded to. More deletions than
     `mass_deletion_count`, or that percentage of all users, in so many hours are a mass deletion.
+    "ignore". `allowed_domains` are outside domains mail may be forwarded to.
+    `without_sign_ins`: "ask" or "enforce" where nobody can say who uses a mail protocol.
     """
 
     now: datetime
@@ -134,6 +136,7 @@ class Terms:
     mass_deletion_count: int = 10
     mass_deletion_percent: float = 5.0
     mass_deletion_hours: int = 24
+    without_sign_ins: str = "ask"
 
 
 @dataclass(frozen=True, slots=True)

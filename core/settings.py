@@ -103,6 +103,11 @@ SETTINGS = (
         "5",
     ),
     Setting("MASS_DELETION_HOURS", "24", "the window in which deletions are counted", "24"),
+        "LEGACY_PROTOCOLS_WITHOUT_SIGN_INS",
+        "ask",
+        "where sign-in logs cannot be read, protocols are left on (ask) or switched off (enforce)",
+        "ask",
+    ),
     Setting("RUN_MINUTES", "8", "a run asks the services nothing more after this time", "8"),
     Setting("GRAPH_CONCURRENCY", "16", "the most requests to Graph in flight at once", "16"),
     Setting("EXCHANGE_CONCURRENCY", "6", "the most requests to Exchange in flight at once", "6"),
@@ -265,6 +270,7 @@ class Checker:
             mass_deletion_count=self.number("MASS_DELETION_COUNT", int, 1, 500),
             mass_deletion_percent=self.number("MASS_DELETION_PERCENT", float, 0.0, 100.0),
             mass_deletion_hours=self.number("MASS_DELETION_HOURS", int, 1, 72),
+            without_sign_ins=self.one_of("LEGACY_PROTOCOLS_WITHOUT_SIGN_INS", ("ask", "enforce")),
         )
 
     def baseline(self) -> Baseline:

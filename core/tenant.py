@@ -51,6 +51,8 @@ SEND_ON_BEHALF = "send-on-behalf"
 APPS = "apps"
 DELEGATED_GRANTS = "delegated-grants"
 APP_PERMISSIONS = "app-permissions"
+PROTOCOLS = "mailbox-protocols"
+PROTOCOL_USE = "protocol-use"
 
 
 # What Graph calls folders that exist in every mailbox, in lower case.
@@ -388,6 +390,34 @@ class Configuration:
     values: Mapping[str, object]
 
 
+# legacy-protocols
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxProtocols:
+    """Which of "imap", "pop" and "smtp" (SMTP AUTH) a mailbox allows or refuses by itself.
+
+    What is in none of the three sets is left to the organization, which only SMTP AUTH can be.
+    `untold` are protocols of which the answer did not tell.
+    """
+
+    mailbox: Mailbox
+    allowed: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
+    untold: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolUse:
+    """That an account signed in by a protocol with success: when last, and from which addresses."""
+
+    account_id: str
+    protocol: str
+    upn: str
+    last: datetime
+    addresses: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Grants:
     """What the app may do: the app roles in its Graph token, the cmdlets Exchange lets it run.
@@ -666,6 +696,11 @@ class DisableExchangeModule:
 
     user_id: str
     user_guid: str
+class DisableMailboxProtocols:
+    """Switch protocols of one mailbox off: any of "imap", "pop" and "smtp". Never on."""
+
+    mailbox_guid: str
+    protocols: tuple[str, ...]
 
 
 type Change = (
@@ -680,6 +715,7 @@ type Change = (
     | ClearMailboxForward
     | SetConfiguration
     | DisableExchangeModule
+    | DisableMailboxProtocols
 )
 
 CHANGES: Mapping[str, Callable[..., Change]] = {
@@ -876,6 +912,25 @@ class Tenant(Protocol):
 
     def module_users(self) -> AsyncIterator[Reading[ModuleUser]]:
         """Who may use Exchange PowerShell, page by page as `mailboxes`. Surface `module-users`."""
+        ...
+
+    def mailbox_protocols(self, after: str = "") -> AsyncIterator[Reading[MailboxProtocols]]:
+        """Every mailbox's protocols, page by page as `mailboxes`. Surface `mailbox-protocols`."""
+        ...
+
+    async def protocols_of(self, ids: Sequence[str]) -> Reading[MailboxProtocols]:
+        """The protocols of a few mailboxes, by account. Surface `mailbox-protocols`; absent: none.
+
+        The population is what was asked for.
+        """
+        ...
+
+    async def protocol_use(self, since: datetime) -> Reading[ProtocolUse]:
+        """Who signed in by a mail protocol since a moment. Surface `protocol-use`.
+
+        Successes only, one item an account and protocol. A missing permission or licence is named
+        in `Unread.permission`; a protocol in `Unread.object_id` was read in part.
+        """
         ...
 
     async def apply(self, change: Change) -> Applied:

@@ -66,6 +66,7 @@ var appSettings = {
   LICENSED_MAILBOXES: chosen(settings, 'LICENSED_MAILBOXES', 'alert')
   RECENT_SIGN_IN_DAYS: chosen(settings, 'RECENT_SIGN_IN_DAYS', '30')
   AUDIT_LOG_AGE_DAYS: chosen(settings, 'AUDIT_LOG_AGE_DAYS', '180')
+  LEGACY_PROTOCOLS_WITHOUT_SIGN_INS: chosen(settings, 'LEGACY_PROTOCOLS_WITHOUT_SIGN_INS', 'ask')
   MAIL_ITEMS_ACCESSED: chosen(settings, 'MAIL_ITEMS_ACCESSED', 'licensed')
   ALLOWED_FORWARD_DOMAINS: chosen(settings, 'ALLOWED_FORWARD_DOMAINS', '')
   BASELINE_FILE: chosen(settings, 'BASELINE_FILE', '')
@@ -116,6 +117,10 @@ var appSettings = {
   EXCHANGE_MODULE_ACCESS_MODE: guards['exchange-module-access'].mode
   EXCHANGE_MODULE_ACCESS_LIMIT: guards['exchange-module-access'].limit
   EXCHANGE_MODULE_ACCESS_LIMIT_PERCENT: guards['exchange-module-access'].limitPercent
+  LEGACY_PROTOCOLS_SCHEDULE: guards['legacy-protocols'].schedule
+  LEGACY_PROTOCOLS_MODE: guards['legacy-protocols'].mode
+  LEGACY_PROTOCOLS_LIMIT: guards['legacy-protocols'].limit
+  LEGACY_PROTOCOLS_LIMIT_PERCENT: guards['legacy-protocols'].limitPercent
   // <!-- end -->
 }
 

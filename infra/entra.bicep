@@ -89,6 +89,13 @@ var permissions = {
     writes: ['User.Read.All']
     optionalWrites: []
   }
+  'legacy-protocols': {
+    exchange: true
+    reads: []
+    optionalReads: ['AuditLog.Read.All']
+    writes: []
+    optionalWrites: []
+  }
 }
 // <!-- end -->
 

@@ -90,6 +90,7 @@ $PSNativeCommandUseErrorActionPreference = $false
 #>
 $Catalog = @'
 {"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mailbox-delegation", "tenant-baseline", "app-consent", "mfa-registration", "mass-deletion", "exchange-module-access"],
+{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "legacy-protocols"],
  "enforcing": ["shared-mailbox-sign-in", "mailbox-audit"],
  "entries": [
   {"guard": "shared-mailbox-sign-in", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
@@ -168,6 +169,26 @@ $Catalog = @'
    "parameters": ["Identity", "ResultSize"]},
   {"guard": "exchange-module-access", "cmdlet": "Set-User", "writes": true, "optional": false,
    "parameters": ["Identity", "EXOModuleEnabled"]}
+  {"guard": "legacy-protocols", "cmdlet": "Get-TransportConfig", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "legacy-protocols", "cmdlet": "Get-CASMailbox", "writes": false, "optional": false,
+   "parameters": ["Identity", "ResultSize"]},
+  {"guard": "legacy-protocols", "cmdlet": "Get-CASMailboxPlan", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "legacy-protocols", "cmdlet": "Get-AuthenticationPolicy", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "legacy-protocols", "cmdlet": "Get-OrganizationConfig", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "legacy-protocols", "cmdlet": "Get-Mailbox", "writes": false, "optional": true,
+   "parameters": ["Filter", "Identity", "RecipientTypeDetails", "ResultSize"]},
+  {"guard": "legacy-protocols", "cmdlet": "Set-TransportConfig", "writes": true, "optional": false,
+   "parameters": ["SmtpClientAuthenticationDisabled"]},
+  {"guard": "legacy-protocols", "cmdlet": "Set-CASMailbox", "writes": true, "optional": false,
+   "parameters": ["Identity", "ImapEnabled", "PopEnabled", "SmtpClientAuthenticationDisabled"]},
+  {"guard": "legacy-protocols", "cmdlet": "Set-CASMailboxPlan", "writes": true, "optional": false,
+   "parameters": ["Identity", "ImapEnabled", "PopEnabled"]},
+  {"guard": "legacy-protocols", "cmdlet": "Set-AuthenticationPolicy", "writes": true, "optional": false,
+   "parameters": ["Identity", "AllowBasicAuthSmtp"]}
  ]}
 '@ | ConvertFrom-Json
 <#

@@ -15,6 +15,7 @@ from uuid import uuid4
 from zlib import crc32
 
 from sandbox import configuration, delegation
+from sandbox import protocols
 from sandbox.batch import BadBatch, parts_of, run_batch
 from sandbox.cmdlet_writes import WRITES
 from sandbox.cmdlets import ANY_READ, READS, Cmdlet, CmdletError, Command, Result, bad_parameter
@@ -35,6 +36,7 @@ CMDLETS: Mapping[str, Cmdlet] = {
     **configuration.READS,
     **configuration.WRITES,
 }
+CMDLETS: Mapping[str, Cmdlet] = {**READS, **WRITES, **protocols.CMDLETS}
 GUIDS = frozenset({"Guid", "ExchangeGuid", "ArchiveGuid"})
 NOTHING = bytes(512)
 

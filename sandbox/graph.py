@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from sandbox import apps, deletions, directory, outlook, policies, registrations
 from sandbox import roles as role_routes
+from sandbox import directory, outlook, protocols
 from sandbox.batch import BadBatch, parts_of, run_batch
 from sandbox.directory import GraphError
 from sandbox.entra import GRAPH_RESOURCES, Entra, Rejected
@@ -47,6 +48,7 @@ READ_SKUS = roles(
     "Organization.Read.All Organization.ReadWrite.All Directory.Read.All Directory.ReadWrite.All"
 )
 READ_ORGANIZATION = READ_SKUS | {"User.Read.All"}
+READ_LOGS = roles("AuditLog.Read.All")
 READ_SETTINGS = roles("MailboxSettings.Read MailboxSettings.ReadWrite")
 WRITE_SETTINGS = roles("MailboxSettings.ReadWrite")
 READ_MAIL = roles("Mail.ReadBasic.All Mail.ReadBasic Mail.Read Mail.ReadWrite")
@@ -82,6 +84,7 @@ ROUTES = (
     *(Route(*row) for row in policies.ROUTES),
     *(Route(*row) for row in apps.ROUTES),
     Route("GET", "subscribedskus", READ_SKUS, directory.collection),
+    Route("GET", "auditlogs/signins", READ_LOGS, protocols.list_sign_ins),
     Route("GET", "users/*/mailboxsettings", READ_SETTINGS, outlook.mailbox_settings, True),
     Route("GET", "users/*/mailboxsettings/userpurpose", READ_SETTINGS, outlook.user_purpose, True),
     Route("GET", "users/*/mailfolders", READ_MAIL, outlook.list_folders, True),

@@ -41,7 +41,15 @@ DEFAULTS: Mapping[str, list[Row]] = {
             "AutoForwardingMode": "Automatic",
         }
     ],
-    "Get-TransportConfig": [{"Identity": "Transport Settings"}],
+    "Get-TransportConfig": [
+        {"Identity": "Transport Settings", "SmtpClientAuthenticationDisabled": True}
+    ],
+    "Get-AuthenticationPolicy": [],
+    "Get-CASMailbox": [],
+    "Get-CASMailboxPlan": [
+        {"Identity": name, "Name": name, "ImapEnabled": False, "PopEnabled": False}
+        for name in ("ExchangeOnlineEnterprise", "ExchangeOnlineDeskless")
+    ],
     "Get-Mailbox": [],
     "Get-Recipient": [],
     "Get-MailboxAuditBypassAssociation": [],

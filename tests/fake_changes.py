@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from core.adapters.wire import timespan
+from core.adapters.wire_protocols import SWITCHES
 from core.configuration import SOURCES
 from core.errors import Gone, Moot, Refused, Unavailable
 from core.tenant import (
@@ -15,6 +16,7 @@ from core.tenant import (
     ClearMailboxForward,
     DisableExchangeModule,
     DisableInboxRule,
+    DisableMailboxProtocols,
     EnableMailboxAudit,
     EnableOrganizationAudit,
     EnableUnifiedAuditLog,
@@ -47,10 +49,19 @@ def make(tenant: "FakeTenant", change: Change) -> Applied:
             return change_user(tenant, change)
         case EnableOrganizationAudit() | EnableUnifiedAuditLog():
             return switch_organization(tenant, change)
-        case SetConfiguration():
-            return set_configuration(tenant, change)
+        case SetConfiguration() | DisableMailboxProtocols():
+            return change_settings(tenant, change)
         case EnableMailboxAudit() | ResetAuditSet() | RaiseAuditAge():
             return change_audit(tenant, change)
+
+
+def change_settings(
+    tenant: "FakeTenant", change: SetConfiguration | DisableMailboxProtocols
+) -> Applied:
+    """A setting of the organization, or the protocols of a mailbox."""
+    if isinstance(change, SetConfiguration):
+        return set_configuration(tenant, change)
+    return disable_protocols(tenant, change)
 
 
 def set_configuration(tenant: "FakeTenant", change: SetConfiguration) -> Applied:
@@ -81,6 +92,26 @@ def with_property(
     if rest:
         wanted = with_property(inner if isinstance(inner, Mapping) else {}, rest, wanted)
     return {**values, first: wanted}
+def disable_protocols(tenant: "FakeTenant", change: DisableMailboxProtocols) -> Applied:
+    unknown = set(change.protocols) - SWITCHES.keys()
+    if unknown or not change.protocols:
+        raise Refused("no such protocols")
+    found = one(entry for entry in tenant.protocols if entry.mailbox.guid == change.mailbox_guid)
+    if found.untold & set(change.protocols):
+        raise Unavailable("it is not told whether they are on")
+    states = {protocol: protocol in found.allowed for protocol in change.protocols}
+    before: dict[str, object] = {
+        SWITCHES[protocol]: on is (protocol != "smtp") for protocol, on in states.items()
+    }
+    if "smtp" in change.protocols and "smtp" not in found.allowed | found.refused:
+        before[SWITCHES["smtp"]] = None
+    wanted = {protocol for protocol, on in states.items() if on}
+    if not wanted:
+        return Applied(before, already=True)
+    with tenant.write(change, before):
+        after = replace(found, allowed=found.allowed - wanted, refused=found.refused | wanted)
+        tenant.protocols[tenant.protocols.index(found)] = after
+    return Applied(before)
 
 
 def block_sign_in(tenant: "FakeTenant", change: BlockSignIn) -> Applied:

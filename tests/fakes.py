@@ -48,6 +48,8 @@ from core.tenant import (
     MODULE_USERS,
     ORGANIZATION_AUDIT,
     OUTBOUND,
+    PROTOCOL_USE,
+    PROTOCOLS,
     RECIPIENTS,
     REGISTRATIONS,
     ROLE_HOLDERS,
@@ -77,8 +79,10 @@ from core.tenant import (
     Mailbox,
     MailboxAudit,
     ModuleUser,
+    MailboxProtocols,
     OrganizationAudit,
     OutboundPolicy,
+    ProtocolUse,
     Reading,
     Recipient,
     Registration,
@@ -95,6 +99,8 @@ from tests.fake_roles import HOLDER, KEEPER
 
 OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND, DELETED_GROUPS, USER_COUNT})
 POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT, APPS, REGISTRATIONS, MODULE_USERS})
+OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND})
+POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT, PROTOCOLS})
 """Listings without which nothing that is absent may be taken as gone."""
 
 
@@ -137,6 +143,8 @@ class FakeTenant:
     holders: list[RoleHolder] = field(default_factory=lambda: [HOLDER])
     holding_now: set[str] = field(default_factory=set)
     module: list[ModuleUser] = field(default_factory=lambda: [KEEPER])
+    protocols: list[MailboxProtocols] = field(default_factory=list)
+    used: list[ProtocolUse] = field(default_factory=list)
     defaults: Mapping[str, frozenset[str]] = field(default_factory=lambda: DEFAULTS)
     protected: set[str] = field(default_factory=set)
     broken_off: set[str] = field(default_factory=set)
@@ -509,6 +517,24 @@ class FakeTenant:
         seen = self.reading(MODULE_USERS, found, lambda one: one.id)
         for part in self.pages(seen, lambda one: one.id, ""):
             yield part
+    async def mailbox_protocols(self, after: str = "") -> AsyncIterator[Reading[MailboxProtocols]]:
+        seen = self.reading(PROTOCOLS, self.protocols, lambda one: one.mailbox.id)
+        for part in self.pages(seen, lambda one: one.mailbox.id, after):
+            yield part
+
+    async def protocols_of(self, ids: Sequence[str]) -> Reading[MailboxProtocols]:
+        found = [one for one in self.protocols if one.mailbox.id in ids]
+        seen = self.reading(PROTOCOLS, found, lambda one: one.mailbox.id, ids)
+        return replace(seen, complete=True, population=len(ids))
+
+    async def protocol_use(self, since: datetime) -> Reading[ProtocolUse]:
+        """A protocol that fails by itself was read in part: what was found of it is told."""
+        whole = self.failures.get((PROTOCOL_USE, ""))
+        found = [use for use in self.used if use.last >= since and not whole]
+        partly = [miss for (place, _), miss in self.failures.items() if place == PROTOCOL_USE]
+        unread = (whole,) if whole else tuple(replace(miss, optional=True) for miss in partly)
+        self.asked.append((PROTOCOL_USE, ()))
+        return Reading(tuple(found), unread, frozenset({PROTOCOL_USE}), len(found))
 
     # ------------------------------------------------------------------------------------------
     # Writes
@@ -559,5 +585,8 @@ def named_by(change: Change) -> list[str]:
     if isinstance(change, SetConfiguration):
         source = SOURCES.get(change.source)
         return [change.identity if source and source.identity else change.source]
+    """The ids a change goes by; where there is only one object of a source, the source's name."""
+    if isinstance(change, SetConfiguration):
+        return [change.identity or change.source]
     values: list[Any] = [getattr(change, name) for name in type(change).__dataclass_fields__]
     return [value for value in values if isinstance(value, str)]

@@ -23,6 +23,9 @@ INFRA = ROOT / "infra"
 READS: Mapping[str, tuple[str, ...]] = {
     "Get-AcceptedDomain": (),
     "Get-AdminAuditLogConfig": (),
+    "Get-AuthenticationPolicy": (),
+    "Get-CASMailbox": ("Identity", "ResultSize"),
+    "Get-CASMailboxPlan": (),
     "Get-HostedOutboundSpamFilterPolicy": (),
     "Get-HostedOutboundSpamFilterRule": (),
     "Get-InboxRule": ("Mailbox", "IncludeHidden", "ResultSize"),
@@ -38,6 +41,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "Get-SharingPolicy": (),
     "Get-RoleGroup": ("ResultSize",),
     "Get-RoleGroupMember": ("Identity", "ResultSize"),
+    "Get-TransportConfig": (),
     "Get-TransportRule": ("ResultSize",),
     "Get-User": ("Filter", "Identity", "ResultSize"),
 }

@@ -22,6 +22,7 @@ from core.adapters.graph import Graph
 from core.adapters.graph_reads import ACCOUNT_PROPERTIES, READ_USERS, user
 from core.adapters.role_changes import Rostering, disable_exchange_module
 from core.adapters.role_reads import roster_of
+from core.adapters.protocol_changes import disable_mailbox_protocols
 from core.adapters.steps import (
     Sleep,
     begun,
@@ -46,6 +47,7 @@ from core.tenant import (
     ClearMailboxForward,
     DisableExchangeModule,
     DisableInboxRule,
+    DisableMailboxProtocols,
     EnableMailboxAudit,
     EnableOrganizationAudit,
     EnableUnifiedAuditLog,
@@ -88,6 +90,8 @@ async def apply(
         case DisableExchangeModule():
             known = rostering or partial(roster_of, graph, exchange)
             return await disable_exchange_module(graph, exchange, change, known, sleep)
+        case DisableMailboxProtocols():
+            return await disable_mailbox_protocols(exchange, change, sleep)
         case _:
             assert_never(change)
 

@@ -22,6 +22,7 @@ from core.adapters import (
     registration_reads,
     role_reads,
 )
+from core.adapters import changes, exchange_reads, graph_reads, protocol_reads
 from core.adapters.configuration import read_configuration
 from core.adapters.exchange import Exchange
 from core.adapters.graph import Graph
@@ -48,8 +49,10 @@ from core.tenant import (
     Mailbox,
     MailboxAudit,
     ModuleUser,
+    MailboxProtocols,
     OrganizationAudit,
     OutboundPolicy,
+    ProtocolUse,
     Reading,
     Recipient,
     Registration,
@@ -231,6 +234,14 @@ class M365:
 
     async def user_count(self) -> Reading[int]:
         return await deletion_reads.user_count(self.graph)
+    def mailbox_protocols(self, after: str = "") -> AsyncIterator[Reading[MailboxProtocols]]:
+        return protocol_reads.read_protocols(self.exchange, after)
+
+    async def protocols_of(self, ids: Sequence[str]) -> Reading[MailboxProtocols]:
+        return await protocol_reads.protocols_of(self.exchange, ids)
+
+    async def protocol_use(self, since: datetime) -> Reading[ProtocolUse]:
+        return await protocol_reads.read_use(self.graph, since, self.sleep)
 
     async def apply(self, change: Change) -> Applied:
         return await changes.apply(

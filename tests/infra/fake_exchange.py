@@ -14,6 +14,8 @@ READING: Role = {
     "Get-MailboxPermission": ("Identity", "IncludeUnresolvedPermissions", "ResultSize"),
     "Get-RecipientPermission": ("Identity", "ResultSize"),
     "Get-User": ("Filter", "Identity", "ResultSize"),
+    "Get-User": ("Identity",),
+    "Get-CASMailbox": ("Identity", "ResultSize"),
 }
 CONFIGURATION: Role = {
     name: ("Identity", "ResultSize")
@@ -27,6 +29,9 @@ CONFIGURATION: Role = {
         "Get-OwaMailboxPolicy",
         "Get-MobileDeviceMailboxPolicy",
         "Get-SharingPolicy",
+        "Get-TransportConfig",
+        "Get-CASMailboxPlan",
+        "Get-AuthenticationPolicy",
         "Get-AdminAuditLogConfig",
         "Get-MailboxAuditBypassAssociation",
     )
@@ -48,6 +53,11 @@ RECIPIENTS: Role = {
         *("Identity", "ForwardingAddress", "ForwardingSmtpAddress", "DeliverToMailboxAndForward"),
         *("Type", "Password", "AuditEnabled", "AuditOwner"),
     ),
+    "Set-CASMailbox": (
+        *("Identity", "ImapEnabled", "PopEnabled", "SmtpClientAuthenticationDisabled"),
+        "OWAEnabled",
+    ),
+    "Set-CASMailboxPlan": ("Identity", "ImapEnabled", "PopEnabled", "OWAEnabled"),
 }
 BUILT_IN: dict[str, Role] = {
     "View-Only Recipients": READING,
@@ -61,6 +71,10 @@ BUILT_IN: dict[str, Role] = {
     },
     "User Options": {"Set-User": ("Identity", "EXOModuleEnabled", "Office")},
     "Organization Configuration": {"Set-OrganizationConfig": ("AuditDisabled", "Name")},
+    "Organization Transport Settings": {
+        "Set-TransportConfig": ("SmtpClientAuthenticationDisabled", "MaxSendSize")
+    },
+    "Recipient Policies": {"Set-AuthenticationPolicy": ("Identity", "AllowBasicAuthSmtp")},
     "MyBaseOptions": {
         "Get-Mailbox": ("Identity", "RecipientTypeDetails", "ResultSize"),
         "Get-InboxRule": ("Mailbox", "IncludeHidden", "ResultSize"),

@@ -81,6 +81,12 @@ def test_the_second_run_changes_nothing() -> None:
         ("", "mailbox-audit,mailbox-forwarding", ALL, ["mailbox-audit", "mailbox-forwarding"]),
         ("", ["mailbox-forwarding"], ALL, ["mailbox-forwarding"]),
         (["mailbox-forwarding", "mailbox-audit"], "", ALL[1:3], ENFORCING),
+        (
+            ["mailbox-forwarding", "mailbox-audit"],
+            "",
+            ["mailbox-forwarding", "mailbox-audit"],
+            ENFORCING,
+        ),
         ("shared-mailbox-sign-in", "mailbox-audit", ALL[:1], []),
     ],
 )
