@@ -9,6 +9,7 @@ from datetime import timedelta
 from core.guards import (
     app_consent,
     exchange_module_access,
+    legacy_protocols,
     mailbox_audit,
     mailbox_delegation,
     mailbox_forwarding,
@@ -17,7 +18,6 @@ from core.guards import (
     shared_mailbox_sign_in,
     tenant_baseline,
 )
-from core.guards import legacy_protocols, mailbox_audit, mailbox_forwarding, shared_mailbox_sign_in
 from core.model import Duty, Limit, Mode
 
 CATALOG = (

@@ -103,6 +103,7 @@ SETTINGS = (
         "5",
     ),
     Setting("MASS_DELETION_HOURS", "24", "the window in which deletions are counted", "24"),
+    Setting(
         "LEGACY_PROTOCOLS_WITHOUT_SIGN_INS",
         "ask",
         "where sign-in logs cannot be read, protocols are left on (ask) or switched off (enforce)",

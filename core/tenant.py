@@ -696,6 +696,9 @@ class DisableExchangeModule:
 
     user_id: str
     user_guid: str
+
+
+@dataclass(frozen=True, slots=True)
 class DisableMailboxProtocols:
     """Switch protocols of one mailbox off: any of "imap", "pop" and "smtp". Never on."""
 

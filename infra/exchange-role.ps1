@@ -89,8 +89,7 @@ $PSNativeCommandUseErrorActionPreference = $false
 <!-- cmdlets -->
 #>
 $Catalog = @'
-{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mailbox-delegation", "tenant-baseline", "app-consent", "mfa-registration", "mass-deletion", "exchange-module-access"],
-{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "legacy-protocols"],
+{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mailbox-delegation", "tenant-baseline", "app-consent", "mfa-registration", "mass-deletion", "exchange-module-access", "legacy-protocols"],
  "enforcing": ["shared-mailbox-sign-in", "mailbox-audit"],
  "entries": [
   {"guard": "shared-mailbox-sign-in", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
@@ -168,7 +167,7 @@ $Catalog = @'
   {"guard": "exchange-module-access", "cmdlet": "Get-RoleGroupMember", "writes": false, "optional": false,
    "parameters": ["Identity", "ResultSize"]},
   {"guard": "exchange-module-access", "cmdlet": "Set-User", "writes": true, "optional": false,
-   "parameters": ["Identity", "EXOModuleEnabled"]}
+   "parameters": ["Identity", "EXOModuleEnabled"]},
   {"guard": "legacy-protocols", "cmdlet": "Get-TransportConfig", "writes": false, "optional": false,
    "parameters": []},
   {"guard": "legacy-protocols", "cmdlet": "Get-CASMailbox", "writes": false, "optional": false,

@@ -124,6 +124,7 @@ var guards = {
     limit: chosen(settings, 'EXCHANGE_MODULE_ACCESS_LIMIT', '50')
     limitPercent: chosen(settings, 'EXCHANGE_MODULE_ACCESS_LIMIT_PERCENT', '0.0')
     maxAgeMinutes: chosen(settings, 'EXCHANGE_MODULE_ACCESS_MAX_AGE_MINUTES', '1080')
+  }
   'legacy-protocols': {
     mode: toLower(chosen(settings, 'LEGACY_PROTOCOLS_MODE', 'alert'))
     schedule: chosen(settings, 'LEGACY_PROTOCOLS_SCHEDULE', '0 25 */6 * * *')

@@ -14,8 +14,7 @@ from typing import Any
 from uuid import uuid4
 from zlib import crc32
 
-from sandbox import configuration, delegation
-from sandbox import protocols
+from sandbox import configuration, delegation, protocols
 from sandbox.batch import BadBatch, parts_of, run_batch
 from sandbox.cmdlet_writes import WRITES
 from sandbox.cmdlets import ANY_READ, READS, Cmdlet, CmdletError, Command, Result, bad_parameter
@@ -35,8 +34,8 @@ CMDLETS: Mapping[str, Cmdlet] = {
     **WRITES,
     **configuration.READS,
     **configuration.WRITES,
+    **protocols.CMDLETS,
 }
-CMDLETS: Mapping[str, Cmdlet] = {**READS, **WRITES, **protocols.CMDLETS}
 GUIDS = frozenset({"Guid", "ExchangeGuid", "ArchiveGuid"})
 NOTHING = bytes(512)
 

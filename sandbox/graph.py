@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from sandbox import apps, deletions, directory, outlook, policies, registrations
+from sandbox import apps, deletions, directory, outlook, policies, protocols, registrations
 from sandbox import roles as role_routes
-from sandbox import directory, outlook, protocols
 from sandbox.batch import BadBatch, parts_of, run_batch
 from sandbox.directory import GraphError
 from sandbox.entra import GRAPH_RESOURCES, Entra, Rejected

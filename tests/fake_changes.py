@@ -92,6 +92,8 @@ def with_property(
     if rest:
         wanted = with_property(inner if isinstance(inner, Mapping) else {}, rest, wanted)
     return {**values, first: wanted}
+
+
 def disable_protocols(tenant: "FakeTenant", change: DisableMailboxProtocols) -> Applied:
     unknown = set(change.protocols) - SWITCHES.keys()
     if unknown or not change.protocols:

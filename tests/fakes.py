@@ -78,8 +78,8 @@ from core.tenant import (
     InboxRule,
     Mailbox,
     MailboxAudit,
-    ModuleUser,
     MailboxProtocols,
+    ModuleUser,
     OrganizationAudit,
     OutboundPolicy,
     ProtocolUse,
@@ -98,9 +98,7 @@ from tests.fake_delegation import is_over_mailbox, owner_of, streamed
 from tests.fake_roles import HOLDER, KEEPER
 
 OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND, DELETED_GROUPS, USER_COUNT})
-POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT, APPS, REGISTRATIONS, MODULE_USERS})
-OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND})
-POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT, PROTOCOLS})
+POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT, APPS, REGISTRATIONS, MODULE_USERS, PROTOCOLS})
 """Listings without which nothing that is absent may be taken as gone."""
 
 
@@ -517,6 +515,7 @@ class FakeTenant:
         seen = self.reading(MODULE_USERS, found, lambda one: one.id)
         for part in self.pages(seen, lambda one: one.id, ""):
             yield part
+
     async def mailbox_protocols(self, after: str = "") -> AsyncIterator[Reading[MailboxProtocols]]:
         seen = self.reading(PROTOCOLS, self.protocols, lambda one: one.mailbox.id)
         for part in self.pages(seen, lambda one: one.mailbox.id, after):
@@ -585,8 +584,5 @@ def named_by(change: Change) -> list[str]:
     if isinstance(change, SetConfiguration):
         source = SOURCES.get(change.source)
         return [change.identity if source and source.identity else change.source]
-    """The ids a change goes by; where there is only one object of a source, the source's name."""
-    if isinstance(change, SetConfiguration):
-        return [change.identity or change.source]
     values: list[Any] = [getattr(change, name) for name in type(change).__dataclass_fields__]
     return [value for value in values if isinstance(value, str)]

@@ -86,14 +86,6 @@ def test_too_much_is_what_no_guard_needs_and_reading_cmdlets_are_let_be() -> Non
     assert excess(duties, more).app_roles == ()
     duties = [replace(duty, mode=Mode.ALERT) for duty in duties]
     assert "MailboxSettings.ReadWrite" in excess(duties, more).app_roles
-    enforcing = [replace(duty, mode=Mode.ENFORCE) for duty in CATALOG]
-    grants = everything()
-    assert grants.cmdlets is not None
-    more = replace(grants, cmdlets=grants.cmdlets | {"Remove-Mailbox", "Get-Everything"})
-    assert excess(enforcing, more).cmdlets == ("Remove-Mailbox",)
-    assert excess(enforcing, more).app_roles == ()
-    forwarding = [replace(duty, mode=Mode.ALERT) for duty in CATALOG]
-    assert "MailboxSettings.ReadWrite" in excess(forwarding, grants).app_roles
 
 
 def reading(*unread: Unread) -> Reading[object]:

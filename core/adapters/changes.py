@@ -20,9 +20,9 @@ from core.adapters.configuration import set_configuration
 from core.adapters.exchange import Exchange
 from core.adapters.graph import Graph
 from core.adapters.graph_reads import ACCOUNT_PROPERTIES, READ_USERS, user
+from core.adapters.protocol_changes import disable_mailbox_protocols
 from core.adapters.role_changes import Rostering, disable_exchange_module
 from core.adapters.role_reads import roster_of
-from core.adapters.protocol_changes import disable_mailbox_protocols
 from core.adapters.steps import (
     Sleep,
     begun,
@@ -81,7 +81,13 @@ async def apply(
             return await disable_inbox_rule(graph, change, sleep)
         case EnableOrganizationAudit() | EnableUnifiedAuditLog():
             return await switch_organization(exchange, change, sleep)
-        case EnableMailboxAudit() | ResetAuditSet() | RaiseAuditAge() | ClearMailboxForward():
+        case (
+            EnableMailboxAudit()
+            | ResetAuditSet()
+            | RaiseAuditAge()
+            | ClearMailboxForward()
+            | DisableMailboxProtocols()
+        ):
             return await change_mailbox(exchange, change, sleep)
         case ClearAuditBypass():
             return await clear_audit_bypass(exchange, change, sleep)
@@ -90,8 +96,6 @@ async def apply(
         case DisableExchangeModule():
             known = rostering or partial(roster_of, graph, exchange)
             return await disable_exchange_module(graph, exchange, change, known, sleep)
-        case DisableMailboxProtocols():
-            return await disable_mailbox_protocols(exchange, change, sleep)
         case _:
             assert_never(change)
 
@@ -164,10 +168,14 @@ async def revoke(graph: Graph, account_id: str) -> str:
 
 async def change_mailbox(
     exchange: Exchange,
-    change: EnableMailboxAudit | ResetAuditSet | RaiseAuditAge | ClearMailboxForward,
+    change: EnableMailboxAudit
+    | ResetAuditSet
+    | RaiseAuditAge
+    | ClearMailboxForward
+    | DisableMailboxProtocols,
     sleep: Sleep,
 ) -> Applied:
-    """The changes that end in Set-Mailbox."""
+    """The changes that end in Set-Mailbox or Set-CASMailbox."""
     match change:
         case EnableMailboxAudit():
             return await enable_mailbox_audit(exchange, change, sleep)
@@ -177,6 +185,8 @@ async def change_mailbox(
             return await raise_audit_age(exchange, change, sleep)
         case ClearMailboxForward():
             return await clear_mailbox_forward(exchange, change, sleep)
+        case DisableMailboxProtocols():
+            return await disable_mailbox_protocols(exchange, change, sleep)
         case _:
             assert_never(change)
 

@@ -19,10 +19,10 @@ from core.adapters import (
     deletion_reads,
     exchange_reads,
     graph_reads,
+    protocol_reads,
     registration_reads,
     role_reads,
 )
-from core.adapters import changes, exchange_reads, graph_reads, protocol_reads
 from core.adapters.configuration import read_configuration
 from core.adapters.exchange import Exchange
 from core.adapters.graph import Graph
@@ -48,8 +48,8 @@ from core.tenant import (
     InboxRule,
     Mailbox,
     MailboxAudit,
-    ModuleUser,
     MailboxProtocols,
+    ModuleUser,
     OrganizationAudit,
     OutboundPolicy,
     ProtocolUse,
@@ -234,6 +234,7 @@ class M365:
 
     async def user_count(self) -> Reading[int]:
         return await deletion_reads.user_count(self.graph)
+
     def mailbox_protocols(self, after: str = "") -> AsyncIterator[Reading[MailboxProtocols]]:
         return protocol_reads.read_protocols(self.exchange, after)
 

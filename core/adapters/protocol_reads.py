@@ -7,8 +7,9 @@ from functools import partial
 from urllib.parse import quote
 
 from core.adapters.exchange import Command, Exchange
-from core.adapters.exchange_reads import ALL, paged
+from core.adapters.exchange_reads import ALL
 from core.adapters.graph import Graph
+from core.adapters.listings import paged
 from core.adapters.steps import Sleep
 from core.adapters.unread import blind, by_object, unread
 from core.adapters.wire import each

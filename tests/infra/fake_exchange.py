@@ -14,7 +14,6 @@ READING: Role = {
     "Get-MailboxPermission": ("Identity", "IncludeUnresolvedPermissions", "ResultSize"),
     "Get-RecipientPermission": ("Identity", "ResultSize"),
     "Get-User": ("Filter", "Identity", "ResultSize"),
-    "Get-User": ("Identity",),
     "Get-CASMailbox": ("Identity", "ResultSize"),
 }
 CONFIGURATION: Role = {

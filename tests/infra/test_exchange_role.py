@@ -10,8 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from core.adapters import changes, delegation_reads, exchange_reads, role_reads
-from core.adapters import changes, exchange_reads, protocol_reads
+from core.adapters import changes, delegation_reads, exchange_reads, protocol_reads, role_reads
 from core.adapters.configuration import read_configuration
 from core.adapters.exchange import Command, Exchange
 from core.adapters.graph import Graph
@@ -247,8 +246,6 @@ async def everything_read(exchange: Exchange) -> None:
     await whole(delegation_reads.send_on_behalf(exchange))
     await whole(protocol_reads.read_protocols(exchange))
     await protocol_reads.protocols_of(exchange, [MAILBOX.id])
-    for source in ("transport-config", "cas-mailbox-plan", "authentication-policy"):
-        await read_configuration(cast(Graph, None), exchange, source)
     graph = cast(Graph, None)
     for name, source in SOURCES.items():
         if source.service is Service.EXCHANGE:
