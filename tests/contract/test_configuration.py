@@ -222,10 +222,14 @@ async def test_what_is_not_writable_is_refused_whoever_asks(
 async def test_every_writable_source_names_the_permission_to_write(source: str) -> None:
     asked = SOURCES[source]
     name = sorted(asked.writable)[0]
-    async with connected(scene(), attempts=1) as to:
+    # A tenant has none of these unless somebody made one.
+    policy = {"Identity": "Printers", "Name": "Printers", "AllowBasicAuthSmtp": True}
+    there = scene(exchange={"Get-AuthenticationPolicy": [policy]})
+    async with connected(there, attempts=1) as to:
         identity = (await to.tenant.configuration(source)).items[0].id
     reading = {"graph": ["Policy.Read.All"], "exchange": [asked.read]}
-    async with connected(scene(grants=reading), attempts=1) as to:
+    there["grants"] = reading
+    async with connected(there, attempts=1) as to:
         with pytest.raises(Forbidden) as caught:
             await to.tenant.apply(SetConfiguration(source, identity, name, "other"))
         assert asked.write_permission in caught.value.permission
