@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from core.adapters.exchange_reads import ALL
+from core.adapters.protocol_reads import CLIENTS, joined
 from core.adapters.wire import (
     LOGON_TYPES,
     Row,
@@ -24,6 +26,7 @@ from core.adapters.wire_organization import (
     transport_rule,
     verified_domain,
 )
+from core.adapters.wire_protocols import failed, mailbox_protocols, protocol_use
 from core.adapters.wire_rules import exchange_rule, graph_rule
 from core.forwarding.rule_sight import plain_name
 from core.tenant import (
@@ -33,11 +36,14 @@ from core.tenant import (
     Grants,
     InboxRule,
     OrganizationAudit,
+    ProtocolUse,
     Recipient,
 )
 from sandbox.audit import default_actions
+from sandbox.cmdlets import Command
 from sandbox.exchange import CMDLETS
 from sandbox.graph import ALL_ROLES
+from sandbox.protocols import CAS
 from sandbox.tenant import Tenant as Wire
 from sandbox.wire import truth
 from tests.fakes import FakeTenant
@@ -81,6 +87,7 @@ def fake_of(scene: Mapping[str, object]) -> FakeTenant:
             audit_bypass(row) for row in wire.configuration("Get-MailboxAuditBypassAssociation")
         ],
     )
+    add_protocols(fake, wire)
     add_domains(fake, wire)
     add_mailboxes(fake, wire.configuration("Get-Mailbox"))
     return fake
@@ -120,6 +127,19 @@ def people_of(wire: Wire) -> Iterator[Recipient]:
         for name in {str(name) for key in IDENTITIES for name in listed(row.get(key)) if name}:
             by_name.setdefault(name, []).append(row)
     return (recipient(name, rows) for name, rows in by_name.items())
+
+
+def add_protocols(fake: FakeTenant, wire: Wire) -> None:
+    """What each mailbox allows, and who signed in by what."""
+    fake.protocols, _ = each(CMDLETS[CAS].run(wire, Command(CAS, ALL)).rows, mailbox_protocols)
+    for protocol, client in CLIENTS.items():
+        rows = [one for one in wire.graph.get("signIns", []) if one["clientAppUsed"] == client]
+        uses = [protocol_use(protocol, row) for row in rows if not failed(row)]
+        people: dict[str, ProtocolUse] = {}
+        for use in uses:
+            known = people.get(use.account_id)
+            people[use.account_id] = joined(known, use) if known else use
+        fake.used += people.values()
 
 
 def add_domains(fake: FakeTenant, wire: Wire) -> None:

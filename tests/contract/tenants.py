@@ -21,6 +21,8 @@ from core.tenant import (
     MAILBOXES,
     ORGANIZATION_AUDIT,
     OUTBOUND,
+    PROTOCOL_USE,
+    PROTOCOLS,
     RECIPIENTS,
     RULE_FOLDERS,
     SIGN_INS,
@@ -31,6 +33,7 @@ from core.tenant import (
     ClearAuditBypass,
     ClearMailboxForward,
     DisableInboxRule,
+    DisableMailboxProtocols,
     EnableMailboxAudit,
     EnableOrganizationAudit,
     EnableUnifiedAuditLog,
@@ -90,6 +93,9 @@ NEEDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("ResetAuditSet", ""): ("Set-Mailbox",),
     ("RaiseAuditAge", ""): ("Set-Mailbox",),
     ("ClearMailboxForward", ""): ("Set-Mailbox",),
+    (PROTOCOLS, ""): ("Get-CASMailbox",),
+    (PROTOCOL_USE, ""): ("AuditLog.Read.All",),
+    ("DisableMailboxProtocols", ""): ("Set-CASMailbox",),
 }
 
 # Requests for one object, or for a whole listing, as faults of the sandbox name them.
@@ -104,6 +110,8 @@ REQUESTS: Mapping[str, str] = {
     HIDDEN_RULES: "^Get-InboxRule {guid}",
     RULE_FOLDERS: "/users/{id}/mailFolders/(?!inbox/)",
     RECIPIENTS: "^Get-Recipient {id}$",
+    PROTOCOLS: "^Get-CASMailbox( {id})?$",
+    PROTOCOL_USE: "/auditLogs/signIns",
 }
 WRITES = "^(Set-|PATCH )"
 SURFACES = frozenset(what for what, _ in NEEDS) - {*CHANGES, SESSIONS}
@@ -133,6 +141,16 @@ WRONG: Mapping[str, Any] = {
             ),
             mailbox_row(ROOM, ROOM_GUID, "room", RecipientTypeDetails="RoomMailbox"),
         ],
+        "Get-CASMailbox": [
+            {
+                "ExternalDirectoryObjectId": PERSON,
+                "Guid": PERSON_GUID,
+                "PrimarySmtpAddress": "ann@contoso.example",
+                "ImapEnabled": True,
+                "PopEnabled": False,
+                "SmtpClientAuthenticationDisabled": False,
+            }
+        ],
         "Get-OrganizationConfig": [{"AuditDisabled": True}],
         "Get-AdminAuditLogConfig": [{"UnifiedAuditLogIngestionEnabled": False}],
         "Get-MailboxAuditBypassAssociation": [
@@ -151,6 +169,7 @@ EVERY_CHANGE: tuple[Change, ...] = (
     ClearAuditBypass("g1"),
     DisableInboxRule(PERSON, "R1"),
     ClearMailboxForward(PERSON_GUID),
+    DisableMailboxProtocols(PERSON_GUID, ("imap", "pop", "smtp")),
 )
 
 
