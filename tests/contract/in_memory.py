@@ -5,6 +5,8 @@ from functools import partial
 from typing import Any
 
 from core.adapters.configuration import entry
+from core.adapters.exchange_reads import ALL
+from core.adapters.protocol_reads import CLIENTS, joined
 from core.adapters.wire import (
     LOGON_TYPES,
     Row,
@@ -28,6 +30,7 @@ from core.adapters.wire_organization import (
     transport_rule,
     verified_domain,
 )
+from core.adapters.wire_protocols import failed, mailbox_protocols, protocol_use
 from core.adapters.wire_roles import module_user
 from core.adapters.wire_rules import exchange_rule, graph_rule
 from core.configuration import SOURCES
@@ -42,14 +45,17 @@ from core.tenant import (
     Grants,
     InboxRule,
     OrganizationAudit,
+    ProtocolUse,
     Recipient,
     RoleHolder,
 )
 from sandbox.audit import default_actions
+from sandbox.cmdlets import Command
 from sandbox.delegation import rows_by_name
 from sandbox.exchange import CMDLETS
 from sandbox.graph import ALL_ROLES
 from sandbox.policies import KEPT, policy
+from sandbox.protocols import CAS
 from sandbox.registrations import report
 from sandbox.tenant import Tenant as Wire
 from sandbox.wire import truth
@@ -106,6 +112,7 @@ def fake_of(scene: Mapping[str, object]) -> FakeTenant:
     fake.delegations += delegations_of(wire)
     fake.holders = [RoleHolder(one, "") for one in holders_in(wire.graph, wire.exchange)]
     fake.module = [module_user(row) for row in wire.configuration("Get-User")]
+    add_protocols(fake, wire)
     add_domains(fake, wire)
     add_apps(fake, wire)
     add_mailboxes(fake, wire.configuration("Get-Mailbox"))
@@ -170,6 +177,19 @@ def delegations_of(wire: Wire) -> Iterator[Delegation]:
         yield from send_as_rights(row)
     for row in wire.configuration("Get-Mailbox"):
         yield from send_on_behalf_rights(row) if row.get("GrantSendOnBehalfTo") else ()
+
+
+def add_protocols(fake: FakeTenant, wire: Wire) -> None:
+    """What each mailbox allows, and who signed in by what."""
+    fake.protocols, _ = each(CMDLETS[CAS].run(wire, Command(CAS, ALL)).rows, mailbox_protocols)
+    for protocol, client in CLIENTS.items():
+        rows = [one for one in wire.graph.get("signIns", []) if one["clientAppUsed"] == client]
+        uses = [protocol_use(protocol, row) for row in rows if not failed(row)]
+        people: dict[str, ProtocolUse] = {}
+        for use in uses:
+            known = people.get(use.account_id)
+            people[use.account_id] = joined(known, use) if known else use
+        fake.used += people.values()
 
 
 def add_domains(fake: FakeTenant, wire: Wire) -> None:

@@ -29,6 +29,8 @@ from core.tenant import (
     MODULE_USERS,
     ORGANIZATION_AUDIT,
     OUTBOUND,
+    PROTOCOL_USE,
+    PROTOCOLS,
     RECIPIENTS,
     REGISTRATIONS,
     ROLE_HOLDERS,
@@ -45,6 +47,7 @@ from core.tenant import (
     ClearMailboxForward,
     DisableExchangeModule,
     DisableInboxRule,
+    DisableMailboxProtocols,
     EnableMailboxAudit,
     EnableOrganizationAudit,
     EnableUnifiedAuditLog,
@@ -133,6 +136,9 @@ NEEDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ),
     (MODULE_USERS, ""): ("Get-User",),
     ("DisableExchangeModule", ""): ("Set-User",),
+    (PROTOCOLS, ""): ("Get-CASMailbox",),
+    (PROTOCOL_USE, ""): ("AuditLog.Read.All",),
+    ("DisableMailboxProtocols", ""): ("Set-CASMailbox",),
 }
 
 # Requests for one object, or for a whole listing, as faults of the sandbox name them.
@@ -157,6 +163,8 @@ REQUESTS: Mapping[str, str] = {
     DELEGATED_GRANTS: "/oauth2PermissionGrants",
     REGISTRATIONS: "/userRegistrationDetails",
     DELETIONS: "/auditLogs/directoryAudits",
+    PROTOCOLS: "^Get-CASMailbox( {id})?$",
+    PROTOCOL_USE: "/auditLogs/signIns",
 }
 WRITES = "^(Set-|PATCH )"
 SURFACES = frozenset(what for what, _ in NEEDS) - {*CHANGES, SESSIONS}
@@ -188,6 +196,16 @@ WRONG: Mapping[str, Any] = {
             ),
             mailbox_row(ROOM, ROOM_GUID, "room", RecipientTypeDetails="RoomMailbox"),
         ],
+        "Get-CASMailbox": [
+            {
+                "ExternalDirectoryObjectId": PERSON,
+                "Guid": PERSON_GUID,
+                "PrimarySmtpAddress": "ann@contoso.example",
+                "ImapEnabled": True,
+                "PopEnabled": False,
+                "SmtpClientAuthenticationDisabled": False,
+            }
+        ],
         "Get-OrganizationConfig": [{"AuditDisabled": True}],
         "Get-RemoteDomain": [
             {"Guid": DOMAIN_GUID, "Name": "Partner", "DomainName": "b.example"}
@@ -213,6 +231,7 @@ EVERY_CHANGE: tuple[Change, ...] = (
     ClearMailboxForward(PERSON_GUID),
     SetConfiguration("remote-domain", DOMAIN_GUID, "AutoForwardEnabled", False),
     DisableExchangeModule(PERSON, PERSON_GUID),
+    DisableMailboxProtocols(PERSON_GUID, ("imap", "pop", "smtp")),
 )
 
 

@@ -71,6 +71,7 @@ async def state(tenant: Tenant) -> list[Reading[Any]]:
         await tenant.inbox_rules(OWNERS),
         await tenant.forwarding_mailboxes(),
         await whole(tenant.mailbox_audits()),
+        await whole(tenant.mailbox_protocols()),
         await tenant.organization_audit(),
         await tenant.audit_bypasses(),
         await tenant.configuration("remote-domain"),
