@@ -122,17 +122,16 @@ class Stage:
         rows = self.ledger.partition(self.duty.guard.name).rows.values()
         return [read(ChangeRecord, text) for kind, text in rows if kind is ChangeRecord]
 
-    def state(self) -> str:
+    def state(self) -> tuple[object, ...]:
         """The tenant as it is, whatever way it came there."""
-        kept = (
-            self.tenant.boxes,
-            self.tenant.users,
-            self.tenant.rules,
-            self.tenant.audits,
+        return (
+            tuple(self.tenant.boxes),
+            tuple(self.tenant.users),
+            tuple(self.tenant.rules),
+            tuple(self.tenant.audits),
             self.tenant.organization,
-            self.tenant.bypasses,
+            tuple(self.tenant.bypasses),
         )
-        return repr(kept)
 
 
 def enforcing(duty: Duty) -> Duty:
