@@ -408,7 +408,8 @@ class Round:
     `population` is how many objects were listed, where that is known beforehand; `after` is where
     to go on: a place, or a page's `further`. With `shards` the rest is in a queue
     instead, cut in so many pieces; `told` is when a card last said how far it had come, `stalled`
-    how many rounds before it were given up because nobody worked on them.
+    how many rounds before it were given up because nobody worked on them. `plan` is the plan that a
+    person asked to release, `asked` when: the brake is only met at the end of the round.
     """
 
     id: str
@@ -419,6 +420,8 @@ class Round:
     shards: int = 0
     told: datetime | None = None
     stalled: int = 0
+    plan: str = ""
+    asked: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

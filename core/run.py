@@ -75,7 +75,7 @@ async def claimed(
 ) -> RunReport:
     """The run itself, while the claim is held."""
     memory = await claim.recall()
-    under_way = await meanwhile(duty, world, claim, report, memory)
+    under_way = await meanwhile(duty, world, claim, report, memory, request)
     if isinstance(under_way, RunReport):
         return under_way
     granted = await world.tenant.grants()

@@ -45,7 +45,7 @@ AHEAD = 3
 SWEEPING = 0.5
 # So many cases with changes are remembered of a look that takes several runs. More than any limit
 # allows, so that the brake holds as it would with all of them.
-REMEMBERED = 600
+REMEMBERED = 550
 
 
 @dataclass(slots=True)
@@ -95,6 +95,12 @@ class Scan:
         """A scan that goes on where the last run had to stop, or begins."""
         memory, now = situation.memory, situation.now
         going_on = memory.state.round or Round(report.run, now, Tally())
+        request = situation.request
+        if request.plan:
+            going_on = replace(going_on, plan=request.plan, asked=request.at)
+        elif going_on.plan:
+            request = replace(request, plan=going_on.plan, at=going_on.asked)
+            situation = replace(situation, request=request)
         return cls(
             duty=situation.duty,
             world=world,
@@ -276,12 +282,12 @@ async def save(scan: Scan, noted: Noted) -> None:
 
 
 def bounded(tally: Tally) -> Tally:
-    """A tally that fits into the guard's state, whatever the tenant looks like."""
+    """A tally that fits into the row of a guard or a shard, whatever the tenant looks like."""
     return replace(
         tally,
         ready=tally.ready[:REMEMBERED],
-        unfinished=tally.unfinished[:REMEMBERED],
-        blind=tuple(replace(miss, reason=miss.reason[:300]) for miss in tally.blind[:20]),
+        unfinished=tally.unfinished[:100],
+        blind=tuple(replace(miss, reason=miss.reason[:200]) for miss in tally.blind[:12]),
     )
 
 

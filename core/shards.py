@@ -31,6 +31,7 @@ from core.model import (
     Memory,
     Mode,
     Reported,
+    Request,
     Round,
     RunReport,
     Shard,
@@ -39,7 +40,7 @@ from core.model import (
 from core.plan import Situation, due_sweeps, note
 from core.ports import Claim, Held, World
 from core.roll import Roll, Slice, mailboxes, row
-from core.scan import Scan, swept
+from core.scan import Scan, bounded, swept
 from core.tenant import Grants, Mailbox, Reading
 from core.troubles import OWN
 
@@ -173,7 +174,12 @@ def halves(piece: Slice) -> Iterator[Slice]:
 
 
 async def meanwhile(
-    duty: Duty, world: World, claim: Claim, report: RunReport, memory: Memory
+    duty: Duty,
+    world: World,
+    claim: Claim,
+    report: RunReport,
+    memory: Memory,
+    request: Request | None = None,
 ) -> RunReport | Memory:
     """What a run does that finds a round in the queue: close it, or tell how far it has come.
 
@@ -184,8 +190,14 @@ async def meanwhile(
         return memory
     known = await world.ledger.shards(duty.guard.name)
     shards = of_round(known, going_on)
-    scan = gathered(duty, world, claim, report, memory, shards)
+    situation = Situation(
+        duty, report.mode, report.run, memory, report.started, request=request or Request()
+    )
+    scan = gathered(situation, world, claim, report, shards)
     if scan.finished:
+        granted = await world.tenant.grants()
+        grants = granted.items[0] if granted.items else Grants()
+        scan.situation = replace(scan.situation, grants=grants)
         return await closed(scan)
     last = max([going_on.began, *(held.shard.at for held in shards.values())])
     if busy(known) or world.now() - last < STALLED:
@@ -201,7 +213,7 @@ async def so_far(scan: Scan) -> RunReport:
     """How far a round has come, told and written down."""
     await tell_meanwhile(scan)
     report = replace(described(scan), requests=scan.world.requests(), finished=scan.world.now())
-    await scan.claim.save(report)
+    await scan.claim.save(report, state=scan.state() if scan.situation.request.plan else None)
     return report
 
 
@@ -222,15 +234,13 @@ def of_round(shards: Mapping[int, Held], going_on: Round) -> dict[int, Held]:
 
 
 def gathered(
-    duty: Duty,
+    situation: Situation,
     world: World,
     claim: Claim,
     report: RunReport,
-    memory: Memory,
     shards: Mapping[int, Held],
 ) -> Scan:
     """All that the shards of a round have seen, as if one run had."""
-    situation = Situation(duty, report.mode, report.run, memory, report.started)
     scan = Scan.begun(situation, world, claim, report, Reading[Grants]())
     done = [held.shard for _, held in sorted(shards.items()) if held.shard.done]
     for shard in done:
@@ -327,7 +337,8 @@ async def inspected(duty: Duty, world: World, claim: Claim, order: Order) -> boo
     watched = frozenset(case.object_id for case in memory.cases.values() if case.closed is None)
     part = Reading[object](scope=frozenset[str]())
     if duty.guard.inspect:
-        asked = Look(terms, frozenset(order.due), watched=watched)
+        enforcing = order.mode is Mode.ENFORCE
+        asked = Look(terms, frozenset(order.due), watched=watched, enforcing=enforcing)
         part = await duty.guard.inspect(world.tenant, asked, order.mailboxes)
     noted = note(
         situation, part, [one for item in part.items for one in duty.guard.judge(item, terms)]
@@ -335,7 +346,7 @@ async def inspected(duty: Duty, world: World, claim: Claim, order: Order) -> boo
     shard = replace(
         of_order(order, world),
         done=True,
-        tally=noted.tally,
+        tally=bounded(noted.tally),
         swept=tuple(name for name in order.due if swept(part, name)),
         adopted=noted.adopted,
     )

@@ -9,12 +9,25 @@ from typing import Any
 import pytest
 
 from core.keys import digest
-from core.model import Duty, Mode, Severity
+from core.model import (
+    Duty,
+    GuardState,
+    Mode,
+    Permission,
+    Request,
+    Round,
+    Service,
+    Severity,
+    Shard,
+    Tally,
+)
+from core.records import read, written
 from core.run import run
+from core.scan import bounded
 from core.shards import MESSAGE_LIMIT, Order
-from core.tenant import Mailbox
-from tests.fake_world import Reaper
-from tests.toy import ALERT, ENFORCE, Stage, Toy
+from core.tenant import Grants, Mailbox, Unread
+from tests.fake_world import START, Reaper
+from tests.toy import ALERT, ENFORCE, GUARD, Stage, Toy
 
 SIZE = 520  # Six shards.
 SPREAD = {f"m{n}": f"t{n}" for n in range(0, SIZE, 20)}
@@ -70,6 +83,49 @@ async def test_enforcing_waits_for_the_last_shard_and_is_then_held_by_the_brake_
         await stage.worked(message)
     assert stage.tenant.writes == []
     assert "toy" in stage.open()
+
+
+async def test_a_plan_the_brake_holds_is_released_at_the_end_of_the_next_round() -> None:
+    stage = await ready(ENFORCE)
+    stage.tenant.bad = {f"m{n}": f"t{n}" for n in range(0, SIZE, 5)}
+    held = ""
+    for request in (None, "release"):
+        stage.queue.clear()
+        asked = Request(plan=held, at=stage.clock()) if request else None
+        planned = await stage.tick(asked)
+        for message in stage.queue:
+            await stage.worked(message)
+        final: Any = stage.ledger.partition("toy").runs[planned.run]
+        held = final["plan"]
+    assert held == ""
+    assert len(stage.tenant.writes) == len(range(0, SIZE, 5))
+
+
+async def test_a_missing_permission_stays_one_case_over_plan_and_end_of_a_round() -> None:
+    lacking = Permission(Service.EXCHANGE, "Get-Mailbox", "to look")
+    stage = await ready(replace(ALERT, guard=replace(GUARD, permissions=(lacking,))))
+    stage.tenant.granted = Grants(cmdlets=frozenset({"Get-Recipient"}))
+    for _ in range(2):
+        stage.queue.clear()
+        await stage.tick()
+        for message in stage.queue:
+            await stage.worked(message)
+        (case,) = [
+            one for one in stage.ledger.cases("toy").values() if one.kind == "permission-missing"
+        ]
+        assert case.closed is None
+        assert case.told
+
+
+def test_what_a_guard_or_a_shard_remembers_fits_its_row_however_bad_the_tenant_is() -> None:
+    keys = tuple(f"{n:032x}" for n in range(5_000))
+    misses = tuple(Unread(f"surface-{n}", "x" * 300, permission="P" * 60) for n in range(100))
+    tally = bounded(Tally(blind=misses, ready=keys, unfinished=keys))
+    shard = Shard("r", "", "~", 500, START, tally=tally)
+    state = GuardState(round=Round("r", START, tally))
+    assert read(Shard, written(shard)) == shard
+    assert read(GuardState, written(state)) == state
+    assert len(tally.ready) > 500
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -78,6 +78,7 @@ class Toy:
     address: Callable[[str], str] = "{}@x".format
     links: set[str] = field(default_factory=set)
     listed_at: list[str] = field(default_factory=list)
+    granted: Grants = field(default_factory=Grants)
 
     @property
     def ids(self) -> list[str]:
@@ -85,7 +86,7 @@ class Toy:
 
     async def grants(self) -> Reading[Grants]:
         with self.reaper():
-            return Reading((Grants(),), surfaces=frozenset({GRANTS}))
+            return Reading((self.granted,), surfaces=frozenset({GRANTS}))
 
     async def pages(self) -> AsyncIterator[Reading[Mailbox]]:
         ids = self.ids
