@@ -7,8 +7,11 @@ is remembered of them are cut the same way.
 
 import hashlib
 import json
+from datetime import datetime
 
 PLACE = 8
+# 3000-01-01T00:00Z in milliseconds.
+FAR = 32_503_680_000_000
 FIRST, END = "", "~"
 """Below every place, and above every place."""
 
@@ -17,6 +20,11 @@ def digest(*parts: object) -> str:
     """A key made of any JSON-able parts: 32 hex digits of SHA-256 over canonical JSON."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def countdown(moment: datetime) -> str:
+    """Fourteen digits that fall as time goes on, so that of rows the newest sorts first."""
+    return f"{FAR - int(moment.timestamp() * 1000):014d}"
 
 
 def place(object_id: str) -> str:

@@ -113,10 +113,8 @@ class Terms:
     `licensed` says what to do about licensed ones: "alert" (ask), "block" or "ignore".
     `mail_items_accessed` is "licensed" (expected where the licence is there), "required" or
     "ignore". `allowed_domains` are outside domains mail may be forwarded to. `baseline` is
-    what settings of the organization should be.
-    "ignore". `allowed_domains` are outside domains mail may be forwarded to. More deletions than
-    `mass_deletion_count`, or that percentage of all users, in so many hours are a mass deletion.
-    "ignore". `allowed_domains` are outside domains mail may be forwarded to.
+    what settings of the organization should be. More deletions than `mass_deletion_count`, or that
+    percentage of all users, in so many hours are a mass deletion.
     `without_sign_ins`: "ask" or "enforce" where nobody can say who uses a mail protocol.
     """
 
@@ -255,6 +253,51 @@ class Duty:
     remind: timedelta = timedelta(days=7)
 
 
+class Deed(StrEnum):
+    """What a person can ask of a guard."""
+
+    RUN = "run"
+    RELEASE = "release"
+    EXEMPT = "exempt"
+    END_EXEMPTION = "end-exemption"
+    UNDO = "undo"
+    ACKNOWLEDGE = "acknowledge"
+
+
+class ActionState(StrEnum):
+    """What became of what a person asked for."""
+
+    ASKED = "asked"
+    DONE = "done"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something a person asked for: what, of which thing, who, why, and what came of it.
+
+    `id` is made as a run's id is, so that the newest sorts first. `subject` is the key of a case,
+    the id of an object or of a change, the hash of a plan, or nothing for a run. `signed_in` says
+    how the request was let in ("function key", or the account as the platform's sign-in names it):
+    `who` is what it says of itself. `ended` is when it was done or refused, `note` what came of it,
+    `tries` how often it was begun without an answer; `told` whether the channel was told.
+    """
+
+    id: str
+    deed: Deed
+    subject: str
+    who: str
+    why: str
+    at: datetime
+    signed_in: str = ""
+    until: datetime | None = None
+    state: ActionState = ActionState.ASKED
+    ended: datetime | None = None
+    note: str = ""
+    tries: int = 0
+    told: bool = False
+
+
 class News(StrEnum):
     """What about a case has not been told yet."""
 
@@ -274,6 +317,8 @@ class Case:
     change was refused, failed too often or is contested, at `set_aside`. `sightings` counts runs
     until the case is first told. `closing` says how it ended: done, gone, exempt. `wanted` are the
     changes that put it right, as JSON; `raised`: it is worse for what it shares with others.
+    `acknowledged` is when a person said they know of it: it is not brought up again until it
+    changes.
     """
 
     key: str
@@ -301,6 +346,8 @@ class Case:
     shared: tuple[str, ...] = ()
     raised: bool = False
     event: bool = False
+    acknowledged: datetime | None = None
+    acknowledged_by: str = ""
 
     @property
     def short(self) -> str:
@@ -321,7 +368,10 @@ class ChangeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChangeRecord:
-    """A change of the tenant, from its intention to its outcome, with what was there before."""
+    """A change of the tenant, from its intention to its outcome, with what was there before.
+
+    With `restores` it takes back the change of that id. `undone` is when it was taken back itself.
+    """
 
     id: str
     case: str
@@ -333,6 +383,8 @@ class ChangeRecord:
     run: str
     before: Mapping[str, object] = field(default_factory=dict)
     note: str = ""
+    restores: str = ""
+    undone: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,8 +515,9 @@ class GuardState:
 class Memory:
     """All a guard remembers, as one partition scan brings it.
 
-    `cases` by key, closed ones included; `changes` newest first; `exemptions` by subject.
-    `poisoned` counts rows that could not be understood: they are left alone.
+    `cases` by key, closed ones included; `changes` newest first; `exemptions` by subject;
+    `actions` are what people asked for, newest first. `poisoned` counts rows that could not be
+    understood: they are left alone.
     """
 
     cases: Mapping[str, Case] = field(default_factory=dict)
@@ -472,6 +525,7 @@ class Memory:
     exemptions: Mapping[str, Exemption] = field(default_factory=dict)
     state: GuardState = field(default_factory=GuardState)
     poisoned: int = 0
+    actions: tuple[Action, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -528,7 +582,9 @@ class RunReport:
     will make. `held` says why the brake holds, `plan` is the hash that releases it. `news` are
     the cases this run has to tell; `told` whether the webhook took them (None: nothing to tell).
     `open` and `critical` count the cases open after it, `waiting` is the age of the oldest news
-    that are still untold, `requests` counts the calls of each service.
+    that are still untold, `requests` counts the calls of each service. `actions` are what people
+    asked for and this run has to tell. `granted` is what the app may do in each service, None where
+    that is not known.
     """
 
     guard: str
@@ -559,6 +615,8 @@ class RunReport:
     waiting: timedelta = timedelta()
     requests: Mapping[str, int] = field(default_factory=dict)
     orders: tuple[str, ...] = ()
+    actions: tuple[Action, ...] = ()
+    granted: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
 
 
 def plan_hash(guard: str, wanted: Iterable[tuple[str, Change]], population: int) -> str:

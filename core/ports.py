@@ -1,7 +1,7 @@
 """What the engine needs besides the tenant: memory, a voice, and the time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +9,7 @@ from typing import Protocol
 
 from core.keys import END, FIRST
 from core.model import (
+    Action,
     Case,
     ChangeRecord,
     Exemption,
@@ -21,7 +22,7 @@ from core.model import (
 from core.roll import SLICE
 from core.tenant import Tenant
 
-type Row = Case | ChangeRecord | Exemption | RunReport
+type Row = Case | ChangeRecord | Exemption | Action | RunReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +91,26 @@ class Ledger(Protocol):
         """The last runs of a guard as documents, newest first."""
         ...
 
-    async def exempt(self, guard: str, exemption: Exemption) -> None:
-        """Remember an exemption, in place of an earlier one of the same subject."""
+    def runs(
+        self, guard: str, since: datetime, until: datetime
+    ) -> AsyncIterator[Mapping[str, object]]:
+        """The runs of a guard that began from `since` up to `until`, newest first."""
+        ...
+
+    async def recall(self, guard: str) -> Memory:
+        """All the guard remembers, for who only reads: nothing may be written by it."""
+        ...
+
+    async def ask(self, guard: str, action: Action) -> None:
+        """Write down what a person asks for; a run, or who is called for it, takes it up."""
+        ...
+
+    async def action(self, guard: str, action: str) -> Action | None:
+        """What is known of something a person asked for, by its id."""
         ...
 
     async def tidy(self, guard: str, now: datetime) -> None:
-        """Remove run rows after 30 days, closed cases after 90, records of changes after 400."""
+        """Remove run rows after 30 days, closed cases after 90, changes and actions after 400."""
         ...
 
 

@@ -12,14 +12,24 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from core.model import Case, ChangeRecord, Exemption, GuardState, Round, Shard, Tally
+from core.model import Action, Case, ChangeRecord, Exemption, GuardState, Round, Shard, Tally
 from core.tenant import Unread
 
-type Record = Case | ChangeRecord | Exemption | GuardState | Shard
+type Record = Case | ChangeRecord | Exemption | Action | GuardState | Shard
 
 HINTS: Mapping[object, dict[str, Any]] = {
     kind: get_type_hints(kind)
-    for kind in (Case, ChangeRecord, Exemption, GuardState, Shard, Round, Tally, Unread)
+    for kind in (
+        Case,
+        ChangeRecord,
+        Exemption,
+        Action,
+        GuardState,
+        Shard,
+        Round,
+        Tally,
+        Unread,
+    )
 }
 # A string property of Table Storage holds 32,768 characters.
 LONGEST = 32_000

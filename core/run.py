@@ -18,6 +18,7 @@ from datetime import datetime
 
 from core.closing import closed, log_run, tell_meanwhile
 from core.errors import ExoguardError
+from core.keys import countdown
 from core.model import Duty, Mode, Request, RunReport
 from core.plan import Situation
 from core.ports import Claim, World
@@ -27,13 +28,10 @@ from core.tenant import Grants
 
 log = logging.getLogger("exoguard.run")
 
-# 3000-01-01T00:00Z in milliseconds: run ids count down to it, so that the newest sorts first.
-FAR = 32_503_680_000_000
-
 
 def new_run(now: datetime) -> str:
     """A run's id: 14 digits that fall as time goes on, a dash, and 8 hex digits of chance."""
-    return f"{FAR - int(now.timestamp() * 1000):014d}-{secrets.token_hex(4)}"
+    return f"{countdown(now)}-{secrets.token_hex(4)}"
 
 
 async def run(duty: Duty, world: World, request: Request | None = None) -> RunReport:

@@ -17,6 +17,7 @@ from core.catalog import CATALOG
 from core.errors import SettingsError
 from core.guards import tenant_baseline
 from core.model import Duty, Limit, Mode, Terms
+from core.schedule import FIELDS, Cron, CronError
 
 REQUIRED = None
 
@@ -287,8 +288,12 @@ class Checker:
         """One row of the catalog as the settings want it."""
         name = prefix(duty.guard.name)
         schedule = self.values[f"{name}_SCHEDULE"]
-        if len(schedule.split()) != 6:
-            self.wrong.append(f"{name}_SCHEDULE must have six fields, seconds first")
+        try:
+            if len(schedule.split()) != len(FIELDS):
+                raise CronError("must have six fields, seconds first")
+            Cron.parse(schedule)
+        except CronError as error:
+            self.wrong.append(f"{name}_SCHEDULE {error}")
         return replace(
             duty,
             schedule=schedule,

@@ -116,7 +116,9 @@ async def exempt(settings: Settings, scene: Mapping[str, Any], now: datetime) ->
         for row in scene.get("exemptions", []):
             until = datetime.fromisoformat(row["until"])
             granted = Exemption.granted(row["subject"], row["who"], row["why"], until, now)
-            await ledger.exempt(row["guard"], granted)
+            async with ledger.claim(row["guard"], "the scene") as claim:
+                assert claim is not None
+                await claim.save(granted)
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sandbox.cron import Cron, CronError
+from core.schedule import Cron, CronError
 from sandbox.standin import TypedData
 from sandbox.worker import Function, HostError
 

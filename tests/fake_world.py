@@ -6,12 +6,21 @@ a killed process would.
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from core.errors import AlertError, ClaimLost, LedgerError
-from core.keys import END, FIRST
-from core.model import Case, ChangeRecord, Exemption, GuardState, Memory, RunReport, Shard
+from core.keys import END, FIRST, countdown
+from core.model import (
+    Action,
+    Case,
+    ChangeRecord,
+    Exemption,
+    GuardState,
+    Memory,
+    RunReport,
+    Shard,
+)
 from core.ports import Claim, Held, Row
 from core.records import read, written
 from core.report import document
@@ -65,6 +74,9 @@ class Reaper:
                 raise Death
 
 
+type Kept = Case | ChangeRecord | Exemption | Action
+
+
 @dataclass
 class Lease:
     """A lease row: of the guard, or of one of its shards."""
@@ -80,9 +92,7 @@ class Partition(Lease):
     """One guard's rows. Records are kept as the JSON a table would hold."""
 
     shards: dict[int, Lease] = field(default_factory=dict)
-    rows: dict[str, tuple[type[Case] | type[ChangeRecord] | type[Exemption], str]] = field(
-        default_factory=dict
-    )
+    rows: dict[str, tuple[type[Kept], str]] = field(default_factory=dict)
     runs: dict[str, Mapping[str, object]] = field(default_factory=dict)
 
 
@@ -157,9 +167,29 @@ class FakeLedger:
         runs = self.partition(guard).runs
         return [runs[run] for run in sorted(runs)[:count]]
 
-    async def exempt(self, guard: str, exemption: Exemption) -> None:
-        """Remember an exemption."""
-        self.partition(guard).rows[row_key(exemption)] = (Exemption, written(exemption))
+    async def runs(
+        self, guard: str, since: datetime, until: datetime
+    ) -> AsyncIterator[Mapping[str, object]]:
+        """The runs that began in a time, newest first."""
+        runs = self.partition(guard).runs
+        for run in sorted(runs):
+            if countdown(until) <= run < countdown(since):
+                yield runs[run]
+
+    async def recall(self, guard: str) -> Memory:
+        """All the guard remembers."""
+        memory = remembered(self.partition(guard), FIRST, END)
+        return replace(memory, state=await self.state(guard))
+
+    async def ask(self, guard: str, action: Action) -> None:
+        """Write down what a person asks for."""
+        with self.reaper():
+            self.partition(guard).rows[row_key(action)] = (Action, written(action))
+
+    async def action(self, guard: str, action: str) -> Action | None:
+        """What is known of something a person asked for."""
+        row = self.partition(guard).rows.get(f"action|{action}")
+        return read(Action, row[1]) if row else None
 
     async def tidy(self, guard: str, now: datetime) -> None:
         """Remove run rows of more than 30 days, cases closed for more than 90."""
@@ -191,24 +221,8 @@ class FakeClaim:
         """All the guard remembers, or what concerns a stretch of places."""
         partition = self.ledger.partition(self.guard)
         with self.ledger.reaper():
-            records = [read(kind, text) for kind, text in partition.rows.values()]
-        changes = [
-            record
-            for record in records
-            if isinstance(record, ChangeRecord) and low <= record.id < high
-        ]
-        return Memory(
-            cases={
-                record.key: record
-                for record in records
-                if isinstance(record, Case) and low <= record.key < high
-            },
-            changes=tuple(sorted(changes, key=lambda record: record.at, reverse=True)),
-            exemptions={
-                record.subject: record for record in records if isinstance(record, Exemption)
-            },
-            state=await self.ledger.state(self.guard),
-        )
+            memory = remembered(partition, low, high)
+        return replace(memory, state=await self.ledger.state(self.guard))
 
     async def save(
         self, *rows: Row, state: GuardState | Shard | None = None, forget: tuple[Case, ...] = ()
@@ -236,7 +250,26 @@ class FakeClaim:
             partition.rows.pop(f"case|{case.key}", None)
 
 
-def row_key(row: Case | ChangeRecord | Exemption) -> str:
+def remembered(partition: Partition, low: str, high: str) -> Memory:
+    """What rows of a stretch of places say."""
+    records = [read(kind, text) for kind, text in partition.rows.values()]
+    changes = [
+        record for record in records if isinstance(record, ChangeRecord) and low <= record.id < high
+    ]
+    actions = [record for record in records if isinstance(record, Action)]
+    return Memory(
+        cases={
+            record.key: record
+            for record in records
+            if isinstance(record, Case) and low <= record.key < high
+        },
+        changes=tuple(sorted(changes, key=lambda record: record.at, reverse=True)),
+        exemptions={record.subject: record for record in records if isinstance(record, Exemption)},
+        actions=tuple(sorted(actions, key=lambda action: action.id)),
+    )
+
+
+def row_key(row: Kept) -> str:
     """The key of a row within its partition."""
     match row:
         case Case():
@@ -245,6 +278,8 @@ def row_key(row: Case | ChangeRecord | Exemption) -> str:
             return f"change|{row.id}"
         case Exemption():
             return f"exempt|{row.subject}"
+        case Action():
+            return f"action|{row.id}"
 
 
 @dataclass

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from core.catalog import CATALOG
 from core.model import Duty, Service
+from core.schedule import Cron
 from core.settings import SUFFIXES, prefix
-from sandbox.cron import Cron
 
 # Silence of three times the longest gap is an alarm.
 LATE = 3

@@ -12,7 +12,7 @@ from azure.core import MatchConditions
 from azure.data.tables import TableEntity
 
 from core.keys import digest
-from core.model import Case, ChangeRecord, Exemption, RunReport
+from core.model import Action, Case, ChangeRecord, Exemption, RunReport
 from core.ports import Row
 from core.records import written
 from core.report import bounded, document
@@ -42,7 +42,10 @@ class ServiceClock:
 
 
 def record_entity(
-    guard: str, key: str, record: Case | ChangeRecord | Exemption, ended: datetime | None = None
+    guard: str,
+    key: str,
+    record: Case | ChangeRecord | Exemption | Action,
+    ended: datetime | None = None,
 ) -> Entity:
     """A record as a row. `ended` is when it began to age, for `tidy`."""
     return {
@@ -74,6 +77,8 @@ def entity_of(guard: str, row: Row) -> Entity:
             return record_entity(guard, f"change|{row.id}", row, row.at)
         case Exemption():
             return record_entity(guard, f"exempt|{digest(row.subject)}", row)
+        case Action():
+            return record_entity(guard, f"action|{row.id}", row, row.ended)
         case RunReport():
             return run_entity(guard, row.run, document(row), row.finished or row.started)
 

@@ -6,6 +6,7 @@
                   case|<key>         a case and its news
                   change|<id>        a change, from intention to outcome, with what was before
                   exempt|<hash>      an exemption
+                  action|<run id>    what a person asked for, and what came of it
                   run|<run id>       a run's report; run ids sort newest first
 
 The keys of cases and changes begin with the place of their object (`core.keys`), so what concerns
@@ -29,6 +30,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import batched
@@ -51,13 +53,12 @@ from core.adapters.ledger_rows import (
     Entity,
     ServiceClock,
     entity_of,
-    record_entity,
     removals,
     run_entity,
 )
 from core.errors import ClaimLost, LedgerError
-from core.keys import END, FIRST, digest
-from core.model import Case, ChangeRecord, Exemption, GuardState, Memory, Shard
+from core.keys import END, FIRST, countdown
+from core.model import Action, Case, ChangeRecord, Exemption, GuardState, Memory, Shard
 from core.ports import Claim, Held, Row
 from core.records import read, written
 
@@ -68,9 +69,10 @@ RENEW_EVERY = 20.0
 # Less than this left, and a write might reach the service after the lease ended.
 MARGIN = 15.0
 BATCH = 99  # and the fence
+PAGE = 200
 KEEP_RUNS = timedelta(days=30)
 KEEP_CASES = timedelta(days=90)
-KEEP_CHANGES = timedelta(days=400)
+KEEP_CHANGES = KEEP_ACTIONS = timedelta(days=400)
 PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 # What a caller wants to hear: malformed, not there, there already, changed since.
@@ -309,14 +311,79 @@ class TableLedger:
 
         return [json.loads(entity["body"]) for entity in await self.call(first)]
 
-    async def exempt(self, guard: str, exemption: Exemption) -> None:
-        """Remember an exemption, in place of an earlier one of the same subject."""
-        entity = record_entity(guard, f"exempt|{digest(exemption.subject)}", exemption)
+    async def runs(
+        self, guard: str, since: datetime, until: datetime
+    ) -> AsyncIterator[Mapping[str, object]]:
+        """The runs that began in a time, newest first, as their row keys sort."""
+        # A run's id counts down: the later end of the time is the lower key.
+        first, last = f"run|{countdown(until)}", f"run|{countdown(since)}"
+        while True:
+            page = await self.page(guard, first, last)
+            for entity in page:
+                yield json.loads(entity["body"])
+            if len(page) < PAGE:
+                return
+            first = f"{page[-1]['RowKey']}!"
+
+    async def page(self, guard: str, first: str, last: str) -> list[TableEntity]:
+        """At most PAGE rows of a guard from one key up to another."""
+
+        async def rows() -> list[TableEntity]:
+            pages = self.table.query_entities(
+                "PartitionKey eq @guard and RowKey ge @first and RowKey lt @last",
+                parameters={"guard": guard, "first": first, "last": last},
+                results_per_page=PAGE,
+                raw_response_hook=self.clock.hear,
+            ).by_page()
+            async for page in pages:
+                return [entity async for entity in page]
+            return []
+
+        return await self.call(rows)
+
+    async def recall(self, guard: str) -> Memory:
+        """All the guard remembers, for who only reads."""
+        memory, _ = await self.remembered(guard, FIRST, END)
+        return replace(memory, state=await self.state(guard))
+
+    async def remembered(self, guard: str, low: str, high: str) -> tuple[Memory, set[str]]:
+        """The guard's records, and the keys of those that are not understood; not its state."""
+        found = [
+            entity
+            for first, last in (
+                (f"case|{low}", f"case|{high}"),
+                (f"change|{low}", f"change|{high}"),
+                ("exempt|", "exempt}"),
+                ("action|", "action}"),
+            )
+            for entity in await self.stretch(guard, first, last)
+        ]
+        sorted_out = Sorted()
+        for entity in found:
+            sorted_out.take(guard, entity)
+        return sorted_out.memory(), sorted_out.poisoned
+
+    async def ask(self, guard: str, action: Action) -> None:
+        """Write down what a person asks for."""
+        entity = entity_of(guard, action)
         await self.call(lambda: self.table.upsert_entity(entity, mode=UpdateMode.REPLACE))
 
+    async def action(self, guard: str, action: str) -> Action | None:
+        """What is known of something a person asked for."""
+        entity = await self.row(guard, f"action|{action}")
+        try:
+            return read(Action, entity["body"]) if entity else None
+        except ValueError as error:
+            raise LedgerError(f"the action {action} is not understood: {error}") from error
+
     async def tidy(self, guard: str, now: datetime) -> None:
-        """Remove run rows after 30 days, closed cases after 90, records of changes after 400."""
-        for prefix, kept in (("run", KEEP_RUNS), ("case", KEEP_CASES), ("change", KEEP_CHANGES)):
+        """Remove run rows after 30 days, closed cases after 90, changes and actions after 400."""
+        for prefix, kept in (
+            ("run", KEEP_RUNS),
+            ("case", KEEP_CASES),
+            ("change", KEEP_CHANGES),
+            ("action", KEEP_ACTIONS),
+        ):
             old = await self.rows(
                 "PartitionKey eq @guard and RowKey ge @first and RowKey lt @last "
                 "and ended ne '' and ended lt @cut",
@@ -329,6 +396,48 @@ class TableLedger:
                 # Only what is still as old as it was read: a case may have opened again since.
                 with contextlib.suppress(TableTransactionError):
                     await self.call(partial(self.table.submit_transaction, removals(group)))
+
+
+@dataclass(slots=True)
+class Sorted:
+    """Rows as what they are. One that is not understood is left alone and counted."""
+
+    cases: dict[str, Case] = field(default_factory=dict)
+    changes: list[ChangeRecord] = field(default_factory=list)
+    exemptions: dict[str, Exemption] = field(default_factory=dict)
+    actions: list[Action] = field(default_factory=list)
+    poisoned: set[str] = field(default_factory=set)
+
+    def take(self, guard: str, entity: TableEntity) -> None:
+        """One row to where it belongs."""
+        key = entity["RowKey"]
+        try:
+            if entity.get("v") != SCHEMA:
+                raise ValueError("another schema")
+            match key.partition("|")[0]:
+                case "case":
+                    case = read(Case, entity["body"])
+                    self.cases[case.key] = case
+                case "change":
+                    self.changes.append(read(ChangeRecord, entity["body"]))
+                case "exempt":
+                    exemption = read(Exemption, entity["body"])
+                    self.exemptions[exemption.subject] = exemption
+                case "action":
+                    self.actions.append(read(Action, entity["body"]))
+        except (ValueError, KeyError) as error:
+            log.warning("%s: row %s is not understood: %s", guard, key[:48], error)
+            self.poisoned.add(key)
+
+    def memory(self) -> Memory:
+        """All of them together."""
+        return Memory(
+            cases=self.cases,
+            changes=tuple(sorted(self.changes, key=lambda record: record.at, reverse=True)),
+            exemptions=self.exemptions,
+            actions=tuple(self.actions),
+            poisoned=len(self.poisoned),
+        )
 
 
 class TableClaim:
@@ -368,50 +477,10 @@ class TableClaim:
 
     async def recall(self, low: str = FIRST, high: str = END) -> Memory:
         """All the guard remembers but the reports of runs, by ranges of its partition."""
-        found = [
-            entity
-            for first, last in (
-                (f"case|{low}", f"case|{high}"),
-                (f"change|{low}", f"change|{high}"),
-                ("exempt|", "exempt}"),
-            )
-            for entity in await self.ledger.stretch(self.guard, first, last)
-        ]
-        cases: list[Case] = []
-        changes: list[ChangeRecord] = []
-        exemptions: list[Exemption] = []
-        for entity in found:
-            self.sort(entity, cases, changes, exemptions)
-        return Memory(
-            cases={case.key: case for case in cases},
-            changes=tuple(sorted(changes, key=lambda record: record.at, reverse=True)),
-            exemptions={exemption.subject: exemption for exemption in exemptions},
-            state=await self.state(),
-            poisoned=len(self.poisoned),
-        )
-
-    def sort(
-        self,
-        entity: TableEntity,
-        cases: list[Case],
-        changes: list[ChangeRecord],
-        exemptions: list[Exemption],
-    ) -> None:
-        """One row to where it belongs; one that is not understood is left alone and counted."""
-        key = entity["RowKey"]
-        try:
-            if entity.get("v") != SCHEMA:
-                raise ValueError("another schema")
-            match key.partition("|")[0]:
-                case "case":
-                    cases.append(read(Case, entity["body"]))
-                case "change":
-                    changes.append(read(ChangeRecord, entity["body"]))
-                case "exempt":
-                    exemptions.append(read(Exemption, entity["body"]))
-        except (ValueError, KeyError) as error:
-            log.warning("%s: row %s is not understood: %s", self.guard, key[:48], error)
-            self.poisoned.add(key)
+        memory, poisoned = await self.ledger.remembered(self.guard, low, high)
+        self.poisoned |= poisoned
+        state = await self.state()
+        return replace(memory, state=state, poisoned=len(self.poisoned))
 
     async def state(self) -> GuardState:
         """The guard's state: from the lease row this claim holds, or, for a shard, from its row."""

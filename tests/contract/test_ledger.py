@@ -13,14 +13,18 @@ import pytest_asyncio
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
-from core.adapters.ledger_table import LEASE, TableClaim, TableLedger
+from core.adapters.ledger_table import LEASE, PAGE, TableClaim, TableLedger
 from core.errors import ClaimLost, LedgerError
 from core.model import (
+    Action,
+    ActionState,
     Case,
     ChangeRecord,
     ChangeState,
+    Deed,
     Exemption,
     GuardState,
+    Memory,
     Mode,
     News,
     Round,
@@ -393,3 +397,73 @@ async def test_a_shard_that_was_taken_back_writes_nothing_more(azurite: Azurite)
         with pytest.raises(ClaimLost):
             await paused.save(case(), state=SHARD)
         assert (await ledger.shards(GUARD))[3].shard.done is False
+
+
+# ----------------------------------------------------------------------------------------------
+# What is read and asked for without a claim
+# ----------------------------------------------------------------------------------------------
+
+
+def asked(**changes: Any) -> Action:
+    """Something a person asks for."""
+    action = Action(
+        id=new_run(START),
+        deed=Deed.ACKNOWLEDGE,
+        subject="0" * 32,
+        who="Dana",
+        why="known; being looked into",
+        at=START,
+        signed_in="function key",
+    )
+    return replace(action, **changes)
+
+
+async def test_what_is_asked_for_waits_until_a_claim_takes_it_up(ledger: Ledger) -> None:
+    first, second = asked(), asked(id=new_run(START + DAY), deed=Deed.RUN, subject="")
+    await ledger.ask(GUARD, first)
+    await ledger.ask(GUARD, second)
+    assert await ledger.action(GUARD, first.id) == first
+    assert await ledger.action(GUARD, "nobody-asked") is None
+    assert await ledger.action("other", first.id) is None
+    async with ledger.claim(GUARD, "run") as claim:
+        assert claim is not None
+        assert (await claim.recall()).actions == (second, first)
+        done = replace(first, state=ActionState.DONE, ended=START, note="done")
+        await claim.save(done)
+    assert await ledger.action(GUARD, first.id) == done
+
+
+async def test_somebody_may_ask_while_a_run_holds_the_guard(ledger: Ledger) -> None:
+    async with ledger.claim(GUARD, "run") as claim:
+        assert claim is not None
+        await ledger.ask(GUARD, asked())
+        await claim.save(case())
+    assert len((await ledger.recall(GUARD)).actions) == 1
+
+
+async def test_who_only_reads_sees_what_a_claim_sees(ledger: Ledger) -> None:
+    async with ledger.claim(GUARD, "run") as claim:
+        assert claim is not None
+        await claim.save(
+            case(), Exemption("id", "Dana", "known", START + DAY), state=GuardState(population=7)
+        )
+        await ledger.ask(GUARD, asked())
+        assert await ledger.recall(GUARD) == await claim.recall()
+    assert (await ledger.recall("nobody")) == Memory()
+
+
+async def test_runs_are_told_by_the_time_they_began(ledger: Ledger) -> None:
+    starts = [START + timedelta(hours=hour) for hour in range(5)]
+    for start in starts:
+        await ledger.note(GUARD, new_run(start), {"started": start.isoformat()})
+    found = [run async for run in ledger.runs(GUARD, starts[1], starts[3])]
+    assert [run["started"] for run in found] == [starts[3].isoformat(), starts[2].isoformat()]
+
+
+async def test_many_runs_are_read_page_by_page(azurite: Azurite) -> None:
+    async with table_ledger(azurite) as ledger:
+        total = 2 * PAGE + 1
+        for number in range(total):
+            await ledger.note(GUARD, new_run(START + timedelta(minutes=number)), {"n": number})
+        found = [run["n"] async for run in ledger.runs(GUARD, START - DAY, START + DAY)]
+        assert found == list(range(total))[::-1]

@@ -11,9 +11,9 @@ import pytest
 from core.catalog import CATALOG
 from core.model import Duty, Mode, RunReport, Service
 from core.report import trace
+from core.schedule import Cron
 from core.settings import all_settings, prefix
 from function_app import QUEUE, SHARDS
-from sandbox.cron import Cron
 from tests.infra.bicep_values import INFRA, ROOT, bicep, chosen, plain, texts, variable, worked_out
 from tests.infra.powershell import mistakes
 from tools.infra_check.documents import VARIABLE

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.cron import FIELDS, Cron, CronError
+from core.schedule import FIELDS, Cron, CronError
 
 
 def at(text: str) -> datetime:
