@@ -83,18 +83,22 @@ async def restore_mailbox_audit(
 ) -> Applied:
     """Put AuditEnabled of a mailbox back."""
     name, left = SWITCHED["EnableMailboxAudit"]
+    was = before[name] is True
 
-    async def look() -> bool:
-        enabled = (await read_audit(exchange, change.mailbox_guid)).enabled
-        if enabled is None:
-            raise Unavailable(f"Exchange did not tell {name}")
-        return enabled
-
-    async def write(value: bool) -> None:
+    async def look() -> MailboxAudit:
         audit = await read_audit(exchange, change.mailbox_guid)
-        await set_mailbox(exchange, audit.mailbox, {name: value})
+        if audit.enabled is None:
+            raise Unavailable(f"Exchange did not tell {name}")
+        return audit
 
-    return await put_back(switch_back(look, write, name, before[name] is True, left), sleep)
+    undo = Undo[MailboxAudit](
+        look,
+        told=lambda now: {name: now.enabled},
+        as_before=lambda now: now.enabled is was,
+        as_left=lambda now: now.enabled is left,
+        write=lambda now: set_mailbox(exchange, now.mailbox, {name: was}),
+    )
+    return await put_back(undo, sleep)
 
 
 async def restore_audit_bypass(
@@ -149,11 +153,14 @@ async def restore_audit_set(
     was = lists_before(change, before)
     kept = names(map(str, listed_words(before[AUDIT_SET])))
 
+    last: MailboxAudit
+
     async def look() -> MailboxAudit:
-        audit = await read_audit(exchange, change.mailbox_guid)
-        if untold := [kind for kind in change.logon_types if kind not in audit.actions]:
+        nonlocal last
+        last = await read_audit(exchange, change.mailbox_guid)
+        if untold := [kind for kind in change.logon_types if kind not in last.actions]:
             raise Unavailable(f"Exchange did not tell what is audited for {', '.join(untold)}")
-        return audit
+        return last
 
     def is_back(kind: str, now: MailboxAudit) -> bool:
         if kind.lower() in kept:
@@ -178,11 +185,10 @@ async def restore_audit_set(
         write=write,
     )
     done = await put_back(undo, sleep)
-    now = await look()
     others = [
         kind
         for kind in change.logon_types
-        if kind.lower() in kept and kind in was and names(now.actions[kind]) != names(was[kind])
+        if kind.lower() in kept and kind in was and names(last.actions[kind]) != names(was[kind])
     ]
     note = f"Microsoft keeps what is audited for {', '.join(others)}: it is not as it was."
     return replace(done, note=note) if others else done

@@ -233,8 +233,10 @@ async def identified(exchange: Exchange, name: str) -> dict[str, object]:
 
     Nothing waits for it: without it, undoing goes by the name.
     """
-    people = (await recipients(exchange, (name,))).items if name else ()
-    return {FORWARD_ID: one.id for one in people if one.found and one.id}
+    if not name:
+        return {}
+    people = (await recipients(exchange, (name,))).items
+    return {FORWARD_ID: people[0].id} if people and people[0].found else {}
 
 
 async def disable_inbox_rule(graph: Graph, change: DisableInboxRule, sleep: Sleep) -> Applied:

@@ -1,7 +1,7 @@
 """The `Tenant` port on Microsoft Graph and Exchange Online: which call answers which question.
 
-The work is done in `graph_reads`, `exchange_reads`, `changes` and the like; this page joins them. An instance
-lives for one run, so that what is the same for the whole tenant is read once.
+The work is done in `graph_reads`, `exchange_reads`, `changes` and their like; this page joins them.
+An instance lives for one run, so that what is the same for the whole tenant is read once.
 """
 
 import asyncio

@@ -133,7 +133,7 @@ async def restore_sign_in(
 
     async def look() -> bool:
         person = await read_account(graph, change.account_id)
-        if person.id != change.account_id.lower():
+        if person.id.lower() != change.account_id.lower():
             raise Unavailable("Graph answered with another account than was asked for")
         if person.enabled is None:
             raise Unavailable("Graph did not say whether the account is enabled")
