@@ -45,7 +45,7 @@ async def attend(world: World, claim: Claim, memory: Memory, run: str) -> Memory
         await claim.save(*rows)
         memory = remembered(memory, rows)
         if answered.intent:
-            ended, rows = await taken_back(world, claim, answered, memory)
+            ended, rows = await taken_back(world, claim, answered)
             await claim.save(*rows)
             memory = remembered(memory, rows)
             answered = replace(answered, action=ended)
@@ -54,7 +54,7 @@ async def attend(world: World, claim: Claim, memory: Memory, run: str) -> Memory
 
 
 async def taken_back(
-    world: World, claim: Claim, answered: Answer, memory: Memory
+    world: World, claim: Claim, answered: Answer
 ) -> tuple[Action, tuple[Remembered, ...]]:
     """Restore what was there before a change; what came of it."""
     intent, original = answered.intent, answered.original
@@ -63,7 +63,7 @@ async def taken_back(
     change = change_from_wire(original.kind, original.arguments)
     await claim.check()
     outcome = await made(intent, lambda: world.tenant.restore(change, original.before))
-    return restored(answered, outcome, memory, world.now())
+    return restored(answered, outcome, world.now())
 
 
 def remembered(memory: Memory, rows: tuple[Remembered, ...]) -> Memory:

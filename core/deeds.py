@@ -43,13 +43,15 @@ type Remembered = Case | ChangeRecord | Exemption | Action
 class Answer:
     """What to do about one action: rows to remember, and what to restore after that.
 
-    `intent` is the record of the restoring itself, `original` the change it takes back.
+    `intent` is the record of the restoring itself, `original` the change it takes back, `earlier`
+    the exemption that was there before.
     """
 
     action: Action
     rows: tuple[Remembered, ...] = ()
     intent: ChangeRecord | None = None
     original: ChangeRecord | None = None
+    earlier: Exemption | None = None
 
 
 def waiting(memory: Memory) -> list[Action]:
@@ -148,12 +150,16 @@ def undo(action: Action, memory: Memory, now: datetime, run: str) -> Answer:
         run=run,
         restores=original.id,
     )
-    why = f"a change was taken back: {action.why}"[:500]
-    until = now + UNDONE_FOR
+    granted = Exemption(original.case, action.who, reason(action), now + UNDONE_FOR)
     earlier = memory.exemptions.get(original.case)
-    kept = earlier if earlier and earlier.until >= until else None
-    granted = kept or Exemption(original.case, action.who, why, until)
-    return Answer(action, (granted, intent), intent, original)
+    if earlier and earlier.until >= granted.until:
+        granted = earlier
+    return Answer(action, (granted, intent), intent, original, earlier)
+
+
+def reason(action: Action) -> str:
+    """Why the exemption is there that protects what was taken back."""
+    return f"a change was taken back: {action.why}"[:500]
 
 
 def objection(original: ChangeRecord | None) -> str:
@@ -170,7 +176,7 @@ def objection(original: ChangeRecord | None) -> str:
 
 
 def restored(
-    answered: Answer, outcome: Outcome, memory: Memory, now: datetime
+    answered: Answer, outcome: Outcome, now: datetime
 ) -> tuple[Action, tuple[Remembered, ...]]:
     """What came of taking a change back: the action, and the rows to remember.
 
@@ -196,12 +202,10 @@ def restored(
     if passing and tried.tries < TRIES:
         return tried, (replace(record, state=ChangeState.INTENDED), tried)
     ended = refused(tried, now, outcome.note or str(outcome.state))
-    withdrawn = (
-        replace(row, until=now)
-        for row in answered.rows
-        if isinstance(row, Exemption) and row != memory.exemptions.get(row.subject)
-    )
-    return ended, (record, ended, *withdrawn)
+    mine = Exemption(original.case, action.who, reason(action), now)
+    earlier = answered.earlier
+    was_mine = earlier is None or (earlier.who, earlier.why) == (mine.who, mine.why)
+    return ended, (record, ended, mine if was_mine or earlier is None else earlier)
 
 
 def with_release(request: Request, memory: Memory) -> Request:

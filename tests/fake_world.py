@@ -188,6 +188,8 @@ class FakeLedger:
 
     async def actions(self, guard: str, since: datetime) -> tuple[Action, ...]:
         """What people asked for since then, newest first."""
+        if self.broken:
+            raise LedgerError("the state table answers 503")
         known = remembered(self.partition(guard), FIRST, END).actions
         return tuple(action for action in known if action.id < countdown(since))
 
