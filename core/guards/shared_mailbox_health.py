@@ -9,6 +9,7 @@ cloud only becomes a user's again at the next synchronisation, and is lost when 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import pairwise
 
 from core.commands import (
     ARCHIVING,
@@ -439,9 +440,11 @@ def subject_of(mailbox: Mailbox) -> str:
 
 def step_of(size: int) -> str:
     """A size in steps so wide that it stays the same for weeks."""
-    for low, high in zip(STEPS, STEPS[1:], strict=False):
+    if size < NEAR:
+        return f"under {STEPS[0]} GB"
+    for low, high in pairwise(STEPS):
         if size <= high * GB:
-            return f"{low} to {high} GB" if size >= low * GB else f"under {low} GB"
+            return f"{low} to {high} GB"
     return f"over {STEPS[-1]} GB"
 
 
