@@ -80,10 +80,14 @@ SYNC = "then a sync cycle (Start-ADSyncSyncCycle -PolicyType Delta)"
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a shared mailbox is set to, and its account; None: not known, or not to be read."""
+    """What a shared mailbox is set to, and its account; None: Entra knows none.
+
+    `unread`: the account could not be read, which is told apart from what is wrong.
+    """
 
     settings: SharedMailbox
     account: Account | None = None
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,11 @@ async def with_accounts(
     accounts = await tenant.accounts([one.mailbox for one in boxes])
     by_id = {account.id: account for account in accounts.items}
     misses = tuple(replace(miss, surface=LICENCES) for miss in missed((accounts,)))
-    return tuple(Kept(one, by_id.get(one.mailbox.id)) for one in boxes), misses
+    lost = {miss.object_id for miss in misses}
+    return tuple(
+        Kept(one, by_id.get(one.mailbox.id), not lost.isdisjoint({"", one.mailbox.id}))
+        for one in boxes
+    ), misses
 
 
 async def inspect(tenant: Tenant, look: Look, owners: Sequence[Mailbox]) -> Reading[Item]:
@@ -286,7 +294,7 @@ def unlicensed_features(item: Kept) -> Iterator[Finding]:
     settings, account = item.settings, item.account
     named = (("litigation hold", settings.held), ("archive", settings.archive))
     features = [name for name, there in named if there]
-    if not features or account is None:
+    if not features or item.unread:
         return
     name = subject_of(settings.mailbox)
     finding = Finding(
@@ -299,9 +307,9 @@ def unlicensed_features(item: Kept) -> Iterator[Finding]:
         facts=(f"it has: {', '.join(features)}", licences(account)),
         surfaces=(SETTINGS, LICENCES),
         dangerous="+".join(features),
-        advice="Graph did not say which service plans the account holds: look at it in Entra ID.",
+        advice="Graph did not say which service plans its account holds: look at it in Entra ID.",
     )
-    if account.plans is None:
+    if account is None or account.plans is None:
         yield finding
     elif not may_be_held(account.plans):
         yield replace(
@@ -387,6 +395,8 @@ def needless(item: Measured) -> Iterator[Finding]:
         return
     name = subject_of(item.mailbox)
     plans = mailbox_plans(account.plans or ())
+    if not plans:
+        return
     yield Finding(
         kind="needless-licence",
         object_id=item.mailbox.id,
@@ -448,8 +458,10 @@ def step_of(size: int) -> str:
     return f"over {STEPS[-1]} GB"
 
 
-def licences(account: Account) -> str:
+def licences(account: Account | None) -> str:
     """Which licences decide, by service plan."""
+    if account is None:
+        return "licences: not known, for Entra ID does not know its account"
     if account.plans is None:
         return "licences: assigned, plans unknown" if account.licensed else "licences: not known"
     return f"licences: {', '.join(plan_names(account.plans)) or 'none that concerns a mailbox'}"
