@@ -37,7 +37,7 @@ def info(**more: object) -> dict[str, object]:
 
 
 def sales(**more: object) -> dict[str, object]:
-    return mailbox(SALES, SALES_GUID, "sales", RecipientTypeDetails=SHARED, **more)
+    return mailbox(SALES, SALES_GUID, "sales", **{"RecipientTypeDetails": SHARED} | more)
 
 
 def tenant(*rows: dict[str, object], figures: list[dict[str, object]] | None = None) -> Any:

@@ -323,9 +323,14 @@ def test_one_with_an_enabled_sign_in_may_be_in_use_as_a_persons() -> None:
     assert used.key(GUARD.name) == quiet.key(GUARD.name)
 
 
-@pytest.mark.parametrize("name", ["held", "archive", "kept"])
-def test_what_the_licence_may_be_for_and_is_not_told_keeps_the_guard_silent(name: str) -> None:
-    assert none(sized(3, licensed(PLAN_2), replace(SETTLED, **{name: None})))
+@pytest.mark.parametrize(
+    "settings",
+    [replace(SETTLED, held=None), replace(SETTLED, archive=None), replace(SETTLED, kept=None)],
+)
+def test_what_the_licence_may_be_for_and_is_not_told_keeps_the_guard_silent(
+    settings: SharedMailbox,
+) -> None:
+    assert none(sized(3, licensed(PLAN_2), settings))
 
 
 # ----------------------------------------------------------------------------------------------
@@ -333,8 +338,9 @@ def test_what_the_licence_may_be_for_and_is_not_told_keeps_the_guard_silent(name
 # ----------------------------------------------------------------------------------------------
 
 
-def tenant(account: Account = ACCOUNT, size: int | None = GB, **more: object) -> FakeTenant:
-    settings = replace(SETTLED, **more)  # type: ignore[arg-type]  # By name, a case at a time.
+def tenant(
+    account: Account = ACCOUNT, size: int | None = GB, settings: SharedMailbox = SETTLED
+) -> FakeTenant:
     return FakeTenant(
         boxes=[INFO, ANN],
         users=[account, Account("m2", "ann@contoso.com", plans=frozenset({PLAN_2}))],
@@ -349,8 +355,10 @@ async def look(
     return await looked(GUARD, fake, Look(TERMS, due, watched=watched))
 
 
-async def kinds(fake: FakeTenant, **more: frozenset[str]) -> list[str]:
-    reading = await looked(GUARD, fake, Look(TERMS, more.pop("due", SWEEP), **more))
+async def kinds(
+    fake: FakeTenant, due: frozenset[str] = SWEEP, watched: frozenset[str] = frozenset()
+) -> list[str]:
+    reading = await looked(GUARD, fake, Look(TERMS, due, watched=watched))
     return [found.kind for item in reading.items for found in judge(item, TERMS)]
 
 
@@ -363,7 +371,7 @@ async def test_people_are_not_looked_at_and_shared_mailboxes_are_read_in_full() 
 
 
 async def test_what_is_wrong_is_found_in_every_part() -> None:
-    assert await kinds(tenant(held=True)) == ["hold-without-licence"]
+    assert await kinds(tenant(settings=replace(SETTLED, held=True))) == ["hold-without-licence"]
     assert await kinds(tenant(size=51 * GB)) == ["too-large"]
     assert await kinds(tenant(licensed(PLAN_2))) == ["needless-licence"]
     synced = tenant()

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
 import pytest_asyncio
 
 from core.catalog import CATALOG
