@@ -267,7 +267,8 @@ def what_follows(future: Becomes, account: Account | None) -> Iterator[str]:
     """What becomes of its mail and its sign-in."""
     if account is None:
         return
-    if future is Becomes.USER and account.plans is not None and not account.plans:
+    unlicensed = account.plans is not None and not has_mailbox_plan(account.plans)
+    if future is Becomes.USER and unlicensed:
         yield "no licence: as a user mailbox it is disconnected after 30 days, and its mail lost"
     yield sign_in(account)
 
