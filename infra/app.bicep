@@ -121,6 +121,10 @@ var appSettings = {
   LEGACY_PROTOCOLS_MODE: guards['legacy-protocols'].mode
   LEGACY_PROTOCOLS_LIMIT: guards['legacy-protocols'].limit
   LEGACY_PROTOCOLS_LIMIT_PERCENT: guards['legacy-protocols'].limitPercent
+  SHARED_MAILBOX_HEALTH_SCHEDULE: guards['shared-mailbox-health'].schedule
+  SHARED_MAILBOX_HEALTH_MODE: guards['shared-mailbox-health'].mode
+  SHARED_MAILBOX_HEALTH_LIMIT: guards['shared-mailbox-health'].limit
+  SHARED_MAILBOX_HEALTH_LIMIT_PERCENT: guards['shared-mailbox-health'].limitPercent
   // <!-- end -->
 }
 

@@ -32,6 +32,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "Get-Mailbox": ("Filter", "Identity", "RecipientTypeDetails", "ResultSize"),
     "Get-MailboxAuditBypassAssociation": ("Identity", "ResultSize"),
     "Get-MailboxPermission": ("Identity", "IncludeUnresolvedPermissions", "ResultSize"),
+    "Get-MailboxStatistics": ("Identity",),
     "Get-MobileDeviceMailboxPolicy": (),
     "Get-OrganizationConfig": (),
     "Get-OwaMailboxPolicy": (),
