@@ -34,6 +34,7 @@ from core.plan import (
     Plan,
     Situation,
     conclude,
+    continued,
     due_sweeps,
     note,
     settle,
@@ -210,17 +211,15 @@ def test_an_open_case_is_reminded_after_seven_days(days: int, news: News | None)
 
 
 @pytest.mark.parametrize(
-    ("severity", "news"), [(Severity.LOW, []), (Severity.CRITICAL, [News.REMINDER])]
+    ("severity", "news"), [(Severity.LOW, News.NONE), (Severity.CRITICAL, News.REMINDER)]
 )
 def test_an_optional_permission_one_does_without_is_not_brought_up_again(
-    severity: Severity, news: list[News]
+    severity: Severity, news: News
 ) -> None:
     lacks = finding(kind="permission-missing", severity=severity, changes=())
-    before = replace(known(), cases={})
-    first = make_plan(situation(before, mode=Mode.ALERT), [lacks])
-    assert only(first).news is News.OPENED
-    later = situation(after(first, before), mode=Mode.ALERT, now=START + 30 * DAY)
-    assert [case.news for case in make_plan(later, [lacks]).cases] == news
+    (case,) = known(kind=lacks.kind, severity=severity).cases.values()
+    later, _ = situation(mode=Mode.ALERT, now=START + 30 * DAY)
+    assert continued(later, case, lacks).news is news
 
 
 def test_a_case_ends_with_news_when_its_finding_is_gone() -> None:
