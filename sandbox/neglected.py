@@ -29,7 +29,7 @@ from sandbox.wire import Row, words
 COLLEAGUES = words("anna boris chiara derya edda frank gesa henk ines jakub")
 
 
-def days_ago(count: int) -> Row:
+def days_ago(count: float) -> Row:
     """A moment relative to the day the scene is played; see `sandbox.scenery.freshened`."""
     return {"@sandbox.daysAgo": count}
 
