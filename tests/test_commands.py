@@ -2,7 +2,13 @@
 
 import pytest
 
-from core.commands import disable_ad_account, disable_inbox_rule, list_inbox_rules, literal
+from core.commands import (
+    disable_ad_account,
+    disable_inbox_rule,
+    list_inbox_rules,
+    literal,
+    set_audit_age,
+)
 
 
 def test_an_ordinary_name_gives_the_ordinary_command() -> None:
@@ -33,6 +39,12 @@ def test_a_name_that_cannot_be_written_gives_no_command(upn: str) -> None:
     assert disable_ad_account(upn) == ""
     assert disable_inbox_rule("m", upn) == ""
     assert list_inbox_rules(upn) == ""
+    assert set_audit_age(upn, "90.00:00:00") == ""
+
+
+def test_an_age_limit_is_set_of_one_mailbox() -> None:
+    written = "Set-Mailbox -Identity 'g1' -AuditLogAgeLimit '90.00:00:00'"
+    assert set_audit_age("g1", "90.00:00:00") == written
 
 
 def test_a_literal_is_closed_by_its_own_quotes_only() -> None:

@@ -118,7 +118,7 @@ async def restore_configuration(
 
 
 def alike(found: object, was: object) -> bool:
-    """True when two values say the same, however they are printed: a list of one, as its element."""
+    """True when two values say the same, as they are printed: a list of one may be its element."""
     if isinstance(found, list | tuple) or isinstance(was, list | tuple):
         entries = texts(found)
         return entries is not None and entries == texts(was)

@@ -5,13 +5,14 @@ import json
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.adapters.configuration import alike
+from core.catalog import CATALOG
 from core.errors import Forbidden, Gone, Moot, Refused, Unavailable
 from core.reversal import MAY_YET_SHOW, SHOWS_LATE, SIGNED_OUT, SWITCHED, irreversible
 from core.tenant import (
@@ -401,6 +402,28 @@ async def test_a_setting_that_no_source_lets_be_changed_is_not_restored(open_ten
         assert to.written == 0
 
 
+@EACH
+async def test_undoing_needs_no_more_than_the_guard_may_do(change: Change) -> None:
+    """Every writing cmdlet with parameters that the role of one guard holds, all of them."""
+    allowed = [
+        (entry.name, {*entry.parameters})
+        for duty in CATALOG
+        for entry in duty.guard.permissions
+        if entry.writes
+    ]
+    left, before = await left_by(change)
+    async with open_sandbox(scene(**left)) as to:
+        assert isinstance(to, OnSandbox)
+        await to.tenant.restore(change, before)
+        (write,) = to.to.sandbox.writes
+        if write["api"] == "exchange":
+            command = cast(Any, write["body"])["CmdletInput"]
+            cmdlet, sent = command["CmdletName"], {*command["Parameters"]}
+            assert any(name == cmdlet and sent <= known for name, known in allowed)
+        else:
+            assert str(write["target"]).startswith("/users/")
+
+
 # One kind and another ---------------------------------------------------------------------------
 
 
@@ -720,7 +743,9 @@ def tenants(draw: st.DrawFn) -> dict[str, Any]:
         for kind in LOGON_TYPES
     }
     person = mailbox(
-        *(PERSON, PERSON_GUID, "ann"),
+        PERSON,
+        PERSON_GUID,
+        "ann",
         ForwardingAddress=draw(st.sampled_from([None, "room"])),
         ForwardingSmtpAddress=draw(st.sampled_from([None, "smtp:X@evil.example"])),
         DeliverToMailboxAndForward=draw(BOOLEANS),
