@@ -26,8 +26,8 @@ SUFFIXES = (
     ".webhook.office.com",
 )
 ANSWER_LIMIT = 4 * 1024
-# Seconds between messages: a channel takes four a second (Microsoft Learn: "Create and send messages
-# with connectors", rate limiting).
+# Seconds between messages: a channel takes four a second
+# (Microsoft Learn: "Create and send messages with connectors", rate limiting).
 APART = 0.3
 LEGACY_TROUBLE = re.compile(r"returned HTTP error (\d{3})", re.IGNORECASE)
 HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
