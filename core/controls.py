@@ -137,6 +137,7 @@ CONTROLS: Mapping[str, tuple[Control, ...]] = {
     "mass-deletion": (),
     "exchange-module-access": (),
     "legacy-protocols": (cis("6.5.4", "Ensure SMTP AUTH is disabled", "smtp-auth-organization"),),
+    "shared-mailbox-health": (),
 }
 """The recommendations by guard; none where `WITHOUT` says why."""
 
@@ -144,6 +145,7 @@ WITHOUT: Mapping[str, str] = {
     "mailbox-delegation": "it recommends nothing about rights over mailboxes",
     "mass-deletion": "it is about settings, and a deletion is an event",
     "exchange-module-access": "it recommends nothing about who may use Exchange PowerShell",
+    "shared-mailbox-health": "it recommends nothing about the licences of shared mailboxes",
 }
 
 

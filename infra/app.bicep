@@ -60,6 +60,7 @@ var appSettings = {
   CLOUD: cloud
   TEAMS_WEBHOOK_URL: '@Microsoft.KeyVault(SecretUri=${webhookSecretUri})'
   WEBHOOK_HOSTS: chosen(settings, 'WEBHOOK_HOSTS', '')
+  PUBLIC_ADDRESS: chosen(settings, 'PUBLIC_ADDRESS', '')
   STATE_TABLE_ENDPOINT: state.properties.primaryEndpoints.table
   STATE_TABLE: stateTable
   RESOURCE_MAILBOX_KINDS: chosen(settings, 'RESOURCE_MAILBOX_KINDS', 'SharedMailbox,RoomMailbox,EquipmentMailbox,SchedulingMailbox')

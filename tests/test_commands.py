@@ -10,8 +10,8 @@ from core.commands import (
     literal,
     remove_licences,
     set_ad_attributes,
-    set_remote_shared,
     set_audit_age,
+    set_remote_shared,
 )
 
 
