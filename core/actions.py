@@ -11,7 +11,7 @@ round.
 import logging
 from dataclasses import replace
 
-from core.closing import log_run, made, tell
+from core.closing import ATTENDED, log_run, outcome_of, tell
 from core.deeds import OF_RUNS, Answer, Remembered, answer, restored, waiting
 from core.errors import Unavailable
 from core.model import (
@@ -62,7 +62,7 @@ async def taken_back(
         raise ValueError("nothing is to be restored")
     change = change_from_wire(original.kind, original.arguments)
     await claim.check()
-    outcome = await made(intent, lambda: world.tenant.restore(change, original.before))
+    outcome = await outcome_of(intent, lambda: world.tenant.restore(change, original.before))
     return restored(answered, outcome, world.now())
 
 
@@ -107,7 +107,7 @@ async def serve(duty: Duty, world: World, run: str) -> RunReport:
         run=run,
         mode=duty.mode,
         started=world.now(),
-        status="attended",
+        status=ATTENDED,
     )
     while True:
         async with world.ledger.claim(duty.guard.name, run) as claim:
