@@ -445,8 +445,16 @@ def continued(situation: Situation, old: Case, finding: Finding) -> Case:
         news = News.OPENED if seen > finding.patience else News.NONE
         return replace(case, sightings=seen, news=news)
     if case.told and not case.news and situation.now - case.told >= situation.duty.remind:
-        return replace(case, news=News.REMINDER)
+        return case if is_choice(case) else replace(case, news=News.REMINDER)
     return case
+
+
+def is_choice(case: Case) -> bool:
+    """True for an optional permission the app was not given: told once, since one may do without.
+
+    Whoever leaves it out on purpose would otherwise hear of it every week for ever.
+    """
+    return case.kind == "permission-missing" and case.severity is Severity.LOW
 
 
 def wishes(finding: Finding) -> tuple[str, ...]:
