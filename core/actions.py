@@ -12,7 +12,7 @@ import logging
 from dataclasses import replace
 
 from core.closing import ATTENDED, log_run, outcome_of, tell
-from core.deeds import OF_RUNS, Answer, Remembered, answer, restored, waiting
+from core.deeds import OF_RUNS, Answer, Remembered, answer, named, restored, waiting
 from core.errors import Unavailable
 from core.model import (
     Action,
@@ -94,6 +94,12 @@ def untold(memory: Memory) -> tuple[Action, ...]:
     )
 
 
+def with_actions(report: RunReport, memory: Memory) -> RunReport:
+    """The report with what it has to tell of what people asked for."""
+    actions = untold(memory)
+    return replace(report, actions=actions, names=named(memory, actions))
+
+
 async def serve(duty: Duty, world: World, run: str) -> RunReport:
     """Do what is asked of one guard and tell it, without a look at the tenant.
 
@@ -113,7 +119,7 @@ async def serve(duty: Duty, world: World, run: str) -> RunReport:
         async with world.ledger.claim(duty.guard.name, run) as claim:
             if claim:
                 memory = await attend(world, claim, await claim.recall(), run)
-                report = replace(report, actions=untold(memory), finished=world.now())
+                report = replace(with_actions(report, memory), finished=world.now())
                 report = await tell(world, claim, report)
                 log_run(report)
                 return report
