@@ -140,6 +140,7 @@ CMDLET_RISKS: Mapping[str, str] = {
     "Get-RoleGroup": "list the role groups of Exchange",
     "Get-RoleGroupMember": "read who administers Exchange",
     "Set-User": "take Exchange PowerShell away from administrators, or give it to anybody",
+    "Get-MailboxStatistics": "see how large each mailbox is, and when it was last opened",
     "Get-CASMailbox": "see by which protocols each mailbox can be reached",
     "Get-CASMailboxPlan": "see by which protocols new mailboxes can be reached",
     "Get-TransportConfig": "see whether SMTP AUTH is on",
