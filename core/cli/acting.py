@@ -74,7 +74,10 @@ def run(
     timeout: Patience = PATIENCE,
     as_json: AsJson = False,
 ) -> None:
-    """Run a guard now. In enforce mode it changes what its schedule would change as well."""
+    """Run a guard now.
+
+    In enforce mode it changes what it would change on its schedule.
+    """
     asking = Asking(why, who, yes, wait, timeout, as_json)
 
     async def wish(way: Way) -> Wish:
@@ -97,7 +100,10 @@ def release(
     timeout: Patience = PATIENCE,
     as_json: AsJson = False,
 ) -> None:
-    """Release exactly the changes that the brake holds. If others wait by then, nothing is done."""
+    """Release what the brake holds.
+
+    Exactly the changes of that plan: if others wait by then, nothing is changed.
+    """
     asking = Asking(why, who, yes, wait, timeout, as_json)
 
     async def wish(way: Way) -> Wish:
@@ -119,7 +125,10 @@ def undo(
     timeout: Patience = PATIENCE,
     as_json: AsJson = False,
 ) -> None:
-    """Restore what was there before a change, and leave it alone for 30 days."""
+    """Take a change back.
+
+    What was there before is restored, and left alone for 30 days.
+    """
     asking = Asking(why, who, yes, wait, timeout, as_json)
 
     async def wish(way: Way) -> Wish:
@@ -142,7 +151,10 @@ def exempt(
     timeout: Patience = PATIENCE,
     as_json: AsJson = False,
 ) -> None:
-    """Say that something is right as it is, for a time. Its cases end, and no more are opened."""
+    """Say that something is right for a time.
+
+    Its cases end, and no more are opened.
+    """
     asking = Asking(why, who, yes, wait, timeout, as_json)
 
     async def wish(way: Way) -> Wish:
@@ -190,7 +202,10 @@ def acknowledge(
     timeout: Patience = PATIENCE,
     as_json: AsJson = False,
 ) -> None:
-    """Say that a case is known: it is not brought up again until it changes."""
+    """Say that a case is known.
+
+    It is not brought up again until it changes.
+    """
     asking = Asking(why, who, yes, wait, timeout, as_json)
 
     async def wish(way: Way) -> Wish:
@@ -270,9 +285,7 @@ def shows_case(guard: str, key: str) -> Callable[[Session, Way], Awaitable[None]
 # ----------------------------------------------------------------------------------------------
 
 
-def carry_out(
-    ctx: typer.Context, asking: Asking, wishes: Callable[[Way], Awaitable[Wish]]
-) -> None:
+def carry_out(ctx: typer.Context, asking: Asking, wishes: Callable[[Way], Awaitable[Wish]]) -> None:
     """Show what will happen, ask, ask for it, wait."""
 
     async def work(session: Session, way: Way) -> int:
@@ -347,4 +360,3 @@ async def followed(session: Session, way: Way, address: str, patience: float) ->
             raise Unknown(f"not done within {patience:.0f} s; it goes on: see {address}")
         await session.pause(step)
         waited, step = waited + step, min(step * 1.5, LONGEST)
-

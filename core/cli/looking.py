@@ -19,9 +19,8 @@ from core.evidence import verify as verify_export
 from core.text import plain
 
 
-
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """How every guard stands, what waits for a person, and what is missing.
+    """How every guard stands, and what waits.
 
     Ends with 1 when a critical or high case is open, or a guard is late or failing.
     """
@@ -57,7 +56,7 @@ def cases(
     page: Annotated[int, typer.Option(min=1, help="a hundred cases are a page")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """What is wrong in the tenant, the gravest and oldest first."""
+    """What is wrong, the gravest first."""
 
     async def work(session: Session, way: Way) -> int:
         query = {"state": state, "page": str(page)}
@@ -79,7 +78,7 @@ def case(
     guard: Annotated[str, typer.Option(help="only among those of one guard")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Everything that is known of one case."""
+    """All that is known of one case."""
 
     async def work(session: Session, way: Way) -> int:
         of, key = await case_of(way, case, guard and guard_of(guard))
@@ -94,7 +93,10 @@ def case(
 
 
 def changes(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """What was changed in the last week, what was there before, and how to take it back."""
+    """What was changed, and how to undo it.
+
+    Of the last week, with what was there before.
+    """
 
     async def work(session: Session, way: Way) -> int:
         return await part(session, way, "changes", as_json)
@@ -103,7 +105,10 @@ def changes(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 
 def actions(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """What people asked for in the last 30 days, and what came of it."""
+    """What people asked for.
+
+    In the last 30 days, and what came of it.
+    """
 
     async def work(session: Session, way: Way) -> int:
         return await part(session, way, "actions", as_json)
@@ -133,7 +138,10 @@ def action(
     action: Annotated[str, typer.Argument(help="its number, as the command said that asked")],
     as_json: AsJson = False,
 ) -> None:
-    """What came of something that was asked for; of a run, what it saw and did."""
+    """What came of something asked for.
+
+    Of a run: what it saw, did and said.
+    """
 
     async def work(session: Session, way: Way) -> int:
         of, number = guard_of(guard), number_of(action, "action")
@@ -168,9 +176,9 @@ def export(
     form: Annotated[str, typer.Option("--format", help="jsonl or csv")] = "jsonl",
     force: Annotated[bool, typer.Option("--force", help="replace a file that is there")] = False,
 ) -> None:
-    """Write the evidence of a period to a file: findings, changes, exemptions, what was asked for.
+    """Write the evidence of a period.
 
-    Says the digest of the file: keep it apart from the file.
+    Findings, changes, exemptions, what was asked for and how much was looked at, for auditors. Says the digest of the file: keep it apart from the file.
     """
 
     async def work(session: Session, way: Way) -> int:
@@ -215,7 +223,10 @@ def verify(
         str, typer.Option(help="its SHA-256, or the Repr-Digest header it came with")
     ] = "",
 ) -> None:
-    """Whether an export is as it was made; with the digest that was kept apart, for certain."""
+    """Whether an export is as it was made.
+
+    With the digest that was kept apart from it, for certain.
+    """
     session = session_of(ctx)
     try:
         with file.open("rb") as lines:
@@ -234,9 +245,9 @@ def doctor(
     ctx: typer.Context,
     needs: Annotated[bool, typer.Option("--needs", help="only say what is needed")] = False,
 ) -> None:
-    """What the app may do in the tenant: what is missing, what is too much. Signs in as the app.
+    """What the app may do in the tenant.
 
-    Reads the settings of the environment, or of the file that --settings names. Ends with 1 when
+    Signs in as the app, and says what is missing and what is too much. Reads the settings of the environment, or of the file that --settings names. Ends with 1 when
     something required is missing, 2 when it could not be found out.
     """
     session = session_of(ctx)

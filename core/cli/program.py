@@ -12,7 +12,7 @@ from core.cli.options import session_of
 from core.cli.session import Connection, Session
 from core.cli.ways import USAGE, Trouble
 
-NAME = "python -m core.cli"
+NAME = "exoguard"
 INTERRUPTED = 130
 HELP = """Exoguard from a terminal: what it sees, what it did, and what you want of it.
 
@@ -49,7 +49,6 @@ def connection(
     session_of(ctx).connection = Connection(app, key_file, local, settings)
 
 
-LOOKING, ACTING = "Looking", "Asking for something"
 for command in (
     looking.status,
     looking.cases,
@@ -72,13 +71,11 @@ for command in (
 
 
 def main(arguments: Sequence[str], session: Session | None = None) -> int:
-    """Carry out one command line; the code to end with. Never shows a key or a traceback of ours."""
+    """Carry out one command line; the code to end with."""
     session = session or Session()
     command = typer.main.get_command(program)
     try:
-        code = command.main(
-            list(arguments), prog_name=NAME, standalone_mode=False, obj=session
-        )
+        code = command.main(list(arguments), prog_name=NAME, standalone_mode=False, obj=session)
     except TyperException as error:
         session.note(f"{error.format_message()}\nTry: {NAME} --help")
         return USAGE

@@ -103,4 +103,3 @@ async def subject_of(way: Way, text: str, guard: str) -> str:
 def change_in(document: dict[str, Any], change: str) -> dict[str, Any] | None:
     """A change among those of a status; None when it is older."""
     return next((row for row in document["changes"] if row["change"] == change), None)
-

@@ -76,7 +76,9 @@ class Show:
         """One guard."""
         seen = row["coverage"]
         looked = ago(row["last_complete_look"], self.now)
-        health = Text.assemble(word(row["health"]), *([" ", word("late")] if row["late"] else []))
+        health = word(row["health"])
+        if row["late"]:
+            health = Text(" ").join([health, word("late")])
         return (
             safe(row["guard"], 60),
             health,

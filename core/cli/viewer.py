@@ -168,9 +168,9 @@ def page(
     ctx: typer.Context,
     browser: Annotated[bool, typer.Option(help="open the browser")] = True,
 ) -> None:
-    """Look at the pages in a browser on this machine, without a key in any address.
+    """Look at the pages in a browser.
 
-    A viewer on 127.0.0.1 adds the key, and ends with Ctrl-C. It only looks.
+    A viewer on this machine adds the key, which is in no address. It only looks; Ctrl-C ends it.
     """
 
     async def work(session: Session, way: Way) -> int:

@@ -85,9 +85,12 @@ class Reply:
 
 
 class Way(Protocol):
-    """A way to the API. `where` is what it leads to, as people know it."""
+    """A way to the API."""
 
-    where: str
+    @property
+    def where(self) -> str:
+        """What it leads to, as people know it."""
+        ...
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Reply:
         """Look at something, whatever the status of the answer. Raises Unknown."""
