@@ -178,7 +178,8 @@ def export(
 ) -> None:
     """Write the evidence of a period.
 
-    Findings, changes, exemptions, what was asked for and how much was looked at, for auditors. Says the digest of the file: keep it apart from the file.
+    Findings, changes, exemptions, what was asked for and how much was looked at, for auditors.
+    Says the digest of the file: keep it apart from the file.
     """
 
     async def work(session: Session, way: Way) -> int:
@@ -247,8 +248,9 @@ def doctor(
 ) -> None:
     """What the app may do in the tenant.
 
-    Signs in as the app, and says what is missing and what is too much. Reads the settings of the environment, or of the file that --settings names. Ends with 1 when
-    something required is missing, 2 when it could not be found out.
+    Signs in as the app, and says what is missing and what is too much. Reads the settings of the
+    environment, or of the file that --settings names. Ends with 1 when something required is
+    missing, 2 when it could not be found out.
     """
     session = session_of(ctx)
     code = doctor_main(
