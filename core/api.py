@@ -16,8 +16,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from core.catalog import CATALOG
 from core.errors import ExoguardError, SettingsError
+from core.keys import KEY, NUMBER
 from core.model import Action, ActionState, Deed, Duty, Exemption, Mode
+from core.openapi import document
 from core.ports import Ledger
 from core.run import new_run
 from core.settings import Settings, prefix, way_in
@@ -31,8 +34,6 @@ log = logging.getLogger("exoguard.api")
 BODY_LIMIT = 4096
 # So many things may wait for one guard: more than people ask for, fewer than a script could.
 PENDING = 50
-KEY = r"[0-9a-f]{32}"
-NUMBER = r"\d{14}-[0-9a-f]{8}"
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -128,7 +129,9 @@ def said(status: int, body: Mapping[str, object], **headers: str) -> Answer:
 # Asking for something
 # ----------------------------------------------------------------------------------------------
 
-WORDS = r"[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*"
+# Something to read, on one line: no control character, and not only space.
+SIGN = r"[^\x00-\x1f\x7f-\x9f]"
+WORDS = rf"{SIGN}*[^\s\ufeff\x00-\x1f\x7f-\x9f]{SIGN}*"
 WHO = Field("who", "who asks: a name or an address", WORDS, 200)
 WHY = Field("why", "why, for whoever reads it later", WORDS, 500)
 MODE = Field("mode", "restrains this one run: alert", "alert|enforce", 8, required=False)
@@ -139,7 +142,7 @@ SUBJECT = Field("subject", "the key of a case, or the id of an object", WORDS, 2
 UNTIL = Field(
     "until",
     "when it ends: a date, or a time with its zone; within a year",
-    r"\d{4}-\d\d-\d\d(T[0-9:.]{5,15}(Z|[+-]\d\d:\d\d))?",
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]{5,15}(Z|[+-][0-9]{2}:[0-9]{2}))?",
     40,
     format="date-time",
 )
@@ -300,6 +303,16 @@ def shown(guard: str, action: Action) -> dict[str, object]:
     }
 
 
+async def openapi(desk: Desk) -> Answer:
+    """This API, described for programs."""
+    return said(200, described())
+
+
+def described() -> dict[str, object]:
+    """The OpenAPI document of all routes."""
+    return document(ROUTES, (duty.guard.name for duty in CATALOG))
+
+
 # ----------------------------------------------------------------------------------------------
 # Every route
 # ----------------------------------------------------------------------------------------------
@@ -353,6 +366,7 @@ ROUTES = (
         "What became of something that was asked for",
         action_report,
     ),
+    Route("openapi", "GET", "openapi.json", "This API as an OpenAPI document", openapi),
 )
 
 

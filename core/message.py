@@ -255,7 +255,8 @@ def framed(frame: Frame, body: Sequence[Element], page: str) -> Mapping[str, obj
 def opening(frame: Frame, headline: str, style: str, why: bool = True) -> list[Element]:
     """What a card begins with: what it is about, how it was seen, and why it matters."""
     report = frame.report
-    line = f"{report.mode} mode · {escaped(coverage(report))} · {moment(report.started)}"
+    seen = f" · {escaped(coverage(report))}" if report.population or report.blind else ""
+    line = f"{report.mode} mode{seen} · {moment(report.started)}"
     body = [heading(escaped(report.title), headline, line, style)]
     if why and report.why:
         body.append(text(f"**Why it matters:** {escaped(report.why)}"))
@@ -421,9 +422,10 @@ def headline_of(action: Action) -> str:
 
 def action_entry(frame: Frame, action: Action) -> Element:
     """Who asked for what, why, and what came of it."""
-    about = escaped(action.subject)
+    about = escaped(frame.report.names.get(action.subject, action.subject))
     if action.deed in ABOUT_CASES and KEY.fullmatch(action.subject):
-        about = link(f"case {action.subject[-8:]}", frame.case_address(action.subject))
+        page = link(f"case {action.subject[-8:]}", frame.case_address(action.subject))
+        about = f"{about} · {page}" if action.subject in frame.report.names else page
     rows = [
         ("who", escaped(action.who)),
         ("signed in with", escaped(action.signed_in)),

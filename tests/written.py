@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from core.api import described
 from core.baseline_table import SHIPPED, is_writable
 from core.catalog import CATALOG
 from core.controls import BENCHMARK, CONTROLS, SOURCE, WITHOUT
@@ -159,6 +160,11 @@ def sample() -> str:
     return json.dumps({"IsEncrypted": False, "Values": values}, indent=2) + "\n"
 
 
+def openapi() -> str:
+    """`docs/openapi.json`."""
+    return json.dumps(described(), indent=1, ensure_ascii=False) + "\n"
+
+
 def cmdlets() -> str:
     """What `infra/exchange-role.ps1` may grant, as JSON that PowerShell reads."""
     entries = [
@@ -222,6 +228,7 @@ def with_tables(text: str, named: dict[str, str]) -> str:
 def main() -> None:
     """Write all of them."""
     (ROOT / "local.settings.sample.json").write_text(sample(), encoding="utf-8")
+    (ROOT / "docs" / "openapi.json").write_text(openapi(), encoding="utf-8")
     path = INFRA / "main.parameters.json"
     path.write_text(deployment(path.read_text(encoding="utf-8")), encoding="utf-8")
     for path, named in tables().items():
