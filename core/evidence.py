@@ -206,6 +206,11 @@ class Export:
         return f"sha-256=:{base64.b64encode(bytes.fromhex(self.sha256)).decode()}:"
 
     @property
+    def sidecar(self) -> str:
+        """The digest as a line of a file beside it, which `sha256sum --check` reads."""
+        return f"{self.sha256}  {self.name}\n"
+
+    @property
     def headers(self) -> dict[str, str]:
         """What belongs beside the bytes when they are sent over HTTP."""
         return {

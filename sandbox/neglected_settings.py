@@ -305,4 +305,3 @@ def graph_settings(cast: Cast) -> Row:
 def exchange_settings(cast: Cast) -> dict[str, list[Row]]:
     """What Exchange shows besides mailboxes, by cmdlet without its `Get-`."""
     return rights() | policies() | protocols(cast) | {"User": module_rows(cast)}
-
