@@ -24,9 +24,10 @@ from core.model import (
 )
 from core.ports import World
 from core.standing import Standing
+from core.standings import RUNS
 from core.status import Status, status
 from core.tenant import Tenant
-from core.weekly import RUNS, due, weekly
+from core.weekly import due, weekly
 from tests.carded import ADDRESS, case, content, texts
 from tests.duties import AUDIT, FORWARDING, SIGN_IN, THREE
 from tests.fake_world import Clock, Death, FakeAlerts, FakeLedger, Reaper
