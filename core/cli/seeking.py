@@ -8,10 +8,12 @@ from core.catalog import CATALOG
 from core.cli.ways import Misused, Unknown, Way, read, remedy
 from core.cli.words import last_of
 from core.keys import KEY, NUMBER
+from core.model import Severity
 from core.text import plain
 
 FULL = re.compile(KEY)
 SHORT = re.compile(r"[0-9a-f]{8,31}")
+LEVELS = tuple(level.label for level in reversed(Severity) if level is not Severity.INFO)
 GUARDS = tuple(duty.guard.name for duty in CATALOG)
 # So many pages of cases are looked through for a short name, a hundred each.
 PAGES = 200
@@ -23,6 +25,13 @@ def guard_of(text: str) -> str:
     """A guard's name. Raises Misused, naming those there are."""
     if text not in GUARDS:
         raise Misused(f"there is no guard {plain(text, 60)}; there are: {', '.join(GUARDS)}")
+    return text
+
+
+def one_of(text: str, allowed: tuple[str, ...], option: str) -> str:
+    """A word that an option takes. Raises Misused, naming them all."""
+    if text not in allowed:
+        raise Misused(f"{option} is one of {', '.join(allowed)}: not {plain(text, 40)}")
     return text
 
 

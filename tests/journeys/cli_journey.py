@@ -1,22 +1,27 @@
 """A program for test_cli_journey: the command line against the app on the local host; prints JSON.
 
-One process hosts one app, so it runs on its own. Every command line is a process too.
+One process hosts one app, so it runs on its own. Some command lines are processes too; most run in
+a thread of this one, which spares their start.
 """
 
 import asyncio
 import json
 import os
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+from rich.console import Console
 
-from core.cli.over_http import KEY_HEADER
+from core.cli.program import main
+from core.cli.session import Session
 from sandbox.azurite import Azurite
 from sandbox.host import Host
 from sandbox.journey import environment
@@ -27,6 +32,11 @@ GUARD = "shared-mailbox-sign-in"
 WHY = ("--who", "Dana", "--why", "the journey")
 
 
+def paper(text: StringIO) -> Console:
+    """What a command prints on here: as wide as a terminal at least is."""
+    return Console(file=text, width=80, markup=False, highlight=False)
+
+
 @dataclass
 class Terminal:
     """Runs command lines and remembers what they said, by name."""
@@ -34,29 +44,40 @@ class Terminal:
     environ: Mapping[str, str]
     said: dict[str, tuple[int, str, str]] = field(default_factory=dict)
 
-    async def start(self, *words: str, **environ: str) -> asyncio.subprocess.Process:
+    async def start(self, *words: str) -> asyncio.subprocess.Process:
         """A command line as a process without a terminal."""
         return await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "core.cli", *words),
             cwd=ROOT,
-            env={**self.environ, **environ},
+            env=self.environ,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
 
-    async def run(self, name: str, *words: str, **environ: str) -> str:
-        """A command line to its end; what it printed."""
-        process = await self.start(*words, **environ)
+    async def process(self, name: str, *words: str) -> str:
+        """A command line as a process, to its end; what it printed."""
+        process = await self.start(*words)
         out, err = await process.communicate()
         self.said[name] = (process.returncode or 0, out.decode(), err.decode())
         return out.decode()
 
+    async def run(self, name: str, *words: str, **environ: str) -> str:
+        """A command line to its end; what it printed."""
+        out, err = StringIO(), StringIO()
+        session = Session(
+            {**self.environ, **environ}, out=paper(out), err=paper(err), terminal=False
+        )
+        code = await asyncio.to_thread(main, words, session)
+        self.said[name] = (code, out.getvalue(), err.getvalue())
+        return out.getvalue()
+
 
 async def look_around(terminal: Terminal, folder: Path) -> None:
     """Everything that only looks."""
-    for name in ("status", "cases", "changes", "actions"):
+    await terminal.process("status", "status")
+    for name in ("cases", "changes", "actions"):
         await terminal.run(name, name)
     await terminal.run("status --json", "status", "--json")
     listed = json.loads(await terminal.run("all cases", "cases", "--state", "all", "--json"))
@@ -68,9 +89,13 @@ async def look_around(terminal: Terminal, folder: Path) -> None:
     await terminal.run("export", "export", "--from", "2026-01-01", "--to", "2026-01-02", "-o", file)
     await terminal.run("export again", "export", "--from", "2026-01-01", "-o", file)
     await terminal.run("verify", "verify", file)
-    with Path(file).open("ab") as more:
-        more.write(b"{}\n")
+    lengthened(Path(file))
     await terminal.run("verify a changed one", "verify", file)
+
+
+def lengthened(file: Path) -> None:
+    """Somebody adds a line."""
+    file.write_bytes(file.read_bytes() + b"{}\n")
 
 
 async def act(terminal: Terminal, change: str) -> None:
@@ -83,16 +108,14 @@ async def act(terminal: Terminal, change: str) -> None:
     await terminal.run("exempt", "exempt", GUARD, "some-object", "--until", "30d", *yes)
     await terminal.run("too long", "exempt", GUARD, "some-object", "--until", "999d", *yes)
     await terminal.run("unexempt", "unexempt", GUARD, "some-object", *yes)
-    asked = json.loads(
-        await terminal.run("asked", "run", "mailbox-audit", "--yes", "--json", *WHY)
-    )
+    asked = json.loads(await terminal.run("asked", "run", "mailbox-audit", "--yes", "--json", *WHY))
     await terminal.run("not yet", "action", "mailbox-audit", asked["action"])
     await terminal.run("run", "run", "mailbox-audit", "--mode", "alert", *yes)
 
 
 async def view(terminal: Terminal) -> dict[str, Any]:
     """The viewer, as a browser uses it."""
-    process = await terminal.start("page", "--no-browser", PYTHONUNBUFFERED="1")
+    process = await terminal.start("page", "--no-browser")
     assert process.stdout is not None
     line = (await process.stdout.readline()).decode().strip()
     base = re.sub(r"/open/.*", "", line)
@@ -108,9 +131,9 @@ async def view(terminal: Terminal) -> dict[str, Any]:
         seen = await get(f"{base}/api/status.json")
         missing = await get(f"{base}/api/cases/{GUARD}/{'0' * 32}.json")
         elsewhere = await get(f"{base}/admin/host/keys")
-    process.terminate()
+    process.send_signal(signal.SIGINT)
     out, err = await process.communicate()
-    terminal.said["page"] = (0, line + out.decode(), err.decode())
+    terminal.said["page"] = (process.returncode or 0, line + out.decode(), err.decode())
     return {
         "early": early[0],
         "opened": opened[0],
@@ -126,9 +149,8 @@ async def locally(terminal: Terminal, folder: Path, environ: Mapping[str, str]) 
     values = {name: value for name, value in environ.items() if not name.startswith("IDENTITY_")}
     file.write_text(json.dumps({"IsEncrypted": False, "Values": values}), encoding="utf-8")
     local = ("--local", "--settings", str(file))
-    identity = {name: environ[name] for name in environ if name.startswith("IDENTITY_")}
-    await terminal.run("local status", *local, "status", "--json", EXOGUARD_APP="")
-    await terminal.run("local run", *local, "run", GUARD, "--yes", *WHY, **identity)
+    await terminal.run("local status", *local, "status", "--json")
+    await terminal.run("local run", *local, "run", GUARD, "--yes", *WHY)
     await terminal.run(
         "left", *local, "exempt", GUARD, "thing", "--until", "5d", "--yes", "--no-wait", *WHY
     )
@@ -161,7 +183,6 @@ async def journey(scene: Mapping[str, Any]) -> dict[str, Any]:
                 "changes": changes,
                 "writes": box.writes,
                 "key": host.keys.function,
-                "header": KEY_HEADER,
             }
 
 
