@@ -20,7 +20,7 @@ WORKERS = tuple(f"worker-{number:02}" for number in range(1, 15))
 EXCHANGE_ADMINISTRATOR = "29232cdf-9323-42fd-ade2-1d097af3e4de"
 CHIEF, HELPER = "frank", "henk"
 SCRIPTERS = words("anna boris chiara edda gesa ines jakub")
-PASSWORD_ONLY = words("boris chiara gesa ines felix greta hugo lars olga rosa tilda ugo")
+PASSWORD_ONLY = words("boris chiara gesa ines felix greta hugo lars olga rosa")
 WITHOUT_FACTOR: Row = {"isMfaRegistered": False, "isMfaCapable": False, "methodsRegistered": []}
 TELEPHONE: Row = {"methodsRegistered": ["mobilePhone"]}
 NOTES, SCANNER = made_id("app", "notes"), made_id("app", "scanner")
@@ -271,7 +271,7 @@ def protocols(cast: Cast) -> dict[str, list[Row]]:
         ],
         "CASMailbox": [
             *(cas_row(boxes[name], **readers) for name in ("gesa", "jakub", "lars")),
-            cas_row(boxes["newsletter"], SmtpClientAuthenticationDisabled=False),
+            cas_row(boxes["support"], SmtpClientAuthenticationDisabled=False),
         ],
     }
 
@@ -294,7 +294,7 @@ def graph_settings(cast: Cast) -> Row:
         ],
         "userRegistrationDetails": registrations(cast),
         "signIns": [
-            sign_in("newsletter", "Authenticated SMTP", 1, "198.51.100.20"),
+            sign_in("support", "Authenticated SMTP", 3, "198.51.100.20"),
             sign_in("jakub", "IMAP4", 4, "198.51.100.31"),
         ],
         "directoryAudits": [],
