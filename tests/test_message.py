@@ -9,8 +9,8 @@ import pytest
 from jsonschema import Draft6Validator
 
 from core.card import LIMIT
-from core.message import DEEDS, SHARE, Message, cards, entry
-from core.message import Frame as MessageFrame
+from core.entries import DEEDS, SHARE, Frame, drawn, entry
+from core.message import Message, cards
 from core.model import (
     ActionState,
     ChangeState,
@@ -185,7 +185,9 @@ def test_a_card_says_what_was_found_why_it_matters_the_evidence_and_the_next_ste
         ("rule: Parcel notes", "rule"),
         ("AuditDisabled: true", "AuditDisabled"),
         ("between 2026-11-20 06:00 and 2026-11-20 07:00", ""),
-        ("without any condition: it takes every message", "without any condition"),
+        ("last successful sign-in: 2025-10-17", "last successful sign-in"),
+        ("nothing stops this mail: it leaves the organization", ""),
+        ("UnifiedAuditLogIngestionEnabled: false", ""),
         ("a sentence that is longer than any name, and then: this", ""),
         ("https://x.example: y", ""),
         (": nothing", ""),
@@ -204,8 +206,7 @@ def test_a_fact_with_a_name_is_a_row_of_the_table(fact: str, name: str) -> None:
 
 def test_what_the_next_run_will_do_is_nobody_elses_next_step() -> None:
     told = shown(report(FIRST, preview=(planned(FIRST),), mode=Mode.ENFORCE, adopted=True))
-    assert "the next run will block sign-in and revoke the sessions" in told
-    assert "none for you; the next run puts it right" in told
+    assert "none for you; the next run will block sign-in and revoke the sessions." in told
     assert "Ask joe" not in told
 
 
@@ -232,7 +233,7 @@ def test_what_the_next_run_will_do_is_nobody_elses_next_step() -> None:
         (
             {"verdict": Verdict.PROTECTED, "set_aside": START, "note": "an administrator"},
             {"mode": Mode.ENFORCE},
-            "cannot be put right from here: protected. an administrator",
+            "it cannot be put right here (protected): an administrator",
         ),
         ({"note": "HTTP 503"}, {"mode": Mode.ENFORCE}, "**Tried, without success:** HTTP 503"),
         ({"wanted": ("{}",)}, {}, "**Nothing was changed:** it takes a person to decide."),
@@ -332,8 +333,7 @@ def test_an_entry_that_is_too_large_is_shown_shorter_and_crowds_out_nobody() -> 
     ]
     quiet = case(999, summary="The quiet one.", opened=START)
     told = shown(report(*huge, quiet))
-    frame = MessageFrame.of(report(), "")
-    assert len(json.dumps(entry(frame, huge[0]))) <= SHARE + 2_000
+    assert len(json.dumps(entry(Frame.of(report(), ""), huge[0], drawn))) <= SHARE + 2_000
     assert told.count("more fact") >= 3
     assert "The quiet one." in told
 
