@@ -202,7 +202,8 @@ def ending(case: Case) -> str:
     if case.closing != "done":
         return "It is no longer there."
     note = f" {escaped(case.note)}" if case.note else ""
-    return f"Exoguard put it right and read it back.{note}"
+    does = together(kinds_of(case))
+    return f"Exoguard put it right and read it back{f': {does}' if does else ''}.{note}"
 
 
 def headline(case: Case) -> str:
@@ -229,14 +230,12 @@ def action_entry(frame: Frame, action: Action) -> Element:
     if action.deed in ABOUT_CASES and KEY.fullmatch(action.subject):
         page = link(f"case {action.subject[-8:]}", frame.case_address(action.subject))
         about = f"{about} · {page}" if action.subject in frame.report.names else page
+    way = f" ({escaped(action.signed_in)})" if action.signed_in else ""
     rows = [
-        ("who", escaped(action.who)),
-        ("signed in with", escaped(action.signed_in)),
+        ("who", f"{escaped(action.who)}{way}"),
         ("why", escaped(action.why, 500)),
         ("about", about),
         ("until", moment(action.until) if action.until else ""),
-        ("asked", moment(action.at)),
-        ("ended", moment(action.ended) if action.ended else ""),
     ]
     items = [
         text(f"**{headline_of(action)}**", spacing="None"),
@@ -244,6 +243,8 @@ def action_entry(frame: Frame, action: Action) -> Element:
     ]
     if action.note:
         items.append(text(f"**What came of it:** {escaped(action.note, 400)}", spacing="Small"))
+    ended = f" · answered {moment(action.ended)}" if action.ended else ""
+    items.append(small(f"asked {moment(action.at)}{ended}", spacing="Small"))
     return box(items, separator=True, spacing="Medium")
 
 

@@ -255,9 +255,12 @@ def test_every_change_there_is_has_words() -> None:
 
 
 def test_what_was_done_is_said_and_asks_for_nothing() -> None:
-    message = only(report(over(note="sessions revoked"), mode=Mode.ENFORCE), ADDRESS)
-    told = "\n".join(texts(message.payload))
-    assert "Exoguard put it right and read it back. sessions revoked" in told
+    ended = over(note="It took two tries.", wanted=(BLOCK,))
+    told = shown(report(ended, mode=Mode.ENFORCE), ADDRESS)
+    assert (
+        "Exoguard put it right and read it back: block sign-in and revoke the sessions. "
+        "It took two tries."
+    ) in told
     assert "Next step" not in told
     assert "over 2026-11-20 06:00 UTC" in told
 
@@ -363,7 +366,8 @@ def test_hostile_names_act_as_nothing_and_are_bounded() -> None:
 def test_what_somebody_asked_for_is_told_with_who_why_and_what_came_of_it() -> None:
     told = shown(report(actions=(action(deed=Deed.EXEMPT, until=START),)), ADDRESS)
     assert "**Exempted**" in told
-    assert "who\nAda\nsigned in with\nfunction key" in told
+    assert "who\nAda (function key)" in told
+    assert "asked 2026-11-20 06:00 UTC · answered 2026-11-20 06:00 UTC" in told
     assert "why\nI talk to Joe this afternoon." in told
     assert "until\n2026-11-20 06:00 UTC" in told
     assert f"[case 00000001]({ADDRESS}/api/cases/mailbox-forwarding/{1:032x})" in told
@@ -381,6 +385,12 @@ def test_what_was_not_done_does_not_read_as_done(state: ActionState, said: str) 
 
 def test_every_deed_has_words() -> None:
     assert set(DEEDS) == set(Deed)
+
+
+def test_what_an_action_is_about_is_told_by_its_name_where_that_is_known() -> None:
+    undone = action(deed=Deed.UNDO)
+    told = shown(report(actions=(undone,), names={undone.subject: "BlockSignIn of info@contoso"}))
+    assert "about\nBlockSignIn of info@contoso" in told
 
 
 def test_more_actions_than_fit_are_counted() -> None:
