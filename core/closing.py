@@ -6,13 +6,16 @@ It is the same whether one run has looked at everything or many shards have.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import batched, groupby
 
+from core.deeds import run_ended
 from core.errors import AlertError, Forbidden, Gone, Moot, Refused, Unavailable
 from core.message import card
 from core.model import (
+    Action,
     Case,
     ChangeRecord,
     ChangeState,
@@ -26,17 +29,19 @@ from core.model import (
     Tally,
     Verdict,
 )
+from core.permissions import LOOKING
 from core.plan import Plan, conclude, settle, told
 from core.ports import Claim, World
 from core.report import trace
 from core.scan import Scan
-from core.tenant import Tenant, change_from_wire
+from core.tenant import Applied, Grants, Tenant, change_from_wire
 
 log = logging.getLogger("exoguard.run")
 
 # Outcomes are written down this often, so that a run which dies repeats little.
 RECORD_EVERY = 10
 HOUSEKEEPING = "housekeeping"
+GRANTED = 200
 # A look that takes longer tells what it has found before it ends, and then again now and then.
 FIRST_CARD = timedelta(seconds=3)
 NEXT_CARD = timedelta(seconds=30)
@@ -65,12 +70,23 @@ async def closed(scan: Scan) -> RunReport:
         requests=scan.world.requests(),
         finished=scan.world.now(),
     )
+    report, answered = answering(scan, plan, report)
     state = scan.state()
     if scan.finished:
         kept = plan.state
         state = replace(state, adopted=kept.adopted, population=kept.population, round=None)
-    await scan.claim.save(report, state=await tidied(scan.world, state, report))
+    state = await tidied(scan.world, state, report)
+    await scan.claim.save(report, *answered, state=state)
     return await tell(scan.world, scan.claim, report)
+
+
+def answering(scan: Scan, plan: Plan, report: RunReport) -> tuple[RunReport, tuple[Action, ...]]:
+    """The report with what became of those who asked for this run, once it has seen everything."""
+    if not scan.finished:
+        return report, ()
+    released = scan.situation.request.plan if plan.released else ""
+    answered = run_ended(scan.memory.actions, report.mode, released, plan.hash, scan.world.now())
+    return replace(report, actions=(*report.actions, *answered)), answered
 
 
 def so_far(tally: Tally) -> Tally:
@@ -91,6 +107,7 @@ def described(scan: Scan, plan: Plan | None = None) -> RunReport:
         unread=tally.unread,
         blind=tuple(sorted({miss.surface for miss in tally.blind if not miss.optional})),
         adopted=scan.adopted,
+        granted=granted(scan.situation.grants),
         findings=tuple(
             sorted(
                 (as_it_stands(row, cases.get(row.key)) for row in rows),
@@ -116,6 +133,19 @@ def described(scan: Scan, plan: Plan | None = None) -> RunReport:
         held=plan.held,
         plan=plan.hash,
     )
+
+
+def granted(grants: Grants) -> dict[str, tuple[str, ...] | None]:
+    """What the app may do, as far as a run row has room for it: cmdlets that only look do not
+    count as too much.
+    """
+    roles, cmdlets = grants.app_roles, grants.cmdlets
+    return {
+        "graph": None if roles is None else tuple(sorted(roles))[:GRANTED],
+        "exchange": None
+        if cmdlets is None
+        else tuple(sorted(name for name in cmdlets if not name.startswith(LOOKING)))[:GRANTED],
+    }
 
 
 def as_it_stands(row: Reported, case: Case | None) -> Reported:
@@ -232,24 +262,30 @@ async def make(
     except (KeyError, TypeError):
         note = f"this version does not know the change {record.kind}"
         return Outcome(record.case, record.subject, record.kind, ChangeState.MOOT, note)
-    result = Outcome(record.case, record.subject, record.kind, ChangeState.APPLIED)
     if record.kind in forbidden:
         return replace(forbidden[record.kind], case=record.case, subject=record.subject)
     await claim.check()
+    outcome = await made(record, lambda: tenant.apply(change))
+    if outcome.blocked:
+        # The permission is missing for every object: asking again would only repeat the answer.
+        forbidden[record.kind] = outcome
+    return outcome
+
+
+async def made(record: ChangeRecord, attempt: Callable[[], Awaitable[Applied]]) -> Outcome:
+    """What the tenant answers to one attempt, as an outcome."""
+    result = Outcome(record.case, record.subject, record.kind, ChangeState.APPLIED)
     try:
-        applied = await tenant.apply(change)
+        applied = await attempt()
     except (Moot, Gone) as error:
         return replace(result, state=ChangeState.MOOT, note=str(error))
     except Refused as error:
         verdict = next((item for item in Verdict if item == error.verdict), Verdict.REFUSED)
         return replace(result, state=ChangeState.REFUSED, note=str(error), verdict=verdict)
     except Forbidden as error:
-        # The permission is missing for every object: asking again would only repeat the answer.
         missing = f"missing permission: {error.permission}; " if error.permission else ""
         note = f"{missing}{error}"
-        blocked = replace(result, state=ChangeState.FAILED, note=note, blocked=True)
-        forbidden[record.kind] = blocked
-        return blocked
+        return replace(result, state=ChangeState.FAILED, note=note, blocked=True)
     except Unavailable as error:
         begun = dict(error.before or {})
         return replace(result, state=ChangeState.FAILED, note=str(error), before=begun)

@@ -40,6 +40,13 @@ def disable_inbox_rule(mailbox: str, rule: str) -> str:
     return f"Disable-InboxRule -Mailbox {literal(mailbox)} -Identity {literal(rule)}"
 
 
+def set_audit_age(mailbox: str, limit: str) -> str:
+    """The Exchange command that sets how long a mailbox keeps audit records, at any cost."""
+    if not writable(mailbox) or not writable(limit):
+        return ""
+    return f"Set-Mailbox -Identity {literal(mailbox)} -AuditLogAgeLimit {literal(limit)}"
+
+
 def list_inbox_rules(mailbox: str) -> str:
     """The Exchange command that shows all rules of a mailbox; empty when it cannot be written."""
     if not writable(mailbox):

@@ -66,19 +66,27 @@ class Situation:
     grants: Grants = field(default_factory=Grants)
     request: Request = field(default_factory=Request)
 
+    @property
+    def changes(self) -> Iterator[ChangeRecord]:
+        """The changes guards asked for; what a person took back is that person's."""
+        return (record for record in self.memory.changes if not record.restores)
+
     def applied(self, key: str) -> list[ChangeRecord]:
-        """The changes made for a case within the contest window."""
+        """The changes made for a case within the contest window, and not taken back by a person."""
         return [
             record
-            for record in self.memory.changes
-            if record.case == key and record.state in IN_EFFECT and self.now - record.at < WINDOW
+            for record in self.changes
+            if record.case == key
+            and record.state in IN_EFFECT
+            and not record.undone
+            and self.now - record.at < WINDOW
         ]
 
     def pending(self, key: str) -> list[ChangeRecord]:
         """The changes intended for a case whose outcome was never recorded."""
         return [
             record
-            for record in self.memory.changes
+            for record in self.changes
             if record.case == key and record.state is ChangeState.INTENDED
         ]
 
@@ -444,9 +452,10 @@ def continued(situation: Situation, old: Case, finding: Finding) -> Case:
         seen = case.sightings + 1
         news = News.OPENED if seen > finding.patience else News.NONE
         return replace(case, sightings=seen, news=news)
-    if case.told and not case.news and situation.now - case.told >= situation.duty.remind:
-        return replace(case, news=News.REMINDER)
-    return case
+    if case.acknowledged or not case.told or case.news:
+        return case
+    due = situation.now - case.told >= situation.duty.remind
+    return replace(case, news=News.REMINDER) if due else case
 
 
 def wishes(finding: Finding) -> tuple[str, ...]:
@@ -466,7 +475,11 @@ def wished(case: Case) -> tuple[Change, ...]:
 
 
 def with_news(case: Case, news: News) -> Case:
-    """The case with something to tell; what was never told stays "opened"."""
+    """The case with something to tell; what was never told stays "opened".
+
+    Who acknowledged it knew another case.
+    """
+    case = replace(case, acknowledged=None, acknowledged_by="")
     if case.news is News.OPENED or (not case.told and news is News.CHANGED):
         return replace(case, news=News.OPENED)
     return replace(case, news=news)
@@ -553,7 +566,7 @@ def abandoned(situation: Situation, considered: Mapping[str, View]) -> Iterator[
 
     What is only set aside keeps its intent: half of it may be made, and only it knows the rest.
     """
-    for record in situation.memory.changes:
+    for record in situation.changes:
         view = considered.get(record.case)
         if record.state is not ChangeState.INTENDED or view is None or view.may_change:
             continue

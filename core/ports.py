@@ -105,6 +105,10 @@ class Ledger(Protocol):
         """Write down what a person asks for; a run, or who is called for it, takes it up."""
         ...
 
+    async def actions(self, guard: str, since: datetime) -> tuple[Action, ...]:
+        """What people asked for since then, newest first."""
+        ...
+
     async def action(self, guard: str, action: str) -> Action | None:
         """What is known of something a person asked for, by its id."""
         ...

@@ -80,6 +80,9 @@ def document(report: RunReport) -> dict[str, object]:
         "open": report.open,
         "critical": report.critical,
         "requests": dict(report.requests),
+        "granted": {
+            name: None if held is None else list(held) for name, held in report.granted.items()
+        },
     }
 
 

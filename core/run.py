@@ -1,6 +1,7 @@
 """One run of one guard, from the trigger to the alert.
 
-    claim ─► recall ─► look, part by part: judge ─► note ─► save
+    claim ─► recall ─► attend to what people asked for
+                   ├─► look, part by part: judge ─► note ─► save
                    └─► settle ─► remember ─► act ─► record ─► alert ─► mark told
 
 The order is the promise. A change is written down before it is made, so nothing is done that
@@ -16,7 +17,9 @@ import secrets
 from dataclasses import replace
 from datetime import datetime
 
+from core.actions import attend, untold
 from core.closing import closed, log_run, tell_meanwhile
+from core.deeds import with_release
 from core.errors import ExoguardError
 from core.keys import countdown
 from core.model import Duty, Mode, Request, RunReport
@@ -72,7 +75,9 @@ async def claimed(
     duty: Duty, world: World, claim: Claim, report: RunReport, request: Request
 ) -> RunReport:
     """The run itself, while the claim is held."""
-    memory = await claim.recall()
+    memory = await attend(world, claim, await claim.recall(), report.run)
+    report = replace(report, actions=untold(memory))
+    request = with_release(request, memory)
     under_way = await meanwhile(duty, world, claim, report, memory, request)
     if isinstance(under_way, RunReport):
         return under_way

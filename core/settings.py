@@ -20,6 +20,7 @@ from core.model import Duty, Limit, Mode, Terms
 from core.schedule import FIELDS, Cron, CronError
 
 REQUIRED = None
+BY_KEY = "key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,12 @@ SETTINGS = (
         "shards worked on together, over all instances; they share the two limits above",
         "4",
     ),
+    Setting(
+        "SIGN_IN",
+        BY_KEY,
+        "who may use the API: key (the function key), or entra (App Service Authentication)",
+        BY_KEY,
+    ),
     Setting("REMIND_DAYS", "7", "an open case is told again after this many days", "7"),
 )
 
@@ -139,6 +146,11 @@ TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
 def prefix(guard: str) -> str:
     """The beginning of a guard's settings: `mailbox-audit` has `MAILBOX_AUDIT_MODE`, ..."""
     return guard.replace("-", "_").upper()
+
+
+def way_in(values: Mapping[str, str]) -> str:
+    """How people are let in: by the function key, unless the setting says otherwise."""
+    return values.get("SIGN_IN", "").strip().lower() or BY_KEY
 
 
 def guard_settings(duty: Duty) -> Iterator[Setting]:
@@ -210,6 +222,7 @@ class Settings:
         terms = check.terms()
         duties = tuple(needing(check.duty(duty), terms) for duty in CATALOG)
         check.connections()
+        check.one_of("SIGN_IN", (BY_KEY, "entra"))
         seconds = 60.0 * check.number("RUN_MINUTES", float, 0.5, 60.0)
         graph_limit = check.number("GRAPH_CONCURRENCY", int, 1, 64)
         exchange_limit = check.number("EXCHANGE_CONCURRENCY", int, 1, 32)

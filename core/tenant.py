@@ -942,3 +942,13 @@ class Tenant(Protocol):
         Raises Moot (no longer as judged), Gone, Refused, Forbidden or Unavailable.
         """
         ...
+
+    async def restore(self, change: Change, before: Mapping[str, object]) -> Applied:
+        """Undo one change: put back what it recorded as `before`. Safe to repeat.
+
+        The object is read again; `already` when it is as before. `Applied.before` is what was there
+        until now. Raises Moot, and writes nothing, when somebody changed the object since, so that
+        a person has to decide; Refused where the record does not tell enough, or where restoring
+        would destroy something (see `core.reversal`); else as `apply`.
+        """
+        ...

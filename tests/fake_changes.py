@@ -8,6 +8,7 @@ from core.adapters.wire import timespan
 from core.adapters.wire_protocols import SWITCHES
 from core.configuration import SOURCES
 from core.errors import Gone, Moot, Refused, Unavailable
+from core.reversal import doing
 from core.tenant import (
     Applied,
     BlockSignIn,
@@ -73,7 +74,10 @@ def set_configuration(tenant: "FakeTenant", change: SetConfiguration) -> Applied
         for entry in tenant.configurations
         if (entry.source, entry.id.lower()) == (change.source, change.identity.lower())
     )
-    before = {change.name: property_of(found.values, change.name)[1]}
+    told, now = property_of(found.values, change.name)
+    if not told:
+        raise Unavailable(f"{change.name} was not told")
+    before = {change.name: now}
     if same(before[change.name], change.value):
         return Applied(before, already=True)
     wanted = list(change.value) if isinstance(change.value, tuple) else change.value
@@ -155,7 +159,7 @@ def disable_inbox_rule(tenant: "FakeTenant", change: DisableInboxRule) -> Applie
         return Applied({"isEnabled": False}, already=True)
     if rule.read_only:
         raise Refused("the rule can only be changed in Outlook")
-    before = {"isEnabled": True}
+    before = {"isEnabled": True, "does": doing(rule)}
     with tenant.write(change, before):
         tenant.rules[tenant.rules.index(rule)] = replace(rule, enabled=False)
     return Applied(before)
@@ -163,13 +167,15 @@ def disable_inbox_rule(tenant: "FakeTenant", change: DisableInboxRule) -> Applie
 
 def clear_forward(tenant: "FakeTenant", change: ClearMailboxForward) -> Applied:
     box = one(box for box in tenant.boxes if box.guid == change.mailbox_guid)
-    before = {
+    before: dict[str, object] = {
         "ForwardingAddress": box.forwarding_address or None,
         "ForwardingSmtpAddress": box.forwarding_smtp_address or None,
         "DeliverToMailboxAndForward": box.keeps_copy,
     }
     if not box.forwarding_address and not box.forwarding_smtp_address:
         return Applied(before, already=True)
+    if known := next((one for one in tenant.people if one.name == box.forwarding_address), None):
+        before |= {"ForwardingAddressId": known.id} if known.found else {}
     cleared = replace(box, forwarding_address="", forwarding_smtp_address="", keeps_copy=False)
     with tenant.write(change, before):
         tenant.boxes[tenant.boxes.index(box)] = cleared

@@ -186,6 +186,13 @@ class FakeLedger:
         with self.reaper():
             self.partition(guard).rows[row_key(action)] = (Action, written(action))
 
+    async def actions(self, guard: str, since: datetime) -> tuple[Action, ...]:
+        """What people asked for since then, newest first."""
+        if self.broken:
+            raise LedgerError("the state table answers 503")
+        known = remembered(self.partition(guard), FIRST, END).actions
+        return tuple(action for action in known if action.id < countdown(since))
+
     async def action(self, guard: str, action: str) -> Action | None:
         """What is known of something a person asked for."""
         row = self.partition(guard).rows.get(f"action|{action}")

@@ -5,6 +5,7 @@ tenant.fail("inbox-rules", "m1")             what cannot be read, until mend()
 tenant.refuse("m1", Forbidden("..."))        what cannot be changed
 tenant.cut_off(1)                            so many writes, and then nothing answers any more
 tenant.writes                                what was changed, in order
+tenant.undone                                what was undone, in order
 
 That it keeps the promises of the port as the real adapters do is shown in `tests/contract`.
 """
@@ -95,6 +96,7 @@ from core.tenant import (
 )
 from tests.fake_changes import make
 from tests.fake_delegation import is_over_mailbox, owner_of, streamed
+from tests.fake_restores import put_back
 from tests.fake_roles import HOLDER, KEEPER
 
 OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND, DELETED_GROUPS, USER_COUNT})
@@ -149,6 +151,7 @@ class FakeTenant:
     failures: dict[tuple[str, str], Unread] = field(default_factory=dict)
     refusals: dict[str, TenantError] = field(default_factory=dict)
     writes: list[Change] = field(default_factory=list)
+    undone: list[Change] = field(default_factory=list)
     sent: int = 0
     signed_out: list[str] = field(default_factory=list)
     left: int | None = None
@@ -546,6 +549,14 @@ class FakeTenant:
         if "" in named_by(change):
             raise Refused("the change names no object")
         return make(self, change)
+
+    async def restore(self, change: Change, before: Mapping[str, object]) -> Applied:
+        for target in (type(change).__name__, *named_by(change)):
+            if target in self.refusals:
+                raise self.refusals[target]
+        if "" in named_by(change):
+            raise Refused("the change names no object")
+        return put_back(self, change, before)
 
     @contextmanager
     def write(

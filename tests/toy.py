@@ -1,12 +1,13 @@
 """A guard of nothing in particular on a tenant of any size: what the engine does with many."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, cast
 
+from core.errors import TenantError
 from core.model import (
     Duty,
     Finding,
@@ -79,6 +80,8 @@ class Toy:
     links: set[str] = field(default_factory=set)
     listed_at: list[str] = field(default_factory=list)
     granted: Grants = field(default_factory=Grants)
+    restored: list[str] = field(default_factory=list)
+    refusal: TenantError | None = None
 
     @property
     def ids(self) -> list[str]:
@@ -128,7 +131,27 @@ class Toy:
         with self.reaper():
             name = change.mailbox_guid.removeprefix("g-")
             self.writes.append(name)
-            return Applied({"was": self.bad.pop(name, "")})
+            return Applied(forward(self.bad.pop(name, "")))
+
+    async def restore(self, change: ClearMailboxForward, before: Mapping[str, object]) -> Applied:
+        with self.reaper():
+            name = change.mailbox_guid.removeprefix("g-")
+            if self.refusal:
+                raise self.refusal
+            if self.bad.get(name) == before["ForwardingSmtpAddress"]:
+                return Applied(already=True)
+            self.restored.append(name)
+            self.bad[name] = str(before["ForwardingSmtpAddress"])
+            return Applied(forward(""))
+
+
+def forward(target: str) -> dict[str, object]:
+    """What a mailbox forwards, as a change remembers it."""
+    return {
+        "ForwardingAddress": None,
+        "ForwardingSmtpAddress": target or None,
+        "DeliverToMailboxAndForward": False,
+    }
 
 
 async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Bad] | Page]:

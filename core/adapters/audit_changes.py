@@ -11,6 +11,7 @@ from core.adapters.wire import (
 )
 from core.adapters.wire_organization import audit_bypass
 from core.errors import Gone, Moot, Refused, Unavailable
+from core.reversal import SHOWS_LATE, SWITCHED
 from core.tenant import (
     Applied,
     ClearAuditBypass,
@@ -134,28 +135,37 @@ async def clear_audit_bypass(exchange: Exchange, change: ClearAuditBypass, sleep
     """Have an account's actions logged again."""
 
     async def look() -> bool:
-        rows = await exchange.invoke(
-            "Get-MailboxAuditBypassAssociation",
-            {"Identity": change.account_guid},
-            select=("Guid", "Name", "AuditBypassEnabled"),
-        )
-        if not rows:
-            raise Gone("the account is gone")
-        found = understood(audit_bypass, rows[0])
-        if len(rows) > 1 or found.id.lower() != change.account_guid.lower():
-            raise Unavailable("Exchange answered with another account than was asked for")
-        return found.bypassed
+        return await read_bypass(exchange, change.account_guid)
 
     if not await look():
         return Applied({"AuditBypassEnabled": False}, already=True)
     before = {"AuditBypassEnabled": True}
     with begun(before):
-        await exchange.invoke(
-            "Set-MailboxAuditBypassAssociation",
-            {"Identity": change.account_guid, "AuditBypassEnabled": False},
-        )
+        await set_bypass(exchange, change.account_guid, bypassed=False)
         await confirm(look, lambda bypassed: not bypassed, sleep)
     return Applied(before)
+
+
+async def read_bypass(exchange: Exchange, guid: str) -> bool:
+    """Whether an account is bypassed. Raises Gone, or Unavailable for anybody else's answer."""
+    rows = await exchange.invoke(
+        "Get-MailboxAuditBypassAssociation",
+        {"Identity": guid},
+        select=("Guid", "Name", "AuditBypassEnabled"),
+    )
+    if not rows:
+        raise Gone("the account is gone")
+    found = understood(audit_bypass, rows[0])
+    if len(rows) > 1 or found.id.lower() != guid.lower():
+        raise Unavailable("Exchange answered with another account than was asked for")
+    return found.bypassed
+
+
+async def set_bypass(exchange: Exchange, guid: str, *, bypassed: bool) -> None:
+    """Leave an account's actions out of the logs, or not."""
+    await exchange.invoke(
+        "Set-MailboxAuditBypassAssociation", {"Identity": guid, "AuditBypassEnabled": bypassed}
+    )
 
 
 async def read_switch(exchange: Exchange, cmdlet: str, name: str) -> bool:
@@ -176,9 +186,8 @@ async def switch_organization(
     for that one look is enough, and silence is no failure.
     """
     unified = isinstance(change, EnableUnifiedAuditLog)
-    noun = "AdminAuditLogConfig" if unified else "OrganizationConfig"
-    name = "UnifiedAuditLogIngestionEnabled" if unified else "AuditDisabled"
-    wanted = unified
+    noun = noun_of(change)
+    name, wanted = SWITCHED[type(change).__name__]
 
     async def look() -> bool:
         return await read_switch(exchange, f"Get-{noun}", name)
@@ -192,4 +201,10 @@ async def switch_organization(
             await confirm(look, lambda now: now is wanted, sleep)
             return Applied(before)
         shows = await look() is wanted
-    return Applied(before, note="" if shows else "it may take an hour until it shows")
+    return Applied(before, note="" if shows else SHOWS_LATE)
+
+
+def noun_of(change: EnableOrganizationAudit | EnableUnifiedAuditLog) -> str:
+    """The noun of the cmdlets that show and set a switch of the organization."""
+    unified = isinstance(change, EnableUnifiedAuditLog)
+    return "AdminAuditLogConfig" if unified else "OrganizationConfig"

@@ -5,6 +5,7 @@ was cut off half way is finished by doing it once more. Reads lag behind writes 
 confirmation is asked for several times before it counts as missing.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import assert_never
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from core.adapters.audit_changes import (
 )
 from core.adapters.configuration import set_configuration
 from core.adapters.exchange import Exchange
+from core.adapters.exchange_reads import recipients
 from core.adapters.graph import Graph
 from core.adapters.graph_reads import ACCOUNT_PROPERTIES, READ_USERS, user
 from core.adapters.protocol_changes import disable_mailbox_protocols
@@ -37,7 +39,9 @@ from core.adapters.wire import (
     identifier,
     truth,
 )
+from core.adapters.wire_rules import graph_rule
 from core.errors import Forbidden, Moot, Refused, TenantError, Unavailable
+from core.reversal import DOES, FORWARD_ID, doing
 from core.tenant import (
     Account,
     Applied,
@@ -61,6 +65,11 @@ BLOCK = "User.EnableDisableAccount.All"
 BLOCK_ROLES = frozenset({BLOCK, "User.ReadWrite.All", "Directory.ReadWrite.All"})
 REVOKE = "User.RevokeSessions.All"
 WRITE_RULES = "MailboxSettings.ReadWrite"
+NO_FORWARD: Mapping[str, object] = {
+    "ForwardingAddress": None,
+    "ForwardingSmtpAddress": None,
+    "DeliverToMailboxAndForward": False,
+}
 
 
 async def apply(
@@ -124,7 +133,7 @@ async def block_sign_in(
         return Applied({"accountEnabled": False}, already=True, note=note)
     before = {"accountEnabled": True}
     with begun(before):
-        await disable(graph, change.account_id)
+        await set_enabled(graph, change.account_id, enabled=False)
         note = await revoke(graph, change.account_id)
         await confirm(
             lambda: read_account(graph, change.account_id), lambda now: now.enabled is False, sleep
@@ -137,14 +146,14 @@ async def read_account(graph: Graph, account_id: str) -> Account:
     return understood(account, row)
 
 
-async def disable(graph: Graph, account_id: str) -> None:
-    """Set accountEnabled to false.
+async def set_enabled(graph: Graph, account_id: str, *, enabled: bool) -> None:
+    """Set accountEnabled.
 
     Graph says 403 both when the app lacks the role and when the account holds a directory role that
     the app may not touch (Microsoft Learn: "Update user", sensitive actions). The token tells.
     """
     try:
-        await graph.patch(user(account_id), {"accountEnabled": False}, BLOCK)
+        await graph.patch(user(account_id), {"accountEnabled": enabled}, BLOCK)
     except Forbidden as error:
         roles = await graph.roles()
         if roles is None or roles.isdisjoint(BLOCK_ROLES):
@@ -196,47 +205,80 @@ async def clear_mailbox_forward(
 ) -> Applied:
     """Remove both forwards of a mailbox; what they were is kept."""
     _, found = await mailbox_row(exchange, change.mailbox_guid)
-    before = {
-        "ForwardingAddress": found.forwarding_address or None,
-        "ForwardingSmtpAddress": found.forwarding_smtp_address or None,
-        "DeliverToMailboxAndForward": found.keeps_copy,
-    }
+    before = forwards_of(found)
 
     def is_clear(one: tuple[Row, Mailbox]) -> bool:
         return not one[1].forwarding_address and not one[1].forwarding_smtp_address
 
     if is_clear(({}, found)):
         return Applied(before, already=True)
-    wanted = {
-        "ForwardingAddress": None,
-        "ForwardingSmtpAddress": None,
-        "DeliverToMailboxAndForward": False,
-    }
+    before |= await identified(exchange, found.forwarding_address)
     with begun(before):
-        await set_mailbox(exchange, found, wanted)
+        await set_mailbox(exchange, found, NO_FORWARD)
         await confirm(lambda: mailbox_row(exchange, change.mailbox_guid), is_clear, sleep)
     return Applied(before)
 
 
+def forwards_of(found: Mailbox) -> dict[str, object]:
+    """A mailbox's forwards, as a record of them names them."""
+    return {
+        "ForwardingAddress": found.forwarding_address or None,
+        "ForwardingSmtpAddress": found.forwarding_smtp_address or None,
+        "DeliverToMailboxAndForward": found.keeps_copy,
+    }
+
+
+async def identified(exchange: Exchange, name: str) -> dict[str, object]:
+    """Whom a forward by name means now, since somebody else may be called like that one day.
+
+    Nothing waits for it: without it, undoing goes by the name.
+    """
+    if not name:
+        return {}
+    people = (await recipients(exchange, (name,))).items
+    return {FORWARD_ID: people[0].id} if people and people[0].found else {}
+
+
 async def disable_inbox_rule(graph: Graph, change: DisableInboxRule, sleep: Sleep) -> Applied:
     """Switch one inbox rule off, through Graph: Exchange would drop Outlook's own rules with it."""
-    path = (
-        f"{user(change.mailbox_id)}/mailFolders/inbox/messageRules/{quote(change.rule_id, safe='')}"
-    )
 
     async def look() -> Row:
-        row = await graph.get(path, WRITE_RULES)
-        if identifier(row.get("id")) != change.rule_id:
-            raise Unavailable("Graph answered with another rule than was asked for")
-        return row
+        return await rule_row(graph, change)
 
     rule = await look()
     if truth(rule.get("isEnabled")) is False:
         return Applied({"isEnabled": False}, already=True)
     if truth(rule.get("isReadOnly")):
         raise Refused("the rule can only be changed in Outlook")
-    before = {"isEnabled": True}
+    before = {"isEnabled": True, **deeds(change.mailbox_id, rule)}
     with begun(before):
-        await graph.patch(path, {"isEnabled": False}, WRITE_RULES)
+        await set_rule(graph, change, enabled=False)
         await confirm(look, lambda row: truth(row.get("isEnabled")) is False, sleep)
     return Applied(before)
+
+
+def rule_path(change: DisableInboxRule) -> str:
+    """Where Graph has the rule."""
+    owner, rule = user(change.mailbox_id), quote(change.rule_id, safe="")
+    return f"{owner}/mailFolders/inbox/messageRules/{rule}"
+
+
+async def rule_row(graph: Graph, change: DisableInboxRule) -> Row:
+    """The rule as Graph has it. Raises Gone, or Unavailable for any other rule."""
+    row = await graph.get(rule_path(change), WRITE_RULES)
+    if identifier(row.get("id")) != change.rule_id:
+        raise Unavailable("Graph answered with another rule than was asked for")
+    return row
+
+
+async def set_rule(graph: Graph, change: DisableInboxRule, *, enabled: bool) -> None:
+    """Switch the rule on or off, and nothing else about it."""
+    await graph.patch(rule_path(change), {"isEnabled": enabled}, WRITE_RULES)
+
+
+def deeds(mailbox_id: str, row: Row) -> dict[str, object]:
+    """What the rule does, as a digest; nothing for a rule that cannot be understood."""
+    try:
+        return {DOES: doing(graph_rule(mailbox_id, row))}
+    except ValueError:
+        return {}

@@ -5,14 +5,15 @@ from urllib.parse import quote
 
 from core.adapters.exchange import Exchange
 from core.adapters.graph import Graph
-from core.adapters.steps import Sleep, begun, confirm
+from core.adapters.steps import Sleep, Undo, begun, confirm, put_back
 from core.adapters.unread import blind, broken_rows
-from core.adapters.wire import Row, each, identifier, stripped, text
+from core.adapters.wire import Row, each, identifier, listed, stripped, text
 from core.configuration import SOURCES, Source, surface_of
 from core.errors import Gone, Refused, TenantError, Unavailable
 from core.model import Service
+from core.reversal import NOTHING_KNOWN
 from core.tenant import Applied, Configuration, Reading, SetConfiguration
-from core.values import property_of, same
+from core.values import number, property_of, same, texts, truth
 
 NAME_LIMIT = 200
 TEXT_LIMIT = 2_000
@@ -78,17 +79,11 @@ async def set_configuration(
     graph: Graph, exchange: Exchange, change: SetConfiguration, sleep: Sleep
 ) -> Applied:
     """Set one property that its source lets be changed, on exactly one object."""
-    source = SOURCES.get(change.source)
-    if source is None or change.name not in source.writable:
-        raise Refused(f"{change.name} of {change.source} is not among what may be changed")
+    source = writable_source(change)
     wanted = list(change.value) if isinstance(change.value, tuple) else change.value
 
     async def look() -> object:
-        rows = await rows_behind(graph, exchange, source)
-        found = [one for one in rows if is_named(source, one, change.identity)]
-        if len(found) != 1:
-            raise Gone(f"{source.read}: {len(found)} objects are called like that now")
-        return property_of(stripped(found[0]), change.name)[1]
+        return await read_property(graph, exchange, source, change)
 
     now = await look()
     before = {change.name: now}
@@ -98,6 +93,69 @@ async def set_configuration(
         await write(graph, exchange, source, change, wanted)
         await confirm(look, lambda value: same(value, change.value) is True, sleep)
     return Applied(before)
+
+
+async def restore_configuration(
+    graph: Graph,
+    exchange: Exchange,
+    change: SetConfiguration,
+    before: Mapping[str, object],
+    sleep: Sleep,
+) -> Applied:
+    """Set the property to what it was, if it is still what the change set it to."""
+    source = writable_source(change)
+    if change.name not in before:
+        raise Refused(NOTHING_KNOWN)
+    was = before[change.name]
+    undo = Undo[object](
+        look=lambda: read_property(graph, exchange, source, change),
+        told=lambda now: {change.name: now},
+        as_before=lambda now: alike(now, was),
+        as_left=lambda now: same(now, change.value) is True,
+        write=lambda _: write(graph, exchange, source, change, sent_as(was, change.value)),
+    )
+    return await put_back(undo, sleep)
+
+
+def alike(found: object, was: object) -> bool:
+    """True when two values say the same, as they were read: a list of one may be its element."""
+    if isinstance(found, list | tuple) or isinstance(was, list | tuple):
+        entries = texts(found)
+        return entries is not None and entries == texts(was)
+    return isinstance(was, bool | int | str | None) and same(found, was) is True
+
+
+def sent_as(was: object, like: object) -> object:
+    """A value as it was read, in the type in which the property is written."""
+    if isinstance(like, tuple):
+        return list(listed(was))
+    known = truth(was) if isinstance(like, bool) else number(was) if isinstance(like, int) else None
+    return was if known is None else known
+
+
+def writable_source(change: SetConfiguration) -> Source:
+    """The source of a property that may be changed. Raises Refused for any other."""
+    source = SOURCES.get(change.source)
+    if source is None or change.name not in source.writable:
+        raise Refused(f"{change.name} of {change.source} is not among what may be changed")
+    return source
+
+
+async def read_property(
+    graph: Graph, exchange: Exchange, source: Source, change: SetConfiguration
+) -> object:
+    """The property of exactly the object that is meant.
+
+    Raises Gone, or Unavailable when it is not shown: nobody could say later what it was.
+    """
+    rows = await rows_behind(graph, exchange, source)
+    found = [one for one in rows if is_named(source, one, change.identity)]
+    if len(found) != 1:
+        raise Gone(f"{source.read}: {len(found)} objects are called like that now")
+    told, value = property_of(stripped(found[0]), change.name)
+    if not told:
+        raise Unavailable(f"{source.read} did not tell {change.name}")
+    return value
 
 
 def is_named(source: Source, row: Row, identity: str) -> bool:

@@ -368,6 +368,13 @@ class TableLedger:
         entity = entity_of(guard, action)
         await self.call(lambda: self.table.upsert_entity(entity, mode=UpdateMode.REPLACE))
 
+    async def actions(self, guard: str, since: datetime) -> tuple[Action, ...]:
+        """What people asked for since then, newest first; a row not understood is none."""
+        found = Sorted()
+        for entity in await self.stretch(guard, "action|", f"action|{countdown(since)}"):
+            found.take(guard, entity)
+        return tuple(found.actions)
+
     async def action(self, guard: str, action: str) -> Action | None:
         """What is known of something a person asked for."""
         entity = await self.row(guard, f"action|{action}")

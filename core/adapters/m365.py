@@ -1,13 +1,13 @@
 """The `Tenant` port on Microsoft Graph and Exchange Online: which call answers which question.
 
-The work is done in `graph_reads`, `exchange_reads` and `changes`; this page joins them. An instance
-lives for one run, so that what is the same for the whole tenant is read once.
+The work is done in `graph_reads`, `exchange_reads`, `changes` and their like; this page joins them.
+An instance lives for one run, so that what is the same for the whole tenant is read once.
 """
 
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -21,6 +21,7 @@ from core.adapters import (
     graph_reads,
     protocol_reads,
     registration_reads,
+    restores,
     role_reads,
 )
 from core.adapters.configuration import read_configuration
@@ -248,6 +249,9 @@ class M365:
         return await changes.apply(
             self.graph, self.exchange, change, self.sleep, self.current_roster
         )
+
+    async def restore(self, change: Change, before: Mapping[str, object]) -> Applied:
+        return await restores.restore(self.graph, self.exchange, change, before, self.sleep)
 
     async def role_holders(self) -> Reading[RoleHolder]:
         return (await self.current_roster()).reading()

@@ -1,13 +1,14 @@
-"""Switching protocols of one mailbox off."""
+"""Switching protocols of one mailbox off, and on again when that is undone."""
 
 from collections.abc import Mapping
 
 from core.adapters.exchange import Exchange
-from core.adapters.steps import Sleep, begun, confirm, understood
-from core.adapters.wire import Row
+from core.adapters.steps import Sleep, Undo, begun, confirm, put_back, understood
+from core.adapters.wire import Row, truth
 from core.adapters.wire_protocols import CAS_PROPERTIES, SWITCHES, mailbox_protocols
 from core.errors import Gone, Refused, Unavailable
-from core.tenant import Applied, DisableMailboxProtocols, MailboxProtocols
+from core.reversal import NOTHING_KNOWN
+from core.tenant import Applied, DisableMailboxProtocols, Mailbox, MailboxProtocols
 
 # SMTP AUTH is switched off by a property that says so, the others by one that says they are on.
 OFF: Mapping[str, bool] = {"imap": False, "pop": False, "smtp": True}
@@ -41,6 +42,40 @@ async def disable_mailbox_protocols(
         )
         await confirm(look, lambda now: now[1].refused.issuperset(wanted), sleep)
     return Applied(before)
+
+
+async def restore_mailbox_protocols(
+    exchange: Exchange,
+    change: DisableMailboxProtocols,
+    before: Mapping[str, object],
+    sleep: Sleep,
+) -> Applied:
+    """Allow again what the change switched off; what was off or left open before stays so."""
+    switches = {SWITCHES[name]: OFF[name] for name in change.protocols if name in SWITCHES}
+    if len(switches) != len(change.protocols) or not switches.keys() <= before.keys():
+        raise Refused(NOTHING_KNOWN)
+    was = {name: truth(before[name]) for name in switches}
+
+    async def look() -> tuple[Mapping[str, bool | None], Mailbox]:
+        row, seen = await one_mailbox(exchange, change.mailbox_guid)
+        if untold := seen.untold & set(change.protocols):
+            raise Unavailable(f"Exchange did not tell whether {', '.join(sorted(untold))} is on")
+        return {name: truth(row.get(name)) for name in switches}, seen.mailbox
+
+    def as_left(now: tuple[Mapping[str, bool | None], Mailbox]) -> bool:
+        return all(
+            now[0][name] is was[name] or (now[0][name] is off and was[name] is (not off))
+            for name, off in switches.items()
+        )
+
+    async def write(now: tuple[Mapping[str, bool | None], Mailbox]) -> None:
+        values = {name: value for name, value in was.items() if now[0][name] is not value}
+        await exchange.invoke(
+            "Set-CASMailbox", {"Identity": now[1].guid, **values}, anchor=now[1].address
+        )
+
+    undo = Undo(look, lambda now: now[0], lambda now: now[0] == was, as_left, write)
+    return await put_back(undo, sleep)
 
 
 async def one_mailbox(exchange: Exchange, guid: str) -> tuple[Row, MailboxProtocols]:

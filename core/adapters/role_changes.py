@@ -5,7 +5,7 @@ nobody named by the lists of this run, nobody whom Graph tells to hold a role ri
 at all unless somebody else who administers is seen to keep their access.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import quote
 
 from core.adapters.exchange import Exchange
@@ -20,10 +20,11 @@ from core.adapters.role_reads import (
     Roster,
     every,
 )
-from core.adapters.steps import Sleep, begun, confirm, understood
+from core.adapters.steps import Sleep, begun, confirm, put_back, switch_back, understood
 from core.adapters.wire import object_id, text
 from core.adapters.wire_roles import USER_PROPERTIES, module_user
 from core.errors import Forbidden, Gone, Moot, NoLicence, Refused, Unavailable
+from core.reversal import SWITCHED
 from core.tenant import Applied, DisableExchangeModule, ModuleUser
 
 GROUP_TYPE = "#microsoft.graph.group"
@@ -60,9 +61,36 @@ async def disable_exchange_module(
     await check_roles(graph, roster, found.id)
     before = {"EXOModuleEnabled": True}
     with begun(before):
-        await exchange.invoke("Set-User", {"Identity": found.guid, "EXOModuleEnabled": False})
+        await set_module(exchange, found.guid, enabled=False)
         await confirm(look, lambda one: not one.enabled, sleep)
     return Applied(before)
+
+
+async def restore_exchange_module(
+    exchange: Exchange, change: DisableExchangeModule, before: Mapping[str, object], sleep: Sleep
+) -> Applied:
+    """Give a user Exchange PowerShell again. Nobody is locked out by that, whoever holds a role."""
+
+    async def look() -> bool:
+        found = await one_user(exchange, change.user_guid)
+        if found.id != change.user_id:
+            raise Moot("the user has another account now")
+        return found.enabled
+
+    name, left = SWITCHED["DisableExchangeModule"]
+    undo = switch_back(
+        look,
+        lambda was: set_module(exchange, change.user_guid, enabled=was),
+        name,
+        before[name] is True,
+        left,
+    )
+    return await put_back(undo, sleep)
+
+
+async def set_module(exchange: Exchange, guid: str, *, enabled: bool) -> None:
+    """Set EXOModuleEnabled of one user."""
+    await exchange.invoke("Set-User", {"Identity": guid, "EXOModuleEnabled": enabled})
 
 
 async def one_user(exchange: Exchange, identity: str) -> ModuleUser:

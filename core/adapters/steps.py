@@ -6,6 +6,7 @@ as missing.
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from core.adapters.exchange import Exchange
 from core.adapters.wire import (
@@ -16,8 +17,10 @@ from core.adapters.wire import (
     mailbox,
     mailbox_audit,
 )
-from core.errors import Gone, Unavailable
+from core.errors import Gone, Moot, Unavailable
+from core.reversal import changed_since
 from core.tenant import (
+    Applied,
     Mailbox,
     MailboxAudit,
 )
@@ -48,6 +51,52 @@ def begun(before: Mapping[str, object]) -> Iterator[None]:
         yield
     except Unavailable as error:
         raise Unavailable(str(error), before) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Undo[T]:
+    """How a change is undone: how its object is looked at, and what to make of what is seen.
+
+    `told` is what is there as a record names it; `as_before` and `as_left` compare it with what was
+    there before the change and with what the change made of it. `write` puts back what it says.
+    """
+
+    look: Callable[[], Awaitable[T]]
+    told: Callable[[T], Mapping[str, object]]
+    as_before: Callable[[T], bool]
+    as_left: Callable[[T], bool]
+    write: Callable[[T], Awaitable[None]]
+
+
+async def put_back[T](undo: Undo[T], sleep: Sleep) -> Applied:
+    """Undo a change unless it is undone. Raises Moot for what somebody else made of the object."""
+    now = await undo.look()
+    there = dict(undo.told(now))
+    if undo.as_before(now):
+        return Applied(there, already=True)
+    if not undo.as_left(now):
+        raise Moot(changed_since(there))
+    with begun(there):
+        await undo.write(now)
+        await confirm(undo.look, undo.as_before, sleep)
+    return Applied(there)
+
+
+def switch_back(
+    look: Callable[[], Awaitable[bool]],
+    write: Callable[[bool], Awaitable[None]],
+    name: str,
+    was: bool,
+    left: bool,
+) -> Undo[bool]:
+    """How one switch is put back to what it was, if it is still as it was `left`."""
+    return Undo(
+        look,
+        told=lambda now: {name: now},
+        as_before=lambda now: now is was,
+        as_left=lambda now: now is left,
+        write=lambda _: write(was),
+    )
 
 
 def understood[T](parse: Callable[[Row], T], row: Row) -> T:

@@ -425,6 +425,8 @@ async def test_what_is_asked_for_waits_until_a_claim_takes_it_up(ledger: Ledger)
     assert await ledger.action(GUARD, first.id) == first
     assert await ledger.action(GUARD, "nobody-asked") is None
     assert await ledger.action("other", first.id) is None
+    assert await ledger.actions(GUARD, START) == (second, first)
+    assert await ledger.actions(GUARD, START + timedelta(hours=1)) == (second,)
     async with ledger.claim(GUARD, "run") as claim:
         assert claim is not None
         assert (await claim.recall()).actions == (second, first)

@@ -1,0 +1,455 @@
+"""The HTTP API: every route, what it takes, who may use it, what it answers.
+
+    request ─► sign-in ─► body and query as typed values ─► handler ─► answer (and a ticket)
+
+Reading is GET and has no effect. Acting is POST with a JSON body that says who and why: it becomes
+a row and a message, and the answer is 202 with the address that tells what became of it. The same
+table registers the functions, writes the OpenAPI document, and serves the command line without
+HTTP.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from core.errors import ExoguardError, SettingsError
+from core.model import Action, ActionState, Deed, Duty, Exemption, Mode
+from core.ports import Ledger
+from core.run import new_run
+from core.settings import Settings, prefix, way_in
+from core.sign_in import Caller, Denied, caller
+from core.text import plain
+from core.tickets import Ticket
+from core.wiring import open_ledger
+
+log = logging.getLogger("exoguard.api")
+
+BODY_LIMIT = 4096
+# So many things may wait for one guard: more than people ask for, fewer than a script could.
+PENDING = 50
+KEY = r"[0-9a-f]{32}"
+NUMBER = r"\d{14}-[0-9a-f]{8}"
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+class BadRequest(ValueError):
+    """The request is not what the route takes; `status` and the message say what is wrong."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as it came. Names of headers are in lower case, `path` are its parameters."""
+
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is answered, and what is to be put on the queue of requests."""
+
+    status: int
+    body: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    mimetype: str = "application/json"
+    ticket: Ticket | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One text of a request's body or query: what it may be, in words and as a pattern."""
+
+    name: str
+    help: str
+    pattern: str
+    longest: int
+    required: bool = True
+    format: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a handler works with: the settings, the memory, the moment, who asks, and for what.
+
+    `wish` are the typed values of the body, or of the query, by name.
+    """
+
+    settings: Settings
+    ledger: Ledger
+    now: datetime
+    caller: Caller
+    call: Call
+    wish: Mapping[str, str]
+
+    def duty(self) -> Duty:
+        """The guard the address names. Raises BadRequest."""
+        guard = self.call.path.get("guard", "")
+        duty = self.settings.duty(guard)
+        if duty is None:
+            known = ", ".join(row.guard.name for row in self.settings.duties)
+            raise BadRequest(404, f"there is no such guard; there are: {known}")
+        return duty
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route. `fields` are those of the body of a POST, or of the query of a GET."""
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    handle: Callable[[Desk], Awaitable[Answer]]
+    fields: tuple[Field, ...] = ()
+    answers: tuple[str, ...] = ("application/json",)
+
+    @property
+    def acts(self) -> bool:
+        """True when using it has an effect."""
+        return self.method == "POST"
+
+
+def said(status: int, body: Mapping[str, object], **headers: str) -> Answer:
+    """A JSON answer that nobody keeps."""
+    return Answer(status, json.dumps(body, ensure_ascii=False), {**HEADERS, **headers})
+
+
+# ----------------------------------------------------------------------------------------------
+# Asking for something
+# ----------------------------------------------------------------------------------------------
+
+WORDS = r"[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*"
+WHO = Field("who", "who asks: a name or an address", WORDS, 200)
+WHY = Field("why", "why, for whoever reads it later", WORDS, 500)
+MODE = Field("mode", "restrains this one run: alert", "alert|enforce", 8, required=False)
+PLAN = Field(
+    "plan", "releases the changes the brake holds: 32 hex digits an alert names", KEY, 32, False
+)
+SUBJECT = Field("subject", "the key of a case, or the id of an object", WORDS, 256)
+UNTIL = Field(
+    "until",
+    "when it ends: a date, or a time with its zone; within a year",
+    r"\d{4}-\d\d-\d\d(T[0-9:.]{5,15}(Z|[+-]\d\d:\d\d))?",
+    40,
+    format="date-time",
+)
+
+
+async def request_run(desk: Desk) -> Answer:
+    """Ask for a run now, or release exactly the plan that the brake holds."""
+    duty = desk.duty()
+    if duty.mode is Mode.OFF:
+        name = prefix(duty.guard.name)
+        raise BadRequest(409, f"{duty.guard.name} is off: set {name}_MODE")
+    mode = Mode(desk.wish["mode"]) if "mode" in desk.wish else None
+    if mode and duty.mode.lowered(mode) is not mode:
+        raise BadRequest(400, f'"mode" may only go down: {duty.guard.name} is in {duty.mode} mode')
+    plan = desk.wish.get("plan", "")
+    if plan and duty.mode.lowered(mode) is not Mode.ENFORCE:
+        raise BadRequest(400, '"plan" releases changes, and in alert mode none are made')
+    deed = Deed.RELEASE if plan else Deed.RUN
+    return await asked(desk, duty, deed, plan or str(mode or ""), mode=mode)
+
+
+async def request_exemption(desk: Desk) -> Answer:
+    """Say that one thing is right as it is, for a time."""
+    until = moment(desk.wish["until"])
+    subject = desk.wish["subject"].strip()
+    try:
+        Exemption.granted(subject, desk.wish["who"], desk.wish["why"], until, desk.now)
+    except SettingsError as error:
+        raise BadRequest(400, str(error)) from None
+    return await asked(desk, desk.duty(), Deed.EXEMPT, subject, until=until)
+
+
+async def request_end(desk: Desk) -> Answer:
+    """End an exemption before its time."""
+    return await asked(desk, desk.duty(), Deed.END_EXEMPTION, desk.wish["subject"].strip())
+
+
+async def request_undo(desk: Desk) -> Answer:
+    """Take a change back: what was there before is restored, and left alone for 30 days."""
+    return await asked(desk, desk.duty(), Deed.UNDO, named(desk, "change"))
+
+
+async def request_acknowledgement(desk: Desk) -> Answer:
+    """Say that a case is known: it is not brought up again until it changes."""
+    return await asked(desk, desk.duty(), Deed.ACKNOWLEDGE, named(desk, "case"))
+
+
+def named(desk: Desk, name: str, pattern: str = KEY) -> str:
+    """A key or an id in the address. Raises BadRequest for anything that cannot be one."""
+    value = desk.call.path.get(name, "")
+    if not re.fullmatch(pattern, value):
+        raise BadRequest(404, f"there is no such {name}")
+    return value
+
+
+def moment(text: str) -> datetime:
+    """A date, which begins at midnight UTC, or a time. Raises BadRequest."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadRequest(400, f"{plain(text, 40)} is no date") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+async def asked(
+    desk: Desk,
+    duty: Duty,
+    deed: Deed,
+    subject: str,
+    until: datetime | None = None,
+    mode: Mode | None = None,
+) -> Answer:
+    """Write down what is asked for, and put a ticket for it on the queue.
+
+    Who asks again before it is done is told of what waits already.
+    """
+    guard = duty.guard.name
+    action = Action(
+        id=new_run(desk.now),
+        deed=deed,
+        subject=subject,
+        who=desk.wish["who"].strip(),
+        why=desk.wish["why"].strip(),
+        at=desk.now,
+        signed_in=desk.caller.signed_in,
+        until=until,
+    )
+    waiting = [
+        one
+        for one in await desk.ledger.actions(guard, desk.now - timedelta(days=1))
+        if one.state is ActionState.ASKED
+    ]
+    same = [one for one in waiting if (one.deed, one.subject, one.until) == (deed, subject, until)]
+    if same:
+        return accepted(guard, same[0])
+    if len(waiting) >= PENDING:
+        raise BadRequest(429, f"{len(waiting)} things wait for {guard} already: see its status")
+    await desk.ledger.ask(guard, action)
+    runs = deed in (Deed.RUN, Deed.RELEASE)
+    if runs:
+        began = {"guard": guard, "run": action.id, "at": desk.now.isoformat(), "status": "queued"}
+        await desk.ledger.note(guard, action.id, began)
+    return replace(
+        accepted(guard, action),
+        ticket=Ticket(guard, action.id, desk.now, looks=runs, mode=mode),
+    )
+
+
+def accepted(guard: str, action: Action) -> Answer:
+    """202: it is written down, and here is where one can see what became of it."""
+    if action.deed in (Deed.RUN, Deed.RELEASE):
+        address = f"/api/runs/{guard}/{action.id}"
+        body = {"run": action.id, "action": action.id, "status": "queued", "address": address}
+    else:
+        address = f"/api/actions/{guard}/{action.id}"
+        body = {"action": action.id, "status": str(action.state), "address": address}
+    return said(202, body, Location=address)
+
+
+# ----------------------------------------------------------------------------------------------
+# Looking
+# ----------------------------------------------------------------------------------------------
+
+
+async def run_report(desk: Desk) -> Answer:
+    """What became of a run."""
+    guard = desk.duty().guard.name
+    found = await desk.ledger.report(guard, named(desk, "run", NUMBER))
+    if found is None:
+        raise BadRequest(404, "there is no such run")
+    return said(200, found)
+
+
+async def action_report(desk: Desk) -> Answer:
+    """What became of something a person asked for."""
+    guard = desk.duty().guard.name
+    found = await desk.ledger.action(guard, named(desk, "action", NUMBER))
+    if found is None:
+        raise BadRequest(404, "there is no such action")
+    return said(200, shown(guard, found))
+
+
+def shown(guard: str, action: Action) -> dict[str, object]:
+    """An action as the API shows it."""
+    return {
+        "guard": guard,
+        "action": action.id,
+        "deed": str(action.deed),
+        "subject": action.subject,
+        "who": action.who,
+        "signed_in": action.signed_in,
+        "why": action.why,
+        "asked": action.at.isoformat(),
+        "until": action.until.isoformat() if action.until else None,
+        "status": str(action.state),
+        "ended": action.ended.isoformat() if action.ended else None,
+        "note": action.note,
+    }
+
+
+# ----------------------------------------------------------------------------------------------
+# Every route
+# ----------------------------------------------------------------------------------------------
+
+ROUTES = (
+    Route(
+        "request-run",
+        "POST",
+        "guards/{guard}/run",
+        "Run a guard now; with a plan, release exactly the changes the brake holds",
+        request_run,
+        (WHO, WHY, MODE, PLAN),
+    ),
+    Route(
+        "request-exemption",
+        "POST",
+        "guards/{guard}/exemptions",
+        "Exempt one case, or one object, until a day",
+        request_exemption,
+        (SUBJECT, UNTIL, WHO, WHY),
+    ),
+    Route(
+        "request-exemption-end",
+        "POST",
+        "guards/{guard}/exemptions/end",
+        "End an exemption before its time",
+        request_end,
+        (SUBJECT, WHO, WHY),
+    ),
+    Route(
+        "request-undo",
+        "POST",
+        "changes/{guard}/{change}/undo",
+        "Take a change back, and leave it alone for 30 days",
+        request_undo,
+        (WHO, WHY),
+    ),
+    Route(
+        "request-acknowledgement",
+        "POST",
+        "cases/{guard}/{case}/acknowledge",
+        "Say that a case is known; it is not brought up again until it changes",
+        request_acknowledgement,
+        (WHO, WHY),
+    ),
+    Route("run-report", "GET", "runs/{guard}/{run}", "What became of a run", run_report),
+    Route(
+        "action-report",
+        "GET",
+        "actions/{guard}/{action}",
+        "What became of something that was asked for",
+        action_report,
+    ),
+)
+
+
+# ----------------------------------------------------------------------------------------------
+# One request
+# ----------------------------------------------------------------------------------------------
+
+
+async def serve(
+    route: Route,
+    call: Call,
+    environ: Mapping[str, str],
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Answer:
+    """One request, from who it comes to what is answered."""
+    try:
+        settings = Settings.read(environ)
+        enabled = environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
+        who = caller(way_in(settings.values), enabled, call.headers, call.query)
+        async with open_ledger(settings) as ledger:
+            return await answered(route, call, settings, ledger, who, now())
+    except Denied as error:
+        return said(error.status, {"error": str(error)})
+    except ExoguardError as error:
+        log.error("%s: %s", route.name, error)
+        return said(503, {"error": str(error)})
+
+
+async def answered(
+    route: Route, call: Call, settings: Settings, ledger: Ledger, who: Caller, now: datetime
+) -> Answer:
+    """One request of somebody who was let in. What is wrong with it is an answer as well."""
+    try:
+        if route.acts and not who.operator:
+            raise Denied(403, "this account may look, but not act: it needs Exoguard.Operator")
+        wish = body_of(route, call, who) if route.acts else query_of(route, call)
+        return await route.handle(Desk(settings, ledger, now, who, call, wish))
+    except (BadRequest, Denied) as error:
+        return said(error.status, {"error": str(error)})
+    except ExoguardError as error:
+        log.error("%s: %s", route.name, error)
+        return said(503, {"error": str(error)})
+
+
+def body_of(route: Route, call: Call, caller: Caller) -> dict[str, str]:
+    """What the body of a POST asks for. Raises BadRequest.
+
+    Only JSON is taken: a form of another site cannot send it in somebody's name.
+    """
+    if len(call.body) > BODY_LIMIT:
+        raise BadRequest(413, f"the body is larger than {BODY_LIMIT} bytes")
+    kind = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise BadRequest(415, "the body is JSON, with Content-Type: application/json")
+    if call.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        raise BadRequest(403, "a page of another site cannot act here")
+    try:
+        wish = json.loads(call.body, object_pairs_hook=unique)
+    except (ValueError, RecursionError):
+        raise BadRequest(400, "the body is not JSON, or says something twice") from None
+    if not isinstance(wish, dict):
+        raise BadRequest(400, "the body is a JSON object")
+    if caller.name and "who" not in wish:
+        wish["who"] = caller.name
+    return typed(route.fields, wish)
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object none of whose names stands there twice. Raises ValueError."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands there twice")
+    return found
+
+
+def query_of(route: Route, call: Call) -> dict[str, str]:
+    """What the query of a GET asks for. Raises BadRequest."""
+    return typed(route.fields, dict(call.query))
+
+
+def typed(fields: tuple[Field, ...], wish: Mapping[str, Any]) -> dict[str, str]:
+    """The values asked for, each as its field wants it. Raises BadRequest naming what is wrong."""
+    known = {entry.name for entry in fields}
+    names = ", ".join(f'"{entry.name}"' for entry in fields)
+    if strange := [name for name in wish if name not in known]:
+        raise BadRequest(400, f"{plain(strange[0], 40)} is not known here; there are: {names}")
+    values: dict[str, str] = {}
+    for entry in fields:
+        value = wish.get(entry.name)
+        if value is None:
+            if entry.required:
+                raise BadRequest(400, f'"{entry.name}" is missing: {entry.help}')
+            continue
+        fits = isinstance(value, str) and len(value) <= entry.longest
+        if not fits or not re.fullmatch(entry.pattern, value):
+            raise BadRequest(
+                400, f'"{entry.name}" is {entry.help}; at most {entry.longest} characters'
+            )
+        values[entry.name] = value
+    return values

@@ -1,0 +1,90 @@
+"""Messages of the queue of requests: a guard is to be run, or to do what people asked of it.
+
+    POST ─► an Action row ─► a ticket on the queue ─► work_off ─► a run, or only what is asked
+
+The row is what counts: a ticket that is lost, doubled or forged does nothing that is not asked for
+in the ledger, and nothing that the guard's mode does not allow.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.actions import serve
+from core.errors import ExoguardError, SettingsError
+from core.model import Mode, Request, RunReport
+from core.report import document
+from core.run import run
+from core.settings import Settings
+from core.wiring import connect, open_ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One message. `run` is the id of what was asked for; `looks`: the guard is to run, in a mode
+    that may only restrain it.
+    """
+
+    guard: str
+    run: str
+    at: datetime
+    looks: bool
+    mode: Mode | None = None
+
+    def packed(self) -> str:
+        """The message."""
+        wire = {
+            "guard": self.guard,
+            "run": self.run,
+            "at": self.at.isoformat(),
+            "looks": self.looks,
+            "mode": str(self.mode) if self.mode else None,
+        }
+        return json.dumps(wire)
+
+    @classmethod
+    def unpacked(cls, text: str) -> "Ticket":
+        """A ticket from its message. Raises ValueError for anything else."""
+        try:
+            wire = json.loads(text)
+            at = datetime.fromisoformat(wire["at"])
+            if at.tzinfo is None:
+                raise ValueError("no time zone")
+            return cls(
+                guard=str(wire["guard"]),
+                run=str(wire["run"]),
+                at=at,
+                looks=wire["looks"] is True,
+                mode=Mode(wire["mode"]) if wire["mode"] else None,
+            )
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ValueError(f"not a ticket: {type(error).__name__}") from error
+
+
+async def work_off(ticket: Ticket, settings: Settings) -> RunReport:
+    """Do what a ticket stands for. What ends without a claim is noted where its address points.
+
+    Raises ExoguardError when it should be tried again.
+    """
+    duty = settings.duty(ticket.guard)
+    if duty is None:
+        raise SettingsError(f"there is no guard {ticket.guard[:60]!r}")
+    if not ticket.looks:
+        async with connect(settings) as world:
+            return await serve(duty, world, ticket.run)
+    try:
+        async with connect(settings, queue=True) as world:
+            report = await run(duty, world, Request(ticket.run, ticket.mode, at=ticket.at))
+    except ExoguardError as error:
+        await note(settings, ticket, {"status": "failed", "error": str(error)})
+        raise
+    if report.status in ("busy", "off"):
+        await note(settings, ticket, document(report))
+    return report
+
+
+async def note(settings: Settings, ticket: Ticket, became: dict[str, object]) -> None:
+    """Write down what became of a run that held no claim."""
+    asked = {"guard": ticket.guard, "run": ticket.run, "at": ticket.at.isoformat()}
+    async with open_ledger(settings) as ledger:
+        await ledger.note(ticket.guard, ticket.run, {**asked, **became})
