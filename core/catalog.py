@@ -15,6 +15,7 @@ from core.guards import (
     mailbox_forwarding,
     mass_deletion,
     mfa_registration,
+    shared_mailbox_health,
     shared_mailbox_sign_in,
     tenant_baseline,
 )
@@ -34,4 +35,5 @@ CATALOG = (
     # person to release.
     Duty(exchange_module_access.GUARD, "0 35 */6 * * *", Mode.ALERT, Limit(50, 0.0)),
     Duty(legacy_protocols.GUARD, "0 25 */6 * * *", Mode.ALERT, Limit(50, 5.0)),
+    Duty(shared_mailbox_health.GUARD, "0 45 */6 * * *", Mode.ALERT),
 )

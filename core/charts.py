@@ -106,31 +106,16 @@ def changes_made(days: Sequence[Day]) -> Chart:
 
 def opened_and_closed(days: Sequence[Day]) -> Chart:
     """Cases opened, above the line, and closed, below it, on each day."""
-    above = nice(max((day.opened for day in days), default=0))
-    below = nice(max((day.closed for day in days), default=0))
-    top = max(above, below)
+    top = nice(max((max(day.opened, day.closed) for day in days), default=0))
     half = HEIGHT / 2
-    scale = half / top
-    return Chart(
-        tuple(
-            Column(
-                place * COLUMN,
-                tuple(
-                    block
-                    for block in (
-                        Block(
-                            round(half - day.opened * scale, 2),
-                            round(day.opened * scale, 2),
-                            "opened",
-                        ),
-                        Block(half, round(day.closed * scale, 2), "closed"),
-                    )
-                    if block.height
-                ),
-                f"{day.day:%d %b}: {day.opened} opened, {day.closed} closed",
-            )
-            for place, day in enumerate(days)
-        ),
-        top,
-        baseline=half,
-    )
+
+    def column(place: int, day: Day) -> Column:
+        up, down = (round(number * half / top, 2) for number in (day.opened, day.closed))
+        above, below = Block(half - up, up, "opened"), Block(half, down, "closed")
+        return Column(
+            place * COLUMN,
+            tuple(block for block in (above, below) if block.height),
+            f"{day.day:%d %b}: {day.opened} opened, {day.closed} closed",
+        )
+
+    return Chart(tuple(column(place, day) for place, day in enumerate(days)), top, baseline=half)

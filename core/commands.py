@@ -6,6 +6,7 @@ name, gives no command at all: a command that was cut short would do something e
 """
 
 import unicodedata
+from collections.abc import Iterable, Mapping
 
 SINGLE = "'\u2018\u2019\u201a\u201b"
 DOUBLE = '"\u201c\u201d\u201e'
@@ -26,11 +27,14 @@ def literal(text: str) -> str:
 
 def disable_ad_account(upn: str) -> str:
     """The command that disables an on-premises account; empty when the name cannot be written."""
-    if not writable(upn):
-        return ""
+    return f"{find_ad_user(upn)} | Disable-ADAccount" if writable(upn) else ""
+
+
+def find_ad_user(upn: str) -> str:
+    """The command that finds an on-premises account by a name that can be written."""
     inner = "".join(sign * 2 if sign in SINGLE else sign for sign in upn)
     outer = "".join(f"`{sign}" if sign in DOUBLE or sign in "`$" else sign for sign in inner)
-    return f"Get-ADUser -Filter \"UserPrincipalName -eq '{outer}'\" | Disable-ADAccount"
+    return f"Get-ADUser -Filter \"UserPrincipalName -eq '{outer}'\""
 
 
 def disable_inbox_rule(mailbox: str, rule: str) -> str:
@@ -52,3 +56,49 @@ def list_inbox_rules(mailbox: str) -> str:
     if not writable(mailbox):
         return ""
     return f"Get-InboxRule -Mailbox {literal(mailbox)} -IncludeHidden | Format-List"
+
+
+LARGE_MAILBOX = "EXCHANGEENTERPRISE"
+ARCHIVING = "EXCHANGEARCHIVE_ADDON"
+"""Products by the name Get-MgSubscribedSku gives them: Exchange Online (Plan 2), and Archiving."""
+
+
+def assign_licence(user_id: str, product: str) -> str:
+    """The command that gives a user a licence; empty when the id cannot be written."""
+    if not writable(user_id):
+        return ""
+    sku = f"(Get-MgSubscribedSku -All | Where-Object SkuPartNumber -eq {literal(product)}).SkuId"
+    return (
+        f"Set-MgUserLicense -UserId {literal(user_id)} -AddLicenses @(@{{SkuId = {sku}}}) "
+        "-RemoveLicenses @()"
+    )
+
+
+def remove_licences(user_id: str, plans: Iterable[str]) -> str:
+    """The command that takes away the licences that hold some service plans; empty if it cannot."""
+    wanted = "|".join(plans)
+    if not writable(user_id) or not wanted:
+        return ""
+    user = literal(user_id)
+    return (
+        f"Set-MgUserLicense -UserId {user} -AddLicenses @() -RemoveLicenses "
+        f"@((Get-MgUserLicenseDetail -UserId {user} | Where-Object "
+        f"{{ $_.ServicePlans.ServicePlanId -match {literal(wanted)} }}).SkuId)"
+    )
+
+
+def set_remote_shared(identity: str) -> str:
+    """The on-premises Exchange command that makes a remote mailbox shared; empty if it cannot."""
+    return (
+        f"Set-RemoteMailbox -Identity {literal(identity)} -Type Shared"
+        if writable(identity)
+        else ""
+    )
+
+
+def set_ad_attributes(upn: str, values: Mapping[str, int]) -> str:
+    """The command that writes numbers to an on-premises account; empty if it cannot be written."""
+    if not writable(upn):
+        return ""
+    pairs = "; ".join(f"{name}={number}" for name, number in values.items())
+    return f"{find_ad_user(upn)} | Set-ADUser -Replace @{{{pairs}}}"

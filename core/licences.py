@@ -40,6 +40,12 @@ TEAMS_ROOMS_PLANS = {
     "0374d34c-6be4-4dbb-b3f0-26105db0b28a": "Teams Rooms Pro",
 }
 
+# What lets a shared mailbox grow to 100 GB, be held and have an archive, by itself; and what does
+# only the latter two, and together (Microsoft Learn: About shared mailboxes).
+PLAN_2 = frozenset({"efb87545-963c-4e0d-99df-69c6916d9eb0", "8c3069c0-ccdb-44be-ab77-986203a67df2"})
+PLAN_1 = frozenset({"9aaf7827-d63c-4b61-89c3-182f06f82e5c", "e9b4930a-925f-45e2-ac2a-3f7788ca6fdd"})
+ARCHIVING = "176a09a6-7ec5-4039-ac02-b2791c6ba793"
+
 ADVANCED_AUDITING_PLAN = "2f442157-a11c-46b9-ae5b-6e39ff4e5849"
 ENTRA_PREMIUM_PLANS = {
     "41781fb2-bc02-4b7c-bd55-b576c07bb09d": "Microsoft Entra ID P1",
@@ -62,6 +68,22 @@ def held(plans: Collection[str]) -> frozenset[str]:
 def has_mailbox_plan(plans: Collection[str]) -> bool:
     """True when a plan among these is a mailbox of one's own."""
     return not held(plans).isdisjoint(MAILBOX_PLANS)
+
+
+def mailbox_plans(plans: Collection[str]) -> tuple[str, ...]:
+    """Those plans among these that are a mailbox of one's own, in order."""
+    return tuple(sorted(held(plans) & MAILBOX_PLANS.keys()))
+
+
+def may_be_large(plans: Collection[str]) -> bool:
+    """True when a shared mailbox may hold more than 50 GB."""
+    return not held(plans).isdisjoint(PLAN_2)
+
+
+def may_be_held(plans: Collection[str]) -> bool:
+    """True when a shared mailbox may be on litigation hold and have an archive."""
+    found = held(plans)
+    return may_be_large(found) or (ARCHIVING in found and not found.isdisjoint(PLAN_1))
 
 
 def has_teams_rooms_plan(plans: Collection[str]) -> bool:

@@ -135,6 +135,7 @@ class World:
     more should be begun. A tenant of more than `shard_above` mailboxes is cut into shards for the
     queue, of which `shards_at_once` are worked on together; None: this process does it all.
     `slice_size` is how many mailboxes are looked into at a time, `pause` waits for a turn.
+    `address` is where people reach the app, for links on cards; empty when nobody said.
     """
 
     tenant: Tenant
@@ -148,3 +149,4 @@ class World:
     shards_at_once: int = 4
     slice_size: int = SLICE
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    address: str = ""

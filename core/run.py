@@ -44,6 +44,7 @@ async def run(duty: Duty, world: World, request: Request | None = None) -> RunRe
     report = RunReport(
         guard=duty.guard.name,
         title=duty.guard.title,
+        why=duty.guard.why,
         noun=duty.guard.noun,
         run=request.run or new_run(started),
         mode=duty.mode.lowered(request.mode),

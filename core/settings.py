@@ -62,6 +62,11 @@ SETTINGS = (
         True,
     ),
     Setting("WEBHOOK_HOSTS", "", "further hosts a webhook may have, comma separated"),
+    Setting(
+        "PUBLIC_ADDRESS",
+        "",
+        "where people open the app in a browser (https); with it, cards link to their cases",
+    ),
     Setting("STATE_TABLE_ENDPOINT", "", "address of the table service that holds the state"),
     Setting(
         "STATE_CONNECTION_STRING",
@@ -140,6 +145,7 @@ TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,62}")
 KIND = re.compile(r"[A-Za-z]{1,40}")
 ROW = re.compile(r"[a-z0-9-]{1,60}")
 DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
+ADDRESS = re.compile(r"https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d{1,5})?/?")
 TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
 
 
@@ -331,5 +337,8 @@ class Checker:
         endpoint = self.values["STATE_TABLE_ENDPOINT"]
         if endpoint and not endpoint.startswith("https://"):
             self.wrong.append("STATE_TABLE_ENDPOINT must begin with https://")
+        address = self.values["PUBLIC_ADDRESS"]
+        if address and not ADDRESS.fullmatch(address):
+            self.wrong.append("PUBLIC_ADDRESS must be https:// and a host, without a path")
         if not TABLE_NAME.fullmatch(self.values["STATE_TABLE"]):
             self.wrong.append("STATE_TABLE must be 3 to 63 letters and digits, a letter first")

@@ -53,6 +53,8 @@ DELEGATED_GRANTS = "delegated-grants"
 APP_PERMISSIONS = "app-permissions"
 PROTOCOLS = "mailbox-protocols"
 PROTOCOL_USE = "protocol-use"
+SHARED_MAILBOXES = "shared-mailboxes"
+MAILBOX_SIZES = "mailbox-sizes"
 
 
 # What Graph calls folders that exist in every mailbox, in lower case.
@@ -606,6 +608,36 @@ class ModuleUser:
     enabled: bool = True
 
 
+# shared-mailbox-health
+
+
+@dataclass(frozen=True, slots=True)
+class SharedMailbox:
+    """A shared mailbox with what may need a licence, and what the directory on premises says of it.
+
+    `held` is its litigation hold, `archive` whether it has one, `kept` whether another hold or a
+    retention policy names it; None: the answer did not tell. `remote` are the flags of
+    RemoteRecipientType, None when they were not understood. `cloud_managed`: what Exchange knows
+    of it is no longer taken from the directory on premises.
+    """
+
+    mailbox: Mailbox
+    upn: str = ""
+    held: bool | None = False
+    archive: bool | None = False
+    kept: bool | None = False
+    remote: int | None = 0
+    cloud_managed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxSize:
+    """How many bytes the items of a mailbox take, those in its archive or recoverable left out."""
+
+    id: str
+    size: int
+
+
 # ----------------------------------------------------------------------------------------------
 # What can be done: the closed list of writes
 # ----------------------------------------------------------------------------------------------
@@ -933,6 +965,21 @@ class Tenant(Protocol):
 
         Successes only, one item an account and protocol. A missing permission or licence is named
         in `Unread.permission`; a protocol in `Unread.object_id` was read in part.
+        """
+        ...
+
+    def shared_mailboxes(self) -> AsyncIterator[Reading[SharedMailbox]]:
+        """Every shared mailbox, page by page as `mailboxes`. Surface `shared-mailboxes`."""
+        ...
+
+    async def shared_mailboxes_of(self, owners: Sequence[Mailbox]) -> Reading[SharedMailbox]:
+        """The same of a few mailboxes. Surface `shared-mailboxes`; absent: there is none (now)."""
+        ...
+
+    async def mailbox_sizes(self, owners: Sequence[Mailbox]) -> Reading[MailboxSize]:
+        """How large mailboxes are. Surface `mailbox-sizes`.
+
+        One of which Exchange has no figures, since nobody used it yet, is unread and optional.
         """
         ...
 

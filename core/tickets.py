@@ -8,11 +8,12 @@ in the ledger, and nothing that the guard's mode does not allow.
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from core.actions import serve
-from core.errors import ExoguardError, SettingsError
-from core.model import Mode, Request, RunReport
+from core.deeds import refused
+from core.errors import ExoguardError, SettingsError, Unavailable
+from core.model import ActionState, Deed, Mode, Request, RunReport
 from core.report import document
 from core.run import run
 from core.settings import Settings
@@ -84,7 +85,17 @@ async def work_off(ticket: Ticket, settings: Settings) -> RunReport:
 
 
 async def note(settings: Settings, ticket: Ticket, became: dict[str, object]) -> None:
-    """Write down what became of a run that held no claim."""
+    """Write down what became of a run that held no claim.
+
+    Who only asked for a run may ask again. A plan that was released is waited for: the queue tries
+    again, and so does each run of the next hour. Raises Unavailable for that.
+    """
     asked = {"guard": ticket.guard, "run": ticket.run, "at": ticket.at.isoformat()}
     async with open_ledger(settings) as ledger:
         await ledger.note(ticket.guard, ticket.run, {**asked, **became})
+        action = await ledger.action(ticket.guard, ticket.run)
+        if action and action.deed is Deed.RUN and action.state is ActionState.ASKED:
+            why = f"nothing was run: {became['status']}"
+            await ledger.ask(ticket.guard, refused(action, datetime.now(UTC), why))
+    if action and action.deed is Deed.RELEASE and became["status"] == "busy":
+        raise Unavailable(f"{ticket.guard} is busy: the release waits for its turn")

@@ -1,4 +1,4 @@
-"""What happened to one case, in the order it happened: from its row, its changes, people's deeds."""
+"""What happened to one case, in order: from its row, its changes and what people asked for."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from core.wording import ANSWER, CHANGE, DEED, OUTCOME, ending
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One moment: what happened, who did it, what they or the tenant said. Foreign words are raw."""
+    """One moment: what happened, who did it, what was said. Foreign words are raw."""
 
     at: datetime
     what: str

@@ -264,7 +264,7 @@ def brake(duty: Duty, reading: Reading[object], reason: str, wanted: Sequence[Wa
         ),
         dangerous=name,
         advice=(
-            f"Review the list; to release exactly this plan once, POST "
-            f'{{"plan": "{name}"}} to /api/guards/{duty.guard.name}/run.'
+            f"Review the list; to release exactly this plan once, within an hour: "
+            f"python -m core.cli release {duty.guard.name} {name}"
         ),
     )

@@ -60,6 +60,7 @@ var appSettings = {
   CLOUD: cloud
   TEAMS_WEBHOOK_URL: '@Microsoft.KeyVault(SecretUri=${webhookSecretUri})'
   WEBHOOK_HOSTS: chosen(settings, 'WEBHOOK_HOSTS', '')
+  PUBLIC_ADDRESS: chosen(settings, 'PUBLIC_ADDRESS', '')
   STATE_TABLE_ENDPOINT: state.properties.primaryEndpoints.table
   STATE_TABLE: stateTable
   RESOURCE_MAILBOX_KINDS: chosen(settings, 'RESOURCE_MAILBOX_KINDS', 'SharedMailbox,RoomMailbox,EquipmentMailbox,SchedulingMailbox')
@@ -121,6 +122,10 @@ var appSettings = {
   LEGACY_PROTOCOLS_MODE: guards['legacy-protocols'].mode
   LEGACY_PROTOCOLS_LIMIT: guards['legacy-protocols'].limit
   LEGACY_PROTOCOLS_LIMIT_PERCENT: guards['legacy-protocols'].limitPercent
+  SHARED_MAILBOX_HEALTH_SCHEDULE: guards['shared-mailbox-health'].schedule
+  SHARED_MAILBOX_HEALTH_MODE: guards['shared-mailbox-health'].mode
+  SHARED_MAILBOX_HEALTH_LIMIT: guards['shared-mailbox-health'].limit
+  SHARED_MAILBOX_HEALTH_LIMIT_PERCENT: guards['shared-mailbox-health'].limitPercent
   // <!-- end -->
 }
 

@@ -96,6 +96,13 @@ var permissions = {
     writes: []
     optionalWrites: []
   }
+  'shared-mailbox-health': {
+    exchange: true
+    reads: ['User.Read.All']
+    optionalReads: []
+    writes: []
+    optionalWrites: []
+  }
 }
 // <!-- end -->
 

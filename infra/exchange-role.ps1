@@ -89,7 +89,7 @@ $PSNativeCommandUseErrorActionPreference = $false
 <!-- cmdlets -->
 #>
 $Catalog = @'
-{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mailbox-delegation", "tenant-baseline", "app-consent", "mfa-registration", "mass-deletion", "exchange-module-access", "legacy-protocols"],
+{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mailbox-delegation", "tenant-baseline", "app-consent", "mfa-registration", "mass-deletion", "exchange-module-access", "legacy-protocols", "shared-mailbox-health"],
  "enforcing": ["shared-mailbox-sign-in", "mailbox-audit"],
  "entries": [
   {"guard": "shared-mailbox-sign-in", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
@@ -187,7 +187,11 @@ $Catalog = @'
   {"guard": "legacy-protocols", "cmdlet": "Set-CASMailboxPlan", "writes": true, "optional": false,
    "parameters": ["Identity", "ImapEnabled", "PopEnabled"]},
   {"guard": "legacy-protocols", "cmdlet": "Set-AuthenticationPolicy", "writes": true, "optional": false,
-   "parameters": ["Identity", "AllowBasicAuthSmtp"]}
+   "parameters": ["Identity", "AllowBasicAuthSmtp"]},
+  {"guard": "shared-mailbox-health", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
+   "parameters": ["Filter", "Identity", "RecipientTypeDetails", "ResultSize"]},
+  {"guard": "shared-mailbox-health", "cmdlet": "Get-MailboxStatistics", "writes": false, "optional": false,
+   "parameters": ["Identity"]}
  ]}
 '@ | ConvertFrom-Json
 <#

@@ -132,6 +132,13 @@ var guards = {
     limitPercent: chosen(settings, 'LEGACY_PROTOCOLS_LIMIT_PERCENT', '5.0')
     maxAgeMinutes: chosen(settings, 'LEGACY_PROTOCOLS_MAX_AGE_MINUTES', '1080')
   }
+  'shared-mailbox-health': {
+    mode: toLower(chosen(settings, 'SHARED_MAILBOX_HEALTH_MODE', 'alert'))
+    schedule: chosen(settings, 'SHARED_MAILBOX_HEALTH_SCHEDULE', '0 45 */6 * * *')
+    limit: chosen(settings, 'SHARED_MAILBOX_HEALTH_LIMIT', '20')
+    limitPercent: chosen(settings, 'SHARED_MAILBOX_HEALTH_LIMIT_PERCENT', '5.0')
+    maxAgeMinutes: chosen(settings, 'SHARED_MAILBOX_HEALTH_MAX_AGE_MINUTES', '1080')
+  }
 }
 // <!-- end -->
 

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 from zlib import crc32
 
-from sandbox import configuration, delegation, protocols
+from sandbox import configuration, delegation, protocols, shared_mailboxes
 from sandbox.batch import BadBatch, parts_of, run_batch
 from sandbox.cmdlet_writes import WRITES
 from sandbox.cmdlets import ANY_READ, READS, Cmdlet, CmdletError, Command, Result, bad_parameter
@@ -35,6 +35,7 @@ CMDLETS: Mapping[str, Cmdlet] = {
     **configuration.READS,
     **configuration.WRITES,
     **protocols.CMDLETS,
+    **shared_mailboxes.READS,
 }
 GUIDS = frozenset({"Guid", "ExchangeGuid", "ArchiveGuid"})
 NOTHING = bytes(512)
@@ -246,9 +247,10 @@ def noisy(row: Row, names: Sequence[str]) -> Row:
     """A row as Exchange prints it: notes on types stand between the properties."""
     result: Row = {}
     for name in names or row:
-        if name not in row or name.startswith("@sandbox."):
+        usual = shared_mailboxes.USUAL
+        if (name not in row and name not in usual) or name.startswith("@sandbox."):
             continue
-        value = row[name]
+        value = row[name] if name in row else usual[name]
         if isinstance(value, list):
             result[f"{name}@odata.type"] = "#Collection(String)"
         elif name in GUIDS:

@@ -57,6 +57,7 @@ from core.tenant import (
     RULE_FOLDERS,
     SEND_AS,
     SEND_ON_BEHALF,
+    SHARED_MAILBOXES,
     SIGN_INS,
     TRANSPORT_RULES,
     UNIFIED_AUDIT_LOG,
@@ -80,6 +81,7 @@ from core.tenant import (
     Mailbox,
     MailboxAudit,
     MailboxProtocols,
+    MailboxSize,
     ModuleUser,
     OrganizationAudit,
     OutboundPolicy,
@@ -90,6 +92,7 @@ from core.tenant import (
     RemoteDomain,
     RoleHolder,
     SetConfiguration,
+    SharedMailbox,
     SignIn,
     TransportRule,
     Unread,
@@ -98,9 +101,11 @@ from tests.fake_changes import make
 from tests.fake_delegation import is_over_mailbox, owner_of, streamed
 from tests.fake_restores import put_back
 from tests.fake_roles import HOLDER, KEEPER
+from tests.fake_shared import shared_of, sizes_of
 
 OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND, DELETED_GROUPS, USER_COUNT})
 POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT, APPS, REGISTRATIONS, MODULE_USERS, PROTOCOLS})
+POPULATIONS |= {SHARED_MAILBOXES}
 """Listings without which nothing that is absent may be taken as gone."""
 
 
@@ -145,6 +150,8 @@ class FakeTenant:
     module: list[ModuleUser] = field(default_factory=lambda: [KEEPER])
     protocols: list[MailboxProtocols] = field(default_factory=list)
     used: list[ProtocolUse] = field(default_factory=list)
+    shared: list[SharedMailbox] = field(default_factory=list)
+    sizes: dict[str, int | None] = field(default_factory=dict)
     defaults: Mapping[str, frozenset[str]] = field(default_factory=lambda: DEFAULTS)
     protected: set[str] = field(default_factory=set)
     broken_off: set[str] = field(default_factory=set)
@@ -537,6 +544,22 @@ class FakeTenant:
         unread = (whole,) if whole else tuple(replace(miss, optional=True) for miss in partly)
         self.asked.append((PROTOCOL_USE, ()))
         return Reading(tuple(found), unread, frozenset({PROTOCOL_USE}), len(found))
+
+    async def shared_mailboxes(self) -> AsyncIterator[Reading[SharedMailbox]]:
+        seen = self.reading(
+            SHARED_MAILBOXES, shared_of(self, self.boxes), lambda one: one.mailbox.id
+        )
+        for part in self.pages(seen, lambda one: one.mailbox.id, ""):
+            yield part
+
+    async def shared_mailboxes_of(self, owners: Sequence[Mailbox]) -> Reading[SharedMailbox]:
+        ids = [box.id for box in owners]
+        found = shared_of(self, (box for box in self.boxes if box.id in ids))
+        seen = self.reading(SHARED_MAILBOXES, found, lambda one: one.mailbox.id, ids)
+        return replace(seen, complete=True)
+
+    async def mailbox_sizes(self, owners: Sequence[Mailbox]) -> Reading[MailboxSize]:
+        return sizes_of(self, owners)
 
     # ------------------------------------------------------------------------------------------
     # Writes

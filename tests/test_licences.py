@@ -11,6 +11,9 @@ from core.licences import (
     has_advanced_auditing,
     has_mailbox_plan,
     has_teams_rooms_plan,
+    mailbox_plans,
+    may_be_held,
+    may_be_large,
     plan_names,
 )
 
@@ -48,3 +51,29 @@ def test_plan_ids_are_the_same_in_either_case() -> None:
 def test_names_come_in_order_and_unknown_plans_have_none() -> None:
     names = plan_names({FOUNDATION, EXCHANGE_PLAN_2, "00000000-0000-0000-0000-000000000001"})
     assert names == ("Exchange Foundation", "Exchange Online (Plan 2)")
+
+
+PLAN_1 = "9aaf7827-d63c-4b61-89c3-182f06f82e5c"
+ARCHIVING = "176a09a6-7ec5-4039-ac02-b2791c6ba793"
+ARCHIVING_ON_PREMISES = "da040e0a-b393-4bea-bb76-928b3fa1cf5a"
+
+
+@pytest.mark.parametrize(
+    ("plans", "large", "may_hold"),
+    [
+        ({EXCHANGE_PLAN_2.upper()}, True, True),
+        ({PLAN_1}, False, False),
+        ({PLAN_1, ARCHIVING}, False, True),
+        ({PLAN_1, ARCHIVING_ON_PREMISES}, False, False),
+        ({ARCHIVING, FOUNDATION}, False, False),
+        (set(), False, False),
+    ],
+)
+def test_what_a_shared_mailbox_may_have_is_a_matter_of_its_plans(
+    plans: set[str], large: bool, may_hold: bool
+) -> None:
+    assert (may_be_large(plans), may_be_held(plans)) == (large, may_hold)
+
+
+def test_the_plans_that_are_a_mailbox_come_in_order() -> None:
+    assert mailbox_plans({PLAN_1.upper(), EXCHANGE_PLAN_2, FOUNDATION}) == (PLAN_1, EXCHANGE_PLAN_2)

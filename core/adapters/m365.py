@@ -23,6 +23,7 @@ from core.adapters import (
     registration_reads,
     restores,
     role_reads,
+    shared_mailbox_reads,
 )
 from core.adapters.configuration import read_configuration
 from core.adapters.exchange import Exchange
@@ -50,6 +51,7 @@ from core.tenant import (
     Mailbox,
     MailboxAudit,
     MailboxProtocols,
+    MailboxSize,
     ModuleUser,
     OrganizationAudit,
     OutboundPolicy,
@@ -59,6 +61,7 @@ from core.tenant import (
     Registration,
     RemoteDomain,
     RoleHolder,
+    SharedMailbox,
     SignIn,
     TransportRule,
     Unread,
@@ -244,6 +247,15 @@ class M365:
 
     async def protocol_use(self, since: datetime) -> Reading[ProtocolUse]:
         return await protocol_reads.read_use(self.graph, since, self.sleep)
+
+    def shared_mailboxes(self) -> AsyncIterator[Reading[SharedMailbox]]:
+        return shared_mailbox_reads.shared_mailboxes(self.exchange)
+
+    async def shared_mailboxes_of(self, owners: Sequence[Mailbox]) -> Reading[SharedMailbox]:
+        return await shared_mailbox_reads.shared_mailboxes_of(self.exchange, owners)
+
+    async def mailbox_sizes(self, owners: Sequence[Mailbox]) -> Reading[MailboxSize]:
+        return await shared_mailbox_reads.mailbox_sizes(self.exchange, owners)
 
     async def apply(self, change: Change) -> Applied:
         return await changes.apply(

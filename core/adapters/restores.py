@@ -241,7 +241,7 @@ async def recipient_of(exchange: Exchange, printed: str, known: str) -> Row:
         rows = await exchange.invoke(
             "Get-Recipient", {"Identity": asked, "ResultSize": 2}, select=RECIPIENT_PROPERTIES
         )
-    except Gone:
+    except (Gone, Refused):
         rows = []
     if not recipient(asked, rows).found:
         raise Refused("the recipient it forwarded to is not there any more, or not the only one")

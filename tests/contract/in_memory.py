@@ -33,6 +33,7 @@ from core.adapters.wire_organization import (
 from core.adapters.wire_protocols import failed, mailbox_protocols, protocol_use
 from core.adapters.wire_roles import module_user
 from core.adapters.wire_rules import exchange_rule, graph_rule
+from core.adapters.wire_shared_mailboxes import mailbox_size, shared_mailbox
 from core.configuration import SOURCES
 from core.forwarding.rule_sight import plain_name
 from core.model import Service
@@ -57,6 +58,7 @@ from sandbox.graph import ALL_ROLES
 from sandbox.policies import KEPT, policy
 from sandbox.protocols import CAS
 from sandbox.registrations import report
+from sandbox.shared_mailboxes import STATISTICS, USUAL
 from sandbox.tenant import Tenant as Wire
 from sandbox.wire import truth
 from tests.fake_apps import add_apps
@@ -113,6 +115,7 @@ def fake_of(scene: Mapping[str, object]) -> FakeTenant:
     fake.holders = [RoleHolder(one, "") for one in holders_in(wire.graph, wire.exchange)]
     fake.module = [module_user(row) for row in wire.configuration("Get-User")]
     add_protocols(fake, wire)
+    add_shared(fake, wire)
     add_domains(fake, wire)
     add_apps(fake, wire)
     add_mailboxes(fake, wire.configuration("Get-Mailbox"))
@@ -190,6 +193,19 @@ def add_protocols(fake: FakeTenant, wire: Wire) -> None:
             known = people.get(use.account_id)
             people[use.account_id] = joined(known, use) if known else use
         fake.used += people.values()
+
+
+def add_shared(fake: FakeTenant, wire: Wire) -> None:
+    """What shared mailboxes are set to, and how large mailboxes are."""
+    rows = [{**USUAL, **row} for row in wire.configuration("Get-Mailbox")]
+    kind = "SharedMailbox"
+    fake.shared, _ = each(
+        [one for one in rows if one["RecipientTypeDetails"] == kind], shared_mailbox
+    )
+    for row in wire.exchange.get(STATISTICS, ()):
+        found = owner_id(wire, row["Identity"])
+        unused = truth(row.get("@sandbox.unused"))
+        fake.sizes[found] = None if unused else mailbox_size(found, row).size
 
 
 def add_domains(fake: FakeTenant, wire: Wire) -> None:

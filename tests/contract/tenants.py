@@ -25,6 +25,7 @@ from core.tenant import (
     HIDDEN_RULES,
     INBOX_RULES,
     MAILBOX_AUDIT,
+    MAILBOX_SIZES,
     MAILBOXES,
     MODULE_USERS,
     ORGANIZATION_AUDIT,
@@ -37,6 +38,7 @@ from core.tenant import (
     RULE_FOLDERS,
     SEND_AS,
     SEND_ON_BEHALF,
+    SHARED_MAILBOXES,
     SIGN_INS,
     TRANSPORT_RULES,
     UNIFIED_AUDIT_LOG,
@@ -138,6 +140,8 @@ NEEDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("DisableExchangeModule", ""): ("Set-User",),
     (PROTOCOLS, ""): ("Get-CASMailbox",),
     (PROTOCOL_USE, ""): ("AuditLog.Read.All",),
+    (SHARED_MAILBOXES, ""): ("Get-Mailbox",),
+    (MAILBOX_SIZES, ""): ("Get-MailboxStatistics",),
     ("DisableMailboxProtocols", ""): ("Set-CASMailbox",),
 }
 
@@ -165,6 +169,8 @@ REQUESTS: Mapping[str, str] = {
     DELETIONS: "/auditLogs/directoryAudits",
     PROTOCOLS: "^Get-CASMailbox( {id})?$",
     PROTOCOL_USE: "/auditLogs/signIns",
+    SHARED_MAILBOXES: "^Get-Mailbox( {guid})?$",
+    MAILBOX_SIZES: "^Get-MailboxStatistics {guid}$",
 }
 WRITES = "^(Set-|PATCH )"
 SURFACES = frozenset(what for what, _ in NEEDS) - {*CHANGES, SESSIONS}

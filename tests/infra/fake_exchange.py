@@ -12,6 +12,7 @@ READING: Role = {
     "Get-Mailbox": ("Identity", "RecipientTypeDetails", "ResultSize", "Filter"),
     "Get-Recipient": ("Identity", "ResultSize"),
     "Get-MailboxPermission": ("Identity", "IncludeUnresolvedPermissions", "ResultSize"),
+    "Get-MailboxStatistics": ("Archive", "Identity"),
     "Get-RecipientPermission": ("Identity", "ResultSize"),
     "Get-User": ("Filter", "Identity", "ResultSize"),
     "Get-CASMailbox": ("Identity", "ResultSize"),

@@ -10,7 +10,14 @@ from typing import Any, cast
 
 import pytest
 
-from core.adapters import changes, delegation_reads, exchange_reads, protocol_reads, role_reads
+from core.adapters import (
+    changes,
+    delegation_reads,
+    exchange_reads,
+    protocol_reads,
+    role_reads,
+    shared_mailbox_reads,
+)
 from core.adapters.configuration import read_configuration
 from core.adapters.exchange import Command, Exchange
 from core.adapters.graph import Graph
@@ -246,6 +253,9 @@ async def everything_read(exchange: Exchange) -> None:
     await whole(delegation_reads.send_on_behalf(exchange))
     await whole(protocol_reads.read_protocols(exchange))
     await protocol_reads.protocols_of(exchange, [MAILBOX.id])
+    await whole(shared_mailbox_reads.shared_mailboxes(exchange))
+    await shared_mailbox_reads.shared_mailboxes_of(exchange, [MAILBOX])
+    await shared_mailbox_reads.mailbox_sizes(exchange, [MAILBOX])
     graph = cast(Graph, None)
     for name, source in SOURCES.items():
         if source.service is Service.EXCHANGE:

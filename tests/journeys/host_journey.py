@@ -35,13 +35,21 @@ class Caller:
         self, name: str, method: str, path: str, body: bytes = b"", key: str | None = None
     ) -> Any:
         """One request; its status and its JSON are kept under `name`."""
-        headers = {"x-functions-key": self.host.keys.function if key is None else key}
+        headers = {
+            "x-functions-key": self.host.keys.function if key is None else key,
+            "Content-Type": "application/json",
+        }
         address = self.host.base + path
         async with self.session.request(method, address, data=body, headers=headers) as reply:
             text = await reply.text()
             answer = json.loads(text) if text.startswith("{") else text
             self.answers[name] = (reply.status, answer)
             return answer
+
+
+def asks(**wish: str) -> bytes:
+    """The body of a request."""
+    return json.dumps({"who": "Dana", "why": "a journey", **wish}).encode()
 
 
 async def journey(scene: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,19 +63,19 @@ async def journey(scene: Mapping[str, Any]) -> dict[str, Any]:
             caller = Caller(host, session)
             timers = [await host.invoke_timer(name) for name in sorted(host.timers)]
             run = f"/api/guards/{GUARD}/run"
-            await caller.call("no key", "POST", run, key="")
-            await caller.call("unknown", "POST", "/api/guards/no-such-guard/run")
-            await caller.call("bad body", "POST", run, b'{"mode": "off"}')
+            await caller.call("no key", "POST", run, asks(), key="")
+            await caller.call("unknown", "POST", "/api/guards/no-such-guard/run", asks())
+            await caller.call("bad body", "POST", run, asks(mode="off"))
             await caller.call("bad run", "GET", f"/api/runs/{GUARD}/..%2F")
-            queued = await caller.call("asked", "POST", run, b'{"mode": "alert"}')
+            queued = await caller.call("asked", "POST", run, asks(mode="alert"))
             await host.drain()
             await caller.call("report", "GET", queued["address"])
             settings = Settings.read(environ)
             async with open_ledger(settings) as ledger, ledger.claim(GUARD, "somebody"):
-                held = await caller.call("asked while held", "POST", run)
+                held = await caller.call("asked while held", "POST", run, asks())
                 await host.drain()
             await caller.call("busy", "GET", held["address"])
-            enforced = await caller.call("asked to enforce", "POST", run)
+            enforced = await caller.call("asked to enforce", "POST", run, asks())
             await host.drain()
             await caller.call("enforced", "GET", enforced["address"])
             return {

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from core.api import ROUTES
 from core.catalog import CATALOG
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +66,7 @@ def test_the_worker_indexes_every_function_and_every_timer_runs(journey: dict[st
     guards = sorted(duty.guard.name for duty in CATALOG)
     assert [name for name, _, _ in journey["timers"]] == guards
     assert {error for _, _, error in journey["timers"]} == {""}
-    assert len(journey["functions"]) == len(guards) + 5
+    assert len(journey["functions"]) == len(guards) + 3 + len(ROUTES)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,72 @@
+"""The sandbox tells of shared mailboxes as Exchange does."""
+
+from typing import Any
+
+import pytest
+
+from sandbox.cmdlets import CmdletError, Command
+from sandbox.exchange import noisy
+from sandbox.shared_mailboxes import READS, SMALL, STATISTICS, USUAL
+from sandbox.tenant import Tenant
+
+INFO = {
+    "Guid": "33333333-0000-4000-8000-000000000001",
+    "Name": "info",
+    "Identity": "info",
+    "DisplayName": "Info",
+    "PrimarySmtpAddress": "info@contoso.example",
+}
+SALES = {"Guid": "33333333-0000-4000-8000-000000000002", "Name": "sales", "Identity": "sales"}
+
+
+def tenant(*figures: dict[str, Any]) -> Tenant:
+    return Tenant({"exchange": {"Get-Mailbox": [INFO, SALES], STATISTICS: list(figures)}})
+
+
+def size(of: Tenant, name: str) -> str:
+    cmdlet = READS[STATISTICS]
+    (row,) = cmdlet.run(of, Command(STATISTICS, cmdlet.spelled({"identity": name}))).rows
+    return str(row["TotalItemSize"])
+
+
+def test_a_mailbox_of_which_nothing_is_said_is_small() -> None:
+    assert size(tenant(), "info") == SMALL
+
+
+def test_figures_are_found_by_any_name_of_their_mailbox() -> None:
+    figures = {"Identity": "info@contoso.example", "TotalItemSize": "60 GB (64,424,509,440 bytes)"}
+    for name in ("info", "info@contoso.example", INFO["Guid"]):
+        assert size(tenant(figures), name).startswith("60 GB")
+    assert size(tenant(figures), "sales") == SMALL
+
+
+def test_one_nobody_opened_has_no_row_but_a_warning() -> None:
+    unused = tenant({"Identity": "info", "@sandbox.unused": True})
+    result = READS[STATISTICS].run(unused, Command(STATISTICS, {"Identity": "info"}))
+    assert list(result.rows) == []
+    (warning,) = result.warnings
+    assert "hasn't logged on to mailbox 'Info'" in warning
+
+
+@pytest.mark.parametrize("parameters", [{}, {"Identity": ""}, {"Identity": "nobody"}])
+def test_there_are_figures_of_one_mailbox_and_of_one_that_is_there(
+    parameters: dict[str, object],
+) -> None:
+    with pytest.raises(CmdletError):
+        READS[STATISTICS].run(tenant(), Command(STATISTICS, parameters))
+
+
+def test_a_parameter_it_does_not_have_is_refused() -> None:
+    with pytest.raises(CmdletError):
+        READS[STATISTICS].spelled({"ResultSize": "Unlimited"})
+
+
+def test_a_mailbox_prints_what_is_usual_where_it_is_asked_for_and_not_told() -> None:
+    shown = noisy({"Name": "info", "RemoteRecipientType": "Migrated"}, ["Name", *USUAL])
+    assert shown["RemoteRecipientType"] == "Migrated"
+    assert shown["LitigationHoldEnabled"] is False
+    assert (shown["InPlaceHolds"], shown["ArchiveStatus"]) == ([], "None")
+    assert noisy({"Name": "info"}, []) == {"Name": "info"}
+    assert noisy({"LitigationHoldEnabled": None}, ["LitigationHoldEnabled"]) == {
+        "LitigationHoldEnabled": None
+    }
