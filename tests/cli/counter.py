@@ -15,7 +15,7 @@ from core.cli.program import main
 from core.cli.session import Session
 from core.cli.ways import Reply, Way
 from core.keys import key_of
-from core.model import Case, ChangeRecord, ChangeState, Severity, Terms, Verdict
+from core.model import Case, ChangeRecord, ChangeState, Exemption, Severity, Terms, Verdict
 from core.ports import World
 from core.settings import Settings, all_settings
 from core.sign_in import Caller
@@ -63,7 +63,7 @@ class Counter:
         self.ledger = FakeLedger(self.clock)
         self.settings = Settings.read(SAMPLES)
 
-    def keep(self, *rows: Case | ChangeRecord, guard: str = GUARD) -> None:
+    def keep(self, *rows: Case | ChangeRecord | Exemption, guard: str = GUARD) -> None:
         """Put rows into the ledger."""
 
         async def kept() -> None:
