@@ -31,7 +31,8 @@ from core.wiring import open_ledger
 
 log = logging.getLogger("exoguard.api")
 
-BODY_LIMIT = 4096
+# All fields at their longest, every sign of them written as two \uXXXX, fit in.
+BODY_LIMIT = 16 * 1024
 # So many things may wait for one guard: more than people ask for, fewer than a script could.
 PENDING = 50
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -129,16 +130,27 @@ def said(status: int, body: Mapping[str, object], **headers: str) -> Answer:
 # Asking for something
 # ----------------------------------------------------------------------------------------------
 
-# Something to read, on one line: no control character, and not only space.
-SIGN = r"[^\x00-\x1f\x7f-\x9f]"
-WORDS = rf"{SIGN}*[^\s\ufeff\x00-\x1f\x7f-\x9f]{SIGN}*"
+
+
+def words(but: str = "") -> str:
+    """Something to read, on one line: no control character, none of these, and not only space."""
+    sign = rf"[^\x00-\x1f\x7f-\x9f{but}]"
+    return rf"{sign}*[^\s\ufeff\x00-\x1f\x7f-\x9f{but}]{sign}*"
+
+
+WORDS = words()
 WHO = Field("who", "who asks: a name or an address", WORDS, 200)
 WHY = Field("why", "why, for whoever reads it later", WORDS, 500)
 MODE = Field("mode", "restrains this one run: alert", "alert|enforce", 8, required=False)
 PLAN = Field(
     "plan", "releases the changes the brake holds: 32 hex digits an alert names", KEY, 32, False
 )
-SUBJECT = Field("subject", "the key of a case, or the id of an object", WORDS, 256)
+SUBJECT = Field(
+    "subject",
+    "the key of a case, or the id of an object; never a pattern",
+    words(but="*?%"),
+    256,
+)
 UNTIL = Field(
     "until",
     "when it ends: a date, or a time with its zone; within a year",
@@ -156,10 +168,10 @@ async def request_run(desk: Desk) -> Answer:
         raise BadRequest(409, f"{duty.guard.name} is off: set {name}_MODE")
     mode = Mode(desk.wish["mode"]) if "mode" in desk.wish else None
     if mode and duty.mode.lowered(mode) is not mode:
-        raise BadRequest(400, f'"mode" may only go down: {duty.guard.name} is in {duty.mode} mode')
+        raise BadRequest(409, f'"mode" may only go down: {duty.guard.name} is in {duty.mode} mode')
     plan = desk.wish.get("plan", "")
     if plan and duty.mode.lowered(mode) is not Mode.ENFORCE:
-        raise BadRequest(400, '"plan" releases changes, and in alert mode none are made')
+        raise BadRequest(409, '"plan" releases changes, and in alert mode none are made')
     deed = Deed.RELEASE if plan else Deed.RUN
     return await asked(desk, duty, deed, plan or str(mode or ""), mode=mode)
 
@@ -425,6 +437,8 @@ def body_of(route: Route, call: Call, caller: Caller) -> dict[str, str]:
         raise BadRequest(403, "a page of another site cannot act here")
     try:
         wish = json.loads(call.body, object_pairs_hook=unique)
+        # Half of a surrogate pair can be escaped in JSON, and is no text that could be kept.
+        json.dumps(wish, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise BadRequest(400, "the body is not JSON, or says something twice") from None
     if not isinstance(wish, dict):
@@ -455,11 +469,11 @@ def typed(fields: tuple[Field, ...], wish: Mapping[str, Any]) -> dict[str, str]:
         raise BadRequest(400, f"{plain(strange[0], 40)} is not known here; there are: {names}")
     values: dict[str, str] = {}
     for entry in fields:
-        value = wish.get(entry.name)
-        if value is None:
+        if entry.name not in wish:
             if entry.required:
                 raise BadRequest(400, f'"{entry.name}" is missing: {entry.help}')
             continue
+        value = wish[entry.name]
         fits = isinstance(value, str) and len(value) <= entry.longest
         if not fits or not re.fullmatch(entry.pattern, value):
             raise BadRequest(
