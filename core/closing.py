@@ -13,7 +13,7 @@ from itertools import batched, groupby
 
 from core.deeds import run_ended
 from core.errors import AlertError, Forbidden, Gone, Moot, Refused, Unavailable
-from core.message import card
+from core.message import Message, cards
 from core.model import (
     Action,
     Case,
@@ -42,6 +42,8 @@ log = logging.getLogger("exoguard.run")
 RECORD_EVERY = 10
 HOUSEKEEPING = "housekeeping"
 GRANTED = 200
+# The status of a report that only tells what people asked for.
+ATTENDED = "attended"
 # A look that takes longer tells what it has found before it ends, and then again now and then.
 FIRST_CARD = timedelta(seconds=3)
 NEXT_CARD = timedelta(seconds=30)
@@ -174,42 +176,62 @@ async def tidied(world: World, state: GuardState, report: RunReport) -> GuardSta
     return replace(state, sweeps={**state.sweeps, HOUSEKEEPING: report.started})
 
 
-def waiting(case: Case, now: datetime) -> timedelta:
-    """How long a case's news have waited, as far as its times tell."""
-    since = {News.OPENED: case.opened, News.DONE: case.closed, News.CLOSED: case.closed}
-    return max(now - (since.get(case.news) or now), timedelta())
+def waiting(row: Case | Action, now: datetime) -> timedelta:
+    """How long news have waited, as far as their times tell."""
+    if isinstance(row, Action):
+        return max(now - (row.ended or row.at), timedelta())
+    since = {News.OPENED: row.opened, News.DONE: row.closed, News.CLOSED: row.closed}
+    return max(now - (since.get(row.news) or now), timedelta())
 
 
 async def tell(world: World, claim: Claim, report: RunReport) -> RunReport:
-    """Send the news, then mark them told; a channel that does not answer leaves them untold."""
-    if not report.news:
+    """Send the cards one after another; what each tells is marked told once it was taken.
+
+    A channel that does not answer leaves the rest untold, for the next run.
+    """
+    messages = cards(report, world.address)
+    if not messages:
         return report
-    try:
-        marked = await sent(world, claim, report)
-    except AlertError as error:
-        log.error("%s: %d news stay untold: %s", report.guard, len(report.news), error)
-        report = replace(
-            report,
-            told=False,
-            error=f"the alert was not taken: {error}",
-            waiting=max(waiting(case, world.now()) for case in report.news),
-        )
-        await claim.save(report)
-        return report
-    report = replace(report, told=True)
-    await claim.save(*marked, report)
+    for number, message in enumerate(messages):
+        try:
+            rows = await sent(world, claim, message)
+        except AlertError as error:
+            untold = [row for rest in messages[number:] for row in told_by(rest)]
+            log.error("%s: %d news stay untold: %s", report.guard, len(untold), error)
+            report = replace(
+                report,
+                told=False,
+                error=f"the alert was not taken: {error}",
+                waiting=max(waiting(row, world.now()) for row in untold),
+            )
+            await claim.save(*kept(report))
+            return report
+        last = message is messages[-1]
+        report = replace(report, cards=report.cards + 1, told=True if last else report.told)
+        await claim.save(*rows, *(kept(report) if last else ()))
     return report
 
 
-async def sent(world: World, claim: Claim, report: RunReport) -> tuple[Case, ...]:
-    """The cases of a card that was taken, to be written as told. Raises AlertError."""
+def kept(report: RunReport) -> tuple[RunReport, ...]:
+    """The report, to be remembered: unless nothing was looked at, which is no run."""
+    return () if report.status == ATTENDED else (report,)
+
+
+def told_by(message: Message) -> tuple[Case | Action, ...]:
+    """Everything a message tells."""
+    return (*message.cases, *message.actions)
+
+
+async def sent(world: World, claim: Claim, message: Message) -> tuple[Case | Action, ...]:
+    """The rows of a message that was taken, to be written as told. Raises AlertError."""
     await claim.check()
-    await world.alerts.send(card(report))
-    return told(report.news, world.now())
+    await world.alerts.send(message.payload)
+    actions = (replace(action, told=True) for action in message.actions)
+    return (*told(message.cases, world.now()), *actions)
 
 
 async def tell_meanwhile(scan: Scan) -> None:
-    """A card while the look goes on, so that nobody waits for the end of a large tenant.
+    """Cards while the look goes on, so that nobody waits for the end of a large tenant.
 
     What is found at the first look is told at its end, as one summary.
     """
@@ -217,17 +239,22 @@ async def tell_meanwhile(scan: Scan) -> None:
     since = scan.round.told or scan.report.started
     patience = NEXT_CARD if scan.round.told else FIRST_CARD
     news = [case for case in scan.cases.values() if case.news and scan.owns(case)]
-    if not news or now - since < patience or any(case.adopted for case in news):
+    asked = any(not action.told for action in scan.report.actions)
+    if not (news or asked) or now - since < patience or any(case.adopted for case in news):
         return
     report = replace(described(scan), news=tuple(news), status="going on")
     scan.round = replace(scan.round, told=now)
-    try:
-        marked = await sent(scan.world, scan.claim, report)
-    except AlertError as error:
-        log.warning("%s: %d news wait for the end of the run: %s", report.guard, len(news), error)
-        return
-    await scan.claim.save(*marked, state=scan.state())
-    scan.remember(marked, ())
+    for message in cards(report, scan.world.address):
+        try:
+            rows = await sent(scan.world, scan.claim, message)
+        except AlertError as error:
+            log.warning("%s: news wait for the end of the run: %s", report.guard, error)
+            return
+        await scan.claim.save(*rows, state=scan.state())
+        scan.remember((row for row in rows if isinstance(row, Case)), ())
+        known = {row.id: row for row in rows if isinstance(row, Action)}
+        actions = tuple(known.get(action.id, action) for action in scan.report.actions)
+        scan.report = replace(scan.report, cards=scan.report.cards + 1, actions=actions)
 
 
 async def act(
@@ -265,14 +292,14 @@ async def make(
     if record.kind in forbidden:
         return replace(forbidden[record.kind], case=record.case, subject=record.subject)
     await claim.check()
-    outcome = await made(record, lambda: tenant.apply(change))
+    outcome = await outcome_of(record, lambda: tenant.apply(change))
     if outcome.blocked:
         # The permission is missing for every object: asking again would only repeat the answer.
         forbidden[record.kind] = outcome
     return outcome
 
 
-async def made(record: ChangeRecord, attempt: Callable[[], Awaitable[Applied]]) -> Outcome:
+async def outcome_of(record: ChangeRecord, attempt: Callable[[], Awaitable[Applied]]) -> Outcome:
     """What the tenant answers to one attempt, as an outcome."""
     result = Outcome(record.case, record.subject, record.kind, ChangeState.APPLIED)
     try:

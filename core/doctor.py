@@ -14,24 +14,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 
 from core.errors import ExoguardError, SettingsError
-from core.model import Duty, Permission
-from core.permissions import excess, grant_command, is_granted, needed, risk
+from core.model import Duty
+from core.permissions import compared, every_need, grant_command, needed, risk
 from core.settings import Settings, all_settings
 from core.tenant import CREDENTIAL, Grants
 from core.wiring import connect
 
 type Say = Callable[[str], object]
-
-
-def every_need(duties: Iterable[Duty]) -> dict[str, tuple[Permission, list[str]]]:
-    """Each permission that is needed, with the guards that need it; required beats optional."""
-    found: dict[str, tuple[Permission, list[str]]] = {}
-    for duty in duties:
-        for permission in needed(duty):
-            known, guards = found.get(permission.name, (permission, []))
-            wanted = known if permission.optional else permission
-            found[permission.name] = (wanted, [*guards, duty.guard.name])
-    return dict(sorted(found.items(), key=lambda item: (item[1][0].service, item[0])))
 
 
 def show_needs(duties: Iterable[Duty], say: Say) -> None:
@@ -46,20 +35,16 @@ def show_needs(duties: Iterable[Duty], say: Say) -> None:
 
 def examine(duties: Iterable[Duty], grants: Grants, say: Say) -> bool:
     """Compare; True when everything required is there."""
-    duties = tuple(duties)
-    complete = True
-    for name, (permission, guards) in every_need(duties).items():
-        if is_granted(permission, grants):
-            say(f"ok        {name}")
-            continue
-        complete = complete and permission.optional
-        say(f"{'optional' if permission.optional else 'MISSING':<10}{name}")
+    found = compared(duties, grants)
+    for permission, _ in found.there:
+        say(f"ok        {permission.name}")
+    for permission, guards in found.lacking:
+        say(f"{'optional' if permission.optional else 'MISSING':<10}{permission.name}")
         say(f"          for {', '.join(guards)}: {permission.why}")
         say(f"          grant it: {grant_command(permission)}")
-    more = excess(duties, grants)
-    for name in (*more.app_roles, *more.cmdlets):
+    for name in (*found.excess.app_roles, *found.excess.cmdlets):
         say(f"too much  {name}: no enabled guard needs it, take it away")
-    return complete
+    return found.complete
 
 
 async def compare(settings: Settings, say: Say) -> int:

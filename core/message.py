@@ -1,25 +1,63 @@
-"""RunReport -> the message a Teams channel shows: pure.
+"""RunReport -> the messages a Teams channel shows: pure.
 
-One message a run, an Adaptive Card 1.4 in the envelope that Workflows expects (Microsoft Learn:
-Create incoming webhooks with Workflows). Teams takes about 28 KB; the card stays under 25 KB, the
-gravest news first, no mailbox may crowd out another, and what does not fit is counted.
+    what a guard sees for the first time      one card that sums it up
+    cases with news                           a card for each severity, the gravest first
+    cases that ended                          a card of their own
+    what people asked for                     a card of its own
+
+A card names its cases with what was found, what was done about it, the evidence and the next step.
+On each, the gravest come first, no mailbox may crowd out another, and what does not fit is counted.
+A `Message` knows what it tells, so that exactly this is marked as told once the channel took it.
 """
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Iterator
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from core.model import Case, ChangeState, Mode, News, RunReport, Severity
+from core.card import (
+    LIMIT,
+    Element,
+    address_of,
+    box,
+    button,
+    envelope,
+    heading,
+    link,
+    size,
+    small,
+    table,
+    text,
+)
+from core.model import (
+    Action,
+    ActionState,
+    Case,
+    ChangeState,
+    Deed,
+    Mode,
+    News,
+    Outcome,
+    RunReport,
+    Severity,
+    Verdict,
+)
 from core.report import coverage
 from core.text import escaped
+from core.writes import in_words, kinds_of, together
 
-LIMIT = 24_000
 RESERVED = 2_000
-FACTS = 8
+# An entry that would be larger is shown with fewer facts, so that none can take a card for itself.
+SHARE = 4_000
+FACTS = (8, 3, 0)
 PER_OBJECT = 3
+FIRST_LOOK = 12
+LABEL = re.compile(r"([^\d:.,][^:.,]{1,31}): (.+)", re.DOTALL)
+KEY = re.compile(r"[0-9a-f]{32}")
 STYLE = {
-    Severity.INFO: "default",
-    Severity.LOW: "default",
+    Severity.INFO: "accent",
+    Severity.LOW: "accent",
     Severity.MEDIUM: "warning",
     Severity.HIGH: "attention",
     Severity.CRITICAL: "attention",
@@ -31,51 +69,198 @@ HEADLINE = {
     News.DONE: "Put right",
     News.CLOSED: "No longer there",
 }
+ENDED = (News.DONE, News.CLOSED)
+DEEDS = {
+    Deed.RUN: "Run by hand",
+    Deed.RELEASE: "Plan released",
+    Deed.EXEMPT: "Exempted",
+    Deed.END_EXEMPTION: "Exemption ended",
+    Deed.UNDO: "Undone",
+    Deed.ACKNOWLEDGE: "Acknowledged",
+}
+ABOUT_CASES = (Deed.EXEMPT, Deed.END_EXEMPTION, Deed.ACKNOWLEDGE)
+LEFT_TO_A_PERSON = {
+    Verdict.CONTESTED: "was changed back twice, so it is no longer changed",
+    Verdict.REFUSED: "was refused by the tenant",
+    Verdict.FAILED: "failed three times",
+}
 
-type Element = dict[str, object]
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message and what it tells: exactly this is told once the channel took it."""
+
+    payload: Mapping[str, object]
+    cases: tuple[Case, ...] = ()
+    actions: tuple[Action, ...] = ()
 
 
-def text(value: str, **options: object) -> Element:
-    """A TextBlock. `value` is our own words or escaped already."""
-    return {"type": "TextBlock", "text": value, "wrap": True, **options}
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the cards of one run have in common, and what its entries need to know of it."""
+
+    report: RunReport
+    address: str
+    planned: frozenset[str]
+    outcomes: Mapping[str, Sequence[Outcome]]
+
+    @classmethod
+    def of(cls, report: RunReport, address: str) -> "Frame":
+        """The frame of a run. `address` is where people reach the app; empty: not known."""
+        outcomes: defaultdict[str, list[Outcome]] = defaultdict(list)
+        for outcome in report.outcomes:
+            outcomes[outcome.case].append(outcome)
+        planned = frozenset(outcome.case for outcome in report.preview)
+        return cls(report, address, planned, outcomes)
+
+    def case_address(self, key: str) -> str:
+        """The page of a case."""
+        return (
+            address_of(self.address, "cases", self.report.guard, key) if KEY.fullmatch(key) else ""
+        )
+
+    @property
+    def status_address(self) -> str:
+        """The page of all guards."""
+        return address_of(self.address, "status")
+
+    def list_address(self, **query: str) -> str:
+        """The page that lists the guard's cases."""
+        return address_of(self.address, "cases", guard=self.report.guard, **query)
 
 
-def card(report: RunReport) -> dict[str, object]:
-    """The message for a run that has news."""
-    blocks = [heading(report), *notices(report)]
-    room = LIMIT - RESERVED - size(blocks)
+def cards(report: RunReport, address: str = "") -> list[Message]:
+    """The messages of a run, in the order they are to be sent; none when there is nothing to tell.
+
+    `address` is where people reach the app: with it cards link to the pages of their cases.
+    """
+    frame = Frame.of(report, address)
+    asked = tuple(action for action in report.actions if not action.told)
+    if report.adopted and report.news:
+        return [first_look(frame, report.news, asked)]
+    # What an earlier run took as its starting point and could not tell any more.
+    there = tuple(filter(is_there, report.news))
+    groups: defaultdict[Severity, list[Case]] = defaultdict(list)
+    ended: list[Case] = []
+    for case in report.news:
+        if not is_there(case):
+            (ended if case.news in ENDED else groups[case.severity]).append(case)
+    messages = [first_look(frame, there)] if there else []
+    messages += [of_severity(frame, grave, groups[grave]) for grave in sorted(groups, reverse=True)]
+    if ended:
+        messages.append(of_endings(frame, ended))
+    if asked:
+        messages.append(of_actions(frame, asked))
+    return messages
+
+
+# ----------------------------------------------------------------------------------------------
+# The cards
+# ----------------------------------------------------------------------------------------------
+
+
+def is_there(case: Case) -> bool:
+    """True for what existed when its surface was seen for the first time, and is untold."""
+    return case.adopted and case.news is News.OPENED
+
+
+def first_look(frame: Frame, news: tuple[Case, ...], asked: tuple[Action, ...] = ()) -> Message:
+    """All that exists already, by number and gravity, and the gravest of it in detail."""
+    there = [case for case in news if is_there(case)]
+    worst = max(case.severity for case in news)
+    counts = Counter((case.severity, case.kind) for case in news if case.news not in ENDED)
+    by_gravity: defaultdict[Severity, list[str]] = defaultdict(list)
+    for (severity, kind), number in sorted(counts.items(), key=lambda row: (-row[0][0], -row[1])):
+        by_gravity[severity].append(f"{number} x {kind}")
+    rows = [(severity.label, ", ".join(kinds)) for severity, kinds in by_gravity.items()]
+    top = [
+        *opening(frame, f"First look: {amount(there, 'thing')} already there", STYLE[worst]),
+        text(
+            "They are the starting point and will not be told one by one. From now on only what "
+            "is new, changed or gone is told."
+        ),
+        *([table(rows)] if rows else ()),
+        *notices(frame),
+        *(action_entry(frame, action) for action in asked),
+    ]
+    page = frame.list_address(state="open")
+    return Message(finished(frame, top, news, page, FIRST_LOOK), news, asked)
+
+
+def of_severity(frame: Frame, severity: Severity, news: Sequence[Case]) -> Message:
+    """The cases of one gravity."""
+    headline = f"{severity.label.capitalize()}: {in_numbers(news)}"
+    top = [*opening(frame, headline, STYLE[severity]), *notices(frame, news)]
+    page = frame.list_address(severity=severity.label, state="open")
+    return Message(finished(frame, top, news, page), tuple(news))
+
+
+def of_endings(frame: Frame, news: Sequence[Case]) -> Message:
+    """The cases that are over: nobody has to do anything."""
+    top = [*opening(frame, f"Over: {in_numbers(news)}", "good", why=False)]
+    page = frame.list_address(state="closed")
+    return Message(finished(frame, top, news, page), tuple(news))
+
+
+def of_actions(frame: Frame, asked: tuple[Action, ...]) -> Message:
+    """What people asked of the guard, and what came of it. What does not fit is counted."""
+    counts = Counter(headline_of(action).lower() for action in asked)
+    numbers = ", ".join(f"{number} {name}" for name, number in counts.items())
+    body = opening(frame, f"Asked for by people: {numbers}", "emphasis", why=False)
+    room, left = LIMIT - RESERVED - size(body), 0
+    for action in asked:
+        block = action_entry(frame, action)
+        if size(block) > room:
+            left += 1
+            continue
+        body.append(block)
+        room -= size(block)
+    if left:
+        body.append(text(f"and {left} more", weight="Bolder"))
+    page = frame.list_address(state="open")
+    return Message(framed(frame, [*body, footer(frame)], page), (), asked)
+
+
+def finished(
+    frame: Frame,
+    top: Sequence[Element],
+    news: Iterable[Case],
+    page: str,
+    most: int = 1_000,
+) -> Mapping[str, object]:
+    """A card with as many entries as fit, and the rest counted. `page` lists all of them."""
+    room = LIMIT - RESERVED - size(top)
     shown: list[Element] = []
     left: list[Case] = []
-    planned = {outcome.case for outcome in report.preview}
-    for case in ordered(report.news):
-        block = entry(case, case.key in planned)
+    for case in ordered(news):
+        block = entry(frame, case)
+        if len(shown) >= most or size(block) > room:
+            left.append(case)
+            continue
         room -= size(block)
-        (shown.append(block) if room > 0 else left.append(case))
+        shown.append(block)
     if left:
-        shown.append(text(remainder(left), weight="Bolder"))
-    content = {
-        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
-        "type": "AdaptiveCard",
-        "version": "1.4",
-        "fallbackText": escaped(f"Exoguard: {report.title}, {len(report.news)} news"),
-        "msteams": {"width": "Full"},
-        "body": [*blocks, *shown, footer(report)],
-    }
-    return {
-        "type": "message",
-        "attachments": [
-            {
-                "contentType": "application/vnd.microsoft.card.adaptive",
-                "contentUrl": None,
-                "content": content,
-            }
-        ],
-    }
+        rest = remainder(left) + (f" · {link('all of them', page)}" if page else "")
+        shown.append(text(rest, weight="Bolder", separator=True))
+    return framed(frame, [*top, *shown, footer(frame)], page)
 
 
-def size(value: object) -> int:
-    """Bytes on the wire."""
-    return len(json.dumps(value).encode())
+def framed(frame: Frame, body: Sequence[Element], page: str) -> Mapping[str, object]:
+    """A card in its envelope, with the way to its cases and to the page of all guards."""
+    title = frame.report.title
+    buttons = (*button("These cases", page), *button("All guards", frame.status_address))
+    return envelope(body, escaped(f"Exoguard: {title}, {len(frame.report.news)} news"), buttons)
+
+
+def opening(frame: Frame, headline: str, style: str, why: bool = True) -> list[Element]:
+    """What a card begins with: what it is about, how it was seen, and why it matters."""
+    report = frame.report
+    seen = f" · {escaped(coverage(report))}" if report.population or report.blind else ""
+    line = f"{report.mode} mode{seen} · {moment(report.started)}"
+    body = [heading(escaped(report.title), headline, line, style)]
+    if why and report.why:
+        body.append(text(f"**Why it matters:** {escaped(report.why)}"))
+    return body
 
 
 def ordered(news: Iterable[Case]) -> list[Case]:
@@ -90,83 +275,116 @@ def ordered(news: Iterable[Case]) -> list[Case]:
     return first + later
 
 
-def heading(report: RunReport) -> Element:
-    """What this is about, and how bad it is."""
-    worst = max((case.severity for case in report.news), default=Severity.INFO)
-    open_news = any(case.closed is None for case in report.news)
-    return {
-        "type": "Container",
-        "style": STYLE[worst] if open_news else "good",
-        "bleed": True,
-        "items": [
-            text(f"Exoguard: {report.title}", weight="Bolder", size="Large"),
-            text(
-                f"{summary(report)} · {report.mode} mode · {escaped(coverage(report))}",
-                isSubtle=True,
-                spacing="None",
-            ),
-        ],
-    }
-
-
-def summary(report: RunReport) -> str:
+def in_numbers(news: Iterable[Case]) -> str:
     """The news in numbers."""
-    counts = Counter(HEADLINE[case.news].lower() for case in report.news)
+    counts = Counter(HEADLINE[case.news].lower() for case in news)
     return ", ".join(f"{number} {name}" for name, number in counts.items())
 
 
-def notices(report: RunReport) -> Iterator[Element]:
-    """What concerns the run as a whole."""
-    if report.adopted:
-        number = sum(case.adopted and case.news is News.OPENED for case in report.news)
-        yield text(
-            f"**First look.** {number} things exist already; they are the starting point and "
-            "will not be told one by one. From now on only what is new, changed or gone is told."
-        )
-    if report.preview:
-        kinds = Counter(outcome.kind for outcome in report.preview)
-        planned = ", ".join(f"{number} x {kind}" for kind, number in kinds.most_common())
+def amount(things: Sequence[object], noun: str) -> str:
+    """So many things."""
+    return f"{len(things):,} {noun}{'' if len(things) == 1 else 's'}"
+
+
+def notices(frame: Frame, news: Sequence[Case] | None = None) -> Iterator[Element]:
+    """What concerns all cases of a card, or of the run."""
+    keys = {case.key for case in news} if news is not None else None
+    preview = [one for one in frame.report.preview if keys is None or one.case in keys]
+    if preview:
+        kinds = Counter(outcome.kind for outcome in preview)
+        planned = ", ".join(f"{number} x {in_words(kind)}" for kind, number in kinds.most_common())
         yield text(f"**Nothing was changed yet. The next run will make:** {planned}.")
-    failed = [outcome for outcome in report.outcomes if outcome.state is ChangeState.FAILED]
+    failed = [
+        outcome
+        for outcome in frame.report.outcomes
+        if outcome.state is ChangeState.FAILED and (keys is None or outcome.case in keys)
+    ]
     if failed:
-        yield text(f"**{len(failed)} changes did not succeed** and are tried again.")
+        verb = "change did" if len(failed) == 1 else "changes did"
+        yield text(f"**{len(failed)} {verb} not succeed** and will be tried again.")
 
 
-def entry(case: Case, planned: bool = False) -> Element:
-    """One case: what, since when, the evidence, what was done, what to do.
+# ----------------------------------------------------------------------------------------------
+# One case
+# ----------------------------------------------------------------------------------------------
 
-    `planned`: the next run does it, so nobody has to.
-    """
+
+def entry(frame: Frame, case: Case) -> Element:
+    """One case, with as many facts as leave room for others."""
+    block = box([])
+    for most in FACTS:
+        block = drawn(frame, case, most)
+        if size(block) <= SHARE:
+            break
+    return block
+
+
+def drawn(frame: Frame, case: Case, most: int) -> Element:
+    """What was found, the evidence, what was done, what to do, since when."""
+    short = most == 0
     items = [
         text(
-            f"**{HEADLINE[case.news]} · {case.severity.label} · {case.verdict}**",
+            f"**{HEADLINE[case.news]}** · {case.severity.label} · {case.verdict}",
             size="Small",
             spacing="None",
         ),
-        text(escaped(case.summary, 400), weight="Bolder", spacing="None"),
+        text(escaped(case.summary, 120 if short else 400), weight="Bolder", spacing="None"),
+        *evidence(case, most),
+        text(done(frame, case), spacing="Small"),
     ]
-    facts = [f"- {escaped(fact)}" for fact in case.facts[:FACTS]]
-    if len(case.facts) > FACTS:
-        facts.append(f"- and {len(case.facts) - FACTS} more facts")
-    if facts:
-        items.append(text("\n".join(facts), spacing="Small"))
+    if step := next_step(frame, case, 200 if short else 600):
+        items.append(text(f"**Next step:** {step}", spacing="Small"))
+    page = link(f"case {case.short}", frame.case_address(case.key))
+    over = f" · over {moment(case.closed)}" if case.closed else ""
+    items.append(small(f"{page} · since {moment(case.opened)}{over}", spacing="Small"))
+    return box(items, separator=True, spacing="Medium")
+
+
+def evidence(case: Case, most: int) -> Iterator[Element]:
+    """The object, and the facts: those with a name as a table, the others as a list."""
+    shown = case.facts[:most]
+    named = [(found[1], found[2]) for fact in shown if (found := LABEL.fullmatch(fact))]
+    others = [fact for fact in shown if not LABEL.fullmatch(fact)]
+    rows = [("about", case.subject), *named] if most else [("about", case.subject[:80])]
+    yield table([(escaped(name), escaped(value)) for name, value in rows], spacing="Small")
+    lines = [f"- {escaped(fact)}" for fact in others]
+    if len(case.facts) > most:
+        lines.append(f"- and {amount(case.facts[most:], 'more fact')}")
+    if lines:
+        yield text("\n".join(lines), spacing="Small")
+
+
+def done(frame: Frame, case: Case) -> str:
+    """What was done about a case, would be done, or why nothing was."""
+    note = f" {escaped(case.note)}" if case.note else ""
+    does = together(kinds_of(case))
     if case.closed:
-        items.append(text(ending(case), spacing="Small"))
-    elif case.note:
-        items.append(text(f"Tried: {escaped(case.note)}", spacing="Small"))
-    if planned:
-        items.append(text("Next step: none for you; the next run puts it right.", spacing="Small"))
-    elif case.advice and not case.closed:
-        items.append(text(f"Next step: {escaped(case.advice, 600)}", spacing="Small"))
-    items.append(
-        text(
-            f"case {case.short} · since {case.opened:%Y-%m-%d %H:%M} UTC",
-            isSubtle=True,
-            size="Small",
-            spacing="Small",
+        return f"**What happened:** {ending(case)}"
+    if case.key in frame.planned:
+        return f"**What will be done:** the next run will {does}."
+    if case.set_aside:
+        reason = LEFT_TO_A_PERSON.get(
+            case.verdict, f"cannot be put right from here: {case.verdict}"
         )
-    )
-    return {"type": "Container", "separator": True, "items": items}
+        return f"**Left to a person:** it {reason}.{note}"
+    if case.note:
+        return f"**Tried, without success:**{note}"
+    if does and frame.report.mode is Mode.ALERT:
+        return f"**Nothing was changed.** In enforce mode this guard would {does}."
+    if does and frame.report.held:
+        return f"**Held by the brake:** once released, this guard will {does}."
+    if does:
+        return f"**Not changed yet:** this guard is going to {does}."
+    return "**Nothing was changed:** it takes a person to decide."
+
+
+def next_step(frame: Frame, case: Case, limit: int) -> str:
+    """What somebody has to do about it; nothing where nobody has to."""
+    if case.key in frame.planned:
+        return "none for you; the next run puts it right."
+    if case.closed and not case.event:
+        return ""
+    return escaped(case.advice, limit)
 
 
 def ending(case: Case) -> str:
@@ -189,12 +407,55 @@ def remainder(left: Iterable[Case]) -> str:
     return f"and {sum(counts.values())} more: {', '.join(parts)}"
 
 
-def footer(report: RunReport) -> Element:
+# ----------------------------------------------------------------------------------------------
+# What people asked for, and the rest
+# ----------------------------------------------------------------------------------------------
+
+
+def headline_of(action: Action) -> str:
+    """What was asked for and whether it was done."""
+    name = DEEDS[action.deed]
+    if action.state is ActionState.DONE:
+        return name
+    return f"{'Refused' if action.state is ActionState.REFUSED else 'Waiting'}: {name.lower()}"
+
+
+def action_entry(frame: Frame, action: Action) -> Element:
+    """Who asked for what, why, and what came of it."""
+    about = escaped(frame.report.names.get(action.subject, action.subject))
+    if action.deed in ABOUT_CASES and KEY.fullmatch(action.subject):
+        page = link(f"case {action.subject[-8:]}", frame.case_address(action.subject))
+        about = f"{about} · {page}" if action.subject in frame.report.names else page
+    rows = [
+        ("who", escaped(action.who)),
+        ("signed in with", escaped(action.signed_in)),
+        ("why", escaped(action.why, 500)),
+        ("about", about),
+        ("until", moment(action.until) if action.until else ""),
+        ("asked", moment(action.at)),
+        ("ended", moment(action.ended) if action.ended else ""),
+    ]
+    items = [
+        text(f"**{headline_of(action)}**", spacing="None"),
+        table([row for row in rows if row[1]], spacing="Small"),
+    ]
+    if action.note:
+        items.append(text(f"**What came of it:** {escaped(action.note, 400)}", spacing="Small"))
+    return box(items, separator=True, spacing="Medium")
+
+
+def moment(at: datetime) -> str:
+    """A time as people read it."""
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def footer(frame: Frame) -> Element:
     """Where to look further."""
+    report = frame.report
     parts = [f"run {escaped(report.run)}"]
     if report.exemptions:
         parts.append(f"{report.exemptions} exempt")
     if report.mode is Mode.ALERT:
         parts.append("this guard only tells, it changes nothing")
     parts.append(f"all of it: GET /api/runs/{report.guard}/{escaped(report.run)}")
-    return text(" · ".join(parts), isSubtle=True, size="Small", separator=True)
+    return small(" · ".join(parts), separator=True)

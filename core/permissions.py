@@ -226,3 +226,39 @@ def excess(duties: Iterable[Duty], grants: Grants) -> Excess:
         tuple(sorted(roles - wanted)),
         tuple(sorted(name for name in cmdlets - wanted if not name.startswith(LOOKING))),
     )
+
+
+def every_need(duties: Iterable[Duty]) -> dict[str, tuple[Permission, list[str]]]:
+    """Each permission that is needed, with the guards that need it; required beats optional."""
+    found: dict[str, tuple[Permission, list[str]]] = {}
+    for duty in duties:
+        for permission in needed(duty):
+            known, guards = found.get(permission.name, (permission, []))
+            wanted = known if permission.optional else permission
+            found[permission.name] = (wanted, [*guards, duty.guard.name])
+    return dict(sorted(found.items(), key=lambda item: (item[1][0].service, item[0])))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What all guards need beside what the app has: each need with its guards, and the excess."""
+
+    there: tuple[tuple[Permission, tuple[str, ...]], ...]
+    lacking: tuple[tuple[Permission, tuple[str, ...]], ...]
+    excess: Excess
+
+    @property
+    def complete(self) -> bool:
+        """True when everything required is there."""
+        return all(permission.optional for permission, _ in self.lacking)
+
+
+def compared(duties: Iterable[Duty], grants: Grants) -> Comparison:
+    """What is there, what is missing, what is too much."""
+    duties = tuple(duties)
+    rows = [(permission, tuple(guards)) for permission, guards in every_need(duties).values()]
+    return Comparison(
+        there=tuple(row for row in rows if is_granted(row[0], grants)),
+        lacking=tuple(row for row in rows if not is_granted(row[0], grants)),
+        excess=excess(duties, grants),
+    )

@@ -452,10 +452,18 @@ def continued(situation: Situation, old: Case, finding: Finding) -> Case:
         seen = case.sightings + 1
         news = News.OPENED if seen > finding.patience else News.NONE
         return replace(case, sightings=seen, news=news)
-    if case.acknowledged or not case.told or case.news:
+    if case.acknowledged or not case.told or case.news or is_choice(case):
         return case
     due = situation.now - case.told >= situation.duty.remind
     return replace(case, news=News.REMINDER) if due else case
+
+
+def is_choice(case: Case) -> bool:
+    """True for an optional permission the app was not given: told once, since one may do without.
+
+    Whoever leaves it out on purpose would otherwise hear of it every week for ever.
+    """
+    return case.kind == "permission-missing" and case.severity is Severity.LOW
 
 
 def wishes(finding: Finding) -> tuple[str, ...]:

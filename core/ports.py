@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from core.keys import END, FIRST
@@ -21,6 +21,11 @@ from core.model import (
 )
 from core.roll import SLICE
 from core.tenant import Tenant
+
+# How long the ledger keeps what has ended, before `tidy` removes it.
+KEEP_RUNS = timedelta(days=30)
+KEEP_CASES = timedelta(days=90)
+KEEP_CHANGES = KEEP_ACTIONS = timedelta(days=400)
 
 type Row = Case | ChangeRecord | Exemption | Action | RunReport
 
@@ -135,6 +140,7 @@ class World:
     more should be begun. A tenant of more than `shard_above` mailboxes is cut into shards for the
     queue, of which `shards_at_once` are worked on together; None: this process does it all.
     `slice_size` is how many mailboxes are looked into at a time, `pause` waits for a turn.
+    `address` is where people reach the app, for links on cards; empty when nobody said.
     """
 
     tenant: Tenant
@@ -148,3 +154,4 @@ class World:
     shards_at_once: int = 4
     slice_size: int = SLICE
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    address: str = ""

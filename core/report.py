@@ -75,6 +75,7 @@ def document(report: RunReport) -> dict[str, object]:
         "plan": report.plan,
         "news": len(report.news),
         "told": report.told,
+        "cards": report.cards,
         "exemptions": report.exemptions,
         "error": report.error,
         "open": report.open,

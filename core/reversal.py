@@ -86,10 +86,7 @@ def is_told(kind: str, before: Mapping[str, object]) -> bool:
         case "SetConfiguration":
             return len(before) == 1 and all(map(is_setting, before.values()))
         case "DisableMailboxProtocols":
-            return bool(before) and all(
-                name in PROTOCOLS and (truth(value) is not None or (name == SMTP and not value))
-                for name, value in before.items()
-            )
+            return bool(before) and all(is_protocol(*entry) for entry in before.items())
         case _:
             return isinstance(before.get(SWITCHED[kind][0]), bool)
 
@@ -104,6 +101,12 @@ def was_so(kind: str, before: Mapping[str, object]) -> bool:
     if kind == "DisableMailboxProtocols":
         return all(truth(value) in (None, PROTOCOLS[name]) for name, value in before.items())
     return False
+
+
+def is_protocol(name: str, value: object) -> bool:
+    """True for a switch of a protocol, and what it can be: SMTP AUTH may be left open."""
+    inherits = name == SMTP and (value is None or value == "")
+    return name in PROTOCOLS and (inherits or truth(value) is not None)
 
 
 def is_text(value: object) -> bool:

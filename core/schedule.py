@@ -157,3 +157,26 @@ class Cron:
                     if (hour, minute, second) >= (start.hour, start.minute, start.second):
                         return day.replace(hour=hour, minute=minute, second=second)
         return None
+
+    def spoken(self) -> str:
+        """The schedule in words, where there are short ones; otherwise as it was written. UTC."""
+        calendar = (self.days, self.months, self.weekdays)
+        if self.seconds != (0,) or [len(values) for values in calendar] != [31, 12, 7]:
+            return f"{self.text} (UTC)"
+        minutes, hours = spacing(self.minutes, 60), spacing(self.hours, 24)
+        if hours == 1 and minutes == 1:
+            return "every minute"
+        if hours == 1 and minutes == 60:
+            return f"every hour, at minute {self.minutes[0]}"
+        if hours == 1 and minutes:
+            return f"every {minutes} minutes, from minute {self.minutes[0]}"
+        at = f"{self.hours[0]:02}:{self.minutes[0]:02} UTC"
+        if minutes == 60 and hours:
+            return f"every day at {at}" if hours == 24 else f"every {hours} hours, from {at}"
+        return f"{self.text} (UTC)"
+
+
+def spacing(values: tuple[int, ...], around: int) -> int:
+    """How far apart values are that go round evenly, 0 when they are not."""
+    step = around // len(values)
+    return step if values == tuple(range(values[0], around, step)) and values[0] < step else 0

@@ -62,6 +62,11 @@ SETTINGS = (
         True,
     ),
     Setting("WEBHOOK_HOSTS", "", "further hosts a webhook may have, comma separated"),
+    Setting(
+        "PUBLIC_ADDRESS",
+        "",
+        "where people open the app in a browser (https); with it, cards link to their cases",
+    ),
     Setting("STATE_TABLE_ENDPOINT", "", "address of the table service that holds the state"),
     Setting(
         "STATE_CONNECTION_STRING",
@@ -132,6 +137,12 @@ SETTINGS = (
         "who may use the API: key (the function key), or entra (App Service Authentication)",
         BY_KEY,
     ),
+    Setting(
+        "DIGEST_SCHEDULE",
+        "0 0 7 * * 1",
+        "when the week's card is due, which is sent within the hour (NCRONTAB, UTC)",
+        "0 0 7 * * 1",
+    ),
     Setting("REMIND_DAYS", "7", "an open case is told again after this many days", "7"),
 )
 
@@ -140,6 +151,7 @@ TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,62}")
 KIND = re.compile(r"[A-Za-z]{1,40}")
 ROW = re.compile(r"[a-z0-9-]{1,60}")
 DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
+ADDRESS = re.compile(r"https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d{1,5})?/?")
 TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
 
 
@@ -222,6 +234,7 @@ class Settings:
         terms = check.terms()
         duties = tuple(needing(check.duty(duty), terms) for duty in CATALOG)
         check.connections()
+        check.schedule("DIGEST_SCHEDULE")
         check.one_of("SIGN_IN", (BY_KEY, "entra"))
         seconds = 60.0 * check.number("RUN_MINUTES", float, 0.5, 60.0)
         graph_limit = check.number("GRAPH_CONCURRENCY", int, 1, 64)
@@ -297,19 +310,23 @@ class Checker:
             self.wrong.append(str(error))
             return Baseline()
 
-    def duty(self, duty: Duty) -> Duty:
-        """One row of the catalog as the settings want it."""
-        name = prefix(duty.guard.name)
-        schedule = self.values[f"{name}_SCHEDULE"]
+    def schedule(self, name: str) -> str:
+        """A schedule as the host reads it."""
+        schedule = self.values[name]
         try:
             if len(schedule.split()) != len(FIELDS):
                 raise CronError("must have six fields, seconds first")
             Cron.parse(schedule)
         except CronError as error:
-            self.wrong.append(f"{name}_SCHEDULE {error}")
+            self.wrong.append(f"{name} {error}")
+        return schedule
+
+    def duty(self, duty: Duty) -> Duty:
+        """One row of the catalog as the settings want it."""
+        name = prefix(duty.guard.name)
         return replace(
             duty,
-            schedule=schedule,
+            schedule=self.schedule(f"{name}_SCHEDULE"),
             mode=Mode(self.one_of(f"{name}_MODE", tuple(Mode))),
             limit=replace(
                 Limit(),
@@ -331,5 +348,8 @@ class Checker:
         endpoint = self.values["STATE_TABLE_ENDPOINT"]
         if endpoint and not endpoint.startswith("https://"):
             self.wrong.append("STATE_TABLE_ENDPOINT must begin with https://")
+        address = self.values["PUBLIC_ADDRESS"]
+        if address and not ADDRESS.fullmatch(address):
+            self.wrong.append("PUBLIC_ADDRESS must be https:// and a host, without a path")
         if not TABLE_NAME.fullmatch(self.values["STATE_TABLE"]):
             self.wrong.append("STATE_TABLE must be 3 to 63 letters and digits, a letter first")

@@ -406,6 +406,7 @@ def of_round_report(duty: Duty, order: Order, going_on: Round) -> RunReport:
     return RunReport(
         guard=duty.guard.name,
         title=duty.guard.title,
+        why=duty.guard.why,
         noun=duty.guard.noun,
         run=order.round,
         mode=duty.mode.lowered(order.mode),

@@ -97,6 +97,7 @@ async def connect(
             lambda: (time.monotonic() - begun) / (LOOKING * settings.run_seconds),
             settings.shard_above if queue else None,
             settings.shards_at_once,
+            address=settings["PUBLIC_ADDRESS"],
         )
 
 

@@ -60,6 +60,7 @@ var appSettings = {
   CLOUD: cloud
   TEAMS_WEBHOOK_URL: '@Microsoft.KeyVault(SecretUri=${webhookSecretUri})'
   WEBHOOK_HOSTS: chosen(settings, 'WEBHOOK_HOSTS', '')
+  PUBLIC_ADDRESS: chosen(settings, 'PUBLIC_ADDRESS', '')
   STATE_TABLE_ENDPOINT: state.properties.primaryEndpoints.table
   STATE_TABLE: stateTable
   RESOURCE_MAILBOX_KINDS: chosen(settings, 'RESOURCE_MAILBOX_KINDS', 'SharedMailbox,RoomMailbox,EquipmentMailbox,SchedulingMailbox')
@@ -79,6 +80,7 @@ var appSettings = {
   EXCHANGE_CONCURRENCY: chosen(settings, 'EXCHANGE_CONCURRENCY', '6')
   SHARD_ABOVE: chosen(settings, 'SHARD_ABOVE', '20000')
   SHARDS_AT_ONCE: chosen(settings, 'SHARDS_AT_ONCE', '4')
+  DIGEST_SCHEDULE: chosen(settings, 'DIGEST_SCHEDULE', '0 0 7 * * 1')
   REMIND_DAYS: chosen(settings, 'REMIND_DAYS', '7')
   // <!-- guard settings -->
   SHARED_MAILBOX_SIGN_IN_SCHEDULE: guards['shared-mailbox-sign-in'].schedule

@@ -2,7 +2,8 @@
 
     first tick    every guard takes stock and says what it will change
     second tick   the enforcing guards change exactly that
-    attack        somebody gets into a mailbox; the next tick tells
+    attack        somebody gets into a mailbox; a run that is asked for tells
+    third tick    the intruder goes on, and every guard has something to say
 
 Then everything keeps running, with the addresses to try it by hand, until Ctrl-C.
 """
@@ -25,6 +26,7 @@ from core.settings import Settings
 from core.wiring import open_ledger
 from sandbox.azurite import Azurite, AzuriteError
 from sandbox.host import Host
+from sandbox.intruder import Step, aftermath, rule
 from sandbox.journey import environment
 from sandbox.page import page
 from sandbox.scenery import freshened
@@ -37,32 +39,6 @@ POLL = 0.2
 PATIENCE = 120.0
 
 ATTACKED = "mailbox-forwarding"
-VICTIM = "dana@contoso.com"
-ATTACKER = "collector@evil.example"
-
-
-def attack(scene: Mapping[str, Any]) -> dict[str, Any]:
-    """The edit that puts the attacker's rule into the victim's mailbox."""
-    users = scene["graph"]["users"]
-    victim = next(user["id"] for user in users if user["userPrincipalName"] == VICTIM)
-    return {
-        "op": "add",
-        "path": f"/graph/messageRules/{victim}/-",
-        "value": {
-            "id": "AQAAAP8evil=",
-            "displayName": ".",
-            "sequence": 1,
-            "isEnabled": True,
-            "hasError": False,
-            "isReadOnly": False,
-            "conditions": {"subjectContains": ["invoice", "payment"]},
-            "actions": {
-                "redirectTo": [{"emailAddress": {"name": ATTACKER, "address": ATTACKER}}],
-                "delete": True,
-                "stopProcessingRules": True,
-            },
-        },
-    }
 
 
 class Demo:
@@ -118,17 +94,29 @@ class Demo:
     async def attack(self) -> None:
         """A rule appears in a mailbox, and a person asks for a run instead of waiting."""
         self.show.title("Attack: somebody signs in to a mailbox and leaves a rule behind")
-        self.show.say(
-            f'A rule named "." appears for {VICTIM}: it redirects every mail about an invoice to '
-            f"{ATTACKER} and deletes it."
-        )
-        self.box.tenant.merge({"edit": [attack(self.box.tenant.scene)]})
+        self.make(rule(self.box.tenant.scene))
         self.show.say(f"A person asks for a run: POST /api/guards/{ATTACKED}/run")
         answer = await self.post(f"/api/guards/{ATTACKED}/run", self.host.keys.function, {})
         self.show.say(f"202 Accepted, to be followed at {answer['address']}")
         with self.show.console.status("the queue brings the request to the guard …"):
             report = await self.followed(str(answer["address"]))
         self.present(report)
+
+    def make(self, step: Step) -> None:
+        """Something the intruder does, said and done."""
+        self.show.say(step.said)
+        self.box.tenant.merge(freshened({"edit": list(step.edits)}, datetime.now(UTC)))
+
+    async def aftermath(self) -> None:
+        """The intruder goes on, and everybody looks again."""
+        self.show.title("The intruder goes on")
+        for step in aftermath(self.box.tenant.scene):
+            self.make(step)
+        await self.tick(
+            "Third tick: every guard tells what is new to it",
+            "What the enforcing guards may put right, they put right at once; the rest is told "
+            "with what to do.",
+        )
 
     async def post(self, path: str, key: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """A call of the host with a key in its header."""
@@ -205,6 +193,7 @@ async def demonstrate(once: bool) -> None:
             "Every change is written down before it is made and read back after.",
         )
         await demo.attack()
+        await demo.aftermath()
         show.writes(box.writes, names_of(box.tenant.scene))
         demo.signed_in()
         if not once:

@@ -19,12 +19,17 @@ from sandbox.cast_rows import (
     remote_domain,
     transport_rule,
 )
+from sandbox.neglected_settings import (
+    exchange_settings,
+    graph_settings,
+    people_without_mailbox,
+)
 from sandbox.wire import Row, words
 
 COLLEAGUES = words("anna boris chiara derya edda frank gesa henk ines jakub")
 
 
-def days_ago(count: int) -> Row:
+def days_ago(count: float) -> Row:
     """A moment relative to the day the scene is played; see `sandbox.scenery.freshened`."""
     return {"@sandbox.daysAgo": count}
 
@@ -40,8 +45,11 @@ def neglected() -> Row:
     state_cases(cast)
     hiding_cases(cast)
     audit_cases(cast)
+    people_without_mailbox(cast)
+    graph = cast.graph() | graph_settings(cast)
+    graph["organization"][0]["privacyProfile"] = None
     return {
-        "graph": cast.graph(),
+        "graph": graph,
         "exchange": cast.exchange(
             OrganizationConfig=[organization_config(audit_disabled=True)],
             AdminAuditLogConfig=[audit_log_config(enabled=False)],
@@ -54,6 +62,7 @@ def neglected() -> Row:
                     "Move to the new host", "Disabled", RedirectMessageTo=["all@newhost.example"]
                 ),
             ],
+            **exchange_settings(cast),
         ),
         "ticks": [{}, {}, {"edit": renamed(cast, "zoe")}],
     }

@@ -22,6 +22,8 @@ th, td { text-align: left; padding: .35rem .75rem .35rem 0; border-bottom: 1px s
   padding: .5rem 1.25rem; margin: 1rem 0 }
 .card.good { border-left-color: var(--green) } .card.warning { border-left-color: var(--yellow) }
 .card p { margin: .25rem 0; white-space: pre-line; overflow-wrap: anywhere }
+.card dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 1rem; margin: .25rem 0 }
+.card dt { color: var(--dim) } .card dd { margin: 0; overflow-wrap: anywhere }
 .apart { border-top: 1px solid var(--line); margin-top: .75rem; padding-top: .5rem }
 .subtle { color: var(--dim); font-size: 13px } .critical, .high { color: var(--red) }
 @media (prefers-color-scheme: dark) { :root { --red: #ff7b8f; --green: #6fd39c; --yellow: #f0c35a;
@@ -39,6 +41,20 @@ def words(markdown: str) -> str:
     )
 
 
+def element(item: Mapping[str, Any]) -> str:
+    """One text, or one table of facts."""
+    if item["type"] == "FactSet":
+        rows = "".join(
+            f"<dt>{words(fact['title'])}</dt><dd>{words(fact['value'])}</dd>"
+            for fact in item["facts"]
+        )
+        return f"<dl>{rows}</dl>"
+    subtle = ' class="subtle"' if item.get("isSubtle") else ""
+    bold = item.get("weight") == "Bolder"
+    text = f"<strong>{words(item['text'])}</strong>" if bold else words(item["text"])
+    return f"<p{subtle}>{text}</p>"
+
+
 def card(message: Mapping[str, Any]) -> str:
     """One card."""
     content = message["attachments"][0]["content"]
@@ -46,10 +62,7 @@ def card(message: Mapping[str, Any]) -> str:
     for block in content["body"]:
         lines.append('<section class="apart">' if block.get("separator") else "<section>")
         for item in block.get("items", [block]):
-            subtle = ' class="subtle"' if item.get("isSubtle") else ""
-            bold = item.get("weight") == "Bolder"
-            text = f"<strong>{words(item['text'])}</strong>" if bold else words(item["text"])
-            lines.append(f"<p{subtle}>{text}</p>")
+            lines.append(element(item))
         lines.append("</section>")
     style = escape(str(content["body"][0].get("style", "")), quote=True)
     return f'<article class="card {style}">{"".join(lines)}</article>'

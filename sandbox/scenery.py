@@ -187,7 +187,7 @@ def missing_permissions() -> Row:
             "graph": list(
                 words(
                     "User.Read.All User.RevokeSessions.All AuditLog.Read.All Domain.Read.All"
-                    " Mail.ReadBasic.All"
+                    " Mail.ReadBasic.All Group.Read.All"
                 )
             ),
             "exchange": list(

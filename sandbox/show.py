@@ -105,11 +105,14 @@ class Show:
             self.say("changed  nothing")
 
     def said(self, report: Mapping[str, Any]) -> str:
-        """Whether a card was sent."""
-        if not report["news"]:
+        """Which cards were sent."""
+        if report["told"] is None and not report["cards"]:
             return "nothing: there is nothing new"
-        told = "sent" if report["told"] else f"NOT sent ({report['error']}), kept for the next run"
-        return f"one card with {report['news']} news, {told}"
+        number = report["cards"]
+        line = f"{number} card{'' if number == 1 else 's'}; {report['news']} news"
+        if report["told"] is False:
+            return f"{line}; NOT all sent ({report['error']}), kept for the next run"
+        return line
 
     def cards(self, cards: Sequence[Mapping[str, Any]]) -> None:
         """The cards, roughly as Teams would show them."""
@@ -135,10 +138,16 @@ class Show:
 
     def blocks(self, block: Mapping[str, Any]) -> list[RenderableType]:
         """The texts of a block; their markdown is the card's own, what is foreign is escaped."""
-        texts = [item for item in block.get("items", [block]) if item.get("type") == "TextBlock"]
-        return [
-            Markdown(item["text"], style="dim" if item.get("isSubtle") else "") for item in texts
-        ]
+        return [self.element(item) for item in block.get("items", [block])]
+
+    def element(self, item: Mapping[str, Any]) -> RenderableType:
+        """One text, or one table of facts."""
+        if item["type"] != "FactSet":
+            return Markdown(item["text"], style="dim" if item.get("isSubtle") else "")
+        grid = Table.grid(padding=(0, 2))
+        for fact in item["facts"]:
+            grid.add_row(Markdown(fact["title"], style="dim"), Markdown(fact["value"]))
+        return grid
 
     def writes(self, writes: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> None:
         """Every change the tenant has seen. `names` are what people call the objects by id."""

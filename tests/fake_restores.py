@@ -1,7 +1,8 @@
 """What undoing each change does to a `FakeTenant`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.adapters.wire import timespan
@@ -74,16 +75,17 @@ def as_found(
     *,
     back: bool,
     left: bool,
-    write: Callable[[], None],
+    writes: Sequence[Callable[[], None]],
 ) -> Applied:
     """Write, when the object is as the change left it. Raises Moot when it is not."""
     if back:
         return Applied(now, already=True)
     if not left:
         raise Moot(changed_since(now))
-    with tenant.write(change, now, first=False):
-        write()
-        tenant.undone.append(change)
+    tenant.undone.append(change)
+    for write in writes:
+        with tenant.write(change, now, first=False):
+            write()
     return Applied(now)
 
 
@@ -107,7 +109,7 @@ def restore_switch(tenant: "FakeTenant", change: Switching, before: Before) -> A
     was = before[name] is True
     now, turn = switch_of(tenant, change, before)
     done = as_found(
-        tenant, change, {name: now}, back=now is was, left=now is left, write=lambda: turn(was)
+        tenant, change, {name: now}, back=now is was, left=now is left, writes=[lambda: turn(was)]
     )
     if isinstance(change, BlockSignIn) and not done.already:
         return replace(done, note=SIGNED_OUT)
@@ -194,7 +196,8 @@ def rule_of(
         if rule.mailbox_id == change.mailbox_id and rule.id == change.rule_id
     )
     if before.get("does", doing(rule)) != doing(rule):
-        raise Moot("the rule does something else now")
+        sent = [*rule.forward_to, *rule.redirect_to, *rule.forward_as_attachment_to]
+        raise Moot(changed_since({"isEnabled": rule.enabled, "sends to": sent}))
     if rule.read_only and rule.enabled is not before["isEnabled"]:
         raise Refused("the rule can only be changed in Outlook")
     return switch_in(tenant.rules, rule, "enabled")
@@ -222,13 +225,15 @@ def restore_forward(tenant: "FakeTenant", change: ClearMailboxForward, before: B
     back = same_forwards(box, after)
     cleared = not (box.forwarding_address or box.forwarding_smtp_address or box.keeps_copy)
     if after.forwarding_address and cleared:
-        check_recipient(tenant, after.forwarding_address, str(before.get("ForwardingAddressId")))
+        check_recipient(
+            tenant, after.forwarding_address, str(before.get("ForwardingAddressId") or "")
+        )
     now = {
         "ForwardingAddress": box.forwarding_address or None,
         "ForwardingSmtpAddress": box.forwarding_smtp_address or None,
         "DeliverToMailboxAndForward": box.keeps_copy,
     }
-    return as_found(tenant, change, now, back=back, left=cleared, write=write)
+    return as_found(tenant, change, now, back=back, left=cleared, writes=[write])
 
 
 def same_forwards(box: Mailbox, other: Mailbox) -> bool:
@@ -241,9 +246,9 @@ def same_forwards(box: Mailbox, other: Mailbox) -> bool:
 
 
 def check_recipient(tenant: "FakeTenant", name: str, known: str) -> None:
-    """Raise Refused unless there is one recipient of a name, the one that is known by an id."""
+    """Raise Refused unless the recipient is there: by its id if that is known, else by its name."""
     if not any(
-        person.found and person.name == name and known in ("None", person.id)
+        person.found and (person.id == known if known else person.name == name)
         for person in tenant.people
     ):
         raise Refused("the recipient is not there any more, or not the only one")
@@ -273,7 +278,7 @@ def restore_protocols(
         {SWITCHES[name]: value for name, value in now.items()},
         back=now == was,
         left=all(now[name] == was[name] or name in behind & found.refused for name in now),
-        write=write,
+        writes=[write],
     )
 
 
@@ -308,7 +313,7 @@ def restore_configuration(
 
     back = texts(now) == texts(was) if isinstance(now, list) else now == was
     left = same(now, change.value) is True
-    return as_found(tenant, change, {change.name: now}, back=back, left=left, write=write)
+    return as_found(tenant, change, {change.name: now}, back=back, left=left, writes=[write])
 
 
 # Auditing ---------------------------------------------------------------------------------------
@@ -336,12 +341,16 @@ def restore_audit_set(tenant: "FakeTenant", change: ResetAuditSet, before: Befor
     behind = [name for name in change.logon_types if not is_back(audit, name, managed, was)]
     extras = {name: frozenset(actions) for name, actions in change.extras}
 
-    def write() -> None:
-        lists = {name: tenant.defaults[name] if name in managed else was[name] for name in behind}
-        now = (audit.default_set - {*behind}) | (managed & {*behind})
-        after = replace(audit, actions={**audit.actions, **lists}, default_set=now)
+    def write(names: Iterable[str], given: bool) -> None:
+        """Give logon types back to Microsoft, or set the lists they had."""
+        audit = audit_of(tenant, change.mailbox_guid)
+        lists = {name: tenant.defaults[name] if given else was[name] for name in names}
+        kept = audit.default_set.union(lists) if given else audit.default_set.difference(lists)
+        after = replace(audit, actions={**audit.actions, **lists}, default_set=kept)
         tenant.audits[tenant.audits.index(audit)] = after
 
+    parts = [[name for name in behind if (name in managed) is given] for given in (True, False)]
+    writes = [partial(write, part, part[0] in managed) for part in parts if part]
     now: dict[str, object] = {"DefaultAuditSet": sorted(audit.default_set)}
     now |= {f"Audit{name}": sorted(audit.actions[name]) for name in change.logon_types}
     left = all(
@@ -352,7 +361,7 @@ def restore_audit_set(tenant: "FakeTenant", change: ResetAuditSet, before: Befor
         )
         for name in behind
     )
-    done = as_found(tenant, change, now, back=not behind, left=left, write=write)
+    done = as_found(tenant, change, now, back=not behind, left=left, writes=writes)
     held = audit_of(tenant, change.mailbox_guid).actions
     others = [
         name

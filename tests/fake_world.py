@@ -291,15 +291,16 @@ def row_key(row: Kept) -> str:
 
 @dataclass
 class FakeAlerts:
-    """Implements the Alerts port; keeps what it was sent."""
+    """Implements the Alerts port; keeps what it was sent. `takes`: so many, and no more."""
 
     reaper: Reaper = field(default_factory=Reaper)
     sent: list[Mapping[str, object]] = field(default_factory=list)
     down: bool = False
+    takes: int | None = None
 
     async def send(self, payload: Mapping[str, object]) -> None:
         """Take a message, or refuse it."""
         with self.reaper():
-            if self.down:
+            if self.down or (self.takes is not None and len(self.sent) >= self.takes):
                 raise AlertError("the webhook answers 503")
             self.sent.append(payload)

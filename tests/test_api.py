@@ -249,9 +249,8 @@ async def test_an_exemption_without_bounds_is_refused(wish: dict[str, str], reas
     ],
 )
 async def test_an_address_of_nothing_is_not_found(name: str, path: dict[str, str]) -> None:
-    counter = Counter()
-    ask = counter.ask if ROUTE[name].acts else counter.look
-    assert (await ask(name, **path)).status == 404
+    call = Call({"guard": GUARD, **path}, headers=JSON, body=json.dumps(SAID).encode())
+    assert (await Counter().send(name, call)).status == 404
 
 
 async def test_looking_takes_no_parameters_it_does_not_know() -> None:

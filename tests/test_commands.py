@@ -10,6 +10,7 @@ from core.commands import (
     literal,
     remove_licences,
     set_ad_attributes,
+    set_audit_age,
     set_remote_shared,
 )
 
@@ -42,6 +43,12 @@ def test_a_name_that_cannot_be_written_gives_no_command(upn: str) -> None:
     assert disable_ad_account(upn) == ""
     assert disable_inbox_rule("m", upn) == ""
     assert list_inbox_rules(upn) == ""
+    assert set_audit_age(upn, "90.00:00:00") == ""
+
+
+def test_an_age_limit_is_set_of_one_mailbox() -> None:
+    written = "Set-Mailbox -Identity 'g1' -AuditLogAgeLimit '90.00:00:00'"
+    assert set_audit_age("g1", "90.00:00:00") == written
 
 
 def test_a_literal_is_closed_by_its_own_quotes_only() -> None:

@@ -53,3 +53,12 @@ def test_every_file_a_document_links_to_exists(path: Path) -> None:
 
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), target
+
+
+def test_the_guards_are_described_in_the_order_of_the_catalog() -> None:
+    text = (ROOT / "docs" / "guards.md").read_text(encoding="utf-8")
+    names = [duty.guard.name for duty in CATALOG]
+    assert [line[3:] for line in text.splitlines() if line.startswith("## ")][:-1] == names
+    for name in names:
+        section = text.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+        assert section.count("**Articles and controls.**") == 1

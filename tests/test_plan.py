@@ -34,6 +34,7 @@ from core.plan import (
     Plan,
     Situation,
     conclude,
+    continued,
     due_sweeps,
     note,
     settle,
@@ -207,6 +208,18 @@ def test_a_case_that_was_never_told_keeps_its_news() -> None:
 def test_an_open_case_is_reminded_after_seven_days(days: int, news: News | None) -> None:
     plan = make_plan(situation(known(), mode=Mode.ALERT, now=START + days * DAY), [finding()])
     assert [case.news for case in plan.cases] == ([news] if news else [])
+
+
+@pytest.mark.parametrize(
+    ("severity", "news"), [(Severity.LOW, News.NONE), (Severity.CRITICAL, News.REMINDER)]
+)
+def test_an_optional_permission_one_does_without_is_not_brought_up_again(
+    severity: Severity, news: News
+) -> None:
+    lacks = finding(kind="permission-missing", severity=severity, changes=())
+    (case,) = known(kind=lacks.kind, severity=severity).cases.values()
+    later, _ = situation(mode=Mode.ALERT, now=START + 30 * DAY)
+    assert continued(later, case, lacks).news is news
 
 
 def test_a_case_ends_with_news_when_its_finding_is_gone() -> None:

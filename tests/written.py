@@ -12,6 +12,7 @@ from pathlib import Path
 from core.api import described
 from core.baseline_table import SHIPPED, is_writable
 from core.catalog import CATALOG
+from core.controls import BENCHMARK, CONTROLS, SOURCE, WITHOUT
 from core.model import Duty, Mode, Permission, Service
 from core.permissions import risk
 from core.settings import SUFFIXES, all_settings
@@ -106,6 +107,20 @@ def every_permission() -> str:
     return table(("guard", "permission", "needed", "why", "what a thief could do"), rows)
 
 
+def controls(duty: Duty) -> str:
+    """The recommendations of the benchmark a guard speaks of, or why there is none.
+
+    Raises LookupError for a guard that says neither.
+    """
+    found = CONTROLS.get(duty.guard.name, ())
+    if not found and duty.guard.name not in WITHOUT:
+        raise LookupError(f"core/controls.py does not name {duty.guard.name}")
+    if not found:
+        return f"[{BENCHMARK}]({SOURCE}): none; {WITHOUT[duty.guard.name]}."
+    told = "; ".join(f'{one.id} "{one.title}"' for one in found)
+    return f"[{BENCHMARK}]({SOURCE}): {told}."
+
+
 def baseline() -> str:
     """The rows of the baseline that come with the app."""
     rows = [
@@ -175,6 +190,7 @@ def cmdlets() -> str:
 def tables() -> dict[Path, dict[str, str]]:
     """The tables of each document by name."""
     guards = {f"permissions {duty.guard.name}": permissions(duty) for duty in CATALOG}
+    guards |= {f"controls {duty.guard.name}": controls(duty) for duty in CATALOG}
     return {
         ROOT / "docs" / "guards.md": {"overview": overview(), "baseline": baseline(), **guards},
         ROOT / "docs" / "settings.md": {"settings": settings()},

@@ -118,11 +118,14 @@ async def restore_configuration(
 
 
 def alike(found: object, was: object) -> bool:
-    """True when two values say the same, as they were read: a list of one may be its element."""
+    """True when two values say the same, as they are printed: a list of one may be its element."""
     if isinstance(found, list | tuple) or isinstance(was, list | tuple):
         entries = texts(found)
         return entries is not None and entries == texts(was)
-    return isinstance(was, bool | int | str | None) and same(found, was) is True
+    plain = bool | int | str | None
+    if not isinstance(found, plain) or not isinstance(was, plain):
+        return False
+    return same(found, was) is True or same(was, found) is True
 
 
 def sent_as(was: object, like: object) -> object:

@@ -189,6 +189,10 @@ class Service:
                 raise Unavailable(f"{self.name} asked to wait {wait:.0f} s")
             await self.sleep(wait + self.chance() * 0.05)
 
+    def hold(self, seconds: float) -> None:
+        """Keep the gate closed for so long: whoever comes next waits."""
+        self.not_before = max(self.not_before, self.clock() + seconds)
+
     def slow_down(self, begun: float, after: float | None) -> None:
         """The service pushed back: close the gate, halve the limit.
 

@@ -26,6 +26,9 @@ SUFFIXES = (
     ".webhook.office.com",
 )
 ANSWER_LIMIT = 4 * 1024
+# Seconds between messages: a channel takes four a second
+# (Microsoft Learn: "Create and send messages with connectors", rate limiting).
+APART = 0.3
 LEGACY_TROUBLE = re.compile(r"returned HTTP error (\d{3})", re.IGNORECASE)
 HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 
@@ -62,6 +65,7 @@ class Teams:
         body = json.dumps(payload, separators=(",", ":")).encode()
 
         async def attempt() -> None:
+            self.service.hold(APART)
             reply = await self.channel.send(
                 "POST",
                 self.url,

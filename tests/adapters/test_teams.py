@@ -10,7 +10,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from core.adapters.channel import Channel, PublicResolver
 from core.adapters.retry import Again
-from core.adapters.teams import Teams
+from core.adapters.teams import APART, Teams
 from core.errors import AlertError, SettingsError
 from sandbox.server import Sandbox
 from tests.adapters.connection import Clock, scene, service
@@ -86,6 +86,17 @@ async def test_a_card_is_posted_as_it_is() -> None:
         await voice.send(CARD)
         await voice.close()
         assert sandbox.cards == [CARD]
+
+
+async def test_cards_go_out_no_faster_than_a_channel_takes_them() -> None:
+    async with Sandbox(scene()) as sandbox:
+        clock = Clock()
+        voice = teams(sandbox.settings()["TEAMS_WEBHOOK_URL"], clock)
+        for _ in range(5):
+            await voice.send(CARD)
+        await voice.close()
+        assert len(sandbox.cards) == 5
+        assert clock.waits == pytest.approx([APART] * 4)
 
 
 async def test_the_connector_of_old_takes_cards_too() -> None:

@@ -184,3 +184,10 @@ def test_the_listing_of_mailboxes_is_not_where_full_access_stands() -> None:
     assert send_on_behalf_rights(BOX | {"User": "ann@contoso.com"}) == ()
     with pytest.raises(ValueError, match="User cannot be read"):
         mailbox_rights(OWNER, BOX | {"AccessRights": ["FullAccess"]})
+
+
+def test_what_a_row_leaves_out_does_not_hide_a_right() -> None:
+    """The admin API prints neither IsInherited nor Deny with rights to send."""
+    bare = {name: SENDS[name] for name in ("Identity", "Trustee", "TrusteeSidString")}
+    (found,) = send_as_rights(bare | {"AccessControlType": "Allow", "AccessRights": ["SendAs"]})
+    assert (found.right, found.trustee, found.sid) == ("SendAs", "ann@contoso.com", SID)

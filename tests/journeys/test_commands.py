@@ -29,7 +29,14 @@ def test_the_demonstration_shows_preview_change_and_attack_and_ends_by_itself() 
     assert "8 x BlockSignIn applied, 1 x BlockSignIn refused" in shown.replace("\n", " ")
     assert "An inbox rule of dana@contoso.com forwards mail to the outside." in shown
     assert "collector@evil.example" in shown
-    assert "25 writes the tenant has seen" in shown
+    third = shown.partition("Third tick")[2]
+    said = [line.strip() for line in third.splitlines() if line.startswith("said ")]
+    # The rule was told when a person asked; every other guard tells in the third tick.
+    assert len(said) == len(CATALOG)
+    quiet = [line for line in said if line.endswith("nothing: there is nothing new")]
+    assert len(quiet) == 1
+    assert "14 users were deleted by derya@contoso.com." in third
+    assert "28 writes the tenant has seen" in third
 
 
 def test_a_scene_gives_one_json_document() -> None:

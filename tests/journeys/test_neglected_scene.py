@@ -41,6 +41,17 @@ REPAIRS = {
     **one("mail-items-accessed-missing", "repair", "ivo"),
 }
 KEPT = one("audit-set-customised", "keep", "emil")
+# The gravest of what the other guards find: severity, kind, verdict, subject.
+GRAVEST = {
+    "mailbox-delegation": ("high", "full-access", "unresolved", "edda@contoso.com"),
+    "tenant-baseline": ("high", "remote-domain-forwarding", "drift", "remote domain Default"),
+    "app-consent": ("high", "application-permission", "granted", "Invoice scanner"),
+    "mfa-registration": (
+        *("critical", "administrator-second-factor", "no-second-factor", "henk@contoso.com"),
+    ),
+    "exchange-module-access": ("low", "exchange-module", "repair", "anna@contoso.com"),
+    "legacy-protocols": ("high", "smtp-auth-organization", "repair", "organization"),
+}
 
 
 def test_the_neglected_tenant_shows_every_account_that_can_sign_in(neglected: Journey) -> None:
@@ -65,6 +76,18 @@ def test_an_outside_address_several_mailboxes_send_to_is_critical(neglected: Jou
 
 def test_the_neglected_tenant_shows_every_gap_of_its_audit(neglected: Journey) -> None:
     assert neglected.found(1, AUDIT) == REPAIRS | KEPT
+
+
+def test_the_neglected_tenant_has_something_for_every_guard_but_the_one_for_events(
+    neglected: Journey,
+) -> None:
+    found = {
+        guard: tuple(row[name] for name in ("severity", "kind", "verdict", "subject"))
+        for guard in GRAVEST
+        for row in neglected.run(1, guard)["findings"][:1]
+    }
+    assert found == GRAVEST
+    assert neglected.found(1, "mass-deletion") == {}
 
 
 def test_everything_in_the_neglected_tenant_is_read(neglected: Journey) -> None:

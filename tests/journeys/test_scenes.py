@@ -119,6 +119,21 @@ def test_what_cannot_be_seen_is_told_with_the_permission_that_is_missing(
     assert {row["severity"] for row in lacks.values()} == {"critical"}
 
 
+def test_a_guard_that_has_all_it_needs_says_nothing(missing_permissions: Journey) -> None:
+    for guard in ("mfa-registration", "mass-deletion"):
+        for tick in range(1, TICKS + 1):
+            run = missing_permissions.run(tick, guard)
+            assert (run["findings"], run["blind"], run["news"]) == ([], [], 0)
+
+
+def test_every_card_names_what_is_needed_and_none_what_one_can_do_without(
+    missing_permissions: Journey,
+) -> None:
+    for run in missing_permissions.runs(1):
+        grave = {row["severity"] for row in run["findings"] if row["kind"] == "permission-missing"}
+        assert grave <= {"critical", "high"}
+
+
 def test_what_can_be_seen_all_the_same_is_found(missing_permissions: Journey) -> None:
     assert missing_permissions.found(1, SIGN_IN) == {
         **one("permission-missing", "could-not-tell", "User.EnableDisableAccount.All"),

@@ -1,0 +1,84 @@
+"""The week's card is sent once a week, however often anybody asks and whoever dies.
+
+    timer, every hour ─► claim ─► is it due? ─► recall every guard ─► card ─► send ─► mark sent
+
+Level-triggered like everything else: what counts is the schedule's last moment and when the card
+was sent last. A channel that was down at that moment gets it an hour later, and a timer that fires
+twice finds it sent.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from core.digest import digest
+from core.errors import AlertError, LedgerError
+from core.model import Duty
+from core.ports import Ledger, World
+from core.schedule import Cron
+from core.standing import RUN_MINUTES, Standing
+from core.status import status
+
+log = logging.getLogger("exoguard.weekly")
+
+PARTITION = "digest"
+SENT = "weekly-digest"
+# Where nothing was ever sent, the weeks are counted from when somebody first asked.
+BEGUN = "begun"
+# A timer may come this much before its time.
+EARLY = timedelta(minutes=1)
+# As many runs as tell of the last complete look of a guard that runs every quarter of an hour.
+RUNS = 120
+
+
+async def weekly(
+    world: World, duties: Iterable[Duty], schedule: str, run: str, minutes: float = RUN_MINUTES
+) -> str:
+    """Send the week's card if it is due: "sent", "not due", "busy", or "untold" for the next hour.
+
+    `minutes` is how long a run may take. Raises LedgerError when the state cannot be reached.
+    """
+    async with world.ledger.claim(PARTITION, run) as claim:
+        if claim is None:
+            return "busy"
+        state, now = (await claim.recall()).state, world.now()
+        last = state.sweeps.get(SENT) or state.sweeps.get(BEGUN)
+        if last is None:
+            await claim.save(state=replace(state, sweeps={**state.sweeps, BEGUN: now}))
+            return "not due"
+        if not due(schedule, last, now):
+            return "not due"
+        known = status(await standings(world.ledger, duties), now, minutes)
+        await claim.check()
+        try:
+            await world.alerts.send(digest(known, world.address))
+        except AlertError as error:
+            log.error("the week's card was not taken: %s", error)
+            return "untold"
+        await claim.save(state=replace(state, sweeps={**state.sweeps, SENT: now}))
+        return "sent"
+
+
+def due(schedule: str, last: datetime, now: datetime) -> bool:
+    """True when the schedule has come to a moment that no card was sent for."""
+    return Cron.parse(schedule).next(last + EARLY) <= now + EARLY
+
+
+async def standings(ledger: Ledger, duties: Iterable[Duty]) -> list[Standing]:
+    """What the ledger knows of every guard; of one that cannot be read, why."""
+    return [await standing(ledger, duty) for duty in duties]
+
+
+async def standing(ledger: Ledger, duty: Duty) -> Standing:
+    """What the ledger knows of one guard."""
+    guard = duty.guard.name
+    try:
+        return Standing(
+            duty,
+            await ledger.recall(guard),
+            await ledger.history(guard, RUNS),
+            await ledger.shards(guard),
+        )
+    except LedgerError as error:
+        return Standing(duty, unreadable=str(error))
