@@ -16,8 +16,9 @@ from typing import List  # noqa: UP035
 
 import azure.functions as func
 
-from core.api import ROUTES, Answer, Call, Route, serve
+from core.api import ROUTES, serve
 from core.catalog import CATALOG
+from core.desk import Answer, Call, Route
 from core.errors import SettingsError
 from core.model import Duty, Mode, RunReport
 from core.run import new_run, run

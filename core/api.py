@@ -11,14 +11,26 @@ HTTP.
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.catalog import CATALOG
+from core.desk import Answer, BadRequest, Call, Desk, Field, Route, named, said
 from core.errors import ExoguardError, SettingsError
-from core.keys import KEY, NUMBER
+from core.evidence import Form
+from core.keys import KEY
+from core.looking import (
+    CHOOSING,
+    EXPORTING,
+    action_report,
+    case_json,
+    cases_json,
+    evidence,
+    run_report,
+    status_json,
+)
 from core.model import Action, ActionState, Deed, Duty, Exemption, Mode
 from core.openapi import document
 from core.ports import Ledger
@@ -35,97 +47,6 @@ log = logging.getLogger("exoguard.api")
 BODY_LIMIT = 16 * 1024
 # So many things may wait for one guard: more than people ask for, fewer than a script could.
 PENDING = 50
-HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-
-
-class BadRequest(ValueError):
-    """The request is not what the route takes; `status` and the message say what is wrong."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request as it came. Names of headers are in lower case, `path` are its parameters."""
-
-    path: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is answered, and what is to be put on the queue of requests."""
-
-    status: int
-    body: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    mimetype: str = "application/json"
-    ticket: Ticket | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One text of a request's body or query: what it may be, in words and as a pattern."""
-
-    name: str
-    help: str
-    pattern: str
-    longest: int
-    required: bool = True
-    format: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What a handler works with: the settings, the memory, the moment, who asks, and for what.
-
-    `wish` are the typed values of the body, or of the query, by name.
-    """
-
-    settings: Settings
-    ledger: Ledger
-    now: datetime
-    caller: Caller
-    call: Call
-    wish: Mapping[str, str]
-
-    def duty(self) -> Duty:
-        """The guard the address names. Raises BadRequest."""
-        guard = self.call.path.get("guard", "")
-        duty = self.settings.duty(guard)
-        if duty is None:
-            known = ", ".join(row.guard.name for row in self.settings.duties)
-            raise BadRequest(404, f"there is no such guard; there are: {known}")
-        return duty
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One route. `fields` are those of the body of a POST, or of the query of a GET."""
-
-    name: str
-    method: str
-    path: str
-    summary: str
-    handle: Callable[[Desk], Awaitable[Answer]]
-    fields: tuple[Field, ...] = ()
-    answers: tuple[str, ...] = ("application/json",)
-
-    @property
-    def acts(self) -> bool:
-        """True when using it has an effect."""
-        return self.method == "POST"
-
-
-def said(status: int, body: Mapping[str, object], **headers: str) -> Answer:
-    """A JSON answer that nobody keeps."""
-    return Answer(status, json.dumps(body, ensure_ascii=False), {**HEADERS, **headers})
-
-
 # ----------------------------------------------------------------------------------------------
 # Asking for something
 # ----------------------------------------------------------------------------------------------
@@ -202,14 +123,6 @@ async def request_acknowledgement(desk: Desk) -> Answer:
     return await asked(desk, desk.duty(), Deed.ACKNOWLEDGE, named(desk, "case"))
 
 
-def named(desk: Desk, name: str, pattern: str = KEY) -> str:
-    """A key or an id in the address. Raises BadRequest for anything that cannot be one."""
-    value = desk.call.path.get(name, "")
-    if not re.fullmatch(pattern, value):
-        raise BadRequest(404, f"there is no such {name}")
-    return value
-
-
 def moment(text: str) -> datetime:
     """A date, which begins at midnight UTC, or a time. Raises BadRequest."""
     try:
@@ -274,47 +187,6 @@ def accepted(guard: str, action: Action) -> Answer:
     return said(202, body, Location=address)
 
 
-# ----------------------------------------------------------------------------------------------
-# Looking
-# ----------------------------------------------------------------------------------------------
-
-
-async def run_report(desk: Desk) -> Answer:
-    """What became of a run."""
-    guard = desk.duty().guard.name
-    found = await desk.ledger.report(guard, named(desk, "run", NUMBER))
-    if found is None:
-        raise BadRequest(404, "there is no such run")
-    return said(200, found)
-
-
-async def action_report(desk: Desk) -> Answer:
-    """What became of something a person asked for."""
-    guard = desk.duty().guard.name
-    found = await desk.ledger.action(guard, named(desk, "action", NUMBER))
-    if found is None:
-        raise BadRequest(404, "there is no such action")
-    return said(200, shown(guard, found))
-
-
-def shown(guard: str, action: Action) -> dict[str, object]:
-    """An action as the API shows it."""
-    return {
-        "guard": guard,
-        "action": action.id,
-        "deed": str(action.deed),
-        "subject": action.subject,
-        "who": action.who,
-        "signed_in": action.signed_in,
-        "why": action.why,
-        "asked": action.at.isoformat(),
-        "until": action.until.isoformat() if action.until else None,
-        "status": str(action.state),
-        "ended": action.ended.isoformat() if action.ended else None,
-        "note": action.note,
-    }
-
-
 async def openapi(desk: Desk) -> Answer:
     """This API, described for programs."""
     return said(200, described())
@@ -369,6 +241,24 @@ ROUTES = (
         "Say that a case is known; it is not brought up again until it changes",
         request_acknowledgement,
         (WHO, WHY),
+    ),
+    Route("status-json", "GET", "status.json", "How everything stands", status_json),
+    Route("cases-json", "GET", "cases.json", "A page of cases", cases_json, CHOOSING),
+    Route(
+        "case-json",
+        "GET",
+        "cases/{guard}/{case}.json",
+        "A case with everything that is known of it",
+        case_json,
+    ),
+    Route(
+        "export",
+        "GET",
+        "export",
+        "Findings, changes, exemptions, actions and coverage of a period, as evidence",
+        evidence,
+        EXPORTING,
+        (Form.JSONL.media_type, Form.CSV.media_type),
     ),
     Route("run-report", "GET", "runs/{guard}/{run}", "What became of a run", run_report),
     Route(

@@ -83,7 +83,7 @@ def opening(status: Status) -> Element:
     on = sum(guard.duty.mode is not Mode.OFF for guard in status.guards)
     enforcing = sum(guard.duty.mode is Mode.ENFORCE for guard in status.guards)
     off = len(status.guards) - on
-    line = f"{on} {plural('guard', on)} on, {enforcing} of them put things right"
+    line = f"{on} {plural('guard', on)} on, {enforcing} of them enforcing"
     line += f"; {off} off" if off else ""
     about = f"the week to {status.at:%Y-%m-%d}"
     return heading(about, HEADLINE[status.health], line, STYLE[status.health])
@@ -112,8 +112,13 @@ def week(status: Status) -> Iterator[tuple[str, str]]:
     yield "in this week", f"{opened} new, {closed} over"
     yield "changes made", str(sum(day.changes for day in days))
     yield "waiting for a decision", str(decisions) if decisions else "none"
-    yield "exemptions ending soon", str(soon) if soon else "none"
-    yield "not told yet", f"{status.untold.number} alerts" if status.untold.number else "none"
+    yield "exemptions ending", str(soon) if soon else "none"
+    yield "not told yet", alerts(status.untold.number)
+
+
+def alerts(number: int) -> str:
+    """So many alerts."""
+    return f"{number} {plural('alert', number)}" if number else "none"
 
 
 def levels(found: Mapping[Severity, int]) -> str:
@@ -136,9 +141,14 @@ def of_guard(guard: GuardStatus) -> Element:
         text(escaped(guard.title), weight="Bolder", spacing="None"),
         small(" · ".join(details), spacing="None"),
     ]
-    count = text(levels(guard.levels), size="Small", horizontalAlignment="Right")
+    count = text(
+        levels(guard.levels) if guard.levels else "nothing open",
+        size="Small",
+        horizontalAlignment="Right",
+        isSubtle=not guard.levels,
+    )
     columns = [
-        {"type": "Column", "width": "20px", "items": [sign]},
+        {"type": "Column", "width": "auto", "items": [sign]},
         {"type": "Column", "width": "stretch", "items": name},
         {"type": "Column", "width": "auto", "items": [count]},
     ]

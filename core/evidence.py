@@ -27,6 +27,7 @@ from core.evidence_rows import FIELDS, SCHEMA, Entry, Heading, title_entry
 LONGEST = timedelta(days=400)
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 BLOCK = 256 * 1024
+JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 # Every name of every record but the digest, once, in the order of the dictionary.
 COLUMNS = tuple(
@@ -35,6 +36,8 @@ COLUMNS = tuple(
         + [name for kind, names in FIELDS.items() if kind != "digest" for name in names]
     )
 )
+
+PLACES = {name: place for place, name in enumerate(COLUMNS)}
 
 # What makes a spreadsheet take a cell for a formula (OWASP: CSV Injection), at the beginning of a
 # cell, or after a semicolon: where the comma is the decimal sign, that begins a cell as well. The
@@ -92,7 +95,7 @@ def period(since: str, until: str, now: datetime) -> tuple[datetime, datetime]:
 
 def compact(value: object) -> str:
     """JSON on one line."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return JSON.encode(value)
 
 
 def json_line(entry: Entry) -> bytes:
@@ -102,6 +105,9 @@ def json_line(entry: Entry) -> bytes:
 
 def defused(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
+    # Only a semicolon needs the whole cell searched, and few cells have one.
+    if ";" not in cell:
+        return f"'{cell}" if FORMULA.match(cell) else cell
     return FORMULA.sub(r"\1'", cell)
 
 
@@ -123,7 +129,7 @@ def cell(value: object) -> str:
 def table_line(cells: Iterable[str]) -> bytes:
     """A row of the table (RFC 4180)."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow([defused(text) for text in cells])
+    csv.writer(line, lineterminator="\r\n").writerow(cells)
     return line.getvalue().encode()
 
 
@@ -131,7 +137,11 @@ def line_of(entry: Entry, form: Form) -> bytes:
     """A record in one of the forms."""
     if form is Form.JSONL:
         return json_line(entry)
-    return table_line(cell(entry.get(name)) for name in COLUMNS)
+    # Most cells of a row are empty: only those that say something are looked at.
+    cells = [""] * len(COLUMNS)
+    for name, value in entry.items():
+        cells[PLACES[name]] = defused(cell(value))
+    return table_line(cells)
 
 
 def tail(digest: str) -> bytes:
@@ -194,6 +204,11 @@ class Export:
         It holds for the export as it is: with a Content-Encoding the header would be another.
         """
         return f"sha-256=:{base64.b64encode(bytes.fromhex(self.sha256)).decode()}:"
+
+    @property
+    def sidecar(self) -> str:
+        """The digest as a line of a file beside it, which `sha256sum --check` reads."""
+        return f"{self.sha256}  {self.name}\n"
 
     @property
     def headers(self) -> dict[str, str]:

@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, repeat
 
 from core.card import (
     LIMIT,
@@ -54,6 +55,7 @@ FACTS = (8, 3, 0)
 PER_OBJECT = 3
 FIRST_LOOK = 12
 LABEL = re.compile(r"([^\d:.,][^:.,]{1,31}): (.+)", re.DOTALL)
+RUN = re.compile(r"\d{14}-[0-9a-f]{8}")
 KEY = re.compile(r"[0-9a-f]{32}")
 STYLE = {
     Severity.INFO: "accent",
@@ -176,8 +178,8 @@ def first_look(frame: Frame, news: tuple[Case, ...], asked: tuple[Action, ...] =
     top = [
         *opening(frame, f"First look: {amount(there, 'thing')} already there", STYLE[worst]),
         text(
-            "They are the starting point and will not be told one by one. From now on only what "
-            "is new, changed or gone is told."
+            "What is already there is the starting point and will not be told one by one. From "
+            "now on only what is new, changed or gone is told."
         ),
         *([table(rows)] if rows else ()),
         *notices(frame),
@@ -275,6 +277,11 @@ def ordered(news: Iterable[Case]) -> list[Case]:
     return first + later
 
 
+def headline(case: Case) -> str:
+    """What is new about a case."""
+    return "Already there" if is_there(case) else HEADLINE[case.news]
+
+
 def in_numbers(news: Iterable[Case]) -> str:
     """The news in numbers."""
     counts = Counter(HEADLINE[case.news].lower() for case in news)
@@ -324,12 +331,12 @@ def drawn(frame: Frame, case: Case, most: int) -> Element:
     short = most == 0
     items = [
         text(
-            f"**{HEADLINE[case.news]}** · {case.severity.label} · {case.verdict}",
+            f"**{headline(case)}** · {case.severity.label} · {case.verdict}",
             size="Small",
             spacing="None",
         ),
         text(escaped(case.summary, 120 if short else 400), weight="Bolder", spacing="None"),
-        *evidence(case, most),
+        evidence(case, most),
         text(done(frame, case), spacing="Small"),
     ]
     if step := next_step(frame, case, 200 if short else 600):
@@ -340,18 +347,20 @@ def drawn(frame: Frame, case: Case, most: int) -> Element:
     return box(items, separator=True, spacing="Medium")
 
 
-def evidence(case: Case, most: int) -> Iterator[Element]:
-    """The object, and the facts: those with a name as a table, the others as a list."""
-    shown = case.facts[:most]
-    named = [(found[1], found[2]) for fact in shown if (found := LABEL.fullmatch(fact))]
-    others = [fact for fact in shown if not LABEL.fullmatch(fact)]
-    rows = [("about", case.subject), *named] if most else [("about", case.subject[:80])]
-    yield table([(escaped(name), escaped(value)) for name, value in rows], spacing="Small")
-    lines = [f"- {escaped(fact)}" for fact in others]
+def evidence(case: Case, most: int) -> Element:
+    """The object, then the facts: those with a name under it, then the others."""
+    rows = [("about", case.subject if most else case.subject[:80])]
+    others: list[str] = []
+    for fact in case.facts[:most]:
+        found = LABEL.fullmatch(fact)
+        if found:
+            rows.append((found[1], found[2]))
+        else:
+            others.append(fact)
     if len(case.facts) > most:
-        lines.append(f"- and {amount(case.facts[most:], 'more fact')}")
-    if lines:
-        yield text("\n".join(lines), spacing="Small")
+        others.append(f"and {amount(case.facts[most:], 'more fact')}")
+    rows += zip(chain(["also"], repeat("")), others, strict=False)
+    return table([(escaped(name), escaped(value)) for name, value in rows], spacing="Small")
 
 
 def done(frame: Frame, case: Case) -> str:
@@ -452,10 +461,13 @@ def moment(at: datetime) -> str:
 def footer(frame: Frame) -> Element:
     """Where to look further."""
     report = frame.report
-    parts = [f"run {escaped(report.run)}"]
+    run = escaped(report.run)
+    page = address_of(frame.address, "runs", report.guard, report.run)
+    parts = [link("the whole run", page)] if page and RUN.fullmatch(report.run) else [f"run {run}"]
     if report.exemptions:
         parts.append(f"{report.exemptions} exempt")
     if report.mode is Mode.ALERT:
         parts.append("this guard only tells, it changes nothing")
-    parts.append(f"all of it: GET /api/runs/{report.guard}/{escaped(report.run)}")
+    if not page:
+        parts.append(f"all of it: GET /api/runs/{report.guard}/{run}")
     return small(" · ".join(parts), separator=True)

@@ -13,11 +13,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from core.digest import digest
-from core.errors import AlertError, LedgerError
+from core.errors import AlertError
 from core.model import Duty
-from core.ports import Ledger, World
+from core.ports import World
 from core.schedule import Cron
-from core.standing import RUN_MINUTES, Standing
+from core.standing import RUN_MINUTES
+from core.standings import standings
 from core.status import status
 
 log = logging.getLogger("exoguard.weekly")
@@ -28,8 +29,6 @@ SENT = "weekly-digest"
 BEGUN = "begun"
 # A timer may come this much before its time.
 EARLY = timedelta(minutes=1)
-# As many runs as tell of the last complete look of a guard that runs every quarter of an hour.
-RUNS = 120
 
 
 async def weekly(
@@ -63,22 +62,3 @@ async def weekly(
 def due(schedule: str, last: datetime, now: datetime) -> bool:
     """True when the schedule has come to a moment that no card was sent for."""
     return Cron.parse(schedule).next(last + EARLY) <= now + EARLY
-
-
-async def standings(ledger: Ledger, duties: Iterable[Duty]) -> list[Standing]:
-    """What the ledger knows of every guard; of one that cannot be read, why."""
-    return [await standing(ledger, duty) for duty in duties]
-
-
-async def standing(ledger: Ledger, duty: Duty) -> Standing:
-    """What the ledger knows of one guard."""
-    guard = duty.guard.name
-    try:
-        return Standing(
-            duty,
-            await ledger.recall(guard),
-            await ledger.history(guard, RUNS),
-            await ledger.shards(guard),
-        )
-    except LedgerError as error:
-        return Standing(duty, unreadable=str(error))

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from core.api import BODY_LIMIT, PENDING, ROUTES, Answer, Call, Route, answered, serve
-from core.keys import digest
-from core.model import Action, Deed, Mode
+from core.api import BODY_LIMIT, PENDING, ROUTES, answered, serve
+from core.desk import Answer, Call, Route
+from core.evidence import verify
+from core.keys import digest, key_of
+from core.model import Action, Case, Deed, Mode, Severity, Verdict
 from core.run import new_run
 from core.settings import Settings, all_settings, prefix
 from core.sign_in import KEY_HOLDER, Caller
@@ -306,3 +308,112 @@ def test_what_acts_says_who_and_why(route: Route) -> None:
     names = {entry.name for entry in route.fields}
     assert route.acts == (route.method == "POST")
     assert not route.acts or {"who", "why"} <= names
+
+
+# ----------------------------------------------------------------------------------------------
+# Looking
+# ----------------------------------------------------------------------------------------------
+
+
+def a_case(number: int = 1, **changes: Any) -> Case:
+    """A case of a mailbox."""
+    case = Case(
+        key=key_of(f"m{number}", "audit"),
+        kind="audit-off",
+        object_id=f"m{number}",
+        subject=f"m{number}@contoso.com",
+        severity=Severity.HIGH,
+        judged=Verdict.REPAIR,
+        verdict=Verdict.REPAIR,
+        summary="Nothing is audited.",
+        opened=START - DAY,
+        told=START - DAY,
+        facts=("AuditEnabled is false",),
+    )
+    return replace(case, **changes)
+
+
+async def remember(counter: Counter, *cases: Case) -> None:
+    """Put cases into the ledger."""
+    async with counter.ledger.claim(GUARD, "a run") as claim:
+        assert claim
+        await claim.save(*cases)
+
+
+async def test_how_everything_stands_is_told_for_every_guard() -> None:
+    counter = Counter()
+    await remember(counter, a_case())
+    told = says(await counter.look("status-json"))
+    assert [guard["guard"] for guard in told["guards"]] == [
+        duty.guard.name for duty in Settings.read(SAMPLES).duties
+    ]
+    assert told["open"]["high"] == 1
+
+
+async def test_a_guard_whose_state_cannot_be_read_is_failing_and_the_others_are_told() -> None:
+    counter = Counter()
+    counter.ledger.unreadable.add(GUARD)
+    told = says(await counter.look("status-json"))
+    found = {guard["guard"]: guard["health"] for guard in told["guards"]}
+    assert found[GUARD] == told["health"] == "failing"
+    assert len(found) > 5
+
+
+async def test_cases_are_listed_by_choice() -> None:
+    counter = Counter()
+    closed = a_case(2, closed=START, closing="gone")
+    await remember(counter, a_case(1), closed, a_case(3, severity=Severity.LOW))
+    every = says(await counter.look("cases-json", {"state": "all", "guard": GUARD}))
+    assert every["total"] == 3
+    low = says(await counter.look("cases-json", {"severity": "low"}))
+    assert [row["subject"] for row in low["cases"]] == ["m3@contoso.com"]
+    gone = says(await counter.look("cases-json", {"state": "closed"}))
+    assert [row["case"] for row in gone["cases"]] == [closed.key]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"guard": "nobody"}, {"severity": "info"}, {"state": "x"}, {"page": "0"}, {"page": "9" * 7}],
+)
+async def test_a_choice_that_is_not_on_offer_is_refused(query: dict[str, str]) -> None:
+    assert (await Counter().look("cases-json", query)).status == 400
+
+
+async def test_a_case_is_told_with_its_evidence_and_what_people_did() -> None:
+    counter = Counter()
+    case = a_case()
+    await remember(counter, case)
+    await counter.ask("request-acknowledgement", case=case.key)
+    told = says(await counter.look("case-json", case=case.key))
+    assert told["facts"] == ["AuditEnabled is false"]
+    assert [row["deed"] for row in told["actions"]] == ["acknowledge"]
+    assert (await counter.look("case-json", case=digest("another"))).status == 404
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+async def test_evidence_comes_with_its_digest(form: str) -> None:
+    counter = Counter()
+    await remember(counter, a_case())
+    query = {"from": "2026-11-01", "to": "2026-11-21", "format": form}
+    answer = await counter.look("export", query)
+    assert isinstance(answer.body, bytes)
+    assert answer.status == 200
+    assert b"m1@contoso.com" in answer.body
+    checked = verify(answer.body.splitlines(keepends=True), answer.headers["Repr-Digest"])
+    assert checked.intact
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"from": "2026-11-01"},
+        {"from": "2026-11-02", "to": "2026-11-01"},
+        {"from": "2020-01-01", "to": "2026-01-01"},
+        {"from": "2026-11-01", "to": "2026-11-02", "format": "pdf"},
+        {"from": "yesterday", "to": "2026-11-02"},
+    ],
+)
+async def test_a_period_that_is_none_is_refused(query: dict[str, str]) -> None:
+    assert (await Counter().look("export", query)).status == 400

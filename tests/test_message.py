@@ -173,7 +173,7 @@ def test_a_card_says_what_was_found_why_it_matters_the_evidence_and_the_next_ste
     assert "**Why it matters:** A forward keeps an intruder reading" in told
     assert "redirects to x@evil.example" in told
     assert "about\njoe@contoso.com\nrule\nParcel notes\ntarget\nx@evil.example" in told
-    assert "- marks it as read" in told
+    assert "also\nmarks it as read" in told
     assert "In enforce mode this guard would disable the inbox rule." in told
     assert "**Next step:** Ask joe; then disable the rule." in told
     assert "case 00000001 · since 2026-11-20 06:00 UTC" in told
@@ -199,7 +199,7 @@ def test_a_fact_with_a_name_is_a_row_of_the_table(fact: str, name: str) -> None:
         for item in block.get("items", [])
         if item["type"] == "FactSet"
     ]
-    assert [row["title"] for row in table["facts"]][1:] == ([name] if name else [])
+    assert [row["title"] for row in table["facts"]][1:] == [name or "also"]
 
 
 def test_what_the_next_run_will_do_is_nobody_elses_next_step() -> None:
@@ -281,6 +281,7 @@ def links(run: RunReport, address: str = ADDRESS) -> list[str]:
 def test_a_case_links_to_its_page_and_the_card_to_the_list() -> None:
     assert links(report(case())) == [
         f"{ADDRESS}/api/cases/mailbox-forwarding/{1:032x}",
+        f"{ADDRESS}/api/runs/mailbox-forwarding/30000000000000-0000abcd",
         f"{ADDRESS}/api/cases?guard=mailbox-forwarding&severity=high&state=open",
         f"{ADDRESS}/api/status",
     ]

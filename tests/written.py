@@ -13,6 +13,8 @@ from core.api import described
 from core.baseline_table import SHIPPED, is_writable
 from core.catalog import CATALOG
 from core.controls import BENCHMARK, CONTROLS, SOURCE, WITHOUT
+from core.evidence import COLUMNS
+from core.evidence_rows import FIELDS
 from core.model import Duty, Mode, Permission, Service
 from core.permissions import risk
 from core.settings import SUFFIXES, all_settings
@@ -139,6 +141,20 @@ def baseline() -> str:
     return table(head, rows)
 
 
+def records() -> str:
+    """Every record of the evidence with its fields."""
+    return "\n\n".join(
+        f"### `{record}`\n\n"
+        + table(("field", "what it is"), [row(f"`{name}`", told) for name, told in names.items()])
+        for record, names in FIELDS.items()
+    )
+
+
+def columns() -> str:
+    """The columns of the evidence as a table."""
+    return "`" + ",".join(COLUMNS) + "`"
+
+
 def settings() -> str:
     """Every setting in a line."""
     rows = [
@@ -193,6 +209,7 @@ def tables() -> dict[Path, dict[str, str]]:
     guards |= {f"controls {duty.guard.name}": controls(duty) for duty in CATALOG}
     return {
         ROOT / "docs" / "guards.md": {"overview": overview(), "baseline": baseline(), **guards},
+        ROOT / "docs" / "evidence.md": {"records": records(), "columns": columns()},
         ROOT / "docs" / "settings.md": {"settings": settings()},
         ROOT / "docs" / "permissions.md": {"permissions": every_permission()},
         INFRA / "exchange-role.ps1": {"cmdlets": cmdlets()},

@@ -233,10 +233,10 @@ async def test_rows_of_another_version_are_said_to_be_missing(table: TableLedger
 
 
 async def test_a_ledger_that_cannot_be_read_gives_no_export(azurite: Azurite) -> None:
-    # What cannot be read is never shown as nothing.
-    refused = re.sub("AccountKey=[^;]+", "AccountKey=AAAA", azurite.connection_string)
-    async with TableClient.from_connection_string(refused, "state", retry_total=0) as client:
-        with pytest.raises(LedgerError, match="refuses access"):
+    # What cannot be read is never shown as nothing. Nobody listens at the discard port.
+    nowhere = re.sub("//127.0.0.1:[0-9]+", "//127.0.0.1:9", azurite.connection_string)
+    async with TableClient.from_connection_string(nowhere, "state", retry_total=0) as client:
+        with pytest.raises(LedgerError):
             await export(TableLedger(client), [FORWARDING], HEADING, Form.JSONL)
 
 

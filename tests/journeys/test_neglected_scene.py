@@ -51,6 +51,7 @@ GRAVEST = {
     ),
     "exchange-module-access": ("low", "exchange-module", "repair", "anna@contoso.com"),
     "legacy-protocols": ("high", "smtp-auth-organization", "repair", "organization"),
+    "shared-mailbox-health": ("medium", "needless-licence", "ask", "board@contoso.com"),
 }
 
 
