@@ -1,4 +1,4 @@
-"""Tenants to look at: one that is well, one as it is on a busy morning, large ones, hostile ones."""
+"""Tenants to look at: one that is well, one on a busy morning, large ones, hostile ones."""
 
 import json
 from dataclasses import dataclass, replace

@@ -10,8 +10,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from core.api import ROUTES, Call, Route, answered
+from core.api import ROUTES, answered
 from core.cli.ways import Reply, Unknown, Way
+from core.desk import Call, Route
 from core.errors import ExoguardError
 from core.ports import Ledger
 from core.settings import Settings
