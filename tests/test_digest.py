@@ -24,9 +24,10 @@ from core.model import (
 )
 from core.ports import World
 from core.standing import Standing
+from core.standings import RUNS
 from core.status import Status, status
 from core.tenant import Tenant
-from core.weekly import RUNS, due, weekly
+from core.weekly import due, weekly
 from tests.carded import ADDRESS, case, content, texts
 from tests.duties import AUDIT, FORWARDING, SIGN_IN, THREE
 from tests.fake_world import Clock, Death, FakeAlerts, FakeLedger, Reaper
@@ -158,6 +159,20 @@ def test_a_guard_that_never_looked_and_one_that_is_off_are_said_plainly() -> Non
     assert "**has never looked**" in told
     assert "off: it does not look" in told
     assert "1 off" in told
+
+
+def test_a_guard_whose_last_run_failed_did_not_look() -> None:
+    failed = ran(SIGN_IN, status="failed", error="HTTP 503")
+    told = shown(at(Standing(SIGN_IN, Memory(state=LOOKED), [failed, ran(SIGN_IN)])))
+    assert "its last run failed: HTTP 503" in told
+    assert "**its last run failed** 2026-11-23 06:55 UTC" in told
+
+
+def test_however_many_reasons_there_are_what_waits_is_still_told() -> None:
+    told = shown(overfull())
+    assert "more reasons" in told
+    assert "Waits for a decision" in told
+    assert "and 2995 more" in told
 
 
 def test_a_guard_whose_state_cannot_be_read_is_not_well() -> None:
