@@ -16,7 +16,8 @@ import pytest
 import pytest_asyncio
 from openapi_spec_validator import validate
 
-from core.api import ROUTES, Route, described
+from core.api import ROUTES, described
+from core.desk import Route
 from core.openapi import ANSWERS, PREFIX
 from core.openapi_answers import SCHEMAS
 from core.settings import all_settings
