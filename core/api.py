@@ -52,7 +52,6 @@ PENDING = 50
 # ----------------------------------------------------------------------------------------------
 
 
-
 def words(but: str = "") -> str:
     """Something to read, on one line: no control character, none of these, and not only space."""
     sign = rf"[^\x00-\x1f\x7f-\x9f{but}]"

@@ -22,9 +22,7 @@ class Hosted:
 
 
 @asynccontextmanager
-async def hosted(
-    settings: Mapping[str, str], folder: Path, *options: str
-) -> AsyncIterator[Hosted]:
+async def hosted(settings: Mapping[str, str], folder: Path, *options: str) -> AsyncIterator[Hosted]:
     """The app with these settings, without schedules; `folder` is for the file that has them."""
     file = folder / "settings.json"
     file.write_text(json.dumps(dict(settings)), encoding="utf-8")
