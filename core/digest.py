@@ -30,6 +30,8 @@ from core.writes import in_words
 
 DAYS = 7
 REASONS = 10
+# Bytes that reasons may take, so that there is room for what waits.
+ROOM = 5_000
 ROWS = 5
 STYLE = {
     Health.OFF: "warning",
@@ -59,7 +61,7 @@ def digest(status: Status, address: str = "") -> Mapping[str, object]:
         opening(status),
         *reasons(status),
         table(week(status), separator=True, spacing="Medium"),
-        *(row for guard in by_health(status.guards) for row in [of_guard(guard)]),
+        *map(of_guard, by_health(status.guards)),
     ]
     for rows in (waiting(status, address), ending(status), changes(status)):
         block = list(rows)
@@ -91,15 +93,22 @@ def opening(status: Status) -> Element:
 
 def reasons(status: Status) -> Iterator[Element]:
     """Why it is not well, the worst first."""
-    for reason in status.reasons[:REASONS]:
+    left, room = list(status.reasons), ROOM
+    while left and len(status.reasons) - len(left) < REASONS:
+        reason = left[0]
         about = f"**{reason.guard}**: " if reason.guard else ""
-        yield text(
+        block = text(
             f"{SIGN[reason.health]} {about}{escaped(reason.text, 200)}",
             color=COLOUR[reason.health],
             spacing="Small",
         )
-    if len(status.reasons) > REASONS:
-        yield text(f"and {len(status.reasons) - REASONS} more reasons", spacing="Small")
+        room -= size(block)
+        if room < 0:
+            break
+        yield block
+        del left[0]
+    if left:
+        yield text(f"and {len(left)} more {plural('reason', len(left))}", spacing="Small")
 
 
 def week(status: Status) -> Iterator[tuple[str, str]]:
@@ -109,21 +118,21 @@ def week(status: Status) -> Iterator[tuple[str, str]]:
     decisions = sum(not one.acknowledged for one in status.decisions)
     soon = sum(one.soon for one in status.pardons)
     yield "open cases", levels(status.levels)
-    yield "in this week", f"{opened} new, {closed} over"
-    yield "changes made", str(sum(day.changes for day in days))
-    yield "waiting for a decision", str(decisions) if decisions else "none"
+    yield "in this week", f"{opened:,} new, {closed:,} over"
+    yield "changes made", f"{sum(day.changes for day in days):,}"
+    yield "waiting for a decision", f"{decisions:,}" if decisions else "none"
     yield "exemptions ending", str(soon) if soon else "none"
     yield "not told yet", alerts(status.untold.number)
 
 
 def alerts(number: int) -> str:
     """So many alerts."""
-    return f"{number} {plural('alert', number)}" if number else "none"
+    return f"{number:,} {plural('alert', number)}" if number else "none"
 
 
 def levels(found: Mapping[Severity, int]) -> str:
     """Cases by severity, the gravest first."""
-    return ", ".join(f"{number} {level.label}" for level, number in found.items()) or "none"
+    return ", ".join(f"{number:,} {level.label}" for level, number in found.items()) or "none"
 
 
 def by_health(guards: Iterable[GuardStatus]) -> list[GuardStatus]:
@@ -165,6 +174,8 @@ def looked(guard: GuardStatus) -> str:
     if time.late:
         since = f" since {moment(time.looked)}" if time.looked else ""
         return f"**has not looked{since}**"
+    if time.last and time.last.status == "failed":
+        return f"**its last run failed** {moment(time.last.began)}"
     if time.looked:
         return f"looked {moment(time.looked)}"
     return "its look at the tenant goes on"

@@ -55,7 +55,7 @@ def told(document: Mapping[str, object]) -> Told | None:
         return None
     if not isinstance(blind, list) or not all(isinstance(name, str) for name in blind):
         return None
-    whole = status == "done" and not (unread or left or blind) and (seen or 0) >= (population or 0)
+    whole = not (unread or left or blind) and (seen or 0) >= (population or 0)
     return Told(status, share(seen or 0, population or 0), whole, frozenset(blind))
 
 

@@ -171,14 +171,25 @@ DEED = whole(
     },
 )
 PERMISSIONS = whole(
-    "What the app may do beside what its guards need, as far as that is known.",
+    "What guards lack, and what the app has beside what they need, as far as that is known.",
     {
-        "graph_known": FLAG,
-        "exchange_known": FLAG,
         "missing": rows(
-            whole("One that is missing.", {"permission": TEXT, "optional": FLAG}),
+            whole(
+                "One that is missing.",
+                {
+                    "guard": TEXT,
+                    "permission": TEXT,
+                    "optional": FLAG,
+                    "case": CASE_KEY,
+                    "since": TIME,
+                    "advice": TEXT,
+                },
+            )
         ),
         "excess": TEXTS,
+        "excess_known_since": perhaps(TIME),
+        "graph_known": FLAG,
+        "exchange_known": FLAG,
     },
 )
 DAY_OF_HISTORY = whole(

@@ -161,6 +161,20 @@ def test_a_guard_that_never_looked_and_one_that_is_off_are_said_plainly() -> Non
     assert "1 off" in told
 
 
+def test_a_guard_whose_last_run_failed_did_not_look() -> None:
+    failed = ran(SIGN_IN, status="failed", error="HTTP 503")
+    told = shown(at(Standing(SIGN_IN, Memory(state=LOOKED), [failed, ran(SIGN_IN)])))
+    assert "its last run failed: HTTP 503" in told
+    assert "**its last run failed** 2026-11-23 06:55 UTC" in told
+
+
+def test_however_many_reasons_there_are_what_waits_is_still_told() -> None:
+    told = shown(overfull())
+    assert "more reasons" in told
+    assert "Waits for a decision" in told
+    assert "and 2995 more" in told
+
+
 def test_a_guard_whose_state_cannot_be_read_is_not_well() -> None:
     known = at(Standing(SIGN_IN, unreadable="the table answers 503"))
     assert style(known) == "attention"

@@ -81,10 +81,11 @@ def test_a_case_belongs_to_every_period_in_which_it_was_open(
     assert [entry["open_at_end"] for entry in found] == ([open_at_end] if shown else [])
 
 
-def test_a_period_that_is_not_over_ends_with_the_export() -> None:
+@pytest.mark.parametrize(("span", "open_at_end"), [(-TICK, False), (TICK, True)], ids=str)
+def test_a_period_that_is_not_over_ends_with_the_export(span: timedelta, open_at_end: bool) -> None:
     heading = replace(HEADING, made=WITHIN + DAY)
-    (entry,) = of("finding", told(case(closed=WITHIN + DAY - TICK), heading=heading))
-    assert entry["open_at_end"] is False
+    (entry,) = of("finding", told(case(closed=heading.made + span), heading=heading))
+    assert entry["open_at_end"] is open_at_end
 
 
 def test_a_finding_says_what_an_auditor_asks() -> None:
@@ -117,6 +118,16 @@ def test_a_finding_says_what_an_auditor_asks() -> None:
         }
         == entry
     )
+
+
+def test_a_finding_is_about_what_its_guard_judged_whatever_became_of_it() -> None:
+    lacking = case(
+        kind="administrator-second-factor",
+        judged=Verdict.NO_SECOND_FACTOR,
+        verdict=Verdict.CONTESTED,
+    )
+    (entry,) = of("finding", told(lacking, guard="mfa-registration"))
+    assert entry["controls"] == ["5.2.3.4"]
 
 
 def test_foreign_text_is_plain_and_bounded() -> None:
@@ -284,6 +295,15 @@ def test_what_is_yet_to_come_is_said() -> None:
     )
 
 
+@pytest.mark.parametrize(("late", "kept"), [(timedelta(), "all"), (TICK, "partly")], ids=str)
+def test_a_day_of_which_runs_may_be_gone_says_so(late: timedelta, kept: str) -> None:
+    heading = replace(HEADING, made=SINCE + 30 * DAY + late)
+    days = Days(SINCE, UNTIL)
+    days.take(ran(SINCE))
+    entries = list(chapter(heading, BY_NAME[GUARD], Memory(), days, Baseline()))
+    assert of("coverage", entries)[0]["kept"] == kept
+
+
 def test_a_recent_period_has_no_gaps() -> None:
     assert list(gaps(HEADING)) == []
 
@@ -300,6 +320,10 @@ def test_a_recent_period_has_no_gaps() -> None:
 )
 def test_any_value_is_shown_as_json(value: object, shown: object) -> None:
     assert value_of(value) == shown
+
+
+def test_the_keys_of_a_value_have_one_order() -> None:
+    assert list(cast(dict[str, object], value_of({"b": 1, "a": 2}))) == ["a", "b"]
 
 
 def test_a_value_without_end_is_cut() -> None:

@@ -9,8 +9,8 @@ import pytest
 from jsonschema import Draft6Validator
 
 from core.card import LIMIT
-from core.message import DEEDS, SHARE, Message, cards, entry
-from core.message import Frame as MessageFrame
+from core.entries import DEEDS, SHARE, Frame, drawn, entry
+from core.message import Message, cards
 from core.model import (
     ActionState,
     ChangeState,
@@ -185,7 +185,9 @@ def test_a_card_says_what_was_found_why_it_matters_the_evidence_and_the_next_ste
         ("rule: Parcel notes", "rule"),
         ("AuditDisabled: true", "AuditDisabled"),
         ("between 2026-11-20 06:00 and 2026-11-20 07:00", ""),
-        ("without any condition: it takes every message", "without any condition"),
+        ("last successful sign-in: 2025-10-17", "last successful sign-in"),
+        ("nothing stops this mail: it leaves the organization", ""),
+        ("UnifiedAuditLogIngestionEnabled: false", ""),
         ("a sentence that is longer than any name, and then: this", ""),
         ("https://x.example: y", ""),
         (": nothing", ""),
@@ -204,8 +206,7 @@ def test_a_fact_with_a_name_is_a_row_of_the_table(fact: str, name: str) -> None:
 
 def test_what_the_next_run_will_do_is_nobody_elses_next_step() -> None:
     told = shown(report(FIRST, preview=(planned(FIRST),), mode=Mode.ENFORCE, adopted=True))
-    assert "the next run will block sign-in and revoke the sessions" in told
-    assert "none for you; the next run puts it right" in told
+    assert "none for you; the next run will block sign-in and revoke the sessions." in told
     assert "Ask joe" not in told
 
 
@@ -232,7 +233,7 @@ def test_what_the_next_run_will_do_is_nobody_elses_next_step() -> None:
         (
             {"verdict": Verdict.PROTECTED, "set_aside": START, "note": "an administrator"},
             {"mode": Mode.ENFORCE},
-            "cannot be put right from here: protected. an administrator",
+            "it cannot be put right here (protected): an administrator",
         ),
         ({"note": "HTTP 503"}, {"mode": Mode.ENFORCE}, "**Tried, without success:** HTTP 503"),
         ({"wanted": ("{}",)}, {}, "**Nothing was changed:** it takes a person to decide."),
@@ -254,9 +255,12 @@ def test_every_change_there_is_has_words() -> None:
 
 
 def test_what_was_done_is_said_and_asks_for_nothing() -> None:
-    message = only(report(over(note="sessions revoked"), mode=Mode.ENFORCE), ADDRESS)
-    told = "\n".join(texts(message.payload))
-    assert "Exoguard put it right and read it back. sessions revoked" in told
+    ended = over(note="It took two tries.", wanted=(BLOCK,))
+    told = shown(report(ended, mode=Mode.ENFORCE), ADDRESS)
+    assert (
+        "Exoguard put it right and read it back: block sign-in and revoke the sessions. "
+        "It took two tries."
+    ) in told
     assert "Next step" not in told
     assert "over 2026-11-20 06:00 UTC" in told
 
@@ -332,8 +336,7 @@ def test_an_entry_that_is_too_large_is_shown_shorter_and_crowds_out_nobody() -> 
     ]
     quiet = case(999, summary="The quiet one.", opened=START)
     told = shown(report(*huge, quiet))
-    frame = MessageFrame.of(report(), "")
-    assert len(json.dumps(entry(frame, huge[0]))) <= SHARE + 2_000
+    assert len(json.dumps(entry(Frame.of(report(), ""), huge[0], drawn))) <= SHARE + 2_000
     assert told.count("more fact") >= 3
     assert "The quiet one." in told
 
@@ -363,7 +366,8 @@ def test_hostile_names_act_as_nothing_and_are_bounded() -> None:
 def test_what_somebody_asked_for_is_told_with_who_why_and_what_came_of_it() -> None:
     told = shown(report(actions=(action(deed=Deed.EXEMPT, until=START),)), ADDRESS)
     assert "**Exempted**" in told
-    assert "who\nAda\nsigned in with\nfunction key" in told
+    assert "who\nAda (function key)" in told
+    assert "asked 2026-11-20 06:00 UTC · answered 2026-11-20 06:00 UTC" in told
     assert "why\nI talk to Joe this afternoon." in told
     assert "until\n2026-11-20 06:00 UTC" in told
     assert f"[case 00000001]({ADDRESS}/api/cases/mailbox-forwarding/{1:032x})" in told
@@ -381,6 +385,12 @@ def test_what_was_not_done_does_not_read_as_done(state: ActionState, said: str) 
 
 def test_every_deed_has_words() -> None:
     assert set(DEEDS) == set(Deed)
+
+
+def test_what_an_action_is_about_is_told_by_its_name_where_that_is_known() -> None:
+    undone = action(deed=Deed.UNDO)
+    told = shown(report(actions=(undone,), names={undone.subject: "BlockSignIn of info@contoso"}))
+    assert "about\nBlockSignIn of info@contoso" in told
 
 
 def test_more_actions_than_fit_are_counted() -> None:
