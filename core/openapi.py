@@ -12,13 +12,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from core.keys import KEY, NUMBER
-from core.openapi_answers import SCHEMAS, Json, ref
+from core.openapi_answers import ANSWERED, Json, ref
+from core.openapi_status import STATUS_SCHEMAS
 from core.sign_in import OPERATOR, READER
 
 PREFIX = "/api/"
 JSON_TYPE = "application/json"
 KEY_HEADER = "x-functions-key"
 PARAMETER = re.compile(r"\{(\w+)\}")
+SCHEMAS: Mapping[str, Json] = dict(sorted({**ANSWERED, **STATUS_SCHEMAS}.items()))
 
 # The schema of what a route answers when all is well; the media type says what is no JSON.
 ANSWERS: Mapping[str, str] = {
@@ -27,6 +29,10 @@ ANSWERS: Mapping[str, str] = {
     "request-exemption-end": "Accepted",
     "request-undo": "Accepted",
     "request-acknowledgement": "Accepted",
+    "status-json": "Status",
+    "cases-json": "Cases",
+    "case-json": "Case",
+    "export": "Evidence",
     "run-report": "Run",
     "action-report": "Action",
     "openapi": "Document",
@@ -34,6 +40,8 @@ ANSWERS: Mapping[str, str] = {
 CONFLICTS: Mapping[str, str] = {
     "request-run": "The guard is set to something else: it is off, or does not enforce.",
 }
+# Headers of an answer beside those that every answer has.
+FURTHER: Mapping[str, tuple[str, ...]] = {"Evidence": ("Content-Disposition", "Repr-Digest")}
 # Where one can see what became of it: the route, and its parameter.
 FOLLOWED: Mapping[str, tuple[str, str]] = {
     "AcceptedRun": ("run-report", "run"),
@@ -129,7 +137,7 @@ def operation(route: Way, guards: Sequence[str]) -> Json:
             "content": {JSON_TYPE: {"schema": body(route.fields)}},
         }
     else:
-        parameters += [asked(entry) for entry in route.fields]
+        parameters += [asked(entry, guards) for entry in route.fields]
     return found | ({"parameters": parameters} if parameters else {})
 
 
@@ -144,14 +152,15 @@ def place(name: str, guards: Sequence[str]) -> Json:
     return {"name": name, "in": "path", "required": True, "description": text, "schema": schema}
 
 
-def asked(entry: Described) -> Json:
-    """A parameter in the query."""
+def asked(entry: Described, guards: Sequence[str]) -> Json:
+    """A parameter in the query; an empty one is none."""
+    schema: Json = {"type": "string", "enum": ["", *guards]}
     return {
         "name": entry.name,
         "in": "query",
         "required": entry.required,
         "description": entry.help,
-        "schema": text_of(entry),
+        "schema": schema if entry.name == "guard" else text_of(entry),
     }
 
 
@@ -180,8 +189,9 @@ def responses(route: Way) -> Json:
         "headers": dict(SENT),
         "content": {kind: {"schema": ref(schema)} for kind in route.answers},
     }
+    if further := FURTHER.get(schema, ("Location",) if route.acts else ()):
+        good["headers"] = SENT | {name: header(name) for name in further}
     if route.acts:
-        good["headers"] = SENT | {"Location": {"$ref": "#/components/headers/Location"}}
         good["links"] = link(schema)
     found: dict[str, object] = {"202" if route.acts else "200": good}
     for status, name in refusals_of(route).items():
@@ -189,6 +199,11 @@ def responses(route: Way) -> Json:
     if route.name in CONFLICTS:
         found["409"] = refusal(CONFLICTS[route.name])
     return dict(sorted(found.items()))
+
+
+def header(name: str) -> Json:
+    """A reference to one of the headers."""
+    return {"$ref": f"#/components/headers/{name}"}
 
 
 def refusals_of(route: Way) -> dict[int, str]:
@@ -238,11 +253,18 @@ HEADERS: Json = {
         "required": True,
         "schema": {"type": "string", "pattern": "^/api/(runs|actions)/"},
     },
+    "Content-Disposition": {
+        "description": "The name of the file.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^attachment; filename="},
+    },
+    "Repr-Digest": {
+        "description": "The SHA-256 of the whole file (RFC 9530).",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^sha-256=:"},
+    },
 }
-SENT: Json = {
-    name: {"$ref": f"#/components/headers/{name}"}
-    for name in ("Cache-Control", "X-Content-Type-Options")
-}
+SENT: Json = {name: header(name) for name in ("Cache-Control", "X-Content-Type-Options")}
 REFUSALS: Mapping[str, str] = {
     "BadRequest": "The request is not what the route takes; or a key stands in the address.",
     "NotAllowed": (

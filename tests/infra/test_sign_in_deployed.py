@@ -83,4 +83,3 @@ def test_no_secret_is_made_for_the_sign_in(name: str) -> None:
     texts = [node.plain or "" for entry in bicep(name).declarations for node in walk(entry)
              if isinstance(node, Text)]  # fmt: skip
     assert not any("PROVIDER_AUTHENTICATION_SECRET" in text for text in texts)
-    assert not any(text == "list" for text in texts)
