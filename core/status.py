@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from core.history import Day, history
 from core.model import Action, Case, ChangeRecord, Duty, Mode, Severity
-from core.permissions import Comparison, compared
+from core.permissions import Excess, excess
 from core.runs import Run, runs_of
 from core.standing import (
     MARGIN,
@@ -85,14 +85,20 @@ class GuardStatus:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What the app may do beside what all enabled guards need, as the newest runs found it.
+    """What the app may do and no enabled guard needs, as the newest runs found it.
 
-    `at` is when, None where no run told. What is not known is neither missing nor too much.
+    `at` is when, None where no run told. What is not known is not too much. What is missing is a
+    case of the guard that lacks it: the runs that look are the ones to say so.
     """
 
-    comparison: Comparison
+    excess: Excess
     grants: Grants = field(default_factory=Grants)
     at: datetime | None = None
+
+    @property
+    def too_much(self) -> tuple[str, ...]:
+        """The names of what could be taken away."""
+        return (*self.excess.app_roles, *self.excess.cmdlets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,12 @@ class Status:
     def levels(self) -> dict[Severity, int]:
         """Open cases of all guards by severity, the gravest first."""
         return by_severity(case for guard in self.guards for case in guard.open)
+
+    @property
+    def lacking(self) -> tuple[tuple[GuardStatus, Case], ...]:
+        """The permissions guards lack: the gravest first."""
+        every = ((guard, case) for guard in self.guards for case in guard.lacking)
+        return tuple(sorted(every, key=lambda pair: (-pair[1].severity, pair[1].subject)))
 
     @property
     def untold(self) -> Untold:
@@ -223,7 +235,7 @@ def rights_of(duties: Sequence[Duty], runs: Sequence[Sequence[Run]]) -> Rights:
         if run.granted.cmdlets is not None:
             cmdlets, at = run.granted.cmdlets, run.began
     grants = Grants(roles, cmdlets)
-    return Rights(compared(duties, grants), grants, at)
+    return Rights(excess(duties, grants), grants, at)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -302,7 +314,7 @@ def overall(guards: Sequence[GuardStatus], rights: Rights) -> Iterator[Reason]:
     """What concerns all of them together."""
     if all(guard.health is Health.OFF for guard in guards):
         yield Reason(Health.ATTENTION, "every guard is off: nobody watches")
-    more = len(rights.comparison.excess.app_roles) + len(rights.comparison.excess.cmdlets)
+    more = len(rights.too_much)
     if more:
         yield Reason(
             Health.ATTENTION, f"the app has {more} {plural('permission', more)} no guard needs"

@@ -9,10 +9,9 @@ from datetime import datetime, timedelta
 
 from core.history import Day
 from core.model import Action, Case, ChangeRecord, Duty, Exemption, Severity
-from core.permissions import grant_command
 from core.runs import Run
 from core.standing import Coverage, Decision, Pardon, Reason, Timing, Untold
-from core.status import GuardStatus, Rights, Status
+from core.status import GuardStatus, Status
 
 VERSION = 1
 
@@ -33,7 +32,7 @@ def document(status: Status) -> Json:
         "changes": [change(record, of.name) for of, record in status.lately],
         "exemptions": [pardon(one) for one in status.pardons],
         "actions": [action(one, of.name) for of, one in status.actions],
-        "permissions": permissions(status.rights),
+        "permissions": permissions(status),
         "history": [day(one) for one in status.history],
     }
 
@@ -210,25 +209,19 @@ def action(one: Action, guard: str) -> Json:
     }
 
 
-def permissions(rights: Rights) -> Json:
-    """What the app may do beside what it needs; null where that is not known."""
-    compared, grants = rights.comparison, rights.grants
+def permissions(status: Status) -> Json:
+    """What guards lack, and what the app has beside what they need; null where nobody knows."""
+    rights = status.rights
     return {
-        "known_since": iso(rights.at),
-        "graph_known": grants.app_roles is not None,
-        "exchange_known": grants.cmdlets is not None,
         "missing": [
-            {
-                "permission": permission.name,
-                "service": str(permission.service),
-                "guards": list(guards),
-                "why": permission.why,
-                "optional": permission.optional,
-                "grant": grant_command(permission),
-            }
-            for permission, guards in compared.lacking
+            {"guard": of.name, "permission": one.subject, "optional": one.severity is Severity.LOW}
+            | {"case": one.key, "since": iso(one.opened), "advice": one.advice}
+            for of, one in status.lacking
         ],
-        "excess": [*compared.excess.app_roles, *compared.excess.cmdlets],
+        "excess": list(rights.too_much),
+        "excess_known_since": iso(rights.at),
+        "graph_known": rights.grants.app_roles is not None,
+        "exchange_known": rights.grants.cmdlets is not None,
     }
 
 

@@ -498,7 +498,7 @@ def needing(*permissions: Permission) -> Duty:
     return replace(QUARTERLY, guard=replace(GUARD, permissions=permissions))
 
 
-def test_what_the_app_may_do_is_compared_with_what_all_guards_need() -> None:
+def test_what_the_app_may_do_and_no_guard_needs_is_too_much() -> None:
     duty = needing(
         Permission(Service.GRAPH, "User.Read.All", "to see accounts"),
         Permission(Service.EXCHANGE, "Get-Mailbox", "to list mailboxes"),
@@ -507,18 +507,16 @@ def test_what_the_app_may_do_is_compared_with_what_all_guards_need() -> None:
     newest = ran(ago(minutes=5), granted=granted)
     before = ran(ago(minutes=20), granted={"graph": ["User.Read.All"], "exchange": None})
     found = status([Standing(duty, memory(), [newest, before])], NOW)
-    compared = found.rights.comparison
-    assert [permission.name for permission, _ in compared.lacking] == ["User.Read.All"]
-    assert compared.excess.app_roles == ("Domain.Read.All",)
-    assert compared.excess.cmdlets == ("Set-User",)
+    assert found.rights.too_much == ("Domain.Read.All", "Set-User")
+    assert found.rights.at == ago(minutes=5)
     assert "2 permissions no guard needs" in words(found)
 
 
 @pytest.mark.parametrize("granted", [None, {}, {"graph": None, "exchange": None}, "all"])
-def test_rights_nobody_could_read_are_neither_missing_nor_too_much(granted: object) -> None:
+def test_rights_nobody_could_read_are_not_too_much(granted: object) -> None:
     duty = needing(Permission(Service.GRAPH, "User.Read.All", "to see accounts"))
     found = status([Standing(duty, memory(), [ran(ago(minutes=5), granted=granted)])], NOW)
-    assert (found.rights.at, found.rights.comparison.lacking) == (None, ())
+    assert (found.rights.at, found.rights.too_much) == (None, ())
     assert found.health is Health.OK
 
 
