@@ -138,7 +138,7 @@ def test_nothing_hostile_acts_or_is_invisible_on_any_page() -> None:
         assert "<script" not in text
         assert "alert(1)>" not in text
         assert "<h1>owned" not in text
-        assert "49" not in Read(text).text.replace("HTTP 49", "") or "{{ 7 * 7 }}" in text
+        assert str(71234 * 70001) not in text
         assert len(text) < 200_000
 
 
@@ -297,9 +297,9 @@ def test_every_term_has_words() -> None:
     assert VERDICT.keys() == set(Verdict)
     assert CHANGE.keys() == CHANGES.keys()
     assert OUTCOME.keys() == set(ChangeState)
-    assert (DEED.keys(), ANSWER.keys()) == (set(Deed), set(ActionState))
+    assert (set(DEED), set(ANSWER)) == (set(Deed), set(ActionState))
     assert HEALTH.keys() == HEADLINE.keys() == LEAD.keys() == set(Health)
-    assert (MODE.keys(), SEVERITY.keys()) == (set(Mode), set(Severity))
+    assert (set(MODE), set(SEVERITY)) == (set(Mode), set(Severity))
 
 
 def test_controls_are_named_where_a_finding_is_about_one() -> None:
