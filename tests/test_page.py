@@ -42,9 +42,8 @@ from tests.pictured import (
 VOID = {"meta", "link", "br", "rect", "path", "line"}
 # What a browser may be made to fetch or to run by an attribute.
 LOADING = {"src", "srcset", "action", "formaction", "data", "xlink:href", "background", "ping"}
-INVISIBLE = re.compile(
-    r"[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f]"
-)
+HIDDEN = "\u0000-\u0009\u000b-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+INVISIBLE = re.compile(f"[{HIDDEN}]")
 
 
 class Read(HTMLParser):
@@ -138,7 +137,7 @@ def test_nothing_hostile_acts_or_is_invisible_on_any_page() -> None:
         assert "<script" not in text
         assert "alert(1)>" not in text
         assert "<h1>owned" not in text
-        assert "49" not in Read(text).text.replace("HTTP 49", "") or "{{ 7 * 7 }}" in text
+        assert "Mailbox 49 forwards" not in Read(text).text
         assert len(text) < 200_000
 
 
@@ -297,9 +296,11 @@ def test_every_term_has_words() -> None:
     assert VERDICT.keys() == set(Verdict)
     assert CHANGE.keys() == CHANGES.keys()
     assert OUTCOME.keys() == set(ChangeState)
-    assert (DEED.keys(), ANSWER.keys()) == (set(Deed), set(ActionState))
+    assert DEED.keys() == set(Deed)
+    assert ANSWER.keys() == set(ActionState)
     assert HEALTH.keys() == HEADLINE.keys() == LEAD.keys() == set(Health)
-    assert (MODE.keys(), SEVERITY.keys()) == (set(Mode), set(Severity))
+    assert MODE.keys() == set(Mode)
+    assert SEVERITY.keys() == set(Severity)
 
 
 def test_controls_are_named_where_a_finding_is_about_one() -> None:
