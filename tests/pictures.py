@@ -34,7 +34,7 @@ def pictures(pages: Pages) -> list[Picture]:
         Picture("status-history", "status", 1100, 780, at="#history"),
         Picture("status-phone", "status", 390, 844),
         Picture("cases", "cases", 1100, 780),
-        Picture("case", f"cases/{FORWARDING}/{rule}", 1100, 960),
+        Picture("case", f"cases/{FORWARDING}/{rule}", 1100, 900),
     ]
 
 
@@ -47,6 +47,7 @@ async def take() -> None:
             context = await opened.new_context(
                 viewport={"width": picture.width, "height": picture.height},
                 color_scheme=picture.scheme,
+                reduced_motion="reduce",
             )
             page = await context.new_page()
             await page.goto(address + picture.path + picture.at)
