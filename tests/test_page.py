@@ -42,9 +42,8 @@ from tests.pictured import (
 VOID = {"meta", "link", "br", "rect", "path", "line"}
 # What a browser may be made to fetch or to run by an attribute.
 LOADING = {"src", "srcset", "action", "formaction", "data", "xlink:href", "background", "ping"}
-INVISIBLE = re.compile(
-    r"[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f]"
-)
+HIDDEN = "\u0000-\u0009\u000b-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+INVISIBLE = re.compile(f"[{HIDDEN}]")
 
 
 class Read(HTMLParser):
