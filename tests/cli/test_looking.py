@@ -175,6 +175,7 @@ def test_what_cannot_be_found_is_not_found_out() -> None:
         (Reply(200, b"<html>sign in</html>"), "is this the address of an Exoguard app"),
         (Reply(200, b"[" * 100_000), "is this the address of an Exoguard app"),
         (Reply(418, b"{}"), "not expected"),
+        (Reply(200, b'{"version": 2}'), "of another version"),
     ],
 )
 def test_an_answer_that_is_none_is_told_with_what_to_do(reply: Reply, words: str) -> None:
