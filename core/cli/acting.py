@@ -69,7 +69,9 @@ def run(
     ctx: typer.Context,
     guard: GuardName,
     why: Why,
-    mode: Annotated[str, typer.Option(metavar="MODE", help="restrains this run: alert")] = "",
+    mode: Annotated[
+        str, typer.Option("--mode", metavar="MODE", help="restrains this run: alert")
+    ] = "",
     who: Who = "",
     yes: Yes = False,
     wait: Wait = None,
@@ -151,7 +153,9 @@ def exempt(
     subject: Annotated[
         str, typer.Argument(metavar="SUBJECT", help="a case, or the id of an object")
     ],
-    until: Annotated[str, typer.Option(metavar="DATE", help="30d, or a date; within a year")],
+    until: Annotated[
+        str, typer.Option("--until", metavar="DATE", help="30d, or a date; within a year")
+    ],
     why: Why,
     who: Who = "",
     yes: Yes = False,
@@ -208,7 +212,7 @@ def acknowledge(
     ],
     why: Why,
     guard: Annotated[
-        str, typer.Option(metavar="GUARD", help="only among the cases of one guard")
+        str, typer.Option("--guard", metavar="GUARD", help="only among the cases of one guard")
     ] = "",
     who: Who = "",
     yes: Yes = False,

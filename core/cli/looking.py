@@ -52,11 +52,15 @@ def is_wrong(document: dict[str, Any]) -> bool:
 
 def cases(
     ctx: typer.Context,
-    guard: Annotated[str, typer.Option(metavar="GUARD", help="only those of one guard")] = "",
-    severity: Annotated[
-        str, typer.Option(metavar="LEVEL", help="critical, high, medium or low")
+    guard: Annotated[
+        str, typer.Option("--guard", metavar="GUARD", help="only those of one guard")
     ] = "",
-    state: Annotated[str, typer.Option(metavar="STATE", help="open, closed or all")] = "open",
+    severity: Annotated[
+        str, typer.Option("--severity", metavar="LEVEL", help="critical, high, medium or low")
+    ] = "",
+    state: Annotated[
+        str, typer.Option("--state", metavar="STATE", help="open, closed or all")
+    ] = "open",
     page: Annotated[
         int, typer.Option(min=1, metavar="NUMBER", help="a hundred cases are a page")
     ] = 1,
@@ -83,7 +87,9 @@ def case(
     case: Annotated[
         str, typer.Argument(metavar="CASE", help="its key, or the last 8 digits, as cards show it")
     ],
-    guard: Annotated[str, typer.Option(metavar="GUARD", help="only among those of one guard")] = "",
+    guard: Annotated[
+        str, typer.Option("--guard", metavar="GUARD", help="only among those of one guard")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """All that is known of one case."""
@@ -238,7 +244,9 @@ def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="an export")],
     digest: Annotated[
         str,
-        typer.Option(metavar="DIGEST", help="its SHA-256, or the Repr-Digest header it came with"),
+        typer.Option(
+            "--digest", metavar="DIGEST", help="its SHA-256, or the Repr-Digest header it came with"
+        ),
     ] = "",
 ) -> None:
     """Whether an export is as it was made.

@@ -42,7 +42,11 @@ def connection(
     ] = "",
     key_file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="a file with the function key, instead of EXOGUARD_KEY"),
+        typer.Option(
+            "--key-file",
+            metavar="FILE",
+            help="a file with the function key, instead of EXOGUARD_KEY",
+        ),
     ] = None,
     local: Annotated[
         bool, typer.Option("--local", help="the state table itself, without an app")
