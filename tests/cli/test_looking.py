@@ -305,3 +305,11 @@ def test_an_exemption_shows_until_when_and_why() -> None:
     counter.keep(replace(case, closed=START, closing="exempt"), granted)
     out = " ".join(counter.run("case", case.short).out.split())
     assert "until 2026-11-29 06:00 UTC, by Dana: known" in out
+
+
+def test_a_terminal_that_wants_no_colour_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    counter = Counter(colour=True)
+    counter.keep(a_case(severity=Severity.CRITICAL))
+    assert "\x1b[1;31m" not in counter.run("cases").out
+    assert "critical" in counter.run("cases").out
