@@ -2,6 +2,7 @@
 
     timer <guard>                          every row of the catalog, at %<GUARD>_SCHEDULE%
     routes                                 core/api.py; what acts leaves a row and a message
+    timer weekly-digest                    every hour: the week's card, when %DIGEST_SCHEDULE% says
     queue exoguard-runs                    does what was asked for
     queue exoguard-shards                  pieces of a tenant too large for one run
     queue exoguard-shards-poison           pieces that failed too often
@@ -15,14 +16,16 @@ from typing import List  # noqa: UP035
 
 import azure.functions as func
 
-from core.api import ROUTES, Answer, Call, Route, serve
+from core.api import ROUTES, serve
 from core.catalog import CATALOG
+from core.desk import Answer, Call, Route
 from core.errors import SettingsError
 from core.model import Duty, Mode, RunReport
 from core.run import new_run, run
 from core.settings import BY_KEY, Settings, prefix, way_in
 from core.shards import Order, give_up, work
 from core.tickets import Ticket, work_off
+from core.weekly import weekly
 from core.wiring import connect
 
 # The worker library refuses list[str] as the type of an output at load: only typing's own will do.
@@ -30,6 +33,7 @@ Messages = List[str]  # noqa: UP006
 QUEUE = "exoguard-runs"
 SHARDS = "exoguard-shards"
 STORAGE = "AzureWebJobsStorage"
+HOURLY = "0 0 * * * *"
 
 log = logging.getLogger("exoguard")
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -64,6 +68,22 @@ def add_timer(duty: Duty) -> None:
         hand_on(report, orders)
         if report.status == "busy":
             log.info("%s: another run holds the guard", guard)
+
+
+@app.function_name("weekly-digest")
+@app.timer_trigger(arg_name="timer", schedule=HOURLY, run_on_startup=False, use_monitor=True)
+async def weekly_digest(timer: func.TimerRequest) -> None:
+    """The week's card, if it is due: asked every hour, so that a channel that is down delays it."""
+    settings = Settings.read(os.environ)
+    async with connect(settings) as world:
+        became = await weekly(
+            world,
+            settings.duties,
+            settings["DIGEST_SCHEDULE"],
+            new_run(world.now()),
+            settings.run_seconds / 60,
+        )
+    log.info("the week's card: %s", became)
 
 
 def hand_on(report: RunReport, orders: func.Out[Messages]) -> None:

@@ -1,1 +1,3 @@
-"""Exoguard's engine, guards and adapters: everything that is deployed beside function_app.py."""
+"""Exoguard: unattended guards for a Microsoft 365 tenant."""
+
+VERSION = "1.0.0"

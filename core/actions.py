@@ -11,8 +11,8 @@ round.
 import logging
 from dataclasses import replace
 
-from core.closing import log_run, made, tell
-from core.deeds import OF_RUNS, Answer, Remembered, answer, restored, waiting
+from core.closing import ATTENDED, log_run, outcome_of, tell
+from core.deeds import OF_RUNS, Answer, Remembered, answer, named, restored, waiting
 from core.errors import Unavailable
 from core.model import (
     Action,
@@ -62,7 +62,7 @@ async def taken_back(
         raise ValueError("nothing is to be restored")
     change = change_from_wire(original.kind, original.arguments)
     await claim.check()
-    outcome = await made(intent, lambda: world.tenant.restore(change, original.before))
+    outcome = await outcome_of(intent, lambda: world.tenant.restore(change, original.before))
     return restored(answered, outcome, world.now())
 
 
@@ -94,6 +94,12 @@ def untold(memory: Memory) -> tuple[Action, ...]:
     )
 
 
+def with_actions(report: RunReport, memory: Memory) -> RunReport:
+    """The report with what it has to tell of what people asked for."""
+    actions = untold(memory)
+    return replace(report, actions=actions, names=named(memory, actions))
+
+
 async def serve(duty: Duty, world: World, run: str) -> RunReport:
     """Do what is asked of one guard and tell it, without a look at the tenant.
 
@@ -107,13 +113,13 @@ async def serve(duty: Duty, world: World, run: str) -> RunReport:
         run=run,
         mode=duty.mode,
         started=world.now(),
-        status="attended",
+        status=ATTENDED,
     )
     while True:
         async with world.ledger.claim(duty.guard.name, run) as claim:
             if claim:
                 memory = await attend(world, claim, await claim.recall(), run)
-                report = replace(report, actions=untold(memory), finished=world.now())
+                report = replace(with_actions(report, memory), finished=world.now())
                 report = await tell(world, claim, report)
                 log_run(report)
                 return report

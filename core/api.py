@@ -11,13 +11,32 @@ HTTP.
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from core.catalog import CATALOG
+from core.desk import Answer, BadRequest, Call, Desk, Field, Route, named, said
 from core.errors import ExoguardError, SettingsError
+from core.evidence import Form
+from core.keys import KEY
+from core.looking import (
+    CHOOSING,
+    EXPORTING,
+    action_report,
+    case_json,
+    case_page,
+    cases_json,
+    cases_page,
+    evidence,
+    notice,
+    run_report,
+    status_json,
+    status_page,
+)
 from core.model import Action, ActionState, Deed, Duty, Exemption, Mode
+from core.openapi import document
 from core.ports import Ledger
 from core.run import new_run
 from core.settings import Settings, prefix, way_in
@@ -28,118 +47,39 @@ from core.wiring import open_ledger
 
 log = logging.getLogger("exoguard.api")
 
-BODY_LIMIT = 4096
+# All fields at their longest, every sign of them written as two \uXXXX, fit in.
+BODY_LIMIT = 16 * 1024
+HTML = ("text/html",)
 # So many things may wait for one guard: more than people ask for, fewer than a script could.
 PENDING = 50
-KEY = r"[0-9a-f]{32}"
-NUMBER = r"\d{14}-[0-9a-f]{8}"
-HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-
-
-class BadRequest(ValueError):
-    """The request is not what the route takes; `status` and the message say what is wrong."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request as it came. Names of headers are in lower case, `path` are its parameters."""
-
-    path: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is answered, and what is to be put on the queue of requests."""
-
-    status: int
-    body: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    mimetype: str = "application/json"
-    ticket: Ticket | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One text of a request's body or query: what it may be, in words and as a pattern."""
-
-    name: str
-    help: str
-    pattern: str
-    longest: int
-    required: bool = True
-    format: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What a handler works with: the settings, the memory, the moment, who asks, and for what.
-
-    `wish` are the typed values of the body, or of the query, by name.
-    """
-
-    settings: Settings
-    ledger: Ledger
-    now: datetime
-    caller: Caller
-    call: Call
-    wish: Mapping[str, str]
-
-    def duty(self) -> Duty:
-        """The guard the address names. Raises BadRequest."""
-        guard = self.call.path.get("guard", "")
-        duty = self.settings.duty(guard)
-        if duty is None:
-            known = ", ".join(row.guard.name for row in self.settings.duties)
-            raise BadRequest(404, f"there is no such guard; there are: {known}")
-        return duty
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One route. `fields` are those of the body of a POST, or of the query of a GET."""
-
-    name: str
-    method: str
-    path: str
-    summary: str
-    handle: Callable[[Desk], Awaitable[Answer]]
-    fields: tuple[Field, ...] = ()
-    answers: tuple[str, ...] = ("application/json",)
-
-    @property
-    def acts(self) -> bool:
-        """True when using it has an effect."""
-        return self.method == "POST"
-
-
-def said(status: int, body: Mapping[str, object], **headers: str) -> Answer:
-    """A JSON answer that nobody keeps."""
-    return Answer(status, json.dumps(body, ensure_ascii=False), {**HEADERS, **headers})
-
-
 # ----------------------------------------------------------------------------------------------
 # Asking for something
 # ----------------------------------------------------------------------------------------------
 
-WORDS = r"[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*"
+
+def words(but: str = "") -> str:
+    """Something to read, on one line: no control character, none of these, and not only space."""
+    sign = rf"[^\x00-\x1f\x7f-\x9f{but}]"
+    return rf"{sign}*[^\s\ufeff\x00-\x1f\x7f-\x9f{but}]{sign}*"
+
+
+WORDS = words()
 WHO = Field("who", "who asks: a name or an address", WORDS, 200)
 WHY = Field("why", "why, for whoever reads it later", WORDS, 500)
 MODE = Field("mode", "restrains this one run: alert", "alert|enforce", 8, required=False)
 PLAN = Field(
     "plan", "releases the changes the brake holds: 32 hex digits an alert names", KEY, 32, False
 )
-SUBJECT = Field("subject", "the key of a case, or the id of an object", WORDS, 256)
+SUBJECT = Field(
+    "subject",
+    "the key of a case, or the id of an object; never a pattern",
+    words(but="*?%"),
+    256,
+)
 UNTIL = Field(
     "until",
     "when it ends: a date, or a time with its zone; within a year",
-    r"\d{4}-\d\d-\d\d(T[0-9:.]{5,15}(Z|[+-]\d\d:\d\d))?",
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]{5,15}(Z|[+-][0-9]{2}:[0-9]{2}))?",
     40,
     format="date-time",
 )
@@ -153,10 +93,10 @@ async def request_run(desk: Desk) -> Answer:
         raise BadRequest(409, f"{duty.guard.name} is off: set {name}_MODE")
     mode = Mode(desk.wish["mode"]) if "mode" in desk.wish else None
     if mode and duty.mode.lowered(mode) is not mode:
-        raise BadRequest(400, f'"mode" may only go down: {duty.guard.name} is in {duty.mode} mode')
+        raise BadRequest(409, f'"mode" may only go down: {duty.guard.name} is in {duty.mode} mode')
     plan = desk.wish.get("plan", "")
     if plan and duty.mode.lowered(mode) is not Mode.ENFORCE:
-        raise BadRequest(400, '"plan" releases changes, and in alert mode none are made')
+        raise BadRequest(409, '"plan" releases changes, and in alert mode none are made')
     deed = Deed.RELEASE if plan else Deed.RUN
     return await asked(desk, duty, deed, plan or str(mode or ""), mode=mode)
 
@@ -185,14 +125,6 @@ async def request_undo(desk: Desk) -> Answer:
 async def request_acknowledgement(desk: Desk) -> Answer:
     """Say that a case is known: it is not brought up again until it changes."""
     return await asked(desk, desk.duty(), Deed.ACKNOWLEDGE, named(desk, "case"))
-
-
-def named(desk: Desk, name: str, pattern: str = KEY) -> str:
-    """A key or an id in the address. Raises BadRequest for anything that cannot be one."""
-    value = desk.call.path.get(name, "")
-    if not re.fullmatch(pattern, value):
-        raise BadRequest(404, f"there is no such {name}")
-    return value
 
 
 def moment(text: str) -> datetime:
@@ -259,45 +191,14 @@ def accepted(guard: str, action: Action) -> Answer:
     return said(202, body, Location=address)
 
 
-# ----------------------------------------------------------------------------------------------
-# Looking
-# ----------------------------------------------------------------------------------------------
+async def openapi(desk: Desk) -> Answer:
+    """This API, described for programs."""
+    return said(200, described())
 
 
-async def run_report(desk: Desk) -> Answer:
-    """What became of a run."""
-    guard = desk.duty().guard.name
-    found = await desk.ledger.report(guard, named(desk, "run", NUMBER))
-    if found is None:
-        raise BadRequest(404, "there is no such run")
-    return said(200, found)
-
-
-async def action_report(desk: Desk) -> Answer:
-    """What became of something a person asked for."""
-    guard = desk.duty().guard.name
-    found = await desk.ledger.action(guard, named(desk, "action", NUMBER))
-    if found is None:
-        raise BadRequest(404, "there is no such action")
-    return said(200, shown(guard, found))
-
-
-def shown(guard: str, action: Action) -> dict[str, object]:
-    """An action as the API shows it."""
-    return {
-        "guard": guard,
-        "action": action.id,
-        "deed": str(action.deed),
-        "subject": action.subject,
-        "who": action.who,
-        "signed_in": action.signed_in,
-        "why": action.why,
-        "asked": action.at.isoformat(),
-        "until": action.until.isoformat() if action.until else None,
-        "status": str(action.state),
-        "ended": action.ended.isoformat() if action.ended else None,
-        "note": action.note,
-    }
+def described() -> dict[str, object]:
+    """The OpenAPI document of all routes."""
+    return document(ROUTES, (duty.guard.name for duty in CATALOG))
 
 
 # ----------------------------------------------------------------------------------------------
@@ -345,6 +246,37 @@ ROUTES = (
         request_acknowledgement,
         (WHO, WHY),
     ),
+    Route(
+        "status-page", "GET", "status", "How everything stands, as a page", status_page, (), HTML
+    ),
+    Route("cases-page", "GET", "cases", "A page of cases, as a page", cases_page, CHOOSING, HTML),
+    Route("status-json", "GET", "status.json", "How everything stands", status_json),
+    Route("cases-json", "GET", "cases.json", "A page of cases", cases_json, CHOOSING),
+    Route(
+        "case-json",
+        "GET",
+        "cases/{guard}/{case}.json",
+        "A case with everything that is known of it",
+        case_json,
+    ),
+    Route(
+        "case-page",
+        "GET",
+        "cases/{guard}/{case}",
+        "A case with everything that is known of it, as a page",
+        case_page,
+        (),
+        HTML,
+    ),
+    Route(
+        "export",
+        "GET",
+        "export",
+        "Findings, changes, exemptions, actions and coverage of a period, as evidence",
+        evidence,
+        EXPORTING,
+        (Form.JSONL.media_type, Form.CSV.media_type),
+    ),
     Route("run-report", "GET", "runs/{guard}/{run}", "What became of a run", run_report),
     Route(
         "action-report",
@@ -353,6 +285,7 @@ ROUTES = (
         "What became of something that was asked for",
         action_report,
     ),
+    Route("openapi", "GET", "openapi.json", "This API as an OpenAPI document", openapi),
 )
 
 
@@ -375,10 +308,17 @@ async def serve(
         async with open_ledger(settings) as ledger:
             return await answered(route, call, settings, ledger, who, now())
     except Denied as error:
-        return said(error.status, {"error": str(error)})
+        return wrong(route, error.status, str(error))
     except ExoguardError as error:
         log.error("%s: %s", route.name, error)
-        return said(503, {"error": str(error)})
+        return wrong(route, 503, str(error))
+
+
+def wrong(route: Route, status: int, message: str) -> Answer:
+    """What is wrong with a request, as the route answers: for people, or for programs."""
+    if route.answers == HTML:
+        return notice(status, message)
+    return said(status, {"error": message})
 
 
 async def answered(
@@ -391,10 +331,10 @@ async def answered(
         wish = body_of(route, call, who) if route.acts else query_of(route, call)
         return await route.handle(Desk(settings, ledger, now, who, call, wish))
     except (BadRequest, Denied) as error:
-        return said(error.status, {"error": str(error)})
+        return wrong(route, error.status, str(error))
     except ExoguardError as error:
         log.error("%s: %s", route.name, error)
-        return said(503, {"error": str(error)})
+        return wrong(route, 503, str(error))
 
 
 def body_of(route: Route, call: Call, caller: Caller) -> dict[str, str]:
@@ -411,6 +351,8 @@ def body_of(route: Route, call: Call, caller: Caller) -> dict[str, str]:
         raise BadRequest(403, "a page of another site cannot act here")
     try:
         wish = json.loads(call.body, object_pairs_hook=unique)
+        # Half of a surrogate pair can be escaped in JSON, and is no text that could be kept.
+        json.dumps(wish, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise BadRequest(400, "the body is not JSON, or says something twice") from None
     if not isinstance(wish, dict):
@@ -441,11 +383,11 @@ def typed(fields: tuple[Field, ...], wish: Mapping[str, Any]) -> dict[str, str]:
         raise BadRequest(400, f"{plain(strange[0], 40)} is not known here; there are: {names}")
     values: dict[str, str] = {}
     for entry in fields:
-        value = wish.get(entry.name)
-        if value is None:
+        if entry.name not in wish:
             if entry.required:
                 raise BadRequest(400, f'"{entry.name}" is missing: {entry.help}')
             continue
+        value = wish[entry.name]
         fits = isinstance(value, str) and len(value) <= entry.longest
         if not fits or not re.fullmatch(entry.pattern, value):
             raise BadRequest(

@@ -13,6 +13,15 @@ from urllib.parse import quote, urlencode
 
 type Element = dict[str, object]
 
+COLOUR = {
+    "default": "Default",
+    "emphasis": "Default",
+    "accent": "Accent",
+    "good": "Good",
+    "warning": "Warning",
+    "attention": "Attention",
+}
+"""The colour of a headline by the style of its container."""
 LIMIT = 24_000
 """Bytes a whole message may have."""
 
@@ -43,7 +52,7 @@ def heading(about: str, headline: str, line: str, style: str) -> Element:
     return box(
         [
             text(f"Exoguard · {about}", weight="Bolder", spacing="None"),
-            text(headline, size="Large", weight="Bolder", spacing="None"),
+            text(headline, size="Large", weight="Bolder", spacing="None", color=COLOUR[style]),
             small(line, spacing="Small"),
         ],
         style=style,

@@ -42,6 +42,8 @@ log = logging.getLogger("exoguard.run")
 RECORD_EVERY = 10
 HOUSEKEEPING = "housekeeping"
 GRANTED = 200
+# The status of a report that only tells what people asked for.
+ATTENDED = "attended"
 # A look that takes longer tells what it has found before it ends, and then again now and then.
 FIRST_CARD = timedelta(seconds=3)
 NEXT_CARD = timedelta(seconds=30)
@@ -202,12 +204,17 @@ async def tell(world: World, claim: Claim, report: RunReport) -> RunReport:
                 error=f"the alert was not taken: {error}",
                 waiting=max(waiting(row, world.now()) for row in untold),
             )
-            await claim.save(report)
+            await claim.save(*kept(report))
             return report
         last = message is messages[-1]
         report = replace(report, cards=report.cards + 1, told=True if last else report.told)
-        await claim.save(*rows, *((report,) if last else ()))
+        await claim.save(*rows, *(kept(report) if last else ()))
     return report
+
+
+def kept(report: RunReport) -> tuple[RunReport, ...]:
+    """The report, to be remembered: unless nothing was looked at, which is no run."""
+    return () if report.status == ATTENDED else (report,)
 
 
 def told_by(message: Message) -> tuple[Case | Action, ...]:
@@ -285,14 +292,14 @@ async def make(
     if record.kind in forbidden:
         return replace(forbidden[record.kind], case=record.case, subject=record.subject)
     await claim.check()
-    outcome = await made(record, lambda: tenant.apply(change))
+    outcome = await outcome_of(record, lambda: tenant.apply(change))
     if outcome.blocked:
         # The permission is missing for every object: asking again would only repeat the answer.
         forbidden[record.kind] = outcome
     return outcome
 
 
-async def made(record: ChangeRecord, attempt: Callable[[], Awaitable[Applied]]) -> Outcome:
+async def outcome_of(record: ChangeRecord, attempt: Callable[[], Awaitable[Applied]]) -> Outcome:
     """What the tenant answers to one attempt, as an outcome."""
     result = Outcome(record.case, record.subject, record.kind, ChangeState.APPLIED)
     try:

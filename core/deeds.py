@@ -60,6 +60,15 @@ def waiting(memory: Memory) -> list[Action]:
     return sorted(asked, key=lambda one: (one.at, one.id))
 
 
+def named(memory: Memory, actions: Iterable[Action]) -> dict[str, str]:
+    """What people call the subjects of actions: of cases, of changes, of objects with a case."""
+    objects = {case.object_id: case.subject for case in memory.cases.values()}
+    cases = {case.key: case.summary for case in memory.cases.values()}
+    changes = {record.id: f"{record.kind} of {record.subject}" for record in memory.changes}
+    known = objects | changes | cases
+    return {one.subject: known[one.subject] for one in actions if one.subject in known}
+
+
 def done(action: Action, now: datetime, note: str) -> Action:
     """The action, done."""
     return replace(action, state=ActionState.DONE, ended=now, note=note)

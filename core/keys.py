@@ -12,6 +12,9 @@ from datetime import datetime
 PLACE = 8
 # 3000-01-01T00:00Z in milliseconds.
 FAR = 32_503_680_000_000
+# What a key, and the id of a run or of an action, look like.
+KEY = r"[0-9a-f]{32}"
+NUMBER = r"[0-9]{14}-[0-9a-f]{8}"
 FIRST, END = "", "~"
 """Below every place, and above every place."""
 

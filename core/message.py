@@ -14,13 +14,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from core.card import (
     LIMIT,
     Element,
     address_of,
-    box,
     button,
     envelope,
     heading,
@@ -30,59 +28,43 @@ from core.card import (
     table,
     text,
 )
+from core.entries import (
+    ENDED,
+    HEADLINE,
+    Frame,
+    Shape,
+    action_entry,
+    amount,
+    brief,
+    drawn,
+    entry,
+    finale,
+    headline_of,
+    is_there,
+    moment,
+)
 from core.model import (
     Action,
-    ActionState,
     Case,
     ChangeState,
-    Deed,
     Mode,
-    News,
-    Outcome,
     RunReport,
     Severity,
-    Verdict,
 )
 from core.report import coverage
 from core.text import escaped
-from core.writes import in_words, kinds_of, together
+from core.writes import in_words
 
 RESERVED = 2_000
-# An entry that would be larger is shown with fewer facts, so that none can take a card for itself.
-SHARE = 4_000
-FACTS = (8, 3, 0)
 PER_OBJECT = 3
 FIRST_LOOK = 12
-LABEL = re.compile(r"([^\d:.,][^:.,]{1,31}): (.+)", re.DOTALL)
-KEY = re.compile(r"[0-9a-f]{32}")
+RUN = re.compile(r"\d{14}-[0-9a-f]{8}")
 STYLE = {
     Severity.INFO: "accent",
     Severity.LOW: "accent",
     Severity.MEDIUM: "warning",
     Severity.HIGH: "attention",
     Severity.CRITICAL: "attention",
-}
-HEADLINE = {
-    News.OPENED: "New",
-    News.CHANGED: "Changed",
-    News.REMINDER: "Still open",
-    News.DONE: "Put right",
-    News.CLOSED: "No longer there",
-}
-ENDED = (News.DONE, News.CLOSED)
-DEEDS = {
-    Deed.RUN: "Run by hand",
-    Deed.RELEASE: "Plan released",
-    Deed.EXEMPT: "Exempted",
-    Deed.END_EXEMPTION: "Exemption ended",
-    Deed.UNDO: "Undone",
-    Deed.ACKNOWLEDGE: "Acknowledged",
-}
-ABOUT_CASES = (Deed.EXEMPT, Deed.END_EXEMPTION, Deed.ACKNOWLEDGE)
-LEFT_TO_A_PERSON = {
-    Verdict.CONTESTED: "was changed back twice, so it is no longer changed",
-    Verdict.REFUSED: "was refused by the tenant",
-    Verdict.FAILED: "failed three times",
 }
 
 
@@ -93,40 +75,6 @@ class Message:
     payload: Mapping[str, object]
     cases: tuple[Case, ...] = ()
     actions: tuple[Action, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What the cards of one run have in common, and what its entries need to know of it."""
-
-    report: RunReport
-    address: str
-    planned: frozenset[str]
-    outcomes: Mapping[str, Sequence[Outcome]]
-
-    @classmethod
-    def of(cls, report: RunReport, address: str) -> "Frame":
-        """The frame of a run. `address` is where people reach the app; empty: not known."""
-        outcomes: defaultdict[str, list[Outcome]] = defaultdict(list)
-        for outcome in report.outcomes:
-            outcomes[outcome.case].append(outcome)
-        planned = frozenset(outcome.case for outcome in report.preview)
-        return cls(report, address, planned, outcomes)
-
-    def case_address(self, key: str) -> str:
-        """The page of a case."""
-        return (
-            address_of(self.address, "cases", self.report.guard, key) if KEY.fullmatch(key) else ""
-        )
-
-    @property
-    def status_address(self) -> str:
-        """The page of all guards."""
-        return address_of(self.address, "status")
-
-    def list_address(self, **query: str) -> str:
-        """The page that lists the guard's cases."""
-        return address_of(self.address, "cases", guard=self.report.guard, **query)
 
 
 def cards(report: RunReport, address: str = "") -> list[Message]:
@@ -159,11 +107,6 @@ def cards(report: RunReport, address: str = "") -> list[Message]:
 # ----------------------------------------------------------------------------------------------
 
 
-def is_there(case: Case) -> bool:
-    """True for what existed when its surface was seen for the first time, and is untold."""
-    return case.adopted and case.news is News.OPENED
-
-
 def first_look(frame: Frame, news: tuple[Case, ...], asked: tuple[Action, ...] = ()) -> Message:
     """All that exists already, by number and gravity, and the gravest of it in detail."""
     there = [case for case in news if is_there(case)]
@@ -176,15 +119,15 @@ def first_look(frame: Frame, news: tuple[Case, ...], asked: tuple[Action, ...] =
     top = [
         *opening(frame, f"First look: {amount(there, 'thing')} already there", STYLE[worst]),
         text(
-            "They are the starting point and will not be told one by one. From now on only what "
-            "is new, changed or gone is told."
+            "What is already there is the starting point and will not be told one by one. From "
+            "now on only what is new, changed or gone is told."
         ),
         *([table(rows)] if rows else ()),
         *notices(frame),
         *(action_entry(frame, action) for action in asked),
     ]
     page = frame.list_address(state="open")
-    return Message(finished(frame, top, news, page, FIRST_LOOK), news, asked)
+    return Message(finished(frame, top, news, page, brief, FIRST_LOOK), news, asked)
 
 
 def of_severity(frame: Frame, severity: Severity, news: Sequence[Case]) -> Message:
@@ -192,14 +135,14 @@ def of_severity(frame: Frame, severity: Severity, news: Sequence[Case]) -> Messa
     headline = f"{severity.label.capitalize()}: {in_numbers(news)}"
     top = [*opening(frame, headline, STYLE[severity]), *notices(frame, news)]
     page = frame.list_address(severity=severity.label, state="open")
-    return Message(finished(frame, top, news, page), tuple(news))
+    return Message(finished(frame, top, news, page, drawn), tuple(news))
 
 
 def of_endings(frame: Frame, news: Sequence[Case]) -> Message:
     """The cases that are over: nobody has to do anything."""
     top = [*opening(frame, f"Over: {in_numbers(news)}", "good", why=False)]
     page = frame.list_address(state="closed")
-    return Message(finished(frame, top, news, page), tuple(news))
+    return Message(finished(frame, top, news, page, finale), tuple(news))
 
 
 def of_actions(frame: Frame, asked: tuple[Action, ...]) -> Message:
@@ -226,6 +169,7 @@ def finished(
     top: Sequence[Element],
     news: Iterable[Case],
     page: str,
+    shape: Shape,
     most: int = 1_000,
 ) -> Mapping[str, object]:
     """A card with as many entries as fit, and the rest counted. `page` lists all of them."""
@@ -233,7 +177,7 @@ def finished(
     shown: list[Element] = []
     left: list[Case] = []
     for case in ordered(news):
-        block = entry(frame, case)
+        block = entry(frame, case, shape)
         if len(shown) >= most or size(block) > room:
             left.append(case)
             continue
@@ -255,7 +199,8 @@ def framed(frame: Frame, body: Sequence[Element], page: str) -> Mapping[str, obj
 def opening(frame: Frame, headline: str, style: str, why: bool = True) -> list[Element]:
     """What a card begins with: what it is about, how it was seen, and why it matters."""
     report = frame.report
-    line = f"{report.mode} mode · {escaped(coverage(report))} · {moment(report.started)}"
+    seen = f" · {escaped(coverage(report))}" if report.population or report.blind else ""
+    line = f"{report.mode} mode{seen} · {moment(report.started)}"
     body = [heading(escaped(report.title), headline, line, style)]
     if why and report.why:
         body.append(text(f"**Why it matters:** {escaped(report.why)}"))
@@ -280,11 +225,6 @@ def in_numbers(news: Iterable[Case]) -> str:
     return ", ".join(f"{number} {name}" for name, number in counts.items())
 
 
-def amount(things: Sequence[object], noun: str) -> str:
-    """So many things."""
-    return f"{len(things):,} {noun}{'' if len(things) == 1 else 's'}"
-
-
 def notices(frame: Frame, news: Sequence[Case] | None = None) -> Iterator[Element]:
     """What concerns all cases of a card, or of the run."""
     keys = {case.key for case in news} if news is not None else None
@@ -303,99 +243,6 @@ def notices(frame: Frame, news: Sequence[Case] | None = None) -> Iterator[Elemen
         yield text(f"**{len(failed)} {verb} not succeed** and will be tried again.")
 
 
-# ----------------------------------------------------------------------------------------------
-# One case
-# ----------------------------------------------------------------------------------------------
-
-
-def entry(frame: Frame, case: Case) -> Element:
-    """One case, with as many facts as leave room for others."""
-    block = box([])
-    for most in FACTS:
-        block = drawn(frame, case, most)
-        if size(block) <= SHARE:
-            break
-    return block
-
-
-def drawn(frame: Frame, case: Case, most: int) -> Element:
-    """What was found, the evidence, what was done, what to do, since when."""
-    short = most == 0
-    items = [
-        text(
-            f"**{HEADLINE[case.news]}** · {case.severity.label} · {case.verdict}",
-            size="Small",
-            spacing="None",
-        ),
-        text(escaped(case.summary, 120 if short else 400), weight="Bolder", spacing="None"),
-        *evidence(case, most),
-        text(done(frame, case), spacing="Small"),
-    ]
-    if step := next_step(frame, case, 200 if short else 600):
-        items.append(text(f"**Next step:** {step}", spacing="Small"))
-    page = link(f"case {case.short}", frame.case_address(case.key))
-    over = f" · over {moment(case.closed)}" if case.closed else ""
-    items.append(small(f"{page} · since {moment(case.opened)}{over}", spacing="Small"))
-    return box(items, separator=True, spacing="Medium")
-
-
-def evidence(case: Case, most: int) -> Iterator[Element]:
-    """The object, and the facts: those with a name as a table, the others as a list."""
-    shown = case.facts[:most]
-    named = [(found[1], found[2]) for fact in shown if (found := LABEL.fullmatch(fact))]
-    others = [fact for fact in shown if not LABEL.fullmatch(fact)]
-    rows = [("about", case.subject), *named] if most else [("about", case.subject[:80])]
-    yield table([(escaped(name), escaped(value)) for name, value in rows], spacing="Small")
-    lines = [f"- {escaped(fact)}" for fact in others]
-    if len(case.facts) > most:
-        lines.append(f"- and {amount(case.facts[most:], 'more fact')}")
-    if lines:
-        yield text("\n".join(lines), spacing="Small")
-
-
-def done(frame: Frame, case: Case) -> str:
-    """What was done about a case, would be done, or why nothing was."""
-    note = f" {escaped(case.note)}" if case.note else ""
-    does = together(kinds_of(case))
-    if case.closed:
-        return f"**What happened:** {ending(case)}"
-    if case.key in frame.planned:
-        return f"**What will be done:** the next run will {does}."
-    if case.set_aside:
-        reason = LEFT_TO_A_PERSON.get(
-            case.verdict, f"cannot be put right from here: {case.verdict}"
-        )
-        return f"**Left to a person:** it {reason}.{note}"
-    if case.note:
-        return f"**Tried, without success:**{note}"
-    if does and frame.report.mode is Mode.ALERT:
-        return f"**Nothing was changed.** In enforce mode this guard would {does}."
-    if does and frame.report.held:
-        return f"**Held by the brake:** once released, this guard will {does}."
-    if does:
-        return f"**Not changed yet:** this guard is going to {does}."
-    return "**Nothing was changed:** it takes a person to decide."
-
-
-def next_step(frame: Frame, case: Case, limit: int) -> str:
-    """What somebody has to do about it; nothing where nobody has to."""
-    if case.key in frame.planned:
-        return "none for you; the next run puts it right."
-    if case.closed and not case.event:
-        return ""
-    return escaped(case.advice, limit)
-
-
-def ending(case: Case) -> str:
-    """How a case ended, in a sentence."""
-    if case.event:
-        return "It is over; what it did is still done."
-    if case.closing != "done":
-        return "It is no longer there."
-    note = f" {escaped(case.note)}" if case.note else ""
-    return f"Exoguard put it right and read it back.{note}"
-
-
 def remainder(left: Iterable[Case]) -> str:
     """Everything that did not fit, counted by kind and severity."""
     counts = Counter((case.severity, case.kind) for case in left)
@@ -406,54 +253,16 @@ def remainder(left: Iterable[Case]) -> str:
     return f"and {sum(counts.values())} more: {', '.join(parts)}"
 
 
-# ----------------------------------------------------------------------------------------------
-# What people asked for, and the rest
-# ----------------------------------------------------------------------------------------------
-
-
-def headline_of(action: Action) -> str:
-    """What was asked for and whether it was done."""
-    name = DEEDS[action.deed]
-    if action.state is ActionState.DONE:
-        return name
-    return f"{'Refused' if action.state is ActionState.REFUSED else 'Waiting'}: {name.lower()}"
-
-
-def action_entry(frame: Frame, action: Action) -> Element:
-    """Who asked for what, why, and what came of it."""
-    about = escaped(action.subject)
-    if action.deed in ABOUT_CASES and KEY.fullmatch(action.subject):
-        about = link(f"case {action.subject[-8:]}", frame.case_address(action.subject))
-    rows = [
-        ("who", escaped(action.who)),
-        ("signed in with", escaped(action.signed_in)),
-        ("why", escaped(action.why, 500)),
-        ("about", about),
-        ("until", moment(action.until) if action.until else ""),
-        ("asked", moment(action.at)),
-        ("ended", moment(action.ended) if action.ended else ""),
-    ]
-    items = [
-        text(f"**{headline_of(action)}**", spacing="None"),
-        table([row for row in rows if row[1]], spacing="Small"),
-    ]
-    if action.note:
-        items.append(text(f"**What came of it:** {escaped(action.note, 400)}", spacing="Small"))
-    return box(items, separator=True, spacing="Medium")
-
-
-def moment(at: datetime) -> str:
-    """A time as people read it."""
-    return f"{at:%Y-%m-%d %H:%M} UTC"
-
-
 def footer(frame: Frame) -> Element:
     """Where to look further."""
     report = frame.report
-    parts = [f"run {escaped(report.run)}"]
+    run = escaped(report.run)
+    page = address_of(frame.address, "runs", report.guard, report.run)
+    parts = [link("the whole run", page)] if page and RUN.fullmatch(report.run) else [f"run {run}"]
     if report.exemptions:
         parts.append(f"{report.exemptions} exempt")
     if report.mode is Mode.ALERT:
         parts.append("this guard only tells, it changes nothing")
-    parts.append(f"all of it: GET /api/runs/{report.guard}/{escaped(report.run)}")
+    if not page:
+        parts.append(f"all of it: GET /api/runs/{report.guard}/{run}")
     return small(" · ".join(parts), separator=True)

@@ -585,6 +585,7 @@ class RunReport:
     that are still untold, `requests` counts the calls of each service. `actions` are what people
     asked for and this run has to tell. `granted` is what the app may do in each service, None where
     that is not known. `why` is the guard's, `cards` how many messages of this run were taken.
+    `names` are what people call the subjects of `actions`, as far as that is remembered.
     """
 
     guard: str
@@ -619,6 +620,7 @@ class RunReport:
     granted: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
     why: str = ""
     cards: int = 0
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def plan_hash(guard: str, wanted: Iterable[tuple[str, Change]], population: int) -> str:

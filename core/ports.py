@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from core.keys import END, FIRST
@@ -21,6 +21,11 @@ from core.model import (
 )
 from core.roll import SLICE
 from core.tenant import Tenant
+
+# How long the ledger keeps what has ended, before `tidy` removes it.
+KEEP_RUNS = timedelta(days=30)
+KEEP_CASES = timedelta(days=90)
+KEEP_CHANGES = KEEP_ACTIONS = timedelta(days=400)
 
 type Row = Case | ChangeRecord | Exemption | Action | RunReport
 

@@ -17,7 +17,7 @@ import secrets
 from dataclasses import replace
 from datetime import datetime
 
-from core.actions import attend, untold
+from core.actions import attend, with_actions
 from core.closing import closed, log_run, tell_meanwhile
 from core.deeds import with_release
 from core.errors import ExoguardError
@@ -77,7 +77,7 @@ async def claimed(
 ) -> RunReport:
     """The run itself, while the claim is held."""
     memory = await attend(world, claim, await claim.recall(), report.run)
-    report = replace(report, actions=untold(memory))
+    report = with_actions(report, memory)
     request = with_release(request, memory)
     under_way = await meanwhile(duty, world, claim, report, memory, request)
     if isinstance(under_way, RunReport):

@@ -137,6 +137,12 @@ SETTINGS = (
         "who may use the API: key (the function key), or entra (App Service Authentication)",
         BY_KEY,
     ),
+    Setting(
+        "DIGEST_SCHEDULE",
+        "0 0 7 * * 1",
+        "when the week's card is due, which is sent within the hour (NCRONTAB, UTC)",
+        "0 0 7 * * 1",
+    ),
     Setting("REMIND_DAYS", "7", "an open case is told again after this many days", "7"),
 )
 
@@ -228,6 +234,7 @@ class Settings:
         terms = check.terms()
         duties = tuple(needing(check.duty(duty), terms) for duty in CATALOG)
         check.connections()
+        check.schedule("DIGEST_SCHEDULE")
         check.one_of("SIGN_IN", (BY_KEY, "entra"))
         seconds = 60.0 * check.number("RUN_MINUTES", float, 0.5, 60.0)
         graph_limit = check.number("GRAPH_CONCURRENCY", int, 1, 64)
@@ -303,19 +310,23 @@ class Checker:
             self.wrong.append(str(error))
             return Baseline()
 
-    def duty(self, duty: Duty) -> Duty:
-        """One row of the catalog as the settings want it."""
-        name = prefix(duty.guard.name)
-        schedule = self.values[f"{name}_SCHEDULE"]
+    def schedule(self, name: str) -> str:
+        """A schedule as the host reads it."""
+        schedule = self.values[name]
         try:
             if len(schedule.split()) != len(FIELDS):
                 raise CronError("must have six fields, seconds first")
             Cron.parse(schedule)
         except CronError as error:
-            self.wrong.append(f"{name}_SCHEDULE {error}")
+            self.wrong.append(f"{name} {error}")
+        return schedule
+
+    def duty(self, duty: Duty) -> Duty:
+        """One row of the catalog as the settings want it."""
+        name = prefix(duty.guard.name)
         return replace(
             duty,
-            schedule=schedule,
+            schedule=self.schedule(f"{name}_SCHEDULE"),
             mode=Mode(self.one_of(f"{name}_MODE", tuple(Mode))),
             limit=replace(
                 Limit(),

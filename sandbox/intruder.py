@@ -265,6 +265,16 @@ def bare_password(scene: Scene) -> Step:
     )
 
 
+def hold(scene: Scene) -> Step:
+    """What those do who notice: keep the evidence, in a mailbox that cannot keep it unlicensed."""
+    box = mailbox_of(scene, "info")
+    return Step(
+        "shared-mailbox-health",
+        "Somebody notices and puts info, a shared mailbox, on litigation hold without a licence.",
+        (put(f"/exchange/Get-Mailbox/{box['Guid']}/LitigationHoldEnabled", True),),
+    )
+
+
 def aftermath(scene: Scene) -> tuple[Step, ...]:
     """All that follows the rule, in the order of the catalog."""
     return (
@@ -277,4 +287,5 @@ def aftermath(scene: Scene) -> tuple[Step, ...]:
         deleted(scene),
         command_line(scene),
         bare_password(scene),
+        hold(scene),
     )

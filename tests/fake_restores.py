@@ -225,7 +225,9 @@ def restore_forward(tenant: "FakeTenant", change: ClearMailboxForward, before: B
     back = same_forwards(box, after)
     cleared = not (box.forwarding_address or box.forwarding_smtp_address or box.keeps_copy)
     if after.forwarding_address and cleared:
-        check_recipient(tenant, after.forwarding_address, str(before.get("ForwardingAddressId")))
+        check_recipient(
+            tenant, after.forwarding_address, str(before.get("ForwardingAddressId") or "")
+        )
     now = {
         "ForwardingAddress": box.forwarding_address or None,
         "ForwardingSmtpAddress": box.forwarding_smtp_address or None,
@@ -244,9 +246,9 @@ def same_forwards(box: Mailbox, other: Mailbox) -> bool:
 
 
 def check_recipient(tenant: "FakeTenant", name: str, known: str) -> None:
-    """Raise Refused unless there is one recipient of a name, the one that is known by an id."""
+    """Raise Refused unless the recipient is there: by its id if that is known, else by its name."""
     if not any(
-        person.found and person.name == name and known in ("None", person.id)
+        person.found and (person.id == known if known else person.name == name)
         for person in tenant.people
     ):
         raise Refused("the recipient is not there any more, or not the only one")

@@ -104,6 +104,7 @@ class FakeLedger:
     reaper: Reaper = field(default_factory=Reaper)
     partitions: dict[str, Partition] = field(default_factory=dict)
     broken: bool = False
+    unreadable: set[str] = field(default_factory=set)
     saves: int = 0
 
     def partition(self, guard: str) -> Partition:
@@ -178,6 +179,8 @@ class FakeLedger:
 
     async def recall(self, guard: str) -> Memory:
         """All the guard remembers."""
+        if guard in self.unreadable:
+            raise LedgerError("the state table answers 503")
         memory = remembered(self.partition(guard), FIRST, END)
         return replace(memory, state=await self.state(guard))
 

@@ -282,6 +282,32 @@ async def test_what_a_person_took_back_is_not_contested() -> None:
     assert case.verdict is case.judged
 
 
+async def test_doing_what_is_asked_is_told_and_is_no_run() -> None:
+    stage, record = await enforced()
+    runs = len(await stage.ledger.history("toy", 50))
+    cards = len(stage.alerts.sent)
+    await asks(stage, Deed.UNDO, record.id)
+    await attended(stage)
+    assert len(await stage.ledger.history("toy", 50)) == runs
+    assert len(stage.alerts.sent) == cards + 1
+    assert "Dana" in str(stage.alerts.sent[-1])
+    await attended(stage)
+    await stage.tick()
+    assert len(stage.alerts.sent) == cards + 1
+
+
+async def test_what_the_channel_did_not_take_is_told_by_the_next_run() -> None:
+    stage, record = await enforced()
+    await asks(stage, Deed.UNDO, record.id)
+    stage.alerts.down = True
+    await attended(stage)
+    assert untold(await memory(stage))
+    stage.alerts.down = False
+    await stage.tick()
+    assert untold(await memory(stage)) == ()
+    assert "Dana" in str(stage.alerts.sent[-1])
+
+
 # ----------------------------------------------------------------------------------------------
 # Runs and releases
 # ----------------------------------------------------------------------------------------------

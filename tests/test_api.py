@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from core.api import BODY_LIMIT, PENDING, ROUTES, Answer, Call, Route, answered, serve
-from core.keys import digest
-from core.model import Action, Deed, Mode
+from core.api import BODY_LIMIT, PENDING, ROUTES, answered, serve
+from core.desk import Answer, Call, Route
+from core.evidence import verify
+from core.keys import digest, key_of
+from core.model import Action, Case, Deed, Mode, Severity, Verdict
 from core.run import new_run
 from core.settings import Settings, all_settings, prefix
 from core.sign_in import KEY_HOLDER, Caller
@@ -85,7 +87,7 @@ async def test_a_run_may_be_restrained_and_never_emboldened() -> None:
     assert answer.ticket
     assert answer.ticket.mode is Mode.ALERT
     refused = await counter.ask("request-run", {**SAID, "mode": "enforce"}, "app-consent")
-    assert (refused.status, refused.ticket) == (400, None)
+    assert (refused.status, refused.ticket) == (409, None)
     assert "only go down" in says(refused)["error"]
 
 
@@ -109,14 +111,17 @@ async def test_a_plan_is_released_by_its_name() -> None:
         ({**SAID, "who": " "}, GUARD, 400, '"who" is'),
         ({**SAID, "who": ["Dana"]}, GUARD, 400, '"who" is'),
         ({**SAID, "why": "line\nline"}, GUARD, 400, '"why" is'),
+        ({**SAID, "why": "\x85"}, GUARD, 400, '"why" is'),
         ({**SAID, "why": "x" * 501}, GUARD, 400, "500 characters"),
+        (b'{"who": "Dana", "why": "half of \\ud83d"}', GUARD, 400, "not JSON"),
         ({**SAID, "apply": True}, GUARD, 400, "apply is not known"),
         ({**SAID, "mode": "off"}, GUARD, 400, '"mode" is'),
         ({**SAID, "mode": ["alert"]}, GUARD, 400, '"mode" is'),
         ({**SAID, "plan": "*"}, GUARD, 400, "32 hex digits"),
         ({**SAID, "plan": 7}, GUARD, 400, "32 hex digits"),
-        ({**SAID, "plan": PLAN, "mode": "alert"}, GUARD, 400, "alert mode"),
-        ({**SAID, "plan": PLAN}, "app-consent", 400, "alert mode"),
+        ({**SAID, "plan": None}, GUARD, 400, "32 hex digits"),
+        ({**SAID, "plan": PLAN, "mode": "alert"}, GUARD, 409, "alert mode"),
+        ({**SAID, "plan": PLAN}, "app-consent", 409, "alert mode"),
         (SAID, "no-such-guard", 404, "there are: shared-mailbox-sign-in"),
         (b'{"mode": "' + b"x" * BODY_LIMIT + b'"}', GUARD, 413, "larger than"),
     ],
@@ -136,6 +141,16 @@ async def test_a_guard_that_is_off_is_not_run_but_answers_for_what_it_did() -> N
     counter = Counter(environ={f"{prefix(GUARD)}_MODE": "off"})
     assert (await counter.ask("request-run")).status == 409
     assert (await counter.ask("request-undo", change=digest("it"))).status == 202
+
+
+async def test_every_field_at_its_longest_fits_however_it_is_written() -> None:
+    counter = Counter()
+    for route in ROUTES:
+        if route.acts:
+            longest = {entry.name: "\U0001f6e1" * entry.longest for entry in route.fields}
+            assert len(json.dumps(longest)) <= BODY_LIMIT
+    said = {"who": "\U0001f6e1" * 200, "why": "\U0001f6e1" * 500}
+    assert (await counter.ask("request-run", said)).status == 202
 
 
 @pytest.mark.parametrize(
@@ -293,3 +308,112 @@ def test_what_acts_says_who_and_why(route: Route) -> None:
     names = {entry.name for entry in route.fields}
     assert route.acts == (route.method == "POST")
     assert not route.acts or {"who", "why"} <= names
+
+
+# ----------------------------------------------------------------------------------------------
+# Looking
+# ----------------------------------------------------------------------------------------------
+
+
+def a_case(number: int = 1, **changes: Any) -> Case:
+    """A case of a mailbox."""
+    case = Case(
+        key=key_of(f"m{number}", "audit"),
+        kind="audit-off",
+        object_id=f"m{number}",
+        subject=f"m{number}@contoso.com",
+        severity=Severity.HIGH,
+        judged=Verdict.REPAIR,
+        verdict=Verdict.REPAIR,
+        summary="Nothing is audited.",
+        opened=START - DAY,
+        told=START - DAY,
+        facts=("AuditEnabled is false",),
+    )
+    return replace(case, **changes)
+
+
+async def remember(counter: Counter, *cases: Case) -> None:
+    """Put cases into the ledger."""
+    async with counter.ledger.claim(GUARD, "a run") as claim:
+        assert claim
+        await claim.save(*cases)
+
+
+async def test_how_everything_stands_is_told_for_every_guard() -> None:
+    counter = Counter()
+    await remember(counter, a_case())
+    told = says(await counter.look("status-json"))
+    assert [guard["guard"] for guard in told["guards"]] == [
+        duty.guard.name for duty in Settings.read(SAMPLES).duties
+    ]
+    assert told["open"]["high"] == 1
+
+
+async def test_a_guard_whose_state_cannot_be_read_is_failing_and_the_others_are_told() -> None:
+    counter = Counter()
+    counter.ledger.unreadable.add(GUARD)
+    told = says(await counter.look("status-json"))
+    found = {guard["guard"]: guard["health"] for guard in told["guards"]}
+    assert found[GUARD] == told["health"] == "failing"
+    assert len(found) > 5
+
+
+async def test_cases_are_listed_by_choice() -> None:
+    counter = Counter()
+    closed = a_case(2, closed=START, closing="gone")
+    await remember(counter, a_case(1), closed, a_case(3, severity=Severity.LOW))
+    every = says(await counter.look("cases-json", {"state": "all", "guard": GUARD}))
+    assert every["total"] == 3
+    low = says(await counter.look("cases-json", {"severity": "low"}))
+    assert [row["subject"] for row in low["cases"]] == ["m3@contoso.com"]
+    gone = says(await counter.look("cases-json", {"state": "closed"}))
+    assert [row["case"] for row in gone["cases"]] == [closed.key]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"guard": "nobody"}, {"severity": "info"}, {"state": "x"}, {"page": "0"}, {"page": "9" * 7}],
+)
+async def test_a_choice_that_is_not_on_offer_is_refused(query: dict[str, str]) -> None:
+    assert (await Counter().look("cases-json", query)).status == 400
+
+
+async def test_a_case_is_told_with_its_evidence_and_what_people_did() -> None:
+    counter = Counter()
+    case = a_case()
+    await remember(counter, case)
+    await counter.ask("request-acknowledgement", case=case.key)
+    told = says(await counter.look("case-json", case=case.key))
+    assert told["facts"] == ["AuditEnabled is false"]
+    assert [row["deed"] for row in told["actions"]] == ["acknowledge"]
+    assert (await counter.look("case-json", case=digest("another"))).status == 404
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+async def test_evidence_comes_with_its_digest(form: str) -> None:
+    counter = Counter()
+    await remember(counter, a_case())
+    query = {"from": "2026-11-01", "to": "2026-11-21", "format": form}
+    answer = await counter.look("export", query)
+    assert isinstance(answer.body, bytes)
+    assert answer.status == 200
+    assert b"m1@contoso.com" in answer.body
+    checked = verify(answer.body.splitlines(keepends=True), answer.headers["Repr-Digest"])
+    assert checked.intact
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"from": "2026-11-01"},
+        {"from": "2026-11-02", "to": "2026-11-01"},
+        {"from": "2020-01-01", "to": "2026-01-01"},
+        {"from": "2026-11-01", "to": "2026-11-02", "format": "pdf"},
+        {"from": "yesterday", "to": "2026-11-02"},
+    ],
+)
+async def test_a_period_that_is_none_is_refused(query: dict[str, str]) -> None:
+    assert (await Counter().look("export", query)).status == 400

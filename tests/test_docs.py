@@ -6,7 +6,7 @@ import pytest
 
 from core.catalog import CATALOG
 from core.model import Verdict
-from tests.written import ROOT, deployment, sample, tables, with_tables
+from tests.written import ROOT, deployment, openapi, sample, tables, with_tables
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
@@ -20,6 +20,11 @@ def test_tables_in_documents_are_what_the_code_says(path: Path) -> None:
 def test_the_sample_settings_are_what_the_code_says() -> None:
     text = (ROOT / "local.settings.sample.json").read_text(encoding="utf-8")
     assert text == sample(), "run: python -m tests.written"
+
+
+def test_the_document_of_the_api_is_what_the_routes_say() -> None:
+    text = (ROOT / "docs" / "openapi.json").read_text(encoding="utf-8")
+    assert text == openapi(), "run: python -m tests.written"
 
 
 def test_the_parameters_of_the_deployment_name_the_settings_of_every_guard() -> None:

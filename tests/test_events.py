@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.message import ending
+from core.entries import ending
 from core.model import Case, Finding, Memory, Mode, News, Severity, Verdict
 from core.plan import Situation, note
 from core.records import read, written

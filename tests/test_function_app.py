@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 import function_app
-from core.api import ROUTES, Route
+from core.api import ROUTES
 from core.catalog import CATALOG
+from core.desk import Route
 from core.model import Duty
 from core.settings import prefix
 

@@ -2,15 +2,13 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft6Validator
 
 from core.card import LIMIT
-from core.message import DEEDS, SHARE, Message, cards, entry
-from core.message import Frame as MessageFrame
+from core.entries import DEEDS, SHARE, Frame, drawn, entry
+from core.message import Message, cards
 from core.model import (
     ActionState,
     ChangeState,
@@ -35,19 +33,11 @@ from tests.carded import (
     planned,
     report,
     texts,
+    validate,
 )
 from tests.fake_world import START
 
-SCHEMA = json.loads(
-    (Path(__file__).parent / "data" / "adaptive-card-1.4.0.json").read_text(encoding="utf-8")
-)
 HOSTILE = "**x** [click](https://evil.example) <at>All</at> \u202e\n# y " + "\u00e9" * 5000
-
-
-def validate(message: Any) -> None:
-    """Against the schema, but for `msteams`, which Teams adds to it."""
-    plain = {name: value for name, value in content(message).items() if name != "msteams"}
-    Draft6Validator(SCHEMA).validate(plain)
 
 
 def only(run: RunReport, address: str = "") -> Message:
@@ -173,7 +163,7 @@ def test_a_card_says_what_was_found_why_it_matters_the_evidence_and_the_next_ste
     assert "**Why it matters:** A forward keeps an intruder reading" in told
     assert "redirects to x@evil.example" in told
     assert "about\njoe@contoso.com\nrule\nParcel notes\ntarget\nx@evil.example" in told
-    assert "- marks it as read" in told
+    assert "also\nmarks it as read" in told
     assert "In enforce mode this guard would disable the inbox rule." in told
     assert "**Next step:** Ask joe; then disable the rule." in told
     assert "case 00000001 · since 2026-11-20 06:00 UTC" in told
@@ -185,7 +175,9 @@ def test_a_card_says_what_was_found_why_it_matters_the_evidence_and_the_next_ste
         ("rule: Parcel notes", "rule"),
         ("AuditDisabled: true", "AuditDisabled"),
         ("between 2026-11-20 06:00 and 2026-11-20 07:00", ""),
-        ("without any condition: it takes every message", "without any condition"),
+        ("last successful sign-in: 2025-10-17", "last successful sign-in"),
+        ("nothing stops this mail: it leaves the organization", ""),
+        ("UnifiedAuditLogIngestionEnabled: false", ""),
         ("a sentence that is longer than any name, and then: this", ""),
         ("https://x.example: y", ""),
         (": nothing", ""),
@@ -199,13 +191,12 @@ def test_a_fact_with_a_name_is_a_row_of_the_table(fact: str, name: str) -> None:
         for item in block.get("items", [])
         if item["type"] == "FactSet"
     ]
-    assert [row["title"] for row in table["facts"]][1:] == ([name] if name else [])
+    assert [row["title"] for row in table["facts"]][1:] == [name or "also"]
 
 
 def test_what_the_next_run_will_do_is_nobody_elses_next_step() -> None:
     told = shown(report(FIRST, preview=(planned(FIRST),), mode=Mode.ENFORCE, adopted=True))
-    assert "the next run will block sign-in and revoke the sessions" in told
-    assert "none for you; the next run puts it right" in told
+    assert "none for you; the next run will block sign-in and revoke the sessions." in told
     assert "Ask joe" not in told
 
 
@@ -232,7 +223,7 @@ def test_what_the_next_run_will_do_is_nobody_elses_next_step() -> None:
         (
             {"verdict": Verdict.PROTECTED, "set_aside": START, "note": "an administrator"},
             {"mode": Mode.ENFORCE},
-            "cannot be put right from here: protected. an administrator",
+            "it cannot be put right here (protected): an administrator",
         ),
         ({"note": "HTTP 503"}, {"mode": Mode.ENFORCE}, "**Tried, without success:** HTTP 503"),
         ({"wanted": ("{}",)}, {}, "**Nothing was changed:** it takes a person to decide."),
@@ -254,9 +245,12 @@ def test_every_change_there_is_has_words() -> None:
 
 
 def test_what_was_done_is_said_and_asks_for_nothing() -> None:
-    message = only(report(over(note="sessions revoked"), mode=Mode.ENFORCE), ADDRESS)
-    told = "\n".join(texts(message.payload))
-    assert "Exoguard put it right and read it back. sessions revoked" in told
+    ended = over(note="It took two tries.", wanted=(BLOCK,))
+    told = shown(report(ended, mode=Mode.ENFORCE), ADDRESS)
+    assert (
+        "Exoguard put it right and read it back: block sign-in and revoke the sessions. "
+        "It took two tries."
+    ) in told
     assert "Next step" not in told
     assert "over 2026-11-20 06:00 UTC" in told
 
@@ -281,6 +275,7 @@ def links(run: RunReport, address: str = ADDRESS) -> list[str]:
 def test_a_case_links_to_its_page_and_the_card_to_the_list() -> None:
     assert links(report(case())) == [
         f"{ADDRESS}/api/cases/mailbox-forwarding/{1:032x}",
+        f"{ADDRESS}/api/runs/mailbox-forwarding/30000000000000-0000abcd",
         f"{ADDRESS}/api/cases?guard=mailbox-forwarding&severity=high&state=open",
         f"{ADDRESS}/api/status",
     ]
@@ -331,8 +326,7 @@ def test_an_entry_that_is_too_large_is_shown_shorter_and_crowds_out_nobody() -> 
     ]
     quiet = case(999, summary="The quiet one.", opened=START)
     told = shown(report(*huge, quiet))
-    frame = MessageFrame.of(report(), "")
-    assert len(json.dumps(entry(frame, huge[0]))) <= SHARE + 2_000
+    assert len(json.dumps(entry(Frame.of(report(), ""), huge[0], drawn))) <= SHARE + 2_000
     assert told.count("more fact") >= 3
     assert "The quiet one." in told
 
@@ -362,7 +356,8 @@ def test_hostile_names_act_as_nothing_and_are_bounded() -> None:
 def test_what_somebody_asked_for_is_told_with_who_why_and_what_came_of_it() -> None:
     told = shown(report(actions=(action(deed=Deed.EXEMPT, until=START),)), ADDRESS)
     assert "**Exempted**" in told
-    assert "who\nAda\nsigned in with\nfunction key" in told
+    assert "who\nAda (function key)" in told
+    assert "asked 2026-11-20 06:00 UTC · answered 2026-11-20 06:00 UTC" in told
     assert "why\nI talk to Joe this afternoon." in told
     assert "until\n2026-11-20 06:00 UTC" in told
     assert f"[case 00000001]({ADDRESS}/api/cases/mailbox-forwarding/{1:032x})" in told
@@ -380,6 +375,12 @@ def test_what_was_not_done_does_not_read_as_done(state: ActionState, said: str) 
 
 def test_every_deed_has_words() -> None:
     assert set(DEEDS) == set(Deed)
+
+
+def test_what_an_action_is_about_is_told_by_its_name_where_that_is_known() -> None:
+    undone = action(deed=Deed.UNDO)
+    told = shown(report(actions=(undone,), names={undone.subject: "BlockSignIn of info@contoso"}))
+    assert "about\nBlockSignIn of info@contoso" in told
 
 
 def test_more_actions_than_fit_are_counted() -> None:

@@ -9,12 +9,15 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from core.api import described
 from core.baseline_table import SHIPPED, is_writable
 from core.catalog import CATALOG
 from core.controls import BENCHMARK, CONTROLS, SOURCE, WITHOUT
+from core.evidence import COLUMNS
+from core.evidence_rows import FIELDS
 from core.model import Duty, Mode, Permission, Service
 from core.permissions import risk
-from core.settings import SUFFIXES, all_settings
+from core.settings import SETTINGS, SUFFIXES, all_settings
 from tests import written_infra
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -138,6 +141,20 @@ def baseline() -> str:
     return table(head, rows)
 
 
+def records() -> str:
+    """Every record of the evidence with its fields."""
+    return "\n\n".join(
+        f"### `{record}`\n\n"
+        + table(("field", "what it is"), [row(f"`{name}`", told) for name, told in names.items()])
+        for record, names in FIELDS.items()
+    )
+
+
+def columns() -> str:
+    """The columns of the evidence as a table."""
+    return "`" + ",".join(COLUMNS) + "`"
+
+
 def settings() -> str:
     """Every setting in a line."""
     rows = [
@@ -157,6 +174,11 @@ def sample() -> str:
     hosts["FUNCTIONS_WORKER_RUNTIME"] = "python"
     values = hosts | {entry.name: entry.sample for entry in all_settings()}
     return json.dumps({"IsEncrypted": False, "Values": values}, indent=2) + "\n"
+
+
+def openapi() -> str:
+    """`docs/openapi.json`."""
+    return json.dumps(described(), indent=1, ensure_ascii=False) + "\n"
 
 
 def cmdlets() -> str:
@@ -187,6 +209,7 @@ def tables() -> dict[Path, dict[str, str]]:
     guards |= {f"controls {duty.guard.name}": controls(duty) for duty in CATALOG}
     return {
         ROOT / "docs" / "guards.md": {"overview": overview(), "baseline": baseline(), **guards},
+        ROOT / "docs" / "evidence.md": {"records": records(), "columns": columns()},
         ROOT / "docs" / "settings.md": {"settings": settings()},
         ROOT / "docs" / "permissions.md": {"permissions": every_permission()},
         INFRA / "exchange-role.ps1": {"cmdlets": cmdlets()},
@@ -201,7 +224,12 @@ def deployment(text: str) -> str:
     document = json.loads(text)
     given: dict[str, str] = document["parameters"]["settings"]["value"]
     guards = tuple(f"_{suffix}" for suffix in (*SUFFIXES, "MAX_AGE_MINUTES"))
-    own = {name: value for name, value in given.items() if not name.endswith(guards)}
+    everybodys = {entry.name for entry in SETTINGS}
+    own = {
+        name: value
+        for name, value in given.items()
+        if name in everybodys or not name.endswith(guards)
+    }
     named = {name: f"${{{name}}}" for name in written_infra.parameters()}
     document["parameters"]["settings"]["value"] = own | named
     return json.dumps(document, indent=2) + "\n"
@@ -222,6 +250,7 @@ def with_tables(text: str, named: dict[str, str]) -> str:
 def main() -> None:
     """Write all of them."""
     (ROOT / "local.settings.sample.json").write_text(sample(), encoding="utf-8")
+    (ROOT / "docs" / "openapi.json").write_text(openapi(), encoding="utf-8")
     path = INFRA / "main.parameters.json"
     path.write_text(deployment(path.read_text(encoding="utf-8")), encoding="utf-8")
     for path, named in tables().items():

@@ -82,7 +82,7 @@ make_venv() {
 
 install_packages() {
     local made_from
-    made_from=$(print_of requirements.txt requirements-dev.txt)
+    made_from=$(print_of requirements.txt requirements-cli.txt requirements-dev.txt)
     if is_done packages "$made_from"; then
         return
     fi

@@ -2,6 +2,7 @@
 
 import contextlib
 import email.utils
+import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -66,6 +67,15 @@ def run_entity(guard: str, run: str, document: Mapping[str, object], ended: date
         "ended": ended.isoformat(),
         "body": bounded(document),
     }
+
+
+def document_of(entity: TableEntity) -> Mapping[str, object]:
+    """A run's document from its row; an empty one where the row holds none."""
+    try:
+        found = json.loads(entity["body"])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def entity_of(guard: str, row: Row) -> Entity:

@@ -52,6 +52,7 @@ from core.adapters.ledger_rows import (
     SCHEMA,
     Entity,
     ServiceClock,
+    document_of,
     entity_of,
     removals,
     run_entity,
@@ -59,7 +60,7 @@ from core.adapters.ledger_rows import (
 from core.errors import ClaimLost, LedgerError
 from core.keys import END, FIRST, countdown
 from core.model import Action, Case, ChangeRecord, Exemption, GuardState, Memory, Shard
-from core.ports import Claim, Held, Row
+from core.ports import KEEP_ACTIONS, KEEP_CASES, KEEP_CHANGES, KEEP_RUNS, Claim, Held, Row
 from core.records import read, written
 
 log = logging.getLogger("exoguard.ledger")
@@ -70,9 +71,6 @@ RENEW_EVERY = 20.0
 MARGIN = 15.0
 BATCH = 99  # and the fence
 PAGE = 200
-KEEP_RUNS = timedelta(days=30)
-KEEP_CASES = timedelta(days=90)
-KEEP_CHANGES = KEEP_ACTIONS = timedelta(days=400)
 PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 # What a caller wants to hear: malformed, not there, there already, changed since.
@@ -320,7 +318,7 @@ class TableLedger:
         while True:
             page = await self.page(guard, first, last)
             for entity in page:
-                yield json.loads(entity["body"])
+                yield document_of(entity)
             if len(page) < PAGE:
                 return
             first = f"{page[-1]['RowKey']}!"

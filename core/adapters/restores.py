@@ -5,6 +5,7 @@ decide about, and what a record does not tell is not guessed.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import assert_never
 
@@ -36,7 +37,6 @@ from core.adapters.steps import (
     put_back,
     set_mailbox,
     switch_back,
-    understood,
 )
 from core.adapters.wire import Row, identifier, truth
 from core.adapters.wire_organization import RECIPIENT_PROPERTIES, answers_to, recipient
@@ -179,7 +179,10 @@ async def restore_inbox_rule(
 
 def aims(mailbox_id: str, row: Row) -> dict[str, object]:
     """What a person has to know of a rule that does something else now."""
-    rule = understood(lambda one: graph_rule(mailbox_id, one), row)
+    try:
+        rule = graph_rule(mailbox_id, row)
+    except ValueError as error:
+        return {"what it does": f"not readable ({error})"}
     sent = [*rule.forward_to, *rule.redirect_to, *rule.forward_as_attachment_to]
     told = {"sends to": sent, "moves to": rule.move_to, "deletes": rule.delete}
     return {what: value for what, value in told.items() if value} or {"what it does": "otherwise"}
@@ -194,10 +197,17 @@ async def restore_forward(
     """Set the forwards again that were removed, to the very recipient there was."""
     wanted = {name: before[name] or None for name in FORWARDS} | {KEEPS_COPY: before[KEEPS_COPY]}
     printed = str(wanted[FORWARDS[0]] or "")
+    known = str(before.get(FORWARD_ID) or "")
     target: Row = {}
 
     async def look() -> Mailbox:
-        return (await mailbox_row(exchange, change.mailbox_guid))[1]
+        nonlocal target
+        _, now = await mailbox_row(exchange, change.mailbox_guid)
+        if printed and known and now.forwarding_address not in ("", printed) and not target:
+            # The recipient may have been renamed; whoever is not there any more, was not.
+            with suppress(Refused):
+                target = await recipient_of(exchange, printed, known)
+        return now
 
     def as_before(now: Mailbox) -> bool:
         there = forwards_of(now)
@@ -209,7 +219,7 @@ async def restore_forward(
         nonlocal target
         values = dict(wanted)
         if printed:
-            target = await recipient_of(exchange, printed, str(before.get(FORWARD_ID) or ""))
+            target = await recipient_of(exchange, printed, known)
             values[FORWARDS[0]] = identifier(target.get("Guid")) or printed
         await set_mailbox(exchange, now, values)
 

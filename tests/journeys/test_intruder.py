@@ -25,6 +25,7 @@ SEEN: Mapping[str, set[tuple[str, str, str]]] = {
     "mass-deletion": {("derya@contoso.com", "high", "mass-deletion")},
     "exchange-module-access": {("dana@contoso.com", "low", "repair")},
     "legacy-protocols": {("fiona@contoso.com", "medium", "ask")},
+    "shared-mailbox-health": {("info@contoso.com", "medium", "ask")},
 }
 
 
@@ -88,5 +89,5 @@ def test_only_the_enforcing_guards_write_and_only_against_the_intruder(intruded:
 
 def test_the_cards_name_who_and_where_from(intruded: Journey) -> None:
     cards = text_of(intruded.cards[-len(SEEN) :])
-    for wanted in (ATTACKER, ADDRESS, APP, "payments", "can be restored: 14 users"):
+    for wanted in (ATTACKER, ADDRESS, APP, "payments", "14 users, the first of them until"):
         assert wanted in cards

@@ -1,0 +1,92 @@
+"""The command line as a whole: its options, its commands, and the codes it ends with."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from core.cli import acting, looking, viewer
+from core.cli.options import session_of
+from core.cli.session import APP_VARIABLE, Connection, Session
+from core.cli.ways import USAGE, Trouble
+
+NAME = "exoguard"
+INTERRUPTED = 130
+HELP = """Exoguard from a terminal: what it sees, what it did, and what you want of it.
+
+Speaks to a deployed app (--app, with its function key in EXOGUARD_KEY or a file), or with --local
+to the state table itself, by the settings of the environment or of a file.
+
+Ends with 0 when all is well, 1 when something is wrong in the tenant, 2 when it could not be found
+out, 3 when what was asked for was refused, 64 when the command was not understood.
+"""
+
+program = typer.Typer(
+    help=HELP, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=False
+)
+
+
+@program.callback()
+def connection(
+    ctx: typer.Context,
+    app: Annotated[
+        str,
+        typer.Option(
+            help=f"the app: https://<name>.azurewebsites.net [default: {APP_VARIABLE}]",
+        ),
+    ] = "",
+    key_file: Annotated[
+        Path | None, typer.Option(help="a file with the function key, instead of EXOGUARD_KEY")
+    ] = None,
+    local: Annotated[
+        bool, typer.Option("--local", help="the state table itself, without an app")
+    ] = False,
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="settings of the app, as local.settings.json; with --local and doctor"),
+    ] = None,
+) -> None:
+    """Where the data is."""
+    session = session_of(ctx)
+    address = app or session.environ.get(APP_VARIABLE, "")
+    session.connection = Connection(address, key_file, local, settings)
+
+
+for command in (
+    looking.status,
+    looking.cases,
+    looking.case,
+    looking.changes,
+    looking.actions,
+    looking.action,
+    viewer.page,
+    looking.export,
+    looking.verify,
+    looking.doctor,
+    acting.run,
+    acting.release,
+    acting.undo,
+    acting.exempt,
+    acting.unexempt,
+    acting.acknowledge,
+):
+    program.command()(command)
+
+
+def main(arguments: Sequence[str], session: Session | None = None) -> int:
+    """Carry out one command line; the code to end with."""
+    session = session or Session()
+    command = typer.main.get_command(program)
+    try:
+        code = command.main(list(arguments), prog_name=NAME, standalone_mode=False, obj=session)
+    except TyperException as error:
+        session.note(f"{error.format_message()}\nTry: {NAME} --help")
+        return USAGE
+    except Trouble as error:
+        session.note(str(error))
+        return error.code
+    except Abort:
+        return INTERRUPTED
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,249 @@
+"""The evidence of a period, read from the fake ledger and from Table Storage (Azurite)."""
+
+import json
+import re
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+import pytest_asyncio
+from azure.data.tables.aio import TableClient
+
+from core.adapters.ledger_table import TableLedger
+from core.baseline import Baseline
+from core.baseline_table import SHIPPED
+from core.errors import LedgerError
+from core.evidence import Export, Form, verify
+from core.evidence_rows import Entry
+from core.export import export
+from core.model import Exemption
+from core.ports import Ledger
+from sandbox.azurite import Azurite
+from tests.audited import (
+    DAY,
+    GUARD,
+    HEADING,
+    MADE,
+    SINCE,
+    UNTIL,
+    WITHIN,
+    asked,
+    case,
+    of,
+    ran,
+    record,
+    run_of,
+)
+from tests.duties import AUDIT, FORWARDING, SIGN_IN
+from tests.fake_world import Clock, FakeLedger
+
+TICK = timedelta(milliseconds=1)
+
+
+@pytest_asyncio.fixture
+async def table(azurite: Azurite) -> AsyncIterator[TableLedger]:
+    """A ledger on a table of its own."""
+    client = TableClient.from_connection_string(
+        azurite.connection_string, table_name=f"t{uuid.uuid4().hex}", retry_total=0
+    )
+    async with client:
+        yield TableLedger(client)
+
+
+@pytest.fixture(params=["fake", "table"])
+def ledger(request: pytest.FixtureRequest, table: TableLedger) -> Ledger:
+    """Both implementations of the port."""
+    return FakeLedger(Clock()) if request.param == "fake" else table
+
+
+async def note(ledger: Ledger, at: datetime, **changes: object) -> None:
+    """A run that saw everything, but for what is said otherwise."""
+    await ledger.note(GUARD, run_of(at), ran(at, **changes))
+
+
+def records(made: Export) -> list[Entry]:
+    """JSON Lines read back."""
+    return [json.loads(line) for line in made.lines()]
+
+
+async def taken(ledger: Ledger, form: Form = Form.JSONL) -> list[Entry]:
+    """The evidence of one guard."""
+    return records(await export(ledger, [FORWARDING], HEADING, form))
+
+
+async def test_the_evidence_is_what_the_ledger_remembers_of_the_period(ledger: Ledger) -> None:
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(
+            case(subject="o'brien@exämple.com \U0001f984"),
+            case(key="1" * 32, opened=UNTIL),
+            record(undone=WITHIN + DAY),
+            record(id="c2", at=WITHIN + DAY, restores="c1"),
+            Exemption("0" * 32, "Dana", "a partner's mailbox", UNTIL),
+        )
+    await ledger.ask(GUARD, asked())
+    await note(ledger, WITHIN, seen=90, unread=10)
+    await note(ledger, WITHIN + timedelta(hours=1))
+    entries = await taken(ledger)
+    assert entries[0]["counts"] == {
+        "gap": 0,
+        "guard": 1,
+        "finding": 1,
+        "change": 2,
+        "exemption": 1,
+        "action": 1,
+        "coverage": 10,
+    }
+    assert of("finding", entries)[0]["subject"] == "o'brien@exämple.com \U0001f984"
+    assert [entry["undone_by"] for entry in of("change", entries)] == [["c2"], []]
+    assert of("exemption", entries)[0]["action"] == asked().id
+    (day,) = [entry for entry in of("coverage", entries) if entry["runs"]]
+    assert day | {"day": "2026-11-04", "runs": 2, "complete": 1, "worst": 0.9, "best": 1.0} == day
+
+
+async def test_a_period_begins_with_its_first_moment_and_ends_before_its_last(
+    ledger: Ledger,
+) -> None:
+    for at in (SINCE - TICK, SINCE, UNTIL - TICK, UNTIL):
+        await note(ledger, at)
+    entries = await taken(ledger)
+    assert {entry["day"]: entry["runs"] for entry in of("coverage", entries) if entry["runs"]} == {
+        "2026-11-01": 1,
+        "2026-11-10": 1,
+    }
+    assert of("guard", entries)[0]["strays"] == 0
+
+
+async def test_days_without_a_run_are_told(ledger: Ledger) -> None:
+    days = of("coverage", await taken(ledger))
+    assert [(day["runs"], day["scheduled"], day["worst"]) for day in days] == [(0, 96, None)] * 10
+
+
+async def test_an_old_period_says_what_is_no_longer_kept(ledger: Ledger) -> None:
+    heading = replace(HEADING, since=SINCE - 60 * DAY, until=SINCE - 30 * DAY)
+    await note(ledger, heading.since + DAY)
+    entries = records(await export(ledger, [FORWARDING], heading, Form.JSONL))
+    (gap,) = of("gap", entries)
+    assert (gap["what"], gap["to"]) == ("coverage", "2026-10-02T00:00:00Z")
+    (day,) = of("coverage", entries)
+    assert (day["day"], day["kept"], day["runs"]) == ("2026-09-03", "partly", 1)
+
+
+async def test_an_export_needs_no_claim_and_sees_what_a_running_guard_wrote(
+    ledger: Ledger,
+) -> None:
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(case())
+        assert of("finding", await taken(ledger))
+        await claim.check()
+
+
+async def test_guards_come_one_after_the_other_by_their_names(ledger: Ledger) -> None:
+    made = await export(
+        ledger, [SIGN_IN, FORWARDING, AUDIT], HEADING, Form.JSONL, Baseline(SHIPPED)
+    )
+    guards = [entry["guard"] for entry in records(made)[1:-1]]
+    assert list(dict.fromkeys(guards)) == [
+        "mailbox-audit",
+        "mailbox-forwarding",
+        "shared-mailbox-sign-in",
+    ]
+    assert guards == sorted(guards, key=str)
+
+
+async def test_the_same_rows_give_the_same_bytes(ledger: Ledger) -> None:
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(*(case(key=f"{number:032x}") for number in range(120)))
+    for form in Form:
+        first = await export(ledger, [FORWARDING, AUDIT], HEADING, form)
+        second = await export(ledger, [AUDIT, FORWARDING], HEADING, form)
+        assert list(first.lines()) == list(second.lines())
+        assert verify(second.lines(), first.repr_digest).intact
+
+
+async def test_thousands_of_rows_are_kept_small_until_they_are_sent(ledger: Ledger) -> None:
+    number = 3_000
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(
+            *(
+                case(
+                    key=f"{index:032x}",
+                    subject=f"user{index}@contoso.example",
+                    opened=SINCE + index * timedelta(minutes=3),
+                )
+                for index in range(number)
+            )
+        )
+    made = await export(ledger, [FORWARDING], HEADING, Form.JSONL)
+    entries = records(made)
+    subjects = [entry["subject"] for entry in of("finding", entries)]
+    assert subjects == [f"user{index}@contoso.example" for index in range(number)]
+    assert sum(map(len, made.body.blocks)) + len(made.body.open) < made.size / 4
+    assert verify(made.lines()).intact
+
+
+# -- rows nobody understands -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, {"status": "done"}, {"run": [], "started": {}}, ran(WITHIN, seen=None)],
+    ids=["empty", "bare", "wrong types", "no figure"],
+)
+async def test_a_document_of_another_version_is_counted_and_breaks_nothing(
+    ledger: Ledger, document: dict[str, object]
+) -> None:
+    await ledger.note(GUARD, run_of(WITHIN), document)
+    await note(ledger, WITHIN + DAY)
+    entries = await taken(ledger)
+    unread = sum(int(str(day["unreadable"])) for day in of("coverage", entries))
+    assert unread + int(str(of("guard", entries)[0]["strays"])) == 1
+    assert sum(int(str(day["complete"])) for day in of("coverage", entries)) == 1
+
+
+@pytest.mark.parametrize(
+    "body", ["no json", "[]", "[" * 30_000, "7", None], ids=lambda b: str(b)[:9]
+)
+async def test_a_row_that_holds_no_document_is_counted(
+    table: TableLedger, body: str | None
+) -> None:
+    await note(table, WITHIN + DAY)
+    row = {"PartitionKey": GUARD, "RowKey": f"run|{run_of(WITHIN)}", "v": 1}
+    await table.table.upsert_entity(row | ({"body": body} if body else {}))
+    entries = await taken(table)
+    assert of("guard", entries)[0]["strays"] == 1
+    assert sum(int(str(day["runs"])) for day in of("coverage", entries)) == 1
+
+
+async def test_rows_of_another_version_are_said_to_be_missing(table: TableLedger) -> None:
+    async with table.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(case())
+    await table.table.upsert_entity(
+        {"PartitionKey": GUARD, "RowKey": "case|zz", "v": 1, "body": "{}"}
+    )
+    entries = await taken(table)
+    assert of("guard", entries)[0]["not_understood"] == 1
+    assert len(of("finding", entries)) == 1
+
+
+async def test_a_ledger_that_cannot_be_read_gives_no_export(azurite: Azurite) -> None:
+    # What cannot be read is never shown as nothing. Nobody listens at the discard port.
+    nowhere = re.sub("//127.0.0.1:[0-9]+", "//127.0.0.1:9", azurite.connection_string)
+    async with TableClient.from_connection_string(nowhere, "state", retry_total=0) as client:
+        with pytest.raises(LedgerError):
+            await export(TableLedger(client), [FORWARDING], HEADING, Form.JSONL)
+
+
+async def test_nothing_is_written(ledger: Ledger) -> None:
+    await note(ledger, WITHIN)
+    before = [row async for row in ledger.runs(GUARD, SINCE, MADE)]
+    memory = await ledger.recall(GUARD)
+    await taken(ledger)
+    assert [row async for row in ledger.runs(GUARD, SINCE, MADE)] == before
+    assert await ledger.recall(GUARD) == memory
