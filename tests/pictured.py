@@ -51,7 +51,7 @@ HOSTILE = (
     '"><img src=x onerror=alert(1)>',
     "' onmouseover='alert(1)",
     "</title></style><h1>owned</h1>",
-    "{{ 7 * 7 }}{% raw %}",
+    "{{ 71234 * 70001 }}{% raw %}",
     "javascript:alert(1)",
     "\u202egnp.exe\u202c \u2066isolated\u2069",
     "zero\u200bwidth\u00adsoft\x00null\x1b[31mred",

@@ -1,4 +1,4 @@
-"""`python -m tests.pictures`: the screenshots of docs/images, taken of a made-up tenant."""
+"""`python -m tests.pictures`: the screenshots of docs/images, of pages and cards, made up."""
 
 import asyncio
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from tests.browser.served import browser, served
+from tests.card_pictures import take_cards
 from tests.pictured import FORWARDING, Pages, mornings
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
@@ -30,7 +31,7 @@ def pictures(pages: Pages) -> list[Picture]:
     return [
         Picture("status-light", "status", 1100, 940),
         Picture("status-dark", "status", 1100, 940, "dark"),
-        Picture("status-guards", "status", 1100, 940, at="#guards"),
+        Picture("status-guards", "status", 1100, 820, at="#guards"),
         Picture("status-history", "status", 1100, 780, at="#history"),
         Picture("status-phone", "status", 390, 844),
         Picture("cases", "cases", 1100, 780),
@@ -53,6 +54,7 @@ async def take() -> None:
             await page.goto(address + picture.path + picture.at)
             await page.screenshot(path=IMAGES / f"{picture.name}.png")
             await context.close()
+        await take_cards(opened, IMAGES)
 
 
 if __name__ == "__main__":
