@@ -17,7 +17,7 @@ from core.evidence import COLUMNS
 from core.evidence_rows import FIELDS
 from core.model import Duty, Mode, Permission, Service
 from core.permissions import risk
-from core.settings import SUFFIXES, all_settings
+from core.settings import SETTINGS, SUFFIXES, all_settings
 from tests import written_infra
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -224,7 +224,10 @@ def deployment(text: str) -> str:
     document = json.loads(text)
     given: dict[str, str] = document["parameters"]["settings"]["value"]
     guards = tuple(f"_{suffix}" for suffix in (*SUFFIXES, "MAX_AGE_MINUTES"))
-    own = {name: value for name, value in given.items() if not name.endswith(guards)}
+    ours = {entry.name for entry in SETTINGS}
+    own = {
+        name: value for name, value in given.items() if name in ours or not name.endswith(guards)
+    }
     named = {name: f"${{{name}}}" for name in written_infra.parameters()}
     document["parameters"]["settings"]["value"] = own | named
     return json.dumps(document, indent=2) + "\n"
