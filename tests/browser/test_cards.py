@@ -13,7 +13,6 @@ from tests.carded import ADDRESS, content, texts, validate
 from tests.test_digest import WELL, busy, overfull
 from tests.test_message import VARIANTS
 
-
 # What markdown and HTML in a name could turn into, and cards never hold.
 FOREIGN = ", ".join(f"#card {tag}" for tag in ("h1", "img", "script", "at", "blockquote", "code"))
 
