@@ -26,10 +26,14 @@ from core.looking import (
     EXPORTING,
     action_report,
     case_json,
+    case_page,
     cases_json,
+    cases_page,
     evidence,
+    notice,
     run_report,
     status_json,
+    status_page,
 )
 from core.model import Action, ActionState, Deed, Duty, Exemption, Mode
 from core.openapi import document
@@ -45,6 +49,7 @@ log = logging.getLogger("exoguard.api")
 
 # All fields at their longest, every sign of them written as two \uXXXX, fit in.
 BODY_LIMIT = 16 * 1024
+HTML = ("text/html",)
 # So many things may wait for one guard: more than people ask for, fewer than a script could.
 PENDING = 50
 # ----------------------------------------------------------------------------------------------
@@ -241,6 +246,10 @@ ROUTES = (
         request_acknowledgement,
         (WHO, WHY),
     ),
+    Route(
+        "status-page", "GET", "status", "How everything stands, as a page", status_page, (), HTML
+    ),
+    Route("cases-page", "GET", "cases", "A page of cases, as a page", cases_page, CHOOSING, HTML),
     Route("status-json", "GET", "status.json", "How everything stands", status_json),
     Route("cases-json", "GET", "cases.json", "A page of cases", cases_json, CHOOSING),
     Route(
@@ -249,6 +258,15 @@ ROUTES = (
         "cases/{guard}/{case}.json",
         "A case with everything that is known of it",
         case_json,
+    ),
+    Route(
+        "case-page",
+        "GET",
+        "cases/{guard}/{case}",
+        "A case with everything that is known of it, as a page",
+        case_page,
+        (),
+        HTML,
     ),
     Route(
         "export",
@@ -290,10 +308,17 @@ async def serve(
         async with open_ledger(settings) as ledger:
             return await answered(route, call, settings, ledger, who, now())
     except Denied as error:
-        return said(error.status, {"error": str(error)})
+        return wrong(route, error.status, str(error))
     except ExoguardError as error:
         log.error("%s: %s", route.name, error)
-        return said(503, {"error": str(error)})
+        return wrong(route, 503, str(error))
+
+
+def wrong(route: Route, status: int, message: str) -> Answer:
+    """What is wrong with a request, as the route answers: for people, or for programs."""
+    if route.answers == HTML:
+        return notice(status, message)
+    return said(status, {"error": message})
 
 
 async def answered(
@@ -306,10 +331,10 @@ async def answered(
         wish = body_of(route, call, who) if route.acts else query_of(route, call)
         return await route.handle(Desk(settings, ledger, now, who, call, wish))
     except (BadRequest, Denied) as error:
-        return said(error.status, {"error": str(error)})
+        return wrong(route, error.status, str(error))
     except ExoguardError as error:
         log.error("%s: %s", route.name, error)
-        return said(503, {"error": str(error)})
+        return wrong(route, 503, str(error))
 
 
 def body_of(route: Route, call: Call, caller: Caller) -> dict[str, str]:

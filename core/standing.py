@@ -76,11 +76,20 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why something is not well, in a sentence. Foreign words in it are not escaped."""
+    """Why something is not well, in a sentence. Foreign words in it are not escaped.
+
+    Of reasons that are as bad, those of a higher `grade` come first.
+    """
 
     health: Health
     text: str
     guard: str = ""
+    grade: Severity = Severity.MEDIUM
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Sorts the worst first."""
+        return -self.health.rank, -self.grade
 
 
 @dataclass(frozen=True, slots=True)

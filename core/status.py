@@ -172,7 +172,7 @@ def status(
     rights = rights_of([standing.duty for standing in standings], runs)
     reasons = sorted(
         [*overall(guards, rights), *(one for guard in guards for one in guard.reasons)],
-        key=lambda reason: -reason.health.rank,
+        key=lambda reason: reason.rank,
     )
     return Status(
         at=now,
@@ -215,7 +215,7 @@ def of_guard(
     if duty.mode is Mode.OFF:
         return replace(found, health=Health.OFF)
     reasons = tuple(
-        sorted([*hindrances(found, now), *concerns(found)], key=lambda reason: -reason.health.rank)
+        sorted([*hindrances(found, now), *concerns(found)], key=lambda reason: reason.rank)
     )
     return replace(found, health=worst(reasons), reasons=reasons)
 
@@ -286,7 +286,7 @@ def concerns(guard: GuardStatus) -> Iterator[Reason]:
     name = guard.name
     plans = [one for one in guard.decisions if one.kind == "plan"]
     if plans:
-        yield Reason(Health.ATTENTION, "a plan waits for its release", name)
+        yield Reason(Health.ATTENTION, "a plan waits for its release", name, Severity.HIGH)
     asked = [one for one in guard.decisions if one.kind != "plan" and not one.acknowledged]
     if asked:
         verb = "needs" if len(asked) == 1 else "need"
@@ -295,7 +295,8 @@ def concerns(guard: GuardStatus) -> Iterator[Reason]:
     if grave:
         levels = ", ".join(f"{n} {level.label}" for level, n in by_severity(grave).items())
         number = len(grave)
-        yield Reason(Health.ATTENTION, f"{number} open {plural('case', number)}: {levels}", name)
+        text = f"{number} open {plural('case', number)}: {levels}"
+        yield Reason(Health.ATTENTION, text, name, max(case.severity for case in grave))
     seen = guard.coverage
     if seen and seen.unread:
         yield Reason(Health.ATTENTION, f"{seen.unread:,} of its {seen.noun} not readable", name)

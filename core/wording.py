@@ -27,8 +27,8 @@ LEAD = {
 }
 MODE = {
     Mode.OFF: "does not run",
-    Mode.ALERT: "looks and tells, changes nothing",
-    Mode.ENFORCE: "looks, tells and puts right",
+    Mode.ALERT: "tells, changes nothing",
+    Mode.ENFORCE: "puts right, and tells",
 }
 SEVERITY = {
     Severity.CRITICAL: "Critical",
@@ -117,7 +117,7 @@ def relative(moment: datetime, now: datetime) -> str:
     gap = moment - now
     if abs(gap) < timedelta(minutes=1):
         return "just now" if gap <= timedelta() else "in a moment"
-    return f"in {span(gap)}" if gap > timedelta() else f"{span(gap)} ago"
+    return f"in {span(gap)}" if gap > timedelta() else f"{span(-gap)} ago"
 
 
 def ending(case: Case) -> str:

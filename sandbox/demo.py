@@ -39,6 +39,7 @@ POLL = 0.2
 PATIENCE = 120.0
 
 ATTACKED = "mailbox-forwarding"
+ASKED = {"who": "Dana", "why": "answers to invoices do not arrive"}
 
 
 class Demo:
@@ -96,7 +97,7 @@ class Demo:
         self.show.title("Attack: somebody signs in to a mailbox and leaves a rule behind")
         self.make(rule(self.box.tenant.scene))
         self.show.say(f"A person asks for a run: POST /api/guards/{ATTACKED}/run")
-        answer = await self.post(f"/api/guards/{ATTACKED}/run", self.host.keys.function, {})
+        answer = await self.post(f"/api/guards/{ATTACKED}/run", self.host.keys.function, ASKED)
         self.show.say(f"202 Accepted, to be followed at {answer['address']}")
         with self.show.console.status("the queue brings the request to the guard …"):
             report = await self.followed(str(answer["address"]))
@@ -163,7 +164,7 @@ class Demo:
             f"look      {local}",
             f"app       {self.host.base} (timers run on their schedules)",
             f"tenant    {self.box.base}/sandbox/state, …/writes, …/cards, …/requests",
-            f"run one   curl -X POST -H 'x-functions-key: {key}' {run}",
+            f"run one   curl -X POST -H 'x-functions-key: {key}' -d '{json.dumps(ASKED)}' {run}",
             f"a timer   curl -X POST -H 'x-functions-key: {master}' -d '{{\"input\":\"\"}}' "
             f"-H 'Content-Type: application/json' {admin}",
         ):

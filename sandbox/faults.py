@@ -29,6 +29,25 @@ A fault is an object; the scene's `faults` is one of them or a list.
             per            app: all requests together (the default); mailbox: each mailbox has its
                            own limit, and requests that concern no single mailbox have none
 
+    and, from `sandbox.hostile`, answers that mean harm
+        deep       JSON nested `depth` (5,000) times
+        huge       JSON of so many `bytes` (50,000,000)
+        bomb       the same, compressed a thousand times
+        duplicate  the true answer; every object says everything twice, the second time null
+        names      the true answer; every name goes on with `text`: by default a lone surrogate,
+                   signs that turn or hide text, and markup; `repeat` says how often (1)
+        numbers    the true answer; every number and truth is `number`, JSON or not (NaN)
+        nulls      the true answer; every object is null but for its ids
+        bare       the true answer; every object has its ids and nothing else
+        typed      the true answer; every object claims to be of a type nobody knows
+        mislabelled  the true answer, called a picture
+        loop       the true answer; the next page is the same one, for ever
+        foreign    the true answer; the next page is on another `host` (https://evil.example)
+        endless    the true answer; there is always one more page
+
+By hand a fault is such an object, or in short KIND[/STATUS][:SERVICE[:MATCH]]: `throttle:graph`,
+`html/200:exchange:^Get-Mailbox$`.
+
 Without `kind` a status of 429 is a throttle and any other an error. Inside a $batch there is no
 connection to cut: hang, drop and truncate leave the answer out.
 
@@ -39,15 +58,17 @@ once to any one mailbox, and no table changes that.
 """
 
 import asyncio
+import json
 import re
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sandbox import hostile
 from sandbox.limits import Gate, Limit, limit_from_wire
-from sandbox.wire import Answer, truth, words
+from sandbox.wire import Answer, Call, truth, words
 
-KINDS = frozenset(
+KINDS = hostile.KINDS | frozenset(
     words("throttle error html truncate empty nulbytes hang drop staleReads slow wrongBody limit")
 )
 # Kinds that do not strike a request on its way in.
@@ -136,6 +157,16 @@ def fault_from_wire(wire: Mapping[str, Any]) -> Fault:
         wire=dict(wire),
         limit=limit_from_wire(wire) if kind == "limit" else None,
     )
+
+
+def fault_in_words(text: str) -> dict[str, Any]:
+    """A fault as somebody typed it: JSON, or in short. Raises ValueError."""
+    if text.lstrip().startswith("{"):
+        return dict(json.loads(text))
+    what, service, match = [*text.split(":", 2), "", ""][:3]
+    kind, _, status = what.partition("/")
+    given = {"kind": kind, "status": status, "service": service, "match": match}
+    return {name: value for name, value in given.items() if value}
 
 
 class Faults:
@@ -227,12 +258,22 @@ def false_answer(fault: Fault, service: str, line: str) -> Answer | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """A request that a fault struck: the service it was for, the line by which it is known.
+
+    `base` is the address of the tenant; `inner`: it came inside a $batch.
+    """
+
+    service: str
+    line: str
+    call: Call
+    base: str
+    inner: bool = False
+
+
 async def suffer(
-    fault: Fault,
-    service: str,
-    line: str,
-    carry_out: Callable[[], Awaitable[Answer]],
-    inner: bool = False,
+    fault: Fault, struck: Struck, carry_out: Callable[[], Awaitable[Answer]]
 ) -> Answer:
     """The answer to a request that a fault struck. Raises Dropped when there is none."""
     if fault.late and fault.kind != "slow":
@@ -240,9 +281,11 @@ async def suffer(
     if fault.kind == "hang":
         await asyncio.sleep(3600 if fault.seconds is None else fault.seconds)
         raise Dropped
-    if fault.kind == "drop" or (inner and fault.kind == "truncate"):
+    if fault.kind == "drop" or (struck.inner and fault.kind == "truncate"):
         raise Dropped
-    instead = false_answer(fault, service, line)
+    if fault.kind in hostile.KINDS:
+        return await hostile.hostile(fault.kind, fault.wire, struck.call, struck.base, carry_out)
+    instead = false_answer(fault, struck.service, struck.line)
     if instead is not None:
         return instead
     if fault.kind == "slow":

@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from core.run import run
 from core.settings import Settings, all_settings, prefix
 from core.wiring import connect, open_ledger
 from sandbox.azurite import Azurite
+from sandbox.faults import fault_in_words
 from sandbox.scenery import freshened
 from sandbox.server import Sandbox
 from sandbox.show import Show, names_of
@@ -103,6 +104,13 @@ async def patiently(settings: Settings, duty: Duty, clock: SteppingClock) -> Run
     return report
 
 
+def troubled(scene: Mapping[str, Any], faults: Sequence[str]) -> dict[str, Any]:
+    """A scene with more faults, as somebody typed them. Raises ValueError for one that is none."""
+    there = scene.get("faults") or []
+    rows = [there] if isinstance(there, Mapping) else list(there)
+    return {**scene, "faults": [*map(fault_in_words, faults), *rows]}
+
+
 def edit(box: Sandbox, scene: Mapping[str, Any], tick: int) -> None:
     """What happens in the tenant before a tick."""
     plans = scene.get("ticks", [])
@@ -129,7 +137,7 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"sandbox: --mode takes guard=mode; guards: {', '.join(guards)}", file=sys.stderr)
         return 2
     try:
-        scene = json.loads(arguments.scene.read_text(encoding="utf-8"))
+        scene = troubled(json.loads(arguments.scene.read_text(encoding="utf-8")), arguments.fault)
         show = None if arguments.json else Show()
         result = asyncio.run(
             run_scene(

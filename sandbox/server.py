@@ -24,7 +24,7 @@ from aiohttp import web
 from sandbox.certificate import make_certificate
 from sandbox.entra import CLIENT_ID, IDENTITY_CLIENT_ID, Entra, ManagedIdentity
 from sandbox.exchange import CMDLETS, Exchange
-from sandbox.faults import Dropped, Fault, suffer
+from sandbox.faults import Dropped, Fault, Struck, suffer
 from sandbox.graph import ALL_ROLES, Graph
 from sandbox.teams import Teams
 from sandbox.tenant import Tenant
@@ -202,7 +202,8 @@ class Sandbox:
             if fault is None:
                 answer = await service.answer(call)
             else:
-                answer = await suffer(fault, service.name, lines[0], lambda: service.answer(call))
+                struck = Struck(service.name, lines[0], call, self.base)
+                answer = await suffer(fault, struck, lambda: service.answer(call))
         except Dropped:
             self.noted(service, call, lines[0], 0)
             if request.transport is not None:

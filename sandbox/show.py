@@ -24,6 +24,8 @@ COLOURS = {
     "attention": "red",
     "warning": "yellow",
     "good": "green",
+    "accent": "cyan",
+    "emphasis": "magenta",
     "default": "cyan",
 }
 ROWS = 40

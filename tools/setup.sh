@@ -9,6 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 AZURITE=3.35.0
 KUSTO=12.4.1
 AZMCP=2.0.5
+AXE=4.14.1
 VENV=.venv
 TOOLS=.tools
 LOG=$TOOLS/setup.log
@@ -138,6 +139,36 @@ install_checkers() {
     mark_done infra "$made_from"
 }
 
+# axe, which looks at the pages as people who cannot see them would.
+install_axe() {
+    if is_done axe "$AXE" && [[ -f $TOOLS/browser/node_modules/axe-core/axe.min.js ]]; then
+        return
+    fi
+    step "installing axe $AXE, the accessibility checker"
+    npm_install "$TOOLS/browser" "axe-core@$AXE"
+    mark_done axe "$AXE"
+}
+
+# The browser the pages are tested in is the system's: its libraries come with it. Where it cannot
+# be installed from here, the tests of the pages fail and say how.
+find_browser() {
+    local candidate
+    for candidate in "${CHROMIUM:-}" chromium chromium-browser google-chrome google-chrome-stable; do
+        if [[ -n $candidate ]] && command -v "$candidate" >/dev/null; then
+            return
+        fi
+    done
+    if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+        step "installing Chromium, in which the pages are tested (about a minute)"
+        if { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes \
+            --no-install-recommends chromium; } >>"$LOG" 2>&1 </dev/null; then
+            return
+        fi
+    fi
+    say "there is no Chromium, in which the pages are tested: sudo apt install chromium" \
+        "(or set CHROMIUM to a browser's path)"
+}
+
 certificates() {
     local bundle
     for bundle in "${NODE_EXTRA_CA_CERTS:-}" \
@@ -155,6 +186,8 @@ make_venv
 install_packages
 install_azurite
 install_checkers
+install_axe
+find_browser
 if [[ $work_done == yes ]]; then
     say "ready"
 elif [[ ${1:-} != --quiet ]]; then

@@ -311,7 +311,7 @@ def carry_out(ctx: typer.Context, asking: Asking, wishes: Callable[[Way], Awaita
 def told(session: Session, wish: Wish, asking: Asking, reply: Reply) -> None:
     """What was asked for is written down; where to see what comes of it."""
     if asking.as_json:
-        session.raw(reply.body)
+        session.answer(reply.body)
         return
     number = plain(str(reply.document()["action"]), 40)
     session.say(f"Written down. See what comes of it: action {wish.guard} {number}")
@@ -331,7 +331,7 @@ async def waited(session: Session, way: Way, wish: Wish, asking: Asking, reply: 
             number = str(taken["action"])
             answer = await way.get(f"/api/actions/{wish.guard}/{number}")
     if asking.as_json:
-        session.raw(ended.body)
+        session.answer(ended.body)
     elif of_run:
         Show(session.out, session.now()).run(ended.document())
     if not asking.as_json and answer.status == 200:

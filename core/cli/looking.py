@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
+from core.case_list import STATES
 from core.cli.options import AsJson, GuardName, perform, session_of
-from core.cli.seeking import case_of, guard_of, number_of
+from core.cli.seeking import LEVELS, case_of, guard_of, number_of, one_of
 from core.cli.session import Session
 from core.cli.show import Show
 from core.cli.ways import FINE, UNKNOWN, WRONG, Misused, Unknown, Way, read
 from core.doctor import main as doctor_main
+from core.evidence import Form
 from core.evidence import verify as verify_export
 from core.text import plain
 
@@ -29,7 +31,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         reply = await read(way, "/api/status.json")
         document = reply.document()
         if as_json:
-            session.raw(reply.body)
+            session.answer(reply.body)
         else:
             Show(session.out, session.now()).status(document, way.where)
         return WRONG if is_wrong(document) else FINE
@@ -59,12 +61,12 @@ def cases(
     """What is wrong, the gravest first."""
 
     async def work(session: Session, way: Way) -> int:
-        query = {"state": state, "page": str(page)}
+        query = {"state": one_of(state, STATES, "--state"), "page": str(page)}
         query |= {"guard": guard_of(guard)} if guard else {}
-        query |= {"severity": severity} if severity else {}
+        query |= {"severity": one_of(severity, LEVELS, "--severity")} if severity else {}
         reply = await read(way, "/api/cases.json", query)
         if as_json:
-            session.raw(reply.body)
+            session.answer(reply.body)
         else:
             Show(session.out, session.now()).cases(reply.document())
         return FINE
@@ -84,7 +86,7 @@ def case(
         of, key = await case_of(way, case, guard and guard_of(guard))
         reply = await read(way, f"/api/cases/{of}/{key}.json")
         if as_json:
-            session.raw(reply.body)
+            session.answer(reply.body)
         else:
             Show(session.out, session.now()).case(reply.document())
         return FINE
@@ -122,7 +124,7 @@ async def part(session: Session, way: Way, name: str, as_json: bool) -> int:
     rows = reply.document()[name]
     show = Show(session.out, session.now())
     if as_json:
-        session.raw(reply.body)
+        session.answer(reply.body)
     elif not rows:
         session.say("Nothing.")
     elif name == "changes":
@@ -151,7 +153,7 @@ def action(
             reply = await read(way, f"/api/actions/{of}/{number}")
         show = Show(session.out, session.now())
         if as_json:
-            session.raw(reply.body)
+            session.answer(reply.body)
         elif of_run:
             show.run(reply.document())
         else:
@@ -183,12 +185,11 @@ def export(
     """
 
     async def work(session: Session, way: Way) -> int:
-        if form not in ("jsonl", "csv"):
-            raise Misused("--format is jsonl or csv")
+        kind = one_of(form, tuple(Form), "--format")
         if str(output) != "-" and output.exists() and not force:
             raise Misused(f"{plain(str(output))} is there already: --force replaces it")
         last = until or (session.now() + timedelta(days=1)).date().isoformat()
-        reply = await read(way, "/api/export", {"from": since, "to": last, "format": form})
+        reply = await read(way, "/api/export", {"from": since, "to": last, "format": kind})
         digest = hashlib.sha256(reply.body)
         told = reply.headers.get("repr-digest", "")
         encoded = base64.b64encode(digest.digest()).decode()

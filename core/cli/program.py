@@ -9,7 +9,7 @@ from typer.exceptions import Abort, TyperException
 
 from core.cli import acting, looking, viewer
 from core.cli.options import session_of
-from core.cli.session import Connection, Session
+from core.cli.session import APP_VARIABLE, Connection, Session
 from core.cli.ways import USAGE, Trouble
 
 NAME = "exoguard"
@@ -32,7 +32,10 @@ program = typer.Typer(
 def connection(
     ctx: typer.Context,
     app: Annotated[
-        str, typer.Option(envvar="EXOGUARD_APP", help="the app: https://<name>.azurewebsites.net")
+        str,
+        typer.Option(
+            help=f"the app: https://<name>.azurewebsites.net [default: {APP_VARIABLE}]",
+        ),
     ] = "",
     key_file: Annotated[
         Path | None, typer.Option(help="a file with the function key, instead of EXOGUARD_KEY")
@@ -46,7 +49,9 @@ def connection(
     ] = None,
 ) -> None:
     """Where the data is."""
-    session_of(ctx).connection = Connection(app, key_file, local, settings)
+    session = session_of(ctx)
+    address = app or session.environ.get(APP_VARIABLE, "")
+    session.connection = Connection(address, key_file, local, settings)
 
 
 for command in (

@@ -11,9 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from core.cli.reversible import how_to_undo, was
+from core.cli.seeking import LEVELS
 from core.cli.words import ago, both, safe, utc, word
 
-LEVELS = ("critical", "high", "medium", "low")
+# So many of what may be many are shown in the status.
+SOME = 8
+
 type Row = Mapping[str, Any]
 
 
@@ -100,16 +103,9 @@ class Show:
         missing = document["permissions"]["missing"]
         if missing:
             self.title("Permissions that are missing")
-            self.table(
-                ("permission", "for"),
-                (
-                    (
-                        safe(row["permission"], 80),
-                        safe(", ".join(row["guards"]) + (" (optional)" if row["optional"] else "")),
-                    )
-                    for row in missing
-                ),
-            )
+            self.table(("permission", "for"), map(permission, missing[:SOME]))
+        if len(missing) > SOME:
+            self.line(f"and {len(missing) - SOME} more: doctor tells all")
         exemptions = [row for row in document["exemptions"] if row["in_force"]]
         if exemptions:
             self.title("Exemptions")
@@ -146,7 +142,8 @@ class Show:
         self.table(("case", "severity", "opened", "what"), map(self.case_row, document["cases"]))
         self.console.print()
         more = f"; page {document['page']} of {document['pages']}" if document["pages"] > 1 else ""
-        self.line(f"{document['total']:,} cases{more}")
+        number = document["total"]
+        self.line(f"{number:,} {'case' if number == 1 else 'cases'}{more}")
 
     def case_row(self, row: Row) -> tuple[str | Text, ...]:
         """One of them."""
@@ -247,6 +244,12 @@ class Show:
         for change in changes:
             name = safe(f"{change['kind']} · {change['subject']} {change['note']}", 400)
             self.line("  ", word(change["outcome"]), name)
+
+
+def permission(row: Row) -> tuple[Text, Text]:
+    """A permission that is missing, and which guards are short of it."""
+    optional = " (optional)" if row["optional"] else ""
+    return safe(row["permission"], 80), safe(", ".join(row["guards"]) + optional)
 
 
 def as_text(value: str | Text) -> Text:

@@ -185,7 +185,10 @@ def page(
             await viewer.stop()
         return FINE
 
-    perform(ctx, work)
+    try:
+        perform(ctx, work)
+    except KeyboardInterrupt:
+        raise typer.Exit(FINE) from None
 
 
 def open_browser(address: str, opens: Callable[[str], bool] = webbrowser.open) -> bool:

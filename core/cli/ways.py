@@ -109,8 +109,10 @@ type Opened = AbstractAsyncContextManager[Way]
 
 
 async def read(way: Way, path: str, query: Mapping[str, str] | None = None) -> Reply:
-    """An answer that is there. Raises Unknown, with the remedy."""
+    """An answer that is there. Raises Misused for what the app does not take, Unknown otherwise."""
     reply = await way.get(path, query)
+    if reply.status == 400 and reply.error():
+        raise Misused(reply.error())
     if reply.status != 200:
         raise Unknown(remedy(reply))
     return reply
