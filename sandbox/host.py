@@ -75,6 +75,7 @@ class Host:
     `port` 0 takes any free one. `status_file` lets the memory of timers outlive the host.
     `schedules` False keeps the timers still, so that they run only when asked to. `hiding` is how
     long after the death of this host another one sees the queue messages it was working on.
+    `signs_in` tells the app that somebody in front of it signs people in.
     """
 
     app_dir: Path
