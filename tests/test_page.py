@@ -42,9 +42,8 @@ from tests.pictured import (
 VOID = {"meta", "link", "br", "rect", "path", "line"}
 # What a browser may be made to fetch or to run by an attribute.
 LOADING = {"src", "srcset", "action", "formaction", "data", "xlink:href", "background", "ping"}
-INVISIBLE = re.compile(
-    r"[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f]"
-)
+HIDDEN = "\u0000-\u0009\u000b-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+INVISIBLE = re.compile(f"[{HIDDEN}]")
 
 
 class Read(HTMLParser):
@@ -258,7 +257,7 @@ def test_the_list_of_cases_is_paged_and_keeps_what_was_chosen() -> None:
 def test_the_status_shows_a_bounded_number_of_rows_and_says_how_many_more_there_are() -> None:
     text = Read(Pages(large(300)).page("status", {}) or "").text
     assert re.search(r"\d+ more changes not shown here", text)
-    assert text.count("Remove a mailbox's forward") == ROWS
+    assert text.count("Clear the mailbox's forward") == ROWS
 
 
 def test_history_is_drawn_to_scale_and_also_told_as_a_table() -> None:
@@ -288,7 +287,7 @@ def test_what_happened_to_a_case_is_told_in_order() -> None:
     events = timeline(pages.case_of(SIGN_IN, asked.key))
     assert [event.at for event in events] == sorted(event.at for event in events)
     said = " | ".join(event.what for event in events)
-    assert "Change: block sign-in of an account: made" in said
+    assert "Change: block sign-in and revoke the sessions: made" in said
     assert "undid a change: done" in said
     assert "Taken back" in said
 

@@ -10,6 +10,8 @@ AZURITE=3.35.0
 KUSTO=12.4.1
 AZMCP=2.0.5
 AXE=4.14.1
+ADAPTIVECARDS=3.0.6
+MARKDOWN=15.0.3
 VENV=.venv
 TOOLS=.tools
 LOG=$TOOLS/setup.log
@@ -149,6 +151,17 @@ install_axe() {
     mark_done axe "$AXE"
 }
 
+# Microsoft's renderer of Adaptive Cards, and the markdown it leaves to whoever shows them.
+install_renderer() {
+    local made_from="$ADAPTIVECARDS $MARKDOWN"
+    if is_done cards "$made_from" && [[ -d $TOOLS/cards/node_modules/adaptivecards ]]; then
+        return
+    fi
+    step "installing adaptivecards $ADAPTIVECARDS, which draws cards as Teams does"
+    npm_install "$TOOLS/cards" "adaptivecards@$ADAPTIVECARDS" "markdown-it@$MARKDOWN"
+    mark_done cards "$made_from"
+}
+
 # The browser the pages are tested in is the system's: its libraries come with it. Where it cannot
 # be installed from here, the tests of the pages fail and say how.
 find_browser() {
@@ -187,6 +200,7 @@ install_packages
 install_azurite
 install_checkers
 install_axe
+install_renderer
 find_browser
 if [[ $work_done == yes ]]; then
     say "ready"
