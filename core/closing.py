@@ -15,6 +15,7 @@ from core.deeds import run_ended
 from core.errors import AlertError, Forbidden, Gone, Moot, Refused, Unavailable
 from core.message import Message, cards
 from core.model import (
+    ATTENDED,
     Action,
     Case,
     ChangeRecord,
@@ -42,8 +43,6 @@ log = logging.getLogger("exoguard.run")
 RECORD_EVERY = 10
 HOUSEKEEPING = "housekeeping"
 GRANTED = 200
-# The status of a report that only tells what people asked for.
-ATTENDED = "attended"
 # A look that takes longer tells what it has found before it ends, and then again now and then.
 FIRST_CARD = timedelta(seconds=3)
 NEXT_CARD = timedelta(seconds=30)
