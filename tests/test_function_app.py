@@ -36,7 +36,6 @@ def test_there_are_no_functions_but_the_guards_and_those_behind_them() -> None:
     assert set(FUNCTIONS) == guards | others | {route.name for route in ROUTES}
 
 
-
 def test_every_hour_it_is_asked_whether_the_weeks_card_is_due() -> None:
     timer = bindings("weekly-digest")["timerTrigger"]
     assert (timer["schedule"], timer["runOnStartup"]) == ("0 0 * * * *", False)
