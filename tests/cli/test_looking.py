@@ -11,7 +11,7 @@ import pytest
 from core.cli.ways import FINE, UNKNOWN, USAGE, WRONG, Reply
 from core.cli.words import ago, both, last_of, span, utc
 from core.model import ChangeState, Exemption, Severity
-from tests.cli.counter import GUARD, Counter, a_case, a_change
+from tests.cli.counter import GUARD, RAISED, Counter, a_case, a_change
 from tests.fake_world import DAY, START
 
 # Colours, a cleared screen, a title of the window, a direction that turns around, a line of its
@@ -139,7 +139,7 @@ def test_changes_tell_how_to_take_them_back_or_why_not() -> None:
         a_change(1),
         a_change(2, undone=START),
         a_change(3, state=ChangeState.FAILED),
-        a_change(4, kind="RaiseAuditAge", before={"AuditLogAgeLimit": "90.00:00:00"}),
+        a_change(4, **RAISED),
         a_change(5, restores=a_change(1).id),
         a_change(6, kind="NobodyKnows"),
     )
@@ -149,6 +149,7 @@ def test_changes_tell_how_to_take_them_back_or_why_not() -> None:
     assert "it was taken back on" in out
     assert "it is not in effect: failed" in out
     assert "this version does not know the change" in out
+    assert "a lower AuditLogAgeLimit deletes all older records" in out
 
 
 def test_what_cannot_be_found_is_not_found_out() -> None:
