@@ -290,8 +290,8 @@ async def make(
         return Outcome(record.case, record.subject, record.kind, ChangeState.MOOT, note)
     if record.kind in forbidden:
         return replace(forbidden[record.kind], case=record.case, subject=record.subject)
-    await claim.check()
-    outcome = await outcome_of(record, lambda: tenant.apply(change))
+    async with claim.acting():
+        outcome = await outcome_of(record, lambda: tenant.apply(change))
     if outcome.blocked:
         # The permission is missing for every object: asking again would only repeat the answer.
         forbidden[record.kind] = outcome

@@ -91,6 +91,11 @@ class Situation:
             if record.case == key and record.state is ChangeState.INTENDED
         ]
 
+    @property
+    def restrained(self) -> bool:
+        """True when somebody asked an enforcing guard to look and not to change."""
+        return self.mode is not Mode.ENFORCE and self.duty.mode is Mode.ENFORCE
+
     def exempt(self, key: str, finding: Finding, own: bool) -> datetime | None:
         """Until when somebody decided that this is right as it is.
 
@@ -184,7 +189,7 @@ def note(
         and (trusted or isinstance(part.scope, frozenset))
     ]
     begun = {case.key for case in gone if situation.pending(case.key)}
-    unfinished = begun if situation.mode is Mode.ENFORCE else set[str]()
+    unfinished = begun if situation.duty.mode is Mode.ENFORCE else set[str]()
     ended = [case for case in gone if case.key not in unfinished]
     closing, inferred = inferring(situation, ended)
     return Noted(
@@ -248,8 +253,10 @@ def settle(situation: Situation, tally: Tally) -> Plan:
     trusted = released or not fell(coverage, state)
     ended = [case for case in endings(situation, considered, coverage) if case.kind in OWN]
     begun = [situation.memory.cases[key] for key in tally.unfinished]
-    finish = () if stopped else tuple(resumed(situation, begun))
-    if stopped:
+    finish = tuple(resumed(situation, begun))
+    if stopped or situation.restrained:
+        finish = ()
+    if stopped and not situation.restrained:
         ended += [replace(case, closed=situation.now, closing="gone") for case in begun]
     closing, inferred = inferring(situation, ended)
     rows = [*rows_of(considered), *raised(situation)]
@@ -580,7 +587,8 @@ def abandoned(situation: Situation, considered: Mapping[str, View]) -> Iterator[
         view = considered.get(record.case)
         if record.state is not ChangeState.INTENDED or view is None or view.may_change:
             continue
-        if not (view.case and view.case.set_aside):
+        # Nor does a look that was to change nothing give up what another run began.
+        if not (situation.restrained or (view.case and view.case.set_aside)):
             yield replace(
                 record, state=ChangeState.MOOT, at=situation.now, note="no longer allowed"
             )

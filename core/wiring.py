@@ -124,4 +124,4 @@ async def open_ledger(settings: Settings) -> AsyncIterator[Ledger]:
                 settings["STATE_TABLE_ENDPOINT"], name, credential=identity, retry_total=0
             )
         await stack.enter_async_context(table)
-        yield TableLedger(table)
+        yield TableLedger(table, settings["TENANT_ID"])

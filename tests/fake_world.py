@@ -227,6 +227,12 @@ class FakeClaim:
         if self.lease.epoch != self.epoch or self.lease.until <= self.ledger.clock():
             raise ClaimLost("another run took over")
 
+    @asynccontextmanager
+    async def acting(self) -> AsyncIterator[None]:
+        """While something is done to the tenant."""
+        await self.check()
+        yield
+
     async def recall(self, low: str = FIRST, high: str = END) -> Memory:
         """All the guard remembers, or what concerns a stretch of places."""
         partition = self.ledger.partition(self.guard)
