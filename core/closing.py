@@ -285,7 +285,7 @@ async def make(
     """Make one change. What the tenant answers is an outcome; the others go on."""
     try:
         change = change_from_wire(record.kind, record.arguments)
-    except (KeyError, TypeError):
+    except ValueError:
         note = f"this version does not know the change {record.kind}"
         return Outcome(record.case, record.subject, record.kind, ChangeState.MOOT, note)
     if record.kind in forbidden:
