@@ -115,7 +115,7 @@ def first_look(frame: Frame, news: tuple[Case, ...], asked: tuple[Action, ...] =
     counts = Counter((case.severity, case.kind) for case in news if case.news not in ENDED)
     by_gravity: defaultdict[Severity, list[str]] = defaultdict(list)
     for (severity, kind), number in sorted(counts.items(), key=lambda row: (-row[0][0], -row[1])):
-        by_gravity[severity].append(f"{number} x {kind}")
+        by_gravity[severity].append(f"{number} x {escaped(kind, 60)}")
     rows = [(severity.label, ", ".join(kinds)) for severity, kinds in by_gravity.items()]
     top = [
         *opening(frame, f"First look: {amount(there, 'thing')} already there", STYLE[worst]),
@@ -248,7 +248,7 @@ def remainder(left: Iterable[Case]) -> str:
     """Everything that did not fit, counted by kind and severity."""
     counts = Counter((case.severity, case.kind) for case in left)
     parts = [
-        f"{number} x {kind} ({severity.label})"
+        f"{number} x {escaped(kind, 60)} ({severity.label})"
         for (severity, kind), number in sorted(counts.items(), reverse=True)
     ]
     return f"and {sum(counts.values())} more: {', '.join(parts)}"
