@@ -11,10 +11,11 @@ round.
 import logging
 from dataclasses import replace
 
-from core.closing import ATTENDED, log_run, outcome_of, tell
+from core.closing import log_run, outcome_of, tell
 from core.deeds import OF_RUNS, Answer, Remembered, answer, named, restored, waiting
 from core.errors import Unavailable
 from core.model import (
+    ATTENDED,
     Action,
     ActionState,
     Case,

@@ -15,6 +15,7 @@ from core.deeds import run_ended
 from core.errors import AlertError, Forbidden, Gone, Moot, Refused, Unavailable
 from core.message import Message, cards
 from core.model import (
+    ATTENDED,
     Action,
     Case,
     ChangeRecord,
@@ -42,8 +43,6 @@ log = logging.getLogger("exoguard.run")
 RECORD_EVERY = 10
 HOUSEKEEPING = "housekeeping"
 GRANTED = 200
-# The status of a report that only tells what people asked for.
-ATTENDED = "attended"
 # A look that takes longer tells what it has found before it ends, and then again now and then.
 FIRST_CARD = timedelta(seconds=3)
 NEXT_CARD = timedelta(seconds=30)
@@ -286,7 +285,7 @@ async def make(
     """Make one change. What the tenant answers is an outcome; the others go on."""
     try:
         change = change_from_wire(record.kind, record.arguments)
-    except (KeyError, TypeError):
+    except ValueError:
         note = f"this version does not know the change {record.kind}"
         return Outcome(record.case, record.subject, record.kind, ChangeState.MOOT, note)
     if record.kind in forbidden:

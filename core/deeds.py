@@ -29,6 +29,9 @@ from core.model import (
 )
 from core.plan import IN_EFFECT, RELEASE
 from core.reversal import irreversible
+from core.room import undoable
+from core.tenant import change_from_wire
+from core.text import plain
 
 # A change that a person took back is left alone for so long.
 UNDONE_FOR = timedelta(days=30)
@@ -181,6 +184,10 @@ def objection(original: ChangeRecord | None) -> str:
         return f"it was taken back on {original.undone:%Y-%m-%d %H:%M} UTC already"
     if original.state not in IN_EFFECT:
         return f"it is not in effect: {original.state}"
+    try:
+        change_from_wire(original.kind, original.arguments)
+    except ValueError:
+        return f"this version does not know the change {plain(original.kind, 60)}"
     return irreversible(original.kind, original.before)
 
 
@@ -194,12 +201,14 @@ def restored(
     intent, original, action = answered.intent, answered.original, answered.action
     if intent is None or original is None:
         raise ValueError("nothing was to be restored")
-    record = replace(
-        intent,
-        state=outcome.state,
-        at=now,
-        note=outcome.note,
-        before=intent.before or outcome.before,
+    record = undoable(
+        replace(
+            intent,
+            state=outcome.state,
+            at=now,
+            note=outcome.note,
+            before=intent.before or outcome.before,
+        )
     )
     if outcome.state is ChangeState.APPLIED:
         until = now + UNDONE_FOR

@@ -44,6 +44,7 @@ from core.entries import (
     moment,
 )
 from core.model import (
+    ATTENDED,
     Action,
     Case,
     ChangeState,
@@ -257,12 +258,16 @@ def footer(frame: Frame) -> Element:
     """Where to look further."""
     report = frame.report
     run = escaped(report.run)
-    page = address_of(frame.address, "runs", report.guard, report.run)
-    parts = [link("the whole run", page)] if page and RUN.fullmatch(report.run) else [f"run {run}"]
+    # Who is only called to do what was asked for makes no run: its id is that of the action.
+    asked = report.status == ATTENDED
+    place, label = ("actions", "action") if asked else ("runs", "run")
+    page = address_of(frame.address, place, report.guard, report.run)
+    whole = link(f"the whole {label}", page)
+    parts = [whole] if page and RUN.fullmatch(report.run) else [f"{label} {run}"]
     if report.exemptions:
         parts.append(f"{report.exemptions} exempt")
     if report.mode is Mode.ALERT:
         parts.append("this guard only tells, it changes nothing")
     if not page:
-        parts.append(f"all of it: GET /api/runs/{report.guard}/{run}")
+        parts.append(f"all of it: GET /api/{place}/{report.guard}/{run}")
     return small(" · ".join(parts), separator=True)

@@ -572,6 +572,10 @@ class Outcome:
         return self.state is ChangeState.FAILED and bool(self.before)
 
 
+# The status of a report that only tells what people asked for.
+ATTENDED = "attended"
+
+
 @dataclass(frozen=True, slots=True)
 class RunReport:
     """What one run saw, decided, did and said.

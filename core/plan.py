@@ -33,7 +33,8 @@ from core.model import (
     Tally,
     Verdict,
 )
-from core.tenant import Change, Grants, Reading, change_from_wire, change_to_wire
+from core.room import fitting, undoable
+from core.tenant import Change, Grants, Reading, change_of, change_to_wire
 from core.troubles import (
     OWN,
     Wanted,
@@ -359,6 +360,7 @@ def merged(guard: str, findings: Iterable[Finding]) -> dict[str, Finding]:
 
 def consider(situation: Situation, key: str, finding: Finding, own: bool = False) -> View:
     """What one finding means, given what is remembered of it."""
+    finding = fitting(finding)
     old = situation.memory.cases.get(key)
     if finding.severity is Severity.INFO:
         return View(Reported(key, finding, "note", finding.verdict))
@@ -477,8 +479,8 @@ def wishes(finding: Finding) -> tuple[str, ...]:
 def wished(case: Case) -> tuple[Change, ...]:
     """The changes a case asks for; none when another version wrote them."""
     try:
-        return tuple(change_from_wire(*json.loads(text)) for text in case.wanted)
-    except (KeyError, TypeError, ValueError):
+        return tuple(map(change_of, case.wanted))
+    except ValueError:
         return ()
 
 
@@ -603,12 +605,14 @@ def conclude(
     half of it may be in effect, and the other half must not be forgotten with the finding.
     """
     records = tuple(
-        replace(
-            record,
-            state=ChangeState.INTENDED if outcome.half_made else outcome.state,
-            at=now,
-            note=outcome.note,
-            before=record.before or outcome.before,
+        undoable(
+            replace(
+                record,
+                state=ChangeState.INTENDED if outcome.half_made else outcome.state,
+                at=now,
+                note=outcome.note,
+                before=record.before or outcome.before,
+            )
         )
         for record, outcome in made
     )

@@ -232,6 +232,9 @@ def stop_reason(
         )
     if not wanted:
         return ""
+    if memory.poisoned:
+        # Among them may be an exemption, or that somebody changed back what would be changed again.
+        return f"{memory.poisoned} rows of the state table cannot be understood"
     if not reading.complete:
         return "the listing is incomplete"
     share = math.ceil(duty.limit.percent * reading.population / 100)

@@ -42,16 +42,27 @@ class ServiceClock:
         return self.date + timedelta(seconds=time.monotonic() - self.mark)
 
 
-def record_entity(
-    guard: str,
-    key: str,
-    record: Case | ChangeRecord | Exemption | Action,
-    ended: datetime | None = None,
-) -> Entity:
+type Record = Case | ChangeRecord | Exemption | Action
+
+
+def record_key(record: Record) -> str:
+    """The key of a record's row: its kind, and what tells it from others of the kind."""
+    match record:
+        case Case():
+            return f"case|{record.key}"
+        case ChangeRecord():
+            return f"change|{record.id}"
+        case Exemption():
+            return f"exempt|{digest(record.subject)}"
+        case Action():
+            return f"action|{record.id}"
+
+
+def record_entity(guard: str, record: Record, ended: datetime | None = None) -> Entity:
     """A record as a row. `ended` is when it began to age, for `tidy`."""
     return {
         "PartitionKey": guard,
-        "RowKey": key,
+        "RowKey": record_key(record),
         "v": SCHEMA,
         "ended": ended.isoformat() if ended else "",
         "body": written(record),
@@ -82,13 +93,13 @@ def entity_of(guard: str, row: Row) -> Entity:
     """Any row of the port as an entity."""
     match row:
         case Case():
-            return record_entity(guard, f"case|{row.key}", row, row.closed)
+            return record_entity(guard, row, row.closed)
         case ChangeRecord():
-            return record_entity(guard, f"change|{row.id}", row, row.at)
+            return record_entity(guard, row, row.at)
         case Exemption():
-            return record_entity(guard, f"exempt|{digest(row.subject)}", row)
+            return record_entity(guard, row)
         case Action():
-            return record_entity(guard, f"action|{row.id}", row, row.ended)
+            return record_entity(guard, row, row.ended)
         case RunReport():
             return run_entity(guard, row.run, document(row), row.finished or row.started)
 

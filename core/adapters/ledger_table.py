@@ -24,7 +24,6 @@ Understanding the Table service data model; Performing entity group transactions
 
 import asyncio
 import contextlib
-import json
 import logging
 import secrets
 import time
@@ -51,9 +50,11 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from core.adapters.ledger_rows import (
     SCHEMA,
     Entity,
+    Record,
     ServiceClock,
     document_of,
     entity_of,
+    record_key,
     removals,
     run_entity,
 )
@@ -78,6 +79,12 @@ ANSWERS = frozenset({400, 404, 409, 412})
 EPOCH = datetime.fromtimestamp(0, UTC)
 RELEASED = EPOCH.isoformat()
 LEASE_ROW = "lease"
+KINDS: Mapping[str, type[Record]] = {
+    "case": Case,
+    "change": ChangeRecord,
+    "exempt": Exemption,
+    "action": Action,
+}
 IDLE = Shard("", "", "", 0, EPOCH)
 
 
@@ -285,11 +292,12 @@ class TableLedger:
         entity = await self.row(guard, f"run|{run}")
         if entity is None:
             return None
-        known: dict[str, object] = json.loads(entity["body"])
+        known = document_of(entity)
+        if not known:
+            raise LedgerError(f"the report of run {run} is not understood")
         lease = await self.row(guard, LEASE_ROW)
-        if lease and lease["owner"] == run and known.get("status") == "queued":
-            held = datetime.fromisoformat(lease["until"]) > self.clock.now()
-            return {**known, "status": "running"} if held else known
+        if lease and lease.get("owner") == run and known.get("status") == "queued":
+            return known if is_free(lease, self.clock.now()) else {**known, "status": "running"}
         return known
 
     async def history(self, guard: str, count: int) -> list[Mapping[str, object]]:
@@ -307,7 +315,7 @@ class TableLedger:
                     break
             return found
 
-        return [json.loads(entity["body"]) for entity in await self.call(first)]
+        return [document_of(entity) for entity in await self.call(first)]
 
     async def runs(
         self, guard: str, since: datetime, until: datetime
@@ -376,10 +384,13 @@ class TableLedger:
     async def action(self, guard: str, action: str) -> Action | None:
         """What is known of something a person asked for."""
         entity = await self.row(guard, f"action|{action}")
-        try:
-            return read(Action, entity["body"]) if entity else None
-        except ValueError as error:
-            raise LedgerError(f"the action {action} is not understood: {error}") from error
+        if entity is None:
+            return None
+        found = Sorted()
+        found.take(guard, entity)
+        if not found.actions:
+            raise LedgerError(f"the action {action} is not understood")
+        return found.actions[0]
 
     async def tidy(self, guard: str, now: datetime) -> None:
         """Remove run rows after 30 days, closed cases after 90, changes and actions after 400."""
@@ -414,25 +425,31 @@ class Sorted:
     poisoned: set[str] = field(default_factory=set)
 
     def take(self, guard: str, entity: TableEntity) -> None:
-        """One row to where it belongs."""
+        """One row as what it is."""
         key = entity["RowKey"]
         try:
             if entity.get("v") != SCHEMA:
                 raise ValueError("another schema")
-            match key.partition("|")[0]:
-                case "case":
-                    case = read(Case, entity["body"])
-                    self.cases[case.key] = case
-                case "change":
-                    self.changes.append(read(ChangeRecord, entity["body"]))
-                case "exempt":
-                    exemption = read(Exemption, entity["body"])
-                    self.exemptions[exemption.subject] = exemption
-                case "action":
-                    self.actions.append(read(Action, entity["body"]))
+            record = read(KINDS[key.partition("|")[0]], entity["body"])
+            # A row that speaks of another would be taken for that one, and never be put right.
+            if record_key(record) != key:
+                raise ValueError("another row's body")
+            self.keep(record)
         except (ValueError, KeyError) as error:
             log.warning("%s: row %s is not understood: %s", guard, key[:48], error)
             self.poisoned.add(key)
+
+    def keep(self, record: Record) -> None:
+        """One record to where it belongs."""
+        match record:
+            case Case():
+                self.cases[record.key] = record
+            case ChangeRecord():
+                self.changes.append(record)
+            case Exemption():
+                self.exemptions[record.subject] = record
+            case Action():
+                self.actions.append(record)
 
     def memory(self) -> Memory:
         """All of them together."""
