@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from core.errors import TenantError
 from core.model import (
@@ -38,7 +38,8 @@ from core.tenant import (
     Tenant,
     Unread,
 )
-from tests.fake_world import START, Clock, Death, FakeAlerts, FakeLedger, Reaper
+from tests.fake_world import START, Clock, Death, FakeAlerts, FakeLedger, Journal, Reaper
+from tests.fakes import Wrote
 
 DEEP = "deep"
 RULES = "rules"
@@ -82,6 +83,7 @@ class Toy:
     granted: Grants = field(default_factory=Grants)
     restored: list[str] = field(default_factory=list)
     refusal: TenantError | None = None
+    journal: Journal = field(default_factory=list)
 
     @property
     def ids(self) -> list[str]:
@@ -131,7 +133,9 @@ class Toy:
         with self.reaper():
             name = change.mailbox_guid.removeprefix("g-")
             self.writes.append(name)
-            return Applied(forward(self.bad.pop(name, "")))
+            before = forward(self.bad.pop(name, ""))
+            self.journal.append(Wrote(change, before))
+            return Applied(before)
 
     async def restore(self, change: ClearMailboxForward, before: Mapping[str, object]) -> Applied:
         with self.reaper():
@@ -142,6 +146,7 @@ class Toy:
                 return Applied(already=True)
             self.restored.append(name)
             self.bad[name] = str(before["ForwardingSmtpAddress"])
+            self.journal.append(Wrote(change, forward("")))
             return Applied(forward(""))
 
 
@@ -226,20 +231,32 @@ PAGED = replace(
 )
 
 
-@dataclass
-class Stage:
-    """One toy tenant, one memory, one channel, over any number of runs and workers."""
+class Mortal(Protocol):
+    """A tenant each of whose operations may be the last of the process."""
 
-    tenant: Toy
+    reaper: Reaper
+    journal: Journal
+
+
+@dataclass
+class Stage[T: Mortal = Toy]:
+    """One tenant, one memory, one channel, over any number of runs and workers."""
+
+    tenant: T
     duty: Duty = ALERT
     clock: Clock = field(default_factory=Clock)
     spent: Callable[[], float] = lambda: 0.0
     shard_above: int | None = None
     at_once: int = 4
+    terms: Terms = field(default_factory=lambda: Terms(START))
+    slice_size: int = 100
+    every: timedelta = timedelta(minutes=15)
+    journal: Journal = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.ledger = FakeLedger(self.clock)
-        self.alerts = FakeAlerts()
+        self.ledger = FakeLedger(self.clock, journal=self.journal)
+        self.alerts = FakeAlerts(journal=self.journal)
+        self.tenant.journal = self.journal
         self.queue: list[str] = []
 
     @property
@@ -248,12 +265,12 @@ class Stage:
             cast(Tenant, self.tenant),
             self.ledger,
             self.alerts,
-            Terms(START),
+            self.terms,
             self.clock,
             spent=self.spent,
             shard_above=self.shard_above,
             shards_at_once=self.at_once,
-            slice_size=100,
+            slice_size=self.slice_size,
             pause=self.pause,
         )
 
@@ -274,7 +291,7 @@ class Stage:
         """One run of the timer; what it hands out is on the queue afterwards."""
         report = await run(self.duty, self.world, request)
         self.queue += report.orders
-        self.clock.advance(minutes=15)
+        self.clock.moment += self.every
         return report
 
     async def worked(self, message: str) -> str:
