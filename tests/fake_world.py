@@ -52,7 +52,8 @@ class Clock:
 class Reaper:
     """Kills at the n-th operation: before it, or after it took effect. 0 never kills.
 
-    With another error than a `Death` what it watches over is out of reach from there on.
+    With another error than a `Death` what it watches over is out of reach from there on. `lasting`
+    are the numbers of the operations that are no mere reads.
     """
 
     strike_at: int = 0
@@ -60,14 +61,16 @@ class Reaper:
     count: int = 0
     dead: bool = False
     error: Callable[[], BaseException] = Death
+    lasting: list[int] = field(default_factory=list)
 
     @contextmanager
-    def __call__(self) -> Iterator[None]:
+    def __call__(self, *, reads: bool = False) -> Iterator[None]:
         """One operation: its number is taken before it, and it has an effect even if it fails."""
         if self.dead:
             raise self.error()
         self.count += 1
         number = self.count
+        self.lasting += () if reads else (number,)
         if number == self.strike_at and not self.after:
             self.dead = True
             raise self.error()
@@ -258,7 +261,7 @@ class FakeClaim:
     async def recall(self, low: str = FIRST, high: str = END) -> Memory:
         """All the guard remembers, or what concerns a stretch of places."""
         partition = self.ledger.partition(self.guard)
-        with self.ledger.reaper():
+        with self.ledger.reaper(reads=True):
             memory = remembered(partition, low, high)
         return replace(memory, state=await self.ledger.state(self.guard))
 

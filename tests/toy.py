@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Protocol, cast
 
 from core.errors import TenantError
+from core.keys import countdown
 from core.model import (
     Duty,
     Finding,
@@ -26,7 +27,7 @@ from core.model import (
 from core.ports import World
 from core.readings import Listed
 from core.roll import Page
-from core.run import new_run, run
+from core.run import run
 from core.shards import Order, give_up, work
 from core.tenant import (
     GRANTS,
@@ -258,6 +259,7 @@ class Stage[T: Mortal = Toy]:
         self.alerts = FakeAlerts(journal=self.journal)
         self.tenant.journal = self.journal
         self.queue: list[str] = []
+        self.begun = 0
 
     @property
     def world(self) -> World:
@@ -274,6 +276,11 @@ class Stage[T: Mortal = Toy]:
             pause=self.pause,
         )
 
+    def new_run(self) -> str:
+        """The id of a run: no chance in it, so that a story can be told again."""
+        self.begun += 1
+        return f"{countdown(self.clock())}-{self.begun:08x}"
+
     async def pause(self, seconds: float) -> None:
         """Others have their turn."""
         await asyncio.sleep(self.tenant.seconds)
@@ -289,6 +296,8 @@ class Stage[T: Mortal = Toy]:
 
     async def tick(self, request: Request | None = None) -> RunReport:
         """One run of the timer; what it hands out is on the queue afterwards."""
+        request = request or Request()
+        request = replace(request, run=request.run or self.new_run())
         report = await run(self.duty, self.world, request)
         self.queue += report.orders
         self.clock.moment += self.every
@@ -297,12 +306,12 @@ class Stage[T: Mortal = Toy]:
     async def worked(self, message: str) -> str:
         """One message, taken by a worker."""
         order = Order.unpacked(message)
-        return await work(self.duty, self.world, order, new_run(self.clock()))
+        return await work(self.duty, self.world, order, self.new_run())
 
     async def given_up(self, message: str) -> str:
         """One message that came to the poison queue."""
         order = Order.unpacked(message)
-        return await give_up(self.duty, self.world, order, new_run(self.clock()), "five failures")
+        return await give_up(self.duty, self.world, order, self.new_run(), "five failures")
 
     async def dies(self, reaper: Reaper, message: str = "") -> bool:
         """A run, or the work on a message, that is killed; False when it ended before that."""
