@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Protocol, cast
 
-from core.errors import TenantError
+from core.errors import Gone, Moot, TenantError, Unavailable
 from core.keys import countdown
 from core.model import (
     Duty,
@@ -60,6 +60,10 @@ class Bad:
 class Toy:
     """A tenant of so many mailboxes, of which some forward.
 
+    A listing leaves out those that are `gone` and, wrongly, those `unlisted`; it may be
+    `broken_off`. What forwards may be `unread`, or nobody's rules seen (`blind`). Changes of
+    mailboxes may be `failing`, or only `half_made`: True where they took effect and nobody knows.
+
     `inspected` are the looks into mailboxes, each of which takes `seconds`; `most` is how many of
     those there were at the same time, `listed_at` how they and the pages followed each other.
     """
@@ -85,10 +89,24 @@ class Toy:
     restored: list[str] = field(default_factory=list)
     refusal: TenantError | None = None
     journal: Journal = field(default_factory=list)
+    unlisted: set[str] = field(default_factory=set)
+    broken_off: bool = False
+    blind: bool = False
+    failing: dict[str, TenantError] = field(default_factory=dict)
+    half_made: dict[str, bool] = field(default_factory=dict)
 
     @property
     def ids(self) -> list[str]:
-        return [f"m{n}" for n in range(self.size) if f"m{n}" not in self.gone]
+        """The mailboxes a listing names."""
+        ids = [f"m{n}" for n in range(self.size)]
+        return [one for one in ids if one not in self.gone | self.unlisted]
+
+    def mend(self) -> None:
+        """Everything can be read and changed again."""
+        self.unlisted.clear()
+        self.failing.clear()
+        self.half_made.clear()
+        self.broken_off = self.blind = False
 
     async def grants(self) -> Reading[Grants]:
         with self.reaper():
@@ -102,7 +120,8 @@ class Toy:
                 self.listed_at.append(f"page {at // self.page}")
                 await asyncio.sleep(0)
                 part = tuple(Mailbox(one, f"g-{one}", self.address(one)) for one in page)
-            yield Reading(part, population=len(part))
+            last = at + self.page >= len(ids)
+            yield Reading(part, population=len(part), complete=not (self.broken_off and last))
 
     async def look_into(self, owners: Sequence[Mailbox], due: bool) -> Reading[Bad]:
         with self.reaper():
@@ -114,17 +133,19 @@ class Toy:
         self.looking -= 1
         if self.broken & {box.id for box in owners}:
             raise RuntimeError("this mailbox breaks the one who looks into it")
+        blind = {box.id for box in owners} if self.blind else set[str]()
         found = [Bad(box.id, self.bad[box.id]) for box in owners if box.id in self.bad]
         if due:
             self.swept += [box.id for box in owners]
             found += [Bad(b.id, self.deep[b.id], True) for b in owners if b.id in self.deep]
         return Reading(
-            items=tuple(one for one in found if one.mailbox not in self.unread),
+            items=tuple(one for one in found if one.mailbox not in self.unread | blind),
             unread=tuple(
                 Unread(RULES, "HTTP 503", box.id, box.address)
                 for box in owners
                 if box.id in self.unread
-            ),
+            )
+            + ((Unread(RULES, "HTTP 503"),) if self.blind else ()),
             surfaces=frozenset({RULES, DEEP} if due else {RULES}),
             population=len(owners),
             scope=frozenset(box.id for box in owners),
@@ -133,9 +154,19 @@ class Toy:
     async def apply(self, change: ClearMailboxForward) -> Applied:
         with self.reaper():
             name = change.mailbox_guid.removeprefix("g-")
-            self.writes.append(name)
-            before = forward(self.bad.pop(name, ""))
-            self.journal.append(Wrote(change, before))
+            if name in self.gone:
+                raise Gone("the mailbox is gone")
+            if name in self.failing:
+                raise self.failing[name]
+            before = forward(self.bad.get(name, ""))
+            if name not in self.bad:
+                return Applied(before, already=True)
+            if self.half_made.get(name, True):
+                self.writes.append(name)
+                del self.bad[name]
+                self.journal.append(Wrote(change, before))
+            if name in self.half_made:
+                raise Unavailable("HTTP 503", before)
             return Applied(before)
 
     async def restore(self, change: ClearMailboxForward, before: Mapping[str, object]) -> Applied:
@@ -145,6 +176,12 @@ class Toy:
                 raise self.refusal
             if self.bad.get(name) == before["ForwardingSmtpAddress"]:
                 return Applied(already=True)
+            if name in self.gone:
+                raise Gone("the mailbox is gone")
+            if name in self.failing:
+                raise self.failing[name]
+            if name in self.bad:
+                raise Moot(f"it was changed since: it forwards to {self.bad[name]} now")
             self.restored.append(name)
             self.bad[name] = str(before["ForwardingSmtpAddress"])
             self.journal.append(Wrote(change, forward("")))

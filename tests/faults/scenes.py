@@ -235,4 +235,3 @@ SCENES: Mapping[str, Scene] = {
         lambda tenant: tenant.sizes.update(m1=GB),
     ),
 }
-

@@ -199,16 +199,12 @@ def every_danger_is_told(journal: Journal) -> Iterator[str]:
         if isinstance(event, Stands):
             exempt = exempted(journal[:at], event.at)
             free = {
-                key
-                for key in event.dangers
-                if not exempt & {key, event.findings[key].object_id}
+                key for key in event.dangers if not exempt & {key, event.findings[key].object_id}
             }
             since = {key: since.get(key, at) for key in free}
         if isinstance(event, Delivered):
             told.update(dict.fromkeys(named(event), at))
-    yield from (
-        f"never told: {key}" for key, start in since.items() if told[key[-8:]] < start
-    )
+    yield from (f"never told: {key}" for key, start in since.items() if told[key[-8:]] < start)
 
 
 def nothing_is_told_twice_but_for_a_death(journal: Journal) -> Iterator[str]:
