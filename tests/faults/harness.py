@@ -13,9 +13,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from core.errors import ExoguardError
 from core.model import Case, ChangeRecord, Duty, Mode
-from tests.fake_world import Death, Delivered, Reaper, Saved
+from tests.fake_world import Death, Delivered, Reaper
 from tests.fakes import FakeTenant, Wrote
 from tests.faults.scenes import Scene
 from tests.faults.witness import Ended, Watched, broken, overheard, rows, stands

@@ -10,7 +10,15 @@ import inspect
 import json
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -51,6 +59,12 @@ class Stands:
             key
             for key, finding in self.findings.items()
             if finding.severity > Severity.INFO and not finding.patience
+        }
+
+    def free_of(self, exempt: Collection[str]) -> set[str]:
+        """The dangers nobody has answered for."""
+        return {
+            key for key in self.dangers if not {key, self.findings[key].object_id} & set(exempt)
         }
 
     def wanting(self, change: Change) -> set[str]:
@@ -192,19 +206,39 @@ def rows[R](event: object, kind: type[R]) -> Iterator[R]:
 
 
 def every_danger_is_told(journal: Journal) -> Iterator[str]:
-    """What is wrong at the beginning of a run is told, once for each time it comes up."""
-    since: dict[str, int] = {}
+    """What is wrong at the beginning of a run is told, once for each time its case was opened."""
+    opened: dict[str, int] = {}
     told: defaultdict[str, int] = defaultdict(lambda: -1)
     for at, event in enumerate(journal):
-        if isinstance(event, Stands):
-            exempt = exempted(journal[:at], event.at)
-            free = {
-                key for key in event.dangers if not exempt & {key, event.findings[key].object_id}
-            }
-            since = {key: since.get(key, at) for key in free}
+        for case in rows(event, Case):
+            if case.closed is None:
+                opened.setdefault(case.key, at)
         if isinstance(event, Delivered):
             told.update(dict.fromkeys(named(event), at))
-    yield from (f"never told: {key}" for key, start in since.items() if told[key[-8:]] < start)
+        for case in rows(event, Case):
+            if case.closed:
+                opened.pop(case.key, None)
+    last = [(at, event) for at, event in enumerate(journal) if isinstance(event, Stands)][-1:]
+    for at, event in last:
+        for key in event.free_of(exempted(journal[:at], event.at)):
+            if told[key[-8:]] < opened.get(key, 0):
+                yield f"never told: {key}"
+
+
+def every_end_is_told(journal: Journal) -> Iterator[str]:
+    """That a case is over which people heard of is told, unless they ended it themselves."""
+    known: dict[str, Case] = {}
+    waiting: set[str] = set()
+    for event in journal:
+        for case in rows(event, Case):
+            was = known.get(case.key)
+            over = was and was.told and not was.closed and case.closed
+            if over and case.closing in ("gone", "done"):
+                waiting.add(case.short)
+            known[case.key] = case
+        if isinstance(event, Delivered):
+            waiting -= named(event)
+    yield from (f"its end was never told: {name}" for name in waiting)
 
 
 def nothing_is_told_twice_but_for_a_death(journal: Journal) -> Iterator[str]:
@@ -317,8 +351,19 @@ def nothing_unread_is_closed(journal: Journal) -> Iterator[str]:
             going_on = event.state.round is not None
 
 
-def was_read(seen: Iterable[Seen], surface: str, object_id: str) -> bool:
-    """True when somebody looked: the guard alone is believed where the tenant was not asked."""
+def was_read(seen: Sequence[Seen], surface: str, object_id: str) -> bool:
+    """True when somebody looked, or a whole listing does not name the object any more.
+
+    The guard alone is believed where the tenant was not asked.
+    """
+    pages = [
+        one.reading
+        for one in seen
+        if any(isinstance(item, Mailbox) for item in one.reading.items) and not one.by_guard
+    ]
+    listed = {item.id for page in pages for item in page.items}
+    if pages and all(page.complete for page in pages) and object_id not in listed:
+        return True
     asked = [one for one in seen if surface in one.reading.surfaces]
     by_tenant = [one for one in asked if not one.by_guard]
     return any(read_of(one.reading, surface, object_id) for one in by_tenant or asked)
@@ -342,10 +387,8 @@ def what_was_passed_is_remembered(journal: Journal) -> Iterator[str]:
         if now is None or not isinstance(event, Saved):
             continue
         low, high = passed(event.state)
-        exempt = exempted(journal, now.at)
-        for key in now.dangers - kept:
-            inspected = low <= key[:PLACE] < high
-            if inspected and not exempt & {key, now.findings[key].object_id}:
+        for key in now.free_of(exempted(journal, now.at)) - kept:
+            if low <= key[:PLACE] < high:
                 yield f"passed and not remembered: {key}"
 
 
@@ -376,6 +419,7 @@ def news_is_remembered_first(journal: Journal) -> Iterator[str]:
 
 PROMISES = (
     every_danger_is_told,
+    every_end_is_told,
     nothing_is_told_twice_but_for_a_death,
     only_what_is_wrong_is_written,
     every_write_is_announced_and_told,
