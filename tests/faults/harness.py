@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from core.model import Case, ChangeRecord, Duty, Mode
+from core.troubles import OWN
 from tests.fake_world import Death, Delivered, Reaper
 from tests.fakes import FakeTenant, Wrote
 from tests.faults.scenes import Scene
@@ -64,9 +65,12 @@ def edit(change: Callable[[FakeTenant], None]) -> Step:
 
 
 async def tick(stage: Play) -> None:
-    """The timer fires."""
+    """The timer fires, and the queue is worked on: a message goes when it is done."""
     stage.journal.append(await stage.tenant.view())
     await stage.tick()
+    while stage.queue:
+        await stage.worked(stage.queue[0])
+        stage.queue.pop(0)
 
 
 async def played(story: Story, reaper: Reaper) -> Play:
@@ -88,7 +92,10 @@ async def played(story: Story, reaper: Reaper) -> Play:
 
 @dataclass(frozen=True)
 class End:
-    """How it all comes out: the tenant, the cases and the changes made."""
+    """How it all comes out: the tenant, the cases and the changes made.
+
+    That a round had to be begun anew is told and over, and no difference.
+    """
 
     tenant: Mapping[str, object]
     cases: Mapping[str, tuple[object, ...]]
@@ -100,8 +107,15 @@ class End:
         memory = await stage.ledger.recall(stage.duty.guard.name)
         return cls(
             content(stage.tenant.real),
-            {key: outlined(case) for key, case in memory.cases.items()},
-            sorted(f"{one.case} {one.kind} {one.state} {one.undone}" for one in memory.changes),
+            {
+                key: outlined(case)
+                for key, case in memory.cases.items()
+                if case.closed is None or case.kind not in OWN
+            },
+            sorted(
+                f"{one.case} {one.kind} {one.state} {one.undone is not None} {bool(one.restores)}"
+                for one in memory.changes
+            ),
         )
 
 

@@ -210,8 +210,10 @@ class Machine(RuleBasedStateMachine):
             else:
                 report = self.runner.run(stage.tick(Request(mode=mode)))
                 self.plan = report.plan or self.plan
+            died = fault == "reply lost"
         except (Death, LedgerError):
-            stage.journal.append(Ended())
+            died = True
+        stage.journal += [Ended()] if died else []
         self.mend()
         stage.ledger.clock.advance(minutes=3)
         self.latest = max(self.latest, stage.clock())

@@ -182,8 +182,11 @@ class Watched:
         async def changed(change: Change, *arguments: Any) -> Any:
             self.journal.append(Attempt(change, await self.view(), back))
             self.real.reaper, self.real.journal = self.reaper, self.journal
-            with self.reaper():
-                return await operation(change, *arguments)
+            try:
+                with self.reaper():
+                    return await operation(change, *arguments)
+            finally:
+                self.real.reaper = Reaper()
 
         return changed
 
@@ -377,18 +380,21 @@ def read_of(part: Reading[Any], surface: str, object_id: str) -> bool:
 
 
 def what_was_passed_is_remembered(journal: Journal) -> Iterator[str]:
-    """When a cursor has passed a place, all that is wrong there has a row by then."""
+    """When a cursor has passed a place, all that is wrong there and was read has a row by then."""
     now: Stands | None = None
     kept: set[str] = set()
+    missed: set[str] = set()
     for event in journal:
         if isinstance(event, Stands):
-            now = event
+            now, missed = event, set()
+        if isinstance(event, Seen):
+            missed |= {miss.object_id for miss in event.reading.unread}
         kept |= {case.key for case in rows(event, Case)}
-        if now is None or not isinstance(event, Saved):
+        if now is None or not isinstance(event, Saved) or "" in missed:
             continue
         low, high = passed(event.state)
         for key in now.free_of(exempted(journal, now.at)) - kept:
-            if low <= key[:PLACE] < high:
+            if low <= key[:PLACE] < high and now.findings[key].object_id not in missed:
                 yield f"passed and not remembered: {key}"
 
 
