@@ -218,8 +218,8 @@ def rule_forwards(
             return frozenset(target.essence for target in raw)
         return frozenset(sending.target.essence for sending in placed)
 
-    graph_read = miss_of(evidence.graph, INBOX_RULES, mailbox.id) is None
-    for rule, sight in sighted(graph, exchange, graph_read, sends_to):
+    miss = miss_of(evidence.graph, INBOX_RULES, mailbox.id)
+    for rule, sight in sighted(graph, exchange, miss is None, sends_to):
         if not rule.readable:
             yield from unreadable(mailbox, rule, sight, evidence)
             continue
@@ -230,6 +230,9 @@ def rule_forwards(
         sendings = tuple(one for one in placed or () if one.target.place is not Place.INSIDE)
         place = hiding_place(rule, folder_of(rule, evidence))
         if not rule.enabled or (place == "junkemail" and kept_by_exchange(rule)):
+            place = ""
+        if sight is Sight.EXCHANGE and miss and miss.object_id:
+            # Graph will show it again, in its own words: this would be a second case of one rule.
             place = ""
         if sendings or place:
             leaves = evidence.leaves(mailbox, [sending.target for sending in sendings])

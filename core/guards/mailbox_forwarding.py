@@ -195,8 +195,9 @@ async def inspect(tenant: Tenant, look: Look, owners: Sequence[Mailbox]) -> Read
                 )
             )
         ),
+        # Not MAILBOXES: what is set on a mailbox itself was read before, or was not.
         surfaces=surfaces_of((graph, folders, looked_up))
-        | {MAILBOXES, INBOX_RULES, RULE_FOLDERS, DOMAINS}
+        | {INBOX_RULES, RULE_FOLDERS, DOMAINS}
         | ({HIDDEN_RULES} if swept else set()),
         population=len(owners),
         scope=frozenset(mailbox.id for mailbox in owners),
