@@ -22,6 +22,7 @@ from typing import Protocol
 # ----------------------------------------------------------------------------------------------
 
 MAILBOXES = "mailboxes"
+MAILBOX_FORWARDS = "mailbox-forwards"
 ACCOUNTS = "accounts"
 SIGN_INS = "sign-ins"
 INBOX_RULES = "inbox-rules"

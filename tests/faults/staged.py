@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from core.adapters.clouds import Cloud, endpoints
-from core.adapters.credential import Credential, app_credential
+from core.adapters.credential import app_credential
 from core.adapters.exchange import Exchange
 from core.adapters.graph import Graph
 from core.adapters.m365 import M365
@@ -22,7 +22,7 @@ from core.adapters.teams import Teams
 from core.model import Case, ChangeRecord, Duty, Memory, Mode, RunReport, Terms
 from core.ports import Ledger, World
 from core.run import run
-from core.wiring import LOOKING
+from core.wiring import LOOKING, TELLING
 from sandbox.entra import CLIENT_ID
 from sandbox.server import Sandbox, Service
 from sandbox.wire import Call
@@ -88,7 +88,6 @@ class Staged:
     box: Watched
     duty: Duty
     cloud: Cloud
-    credential: Credential
     ledger: Ledger
     timer: Timer
     clock: Clock
@@ -108,15 +107,27 @@ class Staged:
 
         async with AsyncExitStack() as stack:
             until = {"deadline": begun + budget}
-            graph = Graph(self.cloud, self.credential, shared("graph", **until))
+            tokens = shared("tokens", attempts=3, cap=1, start=1, **until)
+            credential = await stack.enter_async_context(
+                app_credential(
+                    self.box.tenant.tenant_id,
+                    CLIENT_ID,
+                    self.cloud,
+                    secret=self.box.entra.secret,
+                    ca_path=self.box.ca_path,
+                    service=tokens,
+                )
+            )
+            graph = Graph(self.cloud, credential, shared("graph", **until))
             exchange = Exchange(
                 self.cloud,
                 self.box.tenant.tenant_id,
-                self.credential,
+                credential,
                 shared("exchange", start=2, cap=6, **until),
             )
             webhook = self.webhook or self.box.settings()["TEAMS_WEBHOOK_URL"]
-            teams = Teams(webhook, shared("teams", cap=1), hosts=["127.0.0.1"])
+            channel = shared("teams", cap=1, deadline=begun + budget + TELLING)
+            teams = Teams(webhook, channel, hosts=["127.0.0.1"])
             for adapter in (graph, exchange, teams):
                 stack.push_async_callback(adapter.close)
             world = World(
@@ -163,15 +174,11 @@ async def staged(
     clock = Clock(now) if now else Clock()
     async with Watched(scene, timer) as box:
         cloud = endpoints("global", login=box.authority, graph=box.base, exchange=box.base)
-        async with app_credential(
-            box.tenant.tenant_id, CLIENT_ID, cloud, secret=box.entra.secret, ca_path=box.ca_path
-        ) as credential:
-            yield Staged(
-                box=box,
-                duty=replace(duty, mode=mode),
-                cloud=cloud,
-                credential=credential,
-                ledger=ledger or FakeLedger(clock),
-                timer=timer,
-                clock=clock,
-            )
+        yield Staged(
+            box=box,
+            duty=replace(duty, mode=mode),
+            cloud=cloud,
+            ledger=ledger or FakeLedger(clock),
+            timer=timer,
+            clock=clock,
+        )
