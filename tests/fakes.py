@@ -45,6 +45,7 @@ from core.tenant import (
     HIDDEN_RULES,
     INBOX_RULES,
     MAILBOX_AUDIT,
+    MAILBOX_FORWARDS,
     MAILBOXES,
     MODULE_USERS,
     ORGANIZATION_AUDIT,
@@ -318,7 +319,7 @@ class FakeTenant:
 
     async def forwarding_mailboxes(self) -> Reading[Mailbox]:
         found = [box for box in self.boxes if box.forwarding_address or box.forwarding_smtp_address]
-        seen = self.reading(MAILBOXES, found, lambda box: box.id)
+        seen = self.reading(MAILBOX_FORWARDS, found, lambda box: box.id)
         return replace(seen, complete=True)
 
     async def accounts(self, owners: Sequence[Mailbox]) -> Reading[Account]:

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from azure.core import AsyncPipelineClient
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, ServiceRequestError
 from azure.core.pipeline.policies import (
     AsyncBearerTokenCredentialPolicy,
     SansIOHTTPPolicy,
@@ -31,6 +31,10 @@ USER_AGENT = "Exoguard"
 AZURE_PLATFORM = IPv4Address("168.63.129.16")
 NAT64 = IPv6Network("64:ff9b::/96")
 COMPATIBLE = IPv6Network("::/96")
+
+
+class Lost(Again):
+    """The request went out and no whole answer came back: it may have been carried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +160,9 @@ class Channel:
     ) -> Reply:
         """One request and its answer of at most `limit` bytes, decompressed.
 
-        A longer answer is `cut` there, or else Unavailable. Raises Again when there is no answer.
-        The messages name the service and the trouble, never the address.
+        A longer answer is `cut` there, or else Unavailable. Raises Again when there is no answer:
+        Lost when the request may have been carried out all the same. The messages name the service
+        and the trouble, never the address.
         """
         request = HttpRequest(method, url, headers=dict(headers or {}), content=body or None)
         # Only the policy that adds tokens knows this option, and takes it off again.
@@ -167,8 +172,10 @@ class Channel:
             async with response:
                 content = await self.read(response, limit, cut)
                 return Reply(response.status_code, response.headers, content)
-        except (AzureError, aiohttp.ClientError, zlib.error, OSError) as error:
+        except ServiceRequestError as error:
             raise Again(f"{self.name}: {type(error).__name__}") from error
+        except (AzureError, aiohttp.ClientError, zlib.error, OSError) as error:
+            raise Lost(f"{self.name}: {type(error).__name__}") from error
 
     async def read(self, response: AsyncHttpResponse, limit: int, cut: bool) -> bytes:
         """The body, piece by piece, so that a bomb is noticed while it is small."""
