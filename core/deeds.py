@@ -9,8 +9,9 @@ is refused with the reason, and the refusal is told like everything else.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from core.accounting import UNDONE_FOR, reason
 from core.errors import SettingsError
 from core.keys import PLACE, digest
 from core.model import (
@@ -33,8 +34,6 @@ from core.room import undoable
 from core.tenant import change_from_wire
 from core.text import plain
 
-# A change that a person took back is left alone for so long.
-UNDONE_FOR = timedelta(days=30)
 TRIES = 3
 # These are answered by the run they ask for, when it ends.
 OF_RUNS = (Deed.RUN, Deed.RELEASE)
@@ -167,11 +166,6 @@ def undo(action: Action, memory: Memory, now: datetime, run: str) -> Answer:
     if earlier and earlier.until >= granted.until:
         granted = earlier
     return Answer(action, (granted, intent), intent, original, earlier)
-
-
-def reason(action: Action) -> str:
-    """Why the exemption is there that protects what was taken back."""
-    return f"a change was taken back: {action.why}"[:500]
 
 
 def objection(original: ChangeRecord | None) -> str:

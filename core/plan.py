@@ -37,6 +37,7 @@ from core.room import fitting, undoable
 from core.tenant import Change, Grants, Reading, change_of, change_to_wire
 from core.troubles import (
     OWN,
+    UNASKED,
     Wanted,
     brake,
     failed_shards,
@@ -99,8 +100,11 @@ class Situation:
     def exempt(self, key: str, finding: Finding, own: bool) -> datetime | None:
         """Until when somebody decided that this is right as it is.
 
-        The engine's own findings are about no object, so only their case can be exempt.
+        The engine's own findings are about no object, so only their case can be exempt; that an
+        exemption was forged is not silenced by another.
         """
+        if finding.kind == UNASKED:
+            return None
         for subject in (key,) if own else (key, finding.object_id):
             exemption = self.memory.exemptions.get(subject)
             if exemption and exemption.until > self.now:
@@ -236,7 +240,7 @@ def settle(situation: Situation, tally: Tally) -> Plan:
     )
     guard, state = situation.duty.guard.name, situation.memory.state
     lost = failed_shards(situation.duty, tally.lost)
-    found = troubles(situation.duty, coverage, situation.memory, situation.grants)
+    found = troubles(situation.duty, coverage, situation.memory, situation.grants, situation.now)
     own = merged(guard, (*found, *lost))
     considered = {key: consider(situation, key, item, own=True) for key, item in own.items()}
 
@@ -595,11 +599,14 @@ def abandoned(situation: Situation, considered: Mapping[str, View]) -> Iterator[
 
 
 def due_sweeps(duty: Duty, state: GuardState, now: datetime) -> frozenset[str]:
-    """The slow parts of the observation whose time has come."""
+    """The slow parts of the observation whose time has come.
+
+    One that is said to have been finished long from now was not, or it would never be due again.
+    """
     return frozenset(
         sweep.name
         for sweep in duty.guard.sweeps
-        if sweep.name not in state.sweeps or now - state.sweeps[sweep.name] >= sweep.every
+        if sweep.name not in state.sweeps or abs(now - state.sweeps[sweep.name]) >= sweep.every
     )
 
 

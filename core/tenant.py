@@ -23,6 +23,7 @@ from typing import Any, Protocol, get_args, get_origin, get_type_hints
 # ----------------------------------------------------------------------------------------------
 
 MAILBOXES = "mailboxes"
+MAILBOX_FORWARDS = "mailbox-forwards"
 ACCOUNTS = "accounts"
 SIGN_INS = "sign-ins"
 INBOX_RULES = "inbox-rules"

@@ -5,9 +5,10 @@ Microsoft Graph SDK.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from core.ports import Ledger, World
 from core.settings import Settings
@@ -20,6 +21,10 @@ def utc_now() -> datetime:
 
 # So much of a run's time is for looking; the rest is for acting and telling.
 LOOKING = 0.85
+# Seconds beyond it for telling alone: what was found late must still be told.
+TELLING = 300.0
+# The ledger has tries of its own, and a claim has to be renewed while one of them hangs.
+TABLE: Mapping[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 20}
 
 
 @asynccontextmanager
@@ -36,11 +41,11 @@ async def connect(
     in flight. Raises SettingsError for settings that only their adapter can judge.
     """
     from core.adapters.clouds import endpoints
-    from core.adapters.credential import app_credential
+    from core.adapters.credential import app_credential, token_service
     from core.adapters.exchange import Exchange
     from core.adapters.graph import Graph
     from core.adapters.m365 import M365
-    from core.adapters.retry import Service
+    from core.adapters.retry import Service, door_of
     from core.adapters.teams import Teams
 
     cloud = endpoints(
@@ -62,10 +67,16 @@ async def connect(
                 secret=settings["CLIENT_SECRET"],
                 certificate=settings["CLIENT_CERTIFICATE_PATH"],
                 ca_path=ca_path,
+                service=token_service(
+                    deadline=deadline, door=door_of(f"{cloud.login} {tenant_id}")
+                ),
             )
         )
         graph_service = Service(
-            "graph", cap=max(1, settings.graph_limit // among), deadline=deadline
+            "graph",
+            cap=max(1, settings.graph_limit // among),
+            deadline=deadline,
+            door=door_of(f"{cloud.graph} {tenant_id}"),
         )
         graph = Graph(cloud, credential, graph_service, ca_path=ca_path)
         stack.push_async_callback(graph.close)
@@ -76,14 +87,16 @@ async def connect(
             start=2,
             longest=settings.run_seconds,
             deadline=deadline,
+            door=door_of(f"{cloud.exchange} {tenant_id}"),
         )
         exchange = Exchange(cloud, tenant_id, credential, exchange_service, ca_path=ca_path)
         stack.push_async_callback(exchange.close)
-        # What was found late must still be told: the channel has a time of its own.
         hosts = settings["WEBHOOK_HOSTS"].split(",")
-        teams = Teams(
-            settings["TEAMS_WEBHOOK_URL"], Service("teams", cap=1, longest=60.0), hosts=hosts
+        webhook = settings["TEAMS_WEBHOOK_URL"]
+        channel = Service(
+            "teams", cap=1, longest=60.0, deadline=deadline + TELLING, door=door_of(webhook)
         )
+        teams = Teams(webhook, channel, hosts=hosts)
         stack.push_async_callback(teams.close)
         ledger = await stack.enter_async_context(open_ledger(settings))
         services = (graph_service, exchange_service)
@@ -112,7 +125,7 @@ async def open_ledger(settings: Settings) -> AsyncIterator[Ledger]:
         name = settings["STATE_TABLE"]
         if settings["STATE_CONNECTION_STRING"]:
             table = TableClient.from_connection_string(
-                settings["STATE_CONNECTION_STRING"], table_name=name, retry_total=0
+                settings["STATE_CONNECTION_STRING"], table_name=name, **TABLE
             )
         else:
             from azure.identity.aio import ManagedIdentityCredential
@@ -121,7 +134,7 @@ async def open_ledger(settings: Settings) -> AsyncIterator[Ledger]:
                 ManagedIdentityCredential(client_id=settings["MANAGED_IDENTITY_CLIENT_ID"] or None)
             )
             table = TableClient(
-                settings["STATE_TABLE_ENDPOINT"], name, credential=identity, retry_total=0
+                settings["STATE_TABLE_ENDPOINT"], name, credential=identity, **TABLE
             )
         await stack.enter_async_context(table)
         yield TableLedger(table, settings["TENANT_ID"])
