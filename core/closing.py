@@ -168,7 +168,7 @@ def misdirected(request: Request, plan: Plan) -> str:
 async def tidied(world: World, state: GuardState, report: RunReport) -> GuardState:
     """The guard's state to remember; once a day old rows are removed."""
     last = state.sweeps.get(HOUSEKEEPING)
-    if last and report.started - last < timedelta(days=1):
+    if last and abs(report.started - last) < timedelta(days=1):
         return state
     if last:
         await world.ledger.tidy(report.guard, report.started)

@@ -249,7 +249,7 @@ def run_answered(action: Action, mode: Mode, released: str, held: str, now: date
         return done(action, now, "the run has ended")
     if action.subject == released:
         return done(action, now, "the plan was carried out")
-    if now - action.at > RELEASE:
+    if abs(now - action.at) > RELEASE:
         return refused(action, now, "an hour has passed: ask again, for the plan that waits then")
     if mode is not Mode.ENFORCE:
         return action

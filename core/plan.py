@@ -92,6 +92,12 @@ class Situation:
             if record.case == key and record.state is ChangeState.INTENDED
         ]
 
+    def over(self, since: datetime, span: timedelta) -> bool:
+        """True when so much time has passed, or when the moment lies so far ahead that the clock
+        was wrong which told it: otherwise all would stand still until that day.
+        """
+        return abs(self.now - since) >= span
+
     @property
     def restrained(self) -> bool:
         """True when somebody asked an enforcing guard to look and not to change."""
@@ -256,6 +262,9 @@ def settle(situation: Situation, tally: Tally) -> Plan:
 
     trusted = released or not fell(coverage, state)
     ended = [case for case in endings(situation, considered, coverage) if case.kind in OWN]
+    if situation.restrained:
+        # A look that wants no changes does not tell whether the plan still waits.
+        ended = [case for case in ended if case.kind != "brake"]
     begun = [situation.memory.cases[key] for key in tally.unfinished]
     finish = tuple(resumed(situation, begun))
     if stopped or situation.restrained:
@@ -371,7 +380,7 @@ def merged(guard: str, findings: Iterable[Finding]) -> dict[str, Finding]:
 
 def consider(situation: Situation, key: str, finding: Finding, own: bool = False) -> View:
     """What one finding means, given what is remembered of it."""
-    finding = fitting(finding)
+    finding, duty = fitting(finding), situation.duty
     old = situation.memory.cases.get(key)
     if finding.severity is Severity.INFO:
         return View(Reported(key, finding, "note", finding.verdict))
@@ -379,7 +388,7 @@ def consider(situation: Situation, key: str, finding: Finding, own: bool = False
     if until:
         return exempted(situation, key, finding, old, until)
     made = situation.applied(key)
-    if old and old.closed and made and situation.now - made[0].at < situation.duty.guard.settles:
+    if old and old.closed and made and not situation.over(made[0].at, duty.guard.settles):
         return View(Reported(key, finding, "settling", old.verdict), old)
     known = old is not None and old.closed is None
     case = (
@@ -452,7 +461,7 @@ def continued(situation: Situation, old: Case, finding: Finding) -> Case:
         shared=finding.shared,
         raised=raised is not None,
     )
-    if case.set_aside and situation.now - case.set_aside >= WINDOW:
+    if case.set_aside and situation.over(case.set_aside, WINDOW):
         case = replace(case, verdict=case.judged, set_aside=None, failures=0)
     if finding.verdict is not case.judged:
         case = replace(
@@ -467,7 +476,7 @@ def continued(situation: Situation, old: Case, finding: Finding) -> Case:
         return replace(case, sightings=seen, news=news)
     if case.acknowledged or not case.told or case.news or is_choice(case):
         return case
-    due = situation.now - case.told >= situation.duty.remind
+    due = situation.over(case.told, situation.duty.remind)
     return replace(case, news=News.REMINDER) if due else case
 
 
@@ -512,13 +521,16 @@ def set_aside(case: Case, verdict: Verdict, now: datetime) -> Case:
 
 
 def released_by(situation: Situation, held: Finding) -> bool:
-    """True when a person asked for exactly this plan within the hour, and it was waiting."""
+    """True when a person asked for exactly this plan within the hour, and it was waiting.
+
+    Who wrote down when it was asked for may be another instance, whose clock is ahead of this one.
+    """
     request = situation.request
     case = situation.memory.cases.get(held.key(situation.duty.guard.name))
     return (
         request.plan == held.dangerous
         and request.at is not None
-        and timedelta() <= situation.now - request.at <= RELEASE
+        and abs(situation.now - request.at) <= RELEASE
         and case is not None
         and case.closed is None
     )

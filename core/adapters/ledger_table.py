@@ -426,7 +426,7 @@ class TableLedger:
                 guard=guard,
                 first=f"{prefix}|",
                 last=f"{prefix}}}",
-                cut=(now - kept).isoformat(),
+                cut=(min(now, self.clock.now()) - kept).isoformat(),
             )
             for group in batched(old, BATCH, strict=False):
                 # Only what is still as old as it was read: a case may have opened again since.
