@@ -117,8 +117,11 @@ def passing(error: BaseException) -> bool:
 class TableLedger:
     """Implements the Ledger port. `table` must have its own retries off."""
 
-    def __init__(self, table: TableClient) -> None:
+    def __init__(
+        self, table: TableClient, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
         self.table = table
+        self.sleep = sleep
         self.clock = ServiceClock()
 
     async def call[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
@@ -134,7 +137,13 @@ class TableLedger:
                 raise
         with contextlib.suppress(ResourceExistsError):
             await self.tried(self.table.create_table)
-        return await self.tried(attempt)
+        try:
+            return await self.tried(attempt)
+        except ResourceNotFoundError as error:
+            if getattr(error, "error_code", "") != TableErrorCode.TABLE_NOT_FOUND:
+                raise
+            # Its name stays taken for a while after somebody deleted it.
+            raise LedgerError("the state table is not there and cannot be made") from error
 
     async def tried[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
         """One operation, tried again through passing trouble; then LedgerError."""
@@ -142,6 +151,7 @@ class TableLedger:
             retry=retry_if_exception(passing),
             stop=stop_after_attempt(5),
             wait=wait_random_exponential(multiplier=0.2, max=5),
+            sleep=self.sleep,
             reraise=True,
         )
 
