@@ -126,7 +126,7 @@ async def test_a_run_that_is_throttled_to_its_end_goes_on_with_the_next() -> Non
         await stage.tick()
         known, cards = set(await stage.open()), len(stage.box.cards)
         begun = stage.timer.now
-        fault = {"service": "graph", "kind": "throttle", "inner": True, "retryAfter": 100}
+        fault = {"service": "graph", "kind": "throttle", "inner": True, "retryAfter": 30}
         report = await stage.tick(fault)
         assert stage.timer.now - begun <= MINUTES * 60
         assert (report.status, report.seen) == ("going on", 0)
