@@ -44,6 +44,8 @@ REFUSING: dict[str, dict[str, Any]] = {
     "401 for ever": {"kind": "error", "status": 401},
     "consent withdrawn": {"kind": "error", "status": 403, "skip": 2},
 }
+# All guards read by the same few functions: one of them meets everything, the others these.
+FEW = ("500", "no list", "missing replies", "500 in a batch")
 # What a second source of the same thing may show as a case of its own when the first refuses.
 BY_ANOTHER_SOURCE = frozenset({"inbox-rule-hides", "inbox-rule-unreadable", "inbox-rule-silent"})
 
@@ -69,7 +71,7 @@ async def suffer(stage: Staged, fault: dict[str, Any]) -> None:
     begun = stage.timer.now
     report = await stage.tick(*({"service": name, **fault} for name in ("graph", "exchange")))
     assert report.status in ("done", "going on")
-    assert report.seen + report.unread <= max(report.population, report.seen)
+    assert report.seen <= report.population
     assert stage.timer.now - begun <= MINUTES * 60 + TELLING
 
 
@@ -79,7 +81,8 @@ async def test_no_trouble_of_the_services_ends_a_case_or_makes_one(duty: Duty) -
         await stage.tick()
         await stage.tick()
         known = await about_objects(stage)
-        for name, fault in PASSING.items():
+        for name in PASSING if duty.guard is FORWARDING else FEW:
+            fault = PASSING[name]
             await suffer(stage, fault)
             assert (await about_objects(stage)).keys() == known.keys(), name
         await stage.tick()
@@ -128,13 +131,12 @@ async def test_a_forward_whose_recipient_cannot_be_looked_up_keeps_its_case() ->
         assert forwards <= (await about_objects(stage)).keys()
 
 
-@pytest.mark.parametrize("service", ["graph", "exchange"])
-async def test_what_stays_unreadable_is_told_at_the_third_run(service: str) -> None:
+async def test_what_stays_unreadable_is_told_at_the_third_run() -> None:
     (duty,) = (duty for duty in CATALOG if duty.guard is FORWARDING)
     async with staged(neglected(), duty) as stage:
         await stage.tick()
         cards = len(stage.box.cards)
-        fault = {"service": service, "kind": "error", "status": 401}
+        fault = {"service": "graph", "kind": "error", "status": 401}
         for _ in range(3):
             await stage.tick(fault)
         told = [
