@@ -1,7 +1,7 @@
 """Tokens that end, are not taken, or are not given, in the middle of a run and for ever.
 
-One new token serves all calls that need one, a challenge is answered once, and a token endpoint that
-asks to wait is left alone. An app that is shut out says so and concludes nothing.
+One new token serves all calls that need one, a challenge is answered once, and a token endpoint
+that asks to wait is left alone. An app that is shut out says so and concludes nothing.
 """
 
 from base64 import b64encode
@@ -47,7 +47,7 @@ async def test_tokens_that_are_never_taken_do_not_flood_the_one_who_gives_them(
         report = await stage.tick({"service": "graph", "status": 401, "headers": headers})
         assert len(stage.box.struck) >= 6
         assert len(stage.box.came("entra")) - quiet <= quiet + 4
-        assert report.seen == 0
+        assert "inbox-rules" in report.blind
         assert known <= (await stage.open()).keys()
 
 
@@ -75,7 +75,6 @@ async def test_who_gets_no_token_for_the_moment_asks_a_few_times_and_concludes_n
         report = await stage.tick({"service": "entra", **fault})
         assert 1 <= len(stage.box.came("entra")) - before <= most
         assert report.blind == ("credential",)
-        assert len(stage.box.came("graph")) == len(stage.box.came("graph"))
         assert known <= (await stage.open()).keys()
         assert (stage.box.writes, len(stage.box.cards)) == ([], cards)
         # It is news when it lasts, and then it is told once.
