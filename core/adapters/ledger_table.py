@@ -127,10 +127,17 @@ class TableLedger:
     `tenant` is whose state it is: a table that holds another tenant's is refused.
     """
 
-    def __init__(self, table: TableClient, tenant: str = "", lease: timedelta = LEASE) -> None:
+    def __init__(
+        self,
+        table: TableClient,
+        tenant: str = "",
+        lease: timedelta = LEASE,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self.table = table
         self.tenant = tenant.lower()
         self.lease = lease
+        self.sleep = sleep
         self.clock = ServiceClock()
 
     def check_tenant(self, lease: TableEntity) -> None:
@@ -156,7 +163,13 @@ class TableLedger:
                 raise
         with contextlib.suppress(ResourceExistsError):
             await self.tried(self.table.create_table)
-        return await self.tried(attempt)
+        try:
+            return await self.tried(attempt)
+        except ResourceNotFoundError as error:
+            if getattr(error, "error_code", "") != TableErrorCode.TABLE_NOT_FOUND:
+                raise
+            # Its name stays taken for a while after somebody deleted it.
+            raise LedgerError("the state table is not there and cannot be made") from error
 
     async def tried[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
         """One operation, tried again through passing trouble; then LedgerError."""
@@ -164,6 +177,7 @@ class TableLedger:
             retry=retry_if_exception(passing),
             stop=stop_after_attempt(5),
             wait=wait_random_exponential(multiplier=0.2, max=5),
+            sleep=self.sleep,
             reraise=True,
         )
 
