@@ -463,9 +463,9 @@ def test_an_intent_whose_outcome_is_unknown_is_taken_up_as_it_was_intended() -> 
     assert [(row.id, row.arguments) for row in plan.act] == [("c1", {"mailbox_guid": "as-seen"})]
 
 
-def test_a_change_in_effect_without_an_outcome_is_finished_while_enforcing() -> None:
-    memory = replace(known(), changes=(changed(ChangeState.INTENDED, START),))
-    plan = make_plan(situation(memory), [])
+def test_a_change_of_several_writes_without_an_outcome_is_finished_while_enforcing() -> None:
+    record = replace(changed(ChangeState.INTENDED, START), kind="BlockSignIn")
+    plan = make_plan(situation(replace(known(), changes=(record,))), [])
     assert [row.id for row in plan.act] == ["c1"]
     assert plan.cases == ()
 
@@ -473,9 +473,14 @@ def test_a_change_in_effect_without_an_outcome_is_finished_while_enforcing() -> 
 ALERTING = replace(DUTY, mode=Mode.ALERT)
 
 
-def test_a_change_in_effect_without_an_outcome_is_inferred_in_alert_mode() -> None:
-    memory = replace(known(), changes=(changed(ChangeState.INTENDED, START),))
-    plan = make_plan(situation(memory, duty=ALERTING, mode=Mode.ALERT), [])
+@pytest.mark.parametrize(
+    ("mode", "kind"),
+    [(Mode.ALERT, "BlockSignIn"), (Mode.ALERT, "X"), (Mode.ENFORCE, "ClearMailboxForward")],
+)
+def test_any_other_change_in_effect_without_an_outcome_is_inferred(mode: Mode, kind: str) -> None:
+    record = replace(changed(ChangeState.INTENDED, START), kind=kind)
+    memory, duty = replace(known(), changes=(record,)), replace(DUTY, mode=mode)
+    plan = make_plan(situation(memory, duty=duty, mode=mode), [])
     assert plan.act == ()
     assert [row.state for row in plan.records] == [ChangeState.INFERRED]
     case = only(plan)
