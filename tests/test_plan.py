@@ -495,7 +495,8 @@ def test_an_intent_that_may_no_longer_be_made_is_given_up() -> None:
 
 @pytest.mark.parametrize("findings", [[], [finding()]], ids=["gone", "still there"])
 def test_a_run_that_somebody_restrained_gives_up_no_intent(findings: list[Finding]) -> None:
-    memory = replace(known(), changes=(changed(ChangeState.INTENDED, START),))
+    record = replace(changed(ChangeState.INTENDED, START), kind="BlockSignIn")
+    memory = replace(known(), changes=(record,))
     plan = make_plan(situation(memory, mode=Mode.ALERT), findings)
     assert (plan.act, plan.records, plan.cases, plan.forget) == ((), (), (), ())
     assert [row.id for row in make_plan(situation(memory), findings).act] == ["c1"]

@@ -411,7 +411,7 @@ class TableLedger:
     async def actions(self, guard: str, since: datetime) -> tuple[Action, ...]:
         """What people asked for since then, newest first; a row not understood is none."""
         found = Sorted()
-        for entity in await self.stretch(guard, "action|", f"action|{countdown(since)}"):
+        for entity in await self.stretch(guard, "action|", f"action|{countdown(since)}~"):
             found.take(guard, entity)
         return tuple(found.actions)
 
