@@ -494,6 +494,9 @@ class Sorted:
             exemptions=self.exemptions,
             actions=tuple(self.actions),
             poisoned=len(self.poisoned),
+            strange=frozenset(
+                key.removeprefix("case|") for key in self.poisoned if key.startswith("case|")
+            ),
         )
 
 
