@@ -7,7 +7,8 @@
 
 A card names its cases with what was found, what was done about it, the evidence and the next step.
 On each, the gravest come first, no mailbox may crowd out another, and what does not fit is counted.
-A `Message` knows what it tells, so that exactly this is marked as told once the channel took it.
+A `Message` knows what it tells, so that exactly this is marked as told once the channel took it,
+and how to say so in plain words where the channel refuses the card.
 """
 
 import re
@@ -44,6 +45,7 @@ from core.entries import (
     moment,
 )
 from core.model import (
+    ATTENDED,
     Action,
     Case,
     ChangeState,
@@ -57,7 +59,11 @@ from core.writes import in_words
 
 RESERVED = 2_000
 PER_OBJECT = 3
+<<<<<<< HEAD
 MISFITS = 30
+=======
+PLAIN = 40
+>>>>>>> main
 FIRST_LOOK = 12
 RUN = re.compile(r"\d{14}-[0-9a-f]{8}")
 STYLE = {
@@ -76,6 +82,19 @@ class Message:
     payload: Mapping[str, object]
     cases: tuple[Case, ...] = ()
     actions: tuple[Action, ...] = ()
+
+    def plain(self, report: RunReport) -> Mapping[str, object]:
+        """The same news for a channel that refused the card: small, and without foreign text."""
+        rows = [f"{case.severity.label} · {case.kind} · case {case.short}" for case in self.cases]
+        rows += [f"{headline_of(action)} · {action.id}" for action in self.actions]
+        more = [f"and {len(rows) - PLAIN:,} more"] if len(rows) > PLAIN else []
+        body = [
+            text(f"Exoguard · {report.title}: {amount(rows, 'thing')} to tell", weight="Bolder"),
+            text("The channel refused the card that shows them. Look at:"),
+            *map(text, (*rows[:PLAIN], *more)),
+            small(f"GET /api/cases?guard={report.guard} · run {escaped(report.run)}"),
+        ]
+        return envelope(body, f"Exoguard: {amount(rows, 'thing')} to tell")
 
 
 def cards(report: RunReport, address: str = "") -> list[Message]:
@@ -261,12 +280,16 @@ def footer(frame: Frame) -> Element:
     """Where to look further."""
     report = frame.report
     run = escaped(report.run)
-    page = address_of(frame.address, "runs", report.guard, report.run)
-    parts = [link("the whole run", page)] if page and RUN.fullmatch(report.run) else [f"run {run}"]
+    # Who is only called to do what was asked for makes no run: its id is that of the action.
+    asked = report.status == ATTENDED
+    place, label = ("actions", "action") if asked else ("runs", "run")
+    page = address_of(frame.address, place, report.guard, report.run)
+    whole = link(f"the whole {label}", page)
+    parts = [whole] if page and RUN.fullmatch(report.run) else [f"{label} {run}"]
     if report.exemptions:
         parts.append(f"{report.exemptions} exempt")
     if report.mode is Mode.ALERT:
         parts.append("this guard only tells, it changes nothing")
     if not page:
-        parts.append(f"all of it: GET /api/runs/{report.guard}/{run}")
+        parts.append(f"all of it: GET /api/{place}/{report.guard}/{run}")
     return small(" · ".join(parts), separator=True)

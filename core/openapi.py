@@ -29,6 +29,9 @@ ANSWERS: Mapping[str, str] = {
     "request-exemption-end": "Accepted",
     "request-undo": "Accepted",
     "request-acknowledgement": "Accepted",
+    "status-page": "Page",
+    "cases-page": "Page",
+    "case-page": "Page",
     "status-json": "Status",
     "cases-json": "Cases",
     "case-json": "Case",
@@ -41,7 +44,10 @@ CONFLICTS: Mapping[str, str] = {
     "request-run": "The guard is set to something else: it is off, or does not enforce.",
 }
 # Headers of an answer beside those that every answer has.
-FURTHER: Mapping[str, tuple[str, ...]] = {"Evidence": ("Content-Disposition", "Repr-Digest")}
+FURTHER: Mapping[str, tuple[str, ...]] = {
+    "Evidence": ("Content-Disposition", "Repr-Digest"),
+    "Page": ("Content-Security-Policy",),
+}
 # Where one can see what became of it: the route, and its parameter.
 FOLLOWED: Mapping[str, tuple[str, str]] = {
     "AcceptedRun": ("run-report", "run"),
@@ -194,8 +200,11 @@ def responses(route: Way) -> Json:
     if route.acts:
         good["links"] = link(schema)
     found: dict[str, object] = {"202" if route.acts else "200": good}
+    in_front = "".join(DENIED)
     for status, name in refusals_of(route).items():
-        found[str(status)] = {"$ref": f"#/components/responses/{name}"}
+        page = schema == "Page" and name != in_front
+        shown = notice(REFUSALS[name]) if page else {"$ref": f"#/components/responses/{name}"}
+        found[str(status)] = shown
     if route.name in CONFLICTS:
         found["409"] = refusal(CONFLICTS[route.name])
     return dict(sorted(found.items()))
@@ -237,6 +246,15 @@ def refusal(text: str) -> Json:
     }
 
 
+def notice(text: str) -> Json:
+    """An answer that says what is wrong to whoever asked for a page."""
+    return {
+        "description": text,
+        "headers": SENT | {"Content-Security-Policy": header("Content-Security-Policy")},
+        "content": {"text/html": {"schema": ref("Page")}},
+    }
+
+
 HEADERS: Json = {
     "Cache-Control": {
         "description": "Nobody keeps an answer.",
@@ -257,6 +275,11 @@ HEADERS: Json = {
         "description": "The name of the file.",
         "required": True,
         "schema": {"type": "string", "pattern": "^attachment; filename="},
+    },
+    "Content-Security-Policy": {
+        "description": "Nothing runs in a page, and it loads nothing.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^default-src 'none'"},
     },
     "Repr-Digest": {
         "description": "The SHA-256 of the whole file (RFC 9530).",

@@ -279,6 +279,10 @@ STATUS_SCHEMAS: Mapping[str, Json] = {
     "Day": DAY_OF_HISTORY,
     "Decision": DECISION,
     "Deed": DEED,
+    "Page": {
+        "type": "string",
+        "description": "A page for people: HTML, without a script.",
+    },
     "Evidence": {
         "type": "string",
         "description": (

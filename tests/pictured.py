@@ -51,7 +51,7 @@ HOSTILE = (
     '"><img src=x onerror=alert(1)>',
     "' onmouseover='alert(1)",
     "</title></style><h1>owned</h1>",
-    "{{ 7 * 7 }}{% raw %}",
+    "{{ 71234 * 70001 }}{% raw %}",
     "javascript:alert(1)",
     "\u202egnp.exe\u202c \u2066isolated\u2069",
     "zero\u200bwidth\u00adsoft\x00null\x1b[31mred",
@@ -85,6 +85,12 @@ def case(guard: str, number: int, summary: str, **other: Any) -> Case:
     return replace(replace(made, told=other.get("opened", made.opened)), **other)
 
 
+ARGUMENTS: dict[str, dict[str, object]] = {
+    "BlockSignIn": {"account_id": "a", "mailbox_guid": "g", "kinds": ["SharedMailbox"]},
+    "ResetAuditSet": {"mailbox_guid": "g", "logon_types": ["Delegate", "Owner"]},
+}
+
+
 def record(of: Case, number: int, kind: str, at: datetime, **other: Any) -> ChangeRecord:
     """A change that was made."""
     made = ChangeRecord(
@@ -92,7 +98,7 @@ def record(of: Case, number: int, kind: str, at: datetime, **other: Any) -> Chan
         of.key,
         of.subject,
         kind,
-        {},
+        ARGUMENTS.get(kind, {}),
         ChangeState.APPLIED,
         at,
         "67451000000000-0a1b2c3d",

@@ -34,7 +34,8 @@ GUARDS = ("shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "app-
 CONFIG = ROOT / "tests" / "data" / "schemathesis.toml"
 DOCUMENT = ROOT / "docs" / "openapi.json"
 FEWEST = 300
-SECONDS = 110
+# Half a minute on an idle machine.
+SECONDS = 280
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -69,7 +70,7 @@ def test_every_route_has_an_answer_and_every_schema_is_used() -> None:
     assert [name for name in SCHEMAS if f"#/components/schemas/{name}'" not in text] == []
 
 
-@pytest.mark.timeout(SECONDS + 10)
+@pytest.mark.timeout(SECONDS + 20)
 @pytest.mark.asyncio(loop_scope="session")
 async def test_the_app_answers_as_its_document_says(app: Hosted, tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
@@ -140,7 +141,8 @@ async def test_everything_a_neglected_tenant_shows_is_as_described(app: Hosted) 
         assert {row["severity"] for row in cases["cases"]} >= {"critical", "high"}
         since, until = (datetime.now(UTC).date() + timedelta(days=days) for days in (-2, 1))
         async with session.get(f"/api/export?from={since}&to={until}") as answer:
-            kind = answer.headers["Content-Type"]
-            assert kind in described()["paths"]["/api/export"]["get"]["responses"]["200"]["content"]
+            paths: Any = described()["paths"]
+            kinds = paths["/api/export"]["get"]["responses"]["200"]["content"]
+            assert answer.headers["Content-Type"] in kinds
             lines = (await answer.text()).splitlines()
         assert len([json.loads(line) for line in lines]) > len(cases["cases"])
