@@ -8,11 +8,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON := .venv/bin/python
 TYPED = core sandbox bench tests tools $(wildcard function_app.py)
 
-<<<<<<< HEAD
-.PHONY: help setup ready run bench test check lint infra-check fuzz format clean
-=======
-.PHONY: help setup ready run bench test check lint infra-check format lock audit clean
->>>>>>> main
+.PHONY: help setup ready run bench test check lint infra-check fuzz format lock audit clean
 
 help: ## List what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22

@@ -59,11 +59,8 @@ from core.writes import in_words
 
 RESERVED = 2_000
 PER_OBJECT = 3
-<<<<<<< HEAD
 MISFITS = 30
-=======
 PLAIN = 40
->>>>>>> main
 FIRST_LOOK = 12
 RUN = re.compile(r"\d{14}-[0-9a-f]{8}")
 STYLE = {
