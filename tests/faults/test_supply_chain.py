@@ -35,20 +35,22 @@ for distribution in metadata.distributions():
             allowed.add(realpath(distribution.locate_file(file)))
 
 class OnlyNamed:
+    def __init__(self, finders):
+        self.finders = finders
+
     def find_spec(self, name, path=None, target=None):
-        for finder in sys.meta_path:
-            if finder is self:
-                continue
+        for finder in self.finders:
             spec = finder.find_spec(name, path, target)
-            if spec is None:
-                continue
-            origin = realpath(spec.origin or "/")
-            if origin.startswith(site) and origin not in allowed:
-                raise ModuleNotFoundError(f"{name} is of no package that is deployed", name=name)
-            return spec
+            if spec is not None:
+                origin = realpath(spec.origin or "/")
+                return spec if origin in allowed or not origin.startswith(site) else None
         return None
 
-sys.meta_path.insert(0, OnlyNamed())
+    def find_distributions(self, *context):
+        for finder in self.finders:
+            yield from getattr(finder, "find_distributions", lambda *context: ())(*context)
+
+sys.meta_path[:] = [OnlyNamed(list(sys.meta_path))]
 sys.path.insert(0, str(root))
 import core
 imported = ["function_app"]
