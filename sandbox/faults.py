@@ -11,9 +11,12 @@ A fault is an object; the scene's `faults` is one of them or a list.
     kind        one of the following
         throttle   429 (or `status`) with `retryAfter` seconds; without `retryAfter` no such header.
                    At the old webhook: 200 and a text, as Teams did it
-        error      `status` (500) with an error in the service's own shape; `code` and `message`
+        error      `status` (500) with an error in the service's own shape; `code` and `message`.
+                   Either may have further `headers`
         html       `status` (503) with a page of HTML
         truncate   the true answer, cut in the middle
+        break      the same, but all of it was promised: after `seconds` (0) the connection is cut
+        gzip       the true answer, compressed, and that cut in the middle
         empty      `status` (200) without a body
         nulbytes   `status` (403) with a body of NUL bytes
         hang       no answer for `seconds` (an hour), then the connection is cut
@@ -21,6 +24,9 @@ A fault is an object; the scene's `faults` is one of them or a list.
         staleReads a write takes effect, but the old value is read for `seconds`, or `times` reads
         slow       the true answer, after `seconds` (1)
         wrongBody  `status` (200) with well-formed JSON that is not what was asked (or `body`)
+        replies    the true answer of a $batch, in which the first `many` (1) replies are `how`:
+                   missing, twice, renamed, null (the body), text (the body as base64) or
+                   padded (their ids)
         limit      429 for what is more than the service takes; at Graph and Exchange only
             atOnce         so many requests under way at the same moment; `retryAfter` (1)
             window, most   so many requests in each stretch of `window` seconds; Retry-After is what
@@ -49,7 +55,7 @@ By hand a fault is such an object, or in short KIND[/STATUS][:SERVICE[:MATCH]]: 
 `html/200:exchange:^Get-Mailbox$`.
 
 Without `kind` a status of 429 is a throttle and any other an error. Inside a $batch there is no
-connection to cut: hang, drop and truncate leave the answer out.
+connection to cut: hang, drop, truncate, break and gzip leave the answer out.
 
 A limit counts each request of a $batch by itself and not the $batch around them, so that without
 `inner` it holds for both kinds of requests together; `inner` true or false keeps it to one. Its
@@ -58,8 +64,10 @@ once to any one mailbox, and no table changes that.
 """
 
 import asyncio
+import gzip
 import json
 import re
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -69,10 +77,15 @@ from sandbox.limits import Gate, Limit, limit_from_wire
 from sandbox.wire import Answer, Call, truth, words
 
 KINDS = hostile.KINDS | frozenset(
-    words("throttle error html truncate empty nulbytes hang drop staleReads slow wrongBody limit")
+    words(
+        "throttle error html truncate break gzip empty nulbytes hang drop staleReads slow wrongBody"
+        " replies limit"
+    )
 )
 # Kinds that do not strike a request on its way in.
 ELSEWHERE = frozenset({"staleReads", "limit"})
+# Kinds that need a connection of their own.
+BROKEN = frozenset({"truncate", "break", "gzip"})
 HTML = b"<html><head><title>Service unavailable</title></head><body>Try later.</body></html>"
 LEGACY_THROTTLE = (
     b"Webhook message delivery failed with error: "
@@ -92,7 +105,11 @@ CODES = {
 
 
 class Dropped(Exception):
-    """The connection ends here, without an answer."""
+    """The connection ends here: without an answer, or in the middle of one."""
+
+    def __init__(self, answer: Answer | None = None) -> None:
+        super().__init__()
+        self.answer = answer
 
 
 @dataclass(slots=True)
@@ -142,6 +159,8 @@ def fault_from_wire(wire: Mapping[str, Any]) -> Fault:
         pattern = re.compile(str(wire.get("match", "")), re.IGNORECASE)
     except re.PatternError as error:
         raise ValueError(f"a fault's match is a regular expression: {error}") from error
+    if kind == "replies" and wire.get("how") not in HOW:
+        raise ValueError(f"replies are one of {', '.join(map(str, HOW))}")
     times = wire.get("times")
     return Fault(
         kind=kind,
@@ -237,6 +256,7 @@ def throttled(fault: Fault, service: str, line: str) -> Answer:
 
 def failed(fault: Fault, service: str, status: int) -> Answer:
     headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
+    headers |= fault.wire.get("headers", {})
     return Answer(status, error_body(fault, service, status), headers)
 
 
@@ -281,7 +301,7 @@ async def suffer(
     if fault.kind == "hang":
         await asyncio.sleep(3600 if fault.seconds is None else fault.seconds)
         raise Dropped
-    if fault.kind == "drop" or (struck.inner and fault.kind == "truncate"):
+    if fault.kind == "drop" or (struck.inner and fault.kind in BROKEN):
         raise Dropped
     if fault.kind in hostile.KINDS:
         return await hostile.hostile(fault.kind, fault.wire, struck.call, struck.base, carry_out)
@@ -291,6 +311,38 @@ async def suffer(
     if fault.kind == "slow":
         await asyncio.sleep(1 if fault.seconds is None else fault.seconds)
         return await carry_out()
-    answer = await carry_out()
+    return await broken(fault, await carry_out())
+
+
+async def broken(fault: Fault, answer: Answer) -> Answer:
+    """The true answer, damaged. Raises Dropped where it ends with the connection."""
+    if fault.kind == "break":
+        await asyncio.sleep(fault.seconds or 0)
+        raise Dropped(answer)
+    if fault.kind == "replies":
+        return replace(answer, body=mixed_up(fault.wire, answer.body))
+    packed = {**answer.headers, "Content-Encoding": "gzip"}
     content = answer.content()
+    if fault.kind == "gzip":
+        content, answer = gzip.compress(content, mtime=0), replace(answer, headers=packed)
     return replace(answer, raw=content[: len(content) // 2])
+
+
+def mixed_up(wire: Mapping[str, Any], body: Any) -> Any:
+    """The body of a $batch with its first replies made worse; any other is left as it is."""
+    replies = body.get("responses") if isinstance(body, dict) else None
+    if not isinstance(replies, list):
+        return body
+    many = int(wire.get("many", 1))
+    worse = [other for reply in replies[:many] for other in HOW[wire.get("how")](reply)]
+    return {**body, "responses": [*worse, *replies[many:]]}
+
+
+HOW: Mapping[object, Callable[[dict[str, Any]], list[dict[str, Any]]]] = {
+    "missing": lambda reply: [],
+    "twice": lambda reply: [reply, reply],
+    "renamed": lambda reply: [reply | {"id": f"x{reply['id']}"}],
+    "padded": lambda reply: [reply | {"id": f"0{reply['id']}"}],
+    "null": lambda reply: [reply | {"body": None}],
+    "text": lambda reply: [reply | {"body": b64encode(repr(reply["body"]).encode()).decode()}],
+}

@@ -463,16 +463,24 @@ def test_an_intent_whose_outcome_is_unknown_is_taken_up_as_it_was_intended() -> 
     assert [(row.id, row.arguments) for row in plan.act] == [("c1", {"mailbox_guid": "as-seen"})]
 
 
-def test_a_change_in_effect_without_an_outcome_is_finished_while_enforcing() -> None:
-    memory = replace(known(), changes=(changed(ChangeState.INTENDED, START),))
-    plan = make_plan(situation(memory), [])
+def test_a_change_of_several_writes_without_an_outcome_is_finished_while_enforcing() -> None:
+    record = replace(changed(ChangeState.INTENDED, START), kind="BlockSignIn")
+    plan = make_plan(situation(replace(known(), changes=(record,))), [])
     assert [row.id for row in plan.act] == ["c1"]
     assert plan.cases == ()
 
 
-def test_a_change_in_effect_without_an_outcome_is_inferred_in_alert_mode() -> None:
-    memory = replace(known(), changes=(changed(ChangeState.INTENDED, START),))
-    plan = make_plan(situation(memory, mode=Mode.ALERT), [])
+ALERTING = replace(DUTY, mode=Mode.ALERT)
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"),
+    [(Mode.ALERT, "BlockSignIn"), (Mode.ALERT, "X"), (Mode.ENFORCE, "ClearMailboxForward")],
+)
+def test_any_other_change_in_effect_without_an_outcome_is_inferred(mode: Mode, kind: str) -> None:
+    record = replace(changed(ChangeState.INTENDED, START), kind=kind)
+    memory, duty = replace(known(), changes=(record,)), replace(DUTY, mode=mode)
+    plan = make_plan(situation(memory, duty=duty, mode=mode), [])
     assert plan.act == ()
     assert [row.state for row in plan.records] == [ChangeState.INFERRED]
     case = only(plan)
@@ -481,8 +489,17 @@ def test_a_change_in_effect_without_an_outcome_is_inferred_in_alert_mode() -> No
 
 def test_an_intent_that_may_no_longer_be_made_is_given_up() -> None:
     memory = replace(known(), changes=(changed(ChangeState.INTENDED, START),))
-    plan = make_plan(situation(memory, mode=Mode.ALERT), [finding()])
+    plan = make_plan(situation(memory, duty=ALERTING, mode=Mode.ALERT), [finding()])
     assert [row.state for row in plan.records] == [ChangeState.MOOT]
+
+
+@pytest.mark.parametrize("findings", [[], [finding()]], ids=["gone", "still there"])
+def test_a_run_that_somebody_restrained_gives_up_no_intent(findings: list[Finding]) -> None:
+    record = replace(changed(ChangeState.INTENDED, START), kind="BlockSignIn")
+    memory = replace(known(), changes=(record,))
+    plan = make_plan(situation(memory, mode=Mode.ALERT), findings)
+    assert (plan.act, plan.records, plan.cases, plan.forget) == ((), (), (), ())
+    assert [row.id for row in make_plan(situation(memory), findings).act] == ["c1"]
 
 
 def test_an_intent_that_is_only_set_aside_is_kept_for_when_its_time_comes() -> None:
@@ -581,7 +598,7 @@ def test_a_released_plan_whose_run_died_goes_on_without_being_released_again() -
         Request(plan="", at=START),
         Request(plan="the right one", at=None),
         Request(plan="the right one", at=START - timedelta(minutes=61)),
-        Request(plan="the right one", at=START + timedelta(minutes=1)),
+        Request(plan="the right one", at=START + timedelta(minutes=61)),
     ],
     ids=["another plan", "no plan", "no time", "an hour ago", "from the future"],
 )

@@ -23,9 +23,15 @@ SCHEMA = 1
 type Entity = dict[str, Any]
 
 
+# A Date header tells whole seconds; what is nearer than this is no difference.
+NEAR = timedelta(seconds=2)
+
+
 @dataclass(slots=True)
 class ServiceClock:
-    """The storage service's time: its last Date header plus what has passed here since."""
+    """The storage service's time, the same for all instances: this machine's, put right by the
+    Date headers of the service, and from then on what has passed here.
+    """
 
     date: datetime = field(default_factory=lambda: datetime.now(UTC))
     mark: float = field(default_factory=time.monotonic)
@@ -34,8 +40,10 @@ class ServiceClock:
         """Take the time from an answer (a hook of the pipeline)."""
         text = response.http_response.headers.get("Date")
         if text:
-            with contextlib.suppress(ValueError):
-                self.date, self.mark = email.utils.parsedate_to_datetime(text), time.monotonic()
+            with contextlib.suppress(ValueError, TypeError):
+                heard = email.utils.parsedate_to_datetime(text)
+                if abs(heard - self.now()) > NEAR:
+                    self.date, self.mark = heard, time.monotonic()
 
     def now(self) -> datetime:
         """What time the service has now."""
