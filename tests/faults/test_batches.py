@@ -1,6 +1,6 @@
 """Batches whose replies are missing, doubled, renamed, empty or mixed with refusals.
 
-Every id that was asked is answered exactly once, by its own object or by an error: never by nothing,
+Every id that was asked is answered just once, by its own object or by an error: never by nothing,
 never by somebody else's. Held at Graph and at Exchange, over HTTP.
 """
 
