@@ -55,10 +55,8 @@ SHUT: dict[str, tuple[dict[str, Any], int]] = {
     "throttled": ({"kind": "throttle", "retryAfter": 200}, 1),
     "throttled briefly": ({"kind": "throttle", "retryAfter": 5}, 9),
     "broken": ({"kind": "error", "status": 500}, 3),
-    "out of order": ({"kind": "html"}, 3),
     "a page of HTML": ({"kind": "html", "status": 200}, 3),
     "nothing": ({"kind": "empty"}, 3),
-    "something else": ({"kind": "wrongBody"}, 3),
     "a reset": ({"kind": "drop"}, 3),
 }
 
