@@ -15,6 +15,7 @@ from core.deeds import run_ended
 from core.errors import AlertError, Forbidden, Gone, Moot, Refused, Unavailable, Unfit
 from core.message import Message, cards
 from core.model import (
+    ATTENDED,
     Action,
     Case,
     ChangeRecord,
@@ -42,8 +43,6 @@ log = logging.getLogger("exoguard.run")
 RECORD_EVERY = 10
 HOUSEKEEPING = "housekeeping"
 GRANTED = 200
-# The status of a report that only tells what people asked for.
-ATTENDED = "attended"
 # A look that takes longer tells what it has found before it ends, and then again now and then.
 FIRST_CARD = timedelta(seconds=3)
 NEXT_CARD = timedelta(seconds=30)
@@ -169,7 +168,7 @@ def misdirected(request: Request, plan: Plan) -> str:
 async def tidied(world: World, state: GuardState, report: RunReport) -> GuardState:
     """The guard's state to remember; once a day old rows are removed."""
     last = state.sweeps.get(HOUSEKEEPING)
-    if last and report.started - last < timedelta(days=1):
+    if last and abs(report.started - last) < timedelta(days=1):
         return state
     if last:
         await world.ledger.tidy(report.guard, report.started)
@@ -305,13 +304,13 @@ async def make(
     """Make one change. What the tenant answers is an outcome; the others go on."""
     try:
         change = change_from_wire(record.kind, record.arguments)
-    except (KeyError, TypeError):
+    except ValueError:
         note = f"this version does not know the change {record.kind}"
         return Outcome(record.case, record.subject, record.kind, ChangeState.MOOT, note)
     if record.kind in forbidden:
         return replace(forbidden[record.kind], case=record.case, subject=record.subject)
-    await claim.check()
-    outcome = await outcome_of(record, lambda: tenant.apply(change))
+    async with claim.acting():
+        outcome = await outcome_of(record, lambda: tenant.apply(change))
     if outcome.blocked:
         # The permission is missing for every object: asking again would only repeat the answer.
         forbidden[record.kind] = outcome

@@ -5,7 +5,6 @@ check and the digest can only say the same. Silence is not health: a guard that 
 and did not is late, and one that never looked is not well.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,7 +31,7 @@ from core.model import (
 from core.ports import Held
 from core.runs import WAITING, Run
 from core.schedule import Cron
-from core.tenant import Change, change_from_wire
+from core.tenant import Change, change_of
 
 RUN_MINUTES = 8.0
 # What a run may take besides asking: to begin, to write down, to tell.
@@ -396,8 +395,8 @@ def wishes(memory: Memory) -> Iterator[tuple[Case, Change]]:
             continue
         for text in case.wanted:
             try:
-                yield case, change_from_wire(*json.loads(text))
-            except (KeyError, TypeError, ValueError):
+                yield case, change_of(text)
+            except ValueError:
                 # Another version wrote it; the hash will then not be that of the plan.
                 continue
 

@@ -53,7 +53,10 @@ HINDERED = {
 
 @dataclass(frozen=True, slots=True)
 class GuardStatus:
-    """How one guard stands. `open` are its open cases, the gravest and oldest first."""
+    """How one guard stands. `open` are its open cases, the gravest and oldest first.
+
+    `remembered` are the keys of those cases of the changes `lately` made that are still known.
+    """
 
     duty: Duty
     health: Health
@@ -65,6 +68,7 @@ class GuardStatus:
     ages: tuple[int, int, int, int] = (0, 0, 0, 0)
     decisions: tuple[Decision, ...] = ()
     lately: tuple[ChangeRecord, ...] = ()
+    remembered: frozenset[str] = frozenset()
     pardons: tuple[Pardon, ...] = ()
     lacking: tuple[Case, ...] = ()
     untold: Untold = field(default_factory=Untold)
@@ -194,6 +198,7 @@ def of_guard(
     """How one guard stands."""
     duty, memory = standing.duty, standing.memory
     open_cases = ordered(case for case in memory.cases.values() if case.closed is None)
+    recent = lately(memory, now)
     found = GuardStatus(
         duty=duty,
         health=Health.OK,
@@ -204,7 +209,8 @@ def of_guard(
         levels=by_severity(open_cases),
         ages=by_age(open_cases, now),
         decisions=tuple(decisions(standing, runs)),
-        lately=lately(memory, now),
+        lately=recent,
+        remembered=frozenset(one.case for one in recent if one.case in memory.cases),
         pardons=pardons(duty.guard.name, memory, now),
         lacking=tuple(case for case in open_cases if case.kind == "permission-missing"),
         untold=untold(memory),

@@ -7,16 +7,15 @@ Microsoft Graph SDK.
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
-from core.ports import Ledger, World
+from core.errors import SettingsError
+from core.ports import World
 from core.settings import Settings
 
-
-def utc_now() -> datetime:
-    """The time of this machine; what decides between runs is the storage service's instead."""
-    return datetime.now(UTC)
+if TYPE_CHECKING:
+    from core.adapters.ledger_table import TableLedger
 
 
 # So much of a run's time is for looking; the rest is for acting and telling.
@@ -30,13 +29,14 @@ TABLE: Mapping[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_tim
 @asynccontextmanager
 async def connect(
     settings: Settings,
-    now: Callable[[], datetime] = utc_now,
+    now: Callable[[], datetime] | None = None,
     *,
     queue: bool = False,
     among: int = 1,
 ) -> AsyncIterator[World]:
     """The world of one run: connections, credential and time budget, closed at its end.
 
+    The time is the state's service's, the same for all instances, unless somebody brings one.
     `queue`: there is a queue to hand shards to. `among` is how many share the limits of requests
     in flight. Raises SettingsError for settings that only their adapter can judge.
     """
@@ -105,7 +105,7 @@ async def connect(
             ledger,
             teams,
             settings.terms,
-            now,
+            now or ledger.clock.now,
             lambda: {service.name: service.requests for service in services},
             lambda: (time.monotonic() - begun) / (LOOKING * settings.run_seconds),
             settings.shard_above if queue else None,
@@ -115,7 +115,7 @@ async def connect(
 
 
 @asynccontextmanager
-async def open_ledger(settings: Settings) -> AsyncIterator[Ledger]:
+async def open_ledger(settings: Settings) -> AsyncIterator["TableLedger"]:
     """The ledger alone, for what needs no tenant."""
     from azure.data.tables.aio import TableClient
 
@@ -124,9 +124,13 @@ async def open_ledger(settings: Settings) -> AsyncIterator[Ledger]:
     async with AsyncExitStack() as stack:
         name = settings["STATE_TABLE"]
         if settings["STATE_CONNECTION_STRING"]:
-            table = TableClient.from_connection_string(
-                settings["STATE_CONNECTION_STRING"], table_name=name, **TABLE
-            )
+            try:
+                table = TableClient.from_connection_string(
+                    settings["STATE_CONNECTION_STRING"], table_name=name, **TABLE
+                )
+            except ValueError:
+                # What the library says of it may quote it, so it is no cause of this.
+                raise SettingsError("STATE_CONNECTION_STRING is no connection string") from None
         else:
             from azure.identity.aio import ManagedIdentityCredential
 
@@ -137,4 +141,4 @@ async def open_ledger(settings: Settings) -> AsyncIterator[Ledger]:
                 settings["STATE_TABLE_ENDPOINT"], name, credential=identity, **TABLE
             )
         await stack.enter_async_context(table)
-        yield TableLedger(table)
+        yield TableLedger(table, settings["TENANT_ID"])

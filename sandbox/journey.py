@@ -16,9 +16,9 @@ from typing import Any
 
 from core.catalog import CATALOG
 from core.errors import ExoguardError
-from core.model import Duty, Exemption, RunReport
+from core.model import Action, ActionState, Deed, Duty, Exemption, RunReport
 from core.report import document
-from core.run import run
+from core.run import new_run, run
 from core.settings import Settings, all_settings, prefix
 from core.wiring import connect, open_ledger
 from sandbox.azurite import Azurite
@@ -126,7 +126,20 @@ async def exempt(settings: Settings, scene: Mapping[str, Any], now: datetime) ->
             granted = Exemption.granted(row["subject"], row["who"], row["why"], until, now)
             async with ledger.claim(row["guard"], "the scene") as claim:
                 assert claim is not None
-                await claim.save(granted)
+                # Whoever granted it asked for it: an exemption without that is a forged one.
+                asked = Action(
+                    id=new_run(now),
+                    deed=Deed.EXEMPT,
+                    subject=granted.subject,
+                    who=granted.who,
+                    why=granted.why,
+                    at=now,
+                    until=granted.until,
+                    state=ActionState.DONE,
+                    ended=now,
+                    told=True,
+                )
+                await claim.save(granted, asked)
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -94,23 +94,27 @@ DRAW = """([card, host]) => {
   drawn.hostConfig = new AdaptiveCards.HostConfig(host);
   const context = new AdaptiveCards.SerializationContext();
   drawn.parse(card, context);
-  document.getElementById("card").appendChild(drawn.render());
+  document.getElementById("card").replaceChildren(drawn.render());
   return Array.from({length: context.eventCount}, (_, at) => context.getEventAt(at).message);
 }"""
 
 
-async def drawn(browser: Browser, message: Mapping[str, Any], width: int = WIDTH) -> Page:
-    """A page that shows a card. Raises ValueError for one the renderer has something against."""
+async def easel(browser: Browser, width: int = WIDTH) -> Page:
+    """A page on which cards can be drawn, one after the other."""
     page = await browser.new_page(
         viewport={"width": width + 32, "height": 400}, device_scale_factor=1.5
     )
     await page.set_content(PAGE)
     await page.add_script_tag(path=str(RENDERER))
     await page.add_script_tag(path=str(MARKDOWN))
+    return page
+
+
+async def draw(page: Page, message: Mapping[str, Any]) -> None:
+    """Draw a card in place of the last. Raises ValueError for one the renderer complains of."""
     complaints = await page.evaluate(DRAW, [message["attachments"][0]["content"], HOST])
     if complaints:
         raise ValueError(f"the renderer says: {json.dumps(complaints)}")
-    return page
 
 
 async def links(page: Page) -> list[str]:
@@ -125,7 +129,8 @@ async def picture(
     browser: Browser, message: Mapping[str, Any], target: Path, width: int = WIDTH
 ) -> None:
     """A card as a picture."""
-    page = await drawn(browser, message, width)
+    page = await easel(browser, width)
+    await draw(page, message)
     await page.locator("#card").screenshot(path=target, animations="disabled")
     await page.close()
 

@@ -4,10 +4,11 @@ All of them can die: a `Reaper` counts their operations and strikes before or af
 a killed process would.
 """
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import batched
 
 from core.errors import AlertError, ClaimLost, LedgerError
 from core.keys import END, FIRST, countdown
@@ -49,29 +50,57 @@ class Clock:
 
 @dataclass
 class Reaper:
-    """Kills at the n-th operation: before it, or after it took effect. 0 never kills."""
+    """Kills at the n-th operation: before it, or after it took effect. 0 never kills.
+
+    With another error than a `Death` what it watches over is out of reach from there on. `lasting`
+    are the numbers of the operations that are no mere reads.
+    """
 
     strike_at: int = 0
     after: bool = False
     count: int = 0
     dead: bool = False
+    error: Callable[[], BaseException] = Death
+    lasting: list[int] = field(default_factory=list)
 
     @contextmanager
-    def __call__(self) -> Iterator[None]:
+    def __call__(self, *, reads: bool = False) -> Iterator[None]:
         """One operation: its number is taken before it, and it has an effect even if it fails."""
         if self.dead:
-            raise Death
+            raise self.error()
         self.count += 1
         number = self.count
+        self.lasting += () if reads else (number,)
         if number == self.strike_at and not self.after:
             self.dead = True
-            raise Death
+            raise self.error()
         try:
             yield
         finally:
             if number == self.strike_at:
                 self.dead = True
-                raise Death
+                raise self.error()
+
+
+@dataclass(frozen=True)
+class Saved:
+    """One transaction of the ledger, committed."""
+
+    guard: str
+    rows: tuple[Row, ...]
+    state: GuardState | Shard | None
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A message the channel took."""
+
+    payload: Mapping[str, object]
+
+
+type Journal = list[object]
+"""What happened, in order: what was saved and delivered, and what a test adds to it."""
 
 
 type Kept = Case | ChangeRecord | Exemption | Action
@@ -98,10 +127,12 @@ class Partition(Lease):
 
 @dataclass
 class FakeLedger:
-    """Implements the Ledger port in memory."""
+    """Implements the Ledger port in memory. A transaction holds `batch` rows, as a table's does."""
 
     clock: Clock
     reaper: Reaper = field(default_factory=Reaper)
+    journal: Journal = field(default_factory=list)
+    batch: int = 99
     partitions: dict[str, Partition] = field(default_factory=dict)
     broken: bool = False
     unreadable: set[str] = field(default_factory=set)
@@ -194,7 +225,7 @@ class FakeLedger:
         if self.broken:
             raise LedgerError("the state table answers 503")
         known = remembered(self.partition(guard), FIRST, END).actions
-        return tuple(action for action in known if action.id < countdown(since))
+        return tuple(action for action in known if action.id < f"{countdown(since)}~")
 
     async def action(self, guard: str, action: str) -> Action | None:
         """What is known of something a person asked for."""
@@ -227,37 +258,56 @@ class FakeClaim:
         if self.lease.epoch != self.epoch or self.lease.until <= self.ledger.clock():
             raise ClaimLost("another run took over")
 
+    @asynccontextmanager
+    async def acting(self) -> AsyncIterator[None]:
+        """While something is done to the tenant."""
+        await self.check()
+        yield
+
     async def recall(self, low: str = FIRST, high: str = END) -> Memory:
         """All the guard remembers, or what concerns a stretch of places."""
         partition = self.ledger.partition(self.guard)
-        with self.ledger.reaper():
+        with self.ledger.reaper(reads=True):
             memory = remembered(partition, low, high)
         return replace(memory, state=await self.ledger.state(self.guard))
 
     async def save(
         self, *rows: Row, state: GuardState | Shard | None = None, forget: tuple[Case, ...] = ()
     ) -> None:
-        """Write rows, all or none."""
+        """Write rows in as many transactions as they need; the state with the last."""
         if not rows and state is None and not forget:
             return
+        operations = [(row, True) for row in rows] + [(case, False) for case in forget]
+        *groups, last = list(batched(operations, self.ledger.batch, strict=False)) or [()]
+        for group in groups:
+            await self.commit(group, None)
+        await self.commit(last, state)
+
+    async def commit(
+        self, operations: Iterable[tuple[Row, bool]], state: GuardState | Shard | None
+    ) -> None:
+        """One transaction, all or nothing: rows to put and rows to delete, under the fence."""
+        operations = list(operations)
         with self.ledger.reaper():
             await self.check()
             self.ledger.saves += 1
-            self.write(rows, forget)
+            for row, stays in operations:
+                self.write(row, stays)
             self.lease.until = self.ledger.clock() + LEASE
             if state is not None:
                 self.lease.state = written(state)
+            rows = tuple(row for row, stays in operations if stays)
+            self.ledger.journal.append(Saved(self.guard, rows, state, self.ledger.clock()))
 
-    def write(self, rows: Iterable[Row], forget: Iterable[Case]) -> None:
-        """Put rows into the partition."""
+    def write(self, row: Row, stays: bool) -> None:
+        """Put a row into the partition, or take it out."""
         partition = self.ledger.partition(self.guard)
-        for row in rows:
-            if isinstance(row, RunReport):
-                partition.runs[row.run] = document(row)
-            else:
-                partition.rows[row_key(row)] = (type(row), written(row))
-        for case in forget:
-            partition.rows.pop(f"case|{case.key}", None)
+        if isinstance(row, RunReport):
+            partition.runs[row.run] = document(row)
+        elif stays:
+            partition.rows[row_key(row)] = (type(row), written(row))
+        else:
+            partition.rows.pop(row_key(row), None)
 
 
 def remembered(partition: Partition, low: str, high: str) -> Memory:
@@ -297,6 +347,7 @@ class FakeAlerts:
     """Implements the Alerts port; keeps what it was sent. `takes`: so many, and no more."""
 
     reaper: Reaper = field(default_factory=Reaper)
+    journal: Journal = field(default_factory=list)
     sent: list[Mapping[str, object]] = field(default_factory=list)
     down: bool = False
     takes: int | None = None
@@ -307,3 +358,4 @@ class FakeAlerts:
             if self.down or (self.takes is not None and len(self.sent) >= self.takes):
                 raise AlertError("the webhook answers 503")
             self.sent.append(payload)
+            self.journal.append(Delivered(payload))

@@ -103,11 +103,20 @@ from tests.fake_delegation import is_over_mailbox, owner_of, streamed
 from tests.fake_restores import put_back
 from tests.fake_roles import HOLDER, KEEPER
 from tests.fake_shared import shared_of, sizes_of
+from tests.fake_world import Journal, Reaper
 
 OPTIONAL = frozenset({GRANTS, SIGN_INS, OUTBOUND, DELETED_GROUPS, USER_COUNT})
 POPULATIONS = frozenset({MAILBOXES, MAILBOX_AUDIT, APPS, REGISTRATIONS, MODULE_USERS, PROTOCOLS})
 POPULATIONS |= {SHARED_MAILBOXES}
 """Listings without which nothing that is absent may be taken as gone."""
+
+
+@dataclass(frozen=True)
+class Wrote:
+    """One single write, of which a change may need several, and what was there before."""
+
+    change: Change
+    before: Mapping[str, object]
 
 
 @dataclass
@@ -165,6 +174,8 @@ class FakeTenant:
     left: int | None = None
     asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     page: int = 1_000
+    reaper: Reaper = field(default_factory=Reaper)
+    journal: Journal = field(default_factory=list)
 
     # ------------------------------------------------------------------------------------------
     # Faults
@@ -268,7 +279,7 @@ class FakeTenant:
         self, kinds: Collection[str] = (), after: str = ""
     ) -> AsyncIterator[Reading[Mailbox]]:
         found = [box for box in self.boxes if not kinds or box.kind in kinds]
-        others = {box.id for box in self.boxes if box not in found}
+        others = {box.id for box in self.boxes} - {box.id for box in found}
         seen = self.reading(MAILBOXES, map(without_forwards, found), lambda box: box.id)
         unread = tuple(miss for miss in seen.unread if miss.object_id not in others)
         for part in self.pages(replace(seen, unread=unread), lambda box: box.id, after):
@@ -592,10 +603,12 @@ class FakeTenant:
         """
         if self.left == 0:
             raise Unavailable("HTTP 503", before)
-        yield
-        self.sent += 1
-        if first:
-            self.writes.append(change)
+        with self.reaper():
+            yield
+            self.sent += 1
+            self.journal.append(Wrote(change, before))
+            if first:
+                self.writes.append(change)
         if self.left is not None:
             self.left -= 1
             if self.left == 0:

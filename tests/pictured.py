@@ -85,6 +85,12 @@ def case(guard: str, number: int, summary: str, **other: Any) -> Case:
     return replace(replace(made, told=other.get("opened", made.opened)), **other)
 
 
+ARGUMENTS: dict[str, dict[str, object]] = {
+    "BlockSignIn": {"account_id": "a", "mailbox_guid": "g", "kinds": ["SharedMailbox"]},
+    "ResetAuditSet": {"mailbox_guid": "g", "logon_types": ["Delegate", "Owner"]},
+}
+
+
 def record(of: Case, number: int, kind: str, at: datetime, **other: Any) -> ChangeRecord:
     """A change that was made."""
     made = ChangeRecord(
@@ -92,7 +98,7 @@ def record(of: Case, number: int, kind: str, at: datetime, **other: Any) -> Chan
         of.key,
         of.subject,
         kind,
-        {},
+        ARGUMENTS.get(kind, {}),
         ChangeState.APPLIED,
         at,
         "67451000000000-0a1b2c3d",

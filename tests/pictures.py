@@ -31,7 +31,7 @@ def pictures(pages: Pages) -> list[Picture]:
     return [
         Picture("status-light", "status", 1100, 940),
         Picture("status-dark", "status", 1100, 940, "dark"),
-        Picture("status-guards", "status", 1100, 940, at="#guards"),
+        Picture("status-guards", "status", 1100, 820, at="#guards"),
         Picture("status-history", "status", 1100, 780, at="#history"),
         Picture("status-phone", "status", 390, 844),
         Picture("cases", "cases", 1100, 780),

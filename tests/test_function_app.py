@@ -36,6 +36,11 @@ def test_there_are_no_functions_but_the_guards_and_those_behind_them() -> None:
     assert set(FUNCTIONS) == guards | others | {route.name for route in ROUTES}
 
 
+def test_every_hour_it_is_asked_whether_the_weeks_card_is_due() -> None:
+    timer = bindings("weekly-digest")["timerTrigger"]
+    assert (timer["schedule"], timer["runOnStartup"]) == ("0 0 * * * *", False)
+
+
 def test_whoever_plans_puts_shards_where_they_are_worked_on_and_failures_are_seen() -> None:
     taken = bindings("scan-shard")["queueTrigger"]["queueName"]
     for planner in (*(duty.guard.name for duty in CATALOG), "run-requested"):

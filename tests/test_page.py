@@ -2,13 +2,19 @@
 
 import base64
 import hashlib
+import json
 import re
+import shlex
 from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import pytest
+import typer
 
+from core import ways
+from core.api import ROUTES
 from core.charts import changes_made, nice, open_cases, opened_and_closed
+from core.cli.program import program
 from core.history import history
 from core.model import ActionState, ChangeState, Deed, Mode, Severity, Verdict
 from core.page import HEADERS, ROWS, case_page, notice_page
@@ -219,6 +225,36 @@ def test_a_case_tells_how_to_answer_it_over_http_and_on_the_command_line() -> No
     text = Read(pages.page("cases/" + "/".join(first), {}) or "").text
     assert f"POST /api/cases/{first[0]}/{first[1]}/acknowledge" in text
     assert f'"subject": "{first[1]}"' in text
+
+
+def test_the_commands_of_the_pages_are_those_of_the_command_line() -> None:
+    commands = typer.main.get_command(program).commands  # type: ignore[attr-defined]  # a group
+    key = "a" * 32
+    asked = (
+        ways.acknowledge(SIGN_IN, key),
+        ways.exempt(SIGN_IN, key),
+        ways.end_exemption(SIGN_IN, key),
+        ways.undo(SIGN_IN, key),
+        ways.release(SIGN_IN, key),
+    )
+    for way in asked:
+        name, *arguments = shlex.split(way.command)[3:]
+        context = commands[name].make_context(name, arguments, resilient_parsing=False)
+        assert context.params["guard"] in (SIGN_IN, "")
+        assert key in context.params.values()
+        assert context.params["why"] == ways.WHY
+
+
+def test_the_requests_of_the_pages_are_those_of_the_api() -> None:
+    key = "a" * 32
+    posts = {route.path: route for route in ROUTES if route.acts}
+    for way in (ways.exempt(SIGN_IN, key), ways.undo(SIGN_IN, key), ways.release(SIGN_IN, key)):
+        head, _, body = way.request.partition("\n\n")
+        path = head.splitlines()[0].removeprefix("POST /api/").replace(SIGN_IN, "{guard}")
+        route = posts[path.replace(key, "{change}")]
+        names = {one.name for one in route.fields}
+        assert json.loads(body).keys() <= names
+        assert {one.name for one in route.fields if one.required} <= json.loads(body).keys()
 
 
 def test_a_change_that_was_undone_or_cannot_be_is_not_offered_to_be_undone() -> None:

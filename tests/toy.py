@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
-from core.errors import TenantError
+from core.errors import Gone, Moot, TenantError, Unavailable
+from core.keys import countdown
 from core.model import (
     Duty,
     Finding,
@@ -26,7 +27,7 @@ from core.model import (
 from core.ports import World
 from core.readings import Listed
 from core.roll import Page
-from core.run import new_run, run
+from core.run import run
 from core.shards import Order, give_up, work
 from core.tenant import (
     GRANTS,
@@ -38,7 +39,8 @@ from core.tenant import (
     Tenant,
     Unread,
 )
-from tests.fake_world import START, Clock, Death, FakeAlerts, FakeLedger, Reaper
+from tests.fake_world import START, Clock, FakeAlerts, FakeLedger, Journal, Reaper
+from tests.fakes import Wrote
 
 DEEP = "deep"
 RULES = "rules"
@@ -57,6 +59,10 @@ class Bad:
 @dataclass
 class Toy:
     """A tenant of so many mailboxes, of which some forward.
+
+    A listing leaves out those that are `gone` and, wrongly, those `unlisted`; it may be
+    `broken_off`. What forwards may be `unread`, or nobody's rules seen (`blind`). Changes of
+    mailboxes may be `failing`, or only `half_made`: True where they took effect and nobody knows.
 
     `inspected` are the looks into mailboxes, each of which takes `seconds`; `most` is how many of
     those there were at the same time, `listed_at` how they and the pages followed each other.
@@ -82,10 +88,25 @@ class Toy:
     granted: Grants = field(default_factory=Grants)
     restored: list[str] = field(default_factory=list)
     refusal: TenantError | None = None
+    journal: Journal = field(default_factory=list)
+    unlisted: set[str] = field(default_factory=set)
+    broken_off: bool = False
+    blind: bool = False
+    failing: dict[str, TenantError] = field(default_factory=dict)
+    half_made: dict[str, bool] = field(default_factory=dict)
 
     @property
     def ids(self) -> list[str]:
-        return [f"m{n}" for n in range(self.size) if f"m{n}" not in self.gone]
+        """The mailboxes a listing names."""
+        ids = [f"m{n}" for n in range(self.size)]
+        return [one for one in ids if one not in self.gone | self.unlisted]
+
+    def mend(self) -> None:
+        """Everything can be read and changed again."""
+        self.unlisted.clear()
+        self.failing.clear()
+        self.half_made.clear()
+        self.broken_off = self.blind = False
 
     async def grants(self) -> Reading[Grants]:
         with self.reaper():
@@ -99,7 +120,8 @@ class Toy:
                 self.listed_at.append(f"page {at // self.page}")
                 await asyncio.sleep(0)
                 part = tuple(Mailbox(one, f"g-{one}", self.address(one)) for one in page)
-            yield Reading(part, population=len(part))
+            last = at + self.page >= len(ids)
+            yield Reading(part, population=len(part), complete=not (self.broken_off and last))
 
     async def look_into(self, owners: Sequence[Mailbox], due: bool) -> Reading[Bad]:
         with self.reaper():
@@ -111,17 +133,19 @@ class Toy:
         self.looking -= 1
         if self.broken & {box.id for box in owners}:
             raise RuntimeError("this mailbox breaks the one who looks into it")
+        blind = {box.id for box in owners} if self.blind else set[str]()
         found = [Bad(box.id, self.bad[box.id]) for box in owners if box.id in self.bad]
         if due:
             self.swept += [box.id for box in owners]
             found += [Bad(b.id, self.deep[b.id], True) for b in owners if b.id in self.deep]
         return Reading(
-            items=tuple(one for one in found if one.mailbox not in self.unread),
+            items=tuple(one for one in found if one.mailbox not in self.unread | blind),
             unread=tuple(
                 Unread(RULES, "HTTP 503", box.id, box.address)
                 for box in owners
                 if box.id in self.unread
-            ),
+            )
+            + ((Unread(RULES, "HTTP 503"),) if self.blind else ()),
             surfaces=frozenset({RULES, DEEP} if due else {RULES}),
             population=len(owners),
             scope=frozenset(box.id for box in owners),
@@ -130,8 +154,20 @@ class Toy:
     async def apply(self, change: ClearMailboxForward) -> Applied:
         with self.reaper():
             name = change.mailbox_guid.removeprefix("g-")
-            self.writes.append(name)
-            return Applied(forward(self.bad.pop(name, "")))
+            if name in self.gone:
+                raise Gone("the mailbox is gone")
+            if name in self.failing:
+                raise self.failing[name]
+            before = forward(self.bad.get(name, ""))
+            if name not in self.bad:
+                return Applied(before, already=True)
+            if self.half_made.get(name, True):
+                self.writes.append(name)
+                del self.bad[name]
+                self.journal.append(Wrote(change, before))
+            if name in self.half_made:
+                raise Unavailable("HTTP 503", before)
+            return Applied(before)
 
     async def restore(self, change: ClearMailboxForward, before: Mapping[str, object]) -> Applied:
         with self.reaper():
@@ -140,8 +176,15 @@ class Toy:
                 raise self.refusal
             if self.bad.get(name) == before["ForwardingSmtpAddress"]:
                 return Applied(already=True)
+            if name in self.gone:
+                raise Gone("the mailbox is gone")
+            if name in self.failing:
+                raise self.failing[name]
+            if name in self.bad:
+                raise Moot(f"it was changed since: it forwards to {self.bad[name]} now")
             self.restored.append(name)
             self.bad[name] = str(before["ForwardingSmtpAddress"])
+            self.journal.append(Wrote(change, forward("")))
             return Applied(forward(""))
 
 
@@ -226,21 +269,35 @@ PAGED = replace(
 )
 
 
-@dataclass
-class Stage:
-    """One toy tenant, one memory, one channel, over any number of runs and workers."""
+class Mortal(Protocol):
+    """A tenant each of whose operations may be the last of the process."""
 
-    tenant: Toy
+    reaper: Reaper
+    journal: Journal
+    seconds: float
+
+
+@dataclass
+class Stage[T: Mortal = Toy]:
+    """One tenant, one memory, one channel, over any number of runs and workers."""
+
+    tenant: T
     duty: Duty = ALERT
     clock: Clock = field(default_factory=Clock)
     spent: Callable[[], float] = lambda: 0.0
     shard_above: int | None = None
     at_once: int = 4
+    terms: Terms = field(default_factory=lambda: Terms(START))
+    slice_size: int = 100
+    every: timedelta = timedelta(minutes=15)
+    journal: Journal = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.ledger = FakeLedger(self.clock)
-        self.alerts = FakeAlerts()
+        self.ledger = FakeLedger(self.clock, journal=self.journal)
+        self.alerts = FakeAlerts(journal=self.journal)
+        self.tenant.journal = self.journal
         self.queue: list[str] = []
+        self.begun = 0
 
     @property
     def world(self) -> World:
@@ -248,14 +305,19 @@ class Stage:
             cast(Tenant, self.tenant),
             self.ledger,
             self.alerts,
-            Terms(START),
+            self.terms,
             self.clock,
             spent=self.spent,
             shard_above=self.shard_above,
             shards_at_once=self.at_once,
-            slice_size=100,
+            slice_size=self.slice_size,
             pause=self.pause,
         )
+
+    def new_run(self) -> str:
+        """The id of a run: no chance in it, so that a story can be told again."""
+        self.begun += 1
+        return f"{countdown(self.clock())}-{self.begun:08x}"
 
     async def pause(self, seconds: float) -> None:
         """Others have their turn."""
@@ -272,30 +334,22 @@ class Stage:
 
     async def tick(self, request: Request | None = None) -> RunReport:
         """One run of the timer; what it hands out is on the queue afterwards."""
+        request = request or Request()
+        request = replace(request, run=request.run or self.new_run())
         report = await run(self.duty, self.world, request)
         self.queue += report.orders
-        self.clock.advance(minutes=15)
+        self.clock.moment += self.every
         return report
 
     async def worked(self, message: str) -> str:
         """One message, taken by a worker."""
         order = Order.unpacked(message)
-        return await work(self.duty, self.world, order, new_run(self.clock()))
+        return await work(self.duty, self.world, order, self.new_run())
 
     async def given_up(self, message: str) -> str:
         """One message that came to the poison queue."""
         order = Order.unpacked(message)
-        return await give_up(self.duty, self.world, order, new_run(self.clock()), "five failures")
-
-    async def dies(self, reaper: Reaper, message: str = "") -> bool:
-        """A run, or the work on a message, that is killed; False when it ended before that."""
-        with self.mortal(reaper):
-            try:
-                await (self.worked(message) if message else self.tick())
-            except Death:
-                self.clock.advance(minutes=2)
-                return True
-        return False
+        return await give_up(self.duty, self.world, order, self.new_run(), "five failures")
 
     def open(self) -> set[str]:
         """The subjects of the cases that are open."""

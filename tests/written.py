@@ -19,6 +19,7 @@ from core.model import Duty, Mode, Permission, Service
 from core.permissions import risk
 from core.settings import SETTINGS, SUFFIXES, all_settings
 from tests import written_infra
+from tests.cli import morning
 
 ROOT = Path(__file__).resolve().parent.parent
 INFRA = ROOT / "infra"
@@ -210,6 +211,7 @@ def tables() -> dict[Path, dict[str, str]]:
     return {
         ROOT / "docs" / "guards.md": {"overview": overview(), "baseline": baseline(), **guards},
         ROOT / "docs" / "evidence.md": {"records": records(), "columns": columns()},
+        ROOT / "docs" / "cli.md": morning.examples(),
         ROOT / "docs" / "settings.md": {"settings": settings()},
         ROOT / "docs" / "permissions.md": {"permissions": every_permission()},
         INFRA / "exchange-role.ps1": {"cmdlets": cmdlets()},

@@ -52,10 +52,18 @@ def is_wrong(document: dict[str, Any]) -> bool:
 
 def cases(
     ctx: typer.Context,
-    guard: Annotated[str, typer.Option(help="only those of one guard")] = "",
-    severity: Annotated[str, typer.Option(help="critical, high, medium or low")] = "",
-    state: Annotated[str, typer.Option(help="open, closed or all")] = "open",
-    page: Annotated[int, typer.Option(min=1, help="a hundred cases are a page")] = 1,
+    guard: Annotated[
+        str, typer.Option("--guard", metavar="GUARD", help="only those of one guard")
+    ] = "",
+    severity: Annotated[
+        str, typer.Option("--severity", metavar="LEVEL", help="critical, high, medium or low")
+    ] = "",
+    state: Annotated[
+        str, typer.Option("--state", metavar="STATE", help="open, closed or all")
+    ] = "open",
+    page: Annotated[
+        int, typer.Option(min=1, metavar="NUMBER", help="a hundred cases are a page")
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """What is wrong, the gravest first."""
@@ -76,8 +84,12 @@ def cases(
 
 def case(
     ctx: typer.Context,
-    case: Annotated[str, typer.Argument(help="its key, or the last 8 digits, as cards show it")],
-    guard: Annotated[str, typer.Option(help="only among those of one guard")] = "",
+    case: Annotated[
+        str, typer.Argument(metavar="CASE", help="its key, or the last 8 digits, as cards show it")
+    ],
+    guard: Annotated[
+        str, typer.Option("--guard", metavar="GUARD", help="only among those of one guard")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """All that is known of one case."""
@@ -137,7 +149,9 @@ async def part(session: Session, way: Way, name: str, as_json: bool) -> int:
 def action(
     ctx: typer.Context,
     guard: GuardName,
-    action: Annotated[str, typer.Argument(help="its number, as the command said that asked")],
+    action: Annotated[
+        str, typer.Argument(metavar="ACTION", help="its number, as the command said that asked")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """What came of something asked for.
@@ -170,12 +184,19 @@ def action(
 
 def export(
     ctx: typer.Context,
-    output: Annotated[Path, typer.Option("--output", "-o", help="the file; - is standard output")],
-    since: Annotated[str, typer.Option("--from", help="the first day: 2026-01-01, in UTC")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="the file; - is standard output")
+    ],
+    since: Annotated[
+        str, typer.Option("--from", metavar="DATE", help="the first day: 2026-01-01, in UTC")
+    ],
     until: Annotated[
-        str, typer.Option("--to", help="the day after the last; without it, today is the last")
+        str,
+        typer.Option(
+            "--to", metavar="DATE", help="the day after the last; without it, today is the last"
+        ),
     ] = "",
-    form: Annotated[str, typer.Option("--format", help="jsonl or csv")] = "jsonl",
+    form: Annotated[str, typer.Option("--format", metavar="FORM", help="jsonl or csv")] = "jsonl",
     force: Annotated[bool, typer.Option("--force", help="replace a file that is there")] = False,
 ) -> None:
     """Write the evidence of a period.
@@ -220,9 +241,12 @@ def written(path: Path, body: bytes) -> None:
 
 def verify(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="an export")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="an export")],
     digest: Annotated[
-        str, typer.Option(help="its SHA-256, or the Repr-Digest header it came with")
+        str,
+        typer.Option(
+            "--digest", metavar="DIGEST", help="its SHA-256, or the Repr-Digest header it came with"
+        ),
     ] = "",
 ) -> None:
     """Whether an export is as it was made.

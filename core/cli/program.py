@@ -36,18 +36,27 @@ def connection(
     app: Annotated[
         str,
         typer.Option(
+            metavar="ADDRESS",
             help=f"the app: https://<name>.azurewebsites.net [default: {APP_VARIABLE}]",
         ),
     ] = "",
     key_file: Annotated[
-        Path | None, typer.Option(help="a file with the function key, instead of EXOGUARD_KEY")
+        Path | None,
+        typer.Option(
+            "--key-file",
+            metavar="FILE",
+            help="a file with the function key, instead of EXOGUARD_KEY",
+        ),
     ] = None,
     local: Annotated[
         bool, typer.Option("--local", help="the state table itself, without an app")
     ] = False,
     settings: Annotated[
         Path | None,
-        typer.Option(help="settings of the app, as local.settings.json; with --local and doctor"),
+        typer.Option(
+            metavar="FILE",
+            help="settings of the app, as local.settings.json; with --local and doctor",
+        ),
     ] = None,
 ) -> None:
     """Where the data is."""

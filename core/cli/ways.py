@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from core.status_document import VERSION
 from core.text import plain
 
 # An address of the API; whatever else a path may hold is nobody's.
@@ -73,6 +74,8 @@ class Reply:
             found = None
         if not isinstance(found, dict):
             raise Unknown("the answer is not JSON: is this the address of an Exoguard app?")
+        if found.get("version", VERSION) != VERSION:
+            raise Unknown("the app is of another version: use the command line that belongs to it")
         return found
 
     def error(self) -> str:

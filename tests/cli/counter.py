@@ -29,6 +29,12 @@ WHY = ("--why", "because")
 # A key as somebody keeps it in the environment: it must never be seen again.
 KEY = "a-key-nobody-may-see"
 ADDRESS = "https://app.example"
+# A change that nobody but a person may take back.
+RAISED: dict[str, Any] = {
+    "kind": "RaiseAuditAge",
+    "arguments": {"mailbox_guid": "object-4", "days": 180},
+    "before": {"AuditLogAgeLimit": "90.00:00:00"},
+}
 
 
 @dataclass(frozen=True)
@@ -172,7 +178,7 @@ def a_change(number: int = 1, **other: Any) -> ChangeRecord:
         case=case.key,
         subject=case.subject,
         kind="EnableMailboxAudit",
-        arguments={"mailbox": case.object_id},
+        arguments={"mailbox_guid": case.object_id},
         state=ChangeState.APPLIED,
         at=START - DAY,
         run="30708425056706-52e65694",

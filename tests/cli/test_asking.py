@@ -9,7 +9,7 @@ import pytest
 from core import ways as told
 from core.cli.ways import FINE, REFUSED, UNKNOWN, USAGE, WRONG, Reply
 from core.keys import digest
-from tests.cli.counter import ADDRESS, GUARD, WHY, Counter, a_case, a_change
+from tests.cli.counter import ADDRESS, GUARD, RAISED, WHY, Counter, a_case, a_change
 
 PLAN = digest("a plan")
 CASE = a_case()
@@ -64,7 +64,7 @@ def test_a_change_is_shown_with_what_it_will_be_again() -> None:
 
 def test_a_change_that_cannot_be_undone_is_said_to_be_before_it_is_asked_for() -> None:
     counter = Counter(terminal=True)
-    counter.keep(CASE, a_change(kind="RaiseAuditAge", before={"AuditLogAgeLimit": "90.00:00:00"}))
+    counter.keep(CASE, a_change(**RAISED))
     said = counter.run("undo", GUARD, CHANGE.id, *WHY)
     assert "it will be refused: a lower AuditLogAgeLimit deletes" in said.err
 

@@ -11,7 +11,7 @@ import pytest
 from core.cli.ways import FINE, UNKNOWN, USAGE, WRONG, Reply
 from core.cli.words import ago, both, last_of, span, utc
 from core.model import ChangeState, Exemption, Severity
-from tests.cli.counter import GUARD, Counter, a_case, a_change
+from tests.cli.counter import GUARD, RAISED, Counter, a_case, a_change
 from tests.fake_world import DAY, START
 
 # Colours, a cleared screen, a title of the window, a direction that turns around, a line of its
@@ -139,7 +139,7 @@ def test_changes_tell_how_to_take_them_back_or_why_not() -> None:
         a_change(1),
         a_change(2, undone=START),
         a_change(3, state=ChangeState.FAILED),
-        a_change(4, kind="RaiseAuditAge", before={"AuditLogAgeLimit": "90.00:00:00"}),
+        a_change(4, **RAISED),
         a_change(5, restores=a_change(1).id),
         a_change(6, kind="NobodyKnows"),
     )
@@ -149,6 +149,7 @@ def test_changes_tell_how_to_take_them_back_or_why_not() -> None:
     assert "it was taken back on" in out
     assert "it is not in effect: failed" in out
     assert "this version does not know the change" in out
+    assert "a lower AuditLogAgeLimit deletes all older records" in out
 
 
 def test_what_cannot_be_found_is_not_found_out() -> None:
@@ -175,6 +176,7 @@ def test_what_cannot_be_found_is_not_found_out() -> None:
         (Reply(200, b"<html>sign in</html>"), "is this the address of an Exoguard app"),
         (Reply(200, b"[" * 100_000), "is this the address of an Exoguard app"),
         (Reply(418, b"{}"), "not expected"),
+        (Reply(200, b'{"version": 2}'), "of another version"),
     ],
 )
 def test_an_answer_that_is_none_is_told_with_what_to_do(reply: Reply, words: str) -> None:
@@ -304,3 +306,11 @@ def test_an_exemption_shows_until_when_and_why() -> None:
     counter.keep(replace(case, closed=START, closing="exempt"), granted)
     out = " ".join(counter.run("case", case.short).out.split())
     assert "until 2026-11-29 06:00 UTC, by Dana: known" in out
+
+
+def test_a_terminal_that_wants_no_colour_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    counter = Counter(colour=True)
+    counter.keep(a_case(severity=Severity.CRITICAL))
+    assert "\x1b[1;31m" not in counter.run("cases").out
+    assert "critical" in counter.run("cases").out

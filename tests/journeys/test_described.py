@@ -34,7 +34,8 @@ GUARDS = ("shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "app-
 CONFIG = ROOT / "tests" / "data" / "schemathesis.toml"
 DOCUMENT = ROOT / "docs" / "openapi.json"
 FEWEST = 300
-SECONDS = 110
+# Half a minute on an idle machine.
+SECONDS = 280
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -69,7 +70,7 @@ def test_every_route_has_an_answer_and_every_schema_is_used() -> None:
     assert [name for name in SCHEMAS if f"#/components/schemas/{name}'" not in text] == []
 
 
-@pytest.mark.timeout(SECONDS + 10)
+@pytest.mark.timeout(SECONDS + 20)
 @pytest.mark.asyncio(loop_scope="session")
 async def test_the_app_answers_as_its_document_says(app: Hosted, tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
