@@ -1,7 +1,7 @@
 """Batches whose replies are missing, doubled, renamed, empty or mixed with refusals.
 
-Every id that was asked is answered just once, by its own object or by an error: never by nothing,
-never by somebody else's. Held at Graph and at Exchange, over HTTP.
+Every id that was asked is answered exactly once, by its own object or by an error: never by
+nothing, never by somebody else's. Held at Graph and at Exchange, over HTTP.
 """
 
 from typing import Any
