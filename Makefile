@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON := .venv/bin/python
 TYPED = core sandbox bench tests tools $(wildcard function_app.py)
 
-.PHONY: help setup ready run bench test check lint infra-check format clean
+.PHONY: help setup ready run bench test check lint infra-check fuzz format lock audit clean
 
 help: ## List what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -24,7 +24,8 @@ run: ready ## Play the demo against a tenant on this machine (ARGS=--once to end
 	@$(PYTHON) -m sandbox demo $(ARGS)
 
 bench: ready ## Measure speed, memory and cost on simulated tenants (ARGS=--quick: two minutes)
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements-bench.txt
 	@$(PYTHON) -m bench $(ARGS)
 
 test: lint infra-check ## Lint, types, import contracts, infrastructure and all tests
@@ -43,6 +44,10 @@ lint: ready ## Lint, format, types and import contracts
 	@echo "==> lint-imports: which module may import which"
 	@.venv/bin/lint-imports
 
+fuzz: ready ## Feed every parser with coverage-guided chance (ARGS=--seconds=N for each)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-fuzz.txt
+	@$(PYTHON) -m tests.faults.fuzz $(ARGS)
+
 infra-check: ready ## Bicep, queries and security of infra/, without Azure
 	@echo "==> infra-check: Bicep, queries, security"
 	@$(PYTHON) -m tools.infra_check
@@ -50,6 +55,12 @@ infra-check: ready ## Bicep, queries and security of infra/, without Azure
 format: ready ## Put the layout of all files in order
 	@$(PYTHON) -m ruff check --fix .
 	@$(PYTHON) -m ruff format .
+
+lock: ready ## Pin what may be installed, with hashes (ARGS=--upgrade for newer versions)
+	@tools/lock.sh $(ARGS)
+
+audit: ready ## Ask PyPI and npm for known holes in what is locked; fails where they cannot be asked
+	@tools/audit.sh
 
 clean: ## Remove everything that set-up and the tools made
 	rm -rf .venv .tools .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -18,11 +18,13 @@ import azure.functions as func
 
 from core.api import ROUTES, serve
 from core.catalog import CATALOG
+from core.changed_settings import watch
 from core.desk import Answer, Call, Route
 from core.errors import SettingsError
+from core.logs import install
 from core.model import Duty, Mode, RunReport
 from core.run import new_run, run
-from core.settings import BY_KEY, Settings, prefix, way_in
+from core.settings import BY_KEY, SETTINGS, Settings, prefix, way_in
 from core.shards import Order, give_up, work
 from core.tickets import Ticket, work_off
 from core.weekly import weekly
@@ -36,6 +38,9 @@ STORAGE = "AzureWebJobsStorage"
 HOURLY = "0 0 * * * *"
 
 log = logging.getLogger("exoguard")
+# Settings of the platform that hold secrets, beside those of the app.
+PLATFORM = (STORAGE, "IDENTITY_HEADER", "APPLICATIONINSIGHTS_CONNECTION_STRING")
+install(os.environ, (*PLATFORM, *(entry.name for entry in SETTINGS if entry.secret)))
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 
@@ -73,7 +78,10 @@ def add_timer(duty: Duty) -> None:
 @app.function_name("weekly-digest")
 @app.timer_trigger(arg_name="timer", schedule=HOURLY, run_on_startup=False, use_monitor=True)
 async def weekly_digest(timer: func.TimerRequest) -> None:
-    """The week's card, if it is due: asked every hour, so that a channel that is down delays it."""
+    """The week's card, if it is due: asked every hour, so that a channel that is down delays it.
+
+    And a card whenever a setting was changed: a guard that is off has no run of its own to say so.
+    """
     settings = Settings.read(os.environ)
     async with connect(settings) as world:
         became = await weekly(
@@ -83,7 +91,9 @@ async def weekly_digest(timer: func.TimerRequest) -> None:
             new_run(world.now()),
             settings.run_seconds / 60,
         )
-    log.info("the week's card: %s", became)
+        log.info("the week's card: %s", became)
+        became = await watch(world, settings, new_run(world.now()))
+        log.info("changed settings: %s", became)
 
 
 def hand_on(report: RunReport, orders: func.Out[Messages]) -> None:

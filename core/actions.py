@@ -11,10 +11,11 @@ round.
 import logging
 from dataclasses import replace
 
-from core.closing import ATTENDED, log_run, outcome_of, tell
+from core.closing import log_run, outcome_of, tell
 from core.deeds import OF_RUNS, Answer, Remembered, answer, named, restored, waiting
 from core.errors import Unavailable
 from core.model import (
+    ATTENDED,
     Action,
     ActionState,
     Case,
@@ -61,8 +62,8 @@ async def taken_back(
     if intent is None or original is None:
         raise ValueError("nothing is to be restored")
     change = change_from_wire(original.kind, original.arguments)
-    await claim.check()
-    outcome = await outcome_of(intent, lambda: world.tenant.restore(change, original.before))
+    async with claim.acting():
+        outcome = await outcome_of(intent, lambda: world.tenant.restore(change, original.before))
     return restored(answered, outcome, world.now())
 
 

@@ -26,10 +26,14 @@ from core.looking import (
     EXPORTING,
     action_report,
     case_json,
+    case_page,
     cases_json,
+    cases_page,
     evidence,
+    notice,
     run_report,
     status_json,
+    status_page,
 )
 from core.model import Action, ActionState, Deed, Duty, Exemption, Mode
 from core.openapi import document
@@ -43,23 +47,35 @@ from core.wiring import open_ledger
 
 log = logging.getLogger("exoguard.api")
 
-BODY_LIMIT = 4096
+# All fields at their longest, every sign of them written as two \uXXXX, fit in.
+BODY_LIMIT = 16 * 1024
+HTML = ("text/html",)
 # So many things may wait for one guard: more than people ask for, fewer than a script could.
 PENDING = 50
 # ----------------------------------------------------------------------------------------------
 # Asking for something
 # ----------------------------------------------------------------------------------------------
 
-# Something to read, on one line: no control character, and not only space.
-SIGN = r"[^\x00-\x1f\x7f-\x9f]"
-WORDS = rf"{SIGN}*[^\s\ufeff\x00-\x1f\x7f-\x9f]{SIGN}*"
+
+def words(but: str = "") -> str:
+    """Something to read, on one line: no control character, none of these, and not only space."""
+    sign = rf"[^\x00-\x1f\x7f-\x9f{but}]"
+    return rf"{sign}*[^\s\ufeff\x00-\x1f\x7f-\x9f{but}]{sign}*"
+
+
+WORDS = words()
 WHO = Field("who", "who asks: a name or an address", WORDS, 200)
 WHY = Field("why", "why, for whoever reads it later", WORDS, 500)
 MODE = Field("mode", "restrains this one run: alert", "alert|enforce", 8, required=False)
 PLAN = Field(
     "plan", "releases the changes the brake holds: 32 hex digits an alert names", KEY, 32, False
 )
-SUBJECT = Field("subject", "the key of a case, or the id of an object", WORDS, 256)
+SUBJECT = Field(
+    "subject",
+    "the key of a case, or the id of an object; never a pattern",
+    words(but="*?%"),
+    256,
+)
 UNTIL = Field(
     "until",
     "when it ends: a date, or a time with its zone; within a year",
@@ -77,10 +93,10 @@ async def request_run(desk: Desk) -> Answer:
         raise BadRequest(409, f"{duty.guard.name} is off: set {name}_MODE")
     mode = Mode(desk.wish["mode"]) if "mode" in desk.wish else None
     if mode and duty.mode.lowered(mode) is not mode:
-        raise BadRequest(400, f'"mode" may only go down: {duty.guard.name} is in {duty.mode} mode')
+        raise BadRequest(409, f'"mode" may only go down: {duty.guard.name} is in {duty.mode} mode')
     plan = desk.wish.get("plan", "")
     if plan and duty.mode.lowered(mode) is not Mode.ENFORCE:
-        raise BadRequest(400, '"plan" releases changes, and in alert mode none are made')
+        raise BadRequest(409, '"plan" releases changes, and in alert mode none are made')
     deed = Deed.RELEASE if plan else Deed.RUN
     return await asked(desk, duty, deed, plan or str(mode or ""), mode=mode)
 
@@ -230,6 +246,10 @@ ROUTES = (
         request_acknowledgement,
         (WHO, WHY),
     ),
+    Route(
+        "status-page", "GET", "status", "How everything stands, as a page", status_page, (), HTML
+    ),
+    Route("cases-page", "GET", "cases", "A page of cases, as a page", cases_page, CHOOSING, HTML),
     Route("status-json", "GET", "status.json", "How everything stands", status_json),
     Route("cases-json", "GET", "cases.json", "A page of cases", cases_json, CHOOSING),
     Route(
@@ -238,6 +258,15 @@ ROUTES = (
         "cases/{guard}/{case}.json",
         "A case with everything that is known of it",
         case_json,
+    ),
+    Route(
+        "case-page",
+        "GET",
+        "cases/{guard}/{case}",
+        "A case with everything that is known of it, as a page",
+        case_page,
+        (),
+        HTML,
     ),
     Route(
         "export",
@@ -279,10 +308,17 @@ async def serve(
         async with open_ledger(settings) as ledger:
             return await answered(route, call, settings, ledger, who, now())
     except Denied as error:
-        return said(error.status, {"error": str(error)})
+        return wrong(route, error.status, str(error))
     except ExoguardError as error:
         log.error("%s: %s", route.name, error)
-        return said(503, {"error": str(error)})
+        return wrong(route, 503, str(error))
+
+
+def wrong(route: Route, status: int, message: str) -> Answer:
+    """What is wrong with a request, as the route answers: for people, or for programs."""
+    if route.answers == HTML:
+        return notice(status, message)
+    return said(status, {"error": message})
 
 
 async def answered(
@@ -295,10 +331,10 @@ async def answered(
         wish = body_of(route, call, who) if route.acts else query_of(route, call)
         return await route.handle(Desk(settings, ledger, now, who, call, wish))
     except (BadRequest, Denied) as error:
-        return said(error.status, {"error": str(error)})
+        return wrong(route, error.status, str(error))
     except ExoguardError as error:
         log.error("%s: %s", route.name, error)
-        return said(503, {"error": str(error)})
+        return wrong(route, 503, str(error))
 
 
 def body_of(route: Route, call: Call, caller: Caller) -> dict[str, str]:
@@ -315,6 +351,8 @@ def body_of(route: Route, call: Call, caller: Caller) -> dict[str, str]:
         raise BadRequest(403, "a page of another site cannot act here")
     try:
         wish = json.loads(call.body, object_pairs_hook=unique)
+        # Half of a surrogate pair can be escaped in JSON, and is no text that could be kept.
+        json.dumps(wish, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise BadRequest(400, "the body is not JSON, or says something twice") from None
     if not isinstance(wish, dict):
@@ -345,11 +383,11 @@ def typed(fields: tuple[Field, ...], wish: Mapping[str, Any]) -> dict[str, str]:
         raise BadRequest(400, f"{plain(strange[0], 40)} is not known here; there are: {names}")
     values: dict[str, str] = {}
     for entry in fields:
-        value = wish.get(entry.name)
-        if value is None:
+        if entry.name not in wish:
             if entry.required:
                 raise BadRequest(400, f'"{entry.name}" is missing: {entry.help}')
             continue
+        value = wish[entry.name]
         fits = isinstance(value, str) and len(value) <= entry.longest
         if not fits or not re.fullmatch(entry.pattern, value):
             raise BadRequest(

@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from itertools import batched, groupby
 
 from core.deeds import run_ended
-from core.errors import AlertError, Forbidden, Gone, Moot, Refused, Unavailable
+from core.errors import AlertError, Forbidden, Gone, Moot, Refused, Unavailable, Unfit
 from core.message import Message, cards
 from core.model import (
+    ATTENDED,
     Action,
     Case,
     ChangeRecord,
@@ -42,8 +43,6 @@ log = logging.getLogger("exoguard.run")
 RECORD_EVERY = 10
 HOUSEKEEPING = "housekeeping"
 GRANTED = 200
-# The status of a report that only tells what people asked for.
-ATTENDED = "attended"
 # A look that takes longer tells what it has found before it ends, and then again now and then.
 FIRST_CARD = timedelta(seconds=3)
 NEXT_CARD = timedelta(seconds=30)
@@ -169,7 +168,7 @@ def misdirected(request: Request, plan: Plan) -> str:
 async def tidied(world: World, state: GuardState, report: RunReport) -> GuardState:
     """The guard's state to remember; once a day old rows are removed."""
     last = state.sweeps.get(HOUSEKEEPING)
-    if last and report.started - last < timedelta(days=1):
+    if last and abs(report.started - last) < timedelta(days=1):
         return state
     if last:
         await world.ledger.tidy(report.guard, report.started)
@@ -187,28 +186,38 @@ def waiting(row: Case | Action, now: datetime) -> timedelta:
 async def tell(world: World, claim: Claim, report: RunReport) -> RunReport:
     """Send the cards one after another; what each tells is marked told once it was taken.
 
-    A channel that does not answer leaves the rest untold, for the next run.
+    A channel that does not answer leaves the rest untold, for the next run. One that refuses a
+    card, in whatever words, is still told the others.
     """
     messages = cards(report, world.address)
     if not messages:
         return report
+    untold: list[Message] = []
+    error = ""
     for number, message in enumerate(messages):
         try:
-            rows = await sent(world, claim, message)
-        except AlertError as error:
-            untold = [row for rest in messages[number:] for row in told_by(rest)]
-            log.error("%s: %d news stay untold: %s", report.guard, len(untold), error)
-            report = replace(
-                report,
-                told=False,
-                error=f"the alert was not taken: {error}",
-                waiting=max(waiting(row, world.now()) for row in untold),
-            )
-            await claim.save(*kept(report))
-            return report
-        last = message is messages[-1]
-        report = replace(report, cards=report.cards + 1, told=True if last else report.told)
-        await claim.save(*rows, *(kept(report) if last else ()))
+            rows = await sent(world, claim, message, report)
+        except Unfit as refused:
+            untold.append(message)
+            error = str(refused)
+            continue
+        except AlertError as failed:
+            untold += messages[number:]
+            error = str(failed)
+            break
+        all_told = message is messages[-1] and not untold
+        report = replace(report, cards=report.cards + 1, told=True if all_told else report.told)
+        await claim.save(*rows, *(kept(report) if all_told else ()))
+    if untold:
+        left = [row for message in untold for row in told_by(message)]
+        log.error("%s: %d news stay untold: %s", report.guard, len(left), error)
+        report = replace(
+            report,
+            told=False,
+            error=f"the alert was not taken: {error}",
+            waiting=max(waiting(row, world.now()) for row in left),
+        )
+        await claim.save(*kept(report))
     return report
 
 
@@ -222,10 +231,19 @@ def told_by(message: Message) -> tuple[Case | Action, ...]:
     return (*message.cases, *message.actions)
 
 
-async def sent(world: World, claim: Claim, message: Message) -> tuple[Case | Action, ...]:
-    """The rows of a message that was taken, to be written as told. Raises AlertError."""
+async def sent(
+    world: World, claim: Claim, message: Message, report: RunReport
+) -> tuple[Case | Action, ...]:
+    """The rows of a message that was taken, to be written as told. Raises AlertError.
+
+    A card that is refused, too large perhaps, is followed by a plain one.
+    """
     await claim.check()
-    await world.alerts.send(message.payload)
+    try:
+        await world.alerts.send(message.payload)
+    except Unfit as error:
+        log.warning("%s: a card was refused, so a plain one goes out: %s", report.guard, error)
+        await world.alerts.send(message.plain(report))
     actions = (replace(action, told=True) for action in message.actions)
     return (*told(message.cases, world.now()), *actions)
 
@@ -246,7 +264,7 @@ async def tell_meanwhile(scan: Scan) -> None:
     scan.round = replace(scan.round, told=now)
     for message in cards(report, scan.world.address):
         try:
-            rows = await sent(scan.world, scan.claim, message)
+            rows = await sent(scan.world, scan.claim, message, report)
         except AlertError as error:
             log.warning("%s: news wait for the end of the run: %s", report.guard, error)
             return
@@ -286,13 +304,13 @@ async def make(
     """Make one change. What the tenant answers is an outcome; the others go on."""
     try:
         change = change_from_wire(record.kind, record.arguments)
-    except (KeyError, TypeError):
+    except ValueError:
         note = f"this version does not know the change {record.kind}"
         return Outcome(record.case, record.subject, record.kind, ChangeState.MOOT, note)
     if record.kind in forbidden:
         return replace(forbidden[record.kind], case=record.case, subject=record.subject)
-    await claim.check()
-    outcome = await outcome_of(record, lambda: tenant.apply(change))
+    async with claim.acting():
+        outcome = await outcome_of(record, lambda: tenant.apply(change))
     if outcome.blocked:
         # The permission is missing for every object: asking again would only repeat the answer.
         forbidden[record.kind] = outcome

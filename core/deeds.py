@@ -9,8 +9,9 @@ is refused with the reason, and the refusal is told like everything else.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from core.accounting import UNDONE_FOR, reason
 from core.errors import SettingsError
 from core.keys import PLACE, digest
 from core.model import (
@@ -29,9 +30,10 @@ from core.model import (
 )
 from core.plan import IN_EFFECT, RELEASE
 from core.reversal import irreversible
+from core.room import undoable
+from core.tenant import change_from_wire
+from core.text import plain
 
-# A change that a person took back is left alone for so long.
-UNDONE_FOR = timedelta(days=30)
 TRIES = 3
 # These are answered by the run they ask for, when it ends.
 OF_RUNS = (Deed.RUN, Deed.RELEASE)
@@ -166,11 +168,6 @@ def undo(action: Action, memory: Memory, now: datetime, run: str) -> Answer:
     return Answer(action, (granted, intent), intent, original, earlier)
 
 
-def reason(action: Action) -> str:
-    """Why the exemption is there that protects what was taken back."""
-    return f"a change was taken back: {action.why}"[:500]
-
-
 def objection(original: ChangeRecord | None) -> str:
     """Why a change cannot be taken back; nothing when it can."""
     if original is None:
@@ -181,6 +178,10 @@ def objection(original: ChangeRecord | None) -> str:
         return f"it was taken back on {original.undone:%Y-%m-%d %H:%M} UTC already"
     if original.state not in IN_EFFECT:
         return f"it is not in effect: {original.state}"
+    try:
+        change_from_wire(original.kind, original.arguments)
+    except ValueError:
+        return f"this version does not know the change {plain(original.kind, 60)}"
     return irreversible(original.kind, original.before)
 
 
@@ -194,12 +195,14 @@ def restored(
     intent, original, action = answered.intent, answered.original, answered.action
     if intent is None or original is None:
         raise ValueError("nothing was to be restored")
-    record = replace(
-        intent,
-        state=outcome.state,
-        at=now,
-        note=outcome.note,
-        before=intent.before or outcome.before,
+    record = undoable(
+        replace(
+            intent,
+            state=outcome.state,
+            at=now,
+            note=outcome.note,
+            before=intent.before or outcome.before,
+        )
     )
     if outcome.state is ChangeState.APPLIED:
         until = now + UNDONE_FOR
@@ -246,7 +249,7 @@ def run_answered(action: Action, mode: Mode, released: str, held: str, now: date
         return done(action, now, "the run has ended")
     if action.subject == released:
         return done(action, now, "the plan was carried out")
-    if now - action.at > RELEASE:
+    if abs(now - action.at) > RELEASE:
         return refused(action, now, "an hour has passed: ask again, for the plan that waits then")
     if mode is not Mode.ENFORCE:
         return action

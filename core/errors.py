@@ -12,6 +12,7 @@
     ├── LedgerError           the state could not be read or written
     │   └── ClaimLost         another run holds the guard now; this one must stop
     └── AlertError            the webhook did not take the card
+        └── Unfit                 it refuses this very card: another may be taken
 
 Errors of libraries are mapped to these inside `core/adapters` and chained as their cause; outside
 the adapters nothing else is caught. A bug is not caught anywhere: it fails the function, and the
@@ -83,3 +84,7 @@ class ClaimLost(LedgerError):
 
 class AlertError(ExoguardError):
     """The webhook did not take the card. The news stays untold and goes out with the next run."""
+
+
+class Unfit(AlertError):
+    """The webhook answers, and refuses this very card: sent again, it would be refused again."""

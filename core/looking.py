@@ -7,7 +7,8 @@ one row ─► a run, an action                   a period ─► the evidence
 from collections.abc import Iterable
 
 from core import VERSION
-from core.case_list import STATES, BadChoice, Choice, chosen, whole
+from core.case_list import STATES, BadChoice, Choice, Chosen, Whole, chosen, whole
+from core.controls import controls_of
 from core.desk import HEADERS, Answer, BadRequest, Desk, Field, named, said
 from core.evidence import BadPeriod, Form, period
 from core.evidence_rows import Heading
@@ -49,27 +50,77 @@ async def status_json(desk: Desk) -> Answer:
     return said(200, document(await status_now(desk)))
 
 
-async def cases_json(desk: Desk) -> Answer:
-    """A page of cases, for programs."""
+async def status_page(desk: Desk) -> Answer:
+    """How everything stands, as a page."""
+    from core import page
+
+    return paged(200, page.status_page(await status_now(desk)))
+
+
+async def cases_of(desk: Desk) -> Chosen:
+    """A page of cases, as it was chosen."""
     names = [duty.guard.name for duty in desk.settings.duties]
     try:
         choice = Choice.read(desk.wish, names)
     except BadChoice as error:
         raise BadRequest(400, str(error)) from None
     duties = [duty for duty in desk.settings.duties if choice.guard in ("", duty.guard.name)]
-    found = chosen(await standings(desk.ledger, duties), choice)
+    return chosen(await standings(desk.ledger, duties), choice)
+
+
+async def cases_json(desk: Desk) -> Answer:
+    """A page of cases, for programs."""
+    found = await cases_of(desk)
     rows = [(duty.guard.name, case) for duty, case in found.rows]
-    return said(200, cases_document(rows, found.total, choice.page, found.pages))
+    return said(200, cases_document(rows, found.total, found.choice.page, found.pages))
 
 
-async def case_json(desk: Desk) -> Answer:
-    """A case with everything that is known of it, for programs."""
+async def cases_page(desk: Desk) -> Answer:
+    """A page of cases, as a page."""
+    from core import page
+
+    return paged(200, page.cases_page(await cases_of(desk), desk.settings.duties, desk.now))
+
+
+async def case_of(desk: Desk) -> Whole:
+    """A case with everything that is known of it. Raises BadRequest."""
     duty, key = desk.duty(), named(desk, "case")
     found = whole(duty, await desk.ledger.recall(duty.guard.name), key)
     if found is None:
         raise BadRequest(404, "there is no such case")
-    shown = case_document(duty, found.case, found.changes, found.exemption, found.actions)
+    return found
+
+
+async def case_json(desk: Desk) -> Answer:
+    """A case with everything that is known of it, for programs."""
+    found = await case_of(desk)
+    shown = case_document(found.duty, found.case, found.changes, found.exemption, found.actions)
     return said(200, shown)
+
+
+async def case_page(desk: Desk) -> Answer:
+    """A case with everything that is known of it, as a page."""
+    from core import page
+
+    found = await case_of(desk)
+    case, guard = found.case, found.duty.guard.name
+    controls = tuple(controls_of(guard, case.kind, case.judged, case.object_id))
+    return paged(200, page.case_page(found, desk.now, controls))
+
+
+def paged(status: int, html: str) -> Answer:
+    """A page. Templates are only loaded when somebody wants to see one."""
+    from core.page import HEADERS as PAGE_HEADERS
+
+    return Answer(status, html, PAGE_HEADERS, "text/html")
+
+
+def notice(status: int, message: str) -> Answer:
+    """What is wrong with a request for a page, as a page that tells nothing of the tenant."""
+    from core.page import notice_page
+
+    headings = {401: "Sign in", 403: "Not for this account", 404: "Not found", 503: "Out of reach"}
+    return paged(status, notice_page(headings.get(status, "That is not possible"), [message]))
 
 
 async def evidence(desk: Desk) -> Answer:

@@ -7,7 +7,8 @@
 
 A card names its cases with what was found, what was done about it, the evidence and the next step.
 On each, the gravest come first, no mailbox may crowd out another, and what does not fit is counted.
-A `Message` knows what it tells, so that exactly this is marked as told once the channel took it.
+A `Message` knows what it tells, so that exactly this is marked as told once the channel took it,
+and how to say so in plain words where the channel refuses the card.
 """
 
 import re
@@ -44,6 +45,7 @@ from core.entries import (
     moment,
 )
 from core.model import (
+    ATTENDED,
     Action,
     Case,
     ChangeState,
@@ -57,6 +59,8 @@ from core.writes import in_words
 
 RESERVED = 2_000
 PER_OBJECT = 3
+MISFITS = 30
+PLAIN = 40
 FIRST_LOOK = 12
 RUN = re.compile(r"\d{14}-[0-9a-f]{8}")
 STYLE = {
@@ -75,6 +79,19 @@ class Message:
     payload: Mapping[str, object]
     cases: tuple[Case, ...] = ()
     actions: tuple[Action, ...] = ()
+
+    def plain(self, report: RunReport) -> Mapping[str, object]:
+        """The same news for a channel that refused the card: small, and without foreign text."""
+        rows = [f"{case.severity.label} · {case.kind} · case {case.short}" for case in self.cases]
+        rows += [f"{headline_of(action)} · {action.id}" for action in self.actions]
+        more = [f"and {len(rows) - PLAIN:,} more"] if len(rows) > PLAIN else []
+        body = [
+            text(f"Exoguard · {report.title}: {amount(rows, 'thing')} to tell", weight="Bolder"),
+            text("The channel refused the card that shows them. Look at:"),
+            *map(text, (*rows[:PLAIN], *more)),
+            small(f"GET /api/cases?guard={report.guard} · run {escaped(report.run)}"),
+        ]
+        return envelope(body, f"Exoguard: {amount(rows, 'thing')} to tell")
 
 
 def cards(report: RunReport, address: str = "") -> list[Message]:
@@ -114,7 +131,7 @@ def first_look(frame: Frame, news: tuple[Case, ...], asked: tuple[Action, ...] =
     counts = Counter((case.severity, case.kind) for case in news if case.news not in ENDED)
     by_gravity: defaultdict[Severity, list[str]] = defaultdict(list)
     for (severity, kind), number in sorted(counts.items(), key=lambda row: (-row[0][0], -row[1])):
-        by_gravity[severity].append(f"{number} x {kind}")
+        by_gravity[severity].append(f"{number} x {escaped(kind, 60)}")
     rows = [(severity.label, ", ".join(kinds)) for severity, kinds in by_gravity.items()]
     top = [
         *opening(frame, f"First look: {amount(there, 'thing')} already there", STYLE[worst]),
@@ -176,9 +193,12 @@ def finished(
     room = LIMIT - RESERVED - size(top)
     shown: list[Element] = []
     left: list[Case] = []
+    misfits = 0
     for case in ordered(news):
-        block = entry(frame, case, shape)
-        if len(shown) >= most or size(block) > room:
+        # What did not fit so often will not: of ten thousand, most are only counted.
+        block = entry(frame, case, shape) if len(shown) < most and misfits < MISFITS else None
+        if block is None or size(block) > room:
+            misfits += 1
             left.append(case)
             continue
         room -= size(block)
@@ -247,7 +267,7 @@ def remainder(left: Iterable[Case]) -> str:
     """Everything that did not fit, counted by kind and severity."""
     counts = Counter((case.severity, case.kind) for case in left)
     parts = [
-        f"{number} x {kind} ({severity.label})"
+        f"{number} x {escaped(kind, 60)} ({severity.label})"
         for (severity, kind), number in sorted(counts.items(), reverse=True)
     ]
     return f"and {sum(counts.values())} more: {', '.join(parts)}"
@@ -257,12 +277,16 @@ def footer(frame: Frame) -> Element:
     """Where to look further."""
     report = frame.report
     run = escaped(report.run)
-    page = address_of(frame.address, "runs", report.guard, report.run)
-    parts = [link("the whole run", page)] if page and RUN.fullmatch(report.run) else [f"run {run}"]
+    # Who is only called to do what was asked for makes no run: its id is that of the action.
+    asked = report.status == ATTENDED
+    place, label = ("actions", "action") if asked else ("runs", "run")
+    page = address_of(frame.address, place, report.guard, report.run)
+    whole = link(f"the whole {label}", page)
+    parts = [whole] if page and RUN.fullmatch(report.run) else [f"{label} {run}"]
     if report.exemptions:
         parts.append(f"{report.exemptions} exempt")
     if report.mode is Mode.ALERT:
         parts.append("this guard only tells, it changes nothing")
     if not page:
-        parts.append(f"all of it: GET /api/runs/{report.guard}/{run}")
+        parts.append(f"all of it: GET /api/{place}/{report.guard}/{run}")
     return small(" · ".join(parts), separator=True)

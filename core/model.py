@@ -501,7 +501,8 @@ class GuardState:
 
     `adopted` are the surfaces whose first reading has been taken as the starting point.
     `population` is that of the last complete reading, None before the first. `sweeps` tells when
-    each sweep was last finished, `sweeping` up to which place a sweep under way has come.
+    each sweep was last finished, `sweeping` up to which place a sweep under way has come. The
+    app's `settings` as they were last compared are in the state of the digest's partition alone.
     """
 
     adopted: frozenset[str] = frozenset()
@@ -509,6 +510,7 @@ class GuardState:
     sweeps: Mapping[str, datetime] = field(default_factory=dict)
     sweeping: Mapping[str, str] = field(default_factory=dict)
     round: Round | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -517,7 +519,7 @@ class Memory:
 
     `cases` by key, closed ones included; `changes` newest first; `exemptions` by subject;
     `actions` are what people asked for, newest first. `poisoned` counts rows that could not be
-    understood: they are left alone.
+    understood: they are left alone. `strange` are the keys of their cases.
     """
 
     cases: Mapping[str, Case] = field(default_factory=dict)
@@ -526,6 +528,7 @@ class Memory:
     state: GuardState = field(default_factory=GuardState)
     poisoned: int = 0
     actions: tuple[Action, ...] = ()
+    strange: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -570,6 +573,10 @@ class Outcome:
     def half_made(self) -> bool:
         """True when it failed after its first step was sent."""
         return self.state is ChangeState.FAILED and bool(self.before)
+
+
+# The status of a report that only tells what people asked for.
+ATTENDED = "attended"
 
 
 @dataclass(frozen=True, slots=True)

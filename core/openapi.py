@@ -12,13 +12,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from core.keys import KEY, NUMBER
-from core.openapi_answers import SCHEMAS, Json, ref
+from core.openapi_answers import ANSWERED, Json, ref
+from core.openapi_status import STATUS_SCHEMAS
 from core.sign_in import OPERATOR, READER
 
 PREFIX = "/api/"
 JSON_TYPE = "application/json"
 KEY_HEADER = "x-functions-key"
 PARAMETER = re.compile(r"\{(\w+)\}")
+SCHEMAS: Mapping[str, Json] = dict(sorted({**ANSWERED, **STATUS_SCHEMAS}.items()))
 
 # The schema of what a route answers when all is well; the media type says what is no JSON.
 ANSWERS: Mapping[str, str] = {
@@ -27,12 +29,24 @@ ANSWERS: Mapping[str, str] = {
     "request-exemption-end": "Accepted",
     "request-undo": "Accepted",
     "request-acknowledgement": "Accepted",
+    "status-page": "Page",
+    "cases-page": "Page",
+    "case-page": "Page",
+    "status-json": "Status",
+    "cases-json": "Cases",
+    "case-json": "Case",
+    "export": "Evidence",
     "run-report": "Run",
     "action-report": "Action",
     "openapi": "Document",
 }
 CONFLICTS: Mapping[str, str] = {
     "request-run": "The guard is set to something else: it is off, or does not enforce.",
+}
+# Headers of an answer beside those that every answer has.
+FURTHER: Mapping[str, tuple[str, ...]] = {
+    "Evidence": ("Content-Disposition", "Repr-Digest"),
+    "Page": ("Content-Security-Policy",),
 }
 # Where one can see what became of it: the route, and its parameter.
 FOLLOWED: Mapping[str, tuple[str, str]] = {
@@ -129,7 +143,7 @@ def operation(route: Way, guards: Sequence[str]) -> Json:
             "content": {JSON_TYPE: {"schema": body(route.fields)}},
         }
     else:
-        parameters += [asked(entry) for entry in route.fields]
+        parameters += [asked(entry, guards) for entry in route.fields]
     return found | ({"parameters": parameters} if parameters else {})
 
 
@@ -144,14 +158,15 @@ def place(name: str, guards: Sequence[str]) -> Json:
     return {"name": name, "in": "path", "required": True, "description": text, "schema": schema}
 
 
-def asked(entry: Described) -> Json:
-    """A parameter in the query."""
+def asked(entry: Described, guards: Sequence[str]) -> Json:
+    """A parameter in the query; an empty one is none."""
+    schema: Json = {"type": "string", "enum": ["", *guards]}
     return {
         "name": entry.name,
         "in": "query",
         "required": entry.required,
         "description": entry.help,
-        "schema": text_of(entry),
+        "schema": schema if entry.name == "guard" else text_of(entry),
     }
 
 
@@ -180,15 +195,24 @@ def responses(route: Way) -> Json:
         "headers": dict(SENT),
         "content": {kind: {"schema": ref(schema)} for kind in route.answers},
     }
+    if further := FURTHER.get(schema, ("Location",) if route.acts else ()):
+        good["headers"] = SENT | {name: header(name) for name in further}
     if route.acts:
-        good["headers"] = SENT | {"Location": {"$ref": "#/components/headers/Location"}}
         good["links"] = link(schema)
     found: dict[str, object] = {"202" if route.acts else "200": good}
+    in_front = "".join(DENIED)
     for status, name in refusals_of(route).items():
-        found[str(status)] = {"$ref": f"#/components/responses/{name}"}
+        page = schema == "Page" and name != in_front
+        shown = notice(REFUSALS[name]) if page else {"$ref": f"#/components/responses/{name}"}
+        found[str(status)] = shown
     if route.name in CONFLICTS:
         found["409"] = refusal(CONFLICTS[route.name])
     return dict(sorted(found.items()))
+
+
+def header(name: str) -> Json:
+    """A reference to one of the headers."""
+    return {"$ref": f"#/components/headers/{name}"}
 
 
 def refusals_of(route: Way) -> dict[int, str]:
@@ -222,6 +246,15 @@ def refusal(text: str) -> Json:
     }
 
 
+def notice(text: str) -> Json:
+    """An answer that says what is wrong to whoever asked for a page."""
+    return {
+        "description": text,
+        "headers": SENT | {"Content-Security-Policy": header("Content-Security-Policy")},
+        "content": {"text/html": {"schema": ref("Page")}},
+    }
+
+
 HEADERS: Json = {
     "Cache-Control": {
         "description": "Nobody keeps an answer.",
@@ -238,11 +271,23 @@ HEADERS: Json = {
         "required": True,
         "schema": {"type": "string", "pattern": "^/api/(runs|actions)/"},
     },
+    "Content-Disposition": {
+        "description": "The name of the file.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^attachment; filename="},
+    },
+    "Content-Security-Policy": {
+        "description": "Nothing runs in a page, and it loads nothing.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^default-src 'none'"},
+    },
+    "Repr-Digest": {
+        "description": "The SHA-256 of the whole file (RFC 9530).",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^sha-256=:"},
+    },
 }
-SENT: Json = {
-    name: {"$ref": f"#/components/headers/{name}"}
-    for name in ("Cache-Control", "X-Content-Type-Options")
-}
+SENT: Json = {name: header(name) for name in ("Cache-Control", "X-Content-Type-Options")}
 REFUSALS: Mapping[str, str] = {
     "BadRequest": "The request is not what the route takes; or a key stands in the address.",
     "NotAllowed": (

@@ -152,7 +152,7 @@ DOCUMENT = whole(
     },
 )
 
-SCHEMAS: Mapping[str, Json] = {
+ANSWERED: Mapping[str, Json] = {
     "Accepted": ACCEPTED,
     "AcceptedRun": ACCEPTED_RUN,
     "Action": ACTION,

@@ -132,7 +132,6 @@ def status_page(status: Status) -> str:
         now=status.at,
         status=status,
         titles={guard.name: guard.title for guard in status.guards},
-        guards={guard.name: {case.key for case in guard.open} for guard in status.guards},
         total=sum(levels.values()),
         shares=[(severity.label, number) for severity, number in levels.items()],
         decisions=decisions,

@@ -33,9 +33,11 @@ from core.model import (
     Tally,
     Verdict,
 )
-from core.tenant import IN_STEPS, Change, Grants, Reading, change_from_wire, change_to_wire
+from core.room import fitting, undoable
+from core.tenant import IN_STEPS, Change, Grants, Reading, change_of, change_to_wire
 from core.troubles import (
     OWN,
+    UNASKED,
     Wanted,
     brake,
     failed_shards,
@@ -90,11 +92,34 @@ class Situation:
             if record.case == key and record.state is ChangeState.INTENDED
         ]
 
+    def key_of(self, finding: Finding) -> str:
+        """The key of a finding's case.
+
+        Where its row is another version's, which stays as it is, the finding has a row beside it:
+        without one it would be told at every run, or at none.
+        """
+        key = finding.key(self.duty.guard.name)
+        return key[:PLACE] + digest("beside", key)[PLACE:] if key in self.memory.strange else key
+
+    def over(self, since: datetime, span: timedelta) -> bool:
+        """True when so much time has passed, or when the moment lies so far ahead that the clock
+        was wrong which told it: otherwise all would stand still until that day.
+        """
+        return abs(self.now - since) >= span
+
+    @property
+    def restrained(self) -> bool:
+        """True when somebody asked an enforcing guard to look and not to change."""
+        return self.mode is not Mode.ENFORCE and self.duty.mode is Mode.ENFORCE
+
     def exempt(self, key: str, finding: Finding, own: bool) -> datetime | None:
         """Until when somebody decided that this is right as it is.
 
-        The engine's own findings are about no object, so only their case can be exempt.
+        The engine's own findings are about no object, so only their case can be exempt; that an
+        exemption was forged is not silenced by another.
         """
+        if finding.kind == UNASKED:
+            return None
         for subject in (key,) if own else (key, finding.object_id):
             exemption = self.memory.exemptions.get(subject)
             if exemption and exemption.until > self.now:
@@ -170,9 +195,8 @@ def note(
     `found` are the keys of what earlier parts of the same look showed. A listing that shrank too
     much is not `trusted`: what it leaves out need not be gone.
     """
-    guard = situation.duty.guard.name
-    ordinary = merged(guard, findings)
-    own = merged(guard, unreadables(part))
+    ordinary = merged(situation, findings)
+    own = merged(situation, unreadables(part))
     considered = {key: consider(situation, key, finding) for key, finding in ordinary.items()}
     considered |= {key: consider(situation, key, item, own=True) for key, item in own.items()}
     gone = [
@@ -228,10 +252,10 @@ def settle(situation: Situation, tally: Tally) -> Plan:
         population=tally.population,
         complete=tally.complete,
     )
-    guard, state = situation.duty.guard.name, situation.memory.state
+    state = situation.memory.state
     lost = failed_shards(situation.duty, tally.lost)
-    found = troubles(situation.duty, coverage, situation.memory, situation.grants)
-    own = merged(guard, (*found, *lost))
+    found = troubles(situation.duty, coverage, situation.memory, situation.grants, situation.now)
+    own = merged(situation, (*found, *lost))
     considered = {key: consider(situation, key, item, own=True) for key, item in own.items()}
 
     wanted, preview = wishes_of(situation, tally.ready)
@@ -240,15 +264,18 @@ def settle(situation: Situation, tally: Tally) -> Plan:
     released = bool(held and released_by(situation, held))
     stopped = held is not None and not released
     if held and not released:
-        key = held.key(guard)
+        key = situation.key_of(held)
         considered[key] = consider(situation, key, held, own=True)
     act = () if stopped else tuple(intents(situation, wanted))
 
     trusted = released or not fell(coverage, state)
     ended = [case for case in endings(situation, considered, coverage) if case.kind in OWN]
+    if situation.restrained:
+        # A look that wants no changes does not tell whether the plan still waits.
+        ended = [case for case in ended if case.kind != "brake"]
     begun = [situation.memory.cases[key] for key in tally.unfinished]
-    finish = () if stopped else tuple(resumed(situation, begun))
-    if stopped:
+    finish = () if stopped or situation.restrained else tuple(resumed(situation, begun))
+    if stopped and not situation.restrained:
         ended += [replace(case, closed=situation.now, closing="gone") for case in begun]
     closing, inferred = inferring(situation, ended)
     rows = [*rows_of(considered), *raised(situation)]
@@ -322,7 +349,7 @@ def may_be_half_made(situation: Situation, key: str) -> bool:
     right as well, before the run that died came to it.
     """
     kinds = {record.kind for record in situation.pending(key)}
-    return situation.mode is Mode.ENFORCE and not kinds.isdisjoint(IN_STEPS)
+    return situation.duty.mode is Mode.ENFORCE and not kinds.isdisjoint(IN_STEPS)
 
 
 def resumed(situation: Situation, cases: Iterable[Case]) -> Iterator[ChangeRecord]:
@@ -344,11 +371,11 @@ def next_state(state: GuardState, coverage: Reading[object], trusted: bool) -> G
 # ----------------------------------------------------------------------------------------------
 
 
-def merged(guard: str, findings: Iterable[Finding]) -> dict[str, Finding]:
+def merged(situation: Situation, findings: Iterable[Finding]) -> dict[str, Finding]:
     """Findings by key; those of one key become one, the gravest, with the changes of all."""
     result: dict[str, Finding] = {}
     for finding in findings:
-        key = finding.key(guard)
+        key = situation.key_of(finding)
         other = result.get(key)
         if other:
             first, second = (
@@ -366,6 +393,7 @@ def merged(guard: str, findings: Iterable[Finding]) -> dict[str, Finding]:
 
 def consider(situation: Situation, key: str, finding: Finding, own: bool = False) -> View:
     """What one finding means, given what is remembered of it."""
+    finding, duty = fitting(finding), situation.duty
     old = situation.memory.cases.get(key)
     if finding.severity is Severity.INFO:
         return View(Reported(key, finding, "note", finding.verdict))
@@ -373,7 +401,7 @@ def consider(situation: Situation, key: str, finding: Finding, own: bool = False
     if until:
         return exempted(situation, key, finding, old, until)
     made = situation.applied(key)
-    if old and old.closed and made and situation.now - made[0].at < situation.duty.guard.settles:
+    if old and old.closed and made and not situation.over(made[0].at, duty.guard.settles):
         return View(Reported(key, finding, "settling", old.verdict), old)
     known = old is not None and old.closed is None
     case = (
@@ -446,7 +474,7 @@ def continued(situation: Situation, old: Case, finding: Finding) -> Case:
         shared=finding.shared,
         raised=raised is not None,
     )
-    if case.set_aside and situation.now - case.set_aside >= WINDOW:
+    if case.set_aside and situation.over(case.set_aside, WINDOW):
         case = replace(case, verdict=case.judged, set_aside=None, failures=0)
     if finding.verdict is not case.judged:
         case = replace(
@@ -461,7 +489,7 @@ def continued(situation: Situation, old: Case, finding: Finding) -> Case:
         return replace(case, sightings=seen, news=news)
     if case.acknowledged or not case.told or case.news or is_choice(case):
         return case
-    due = situation.now - case.told >= situation.duty.remind
+    due = situation.over(case.told, situation.duty.remind)
     return replace(case, news=News.REMINDER) if due else case
 
 
@@ -484,8 +512,8 @@ def wishes(finding: Finding) -> tuple[str, ...]:
 def wished(case: Case) -> tuple[Change, ...]:
     """The changes a case asks for; none when another version wrote them."""
     try:
-        return tuple(change_from_wire(*json.loads(text)) for text in case.wanted)
-    except (KeyError, TypeError, ValueError):
+        return tuple(map(change_of, case.wanted))
+    except ValueError:
         return ()
 
 
@@ -506,13 +534,16 @@ def set_aside(case: Case, verdict: Verdict, now: datetime) -> Case:
 
 
 def released_by(situation: Situation, held: Finding) -> bool:
-    """True when a person asked for exactly this plan within the hour, and it was waiting."""
+    """True when a person asked for exactly this plan within the hour, and it was waiting.
+
+    Who wrote down when it was asked for may be another instance, whose clock is ahead of this one.
+    """
     request = situation.request
-    case = situation.memory.cases.get(held.key(situation.duty.guard.name))
+    case = situation.memory.cases.get(situation.key_of(held))
     return (
         request.plan == held.dangerous
         and request.at is not None
-        and timedelta() <= situation.now - request.at <= RELEASE
+        and abs(situation.now - request.at) <= RELEASE
         and case is not None
         and case.closed is None
     )
@@ -585,18 +616,22 @@ def abandoned(situation: Situation, considered: Mapping[str, View]) -> Iterator[
         view = considered.get(record.case)
         if record.state is not ChangeState.INTENDED or view is None or view.may_change:
             continue
-        if not (view.case and view.case.set_aside):
+        # Nor does a look that was to change nothing give up what another run began.
+        if not (situation.restrained or (view.case and view.case.set_aside)):
             yield replace(
                 record, state=ChangeState.MOOT, at=situation.now, note="no longer allowed"
             )
 
 
 def due_sweeps(duty: Duty, state: GuardState, now: datetime) -> frozenset[str]:
-    """The slow parts of the observation whose time has come."""
+    """The slow parts of the observation whose time has come.
+
+    One that is said to have been finished long from now was not, or it would never be due again.
+    """
     return frozenset(
         sweep.name
         for sweep in duty.guard.sweeps
-        if sweep.name not in state.sweeps or now - state.sweeps[sweep.name] >= sweep.every
+        if sweep.name not in state.sweeps or abs(now - state.sweeps[sweep.name]) >= sweep.every
     )
 
 
@@ -610,12 +645,14 @@ def conclude(
     half of it may be in effect, and the other half must not be forgotten with the finding.
     """
     records = tuple(
-        replace(
-            record,
-            state=ChangeState.INTENDED if outcome.half_made else outcome.state,
-            at=now,
-            note=outcome.note,
-            before=record.before or outcome.before,
+        undoable(
+            replace(
+                record,
+                state=ChangeState.INTENDED if outcome.half_made else outcome.state,
+                at=now,
+                note=outcome.note,
+                before=record.before or outcome.before,
+            )
         )
         for record, outcome in made
     )

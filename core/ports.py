@@ -51,6 +51,12 @@ class Claim(Protocol):
         """Raise ClaimLost unless the claim is still held, with time to spare for one write."""
         ...
 
+    def acting(self) -> AbstractAsyncContextManager[None]:
+        """While something is done to the tenant: checked at its beginning, and cut off with
+        ClaimLost when the claim ends before it does.
+        """
+        ...
+
     async def recall(self, low: str = FIRST, high: str = END) -> Memory:
         """All the guard remembers, or what concerns objects of a stretch of places."""
         ...

@@ -7,7 +7,7 @@ leaves the row alone and says so.
 import json
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -62,7 +62,7 @@ def read[R: Record](kind: type[R], text: str) -> R:
     """A record from JSON. Raises ValueError when it is not one."""
     try:
         document = json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"not a {kind.__name__}: {type(error).__name__}") from error
     return made(kind, document)
 
@@ -100,12 +100,19 @@ def decoded(value: object, hint: Any, name: str) -> Any:
 def scalar(value: object, hint: Any, name: str) -> Any:
     """A JSON value as a time, a member of an enum, a string, a number or a truth."""
     if hint is datetime and isinstance(value, str):
-        moment = datetime.fromisoformat(value)
-        if moment.tzinfo is None:
-            raise ValueError(f"{name} has no time zone")
-        return moment
+        return instant(value, name)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(value)
     if isinstance(hint, type) and type(value) is hint:
         return value
     raise ValueError(f"{name} is not {hint}")
+
+
+def instant(value: str, name: str) -> datetime:
+    """A time with its zone, in UTC, within reach of every sum that is made with times."""
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError(f"{name} has no time zone")
+    if not 1970 <= moment.year < 3000:
+        raise ValueError(f"{name} is out of all time")
+    return moment.astimezone(UTC)

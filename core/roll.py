@@ -125,6 +125,8 @@ def mailboxes(rows: Iterable[str]) -> tuple[Mailbox, ...]:
     found: dict[str, Mailbox] = {}
     for entry in rows:
         object_id, guid, address, kind, has_account = json.loads(entry[PLACE:])
+        if not all(isinstance(part, str) for part in (object_id, guid, address, kind)):
+            raise ValueError("not a row of the roll")
         found[object_id] = Mailbox(
             object_id, guid, address, kind=kind, has_account=bool(has_account)
         )

@@ -169,7 +169,8 @@ class Cron:
         if hours == 1 and minutes == 60:
             return f"every hour, at minute {self.minutes[0]}"
         if hours == 1 and minutes:
-            return f"every {minutes} minutes, from minute {self.minutes[0]}"
+            start = f", from minute {self.minutes[0]}" if self.minutes[0] else ""
+            return f"every {minutes} minutes{start}"
         at = f"{self.hours[0]:02}:{self.minutes[0]:02} UTC"
         if minutes == 60 and hours:
             return f"every day at {at}" if hours == 24 else f"every {hours} hours, from {at}"

@@ -5,7 +5,6 @@ check and the digest can only say the same. Silence is not health: a guard that 
 and did not is late, and one that never looked is not well.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,7 +31,7 @@ from core.model import (
 from core.ports import Held
 from core.runs import WAITING, Run
 from core.schedule import Cron
-from core.tenant import Change, change_from_wire
+from core.tenant import Change, change_of
 
 RUN_MINUTES = 8.0
 # What a run may take besides asking: to begin, to write down, to tell.
@@ -76,11 +75,20 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why something is not well, in a sentence. Foreign words in it are not escaped."""
+    """Why something is not well, in a sentence. Foreign words in it are not escaped.
+
+    Of reasons that are as bad, those of a higher `grade` come first.
+    """
 
     health: Health
     text: str
     guard: str = ""
+    grade: Severity = Severity.MEDIUM
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Sorts the worst first."""
+        return -self.health.rank, -self.grade
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,8 +395,8 @@ def wishes(memory: Memory) -> Iterator[tuple[Case, Change]]:
             continue
         for text in case.wanted:
             try:
-                yield case, change_from_wire(*json.loads(text))
-            except (KeyError, TypeError, ValueError):
+                yield case, change_of(text)
+            except ValueError:
                 # Another version wrote it; the hash will then not be that of the plan.
                 continue
 

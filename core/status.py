@@ -53,7 +53,10 @@ HINDERED = {
 
 @dataclass(frozen=True, slots=True)
 class GuardStatus:
-    """How one guard stands. `open` are its open cases, the gravest and oldest first."""
+    """How one guard stands. `open` are its open cases, the gravest and oldest first.
+
+    `remembered` are the keys of those cases of the changes `lately` made that are still known.
+    """
 
     duty: Duty
     health: Health
@@ -65,6 +68,7 @@ class GuardStatus:
     ages: tuple[int, int, int, int] = (0, 0, 0, 0)
     decisions: tuple[Decision, ...] = ()
     lately: tuple[ChangeRecord, ...] = ()
+    remembered: frozenset[str] = frozenset()
     pardons: tuple[Pardon, ...] = ()
     lacking: tuple[Case, ...] = ()
     untold: Untold = field(default_factory=Untold)
@@ -172,7 +176,7 @@ def status(
     rights = rights_of([standing.duty for standing in standings], runs)
     reasons = sorted(
         [*overall(guards, rights), *(one for guard in guards for one in guard.reasons)],
-        key=lambda reason: -reason.health.rank,
+        key=lambda reason: reason.rank,
     )
     return Status(
         at=now,
@@ -194,6 +198,7 @@ def of_guard(
     """How one guard stands."""
     duty, memory = standing.duty, standing.memory
     open_cases = ordered(case for case in memory.cases.values() if case.closed is None)
+    recent = lately(memory, now)
     found = GuardStatus(
         duty=duty,
         health=Health.OK,
@@ -204,7 +209,8 @@ def of_guard(
         levels=by_severity(open_cases),
         ages=by_age(open_cases, now),
         decisions=tuple(decisions(standing, runs)),
-        lately=lately(memory, now),
+        lately=recent,
+        remembered=frozenset(one.case for one in recent if one.case in memory.cases),
         pardons=pardons(duty.guard.name, memory, now),
         lacking=tuple(case for case in open_cases if case.kind == "permission-missing"),
         untold=untold(memory),
@@ -215,7 +221,7 @@ def of_guard(
     if duty.mode is Mode.OFF:
         return replace(found, health=Health.OFF)
     reasons = tuple(
-        sorted([*hindrances(found, now), *concerns(found)], key=lambda reason: -reason.health.rank)
+        sorted([*hindrances(found, now), *concerns(found)], key=lambda reason: reason.rank)
     )
     return replace(found, health=worst(reasons), reasons=reasons)
 
@@ -286,7 +292,7 @@ def concerns(guard: GuardStatus) -> Iterator[Reason]:
     name = guard.name
     plans = [one for one in guard.decisions if one.kind == "plan"]
     if plans:
-        yield Reason(Health.ATTENTION, "a plan waits for its release", name)
+        yield Reason(Health.ATTENTION, "a plan waits for its release", name, Severity.HIGH)
     asked = [one for one in guard.decisions if one.kind != "plan" and not one.acknowledged]
     if asked:
         verb = "needs" if len(asked) == 1 else "need"
@@ -295,7 +301,8 @@ def concerns(guard: GuardStatus) -> Iterator[Reason]:
     if grave:
         levels = ", ".join(f"{n} {level.label}" for level, n in by_severity(grave).items())
         number = len(grave)
-        yield Reason(Health.ATTENTION, f"{number} open {plural('case', number)}: {levels}", name)
+        text = f"{number} open {plural('case', number)}: {levels}"
+        yield Reason(Health.ATTENTION, text, name, max(case.severity for case in grave))
     seen = guard.coverage
     if seen and seen.unread:
         yield Reason(Health.ATTENTION, f"{seen.unread:,} of its {seen.noun} not readable", name)

@@ -5,6 +5,7 @@ is every write it can ever make, and `Tenant` is the one door both go through. W
 in permissions stands beside it, in its `GUARD`.
 """
 
+import json
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -15,13 +16,14 @@ from collections.abc import (
 )
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol, get_args, get_origin, get_type_hints
 
 # ----------------------------------------------------------------------------------------------
 # Surfaces: the places a reading can cover, or fail to.
 # ----------------------------------------------------------------------------------------------
 
 MAILBOXES = "mailboxes"
+MAILBOX_FORWARDS = "mailbox-forwards"
 ACCOUNTS = "accounts"
 SIGN_INS = "sign-ins"
 INBOX_RULES = "inbox-rules"
@@ -766,9 +768,40 @@ def tuples(value: object) -> object:
     return tuple(tuples(part) for part in value) if isinstance(value, list | tuple) else value
 
 
-def change_from_wire(kind: str, arguments: Mapping[str, object]) -> Change:
-    """A change as it was stored. Raises KeyError or TypeError for one nobody knows here."""
-    return CHANGES[kind](**{name: tuples(value) for name, value in arguments.items()})
+def fits(value: object, hint: Any) -> bool:
+    """True for a value of exactly the type an annotation names; a bool is no int."""
+    arguments = get_args(hint)
+    if get_origin(hint) is not tuple:
+        return any(fits(value, one) for one in arguments) if arguments else type(value) is hint
+    if not isinstance(value, tuple):
+        return False
+    if arguments[1:] == (...,):
+        return all(fits(part, arguments[0]) for part in value)
+    return len(value) == len(arguments) and all(map(fits, value, arguments))
+
+
+def change_from_wire(kind: object, arguments: object) -> Change:
+    """A change as it was stored. Raises ValueError for anything but a change known here."""
+    try:
+        made = CHANGES[str(kind)]
+        if not isinstance(arguments, Mapping):
+            raise TypeError("its arguments have no names")
+        values = {name: tuples(value) for name, value in arguments.items()}
+        hints = get_type_hints(made)
+        if not all(fits(value, hints[name]) for name, value in values.items()):
+            raise TypeError("an argument is not of its type")
+        return made(**values)
+    except (KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"not a change: {type(error).__name__}") from error
+
+
+def change_of(text: str) -> Change:
+    """A change as a case remembers that it wants it. Raises ValueError for anything else."""
+    try:
+        kind, arguments = json.loads(text)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"not a change: {type(error).__name__}") from error
+    return change_from_wire(kind, arguments)
 
 
 def change_to_wire(change: Change) -> dict[str, object]:

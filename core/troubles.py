@@ -7,10 +7,14 @@ understands, a plan the brake holds: each is a case, and there is no second way 
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 
+from core.accounting import unaccounted
+from core.keys import digest
 from core.model import (
     ChangeState,
     Duty,
+    Exemption,
     Finding,
     GuardState,
     Memory,
@@ -22,13 +26,16 @@ from core.model import (
 )
 from core.permissions import NO_EXCHANGE, grant_command, missing
 from core.tenant import CREDENTIAL, GRANTS, Change, Grants, Reading, Unread
+from core.text import plain
 
 # The kinds of the engine's own findings about a look as a whole.
+UNASKED = "exemption-unaccounted"
 OWN = frozenset(
     {
         "blind",
         "brake",
         "credential",
+        UNASKED,
         "permission-missing",
         "scan-stalled",
         "shard-failed",
@@ -164,9 +171,9 @@ def unreadables(part: Reading[object]) -> Iterator[Finding]:
 
 
 def troubles(
-    duty: Duty, reading: Reading[object], memory: Memory, grants: Grants
+    duty: Duty, reading: Reading[object], memory: Memory, grants: Grants, now: datetime
 ) -> Iterator[Finding]:
-    """Everything that kept the whole look from seeing clearly."""
+    """Everything that kept the whole look from seeing clearly, or keeps what it saw from others."""
     explained, lacks = permissions(duty, grants, reading)
     yield from lacks
     if memory.state.round and memory.state.round.stalled:
@@ -185,6 +192,35 @@ def troubles(
             facts=("They were left as they are; what they said is not known to this version.",),
             advice="Compare the deployed version with the one that wrote the rows.",
         )
+
+    if strangers := unaccounted(memory, now):
+        yield unasked(duty, strangers)
+
+
+def unasked(duty: Duty, strangers: Sequence[Exemption]) -> Finding:
+    """Exemptions nobody asked for: whoever wrote the rows wants the guard to be silent.
+
+    They hold all the same, since a change made against one cannot be unmade by an apology.
+    """
+    rows = [
+        f"{plain(one.subject, 80)} until {one.until:%Y-%m-%d %H:%M} UTC, says {plain(one.who, 60)}"
+        for one in strangers
+    ]
+    count = f"{len(rows)} exemptions" if len(rows) > 1 else "An exemption"
+    return Finding(
+        kind=UNASKED,
+        object_id="exemptions",
+        subject=duty.guard.name,
+        severity=Severity.HIGH,
+        verdict=Verdict.ASK,
+        summary=f"{count} of {duty.guard.title} nobody asked for, or not like this.",
+        facts=(*rows[:LISTED], *((f"and {len(rows) - LISTED} more",) if rows[LISTED:] else ())),
+        dangerous=digest(
+            sorted((one.subject, one.until.isoformat(), one.who) for one in strangers)
+        ),
+        advice="Find out who can write the state table. To end one: python -m core.cli unexempt "
+        f"{duty.guard.name} <subject>. To keep one: exempt it again, with who and why.",
+    )
 
 
 def stalled(duty: Duty, times: int) -> Finding:
@@ -232,6 +268,9 @@ def stop_reason(
         )
     if not wanted:
         return ""
+    if memory.poisoned:
+        # Among them may be an exemption, or that somebody changed back what would be changed again.
+        return f"{memory.poisoned} rows of the state table cannot be understood"
     if not reading.complete:
         return "the listing is incomplete"
     share = math.ceil(duty.limit.percent * reading.population / 100)

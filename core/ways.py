@@ -44,7 +44,7 @@ def acknowledge(guard: str, case: str) -> Way:
         "You know of it. It stays open and is not brought up again until something about it "
         "changes.",
         f"cases/{guard}/{case}/acknowledge",
-        f"acknowledge {guard} {case}",
+        f"acknowledge {case} --guard {guard}",
     )
 
 
@@ -69,7 +69,7 @@ def end_exemption(guard: str, subject: str) -> Way:
         "End the exemption",
         "From the next run on it is looked at like anything else.",
         f"guards/{guard}/exemptions/end",
-        f"end-exemption {guard} {subject}",
+        f"unexempt {guard} {subject}",
         subject=subject,
     )
 

@@ -60,5 +60,8 @@ async def weekly(
 
 
 def due(schedule: str, last: datetime, now: datetime) -> bool:
-    """True when the schedule has come to a moment that no card was sent for."""
-    return Cron.parse(schedule).next(last + EARLY) <= now + EARLY
+    """True when the schedule has come to a moment that no card was sent for.
+
+    A card that is said to have been sent tomorrow was not.
+    """
+    return last > now + EARLY or Cron.parse(schedule).next(last + EARLY) <= now + EARLY

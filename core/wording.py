@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from core.model import ActionState, Case, ChangeState, Deed, Mode, Severity, Verdict
 from core.standing import Health
 from core.status import span
+from core.writes import WORDS
 
 HEALTH = {
     Health.OK: "Ok",
@@ -27,8 +28,8 @@ LEAD = {
 }
 MODE = {
     Mode.OFF: "does not run",
-    Mode.ALERT: "looks and tells, changes nothing",
-    Mode.ENFORCE: "looks, tells and puts right",
+    Mode.ALERT: "tells, changes nothing",
+    Mode.ENFORCE: "puts right, and tells",
 }
 SEVERITY = {
     Severity.CRITICAL: "Critical",
@@ -62,20 +63,7 @@ VERDICT = {
     Verdict.WEAK_FACTOR: "the second factor is a weak one",
     Verdict.MASS_DELETION: "much was deleted at once",
 }
-CHANGE = {
-    "BlockSignIn": "block sign-in of an account",
-    "ClearAuditBypass": "record an account's actions again",
-    "ClearMailboxForward": "remove a mailbox's forward",
-    "DisableExchangeModule": "take away Exchange PowerShell",
-    "DisableInboxRule": "switch off an inbox rule",
-    "DisableMailboxProtocols": "switch off mail protocols of a mailbox",
-    "EnableMailboxAudit": "switch on auditing of a mailbox",
-    "EnableOrganizationAudit": "switch on mailbox auditing",
-    "EnableUnifiedAuditLog": "switch on the unified audit log",
-    "RaiseAuditAge": "keep audit records longer",
-    "ResetAuditSet": "record the default actions again",
-    "SetConfiguration": "set a setting of the organization",
-}
+CHANGE = WORDS
 OUTCOME = {
     ChangeState.INTENDED: "begun",
     ChangeState.APPLIED: "made",
@@ -117,7 +105,7 @@ def relative(moment: datetime, now: datetime) -> str:
     gap = moment - now
     if abs(gap) < timedelta(minutes=1):
         return "just now" if gap <= timedelta() else "in a moment"
-    return f"in {span(gap)}" if gap > timedelta() else f"{span(gap)} ago"
+    return f"in {span(gap)}" if gap > timedelta() else f"{span(-gap)} ago"
 
 
 def ending(case: Case) -> str:

@@ -32,7 +32,7 @@ def kinds_of(case: Case) -> tuple[str, ...]:
     """The kinds of changes that would put a case right, each once."""
     try:
         kinds = [str(json.loads(wanted)[0]) for wanted in case.wanted]
-    except (IndexError, KeyError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, RecursionError):
         return ()
     return tuple(dict.fromkeys(kinds))
 

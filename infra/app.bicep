@@ -25,6 +25,12 @@ param allowedCidrs array
 @description('Address ranges that may deploy; none: anywhere, signed in with Entra.')
 param deploymentCidrs array
 
+@description('Who may use the API: key (the function key) or entra (App Service Authentication).')
+param signIn string
+
+@description('The identity stands for the app when a sign-in is completed, in place of a secret.')
+param signInByIdentity bool
+
 @description('The subnet the app reaches out from; empty: none.')
 param subnetId string
 
@@ -81,6 +87,7 @@ var appSettings = {
   SHARD_ABOVE: chosen(settings, 'SHARD_ABOVE', '20000')
   SHARDS_AT_ONCE: chosen(settings, 'SHARDS_AT_ONCE', '4')
   DIGEST_SCHEDULE: chosen(settings, 'DIGEST_SCHEDULE', '0 0 7 * * 1')
+  SIGN_IN: signIn
   REMIND_DAYS: chosen(settings, 'REMIND_DAYS', '7')
   // <!-- guard settings -->
   SHARED_MAILBOX_SIGN_IN_SCHEDULE: guards['shared-mailbox-sign-in'].schedule
@@ -129,6 +136,14 @@ var appSettings = {
   SHARED_MAILBOX_HEALTH_LIMIT_PERCENT: guards['shared-mailbox-health'].limitPercent
   // <!-- end -->
 }
+
+// Settings of App Service Authentication (Microsoft Learn: "Use a managed identity instead of a
+// secret", a preview, and the reference of environment variables).
+var assertionSetting = 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID'
+var signInSettings = union(
+  signIn == 'entra' ? { WEBSITE_AUTH_AAD_ALLOWED_TENANTS: tenant().tenantId } : {},
+  signIn == 'entra' && signInByIdentity ? { '${assertionSetting}': identity.properties.clientId } : {}
+)
 
 resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
   name: planName
@@ -204,7 +219,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
 
   resource configuration 'config' = {
     name: 'appsettings'
-    properties: appSettings
+    properties: union(appSettings, signInSettings)
   }
 
   // User names and passwords for deployment: off; azd signs in with Entra.
@@ -220,4 +235,5 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
 }
 
 output name string = app.name
+output assertionSetting string = signInByIdentity ? assertionSetting : ''
 output hostName string = app.properties.defaultHostName

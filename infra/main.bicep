@@ -34,6 +34,16 @@ param optionalPermissions bool = true
 @allowed(['global', 'gcc-high', 'dod', 'china'])
 param cloud string = 'global'
 
+@description('Who may use the HTTP routes: whoever has the function key, or people who sign in with Entra.')
+@allowed(['key', 'entra'])
+param signIn string = 'key'
+
+@description('With entra: the managed identity stands for the app, in place of a secret. False: none does.')
+param signInByIdentity bool = true
+
+@description('With entra: client id of an app registration made by hand. Empty: one is registered here.')
+param existingSignInClientId string = ''
+
 @description('Address ranges that may call the HTTP routes, comma separated. Empty: nobody; the timers run all the same.')
 param allowedCidrs string = ''
 
@@ -273,12 +283,36 @@ module app 'app.bicep' = {
     insightsName: monitoring.outputs.insightsName
     guards: guards
     settings: settings
+    signIn: signIn
+    signInByIdentity: signInByIdentity
     allowedCidrs: empty(allowedCidrs) ? [] : split(allowedCidrs, ',')
     deploymentCidrs: empty(deploymentCidrs) ? [] : split(deploymentCidrs, ',')
     subnetId: privateNetworking ? network!.outputs.appSubnetId : ''
   }
   // The host reads its storage and the webhook's address as it starts.
   dependsOn: [roles]
+}
+
+module signInRegistration 'signin.bicep' = if (signIn == 'entra' && empty(existingSignInClientId)) {
+  name: 'signin'
+  scope: group
+  params: {
+    uniqueName: 'exoguard-sign-in-${token}'
+    displayName: 'Exoguard sign-in (${environmentName})'
+    hostName: app.outputs.hostName
+    identityPrincipalId: identity.outputs.principalId
+  }
+}
+
+module authentication 'auth.bicep' = {
+  name: 'auth'
+  scope: group
+  params: {
+    appName: app.outputs.name
+    enabled: signIn == 'entra'
+    clientId: signIn == 'entra' && empty(existingSignInClientId) ? signInRegistration!.outputs.clientId : existingSignInClientId
+    assertionSetting: app.outputs.assertionSetting
+  }
 }
 
 output AZURE_RESOURCE_GROUP string = group.name
@@ -290,6 +324,8 @@ output EXOGUARD_IDENTITY_PRINCIPAL_ID string = identity.outputs.principalId
 output EXOGUARD_GRAPH_ROLES string = empty(existingClientId) ? entra!.outputs.graphRoles : ''
 output EXOGUARD_MODES string = join(map(items(guards), guard => '${guard.key}=${guard.value.mode}'), ',')
 output EXOGUARD_PERMISSIONS_GRANTED bool = grantPermissions && empty(existingClientId)
+output EXOGUARD_SIGN_IN string = signIn
+output EXOGUARD_SIGN_IN_CLIENT_ID string = signIn == 'entra' && empty(existingSignInClientId) ? signInRegistration!.outputs.clientId : existingSignInClientId
 output KEY_VAULT_NAME string = keyVault.outputs.name
 output APPLICATION_INSIGHTS_NAME string = monitoring.outputs.insightsName
 output OUTBOUND_ADDRESS string = privateNetworking ? network!.outputs.outboundAddress : ''

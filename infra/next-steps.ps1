@@ -44,4 +44,11 @@ Write-Host ''
 Write-Host '3. The code is deployed by azd deploy, which azd up does next. A new grant can take an hour to be seen.'
 Write-Host '   The first card comes with the next quarter of an hour. The log of the runs, and the workbook'
 Write-Host "   Exoguard, are in Application Insights $env:APPLICATION_INSIGHTS_NAME."
+
+if ($env:EXOGUARD_SIGN_IN -eq 'entra') {
+    Write-Host ''
+    Write-Host '4. Nobody can sign in to look or act before they have a role: in the Entra admin centre, under'
+    Write-Host '   Enterprise applications, the sign-in of Exoguard, give Exoguard.Reader or Exoguard.Operator.'
+    Write-Host "   Its application (client) id is $env:EXOGUARD_SIGN_IN_CLIENT_ID"
+}
 Write-Host ''

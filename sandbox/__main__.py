@@ -63,6 +63,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="guard=mode",
         help="off, alert or enforce for a guard, instead of its default",
     )
+    run.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        help="trouble all the time: KIND[/STATUS][:SERVICE[:MATCH]], such as throttle:graph, or "
+        "the JSON of a fault; repeatable (sandbox/faults.py lists the kinds)",
+    )
 
     demo = commands.add_parser("demo", help="watch the guards at work, step by step")
     demo.add_argument("--once", action="store_true", help="end after one round")

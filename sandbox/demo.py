@@ -4,8 +4,10 @@
     second tick   the enforcing guards change exactly that
     attack        somebody gets into a mailbox; a run that is asked for tells
     third tick    the intruder goes on, and every guard has something to say
+    answer        a person takes a change back and acknowledges a case, and the channel is told
 
-Then everything keeps running, with the addresses to try it by hand, until Ctrl-C.
+Then everything keeps running, with the status page and the addresses to try it by hand, until
+Ctrl-C.
 """
 
 import argparse
@@ -21,6 +23,9 @@ from typing import Any
 
 import aiohttp
 
+from core.cli.over_http import KEY_HEADER, over_http
+from core.cli.viewer import Viewer
+from core.cli.ways import Way
 from core.errors import ExoguardError
 from core.settings import Settings
 from core.wiring import open_ledger
@@ -28,7 +33,6 @@ from sandbox.azurite import Azurite, AzuriteError
 from sandbox.host import Host
 from sandbox.intruder import Step, aftermath, rule
 from sandbox.journey import environment
-from sandbox.page import page
 from sandbox.scenery import freshened
 from sandbox.server import Sandbox
 from sandbox.show import Show, names_of
@@ -39,18 +43,19 @@ POLL = 0.2
 PATIENCE = 120.0
 
 ATTACKED = "mailbox-forwarding"
+ASKED = {"who": "Dana", "why": "answers to invoices do not arrive"}
 
 
 class Demo:
     """One tenant, one host, one terminal."""
 
-    def __init__(self, box: Sandbox, host: Host, settings: Settings, show: Show) -> None:
+    def __init__(self, box: Sandbox, host: Host, settings: Settings, way: Way, show: Show) -> None:
         self.box = box
         self.host = host
+        self.way = way
         self.settings = settings
         self.show = show
         self.shown = 0
-        self.reports: list[Mapping[str, Any]] = []
 
     async def tick(self, title: str, said: str) -> None:
         """Every timer once, as the portal's "Test/Run" does it, and what each guard reported."""
@@ -85,8 +90,11 @@ class Demo:
 
     def present(self, report: Mapping[str, Any]) -> None:
         """A run, and the cards it sent."""
-        self.reports.append(report)
         self.show.run(report)
+        self.cards()
+
+    def cards(self) -> None:
+        """The cards that came since the last look."""
         for card in self.box.cards[self.shown :]:
             self.show.card(card)
         self.shown = len(self.box.cards)
@@ -96,11 +104,7 @@ class Demo:
         self.show.title("Attack: somebody signs in to a mailbox and leaves a rule behind")
         self.make(rule(self.box.tenant.scene))
         self.show.say(f"A person asks for a run: POST /api/guards/{ATTACKED}/run")
-        answer = await self.post(f"/api/guards/{ATTACKED}/run", self.host.keys.function, {})
-        self.show.say(f"202 Accepted, to be followed at {answer['address']}")
-        with self.show.console.status("the queue brings the request to the guard …"):
-            report = await self.followed(str(answer["address"]))
-        self.present(report)
+        self.present(await self.asked(f"/api/guards/{ATTACKED}/run", ASKED))
 
     def make(self, step: Step) -> None:
         """Something the intruder does, said and done."""
@@ -118,6 +122,31 @@ class Demo:
             "with what to do.",
         )
 
+    async def answer(self) -> None:
+        """What a person makes of it: one change was wrong, one case is being looked into."""
+        self.show.title("A person answers: every deed is recorded with who and why, and told")
+        status = (await self.way.get("/api/status.json")).document()
+        change = next(row for row in status["changes"] if row["kind"] == "BlockSignIn")
+        self.show.say(f"Undo: {change['subject']} is needed for one more week.")
+        why = {"who": "Dana", "why": "the archive is still being sorted, ticket 4711"}
+        await self.asked(f"/api/changes/{change['guard']}/{change['change']}/undo", why)
+        cases = (await self.way.get("/api/cases.json", {"guard": ATTACKED})).document()
+        case = cases["cases"][0]
+        self.show.say(f"Acknowledge: {case['summary']}")
+        why = {"who": "Dana", "why": "password reset, sessions ended; asking the owner"}
+        await self.asked(f"/api/cases/{case['guard']}/{case['case']}/acknowledge", why)
+        self.cards()
+
+    async def asked(self, path: str, body: Mapping[str, str]) -> Mapping[str, Any]:
+        """What became of something that is asked for over HTTP."""
+        reply = await self.way.post(path, body)
+        if reply.status != 202:
+            raise ExoguardError(f"POST {path} answers {reply.status}: {reply.error()}")
+        address = str(reply.document()["address"])
+        self.show.say(f"202 Accepted, to be followed at {address}")
+        with self.show.console.status("the queue brings the request to the guard …"):
+            return await self.followed(address)
+
     async def post(self, path: str, key: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """A call of the host with a key in its header."""
         headers = {"x-functions-key": key}
@@ -132,16 +161,13 @@ class Demo:
 
     async def followed(self, address: str) -> Mapping[str, Any]:
         """The report at an address, when it is there."""
-        headers = {"x-functions-key": self.host.keys.function}
         until = time.monotonic() + PATIENCE
-        async with aiohttp.ClientSession() as session:
-            while time.monotonic() < until:
-                async with session.get(self.host.base + address, headers=headers) as reply:
-                    report: Mapping[str, Any] = await reply.json()
-                if report.get("status") not in ("queued", "running"):
-                    await self.host.drain()
-                    return report
-                await asyncio.sleep(POLL)
+        while time.monotonic() < until:
+            report = (await self.way.get(address)).document()
+            if report.get("status") not in ("queued", "running", "asked"):
+                await self.host.drain()
+                return report
+            await asyncio.sleep(POLL)
         raise ExoguardError(f"{address} did not end within {PATIENCE:.0f} s")
 
     def signed_in(self) -> None:
@@ -160,10 +186,13 @@ class Demo:
         admin = f"{self.host.base}/admin/functions/{ATTACKED}"
         self.show.title("Everything keeps running; Ctrl-C ends it")
         for line in (
-            f"look      {local}",
+            f"look      {local} (opens once, in your browser; then it keeps a cookie)",
             f"app       {self.host.base} (timers run on their schedules)",
+            f"commands  export EXOGUARD_APP={self.host.base} EXOGUARD_KEY={key}; "
+            "tools/exo status; tools/exo --help",
             f"tenant    {self.box.base}/sandbox/state, …/writes, …/cards, …/requests",
-            f"run one   curl -X POST -H 'x-functions-key: {key}' {run}",
+            f"run one   curl -X POST -H 'x-functions-key: {key}' -d '{json.dumps(ASKED)}' "
+            f"-H 'Content-Type: application/json' {run}",
             f"a timer   curl -X POST -H 'x-functions-key: {master}' -d '{{\"input\":\"\"}}' "
             f"-H 'Content-Type: application/json' {admin}",
         ):
@@ -180,7 +209,9 @@ async def demonstrate(once: bool) -> None:
             box = await stack.enter_async_context(Sandbox(freshened(scene, datetime.now(UTC))))
             environ = environment(box, azurite, {})
             host = await stack.enter_async_context(Host(ROOT, environ, schedules=not once))
-        demo = Demo(box, host, Settings.read(environ), show)
+        key = {KEY_HEADER: host.keys.function}
+        way = await stack.enter_async_context(over_http(host.base, key))
+        demo = Demo(box, host, Settings.read(environ), way, show)
         mailboxes = len(scene["exchange"]["Get-Mailbox"])
         show.say(f"A tenant with {mailboxes} mailboxes nobody looked after, on this machine.")
         await demo.tick(
@@ -194,11 +225,14 @@ async def demonstrate(once: bool) -> None:
         )
         await demo.attack()
         await demo.aftermath()
+        await demo.answer()
         show.writes(box.writes, names_of(box.tenant.scene))
         demo.signed_in()
         if not once:
-            local = await stack.enter_async_context(page(demo.reports, box))
-            demo.addresses(local)
+            viewer = Viewer(way)
+            await viewer.start()
+            stack.push_async_callback(viewer.stop)
+            demo.addresses(viewer.first_address)
             await interrupted()
 
 

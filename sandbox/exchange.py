@@ -19,7 +19,7 @@ from sandbox.batch import BadBatch, parts_of, run_batch
 from sandbox.cmdlet_writes import WRITES
 from sandbox.cmdlets import ANY_READ, READS, Cmdlet, CmdletError, Command, Result, bad_parameter
 from sandbox.entra import EXCHANGE_RESOURCES, MANAGE_AS_APP, Entra, Rejected
-from sandbox.faults import suffer
+from sandbox.faults import Struck, suffer
 from sandbox.limits import Gate, Limited, through
 from sandbox.tenant import Tenant
 from sandbox.wire import Answer, Call, Malformed, Row, next_link
@@ -216,9 +216,8 @@ class Exchange:
         if fault is None:
             answer = await self.invoke(call, inner=True)
         else:
-            answer = await suffer(
-                fault, self.name, lines[0], lambda: self.invoke(call, inner=True), inner=True
-            )
+            struck = Struck(self.name, lines[0], call, self.tenant.base, inner=True)
+            answer = await suffer(fault, struck, lambda: self.invoke(call, inner=True))
         self.seen("exchange/inner", "InvokeCommand", lines[0], answer.status)
         return answer
 

@@ -11,9 +11,12 @@ A fault is an object; the scene's `faults` is one of them or a list.
     kind        one of the following
         throttle   429 (or `status`) with `retryAfter` seconds; without `retryAfter` no such header.
                    At the old webhook: 200 and a text, as Teams did it
-        error      `status` (500) with an error in the service's own shape; `code` and `message`
+        error      `status` (500) with an error in the service's own shape; `code` and `message`.
+                   Either may have further `headers`
         html       `status` (503) with a page of HTML
         truncate   the true answer, cut in the middle
+        break      the same, but all of it was promised: after `seconds` (0) the connection is cut
+        gzip       the true answer, compressed, and that cut in the middle
         empty      `status` (200) without a body
         nulbytes   `status` (403) with a body of NUL bytes
         hang       no answer for `seconds` (an hour), then the connection is cut
@@ -21,6 +24,9 @@ A fault is an object; the scene's `faults` is one of them or a list.
         staleReads a write takes effect, but the old value is read for `seconds`, or `times` reads
         slow       the true answer, after `seconds` (1)
         wrongBody  `status` (200) with well-formed JSON that is not what was asked (or `body`)
+        replies    the true answer of a $batch, in which the first `many` (1) replies are `how`:
+                   missing, twice, renamed, null (the body), text (the body as base64) or
+                   padded (their ids)
         limit      429 for what is more than the service takes; at Graph and Exchange only
             atOnce         so many requests under way at the same moment; `retryAfter` (1)
             window, most   so many requests in each stretch of `window` seconds; Retry-After is what
@@ -29,8 +35,27 @@ A fault is an object; the scene's `faults` is one of them or a list.
             per            app: all requests together (the default); mailbox: each mailbox has its
                            own limit, and requests that concern no single mailbox have none
 
+    and, from `sandbox.hostile`, answers that mean harm
+        deep       JSON nested `depth` (5,000) times
+        huge       JSON of so many `bytes` (50,000,000)
+        bomb       the same, compressed a thousand times
+        duplicate  the true answer; every object says everything twice, the second time null
+        names      the true answer; every name goes on with `text`: by default a lone surrogate,
+                   signs that turn or hide text, and markup; `repeat` says how often (1)
+        numbers    the true answer; every number and truth is `number`, JSON or not (NaN)
+        nulls      the true answer; every object is null but for its ids
+        bare       the true answer; every object has its ids and nothing else
+        typed      the true answer; every object claims to be of a type nobody knows
+        mislabelled  the true answer, called a picture
+        loop       the true answer; the next page is the same one, for ever
+        foreign    the true answer; the next page is on another `host` (https://evil.example)
+        endless    the true answer; there is always one more page
+
+By hand a fault is such an object, or in short KIND[/STATUS][:SERVICE[:MATCH]]: `throttle:graph`,
+`html/200:exchange:^Get-Mailbox$`.
+
 Without `kind` a status of 429 is a throttle and any other an error. Inside a $batch there is no
-connection to cut: hang, drop and truncate leave the answer out.
+connection to cut: hang, drop, truncate, break and gzip leave the answer out.
 
 A limit counts each request of a $batch by itself and not the $batch around them, so that without
 `inner` it holds for both kinds of requests together; `inner` true or false keeps it to one. Its
@@ -39,19 +64,28 @@ once to any one mailbox, and no table changes that.
 """
 
 import asyncio
+import gzip
+import json
 import re
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sandbox import hostile
 from sandbox.limits import Gate, Limit, limit_from_wire
-from sandbox.wire import Answer, truth, words
+from sandbox.wire import Answer, Call, truth, words
 
-KINDS = frozenset(
-    words("throttle error html truncate empty nulbytes hang drop staleReads slow wrongBody limit")
+KINDS = hostile.KINDS | frozenset(
+    words(
+        "throttle error html truncate break gzip empty nulbytes hang drop staleReads slow wrongBody"
+        " replies limit"
+    )
 )
 # Kinds that do not strike a request on its way in.
 ELSEWHERE = frozenset({"staleReads", "limit"})
+# Kinds that need a connection of their own.
+BROKEN = frozenset({"truncate", "break", "gzip"})
 HTML = b"<html><head><title>Service unavailable</title></head><body>Try later.</body></html>"
 LEGACY_THROTTLE = (
     b"Webhook message delivery failed with error: "
@@ -71,7 +105,11 @@ CODES = {
 
 
 class Dropped(Exception):
-    """The connection ends here, without an answer."""
+    """The connection ends here: without an answer, or in the middle of one."""
+
+    def __init__(self, answer: Answer | None = None) -> None:
+        super().__init__()
+        self.answer = answer
 
 
 @dataclass(slots=True)
@@ -121,6 +159,8 @@ def fault_from_wire(wire: Mapping[str, Any]) -> Fault:
         pattern = re.compile(str(wire.get("match", "")), re.IGNORECASE)
     except re.PatternError as error:
         raise ValueError(f"a fault's match is a regular expression: {error}") from error
+    if kind == "replies" and wire.get("how") not in HOW:
+        raise ValueError(f"replies are one of {', '.join(map(str, HOW))}")
     times = wire.get("times")
     return Fault(
         kind=kind,
@@ -136,6 +176,16 @@ def fault_from_wire(wire: Mapping[str, Any]) -> Fault:
         wire=dict(wire),
         limit=limit_from_wire(wire) if kind == "limit" else None,
     )
+
+
+def fault_in_words(text: str) -> dict[str, Any]:
+    """A fault as somebody typed it: JSON, or in short. Raises ValueError."""
+    if text.lstrip().startswith("{"):
+        return dict(json.loads(text))
+    what, service, match = [*text.split(":", 2), "", ""][:3]
+    kind, _, status = what.partition("/")
+    given = {"kind": kind, "status": status, "service": service, "match": match}
+    return {name: value for name, value in given.items() if value}
 
 
 class Faults:
@@ -206,6 +256,7 @@ def throttled(fault: Fault, service: str, line: str) -> Answer:
 
 def failed(fault: Fault, service: str, status: int) -> Answer:
     headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
+    headers |= fault.wire.get("headers", {})
     return Answer(status, error_body(fault, service, status), headers)
 
 
@@ -227,12 +278,22 @@ def false_answer(fault: Fault, service: str, line: str) -> Answer | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """A request that a fault struck: the service it was for, the line by which it is known.
+
+    `base` is the address of the tenant; `inner`: it came inside a $batch.
+    """
+
+    service: str
+    line: str
+    call: Call
+    base: str
+    inner: bool = False
+
+
 async def suffer(
-    fault: Fault,
-    service: str,
-    line: str,
-    carry_out: Callable[[], Awaitable[Answer]],
-    inner: bool = False,
+    fault: Fault, struck: Struck, carry_out: Callable[[], Awaitable[Answer]]
 ) -> Answer:
     """The answer to a request that a fault struck. Raises Dropped when there is none."""
     if fault.late and fault.kind != "slow":
@@ -240,14 +301,48 @@ async def suffer(
     if fault.kind == "hang":
         await asyncio.sleep(3600 if fault.seconds is None else fault.seconds)
         raise Dropped
-    if fault.kind == "drop" or (inner and fault.kind == "truncate"):
+    if fault.kind == "drop" or (struck.inner and fault.kind in BROKEN):
         raise Dropped
-    instead = false_answer(fault, service, line)
+    if fault.kind in hostile.KINDS:
+        return await hostile.hostile(fault.kind, fault.wire, struck.call, struck.base, carry_out)
+    instead = false_answer(fault, struck.service, struck.line)
     if instead is not None:
         return instead
     if fault.kind == "slow":
         await asyncio.sleep(1 if fault.seconds is None else fault.seconds)
         return await carry_out()
-    answer = await carry_out()
+    return await broken(fault, await carry_out())
+
+
+async def broken(fault: Fault, answer: Answer) -> Answer:
+    """The true answer, damaged. Raises Dropped where it ends with the connection."""
+    if fault.kind == "break":
+        await asyncio.sleep(fault.seconds or 0)
+        raise Dropped(answer)
+    if fault.kind == "replies":
+        return replace(answer, body=mixed_up(fault.wire, answer.body))
+    packed = {**answer.headers, "Content-Encoding": "gzip"}
     content = answer.content()
+    if fault.kind == "gzip":
+        content, answer = gzip.compress(content, mtime=0), replace(answer, headers=packed)
     return replace(answer, raw=content[: len(content) // 2])
+
+
+def mixed_up(wire: Mapping[str, Any], body: Any) -> Any:
+    """The body of a $batch with its first replies made worse; any other is left as it is."""
+    replies = body.get("responses") if isinstance(body, dict) else None
+    if not isinstance(replies, list):
+        return body
+    many = int(wire.get("many", 1))
+    worse = [other for reply in replies[:many] for other in HOW[wire.get("how")](reply)]
+    return {**body, "responses": [*worse, *replies[many:]]}
+
+
+HOW: Mapping[object, Callable[[dict[str, Any]], list[dict[str, Any]]]] = {
+    "missing": lambda reply: [],
+    "twice": lambda reply: [reply, reply],
+    "renamed": lambda reply: [reply | {"id": f"x{reply['id']}"}],
+    "padded": lambda reply: [reply | {"id": f"0{reply['id']}"}],
+    "null": lambda reply: [reply | {"body": None}],
+    "text": lambda reply: [reply | {"body": b64encode(repr(reply["body"]).encode()).decode()}],
+}

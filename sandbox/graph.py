@@ -15,7 +15,7 @@ from sandbox import roles as role_routes
 from sandbox.batch import BadBatch, parts_of, run_batch
 from sandbox.directory import GraphError
 from sandbox.entra import GRAPH_RESOURCES, Entra, Rejected
-from sandbox.faults import suffer
+from sandbox.faults import Struck, suffer
 from sandbox.limits import Gate, Limit, Limited, through
 from sandbox.tenant import Owner, Tenant
 from sandbox.wire import Answer, Call, Malformed, words
@@ -225,9 +225,8 @@ class Graph:
         if fault is None:
             answer = await self.plain(call, inner=True)
         else:
-            answer = await suffer(
-                fault, self.name, lines[1], lambda: self.plain(call, inner=True), inner=True
-            )
+            struck = Struck(self.name, lines[1], call, self.tenant.base, inner=True)
+            answer = await suffer(fault, struck, lambda: self.plain(call, inner=True))
         self.seen("graph/inner", call.method, call.path, answer.status)
         return answer
 

@@ -10,6 +10,9 @@ hosts an app until SIGTERM. Its first line of output is a JSON object: where it 
 keys. Several such processes on one storage account are the instances of one app and share its
 queues; of these one at most may run the timers, the others take `--no-schedules`.
 
+With `--sign-in` the app is told that the platform signs people in, as with App Service
+Authentication in front: `sandbox.front_door` is what has to stand there.
+
 What differs from Azure: keys are new at each start and live in memory, a method that no route takes
 is answered 405, and no lease sees to it that timers run on one instance only.
 """
@@ -47,6 +50,9 @@ LOG = logging.getLogger(__name__)
 # The real host takes bodies up to 100 MiB.
 LARGEST_BODY = 100 * 1024**2
 SETTLED_CHECK_SECONDS = 0.02
+# Only the platform says this; a setting of the name has no effect (Microsoft Learn, "Environment
+# variables and app settings in Azure App Service").
+SIGNS_IN = "WEBSITE_AUTH_ENABLED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,7 @@ class Host:
     `port` 0 takes any free one. `status_file` lets the memory of timers outlive the host.
     `schedules` False keeps the timers still, so that they run only when asked to. `hiding` is how
     long after the death of this host another one sees the queue messages it was working on.
+    `signs_in` tells the app that somebody in front of it signs people in.
     """
 
     app_dir: Path
@@ -77,6 +84,7 @@ class Host:
     status_file: Path | None = None
     schedules: bool = True
     hiding: timedelta = HIDING
+    signs_in: bool = False
     keys: Keys = field(default_factory=Keys.new)
     invocations: list[Invocation] = field(default_factory=list)
     functions: dict[str, Function] = field(default_factory=dict)
@@ -136,7 +144,8 @@ class Host:
             "WEBSITE_HOSTNAME": f"127.0.0.1:{self.port}",
             "WEBSITE_INSTANCE_ID": uuid.uuid4().hex,
         }
-        for name, value in {**additions, **self.settings}.items():
+        platforms = {SIGNS_IN: "True" if self.signs_in else "False"}
+        for name, value in {**additions, **self.settings, **platforms}.items():
             self.replaced[name] = os.environ.get(name)
             os.environ[name] = value
 
@@ -342,6 +351,9 @@ def main() -> int:
         metavar="SECONDS",
         help="after how long a queue message comes back when this process is killed (600)",
     )
+    parser.add_argument(
+        "--sign-in", action="store_true", help="sandbox.front_door stands in front and signs in"
+    )
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     host = Host(
@@ -350,6 +362,7 @@ def main() -> int:
         port=options.port,
         schedules=not options.no_schedules,
         hiding=options.visibility,
+        signs_in=options.sign_in,
     )
     return asyncio.run(serve(host))
 

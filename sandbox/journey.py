@@ -9,19 +9,20 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.catalog import CATALOG
 from core.errors import ExoguardError
-from core.model import Duty, Exemption, RunReport
+from core.model import Action, ActionState, Deed, Duty, Exemption, RunReport
 from core.report import document
-from core.run import run
+from core.run import new_run, run
 from core.settings import Settings, all_settings, prefix
 from core.wiring import connect, open_ledger
 from sandbox.azurite import Azurite
+from sandbox.faults import fault_in_words
 from sandbox.scenery import freshened
 from sandbox.server import Sandbox
 from sandbox.show import Show, names_of
@@ -103,6 +104,13 @@ async def patiently(settings: Settings, duty: Duty, clock: SteppingClock) -> Run
     return report
 
 
+def troubled(scene: Mapping[str, Any], faults: Sequence[str]) -> dict[str, Any]:
+    """A scene with more faults, as somebody typed them. Raises ValueError for one that is none."""
+    there = scene.get("faults") or []
+    rows = [there] if isinstance(there, Mapping) else list(there)
+    return {**scene, "faults": [*map(fault_in_words, faults), *rows]}
+
+
 def edit(box: Sandbox, scene: Mapping[str, Any], tick: int) -> None:
     """What happens in the tenant before a tick."""
     plans = scene.get("ticks", [])
@@ -118,7 +126,20 @@ async def exempt(settings: Settings, scene: Mapping[str, Any], now: datetime) ->
             granted = Exemption.granted(row["subject"], row["who"], row["why"], until, now)
             async with ledger.claim(row["guard"], "the scene") as claim:
                 assert claim is not None
-                await claim.save(granted)
+                # Whoever granted it asked for it: an exemption without that is a forged one.
+                asked = Action(
+                    id=new_run(now),
+                    deed=Deed.EXEMPT,
+                    subject=granted.subject,
+                    who=granted.who,
+                    why=granted.why,
+                    at=now,
+                    until=granted.until,
+                    state=ActionState.DONE,
+                    ended=now,
+                    told=True,
+                )
+                await claim.save(granted, asked)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -129,7 +150,7 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"sandbox: --mode takes guard=mode; guards: {', '.join(guards)}", file=sys.stderr)
         return 2
     try:
-        scene = json.loads(arguments.scene.read_text(encoding="utf-8"))
+        scene = troubled(json.loads(arguments.scene.read_text(encoding="utf-8")), arguments.fault)
         show = None if arguments.json else Show()
         result = asyncio.run(
             run_scene(

@@ -24,7 +24,7 @@ from aiohttp import web
 from sandbox.certificate import make_certificate
 from sandbox.entra import CLIENT_ID, IDENTITY_CLIENT_ID, Entra, ManagedIdentity
 from sandbox.exchange import CMDLETS, Exchange
-from sandbox.faults import Dropped, Fault, suffer
+from sandbox.faults import Dropped, Fault, Struck, suffer
 from sandbox.graph import ALL_ROLES, Graph
 from sandbox.teams import Teams
 from sandbox.tenant import Tenant
@@ -202,14 +202,26 @@ class Sandbox:
             if fault is None:
                 answer = await service.answer(call)
             else:
-                answer = await suffer(fault, service.name, lines[0], lambda: service.answer(call))
-        except Dropped:
+                struck = Struck(service.name, lines[0], call, self.base)
+                answer = await suffer(fault, struck, lambda: service.answer(call))
+        except Dropped as dropped:
             self.noted(service, call, lines[0], 0)
-            if request.transport is not None:
-                request.transport.abort()
+            await self.cut(request, dropped.answer)
             return web.Response(status=500)
         self.noted(service, call, lines[0], answer.status)
         return response(answer)
+
+    async def cut(self, request: web.BaseRequest, answer: Answer | None) -> None:
+        """End the connection, after the first half of an answer if there is one."""
+        if answer is not None:
+            whole = response(answer)
+            content = answer.content()
+            begun = web.StreamResponse(status=whole.status, headers=whole.headers)
+            begun.content_length = len(content)
+            await begun.prepare(request)
+            await begun.write(content[: len(content) // 2])
+        if request.transport is not None:
+            request.transport.abort()
 
     def noted(self, service: Service, call: Call, line: str, status: int) -> None:
         """Remember a request; a command goes by its cmdlet, since all have the same path."""

@@ -24,6 +24,8 @@ COLOURS = {
     "attention": "red",
     "warning": "yellow",
     "good": "green",
+    "accent": "cyan",
+    "emphasis": "magenta",
     "default": "cyan",
 }
 ROWS = 40
@@ -144,7 +146,9 @@ class Show:
         """One text, or one table of facts."""
         if item["type"] != "FactSet":
             return Markdown(item["text"], style="dim" if item.get("isSubtle") else "")
-        grid = Table.grid(padding=(0, 2))
+        grid = Table.grid(padding=(0, 2), expand=True)
+        grid.add_column(width=min(24, max(len(fact["title"]) for fact in item["facts"])))
+        grid.add_column(ratio=1)
         for fact in item["facts"]:
             grid.add_row(Markdown(fact["title"], style="dim"), Markdown(fact["value"]))
         return grid

@@ -1,8 +1,12 @@
 """Cards for tests: cases and runs to tell of, and what a message says."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+
+from jsonschema import Draft6Validator
 
 from core.model import (
     Action,
@@ -19,6 +23,9 @@ from core.model import (
 )
 from tests.fake_world import START
 
+SCHEMA = json.loads(
+    (Path(__file__).parent / "data" / "adaptive-card-1.4.0.json").read_text(encoding="utf-8")
+)
 ADDRESS = "https://exoguard.contoso.example"
 BLOCK = '["BlockSignIn", {"account_id": "u", "kinds": [], "mailbox_guid": "g"}]'
 DISABLE = '["DisableInboxRule", {"mailbox_id": "u", "rule_id": "r"}]'
@@ -104,3 +111,9 @@ def texts(message: Any) -> list[str]:
     if isinstance(message, list):
         return [text for value in message for text in texts(value)]
     return []
+
+
+def validate(message: Mapping[str, Any]) -> None:
+    """Against the schema, but for `msteams`, which Teams adds to it."""
+    plain = {name: value for name, value in content(message).items() if name != "msteams"}
+    Draft6Validator(SCHEMA).validate(plain)

@@ -225,7 +225,7 @@ class FakeLedger:
         if self.broken:
             raise LedgerError("the state table answers 503")
         known = remembered(self.partition(guard), FIRST, END).actions
-        return tuple(action for action in known if action.id < countdown(since))
+        return tuple(action for action in known if action.id < f"{countdown(since)}~")
 
     async def action(self, guard: str, action: str) -> Action | None:
         """What is known of something a person asked for."""
@@ -257,6 +257,12 @@ class FakeClaim:
         """Raise ClaimLost when the lease ended or another run took over."""
         if self.lease.epoch != self.epoch or self.lease.until <= self.ledger.clock():
             raise ClaimLost("another run took over")
+
+    @asynccontextmanager
+    async def acting(self) -> AsyncIterator[None]:
+        """While something is done to the tenant."""
+        await self.check()
+        yield
 
     async def recall(self, low: str = FIRST, high: str = END) -> Memory:
         """All the guard remembers, or what concerns a stretch of places."""

@@ -45,6 +45,7 @@ from core.tenant import (
     HIDDEN_RULES,
     INBOX_RULES,
     MAILBOX_AUDIT,
+    MAILBOX_FORWARDS,
     MAILBOXES,
     MODULE_USERS,
     ORGANIZATION_AUDIT,
@@ -278,7 +279,7 @@ class FakeTenant:
         self, kinds: Collection[str] = (), after: str = ""
     ) -> AsyncIterator[Reading[Mailbox]]:
         found = [box for box in self.boxes if not kinds or box.kind in kinds]
-        others = {box.id for box in self.boxes if box not in found}
+        others = {box.id for box in self.boxes} - {box.id for box in found}
         seen = self.reading(MAILBOXES, map(without_forwards, found), lambda box: box.id)
         unread = tuple(miss for miss in seen.unread if miss.object_id not in others)
         for part in self.pages(replace(seen, unread=unread), lambda box: box.id, after):
@@ -318,7 +319,7 @@ class FakeTenant:
 
     async def forwarding_mailboxes(self) -> Reading[Mailbox]:
         found = [box for box in self.boxes if box.forwarding_address or box.forwarding_smtp_address]
-        seen = self.reading(MAILBOXES, found, lambda box: box.id)
+        seen = self.reading(MAILBOX_FORWARDS, found, lambda box: box.id)
         return replace(seen, complete=True)
 
     async def accounts(self, owners: Sequence[Mailbox]) -> Reading[Account]:

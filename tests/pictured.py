@@ -1,4 +1,4 @@
-"""Tenants to look at: one that is well, one as it is on a busy morning, large ones, hostile ones."""
+"""Tenants to look at: a healthy one, one on a busy morning, large ones, hostile ones."""
 
 import json
 from dataclasses import dataclass, replace
@@ -45,12 +45,13 @@ PEOPLE = (
     "boardroom@contoso.example", "t.okafor@contoso.example", "press@contoso.example",
     "j.silva@contoso.example", "orders@contoso.example", "van-3@contoso.example",
 )  # fmt: skip
+AS_IT_WAS = {"DefaultAuditSet": ["Admin"], "AuditDelegate": ["Create"], "AuditOwner": ["Update"]}
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
     "' onmouseover='alert(1)",
     "</title></style><h1>owned</h1>",
-    "{{ 7 * 7 }}{% raw %}",
+    "{{ 71234 * 70001 }}{% raw %}",
     "javascript:alert(1)",
     "\u202egnp.exe\u202c \u2066isolated\u2069",
     "zero\u200bwidth\u00adsoft\x00null\x1b[31mred",
@@ -84,6 +85,12 @@ def case(guard: str, number: int, summary: str, **other: Any) -> Case:
     return replace(replace(made, told=other.get("opened", made.opened)), **other)
 
 
+ARGUMENTS: dict[str, dict[str, object]] = {
+    "BlockSignIn": {"account_id": "a", "mailbox_guid": "g", "kinds": ["SharedMailbox"]},
+    "ResetAuditSet": {"mailbox_guid": "g", "logon_types": ["Delegate", "Owner"]},
+}
+
+
 def record(of: Case, number: int, kind: str, at: datetime, **other: Any) -> ChangeRecord:
     """A change that was made."""
     made = ChangeRecord(
@@ -91,7 +98,7 @@ def record(of: Case, number: int, kind: str, at: datetime, **other: Any) -> Chan
         of.key,
         of.subject,
         kind,
-        {},
+        ARGUMENTS.get(kind, {}),
         ChangeState.APPLIED,
         at,
         "67451000000000-0a1b2c3d",
@@ -265,14 +272,14 @@ def mornings() -> list[Standing]:
             opened=ago(minutes=32),
             wanted=(json.dumps(["RaiseAuditAge", {"mailbox_guid": f"g{n}", "days": 180}]),),
         )
-        for n in range(64)
+        for n in range(6)
     ]
     pairs = [(one.key, change) for one in wanting for change in wished(one)]
     name = plan_hash(AUDIT, pairs, 815)
     held = case(
         AUDIT,
         99,
-        "The brake holds: 64 changes are wanted and a run may make 50. Nothing was changed.",
+        "The brake holds: the listing fell from 815 to 402 mailboxes. Nothing was changed.",
         subject=AUDIT,
         kind="brake",
         severity=Severity.HIGH,
@@ -291,9 +298,7 @@ def mornings() -> list[Standing]:
     )
     made = record(blocked, 2, "BlockSignIn", ago(days=3), before={"accountEnabled": True})
     resets = tuple(
-        record(
-            contested, n, "ResetAuditSet", ago(days=6 - 2 * n), before={"AuditOwner": ["Update"]}
-        )
+        record(contested, n, "ResetAuditSet", ago(days=6 - 2 * n), before=AS_IT_WAS)
         for n in range(3)
     )
     asked = (

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from core.accounting import UNDONE_FOR
 from core.actions import serve, untold
-from core.deeds import TRIES, UNDONE_FOR, acknowledge
+from core.deeds import TRIES, acknowledge
 from core.errors import Forbidden, Gone, Moot, TenantError, Unavailable
 from core.keys import digest
 from core.model import (

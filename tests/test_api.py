@@ -87,7 +87,7 @@ async def test_a_run_may_be_restrained_and_never_emboldened() -> None:
     assert answer.ticket
     assert answer.ticket.mode is Mode.ALERT
     refused = await counter.ask("request-run", {**SAID, "mode": "enforce"}, "app-consent")
-    assert (refused.status, refused.ticket) == (400, None)
+    assert (refused.status, refused.ticket) == (409, None)
     assert "only go down" in says(refused)["error"]
 
 
@@ -111,14 +111,17 @@ async def test_a_plan_is_released_by_its_name() -> None:
         ({**SAID, "who": " "}, GUARD, 400, '"who" is'),
         ({**SAID, "who": ["Dana"]}, GUARD, 400, '"who" is'),
         ({**SAID, "why": "line\nline"}, GUARD, 400, '"why" is'),
+        ({**SAID, "why": "\x85"}, GUARD, 400, '"why" is'),
         ({**SAID, "why": "x" * 501}, GUARD, 400, "500 characters"),
+        (b'{"who": "Dana", "why": "half of \\ud83d"}', GUARD, 400, "not JSON"),
         ({**SAID, "apply": True}, GUARD, 400, "apply is not known"),
         ({**SAID, "mode": "off"}, GUARD, 400, '"mode" is'),
         ({**SAID, "mode": ["alert"]}, GUARD, 400, '"mode" is'),
         ({**SAID, "plan": "*"}, GUARD, 400, "32 hex digits"),
         ({**SAID, "plan": 7}, GUARD, 400, "32 hex digits"),
-        ({**SAID, "plan": PLAN, "mode": "alert"}, GUARD, 400, "alert mode"),
-        ({**SAID, "plan": PLAN}, "app-consent", 400, "alert mode"),
+        ({**SAID, "plan": None}, GUARD, 400, "32 hex digits"),
+        ({**SAID, "plan": PLAN, "mode": "alert"}, GUARD, 409, "alert mode"),
+        ({**SAID, "plan": PLAN}, "app-consent", 409, "alert mode"),
         (SAID, "no-such-guard", 404, "there are: shared-mailbox-sign-in"),
         (b'{"mode": "' + b"x" * BODY_LIMIT + b'"}', GUARD, 413, "larger than"),
     ],
@@ -138,6 +141,16 @@ async def test_a_guard_that_is_off_is_not_run_but_answers_for_what_it_did() -> N
     counter = Counter(environ={f"{prefix(GUARD)}_MODE": "off"})
     assert (await counter.ask("request-run")).status == 409
     assert (await counter.ask("request-undo", change=digest("it"))).status == 202
+
+
+async def test_every_field_at_its_longest_fits_however_it_is_written() -> None:
+    counter = Counter()
+    for route in ROUTES:
+        if route.acts:
+            longest = {entry.name: "\U0001f6e1" * entry.longest for entry in route.fields}
+            assert len(json.dumps(longest)) <= BODY_LIMIT
+    said = {"who": "\U0001f6e1" * 200, "why": "\U0001f6e1" * 500}
+    assert (await counter.ask("request-run", said)).status == 202
 
 
 @pytest.mark.parametrize(

@@ -28,11 +28,11 @@ from core.standings import RUNS
 from core.status import Status, status
 from core.tenant import Tenant
 from core.weekly import due, weekly
-from tests.carded import ADDRESS, case, content, texts
+from tests.carded import ADDRESS, case, content, texts, validate
 from tests.duties import AUDIT, FORWARDING, SIGN_IN, THREE
 from tests.fake_world import Clock, Death, FakeAlerts, FakeLedger, Reaper
 from tests.fakes import FakeTenant
-from tests.test_message import HOSTILE, validate
+from tests.test_message import HOSTILE
 
 # A Monday.
 NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)

@@ -32,8 +32,13 @@ def test_every_guard_has_a_timer_of_its_name_at_the_schedule_of_its_setting(duty
 
 def test_there_are_no_functions_but_the_guards_and_those_behind_them() -> None:
     guards = {duty.guard.name for duty in CATALOG}
-    queues = {"run-requested", "scan-shard", "shard-failed"}
-    assert set(FUNCTIONS) == guards | queues | {route.name for route in ROUTES}
+    others = {"run-requested", "scan-shard", "shard-failed", "weekly-digest"}
+    assert set(FUNCTIONS) == guards | others | {route.name for route in ROUTES}
+
+
+def test_every_hour_it_is_asked_whether_the_weeks_card_is_due() -> None:
+    timer = bindings("weekly-digest")["timerTrigger"]
+    assert (timer["schedule"], timer["runOnStartup"]) == ("0 0 * * * *", False)
 
 
 def test_whoever_plans_puts_shards_where_they_are_worked_on_and_failures_are_seen() -> None:

@@ -2,11 +2,9 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft6Validator
 
 from core.card import LIMIT
 from core.entries import DEEDS, SHARE, Frame, drawn, entry
@@ -35,19 +33,11 @@ from tests.carded import (
     planned,
     report,
     texts,
+    validate,
 )
 from tests.fake_world import START
 
-SCHEMA = json.loads(
-    (Path(__file__).parent / "data" / "adaptive-card-1.4.0.json").read_text(encoding="utf-8")
-)
 HOSTILE = "**x** [click](https://evil.example) <at>All</at> \u202e\n# y " + "\u00e9" * 5000
-
-
-def validate(message: Any) -> None:
-    """Against the schema, but for `msteams`, which Teams adds to it."""
-    plain = {name: value for name, value in content(message).items() if name != "msteams"}
-    Draft6Validator(SCHEMA).validate(plain)
 
 
 def only(run: RunReport, address: str = "") -> Message:

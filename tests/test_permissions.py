@@ -20,6 +20,7 @@ from core.permissions import (
 from core.tenant import GRANTS, INBOX_RULES, Grants, Reading, Unread
 from core.troubles import permissions, troubles
 from tests.duties import AUDIT, FORWARDING, SIGN_IN
+from tests.fake_world import START
 
 EVERY = [permission for duty in CATALOG for permission in duty.guard.permissions]
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -120,7 +121,7 @@ def test_what_a_missing_permission_explains_is_only_a_note() -> None:
     grants = Grants(frozenset({"Domain.Read.All"}), everything().cmdlets)
     found = {
         finding.subject: finding
-        for finding in troubles(FORWARDING, reading(blind), Memory(), grants)
+        for finding in troubles(FORWARDING, reading(blind), Memory(), grants, START)
     }
     lacking = found["MailboxSettings.Read"]
     assert lacking.severity is Severity.CRITICAL
@@ -128,6 +129,6 @@ def test_what_a_missing_permission_explains_is_only_a_note() -> None:
     assert found[INBOX_RULES].severity is Severity.INFO
     unexplained = {
         finding.kind: finding
-        for finding in troubles(FORWARDING, reading(blind), Memory(), everything())
+        for finding in troubles(FORWARDING, reading(blind), Memory(), everything(), START)
     }
     assert unexplained["blind"].severity is Severity.CRITICAL

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from core.model import (
+    Action,
+    ActionState,
     Case,
     ChangeRecord,
     ChangeState,
+    Deed,
     Duty,
     Exemption,
     Finding,
@@ -470,13 +473,17 @@ def test_a_change_of_several_writes_without_an_outcome_is_finished_while_enforci
     assert plan.cases == ()
 
 
+ALERTING = replace(DUTY, mode=Mode.ALERT)
+
+
 @pytest.mark.parametrize(
     ("mode", "kind"),
     [(Mode.ALERT, "BlockSignIn"), (Mode.ALERT, "X"), (Mode.ENFORCE, "ClearMailboxForward")],
 )
 def test_any_other_change_in_effect_without_an_outcome_is_inferred(mode: Mode, kind: str) -> None:
     record = replace(changed(ChangeState.INTENDED, START), kind=kind)
-    plan = make_plan(situation(replace(known(), changes=(record,)), mode=mode), [])
+    memory, duty = replace(known(), changes=(record,)), replace(DUTY, mode=mode)
+    plan = make_plan(situation(memory, duty=duty, mode=mode), [])
     assert plan.act == ()
     assert [row.state for row in plan.records] == [ChangeState.INFERRED]
     case = only(plan)
@@ -485,8 +492,17 @@ def test_any_other_change_in_effect_without_an_outcome_is_inferred(mode: Mode, k
 
 def test_an_intent_that_may_no_longer_be_made_is_given_up() -> None:
     memory = replace(known(), changes=(changed(ChangeState.INTENDED, START),))
-    plan = make_plan(situation(memory, mode=Mode.ALERT), [finding()])
+    plan = make_plan(situation(memory, duty=ALERTING, mode=Mode.ALERT), [finding()])
     assert [row.state for row in plan.records] == [ChangeState.MOOT]
+
+
+@pytest.mark.parametrize("findings", [[], [finding()]], ids=["gone", "still there"])
+def test_a_run_that_somebody_restrained_gives_up_no_intent(findings: list[Finding]) -> None:
+    record = replace(changed(ChangeState.INTENDED, START), kind="BlockSignIn")
+    memory = replace(known(), changes=(record,))
+    plan = make_plan(situation(memory, mode=Mode.ALERT), findings)
+    assert (plan.act, plan.records, plan.cases, plan.forget) == ((), (), (), ())
+    assert [row.id for row in make_plan(situation(memory), findings).act] == ["c1"]
 
 
 def test_an_intent_that_is_only_set_aside_is_kept_for_when_its_time_comes() -> None:
@@ -585,7 +601,7 @@ def test_a_released_plan_whose_run_died_goes_on_without_being_released_again() -
         Request(plan="", at=START),
         Request(plan="the right one", at=None),
         Request(plan="the right one", at=START - timedelta(minutes=61)),
-        Request(plan="the right one", at=START + timedelta(minutes=1)),
+        Request(plan="the right one", at=START + timedelta(minutes=61)),
     ],
     ids=["another plan", "no plan", "no time", "an hour ago", "from the future"],
 )
@@ -610,7 +626,17 @@ def test_a_plan_that_grew_since_is_not_released() -> None:
 @pytest.mark.parametrize("subject", ["a", KEY])
 def test_an_exempt_finding_is_shown_and_neither_told_nor_changed(subject: str) -> None:
     exemption = Exemption(subject, "me", "partner", START + DAY)
-    memory = replace(known(), exemptions={subject: exemption})
+    asked = Action(
+        "1",
+        Deed.EXEMPT,
+        subject,
+        exemption.who,
+        exemption.why,
+        START,
+        until=exemption.until,
+        state=ActionState.DONE,
+    )
+    memory = replace(known(), exemptions={subject: exemption}, actions=(asked,))
     plan = make_plan(situation(memory), [finding()])
     assert plan.act == ()
     assert (only(plan).closing, only(plan).news) == ("exempt", News.NONE)

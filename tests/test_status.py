@@ -113,7 +113,7 @@ def words(found: GuardStatus | Status) -> str:
 @pytest.mark.parametrize(
     ("schedule", "spoken"),
     [
-        ("0 */15 * * * *", "every 15 minutes, from minute 0"),
+        ("0 */15 * * * *", "every 15 minutes"),
         ("0 5/15 * * * *", "every 15 minutes, from minute 5"),
         ("0 20/30 * * * *", "every 30 minutes, from minute 20"),
         ("0 35 * * * *", "every hour, at minute 35"),

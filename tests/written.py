@@ -17,8 +17,9 @@ from core.evidence import COLUMNS
 from core.evidence_rows import FIELDS
 from core.model import Duty, Mode, Permission, Service
 from core.permissions import risk
-from core.settings import SUFFIXES, all_settings
+from core.settings import SETTINGS, SUFFIXES, all_settings
 from tests import written_infra
+from tests.cli import morning
 
 ROOT = Path(__file__).resolve().parent.parent
 INFRA = ROOT / "infra"
@@ -210,6 +211,7 @@ def tables() -> dict[Path, dict[str, str]]:
     return {
         ROOT / "docs" / "guards.md": {"overview": overview(), "baseline": baseline(), **guards},
         ROOT / "docs" / "evidence.md": {"records": records(), "columns": columns()},
+        ROOT / "docs" / "cli.md": morning.examples(),
         ROOT / "docs" / "settings.md": {"settings": settings()},
         ROOT / "docs" / "permissions.md": {"permissions": every_permission()},
         INFRA / "exchange-role.ps1": {"cmdlets": cmdlets()},
@@ -224,7 +226,12 @@ def deployment(text: str) -> str:
     document = json.loads(text)
     given: dict[str, str] = document["parameters"]["settings"]["value"]
     guards = tuple(f"_{suffix}" for suffix in (*SUFFIXES, "MAX_AGE_MINUTES"))
-    own = {name: value for name, value in given.items() if not name.endswith(guards)}
+    everybodys = {entry.name for entry in SETTINGS}
+    own = {
+        name: value
+        for name, value in given.items()
+        if name in everybodys or not name.endswith(guards)
+    }
     named = {name: f"${{{name}}}" for name in written_infra.parameters()}
     document["parameters"]["settings"]["value"] = own | named
     return json.dumps(document, indent=2) + "\n"

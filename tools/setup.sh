@@ -1,16 +1,14 @@
 #!/usr/bin/env bash
 # Puts everything the project needs beside it: packages in .venv, Azurite and the checkers of infra/
-# in .tools.
+# in .tools. What may be installed stands in locks, with hashes: `make lock` makes them.
 # Run it again at any time: a step whose input has not changed is skipped. With --quiet it says
 # nothing when there is nothing to do.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-AZURITE=3.35.0
-KUSTO=12.4.1
-AZMCP=2.0.5
 VENV=.venv
 TOOLS=.tools
+NPM=tools/npm
 LOG=$TOOLS/setup.log
 
 work_done=no
@@ -79,37 +77,48 @@ make_venv() {
     quietly "$python" -m venv "$VENV"
 }
 
+# Only the files whose hashes stand in the lock are installed, whatever an index offers.
+pip_install() {
+    local python=$1
+    shift
+    quietly "$python" -m pip install --disable-pip-version-check --no-input --progress-bar off \
+        --require-hashes "$@"
+}
+
 install_packages() {
     local made_from
-    made_from=$(print_of requirements.txt requirements-cli.txt requirements-dev.txt)
+    made_from=$(print_of requirements-dev.txt)
     if is_done packages "$made_from"; then
         return
     fi
     step "installing the Python packages of requirements-dev.txt (about a minute)"
-    quietly "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input \
-        --progress-bar off -r requirements-dev.txt
+    pip_install "$VENV/bin/python" -r requirements-dev.txt
     mark_done packages "$made_from"
 }
 
 install_azurite() {
-    if is_done azurite "$AZURITE" && [[ -d $TOOLS/node_modules/azurite ]]; then
+    local made_from
+    made_from=$(print_of "$NPM"/azurite/*)
+    if is_done azurite "$made_from" && [[ -d $TOOLS/node_modules/azurite ]]; then
         return
     fi
-    step "installing Azurite $AZURITE, the storage emulator, with the Node of $VENV"
-    npm_install "$TOOLS" "azurite@$AZURITE"
-    mark_done azurite "$AZURITE"
+    step "installing Azurite, the storage emulator, with the Node of $VENV"
+    npm_install azurite "$TOOLS"
+    mark_done azurite "$made_from"
 }
 
-# Installs npm packages into a folder, with the Node of the project.
+# Installs the npm packages of one lock into a folder, with the Node of the project: exactly those
+# versions, and only with the digests that stand there.
 npm_install() {
-    local folder=$1
-    shift
+    local lock=$NPM/$1 folder=$2
+    mkdir -p "$folder"
+    cp "$lock/package.json" "$lock/package-lock.json" "$folder/"
     # The cache is kept out of the home directory, which may be missing or another user's. Node has
     # certificates of its own; the system's are added, because a company's proxy may need them.
     PATH="$PWD/$VENV/bin:$PATH" NPM_CONFIG_CACHE="$PWD/$TOOLS/npm" \
         NPM_CONFIG_UPDATE_NOTIFIER=false NODE_EXTRA_CA_CERTS="$(certificates)" \
-        quietly "$VENV/bin/npm" install --prefix "$folder" --ignore-scripts --no-audit --no-fund \
-        --no-save --no-package-lock --loglevel error "$@"
+        quietly "$VENV/bin/npm" ci --prefix "$folder" --ignore-scripts --no-audit --no-fund \
+        --loglevel error
     rm -rf "$TOOLS/npm"
 }
 
@@ -117,25 +126,65 @@ npm_install() {
 # language service; and azmcp, which carries Azure's resource types.
 install_checkers() {
     local made_from
-    local packages=("@kusto/language-service-next@$KUSTO")
-    made_from="$KUSTO $AZMCP $(print_of tools/infra-requirements.txt)"
+    made_from=$(print_of tools/infra-requirements.txt "$NPM"/infra/*)
     if is_done infra "$made_from" && [[ -x $TOOLS/infra/venv/bin/checkov ]]; then
         return
     fi
     step "installing the checkers of infra/: checkov, pycep, Kusto, Azure's types (half a minute)"
     rm -rf "$TOOLS/infra"
     quietly "$VENV/bin/python" -m venv "$TOOLS/infra/venv"
-    quietly "$TOOLS/infra/venv/bin/python" -m pip install --disable-pip-version-check --no-input \
-        --progress-bar off --no-deps -r tools/infra-requirements.txt
-    if [[ $(uname -sm) == "Linux x86_64" ]]; then
-        packages+=("@azure/mcp-linux-x64@$AZMCP")
-    else
+    pip_install "$TOOLS/infra/venv/bin/python" --no-deps -r tools/infra-requirements.txt
+    if [[ $(uname -sm) != "Linux x86_64" ]]; then
         say "azmcp is installed on Linux x86_64 only: make infra-check will say what it cannot check"
     fi
-    npm_install "$TOOLS/infra" "${packages[@]}"
+    npm_install infra "$TOOLS/infra"
     # npm leaves the program without the right to be run, as it does not run install scripts.
     find "$TOOLS/infra/node_modules" -name azmcp -type f -exec chmod +x {} +
     mark_done infra "$made_from"
+}
+
+# axe, which looks at the pages as people who cannot see them would.
+install_axe() {
+    local made_from
+    made_from=$(print_of "$NPM"/browser/*)
+    if is_done axe "$made_from" && [[ -f $TOOLS/browser/node_modules/axe-core/axe.min.js ]]; then
+        return
+    fi
+    step "installing axe, the accessibility checker"
+    npm_install browser "$TOOLS/browser"
+    mark_done axe "$made_from"
+}
+
+# Microsoft's renderer of Adaptive Cards, and the markdown it leaves to whoever shows them.
+install_renderer() {
+    local made_from
+    made_from=$(print_of "$NPM"/cards/*)
+    if is_done cards "$made_from" && [[ -d $TOOLS/cards/node_modules/adaptivecards ]]; then
+        return
+    fi
+    step "installing adaptivecards, which draws cards as Teams does"
+    npm_install cards "$TOOLS/cards"
+    mark_done cards "$made_from"
+}
+
+# The browser the pages are tested in is the system's: its libraries come with it. Where it cannot
+# be installed from here, the tests of the pages fail and say how.
+find_browser() {
+    local candidate
+    for candidate in "${CHROMIUM:-}" chromium chromium-browser google-chrome google-chrome-stable; do
+        if [[ -n $candidate ]] && command -v "$candidate" >/dev/null; then
+            return
+        fi
+    done
+    if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+        step "installing Chromium, in which the pages are tested (about a minute)"
+        if { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes \
+            --no-install-recommends chromium; } >>"$LOG" 2>&1 </dev/null; then
+            return
+        fi
+    fi
+    say "there is no Chromium, in which the pages are tested: sudo apt install chromium" \
+        "(or set CHROMIUM to a browser's path)"
 }
 
 certificates() {
@@ -155,6 +204,9 @@ make_venv
 install_packages
 install_azurite
 install_checkers
+install_axe
+install_renderer
+find_browser
 if [[ $work_done == yes ]]; then
     say "ready"
 elif [[ ${1:-} != --quiet ]]; then

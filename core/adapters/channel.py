@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -28,7 +28,19 @@ from core.errors import Unavailable
 
 CONNECT_TIMEOUT = 10.0
 USER_AGENT = "Exoguard"
-AZURE_PLATFORM = "168.63.129.16"
+AZURE_PLATFORM = IPv4Address("168.63.129.16")
+NAT64 = IPv6Network("64:ff9b::/96")
+COMPATIBLE = IPv6Network("::/96")
+
+
+class Lost(Again):
+    """The request went out and no whole answer came back: it may have been carried out."""
+
+
+def is_unsent(error: Exception) -> bool:
+    """True when there was no connection to send anything on. azure-core's own kinds do not tell."""
+    cause = error.inner_exception if isinstance(error, AzureError) else error
+    return isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +58,25 @@ def trusted(ca_path: str) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=ca_path or None)
 
 
+def innermost(address: str) -> IPv4Address | IPv6Address:
+    """Where an address leads: an IPv6 one may stand for an IPv4 one, by itself or by a translator.
+
+    RFC 4291, 2.5.5 (mapped and compatible addresses), RFC 6052, 2.1 (NAT64's own prefix).
+    """
+    found = ip_address(address.partition("%")[0])
+    if isinstance(found, IPv6Address):
+        if found.ipv4_mapped:
+            return found.ipv4_mapped
+        if found in NAT64 or found in COMPATIBLE:
+            return IPv4Address(int(found) & 0xFFFF_FFFF)
+    return found
+
+
 def is_public(address: str) -> bool:
     """True for an address on the internet, which Azure's own platform address only seems to be."""
-    bare = address.partition("%")[0]
-    return ip_address(bare).is_global and bare != AZURE_PLATFORM
+    found = innermost(address)
+    local = isinstance(found, IPv6Address) and found.is_site_local
+    return found.is_global and not found.is_multicast and not local and found != AZURE_PLATFORM
 
 
 class PublicResolver(AbstractResolver):
@@ -139,8 +166,9 @@ class Channel:
     ) -> Reply:
         """One request and its answer of at most `limit` bytes, decompressed.
 
-        A longer answer is `cut` there, or else Unavailable. Raises Again when there is no answer.
-        The messages name the service and the trouble, never the address.
+        A longer answer is `cut` there, or else Unavailable. Raises Again when there is no answer:
+        Lost when the request may have been carried out all the same. The messages name the service
+        and the trouble, never the address.
         """
         request = HttpRequest(method, url, headers=dict(headers or {}), content=body or None)
         # Only the policy that adds tokens knows this option, and takes it off again.
@@ -151,7 +179,8 @@ class Channel:
                 content = await self.read(response, limit, cut)
                 return Reply(response.status_code, response.headers, content)
         except (AzureError, aiohttp.ClientError, zlib.error, OSError) as error:
-            raise Again(f"{self.name}: {type(error).__name__}") from error
+            kind = Again if is_unsent(error) else Lost
+            raise kind(f"{self.name}: {type(error).__name__}") from error
 
     async def read(self, response: AsyncHttpResponse, limit: int, cut: bool) -> bytes:
         """The body, piece by piece, so that a bomb is noticed while it is small."""

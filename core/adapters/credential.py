@@ -12,7 +12,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
@@ -25,11 +25,14 @@ from azure.identity.aio import (
 )
 
 from core.adapters.clouds import Cloud
+from core.adapters.retry import PASSING, PUSHING_BACK, Again, Service, retry_after
 from core.errors import Forbidden, SettingsError, TenantError, Unavailable
 
 log = logging.getLogger(__name__)
 
 RENEWAL_PAUSE = 60.0
+# Waits are the service's business, so the libraries try once, and not for long.
+PATIENCE: dict[str, Any] = {"retry_total": 0, "connection_timeout": 10, "read_timeout": 30}
 EARLY = 300.0
 TOKEN_LIMIT = 64 * 1024
 CODE = re.compile(r"\bAADSTS(\d{4,9})\b")
@@ -64,7 +67,8 @@ class Credential:
     """The app's tokens, asked for one at a time, with errors that say what to do.
 
     It is an `AsyncTokenCredential`, so that both SDKs take it. Callers that find no token in the
-    cache wait for one request instead of each making their own.
+    cache wait for one request instead of each making their own. `service` is what gives tokens,
+    with its gate and its tries.
     """
 
     def __init__(
@@ -72,14 +76,17 @@ class Credential:
         build: Callable[[], TokenSource],
         *,
         assertion: "Assertion | None" = None,
+        service: Service | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.build = build
+        self.service = service or token_service()
         self.assertion = assertion
         self.clock = clock
         self.source = build()
         self.turn = asyncio.Lock()
         self.renewed_at = -RENEWAL_PAUSE
+        self.challenged: dict[tuple[str, ...], float] = {}
 
     async def get_token(
         self, *scopes: str, claims: str | None = None, **options: Any
@@ -89,12 +96,33 @@ class Credential:
         `options` (tenant_id, enable_cae) are part of the SDKs' protocol and not needed here.
         """
         async with self.turn:
+            asked = claims if claims and self.is_news(*scopes, claims) else None
             try:
-                if self.assertion and self.assertion.ending:
-                    await asyncio.to_thread(self.assertion.fetch)
-                return await self.source.get_token(*scopes, claims=claims)
-            except AzureError as error:
-                raise refusal(error) from error
+                return await self.service.call(lambda: self.fetch(scopes, asked))
+            except Again as error:
+                # Whoever needs the token has a gate and tries of their own; these are used up.
+                raise Unavailable(str(error)) from error
+
+    async def fetch(self, scopes: Sequence[str], claims: str | None) -> AccessToken:
+        """A token from the cache or over the network. Raises Again for passing trouble."""
+        try:
+            if self.assertion and self.assertion.ending:
+                await asyncio.to_thread(self.assertion.fetch)
+            return await self.source.get_token(*scopes, claims=claims)
+        except AzureError as error:
+            raise refusal(error) from error
+
+    def is_news(self, *challenge: str) -> bool:
+        """True for a challenge that was not answered a moment ago.
+
+        All calls in flight are challenged together (Microsoft Learn: "Claims challenges"), and one
+        new token serves them all.
+        """
+        answered = self.challenged.get(challenge, -RENEWAL_PAUSE)
+        if self.clock() - answered < RENEWAL_PAUSE:
+            return False
+        self.challenged = {challenge: self.clock()}
+        return True
 
     async def get_token_info(
         self, *scopes: str, options: TokenRequestOptions | None = None
@@ -134,7 +162,7 @@ class Assertion:
 
     def __init__(self, client_id: str, scope: str) -> None:
         self.scope = scope
-        self.identity = ManagedIdentityCredential(client_id=client_id, retry_total=2)
+        self.identity = ManagedIdentityCredential(client_id=client_id, **PATIENCE)
         self.token = AccessToken("", 0)
 
     @property
@@ -159,12 +187,13 @@ def app_credential(
     secret: str = "",
     certificate: str = "",
     ca_path: str = "",
+    service: Service | None = None,
 ) -> Credential:
     """The app registration's credential, by managed identity, certificate or secret, in that order.
 
     Raises SettingsError when there is none of them, or the certificate cannot be used.
     """
-    common: dict[str, Any] = {"authority": cloud.login, "retry_total": 2}
+    common: dict[str, Any] = {"authority": cloud.login, **PATIENCE}
     if not cloud.login.startswith("https://login."):
         common["disable_instance_discovery"] = True
     if ca_path:
@@ -174,33 +203,51 @@ def app_credential(
         return Credential(
             lambda: ClientAssertionCredential(tenant_id, client_id, assertion, **common),
             assertion=assertion,
+            service=service,
         )
     if certificate:
         try:
             return Credential(
-                lambda: CertificateCredential(tenant_id, client_id, certificate, **common)
+                lambda: CertificateCredential(tenant_id, client_id, certificate, **common),
+                service=service,
             )
         except (OSError, ValueError) as error:
             raise SettingsError("CLIENT_CERTIFICATE_PATH has no usable certificate") from error
     if secret:
-        return Credential(lambda: ClientSecretCredential(tenant_id, client_id, secret, **common))
+        return Credential(
+            lambda: ClientSecretCredential(tenant_id, client_id, secret, **common), service=service
+        )
     raise SettingsError(
         "one of MANAGED_IDENTITY_CLIENT_ID, CLIENT_CERTIFICATE_PATH, CLIENT_SECRET must be set"
     )
 
 
+def token_service(**options: Any) -> Service:
+    """What gives tokens, as a service: few tries, and none of them long."""
+    return Service("the token endpoint", attempts=3, cap=1, start=1, longest=60.0, **options)
+
+
 def refusal(error: AzureError) -> TenantError:
-    """Why there is no token, in our words: what azure-identity says may quote whole responses."""
-    status = error.status_code if isinstance(error, HttpResponseError) else None
-    busy = status is not None and (status == 429 or status >= 500)
-    if isinstance(error, CredentialUnavailableError):
-        return Unavailable("the managed identity gave no token: is it assigned to this app?")
-    if not isinstance(error, ClientAuthenticationError) or busy:
-        return Unavailable(f"no token: {type(error).__name__}")
+    """Why there is no token, in our words: what azure-identity says may quote whole responses.
+
+    Only what the tenant says is a refusal: a code of its own, or a status that blames the request.
+    """
+    response = error.response if isinstance(error, HttpResponseError) else None
+    status = (error.status_code if isinstance(error, HttpResponseError) else None) or 0
     found = CODE.search(str(error.message)[:4000])
-    code = found.group(1) if found else ""
-    remedy = REMEDIES.get(code, "the tenant refused the app's credential")
-    return Forbidden(f"no token: {remedy}" + (f" (AADSTS{code})" if code else ""))
+    refused = isinstance(error, ClientAuthenticationError) and status not in PASSING
+    if refused and (found or 400 <= status < 500):
+        code = found.group(1) if found else ""
+        remedy = REMEDIES.get(code, "the tenant refused the app's credential")
+        return Forbidden(f"no token: {remedy}" + (f" (AADSTS{code})" if code else ""))
+    busy = status in PUSHING_BACK
+    headers: Mapping[str, str] = getattr(response, "headers", None) or {}
+    after = retry_after(headers.get("Retry-After"))
+    if isinstance(error, CredentialUnavailableError):
+        why = "the managed identity gave no token: is it assigned to this app?"
+        return Again(why, after=after, busy=busy)
+    shown = f"HTTP {status}" if status >= 400 else type(error).__name__
+    return Again(f"no token: {shown}", after=after, busy=busy)
 
 
 def claims_of(token: str) -> dict[str, object] | None:

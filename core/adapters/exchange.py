@@ -94,6 +94,7 @@ class Exchange:
         self.own_host = urlsplit(cloud.exchange).netloc
         self.tenant_id = tenant_id
         self.credential = credential
+        self.most_pages = PAGES
         self.scope = cloud.exchange_scope
         self.service = service
         self.warnings: deque[tuple[str, str]] = deque(maxlen=100)
@@ -139,7 +140,7 @@ class Exchange:
         seen: set[str] = set()
         path = after or self.command_path(command)
         while path:
-            if path in seen or len(seen) >= PAGES:
+            if path in seen or len(seen) >= self.most_pages:
                 raise Unavailable(f"{command.cmdlet}: the pages do not end")
             seen.add(path)
             rows: list[Row] = []
@@ -256,7 +257,7 @@ class Exchange:
 
     async def batch(self, commands: Sequence[Command]) -> list[list[Row] | TenantError]:
         """Many commands, ten in a request: for each its rows or its error, in the same order."""
-        run = BatchRun(commands, self.command_path)
+        run = BatchRun(commands, self.command_path, self.most_pages)
         async with asyncio.TaskGroup() as group:
             for numbers in batched(run.pending.copy(), BATCH_SIZE, strict=False):
                 group.create_task(self.fill(run, numbers))
@@ -344,8 +345,14 @@ class Exchange:
 class BatchRun:
     """How far the commands of a batch have come: what is pending with which page, what is done."""
 
-    def __init__(self, commands: Sequence[Command], first_path: Callable[[Command], str]) -> None:
+    def __init__(
+        self,
+        commands: Sequence[Command],
+        first_path: Callable[[Command], str],
+        most_pages: int = PAGES,
+    ) -> None:
         self.commands = commands
+        self.most_pages = most_pages
         self.rows: list[list[Row]] = [[] for _ in commands]
         self.outcomes: list[list[Row] | TenantError] = list(self.rows)
         self.asked: list[set[str]] = [set() for _ in commands]
@@ -363,7 +370,7 @@ class BatchRun:
         self.outcomes[number] = self.rows[number]
         if not path:
             return
-        if path in self.asked[number] or len(self.asked[number]) >= PAGES:
+        if path in self.asked[number] or len(self.asked[number]) >= self.most_pages:
             self.failed(number, Unavailable("Exchange: the pages do not end"))
             return
         self.asked[number].add(path)
@@ -396,7 +403,7 @@ def judged(replies: Sequence[Row], command: Command) -> Row:
     if len(replies) != 1:
         raise Again(f"{command.cmdlet}: {len(replies) or 'no'} answers in the batch")
     status, body = replies[0].get("status"), replies[0].get("body")
-    if not isinstance(status, int):
+    if not isinstance(status, int) or not 100 <= status < 600:
         raise Again(f"{command.cmdlet}: an answer without status")
     if 200 <= status < 300:
         if isinstance(body, Mapping):

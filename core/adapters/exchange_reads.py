@@ -35,6 +35,7 @@ from core.tenant import (
     DOMAINS,
     HIDDEN_RULES,
     MAILBOX_AUDIT,
+    MAILBOX_FORWARDS,
     MAILBOXES,
     ORGANIZATION_AUDIT,
     OUTBOUND,
@@ -86,7 +87,7 @@ async def forwarding_mailboxes(exchange: Exchange) -> Reading[Mailbox]:
         {**ALL, "Filter": "ForwardingAddress -ne $null -or ForwardingSmtpAddress -ne $null"},
         (*MAILBOX_PROPERTIES, *FORWARDING_PROPERTIES),
     )
-    return await listing(exchange, MAILBOXES, command, mailbox)
+    return await listing(exchange, MAILBOX_FORWARDS, command, mailbox)
 
 
 async def hidden_rules(exchange: Exchange, owners: Sequence[Mailbox]) -> Reading[InboxRule]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from core.adapters.wire import Row, text
 from core.errors import Forbidden, Gone, NoLicence, Refused, TenantError, Unavailable
+from core.text import plain
 
 SHOWN = 300
 NOT_A_CMDLET = re.compile(r"term '(?P<name>[\w-]{1,80})' is not recognized")
@@ -25,8 +26,8 @@ NO_LICENCE = "the tenant has no licence for this"
 
 
 def readable(value: object) -> str:
-    """A foreign message on one line, cut: good enough for a log and for a card."""
-    return " ".join(text(value, 4_000).split())[:SHOWN]
+    """A foreign message on one line, cut, every sign as it seems: good for a log and for a card."""
+    return plain(" ".join(text(value, 4_000).split())[:SHOWN])[:SHOWN]
 
 
 def error_of(body: object) -> Row:
@@ -38,7 +39,7 @@ def error_of(body: object) -> Row:
 def graph_failure(status: int, body: object, what: str, permission: str = "") -> TenantError:
     """What a refusal of Graph means. `permission` is the app role the call needs."""
     error = error_of(body)
-    code = text(error.get("code"), 100)
+    code = plain(text(error.get("code"), 100))[:100]
     message = readable(error.get("message"))
     shown = f"{what}: HTTP {status} {code}".strip()
     match status:

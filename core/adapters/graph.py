@@ -73,6 +73,7 @@ class Graph:
         self.base = f"{cloud.graph}/v1.0"
         self.scope = cloud.graph_scope
         self.credential = credential
+        self.most_pages = PAGES
         self.service = service
         host = urlsplit(self.base).hostname or ""
         # A port in an allowed host would match nothing, and requests would go out without a token.
@@ -120,7 +121,7 @@ class Graph:
         """A collection, page by page. Raises like `get`, also half way."""
         seen: set[str] = set()
         while path:
-            if path in seen or len(seen) >= PAGES:
+            if path in seen or len(seen) >= self.most_pages:
                 raise Unavailable(f"{shown(path)}: the pages do not end")
             seen.add(path)
             answer = await self.get(path, permission)
@@ -220,7 +221,7 @@ class Graph:
     ) -> None:
         """Many collections in batches: `take` gets each with the rows of all its pages, or its
         error, as `batch` has it."""
-        gathering = Gathering(self.next_path, take)
+        gathering = Gathering(self.next_path, take, self.most_pages)
         pending = paths
         while pending:
             await self.batch(pending, permission, gathering.settle)
@@ -261,15 +262,7 @@ class Graph:
         if response.status_code != 200:
             again = trouble(response.status_code, response.headers.get("Retry-After"), "$batch")
             raise again or graph_failure(response.status_code, body_of(response), "$batch")
-        replies = understood(response, "$batch").get("responses")
-        if not isinstance(replies, list):
-            raise Again("$batch: the answer has no responses")
-        sorted_out: list[list[Row]] = [[] for _ in requests]
-        for reply in replies:
-            number = text(reply.get("id"), 8) if isinstance(reply, Mapping) else ""
-            if number.isascii() and number.isdigit() and int(number) < len(sorted_out):
-                sorted_out[int(number)].append(reply)
-        return sorted_out
+        return sorted_replies(understood(response, "$batch"), len(requests))
 
 
 class Gathering:
@@ -279,8 +272,10 @@ class Gathering:
         self,
         next_path: Callable[[Row], str],
         take: Callable[[str, list[Row] | TenantError], None],
+        most_pages: int,
     ) -> None:
         self.next_path = next_path
+        self.most_pages = most_pages
         self.take = take
         self.rows: dict[str, list[Row]] = {}
         self.asked: dict[str, set[str]] = {}
@@ -313,7 +308,7 @@ class Gathering:
             raise Unavailable(f"Graph: a list of more than {ROWS} elements")
         path = self.next_path(answer)
         asked = self.asked.setdefault(key, set()) if path else set()
-        if path in asked or len(asked) >= PAGES:
+        if path in asked or len(asked) >= self.most_pages:
             raise Unavailable("Graph: the pages do not end")
         asked.add(path)
         return rows, path
@@ -322,6 +317,19 @@ class Gathering:
         """The pages to ask for now."""
         further, self.further = self.further, {}
         return further
+
+
+def sorted_replies(answer: Row, asked: int) -> list[list[Row]]:
+    """The replies in a batch by the number of their request, whatever order they came in."""
+    replies = answer.get("responses")
+    if not isinstance(replies, list):
+        raise Again("$batch: the answer has no responses")
+    sorted_out: list[list[Row]] = [[] for _ in range(asked)]
+    for reply in replies:
+        number = text(reply.get("id"), 8) if isinstance(reply, Mapping) else ""
+        if number.isascii() and number.isdigit() and int(number) < asked:
+            sorted_out[int(number)].append(reply)
+    return sorted_out
 
 
 def judged(replies: Sequence[Row], path: str, permission: str) -> Answer:
@@ -336,7 +344,7 @@ def judged(replies: Sequence[Row], path: str, permission: str) -> Answer:
         what = shown(path)
         if status == 200:
             return Again(f"{what}: an answer without body")
-        if not isinstance(status, int):
+        if not isinstance(status, int) or not 100 <= status < 600:
             return Again(f"{what}: an answer without status")
         again = inner_trouble(status, replies[0].get("headers"), what)
         return again or graph_failure(status, body, what, permission)

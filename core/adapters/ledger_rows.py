@@ -23,9 +23,15 @@ SCHEMA = 1
 type Entity = dict[str, Any]
 
 
+# A Date header tells whole seconds; what is nearer than this is no difference.
+NEAR = timedelta(seconds=2)
+
+
 @dataclass(slots=True)
 class ServiceClock:
-    """The storage service's time: its last Date header plus what has passed here since."""
+    """The storage service's time, the same for all instances: this machine's, put right by the
+    Date headers of the service, and from then on what has passed here.
+    """
 
     date: datetime = field(default_factory=lambda: datetime.now(UTC))
     mark: float = field(default_factory=time.monotonic)
@@ -34,24 +40,37 @@ class ServiceClock:
         """Take the time from an answer (a hook of the pipeline)."""
         text = response.http_response.headers.get("Date")
         if text:
-            with contextlib.suppress(ValueError):
-                self.date, self.mark = email.utils.parsedate_to_datetime(text), time.monotonic()
+            with contextlib.suppress(ValueError, TypeError):
+                heard = email.utils.parsedate_to_datetime(text)
+                if abs(heard - self.now()) > NEAR:
+                    self.date, self.mark = heard, time.monotonic()
 
     def now(self) -> datetime:
         """What time the service has now."""
         return self.date + timedelta(seconds=time.monotonic() - self.mark)
 
 
-def record_entity(
-    guard: str,
-    key: str,
-    record: Case | ChangeRecord | Exemption | Action,
-    ended: datetime | None = None,
-) -> Entity:
+type Record = Case | ChangeRecord | Exemption | Action
+
+
+def record_key(record: Record) -> str:
+    """The key of a record's row: its kind, and what tells it from others of the kind."""
+    match record:
+        case Case():
+            return f"case|{record.key}"
+        case ChangeRecord():
+            return f"change|{record.id}"
+        case Exemption():
+            return f"exempt|{digest(record.subject)}"
+        case Action():
+            return f"action|{record.id}"
+
+
+def record_entity(guard: str, record: Record, ended: datetime | None = None) -> Entity:
     """A record as a row. `ended` is when it began to age, for `tidy`."""
     return {
         "PartitionKey": guard,
-        "RowKey": key,
+        "RowKey": record_key(record),
         "v": SCHEMA,
         "ended": ended.isoformat() if ended else "",
         "body": written(record),
@@ -82,13 +101,13 @@ def entity_of(guard: str, row: Row) -> Entity:
     """Any row of the port as an entity."""
     match row:
         case Case():
-            return record_entity(guard, f"case|{row.key}", row, row.closed)
+            return record_entity(guard, row, row.closed)
         case ChangeRecord():
-            return record_entity(guard, f"change|{row.id}", row, row.at)
+            return record_entity(guard, row, row.at)
         case Exemption():
-            return record_entity(guard, f"exempt|{digest(row.subject)}", row)
+            return record_entity(guard, row)
         case Action():
-            return record_entity(guard, f"action|{row.id}", row, row.ended)
+            return record_entity(guard, row, row.ended)
         case RunReport():
             return run_entity(guard, row.run, document(row), row.finished or row.started)
 

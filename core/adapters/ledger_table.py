@@ -1,7 +1,7 @@
 """The ledger on Azure Table Storage: one partition a guard, every write fenced by a lease row.
 
     PartitionKey  guard
-    RowKey        lease              owner, until, epoch, nonce; the guard's state
+    RowKey        lease              owner, until, epoch, nonce, tenant; the guard's state
                   shard|<number>     the same for a piece of a large tenant, with what became of it
                   case|<key>         a case and its news
                   change|<id>        a change, from intention to outcome, with what was before
@@ -24,7 +24,6 @@ Understanding the Table service data model; Performing entity group transactions
 
 import asyncio
 import contextlib
-import json
 import logging
 import secrets
 import time
@@ -51,9 +50,11 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from core.adapters.ledger_rows import (
     SCHEMA,
     Entity,
+    Record,
     ServiceClock,
     document_of,
     entity_of,
+    record_key,
     removals,
     run_entity,
 )
@@ -66,18 +67,26 @@ from core.records import read, written
 log = logging.getLogger("exoguard.ledger")
 
 LEASE = timedelta(seconds=60)
-RENEW_EVERY = 20.0
-# Less than this left, and a write might reach the service after the lease ended.
-MARGIN = 15.0
+# A lease is renewed when a third of it has passed. Less than a quarter left, and a write might
+# reach the service after it ended.
+RENEWED, SPARE = 1 / 3, 1 / 4
 BATCH = 99  # and the fence
 PAGE = 200
 PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 # What a caller wants to hear: malformed, not there, there already, changed since.
 ANSWERS = frozenset({400, 404, 409, 412})
+# A table that somebody deleted keeps its name for a while, and cannot be made again.
+UNUSABLE = (TableErrorCode.TABLE_NOT_FOUND, TableErrorCode.TABLE_BEING_DELETED)
 EPOCH = datetime.fromtimestamp(0, UTC)
 RELEASED = EPOCH.isoformat()
 LEASE_ROW = "lease"
+KINDS: Mapping[str, type[Record]] = {
+    "case": Case,
+    "change": ChangeRecord,
+    "exempt": Exemption,
+    "action": Action,
+}
 IDLE = Shard("", "", "", 0, EPOCH)
 
 
@@ -115,11 +124,33 @@ def passing(error: BaseException) -> bool:
 
 
 class TableLedger:
-    """Implements the Ledger port. `table` must have its own retries off."""
+    """Implements the Ledger port. `table` must have its own retries off.
 
-    def __init__(self, table: TableClient) -> None:
+    `tenant` is whose state it is: a table that holds another tenant's is refused.
+    """
+
+    def __init__(
+        self,
+        table: TableClient,
+        tenant: str = "",
+        lease: timedelta = LEASE,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self.table = table
+        self.tenant = tenant.lower()
+        self.lease = lease
+        self.sleep = sleep
         self.clock = ServiceClock()
+
+    def check_tenant(self, lease: TableEntity) -> None:
+        """Raise LedgerError for the lease of another tenant: two would undo each other's cases."""
+        other = lease.get("tenant")
+        if self.tenant and other and other != self.tenant:
+            raise LedgerError(
+                f"the table {self.table.table_name} holds the state of tenant {str(other)[:80]}, "
+                f"and TENANT_ID is {self.tenant}: name another table in STATE_TABLE, or set "
+                "TENANT_ID back if it is the same tenant by another name"
+            )
 
     async def call[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
         """One operation, tried again through passing trouble; then LedgerError.
@@ -132,9 +163,14 @@ class TableLedger:
             # The SDK sets the code on errors of the table service, and only there.
             if getattr(error, "error_code", "") != TableErrorCode.TABLE_NOT_FOUND:
                 raise
-        with contextlib.suppress(ResourceExistsError):
-            await self.tried(self.table.create_table)
-        return await self.tried(attempt)
+        try:
+            with contextlib.suppress(ResourceExistsError):
+                await self.tried(self.table.create_table)
+            return await self.tried(attempt)
+        except HttpResponseError as error:
+            if getattr(error, "error_code", "") not in UNUSABLE:
+                raise
+            raise LedgerError("the state table is not there and cannot be made") from error
 
     async def tried[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
         """One operation, tried again through passing trouble; then LedgerError."""
@@ -142,6 +178,7 @@ class TableLedger:
             retry=retry_if_exception(passing),
             stop=stop_after_attempt(5),
             wait=wait_random_exponential(multiplier=0.2, max=5),
+            sleep=self.sleep,
             reraise=True,
         )
 
@@ -204,6 +241,8 @@ class TableLedger:
         nonce = secrets.token_hex(8)
         found = await self.row(guard, key)
         now = self.clock.now()
+        if found:
+            self.check_tenant(found)
         if found and not is_free(found, now):
             return None
         entity: Entity = {
@@ -211,7 +250,8 @@ class TableLedger:
             "RowKey": key,
             "v": SCHEMA,
             "owner": run,
-            "until": (now + LEASE).isoformat(),
+            "until": (now + self.lease).isoformat(),
+            "tenant": self.tenant,
             "epoch": int(found["epoch"]) + 1 if found else 1,
             "nonce": nonce,
             "state": found.get("state", "") if found else "",
@@ -243,6 +283,8 @@ class TableLedger:
     async def state(self, guard: str) -> GuardState:
         """What the guard remembers besides its cases."""
         lease = await self.row(guard, LEASE_ROW)
+        if lease:
+            self.check_tenant(lease)
         text = lease.get("state", "") if lease else ""
         try:
             return read(GuardState, text) if text else GuardState()
@@ -285,11 +327,12 @@ class TableLedger:
         entity = await self.row(guard, f"run|{run}")
         if entity is None:
             return None
-        known: dict[str, object] = json.loads(entity["body"])
+        known = document_of(entity)
+        if not known:
+            raise LedgerError(f"the report of run {run} is not understood")
         lease = await self.row(guard, LEASE_ROW)
-        if lease and lease["owner"] == run and known.get("status") == "queued":
-            held = datetime.fromisoformat(lease["until"]) > self.clock.now()
-            return {**known, "status": "running"} if held else known
+        if lease and lease.get("owner") == run and known.get("status") == "queued":
+            return known if is_free(lease, self.clock.now()) else {**known, "status": "running"}
         return known
 
     async def history(self, guard: str, count: int) -> list[Mapping[str, object]]:
@@ -307,7 +350,7 @@ class TableLedger:
                     break
             return found
 
-        return [json.loads(entity["body"]) for entity in await self.call(first)]
+        return [document_of(entity) for entity in await self.call(first)]
 
     async def runs(
         self, guard: str, since: datetime, until: datetime
@@ -369,17 +412,20 @@ class TableLedger:
     async def actions(self, guard: str, since: datetime) -> tuple[Action, ...]:
         """What people asked for since then, newest first; a row not understood is none."""
         found = Sorted()
-        for entity in await self.stretch(guard, "action|", f"action|{countdown(since)}"):
+        for entity in await self.stretch(guard, "action|", f"action|{countdown(since)}~"):
             found.take(guard, entity)
         return tuple(found.actions)
 
     async def action(self, guard: str, action: str) -> Action | None:
         """What is known of something a person asked for."""
         entity = await self.row(guard, f"action|{action}")
-        try:
-            return read(Action, entity["body"]) if entity else None
-        except ValueError as error:
-            raise LedgerError(f"the action {action} is not understood: {error}") from error
+        if entity is None:
+            return None
+        found = Sorted()
+        found.take(guard, entity)
+        if not found.actions:
+            raise LedgerError(f"the action {action} is not understood")
+        return found.actions[0]
 
     async def tidy(self, guard: str, now: datetime) -> None:
         """Remove run rows after 30 days, closed cases after 90, changes and actions after 400."""
@@ -395,7 +441,7 @@ class TableLedger:
                 guard=guard,
                 first=f"{prefix}|",
                 last=f"{prefix}}}",
-                cut=(now - kept).isoformat(),
+                cut=(min(now, self.clock.now()) - kept).isoformat(),
             )
             for group in batched(old, BATCH, strict=False):
                 # Only what is still as old as it was read: a case may have opened again since.
@@ -414,25 +460,31 @@ class Sorted:
     poisoned: set[str] = field(default_factory=set)
 
     def take(self, guard: str, entity: TableEntity) -> None:
-        """One row to where it belongs."""
+        """One row as what it is."""
         key = entity["RowKey"]
         try:
             if entity.get("v") != SCHEMA:
                 raise ValueError("another schema")
-            match key.partition("|")[0]:
-                case "case":
-                    case = read(Case, entity["body"])
-                    self.cases[case.key] = case
-                case "change":
-                    self.changes.append(read(ChangeRecord, entity["body"]))
-                case "exempt":
-                    exemption = read(Exemption, entity["body"])
-                    self.exemptions[exemption.subject] = exemption
-                case "action":
-                    self.actions.append(read(Action, entity["body"]))
+            record = read(KINDS[key.partition("|")[0]], entity["body"])
+            # A row that speaks of another would be taken for that one, and never be put right.
+            if record_key(record) != key:
+                raise ValueError("another row's body")
+            self.keep(record)
         except (ValueError, KeyError) as error:
             log.warning("%s: row %s is not understood: %s", guard, key[:48], error)
             self.poisoned.add(key)
+
+    def keep(self, record: Record) -> None:
+        """One record to where it belongs."""
+        match record:
+            case Case():
+                self.cases[record.key] = record
+            case ChangeRecord():
+                self.changes.append(record)
+            case Exemption():
+                self.exemptions[record.subject] = record
+            case Action():
+                self.actions.append(record)
 
     def memory(self) -> Memory:
         """All of them together."""
@@ -442,6 +494,9 @@ class Sorted:
             exemptions=self.exemptions,
             actions=tuple(self.actions),
             poisoned=len(self.poisoned),
+            strange=frozenset(
+                key.removeprefix("case|") for key in self.poisoned if key.startswith("case|")
+            ),
         )
 
 
@@ -459,22 +514,43 @@ class TableClaim:
         self.nonces = {lease["nonce"]}
         self.poisoned: set[str] = set()
         self.lock = asyncio.Lock()
+        self.limit: asyncio.Timeout | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long the lease lasts from one renewal."""
+        return self.ledger.lease.total_seconds()
 
     def left(self) -> float:
         """Seconds until the lease runs out if nothing renews it."""
-        return LEASE.total_seconds() - (time.monotonic() - self.renewed)
+        return self.seconds - (time.monotonic() - self.renewed)
 
     async def check(self) -> None:
         """Raise ClaimLost unless there is time to spare for one write."""
-        if not self.lost and self.left() < MARGIN:
+        if not self.lost and self.left() < SPARE * self.seconds:
             await self.save_entities([])
         if self.lost:
             raise ClaimLost(self.lost)
 
+    @asynccontextmanager
+    async def acting(self) -> AsyncIterator[None]:
+        """While something is done to the tenant: cut off as soon as the lease has run out."""
+        await self.check()
+        self.limit = asyncio.timeout(self.left())
+        try:
+            async with self.limit:
+                yield
+        except TimeoutError as error:
+            if not self.limit.expired():
+                raise
+            raise ClaimLost(f"the claim on {self.guard} ran out while it was used") from error
+        finally:
+            self.limit = None
+
     async def keep(self) -> None:
         """Renew until cancelled. A failure is seen by the next check, which tries again."""
         while not self.lost:
-            await asyncio.sleep(RENEW_EVERY)
+            await asyncio.sleep(RENEWED * self.seconds)
             try:
                 await self.save_entities([])
             except (LedgerError, HttpResponseError) as error:
@@ -497,7 +573,7 @@ class TableClaim:
         try:
             return read(GuardState, text)
         except ValueError:
-            self.poisoned.add("lease")
+            self.poisoned.add(LEASE_ROW)
             return GuardState()
 
     async def save(
@@ -520,8 +596,21 @@ class TableClaim:
         for group in groups:
             await self.save_entities(group)
         if state is not None:
-            self.lease = {**self.lease, "state": written(state)}
+            self.put_state(state)
         await self.save_entities(last)
+
+    def put_state(self, state: GuardState | Shard) -> None:
+        """The state into the lease row. One that another version wrote there stays as it is.
+
+        Without a state a look can be begun, and never be handed out: raises LedgerError for that.
+        """
+        if LEASE_ROW not in self.poisoned:
+            self.lease = {**self.lease, "state": written(state)}
+        elif isinstance(state, GuardState) and state.round and state.round.shards:
+            raise LedgerError(
+                f"the state of {self.guard} was not written by this version, so no round can be "
+                "begun: compare the versions deployed"
+            )
 
     async def save_entities(self, operations: Iterable[Any]) -> None:
         """One transaction: the fence, then the operations. Raises ClaimLost or LedgerError."""
@@ -535,7 +624,7 @@ class TableClaim:
         started = time.monotonic()
         lease = {
             **self.lease,
-            "until": (self.ledger.clock.now() + LEASE).isoformat(),
+            "until": (self.ledger.clock.now() + self.ledger.lease).isoformat(),
             "nonce": secrets.token_hex(8),
         }
         self.nonces.add(lease["nonce"])
@@ -567,6 +656,8 @@ class TableClaim:
                 await self.fenced(kept if error.status_code == 404 else operations, tries - 1)
                 return
         self.lease, self.renewed = lease, started
+        if self.limit and not self.limit.expired():
+            self.limit.reschedule(asyncio.get_running_loop().time() + self.left())
 
     async def release(self) -> None:
         """Let go at once: the next run need not wait for the lease to end."""

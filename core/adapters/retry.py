@@ -26,6 +26,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
@@ -42,6 +43,8 @@ FIRST_WAIT = 0.5
 LONGEST_BACKOFF = 30.0
 INVITED_FACTOR = 3
 MOST_CAUTION = 64
+# What a service asks beyond this is not believed: it is asked again, and may say so once more.
+LONGEST_HOLD = 3_600.0
 
 
 class Again(Unavailable):
@@ -83,7 +86,8 @@ def trouble(status: int, after: str | None, what: str) -> Again | None:
 
 def inner_trouble(status: int, headers: object, what: str) -> Again | None:
     """The same for a reply inside a batch, whose headers are JSON."""
-    after = headers.get("Retry-After") if isinstance(headers, Mapping) else None
+    named = headers.items() if isinstance(headers, Mapping) else ()
+    after = next((value for name, value in named if str(name).lower() == "retry-after"), None)
     if status == FAILED_DEPENDENCY:
         return Again(f"{what}: HTTP {status}")
     return trouble(status, str(after) if isinstance(after, str | int) else None, what)
@@ -99,12 +103,27 @@ def slowest(troubles: Iterable[Again]) -> Again:
 
 
 @dataclass(slots=True)
+class Door:
+    """When a service may be called again, by a reading of the clock. Runs at the same time share
+    it: a service counts the calls of the app, whichever guard they are for.
+    """
+
+    not_before: float = -math.inf
+
+
+@cache
+def door_of(address: str) -> Door:
+    """The door of the service at an address: one in each process."""
+    return Door()
+
+
+@dataclass(slots=True)
 class Service:
     """A service as its callers share it: gate, limit and tries in one hand.
 
     `deadline` is a reading of `clock` after which nothing is started or waited for; wiring sets it
     for each run. `patience` is the longest single wait, `longest` the longest single call, both in
-    seconds. `attempts` counts the first try too.
+    seconds. `attempts` counts the first try too. `door` may be shared with other runs.
     """
 
     name: str
@@ -117,7 +136,7 @@ class Service:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     chance: Callable[[], float] = random.random
-    not_before: float = field(default=-math.inf, init=False)
+    door: Door = field(default_factory=Door)
     requests: int = field(default=0, init=False)
     limit: int = field(default=0, init=False)
     in_flight: int = field(default=0, init=False)
@@ -180,7 +199,7 @@ class Service:
     async def gate(self) -> None:
         """Wait until the service may be called. Raises Unavailable if that is past the deadline."""
         while True:
-            wait = self.not_before - self.clock()
+            wait = self.door.not_before - self.clock()
             if self.clock() >= self.deadline or self.clock() + wait >= self.deadline:
                 raise Unavailable(f"{self.name}: the time of this run is used up")
             if wait <= 0:
@@ -191,7 +210,7 @@ class Service:
 
     def hold(self, seconds: float) -> None:
         """Keep the gate closed for so long: whoever comes next waits."""
-        self.not_before = max(self.not_before, self.clock() + seconds)
+        self.door.not_before = max(self.door.not_before, self.clock() + seconds)
 
     def slow_down(self, begun: float, after: float | None) -> None:
         """The service pushed back: close the gate, halve the limit.
@@ -199,7 +218,7 @@ class Service:
         Calls that were in flight together fail together and speak of the same moment: only the
         first of them closes the gate and halves. A later one may still ask for a longer wait.
         """
-        wait = after if after else FIRST_WAIT
+        wait = min(after, LONGEST_HOLD) if after else FIRST_WAIT
         self.clean = 0
         if begun > self.cut_at:
             self.cut_at = self.clock()
@@ -207,7 +226,7 @@ class Service:
             self.ceiling = max(2, self.limit)
             self.limit = max(1, self.limit // 2)
             log.info("%s pushed back: waiting %.1f s, %d at once", self.name, wait, self.limit)
-        self.not_before = max(self.not_before, self.cut_at + wait)
+        self.door.not_before = max(self.door.not_before, self.cut_at + wait)
 
     def went_well(self, most: int) -> None:
         """A clean answer, while up to `most` calls were in flight; perhaps there is room for more.

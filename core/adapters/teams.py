@@ -12,10 +12,10 @@ from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
-from core.adapters.channel import Channel, PublicResolver, Reply
+from core.adapters.channel import Channel, Lost, PublicResolver, Reply
 from core.adapters.clouds import LOOPBACK
 from core.adapters.retry import Again, Service, trouble
-from core.errors import AlertError, SettingsError, Unavailable
+from core.errors import AlertError, SettingsError, Unavailable, Unfit
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,11 @@ ANSWER_LIMIT = 4 * 1024
 # Seconds between messages: a channel takes four a second
 # (Microsoft Learn: "Create and send messages with connectors", rate limiting).
 APART = 0.3
+# A card whose answer was lost is sent once more and no oftener: it may be there already.
+LOST_ANSWERS = 2
+LEGACY = "/webhookb2/"
 LEGACY_TROUBLE = re.compile(r"returned HTTP error (\d{3})", re.IGNORECASE)
+UNFIT = frozenset({400, 413})
 HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 
 
@@ -61,25 +65,26 @@ class Teams:
         await self.channel.close()
 
     async def send(self, payload: Mapping[str, object]) -> None:
-        """Post one message. Raises AlertError when it was not taken."""
+        """Post one message. Raises AlertError when it was not taken, Unfit when it is why."""
         body = json.dumps(payload, separators=(",", ":")).encode()
+        lost = 0
 
         async def attempt() -> None:
-            self.service.hold(APART)
-            reply = await self.channel.send(
-                "POST",
-                self.url,
-                headers={"Content-Type": "application/json", "Accept": "application/json"},
-                body=body,
-                limit=ANSWER_LIMIT,
-                cut=True,
-            )
-            status = effective_status(reply)
+            nonlocal lost
+            try:
+                reply = await self.post(body)
+            except Lost as error:
+                lost += 1
+                if lost < LOST_ANSWERS:
+                    raise
+                raise AlertError(f"not taken, as far as is known: {error}") from error
+            status = effective_status(reply, LEGACY in self.url)
             again = trouble(status, reply.headers.get("Retry-After"), self.label)
             if again:
                 raise again
             if not 200 <= status < 300:
-                raise AlertError(f"{self.label}: {refusal(status, len(body))}")
+                kind = Unfit if status in UNFIT else AlertError
+                raise kind(f"{self.label}: {refusal(status, len(body))}")
 
         try:
             await self.service.call(attempt)
@@ -89,17 +94,31 @@ class Teams:
             raise AlertError(f"{self.label}: {error}") from error
         log.info("%s took a card of %d bytes", self.label, len(body))
 
+    async def post(self, body: bytes) -> Reply:
+        """One request. Raises Again, or Lost when the card may be there already."""
+        self.service.hold(APART)
+        return await self.channel.send(
+            "POST",
+            self.url,
+            headers={"Content-Type": "application/json", "Accept": "application/json"},
+            body=body,
+            limit=ANSWER_LIMIT,
+            cut=True,
+        )
 
-def effective_status(reply: Reply) -> int:
+
+def effective_status(reply: Reply, legacy: bool = False) -> int:
     """What an answer means. The old connector wraps a failure in a 200, as text.
 
-    Microsoft Learn: "Create and send messages with connectors", rate limiting.
+    It says "1" when it took a card (Microsoft Learn: "Create and send messages with connectors",
+    rate limiting); any other words of its are a failure nobody numbered.
     """
-    if reply.status == 200:
-        found = LEGACY_TROUBLE.search(reply.body.decode("utf-8", "replace"))
-        if found:
-            return int(found.group(1))
-    return reply.status
+    if reply.status != 200:
+        return reply.status
+    found = LEGACY_TROUBLE.search(reply.body.decode("utf-8", "replace"))
+    if found:
+        return int(found.group(1))
+    return 502 if legacy and reply.body.strip() != b"1" else 200
 
 
 def refusal(status: int, size: int) -> str:

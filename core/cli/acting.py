@@ -22,8 +22,8 @@ from core.cli.ways import FINE, REFUSED, UNKNOWN, WRONG, Reply, Unknown, Way, as
 from core.cli.words import both, utc
 from core.text import plain
 
-Who = Annotated[str, typer.Option("--who", help="who asks [default: user@machine]")]
-Why = Annotated[str, typer.Option("--why", help="why, for whoever reads it later")]
+Who = Annotated[str, typer.Option("--who", metavar="NAME", help="who asks [default: user@machine]")]
+Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="why, for whoever reads it later")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="do it without asking")]
 Wait = Annotated[
     bool | None,
@@ -33,7 +33,9 @@ Wait = Annotated[
         show_default=False,
     ),
 ]
-Patience = Annotated[float, typer.Option("--timeout", min=1, help="wait so many seconds at most")]
+Patience = Annotated[
+    float, typer.Option("--timeout", min=1, metavar="SECONDS", help="wait so long at most")
+]
 WAITING = ("queued", "running", "asked")
 PATIENCE = 600.0
 # Seconds between two looks: short at first, then longer.
@@ -67,7 +69,9 @@ def run(
     ctx: typer.Context,
     guard: GuardName,
     why: Why,
-    mode: Annotated[str, typer.Option(help="restrains this run: alert")] = "",
+    mode: Annotated[
+        str, typer.Option("--mode", metavar="MODE", help="restrains this run: alert")
+    ] = "",
     who: Who = "",
     yes: Yes = False,
     wait: Wait = None,
@@ -92,7 +96,9 @@ def run(
 def release(
     ctx: typer.Context,
     guard: GuardName,
-    plan: Annotated[str, typer.Argument(help="the plan's name: 32 hex digits of the alert")],
+    plan: Annotated[
+        str, typer.Argument(metavar="PLAN", help="the plan's name: 32 hex digits of the alert")
+    ],
     why: Why,
     who: Who = "",
     yes: Yes = False,
@@ -117,7 +123,9 @@ def release(
 def undo(
     ctx: typer.Context,
     guard: GuardName,
-    change: Annotated[str, typer.Argument(help="its id: 32 hex digits, see changes")],
+    change: Annotated[
+        str, typer.Argument(metavar="CHANGE", help="its id: 32 hex digits, see changes")
+    ],
     why: Why,
     who: Who = "",
     yes: Yes = False,
@@ -142,8 +150,12 @@ def undo(
 def exempt(
     ctx: typer.Context,
     guard: GuardName,
-    subject: Annotated[str, typer.Argument(help="a case, or the id of an object")],
-    until: Annotated[str, typer.Option(help="30d, or a date; within a year")],
+    subject: Annotated[
+        str, typer.Argument(metavar="SUBJECT", help="a case, or the id of an object")
+    ],
+    until: Annotated[
+        str, typer.Option("--until", metavar="DATE", help="30d, or a date; within a year")
+    ],
     why: Why,
     who: Who = "",
     yes: Yes = False,
@@ -171,7 +183,9 @@ def exempt(
 def unexempt(
     ctx: typer.Context,
     guard: GuardName,
-    subject: Annotated[str, typer.Argument(help="a case, or the id of an object")],
+    subject: Annotated[
+        str, typer.Argument(metavar="SUBJECT", help="a case, or the id of an object")
+    ],
     why: Why,
     who: Who = "",
     yes: Yes = False,
@@ -193,9 +207,13 @@ def unexempt(
 
 def acknowledge(
     ctx: typer.Context,
-    case: Annotated[str, typer.Argument(help="its key, or the last 8 digits, as cards show it")],
+    case: Annotated[
+        str, typer.Argument(metavar="CASE", help="its key, or the last 8 digits, as cards show it")
+    ],
     why: Why,
-    guard: Annotated[str, typer.Option(help="only among the cases of one guard")] = "",
+    guard: Annotated[
+        str, typer.Option("--guard", metavar="GUARD", help="only among the cases of one guard")
+    ] = "",
     who: Who = "",
     yes: Yes = False,
     wait: Wait = None,
@@ -311,7 +329,7 @@ def carry_out(ctx: typer.Context, asking: Asking, wishes: Callable[[Way], Awaita
 def told(session: Session, wish: Wish, asking: Asking, reply: Reply) -> None:
     """What was asked for is written down; where to see what comes of it."""
     if asking.as_json:
-        session.raw(reply.body)
+        session.answer(reply.body)
         return
     number = plain(str(reply.document()["action"]), 40)
     session.say(f"Written down. See what comes of it: action {wish.guard} {number}")
@@ -331,7 +349,7 @@ async def waited(session: Session, way: Way, wish: Wish, asking: Asking, reply: 
             number = str(taken["action"])
             answer = await way.get(f"/api/actions/{wish.guard}/{number}")
     if asking.as_json:
-        session.raw(ended.body)
+        session.answer(ended.body)
     elif of_run:
         Show(session.out, session.now()).run(ended.document())
     if not asking.as_json and answer.status == 200:

@@ -6,12 +6,13 @@ Whoever can write the table may do all of this anyway; the row says that it came
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from core.api import ROUTES, Call, Route, answered
+from core.api import ROUTES, answered
 from core.cli.ways import Reply, Unknown, Way
+from core.desk import Call, Route
 from core.errors import ExoguardError
 from core.ports import Ledger
 from core.settings import Settings
@@ -96,11 +97,13 @@ async def in_process(
     environ: Mapping[str, str], who: str, opens: Open = open_ledger, works: Work = work_off
 ) -> AsyncIterator[Way]:
     """The table of these settings. Raises Unknown for settings that are wrong."""
-    try:
-        settings = Settings.read(environ)
-        async with opens(settings) as ledger:
-            table = settings["STATE_TABLE"]
-            caller = Caller(f"command line of {who}, on the table", operator=True)
-            yield InProcess(f"table {table}", settings, ledger, caller, works)
-    except ExoguardError as error:
-        raise Unknown(str(error)) from error
+    async with AsyncExitStack() as stack:
+        try:
+            settings = Settings.read(environ)
+            ledger = await stack.enter_async_context(opens(settings))
+        except ExoguardError as error:
+            raise Unknown(str(error)) from error
+        except ValueError as error:
+            raise Unknown("STATE_CONNECTION_STRING is no connection string") from error
+        caller = Caller(f"command line of {who}, on the table", operator=True)
+        yield InProcess(f"table {settings['STATE_TABLE']}", settings, ledger, caller, works)

@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
+from core.case_list import STATES
 from core.cli.options import AsJson, GuardName, perform, session_of
-from core.cli.seeking import case_of, guard_of, number_of
+from core.cli.seeking import LEVELS, case_of, guard_of, number_of, one_of
 from core.cli.session import Session
 from core.cli.show import Show
 from core.cli.ways import FINE, UNKNOWN, WRONG, Misused, Unknown, Way, read
 from core.doctor import main as doctor_main
+from core.evidence import Form
 from core.evidence import verify as verify_export
 from core.text import plain
 
@@ -29,7 +31,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         reply = await read(way, "/api/status.json")
         document = reply.document()
         if as_json:
-            session.raw(reply.body)
+            session.answer(reply.body)
         else:
             Show(session.out, session.now()).status(document, way.where)
         return WRONG if is_wrong(document) else FINE
@@ -50,21 +52,29 @@ def is_wrong(document: dict[str, Any]) -> bool:
 
 def cases(
     ctx: typer.Context,
-    guard: Annotated[str, typer.Option(help="only those of one guard")] = "",
-    severity: Annotated[str, typer.Option(help="critical, high, medium or low")] = "",
-    state: Annotated[str, typer.Option(help="open, closed or all")] = "open",
-    page: Annotated[int, typer.Option(min=1, help="a hundred cases are a page")] = 1,
+    guard: Annotated[
+        str, typer.Option("--guard", metavar="GUARD", help="only those of one guard")
+    ] = "",
+    severity: Annotated[
+        str, typer.Option("--severity", metavar="LEVEL", help="critical, high, medium or low")
+    ] = "",
+    state: Annotated[
+        str, typer.Option("--state", metavar="STATE", help="open, closed or all")
+    ] = "open",
+    page: Annotated[
+        int, typer.Option(min=1, metavar="NUMBER", help="a hundred cases are a page")
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """What is wrong, the gravest first."""
 
     async def work(session: Session, way: Way) -> int:
-        query = {"state": state, "page": str(page)}
+        query = {"state": one_of(state, STATES, "--state"), "page": str(page)}
         query |= {"guard": guard_of(guard)} if guard else {}
-        query |= {"severity": severity} if severity else {}
+        query |= {"severity": one_of(severity, LEVELS, "--severity")} if severity else {}
         reply = await read(way, "/api/cases.json", query)
         if as_json:
-            session.raw(reply.body)
+            session.answer(reply.body)
         else:
             Show(session.out, session.now()).cases(reply.document())
         return FINE
@@ -74,8 +84,12 @@ def cases(
 
 def case(
     ctx: typer.Context,
-    case: Annotated[str, typer.Argument(help="its key, or the last 8 digits, as cards show it")],
-    guard: Annotated[str, typer.Option(help="only among those of one guard")] = "",
+    case: Annotated[
+        str, typer.Argument(metavar="CASE", help="its key, or the last 8 digits, as cards show it")
+    ],
+    guard: Annotated[
+        str, typer.Option("--guard", metavar="GUARD", help="only among those of one guard")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """All that is known of one case."""
@@ -84,7 +98,7 @@ def case(
         of, key = await case_of(way, case, guard and guard_of(guard))
         reply = await read(way, f"/api/cases/{of}/{key}.json")
         if as_json:
-            session.raw(reply.body)
+            session.answer(reply.body)
         else:
             Show(session.out, session.now()).case(reply.document())
         return FINE
@@ -122,7 +136,7 @@ async def part(session: Session, way: Way, name: str, as_json: bool) -> int:
     rows = reply.document()[name]
     show = Show(session.out, session.now())
     if as_json:
-        session.raw(reply.body)
+        session.answer(reply.body)
     elif not rows:
         session.say("Nothing.")
     elif name == "changes":
@@ -135,7 +149,9 @@ async def part(session: Session, way: Way, name: str, as_json: bool) -> int:
 def action(
     ctx: typer.Context,
     guard: GuardName,
-    action: Annotated[str, typer.Argument(help="its number, as the command said that asked")],
+    action: Annotated[
+        str, typer.Argument(metavar="ACTION", help="its number, as the command said that asked")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """What came of something asked for.
@@ -151,7 +167,7 @@ def action(
             reply = await read(way, f"/api/actions/{of}/{number}")
         show = Show(session.out, session.now())
         if as_json:
-            session.raw(reply.body)
+            session.answer(reply.body)
         elif of_run:
             show.run(reply.document())
         else:
@@ -168,12 +184,19 @@ def action(
 
 def export(
     ctx: typer.Context,
-    output: Annotated[Path, typer.Option("--output", "-o", help="the file; - is standard output")],
-    since: Annotated[str, typer.Option("--from", help="the first day: 2026-01-01, in UTC")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="the file; - is standard output")
+    ],
+    since: Annotated[
+        str, typer.Option("--from", metavar="DATE", help="the first day: 2026-01-01, in UTC")
+    ],
     until: Annotated[
-        str, typer.Option("--to", help="the day after the last; without it, today is the last")
+        str,
+        typer.Option(
+            "--to", metavar="DATE", help="the day after the last; without it, today is the last"
+        ),
     ] = "",
-    form: Annotated[str, typer.Option("--format", help="jsonl or csv")] = "jsonl",
+    form: Annotated[str, typer.Option("--format", metavar="FORM", help="jsonl or csv")] = "jsonl",
     force: Annotated[bool, typer.Option("--force", help="replace a file that is there")] = False,
 ) -> None:
     """Write the evidence of a period.
@@ -183,12 +206,11 @@ def export(
     """
 
     async def work(session: Session, way: Way) -> int:
-        if form not in ("jsonl", "csv"):
-            raise Misused("--format is jsonl or csv")
+        kind = one_of(form, tuple(Form), "--format")
         if str(output) != "-" and output.exists() and not force:
             raise Misused(f"{plain(str(output))} is there already: --force replaces it")
         last = until or (session.now() + timedelta(days=1)).date().isoformat()
-        reply = await read(way, "/api/export", {"from": since, "to": last, "format": form})
+        reply = await read(way, "/api/export", {"from": since, "to": last, "format": kind})
         digest = hashlib.sha256(reply.body)
         told = reply.headers.get("repr-digest", "")
         encoded = base64.b64encode(digest.digest()).decode()
@@ -219,9 +241,12 @@ def written(path: Path, body: bytes) -> None:
 
 def verify(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="an export")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="an export")],
     digest: Annotated[
-        str, typer.Option(help="its SHA-256, or the Repr-Digest header it came with")
+        str,
+        typer.Option(
+            "--digest", metavar="DIGEST", help="its SHA-256, or the Repr-Digest header it came with"
+        ),
     ] = "",
 ) -> None:
     """Whether an export is as it was made.

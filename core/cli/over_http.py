@@ -59,10 +59,11 @@ def header_value(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OverHttp:
-    """Implements Way by requests to an app."""
+    """Implements Way by requests to an app. Answers of more than `largest` bytes are refused."""
 
     where: str
     session: aiohttp.ClientSession
+    largest: int = LARGEST
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Reply:
         """Look at something."""
@@ -93,20 +94,20 @@ class OverHttp:
             ) as reply:
                 return Reply(
                     reply.status,
-                    await bounded(reply),
+                    await bounded(reply, self.largest),
                     {name.lower(): value for name, value in reply.headers.items()},
                 )
         except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as error:
             raise Unknown(unreachable(self.where, error)) from error
 
 
-async def bounded(reply: aiohttp.ClientResponse) -> bytes:
+async def bounded(reply: aiohttp.ClientResponse, largest: int) -> bytes:
     """The body, up to a size. Raises Unknown."""
     parts, size = [], 0
     async for part in reply.content.iter_chunked(1 << 16):
         size += len(part)
-        if size > LARGEST:
-            raise Unknown(f"the answer is larger than {LARGEST // 1024**2} MiB: ask for less")
+        if size > largest:
+            raise Unknown(f"the answer is larger than {largest:,} bytes: ask for less")
         parts.append(part)
     return b"".join(parts)
 

@@ -9,10 +9,12 @@ from typer.exceptions import Abort, TyperException
 
 from core.cli import acting, looking, viewer
 from core.cli.options import session_of
-from core.cli.session import Connection, Session
+from core.cli.session import APP_VARIABLE, Connection, Session
 from core.cli.ways import USAGE, Trouble
 
-NAME = "exoguard"
+NAME = "python -m core.cli"
+# What somebody calls it who has tools/exo on PATH; completion goes by that name.
+NAME_VARIABLE = "EXOGUARD_PROGRAM"
 INTERRUPTED = 130
 HELP = """Exoguard from a terminal: what it sees, what it did, and what you want of it.
 
@@ -32,21 +34,35 @@ program = typer.Typer(
 def connection(
     ctx: typer.Context,
     app: Annotated[
-        str, typer.Option(envvar="EXOGUARD_APP", help="the app: https://<name>.azurewebsites.net")
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help=f"the app: https://<name>.azurewebsites.net [default: {APP_VARIABLE}]",
+        ),
     ] = "",
     key_file: Annotated[
-        Path | None, typer.Option(help="a file with the function key, instead of EXOGUARD_KEY")
+        Path | None,
+        typer.Option(
+            "--key-file",
+            metavar="FILE",
+            help="a file with the function key, instead of EXOGUARD_KEY",
+        ),
     ] = None,
     local: Annotated[
         bool, typer.Option("--local", help="the state table itself, without an app")
     ] = False,
     settings: Annotated[
         Path | None,
-        typer.Option(help="settings of the app, as local.settings.json; with --local and doctor"),
+        typer.Option(
+            metavar="FILE",
+            help="settings of the app, as local.settings.json; with --local and doctor",
+        ),
     ] = None,
 ) -> None:
     """Where the data is."""
-    session_of(ctx).connection = Connection(app, key_file, local, settings)
+    session = session_of(ctx)
+    address = app or session.environ.get(APP_VARIABLE, "")
+    session.connection = Connection(address, key_file, local, settings)
 
 
 for command in (
@@ -73,11 +89,12 @@ for command in (
 def main(arguments: Sequence[str], session: Session | None = None) -> int:
     """Carry out one command line; the code to end with."""
     session = session or Session()
+    name = session.environ.get(NAME_VARIABLE, "") or NAME
     command = typer.main.get_command(program)
     try:
-        code = command.main(list(arguments), prog_name=NAME, standalone_mode=False, obj=session)
+        code = command.main(list(arguments), prog_name=name, standalone_mode=False, obj=session)
     except TyperException as error:
-        session.note(f"{error.format_message()}\nTry: {NAME} --help")
+        session.note(f"{error.format_message()}\nTry: {name} --help")
         return USAGE
     except Trouble as error:
         session.note(str(error))

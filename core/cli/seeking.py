@@ -7,11 +7,13 @@ from typing import Any
 from core.catalog import CATALOG
 from core.cli.ways import Misused, Unknown, Way, read, remedy
 from core.cli.words import last_of
+from core.keys import KEY, NUMBER
+from core.model import Severity
 from core.text import plain
 
-FULL = re.compile(r"[0-9a-f]{32}")
+FULL = re.compile(KEY)
 SHORT = re.compile(r"[0-9a-f]{8,31}")
-NUMBER = re.compile(r"\d{14}-[0-9a-f]{8}")
+LEVELS = tuple(level.label for level in reversed(Severity) if level is not Severity.INFO)
 GUARDS = tuple(duty.guard.name for duty in CATALOG)
 # So many pages of cases are looked through for a short name, a hundred each.
 PAGES = 200
@@ -26,6 +28,13 @@ def guard_of(text: str) -> str:
     return text
 
 
+def one_of(text: str, allowed: tuple[str, ...], option: str) -> str:
+    """A word that an option takes. Raises Misused, naming them all."""
+    if text not in allowed:
+        raise Misused(f"{option} is one of {', '.join(allowed)}: not {plain(text, 40)}")
+    return text
+
+
 def id_of(text: str, what: str) -> str:
     """The key of a case or the id of a change or plan, in full. Raises Misused."""
     found = text.strip().lower()
@@ -36,7 +45,7 @@ def id_of(text: str, what: str) -> str:
 
 def number_of(text: str, what: str) -> str:
     """The number of a run or an action. Raises Misused."""
-    if not NUMBER.fullmatch(text):
+    if not re.fullmatch(NUMBER, text):
         raise Misused(f"{plain(text, 60)} is no {what}: 14 digits, a dash, 8 hex digits")
     return text
 

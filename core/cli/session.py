@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 
 from rich.console import Console
@@ -20,10 +21,12 @@ from core.cli.over_http import KEY_HEADER, header_value, origin, over_http
 from core.cli.ways import Misused, Opened, Unknown, Way
 from core.text import plain
 
+APP_VARIABLE = "EXOGUARD_APP"
 KEY_VARIABLE = "EXOGUARD_KEY"
 TOKEN_VARIABLE = "EXOGUARD_TOKEN"  # noqa: S105 (the name of a variable)
 # A key file is one line; a settings file some hundred.
 SMALL = 64 * 1024
+LINE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,13 @@ def console(file: int) -> Console:
     """Standard output (1) or standard error (2). Nothing that is printed is markup."""
     stream = sys.stdout if file == 1 else sys.stderr
     return Console(file=stream, markup=False, highlight=False, emoji=False)
+
+
+def question(text: str) -> str:
+    """Ask on standard error, so that the output stays what it is; the line that is answered."""
+    sys.stderr.write(text)
+    sys.stderr.flush()
+    return sys.stdin.readline()
 
 
 def somebody() -> str:
@@ -64,24 +74,33 @@ class Session:
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     terminal: bool = field(default_factory=lambda: sys.stdin.isatty() and sys.stderr.isatty())
     who: str = field(default_factory=somebody)
-    asks: Callable[[str], str] = input
+    asks: Callable[[str], str] = question
     secret: Callable[[str], str] = getpass.getpass
     opens: "Callable[[Session], Opened] | None" = None
     connection: Connection = field(default_factory=Connection)
 
-    def say(self, *lines: str | Text) -> None:
-        """Lines on standard output."""
+    def say(self, *lines: str) -> None:
+        """Lines on standard output, never broken by this program, so that they can be copied."""
         for line in lines:
-            self.out.print(line if isinstance(line, Text) else Text(line))
+            self.out.print(Text(plain(line, LINE)), soft_wrap=True)
 
-    def note(self, line: str) -> None:
-        """A line for the person, beside the output."""
-        self.err.print(Text(line))
+    def note(self, text: str) -> None:
+        """Lines for the person, beside the output."""
+        for line in text.splitlines():
+            self.err.print(Text(plain(line, LINE)), soft_wrap=True)
 
     def raw(self, body: bytes) -> None:
+        """Bytes as they are, on standard output."""
+        file = self.out.file
+        file.flush()
+        if isinstance(file, TextIOWrapper):
+            file.buffer.write(body)
+        else:
+            file.write(body.decode("utf-8", "replace"))
+
+    def answer(self, body: bytes) -> None:
         """An answer of the API as it is, on a line of its own."""
-        text = body.decode("utf-8", "replace")
-        self.out.file.write(text if text.endswith("\n") else f"{text}\n")
+        self.raw(body if body.endswith(b"\n") else body + b"\n")
 
     def agreed(self, yes: bool) -> bool:
         """Whether to go on. Without a terminal nobody is asked. Raises Misused."""

@@ -11,9 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from core.cli.reversible import how_to_undo, was
+from core.cli.seeking import LEVELS
 from core.cli.words import ago, both, safe, utc, word
 
-LEVELS = ("critical", "high", "medium", "low")
+NARROW = 80
+# So many of what may be many are shown in the status.
+SOME = 8
+
 type Row = Mapping[str, Any]
 
 
@@ -33,12 +37,17 @@ class Show:
         self.console.print()
         self.console.print(Text(text, style="bold"))
 
-    def table(self, names: Iterable[str], rows: Iterable[Iterable[str | Text]]) -> None:
-        """A table; its last column takes what is left."""
+    def table(
+        self, names: Iterable[str], rows: Iterable[Iterable[str | Text]], whole: bool = False
+    ) -> None:
+        """A table; its last column takes what is left. `whole`: no line of the others is broken,
+        where there is room for that.
+        """
+        whole = whole and self.console.width >= NARROW
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         columns = list(names)
         for name in columns[:-1]:
-            table.add_column(name, overflow="fold")
+            table.add_column(name, overflow="fold", no_wrap=whole)
         table.add_column(columns[-1], overflow="fold", ratio=1)
         for row in rows:
             table.add_row(*(as_text(cell) for cell in row))
@@ -46,12 +55,15 @@ class Show:
 
     def pairs(self, rows: Iterable[tuple[str, str | Text | None]]) -> None:
         """Names and values; what has no value is left out."""
+        self.columns((Text(name, style="dim"), as_text(value)) for name, value in rows if value)
+
+    def columns(self, rows: Iterable[tuple[Text, Text]]) -> None:
+        """Two columns without a head."""
         table = Table.grid(padding=(0, 2, 0, 0))
-        table.add_column(style="dim", no_wrap=True)
+        table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
-        for name, value in rows:
-            if value is not None and len(value):
-                table.add_row(Text(name), as_text(value))
+        for row in rows:
+            table.add_row(*row)
         self.console.print(table)
 
     # ------------------------------------------------------------------------------------------
@@ -62,13 +74,12 @@ class Show:
         """How everything stands."""
         health, at = word(document["health"]), both(document["at"], self.now)
         self.line("Exoguard is", health, f"· {where} · {at}")
-        for reason in document["reasons"]:
-            about = f"{reason['guard']}: " if reason["guard"] else ""
-            self.line("  ", word(reason["health"]), safe(f"{about}{reason['text']}"))
+        self.columns(map(why, document["reasons"]))
         self.title("Guards")
         self.table(
             ("guard", "health", "mode", "looked", "seen", "open"),
             (self.guard(row) for row in document["guards"]),
+            whole=True,
         )
         self.waiting(document)
 
@@ -97,19 +108,12 @@ class Show:
         if untold["cases"] or untold["actions"]:
             number = untold["cases"] + untold["actions"]
             self.title(f"{number} not told yet, the oldest {ago(untold['oldest'], self.now)}")
-        missing = document["permissions"]["missing"]
+        missing = by_permission(document["permissions"]["missing"])
         if missing:
             self.title("Permissions that are missing")
-            self.table(
-                ("permission", "for"),
-                (
-                    (
-                        safe(row["permission"], 80),
-                        safe(", ".join(row["guards"]) + (" (optional)" if row["optional"] else "")),
-                    )
-                    for row in missing
-                ),
-            )
+            self.table(("permission", "for"), missing[:SOME])
+        if len(missing) > SOME:
+            self.line(f"and {len(missing) - SOME} more: doctor tells all")
         exemptions = [row for row in document["exemptions"] if row["in_force"]]
         if exemptions:
             self.title("Exemptions")
@@ -129,7 +133,7 @@ class Show:
         """Something that is right as it is, for a time."""
         name = row["named"] or row["subject"]
         return (
-            both(row["until"], self.now),
+            utc(row["until"])[:10],
             safe(row["who"], 60),
             safe(f"{row['guard']} · {name}: {row['why']}", 400),
         )
@@ -146,7 +150,8 @@ class Show:
         self.table(("case", "severity", "opened", "what"), map(self.case_row, document["cases"]))
         self.console.print()
         more = f"; page {document['page']} of {document['pages']}" if document["pages"] > 1 else ""
-        self.line(f"{document['total']:,} cases{more}")
+        number = document["total"]
+        self.line(f"{number:,} {'case' if number == 1 else 'cases'}{more}")
 
     def case_row(self, row: Row) -> tuple[str | Text, ...]:
         """One of them."""
@@ -247,6 +252,21 @@ class Show:
         for change in changes:
             name = safe(f"{change['kind']} · {change['subject']} {change['note']}", 400)
             self.line("  ", word(change["outcome"]), name)
+
+
+def by_permission(rows: Iterable[Row]) -> list[tuple[Text, Text]]:
+    """Permissions that are missing, and which guards are short of each."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        optional = " (optional)" if row["optional"] else ""
+        found.setdefault(str(row["permission"]), []).append(f"{row['guard']}{optional}")
+    return [(safe(name, 80), safe(", ".join(guards), 400)) for name, guards in found.items()]
+
+
+def why(reason: Row) -> tuple[Text, Text]:
+    """A reason why something is not well."""
+    about = f"{reason['guard']}: " if reason["guard"] else ""
+    return Text.assemble("  ", word(reason["health"])), safe(f"{about}{reason['text']}", 400)
 
 
 def as_text(value: str | Text) -> Text:

@@ -121,7 +121,7 @@ class Viewer:
         """What the app answers."""
         path, query = request.rel_url.raw_path, dict(request.query)
         odd = len(request.query) != len(query) or len(request.query_string) > LONGEST_QUERY
-        if not PATH.fullmatch(path) or odd or "code" in query:
+        if not PATH.fullmatch(path) or odd or "code" in map(str.lower, query):
             return refusal(404, "there is no such page")
         try:
             return passed_on(await self.way.get(path, query))
@@ -185,7 +185,10 @@ def page(
             await viewer.stop()
         return FINE
 
-    perform(ctx, work)
+    try:
+        perform(ctx, work)
+    except KeyboardInterrupt:
+        raise typer.Exit(FINE) from None
 
 
 def open_browser(address: str, opens: Callable[[str], bool] = webbrowser.open) -> bool:

@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from core.status_document import VERSION
 from core.text import plain
 
 # An address of the API; whatever else a path may hold is nobody's.
@@ -73,6 +74,8 @@ class Reply:
             found = None
         if not isinstance(found, dict):
             raise Unknown("the answer is not JSON: is this the address of an Exoguard app?")
+        if found.get("version", VERSION) != VERSION:
+            raise Unknown("the app is of another version: use the command line that belongs to it")
         return found
 
     def error(self) -> str:
@@ -109,8 +112,10 @@ type Opened = AbstractAsyncContextManager[Way]
 
 
 async def read(way: Way, path: str, query: Mapping[str, str] | None = None) -> Reply:
-    """An answer that is there. Raises Unknown, with the remedy."""
+    """An answer that is there. Raises Misused for what the app does not take, Unknown otherwise."""
     reply = await way.get(path, query)
+    if reply.status == 400 and reply.error():
+        raise Misused(reply.error())
     if reply.status != 200:
         raise Unknown(remedy(reply))
     return reply

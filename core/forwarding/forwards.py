@@ -17,7 +17,7 @@ from core.readings import miss_of
 from core.tenant import (
     HIDDEN_RULES,
     INBOX_RULES,
-    MAILBOXES,
+    MAILBOX_FORWARDS,
     RECIPIENTS,
     TRANSPORT_RULES,
     Folder,
@@ -180,7 +180,7 @@ def mailbox_forwards(mailbox: Mailbox, evidence: Evidence) -> Iterator[Forward |
     if by_object:
         target = locate_object(by_object, own, known) if own else None
         if target is None:
-            yield evidence.unplaced(MAILBOXES, mailbox)
+            yield evidence.unplaced(MAILBOX_FORWARDS, mailbox)
         else:
             yield MailboxForward(
                 mailbox,
@@ -200,7 +200,7 @@ def mailbox_forwards(mailbox: Mailbox, evidence: Evidence) -> Iterator[Forward |
                 departure=evidence.leaves(mailbox, [target]),
             )
         elif not by_object:
-            yield evidence.unplaced(MAILBOXES, mailbox)
+            yield evidence.unplaced(MAILBOX_FORWARDS, mailbox)
 
 
 def rule_forwards(
@@ -209,7 +209,11 @@ def rule_forwards(
     exchange: Sequence[InboxRule],
     evidence: Evidence,
 ) -> Iterator[Forward | Unread]:
-    """The inbox rules of a mailbox that send mail on, hide it, or do not say what they do."""
+    """The inbox rules of a mailbox that send mail on, hide it, or do not say what they do.
+
+    Where Graph will show a rule again, it says in words of its own how it hides mail: to conclude
+    that from Exchange's would make a second case of the same rule.
+    """
 
     def sends_to(rule: InboxRule) -> frozenset[str]:
         placed = evidence.placed(rule_recipients(rule))
@@ -218,8 +222,8 @@ def rule_forwards(
             return frozenset(target.essence for target in raw)
         return frozenset(sending.target.essence for sending in placed)
 
-    graph_read = miss_of(evidence.graph, INBOX_RULES, mailbox.id) is None
-    for rule, sight in sighted(graph, exchange, graph_read, sends_to):
+    miss = miss_of(evidence.graph, INBOX_RULES, mailbox.id)
+    for rule, sight in sighted(graph, exchange, miss is None, sends_to):
         if not rule.readable:
             yield from unreadable(mailbox, rule, sight, evidence)
             continue
@@ -228,12 +232,19 @@ def rule_forwards(
             shown = sight in (Sight.GRAPH, Sight.READ_ONLY)
             yield evidence.unplaced(INBOX_RULES if shown else HIDDEN_RULES, mailbox)
         sendings = tuple(one for one in placed or () if one.target.place is not Place.INSIDE)
-        place = hiding_place(rule, folder_of(rule, evidence))
-        if not rule.enabled or (place == "junkemail" and kept_by_exchange(rule)):
-            place = ""
+        second_hand = sight is Sight.EXCHANGE and miss is not None and bool(miss.object_id)
+        place = "" if second_hand else out_of_sight(rule, evidence)
         if sendings or place:
             leaves = evidence.leaves(mailbox, [sending.target for sending in sendings])
             yield RuleForward(mailbox, rule, sight, sendings, place, leaves)
+
+
+def out_of_sight(rule: InboxRule, evidence: Evidence) -> str:
+    """Where an enabled rule puts mail that its owner will not see; "" for nowhere."""
+    place = hiding_place(rule, folder_of(rule, evidence))
+    if not rule.enabled or (place == "junkemail" and kept_by_exchange(rule)):
+        return ""
+    return place
 
 
 def unreadable(

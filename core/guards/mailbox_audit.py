@@ -151,10 +151,18 @@ def judge(item: Item, terms: Terms) -> Iterator[Finding]:
         case AuditBypass():
             yield from judge_bypass(item)
         case LicensedAudit():
-            yield from judge_enabled(item.audit)
-            yield from judge_sets(item, terms)
-            yield from judge_accessed(item, terms)
-            yield from judge_age(item.audit, terms)
+            for finding in judge_mailbox(item, terms):
+                # Every mailbox has AuditEnabled: an answer without it is none to write by.
+                told = item.audit.enabled is not None
+                yield finding if told else replace(finding, changes=())
+
+
+def judge_mailbox(item: LicensedAudit, terms: Terms) -> Iterator[Finding]:
+    """What keeps the actions in one mailbox from being recorded."""
+    yield from judge_enabled(item.audit)
+    yield from judge_sets(item, terms)
+    yield from judge_accessed(item, terms)
+    yield from judge_age(item.audit, terms)
 
 
 def judge_organization(item: OrganizationAudit) -> Iterator[Finding]:

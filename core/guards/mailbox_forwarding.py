@@ -68,6 +68,7 @@ from core.tenant import (
     DOMAINS,
     HIDDEN_RULES,
     INBOX_RULES,
+    MAILBOX_FORWARDS,
     MAILBOXES,
     RECIPIENTS,
     RULE_FOLDERS,
@@ -139,7 +140,7 @@ async def known_forwards(tenant: Tenant) -> Reading[Forward]:
             )
         ),
         surfaces=surfaces_of((*read, remotes, policies, looked_up))
-        | {MAILBOXES, TRANSPORT_RULES, DOMAINS},
+        | {MAILBOX_FORWARDS, TRANSPORT_RULES, DOMAINS},
     )
 
 
@@ -352,7 +353,7 @@ def judge_mailbox(item: MailboxForward, terms: Terms) -> Iterator[Finding]:
         verdict=verdict,
         summary=f"Mailbox {name} {FORWARDS[verdict]}.",
         facts=tuple(facts),
-        surfaces=(MAILBOXES, DOMAINS),
+        surfaces=(MAILBOX_FORWARDS, DOMAINS),
         dangerous=essence([item.target]),
         changes=changes,
         advice="Ask the owner who set the forward; clear it unless somebody answers for it.",

@@ -225,7 +225,8 @@ def last_episode(rows: Iterable[Deletion], terms: Terms) -> tuple[Deletion, ...]
         if after - one.at > window:
             break
         episode.append(one)
-        after = one.at
+        # What a wrong clock dates ahead must not stand apart from all that came before it.
+        after = min(after, one.at)
     return tuple(reversed(episode))
 
 

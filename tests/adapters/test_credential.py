@@ -125,7 +125,7 @@ def test_errors_name_the_remedy_and_never_the_response(
     error: Any, kind: type[TenantError], said: str
 ) -> None:
     mapped = refusal(error)
-    assert type(mapped) is kind
+    assert isinstance(mapped, kind)
     assert said in str(mapped)
     assert "sig=" not in str(mapped)
 

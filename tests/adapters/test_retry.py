@@ -187,11 +187,11 @@ async def test_a_burst_closes_the_gate_once_and_for_as_long_as_the_slowest_says(
     burst.slow_down(begun=999.0, after=5.0)
     clock.now += 2.0
     burst.slow_down(begun=999.5, after=4.0)
-    assert (burst.limit, burst.not_before) == (1, 1005.0)
+    assert (burst.limit, burst.door.not_before) == (1, 1005.0)
     burst.slow_down(begun=999.7, after=9.0)
-    assert (burst.limit, burst.not_before) == (1, 1009.0)
+    assert (burst.limit, burst.door.not_before) == (1, 1009.0)
     burst.slow_down(begun=1001.0, after=9.0)
-    assert burst.not_before == 1011.0
+    assert burst.door.not_before == 1011.0
 
 
 async def test_being_pushed_back_halves_the_limit_once_for_a_burst() -> None:

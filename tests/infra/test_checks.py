@@ -131,6 +131,12 @@ MISTAKES = {
     "a misspelt property of the app registration": Mistake(
         shapes.check, "entra.bicep", "signInAudience", "signinAudience", "no such property"
     ),
+    "a misspelt property of the sign-in": Mistake(
+        shapes.check, "signin.bicep", "redirectUris", "redirectUrls", "no such property"
+    ),
+    "a misspelt property of the authentication in front": Mistake(
+        shapes.check, "auth.bicep", "requireAuthentication", "requiresAuthentication", "no such"
+    ),
     "an app registration without a name": Mistake(
         shapes.check, "entra.bicep", "  uniqueName: uniqueName\n", "", ".uniqueName: is required"
     ),

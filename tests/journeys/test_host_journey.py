@@ -64,9 +64,9 @@ def journey() -> dict[str, Any]:
 
 def test_the_worker_indexes_every_function_and_every_timer_runs(journey: dict[str, Any]) -> None:
     guards = sorted(duty.guard.name for duty in CATALOG)
-    assert [name for name, _, _ in journey["timers"]] == guards
+    assert [name for name, _, _ in journey["timers"]] == sorted([*guards, "weekly-digest"])
     assert {error for _, _, error in journey["timers"]} == {""}
-    assert len(journey["functions"]) == len(guards) + 3 + len(ROUTES)
+    assert len(journey["functions"]) == len(guards) + 4 + len(ROUTES)
 
 
 @pytest.mark.parametrize(
@@ -108,4 +108,5 @@ def test_an_enforcing_run_blocks_the_account_and_says_so(journey: dict[str, Any]
     assert report["told"] is True
     blocked = [row for row in journey["writes"] if row["method"] == "PATCH"]
     assert [row["body"]["accountEnabled"] for row in blocked] == [False]
-    assert journey["cards"] == 2
+    # The first look, two runs that somebody asked for, and the account that was blocked.
+    assert journey["cards"] == 4

@@ -6,6 +6,7 @@ import pytest
 
 from core.catalog import CATALOG
 from sandbox.scenery import SCENES
+from tests.carded import validate
 from tests.journeys.played import (
     AUDIT,
     CARD_LIMIT,
@@ -185,7 +186,9 @@ def test_every_card_of_every_scene_fits_into_teams(
     journey: Journey = request.getfixturevalue(name.replace("-", "_"))
     sizes = [len(json.dumps(card).encode()) for card in journey.cards]
     assert all(size <= CARD_LIMIT for size in sizes)
-    assert len(sizes) == sum(run["told"] is True for run in journey.result["runs"])
+    assert len(sizes) == sum(run["cards"] for run in journey.result["runs"])
+    for card in journey.cards:
+        validate(card)
 
 
 @pytest.mark.parametrize("name", SCENES)

@@ -1,0 +1,231 @@
+"""The pages in a real browser: what it loads and complains of, small screens, keys, axe, print."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page
+
+from tests.browser.served import browser, served
+from tests.pictured import FORWARDING, Pages, hostile, large, mornings, quiet
+
+AXE = Path(__file__).resolve().parents[2] / ".tools/browser/node_modules/axe-core/axe.min.js"
+TENANTS = {
+    "none": quiet,
+    "sixty": lambda: large(60),
+    "five thousand": lambda: large(5_000),
+    "morning": mornings,
+    "hostile": hostile,
+}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def at() -> AsyncIterator[Browser]:
+    """One browser for all; every test has a context of its own in it."""
+    async with browser() as opened:
+        yield opened
+
+
+@dataclass
+class Seen:
+    """What the browser was made to fetch, and what it complained of."""
+
+    fetched: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+def addresses(pages: Pages) -> Iterator[str]:
+    """The pages to look at: all kinds, the list with a choice, a few cases."""
+    yield from (
+        "status",
+        "cases",
+        f"cases?guard={FORWARDING}&state=all&page=2",
+        "notice",
+        "nowhere",
+    )
+    for standing in pages.standings:
+        for key in list(standing.memory.cases)[:4]:
+            yield f"cases/{standing.duty.guard.name}/{key}"
+
+
+@asynccontextmanager
+async def opened(at: Browser, **options: Any) -> AsyncIterator[tuple[Page, Seen]]:
+    """A page in a browser that writes down what it does."""
+    context = await at.new_context(**options)
+    page, seen = await context.new_page(), Seen()
+    page.on("request", lambda request: seen.fetched.append(request.url))
+    page.on("console", lambda message: seen.complaints.append(message.text))
+    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    page.on("dialog", lambda dialog: seen.complaints.append(dialog.message))
+    try:
+        yield page, seen
+    finally:
+        await context.close()
+
+
+@pytest.mark.parametrize("name", TENANTS)
+async def test_a_page_fetches_nothing_but_itself_and_the_browser_has_no_complaint(
+    at: Browser, name: str
+) -> None:
+    pages = Pages(TENANTS[name]())
+    async with served(pages) as address, opened(at) as (page, seen):
+        for path in addresses(pages):
+            if path == "nowhere":
+                continue
+            seen.fetched.clear()
+            await page.goto(address + path)
+            fetched = [one for one in seen.fetched if not one.startswith("data:")]
+            assert fetched == [address + path]
+            assert await page.evaluate("document.styleSheets.length") == 1
+            assert await page.evaluate("document.scripts.length") == 0
+        assert seen.complaints == []
+
+
+async def test_a_style_or_a_script_that_got_into_a_page_would_not_act(at: Browser) -> None:
+    async with served(Pages(quiet())) as address, opened(at) as (page, seen):
+        await page.goto(address + "status")
+        await page.evaluate(
+            "document.body.insertAdjacentHTML('beforeend', "
+            '\'<p id=in style="color:red">x</p><img src="https://foreign.example/">\')'
+        )
+        await page.wait_for_timeout(200)
+        colour = await page.evaluate("getComputedStyle(document.getElementById('in')).color")
+        assert colour != "rgb(255, 0, 0)"
+        assert any("Content Security Policy" in one for one in seen.complaints)
+        assert not [one for one in seen.fetched if "foreign" in one and "blocked" not in one][1:]
+
+
+@pytest.mark.parametrize("name", TENANTS)
+@pytest.mark.parametrize("width", [320, 768, 1280])
+async def test_no_page_is_wider_than_its_screen(at: Browser, name: str, width: int) -> None:
+    pages = Pages(TENANTS[name]())
+    view = {"width": width, "height": 800}
+    async with served(pages) as address, opened(at, viewport=view) as (page, _):
+        for path in addresses(pages):
+            await page.goto(address + path)
+            await page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("name", TENANTS)
+async def test_axe_finds_nothing(at: Browser, name: str, scheme: Literal["light", "dark"]) -> None:
+    pages = Pages(TENANTS[name]())
+    # What is on a narrow screen and in the dark is not on a wide one in the light.
+    width = 320 if (name == "morning") is (scheme == "light") else 1280
+    assert AXE.exists(), "axe is missing: tools/setup.sh"
+    options: dict[str, Any] = {
+        "viewport": {"width": width, "height": 900},
+        "color_scheme": scheme,
+        "bypass_csp": True,
+    }
+    async with served(pages) as address, opened(at, **options) as (page, _):
+        for path in list(addresses(pages))[:7]:
+            await page.goto(address + path)
+            await page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+            await page.add_script_tag(path=AXE)
+            found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+            told = [
+                (one["id"], node["target"], node.get("failureSummary", "")[:200])
+                for one in found["violations"]
+                for node in one["nodes"][:3]
+            ]
+            assert told == [], path
+
+
+async def test_the_keyboard_alone_reaches_everything_in_the_order_of_the_page(at: Browser) -> None:
+    pages = Pages(mornings())
+    async with served(pages) as address, opened(at) as (page, _):
+        for path in addresses(pages):
+            await page.goto(address + path)
+            wanted = await page.evaluate(
+                "[...document.querySelectorAll('a[href],button,select,summary,[tabindex=\"0\"]')]"
+                ".filter(e => e.checkVisibility({contentVisibilityAuto: true})).length"
+            )
+            reached: list[int] = []
+            for _ in range(wanted):
+                await page.keyboard.press("Tab")
+                place = await page.evaluate(
+                    "[...document.querySelectorAll('*')].indexOf(document.activeElement)"
+                )
+                outline = await page.evaluate(
+                    "getComputedStyle(document.activeElement).outlineStyle"
+                )
+                assert outline == "solid", path
+                reached.append(place)
+            assert reached == sorted(set(reached)), path
+            assert len(reached) == wanted
+
+
+async def test_the_skip_link_shows_when_it_is_reached_and_leads_to_the_content(at: Browser) -> None:
+    async with served(Pages(mornings())) as address, opened(at) as (page, _):
+        await page.goto(address + "status")
+        await page.keyboard.press("Tab")
+        box = await page.locator(".skip").bounding_box()
+        assert box is not None
+        assert box["y"] >= 0
+        await page.keyboard.press("Enter")
+        assert await page.evaluate("document.activeElement.id") == "main"
+
+
+async def test_the_filter_works_without_a_script_and_by_the_keyboard(at: Browser) -> None:
+    options = {"java_script_enabled": False}
+    async with (
+        served(Pages(mornings())) as address,
+        opened(at, **options) as (page, _),
+    ):
+        await page.goto(address + "cases")
+        await page.get_by_label("Severity").select_option("critical")
+        await page.get_by_role("button", name="Show").press("Enter")
+        assert page.url.endswith("cases?guard=&severity=critical&state=open")
+        assert await page.locator("tbody tr").count() == 3
+
+
+async def test_every_link_of_a_page_leads_somewhere(at: Browser) -> None:
+    pages = Pages(mornings())
+    async with served(pages) as address, opened(at) as (page, _):
+        ways: set[str] = set()
+        for path in addresses(pages):
+            await page.goto(address + path)
+            ways |= set(await page.evaluate("[...document.links].map(link => link.href)"))
+        for way in ways:
+            if ".json" in way or "#" in way:
+                assert way.startswith(address)
+                continue
+            answer = await page.request.get(way)
+            assert answer.status == 200, way
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_the_colours_follow_the_person_and_paper_is_white(
+    at: Browser,
+    scheme: Literal["light", "dark"],
+) -> None:
+    async with (
+        served(Pages(mornings())) as address,
+        opened(at, color_scheme=scheme) as (page, _),
+    ):
+        await page.goto(address + "status")
+        ground = "getComputedStyle(document.body).backgroundColor"
+        shade = await page.evaluate(f"parseInt({ground}.match(/\\d+/)[0])")
+        assert (shade < 60) is (scheme == "dark")
+        await page.emulate_media(media="print")
+        assert await page.evaluate(ground) == "rgb(255, 255, 255)"
+        ink = await page.evaluate("getComputedStyle(document.querySelector('h2')).color")
+        assert ink == "rgb(23, 32, 46)"
+        assert not await page.locator(".top nav").is_visible()
+        assert await page.locator("details pre").first.is_visible()
+
+
+async def test_a_page_prints(at: Browser) -> None:
+    async with served(Pages(mornings())) as address, opened(at) as (page, _):
+        await page.goto(address + "status")
+        paper = await page.pdf(format="A4")
+        assert paper.startswith(b"%PDF")
