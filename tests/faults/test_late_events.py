@@ -6,7 +6,7 @@ late is found late, and none is told twice or left out for the way it came.
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -29,7 +29,7 @@ HOUR = timedelta(hours=1)
 class Stage:
     """One guard that tells, on a tenant in memory."""
 
-    guard: Guard[object]
+    guard: Guard[Any]
     tenant: FakeTenant
     clock: Clock = field(default_factory=Clock)
 

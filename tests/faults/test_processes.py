@@ -98,7 +98,7 @@ class Stage:
         """Every row of the table, with its version."""
         async with open_ledger(self.settings) as ledger:
             rows = [row async for row in ledger.table.list_entities()]
-        return {f"{row['PartitionKey']} {row['RowKey']}": row.metadata["etag"] for row in rows}
+        return {f"{row['PartitionKey']} {row['RowKey']}": str(row.metadata["etag"]) for row in rows}
 
     @asynccontextmanager
     async def process(self, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
