@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON := .venv/bin/python
 TYPED = core sandbox bench tests tools $(wildcard function_app.py)
 
-.PHONY: help setup ready run bench test check lint infra-check format lock audit clean
+.PHONY: help setup ready run bench test check lint infra-check fuzz format lock audit clean
 
 help: ## List what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -43,6 +43,10 @@ lint: ready ## Lint, format, types and import contracts
 	@$(PYTHON) -m mypy $(TYPED)
 	@echo "==> lint-imports: which module may import which"
 	@.venv/bin/lint-imports
+
+fuzz: ready ## Feed every parser with coverage-guided chance (ARGS=--seconds=N for each)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-fuzz.txt
+	@$(PYTHON) -m tests.faults.fuzz $(ARGS)
 
 infra-check: ready ## Bicep, queries and security of infra/, without Azure
 	@echo "==> infra-check: Bicep, queries, security"

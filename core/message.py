@@ -59,6 +59,7 @@ from core.writes import in_words
 
 RESERVED = 2_000
 PER_OBJECT = 3
+MISFITS = 30
 PLAIN = 40
 FIRST_LOOK = 12
 RUN = re.compile(r"\d{14}-[0-9a-f]{8}")
@@ -192,9 +193,12 @@ def finished(
     room = LIMIT - RESERVED - size(top)
     shown: list[Element] = []
     left: list[Case] = []
+    misfits = 0
     for case in ordered(news):
-        block = entry(frame, case, shape)
-        if len(shown) >= most or size(block) > room:
+        # What did not fit so often will not: of ten thousand, most are only counted.
+        block = entry(frame, case, shape) if len(shown) < most and misfits < MISFITS else None
+        if block is None or size(block) > room:
+            misfits += 1
             left.append(case)
             continue
         room -= size(block)

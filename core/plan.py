@@ -34,7 +34,7 @@ from core.model import (
     Verdict,
 )
 from core.room import fitting, undoable
-from core.tenant import Change, Grants, Reading, change_of, change_to_wire
+from core.tenant import IN_STEPS, Change, Grants, Reading, change_of, change_to_wire
 from core.troubles import (
     OWN,
     UNASKED,
@@ -52,7 +52,7 @@ FLAPS = 2
 WINDOW = timedelta(days=7)
 TRIES = 3
 RELEASE = timedelta(hours=1)
-INFERRED = "in effect; the run that made it ended before it could say so"
+INFERRED = "in effect; the run that was to make it ended before it could say so"
 IN_EFFECT = (ChangeState.APPLIED, ChangeState.INFERRED)
 
 
@@ -207,7 +207,7 @@ def note(
         and (trusted or isinstance(part.scope, frozenset))
     ]
     begun = {case.key for case in gone if situation.pending(case.key)}
-    unfinished = begun if situation.duty.mode is Mode.ENFORCE else set[str]()
+    unfinished = {key for key in begun if may_be_half_made(situation, key)}
     ended = [case for case in gone if case.key not in unfinished]
     closing, inferred = inferring(situation, ended)
     return Noted(
@@ -274,9 +274,7 @@ def settle(situation: Situation, tally: Tally) -> Plan:
         # A look that wants no changes does not tell whether the plan still waits.
         ended = [case for case in ended if case.kind != "brake"]
     begun = [situation.memory.cases[key] for key in tally.unfinished]
-    finish = tuple(resumed(situation, begun))
-    if stopped or situation.restrained:
-        finish = ()
+    finish = () if stopped or situation.restrained else tuple(resumed(situation, begun))
     if stopped and not situation.restrained:
         ended += [replace(case, closed=situation.now, closing="gone") for case in begun]
     closing, inferred = inferring(situation, ended)
@@ -344,11 +342,18 @@ def raised(situation: Situation) -> Iterator[Case]:
             yield replace(case, raised=False)
 
 
-def resumed(situation: Situation, cases: Iterable[Case]) -> Iterator[ChangeRecord]:
-    """Changes an earlier run began and did not record, of cases whose finding is gone.
+def may_be_half_made(situation: Situation, key: str) -> bool:
+    """True when a change that nobody recorded may lack its second half, though its finding is gone.
 
-    They are made again: each is safe to repeat, and a second half may be missing.
+    Any other is not made again: the object may have been put right, or changed to something that is
+    right as well, before the run that died came to it.
     """
+    kinds = {record.kind for record in situation.pending(key)}
+    return situation.duty.mode is Mode.ENFORCE and not kinds.isdisjoint(IN_STEPS)
+
+
+def resumed(situation: Situation, cases: Iterable[Case]) -> Iterator[ChangeRecord]:
+    """Changes an earlier run may have half made, of cases whose finding is gone: made again."""
     for case in cases:
         yield from (replace(record, run=situation.run) for record in situation.pending(case.key))
 

@@ -758,6 +758,9 @@ type Change = (
 CHANGES: Mapping[str, Callable[..., Change]] = {
     kind.__name__: kind for kind in Change.__value__.__args__
 }
+IN_STEPS = frozenset({"BlockSignIn", "ResetAuditSet"})
+"""Changes of more than one write: of one that was begun nobody can tell from the object whether it
+was finished. What another was to put right is wrong until it is made, and right from then on."""
 
 
 def tuples(value: object) -> object:

@@ -1,14 +1,22 @@
 """What many tests share: one Azurite for the whole session."""
 
+import json
+import os
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
 from sandbox.azurite import Azurite
 
+# The addresses of one that runs already, for who starts many sessions one after another.
+RUNNING = "EXOGUARD_TEST_AZURITE"
+
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def azurite() -> AsyncIterator[Azurite]:
     """A storage account in memory, started once."""
+    if addresses := os.environ.get(RUNNING):
+        yield Azurite(endpoints=json.loads(addresses))
+        return
     async with Azurite() as account:
         yield account

@@ -279,7 +279,7 @@ class FakeTenant:
         self, kinds: Collection[str] = (), after: str = ""
     ) -> AsyncIterator[Reading[Mailbox]]:
         found = [box for box in self.boxes if not kinds or box.kind in kinds]
-        others = {box.id for box in self.boxes if box not in found}
+        others = {box.id for box in self.boxes} - {box.id for box in found}
         seen = self.reading(MAILBOXES, map(without_forwards, found), lambda box: box.id)
         unread = tuple(miss for miss in seen.unread if miss.object_id not in others)
         for part in self.pages(replace(seen, unread=unread), lambda box: box.id, after):

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from core.model import (
+    Action,
+    ActionState,
     Case,
     ChangeRecord,
     ChangeState,
+    Deed,
     Duty,
     Exemption,
     Finding,
@@ -463,9 +466,9 @@ def test_an_intent_whose_outcome_is_unknown_is_taken_up_as_it_was_intended() -> 
     assert [(row.id, row.arguments) for row in plan.act] == [("c1", {"mailbox_guid": "as-seen"})]
 
 
-def test_a_change_in_effect_without_an_outcome_is_finished_while_enforcing() -> None:
-    memory = replace(known(), changes=(changed(ChangeState.INTENDED, START),))
-    plan = make_plan(situation(memory), [])
+def test_a_change_of_several_writes_without_an_outcome_is_finished_while_enforcing() -> None:
+    record = replace(changed(ChangeState.INTENDED, START), kind="BlockSignIn")
+    plan = make_plan(situation(replace(known(), changes=(record,))), [])
     assert [row.id for row in plan.act] == ["c1"]
     assert plan.cases == ()
 
@@ -473,9 +476,14 @@ def test_a_change_in_effect_without_an_outcome_is_finished_while_enforcing() -> 
 ALERTING = replace(DUTY, mode=Mode.ALERT)
 
 
-def test_a_change_in_effect_without_an_outcome_is_inferred_in_alert_mode() -> None:
-    memory = replace(known(), changes=(changed(ChangeState.INTENDED, START),))
-    plan = make_plan(situation(memory, duty=ALERTING, mode=Mode.ALERT), [])
+@pytest.mark.parametrize(
+    ("mode", "kind"),
+    [(Mode.ALERT, "BlockSignIn"), (Mode.ALERT, "X"), (Mode.ENFORCE, "ClearMailboxForward")],
+)
+def test_any_other_change_in_effect_without_an_outcome_is_inferred(mode: Mode, kind: str) -> None:
+    record = replace(changed(ChangeState.INTENDED, START), kind=kind)
+    memory, duty = replace(known(), changes=(record,)), replace(DUTY, mode=mode)
+    plan = make_plan(situation(memory, duty=duty, mode=mode), [])
     assert plan.act == ()
     assert [row.state for row in plan.records] == [ChangeState.INFERRED]
     case = only(plan)
@@ -490,7 +498,8 @@ def test_an_intent_that_may_no_longer_be_made_is_given_up() -> None:
 
 @pytest.mark.parametrize("findings", [[], [finding()]], ids=["gone", "still there"])
 def test_a_run_that_somebody_restrained_gives_up_no_intent(findings: list[Finding]) -> None:
-    memory = replace(known(), changes=(changed(ChangeState.INTENDED, START),))
+    record = replace(changed(ChangeState.INTENDED, START), kind="BlockSignIn")
+    memory = replace(known(), changes=(record,))
     plan = make_plan(situation(memory, mode=Mode.ALERT), findings)
     assert (plan.act, plan.records, plan.cases, plan.forget) == ((), (), (), ())
     assert [row.id for row in make_plan(situation(memory), findings).act] == ["c1"]
@@ -617,7 +626,17 @@ def test_a_plan_that_grew_since_is_not_released() -> None:
 @pytest.mark.parametrize("subject", ["a", KEY])
 def test_an_exempt_finding_is_shown_and_neither_told_nor_changed(subject: str) -> None:
     exemption = Exemption(subject, "me", "partner", START + DAY)
-    memory = replace(known(), exemptions={subject: exemption})
+    asked = Action(
+        "1",
+        Deed.EXEMPT,
+        subject,
+        exemption.who,
+        exemption.why,
+        START,
+        until=exemption.until,
+        state=ActionState.DONE,
+    )
+    memory = replace(known(), exemptions={subject: exemption}, actions=(asked,))
     plan = make_plan(situation(memory), [finding()])
     assert plan.act == ()
     assert (only(plan).closing, only(plan).news) == ("exempt", News.NONE)

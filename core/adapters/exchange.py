@@ -403,7 +403,7 @@ def judged(replies: Sequence[Row], command: Command) -> Row:
     if len(replies) != 1:
         raise Again(f"{command.cmdlet}: {len(replies) or 'no'} answers in the batch")
     status, body = replies[0].get("status"), replies[0].get("body")
-    if not isinstance(status, int):
+    if not isinstance(status, int) or not 100 <= status < 600:
         raise Again(f"{command.cmdlet}: an answer without status")
     if 200 <= status < 300:
         if isinstance(body, Mapping):

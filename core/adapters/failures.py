@@ -27,7 +27,7 @@ NO_LICENCE = "the tenant has no licence for this"
 
 def readable(value: object) -> str:
     """A foreign message on one line, cut, every sign as it seems: good for a log and for a card."""
-    return plain(" ".join(text(value, 4_000).split())[:SHOWN], SHOWN)
+    return plain(" ".join(text(value, 4_000).split())[:SHOWN])[:SHOWN]
 
 
 def error_of(body: object) -> Row:
@@ -39,7 +39,7 @@ def error_of(body: object) -> Row:
 def graph_failure(status: int, body: object, what: str, permission: str = "") -> TenantError:
     """What a refusal of Graph means. `permission` is the app role the call needs."""
     error = error_of(body)
-    code = plain(text(error.get("code"), 100))
+    code = plain(text(error.get("code"), 100))[:100]
     message = readable(error.get("message"))
     shown = f"{what}: HTTP {status} {code}".strip()
     match status:

@@ -344,7 +344,7 @@ def judged(replies: Sequence[Row], path: str, permission: str) -> Answer:
         what = shown(path)
         if status == 200:
             return Again(f"{what}: an answer without body")
-        if not isinstance(status, int):
+        if not isinstance(status, int) or not 100 <= status < 600:
             return Again(f"{what}: an answer without status")
         again = inner_trouble(status, replies[0].get("headers"), what)
         return again or graph_failure(status, body, what, permission)

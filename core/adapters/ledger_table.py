@@ -76,6 +76,8 @@ PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 # What a caller wants to hear: malformed, not there, there already, changed since.
 ANSWERS = frozenset({400, 404, 409, 412})
+# A table that somebody deleted keeps its name for a while, and cannot be made again.
+UNUSABLE = (TableErrorCode.TABLE_NOT_FOUND, TableErrorCode.TABLE_BEING_DELETED)
 EPOCH = datetime.fromtimestamp(0, UTC)
 RELEASED = EPOCH.isoformat()
 LEASE_ROW = "lease"
@@ -127,10 +129,17 @@ class TableLedger:
     `tenant` is whose state it is: a table that holds another tenant's is refused.
     """
 
-    def __init__(self, table: TableClient, tenant: str = "", lease: timedelta = LEASE) -> None:
+    def __init__(
+        self,
+        table: TableClient,
+        tenant: str = "",
+        lease: timedelta = LEASE,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self.table = table
         self.tenant = tenant.lower()
         self.lease = lease
+        self.sleep = sleep
         self.clock = ServiceClock()
 
     def check_tenant(self, lease: TableEntity) -> None:
@@ -154,9 +163,14 @@ class TableLedger:
             # The SDK sets the code on errors of the table service, and only there.
             if getattr(error, "error_code", "") != TableErrorCode.TABLE_NOT_FOUND:
                 raise
-        with contextlib.suppress(ResourceExistsError):
-            await self.tried(self.table.create_table)
-        return await self.tried(attempt)
+        try:
+            with contextlib.suppress(ResourceExistsError):
+                await self.tried(self.table.create_table)
+            return await self.tried(attempt)
+        except HttpResponseError as error:
+            if getattr(error, "error_code", "") not in UNUSABLE:
+                raise
+            raise LedgerError("the state table is not there and cannot be made") from error
 
     async def tried[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
         """One operation, tried again through passing trouble; then LedgerError."""
@@ -164,6 +178,7 @@ class TableLedger:
             retry=retry_if_exception(passing),
             stop=stop_after_attempt(5),
             wait=wait_random_exponential(multiplier=0.2, max=5),
+            sleep=self.sleep,
             reraise=True,
         )
 
@@ -397,7 +412,7 @@ class TableLedger:
     async def actions(self, guard: str, since: datetime) -> tuple[Action, ...]:
         """What people asked for since then, newest first; a row not understood is none."""
         found = Sorted()
-        for entity in await self.stretch(guard, "action|", f"action|{countdown(since)}"):
+        for entity in await self.stretch(guard, "action|", f"action|{countdown(since)}~"):
             found.take(guard, entity)
         return tuple(found.actions)
 

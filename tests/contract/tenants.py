@@ -25,6 +25,7 @@ from core.tenant import (
     HIDDEN_RULES,
     INBOX_RULES,
     MAILBOX_AUDIT,
+    MAILBOX_FORWARDS,
     MAILBOX_SIZES,
     MAILBOXES,
     MODULE_USERS,
@@ -94,6 +95,7 @@ READ_APPS = (
 )
 NEEDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     (MAILBOXES, ""): ("Get-Mailbox",),
+    (MAILBOX_FORWARDS, ""): ("Get-Mailbox",),
     (MAILBOX_AUDIT, ""): ("Get-Mailbox",),
     (ACCOUNTS, ""): READ_USERS,
     (SIGN_INS, ""): ("AuditLog.Read.All",),

@@ -15,6 +15,7 @@ from core.tenant import (
     HIDDEN_RULES,
     INBOX_RULES,
     MAILBOX_AUDIT,
+    MAILBOX_FORWARDS,
     MAILBOXES,
     ORGANIZATION_AUDIT,
     OUTBOUND,
@@ -187,13 +188,13 @@ async def test_mailboxes_with_a_forward_are_found_among_all(open_tenant: Open) -
         assert [one.id for one in found.items] == ["m1", "m3"]
         assert found.items[0].forwarding_smtp_address == "smtp:x@evil.example"
         assert (found.items[1].forwarding_address, found.items[1].keeps_copy) == ("Bob", True)
-        assert found.covers((MAILBOXES,), "m2")
+        assert found.covers((MAILBOX_FORWARDS,), "m2")
         listed = await whole(to.tenant.mailboxes())
         assert not any(one.forwarding_address or one.keeps_copy for one in listed.items)
-        to.withhold(MAILBOXES)
+        to.withhold(MAILBOX_FORWARDS)
         refused = await to.tenant.forwarding_mailboxes()
-        assert refused.blind_to(MAILBOXES)
-        assert not refused.covers((MAILBOXES,), "m1")
+        assert refused.blind_to(MAILBOX_FORWARDS)
+        assert not refused.covers((MAILBOX_FORWARDS,), "m1")
 
 
 async def test_rules_that_can_do_no_harm_are_left_out(open_tenant: Open) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from core.model import Case, ChangeRecord, Duty, Mode
+from core.plan import IN_EFFECT
 from core.troubles import OWN
 from tests.fake_world import Death, Delivered, Reaper
 from tests.fakes import FakeTenant, Wrote
@@ -73,8 +74,15 @@ async def tick(stage: Play) -> None:
         stage.queue.pop(0)
 
 
-async def played(story: Story, reaper: Reaper) -> Play:
-    """A story from beginning to end, with a death somewhere, and then until all is quiet."""
+async def nothing(stage: Play) -> None:
+    """Nobody does anything."""
+
+
+async def played(story: Story, reaper: Reaper, meanwhile: Step = nothing) -> Play:
+    """A story from beginning to end, with a death somewhere, and then until all is quiet.
+
+    `meanwhile` is what happens between the death and the next life.
+    """
     stage = await story.begin()
     for step in story.steps:
         with stage.mortal(reaper):
@@ -84,6 +92,7 @@ async def played(story: Story, reaper: Reaper) -> Play:
             except Death:
                 stage.journal.append(Ended())
                 stage.clock.advance(minutes=2)
+        await meanwhile(stage)
         await step(stage)
     await tick(stage)
     await tick(stage)
@@ -113,10 +122,15 @@ class End:
                 if case.closed is None or case.kind not in OWN
             },
             sorted(
-                f"{one.case} {one.kind} {one.state} {one.undone is not None} {bool(one.restores)}"
+                f"{one.case} {one.kind} {outcome(one)} {bool(one.restores)}"
                 for one in memory.changes
             ),
         )
+
+
+def outcome(record: ChangeRecord) -> str:
+    """What became of a change; whether the run that made it could say so is no difference."""
+    return "undone" if record.undone else "made" if record.state in IN_EFFECT else record.state
 
 
 def content(tenant: Any) -> Mapping[str, object]:
@@ -161,14 +175,14 @@ async def quiet(stage: Play, end: End, name: str) -> None:
     await silence(stage)
 
 
-async def deaths(story: Story) -> AsyncIterator[tuple[str, Play]]:
+async def deaths(story: Story, meanwhile: Step = nothing) -> AsyncIterator[tuple[str, Play]]:
     """The story with a death at each operation, one after another."""
     counting = Reaper()
     await played(story, counting)
     for number in counting.lasting:
         for after in (False, True):
             name = f"killed {'after' if after else 'before'} operation {number}"
-            yield name, await played(story, Reaper(number, after))
+            yield name, await played(story, Reaper(number, after), meanwhile)
 
 
 async def prove(story: Story) -> Play:

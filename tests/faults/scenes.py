@@ -42,6 +42,7 @@ EVIL = "x@evil.example"
 class Scene:
     """A tenant as a guard first meets it, what goes wrong later, and what a person puts right.
 
+    `otherwise` makes what is wrong from the start right in another way than the guard would.
     `writes`: the guard can put right what is wrong. `every` is how far its runs are apart: a day
     makes all its sweeps due.
     """
@@ -49,6 +50,7 @@ class Scene:
     tenant: Callable[[], FakeTenant]
     later: Callable[[FakeTenant], None]
     mended: Callable[[FakeTenant], None] = lambda tenant: None
+    otherwise: Callable[[FakeTenant], None] | None = None
     writes: bool = False
     terms: Terms = field(default_factory=lambda: Terms(START))
     every: timedelta = timedelta(days=1)
@@ -68,6 +70,10 @@ def opened(tenant: FakeTenant) -> None:
     tenant.users[1] = replace(tenant.users[1], enabled=True)
 
 
+def personal(tenant: FakeTenant) -> None:
+    tenant.boxes[0] = ANN
+
+
 def forwards() -> FakeTenant:
     return FakeTenant(
         boxes=[ANN, replace(BEN, forwarding_smtp_address=f"smtp:{EVIL}")],
@@ -75,6 +81,10 @@ def forwards() -> FakeTenant:
         remotes=[RemoteDomain("*", auto_forward=True)],
         policies=[OutboundPolicy("Default", "On", default=True)],
     )
+
+
+def inside(tenant: FakeTenant) -> None:
+    tenant.boxes[1] = replace(BEN, forwarding_smtp_address="smtp:ann@contoso.com")
 
 
 def ruled(tenant: FakeTenant) -> None:
@@ -174,6 +184,10 @@ def lapsed(tenant: FakeTenant) -> None:
     tenant.registered[1] = Registration("u2", "ben@contoso.com")
 
 
+def gone(tenant: FakeTenant) -> None:
+    del tenant.registered[0]
+
+
 def purged() -> FakeTenant:
     rows = deleted(11)
     return FakeTenant(deleted=rows, bin=binned(rows), counted=50)
@@ -197,8 +211,10 @@ def sized() -> FakeTenant:
 
 
 SCENES: Mapping[str, Scene] = {
-    "shared-mailbox-sign-in": Scene(resources, opened, writes=True, every=timedelta(minutes=15)),
-    "mailbox-forwarding": Scene(forwards, ruled, writes=True),
+    "shared-mailbox-sign-in": Scene(
+        resources, opened, otherwise=personal, writes=True, every=timedelta(minutes=15)
+    ),
+    "mailbox-forwarding": Scene(forwards, ruled, otherwise=inside, writes=True),
     "mailbox-audit": Scene(audits, unaudited, writes=True),
     "mailbox-delegation": Scene(
         delegated,
@@ -219,7 +235,7 @@ SCENES: Mapping[str, Scene] = {
     "app-consent": Scene(
         consented, more_consented, lambda tenant: tenant.consented.clear(), writes=True
     ),
-    "mfa-registration": Scene(registered, lapsed, lambda tenant: tenant.registered.pop(0)),
+    "mfa-registration": Scene(registered, lapsed, gone),
     "mass-deletion": Scene(purged, purged_again, every=timedelta(hours=1)),
     "exchange-module-access": Scene(
         module,

@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -21,6 +20,7 @@ from core.adapters.retry import Service as Shared
 from core.adapters.teams import Teams
 from core.model import Case, ChangeRecord, Duty, Memory, Mode, RunReport, Terms
 from core.ports import Ledger, World
+from core.roll import SLICE
 from core.run import run
 from core.wiring import LOOKING, TELLING
 from sandbox.entra import CLIENT_ID
@@ -59,18 +59,30 @@ class Arrival:
 
 
 class Watched(Sandbox):
-    """A tenant that notes when each request came."""
+    """A tenant that notes when each request came, and when a fault struck one."""
 
     def __init__(self, scene: Mapping[str, object], timer: Timer) -> None:
         super().__init__(scene)
         self.timer = timer
         self.arrivals: list[Arrival] = []
+        self.struck: list[Arrival] = []
 
     async def serve(
         self, request: web.BaseRequest, service: Service, call: Call
     ) -> web.StreamResponse:
-        self.arrivals.append(Arrival(self.timer.now, service.name, service.lines(call)[0]))
-        return await super().serve(request, service, call)
+        arrival = Arrival(self.timer.now, service.name, service.lines(call)[0])
+        self.arrivals.append(arrival)
+        before = self.blows
+        try:
+            return await super().serve(request, service, call)
+        finally:
+            if self.blows > before:
+                self.struck.append(replace(arrival, at=self.timer.now))
+
+    @property
+    def blows(self) -> int:
+        """How often the faults in force have struck."""
+        return sum(fault.struck for fault in self.tenant.faults.rows)
 
     def strike(self, *faults: Mapping[str, Any]) -> None:
         """From now on these faults and no others."""
@@ -92,6 +104,7 @@ class Staged:
     timer: Timer
     clock: Clock
     minutes: float = MINUTES
+    slice_size: int = SLICE
     webhook: str = ""
     terms: Terms = field(default_factory=lambda: Terms(Clock().moment))
 
@@ -137,6 +150,7 @@ class Staged:
                 self.terms,
                 self.clock,
                 spent=lambda: (self.timer.now - begun) / (LOOKING * budget),
+                slice_size=self.slice_size,
                 pause=self.timer.sleep,
             )
             try:
@@ -166,19 +180,17 @@ async def staged(
     duty: Duty,
     mode: Mode = Mode.ALERT,
     *,
-    ledger: Ledger | None = None,
-    now: datetime | None = None,
+    box: type[Watched] = Watched,
 ) -> AsyncIterator[Staged]:
     """A guard on a tenant of its own, signed in with its client secret."""
-    timer = Timer()
-    clock = Clock(now) if now else Clock()
-    async with Watched(scene, timer) as box:
-        cloud = endpoints("global", login=box.authority, graph=box.base, exchange=box.base)
+    timer, clock = Timer(), Clock()
+    async with box(scene, timer) as tenant:
+        cloud = endpoints("global", login=tenant.authority, graph=tenant.base, exchange=tenant.base)
         yield Staged(
-            box=box,
+            box=tenant,
             duty=replace(duty, mode=mode),
             cloud=cloud,
-            ledger=ledger or FakeLedger(clock),
+            ledger=FakeLedger(clock),
             timer=timer,
             clock=clock,
         )

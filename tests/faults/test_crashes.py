@@ -15,8 +15,20 @@ from core.closing import RECORD_EVERY
 from core.model import Action, Deed, Duty, Limit
 from tests.fake_world import DAY
 from tests.fakes import Wrote
-from tests.faults.harness import Play, Step, Story, edit, on_stage, prove, stage_of, tick
+from tests.faults.harness import (
+    Play,
+    Step,
+    Story,
+    deaths,
+    edit,
+    on_stage,
+    prove,
+    silence,
+    stage_of,
+    tick,
+)
 from tests.faults.scenes import SCENES
+from tests.faults.witness import broken
 from tests.toy import ALERT, ENFORCE, Toy
 
 EVIL = "x@evil.example"
@@ -34,6 +46,18 @@ async def test_a_guard_may_die_at_any_operation(duty: Duty) -> None:
     peaceful = await prove(story)
     assert any(isinstance(event, Wrote) for event in peaceful.journal) is scene.writes
     assert len(peaceful.alerts.sent) >= 2
+
+
+@pytest.mark.parametrize("name", [name for name, scene in SCENES.items() if scene.otherwise])
+async def test_what_became_right_while_nobody_lived_is_not_changed_any_more(name: str) -> None:
+    (duty,) = (duty for duty in CATALOG if duty.guard.name == name)
+    scene = SCENES[name]
+    assert scene.otherwise
+    story = Story(lambda: stage_of(duty, scene), (tick, tick))
+    async for at, stage in deaths(story, edit(scene.otherwise)):
+        complaints = broken(stage.journal)
+        assert not complaints, (at, complaints)
+        await silence(stage)
 
 
 # ----------------------------------------------------------------------------------------------

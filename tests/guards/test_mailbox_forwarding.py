@@ -13,6 +13,7 @@ from core.tenant import (
     DOMAINS,
     HIDDEN_RULES,
     INBOX_RULES,
+    MAILBOX_FORWARDS,
     MAILBOXES,
     OUTBOUND,
     RECIPIENTS,
@@ -99,7 +100,7 @@ async def test_a_forward_to_an_outside_address_is_found_and_can_be_cleared() -> 
     assert (finding.kind, finding.verdict) == ("mailbox-forward", Verdict.EXTERNAL)
     assert finding.severity is Severity.HIGH
     assert finding.changes == (ClearMailboxForward("g1"),)
-    assert finding.surfaces == (MAILBOXES, DOMAINS)
+    assert finding.surfaces == (MAILBOX_FORWARDS, DOMAINS)
     assert finding.dangerous == json.dumps([EVIL])
     assert "the mailbox keeps a copy" in finding.facts
     await fake.apply(finding.changes[0])
@@ -233,7 +234,7 @@ async def test_a_look_up_that_failed_leaves_the_mailbox_unread() -> None:
     assert reading.items == ()
     assert {(miss.surface, miss.object_id) for miss in reading.unread} == {
         (INBOX_RULES, "m1"),
-        (MAILBOXES, "m1"),
+        (MAILBOX_FORWARDS, "m1"),
     }
     assert len(reading.unread_objects) == 1
 
@@ -264,7 +265,7 @@ async def test_without_the_own_domains_nothing_is_called_outside(how: str) -> No
     assert not reading.covers((DOMAINS,), "m1")
     assert {(miss.surface, miss.object_id) for miss in reading.unread} == {
         (DOMAINS, ""),
-        (MAILBOXES, "m1"),
+        (MAILBOX_FORWARDS, "m1"),
         (INBOX_RULES, "m1"),
         (TRANSPORT_RULES, "organization"),
     }

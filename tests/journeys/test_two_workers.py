@@ -80,10 +80,10 @@ class Worker:
     base: str
     key: str
 
-    async def plan(self) -> None:
+    async def plan(self, guard: str = GUARD) -> None:
         """The timer of the guard, now."""
         async with ClientSession() as session:
-            address = f"{self.base}/admin/functions/{GUARD}"
+            address = f"{self.base}/admin/functions/{guard}"
             headers = {"x-functions-key": self.key}
             async with session.post(address, json={"input": ""}, headers=headers) as answer:
                 assert answer.status == 202
