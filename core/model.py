@@ -519,7 +519,7 @@ class Memory:
 
     `cases` by key, closed ones included; `changes` newest first; `exemptions` by subject;
     `actions` are what people asked for, newest first. `poisoned` counts rows that could not be
-    understood: they are left alone.
+    understood: they are left alone. `strange` are the keys of their cases.
     """
 
     cases: Mapping[str, Case] = field(default_factory=dict)
@@ -528,6 +528,7 @@ class Memory:
     state: GuardState = field(default_factory=GuardState)
     poisoned: int = 0
     actions: tuple[Action, ...] = ()
+    strange: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,15 @@ class Situation:
             if record.case == key and record.state is ChangeState.INTENDED
         ]
 
+    def key_of(self, finding: Finding) -> str:
+        """The key of a finding's case.
+
+        Where its row is another version's, which stays as it is, the finding has a row beside it:
+        without one it would be told at every run, or at none.
+        """
+        key = finding.key(self.duty.guard.name)
+        return key[:PLACE] + digest("beside", key)[PLACE:] if key in self.memory.strange else key
+
     def over(self, since: datetime, span: timedelta) -> bool:
         """True when so much time has passed, or when the moment lies so far ahead that the clock
         was wrong which told it: otherwise all would stand still until that day.
@@ -186,9 +195,8 @@ def note(
     `found` are the keys of what earlier parts of the same look showed. A listing that shrank too
     much is not `trusted`: what it leaves out need not be gone.
     """
-    guard = situation.duty.guard.name
-    ordinary = merged(guard, findings)
-    own = merged(guard, unreadables(part))
+    ordinary = merged(situation, findings)
+    own = merged(situation, unreadables(part))
     considered = {key: consider(situation, key, finding) for key, finding in ordinary.items()}
     considered |= {key: consider(situation, key, item, own=True) for key, item in own.items()}
     gone = [
@@ -244,10 +252,10 @@ def settle(situation: Situation, tally: Tally) -> Plan:
         population=tally.population,
         complete=tally.complete,
     )
-    guard, state = situation.duty.guard.name, situation.memory.state
+    state = situation.memory.state
     lost = failed_shards(situation.duty, tally.lost)
     found = troubles(situation.duty, coverage, situation.memory, situation.grants, situation.now)
-    own = merged(guard, (*found, *lost))
+    own = merged(situation, (*found, *lost))
     considered = {key: consider(situation, key, item, own=True) for key, item in own.items()}
 
     wanted, preview = wishes_of(situation, tally.ready)
@@ -256,7 +264,7 @@ def settle(situation: Situation, tally: Tally) -> Plan:
     released = bool(held and released_by(situation, held))
     stopped = held is not None and not released
     if held and not released:
-        key = held.key(guard)
+        key = situation.key_of(held)
         considered[key] = consider(situation, key, held, own=True)
     act = () if stopped else tuple(intents(situation, wanted))
 
@@ -363,11 +371,11 @@ def next_state(state: GuardState, coverage: Reading[object], trusted: bool) -> G
 # ----------------------------------------------------------------------------------------------
 
 
-def merged(guard: str, findings: Iterable[Finding]) -> dict[str, Finding]:
+def merged(situation: Situation, findings: Iterable[Finding]) -> dict[str, Finding]:
     """Findings by key; those of one key become one, the gravest, with the changes of all."""
     result: dict[str, Finding] = {}
     for finding in findings:
-        key = finding.key(guard)
+        key = situation.key_of(finding)
         other = result.get(key)
         if other:
             first, second = (
@@ -531,7 +539,7 @@ def released_by(situation: Situation, held: Finding) -> bool:
     Who wrote down when it was asked for may be another instance, whose clock is ahead of this one.
     """
     request = situation.request
-    case = situation.memory.cases.get(held.key(situation.duty.guard.name))
+    case = situation.memory.cases.get(situation.key_of(held))
     return (
         request.plan == held.dangerous
         and request.at is not None

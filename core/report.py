@@ -120,7 +120,7 @@ def trace(report: RunReport) -> str:
             "told": report.told,
             "held": bool(report.held),
             "oldest_untold_minutes": round(report.waiting.total_seconds() / 60, 1),
-            "seconds": round((finished - report.started).total_seconds(), 2),
+            "seconds": max(round((finished - report.started).total_seconds(), 2), 0.0),
             "graph_requests": report.requests.get("graph", 0),
             "exchange_requests": report.requests.get("exchange", 0),
             "adopted": report.adopted,

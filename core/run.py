@@ -67,10 +67,10 @@ async def attempted(duty: Duty, world: World, report: RunReport, request: Reques
     if report.mode is Mode.OFF:
         return replace(report, status="off", finished=world.now())
     async with world.ledger.claim(duty.guard.name, report.run) as claim:
-        if claim is None:
-            return replace(report, status="busy", finished=world.now())
         # Only now is it known what time the state's service has, which is that of all instances.
         report = replace(report, started=world.now())
+        if claim is None:
+            return replace(report, status="busy", finished=world.now())
         return await claimed(duty, world, claim, report, request)
 
 

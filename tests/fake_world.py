@@ -225,7 +225,7 @@ class FakeLedger:
         if self.broken:
             raise LedgerError("the state table answers 503")
         known = remembered(self.partition(guard), FIRST, END).actions
-        return tuple(action for action in known if action.id < countdown(since))
+        return tuple(action for action in known if action.id < f"{countdown(since)}~")
 
     async def action(self, guard: str, action: str) -> Action | None:
         """What is known of something a person asked for."""

@@ -24,7 +24,7 @@ from core.model import (
     Verdict,
 )
 from core.run import new_run
-from tests.fake_world import DAY, START, Death, Reaper
+from tests.fake_world import DAY, START
 from tests.toy import ALERT, ENFORCE, Stage, Toy, forward
 
 EVIL = "evil@example.net"
@@ -374,30 +374,6 @@ async def test_whoever_finds_the_guard_busy_waits_and_then_leaves_it_to_the_next
     assert (await became(stage, action)).state is ActionState.ASKED
     await stage.tick()
     assert stage.tenant.restored == ["m7"]
-
-
-@pytest.mark.parametrize("after", [False, True])
-async def test_wherever_the_worker_dies_a_change_is_taken_back_once_and_told(after: bool) -> None:
-    strike, died = 1, True
-    while died:
-        stage, record = await enforced()
-        action = await asks(stage, Deed.UNDO, record.id)
-        with stage.mortal(Reaper(strike, after)):
-            try:
-                await attended(stage)
-                died = False
-            except Death:
-                stage.clock.advance(minutes=2)
-        await stage.tick()
-        await stage.tick()
-        assert (await became(stage, action)).state is ActionState.DONE, strike
-        assert stage.tenant.restored == ["m7"], strike
-        assert (stage.tenant.bad, stage.tenant.writes) == ({"m7": EVIL}, ["m7"]), strike
-        now = await memory(stage)
-        assert next(one for one in now.changes if one.id == record.id).undone, strike
-        assert untold(now) == (), strike
-        strike += 1
-    assert strike > 5
 
 
 async def test_what_is_asked_for_in_alert_mode_writes_nothing_but_what_was_asked() -> None:

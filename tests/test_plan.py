@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from core.model import (
+    Action,
+    ActionState,
     Case,
     ChangeRecord,
     ChangeState,
+    Deed,
     Duty,
     Exemption,
     Finding,
@@ -495,7 +498,8 @@ def test_an_intent_that_may_no_longer_be_made_is_given_up() -> None:
 
 @pytest.mark.parametrize("findings", [[], [finding()]], ids=["gone", "still there"])
 def test_a_run_that_somebody_restrained_gives_up_no_intent(findings: list[Finding]) -> None:
-    memory = replace(known(), changes=(changed(ChangeState.INTENDED, START),))
+    record = replace(changed(ChangeState.INTENDED, START), kind="BlockSignIn")
+    memory = replace(known(), changes=(record,))
     plan = make_plan(situation(memory, mode=Mode.ALERT), findings)
     assert (plan.act, plan.records, plan.cases, plan.forget) == ((), (), (), ())
     assert [row.id for row in make_plan(situation(memory), findings).act] == ["c1"]
@@ -622,7 +626,17 @@ def test_a_plan_that_grew_since_is_not_released() -> None:
 @pytest.mark.parametrize("subject", ["a", KEY])
 def test_an_exempt_finding_is_shown_and_neither_told_nor_changed(subject: str) -> None:
     exemption = Exemption(subject, "me", "partner", START + DAY)
-    memory = replace(known(), exemptions={subject: exemption})
+    asked = Action(
+        "1",
+        Deed.EXEMPT,
+        subject,
+        exemption.who,
+        exemption.why,
+        START,
+        until=exemption.until,
+        state=ActionState.DONE,
+    )
+    memory = replace(known(), exemptions={subject: exemption}, actions=(asked,))
     plan = make_plan(situation(memory), [finding()])
     assert plan.act == ()
     assert (only(plan).closing, only(plan).news) == ("exempt", News.NONE)

@@ -1,11 +1,9 @@
 """Whole runs of the three guards on working fakes: the order of things, and death at every step."""
 
-import inspect
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -22,10 +20,9 @@ from core.tenant import (
     Mailbox,
     MailboxAudit,
     OrganizationAudit,
-    Tenant,
 )
 from tests.duties import AUDIT, FORWARDING, SIGN_IN, THREE
-from tests.fake_world import START, Clock, Death, FakeAlerts, FakeLedger, Reaper
+from tests.fake_world import START, Clock, FakeAlerts, FakeLedger
 from tests.fakes import FakeTenant
 
 CUSTOM = {"Owner": frozenset({"Move"}), "Delegate": frozenset({"Update"})}
@@ -56,29 +53,6 @@ def tenant() -> FakeTenant:
     )
 
 
-class MortalTenant:
-    """A tenant each of whose operations may be the last thing the process does."""
-
-    def __init__(self, tenant: FakeTenant, reaper: Reaper) -> None:
-        self.tenant = tenant
-        self.reaper = reaper
-
-    def __getattr__(self, name: str) -> Any:
-        operation = getattr(self.tenant, name)
-
-        async def mortal(*arguments: Any) -> Any:
-            with self.reaper():
-                return await operation(*arguments)
-
-        async def paged(*arguments: Any) -> Any:
-            async for page in operation(*arguments):
-                with self.reaper():
-                    pass
-                yield page
-
-        return paged if inspect.isasyncgenfunction(operation) else mortal
-
-
 @dataclass
 class Stage:
     """One tenant, one memory, one channel, over any number of runs."""
@@ -86,7 +60,6 @@ class Stage:
     duty: Duty
     tenant: FakeTenant = field(default_factory=tenant)
     clock: Clock = field(default_factory=Clock)
-    reaper: Reaper = field(default_factory=Reaper)
 
     def __post_init__(self) -> None:
         self.ledger = FakeLedger(self.clock)
@@ -94,24 +67,11 @@ class Stage:
 
     async def tick(self, request: Request | None = None) -> RunReport:
         """One run; then time passes until every guard is due again."""
-        self.ledger.reaper = self.alerts.reaper = self.reaper
-        mortal = cast(Tenant, MortalTenant(self.tenant, self.reaper))
-        world = World(mortal, self.ledger, self.alerts, Terms(START), self.clock)
+        world = World(self.tenant, self.ledger, self.alerts, Terms(START), self.clock)
         try:
             return await run(self.duty, world, request)
         finally:
             self.clock.advance(hours=6)
-
-    async def die(self, operation: int, after: bool) -> bool:
-        """One run that is killed at an operation; False when it ended before that."""
-        self.reaper = Reaper(operation, after)
-        try:
-            await self.tick()
-        except Death:
-            return True
-        finally:
-            self.reaper = Reaper()
-        return False
 
     def cards(self) -> str:
         """All that was ever said."""
@@ -121,17 +81,6 @@ class Stage:
         """All that is remembered of changes."""
         rows = self.ledger.partition(self.duty.guard.name).rows.values()
         return [read(ChangeRecord, text) for kind, text in rows if kind is ChangeRecord]
-
-    def state(self) -> tuple[object, ...]:
-        """The tenant as it is, whatever way it came there."""
-        return (
-            tuple(self.tenant.boxes),
-            tuple(self.tenant.users),
-            tuple(self.tenant.rules),
-            tuple(self.tenant.audits),
-            self.tenant.organization,
-            tuple(self.tenant.bypasses),
-        )
 
 
 def enforcing(duty: Duty) -> Duty:
@@ -299,69 +248,6 @@ async def test_the_brake_holds_until_exactly_its_plan_is_released() -> None:
     assert released.held == ""
     again = await stage.tick(Request(plan=held.plan, at=stage.clock()))
     assert "no plan waits" in again.error
-
-
-# -- death -------------------------------------------------------------------------------------
-
-
-def deaths() -> Iterator[tuple[int, bool]]:
-    """Every operation a run could die at, before it and after it took effect."""
-    for operation in range(1, 200):
-        yield operation, False
-        yield operation, True
-
-
-async def reference(duty: Duty) -> Stage:
-    """What comes of it when nobody dies."""
-    stage = Stage(enforcing(duty))
-    for _ in range(3):
-        await stage.tick()
-    return stage
-
-
-@EVERY_GUARD
-@pytest.mark.parametrize("tick", [1, 2, 3])
-async def test_death_at_any_step_loses_nothing_and_repeats_little(duty: Duty, tick: int) -> None:
-    whole = await reference(duty)
-    known = whole.ledger.cases(duty.guard.name)
-    died = 0
-    for operation, after in deaths():
-        stage = Stage(enforcing(duty))
-        for _ in range(tick - 1):
-            await stage.tick()
-        if not await stage.die(operation, after):
-            break
-        died += 1
-        at = f"operation {operation}, {'after' if after else 'before'} its effect"
-        sent = len(stage.alerts.sent)
-        await stage.tick()
-        await stage.tick()
-        assert stage.state() == whole.state(), at
-        cases = stage.ledger.cases(duty.guard.name)
-        assert cases.keys() == known.keys(), at
-        assert not [case for case in cases.values() if case.news or not case.closed], at
-        assert all(f"case {key[-8:]}" in stage.cards() for key in known), at
-        assert {record.state for record in stage.changes()} == {ChangeState.APPLIED}, at
-        # At most one message was said twice: the one whose sender died before writing it down.
-        assert len(stage.alerts.sent) <= len(whole.alerts.sent) + 1, at
-        assert sent <= len(stage.alerts.sent), at
-        writes, messages = len(stage.tenant.writes), len(stage.alerts.sent)
-        await stage.tick()
-        assert (len(stage.tenant.writes), len(stage.alerts.sent)) == (writes, messages), at
-    assert died >= 10
-
-
-async def test_a_reset_that_died_half_way_does_not_forget_the_extra_actions() -> None:
-    stage = Stage(enforcing(AUDIT))
-    await stage.tick()
-    for operation, after in deaths():
-        if not await stage.die(operation, after):
-            break
-        stage.clock.advance(minutes=2)
-    await stage.tick()
-    audit = stage.tenant.audits[0]
-    assert "Move" in audit.actions["Owner"]
-    assert "UpdateInboxRules" in audit.actions["Owner"]
 
 
 # -- watched from outside ----------------------------------------------------------------------

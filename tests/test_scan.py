@@ -8,7 +8,6 @@ import pytest
 
 from core.model import Duty, GuardState, Severity
 from core.records import read
-from tests.fake_world import Reaper
 from tests.toy import ALERT, ENFORCE, PAGED, Stage, Toy
 
 SIZE = 360  # Four slices.
@@ -101,22 +100,6 @@ async def test_cases_of_the_part_that_was_not_reached_stay_open() -> None:
     stage.spent = lambda: 0.0
     await stage.tick()
     assert stage.open() == set()
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-async def test_a_run_killed_anywhere_leaves_nothing_out_and_tells_all(after: bool) -> None:
-    for operation in range(1, 40):
-        stage = await spreading(ENFORCE)
-        died = await stage.dies(Reaper(operation, after))
-        for _ in range(3):
-            report = await stage.tick()
-        assert (report.status, report.news) == ("done", ())
-        assert sorted(set(stage.tenant.writes)) == sorted(SPREAD)
-        assert stage.open() == set()
-        assert all(1 <= stage.told(name) <= 3 for name in SPREAD)
-        if not died:
-            return
-    pytest.fail("the run never came to its end")
 
 
 async def test_mailboxes_are_looked_into_while_others_are_still_being_listed() -> None:

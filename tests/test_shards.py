@@ -26,7 +26,7 @@ from core.run import run
 from core.scan import bounded
 from core.shards import MESSAGE_LIMIT, Order
 from core.tenant import Grants, Mailbox, Unread
-from tests.fake_world import START, Reaper
+from tests.fake_world import START
 from tests.toy import ALERT, ENFORCE, GUARD, Stage, Toy
 
 SIZE = 520  # Six shards.
@@ -148,52 +148,6 @@ async def test_workers_side_by_side_in_any_order_with_messages_twice(seed: int) 
     assert sorted(stage.tenant.inspected) == sorted(stage.tenant.ids)
     assert stage.open() == {f"{name}@x" for name in SPREAD}
     assert all(stage.told(name) == 1 for name in SPREAD)
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-async def test_a_worker_killed_anywhere_loses_nothing(after: bool) -> None:
-    for operation in range(1, 40):
-        stage = await ready(ENFORCE)
-        await stage.tick()
-        *others, last = stage.queue
-        for message in others[:3]:
-            await stage.worked(message)
-        died = await stage.dies(Reaper(operation, after), others[3])
-        for message in (*others[3:], last):
-            await stage.worked(message)
-        died_closing = await stage.dies(Reaper(operation, after), last)
-        stage.clock.advance(minutes=2)
-        for _ in range(2):
-            await stage.tick()
-            for message in stage.queue[6:]:
-                await stage.worked(message)
-        assert sorted(set(stage.tenant.writes)) == sorted(SPREAD)
-        assert stage.open() == set()
-        if not died and not died_closing:
-            return
-    pytest.fail("the work never came to its end")
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-async def test_the_last_worker_killed_while_it_closes_leaves_it_to_the_timer(after: bool) -> None:
-    for operation in range(1, 80):
-        stage = await ready(ENFORCE)
-        await stage.tick()
-        *others, last = stage.queue
-        for message in others:
-            await stage.worked(message)
-        died = await stage.dies(Reaper(operation, after), last)
-        await stage.worked(last)
-        stage.shard_above = None
-        for _ in range(3):
-            report = await stage.tick()
-        assert (report.status, report.news) == ("done", ())
-        assert sorted(set(stage.tenant.writes)) == sorted(SPREAD)
-        assert stage.open() == set()
-        assert all(1 <= stage.told(name) <= 3 for name in SPREAD)
-        if not died:
-            return
-    pytest.fail("the work never came to its end")
 
 
 async def test_a_shard_that_fails_for_good_is_a_case_and_its_mailboxes_are_not_clean() -> None:

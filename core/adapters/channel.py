@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from azure.core import AsyncPipelineClient
-from azure.core.exceptions import AzureError, ServiceRequestError
+from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import (
     AsyncBearerTokenCredentialPolicy,
     SansIOHTTPPolicy,
@@ -35,6 +35,12 @@ COMPATIBLE = IPv6Network("::/96")
 
 class Lost(Again):
     """The request went out and no whole answer came back: it may have been carried out."""
+
+
+def is_unsent(error: Exception) -> bool:
+    """True when there was no connection to send anything on. azure-core's own kinds do not tell."""
+    cause = error.inner_exception if isinstance(error, AzureError) else error
+    return isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +178,9 @@ class Channel:
             async with response:
                 content = await self.read(response, limit, cut)
                 return Reply(response.status_code, response.headers, content)
-        except ServiceRequestError as error:
-            raise Again(f"{self.name}: {type(error).__name__}") from error
         except (AzureError, aiohttp.ClientError, zlib.error, OSError) as error:
-            raise Lost(f"{self.name}: {type(error).__name__}") from error
+            kind = Again if is_unsent(error) else Lost
+            raise kind(f"{self.name}: {type(error).__name__}") from error
 
     async def read(self, response: AsyncHttpResponse, limit: int, cut: bool) -> bytes:
         """The body, piece by piece, so that a bomb is noticed while it is small."""

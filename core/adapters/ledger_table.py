@@ -76,6 +76,8 @@ PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 # What a caller wants to hear: malformed, not there, there already, changed since.
 ANSWERS = frozenset({400, 404, 409, 412})
+# A table that somebody deleted keeps its name for a while, and cannot be made again.
+UNUSABLE = (TableErrorCode.TABLE_NOT_FOUND, TableErrorCode.TABLE_BEING_DELETED)
 EPOCH = datetime.fromtimestamp(0, UTC)
 RELEASED = EPOCH.isoformat()
 LEASE_ROW = "lease"
@@ -161,14 +163,13 @@ class TableLedger:
             # The SDK sets the code on errors of the table service, and only there.
             if getattr(error, "error_code", "") != TableErrorCode.TABLE_NOT_FOUND:
                 raise
-        with contextlib.suppress(ResourceExistsError):
-            await self.tried(self.table.create_table)
         try:
+            with contextlib.suppress(ResourceExistsError):
+                await self.tried(self.table.create_table)
             return await self.tried(attempt)
-        except ResourceNotFoundError as error:
-            if getattr(error, "error_code", "") != TableErrorCode.TABLE_NOT_FOUND:
+        except HttpResponseError as error:
+            if getattr(error, "error_code", "") not in UNUSABLE:
                 raise
-            # Its name stays taken for a while after somebody deleted it.
             raise LedgerError("the state table is not there and cannot be made") from error
 
     async def tried[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
@@ -411,7 +412,7 @@ class TableLedger:
     async def actions(self, guard: str, since: datetime) -> tuple[Action, ...]:
         """What people asked for since then, newest first; a row not understood is none."""
         found = Sorted()
-        for entity in await self.stretch(guard, "action|", f"action|{countdown(since)}"):
+        for entity in await self.stretch(guard, "action|", f"action|{countdown(since)}~"):
             found.take(guard, entity)
         return tuple(found.actions)
 
@@ -493,6 +494,9 @@ class Sorted:
             exemptions=self.exemptions,
             actions=tuple(self.actions),
             poisoned=len(self.poisoned),
+            strange=frozenset(
+                key.removeprefix("case|") for key in self.poisoned if key.startswith("case|")
+            ),
         )
 
 

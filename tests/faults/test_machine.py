@@ -416,4 +416,4 @@ def hurried(questions: int) -> Callable[[], float]:
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=40, stateful_step_count=30)
+TestMachine.settings = settings(max_examples=90, stateful_step_count=30)

@@ -136,6 +136,7 @@ class Watched:
     view: Callable[[], Any] = dict
     reaper: Reaper = field(default_factory=Reaper)
     journal: Journal = field(default_factory=list)
+    seconds: float = 0.0
 
     def __getattr__(self, name: str) -> Any:
         operation = getattr(self.real, name)
@@ -196,8 +197,10 @@ class Watched:
 # ----------------------------------------------------------------------------------------------
 
 
-def named(event: Delivered) -> set[str]:
+def named(event: object) -> set[str]:
     """The cases a message tells of, by the short names people know them by."""
+    if not isinstance(event, Delivered):
+        return set()
     text = json.dumps(event.payload, ensure_ascii=False)
     return set(re.findall(r"case ([0-9a-f]{8}) · ", text))
 
@@ -210,22 +213,26 @@ def rows[R](event: object, kind: type[R]) -> Iterator[R]:
 
 def every_danger_is_told(journal: Journal) -> Iterator[str]:
     """What is wrong at the beginning of a run is told, once for each time its case was opened."""
+    last = max(at for at, event in enumerate(journal) if isinstance(event, Stands))
+    now = journal[last]
+    assert isinstance(now, Stands)
+    opened = openings(journal)
+    told = {name: at for at, event in enumerate(journal) for name in named(event)}
+    for key in now.free_of(exempted(journal[:last], now.at)):
+        if told.get(key[-8:], -1) < opened.get(key, 0):
+            yield f"never told: {key}"
+
+
+def openings(journal: Journal) -> dict[str, int]:
+    """When each case that is still open was opened for the last time."""
     opened: dict[str, int] = {}
-    told: defaultdict[str, int] = defaultdict(lambda: -1)
     for at, event in enumerate(journal):
-        for case in rows(event, Case):
-            if case.closed is None:
-                opened.setdefault(case.key, at)
-        if isinstance(event, Delivered):
-            told.update(dict.fromkeys(named(event), at))
         for case in rows(event, Case):
             if case.closed:
                 opened.pop(case.key, None)
-    last = [(at, event) for at, event in enumerate(journal) if isinstance(event, Stands)][-1:]
-    for at, event in last:
-        for key in event.free_of(exempted(journal[:at], event.at)):
-            if told[key[-8:]] < opened.get(key, 0):
-                yield f"never told: {key}"
+            else:
+                opened.setdefault(case.key, at)
+    return opened
 
 
 def every_end_is_told(journal: Journal) -> Iterator[str]:
@@ -239,8 +246,7 @@ def every_end_is_told(journal: Journal) -> Iterator[str]:
             if over and case.closing in ("gone", "done"):
                 waiting.add(case.short)
             known[case.key] = case
-        if isinstance(event, Delivered):
-            waiting -= named(event)
+        waiting -= named(event)
     yield from (f"its end was never told: {name}" for name in waiting)
 
 
@@ -254,19 +260,16 @@ def nothing_is_told_twice_but_for_a_death(journal: Journal) -> Iterator[str]:
     for event in journal:
         for case in rows(event, Case):
             if not case.news:
-                allowed[case.short] = 0
                 unmarked.discard(case.short)
-            elif case.short not in unmarked:
-                allowed[case.short] = 1
-        if isinstance(event, Ended):
-            for name in unmarked:
-                allowed[name] += 1
-        if isinstance(event, Delivered):
-            for name in named(event):
-                unmarked.add(name)
-                allowed[name] -= 1
-                if allowed[name] < 0:
-                    yield f"told once more than there was news: {name}"
+            if case.short not in unmarked:
+                allowed[case.short] = 1 if case.news else 0
+        for name in named(event):
+            unmarked.add(name)
+            allowed[name] -= 1
+            if allowed[name] < 0:
+                yield f"told once more than there was news: {name}"
+        for name in unmarked if isinstance(event, Ended) else ():
+            allowed[name] += 1
 
 
 def only_what_is_wrong_is_written(journal: Journal) -> Iterator[str]:
@@ -415,12 +418,9 @@ def news_is_remembered_first(journal: Journal) -> Iterator[str]:
     news: dict[str, News] = {}
     for event in journal:
         news |= {case.short: case.news for case in rows(event, Case)}
-        if isinstance(event, Delivered):
-            yield from (
-                f"told without being remembered: {name}"
-                for name in named(event)
-                if not news.get(name)
-            )
+        yield from (
+            f"told without being remembered: {name}" for name in named(event) if not news.get(name)
+        )
 
 
 PROMISES = (
