@@ -639,7 +639,8 @@ def test_an_exempt_finding_is_shown_and_neither_told_nor_changed(subject: str) -
     memory = replace(known(), exemptions={subject: exemption}, actions=(asked,))
     plan = make_plan(situation(memory), [finding()])
     assert plan.act == ()
-    assert (only(plan).closing, only(plan).news) == ("exempt", News.NONE)
+    (case,) = [case for case in plan.cases if case.key == KEY]
+    assert (case.closing, case.news) == ("exempt", News.NONE)
     assert (plan.reported[0].state, plan.reported[0].until) == ("exempt", START + DAY)
 
 

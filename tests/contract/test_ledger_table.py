@@ -1,0 +1,455 @@
+"""What only the ledger on Table Storage has: passing trouble, leases and their end, odd rows."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import pytest
+import pytest_asyncio
+from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError
+from azure.data.tables import TableEntity, UpdateMode
+from azure.data.tables.aio import TableClient
+
+from core.adapters.ledger_table import (
+    IDLE,
+    LEASE,
+    TableLedger,
+    is_free,
+    passing,
+    shard_key,
+    trouble,
+)
+from core.errors import ClaimLost, LedgerError
+from core.model import GuardState, Mode, Round, RunReport, Shard
+from core.run import new_run
+from sandbox.azurite import Azurite
+from tests.contract.test_ledger import GUARD, SHARD, STATE, asked, case, record, table_ledger
+from tests.fake_world import DAY, START
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest_asyncio.fixture
+async def ledger(azurite: Azurite) -> AsyncIterator[TableLedger]:
+    async with table_ledger(azurite) as real:
+        yield real
+
+
+def http(status: int) -> HttpResponseError:
+    """An answer of the service that is no success."""
+    error = HttpResponseError("no")
+    error.status_code = status
+    return error
+
+
+# -- passing trouble ---------------------------------------------------------------------------
+
+
+class Troubled:
+    """An operation that fails with what it is given, one after the other, and then succeeds."""
+
+    def __init__(self, *errors: AzureError) -> None:
+        self.errors = list(errors)
+        self.attempts = 0
+        self.slept: list[float] = []
+
+    async def __call__(self) -> str:
+        self.attempts += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return "done"
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+    @property
+    def ledger(self) -> TableLedger:
+        return TableLedger(cast(TableClient, None), sleep=self.sleep)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+async def test_passing_trouble_is_waited_out(status: int) -> None:
+    attempt = Troubled(http(status), ServiceRequestError("reset"), http(status), http(status))
+    assert await attempt.ledger.call(attempt) == "done"
+    assert attempt.attempts == 5
+    # Each wait is drawn from a range twice as long, the first from a fifth of a second.
+    longest = [0.2, 0.4, 0.8, 1.6]
+    assert all(0 <= slept <= most for slept, most in zip(attempt.slept, longest, strict=True))
+
+
+async def test_waits_are_drawn_from_ranges_that_double() -> None:
+    drawn: list[list[float]] = [[], [], [], []]
+    for _ in range(200):
+        attempt = Troubled(*(http(503) for _ in range(4)))
+        await attempt.ledger.call(attempt)
+        for known, slept in zip(drawn, attempt.slept, strict=True):
+            known.append(slept)
+    for known, most in zip(drawn, (0.2, 0.4, 0.8, 1.6), strict=True):
+        assert most / 2 < max(known) <= most
+
+
+async def test_trouble_that_does_not_pass_is_told_after_five_attempts() -> None:
+    attempt = Troubled(*(http(503) for _ in range(9)))
+    with pytest.raises(LedgerError, match=r"^the state table answers 503$"):
+        await attempt.ledger.call(attempt)
+    assert attempt.attempts == 5
+
+
+async def test_a_table_that_cannot_be_reached_is_told_by_what_went_wrong() -> None:
+    attempt = Troubled(*(ServiceRequestError("refused") for _ in range(9)))
+    with pytest.raises(LedgerError, match=r"^the state table: ServiceRequestError$"):
+        await attempt.ledger.call(attempt)
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 412])
+async def test_an_answer_to_what_was_asked_is_the_callers_to_judge(status: int) -> None:
+    attempt = Troubled(http(status))
+    with pytest.raises(HttpResponseError) as raised:
+        await attempt.ledger.tried(attempt)
+    assert (raised.value.status_code, attempt.attempts) == (status, 1)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refusal_names_the_role_that_is_missing(status: int) -> None:
+    attempt = Troubled(http(status))
+    remedy = "^the state table refuses access: assign Storage Table Data Contributor to the app$"
+    with pytest.raises(LedgerError, match=remedy):
+        await attempt.ledger.tried(attempt)
+    assert attempt.attempts == 1
+
+
+def test_only_trouble_of_the_service_and_the_way_to_it_passes() -> None:
+    assert passing(http(503))
+    assert passing(ServiceRequestError("reset"))
+    assert not passing(http(412))
+    assert not passing(ValueError("a mistake of ours"))
+    assert trouble(http(507)) == "the state table answers 507"
+
+
+# -- the lease ---------------------------------------------------------------------------------
+
+
+def lease_row(**changes: object) -> TableEntity:
+    row = {"PartitionKey": GUARD, "v": 1, "until": START.isoformat(), "epoch": 1}
+    return TableEntity(row | changes)
+
+
+@pytest.mark.parametrize(
+    ("row", "now", "free"),
+    [
+        (lease_row(), START - SECOND, False),
+        (lease_row(), START, True),
+        (lease_row(), START + SECOND, True),
+        (lease_row(epoch=0), START + SECOND, False),
+    ],
+    ids=["held", "just ended", "ended", "never begun"],
+)
+def test_a_lease_is_free_from_the_moment_it_ends(
+    row: TableEntity, now: datetime, free: bool
+) -> None:
+    assert is_free(row, now) is free
+
+
+async def test_a_claim_lasts_as_long_as_the_lease(ledger: TableLedger) -> None:
+    before = ledger.clock.now()
+    held = await ledger.take(GUARD, "r1", "lease")
+    assert held
+    row = await ledger.row(GUARD, "lease")
+    assert row
+    until = datetime.fromisoformat(row["until"])
+    assert before + LEASE <= until <= ledger.clock.now() + LEASE + 3 * SECOND
+    assert (row["owner"], row["epoch"], row["v"]) == ("r1", 1, 1)
+    assert LEASE.total_seconds() - 30 < held.left() <= LEASE.total_seconds()
+    await held.release()
+    row = await ledger.row(GUARD, "lease")
+    assert row
+    assert is_free(row, START - 15_000 * DAY)
+
+
+@pytest.mark.parametrize(("left", "renewed"), [(0.2, True), (0.3, False)])
+async def test_a_claim_is_renewed_when_less_than_a_quarter_of_it_is_left(
+    ledger: TableLedger, left: float, renewed: bool
+) -> None:
+    held = await ledger.take(GUARD, "r1", "lease")
+    assert held
+    etag = held.etag
+    held.renewed -= held.left() - left * held.seconds
+    await held.check()
+    assert (held.etag != etag) is renewed
+
+
+async def test_a_claim_renews_itself_while_it_is_held(ledger: TableLedger) -> None:
+    ledger.lease = timedelta(seconds=0.3)
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        first = later = await ledger.row(GUARD, "lease")
+        while first and later and later["until"] == first["until"]:
+            await asyncio.sleep(0.05)
+            later = await ledger.row(GUARD, "lease")
+    assert first
+    assert later
+    assert later["until"] > first["until"]
+    assert later["epoch"] == first["epoch"]
+
+
+async def test_a_renewal_ends_with_the_claim(ledger: TableLedger) -> None:
+    ledger.lease = timedelta(seconds=0.1)
+    running = len(asyncio.all_tasks())
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        assert len(asyncio.all_tasks()) == running + 1
+    assert len(asyncio.all_tasks()) == running
+
+
+async def test_what_is_done_under_a_claim_that_ran_out_is_cut_off(ledger: TableLedger) -> None:
+    ledger.lease = timedelta(seconds=0.5)
+    held = await ledger.take(GUARD, "r1", "lease")
+    assert held
+    with pytest.raises(ClaimLost, match=f"^the claim on {GUARD} ran out while it was used$"):
+        async with held.acting():
+            await asyncio.sleep(60)
+    assert held.limit is None
+
+
+async def test_a_timeout_of_what_is_done_is_not_taken_for_the_end_of_the_claim(
+    ledger: TableLedger,
+) -> None:
+    held = await ledger.take(GUARD, "r1", "lease")
+    assert held
+    with pytest.raises(TimeoutError):
+        async with held.acting():
+            raise TimeoutError
+
+
+async def test_what_is_done_may_go_on_for_longer_when_the_claim_is_renewed(
+    ledger: TableLedger,
+) -> None:
+    held = await ledger.take(GUARD, "r1", "lease")
+    assert held
+    async with held.acting():
+        assert held.limit
+        held.limit.reschedule(asyncio.get_running_loop().time() + 30)
+        first = held.limit.when()
+        await held.save(case())
+        later = held.limit.when()
+    assert first
+    assert later
+    assert first < later <= asyncio.get_running_loop().time() + held.seconds
+
+
+async def test_a_claim_that_is_lost_stays_lost_and_says_why(ledger: TableLedger) -> None:
+    held = await ledger.take(GUARD, "r1", "lease")
+    assert held
+    row = await ledger.row(GUARD, "lease")
+    assert row
+    await ledger.table.update_entity({**row, "nonce": "another's"}, mode=UpdateMode.REPLACE)
+    for _ in range(2):
+        with pytest.raises(ClaimLost, match=f"^another run took over {GUARD}$"):
+            await held.save(case())
+    await held.release()
+    left = await ledger.row(GUARD, "lease")
+    assert left
+    assert left["until"] == row["until"]
+
+
+async def test_a_claim_whose_lease_row_is_gone_is_lost(ledger: TableLedger) -> None:
+    held = await ledger.take(GUARD, "r1", "lease")
+    assert held
+    await ledger.table.delete_entity(GUARD, "lease")
+    with pytest.raises(ClaimLost):
+        await held.save(case())
+    assert await ledger.row(GUARD, "case|k1") is None
+
+
+async def test_what_is_gone_already_can_be_forgotten_with_what_is_to_be_kept(
+    ledger: TableLedger,
+) -> None:
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(case("k1"), forget=(case("never-there"),), state=STATE)
+        memory = await claim.recall()
+    assert (set(memory.cases), memory.state) == ({"k1"}, STATE)
+
+
+async def test_a_write_the_service_does_not_accept_is_told_and_the_claim_lives_on(
+    ledger: TableLedger,
+) -> None:
+    held = await ledger.take(GUARD, "r1", "lease")
+    assert held
+    foreign = ("upsert", {"PartitionKey": "another", "RowKey": "k"}, {"mode": UpdateMode.REPLACE})
+    with pytest.raises((LedgerError, ValueError)):
+        await held.save_entities([foreign])
+    await held.save(case())
+    assert await ledger.row(GUARD, "case|k1")
+
+
+async def test_nothing_to_say_is_no_write(ledger: TableLedger) -> None:
+    held = await ledger.take(GUARD, "r1", "lease")
+    assert held
+    etag = held.etag
+    await held.save()
+    assert held.etag == etag
+
+
+# -- states and rows ---------------------------------------------------------------------------
+
+
+async def spoil(ledger: TableLedger, key: str, **changes: object) -> None:
+    """Somebody writes into a row by hand."""
+    row = await ledger.row(GUARD, key)
+    assert row
+    await ledger.table.update_entity({**row, **changes}, mode=UpdateMode.REPLACE)
+
+
+async def test_a_state_nobody_understands_stops_who_only_reads_and_is_counted_by_a_claim(
+    ledger: TableLedger,
+) -> None:
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(state=STATE)
+    await spoil(ledger, "lease", state="{")
+    with pytest.raises(LedgerError, match=f"^the state of {GUARD} is not understood: "):
+        await ledger.state(GUARD)
+    async with ledger.claim(GUARD, "r2") as claim:
+        assert claim
+        memory = await claim.recall()
+        assert (memory.state, memory.poisoned) == (GuardState(), 1)
+        await claim.save(case(), state=STATE)
+        with pytest.raises(LedgerError, match="no round can be begun"):
+            await claim.save(state=replace(STATE, round=Round("r2", START, SHARD.tally, shards=2)))
+    row = await ledger.row(GUARD, "lease")
+    assert row
+    assert row["state"] == "{"
+    assert await ledger.row(GUARD, "case|k1")
+
+
+async def test_a_state_without_shards_is_dropped_where_the_row_is_not_understood(
+    ledger: TableLedger,
+) -> None:
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+    await spoil(ledger, "lease", state="{")
+    async with ledger.claim(GUARD, "r2") as claim:
+        assert claim
+        await claim.recall()
+        await claim.save(state=replace(STATE, round=Round("r2", START, SHARD.tally, shards=0)))
+    row = await ledger.row(GUARD, "lease")
+    assert row
+    assert row["state"] == "{"
+
+
+async def test_shards_nobody_understands_are_none_and_one_that_saved_nothing_is_idle(
+    ledger: TableLedger,
+) -> None:
+    for number in range(4):
+        async with ledger.claim(GUARD, "r1", number) as claim:
+            assert claim
+            if number != 1:
+                await claim.save(state=SHARD)
+    await spoil(ledger, shard_key(2), state="{")
+    await spoil(ledger, shard_key(3), v=2)
+    known = {number: held.shard for number, held in (await ledger.shards(GUARD)).items()}
+    assert known == {0: SHARD, 1: IDLE}
+    assert Shard("", "", "", 0, datetime.fromisoformat("1970-01-01T00:00:00+00:00")) == IDLE
+
+
+async def test_the_rows_of_shards_sort_as_their_numbers_do() -> None:
+    numbers = [0, 9, 10, 99, 100, 65_000]
+    assert sorted(map(shard_key, numbers)) == [shard_key(number) for number in numbers]
+
+
+# -- runs --------------------------------------------------------------------------------------
+
+
+async def test_a_requested_run_is_running_while_its_own_claim_is_held(
+    ledger: TableLedger,
+) -> None:
+    await ledger.note(GUARD, "r1", {"status": "queued", "guard": GUARD})
+    async with ledger.claim(GUARD, "r1"):
+        assert await ledger.report(GUARD, "r1") == {"status": "running", "guard": GUARD}
+    assert await ledger.report(GUARD, "r1") == {"status": "queued", "guard": GUARD}
+    async with ledger.claim(GUARD, "another"):
+        assert await ledger.report(GUARD, "r1") == {"status": "queued", "guard": GUARD}
+    await ledger.note(GUARD, "r1", {"status": "done"})
+    async with ledger.claim(GUARD, "r1"):
+        assert await ledger.report(GUARD, "r1") == {"status": "done"}
+
+
+async def test_a_report_nobody_understands_is_told_as_such(ledger: TableLedger) -> None:
+    await ledger.note(GUARD, "r1", {"status": "queued"})
+    await spoil(ledger, "run|r1", body="[]")
+    with pytest.raises(LedgerError, match=r"^the report of run r1 is not understood$"):
+        await ledger.report(GUARD, "r1")
+
+
+async def test_an_action_nobody_understands_is_told_as_such_and_not_listed(
+    ledger: TableLedger,
+) -> None:
+    good, bad = asked(), asked()
+    await ledger.ask(GUARD, good)
+    await ledger.ask(GUARD, bad)
+    await spoil(ledger, f"action|{bad.id}", body="[]")
+    with pytest.raises(LedgerError, match=f"^the action {bad.id} is not understood$"):
+        await ledger.action(GUARD, bad.id)
+    assert await ledger.actions(GUARD, START) == (good,)
+
+
+async def test_what_is_asked_for_again_replaces_what_was_asked(ledger: TableLedger) -> None:
+    action = asked()
+    await ledger.ask(GUARD, action)
+    await ledger.ask(GUARD, replace(action, why="I know better now"))
+    assert (await ledger.actions(GUARD, START))[0].why == "I know better now"
+    await ledger.note(GUARD, "r1", {"status": "queued", "more": 1})
+    await ledger.note(GUARD, "r1", {"status": "done"})
+    assert await ledger.report(GUARD, "r1") == {"status": "done"}
+
+
+async def test_runs_and_histories_keep_to_their_guard(ledger: TableLedger) -> None:
+    for guard in (GUARD, "another"):
+        for minute in range(3):
+            now = START + timedelta(minutes=minute)
+            await ledger.note(guard, new_run(now), {"guard": guard, "minute": minute})
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(case(), record())
+    known = await ledger.history(GUARD, 9)
+    assert [(run["guard"], run["minute"]) for run in known] == [(GUARD, n) for n in (2, 1, 0)]
+    since, until = START - DAY, START + DAY
+    found = [run async for run in ledger.runs(GUARD, since, until)]
+    assert found == known
+    memory = await ledger.recall("another")
+    assert (memory.cases, memory.changes) == ({}, ())
+
+
+async def test_each_kind_of_row_is_kept_for_its_time(ledger: TableLedger) -> None:
+    ages = {"run": (29, 31), "case": (89, 91), "change": (399, 401), "action": (399, 401)}
+    now = START
+    for kind, days in ages.items():
+        for age in days:
+            at = now - age * DAY
+            async with ledger.claim(GUARD, "r1") as claim:
+                assert claim
+                name = f"{kind}-{age}"
+                row: Any = {
+                    "run": RunReport(GUARD, "Toy", "toys", name, Mode.ALERT, at, finished=at),
+                    "case": replace(case(name), closed=at),
+                    "change": replace(record(), id=name, at=at),
+                    "action": replace(asked(id=name), ended=at),
+                }[kind]
+                await claim.save(row)
+    await ledger.tidy(GUARD, now)
+    rows = [row["RowKey"] async for row in ledger.table.list_entities()]
+    kept = {f"{kind}|{kind}-{days[0]}" for kind, days in ages.items()}
+    assert set(rows) - {"lease"} == kept
+
+
+async def test_more_old_rows_than_a_transaction_holds_are_tidied_away(
+    ledger: TableLedger,
+) -> None:
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(*(replace(case(f"k{n}"), closed=START - 99 * DAY) for n in range(120)))
+    await ledger.tidy(GUARD, START)
+    assert (await ledger.recall(GUARD)).cases == {}
