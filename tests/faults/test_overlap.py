@@ -157,7 +157,10 @@ async def test_a_look_after_a_death_neither_writes_nor_forgets_what_was_begun(af
         written, before = list(stage.tenant.writes), records(stage)
         await stage.tick(LOOK)
         assert stage.tenant.writes == written, operation
-        assert records(stage) == before, operation
+        # What shows its effect is noted as made; nothing is given up.
+        now = {record.id: record for record in records(stage)}
+        unlike = [now[old.id].state for old in before if now[old.id] != old]
+        assert set(unlike) <= {ChangeState.INFERRED}, operation
         kept += any(record.state is ChangeState.INTENDED for record in before)
         await stage.tick()
         assert sorted(set(stage.tenant.writes)) == sorted(THIEVES), operation
