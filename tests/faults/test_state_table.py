@@ -136,7 +136,7 @@ class Kept(Stage):
         self.proxy.count, self.proxy.harm = 0, harm
         try:
             async with self.table() as client:
-                ledger = TableLedger(client, at_once)
+                ledger = TableLedger(client, sleep=at_once)
                 return await run(self.duty, replace(self.world, ledger=ledger))
         except LedgerError:
             return None
@@ -155,7 +155,7 @@ class Kept(Stage):
     async def remembered(self) -> tuple[dict[str, str], list[str], int]:
         """The cases and how they stand, the changes, and how much is untold."""
         async with self.table() as client:
-            memory = await TableLedger(client, at_once).recall("toy")
+            memory = await TableLedger(client, sleep=at_once).recall("toy")
         cases = {key: f"{one.kind} {one.closing}" for key, one in memory.cases.items()}
         states = sorted(f"{one.subject} {one.state}" for one in memory.changes)
         return cases, states, sum(bool(one.news) for one in memory.cases.values())
@@ -230,7 +230,7 @@ async def test_a_table_that_cannot_be_used_fails_the_run_with_a_reason(
     stage = await adopted(proxy)
     proxy.harm = lambda number: harm
     async with stage.table() as client:
-        ledger = TableLedger(client, at_once)
+        ledger = TableLedger(client, sleep=at_once)
         with pytest.raises(LedgerError, match=r"refuses access|cannot be made"):
             async with ledger.claim("toy", "run") as claim:
                 assert claim is None
@@ -254,7 +254,7 @@ async def test_a_table_that_is_gone_is_made_again_and_the_look_begins_anew(proxy
 async def test_a_table_that_vanishes_under_a_claim_ends_the_run(proxy: Proxy) -> None:
     stage = await adopted(proxy)
     async with stage.table() as client:
-        ledger = TableLedger(client, at_once)
+        ledger = TableLedger(client, sleep=at_once)
         async with ledger.claim("toy", "run") as claim:
             assert claim
             await client.delete_table()
@@ -270,7 +270,7 @@ async def test_a_transaction_that_is_refused_leaves_nothing_of_itself(
     stage = await adopted(proxy)
     before = await stage.remembered()
     async with stage.table() as client:
-        ledger = TableLedger(client, at_once)
+        ledger = TableLedger(client, sleep=at_once)
         async with ledger.claim("toy", "run") as claim:
             assert claim
             proxy.count, proxy.harm = 0, {1: "400"}.get
