@@ -169,7 +169,7 @@ async def wrongly_set_up(spill: Spill, azurite: Azurite, folder: Path) -> None:
     both.write_bytes(certificate.read_bytes() + key.read_bytes())
     broken = folder / "broken.pem"
     broken.write_bytes(key.read_bytes()[:120])
-    async with Sandbox(scene_of("healthy")) as box:
+    async with Sandbox(scene_of("attack")) as box:
         given = with_secret(box, azurite, "wrong")
         storage = azurite.connection_string
         for name, changed in {
