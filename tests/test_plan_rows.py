@@ -446,8 +446,9 @@ def test_a_plan_within_limits_is_not_held_and_released_by_nobody() -> None:
 
 def test_cases_that_ended_or_are_set_aside_want_nothing() -> None:
     cases = [
-        replace(CASE, key=f"{n}" * 32, object_id=str(n), **changes)
-        for n, changes in enumerate(({"closed": START}, {"set_aside": START}, {}))
+        replace(CASE, key="0" * 32, object_id="0", closed=START),
+        replace(CASE, key="1" * 32, object_id="1", set_aside=START),
+        replace(CASE, key="2" * 32, object_id="2"),
     ]
     scene, _ = situation(remembering(*cases))
     ready = ("f" * 32, *(case.key for case in cases))
