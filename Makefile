@@ -45,7 +45,7 @@ lint: ready ## Lint, format, types and import contracts
 	@.venv/bin/lint-imports
 
 fuzz: ready ## Feed every parser with coverage-guided chance (ARGS=--seconds=N for each)
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-fuzz.txt
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.txt
 	@$(PYTHON) -m tests.faults.fuzz $(ARGS)
 
 infra-check: ready ## Bicep, queries and security of infra/, without Azure
