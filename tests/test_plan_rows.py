@@ -271,7 +271,7 @@ def test_what_a_part_comes_to_is_tallied() -> None:
     part = Reading[object](
         unread=unread,
         surfaces=frozenset({SURFACE, "other", "half"}),
-        partly=frozenset({"half"}),
+        partly={"half": frozenset()},
         population=7,
         complete=False,
     )
