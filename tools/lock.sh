@@ -20,6 +20,7 @@ compile requirements.in "$@"
 compile requirements-cli.in -c requirements.txt "$@"
 compile requirements-dev.in -c requirements-cli.txt "$@"
 compile requirements-bench.in -c requirements-dev.txt "$@"
+compile requirements-mutants.in -c requirements-dev.txt "$@"
 compile tools/infra-requirements.in --no-deps "$@"
 compile tools/audit-requirements.in "$@"
 
