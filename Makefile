@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON := .venv/bin/python
 TYPED = core sandbox bench tests tools $(wildcard function_app.py)
 
-.PHONY: help setup ready run bench test check lint infra-check fuzz format lock audit clean
+.PHONY: help setup ready run bench mutants test check lint infra-check fuzz format lock audit clean
 
 help: ## List what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -27,6 +27,10 @@ bench: ready ## Measure speed, memory and cost on simulated tenants (ARGS=--quic
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes \
 		-r requirements-bench.txt
 	@$(PYTHON) -m bench $(ARGS)
+
+mutants: ready ## Change the core in small ways and count what the tests notice (ARGS="run --show")
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-mutants.txt
+	@$(PYTHON) -m tools.mutants $(ARGS)
 
 test: lint infra-check ## Lint, types, import contracts, infrastructure and all tests
 	@echo "==> pytest: the tests"
@@ -63,5 +67,5 @@ audit: ready ## Ask PyPI and npm for known holes in what is locked; fails where 
 	@tools/audit.sh
 
 clean: ## Remove everything that set-up and the tools made
-	rm -rf .venv .tools .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .tools mutants .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -54,7 +54,7 @@ async def run(duty: Duty, world: World, request: Request | None = None) -> RunRe
     try:
         report = await attempted(duty, world, report, request)
     except ExoguardError as error:
-        report = replace(report, error=str(error), finished=world.now())
+        report = replace(report, finished=world.now())
         log.error("%s: the run failed: %s", report.guard, error)
         raise
     finally:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -271,7 +272,7 @@ def test_what_a_part_comes_to_is_tallied() -> None:
     part = Reading[object](
         unread=unread,
         surfaces=frozenset({SURFACE, "other", "half"}),
-        partly={"half": frozenset()},
+        partly={"half": frozenset({"a"})},
         population=7,
         complete=False,
     )
@@ -350,6 +351,14 @@ def test_an_exempt_finding_without_an_open_case_makes_none() -> None:
         assert noted.reported == (
             Reported(KEY, finding(), "exempt", Verdict.EXTERNAL, START + DAY),
         )
+
+
+def test_the_case_of_an_exempt_finding_ends_now_and_without_a_word() -> None:
+    exemption = Exemption("a", "me", "partner", START + DAY)
+    memory = replace(remembering(CASE), exemptions={"a": exemption})
+    scene, part = situation(memory, now=START + HOUR)
+    ended = replace(CASE, closed=START + HOUR, closing="exempt", news=News.NONE)
+    assert note(scene, part, [finding()]).cases == (ended,)
 
 
 # -- changes -----------------------------------------------------------------------------------
@@ -446,9 +455,9 @@ def test_a_plan_within_limits_is_not_held_and_released_by_nobody() -> None:
 
 def test_cases_that_ended_or_are_set_aside_want_nothing() -> None:
     cases = [
-        replace(CASE, key="0" * 32, object_id="0", closed=START),
-        replace(CASE, key="1" * 32, object_id="1", set_aside=START),
-        replace(CASE, key="2" * 32, object_id="2"),
+        replace(CASE, key="0" * 32, closed=START),
+        replace(CASE, key="1" * 32, set_aside=START),
+        replace(CASE, key="2" * 32),
     ]
     scene, _ = situation(remembering(*cases))
     ready = ("f" * 32, *(case.key for case in cases))
@@ -483,10 +492,9 @@ SEVERAL = Several(2, Severity.CRITICAL, "several forward there")
 TOGETHER = replace(DUTY, guard=replace(DUTY.guard, several=SEVERAL))
 
 
-def sharing(count: int, **changes: object) -> list[Case]:
-    base = replace(CASE, news=News.NONE, told=START)
-    cases = [replace(base, key=f"{n}" * 32, object_id=f"o{n}") for n in range(count)]
-    return [replace(case, **changes) for case in cases]  # type: ignore[arg-type]
+def sharing(count: int, **changes: Any) -> list[Case]:
+    base = replace(replace(CASE, news=News.NONE, told=START), **changes)
+    return [replace(base, key=f"{n}" * 32, object_id=f"o{n}") for n in range(count)]
 
 
 def raising(*cases: Case) -> Iterator[Case]:

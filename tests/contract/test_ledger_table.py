@@ -248,6 +248,8 @@ async def test_a_claim_that_is_lost_stays_lost_and_says_why(ledger: TableLedger)
     for _ in range(2):
         with pytest.raises(ClaimLost, match=f"^another run took over {GUARD}$"):
             await held.save(case())
+        with pytest.raises(ClaimLost, match=f"^another run took over {GUARD}$"):
+            await held.check()
     await held.release()
     left = await ledger.row(GUARD, "lease")
     assert left
@@ -353,6 +355,16 @@ async def test_shards_nobody_understands_are_none_and_one_that_saved_nothing_is_
     known = {number: held.shard for number, held in (await ledger.shards(GUARD)).items()}
     assert known == {0: SHARD, 1: IDLE}
     assert Shard("", "", "", 0, datetime.fromisoformat("1970-01-01T00:00:00+00:00")) == IDLE
+
+
+async def test_only_rows_of_shards_are_read_for_shards(
+    ledger: TableLedger, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(case("7"), record(), state=STATE)
+    assert await ledger.shards(GUARD) == {}
+    assert caplog.records == []
 
 
 async def test_the_rows_of_shards_sort_as_their_numbers_do() -> None:
