@@ -26,7 +26,7 @@ from core.model import (
 )
 from core.records import read
 from core.run import run
-from tests.fake_world import Reaper
+from tests.fake_world import Death, Reaper
 from tests.toy import ALERT, ENFORCE, Stage, Toy
 
 SIZE = 40
@@ -141,7 +141,13 @@ async def test_a_look_after_a_death_neither_writes_nor_forgets_what_was_begun(af
     kept = 0
     for operation in range(1, 60):
         stage = await settled()
-        died = await stage.dies(Reaper(operation, after))
+        died = False
+        with stage.mortal(Reaper(operation, after)):
+            try:
+                await stage.tick()
+            except Death:
+                died = True
+        stage.clock.advance(minutes=2)
         written, before = list(stage.tenant.writes), records(stage)
         await stage.tick(LOOK)
         assert stage.tenant.writes == written, operation
