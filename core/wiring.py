@@ -141,4 +141,4 @@ async def open_ledger(settings: Settings) -> AsyncIterator["TableLedger"]:
                 settings["STATE_TABLE_ENDPOINT"], name, credential=identity, **TABLE
             )
         await stack.enter_async_context(table)
-        yield TableLedger(table, settings["TENANT_ID"])
+        yield TableLedger(table, tenant=settings["TENANT_ID"])

@@ -47,7 +47,9 @@ async def main(file: str, guard: str, seconds: str, *options: str) -> int:
     assert duty
     async with connect(settings) as world, open_ledger(settings) as ledger:
         table = cast(TableClient, Halting(ledger.table)) if options else ledger.table
-        short = TableLedger(table, settings["TENANT_ID"], timedelta(seconds=float(seconds)))
+        short = TableLedger(
+            table, tenant=settings["TENANT_ID"], lease=timedelta(seconds=float(seconds))
+        )
         try:
             report = await run(duty, replace(world, ledger=short, now=short.clock.now))
         except ClaimLost:
