@@ -21,6 +21,7 @@ from core.model import (
     News,
     Outcome,
     Reported,
+    Request,
     Round,
     Several,
     Severity,
@@ -484,6 +485,84 @@ def test_a_look_that_saw_all_is_remembered_and_its_round_is_over() -> None:
     assert partial == replace(state, round=None)
     fallen = make_plan(situation(memory, reading=reading(1)), []).plan.state
     assert fallen == replace(state, round=None)
+
+
+def test_no_exemption_of_an_object_silences_what_the_engine_says_of_itself() -> None:
+    silencing = {name: Exemption(name, "me", "?", START + DAY) for name in ("state", "toy")}
+    memory = Memory(state=STATE, poisoned=2, exemptions=silencing)
+    plan = make_plan(situation(memory), MANY)
+    kinds = {case.kind for case in plan.plan.noted.cases}
+    assert {"state-unreadable", "brake"} <= kinds
+
+
+def own_case(**changes: Any) -> Case:
+    """A case the engine opened about itself, whose reason is gone."""
+    scene, _ = situation(Memory(state=STATE, poisoned=2))
+    (case,) = make_plan((scene, reading()), []).plan.noted.cases
+    return replace(case, **changes)
+
+
+def test_a_case_of_the_engine_that_nobody_heard_of_yet_is_told_at_its_end() -> None:
+    plan = make_plan(situation(remembering(own_case())), []).plan
+    assert [(case.news, case.closed) for case in plan.noted.cases] == [(News.CLOSED, START)]
+    assert plan.noted.forget == ()
+    quiet = own_case(news=News.NONE)
+    plan = make_plan(situation(remembering(quiet)), []).plan
+    assert (plan.noted.cases, [case.key for case in plan.noted.forget]) == ((), [quiet.key])
+    told = own_case(news=News.NONE, told=START)
+    plan = make_plan(situation(remembering(told)), []).plan
+    assert ([case.news for case in plan.noted.cases], plan.noted.forget) == ([News.CLOSED], ())
+
+
+def test_a_look_that_may_not_change_anything_leaves_the_brake_and_ends_what_is_over() -> None:
+    held = make_plan(situation(), MANY).plan.noted.cases
+    (brake,) = (replace(case, news=News.NONE, told=START) for case in held)
+    scene = situation(remembering(brake, own_case()), mode=Mode.ALERT)
+    ended = [case.kind for case in make_plan(scene, []).plan.noted.cases]
+    assert ended == ["state-unreadable"]
+    scene = situation(remembering(brake, own_case()))
+    ended = [case.kind for case in make_plan(scene, []).plan.noted.cases]
+    assert sorted(ended) == ["brake", "state-unreadable"]
+
+
+HALF = replace(
+    changed(ChangeState.INTENDED, START - DAY), kind="BlockSignIn", arguments={}, run="dead"
+)
+
+
+def test_what_may_be_half_made_is_made_again_by_this_run() -> None:
+    memory = replace(known(), changes=(HALF,))
+    assert make_plan(situation(memory), []).act == (replace(HALF, run="run"),)
+
+
+def test_what_may_be_half_made_is_noted_as_made_when_the_brake_holds() -> None:
+    memory = replace(known(), changes=(HALF,))
+    others = [finding(name) for name in "bcd"]
+    stopped = make_plan(situation(memory), others).plan
+    assert (stopped.act, stopped.held != "") == ((), True)
+    assert [(row.id, row.state) for row in stopped.noted.records] == [("c1", ChangeState.INFERRED)]
+    (ended,) = (case for case in stopped.noted.cases if case.key == KEY)
+    assert (ended.closed, ended.closing, ended.news) == (START, "done", News.DONE)
+    restrained = make_plan(situation(memory, mode=Mode.ALERT), others)
+    assert (restrained.act, restrained.records) == ((), ())
+    assert KEY not in [case.key for case in restrained.cases]
+
+
+def test_the_brake_and_another_end_are_told_together() -> None:
+    memory = replace(remembering(own_case()), changes=(HALF,))
+    memory = replace(memory, cases={**memory.cases, **known().cases})
+    plan = make_plan(situation(memory), [finding(name) for name in "bcd"]).plan
+    ended = sorted(case.kind for case in plan.noted.cases if case.closed)
+    assert ended == ["forward", "state-unreadable"]
+
+
+def test_a_plan_can_be_released_until_the_hour_is_over() -> None:
+    held = make_plan(situation(), MANY)
+    memory = remembering(*held.cases)
+    name = held.hash
+    for age, released in ((HOUR, True), (HOUR + timedelta(seconds=1), False)):
+        scene = situation(memory, now=START + age, request=Request(plan=name, at=START))
+        assert make_plan(scene, MANY).released is released
 
 
 # -- what several objects share ----------------------------------------------------------------
