@@ -410,7 +410,7 @@ def consider(situation: Situation, key: str, finding: Finding, own: bool = False
     )
     if len(made) >= FLAPS and finding.changes and not case.set_aside:
         case = set_aside(case, Verdict.CONTESTED, situation.now)
-    adopting = not own and situation.adopting(finding.surfaces)
+    adopting = situation.adopting(finding.surfaces)
     ready = situation.mode is Mode.ENFORCE and bool(finding.changes) and not case.set_aside
     state = "known" if known else "waiting" if not case.news else "new"
     return View(

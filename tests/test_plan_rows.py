@@ -42,7 +42,13 @@ from core.plan import (
     wishes,
     with_news,
 )
-from core.tenant import ClearMailboxForward, EnableOrganizationAudit, Reading, Unread
+from core.tenant import (
+    ClearMailboxForward,
+    EnableOrganizationAudit,
+    Reading,
+    ResetAuditSet,
+    Unread,
+)
 from tests.fake_world import START
 from tests.test_plan import (
     DAY,
@@ -215,6 +221,9 @@ def test_an_untold_case_waits_and_one_that_waited_long_enough_is_known() -> None
 def test_what_a_case_wants_can_be_read_again_and_what_is_not_understood_is_nothing() -> None:
     wants = replace(FULL, changes=(ClearMailboxForward("a"), EnableOrganizationAudit()))
     assert wished(replace(CASE, wanted=wishes(wants))) == wants.changes
+    (wanted,) = wishes(replace(FULL, changes=(ResetAuditSet("g", ("Owner",)),)))
+    names = list(json.loads(wanted)[1])
+    assert names == sorted(names)
     assert wished(replace(CASE, wanted=('["AnotherVersions", {}]',))) == ()
 
 
@@ -259,9 +268,7 @@ def test_of_findings_as_grave_as_each_other_the_first_speaks() -> None:
 def test_beside_a_row_nobody_understands_the_finding_has_one_of_its_own() -> None:
     scene, part = situation(Memory(state=STATE, strange=frozenset({KEY})))
     (case,) = note(scene, part, [finding()]).cases
-    assert case.key != KEY
-    assert case.key[:PLACE] == KEY[:PLACE]
-    assert len(case.key) == len(KEY)
+    assert case.key == KEY[:PLACE] + digest("beside", KEY)[PLACE:]
 
 
 # -- a part ------------------------------------------------------------------------------------
@@ -305,6 +312,25 @@ def test_only_what_is_new_is_adopted() -> None:
     assert not note(again, part, [finding()]).adopted
     ordinary, _ = situation()
     assert not note(ordinary, part, [finding()]).adopted
+
+
+def test_the_first_look_reports_what_it_adopts_and_prepares_it_only_while_enforcing() -> None:
+    scene, part = situation(Memory())
+    noted = note(scene, part, [finding()])
+    assert ([one.state for one in noted.reported], noted.tally.ready) == (["adopted"], (KEY,))
+    memory = remembering(*noted.cases, state=GuardState())
+    again, _ = situation(memory)
+    assert [one.state for one in note(again, part, [finding()]).reported] == ["known"]
+    alerting, _ = situation(Memory(), mode=Mode.ALERT)
+    assert note(alerting, part, [finding()]).tally.ready == ()
+
+
+def test_what_is_still_settling_is_no_note() -> None:
+    ended = replace(CASE, closed=START, closing="done")
+    memory = replace(remembering(ended), changes=(changed(ChangeState.APPLIED, START),))
+    scene, part = situation(memory, now=START + timedelta(minutes=1))
+    noted = note(scene, part, [finding()])
+    assert ([one.state for one in noted.reported], noted.tally.notes) == (["settling"], 0)
 
 
 def test_a_case_that_an_earlier_part_showed_does_not_end_by_a_later_one() -> None:
@@ -362,6 +388,14 @@ def test_the_case_of_an_exempt_finding_ends_now_and_without_a_word() -> None:
     assert note(scene, part, [finding()]).cases == (ended,)
 
 
+def test_that_an_exempt_object_cannot_be_read_is_told_all_the_same() -> None:
+    exemption = Exemption("a", "me", "partner", START + DAY)
+    memory = Memory(state=STATE, exemptions={"a": exemption})
+    part = reading(unread=(Unread(SURFACE, "HTTP 503", "a", "a@x"),))
+    scene, _ = situation(memory)
+    assert len(note(scene, part, []).cases) == 1
+
+
 # -- changes -----------------------------------------------------------------------------------
 
 
@@ -409,6 +443,14 @@ def test_a_change_a_person_took_back_does_not_make_a_case_contested() -> None:
     )
     plan = make_plan(situation(replace(known(), changes=made), now=START + DAY), [finding()])
     assert len(plan.act) == 1
+
+
+def test_changes_of_a_week_ago_no_longer_make_a_case_contested() -> None:
+    made = tuple(changed(ChangeState.APPLIED, START, number) for number in (1, 2))
+    memory = Memory(state=STATE, changes=made)
+    for age, contested in ((7 * DAY - HOUR, True), (7 * DAY, False)):
+        plan = make_plan(situation(memory, now=START + age), [finding()])
+        assert (only(plan).verdict is Verdict.CONTESTED) is contested
 
 
 def test_what_only_may_no_longer_be_changed_is_given_up_with_a_word() -> None:
