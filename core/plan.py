@@ -276,7 +276,7 @@ def settle(situation: Situation, tally: Tally) -> Plan:
     begun = [situation.memory.cases[key] for key in tally.unfinished]
     finish = () if stopped or situation.restrained else tuple(resumed(situation, begun))
     if stopped and not situation.restrained:
-        ended += [replace(case, closed=situation.now, closing="gone") for case in begun]
+        ended += [replace(case, closed=situation.now) for case in begun]
     closing, inferred = inferring(situation, ended)
     rows = [*rows_of(considered), *raised(situation)]
     rows += [case for case in closing if case.told or case.news]
@@ -285,7 +285,6 @@ def settle(situation: Situation, tally: Tally) -> Plan:
         cases=tuple(rows),
         forget=tuple(case for case in closing if not case.told and not case.news),
         records=inferred,
-        tally=tally,
     )
     return Plan(
         noted=noted,
@@ -411,7 +410,7 @@ def consider(situation: Situation, key: str, finding: Finding, own: bool = False
     )
     if len(made) >= FLAPS and finding.changes and not case.set_aside:
         case = set_aside(case, Verdict.CONTESTED, situation.now)
-    adopting = not own and situation.adopting(finding.surfaces)
+    adopting = situation.adopting(finding.surfaces)
     ready = situation.mode is Mode.ENFORCE and bool(finding.changes) and not case.set_aside
     state = "known" if known else "waiting" if not case.news else "new"
     return View(

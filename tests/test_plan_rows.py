@@ -21,6 +21,7 @@ from core.model import (
     News,
     Outcome,
     Reported,
+    Request,
     Round,
     Several,
     Severity,
@@ -41,7 +42,13 @@ from core.plan import (
     wishes,
     with_news,
 )
-from core.tenant import ClearMailboxForward, EnableOrganizationAudit, Reading, Unread
+from core.tenant import (
+    ClearMailboxForward,
+    EnableOrganizationAudit,
+    Reading,
+    ResetAuditSet,
+    Unread,
+)
 from tests.fake_world import START
 from tests.test_plan import (
     DAY,
@@ -214,6 +221,9 @@ def test_an_untold_case_waits_and_one_that_waited_long_enough_is_known() -> None
 def test_what_a_case_wants_can_be_read_again_and_what_is_not_understood_is_nothing() -> None:
     wants = replace(FULL, changes=(ClearMailboxForward("a"), EnableOrganizationAudit()))
     assert wished(replace(CASE, wanted=wishes(wants))) == wants.changes
+    (wanted,) = wishes(replace(FULL, changes=(ResetAuditSet("g", ("Owner",)),)))
+    names = list(json.loads(wanted)[1])
+    assert names == sorted(names)
     assert wished(replace(CASE, wanted=('["AnotherVersions", {}]',))) == ()
 
 
@@ -258,9 +268,7 @@ def test_of_findings_as_grave_as_each_other_the_first_speaks() -> None:
 def test_beside_a_row_nobody_understands_the_finding_has_one_of_its_own() -> None:
     scene, part = situation(Memory(state=STATE, strange=frozenset({KEY})))
     (case,) = note(scene, part, [finding()]).cases
-    assert case.key != KEY
-    assert case.key[:PLACE] == KEY[:PLACE]
-    assert len(case.key) == len(KEY)
+    assert case.key == KEY[:PLACE] + digest("beside", KEY)[PLACE:]
 
 
 # -- a part ------------------------------------------------------------------------------------
@@ -304,6 +312,25 @@ def test_only_what_is_new_is_adopted() -> None:
     assert not note(again, part, [finding()]).adopted
     ordinary, _ = situation()
     assert not note(ordinary, part, [finding()]).adopted
+
+
+def test_the_first_look_reports_what_it_adopts_and_prepares_it_only_while_enforcing() -> None:
+    scene, part = situation(Memory())
+    noted = note(scene, part, [finding()])
+    assert ([one.state for one in noted.reported], noted.tally.ready) == (["adopted"], (KEY,))
+    memory = remembering(*noted.cases, state=GuardState())
+    again, _ = situation(memory)
+    assert [one.state for one in note(again, part, [finding()]).reported] == ["known"]
+    alerting, _ = situation(Memory(), mode=Mode.ALERT)
+    assert note(alerting, part, [finding()]).tally.ready == ()
+
+
+def test_what_is_still_settling_is_no_note() -> None:
+    ended = replace(CASE, closed=START, closing="done")
+    memory = replace(remembering(ended), changes=(changed(ChangeState.APPLIED, START),))
+    scene, part = situation(memory, now=START + timedelta(minutes=1))
+    noted = note(scene, part, [finding()])
+    assert ([one.state for one in noted.reported], noted.tally.notes) == (["settling"], 0)
 
 
 def test_a_case_that_an_earlier_part_showed_does_not_end_by_a_later_one() -> None:
@@ -361,6 +388,14 @@ def test_the_case_of_an_exempt_finding_ends_now_and_without_a_word() -> None:
     assert note(scene, part, [finding()]).cases == (ended,)
 
 
+def test_that_an_exempt_object_cannot_be_read_is_told_all_the_same() -> None:
+    exemption = Exemption("a", "me", "partner", START + DAY)
+    memory = Memory(state=STATE, exemptions={"a": exemption})
+    part = reading(unread=(Unread(SURFACE, "HTTP 503", "a", "a@x"),))
+    scene, _ = situation(memory)
+    assert len(note(scene, part, []).cases) == 1
+
+
 # -- changes -----------------------------------------------------------------------------------
 
 
@@ -408,6 +443,14 @@ def test_a_change_a_person_took_back_does_not_make_a_case_contested() -> None:
     )
     plan = make_plan(situation(replace(known(), changes=made), now=START + DAY), [finding()])
     assert len(plan.act) == 1
+
+
+def test_changes_of_a_week_ago_no_longer_make_a_case_contested() -> None:
+    made = tuple(changed(ChangeState.APPLIED, START, number) for number in (1, 2))
+    memory = Memory(state=STATE, changes=made)
+    for age, contested in ((7 * DAY - HOUR, True), (7 * DAY, False)):
+        plan = make_plan(situation(memory, now=START + age), [finding()])
+        assert (only(plan).verdict is Verdict.CONTESTED) is contested
 
 
 def test_what_only_may_no_longer_be_changed_is_given_up_with_a_word() -> None:
@@ -484,6 +527,84 @@ def test_a_look_that_saw_all_is_remembered_and_its_round_is_over() -> None:
     assert partial == replace(state, round=None)
     fallen = make_plan(situation(memory, reading=reading(1)), []).plan.state
     assert fallen == replace(state, round=None)
+
+
+def test_no_exemption_of_an_object_silences_what_the_engine_says_of_itself() -> None:
+    silencing = {name: Exemption(name, "me", "?", START + DAY) for name in ("state", "toy")}
+    memory = Memory(state=STATE, poisoned=2, exemptions=silencing)
+    plan = make_plan(situation(memory), MANY)
+    kinds = {case.kind for case in plan.plan.noted.cases}
+    assert {"state-unreadable", "brake"} <= kinds
+
+
+def own_case(**changes: Any) -> Case:
+    """A case the engine opened about itself, whose reason is gone."""
+    scene, _ = situation(Memory(state=STATE, poisoned=2))
+    (case,) = make_plan((scene, reading()), []).plan.noted.cases
+    return replace(case, **changes)
+
+
+def test_a_case_of_the_engine_that_nobody_heard_of_yet_is_told_at_its_end() -> None:
+    plan = make_plan(situation(remembering(own_case())), []).plan
+    assert [(case.news, case.closed) for case in plan.noted.cases] == [(News.CLOSED, START)]
+    assert plan.noted.forget == ()
+    quiet = own_case(news=News.NONE)
+    plan = make_plan(situation(remembering(quiet)), []).plan
+    assert (plan.noted.cases, [case.key for case in plan.noted.forget]) == ((), [quiet.key])
+    told = own_case(news=News.NONE, told=START)
+    plan = make_plan(situation(remembering(told)), []).plan
+    assert ([case.news for case in plan.noted.cases], plan.noted.forget) == ([News.CLOSED], ())
+
+
+def test_a_look_that_may_not_change_anything_leaves_the_brake_and_ends_what_is_over() -> None:
+    held = make_plan(situation(), MANY).plan.noted.cases
+    (brake,) = (replace(case, news=News.NONE, told=START) for case in held)
+    scene = situation(remembering(brake, own_case()), mode=Mode.ALERT)
+    ended = [case.kind for case in make_plan(scene, []).plan.noted.cases]
+    assert ended == ["state-unreadable"]
+    scene = situation(remembering(brake, own_case()))
+    ended = [case.kind for case in make_plan(scene, []).plan.noted.cases]
+    assert sorted(ended) == ["brake", "state-unreadable"]
+
+
+HALF = replace(
+    changed(ChangeState.INTENDED, START - DAY), kind="BlockSignIn", arguments={}, run="dead"
+)
+
+
+def test_what_may_be_half_made_is_made_again_by_this_run() -> None:
+    memory = replace(known(), changes=(HALF,))
+    assert make_plan(situation(memory), []).act == (replace(HALF, run="run"),)
+
+
+def test_what_may_be_half_made_is_noted_as_made_when_the_brake_holds() -> None:
+    memory = replace(known(), changes=(HALF,))
+    others = [finding(name) for name in "bcd"]
+    stopped = make_plan(situation(memory), others).plan
+    assert (stopped.act, stopped.held != "") == ((), True)
+    assert [(row.id, row.state) for row in stopped.noted.records] == [("c1", ChangeState.INFERRED)]
+    (ended,) = (case for case in stopped.noted.cases if case.key == KEY)
+    assert (ended.closed, ended.closing, ended.news) == (START, "done", News.DONE)
+    restrained = make_plan(situation(memory, mode=Mode.ALERT), others)
+    assert (restrained.act, restrained.records) == ((), ())
+    assert KEY not in [case.key for case in restrained.cases]
+
+
+def test_the_brake_and_another_end_are_told_together() -> None:
+    memory = replace(remembering(own_case()), changes=(HALF,))
+    memory = replace(memory, cases={**memory.cases, **known().cases})
+    plan = make_plan(situation(memory), [finding(name) for name in "bcd"]).plan
+    ended = sorted(case.kind for case in plan.noted.cases if case.closed)
+    assert ended == ["forward", "state-unreadable"]
+
+
+def test_a_plan_can_be_released_until_the_hour_is_over() -> None:
+    held = make_plan(situation(), MANY)
+    memory = remembering(*held.cases)
+    name = held.hash
+    for age, released in ((HOUR, True), (HOUR + timedelta(seconds=1), False)):
+        scene = situation(memory, now=START + age, request=Request(plan=name, at=START))
+        assert make_plan(scene, MANY).released is released
 
 
 # -- what several objects share ----------------------------------------------------------------

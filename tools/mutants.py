@@ -1,13 +1,13 @@
 """How much the tests notice: the program is changed in small ways, and each time they must fail.
 
-    python -m tools.mutants [plan] [run] [ledger] [--again] [--show] [--processes N]
+    python -m tools.mutants [plan] [run] [ledger] [--again] [--count] [--show] [--processes N]
 
 Mutmut makes the mutants (settings: `[tool.mutmut]` in pyproject.toml) and runs, for each, the tests
 that reach the changed function. This starts one Azurite for all of them and counts what came of it.
 
 A mutant that the type checker refuses could never be merged; it is not tried and not counted. One
-that behaves as the program does cannot be killed; such are listed, each with the reason, in
-`equivalent_mutants.toml`, by what they change, and one that is listed and killed is a mistake.
+that behaves as the program does cannot be killed; such are listed by hand, each with the reason, in
+`equivalent_mutants.toml`, by the function and the line they put in.
 """
 
 import argparse
@@ -38,6 +38,7 @@ GOAL = 90.0
 REFUSED = 37
 KILLED = frozenset({1, 3})
 TIMEOUT = frozenset({24, 36, 152, 255, -24})
+LEFT = frozenset({"survived", "untried"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class Mutant:
     @property
     def fate(self) -> str:
         """What became of it."""
+        if self.ended is None:
+            return "untried"
         if self.ended == REFUSED:
             return "refused"
         if self.ended in KILLED:
@@ -85,9 +88,9 @@ def edit(mutant: Mutant) -> tuple[str, str]:
 
 
 def equivalents() -> Mapping[tuple[str, str], str]:
-    """Why a mutant behaves as the program does, by its function and the line it puts in."""
+    """Why mutants behave as the program does, by the function and the line they put in."""
     listed = tomllib.loads(EQUIVALENT.read_text())["mutant"]
-    return {(one["function"], one["becomes"]): one["why"] for one in listed}
+    return {(one["function"], becomes): one["why"] for one in listed for becomes in one["becomes"]}
 
 
 async def tried(patterns: list[str], processes: int) -> int:
@@ -108,7 +111,7 @@ def summed_up(target: str, show: bool) -> Iterator[str]:
     count = Counter(mutant.fate for mutant in mutants)
     left: list[str] = []
     for mutant in mutants:
-        if mutant.fate == "survived":
+        if mutant.fate in LEFT:
             was, becomes = edit(mutant)
             if (mutant.function, becomes) in known:
                 count["equivalent"] += 1
@@ -146,7 +149,7 @@ def main() -> int:
                 mutant.name
                 for target in asked.target
                 for mutant in mutants_of(TARGETS[target])
-                if mutant.fate == "survived"
+                if mutant.fate in LEFT
             ]
         if patterns and (failed := asyncio.run(tried(patterns, asked.processes))):
             return failed
