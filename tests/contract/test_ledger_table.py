@@ -22,7 +22,7 @@ from core.adapters.ledger_table import (
     trouble,
 )
 from core.errors import ClaimLost, LedgerError
-from core.model import GuardState, Mode, Round, RunReport, Shard
+from core.model import GuardState, Memory, Mode, Round, RunReport, Shard
 from core.run import new_run
 from sandbox.azurite import Azurite
 from tests.contract.test_ledger import GUARD, SHARD, STATE, asked, case, record, table_ledger
@@ -325,6 +325,21 @@ async def test_a_state_nobody_understands_stops_who_only_reads_and_is_counted_by
     assert row
     assert row["state"] == "{"
     assert await ledger.row(GUARD, "case|k1")
+
+
+async def test_a_lease_without_a_state_is_a_guard_that_remembers_nothing(
+    ledger: TableLedger,
+) -> None:
+    async with ledger.claim(GUARD, "r1"):
+        row = await ledger.row(GUARD, "lease")
+    assert row
+    bare = {name: value for name, value in row.items() if name != "state"}
+    released = {**bare, "until": START.isoformat()}
+    await ledger.table.update_entity(released, mode=UpdateMode.REPLACE)
+    assert await ledger.state(GUARD) == GuardState()
+    async with ledger.claim(GUARD, "r2") as claim:
+        assert claim
+        assert (await claim.recall()) == Memory()
 
 
 async def test_a_state_without_shards_is_dropped_where_the_row_is_not_understood(
