@@ -152,6 +152,15 @@ def test_a_lease_is_free_from_the_moment_it_ends(
     assert is_free(row, now) is free
 
 
+def test_a_lease_of_another_version_names_the_row_to_delete() -> None:
+    remedy = (
+        rf"^the lease of {GUARD} was not written by this version \(another schema\): compare the "
+        rf"versions deployed, or delete the row 'lease' of partition '{GUARD}'$"
+    )
+    with pytest.raises(LedgerError, match=remedy):
+        is_free(lease_row(v=2), START)
+
+
 async def test_a_claim_lasts_as_long_as_the_lease(ledger: TableLedger) -> None:
     before = ledger.clock.now()
     held = await ledger.take(GUARD, "r1", "lease")
@@ -355,6 +364,21 @@ async def test_a_state_without_shards_is_dropped_where_the_row_is_not_understood
     row = await ledger.row(GUARD, "lease")
     assert row
     assert row["state"] == "{"
+
+
+async def test_a_row_nobody_understood_is_spared_whatever_is_recalled_after_it(
+    ledger: TableLedger,
+) -> None:
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(case("1"), case("8"))
+        await spoil(ledger, "case|1", body="of another version")
+        assert (await claim.recall("0", "5")).poisoned == 1
+        assert (await claim.recall("5")).poisoned == 1
+        await claim.save(case("1"))
+    row = await ledger.row(GUARD, "case|1")
+    assert row
+    assert row["body"] == "of another version"
 
 
 async def test_shards_nobody_understands_are_none_and_one_that_saved_nothing_is_idle(
