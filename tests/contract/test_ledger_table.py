@@ -304,6 +304,31 @@ async def test_nothing_to_say_is_no_write(ledger: TableLedger) -> None:
     assert held.etag == etag
 
 
+async def test_the_state_of_another_tenant_is_refused_with_the_remedy(
+    ledger: TableLedger,
+) -> None:
+    other = "T" * 100
+    theirs = TableLedger(ledger.table, tenant=other)
+    async with theirs.claim(GUARD, "r1") as claim:
+        assert claim
+        assert await theirs.state(GUARD) == GuardState()
+    ours = TableLedger(ledger.table, tenant="Ours")
+    remedy = (
+        rf"^the table {ledger.table.table_name} holds the state of tenant {'t' * 80}, and TENANT_ID "
+        "is ours: name another table in STATE_TABLE, or set TENANT_ID back if it is the same "
+        "tenant by another name$"
+    )
+    with pytest.raises(LedgerError, match=remedy):
+        await ours.state(GUARD)
+    with pytest.raises(LedgerError, match=remedy):
+        await ours.take(GUARD, "r2", "lease")
+    # Who does not say whose it is may look, and what was written before tenants were is anybody's.
+    assert await ledger.state(GUARD) == GuardState()
+    async with ledger.claim(GUARD, "r3") as claim:
+        assert claim
+    assert await ours.state(GUARD) == GuardState()
+
+
 # -- states and rows ---------------------------------------------------------------------------
 
 
@@ -373,7 +398,8 @@ async def test_a_row_nobody_understood_is_spared_whatever_is_recalled_after_it(
         assert claim
         await claim.save(case("1"), case("8"))
         await spoil(ledger, "case|1", body="of another version")
-        assert (await claim.recall("0", "5")).poisoned == 1
+        first = await claim.recall("0", "5")
+        assert (first.poisoned, first.strange) == (1, {"1"})
         assert (await claim.recall("5")).poisoned == 1
         await claim.save(case("1"))
     row = await ledger.row(GUARD, "case|1")
