@@ -296,6 +296,44 @@ async def test_a_write_the_service_does_not_accept_is_told_and_the_claim_lives_o
     assert await ledger.row(GUARD, "case|k1")
 
 
+class Refusing:
+    """A table that answers every transaction with the same status and does none of them."""
+
+    def __init__(self, table: TableClient, status: int) -> None:
+        self.table = table
+        self.status = status
+        self.sent: list[list[str]] = []
+
+    async def submit_transaction(self, operations: list[Any]) -> None:
+        self.sent.append([kind for kind, *_ in operations])
+        raise http(self.status)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.table, name)
+
+
+@pytest.mark.parametrize(
+    ("status", "sent"),
+    [
+        (400, [["update", "upsert", "delete"]]),
+        (404, [["update", "upsert", "delete"], ["update", "upsert"], ["update", "upsert"]]),
+        (412, [["update", "upsert", "delete"]] * 3),
+    ],
+)
+async def test_a_transaction_that_is_never_accepted_is_given_up_and_the_claim_is_not(
+    ledger: TableLedger, status: int, sent: list[list[str]]
+) -> None:
+    held = await ledger.take(GUARD, "r1", "lease")
+    assert held
+    table, ledger.table = ledger.table, cast(TableClient, Refusing(ledger.table, status))
+    with pytest.raises(LedgerError, match=f"^the state table answers {status}$"):
+        await held.save(case("k1"), forget=(case("k2"),))
+    assert cast(Refusing, ledger.table).sent == sent
+    ledger.table = table
+    await held.save(case("k1"))
+    assert held.lost == ""
+
+
 async def test_nothing_to_say_is_no_write(ledger: TableLedger) -> None:
     held = await ledger.take(GUARD, "r1", "lease")
     assert held
@@ -314,9 +352,9 @@ async def test_the_state_of_another_tenant_is_refused_with_the_remedy(
         assert await theirs.state(GUARD) == GuardState()
     ours = TableLedger(ledger.table, tenant="Ours")
     remedy = (
-        rf"^the table {ledger.table.table_name} holds the state of tenant {'t' * 80}, and TENANT_ID "
-        "is ours: name another table in STATE_TABLE, or set TENANT_ID back if it is the same "
-        "tenant by another name$"
+        rf"^the table {ledger.table.table_name} holds the state of tenant {'t' * 80}, "
+        "and TENANT_ID is ours: name another table in STATE_TABLE, or set TENANT_ID back if it is "
+        "the same tenant by another name$"
     )
     with pytest.raises(LedgerError, match=remedy):
         await ours.state(GUARD)
@@ -399,7 +437,7 @@ async def test_a_row_nobody_understood_is_spared_whatever_is_recalled_after_it(
         await claim.save(case("1"), case("8"))
         await spoil(ledger, "case|1", body="of another version")
         first = await claim.recall("0", "5")
-        assert (first.poisoned, first.strange) == (1, {"1"})
+        assert (first.poisoned, first.strange) == (1, frozenset({"1"}))
         assert (await claim.recall("5")).poisoned == 1
         await claim.save(case("1"))
     row = await ledger.row(GUARD, "case|1")
