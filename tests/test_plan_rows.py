@@ -354,6 +354,9 @@ def test_the_end_of_a_case_nobody_heard_of_is_forgotten_in_both_places() -> None
     heard = replace(quiet, told=START)
     noted = note(replace(scene, memory=remembering(heard)), part, [])
     assert ([case.key for case in noted.cases], noted.forget) == ([KEY], ())
+    waiting = replace(quiet, news=News.OPENED)
+    noted = note(replace(scene, memory=remembering(waiting)), part, [])
+    assert ([case.news for case in noted.cases], noted.forget) == ([News.CLOSED], ())
 
 
 # -- exemptions --------------------------------------------------------------------------------
@@ -456,7 +459,7 @@ def test_changes_of_a_week_ago_no_longer_make_a_case_contested() -> None:
 def test_what_only_may_no_longer_be_changed_is_given_up_with_a_word() -> None:
     intent = changed(ChangeState.INTENDED, START - DAY)
     done = changed(ChangeState.APPLIED, START - DAY, 2)
-    memory = replace(known(), changes=(intent, done))
+    memory = replace(known(), changes=(done, intent))
     duty = replace(DUTY, mode=Mode.ALERT)
     scene, part = situation(memory, mode=Mode.ALERT, duty=duty)
     assert note(scene, part, [finding()]).records == (

@@ -1,6 +1,7 @@
 """Whole runs of the three guards on working fakes: the order of things, and death at every step."""
 
 import json
+import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from core.errors import Forbidden, LedgerError, Refused, Unavailable
+from core.keys import NUMBER
 from core.model import ChangeRecord, ChangeState, Duty, Limit, Mode, News, Request, RunReport, Terms
 from core.ports import World
 from core.records import read
@@ -307,4 +309,5 @@ async def test_a_run_that_fails_leaves_its_line_too(caplog: pytest.LogCaptureFix
 def test_run_ids_sort_newest_first() -> None:
     ids = [new_run(START + timedelta(milliseconds=number)) for number in range(5)]
     assert sorted(ids) == ids[::-1]
+    assert all(re.fullmatch(NUMBER, one) for one in ids)
     assert new_run(datetime(2999, 12, 31, tzinfo=UTC)) < new_run(START)

@@ -22,7 +22,7 @@ from core.adapters.ledger_table import (
     trouble,
 )
 from core.errors import ClaimLost, LedgerError
-from core.model import GuardState, Mode, Round, RunReport, Shard
+from core.model import GuardState, Memory, Mode, Round, RunReport, Shard
 from core.run import new_run
 from sandbox.azurite import Azurite
 from tests.contract.test_ledger import GUARD, SHARD, STATE, asked, case, record, table_ledger
@@ -150,6 +150,15 @@ def test_a_lease_is_free_from_the_moment_it_ends(
     row: TableEntity, now: datetime, free: bool
 ) -> None:
     assert is_free(row, now) is free
+
+
+def test_a_lease_of_another_version_names_the_row_to_delete() -> None:
+    remedy = (
+        rf"^the lease of {GUARD} was not written by this version \(another schema\): compare the "
+        rf"versions deployed, or delete the row 'lease' of partition '{GUARD}'$"
+    )
+    with pytest.raises(LedgerError, match=remedy):
+        is_free(lease_row(v=2), START)
 
 
 async def test_a_claim_lasts_as_long_as_the_lease(ledger: TableLedger) -> None:
@@ -287,12 +296,75 @@ async def test_a_write_the_service_does_not_accept_is_told_and_the_claim_lives_o
     assert await ledger.row(GUARD, "case|k1")
 
 
+class Refusing:
+    """A table that answers every transaction with the same status and does none of them."""
+
+    def __init__(self, table: TableClient, status: int) -> None:
+        self.table = table
+        self.status = status
+        self.sent: list[list[str]] = []
+
+    async def submit_transaction(self, operations: list[Any]) -> None:
+        self.sent.append([kind for kind, *_ in operations])
+        raise http(self.status)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.table, name)
+
+
+@pytest.mark.parametrize(
+    ("status", "sent"),
+    [
+        (400, [["update", "upsert", "delete"]]),
+        (404, [["update", "upsert", "delete"], ["update", "upsert"], ["update", "upsert"]]),
+        (412, [["update", "upsert", "delete"]] * 3),
+    ],
+)
+async def test_a_transaction_that_is_never_accepted_is_given_up_and_the_claim_is_not(
+    ledger: TableLedger, status: int, sent: list[list[str]]
+) -> None:
+    held = await ledger.take(GUARD, "r1", "lease")
+    assert held
+    table, ledger.table = ledger.table, cast(TableClient, Refusing(ledger.table, status))
+    with pytest.raises(LedgerError, match=f"^the state table answers {status}$"):
+        await held.save(case("k1"), forget=(case("k2"),))
+    assert cast(Refusing, ledger.table).sent == sent
+    ledger.table = table
+    await held.save(case("k1"))
+    assert held.lost == ""
+
+
 async def test_nothing_to_say_is_no_write(ledger: TableLedger) -> None:
     held = await ledger.take(GUARD, "r1", "lease")
     assert held
     etag = held.etag
     await held.save()
     assert held.etag == etag
+
+
+async def test_the_state_of_another_tenant_is_refused_with_the_remedy(
+    ledger: TableLedger,
+) -> None:
+    other = "T" * 100
+    theirs = TableLedger(ledger.table, tenant=other)
+    async with theirs.claim(GUARD, "r1") as claim:
+        assert claim
+        assert await theirs.state(GUARD) == GuardState()
+    ours = TableLedger(ledger.table, tenant="Ours")
+    remedy = (
+        rf"^the table {ledger.table.table_name} holds the state of tenant {'t' * 80}, "
+        "and TENANT_ID is ours: name another table in STATE_TABLE, or set TENANT_ID back if it is "
+        "the same tenant by another name$"
+    )
+    with pytest.raises(LedgerError, match=remedy):
+        await ours.state(GUARD)
+    with pytest.raises(LedgerError, match=remedy):
+        await ours.take(GUARD, "r2", "lease")
+    # Who does not say whose it is may look, and what was written before tenants were is anybody's.
+    assert await ledger.state(GUARD) == GuardState()
+    async with ledger.claim(GUARD, "r3") as claim:
+        assert claim
+    assert await ours.state(GUARD) == GuardState()
 
 
 # -- states and rows ---------------------------------------------------------------------------
@@ -327,6 +399,21 @@ async def test_a_state_nobody_understands_stops_who_only_reads_and_is_counted_by
     assert await ledger.row(GUARD, "case|k1")
 
 
+async def test_a_lease_without_a_state_is_a_guard_that_remembers_nothing(
+    ledger: TableLedger,
+) -> None:
+    async with ledger.claim(GUARD, "r1"):
+        row = await ledger.row(GUARD, "lease")
+    assert row
+    bare = {name: value for name, value in row.items() if name != "state"}
+    released = {**bare, "until": START.isoformat()}
+    await ledger.table.update_entity(released, mode=UpdateMode.REPLACE)
+    assert await ledger.state(GUARD) == GuardState()
+    async with ledger.claim(GUARD, "r2") as claim:
+        assert claim
+        assert (await claim.recall()) == Memory()
+
+
 async def test_a_state_without_shards_is_dropped_where_the_row_is_not_understood(
     ledger: TableLedger,
 ) -> None:
@@ -340,6 +427,22 @@ async def test_a_state_without_shards_is_dropped_where_the_row_is_not_understood
     row = await ledger.row(GUARD, "lease")
     assert row
     assert row["state"] == "{"
+
+
+async def test_a_row_nobody_understood_is_spared_whatever_is_recalled_after_it(
+    ledger: TableLedger,
+) -> None:
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(case("1"), case("8"))
+        await spoil(ledger, "case|1", body="of another version")
+        first = await claim.recall("0", "5")
+        assert (first.poisoned, first.strange) == (1, frozenset({"1"}))
+        assert (await claim.recall("5")).poisoned == 1
+        await claim.save(case("1"))
+    row = await ledger.row(GUARD, "case|1")
+    assert row
+    assert row["body"] == "of another version"
 
 
 async def test_shards_nobody_understands_are_none_and_one_that_saved_nothing_is_idle(
