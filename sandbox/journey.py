@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from core.adapters.retry import door_of
 from core.catalog import CATALOG
 from core.errors import ExoguardError
 from core.model import Action, ActionState, Deed, Duty, Exemption, RunReport
@@ -90,6 +91,8 @@ async def run_scene(
                 if watch:
                     await watch(tick, report)
             clock.offset += BETWEEN_TICKS
+            # No service asks to wait for that long.
+            door_of.cache_clear()
         return {"runs": runs, "cards": list(box.cards), "writes": list(box.writes)}
 
 
