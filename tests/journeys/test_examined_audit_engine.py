@@ -229,8 +229,8 @@ async def test_a_change_whose_answer_was_lost_is_told_as_made_and_not_made_again
         [change["outcome"] for change in journey.run(tick, AUDIT)["changes"]] for tick in (2, 3)
     ] == [["failed"], []]
     assert len(journey.writes) == 1
-    assert "Put right" in text_of(journey.cards)
-    assert "No longer there" not in text_of(journey.cards)
+    assert "**Put right** · u0@contoso.com" in text_of(journey.cards)
+    assert "**No longer there** · u0@contoso.com" not in text_of(journey.cards)
 
 
 async def test_what_somebody_changes_back_twice_is_left_to_a_person() -> None:
