@@ -29,7 +29,7 @@ bench: ready ## Measure speed, memory and cost on simulated tenants (ARGS=--quic
 	@$(PYTHON) -m bench $(ARGS)
 
 mutants: ready ## Change the core in small ways and count what the tests notice (ARGS="run --show")
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-mutants.txt
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mutants.txt
 	@$(PYTHON) -m tools.mutants $(ARGS)
 
 test: lint infra-check ## Lint, types, import contracts, infrastructure and all tests
@@ -49,7 +49,7 @@ lint: ready ## Lint, format, types and import contracts
 	@.venv/bin/lint-imports
 
 fuzz: ready ## Feed every parser with coverage-guided chance (ARGS=--seconds=N for each)
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-fuzz.txt
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.txt
 	@$(PYTHON) -m tests.faults.fuzz $(ARGS)
 
 infra-check: ready ## Bicep, queries and security of infra/, without Azure

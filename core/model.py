@@ -144,6 +144,7 @@ class Look:
     `after` is where an earlier look had to stop (a reading's `further`). `watched` are the objects
     that have an open case: of them it has to be known whether they are still there. `enforcing`:
     each finding may lead to a write, so each object that needs one has to be a finding by itself.
+    `last` is when the guard last looked at everything: what happened since was seen by nobody.
     """
 
     terms: Terms
@@ -151,6 +152,7 @@ class Look:
     after: str = ""
     watched: frozenset[str] = frozenset()
     enforcing: bool = False
+    last: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

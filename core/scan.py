@@ -37,6 +37,8 @@ from core.roll import Page, Roll, Slice
 from core.tenant import CREDENTIAL, Grants, Others, Reading
 from core.troubles import fell
 
+# When everything was last looked at, among the sweeps.
+LOOKED = "looked"
 # What a run knows is saved at least this often: the less of it a killed run loses.
 CHECKPOINT = timedelta(seconds=30)
 # Slices asked for at once, so that the services are kept busy while one is judged and saved.
@@ -134,6 +136,7 @@ class Scan:
                 case.object_id for case in self.cases.values() if case.closed is None
             ),
             enforcing=self.situation.mode is Mode.ENFORCE,
+            last=state.sweeps.get(LOOKED),
         )
 
     @property
@@ -152,6 +155,8 @@ class Scan:
         """The guard's state as far as this look has come."""
         state = self.memory.state
         sweeps = dict(state.sweeps) | dict.fromkeys(self.swept, self.situation.now)
+        if self.finished and all(miss.optional for miss in self.tally.blind):
+            sweeps[LOOKED] = self.report.started
         sweeping = {name: at for name, at in self.sweeping.items() if name not in self.swept}
         return replace(state, sweeps=sweeps, sweeping=sweeping, round=self.round)
 

@@ -75,7 +75,7 @@ SETTINGS = (
         "UseDevelopmentStorage=true",
         True,
     ),
-    Setting("STATE_TABLE", "exoguard", "name of the table", "exoguard"),
+    Setting("STATE_TABLE", "exoguard", "name of the table, one for each tenant", "exoguard"),
     Setting(
         "RESOURCE_MAILBOX_KINDS",
         "SharedMailbox,RoomMailbox,EquipmentMailbox,SchedulingMailbox",

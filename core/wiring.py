@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from core.errors import SettingsError
 from core.ports import World
 from core.settings import Settings
 
@@ -123,9 +124,13 @@ async def open_ledger(settings: Settings) -> AsyncIterator["TableLedger"]:
     async with AsyncExitStack() as stack:
         name = settings["STATE_TABLE"]
         if settings["STATE_CONNECTION_STRING"]:
-            table = TableClient.from_connection_string(
-                settings["STATE_CONNECTION_STRING"], table_name=name, **TABLE
-            )
+            try:
+                table = TableClient.from_connection_string(
+                    settings["STATE_CONNECTION_STRING"], table_name=name, **TABLE
+                )
+            except ValueError:
+                # What the library says of it may quote it, so it is no cause of this.
+                raise SettingsError("STATE_CONNECTION_STRING is no connection string") from None
         else:
             from azure.identity.aio import ManagedIdentityCredential
 
@@ -136,4 +141,4 @@ async def open_ledger(settings: Settings) -> AsyncIterator["TableLedger"]:
                 settings["STATE_TABLE_ENDPOINT"], name, credential=identity, **TABLE
             )
         await stack.enter_async_context(table)
-        yield TableLedger(table, settings["TENANT_ID"])
+        yield TableLedger(table, tenant=settings["TENANT_ID"])

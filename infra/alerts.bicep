@@ -73,6 +73,15 @@ var rules = [
     every: 'PT15M'
     range: 'P2D'
   }
+  {
+    name: 'settings-changed'
+    title: 'Exoguard: its settings were changed'
+    description: 'Somebody changed settings of the app. The log says which; was it expected, above all where cards go to?'
+    severity: 2
+    query: loadTextContent('queries/settings-changed.kql')
+    every: 'PT15M'
+    range: 'PT1H'
+  }
 ]
 
 resource people 'Microsoft.Insights/actionGroups@2023-01-01' = {

@@ -1,5 +1,6 @@
 """Documents and sample say what the code says."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,6 @@ def test_every_guard_is_in_the_readme_and_has_its_files() -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_file_a_document_links_to_exists(path: Path) -> None:
-    import re
 
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), target
@@ -62,3 +62,16 @@ def test_the_guards_are_described_in_the_order_of_the_catalog() -> None:
     for name in names:
         section = text.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
         assert section.count("**Articles and controls.**") == 1
+
+
+def test_every_test_a_document_names_exists() -> None:
+    named = {
+        found
+        for path in DOCUMENTS
+        for found in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", path.read_text("utf-8"))
+    }
+    assert len(named) > 20
+    for file, name in named:
+        path = ROOT / file
+        assert path.exists(), file
+        assert not name or f"def {name}(" in path.read_text("utf-8"), f"{file}::{name}"

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from core.model import (
+    Action,
+    ActionState,
     Case,
     ChangeRecord,
     ChangeState,
+    Deed,
     Duty,
     Exemption,
     Finding,
@@ -623,7 +626,17 @@ def test_a_plan_that_grew_since_is_not_released() -> None:
 @pytest.mark.parametrize("subject", ["a", KEY])
 def test_an_exempt_finding_is_shown_and_neither_told_nor_changed(subject: str) -> None:
     exemption = Exemption(subject, "me", "partner", START + DAY)
-    memory = replace(known(), exemptions={subject: exemption})
+    asked = Action(
+        "1",
+        Deed.EXEMPT,
+        subject,
+        exemption.who,
+        exemption.why,
+        START,
+        until=exemption.until,
+        state=ActionState.DONE,
+    )
+    memory = replace(known(), exemptions={subject: exemption}, actions=(asked,))
     plan = make_plan(situation(memory), [finding()])
     assert plan.act == ()
     (case,) = [case for case in plan.cases if case.key == KEY]

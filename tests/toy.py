@@ -39,7 +39,7 @@ from core.tenant import (
     Tenant,
     Unread,
 )
-from tests.fake_world import START, Clock, FakeAlerts, FakeLedger, Journal, Reaper
+from tests.fake_world import START, Clock, Death, FakeAlerts, FakeLedger, Journal, Reaper
 from tests.fakes import Wrote
 
 DEEP = "deep"
@@ -350,6 +350,16 @@ class Stage[T: Mortal = Toy]:
         """One message that came to the poison queue."""
         order = Order.unpacked(message)
         return await give_up(self.duty, self.world, order, self.new_run(), "five failures")
+
+    async def dies(self, reaper: Reaper, message: str = "") -> bool:
+        """A run, or the work on a message, that is killed; False when it ended before that."""
+        with self.mortal(reaper):
+            try:
+                await (self.worked(message) if message else self.tick())
+            except Death:
+                self.clock.advance(minutes=2)
+                return True
+        return False
 
     def open(self) -> set[str]:
         """The subjects of the cases that are open."""

@@ -132,9 +132,10 @@ class TableLedger:
     def __init__(
         self,
         table: TableClient,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        *,
         tenant: str = "",
         lease: timedelta = LEASE,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.table = table
         self.tenant = tenant.lower()

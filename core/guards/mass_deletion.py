@@ -33,6 +33,8 @@ CEILING = 500
 # So many times the limit is graver still.
 GRAVER = 5
 KEPT = timedelta(days=30)
+# What was deleted while Exoguard did not run is told, as long as it was not away for longer.
+AWAY = timedelta(days=7)
 # Deleted users of a burst that are looked up, to see which are back and which names are taken.
 LOOKED_UP = 200
 NAMED = 5
@@ -91,8 +93,10 @@ class Burst:
 
 async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Burst]]:
     """The audit log of two windows, what is in the recycle bin, and how many users there are."""
-    terms = look.terms
-    since = terms.now - 2 * timedelta(hours=terms.mass_deletion_hours)
+    terms, window = look.terms, timedelta(hours=look.terms.mass_deletion_hours)
+    # What happened while nobody looked counts as if it had happened just now.
+    unseen_since = min(terms.now, max(look.last or terms.now, terms.now - AWAY))
+    since = unseen_since - 2 * window
     log = await tenant.deletions(since)
     bins = await tenant.deleted_objects(since)
     counted = await tenant.user_count()
@@ -111,7 +115,9 @@ async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Burst]]:
             passing=bool(miss and not miss.permission),
             bin=frozenset(one.id for one in bins.items),
         )
-        for burst in bursts((*log.items, *unseen), limit_of(users, terms), terms)
+        for burst in bursts(
+            (*log.items, *unseen), limit_of(users, terms), replace(terms, now=unseen_since)
+        )
     ]
     asked = worth_a_look(found)
     accounts = Reading[Account](surfaces=frozenset({ACCOUNTS}))

@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -181,19 +180,17 @@ async def staged(
     duty: Duty,
     mode: Mode = Mode.ALERT,
     *,
-    ledger: Ledger | None = None,
-    now: datetime | None = None,
+    box: type[Watched] = Watched,
 ) -> AsyncIterator[Staged]:
     """A guard on a tenant of its own, signed in with its client secret."""
-    timer = Timer()
-    clock = Clock(now) if now else Clock()
-    async with Watched(scene, timer) as box:
-        cloud = endpoints("global", login=box.authority, graph=box.base, exchange=box.base)
+    timer, clock = Timer(), Clock()
+    async with box(scene, timer) as tenant:
+        cloud = endpoints("global", login=tenant.authority, graph=tenant.base, exchange=tenant.base)
         yield Staged(
-            box=box,
+            box=tenant,
             duty=replace(duty, mode=mode),
             cloud=cloud,
-            ledger=ledger or FakeLedger(clock),
+            ledger=FakeLedger(clock),
             timer=timer,
             clock=clock,
         )

@@ -32,8 +32,8 @@ from tests.faults.witness import broken
 from tests.toy import ALERT, ENFORCE, Toy
 
 EVIL = "x@evil.example"
-SIZE = 40
-SPREAD = {f"m{number}": f"t{number}@evil.example" for number in range(0, SIZE, 5)}
+SIZE = 24
+SPREAD = {f"m{number}": f"t{number}@evil.example" for number in range(0, SIZE, 6)}
 
 
 @pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
@@ -151,7 +151,7 @@ async def test_a_run_may_die_at_any_operation_of_carrying_out_a_released_plan() 
 
 async def large() -> Play:
     """A stage whose starting point is a clean tenant of several slices."""
-    stage = on_stage(replace(ENFORCE, limit=Limit(50, 0.0)), Toy(SIZE, page=15), slice_size=10)
+    stage = on_stage(replace(ENFORCE, limit=Limit(50, 0.0)), Toy(SIZE, page=10), slice_size=8)
     stage.every = timedelta(minutes=20)
     await tick(stage)
     return stage
@@ -165,7 +165,7 @@ async def spread(stage: Play) -> None:
 async def test_a_worker_may_die_at_any_operation_of_a_round_in_shards() -> None:
     async def begin() -> Play:
         stage = await large()
-        stage.shard_above = 20
+        stage.shard_above = 16
         return stage
 
     peaceful = await prove(Story(begin, (spread, tick)))
@@ -184,7 +184,7 @@ async def test_a_run_may_die_at_any_operation_of_a_look_that_takes_several() -> 
 
 
 async def test_what_takes_several_transactions_may_end_between_any_two() -> None:
-    many = {f"m{number}": f"t{number}@evil.example" for number in range(22)}
+    many = {f"m{number}": f"t{number}@evil.example" for number in range(21)}
 
     async def begin() -> Play:
         stage = await large()

@@ -393,7 +393,7 @@ class Machine(RuleBasedStateMachine):
         braked = any(case.kind == "brake" and not case.closed for case in cases)
         assert braked is self.model.braked(exempt)
         assert not [case for case in cases if case.news]
-        assert not [case for case in cases if case.set_aside and not case.closed]
+        assert not [case for case in present if case.set_aside and not case.closed]
         assert not [one for one in self.memory.actions if not one.told]
         complaints = [one for promise in AT_THE_END for one in promise(stage.journal)]
         assert not complaints, complaints

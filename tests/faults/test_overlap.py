@@ -24,9 +24,10 @@ from core.model import (
     Request,
     RunReport,
 )
+from core.plan import IN_EFFECT
 from core.records import read
 from core.run import run
-from tests.fake_world import Reaper
+from tests.fake_world import Death, Reaper
 from tests.toy import ALERT, ENFORCE, Stage, Toy
 
 SIZE = 40
@@ -136,20 +137,34 @@ async def test_a_run_that_may_only_look_writes_nothing_whoever_comes_first() -> 
         assert all(1 <= stage.told(name) <= 2 for name in THIEVES)
 
 
+async def dies(stage: Stage[Toy], reaper: Reaper) -> bool:
+    """A run that is killed; False when it ended before that."""
+    with stage.mortal(reaper):
+        try:
+            await stage.tick()
+        except Death:
+            stage.clock.advance(minutes=2)
+            return True
+    return False
+
+
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 async def test_a_look_after_a_death_neither_writes_nor_forgets_what_was_begun(after: bool) -> None:
     kept = 0
     for operation in range(1, 60):
         stage = await settled()
-        died = await stage.dies(Reaper(operation, after))
+        died = await dies(stage, Reaper(operation, after))
         written, before = list(stage.tenant.writes), records(stage)
         await stage.tick(LOOK)
         assert stage.tenant.writes == written, operation
-        assert records(stage) == before, operation
+        # What shows its effect is noted as made; nothing is given up.
+        now = {record.id: record for record in records(stage)}
+        unlike = [now[old.id].state for old in before if now[old.id] != old]
+        assert set(unlike) <= {ChangeState.INFERRED}, operation
         kept += any(record.state is ChangeState.INTENDED for record in before)
         await stage.tick()
         assert sorted(set(stage.tenant.writes)) == sorted(THIEVES), operation
-        assert {record.state for record in records(stage)} == {ChangeState.APPLIED}, operation
+        assert {record.state for record in records(stage)} <= set(IN_EFFECT), operation
         if not died:
             break
     assert kept

@@ -51,14 +51,12 @@ async def test_tokens_that_are_never_taken_do_not_flood_the_one_who_gives_them(
         assert known <= (await stage.open()).keys()
 
 
-SHUT = {
+SHUT: dict[str, tuple[dict[str, Any], int]] = {
     "throttled": ({"kind": "throttle", "retryAfter": 200}, 1),
     "throttled briefly": ({"kind": "throttle", "retryAfter": 5}, 9),
     "broken": ({"kind": "error", "status": 500}, 3),
-    "out of order": ({"kind": "html"}, 3),
     "a page of HTML": ({"kind": "html", "status": 200}, 3),
     "nothing": ({"kind": "empty"}, 3),
-    "something else": ({"kind": "wrongBody"}, 3),
     "a reset": ({"kind": "drop"}, 3),
 }
 

@@ -82,7 +82,7 @@ async def remembered(azurite: Azurite) -> AsyncIterator[Told]:
     async with TableClient.from_connection_string(
         azurite.connection_string, table_name=f"t{uuid.uuid4().hex}", retry_total=0
     ) as table:
-        told = Told(table, TableLedger(table, "t1"), Toy(40), FakeAlerts(), Clock())
+        told = Told(table, TableLedger(table, tenant="t1"), Toy(40), FakeAlerts(), Clock())
         await told.tick()
         told.toy.bad = dict(THIEVES)
         yield told
@@ -246,13 +246,13 @@ async def test_what_an_old_webhook_no_longer_took_goes_to_the_new_one() -> None:
 async def test_a_table_of_another_tenant_is_refused_with_the_remedy(azurite: Azurite) -> None:
     async with remembered(azurite) as told:
         before = await told.row("lease")
-        told.ledger = TableLedger(told.table, "T2")
+        told.ledger = TableLedger(told.table, tenant="T2")
         with pytest.raises(LedgerError, match="STATE_TABLE"):
             await told.tick()
         with pytest.raises(LedgerError, match="tenant t1"):
             await told.ledger.recall("toy")
         assert (told.toy.writes, await told.row("lease")) == ([], before)
-        told.ledger = TableLedger(told.table, "T1")
+        told.ledger = TableLedger(told.table, tenant="T1")
         assert (await told.tick()).status == "done"
 
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from core.keys import END, PLACE
+from core.keys import END, FIRST, PLACE
 from core.model import (
     Case,
     ChangeRecord,
@@ -184,8 +184,7 @@ class Watched:
             self.journal.append(Attempt(change, await self.view(), back))
             self.real.reaper, self.real.journal = self.reaper, self.journal
             try:
-                with self.reaper():
-                    return await operation(change, *arguments)
+                return await operation(change, *arguments)
             finally:
                 self.real.reaper = Reaper()
 
@@ -279,7 +278,9 @@ def only_what_is_wrong_is_written(journal: Journal) -> Iterator[str]:
     """
     begun: list[Change] = []
     attempt: Attempt | None = None
-    for at, event in enumerate(journal):
+    exemptions: dict[str, datetime] = {}
+    for event in journal:
+        exemptions |= {row.subject: row.until for row in rows(event, Exemption)}
         if isinstance(event, Attempt):
             attempt = event
         if isinstance(event, Wrote):
@@ -289,7 +290,7 @@ def only_what_is_wrong_is_written(journal: Journal) -> Iterator[str]:
             if attempt.back:
                 continue
             wanting = attempt.stands.wanting(event.change)
-            exempt = exempted(journal[:at], attempt.stands.at)
+            exempt = {one for one, until in exemptions.items() if until > attempt.stands.at}
             if not wanting and event.change not in begun:
                 yield f"written although nothing was wrong: {event.change}"
             if wanting & exempt:
@@ -387,6 +388,7 @@ def what_was_passed_is_remembered(journal: Journal) -> Iterator[str]:
     now: Stands | None = None
     kept: set[str] = set()
     missed: set[str] = set()
+    reached: dict[str, str] = {}
     for event in journal:
         if isinstance(event, Stands):
             now, missed = event, set()
@@ -395,20 +397,28 @@ def what_was_passed_is_remembered(journal: Journal) -> Iterator[str]:
         kept |= {case.key for case in rows(event, Case)}
         if now is None or not isinstance(event, Saved) or "" in missed:
             continue
-        low, high = passed(event.state)
-        for key in now.free_of(exempted(journal, now.at)) - kept:
-            if low <= key[:PLACE] < high and now.findings[key].object_id not in missed:
-                yield f"passed and not remembered: {key}"
+        low, high = passed(event.state, reached)
+        forgotten = {key for key in now.dangers - kept if low <= key[:PLACE] < high}
+        if forgotten and (free := now.free_of(exempted(journal, now.at))):
+            yield from (
+                f"passed and not remembered: {key}"
+                for key in forgotten & free
+                if now.findings[key].object_id not in missed
+            )
 
 
-def passed(state: GuardState | Shard | None) -> tuple[str, str]:
-    """The stretch of places that a state says was looked at."""
+def passed(state: GuardState | Shard | None, reached: dict[str, str]) -> tuple[str, str]:
+    """The stretch of places that was looked at before this state was saved.
+
+    `reached` says how far each look had come before that.
+    """
     match state:
         case Shard(done=True, error=""):
             return state.low, state.high
         case GuardState(round=round_) if round_ and not round_.shards:
+            low, reached[round_.id] = reached.get(round_.id, FIRST), round_.after
             by_place = len(round_.after) == PLACE or round_.after == END
-            return ("", round_.after) if by_place else ("", "")
+            return (low, round_.after) if by_place else ("", "")
         case _:
             return "", ""
 

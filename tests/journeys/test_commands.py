@@ -36,7 +36,9 @@ def test_the_demonstration_shows_preview_change_and_attack_and_ends_by_itself() 
     quiet = [line for line in said if line.endswith("nothing: there is nothing new")]
     assert len(quiet) == 1
     assert "14 users were deleted by derya@contoso.com." in third
-    assert "28 writes the tenant has seen" in third
+    assert "29 writes the tenant has seen" in third
+    assert "Undone" in third
+    assert "Acknowledged" in third
 
 
 def test_a_scene_gives_one_json_document() -> None:

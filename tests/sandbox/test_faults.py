@@ -86,6 +86,48 @@ async def test_a_connection_can_end_without_an_answer(
     assert client.sandbox.requests[-1].status == 0
 
 
+async def test_an_answer_may_end_before_all_of_it_came(client: TenantClient) -> None:
+    for kind in ("break", "gzip"):
+        await order(client, {"kind": kind, "times": 1})
+        with pytest.raises((aiohttp.ClientError, json.JSONDecodeError)):
+            await client.get(USER)
+        assert (await client.get(USER)).status == 200
+
+
+async def test_a_refusal_may_have_headers_of_its_own(client: TenantClient) -> None:
+    headers = {"Retry-After": "soon", "WWW-Authenticate": "Bearer claims=x"}
+    await order(client, {"status": 401, "headers": headers})
+    reply = await client.get(USER)
+    assert (reply.status, reply.headers["Retry-After"]) == (401, "soon")
+    assert reply.headers["WWW-Authenticate"] == "Bearer claims=x"
+
+
+@pytest.mark.parametrize(
+    ("how", "ids"),
+    [
+        ("missing", ["1"]),
+        ("twice", ["0", "0", "1"]),
+        ("renamed", ["1", "x0"]),
+        ("padded", ["00", "1"]),
+        ("null", ["0", "1"]),
+        ("text", ["0", "1"]),
+    ],
+)
+async def test_the_replies_of_a_batch_can_be_mixed_up(
+    client: TenantClient, how: str, ids: list[str]
+) -> None:
+    requests = [{"id": str(number), "method": "GET", "url": USER} for number in range(2)]
+    whole = (await client.graph("POST", "/$batch", {"requests": requests})).body["responses"]
+    first = whole[0]["id"]
+    await order(client, {"kind": "replies", "how": how})
+    worse = (await client.graph("POST", "/$batch", {"requests": requests})).body["responses"]
+    named = [f"{one['id']}".replace(first, "0") if first in one["id"] else "1" for one in worse]
+    assert sorted(named) == ids
+    assert (await client.get(USER)).status == 200
+    if how in ("null", "text"):
+        assert not isinstance(worse[0]["body"], dict)
+
+
 async def test_a_late_fault_loses_the_answer_and_not_the_change(client: TenantClient) -> None:
     await order(client, {"service": "graph", "match": "^PATCH", "kind": "drop", "late": True})
     with pytest.raises(aiohttp.ServerDisconnectedError):
