@@ -543,6 +543,7 @@ async def test_a_row_nobody_understood_is_spared_whatever_is_recalled_after_it(
     row = await ledger.row(GUARD, "case|1")
     assert row
     assert row["body"] == "of another version"
+    assert (await ledger.recall(GUARD)).poisoned == 1
 
 
 async def test_shards_nobody_understands_are_none_and_one_that_saved_nothing_is_idle(
