@@ -12,9 +12,9 @@ that behaves as the program does cannot be killed; such are listed by hand, each
 
 import argparse
 import asyncio
+import importlib
 import json
 import os
-import subprocess
 import sys
 import tomllib
 from collections import Counter
@@ -71,16 +71,11 @@ def mutants_of(source: str) -> list[Mutant]:
     return [Mutant(name, ended) for name, ended in document["exit_code_by_key"].items()]
 
 
-def edit(mutant: Mutant) -> tuple[str, str]:
+def edit(mutant: Mutant, source: str) -> tuple[str, str]:
     """The lines it takes out and those it puts in instead, without their indentation."""
-    shown = subprocess.run(
-        [sys.executable, "-m", "mutmut", "show", mutant.name],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    lines = shown.stdout.splitlines()[3:]
+    # Installed only where mutants are made.
+    show = importlib.import_module("mutmut.mutation.diff_apply").get_diff_for_mutant
+    lines = show(mutant.name, path=source).splitlines()[2:]
     was, becomes = (
         " ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+"
     )
@@ -112,7 +107,7 @@ def summed_up(target: str, show: bool) -> Iterator[str]:
     left: list[str] = []
     for mutant in mutants:
         if mutant.fate in LEFT:
-            was, becomes = edit(mutant)
+            was, becomes = edit(mutant, TARGETS[target])
             if (mutant.function, becomes) in known:
                 count["equivalent"] += 1
             else:

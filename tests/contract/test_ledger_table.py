@@ -1,15 +1,22 @@
 """What only the ledger on Table Storage has: passing trouble, leases and their end, odd rows."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 import pytest
 import pytest_asyncio
-from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError
-from azure.data.tables import TableEntity, UpdateMode
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+    ServiceRequestError,
+)
+from azure.data.tables import TableEntity, TableErrorCode, UpdateMode
 from azure.data.tables.aio import TableClient
 
 from core.adapters.ledger_table import (
@@ -37,10 +44,13 @@ async def ledger(azurite: Azurite) -> AsyncIterator[TableLedger]:
         yield real
 
 
-def http(status: int) -> HttpResponseError:
-    """An answer of the service that is no success."""
-    error = HttpResponseError("no")
+def http(
+    status: int, kind: type[HttpResponseError] = HttpResponseError, code: str = ""
+) -> HttpResponseError:
+    """An answer of the service that is no success; `code` is its own word for it."""
+    error = kind("no")
     error.status_code = status
+    vars(error)["error_code"] = code
     return error
 
 
@@ -128,6 +138,28 @@ def test_only_trouble_of_the_service_and_the_way_to_it_passes() -> None:
     assert trouble(http(507)) == "the state table answers 507"
 
 
+class Vanished:
+    """A table that is not there and, for the reason given, cannot be made."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+    async def attempt(self) -> None:
+        raise http(404, ResourceNotFoundError, TableErrorCode.TABLE_NOT_FOUND)
+
+    async def create_table(self) -> None:
+        if self.code:
+            raise http(409, code=self.code)
+
+
+@pytest.mark.parametrize("code", ["", TableErrorCode.TABLE_BEING_DELETED])
+async def test_a_table_that_is_gone_and_cannot_be_made_is_told(code: str) -> None:
+    gone = Vanished(code)
+    ledger = TableLedger(cast(TableClient, gone))
+    with pytest.raises(LedgerError, match=r"^the state table is not there and cannot be made$"):
+        await ledger.call(gone.attempt)
+
+
 # -- the lease ---------------------------------------------------------------------------------
 
 
@@ -159,6 +191,74 @@ def test_a_lease_of_another_version_names_the_row_to_delete() -> None:
     )
     with pytest.raises(LedgerError, match=remedy):
         is_free(lease_row(v=2), START)
+
+
+class Lossy:
+    """A table that writes a row, and whose answer does not come through but for a conflict.
+
+    The library tries again by itself, and then finds its own write in the way. `stolen` is who
+    writes in between.
+    """
+
+    def __init__(self, table: TableClient, stolen: str = "") -> None:
+        self.table = table
+        self.stolen = stolen
+
+    async def create_entity(self, row: dict[str, Any]) -> None:
+        await self.table.create_entity(self.with_thief(row))
+        raise http(409, ResourceExistsError)
+
+    async def update_entity(self, row: dict[str, Any], **options: Any) -> None:
+        await self.table.update_entity(self.with_thief(row), **options)
+        raise http(412, ResourceModifiedError)
+
+    def with_thief(self, row: dict[str, Any]) -> dict[str, Any]:
+        return row | {"owner": self.stolen, "nonce": self.stolen} if self.stolen else row
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.table, name)
+
+
+@pytest.mark.parametrize("anew", [True, False], ids=["first", "taken over"])
+async def test_a_lease_whose_answer_was_lost_is_ours_and_that_of_another_is_not(
+    ledger: TableLedger, anew: bool
+) -> None:
+    table = ledger.table
+    if not anew:
+        async with ledger.claim(GUARD, "r0"):
+            pass
+    ledger.table = cast(TableClient, Lossy(table, stolen="thief"))
+    assert await ledger.take(GUARD, "r1", "lease") is None
+    ledger.table = table
+    await spoil(ledger, "lease", until=START.isoformat())
+    if anew:
+        await table.delete_entity(GUARD, "lease")
+    ledger.table = cast(TableClient, Lossy(table))
+    held = await ledger.take(GUARD, "r2", "lease")
+    assert held
+    ledger.table = table
+    await held.save(case())
+    assert await ledger.row(GUARD, "case|k1")
+
+
+async def test_every_answer_tells_the_time_of_the_service(ledger: TableLedger) -> None:
+    held = await ledger.take(GUARD, "r1", "lease")
+    assert held
+    now = ledger.clock.now()
+
+    async def page() -> object:
+        return [run async for run in ledger.runs(GUARD, START - DAY, START)]
+
+    asked: list[Callable[[], Awaitable[object]]] = [
+        lambda: ledger.row(GUARD, "lease"),
+        lambda: ledger.stretch(GUARD, "a", "z"),
+        page,
+        held.release,
+    ]
+    for ask in asked:
+        ledger.clock.date -= DAY
+        await ask()
+        assert ledger.clock.now() >= now - timedelta(seconds=3)
 
 
 async def test_a_claim_lasts_as_long_as_the_lease(ledger: TableLedger) -> None:
@@ -443,6 +543,7 @@ async def test_a_row_nobody_understood_is_spared_whatever_is_recalled_after_it(
     row = await ledger.row(GUARD, "case|1")
     assert row
     assert row["body"] == "of another version"
+    assert (await ledger.recall(GUARD)).poisoned == 1
 
 
 async def test_shards_nobody_understands_are_none_and_one_that_saved_nothing_is_idle(
