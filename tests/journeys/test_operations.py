@@ -175,7 +175,9 @@ async def play(person: Person, app: Hosted, box: Sandbox, settings: Settings) ->
     await deciding(story)
     story.note(box, "nothing more")
     story.seen["status"] = await person.get("/api/status.json")
-    story.cards = list(box.cards)
+    async with open_ledger(settings) as ledger, held_by_somebody(ledger):
+        # What was done last is told before the guard is let go.
+        story.cards = list(box.cards)
     named = sorted(set(re.findall(r"/api/(?:runs|actions)/[a-z0-9/-]+", json.dumps(story.cards))))
     for address in named:
         async with person.session.get(address) as answer:
