@@ -67,7 +67,7 @@ async def closed(scan: Scan) -> RunReport:
         described(scan, plan),
         outcomes=outcomes,
         news=tuple(case for case in scan.cases.values() if case.news),
-        error=misdirected(scan.situation.request, plan),
+        error=misdirected(scan.situation.request, plan) if scan.finished else "",
         requests=scan.world.requests(),
         finished=scan.world.now(),
     )

@@ -80,7 +80,8 @@ async def claimed(
     """The run itself, while the claim is held."""
     memory = await attend(world, claim, await claim.recall(), report.run)
     report = with_actions(report, memory)
-    request = with_release(request, memory)
+    if report.mode is Mode.ENFORCE:
+        request = with_release(request, memory)
     under_way = await meanwhile(duty, world, claim, report, memory, request)
     if isinstance(under_way, RunReport):
         return under_way

@@ -18,7 +18,9 @@ from core.model import (
     ChangeState,
     Deed,
     Memory,
+    Mode,
     News,
+    Request,
     RunReport,
     Severity,
     Verdict,
@@ -314,32 +316,73 @@ async def test_what_the_channel_did_not_take_is_told_by_the_next_run() -> None:
 # ----------------------------------------------------------------------------------------------
 
 
-async def test_a_plan_released_while_the_guard_was_busy_is_carried_out_by_the_next_run() -> None:
-    bad = {f"m{number}": EVIL for number in range(60)}
-    stage = Stage(Toy(size=100, bad=bad), ENFORCE)
+async def held(size: int = 100) -> tuple[Stage, RunReport]:
+    """A stage whose changes the brake holds."""
+    stage = Stage(Toy(size, bad={f"m{number}": EVIL for number in range(60)}), ENFORCE)
     await stage.tick()
-    held = await stage.tick()
-    assert held.plan
+    return stage, await stage.tick()
+
+
+async def test_a_plan_released_while_the_guard_was_busy_is_carried_out_by_the_next_run() -> None:
+    stage, waits = await held()
+    assert waits.plan
     wrong = await asks(stage, Deed.RELEASE, digest("another plan"))
     await stage.tick()
     assert (await became(stage, wrong)).state is ActionState.REFUSED
-    assert held.plan in (await became(stage, wrong)).note
-    right = await asks(stage, Deed.RELEASE, held.plan)
+    assert waits.plan in (await became(stage, wrong)).note
+    right = await asks(stage, Deed.RELEASE, waits.plan)
     await stage.tick()
     assert (await became(stage, right)).state is ActionState.DONE
     assert len(stage.tenant.writes) == 60
 
 
 async def test_a_release_is_good_for_an_hour() -> None:
-    bad = {f"m{number}": EVIL for number in range(60)}
-    stage = Stage(Toy(size=100, bad=bad), ENFORCE)
-    await stage.tick()
-    held = await stage.tick()
-    late = await asks(stage, Deed.RELEASE, held.plan)
+    stage, waits = await held()
+    late = await asks(stage, Deed.RELEASE, waits.plan)
     stage.clock.advance(hours=2)
     await stage.tick()
     assert (await became(stage, late)).state is ActionState.REFUSED
     assert stage.tenant.writes == []
+
+
+async def test_a_look_that_may_change_nothing_leaves_a_release_to_the_next_that_may() -> None:
+    stage, waits = await held()
+    asked = await asks(stage, Deed.RELEASE, waits.plan)
+    looked = await stage.tick(Request(mode=Mode.ALERT))
+    assert looked.error == ""
+    assert (await became(stage, asked)).state is ActionState.ASKED
+    await stage.tick()
+    assert (await became(stage, asked)).state is ActionState.DONE
+    assert len(stage.tenant.writes) == 60
+
+
+async def test_a_release_waits_for_the_end_of_a_look_that_takes_two_runs() -> None:
+    stage, waits = await held(size=400)
+    asked = await asks(stage, Deed.RELEASE, waits.plan)
+    stage.spent = iter([0.0] * 3 + [1.0] * 1_000).__next__
+    first = await stage.tick()
+    assert (first.status, first.error) == ("going on", "")
+    assert stage.tenant.writes == []
+    stage.spent = lambda: 0.0
+    last = await stage.tick()
+    assert (last.status, last.error) == ("done", "")
+    assert (await became(stage, asked)).state is ActionState.DONE
+    assert len(stage.tenant.writes) == 60
+
+
+async def test_a_release_asked_for_while_shards_are_worked_on_counts_at_their_end() -> None:
+    stage, waits = await held()
+    stage.shard_above, stage.every = 50, timedelta(minutes=5)
+    planned = await stage.tick()
+    assert planned.orders
+    asked = await asks(stage, Deed.RELEASE, waits.plan)
+    meanwhile = await stage.tick()
+    assert (meanwhile.status, meanwhile.error, meanwhile.orders) == ("going on", "", ())
+    assert stage.tenant.writes == []
+    for message in stage.queue:
+        await stage.worked(message)
+    assert len(stage.tenant.writes) == 60
+    assert (await became(stage, asked)).state is ActionState.DONE
 
 
 async def test_who_asked_for_a_run_hears_of_it() -> None:
