@@ -2,7 +2,8 @@
 
     timer <guard>                          every row of the catalog, at %<GUARD>_SCHEDULE%
     routes                                 core/api.py; what acts leaves a row and a message
-    timer weekly-digest                    every hour: the week's card, when %DIGEST_SCHEDULE% says
+    timer weekly-digest                    every hour: settings that changed are told, and the
+                                           week's card is sent, when %DIGEST_SCHEDULE% says
     queue exoguard-runs                    does what was asked for
     queue exoguard-shards                  pieces of a tenant too large for one run
     queue exoguard-shards-poison           pieces that failed too often
