@@ -44,7 +44,6 @@ PLACES = {name: place for place, name in enumerate(COLUMNS)}
 # full-width signs are taken for the others in some languages. The apostrophe, which is what
 # defuses, is defused itself, so that what it was put before can be told.
 FORMULA = re.compile("(^|;)(?=[\\s\"]*[=+\\-@'\\t\\r\\n\uff1d\uff0b\uff0d\uff20])")
-DEFUSED = re.compile("(^|;)'")
 
 
 class BadPeriod(ValueError):
@@ -109,11 +108,6 @@ def defused(cell: str) -> str:
     if ";" not in cell:
         return f"'{cell}" if FORMULA.match(cell) else cell
     return FORMULA.sub(r"\1'", cell)
-
-
-def as_it_was(cell: str) -> str:
-    """What a cell said before it was defused."""
-    return DEFUSED.sub(r"\1", cell)
 
 
 def cell(value: object) -> str:
@@ -204,11 +198,6 @@ class Export:
         It holds for the export as it is: with a Content-Encoding the header would be another.
         """
         return f"sha-256=:{base64.b64encode(bytes.fromhex(self.sha256)).decode()}:"
-
-    @property
-    def sidecar(self) -> str:
-        """The digest as a line of a file beside it, which `sha256sum --check` reads."""
-        return f"{self.sha256}  {self.name}\n"
 
     @property
     def headers(self) -> dict[str, str]:

@@ -40,7 +40,6 @@ log = logging.getLogger(__name__)
 BATCH_SIZE = 20
 PAGES = 2_000
 ROWS = 10_000
-CONNECTIONS = 16
 # Only an advanced query counts, and it has to say so in a header as well (Microsoft Learn: Graph
 # "Advanced query capabilities on directory objects").
 COUNTING = "$count=true"
