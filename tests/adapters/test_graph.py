@@ -337,7 +337,11 @@ async def test_a_long_answer_is_given_up() -> None:
         await got(bytes(2 * 1024 * 1024), "identity")
 
 
-@pytest.mark.parametrize("body", [gzip.compress(b"x" * 5_000)[:-9], b"not compressed", b"\x1f\x8b"])
+@pytest.mark.parametrize(
+    "body",
+    [gzip.compress(b"x" * 5_000)[:-9], b"not compressed", b"\x1f\x8b"],
+    ids=["torn", "not compressed", "begun"],
+)
 async def test_a_compressed_answer_that_is_damaged_is_no_answer(body: bytes) -> None:
     with pytest.raises(httpx.TransportError):
         await got(body)

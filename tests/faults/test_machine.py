@@ -1,7 +1,8 @@
 """Anything may happen to a guard, in any order, and what must hold holds after each step.
 
 The tenant is edited, reads and writes fail, the ledger and the channel go away, the process is
-killed, people ask for things, settings and the clock are changed. After each step the promises of
+killed, shards are worked on in any order, twice or in vain, people ask for things, settings and the
+clock are changed. After each step the promises of
 `tests.faults.witness` are checked, and those of this module. At the end all trouble stops; two runs
 later everything is as a small model says it should be, and a third run is silent.
 """
@@ -31,6 +32,7 @@ from core.model import (
     Terms,
 )
 from core.plan import FLAPS, IN_EFFECT, WINDOW
+from core.shards import Order
 from tests.fake_world import DAY, START, Clock, Death, Reaper
 from tests.faults.harness import Play, on_stage, silence
 from tests.faults.witness import (
@@ -236,26 +238,53 @@ class Machine(RuleBasedStateMachine):
     def a_worker_does_what_is_asked(self, strike: Strike) -> None:
         self.lives(strike, serving=True)
 
-    def lives(self, strike: Strike, *, mode: Mode | None = None, serving: bool = False) -> None:
-        """One life of the process, with something going wrong."""
+    @rule(pick=PICKS, strike=STRIKES, again=st.booleans())
+    def a_worker_takes_a_message(self, pick: int, strike: Strike, again: bool) -> None:
+        queue = self.stage.queue
+        if queue:
+            message = queue[pick % len(queue)]
+            if self.lives(strike, message=message) and not again:
+                queue.remove(message)
+
+    @rule(pick=PICKS)
+    def a_message_is_given_up(self, pick: int) -> None:
+        queue = self.stage.queue
+        if queue:
+            self.lives(PEACE, message=queue.pop(pick % len(queue)), lost=True)
+
+    def lives(
+        self,
+        strike: Strike,
+        *,
+        mode: Mode | None = None,
+        serving: bool = False,
+        message: str = "",
+        lost: bool = False,
+    ) -> bool:
+        """One life of the process, with something going wrong. True when it came to its end."""
         stage = self.stage
         strike.on_process(stage)
         strike.on_tenant(self.tenant)
         stage.journal.append(Stands(self.model.wrong(), stage.clock()))
+        mode = mode or self.model.mode
         try:
             if serving:
                 self.runner.run(serve(stage.duty, stage.world, stage.new_run()))
+            elif message:
+                mode = stage.duty.mode.lowered(Order.unpacked(message).mode)
+                self.runner.run((stage.given_up if lost else stage.worked)(message))
             else:
                 report = self.runner.run(stage.tick(Request(mode=mode)))
                 self.plan = report.plan or self.plan
             died = strike.fault == "reply lost"
-        except (Death, LedgerError):
+        except (Death, LedgerError, Unavailable):
             died = True
         stage.journal += [Ended()] if died else []
         self.mend()
         stage.ledger.clock.advance(minutes=3)
         self.latest = max(self.latest, stage.clock())
-        self.check_what_was_changed(mode or self.model.mode, serving)
+        self.check_what_was_changed(mode, serving)
+        return not died
 
     def mend(self) -> None:
         """What went wrong is over."""
@@ -317,6 +346,10 @@ class Machine(RuleBasedStateMachine):
     @rule(hours=st.sampled_from([-1, 1, 24, 24 * 8]))
     def the_clock_jumps(self, hours: int) -> None:
         self.stage.clock.advance(hours=hours)
+
+    @rule()
+    def the_tenant_is_looked_at_in_shards_or_not(self) -> None:
+        self.stage.shard_above = None if self.stage.shard_above else 3
 
     # What holds -----------------------------------------------------------------------------------
 
@@ -382,8 +415,10 @@ class Machine(RuleBasedStateMachine):
         if self.model.mode is Mode.OFF:
             self.the_mode_is_set(Mode.ALERT)
         stage.clock.moment = self.latest + 8 * DAY
-        self.lives(PEACE)
-        self.lives(PEACE)
+        for _ in range(2):
+            self.lives(PEACE)
+            while stage.queue:
+                self.lives(PEACE, message=stage.queue.pop(0))
         self.model.believed = self.memory.state.population
         exempt = self.exempt()
         cases = self.memory.cases.values()
