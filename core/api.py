@@ -20,6 +20,7 @@ from core.catalog import CATALOG
 from core.desk import Answer, BadRequest, Call, Desk, Field, Route, named, said
 from core.errors import ExoguardError, SettingsError
 from core.evidence import Form
+from core.foreign import read_json
 from core.keys import KEY
 from core.looking import (
     CHOOSING,
@@ -350,7 +351,7 @@ def body_of(route: Route, call: Call, caller: Caller) -> dict[str, str]:
     if call.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         raise BadRequest(403, "a page of another site cannot act here")
     try:
-        wish = json.loads(call.body, object_pairs_hook=unique)
+        wish = read_json(call.body)
         # Half of a surrogate pair can be escaped in JSON, and is no text that could be kept.
         json.dumps(wish, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
@@ -360,14 +361,6 @@ def body_of(route: Route, call: Call, caller: Caller) -> dict[str, str]:
     if caller.name and "who" not in wish:
         wish["who"] = caller.name
     return typed(route.fields, wish)
-
-
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object none of whose names stands there twice. Raises ValueError."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands there twice")
-    return found
 
 
 def query_of(route: Route, call: Call) -> dict[str, str]:

@@ -12,10 +12,11 @@ Source: Microsoft Learn, "Work with user identities in Azure App Service authent
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from core.foreign import read_json
 from core.text import plain
 
 PRINCIPAL = "x-ms-client-principal"
@@ -92,7 +93,7 @@ def claims_of(text: str) -> list[tuple[str, str]]:
     try:
         if len(text) > LONGEST:
             raise ValueError("too long")
-        document = json.loads(base64.b64decode(text, validate=True))
+        document: Any = read_json(base64.b64decode(text, validate=True))
         return [(str(claim["typ"]), str(claim["val"])) for claim in document["claims"]]
     except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
         raise Denied(401, "the sign-in is not understood") from None

@@ -8,7 +8,6 @@ certificate can stand in for it during development.
 import asyncio
 import base64
 import binascii
-import json
 import logging
 import re
 import time
@@ -27,6 +26,7 @@ from azure.identity.aio import (
 from core.adapters.clouds import Cloud
 from core.adapters.retry import PASSING, PUSHING_BACK, Again, Service, retry_after
 from core.errors import Forbidden, SettingsError, TenantError, Unavailable
+from core.foreign import read_json
 
 log = logging.getLogger(__name__)
 
@@ -259,7 +259,7 @@ def claims_of(token: str) -> dict[str, object] | None:
         return None
     try:
         padded = parts[1] + "=" * (-len(parts[1]) % 4)
-        claims = json.loads(base64.urlsafe_b64decode(padded.encode("ascii")))
+        claims = read_json(base64.urlsafe_b64decode(padded.encode("ascii")))
     except (ValueError, binascii.Error, RecursionError):
         return None
     return claims if isinstance(claims, dict) else None

@@ -5,12 +5,12 @@ Branching is on status and error code; messages are written for people and chang
 the .NET type named in the message tells what happened.
 """
 
-import json
 import re
 from collections.abc import Mapping
 
 from core.adapters.wire import Row, text
 from core.errors import Forbidden, Gone, NoLicence, Refused, TenantError, Unavailable
+from core.foreign import read_json
 from core.text import plain
 
 SHOWN = 300
@@ -108,7 +108,7 @@ def detail_message(detail: str) -> tuple[str, str]:
     if found := TYPED.match(detail):
         return found["type"], readable(found["text"])
     try:
-        inner = json.loads(detail)
+        inner = read_json(detail)
     except (ValueError, RecursionError):
         return "", readable(detail)
     if isinstance(inner, Mapping) and inner.get("Message"):

@@ -11,8 +11,8 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NoReturn
 
+from core.foreign import read_json
 from core.tenant import Account, Mailbox, MailboxAudit, SignIn
 
 type Row = Mapping[str, object]
@@ -43,19 +43,14 @@ def document(raw: bytes) -> dict[str, object]:
     if not raw:
         raise ValueError("the answer has no body")
     try:
-        value = json.loads(raw, parse_constant=refuse_constant)
+        value = read_json(raw)
     except RecursionError:
         raise ValueError("the answer is nested too deeply") from None
     except ValueError:
-        raise ValueError("the answer is not JSON") from None
+        raise ValueError("the answer is not JSON, or says something twice") from None
     if not isinstance(value, dict):
         raise ValueError("the answer is not a JSON object")
     return value
-
-
-def refuse_constant(name: str) -> NoReturn:
-    """NaN and Infinity are not JSON (RFC 8259), though Python reads them."""
-    raise ValueError(name)
 
 
 def text(value: object, limit: int = NAME_LIMIT) -> str:

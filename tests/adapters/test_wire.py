@@ -119,6 +119,8 @@ def test_a_long_recipient_keeps_the_address_at_its_end() -> None:
         b"null",
         b'"x"',
         b'{"a": NaN}',
+        b'{"value": [{"isEnabled": true, "isEnabled": false}]}',
+        b'{"value": [1], "\\u0076alue": []}',
         b'{"a": 1',
         b"<html></html>",
         b"\x00" * 64,
