@@ -384,26 +384,36 @@ def read_of(part: Reading[Any], surface: str, object_id: str) -> bool:
 
 
 def what_was_passed_is_remembered(journal: Journal) -> Iterator[str]:
-    """When a cursor has passed a place, all that is wrong there and was read has a row by then."""
+    """When a cursor has passed a place, all that is wrong there and was read has a row by then.
+
+    A shard looks at what was listed when it was handed out.
+    """
     now: Stands | None = None
     kept: set[str] = set()
     missed: set[str] = set()
+    listed: set[str] = set()
+    handed_out: dict[str, set[str]] = {}
     reached: dict[str, str] = {}
     for event in journal:
         if isinstance(event, Stands):
-            now, missed = event, set()
+            now, missed, listed = event, set(), set()
         if isinstance(event, Seen):
             missed |= {miss.object_id for miss in event.reading.unread}
+            listed |= {item.id for item in event.reading.items if isinstance(item, Mailbox)}
         kept |= {case.key for case in rows(event, Case)}
         if now is None or not isinstance(event, Saved) or "" in missed:
             continue
+        if isinstance(event.state, GuardState) and event.state.round and event.state.round.shards:
+            handed_out.setdefault(event.state.round.id, listed)
         low, high = passed(event.state, reached)
         forgotten = {key for key in now.dangers - kept if low <= key[:PLACE] < high}
         if forgotten and (free := now.free_of(exempted(journal, now.at))):
+            looked_at = handed_out[event.state.round] if isinstance(event.state, Shard) else None
             yield from (
                 f"passed and not remembered: {key}"
                 for key in forgotten & free
-                if now.findings[key].object_id not in missed
+                if (name := now.findings[key].object_id) not in missed
+                and (looked_at is None or name in looked_at)
             )
 
 
