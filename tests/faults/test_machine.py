@@ -451,4 +451,4 @@ def hurried(questions: int) -> Callable[[], float]:
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=90, stateful_step_count=30)
+TestMachine.settings = settings(max_examples=300, stateful_step_count=30)
