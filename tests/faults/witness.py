@@ -334,13 +334,19 @@ def wire(kind: str, arguments: Mapping[str, object], back: bool) -> str:
 
 
 def nothing_unread_is_closed(journal: Journal) -> Iterator[str]:
-    """What is said to be gone was looked for, on each of its surfaces, in that very look."""
+    """What is said to be gone was looked for, on each of its surfaces, in that very look.
+
+    A round that stalled is another look than the one begun in its place.
+    """
     seen: list[Seen] = []
     known: dict[str, Case] = {}
-    going_on = False
+    going_on = ""
+    earlier = 0
     for event in journal:
         if isinstance(event, Seen):
             seen.append(event)
+        if isinstance(event, Stands):
+            earlier = len(seen)
         if isinstance(event, Ended) and not going_on:
             seen.clear()
         for case in rows(event, Case):
@@ -350,12 +356,16 @@ def nothing_unread_is_closed(journal: Journal) -> Iterator[str]:
                     f"closed without a look at {surface}: {case.key}"
                     for surface in case.surfaces
                     if not was_read(seen, surface, case.object_id)
+                    and not was_read(seen[earlier:], surface, case.object_id)
                 )
             known[case.key] = case
         if isinstance(event, Saved) and isinstance(event.state, GuardState):
-            if going_on and event.state.round is None:
+            present = event.state.round.id if event.state.round else ""
+            if going_on and not present:
                 seen.clear()
-            going_on = event.state.round is not None
+            elif going_on and present != going_on:
+                seen = seen[earlier:]
+            going_on = present
 
 
 def was_read(seen: Sequence[Seen], surface: str, object_id: str) -> bool:
