@@ -35,6 +35,9 @@ RENEWAL_PAUSE = 60.0
 PATIENCE: dict[str, Any] = {"retry_total": 0, "connection_timeout": 10, "read_timeout": 30}
 EARLY = 300.0
 TOKEN_LIMIT = 64 * 1024
+# What azure-identity makes of an answer with a status of success whose parts are not what they should
+# be: it takes them as they come.
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 CODE = re.compile(r"\bAADSTS(\d{4,9})\b")
 
 REMEDIES = {
@@ -111,6 +114,9 @@ class Credential:
             return await self.source.get_token(*scopes, claims=claims)
         except AzureError as error:
             raise refusal(error) from error
+        except UNREADABLE as error:
+            why = f"no token: the answer is not understood ({type(error).__name__})"
+            raise Again(why) from error
 
     def is_news(self, *challenge: str) -> bool:
         """True for a challenge that was not answered a moment ago.

@@ -83,6 +83,35 @@ async def test_a_secret_will_do_for_development() -> None:
                 await lost.get_token(GRAPH)
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "wrongBody", "body": {"access_token": "x", "expires_in": None}},
+        {"kind": "wrongBody", "body": {"access_token": "x", "expires_in": "soon"}},
+        {"kind": "wrongBody", "body": {"expires_in": 3600}},
+        {"kind": "wrongBody", "body": {"access_token": {}, "expires_in": 3600, "refresh_in": []}},
+        {"kind": "wrongBody", "body": ["x"]},
+        {"kind": "wrongBody", "body": None},
+        {"kind": "numbers"},
+        {"kind": "numbers", "number": "1e999"},
+        {"kind": "deep", "depth": 200_000},
+        {"kind": "empty"},
+        {"kind": "html", "status": 200},
+    ],
+    ids=lambda fault: json.dumps(fault)[9:60],
+)
+async def test_an_answer_that_is_no_token_is_passing_trouble(fault: dict[str, Any]) -> None:
+    async with Sandbox(scene()) as box:
+        cloud = endpoints("global", login=box.authority)
+        options = {"secret": box.client_secret, "ca_path": box.ca_path}
+        async with app_credential(box.tenant.tenant_id, CLIENT_ID, cloud, **options) as credential:
+            box.tenant.set_faults([{"service": "entra", "match": "token", **fault}])
+            with pytest.raises(Unavailable, match="no token"):
+                await credential.get_token(cloud.graph_scope)
+            box.tenant.set_faults([])
+            assert (await credential.get_token(cloud.graph_scope)).token
+
+
 def test_an_app_without_any_credential_is_a_setting_that_is_missing() -> None:
     with pytest.raises(SettingsError, match="MANAGED_IDENTITY_CLIENT_ID"):
         app_credential("tenant", "client", CLOUDS["global"])
