@@ -35,8 +35,8 @@ RENEWAL_PAUSE = 60.0
 PATIENCE: dict[str, Any] = {"retry_total": 0, "connection_timeout": 10, "read_timeout": 30}
 EARLY = 300.0
 TOKEN_LIMIT = 64 * 1024
-# What azure-identity makes of an answer with a status of success whose parts are not what they should
-# be: it takes them as they come.
+# What azure-identity makes of a token answer whose parts are not what they should be: it takes them
+# as they come.
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 CODE = re.compile(r"\bAADSTS(\d{4,9})\b")
 

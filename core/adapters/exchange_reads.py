@@ -166,12 +166,18 @@ async def accepted_domains(exchange: Exchange) -> Reading[AcceptedDomain]:
 def united_domains(
     accepted: Reading[AcceptedDomain], verified: Reading[AcceptedDomain]
 ) -> Reading[AcceptedDomain]:
-    """The tenant's domains from both sources. One of them is enough; without both, all is unread.
+    """The tenant's domains from both sources.
 
-    Too few domains would only make insiders look like outsiders, so half an answer may be used.
+    Too few domains make insiders look like outsiders, whose rules would be disabled. So all is
+    unread without those that Exchange accepts mail for: it alone knows which of them accept their
+    subdomains. Entra's, which add those without mail, may be left out by not granting Graph's
+    permission, but not be missing for a moment.
     """
-    if accepted.blind_to(DOMAINS) and verified.blind_to(DOMAINS):
+    missed = verified.blind_to(DOMAINS)
+    if accepted.blind_to(DOMAINS):
         return accepted
+    if missed and not missed.permission:
+        return verified
     by_name: dict[str, AcceptedDomain] = {}
     for domain in (*verified.items, *accepted.items):
         known = by_name.get(domain.name)

@@ -103,7 +103,7 @@ async def test_a_secret_will_do_for_development() -> None:
 async def test_an_answer_that_is_no_token_is_passing_trouble(fault: dict[str, Any]) -> None:
     async with Sandbox(scene()) as box:
         cloud = endpoints("global", login=box.authority)
-        options = {"secret": box.client_secret, "ca_path": box.ca_path}
+        options: dict[str, Any] = {"secret": box.client_secret, "ca_path": box.ca_path}
         async with app_credential(box.tenant.tenant_id, CLIENT_ID, cloud, **options) as credential:
             box.tenant.set_faults([{"service": "entra", "match": "token", **fault}])
             with pytest.raises(Unavailable, match="no token"):

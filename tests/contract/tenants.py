@@ -382,7 +382,7 @@ class InMemory:
             (granted.cmdlets or frozenset()) - {*needed},
         )
         if what in SURFACES:
-            self.fake.fail(what, source, "HTTP 403", permission)
+            self.fake.fail(what, source.replace(EXCHANGE_SOURCE, ""), "HTTP 403", permission)
         else:
             self.fake.refuse(what, Forbidden("HTTP 403", permission))
 

@@ -33,7 +33,16 @@ from core.tenant import (
     Recipient,
     Tenant,
 )
-from tests.adapters.connection import PERSON, PERSON_GUID, ROOM, ROOM_GUID, mailbox, rule, scene
+from tests.adapters.connection import (
+    PERSON,
+    PERSON_GUID,
+    ROOM,
+    ROOM_GUID,
+    connected,
+    mailbox,
+    rule,
+    scene,
+)
 from tests.adapters.connection import user as person
 from tests.contract.tenants import (
     EXCHANGE_SOURCE,
@@ -402,12 +411,11 @@ async def test_the_tenants_domains_are_those_of_exchange_and_entra_together(
         }
 
 
-@pytest.mark.parametrize("source", [EXCHANGE_SOURCE, GRAPH_SOURCE])
-async def test_one_source_of_domains_is_enough_and_the_other_is_mentioned(
-    open_tenant: Open, source: str
+async def test_the_domains_of_exchange_are_enough_and_the_others_are_mentioned(
+    open_tenant: Open,
 ) -> None:
     async with open_tenant(scene()) as to:
-        to.withhold(DOMAINS, source)
+        to.withhold(DOMAINS, GRAPH_SOURCE)
         found = await to.tenant.accepted_domains()
         assert found.items == (AcceptedDomain("contoso.example"),)
         assert found.blind_to(DOMAINS) is None
@@ -416,12 +424,24 @@ async def test_one_source_of_domains_is_enough_and_the_other_is_mentioned(
         assert miss.permission
 
 
-async def test_without_any_source_the_domains_are_unread(open_tenant: Open) -> None:
+@pytest.mark.parametrize("source", ["", EXCHANGE_SOURCE])
+async def test_without_those_of_exchange_the_domains_are_unread(
+    open_tenant: Open, source: str
+) -> None:
     async with open_tenant(scene()) as to:
-        to.withhold(DOMAINS)
+        to.withhold(DOMAINS, source)
         found = await to.tenant.accepted_domains()
         assert found.items == ()
         assert found.blind_to(DOMAINS) is not None
+
+
+@pytest.mark.parametrize("match", ["^Get-AcceptedDomain", "/domains"])
+async def test_domains_that_are_missing_for_a_moment_make_nobody_an_outsider(match: str) -> None:
+    async with connected(scene(), attempts=1) as to:
+        to.sandbox.tenant.set_faults([{"match": match, "kind": "error", "status": 503}])
+        found = await to.tenant.accepted_domains()
+        assert found.blind_to(DOMAINS)
+        assert found.items == ()
 
 
 async def test_what_only_adds_detail_is_optional(open_tenant: Open) -> None:

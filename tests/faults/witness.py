@@ -349,16 +349,13 @@ def nothing_unread_is_closed(journal: Journal) -> Iterator[str]:
             earlier = len(seen)
         if isinstance(event, Ended) and not going_on:
             seen.clear()
-        for case in rows(event, Case):
-            was = known.get(case.key)
-            if case.closing == "gone" and case.closed and not (was and was.closed):
-                yield from (
-                    f"closed without a look at {surface}: {case.key}"
-                    for surface in case.surfaces
-                    if not was_read(seen, surface, case.object_id)
-                    and not was_read(seen[earlier:], surface, case.object_id)
-                )
-            known[case.key] = case
+        yield from (
+            f"closed without a look at {surface}: {case.key}"
+            for case in newly_gone(event, known)
+            for surface in case.surfaces
+            if not was_read(seen, surface, case.object_id)
+            and not was_read(seen[earlier:], surface, case.object_id)
+        )
         if isinstance(event, Saved) and isinstance(event.state, GuardState):
             present = event.state.round.id if event.state.round else ""
             if going_on and not present:
@@ -366,6 +363,15 @@ def nothing_unread_is_closed(journal: Journal) -> Iterator[str]:
             elif going_on and present != going_on:
                 seen = seen[earlier:]
             going_on = present
+
+
+def newly_gone(event: object, known: dict[str, Case]) -> Iterator[Case]:
+    """Cases that what was saved says are gone, and what was `known` did not."""
+    for case in rows(event, Case):
+        was = known.get(case.key)
+        known[case.key] = case
+        if case.closing == "gone" and case.closed and not (was and was.closed):
+            yield case
 
 
 def was_read(seen: Sequence[Seen], surface: str, object_id: str) -> bool:

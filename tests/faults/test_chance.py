@@ -1,0 +1,136 @@
+"""Any faults, several at once, run after run: when they stop, all is as if there had been none.
+
+What strikes is drawn from everything the sandbox can do to a request, at any service, of any part
+of the requests, early or late in a run. Meanwhile an intruder does what each guard is there to see.
+Two runs after the last fault the tenant and the open cases are those of a guard that met none, all
+of it was told, and a third run changes and tells nothing.
+"""
+
+import json
+import random
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from core.catalog import CATALOG
+from core.model import Duty, Limit, Mode
+from sandbox.intruder import aftermath, rule
+from sandbox.scenery import freshened
+from tests.fake_world import START
+from tests.faults.staged import Staged, staged
+from tests.faults.test_untouched_tenant import about_objects, neglected
+
+ATTACKED = START + timedelta(hours=24)
+SERVICES = ("graph", "exchange", "entra", "teams")
+STRIKING: tuple[dict[str, Any], ...] = (
+    {"kind": "throttle", "retryAfter": 2},
+    {"kind": "throttle", "retryAfter": 400},
+    {"kind": "throttle"},
+    {"kind": "error"},
+    {"kind": "error", "status": 502},
+    {"kind": "error", "status": 503, "late": True},
+    {"kind": "error", "status": 401},
+    {"kind": "error", "status": 403},
+    {"kind": "error", "status": 404},
+    {"kind": "error", "status": 409},
+    {"kind": "html"},
+    {"kind": "html", "status": 200},
+    {"kind": "truncate"},
+    {"kind": "break"},
+    {"kind": "gzip"},
+    {"kind": "empty"},
+    {"kind": "empty", "status": 204},
+    {"kind": "nulbytes"},
+    {"kind": "drop"},
+    {"kind": "drop", "late": True},
+    {"kind": "staleReads", "times": 2},
+    {"kind": "wrongBody"},
+    {"kind": "wrongBody", "body": {"value": None}},
+    {"kind": "replies", "match": "batch", "many": 3, "how": "missing"},
+    {"kind": "replies", "match": "batch", "many": 3, "how": "twice"},
+    {"kind": "replies", "match": "batch", "many": 3, "how": "renamed"},
+    {"kind": "deep"},
+    {"kind": "duplicate"},
+    {"kind": "numbers"},
+    {"kind": "typed"},
+    {"kind": "loop"},
+    {"kind": "foreign"},
+    {"kind": "mislabelled"},
+)
+
+
+def faults(chance: random.Random) -> Iterator[dict[str, Any]]:
+    """Up to four faults at once."""
+    for _ in range(chance.randint(1, 4)):
+        fault = dict(chance.choice(STRIKING))
+        fault.setdefault("times", chance.choice([1, 2, 5, 20, 10_000]))
+        yield fault | {
+            "service": chance.choice(SERVICES),
+            "skip": chance.choice([0, 0, 1, 2, 5, 10]),
+            "inner": chance.random() < 0.3,
+        }
+
+
+async def lived(stage: Staged, chance: random.Random | None) -> None:
+    """Two runs in peace, the intruder amid whatever there is, and two runs in peace."""
+    await stage.tick()
+    await stage.tick()
+    for number in range(6):
+        if number == 2:
+            scene = stage.box.tenant.scene
+            for step in (rule(scene), *aftermath(scene)):
+                stage.box.tenant.merge(freshened({"edit": list(step.edits)}, ATTACKED))
+        await stage.tick(*(faults(chance) if chance else ()))
+    await stage.tick()
+    await stage.tick()
+
+
+def flat(value: Any, path: str = "") -> dict[str, Any]:
+    """What a document says, by the place where it says it; without the times that writes leave."""
+    if not isinstance(value, dict | list):
+        return {} if path.endswith("signInSessionsValidFromDateTime") else {path: value}
+    parts = value.items() if isinstance(value, dict) else enumerate(value)
+    leaves = [flat(part, f"{path}/{name}") for name, part in parts]
+    return {place: leaf for found in leaves for place, leaf in found.items()}
+
+
+def different(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Where two tenants differ."""
+    return [
+        (place, one.get(place), other.get(place))
+        for place in sorted({*one, *other})
+        if one.get(place) != other.get(place)
+    ]
+
+
+async def comes_to_rest(stage: Staged) -> None:
+    """All that is open was told, and another run changes and tells nothing."""
+    cases = (await stage.memory()).cases.values()
+    assert not [case for case in cases if case.news]
+    told = re.findall(r"case ([0-9a-f]{8}) · ", json.dumps(stage.box.cards, ensure_ascii=False))
+    # What was there from the start is told as one summary, which names the worst of it.
+    later = {case.short for case in cases if not (case.closed or case.adopted)}
+    assert later <= set(told)
+    before = (len(stage.box.writes), len(stage.box.cards))
+    await stage.tick()
+    assert (len(stage.box.writes), len(stage.box.cards)) == before
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
+async def test_when_the_faults_stop_all_is_as_if_there_had_been_none(duty: Duty, seed: int) -> None:
+    bold = replace(duty, limit=Limit(count=1_000, percent=100.0))
+    tenants: list[dict[str, Any]] = []
+    cases: list[set[str]] = []
+    for chance in (None, random.Random(f"{duty.guard.name} {seed}")):
+        async with staged(neglected(), bold, Mode.ENFORCE) as stage:
+            await lived(stage, chance)
+            tenants.append(flat(stage.box.tenant.scene))
+            cases.append(set(await about_objects(stage)))
+            await comes_to_rest(stage)
+    assert cases[0] == cases[1]
+    assert different(*tenants) == []
