@@ -410,7 +410,7 @@ def what_was_passed_is_remembered(journal: Journal) -> Iterator[str]:
     listed: set[str] = set()
     handed_out: dict[str, set[str]] = {}
     reached: dict[str, str] = {}
-    for event in journal:
+    for at, event in enumerate(journal):
         if isinstance(event, Stands):
             now, missed, listed = event, set(), set()
         if isinstance(event, Seen):
@@ -423,7 +423,7 @@ def what_was_passed_is_remembered(journal: Journal) -> Iterator[str]:
             handed_out.setdefault(event.state.round.id, listed)
         low, high = passed(event.state, reached)
         forgotten = {key for key in now.dangers - kept if low <= key[:PLACE] < high}
-        if forgotten and (free := now.free_of(exempted(journal, now.at))):
+        if forgotten and (free := now.free_of(exempted(journal[:at], now.at))):
             looked_at = handed_out[event.state.round] if isinstance(event.state, Shard) else None
             yield from (
                 f"passed and not remembered: {key}"
