@@ -10,14 +10,18 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from core.actions import serve
+from core.actions import TURN, serve
 from core.deeds import refused
 from core.errors import ExoguardError, SettingsError, Unavailable
-from core.model import ActionState, Deed, Mode, Request, RunReport
+from core.model import ActionState, Deed, Duty, Mode, Request, RunReport
+from core.ports import World
 from core.report import document
 from core.run import run
 from core.settings import Settings
 from core.wiring import connect, open_ledger
+
+# How often a run that was asked for looks whether the guard is free, TURN seconds apart.
+TURNS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +79,28 @@ async def work_off(ticket: Ticket, settings: Settings) -> RunReport:
             return await serve(duty, world, ticket.run)
     try:
         async with connect(settings, queue=True) as world:
-            report = await run(duty, world, Request(ticket.run, ticket.mode, at=ticket.at))
+            request = Request(ticket.run, ticket.mode, at=ticket.at)
+            report = await run_in_turn(duty, world, request)
     except ExoguardError as error:
         await note(settings, ticket, {"status": "failed", "error": str(error)})
         raise
     if report.status in ("busy", "off"):
         await note(settings, ticket, document(report))
     return report
+
+
+async def run_in_turn(duty: Duty, world: World, request: Request) -> RunReport:
+    """A run that waits a moment for a guard that is held.
+
+    What a person asked for just before may still be told, which is soon over. Another run is not
+    waited for: it looks at the same tenant.
+    """
+    for _ in range(TURNS - 1):
+        report = await run(duty, world, request)
+        if report.status != "busy":
+            return report
+        await world.pause(TURN)
+    return await run(duty, world, request)
 
 
 async def note(settings: Settings, ticket: Ticket, became: dict[str, object]) -> None:

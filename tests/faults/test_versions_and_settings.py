@@ -199,7 +199,7 @@ def ticket(mode: Mode | None = None) -> Ticket:
     return Ticket(SIGN_IN, new_run(START), START, looks=True, mode=mode)
 
 
-async def test_two_runs_asked_for_in_one_moment_are_one_and_each_address_tells_what_became(
+async def test_runs_asked_for_in_one_moment_take_turns_and_each_address_tells_what_became(
     azurite: Azurite,
 ) -> None:
     async with deployed(azurite) as (box, environ):
@@ -210,11 +210,29 @@ async def test_two_runs_asked_for_in_one_moment_are_one_and_each_address_tells_w
         assert len([write for write in box.writes if "revoke" not in str(write)]) == 1
         async with open_ledger(settings) as ledger:
             known = [await ledger.report(SIGN_IN, one.run) for one in asked[:2]]
-        assert sorted(str(one and one["status"]) for one in known) == ["busy", "done"]
+        assert [one and one["status"] for one in known] == ["done", "done"]
         written = len(box.writes)
         box.tenant.scene["graph"]["users"][0]["accountEnabled"] = True
         assert (await work_off(asked[2], settings)).mode is Mode.ALERT
         assert len(box.writes) == written
+
+
+async def test_a_run_asked_for_while_the_guard_is_held_waits_a_moment_and_not_for_ever(
+    azurite: Azurite,
+) -> None:
+    async with deployed(azurite) as (_, environ):
+        settings, early, late = Settings.read(environ), ticket(), ticket()
+        async with open_ledger(settings) as ledger:
+            async with ledger.claim(SIGN_IN, "somebody"):
+                waits = asyncio.create_task(work_off(early, settings))
+                await asyncio.sleep(1)
+                assert not waits.done()
+            assert (await waits).status == "done"
+            async with ledger.claim(SIGN_IN, "somebody"):
+                assert (await work_off(late, settings)).status == "busy"
+            known = await ledger.report(SIGN_IN, late.run)
+        assert known is not None
+        assert known["status"] == "busy"
 
 
 async def test_a_run_goes_by_the_settings_it_began_with(azurite: Azurite) -> None:

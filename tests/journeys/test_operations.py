@@ -346,7 +346,7 @@ def test_what_is_asked_of_a_guard_that_is_busy_waits_for_its_turn(story: Story) 
 
 
 def test_the_guard_leaves_alone_what_a_person_took_back(story: Story) -> None:
-    assert story.action("run after the undo")[0] == "done"
+    assert story.action("run after the undo") == ("done", "the run has ended")
     assert story.written("after the undo") == []
 
 
