@@ -63,6 +63,12 @@ SETTINGS = (
     ),
     Setting("WEBHOOK_HOSTS", "", "further hosts a webhook may have, comma separated"),
     Setting(
+        "WEBHOOK_ANSWERS",
+        "202",
+        "HTTP statuses by which the webhook says that it took a card, comma separated",
+        "202",
+    ),
+    Setting(
         "PUBLIC_ADDRESS",
         "",
         "where people open the app in a browser (https); with it, cards link to their cases",
@@ -148,6 +154,7 @@ SETTINGS = (
 
 SUFFIXES = ("SCHEDULE", "MODE", "LIMIT", "LIMIT_PERCENT")
 TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,62}")
+SUCCESS = re.compile(r"2[0-9]{2}")
 KIND = re.compile(r"[A-Za-z]{1,40}")
 ROW = re.compile(r"[a-z0-9-]{1,60}")
 DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
@@ -200,7 +207,8 @@ class Settings:
     """The settings as read. `values` are the texts by name; the rest is what they mean.
 
     `run_seconds` is how long a run may ask; the two limits are requests in flight at once.
-    `shard_above` is the number of mailboxes beyond which there are shards.
+    `shard_above` is the number of mailboxes beyond which there are shards, `webhook_answers` are
+    the HTTP statuses by which a card was taken.
     """
 
     values: Mapping[str, str]
@@ -211,6 +219,7 @@ class Settings:
     exchange_limit: int
     shard_above: int
     shards_at_once: int
+    webhook_answers: frozenset[int]
 
     def __getitem__(self, name: str) -> str:
         return self.values[name]
@@ -241,9 +250,12 @@ class Settings:
         exchange_limit = check.number("EXCHANGE_CONCURRENCY", int, 1, 32)
         above = check.number("SHARD_ABOVE", int, 1, 10_000_000)
         at_once = check.number("SHARDS_AT_ONCE", int, 1, 64)
+        answers = check.statuses("WEBHOOK_ANSWERS")
         if wrong:
             raise SettingsError("\n".join(wrong))
-        return cls(values, terms, duties, seconds, graph_limit, exchange_limit, above, at_once)
+        return cls(
+            values, terms, duties, seconds, graph_limit, exchange_limit, above, at_once, answers
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +291,13 @@ class Checker:
             if not pattern.fullmatch(part):
                 self.wrong.append(f"{name} has an entry that is no name of its kind: {part[:60]!r}")
         return tuple(parts)
+
+    def statuses(self, name: str) -> frozenset[int]:
+        """A list of HTTP statuses, at least one."""
+        known = self.names(name, SUCCESS)
+        if not known:
+            self.wrong.append(f"{name} must hold at least one HTTP status from 200 to 299")
+        return frozenset(int(status) for status in known if SUCCESS.fullmatch(status))
 
     def terms(self) -> Terms:
         """What guards judge by."""

@@ -96,7 +96,7 @@ async def connect(
         channel = Service(
             "teams", cap=1, longest=60.0, deadline=deadline + TELLING, door=door_of(webhook)
         )
-        teams = Teams(webhook, channel, hosts=hosts)
+        teams = Teams(webhook, channel, hosts=hosts, answers=settings.webhook_answers)
         stack.push_async_callback(teams.close)
         ledger = await stack.enter_async_context(open_ledger(settings))
         services = (graph_service, exchange_service)

@@ -66,6 +66,7 @@ var appSettings = {
   CLOUD: cloud
   TEAMS_WEBHOOK_URL: '@Microsoft.KeyVault(SecretUri=${webhookSecretUri})'
   WEBHOOK_HOSTS: chosen(settings, 'WEBHOOK_HOSTS', '')
+  WEBHOOK_ANSWERS: chosen(settings, 'WEBHOOK_ANSWERS', '202')
   PUBLIC_ADDRESS: chosen(settings, 'PUBLIC_ADDRESS', '')
   STATE_TABLE_ENDPOINT: state.properties.primaryEndpoints.table
   STATE_TABLE: stateTable

@@ -1,7 +1,8 @@
 """The Teams channel: cards posted to a Workflows webhook (or the connector it replaced).
 
 The address is a secret, since whoever has it can post; it shows up nowhere but as the start of its
-sha256. A workflow answers 202 when it has queued the message, which is all that can be known here.
+sha256. A workflow answers 202 when it has queued the message, which is all that can be known here;
+a page that somebody else shows with 200 is no such answer.
 """
 
 import hashlib
@@ -32,6 +33,9 @@ APART = 0.3
 # A card whose answer was lost is sent once more and no oftener: it may be there already.
 LOST_ANSWERS = 2
 LEGACY = "/webhookb2/"
+# By these a card was taken. Any other success is somebody else's: of a proxy, or of a sign-in page.
+OF_WORKFLOWS = frozenset({202})
+OF_CONNECTORS = frozenset({200})
 LEGACY_TROUBLE = re.compile(r"returned HTTP error (\d{3})", re.IGNORECASE)
 UNFIT = frozenset({400, 413})
 HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
@@ -41,15 +45,24 @@ class Teams:
     """One channel. Raises SettingsError for an address cards must not go to.
 
     `hosts` are allowed besides Microsoft's; only they may be on this machine or in a private
-    network. `service` limits and repeats calls like those to Graph and Exchange.
+    network. `service` limits and repeats calls like those to Graph and Exchange. `answers` are the
+    HTTP statuses by which a workflow says that it took a card.
     """
 
     def __init__(
-        self, url: str, service: Service, *, hosts: Collection[str] = (), ca_path: str = ""
+        self,
+        url: str,
+        service: Service,
+        *,
+        hosts: Collection[str] = (),
+        ca_path: str = "",
+        answers: Collection[int] = OF_WORKFLOWS,
     ) -> None:
         listed = frozenset(host.strip().lower() for host in hosts if host.strip())
         check_address(url, listed)
         self.url = url
+        self.legacy = LEGACY in url
+        self.answers = OF_CONNECTORS if self.legacy else frozenset(answers)
         self.label = f"webhook {hashlib.sha256(url.encode()).hexdigest()[:8]}"
         self.service = service
         self.channel = Channel(
@@ -78,11 +91,11 @@ class Teams:
                 if lost < LOST_ANSWERS:
                     raise
                 raise AlertError(f"not taken, as far as is known: {error}") from error
-            status = effective_status(reply, LEGACY in self.url)
+            status = effective_status(reply, self.legacy)
             again = trouble(status, reply.headers.get("Retry-After"), self.label)
             if again:
                 raise again
-            if not 200 <= status < 300:
+            if status not in self.answers:
                 kind = Unfit if status in UNFIT else AlertError
                 raise kind(f"{self.label}: {refusal(status, len(body))}")
 
@@ -132,6 +145,11 @@ def refusal(status: int, size: int) -> str:
             return f"HTTP {status}, the flow is gone or switched off: set TEAMS_WEBHOOK_URL again"
         case 413:
             return f"HTTP 413, the card of {size} bytes is too large for Teams"
+        case _ if 200 <= status < 300:
+            return (
+                f"HTTP {status}, which does not say that the card was taken: does anything answer"
+                " in place of the flow? If the flow itself does, add it to WEBHOOK_ANSWERS"
+            )
         case _ if 300 <= status < 400:
             return f"HTTP {status}, it points elsewhere, and cards follow no redirect"
         case _:

@@ -12,6 +12,7 @@ from core.adapters.channel import Channel, PublicResolver
 from core.adapters.retry import Again
 from core.adapters.teams import APART, Teams
 from core.errors import AlertError, SettingsError
+from core.settings import Settings
 from sandbox.server import Sandbox
 from tests.adapters.connection import Clock, scene, service
 
@@ -128,6 +129,10 @@ async def test_throttling_hidden_in_a_success_is_seen() -> None:
         ({"kind": "throttle", "retryAfter": 1}, "429"),
         ({"kind": "error", "status": 502}, "502"),
         ({"kind": "drop"}, "not taken"),
+        ({"kind": "html", "status": 200}, "WEBHOOK_ANSWERS"),
+        ({"kind": "empty"}, "HTTP 200"),
+        ({"kind": "empty", "status": 204}, "HTTP 204"),
+        ({"kind": "wrongBody"}, "in place of the flow"),
     ],
     ids=str,
 )
@@ -147,6 +152,18 @@ async def test_what_was_not_taken_is_said_without_the_address(
         assert secret not in str(chain)
         chain = chain.__cause__
     assert secret not in caplog.text
+
+
+async def test_a_flow_that_answers_itself_is_believed_where_the_settings_say_so() -> None:
+    answer = {"service": "teams", "kind": "empty", "late": True}
+    async with Sandbox(scene(faults=[answer])) as sandbox:
+        url = sandbox.settings()["TEAMS_WEBHOOK_URL"]
+        given = {**sandbox.settings(), "STATE_CONNECTION_STRING": "x"}
+        settings = Settings.read({**given, "WEBHOOK_ANSWERS": "202, 200"})
+        voice = Teams(url, service(Clock()), hosts=["127.0.0.1"], answers=settings.webhook_answers)
+        await voice.send(CARD)
+        await voice.close()
+        assert sandbox.cards == [CARD]
 
 
 async def test_a_card_that_is_too_large_says_so() -> None:

@@ -1,15 +1,17 @@
 """Any faults, several at once, run after run: when they stop, all is as if there had been none.
 
 What strikes is drawn from everything the sandbox can do to a request, at any service, of any part
-of the requests, early or late in a run. Meanwhile an intruder does what each guard is there to see.
-Two runs after the last fault the tenant and the open cases are those of a guard that met none, all
-of it was told, and a third run changes and tells nothing.
+of the requests, early or late in a run. Amid it some runs are killed, or lose their memory, at any
+of their operations. Meanwhile an intruder does what each guard is there to see. Two runs after the
+last fault the tenant and the open cases are those of a guard that met none, all of it was told, and
+a third run changes and tells nothing.
 """
 
 import json
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -17,10 +19,11 @@ from typing import Any
 import pytest
 
 from core.catalog import CATALOG
+from core.errors import LedgerError
 from core.model import Duty, Limit, Mode
 from sandbox.intruder import aftermath, rule
 from sandbox.scenery import freshened
-from tests.fake_world import START
+from tests.fake_world import START, Death, FakeLedger, Reaper
 from tests.faults.staged import Staged, staged
 from tests.faults.test_untouched_tenant import about_objects, neglected
 
@@ -75,8 +78,31 @@ def faults(chance: random.Random) -> Iterator[dict[str, Any]]:
         }
 
 
+def out_of_reach() -> LedgerError:
+    """What a ledger says from the moment its service is gone."""
+    return LedgerError("the state table is out of reach")
+
+
+ENDS: tuple[Callable[[], BaseException], ...] = (Death, out_of_reach)
+
+
+def fate(chance: random.Random) -> Reaper:
+    """Half of the runs end as they will; the others are killed, or lose their memory."""
+    strike = chance.choice([0, chance.randint(1, 12)])
+    return Reaper(strike, chance.random() < 0.5, error=chance.choice(ENDS))
+
+
+async def struck(stage: Staged, ledger: FakeLedger, chance: random.Random) -> None:
+    """One run amid faults, to whatever end."""
+    ledger.reaper = fate(chance)
+    with suppress(Death, LedgerError):
+        await stage.tick(*faults(chance))
+    ledger.reaper = Reaper()
+
+
 async def lived(stage: Staged, chance: random.Random | None) -> None:
     """Two runs in peace, the intruder amid whatever there is, and two runs in peace."""
+    stage.ledger = ledger = FakeLedger(stage.clock)
     await stage.tick()
     await stage.tick()
     for number in range(6):
@@ -84,7 +110,7 @@ async def lived(stage: Staged, chance: random.Random | None) -> None:
             scene = stage.box.tenant.scene
             for step in (rule(scene), *aftermath(scene)):
                 stage.box.tenant.merge(freshened({"edit": list(step.edits)}, ATTACKED))
-        await stage.tick(*(faults(chance) if chance else ()))
+        await (struck(stage, ledger, chance) if chance else stage.tick())
     await stage.tick()
     await stage.tick()
 
