@@ -46,7 +46,8 @@ class Roll:
     """The mailboxes to look into, about 200 bytes each.
 
     `population` counts all that were listed, also those nobody needs to look into; `unread` and
-    `complete` say what became of the listing; `present` are the listed ones among `watched`.
+    `complete` say what became of the listing; `present` are those to look into among `watched`: a
+    case of any other, also of one that is left out, is over.
     `surfaces` are all that is ever read of a mailbox.
     """
 
@@ -66,10 +67,11 @@ class Roll:
         self.complete = self.complete and listed.complete
         self.unread += listed.unread
         for mailbox in listed.items:
+            if mailbox.kind in page.left_out:
+                continue
             if mailbox.id in self.watched:
                 self.present.add(mailbox.id)
-            if mailbox.kind not in page.left_out:
-                self.rows.append(row(mailbox))
+            self.rows.append(row(mailbox))
 
     def next_listed(self, size: int = SLICE, *, last: bool = False) -> Slice | None:
         """The next mailboxes as they were listed; fewer than `size` only when there are no more."""

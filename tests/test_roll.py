@@ -84,6 +84,15 @@ def test_kinds_that_are_left_out_are_counted_and_not_looked_into() -> None:
     assert roll.rest().population == 1
 
 
+def test_a_case_of_a_mailbox_that_is_left_out_now_is_over() -> None:
+    roll = Roll(watched=frozenset({"UserMailbox", "DiscoveryMailbox"}), surfaces=SURFACES)
+    kinds = ("UserMailbox", "DiscoveryMailbox")
+    listed = tuple(Mailbox(kind, "g", "a@x", kind=kind) for kind in kinds)
+    roll.add(Page(Reading(listed, population=2), SURFACES, left_out=("DiscoveryMailbox",)))
+    assert not roll.rest().covers(SURFACES, "UserMailbox")
+    assert roll.rest().covers(SURFACES, "DiscoveryMailbox")
+
+
 def test_mailboxes_come_as_they_were_listed_in_full_slices_and_the_last_ones_at_the_end() -> None:
     roll = Roll()
     seen: list[str] = []

@@ -171,28 +171,27 @@ def united_domains(
     Too few domains make insiders look like outsiders, whose rules would be disabled. So all is
     unread without those that Exchange accepts mail for: it alone knows which of them accept their
     subdomains. Entra's, which add those without mail, may be left out by not granting Graph's
-    permission, but not be missing for a moment.
+    permission, but not be missing for a moment. One row that cannot be read may be any domain.
     """
-    missed = verified.blind_to(DOMAINS)
-    if accepted.blind_to(DOMAINS):
-        return accepted
-    if missed and not missed.permission:
-        return verified
+    withheld = tuple(miss for miss in verified.unread if miss.permission and not miss.object_id)
+    gaps = [*accepted.unread, *(miss for miss in verified.unread if miss not in withheld)]
+    if gaps:
+        gap = Unread(DOMAINS, gaps[0].reason, permission=gaps[0].permission)
+        return Reading(unread=(gap,), surfaces=frozenset({DOMAINS}))
     by_name: dict[str, AcceptedDomain] = {}
     for domain in (*verified.items, *accepted.items):
         known = by_name.get(domain.name)
         subdomains = domain.subdomains or (known is not None and known.subdomains)
         by_name[domain.name] = AcceptedDomain(domain.name, subdomains)
     misses = tuple(
-        Unread(miss.surface, miss.reason, miss.object_id or source, "", miss.permission, True)
-        for source, reading in (("exchange", accepted), ("graph", verified))
-        for miss in reading.unread
+        Unread(DOMAINS, miss.reason, "graph", "", miss.permission, True) for miss in withheld
     )
     return Reading(
         items=tuple(by_name.values()),
         unread=misses,
         surfaces=frozenset({DOMAINS}),
         population=len(by_name),
+        complete=accepted.complete and (verified.complete or bool(withheld)),
     )
 
 

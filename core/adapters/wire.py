@@ -90,6 +90,17 @@ def truth(value: object) -> bool | None:
     return words.get(value.strip().lower()) if isinstance(value, str) else None
 
 
+def flag(row: Row, name: str, absent: bool = False) -> bool:
+    """A boolean of a row that need not be there. Raises ValueError for what is no boolean."""
+    value = row.get(name)
+    if value is None or value == "":
+        return absent
+    known = truth(value)
+    if known is None:
+        raise ValueError(f"{name} is neither true nor false")
+    return known
+
+
 def listed(value: object) -> Sequence[object]:
     """A list as such; null is none of it, anything else is the only element."""
     if value is None or value == "":
@@ -290,10 +301,10 @@ def mailbox(row: Row) -> Mailbox:
         name=text(row.get("DisplayName")) or text(row.get("Name")),
         kind=text(row.get("RecipientTypeDetails"), 64) or "UserMailbox",
         has_account=bool(account),
-        synced=truth(row.get("IsDirSynced")) is True,
+        synced=flag(row, "IsDirSynced"),
         forwarding_address=address_or_none(row, "ForwardingAddress"),
         forwarding_smtp_address=address_or_none(row, "ForwardingSmtpAddress"),
-        keeps_copy=truth(row.get("DeliverToMailboxAndForward")) is True,
+        keeps_copy=flag(row, "DeliverToMailboxAndForward"),
     )
 
 
@@ -343,7 +354,7 @@ def account(row: Row) -> Account:
         id=found,
         upn=text(row.get("userPrincipalName"), 512),
         enabled=truth(row.get("accountEnabled")),
-        synced=truth(row.get("onPremisesSyncEnabled")) is True,
+        synced=flag(row, "onPremisesSyncEnabled"),
         plans=plans,
         licensed=licensed,
     )

@@ -7,7 +7,7 @@ appRoleAssignment.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from core.adapters.wire import Row, moment, object_id, text, truth
+from core.adapters.wire import Row, flag, moment, object_id, text
 from core.tenant import App, AppCredential, AppPermission, DelegatedGrant
 
 NAME_LIMIT = 256
@@ -44,7 +44,7 @@ def app(row: Row, reader: Self) -> App:
         home=kind.casefold() == "managedidentity" or (bool(owner) and owner == reader.tenant_id),
         itself=bool(app_id) and app_id == reader.app_id,
         kind=kind,
-        enabled=truth(row.get("accountEnabled")) is not False,
+        enabled=flag(row, "accountEnabled", absent=True),
         publisher=publisher(row.get("verifiedPublisher")),
         credentials=tuple(credentials(row)),
         replies=tuple(sorted({one for one in replies if one}))[:REPLIES],

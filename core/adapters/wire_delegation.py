@@ -4,7 +4,7 @@ What denies, is inherited, or belongs to the mailbox itself or to Exchange is no
 delegated. Only what says so plainly is left out: a row that does not tell is a delegation.
 """
 
-from core.adapters.wire import Row, apart, mailbox, recipient_text, text, truth, words
+from core.adapters.wire import Row, apart, flag, mailbox, recipient_text, text, words
 from core.delegations import keeps_for_itself, sid_of
 from core.tenant import Delegation, Mailbox
 
@@ -37,9 +37,9 @@ def trustee_of(row: Row, name: str) -> str:
 
 def is_nothing(row: Row, trustee: str, sid: str) -> bool:
     """True for a row by which nobody got a right over somebody else's mailbox."""
-    denied = truth(row.get("Deny")) is True
+    denied = flag(row, "Deny")
     denied = denied or text(row.get("AccessControlType"), 64).strip().casefold() == "deny"
-    return denied or truth(row.get("IsInherited")) is True or keeps_for_itself(trustee, sid)
+    return denied or flag(row, "IsInherited") or keeps_for_itself(trustee, sid)
 
 
 def rights_in(row: Row) -> frozenset[str]:

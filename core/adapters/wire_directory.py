@@ -6,7 +6,7 @@ As in `core.adapters.wire`: tolerant in form, bounded, and a ValueError for what
 from collections.abc import Mapping
 from datetime import datetime
 
-from core.adapters.wire import LIST_LIMIT, Row, moment, object_id, text, truth
+from core.adapters.wire import LIST_LIMIT, Row, flag, moment, object_id, text, truth
 from core.tenant import Actor, DeletedObject, Deletion, Registration
 
 NAME = 256
@@ -42,7 +42,7 @@ def registration(row: Row) -> Registration:
         admin=truth(row.get("isAdmin")),
         registered=registered,
         capable=capable,
-        passwordless=truth(row.get("isPasswordlessCapable")) is True,
+        passwordless=flag(row, "isPasswordlessCapable"),
         methods=frozenset(filter(None, (text(one, SHORT).strip().lower() for one in named))),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from core.adapters.wire import (
     Row,
     apart,
+    flag,
     identifier,
     is_set,
     listed,
@@ -122,13 +123,16 @@ def domain_name(value: object) -> str:
 def accepted_domain(row: Row) -> AcceptedDomain:
     """A row of Get-AcceptedDomain."""
     name = domain_name(row.get("DomainName"))
-    return AcceptedDomain(name, subdomains=truth(row.get("MatchSubDomains")) is True)
+    return AcceptedDomain(name, subdomains=flag(row, "MatchSubDomains"))
 
 
 def verified_domain(row: Row) -> AcceptedDomain | None:
     """A domain of Graph's /domains; None while nobody has proved to own it."""
     name = domain_name(row.get("id"))
-    return AcceptedDomain(name) if truth(row.get("isVerified")) else None
+    verified = truth(row.get("isVerified"))
+    if verified is None:
+        raise ValueError("a domain that does not say whether it is verified")
+    return AcceptedDomain(name) if verified else None
 
 
 def remote_domain(row: Row) -> RemoteDomain:

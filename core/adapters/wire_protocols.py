@@ -39,10 +39,13 @@ def mailbox_protocols(row: Row) -> MailboxProtocols:
 
 
 def failed(row: Row) -> bool:
-    """True for a sign-in that is known to have failed: anybody can cause those."""
+    """True for a sign-in that is known to have failed: anybody can cause those.
+
+    An error has a positive code; what cannot be one leaves the sign-in a use of the protocol.
+    """
     status = row.get("status")
     code = status.get("errorCode") if isinstance(status, Mapping) else None
-    return isinstance(code, int) and not isinstance(code, bool) and code != 0
+    return isinstance(code, int) and not isinstance(code, bool) and code > 0
 
 
 def protocol_use(protocol: str, row: Row) -> ProtocolUse:

@@ -10,13 +10,13 @@ from core.adapters.wire import (
     Row,
     apart,
     canonical,
+    flag,
     identifier,
     is_set,
     listed,
     recipient_text,
     sequence_number,
     text,
-    truth,
 )
 from core.tenant import InboxRule
 
@@ -125,7 +125,9 @@ def plainly_harmless(row: Row) -> bool:
     actions = row.get("actions")
     if not isinstance(actions, dict) or not isinstance(row.get("isEnabled"), bool):
         return False
-    if row.get("isReadOnly") not in (None, False) or row.get("hasError") not in (None, False):
+    read_only, in_error = row.get("isReadOnly"), row.get("hasError")
+    # Not `in (None, False)`: a zero is no boolean, and equals one.
+    if not (read_only is None or read_only is False) or not (in_error is None or in_error is False):
         return False
     files = False
     for name, value in actions.items():
@@ -173,22 +175,22 @@ def graph_rule(mailbox_id: str, row: Row) -> InboxRule:
     actions, conditions = row.get("actions") or {}, row.get("conditions") or {}
     if not isinstance(actions, Mapping) or not isinstance(conditions, Mapping):
         raise ValueError("an inbox rule whose actions or conditions are not objects")
-    deletes = "delete" if truth(actions.get("delete")) else ""
+    deletes = "delete" if flag(actions, "delete") else ""
     return InboxRule(
         id=rule_id,
         mailbox_id=mailbox_id,
         name=text(row.get("displayName")),
         source="graph",
-        enabled=truth(row.get("isEnabled")) is not False,
-        read_only=truth(row.get("isReadOnly")) is True,
-        in_error=truth(row.get("hasError")) is True,
+        enabled=flag(row, "isEnabled", absent=True),
+        read_only=flag(row, "isReadOnly"),
+        in_error=flag(row, "hasError"),
         sequence=sequence_number(row.get("sequence")),
         forward_to=graph_recipients(actions.get("forwardTo")),
         forward_as_attachment_to=graph_recipients(actions.get("forwardAsAttachmentTo")),
         redirect_to=graph_recipients(actions.get("redirectTo")),
-        delete="permanent" if truth(actions.get("permanentDelete")) else deletes,
+        delete="permanent" if flag(actions, "permanentDelete") else deletes,
         move_to=folder_id(actions.get("moveToFolder")),
-        mark_as_read=truth(actions.get("markAsRead")) is True,
+        mark_as_read=flag(actions, "markAsRead"),
         conditions=canonical(conditions),
         words=found_words(conditions, GRAPH_WORDS),
         readable=any(is_set(actions.get(name)) for name in GRAPH_ACTIONS),
@@ -226,21 +228,21 @@ def exchange_rule(mailbox_id: str, row: Row) -> InboxRule:
         for name in (*EXCHANGE_CONDITIONS, *(f"ExceptIf{name}" for name in EXCHANGE_CONDITIONS))
         if is_set(row.get(name))
     }
-    deletes = "delete" if truth(row.get("DeleteMessage")) else ""
+    deletes = "delete" if flag(row, "DeleteMessage") else ""
     return InboxRule(
         id=rule_id,
         mailbox_id=mailbox_id,
         name=text(row.get("Name")),
         source="exchange",
-        enabled=truth(row.get("Enabled")) is not False,
-        in_error=truth(row.get("InError")) is True,
+        enabled=flag(row, "Enabled", absent=True),
+        in_error=flag(row, "InError"),
         sequence=sequence_number(row.get("Priority")),
         forward_to=exchange_recipients(row.get("ForwardTo")),
         forward_as_attachment_to=exchange_recipients(row.get("ForwardAsAttachmentTo")),
         redirect_to=exchange_recipients(row.get("RedirectTo")),
-        delete="permanent" if truth(row.get("SoftDeleteMessage")) else deletes,
+        delete="permanent" if flag(row, "SoftDeleteMessage") else deletes,
         move_to=text(row.get("MoveToFolder")),
-        mark_as_read=truth(row.get("MarkAsRead")) is True,
+        mark_as_read=flag(row, "MarkAsRead"),
         conditions=canonical(conditions),
         words=found_words(row, EXCHANGE_WORDS),
         readable=any(is_set(row.get(name)) for name in EXCHANGE_ACTIONS),

@@ -6,7 +6,7 @@ As in `core.adapters.wire`: tolerant in form, bounded, and a ValueError for what
 import re
 from collections.abc import Mapping
 
-from core.adapters.wire import MAILBOX_PROPERTIES, NO_GUID, Row, listed, mailbox, text, truth
+from core.adapters.wire import MAILBOX_PROPERTIES, NO_GUID, Row, flag, listed, mailbox, text, truth
 from core.remote_mailboxes import flags_of
 from core.tenant import MailboxSize, SharedMailbox
 
@@ -37,7 +37,7 @@ def shared_mailbox(row: Row) -> SharedMailbox:
         archive=archive(row),
         kept=kept(row),
         remote=remote(row["RemoteRecipientType"]) if "RemoteRecipientType" in row else None,
-        cloud_managed=truth(row.get("IsExchangeCloudManaged")) is True,
+        cloud_managed=flag(row, "IsExchangeCloudManaged"),
     )
 
 
@@ -64,7 +64,7 @@ def kept(row: Row) -> bool | None:
     holds = [text(entry) for entry in listed(row["InPlaceHolds"])]
     switches = ("RetentionHoldEnabled", "ComplianceTagHoldApplied")
     return any(not hold.startswith("-") for hold in holds) or any(
-        truth(row.get(name)) is True for name in switches
+        flag(row, name) for name in switches
     )
 
 

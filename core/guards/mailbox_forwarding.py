@@ -90,6 +90,9 @@ from core.tenant import (
 )
 from core.text import plain
 
+BETWEEN = 100
+"""So many mailboxes of a slice are asked about hidden rules between sweeps: those with a case."""
+
 SURFACES = frozenset({MAILBOXES, INBOX_RULES, HIDDEN_RULES, RULE_FOLDERS, DOMAINS, RECIPIENTS})
 """All that is ever read of one mailbox."""
 
@@ -147,11 +150,15 @@ async def known_forwards(tenant: Tenant) -> Reading[Forward]:
 async def inspect(tenant: Tenant, look: Look, owners: Sequence[Mailbox]) -> Reading[Forward]:
     """The inbox rules of some mailboxes, and what their recipients stand for.
 
-    What only a forward needs to be judged is asked for when there is one.
+    What only a forward needs to be judged is asked for when there is one. What Graph hides takes a
+    command for each mailbox, so it is swept over the day; between sweeps those with an open case
+    are asked, so that what a sweep could not read waits for the next run and not for the next day.
     """
     graph = await tenant.inbox_rules(owners)
     swept = HIDDEN_RULES in look.due
-    asked = owners if swept else unclear(owners, graph.items)
+    again = owners if swept else [one for one in owners if one.id in look.watched][:BETWEEN]
+    seen = frozenset(owner.id for owner in again)
+    asked = [*again, *(one for one in unclear(owners, graph.items) if one.id not in seen)]
     exchange = await tenant.hidden_rules(asked) if asked else Reading[InboxRule]()
     graph = await with_all_names(tenant, owners, graph, exchange)
     movers = [rule for rule in graph.items if rule.move_to and rule.enabled and not rule.delete]
@@ -190,18 +197,18 @@ async def inspect(tenant: Tenant, look: Look, owners: Sequence[Mailbox]) -> Read
                 (
                     *missed((graph,)),
                     *(as_detail(miss) for miss in missed((folders,))),
-                    *(miss for miss in missed((exchange,)) if swept or not miss.object_id),
+                    *(m for m in missed((exchange,)) if not m.object_id or m.object_id in seen),
                     *(miss for miss in missed((looked_up,)) if not miss.object_id),
                     *unplaced,
                 )
             )
         ),
         surfaces=surfaces_of((graph, folders, looked_up))
-        | {MAILBOXES, INBOX_RULES, RULE_FOLDERS, DOMAINS}
-        | ({HIDDEN_RULES} if swept else set()),
+        | {MAILBOXES, INBOX_RULES, HIDDEN_RULES, RULE_FOLDERS, DOMAINS},
         population=len(owners),
         scope=frozenset(mailbox.id for mailbox in owners),
-        partly={} if everywhere else {RULE_FOLDERS: Others(frozenset(skipped))},
+        partly=({} if everywhere else {RULE_FOLDERS: Others(frozenset(skipped))})
+        | ({} if swept else {HIDDEN_RULES: seen}),
     )
 
 

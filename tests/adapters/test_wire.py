@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from core.adapters import wire, wire_organization, wire_rules
 from core.tenant import AcceptedDomain, InboxRule, OutboundPolicy, Recipient
 
+DOMAIN = {"DomainName": "contoso.example", "id": "contoso.example"}
 LEGACY = "/o=ExchangeLabs/ou=Group/cn=Recipients/cn=0001-ann"
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
@@ -441,6 +442,32 @@ def test_domains_are_read_in_lower_case() -> None:
             wire_organization.accepted_domain({"DomainName": bad})
     with pytest.raises(ValueError, match="remote domain"):
         wire_organization.remote_domain({"DomainName": "*"})
+
+
+@pytest.mark.parametrize("value", [-1, 0, 1, 1e308, "perhaps", [], {}], ids=repr)
+@pytest.mark.parametrize(
+    ("name", "parser"),
+    [
+        ("MatchSubDomains", lambda odd: wire_organization.accepted_domain(DOMAIN | odd)),
+        ("delete", lambda odd: wire_rules.graph_rule("m1", {"id": "r1", "actions": odd})),
+        ("permanentDelete", lambda odd: wire_rules.graph_rule("m1", {"id": "r1", "actions": odd})),
+        ("isEnabled", lambda odd: wire_rules.graph_rule("m1", {"id": "r1"} | odd)),
+        (
+            "SoftDeleteMessage",
+            lambda odd: wire_rules.exchange_rule("m1", {"RuleIdentity": 1} | odd),
+        ),
+        ("IsDirSynced", lambda odd: wire.mailbox({"Guid": "g1"} | odd)),
+        ("onPremisesSyncEnabled", lambda odd: wire.account({"id": "u1"} | odd)),
+    ],
+)
+def test_what_should_be_true_or_false_and_is_neither_is_not_taken_for_false(
+    name: str, parser: Callable[[dict[str, object]], object], value: object
+) -> None:
+    with pytest.raises(ValueError, match=f"{name} is neither true nor false"):
+        parser({name: value})
+    parser({})
+    for absent in (None, ""):
+        parser({name: absent})
 
 
 def test_a_policy_applies_to_whom_its_rule_says() -> None:

@@ -71,9 +71,18 @@ def test_what_is_inherited_is_left_out_also_as_a_word(inherited: object) -> None
     assert send_as_rights(SENDS | {"IsInherited": inherited}) == ()
 
 
-@pytest.mark.parametrize("inherited", [False, "False", None, "perhaps"])
+@pytest.mark.parametrize("inherited", [False, "False", None])
 def test_what_is_not_plainly_inherited_is_a_delegation(inherited: object) -> None:
     assert mailbox_rights(OWNER, OPENS | {"IsInherited": inherited}) == (HELD,)
+
+
+@pytest.mark.parametrize("name", ["Deny", "IsInherited"])
+@pytest.mark.parametrize("value", ["perhaps", -1, 0, 1, [], {}])
+def test_a_right_that_does_not_plainly_say_what_it_is_counts_as_unread(
+    name: str, value: object
+) -> None:
+    with pytest.raises(ValueError, match=f"{name} is neither true nor false"):
+        mailbox_rights(OWNER, OPENS | {name: value})
 
 
 def test_what_is_denied_is_left_out() -> None:

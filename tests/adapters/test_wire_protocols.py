@@ -59,6 +59,7 @@ def test_a_mailbox_without_an_id_is_broken() -> None:
         (None, False),
         ({"errorCode": "50126"}, False),
         ({"errorCode": True}, False),
+        ({"errorCode": -1}, False),
     ],
 )
 def test_only_what_is_known_to_have_failed_has_failed(status: object, answer: bool) -> None:

@@ -436,9 +436,16 @@ async def test_without_those_of_exchange_the_domains_are_unread(
 
 
 @pytest.mark.parametrize("match", ["^Get-AcceptedDomain", "/domains"])
-async def test_domains_that_are_missing_for_a_moment_make_nobody_an_outsider(match: str) -> None:
+@pytest.mark.parametrize(
+    "fault",
+    [{"kind": "error", "status": 503}, {"kind": "numbers", "number": -1}, {"kind": "nulls"}],
+    ids=lambda fault: fault["kind"],
+)
+async def test_domains_that_are_missing_for_a_moment_make_nobody_an_outsider(
+    match: str, fault: dict[str, object]
+) -> None:
     async with connected(scene(), attempts=1) as to:
-        to.sandbox.tenant.set_faults([{"match": match, "kind": "error", "status": 503}])
+        to.sandbox.tenant.set_faults([{"match": match, **fault}])
         found = await to.tenant.accepted_domains()
         assert found.blind_to(DOMAINS)
         assert found.items == ()

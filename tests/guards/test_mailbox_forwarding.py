@@ -520,8 +520,28 @@ async def test_a_rule_graph_shows_without_actions_is_read_through_exchange_on_ev
     assert finding.surfaces == (MAILBOXES, INBOX_RULES, DOMAINS)
     assert finding.changes == ()
     assert "-Identity '17'" in finding.advice
-    assert HIDDEN_RULES not in (await look(fake)).surfaces
+    assert not (await look(fake)).covers((HIDDEN_RULES,), "m1")
     assert await findings(fake, SWEEP) == [finding]
+
+
+async def test_between_sweeps_only_mailboxes_with_a_case_are_asked_about_hidden_rules() -> None:
+    fake = tenant(ANN, replace(ANN, id="m2", guid="g2"))
+    fake.exchange_rules = [replace(REDIRECT, id="17", source="exchange")]
+    assert (await look(fake)).items == ()
+    assert HIDDEN_RULES not in dict(fake.asked)
+    again = await looked(GUARD, fake, Look(TERMS, watched=frozenset({"m1"})))
+    assert dict(fake.asked)[HIDDEN_RULES] == ("m1",)
+    assert again.items == (await look(fake, SWEEP)).items
+    assert again.covers((HIDDEN_RULES,), "m1")
+    assert not again.covers((HIDDEN_RULES,), "m2")
+
+
+async def test_a_mailbox_that_a_sweep_could_not_read_is_asked_again_at_once() -> None:
+    fake = tenant(ANN, replace(ANN, id="m2", guid="g2"))
+    fake.fail(HIDDEN_RULES, "m1")
+    again = await looked(GUARD, fake, Look(TERMS, watched=frozenset({"m1"})))
+    assert [(miss.surface, miss.object_id) for miss in again.unread] == [(HIDDEN_RULES, "m1")]
+    assert not again.covers((HIDDEN_RULES,), "m1")
 
 
 async def test_a_rule_nobody_shows_the_actions_of_is_unreadable_and_never_harmless() -> None:
