@@ -341,6 +341,7 @@ def account(row: Row) -> Account:
     """A Graph user, as `$select=id,accountEnabled,...` shows it.
 
     The plans of a licence given a moment ago are not listed yet: then they are unknown, not none.
+    Nor are they none where the list of licences is not there.
     """
     found = object_id(row.get("id"))
     if not found:
@@ -348,7 +349,7 @@ def account(row: Row) -> Account:
     plans = plan_ids(row.get("assignedPlans") or None)
     licences = row.get("assignedLicenses")
     licensed = bool(plans) or (isinstance(licences, list) and bool(licences))
-    if plans is None and not licensed:
+    if plans is None and licences == []:
         plans = frozenset()
     return Account(
         id=found,
