@@ -23,7 +23,12 @@ LOOKING = 0.85
 # Seconds beyond it for telling alone: what was found late must still be told.
 TELLING = 300.0
 # The ledger has tries of its own, and a claim has to be renewed while one of them hangs.
-TABLE: Mapping[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 20}
+TABLE: Mapping[str, Any] = {
+    "retry_total": 0,
+    "connection_timeout": 5,
+    "read_timeout": 20,
+    "permit_redirects": False,
+}
 
 
 @asynccontextmanager

@@ -58,6 +58,7 @@ from core.adapters.ledger_rows import (
     removals,
     run_entity,
 )
+from core.adapters.table_answers import ANSWERS, etag_of, keyed, passing, trouble, understood
 from core.errors import ClaimLost, LedgerError
 from core.keys import END, FIRST, countdown
 from core.model import Action, Case, ChangeRecord, Exemption, GuardState, Memory, Shard
@@ -72,10 +73,6 @@ LEASE = timedelta(seconds=60)
 RENEWED, SPARE = 1 / 3, 1 / 4
 BATCH = 99  # and the fence
 PAGE = 200
-PASSING = frozenset({408, 429, 500, 502, 503, 504})
-
-# What a caller wants to hear: malformed, not there, there already, changed since.
-ANSWERS = frozenset({400, 404, 409, 412})
 # A table that somebody deleted keeps its name for a while, and cannot be made again.
 UNUSABLE = (TableErrorCode.TABLE_NOT_FOUND, TableErrorCode.TABLE_BEING_DELETED)
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -107,20 +104,6 @@ def is_free(lease: TableEntity, now: datetime) -> bool:
             f"the lease of {name} was not written by this version ({error}): compare the versions "
             f"deployed, or delete the row 'lease' of partition '{name}'"
         ) from error
-
-
-def trouble(error: HttpResponseError) -> str:
-    """What went wrong with the state, and the remedy where one is known."""
-    if error.status_code in (401, 403):
-        return "the state table refuses access: assign Storage Table Data Contributor to the app"
-    return f"the state table answers {error.status_code}"
-
-
-def passing(error: BaseException) -> bool:
-    """True for trouble of the service or the way to it, not an answer to what was asked."""
-    if isinstance(error, HttpResponseError):
-        return error.status_code in PASSING
-    return isinstance(error, AzureError)
 
 
 class TableLedger:
@@ -183,11 +166,8 @@ class TableLedger:
             reraise=True,
         )
 
-        async def once() -> T:
-            return await attempt()
-
         try:
-            return await policy(once)
+            return await policy(partial(understood, attempt))
         except HttpResponseError as error:
             if error.status_code in ANSWERS:
                 raise
@@ -197,10 +177,14 @@ class TableLedger:
 
     async def row(self, guard: str, key: str) -> TableEntity | None:
         """One row, or None."""
+
+        async def get() -> TableEntity:
+            found = await self.table.get_entity(guard, key, raw_response_hook=self.clock.hear)
+            etag_of(found.metadata)
+            return keyed(found)
+
         try:
-            return await self.call(
-                lambda: self.table.get_entity(guard, key, raw_response_hook=self.clock.hear)
-            )
+            return await self.call(get)
         except ResourceNotFoundError:
             return None
 
@@ -214,7 +198,7 @@ class TableLedger:
             pages = self.table.query_entities(
                 query, parameters=parameters, raw_response_hook=self.clock.hear
             )
-            return [entity async for entity in pages]
+            return [keyed(entity) async for entity in pages]
 
         return await self.call(scan)
 
@@ -259,17 +243,24 @@ class TableLedger:
         }
         try:
             if found:
-                answer = await self.call(lambda: self.replace(entity, found.metadata["etag"]))
+                etag = await self.put(lambda: self.replace(entity, found.metadata["etag"]))
             else:
-                answer = await self.call(lambda: self.table.create_entity(entity))
-            etag = answer["etag"]
+                etag = await self.put(lambda: self.table.create_entity(entity))
         except (ResourceModifiedError, ResourceExistsError, ResourceNotFoundError):
             # Somebody else was first, unless it was this very attempt whose reply was lost.
             winner = await self.row(guard, key)
             if not winner or winner.get("nonce") != nonce:
                 return None
-            etag = winner.metadata["etag"]
+            etag = etag_of(winner.metadata)
         return TableClaim(self, guard, entity, etag)
+
+    async def put(self, attempt: Callable[[], Awaitable[Mapping[str, Any]]]) -> str:
+        """One row written; the ETag it has now."""
+
+        async def once() -> str:
+            return etag_of(await attempt())
+
+        return await self.call(once)
 
     async def replace(self, entity: Entity, etag: str | None) -> Mapping[str, Any]:
         """Replace a row nobody has changed since `etag`."""
@@ -321,7 +312,7 @@ class TableLedger:
     async def note(self, guard: str, run: str, document: Mapping[str, object]) -> None:
         """Write down what became of a requested run outside a claim."""
         entity = run_entity(guard, run, document, self.clock.now())
-        await self.call(lambda: self.table.upsert_entity(entity, mode=UpdateMode.REPLACE))
+        await self.put(lambda: self.table.upsert_entity(entity, mode=UpdateMode.REPLACE))
 
     async def report(self, guard: str, run: str) -> Mapping[str, object] | None:
         """What is known of a run; "running" while its claim is held."""
@@ -346,7 +337,7 @@ class TableLedger:
                 parameters={"guard": guard, "first": "run|", "last": "run}"},
                 results_per_page=count,
             ):
-                found.append(entity)
+                found.append(keyed(entity))
                 if len(found) == count:
                     break
             return found
@@ -378,7 +369,7 @@ class TableLedger:
                 raw_response_hook=self.clock.hear,
             ).by_page()
             async for page in pages:
-                return [entity async for entity in page]
+                return [keyed(entity) async for entity in page]
             return []
 
         return await self.call(rows)
@@ -408,7 +399,7 @@ class TableLedger:
     async def ask(self, guard: str, action: Action) -> None:
         """Write down what a person asks for."""
         entity = entity_of(guard, action)
-        await self.call(lambda: self.table.upsert_entity(entity, mode=UpdateMode.REPLACE))
+        await self.put(lambda: self.table.upsert_entity(entity, mode=UpdateMode.REPLACE))
 
     async def actions(self, guard: str, since: datetime) -> tuple[Action, ...]:
         """What people asked for since then, newest first; a row not understood is none."""
@@ -638,11 +629,15 @@ class TableClaim:
                 "match_condition": MatchConditions.IfNotModified,
             },
         )
+
+        async def submitted() -> Mapping[str, Any]:
+            answers = await self.ledger.table.submit_transaction([fence, *operations])
+            if len(answers) != 1 + len(operations):
+                raise ValueError("a transaction of which only a part was answered")
+            return answers[0]
+
         try:
-            answer = await self.ledger.call(
-                lambda: self.ledger.table.submit_transaction([fence, *operations])
-            )
-            self.etag = answer[0]["etag"]
+            self.etag = await self.ledger.put(submitted)
         except HttpResponseError as error:
             current = await self.ledger.row(self.guard, self.lease["RowKey"])
             if not current or current.get("nonce") not in self.nonces:
@@ -666,4 +661,4 @@ class TableClaim:
             if self.lost:
                 return
             freed = {**self.lease, "until": RELEASED}
-            await self.ledger.call(lambda: self.ledger.replace(freed, self.etag))
+            await self.ledger.put(lambda: self.ledger.replace(freed, self.etag))

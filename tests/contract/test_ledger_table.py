@@ -4,30 +4,24 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from http.client import BadStatusLine
 from typing import Any, cast
 
 import pytest
 import pytest_asyncio
 from azure.core.exceptions import (
-    AzureError,
     HttpResponseError,
     ResourceExistsError,
     ResourceModifiedError,
     ResourceNotFoundError,
     ServiceRequestError,
+    ServiceResponseError,
 )
 from azure.data.tables import TableEntity, TableErrorCode, UpdateMode
 from azure.data.tables.aio import TableClient
 
-from core.adapters.ledger_table import (
-    IDLE,
-    LEASE,
-    TableLedger,
-    is_free,
-    passing,
-    shard_key,
-    trouble,
-)
+from core.adapters.ledger_table import IDLE, LEASE, TableLedger, is_free, shard_key
+from core.adapters.table_answers import etag_of, keyed, passing, trouble, understood
 from core.errors import ClaimLost, LedgerError
 from core.model import GuardState, Memory, Mode, Round, RunReport, Shard
 from core.run import new_run
@@ -60,7 +54,7 @@ def http(
 class Troubled:
     """An operation that fails with what it is given, one after the other, and then succeeds."""
 
-    def __init__(self, *errors: AzureError) -> None:
+    def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
         self.attempts = 0
         self.slept: list[float] = []
@@ -134,8 +128,37 @@ def test_only_trouble_of_the_service_and_the_way_to_it_passes() -> None:
     assert passing(http(503))
     assert passing(ServiceRequestError("reset"))
     assert not passing(http(412))
+    assert not passing(http(301))
+    assert passing(http(200))
+    assert passing(http(299))
+    assert not passing(http(300))
     assert not passing(ValueError("a mistake of ours"))
     assert trouble(http(507)) == "the state table answers 507"
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), IndexError(), TypeError(), RecursionError(), BadStatusLine("<")]
+)
+async def test_what_the_sdk_trips_over_is_an_answer_that_was_lost(error: Exception) -> None:
+    attempt = Troubled(error)
+    await attempt.ledger.call(attempt)
+    assert attempt.attempts == 2
+    with pytest.raises(ServiceResponseError, match=type(error).__name__):
+        await understood(Troubled(error))
+
+
+@pytest.mark.parametrize("etag", [None, "", 7, "W/\"datetime'2026-11-21T17%3A23"])
+def test_a_write_that_left_no_etag_was_not_answered(etag: object) -> None:
+    with pytest.raises(ValueError, match="without an ETag"):
+        etag_of({"etag": etag})
+    assert etag_of({"etag": 'W/"x"'}) == 'W/"x"'
+
+
+@pytest.mark.parametrize("row", [{}, {"PartitionKey": "toy"}, {"PartitionKey": "toy", "RowKey": 7}])
+def test_a_row_without_keys_is_nobodys_row(row: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="without keys"):
+        keyed(TableEntity(row))
+    assert keyed(TableEntity({"PartitionKey": "toy", "RowKey": "lease"}))
 
 
 class Vanished:

@@ -1,7 +1,8 @@
 """The state table fails: between the app and a real table stands a proxy that does harm.
 
 At every request of a run, once: 500, 503, a reset before it, or a reply lost after it took effect.
-The run goes on as if nothing had happened. From every request on, for good: the run fails, nothing
+Or something else answers with a success: a page, half of the answer, JSON that is no table's. The
+run goes on as if nothing had happened. From every request on, for good: the run fails, nothing
 was written to the tenant that was not written down before, nothing was told that is not remembered,
 and when the table is back all is as it should be. Tables that vanish and rows that do not fit are
 errors with a name.
@@ -9,10 +10,11 @@ errors with a name.
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
 import aiohttp
 import pytest
@@ -33,8 +35,28 @@ from tests.toy import ENFORCE, Stage, Toy
 BETWEEN_TWO = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
 # What may befall a request once, and how many requests apart it is tried.
 PASSING = {"after": 2, "OperationTimedOut": 4, "before": 5, "503": 6}
+# What no table answers: a status, a body and its type.
+ODD: Mapping[str, tuple[int, bytes, str]] = {
+    "page": (200, b"<html>Sign in</html>", "text/html"),
+    "page queued": (202, b"<html>Sign in</html>", "text/html"),
+    "parts": (202, b"--x\r\n\r\n--x--", "multipart/mixed; boundary=x"),
+    "empty": (200, b"", ""),
+    "created": (201, b"", ""),
+    "written": (204, b"", ""),
+    "object": (200, b"{}", "application/json"),
+    "list": (200, b"[]", "application/json"),
+    "null": (200, b"null", "application/json"),
+    "no rows": (200, b'{"value": null}', "application/json"),
+    "no row": (200, b'{"value": [null]}', "application/json"),
+    "empty row": (200, b'{"value": [{}]}', "application/json"),
+    "word": (200, b'{"value": "x"}', "application/json"),
+    "nuls": (200, bytes(64), "application/json"),
+    "deep": (200, b"[" * 100_000, "application/json"),
+}
 
 
+# These strike when the request has taken effect.
+AFTER = frozenset({"after", "half", *(f"late {name}" for name in ODD)})
 NOTHING: Callable[[int], str | None] = dict[int, str]().get
 
 
@@ -54,10 +76,18 @@ class Proxy:
         harm = self.harm(self.count)
         if harm == "before":
             return cut(request)
-        if harm and harm != "after":
+        if harm == "moved":
+            return web.Response(status=302, headers={"Location": f"{self.address}/elsewhere"})
+        if harm and harm in ODD:
+            return odd(harm)
+        if harm and harm not in AFTER:
             return refusal(harm, request)
         reply = await self.forward(request)
-        return cut(request) if harm == "after" else reply
+        if not harm:
+            return reply
+        if harm in ("after", "half"):
+            return cut(request) if harm == "after" else halved(reply)
+        return odd(harm.removeprefix("late "))
 
     async def forward(self, request: web.BaseRequest) -> web.Response:
         """The request, carried out as it is."""
@@ -86,6 +116,18 @@ class Proxy:
         async with aiohttp.ClientSession() as self.session:
             yield self
         await runner.cleanup()
+
+
+def odd(name: str) -> web.Response:
+    """A success that is no table's."""
+    status, body, kind = ODD[name]
+    return web.Response(status=status, body=body, headers={"Content-Type": kind} if kind else {})
+
+
+def halved(reply: web.Response) -> web.Response:
+    """The first half of an answer, whole by its own account."""
+    body = bytes(reply.body) if isinstance(reply.body, bytes) else b""
+    return web.Response(status=reply.status, headers=reply.headers, body=body[: len(body) // 2])
 
 
 def cut(request: web.BaseRequest) -> web.Response:
@@ -188,16 +230,42 @@ async def reference(proxy: Proxy) -> tuple[Kept, int]:
 
 @pytest.mark.parametrize("harm", PASSING)
 async def test_any_request_may_fail_once_and_nobody_notices(proxy: Proxy, harm: str) -> None:
+    await any_request_once(proxy, harm, range(1, 100, PASSING[harm]))
+
+
+async def any_request_once(proxy: Proxy, harm: str, strikes: Iterable[int]) -> None:
+    """Harm befalls one request of a run, and it all comes out as in peace."""
     peace, requests = await reference(proxy)
     wanted, cards = await peace.remembered(), len(peace.alerts.sent)
     assert requests >= 8
-    for strike in range(1, requests + 1, PASSING[harm]):
+    for strike in takewhile(lambda number: number <= requests, strikes):
         stage = await adopted(proxy)
         report = await stage.live({strike: harm}.get)
         assert report, strike
         assert (report.status, report.told) == ("done", True), strike
         assert stage.tenant.writes == ["m1", "m2"], strike
         assert (await stage.remembered(), len(stage.alerts.sent)) == (wanted, cards), strike
+
+
+@pytest.mark.parametrize("late", ["", "late "])
+@pytest.mark.parametrize("harm", ODD)
+async def test_what_is_no_answer_of_a_table_is_asked_again(
+    proxy: Proxy, harm: str, late: str
+) -> None:
+    await any_request_once(proxy, f"{late}{harm}", range(1 + len(harm) % 3, 100, 3))
+
+
+async def test_half_an_answer_is_asked_again(proxy: Proxy) -> None:
+    await any_request_once(proxy, "half", range(1, 100))
+
+
+async def test_no_redirect_takes_the_key_of_the_table_elsewhere(proxy: Proxy) -> None:
+    stage = await adopted(proxy)
+    proxy.seen.clear()
+    assert await stage.live(dict.fromkeys(range(1_000), "moved").get) is None
+    assert proxy.seen
+    assert not [line for line in proxy.seen if "elsewhere" in line]
+    assert stage.tenant.writes == []
 
 
 async def test_without_the_table_nothing_is_changed_or_told_that_is_not_written_down(

@@ -402,7 +402,7 @@ def read_of(part: Reading[Any], surface: str, object_id: str) -> bool:
 def what_was_passed_is_remembered(journal: Journal) -> Iterator[str]:
     """When a cursor has passed a place, all that is wrong there and was read has a row by then.
 
-    A shard looks at what was listed when it was handed out.
+    A run looks at what it listed, a shard at what was listed when it was handed out.
     """
     now: Stands | None = None
     kept: set[str] = set()
@@ -424,12 +424,11 @@ def what_was_passed_is_remembered(journal: Journal) -> Iterator[str]:
         low, high = passed(event.state, reached)
         forgotten = {key for key in now.dangers - kept if low <= key[:PLACE] < high}
         if forgotten and (free := now.free_of(exempted(journal[:at], now.at))):
-            looked_at = handed_out[event.state.round] if isinstance(event.state, Shard) else None
+            looked_at = handed_out[event.state.round] if isinstance(event.state, Shard) else listed
             yield from (
                 f"passed and not remembered: {key}"
                 for key in forgotten & free
-                if (name := now.findings[key].object_id) not in missed
-                and (looked_at is None or name in looked_at)
+                if (name := now.findings[key].object_id) not in missed and name in looked_at
             )
 
 
