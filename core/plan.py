@@ -402,6 +402,11 @@ def consider(situation: Situation, key: str, finding: Finding, own: bool = False
     made = situation.applied(key)
     if old and old.closed and made and not situation.over(made[0].at, duty.guard.settles):
         return View(Reported(key, finding, "settling", old.verdict), old)
+    before = old
+    if old and finding.patience and old.news is News.CLOSED:
+        # Nobody heard that it had ended, and it has not: told anew only later, if ever, it would
+        # stay open for whoever heard of it.
+        old = replace(old, closed=None, closing="", news=News.NONE)
     known = old is not None and old.closed is None
     case = (
         continued(situation, old, finding)
@@ -416,7 +421,7 @@ def consider(situation: Situation, key: str, finding: Finding, own: bool = False
     return View(
         Reported(key, finding, "adopted" if case.adopted and not known else state, case.verdict),
         case,
-        changed=case != old,
+        changed=case != before,
         fresh=not known,
         may_change=ready and not adopting,
         previewed=ready and adopting,

@@ -218,6 +218,21 @@ def test_an_untold_case_waits_and_one_that_waited_long_enough_is_known() -> None
     assert then.reported[0].state == "known"
 
 
+def test_what_is_back_before_anybody_heard_that_it_was_over_goes_on() -> None:
+    patient = replace(FULL, patience=2)
+    first = only(make_plan(situation(mode=Mode.ALERT), [patient]))
+    known = replace(first, told=START, sightings=3, news=News.NONE)
+    over = replace(known, closed=START, closing="gone", news=News.CLOSED)
+    unheard = make_plan(situation(remembering(over), mode=Mode.ALERT), [patient])
+    assert (only(unheard), unheard.reported[0].state) == (known, "known")
+    heard = make_plan(
+        situation(remembering(replace(over, news=News.NONE)), mode=Mode.ALERT), [patient]
+    )
+    assert (only(heard).told, heard.reported[0].state) == (None, "waiting")
+    at_once = make_plan(situation(remembering(over), mode=Mode.ALERT), [FULL])
+    assert (only(at_once).news, at_once.reported[0].state) == (News.OPENED, "new")
+
+
 def test_what_a_case_wants_can_be_read_again_and_what_is_not_understood_is_nothing() -> None:
     wants = replace(FULL, changes=(ClearMailboxForward("a"), EnableOrganizationAudit()))
     assert wished(replace(CASE, wanted=wishes(wants))) == wants.changes
