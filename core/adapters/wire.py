@@ -83,7 +83,12 @@ def object_id(value: object) -> str:
 
 
 def truth(value: object) -> bool | None:
-    """A boolean, also as a word; None when it is neither."""
+    """A boolean, also as a word or as a switch; None when it is none of them.
+
+    A switch of PowerShell is an object in JSON: `{"IsPresent": true}`.
+    """
+    if isinstance(value, Mapping) and len(value) == 1:
+        value = value.get("IsPresent")
     if isinstance(value, bool):
         return value
     words = {"true": True, "false": False}

@@ -35,6 +35,11 @@ ANYTHING = st.recursive(
         (1, None),
         ("yes", None),
         ([True], None),
+        ({"IsPresent": True}, True),
+        ({"IsPresent": False}, False),
+        ({"IsPresent": 1}, None),
+        ({"IsPresent": True, "more": 1}, None),
+        ({"ToBool": True}, None),
     ],
 )
 def test_booleans_come_as_such_or_as_words(value: object, meaning: bool | None) -> None:

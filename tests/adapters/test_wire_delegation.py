@@ -87,6 +87,8 @@ def test_a_right_that_does_not_plainly_say_what_it_is_counts_as_unread(
 
 def test_what_is_denied_is_left_out() -> None:
     assert mailbox_rights(OWNER, OPENS | {"Deny": True}) == ()
+    assert mailbox_rights(OWNER, OPENS | {"Deny": {"IsPresent": True}}) == ()
+    assert mailbox_rights(OWNER, OPENS | {"Deny": {"IsPresent": False}}) == (HELD,)
     assert mailbox_rights(OWNER, OPENS | {"Deny": "True"}) == ()
     assert send_as_rights(SENDS | {"AccessControlType": "Deny"}) == ()
     assert send_as_rights(SENDS | {"AccessControlType": "deny "}) == ()
