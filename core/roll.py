@@ -7,7 +7,7 @@ and of the progress made, whatever order Exchange listed the mailboxes in.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from core.keys import END, FIRST, PLACE, place
@@ -15,6 +15,9 @@ from core.tenant import Mailbox, Others, Reading, Unread
 
 SLICE = 500
 """Mailboxes in a slice: what is in memory at a time, and what a shard is."""
+
+BETWEEN = 100
+"""So many mailboxes of a slice are asked between sweeps about what is swept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,11 @@ class Roll:
             if high == END:
                 return
             start, low = end, high
+
+
+def between_sweeps(owners: Iterable[Mailbox], watched: Container[str]) -> list[Mailbox]:
+    """Those of a slice that are asked although no sweep is due: they have an open case."""
+    return [owner for owner in owners if owner.id in watched][:BETWEEN]
 
 
 def row(mailbox: Mailbox) -> str:

@@ -33,7 +33,7 @@ from core.model import (
     Verdict,
 )
 from core.readings import missed
-from core.roll import Page
+from core.roll import Page, between_sweeps
 from core.tenant import (
     FULL_ACCESS,
     MAILBOXES,
@@ -53,9 +53,6 @@ from core.text import plain
 CUT = 120
 LOST = 100
 """Of so many mailboxes holders may be lost; with more, looking up itself did not work."""
-
-BETWEEN = 100
-"""So many mailboxes of a slice are asked about between sweeps."""
 
 SURFACES = frozenset({MAILBOXES, FULL_ACCESS, RECIPIENTS})
 """All that is read mailbox by mailbox. The other rights are listed for the whole organization."""
@@ -137,7 +134,7 @@ async def inspect(tenant: Tenant, look: Look, owners: Sequence[Mailbox]) -> Read
     """
     scope = frozenset(mailbox.id for mailbox in owners)
     swept = FULL_ACCESS in look.due
-    asked = owners if swept else [one for one in owners if one.id in look.watched][:BETWEEN]
+    asked = owners if swept else between_sweeps(owners, look.watched)
     if not asked and not swept:
         return Reading(surfaces=frozenset({MAILBOXES}), population=len(owners), scope=scope)
     granted = await tenant.full_access(asked)

@@ -63,7 +63,7 @@ from core.model import (
     Verdict,
 )
 from core.readings import missed, surfaces_of
-from core.roll import Page
+from core.roll import Page, between_sweeps
 from core.tenant import (
     DOMAINS,
     HIDDEN_RULES,
@@ -89,9 +89,6 @@ from core.tenant import (
     Unread,
 )
 from core.text import plain
-
-BETWEEN = 100
-"""So many mailboxes of a slice are asked about hidden rules between sweeps: those with a case."""
 
 SURFACES = frozenset({MAILBOXES, INBOX_RULES, HIDDEN_RULES, RULE_FOLDERS, DOMAINS, RECIPIENTS})
 """All that is ever read of one mailbox."""
@@ -156,7 +153,7 @@ async def inspect(tenant: Tenant, look: Look, owners: Sequence[Mailbox]) -> Read
     """
     graph = await tenant.inbox_rules(owners)
     swept = HIDDEN_RULES in look.due
-    again = owners if swept else [one for one in owners if one.id in look.watched][:BETWEEN]
+    again = owners if swept else between_sweeps(owners, look.watched)
     seen = frozenset(owner.id for owner in again)
     asked = [*again, *(one for one in unclear(owners, graph.items) if one.id not in seen)]
     exchange = await tenant.hidden_rules(asked) if asked else Reading[InboxRule]()

@@ -41,7 +41,7 @@ from core.model import (
 )
 from core.readings import missed
 from core.remote_mailboxes import SHARED_DETAILS, Becomes, becomes, mended, names_of
-from core.roll import Page
+from core.roll import Page, between_sweeps
 from core.tenant import (
     ACCOUNTS,
     MAILBOX_SIZES,
@@ -69,9 +69,6 @@ SURFACES = frozenset({SHARED_MAILBOXES, MAILBOX_SIZES, ACCOUNTS})
 """All that is read mailbox by mailbox."""
 
 MEASURED = (SHARED_MAILBOXES, MAILBOX_SIZES, ACCOUNTS)
-BETWEEN = 100
-"""So many mailboxes of a slice are measured between sweeps: those with an open case."""
-
 LOST = 1_000
 """Of so many mailboxes the account may be unread; with more, reading accounts did not work."""
 
@@ -166,7 +163,7 @@ async def inspect(tenant: Tenant, look: Look, owners: Sequence[Mailbox]) -> Read
     """
     scope = frozenset(one.id for one in owners)
     swept = MAILBOX_SIZES in look.due
-    asked = owners if swept else [one for one in owners if one.id in look.watched][:BETWEEN]
+    asked = owners if swept else between_sweeps(owners, look.watched)
     if not asked and not swept:
         surfaces = frozenset({SHARED_MAILBOXES})
         return Reading(surfaces=surfaces, population=len(owners), scope=scope)

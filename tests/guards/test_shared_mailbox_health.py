@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import pytest
 
 from core.guards.shared_mailbox_health import (
-    BETWEEN,
     GB,
     GUARD,
     LICENCES,
@@ -20,6 +19,7 @@ from core.guards.shared_mailbox_health import (
 )
 from core.model import Finding, Look, Severity, Terms, Verdict
 from core.remote_mailboxes import flags_of
+from core.roll import BETWEEN
 from core.tenant import (
     ACCOUNTS,
     MAILBOX_SIZES,
