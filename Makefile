@@ -30,7 +30,7 @@ bench: ready ## Measure speed, memory and cost on simulated tenants (ARGS=--quic
 
 mutants: ready ## Change the core in small ways and count what the tests notice (ARGS="run --show")
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mutants.txt
-	@$(PYTHON) -m tools.mutants $(ARGS)
+	@$(PYTHON) -m tools.mutation_testing $(ARGS)
 
 test: lint infra-check ## Lint, types, import contracts, infrastructure and all tests
 	@echo "==> pytest: the tests"
@@ -50,11 +50,11 @@ lint: ready ## Lint, format, types and import contracts
 
 fuzz: ready ## Feed every parser with coverage-guided chance (ARGS=--seconds=N for each)
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.txt
-	@$(PYTHON) -m tests.faults.fuzz $(ARGS)
+	@$(PYTHON) -m tests.resilience.fuzz.driver $(ARGS)
 
 infra-check: ready ## Bicep, queries and security of infra/, without Azure
 	@echo "==> infra-check: Bicep, queries, security"
-	@$(PYTHON) -m tools.infra_check
+	@$(PYTHON) -m tools.bicep_lint
 
 format: ready ## Put the layout of all files in order
 	@$(PYTHON) -m ruff check --fix .

@@ -1,14 +1,14 @@
 """The Azure app: a timer for each guard, a route to run one by hand, the queues behind them.
 
     timer <guard>                          every row of the catalog, at %<GUARD>_SCHEDULE%
-    routes                                 core/api.py; what acts leaves a row and a message
+    routes                                 core/api/routes.py; what acts leaves a row and a message
     timer weekly-digest                    every hour: settings that changed are told, and the
                                            week's card is sent, when %DIGEST_SCHEDULE% says
     queue exoguard-runs                    does what was asked for
     queue exoguard-shards                  pieces of a tenant too large for one run
     queue exoguard-shards-poison           pieces that failed too often
 
-This file holds no decisions: it turns triggers into `core.run.run` and reports into answers.
+This file holds no decisions: it turns triggers into `core.engine.run.run` and reports into answers.
 """
 
 import logging
@@ -17,19 +17,20 @@ from typing import List  # noqa: UP035
 
 import azure.functions as func
 
-from core.api import ROUTES, serve
-from core.catalog import CATALOG
-from core.changed_settings import watch
-from core.desk import Answer, Call, Route
+from core.api.request import Answer, Call, Route
+from core.api.routes import ROUTES, serve
+from core.bootstrap import connect
+from core.config.catalog import CATALOG
+from core.config.settings import BY_KEY, SETTINGS, Settings, prefix, way_in
+from core.engine.run import new_run, run
+from core.engine.shards import Order, give_up, work
 from core.errors import SettingsError
-from core.logs import install
-from core.model import Duty, Mode, RunReport
-from core.run import new_run, run
-from core.settings import BY_KEY, SETTINGS, Settings, prefix, way_in
-from core.shards import Order, give_up, work
-from core.tickets import Ticket, work_off
-from core.weekly import weekly
-from core.wiring import connect
+from core.jobs.run_requests import Ticket, work_off
+from core.jobs.settings_changes import watch
+from core.jobs.weekly_digest import weekly
+from core.log_redaction import install
+from core.model.guards import Duty, Mode
+from core.model.runs import RunReport
 
 # The worker library refuses list[str] as the type of an output at load: only typing's own will do.
 Messages = List[str]  # noqa: UP006

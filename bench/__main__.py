@@ -17,12 +17,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench import course, document, plot
-from bench.figures import lines
+from bench import matrix, plot, report
+from bench.derived import lines
+from bench.environment import ROOT, BenchError
+from bench.formatting import HEAD, cells, duration, ground
 from bench.results import Results, load, save
-from bench.stage import ROOT, BenchError
-from bench.words import HEAD, cells, duration, ground
-from sandbox.azurite import AzuriteError
+from sandbox.functions_host.azurite import AzuriteError
 
 MADE = ROOT / ".tools" / "bench" / "results.json"
 LEFT = ("what", "also")
@@ -30,16 +30,16 @@ LEFT = ("what", "also")
 WIDTH = 170
 
 
-async def measure(plan: course.Course, console: Console, path: Path) -> Results:
+async def measure(plan: matrix.Course, console: Console, path: Path) -> Results:
     """Run the course, telling what is being done; what there is so far is kept in the file."""
     began = time.monotonic()
-    results = Results(course.machine(), plan.latency_ms, course.in_flight(), ())
+    results = Results(matrix.machine(), plan.latency_ms, matrix.in_flight(), ())
 
     def say(what: str) -> None:
         console.print(f"[dim]{time.monotonic() - began:6.0f} s[/]  {what}", highlight=False)
 
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        async for row in course.run(plan, Path(folder), say):
+        async for row in matrix.run(plan, Path(folder), say):
             results = replace(results, rows=(*results.rows, row))
             save(results, path)
             shown = f"{duration(row.cost.seconds)}, {row.cpu_ms:.3f} ms of CPU a mailbox"
@@ -68,9 +68,9 @@ def show(results: Results, console: Console) -> None:
 
 def publish(results: Results) -> None:
     """Make results the reference."""
-    save(results, document.RESULTS)
-    document.write(results)
-    plot.draw(results, document.PICTURE)
+    save(results, report.RESULTS)
+    report.write(results)
+    plot.draw(results, report.PICTURE)
 
 
 def options() -> argparse.Namespace:
@@ -91,12 +91,12 @@ def main() -> int:
     asked = options()
     console = Console(width=max(Console().width, WIDTH))
     if asked.write:
-        publish(load(document.RESULTS))
+        publish(load(report.RESULTS))
         return 0
     if asked.publish and (asked.quick or asked.sizes):
         console.print("bench: only a whole run can be the reference")
         return 2
-    plan = course.QUICK if asked.quick else course.FULL
+    plan = matrix.QUICK if asked.quick else matrix.FULL
     if asked.sizes:
         plan = replace(plan, sizes=tuple(sorted(asked.sizes)))
     try:

@@ -28,9 +28,9 @@ def ids_of(order: Order) -> Iterator[str]:
 
 async def guard(order: Order) -> tuple[Meter, Seen]:
     """A whole run of a guard, from its connections to its last row of state."""
-    from core.run import run
-    from core.settings import Settings
-    from core.wiring import connect
+    from core.bootstrap import connect
+    from core.config.settings import Settings
+    from core.engine.run import run
 
     settings = Settings.read(order["environ"])
     duty = settings.duty(order["guard"])

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.document import grown
-from bench.figures import Line
+from bench.derived import Line
+from bench.formatting import CLIENTS
+from bench.report import grown
 from bench.results import FLOOR, FORWARDING, GATHER, LOOP, Results
-from bench.words import CLIENTS
 
 COLOURS = {FORWARDING: "#0f6cbd", FLOOR: "#767676", GATHER: "#c19c00", LOOP: "#a4262c"}
 PANELS: tuple[tuple[str, Callable[[Line], float]], ...] = (

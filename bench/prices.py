@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from core.schedule import Cron
+from core.ncrontab import Cron
 
 GB_SECOND = 0.000026
 FREE_GB_SECONDS = 100_000

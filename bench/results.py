@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.meter import Cost
-from core.catalog import CATALOG
-from core.guards import mailbox_forwarding
+from core.config.catalog import CATALOG
+from core.guards.mailbox_forwarding import guard as mailbox_forwarding
 
 # What a guard's run met.
 FIRST = "first run"

@@ -13,12 +13,13 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 
+from core.bootstrap import connect
+from core.config.settings import Settings, all_settings
 from core.errors import ExoguardError, SettingsError
-from core.model import Duty
-from core.permissions import compared, every_need, grant_command, needed, risk
-from core.settings import Settings, all_settings
-from core.tenant import CREDENTIAL, Grants
-from core.wiring import connect
+from core.microsoft365.permissions import compared, every_need, grant_command, needed, risk
+from core.model.guards import Duty
+from core.tenant.port import Grants
+from core.tenant.surfaces import CREDENTIAL
 
 type Say = Callable[[str], object]
 

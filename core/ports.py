@@ -8,19 +8,14 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from core.keys import END, FIRST
-from core.model import (
-    Action,
-    Case,
-    ChangeRecord,
-    Exemption,
-    GuardState,
-    Memory,
-    RunReport,
-    Shard,
-    Terms,
-)
-from core.roll import SLICE
-from core.tenant import Tenant
+from core.model.cases import Case, Exemption
+from core.model.changes import ChangeRecord
+from core.model.guards import Terms
+from core.model.requests import Action
+from core.model.runs import RunReport
+from core.model.state import GuardState, Memory, Shard
+from core.tenant.mailbox_index import SLICE
+from core.tenant.port import Tenant
 
 # How long the ledger keeps what has ended, before `tidy` removes it.
 KEEP_RUNS = timedelta(days=30)

@@ -52,7 +52,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
 }
 
-// All settings of the app: the host's own first, then those of core/settings.py.
+// All settings of the app: the host's own first, then those of core/config/settings.py.
 var appSettings = {
   AzureWebJobsStorage__credential: 'managedidentity'
   AzureWebJobsStorage__clientId: identity.properties.clientId

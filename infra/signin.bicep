@@ -22,7 +22,7 @@ var audiences = {
   AzureChinaCloud: 'api://AzureADTokenExchangeChina'
 }
 
-// The roles of core/sign_in.py. Their ids must stay: assignments hang on them.
+// The roles of core/api/authentication.py. Their ids must stay: assignments hang on them.
 var roles = [
   {
     value: 'Exoguard.Reader'

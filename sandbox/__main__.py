@@ -24,7 +24,7 @@ def main() -> int:
 
         return demo_main(arguments)
     if arguments.command == "run":
-        from sandbox.journey import main as run_main
+        from sandbox.scene_runner import main as run_main
 
         return run_main(arguments)
     from sandbox.server import serve
@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         help="trouble all the time: KIND[/STATUS][:SERVICE[:MATCH]], such as throttle:graph, or "
-        "the JSON of a fault; repeatable (sandbox/faults.py lists the kinds)",
+        "the JSON of a fault; repeatable (sandbox/faults/injection.py lists the kinds)",
     )
 
     demo = commands.add_parser("demo", help="watch the guards at work, step by step")

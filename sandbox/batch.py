@@ -9,8 +9,8 @@ from zlib import crc32
 
 from yarl import URL
 
-from sandbox.faults import Dropped
-from sandbox.wire import Answer, Call, make_call
+from sandbox.faults.injection import Dropped
+from sandbox.http_types import Answer, Call, make_call
 
 type Carry = Callable[[Call], Awaitable[Answer]]
 

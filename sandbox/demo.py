@@ -23,19 +23,19 @@ from typing import Any
 
 import aiohttp
 
-from core.cli.over_http import KEY_HEADER, over_http
+from core.bootstrap import open_ledger
+from core.cli.api_client import Way
+from core.cli.http_client import KEY_HEADER, over_http
 from core.cli.viewer import Viewer
-from core.cli.ways import Way
+from core.config.settings import Settings
 from core.errors import ExoguardError
-from core.settings import Settings
-from core.wiring import open_ledger
-from sandbox.azurite import Azurite, AzuriteError
-from sandbox.host import Host
-from sandbox.intruder import Step, aftermath, rule
-from sandbox.journey import environment
-from sandbox.scenery import freshened
+from sandbox.console import Show, names_of
+from sandbox.functions_host.azurite import Azurite, AzuriteError
+from sandbox.functions_host.host import Host
+from sandbox.scene_runner import environment
+from sandbox.scenes.attack_steps import Step, aftermath, rule
+from sandbox.scenes.build import freshened
 from sandbox.server import Sandbox
-from sandbox.show import Show, names_of
 
 ROOT = Path(__file__).resolve().parent.parent
 SCENES = Path(__file__).resolve().parent / "scenes"

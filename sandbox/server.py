@@ -22,13 +22,13 @@ from typing import Any, NamedTuple, Protocol, Self
 from aiohttp import web
 
 from sandbox.certificate import make_certificate
-from sandbox.entra import CLIENT_ID, IDENTITY_CLIENT_ID, Entra, ManagedIdentity
-from sandbox.exchange import CMDLETS, Exchange
-from sandbox.faults import Dropped, Fault, Struck, suffer
-from sandbox.graph import ALL_ROLES, Graph
+from sandbox.exchange.api import CMDLETS, Exchange
+from sandbox.faults.injection import Dropped, Fault, Struck, suffer
+from sandbox.graph.api import ALL_ROLES, Graph
+from sandbox.graph.identity import CLIENT_ID, IDENTITY_CLIENT_ID, Entra, ManagedIdentity
+from sandbox.http_types import Answer, Call, Malformed, make_call
+from sandbox.state.tenant import Tenant
 from sandbox.teams import Teams
-from sandbox.tenant import Tenant
-from sandbox.wire import Answer, Call, Malformed, make_call
 
 HOST = "127.0.0.1"
 GRACE = 0.2

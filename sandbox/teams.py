@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from secrets import token_urlsafe
 from typing import Any
 
-from sandbox.wire import Answer, Call, Malformed
+from sandbox.http_types import Answer, Call, Malformed
 
 SIZE_LIMIT = 28 * 1024
 CARD = "application/vnd.microsoft.card.adaptive"

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from sandbox.azurite import Azurite
+from sandbox.functions_host.azurite import Azurite
 
 # The addresses of one that runs already, for who starts many sessions one after another.
 RUNNING = "EXOGUARD_TEST_AZURITE"

@@ -13,8 +13,8 @@ from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
-from core.adapters.channel import Channel, Lost, PublicResolver, Reply
 from core.adapters.clouds import LOOPBACK
+from core.adapters.http import Channel, Lost, PublicResolver, Reply
 from core.adapters.retry import Again, Service, trouble
 from core.errors import AlertError, SettingsError, Unavailable, Unfit
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from core.cli.seeking import GUARDS
+from core.cli.api_client import Way
+from core.cli.lookup import GUARDS
 from core.cli.session import Session, opened
-from core.cli.ways import Way
 
 type Work = Callable[[Session, Way], Awaitable[int]]
 

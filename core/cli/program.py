@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from core.cli import acting, looking, viewer
+from core.cli import read_commands, viewer, write_commands
+from core.cli.api_client import USAGE, Trouble
 from core.cli.options import session_of
 from core.cli.session import APP_VARIABLE, Connection, Session
-from core.cli.ways import USAGE, Trouble
 
 NAME = "python -m core.cli"
 # What somebody calls it who has tools/exo on PATH; completion goes by that name.
@@ -66,22 +66,22 @@ def connection(
 
 
 for command in (
-    looking.status,
-    looking.cases,
-    looking.case,
-    looking.changes,
-    looking.actions,
-    looking.action,
+    read_commands.status,
+    read_commands.cases,
+    read_commands.case,
+    read_commands.changes,
+    read_commands.actions,
+    read_commands.action,
     viewer.page,
-    looking.export,
-    looking.verify,
-    looking.doctor,
-    acting.run,
-    acting.release,
-    acting.undo,
-    acting.exempt,
-    acting.unexempt,
-    acting.acknowledge,
+    read_commands.export,
+    read_commands.verify,
+    read_commands.doctor,
+    write_commands.run,
+    write_commands.release,
+    write_commands.undo,
+    write_commands.exempt,
+    write_commands.unexempt,
+    write_commands.acknowledge,
 ):
     program.command()(command)
 

@@ -16,10 +16,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from core.cli.in_process import in_process
-from core.cli.over_http import KEY_HEADER, header_value, origin, over_http
-from core.cli.ways import Misused, Opened, Unknown, Way
-from core.text import plain
+from core.cli.api_client import Misused, Opened, Unknown, Way
+from core.cli.http_client import KEY_HEADER, header_value, origin, over_http
+from core.cli.local_client import in_process
+from core.sanitize import plain
 
 APP_VARIABLE = "EXOGUARD_APP"
 KEY_VARIABLE = "EXOGUARD_KEY"

@@ -19,9 +19,9 @@ from typing import Annotated
 import typer
 from aiohttp import web
 
+from core.cli.api_client import FINE, PATH, Reply, Trouble, Way
 from core.cli.options import perform
 from core.cli.session import Session
-from core.cli.ways import FINE, PATH, Reply, Trouble, Way
 
 HOST = "127.0.0.1"
 FIRST_PAGE = "/api/status"

@@ -14,17 +14,15 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 from core.keys import place
-from core.model import Finding, Guard, Look, Permission, Service, Severity, Terms, Verdict
-from core.readings import missed
-from core.tenant import (
-    MODULE_USERS,
-    ROLE_HOLDERS,
-    DisableExchangeModule,
-    ModuleUser,
-    Reading,
-    Tenant,
-)
-from core.text import plain
+from core.model.findings import Finding, Severity, Verdict
+from core.model.guards import Guard, Look, Permission, Service, Terms
+from core.sanitize import plain
+from core.tenant.changes import DisableExchangeModule
+from core.tenant.directory import ModuleUser
+from core.tenant.merging import missed
+from core.tenant.port import Tenant
+from core.tenant.readings import Reading
+from core.tenant.surfaces import MODULE_USERS, ROLE_HOLDERS
 
 ORGANIZATION = "organization"
 SURFACES = (ROLE_HOLDERS, MODULE_USERS)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from core.audit_sets import (
+from core.microsoft365.audit_actions import (
     ACCESSED,
     AUDITING,
     DEFAULTS,
@@ -21,30 +21,30 @@ from core.audit_sets import (
     managed,
     reset,
 )
-from core.model import Finding, Guard, Look, Permission, Service, Severity, Terms, Verdict
-from core.readings import Listed, miss_of, missed, surfaces_of
-from core.tenant import (
+from core.model.findings import Finding, Severity, Verdict
+from core.model.guards import Guard, Look, Permission, Service, Terms
+from core.sanitize import plain
+from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
+from core.tenant.changes import (
+    ClearAuditBypass,
+    EnableMailboxAudit,
+    EnableOrganizationAudit,
+    EnableUnifiedAuditLog,
+    RaiseAuditAge,
+    ResetAuditSet,
+)
+from core.tenant.directory import Account
+from core.tenant.mailboxes import Mailbox
+from core.tenant.merging import Listed, miss_of, missed, surfaces_of
+from core.tenant.port import Tenant
+from core.tenant.readings import Reading, Unread
+from core.tenant.surfaces import (
     ACCOUNTS,
     AUDIT_BYPASS,
     MAILBOX_AUDIT,
     ORGANIZATION_AUDIT,
     UNIFIED_AUDIT_LOG,
-    Account,
-    AuditBypass,
-    ClearAuditBypass,
-    EnableMailboxAudit,
-    EnableOrganizationAudit,
-    EnableUnifiedAuditLog,
-    Mailbox,
-    MailboxAudit,
-    OrganizationAudit,
-    RaiseAuditAge,
-    Reading,
-    ResetAuditSet,
-    Tenant,
-    Unread,
 )
-from core.text import plain
 
 CUT = 200
 ORGANIZATION = "organization"

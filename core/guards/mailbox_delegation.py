@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from core.delegations import (
+from core.keys import digest
+from core.microsoft365.trustees import (
     Holder,
     folded,
     holder_of,
@@ -19,36 +20,16 @@ from core.delegations import (
     remove_command,
     says_it_all,
 )
-from core.keys import digest
-from core.model import (
-    Finding,
-    Guard,
-    Look,
-    Permission,
-    Service,
-    Several,
-    Severity,
-    Sweep,
-    Terms,
-    Verdict,
-)
-from core.readings import missed
-from core.roll import Page, between_sweeps
-from core.tenant import (
-    FULL_ACCESS,
-    MAILBOXES,
-    RECIPIENTS,
-    SEND_AS,
-    SEND_ON_BEHALF,
-    UNIDENTIFIED,
-    Delegation,
-    Mailbox,
-    Reading,
-    Recipient,
-    Tenant,
-    Unread,
-)
-from core.text import plain
+from core.model.findings import Finding, Several, Severity, Verdict
+from core.model.guards import Guard, Look, Permission, Service, Sweep, Terms
+from core.sanitize import plain
+from core.tenant.mail_flow import Recipient
+from core.tenant.mailbox_index import Page, between_sweeps
+from core.tenant.mailboxes import Delegation, Mailbox
+from core.tenant.merging import missed
+from core.tenant.port import Tenant
+from core.tenant.readings import UNIDENTIFIED, Reading, Unread
+from core.tenant.surfaces import FULL_ACCESS, MAILBOXES, RECIPIENTS, SEND_AS, SEND_ON_BEHALF
 
 CUT = 120
 LOST = 100

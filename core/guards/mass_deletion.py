@@ -12,21 +12,14 @@ from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mappi
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from core.model import Finding, Guard, Look, Permission, Service, Severity, Terms, Verdict
-from core.readings import missed, surfaces_of
-from core.tenant import (
-    ACCOUNTS,
-    DELETED_GROUPS,
-    DELETED_USERS,
-    DELETIONS,
-    Account,
-    Actor,
-    DeletedObject,
-    Deletion,
-    Reading,
-    Tenant,
-)
-from core.text import plain
+from core.model.findings import Finding, Severity, Verdict
+from core.model.guards import Guard, Look, Permission, Service, Terms
+from core.sanitize import plain
+from core.tenant.directory import Account, Actor, DeletedObject, Deletion
+from core.tenant.merging import missed, surfaces_of
+from core.tenant.port import Tenant
+from core.tenant.readings import Reading
+from core.tenant.surfaces import ACCOUNTS, DELETED_GROUPS, DELETED_USERS, DELETIONS
 
 # Entra Connect refuses to delete more than this by itself; here it is never too few to tell.
 CEILING = 500

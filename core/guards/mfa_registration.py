@@ -9,19 +9,14 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import batched
 
-from core.model import Finding, Guard, Look, Permission, Service, Severity, Terms, Verdict
-from core.readings import Listed, missed
-from core.tenant import (
-    ACCOUNTS,
-    REGISTERED_ADMINISTRATORS,
-    REGISTRATIONS,
-    Account,
-    Reading,
-    Registration,
-    Tenant,
-    Unread,
-)
-from core.text import plain
+from core.model.findings import Finding, Severity, Verdict
+from core.model.guards import Guard, Look, Permission, Service, Terms
+from core.sanitize import plain
+from core.tenant.directory import Account, Registration
+from core.tenant.merging import Listed, missed
+from core.tenant.port import Tenant
+from core.tenant.readings import Reading, Unread
+from core.tenant.surfaces import ACCOUNTS, REGISTERED_ADMINISTRATORS, REGISTRATIONS
 
 # Passkeys and their kin prove two things at once and cannot be phished. The report counts some of
 # them as a second factor only where policy does, so their own names decide.

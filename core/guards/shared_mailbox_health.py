@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
 
-from core.commands import (
+from core.microsoft365.powershell import (
     ARCHIVING,
     LARGE_MAILBOX,
     assign_licence,
@@ -19,7 +19,14 @@ from core.commands import (
     set_ad_attributes,
     set_remote_shared,
 )
-from core.licences import (
+from core.microsoft365.remote_recipient_type import (
+    SHARED_DETAILS,
+    Becomes,
+    becomes,
+    mended,
+    names_of,
+)
+from core.microsoft365.service_plans import (
     PLAN_1,
     has_mailbox_plan,
     held,
@@ -28,33 +35,16 @@ from core.licences import (
     may_be_large,
     plan_names,
 )
-from core.model import (
-    Finding,
-    Guard,
-    Look,
-    Permission,
-    Service,
-    Severity,
-    Sweep,
-    Terms,
-    Verdict,
-)
-from core.readings import missed
-from core.remote_mailboxes import SHARED_DETAILS, Becomes, becomes, mended, names_of
-from core.roll import Page, between_sweeps
-from core.tenant import (
-    ACCOUNTS,
-    MAILBOX_SIZES,
-    SHARED_MAILBOXES,
-    Account,
-    Mailbox,
-    MailboxSize,
-    Reading,
-    SharedMailbox,
-    Tenant,
-    Unread,
-)
-from core.text import plain
+from core.model.findings import Finding, Severity, Verdict
+from core.model.guards import Guard, Look, Permission, Service, Sweep, Terms
+from core.sanitize import plain
+from core.tenant.directory import Account
+from core.tenant.mailbox_index import Page, between_sweeps
+from core.tenant.mailboxes import Mailbox, MailboxSize, SharedMailbox
+from core.tenant.merging import missed
+from core.tenant.port import Tenant
+from core.tenant.readings import Reading, Unread
+from core.tenant.surfaces import ACCOUNTS, MAILBOX_SIZES, SHARED_MAILBOXES
 
 CUT = 200
 GB = 2**30

@@ -10,23 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from core.commands import disable_ad_account
-from core.licences import has_mailbox_plan, has_teams_rooms_plan, plan_names
-from core.model import Finding, Guard, Look, Permission, Service, Severity, Terms, Verdict
-from core.readings import Listed, miss_of, missed, surfaces_of
-from core.tenant import (
-    ACCOUNTS,
-    MAILBOXES,
-    SIGN_INS,
-    Account,
-    BlockSignIn,
-    Mailbox,
-    Reading,
-    SignIn,
-    Tenant,
-    Unread,
-)
-from core.text import plain
+from core.microsoft365.powershell import disable_ad_account
+from core.microsoft365.service_plans import has_mailbox_plan, has_teams_rooms_plan, plan_names
+from core.model.findings import Finding, Severity, Verdict
+from core.model.guards import Guard, Look, Permission, Service, Terms
+from core.sanitize import plain
+from core.tenant.changes import BlockSignIn
+from core.tenant.directory import Account, SignIn
+from core.tenant.mailboxes import Mailbox
+from core.tenant.merging import Listed, miss_of, missed, surfaces_of
+from core.tenant.port import Tenant
+from core.tenant.readings import Reading, Unread
+from core.tenant.surfaces import ACCOUNTS, MAILBOXES, SIGN_INS
 
 NAMES = {
     "SharedMailbox": "shared mailbox",

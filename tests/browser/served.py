@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from playwright.async_api import Browser, async_playwright
 
-from core.page import HEADERS, notice_page
-from tests.pictured import Pages
+from core.web.pages import HEADERS, notice_page
+from tests.support.status_samples import Pages
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # A browser that may not reach anything but this machine, started as any user in any container.

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from core.digest import digest
-from core.message import cards
+from core.notifications.digest_card import digest
+from core.notifications.run_cards import cards
 from tests.browser.served import browser
-from tests.card_pictures import PHONE, SHOWN, WIDTH, draw, easel, links
-from tests.carded import ADDRESS, content, texts, validate
-from tests.test_digest import WELL, busy, overfull
-from tests.test_message import VARIANTS
+from tests.support.adaptive_cards import ADDRESS, content, texts, validate
+from tests.unit.notifications.test_digest_card import WELL, busy, overfull
+from tests.unit.notifications.test_run_cards import VARIANTS
+from tools.docs_gen.card_renderer import PHONE, SHOWN, WIDTH, draw, easel, links
 
 # What markdown and HTML in a name could turn into, and cards never hold.
 FOREIGN = ", ".join(f"#card {tag}" for tag in ("h1", "img", "script", "at", "blockquote", "code"))

@@ -11,7 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from tests.browser.served import browser, served
-from tests.pictured import FORWARDING, Pages, hostile, large, mornings, quiet
+from tests.support.status_samples import FORWARDING, Pages, hostile, large, mornings, quiet
 
 AXE = Path(__file__).resolve().parents[2] / ".tools/browser/node_modules/axe-core/axe.min.js"
 TENANTS = {

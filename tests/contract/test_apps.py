@@ -6,16 +6,11 @@ from typing import Any
 
 import pytest
 
-from core.tenant import (
-    APP_PERMISSIONS,
-    APPS,
-    DELEGATED_GRANTS,
-    AppCredential,
-    DelegatedGrant,
-    Reading,
-    Tenant,
-)
-from sandbox.apps import (
+from core.tenant.apps import AppCredential, DelegatedGrant
+from core.tenant.port import Tenant
+from core.tenant.readings import Reading
+from core.tenant.surfaces import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
+from sandbox.graph.apps import (
     APIS,
     EXCHANGE_APP,
     GRAPH_APP,
@@ -25,9 +20,9 @@ from sandbox.apps import (
     assignment,
     principal,
 )
-from tests.adapters.connection import scene
-from tests.contract.tenants import OPENERS, Open
-from tests.looked import whole
+from tests.support.http_recorder import scene
+from tests.support.observe import whole
+from tests.support.tenants import OPENERS, Open
 
 pytestmark = pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS.keys())
 

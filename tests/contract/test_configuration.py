@@ -4,13 +4,16 @@ from typing import Any
 
 import pytest
 
-from core.configuration import SOURCES, surface_of
 from core.errors import Forbidden, Gone, Refused, Unavailable
-from core.tenant import Configuration, Reading, SetConfiguration, Tenant
-from core.values import property_of
-from sandbox.policies import KEPT
-from tests.adapters.connection import connected, scene
-from tests.contract.tenants import OPENERS, Open, open_fake, open_sandbox
+from core.microsoft365.configuration_sources import SOURCES, surface_of
+from core.property_values import property_of
+from core.tenant.changes import SetConfiguration
+from core.tenant.configuration import Configuration
+from core.tenant.port import Tenant
+from core.tenant.readings import Reading
+from sandbox.graph.policies import KEPT
+from tests.support.http_recorder import connected, scene
+from tests.support.tenants import OPENERS, Open, open_fake, open_sandbox
 
 FIRST, SECOND = (f"44444444-0000-4000-8000-00000000000{number}" for number in (1, 2))
 AUTHORIZATION = "authorization-policy"

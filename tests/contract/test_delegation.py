@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from core.tenant import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF, Delegation, Reading
-from tests.adapters.connection import PERSON, PERSON_GUID, ROOM, ROOM_GUID, mailbox, scene
-from tests.contract.tenants import OPENERS, OWNERS, Open
-from tests.looked import whole
+from core.tenant.mailboxes import Delegation
+from core.tenant.readings import Reading
+from core.tenant.surfaces import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
+from tests.support.http_recorder import PERSON, PERSON_GUID, ROOM, ROOM_GUID, mailbox, scene
+from tests.support.observe import whole
+from tests.support.tenants import OPENERS, OWNERS, Open
 
 BOB_SID = "S-1-5-21-1111111111-2222222222-3333333333-1001"
 GHOST = "S-1-5-21-1111111111-2222222222-3333333333-4004"

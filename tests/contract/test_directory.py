@@ -5,22 +5,19 @@ from typing import Any
 
 import pytest
 
-from core.tenant import (
+from core.tenant.directory import Actor, DeletedObject, Deletion, Registration
+from core.tenant.readings import Reading
+from core.tenant.surfaces import (
     ACCOUNTS,
     DELETED_GROUPS,
     DELETED_USERS,
     DELETIONS,
     REGISTRATIONS,
     USER_COUNT,
-    Actor,
-    DeletedObject,
-    Deletion,
-    Reading,
-    Registration,
 )
-from tests.adapters.connection import PERSON, ROOM, scene
-from tests.contract.tenants import OPENERS, Open
-from tests.looked import whole
+from tests.support.http_recorder import PERSON, ROOM, scene
+from tests.support.observe import whole
+from tests.support.tenants import OPENERS, Open
 
 SINCE = datetime(2026, 11, 19, 6, 0, tzinfo=UTC)
 ANN = "44444444-0000-4000-8000-00000000000a"

@@ -11,17 +11,17 @@ import pytest
 import pytest_asyncio
 from azure.data.tables.aio import TableClient
 
-from core.adapters.ledger_table import TableLedger
-from core.baseline import Baseline
-from core.baseline_table import SHIPPED
+from core.adapters.table_storage.ledger import TableLedger
 from core.errors import LedgerError
-from core.evidence import Export, Form, verify
-from core.evidence_rows import Entry
-from core.export import export
-from core.model import Exemption
+from core.evidence.export import export
+from core.evidence.file_format import Export, Form, verify
+from core.evidence.records import Entry
+from core.guards.tenant_baseline.rule_file import SHIPPED
+from core.model.baseline import Baseline
+from core.model.cases import Exemption
 from core.ports import Ledger
-from sandbox.azurite import Azurite
-from tests.audited import (
+from sandbox.functions_host.azurite import Azurite
+from tests.support.audit_builders import (
     DAY,
     GUARD,
     HEADING,
@@ -36,8 +36,8 @@ from tests.audited import (
     record,
     run_of,
 )
-from tests.duties import AUDIT, FORWARDING, SIGN_IN
-from tests.fake_world import Clock, FakeLedger
+from tests.support.builders import AUDIT, FORWARDING, SIGN_IN
+from tests.support.fakes.world import Clock, FakeLedger
 
 TICK = timedelta(milliseconds=1)
 

@@ -13,31 +13,19 @@ import pytest_asyncio
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
-from core.adapters.ledger_table import LEASE, PAGE, TableClaim, TableLedger
+from core.adapters.table_storage.ledger import LEASE, PAGE, TableClaim, TableLedger
+from core.engine.run import new_run
 from core.errors import ClaimLost, LedgerError
-from core.model import (
-    Action,
-    ActionState,
-    Case,
-    ChangeRecord,
-    ChangeState,
-    Deed,
-    Exemption,
-    GuardState,
-    Memory,
-    Mode,
-    News,
-    Round,
-    RunReport,
-    Severity,
-    Shard,
-    Tally,
-    Verdict,
-)
+from core.model.cases import Case, Exemption, News
+from core.model.changes import ChangeRecord, ChangeState
+from core.model.findings import Severity, Verdict
+from core.model.guards import Mode
+from core.model.requests import Action, ActionState, Deed
+from core.model.runs import RunReport
+from core.model.state import GuardState, Memory, Round, Shard, Tally
 from core.ports import Ledger
-from core.run import new_run
-from sandbox.azurite import Azurite
-from tests.fake_world import DAY, START, Clock, Death, FakeLedger
+from sandbox.functions_host.azurite import Azurite
+from tests.support.fakes.world import DAY, START, Clock, Death, FakeLedger
 
 GUARD = "toy"
 

@@ -20,14 +20,16 @@ from azure.core.exceptions import (
 from azure.data.tables import TableEntity, TableErrorCode, UpdateMode
 from azure.data.tables.aio import TableClient
 
-from core.adapters.ledger_table import IDLE, LEASE, TableLedger, is_free, shard_key
-from core.adapters.table_answers import etag_of, keyed, passing, trouble, understood
+from core.adapters.table_storage.ledger import IDLE, LEASE, TableLedger, is_free, shard_key
+from core.adapters.table_storage.responses import etag_of, keyed, passing, trouble, understood
+from core.engine.run import new_run
 from core.errors import ClaimLost, LedgerError
-from core.model import GuardState, Memory, Mode, Round, RunReport, Shard
-from core.run import new_run
-from sandbox.azurite import Azurite
+from core.model.guards import Mode
+from core.model.runs import RunReport
+from core.model.state import GuardState, Memory, Round, Shard
+from sandbox.functions_host.azurite import Azurite
 from tests.contract.test_ledger import GUARD, SHARD, STATE, asked, case, record, table_ledger
-from tests.fake_world import DAY, START
+from tests.support.fakes.world import DAY, START
 
 SECOND = timedelta(seconds=1)
 

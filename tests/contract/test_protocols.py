@@ -6,18 +6,14 @@ from typing import Any
 
 import pytest
 
-from core.adapters.protocol_reads import LICENCE, PAGES, PAUSE, ROWS
-from core.configuration import surface_of
+from core.adapters.m365.protocols.read import LICENCE, PAGES, PAUSE, ROWS
 from core.errors import Gone, Refused, TenantError, Unavailable
-from core.tenant import (
-    PROTOCOL_USE,
-    PROTOCOLS,
-    DisableMailboxProtocols,
-    MailboxProtocols,
-    Reading,
-    SetConfiguration,
-)
-from tests.adapters.connection import (
+from core.microsoft365.configuration_sources import surface_of
+from core.tenant.changes import DisableMailboxProtocols, SetConfiguration
+from core.tenant.mailboxes import MailboxProtocols
+from core.tenant.readings import Reading
+from core.tenant.surfaces import PROTOCOL_USE, PROTOCOLS
+from tests.support.http_recorder import (
     PERSON,
     PERSON_GUID,
     ROOM,
@@ -26,8 +22,8 @@ from tests.adapters.connection import (
     mailbox,
     scene,
 )
-from tests.contract.tenants import OPENERS, WRONG, Open
-from tests.looked import whole
+from tests.support.observe import whole
+from tests.support.tenants import OPENERS, WRONG, Open
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 SINCE = NOW - timedelta(days=30)

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from core.errors import Forbidden, Gone, Moot, Refused, TenantError
-from core.tenant import MODULE_USERS, ROLE_HOLDERS, DisableExchangeModule
-from sandbox.roles_scene import ASSIGNED, CHIEF, USERS
-from tests.adapters.connection import PERSON, PERSON_GUID, ROOM, ROOM_GUID, module_row, scene
-from tests.contract.tenants import OPENERS, Open
-from tests.looked import whole
+from core.tenant.changes import DisableExchangeModule
+from core.tenant.surfaces import MODULE_USERS, ROLE_HOLDERS
+from sandbox.scenes.default_roles import ASSIGNED, CHIEF, USERS
+from tests.support.http_recorder import PERSON, PERSON_GUID, ROOM, ROOM_GUID, module_row, scene
+from tests.support.observe import whole
+from tests.support.tenants import OPENERS, Open
 
 GROUP = "cccccccc-0000-4000-8000-000000000001"
 INNER = "cccccccc-0000-4000-8000-000000000002"

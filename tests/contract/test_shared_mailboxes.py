@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from core.tenant import MAILBOX_SIZES, SHARED_MAILBOXES, Mailbox, MailboxSize, SharedMailbox
-from tests.adapters.connection import (
+from core.tenant.mailboxes import Mailbox, MailboxSize, SharedMailbox
+from core.tenant.surfaces import MAILBOX_SIZES, SHARED_MAILBOXES
+from tests.support.http_recorder import (
     PERSON,
     PERSON_GUID,
     ROOM,
@@ -14,8 +15,8 @@ from tests.adapters.connection import (
     mailbox,
     scene,
 )
-from tests.contract.tenants import OPENERS, Open
-from tests.looked import whole
+from tests.support.observe import whole
+from tests.support.tenants import OPENERS, Open
 
 INFO = "11111111-0000-4000-8000-000000000003"
 INFO_GUID = "33333333-0000-4000-8000-000000000003"

@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 
 from core.errors import Unavailable
-from core.tenant import (
+from core.tenant.changes import EnableOrganizationAudit
+from core.tenant.mail_flow import AcceptedDomain, Folder, Recipient
+from core.tenant.mailboxes import Mailbox
+from core.tenant.port import Grants, Tenant
+from core.tenant.readings import Reading
+from core.tenant.surfaces import (
     ACCOUNTS,
     AUDIT_BYPASS,
     CREDENTIAL,
@@ -24,16 +29,8 @@ from core.tenant import (
     SIGN_INS,
     TRANSPORT_RULES,
     UNIFIED_AUDIT_LOG,
-    AcceptedDomain,
-    EnableOrganizationAudit,
-    Folder,
-    Grants,
-    Mailbox,
-    Reading,
-    Recipient,
-    Tenant,
 )
-from tests.adapters.connection import (
+from tests.support.http_recorder import (
     PERSON,
     PERSON_GUID,
     ROOM,
@@ -43,16 +40,9 @@ from tests.adapters.connection import (
     rule,
     scene,
 )
-from tests.adapters.connection import user as person
-from tests.contract.tenants import (
-    EXCHANGE_SOURCE,
-    GRAPH_SOURCE,
-    OPENERS,
-    OWNERS,
-    WRONG,
-    Open,
-)
-from tests.looked import whole
+from tests.support.http_recorder import user as person
+from tests.support.observe import whole
+from tests.support.tenants import EXCHANGE_SOURCE, GRAPH_SOURCE, OPENERS, OWNERS, WRONG, Open
 
 
 @pytest.fixture(params=["fake", "m365"])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from core.errors import Forbidden, Gone, Moot, Refused, TenantError, Unavailable
-from core.tenant import (
+from core.tenant.changes import (
     BlockSignIn,
     Change,
     ClearAuditBypass,
@@ -13,12 +13,13 @@ from core.tenant import (
     DisableInboxRule,
     EnableMailboxAudit,
     RaiseAuditAge,
-    Reading,
     ResetAuditSet,
     SetConfiguration,
-    Tenant,
 )
-from tests.adapters.connection import (
+from core.tenant.port import Tenant
+from core.tenant.readings import Reading
+from tests.support.fakes.changes import SESSIONS
+from tests.support.http_recorder import (
     PERSON,
     PERSON_GUID,
     ROOM,
@@ -28,7 +29,8 @@ from tests.adapters.connection import (
     scene,
     user,
 )
-from tests.contract.tenants import (
+from tests.support.observe import whole
+from tests.support.tenants import (
     BLOCK,
     EVERY_CHANGE,
     OPENERS,
@@ -39,8 +41,6 @@ from tests.contract.tenants import (
     open_fake,
     open_sandbox,
 )
-from tests.fake_changes import SESSIONS
-from tests.looked import whole
 
 NOBODY = "33333333-0000-4000-8000-00000000dead"
 

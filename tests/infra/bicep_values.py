@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.infra_check.parser import read
-from tools.infra_check.tree import (
+from tools.bicep_lint.parser import read
+from tools.bicep_lint.tree import (
     Array,
     Call,
     File,

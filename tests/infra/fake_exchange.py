@@ -3,7 +3,14 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tests.infra.player import Cmdlet, Thing, Thrown, convert_from_json, shown, unrolled
+from tests.infra.exchange_script_emulator import (
+    Cmdlet,
+    Thing,
+    Thrown,
+    convert_from_json,
+    shown,
+    unrolled,
+)
 
 # Built-in roles with their cmdlets and parameters: some that serve, some that must not be taken.
 type Role = dict[str, tuple[str, ...]]

@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.infra.bicep_values import INFRA, ROOT
-from tools.infra_check import documents, kusto, security, shapes, symbols, syntax
-from tools.infra_check.parser import read_text
-from tools.infra_check.tree import (
-    BicepError,
-)
+from tools.bicep_lint import documents, kusto, security, shapes, symbols, syntax
+from tools.bicep_lint.parser import read_text
+from tools.bicep_lint.tree import BicepError
 
 type Check = Callable[[Path], Iterator[str]]
 

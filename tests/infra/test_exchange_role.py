@@ -10,23 +10,21 @@ from typing import Any, cast
 
 import pytest
 
-from core.adapters import (
-    changes,
-    delegation_reads,
-    exchange_reads,
-    protocol_reads,
-    role_reads,
-    shared_mailbox_reads,
-)
-from core.adapters.configuration import read_configuration
-from core.adapters.exchange import Command, Exchange
-from core.adapters.graph import Graph
-from core.adapters.wire_roles import RoleGroup
-from core.catalog import CATALOG
-from core.configuration import SOURCES
+from core.adapters.exchange.client import Command, Exchange
+from core.adapters.graph.client import Graph
+from core.adapters.m365 import changes, exchange_queries
+from core.adapters.m365.configuration import read_configuration
+from core.adapters.m365.delegation import read as delegation_reads
+from core.adapters.m365.protocols import read as protocol_reads
+from core.adapters.m365.roles import read as role_reads
+from core.adapters.m365.roles.parse import RoleGroup
+from core.adapters.m365.shared_mailboxes import read as shared_mailbox_reads
+from core.config.catalog import CATALOG
 from core.errors import TenantError
-from core.model import Mode, Permission, Service
-from core.tenant import ClearAuditBypass, DisableExchangeModule, EnableMailboxAudit, Mailbox
+from core.microsoft365.configuration_sources import SOURCES
+from core.model.guards import Mode, Permission, Service
+from core.tenant.changes import ClearAuditBypass, DisableExchangeModule, EnableMailboxAudit
+from core.tenant.mailboxes import Mailbox
 from tests.infra.powershell import (
     PROVIDED,
     bound,
@@ -39,8 +37,8 @@ from tests.infra.powershell import (
     used,
     within,
 )
-from tests.looked import whole
-from tests.written import READS, ROOT
+from tests.support.observe import whole
+from tools.docs_gen.documents import READS, ROOT
 
 SCRIPT = ROOT / "infra" / "exchange-role.ps1"
 SOURCE = SCRIPT.read_text(encoding="utf-8")
@@ -237,17 +235,17 @@ class Recorder:
 
 async def everything_read(exchange: Exchange) -> None:
     """Every reading of Exchange, and the reading before a change."""
-    await whole(exchange_reads.mailboxes(exchange, ["SharedMailbox"]))
-    await exchange_reads.forwarding_mailboxes(exchange)
-    await exchange_reads.hidden_rules(exchange, [MAILBOX])
-    await exchange_reads.recipients(exchange, ["Ada"])
-    await exchange_reads.accepted_domains(exchange)
-    await exchange_reads.remote_domains(exchange)
-    await exchange_reads.outbound_policies(exchange)
-    await exchange_reads.transport_rules(exchange)
-    await whole(exchange_reads.mailbox_audits(exchange))
-    await exchange_reads.audit_bypasses(exchange)
-    await exchange_reads.organization_audit(exchange)
+    await whole(exchange_queries.mailboxes(exchange, ["SharedMailbox"]))
+    await exchange_queries.forwarding_mailboxes(exchange)
+    await exchange_queries.hidden_rules(exchange, [MAILBOX])
+    await exchange_queries.recipients(exchange, ["Ada"])
+    await exchange_queries.accepted_domains(exchange)
+    await exchange_queries.remote_domains(exchange)
+    await exchange_queries.outbound_policies(exchange)
+    await exchange_queries.transport_rules(exchange)
+    await whole(exchange_queries.mailbox_audits(exchange))
+    await exchange_queries.audit_bypasses(exchange)
+    await exchange_queries.organization_audit(exchange)
     await delegation_reads.full_access(exchange, [MAILBOX])
     await whole(delegation_reads.send_as(exchange))
     await whole(delegation_reads.send_on_behalf(exchange))

@@ -1,18 +1,18 @@
 """The Exchange role script, played against an Exchange in memory: what it leaves behind.
 
-PowerShell is not needed and not proven by this: `tests.infra.player` plays the part of the language
-the script keeps to.
+PowerShell is not needed and not proven by this: `tests.infra.exchange_script_emulator` plays the
+part of the language the script keeps to.
 """
 
 from collections.abc import Sequence
 
 import pytest
 
-from core.catalog import CATALOG
-from core.model import Mode, Service
+from core.config.catalog import CATALOG
+from core.model.guards import Mode, Service
+from tests.infra.exchange_script_emulator import Player, Thing, Thrown
 from tests.infra.fake_exchange import FakeExchange
-from tests.infra.player import Player, Thing, Thrown
-from tests.written import ROOT
+from tools.docs_gen.documents import ROOT
 
 SOURCE = (ROOT / "infra" / "exchange-role.ps1").read_text(encoding="utf-8")
 APP = "0b0a4f3e-5d0c-4a57-9d53-0d5f3f7a1a01"

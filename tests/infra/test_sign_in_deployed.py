@@ -1,11 +1,11 @@
-"""Signing in with Entra is deployed as core/sign_in.py expects it, and keeps no secret."""
+"""Signing in with Entra is deployed as core.api.authentication expects it, and keeps no secret."""
 
 import pytest
 
-from core.settings import BY_KEY, SETTINGS
-from core.sign_in import OPERATOR, READER
+from core.api.authentication import OPERATOR, READER
+from core.config.settings import BY_KEY, SETTINGS
 from tests.infra.bicep_values import bicep, plain
-from tools.infra_check.tree import Declaration, Name, Node, Object, Operation, Text, walk
+from tools.bicep_lint.tree import Declaration, Name, Node, Object, Operation, Text, walk
 
 APP, AUTH, MAIN, REGISTRATION = bicep("app"), bicep("auth"), bicep("main"), bicep("signin")
 

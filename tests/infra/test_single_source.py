@@ -8,26 +8,18 @@ from itertools import combinations, pairwise, product
 
 import pytest
 
-from core.catalog import CATALOG
-from core.model import Duty, Mode, RunReport, Service
-from core.report import trace
-from core.schedule import Cron
-from core.settings import all_settings, prefix
+from core.config.catalog import CATALOG
+from core.config.settings import all_settings, prefix
+from core.model.guards import Duty, Mode, Service
+from core.model.run_document import trace
+from core.model.runs import RunReport
+from core.ncrontab import Cron
 from function_app import QUEUE, SHARDS
 from tests.infra.bicep_values import INFRA, ROOT, bicep, chosen, plain, texts, variable, worked_out
 from tests.infra.powershell import mistakes
-from tools.infra_check.documents import VARIABLE
-from tools.infra_check.kusto import queries
-from tools.infra_check.tree import (
-    Declaration,
-    Item,
-    Member,
-    Name,
-    Node,
-    Object,
-    Text,
-    walk,
-)
+from tools.bicep_lint.documents import VARIABLE
+from tools.bicep_lint.kusto import queries
+from tools.bicep_lint.tree import Declaration, Item, Member, Name, Node, Object, Text, walk
 
 APP, MAIN, ENTRA = bicep("app"), bicep("main"), bicep("entra")
 NAMES = {entry.name for entry in all_settings()}

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.cmdlets import CmdletError, Command
-from sandbox.delegation import READS, SELF
-from sandbox.tenant import Tenant
+from sandbox.exchange.permissions import READS, SELF
+from sandbox.exchange.read_cmdlets import CmdletError, Command
+from sandbox.state.tenant import Tenant
 
 GHOST = "S-1-5-21-1-2-3-4004"
 ANN = {

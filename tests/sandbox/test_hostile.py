@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.faults import Faults, fault_in_words
-from sandbox.journey import troubled
+from sandbox.faults.injection import Faults, fault_in_words
+from sandbox.scene_runner import troubled
 from tests.sandbox.tenant_client import MIA, TenantClient
 
 USERS = "/users?$select=id,displayName,accountEnabled&$top=2"

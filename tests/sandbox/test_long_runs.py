@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sandbox.rows import LARGE_SNAPSHOTS_KEPT, ROWS_KEPT, SNAPSHOTS_KEPT, Snapshots
+from sandbox.graph.odata import LARGE_SNAPSHOTS_KEPT, ROWS_KEPT, SNAPSHOTS_KEPT, Snapshots
 from sandbox.server import REQUESTS_KEPT, Sandbox
 from tests.sandbox.tenant_client import MIA, SCENE, TenantClient
 

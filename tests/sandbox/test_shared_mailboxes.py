@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.cmdlets import CmdletError, Command
-from sandbox.exchange import noisy
-from sandbox.shared_mailboxes import READS, SMALL, STATISTICS, USUAL
-from sandbox.tenant import Tenant
+from sandbox.exchange.api import noisy
+from sandbox.exchange.mailbox_statistics import READS, SMALL, STATISTICS, USUAL
+from sandbox.exchange.read_cmdlets import CmdletError, Command
+from sandbox.state.tenant import Tenant
 
 INFO = {
     "Guid": "33333333-0000-4000-8000-000000000001",

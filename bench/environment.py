@@ -1,0 +1,197 @@
+"""The processes around a measured client: a simulated tenant, a storage account, the two doors."""
+
+import asyncio
+import json
+import os
+import ssl
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bench.counting_proxy import CARDS, Watch
+from bench.tenant_generator import Recipe, ids_beside
+from core.config.settings import all_settings
+from sandbox.functions_host.azurite import Azurite
+
+ROOT = Path(__file__).resolve().parents[1]
+GRAPH_SCOPE = "https://graph.microsoft.com/.default"
+IDENTITY_SCOPE = "api://AzureADTokenExchange"
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+START_SECONDS = 300.0
+STOP_SECONDS = 10.0
+SHOWN = 30
+TICKS = os.sysconf("SC_CLK_TCK")
+
+# No run is cut short by its time budget.
+OWN_SETTINGS = {"RUN_MINUTES": "60"}
+
+
+class BenchError(Exception):
+    """The bench cannot go on; the first line says why, the rest how that came about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A tenant with everything around it, ready for clients. `where` is what the sandbox said."""
+
+    recipe: Recipe
+    scene: Path
+    process: asyncio.subprocess.Process
+    where: Mapping[str, Any]
+    azurite: Azurite
+    watch: Watch
+    session: aiohttp.ClientSession
+
+    @property
+    def base(self) -> str:
+        return str(self.where["base"])
+
+    @property
+    def ids(self) -> Path:
+        return ids_beside(self.scene)
+
+    def environ(self) -> dict[str, str]:
+        """The app's settings for this tenant, all defaults but for what the bench needs."""
+        storage = self.azurite.connection_string
+        return {
+            **{entry.name: entry.default for entry in all_settings() if entry.default},
+            **self.where["settings"],
+            **OWN_SETTINGS,
+            "AzureWebJobsStorage": storage,
+            "STATE_CONNECTION_STRING": storage.replace(
+                self.azurite.endpoints["Table"], self.watch.base
+            ),
+            "TEAMS_WEBHOOK_URL": f"{self.watch.base}{CARDS}",
+        }
+
+    # The tenant's control routes ---------------------------------------------------------------
+
+    async def requests(self) -> dict[str, int]:
+        """How many requests each service has answered, and those inside of `$batch` by `/inner`."""
+        async with self.session.get(f"{self.base}/sandbox/requests") as response:
+            answer = await response.json()
+        counts: dict[str, int] = answer["counts"]
+        return counts
+
+    async def order(self, what: str, body: object) -> None:
+        """Change the tenant: `scene` takes edits, `faults` a table of them. Raises BenchError."""
+        address = f"{self.base}/sandbox/{what}"
+        async with self.session.post(address, json=body) as response:
+            if response.status != 200:
+                raise BenchError(f"the sandbox refused {what}: {await response.text()}")
+
+    def server_cpu(self) -> float:
+        """The CPU seconds the simulated tenant has used so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    async def token(self) -> str:
+        """A token for Graph, by the managed identity as the app gets it."""
+        given = self.where["settings"]
+        async with self.session.get(
+            given["IDENTITY_ENDPOINT"],
+            params={
+                "api-version": "2019-08-01",
+                "resource": IDENTITY_SCOPE,
+                "client_id": given["MANAGED_IDENTITY_CLIENT_ID"],
+            },
+            headers={"X-IDENTITY-HEADER": given["IDENTITY_HEADER"]},
+        ) as response:
+            assertion = (await response.json())["access_token"]
+        async with self.session.post(
+            f"{given['LOGIN_ENDPOINT']}/{given['TENANT_ID']}/oauth2/v2.0/token",
+            data={
+                "grant_type": "client_credentials",
+                "client_id": given["CLIENT_ID"],
+                "client_assertion_type": ASSERTION_TYPE,
+                "client_assertion": assertion,
+                "scope": GRAPH_SCOPE,
+            },
+            ssl=ssl.create_default_context(cafile=given["CA_BUNDLE"]),
+        ) as response:
+            return str((await response.json())["access_token"])
+
+
+@asynccontextmanager
+async def staged(recipe: Recipe, folder: Path, latency_ms: float) -> AsyncIterator[Stage]:
+    """Make a tenant and put up everything around it. Raises BenchError."""
+    scene = folder / f"tenant-{recipe.mailboxes}-{recipe.movers}.json"
+    await finished(
+        "-m", "bench.tenant_generator", str(recipe.mailboxes), str(scene),
+        "--seed", str(recipe.seed), "--movers", str(recipe.movers),
+    )  # fmt: skip
+    async with AsyncExitStack() as stack:
+        azurite = await stack.enter_async_context(Azurite())
+        watch = await stack.enter_async_context(Watch(azurite.endpoints["Table"]))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        server = await stack.enter_async_context(child(
+            "-m", "sandbox.server", "--scene", str(scene), "--latency", f"{latency_ms:g}"
+        ))  # fmt: skip
+        where = await first_line(server)
+        yield Stage(recipe, scene, server, where, azurite, watch, session)
+
+
+async def first_line(server: asyncio.subprocess.Process) -> dict[str, Any]:
+    """What the sandbox says when it is ready: where it is and how to sign in."""
+    assert server.stdout is not None
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            where: dict[str, Any] = json.loads(await server.stdout.readline())
+    except (TimeoutError, ValueError) as error:
+        raise BenchError("the simulated tenant did not start") from error
+    return where
+
+
+# Children ---------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def child(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A Python of this environment that is told to stop at the end, and made to."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+async def finished(
+    *arguments: str, said: str = "", environ: Mapping[str, str] | None = None
+) -> str:
+    """What a Python of this environment prints until it ends. Raises BenchError when it fails.
+
+    `said` is what it is told on its standard input, `environ` what it is given besides ours.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *arguments,
+        cwd=ROOT,
+        env={**os.environ, **(environ or {})},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        out, complaint = await process.communicate(said.encode())
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        shown = complaint.decode(errors="replace").strip().splitlines()[-SHOWN:]
+        raise BenchError("\n".join([f"{' '.join(arguments[:2])} failed:", *shown]))
+    return out.decode()

@@ -1,0 +1,283 @@
+"""Tokens: a managed identity that vouches for the app registration, so that no secret exists.
+
+The managed identity's token is the assertion with which the app registration asks Entra for its own
+(Microsoft Learn: "Configure an application to trust a managed identity"). A client secret or a
+certificate can stand in for it during development.
+"""
+
+import asyncio
+import base64
+import binascii
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from azure.identity import CredentialUnavailableError, ManagedIdentityCredential
+from azure.identity.aio import (
+    CertificateCredential,
+    ClientAssertionCredential,
+    ClientSecretCredential,
+)
+
+from core.adapters.clouds import Cloud
+from core.adapters.retry import PASSING, PUSHING_BACK, Again, Service, retry_after
+from core.errors import Forbidden, SettingsError, TenantError, Unavailable
+from core.strict_json import read_json
+
+log = logging.getLogger(__name__)
+
+RENEWAL_PAUSE = 60.0
+# Waits are the service's business, so the libraries try once, and not for long.
+PATIENCE: dict[str, Any] = {"retry_total": 0, "connection_timeout": 10, "read_timeout": 30}
+EARLY = 300.0
+TOKEN_LIMIT = 64 * 1024
+# What azure-identity makes of a token answer whose parts are not what they should be: it takes them
+# as they come.
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
+CODE = re.compile(r"\bAADSTS(\d{4,9})\b")
+
+REMEDIES = {
+    "90002": "TENANT_ID names a tenant that does not exist",
+    "900023": "TENANT_ID is not a tenant id",
+    "700024": "the managed identity's token has expired: restart the app, and check its clock",
+    "700016": "the app registration CLIENT_ID does not exist in the tenant TENANT_ID",
+    "70021": "the app registration has no federated credential for this managed identity",
+    "700211": "the federated credential's issuer is not this tenant's",
+    "700212": "the federated credential's audience is not the one of this cloud",
+    "700213": "the federated credential's subject is not this managed identity's object id",
+    "7000215": "CLIENT_SECRET is wrong (perhaps its id was given instead of its value)",
+    "7000222": "CLIENT_SECRET has expired",
+    "700027": "the certificate is not registered with the app registration",
+    "7000112": "the app registration is disabled in this tenant",
+    "500011": "the tenant does not know the resource: no service plan, or the wrong CLOUD",
+    "53003": "a Conditional Access policy blocks the app",
+}
+
+
+class TokenSource(Protocol):
+    """What azure-identity's asynchronous credentials have in common, as far as it is used here."""
+
+    async def get_token(self, *scopes: str, claims: str | None = None) -> AccessToken: ...
+
+    async def close(self) -> None: ...
+
+
+class Credential:
+    """The app's tokens, asked for one at a time, with errors that say what to do.
+
+    It is an `AsyncTokenCredential`, so that both SDKs take it. Callers that find no token in the
+    cache wait for one request instead of each making their own. `service` is what gives tokens,
+    with its gate and its tries.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[], TokenSource],
+        *,
+        assertion: "Assertion | None" = None,
+        service: Service | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.build = build
+        self.service = service or token_service()
+        self.assertion = assertion
+        self.clock = clock
+        self.source = build()
+        self.turn = asyncio.Lock()
+        self.renewed_at = -RENEWAL_PAUSE
+        self.challenged: dict[tuple[str, ...], float] = {}
+
+    async def get_token(
+        self, *scopes: str, claims: str | None = None, **options: Any
+    ) -> AccessToken:
+        """A token for the scopes. Raises Forbidden or Unavailable.
+
+        `options` (tenant_id, enable_cae) are part of the SDKs' protocol and not needed here.
+        """
+        async with self.turn:
+            asked = claims if claims and self.is_news(*scopes, claims) else None
+            try:
+                return await self.service.call(lambda: self.fetch(scopes, asked))
+            except Again as error:
+                # Whoever needs the token has a gate and tries of their own; these are used up.
+                raise Unavailable(str(error)) from error
+
+    async def fetch(self, scopes: Sequence[str], claims: str | None) -> AccessToken:
+        """A token from the cache or over the network. Raises Again for passing trouble."""
+        try:
+            if self.assertion and self.assertion.ending:
+                await asyncio.to_thread(self.assertion.fetch)
+            return await self.source.get_token(*scopes, claims=claims)
+        except AzureError as error:
+            raise refusal(error) from error
+        except UNREADABLE as error:
+            why = f"no token: the answer is not understood ({type(error).__name__})"
+            raise Again(why) from error
+
+    def is_news(self, *challenge: str) -> bool:
+        """True for a challenge that was not answered a moment ago.
+
+        All calls in flight are challenged together (Microsoft Learn: "Claims challenges"), and one
+        new token serves them all.
+        """
+        answered = self.challenged.get(challenge, -RENEWAL_PAUSE)
+        if self.clock() - answered < RENEWAL_PAUSE:
+            return False
+        self.challenged = {challenge: self.clock()}
+        return True
+
+    async def get_token_info(
+        self, *scopes: str, options: TokenRequestOptions | None = None
+    ) -> AccessTokenInfo:
+        """The same in azure-core's newer form."""
+        token = await self.get_token(*scopes, claims=(options or {}).get("claims"))
+        return AccessTokenInfo(token.token, token.expires_on)
+
+    async def renew(self) -> None:
+        """Forget all tokens, because a service did not take one. At most once a minute."""
+        async with self.turn:
+            if self.clock() - self.renewed_at < RENEWAL_PAUSE:
+                return
+            self.renewed_at = self.clock()
+            old, self.source = self.source, self.build()
+            await old.close()
+
+    async def close(self) -> None:
+        """Close the connections to Entra and to the identity endpoint."""
+        await self.source.close()
+        if self.assertion:
+            await asyncio.to_thread(self.assertion.identity.close)
+
+    async def __aenter__(self) -> "Credential":
+        return self
+
+    async def __aexit__(self, *args: object) -> None:
+        await self.close()
+
+
+class Assertion:
+    """The managed identity's token, kept until shortly before it ends.
+
+    `ClientAssertionCredential` calls for it synchronously, on the event loop. So it is fetched
+    beforehand, in a thread, and the call finds it here.
+    """
+
+    def __init__(self, client_id: str, scope: str) -> None:
+        self.scope = scope
+        self.identity = ManagedIdentityCredential(client_id=client_id, **PATIENCE)
+        self.token = AccessToken("", 0)
+
+    @property
+    def ending(self) -> bool:
+        """True when the token is good for less than five minutes."""
+        return self.token.expires_on - EARLY <= time.time()
+
+    def fetch(self) -> None:
+        """Ask the identity endpoint of the host. Blocks."""
+        self.token = self.identity.get_token(self.scope)
+
+    def __call__(self) -> str:
+        return self.token.token
+
+
+def app_credential(
+    tenant_id: str,
+    client_id: str,
+    cloud: Cloud,
+    *,
+    managed_identity: str = "",
+    secret: str = "",
+    certificate: str = "",
+    ca_path: str = "",
+    service: Service | None = None,
+) -> Credential:
+    """The app registration's credential, by managed identity, certificate or secret, in that order.
+
+    Raises SettingsError when there is none of them, or the certificate cannot be used.
+    """
+    common: dict[str, Any] = {"authority": cloud.login, **PATIENCE}
+    if not cloud.login.startswith("https://login."):
+        common["disable_instance_discovery"] = True
+    if ca_path:
+        common["connection_verify"] = ca_path
+    if managed_identity:
+        assertion = Assertion(managed_identity, cloud.assertion_scope)
+        return Credential(
+            lambda: ClientAssertionCredential(tenant_id, client_id, assertion, **common),
+            assertion=assertion,
+            service=service,
+        )
+    if certificate:
+        try:
+            return Credential(
+                lambda: CertificateCredential(tenant_id, client_id, certificate, **common),
+                service=service,
+            )
+        except (OSError, ValueError) as error:
+            raise SettingsError("CLIENT_CERTIFICATE_PATH has no usable certificate") from error
+    if secret:
+        return Credential(
+            lambda: ClientSecretCredential(tenant_id, client_id, secret, **common), service=service
+        )
+    raise SettingsError(
+        "one of MANAGED_IDENTITY_CLIENT_ID, CLIENT_CERTIFICATE_PATH, CLIENT_SECRET must be set"
+    )
+
+
+def token_service(**options: Any) -> Service:
+    """What gives tokens, as a service: few tries, and none of them long."""
+    return Service("the token endpoint", attempts=3, cap=1, start=1, longest=60.0, **options)
+
+
+def refusal(error: AzureError) -> TenantError:
+    """Why there is no token, in our words: what azure-identity says may quote whole responses.
+
+    Only what the tenant says is a refusal: a code of its own, or a status that blames the request.
+    """
+    response = error.response if isinstance(error, HttpResponseError) else None
+    status = (error.status_code if isinstance(error, HttpResponseError) else None) or 0
+    found = CODE.search(str(error.message)[:4000])
+    refused = isinstance(error, ClientAuthenticationError) and status not in PASSING
+    if refused and (found or 400 <= status < 500):
+        code = found.group(1) if found else ""
+        remedy = REMEDIES.get(code, "the tenant refused the app's credential")
+        return Forbidden(f"no token: {remedy}" + (f" (AADSTS{code})" if code else ""))
+    busy = status in PUSHING_BACK
+    headers: Mapping[str, str] = getattr(response, "headers", None) or {}
+    after = retry_after(headers.get("Retry-After"))
+    if isinstance(error, CredentialUnavailableError):
+        why = "the managed identity gave no token: is it assigned to this app?"
+        return Again(why, after=after, busy=busy)
+    shown = f"HTTP {status}" if status >= 400 else type(error).__name__
+    return Again(f"no token: {shown}", after=after, busy=busy)
+
+
+def claims_of(token: str) -> dict[str, object] | None:
+    """What a token says of its holder; None when it cannot be read. The signature is not checked:
+    nothing is granted by it.
+    """
+    parts = token.split(".") if len(token) <= TOKEN_LIMIT else []
+    if len(parts) != 3:
+        return None
+    try:
+        padded = parts[1] + "=" * (-len(parts[1]) % 4)
+        claims = read_json(base64.urlsafe_b64decode(padded.encode("ascii")))
+    except (ValueError, binascii.Error, RecursionError):
+        return None
+    return claims if isinstance(claims, dict) else None
+
+
+def roles_of(token: str) -> frozenset[str] | None:
+    """The app roles a token carries; None when it cannot be read.
+
+    It only tells a missing permission from an object that is protected.
+    """
+    claims = claims_of(token)
+    roles = claims.get("roles", []) if claims is not None else None
+    if not isinstance(roles, list):
+        return None
+    return frozenset(role for role in roles[:500] if isinstance(role, str))

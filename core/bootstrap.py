@@ -1,0 +1,149 @@
+"""Settings -> World: the only module that knows all adapters.
+
+Adapters are imported when they are connected, so that starting the app costs no import of the
+Microsoft Graph SDK.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from core.config.settings import Settings
+from core.errors import SettingsError
+from core.ports import World
+
+if TYPE_CHECKING:
+    from core.adapters.table_storage.ledger import TableLedger
+
+
+# So much of a run's time is for looking; the rest is for acting and telling.
+LOOKING = 0.85
+# Seconds beyond it for telling alone: what was found late must still be told.
+TELLING = 300.0
+# The ledger has tries of its own, and a claim has to be renewed while one of them hangs.
+TABLE: Mapping[str, Any] = {
+    "retry_total": 0,
+    "connection_timeout": 5,
+    "read_timeout": 20,
+    "permit_redirects": False,
+}
+
+
+@asynccontextmanager
+async def connect(
+    settings: Settings,
+    now: Callable[[], datetime] | None = None,
+    *,
+    queue: bool = False,
+    among: int = 1,
+) -> AsyncIterator[World]:
+    """The world of one run: connections, credential and time budget, closed at its end.
+
+    The time is the state's service's, the same for all instances, unless somebody brings one.
+    `queue`: there is a queue to hand shards to. `among` is how many share the limits of requests
+    in flight. Raises SettingsError for settings that only their adapter can judge.
+    """
+    from core.adapters.clouds import endpoints
+    from core.adapters.credentials import app_credential, token_service
+    from core.adapters.exchange.client import Exchange
+    from core.adapters.graph.client import Graph
+    from core.adapters.m365.tenant import M365
+    from core.adapters.retry import Service, door_of
+    from core.adapters.teams import Teams
+
+    cloud = endpoints(
+        settings["CLOUD"],
+        login=settings["LOGIN_ENDPOINT"],
+        graph=settings["GRAPH_ENDPOINT"],
+        exchange=settings["EXCHANGE_ENDPOINT"],
+    )
+    begun = time.monotonic()
+    deadline = begun + settings.run_seconds
+    tenant_id, ca_path = settings["TENANT_ID"], settings["CA_BUNDLE"]
+    async with AsyncExitStack() as stack:
+        credential = await stack.enter_async_context(
+            app_credential(
+                tenant_id,
+                settings["CLIENT_ID"],
+                cloud,
+                managed_identity=settings["MANAGED_IDENTITY_CLIENT_ID"],
+                secret=settings["CLIENT_SECRET"],
+                certificate=settings["CLIENT_CERTIFICATE_PATH"],
+                ca_path=ca_path,
+                service=token_service(
+                    deadline=deadline, door=door_of(f"{cloud.login} {tenant_id}")
+                ),
+            )
+        )
+        graph_service = Service(
+            "graph",
+            cap=max(1, settings.graph_limit // among),
+            deadline=deadline,
+            door=door_of(f"{cloud.graph} {tenant_id}"),
+        )
+        graph = Graph(cloud, credential, graph_service, ca_path=ca_path)
+        stack.push_async_callback(graph.close)
+        # A listing of a large tenant is one long answer.
+        exchange_service = Service(
+            "exchange",
+            cap=max(1, settings.exchange_limit // among),
+            start=2,
+            longest=settings.run_seconds,
+            deadline=deadline,
+            door=door_of(f"{cloud.exchange} {tenant_id}"),
+        )
+        exchange = Exchange(cloud, tenant_id, credential, exchange_service, ca_path=ca_path)
+        stack.push_async_callback(exchange.close)
+        hosts = settings["WEBHOOK_HOSTS"].split(",")
+        webhook = settings["TEAMS_WEBHOOK_URL"]
+        channel = Service(
+            "teams", cap=1, longest=60.0, deadline=deadline + TELLING, door=door_of(webhook)
+        )
+        teams = Teams(webhook, channel, hosts=hosts, answers=settings.webhook_answers)
+        stack.push_async_callback(teams.close)
+        ledger = await stack.enter_async_context(open_ledger(settings))
+        services = (graph_service, exchange_service)
+        yield World(
+            M365(graph, exchange),
+            ledger,
+            teams,
+            settings.terms,
+            now or ledger.clock.now,
+            lambda: {service.name: service.requests for service in services},
+            lambda: (time.monotonic() - begun) / (LOOKING * settings.run_seconds),
+            settings.shard_above if queue else None,
+            settings.shards_at_once,
+            address=settings["PUBLIC_ADDRESS"],
+        )
+
+
+@asynccontextmanager
+async def open_ledger(settings: Settings) -> AsyncIterator["TableLedger"]:
+    """The ledger alone, for what needs no tenant."""
+    from azure.data.tables.aio import TableClient
+
+    from core.adapters.table_storage.ledger import TableLedger
+
+    async with AsyncExitStack() as stack:
+        name = settings["STATE_TABLE"]
+        if settings["STATE_CONNECTION_STRING"]:
+            try:
+                table = TableClient.from_connection_string(
+                    settings["STATE_CONNECTION_STRING"], table_name=name, **TABLE
+                )
+            except ValueError:
+                # What the library says of it may quote it, so it is no cause of this.
+                raise SettingsError("STATE_CONNECTION_STRING is no connection string") from None
+        else:
+            from azure.identity.aio import ManagedIdentityCredential
+
+            identity = await stack.enter_async_context(
+                ManagedIdentityCredential(client_id=settings["MANAGED_IDENTITY_CLIENT_ID"] or None)
+            )
+            table = TableClient(
+                settings["STATE_TABLE_ENDPOINT"], name, credential=identity, **TABLE
+            )
+        await stack.enter_async_context(table)
+        yield TableLedger(table, tenant=settings["TENANT_ID"])

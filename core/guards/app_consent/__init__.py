@@ -1,0 +1,3 @@
+"""The guard app_consent."""
+
+from core.guards.app_consent.guard import GUARD as GUARD

@@ -1,0 +1,91 @@
+"""What a log may hold: a message is one line, and no secret stands in it, whoever writes it.
+
+Exoguard's own messages are made so. Those of libraries are their authors': with their logging
+turned up they tell headers and whole addresses. So every record of the process is cleaned when it
+is made, before any handler sees it. It is a second lock on the door: nothing may rely on it.
+"""
+
+import logging
+import re
+from collections.abc import Collection, Iterator, Mapping
+from urllib.parse import urlsplit
+
+from core.sanitize import plain
+
+LONGEST = 16_000
+HIDDEN = "***"
+# Shorter than this, a value is no secret, and would be found in every other word.
+SHORTEST = 8
+# Headers, form fields and parts of addresses that name what they hold; and tokens, by their shape.
+NAMED = re.compile(
+    r"""
+    (?P<name>
+        (?: \b(?: authorization | x-functions-key | x-identity-header | x-ms-client-principal
+                | account_?key | shared_?access_?(?:key|signature) | client_?secret
+                | client_?assertion | access_?token | refresh_?token ) | [?&;](?:code|sig) )
+        ["']? \s* [=:] \s* ["']? (?: (?:bearer|basic|sharedkey(?:lite)?) \s+ )?
+    )
+    [^\s"'&,;)}\]]+
+    | \b eyJ[\w-]{6,} \. [\w-]{2,} (?: \. [\w-]* )?
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def secrets_in(values: Collection[str]) -> frozenset[str]:
+    """What must not be seen of secret settings: each as a whole, and what alone would be enough.
+
+    Of an address that is what follows its host, of a connection string the key or signature in it.
+    """
+    return frozenset(part for value in values for part in parts_of(value) if len(part) >= SHORTEST)
+
+
+def parts_of(value: str) -> Iterator[str]:
+    """A secret, and the secrets in it."""
+    yield value
+    if value.startswith(("http://", "https://")):
+        parts = urlsplit(value)
+        yield parts.path
+        yield parts.query
+    elif "=" in value and ";" in value:
+        for part in value.split(";"):
+            name, _, inner = part.partition("=")
+            if name.strip().lower() in ("accountkey", "sharedaccesskey", "sharedaccesssignature"):
+                yield inner
+
+
+def without(text: str, secrets: Collection[str]) -> str:
+    """A text in which neither these secrets stand nor anything that has the shape of one."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return NAMED.sub(lambda found: (found["name"] or "") + HIDDEN, text)
+
+
+def one_line(text: str) -> str:
+    """A text in which nothing begins a line of its own, moves a cursor or hides."""
+    return text if text.isprintable() and len(text) <= LONGEST else plain(text, LONGEST)
+
+
+def clean(record: logging.LogRecord, secrets: Collection[str]) -> logging.LogRecord:
+    """The record, made safe. One whose arguments do not fit its text is left to logging itself."""
+    try:
+        said = record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        return record
+    safe = one_line(without(said, secrets))
+    if safe != said:
+        record.msg, record.args = safe, None
+    if record.exc_info:
+        # Handlers show this text instead of making their own.
+        record.exc_text = without(logging.Formatter().formatException(record.exc_info), secrets)
+    return record
+
+
+def install(environ: Mapping[str, str], names: Collection[str]) -> None:
+    """Clean every record this process makes from now on; `names` are the settings with secrets."""
+    secrets = secrets_in([environ[name] for name in names if environ.get(name)])
+
+    def made(*args: object, **options: object) -> logging.LogRecord:
+        return clean(logging.LogRecord(*args, **options), secrets)  # type: ignore[arg-type]  # as given
+
+    logging.setLogRecordFactory(made)

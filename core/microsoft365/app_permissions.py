@@ -1,0 +1,220 @@
+"""What apps may be given and what it is worth; whose apps they are, and whose they pretend to be.
+
+Names of permissions: Microsoft Learn, Microsoft Graph permissions reference, and the permissions of
+Office 365 Exchange Online and SharePoint Online. They mean something only at Microsoft's own APIs:
+anybody's API may have a scope called Mail.Read.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from enum import IntEnum
+from urllib.parse import urlsplit
+
+from core.tenant.apps import App
+
+# Tenants Microsoft registers its own apps in. There are several: its services, the company, its
+# production and engineering estates, and those of the government and China clouds. The tenant of
+# the app gallery and that of personal accounts are none of them: others' apps are registered there.
+MICROSOFT = frozenset(
+    {
+        "f8cdef31-a31e-4b4a-93e4-5f571e91255a",
+        "72f988bf-86f1-41af-91ab-2d7cd011db47",
+        "33e01921-4d64-4f8c-a055-5bdaffd5e33d",
+        "975f013f-7f24-47e8-a7d3-abc4752bf346",
+        "cdc5aeea-15c5-4db6-b079-fcadd2505dc2",
+        "cab8a31a-1906-4287-a0d8-4eef66b95f6e",
+        "a55a4d5b-9241-49b1-b4ff-befa8db00269",
+    }
+)
+
+
+# Microsoft's APIs to mail, files and the directory, by application id, which nobody else can have
+# (Microsoft Learn: Verify first-party Microsoft applications in sign-in reports).
+APIS: Mapping[str, str] = {
+    "00000003-0000-0000-c000-000000000000": "Microsoft Graph",
+    "00000002-0000-0ff1-ce00-000000000000": "Exchange Online",
+    "00000003-0000-0ff1-ce00-000000000000": "SharePoint Online",
+}
+
+
+class Weight(IntEnum):
+    """What a permission is worth to a thief."""
+
+    SIGN_IN = 0
+    ORDINARY = 1
+    GRAVE = 2
+    TOTAL = 3
+
+
+# What signing in needs, and nothing that could be taken away with it.
+SIGN_IN = frozenset({"openid", "profile", "email", "offline_access", "user.read"})
+
+# Mail, files and sites, chats, and the old protocols of mail: beginnings of names, in lower case.
+GRAVE = (
+    "mail.",
+    "mailboxfolder.",
+    "mailboxitem.",
+    "mailboxsettings.",
+    "files.",
+    "sites.",
+    "allsites.",
+    "myfiles.",
+    "chat.",
+    "chatmessage.",
+    "channelmessage.",
+    "ews.",
+    "imap.",
+    "pop.",
+    "smtp.",
+    "full_access_as_user",
+    "user_impersonation",
+    "application.readwrite.ownedby",
+    "exchange.manage",
+)
+
+# What makes an app a master of the directory, of every mailbox or of every site.
+TOTAL = (
+    "application.readwrite.all",
+    "approleassignment.readwrite.all",
+    "allsites.fullcontrol",
+    "delegatedpermissiongrant.readwrite.all",
+    "directory.accessasuser.all",
+    "directory.readwrite.all",
+    "domain.readwrite.all",
+    "exchange.manageasapp",
+    "full_access_as_app",
+    "group.readwrite.all",
+    "groupmember.readwrite.all",
+    "organization.readwrite.all",
+    "policy.readwrite.",
+    "privilegedaccess.readwrite.",
+    "privilegedassignmentschedule.readwrite.",
+    "privilegedeligibilityschedule.readwrite.",
+    "roleassignmentschedule.readwrite.",
+    "roleeligibilityschedule.readwrite.",
+    "rolemanagement.readwrite.",
+    "sites.fullcontrol.all",
+    "user.readwrite.all",
+    "userauthenticationmethod.readwrite.",
+)
+
+# These give nothing by themselves: somebody has to name the very sites or files besides.
+BY_SELECTION = (".selected", ".appfolder")
+
+
+def weight(name: str, api: App) -> Weight:
+    """What a scope or app role of an API is worth."""
+    known = name.casefold()
+    at_microsoft = microsofts(api) or api.app_id in APIS
+    if not at_microsoft or known.endswith(BY_SELECTION):
+        return Weight.ORDINARY
+    if known in SIGN_IN:
+        return Weight.SIGN_IN
+    if known.startswith(TOTAL):
+        return Weight.TOTAL
+    return Weight.GRAVE if known.startswith(GRAVE) else Weight.ORDINARY
+
+
+def microsofts(app: App) -> bool:
+    """True for an app of Microsoft's: by the tenant it is registered in, never by its name.
+
+    A managed identity is this tenant's own, whoever registers those.
+    """
+    return app.owner in MICROSOFT and not app.home
+
+
+# ----------------------------------------------------------------------------------------------
+# Names that mislead
+# ----------------------------------------------------------------------------------------------
+
+# Letters of other scripts, digits and signs that pass for Latin letters, and the letters they pass
+# for. Small L and small I pass for one another.
+LOOK_ALIKE = str.maketrans(
+    {
+        **dict.fromkeys("\u0430\u03b1@4", "a"),
+        **dict.fromkeys("\u0432\ua7b5", "b"),
+        **dict.fromkeys("\u0441\u03f2", "c"),
+        **dict.fromkeys("\u0501", "d"),
+        **dict.fromkeys("\u0435\u03b5\u04673", "e"),
+        **dict.fromkeys("\u0261", "g"),
+        **dict.fromkeys("\u04bb\u043d", "h"),
+        **dict.fromkeys("\u0456\u03b9\u0131\u04cfl1|", "i"),
+        **dict.fromkeys("\u03ba\u043a", "k"),
+        **dict.fromkeys("\u043c", "m"),
+        **dict.fromkeys("\u03bd", "v"),
+        **dict.fromkeys("\u043e\u03bf0", "o"),
+        **dict.fromkeys("\u0440\u03c1", "p"),
+        **dict.fromkeys("\u04555$", "s"),
+        **dict.fromkeys("\u0442\u03c4", "t"),
+        **dict.fromkeys("\u0445\u03c7", "x"),
+        **dict.fromkeys("\u0443", "y"),
+    }
+)
+PRODUCTS = (
+    "azure",
+    "entra",
+    "exchange",
+    "microsoft",
+    "msteams",
+    "office",
+    "onedrive",
+    "onenote",
+    "outlook",
+    "sharepoint",
+    "teams",
+    "windows",
+)
+
+
+def folded(name: str) -> str:
+    """A name as a hurried reader sees it: look-alike signs as Latin letters, and letters alone."""
+    plain = unicodedata.normalize("NFKD", name).casefold().translate(LOOK_ALIKE)
+    return re.sub(r"[^a-z]", "", plain).replace("rn", "m").replace("vv", "w")
+
+
+def pretends(app: App) -> bool:
+    """True for a name of Microsoft's on somebody else's app: one that begins with a product, or has
+    one in signs that only look like it.
+
+    "Acme for Outlook" says what it is for; "Outlook Backup" says whose it is. An app whose owner is
+    not told is none of them: Entra knows the owner of whatever came from another tenant.
+    """
+    if not app.owner or microsofts(app) or app.home or app.itself:
+        return False
+    written = re.sub(r"\s", "", app.name.casefold())
+    first = folded((re.findall(r"\w+", app.name) or [""])[0])
+    seen = folded(app.name)
+    for product in PRODUCTS:
+        shape = folded(product)
+        if product not in written and shape in seen:
+            return True
+        if first == shape or (product == "microsoft" and seen.startswith(shape)):
+            return True
+    return False
+
+
+def unsafe_replies(app: App) -> tuple[str, ...]:
+    """Hosts to which sign-ins are sent in the clear, or to whatever stands for a star."""
+    hosts = set()
+    for url in app.replies:
+        scheme, host = parts_of(url)
+        loopback = host in ("localhost", "127.0.0.1", "::1", "")
+        if (scheme == "http" and not loopback) or "*" in host:
+            hosts.add(host)
+    return tuple(sorted(hosts))
+
+
+def hosts_of(app: App) -> tuple[str, ...]:
+    """The hosts to which sign-ins are sent."""
+    found = {host for scheme, host in map(parts_of, app.replies) if scheme in ("http", "https")}
+    return tuple(sorted(found - {""}))
+
+
+def parts_of(url: str) -> tuple[str, str]:
+    """Scheme and host of an address; empty for what is none."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme.casefold(), (parts.hostname or "").casefold()
+    except ValueError:
+        return "", ""

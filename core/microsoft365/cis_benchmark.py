@@ -1,0 +1,156 @@
+"""Which recommendations of a public benchmark each guard speaks of. Pure.
+
+Ids and titles are those of the CIS Microsoft 365 Foundations Benchmark, whose text is behind a form
+at the address below; they were compared with two public lists of it (github.com/maester365/maester,
+website/versioned_docs/version-2.0.0/tests/cis, of v6.0.1; github.com/r04chy/CIS-365-EasyAudit, of
+v6.0.0). Other versions number some of them otherwise.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from core.model.findings import Verdict
+
+BENCHMARK = "CIS Microsoft 365 Foundations Benchmark v6.0.1"
+SOURCE = "https://www.cisecurity.org/benchmark/microsoft_365"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The findings of one kind; of certain verdicts or objects only, where some are named."""
+
+    kind: str
+    verdicts: frozenset[Verdict] = field(default_factory=frozenset)
+    objects: frozenset[str] = field(default_factory=frozenset)
+
+    def holds(self, kind: str, verdict: Verdict, object_id: str) -> bool:
+        return (
+            kind == self.kind
+            and (not self.verdicts or verdict in self.verdicts)
+            and (not self.objects or object_id in self.objects)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One recommendation of a benchmark, and by which findings a guard says that it is not kept."""
+
+    id: str
+    title: str
+    scopes: tuple[Scope, ...]
+    benchmark: str = BENCHMARK
+    source: str = SOURCE
+
+    def speaks_of(self, kind: str, verdict: Verdict, object_id: str) -> bool:
+        """True for a finding that is about this recommendation. `verdict` is the guard's own."""
+        return any(scope.holds(kind, verdict, object_id) for scope in self.scopes)
+
+
+def cis(number: str, title: str, *kinds: str | Scope) -> Control:
+    """A recommendation, and the kinds of findings that are about it."""
+    return Control(
+        number, title, tuple(Scope(one) if isinstance(one, str) else one for one in kinds)
+    )
+
+
+LACKING = frozenset({Verdict.NO_SECOND_FACTOR})
+
+CONTROLS: Mapping[str, tuple[Control, ...]] = {
+    "shared-mailbox-sign-in": (
+        cis("1.2.2", "Ensure sign-in to shared mailboxes is blocked", "sign-in-enabled"),
+    ),
+    "mailbox-forwarding": (
+        cis(
+            "6.2.1",
+            "Ensure all forms of mail forwarding are blocked and/or disabled",
+            *("mailbox-forward", "inbox-rule-forward", "transport-rule"),
+        ),
+    ),
+    "mailbox-audit": (
+        cis("3.1.1", "Ensure Microsoft 365 audit log search is Enabled", "unified-audit-log-off"),
+        cis(
+            "6.1.1",
+            "Ensure 'AuditDisabled' organizationally is set to 'False'",
+            "organization-audit-disabled",
+        ),
+        cis(
+            "6.1.2",
+            "Ensure mailbox audit actions are configured",
+            *("mailbox-audit-off", "audit-set-customised", "mail-items-accessed-missing"),
+        ),
+        cis("6.1.3", "Ensure 'AuditBypassEnabled' is not enabled on mailboxes", "audit-bypass"),
+    ),
+    "mailbox-delegation": (),
+    "tenant-baseline": (
+        cis(
+            "1.3.3",
+            "Ensure 'External sharing' of calendars is not available",
+            "calendar-sharing",
+        ),
+        cis(
+            "5.1.2.2",
+            "Ensure third party integrated applications are not allowed",
+            "users-register-applications",
+        ),
+        cis(
+            "5.1.2.3",
+            "Ensure 'Restrict non-admin users from creating tenants' is set to 'Yes'",
+            "users-create-tenants",
+        ),
+        cis("5.1.6.2", "Ensure that guest user access is restricted", "guest-access"),
+        cis(
+            "5.1.6.3",
+            "Ensure guest user invitations are limited to the Guest Inviter role",
+            "guest-invitations",
+        ),
+        cis(
+            "6.2.1",
+            "Ensure all forms of mail forwarding are blocked and/or disabled",
+            *("remote-domain-forwarding", "outbound-forwarding"),
+        ),
+        cis(
+            "6.5.1",
+            "Ensure modern authentication for Exchange Online is enabled",
+            "modern-authentication",
+        ),
+        cis(
+            "6.5.3",
+            "Ensure additional storage providers are restricted in Outlook on the web",
+            "owa-storage-providers",
+        ),
+    ),
+    "app-consent": (
+        cis(
+            "5.1.5.1",
+            "Ensure user consent to apps accessing company data on their behalf is not allowed",
+            "user-consent",
+        ),
+    ),
+    "mfa-registration": (
+        cis(
+            "5.2.3.4",
+            "Ensure all member users are 'MFA capable'",
+            Scope("administrator-second-factor", LACKING),
+            Scope("without-second-factor", LACKING, frozenset({"members"})),
+        ),
+    ),
+    "mass-deletion": (),
+    "exchange-module-access": (),
+    "legacy-protocols": (cis("6.5.4", "Ensure SMTP AUTH is disabled", "smtp-auth-organization"),),
+    "shared-mailbox-health": (),
+}
+"""The recommendations by guard; none where `WITHOUT` says why."""
+
+WITHOUT: Mapping[str, str] = {
+    "mailbox-delegation": "it recommends nothing about rights over mailboxes",
+    "mass-deletion": "it is about settings, and a deletion is an event",
+    "exchange-module-access": "it recommends nothing about who may use Exchange PowerShell",
+    "shared-mailbox-health": "it recommends nothing about the licences of shared mailboxes",
+}
+
+
+def controls_of(guard: str, kind: str, verdict: Verdict, object_id: str) -> Iterator[Control]:
+    """The recommendations a finding is about."""
+    for control in CONTROLS.get(guard, ()):
+        if control.speaks_of(kind, verdict, object_id):
+            yield control

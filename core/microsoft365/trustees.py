@@ -1,0 +1,203 @@
+"""Rights over other people's mailboxes: what the name of whoever holds one says. Pure.
+
+Exchange prints a holder as an address, a name, `DOMAIN\\user`, a legacy DN or a bare security
+identifier, and beside it the rights every mailbox has over itself and those of Exchange's own
+servers (Microsoft Learn: Get-MailboxPermission, Well-known SIDs).
+"""
+
+import re
+import unicodedata
+from enum import StrEnum
+
+from core.microsoft365.powershell import literal, writable
+from core.tenant.mail_flow import Recipient
+from core.tenant.mailboxes import Delegation, Mailbox
+
+SID = re.compile(r"(?i)S-1-\d{1,14}(?:-\d{1,10}){1,15}")
+FOREST = re.compile(r"[a-z]{3}p(?:rd?\d{2}(?:a\d{3})?|\d{3}a\d{3})|prd[a-z]{3}\d{2}|builtin")
+"""The domains of Microsoft's datacenters, such as EURPRD01A002 or NAMP223A001."""
+
+OWN_SIDS = frozenset({"S-1-5-10", "S-1-5-18", "S-1-5-19", "S-1-5-20", "S-1-0-0"})
+"""SELF, SYSTEM, LOCAL SERVICE, NETWORK SERVICE, and nobody."""
+
+OWN_NAMES = frozenset(
+    {
+        "nt authority\\self",
+        "nt authority\\system",
+        "nt authority\\local service",
+        "nt authority\\network service",
+        "null sid",
+    }
+)
+SERVERS = frozenset(
+    {
+        "exchange domain servers",
+        "exchange servers",
+        "exchange trusted subsystem",
+        "exchange windows permissions",
+        "managed availability servers",
+    }
+)
+DATACENTER_GROUPS = SERVERS | {
+    "administrators",
+    "delegated setup",
+    "domain admins",
+    "enterprise admins",
+    "organization management",
+    "public folder management",
+    "view-only administrators",
+}
+
+EVERYONE_SIDS = frozenset({"S-1-1-0", "S-1-5-7", "S-1-5-11", "S-1-5-32-545", "S-1-5-32-546"})
+EVERYONE_RIDS = ("-513", "-514")
+EVERYONE_NAMES = frozenset(
+    {
+        "anonymous",
+        "anonymous logon",
+        "authenticated users",
+        "default",
+        "domain guests",
+        "domain users",
+        "everyone",
+    }
+)
+GUEST_MARK = "#ext#"
+GUEST_KIND = "guestmailuser"
+CONTACT_KIND = "mailcontact"
+
+# What Exchange keeps for itself, by kind, or by a name no person has.
+SYSTEM_KINDS = frozenset(
+    {
+        "arbitrationmailbox",
+        "auditlogmailbox",
+        "auxauditlogmailbox",
+        "discoverymailbox",
+        "monitoringmailbox",
+        "supervisoryreviewpolicymailbox",
+        "systemattendantmailbox",
+        "systemmailbox",
+    }
+)
+SYSTEM_NAME = re.compile(
+    r"(?i)(?:(?:discoverysearch|system|health)mailbox\s*\{?|federatedemail\.|migration\.)"
+    r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?"
+)
+
+
+class Holder(StrEnum):
+    """What is known of whoever holds a right."""
+
+    EVERYONE = "everyone"
+    OUTSIDER = "outsider"
+    UNKNOWN_SID = "unknown-sid"
+    UNKNOWN_NAME = "unknown-name"
+    KNOWN = "known"
+
+
+def sid_of(*values: object) -> str:
+    """The first of some values that is a security identifier, in capitals; "" for none."""
+    for value in values:
+        if isinstance(value, str) and SID.fullmatch(value.strip()):
+            return value.strip().upper()
+    return ""
+
+
+def folded(name: str) -> str:
+    """A name as it is compared: Exchange changes its case, and the forest an account lives in."""
+    shown = unicodedata.normalize("NFC", name).strip().casefold()
+    domain, mark, account = shown.partition("\\")
+    if mark and FOREST.fullmatch(domain):
+        return account
+    return shown.removeprefix("smtp:")
+
+
+def keeps_for_itself(trustee: str, sid: str) -> bool:
+    """True for a mailbox's right over itself, and for those of Exchange's own servers.
+
+    An identifier outweighs a name, since anybody may call a group SELF. A server's group is known
+    by the datacenter's domain before its name; without one, only while no identifier is told.
+    """
+    shown = trustee.strip().casefold()
+    if sid and not sid.startswith("S-1-5-21-"):
+        return sid in OWN_SIDS
+    domain, mark, account = shown.partition("\\")
+    if mark and FOREST.fullmatch(domain):
+        return account in DATACENTER_GROUPS
+    return not sid and (shown in OWN_NAMES or shown in SERVERS)
+
+
+def is_everyone(trustee: str, sid: str) -> bool:
+    """True when the right is not one person's but anybody's."""
+    account = trustee.strip().casefold().rpartition("\\")[2]
+    wide = sid.startswith("S-1-5-21-") and sid.endswith(EVERYONE_RIDS)
+    return wide or sid in EVERYONE_SIDS or account in EVERYONE_NAMES
+
+
+def says_it_all(delegation: Delegation) -> bool:
+    """True when nobody has to be asked who the holder is."""
+    trustee = delegation.trustee
+    return is_everyone(trustee, delegation.sid) or GUEST_MARK in trustee.casefold()
+
+
+def holder_of(delegation: Delegation, person: Recipient) -> Holder:
+    """What is known of a holder, given what Exchange answered to the name."""
+    kind = person.kind.casefold()
+    if is_everyone(delegation.trustee, delegation.sid):
+        return Holder.EVERYONE
+    if GUEST_MARK in delegation.trustee.casefold() or kind in (GUEST_KIND, CONTACT_KIND):
+        return Holder.OUTSIDER
+    if person.found:
+        return Holder.KNOWN
+    return Holder.UNKNOWN_SID if sid_of(delegation.trustee) else Holder.UNKNOWN_NAME
+
+
+def identities(delegation: Delegation, person: Recipient) -> tuple[str, ...]:
+    """What a holder is known by, the best first: identifier, object id, and only then the name.
+
+    An identifier is never given twice and stays when the account is renamed, deleted or restored.
+    Exchange tells none for send on behalf, where the object id is as good. A name may change, and
+    is taken only where Exchange knows nobody by it.
+    """
+    known = []
+    if delegation.sid:
+        known.append(f"sid:{delegation.sid}")
+    if person.found and person.id:
+        known.append(f"id:{person.id}")
+    return tuple(known) or (f"name:{folded(delegation.trustee)}",)
+
+
+def is_system(mailbox: Mailbox) -> bool:
+    """True for a mailbox that Exchange keeps for itself: no person's, and not read by any.
+
+    A name counts only where Exchange knows no kind: a person's mailbox may be called anything.
+    """
+    if mailbox.kind:
+        return mailbox.kind.casefold() in SYSTEM_KINDS
+    return SYSTEM_NAME.fullmatch(mailbox.name.strip()) is not None
+
+
+# ----------------------------------------------------------------------------------------------
+# Commands that take a right away
+# ----------------------------------------------------------------------------------------------
+
+
+def remove_command(delegation: Delegation, mailbox: Mailbox, person: Recipient) -> str:
+    """The Exchange command that takes the right away; empty when a name cannot be written."""
+    of = mailbox.guid or mailbox.address or mailbox.name
+    whom = person.address or delegation.trustee
+    if not writable(of) or not writable(whom):
+        return ""
+    match delegation.right:
+        case "SendAs":
+            return (
+                f"Remove-RecipientPermission -Identity {literal(of)} "
+                f"-Trustee {literal(whom)} -AccessRights SendAs"
+            )
+        case "SendOnBehalf":
+            gone = f"@{{Remove={literal(whom)}}}"
+            return f"Set-Mailbox -Identity {literal(of)} -GrantSendOnBehalfTo {gone}"
+        case right:
+            return (
+                f"Remove-MailboxPermission -Identity {literal(of)} "
+                f"-User {literal(whom)} -AccessRights {right}"
+            )

@@ -1,0 +1,100 @@
+"""core.model.findings."""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from core.keys import key_of
+from core.tenant.changes import Change
+
+
+class Severity(IntEnum):
+    """How bad a finding is. INFO is shown in reports and never told."""
+
+    INFO = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+    @property
+    def label(self) -> str:
+        """The name as people and documents write it."""
+        return self.name.lower()
+
+
+class Verdict(StrEnum):
+    """What a guard concludes about one thing. The first group is the same for every guard."""
+
+    COULD_NOT_TELL = "could-not-tell"
+    FAILED = "failed"
+    CONTESTED = "contested"
+    REFUSED = "refused"
+    # shared-mailbox-sign-in
+    BLOCK = "block"
+    ON_PREMISES = "on-premises"
+    ASK = "ask"
+    NEVER = "never"
+    PROTECTED = "protected"
+    # mailbox-forwarding
+    EXTERNAL = "external"
+    UNRESOLVED = "unresolved"
+    HIDES_MAIL = "hides-mail"
+    DORMANT = "dormant"
+    # mailbox-audit
+    REPAIR = "repair"
+    KEEP = "keep"
+    # mailbox-delegation
+    DELEGATED = "delegated"
+    EVERYONE = "everyone"
+    # tenant-baseline
+    DRIFT = "drift"
+    # app-consent
+    GRANTED = "granted"
+    IMPOSTOR = "impostor"
+    # mfa-registration
+    NO_SECOND_FACTOR = "no-second-factor"
+    WEAK_FACTOR = "weak-factor"
+    # mass-deletion
+    MASS_DELETION = "mass-deletion"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something is wrong with one object, now.
+
+    Its identity is (guard, object, kind, dangerous part), never a name: a renamed rule with the
+    same target is the same finding, a new target is a new one. `surfaces` are what must be read
+    before its absence may be believed. `facts` are stable from run to run as long as the thing is.
+    `changes` put it right, where that is possible from here; `advice` says what a person can do.
+    `patience` is how many further sightings it takes before it is worth telling. `shared` is what
+    the findings of several objects may have in common (an outside address): see `Several`. An
+    `event` is something that happened: that it is over is no news.
+    """
+
+    kind: str
+    object_id: str
+    subject: str
+    severity: Severity
+    verdict: Verdict
+    summary: str
+    facts: tuple[str, ...] = ()
+    surfaces: tuple[str, ...] = ()
+    dangerous: str = ""
+    changes: tuple[Change, ...] = ()
+    advice: str = ""
+    patience: int = 0
+    shared: tuple[str, ...] = ()
+    event: bool = False
+
+    def key(self, guard: str) -> str:
+        """The identity of the finding, the same in every run."""
+        return key_of(self.object_id, guard, self.kind, self.dangerous)
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """When the findings of so many objects share something, each of them is worse: by this much."""
+
+    count: int
+    severity: Severity
+    fact: str

@@ -1,0 +1,76 @@
+"""Thirty days, day by day, from the rows of cases and changes: no state of its own.
+
+A case that ended and came back has one row, which tells of its last life only. Closed cases are
+kept for longer than is looked back, so what is shown here is whole otherwise. Days are UTC's.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+from core.model.cases import Case
+from core.model.changes import ChangeRecord, ChangeState
+from core.model.findings import Severity
+
+DAYS = 30
+MADE = (ChangeState.APPLIED, ChangeState.INFERRED)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day: cases open at its end by severity, opened and closed in it, changes made in it.
+
+    `opened` and `closed` count also what was over within the day.
+    """
+
+    day: date
+    open: Mapping[Severity, int] = field(default_factory=dict)
+    opened: int = 0
+    closed: int = 0
+    changes: int = 0
+
+    @property
+    def all_open(self) -> int:
+        """Cases of any severity open at the day's end."""
+        return sum(self.open.values())
+
+
+def history(
+    cases: Iterable[Case], changes: Iterable[ChangeRecord], now: datetime
+) -> tuple[Day, ...]:
+    """The last thirty days, oldest first; the last one is today up to now."""
+    first = day_of(now) - timedelta(days=DAYS - 1)
+    opened: Counter[date] = Counter()
+    closed: Counter[date] = Counter()
+    moved: Counter[tuple[date, Severity]] = Counter()
+    for case in cases:
+        begin, end = day_of(case.opened), day_of(case.closed) if case.closed else None
+        opened[begin] += 1
+        # What was open before the first day shown is open on it, unless it ended before as well.
+        moved[max(begin, first), case.severity] += 1
+        if end:
+            closed[end] += 1
+            moved[max(end, first), case.severity] -= 1
+    made = Counter(day_of(record.at) for record in changes if record.state in MADE)
+    return tuple(
+        Day(day, levels, opened[day], closed[day], made[day])
+        for day, levels in running(moved, first)
+    )
+
+
+def day_of(moment: datetime) -> date:
+    """The day a moment belongs to."""
+    return moment.astimezone(UTC).date()
+
+
+def running(
+    moved: Mapping[tuple[date, Severity], int], first: date
+) -> Iterable[tuple[date, dict[Severity, int]]]:
+    """What has come together by the end of each day."""
+    levels = dict.fromkeys(Severity, 0)
+    for number in range(DAYS):
+        day = first + timedelta(days=number)
+        for severity in Severity:
+            levels[severity] += moved.get((day, severity), 0)
+        yield day, {severity: level for severity, level in levels.items() if level}

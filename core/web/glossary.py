@@ -1,0 +1,125 @@
+"""What Exoguard's own terms mean, for people who see them for the first time."""
+
+from datetime import datetime, timedelta
+
+from core.model.cases import Case
+from core.model.changes import ChangeState
+from core.model.findings import Severity, Verdict
+from core.model.guards import Mode
+from core.model.requests import ActionState, Deed
+from core.status.change_texts import WORDS
+from core.status.guard_status import Health
+from core.status.overview import span
+
+HEALTH = {
+    Health.OK: "Ok",
+    Health.ATTENTION: "Needs you",
+    Health.FAILING: "Hindered",
+    Health.OFF: "Off",
+}
+HEADLINE = {
+    Health.OK: "All is well",
+    Health.ATTENTION: "Somebody is needed",
+    Health.FAILING: "Exoguard is hindered",
+    Health.OFF: "Everything is off",
+}
+LEAD = {
+    Health.OK: "Every guard has looked in time and has read all it should. Nothing waits for you.",
+    Health.ATTENTION: "The guards are at work. What they found, or ask, needs a person.",
+    Health.FAILING: "Part of the tenant is not seen, or not told about. Until this is mended, "
+    "silence does not mean that nothing is wrong.",
+    Health.OFF: "No guard looks at the tenant.",
+}
+MODE = {
+    Mode.OFF: "does not run",
+    Mode.ALERT: "tells, changes nothing",
+    Mode.ENFORCE: "puts right, and tells",
+}
+SEVERITY = {
+    Severity.CRITICAL: "Critical",
+    Severity.HIGH: "High",
+    Severity.MEDIUM: "Medium",
+    Severity.LOW: "Low",
+    Severity.INFO: "Note",
+}
+VERDICT = {
+    Verdict.COULD_NOT_TELL: "it could not be read, so nothing is known of it",
+    Verdict.FAILED: "putting it right failed again and again; it is left to you for a week",
+    Verdict.CONTESTED: "it was put right twice and somebody changed it back; it is left to you",
+    Verdict.REFUSED: "the tenant refused the change; it is left to you",
+    Verdict.BLOCK: "an account that should not be able to sign in can",
+    Verdict.ON_PREMISES: "it is managed on premises and has to be changed there",
+    Verdict.ASK: "a person has to decide",
+    Verdict.NEVER: "it is never changed, only shown",
+    Verdict.PROTECTED: "Microsoft lets no app change an administrator's account",
+    Verdict.EXTERNAL: "mail leaves the organization",
+    Verdict.UNRESOLVED: "where mail goes could not be found out",
+    Verdict.HIDES_MAIL: "mail is hidden from its owner",
+    Verdict.DORMANT: "it does nothing now and would if it were switched on",
+    Verdict.REPAIR: "a protection is weaker than it should be",
+    Verdict.KEEP: "it differs, and is kept as it is",
+    Verdict.DELEGATED: "somebody else has rights over a mailbox",
+    Verdict.EVERYONE: "everybody has rights over a mailbox",
+    Verdict.DRIFT: "a setting is not what it should be",
+    Verdict.GRANTED: "an app was given access",
+    Verdict.IMPOSTOR: "an app goes by a name that is not its own",
+    Verdict.NO_SECOND_FACTOR: "a password alone opens the account",
+    Verdict.WEAK_FACTOR: "the second factor is a weak one",
+    Verdict.MASS_DELETION: "much was deleted at once",
+}
+CHANGE = WORDS
+OUTCOME = {
+    ChangeState.INTENDED: "begun",
+    ChangeState.APPLIED: "made",
+    ChangeState.INFERRED: "in effect",
+    ChangeState.FAILED: "failed",
+    ChangeState.REFUSED: "refused",
+    ChangeState.MOOT: "not needed",
+}
+DEED = {
+    Deed.RUN: "asked for a run",
+    Deed.RELEASE: "released a plan",
+    Deed.EXEMPT: "exempted",
+    Deed.END_EXEMPTION: "ended an exemption",
+    Deed.UNDO: "undid a change",
+    Deed.ACKNOWLEDGE: "acknowledged",
+}
+ANSWER = {
+    ActionState.ASKED: "waits for the next run",
+    ActionState.DONE: "done",
+    ActionState.REFUSED: "refused",
+}
+DECISION = {
+    "plan": "A plan waits for its release",
+    "contested": "Changed back by somebody",
+    "ask": "A person has to decide",
+    "refused": "The tenant refused the change",
+    "failed": "The change keeps failing",
+    "half-made": "A change is half made",
+}
+RUN = {
+    "done": "looked at everything",
+    "going on": "still looking",
+    "failed": "failed",
+}
+
+
+def relative(moment: datetime, now: datetime) -> str:
+    """How long ago, or how soon."""
+    gap = moment - now
+    if abs(gap) < timedelta(minutes=1):
+        return "just now" if gap <= timedelta() else "in a moment"
+    return f"in {span(gap)}" if gap > timedelta() else f"{span(-gap)} ago"
+
+
+def ending(case: Case) -> str:
+    """How a case ended, in a sentence."""
+    if case.event:
+        return "It is over; what it did is still done."
+    match case.closing:
+        case "done":
+            return "Exoguard put it right and read it back."
+        case "exempt":
+            return "Somebody exempted it."
+        case _:
+            return "It is no longer there."

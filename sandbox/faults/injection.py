@@ -1,0 +1,350 @@
+"""Trouble on demand: what can go wrong with a request, as a table in the scene.
+
+A fault is an object; the scene's `faults` is one of them or a list.
+
+    service     graph, exchange, entra, teams or msi; absent: any of them
+    match       regular expression, searched in "METHOD /path" or "METHOD /path?query"; for Exchange
+                in "Get-InboxRule mailbox identity"; absent: every request
+    inner       true: only requests inside a $batch; otherwise only those that come by themselves
+    skip, times first let `skip` requests pass, then hit `times` of them; absent: none, for ever
+    late        true: the request is carried out first, and only its answer is lost to the fault
+    kind        one of the following
+        throttle   429 (or `status`) with `retryAfter` seconds; without `retryAfter` no such header.
+                   At the old webhook: 200 and a text, as Teams did it
+        error      `status` (500) with an error in the service's own shape; `code` and `message`.
+                   Either may have further `headers`
+        html       `status` (503) with a page of HTML
+        truncate   the true answer, cut in the middle
+        break      the same, but all of it was promised: after `seconds` (0) the connection is cut
+        gzip       the true answer, compressed, and that cut in the middle
+        empty      `status` (200) without a body
+        nulbytes   `status` (403) with a body of NUL bytes
+        hang       no answer for `seconds` (an hour), then the connection is cut
+        drop       the connection is cut at once
+        staleReads a write takes effect, but the old value is read for `seconds`, or `times` reads
+        slow       the true answer, after `seconds` (1)
+        wrongBody  `status` (200) with well-formed JSON that is not what was asked (or `body`)
+        replies    the true answer of a $batch, in which the first `many` (1) replies are `how`:
+                   missing, twice, renamed, null (the body), text (the body as base64) or
+                   padded (their ids)
+        limit      429 for what is more than the service takes; at Graph and Exchange only
+            atOnce         so many requests under way at the same moment; `retryAfter` (1)
+            window, most   so many requests in each stretch of `window` seconds; Retry-After is what
+                           is left of it. `countsRefused` true: what is refused is counted too, and
+                           what was too much is taken from the next window
+            per            app: all requests together (the default); mailbox: each mailbox has its
+                           own limit, and requests that concern no single mailbox have none
+
+    and, from `sandbox.faults.hostile_responses`, answers that mean harm
+        deep       JSON nested `depth` (5,000) times
+        huge       JSON of so many `bytes` (50,000,000)
+        bomb       the same, compressed a thousand times
+        duplicate  the true answer; every object says everything twice, the second time null
+        names      the true answer; every name goes on with `text`: by default a lone surrogate,
+                   signs that turn or hide text, and markup; `repeat` says how often (1)
+        numbers    the true answer; every number and truth is `number`, JSON or not (NaN)
+        nulls      the true answer; every object is null but for its ids
+        bare       the true answer; every object has its ids and nothing else
+        typed      the true answer; every object claims to be of a type nobody knows
+        mislabelled  the true answer, called a picture
+        loop       the true answer; the next page is the same one, for ever
+        foreign    the true answer; the next page is on another `host` (https://evil.example)
+        endless    the true answer; there is always one more page
+
+By hand a fault is such an object, or in short KIND[/STATUS][:SERVICE[:MATCH]]: `throttle:graph`,
+`html/200:exchange:^Get-Mailbox$`.
+
+Without `kind` a status of 429 is a throttle and any other an error. Inside a $batch there is no
+connection to cut: hang, drop, truncate, break and gzip leave the answer out.
+
+A limit counts each request of a $batch by itself and not the $batch around them, so that without
+`inner` it holds for both kinds of requests together; `inner` true or false keeps it to one. Its
+`skip` and `times` count what it would refuse. Besides, Graph takes no more than four requests at
+once to any one mailbox, and no table changes that.
+"""
+
+import asyncio
+import gzip
+import json
+import re
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sandbox.faults import hostile_responses
+from sandbox.faults.throttling import Gate, Limit, limit_from_wire
+from sandbox.http_types import Answer, Call, truth, words
+
+KINDS = hostile_responses.KINDS | frozenset(
+    words(
+        "throttle error html truncate break gzip empty nulbytes hang drop staleReads slow wrongBody"
+        " replies limit"
+    )
+)
+# Kinds that do not strike a request on its way in.
+ELSEWHERE = frozenset({"staleReads", "limit"})
+# Kinds that need a connection of their own.
+BROKEN = frozenset({"truncate", "break", "gzip"})
+HTML = b"<html><head><title>Service unavailable</title></head><body>Try later.</body></html>"
+LEGACY_THROTTLE = (
+    b"Webhook message delivery failed with error: "
+    b"Microsoft Teams endpoint returned HTTP error 429 with ContextId tcid=0"
+)
+CODES = {
+    400: "BadRequest",
+    401: "InvalidAuthenticationToken",
+    403: "Authorization_RequestDenied",
+    404: "Request_ResourceNotFound",
+    429: "TooManyRequests",
+    500: "InternalServerError",
+    502: "BadGateway",
+    503: "serviceNotAvailable",
+    504: "gatewayTimeout",
+}
+
+
+class Dropped(Exception):
+    """The connection ends here: without an answer, or in the middle of one."""
+
+    def __init__(self, answer: Answer | None = None) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+@dataclass(slots=True)
+class Fault:
+    """One row of the table. `skip` and `times` count down; `times` None never runs out.
+
+    `struck` counts the requests it has hit. `limit` is that of the kind of the same name.
+    """
+
+    kind: str
+    service: str
+    pattern: re.Pattern[str]
+    status: int | None
+    retry_after: float | None
+    seconds: float | None
+    skip: int
+    times: int | None
+    inner: bool
+    late: bool
+    wire: Mapping[str, Any]
+    limit: Limit | None = None
+    struck: int = 0
+
+    def matches(self, service: str, lines: Iterable[str]) -> bool:
+        return self.service in ("", service) and any(self.pattern.search(line) for line in lines)
+
+    def spend(self) -> bool:
+        """Count one match; True when the fault strikes."""
+        if self.skip > 0:
+            self.skip -= 1
+            return False
+        if self.times == 0:
+            return False
+        if self.times is not None:
+            self.times -= 1
+        self.struck += 1
+        return True
+
+
+def fault_from_wire(wire: Mapping[str, Any]) -> Fault:
+    """A fault from a scene. Raises ValueError for one that could never do what it says."""
+    status = wire.get("status")
+    kind = str(wire.get("kind") or ("throttle" if status == 429 else "error"))
+    if kind not in KINDS:
+        raise ValueError(f"a fault's kind is one of {', '.join(sorted(KINDS))}, not {kind!r}")
+    try:
+        pattern = re.compile(str(wire.get("match", "")), re.IGNORECASE)
+    except re.PatternError as error:
+        raise ValueError(f"a fault's match is a regular expression: {error}") from error
+    if kind == "replies" and wire.get("how") not in HOW:
+        raise ValueError(f"replies are one of {', '.join(map(str, HOW))}")
+    times = wire.get("times")
+    return Fault(
+        kind=kind,
+        service=str(wire.get("service", "")),
+        pattern=pattern,
+        status=None if status is None else int(status),
+        retry_after=None if wire.get("retryAfter") is None else float(wire["retryAfter"]),
+        seconds=None if wire.get("seconds") is None else float(wire["seconds"]),
+        skip=int(wire.get("skip", 0)),
+        times=None if times is None else int(times),
+        inner=truth(wire.get("inner")),
+        late=truth(wire.get("late")),
+        wire=dict(wire),
+        limit=limit_from_wire(wire) if kind == "limit" else None,
+    )
+
+
+def fault_in_words(text: str) -> dict[str, Any]:
+    """A fault as somebody typed it: JSON, or in short. Raises ValueError."""
+    if text.lstrip().startswith("{"):
+        return dict(json.loads(text))
+    what, service, match = [*text.split(":", 2), "", ""][:3]
+    kind, _, status = what.partition("/")
+    given = {"kind": kind, "status": status, "service": service, "match": match}
+    return {name: value for name, value in given.items() if value}
+
+
+class Faults:
+    """The table in force."""
+
+    def __init__(self, wire: object = None) -> None:
+        self.rows: list[Fault] = []
+        self.load(wire)
+
+    def load(self, wire: object) -> None:
+        """Replace the table by an object, a list of objects, or nothing."""
+        entries = [wire] if isinstance(wire, Mapping) and wire else wire or []
+        if not isinstance(entries, list) or not all(isinstance(each, Mapping) for each in entries):
+            raise ValueError("faults are an object or a list of objects")
+        self.rows = [fault_from_wire(entry) for entry in entries]
+        self.limited = any(row.limit for row in self.rows)
+
+    def meet(self, service: str, lines: Iterable[str], inner: bool = False) -> Fault | None:
+        """The first fault that strikes this request, counted."""
+        if not self.rows:
+            return None
+        known = tuple(lines)
+        for row in self.rows:
+            asked = row.kind not in ELSEWHERE and row.inner == inner
+            if asked and row.matches(service, known) and row.spend():
+                return row
+        return None
+
+    def stale(self, service: str, lines: Iterable[str]) -> Fault | None:
+        """The fault that hides the effect of this write for a while."""
+        known = tuple(lines)
+        for row in self.rows:
+            if row.kind == "staleReads" and row.matches(service, known):
+                return row
+        return None
+
+    def gates(
+        self, service: str, lines: Iterable[str], inner: bool, mailbox: Hashable | None
+    ) -> Iterator[Gate]:
+        """The limits a request comes under. `mailbox` is the one it concerns, if it is one."""
+        known = tuple(lines)
+        for row in self.rows:
+            if row.limit is None or ("inner" in row.wire and row.inner is not inner):
+                continue
+            key = mailbox if row.wire.get("per") == "mailbox" else "app"
+            if key is not None and row.matches(service, known):
+                yield Gate(row.limit, key, row)
+
+
+def error_body(fault: Fault, service: str, status: int) -> object:
+    """An error in the words of the service."""
+    code = str(fault.wire.get("code") or CODES.get(status, "UnknownError"))
+    message = str(fault.wire.get("message") or "The sandbox was told to fail this request.")
+    if service == "entra":
+        return {"error": "temporarily_unavailable", "error_description": f"AADSTS90033: {message}"}
+    if service == "exchange":
+        inner = {"message": message, "type": "Microsoft.Exchange.SandboxException"}
+        return {"error": {"code": code, "message": message, "innererror": inner}}
+    return {"error": {"code": code, "message": message, "innerError": {"request-id": "fault"}}}
+
+
+def throttled(fault: Fault, service: str, line: str) -> Answer:
+    """Too many requests, as the service says it."""
+    if service == "teams" and "/webhookb2/" in line:
+        return Answer(200, raw=LEGACY_THROTTLE, headers={"Content-Type": "text/plain"})
+    return failed(fault, service, fault.status or 429)
+
+
+def failed(fault: Fault, service: str, status: int) -> Answer:
+    headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
+    headers |= fault.wire.get("headers", {})
+    return Answer(status, error_body(fault, service, status), headers)
+
+
+def false_answer(fault: Fault, service: str, line: str) -> Answer | None:
+    """The answer a fault gives in place of the true one; None when it only meddles with that."""
+    match fault.kind:
+        case "throttle":
+            return throttled(fault, service, line)
+        case "error":
+            return failed(fault, service, fault.status or 500)
+        case "html":
+            return Answer(fault.status or 503, raw=HTML, headers={"Content-Type": "text/html"})
+        case "empty":
+            return Answer(fault.status or 200)
+        case "nulbytes":
+            return Answer(fault.status or 403, raw=bytes(64))
+        case "wrongBody":
+            return Answer(fault.status or 200, fault.wire.get("body", {"unexpected": True}))
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """A request that a fault struck: the service it was for, the line by which it is known.
+
+    `base` is the address of the tenant; `inner`: it came inside a $batch.
+    """
+
+    service: str
+    line: str
+    call: Call
+    base: str
+    inner: bool = False
+
+
+async def suffer(
+    fault: Fault, struck: Struck, carry_out: Callable[[], Awaitable[Answer]]
+) -> Answer:
+    """The answer to a request that a fault struck. Raises Dropped when there is none."""
+    if fault.late and fault.kind != "slow":
+        await carry_out()
+    if fault.kind == "hang":
+        await asyncio.sleep(3600 if fault.seconds is None else fault.seconds)
+        raise Dropped
+    if fault.kind == "drop" or (struck.inner and fault.kind in BROKEN):
+        raise Dropped
+    if fault.kind in hostile_responses.KINDS:
+        return await hostile_responses.hostile(
+            fault.kind, fault.wire, struck.call, struck.base, carry_out
+        )
+    instead = false_answer(fault, struck.service, struck.line)
+    if instead is not None:
+        return instead
+    if fault.kind == "slow":
+        await asyncio.sleep(1 if fault.seconds is None else fault.seconds)
+        return await carry_out()
+    return await broken(fault, await carry_out())
+
+
+async def broken(fault: Fault, answer: Answer) -> Answer:
+    """The true answer, damaged. Raises Dropped where it ends with the connection."""
+    if fault.kind == "break":
+        await asyncio.sleep(fault.seconds or 0)
+        raise Dropped(answer)
+    if fault.kind == "replies":
+        return replace(answer, body=mixed_up(fault.wire, answer.body))
+    packed = {**answer.headers, "Content-Encoding": "gzip"}
+    content = answer.content()
+    if fault.kind == "gzip":
+        content, answer = gzip.compress(content, mtime=0), replace(answer, headers=packed)
+    return replace(answer, raw=content[: len(content) // 2])
+
+
+def mixed_up(wire: Mapping[str, Any], body: Any) -> Any:
+    """The body of a $batch with its first replies made worse; any other is left as it is."""
+    replies = body.get("responses") if isinstance(body, dict) else None
+    if not isinstance(replies, list):
+        return body
+    many = int(wire.get("many", 1))
+    worse = [other for reply in replies[:many] for other in HOW[wire.get("how")](reply)]
+    return {**body, "responses": [*worse, *replies[many:]]}
+
+
+HOW: Mapping[object, Callable[[dict[str, Any]], list[dict[str, Any]]]] = {
+    "missing": lambda reply: [],
+    "twice": lambda reply: [reply, reply],
+    "renamed": lambda reply: [reply | {"id": f"x{reply['id']}"}],
+    "padded": lambda reply: [reply | {"id": f"0{reply['id']}"}],
+    "null": lambda reply: [reply | {"body": None}],
+    "text": lambda reply: [reply | {"body": b64encode(repr(reply["body"]).encode()).decode()}],
+}

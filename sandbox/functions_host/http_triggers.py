@@ -1,0 +1,165 @@
+"""The HTTP side of the local Functions host: routes behind keys, and the admin door.
+
+Sources: Microsoft Learn, "Azure Functions HTTP trigger" and "Manually run a non HTTP-triggered
+function"; Azure/azure-functions-host, FunctionsController.
+"""
+
+import hmac
+import json
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+from aiohttp import web
+
+from sandbox.functions_host.worker import Function, HostError, Result
+from sandbox.functions_host.worker_messages import TypedData
+
+ANONYMOUS, FUNCTION, ADMIN = "ANONYMOUS", "FUNCTION", "ADMIN"
+
+# Route constraints of ASP.NET that are worth having, as patterns. `*` takes the rest of the path.
+CONSTRAINTS = {
+    "": "[^/]+",
+    "int": r"-?\d+",
+    "alpha": "[A-Za-z]+",
+    "guid": "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+    "*": ".*",
+}
+PARAMETER = re.compile(r"\{(?P<rest>\*?)(?P<name>\w+)(?::(?P<constraint>\w+))?\??\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The two keys of an app: `function` opens its routes, `master` opens everything."""
+
+    function: str
+    master: str
+
+    @classmethod
+    def new(cls) -> "Keys":
+        return cls(function=secrets.token_urlsafe(32), master=secrets.token_urlsafe(32))
+
+    def open(self, given: str, level: str) -> bool:
+        """Whether a key is enough for a level. Compared in constant time, as the host does."""
+        if level == ANONYMOUS:
+            return True
+        accepted = (self.master,) if level == ADMIN else (self.function, self.master)
+        return any(hmac.compare_digest(given.encode(), key.encode()) for key in accepted)
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """All paths of an app. `answer` runs a function for a request; `start` begins one by hand."""
+
+    keys: Keys
+    answer: Callable[[Function, TypedData], Awaitable[Result]]
+    start: Callable[[Function, str], None]
+
+    def open(self, app: web.Application, functions: Iterable[Function], prefix: str) -> None:
+        """Adds every route of the functions and the admin door to a web application."""
+        by_name = {function.name.casefold(): function for function in functions}
+        for function in by_name.values():
+            if function.trigger["type"] == "httpTrigger":
+                for path in paths(function.trigger.get("route") or function.name):
+                    self.add(app, function, "/" + f"{prefix}/{path}".strip("/"))
+
+        async def admin(request: web.Request) -> web.Response:
+            return await self.admin(request, by_name.get(request.match_info["name"].casefold()))
+
+        app.router.add_post("/admin/functions/{name}", admin)
+
+    def add(self, app: web.Application, function: Function, path: str) -> None:
+        async def route(request: web.Request) -> web.Response:
+            return await self.route(request, function)
+
+        for method in function.trigger.get("methods") or ("*",):
+            app.router.add_route(method, path, route)
+
+    async def route(self, request: web.Request, function: Function) -> web.Response:
+        """Key, invocation, answer. A function that fails answers 500 and says nothing more."""
+        if not self.keys.open(key_of(request), function.trigger.get("authLevel", FUNCTION).upper()):
+            return web.Response(status=401)
+        result = await self.answer(function, await incoming(request))
+        return outgoing(result.returned) if result.ok else web.Response(status=500)
+
+    async def admin(self, request: web.Request, function: Function | None) -> web.Response:
+        """Starts a function that HTTP does not trigger; answers before it has run."""
+        if not self.keys.open(key_of(request), ADMIN):
+            return web.Response(status=401)
+        if function is None:
+            return web.Response(status=404)
+        try:
+            body = json.loads(await request.read())
+        except ValueError:
+            return web.Response(status=400)
+        if not isinstance(body, dict) or function.trigger["type"] == "httpTrigger":
+            return web.Response(status=400)
+        self.start(function, str(body.get("input") or ""))
+        return web.Response(status=202)
+
+
+def key_of(request: web.Request) -> str:
+    return request.headers.get("x-functions-key") or request.query.get("code", "")
+
+
+def paths(route: str) -> list[str]:
+    """A route template of ASP.NET as aiohttp paths: two when its last parameter is optional."""
+
+    def pattern(match: re.Match[str]) -> str:
+        constraint = match["rest"] or match["constraint"] or ""
+        if constraint not in CONSTRAINTS:
+            raise HostError(f"no local host for the route constraint {constraint!r} in {route!r}")
+        return f"{{{match['name']}:{CONSTRAINTS[constraint]}}}"
+
+    full = PARAMETER.sub(pattern, route)
+    last = route.rpartition("/")[2]
+    if last.endswith("?}"):
+        return [full, PARAMETER.sub(pattern, route.rpartition("/")[0])]
+    return [full]
+
+
+async def incoming(request: web.Request) -> TypedData:
+    """A request as the host hands it to the worker: header names in lower case, a body of bytes."""
+    return TypedData(
+        http=SimpleNamespace(
+            method=request.method,
+            url=str(request.url),
+            headers={name.lower(): value for name, value in request.headers.items()},
+            query=dict(request.query),
+            params=dict(request.match_info),
+            body=TypedData(bytes=await request.read()),
+        )
+    )
+
+
+def outgoing(returned: TypedData | None) -> web.Response:
+    """A function's answer: an HttpResponse, plain text, or nothing (204)."""
+    if returned is None:
+        return web.Response(status=204)
+    if returned.kind != "http":
+        return web.Response(text=str(returned.value))
+    http = returned.value
+    response = web.Response(
+        status=int(http.status_code), headers=http.headers, body=http.body.value
+    )
+    for cookie in http.cookies or ():
+        set_cookie(response, cookie)
+    return response
+
+
+def set_cookie(response: web.Response, cookie: SimpleNamespace) -> None:
+    def plain[T](wrapped: SimpleNamespace | None, default: T) -> T:
+        return default if wrapped is None else wrapped.value
+
+    max_age = plain(cookie.max_age, None)
+    response.set_cookie(
+        cookie.name,
+        cookie.value,
+        domain=plain(cookie.domain, "") or None,
+        path=plain(cookie.path, "") or "/",
+        secure=plain(cookie.secure, False),
+        httponly=plain(cookie.http_only, False),
+        max_age=None if max_age is None else int(max_age),
+    )

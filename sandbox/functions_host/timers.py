@@ -1,0 +1,125 @@
+"""Timer triggers: when they are due, what is remembered of them, and that they never overlap.
+
+The rules are those of the timer extension (Azure/azure-webjobs-sdk-extensions, Timers): one run
+for all occurrences missed while the app was down, told by `past_due`; no run for a schedule that
+changed meanwhile; the next occurrence is computed when a run has ended, so a long run delays the
+next one and never meets it. UTC only, as on Flex Consumption.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from core.ncrontab import Cron, CronError
+from sandbox.functions_host.worker import Function, HostError
+from sandbox.functions_host.worker_messages import TypedData
+
+# What .NET writes for a time that never was.
+NEVER = "0001-01-01T00:00:00+00:00"
+# The extension keeps no status for schedules tighter than this.
+SHORTEST_MONITORED = timedelta(minutes=1)
+
+type Fire = Callable[[Function, TypedData], Awaitable[None]]
+
+
+class StatusBook:
+    """What the host remembers of each timer, in memory or in one small JSON file.
+
+    Azure keeps the same three times in a blob for each function: the last run, the next one due
+    and when they were written.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        self.file = file
+        self.entries: dict[str, dict[str, str]] = {}
+        if file and file.exists():
+            self.entries = json.loads(file.read_text(encoding="utf-8"))
+
+    def read(self, name: str) -> dict[str, str] | None:
+        return self.entries.get(name)
+
+    def write(self, name: str, schedule: Cron, last: str, due: datetime) -> None:
+        """Notes when the last run began, or that there was none, and when the next one is due."""
+        self.entries[name] = {
+            "Schedule": schedule.text,
+            "Last": last,
+            "Next": due.isoformat(),
+            "LastUpdated": datetime.now(UTC).isoformat(),
+        }
+        if self.file:
+            self.file.write_text(json.dumps(self.entries, indent=2), encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """One timer-triggered function, its schedule and what is remembered of it."""
+
+    function: Function
+    schedule: Cron
+    monitored: bool
+    run_on_startup: bool
+    book: StatusBook
+
+    @classmethod
+    def of(cls, function: Function, book: StatusBook) -> "Timer":
+        """Reads the trigger. Raises HostError when the schedule is none."""
+        try:
+            schedule = Cron.parse(function.trigger["schedule"])
+            first = schedule.next(datetime.now(UTC))
+            apart = schedule.next(first) - first
+        except CronError as error:
+            raise HostError(f"the '{function.name}' function is in error: {error}") from error
+        return cls(
+            function=function,
+            schedule=schedule,
+            monitored=function.trigger.get("useMonitor", True) and apart >= SHORTEST_MONITORED,
+            run_on_startup=function.trigger.get("runOnStartup", False),
+            book=book,
+        )
+
+    def tick(self, past_due: bool) -> TypedData:
+        """What the function receives as its TimerRequest."""
+        status = self.book.read(self.function.name) if self.monitored else None
+        body: dict[str, Any] = {
+            "Schedule": {"AdjustForDST": True},
+            "ScheduleStatus": status
+            and {key: status[key] for key in ("Last", "Next", "LastUpdated")},
+            "IsPastDue": past_due,
+        }
+        return TypedData(json=json.dumps(body))
+
+    async def run(self, fire: Fire) -> None:
+        """Serves the schedule until cancelled."""
+        due = datetime.now(UTC)
+        if self.missed(due):
+            await self.fire_at(due, fire, past_due=True)
+        elif self.run_on_startup:
+            await self.fire_at(due, fire, past_due=False)
+        while True:
+            due = self.after(due)
+            await asyncio.sleep((due - datetime.now(UTC)).total_seconds())
+            await self.fire_at(due, fire, past_due=False)
+
+    def after(self, due: datetime) -> datetime:
+        """The next occurrence. A sleep may end a little early: what was served is not due again."""
+        return self.schedule.next(max(due, datetime.now(UTC)))
+
+    def missed(self, now: datetime) -> bool:
+        """Whether a run was due while nobody watched; begins the record where there is none."""
+        if not self.monitored:
+            return False
+        status = self.book.read(self.function.name)
+        if status is None or status["Schedule"] != self.schedule.text:
+            self.book.write(self.function.name, self.schedule, NEVER, self.after(now))
+            return False
+        return datetime.fromisoformat(status["Next"]) < now
+
+    async def fire_at(self, due: datetime, fire: Fire, past_due: bool) -> None:
+        began = datetime.now(UTC)
+        await fire(self.function, self.tick(past_due))
+        if self.monitored:
+            self.book.write(self.function.name, self.schedule, began.isoformat(), self.after(due))

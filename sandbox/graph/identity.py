@@ -1,0 +1,263 @@
+"""Entra ID as far as an unattended app sees it: the token endpoint and the managed identity.
+
+The chain is the one of production: the managed identity endpoint of App Service hands out a token
+for `api://AzureADTokenExchange`, and the token endpoint takes it as the app's assertion (Microsoft
+Learn: "Configure an application to trust a managed identity"). Tokens are JWTs; their signature is
+an HMAC with a key of this process, so nobody else's token is taken for one.
+"""
+
+import hmac
+import json
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import sha256
+from secrets import token_bytes, token_urlsafe
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import uuid4
+
+from sandbox.http_types import Answer, Call
+from sandbox.state.tenant import Tenant
+
+CLIENT_ID = "a99a11ce-0000-4000-8000-00000000a44d"
+IDENTITY_CLIENT_ID = "1de77171-0000-4000-8000-0000000000c1"
+IDENTITY_PRINCIPAL_ID = "1de77171-0000-4000-8000-0000000000b2"
+EXCHANGE_TOKENS = "api://AzureADTokenExchange"
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+GRAPH_RESOURCES = frozenset(
+    {
+        "https://graph.microsoft.com",
+        "https://graph.microsoft.us",
+        "https://dod-graph.microsoft.us",
+        "https://microsoftgraph.chinacloudapi.cn",
+        "00000003-0000-0000-c000-000000000000",
+    }
+)
+EXCHANGE_RESOURCES = frozenset(
+    {
+        "https://outlook.office365.com",
+        "https://outlook.office365.us",
+        "https://outlook-dod.office365.us",
+        "https://outlook.office365.cn",
+        "00000002-0000-0ff1-ce00-000000000000",
+    }
+)
+MANAGE_AS_APP = "Exchange.ManageAsApp"
+APP_LIFETIME = 3600
+IDENTITY_LIFETIME = 86400
+
+
+class Rejected(Exception):
+    """A token that is not good for what it was shown for."""
+
+
+def encoded(value: bytes) -> str:
+    return urlsafe_b64encode(value).decode().rstrip("=")
+
+
+def decoded(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+class Entra:
+    """The issuer. `base` is the loopback host of the APIs, itself a resource with both roles."""
+
+    name = "entra"
+
+    def __init__(
+        self, tenant: Tenant, graph_roles: frozenset[str], cmdlets: frozenset[str]
+    ) -> None:
+        self.tenant = tenant
+        self.graph_roles = graph_roles
+        self.cmdlets = cmdlets
+        self.key = token_bytes(32)
+        self.secret = token_urlsafe(24)
+        self.identity_header = token_urlsafe(24)
+        self.base = ""
+        self.known: dict[str, dict[str, Any]] = {}
+
+    # Tokens ----------------------------------------------------------------------------------
+
+    def mint(self, audience: str, lifetime: int, **claims: object) -> str:
+        """A token of this tenant. A lifetime below zero makes one that has expired."""
+        now = int(time.time())
+        payload = {
+            "aud": audience,
+            "iss": f"https://sts.windows.net/{self.tenant.tenant_id}/",
+            "iat": now,
+            "nbf": now,
+            "exp": now + lifetime,
+            "tid": self.tenant.tenant_id,
+            "idtyp": "app",
+            "uti": encoded(uuid4().bytes),
+            **claims,
+        }
+        header = {"typ": "JWT", "alg": "HS256"}
+        signed = ".".join(encoded(json.dumps(part).encode()) for part in (header, payload))
+        return f"{signed}.{self.signature(signed)}"
+
+    def signature(self, signed: str) -> str:
+        return encoded(hmac.digest(self.key, signed.encode(), sha256))
+
+    def claims(self, token: str) -> dict[str, Any]:
+        """What a token says. Raises Rejected unless it is ours and in date."""
+        claims = self.known.get(token)
+        if claims is None:
+            signed, dot, signature = token.rpartition(".")
+            if not dot or not hmac.compare_digest(self.signature(signed), signature):
+                raise Rejected("IDX10511: Signature validation failed.")
+            claims = json.loads(decoded(signed.split(".")[1]))
+            self.known[token] = claims
+        if claims["exp"] < time.time():
+            raise Rejected("Lifetime validation failed, the token is expired.")
+        return claims
+
+    def caller(self, call: Call, audiences: frozenset[str]) -> frozenset[str]:
+        """The roles of whoever sent a request. Raises Rejected."""
+        scheme, _, token = call.headers.get("Authorization", "").partition(" ")
+        if scheme.casefold() != "bearer" or not token:
+            raise Rejected("Access token is empty.")
+        claims = self.claims(token)
+        if claims["aud"] not in audiences and claims["aud"] != self.base:
+            raise Rejected("Access token validation failure. Invalid audience.")
+        return frozenset(claims.get("roles", ()))
+
+    def roles(self, resource: str) -> list[str]:
+        """The app roles consented to on a resource, at this moment."""
+        roles: set[str] = set()
+        if resource in GRAPH_RESOURCES or resource == self.base:
+            roles |= self.tenant.granted("graph", self.graph_roles)
+        if resource in EXCHANGE_RESOURCES or resource == self.base:
+            roles |= {MANAGE_AS_APP} if self.tenant.granted("exchange", self.cmdlets) else set()
+        return sorted(roles)
+
+    # The token endpoint ----------------------------------------------------------------------
+
+    def lines(self, call: Call) -> tuple[str, str]:
+        return f"{call.method} {call.path}", call.line
+
+    async def answer(self, call: Call) -> Answer:
+        """`POST /{tenant}/oauth2/v2.0/token`, client credentials only."""
+        if call.segments[1:] != ("oauth2", "v2.0", "token"):
+            return Answer(404, {"error": "not_found", "error_description": "No such page."})
+        if call.method != "POST":
+            return refusal(400, "invalid_request", "AADSTS900561: Only POST requests are taken.")
+        form = dict(parse_qsl(call.body.decode("utf-8", "replace")))
+        trouble = self.trouble(call.segments[0], form)
+        if trouble is not None:
+            return trouble
+        resource = form["scope"].removesuffix("/.default").rstrip("/")
+        token = self.mint(
+            resource, APP_LIFETIME, appid=CLIENT_ID, azp=CLIENT_ID, roles=self.roles(resource)
+        )
+        return Answer(
+            200,
+            {
+                "token_type": "Bearer",
+                "expires_in": APP_LIFETIME - 1,
+                "ext_expires_in": APP_LIFETIME - 1,
+                "access_token": token,
+            },
+        )
+
+    def trouble(self, tenant: str, form: dict[str, str]) -> Answer | None:
+        """Why a token is not given, in the order Entra looks at things."""
+        if not self.tenant.is_tenant(tenant):
+            text = f"AADSTS90002: Tenant '{tenant}' not found. Check the tenant id."
+            return refusal(400, "invalid_request", text)
+        if form.get("grant_type") != "client_credentials":
+            text = "AADSTS70003: The app requested an unsupported grant type."
+            return refusal(400, "unsupported_grant_type", text)
+        client = form.get("client_id", "")
+        if client.casefold() != CLIENT_ID:
+            text = f"AADSTS700016: Application with identifier '{client}' was not found."
+            return refusal(400, "unauthorized_client", text)
+        scope = form.get("scope", "")
+        if not scope.endswith("/.default"):
+            text = "AADSTS1002012: The scope is not valid, it must end in /.default."
+            return refusal(400, "invalid_scope", text)
+        resource = scope.removesuffix("/.default").rstrip("/")
+        if resource not in {*GRAPH_RESOURCES, *EXCHANGE_RESOURCES, self.base}:
+            text = f"AADSTS500011: The resource principal named {resource} was not found."
+            return refusal(400, "invalid_resource", text)
+        return self.client_trouble(form)
+
+    def client_trouble(self, form: dict[str, str]) -> Answer | None:
+        """Why the client is not who it says: its secret, or the assertion in its place."""
+        if "client_assertion" not in form:
+            if hmac.compare_digest(form.get("client_secret", "").encode(), self.secret.encode()):
+                return None
+            code = (
+                "7000215: Invalid client secret provided."
+                if "client_secret" in form
+                else ("7000216: 'client_assertion' or 'client_secret' is required.")
+            )
+            return refusal(401, "invalid_client", f"AADSTS{code}")
+        if form.get("client_assertion_type") != ASSERTION_TYPE:
+            text = "AADSTS50027: The client assertion type is not supported."
+            return refusal(400, "invalid_request", text)
+        try:
+            claims = self.claims(form["client_assertion"])
+        except Rejected as error:
+            return refusal(401, "invalid_client", f"AADSTS700024: Client assertion: {error}")
+        if (claims["aud"], claims.get("sub")) != (EXCHANGE_TOKENS, IDENTITY_PRINCIPAL_ID):
+            text = "AADSTS70021: No matching federated identity record found for the assertion."
+            return refusal(401, "invalid_client", text)
+        return None
+
+
+def refusal(status: int, error: str, description: str) -> Answer:
+    """An error of the token endpoint."""
+    number = "".join(filter(str.isdigit, description.partition(":")[0]))
+    return Answer(
+        status,
+        {
+            "error": error,
+            "error_description": f"{description} Trace ID: {uuid4()}",
+            "error_codes": [int(number)],
+            "timestamp": time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime()),
+            "trace_id": str(uuid4()),
+            "correlation_id": str(uuid4()),
+        },
+    )
+
+
+class ManagedIdentity:
+    """The identity endpoint of App Service, version 2019-08-01 (Microsoft Learn: "How to use
+    managed identities for App Service and Azure Functions")."""
+
+    name = "msi"
+
+    def __init__(self, entra: Entra) -> None:
+        self.entra = entra
+
+    def lines(self, call: Call) -> tuple[str, str]:
+        return f"{call.method} {call.path}", call.line
+
+    async def answer(self, call: Call) -> Answer:
+        header = call.headers.get("X-IDENTITY-HEADER", "")
+        if not hmac.compare_digest(header.encode(), self.entra.identity_header.encode()):
+            return self.refusal(403, "Forbidden", "The identity header is missing or wrong.")
+        if call.method != "GET" or call.query.get("api-version") != "2019-08-01":
+            return self.refusal(400, "BadRequest", "Unsupported api-version.")
+        if call.query.get("client_id", "").casefold() != IDENTITY_CLIENT_ID:
+            return self.refusal(400, "BadRequest", "No user-assigned managed identity found.")
+        resource = call.query.get("resource", "").removesuffix("/.default")
+        if not resource:
+            return self.refusal(400, "BadRequest", "The resource is missing.")
+        token = self.entra.mint(
+            resource, IDENTITY_LIFETIME, appid=IDENTITY_CLIENT_ID, sub=IDENTITY_PRINCIPAL_ID
+        )
+        return Answer(
+            200,
+            {
+                "access_token": token,
+                "expires_on": str(int(time.time()) + IDENTITY_LIFETIME),
+                "resource": resource,
+                "token_type": "Bearer",
+                "client_id": IDENTITY_CLIENT_ID,
+            },
+        )
+
+    def refusal(self, status: int, code: str, message: str) -> Answer:
+        return Answer(status, {"statusCode": status, "code": code, "message": message})

@@ -1,0 +1,273 @@
+"""One row each: how Graph and Exchange print accounts, mailboxes, domains, licences and settings.
+
+Shapes are those of Microsoft's Graph v1.0 metadata and of the Exchange PowerShell reference. Every
+id is derived from a name, so that the same row is written the same way every time.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid5
+
+from sandbox.exchange.auditing import ADVANCED_AUDITING, LOGON_TYPES, default_actions
+from sandbox.http_types import Row
+from sandbox.state.tenant import TENANT_ID
+
+CONTOSO = "contoso.com"
+INITIAL = "contoso.onmicrosoft.com"
+FABRIKAM = "fabrikam.com"
+LEGACY = "/o=ExchangeLabs/ou=Exchange Administrative Group (FYDIBOHF23SPDLT)/cn=Recipients/cn="
+EPOCH = "2024-02-05T08:00:00Z"
+
+# Microsoft Learn: Product names and service plan identifiers for licensing.
+EXCHANGE_FOUNDATION = ("EXCHANGE_S_FOUNDATION", "113feb6c-3fe4-4440-bddc-54d774bf0318")
+EXCHANGE_PLAN_2 = ("EXCHANGE_S_ENTERPRISE", "efb87545-963c-4e0d-99df-69c6916d9eb0")
+ENTRA_P1 = ("AAD_PREMIUM", "41781fb2-bc02-4b7c-bd55-b576c07bb09d")
+ENTRA_P2 = ("AAD_PREMIUM_P2", "eec0eb4f-6444-4f95-aba0-50c24d67f998")
+AUDITING = ("M365_ADVANCED_AUDITING", "2f442157-a11c-46b9-ae5b-6e39ff4e5849")
+TEAMS_ROOMS = ("MTRProManagement", "ecc74eae-eeb7-4ad5-9c88-e8b2bfca75b8")
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What a tenant buys: a SKU and the service plans in it."""
+
+    part: str
+    sku: str
+    plans: tuple[tuple[str, str], ...]
+    capabilities: tuple[str, ...] = ()
+
+
+E3 = Product(
+    "SPE_E3",
+    "05e9a617-0261-4cee-bb44-138d3ef5d965",
+    (EXCHANGE_FOUNDATION, EXCHANGE_PLAN_2, ENTRA_P1),
+    ("BPOS_S_Enterprise",),
+)
+E5 = Product(
+    "SPE_E5",
+    "06ebc4ee-1bb5-47dd-8120-11324bc54e06",
+    (EXCHANGE_FOUNDATION, EXCHANGE_PLAN_2, ENTRA_P1, ENTRA_P2, AUDITING),
+    ("BPOS_S_Enterprise", ADVANCED_AUDITING, "M365AuditPlatform"),
+)
+ROOMS_PRO = Product(
+    "Microsoft_Teams_Rooms_Pro",
+    "4cde982a-ede4-4409-9ae6-b003453c8ea6",
+    (EXCHANGE_FOUNDATION, TEAMS_ROOMS, ENTRA_P1),
+)
+FLOW_FREE = Product("FLOW_FREE", "f30db892-07e9-47e9-837c-80727f46fd3d", (EXCHANGE_FOUNDATION,))
+PRODUCTS = (E3, E5, ROOMS_PRO, FLOW_FREE)
+
+
+def made_id(*parts: str) -> str:
+    """A GUID that is always the same for the same words."""
+    return str(uuid5(UUID(TENANT_ID), "/".join(parts)))
+
+
+OUTBOUND_POLICY, REMOTE_DOMAIN = made_id("outbound policy"), made_id("remote domain")
+
+
+def opaque(prefix: str, *parts: str) -> str:
+    """An id that looks like Outlook's: letters and digits without a meaning."""
+    return f"{prefix}{UUID(made_id(*parts)).hex[:20]}="
+
+
+def legacy_name(alias: str) -> str:
+    """A legacyExchangeDN, as rules made in Outlook hold them for recipients of the tenant."""
+    return f"{LEGACY}{UUID(made_id('legacy', alias)).hex}-{alias}"
+
+
+def address_of(alias: str) -> str:
+    """A primary address in the tenant's first domain."""
+    return f"{alias}@{CONTOSO}"
+
+
+# Recipients -------------------------------------------------------------------------------------
+
+
+def person(address: str, name: str = "") -> Row:
+    """A recipient as Graph writes it: an address, or a legacyExchangeDN in its place."""
+    return {"emailAddress": {"name": name or address, "address": address}}
+
+
+def exchange_people(people: Iterable[Row] | None) -> list[str] | None:
+    """Recipients as Exchange prints them: `"Name" [SMTP:address]`, or EX: for a legacy name."""
+    if people is None:
+        return None
+    found = []
+    for entry in people:
+        one = entry["emailAddress"]
+        kind = "EX" if one["address"].startswith("/o=") else "SMTP"
+        found.append(f'"{one["name"]}" [{kind}:{one["address"]}]')
+    return found
+
+
+# Graph ------------------------------------------------------------------------------------------
+
+
+def user_row(alias: str, name: str, enabled: bool, product: Product | None) -> Row:
+    """An account of the cloud."""
+    return {
+        "id": made_id("user", alias),
+        "userPrincipalName": address_of(alias),
+        "displayName": name,
+        "mail": address_of(alias),
+        "accountEnabled": enabled,
+        "userType": "Member",
+        "onPremisesSyncEnabled": None,
+        "assignedLicenses": [{"skuId": product.sku, "disabledPlans": []}] if product else [],
+        "assignedPlans": assigned_plans(product),
+    }
+
+
+def assigned_plans(product: Product | None) -> list[Row]:
+    """The service plans a user has by a product."""
+    return [
+        {
+            "assignedDateTime": EPOCH,
+            "capabilityStatus": "Enabled",
+            "service": "exchange" if name.startswith("EXCHANGE") else "Microsoft365",
+            "servicePlanId": plan,
+        }
+        for name, plan in (product.plans if product else ())
+    ]
+
+
+def sku_row(product: Product) -> Row:
+    """A row of /subscribedSkus."""
+    return {
+        "id": f"{TENANT_ID}_{product.sku}",
+        "skuId": product.sku,
+        "skuPartNumber": product.part,
+        "capabilityStatus": "Enabled",
+        "appliesTo": "User",
+        "servicePlans": [
+            {
+                "servicePlanId": plan,
+                "servicePlanName": name,
+                "provisioningStatus": "Success",
+                "appliesTo": "User",
+            }
+            for name, plan in product.plans
+        ],
+    }
+
+
+def domain_row(name: str) -> Row:
+    """A verified domain."""
+    return {
+        "id": name,
+        "authenticationType": "Managed",
+        "isAdminManaged": True,
+        "isDefault": name == CONTOSO,
+        "isInitial": name == INITIAL,
+        "isRoot": True,
+        "isVerified": True,
+        "supportedServices": ["Email", "OfficeCommunicationsOnline"],
+    }
+
+
+def organization_row() -> Row:
+    """The tenant itself."""
+    return {
+        "id": TENANT_ID,
+        "displayName": "Contoso",
+        "verifiedDomains": [
+            {"name": CONTOSO, "isDefault": True, "isInitial": False, "type": "Managed"},
+            {"name": INITIAL, "isDefault": False, "isInitial": True, "type": "Managed"},
+            {"name": FABRIKAM, "isDefault": False, "isInitial": False, "type": "Managed"},
+        ],
+    }
+
+
+# Exchange ---------------------------------------------------------------------------------------
+
+
+def mailbox_row(alias: str, name: str, kind: str, product: Product | None) -> Row:
+    """A mailbox whose audit settings are as they should be."""
+    row: Row = {
+        "Identity": alias,
+        "Name": alias,
+        "DisplayName": name,
+        "Alias": alias,
+        "Guid": made_id("mailbox", alias),
+        "ExchangeGuid": made_id("store", alias),
+        "ExternalDirectoryObjectId": made_id("user", alias),
+        "UserPrincipalName": address_of(alias),
+        "PrimarySmtpAddress": address_of(alias),
+        "EmailAddresses": [f"SMTP:{address_of(alias)}", f"smtp:{alias}@{INITIAL}"],
+        "LegacyExchangeDN": legacy_name(alias),
+        "RecipientTypeDetails": kind,
+        "PersistedCapabilities": list(product.capabilities) if product else [],
+        "ForwardingAddress": None,
+        "ForwardingSmtpAddress": None,
+        "DeliverToMailboxAndForward": False,
+        "AuditEnabled": True,
+        "AuditLogAgeLimit": "180.00:00:00",
+        "DefaultAuditSet": list(LOGON_TYPES),
+        "WhenCreatedUTC": EPOCH,
+    }
+    return row | {f"Audit{each}": default_actions(row, each, False) for each in LOGON_TYPES}
+
+
+def bypass_row(guid: str, name: str, bypassed: bool) -> Row:
+    """A row of Get-MailboxAuditBypassAssociation, which lists everybody."""
+    return {"Guid": guid, "Name": name, "AuditBypassEnabled": bypassed}
+
+
+def organization_config(audit_disabled: bool) -> Row:
+    """The row of Get-OrganizationConfig, as far as it is looked at."""
+    return {"Identity": INITIAL, "Name": INITIAL, "AuditDisabled": audit_disabled}
+
+
+def audit_log_config(enabled: bool) -> Row:
+    """The row of Get-AdminAuditLogConfig."""
+    return {
+        "Identity": "Admin Audit Log Settings",
+        "UnifiedAuditLogIngestionEnabled": enabled,
+    }
+
+
+def accepted_domain(name: str, default: bool = False, subdomains: bool = False) -> Row:
+    """A row of Get-AcceptedDomain."""
+    return {
+        "Identity": name,
+        "Name": name,
+        "DomainName": name,
+        "DomainType": "Authoritative",
+        "Default": default,
+        "MatchSubDomains": subdomains,
+    }
+
+
+def outbound_policy(mode: str) -> Row:
+    """The outbound spam policy that applies to everybody."""
+    return {
+        "Guid": OUTBOUND_POLICY,
+        "Identity": "Default",
+        "Name": "Default",
+        "IsDefault": True,
+        "AutoForwardingMode": mode,
+    }
+
+
+def remote_domain(forwards: bool) -> Row:
+    """The remote domain that stands for all of them."""
+    return {
+        "Guid": REMOTE_DOMAIN,
+        "Identity": "Default",
+        "Name": "Default",
+        "DomainName": "*",
+        "AutoForwardEnabled": forwards,
+    }
+
+
+def transport_rule(name: str, state: str = "Enabled", **actions: Sequence[str]) -> Row:
+    """A row of Get-TransportRule with its actions."""
+    return {
+        "Identity": name,
+        "Name": name,
+        "Guid": made_id("transport rule", name),
+        "State": state,
+        "Mode": "Enforce",
+        "Priority": 0,
+    } | {action: list(targets) for action, targets in actions.items()}

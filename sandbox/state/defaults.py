@@ -1,0 +1,79 @@
+"""What stands in a tenant of which a scene says nothing: the settings Exchange always prints.
+
+A row of a scene that leaves some of it out has that too, unless it says `"@sandbox.bare": true`.
+"""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from sandbox.http_types import Row
+
+# Policies of a tenant somebody has looked after.
+POLICIES: Mapping[str, list[Row]] = {
+    "Get-OwaMailboxPolicy": [
+        {
+            "Identity": "OwaMailboxPolicy-Default",
+            "Name": "OwaMailboxPolicy-Default",
+            "IsDefault": True,
+            "AdditionalStorageProvidersAvailable": False,
+            "AllowOfflineOn": "NoComputers",
+            "RulesEnabled": False,
+        }
+    ],
+    "Get-MobileDeviceMailboxPolicy": [
+        {
+            "Identity": "Default",
+            "Name": "Default",
+            "IsDefault": True,
+            "AllowNonProvisionableDevices": False,
+            "AllowSimplePassword": False,
+            "MaxPasswordFailedAttempts": "10",
+            "MinPasswordLength": 6,
+            "PasswordEnabled": True,
+            "RequireDeviceEncryption": True,
+        }
+    ],
+    "Get-SharingPolicy": [
+        {
+            "Identity": "Default Sharing Policy",
+            "Name": "Default Sharing Policy",
+            "Default": True,
+            "Enabled": True,
+            "Domains": ["*:CalendarSharingFreeBusySimple"],
+        }
+    ],
+}
+# What each row of a cmdlet has besides, whatever a scene's row leaves out.
+ALWAYS: Mapping[str, Row] = {
+    "Get-OrganizationConfig": {"OAuth2ClientProfileEnabled": True},
+}
+PRIVACY: Row = {
+    "contactEmail": "privacy@contoso.com",
+    "statementUrl": "https://contoso.com/privacy",
+}
+WITH_GUID = (
+    *("Get-RemoteDomain", "Get-HostedOutboundSpamFilterPolicy"),
+    *("Get-HostedOutboundSpamFilterRule", *POLICIES),
+)
+
+
+def complete(graph: Mapping[str, Any], exchange: dict[str, Any]) -> None:
+    """Add what a scene left out, but not to rows it wants bare."""
+    for cmdlet, rows in POLICIES.items():
+        exchange.setdefault(cmdlet, deepcopy(rows))
+    for cmdlet in (*WITH_GUID, *ALWAYS):
+        for row in exchange.get(cmdlet, ()):
+            name = f"{cmdlet}/{row.get('Identity') or row.get('Name')}"
+            guid = {"Guid": str(uuid5(NAMESPACE_URL, name))} if cmdlet in WITH_GUID else {}
+            fill(row, {**guid, **ALWAYS.get(cmdlet, {})})
+    for row in graph.get("organization", ()):
+        fill(row, {"privacyProfile": dict(PRIVACY)})
+
+
+def fill(row: Row, usual: Row) -> None:
+    """Put in what is not there."""
+    if not row.get("@sandbox.bare"):
+        for name, value in usual.items():
+            row.setdefault(name, value)

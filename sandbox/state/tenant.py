@@ -1,0 +1,398 @@
+"""The state of the pretended tenant, and the rules that hold across its services.
+
+The state is the scene itself: one JSON object in wire form, changed in place. Graph and Exchange
+look at the same people, so an account blocked through one shows in the other.
+"""
+
+import json
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sandbox.faults.injection import Fault, Faults
+from sandbox.graph.odata import Snapshots
+from sandbox.http_types import Row
+from sandbox.scenes.default_roles import administered
+from sandbox.state import defaults
+from sandbox.state.json_patch import apply_edits
+
+TENANT_ID = "5a4d0b0c-7e1a-4a6f-9c55-0d7e5a11ce00"
+ORGANIZATION: list[Row] = [{"id": TENANT_ID, "displayName": "Sandbox", "verifiedDomains": []}]
+GRAPH_COLLECTIONS = ("users", "domains", "organization", "subscribedSkus")
+BY_NAME = frozenset({"Get-InboxRule", "Get-RoleGroupMember"})
+OWNED = {"messageRules": "rules", "mailFolders": "folders", "licenseDetails": "licences"}
+DEFAULTS: Mapping[str, list[Row]] = {
+    "Get-OrganizationConfig": [{"Identity": "Organization", "AuditDisabled": False}],
+    "Get-AdminAuditLogConfig": [
+        {"Identity": "Admin Audit Log Settings", "UnifiedAuditLogIngestionEnabled": True}
+    ],
+    "Get-RemoteDomain": [
+        {"Identity": "Default", "Name": "Default", "DomainName": "*", "AutoForwardEnabled": True}
+    ],
+    "Get-HostedOutboundSpamFilterPolicy": [
+        {
+            "Identity": "Default",
+            "Name": "Default",
+            "IsDefault": True,
+            "AutoForwardingMode": "Automatic",
+        }
+    ],
+    "Get-TransportConfig": [
+        {"Identity": "Transport Settings", "SmtpClientAuthenticationDisabled": True}
+    ],
+    "Get-AuthenticationPolicy": [],
+    "Get-CASMailbox": [],
+    "Get-CASMailboxPlan": [
+        {"Identity": name, "Name": name, "ImapEnabled": False, "PopEnabled": False}
+        for name in ("ExchangeOnlineEnterprise", "ExchangeOnlineDeskless")
+    ],
+    "Get-Mailbox": [],
+    "Get-Recipient": [],
+    "Get-MailboxAuditBypassAssociation": [],
+    "Get-TransportRule": [],
+    "Get-HostedOutboundSpamFilterRule": [],
+}
+ACCOUNT_KEYS = ("id", "userPrincipalName")
+RECIPIENT_KEYS = (
+    "ExternalDirectoryObjectId",
+    "UserPrincipalName",
+    "PrimarySmtpAddress",
+    "Guid",
+    "ExchangeGuid",
+    "Identity",
+    "Name",
+    "Alias",
+    "LegacyExchangeDN",
+    "DistinguishedName",
+    "ExternalEmailAddress",
+)
+RECIPIENT_JOIN_KEYS = ("ExternalDirectoryObjectId", "Guid", "PrimarySmtpAddress")
+PROXY_KINDS = frozenset({"smtp", "x500", "ex", "sip", "spo"})
+
+
+@dataclass(slots=True, eq=False)
+class Owner:
+    """One person, room or contact: its account, its mailbox, its recipient row, what it holds.
+
+    `rules` and `folders` are Graph's view, `exchange_rules` Get-InboxRule's.
+    """
+
+    user: Row | None = None
+    mailbox: Row | None = None
+    recipient: Row | None = None
+    rules: list[Row] | None = None
+    folders: list[Row] | None = None
+    licences: list[Row] | None = None
+    exchange_rules: list[Row] | None = None
+
+    @property
+    def has_mailbox(self) -> bool:
+        return self.mailbox is not None or self.rules is not None
+
+    def own_ids(self) -> set[str]:
+        """What nobody else is called: ids and principal names, and the mailbox's address."""
+        user, mailbox = self.user or {}, self.mailbox or {}
+        names = ("ExternalDirectoryObjectId", "UserPrincipalName", "Guid", "PrimarySmtpAddress")
+        ids = [*(user.get(name) for name in ACCOUNT_KEYS), *(mailbox.get(name) for name in names)]
+        return {folded(each) for each in ids if each}
+
+
+@dataclass(slots=True)
+class Stale:
+    """What is still read of a changed row: until a moment, or for so many reads."""
+
+    before: Row
+    until: float | None
+    reads: int
+
+
+def folded(key: object) -> str:
+    """A key as it is compared. One that is folded already is not held in memory a second time."""
+    text = str(key).strip()
+    lower = text.casefold()
+    return text if lower == text else lower
+
+
+def bare_address(address: object) -> str:
+    """A proxy address without its `SMTP:` or `X500:`."""
+    kind, colon, rest = str(address).partition(":")
+    return rest if colon and folded(kind) in PROXY_KINDS else str(address)
+
+
+def own_name(path: str) -> str:
+    """The name in a canonical name (`forest.example/.../Ann`) or in a DN (`CN=Ann,OU=...`)."""
+    if path.upper().startswith("CN="):
+        return path[3:].partition(",")[0]
+    forest, *parts = path.split("/")
+    return parts[-1] if "." in forest and len(parts) > 1 else ""
+
+
+def keys_of(row: Row) -> Iterator[str]:
+    """Every key a recipient row answers to."""
+    for name in RECIPIENT_KEYS:
+        if row.get(name):
+            yield folded(bare_address(row[name]))
+    addresses = row.get("EmailAddresses") or ()
+    for address in [addresses] if isinstance(addresses, str) else addresses:
+        yield folded(bare_address(address))
+
+
+def mailbox_join_keys(mailbox: Row) -> tuple[str, ...]:
+    """By what a mailbox is joined to its account: its address only where it has nothing better."""
+    better = ("ExternalDirectoryObjectId", "UserPrincipalName")
+    return better if any(mailbox.get(name) for name in better) else ("PrimarySmtpAddress",)
+
+
+def by_mailbox(rules: list[Row]) -> dict[str, list[Row]]:
+    """Inbox rules of many mailboxes in one list, as a loop over Get-InboxRule leaves them."""
+    result: dict[str, list[Row]] = {}
+    for rule in rows_in(rules):
+        owner = rule.get("MailboxOwnerId") or str(rule.get("Identity")).rpartition("\\")[0]
+        result.setdefault(str(owner), []).append(rule)
+    return result
+
+
+def rows_in(value: object) -> list[Row]:
+    """A collection as a list, whatever form the export gave it."""
+    if isinstance(value, dict) and isinstance(value.get("value"), list):
+        value = value["value"]
+    if isinstance(value, list):
+        return [row for row in value if isinstance(row, dict)]
+    return [value] if isinstance(value, dict) else []
+
+
+class Tenant:
+    """One tenant. `writes` are its changes in order; `snapshots` the listings under way."""
+
+    def __init__(self, scene: Mapping[str, object] | bytes) -> None:
+        text = scene if isinstance(scene, bytes) else json.dumps(scene).encode()
+        # Only a reset needs it again, and a scene may have hundreds of megabytes.
+        self.origin = zlib.compress(text, level=1)
+        self.base = ""
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the scene it was made from."""
+        self.scene: dict[str, Any] = json.loads(zlib.decompress(self.origin))
+        self.writes: list[dict[str, Any]] = []
+        self.faults = Faults(self.scene.get("faults"))
+        self.snapshots = Snapshots()
+        self.settle()
+
+    def settle(self) -> None:
+        """Bring the scene into shape and index it: after loading, and after every edit."""
+        self.graph: dict[str, Any] = self.section("graph")
+        self.exchange: dict[str, Any] = self.section("exchange")
+        self.graph.setdefault("organization", deepcopy(ORGANIZATION))
+        for name in GRAPH_COLLECTIONS:
+            self.graph[name] = rows_in(self.graph.get(name))
+        for cmdlet, value in self.exchange.items():
+            if cmdlet not in BY_NAME:
+                self.exchange[cmdlet] = rows_in(value)
+        for cmdlet, rows in DEFAULTS.items():
+            self.exchange.setdefault(cmdlet, deepcopy(rows))
+        defaults.complete(self.graph, self.exchange)
+        administered(self.graph, self.exchange)
+        self.stale: dict[int, Stale] = {}
+        self.index: dict[str, Owner | list[Owner]] = {}
+        self.index_owners()
+        self.index_belongings()
+
+    def section(self, name: str) -> dict[str, Any]:
+        if not isinstance(self.scene.get(name), dict):
+            self.scene[name] = {}
+        section: dict[str, Any] = self.scene[name]
+        return section
+
+    def index_owners(self) -> None:
+        """Join users, mailboxes and recipients, and note every key each answers to."""
+        for user in self.graph["users"]:
+            owner = Owner(user=user)
+            names = [user.get(name) for name in (*ACCOUNT_KEYS, "mail", "mailNickname")]
+            self.note(owner, (folded(name) for name in names if name))
+        for mailbox in self.exchange["Get-Mailbox"]:
+            owner = self.joined(mailbox, "mailbox", mailbox_join_keys(mailbox))
+            owner.mailbox = mailbox
+            self.note(owner, keys_of(mailbox))
+        for recipient in self.exchange["Get-Recipient"]:
+            owner = self.joined(recipient, "recipient", RECIPIENT_JOIN_KEYS)
+            owner.recipient = recipient
+            self.note(owner, keys_of(recipient))
+
+    def joined(self, row: Row, part: str, names: Iterable[str]) -> Owner:
+        """The owner a row belongs to: one already known who lacks this part, or a new one."""
+        for key in (folded(row[name]) for name in names if row.get(name)):
+            for owner in self.find(key):
+                if getattr(owner, part) is None and key in owner.own_ids():
+                    return owner
+        return Owner()
+
+    def index_belongings(self) -> None:
+        """Hang rules, folders and licences on their owners; a key nobody has makes a new one."""
+        for collection, part in OWNED.items():
+            self.graph[collection] = self.belongings(self.graph.get(collection), part)
+        rules = self.exchange.get("Get-InboxRule")
+        self.exchange["Get-InboxRule"] = self.belongings(
+            by_mailbox(rules) if isinstance(rules, list) else rules, "exchange_rules"
+        )
+
+    def belongings(self, collection: object, part: str) -> dict[str, list[Row]]:
+        """One collection by owner; what is filed under two names of an owner is put together."""
+        kept: dict[str, list[Row]] = {}
+        for key, value in collection.items() if isinstance(collection, dict) else ():
+            owner = self.owner_for(key)
+            known: list[Row] | None = getattr(owner, part)
+            if known is None:
+                kept[key] = rows_in(value)
+                setattr(owner, part, kept[key])
+            else:
+                known.extend(rows_in(value))
+        return kept
+
+    def owner_for(self, key: str) -> Owner:
+        found = self.find(key)
+        if found:
+            return found[0]
+        owner = Owner()
+        self.note(owner, [folded(key)])
+        return owner
+
+    def note(self, owner: Owner, keys: Iterable[str]) -> None:
+        for key in keys:
+            known = self.index.get(key)
+            if known is None:
+                self.index[key] = owner
+            elif isinstance(known, list):
+                if owner not in known:
+                    known.append(owner)
+            elif known is not owner:
+                self.index[key] = [known, owner]
+
+    def find(self, key: object) -> Sequence[Owner]:
+        """Everyone who answers to a key: none, one, or several where names collide."""
+        found = (
+            self.index.get(folded(key))
+            or self.index.get(folded(bare_address(key)))
+            or self.index.get(folded(own_name(str(key))))
+            or ()
+        )
+        return (found,) if isinstance(found, Owner) else found
+
+    def account(self, key: str) -> Owner | None:
+        """The owner of an Entra account, by object id or user principal name."""
+        wanted = folded(key)
+        for owner in self.find(key):
+            user = owner.user
+            if user and any(wanted == folded(user.get(name)) for name in ACCOUNT_KEYS):
+                return owner
+        return None
+
+    def outlook_owner(self, key: str) -> Owner | None:
+        """Whose mailbox `/users/{key}/...` means, also where only Exchange knows of it."""
+        return self.account(key) or next((one for one in self.find(key) if one.has_mailbox), None)
+
+    @property
+    def tenant_id(self) -> str:
+        """The organization's id in the scene, or the sandbox's own."""
+        for organization in self.graph["organization"]:
+            try:
+                return str(UUID(str(organization.get("id"))))
+            except ValueError:
+                continue
+        return TENANT_ID
+
+    def is_tenant(self, name: str) -> bool:
+        """True for the tenant's id and for each of its domains."""
+        domains = [folded(domain.get("id")) for domain in self.graph["domains"]]
+        return folded(name) in (self.tenant_id, *domains)
+
+    def granted(self, half: str, everything: Iterable[str]) -> frozenset[str]:
+        """The Graph roles or Exchange cmdlets consented to; a scene that is silent grants all."""
+        grants = self.scene.get("grants")
+        if not isinstance(grants, dict) or not isinstance(grants.get(half), list):
+            return frozenset(everything)
+        return frozenset(map(str, grants[half]))
+
+    def configuration(self, cmdlet: str) -> list[Row]:
+        """The rows of a Get-*; accepted domains follow Entra's where the scene has none."""
+        if cmdlet == "Get-AcceptedDomain" and cmdlet not in self.exchange:
+            return accepted_domains(self.graph["domains"])
+        rows: list[Row] = self.exchange.get(cmdlet, [])
+        return rows
+
+    # Reading and writing ---------------------------------------------------------------------
+
+    def current(self, row: Row, counted: bool = True) -> Row:
+        """The row as a read shows it now: the old one while a fault keeps it stale.
+
+        A filter looks before the answer does, and is not counted as a read of its own.
+        """
+        if not self.stale or (stale := self.stale.get(id(row))) is None:
+            return row
+        if stale.reads <= 0 if stale.until is None else time.monotonic() > stale.until:
+            del self.stale[id(row)]
+            return row
+        if counted:
+            stale.reads -= 1
+        return stale.before
+
+    def change(
+        self, row: Row, values: Mapping[str, object], hidden_by: Fault | None = None
+    ) -> None:
+        """Set properties of a row. A staleReads fault keeps showing what was there before."""
+        if hidden_by is not None and id(row) not in self.stale:
+            seconds = hidden_by.seconds
+            until = None if seconds is None else time.monotonic() + seconds
+            reads = 1 if hidden_by.times is None else hidden_by.times
+            self.stale[id(row)] = Stale(dict(row), until, reads)
+        row.update(values)
+
+    def record(self, api: str, method: str, target: str, body: object) -> None:
+        """Note a change of the tenant."""
+        self.writes.append({"api": api, "method": method, "target": target, "body": body})
+
+    def set_faults(self, wire: object) -> None:
+        """Replace the faults in force. Raises ValueError, and keeps the old, for a wrong table."""
+        self.faults = Faults(wire)
+        self.scene["faults"] = wire
+
+    # Editing from outside --------------------------------------------------------------------
+
+    def merge(self, patch: Mapping[str, Any]) -> None:
+        """Replace collections (`{"graph": {"users": [...]}}`), then make the edits of `edit`.
+
+        Raises ValueError or LookupError; the scene is then as it was.
+        """
+        scene = deepcopy(self.scene)
+        for name, value in patch.items():
+            if name == "edit":
+                continue
+            if name in ("grants", "graph", "exchange") and isinstance(value, Mapping):
+                scene.setdefault(name, {}).update(deepcopy(dict(value)))
+            else:
+                scene[name] = deepcopy(value)
+        apply_edits(scene, patch.get("edit") or [])
+        same = scene.get("faults") == self.scene.get("faults")
+        faults = self.faults if same else Faults(scene.get("faults"))
+        self.scene, self.faults = scene, faults
+        self.settle()
+
+
+def accepted_domains(domains: Iterable[Row]) -> list[Row]:
+    """What Exchange would list for the verified domains of Entra."""
+    return [
+        {
+            "Identity": domain.get("id"),
+            "Name": domain.get("id"),
+            "DomainName": domain.get("id"),
+            "DomainType": "Authoritative",
+            "Default": domain.get("isDefault", False),
+            "MatchSubDomains": False,
+        }
+        for domain in domains
+        if domain.get("isVerified", True)
+    ]

@@ -1,0 +1,233 @@
+"""The tenants the bench makes are what it says, and its clients are measured as it says."""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from bench.baselines import floor
+from bench.counting_proxy import CARDS, Watch, operations
+from bench.environment import staged
+from bench.matrix import baseline, guard, new_forward
+from bench.meter import Meter, percentile
+from bench.results import (
+    FIRST,
+    FLOOR,
+    FORWARDING,
+    ORDINARY,
+    WHOLE,
+)
+from bench.tenant_generator import Recipe, ids_beside, write
+from core.adapters.m365.inbox_rules_parse import exchange_rule
+from sandbox.server import Sandbox
+from sandbox.state.tenant import Tenant
+
+# Tenants ----------------------------------------------------------------------------------------
+
+
+def made(recipe: Recipe, folder: Path) -> dict[str, Any]:
+    """The scene of a recipe, by way of its file."""
+    path = folder / "scene.json"
+    write(recipe, path)
+    scene: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return scene
+
+
+def test_a_tenant_has_exactly_what_its_recipe_says(tmp_path: Path) -> None:
+    recipe = Recipe(2_000, movers=300)
+    scene = made(recipe, tmp_path)
+    graph, exchange = scene["graph"], scene["exchange"]
+
+    kinds = Counter(row["RecipientTypeDetails"] for row in exchange["Get-Mailbox"])
+    assert kinds == {
+        "UserMailbox": 2_000 - 2 * (recipe.shared + recipe.rooms + recipe.equipment),
+        "SharedMailbox": 2 * recipe.shared,
+        "RoomMailbox": 2 * recipe.rooms,
+        "EquipmentMailbox": 2 * recipe.equipment,
+    }
+    rules = [rule for rows in graph["messageRules"].values() for rule in rows]
+    assert {len(rows) for rows in graph["messageRules"].values()} == {3}
+    actions = Counter(name for rule in rules for name in rule["actions"])
+    assert actions["forwardTo"] == 2 * (recipe.inside + recipe.outside)
+    assert actions["moveToFolder"] == 2 * recipe.movers == len(graph["mailFolders"])
+    assert actions["markAsRead"] == actions["stopProcessingRules"] == 2_000
+    targets = [
+        one["emailAddress"]["address"].rpartition("@")[2]
+        for rule in rules
+        for one in rule["actions"].get("forwardTo", ())
+    ]
+    assert Counter(targets) == {"home.example": 10, "contoso.com": 30}
+
+
+def test_exchange_shows_what_each_rule_does_as_well(tmp_path: Path) -> None:
+    scene = made(Recipe(200, movers=100), tmp_path)
+    rows = [row for rows in scene["exchange"]["Get-InboxRule"].values() for row in rows]
+    assert len(rows) == 600
+    assert all(exchange_rule("somebody", row).readable for row in rows)
+
+
+def test_only_accounts_of_people_are_enabled(tmp_path: Path) -> None:
+    scene = made(Recipe(1_000), tmp_path)
+    kinds = {
+        row["ExternalDirectoryObjectId"]: row["RecipientTypeDetails"]
+        for row in scene["exchange"]["Get-Mailbox"]
+    }
+    for user in scene["graph"]["users"]:
+        assert user["accountEnabled"] is (kinds[user["id"]] == "UserMailbox")
+
+
+def test_the_same_recipe_makes_the_same_tenant_and_another_seed_another(tmp_path: Path) -> None:
+    one, same, other = (made(Recipe(50, seed), tmp_path) for seed in (1, 1, 2))
+    assert one == same
+    assert one != other
+
+
+def test_the_ids_beside_a_scene_are_its_accounts_and_each_holds_three_rules(
+    tmp_path: Path,
+) -> None:
+    scene = made(Recipe(60), tmp_path)
+    ids = ids_beside(tmp_path / "scene.json").read_text(encoding="utf-8").split()
+    assert ids == [user["id"] for user in scene["graph"]["users"]]
+    tenant = Tenant(scene)
+    for one in ids:
+        owner = tenant.outlook_owner(one)
+        assert owner is not None
+        assert owner.has_mailbox
+        assert len(owner.rules or ()) == len(owner.exchange_rules or ()) == 3
+
+
+def test_a_new_forward_is_a_fourth_rule_that_both_services_show(tmp_path: Path) -> None:
+    recipe = Recipe(30)
+    tenant = Tenant(made(recipe, tmp_path))
+    tenant.merge(new_forward(recipe))
+    longer = [
+        (rows[3], tenant.exchange["Get-InboxRule"])
+        for rows in tenant.graph["messageRules"].values()
+        if len(rows) == 4
+    ]
+    ((rule, exchange),) = longer
+    assert "drop@evil.example" in json.dumps(rule["actions"]["forwardTo"])
+    assert sum("drop@evil.example" in json.dumps(rows) for rows in exchange.values()) == 1
+
+
+# Clients ----------------------------------------------------------------------------------------
+
+
+def token_of(box: Sandbox) -> str:
+    """A token for Graph."""
+    return box.entra.mint("https://graph.microsoft.com", 600, roles=["MailboxSettings.Read"])
+
+
+async def test_the_floor_reads_every_mailbox_twenty_in_a_request(tmp_path: Path) -> None:
+    scene = made(Recipe(45), tmp_path)
+    ids = [user["id"] for user in scene["graph"]["users"]]
+    async with Sandbox(scene) as box:
+        assert await floor(box.base, token_of(box), iter(ids), 16) == 45
+        assert box.counts["graph"] == 3
+        assert box.counts["graph/inner"] == 45
+        assert {seen.status for seen in box.requests} == {200}
+
+
+async def test_a_meter_sees_work_that_blocks_the_loop_until_the_end() -> None:
+    async with Meter() as meter:
+        await asyncio.sleep(0)
+        end = time.monotonic() + 0.2
+        while time.monotonic() < end:
+            pass
+    assert meter.cost.lag_max_ms > 100
+
+
+async def test_a_meter_tells_what_the_work_cost() -> None:
+    async with Meter() as meter:
+        sum(range(100_000))
+    assert meter.cost.cpu_seconds > 0
+    assert meter.cost.peak_mib > 1
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "wanted"),
+    [([], 0.99, 0.0), ([3.0], 0.99, 3.0), ([float(n) for n in range(1, 101)], 0.99, 99.0)],
+)
+def test_a_percentile_is_one_of_the_values(
+    values: list[float], share: float, wanted: float
+) -> None:
+    assert percentile(values, share) == wanted
+
+
+async def test_a_guard_and_the_floor_are_measured_from_outside(tmp_path: Path) -> None:
+    async with staged(Recipe(25), tmp_path, latency_ms=0) as stage:
+        bare = await baseline(stage, FLOOR, 4)
+        first = await guard(stage, FORWARDING, FIRST)
+        again = await guard(stage, FORWARDING, ORDINARY)
+    assert (bare.occasion, bare.read, bare.inner, bare.posts) == (WHOLE, 25, 25, 2)
+    assert not bare.tables
+    for row in (first, again):
+        assert (row.read, row.lost, row.note) == (25, 0, "")
+        assert row.requests["graph/inner"] == 25
+        assert row.tables["writes"] > 0
+    # The first mailbox of every tenant forwards outside: that is told once.
+    assert first.card_seconds is not None
+    assert again.card_seconds is None
+
+
+# Doors ------------------------------------------------------------------------------------------
+
+TRANSACTION = (
+    b"--batch_1\r\nContent-Type: multipart/mixed; boundary=changeset_1\r\n\r\n"
+    b"--changeset_1\r\nContent-Type: application/http\r\n\r\n"
+    b"PUT http://127.0.0.1/account/t(PartitionKey='a',RowKey='1') HTTP/1.1\r\n\r\n{}\r\n"
+    b"--changeset_1\r\nContent-Type: application/http\r\n\r\n"
+    b"DELETE http://127.0.0.1/account/t(PartitionKey='a',RowKey='2') HTTP/1.1\r\n\r\n"
+    b"--changeset_1--\r\n--batch_1--\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "reads", "writes"),
+    [
+        ("GET", "/account/t()", b"", 1, 0),
+        ("MERGE", "/account/t(PartitionKey='a',RowKey='1')", b"{}", 0, 1),
+        ("POST", "/account/$batch", TRANSACTION, 0, 2),
+    ],
+)
+def test_the_rows_of_a_transaction_are_counted_one_by_one(
+    method: str, path: str, body: bytes, reads: int, writes: int
+) -> None:
+    assert operations(method, path, body) == (reads, writes)
+
+
+async def test_storage_gets_each_request_as_it_was_signed() -> None:
+    seen: list[tuple[str, str, bytes, str]] = []
+
+    async def storage(request: web.BaseRequest) -> web.Response:
+        body = await request.content.read()
+        seen.append((request.method, request.raw_path, body, request.headers["If-Match"]))
+        return web.Response(status=204, headers={"ETag": "W/1"})
+
+    runner = web.ServerRunner(web.Server(storage))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    path = "/account/t(PartitionKey='a%20b',RowKey='%C3%A4')?timeout=5"
+    try:
+        async with (
+            Watch(f"http://127.0.0.1:{runner.addresses[0][1]}") as watch,
+            aiohttp.ClientSession() as session,
+        ):
+            address = URL(watch.base + path, encoded=True)
+            async with session.put(address, data=b"{}", headers={"If-Match": "*"}) as response:
+                assert response.status == 204
+                assert response.headers["ETag"] == "W/1"
+            async with session.post(watch.base + CARDS, data=b"{}") as response:
+                assert response.status == 202
+            assert watch.counts == {"requests": 1, "reads": 0, "writes": 1}
+            assert len(watch.cards) == 1
+    finally:
+        await runner.cleanup()
+    assert seen == [("PUT", path, b"{}", "*")]

@@ -1,0 +1,77 @@
+"""Documents and sample say what the code says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core.config.catalog import CATALOG
+from core.model.findings import Verdict
+from tools.docs_gen.documents import ROOT, deployment, openapi, sample, tables, with_tables
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+@pytest.mark.parametrize("path", tables(), ids=lambda path: path.name)
+def test_tables_in_documents_are_what_the_code_says(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert with_tables(text, tables()[path]) == text, "run: python -m tools.docs_gen.documents"
+
+
+def test_the_sample_settings_are_what_the_code_says() -> None:
+    text = (ROOT / "local.settings.sample.json").read_text(encoding="utf-8")
+    assert text == sample(), "run: python -m tools.docs_gen.documents"
+
+
+def test_the_document_of_the_api_is_what_the_routes_say() -> None:
+    text = (ROOT / "docs" / "openapi.json").read_text(encoding="utf-8")
+    assert text == openapi(), "run: python -m tools.docs_gen.documents"
+
+
+def test_the_parameters_of_the_deployment_name_the_settings_of_every_guard() -> None:
+    text = (ROOT / "infra" / "main.parameters.json").read_text(encoding="utf-8")
+    assert text == deployment(text), "run: python -m tools.docs_gen.documents"
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_every_verdict_is_explained(verdict: Verdict) -> None:
+    text = (ROOT / "docs" / "guards.md").read_text(encoding="utf-8")
+    assert f"`{verdict}`" in text
+
+
+def test_every_guard_is_in_the_readme_and_has_its_files() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for duty in CATALOG:
+        module = duty.guard.name.replace("-", "_")
+        assert f"`{duty.guard.name}`" in readme
+        assert (ROOT / "core" / "guards" / f"{module}.py").exists()
+        assert (ROOT / "tests" / "guards" / f"test_{module}.py").exists()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_file_a_document_links_to_exists(path: Path) -> None:
+
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target
+
+
+def test_the_guards_are_described_in_the_order_of_the_catalog() -> None:
+    text = (ROOT / "docs" / "guards.md").read_text(encoding="utf-8")
+    names = [duty.guard.name for duty in CATALOG]
+    assert [line[3:] for line in text.splitlines() if line.startswith("## ")][:-1] == names
+    for name in names:
+        section = text.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+        assert section.count("**Articles and controls.**") == 1
+
+
+def test_every_test_a_document_names_exists() -> None:
+    named = {
+        found
+        for path in DOCUMENTS
+        for found in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", path.read_text("utf-8"))
+    }
+    assert len(named) > 20
+    for file, name in named:
+        path = ROOT / file
+        assert path.exists(), file
+        assert not name or f"def {name}(" in path.read_text("utf-8"), f"{file}::{name}"

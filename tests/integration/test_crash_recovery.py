@@ -1,0 +1,291 @@
+"""A run that dies at any request to Graph, Exchange, Teams or the table, with all of them real.
+
+The adapters, the simulated tenant and Azurite are those of `make run`; only the two objects that
+every request passes through (the retry service, the table client) are made mortal.
+"""
+
+import contextlib
+import json
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from azure.core.exceptions import ResourceNotFoundError
+from azure.data.tables import UpdateMode
+from azure.data.tables.aio import TableClient
+
+from core.adapters.clouds import endpoints
+from core.adapters.credentials import app_credential
+from core.adapters.exchange.client import Exchange
+from core.adapters.graph.client import Graph
+from core.adapters.m365.tenant import M365
+from core.adapters.retry import Service
+from core.adapters.table_storage.ledger import TableLedger
+from core.adapters.teams import Teams
+from core.config.settings import Settings
+from core.engine.decide import IN_EFFECT
+from core.engine.run import run
+from core.model.guards import Duty, Mode
+from core.model.runs import RunReport
+from core.ports import World
+from sandbox.functions_host.azurite import Azurite
+from sandbox.scene_runner import environment
+from sandbox.server import Sandbox
+from tests.support.builders import THREE
+from tests.support.fakes.world import Clock, Death, Reaper
+
+IDS = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(1, 4)]
+DEFAULTS = {
+    "AuditEnabled": True,
+    "DefaultAuditSet": ["Admin", "Delegate", "Owner"],
+    "AuditLogAgeLimit": "180.00:00:00",
+}
+
+
+def mailbox(number: int, name: str, kind: str, **changes: object) -> dict[str, object]:
+    return {
+        "ExternalDirectoryObjectId": IDS[number],
+        "Guid": f"{number + 1:08d}-1111-4000-8000-000000000000",
+        "UserPrincipalName": f"{name}@contoso.com",
+        "PrimarySmtpAddress": f"{name}@contoso.com",
+        "RecipientTypeDetails": kind,
+        **DEFAULTS,
+        **changes,
+    }
+
+
+def user(number: int, name: str) -> dict[str, object]:
+    return {
+        "id": IDS[number],
+        "userPrincipalName": f"{name}@contoso.com",
+        "accountEnabled": True,
+        "assignedPlans": [],
+        "assignedLicenses": [],
+        "userType": "Member",
+    }
+
+
+SCENE: dict[str, Any] = {
+    "graph": {
+        "users": [user(0, "info"), user(1, "room"), user(2, "joe")],
+        "domains": [{"id": "contoso.com", "isVerified": True}],
+        "messageRules": {
+            IDS[2]: [
+                {
+                    "id": "r1",
+                    "displayName": ".",
+                    "sequence": 1,
+                    "isEnabled": True,
+                    "actions": {"redirectTo": [{"emailAddress": {"address": "x@evil.example"}}]},
+                }
+            ]
+        },
+    },
+    "exchange": {
+        "Get-Mailbox": [
+            mailbox(0, "info", "SharedMailbox"),
+            mailbox(1, "room", "RoomMailbox"),
+            mailbox(
+                2,
+                "joe",
+                "UserMailbox",
+                ForwardingSmtpAddress="smtp:y@evil.example",
+                DefaultAuditSet=["Admin", "Delegate"],
+                AuditOwner=["Move"],
+                AuditLogAgeLimit="30.00:00:00",
+            ),
+        ],
+        "Get-OrganizationConfig": [{"AuditDisabled": True}],
+    },
+}
+
+
+class MortalService(Service):
+    """A service each of whose requests may be the last. Its reaper is that of the present life."""
+
+    reaper = Reaper()
+
+    async def once[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """One attempt: one request on the wire."""
+        with self.reaper():
+            return await super().once(attempt)
+
+
+class MortalTable:
+    """A table client each of whose calls may be the last."""
+
+    def __init__(self, table: TableClient, reaper: Reaper) -> None:
+        self.table = table
+        self.reaper = reaper
+
+    def __getattr__(self, name: str) -> Any:
+        operation = getattr(self.table, name)
+        if name == "query_entities":
+            return operation
+
+        async def mortal(*arguments: Any, **options: Any) -> Any:
+            with self.reaper():
+                return await operation(*arguments, **options)
+
+        return mortal
+
+
+@dataclass
+class Stage:
+    """One tenant and one storage account, and any number of lives."""
+
+    box: Sandbox
+    settings: Settings
+    duty: Duty
+    graph: Graph
+    exchange: Exchange
+    teams: Teams
+    services: tuple[MortalService, ...]
+    clock: Clock = field(default_factory=lambda: Clock(datetime.now(UTC)))
+
+    def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """As if nothing had ever happened."""
+        self.box.reset()
+        self.name = f"t{uuid.uuid4().hex}"
+
+    @contextlib.asynccontextmanager
+    async def table(self) -> AsyncIterator[TableClient]:
+        """The state table of this beginning."""
+        connection = self.settings["STATE_CONNECTION_STRING"]
+        async with TableClient.from_connection_string(
+            connection, table_name=self.name, retry_total=0
+        ) as table:
+            yield table
+
+    async def live(self, reaper: Reaper) -> RunReport:
+        """One life of the process: nothing remembered but what is in the table, one run."""
+        for service in self.services:
+            service.reaper = reaper
+        async with self.table() as table:
+            ledger = TableLedger(cast(TableClient, MortalTable(table, reaper)))
+            tenant = M365(self.graph, self.exchange)
+            world = World(tenant, ledger, self.teams, self.settings.terms, self.clock)
+            return await run(self.duty, world)
+
+    async def tick(self) -> None:
+        """A run nobody kills, at the next time everything is due."""
+        report = await self.live(Reaper())
+        assert report.status == "done"
+        self.clock.advance(hours=6)
+
+    async def die(self, operation: int, after: bool) -> bool:
+        """A run that is killed; its lease runs out. False when it ended before."""
+        try:
+            await self.live(Reaper(operation, after))
+        except Death:
+            async with self.table() as table:
+                await expire(table, self.duty.guard.name)
+            return True
+        finally:
+            self.clock.advance(hours=6)
+        return False
+
+    def tenant(self) -> str:
+        """The tenant as it is, without the times that writes leave behind."""
+        scene = json.loads(json.dumps(self.box.tenant.scene))
+        for row in scene["graph"]["users"]:
+            row.pop("signInSessionsValidFromDateTime", None)
+        return json.dumps(scene, sort_keys=True)
+
+    async def memory(self) -> Any:
+        """What the guard remembers."""
+        async with (
+            self.table() as table,
+            TableLedger(table).claim(self.duty.guard.name, "reader") as claim,
+        ):
+            assert claim
+            return await claim.recall()
+
+
+async def expire(table: TableClient, guard: str) -> None:
+    """What a minute does to the lease of a process that is gone."""
+    with contextlib.suppress(ResourceNotFoundError):
+        lease = await table.get_entity(guard, "lease")
+        lease["until"] = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
+        await table.update_entity(lease, mode=UpdateMode.REPLACE)
+
+
+@pytest.fixture(params=THREE, ids=lambda duty: duty.guard.name)
+async def stage(request: pytest.FixtureRequest, azurite: Azurite) -> AsyncIterator[Stage]:
+    """An enforcing guard on a tenant over HTTP."""
+    async with contextlib.AsyncExitStack() as stack:
+        box = await stack.enter_async_context(Sandbox(SCENE))
+        settings = Settings.read(environment(box, azurite, {}))
+        cloud = endpoints("global", login=box.authority, graph=box.base, exchange=box.base)
+        tenant_id, client_id = settings["TENANT_ID"], settings["CLIENT_ID"]
+        credential = await stack.enter_async_context(
+            app_credential(
+                tenant_id, client_id, cloud, secret=box.client_secret, ca_path=box.ca_path
+            )
+        )
+        services = tuple(MortalService(name) for name in ("graph", "exchange", "teams"))
+        graph = Graph(cloud, credential, services[0])
+        exchange = Exchange(cloud, tenant_id, credential, services[1])
+        teams = Teams(settings["TEAMS_WEBHOOK_URL"], services[2], hosts=("127.0.0.1",))
+        for adapter in (graph, exchange, teams):
+            stack.push_async_callback(adapter.close)
+        duty = replace(request.param, mode=Mode.ENFORCE)
+        yield Stage(box, settings, duty, graph, exchange, teams, services)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What comes of it when nobody dies."""
+
+    tenant: str
+    keys: frozenset[str]
+    cards: int
+    operations: int
+
+
+async def reference(stage: Stage) -> Reference:
+    """Three runs in peace; the second is the one that changes things."""
+    await stage.tick()
+    counting = Reaper()
+    await stage.live(counting)
+    stage.clock.advance(hours=6)
+    await stage.tick()
+    memory = await stage.memory()
+    return Reference(stage.tenant(), frozenset(memory.cases), len(stage.box.cards), counting.count)
+
+
+async def test_a_run_may_die_at_any_request_and_two_later_all_is_as_it_should_be(
+    stage: Stage,
+) -> None:
+    whole = await reference(stage)
+    assert whole.operations >= 10
+    for operation in range(1, whole.operations + 1):
+        for after in (False, True):
+            at = f"request {operation}, {'after' if after else 'before'} its effect"
+            stage.begin()
+            await stage.tick()
+            assert await stage.die(operation, after), at
+            await stage.tick()
+            await stage.tick()
+            await check(stage, whole, at)
+
+
+async def check(stage: Stage, whole: Reference, at: str) -> None:
+    """The same tenant, the same cases, all of them told, and then silence."""
+    assert stage.tenant() == whole.tenant, at
+    memory = await stage.memory()
+    assert memory.cases.keys() == whole.keys, at
+    assert not [case for case in memory.cases.values() if case.news], at
+    assert all(record.state in IN_EFFECT for record in memory.changes), at
+    said = json.dumps(stage.box.cards)
+    assert all(f"case {key[-8:]}" in said for key in whole.keys), at
+    assert len(stage.box.cards) <= whole.cards + 1, at
+    cards, writes = len(stage.box.cards), len(stage.box.writes)
+    await stage.tick()
+    assert (len(stage.box.cards), len(stage.box.writes)) == (cards, writes), at

@@ -1,0 +1,206 @@
+"""From the managed identity to the tokens of Graph and Exchange, and what is said when it breaks.
+
+Real azure-identity throughout: identity endpoint, federated assertion, token endpoint over TLS.
+"""
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from core.bootstrap import connect
+from core.config.catalog import CATALOG
+from core.config.settings import Settings
+from core.doctor import main as doctor
+from core.engine.run import run
+from core.model.findings import Severity
+from core.model.runs import RunReport
+from sandbox.functions_host.azurite import Azurite
+from sandbox.scene_runner import environment
+from sandbox.server import Sandbox
+
+IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
+SCENE: dict[str, Any] = {
+    "graph": {"users": [], "domains": [{"id": "contoso.com", "isVerified": True}]},
+    "exchange": {"Get-Mailbox": []},
+}
+
+
+@pytest.fixture(autouse=True)
+def process_environment() -> Iterator[None]:
+    """The identity endpoint is the process's, so it is put back after each test."""
+    before = {name: os.environ.get(name) for name in IDENTITY}
+    yield
+    for name, value in before.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+
+
+def settings(box: Sandbox, azurite: Azurite, changes: Mapping[str, str]) -> dict[str, str]:
+    """The app's settings in this tenant, some of them wrong."""
+    table = {"STATE_TABLE": f"t{uuid.uuid4().hex}"}
+    environ: dict[str, str] = {**environment(box, azurite, {}), **table, **changes}
+    os.environ.update({name: environ[name] for name in IDENTITY})
+    return environ
+
+
+async def report(environ: Mapping[str, str]) -> RunReport:
+    """One run of the first guard."""
+    read = Settings.read(environ)
+    async with connect(read, lambda: datetime.now(UTC)) as world:
+        return await run(read.duties[0], world)
+
+
+async def test_one_identity_token_opens_graph_and_exchange(azurite: Azurite) -> None:
+    async with Sandbox(SCENE) as box:
+        done = await report(settings(box, azurite, {}))
+        assert (done.status, done.blind, done.error) == ("done", (), "")
+        seen = [row.service for row in box.requests]
+        assert seen.count("msi") == 1
+        assert seen.count("entra") == 2
+        assert seen.count("exchange") >= 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        ({"TENANT_ID": str(uuid.UUID(int=7))}, "TENANT_ID names a tenant that does not exist"),
+        ({"CLIENT_ID": str(uuid.UUID(int=8))}, "the app registration CLIENT_ID does not exist"),
+    ],
+    ids=["wrong tenant", "wrong app"],
+)
+async def test_a_wrong_setting_is_one_critical_case_that_names_it(
+    azurite: Azurite, changes: Mapping[str, str], remedy: str
+) -> None:
+    async with Sandbox(SCENE) as box:
+        told = await report(settings(box, azurite, changes))
+        assert_case(told, remedy)
+        assert remedy in json.dumps(box.cards).replace("\\", "")
+        assert not [row for row in box.requests if row.service in ("graph", "exchange")]
+
+
+async def test_a_missing_federation_is_named(azurite: Azurite) -> None:
+    async with Sandbox(SCENE) as box:
+        environ = settings(box, azurite, {})
+        # Somebody else's assertion: the right form, the wrong subject.
+        stranger = box.entra.mint("api://AzureADTokenExchange", 3600, sub=str(uuid.UUID(int=9)))
+        box.tenant.set_faults(identity_answer(stranger))
+        assert_case(await report(environ), "no federated credential for this managed identity")
+
+
+async def test_an_expired_identity_token_is_named(azurite: Azurite) -> None:
+    async with Sandbox(SCENE) as box:
+        environ = settings(box, azurite, {})
+        stale = box.entra.mint("api://AzureADTokenExchange", -60)
+        box.tenant.set_faults(identity_answer(stale))
+        assert_case(await report(environ), "the managed identity's token has expired")
+
+
+async def test_an_identity_that_is_not_assigned_is_told_when_it_lasts(azurite: Azurite) -> None:
+    async with Sandbox(SCENE) as box:
+        environ = settings(box, azurite, {"MANAGED_IDENTITY_CLIENT_ID": str(uuid.UUID(int=10))})
+        for _ in range(3):
+            done = await report(environ)
+        assert "is it assigned to this app?" in json.dumps(box.cards)
+        assert [case.kind for case in done.news] == ["credential"]
+
+
+async def test_the_case_ends_when_the_chain_is_mended(azurite: Azurite) -> None:
+    async with Sandbox(SCENE) as box:
+        environ = settings(box, azurite, {"CLIENT_ID": str(uuid.UUID(int=8))})
+        assert_case(await report(environ), "CLIENT_ID does not exist")
+        mended = {**environ, "CLIENT_ID": box.settings()["CLIENT_ID"]}
+        done = await report(mended)
+        assert [(case.kind, case.closing) for case in done.news] == [("credential", "gone")]
+
+
+def identity_answer(token: str) -> dict[str, Any]:
+    """The identity endpoint, giving this token."""
+    body = {
+        "access_token": token,
+        "expires_on": str(int(time.time()) + 3600),
+        "resource": "api://AzureADTokenExchange",
+        "token_type": "Bearer",
+    }
+    return {"service": "msi", "kind": "wrongBody", "body": body}
+
+
+def assert_case(told: RunReport, remedy: str) -> None:
+    """One critical case, told at once, that says what to do; and nothing concluded."""
+    assert told.told
+    (case,) = told.news
+    assert (case.kind, case.severity) == ("credential", Severity.CRITICAL)
+    assert remedy in " ".join(case.facts)
+    assert told.outcomes == ()
+
+
+# -- the doctor --------------------------------------------------------------------------------
+
+
+async def examined(environ: Mapping[str, str], *arguments: str) -> tuple[int, str]:
+    """The doctor's exit code and what it says; it runs a loop of its own."""
+    import asyncio
+
+    lines: list[str] = []
+    code = await asyncio.to_thread(doctor, list(arguments), environ, lines.append)
+    return code, "\n".join(lines)
+
+
+async def test_the_doctor_finds_nothing_wrong_with_exactly_what_is_needed(
+    azurite: Azurite,
+) -> None:
+    grants: dict[str, list[str]] = {"graph": [], "exchange": []}
+    for duty in CATALOG:
+        for permission in duty.guard.permissions:
+            grants[permission.service].append(permission.name)
+    async with Sandbox({**SCENE, "grants": grants}) as box:
+        code, said = await examined(settings(box, azurite, {}))
+    assert code == 0
+    assert "Everything required is there." in said
+    # Forwarding only tells by default, so what it would need to write is too much.
+    assert "too much  MailboxSettings.ReadWrite" in said
+
+
+async def test_the_doctor_names_what_is_missing_and_how_to_grant_it(azurite: Azurite) -> None:
+    grants = {"graph": ["User.Read.All"], "exchange": ["Get-Mailbox", "Disable-InboxRule"]}
+    async with Sandbox({**SCENE, "grants": grants}) as box:
+        code, said = await examined(settings(box, azurite, {}))
+    assert code == 1
+    assert "MISSING   Domain.Read.All" in said
+    assert "optional  Mail.ReadBasic.All" in said
+    assert "az ad app permission add" in said
+    assert "too much  Disable-InboxRule" in said
+    assert "ok        User.Read.All" in said
+
+
+async def test_the_doctor_says_why_it_cannot_sign_in(azurite: Azurite) -> None:
+    async with Sandbox(SCENE) as box:
+        environ = settings(box, azurite, {"TENANT_ID": str(uuid.UUID(int=7))})
+        code, said = await examined(environ)
+    assert (code, "TENANT_ID names a tenant" in said) == (2, True)
+
+
+async def test_the_doctor_names_every_wrong_setting() -> None:
+    code, said = await examined({})
+    assert code == 2
+    assert "setting   TENANT_ID is missing" in said
+    assert "setting   CLIENT_ID is missing" in said
+
+
+async def test_before_the_deployment_the_doctor_says_what_will_be_needed() -> None:
+    code, said = await examined({}, "--needs")
+    assert code == 0
+    assert "User.EnableDisableAccount.All" in said
+    assert "MailboxSettings.ReadWrite" not in said
+    _, enforcing = await examined({"MAILBOX_FORWARDING_MODE": "enforce"}, "--needs")
+    assert "MailboxSettings.ReadWrite" in enforcing
+    off = {f"{guard}_MODE": "off" for guard in ("SHARED_MAILBOX_SIGN_IN", "MAILBOX_FORWARDING")}
+    _, alone = await examined(off, "--needs")
+    assert "User.EnableDisableAccount.All" not in alone
+    assert "Set-Mailbox" in alone

@@ -1,0 +1,221 @@
+"""SIGN_IN=entra over HTTP: a stand-in for App Service Authentication in front of the local host."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from core.config.settings import all_settings
+from core.keys import digest
+from sandbox.functions_host.azurite import Azurite
+from sandbox.functions_host.easy_auth import (
+    BACK,
+    CALLBACK,
+    COOKIE,
+    LOGIN,
+    LOGOUT,
+    FrontDoor,
+    Person,
+    within,
+)
+from tests.support.hosted_app import Hosted, hosted
+
+GUARD = "mailbox-audit"
+STATUS = "/api/status.json"
+EXEMPTIONS = f"/api/guards/{GUARD}/exemptions/end"
+BROWSER = {"Accept": "text/html,application/xhtml+xml"}
+JSON = {"Content-Type": "application/json"}
+WISH = json.dumps({"subject": "an-id", "why": "a journey"})
+
+
+@dataclass(frozen=True)
+class Site:
+    """The front door, the app behind it, and who can sign in."""
+
+    door: FrontDoor
+    app: Hosted
+
+    @property
+    def reader(self) -> Person:
+        return self.door.people[0]
+
+    @property
+    def operator(self) -> Person:
+        return self.door.people[1]
+
+    @property
+    def guest(self) -> Person:
+        return self.door.people[2]
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        person: Person | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: str = "",
+    ) -> tuple[int, Any, Mapping[str, str]]:
+        """One request of a program, with the token of a person if there is one."""
+        sent = dict(headers or {})
+        if person:
+            sent["Authorization"] = f"Bearer {person.token}"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(
+                method, self.door.base + path, headers=sent, data=body, allow_redirects=False
+            ) as answer,
+        ):
+            text = await answer.text()
+            said = json.loads(text) if answer.content_type == "application/json" else text
+            return answer.status, said, answer.headers
+
+
+def settings_of(azurite: Azurite) -> dict[str, str]:
+    return {entry.name: entry.sample for entry in all_settings()} | {
+        "AzureWebJobsStorage": azurite.connection_string,
+        "STATE_CONNECTION_STRING": azurite.connection_string,
+        "STATE_TABLE": "frontdoor",
+        "SIGN_IN": "entra",
+        # What people ask for is not worked off here: this is about who may ask.
+        "AzureWebJobs.run-requested.Disabled": "true",
+        "WEBSITE_AUTH_ENABLED": "True",
+    }
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def site(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    folder = tmp_path_factory.mktemp("front-door")
+    async with (
+        hosted(settings_of(azurite), folder, "--sign-in") as app,
+        FrontDoor(app.base) as door,
+    ):
+        yield Site(door, app)
+
+
+session = pytest.mark.asyncio(loop_scope="session")
+
+
+@session
+async def test_a_browser_that_has_not_signed_in_is_sent_to_do_so(site: Site) -> None:
+    status, _, headers = await site.ask("GET", f"{STATUS}?a=b", headers=BROWSER)
+    assert status == 302
+    assert headers["Location"] == f"{LOGIN}?{BACK}=%2Fapi%2Fstatus.json%3Fa%3Db"
+
+
+@session
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer guess"},
+        {"Cookie": f"{COOKIE}=guess"},
+        {"X-MS-CLIENT-PRINCIPAL": "forged"},
+        {"x-ms-client-principal-name": "olive@contoso.com"},
+    ],
+)
+async def test_nobody_else_gets_past(site: Site, headers: dict[str, str]) -> None:
+    assert (await site.ask("GET", STATUS, headers=headers))[0] == 401
+    assert (await site.ask("POST", EXEMPTIONS, headers=JSON | headers, body=WISH))[0] == 401
+    forged = {**headers, "X-MS-CLIENT-PRINCIPAL": site.operator.principal()}
+    assert (await site.ask("POST", EXEMPTIONS, headers=JSON | forged, body=WISH))[0] == 401
+
+
+@session
+async def test_the_key_of_the_host_opens_nothing_where_people_sign_in(site: Site) -> None:
+    headers = {"x-functions-key": site.app.key}
+    assert (await site.ask("GET", STATUS, headers=headers))[0] == 401
+
+
+@session
+async def test_a_reader_may_look_and_not_act(site: Site) -> None:
+    assert (await site.ask("GET", STATUS, site.reader))[0] == 200
+    status, said, _ = await site.ask("POST", EXEMPTIONS, site.reader, JSON, WISH)
+    assert status == 403
+    assert "Exoguard.Operator" in said["error"]
+
+
+@session
+@pytest.mark.parametrize("name", ["X-MS-CLIENT-PRINCIPAL", "x-ms-client-principal"])
+async def test_a_reader_who_claims_to_be_an_operator_stays_a_reader(site: Site, name: str) -> None:
+    forged = {**JSON, name: site.operator.principal(), "X_MS_CLIENT_PRINCIPAL": "x"}
+    assert (await site.ask("POST", EXEMPTIONS, site.reader, forged, WISH))[0] == 403
+
+
+@session
+async def test_who_has_no_role_may_not_even_look(site: Site) -> None:
+    status, said, _ = await site.ask("GET", STATUS, site.guest)
+    assert status == 403
+    assert "Exoguard.Reader" in said["error"]
+
+
+@session
+@pytest.mark.parametrize("who", [None, "the boss"])
+async def test_an_operator_acts_and_is_recorded_by_name(site: Site, who: str | None) -> None:
+    wish = {"subject": digest(who), "why": "a journey"} | ({"who": who} if who else {})
+    body = json.dumps(wish)
+    status, said, headers = await site.ask("POST", EXEMPTIONS, site.operator, JSON, body)
+    assert (status, headers["Location"]) == (202, said["address"])
+    _, action, _ = await site.ask("GET", said["address"], site.reader)
+    assert action["who"] == (who or "olive@contoso.com")
+    assert action["signed_in"] == f"olive@contoso.com ({site.operator.object_id})"
+
+
+@session
+async def test_a_person_signs_in_with_a_browser_looks_and_leaves(site: Site) -> None:
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with aiohttp.ClientSession(site.door.base, cookie_jar=jar) as browser:
+        async with browser.get(STATUS, headers=BROWSER) as page:
+            assert "rita@contoso.com" in await page.text()
+        form = {"as": "rita@contoso.com", BACK: STATUS}
+        async with browser.post(CALLBACK, data=form, headers=BROWSER) as answer:
+            assert answer.status == 200
+            assert str(answer.url.relative()) == STATUS
+        stolen = {cookie.key: cookie.value for cookie in jar}
+        assert next(iter(jar))["httponly"]
+        async with browser.get(LOGOUT, headers=BROWSER, allow_redirects=False) as answer:
+            assert answer.status == 302
+    headers = {"Cookie": f"{COOKIE}={stolen[COOKIE]}"}
+    assert (await site.ask("GET", STATUS, headers=headers))[0] == 401
+
+
+@session
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ({**JSON, "Sec-Fetch-Site": "cross-site"}, 403),
+        ({**JSON, "Sec-Fetch-Site": "same-site"}, 403),
+    ],
+)
+async def test_another_site_cannot_act_with_the_session_of_a_browser(
+    site: Site, headers: dict[str, str], status: int
+) -> None:
+    assert (await site.ask("POST", EXEMPTIONS, site.operator, headers, WISH))[0] == status
+
+
+@session
+async def test_the_app_believes_no_header_while_nobody_stands_in_front(
+    azurite: Azurite, tmp_path: Path
+) -> None:
+    async with (
+        hosted(settings_of(azurite), tmp_path) as app,
+        aiohttp.ClientSession(app.base, headers={"x-functions-key": app.key}) as client,
+    ):
+        person = FrontDoor(app.base).people[1]
+        async with client.get(STATUS, headers=person.headers()) as answer:
+            assert answer.status == 503
+            assert "not switched on" in (await answer.json())["error"]
+
+
+@pytest.mark.parametrize(
+    "place", ["https://evil.example", "//evil.example", "/\\evil.example", "api", "/a\nb", ""]
+)
+def test_nobody_is_sent_to_another_site_after_signing_in(place: str) -> None:
+    assert within(place) == "/"
+    assert within(STATUS) == STATUS

@@ -1,0 +1,292 @@
+"""Auditing and the engine, examined from outside: what real exports hold, and what goes wrong."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from sandbox.exchange.auditing import DEFAULT_ACTIONS, LICENSED_ACTIONS
+from sandbox.http_types import words
+from sandbox.scene_runner import run_scene
+from sandbox.scenes.people import Cast
+from tests.support.run_scene import AUDIT, FORWARDING, SIGN_IN, Journey, declared, text_of
+
+ABSENT = object()
+SHORT = {"AuditLogAgeLimit": "90.00:00:00"}
+OWNER = [action for action in DEFAULT_ACTIONS["Owner"] if action not in LICENSED_ACTIONS]
+BAD: dict[str, Any] = {**SHORT, "AuditEnabled": False, "DefaultAuditSet": [], "AuditOwner": []}
+AGE, OFF, SET = "audit-age-too-short", "mailbox-audit-off", "audit-set-customised"
+REPAIR, KEEP, UNKNOWN = "repair", "keep", "could-not-tell"
+
+type Found = set[tuple[str, str]]
+NOTHING: Found = set()
+
+
+def by_hand(owner: object, **more: object) -> dict[str, object]:
+    """A mailbox whose Owner actions were set by hand."""
+    return {"DefaultAuditSet": ["Admin", "Delegate"], "AuditOwner": owner, **more}
+
+
+# What the row says besides a mailbox in order, what is found in it, and what is left at the end.
+ROWS: dict[str, tuple[Mapping[str, object], Found, Found]] = {
+    "age-90": (SHORT, {(AGE, REPAIR)}, NOTHING),
+    "age-zero": ({"AuditLogAgeLimit": "00:00:00"}, {(AGE, REPAIR)}, NOTHING),
+    "age-parts": ({"AuditLogAgeLimit": {"Days": 90, "Hours": 0}}, {(AGE, REPAIR)}, NOTHING),
+    "age-nearly": ({"AuditLogAgeLimit": "179.23:59:59"}, {(AGE, REPAIR)}, NOTHING),
+    "age-year": ({"AuditLogAgeLimit": "365.00:00:00"}, NOTHING, NOTHING),
+    "age-long": ({"AuditLogAgeLimit": "10675199.02:48:05.4775807"}, NOTHING, NOTHING),
+    "age-word": ({"AuditLogAgeLimit": "ninety days"}, {(AGE, UNKNOWN)}, {(AGE, UNKNOWN)}),
+    "age-null": ({"AuditLogAgeLimit": None}, {(AGE, UNKNOWN)}, {(AGE, UNKNOWN)}),
+    "age-absent": ({"AuditLogAgeLimit": ABSENT}, {(AGE, UNKNOWN)}, {(AGE, UNKNOWN)}),
+    "age-huge": ({"AuditLogAgeLimit": "9" * 20 + ".00:00:00"}, {(AGE, UNKNOWN)}, {(AGE, UNKNOWN)}),
+    "set-any-order": ({"DefaultAuditSet": ["owner", "Admin", "delegate"]}, NOTHING, NOTHING),
+    "set-one-string": ({"DefaultAuditSet": "Admin, Delegate, Owner"}, NOTHING, NOTHING),
+    "set-empty": ({"DefaultAuditSet": []}, {(SET, REPAIR)}, NOTHING),
+    "set-null": ({"DefaultAuditSet": None}, {(SET, REPAIR)}, NOTHING),
+    "set-none": ({"DefaultAuditSet": ["None"]}, {(SET, REPAIR)}, NOTHING),
+    "set-absent": ({"DefaultAuditSet": ABSENT}, {(SET, UNKNOWN)}, {(SET, UNKNOWN)}),
+    "set-number": ({"DefaultAuditSet": 42}, {(SET, UNKNOWN)}, {(SET, UNKNOWN)}),
+    "set-absent-off": (
+        {"DefaultAuditSet": ABSENT, "AuditEnabled": False},
+        {(SET, UNKNOWN), (OFF, REPAIR)},
+        {(SET, UNKNOWN)},
+    ),
+    "owner-more": (by_hand([*OWNER, "Move"]), {(SET, KEEP)}, {(SET, KEEP)}),
+    "owner-login": (by_hand(["mailboxlogin", "none"]), {(SET, REPAIR)}, {(SET, KEEP)}),
+    "owner-retired": (by_hand(["MailboxLogin", "Retired"]), {(SET, REPAIR)}, {(SET, KEEP)}),
+    "owner-none": (by_hand(["None"]), {(SET, REPAIR)}, NOTHING),
+    "owner-none-word": (by_hand("None"), {(SET, REPAIR)}, NOTHING),
+    "owner-empty": (by_hand([]), {(SET, REPAIR)}, NOTHING),
+    "owner-null": (by_hand(None), {(SET, REPAIR)}, NOTHING),
+    "owner-absent": (by_hand(ABSENT), {(SET, UNKNOWN)}, {(SET, UNKNOWN)}),
+    "bind-refused": (
+        {
+            "DefaultAuditSet": ["Delegate", "Owner"],
+            "AuditAdmin": ["MessageBind"],
+            "PersistedCapabilities": ["M365Auditing"],
+        },
+        {(SET, REPAIR)},
+        NOTHING,
+    ),
+    "bind-kept": (
+        {"DefaultAuditSet": ["Delegate", "Owner"], "AuditAdmin": ["MessageBind"]},
+        {(SET, REPAIR)},
+        {(SET, KEEP)},
+    ),
+    "off-word": ({"AuditEnabled": "False"}, {(OFF, REPAIR)}, NOTHING),
+    "on-word": ({"AuditEnabled": "True"}, NOTHING, NOTHING),
+    "on-null": ({"AuditEnabled": None}, {(OFF, UNKNOWN)}, {(OFF, UNKNOWN)}),
+    "kind-lower": (SHORT | {"RecipientTypeDetails": "sharedmailbox"}, {(AGE, REPAIR)}, NOTHING),
+    "named-system": (SHORT | {"DisplayName": "SystemMailbox{1}"}, {(AGE, REPAIR)}, NOTHING),
+    **{
+        kind: (BAD | {"RecipientTypeDetails": kind}, NOTHING, NOTHING)
+        for kind in words(
+            "DiscoveryMailbox ArbitrationMailbox GroupMailbox RoomMailbox EquipmentMailbox"
+            " SchedulingMailbox PublicFolderMailbox"
+        )
+    },
+}
+
+
+def people(*rows: Mapping[str, object], **more: object) -> dict[str, Any]:
+    """A scene of mailboxes in order, but for what each row says."""
+    cast = Cast()
+    for number, row in enumerate(rows):
+        cast.seat(f"u{number}", f"U {number}", mailbox=row)
+    return {"grants": declared(), "graph": cast.graph(), "exchange": cast.exchange(), **more}
+
+
+def bypass(number: int, on: object) -> dict[str, object]:
+    """An edit of whether an account is bypassed."""
+    path = f"/exchange/Get-MailboxAuditBypassAssociation/{number}/AuditBypassEnabled"
+    return {"op": "set", "path": path, "value": on}
+
+
+async def examined(
+    scene: Mapping[str, Any], ticks: int = 3, mode: str = "enforce", edits: Sequence[object] = ()
+) -> Journey:
+    """Only the audit guard, run on a scene that was edited first."""
+    first = {"ticks": [{"edit": list(edits)}]} if edits else {}
+    modes = {SIGN_IN: "off", FORWARDING: "off", AUDIT: mode}
+    return Journey(scene, await run_scene({**scene, **first}, ticks=ticks, modes=modes))
+
+
+def parameters(journey: Journey) -> list[dict[str, Any]]:
+    """What the cmdlets that changed something were given."""
+    return [write["body"]["CmdletInput"]["Parameters"] for write in journey.writes]
+
+
+def verdicts(journey: Journey, tick: int) -> Found:
+    return {(row["kind"], row["verdict"]) for row in journey.run(tick, AUDIT)["findings"]}
+
+
+async def test_each_mailbox_is_judged_by_what_its_row_says_and_put_right_once() -> None:
+    cast = Cast()
+    for alias, (row, _, _) in ROWS.items():
+        one = cast.seat(alias, alias, mailbox=row)
+        for name in [name for name, value in row.items() if value is ABSENT]:
+            del one.mailbox[name]
+    scene = {"grants": declared(), "graph": cast.graph(), "exchange": cast.exchange()}
+    journey = await examined(scene, ticks=4)
+    first, last = journey.found(1, AUDIT), journey.found(4, AUDIT)
+    assert {alias: first.get(alias, set()) for alias in ROWS} == {
+        alias: found for alias, (_, found, _) in ROWS.items()
+    }
+    assert {alias: last.get(alias, set()) for alias in ROWS} == {
+        alias: left for alias, (_, _, left) in ROWS.items()
+    }
+    assert not journey.run(3, AUDIT)["changes"]
+    assert not journey.run(4, AUDIT)["changes"]
+    added = [row["AuditOwner"]["Add"] for row in parameters(journey) if "AuditOwner" in row]
+    assert "None" not in text_of(added)
+    assert {row.get("AuditLogAgeLimit", "180.00:00:00") for row in parameters(journey)} == {
+        "180.00:00:00"
+    }
+
+
+ORGANIZATION = ("/exchange/Get-OrganizationConfig", "AuditDisabled", "organization-audit-disabled")
+UNIFIED = (
+    "/exchange/Get-AdminAuditLogConfig",
+    "UnifiedAuditLogIngestionEnabled",
+    "unified-audit-log-off",
+)
+
+
+@pytest.mark.parametrize(
+    ("switch", "value", "found"),
+    [
+        (ORGANIZATION, "True", True),
+        (ORGANIZATION, None, False),
+        (ORGANIZATION, "perhaps", False),
+        (UNIFIED, "False", True),
+        (UNIFIED, None, False),
+    ],
+)
+async def test_a_switch_is_read_as_exports_print_it_and_never_guessed(
+    switch: tuple[str, str, str], value: object, found: bool
+) -> None:
+    path, name, kind = switch
+    edit = {"op": "set", "path": f"{path}/0/{name}", "value": value}
+    journey = await examined(people({}), edits=[edit])
+    if found:
+        assert verdicts(journey, 1) == {(kind, REPAIR)}
+        assert (len(journey.writes), verdicts(journey, 3)) == (1, NOTHING)
+    else:
+        assert verdicts(journey, 1) == {("blind", UNKNOWN)}
+        assert (len(journey.writes), len(journey.cards)) == (0, 1)
+
+
+async def test_a_bypassed_row_without_an_id_is_told_by_its_name_and_nothing_absent_is_gone() -> (
+    None
+):
+    scene = people({}, {})
+    rows = scene["exchange"]["Get-MailboxAuditBypassAssociation"]
+    nameless = {"Name": "svc backup", "AuditBypassEnabled": True}
+    listing = {"op": "set", "path": "/exchange/Get-MailboxAuditBypassAssociation"}
+    ticks = [{"edit": [bypass(0, True)]}, {"edit": [listing | {"value": [nameless, rows[1]]}]}]
+    journey = await examined({**scene, "ticks": ticks}, ticks=4, mode="alert")
+    told = text_of(journey.cards)
+    assert "svc backup" in told
+    assert "AuditBypassEnabled: True" in told
+    assert "No longer there" not in told
+
+
+@pytest.mark.parametrize("cmdlet", ["Get-MailboxAuditBypassAssociation", "Get-Mailbox"])
+async def test_a_listing_of_nobody_at_all_is_not_a_clean_tenant(cmdlet: str) -> None:
+    fault = {"service": "exchange", "match": f"^{cmdlet}( |$)", "kind": "wrongBody"}
+    ticks = [{"edit": [bypass(0, True)]}, {"faults": [{**fault, "body": {"value": []}}]}]
+    scene = people(SHORT, {}, ticks=ticks, faults=[])
+    journey = await examined(scene, ticks=4, mode="alert")
+    assert journey.run(2, AUDIT)["blind"]
+    told = text_of(journey.cards)
+    assert "No longer there" not in told
+    assert "listed nobody at all" in told
+
+
+# Longer than a run may wait, so that the change ends here and now.
+CUT_OFF = {"service": "exchange", "match": "^Set-Mailbox ", "retryAfter": 3600, "status": 429}
+
+
+async def test_extras_are_added_again_although_the_first_half_already_looks_right() -> None:
+    scene = people(by_hand(["MailboxLogin"]), faults=[])
+    scene["ticks"] = [{}, {"faults": [CUT_OFF | {"skip": 1}]}, {"faults": []}]
+    journey = await examined(scene, ticks=4)
+    assert [
+        [change["outcome"] for change in journey.run(tick, AUDIT)["changes"]] for tick in (2, 3, 4)
+    ] == [["failed"], ["applied"], []]
+    added = [row["AuditOwner"]["Add"] for row in parameters(journey) if "AuditOwner" in row]
+    assert added == [["MailboxLogin"]]
+    assert verdicts(journey, 4) == {(SET, KEEP)}
+    assert "Put right" in text_of(journey.cards)
+
+
+async def test_a_change_whose_answer_was_lost_is_told_as_made_and_not_made_again() -> None:
+    scene = people(SHORT, faults=[])
+    scene["ticks"] = [{}, {"faults": [CUT_OFF | {"late": True}]}, {"faults": []}]
+    journey = await examined(scene)
+    assert [
+        [change["outcome"] for change in journey.run(tick, AUDIT)["changes"]] for tick in (2, 3)
+    ] == [["failed"], []]
+    assert len(journey.writes) == 1
+    assert "**Put right** · u0@contoso.com" in text_of(journey.cards)
+    assert "**No longer there** · u0@contoso.com" not in text_of(journey.cards)
+
+
+async def test_what_somebody_changes_back_twice_is_left_to_a_person() -> None:
+    again = {"edit": [bypass(0, True)]}
+    journey = await examined(people({}, {}, ticks=[{}, *[again] * 4]), ticks=5)
+    assert [len(journey.run(tick, AUDIT)["changes"]) for tick in range(1, 6)] == [0, 1, 1, 0, 0]
+    assert verdicts(journey, 4) == verdicts(journey, 5) == {("audit-bypass", "contested")}
+    assert len(journey.cards) == 3
+
+
+async def test_the_brake_holds_a_plan_that_is_too_big_and_the_card_names_it() -> None:
+    journey = await examined(people(*[SHORT] * 51))
+    held = journey.run(2, AUDIT)
+    assert (journey.writes, held["held"] != "") == ([], True)
+    assert held["plan"] in text_of(journey.cards)
+    assert held["plan"] == journey.run(3, AUDIT)["plan"]
+    assert len(journey.cards) == 2
+
+
+async def test_what_is_first_seen_after_a_permission_came_is_adopted_before_it_is_changed() -> None:
+    scene = people(SHORT)
+    scene["grants"]["exchange"] = [
+        name for name in declared()["exchange"] if name not in ("Get-Mailbox", "Set-Mailbox")
+    ]
+    came = [
+        {"op": "add", "path": "/grants/exchange/-", "value": name}
+        for name in ("Get-Mailbox", "Set-Mailbox")
+    ]
+    journey = await examined({**scene, "ticks": [{}, {"edit": came}]}, ticks=4)
+    assert journey.run(1, AUDIT)["blind"] == ["mailbox-audit"]
+    assert (journey.run(2, AUDIT)["adopted"], journey.run(2, AUDIT)["changes"]) == (True, [])
+    assert (len(journey.writes), verdicts(journey, 4)) == (1, NOTHING)
+
+
+async def test_hostile_names_break_neither_the_run_nor_the_card_nor_the_document() -> None:
+    names = [
+        "\u202egnp.exe",
+        "A" * 100_000,
+        "[x](https://evil) <at>a</at> {{T()}}",
+        "a\x00\x1b[31m",
+    ]
+    names += [json.loads(r'"\ud800x\udfff"'), "\u200b", ""]
+    scene = people(*[SHORT] * len(names))
+    rows = zip(
+        names,
+        scene["exchange"]["Get-Mailbox"],
+        scene["exchange"]["Get-MailboxAuditBypassAssociation"],
+        strict=True,
+    )
+    for name, mailbox, account in rows:
+        mailbox |= dict.fromkeys(("DisplayName", "PrimarySmtpAddress", "UserPrincipalName"), name)
+        account |= {"Name": name, "AuditBypassEnabled": True}
+    journey = await examined(scene)
+    assert len(journey.writes) == 2 * len(names)
+    shown = json.dumps(journey.result, ensure_ascii=False)
+    shown.encode()
+    assert not {"\u202e", "\u200b", "\x00", "\x1b"} & set(shown)
+    told = text_of(journey.cards)
+    assert not [part for part in ("](https://", "<at>", "{{") if part in told]

@@ -1,0 +1,112 @@
+"""From timer and route to the tenant's state: the app on the production worker library."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.api.routes import ROUTES
+from core.config.catalog import CATALOG
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = "11111111-0000-4000-8000-000000000001"
+SCENE = {
+    "graph": {
+        "users": [
+            {
+                "id": SHARED,
+                "userPrincipalName": "info@contoso.com",
+                "displayName": "Info",
+                "accountEnabled": True,
+                "assignedPlans": [],
+                "assignedLicenses": [],
+                "onPremisesSyncEnabled": None,
+                "userType": "Member",
+            }
+        ],
+        "domains": [{"id": "contoso.com", "isVerified": True, "isDefault": True}],
+    },
+    "exchange": {
+        "Get-Mailbox": [
+            {
+                "ExternalDirectoryObjectId": SHARED,
+                "Guid": "22222222-0000-4000-8000-000000000001",
+                "UserPrincipalName": "info@contoso.com",
+                "PrimarySmtpAddress": "info@contoso.com",
+                "RecipientTypeDetails": "SharedMailbox",
+                "AuditEnabled": True,
+                "DefaultAuditSet": ["Admin", "Delegate", "Owner"],
+                "AuditLogAgeLimit": "180.00:00:00",
+            }
+        ],
+        "Get-RemoteDomain": [{"Name": "Default", "DomainName": "*", "AutoForwardEnabled": False}],
+        "Get-HostedOutboundSpamFilterPolicy": [
+            {"Name": "Default", "IsDefault": True, "AutoForwardingMode": "Off"}
+        ],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def journey() -> dict[str, Any]:
+    """One process, one app, one journey."""
+    command = [sys.executable, "-m", "tests.integration.host_app"]
+    done = subprocess.run(
+        command, cwd=ROOT, input=json.dumps(SCENE), capture_output=True, text=True, timeout=110
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def test_the_worker_indexes_every_function_and_every_timer_runs(journey: dict[str, Any]) -> None:
+    guards = sorted(duty.guard.name for duty in CATALOG)
+    assert [name for name, _, _ in journey["timers"]] == sorted([*guards, "weekly-digest"])
+    assert {error for _, _, error in journey["timers"]} == {""}
+    assert len(journey["functions"]) == len(guards) + 4 + len(ROUTES)
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("no key", 401),
+        ("unknown", 404),
+        ("bad body", 400),
+        ("bad run", 404),
+        ("asked", 202),
+        ("report", 200),
+        ("busy", 200),
+    ],
+)
+def test_every_answer_has_its_status(journey: dict[str, Any], name: str, status: int) -> None:
+    assert journey["answers"][name][0] == status
+
+
+def test_a_requested_run_reports_what_it_found_and_changes_nothing_in_alert_mode(
+    journey: dict[str, Any],
+) -> None:
+    report = journey["answers"]["report"][1]
+    assert (report["status"], report["mode"]) == ("done", "alert")
+    assert [(row["subject"], row["verdict"]) for row in report["findings"]] == [
+        ("info@contoso.com", "block")
+    ]
+    assert report["changes"] == []
+
+
+def test_a_held_guard_reports_busy(journey: dict[str, Any]) -> None:
+    assert journey["answers"]["busy"][1]["status"] == "busy"
+
+
+def test_an_enforcing_run_blocks_the_account_and_says_so(journey: dict[str, Any]) -> None:
+    report = journey["answers"]["enforced"][1]
+    assert [(row["kind"], row["outcome"]) for row in report["changes"]] == [
+        ("BlockSignIn", "applied")
+    ]
+    assert report["told"] is True
+    blocked = [row for row in journey["writes"] if row["method"] == "PATCH"]
+    assert [row["body"]["accountEnabled"] for row in blocked] == [False]
+    # The first look, two runs that somebody asked for, and the account that was blocked.
+    assert journey["cards"] == 4

@@ -1,0 +1,79 @@
+"""The two commands a newcomer types, as they are typed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from core.config.catalog import CATALOG
+
+ROOT = Path(__file__).resolve().parents[2]
+SCENES = ROOT / "sandbox" / "scenes"
+
+
+def sandbox(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """`python -m sandbox ...` in the project's folder."""
+    command = [sys.executable, "-m", "sandbox", *arguments]
+    environ = {**os.environ, "COLUMNS": "140", "NO_COLOR": "1"}
+    return subprocess.run(
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=110
+    )
+
+
+def test_the_demonstration_shows_preview_change_and_attack_and_ends_by_itself() -> None:
+    done = sandbox("demo", "--once")
+    assert done.returncode == 0, done.stderr[-2000:]
+    shown = done.stdout
+    assert "changed  nothing yet; the next run will make 9 x BlockSignIn" in shown
+    assert "8 x BlockSignIn applied, 1 x BlockSignIn refused" in shown.replace("\n", " ")
+    assert "An inbox rule of dana@contoso.com forwards mail to the outside." in shown
+    assert "collector@evil.example" in shown
+    third = shown.partition("Third tick")[2]
+    said = [line.strip() for line in third.splitlines() if line.startswith("said ")]
+    # The rule was told when a person asked; every other guard tells in the third tick.
+    assert len(said) == len(CATALOG)
+    quiet = [line for line in said if line.endswith("nothing: there is nothing new")]
+    assert len(quiet) == 1
+    assert "14 users were deleted by derya@contoso.com." in third
+    assert "29 writes the tenant has seen" in third
+    assert "Undone" in third
+    assert "Acknowledged" in third
+
+
+def test_a_scene_gives_one_json_document() -> None:
+    done = sandbox("run", "--scene", str(SCENES / "attack.json"), "--json", "--ticks", "3")
+    assert done.returncode == 0, done.stderr[-2000:]
+    document = json.loads(done.stdout)
+    assert document.keys() == {"runs", "cards", "writes"}
+    assert len(document["runs"]) == 3 * len(CATALOG)
+    last = [run for run in document["runs"] if run["tick"] == 3]
+    found = {(row["subject"], row["verdict"]) for run in last for row in run["findings"]}
+    assert ("director@contoso.com", "external") in found
+    for run in document["runs"]:
+        assert {"guard", "mode", "seen", "unread", "findings", "changes"} <= run.keys()
+        for row in run["findings"]:
+            assert {"key", "subject", "kind", "severity", "verdict", "summary", "facts"} <= set(row)
+    for row in document["writes"]:
+        assert row.keys() == {"api", "method", "target", "body"}
+
+
+def test_a_scene_that_is_not_there_or_no_json_is_said_in_one_line(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.json"
+    broken.write_text("{", encoding="utf-8")
+    for path in (tmp_path / "nowhere.json", broken):
+        done = sandbox("run", "--scene", str(path), "--json")
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert done.stderr.startswith("sandbox: ")
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_mode_that_does_not_exist_is_refused_by_name() -> None:
+    scene = str(SCENES / "healthy.json")
+    done = sandbox("run", "--scene", scene, "--json", "--mode", "mailbox-audit=loud")
+    assert done.returncode == 2
+    assert "MAILBOX_AUDIT_MODE must be one of off, alert, enforce" in done.stderr
+    done = sandbox("run", "--scene", scene, "--json", "--mode", "mailbox-odit=alert")
+    assert done.returncode == 2
+    assert "guards: shared-mailbox-sign-in, mailbox-forwarding" in done.stderr

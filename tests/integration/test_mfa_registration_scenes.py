@@ -1,0 +1,155 @@
+"""Second factors, from Graph's own words to the card: healthy, neglected, attacked, unreadable."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from core.config.catalog import CATALOG
+from sandbox.graph.registrations import report_row
+from sandbox.scene_runner import run_scene
+from sandbox.scenes.row_templates import made_id, user_row
+
+GUARD = "mfa-registration"
+ONLY = {duty.guard.name: "off" for duty in CATALOG if duty.guard.name != GUARD}
+BARE: Mapping[str, Any] = {
+    "isMfaRegistered": False,
+    "isMfaCapable": False,
+    "methodsRegistered": [],
+}
+PHONE: Mapping[str, Any] = {"methodsRegistered": ["mobilePhone", "email"]}
+GRANTED = {"graph": ["AuditLog.Read.All", "User.Read.All"], "exchange": []}
+
+
+def staff(number: int) -> list[dict[str, Any]]:
+    """Accounts of a company; the last of them is disabled."""
+    users = [user_row(f"p{one:02}", f"Person {one}", True, None) for one in range(number)]
+    users[-1]["accountEnabled"] = False
+    return users
+
+
+def scene(changed: Mapping[int, Mapping[str, Any]], **more: Any) -> dict[str, Any]:
+    """Twenty accounts whose rows of the report say otherwise where `changed` does."""
+    users = staff(20)
+    rows = [report_row(user) | dict(changed.get(number, {})) for number, user in enumerate(users)]
+    graph: dict[str, Any] = {"users": users, "userRegistrationDetails": rows}
+    return {"grants": GRANTED, "graph": graph, **more}
+
+
+def runs(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [run for run in result["runs"] if run["guard"] == GUARD]
+
+
+def table(run: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    rows: Sequence[Mapping[str, Any]] = run["findings"]
+    return [(row["subject"], row["severity"], row["verdict"]) for row in rows]
+
+
+async def test_a_healthy_tenant_gets_no_card() -> None:
+    result = await run_scene(scene({0: {"isAdmin": True}}), ticks=2, modes=ONLY)
+    assert result["cards"] == []
+    assert [run["findings"] for run in runs(result)] == [[], []]
+    assert {(run["seen"], run["population"]) for run in runs(result)} == {(20, 20)}
+
+
+async def test_a_tenant_without_details_of_its_own_is_a_healthy_one() -> None:
+    result = await run_scene({"graph": {"users": staff(5)}}, modes=ONLY)
+    assert (result["cards"], runs(result)[0]["seen"]) == ([], 4)
+
+
+async def test_a_neglected_tenant_gets_one_card_and_then_silence() -> None:
+    lacking = {number: BARE for number in range(2, 8)} | {19: BARE}
+    neglected = scene(
+        lacking
+        | {0: {"isAdmin": True, **BARE}, 1: {"isAdmin": True, **PHONE}}
+        | {10: {"userType": "guest", **BARE}, 11: PHONE}
+    )
+    result = await run_scene(neglected, ticks=3, modes=ONLY)
+    assert table(runs(result)[0]) == [
+        ("p00@contoso.com", "critical", "no-second-factor"),
+        ("members without a second factor", "high", "no-second-factor"),
+        ("p01@contoso.com", "high", "weak-factor"),
+        ("guests without a second factor", "low", "no-second-factor"),
+        ("members with only a telephone as second factor", "low", "weak-factor"),
+    ]
+    # One account of the report was disabled since.
+    (digest,) = (
+        row
+        for row in runs(result)[0]["findings"]
+        if row["object"] == "members" and row["kind"] == "without-second-factor"
+    )
+    assert digest["summary"].startswith("6 of 16 members")
+    assert [run["told"] for run in runs(result)] == [True, None, None]
+    assert len(result["cards"]) == 1
+    assert result["writes"] == []
+
+
+async def test_an_administrator_who_loses_the_second_factor_is_told_and_told_when_it_is_back() -> (
+    None
+):
+    attacked = scene({0: {"isAdmin": True}, 3: BARE})
+    base = f"/graph/userRegistrationDetails/{made_id('user', 'p00')}"
+    row = {name: dict(report_row(user_row("p00", "Person 0", True, None)))[name] for name in BARE}
+    attacked["ticks"] = [
+        {},
+        {"edit": [{"op": "set", "path": f"{base}/{name}", "value": BARE[name]} for name in BARE]},
+        {"edit": [{"op": "set", "path": f"{base}/{name}", "value": row[name]} for name in BARE]},
+    ]
+    result = await run_scene(attacked, ticks=4, modes=ONLY)
+    assert table(runs(result)[1])[0] == ("p00@contoso.com", "critical", "no-second-factor")
+    assert [run["told"] for run in runs(result)] == [True, True, True, None]
+    assert [run["news"] for run in runs(result)] == [1, 1, 1, 0]
+
+
+async def test_a_few_more_without_a_second_factor_are_no_news_and_a_step_up_is() -> None:
+    growing = scene({3: BARE})
+    rows = growing["graph"]["userRegistrationDetails"]
+
+    def strip(*numbers: int) -> dict[str, Any]:
+        return {
+            "graph": {
+                "userRegistrationDetails": [
+                    row | (dict(BARE) if number in numbers else {})
+                    for number, row in enumerate(rows)
+                ]
+            }
+        }
+
+    growing["ticks"] = [{}, strip(4), strip(4, 5, 6, 7)]
+    result = await run_scene(growing, ticks=4, modes=ONLY)
+    assert [table(run)[0][1] for run in runs(result)] == ["medium", "medium", "high", "high"]
+    assert [run["news"] for run in runs(result)] == [1, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"grants": {"graph": ["User.Read.All"], "exchange": []}}, "AuditLog.Read.All"),
+        ({"free": True}, "a licence of Microsoft Entra ID P1"),
+    ],
+)
+async def test_what_cannot_be_read_is_told_once_and_nobody_is_accused(
+    changes: dict[str, Any], named: str
+) -> None:
+    unreadable = scene({0: {"isAdmin": True, **BARE}, 3: BARE}) | changes
+    if unreadable.pop("free", False):
+        unreadable["graph"]["organization"] = [
+            {"id": "5a4d0b0c-7e1a-4a6f-9c55-0d7e5a11ce00", "@sandbox.premium": False}
+        ]
+    result = await run_scene(unreadable, ticks=3, modes=ONLY)
+    first = runs(result)[0]
+    assert {row["verdict"] for row in first["findings"]} == {"could-not-tell"}
+    assert first["blind"] == ["sign-in-methods"]
+    assert named in str(result["cards"])
+    assert [run["told"] for run in runs(result)] == [True, None, None]
+
+
+async def test_a_thousand_and_more_accounts_are_read_to_the_end_though_graph_pushes_back() -> None:
+    users = [user_row(f"p{one:05}", f"Person {one}", True, None) for one in range(2_100)]
+    rows = [report_row(user) for user in users]
+    rows[-1] |= {"isAdmin": True, **BARE}
+    limit = {"match": "userRegistrationDetails", "kind": "limit", "window": 1, "most": 1}
+    large = {"graph": {"users": users, "userRegistrationDetails": rows}, "faults": [limit]}
+    result = await run_scene(large, modes=ONLY)
+    assert table(runs(result)[0]) == [("p02099@contoso.com", "critical", "no-second-factor")]
+    assert runs(result)[0]["population"] == 2_100

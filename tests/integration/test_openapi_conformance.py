@@ -1,0 +1,148 @@
+"""The API does what its document says: asked over HTTP, by a program that knows only the document.
+
+schemathesis makes requests from docs/openapi.json, right and wrong ones, and holds every answer
+against it: its status, its headers, its media type and its schema, with and without the key.
+"""
+
+import asyncio
+import json
+import os
+import re
+import sys
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from jsonschema import Draft202012Validator, FormatChecker
+from openapi_spec_validator import validate
+
+from core.api.openapi.document import ANSWERS, PREFIX, SCHEMAS
+from core.api.request import Route
+from core.api.routes import ROUTES, described
+from core.config.settings import Settings
+from sandbox.functions_host.azurite import Azurite
+from sandbox.scene_runner import BETWEEN_TICKS, SteppingClock, environment, patiently
+from sandbox.scenes.build import FOLDER, freshened
+from sandbox.server import Sandbox
+from tests.support.hosted_app import ROOT, Hosted, hosted
+
+GUARDS = ("shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "app-consent")
+CONFIG = ROOT / "tests" / "data" / "schemathesis.toml"
+DOCUMENT = ROOT / "docs" / "openapi.json"
+FEWEST = 300
+# Half a minute on an idle machine.
+SECONDS = 280
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def app(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hosted]:
+    """The app after two looks at a neglected tenant; what is asked for now waits."""
+    clock = SteppingClock(-BETWEEN_TICKS)
+    scene = freshened(json.loads((FOLDER / "neglected.json").read_text("utf-8")), clock())
+    async with Sandbox(scene) as box:
+        environ = environment(box, azurite, {}) | {"STATE_TABLE": "described"}
+        os.environ.update(
+            {name: environ[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")}
+        )
+        settings = Settings.read(environ)
+        for _ in range(2):
+            for guard in GUARDS:
+                duty = settings.duty(guard)
+                assert duty
+                await patiently(settings, duty, clock)
+            clock.offset += BETWEEN_TICKS
+        environ["AzureWebJobs.run-requested.Disabled"] = "true"
+        async with hosted(environ, tmp_path_factory.mktemp("described")) as found:
+            yield found
+
+
+def test_the_document_is_valid_openapi() -> None:
+    validate(described())
+
+
+def test_every_route_has_an_answer_and_every_schema_is_used() -> None:
+    assert {route.name for route in ROUTES} == ANSWERS.keys()
+    text = str(described())
+    assert [name for name in SCHEMAS if f"#/components/schemas/{name}'" not in text] == []
+
+
+@pytest.mark.timeout(SECONDS + 20)
+@pytest.mark.asyncio(loop_scope="session")
+async def test_the_app_answers_as_its_document_says(app: Hosted, tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)),
+        *("run", str(DOCUMENT), "--url", app.base, "--header", f"x-functions-key: {app.key}"),
+        cwd=tmp_path,
+        env={**os.environ, "NO_COLOR": "1"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        said = (await asyncio.wait_for(process.communicate(), SECONDS))[0].decode()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, said[-6000:]
+    asked = re.search(r"(\d+) generated, \1 passed|(\d+) generated", said)
+    assert asked, said[-2000:]
+    assert int(asked[1] or asked[2]) >= FEWEST
+    assert f"Tested: {len(ROUTES)}" in said
+
+
+@pytest.mark.parametrize("key", ["", "not the key"])
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+@pytest.mark.asyncio(loop_scope="session")
+async def test_nobody_is_served_without_the_key(app: Hosted, route: Route, key: str) -> None:
+    path = PREFIX + re.sub(r"\{\w+\}", "x", route.path)
+    headers = {"x-functions-key": key} if key else {}
+    async with (
+        aiohttp.ClientSession(app.base, headers=headers) as session,
+        session.request(route.method, path, json={} if route.acts else None) as answer,
+    ):
+        assert (answer.status, await answer.text()) == (401, "")
+
+
+class Reader:
+    """Reads the API and holds each answer against its schema, formats included."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self.session = session
+        self.document = described()
+
+    async def read(self, path: str, schema: str) -> Any:
+        """An answer, which is what the document says."""
+        async with self.session.get(path) as answer:
+            assert answer.status == 200, await answer.text()
+            found = await answer.json()
+        whole = {**self.document, "$ref": f"#/components/schemas/{schema}"}
+        Draft202012Validator(whole, format_checker=FormatChecker()).validate(found)
+        return found
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_everything_a_neglected_tenant_shows_is_as_described(app: Hosted) -> None:
+    headers = {"x-functions-key": app.key}
+    async with aiohttp.ClientSession(app.base, headers=headers) as session:
+        reader = Reader(session)
+        status = await reader.read("/api/status.json", "Status")
+        cases = await reader.read("/api/cases.json?state=all", "Cases")
+        for row in cases["cases"]:
+            await reader.read(f"/api/cases/{row['guard']}/{row['case']}.json", "Case")
+        for row in status["guards"]:
+            if row["guard"] in GUARDS:
+                await reader.read(f"/api/runs/{row['guard']}/{row['last_run']['run']}", "Report")
+        assert status["changes"]
+        assert status["decisions"]
+        assert {row["severity"] for row in cases["cases"]} >= {"critical", "high"}
+        since, until = (datetime.now(UTC).date() + timedelta(days=days) for days in (-2, 1))
+        async with session.get(f"/api/export?from={since}&to={until}") as answer:
+            paths: Any = described()["paths"]
+            kinds = paths["/api/export"]["get"]["responses"]["200"]["content"]
+            assert answer.headers["Content-Type"] in kinds
+            lines = (await answer.text()).splitlines()
+        assert len([json.loads(line) for line in lines]) > len(cases["cases"])

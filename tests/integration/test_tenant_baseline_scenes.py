@@ -1,0 +1,326 @@
+"""The baseline, through the real SDKs, on real storage: four companies and what becomes of them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+import pytest_asyncio
+
+from core.config.catalog import CATALOG
+from core.guards.tenant_baseline.rule_file import everything
+from sandbox.graph.policies import KEPT
+from sandbox.scene_runner import run_scene
+from sandbox.scenes.people import Cast
+from sandbox.scenes.row_templates import outbound_policy, remote_domain
+from tests.support.run_scene import Journey, declared, text_of
+
+BASELINE = "tenant-baseline"
+OFF = {duty.guard.name: "off" for duty in CATALOG if duty.guard.name != BASELINE}
+EVERYTHING = ",".join(sorted(everything().enforced))
+GUEST_ROLE = "a0b1b346-4d3e-4e8b-98f8-753987be4970"
+
+
+def company(*, grants: bool = True, **exchange: list[dict[str, Any]]) -> dict[str, Any]:
+    """A well-kept company, with other rows of these cmdlets."""
+    cast = Cast()
+    cast.seat("ann", "Ann")
+    rows = {"RemoteDomain": [remote_domain(forwards=False)], **exchange}
+    scene: dict[str, Any] = {"graph": cast.graph(), "exchange": cast.exchange(**rows)}
+    scene["graph"]["authorizationPolicy"] = deepcopy(dict(KEPT["authorizationPolicy"]))
+    return scene | ({"grants": declared()} if grants else {})
+
+
+def neglected_company() -> dict[str, Any]:
+    """A company that never touched a default, as an export prints it."""
+    scene = company(
+        RemoteDomain=[
+            {**remote_domain(forwards=True), "AutoForwardEnabled": "True"},
+            {"Identity": "Partner", "Name": "Partner", "AutoForwardEnabled": "False"},
+        ],
+        HostedOutboundSpamFilterPolicy=[
+            outbound_policy("Automatic"),
+            {"Identity": "Sales", "Name": "Sales", "IsDefault": False, "AutoForwardingMode": "On"},
+        ],
+        HostedOutboundSpamFilterRule=[
+            {
+                "Identity": "Sales",
+                "Name": "Sales",
+                "HostedOutboundSpamFilterPolicy": "Sales",
+                "Priority": 0,
+                "State": "Enabled",
+            }
+        ],
+        OwaMailboxPolicy=[
+            {
+                "Identity": "OwaMailboxPolicy-Default",
+                "Name": "OwaMailboxPolicy-Default",
+                "AdditionalStorageProvidersAvailable": "True",
+                "AllowOfflineOn": "AllComputers",
+                "RulesEnabled": "True",
+            }
+        ],
+        MobileDeviceMailboxPolicy=[
+            {
+                "Identity": "Default",
+                "Name": "Default",
+                "AllowNonProvisionableDevices": True,
+                "AllowSimplePassword": True,
+                "MaxPasswordFailedAttempts": "Unlimited",
+                "MinPasswordLength": None,
+                "PasswordEnabled": False,
+                "RequireDeviceEncryption": False,
+            }
+        ],
+        SharingPolicy=[
+            {
+                "Identity": "Default Sharing Policy",
+                "Name": "Default Sharing Policy",
+                "Enabled": True,
+                "Domains": [
+                    "Anonymous:CalendarSharingFreeBusyReviewer",
+                    "*:CalendarSharingFreeBusySimple",
+                ],
+            }
+        ],
+    )
+    graph = scene["graph"]
+    scene["exchange"]["Get-OrganizationConfig"][0]["OAuth2ClientProfileEnabled"] = "False"
+    graph["organization"][0]["privacyProfile"] = None
+    graph["authorizationPolicy"] |= {
+        "allowInvitesFrom": "everyone",
+        "allowEmailVerifiedUsersToJoinOrganization": True,
+        "allowedToSignUpEmailBasedSubscriptions": True,
+        "allowUserConsentForRiskyApps": True,
+        "guestUserRoleId": GUEST_ROLE,
+    }
+    inner = graph["authorizationPolicy"]["defaultUserRolePermissions"]
+    inner |= {"allowedToCreateApps": True, "allowedToCreateTenants": True}
+    return scene
+
+
+async def played(
+    scene: Mapping[str, Any], mode: str, enforced: str = "", ticks: int = 3
+) -> Journey:
+    """A scene in which this guard alone looks."""
+    settings = {"BASELINE_ENFORCE": enforced}
+    modes = {**OFF, BASELINE: mode}
+    return Journey(scene, await run_scene(scene, ticks=ticks, modes=modes, settings=settings))
+
+
+def found(journey: Journey, tick: int) -> dict[str, set[tuple[str, str]]]:
+    """What a tick found: severity and verdict by the row."""
+    table: dict[str, set[tuple[str, str]]] = {}
+    for finding in journey.run(tick, BASELINE)["findings"]:
+        table.setdefault(finding["kind"], set()).add((finding["severity"], finding["verdict"]))
+    return table
+
+
+def written(journey: Journey) -> list[tuple[str, Any]]:
+    """Each write: the cmdlet or the path, and what was set by it."""
+    result = []
+    for write in journey.writes:
+        if write["api"] == "graph":
+            result.append((write["target"], write["body"]))
+        else:
+            given = dict(write["body"]["CmdletInput"]["Parameters"])
+            given.pop("Identity", None)
+            result.append((write["body"]["CmdletInput"]["CmdletName"], given))
+    return result
+
+
+def silent(journey: Journey, tick: int) -> bool:
+    """True when a tick has written nothing, wants nothing and told nothing."""
+    run = journey.run(tick, BASELINE)
+    return (run["changes"], run["preview"], run["news"], run["told"]) == ([], [], 0, None)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def neglected() -> Journey:
+    return await played(neglected_company(), "alert", EVERYTHING)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def enforced() -> Journey:
+    return await played(neglected_company(), "enforce", EVERYTHING)
+
+
+# In order ---------------------------------------------------------------------------------------
+
+
+async def test_a_company_in_order_is_read_in_full_and_nothing_is_said() -> None:
+    journey = await played(company(), "enforce", EVERYTHING)
+    for tick in (1, 2, 3):
+        run = journey.run(tick, BASELINE)
+        assert (run["findings"], run["unread"], run["blind"]) == ([], 0, [])
+        assert run["seen"] == run["population"] == 8
+        assert silent(journey, tick)
+    assert (journey.cards, journey.writes) == ([], [])
+
+
+# Neglected --------------------------------------------------------------------------------------
+
+LEFT = {
+    "calendar-sharing": {("medium", "drift")},
+    "risky-applications": {("high", "drift")},
+    "privacy-contact": {("low", "drift")},
+    "privacy-statement": {("low", "drift")},
+}
+
+
+def test_a_neglected_company_shows_every_row(neglected: Journey) -> None:
+    table = found(neglected, 1)
+    assert table.keys() == {row.id for row in everything().rows}
+    assert table["outbound-forwarding"] == {("high", "repair"), ("medium", "repair")}
+    assert table["remote-domain-forwarding"] == {("high", "repair")}
+    assert {name: table[name] for name in LEFT} == LEFT
+    assert table["owa-rules"] == {("info", "repair")}
+
+
+def test_it_is_told_on_one_card_and_nothing_is_written_in_alert_mode(neglected: Journey) -> None:
+    assert len(neglected.cards) == 1
+    assert neglected.writes == []
+    assert silent(neglected, 2)
+    assert silent(neglected, 3)
+    assert neglected.run(1, BASELINE)["told"] is True
+    assert "AutoForwardEnabled is True" in text_of(neglected.cards)
+
+
+def test_the_first_run_only_says_what_the_second_writes(enforced: Journey) -> None:
+    first, second = enforced.run(1, BASELINE), enforced.run(2, BASELINE)
+    assert first["changes"] == []
+    assert {(row["case"], row["kind"]) for row in first["preview"]} == {
+        (row["case"], row["kind"]) for row in second["changes"]
+    }
+    assert {row["outcome"] for row in second["changes"]} == {"applied"}
+
+
+def test_each_write_sets_the_one_property_of_its_row(enforced: Journey) -> None:
+    exchange: Sequence[tuple[str, Mapping[str, object]]] = [
+        ("Set-OrganizationConfig", {"OAuth2ClientProfileEnabled": True}),
+        ("Set-RemoteDomain", {"AutoForwardEnabled": False}),
+        ("Set-HostedOutboundSpamFilterPolicy", {"AutoForwardingMode": "Off"}),
+        ("Set-HostedOutboundSpamFilterPolicy", {"AutoForwardingMode": "Off"}),
+        ("Set-OwaMailboxPolicy", {"AdditionalStorageProvidersAvailable": False}),
+        ("Set-OwaMailboxPolicy", {"AllowOfflineOn": "NoComputers"}),
+        ("Set-MobileDeviceMailboxPolicy", {"PasswordEnabled": True}),
+        ("Set-MobileDeviceMailboxPolicy", {"AllowSimplePassword": False}),
+        ("Set-MobileDeviceMailboxPolicy", {"MinPasswordLength": 6}),
+        ("Set-MobileDeviceMailboxPolicy", {"MaxPasswordFailedAttempts": 10}),
+        ("Set-MobileDeviceMailboxPolicy", {"RequireDeviceEncryption": True}),
+        ("Set-MobileDeviceMailboxPolicy", {"AllowNonProvisionableDevices": False}),
+    ]
+    bodies: Sequence[Mapping[str, object]] = [
+        {"allowInvitesFrom": "adminsAndGuestInviters"},
+        {"guestUserRoleId": "2af84b1e-32c8-42b7-82bc-daa82404023b"},
+        {"defaultUserRolePermissions": {"allowedToCreateApps": False}},
+        {"defaultUserRolePermissions": {"allowedToCreateTenants": False}},
+        {"allowEmailVerifiedUsersToJoinOrganization": False},
+        {"allowedToSignUpEmailBasedSubscriptions": False},
+    ]
+    wanted = [*exchange, *(("/policies/authorizationPolicy", body) for body in bodies)]
+    assert sorted(map(json.dumps, written(enforced))) == sorted(map(json.dumps, wanted))
+
+
+def test_what_was_written_is_right_and_what_is_for_people_is_left(enforced: Journey) -> None:
+    table = found(enforced, 3)
+    # A row that is only noted is never written.
+    assert table.pop("owa-rules") == {("info", "repair")}
+    assert table == LEFT
+    assert silent(enforced, 3)
+
+
+# Attacked ---------------------------------------------------------------------------------------
+
+
+async def test_an_intruder_who_opens_a_way_out_is_told_and_shut_out_where_that_is_allowed() -> None:
+    scene = company()
+    domain = {"Identity": "evil", "Name": "evil", "DomainName": "evil.example", "Guid": "e" * 8}
+    policy = "/exchange/Get-HostedOutboundSpamFilterPolicy/Default"
+    edits = [
+        {"op": "add", "path": "/exchange/Get-RemoteDomain/-", "value": domain},
+        {"op": "set", "path": f"/exchange/Get-RemoteDomain/{'e' * 8}/AutoForwardEnabled"}
+        | {"value": True},
+        {"op": "set", "path": f"{policy}/AutoForwardingMode", "value": "On"},
+        {"op": "set", "path": "/graph/authorizationPolicy/allowInvitesFrom", "value": "everyone"},
+    ]
+    rewritten = [
+        {"op": "set", "path": f"{policy}/WhenChangedUTC", "value": "2026-11-20T01:00:00Z"},
+        {"op": "set", "path": f"{policy}/AutoForwardingMode", "value": "on"},
+    ]
+    plans = [{}, {"edit": edits}, {"edit": rewritten}, {}]
+    journey = await played(scene | {"ticks": plans}, "enforce", "remote-domain-forwarding", ticks=4)
+    assert silent(journey, 1)
+    second = journey.run(2, BASELINE)
+    assert found(journey, 2) == {
+        "remote-domain-forwarding": {("high", "repair")},
+        "outbound-forwarding": {("high", "drift")},
+        "guest-invitations": {("medium", "drift")},
+    }
+    assert second["news"] == 3
+    assert written(journey) == [("Set-RemoteDomain", {"AutoForwardEnabled": False})]
+    facts = {fact for row in second["findings"] for fact in row["facts"]}
+    assert "row guest-invitations only alerts: BASELINE_ENFORCE does not name it" in facts
+    for tick in (3, 4):
+        assert found(journey, tick).keys() == {"outbound-forwarding", "guest-invitations"}
+        assert silent(journey, tick)
+    # What was put right, what is high, what is medium.
+    assert len(journey.cards) == 3
+
+
+# Unreadable -------------------------------------------------------------------------------------
+
+
+async def test_what_cannot_be_read_is_told_and_nothing_of_it_is_called_right() -> None:
+    bare = {"Identity": "Bare", "Name": "Bare", "Guid": "b" * 8, "@sandbox.bare": True}
+    scene = company(RemoteDomain=[remote_domain(forwards=False), bare])
+    scene["grants"]["graph"].remove("Policy.Read.All")
+    scene["grants"]["graph"].remove("Policy.ReadWrite.Authorization")
+    scene["grants"]["exchange"].remove("Get-SharingPolicy")
+    scene["exchange"]["Get-OwaMailboxPolicy"] = [
+        {"Identity": "odd", "Name": "odd", "AllowOfflineOn": {"odd": 1}, "RulesEnabled": False}
+    ]
+    journey = await played(scene, "alert", ticks=4)
+    first = journey.run(1, BASELINE)
+    table = found(journey, 1)
+    assert table["permission-missing"] == {("critical", "could-not-tell")}
+    assert table["owa-offline"] == {("low", "could-not-tell")}
+    unreadable = {
+        (row["subject"], fact)
+        for row in first["findings"]
+        if row["kind"] == "unreadable"
+        for fact in row["facts"]
+    }
+    assert unreadable == {
+        ("remote domain Bare", "the tenant does not show AutoForwardEnabled"),
+        (
+            "owa mailbox policy odd",
+            "the tenant does not show AdditionalStorageProvidersAvailable",
+        ),
+    }
+    assert set(first["blind"]) == {
+        "configuration-authorization-policy",
+        "configuration-sharing-policy",
+    }
+    assert not {"guest-invitations", "calendar-sharing"} & table.keys()
+    assert journey.writes == []
+    assert silent(journey, 2)
+    # What could not be read three times in a row is told then, and not again.
+    assert journey.run(3, BASELINE)["news"] == 2
+    assert silent(journey, 4)
+
+
+async def test_a_row_that_comes_into_sight_is_taken_stock_of_and_not_changed_at_once() -> None:
+    scene = company(RemoteDomain=[remote_domain(forwards=True)])
+    grants = deepcopy(scene["grants"])
+    scene["grants"]["exchange"].remove("Get-RemoteDomain")
+    journey = await played(
+        scene | {"ticks": [{}, {"grants": grants}, {}, {}]},
+        "enforce",
+        "remote-domain-forwarding",
+        ticks=4,
+    )
+    assert journey.run(2, BASELINE)["changes"] == []
+    assert len(journey.run(2, BASELINE)["preview"]) == 1
+    assert written(journey) == [("Set-RemoteDomain", {"AutoForwardEnabled": False})]
+    assert found(journey, 4) == {}

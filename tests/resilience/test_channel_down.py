@@ -1,0 +1,173 @@
+"""The channel fails: nothing that was to be told is lost, and little is told twice.
+
+Down for hours, throttled, deleted, hanging, refusing a card for what it is, or answering with a
+success that is none: the news wait in the table, and are told within two runs of its return. A card
+that is refused is followed by a plain one and does not keep the others; what cannot be told in any
+words stays visible as untold.
+"""
+
+import json
+from typing import Any
+
+import pytest
+
+from core.model.cases import News
+from core.model.findings import Severity
+from core.notifications.run_cards import PLAIN, cards
+from core.status.guard_status import untold
+from tests.resilience.generators.small_tenant import PEOPLE, small
+from tests.resilience.generators.staged import Staged, staged
+from tests.support.adaptive_cards import case, report
+from tests.support.builders import FORWARDING
+from tests.support.http_recorder import rule
+
+TEAMS = {"service": "teams"}
+DOWN: dict[str, dict[str, Any]] = {
+    "503": {"kind": "error", "status": 503},
+    "429": {"kind": "throttle", "retryAfter": 200},
+    "404": {"kind": "error", "status": 404},
+    "a reset": {"kind": "drop"},
+    "a hang": {"kind": "hang", "seconds": 0.01},
+    "a redirect": {"kind": "error", "status": 302},
+}
+
+
+def attacked(stage: Staged, *people: int) -> None:
+    """A new rule that sends mail on, in some mailboxes."""
+    rules = dict(stage.box.tenant.scene["graph"]["messageRules"])
+    for number in people:
+        target = {"emailAddress": {"address": f"to-{number}@evil.example"}}
+        actions = {"redirectTo": [target]}
+        rules[PEOPLE[number]] = [rule(f"new-{number}", f"rule {number}", actions=actions)]
+    stage.box.tenant.merge({"graph": {"messageRules": rules}})
+
+
+async def waiting(stage: Staged) -> int:
+    """How many news are untold."""
+    return untold(await stage.memory()).number
+
+
+def told(stage: Staged, person: int) -> int:
+    """On how many of the posted cards a person's mailbox is named as new."""
+    said = [json.dumps(card) for card in stage.box.cards]
+    return sum(f"p{person}@contoso" in one and "**New**" in one for one in said)
+
+
+@pytest.mark.parametrize("trouble", DOWN)
+async def test_what_happened_while_the_channel_was_down_is_told_once_when_it_is_back(
+    trouble: str,
+) -> None:
+    fault = {**TEAMS, **DOWN[trouble]}
+    async with staged(small(), FORWARDING) as stage:
+        await stage.tick()
+        for person in (5, 6):
+            attacked(stage, person)
+            report = await stage.tick(fault)
+            assert (report.told, bool(report.error)) == (False, True)
+            assert report.waiting.total_seconds() >= (person - 5) * 6 * 3600
+        assert await waiting(stage) == 2
+        await stage.tick()
+        assert [told(stage, person) for person in (5, 6)] == [1, 1]
+        assert await waiting(stage) == 0
+        cards_ = len(stage.box.cards)
+        assert (await stage.tick()).told is None
+        assert len(stage.box.cards) == cards_
+
+
+async def test_a_card_whose_answer_is_lost_is_not_posted_over_and_over() -> None:
+    async with staged(small(), FORWARDING) as stage:
+        await stage.tick()
+        attacked(stage, 5)
+        for runs in (1, 2, 3):
+            await stage.tick({**TEAMS, "kind": "drop", "late": True})
+            assert told(stage, 5) <= 2 * runs
+        await stage.tick({**TEAMS, "kind": "drop", "late": True, "times": 1})
+        assert await waiting(stage) == 0
+        assert told(stage, 5) <= 8
+
+
+async def test_the_old_connector_that_says_yes_in_other_words_took_nothing() -> None:
+    async with staged(small(), FORWARDING) as stage:
+        stage.webhook = stage.box.legacy_webhook
+        await stage.tick()
+        attacked(stage, 5)
+        for words in ("Webhook message delivery failed with error: it broke", {"ok": True}):
+            report = await stage.tick({**TEAMS, "kind": "wrongBody", "body": words})
+            assert report.told is False
+        report = await stage.tick({**TEAMS, "kind": "throttle"})
+        assert report.told is False
+        assert told(stage, 5) == 0
+        await stage.tick()
+        assert (told(stage, 5), await waiting(stage)) == (1, 0)
+
+
+@pytest.mark.parametrize("status", [400, 413])
+async def test_a_card_that_is_refused_is_followed_by_a_plain_one(status: int) -> None:
+    async with staged(small(), FORWARDING) as stage:
+        await stage.tick()
+        attacked(stage, 5)
+        cards_ = len(stage.box.cards)
+        report = await stage.tick({**TEAMS, "kind": "error", "status": status, "times": 1})
+        assert (report.told, len(stage.box.cards)) == (True, cards_ + 1)
+        (key,) = (one.key for one in (await stage.open()).values() if one.object_id == PEOPLE[5])
+        said = json.dumps(stage.box.cards[-1])
+        assert key[-8:] in said
+        assert "evil" not in said
+        assert await waiting(stage) == 0
+
+
+async def test_what_is_refused_in_any_words_is_tried_once_a_run_and_seen_as_untold() -> None:
+    async with staged(small(), FORWARDING) as stage:
+        await stage.tick()
+        attacked(stage, 5)
+        for _ in range(3):
+            before = len(stage.box.came("teams"))
+            report = await stage.tick({**TEAMS, "kind": "error", "status": 400})
+            assert len(stage.box.came("teams")) - before == 2
+            assert (report.told, await waiting(stage)) == (False, 1)
+            assert "400" in report.error
+        assert report.waiting.total_seconds() >= 12 * 3600
+        await stage.tick()
+        assert (told(stage, 5), await waiting(stage)) == (1, 0)
+
+
+async def test_one_card_that_is_refused_does_not_keep_the_others() -> None:
+    async with staged(small(), FORWARDING) as stage:
+        await stage.tick()
+        attacked(stage, 5)
+        # What is gone is a card of its own, behind the one with what is new.
+        boxes = [dict(row) for row in stage.box.tenant.scene["exchange"]["Get-Mailbox"]]
+        boxes[3]["ForwardingSmtpAddress"] = None
+        stage.box.tenant.merge({"exchange": {"Get-Mailbox": boxes}})
+        cards_ = len(stage.box.cards)
+        report = await stage.tick({**TEAMS, "kind": "error", "status": 400, "times": 2})
+        assert (report.told, report.cards, len(stage.box.cards)) == (False, 1, cards_ + 1)
+        assert await waiting(stage) == 1
+        await stage.tick()
+        assert (told(stage, 5), await waiting(stage)) == (1, 0)
+
+
+async def test_a_burst_is_a_few_cards_that_lose_nobody() -> None:
+    async with staged(small(), FORWARDING) as stage:
+        await stage.tick()
+        cards_ = len(stage.box.cards)
+        attacked(stage, *range(3, 24))
+        await stage.tick({**TEAMS, "kind": "error", "status": 503})
+        report = await stage.tick()
+        assert report.cards == len(stage.box.cards) - cards_ <= 3
+        said = json.dumps(stage.box.cards[cards_:])
+        shown = sum(f"p{number}@" in said for number in range(3, 24))
+        assert shown == 21 or f"and {21 - shown} more" in said
+        assert await waiting(stage) == 0
+
+
+def test_a_plain_card_is_small_whatever_it_has_to_tell_and_counts_what_it_leaves_out() -> None:
+    many = tuple(
+        case(number, severity=Severity.HIGH, news=News.OPENED, summary="x" * 4_000)
+        for number in range(PLAIN + 160)
+    )
+    (message,) = cards(report(*many))
+    plain = json.dumps(message.plain(report(*many)))
+    assert len(plain) < 8_000
+    assert "and 160 more" in plain
+    assert "xxxx" not in plain

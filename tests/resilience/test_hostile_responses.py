@@ -1,0 +1,189 @@
+"""What Graph and Exchange answer may mean harm: too deep, too large, packed a thousand times,
+without end, in circles, leading elsewhere, saying things twice, or not what was asked for.
+
+Each is sent over HTTP by the simulated tenant to the real adapters under the real engine. What
+cannot be believed is not read: it is counted and named, no case ends by it and nothing is changed;
+what only looks odd is read as what it is. When the harm is over, all is as before.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+from aiohttp import web
+
+from core.engine.run import run
+from core.model.cases import Case
+from core.model.findings import Verdict
+from core.model.guards import Duty, Mode, Terms
+from core.model.runs import RunReport
+from core.ports import World
+from tests.support.builders import AUDIT, FORWARDING, SIGN_IN
+from tests.support.fakes.world import START, Clock, FakeAlerts, FakeLedger
+from tests.support.http_recorder import Connection, connected, scene
+from tests.support.tenants import WRONG
+
+GRAPH, EXCHANGE = "graph", "exchange"
+# Guards by the service they need to see what is wrong; Graph tells the first of them of objects
+# one by one, and the second of lists.
+READERS: Mapping[str, tuple[str, Duty]] = {
+    "graph": (GRAPH, SIGN_IN),
+    "graph lists": (GRAPH, FORWARDING),
+    "exchange": (EXCHANGE, AUDIT),
+}
+PAGING = ("in circles", "elsewhere", "endless")
+LIES: Mapping[str, Mapping[str, object]] = {
+    "deep": {"kind": "deep"},
+    "deeper than any stack": {"kind": "deep", "depth": 200_000},
+    "huge": {"kind": "huge"},
+    "a bomb": {"kind": "bomb"},
+    "everything twice": {"kind": "duplicate"},
+    "no number": {"kind": "numbers"},
+    "infinite": {"kind": "numbers", "number": "-Infinity"},
+    "digits without end": {"kind": "numbers", "number": "9" * 5_000},
+    "a huge number": {"kind": "numbers", "number": "1" + "0" * 400},
+    "nulls": {"kind": "nulls"},
+    "nothing but ids": {"kind": "bare"},
+    "in circles": {"kind": "loop"},
+    "elsewhere": {"kind": "foreign"},
+    "endless": {"kind": "endless"},
+    "a login page": {"kind": "html", "status": 200},
+    "something else": {"kind": "wrongBody"},
+    "null": {"kind": "wrongBody", "body": {"value": None}},
+    "a list of nulls": {"kind": "wrongBody", "body": {"value": [None]}},
+    "no object": {"kind": "wrongBody", "body": [{"value": []}]},
+}
+ODD: Mapping[str, Mapping[str, object]] = {
+    "a picture": {"kind": "mislabelled"},
+    "of a type nobody knows": {"kind": "typed"},
+    "names that deceive": {"kind": "names"},
+    "names of a million signs": {"kind": "names", "text": "x", "repeat": 1_000_000},
+}
+
+
+@dataclass
+class Watch:
+    """One guard over several runs on one tenant."""
+
+    connection: Connection
+    duty: Duty
+    clock: Clock = field(default_factory=Clock)
+    alerts: FakeAlerts = field(default_factory=FakeAlerts)
+
+    def __post_init__(self) -> None:
+        self.ledger = FakeLedger(self.clock)
+
+    async def tick(self, service: str = "", fault: Mapping[str, object] | None = None) -> RunReport:
+        """One run, in which a fault strikes all that a service answers, also inside of batches."""
+        struck = (
+            [{**fault, "service": service, "inner": inner} for inner in (False, True)]
+            if fault
+            else []
+        )
+        self.connection.sandbox.tenant.set_faults(struck)
+        tenant = self.connection.tenant
+        fresh = type(tenant)(tenant.graph, tenant.exchange, sleep=self.connection.clock.sleep)
+        world = World(fresh, self.ledger, self.alerts, Terms(START), self.clock)
+        report = await run(self.duty, world)
+        self.clock.advance(hours=1)
+        return report
+
+    @property
+    def open(self) -> dict[str, Case]:
+        """The cases about objects that are open."""
+        cases = self.ledger.cases(self.duty.guard.name)
+        return {key: case for key, case in cases.items() if case.closed is None}
+
+
+@asynccontextmanager
+async def watched(duty: Duty) -> AsyncIterator[Watch]:
+    """A guard in enforce mode on a tenant in which it has something to put right, seen once."""
+    wrong = {half: dict(WRONG[half]) for half in (GRAPH, EXCHANGE)}
+    if duty is FORWARDING:
+        wrong[EXCHANGE] = {}
+    async with connected(scene(**wrong)) as connection:
+        # Two thousand pages would be given up as well, only later.
+        connection.graph.most_pages = connection.exchange.most_pages = 20
+        watch = Watch(connection, replace(duty, mode=Mode.ENFORCE))
+        first = await watch.tick()
+        assert first.unread == 0
+        assert not first.blind
+        assert watch.open
+        assert connection.sandbox.writes == []
+        yield watch
+
+
+def told_lies() -> Iterator[tuple[str, str]]:
+    """Who is told which lies: what is asked one by one has no pages."""
+    for reader in READERS:
+        yield from ((reader, name) for name in LIES if reader != "graph" or name not in PAGING)
+
+
+@pytest.mark.parametrize(("reader", "name"), list(told_lies()))
+async def test_what_cannot_be_believed_ends_nothing_and_changes_nothing(
+    reader: str, name: str
+) -> None:
+    service, duty = READERS[reader]
+    async with watched(duty) as watch:
+        known = dict(watch.open)
+        during = await watch.tick(service, LIES[name])
+        unsure = any(row.verdict is Verdict.COULD_NOT_TELL for row in during.findings)
+        assert during.status == "done"
+        assert during.unread or during.blind or unsure
+        unsure_of = {
+            case.object_id for case in watch.open.values() if case.verdict is Verdict.COULD_NOT_TELL
+        }
+        ended = [case for key, case in known.items() if key not in watch.open]
+        assert all(case.object_id in unsure_of for case in ended)
+        assert watch.connection.sandbox.writes == []
+        watch.duty = replace(watch.duty, mode=Mode.ALERT)
+        after = await watch.tick()
+        assert (after.unread, after.blind) == (0, ())
+        assert {row.key for row in after.findings} == known.keys()
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("reader", READERS)
+async def test_what_only_looks_odd_is_read_as_what_it_is(reader: str, name: str) -> None:
+    service, duty = READERS[reader]
+    async with watched(duty) as watch:
+        known = set(watch.open)
+        watch.duty = replace(watch.duty, mode=Mode.ALERT)
+        during = await watch.tick(service, ODD[name])
+        assert (during.unread, during.blind) == (0, ())
+        assert {row.key for row in during.findings} == known
+
+
+async def test_a_next_page_elsewhere_is_never_asked_for() -> None:
+    asked: list[str] = []
+
+    async def elsewhere(request: web.BaseRequest) -> web.Response:
+        asked.append(request.headers.get("Authorization", ""))
+        return web.json_response({"value": []})
+
+    runner = web.ServerRunner(web.Server(elsewhere, access_log=None))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        for duty in (SIGN_IN, FORWARDING, AUDIT):
+            async with watched(duty) as watch:
+                for service in (GRAPH, EXCHANGE):
+                    await watch.tick(service, {"kind": "foreign", "host": host})
+    finally:
+        await runner.cleanup()
+    assert asked == []
+
+
+async def test_a_place_to_go_on_from_that_somebody_changed_is_never_asked_for() -> None:
+    async with watched(AUDIT) as watch:
+        stored = watch.ledger.partition(watch.duty.guard.name)
+        before = watch.connection.sandbox.counts["exchange"]
+        for link in ("https://evil.example/adminapi/beta/x", "//evil.example", "/../x", "\u202e"):
+            pages = watch.connection.tenant.mailbox_audits(link)
+            readings = [page async for page in pages]
+            assert readings
+            assert "evil.example" not in str(watch.connection.exchange.origin)
+        assert watch.connection.sandbox.counts["exchange"] > before
+        assert stored.rows

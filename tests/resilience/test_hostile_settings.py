@@ -1,0 +1,51 @@
+"""Settings are typed by people, but what they name may be long on purpose: no pattern takes longer
+than the text it reads, and no setting holds a pattern of its own.
+"""
+
+import re
+
+import pytest
+
+from core.api.routes import ROUTES
+from core.config import settings as known
+from core.config.settings import Settings
+from core.errors import SettingsError
+from core.guards.mailbox_forwarding.outbound import specificity
+from core.model.cases import Exemption
+from tests.support.fakes.world import DAY, START
+from tests.unit.config.test_settings import GIVEN
+
+PATTERNS = {name: value for name, value in vars(known).items() if isinstance(value, re.Pattern)}
+LONG = ("a" * 50_000, "a-" * 25_000, "a." * 25_000, "a.a-" * 12_500, "-" * 50_000)
+
+
+@pytest.mark.parametrize("text", LONG, ids=lambda text: text[:4])
+@pytest.mark.parametrize("name", PATTERNS)
+def test_no_pattern_of_a_setting_backtracks(name: str, text: str) -> None:
+    # A pattern that tried every way to cut fifty thousand signs would not end within the timeout.
+    assert not PATTERNS[name].fullmatch(f"https://{text}!")
+    assert not PATTERNS[name].fullmatch(f"{text}!")
+
+
+def test_no_field_of_a_request_backtracks() -> None:
+    for route in ROUTES:
+        for entry in route.fields:
+            for text in LONG:
+                assert not re.fullmatch(entry.pattern, f"{text[: entry.longest]}\x00")
+
+
+@pytest.mark.parametrize("value", ["(a+)+$", "*", ".*", "*.com", "a" * 300 + ".com!", "x\ny.com"])
+def test_a_setting_takes_names_and_never_a_pattern(value: str) -> None:
+    with pytest.raises(SettingsError, match="ALLOWED_FORWARD_DOMAINS"):
+        Settings.read({**GIVEN, "ALLOWED_FORWARD_DOMAINS": value})
+
+
+@pytest.mark.parametrize("subject", ["*", "(a+)+$%", "user?", "%"])
+def test_an_exemption_is_of_one_thing_and_never_of_a_pattern(subject: str) -> None:
+    with pytest.raises(SettingsError, match="never a pattern"):
+        Exemption.granted(subject, "Dana", "why", START + DAY, START)
+
+
+def test_a_domain_of_the_tenant_is_compared_and_never_run() -> None:
+    assert specificity("(a+)+$", "a" * 5_000) is None
+    assert specificity("*." + "a." * 5_000, "a" * 5_000) is None

@@ -1,0 +1,196 @@
+"""Any faults, several at once, run after run: when they stop, all is as if there had been none.
+
+What strikes is drawn from everything the sandbox can do to a request, at any service, of any part
+of the requests, early or late in a run. Amid it some runs are killed, or lose their memory, at any
+of their operations. Meanwhile an intruder does what each guard is there to see. Two runs after the
+last fault the tenant and the open cases are those of a guard that met none, all of it was told, and
+a third run changes and tells nothing.
+"""
+
+import json
+import random
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from core.config.catalog import CATALOG
+from core.engine.self_findings import OWN
+from core.errors import LedgerError
+from core.model.guards import Duty, Limit, Mode
+from sandbox.scenes.attack_steps import aftermath, rule
+from sandbox.scenes.build import freshened
+from tests.resilience.generators.staged import Staged, staged
+from tests.resilience.test_untouched_tenant import about_objects, neglected
+from tests.support.fakes.world import START, Death, FakeLedger, Reaper
+
+ATTACKED = START + timedelta(hours=24)
+SERVICES = ("graph", "exchange", "entra", "teams")
+# What a service may answer by itself, in its own words.
+STATUSES = (301, 400, 401, 403, 404, 409, 410, 412, 423, 424, 500, 501, 502, 503, 504, 507, 509)
+# Well-formed answers to another question.
+BODIES: tuple[Any, ...] = (
+    None,
+    [],
+    "x",
+    5,
+    {},
+    {"error": {"code": "x", "message": "y"}},
+    {"responses": None},
+    {"responses": []},
+    {"value": None},
+    {"value": "x"},
+    {"value": {}},
+    {"value": [None]},
+    {"value": [[]]},
+    {"value": [{}]},
+)
+STRIKING: tuple[dict[str, Any], ...] = (
+    {"kind": "throttle", "retryAfter": 2},
+    {"kind": "throttle", "retryAfter": 400},
+    {"kind": "throttle"},
+    {"kind": "error", "status": 429, "headers": {"Retry-After": "nan"}},
+    {"kind": "error", "status": 302, "headers": {"Location": "https://evil.example/"}},
+    *({"kind": "error", "status": status} for status in STATUSES),
+    *({"kind": "error", "status": status, "late": True} for status in (400, 403, 404, 503, 504)),
+    *({"kind": "wrongBody", "body": body} for body in BODIES),
+    {"kind": "wrongBody", "status": 206},
+    {"kind": "wrongBody", "late": True},
+    {"kind": "html"},
+    {"kind": "html", "status": 200},
+    {"kind": "truncate"},
+    {"kind": "truncate", "late": True},
+    {"kind": "break"},
+    {"kind": "gzip"},
+    {"kind": "empty"},
+    {"kind": "empty", "late": True},
+    {"kind": "empty", "status": 201},
+    {"kind": "empty", "status": 204},
+    {"kind": "nulbytes"},
+    {"kind": "drop"},
+    {"kind": "drop", "late": True},
+    {"kind": "hang", "seconds": 0},
+    {"kind": "staleReads", "times": 2},
+    {"kind": "staleReads", "times": 5},
+    {"kind": "replies", "match": "batch", "many": 3, "how": "missing"},
+    {"kind": "replies", "match": "batch", "many": 3, "how": "twice"},
+    {"kind": "replies", "match": "batch", "many": 3, "how": "renamed"},
+    {"kind": "replies", "match": "batch", "many": 3, "how": "null"},
+    {"kind": "replies", "match": "batch", "many": 3, "how": "text"},
+    {"kind": "replies", "match": "batch", "many": 3, "how": "padded"},
+    {"kind": "deep"},
+    {"kind": "duplicate"},
+    {"kind": "numbers"},
+    {"kind": "numbers", "number": -1},
+    {"kind": "numbers", "number": 0},
+    {"kind": "numbers", "number": 1e308},
+    {"kind": "nulls"},
+    {"kind": "bare"},
+    {"kind": "typed"},
+    {"kind": "loop"},
+    {"kind": "endless"},
+    {"kind": "foreign"},
+    {"kind": "mislabelled"},
+)
+
+
+def faults(chance: random.Random) -> Iterator[dict[str, Any]]:
+    """Up to four faults at once."""
+    for _ in range(chance.randint(1, 4)):
+        fault = dict(chance.choice(STRIKING))
+        fault.setdefault("times", chance.choice([1, 2, 5, 20, 10_000]))
+        yield fault | {
+            "service": chance.choice(SERVICES),
+            "skip": chance.choice([0, 0, 1, 2, 5, 10]),
+            "inner": chance.random() < 0.3,
+        }
+
+
+def out_of_reach() -> LedgerError:
+    """What a ledger says from the moment its service is gone."""
+    return LedgerError("the state table is out of reach")
+
+
+ENDS: tuple[Callable[[], BaseException], ...] = (Death, out_of_reach)
+
+
+def fate(chance: random.Random) -> Reaper:
+    """Half of the runs end as they will; the others are killed, or lose their memory."""
+    strike = chance.choice([0, chance.randint(1, 12)])
+    return Reaper(strike, chance.random() < 0.5, error=chance.choice(ENDS))
+
+
+async def struck(stage: Staged, ledger: FakeLedger, chance: random.Random) -> None:
+    """One run amid faults, to whatever end."""
+    ledger.reaper = fate(chance)
+    with suppress(Death, LedgerError):
+        await stage.tick(*faults(chance))
+    ledger.reaper = Reaper()
+
+
+async def lived(stage: Staged, chance: random.Random | None) -> None:
+    """Two runs in peace, the intruder amid whatever there is, and two runs in peace."""
+    stage.ledger = ledger = FakeLedger(stage.clock)
+    await stage.tick()
+    await stage.tick()
+    for number in range(6):
+        if number == 2:
+            scene = stage.box.tenant.scene
+            for step in (rule(scene), *aftermath(scene)):
+                stage.box.tenant.merge(freshened({"edit": list(step.edits)}, ATTACKED))
+        await (struck(stage, ledger, chance) if chance else stage.tick())
+    await stage.tick()
+    await stage.tick()
+
+
+def flat(value: Any, path: str = "") -> dict[str, Any]:
+    """What a document says, by the place where it says it; without the times that writes leave."""
+    if not isinstance(value, dict | list):
+        return {} if path.endswith("signInSessionsValidFromDateTime") else {path: value}
+    parts = value.items() if isinstance(value, dict) else enumerate(value)
+    leaves = [flat(part, f"{path}/{name}") for name, part in parts]
+    return {place: leaf for found in leaves for place, leaf in found.items()}
+
+
+def different(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Where two tenants differ."""
+    return [
+        (place, one.get(place), other.get(place))
+        for place in sorted({*one, *other})
+        if one.get(place) != other.get(place)
+    ]
+
+
+async def comes_to_rest(stage: Staged) -> None:
+    """All that is open was told, and another run changes and tells nothing."""
+    cases = (await stage.memory()).cases.values()
+    assert not [case for case in cases if case.news]
+    told = re.findall(r"case ([0-9a-f]{8}) · ", json.dumps(stage.box.cards, ensure_ascii=False))
+    # What was there from the start is told as one summary, which names the worst of it. What could
+    # not be read is told at the third run, and counts as unread until somebody looks there again.
+    open_now = [case for case in cases if not case.closed and case.kind not in OWN]
+    later = {case.short for case in open_now if not case.adopted}
+    assert later <= set(told)
+    before = (len(stage.box.writes), len(stage.box.cards))
+    await stage.tick()
+    assert (len(stage.box.writes), len(stage.box.cards)) == before
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
+async def test_when_the_faults_stop_all_is_as_if_there_had_been_none(duty: Duty, seed: int) -> None:
+    bold = replace(duty, limit=Limit(count=1_000, percent=100.0))
+    tenants: list[dict[str, Any]] = []
+    cases: list[set[str]] = []
+    for chance in (None, random.Random(f"{duty.guard.name} {seed}")):
+        async with staged(neglected(), bold, Mode.ENFORCE) as stage:
+            await lived(stage, chance)
+            tenants.append(flat(stage.box.tenant.scene))
+            cases.append(set(await about_objects(stage)))
+            await comes_to_rest(stage)
+    assert cases[0] == cases[1]
+    assert different(*tenants) == []

@@ -1,0 +1,447 @@
+"""Anything may happen to a guard, in any order, and what must hold holds after each step.
+
+The tenant is edited, reads and writes fail, the ledger and the channel go away, the process is
+killed, shards are worked on in any order, twice or in vain, people ask for things, settings and the
+clock are changed. After each step the promises of
+`tests.resilience.oracle` are checked, and those of this module. At the end all trouble stops; two
+runs later everything is as a small model says it should be, and a third run is silent.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from core.engine.decide import FLAPS, IN_EFFECT, WINDOW
+from core.engine.operator_requests import serve
+from core.engine.shards import Order
+from core.errors import AlertError, Forbidden, LedgerError, Refused, Unavailable
+from core.model.changes import ChangeRecord
+from core.model.findings import Finding
+from core.model.guards import Limit, Mode, Terms
+from core.model.requests import Action, ActionState, Deed, Request
+from core.model.state import Memory
+from tests.resilience.harness import Play, on_stage, silence
+from tests.resilience.oracle import (
+    Attempt,
+    Ended,
+    Stands,
+    every_danger_is_told,
+    every_end_is_told,
+    every_write_is_announced_and_told,
+    exempted,
+    news_is_remembered_first,
+    nothing_is_told_twice_but_for_a_death,
+    nothing_unread_is_closed,
+    only_what_is_wrong_is_written,
+    rows,
+    what_was_passed_is_remembered,
+)
+from tests.support.fakes.world import DAY, START, Clock, Death, Reaper
+from tests.support.synthetic_guard import ENFORCE, GUARD, Bad, Toy, judge
+
+SIZE = 7
+LIMIT = Limit(count=2, percent=0.0)
+MAILBOXES = st.sampled_from([f"m{number}" for number in range(SIZE)])
+TARGETS = st.sampled_from(["thief", "crook", "partner"])
+ALLOWED = frozenset({"partner"})
+
+ALWAYS = (
+    nothing_is_told_twice_but_for_a_death,
+    only_what_is_wrong_is_written,
+    nothing_unread_is_closed,
+    what_was_passed_is_remembered,
+    news_is_remembered_first,
+)
+AT_THE_END = (every_danger_is_told, every_end_is_told, every_write_is_announced_and_told)
+
+
+def judging(item: Bad, terms: Terms) -> Iterator[Finding]:
+    """What the toy finds wrong, but for targets that are allowed."""
+    if item.target not in terms.allowed_domains:
+        yield from judge(item, terms)
+
+
+DUTY = replace(ENFORCE, guard=replace(GUARD, judge=judging, sweeps=(), several=None), limit=LIMIT)
+
+
+class Model:
+    """What must be open and may be changed, by what happened in the world alone."""
+
+    def __init__(self) -> None:
+        self.tenant = Toy(SIZE)
+        self.mode = Mode.ENFORCE
+        self.allowed = frozenset[str]()
+        self.believed: int | None = None
+
+    def wrong(self, exempt: Collection[str] = ()) -> dict[str, Finding]:
+        """What is wrong now, by key; without what somebody answered for."""
+        found = {
+            finding.key("toy"): finding
+            for name, target in self.tenant.bad.items()
+            if name not in self.tenant.gone and target not in self.allowed
+            for finding in judge(Bad(name, target), Terms(START))
+        }
+        return {
+            key: finding
+            for key, finding in found.items()
+            if not {key, finding.object_id} & set(exempt)
+        }
+
+    @property
+    def missing(self) -> bool:
+        """More mailboxes are gone than a listing is believed to have lost."""
+        lost = (self.believed or 0) - len(self.tenant.ids)
+        return lost >= 2 and lost > 0.3 * (self.believed or 0)
+
+    def open(self, exempt: Collection[str]) -> set[str]:
+        """What stays open once all has come to rest: what may not be put right."""
+        wrong = set(self.wrong(exempt))
+        held = self.missing or len(wrong) > LIMIT.count
+        return wrong if self.mode is Mode.ALERT or held else set()
+
+    def braked(self, exempt: Collection[str]) -> bool:
+        """The brake holds: by what is missing, or by what is wanted."""
+        wanted = len(self.wrong(exempt)) if self.mode is Mode.ENFORCE else 0
+        return self.missing or wanted > LIMIT.count
+
+
+@dataclass(frozen=True)
+class Strike:
+    """Something that goes wrong in one life: at its `at`-th operation, before or after its effect,
+    or with one mailbox.
+    """
+
+    fault: str = "none"
+    at: int = 1
+    after: bool = False
+    name: str = "m0"
+
+    def on_process(self, stage: Play) -> None:
+        """The process, its memory or its voice is struck."""
+        match self.fault:
+            case "killed":
+                reaper = Reaper(self.at, self.after)
+                stage.ledger.reaper = stage.alerts.reaper = stage.tenant.reaper = reaper
+            case "ledger down":
+                stage.ledger.reaper = Reaper(self.at, self.after, error=out_of_reach)
+            case "channel down":
+                stage.alerts.down = True
+            case "reply lost":
+                stage.alerts.reaper = Reaper(1, after=True, error=unanswered)
+            case "hurried":
+                stage.spent = hurried(self.at)
+
+    def on_tenant(self, tenant: Toy) -> None:
+        """What is read of the tenant, or written to it, is struck."""
+        errors = {
+            "refused": Refused("no"),
+            "failing": Unavailable("HTTP 503"),
+            "forbidden": Forbidden("HTTP 403", "Set-Mailbox"),
+        }
+        tenant.blind = self.fault == "blind"
+        tenant.broken_off = self.fault == "broken off"
+        if self.fault == "short":
+            tenant.unlisted = {f"m{number}" for number in range(self.at % SIZE)}
+        if self.fault in errors:
+            tenant.failing[self.name] = errors[self.fault]
+        if self.fault in ("half made", "half lost"):
+            tenant.half_made[self.name] = self.fault == "half made"
+
+
+FAULTS = (
+    *("none", "none", "none", "killed", "killed", "ledger down", "channel down", "reply lost"),
+    *("blind", "broken off", "short", "hurried", "refused", "failing", "forbidden"),
+    *("half made", "half lost"),
+)
+STRIKES = st.builds(Strike, st.sampled_from(FAULTS), st.integers(1, 14), st.booleans(), MAILBOXES)
+PEACE = Strike()
+PICKS = st.integers(0, 30)
+
+
+class Machine(RuleBasedStateMachine):
+    """One guard in a world in which anything happens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.model = Model()
+        self.tenant = self.model.tenant
+        self.stage: Play = on_stage(DUTY, self.tenant, slice_size=2)
+        self.stage.tenant.view = self.view
+        # The storage service has a clock of its own, which nobody sets.
+        self.stage.ledger.clock = Clock()
+        self.latest = self.stage.clock()
+        self.plan = ""
+        self.checked = 0
+
+    async def view(self) -> Stands:
+        """How the tenant stands, whatever can be read of it now."""
+        return Stands(self.model.wrong(), self.stage.clock())
+
+    @property
+    def memory(self) -> Memory:
+        return self.runner.run(self.stage.ledger.recall("toy"))
+
+    def exempt(self) -> set[str]:
+        return exempted(self.stage.journal, self.stage.clock())
+
+    # The tenant -----------------------------------------------------------------------------------
+
+    @rule(name=MAILBOXES, to=TARGETS)
+    def a_mailbox_forwards(self, name: str, to: str) -> None:
+        self.tenant.bad[name] = to
+
+    @rule(name=MAILBOXES)
+    def a_forward_vanishes(self, name: str) -> None:
+        self.tenant.bad.pop(name, None)
+
+    @rule(name=MAILBOXES)
+    def a_mailbox_appears_or_vanishes(self, name: str) -> None:
+        self.tenant.gone ^= {name}
+
+    @rule(name=MAILBOXES)
+    def a_mailbox_becomes_unreadable_or_readable(self, name: str) -> None:
+        self.tenant.unread ^= {name}
+
+    # Runs -----------------------------------------------------------------------------------------
+
+    @rule(strike=STRIKES)
+    def the_timer_fires(self, strike: Strike) -> None:
+        self.lives(strike)
+
+    @rule(pick=PICKS)
+    def a_forward_is_back_and_the_timer_fires(self, pick: int) -> None:
+        made = sorted(key for key, case in self.memory.cases.items() if case.closing == "done")
+        if made:
+            case = self.memory.cases[made[pick % len(made)]]
+            self.tenant.bad[case.object_id] = case.shared[0]
+        self.lives(PEACE)
+
+    @rule(strike=STRIKES)
+    def somebody_runs_it_and_it_may_only_tell(self, strike: Strike) -> None:
+        self.lives(strike, mode=Mode.ALERT)
+
+    @rule(strike=STRIKES)
+    def a_worker_does_what_is_asked(self, strike: Strike) -> None:
+        self.lives(strike, serving=True)
+
+    @rule(pick=PICKS, strike=STRIKES, again=st.booleans())
+    def a_worker_takes_a_message(self, pick: int, strike: Strike, again: bool) -> None:
+        queue = self.stage.queue
+        if queue:
+            message = queue[pick % len(queue)]
+            if self.lives(strike, message=message) and not again:
+                queue.remove(message)
+
+    @rule(pick=PICKS)
+    def a_message_is_given_up(self, pick: int) -> None:
+        queue = self.stage.queue
+        if queue:
+            self.lives(PEACE, message=queue.pop(pick % len(queue)), lost=True)
+
+    def lives(
+        self,
+        strike: Strike,
+        *,
+        mode: Mode | None = None,
+        serving: bool = False,
+        message: str = "",
+        lost: bool = False,
+    ) -> bool:
+        """One life of the process, with something going wrong. True when it came to its end."""
+        stage = self.stage
+        strike.on_process(stage)
+        strike.on_tenant(self.tenant)
+        stage.journal.append(Stands(self.model.wrong(), stage.clock()))
+        mode = mode or self.model.mode
+        try:
+            if serving:
+                self.runner.run(serve(stage.duty, stage.world, stage.new_run()))
+            elif message:
+                mode = stage.duty.mode.lowered(Order.unpacked(message).mode)
+                self.runner.run((stage.given_up if lost else stage.worked)(message))
+            else:
+                report = self.runner.run(stage.tick(Request(mode=mode)))
+                self.plan = report.plan or self.plan
+            died = strike.fault == "reply lost"
+        except (Death, LedgerError, Unavailable):
+            died = True
+        stage.journal += [Ended()] if died else []
+        self.mend()
+        stage.ledger.clock.advance(minutes=3)
+        self.latest = max(self.latest, stage.clock())
+        self.check_what_was_changed(mode, serving)
+        return not died
+
+    def mend(self) -> None:
+        """What went wrong is over."""
+        stage = self.stage
+        stage.ledger.reaper = stage.alerts.reaper = stage.tenant.reaper = Reaper()
+        stage.alerts.down = False
+        stage.spent = lambda: 0.0
+        self.tenant.mend()
+
+    # People ---------------------------------------------------------------------------------------
+
+    def ask(self, deed: Deed, subject: str, until: datetime | None = None) -> None:
+        """Somebody asks for something; it is done by whoever comes next."""
+        stage = self.stage
+        action = Action(
+            stage.new_run(), deed, subject, "Dana", "because", stage.clock(), until=until
+        )
+        self.runner.run(stage.ledger.ask("toy", action))
+
+    @rule()
+    def the_plan_that_waits_is_released(self) -> None:
+        if self.plan:
+            self.ask(Deed.RELEASE, self.plan)
+
+    @rule(name=MAILBOXES, days=st.integers(1, 20))
+    def a_mailbox_is_exempted(self, name: str, days: int) -> None:
+        self.ask(Deed.EXEMPT, name, self.stage.clock() + days * DAY)
+
+    @rule(pick=PICKS, deed=st.sampled_from([Deed.EXEMPT, Deed.ACKNOWLEDGE]))
+    def a_case_is_exempted_or_acknowledged(self, pick: int, deed: Deed) -> None:
+        keys = sorted(self.memory.cases)
+        if keys:
+            self.ask(deed, keys[pick % len(keys)], self.stage.clock() + 3 * DAY)
+
+    @rule(pick=PICKS)
+    def an_exemption_is_ended(self, pick: int) -> None:
+        subjects = sorted(self.exempt())
+        if subjects:
+            self.ask(Deed.END_EXEMPTION, subjects[pick % len(subjects)])
+
+    @rule(pick=PICKS)
+    def a_change_is_taken_back(self, pick: int) -> None:
+        records = sorted(record.id for record in self.memory.changes if not record.restores)
+        if records:
+            self.ask(Deed.UNDO, records[pick % len(records)])
+
+    # Settings and time ----------------------------------------------------------------------------
+
+    @rule(mode=st.sampled_from(Mode))
+    def the_mode_is_set(self, mode: Mode) -> None:
+        self.model.mode = mode
+        self.stage.duty = replace(self.stage.duty, mode=mode)
+
+    @rule()
+    def partners_are_allowed_or_not(self) -> None:
+        self.model.allowed ^= ALLOWED
+        self.stage.terms = replace(self.stage.terms, allowed_domains=self.model.allowed)
+
+    @rule(hours=st.sampled_from([-1, 1, 24, 24 * 8]))
+    def the_clock_jumps(self, hours: int) -> None:
+        self.stage.clock.advance(hours=hours)
+
+    @rule()
+    def the_tenant_is_looked_at_in_shards_or_not(self) -> None:
+        self.stage.shard_above = None if self.stage.shard_above else 3
+
+    # What holds -----------------------------------------------------------------------------------
+
+    @invariant()
+    def no_promise_is_broken(self) -> None:
+        if len(self.stage.journal) > self.checked:
+            self.checked = len(self.stage.journal)
+            complaints = [one for promise in ALWAYS for one in promise(self.stage.journal)]
+            assert not complaints, complaints
+
+    def check_what_was_changed(self, mode: Mode, serving: bool) -> None:
+        """Within the mode, the brake, and what people changed back."""
+        journal = self.stage.journal
+        last = max(at for at, event in enumerate(journal) if isinstance(event, Stands))
+        known = {record.id for event in journal[:last] for record in rows(event, ChangeRecord)}
+        fresh = {
+            record.id
+            for event in journal[last:]
+            for record in rows(event, ChangeRecord)
+            if record.id not in known and not record.restores
+        }
+        released = any(
+            action.deed is Deed.RELEASE and action.state is ActionState.DONE
+            for event in journal[last:]
+            for action in rows(event, Action)
+        )
+        if mode is not Mode.ENFORCE or serving:
+            assert not fresh
+            attempts = [event for event in journal[last:] if isinstance(event, Attempt)]
+            assert all(attempt.back for attempt in attempts)
+        elif not released and not any(self.asked_for_release()):
+            assert len(fresh) <= LIMIT.count
+        self.check_flaps()
+
+    def asked_for_release(self) -> Iterator[Action]:
+        """Releases that wait to be answered."""
+        yield from (one for one in self.memory.actions if one.deed is Deed.RELEASE)
+
+    def check_flaps(self) -> None:
+        """Nobody is overruled more than twice a week."""
+        now = self.stage.clock()
+        made = Counter(
+            record.case
+            for record in self.memory.changes
+            if record.state in IN_EFFECT
+            and not record.restores
+            and not record.undone
+            and abs(now - record.at) < WINDOW
+        )
+        assert all(count <= FLAPS for count in made.values()), made
+
+    def teardown(self) -> None:
+        """The faults stop, a week passes; two runs later all is as it should be, and stays so."""
+        try:
+            self.comes_to_rest()
+        finally:
+            self.runner.close()
+
+    def comes_to_rest(self) -> None:
+        """The end."""
+        stage = self.stage
+        self.tenant.unread.clear()
+        if self.model.mode is Mode.OFF:
+            self.the_mode_is_set(Mode.ALERT)
+        stage.clock.moment = self.latest + 8 * DAY
+        for _ in range(2):
+            self.lives(PEACE)
+            while stage.queue:
+                self.lives(PEACE, message=stage.queue.pop(0))
+        self.model.believed = self.memory.state.population
+        exempt = self.exempt()
+        cases = self.memory.cases.values()
+        present = [case for case in cases if case.object_id not in self.tenant.gone]
+        found = {case.key for case in present if not case.closed and case.kind != "brake"}
+        assert found == self.model.open(exempt)
+        braked = any(case.kind == "brake" and not case.closed for case in cases)
+        assert braked is self.model.braked(exempt)
+        assert not [case for case in cases if case.news]
+        assert not [case for case in present if case.set_aside and not case.closed]
+        assert not [one for one in self.memory.actions if not one.told]
+        complaints = [one for promise in AT_THE_END for one in promise(stage.journal)]
+        assert not complaints, complaints
+        self.no_promise_is_broken()
+        self.runner.run(silence(stage))
+
+
+def out_of_reach() -> Exception:
+    return LedgerError("the state table is out of reach")
+
+
+def unanswered() -> Exception:
+    return AlertError("no answer")
+
+
+def hurried(questions: int) -> Callable[[], float]:
+    """A run whose time is up after so many questions of what time it is."""
+    left = iter([0.0] * questions)
+    return lambda: next(left, 1.0)
+
+
+TestMachine = Machine.TestCase
+TestMachine.settings = settings(max_examples=300, stateful_step_count=30)

@@ -1,0 +1,352 @@
+"""The state table fails: between the app and a real table stands a proxy that does harm.
+
+At every request of a run, once: 500, 503, a reset before it, or a reply lost after it took effect.
+Or something else answers with a success: a page, half of the answer, JSON that is no table's. The
+run goes on as if nothing had happened. From every request on, for good: the run fails, nothing
+was written to the tenant that was not written down before, nothing was told that is not remembered,
+and when the table is back all is as it should be. Tables that vanish and rows that do not fit are
+errors with a name.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+
+import aiohttp
+import pytest
+from aiohttp import web
+from azure.data.tables import UpdateMode
+from azure.data.tables.aio import TableClient
+
+from core.adapters.table_storage.ledger import TableLedger
+from core.bootstrap import TABLE
+from core.engine.run import run
+from core.errors import ClaimLost, LedgerError
+from core.model.cases import News
+from core.model.changes import ChangeState
+from core.model.runs import RunReport
+from sandbox.functions_host.azurite import ACCOUNT, ACCOUNT_KEY, Azurite
+from tests.support.adaptive_cards import case
+from tests.support.synthetic_guard import ENFORCE, Stage, Toy
+
+# Headers that speak of one connection and not of the answer.
+BETWEEN_TWO = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
+# What may befall a request once, and how many requests apart it is tried.
+PASSING = {"after": 2, "OperationTimedOut": 4, "before": 5, "503": 6}
+# What no table answers: a status, a body and its type.
+ODD: Mapping[str, tuple[int, bytes, str]] = {
+    "page": (200, b"<html>Sign in</html>", "text/html"),
+    "page queued": (202, b"<html>Sign in</html>", "text/html"),
+    "parts": (202, b"--x\r\n\r\n--x--", "multipart/mixed; boundary=x"),
+    "empty": (200, b"", ""),
+    "created": (201, b"", ""),
+    "written": (204, b"", ""),
+    "object": (200, b"{}", "application/json"),
+    "list": (200, b"[]", "application/json"),
+    "null": (200, b"null", "application/json"),
+    "no rows": (200, b'{"value": null}', "application/json"),
+    "no row": (200, b'{"value": [null]}', "application/json"),
+    "empty row": (200, b'{"value": [{}]}', "application/json"),
+    "word": (200, b'{"value": "x"}', "application/json"),
+    "nuls": (200, bytes(64), "application/json"),
+    "deep": (200, b"[" * 100_000, "application/json"),
+}
+
+
+# These strike when the request has taken effect.
+AFTER = frozenset({"after", "half", *(f"late {name}" for name in ODD)})
+NOTHING: Callable[[int], str | None] = dict[int, str]().get
+
+
+@dataclass
+class Proxy:
+    """Stands in front of the table service. `harm` says what befalls the n-th request."""
+
+    target: str
+    harm: Callable[[int], str | None] = NOTHING
+    count: int = 0
+    address: str = ""
+    seen: list[str] = field(default_factory=list)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.count += 1
+        self.seen.append(f"{request.method} {request.path}")
+        harm = self.harm(self.count)
+        if harm == "before":
+            return cut(request)
+        if harm == "moved":
+            return web.Response(status=302, headers={"Location": f"{self.address}/elsewhere"})
+        if harm and harm in ODD:
+            return odd(harm)
+        if harm and harm not in AFTER:
+            return refusal(harm, request)
+        reply = await self.forward(request)
+        if not harm:
+            return reply
+        if harm in ("after", "half"):
+            return cut(request) if harm == "after" else halved(reply)
+        return odd(harm.removeprefix("late "))
+
+    async def forward(self, request: web.BaseRequest) -> web.Response:
+        """The request, carried out as it is."""
+        headers = {name: value for name, value in request.headers.items() if name != "Host"}
+        async with self.session.request(
+            request.method,
+            f"{self.target}{request.raw_path}",
+            headers=headers,
+            data=await request.read(),
+            skip_auto_headers=("Content-Type", "User-Agent"),
+        ) as reply:
+            kept = {
+                name: value
+                for name, value in reply.headers.items()
+                if name.lower() not in BETWEEN_TWO
+            }
+            return web.Response(status=reply.status, headers=kept, body=await reply.read())
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator["Proxy"]:
+        """Listen on a port of its own."""
+        runner = web.ServerRunner(web.Server(self.handle, access_log=None), shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        async with aiohttp.ClientSession() as self.session:
+            yield self
+        await runner.cleanup()
+
+
+def odd(name: str) -> web.Response:
+    """A success that is no table's."""
+    status, body, kind = ODD[name]
+    return web.Response(status=status, body=body, headers={"Content-Type": kind} if kind else {})
+
+
+def halved(reply: web.Response) -> web.Response:
+    """The first half of an answer, whole by its own account."""
+    body = bytes(reply.body) if isinstance(reply.body, bytes) else b""
+    return web.Response(status=reply.status, headers=reply.headers, body=body[: len(body) // 2])
+
+
+def cut(request: web.BaseRequest) -> web.Response:
+    """No answer: the connection ends."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)
+
+
+def refusal(harm: str, request: web.BaseRequest) -> web.Response:
+    """An error in the words of the table service: a status, or a code of its own."""
+    codes = {"OperationTimedOut": 500, "TableNotFound": 404, "TableBeingDeleted": 409}
+    if harm == "deleting":
+        harm = "TableBeingDeleted" if request.path.endswith("/Tables") else "TableNotFound"
+    status = codes.get(harm) or int(harm)
+    code = harm if harm in codes else "ServerBusy"
+    body = {"odata.error": {"code": code, "message": {"lang": "en-US", "value": "No."}}}
+    return web.json_response(body, status=status, headers={"x-ms-error-code": code})
+
+
+async def at_once(seconds: float) -> None:
+    """Waits between tries take no time."""
+    await asyncio.sleep(0)
+
+
+class Kept(Stage):
+    """A toy tenant whose guard remembers in a real table, behind the proxy."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        super().__init__(Toy(4, bad={"m1": "a@x", "m2": "b@x"}), ENFORCE)
+        self.proxy = proxy
+        self.name = f"t{uuid.uuid4().hex}"
+
+    @asynccontextmanager
+    async def table(self) -> AsyncIterator[TableClient]:
+        """The table as the app opens it."""
+        text = (
+            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};"
+            f"TableEndpoint={self.proxy.address}/{ACCOUNT};"
+        )
+        async with TableClient.from_connection_string(
+            text, table_name=self.name, **TABLE
+        ) as client:
+            yield client
+
+    async def live(self, harm: Callable[[int], str | None] = NOTHING) -> RunReport | None:
+        """One run, harmed; None when it failed for want of its memory. Its lease runs out."""
+        self.proxy.count, self.proxy.harm = 0, harm
+        try:
+            async with self.table() as client:
+                ledger = TableLedger(client, sleep=at_once)
+                return await run(self.duty, replace(self.world, ledger=ledger))
+        except LedgerError:
+            return None
+        finally:
+            self.proxy.harm = NOTHING
+            self.clock.advance(minutes=15)
+            await self.expire()
+
+    async def expire(self) -> None:
+        """What a minute does to the lease of a run that could not let go of it."""
+        async with self.table() as client:
+            async for lease in client.query_entities("RowKey eq 'lease'"):
+                lease["until"] = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
+                await client.update_entity(lease, mode=UpdateMode.REPLACE)
+
+    async def remembered(self) -> tuple[dict[str, str], list[str], int]:
+        """The cases and how they stand, the changes, and how much is untold."""
+        async with self.table() as client:
+            memory = await TableLedger(client, sleep=at_once).recall("toy")
+        cases = {key: f"{one.kind} {one.closing}" for key, one in memory.cases.items()}
+        states = sorted(f"{one.subject} {one.state}" for one in memory.changes)
+        return cases, states, sum(bool(one.news) for one in memory.cases.values())
+
+
+@pytest.fixture
+async def proxy(azurite: Azurite) -> AsyncIterator[Proxy]:
+    """A proxy in front of the table service of the session's storage account."""
+    async with Proxy(azurite.endpoints["Table"]).serving() as one:
+        yield one
+
+
+async def adopted(proxy: Proxy) -> Kept:
+    """A guard that has taken stock, and is about to put two mailboxes right."""
+    stage = Kept(proxy)
+    assert await stage.live()
+    assert stage.tenant.writes == []
+    return stage
+
+
+async def reference(proxy: Proxy) -> tuple[Kept, int]:
+    """What comes of it in peace, and how many requests the run takes that changes things."""
+    stage = await adopted(proxy)
+    await stage.live()
+    requests = proxy.count
+    assert stage.tenant.writes == ["m1", "m2"]
+    await stage.live()
+    return stage, requests
+
+
+@pytest.mark.parametrize("harm", PASSING)
+async def test_any_request_may_fail_once_and_nobody_notices(proxy: Proxy, harm: str) -> None:
+    await any_request_once(proxy, harm, range(1, 100, PASSING[harm]))
+
+
+async def any_request_once(proxy: Proxy, harm: str, strikes: Iterable[int]) -> None:
+    """Harm befalls one request of a run, and it all comes out as in peace."""
+    peace, requests = await reference(proxy)
+    wanted, cards = await peace.remembered(), len(peace.alerts.sent)
+    assert requests >= 8
+    for strike in takewhile(lambda number: number <= requests, strikes):
+        stage = await adopted(proxy)
+        report = await stage.live({strike: harm}.get)
+        assert report, strike
+        assert (report.status, report.told) == ("done", True), strike
+        assert stage.tenant.writes == ["m1", "m2"], strike
+        assert (await stage.remembered(), len(stage.alerts.sent)) == (wanted, cards), strike
+
+
+@pytest.mark.parametrize("late", ["", "late "])
+@pytest.mark.parametrize("harm", ODD)
+async def test_what_is_no_answer_of_a_table_is_asked_again(
+    proxy: Proxy, harm: str, late: str
+) -> None:
+    await any_request_once(proxy, f"{late}{harm}", range(1 + len(harm) % 3, 100, 3))
+
+
+async def test_half_an_answer_is_asked_again(proxy: Proxy) -> None:
+    await any_request_once(proxy, "half", range(1, 100))
+
+
+async def test_no_redirect_takes_the_key_of_the_table_elsewhere(proxy: Proxy) -> None:
+    stage = await adopted(proxy)
+    proxy.seen.clear()
+    assert await stage.live(dict.fromkeys(range(1_000), "moved").get) is None
+    assert proxy.seen
+    assert not [line for line in proxy.seen if "elsewhere" in line]
+    assert stage.tenant.writes == []
+
+
+async def test_without_the_table_nothing_is_changed_or_told_that_is_not_written_down(
+    proxy: Proxy,
+) -> None:
+    peace, requests = await reference(proxy)
+    wanted, cards = await peace.remembered(), len(peace.alerts.sent)
+    for since in range(1, requests + 1, 3):
+        stage = await adopted(proxy)
+        told = len(stage.alerts.sent)
+        report = await stage.live(dict.fromkeys(range(since, 1_000), "503").get)
+        assert report is None or report.told, since
+        cases, changes, _ = await stage.remembered()
+        written_down = {change.split("@")[0] for change in changes}
+        assert written_down >= set(stage.tenant.writes), since
+        assert len(stage.alerts.sent) - told <= 1, since
+        if len(stage.alerts.sent) > told:
+            assert {case.split()[1] for case in cases.values()} == {"done"}, since
+        await stage.live()
+        await stage.live()
+        assert await stage.remembered() == wanted, since
+        assert len(stage.alerts.sent) - cards in (0, 1), since
+        assert set(stage.tenant.writes) == {"m1", "m2"}, since
+
+
+@pytest.mark.parametrize("harm", ["403", "deleting"])
+async def test_a_table_that_cannot_be_used_fails_the_run_with_a_reason(
+    proxy: Proxy, harm: str
+) -> None:
+    stage = await adopted(proxy)
+    proxy.harm = lambda number: harm
+    async with stage.table() as client:
+        ledger = TableLedger(client, sleep=at_once)
+        with pytest.raises(LedgerError, match=r"refuses access|cannot be made"):
+            async with ledger.claim("toy", "run") as claim:
+                assert claim is None
+        with pytest.raises(LedgerError):
+            await ledger.recall("toy")
+    proxy.harm = NOTHING
+    assert stage.tenant.writes == []
+
+
+async def test_a_table_that_is_gone_is_made_again_and_the_look_begins_anew(proxy: Proxy) -> None:
+    stage = await adopted(proxy)
+    async with stage.table() as client:
+        await client.delete_table()
+    report = await stage.live()
+    assert report
+    assert report.adopted
+    assert stage.tenant.writes == []
+    assert len((await stage.remembered())[0]) == 2
+
+
+async def test_a_table_that_vanishes_under_a_claim_ends_the_run(proxy: Proxy) -> None:
+    stage = await adopted(proxy)
+    async with stage.table() as client:
+        ledger = TableLedger(client, sleep=at_once)
+        async with ledger.claim("toy", "run") as claim:
+            assert claim
+            await client.delete_table()
+            with pytest.raises(ClaimLost):
+                await claim.save(case(1))
+            with pytest.raises(ClaimLost):
+                await claim.check()
+
+
+async def test_a_transaction_that_is_refused_leaves_nothing_of_itself(
+    proxy: Proxy,
+) -> None:
+    stage = await adopted(proxy)
+    before = await stage.remembered()
+    async with stage.table() as client:
+        ledger = TableLedger(client, sleep=at_once)
+        async with ledger.claim("toy", "run") as claim:
+            assert claim
+            proxy.count, proxy.harm = 0, {1: "400"}.get
+            with pytest.raises(LedgerError, match="400"):
+                await claim.save(case(1), case(2))
+            await claim.save(case(3, news=News.NONE))
+    cases = (await stage.remembered())[0]
+    assert len(cases) == len(before[0]) + 1
+    assert ChangeState.APPLIED not in before[1]

@@ -1,0 +1,148 @@
+"""A tenant nobody touches, seen through services that fail in every way they can.
+
+Whatever Graph and Exchange answer, no case ends, none is opened beside those that were there, and
+nothing is written: what was not read is unknown. Each guard of the catalog is held to that, with
+broken connections and broken bodies, with batches whose replies are missing, doubled or empty, with
+tokens refused and consent withdrawn half way, and with listings that are silently empty.
+"""
+
+import json
+from functools import cache
+from typing import Any
+
+import pytest
+
+from core.bootstrap import TELLING
+from core.config.catalog import CATALOG
+from core.engine.self_findings import OWN
+from core.guards.mailbox_forwarding.guard import GUARD as FORWARDING
+from core.model.cases import Case
+from core.model.guards import Duty
+from sandbox.scenes.build import FOLDER, freshened
+from tests.resilience.generators.staged import MINUTES, Staged, staged
+from tests.support.fakes.world import START
+
+BATCH = {"kind": "replies", "match": "batch", "many": 7}
+# Behind the first request of each service: a look that breaks off is worse than none.
+PASSING: dict[str, dict[str, Any]] = {
+    "500": {"kind": "error", "status": 500, "skip": 1},
+    "503 with a wait": {"kind": "throttle", "status": 503, "retryAfter": 200, "skip": 1},
+    "a page of HTML": {"kind": "html", "status": 200, "skip": 1},
+    "no body": {"kind": "empty", "skip": 1},
+    "half a body": {"kind": "break", "skip": 1},
+    "half a gzip": {"kind": "gzip", "skip": 1},
+    "a reset": {"kind": "drop"},
+    "no list": {"kind": "wrongBody", "body": {"value": None}, "skip": 1},
+    "missing replies": {**BATCH, "how": "missing"},
+    "replies twice": {**BATCH, "how": "twice"},
+    "replies by another id": {**BATCH, "how": "renamed"},
+    "replies without a body": {**BATCH, "how": "null"},
+    "replies in base64": {**BATCH, "how": "text"},
+    "500 in a batch": {"kind": "error", "status": 500, "inner": True, "skip": 3},
+    "424 in a batch": {"kind": "error", "status": 424, "inner": True},
+}
+REFUSING: dict[str, dict[str, Any]] = {
+    "401 for ever": {"kind": "error", "status": 401},
+    "consent withdrawn": {"kind": "error", "status": 403, "skip": 2},
+}
+# All guards read by the same few functions: one of them meets everything, the others these.
+FEW = ("500", "no list", "missing replies", "500 in a batch")
+# What a second source of the same thing may show as a case of its own when the first refuses.
+BY_ANOTHER_SOURCE = frozenset({"inbox-rule-hides", "inbox-rule-unreadable", "inbox-rule-silent"})
+
+
+@cache
+def neglected() -> dict[str, Any]:
+    """A tenant in which most guards find something."""
+    scene = json.loads((FOLDER / "neglected.json").read_text(encoding="utf-8"))
+    return dict(freshened(scene, START))
+
+
+async def about_objects(stage: Staged) -> dict[str, Case]:
+    """The open cases of what the guard is there for, without the engine's own troubles."""
+    return {
+        key: case
+        for key, case in (await stage.open()).items()
+        if case.kind not in OWN and case.kind != "unreadable"
+    }
+
+
+async def suffer(stage: Staged, fault: dict[str, Any]) -> None:
+    """One run in which both services have the same trouble."""
+    begun = stage.timer.now
+    report = await stage.tick(*({"service": name, **fault} for name in ("graph", "exchange")))
+    assert report.status in ("done", "going on")
+    assert report.seen <= report.population
+    assert stage.timer.now - begun <= MINUTES * 60 + TELLING
+
+
+@pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
+async def test_no_trouble_of_the_services_ends_a_case_or_makes_one(duty: Duty) -> None:
+    async with staged(neglected(), duty) as stage:
+        await stage.tick()
+        await stage.tick()
+        known = await about_objects(stage)
+        for name in PASSING if duty.guard is FORWARDING else FEW:
+            fault = PASSING[name]
+            await suffer(stage, fault)
+            assert (await about_objects(stage)).keys() == known.keys(), name
+        await stage.tick()
+        assert (await about_objects(stage)).keys() == known.keys()
+        for name, fault in REFUSING.items():
+            await suffer(stage, fault)
+            now = await about_objects(stage)
+            assert now.keys() >= known.keys(), name
+            assert {now[key].kind for key in now.keys() - known.keys()} <= BY_ANOTHER_SOURCE, name
+        assert stage.box.writes == []
+
+
+EMPTY = {"kind": "wrongBody", "body": {"value": []}}
+# What a tenant may well have none of: that the last of them is gone can be no more than believed.
+MAY_BE_NONE = frozenset({"transport-rule", "plan-protocols", "mailbox-forward"})
+
+
+@pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
+async def test_a_listing_that_is_silently_empty_ends_no_case(duty: Duty) -> None:
+    async with staged(neglected(), duty) as stage:
+        await stage.tick()
+        await stage.tick()
+        known = await about_objects(stage)
+        await suffer(stage, EMPTY)
+        gone = known.keys() - (await about_objects(stage)).keys()
+        assert {known[key].kind for key in gone} <= MAY_BE_NONE
+        await stage.tick()
+        assert (await about_objects(stage)).keys() == known.keys()
+        assert stage.box.writes == []
+
+
+async def test_a_forward_whose_recipient_cannot_be_looked_up_keeps_its_case() -> None:
+    (duty,) = (duty for duty in CATALOG if duty.guard is FORWARDING)
+    async with staged(neglected(), duty) as stage:
+        await stage.tick()
+        known = await about_objects(stage)
+        forwards = {key for key, case in known.items() if case.kind == "mailbox-forward"}
+        assert forwards
+        await stage.tick(
+            {"service": "exchange", "match": "^Get-Recipient", "status": 500, "inner": True}
+        )
+        assert forwards <= (await about_objects(stage)).keys()
+        await stage.tick(
+            {"service": "exchange", "match": "^Get-Mailbox", "status": 500, "times": 5}
+        )
+        assert forwards <= (await about_objects(stage)).keys()
+
+
+async def test_what_stays_unreadable_is_told_at_the_third_run() -> None:
+    (duty,) = (duty for duty in CATALOG if duty.guard is FORWARDING)
+    async with staged(neglected(), duty) as stage:
+        await stage.tick()
+        cards = len(stage.box.cards)
+        fault = {"service": "graph", "kind": "error", "status": 401}
+        for _ in range(3):
+            await stage.tick(fault)
+        told = [
+            case for case in (await stage.open()).values() if case.kind in ("blind", "unreadable")
+        ]
+        assert told
+        assert all(case.told for case in told)
+        assert len(stage.box.cards) > cards

@@ -1,0 +1,184 @@
+"""The real adapters on a tenant of their own, with a clock that only moves when somebody waits."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.adapters.clouds import Cloud, endpoints
+from core.adapters.credentials import Credential, app_credential
+from core.adapters.exchange.client import Exchange
+from core.adapters.graph.client import Graph
+from core.adapters.m365.tenant import M365
+from core.adapters.retry import Service
+from core.errors import TenantError
+from sandbox.graph.identity import CLIENT_ID
+from sandbox.server import Sandbox
+
+PERSON = "11111111-0000-4000-8000-000000000001"
+ROOM = "11111111-0000-4000-8000-000000000002"
+PERSON_GUID = "33333333-0000-4000-8000-000000000001"
+ROOM_GUID = "33333333-0000-4000-8000-000000000002"
+
+
+@dataclass(slots=True)
+class Clock:
+    """Time that passes only in `sleep`, and a list of how long each wait was."""
+
+    now: float = 1000.0
+    waits: list[float] = field(default_factory=list)
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
+def service(clock: Clock, name: str = "service", **options: Any) -> Service:
+    """A service without chance, whose waits take no time."""
+    return Service(name, clock=clock, sleep=clock.sleep, chance=lambda: 0.0, **options)
+
+
+@dataclass(slots=True)
+class Connection:
+    """A tenant and everything that is connected to it."""
+
+    sandbox: Sandbox
+    cloud: Cloud
+    clock: Clock
+    credential: Credential
+    graph: Graph
+    exchange: Exchange
+    tenant: M365
+
+
+def rows_in[T](outcome: list[T] | TenantError) -> list[T]:
+    """The rows of an outcome that must not be an error."""
+    assert not isinstance(outcome, TenantError), outcome
+    return outcome
+
+
+def user(object_id: str, name: str, **more: object) -> dict[str, object]:
+    """A user of Graph."""
+    return {
+        "id": object_id,
+        "userPrincipalName": f"{name}@contoso.example",
+        "accountEnabled": True,
+        "onPremisesSyncEnabled": None,
+        "assignedPlans": [],
+        "assignedLicenses": [],
+        **more,
+    }
+
+
+def mailbox(object_id: str, guid: str, name: str, **more: object) -> dict[str, object]:
+    """A row of Get-Mailbox."""
+    return {
+        "ExternalDirectoryObjectId": object_id,
+        "Guid": guid,
+        "Identity": name,
+        "Name": name,
+        "DisplayName": name.title(),
+        "Alias": name,
+        "PrimarySmtpAddress": f"{name}@contoso.example",
+        "EmailAddresses": [f"SMTP:{name}@contoso.example"],
+        "RecipientTypeDetails": "UserMailbox",
+        "ForwardingAddress": None,
+        "ForwardingSmtpAddress": None,
+        "DeliverToMailboxAndForward": False,
+        "AuditEnabled": True,
+        "DefaultAuditSet": ["Admin", "Delegate", "Owner"],
+        "AuditAdmin": ["Update"],
+        "AuditDelegate": ["Update"],
+        "AuditOwner": ["Update"],
+        "AuditLogAgeLimit": "90.00:00:00",
+        **more,
+    }
+
+
+def module_row(
+    object_id: str, guid: str, name: str, *, enabled: bool = True, **more: object
+) -> dict[str, object]:
+    """A row of Get-User."""
+    return {
+        "ExternalDirectoryObjectId": object_id,
+        "Guid": guid,
+        "Identity": name,
+        "UserPrincipalName": f"{name}@contoso.example",
+        "RecipientTypeDetails": "UserMailbox",
+        "EXOModuleEnabled": enabled,
+        "RemotePowerShellEnabled": enabled,
+        **more,
+    }
+
+
+def rule(rule_id: str, name: str = ".", **more: object) -> dict[str, object]:
+    """An inbox rule of Graph that sends mail on."""
+    return {
+        "id": rule_id,
+        "displayName": name,
+        "sequence": 1,
+        "isEnabled": True,
+        "hasError": False,
+        "isReadOnly": False,
+        "actions": {"redirectTo": [{"emailAddress": {"name": "x", "address": "x@evil.example"}}]},
+        **more,
+    }
+
+
+def scene(**parts: Any) -> dict[str, Any]:
+    """A tenant of one person and one room. `graph` and `exchange` add to it or replace in it."""
+    base: dict[str, Any] = {
+        "graph": {
+            "users": [user(PERSON, "ann"), user(ROOM, "room")],
+            "domains": [{"id": "contoso.example", "isVerified": True, "isDefault": True}],
+        },
+        "exchange": {
+            "Get-Mailbox": [
+                mailbox(PERSON, PERSON_GUID, "ann"),
+                mailbox(ROOM, ROOM_GUID, "room", RecipientTypeDetails="RoomMailbox"),
+            ],
+        },
+    }
+    for half in ("graph", "exchange"):
+        base[half] |= parts.pop(half, {})
+    return base | parts
+
+
+@asynccontextmanager
+async def connected(what: Mapping[str, object], **options: Any) -> AsyncIterator[Connection]:
+    """Graph and Exchange on a sandbox of their own, signed in with its client secret."""
+    async with Sandbox(what) as sandbox:
+        cloud = endpoints(
+            "global", login=sandbox.authority, graph=sandbox.base, exchange=sandbox.base
+        )
+        clock = Clock()
+        credential = app_credential(
+            sandbox.tenant.tenant_id,
+            CLIENT_ID,
+            cloud,
+            secret=sandbox.entra.secret,
+            ca_path=sandbox.ca_path,
+        )
+        graph = Graph(cloud, credential, service(clock, "Graph", **options))
+        exchange = Exchange(
+            cloud, sandbox.tenant.tenant_id, credential, service(clock, "Exchange", **options)
+        )
+        try:
+            yield Connection(
+                sandbox,
+                cloud,
+                clock,
+                credential,
+                graph,
+                exchange,
+                M365(graph, exchange, sleep=clock.sleep),
+            )
+        finally:
+            await graph.close()
+            await exchange.close()
+            await credential.close()

@@ -1,0 +1,102 @@
+"""A scene played to its end, and how a test asks what came of it."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.config.catalog import CATALOG
+from core.model.guards import Service
+from sandbox.scene_runner import run_scene
+from sandbox.scenes.build import FOLDER
+
+TICKS = 3
+CARD_LIMIT = 25 * 1024
+SIGN_IN, FORWARDING, AUDIT = "shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit"
+
+type Table = Mapping[str, set[tuple[str, str]]]
+
+
+@dataclass(frozen=True)
+class Journey:
+    """A scene and what came of it."""
+
+    scene: Mapping[str, Any]
+    result: Mapping[str, Any]
+
+    @property
+    def cards(self) -> Sequence[Mapping[str, Any]]:
+        return list(self.result["cards"])
+
+    @property
+    def writes(self) -> Sequence[Mapping[str, Any]]:
+        return list(self.result["writes"])
+
+    def run(self, tick: int, guard: str) -> Mapping[str, Any]:
+        """The one run of a guard in a tick."""
+        (only,) = (
+            run for run in self.result["runs"] if (run["tick"], run["guard"]) == (tick, guard)
+        )
+        return dict(only)
+
+    def runs(self, tick: int) -> list[Mapping[str, Any]]:
+        """All runs of a tick."""
+        return [run for run in self.result["runs"] if run["tick"] == tick]
+
+    def found(self, tick: int, guard: str) -> Table:
+        """What a run found: kind and verdict by the alias of the mailbox, or by the object."""
+        names = dict(self.names())
+        table: dict[str, set[tuple[str, str]]] = {}
+        for finding in self.run(tick, guard)["findings"]:
+            name = names.get(finding["object"], finding["object"])
+            table.setdefault(name, set()).add((finding["kind"], finding["verdict"]))
+        return table
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """The alias of a mailbox by each of its ids."""
+        for row in self.scene["exchange"]["Get-Mailbox"]:
+            for key in ("ExternalDirectoryObjectId", "Guid"):
+                yield row[key], row["Name"]
+
+    def written(self) -> list[tuple[str, str]]:
+        """What was written to what: ("PATCH", "info"), ("Set-Mailbox", "ben")."""
+        names = dict(self.names())
+        found = []
+        for write in self.writes:
+            if write["api"] == "graph":
+                _, _, owner, *rest = write["target"].split("/")
+                found.append(("/".join([write["method"], *rest]), names[owner]))
+            else:
+                cmdlet, _, identity = write["target"].partition(" ")
+                found.append((cmdlet, names.get(identity, identity)))
+        return found
+
+
+def scene_of(name: str) -> dict[str, Any]:
+    """A scene as it lies in its file."""
+    scene: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    return scene
+
+
+def declared() -> dict[str, list[str]]:
+    """The permissions the guards say they need, and not one more."""
+    wanted = [permission for duty in CATALOG for permission in duty.guard.permissions]
+    return {
+        str(service): sorted({one.name for one in wanted if one.service is service})
+        for service in Service
+    }
+
+
+async def played(name: str, modes: Mapping[str, str] | None = None) -> Journey:
+    """A scene run three times; where it says nothing else, with the declared permissions only."""
+    scene = {"grants": declared()} | scene_of(name)
+    return Journey(scene, await run_scene(scene, ticks=TICKS, modes=modes))
+
+
+def one(kind: str, verdict: str, *names: str) -> dict[str, set[tuple[str, str]]]:
+    """The rows of a table that say the same about several mailboxes."""
+    return {name: {(kind, verdict)} for name in names}
+
+
+def text_of(cards: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps(cards, ensure_ascii=False)

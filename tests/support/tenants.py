@@ -1,0 +1,410 @@
+"""One tenant, opened twice: in memory, and through the real adapters on the sandbox.
+
+Both are made from the same scene in wire form. What goes wrong with them goes wrong in one way for
+a test, `Opened`, and in two ways behind it.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from core.errors import Forbidden
+from core.tenant.changes import (
+    CHANGES,
+    BlockSignIn,
+    Change,
+    ClearAuditBypass,
+    ClearMailboxForward,
+    DisableExchangeModule,
+    DisableInboxRule,
+    DisableMailboxProtocols,
+    EnableMailboxAudit,
+    EnableOrganizationAudit,
+    EnableUnifiedAuditLog,
+    RaiseAuditAge,
+    ResetAuditSet,
+    SetConfiguration,
+)
+from core.tenant.mailboxes import Mailbox
+from core.tenant.port import Grants
+from core.tenant.port import Tenant as TenantPort
+from core.tenant.surfaces import (
+    ACCOUNTS,
+    APP_PERMISSIONS,
+    APPS,
+    AUDIT_BYPASS,
+    DELEGATED_GRANTS,
+    DELETED_GROUPS,
+    DELETED_USERS,
+    DELETIONS,
+    DOMAINS,
+    FULL_ACCESS,
+    HIDDEN_RULES,
+    INBOX_RULES,
+    MAILBOX_AUDIT,
+    MAILBOX_FORWARDS,
+    MAILBOX_SIZES,
+    MAILBOXES,
+    MODULE_USERS,
+    ORGANIZATION_AUDIT,
+    OUTBOUND,
+    PROTOCOL_USE,
+    PROTOCOLS,
+    RECIPIENTS,
+    REGISTRATIONS,
+    ROLE_HOLDERS,
+    RULE_FOLDERS,
+    SEND_AS,
+    SEND_ON_BEHALF,
+    SHARED_MAILBOXES,
+    SIGN_INS,
+    TRANSPORT_RULES,
+    UNIFIED_AUDIT_LOG,
+    USER_COUNT,
+)
+from sandbox.exchange.api import CMDLETS
+from sandbox.graph.api import ALL_ROLES
+from sandbox.scenes.default_roles import USERS
+from tests.support.fakes.changes import SESSIONS
+from tests.support.fakes.tenant import FakeTenant
+from tests.support.http_recorder import (
+    PERSON,
+    PERSON_GUID,
+    ROOM,
+    ROOM_GUID,
+    Connection,
+    connected,
+    module_row,
+    rule,
+)
+from tests.support.http_recorder import mailbox as mailbox_row
+from tests.support.in_memory_services import fake_of
+
+EXCHANGE_SOURCE, GRAPH_SOURCE = "exchange", "graph"
+
+# The roles and cmdlets without which a surface, one source of it, or a change is out of reach. The
+# first is the one the app asks for; the others would do as well.
+WRITE_USERS = ("User.ReadWrite.All", "Directory.ReadWrite.All")
+READ_USERS = ("User.Read.All", "Directory.Read.All", *WRITE_USERS)
+READ_DOMAINS = ("Domain.Read.All", "Domain.ReadWrite.All", "Directory.Read.All")
+WRITE_GRANTS = "DelegatedPermissionGrant.ReadWrite.All"
+READ_APPS = (
+    "Application.Read.All",
+    "Application.ReadWrite.All",
+    "Application.ReadWrite.OwnedBy",
+    "Directory.Read.All",
+)
+NEEDS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    (MAILBOXES, ""): ("Get-Mailbox",),
+    (MAILBOX_FORWARDS, ""): ("Get-Mailbox",),
+    (MAILBOX_AUDIT, ""): ("Get-Mailbox",),
+    (ACCOUNTS, ""): READ_USERS,
+    (SIGN_INS, ""): ("AuditLog.Read.All",),
+    (INBOX_RULES, ""): ("MailboxSettings.Read", "MailboxSettings.ReadWrite"),
+    (HIDDEN_RULES, ""): ("Get-InboxRule",),
+    (RULE_FOLDERS, ""): ("Mail.ReadBasic.All", "Mail.ReadBasic", "Mail.Read", "Mail.ReadWrite"),
+    (RECIPIENTS, ""): ("Get-Recipient",),
+    (DOMAINS, EXCHANGE_SOURCE): ("Get-AcceptedDomain",),
+    (DOMAINS, GRAPH_SOURCE): READ_DOMAINS,
+    (DOMAINS, ""): ("Get-AcceptedDomain", *READ_DOMAINS),
+    (OUTBOUND, ""): ("Get-RemoteDomain", "Get-HostedOutboundSpamFilterPolicy"),
+    (TRANSPORT_RULES, ""): ("Get-TransportRule",),
+    (ORGANIZATION_AUDIT, ""): ("Get-OrganizationConfig",),
+    (UNIFIED_AUDIT_LOG, ""): ("Get-AdminAuditLogConfig",),
+    (AUDIT_BYPASS, ""): ("Get-MailboxAuditBypassAssociation",),
+    (FULL_ACCESS, ""): ("Get-MailboxPermission",),
+    (SEND_AS, ""): ("Get-RecipientPermission",),
+    (SEND_ON_BEHALF, ""): ("Get-Mailbox",),
+    (APPS, ""): READ_APPS,
+    (APP_PERMISSIONS, ""): READ_APPS,
+    (DELEGATED_GRANTS, ""): ("Directory.Read.All", "Directory.ReadWrite.All", WRITE_GRANTS),
+    (REGISTRATIONS, ""): ("AuditLog.Read.All",),
+    (DELETIONS, ""): ("AuditLog.Read.All", "Directory.Read.All"),
+    (DELETED_USERS, ""): READ_USERS,
+    (DELETED_GROUPS, ""): ("Group.Read.All", "Group.ReadWrite.All", "Directory.Read.All"),
+    (USER_COUNT, ""): READ_USERS,
+    (SESSIONS, ""): ("User.RevokeSessions.All", *WRITE_USERS),
+    ("BlockSignIn", ""): ("User.EnableDisableAccount.All", *WRITE_USERS),
+    ("DisableInboxRule", ""): ("MailboxSettings.ReadWrite",),
+    ("EnableOrganizationAudit", ""): ("Set-OrganizationConfig",),
+    ("EnableUnifiedAuditLog", ""): ("Set-AdminAuditLogConfig",),
+    ("ClearAuditBypass", ""): ("Set-MailboxAuditBypassAssociation",),
+    ("EnableMailboxAudit", ""): ("Set-Mailbox",),
+    ("ResetAuditSet", ""): ("Set-Mailbox",),
+    ("RaiseAuditAge", ""): ("Set-Mailbox",),
+    ("ClearMailboxForward", ""): ("Set-Mailbox",),
+    ("SetConfiguration", ""): ("Set-RemoteDomain",),
+    (ROLE_HOLDERS, ""): (
+        "RoleManagement.Read.Directory",
+        "RoleManagement.Read.All",
+        "RoleManagement.ReadWrite.Directory",
+    ),
+    (MODULE_USERS, ""): ("Get-User",),
+    ("DisableExchangeModule", ""): ("Set-User",),
+    (PROTOCOLS, ""): ("Get-CASMailbox",),
+    (PROTOCOL_USE, ""): ("AuditLog.Read.All",),
+    (SHARED_MAILBOXES, ""): ("Get-Mailbox",),
+    (MAILBOX_SIZES, ""): ("Get-MailboxStatistics",),
+    ("DisableMailboxProtocols", ""): ("Set-CASMailbox",),
+}
+
+# Requests for one object, or for a whole listing, as faults of the sandbox name them.
+REQUESTS: Mapping[str, str] = {
+    MAILBOXES: "^Get-Mailbox$",
+    MAILBOX_AUDIT: "^Get-Mailbox$",
+    TRANSPORT_RULES: "^Get-TransportRule$",
+    AUDIT_BYPASS: "^Get-MailboxAuditBypassAssociation$",
+    MODULE_USERS: "^Get-User$",
+    ROLE_HOLDERS: "roleAssignments",
+    ACCOUNTS: "/users/{id}[?].*accountEnabled",
+    SIGN_INS: "/users/{id}[?].*signInActivity",
+    INBOX_RULES: "/users/{id}/mailFolders/inbox/messageRules",
+    HIDDEN_RULES: "^Get-InboxRule {guid}",
+    RULE_FOLDERS: "/users/{id}/mailFolders/(?!inbox/)",
+    RECIPIENTS: "^Get-Recipient {id}$",
+    FULL_ACCESS: "^Get-MailboxPermission {guid}",
+    SEND_AS: "^Get-RecipientPermission$",
+    SEND_ON_BEHALF: "^Get-Mailbox$",
+    APPS: "/servicePrincipals(/{id})?[?]",
+    APP_PERMISSIONS: "/appRoleAssignedTo",
+    DELEGATED_GRANTS: "/oauth2PermissionGrants",
+    REGISTRATIONS: "/userRegistrationDetails",
+    DELETIONS: "/auditLogs/directoryAudits",
+    PROTOCOLS: "^Get-CASMailbox( {id})?$",
+    PROTOCOL_USE: "/auditLogs/signIns",
+    SHARED_MAILBOXES: "^Get-Mailbox( {guid})?$",
+    MAILBOX_SIZES: "^Get-MailboxStatistics {guid}$",
+}
+WRITES = "^(Set-|PATCH )"
+SURFACES = frozenset(what for what, _ in NEEDS) - {*CHANGES, SESSIONS}
+
+
+OWNERS = (
+    Mailbox(PERSON, PERSON_GUID, "ann@contoso.example"),
+    Mailbox(ROOM, ROOM_GUID, "room@contoso.example", kind="RoomMailbox"),
+)
+BLOCK = BlockSignIn(ROOM, ROOM_GUID, ("RoomMailbox",))
+RESET = ResetAuditSet(PERSON_GUID, ("Delegate", "Owner"), (("Owner", ("MailboxLogin",)),))
+
+DOMAIN_GUID = "44444444-0000-4000-8000-000000000001"
+
+# A tenant in which each change has something to do.
+WRONG: Mapping[str, Any] = {
+    "graph": {"messageRules": {PERSON: [rule("R1")]}},
+    "exchange": {
+        "Get-Mailbox": [
+            mailbox_row(
+                PERSON,
+                PERSON_GUID,
+                "ann",
+                ForwardingSmtpAddress="smtp:x@evil.example",
+                DeliverToMailboxAndForward=True,
+                AuditEnabled=False,
+                DefaultAuditSet=["Admin"],
+                AuditOwner=["MailboxLogin"],
+            ),
+            mailbox_row(ROOM, ROOM_GUID, "room", RecipientTypeDetails="RoomMailbox"),
+        ],
+        "Get-CASMailbox": [
+            {
+                "ExternalDirectoryObjectId": PERSON,
+                "Guid": PERSON_GUID,
+                "PrimarySmtpAddress": "ann@contoso.example",
+                "ImapEnabled": True,
+                "PopEnabled": False,
+                "SmtpClientAuthenticationDisabled": False,
+            }
+        ],
+        "Get-OrganizationConfig": [{"AuditDisabled": True}],
+        "Get-RemoteDomain": [
+            {"Guid": DOMAIN_GUID, "Name": "Partner", "DomainName": "b.example"}
+            | {"AutoForwardEnabled": True}
+        ],
+        "Get-AdminAuditLogConfig": [{"UnifiedAuditLogIngestionEnabled": False}],
+        "Get-MailboxAuditBypassAssociation": [
+            {"Guid": "g1", "Name": "n", "AuditBypassEnabled": True}
+        ],
+        "Get-User": [*USERS, module_row(PERSON, PERSON_GUID, "ann")],
+    },
+}
+EVERY_CHANGE: tuple[Change, ...] = (
+    BLOCK,
+    EnableOrganizationAudit(),
+    EnableUnifiedAuditLog(),
+    EnableMailboxAudit(PERSON_GUID),
+    ResetAuditSet(PERSON_GUID, ("Delegate",), expects=("MailItemsAccessed",)),
+    RESET,
+    RaiseAuditAge(PERSON_GUID, 180),
+    ClearAuditBypass("g1"),
+    DisableInboxRule(PERSON, "R1"),
+    ClearMailboxForward(PERSON_GUID),
+    SetConfiguration("remote-domain", DOMAIN_GUID, "AutoForwardEnabled", False),
+    DisableExchangeModule(PERSON, PERSON_GUID),
+    DisableMailboxProtocols(PERSON_GUID, ("imap", "pop", "smtp")),
+)
+
+
+class Opened(Protocol):
+    """A tenant under test, and what a test does to it from outside."""
+
+    @property
+    def tenant(self) -> TenantPort: ...
+
+    @property
+    def written(self) -> int:
+        """How many single writes took effect, but for sessions that were ended."""
+        ...
+
+    @property
+    def signed_out(self) -> list[str]:
+        """The accounts whose sessions were ended, in order."""
+        ...
+
+    def withhold(self, what: str, source: str = "") -> None:
+        """Take the permission for a surface, SESSIONS or a class of changes, before the first call.
+
+        `source` is one of the two places that domains are read from.
+        """
+        ...
+
+    def fail(self, surface: str, object_id: str = "") -> None:
+        """Refuse one object that is asked for by itself; without an id, break a whole listing."""
+        ...
+
+    def break_off(self, surface: str) -> None:
+        """Let a listing that comes in pages fail behind its first page, or a later one."""
+        ...
+
+    def cut_off(self, writes: int) -> None:
+        """So many single writes still take effect; the answer to the last of them is lost."""
+        ...
+
+    def mend(self) -> None:
+        """An end to what `fail`, `break_off` and `cut_off` began."""
+        ...
+
+
+type Open = Callable[[Mapping[str, object]], AbstractAsyncContextManager[Opened]]
+
+
+# The real adapters ------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class OnSandbox:
+    """The real adapters, and the sandbox they talk to."""
+
+    to: Connection
+
+    @property
+    def tenant(self) -> TenantPort:
+        return self.to.tenant
+
+    @property
+    def written(self) -> int:
+        return len(self.to.sandbox.writes) - len(self.signed_out)
+
+    @property
+    def signed_out(self) -> list[str]:
+        paths = (str(one["target"]).split("/") for one in self.to.sandbox.writes)
+        return [path[2] for path in paths if path[-1] == "revokeSignInSessions"]
+
+    def withhold(self, what: str, source: str = "") -> None:
+        needed = {name.casefold() for name in NEEDS[what, source]}
+        scene = self.to.sandbox.tenant.scene
+        known = scene.get("grants", {"graph": sorted(ALL_ROLES), "exchange": sorted(CMDLETS)})
+        scene["grants"] = {
+            half: [name for name in names if name.casefold() not in needed]
+            for half, names in known.items()
+        }
+
+    def fail(self, surface: str, object_id: str = "") -> None:
+        guids = {
+            str(row.get("ExternalDirectoryObjectId")): str(row.get("Guid"))
+            for row in self.to.sandbox.tenant.exchange["Get-Mailbox"]
+        }
+        match = REQUESTS[surface].replace("{id}", object_id)
+        match = match.replace("{guid}", guids.get(object_id, object_id))
+        if object_id:
+            self.add({"match": match, "inner": True, "kind": "error", "status": 403})
+        else:
+            self.add({"match": match, "kind": "error", "status": 503})
+
+    def break_off(self, surface: str) -> None:
+        match = REQUESTS[surface].replace("$", r" [$]skiptoken=")
+        self.add({"match": match, "kind": "error", "status": 503})
+
+    def cut_off(self, writes: int) -> None:
+        skip, late = max(writes - 1, 0), writes > 0
+        self.add({"match": WRITES, "kind": "error", "status": 503, "skip": skip, "late": late})
+
+    def add(self, fault: Mapping[str, object]) -> None:
+        """Put one more fault in force."""
+        known = self.to.sandbox.tenant.scene.get("faults", [])
+        self.to.sandbox.tenant.set_faults([*known, fault])
+
+    def mend(self) -> None:
+        self.to.sandbox.tenant.set_faults([])
+
+
+@asynccontextmanager
+async def open_sandbox(scene: Mapping[str, object]) -> AsyncIterator[Opened]:
+    """A scene on the sandbox. Nothing is tried twice: what is to fail once has failed."""
+    async with connected(scene, attempts=1) as to:
+        yield OnSandbox(to)
+
+
+# In memory --------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class InMemory:
+    """The fake tenant."""
+
+    fake: FakeTenant
+
+    @property
+    def tenant(self) -> TenantPort:
+        return self.fake
+
+    @property
+    def written(self) -> int:
+        return self.fake.sent
+
+    @property
+    def signed_out(self) -> list[str]:
+        return self.fake.signed_out
+
+    def withhold(self, what: str, source: str = "") -> None:
+        permission, *_ = needed = NEEDS[what, source]
+        granted = self.fake.granted
+        self.fake.granted = Grants(
+            (granted.app_roles or frozenset()) - {*needed},
+            (granted.cmdlets or frozenset()) - {*needed},
+        )
+        if what in SURFACES:
+            self.fake.fail(what, source.replace(EXCHANGE_SOURCE, ""), "HTTP 403", permission)
+        else:
+            self.fake.refuse(what, Forbidden("HTTP 403", permission))
+
+    def fail(self, surface: str, object_id: str = "") -> None:
+        self.fake.fail(surface, object_id)
+
+    def break_off(self, surface: str) -> None:
+        self.fake.broken_off.add(surface)
+
+    def cut_off(self, writes: int) -> None:
+        self.fake.cut_off(writes)
+
+    def mend(self) -> None:
+        self.fake.mend()
+
+
+@asynccontextmanager
+async def open_fake(scene: Mapping[str, object]) -> AsyncIterator[Opened]:
+    """A scene in memory."""
+    yield InMemory(fake_of(scene))
+
+
+OPENERS: Mapping[str, Open] = {"fake": open_fake, "m365": open_sandbox}

@@ -1,0 +1,357 @@
+"""Exchange's admin API: cmdlets, pages, batches, and its many ways of saying no."""
+
+import json
+from typing import Any
+
+import pytest
+
+from core.adapters.api_errors import exchange_failure
+from core.adapters.exchange.client import Command, judged
+from core.adapters.retry import Again
+from core.errors import Forbidden, Gone, Refused, TenantError, Unavailable
+from tests.support.http_recorder import PERSON_GUID, ROOM_GUID, connected, mailbox, rows_in, scene
+
+ALL = {"ResultSize": "Unlimited"}
+NOT_FOUND = "Microsoft.Exchange.Configuration.Tasks.ManagementObjectNotFoundException"
+
+
+def fault(kind: str, **more: Any) -> dict[str, Any]:
+    return {"service": "exchange", "kind": kind, **more}
+
+
+async def test_rows_come_without_notes_on_types() -> None:
+    async with connected(scene()) as to:
+        rows = await to.exchange.invoke("Get-Mailbox", ALL, select=("Guid", "AuditOwner"))
+        assert rows[0] == {"Guid": PERSON_GUID, "AuditOwner": ["Update"]}
+
+
+async def test_all_pages_are_read_by_posting_the_command_again() -> None:
+    boxes = [mailbox(f"id-{number}", f"guid-{number}", f"m{number}") for number in range(2500)]
+    async with connected(scene(exchange={"Get-Mailbox": boxes})) as to:
+        rows = await to.exchange.invoke("Get-Mailbox", ALL, select=("Guid",))
+        assert len({row["Guid"] for row in rows}) == 2500
+        assert to.exchange.service.requests == 3
+
+
+async def test_pages_come_one_by_one_and_reading_can_go_on_behind_any_of_them() -> None:
+    boxes = [mailbox(f"id-{number}", f"guid-{number}", f"m{number}") for number in range(2500)]
+    command = Command("Get-Mailbox", ALL, ("Guid",))
+    async with connected(scene(exchange={"Get-Mailbox": boxes})) as to:
+        pages = [page async for page in to.exchange.pages(command)]
+        assert [(len(rows), bool(path)) for rows, path in pages] == [
+            (1000, True),
+            (1000, True),
+            (500, False),
+        ]
+        rest = [page async for page in to.exchange.pages(command, pages[0][1])]
+        assert rest == pages[1:]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "@evil.example/adminapi/beta/{tenant}/InvokeCommand",
+        ".evil.example/adminapi/beta/{tenant}/InvokeCommand",
+        "https://evil.example/adminapi/beta/{tenant}/InvokeCommand",
+        "/adminapi/beta/another/InvokeCommand",
+        "/adminapi/beta/{tenant}/../another/InvokeCommand",
+        "InvokeCommand",
+    ],
+)
+async def test_a_place_to_go_on_from_never_leads_elsewhere(after: str) -> None:
+    async with connected(scene()) as to:
+        path = after.replace("{tenant}", to.sandbox.tenant.tenant_id)
+        with pytest.raises(Refused):
+            _ = [page async for page in to.exchange.pages(Command("Get-Mailbox", ALL), path)]
+        assert to.exchange.service.requests == 0
+
+
+async def test_a_listing_that_breaks_off_is_no_listing() -> None:
+    boxes = [mailbox(f"id-{number}", f"guid-{number}", f"m{number}") for number in range(1500)]
+    faults = [fault("error", status=500, match="skiptoken")]
+    async with connected(scene(exchange={"Get-Mailbox": boxes}, faults=faults)) as to:
+        with pytest.raises(Unavailable):
+            await to.exchange.invoke("Get-Mailbox", ALL)
+
+
+@pytest.mark.parametrize(
+    ("cmdlet", "parameters"),
+    [
+        ("Get-Mailbox", {"Identity": ""}),
+        ("Get-Mailbox", {"Identity": None}),
+        ("Get-Mailbox", {"Identity": " * "}),
+        ("Get-InboxRule", {"Mailbox": ""}),
+        ("Set-Mailbox", {"Identity": "", "AuditEnabled": True}),
+        ("Set-Mailbox", {"AuditEnabled": True}),
+        ("Disable-InboxRule", {}),
+    ],
+)
+async def test_a_command_that_could_mean_everyone_is_never_sent(
+    cmdlet: str, parameters: dict[str, object]
+) -> None:
+    async with connected(scene()) as to:
+        with pytest.raises(Refused, match="not sent"):
+            await to.exchange.invoke(cmdlet, parameters)
+        outcomes = await to.exchange.batch([Command(cmdlet, parameters)])
+        assert isinstance(outcomes[0], Refused)
+        assert to.exchange.service.requests == 0
+
+
+async def test_a_cmdlet_outside_of_the_roles_is_named() -> None:
+    async with connected(scene(grants={"exchange": ["Get-Mailbox"]})) as to:
+        with pytest.raises(Forbidden) as caught:
+            await to.exchange.invoke("Get-TransportRule", ALL)
+        assert caught.value.permission == "Exchange role with Get-TransportRule"
+        assert await to.exchange.cmdlets() == {"Get-Mailbox"}
+
+
+async def test_an_app_without_any_role_is_told_what_it_needs() -> None:
+    async with connected(scene(grants={"exchange": []})) as to:
+        with pytest.raises(Forbidden) as caught:
+            await to.exchange.invoke("Get-Mailbox", ALL)
+        assert caught.value.permission == "Exchange.ManageAsApp and an Exchange role"
+        with pytest.raises(Forbidden):
+            await to.exchange.cmdlets()
+
+
+async def test_nobody_by_that_name_is_gone() -> None:
+    async with connected(scene()) as to:
+        for name in ("nobody", "nobody-else", "x@evil.example", "/o=nowhere"):
+            with pytest.raises(Gone):
+                await to.exchange.invoke("Get-Mailbox", {"Identity": name})
+
+
+async def test_a_command_that_only_changes_may_answer_nothing() -> None:
+    async with connected(scene(faults=[fault("empty", late=True, match="Set-Mailbox")])) as to:
+        parameters = {"Identity": PERSON_GUID, "AuditEnabled": True}
+        assert await to.exchange.invoke("Set-Mailbox", parameters) == []
+
+
+async def test_warnings_are_kept() -> None:
+    async with connected(scene()) as to:
+        await to.exchange.invoke("Set-Mailbox", {"Identity": PERSON_GUID, "AuditEnabled": True})
+        ((cmdlet, warning),) = to.exchange.warnings
+        assert cmdlet == "Set-Mailbox"
+        assert "no settings" in warning
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        fault("error", status=500),
+        fault("throttle", retryAfter=5),
+        fault("html"),
+        fault("html", status=200),
+        fault("empty"),
+        fault("truncate"),
+        fault("drop"),
+    ],
+    ids=lambda one: f"{one['kind']}-{one.get('status', '')}",
+)
+async def test_passing_trouble_is_tried_again_and_then_named(trouble: dict[str, Any]) -> None:
+    async with connected(scene(faults=[trouble | {"times": 2}])) as to:
+        assert len(await to.exchange.invoke("Get-Mailbox", ALL)) == 2
+    async with connected(scene(faults=[trouble]), attempts=2) as to:
+        with pytest.raises(Unavailable):
+            await to.exchange.invoke("Get-Mailbox", ALL)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"unexpected": True}, {"value": None}, {"value": "x"}, {"value": [1]}, {}],
+    ids=json.dumps,
+)
+async def test_an_unknown_shape_is_never_an_empty_listing(body: Any) -> None:
+    async with connected(scene(faults=[fault("wrongBody", body=body)])) as to:
+        with pytest.raises(Unavailable):
+            await to.exchange.invoke("Get-Mailbox", ALL, select=("Guid",))
+
+
+@pytest.mark.parametrize("body", [{"Guid": "g"}, {"value": {"Guid": "g"}}], ids=json.dumps)
+async def test_a_single_object_will_do_for_a_list(body: Any) -> None:
+    async with connected(scene(faults=[fault("wrongBody", body=body)])) as to:
+        assert await to.exchange.invoke("Get-Mailbox", ALL, select=("Guid",)) == [{"Guid": "g"}]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://evil.example/adminapi/beta/{tenant}/InvokeCommand",
+        "https://outlook.office365.com.evil.example/adminapi/beta/{tenant}/InvokeCommand",
+        "https://evil-outlook.office365.com/adminapi/beta/{tenant}/InvokeCommand",
+        "http://eur.outlook.office365.com/adminapi/beta/{tenant}/InvokeCommand",
+        "https://eur.outlook.office365.com:444/adminapi/beta/{tenant}/InvokeCommand",
+        "https://x@eur.outlook.office365.com@evil.example/adminapi/beta/{tenant}/InvokeCommand",
+        "{base}/adminapi/beta/another/InvokeCommand",
+        "{base}/adminapi/beta/{tenant}/../another/InvokeCommand",
+        3,
+    ],
+)
+async def test_a_next_page_elsewhere_is_refused_without_a_request(link: Any) -> None:
+    async with connected(scene()) as to:
+        tenant = to.sandbox.tenant.tenant_id
+        if isinstance(link, str):
+            link = link.replace("{tenant}", tenant).replace("{base}", to.sandbox.base)
+        body = {"value": [], "@odata.nextLink": link}
+        to.sandbox.tenant.faults.load([fault("wrongBody", body=body)])
+        with pytest.raises(Unavailable, match="outside"):
+            await to.exchange.invoke("Get-Mailbox", ALL)
+        assert to.exchange.service.requests == 1
+
+
+async def test_pages_that_go_in_circles_are_noticed() -> None:
+    async with connected(scene()) as to:
+        where = f"{to.sandbox.base}/adminapi/beta/{to.sandbox.tenant.tenant_id}"
+        body = {"value": [], "@odata.nextLink": f"{where}/InvokeCommand?$skiptoken=1"}
+        to.sandbox.tenant.faults.load([fault("wrongBody", body=body)])
+        with pytest.raises(Unavailable, match="do not end"):
+            await to.exchange.invoke("Get-Mailbox", ALL)
+        to.sandbox.tenant.faults.load([fault("wrongBody", body=body, inner=True)])
+        outcomes = await to.exchange.batch([Command("Get-Mailbox", ALL)])
+        assert isinstance(outcomes[0], Unavailable)
+
+
+@pytest.mark.parametrize(
+    ("location", "allowed"),
+    [
+        ("https://eurprd01.outlook.office365.com/adminapi", True),
+        ("https://usg.outlook.office365.us/x", True),
+        ("https://evil.example/", False),
+        ("https://outlook.office365.com.evil.example/", False),
+        ("https://evil.example\\.outlook.office365.com/", False),
+        ("https://evil.example:443@eur.outlook.office365.com/", False),
+        ("http://eurprd01.outlook.office365.com/", False),
+        ("", False),
+    ],
+)
+async def test_only_hosts_of_exchange_are_moved_to(location: str, allowed: bool) -> None:
+    async with connected(scene()) as to:
+        if not allowed:
+            with pytest.raises(Unavailable, match="not its own"):
+                to.exchange.move(location)
+            assert to.exchange.origin == to.sandbox.base
+        else:
+            to.exchange.move(location)
+            assert to.exchange.origin == location[: location.index("/", 8)]
+
+
+async def test_a_batch_answers_every_command_in_its_order() -> None:
+    boxes = [mailbox(f"id-{number}", f"guid-{number}", f"m{number}") for number in range(23)]
+    async with connected(scene(exchange={"Get-Mailbox": boxes})) as to:
+        commands = [
+            Command("Get-Mailbox", {"Identity": f"guid-{number}"}, ("Guid",))
+            for number in range(25)
+        ]
+        outcomes = await to.exchange.batch(commands)
+        assert [rows_in(one)[0]["Guid"] for one in outcomes[:23]] == [
+            f"guid-{number}" for number in range(23)
+        ]
+        assert all(isinstance(outcome, Gone) for outcome in outcomes[23:])
+        assert to.exchange.service.requests == 3
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [fault("throttle", retryAfter=5), fault("error", status=500), fault("empty"), fault("drop")],
+    ids=lambda one: str(one["kind"]),
+)
+async def test_trouble_inside_a_batch_costs_only_those_it_struck(trouble: dict[str, Any]) -> None:
+    inner = trouble | {"inner": True, "match": PERSON_GUID}
+    commands = [Command("Get-Mailbox", {"Identity": one}) for one in (PERSON_GUID, ROOM_GUID)]
+    async with connected(scene(faults=[inner | {"times": 1}])) as to:
+        outcomes = await to.exchange.batch(commands)
+        assert [len(rows_in(one)) for one in outcomes] == [1, 1]
+    async with connected(scene(faults=[inner]), attempts=2) as to:
+        first, second = await to.exchange.batch(commands)
+        assert isinstance(first, Unavailable)
+        assert not isinstance(second, TenantError)
+
+
+async def test_a_batch_that_fails_fails_for_every_command() -> None:
+    commands = [Command("Get-Mailbox", {"Identity": one}) for one in (PERSON_GUID, ROOM_GUID)]
+    async with connected(scene(faults=[fault("nulbytes")])) as to:
+        assert all(isinstance(one, Forbidden) for one in await to.exchange.batch(commands))
+
+
+def test_only_a_command_that_changes_may_have_no_body_in_a_batch() -> None:
+    reply = {"id": "0", "status": 200}
+    assert judged([reply], Command("Set-Mailbox", {"Identity": "x"})) == {"value": []}
+    with pytest.raises(Again):
+        judged([reply], Command("Get-Mailbox", {"Identity": "x"}))
+
+
+@pytest.mark.parametrize("anchor", ["", "ann", "ann@x\r\nX-Evil: 1", "ännä@x", "a b@x"])
+async def test_foreign_text_never_becomes_a_header(anchor: str) -> None:
+    async with connected(scene()) as to:
+        headers = to.exchange.headers(Command("Get-Mailbox", {}, (), anchor))
+        assert headers["X-AnchorMailbox"].startswith("APP:SystemMailbox")
+        headers = to.exchange.headers(Command("Get-Mailbox", {}, (), "ann@contoso.example"))
+        assert headers["X-AnchorMailbox"] == "UPN:ann@contoso.example"
+
+
+def error(**parts: Any) -> dict[str, Any]:
+    return {"error": {"code": "BadRequest", "message": "Invalid Operation", **parts}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "said"),
+    [
+        (
+            400,
+            error(innererror={"internalexception": {"message": "Not so.", "type": "x.Bad"}}),
+            Refused,
+            "Not so.",
+        ),
+        (
+            404,
+            error(details=[{"message": json.dumps({"Message": "No x", "TypeName": NOT_FOUND})}]),
+            Gone,
+            "No x",
+        ),
+        (400, error(details=[{"message": f"Ex6F9304|{NOT_FOUND}|No 'y' there."}]), Gone, "No 'y'"),
+        (400, error(details=[{"message": f"|{NOT_FOUND}|No 'y'."}]), Gone, "No 'y'"),
+        (400, error(), Refused, "Invalid Operation"),
+        (403, None, Forbidden, "no role"),
+        (401, None, Forbidden, "no role"),
+        (403, error(), Forbidden, "Invalid Operation"),
+        (
+            400,
+            error(details=[{"message": "The term 'Get-X' is not recognized as the name of"}]),
+            Forbidden,
+            "Get-X",
+        ),
+        (
+            400,
+            error(
+                details=[
+                    {"message": "A parameter cannot be found that matches parameter name 'AuditX'."}
+                ]
+            ),
+            Forbidden,
+            "AuditX",
+        ),
+        (
+            400,
+            error(details=[{"message": "for On-premises mastered Directory Sync objects"}]),
+            Refused,
+            "Directory Sync",
+        ),
+        (400, error(details=[{"message": "{" * 20_000}]), Refused, "{"),
+        (400, {"error": "text"}, Unavailable, "400"),
+        (418, None, Unavailable, "418"),
+    ],
+)
+def test_every_shape_of_error_is_understood(
+    status: int, body: Any, kind: type[TenantError], said: str
+) -> None:
+    failure = exchange_failure(status, body, "Get-Mailbox")
+    assert type(failure) is kind
+    assert said in str(failure)
+    assert len(str(failure)) < 500
+
+
+def test_a_parameter_that_a_role_was_trimmed_of_is_named() -> None:
+    text = "A parameter cannot be found that matches parameter name 'AuditEnabled'."
+    failure = exchange_failure(400, error(details=[{"message": text}]), "Set-Mailbox")
+    assert isinstance(failure, Forbidden)
+    assert failure.permission == "Exchange role with Set-Mailbox -AuditEnabled"

@@ -1,0 +1,150 @@
+"""Listings as they come over the wire: pages, what moves between them, where they are taken up."""
+
+import asyncio
+import tracemalloc
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.adapters.exchange.paging import Seen
+from core.adapters.m365.tenant import PEOPLE, Once
+from core.tenant.mailboxes import Mailbox
+from core.tenant.readings import Reading
+from core.tenant.surfaces import AUDIT_BYPASS, MAILBOXES
+from tests.support.http_recorder import Connection, connected, mailbox, scene
+
+
+def boxes(numbers: range, **more: object) -> list[dict[str, Any]]:
+    return [mailbox(f"m{number}", f"g{number}", f"n{number}", **more) for number in numbers]
+
+
+async def listed(to: Connection, after: str = "") -> list[Reading[Mailbox]]:
+    return [page async for page in to.tenant.mailboxes(after=after)]
+
+
+async def test_a_mailbox_that_moves_between_pages_counts_once_where_it_was_first() -> None:
+    ghosts = [mailbox("", "", f"ghost{number}") for number in range(3)]
+    rows = [*boxes(range(999)), ghosts[0], *boxes(range(500, 1_400)), *ghosts[1:]]
+    async with connected(scene(exchange={"Get-Mailbox": rows})) as to:
+        first, second = await listed(to)
+    assert (first.population, second.population) == (1_000, 401 + 2)
+    assert first.scope is not None
+    assert second.scope is not None
+    assert "m700" in first.scope
+    assert "m700" not in second.scope
+    assert not {one.id for one in first.items} & {one.id for one in second.items}
+    nameless = [miss.object_id for page in (first, second) for miss in page.unread]
+    assert nameless == ["unidentified-1", "unidentified-2", "unidentified-3"]
+
+
+async def test_a_mailbox_that_is_broken_on_two_pages_is_one_unread_mailbox() -> None:
+    broken = mailbox("m-bad", "g-bad", "bad", AuditAdmin=["x"] * 1_001)
+    rows = [broken, *boxes(range(999)), broken]
+    async with connected(scene(exchange={"Get-Mailbox": rows})) as to:
+        first, second = [page async for page in to.tenant.mailbox_audits()]
+    assert [miss.object_id for miss in first.unread] == ["m-bad"]
+    assert (first.population, second.population, second.unread) == (1_000, 0, ())
+
+
+@pytest.mark.parametrize("status", [400, 404, 410])
+async def test_a_link_that_has_gone_stale_is_not_the_end_of_the_listing(status: int) -> None:
+    async with connected(scene(exchange={"Get-Mailbox": boxes(range(1_100))})) as to:
+        further = (await listed(to))[0].further
+        refused = {"kind": "error", "status": status, "match": "skiptoken", "times": 1}
+        to.sandbox.tenant.set_faults([refused])
+        pages = await listed(to, further)
+    assert [page.population for page in pages] == [1_000, 100]
+    assert all(page.complete for page in pages)
+
+
+async def test_passing_trouble_is_no_reason_to_begin_anew() -> None:
+    async with connected(scene(exchange={"Get-Mailbox": boxes(range(1_100))}), attempts=2) as to:
+        further = (await listed(to))[0].further
+        to.sandbox.tenant.set_faults([{"kind": "error", "status": 503, "match": "skiptoken"}])
+        (page,) = await listed(to, further)
+    assert not page.complete
+    assert page.blind_to(MAILBOXES)
+
+
+async def test_the_end_of_a_listing_may_be_an_empty_page_but_the_beginning_may_not() -> None:
+    async with connected(scene(exchange={"Get-Mailbox": boxes(range(1_100))})) as to:
+        further = (await listed(to))[0].further
+        empty = {"kind": "wrongBody", "body": {"value": []}, "match": "^Get-Mailbox"}
+        to.sandbox.tenant.set_faults([empty])
+        (rest,) = [page async for page in to.tenant.mailbox_audits(further)]
+        assert (rest.complete, rest.population) == (True, 0)
+        (nobody,) = [page async for page in to.tenant.mailbox_audits()]
+        assert not nobody.complete
+
+
+def bypasses(number: int, bypassed: int) -> dict[str, Any]:
+    rows = [
+        {"Guid": f"g{one}", "Name": f"n{one}", "AuditBypassEnabled": one == bypassed}
+        for one in range(number)
+    ]
+    return {"Get-MailboxAuditBypassAssociation": rows}
+
+
+async def test_bypassed_accounts_stay_known_when_the_listing_breaks_off() -> None:
+    faults = [{"kind": "error", "status": 503, "match": "skiptoken"}]
+    async with connected(scene(exchange=bypasses(1_100, 7), faults=faults), attempts=1) as to:
+        found = await to.tenant.audit_bypasses()
+    assert [one.id for one in found.items] == ["g7"]
+    assert found.blind_to(AUDIT_BYPASS)
+
+
+async def test_a_list_of_nobody_does_not_mean_that_nobody_is_bypassed() -> None:
+    async with connected(scene(exchange=bypasses(0, 0))) as to:
+        found = await to.tenant.audit_bypasses()
+    assert found.blind_to(AUDIT_BYPASS)
+
+
+@given(st.lists(st.text(max_size=3), max_size=60))
+def test_what_was_seen_is_known(names: list[str]) -> None:
+    seen, known = Seen(), set[str]()
+    for name in names:
+        assert seen.first(name) is (name not in known)
+        known.add(name)
+
+
+def test_a_hundred_thousand_names_take_three_megabytes_while_they_are_noted() -> None:
+    tracemalloc.start()
+    try:
+        seen = Seen()
+        assert all(seen.first(f"{number:08x}-mailbox") for number in range(100_000))
+        assert tracemalloc.get_traced_memory()[1] < 3.5 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+    assert not any(seen.first(f"{number:08x}-mailbox") for number in range(0, 100_000, 97))
+
+
+async def test_whoever_gives_up_asking_does_not_take_the_answer_from_the_others() -> None:
+    asked: list[int] = []
+    let_go = asyncio.Event()
+
+    async def read() -> str:
+        asked.append(1)
+        await let_go.wait()
+        return "answer"
+
+    once = Once(read)
+    first, *others = [asyncio.create_task(once()) for _ in range(3)]
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+    let_go.set()
+    assert await asyncio.gather(*others) == ["answer", "answer"]
+    assert len(asked) == 2
+
+
+async def test_slices_that_ask_for_the_same_recipients_ask_once_and_not_all_are_kept() -> None:
+    async with connected(scene()) as to:
+        await asyncio.gather(*(to.tenant.recipients(["ann", "nobody"]) for _ in range(2)))
+        asked = to.sandbox.counts["exchange"]
+        assert asked == 1
+        await to.tenant.recipients([f"x{number}" + "y" * 1_000 for number in range(PEOPLE - 1)])
+        assert len(to.tenant.people) == PEOPLE
+        await to.tenant.recipients(["ann", "nobody"])
+        assert to.sandbox.counts["exchange"] == asked + 1

@@ -1,0 +1,371 @@
+"""Graph on the real SDK: what counts as an answer, what is asked again, what is refused."""
+
+import gzip
+import logging
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+from aiohttp import web
+
+from core.adapters.graph.client import Graph, judged
+from core.adapters.graph.transport import GraphTransport
+from core.adapters.retry import Again
+from core.errors import Forbidden, Gone, Refused, TenantError, Unavailable
+from tests.support.http_recorder import PERSON, ROOM, connected, rows_in, rule, scene, service, user
+
+RULES = f"/users/{PERSON}/mailFolders/inbox/messageRules"
+
+
+async def answered(
+    ask: Callable[..., Awaitable[None]], paths: Mapping[str, str], permission: str = ""
+) -> dict[str, Any]:
+    """All that a batch answers, each of it exactly once."""
+    found: dict[str, Any] = {}
+
+    def take(key: str, answer: object) -> None:
+        assert key not in found
+        found[key] = answer
+
+    await ask(paths, permission, take)
+    assert found.keys() == paths.keys()
+    return found
+
+
+def fault(kind: str, **more: Any) -> dict[str, Any]:
+    return {"service": "graph", "kind": kind, **more}
+
+
+def test_importing_the_adapter_loads_no_typed_model() -> None:
+    program = (
+        "import sys, core.adapters.graph.client\n"
+        "sys.exit('msgraph.generated.models.entity' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+async def test_whole_addresses_do_not_reach_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with connected(scene()) as to:
+        await to.graph.get(f"/users/{PERSON}?$select=id&$skiptoken=secret")
+    assert "secret" not in caplog.text
+
+
+async def test_an_object_is_read_with_the_token_of_the_app() -> None:
+    async with connected(scene()) as to:
+        row = await to.graph.get(f"/users/{PERSON}?$select=id,accountEnabled", "User.Read.All")
+        assert row["accountEnabled"] is True
+        assert "User.Read.All" in (await to.graph.roles() or ())
+
+
+async def test_what_is_not_there_is_gone() -> None:
+    async with connected(scene()) as to:
+        with pytest.raises(Gone):
+            await to.graph.get("/users/nobody", "User.Read.All")
+
+
+async def test_a_missing_role_is_named() -> None:
+    async with connected(scene(grants={"graph": ["Domain.Read.All"]})) as to:
+        with pytest.raises(Forbidden) as caught:
+            await to.graph.get(f"/users/{PERSON}", "User.Read.All")
+        assert caught.value.permission == "User.Read.All"
+
+
+async def test_throttling_is_waited_out() -> None:
+    faults = [fault("throttle", retryAfter=30, times=2)]
+    async with connected(scene(faults=faults)) as to:
+        await to.graph.get(f"/users/{PERSON}")
+        assert sum(to.clock.waits) >= 60
+        assert len(to.sandbox.requests) - to.sandbox.counts["entra"] == 3
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        fault("error", status=500),
+        fault("error", status=504),
+        fault("html"),
+        fault("html", status=200),
+        fault("empty"),
+        fault("truncate"),
+        fault("drop"),
+    ],
+    ids=lambda one: f"{one['kind']}-{one.get('status', '')}",
+)
+async def test_passing_trouble_is_tried_again_and_then_named(trouble: dict[str, Any]) -> None:
+    async with connected(scene(faults=[trouble | {"times": 2}])) as to:
+        assert (await to.graph.get(f"/users/{PERSON}"))["id"] == PERSON
+    async with connected(scene(faults=[trouble]), attempts=3) as to:
+        with pytest.raises(Unavailable):
+            await to.graph.get(f"/users/{PERSON}")
+        assert to.graph.service.requests == 3
+
+
+async def test_a_token_that_is_not_taken_is_renewed_once() -> None:
+    faults = [fault("error", status=401, times=1)]
+    async with connected(scene(faults=faults)) as to:
+        await to.graph.get(f"/users/{PERSON}")
+        assert to.sandbox.counts["entra"] == 2
+    async with connected(scene(faults=[fault("error", status=401)])) as to:
+        with pytest.raises(Forbidden, match="token"):
+            await to.graph.get(f"/users/{PERSON}")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://evil.example/v1.0/domains?$skiptoken=1",
+        "//evil.example/v1.0/domains",
+        "{base}.evil.example/v1.0/domains",
+        "{base}@evil.example/v1.0/domains",
+        "{base}/beta/domains",
+        "{base}/v1.0/../beta/domains",
+        "{base}/v1.0",
+        7,
+    ],
+)
+async def test_a_next_page_elsewhere_is_refused_without_a_request(link: Any) -> None:
+    async with connected(scene()) as to:
+        shown = link.replace("{base}", to.sandbox.base) if isinstance(link, str) else link
+        body: dict[str, Any] = {"value": [], "@odata.nextLink": shown}
+        to.sandbox.tenant.faults.load([fault("wrongBody", body=body)])
+        with pytest.raises(Unavailable, match="outside"):
+            _ = [page async for page in to.graph.pages("/domains")]
+        assert to.graph.service.requests == 1
+
+
+async def test_pages_that_go_in_circles_are_noticed() -> None:
+    async with connected(scene()) as to:
+        body = {"value": [], "@odata.nextLink": f"{to.sandbox.base}/v1.0/domains?$skiptoken=1"}
+        to.sandbox.tenant.faults.load([fault("wrongBody", body=body)])
+        with pytest.raises(Unavailable, match="do not end"):
+            _ = [page async for page in to.graph.pages("/domains")]
+
+
+async def test_all_pages_of_a_collection_are_read() -> None:
+    people = [user(f"p{number}", f"p{number}") for number in range(25)]
+    async with connected(scene(graph={"users": people})) as to:
+        pages = [page async for page in to.graph.pages("/users?$top=10&$select=id")]
+        assert [len(page) for page in pages] == [10, 10, 5]
+
+
+async def test_an_unknown_shape_is_never_an_empty_collection() -> None:
+    async with connected(scene(faults=[fault("wrongBody")])) as to:
+        with pytest.raises(Unavailable):
+            _ = [page async for page in to.graph.pages("/domains")]
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    paths: list[str] = []
+
+    async def elsewhere(request: web.BaseRequest) -> web.Response:
+        paths.append(request.path)
+        return web.Response(status=302, headers={"Location": "/stolen"})
+
+    async with connected(scene()) as to, serving(elsewhere) as address:
+        cloud = replace(to.cloud, graph=address)
+        graph = Graph(cloud, to.credential, service(to.clock))
+        with pytest.raises(Unavailable, match="302"):
+            await graph.get("/domains")
+        await graph.close()
+    assert paths == ["/v1.0/domains"]
+
+
+@asynccontextmanager
+async def serving(
+    answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+) -> AsyncIterator[str]:
+    """A server of one answer, by its address."""
+    runner = web.ServerRunner(web.Server(answer, access_log=None))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_batch_answers_for_everyone_in_any_order() -> None:
+    people = [user(f"p{number}", f"p{number}") for number in range(47)]
+    async with connected(scene(graph={"users": people})) as to:
+        paths = {f"p{number}": f"/users/p{number}?$select=id" for number in range(50)}
+        answers = await answered(to.graph.batch, paths, "User.Read.All")
+        assert to.graph.service.requests == 3
+        assert {key for key, answer in answers.items() if isinstance(answer, Gone)} == {
+            "p47",
+            "p48",
+            "p49",
+        }
+        ids = {key: answer["id"] for key, answer in answers.items() if isinstance(answer, dict)}
+        assert ids == {f"p{number}": f"p{number}" for number in range(47)}
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        fault("throttle", retryAfter=5),
+        fault("error", status=503),
+        fault("error", status=424),
+        fault("empty"),
+        fault("html", status=200),
+        fault("drop"),
+    ],
+    ids=lambda one: f"{one['kind']}-{one.get('status', '')}",
+)
+async def test_trouble_inside_a_batch_costs_only_those_it_struck(trouble: dict[str, Any]) -> None:
+    inner = trouble | {"inner": True, "match": PERSON}
+    paths = {one: f"/users/{one}?$select=id" for one in (PERSON, ROOM)}
+    async with connected(scene(faults=[inner | {"times": 1}])) as to:
+        answers = await answered(to.graph.batch, paths)
+        assert all(not isinstance(answer, TenantError) for answer in answers.values())
+        asked = [seen.path for seen in to.sandbox.requests if seen.service == "graph/inner"]
+        assert len([path for path in asked if ROOM in path]) == 1
+    async with connected(scene(faults=[inner]), attempts=2) as to:
+        answers = await answered(to.graph.batch, paths)
+        assert isinstance(answers[PERSON], Unavailable)
+        assert not isinstance(answers[ROOM], TenantError)
+
+
+async def test_a_missing_body_is_never_read_as_no_rules() -> None:
+    faults = [fault("empty", inner=True, match="messageRules")]
+    async with connected(scene(graph={"messageRules": {PERSON: []}}, faults=faults)) as to:
+        found = await answered(to.graph.lists, {"one": RULES}, "MailboxSettings.Read")
+        assert isinstance(found["one"], Unavailable)
+
+
+async def test_a_whole_batch_that_fails_is_unread_for_everyone() -> None:
+    async with connected(scene(faults=[fault("error", status=502)]), attempts=2) as to:
+        answers = await answered(to.graph.batch, {one: f"/users/{one}" for one in (PERSON, ROOM)})
+        assert all(isinstance(answer, Unavailable) for answer in answers.values())
+        assert set(answers) == {PERSON, ROOM}
+
+
+async def test_pages_inside_a_batch_are_followed() -> None:
+    rules = [rule(f"R{number}") for number in range(3)]
+    async with connected(scene(graph={"messageRules": {PERSON: rules}})) as to:
+        first = {
+            "value": [rule("R9")],
+            "@odata.nextLink": f"{to.sandbox.base}/v1.0{RULES}?$skiptoken=2",
+        }
+        to.sandbox.tenant.faults.load([fault("wrongBody", inner=True, body=first, times=1)])
+        found = await answered(to.graph.lists, {"one": RULES}, "MailboxSettings.Read")
+        assert [row["id"] for row in rows_in(found["one"])] == ["R9", "R0", "R1", "R2"]
+
+
+async def test_pages_inside_a_batch_may_not_lead_out_of_it() -> None:
+    body = {"value": [], "@odata.nextLink": "https://evil.example/v1.0/x"}
+    faults = [fault("wrongBody", inner=True, body=body)]
+    async with connected(scene(faults=faults)) as to:
+        found = await answered(to.graph.lists, {"one": RULES})
+        assert isinstance(found["one"], Unavailable)
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        [],
+        [{"id": "0", "status": 200, "body": {}}] * 2,
+        [{"id": "0", "status": 200}],
+        [{"id": "0", "status": 200, "body": None}],
+        [{"id": "0", "status": 200, "body": "eyJ2YWx1ZSI6W119"}],
+        [{"id": "0", "status": "200", "body": {}}],
+        [{"id": "0", "status": 429, "headers": None}],
+    ],
+)
+def test_replies_that_prove_nothing_are_asked_again(replies: list[Any]) -> None:
+    assert isinstance(judged(replies, "one", ""), Again)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (403, "ErrorAccessDenied", Forbidden),
+        (404, "MailboxNotEnabledForRESTAPI", Gone),
+        (404, "ErrorItemNotFound", Gone),
+        (404, "Request_ResourceNotFound", Gone),
+        (400, "Request_BadRequest", Refused),
+        (401, "InvalidAuthenticationToken", Forbidden),
+        (302, "", Unavailable),
+        (418, "", Unavailable),
+    ],
+)
+def test_every_refusal_has_its_meaning(status: int, code: str, kind: type[TenantError]) -> None:
+    reply = {"id": "0", "status": status, "body": {"error": {"code": code, "message": "x" * 9000}}}
+    answer = judged([reply], "one", "Mail.Read")
+    assert isinstance(answer, kind)
+    assert len(str(answer)) < 500
+
+
+async def got(content: bytes, encoding: str = "gzip", limit: int = 1024 * 1024) -> httpx.Response:
+    """What the transport makes of an answer with this body."""
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        return web.Response(body=content, headers={"Content-Encoding": encoding})
+
+    transport = GraphTransport(limit=limit)
+    async with serving(answer) as address, httpx.AsyncClient(transport=transport) as client:
+        return await client.get(address)
+
+
+async def test_compressed_answers_are_read() -> None:
+    for encoding in ("gzip", "GZIP"):
+        found = await got(gzip.compress(b'{"value": []}'), encoding)
+        assert found.json() == {"value": []}
+        assert "Content-Encoding" not in found.headers
+
+
+async def test_a_bomb_is_noticed_before_it_is_unpacked() -> None:
+    bomb = gzip.compress(bytes(64 * 1024 * 1024))
+    assert len(bomb) < 128 * 1024
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unavailable, match="more than"):
+            await got(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+
+
+async def test_a_long_answer_is_given_up() -> None:
+    with pytest.raises(Unavailable, match="more than"):
+        await got(bytes(2 * 1024 * 1024), "identity")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [gzip.compress(b"x" * 5_000)[:-9], b"not compressed", b"\x1f\x8b"],
+    ids=["torn", "not compressed", "begun"],
+)
+async def test_a_compressed_answer_that_is_damaged_is_no_answer(body: bytes) -> None:
+    with pytest.raises(httpx.TransportError):
+        await got(body)
+
+
+async def test_nobody_there_is_passing_trouble() -> None:
+    async with connected(scene(), attempts=2) as to:
+        cloud = replace(to.cloud, graph="http://127.0.0.1:1")
+        graph = Graph(cloud, to.credential, service(to.clock, attempts=2))
+        with pytest.raises(Unavailable, match="TransportError"):
+            await graph.get("/domains")
+        await graph.close()
+
+
+async def test_requests_go_through_the_pipeline_of_the_sdk() -> None:
+    agents: list[str] = []
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        agents.append(request.headers["User-Agent"])
+        assert request.headers["Authorization"].startswith("Bearer ")
+        return web.json_response({"value": []})
+
+    async with connected(scene()) as to, serving(answer) as address:
+        graph = Graph(replace(to.cloud, graph=address), to.credential, service(to.clock))
+        assert await graph.get("/domains") == {"value": []}
+        await graph.close()
+    assert "kiota" in agents[0]

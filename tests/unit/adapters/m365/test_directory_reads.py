@@ -1,0 +1,104 @@
+"""Reads of Entra's report and audit log that break off, are cut off, or hold broken rows."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from core.adapters.m365.directory.deletions import deletions
+from core.errors import Refused
+from core.tenant.surfaces import DELETED_USERS, DELETIONS, REGISTRATIONS
+from sandbox.graph.registrations import report_row
+from tests.support.http_recorder import connected, scene, user
+from tests.support.observe import whole
+
+SINCE = datetime(2026, 11, 19, 6, 0, tzinfo=UTC)
+
+
+def numbered(number: int) -> str:
+    return f"55555555-0000-4000-8000-{number:012}"
+
+
+def record(number: int) -> dict[str, Any]:
+    return {
+        "activityDisplayName": "Delete user",
+        "activityDateTime": f"2026-11-20T05:00:{number % 60:02}Z",
+        "result": "success",
+        "initiatedBy": {},
+        "targetResources": [{"id": numbered(number)}],
+    }
+
+
+def log(number: int, **more: Any) -> dict[str, Any]:
+    return scene(graph={"directoryAudits": [record(one) for one in range(number)]}, **more)
+
+
+def breaking(where: str) -> list[dict[str, Any]]:
+    """The second page does not come."""
+    return [{"match": where, "kind": "error", "status": 503, "skip": 1}]
+
+
+async def test_a_log_that_breaks_off_tells_what_it_told_and_that_it_broke_off() -> None:
+    async with connected(log(1_500, faults=breaking("directoryAudits")), attempts=1) as to:
+        reading = await to.tenant.deletions(SINCE)
+        assert len(reading.items) == 999
+        assert reading.blind_to(DELETIONS) is not None
+        assert not reading.covers((DELETIONS,), numbered(1))
+
+
+async def test_of_more_deletions_than_anybody_needs_the_rest_is_said_to_be_unread() -> None:
+    async with connected(log(1_500)) as to:
+        reading = await deletions(to.graph, SINCE, most=500)
+        miss = reading.blind_to(DELETIONS)
+        assert miss is not None
+        assert miss.reason == "more than 500 deletions; the older ones were not read"
+        assert len(reading.items) == 999
+
+
+async def test_a_broken_record_is_unread_and_the_others_are_read() -> None:
+    rows = [record(1), record(2) | {"targetResources": []}, record(3) | {"activityDateTime": "?"}]
+    async with connected(scene(graph={"directoryAudits": rows})) as to:
+        reading = await to.tenant.deletions(SINCE)
+        assert [one.id for one in reading.items] == [numbered(1)]
+        assert [miss.object_id for miss in reading.unread] == ["unidentified-1", "unidentified-2"]
+        assert not reading.covers((DELETIONS,), "anybody")
+
+
+async def test_a_broken_row_of_the_recycle_bin_is_unread_by_its_id() -> None:
+    rows = [{"@odata.type": "#microsoft.graph.user", "id": numbered(7), "displayName": "Ann"}]
+    async with connected(scene(graph={"deletedItems": rows})) as to:
+        reading = await to.tenant.deleted_objects(SINCE)
+        assert reading.items == ()
+        (miss,) = reading.unread
+        assert (miss.surface, miss.object_id) == (DELETED_USERS, numbered(7))
+
+
+async def test_a_report_that_breaks_off_ends_with_a_part_that_says_so() -> None:
+    rows = [report_row(user(numbered(one), f"u{one}")) for one in range(1_200)]
+    broken = scene(
+        graph={"userRegistrationDetails": rows}, faults=breaking("userRegistrationDetails")
+    )
+    async with connected(broken, attempts=1) as to:
+        first, last = [part async for part in to.tenant.registrations()]
+        assert (first.population, first.complete) == (1_000, True)
+        assert (last.items, last.complete) == ((), False)
+        assert last.blind_to(REGISTRATIONS) is not None
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_broken_rows_of_the_report_are_counted_as_unread(count: int) -> None:
+    rows = [report_row(user(numbered(1), "ann")), *([{"userPrincipalName": "x"}] * count)]
+    async with connected(scene(graph={"userRegistrationDetails": rows})) as to:
+        reading = await whole(to.tenant.registrations())
+        assert len(reading.items) == 1
+        assert len(reading.unread) == count
+        assert reading.population == 1 + count
+
+
+async def test_graph_takes_no_other_query_of_the_report_than_the_documented_one() -> None:
+    async with connected(scene()) as to:
+        path = "/reports/authenticationMethods/userRegistrationDetails"
+        good = await to.graph.get(f"{path}?$filter=isAdmin%20eq%20false")
+        assert good["value"]
+        with pytest.raises(Refused, match=r"\$top"):
+            await to.graph.get(f"{path}?$top=5")

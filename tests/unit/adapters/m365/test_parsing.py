@@ -1,0 +1,706 @@
+"""Rows of the wire into nouns: what is understood, what is refused, what is never guessed."""
+
+import contextlib
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.adapters.m365 import inbox_rules_parse, mail_flow_parse, parsing
+from core.tenant.mail_flow import AcceptedDomain, InboxRule, OutboundPolicy, Recipient
+
+DOMAIN = {"DomainName": "contoso.example", "id": "contoso.example"}
+LEGACY = "/o=ExchangeLabs/ou=Group/cn=Recipients/cn=0001-ann"
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "meaning"),
+    [
+        (True, True),
+        (False, False),
+        ("True", True),
+        ("false", False),
+        (" TRUE ", True),
+        (None, None),
+        ("", None),
+        (1, None),
+        ("yes", None),
+        ([True], None),
+        ({"IsPresent": True}, True),
+        ({"IsPresent": False}, False),
+        ({"IsPresent": 1}, None),
+        ({"IsPresent": True, "more": 1}, None),
+        ({"ToBool": True}, None),
+    ],
+)
+def test_booleans_come_as_such_or_as_words(value: object, meaning: bool | None) -> None:
+    assert parsing.truth(value) is meaning
+
+
+@pytest.mark.parametrize(
+    ("value", "days"),
+    [
+        ("90.00:00:00", 90.0),
+        ("00:00:00", 0.0),
+        ("12:00:00", 0.5),
+        ("1.12:00:00.0000000", 1.5),
+        ("-1.00:00:00", -1.0),
+        ("P90D", 90.0),
+        ("PT36H", 1.5),
+        ({"Days": 90, "Hours": 0}, 90.0),
+        ({"Days": 1, "Hours": 12}, 1.5),
+        ({"Ticks": 77_760_000_000_000}, 90.0),
+        ({"TotalDays": 90.5, "Days": 90}, 90.5),
+        ({"Days": True}, None),
+        ({"Days": "90"}, None),
+        ({}, None),
+        ("P", None),
+        ("ninety", None),
+        ("90", None),
+        (90, None),
+        (None, None),
+        ("1" * 5000 + ".00:00:00", None),
+    ],
+)
+def test_durations_come_in_several_forms_and_garbage_is_unknown(
+    value: object, days: float | None
+) -> None:
+    assert parsing.days(value) == days
+
+
+@given(st.integers(min_value=0, max_value=24_855))
+def test_a_duration_that_is_sent_is_read_as_the_same(days: int) -> None:
+    assert parsing.days(parsing.timespan(days)) == days
+
+
+@pytest.mark.parametrize(
+    ("value", "meaning"),
+    [
+        ("0b8c-1", "0b8c-1"),
+        (17_014_118_346_046_923_173, "17014118346046923173"),
+        ("AQAAAJ5d==", "AQAAAJ5d=="),
+        ("", ""),
+        (None, ""),
+        (True, ""),
+        ("a b", ""),
+        ("a\x00b", ""),
+        ("a\u202eb", ""),
+        ("..", ""),
+        ("x" * 129, ""),
+        (10**30, ""),
+        ("00000000-0000-0000-0000-000000000000", ""),
+        ({"a": 1}, ""),
+    ],
+)
+def test_only_what_looks_like_an_id_is_one(value: object, meaning: str) -> None:
+    assert parsing.identifier(value) == meaning
+
+
+def test_long_names_are_cut_and_broken_ones_can_be_written_down() -> None:
+    assert len(parsing.text("x" * 1_000_000)) == 2_000
+    parsing.text("\ud800 half a letter").encode()
+    assert parsing.text(7) == ""
+
+
+def test_a_long_recipient_keeps_the_address_at_its_end() -> None:
+    shown = parsing.recipient_text(f'"{"x" * 9_000}" [SMTP:x@evil.example]')
+    assert len(shown) <= 2_000
+    assert shown.endswith("[SMTP:x@evil.example]")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b'"x"',
+        b'{"a": NaN}',
+        b'{"value": [{"isEnabled": true, "isEnabled": false}]}',
+        b'{"value": [1], "\\u0076alue": []}',
+        b'{"a": 1',
+        b"<html></html>",
+        b"\x00" * 64,
+        b"\xff\xfe",
+        b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"a": ' + b"9" * 10_000 + b"}",
+    ],
+    ids=lambda raw: repr(raw[:12]),
+)
+def test_what_is_not_a_json_object_is_refused(raw: bytes) -> None:
+    with pytest.raises(ValueError, match="the answer"):
+        parsing.document(raw)
+
+
+@given(st.binary(max_size=200))
+def test_no_body_breaks_the_reading_in_another_way(raw: bytes) -> None:
+    with contextlib.suppress(ValueError):
+        parsing.document(raw)
+
+
+def test_rows_are_a_list_or_one_object_and_nothing_else() -> None:
+    assert parsing.rows_of({"value": [{"a": 1}]}) == [{"a": 1}]
+    assert parsing.rows_of({"value": {"a": 1}}) == [{"a": 1}]
+    assert parsing.rows_of({"Guid": "g"}, ("Guid",)) == [{"Guid": "g"}]
+    for answer in ({}, {"value": None}, {"value": [1]}, {"value": "x"}, {"Guid": "g"}):
+        with pytest.raises(ValueError, match="no list"):
+            parsing.rows_of(answer)
+
+
+# Mailboxes and accounts -------------------------------------------------------------------------
+
+
+def test_a_mailbox_is_known_by_its_account() -> None:
+    found = parsing.mailbox(
+        {
+            "ExternalDirectoryObjectId": "account-1",
+            "Guid": "guid-1",
+            "PrimarySmtpAddress": "ann@contoso.example",
+            "DisplayName": "Ann",
+            "RecipientTypeDetails": "SharedMailbox",
+            "IsDirSynced": "True",
+            "ForwardingSmtpAddress": "smtp:x@evil.example",
+            "DeliverToMailboxAndForward": True,
+        }
+    )
+    assert (found.id, found.guid, found.has_account) == ("account-1", "guid-1", True)
+    assert (found.kind, found.synced, found.keeps_copy) == ("SharedMailbox", True, True)
+    assert found.forwarding_smtp_address == "smtp:x@evil.example"
+
+
+@pytest.mark.parametrize("account", ["", None, "00000000-0000-0000-0000-000000000000"], ids=repr)
+def test_a_mailbox_without_an_account_is_known_by_its_guid(account: object) -> None:
+    found = parsing.mailbox({"ExternalDirectoryObjectId": account, "Guid": "guid-1"})
+    assert (found.id, found.has_account) == ("guid-1", False)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        {"Guid": "a b"},
+        {"Guid": "g", "ForwardingAddress": {"Name": "x"}},
+        {"Guid": "g", "ForwardingSmtpAddress": ["smtp:x@evil.example"]},
+    ],
+    ids=json.dumps,
+)
+def test_a_mailbox_that_cannot_be_read_is_not_a_clean_one(row: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"without a usable id|is not a string"):
+        parsing.mailbox(row)
+
+
+PLAN = {"servicePlanId": "EFB87545-963C", "capabilityStatus": "Enabled"}
+DEAD = {"servicePlanId": "dead", "capabilityStatus": "Deleted"}
+
+
+@pytest.mark.parametrize(
+    ("more", "plans", "licensed"),
+    [
+        ({"assignedPlans": [PLAN, DEAD], "assignedLicenses": [{}]}, {"efb87545-963c"}, True),
+        ({"assignedPlans": [DEAD], "assignedLicenses": []}, set(), False),
+        ({"assignedPlans": [], "assignedLicenses": [{"skuId": "x"}]}, None, True),
+        ({"assignedPlans": [DEAD], "assignedLicenses": [{"skuId": "x"}]}, set(), True),
+        ({"assignedLicenses": [{"skuId": "x"}]}, None, True),
+        ({"assignedPlans": None, "assignedLicenses": [{"skuId": "x"}]}, None, True),
+        ({"assignedPlans": "broken", "assignedLicenses": [{"skuId": "x"}]}, None, True),
+        ({}, None, False),
+        ({"assignedPlans": None, "assignedLicenses": None}, None, False),
+        ({"assignedLicenses": []}, set(), False),
+        ({"assignedPlans": [None, 3, {}, PLAN]}, {"efb87545-963c"}, True),
+    ],
+    ids=repr,
+)
+def test_plans_are_known_or_said_to_be_unknown(
+    more: dict[str, object], plans: set[str] | None, licensed: bool
+) -> None:
+    found = parsing.account({"id": "a", **more})
+    assert (found.plans, found.licensed) == (plans, licensed)
+
+
+@pytest.mark.parametrize(
+    ("value", "enabled"), [(True, True), ("False", False), (None, None), ("", None)]
+)
+def test_an_account_that_does_not_say_is_neither_enabled_nor_disabled(
+    value: object, enabled: bool | None
+) -> None:
+    assert parsing.account({"id": "a", "accountEnabled": value}).enabled is enabled
+    assert parsing.account({"id": "a"}).enabled is None
+
+
+def test_only_an_account_that_is_synced_now_is_synced() -> None:
+    for value, synced in ((True, True), (False, False), (None, False)):
+        assert parsing.account({"id": "a", "onPremisesSyncEnabled": value}).synced is synced
+
+
+def test_a_guid_joins_in_either_case_and_any_other_id_stays_as_it_is() -> None:
+    upper = "7C9E6679-7425-40DE-944B-E07FC1F90AE7"
+    assert parsing.mailbox({"ExternalDirectoryObjectId": upper}).id == upper.lower()
+    assert parsing.account({"id": upper}).id == parsing.sign_in({"id": upper}).id == upper.lower()
+    assert parsing.account({"id": "User-1"}).id == "User-1"
+
+
+def test_failed_sign_ins_do_not_count() -> None:
+    activity = {"lastSignInDateTime": "2026-11-20T00:00:00Z"}
+    assert parsing.sign_in({"id": "a", "signInActivity": activity}).last_success is None
+    activity["lastSuccessfulSignInDateTime"] = "2026-11-01T08:00:00.1234567Z"
+    at = datetime(2026, 11, 1, 8, 0, 0, 123_456, tzinfo=UTC)
+    assert parsing.sign_in({"id": "a", "signInActivity": activity}).last_success == at
+    with pytest.raises(ValueError, match="makes no sense"):
+        parsing.sign_in({"id": "a", "signInActivity": {"lastSuccessfulSignInDateTime": "soon"}})
+
+
+def test_audit_settings_are_read_in_every_form() -> None:
+    found = parsing.mailbox_audit(
+        {
+            "Guid": "g",
+            "AuditEnabled": "True",
+            "DefaultAuditSet": "Admin, Delegate",
+            "AuditOwner": ["Update", "Send"],
+            "AuditAdmin": "Update",
+            "AuditDelegate": None,
+            "AuditLogAgeLimit": {"Days": 90},
+            "PersistedCapabilities": ["M365Auditing"],
+        }
+    )
+    assert found.enabled is True
+    assert found.default_set == {"Admin", "Delegate"}
+    assert found.actions == {
+        "Owner": {"Update", "Send"},
+        "Admin": {"Update"},
+        "Delegate": frozenset(),
+    }
+    assert found.age_days == 90.0
+    assert found.capabilities == frozenset({"M365Auditing"})
+
+
+# Inbox rules ------------------------------------------------------------------------------------
+
+
+def graph_rule(**more: object) -> InboxRule:
+    return inbox_rules_parse.graph_rule("m", {"id": "R", "displayName": ".", **more})
+
+
+def to(*addresses: str) -> list[dict[str, object]]:
+    return [{"emailAddress": {"name": "n", "address": address}} for address in addresses]
+
+
+def test_a_rule_of_graph_is_read_whole() -> None:
+    found = graph_rule(
+        sequence=3,
+        isEnabled=False,
+        isReadOnly=True,
+        hasError=True,
+        conditions={"subjectContains": ["invoice"], "bodyContains": ["pay"]},
+        actions={
+            "forwardTo": to("a@x.example"),
+            "redirectTo": to(LEGACY),
+            "forwardAsAttachmentTo": to("b@x.example", "c@x.example"),
+            "permanentDelete": True,
+            "moveToFolder": "AAMk=",
+            "markAsRead": True,
+        },
+    )
+    assert found.forward_to == ("a@x.example",)
+    assert found.redirect_to == (LEGACY,)
+    assert found.forward_as_attachment_to == ("b@x.example", "c@x.example")
+    assert (found.delete, found.move_to, found.mark_as_read) == ("permanent", "AAMk=", True)
+    assert (found.enabled, found.read_only, found.in_error) == (False, True, True)
+    assert (found.sequence, found.words, found.readable) == (3, ("pay", "invoice"), True)
+    assert json.loads(found.conditions) == {"subjectContains": ["invoice"], "bodyContains": ["pay"]}
+
+
+@pytest.mark.parametrize("actions", [None, {}, {"newAction": True}, {"delete": False}], ids=repr)
+def test_a_rule_without_known_actions_is_unreadable_and_not_harmless(actions: object) -> None:
+    assert graph_rule(actions=actions).readable is False
+
+
+def test_a_recipient_without_an_address_goes_by_its_name() -> None:
+    holder = {"emailAddress": {"name": "Some Person", "address": ""}}
+    assert graph_rule(actions={"forwardTo": [holder]}).forward_to == ("Some Person",)
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        {"forwardTo": [{"emailAddress": {}}]},
+        {"redirectTo": ["x@evil.example"]},
+        {"redirectTo": [None]},
+        {"moveToFolder": {"id": 1}},
+        {"moveToFolder": "x" * 600},
+        "forward",
+    ],
+    ids=repr,
+)
+def test_an_action_that_cannot_be_read_is_not_left_out(actions: Any) -> None:
+    with pytest.raises(ValueError, match="inbox rule"):
+        graph_rule(actions=actions)
+
+
+def test_the_same_conditions_read_the_same_however_they_are_ordered() -> None:
+    one = graph_rule(conditions={"a": 1, "b": [2]})
+    assert one.conditions == graph_rule(conditions={"b": [2], "a": 1}).conditions
+    long = graph_rule(conditions={"bodyContains": ["x" * 50_000]})
+    assert len(long.conditions) < 200
+    assert long.conditions != graph_rule(conditions={"bodyContains": ["y" * 50_000]}).conditions
+    assert len(long.words[0]) == 256
+
+
+def test_a_rule_of_exchange_is_read_whole() -> None:
+    number = 1_675_000_000_000_000_001
+    found = inbox_rules_parse.exchange_rule(
+        "m",
+        {
+            "RuleIdentity": number,
+            "Identity": f"ann\\{number}",
+            "Name": ".",
+            "Enabled": "False",
+            "InError": False,
+            "Priority": 2,
+            "ForwardTo": ['"me@contoso.example" [SMTP:x@evil.example]'],
+            "RedirectTo": f'"Ann" [EX:{LEGACY}]',
+            "ForwardAsAttachmentTo": None,
+            "SoftDeleteMessage": "True",
+            "MoveToFolder": "RSS Feeds",
+            "SubjectOrBodyContainsWords": ["invoice"],
+            "ExceptIfFrom": ["boss"],
+        },
+    )
+    assert found.id == str(number)
+    assert found.forward_to == ('"me@contoso.example" [SMTP:x@evil.example]',)
+    assert found.redirect_to == (f'"Ann" [EX:{LEGACY}]',)
+    assert (found.enabled, found.sequence, found.delete) == (False, 2, "permanent")
+    assert (found.move_to, found.words, found.readable) == ("RSS Feeds", ("invoice",), True)
+    assert "ExceptIfFrom" in found.conditions
+
+
+def test_a_rule_of_exchange_without_number_goes_by_its_identity() -> None:
+    assert inbox_rules_parse.exchange_rule("m", {"Identity": "ann\\77"}).id == "77"
+    assert inbox_rules_parse.exchange_rule("m", {"Identity": "ann\\77"}).readable is False
+    with pytest.raises(ValueError, match="usable id"):
+        inbox_rules_parse.exchange_rule("m", {"Name": "x"})
+    with pytest.raises(ValueError, match="recipient"):
+        inbox_rules_parse.exchange_rule("m", {"RuleIdentity": 1, "ForwardTo": [{"Address": "x"}]})
+
+
+# Recipients, domains, mail flow -----------------------------------------------------------------
+
+CONTACT = {
+    "Name": "Partner",
+    "RecipientTypeDetails": "MailContact",
+    "ExternalEmailAddress": "SMTP:p@partner.example",
+    "PrimarySmtpAddress": "p@partner.example",
+    "LegacyExchangeDN": LEGACY,
+    "EmailAddresses": ["SMTP:p@partner.example", "x500:/o=Old/cn=p"],
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Partner", "partner", "p@partner.example", "smtp:P@Partner.Example"),
+        *(LEGACY, "/o=old/cn=P"),
+        "EURPR01A001.PROD.OUTLOOK.COM/Hosted Organizations/contoso.example/Partner",
+        "CN=Partner,OU=contoso.example,DC=EURPR01A001",
+    ],
+)
+def test_a_recipient_is_found_by_any_of_its_names(name: str) -> None:
+    found = mail_flow_parse.recipient(name, [CONTACT])
+    assert (found.found, found.external_address) == (True, "SMTP:p@partner.example")
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("Partner", []),
+        ("Partner", [CONTACT, CONTACT]),
+        ("Somebody", [CONTACT]),
+        ("", [CONTACT]),
+        ("smtp:", [CONTACT]),
+        ("forest.example/contoso.example/Sales\\/Partner", [CONTACT]),
+        ("CN=Somebody,OU=Partner", [CONTACT]),
+        ("Sales/Office/Partner", [CONTACT]),
+    ],
+    ids=["none", "several", "another", "empty", "prefix", "slash", "unit", "no forest"],
+)
+def test_an_answer_that_is_not_about_the_name_finds_nobody(name: str, rows: list[Any]) -> None:
+    assert mail_flow_parse.recipient(name, rows) == Recipient(name, found=False)
+
+
+def test_a_mailbox_has_no_address_outside() -> None:
+    row = {**CONTACT, "RecipientTypeDetails": "UserMailbox"}
+    assert mail_flow_parse.recipient("Partner", [row]).external_address == ""
+
+
+def test_domains_are_read_in_lower_case() -> None:
+    row = {"DomainName": "Contoso.Example.", "MatchSubDomains": "True"}
+    assert mail_flow_parse.accepted_domain(row) == AcceptedDomain("contoso.example", True)
+    assert mail_flow_parse.verified_domain({"id": "x.example", "isVerified": False}) is None
+    for bad in ("", None, "a b", "x@y", "x" * 254):
+        with pytest.raises(ValueError, match="domain"):
+            mail_flow_parse.accepted_domain({"DomainName": bad})
+    with pytest.raises(ValueError, match="remote domain"):
+        mail_flow_parse.remote_domain({"DomainName": "*"})
+
+
+@pytest.mark.parametrize("value", [-1, 0, 1, 1e308, "perhaps", [], {}], ids=repr)
+@pytest.mark.parametrize(
+    ("name", "parser"),
+    [
+        ("MatchSubDomains", lambda odd: mail_flow_parse.accepted_domain(DOMAIN | odd)),
+        ("delete", lambda odd: inbox_rules_parse.graph_rule("m1", {"id": "r1", "actions": odd})),
+        (
+            "permanentDelete",
+            lambda odd: inbox_rules_parse.graph_rule("m1", {"id": "r1", "actions": odd}),
+        ),
+        ("isEnabled", lambda odd: inbox_rules_parse.graph_rule("m1", {"id": "r1"} | odd)),
+        (
+            "SoftDeleteMessage",
+            lambda odd: inbox_rules_parse.exchange_rule("m1", {"RuleIdentity": 1} | odd),
+        ),
+        ("IsDirSynced", lambda odd: parsing.mailbox({"Guid": "g1"} | odd)),
+        ("onPremisesSyncEnabled", lambda odd: parsing.account({"id": "u1"} | odd)),
+    ],
+)
+def test_what_should_be_true_or_false_and_is_neither_is_not_taken_for_false(
+    name: str, parser: Callable[[dict[str, object]], object], value: object
+) -> None:
+    with pytest.raises(ValueError, match=f"{name} is neither true nor false"):
+        parser({name: value})
+    parser({})
+    for absent in (None, ""):
+        parser({name: absent})
+
+
+def test_a_policy_applies_to_whom_its_rule_says() -> None:
+    policies: list[dict[str, object]] = [
+        {"Name": "Default", "IsDefault": True, "AutoForwardingMode": "Automatic"},
+        {"Name": "Loose", "IsDefault": False, "AutoForwardingMode": "On"},
+        {"Name": "Orphan", "AutoForwardingMode": "On"},
+    ]
+    rules: list[dict[str, object]] = [
+        {
+            "HostedOutboundSpamFilterPolicy": "Loose",
+            "State": "Enabled",
+            "Priority": 1,
+            "From": "Ann@Contoso.Example",
+            "SenderDomainIs": ["Contoso.Example"],
+            "ExceptIfFromMemberOf": ["staff"],
+        }
+    ]
+    assert mail_flow_parse.outbound_policies(policies, rules) == [
+        OutboundPolicy("Default", "Automatic", default=True),
+        OutboundPolicy(
+            "Loose",
+            "On",
+            priority=1,
+            senders=frozenset({"ann@contoso.example"}),
+            sender_domains=frozenset({"contoso.example"}),
+            groups=True,
+        ),
+        OutboundPolicy("Orphan", "On", enabled=False),
+    ]
+
+
+def test_a_mail_flow_rule_names_everyone_it_sends_to() -> None:
+    found = mail_flow_parse.transport_rule(
+        {
+            "Guid": "g",
+            "Name": "n",
+            "State": "Enabled",
+            "Mode": "AuditAndNotify",
+            "BlindCopyTo": "a@evil.example, b@evil.example",
+            "RedirectMessageTo": ["c@evil.example"],
+            "CopyTo": [{"Address": "d@evil.example"}],
+            "AddToRecipients": None,
+        }
+    )
+    assert found.blind_copy_to == ("a@evil.example", "b@evil.example")
+    assert (found.redirect_to, found.copy_to) == (("c@evil.example",), ("d@evil.example",))
+    assert (found.enabled, found.enforced, found.add_to) == (True, False, ())
+
+
+BOB, EVE = '"Bob" [SMTP:bob@contoso.com]', '"Eve, R." [SMTP:eve@evil.example]'
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ([None, EVE, ""], [EVE]),
+        (f"{EVE}; {BOB}", [EVE, BOB]),
+        (f"{EVE},{BOB}", [EVE, BOB]),
+        ("eve@evil.example;bob@contoso.com", ["eve@evil.example", "bob@contoso.com"]),
+        ([f"{EVE},{BOB}"], [f"{EVE},{BOB}"]),
+        (EVE, [EVE]),
+        ("Bob, from home", ["Bob, from home"]),
+        (["", None], ["", None]),
+        (None, []),
+        ("", []),
+    ],
+    ids=repr,
+)
+def test_a_list_holds_nulls_and_a_string_may_hold_a_list(value: Any, found: list[Any]) -> None:
+    assert list(parsing.apart(value)) == found
+
+
+def test_a_mail_flow_rule_that_cannot_be_read_is_refused() -> None:
+    for row in ({"Name": ""}, {"Guid": "g", "BlindCopyTo": [{"x": 1}]}, {"Guid": "g", "CopyTo": 7}):
+        with pytest.raises(ValueError, match="mail-flow rule"):
+            mail_flow_parse.transport_rule(row)
+
+
+def test_an_account_must_say_whether_it_is_bypassed() -> None:
+    assert mail_flow_parse.audit_bypass({"Guid": "g", "AuditBypassEnabled": "True"}).bypassed
+    for row in ({"Guid": "g"}, {"AuditBypassEnabled": True}):
+        with pytest.raises(ValueError, match="account"):
+            mail_flow_parse.audit_bypass(row)
+
+
+PARSERS: list[Callable[[dict[str, Any]], object]] = [
+    parsing.mailbox,
+    parsing.mailbox_audit,
+    parsing.account,
+    parsing.sign_in,
+    mail_flow_parse.accepted_domain,
+    mail_flow_parse.verified_domain,
+    mail_flow_parse.remote_domain,
+    mail_flow_parse.transport_rule,
+    mail_flow_parse.audit_bypass,
+    lambda row: inbox_rules_parse.graph_rule("m", row),
+    lambda row: inbox_rules_parse.exchange_rule("m", row),
+    lambda row: mail_flow_parse.recipient("x", [row]),
+    lambda row: mail_flow_parse.outbound_policies([row], [row]),
+]
+FIELDS = sorted(
+    {
+        *parsing.MAILBOX_PROPERTIES,
+        *parsing.AUDIT_PROPERTIES,
+        *inbox_rules_parse.EXCHANGE_ACTIONS,
+        *mail_flow_parse.RECIPIENT_PROPERTIES,
+        *("id", "actions", "conditions", "assignedPlans", "assignedLicenses", "signInActivity"),
+        *("isVerified", "DomainName", "BlindCopyTo", "CopyTo", "State", "Mode", "From"),
+    }
+)
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=12))
+def test_no_row_breaks_a_parser_in_another_way_than_by_being_unread(row: dict[str, Any]) -> None:
+    for parse in PARSERS:
+        try:
+            parse(row)
+        except ValueError:
+            continue
+
+
+# Rules that need no closer look ------------------------------------------------------------------
+
+ODD = st.sampled_from([None, False, True, "", "x", "False", 0, 1, [], ["x"], {}, {"a": 1}, [None]])
+PLAIN = st.fixed_dictionaries(
+    {},
+    optional={
+        "assignCategories": st.just(["Red"]),
+        "copyToFolder": st.just("F1"),
+        "markAsRead": st.booleans(),
+        "markImportance": st.just("low"),
+        "stopProcessingRules": st.booleans(),
+        "delete": st.sampled_from([None, False]),
+        "forwardTo": st.sampled_from([None, []]),
+        "moveToFolder": st.none(),
+    },
+)
+ACTIONS = st.one_of(
+    PLAIN,
+    st.builds(
+        lambda plain, odd: plain | odd,
+        PLAIN,
+        st.dictionaries(
+            st.sampled_from([*inbox_rules_parse.GRAPH_ACTIONS, "somethingNew"]), ODD, min_size=1
+        ),
+    ),
+    ODD,
+)
+DEEP: Any = ["x"]
+for _ in range(100_000):
+    DEEP = [DEEP]
+CONDITIONS = st.one_of(
+    st.none(),
+    st.just({"subjectContains": ["invoice"], "sentToMe": True}),
+    st.just({"fromAddresses": [{"emailAddress": {"name": "x", "address": "x@evil.example"}}]}),
+    st.just({"bodyContains": ["x"] * 1_001}),
+    st.just({"bodyContains": DEEP}),
+    st.dictionaries(st.sampled_from(inbox_rules_parse.GRAPH_WORDS), ODD),
+    ODD,
+)
+
+
+@given(
+    row=st.fixed_dictionaries(
+        {"id": st.sampled_from(["R1", "R1", "R1", "", " ", None, 7, "x" * 500])},
+        optional={
+            "actions": ACTIONS,
+            "conditions": CONDITIONS,
+            "isEnabled": st.booleans() | ODD,
+            "isReadOnly": st.booleans() | ODD,
+            "hasError": st.booleans() | ODD,
+            "displayName": ODD,
+        },
+    )
+)
+@settings(max_examples=1_000)
+def test_a_rule_is_only_called_harmless_when_a_closer_look_says_the_same(
+    row: dict[str, Any],
+) -> None:
+    if not inbox_rules_parse.plainly_harmless(row):
+        return
+    seen = inbox_rules_parse.graph_rule("m1", row)
+    assert seen.readable
+    assert not seen.read_only
+    assert not seen.in_error
+    assert not seen.forward_to
+    assert not seen.redirect_to
+    assert not seen.forward_as_attachment_to
+    assert not seen.delete
+    assert not seen.move_to
+
+
+def test_what_most_rules_do_is_harmless_and_what_graph_might_add_is_not() -> None:
+    def does(**actions: object) -> bool:
+        row = {"id": "R1", "isEnabled": True, "actions": actions, "conditions": {}}
+        return inbox_rules_parse.plainly_harmless(row)
+
+    assert does(markAsRead=True)
+    assert does(assignCategories=["Red"], stopProcessingRules=True, forwardTo=[], delete=False)
+    assert not does(markAsRead=False)
+    assert not does(markAsRead=True, moveToFolder="F1")
+    assert not does(markAsRead=True, sendToPhone=["1"])
+    assert not does(markAsRead=True, forwardTo=False)
+    assert not does(markAsRead="True")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"id": ""},
+        {"isEnabled": "True"},
+        {"isReadOnly": True},
+        {"hasError": True},
+        {"actions": None},
+        {"actions": []},
+        {"conditions": []},
+        {"conditions": {"bodyContains": ["x"] * 1_001}},
+        {"conditions": {"bodyContains": DEEP}},
+    ],
+    ids=lambda odd: next(iter(odd)),
+)
+def test_a_rule_that_is_odd_in_any_way_is_looked_at_closely(odd: dict[str, Any]) -> None:
+    row = {"id": "R1", "isEnabled": True, "actions": {"markAsRead": True}}
+    assert inbox_rules_parse.plainly_harmless(row)
+    assert not inbox_rules_parse.plainly_harmless(row | odd)

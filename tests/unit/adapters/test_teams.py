@@ -1,0 +1,235 @@
+"""The webhook: where cards may go, what counts as taken, and that the address stays secret."""
+
+import logging
+import socket
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from core.adapters.http import Channel, PublicResolver
+from core.adapters.retry import Again
+from core.adapters.teams import APART, Teams
+from core.config.settings import Settings
+from core.errors import AlertError, SettingsError
+from sandbox.server import Sandbox
+from tests.support.http_recorder import Clock, scene, service
+
+CARD: dict[str, Any] = {
+    "type": "message",
+    "attachments": [
+        {
+            "contentType": "application/vnd.microsoft.card.adaptive",
+            "content": {"type": "AdaptiveCard", "version": "1.4", "body": []},
+        }
+    ],
+}
+WORKFLOW = "https://prod-01.westeurope.logic.azure.com:443/workflows/x?sig=hush"
+
+
+def teams(url: str, clock: Clock | None = None, **options: Any) -> Teams:
+    return Teams(url, service(clock or Clock(), "Teams", **options), hosts=["127.0.0.1"])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        WORKFLOW,
+        "https://e.1.environment.api.powerplatform.com/powerautomate/x?sig=1",
+        "https://contoso.webhook.office.com/webhookb2/x",
+        "https://PROD-01.Logic.Azure.Com/workflows/x",
+    ],
+)
+def test_the_hosts_of_microsoft_are_allowed(url: str) -> None:
+    assert Teams(url, service(Clock())).label.startswith("webhook ")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://prod-01.westeurope.logic.azure.com/x",
+        "https://prod-01.westeurope.logic.azure.com:8443/x",
+        "https://logic.azure.com/x",
+        "https://evil.example/x",
+        "https://logic.azure.com.evil.example/x",
+        "https://evil-logic.azure.com/x",
+        "https://a.logic.azure.com@evil.example/x",
+        "https://user:pass@a.logic.azure.com/x",
+        "https://127.0.0.1/x",
+        "https://169.254.169.254/metadata",
+        "https://[::1]/x",
+        "http://localhost/x",
+        "https://a.logic.azure.com/x#part",
+        "https://evil.example\\.logic.azure.com/x",
+        "https://a.logic.azure.com:port/x",
+        "file:///etc/passwd",
+        "",
+    ],
+)
+def test_any_other_address_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Teams(url, service(Clock()))
+    assert "evil" not in str(caught.value)
+    assert "TEAMS_WEBHOOK_URL" in str(caught.value)
+
+
+def test_a_listed_host_must_still_be_https_unless_it_is_this_machine() -> None:
+    Teams("https://hooks.contoso.example:8443/x", service(Clock()), hosts=["hooks.contoso.example"])
+    Teams("http://127.0.0.1:9/x", service(Clock()), hosts=["127.0.0.1"])
+    with pytest.raises(SettingsError):
+        Teams("http://hooks.contoso.example/x", service(Clock()), hosts=["hooks.contoso.example"])
+
+
+async def test_a_card_is_posted_as_it_is() -> None:
+    async with Sandbox(scene()) as sandbox:
+        voice = teams(sandbox.settings()["TEAMS_WEBHOOK_URL"])
+        await voice.send(CARD)
+        await voice.close()
+        assert sandbox.cards == [CARD]
+
+
+async def test_cards_go_out_no_faster_than_a_channel_takes_them() -> None:
+    async with Sandbox(scene()) as sandbox:
+        clock = Clock()
+        voice = teams(sandbox.settings()["TEAMS_WEBHOOK_URL"], clock)
+        for _ in range(5):
+            await voice.send(CARD)
+        await voice.close()
+        assert len(sandbox.cards) == 5
+        assert clock.waits == pytest.approx([APART] * 4)
+
+
+async def test_the_connector_of_old_takes_cards_too() -> None:
+    async with Sandbox(scene()) as sandbox:
+        voice = teams(sandbox.legacy_webhook)
+        await voice.send(CARD)
+        await voice.close()
+        assert sandbox.cards == [CARD]
+
+
+async def test_throttling_hidden_in_a_success_is_seen() -> None:
+    faults = [{"service": "teams", "kind": "throttle", "times": 2}]
+    async with Sandbox(scene(faults=faults)) as sandbox:
+        clock = Clock()
+        voice = teams(sandbox.legacy_webhook, clock)
+        await voice.send(CARD)
+        await voice.close()
+        assert len(sandbox.cards) == 1
+        assert len(clock.waits) >= 2
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ({"kind": "error", "status": 400}, "does not take this message"),
+        ({"kind": "error", "status": 404}, "gone"),
+        ({"kind": "error", "status": 403}, "no longer valid"),
+        ({"kind": "error", "status": 302}, "follow no redirect"),
+        ({"kind": "throttle", "retryAfter": 1}, "429"),
+        ({"kind": "error", "status": 502}, "502"),
+        ({"kind": "drop"}, "not taken"),
+        ({"kind": "html", "status": 200}, "WEBHOOK_ANSWERS"),
+        ({"kind": "empty"}, "HTTP 200"),
+        ({"kind": "empty", "status": 204}, "HTTP 204"),
+        ({"kind": "wrongBody"}, "in place of the flow"),
+    ],
+    ids=str,
+)
+async def test_what_was_not_taken_is_said_without_the_address(
+    trouble: dict[str, Any], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with Sandbox(scene(faults=[{"service": "teams", **trouble}])) as sandbox:
+        voice = teams(sandbox.settings()["TEAMS_WEBHOOK_URL"], attempts=2)
+        with pytest.raises(AlertError, match=said) as caught:
+            await voice.send(CARD)
+        await voice.close()
+        secret = sandbox.teams.signature
+        assert not sandbox.cards
+    chain: BaseException | None = caught.value
+    while chain is not None:
+        assert secret not in str(chain)
+        chain = chain.__cause__
+    assert secret not in caplog.text
+
+
+async def test_a_flow_that_answers_itself_is_believed_where_the_settings_say_so() -> None:
+    answer = {"service": "teams", "kind": "empty", "late": True}
+    async with Sandbox(scene(faults=[answer])) as sandbox:
+        url = sandbox.settings()["TEAMS_WEBHOOK_URL"]
+        given = {**sandbox.settings(), "STATE_CONNECTION_STRING": "x"}
+        settings = Settings.read({**given, "WEBHOOK_ANSWERS": "202, 200"})
+        voice = Teams(url, service(Clock()), hosts=["127.0.0.1"], answers=settings.webhook_answers)
+        await voice.send(CARD)
+        await voice.close()
+        assert sandbox.cards == [CARD]
+
+
+async def test_a_card_that_is_too_large_says_so() -> None:
+    async with Sandbox(scene()) as sandbox:
+        voice = teams(sandbox.settings()["TEAMS_WEBHOOK_URL"])
+        with pytest.raises(AlertError, match="too large"):
+            await voice.send({**CARD, "padding": "x" * 30_000})
+        await voice.close()
+
+
+async def test_of_a_long_answer_only_the_start_is_read() -> None:
+    async def answer(request: web.BaseRequest) -> web.Response:
+        return web.Response(body=b"1" * 10_000_000)
+
+    runner = web.ServerRunner(web.Server(answer, access_log=None))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    channel = Channel("test")
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    assert len((await channel.send("GET", url, limit=4096, cut=True)).body) == 4096
+    await channel.close()
+    await runner.cleanup()
+
+
+class Names(AbstractResolver):
+    """A name server that says what it is told to."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = addresses
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(hostname=host, host=one, port=port, family=family, proto=0, flags=0)
+            for one in self.addresses
+        ]
+
+    async def close(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["10.0.0.1", "127.0.0.1", "169.254.169.254", "192.168.1.1", "fd00::1", "fe80::1%eth0", "::1"],
+)
+async def test_a_name_that_leads_into_a_private_network_is_refused(address: str) -> None:
+    with pytest.raises(OSError, match="private"):
+        await PublicResolver(inner=Names(address)).resolve("a.logic.azure.com", 443)
+    trusted = PublicResolver(trusted=frozenset({"hooks.contoso.example"}), inner=Names(address))
+    assert len(await trusted.resolve("hooks.contoso.example", 443)) == 1
+
+
+async def test_only_public_addresses_of_a_name_are_used() -> None:
+    found = await PublicResolver(inner=Names("10.0.0.1", "20.50.1.2")).resolve("a.example", 443)
+    assert [entry["host"] for entry in found] == ["20.50.1.2"]
+
+
+async def test_azures_own_address_is_no_place_for_cards() -> None:
+    with pytest.raises(OSError, match="private"):
+        await PublicResolver(inner=Names("168.63.129.16")).resolve("a.logic.azure.com", 443)
+
+
+async def test_a_refused_name_is_passing_trouble_for_a_channel() -> None:
+    channel = Channel("test", resolver=lambda: PublicResolver(inner=Names("10.0.0.1")))
+    with pytest.raises(Again):
+        await channel.send("GET", "https://a.logic.azure.com/", limit=10)
+    await channel.close()

@@ -1,0 +1,68 @@
+"""What documents and pages say of the command line is what it takes."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core.cli.local_client import found
+from tests.support.status_samples import hostile, mornings
+from tools.docs_gen.cli_samples import COMMANDS, printed
+
+ROOT = Path(__file__).resolve().parents[3]
+CALLED = re.compile(r"(?:\bexo|python -m core\.cli)((?: --[a-z]+)*) ([a-z]+)\b")
+OPTIONS = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/operations.md", "docs/cli.md"])
+def test_every_command_a_document_names_exists(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    named = {match[2] for match in CALLED.finditer(text)}
+    assert named <= set(COMMANDS)
+    assert named or name == "README.md"
+
+
+def test_every_option_a_document_names_exists() -> None:
+    help_text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8").partition("## Every command")
+    known = set(OPTIONS.findall(help_text[0] + help_text[2]))
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    commands = re.findall(r"(?:^|`)exo [^`\n]*", text, re.MULTILINE)
+    assert len(commands) > 5
+    assert {option for line in commands for option in OPTIONS.findall(line)} <= known
+
+
+@pytest.mark.parametrize("words", [("status",), ("cases",), ("changes",), ("actions",)])
+def test_hostile_names_on_the_pages_are_harmless_on_a_terminal(words: tuple[str, ...]) -> None:
+    text = printed(hostile(), *words)
+    assert text
+    strange = {sign for sign in text if not sign.isprintable()} - {"\n"}
+    assert strange == set()
+
+
+def test_a_morning_is_told_in_eighty_columns() -> None:
+    for words in (("status",), ("cases",), ("actions",)):
+        lines = printed(mornings(), *words).splitlines()
+        assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("GET", "/api/status.json", "status-json"),
+        ("GET", f"/api/cases/mailbox-audit/{'a' * 32}.json", "case-json"),
+        ("GET", "/api/runs/mailbox-audit/x", "run-report"),
+        ("POST", "/api/guards/mailbox-audit/exemptions/end", "request-exemption-end"),
+        ("POST", "/api/guards/mailbox-audit/exemptions", "request-exemption"),
+    ],
+)
+def test_an_address_finds_its_route_without_a_host(method: str, path: str, name: str) -> None:
+    route, parameters = found(method, path) or (None, {})
+    assert route
+    assert route.name == name
+    assert all("/" not in value for value in parameters.values())
+
+
+def test_an_address_that_is_none_finds_nothing() -> None:
+    assert found("GET", "/api/nothing") is None
+    assert found("POST", "/api/status.json") is None
+    assert found("GET", "/admin/host/keys") is None

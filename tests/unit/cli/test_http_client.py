@@ -1,0 +1,303 @@
+"""The way to a deployed app: where the key goes, and where it never goes."""
+
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from rich.console import Console
+
+from core.cli.api_client import UNKNOWN, USAGE, Misused, Unknown
+from core.cli.http_client import OverHttp, header_value, origin, over_http
+from core.cli.program import main
+from core.cli.session import Connection, Session
+from sandbox.certificate import make_certificate
+from tests.support.local_app import SAMPLES
+
+KEY = "a-key-nobody-may-see"
+OPENS = {"x-functions-key": KEY}
+
+
+@dataclass
+class App:
+    """A server that remembers what it was asked, and answers as the test wants."""
+
+    answer: Callable[[], web.Response] = lambda: web.json_response({})
+    asked: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+    base: str = ""
+
+    async def handle(self, request: web.Request) -> web.Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.asked.append((request.method, request.path_qs, headers, await request.read()))
+        return self.answer()
+
+
+@asynccontextmanager
+async def serving(app: App, tls: ssl.SSLContext | None = None) -> AsyncIterator[App]:
+    """The server, on a port of its own."""
+    served = web.Application()
+    served.router.add_route("*", "/{rest:.*}", app.handle)
+    runner = web.AppRunner(served, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+    app.base = f"http{'s' if tls else ''}://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield app
+    finally:
+        await runner.cleanup()
+
+
+async def test_the_key_goes_into_the_header_and_nowhere_else() -> None:
+    async with serving(App()) as app, over_http(app.base, OPENS) as way:
+        await way.get("/api/cases.json", {"state": "all"})
+        await way.post("/api/guards/mailbox-audit/run", {"who": "Dana", "why": "because"})
+    get, post = app.asked
+    assert get[:2] == ("GET", "/api/cases.json?state=all")
+    assert post[3] == b'{"who": "Dana", "why": "because"}'
+    assert post[2]["content-type"] == "application/json"
+    for _, path, headers, body in app.asked:
+        assert headers.pop("x-functions-key") == KEY
+        assert KEY not in f"{path}{headers}{body!r}"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed(status: int) -> None:
+    async with serving(App()) as elsewhere, serving(App()) as app:
+        aside = {"Location": f"{elsewhere.base}/api/x"}
+        app.answer = lambda: web.Response(status=status, headers=aside)
+        async with over_http(app.base, OPENS) as way:
+            assert (await way.get("/api/status.json")).status == status
+        assert elsewhere.asked == []
+
+
+async def test_a_cookie_of_the_app_is_not_sent_back() -> None:
+    sticky = {"Set-Cookie": "affinity=x; Path=/"}
+    async with (
+        serving(App(lambda: web.json_response({}, headers=sticky))) as app,
+        over_http(app.base, OPENS) as way,
+    ):
+        await way.get("/api/status.json")
+        await way.get("/api/status.json")
+    assert "cookie" not in app.asked[1][2]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        "/api",
+        "/api/",
+        "/admin/host/keys",
+        "/api/../admin",
+        "/api/.x",
+        "//evil",
+        "/api//x",
+        "/api/x?code=y",
+        "/api/x#y",
+        "/api/%2e%2e/x",
+        "/api/x y",
+        "/api/x\n",
+        "api/x",
+        "/API/x",
+    ],
+)
+async def test_only_addresses_of_the_api_are_asked(path: str) -> None:
+    async with serving(App()) as app, over_http(app.base, OPENS) as way:
+        with pytest.raises(Misused):
+            await way.get(path)
+    assert app.asked == []
+
+
+async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
+    async with (
+        serving(App(lambda: web.Response(body=b"x" * 100_000))) as app,
+        aiohttp.ClientSession() as session,
+    ):
+        way = OverHttp(app.base, session, largest=99_999)
+        with pytest.raises(Unknown, match="larger than 99,999 bytes"):
+            await way.get("/api/export")
+
+
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        ("https://app.azurewebsites.net", "https://app.azurewebsites.net"),
+        (" https://App.AzureWebsites.net/ ", "https://app.azurewebsites.net"),
+        ("https://app.example:8443", "https://app.example:8443"),
+        ("http://127.0.0.1:7071", "http://127.0.0.1:7071"),
+        ("http://[::1]:7071", "http://[::1]:7071"),
+        ("http://localhost:7071", "http://localhost:7071"),
+    ],
+)
+def test_the_address_of_an_app_is_its_origin(address: str, found: str) -> None:
+    assert origin(address) == found
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://app.azurewebsites.net",
+        "http://127.0.0.1.evil.example",
+        "http://localhost.evil.example",
+        "http://10.0.0.4",
+        "ftp://app.example",
+        "app.azurewebsites.net",
+        "https://",
+        "https://user:word@app.example",
+        "https://app.example/api/status",
+        "https://app.example/?code=abc",
+        "https://app.example/#x",
+        "https://app.example:notaport",
+        "https://[::1",
+    ],
+)
+def test_what_is_no_address_of_an_app_gets_no_key(address: str) -> None:
+    with pytest.raises(Misused) as found:
+        origin(address)
+    assert "abc" not in str(found.value)
+    assert "word" not in str(found.value)
+
+
+@pytest.mark.parametrize("key", ["", " ", "two words", "line\nX-Other: y", "\x00", "schlüssel"])
+def test_what_cannot_be_a_key_is_refused_without_being_repeated(key: str) -> None:
+    with pytest.raises(Misused) as found:
+        header_value(key)
+    assert str(found.value) == "the key is one word of letters, digits and signs"
+
+
+async def test_who_is_not_there_is_told_with_what_to_do(tmp_path: Path) -> None:
+    for address, words in (
+        ("http://127.0.0.1:9", "check --app and the network"),
+        ("https://no-such-app.invalid", "no such name"),
+    ):
+        async with over_http(address, OPENS) as way:
+            with pytest.raises(Unknown, match=words):
+                await way.get("/api/status.json")
+
+
+async def test_a_certificate_nobody_vouches_for_gets_no_key(tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*make_certificate(tmp_path))
+    async with serving(App(), context) as app, over_http(app.base, OPENS) as way:
+        with pytest.raises(Unknown, match="its certificate is not trusted"):
+            await way.get("/api/status.json")
+    assert app.asked == []
+
+
+async def test_a_proxy_never_sees_a_key_that_is_not_encrypted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving(App()) as proxy, serving(App()) as app:
+        monkeypatch.setenv("http_proxy", proxy.base)
+        monkeypatch.delenv("no_proxy", raising=False)
+        async with over_http(app.base, OPENS) as way:
+            await way.get("/api/status.json")
+        assert (len(app.asked), proxy.asked) == (1, [])
+
+
+# ----------------------------------------------------------------------------------------------
+# Where the key comes from
+# ----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Desk:
+    """A session of a person with these variables, who types these secrets."""
+
+    environ: dict[str, str] = field(default_factory=dict)
+    connection: Connection = field(default_factory=Connection)
+    terminal: bool = False
+    typed: list[str] = field(default_factory=list)
+
+    def session(self) -> Session:
+        return Session(
+            environ=self.environ,
+            connection=self.connection,
+            terminal=self.terminal,
+            secret=lambda text: self.typed.pop(0),
+        )
+
+
+def test_the_key_is_taken_from_a_file_the_environment_or_a_person(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("from-a-file\n")
+    kept = {"EXOGUARD_KEY": "kept"}
+    assert Desk(kept, Connection(key_file=file)).session().headers() == {
+        "x-functions-key": "from-a-file"
+    }
+    assert Desk(kept).session().headers() == {"x-functions-key": "kept"}
+    typed = Desk(terminal=True, typed=["typed"])
+    assert typed.session().headers() == {"x-functions-key": "typed"}
+    token = {**kept, "EXOGUARD_TOKEN": "a.b.c"}
+    assert Desk(token).session().headers() == {"Authorization": "Bearer a.b.c"}
+
+
+def test_without_a_key_nothing_is_sent_and_the_remedy_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Unknown, match="EXOGUARD_KEY, or give --key-file"):
+        Desk().session().headers()
+    with pytest.raises(Unknown, match="cannot be read"):
+        Desk(connection=Connection(key_file=tmp_path / "none")).session().headers()
+
+
+def typed(*words: str, **environ: str) -> tuple[int, str]:
+    """A command line; its code and what it said."""
+    text = StringIO()
+    console = Console(file=text, width=80, markup=False)
+    session = Session(environ=environ, out=console, err=console, terminal=False)
+    return main(words, session), text.getvalue()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--key", KEY, "status"),
+        ("status", "--key", KEY),
+        ("--app", f"https://a.example?code={KEY}"),
+    ],
+)
+def test_a_key_is_no_argument(words: tuple[str, ...]) -> None:
+    code, said = typed(*words, *([] if "status" in words else ["status"]), EXOGUARD_KEY="x")
+    assert code == USAGE
+    assert KEY not in said
+
+
+def test_no_error_shows_the_key() -> None:
+    for address in ("http://127.0.0.1:9", "https://no-such-app.invalid"):
+        code, said = typed("--app", address, "status", EXOGUARD_KEY=KEY)
+        assert (code, KEY in said) == (UNKNOWN, False)
+
+
+def test_nothing_is_asked_of_nobody() -> None:
+    code, said = typed("status")
+    assert code == USAGE
+    assert "--app https://<name>.azurewebsites.net, or --local" in said
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"Values": 7}', '{"Values": []}'])
+def test_what_is_no_file_of_settings_is_said_to_be_none(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "local.settings.json"
+    file.write_text(text)
+    code, said = typed("--local", "--settings", str(file), "status")
+    assert code == UNKNOWN
+    assert "not a file of settings" in said
+
+
+def test_every_setting_that_is_wrong_is_named_for_the_table() -> None:
+    code, said = typed("--local", "status", STATE_CONNECTION_STRING="nonsense")
+    assert code == UNKNOWN
+    assert "TENANT_ID is missing" in said
+    assert "TEAMS_WEBHOOK_URL is missing" in said
+
+
+def test_a_connection_string_that_is_none_is_said_to_be_none() -> None:
+    wrong = {**SAMPLES, "STATE_CONNECTION_STRING": f"nonsense-{KEY}"}
+    code, said = typed("--local", "status", **wrong)
+    assert code == UNKNOWN
+    assert "STATE_CONNECTION_STRING" in said
+    assert KEY not in said

@@ -1,0 +1,186 @@
+"""What documents of runs come to for a day, whoever wrote them."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.evidence.daily_coverage import SURFACES, Day, Days, began, scheduled, share, told
+from core.ncrontab import Cron
+from tests.support.audit_builders import DAY, MADE, SINCE, UNTIL, WITHIN, ran
+
+
+def one_day(*documents: Mapping[str, object]) -> Day:
+    """The day of runs that were all on one."""
+    days = Days(SINCE, UNTIL)
+    for document in documents:
+        days.take(document)
+    (day,) = days.days.values()
+    return day
+
+
+def test_a_day_tells_its_worst_and_its_best_run() -> None:
+    day = one_day(
+        ran(WITHIN),
+        ran(WITHIN, seen=50, unread=50),
+        ran(WITHIN, seen=99, unread=1),
+    )
+    assert (day.runs, day.finished, day.complete) == (3, 3, 1)
+    assert (day.worst, day.best) == (0.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    [{"unread": 1}, {"left": 1}, {"blind": ["inbox rules"]}, {"seen": 99}],
+    ids=str,
+)
+def test_a_run_that_could_not_read_everything_is_not_complete(lacking: dict[str, object]) -> None:
+    day = one_day(ran(WITHIN, **lacking))
+    assert (day.finished, day.complete) == (1, 0)
+
+
+def test_only_all_of_it_is_one() -> None:
+    assert share(999_999, 1_000_000) == 0.9999
+    assert share(3, 3) == 1.0
+    assert share(0, 0) == 1.0
+    assert share(7, 3) == 1.0
+
+
+def test_a_look_that_goes_on_has_no_share_yet() -> None:
+    day = one_day(ran(WITHIN, status="going on", seen=10, left=90))
+    assert (day.runs, day.unfinished, day.finished, day.worst, day.best) == (1, 1, 0, None, None)
+
+
+def test_runs_that_failed_or_did_not_look_are_counted_apart() -> None:
+    bare = {"run": ran(WITHIN)["run"]}
+    day = one_day(
+        bare | {"status": "failed", "error": "no"},
+        bare | {"status": "busy"},
+        bare | {"status": "queued"},
+        ran(WITHIN),
+    )
+    assert (day.runs, day.failed, day.idle, day.finished) == (4, 1, 2, 1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"status": None},
+        {"status": "splendid"},
+        {"seen": "100"},
+        {"seen": True},
+        {"seen": -1},
+        {"population": 10**400},
+        {"left": None},
+        {"unread": 0.5},
+        {"blind": "inbox rules"},
+        {"blind": [7]},
+    ],
+    ids=lambda wrong: str(wrong)[:30],
+)
+def test_a_document_that_lacks_something_is_counted_as_unreadable(
+    wrong: dict[str, object],
+) -> None:
+    day = one_day(ran(WITHIN, **wrong), ran(WITHIN))
+    assert (day.runs, day.unreadable, day.complete, day.worst) == (2, 1, 1, 1.0)
+
+
+@pytest.mark.parametrize("name", ["status", "seen", "population", "unread", "left", "blind"])
+def test_a_field_an_older_version_did_not_write_is_not_taken_for_zero(name: str) -> None:
+    document = ran(WITHIN)
+    del document[name]
+    assert told(document) is None
+
+
+def test_a_run_is_of_the_day_its_id_says() -> None:
+    midnight = SINCE + DAY
+    late = ran(midnight - timedelta(milliseconds=1), started=(midnight + DAY).isoformat())
+    days = Days(SINCE, UNTIL)
+    days.take(late)
+    assert list(days.days) == [SINCE.date()]
+
+
+def test_where_the_id_says_nothing_the_document_does() -> None:
+    assert began({"started": "2026-11-04T07:00:00+02:00"}) == WITHIN
+    assert began({"at": WITHIN.isoformat(), "run": "by hand"}) == WITHIN
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"started": "yesterday"},
+        {"started": "2026-11-04T05:00:00"},
+        {"started": 7},
+        {"started": "0001-01-01T00:00:00+23:59"},
+        {"run": "9" * 14 + "-00000000"},
+    ],
+    ids=str,
+)
+def test_a_document_without_a_day_is_a_stray(document: dict[str, object]) -> None:
+    days = Days(SINCE, UNTIL)
+    days.take(document)
+    assert (days.strays, days.days) == (1, {})
+
+
+def test_a_run_of_another_time_is_a_stray() -> None:
+    days = Days(SINCE, UNTIL)
+    days.take(ran(UNTIL))
+    days.take(ran(SINCE - timedelta(milliseconds=1)))
+    assert (days.strays, days.days) == (2, {})
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["run", "status", "started", "at", "seen", "population", "left", "blind"]),
+        VALUES | st.sampled_from(["done", "going on", "failed", WITHIN.isoformat()]),
+    )
+)
+def test_no_document_breaks_the_count(document: dict[str, object]) -> None:
+    days = Days(SINCE, UNTIL)
+    days.take(document)
+    assert days.strays + sum(day.runs for day in days.days.values()) == 1
+
+
+def test_surfaces_are_named_once_and_not_without_end() -> None:
+    names = [f"surface {number:03}" for number in range(SURFACES + 7)]
+    day = one_day(ran(WITHIN, blind=names), ran(WITHIN, blind=["a\u202eb", *names]))
+    assert day.surfaces()[0] == "a\\u202eb"
+    assert len(day.surfaces()) == SURFACES + 1
+    assert day.surfaces()[-1] == "and 8 more"
+
+
+def test_a_day_without_runs_is_told_as_long_as_runs_are_kept() -> None:
+    days = Days(SINCE, UNTIL)
+    days.take(ran(SINCE))
+    kept, made = SINCE + 5 * DAY, SINCE + timedelta(days=7, hours=1)
+    told_of = [((start - SINCE).days, day.runs) for start, day in days.each(kept, made)]
+    assert told_of == [(0, 1), (5, 0), (6, 0), (7, 0)]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "made", "times"),
+    [
+        ("0 */15 * * * *", MADE, 96),
+        ("0 10 */6 * * *", MADE, 4),
+        ("0 */15 * * * *", SINCE + timedelta(hours=1), 4),
+        ("0 */15 * * * *", SINCE + timedelta(hours=1, seconds=1), 5),
+        ("0 0 3 * * 1", MADE, 0),
+        ("0 0 3 * * 0", MADE, 1),
+        ("* * * * * *", MADE, 86_400),
+    ],
+)
+def test_how_often_a_guard_should_have_run_that_day(
+    schedule: str, made: datetime, times: int
+) -> None:
+    assert SINCE.isoweekday() == 7
+    assert scheduled(Cron.parse(schedule), SINCE, made) == times

@@ -1,0 +1,329 @@
+"""What an export says of the rows of a guard, and of what it cannot show."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+
+from core.config.catalog import CATALOG
+from core.evidence.daily_coverage import Days
+from core.evidence.records import FIELDS, LIMIT, Entry, Heading, chapter, gaps, value_of
+from core.guards.tenant_baseline.rule_file import SHIPPED
+from core.model.baseline import Baseline
+from core.model.cases import Case, Exemption
+from core.model.changes import ChangeRecord
+from core.model.findings import Verdict
+from core.model.requests import Action, ActionState, Deed
+from core.model.state import Memory
+from tests.support.audit_builders import (
+    DAY,
+    GUARD,
+    HEADING,
+    MADE,
+    SINCE,
+    UNTIL,
+    WITHIN,
+    asked,
+    case,
+    of,
+    ran,
+    record,
+)
+from tests.support.builders import BY_NAME
+
+TICK = timedelta(milliseconds=1)
+
+
+def told(
+    *rows: Case | ChangeRecord | Exemption | Action, heading: Heading = HEADING, guard: str = GUARD
+) -> list[Entry]:
+    """The records of a guard that remembers these rows."""
+    memory = Memory(
+        cases={row.key: row for row in rows if isinstance(row, Case)},
+        changes=tuple(row for row in rows if isinstance(row, ChangeRecord)),
+        exemptions={row.subject: row for row in rows if isinstance(row, Exemption)},
+        actions=tuple(row for row in rows if isinstance(row, Action)),
+        poisoned=3,
+    )
+    days = Days(heading.since, heading.until)
+    return list(chapter(heading, BY_NAME[guard], memory, days, Baseline(SHIPPED)))
+
+
+# -- findings ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown", "open_at_end"),
+    [
+        ({}, True, True),
+        ({"opened": SINCE - DAY}, True, True),
+        ({"opened": SINCE}, True, True),
+        ({"opened": UNTIL - TICK}, True, True),
+        ({"opened": UNTIL}, False, None),
+        ({"closed": WITHIN + DAY}, True, False),
+        ({"closed": UNTIL}, True, True),
+        ({"closed": UNTIL - TICK}, True, False),
+        ({"opened": SINCE - 2 * DAY, "closed": SINCE - TICK}, False, None),
+        ({"opened": SINCE - 2 * DAY, "closed": SINCE}, True, False),
+    ],
+    ids=str,
+)
+def test_a_case_belongs_to_every_period_in_which_it_was_open(
+    changes: dict[str, Any], shown: bool, open_at_end: bool | None
+) -> None:
+    found = of("finding", told(case(**changes)))
+    assert [entry["open_at_end"] for entry in found] == ([open_at_end] if shown else [])
+
+
+@pytest.mark.parametrize(("span", "open_at_end"), [(-TICK, False), (TICK, True)], ids=str)
+def test_a_period_that_is_not_over_ends_with_the_export(span: timedelta, open_at_end: bool) -> None:
+    heading = replace(HEADING, made=WITHIN + DAY)
+    (entry,) = of("finding", told(case(closed=heading.made + span), heading=heading))
+    assert entry["open_at_end"] is open_at_end
+
+
+def test_a_finding_says_what_an_auditor_asks() -> None:
+    (entry,) = of(
+        "finding",
+        told(
+            case(
+                verdict=Verdict.CONTESTED,
+                acknowledged=WITHIN + DAY,
+                acknowledged_by="Dana",
+                closed=WITHIN + 2 * DAY,
+                closing="done",
+            )
+        ),
+    )
+    assert (
+        entry
+        | {
+            "severity": "high",
+            "verdict": "contested",
+            "judged": "external",
+            "opened": "2026-11-04T05:00:00Z",
+            "told": "2026-11-04T05:00:00Z",
+            "acknowledged": "2026-11-05T05:00:00Z",
+            "acknowledged_by": "Dana",
+            "closed": "2026-11-06T05:00:00Z",
+            "closing": "done",
+            "facts": ["rule: .", "to: mallory@evil.example"],
+            "controls": ["6.2.1"],
+        }
+        == entry
+    )
+
+
+def test_a_finding_is_about_what_its_guard_judged_whatever_became_of_it() -> None:
+    lacking = case(
+        kind="administrator-second-factor",
+        judged=Verdict.NO_SECOND_FACTOR,
+        verdict=Verdict.CONTESTED,
+    )
+    (entry,) = of("finding", told(lacking, guard="mfa-registration"))
+    assert entry["controls"] == ["5.2.3.4"]
+
+
+def test_foreign_text_is_plain_and_bounded() -> None:
+    (entry,) = of("finding", told(case(subject="a\u202egnp.exe", summary="x" * 1_000_000)))
+    assert entry["subject"] == "a\\u202egnp.exe"
+    assert entry["summary"] == "x" * LIMIT + "… (1,000,000 characters)"
+
+
+# -- changes -----------------------------------------------------------------------------------
+
+
+def test_a_change_says_what_was_there_before_and_what_took_it_back() -> None:
+    first = record(undone=WITHIN + DAY)
+    second = record(id="c2", restores="c1", at=WITHIN + DAY, before={})
+    entries = of("change", told(second, first))
+    assert [entry["id"] for entry in entries] == ["c1", "c2"]
+    assert entries[0]["before"] == {"ForwardingSmtpAddress": "smtp:mallory@evil.example"}
+    assert (entries[0]["undone"], entries[0]["undone_by"]) == ("2026-11-05T05:00:00Z", ["c2"])
+    assert (entries[1]["restores"], entries[1]["undone_by"]) == ("c1", [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({"at": SINCE}, True),
+        ({"at": UNTIL}, False),
+        ({"at": SINCE - DAY}, False),
+        ({"at": SINCE - DAY, "undone": SINCE}, True),
+        ({"at": SINCE - DAY, "undone": UNTIL}, False),
+    ],
+    ids=str,
+)
+def test_a_change_belongs_to_the_period_in_which_it_was_made_or_taken_back(
+    changes: dict[str, Any], shown: bool
+) -> None:
+    assert bool(of("change", told(record(**changes)))) is shown
+
+
+# -- exemptions and actions --------------------------------------------------------------------
+
+EXEMPTION = Exemption("0" * 32, "Dana", "a partner's mailbox", UNTIL)
+
+
+def test_an_exemption_names_the_action_that_asked_for_it() -> None:
+    action = asked()
+    (entry,) = of("exemption", told(EXEMPTION, action))
+    assert (entry["action"], entry["granted"]) == (action.id, "2026-11-04T05:01:00Z")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"deed": Deed.UNDO},
+        {"subject": "1" * 32},
+        {"until": UNTIL + DAY},
+        {"state": ActionState.REFUSED},
+    ],
+    ids=str,
+)
+def test_another_action_is_not_taken_for_it(changes: dict[str, Any]) -> None:
+    (entry,) = of("exemption", told(EXEMPTION, asked(**changes)))
+    assert (entry["action"], entry["granted"]) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("until", "granted", "shown"),
+    [
+        (SINCE, SINCE - DAY, False),
+        (SINCE + TICK, SINCE - DAY, True),
+        (UNTIL + DAY, UNTIL - TICK, True),
+        (UNTIL + DAY, UNTIL, False),
+    ],
+    ids=str,
+)
+def test_an_exemption_belongs_to_every_period_in_which_it_held(
+    until: Any, granted: Any, shown: bool
+) -> None:
+    rows = (replace(EXEMPTION, until=until), asked(until=until, ended=granted))
+    assert bool(of("exemption", told(*rows))) is shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({}, True),
+        ({"at": SINCE - DAY}, True),
+        ({"at": SINCE - DAY, "ended": None}, False),
+        ({"at": UNTIL, "ended": UNTIL}, False),
+        ({"ended": UNTIL + DAY}, True),
+    ],
+    ids=str,
+)
+def test_an_action_belongs_to_the_period_in_which_it_was_asked_or_ended(
+    changes: dict[str, Any], shown: bool
+) -> None:
+    assert bool(of("action", told(asked(**changes)))) is shown
+
+
+# -- the guard and the whole -------------------------------------------------------------------
+
+
+def test_a_guard_says_by_whose_standard_it_judges() -> None:
+    (entry,) = of("guard", told())
+    assert (entry["mode"], entry["schedule"]) == ("alert", "0 5/15 * * * *")
+    assert entry["not_understood"] == 3
+    (control,) = cast(list[dict[str, str]], entry["controls"])
+    assert control["id"] == "6.2.1"
+    assert control["source"].startswith("https://")
+    assert "graph: MailboxSettings.Read" in cast(list[str], entry["reads"])
+    assert entry["checks"] == []
+
+
+def test_the_baseline_names_the_source_of_each_check() -> None:
+    (entry,) = of("guard", told(guard="tenant-baseline"))
+    assert entry["checks"] == [{"id": row.id, "source": row.reference} for row in SHIPPED]
+
+
+@pytest.mark.parametrize("guard", [duty.guard.name for duty in CATALOG])
+def test_every_guard_names_its_controls_or_says_why_there_are_none(guard: str) -> None:
+    (entry,) = of("guard", told(guard=guard))
+    assert bool(entry["controls"]) is not bool(entry["without"])
+
+
+def test_every_record_has_the_fields_of_the_dictionary_in_their_order() -> None:
+    days = Days(SINCE, UNTIL)
+    days.take(ran(WITHIN))
+    memory = Memory({"k": case()}, (record(),), {"e": EXEMPTION}, actions=(asked(),))
+    entries = list(chapter(HEADING, BY_NAME[GUARD], memory, days, Baseline()))
+    entries += gaps(replace(HEADING, since=SINCE - 100 * DAY))
+    for entry in entries:
+        assert list(entry) == ["record", "schema", *FIELDS[str(entry["record"])]]
+    assert {entry["record"] for entry in entries} == FIELDS.keys() - {"export", "digest"}
+
+
+def test_the_order_of_the_rows_changes_nothing() -> None:
+    rows = [case(key=f"{number:032x}", opened=WITHIN - number % 3 * DAY) for number in range(20)]
+    assert told(*rows) == told(*reversed(rows))
+
+
+def test_what_is_not_kept_so_long_is_said() -> None:
+    heading = replace(HEADING, since=MADE - 401 * DAY, until=MADE - 10 * DAY)
+    entries = list(gaps(heading))
+    assert [entry["what"] for entry in entries] == ["coverage", "finding", "change", "action"]
+    assert [entry["from"] for entry in entries] == ["2025-10-15T06:00:00Z"] * 4
+    assert [entry["to"] for entry in entries] == [
+        "2026-10-21T06:00:00Z",
+        "2026-08-22T06:00:00Z",
+        "2025-10-16T06:00:00Z",
+        "2025-10-16T06:00:00Z",
+    ]
+
+
+def test_a_gap_ends_with_the_period() -> None:
+    heading = replace(HEADING, since=MADE - 80 * DAY, until=MADE - 70 * DAY)
+    (entry,) = gaps(heading)
+    assert (entry["what"], entry["to"]) == ("coverage", "2026-09-11T06:00:00Z")
+
+
+def test_what_is_yet_to_come_is_said() -> None:
+    (entry,) = gaps(replace(HEADING, until=MADE + timedelta(hours=18)))
+    assert (entry["what"], entry["from"], entry["to"]) == (
+        "all",
+        "2026-11-20T06:00:00Z",
+        "2026-11-21T00:00:00Z",
+    )
+
+
+@pytest.mark.parametrize(("late", "kept"), [(timedelta(), "all"), (TICK, "partly")], ids=str)
+def test_a_day_of_which_runs_may_be_gone_says_so(late: timedelta, kept: str) -> None:
+    heading = replace(HEADING, made=SINCE + 30 * DAY + late)
+    days = Days(SINCE, UNTIL)
+    days.take(ran(SINCE))
+    entries = list(chapter(heading, BY_NAME[GUARD], Memory(), days, Baseline()))
+    assert of("coverage", entries)[0]["kept"] == kept
+
+
+def test_a_recent_period_has_no_gaps() -> None:
+    assert list(gaps(HEADING)) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (float("nan"), "nan"),
+        ({"b": 1, "a": "\u200b"}, {"a": "\\u200b", "b": 1}),
+        (("x", None, True, 1.5), ["x", None, True, 1.5]),
+        ({7: object}, {"7": "<class 'object'>"}),
+    ],
+    ids=str,
+)
+def test_any_value_is_shown_as_json(value: object, shown: object) -> None:
+    assert value_of(value) == shown
+
+
+def test_the_keys_of_a_value_have_one_order() -> None:
+    assert list(cast(dict[str, object], value_of({"b": 1, "a": 2}))) == ["a", "b"]
+
+
+def test_a_value_without_end_is_cut() -> None:
+    deep: object = "bottom"
+    for _ in range(5_000):
+        deep = [deep]
+    assert "nested deeper" in str(value_of(deep))
+    assert "bottom" not in str(value_of(deep))

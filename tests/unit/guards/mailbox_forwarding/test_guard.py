@@ -1,0 +1,804 @@
+"""Forwarding and hiding of mail: a mailbox in order, then one thing varied a case."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from core.guards.mailbox_forwarding.forwards import Forward
+from core.guards.mailbox_forwarding.guard import GUARD, judge
+from core.model.findings import Finding, Severity, Verdict
+from core.model.guards import Look, Terms
+from core.tenant.changes import ClearMailboxForward, DisableInboxRule
+from core.tenant.mail_flow import (
+    AcceptedDomain,
+    Folder,
+    InboxRule,
+    OutboundPolicy,
+    Recipient,
+    RemoteDomain,
+    TransportRule,
+)
+from core.tenant.mailboxes import Mailbox
+from core.tenant.readings import Reading
+from core.tenant.surfaces import (
+    DOMAINS,
+    HIDDEN_RULES,
+    INBOX_RULES,
+    MAILBOX_FORWARDS,
+    MAILBOXES,
+    OUTBOUND,
+    RECIPIENTS,
+    RULE_FOLDERS,
+    TRANSPORT_RULES,
+)
+from tests.support.fakes.tenant import FakeTenant
+from tests.support.observe import looked
+
+TERMS = Terms(datetime(2026, 11, 20, 6, 0, tzinfo=UTC))
+ANN = Mailbox("m1", "g1", "ann@contoso.com", "Ann")
+EVIL = "x@evil.example"
+RULE = InboxRule("r1", "m1", "Invoices", "graph", conditions='{"subjectContains":["a"]}')
+REDIRECT = replace(RULE, redirect_to=(EVIL,))
+UNREADABLE = replace(RULE, readable=False, read_only=True)
+BOB = "/o=ExchangeLabs/ou=Exchange Administrative Group/cn=Recipients/cn=1-bob"
+CONTACT = Recipient(BOB, True, "MailContact", "bob@contoso.com", f"SMTP:{EVIL}")
+FLOW = TransportRule("t1", "Copy for the board")
+SWEEP = frozenset({HIDDEN_RULES, RULE_FOLDERS})
+FOLDERS = frozenset({RULE_FOLDERS})
+
+
+def tenant(*boxes: Mailbox, rules: tuple[InboxRule, ...] = ()) -> FakeTenant:
+    """A tenant that lets automatic forwards pass."""
+    return FakeTenant(
+        boxes=list(boxes) or [ANN],
+        rules=list(rules),
+        domains=[AcceptedDomain("contoso.com"), AcceptedDomain("contoso.onmicrosoft.com")],
+        remotes=[RemoteDomain("*", auto_forward=True)],
+        policies=[OutboundPolicy("Default", "On", default=True)],
+    )
+
+
+async def look(fake: FakeTenant, due: frozenset[str] = frozenset()) -> Reading[Forward]:
+    return await looked(GUARD, fake, Look(TERMS, due))
+
+
+async def findings(
+    fake: FakeTenant, due: frozenset[str] = frozenset(), terms: Terms = TERMS
+) -> list[Finding]:
+    return [found for item in (await look(fake, due)).items for found in judge(item, terms)]
+
+
+async def only(
+    fake: FakeTenant, due: frozenset[str] = frozenset(), terms: Terms = TERMS
+) -> Finding:
+    (finding,) = await findings(fake, due, terms)
+    return finding
+
+
+async def key(fake: FakeTenant, due: frozenset[str] = frozenset()) -> str:
+    return (await only(fake, due)).key(GUARD.name)
+
+
+# ----------------------------------------------------------------------------------------------
+# Forwards of mailboxes
+# ----------------------------------------------------------------------------------------------
+
+
+async def test_mailboxes_in_order_are_nothing_to_speak_of() -> None:
+    fake = tenant(ANN, rules=(replace(RULE, mark_as_read=True),))
+    reading = await look(fake, SWEEP)
+    assert reading.items == ()
+    assert reading.unread == ()
+    assert reading.population == 1
+    surfaces = (MAILBOXES, INBOX_RULES, HIDDEN_RULES, RULE_FOLDERS, DOMAINS, TRANSPORT_RULES)
+    assert reading.covers(surfaces, "m1")
+
+
+async def test_a_forward_to_an_outside_address_is_found_and_can_be_cleared() -> None:
+    fake = tenant(replace(ANN, forwarding_smtp_address=f"smtp:{EVIL}", keeps_copy=True))
+    finding = await only(fake)
+    assert (finding.kind, finding.verdict) == ("mailbox-forward", Verdict.EXTERNAL)
+    assert finding.severity is Severity.HIGH
+    assert finding.changes == (ClearMailboxForward("g1"),)
+    assert finding.surfaces == (MAILBOX_FORWARDS, DOMAINS)
+    assert finding.dangerous == json.dumps([EVIL])
+    assert "the mailbox keeps a copy" in finding.facts
+    await fake.apply(finding.changes[0])
+    assert await findings(fake) == []
+
+
+async def test_forwarding_address_is_not_internal_by_being_an_object() -> None:
+    fake = tenant(replace(ANN, forwarding_address="Bob Private"))
+    fake.people = [replace(CONTACT, name="Bob Private")]
+    finding = await only(fake)
+    assert finding.verdict is Verdict.EXTERNAL
+    assert finding.facts[0] == f"ForwardingAddress: {EVIL} (through MailContact bob@contoso.com)"
+
+
+async def test_forwarding_address_that_is_a_colleague_is_nothing() -> None:
+    fake = tenant(replace(ANN, forwarding_address="Bob"))
+    fake.people = [Recipient("Bob", True, "UserMailbox", "bob@contoso.com")]
+    assert await findings(fake) == []
+
+
+async def test_a_forward_to_nobody_known_is_its_own_verdict() -> None:
+    finding = await only(tenant(replace(ANN, forwarding_address="Bob Private")))
+    assert (finding.verdict, finding.severity) == (Verdict.UNRESOLVED, Severity.MEDIUM)
+    assert finding.changes == ()
+
+
+async def test_of_two_forwards_the_one_exchange_heeds_is_told() -> None:
+    both = replace(ANN, forwarding_address="Bob", forwarding_smtp_address="smtp:y@other.example")
+    fake = tenant(both)
+    fake.people = [replace(CONTACT, name="Bob")]
+    winner, loser = await findings(fake)
+    assert (winner.verdict, loser.verdict) == (Verdict.EXTERNAL, Verdict.DORMANT)
+    assert loser.severity is Severity.INFO
+    assert loser.changes == ()
+    assert "ForwardingSmtpAddress, without effect: smtp:y@other.example" in winner.facts
+    fake.people = [Recipient("Bob", True, "UserMailbox", "bob@contoso.com")]
+    assert (await only(fake)).verdict is Verdict.DORMANT
+
+
+async def test_a_forward_without_effect_need_not_be_looked_up() -> None:
+    fake = tenant(
+        replace(ANN, forwarding_address="Bob", forwarding_smtp_address="smtp:cy@contoso.com")
+    )
+    fake.people = [replace(CONTACT, name="Bob")]
+    fake.fail(RECIPIENTS, "cy@contoso.com")
+    assert (await only(fake)).verdict is Verdict.EXTERNAL
+    assert (await look(fake)).unread == ()
+
+
+async def test_a_discovery_mailbox_is_not_asked_for_rules() -> None:
+    fake = tenant(ANN, replace(ANN, id="m2", guid="g2", kind="DiscoveryMailbox"))
+    await look(fake, SWEEP)
+    asked = dict(fake.asked)
+    assert asked[INBOX_RULES] == asked[HIDDEN_RULES] == ("m1",)
+
+
+async def test_mailboxes_of_disabled_accounts_are_read_like_any() -> None:
+    fake = tenant(ANN, rules=(REDIRECT,))
+    assert (await only(fake)).verdict is Verdict.EXTERNAL
+    assert "accounts" not in {surface for surface, _ in fake.asked}
+
+
+# ----------------------------------------------------------------------------------------------
+# Inbox rules
+# ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", ["forward_to", "forward_as_attachment_to", "redirect_to"])
+async def test_every_way_to_pass_mail_on_counts_by_itself(action: str) -> None:
+    rule = replace(
+        RULE,
+        forward_to=(EVIL,) if action == "forward_to" else (),
+        forward_as_attachment_to=(EVIL,) if action == "forward_as_attachment_to" else (),
+        redirect_to=(EVIL,) if action == "redirect_to" else (),
+    )
+    finding = await only(tenant(rules=(rule,)))
+    assert (finding.kind, finding.verdict) == ("inbox-rule-forward", Verdict.EXTERNAL)
+    assert finding.severity is Severity.HIGH
+    assert finding.changes == (DisableInboxRule("m1", "r1"),)
+    assert finding.surfaces == (MAILBOXES, INBOX_RULES, DOMAINS)
+
+
+async def test_a_rule_that_only_redirects_is_not_dropped() -> None:
+    assert (await only(tenant(rules=(REDIRECT,)))).verdict is Verdict.EXTERNAL
+
+
+async def test_the_outside_recipient_counts_wherever_it_stands_in_the_list() -> None:
+    for recipients in ((EVIL, "bob@contoso.com"), ("bob@contoso.com", EVIL)):
+        finding = await only(tenant(rules=(replace(RULE, forward_to=recipients),)))
+        assert finding.verdict is Verdict.EXTERNAL
+        assert finding.dangerous == json.dumps([EVIL])
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [
+        "bob@contoso.com",
+        '"Bob" [SMTP:bob@contoso.onmicrosoft.com]',
+        '"x@evil.example" [SMTP:b@contoso.com]',
+    ],
+)
+async def test_a_rule_among_colleagues_is_nothing(recipient: str) -> None:
+    assert await findings(tenant(rules=(replace(RULE, forward_to=(recipient,)),))) == []
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    ["x@evilcontoso.com", "x@sub.contoso.com", "x_gmail.com#EXT#@contoso.onmicrosoft.com"],
+)
+async def test_what_only_looks_like_ours_is_outside(recipient: str) -> None:
+    fake = tenant(rules=(replace(RULE, forward_to=(recipient,)),))
+    assert (await only(fake)).verdict is Verdict.EXTERNAL
+
+
+async def test_a_legacy_name_of_a_live_contact_is_outside_and_of_nobody_is_unresolved() -> None:
+    fake = tenant(rules=(replace(RULE, redirect_to=(f'"Bob" [EX:{BOB}]',)),))
+    finding = await only(fake)
+    assert (finding.verdict, finding.severity) == (Verdict.UNRESOLVED, Severity.MEDIUM)
+    fake.people = [CONTACT]
+    assert (await only(fake)).verdict is Verdict.EXTERNAL
+
+
+async def test_a_look_up_that_failed_leaves_the_mailbox_unread() -> None:
+    fake = tenant(
+        replace(ANN, forwarding_address="Bob"), rules=(replace(RULE, redirect_to=(BOB,)),)
+    )
+    fake.people = [CONTACT, replace(CONTACT, name="Bob")]
+    fake.fail(RECIPIENTS, BOB)
+    fake.fail(RECIPIENTS, "Bob")
+    reading = await look(fake)
+    assert reading.items == ()
+    assert {(miss.surface, miss.object_id) for miss in reading.unread} == {
+        (INBOX_RULES, "m1"),
+        (MAILBOX_FORWARDS, "m1"),
+    }
+    assert len(reading.unread_objects) == 1
+
+
+async def test_without_the_right_to_look_up_what_is_plainly_outside_is_still_found() -> None:
+    plain, unclear = REDIRECT, replace(RULE, id="r2", mailbox_id="m2", redirect_to=(BOB,))
+    fake = tenant(ANN, replace(ANN, id="m2", guid="g2"), rules=(plain, unclear))
+    fake.fail(RECIPIENTS, permission="Exchange role with Get-Recipient")
+    reading = await look(fake)
+    assert len(reading.items) == 1
+    assert reading.blind_to(RECIPIENTS)
+    assert reading.covers((MAILBOXES, INBOX_RULES, DOMAINS), "m1")
+    assert not reading.covers((MAILBOXES, INBOX_RULES, DOMAINS), "m2")
+
+
+@pytest.mark.parametrize("how", ["failed", "empty", "broken-off"])
+async def test_without_the_own_domains_nothing_is_called_outside(how: str) -> None:
+    fake = tenant(replace(ANN, forwarding_smtp_address=EVIL), rules=(REDIRECT,))
+    fake.flow = [replace(FLOW, redirect_to=(EVIL,))]
+    if how == "failed":
+        fake.fail(DOMAINS)
+    elif how == "empty":
+        fake.domains = []
+    else:
+        fake.broken_off.add(DOMAINS)
+    reading = await look(fake)
+    assert reading.items == ()
+    assert not reading.covers((DOMAINS,), "m1")
+    assert {(miss.surface, miss.object_id) for miss in reading.unread} == {
+        (DOMAINS, ""),
+        (MAILBOX_FORWARDS, "m1"),
+        (INBOX_RULES, "m1"),
+        (TRANSPORT_RULES, "organization"),
+    }
+
+
+async def test_without_the_own_domains_mail_that_is_hidden_is_still_found() -> None:
+    fake = tenant(rules=(replace(REDIRECT, delete="delete"),))
+    fake.fail(DOMAINS)
+    assert (await only(fake)).verdict is Verdict.HIDES_MAIL
+
+
+async def test_a_renamed_or_remade_rule_is_the_same_case_and_a_new_target_is_another() -> None:
+    first = await key(tenant(rules=(REDIRECT,)))
+    remade = replace(REDIRECT, id="r9", name="..", redirect_to=('"Z" [SMTP:X@Evil.example]',))
+    assert await key(tenant(rules=(remade,))) == first
+    moved = replace(REDIRECT, redirect_to=("y@evil.example",))
+    assert await key(tenant(rules=(moved,))) != first
+    added = replace(REDIRECT, forward_to=("y@evil.example",))
+    assert await key(tenant(rules=(added,))) != first
+
+
+async def test_a_disabled_rule_is_dormant_so_that_enabling_it_is_news() -> None:
+    off = await only(tenant(rules=(replace(REDIRECT, enabled=False),)))
+    on = await only(tenant(rules=(REDIRECT,)))
+    assert (off.verdict, off.severity, off.changes) == (Verdict.DORMANT, Severity.INFO, ())
+    assert off.key(GUARD.name) == on.key(GUARD.name)
+    assert on.verdict is Verdict.EXTERNAL
+    nobody = replace(RULE, enabled=False, redirect_to=("Nobody",))
+    assert await findings(tenant(rules=(nobody,))) == []
+
+
+async def test_a_disabled_rule_whose_recipient_cannot_be_looked_up_hides_nothing_else() -> None:
+    fake = tenant(rules=(replace(RULE, enabled=False, redirect_to=(BOB,)),))
+    fake.fail(RECIPIENTS, BOB)
+    reading = await look(fake)
+    assert (reading.items, reading.unread) == ((), ())
+
+
+async def test_a_broken_rule_stays_a_finding() -> None:
+    finding = await only(tenant(rules=(replace(REDIRECT, in_error=True),)))
+    assert finding.verdict is Verdict.EXTERNAL
+    assert any("broken" in fact for fact in finding.facts)
+
+
+async def test_a_read_only_rule_is_left_to_a_person_with_the_exact_command() -> None:
+    finding = await only(tenant(rules=(replace(REDIRECT, read_only=True, name="It's"),)))
+    assert finding.changes == ()
+    assert "Disable-InboxRule -Mailbox 'g1' -Identity 'It''s'" in finding.advice
+    assert "client-side" in finding.advice
+
+
+async def test_an_allowed_domain_is_shown_and_not_told() -> None:
+    fake = tenant(rules=(replace(RULE, forward_to=("a@Partner.example",)),))
+    allowed = replace(TERMS, allowed_domains=frozenset({"partner.EXAMPLE"}))
+    finding = await only(fake, terms=allowed)
+    assert (finding.verdict, finding.severity) == (Verdict.KEEP, Severity.INFO)
+    for recipients in (
+        ("a@partner.example", EVIL),
+        ("a@sub.partner.example",),
+        ("a@notpartner.example",),
+    ):
+        fake.rules = [replace(RULE, forward_to=recipients)]
+        assert (await only(fake, terms=allowed)).verdict is Verdict.EXTERNAL
+
+
+async def test_facts_are_bounded_and_in_an_order_that_stays() -> None:
+    many = tuple(f"{'u' * 150}{n}@evil.example" for n in range(500))
+    finding = await only(tenant(rules=(replace(RULE, name="n" * 9000, forward_to=many),)))
+    again = await only(tenant(rules=(replace(RULE, name="n" * 9000, forward_to=many[::-1]),)))
+    assert finding == again
+    assert len(finding.facts) < 30
+    assert all(len(fact) < 300 for fact in finding.facts)
+    assert "and 480 more" in finding.facts
+
+
+# ----------------------------------------------------------------------------------------------
+# Does it leave, and who else
+# ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mode", "severity", "words"),
+    [
+        ("On", Severity.HIGH, "it leaves the organization"),
+        ("Off", Severity.MEDIUM, "stopped before it leaves"),
+        ("Automatic", Severity.HIGH, "blocked today, but not pinned"),
+        ("", Severity.HIGH, "is not known"),
+    ],
+)
+async def test_whether_mail_leaves_is_a_fact_and_no_excuse(
+    mode: str, severity: Severity, words: str
+) -> None:
+    fake = tenant(rules=(REDIRECT,))
+    fake.policies = [OutboundPolicy("Default", mode, default=True)]
+    finding = await only(fake)
+    assert (finding.verdict, finding.severity) == (Verdict.EXTERNAL, severity)
+    assert any(words in fact for fact in finding.facts)
+
+
+async def test_outbound_settings_that_cannot_be_read_keep_nothing_from_being_judged() -> None:
+    fake = tenant(rules=(REDIRECT,))
+    fake.fail(OUTBOUND, permission="Exchange role with Get-RemoteDomain")
+    reading = await look(fake)
+    assert all(miss.optional for miss in reading.unread)
+    finding = await only(fake)
+    assert finding.severity is Severity.HIGH
+    assert any("is not known" in fact for fact in finding.facts)
+
+
+async def test_what_findings_share_is_the_outside_address_mail_goes_to_now() -> None:
+    boxes = [replace(ANN, id=f"m{n}", guid=f"g{n}", address=f"{n}@contoso.com") for n in range(3)]
+    boxes[0] = replace(boxes[0], forwarding_smtp_address=EVIL)
+    rules = (replace(REDIRECT, mailbox_id="m1"), replace(REDIRECT, mailbox_id="m2", enabled=False))
+    found = {finding.object_id: finding for finding in await findings(tenant(*boxes, rules=rules))}
+    assert found["m0"].shared == found["m1"].shared != ()
+    assert found["m2"].shared == ()
+
+
+# ----------------------------------------------------------------------------------------------
+# Hidden and unreadable rules
+# ----------------------------------------------------------------------------------------------
+
+
+async def test_a_rule_only_exchange_shows_is_hidden_and_critical() -> None:
+    fake = tenant()
+    fake.exchange_rules = [replace(REDIRECT, id="17", source="exchange")]
+    assert await findings(fake) == []
+    finding = await only(fake, SWEEP)
+    assert (finding.verdict, finding.severity) == (Verdict.EXTERNAL, Severity.CRITICAL)
+    assert finding.surfaces[0] == HIDDEN_RULES
+    assert any("hidden from Outlook" in fact for fact in finding.facts)
+    assert finding.changes == ()
+    assert "Disable-InboxRule -Mailbox 'g1' -Identity '17'" in finding.advice
+
+
+async def test_a_hidden_case_is_not_closed_by_a_run_that_did_not_sweep() -> None:
+    fake = tenant(rules=(UNREADABLE,))
+    fake.exchange_rules = [
+        replace(RULE, name="Other", source="exchange", redirect_to=("y@evil.example",))
+    ]
+    hidden = next(item for item in await findings(fake, SWEEP) if item.dangerous.startswith("["))
+    reading = await look(fake)
+    assert dict(fake.asked)[HIDDEN_RULES] == ("m1",), "this mailbox was asked, the others not"
+    assert not reading.covers(hidden.surfaces, "m1")
+    assert (await look(fake, SWEEP)).covers(hidden.surfaces, "m1")
+
+
+async def test_the_same_rule_seen_by_both_is_one_finding() -> None:
+    fake = tenant(rules=(REDIRECT, replace(RULE, id="r2", name="RSS", move_to="f1")))
+    fake.folders = [Folder("m1", "f1", "RSS Feeds")]
+    assert await findings(fake, SWEEP) == await findings(fake, FOLDERS)
+    assert len(await findings(fake, FOLDERS)) == 2
+
+
+async def test_a_rule_exchange_leaves_open_is_compared_with_all_rules_of_graph() -> None:
+    other = replace(ANN, id="m2", guid="g2", address="bob@contoso.com")
+    fake = tenant(ANN, other, rules=(replace(RULE, mark_as_read=True),))
+    await look(fake, SWEEP)
+    asked = [sorted(names) for surface, names in fake.asked if surface == INBOX_RULES]
+    assert asked == [["m1", "m2"]]
+    fake.exchange_rules = [replace(RULE, name="X", id="17", source="exchange", readable=False)]
+    assert (await only(fake, SWEEP)).kind == "inbox-rule-unreadable"
+    assert [names for surface, names in fake.asked if surface == INBOX_RULES][-1] == ("m1",)
+
+
+async def test_the_same_rule_is_one_finding_although_exchange_writes_it_otherwise() -> None:
+    fake = tenant(rules=(replace(RULE, redirect_to=("bob@contoso.com",)),))
+    fake.people = [CONTACT, replace(CONTACT, name="bob@contoso.com")]
+    fake.exchange_rules = [
+        replace(RULE, name="Invoices", source="exchange", redirect_to=(f'"Bob" [EX:{BOB}]',))
+    ]
+    finding = await only(fake, SWEEP)
+    assert finding.changes == (DisableInboxRule("m1", "r1"),)
+    assert not any("Exchange" in fact for fact in finding.facts)
+
+
+async def test_a_hidden_rule_does_not_pass_under_the_name_of_a_visible_one() -> None:
+    fake = tenant(rules=(replace(RULE, mark_as_read=True),))
+    fake.exchange_rules = [replace(REDIRECT, source="exchange")]
+    assert (await only(fake, SWEEP)).severity is Severity.CRITICAL
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+async def test_a_visible_rule_hides_no_second_rule_like_it(reverse: bool) -> None:
+    off = replace(REDIRECT, enabled=False)
+    fake = tenant(rules=(off,))
+    pair = [replace(rule, source="exchange") for rule in (off, REDIRECT)]
+    fake.exchange_rules = pair[::-1] if reverse else pair
+    found = await findings(fake, SWEEP)
+    assert sorted(finding.verdict for finding in found) == [Verdict.DORMANT, Verdict.EXTERNAL]
+    moves = replace(RULE, move_to="Projects")
+    fake = tenant(rules=(moves,))
+    pair = [replace(moves, source="exchange", move_to=to) for to in ("Projects", "RSS Feeds")]
+    fake.exchange_rules = pair[::-1] if reverse else pair
+    assert (await only(fake, SWEEP)).verdict is Verdict.HIDES_MAIL
+
+
+async def test_a_rule_disabled_for_what_it_sends_is_also_put_right_as_one_that_hides() -> None:
+    both = replace(REDIRECT, delete="permanent")
+    sends, hides = await findings(tenant(rules=(both,)))
+    assert sends.changes == hides.changes == (DisableInboxRule("m1", "r1"),)
+    assert (await only(tenant(rules=(replace(RULE, delete="delete"),)))).changes == ()
+    sends, hides = await findings(tenant(rules=(replace(both, read_only=True),)))
+    assert sends.changes == hides.changes == ()
+
+
+async def test_only_what_a_command_is_needed_for_gets_one() -> None:
+    dormant = await only(tenant(rules=(replace(REDIRECT, enabled=False),)))
+    unresolved = await only(tenant(rules=(replace(RULE, redirect_to=("Somebody",)),)))
+    assert "Disable-InboxRule" not in dormant.advice + unresolved.advice
+    assert "does nothing now" in dormant.advice
+    assert "disable the rule" in unresolved.advice
+
+
+async def test_where_graph_could_not_be_asked_a_rule_is_not_called_hidden() -> None:
+    fake = tenant(rules=(REDIRECT,))
+    fake.fail(INBOX_RULES, "m1")
+    finding = await only(fake, SWEEP)
+    assert finding.severity is Severity.HIGH
+    assert "seen through Exchange" in finding.facts
+    assert not any("hidden" in fact for fact in finding.facts)
+    assert finding.surfaces[0] == HIDDEN_RULES
+
+
+async def test_an_allowed_domain_does_not_excuse_a_hidden_rule() -> None:
+    fake = tenant()
+    fake.exchange_rules = [replace(REDIRECT, source="exchange")]
+    allowed = replace(TERMS, allowed_domains=frozenset({"evil.example"}))
+    assert (await only(fake, SWEEP, allowed)).verdict is Verdict.EXTERNAL
+
+
+@pytest.mark.parametrize(
+    "name", ["Junk E-mail Rule", "Microsoft.Exchange.OOF.KnownExternalSenders.Global"]
+)
+async def test_exchanges_own_rules_are_noise_unless_they_forward_or_delete(name: str) -> None:
+    own = replace(RULE, name=name, source="exchange")
+    fake = tenant(rules=(replace(UNREADABLE, name=name),))
+    fake.exchange_rules = [replace(own, move_to="Junk Email", conditions="{}")]
+    assert await findings(fake, SWEEP) == []
+    fake.exchange_rules = [replace(own, delete="delete", conditions="{}")]
+    assert (await only(fake, SWEEP)).verdict is Verdict.HIDES_MAIL
+    fake.exchange_rules = [replace(own, redirect_to=(EVIL,))]
+    assert (await only(fake, SWEEP)).verdict is Verdict.EXTERNAL
+
+
+async def test_a_rule_graph_shows_without_actions_is_read_through_exchange_on_every_run() -> None:
+    fake = tenant(ANN, replace(ANN, id="m2", guid="g2"), rules=(UNREADABLE,))
+    fake.exchange_rules = [replace(REDIRECT, id="17", source="exchange")]
+    finding = await only(fake)
+    assert dict(fake.asked)[HIDDEN_RULES] == ("m1",)
+    assert (finding.verdict, finding.severity) == (Verdict.EXTERNAL, Severity.HIGH)
+    assert finding.surfaces == (MAILBOXES, INBOX_RULES, DOMAINS)
+    assert finding.changes == ()
+    assert "-Identity '17'" in finding.advice
+    assert not (await look(fake)).covers((HIDDEN_RULES,), "m1")
+    assert await findings(fake, SWEEP) == [finding]
+
+
+async def test_between_sweeps_only_mailboxes_with_a_case_are_asked_about_hidden_rules() -> None:
+    fake = tenant(ANN, replace(ANN, id="m2", guid="g2"))
+    fake.exchange_rules = [replace(REDIRECT, id="17", source="exchange")]
+    assert (await look(fake)).items == ()
+    assert HIDDEN_RULES not in dict(fake.asked)
+    again = await looked(GUARD, fake, Look(TERMS, watched=frozenset({"m1"})))
+    assert dict(fake.asked)[HIDDEN_RULES] == ("m1",)
+    assert again.items == (await look(fake, SWEEP)).items
+    assert again.covers((HIDDEN_RULES,), "m1")
+    assert not again.covers((HIDDEN_RULES,), "m2")
+
+
+async def test_a_mailbox_that_a_sweep_could_not_read_is_asked_again_at_once() -> None:
+    fake = tenant(ANN, replace(ANN, id="m2", guid="g2"))
+    fake.fail(HIDDEN_RULES, "m1")
+    again = await looked(GUARD, fake, Look(TERMS, watched=frozenset({"m1"})))
+    assert [(miss.surface, miss.object_id) for miss in again.unread] == [(HIDDEN_RULES, "m1")]
+    assert not again.covers((HIDDEN_RULES,), "m1")
+
+
+async def test_a_rule_nobody_shows_the_actions_of_is_unreadable_and_never_harmless() -> None:
+    finding = await only(tenant(rules=(UNREADABLE,)))
+    assert (finding.kind, finding.verdict) == ("inbox-rule-unreadable", Verdict.COULD_NOT_TELL)
+    assert finding.severity is Severity.MEDIUM
+    assert "Get-InboxRule -Mailbox 'g1' -IncludeHidden" in finding.advice
+    assert await findings(tenant(rules=(replace(UNREADABLE, enabled=False),))) == []
+
+
+async def test_a_rule_exchange_failed_to_explain_keeps_what_was_concluded_before() -> None:
+    fake = tenant(rules=(UNREADABLE,))
+    fake.exchange_rules = [replace(REDIRECT, source="exchange")]
+    before = await only(fake)
+    fake.fail(HIDDEN_RULES, "m1")
+    reading = await look(fake)
+    assert reading.items == ()
+    assert not reading.covers(before.surfaces, "m1")
+    assert [(miss.surface, miss.object_id) for miss in reading.unread] == [(INBOX_RULES, "m1")]
+
+
+async def test_a_rule_exchange_may_not_explain_is_unreadable() -> None:
+    fake = tenant(rules=(UNREADABLE,))
+    fake.fail(HIDDEN_RULES, permission="Exchange role with Get-InboxRule")
+    reading = await look(fake)
+    assert (await only(fake)).kind == "inbox-rule-unreadable"
+    assert not reading.covers((MAILBOXES, INBOX_RULES), "m1")
+    assert reading.blind_to(HIDDEN_RULES)
+
+
+async def test_two_unreadable_rules_are_two_cases() -> None:
+    fake = tenant(rules=(UNREADABLE, replace(UNREADABLE, id="r2", name="Other")))
+    assert len({finding.key(GUARD.name) for finding in await findings(fake)}) == 2
+
+
+# ----------------------------------------------------------------------------------------------
+# Rules that hide mail
+# ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("delete", ["delete", "permanent"])
+async def test_a_rule_that_deletes_hides_mail(delete: str) -> None:
+    finding = await only(tenant(rules=(replace(RULE, delete=delete),)))
+    assert (finding.kind, finding.verdict) == ("inbox-rule-hides", Verdict.HIDES_MAIL)
+    assert finding.severity is Severity.LOW
+    assert finding.surfaces == (MAILBOXES, INBOX_RULES)
+    assert finding.changes == ()
+
+
+@pytest.mark.parametrize(
+    ("folder", "severity"),
+    [
+        (Folder("m1", "f1", "Gelöschte Elemente", "deleteditems"), Severity.LOW),
+        (Folder("m1", "f1", "Flux RSS"), Severity.MEDIUM),
+        (Folder("m1", "f1", "RSS-Feeds", "rssfeeds"), Severity.MEDIUM),
+        (Folder("m1", "f1", "x", "conversationhistory"), Severity.MEDIUM),
+        (Folder("m1", "f1", "Projects"), None),
+        (Folder("m1", "f1", "Inbox", "inbox"), None),
+        (Folder("m2", "f1", "x", "deleteditems"), None),
+    ],
+)
+async def test_moving_mail_hides_it_in_the_folders_nobody_opens_in_any_language(
+    folder: Folder, severity: Severity | None
+) -> None:
+    fake = tenant(rules=(replace(RULE, move_to="f1"),))
+    fake.folders = [folder]
+    found = await findings(fake, FOLDERS)
+    assert [finding.severity for finding in found] == ([severity] if severity else [])
+    assert all(finding.surfaces[-1] == RULE_FOLDERS for finding in found)
+
+
+async def test_a_folder_that_could_not_be_read_is_unread_and_not_ordinary() -> None:
+    fake = tenant(rules=(replace(RULE, move_to="f1"), replace(REDIRECT, id="r2")))
+    fake.folders = [Folder("m1", "f1", "RSS Feeds")]
+    hides = next(item for item in await findings(fake, FOLDERS) if item.kind == "inbox-rule-hides")
+    fake.fail(RULE_FOLDERS, "m1", optional=True)
+    reading = await look(fake, FOLDERS)
+    assert not reading.covers(hides.surfaces, "m1")
+    assert reading.covers((MAILBOXES, INBOX_RULES, DOMAINS), "m1")
+    assert (await only(fake, FOLDERS)).kind == "inbox-rule-forward"
+
+
+async def test_without_the_right_to_read_folders_only_moves_go_unjudged() -> None:
+    fake = tenant(rules=(replace(RULE, move_to="f1"), replace(RULE, id="r2", delete="delete")))
+    fake.folders = [Folder("m1", "f1", "RSS Feeds")]
+    fake.fail(RULE_FOLDERS, permission="Mail.ReadBasic.All")
+    reading = await look(fake, FOLDERS)
+    assert [(miss.surface, miss.optional) for miss in reading.unread] == [(RULE_FOLDERS, True)]
+    assert (await only(fake, FOLDERS)).severity is Severity.LOW
+
+
+async def test_a_rule_that_moves_nothing_leaves_the_folders_read() -> None:
+    assert (await look(tenant(rules=(REDIRECT,)), FOLDERS)).covers((RULE_FOLDERS,), "m1")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        replace(RULE, move_to="f1", mark_as_read=True),
+        replace(RULE, move_to="f1", conditions="{}"),
+        replace(RULE, move_to="f1", name="..."),
+        replace(RULE, move_to="f1", words=("invoice",)),
+        replace(RULE, move_to="f1", redirect_to=("y@evil.example",)),
+        replace(RULE, move_to="deleteditems"),
+    ],
+    ids=["read", "everything", "nameless", "telling", "forward", "well-known"],
+)
+async def test_a_rule_that_may_hide_mail_is_followed_at_once(rule: InboxRule) -> None:
+    fake = tenant(rules=(rule,))
+    fake.folders = [Folder("m1", "f1", "x", "conversationhistory")]
+    assert "inbox-rule-hides" in {finding.kind for finding in await findings(fake)}
+    assert (await look(fake)).covers((RULE_FOLDERS,), "m1")
+
+
+async def test_a_rule_that_seems_to_sort_mail_is_followed_in_the_sweep_or_with_a_case() -> None:
+    fake = tenant(rules=(replace(RULE, move_to="f1"),))
+    fake.folders = [Folder("m1", "f1", "x", "deleteditems")]
+    reading = await look(fake)
+    assert reading.items == ()
+    assert not reading.covers((MAILBOXES, INBOX_RULES, RULE_FOLDERS), "m1")
+    assert reading.covers((MAILBOXES, INBOX_RULES, DOMAINS), "m1")
+    swept = await look(fake, FOLDERS)
+    assert len(swept.items) == 1
+    watched = await looked(GUARD, fake, Look(TERMS, watched=frozenset({"m1"})))
+    assert watched.items == swept.items
+    assert watched.covers((MAILBOXES, INBOX_RULES, RULE_FOLDERS), "m1")
+
+
+async def test_a_disabled_rule_hides_nothing() -> None:
+    assert await findings(tenant(rules=(replace(RULE, enabled=False, delete="delete"),))) == []
+
+
+async def test_a_rule_may_send_mail_away_and_hide_it() -> None:
+    rule = replace(REDIRECT, delete="delete", name=".", words=("invoice",))
+    forward, hides = await findings(tenant(rules=(rule,)))
+    assert (forward.kind, hides.kind) == ("inbox-rule-forward", "inbox-rule-hides")
+    assert hides.severity is Severity.HIGH
+    assert "looks for: invoice" in hides.facts
+    assert "deletes the mail" in forward.facts
+
+
+async def test_a_rule_among_colleagues_that_deletes_still_hides_mail() -> None:
+    rule = replace(RULE, forward_to=("bob@contoso.com",), delete="delete")
+    assert (await only(tenant(rules=(rule,)))).kind == "inbox-rule-hides"
+
+
+async def test_a_hidden_rule_that_hides_mail_is_grave() -> None:
+    fake = tenant()
+    fake.exchange_rules = [replace(RULE, source="exchange", move_to="ann:\\RSS Feeds")]
+    finding = await only(fake, SWEEP)
+    assert (finding.verdict, finding.severity) == (Verdict.HIDES_MAIL, Severity.HIGH)
+    assert finding.surfaces == (HIDDEN_RULES, MAILBOXES, INBOX_RULES)
+
+
+async def test_what_a_hiding_rule_takes_is_part_of_its_identity_and_its_name_is_not() -> None:
+    rule = replace(RULE, delete="delete")
+    first = await key(tenant(rules=(rule,)))
+    assert await key(tenant(rules=(replace(rule, id="r9", name="new name"),))) == first
+    assert await key(tenant(rules=(replace(rule, conditions='{"a":1}'),))) != first
+    assert await key(tenant(rules=(replace(rule, delete="permanent"),))) != first
+
+
+# ----------------------------------------------------------------------------------------------
+# Mail-flow rules
+# ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "severity"),
+    [
+        (replace(FLOW, redirect_to=(EVIL,)), Severity.CRITICAL),
+        (replace(FLOW, blind_copy_to=(EVIL,)), Severity.CRITICAL),
+        (replace(FLOW, copy_to=(EVIL,)), Severity.HIGH),
+        (replace(FLOW, add_to=(EVIL,)), Severity.HIGH),
+        (replace(FLOW, copy_to=(EVIL,), blind_copy_to=("b@contoso.com",)), Severity.HIGH),
+    ],
+)
+async def test_a_mail_flow_rule_with_an_outside_recipient_concerns_everybody(
+    rule: TransportRule, severity: Severity
+) -> None:
+    fake = tenant()
+    fake.flow = [rule]
+    fake.policies = [OutboundPolicy("Default", "Off", default=True)]
+    finding = await only(fake)
+    assert (finding.kind, finding.verdict) == ("transport-rule", Verdict.EXTERNAL)
+    assert finding.severity is severity
+    assert (finding.object_id, finding.surfaces) == ("organization", (TRANSPORT_RULES, DOMAINS))
+    assert finding.changes == ()
+
+
+@pytest.mark.parametrize(
+    ("rule", "verdict"),
+    [
+        (replace(FLOW, redirect_to=("Nobody",)), Verdict.UNRESOLVED),
+        (replace(FLOW, redirect_to=(EVIL,), enabled=False), Verdict.DORMANT),
+        (replace(FLOW, redirect_to=(EVIL,), enforced=False), Verdict.DORMANT),
+        (replace(FLOW, redirect_to=("Nobody",), enabled=False), None),
+        (replace(FLOW, redirect_to=("bob@contoso.com",)), None),
+        (FLOW, None),
+    ],
+)
+async def test_other_mail_flow_rules(rule: TransportRule, verdict: Verdict | None) -> None:
+    fake = tenant()
+    fake.flow = [rule]
+    assert [finding.verdict for finding in await findings(fake)] == ([verdict] if verdict else [])
+
+
+async def test_a_mail_flow_rule_to_an_allowed_domain_is_shown_and_not_told() -> None:
+    fake = tenant()
+    fake.flow = [replace(FLOW, blind_copy_to=(EVIL,))]
+    allowed = replace(TERMS, allowed_domains=frozenset({"evil.example"}))
+    finding = await only(fake, terms=allowed)
+    assert (finding.verdict, finding.severity) == (Verdict.KEEP, Severity.INFO)
+
+
+async def test_mail_flow_rules_that_could_not_be_listed_are_not_absent() -> None:
+    fake = tenant()
+    fake.fail(TRANSPORT_RULES)
+    assert not (await look(fake)).covers((TRANSPORT_RULES,), "organization")
+    fake.mend()
+    fake.broken_off.add(TRANSPORT_RULES)
+    reading = await look(fake)
+    assert not reading.covers((TRANSPORT_RULES,), "organization")
+    assert reading.covers((MAILBOXES, INBOX_RULES), "m1")
+
+
+# ----------------------------------------------------------------------------------------------
+# Large and broken listings
+# ----------------------------------------------------------------------------------------------
+
+
+async def test_five_hundred_forwards_to_one_contact_cost_one_look_up() -> None:
+    boxes = [replace(ANN, id=f"m{n}", guid=f"g{n}", forwarding_address="Bob") for n in range(500)]
+    fake = tenant(*boxes)
+    fake.people = [replace(CONTACT, name="Bob")]
+    found = await findings(fake)
+    assert len({finding.key(GUARD.name) for finding in found}) == 500
+    assert [names for surface, names in fake.asked if surface == RECIPIENTS] == [("Bob",)]
+
+
+async def test_one_mailbox_that_could_not_be_read_does_not_stand_in_the_way_of_others() -> None:
+    fake = tenant(
+        ANN,
+        replace(ANN, id="m2", guid="g2"),
+        rules=(REDIRECT, replace(REDIRECT, mailbox_id="m2")),
+    )
+    fake.fail(INBOX_RULES, "m1")
+    reading = await look(fake)
+    assert [finding.object_id for finding in await findings(fake)] == ["m2"]
+    assert not reading.covers((INBOX_RULES,), "m1")
+    assert reading.covers((INBOX_RULES,), "m2")
+    assert (reading.population, len(reading.unread_objects)) == (2, 1)
+
+
+async def test_a_listing_that_broke_off_makes_the_reading_incomplete() -> None:
+    fake = tenant(ANN, rules=(REDIRECT,))
+    fake.broken_off.add(MAILBOXES)
+    assert not (await look(fake)).complete

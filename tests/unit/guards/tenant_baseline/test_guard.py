@@ -1,0 +1,493 @@
+"""The baseline: an organization in order, then one setting varied a case."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from core.guards.tenant_baseline.guard import GUARD, ORGANIZATION, permissions, row_surface
+from core.guards.tenant_baseline.rule_file import SHIPPED, everything, is_writable
+from core.microsoft365.configuration_sources import SOURCES, surface_of
+from core.model.baseline import Baseline, Off, Row, Wanted
+from core.model.findings import Finding, Severity, Verdict
+from core.model.guards import Look, Terms
+from core.tenant.changes import SetConfiguration
+from core.tenant.configuration import Configuration
+from core.tenant.readings import Reading
+from tests.support.fakes.tenant import FakeTenant
+from tests.support.http_recorder import scene
+from tests.support.in_memory_services import fake_of
+from tests.support.observe import looked
+
+NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
+ROWS = {row.id: row for row in SHIPPED}
+TERMS = Terms(NOW, baseline=Baseline(SHIPPED))
+HEALTHY = scene(
+    exchange={
+        "Get-RemoteDomain": [
+            {"Guid": "d1", "Name": "Default", "DomainName": "*", "AutoForwardEnabled": False}
+        ],
+        "Get-HostedOutboundSpamFilterPolicy": [
+            {"Guid": "p1", "Name": "Default", "IsDefault": True, "AutoForwardingMode": "Off"}
+        ],
+    }
+)
+
+
+def tenant() -> FakeTenant:
+    """An organization in which everything is as the shipped rows want it."""
+    return fake_of(HEALTHY)
+
+
+def varied(source: str, name: str, value: object, at: str = "") -> FakeTenant:
+    """The same with one value of one object changed; inside of an object `at` names that."""
+    found = tenant()
+    index = next(n for n, one in enumerate(found.configurations) if one.source == source)
+    one = found.configurations[index]
+    if at:
+        inner = one.values[at]
+        assert isinstance(inner, Mapping)
+        name, value = at, {**inner, name: value}
+    found.configurations[index] = replace(one, values={**one.values, name: value})
+    return found
+
+
+def hiding(source: str, name: str) -> FakeTenant:
+    """The same in which the objects of a source do not show a property."""
+    found = tenant()
+    found.configurations = [
+        replace(one, values={key: held for key, held in one.values.items() if key != name})
+        if one.source == source
+        else one
+        for one in found.configurations
+    ]
+    return found
+
+
+def adding(found: FakeTenant, source: str, identity: str, **values: object) -> FakeTenant:
+    """One more object of a source."""
+    name = str(values.get("Name", identity))
+    found.configurations.append(Configuration(source, identity, name, values))
+    return found
+
+
+async def seen(found: FakeTenant, terms: Terms = TERMS) -> Reading[Any]:
+    return await looked(GUARD, found, Look(terms))
+
+
+async def findings(found: FakeTenant, terms: Terms = TERMS) -> list[Finding]:
+    """All that is found, in order."""
+    reading = await seen(found, terms)
+    return [finding for item in reading.items for finding in GUARD.judge(item, terms)]
+
+
+async def only(found: FakeTenant, terms: Terms = TERMS) -> Finding:
+    """The one thing that is found."""
+    (finding,) = await findings(found, terms)
+    return finding
+
+
+def enforcing(*rows: str) -> Terms:
+    return replace(TERMS, baseline=Baseline(SHIPPED, frozenset(rows)))
+
+
+def with_row(row: Row, *enforced: str) -> Terms:
+    """Terms whose row of this id is this one."""
+    rows = tuple(row if one.id == row.id else one for one in SHIPPED)
+    return replace(TERMS, baseline=Baseline(rows, frozenset(enforced)))
+
+
+# In order ---------------------------------------------------------------------------------------
+
+
+async def test_an_organization_in_order_is_nothing_to_speak_of() -> None:
+    reading = await seen(tenant())
+    assert await findings(tenant()) == []
+    assert reading.unread == ()
+    assert {item.row.id for item in reading.items} == ROWS.keys()
+    assert reading.surfaces >= {row_surface(row) for row in SHIPPED}
+    assert reading.surfaces >= {surface_of(row.source) for row in SHIPPED}
+
+
+async def test_an_object_that_microsoft_wrote_again_is_the_same_as_before() -> None:
+    """Dates, the order of lists and the form of values come and go by themselves."""
+    wrong = varied("sharing-policy", "Domains", ["b:CalendarSharingFreeBusyDetail", "*:x"])
+    before = await findings(wrong)
+    for number, one in enumerate(wrong.configurations):
+        values: dict[str, object] = {**one.values, "WhenChangedUTC": "now", "ExchangeVersion": "2"}
+        if isinstance(values.get("Domains"), list):
+            values["Domains"] = ["*: X", "B:calendarsharingfreebusydetail"]
+        values = {
+            name: str(value) if isinstance(value, bool | int) else value
+            for name, value in values.items()
+        }
+        wrong.configurations[number] = replace(one, values=values)
+    again = await findings(wrong)
+    assert [one.key(GUARD.name) for one in again] == [one.key(GUARD.name) for one in before]
+    assert [one.facts for one in again] == [one.facts for one in before]
+
+
+# One setting wrong ------------------------------------------------------------------------------
+
+WRONG: tuple[tuple[str, object], ...] = (
+    ("modern-authentication", False),
+    ("modern-authentication", "False"),
+    ("remote-domain-forwarding", True),
+    ("remote-domain-forwarding", "True"),
+    ("outbound-forwarding", "On"),
+    ("outbound-forwarding", "on"),
+    ("owa-storage-providers", True),
+    ("owa-offline", "AllComputers"),
+    ("owa-rules", True),
+    ("device-password", False),
+    ("device-simple-password", True),
+    ("device-password-length", 4),
+    ("device-password-length", None),
+    ("device-password-attempts", "Unlimited"),
+    ("device-password-attempts", "16"),
+    ("device-encryption", False),
+    ("device-unprovisioned", "True"),
+    ("calendar-sharing", ["*:CalendarSharingFreeBusyDetail"]),
+    ("calendar-sharing", "Anonymous:CalendarSharingFreeBusySimple"),
+    ("guest-invitations", "everyone"),
+    ("guest-invitations", "adminsGuestInvitersAndAllMembers"),
+    ("guest-access", "a0b1b346-4d3e-4e8b-98f8-753987be4970"),
+    ("users-register-applications", True),
+    ("users-create-tenants", True),
+    ("email-verified-users", True),
+    ("email-subscriptions", True),
+    ("risky-applications", True),
+    ("privacy-contact", None),
+    ("privacy-contact", ""),
+    ("privacy-statement", None),
+)
+
+
+def with_value(row: Row, value: object) -> FakeTenant:
+    at, _, name = row.property.rpartition(".")
+    return varied(row.source, name, value, at)
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+async def test_each_row_sees_its_setting(name: str, value: object) -> None:
+    row = ROWS[name]
+    finding = await only(with_value(row, value))
+    assert (finding.kind, finding.verdict) == (name, Verdict.DRIFT)
+    assert finding.severity is Severity[row.severity.upper()]
+    assert finding.surfaces == (surface_of(row.source), row_surface(row))
+    assert finding.changes == ()
+    assert any("only alerts" in fact for fact in finding.facts)
+    assert f"why: {row.why}" in finding.facts
+    assert "<identity>" not in finding.advice
+
+
+def test_every_row_has_its_case_above() -> None:
+    assert {name for name, _ in WRONG} == ROWS.keys()
+
+
+RIGHT: tuple[tuple[str, object], ...] = (
+    ("modern-authentication", "True"),
+    ("outbound-forwarding", "off"),
+    ("owa-offline", "PrivateComputersOnly"),
+    ("device-password-length", "8"),
+    ("device-password-attempts", 4),
+    ("calendar-sharing", []),
+    ("calendar-sharing", None),
+    ("calendar-sharing", ["partner.example: CalendarSharingFreeBusySimple"]),
+    ("guest-invitations", "none"),
+    ("guest-access", "10DAE51F-B6AF-4016-8D66-8C2A99B929B3"),
+    ("risky-applications", None),
+)
+
+
+@pytest.mark.parametrize(("name", "value"), RIGHT)
+async def test_what_is_only_printed_differently_or_stricter_is_right(
+    name: str, value: object
+) -> None:
+    assert await findings(with_value(ROWS[name], value)) == []
+
+
+# Unknown is not clean ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", [row for row in SHIPPED if "." not in row.property])
+async def test_a_property_that_is_not_shown_is_unread_and_never_fine(row: Row) -> None:
+    reading = await seen(hiding(row.source, row.property))
+    misses = [miss for miss in reading.unread if miss.surface == row_surface(row)]
+    assert misses
+    for miss in misses:
+        assert row.property in miss.reason
+        assert miss.object_id
+        assert not miss.optional
+        assert not reading.covers((surface_of(row.source), row_surface(row)), miss.object_id)
+    others = [one for one in SHIPPED if one.source == row.source and one is not row]
+    for other in others:
+        assert reading.covers((surface_of(row.source), row_surface(other)), misses[0].object_id)
+
+
+async def test_a_property_inside_of_what_is_not_shown_is_not_shown() -> None:
+    reading = await seen(hiding("authorization-policy", "defaultUserRolePermissions"))
+    surfaces = {miss.surface for miss in reading.unread}
+    assert surfaces == {"baseline-users-register-applications", "baseline-users-create-tenants"}
+    assert {miss.object_id for miss in reading.unread} == {ORGANIZATION}
+
+
+async def test_no_privacy_profile_at_all_is_two_things_that_are_missing() -> None:
+    found = await findings(varied("organization", "privacyProfile", None))
+    assert [one.kind for one in found] == ["privacy-contact", "privacy-statement"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("modern-authentication", None),
+        ("modern-authentication", "maybe"),
+        ("modern-authentication", {"value": True}),
+        ("remote-domain-forwarding", 0),
+        ("outbound-forwarding", None),
+        ("outbound-forwarding", 2),
+        ("device-password-length", ["6"]),
+        ("calendar-sharing", [1]),
+        ("guest-access", None),
+    ],
+)
+async def test_a_value_nobody_understands_could_not_be_told(name: str, value: object) -> None:
+    terms = enforcing(name) if is_writable(ROWS[name]) else TERMS
+    finding = await only(with_value(ROWS[name], value), terms)
+    assert (finding.kind, finding.verdict) == (name, Verdict.COULD_NOT_TELL)
+    assert finding.severity <= Severity.MEDIUM
+    assert finding.changes == ()
+
+
+async def test_automatic_is_unknown_and_off_is_recommended() -> None:
+    mode = "Automatic"
+    row = ROWS["outbound-forwarding"]
+    finding = await only(with_value(row, mode))
+    assert (finding.verdict, finding.severity) == (Verdict.COULD_NOT_TELL, Severity.MEDIUM)
+    assert "Automatic" in finding.facts[0]
+    assert finding.advice.endswith("-Identity 'p1' -AutoForwardingMode Off")
+    enforced = await only(with_value(row, mode), enforcing("outbound-forwarding"))
+    assert enforced.verdict is Verdict.REPAIR
+    assert enforced.changes == (
+        SetConfiguration("outbound-spam-policy", "p1", "AutoForwardingMode", "Off"),
+    )
+
+
+@pytest.mark.parametrize("source", sorted({row.source for row in SHIPPED}))
+async def test_a_source_that_cannot_be_read_covers_none_of_its_rows(source: str) -> None:
+    found = tenant()
+    found.fail(surface_of(source), "", "HTTP 403", SOURCES[source].permission)
+    reading = await seen(found)
+    miss = reading.blind_to(surface_of(source))
+    assert miss
+    assert miss.permission
+    for row in SHIPPED:
+        covered = reading.covers((surface_of(row.source), row_surface(row)), "any")
+        assert covered is (row.source != source)
+    assert not [item for item in reading.items if item.row.source == source]
+
+
+async def test_an_object_that_could_not_be_read_stays_what_it_was() -> None:
+    found = varied("remote-domain", "AutoForwardEnabled", True)
+    found.fail(surface_of("remote-domain"), "d1")
+    reading = await seen(found)
+    row = ROWS["remote-domain-forwarding"]
+    assert not reading.covers((surface_of(row.source), row_surface(row)), "d1")
+    assert await findings(found) == []
+
+
+# Every object -----------------------------------------------------------------------------------
+
+
+async def test_every_remote_domain_is_looked_at_and_not_only_the_default() -> None:
+    found = adding(tenant(), "remote-domain", "d2", Name="evil", AutoForwardEnabled=True)
+    finding = await only(found)
+    assert (finding.object_id, finding.subject) == ("d2", "remote domain evil")
+    reading = await seen(found)
+    assert reading.population == (await seen(tenant())).population + 1
+
+
+async def test_two_objects_that_are_wrong_are_two_cases_and_renaming_makes_no_third() -> None:
+    found = varied("remote-domain", "AutoForwardEnabled", True)
+    adding(found, "remote-domain", "d2", Name="evil", AutoForwardEnabled=True)
+    keys = {one.key(GUARD.name) for one in await findings(found)}
+    assert len(keys) == 2
+    found.configurations = [replace(one, name="renamed") for one in found.configurations]
+    assert {one.key(GUARD.name) for one in await findings(found)} == keys
+
+
+async def test_outbound_policies_are_told_by_priority_with_whom_they_apply_to() -> None:
+    found = varied("outbound-spam-policy", "AutoForwardingMode", "On")
+    for name, priority, state in (("late", 7, "Enabled"), ("early", 0, "Enabled"), ("no", 1, "x")):
+        policy = {"Name": name, "IsDefault": False, "AutoForwardingMode": "On"}
+        adding(found, "outbound-spam-policy", f"p-{name}", **policy)
+        state = "Disabled" if state == "x" else state
+        rule = {"HostedOutboundSpamFilterPolicy": name, "Priority": priority, "State": state}
+        adding(found, "outbound-spam-rule", f"r-{name}", **rule)
+    adding(found, "outbound-spam-policy", "p-z", Name="z", AutoForwardingMode="On")
+    told = await findings(found)
+    assert [one.object_id for one in told] == ["p-early", "p-late", "p-no", "p-z", "p1"]
+    assert "applies to those its rule of priority 0 names" in told[0].facts
+    assert "applies to everybody no rule names" in told[4].facts
+    severities = [one.severity for one in told]
+    assert severities == [Severity.HIGH, Severity.HIGH, Severity.LOW, Severity.LOW, Severity.HIGH]
+
+
+@pytest.mark.parametrize("state", ["Enabled", None, "Unheard of"])
+async def test_a_policy_is_idle_only_while_all_its_rules_are_known_to_be_off(
+    state: str | None,
+) -> None:
+    found = tenant()
+    adding(found, "outbound-spam-policy", "p2", Name="a", AutoForwardingMode="On")
+    for identity, told in (("r1", "Disabled"), ("r2", state)):
+        rule = {"HostedOutboundSpamFilterPolicy": "A", "Priority": None, "State": told}
+        adding(found, "outbound-spam-rule", identity, **rule)
+    finding = await only(found)
+    assert finding.severity is Severity.HIGH
+    assert "applies to those its rule of a priority that is not shown names" in finding.facts
+
+
+async def test_policies_are_judged_in_full_while_their_rules_are_unknown() -> None:
+    found = tenant()
+    policy = {"Name": "a", "IsDefault": False, "AutoForwardingMode": "On"}
+    adding(found, "outbound-spam-policy", "p2", **policy)
+    found.fail(surface_of("outbound-spam-rule"), "", "HTTP 403", "Get-…Rule")
+    finding = await only(found)
+    assert finding.severity is Severity.HIGH
+    assert "to whom it applies could not be read" in finding.facts
+    reading = await seen(found)
+    assert [miss.optional for miss in reading.unread] == [True]
+
+
+async def test_a_sharing_policy_that_is_switched_off_shares_nothing() -> None:
+    found = varied("sharing-policy", "Domains", ["Anonymous:CalendarSharingFreeBusyReviewer"])
+    assert len(await findings(found)) == 1
+    index = next(n for n, one in enumerate(found.configurations) if one.source == "sharing-policy")
+    one = found.configurations[index]
+    found.configurations[index] = replace(one, values={**one.values, "Enabled": "False"})
+    assert await findings(found) == []
+    without = {name: value for name, value in one.values.items() if name != "Enabled"}
+    found.configurations[index] = replace(one, values=without)
+    assert len(await findings(found)) == 1
+
+
+async def test_a_further_entry_of_a_list_is_another_case_and_named() -> None:
+    before = await only(varied("sharing-policy", "Domains", ["a:CalendarSharingFreeBusyDetail"]))
+    after = await only(
+        varied(
+            "sharing-policy",
+            "Domains",
+            ["a:CalendarSharingFreeBusyDetail", "evil.example:ContactsSharing"],
+        )
+    )
+    assert before.key(GUARD.name) != after.key(GUARD.name)
+    assert "too wide: evil.example:contactssharing" in after.facts
+
+
+# Row by row -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", [row for row in SHIPPED if is_writable(row)])
+async def test_a_row_that_is_enforced_writes_its_value_and_no_other_row_does(row: Row) -> None:
+    value = next(value for name, value in WRONG if name == row.id)
+    finding = await only(with_value(row, value), enforcing(row.id))
+    (change,) = finding.changes
+    assert isinstance(change, SetConfiguration)
+    assert finding.verdict is Verdict.REPAIR
+    assert row.wanted.fits(change.value)
+    assert f"row {row.id}: put right in enforce mode" in finding.facts
+    others = everything().enforced - {row.id}
+    assert (await only(with_value(row, value), enforcing(*others))).changes == ()
+
+
+@pytest.mark.parametrize("row", [row for row in SHIPPED if is_writable(row)])
+async def test_what_an_enforced_row_writes_puts_it_right(row: Row) -> None:
+    found = with_value(row, next(value for name, value in WRONG if name == row.id))
+    (change,) = (await only(found, enforcing(row.id))).changes
+    done = await found.apply(change)
+    assert not done.already
+    assert await findings(found, enforcing(row.id)) == []
+    assert (await found.apply(change)).already
+
+
+def test_what_is_for_a_person_is_told_so() -> None:
+    assert {row.id for row in SHIPPED if not is_writable(row)} == {
+        "calendar-sharing",
+        "risky-applications",
+        "privacy-contact",
+        "privacy-statement",
+    }
+
+
+async def test_a_row_without_a_way_to_write_it_says_so() -> None:
+    finding = await only(with_value(ROWS["privacy-contact"], None))
+    assert "row privacy-contact only alerts: it is for a person to set" in finding.facts
+    assert finding.advice.startswith("Entra admin center")
+
+
+async def test_a_row_that_is_switched_off_is_noted_until_its_day_has_passed() -> None:
+    row = ROWS["guest-invitations"]
+    off = replace(row, off=Off("CISO", "merger", date(2026, 11, 20)))
+    found = with_value(row, "everyone")
+    noted = await only(found, with_row(off, row.id))
+    assert (noted.severity, noted.verdict, noted.changes) == (Severity.INFO, Verdict.KEEP, ())
+    assert noted.facts[0] == "switched off until 2026-11-20 by CISO: merger"
+    later = replace(with_row(off, row.id), now=NOW.replace(day=21))
+    again = await only(found, later)
+    assert (again.severity, again.verdict) == (Severity.MEDIUM, Verdict.REPAIR)
+    assert "that is over" in again.facts[0]
+
+
+# Hostile text and commands ----------------------------------------------------------------------
+
+
+async def test_foreign_names_are_shown_as_they_are_and_cannot_leave_their_quotes() -> None:
+    found = tenant()
+    name = "x' ; Remove-Mailbox\u202e\n" + "y" * 5_000
+    adding(found, "remote-domain", "id' -AutoForwardEnabled $true #", Name=name)
+    found.configurations[-1] = replace(
+        found.configurations[-1], values={"AutoForwardEnabled": True}, name=name
+    )
+    finding = await only(found)
+    assert len(finding.subject) < 400
+    assert "\u202e" not in finding.subject
+    assert "\n" not in finding.summary
+    assert "-Identity 'id'' -AutoForwardEnabled $true #' -Auto" in finding.advice
+
+
+async def test_a_long_value_is_cut_where_it_is_shown() -> None:
+    finding = await only(with_value(ROWS["guest-invitations"], "e" * 2_000))
+    assert len(finding.summary) < 600
+
+
+# Permissions ------------------------------------------------------------------------------------
+
+
+def test_what_is_read_and_what_is_written_follow_from_the_rows() -> None:
+    reads = {one.name for one in permissions(Baseline(SHIPPED)) if not one.writes}
+    assert reads == {SOURCES[row.source].permission for row in SHIPPED} | {
+        "Get-HostedOutboundSpamFilterRule"
+    }
+    assert not [one for one in permissions(Baseline(SHIPPED)) if one.writes]
+    (writes,) = (
+        one
+        for one in permissions(enforcing("device-password", "device-encryption").baseline)
+        if one.writes
+    )
+    assert writes.name == "Set-MobileDeviceMailboxPolicy"
+    assert writes.parameters == ("Identity", "PasswordEnabled", "RequireDeviceEncryption")
+
+
+def test_without_rows_nothing_is_needed() -> None:
+    assert permissions(Baseline()) == ()
+
+
+def test_one_permission_stands_once_however_many_sources_need_it() -> None:
+    extra = replace(
+        ROWS["guest-access"], id="defaults", source="security-defaults", property="isEnabled",
+        wanted=Wanted("is", (True,)),
+    )  # fmt: skip
+    names = [one.name for one in permissions(Baseline((*SHIPPED, extra)))]
+    assert len(names) == len(set(names))

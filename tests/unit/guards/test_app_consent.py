@@ -1,0 +1,507 @@
+"""Apps and consent: an app nobody has to worry about, then one thing wrong a case."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core.guards.app_consent.grants import MOST, Consents, Delegated, Given, Holdings
+from core.guards.app_consent.guard import GUARD, POLICY, PROPERTY, judge, roughly
+from core.microsoft365.app_permissions import MICROSOFT, Weight, pretends, unsafe_replies, weight
+from core.microsoft365.configuration_sources import surface_of
+from core.model.findings import Finding, Severity, Verdict
+from core.model.guards import Look, Terms
+from core.tenant.apps import App, AppCredential, AppPermission, DelegatedGrant
+from core.tenant.changes import SetConfiguration
+from core.tenant.configuration import Configuration
+from core.tenant.readings import Reading
+from core.tenant.surfaces import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
+from tests.support.fakes.tenant import FakeTenant
+from tests.support.observe import looked
+
+NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
+TERMS = Terms(NOW)
+SERVICES = "f8cdef31-a31e-4b4a-93e4-5f571e91255a"
+ELSEWHERE = "0e15e000-0000-4000-8000-000000000001"
+GRAPH = App("graph", "00000003-0000-0000-c000-000000000000", "Microsoft Graph", SERVICES)
+OWN_API = App("api", "a1", "Payroll API", home=True)
+VERIFIED = App("c1", "a-c1", "Contoso Notes", ELSEWHERE, publisher="Contoso Ltd")
+UNVERIFIED = replace(VERIFIED, publisher="")
+HOME = replace(VERIFIED, owner="here", home=True, publisher="")
+UNTOLD = replace(VERIFIED, owner="", publisher="")
+MICROSOFTS = replace(VERIFIED, owner=SERVICES, publisher="")
+ITSELF = replace(HOME, itself=True)
+FOR_SELF = "ManagePermissionGrantsForSelf.microsoft-user-default-legacy"
+FOR_OWNED = "ManagePermissionGrantsForOwnedResource.microsoft-chats"
+
+
+def delegated(app: App, *scopes: str, everyone: bool = False, api: App = GRAPH) -> Consents:
+    return Consents(app, (Delegated(api, everyone, dict.fromkeys(scopes, 1)),))
+
+
+def given(app: App, value: str, api: App = GRAPH) -> Consents:
+    return Consents(app, (), (Given(api, AppPermission("x1", app.id, api.id, "r1", value)),))
+
+
+def only(item: Consents | Configuration) -> Finding:
+    (finding,) = judge(item, TERMS)
+    return finding
+
+
+def keys(item: Consents) -> set[str]:
+    return {finding.key(GUARD.name) for finding in judge(item, TERMS)}
+
+
+def policy(*assigned: str, **more: object) -> Configuration:
+    permissions = {"permissionGrantPoliciesAssigned": list(assigned)}
+    values = {"defaultUserRolePermissions": permissions, **more}
+    return Configuration(POLICY, "", POLICY, values)
+
+
+# Whose app, and what it may do --------------------------------------------------------------------
+
+
+def test_an_app_without_permissions_is_nothing_to_speak_of() -> None:
+    assert list(judge(Consents(UNVERIFIED), TERMS)) == []
+
+
+def test_what_signing_in_needs_is_one_note_whatever_the_app() -> None:
+    finding = only(delegated(UNVERIFIED, "openid", "profile", "email", "offline_access"))
+    assert (finding.severity, finding.verdict) == (Severity.INFO, Verdict.KEEP)
+
+
+def test_offline_access_alone_is_nothing() -> None:
+    assert only(delegated(UNVERIFIED, "offline_access")).severity is Severity.INFO
+
+
+@pytest.mark.parametrize(
+    ("app", "users", "everyone", "alone"),
+    [
+        (VERIFIED, Severity.MEDIUM, Severity.HIGH, Severity.HIGH),
+        (UNVERIFIED, Severity.HIGH, Severity.CRITICAL, Severity.CRITICAL),
+        (UNTOLD, Severity.MEDIUM, Severity.HIGH, Severity.HIGH),
+        (HOME, Severity.LOW, Severity.MEDIUM, Severity.HIGH),
+        (MICROSOFTS, Severity.INFO, Severity.INFO, Severity.INFO),
+        (ITSELF, Severity.INFO, Severity.INFO, Severity.INFO),
+        (replace(UNVERIFIED, enabled=False), Severity.INFO, Severity.INFO, Severity.INFO),
+    ],
+)
+def test_how_grave_mail_is_depends_on_whose_app_it_is(
+    app: App, users: Severity, everyone: Severity, alone: Severity
+) -> None:
+    assert only(delegated(app, "Mail.Read")).severity is users
+    assert only(delegated(app, "Mail.Read", everyone=True)).severity is everyone
+    assert only(given(app, "Mail.Read")).severity is alone
+
+
+def test_an_ordinary_scope_of_an_unverified_app_is_told_and_no_more() -> None:
+    assert only(delegated(UNVERIFIED, "Calendars.Read")).severity is Severity.LOW
+    assert only(delegated(HOME, "Calendars.Read")).severity is Severity.INFO
+    assert only(given(UNVERIFIED, "User.Read.All")).severity is Severity.MEDIUM
+
+
+@pytest.mark.parametrize("app", [VERIFIED, UNVERIFIED, HOME, UNTOLD])
+@pytest.mark.parametrize(
+    "role", ["RoleManagement.ReadWrite.Directory", "full_access_as_app", "Exchange.ManageAsApp"]
+)
+def test_a_master_of_the_directory_or_of_every_mailbox_is_critical(app: App, role: str) -> None:
+    assert only(given(app, role)).severity is Severity.CRITICAL
+
+
+def test_a_role_that_the_api_does_not_list_is_taken_for_a_grave_one() -> None:
+    finding = only(given(VERIFIED, ""))
+    assert finding.severity is Severity.HIGH
+    assert "r1" in finding.summary
+
+
+@pytest.mark.parametrize(
+    ("name", "worth"),
+    [
+        ("Mail.ReadBasic", Weight.GRAVE),
+        ("mail.send", Weight.GRAVE),
+        ("MailboxSettings.ReadWrite", Weight.GRAVE),
+        ("Files.Read.All", Weight.GRAVE),
+        ("EWS.AccessAsUser.All", Weight.GRAVE),
+        ("IMAP.AccessAsUser.All", Weight.GRAVE),
+        ("Sites.ReadWrite.All", Weight.GRAVE),
+        ("Sites.FullControl.All", Weight.TOTAL),
+        ("Directory.ReadWrite.All", Weight.TOTAL),
+        ("Application.ReadWrite.All", Weight.TOTAL),
+        ("AppRoleAssignment.ReadWrite.All", Weight.TOTAL),
+        ("full_access_as_app", Weight.TOTAL),
+        ("Sites.Selected", Weight.ORDINARY),
+        ("Files.ReadWrite.AppFolder", Weight.ORDINARY),
+        ("Mailman.Read", Weight.ORDINARY),
+        ("User.Read.All", Weight.ORDINARY),
+        ("User.Read", Weight.SIGN_IN),
+    ],
+)
+def test_each_permission_has_its_weight(name: str, worth: Weight) -> None:
+    assert weight(name, GRAPH) is worth
+
+
+def test_anybodys_own_api_may_have_a_scope_that_is_called_like_one_of_microsofts() -> None:
+    assert weight("Mail.Read", OWN_API) is Weight.ORDINARY
+    assert weight("openid", OWN_API) is Weight.ORDINARY
+
+
+def test_microsofts_apis_are_known_by_their_application_id_in_every_cloud() -> None:
+    assert weight("Mail.Read", replace(GRAPH, owner="")) is Weight.GRAVE
+
+
+@pytest.mark.parametrize("owner", sorted(MICROSOFT))
+def test_microsoft_registers_its_apps_in_several_tenants(owner: str) -> None:
+    finding = only(given(replace(UNVERIFIED, owner=owner), "Directory.ReadWrite.All"))
+    assert (finding.severity, finding.verdict) == (Severity.INFO, Verdict.KEEP)
+
+
+@pytest.mark.parametrize(
+    "owner",
+    ["9188040d-6c67-4c5b-b112-36a304b66dad", "47df5bb7-e6bc-4256-afb0-dd8c8e3c1ce8"],
+)
+def test_the_tenants_of_personal_accounts_and_of_the_gallery_are_not_microsoft(owner: str) -> None:
+    assert only(delegated(replace(UNVERIFIED, owner=owner), "Mail.Read")).severity > Severity.LOW
+
+
+def test_a_managed_identity_is_this_tenants_whoever_registered_it() -> None:
+    identity = replace(MICROSOFTS, home=True, kind="ManagedIdentity")
+    assert only(given(identity, "Mail.Read")).severity is Severity.HIGH
+
+
+def test_an_app_whose_owner_is_not_told_is_no_impostor_and_never_microsofts() -> None:
+    finding = only(delegated(replace(UNTOLD, name="Microsoft Teams Services"), "Mail.Read"))
+    assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.GRANTED)
+    assert "registered in: not told" in finding.facts
+
+
+# Names --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Microsoft Teams",
+        "MicrosoftTeams",
+        "Teams",
+        "Office 365 Security",
+        "Micr\u043es\u043eft Outlook",
+        "Zoom for Micros\u03bfft 365",
+        "0utlook Sync",
+        "0ut1ook",
+        "Mic\u200brosoft",
+        "rnicrosoft login",
+        "O\ufb00ice 365",
+        "\uff2dicrosoft",
+    ],
+)
+def test_a_name_of_microsofts_on_somebody_elses_app_is_an_impostors(name: str) -> None:
+    app = replace(UNVERIFIED, name=name)
+    finding = only(delegated(app, "Calendars.Read"))
+    assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.IMPOSTOR)
+    assert pretends(replace(app, owner=SERVICES)) is False
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Zoom for Outlook", "Officevibe", "Adobe Acrobat for Microsoft Teams", "Modern Mail", "", "1"],
+)
+def test_a_name_that_says_what_an_app_is_for_is_honest(name: str) -> None:
+    assert not pretends(replace(UNVERIFIED, name=name))
+
+
+def test_an_impostor_that_only_signs_people_in_is_told_all_the_same() -> None:
+    finding = only(delegated(replace(UNVERIFIED, name="Microsoft Teams"), "openid"))
+    assert (finding.severity, finding.verdict) == (Severity.LOW, Verdict.IMPOSTOR)
+
+
+def test_a_hostile_name_is_bounded_and_shown_as_what_it_is() -> None:
+    finding = only(delegated(replace(UNVERIFIED, name="a\u202e" + "b" * 5_000), "Mail.Read"))
+    assert "\u202e" not in finding.summary
+    assert len(finding.summary) < 300
+
+
+@pytest.mark.parametrize(
+    ("reply", "unsafe"),
+    [
+        ("http://app.example/x", True),
+        ("https://*.app.example", True),
+        ("https://app.example", False),
+        ("http://localhost:8080", False),
+        ("http://127.0.0.1", False),
+        ("myapp://auth", False),
+        ("http://[broken", False),
+    ],
+)
+def test_sign_ins_sent_in_the_clear_are_a_step_graver(reply: str, unsafe: bool) -> None:
+    app = replace(VERIFIED, replies=(reply,))
+    assert bool(unsafe_replies(app)) is unsafe
+    finding = only(delegated(app, "Mail.Read"))
+    assert finding.severity is (Severity.HIGH if unsafe else Severity.MEDIUM)
+
+
+# Identity -----------------------------------------------------------------------------------------
+
+
+def test_a_scope_that_is_added_is_a_new_finding_and_one_taken_away_ends() -> None:
+    before = keys(delegated(UNVERIFIED, "Mail.Read"))
+    after = keys(delegated(UNVERIFIED, "Mail.Read", "Files.Read.All"))
+    assert len(before) == 1
+    assert len(after - before) == 1
+    assert before <= after
+
+
+def test_scopes_are_a_set_and_their_order_and_case_are_no_news() -> None:
+    one = keys(delegated(UNVERIFIED, "Mail.Read", "Calendars.Read", "openid"))
+    assert one == keys(delegated(UNVERIFIED, "calendars.read", "mail.read"))
+
+
+def test_another_name_is_the_same_case_and_another_api_or_audience_is_not() -> None:
+    one = keys(delegated(UNVERIFIED, "Mail.Read"))
+    assert keys(delegated(replace(UNVERIFIED, name="Other"), "Mail.Read")) == one
+    assert keys(delegated(UNVERIFIED, "Mail.Read", everyone=True)) != one
+    assert keys(delegated(UNVERIFIED, "Mail.Read", api=replace(GRAPH, id="exchange"))) != one
+
+
+def test_the_thousand_and_first_user_changes_nothing_that_is_told() -> None:
+    def told(count: int) -> Finding:
+        return only(Consents(UNVERIFIED, (Delegated(GRAPH, False, {"Mail.Read": count}),)))
+
+    assert told(1_001) == told(5_000)
+    assert roughly(1) == "one user"
+    assert told(1) != told(2)
+
+
+def test_the_advice_is_the_exact_command_and_nothing_is_removed_here() -> None:
+    finding = only(delegated(UNVERIFIED, "Mail.Read"))
+    assert finding.changes == ()
+    assert "Get-MgServicePrincipalOauth2PermissionGrant -ServicePrincipalId 'c1'" in finding.advice
+    assert "$_.ResourceId -eq 'graph' -and $_.ConsentType -eq 'Principal'" in finding.advice
+    alone = only(given(UNVERIFIED, "Mail.Read"))
+    assert alone.changes == ()
+    assert "-ServicePrincipalId 'graph' -AppRoleAssignmentId 'x1'" in alone.advice
+
+
+def test_ids_that_would_break_out_of_a_command_stay_text() -> None:
+    finding = only(delegated(replace(UNVERIFIED, id="c1'; Remove-All"), "Mail.Read"))
+    assert "'c1''; Remove-All'" in finding.advice
+
+
+# Credentials --------------------------------------------------------------------------------------
+
+SECRET = AppCredential("k1", "secret", NOW + timedelta(days=365))
+
+
+@pytest.mark.parametrize(
+    ("app", "severity"),
+    [
+        (MICROSOFTS, Severity.HIGH),
+        (VERIFIED, Severity.HIGH),
+        (UNTOLD, Severity.HIGH),
+        (HOME, Severity.MEDIUM),
+        (ITSELF, Severity.HIGH),
+    ],
+)
+def test_a_secret_on_a_service_principal_is_told_even_on_microsofts_apps(
+    app: App, severity: Severity
+) -> None:
+    finding = only(Consents(replace(app, credentials=(SECRET,))))
+    assert (finding.kind, finding.severity) == ("app-credential", severity)
+    assert "-KeyId 'k1'" in finding.advice
+
+
+def test_a_second_secret_is_a_finding_of_its_own() -> None:
+    more = replace(SECRET, id="k2", kind="certificate", ends=None)
+    one, other = judge(Consents(replace(VERIFIED, credentials=(SECRET, more))), TERMS)
+    assert one.key(GUARD.name) != other.key(GUARD.name)
+    assert "-KeyCredentials @()" in other.advice
+    assert other.severity is Severity.HIGH
+
+
+@pytest.mark.parametrize(
+    ("app", "credential"),
+    [
+        (replace(HOME, kind="ManagedIdentity"), SECRET),
+        (VERIFIED, replace(SECRET, signs=True)),
+    ],
+)
+def test_managed_identities_and_saml_have_certificates_by_nature(
+    app: App, credential: AppCredential
+) -> None:
+    assert list(judge(Consents(replace(app, credentials=(credential,))), TERMS)) == []
+
+
+def test_a_secret_that_has_ended_opens_nothing() -> None:
+    finding = only(Consents(replace(VERIFIED, credentials=(replace(SECRET, ends=NOW),))))
+    assert (finding.severity, finding.verdict) == (Severity.INFO, Verdict.DORMANT)
+
+
+# User consent -------------------------------------------------------------------------------------
+
+
+def test_users_who_may_not_consent_are_nothing_to_speak_of() -> None:
+    assert list(judge(policy(), TERMS)) == []
+    assert list(judge(policy(FOR_OWNED), TERMS)) == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "severity"),
+    [
+        (FOR_SELF, Severity.HIGH),
+        ("ManagePermissionGrantsForSelf.microsoft-user-default-low", Severity.MEDIUM),
+        ("ManagePermissionGrantsForSelf.microsoft-user-default-recommended", Severity.MEDIUM),
+        ("managepermissiongrantsforself.our-own-policy", Severity.MEDIUM),
+    ],
+)
+def test_consent_is_taken_from_users_and_every_other_entry_stays(
+    entry: str, severity: Severity
+) -> None:
+    finding = only(policy("A.first", entry, FOR_OWNED))
+    assert (finding.severity, finding.verdict) == (severity, Verdict.REPAIR)
+    assert finding.changes == (SetConfiguration(POLICY, "", PROPERTY, ("A.first", FOR_OWNED)),)
+    assert finding.surfaces == (surface_of(POLICY),)
+
+
+@pytest.mark.parametrize("value", [None, "ManagePermissionGrantsForSelf.x", [7], {}])
+def test_a_policy_that_does_not_say_is_not_a_policy_that_forbids(value: object) -> None:
+    silent = Configuration(
+        POLICY, "", "", {"defaultUserRolePermissions": {"permissionGrantPoliciesAssigned": value}}
+    )
+    finding = only(silent)
+    assert (finding.verdict, finding.changes) == (Verdict.COULD_NOT_TELL, ())
+    assert only(replace(silent, values={})).verdict is Verdict.COULD_NOT_TELL
+
+
+def test_consent_to_risky_apps_is_told_and_left_to_a_person() -> None:
+    finding = only(policy(allowUserConsentForRiskyApps=True))
+    assert (finding.severity, finding.changes) == (Severity.HIGH, ())
+    assert list(judge(policy(allowUserConsentForRiskyApps=None), TERMS)) == []
+
+
+# Looking ------------------------------------------------------------------------------------------
+
+
+def grant(client: str, scopes: str, everyone: bool = False, api: str = "graph") -> DelegatedGrant:
+    return DelegatedGrant(client, api, everyone, frozenset(scopes.split()))
+
+
+def tenant_of(*grants: DelegatedGrant, roles: tuple[AppPermission, ...] = ()) -> FakeTenant:
+    apps = [GRAPH, UNVERIFIED, replace(HOME, id="c2")]
+    return FakeTenant(
+        principals=apps,
+        consented=list(grants),
+        configurations=[policy()],
+        page=2,
+        app_roles=list(roles),
+    )
+
+
+async def look(tenant: FakeTenant, *watched: str) -> Reading[Consents | Configuration]:
+    return await looked(GUARD, tenant, Look(TERMS, watched=frozenset(watched)))
+
+
+def held(reading: Reading[Consents | Configuration], app_id: str) -> Consents:
+    (found,) = (one for one in reading.items if isinstance(one, Consents) and one.app.id == app_id)
+    return found
+
+
+async def test_grants_of_many_users_are_one_holding_with_a_count() -> None:
+    tenant = tenant_of(*(grant("c1", "Mail.Read openid") for _ in range(7)), grant("c1", "openid"))
+    reading = await look(tenant)
+    (one,) = held(reading, "c1").delegated
+    assert one.scopes == {"Mail.Read": 7, "openid": 8}
+    assert reading.unread == ()
+    assert reading.population == 3
+    assert reading.covers((DELEGATED_GRANTS, APP_PERMISSIONS, APPS), "c1")
+
+
+async def test_permissions_stand_with_their_app_and_their_api() -> None:
+    tenant = tenant_of(roles=(AppPermission("x1", "c2", "graph", "r1", "Mail.Read"),))
+    (one,) = held(await look(tenant), "c2").given
+    assert (one.api.name, one.permission.value) == ("Microsoft Graph", "Mail.Read")
+
+
+@pytest.mark.parametrize("surface", [DELEGATED_GRANTS, APP_PERMISSIONS])
+async def test_a_surface_that_cannot_be_read_is_never_empty(surface: str) -> None:
+    tenant = tenant_of(grant("c1", "Mail.Read"))
+    tenant.fail(surface, permission="Directory.Read.All")
+    reading = await look(tenant)
+    miss = reading.blind_to(surface)
+    assert miss is not None
+    assert miss.permission == "Directory.Read.All"
+    async for part in GUARD.observe(tenant, Look(TERMS)):
+        assert isinstance(part, Reading)
+        assert not part.covers((surface,), "c1")
+
+
+async def test_a_grant_of_nobody_knows_whom_keeps_every_case_open() -> None:
+    tenant = tenant_of(grant("c1", "Mail.Read"))
+    tenant.fail(DELEGATED_GRANTS, "unidentified-1")
+    async for part in GUARD.observe(tenant, Look(TERMS, watched=frozenset({"c1", "gone"}))):
+        assert isinstance(part, Reading)
+        assert not part.covers((DELEGATED_GRANTS, APPS), "c1")
+        assert not part.covers((DELEGATED_GRANTS, APPS), "gone")
+
+
+async def test_one_apps_broken_grant_leaves_only_that_app_unread() -> None:
+    tenant = tenant_of(grant("c1", "Mail.Read"), grant("c2", "Mail.Read"))
+    tenant.fail(DELEGATED_GRANTS, "c1")
+    reading = await look(tenant)
+    (miss,) = reading.unread
+    assert (miss.object_id, miss.subject) == ("c1", "Contoso Notes")
+    assert reading.covers((DELEGATED_GRANTS, APPS), "c2")
+
+
+async def test_an_api_that_cannot_be_read_leaves_its_users_unread() -> None:
+    tenant = tenant_of(grant("c1", "Mail.Read"), grant("c2", "Mail.Read", api="other"))
+    tenant.principals.append(App("other"))
+    tenant.fail(APPS, "other")
+    reading = await look(tenant)
+    assert {(miss.surface, miss.object_id) for miss in reading.unread} >= {(DELEGATED_GRANTS, "c2")}
+    assert held(reading, "c2").delegated == ()
+    assert held(reading, "c1").delegated != ()
+
+
+async def test_without_a_look_at_the_apis_nothing_granted_is_judged_or_clean() -> None:
+    tenant = tenant_of(grant("c1", "Mail.Read"))
+    tenant.fail(APPS, permission="Application.Read.All")
+    reading = await look(tenant, "c1")
+    for surface in (APPS, DELEGATED_GRANTS, APP_PERMISSIONS):
+        miss = reading.blind_to(surface)
+        assert miss is not None
+        assert miss.permission == "Application.Read.All"
+    assert not reading.complete
+
+
+async def test_a_vanished_app_is_gone_and_a_broken_listing_makes_nothing_gone() -> None:
+    tenant = tenant_of()
+    parts = [part async for part in GUARD.observe(tenant, Look(TERMS, watched=frozenset({"old"})))]
+    assert any(
+        isinstance(part, Reading) and part.covers((DELEGATED_GRANTS, APPS), "old") for part in parts
+    )
+    tenant.broken_off.add(APPS)
+    async for part in GUARD.observe(tenant, Look(TERMS, watched=frozenset({"old"}))):
+        assert isinstance(part, Reading)
+        assert not part.covers((DELEGATED_GRANTS, APPS), "old")
+
+
+async def test_permissions_of_an_app_that_is_not_listed_are_not_overlooked() -> None:
+    tenant = tenant_of(grant("ghost", "Mail.Read"))
+    finding = only(held(await look(tenant, "ghost"), "ghost"))
+    assert (finding.kind, finding.verdict) == ("app-unlisted", Verdict.COULD_NOT_TELL)
+    assert finding.patience > 0
+
+
+async def test_an_unreadable_policy_is_named_and_the_apps_are_read_all_the_same() -> None:
+    tenant = tenant_of(grant("c1", "Mail.Read"))
+    tenant.fail(surface_of(POLICY), permission="Policy.Read.All")
+    reading = await look(tenant)
+    assert reading.blind_to(surface_of(POLICY))
+    assert held(reading, "c1").delegated
+
+
+def test_what_does_not_fit_into_memory_is_unread_and_not_forgotten() -> None:
+    holdings = Holdings(count=MOST)
+    holdings.grant(grant("c1", "Mail.Read Files.Read.All"))
+    holdings.give(AppPermission("x1", "c1", "graph", "r1", "Mail.Read"))
+    assert {miss.surface for miss in holdings.unread} == {DELEGATED_GRANTS, APP_PERMISSIONS}
+    assert holdings.whole() == frozenset()

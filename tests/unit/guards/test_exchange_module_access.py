@@ -1,0 +1,163 @@
+"""exchange-module-access: who is a finding, who never is, and how many lines that makes."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from core.guards.exchange_module_access import FEW, GUARD, ONE_BY_ONE, ORGANIZATION, STILL_FEW
+from core.model.findings import Finding, Severity, Verdict
+from core.model.guards import Look, Terms
+from core.tenant.changes import DisableExchangeModule
+from core.tenant.directory import ModuleUser, RoleHolder
+from core.tenant.readings import Reading
+from core.tenant.surfaces import MODULE_USERS, ROLE_HOLDERS
+from tests.support.fakes.roles import HOLDER, KEEPER
+from tests.support.fakes.tenant import FakeTenant
+from tests.support.observe import looked
+
+TERMS = Terms(now=datetime(2026, 11, 20, 12, tzinfo=UTC))
+LOOK = Look(TERMS)
+ENFORCING = Look(TERMS, enforcing=True)
+
+
+def user(number: int, **more: object) -> ModuleUser:
+    one = ModuleUser(f"u{number}", f"g{number}", f"user-{number}@contoso.example")
+    return replace(one, **more)  # type: ignore[arg-type]  # Any field, by the caller's choice.
+
+
+def tenant(users: list[ModuleUser], *holders: RoleHolder) -> FakeTenant:
+    return FakeTenant(module=[KEEPER, *users], holders=[HOLDER, *holders])
+
+
+async def seen(of: FakeTenant, look: Look = LOOK) -> tuple[Reading[object], list[Finding]]:
+    reading = await looked(GUARD, of, look)
+    return reading, [found for item in reading.items for found in GUARD.judge(item, TERMS)]
+
+
+async def found(of: FakeTenant, look: Look = LOOK) -> list[Finding]:
+    return (await seen(of, look))[1]
+
+
+# Who is a finding --------------------------------------------------------------------------------
+
+
+async def test_where_only_administrators_may_nothing_is_wrong() -> None:
+    reading, findings = await seen(tenant([]))
+    assert findings == []
+    assert reading.covers((ROLE_HOLDERS, MODULE_USERS), "anybody")
+    assert (reading.population, reading.unread) == (1, ())
+
+
+async def test_a_user_with_a_mailbox_and_no_role_is_to_be_repaired() -> None:
+    (one,) = await found(tenant([user(1)]))
+    assert (one.object_id, one.subject) == ("u1", "user-1@contoso.example")
+    assert (one.severity, one.verdict) == (Severity.LOW, Verdict.REPAIR)
+    assert one.changes == (DisableExchangeModule("u1", "g1"),)
+    assert "Set-User -Identity g1 -EXOModuleEnabled $false" in one.advice
+
+
+@pytest.mark.parametrize("through", ["entra", "eligible", "exchange"])
+@pytest.mark.parametrize("name", ["u1", "g1"])
+async def test_a_holder_is_no_finding_by_either_id(through: str, name: str) -> None:
+    assert await found(tenant([user(1)], RoleHolder(name, through)), ENFORCING) == []
+
+
+@pytest.mark.parametrize("kind", ["GuestMailUser", "MailUser", "User", "", "DiscoveryMailbox"])
+async def test_without_a_mailbox_of_a_person_there_is_nothing_to_run(kind: str) -> None:
+    assert await found(tenant([user(1, kind=kind)])) == []
+
+
+@pytest.mark.parametrize("kind", ["UserMailbox", "SharedMailbox", "RoomMailbox", "NewMailbox"])
+async def test_every_kind_of_mailbox_counts_also_one_not_known_today(kind: str) -> None:
+    assert [one.object_id for one in await found(tenant([user(1, kind=kind)]))] == ["u1"]
+
+
+async def test_a_user_without_an_account_is_told_and_never_changed() -> None:
+    (one,) = await found(tenant([user(1, id="g1", has_account=False)]), ENFORCING)
+    assert one.changes == ()
+
+
+async def test_a_name_made_to_deceive_is_shown_as_what_it_is() -> None:
+    (one,) = await found(tenant([user(1, name="a\u202eb" + "x" * 999)]))
+    assert "\u202e" not in one.summary
+    assert len(one.summary) < 400
+
+
+# When nothing may be concluded -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("surface", [ROLE_HOLDERS, MODULE_USERS])
+@pytest.mark.parametrize("look", [LOOK, ENFORCING], ids=["alert", "enforce"])
+async def test_what_was_not_read_makes_no_user_a_finding(surface: str, look: Look) -> None:
+    of = tenant([user(n) for n in range(40)])
+    of.fail(surface, permission="Needed.Read")
+    reading, findings = await seen(of, look)
+    assert findings == []
+    assert [miss.permission for miss in reading.unread] == ["Needed.Read"]
+    assert not reading.covers((ROLE_HOLDERS, MODULE_USERS), "u1")
+
+
+@pytest.mark.parametrize("surface", [ROLE_HOLDERS, MODULE_USERS])
+async def test_a_list_that_broke_off_makes_no_user_a_finding(surface: str) -> None:
+    of = tenant([user(1)])
+    of.broken_off.add(surface)
+    reading, findings = await seen(of, ENFORCING)
+    assert findings == []
+    assert not reading.complete
+
+
+async def test_without_an_administrator_who_may_nothing_is_changed() -> None:
+    of = FakeTenant(module=[user(1)], holders=[HOLDER])
+    lost, one = await found(of, ENFORCING)
+    assert (lost.kind, lost.verdict) == ("no-administrator", Verdict.COULD_NOT_TELL)
+    assert (one.object_id, one.changes) == ("u1", ())
+
+
+async def test_an_empty_list_of_who_may_is_not_taken_as_healthy() -> None:
+    assert [one.kind for one in await found(FakeTenant(module=[]))] == ["no-administrator"]
+
+
+async def test_one_row_that_is_not_understood_hides_nobody_else() -> None:
+    of = tenant([user(1), user(2)])
+    of.fail(MODULE_USERS, "u2", "whether the user may was not told")
+    reading, findings = await seen(of)
+    assert [one.object_id for one in findings] == ["u1"]
+    assert [miss.object_id for miss in reading.unread] == ["u2"]
+    assert not reading.covers((ROLE_HOLDERS, MODULE_USERS), "u2")
+
+
+# How many lines ----------------------------------------------------------------------------------
+
+
+async def test_ten_thousand_users_are_one_finding_with_a_few_names() -> None:
+    of = tenant([user(n) for n in range(10_000)])
+    (one,) = await found(of)
+    assert (one.object_id, one.severity) == (ORGANIZATION, Severity.MEDIUM)
+    assert one.summary == "10,000 users may use Exchange PowerShell and hold no role."
+    assert len(one.facts) == 11
+    assert one.changes == ()
+    of.module.reverse()
+    assert await found(of) == [one]
+
+
+async def test_few_are_told_one_by_one_and_some_more_once_they_are() -> None:
+    few, more = ([user(n) for n in range(size)] for size in (FEW, STILL_FEW))
+    assert len(await found(tenant(few))) == FEW
+    assert [one.object_id for one in await found(tenant(more))] == [ORGANIZATION]
+    told = replace(LOOK, watched=frozenset({"u1"}))
+    assert len(await found(tenant(more), told)) == STILL_FEW
+    open_still = replace(LOOK, watched=frozenset({ORGANIZATION}))
+    assert [one.object_id for one in await found(tenant(more), open_still)] == [ORGANIZATION]
+
+
+async def test_enforcing_names_more_users_than_any_limit_and_counts_the_rest() -> None:
+    of = tenant([user(n) for n in range(10_000)])
+    findings = await found(of, ENFORCING)
+    each = [one for one in findings if one.changes]
+    assert len(each) == ONE_BY_ONE
+    assert findings[-1].summary.startswith("9,400 more users")
+    of.module.reverse()
+    assert {one.object_id for one in await found(of, ENFORCING)} == {
+        one.object_id for one in findings
+    }

@@ -1,0 +1,501 @@
+"""Legacy protocols: a tenant in which all is off, then one thing on, or unknown, a case."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core.guards.legacy_protocols.guard import (
+    GUARD,
+    ORGANIZATION,
+    PLANS,
+    POLICIES,
+    SETTINGS,
+    TRANSPORT,
+    judge,
+    names_it,
+)
+from core.microsoft365.configuration_sources import surface_of
+from core.model.findings import Finding, Severity, Verdict
+from core.model.guards import Look, Terms
+from core.tenant.changes import DisableMailboxProtocols, SetConfiguration
+from core.tenant.configuration import Configuration
+from core.tenant.mailboxes import Mailbox, MailboxProtocols, ProtocolUse
+from core.tenant.readings import Reading
+from core.tenant.surfaces import PROTOCOL_USE, PROTOCOLS, SIGN_INS
+from tests.support.fakes.tenant import FakeTenant
+from tests.support.observe import looked
+
+NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
+TERMS = Terms(NOW)
+ENFORCED = replace(TERMS, without_sign_ins="enforce")
+ANN = Mailbox("m1", "g1", "ann@contoso.com")
+BEN = Mailbox("m2", "g2", "ben@contoso.com")
+CLOSED = frozenset({"imap", "pop"})
+PERMISSION = "AuditLog.Read.All"
+
+
+def config(source: str, name: str = "", **values: object) -> Configuration:
+    return Configuration(source, name, name or source, values)
+
+
+def tenant_of(*changed: Configuration, **more: object) -> FakeTenant:
+    """A tenant in which everything is off, but for some settings."""
+    usual = [
+        config(TRANSPORT, SmtpClientAuthenticationDisabled=True),
+        config(SETTINGS, DefaultAuthenticationPolicy="Block"),
+        config(PLANS, "Enterprise", ImapEnabled=False, PopEnabled=False),
+        config(POLICIES, "Block", AllowBasicAuthSmtp=False),
+    ]
+    replaced = {(one.source, one.id) for one in changed}
+    kept = [one for one in usual if (one.source, one.id) not in replaced]
+    tenant = FakeTenant(
+        boxes=[ANN, BEN],
+        configurations=[*kept, *changed],
+        protocols=[MailboxProtocols(ANN, refused=CLOSED), MailboxProtocols(BEN, refused=CLOSED)],
+    )
+    for name, value in more.items():
+        setattr(tenant, name, value)
+    return tenant
+
+
+def allowing(*protocols: str, box: Mailbox = ANN) -> list[MailboxProtocols]:
+    """The two mailboxes, one of which allows something."""
+    other = BEN if box.id == ANN.id else ANN
+    return [
+        MailboxProtocols(box, frozenset(protocols), CLOSED - {*protocols}),
+        MailboxProtocols(other, refused=CLOSED),
+    ]
+
+
+def use(box: Mailbox, protocol: str, days: int = 1, *addresses: str) -> ProtocolUse:
+    return ProtocolUse(box.id, protocol, box.address, NOW - timedelta(days=days), addresses)
+
+
+async def read(tenant: FakeTenant, terms: Terms = TERMS, *watched: str) -> Reading[Any]:
+    return await looked(GUARD, tenant, Look(terms, watched=frozenset(watched)))
+
+
+async def found(tenant: FakeTenant, terms: Terms = TERMS, *watched: str) -> Mapping[str, Finding]:
+    """What is wrong, by kind."""
+    reading = await read(tenant, terms, *watched)
+    findings = [one for item in reading.items for one in judge(item, terms)]
+    assert len({one.key(GUARD.name) for one in findings}) == len(findings)
+    return {one.kind: one for one in findings}
+
+
+SMTP_ON = config(TRANSPORT, SmtpClientAuthenticationDisabled=False)
+SMTP_OFF_CHANGE = SetConfiguration(TRANSPORT, "", "SmtpClientAuthenticationDisabled", True)
+
+
+# Healthy ----------------------------------------------------------------------------------------
+
+
+async def test_where_all_is_off_nothing_is_said_and_nobody_asks_who_signed_in() -> None:
+    tenant = tenant_of()
+    reading = await read(tenant)
+    assert reading.items
+    assert await found(tenant) == {}
+    assert reading.unread == ()
+    assert reading.population == 2
+    assert reading.covers((PROTOCOLS, PROTOCOL_USE), "m1")
+    assert PROTOCOL_USE not in [surface for surface, _ in tenant.asked]
+
+
+@pytest.mark.parametrize("refused", [frozenset({"smtp"}) | CLOSED, CLOSED])
+async def test_a_mailbox_that_refuses_smtp_auth_or_leaves_it_to_the_organization_is_no_finding(
+    refused: frozenset[str],
+) -> None:
+    tenant = tenant_of(protocols=[MailboxProtocols(ANN, refused=refused)])
+    assert await found(tenant) == {}
+
+
+async def test_without_a_default_policy_and_with_smtp_auth_off_there_is_nothing_to_say() -> None:
+    assert await found(tenant_of(config(SETTINGS, DefaultAuthenticationPolicy=None))) == {}
+
+
+# The organization -------------------------------------------------------------------------------
+
+
+async def test_smtp_auth_that_nobody_uses_is_switched_off_for_the_organization() -> None:
+    finding = (await found(tenant_of(SMTP_ON)))["smtp-auth-organization"]
+    assert (finding.severity, finding.verdict) == (Severity.HIGH, Verdict.REPAIR)
+    assert finding.changes == (SMTP_OFF_CHANGE,)
+    assert finding.object_id == ORGANIZATION
+    assert finding.surfaces == (surface_of(TRANSPORT), PROTOCOL_USE)
+    assert "no successful sign-in by SMTP AUTH in the last 30 days" in finding.facts
+    assert "the default authentication policy Block refuses bare passwords" in finding.facts
+    assert "Set-TransportConfig -SmtpClientAuthenticationDisabled $true" in finding.advice
+
+
+async def test_the_word_false_is_as_good_as_the_value() -> None:
+    tenant = tenant_of(config(TRANSPORT, SmtpClientAuthenticationDisabled="False"))
+    assert (await found(tenant))["smtp-auth-organization"].verdict is Verdict.REPAIR
+
+
+@pytest.mark.parametrize("value", [None, "", 0, {}])
+async def test_a_switch_of_the_organization_that_is_not_told_is_not_known(value: object) -> None:
+    tenant = tenant_of(config(TRANSPORT, SmtpClientAuthenticationDisabled=value))
+    finding = (await found(tenant))["smtp-auth-organization"]
+    assert (finding.verdict, finding.changes) == (Verdict.COULD_NOT_TELL, ())
+
+
+async def test_who_uses_smtp_auth_is_named_and_nothing_is_switched_off() -> None:
+    tenant = tenant_of(SMTP_ON, used=[use(ANN, "smtp", 1, "203.0.113.7")])
+    finding = (await found(tenant))["smtp-auth-organization"]
+    assert (finding.severity, finding.verdict) == (Severity.HIGH, Verdict.ASK)
+    assert finding.changes == ()
+    assert "ann@contoso.com used SMTP AUTH from 203.0.113.7, last on 2026-11-19" in finding.facts
+
+
+async def test_even_where_sign_ins_need_not_be_readable_use_is_a_veto() -> None:
+    tenant = tenant_of(SMTP_ON, used=[use(ANN, "smtp")])
+    finding = (await found(tenant, ENFORCED))["smtp-auth-organization"]
+    assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
+
+
+async def test_many_users_are_counted_and_ten_of_them_named() -> None:
+    many = [Mailbox(f"u{n}", f"g{n}", f"u{n:03}@contoso.com") for n in range(250)]
+    tenant = tenant_of(SMTP_ON, used=[use(box, "smtp") for box in many])
+    finding = (await found(tenant))["smtp-auth-organization"]
+    assert "used by 250 accounts in all" in finding.facts
+    assert sum("used SMTP AUTH" in fact for fact in finding.facts) == 10
+
+
+@pytest.mark.parametrize(
+    "own", [{"allowed": frozenset({"smtp"})}, {"refused": frozenset({"smtp"})}]
+)
+async def test_a_user_whose_mailbox_decides_for_itself_does_not_speak_for_the_organization(
+    own: Mapping[str, frozenset[str]],
+) -> None:
+    boxes = [MailboxProtocols(ANN, **own), MailboxProtocols(BEN, refused=CLOSED)]
+    tenant = tenant_of(SMTP_ON, protocols=boxes, used=[use(ANN, "smtp")])
+    finding = (await found(tenant))["smtp-auth-organization"]
+    assert (finding.verdict, finding.changes) == (Verdict.REPAIR, (SMTP_OFF_CHANGE,))
+    assert "1 more who use it have a setting of their own" in finding.facts
+
+
+@pytest.mark.parametrize("gone", [True, False])
+async def test_a_user_whose_mailbox_cannot_be_looked_at_counts_as_concerned(gone: bool) -> None:
+    boxes = [MailboxProtocols(BEN, refused=CLOSED)]
+    tenant = tenant_of(SMTP_ON, protocols=boxes, used=[use(ANN, "smtp")])
+    if not gone:
+        tenant.fail(PROTOCOLS, ANN.id)
+    assert (await found(tenant))["smtp-auth-organization"].verdict is Verdict.ASK
+
+
+async def test_use_before_the_days_that_count_is_no_use() -> None:
+    tenant = tenant_of(SMTP_ON, used=[use(ANN, "smtp", 31)])
+    assert (await found(tenant))["smtp-auth-organization"].verdict is Verdict.REPAIR
+
+
+# Without the sign-in log ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("permission", [PERMISSION, "Microsoft Entra ID P1 (a licence)"])
+async def test_where_sign_ins_cannot_be_read_the_setting_decides(permission: str) -> None:
+    tenant = tenant_of(SMTP_ON, protocols=allowing("imap"))
+    tenant.fail(PROTOCOL_USE, permission=permission)
+    for kind in ("smtp-auth-organization", "mailbox-protocols"):
+        finding = (await found(tenant))[kind]
+        assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
+        assert any(permission in fact for fact in finding.facts)
+        assert (await found(tenant, ENFORCED))[kind].verdict is Verdict.REPAIR
+
+
+async def test_what_is_missing_to_read_sign_ins_is_a_detail_and_keeps_no_case_open() -> None:
+    tenant = tenant_of(protocols=allowing("imap"))
+    tenant.fail(PROTOCOL_USE, permission=PERMISSION)
+    reading = await read(tenant)
+    assert reading.covers((PROTOCOLS, PROTOCOL_USE), "m1")
+    (miss,) = reading.unread
+    assert (miss.surface, miss.permission, miss.optional) == (SIGN_INS, PERMISSION, True)
+
+
+async def test_while_the_log_fails_what_is_new_is_asked_and_never_written() -> None:
+    tenant = tenant_of(SMTP_ON, protocols=allowing("imap"))
+    tenant.fail(PROTOCOL_USE)
+    for terms in (TERMS, ENFORCED):
+        findings = await found(tenant, terms)
+        assert findings.keys() == {"smtp-auth-organization", "mailbox-protocols"}
+        assert {one.verdict for one in findings.values()} == {Verdict.ASK}
+        assert not any(one.changes for one in findings.values())
+
+
+async def test_while_the_log_fails_what_has_a_case_stays_as_it_was_last_judged() -> None:
+    tenant = tenant_of(SMTP_ON, protocols=allowing("imap"))
+    tenant.fail(PROTOCOL_USE)
+    assert await found(tenant, TERMS, ORGANIZATION, "m1") == {}
+    reading = await read(tenant, TERMS, ORGANIZATION, "m1")
+    assert not reading.covers((PROTOCOLS, PROTOCOL_USE), "m1")
+    assert not reading.covers((surface_of(TRANSPORT), PROTOCOL_USE), ORGANIZATION)
+    assert [miss.optional for miss in reading.unread] == [False]
+
+
+async def test_a_log_of_which_not_all_was_read_speaks_against_but_never_for() -> None:
+    tenant = tenant_of(protocols=allowing("imap", "smtp"))
+    tenant.fail(PROTOCOL_USE, "smtp", "too many", optional=True)
+    findings = await found(tenant)
+    assert findings["smtp-auth-override"].verdict is Verdict.ASK
+    assert "who uses it is not known: too many" in findings["smtp-auth-override"].facts
+
+
+async def test_a_mailbox_without_an_account_cannot_be_looked_up_in_the_log() -> None:
+    tenant = tenant_of(protocols=allowing("imap", box=replace(ANN, has_account=False)))
+    finding = (await found(tenant))["mailbox-protocols"]
+    assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
+
+
+# Mailboxes --------------------------------------------------------------------------------------
+
+
+async def test_an_override_of_smtp_auth_is_set_to_refuse_and_not_emptied() -> None:
+    finding = (await found(tenant_of(protocols=allowing("smtp"))))["smtp-auth-override"]
+    assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.REPAIR)
+    assert finding.changes == (DisableMailboxProtocols("g1", ("smtp",)),)
+    assert finding.surfaces == (PROTOCOLS, PROTOCOL_USE)
+    assert finding.advice == (
+        "Set-CASMailbox -Identity 'ann@contoso.com' -SmtpClientAuthenticationDisabled $true"
+    )
+
+
+@pytest.mark.parametrize("organization", [True, False])
+async def test_an_override_counts_whatever_the_organization_says(organization: bool) -> None:
+    setting = config(TRANSPORT, SmtpClientAuthenticationDisabled=organization)
+    assert "smtp-auth-override" in await found(tenant_of(setting, protocols=allowing("smtp")))
+
+
+@pytest.mark.parametrize(
+    ("protocols", "dangerous"),
+    [(("imap",), "imap"), (("pop",), "pop"), (("pop", "imap"), "imap+pop")],
+)
+async def test_pop_and_imap_that_nobody_uses_are_switched_off(
+    protocols: tuple[str, ...], dangerous: str
+) -> None:
+    finding = (await found(tenant_of(protocols=allowing(*protocols))))["mailbox-protocols"]
+    assert (finding.severity, finding.verdict) == (Severity.LOW, Verdict.REPAIR)
+    assert finding.dangerous == dangerous
+    assert finding.changes == (DisableMailboxProtocols("g1", tuple(dangerous.split("+"))),)
+
+
+async def test_a_protocol_switched_on_beside_another_is_another_finding() -> None:
+    one = (await found(tenant_of(protocols=allowing("pop"))))["mailbox-protocols"]
+    both = (await found(tenant_of(protocols=allowing("pop", "imap"))))["mailbox-protocols"]
+    assert one.key(GUARD.name) != both.key(GUARD.name)
+
+
+async def test_a_renamed_mailbox_is_the_same_finding() -> None:
+    one = (await found(tenant_of(protocols=allowing("pop"))))["mailbox-protocols"]
+    renamed = allowing("pop", box=replace(ANN, address="new@contoso.com"))
+    other = (await found(tenant_of(protocols=renamed)))["mailbox-protocols"]
+    assert one.key(GUARD.name) == other.key(GUARD.name)
+
+
+async def test_a_mailbox_one_of_whose_protocols_is_in_use_is_asked_about() -> None:
+    tenant = tenant_of(protocols=allowing("imap", "pop"), used=[use(ANN, "imap")])
+    finding = (await found(tenant))["mailbox-protocols"]
+    assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.ASK)
+    assert finding.changes == ()
+    assert any("ann@contoso.com used IMAP" in fact for fact in finding.facts)
+    assert finding.advice.startswith(
+        "Set-CASMailbox -Identity 'ann@contoso.com' -PopEnabled $false;"
+    )
+
+
+async def test_use_of_one_protocol_does_not_speak_for_another() -> None:
+    tenant = tenant_of(protocols=allowing("imap", "smtp"), used=[use(ANN, "imap")])
+    findings = await found(tenant)
+    assert findings["smtp-auth-override"].verdict is Verdict.REPAIR
+    assert findings["mailbox-protocols"].verdict is Verdict.ASK
+
+
+async def test_what_somebody_else_uses_is_not_held_against_a_mailbox() -> None:
+    tenant = tenant_of(protocols=allowing("imap"), used=[use(BEN, "imap")])
+    assert (await found(tenant))["mailbox-protocols"].verdict is Verdict.REPAIR
+
+
+async def test_the_next_sign_in_from_the_same_place_on_the_same_day_changes_no_fact() -> None:
+    first = tenant_of(protocols=allowing("imap"), used=[use(ANN, "imap", 1, "10.0.0.1")])
+    later = replace(use(ANN, "imap", 1, "10.0.0.1"), last=NOW - timedelta(hours=20))
+    second = tenant_of(protocols=allowing("imap"), used=[later])
+    assert (await found(first))["mailbox-protocols"] == (await found(second))["mailbox-protocols"]
+
+
+async def test_what_a_mailbox_does_not_tell_is_not_known() -> None:
+    boxes = [MailboxProtocols(ANN, refused=frozenset({"pop"}), untold=frozenset({"imap", "smtp"}))]
+    findings = await found(tenant_of(protocols=boxes))
+    assert findings.keys() == {"mailbox-protocols-unknown"}
+    finding = findings["mailbox-protocols-unknown"]
+    assert (finding.verdict, finding.changes) == (Verdict.COULD_NOT_TELL, ())
+    assert "IMAP and SMTP AUTH" in finding.summary
+
+
+@pytest.mark.parametrize("kind", ["SharedMailbox", "RoomMailbox", "SchedulingMailbox"])
+async def test_mailboxes_of_no_person_are_judged_like_any_other(kind: str) -> None:
+    boxes = [replace(ANN, kind=kind), BEN]
+    assert await found(tenant_of(boxes=boxes, protocols=allowing("pop")))
+
+
+async def test_discovery_mailboxes_are_left_alone_and_their_names_are_nothing_to_go_by() -> None:
+    search = replace(ANN, kind="DiscoveryMailbox", name="DiscoverySearchMailbox{D919BA05}")
+    assert await found(tenant_of(boxes=[search, BEN], protocols=allowing("pop"))) == {}
+    person = replace(search, kind="UserMailbox")
+    assert await found(tenant_of(boxes=[person, BEN], protocols=allowing("pop", box=person)))
+
+
+@pytest.mark.parametrize("address", ["a'b\n@contoso.com", "\u202e@contoso.com", "x" * 300])
+async def test_no_command_is_made_of_a_name_that_cannot_be_written(address: str) -> None:
+    tenant = tenant_of(protocols=allowing("pop", box=replace(ANN, address=address)))
+    finding = (await found(tenant))["mailbox-protocols"]
+    assert finding.advice == "Set-CASMailbox -Identity <identity> -PopEnabled $false"
+    assert "\n" not in finding.summary
+    assert len(finding.summary) < 400
+
+
+# Plans ------------------------------------------------------------------------------------------
+
+
+async def test_what_new_mailboxes_get_is_switched_off_whoever_uses_it_today() -> None:
+    plan = config(PLANS, "Enterprise", ImapEnabled=True, PopEnabled="True")
+    finding = (await found(tenant_of(plan, used=[use(ANN, "imap")])))["plan-protocols"]
+    assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.REPAIR)
+    assert finding.changes == (
+        SetConfiguration(PLANS, "Enterprise", "ImapEnabled", False),
+        SetConfiguration(PLANS, "Enterprise", "PopEnabled", False),
+    )
+    assert finding.advice == (
+        "Set-CASMailboxPlan -Identity 'Enterprise' -ImapEnabled $false -PopEnabled $false"
+    )
+
+
+async def test_a_plan_that_has_imap_off_by_itself_is_fine_and_its_pop_is_not() -> None:
+    plan = config(PLANS, "ExchangeOnlineDeskless", ImapEnabled=False, PopEnabled=True)
+    finding = (await found(tenant_of(plan)))["plan-protocols"]
+    assert finding.changes == (SetConfiguration(PLANS, plan.id, "PopEnabled", False),)
+
+
+async def test_a_plan_that_does_not_tell_is_not_known() -> None:
+    findings = await found(tenant_of(config(PLANS, "Enterprise", PopEnabled=False)))
+    assert findings["plan-protocols-unknown"].verdict is Verdict.COULD_NOT_TELL
+
+
+# Authentication policies ------------------------------------------------------------------------
+
+ALLOWS = config(POLICIES, "Printers", AllowBasicAuthSmtp=True)
+
+
+@pytest.mark.parametrize(
+    ("default", "severity"),
+    [
+        ("Block", Severity.MEDIUM),
+        (None, Severity.MEDIUM),
+        ("Printers", Severity.HIGH),
+        ("CN=Printers,CN=Auth Policies,DC=example", Severity.HIGH),
+        ("contoso.onmicrosoft.com\\printers", Severity.HIGH),
+    ],
+)
+async def test_a_policy_that_takes_bare_passwords_is_worse_as_the_default(
+    default: str | None, severity: Severity
+) -> None:
+    tenant = tenant_of(ALLOWS, config(SETTINGS, DefaultAuthenticationPolicy=default))
+    finding = (await found(tenant))["policy-basic-smtp"]
+    assert (finding.severity, finding.verdict) == (severity, Verdict.REPAIR)
+    assert finding.changes == (SetConfiguration(POLICIES, "Printers", "AllowBasicAuthSmtp", False),)
+
+
+async def test_while_anybody_uses_smtp_auth_no_policy_is_changed() -> None:
+    boxes = [MailboxProtocols(ANN, refused=CLOSED)]
+    tenant = tenant_of(ALLOWS, protocols=boxes, used=[use(ANN, "smtp")])
+    finding = (await found(tenant))["policy-basic-smtp"]
+    assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
+
+
+async def test_a_policy_that_does_not_tell_is_not_known() -> None:
+    finding = (await found(tenant_of(config(POLICIES, "Block"))))["policy-basic-smtp"]
+    assert (finding.verdict, finding.changes) == (Verdict.COULD_NOT_TELL, ())
+
+
+async def test_other_switches_of_a_policy_mean_nothing_any_more() -> None:
+    policy = config(POLICIES, "Block", AllowBasicAuthSmtp=False, AllowBasicAuthImap=True)
+    assert await found(tenant_of(policy)) == {}
+
+
+async def test_without_knowing_the_default_no_policy_is_judged_and_none_is_let_go() -> None:
+    tenant = tenant_of(ALLOWS)
+    tenant.configurations = [one for one in tenant.configurations if one.source != SETTINGS]
+    tenant.fail(surface_of(SETTINGS), permission="Get-OrganizationConfig")
+    assert await found(tenant) == {}
+    surfaces = (surface_of(POLICIES), surface_of(SETTINGS), PROTOCOL_USE)
+    assert not (await read(tenant)).covers(surfaces, "Printers")
+
+
+def test_a_name_with_a_comma_is_no_other_policy() -> None:
+    assert not names_it("Block, all", config(POLICIES, "Block"))
+    assert not names_it("", config(POLICIES, ""))
+
+
+# Coverage ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", [TRANSPORT, PLANS, POLICIES])
+async def test_settings_that_cannot_be_read_are_not_clean(source: str) -> None:
+    tenant = tenant_of()
+    tenant.fail(surface_of(source), permission="an Exchange role")
+    reading = await read(tenant)
+    assert reading.blind_to(surface_of(source))
+    assert not reading.covers((surface_of(source), PROTOCOL_USE), ORGANIZATION)
+
+
+async def test_mailboxes_that_cannot_be_listed_are_not_gone() -> None:
+    tenant = tenant_of()
+    tenant.fail(PROTOCOLS, permission="Get-CASMailbox")
+    reading = await read(tenant, TERMS, "m1")
+    assert not reading.complete
+    assert not reading.covers((PROTOCOLS, PROTOCOL_USE), "m1")
+
+
+async def test_a_mailbox_that_is_gone_ends_its_case_even_while_the_log_fails() -> None:
+    tenant = tenant_of(protocols=allowing("pop"))
+    tenant.fail(PROTOCOL_USE)
+    parts = [
+        part async for part in GUARD.observe(tenant, Look(TERMS, watched=frozenset({"m1", "m9"})))
+    ]
+    last = parts[-1]
+    assert isinstance(last, Reading)
+    assert last.covers((PROTOCOLS, PROTOCOL_USE), "m9")
+    assert not last.covers((PROTOCOLS, PROTOCOL_USE), "m1")
+
+
+async def test_one_mailbox_that_cannot_be_read_is_that_one() -> None:
+    tenant = tenant_of(protocols=allowing("pop", box=BEN))
+    tenant.fail(PROTOCOLS, "m1")
+    reading = await read(tenant)
+    assert reading.unread_objects == {"m1"}
+    assert "mailbox-protocols" in await found(tenant)
+
+
+async def test_the_log_is_read_once_however_many_pages_there_are() -> None:
+    boxes = [Mailbox(f"m{n}", f"g{n}", f"n{n}@contoso.com") for n in range(50)]
+    tenant = tenant_of(
+        SMTP_ON, protocols=[MailboxProtocols(box, frozenset({"pop"})) for box in boxes]
+    )
+    tenant.page = 10
+    await read(tenant)
+    assert [surface for surface, _ in tenant.asked].count(PROTOCOL_USE) == 1
+
+
+# Writing ----------------------------------------------------------------------------------------
+
+
+async def test_what_is_changed_is_no_finding_any_more() -> None:
+    plan = config(PLANS, "Enterprise", ImapEnabled=True, PopEnabled=True)
+    tenant = tenant_of(SMTP_ON, ALLOWS, plan, protocols=allowing("imap", "pop", "smtp"))
+    findings = await found(tenant)
+    assert len(findings) == 5
+    for finding in findings.values():
+        for change in finding.changes:
+            assert not (await tenant.apply(change)).already
+            assert (await tenant.apply(change)).already
+    assert await found(tenant) == {}

@@ -1,0 +1,390 @@
+"""Mailbox auditing: one mailbox in order, then one thing varied a case."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from core.errors import Refused
+from core.guards.mailbox_audit import GUARD, Item, LicensedAudit, judge
+from core.microsoft365.audit_actions import DEFAULTS
+from core.microsoft365.service_plans import ADVANCED_AUDITING_PLAN
+from core.model.findings import Finding, Severity, Verdict
+from core.model.guards import Look, Terms
+from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
+from core.tenant.changes import (
+    ClearAuditBypass,
+    EnableMailboxAudit,
+    EnableOrganizationAudit,
+    EnableUnifiedAuditLog,
+    RaiseAuditAge,
+    ResetAuditSet,
+)
+from core.tenant.directory import Account
+from core.tenant.mailboxes import Mailbox
+from core.tenant.readings import Reading
+from core.tenant.surfaces import (
+    ACCOUNTS,
+    AUDIT_BYPASS,
+    MAILBOX_AUDIT,
+    ORGANIZATION_AUDIT,
+    UNIFIED_AUDIT_LOG,
+)
+from tests.support.fakes.tenant import FakeTenant
+from tests.support.observe import looked
+
+TERMS = Terms(datetime(2026, 11, 20, 6, 0, tzinfo=UTC))
+BOX = Mailbox("m1", "g1", "ann@contoso.com", "Ann")
+ALL = frozenset(DEFAULTS)
+PREMIUM = {"MailItemsAccessed", "Send"}
+LISTS: dict[str, frozenset[str]] = dict(DEFAULTS)
+BASIC = {name: actions - PREMIUM for name, actions in LISTS.items()}
+AUDIT = MailboxAudit(BOX, True, ALL, LISTS, 180.0)
+HEALTHY = LicensedAudit(AUDIT, advanced=True)
+PLAIN = LicensedAudit(replace(AUDIT, actions=BASIC), advanced=False)
+
+
+def findings(item: Item, terms: Terms = TERMS) -> dict[str, Finding]:
+    return {finding.kind: finding for finding in judge(item, terms)}
+
+
+def custom(changed: Mapping[str, frozenset[str]], advanced: bool = True) -> LicensedAudit:
+    """A mailbox some of whose lists were set by hand."""
+    base = LISTS if advanced else BASIC
+    audit = replace(AUDIT, default_set=ALL - set(changed), actions={**base, **changed})
+    return LicensedAudit(audit, advanced)
+
+
+def test_a_mailbox_in_order_is_nothing_to_speak_of() -> None:
+    assert findings(HEALTHY) == {}
+    assert findings(PLAIN) == {}
+    assert findings(OrganizationAudit(audit_disabled=False, unified_log=True)) == {}
+    assert findings(AuditBypass("b1", "Ann", bypassed=False)) == {}
+
+
+def test_the_documented_defaults_are_spelled_as_exchange_spells_them() -> None:
+    assert "MailItemsAccessed" in DEFAULTS["Delegate"]
+    assert "Send" not in DEFAULTS["Delegate"]
+    assert {"SendAs", "SendOnBehalf", "Create"}.isdisjoint(DEFAULTS["Owner"])
+    assert [len(DEFAULTS[name]) for name in ("Admin", "Delegate", "Owner")] == [13, 11, 10]
+    everything = frozenset().union(*DEFAULTS.values())
+    assert everything.isdisjoint({"Copy", "FolderBind", "MailboxLogin", "MessageBind", "Move"})
+    assert not [name for name in everything if name == "MailItemAccessed"]
+
+
+def test_switches_of_the_organization_are_critical_and_put_right() -> None:
+    found = findings(OrganizationAudit(audit_disabled=True, unified_log=False))
+    assert {finding.severity for finding in found.values()} == {Severity.CRITICAL}
+    assert found["organization-audit-disabled"].changes == (EnableOrganizationAudit(),)
+    assert found["organization-audit-disabled"].surfaces == (ORGANIZATION_AUDIT,)
+    assert found["unified-audit-log-off"].changes == (EnableUnifiedAuditLog(),)
+    assert found["unified-audit-log-off"].surfaces == (UNIFIED_AUDIT_LOG,)
+
+
+def test_a_switch_that_could_not_be_read_is_not_called_off() -> None:
+    assert findings(OrganizationAudit(None, None)) == {}
+
+
+def test_a_bypass_is_critical() -> None:
+    (finding,) = judge(AuditBypass("b1", "Eve"), TERMS)
+    assert (finding.kind, finding.severity) == ("audit-bypass", Severity.CRITICAL)
+    assert finding.changes == (ClearAuditBypass("b1"),)
+    assert (finding.object_id, finding.surfaces) == ("b1", (AUDIT_BYPASS,))
+
+
+def test_auditing_that_is_off_is_switched_on_and_unknown_is_neither() -> None:
+    off = findings(replace(HEALTHY, audit=replace(AUDIT, enabled=False)))["mailbox-audit-off"]
+    unknown = findings(replace(HEALTHY, audit=replace(AUDIT, enabled=None)))["mailbox-audit-off"]
+    assert (off.verdict, off.severity) == (Verdict.REPAIR, Severity.MEDIUM)
+    assert off.changes == (EnableMailboxAudit("g1"),)
+    assert (unknown.verdict, unknown.changes) == (Verdict.COULD_NOT_TELL, ())
+    assert off.key(GUARD.name) == unknown.key(GUARD.name)
+
+
+@pytest.mark.parametrize(("days", "found"), [(90.0, True), (179.9, True), (180.0, False)])
+def test_a_short_age_is_raised(days: float, found: bool) -> None:
+    result = findings(replace(HEALTHY, audit=replace(AUDIT, age_days=days)))
+    assert ("audit-age-too-short" in result) is found
+    if found:
+        assert result["audit-age-too-short"].changes == (RaiseAuditAge("g1", 180),)
+        assert result["audit-age-too-short"].severity is Severity.LOW
+
+
+@pytest.mark.parametrize("days", [181.0, 730.0, 24855.0])
+def test_a_longer_age_is_never_lowered(days: float) -> None:
+    assert findings(replace(HEALTHY, audit=replace(AUDIT, age_days=days))) == {}
+
+
+def test_an_age_that_cannot_be_understood_is_not_changed() -> None:
+    found = findings(replace(HEALTHY, audit=replace(AUDIT, age_days=None)))["audit-age-too-short"]
+    assert (found.verdict, found.changes) == (Verdict.COULD_NOT_TELL, ())
+
+
+def test_a_list_without_an_action_goes_back_to_microsoft() -> None:
+    found = findings(custom({"Owner": LISTS["Owner"] - {"HardDelete"}}))["audit-set-customised"]
+    assert (found.verdict, found.severity) == (Verdict.REPAIR, Severity.MEDIUM)
+    assert found.changes == (ResetAuditSet("g1", ("Owner",)),)
+    assert "Owner: not audited: HardDelete" in found.facts
+
+
+def test_a_list_that_equals_the_default_still_misses_what_is_added_in_future() -> None:
+    found = findings(custom({"Admin": LISTS["Admin"]}))["audit-set-customised"]
+    assert found.changes == (ResetAuditSet("g1", ("Admin",)),)
+
+
+def test_an_empty_list_is_reset_for_every_type() -> None:
+    empty: frozenset[str] = frozenset()
+    found = findings(custom(dict.fromkeys(("Owner", "Admin", "Delegate"), empty)))
+    assert found["audit-set-customised"].changes == (
+        ResetAuditSet("g1", ("Admin", "Delegate", "Owner")),
+    )
+    assert set(found) == {"audit-set-customised"}
+
+
+def test_what_was_added_is_kept_when_a_list_is_reset() -> None:
+    lists = {
+        "Admin": frozenset({"Copy", "FolderBind"}),
+        "Owner": (LISTS["Owner"] - {"Update"}) | {"SearchQueryInitiated", "MailboxLogin"},
+    }
+    found = findings(custom(lists))["audit-set-customised"]
+    assert found.changes == (
+        ResetAuditSet(
+            "g1",
+            ("Admin", "Owner"),
+            (
+                ("Admin", ("Copy", "FolderBind")),
+                ("Owner", ("MailboxLogin", "SearchQueryInitiated")),
+            ),
+        ),
+    )
+
+
+def test_more_than_the_default_and_nothing_less_is_somebodys_decision() -> None:
+    item = custom({"Owner": LISTS["Owner"] | {"SearchQueryInitiated"}})
+    found = findings(item)["audit-set-customised"]
+    assert (found.verdict, found.severity, found.changes) == (Verdict.KEEP, Severity.INFO, ())
+
+
+def test_only_the_lists_that_miss_something_are_reset() -> None:
+    lists = {
+        "Owner": LISTS["Owner"] | {"SearchQueryInitiated"},
+        "Admin": LISTS["Admin"] - {"SendAs"},
+    }
+    found = findings(custom(lists))["audit-set-customised"]
+    assert found.changes == (ResetAuditSet("g1", ("Admin",)),)
+
+
+def test_message_bind_is_not_set_again_where_exchange_refuses_it() -> None:
+    lists = {"Admin": (LISTS["Admin"] - {"Update"}) | {"MessageBind", "Copy"}}
+    item = custom(lists)
+    capable = replace(item.audit, capabilities=frozenset({"M365Auditing"}))
+    found = findings(replace(item, audit=capable))["audit-set-customised"]
+    assert found.changes == (ResetAuditSet("g1", ("Admin",), (("Admin", ("Copy",)),)),)
+    assert any("MessageBind is dropped" in fact for fact in found.facts)
+    found = findings(item)["audit-set-customised"]
+    assert found.changes == (
+        ResetAuditSet("g1", ("Admin",), (("Admin", ("Copy", "MessageBind")),)),
+    )
+
+
+def test_premium_actions_are_not_expected_without_the_licence() -> None:
+    item = custom({"Owner": BASIC["Owner"] | {"Move"}}, advanced=False)
+    assert findings(item)["audit-set-customised"].verdict is Verdict.KEEP
+    licensed = replace(item, advanced=True)
+    found = findings(licensed)["audit-set-customised"]
+    assert found.changes == (ResetAuditSet("g1", ("Owner",), (("Owner", ("Move",)),)),)
+
+
+def test_a_list_that_was_not_shown_is_not_reset() -> None:
+    audit = replace(AUDIT, default_set=frozenset(), actions={})
+    found = findings(LicensedAudit(audit, advanced=True))
+    assert found["audit-set-customised"].verdict is Verdict.COULD_NOT_TELL
+    assert found["audit-set-customised"].changes == ()
+    assert set(found) == {"audit-set-customised"}
+
+
+def test_spelling_in_other_case_is_the_same_action() -> None:
+    lower = {name: frozenset(map(str.lower, actions)) for name, actions in LISTS.items()}
+    types = frozenset(map(str.lower, ALL))
+    assert findings(replace(HEALTHY, audit=replace(AUDIT, actions=lower, default_set=types))) == {}
+
+
+@pytest.mark.parametrize(
+    ("setting", "advanced", "found"),
+    [
+        ("licensed", True, True),
+        ("licensed", False, False),
+        ("required", True, True),
+        ("required", False, True),
+        ("ignore", True, False),
+        ("ignore", False, False),
+    ],
+)
+def test_whether_reading_mail_must_be_recorded_is_a_setting(
+    setting: str, advanced: bool, found: bool
+) -> None:
+    lists = {**LISTS, "Owner": LISTS["Owner"] - {"MailItemsAccessed"}}
+    item = LicensedAudit(replace(AUDIT, actions=lists), advanced)
+    result = findings(item, replace(TERMS, mail_items_accessed=setting))
+    assert set(result) == ({"mail-items-accessed-missing"} if found else set())
+    if found:
+        finding = result["mail-items-accessed-missing"]
+        assert finding.changes == (ResetAuditSet("g1", ("Owner",), expects=("MailItemsAccessed",)),)
+        assert finding.severity is Severity.MEDIUM
+
+
+def test_an_action_with_a_name_that_is_nearly_right_does_not_count() -> None:
+    lists = {**LISTS, "Admin": (LISTS["Admin"] - {"MailItemsAccessed"}) | {"MailItemAccessed"}}
+    item = LicensedAudit(replace(AUDIT, actions=lists), advanced=True)
+    assert set(findings(item)) == {"mail-items-accessed-missing"}
+
+
+def test_a_mailbox_may_be_wrong_in_several_ways_and_each_is_a_case() -> None:
+    lists = {"Owner": frozenset({"Copy"}), "Admin": LISTS["Admin"] - {"Send"}}
+    audit = replace(custom(lists).audit, enabled=False, age_days=90.0)
+    found = findings(LicensedAudit(audit, advanced=True))
+    assert set(found) == {"mailbox-audit-off", "audit-set-customised", "audit-age-too-short"}
+    assert len({finding.key(GUARD.name) for finding in found.values()}) == 3
+
+
+# ----------------------------------------------------------------------------------------------
+# Observation
+# ----------------------------------------------------------------------------------------------
+
+
+async def look(tenant: FakeTenant) -> Reading[Item]:
+    return await looked(GUARD, tenant, Look(TERMS))
+
+
+async def everything(tenant: FakeTenant) -> list[Finding]:
+    return [found for item in (await look(tenant)).items for found in judge(item, TERMS)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "left_alone"),
+    [
+        ("UserMailbox", "Ann", False),
+        ("SharedMailbox", "Info", False),
+        ("LinkedMailbox", "Ann", False),
+        ("TeamMailbox", "Team", False),
+        ("LegacyMailbox", "Old", False),
+        ("RoomMailbox", "Room", True),
+        ("EquipmentMailbox", "Car", True),
+        ("SchedulingMailbox", "Plan", True),
+        ("DiscoveryMailbox", "x", True),
+        ("ArbitrationMailbox", "x", True),
+        ("AuditLogMailbox", "x", True),
+        ("MonitoringMailbox", "x", True),
+        ("GroupMailbox", "x", True),
+        ("usermailbox", "Ann", False),
+        ("DiscoveryMailbox", "DiscoverySearchMailbox {D919BA05}", True),
+        ("UserMailbox", "DiscoverySearchMailbox {D919BA05}", False),
+        ("UserMailbox", "SystemMailbox{bb558c35}", False),
+        ("SharedMailbox", "Migration.8f3e7716", False),
+    ],
+)
+async def test_mailboxes_default_auditing_does_not_cover_are_left_alone(
+    kind: str, name: str, left_alone: bool
+) -> None:
+    audit = replace(AUDIT, mailbox=replace(BOX, kind=kind, name=name), enabled=False)
+    reading = await look(FakeTenant(audits=[audit]))
+    found = [item for item in reading.items if isinstance(item, LicensedAudit)]
+    assert len(found) == reading.population == (0 if left_alone else 1)
+
+
+async def test_the_1001st_account_with_a_bypass_is_found() -> None:
+    bypasses = [AuditBypass(f"b{n}", f"User {n}", bypassed=False) for n in range(1000)]
+    tenant = FakeTenant(bypasses=[*bypasses, AuditBypass("b1000", "Eve")])
+    (finding,) = await everything(tenant)
+    assert finding.object_id == "b1000"
+
+
+async def test_a_bypass_listing_that_failed_is_not_read_as_no_bypass() -> None:
+    tenant = FakeTenant(bypasses=[AuditBypass("b1", "Eve")])
+    tenant.fail(AUDIT_BYPASS, permission="Exchange role with Get-MailboxAuditBypassAssociation")
+    reading = await look(tenant)
+    assert not reading.covers((AUDIT_BYPASS,), "b1")
+    assert reading.blind_to(AUDIT_BYPASS)
+
+
+async def test_the_licence_comes_from_the_plans_and_else_from_exchange() -> None:
+    plans = frozenset({ADVANCED_AUDITING_PLAN})
+    base = replace(AUDIT, actions=BASIC)
+    capable = replace(base, capabilities=frozenset({"M365Auditing"}))
+    for audit, accounts, advanced in (
+        (base, [Account("m1", plans=plans)], True),
+        (base, [Account("m1")], False),
+        (capable, [Account("m1")], False),
+        (capable, [Account("m1", plans=None, licensed=True)], True),
+        (base, [Account("m1", plans=None, licensed=True)], False),
+        (capable, [], True),
+        (base, [], False),
+    ):
+        reading = await look(FakeTenant(audits=[audit], users=accounts))
+        (item,) = (entry for entry in reading.items if isinstance(entry, LicensedAudit))
+        assert item.advanced is advanced
+
+
+async def test_without_the_right_to_read_accounts_the_guard_still_covers_its_mailboxes() -> None:
+    tenant = FakeTenant(audits=[replace(AUDIT, actions=BASIC)])
+    tenant.fail(ACCOUNTS, permission="User.Read.All")
+    reading = await look(tenant)
+    assert reading.covers((MAILBOX_AUDIT,), "m1")
+    assert [miss.optional for miss in reading.unread] == [True]
+
+
+async def test_a_licence_that_failed_to_be_read_closes_nothing() -> None:
+    tenant = FakeTenant(audits=[replace(AUDIT, actions=BASIC)], users=[Account("m1")])
+    tenant.fail(ACCOUNTS, "m1")
+    reading = await look(tenant)
+    assert not reading.covers((MAILBOX_AUDIT,), "m1")
+    assert not reading.unread_objects, "the mailbox itself was read"
+
+
+async def test_a_mailbox_is_asked_about_its_licence_only_where_that_decides_something() -> None:
+    other = replace(BOX, id="m2", guid="g2")
+    basic = replace(AUDIT, mailbox=other, actions=BASIC)
+    tenant = FakeTenant(audits=[AUDIT, basic], users=[Account("m1"), Account("m2")])
+    reading = await look(tenant)
+    assert [names for surface, names in tenant.asked if surface == ACCOUNTS] == [("m2",)]
+    assert reading.covers((MAILBOX_AUDIT, ACCOUNTS), "m1")
+
+
+async def test_a_default_that_does_not_bring_what_is_expected_is_a_refusal() -> None:
+    audit = replace(AUDIT, actions={**LISTS, "Owner": BASIC["Owner"]})
+    tenant = FakeTenant(
+        audits=[audit],
+        users=[Account("m1", plans=frozenset({ADVANCED_AUDITING_PLAN}))],
+        defaults=BASIC,
+    )
+    (finding,) = await everything(tenant)
+    with pytest.raises(Refused, match="MailItemsAccessed"):
+        await tenant.apply(finding.changes[0])
+
+
+async def test_changes_put_everything_right_and_nothing_is_found_again() -> None:
+    extras = (LISTS["Owner"] - {"Update"}) | {"SearchQueryInitiated"}
+    audit = replace(
+        AUDIT,
+        enabled=False,
+        default_set=frozenset({"Delegate"}),
+        actions={**LISTS, "Owner": extras, "Delegate": BASIC["Delegate"]},
+        age_days=90.0,
+    )
+    tenant = FakeTenant(
+        audits=[audit],
+        users=[Account("m1", plans=frozenset({ADVANCED_AUDITING_PLAN}))],
+        organization=OrganizationAudit(audit_disabled=True, unified_log=False),
+        bypasses=[AuditBypass("b1", "Eve")],
+    )
+    first = await everything(tenant)
+    assert len(first) == 7
+    for change in [change for finding in first for change in finding.changes]:
+        await tenant.apply(change)
+    left = await everything(tenant)
+    assert [(finding.kind, finding.verdict) for finding in left] == [
+        ("audit-set-customised", Verdict.KEEP)
+    ]
+    assert "SearchQueryInitiated" in tenant.audits[0].actions["Owner"]
+    assert len(tenant.writes) == 7

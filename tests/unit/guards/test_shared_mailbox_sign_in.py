@@ -1,0 +1,245 @@
+"""Sign-in of shared mailboxes: one account that should be blocked, then one thing varied a case."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core.guards.shared_mailbox_sign_in import GUARD, ResourceAccount, judge
+from core.microsoft365.service_plans import MAILBOX_PLANS, TEAMS_ROOMS_PLANS
+from core.model.findings import Finding, Severity, Verdict
+from core.model.guards import Look, Terms
+from core.tenant.changes import BlockSignIn
+from core.tenant.directory import Account, SignIn
+from core.tenant.mailboxes import Mailbox
+from core.tenant.readings import Reading
+from core.tenant.surfaces import ACCOUNTS, MAILBOXES, SIGN_INS
+from tests.support.fakes.tenant import FakeTenant
+from tests.support.observe import looked
+
+NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
+TERMS = Terms(NOW)
+BOX = Mailbox("m1", "g1", "info@contoso.com", "Info", "SharedMailbox")
+OPEN = Account("m1", "info@contoso.com", enabled=True)
+PLAN_2 = next(plan for plan, name in MAILBOX_PLANS.items() if name == "Exchange Online (Plan 2)")
+ROOM = next(iter(TEAMS_ROOMS_PLANS))
+FOUNDATION = "113feb6c-3fe4-4440-bddc-54d774bf0318"
+ARCHIVE = "176a09a6-7ec5-4039-ac02-b2791c6ba793"
+ITEM = ResourceAccount(BOX, OPEN, sign_ins_read=True)
+SYNCED = replace(OPEN, synced=True)
+LICENSED = replace(OPEN, plans=frozenset({PLAN_2, FOUNDATION}), licensed=True)
+UNKNOWN_PLANS = replace(OPEN, plans=None, licensed=True)
+
+
+def only(item: ResourceAccount, terms: Terms = TERMS) -> Finding:
+    (finding,) = judge(item, terms)
+    return finding
+
+
+def test_an_unlicensed_cloud_account_that_nobody_uses_is_blocked() -> None:
+    finding = only(ITEM)
+    assert finding.verdict is Verdict.BLOCK
+    assert finding.severity is Severity.HIGH
+    assert finding.changes == (BlockSignIn("m1", "g1", TERMS.resource_kinds),)
+    assert finding.summary == "The account of shared mailbox info@contoso.com can sign in."
+    assert finding.surfaces == (MAILBOXES, ACCOUNTS)
+    assert any("delegation" in fact for fact in finding.facts)
+    assert "last successful sign-in: none on record" in finding.facts
+
+
+def test_a_blocked_account_is_nothing_to_speak_of() -> None:
+    assert list(judge(replace(ITEM, account=replace(OPEN, enabled=False)), TERMS)) == []
+
+
+@pytest.mark.parametrize(
+    ("account", "verdict", "severity"),
+    [
+        (None, Verdict.COULD_NOT_TELL, Severity.LOW),
+        (replace(OPEN, enabled=None), Verdict.COULD_NOT_TELL, Severity.LOW),
+        (replace(OPEN, plans=frozenset({ROOM})), Verdict.NEVER, Severity.INFO),
+        (replace(OPEN, plans=frozenset({ROOM, PLAN_2})), Verdict.NEVER, Severity.INFO),
+        (replace(SYNCED, plans=frozenset({ROOM})), Verdict.NEVER, Severity.INFO),
+        (SYNCED, Verdict.ON_PREMISES, Severity.HIGH),
+        (replace(LICENSED, synced=True), Verdict.ON_PREMISES, Severity.HIGH),
+        (LICENSED, Verdict.ASK, Severity.MEDIUM),
+        (UNKNOWN_PLANS, Verdict.ASK, Severity.MEDIUM),
+        (replace(OPEN, plans=frozenset({FOUNDATION, ARCHIVE})), Verdict.BLOCK, Severity.HIGH),
+        (replace(OPEN, plans=frozenset({"no-such-plan"})), Verdict.BLOCK, Severity.HIGH),
+    ],
+)
+def test_each_account_has_its_verdict(
+    account: Account | None, verdict: Verdict, severity: Severity
+) -> None:
+    finding = only(replace(ITEM, account=account))
+    assert (finding.verdict, finding.severity) == (verdict, severity)
+    assert bool(finding.changes) is (verdict is Verdict.BLOCK)
+    assert finding.key(GUARD.name) == only(ITEM).key(GUARD.name), "one case, whatever its verdict"
+
+
+@pytest.mark.parametrize(
+    ("setting", "verdict"),
+    [("alert", Verdict.ASK), ("ignore", Verdict.KEEP), ("block", Verdict.BLOCK)],
+)
+@pytest.mark.parametrize("account", [LICENSED, UNKNOWN_PLANS])
+def test_what_happens_to_licensed_accounts_is_a_setting(
+    account: Account, setting: str, verdict: Verdict
+) -> None:
+    finding = only(replace(ITEM, account=account), replace(TERMS, licensed=setting))
+    assert finding.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("days", "verdict"),
+    [(0, Verdict.ASK), (30, Verdict.ASK), (30.1, Verdict.BLOCK), (-1, Verdict.ASK)],
+)
+def test_a_recent_success_is_a_reason_to_ask_first(days: float, verdict: Verdict) -> None:
+    seen = replace(ITEM, last_sign_in=NOW - timedelta(days=days))
+    finding = only(seen)
+    assert finding.verdict is verdict
+    assert f"last successful sign-in: {NOW - timedelta(days=days):%Y-%m-%d}" in finding.facts
+
+
+def test_a_recent_success_speaks_for_a_licensed_account_even_where_those_are_blocked() -> None:
+    seen = replace(ITEM, account=LICENSED, last_sign_in=NOW)
+    assert only(seen, replace(TERMS, licensed="block")).verdict is Verdict.ASK
+
+
+def test_that_sign_ins_cannot_be_read_is_said() -> None:
+    finding = only(replace(ITEM, sign_ins_read=False))
+    assert finding.verdict is Verdict.BLOCK
+    assert any("not readable (AuditLog.Read.All and Entra ID P1)" in f for f in finding.facts)
+
+
+def test_a_synced_account_comes_with_the_command_for_its_own_directory() -> None:
+    finding = only(replace(ITEM, account=replace(SYNCED, upn="o'hara@contoso.com")))
+    assert (
+        "Get-ADUser -Filter \"UserPrincipalName -eq 'o''hara@contoso.com'\" | Disable-ADAccount"
+    ) in finding.advice
+    assert "sync" in finding.advice
+    hostile = only(replace(ITEM, account=replace(SYNCED, upn="a\nb")))
+    assert "Get-ADUser" not in hostile.advice
+    assert "Active Directory" in hostile.advice
+
+
+def test_a_synced_account_that_is_licensed_says_so() -> None:
+    finding = only(replace(ITEM, account=replace(LICENSED, synced=True)))
+    assert any("licensed" in fact and "on-premises" in fact for fact in finding.facts)
+
+
+def test_foreign_text_is_bounded() -> None:
+    box = replace(BOX, address="a" * 5000, kind="K" * 5000)
+    finding = only(replace(ITEM, mailbox=box, account=replace(OPEN, upn="u" * 5000)))
+    assert len(finding.summary) < 400
+    assert all(len(fact) < 300 for fact in finding.facts)
+
+
+def test_facts_do_not_move_with_the_clock() -> None:
+    seen = replace(ITEM, last_sign_in=NOW - timedelta(days=100))
+    assert only(seen).facts == only(seen, replace(TERMS, now=NOW + timedelta(days=9))).facts
+
+
+# ----------------------------------------------------------------------------------------------
+# Observation
+# ----------------------------------------------------------------------------------------------
+
+
+async def look(tenant: FakeTenant, terms: Terms = TERMS) -> Reading[ResourceAccount]:
+    return await looked(GUARD, tenant, Look(terms))
+
+
+async def test_only_resource_mailboxes_are_looked_at() -> None:
+    person = Mailbox("m2", "g2", "ann@contoso.com")
+    room = Mailbox("m3", "g3", "room@contoso.com", kind="RoomMailbox")
+    tenant = FakeTenant(boxes=[BOX, person, room], users=[OPEN, Account("m2", enabled=True)])
+    reading = await look(tenant)
+    assert {item.mailbox.id for item in reading.items} == {"m1", "m3"}
+    assert reading.population == 2
+    assert reading.covers((MAILBOXES, ACCOUNTS), "m1")
+
+
+async def test_sign_ins_are_asked_for_only_where_they_decide() -> None:
+    accounts = [
+        OPEN,
+        replace(LICENSED, id="m2"),
+        replace(SYNCED, id="m3"),
+        Account("m4", enabled=False),
+        Account("m5", enabled=True, plans=frozenset({ROOM})),
+    ]
+    boxes = [replace(BOX, id=account.id, guid=f"g-{account.id}") for account in accounts]
+    tenant = FakeTenant(boxes=boxes, users=accounts)
+    await look(tenant)
+    await look(tenant, replace(TERMS, licensed="block"))
+    assert [ids for surface, ids in tenant.asked if surface == SIGN_INS] == [("m1",), ("m1", "m2")]
+
+
+async def test_the_enabled_state_comes_from_the_account_joined_by_id() -> None:
+    tenant = FakeTenant(boxes=[BOX], users=[replace(OPEN, upn="renamed@contoso.com")])
+    tenant.signed_in = [SignIn("m1", NOW - timedelta(days=3))]
+    (item,) = (await look(tenant)).items
+    assert item.account is not None
+    assert item.account.upn == "renamed@contoso.com"
+    assert item.last_sign_in == NOW - timedelta(days=3)
+    assert only(item).verdict is Verdict.ASK
+
+
+async def test_an_account_entra_does_not_know_is_a_finding_and_a_failed_read_is_none() -> None:
+    tenant = FakeTenant(boxes=[BOX])
+    (item,) = (await look(tenant)).items
+    assert only(item).verdict is Verdict.COULD_NOT_TELL
+    for object_id in ("m1", ""):
+        tenant.mend()
+        tenant.fail(ACCOUNTS, object_id)
+        reading = await look(tenant)
+        assert reading.items == ()
+        assert not reading.covers((MAILBOXES, ACCOUNTS), "m1")
+
+
+async def test_a_mailbox_without_an_account_id_is_a_finding_by_itself() -> None:
+    tenant = FakeTenant(boxes=[replace(BOX, has_account=False)])
+    tenant.fail(ACCOUNTS, permission="User.Read.All")
+    (item,) = (await look(tenant)).items
+    assert only(item).verdict is Verdict.COULD_NOT_TELL
+
+
+async def test_one_failed_look_at_sign_ins_does_not_lead_to_a_block() -> None:
+    tenant = FakeTenant(boxes=[BOX], users=[OPEN])
+    tenant.fail(SIGN_INS, "m1")
+    reading = await look(tenant)
+    assert reading.items == ()
+    assert not reading.covers((MAILBOXES, ACCOUNTS), "m1")
+    assert len(reading.unread_objects) == 1
+
+
+async def test_without_the_right_to_read_sign_ins_accounts_are_judged_without_them() -> None:
+    tenant = FakeTenant(boxes=[BOX], users=[OPEN])
+    tenant.fail(SIGN_INS, permission="AuditLog.Read.All")
+    reading = await look(tenant)
+    (item,) = reading.items
+    assert not item.sign_ins_read
+    assert only(item).verdict is Verdict.BLOCK
+    assert reading.covers((MAILBOXES, ACCOUNTS), "m1")
+    assert all(miss.optional for miss in reading.unread)
+
+
+async def test_a_listing_that_broke_off_makes_the_reading_incomplete() -> None:
+    tenant = FakeTenant(boxes=[BOX], users=[OPEN])
+    tenant.broken_off.add(MAILBOXES)
+    reading = await look(tenant)
+    assert not reading.complete
+    assert not reading.covers((MAILBOXES,), "m2")
+
+
+async def test_a_mailbox_that_is_listed_twice_is_judged_once() -> None:
+    tenant = FakeTenant(boxes=[BOX, BOX], users=[OPEN])
+    assert len((await look(tenant)).items) == 1
+
+
+async def test_the_change_blocks_exactly_this_account() -> None:
+    other = replace(OPEN, id="m2", upn="other@contoso.com")
+    tenant = FakeTenant(boxes=[BOX], users=[OPEN, other])
+    (item,) = (await look(tenant)).items
+    (change,) = only(item).changes
+    applied = await tenant.apply(change)
+    assert applied.before == {"accountEnabled": True}
+    assert [user.enabled for user in tenant.users] == [False, True]
+    assert not [finding for item in (await look(tenant)).items for finding in judge(item, TERMS)]

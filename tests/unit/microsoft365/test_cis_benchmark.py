@@ -1,0 +1,94 @@
+"""Every guard says which recommendations of the benchmark it speaks of, and by which findings."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.config.catalog import CATALOG
+from core.guards.tenant_baseline.rule_file import SHIPPED
+from core.microsoft365.cis_benchmark import (
+    BENCHMARK,
+    CONTROLS,
+    SOURCE,
+    WITHOUT,
+    Control,
+    controls_of,
+)
+from core.model.findings import Verdict
+
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
+GUARDS = tuple(duty.guard.name for duty in CATALOG)
+CIS = "CIS Microsoft 365: "
+EVERY = [(guard, control) for guard, controls in CONTROLS.items() for control in controls]
+
+
+def ids_of(guard: str, kind: str, verdict: Verdict, object_id: str = "m1") -> list[str]:
+    return [control.id for control in controls_of(guard, kind, verdict, object_id)]
+
+
+def source_of(guard: str) -> str:
+    """The text of a guard, with the rows of the baseline where these are its kinds."""
+    path = ROOT / "core" / "guards" / f"{guard.replace('-', '_')}.py"
+    return path.read_text(encoding="utf-8") + "".join(f'"{row.id}"' for row in SHIPPED)
+
+
+def test_every_guard_has_its_recommendations_or_a_reason_for_having_none() -> None:
+    assert tuple(CONTROLS) == GUARDS
+    assert set(WITHOUT) == {guard for guard, controls in CONTROLS.items() if not controls}
+    assert all(WITHOUT.values())
+
+
+@pytest.mark.parametrize(("guard", "control"), EVERY, ids=lambda part: str(part)[:40])
+def test_a_recommendation_is_named_as_the_benchmark_does(guard: str, control: Control) -> None:
+    assert re.fullmatch(r"[1-9](\.\d{1,2}){2,3}", control.id)
+    assert control.title.startswith("Ensure ")
+    assert (control.benchmark, control.source) == (BENCHMARK, SOURCE)
+    assert re.search(r" v\d+\.\d+\.\d+$", control.benchmark)
+    assert control.scopes, "a recommendation that no finding is about"
+
+
+def test_an_id_has_one_title_wherever_it_stands() -> None:
+    titles = {(control.id, control.title) for _, control in EVERY}
+    assert len(titles) == len({control.id for _, control in EVERY})
+
+
+@pytest.mark.parametrize(("guard", "control"), EVERY, ids=lambda part: str(part)[:40])
+def test_every_kind_of_finding_is_one_the_guard_has(guard: str, control: Control) -> None:
+    text = source_of(guard)
+    assert [scope.kind for scope in control.scopes if f'"{scope.kind}"' not in text] == []
+
+
+def referred() -> Iterator[tuple[str, str]]:
+    """Of the baseline's rows: which recommendation each names as its reference."""
+    for row in SHIPPED:
+        if row.reference.startswith(CIS):
+            yield row.id, row.reference.removeprefix(CIS)
+
+
+def test_a_row_of_the_baseline_refers_to_the_recommendation_it_is_about() -> None:
+    told = {
+        (scope.kind, control.title)
+        for control in CONTROLS["tenant-baseline"]
+        for scope in control.scopes
+    }
+    assert told == set(referred())
+
+
+def test_a_finding_is_about_what_its_kind_is_about_and_nothing_else() -> None:
+    audit = "mailbox-audit"
+    assert ids_of(audit, "unified-audit-log-off", Verdict.REPAIR) == ["3.1.1"]
+    assert ids_of(audit, "audit-bypass", Verdict.REPAIR) == ["6.1.3"]
+    assert ids_of(audit, "audit-age-too-short", Verdict.REPAIR) == []
+    assert ids_of("mailbox-forwarding", "inbox-rule-hides", Verdict.HIDES_MAIL) == []
+    assert ids_of("nobody", "audit-bypass", Verdict.REPAIR) == []
+
+
+def test_a_weak_factor_is_a_second_factor_and_a_guest_is_no_member() -> None:
+    guard = "mfa-registration"
+    lacking, weak = Verdict.NO_SECOND_FACTOR, Verdict.WEAK_FACTOR
+    assert ids_of(guard, "administrator-second-factor", lacking) == ["5.2.3.4"]
+    assert ids_of(guard, "administrator-second-factor", weak) == []
+    assert ids_of(guard, "without-second-factor", lacking, "members") == ["5.2.3.4"]
+    assert ids_of(guard, "without-second-factor", lacking, "guests") == []

@@ -1,0 +1,155 @@
+"""Whether a change can be taken back, as its record tells."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.tenant.changes import CHANGES
+from core.tenant.mail_flow import InboxRule
+from core.tenant.reversibility import (
+    FOUND_SO,
+    MICROSOFTS,
+    NOTHING_KNOWN,
+    PURGES,
+    UNKNOWN_KIND,
+    changed_since,
+    doing,
+    irreversible,
+    unknown,
+)
+
+FORWARD = {"ForwardingAddress": None, "DeliverToMailboxAndForward": True}
+RULE = InboxRule("R1", "m1", "any", "graph", redirect_to=("x@evil.example",))
+
+
+@pytest.mark.parametrize(
+    ("kind", "before"),
+    [
+        ("BlockSignIn", {"accountEnabled": True}),
+        ("EnableOrganizationAudit", {"AuditDisabled": True}),
+        ("EnableUnifiedAuditLog", {"UnifiedAuditLogIngestionEnabled": False}),
+        ("EnableMailboxAudit", {"AuditEnabled": False}),
+        ("ClearAuditBypass", {"AuditBypassEnabled": True}),
+        ("DisableInboxRule", {"isEnabled": True}),
+        ("DisableInboxRule", {"isEnabled": True, "does": "0" * 32}),
+        ("DisableExchangeModule", {"EXOModuleEnabled": True}),
+        ("ClearMailboxForward", {**FORWARD, "ForwardingSmtpAddress": "smtp:x@evil.example"}),
+        ("SetConfiguration", {"Domains": ["a:b"]}),
+        ("SetConfiguration", {"MinPasswordLength": None}),
+        ("DisableMailboxProtocols", {"ImapEnabled": True}),
+        (
+            "DisableMailboxProtocols",
+            {"PopEnabled": "True", "SmtpClientAuthenticationDisabled": None},
+        ),
+        ("ResetAuditSet", {"DefaultAuditSet": ["Admin"], "AuditOwner": ["MailboxLogin"]}),
+        ("ResetAuditSet", {"DefaultAuditSet": [], "AuditOwner": []}),
+    ],
+    ids=str,
+)
+def test_what_was_told_can_be_undone(kind: str, before: dict[str, object]) -> None:
+    assert irreversible(kind, before) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "before"),
+    [
+        ("BlockSignIn", {"accountEnabled": None}),
+        ("EnableMailboxAudit", {"AuditEnabled": None}),
+        ("EnableMailboxAudit", {"AuditEnabled": "False"}),
+        ("ClearMailboxForward", FORWARD),
+        ("ClearMailboxForward", {**FORWARD, "ForwardingSmtpAddress": 7}),
+        ("SetConfiguration", {"a": True, "b": True}),
+        ("SetConfiguration", {"a": {"b": True}}),
+        ("SetConfiguration", {"a": [1]}),
+        ("DisableMailboxProtocols", {"ImapEnabled": None}),
+        ("DisableMailboxProtocols", {"SmtpClientAuthenticationDisabled": {}}),
+        ("DisableMailboxProtocols", {"MAPIEnabled": True}),
+        ("RaiseAuditAge", {"AuditLogAgeLimit": None}),
+        ("ResetAuditSet", {"DefaultAuditSet": ["Admin"]}),
+        ("ResetAuditSet", {"DefaultAuditSet": None, "AuditOwner": ["Update"]}),
+        ("ResetAuditSet", {"DefaultAuditSet": [], "AuditOwner": [1]}),
+    ],
+    ids=str,
+)
+def test_what_was_not_told_cannot(kind: str, before: dict[str, object]) -> None:
+    assert irreversible(kind, before) == NOTHING_KNOWN
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_an_empty_record_tells_nothing(kind: str) -> None:
+    assert irreversible(kind, {}) == NOTHING_KNOWN
+
+
+@pytest.mark.parametrize(
+    ("kind", "before"),
+    [
+        ("BlockSignIn", {"accountEnabled": False}),
+        ("EnableUnifiedAuditLog", {"UnifiedAuditLogIngestionEnabled": True}),
+        ("ClearMailboxForward", {**FORWARD, "ForwardingSmtpAddress": None}),
+        (
+            "DisableMailboxProtocols",
+            {"ImapEnabled": False, "SmtpClientAuthenticationDisabled": None},
+        ),
+    ],
+    ids=str,
+)
+def test_a_change_that_wrote_nothing_has_nothing_to_give_back(
+    kind: str, before: dict[str, object]
+) -> None:
+    assert irreversible(kind, before) == FOUND_SO
+    assert unknown(kind, before) == ""
+
+
+def test_records_are_not_shortened_and_microsofts_lists_not_set() -> None:
+    assert irreversible("RaiseAuditAge", {"AuditLogAgeLimit": "90.00:00:00"}) == PURGES
+    before = {"DefaultAuditSet": ["Admin", "Delegate", "Owner"], "AuditOwner": ["Update"]}
+    assert irreversible("ResetAuditSet", before) == MICROSOFTS
+
+
+def test_a_change_of_another_version_is_not_known() -> None:
+    assert irreversible("RemoveEverything", {"accountEnabled": True}) == UNKNOWN_KIND
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(
+    [
+        *("accountEnabled", "AuditEnabled", "DefaultAuditSet", "AuditOwner", "AuditLogAgeLimit"),
+        *("ForwardingAddress", "ForwardingSmtpAddress", "DeliverToMailboxAndForward"),
+        *("ImapEnabled", "SmtpClientAuthenticationDisabled", "isEnabled", "other"),
+    ]
+)
+
+
+@given(st.sampled_from(sorted(CHANGES)), st.dictionaries(NAMES, JSON, max_size=4))
+def test_no_record_breaks_the_answer(kind: str, before: dict[str, Any]) -> None:
+    reason = irreversible(kind, before)
+    assert reason in ("", NOTHING_KNOWN, FOUND_SO, PURGES, MICROSOFTS)
+    assert not unknown(kind, before) or reason == NOTHING_KNOWN
+
+
+def test_what_a_rule_does_is_not_its_name_nor_whether_it_is_on() -> None:
+    same = replace(RULE, name="other", enabled=False, sequence=9)
+    assert doing(same) == doing(RULE)
+    for other in (
+        replace(RULE, redirect_to=("y@evil.example",)),
+        replace(RULE, forward_to=("x@evil.example",), redirect_to=()),
+        replace(RULE, conditions='{"subjectContains":["invoice"]}'),
+        replace(RULE, delete="permanent"),
+        replace(RULE, move_to="archive"),
+        replace(RULE, mark_as_read=True),
+    ):
+        assert doing(other) != doing(RULE)
+
+
+def test_what_is_told_of_an_object_is_bounded_and_shows_what_it_is() -> None:
+    told = changed_since({"ForwardingSmtpAddress": "smtp:\u202e" + "x" * 5_000, "other": None})
+    assert len(told) < 400
+    assert "\\u202e" in told
+    assert told.endswith("other is empty now")

@@ -1,0 +1,76 @@
+"""What a setting's value says, however it is printed."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.property_values import Value, number, property_of, same, texts, truth
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+WANTED = (
+    st.none()
+    | st.booleans()
+    | st.integers(-100, 100)
+    | st.text(max_size=10)
+    | st.lists(st.text(max_size=5), max_size=3).map(tuple)
+)
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "answer"),
+    [
+        (True, True, True),
+        ("True", True, True),
+        (" false ", False, True),
+        ("False", True, False),
+        (1, True, None),
+        (None, False, None),
+        ("yes", True, None),
+        ("6", 6, True),
+        (True, 1, None),
+        ("off", "Off", True),
+        ("", "Off", False),
+        (["Off"], "Off", None),
+        (None, None, True),
+        ("", None, True),
+        (0, None, False),
+        (["a", "B"], ("b", "A"), True),
+        ("a", ("a",), True),
+        (None, (), True),
+        ({"a": 1}, (), None),
+        (["a", 1], ("a",), None),
+    ],
+)
+def test_a_value_is_what_it_says(found: object, wanted: Value, answer: bool | None) -> None:
+    assert same(found, wanted) is answer
+
+
+@given(JSON, WANTED)
+def test_nothing_a_tenant_answers_breaks_the_comparison(found: object, wanted: Value) -> None:
+    assert same(found, wanted) in (True, False, None)
+    assert truth(found) in (True, False, None)
+    assert number(found) is None or isinstance(number(found), int)
+    assert texts(found) is None or isinstance(texts(found), frozenset)
+
+
+@given(WANTED)
+def test_a_value_is_the_same_as_itself_however_it_is_printed(wanted: Value) -> None:
+    printed = list(wanted) if isinstance(wanted, tuple) else wanted
+    assert same(printed, wanted) is True
+    if isinstance(wanted, bool | int):
+        assert same(str(wanted), wanted) is True
+
+
+def test_a_property_is_shown_or_it_is_not() -> None:
+    values = {"a": {"b": None, "c": 1}, "n": None, "t": "text"}
+    assert property_of(values, "a.c") == (True, 1)
+    assert property_of(values, "a.b") == (True, None)
+    assert property_of(values, "a.b.x") == (True, None)
+    assert property_of(values, "n.anything") == (True, None)
+    assert property_of(values, "a.x") == (False, None)
+    assert property_of(values, "x.y") == (False, None)
+    assert property_of(values, "t.y") == (False, None)

@@ -1,0 +1,61 @@
+"""Foreign text: bounded, without characters that deceive, and without markdown."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.sanitize import DECEIVING, escaped, plain
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("a\u202egnp.exe", "a\\u202egnp.exe"),
+        ("zero\u200bwidth", "zero\\u200bwidth"),
+        ("two\r\nlines", "two\\u000d\\u000alines"),
+        ("\x1b[31mred", "\\u001b[31mred"),
+        ("lone \ud800 surrogate", "lone \\ud800 surrogate"),
+        ("separator\u2028", "separator\\u2028"),
+        ("Zu\u0308rich", "Zürich"),
+    ],
+)
+def test_every_character_is_what_it_seems_to_be(text: str, shown: str) -> None:
+    assert plain(text) == shown
+
+
+def test_a_very_long_name_is_cut_and_says_how_long_it_was() -> None:
+    shown = plain("x" * 1_000_000, 20)
+    assert shown == "x" * 20 + "… (1,000,000 characters)"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("[click](https://evil.example)", "\\[click\\]\\(https\\[:\\]//evil.example\\)"),
+        ("**bold** _it_ `code`", "\\*\\*bold\\*\\* \\_it\\_ \\`code\\`"),
+        ("# heading", "\\# heading"),
+        ("- list", "\\- list"),
+        ("1. first", "\\1. first"),
+        ("<at>everyone</at>", "\\<at\\>everyone\\</at\\>"),
+        ("a-b+c", "a-b+c"),
+    ],
+)
+def test_markdown_in_a_name_does_nothing(text: str, shown: str) -> None:
+    assert escaped(text) == shown
+
+
+@given(st.text(max_size=400))
+def test_whatever_the_name_no_sign_of_markdown_is_left_unescaped(text: str) -> None:
+    shown = escaped(text)
+    bare = shown.replace("\\\\", "")
+    for sign in "*_[]()`#<>~|":
+        assert bare.count(sign) == bare.count(f"\\{sign}")
+    assert "://" not in shown
+
+
+@given(st.text(max_size=400))
+def test_whatever_the_name_nothing_deceiving_is_left(text: str) -> None:
+    import unicodedata
+
+    assert not [sign for sign in plain(text) if unicodedata.category(sign) in DECEIVING]

@@ -1,0 +1,40 @@
+"""`python -m tools.bicep_lint [FOLDER] [--only NAME ...]`: prints mistakes, and fails for any."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from tools.bicep_lint import documents, kusto, security, shapes, symbols, syntax
+
+CHECKS = {
+    "syntax": syntax.check,
+    "symbols": symbols.check,
+    "shapes": shapes.check,
+    "kusto": kusto.check,
+    "documents": documents.check,
+    "security": security.check,
+}
+INFRA = Path(__file__).resolve().parent.parent.parent / "infra"
+
+
+def main() -> int:
+    """Run the checks, one line a mistake."""
+    parser = argparse.ArgumentParser(prog="python -m tools.bicep_lint", description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=INFRA)
+    parser.add_argument("--only", nargs="+", choices=CHECKS, default=list(CHECKS))
+    asked = parser.parse_args()
+    wrong = 0
+    for name in asked.only:
+        start = time.perf_counter()
+        found = sorted(CHECKS[name](asked.folder))
+        for line in found:
+            print(line)
+        wrong += len(found)
+        outcome = "ok" if not found else f"{len(found)} wrong"
+        print(f"{name:<10} {outcome:<9} {time.perf_counter() - start:4.1f} s", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

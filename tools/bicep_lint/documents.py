@@ -1,0 +1,108 @@
+"""Files beside the Bicep: parameters, workbook, configuration, the service azd deploys."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tools.bicep_lint.parser import read
+from tools.bicep_lint.tree import BicepError, File, Text, walk
+
+KINDS = {1: "text", 3: "query", 9: "parameters"}
+RESOURCE = "microsoft.insights/components"
+VARIABLE = re.compile(r"\$\{([A-Z][A-Za-z0-9_]*)(?:=([^}]*))?\}")
+
+
+def check(folder: Path) -> Iterator[str]:
+    """Everything wrong with these files."""
+    try:
+        main = read(folder / "main.bicep")
+    except (BicepError, OSError) as error:
+        yield f"documents: main.bicep: {error}"
+        return
+    parts = (
+        ("main.parameters.json", lambda said: parameters(said, main)),
+        ("workbook.json", workbook),
+        ("bicepconfig.json", lambda said: configuration(said, folder)),
+    )
+    for name, look in parts:
+        try:
+            said = json.loads((folder / name).read_text(encoding="utf-8"))
+        except (ValueError, OSError) as error:
+            yield f"documents: {name}: {error}"
+            continue
+        yield from (f"documents: {name}: {text}" for text in look(said))
+    yield from service(folder)
+
+
+def parameters(said: dict[str, Any], main: File) -> Iterator[str]:
+    """Parameters that main.bicep does not have, that it needs, and that azd would spoil."""
+    given, params = said.get("parameters", {}), main.of("param")
+    yield from (f"main.bicep has no parameter {name}" for name in given.keys() - params.keys())
+    for name, param in params.items():
+        if name not in given and param.value is None:
+            yield f"{name} is not given"
+        if param.secure and name in given:
+            text = given[name].get("value", "")
+            if not VARIABLE.fullmatch(str(text)) or "=" in str(text):
+                yield f"{name} is a secret and may only be a variable without default"
+    variables = {name for name, _ in VARIABLE.findall(json.dumps(given))}
+    # azd writes outputs among its variables: the next deployment would take them for wishes.
+    for name in sorted(variables & main.of("output").keys()):
+        yield f"{name} is an output too"
+
+
+def workbook(said: dict[str, Any]) -> Iterator[str]:
+    """Parts of the workbook that Azure Monitor would not show."""
+    if said.get("version") != "Notebook/1.0":
+        yield "version is not Notebook/1.0"
+    names = [item.get("name") for item in said.get("items", [])]
+    if not names or len(set(names)) != len(names):
+        yield "there are no items, or two of one name"
+    for item in said.get("items", []):
+        content = item.get("content", {})
+        kind = KINDS.get(item.get("type"))
+        if kind is None:
+            yield f"{item.get('name')}: type {item.get('type')} is not known here"
+        if kind == "query" and (
+            content.get("resourceType") != RESOURCE
+            or content.get("queryType") != 0
+            or content.get("timeContextFromParameter") != "TimeRange"
+        ):
+            yield f"{item.get('name')}: does not ask {RESOURCE} over TimeRange"
+
+
+def configuration(said: dict[str, Any], folder: Path) -> Iterator[str]:
+    """Extensions that are used and not configured, or the other way round."""
+    used: set[str] = set()
+    for path in folder.glob("*.bicep"):
+        try:
+            used |= read(path).of("extension").keys()
+        except BicepError:
+            continue  # `symbols` and `syntax` say so.
+    known = said.get("extensions", {}).keys()
+    yield from (f"extension {name} is used by no file" for name in known - used)
+    yield from (f"there is no extension {name}" for name in used - known)
+
+
+def service(folder: Path) -> Iterator[str]:
+    """The app that azd would deploy to: tagged with the name of a service of azure.yaml."""
+    plan = folder.parent / "azure.yaml"
+    if not plan.is_file():
+        return
+    text = plan.read_text(encoding="utf-8")
+    services = set(re.findall(r"^  (\w[\w-]*):$", text.partition("services:")[2], re.MULTILINE))
+    tags: set[str] = set()
+    for path in folder.glob("*.bicep"):
+        try:
+            file = read(path)
+        except BicepError:
+            continue  # `symbols` and `syntax` say so.
+        for entry in (node for each in file.declarations for node in walk(each)):
+            key = getattr(entry, "key", None)
+            value = getattr(entry, "value", None)
+            if isinstance(key, Text) and key.plain == "azd-service-name":
+                tags |= {value.plain or ""} if isinstance(value, Text) else {""}
+    if not tags or not tags <= services:
+        yield f"documents: azure.yaml has no service for {', '.join(sorted(tags)) or 'the app'}"

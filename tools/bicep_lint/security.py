@@ -1,0 +1,189 @@
+"""Security of the resources: what this project insists on, and what checkov says.
+
+checkov knows Azure in general; a check that does not fit is listed in security.json with the reason
+why. A reason that nothing needs any more is a mistake too.
+"""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.bicep_lint.parser import read
+from tools.bicep_lint.shapes import Typed, resources
+from tools.bicep_lint.tree import BicepError, Declaration, File, Name, Node, Object, Text, Value
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CHECKOV = ROOT / ".tools/infra/venv/bin/checkov"
+REASONS = Path(__file__).with_name("security.json")
+SECONDS = 120
+OPTIONS = ("--framework", "bicep", "--compact", "--quiet", "--skip-download", "--output", "json")
+BROKEN = re.compile(r"Failed to run check (\w+) on \S*?([^/\s:]+\.bicep):(\S+)")
+
+STORAGE = "Microsoft.Storage/storageAccounts"
+VAULT = "Microsoft.KeyVault/vaults"
+SITE = "Microsoft.Web/sites"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A property that every resource of a type must have with this very value."""
+
+    type: str
+    path: str
+    value: str | bool
+    why: str
+
+
+RULES = (
+    Rule(STORAGE, "properties.allowSharedKeyAccess", False, "a key opens everything to its finder"),
+    Rule(STORAGE, "properties.allowBlobPublicAccess", False, "nothing here is for everybody"),
+    Rule(STORAGE, "properties.supportsHttpsTrafficOnly", True, "tokens travel encrypted"),
+    Rule(STORAGE, "properties.minimumTlsVersion", "TLS1_2", "older ones are broken"),
+    Rule(STORAGE, "properties.allowCrossTenantReplication", False, "no copy leaves the tenant"),
+    Rule(f"{STORAGE}/blobServices/containers", "properties.publicAccess", "None", "the package"),
+    Rule(VAULT, "properties.enableRbacAuthorization", True, "one secret, not the vault"),
+    Rule(VAULT, "properties.enablePurgeProtection", True, "a deleted secret can be had back"),
+    Rule(SITE, "properties.httpsOnly", True, "keys travel in requests"),
+    Rule(SITE, "properties.siteConfig.ftpsState", "Disabled", "no second way to the code"),
+    Rule(SITE, "properties.siteConfig.minTlsVersion", "1.2", "older ones are broken"),
+    Rule(SITE, "properties.siteConfig.scmMinTlsVersion", "1.2", "older ones are broken"),
+    Rule(SITE, "properties.siteConfig.remoteDebuggingEnabled", False, "the process holds tokens"),
+    Rule(
+        SITE,
+        "properties.siteConfig.ipSecurityRestrictionsDefaultAction",
+        "Deny",
+        "who may call the routes is named",
+    ),
+    Rule(SITE, "identity.type", "UserAssigned", "the identity the app registration trusts"),
+    Rule(
+        f"{SITE}/basicPublishingCredentialsPolicies",
+        "properties.allow",
+        False,
+        "no passwords for deployment",
+    ),
+    Rule(
+        "Microsoft.Insights/components",
+        "properties.DisableLocalAuth",
+        True,
+        "whoever knows the key could forge what the alerts read",
+    ),
+    Rule(
+        "Microsoft.OperationalInsights/workspaces",
+        "properties.features.disableLocalAuth",
+        True,
+        "the same, from behind",
+    ),
+    Rule("Microsoft.Graph/applications", "signInAudience", "AzureADMyOrg", "one tenant"),
+)
+
+
+def check(folder: Path) -> Iterator[str]:
+    """Everything the rules and checkov find in a folder."""
+    yield from insisted(folder)
+    yield from linted(folder)
+
+
+def insisted(folder: Path) -> Iterator[str]:
+    """Where a rule of this project is not kept."""
+    seen: set[str] = set()
+    for path in sorted(folder.glob("*.bicep")):
+        try:
+            file = read(path)
+        except BicepError:
+            continue  # `symbols` and `syntax` say so.
+        for typed in resources(file):
+            seen.add(typed.type)
+            yield from broken(file, typed)
+    for type_name in sorted({rule.type for rule in RULES} - seen):
+        yield f"security: there is no {type_name}, which rules are about"
+
+
+def broken(file: File, typed: Typed) -> Iterator[str]:
+    """The rules one resource breaks."""
+    if typed.entry.existing:
+        return
+    for rule in RULES:
+        if rule.type == typed.type:
+            node = at(rule.path, typed.entry, file)
+            if value_of(node) != rule.value or type(value_of(node)) is not type(rule.value):
+                yield (
+                    f"security: {file.path.name}:{typed.entry.line}: {typed.entry.name}."
+                    f"{rule.path} must be {rule.value}: {rule.why}"
+                )
+
+
+def at(path: str, entry: Declaration, file: File) -> Node | None:
+    """What stands at a path of a resource, through variables."""
+    names = file.of("var")
+    node: Node | None = entry.body
+    for key in path.split("."):
+        if not isinstance(node, Object):
+            return None
+        node = node.values.get(key)
+        while isinstance(node, Name) and node.name in names:
+            node = names[node.name].value
+    return node
+
+
+def value_of(node: Node | None) -> str | bool | int | None:
+    """A value that is written out."""
+    if isinstance(node, Text):
+        return node.plain
+    return node.value if isinstance(node, Value) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A check of checkov that a resource does not pass, or that broke over it."""
+
+    check: str
+    name: str
+    file: str
+    resource: str
+
+
+def linted(folder: Path) -> Iterator[str]:
+    """What checkov says beyond what there is a reason for."""
+    if not CHECKOV.is_file():
+        yield "security: checkov is missing: make setup"
+        return
+    run = subprocess.run(
+        [CHECKOV, "--directory", folder, *OPTIONS],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+        env={**os.environ, "LOG_LEVEL": "ERROR"},
+    )
+    try:
+        said = json.loads(run.stdout)
+        count, errors = said["summary"]["resource_count"], said["summary"]["parsing_errors"]
+    except (ValueError, KeyError):
+        yield f"security: checkov failed: {(run.stderr or run.stdout).strip()[-400:]}"
+        return
+    if errors or not count:
+        yield f"security: checkov could not read {errors} files and saw {count} resources"
+    yield from judged(list(verdicts(said, run.stderr)))
+
+
+def verdicts(said: dict[str, dict[str, list[dict[str, str]]]], log: str) -> Iterator[Verdict]:
+    """Failed checks, and checks that raised an exception instead of an answer."""
+    for row in said["results"]["failed_checks"]:
+        file = row["file_path"].lstrip("/")
+        yield Verdict(row["check_id"], row["check_name"], file, row["resource"])
+    for check_id, file, name in BROKEN.findall(log):
+        yield Verdict(check_id, "the check itself broke", file, name)
+
+
+def judged(found: list[Verdict]) -> Iterator[str]:
+    """Verdicts without a reason, and reasons without a verdict."""
+    reasons = json.loads(REASONS.read_text(encoding="utf-8"))
+    for entry in found:
+        if entry.check not in reasons:
+            yield f"security: {entry.file}: {entry.resource}: {entry.name} ({entry.check})"
+    for check_id in sorted(reasons.keys() - {entry.check for entry in found}):
+        yield f"security: {REASONS.name}: nothing needs the reason for {check_id} any more"

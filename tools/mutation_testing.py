@@ -1,0 +1,158 @@
+"""How much the tests notice: the program is changed in small ways, and each time they must fail.
+
+    python -m tools.mutation_testing [plan] [run] [ledger] [--again] [--count] [--show] [--processes
+    N]
+
+Mutmut makes the mutants (settings: `[tool.mutmut]` in pyproject.toml) and runs, for each, the tests
+that reach the changed function. This starts one Azurite for all of them and counts what came of it.
+
+A mutant that the type checker refuses could never be merged; it is not tried and not counted. One
+that behaves as the program does cannot be killed; such are listed by hand, each with the reason, in
+`equivalent_mutants.toml`, by the function and the line they put in.
+"""
+
+import argparse
+import asyncio
+import importlib
+import json
+import os
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.functions_host.azurite import Azurite
+
+ROOT = Path(__file__).resolve().parent.parent
+MUTANTS = ROOT / "mutants"
+EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
+TARGETS = {
+    "plan": "core/engine/decide.py",
+    "run": "core/engine/run.py",
+    "ledger": "core/adapters/table_storage/ledger.py",
+}
+GOAL = 90.0
+
+# What Mutmut keeps of a mutant is what the run of its tests ended with.
+REFUSED = 37
+KILLED = frozenset({1, 3})
+TIMEOUT = frozenset({24, 36, 152, 255, -24})
+LEFT = frozenset({"survived", "untried"})
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One small change of the program: its name, and how the run of its tests ended."""
+
+    name: str
+    ended: int | None
+
+    @property
+    def function(self) -> str:
+        """The function it changes, as Mutmut spells it."""
+        return self.name.rpartition("__mutmut_")[0]
+
+    @property
+    def fate(self) -> str:
+        """What became of it."""
+        if self.ended is None:
+            return "untried"
+        if self.ended == REFUSED:
+            return "refused"
+        if self.ended in KILLED:
+            return "killed"
+        return "timeout" if self.ended in TIMEOUT else "survived"
+
+
+def mutants_of(source: str) -> list[Mutant]:
+    """All mutants of a source file and what came of them, as Mutmut wrote it down."""
+    document = json.loads((MUTANTS / f"{source}.meta").read_text())
+    return [Mutant(name, ended) for name, ended in document["exit_code_by_key"].items()]
+
+
+def edit(mutant: Mutant, source: str) -> tuple[str, str]:
+    """The lines it takes out and those it puts in instead, without their indentation."""
+    # Installed only where mutants are made.
+    show = importlib.import_module("mutmut.mutation.diff_apply").get_diff_for_mutant
+    lines = show(mutant.name, path=source).splitlines()[2:]
+    was, becomes = (
+        " ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+"
+    )
+    return was, becomes
+
+
+def equivalents() -> Mapping[tuple[str, str], str]:
+    """Why mutants behave as the program does, by the function and the line they put in."""
+    listed = tomllib.loads(EQUIVALENT.read_text())["mutant"]
+    return {(one["function"], becomes): one["why"] for one in listed for becomes in one["becomes"]}
+
+
+async def tried(patterns: list[str], processes: int) -> int:
+    """Mutmut's run, with one Azurite for the tests of all mutants."""
+    async with Azurite() as account:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "mutmut", "run", f"--max-children={processes}", *patterns),
+            cwd=ROOT,
+            env=os.environ | {"EXOGUARD_TEST_AZURITE": json.dumps(account.endpoints)},
+        )
+        return await process.wait()
+
+
+def summed_up(target: str, show: bool) -> Iterator[str]:
+    """A line about a target, and one for each mutant the tests did not notice."""
+    known = equivalents()
+    mutants = mutants_of(TARGETS[target])
+    count = Counter(mutant.fate for mutant in mutants)
+    left: list[str] = []
+    for mutant in mutants:
+        if mutant.fate in LEFT:
+            was, becomes = edit(mutant, TARGETS[target])
+            if (mutant.function, becomes) in known:
+                count["equivalent"] += 1
+            else:
+                left.append(f"    {mutant.name}\n      - {was}\n      + {becomes}")
+    dead = count["killed"] + count["timeout"]
+    score = 100.0 * dead / max(dead + len(left), 1)
+    yield (
+        f"{target:<7} {score:5.1f} %   {len(mutants)} made, {count['refused']} refused by the type "
+        f"checker, {count['killed']} killed, {count['timeout']} out of time, "
+        f"{count['equivalent']} equivalent, {len(left)} left"
+    )
+    if show:
+        yield from left
+    if score < GOAL:
+        yield f"    below {GOAL:.0f} %"
+
+
+def main() -> int:
+    """Make the mutants, try them, and fail when too many live."""
+    parser = argparse.ArgumentParser(prog="python -m tools.mutation_testing", description=__doc__)
+    parser.add_argument("target", nargs="*", choices=TARGETS)
+    parser.add_argument("--again", action="store_true", help="try only those that lived last time")
+    parser.add_argument("--count", action="store_true", help="try none, count what is known")
+    parser.add_argument("--show", action="store_true", help="show those that live")
+    parser.add_argument("--processes", type=int, default=2)
+    asked = parser.parse_args()
+    asked.target = asked.target or list(TARGETS)
+    if not asked.count:
+        patterns = [
+            f"{TARGETS[target].removesuffix('.py').replace('/', '.')}.*" for target in asked.target
+        ]
+        if asked.again:
+            patterns = [
+                mutant.name
+                for target in asked.target
+                for mutant in mutants_of(TARGETS[target])
+                if mutant.fate in LEFT
+            ]
+        if patterns and (failed := asyncio.run(tried(patterns, asked.processes))):
+            return failed
+    lines = [line for target in asked.target for line in summed_up(target, asked.show)]
+    print("\n".join(lines))
+    return int(any("below" in line for line in lines))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
