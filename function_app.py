@@ -17,188 +17,198 @@ from typing import List  # noqa: UP035
 
 import azure.functions as func
 
-from core.api.request import Answer, Call, Route
-from core.api.routes import ROUTES, serve
-from core.bootstrap import connect
+from core.api.request import HttpRequest, HttpResponse, Route
+from core.api.routes import ROUTES, handle_request
+from core.bootstrap import connect_world
 from core.config.catalog import CATALOG
-from core.config.settings import BY_KEY, SETTINGS, Settings, prefix, way_in
-from core.engine.run import new_run, run
-from core.engine.shards import Order, give_up, work
+from core.config.settings import (
+    SETTINGS,
+    SIGN_IN_BY_KEY,
+    Settings,
+    get_setting_prefix,
+    get_sign_in_method,
+)
+from core.engine.run import create_run_id, run
+from core.engine.shards import ShardMessage, abandon_shard, process_shard
 from core.errors import SettingsError
-from core.jobs.run_requests import Ticket, work_off
-from core.jobs.settings_changes import watch
-from core.jobs.weekly_digest import weekly
-from core.log_redaction import install
-from core.model.guards import Duty, Mode
+from core.jobs.run_requests import RunMessage, process_run_message
+from core.jobs.settings_changes import alert_on_settings_change
+from core.jobs.weekly_digest import send_weekly_digest
+from core.log_redaction import install_log_redaction
+from core.model.guards import GuardConfig, Mode
 from core.model.runs import RunReport
 
 # The worker library refuses list[str] as the type of an output at load: only typing's own will do.
-Messages = List[str]  # noqa: UP006
-QUEUE = "exoguard-runs"
-SHARDS = "exoguard-shards"
-STORAGE = "AzureWebJobsStorage"
-HOURLY = "0 0 * * * *"
+MessageList = List[str]  # noqa: UP006
+RUN_QUEUE = "exoguard-runs"
+SHARD_QUEUE = "exoguard-shards"
+STORAGE_SETTING = "AzureWebJobsStorage"
+HOURLY_SCHEDULE = "0 0 * * * *"
 
 log = logging.getLogger("exoguard")
 # Settings of the platform that hold secrets, beside those of the app.
-PLATFORM = (STORAGE, "IDENTITY_HEADER", "APPLICATIONINSIGHTS_CONNECTION_STRING")
-install(os.environ, (*PLATFORM, *(entry.name for entry in SETTINGS if entry.secret)))
+PLATFORM_SECRETS = (STORAGE_SETTING, "IDENTITY_HEADER", "APPLICATIONINSIGHTS_CONNECTION_STRING")
+install_log_redaction(
+    os.environ, (*PLATFORM_SECRETS, *(entry.name for entry in SETTINGS if entry.secret))
+)
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 
-async def execute(guard: str) -> RunReport:
+async def run_guard_now(guard: str) -> RunReport:
     """Run one guard now, with the settings of now."""
     settings = Settings.read(os.environ)
-    duty = settings.duty(guard)
+    duty = settings.find_guard_config(guard)
     if duty is None:
         raise SettingsError(f"there is no guard {guard}")
-    async with connect(settings, queue=True) as world:
+    async with connect_world(settings, has_queue=True) as world:
         return await run(duty, world)
 
 
-def add_timer(duty: Duty) -> None:
+def register_timer(config: GuardConfig) -> None:
     """Register a guard's timer; the host puts the setting's value in place of the %name%."""
-    guard = duty.guard.name
+    guard = config.guard.name
 
     @app.function_name(guard)
     @app.timer_trigger(
         arg_name="timer",
-        schedule=f"%{prefix(guard)}_SCHEDULE%",
+        schedule=f"%{get_setting_prefix(guard)}_SCHEDULE%",
         run_on_startup=False,
         use_monitor=True,
     )
-    @app.queue_output(arg_name="orders", queue_name=SHARDS, connection=STORAGE)
-    async def on_timer(timer: func.TimerRequest, orders: func.Out[Messages]) -> None:
+    @app.queue_output(arg_name="orders", queue_name=SHARD_QUEUE, connection=STORAGE_SETTING)
+    async def on_timer(timer: func.TimerRequest, orders: func.Out[MessageList]) -> None:
         if timer.past_due:
             log.warning("%s runs late: its time was missed", guard)
-        report = await execute(guard)
-        hand_on(report, orders)
+        report = await run_guard_now(guard)
+        enqueue_shard_messages(report, orders)
         if report.status == "busy":
             log.info("%s: another run holds the guard", guard)
 
 
 @app.function_name("weekly-digest")
-@app.timer_trigger(arg_name="timer", schedule=HOURLY, run_on_startup=False, use_monitor=True)
-async def weekly_digest(timer: func.TimerRequest) -> None:
+@app.timer_trigger(
+    arg_name="timer", schedule=HOURLY_SCHEDULE, run_on_startup=False, use_monitor=True
+)
+async def on_hourly_timer(timer: func.TimerRequest) -> None:
     """The week's card, if it is due: asked every hour, so that a channel that is down delays it.
 
     And a card whenever a setting was changed: a guard that is off has no run of its own to say so.
     """
     settings = Settings.read(os.environ)
-    async with connect(settings) as world:
-        became = await weekly(
+    async with connect_world(settings) as world:
+        became = await send_weekly_digest(
             world,
-            settings.duties,
+            settings.guard_configs,
             settings["DIGEST_SCHEDULE"],
-            new_run(world.now()),
+            create_run_id(world.now()),
             settings.run_seconds / 60,
         )
         log.info("the week's card: %s", became)
-        became = await watch(world, settings, new_run(world.now()))
+        became = await alert_on_settings_change(world, settings, create_run_id(world.now()))
         log.info("changed settings: %s", became)
 
 
-def hand_on(report: RunReport, orders: func.Out[Messages]) -> None:
+def enqueue_shard_messages(report: RunReport, output: func.Out[MessageList]) -> None:
     """Put the shards of a large tenant on their queue, once the run is over."""
-    if report.orders:
-        orders.set(list(report.orders))
+    if report.shard_messages:
+        output.set(list(report.shard_messages))
 
 
 for row in CATALOG:
-    add_timer(row)
+    register_timer(row)
 
 
-def add_route(route: Route) -> None:
+def register_route(route: Route) -> None:
     """Register one route of the API; where people sign in with Entra, the platform asks for that.
 
     What acts has a queue to put its ticket on.
     """
-    by_key = way_in(os.environ) == BY_KEY
+    by_key = get_sign_in_method(os.environ) == SIGN_IN_BY_KEY
     level = func.AuthLevel.FUNCTION if by_key else func.AuthLevel.ANONYMOUS
     binding = app.route(route=route.path, methods=[route.method], auth_level=level)
-    if not route.acts:
+    if not route.is_write:
 
         @app.function_name(route.name)
         @binding
         async def on_get(req: func.HttpRequest) -> func.HttpResponse:
-            return response(await respond(route, req))
+            return to_http_response(await answer_http_request(route, req))
 
         return
 
     @app.function_name(route.name)
     @binding
-    @app.queue_output(arg_name="message", queue_name=QUEUE, connection=STORAGE)
+    @app.queue_output(arg_name="message", queue_name=RUN_QUEUE, connection=STORAGE_SETTING)
     async def on_post(req: func.HttpRequest, message: func.Out[str]) -> func.HttpResponse:
-        answer = await respond(route, req)
-        if answer.ticket:
-            message.set(answer.ticket.packed())
-        return response(answer)
+        answer = await answer_http_request(route, req)
+        if answer.run_message:
+            message.set(answer.run_message.to_json())
+        return to_http_response(answer)
 
 
-async def respond(route: Route, req: func.HttpRequest) -> Answer:
+async def answer_http_request(route: Route, req: func.HttpRequest) -> HttpResponse:
     """One request, with the settings of now."""
-    call = Call(
-        path=dict(req.route_params),
+    call = HttpRequest(
+        path_parameters=dict(req.route_params),
         query=dict(req.params),
         headers={name.lower(): value for name, value in req.headers.items()},
-        body=req.get_body() if route.acts else b"",
+        body=req.get_body() if route.is_write else b"",
     )
-    return await serve(route, call, os.environ)
+    return await handle_request(route, call, os.environ)
 
 
-def response(answer: Answer) -> func.HttpResponse:
+def to_http_response(http_response: HttpResponse) -> func.HttpResponse:
     """An answer as the host takes it."""
     return func.HttpResponse(
-        answer.body,
-        status_code=answer.status,
-        mimetype=answer.mimetype,
-        headers=dict(answer.headers),
+        http_response.body,
+        status_code=http_response.status,
+        mimetype=http_response.mimetype,
+        headers=dict(http_response.headers),
     )
 
 
 for row_of_api in ROUTES:
-    add_route(row_of_api)
+    register_route(row_of_api)
 
 
 @app.function_name("run-requested")
-@app.queue_trigger(arg_name="item", queue_name=QUEUE, connection=STORAGE)
-@app.queue_output(arg_name="orders", queue_name=SHARDS, connection=STORAGE)
-async def run_requested(item: func.QueueMessage, orders: func.Out[Messages]) -> None:
+@app.queue_trigger(arg_name="item", queue_name=RUN_QUEUE, connection=STORAGE_SETTING)
+@app.queue_output(arg_name="orders", queue_name=SHARD_QUEUE, connection=STORAGE_SETTING)
+async def on_run_message(item: func.QueueMessage, orders: func.Out[MessageList]) -> None:
     """Do what was asked for. What fails is tried again by the queue."""
-    ticket = Ticket.unpacked(item.get_body().decode("utf-8", "replace"))
-    hand_on(await work_off(ticket, Settings.read(os.environ)), orders)
+    ticket = RunMessage.from_json(item.get_body().decode("utf-8", "replace"))
+    enqueue_shard_messages(await process_run_message(ticket, Settings.read(os.environ)), orders)
 
 
 @app.function_name("scan-shard")
-@app.queue_trigger(arg_name="item", queue_name=SHARDS, connection=STORAGE)
-async def scan_shard(item: func.QueueMessage) -> None:
+@app.queue_trigger(arg_name="item", queue_name=SHARD_QUEUE, connection=STORAGE_SETTING)
+async def on_shard_message(item: func.QueueMessage) -> None:
     """Look into the mailboxes of one shard. What fails is tried again by the queue."""
-    order = Order.unpacked(item.get_body().decode("utf-8", "replace"))
+    order = ShardMessage.from_json(item.get_body().decode("utf-8", "replace"))
     settings = Settings.read(os.environ)
-    duty = settings.duty(order.guard)
+    duty = settings.find_guard_config(order.guard)
     if duty is None or duty.mode is Mode.OFF:
         log.info("%s: shard %d is dropped: the guard is off", order.guard, order.number)
         return
-    async with connect(settings, queue=True, among=settings.shards_at_once) as world:
-        became = await work(duty, world, order, new_run(world.now()))
+    async with connect_world(settings, has_queue=True, shared_by=settings.shards_at_once) as world:
+        became = await process_shard(duty, world, order, create_run_id(world.now()))
     log.info("%s: shard %d: %s", order.guard, order.number, became)
 
 
 @app.function_name("shard-failed")
-@app.queue_trigger(arg_name="item", queue_name=f"{SHARDS}-poison", connection=STORAGE)
-async def shard_failed(item: func.QueueMessage) -> None:
+@app.queue_trigger(arg_name="item", queue_name=f"{SHARD_QUEUE}-poison", connection=STORAGE_SETTING)
+async def on_failed_shard(item: func.QueueMessage) -> None:
     """A shard that failed too often becomes a case, and its round goes on without it."""
     try:
-        order = Order.unpacked(item.get_body().decode("utf-8", "replace"))
+        order = ShardMessage.from_json(item.get_body().decode("utf-8", "replace"))
     except ValueError as error:
         # Its round stands still, and the guard's next runs tell so.
-        log.error("a message of the queue %s is not understood: %s", SHARDS, error)
+        log.error("a message of the queue %s is not understood: %s", SHARD_QUEUE, error)
         return
     settings = Settings.read(os.environ)
-    duty = settings.duty(order.guard)
+    duty = settings.find_guard_config(order.guard)
     if duty is None or duty.mode is Mode.OFF:
         return
-    async with connect(settings, queue=True) as world:
+    async with connect_world(settings, has_queue=True) as world:
         why = "the work on it failed too often; the log of scan-shard tells why"
-        became = await give_up(duty, world, order, new_run(world.now()), why)
+        became = await abandon_shard(duty, world, order, create_run_id(world.now()), why)
     log.error("%s: shard %d: %s", order.guard, order.number, became)

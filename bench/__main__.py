@@ -18,62 +18,64 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import matrix, plot, report
-from bench.derived import lines
+from bench.derived import build_lines
 from bench.environment import ROOT, BenchError
-from bench.formatting import HEAD, cells, duration, ground
-from bench.results import Results, load, save
+from bench.formatting import HEADINGS, describe_setup, format_cells, format_duration
+from bench.results import Results, load_results, save_results
 from sandbox.functions_host.azurite import AzuriteError
 
-MADE = ROOT / ".tools" / "bench" / "results.json"
-LEFT = ("what", "also")
+DEFAULT_RESULTS = ROOT / ".tools" / "bench" / "results.json"
+LEFT_COLUMNS = ("what", "also")
 # Where there is no terminal, or a narrow one, lines of the table are still lines.
-WIDTH = 170
+MIN_WIDTH = 170
 
 
-async def measure(plan: matrix.Course, console: Console, path: Path) -> Results:
+async def run_matrix(plan: matrix.BenchMatrix, console: Console, path: Path) -> Results:
     """Run the course, telling what is being done; what there is so far is kept in the file."""
     began = time.monotonic()
-    results = Results(matrix.machine(), plan.latency_ms, matrix.in_flight(), ())
+    results = Results(
+        matrix.describe_machine(), plan.latency_ms, matrix.get_graph_concurrency(), ()
+    )
 
     def say(what: str) -> None:
         console.print(f"[dim]{time.monotonic() - began:6.0f} s[/]  {what}", highlight=False)
 
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        async for row in matrix.run(plan, Path(folder), say):
+        async for row in matrix.measure_all(plan, Path(folder), say):
             results = replace(results, rows=(*results.rows, row))
-            save(results, path)
-            shown = f"{duration(row.cost.seconds)}, {row.cpu_ms:.3f} ms of CPU a mailbox"
+            save_results(results, path)
+            shown = f"{format_duration(row.cost.seconds)}, {row.cpu_ms:.3f} ms of CPU a mailbox"
             console.print(f"{'':10}{shown}", style="dim", highlight=False)
     return results
 
 
-def show(results: Results, console: Console) -> None:
+def print_results(results: Results, console: Console) -> None:
     """Print the table."""
     table = Table(
         title="What a scan costs",
-        caption=ground(results),
+        caption=describe_setup(results),
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    for name in HEAD:
-        table.add_column(name, justify="left" if name in LEFT else "right", no_wrap=True)
+    for name in HEADINGS:
+        table.add_column(name, justify="left" if name in LEFT_COLUMNS else "right", no_wrap=True)
     size = 0
-    for line in lines(results):
+    for line in build_lines(results):
         if line.mailboxes != size and size:
             table.add_section()
         size = line.mailboxes
-        table.add_row(*cells(line))
+        table.add_row(*format_cells(line))
     console.print(table)
 
 
-def publish(results: Results) -> None:
+def publish_results(results: Results) -> None:
     """Make results the reference."""
-    save(results, report.RESULTS)
-    report.write(results)
-    plot.draw(results, report.PICTURE)
+    save_results(results, report.RESULTS)
+    report.write_document(results)
+    plot.draw_plot(results, report.PICTURE)
 
 
-def options() -> argparse.Namespace:
+def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description=__doc__,
@@ -83,15 +85,17 @@ def options() -> argparse.Namespace:
     parser.add_argument("--publish", action="store_true")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--sizes", type=int, nargs="+", metavar="N", help="other sizes of tenants")
-    parser.add_argument("--to", type=Path, default=MADE, help="the JSON file (%(default)s)")
+    parser.add_argument(
+        "--to", type=Path, default=DEFAULT_RESULTS, help="the JSON file (%(default)s)"
+    )
     return parser.parse_args()
 
 
 def main() -> int:
-    asked = options()
-    console = Console(width=max(Console().width, WIDTH))
+    asked = parse_options()
+    console = Console(width=max(Console().width, MIN_WIDTH))
     if asked.write:
-        publish(load(report.RESULTS))
+        publish_results(load_results(report.RESULTS))
         return 0
     if asked.publish and (asked.quick or asked.sizes):
         console.print("bench: only a whole run can be the reference")
@@ -100,13 +104,13 @@ def main() -> int:
     if asked.sizes:
         plan = replace(plan, sizes=tuple(sorted(asked.sizes)))
     try:
-        results = asyncio.run(measure(plan, console, asked.to))
+        results = asyncio.run(run_matrix(plan, console, asked.to))
     except (BenchError, AzuriteError) as error:
         console.print(f"bench: {error}", style="red", markup=False)
         return 1
-    show(results, console)
+    print_results(results, console)
     if asked.publish:
-        publish(results)
+        publish_results(results)
     return int(any(row.lost for row in results.rows))
 
 

@@ -16,7 +16,7 @@ import aiohttp
 BATCH_SIZE = 20
 
 
-class GivenToken:
+class StaticTokenCredential:
     """A credential of azure-identity's shape that has one token."""
 
     def __init__(self, token: str) -> None:
@@ -29,7 +29,7 @@ class GivenToken:
 
     async def close(self) -> None: ...
 
-    async def __aenter__(self) -> "GivenToken":
+    async def __aenter__(self) -> "StaticTokenCredential":
         return self
 
     async def __aexit__(self, *args: object) -> None: ...
@@ -39,7 +39,7 @@ class GivenToken:
 
 
 @asynccontextmanager
-async def typed_client(base: str, token: str) -> AsyncIterator[Any]:
+async def open_typed_client(base: str, token: str) -> AsyncIterator[Any]:
     """`GraphServiceClient` as its documentation makes it, but for the address of the service."""
     from kiota_authentication_azure.azure_identity_authentication_provider import (
         AzureIdentityAuthenticationProvider,
@@ -49,36 +49,36 @@ async def typed_client(base: str, token: str) -> AsyncIterator[Any]:
 
     scope = "https://graph.microsoft.com/.default"
     adapter = GraphRequestAdapter(
-        AzureIdentityAuthenticationProvider(GivenToken(token), scopes=[scope])
+        AzureIdentityAuthenticationProvider(StaticTokenCredential(token), scopes=[scope])
     )
     adapter.base_url = f"{base}/v1.0"
     yield GraphServiceClient(request_adapter=adapter)
 
 
-async def typed_rules(client: Any, user_id: str) -> int:
+async def count_typed_rules(client: Any, user_id: str) -> int:
     """The inbox rules of one mailbox as the SDK's models; how many there are."""
     folder = client.users.by_user_id(user_id).mail_folders.by_mail_folder_id("inbox")
     page = await folder.message_rules.get()
     return len(page.value)
 
 
-async def typed(client: Any, ids: Iterable[str], at_once: int) -> int:
+async def read_with_sdk(client: Any, ids: Iterable[str], concurrency: int) -> int:
     """The rules of many mailboxes, so many requests at once; how many mailboxes were read."""
-    gate = asyncio.Semaphore(at_once)
+    gate = asyncio.Semaphore(concurrency)
 
     async def one(user_id: str) -> int:
         async with gate:
-            return await typed_rules(client, user_id)
+            return await count_typed_rules(client, user_id)
 
-    if at_once == 1:
-        return len([await typed_rules(client, user_id) for user_id in ids])
+    if concurrency == 1:
+        return len([await count_typed_rules(client, user_id) for user_id in ids])
     return len(await asyncio.gather(*map(one, ids)))
 
 
 # The floor --------------------------------------------------------------------------------------
 
 
-def batch_body(ids: Iterable[str]) -> bytes:
+def build_batch_body(ids: Iterable[str]) -> bytes:
     """The body of a `$batch` that asks for the inbox rules of up to twenty mailboxes."""
     requests = [
         {"id": str(number), "method": "GET", "url": f"/users/{one}/mailFolders/inbox/messageRules"}
@@ -87,13 +87,13 @@ def batch_body(ids: Iterable[str]) -> bytes:
     return json.dumps({"requests": requests}).encode()
 
 
-async def floor(base: str, token: str, ids: Iterable[str], in_flight: int) -> int:
+async def read_with_batches(base: str, token: str, ids: Iterable[str], concurrency: int) -> int:
     """`$batch` after `$batch`, parsed and thrown away; how many answers there were.
 
     So many are under way at once, each begun when another has ended.
     """
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    bodies: Iterator[bytes] = map(batch_body, batched(ids, BATCH_SIZE, strict=False))
+    bodies: Iterator[bytes] = map(build_batch_body, batched(ids, BATCH_SIZE, strict=False))
     answered = 0
 
     async def worker(session: aiohttp.ClientSession) -> None:
@@ -102,11 +102,11 @@ async def floor(base: str, token: str, ids: Iterable[str], in_flight: int) -> in
             async with session.post(f"{base}/v1.0/$batch", data=body) as response:
                 answered += len(json.loads(await response.read())["responses"])
 
-    connector = aiohttp.TCPConnector(limit=in_flight)
+    connector = aiohttp.TCPConnector(limit=concurrency)
     async with (
         aiohttp.ClientSession(connector=connector, headers=headers) as session,
         asyncio.TaskGroup() as group,
     ):
-        for _ in range(in_flight):
+        for _ in range(concurrency):
             group.create_task(worker(session))
     return answered

@@ -16,70 +16,74 @@ from typing import Any
 
 from bench.meter import Meter
 
-type Order = Mapping[str, Any]
-type Seen = Mapping[str, int | str]
+type ClientOrder = Mapping[str, Any]
+type ClientFindings = Mapping[str, int | str]
 
 
-def ids_of(order: Order) -> Iterator[str]:
+def read_ids(order: ClientOrder) -> Iterator[str]:
     """The ids of the accounts to read, one after the other from their file."""
     with Path(order["ids"]).open(encoding="utf-8") as lines:
         yield from (line.strip() for line in islice(lines, order["most"]))
 
 
-async def guard(order: Order) -> tuple[Meter, Seen]:
+async def measure_guard(order: ClientOrder) -> tuple[Meter, ClientFindings]:
     """A whole run of a guard, from its connections to its last row of state."""
-    from core.bootstrap import connect
+    from core.bootstrap import connect_world
     from core.config.settings import Settings
     from core.engine.run import run
 
     settings = Settings.read(order["environ"])
-    duty = settings.duty(order["guard"])
+    duty = settings.find_guard_config(order["guard"])
     if duty is None:
         raise LookupError(order["guard"])
-    async with connect(settings):
+    async with connect_world(settings):
         pass  # It imports the adapters.
     # Without a queue to share it out by, this process does it all, however large the tenant.
-    async with Meter() as meter, connect(settings) as world:
+    async with Meter() as meter, connect_world(settings) as world:
         report = await run(duty, world)
     return meter, {
         "status": report.status,
-        "read": report.population - report.unread,
-        "lost": report.unread,
+        "read": report.population - report.unread_count,
+        "lost": report.unread_count,
         "error": report.error,
     }
 
 
-async def typed(order: Order) -> tuple[Meter, Seen]:
+async def measure_sdk(order: ClientOrder) -> tuple[Meter, ClientFindings]:
     """A script on the typed SDK: one request a mailbox."""
     from bench import baselines
 
-    async with baselines.typed_client(order["base"], order["token"]) as client:
-        ids = list(ids_of(order))
-        await baselines.typed_rules(client, ids[0])  # It loads the SDK's models.
+    async with baselines.open_typed_client(order["base"], order["token"]) as client:
+        ids = list(read_ids(order))
+        await baselines.count_typed_rules(client, ids[0])  # It loads the SDK's models.
         async with Meter() as meter:
-            read = await baselines.typed(client, ids, order["at_once"])
+            read = await baselines.read_with_sdk(client, ids, order["at_once"])
     return meter, {"read": read}
 
 
-async def floor(order: Order) -> tuple[Meter, Seen]:
+async def measure_bare_client(order: ClientOrder) -> tuple[Meter, ClientFindings]:
     """The bare client."""
     from bench import baselines
 
     async with Meter() as meter:
-        read = await baselines.floor(order["base"], order["token"], ids_of(order), order["at_once"])
+        read = await baselines.read_with_batches(
+            order["base"], order["token"], read_ids(order), order["at_once"]
+        )
     return meter, {"read": read}
 
 
-CLIENTS: Mapping[str, Callable[[Order], Coroutine[None, None, tuple[Meter, Seen]]]] = {
-    "guard": guard,
-    "typed": typed,
-    "floor": floor,
+CLIENT_RUNNERS: Mapping[
+    str, Callable[[ClientOrder], Coroutine[None, None, tuple[Meter, ClientFindings]]]
+] = {
+    "guard": measure_guard,
+    "typed": measure_sdk,
+    "floor": measure_bare_client,
 }
 
 
 def main() -> None:
     order = json.load(sys.stdin)
-    meter, seen = asyncio.run(CLIENTS[order["client"]](order))
+    meter, seen = asyncio.run(CLIENT_RUNNERS[order["client"]](order))
     print(json.dumps({"cost": asdict(meter.cost), "seen": seen}))
 
 

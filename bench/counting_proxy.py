@@ -16,35 +16,37 @@ from aiohttp import web
 from yarl import URL
 
 HOST = "127.0.0.1"
-CARDS = "/cards"
+CARDS_PATH = "/cards"
 # One operation in the body of an entity group transaction (Microsoft Learn: "Performing entity
 # group transactions").
 OPERATION = re.compile(rb"^(GET|POST|PUT|MERGE|PATCH|DELETE) \S+ HTTP/1\.1\r?$", re.MULTILINE)
 # What concerns one connection alone (RFC 9110, 7.6.1), and what aiohttp sets by itself.
-OWN = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host", "date"})
-READS = frozenset({"GET", "HEAD"})
+CONNECTION_HEADERS = frozenset(
+    {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "date"}
+)
+READ_METHODS = frozenset({"GET", "HEAD"})
 
 
-def operations(method: str, path: str, body: bytes) -> tuple[int, int]:
+def count_operations(method: str, path: str, body: bytes) -> tuple[int, int]:
     """The rows read by key or query, and the rows written, that one table request asks for."""
     methods = [method]
     if path.endswith("/$batch"):
         methods = [found.decode() for found in OPERATION.findall(body)]
-    reads = sum(each in READS for each in methods)
+    reads = sum(each in READ_METHODS for each in methods)
     return reads, len(methods) - reads
 
 
-class Watch:
+class CountingProxy:
     """The two doors, as an async context manager. `storage` is the emulator's table address."""
 
     def __init__(self, storage: str) -> None:
         self.storage = storage
         self.counts: Counter[str] = Counter()
-        self.cards: list[float] = []
+        self.card_times: list[float] = []
 
     async def __aenter__(self) -> Self:
         self.session = aiohttp.ClientSession(auto_decompress=False)
-        self.runner = web.ServerRunner(web.Server(self.answer, access_log=None))
+        self.runner = web.ServerRunner(web.Server(self.handle_request, access_log=None))
         await self.runner.setup()
         await web.TCPSite(self.runner, HOST, 0).start()
         self.base = f"http://{HOST}:{self.runner.addresses[0][1]}"
@@ -59,33 +61,37 @@ class Watch:
         await self.runner.cleanup()
         await self.session.close()
 
-    def clear(self) -> None:
+    def reset_counts(self) -> None:
         """Forget what was counted."""
         self.counts.clear()
-        self.cards.clear()
+        self.card_times.clear()
 
-    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.path == CARDS:
+    async def handle_request(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == CARDS_PATH:
             await request.read()
-            self.cards.append(time.monotonic())
+            self.card_times.append(time.monotonic())
             return web.Response(status=202)
-        return await self.hand_on(request)
+        return await self.forward_request(request)
 
-    async def hand_on(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def forward_request(self, request: web.BaseRequest) -> web.StreamResponse:
         """A table request to the emulator, and its answer back."""
         body = await request.content.read()
-        reads, writes = operations(request.method, request.path, body)
+        reads, writes = count_operations(request.method, request.path, body)
         self.counts.update(requests=1, reads=reads, writes=writes)
-        headers = {name: value for name, value in request.headers.items() if kept(name)}
+        headers = {
+            name: value for name, value in request.headers.items() if is_forwarded_header(name)
+        }
         # The address is signed as it is written, so it must stay as it is written.
         address = URL(self.storage + request.raw_path, encoded=True)
         async with self.session.request(
             request.method, address, headers=headers, data=body or None
         ) as response:
             answer = await response.read()
-            shown = {name: value for name, value in response.headers.items() if kept(name)}
+            shown = {
+                name: value for name, value in response.headers.items() if is_forwarded_header(name)
+            }
             return web.Response(status=response.status, headers=shown, body=answer)
 
 
-def kept(header: str) -> bool:
-    return header.lower() not in OWN
+def is_forwarded_header(header: str) -> bool:
+    return header.lower() not in CONNECTION_HEADERS

@@ -8,37 +8,37 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from bench.prices import Job, dollars, interval, runs_a_month
+from bench.prices import Job, compute_dollars, compute_interval, compute_monthly_runs
 from bench.results import (
-    AT_ONCE,
-    FIRST,
-    FLOOR,
+    BARE_CLIENT,
+    CONCURRENCY_LIMITED,
+    FIRST_RUN,
     FORWARDING,
-    GATHER,
+    FULL_READ,
     GUARDS,
-    LOOP,
-    ORDINARY,
-    RATE,
-    WHOLE,
+    NO_CHANGE,
+    RATE_LIMITED,
+    SDK_GATHER,
+    SDK_LOOP,
     Measurement,
     Results,
 )
 from core.config.catalog import CATALOG
 
 SCHEDULES = {duty.guard.name: duty.schedule for duty in CATALOG}
-SWEEP = min(
+CHECK_INTERVAL = min(
     (
-        sweep.every
+        sweep.interval
         for duty in CATALOG
         if duty.guard.name == FORWARDING
-        for sweep in duty.guard.sweeps
+        for sweep in duty.guard.periodic_checks
     ),
     default=timedelta(days=1),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ReportLine:
     """One line of the table. Ratios are to the floor in the same tenant, None where that reads
     something else. `sample` is how many mailboxes were read when not all were, 0 otherwise."""
 
@@ -52,37 +52,37 @@ class Line:
     remark: str = ""
 
 
-def scaled(row: Measurement, mailboxes: int) -> Line:
+def scale_measurement(row: Measurement, mailboxes: int) -> ReportLine:
     """A measurement in a tenant of that size; a slow script's as it would be there."""
-    if row.client not in (LOOP, GATHER) or row.read == mailboxes:
-        return Line(row, mailboxes, row.cost.seconds, row.cost.cpu_seconds)
+    if row.client not in (SDK_LOOP, SDK_GATHER) or row.read == mailboxes:
+        return ReportLine(row, mailboxes, row.cost.seconds, row.cost.cpu_seconds)
     factor = mailboxes / row.read
     cost = row.cost
-    return Line(row, mailboxes, cost.seconds * factor, cost.cpu_seconds * factor, row.read)
+    return ReportLine(row, mailboxes, cost.seconds * factor, cost.cpu_seconds * factor, row.read)
 
 
-def lines(results: Results) -> list[Line]:
+def build_lines(results: Results) -> list[ReportLine]:
     """The whole table, tenant by tenant."""
-    return [line for size in results.sizes for line in of_size(results, size)]
+    return [line for size in results.sizes for line in build_size_lines(results, size)]
 
 
-def of_size(results: Results, size: int) -> Iterator[Line]:
+def build_size_lines(results: Results, size: int) -> Iterator[ReportLine]:
     """All clients in a tenant of one size: the guards, what the app is compared with, the rest."""
-    floor = results.find(FLOOR, WHOLE, size)
+    floor = results.find(BARE_CLIENT, FULL_READ, size)
     rows = [row for row in results.rows if row.mailboxes == size and row.client in GUARDS]
-    usual = [row for row in rows if row.occasion in (FIRST, ORDINARY)]
+    usual = [row for row in rows if row.occasion in (FIRST_RUN, NO_CHANGE)]
     for row in (*usual, *(row for row in rows if row not in usual)):
-        line = replace(scaled(row, size), remark=remark(results, row))
-        yield compared(line, floor) if row.client == FORWARDING else line
-    for client in (LOOP, GATHER, FLOOR):
-        found = floor if client == FLOOR else script(results, client)
+        line = replace(scale_measurement(row, size), remark=build_remark(results, row))
+        yield add_ratios(line, floor) if row.client == FORWARDING else line
+    for client in (SDK_LOOP, SDK_GATHER, BARE_CLIENT):
+        found = floor if client == BARE_CLIENT else find_script(results, client)
         if found:
-            line = scaled(found, size)
+            line = scale_measurement(found, size)
             guess = f"extrapolated, {line.sample:,} read" if line.sample else ""
-            yield compared(replace(line, remark=guess), floor)
+            yield add_ratios(replace(line, remark=guess), floor)
 
 
-def compared(line: Line, floor: Measurement | None) -> Line:
+def add_ratios(line: ReportLine, floor: Measurement | None) -> ReportLine:
     """A line with its ratios to the floor."""
     if floor is None:
         return line
@@ -90,23 +90,26 @@ def compared(line: Line, floor: Measurement | None) -> Line:
     return replace(line, speed_ratio=speed, cpu_ratio=cpu)
 
 
-def script(results: Results, client: str) -> Measurement | None:
+def find_script(results: Results, client: str) -> Measurement | None:
     """The measurement of a slow script, in whatever tenant it was made."""
     return next((row for row in results.rows if row.client == client), None)
 
 
-def waste(results: Results, row: Measurement) -> float | None:
+def compute_request_overhead(results: Results, row: Measurement) -> float | None:
     """The requests a throttled run sent for each that it needed."""
-    needed = results.find(row.client, ORDINARY, row.mailboxes)
+    needed = results.find(row.client, NO_CHANGE, row.mailboxes)
     return row.inner / needed.inner if needed and needed.inner else None
 
 
-def remark(results: Results, row: Measurement) -> str:
+def build_remark(results: Results, row: Measurement) -> str:
     """What else a measurement shows."""
     said = []
-    if row.occasion in (RATE, AT_ONCE) and (sent := waste(results, row)) is not None:
+    if (
+        row.occasion in (RATE_LIMITED, CONCURRENCY_LIMITED)
+        and (sent := compute_request_overhead(results, row)) is not None
+    ):
         said.append(f"{sent:.2f}x requests")
-    if row.occasion in (RATE, AT_ONCE) or row.lost:
+    if row.occasion in (RATE_LIMITED, CONCURRENCY_LIMITED) or row.lost:
         said.append(f"{row.lost:,} lost")
     if row.card_seconds is not None:
         said.append(f"first card {row.card_seconds:.1f} s")
@@ -115,9 +118,9 @@ def remark(results: Results, row: Measurement) -> str:
     return ", ".join(said)
 
 
-def memory_growth(results: Results) -> float | None:
+def compute_memory_growth(results: Results) -> float | None:
     """The forwarding guard's memory in the largest tenant against the one before."""
-    ordinary = [row for size in results.sizes if (row := results.find(FORWARDING, ORDINARY, size))]
+    ordinary = [row for size in results.sizes if (row := results.find(FORWARDING, NO_CHANGE, size))]
     if len(ordinary) < 2:
         return None
     return ordinary[-1].cost.peak_mib / ordinary[-2].cost.peak_mib
@@ -126,54 +129,54 @@ def memory_growth(results: Results) -> float | None:
 # Cost -------------------------------------------------------------------------------------------
 
 
-def jobs(results: Results, size: int, guard: str, more: float = 0.0) -> list[Job]:
+def build_jobs(results: Results, size: int, guard: str, extra_seconds: float = 0.0) -> list[Job]:
     """A month of a guard at its default schedule, each run `more` seconds longer than measured.
 
     Once a day the forwarding guard also asks Exchange for hidden rules, as in its first run.
     """
-    ordinary, first = (results.find(guard, what, size) for what in (ORDINARY, FIRST))
+    ordinary, first = (results.find(guard, what, size) for what in (NO_CHANGE, FIRST_RUN))
     if not ordinary or not first:
         return []
-    runs = runs_a_month(interval(SCHEDULES[guard]))
-    sweeps = runs_a_month(SWEEP) if guard == FORWARDING else 0.0
+    runs = compute_monthly_runs(compute_interval(SCHEDULES[guard]))
+    sweeps = compute_monthly_runs(CHECK_INTERVAL) if guard == FORWARDING else 0.0
     return [
-        Job(ordinary.cost.seconds + more, runs - sweeps),
-        Job(first.cost.seconds + more, sweeps),
+        Job(ordinary.cost.seconds + extra_seconds, runs - sweeps),
+        Job(first.cost.seconds + extra_seconds, sweeps),
     ]
 
 
-def month(results: Results, size: int) -> float:
+def compute_month_cost(results: Results, size: int) -> float:
     """US dollars a month for all guards."""
-    return dollars(job for guard in GUARDS for job in jobs(results, size, guard))
+    return compute_dollars(job for guard in GUARDS for job in build_jobs(results, size, guard))
 
 
-def strict_month(results: Results, size: int) -> float | None:
+def compute_strict_month_cost(results: Results, size: int) -> float | None:
     """The same where Graph takes four requests of the app at once, and forwarding is that slow.
 
     None where it would still be running when it is to start again.
     """
-    slow = next((row for row in results.rows if row.occasion == AT_ONCE), None)
-    usual = results.find(FORWARDING, ORDINARY, size)
+    slow = next((row for row in results.rows if row.occasion == CONCURRENCY_LIMITED), None)
+    usual = results.find(FORWARDING, NO_CHANGE, size)
     if slow is None or usual is None:
         return None
     seconds = size / slow.speed
-    if seconds > interval(SCHEDULES[FORWARDING]).total_seconds():
+    if seconds > compute_interval(SCHEDULES[FORWARDING]).total_seconds():
         return None
     more = seconds - usual.cost.seconds
-    return dollars(
+    return compute_dollars(
         job
         for guard in GUARDS
-        for job in jobs(results, size, guard, more if guard == FORWARDING else 0.0)
+        for job in build_jobs(results, size, guard, more if guard == FORWARDING else 0.0)
     )
 
 
-def script_month(results: Results, size: int, client: str) -> float | None:
+def compute_script_month_cost(results: Results, size: int, client: str) -> float | None:
     """US dollars a month for a slow script at the forwarding guard's schedule.
 
     None where it would still be running when it is to start again.
     """
-    row = script(results, client)
-    every = interval(SCHEDULES[FORWARDING])
-    if row is None or scaled(row, size).seconds > every.total_seconds():
+    row = find_script(results, client)
+    every = compute_interval(SCHEDULES[FORWARDING])
+    if row is None or scale_measurement(row, size).seconds > every.total_seconds():
         return None
-    return dollars([Job(scaled(row, size).seconds, runs_a_month(every))])
+    return compute_dollars([Job(scale_measurement(row, size).seconds, compute_monthly_runs(every))])

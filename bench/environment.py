@@ -13,9 +13,9 @@ from typing import Any
 
 import aiohttp
 
-from bench.counting_proxy import CARDS, Watch
-from bench.tenant_generator import Recipe, ids_beside
-from core.config.settings import all_settings
+from bench.counting_proxy import CARDS_PATH, CountingProxy
+from bench.tenant_generator import TenantSpec, get_ids_path
+from core.config.settings import list_settings
 from sandbox.functions_host.azurite import Azurite
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,11 +24,11 @@ IDENTITY_SCOPE = "api://AzureADTokenExchange"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 START_SECONDS = 300.0
 STOP_SECONDS = 10.0
-SHOWN = 30
-TICKS = os.sysconf("SC_CLK_TCK")
+MAX_ERROR_LINES = 30
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 # No run is cut short by its time budget.
-OWN_SETTINGS = {"RUN_MINUTES": "60"}
+BENCH_SETTINGS = {"RUN_MINUTES": "60"}
 
 
 class BenchError(Exception):
@@ -36,63 +36,63 @@ class BenchError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class BenchEnvironment:
     """A tenant with everything around it, ready for clients. `where` is what the sandbox said."""
 
-    recipe: Recipe
+    spec: TenantSpec
     scene: Path
     process: asyncio.subprocess.Process
-    where: Mapping[str, Any]
+    sandbox_info: Mapping[str, Any]
     azurite: Azurite
-    watch: Watch
+    proxy: CountingProxy
     session: aiohttp.ClientSession
 
     @property
     def base(self) -> str:
-        return str(self.where["base"])
+        return str(self.sandbox_info["base"])
 
     @property
-    def ids(self) -> Path:
-        return ids_beside(self.scene)
+    def ids_path(self) -> Path:
+        return get_ids_path(self.scene)
 
-    def environ(self) -> dict[str, str]:
+    def build_app_settings(self) -> dict[str, str]:
         """The app's settings for this tenant, all defaults but for what the bench needs."""
         storage = self.azurite.connection_string
         return {
-            **{entry.name: entry.default for entry in all_settings() if entry.default},
-            **self.where["settings"],
-            **OWN_SETTINGS,
+            **{entry.name: entry.default for entry in list_settings() if entry.default},
+            **self.sandbox_info["settings"],
+            **BENCH_SETTINGS,
             "AzureWebJobsStorage": storage,
             "STATE_CONNECTION_STRING": storage.replace(
-                self.azurite.endpoints["Table"], self.watch.base
+                self.azurite.endpoints["Table"], self.proxy.base
             ),
-            "TEAMS_WEBHOOK_URL": f"{self.watch.base}{CARDS}",
+            "TEAMS_WEBHOOK_URL": f"{self.proxy.base}{CARDS_PATH}",
         }
 
     # The tenant's control routes ---------------------------------------------------------------
 
-    async def requests(self) -> dict[str, int]:
+    async def fetch_request_counts(self) -> dict[str, int]:
         """How many requests each service has answered, and those inside of `$batch` by `/inner`."""
         async with self.session.get(f"{self.base}/sandbox/requests") as response:
             answer = await response.json()
         counts: dict[str, int] = answer["counts"]
         return counts
 
-    async def order(self, what: str, body: object) -> None:
+    async def change_tenant(self, what: str, body: object) -> None:
         """Change the tenant: `scene` takes edits, `faults` a table of them. Raises BenchError."""
         address = f"{self.base}/sandbox/{what}"
         async with self.session.post(address, json=body) as response:
             if response.status != 200:
                 raise BenchError(f"the sandbox refused {what}: {await response.text()}")
 
-    def server_cpu(self) -> float:
+    def read_server_cpu(self) -> float:
         """The CPU seconds the simulated tenant has used so far."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
 
-    async def token(self) -> str:
+    async def fetch_token(self) -> str:
         """A token for Graph, by the managed identity as the app gets it."""
-        given = self.where["settings"]
+        given = self.sandbox_info["settings"]
         async with self.session.get(
             given["IDENTITY_ENDPOINT"],
             params={
@@ -118,25 +118,27 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(recipe: Recipe, folder: Path, latency_ms: float) -> AsyncIterator[Stage]:
+async def start_environment(
+    spec: TenantSpec, folder: Path, latency_ms: float
+) -> AsyncIterator[BenchEnvironment]:
     """Make a tenant and put up everything around it. Raises BenchError."""
-    scene = folder / f"tenant-{recipe.mailboxes}-{recipe.movers}.json"
-    await finished(
-        "-m", "bench.tenant_generator", str(recipe.mailboxes), str(scene),
-        "--seed", str(recipe.seed), "--movers", str(recipe.movers),
+    scene = folder / f"tenant-{spec.mailboxes}-{spec.movers}.json"
+    await run_to_end(
+        "-m", "bench.tenant_generator", str(spec.mailboxes), str(scene),
+        "--seed", str(spec.seed), "--movers", str(spec.movers),
     )  # fmt: skip
     async with AsyncExitStack() as stack:
         azurite = await stack.enter_async_context(Azurite())
-        watch = await stack.enter_async_context(Watch(azurite.endpoints["Table"]))
+        watch = await stack.enter_async_context(CountingProxy(azurite.endpoints["Table"]))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        server = await stack.enter_async_context(child(
+        server = await stack.enter_async_context(run_child(
             "-m", "sandbox.server", "--scene", str(scene), "--latency", f"{latency_ms:g}"
         ))  # fmt: skip
-        where = await first_line(server)
-        yield Stage(recipe, scene, server, where, azurite, watch, session)
+        where = await read_sandbox_info(server)
+        yield BenchEnvironment(spec, scene, server, where, azurite, watch, session)
 
 
-async def first_line(server: asyncio.subprocess.Process) -> dict[str, Any]:
+async def read_sandbox_info(server: asyncio.subprocess.Process) -> dict[str, Any]:
     """What the sandbox says when it is ready: where it is and how to sign in."""
     assert server.stdout is not None
     try:
@@ -151,7 +153,7 @@ async def first_line(server: asyncio.subprocess.Process) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def child(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def run_child(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A Python of this environment that is told to stop at the end, and made to."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE
@@ -169,8 +171,8 @@ async def child(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
             await process.wait()
 
 
-async def finished(
-    *arguments: str, said: str = "", environ: Mapping[str, str] | None = None
+async def run_to_end(
+    *arguments: str, stdin_text: str = "", environ: Mapping[str, str] | None = None
 ) -> str:
     """What a Python of this environment prints until it ends. Raises BenchError when it fails.
 
@@ -186,12 +188,12 @@ async def finished(
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        out, complaint = await process.communicate(said.encode())
+        out, complaint = await process.communicate(stdin_text.encode())
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     if process.returncode:
-        shown = complaint.decode(errors="replace").strip().splitlines()[-SHOWN:]
+        shown = complaint.decode(errors="replace").strip().splitlines()[-MAX_ERROR_LINES:]
         raise BenchError("\n".join([f"{' '.join(arguments[:2])} failed:", *shown]))
     return out.decode()

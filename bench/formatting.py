@@ -1,23 +1,23 @@
 """Figures as people read them, and the names of clients and occasions. Pure."""
 
-from bench.derived import Line
+from bench.derived import ReportLine
 from bench.results import (
-    AT_ONCE,
-    FIRST,
-    FLOOR,
-    GATHER,
+    BARE_CLIENT,
+    CONCURRENCY_LIMITED,
+    FIRST_RUN,
+    FOLDER_RULES,
+    FULL_READ,
     GUARDS,
-    LOOP,
-    MOVERS,
-    NEWS,
-    ORDINARY,
-    RATE,
-    SAMPLE,
-    WHOLE,
+    NEW_FORWARD,
+    NO_CHANGE,
+    RATE_LIMITED,
+    SAMPLE_READ,
+    SDK_GATHER,
+    SDK_LOOP,
     Results,
 )
 
-HEAD = (
+HEADINGS = (
     "mailboxes",
     "what",
     "time",
@@ -32,25 +32,25 @@ HEAD = (
     "tenant",
     "also",
 )
-CLIENTS = {
+CLIENT_NAMES = {
     **{name: name.removeprefix("shared-").removeprefix("mailbox-") for name in GUARDS},
-    LOOP: "typed SDK, loop",
-    GATHER: "typed SDK, gather",
-    FLOOR: "floor",
+    SDK_LOOP: "typed SDK, loop",
+    SDK_GATHER: "typed SDK, gather",
+    BARE_CLIENT: "floor",
 }
-OCCASIONS = {
-    FIRST: "first run",
-    ORDINARY: "nothing new",
-    NEWS: "a new forward",
-    MOVERS: "rules into folders",
-    RATE: "throttled, by rate",
-    AT_ONCE: "throttled, 4 at once",
-    SAMPLE: "",
-    WHOLE: "",
+OCCASION_NAMES = {
+    FIRST_RUN: "first run",
+    NO_CHANGE: "nothing new",
+    NEW_FORWARD: "a new forward",
+    FOLDER_RULES: "rules into folders",
+    RATE_LIMITED: "throttled, by rate",
+    CONCURRENCY_LIMITED: "throttled, 4 at once",
+    SAMPLE_READ: "",
+    FULL_READ: "",
 }
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Seconds, minutes or hours, whichever can be pictured."""
     if seconds < 1:
         return f"{seconds:.2f} s"
@@ -61,43 +61,47 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def ratio(value: float | None) -> str:
+def format_ratio(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
-def money(value: float | None) -> str:
+def format_money(value: float | None) -> str:
     """US dollars a month; a dash for what cannot be had."""
     return "-" if value is None else f"{value:.2f}"
 
 
-def what(line: Line) -> str:
+def describe_line(line: ReportLine) -> str:
     """Who did what."""
-    occasion = OCCASIONS[line.row.occasion]
-    return f"{CLIENTS[line.row.client]}, {occasion}" if occasion else CLIENTS[line.row.client]
+    occasion = OCCASION_NAMES[line.row.occasion]
+    return (
+        f"{CLIENT_NAMES[line.row.client]}, {occasion}"
+        if occasion
+        else CLIENT_NAMES[line.row.client]
+    )
 
 
-def about(line: Line, value: float) -> str:
+def format_line_duration(line: ReportLine, value: float) -> str:
     """A duration of a line; of one that was not measured whole, about so much."""
-    return ("≈ " if line.sample else "") + duration(value)
+    return ("≈ " if line.sample else "") + format_duration(value)
 
 
-def cells(line: Line) -> tuple[str, ...]:
+def format_cells(line: ReportLine) -> tuple[str, ...]:
     """A line of the table, as its head says."""
     row = line.row
     requests = f"{row.posts:,}" + (f" ({row.inner:,})" if row.inner else "")
     state = f"{row.tables.get('reads', 0)} / {row.tables.get('writes', 0)}" if row.tables else ""
     return (
         f"{line.mailboxes:,}",
-        what(line),
-        about(line, line.seconds),
+        describe_line(line),
+        format_line_duration(line, line.seconds),
         f"{row.speed:,.0f}" if row.speed >= 10 else f"{row.speed:.1f}",
         f"{row.cpu_ms:.3f}" if row.cpu_ms < 1 else f"{row.cpu_ms:.1f}",
         f"{row.cost.peak_mib:.0f}",
         f"{row.cost.lag_max_ms:.0f} ({row.cost.lag_p99_ms:.0f})",
-        ratio(line.speed_ratio),
-        ratio(line.cpu_ratio),
+        format_ratio(line.speed_ratio),
+        format_ratio(line.cpu_ratio),
         "" if line.sample else requests,
         state,
         f"{row.server_share:.0%}",
@@ -105,7 +109,7 @@ def cells(line: Line) -> tuple[str, ...]:
     )
 
 
-def ground(results: Results) -> str:
+def describe_setup(results: Results) -> str:
     """What the figures were measured on, in one sentence."""
     on = results.machine
     return (

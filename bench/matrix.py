@@ -8,34 +8,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.environment import Stage, finished, staged
+from bench.environment import BenchEnvironment, run_to_end, start_environment
 from bench.meter import Cost
 from bench.results import (
-    AT_ONCE,
-    FIRST,
-    FLOOR,
+    BARE_CLIENT,
+    CONCURRENCY_LIMITED,
+    FIRST_RUN,
+    FOLDER_RULES,
     FORWARDING,
-    GATHER,
+    FULL_READ,
     GUARDS,
-    LOOP,
-    MOVERS,
-    NEWS,
-    ORDINARY,
-    RATE,
-    SAMPLE,
-    WHOLE,
+    NEW_FORWARD,
+    NO_CHANGE,
+    RATE_LIMITED,
+    SAMPLE_READ,
+    SDK_GATHER,
+    SDK_LOOP,
     Measurement,
 )
-from bench.tenant_generator import Recipe, forward_outside, seated
-from core.config.settings import all_settings
+from bench.tenant_generator import TenantSpec, build_external_forward, build_mailbox
+from core.config.settings import list_settings
 from sandbox.http_types import Row
 
 # Graph runs the requests of one batch to Outlook four at a time (Microsoft Learn: "JSON batching").
-STRICT = 4
+STRICT_CONCURRENCY = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class BenchMatrix:
     """What to measure, besides the guards and the floor in each of the tenants.
 
     `loop` and `gather` are how many mailboxes the slow scripts read, in the smallest tenant; `news`
@@ -46,38 +46,45 @@ class Course:
     """
 
     sizes: tuple[int, ...]
-    loop: int
-    gather: int
-    news: int
-    rate: int
-    window: int
-    strict: int = 0
-    movers: int = 0
+    loop_sample: int
+    gather_sample: int
+    new_forward_size: int
+    rate_limited_size: int
+    window_seconds: int
+    strict_size: int = 0
+    movers_per_thousand: int = 0
     latency_ms: float = 80.0
     seed: int = 1
 
 
-FULL = Course(
+FULL = BenchMatrix(
     (1_000, 10_000, 100_000),
-    loop=150,
-    gather=1_000,
-    news=10_000,
-    rate=10_000,
-    window=10,
-    strict=1_000,
-    movers=300,
+    loop_sample=150,
+    gather_sample=1_000,
+    new_forward_size=10_000,
+    rate_limited_size=10_000,
+    window_seconds=10,
+    strict_size=1_000,
+    movers_per_thousand=300,
 )
-QUICK = Course((1_000, 10_000), loop=50, gather=100, news=1_000, rate=1_000, window=1)
+QUICK = BenchMatrix(
+    (1_000, 10_000),
+    loop_sample=50,
+    gather_sample=100,
+    new_forward_size=1_000,
+    rate_limited_size=1_000,
+    window_seconds=1,
+)
 
-type Say = Callable[[str], None]
+type ProgressCallback = Callable[[str], None]
 
 
-def in_flight() -> int:
+def get_graph_concurrency() -> int:
     """The most requests to Graph the app has under way, by default: batches, when it scans."""
-    return int(next(one.default for one in all_settings() if one.name == "GRAPH_CONCURRENCY") or 0)
+    return int(next(one.default for one in list_settings() if one.name == "GRAPH_CONCURRENCY") or 0)
 
 
-def machine() -> dict[str, str]:
+def describe_machine() -> dict[str, str]:
     """What it is measured on, and how busy that is with other things."""
     models = [
         line.partition(":")[2].strip()
@@ -93,65 +100,71 @@ def machine() -> dict[str, str]:
     }
 
 
-async def measured(stage: Stage, client: str, occasion: str, order: Row) -> Measurement:
+async def run_client(
+    environment: BenchEnvironment, client: str, occasion: str, client_order: Row
+) -> Measurement:
     """Let one client do its work, and add up what everybody saw of it."""
-    given = stage.where["settings"]
+    given = environment.sandbox_info["settings"]
     environ = {name: given[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")}
-    before = await stage.requests()
-    stage.watch.clear()
-    server = stage.server_cpu()
+    before = await environment.fetch_request_counts()
+    environment.proxy.reset_counts()
+    server = environment.read_server_cpu()
     answer = json.loads(
-        await finished("-m", "bench.client", said=json.dumps(order), environ=environ)
+        await run_to_end("-m", "bench.client", stdin_text=json.dumps(client_order), environ=environ)
     )
-    server = stage.server_cpu() - server
-    after = await stage.requests()
+    server = environment.read_server_cpu() - server
+    after = await environment.fetch_request_counts()
     cost = Cost(**answer["cost"])
     seen: Mapping[str, Any] = answer["seen"]
     wrong = seen.get("status", "done") != "done"
     return Measurement(
         client=client,
         occasion=occasion,
-        mailboxes=stage.recipe.mailboxes,
+        mailboxes=environment.spec.mailboxes,
         read=seen["read"],
         cost=cost,
         server_cpu_seconds=server,
         requests={name: count - before.get(name, 0) for name, count in after.items()},
-        tables=dict(stage.watch.counts),
-        card_seconds=min(stage.watch.cards) - cost.began if stage.watch.cards else None,
+        tables=dict(environment.proxy.counts),
+        card_seconds=min(environment.proxy.card_times) - cost.began
+        if environment.proxy.card_times
+        else None,
         lost=seen.get("lost", 0),
         note=f"{seen['status']}: {seen['error']}" if wrong else str(seen.get("error", "")),
     )
 
 
-async def guard(stage: Stage, name: str, occasion: str) -> Measurement:
+async def run_guard(environment: BenchEnvironment, name: str, occasion: str) -> Measurement:
     """One run of a guard."""
-    order = {"client": "guard", "guard": name, "environ": stage.environ()}
-    return await measured(stage, name, occasion, order)
+    order = {"client": "guard", "guard": name, "environ": environment.build_app_settings()}
+    return await run_client(environment, name, occasion, order)
 
 
-async def baseline(stage: Stage, client: str, at_once: int, most: int | None = None) -> Measurement:
+async def run_baseline(
+    environment: BenchEnvironment, client: str, concurrency: int, sample_size: int | None = None
+) -> Measurement:
     """One of the clients the app is compared with; `most` mailboxes, or all."""
-    whole = most is None or most >= stage.recipe.mailboxes
+    whole = sample_size is None or sample_size >= environment.spec.mailboxes
     order = {
-        "client": "floor" if client == FLOOR else "typed",
-        "base": stage.base,
-        "token": await stage.token(),
-        "ids": str(stage.ids),
-        "most": None if whole else most,
-        "at_once": at_once,
+        "client": "floor" if client == BARE_CLIENT else "typed",
+        "base": environment.base,
+        "token": await environment.fetch_token(),
+        "ids": str(environment.ids_path),
+        "most": None if whole else sample_size,
+        "at_once": concurrency,
     }
-    return await measured(stage, client, WHOLE if whole else SAMPLE, order)
+    return await run_client(environment, client, FULL_READ if whole else SAMPLE_READ, order)
 
 
 # What happens in the tenant ---------------------------------------------------------------------
 
 
-def new_forward(recipe: Recipe) -> Row:
+def build_forward_edits(spec: TenantSpec) -> Row:
     """The edits by which somebody on the first page of the listing forwards to a stranger."""
-    number = next(one for one in range(recipe.mailboxes) if not recipe.habit(one))
-    cast, seat = seated(recipe, number)
-    name, actions, conditions = forward_outside("drop@evil.example")
-    rule = cast.rule(seat, name, actions, conditions)
+    number = next(one for one in range(spec.mailboxes) if not spec.get_rule_pattern(one))
+    cast, seat = build_mailbox(spec, number)
+    name, actions, conditions = build_external_forward("drop@evil.example")
+    rule = cast.add_rule(seat, name, actions, conditions)
     twin = cast.exchange_rules[seat.address][-1]
     return {
         "edit": [
@@ -161,7 +174,7 @@ def new_forward(recipe: Recipe) -> Row:
     }
 
 
-def limit(**most: int) -> Row:
+def build_limit_fault(**most: int) -> Row:
     """A limit that Graph sets to all requests of the app together, inside batches."""
     return {"kind": "limit", "service": "graph", "inner": True, "per": "app", **most}
 
@@ -169,68 +182,90 @@ def limit(**most: int) -> Row:
 # The course -------------------------------------------------------------------------------------
 
 
-async def run(course: Course, folder: Path, say: Say) -> AsyncIterator[Measurement]:
+async def measure_all(
+    matrix: BenchMatrix, folder: Path, report_progress: ProgressCallback
+) -> AsyncIterator[Measurement]:
     """Measure everything, one after the other; `say` hears what is about to be done."""
-    for size in course.sizes:
-        say(f"{size:,} mailboxes: making the tenant")
-        async with staged(Recipe(size, course.seed), folder, course.latency_ms) as stage:
-            async for row in usual(stage, say):
+    for size in matrix.sizes:
+        report_progress(f"{size:,} mailboxes: making the tenant")
+        async with start_environment(
+            TenantSpec(size, matrix.seed), folder, matrix.latency_ms
+        ) as stage:
+            async for row in measure_every_tenant(stage, report_progress):
                 yield row
-            async for row in occasions(course, stage, say):
+            async for row in measure_occasions(matrix, stage, report_progress):
                 yield row
-            if size == course.sizes[0]:
-                async for row in scripts(course, stage, say):
+            if size == matrix.sizes[0]:
+                async for row in measure_scripts(matrix, stage, report_progress):
                     yield row
-    if course.movers:
-        size = course.sizes[0]
-        say(f"{size:,} mailboxes, {course.movers} in 1,000 of which sort mail into a folder")
-        recipe = Recipe(size, course.seed, movers=course.movers)
-        async with staged(recipe, folder, course.latency_ms) as stage:
-            await guard(stage, FORWARDING, FIRST)
-            yield await guard(stage, FORWARDING, MOVERS)
+    if matrix.movers_per_thousand:
+        size = matrix.sizes[0]
+        report_progress(
+            f"{size:,} mailboxes, {matrix.movers_per_thousand} in 1,000 of which sort mail into a folder"
+        )
+        recipe = TenantSpec(size, matrix.seed, movers=matrix.movers_per_thousand)
+        async with start_environment(recipe, folder, matrix.latency_ms) as stage:
+            await run_guard(stage, FORWARDING, FIRST_RUN)
+            yield await run_guard(stage, FORWARDING, FOLDER_RULES)
 
 
-async def usual(stage: Stage, say: Say) -> AsyncIterator[Measurement]:
+async def measure_every_tenant(
+    environment: BenchEnvironment, report_progress: ProgressCallback
+) -> AsyncIterator[Measurement]:
     """What is measured in every tenant. The floor comes right before the run it is compared with,
     so that both meet the machine in the same state."""
-    size = f"{stage.recipe.mailboxes:,} mailboxes"
+    size = f"{environment.spec.mailboxes:,} mailboxes"
     for name in GUARDS:
-        say(f"{size}: {name}, {FIRST}")
-        yield await guard(stage, name, FIRST)
+        report_progress(f"{size}: {name}, {FIRST_RUN}")
+        yield await run_guard(environment, name, FIRST_RUN)
         if name == FORWARDING:
-            say(f"{size}: the floor, a bare client")
-            yield await baseline(stage, FLOOR, in_flight())
-        say(f"{size}: {name}, {ORDINARY}")
-        yield await guard(stage, name, ORDINARY)
+            report_progress(f"{size}: the floor, a bare client")
+            yield await run_baseline(environment, BARE_CLIENT, get_graph_concurrency())
+        report_progress(f"{size}: {name}, {NO_CHANGE}")
+        yield await run_guard(environment, name, NO_CHANGE)
 
 
-async def scripts(course: Course, stage: Stage, say: Say) -> AsyncIterator[Measurement]:
+async def measure_scripts(
+    matrix: BenchMatrix, environment: BenchEnvironment, report_progress: ProgressCallback
+) -> AsyncIterator[Measurement]:
     """The two slow ones."""
-    say("the typed SDK, one request after the other")
-    yield await baseline(stage, LOOP, 1, course.loop)
-    say(f"the typed SDK, {in_flight()} requests at once")
-    yield await baseline(stage, GATHER, in_flight(), course.gather)
+    report_progress("the typed SDK, one request after the other")
+    yield await run_baseline(environment, SDK_LOOP, 1, matrix.loop_sample)
+    report_progress(f"the typed SDK, {get_graph_concurrency()} requests at once")
+    yield await run_baseline(environment, SDK_GATHER, get_graph_concurrency(), matrix.gather_sample)
 
 
-async def occasions(course: Course, stage: Stage, say: Say) -> AsyncIterator[Measurement]:
+async def measure_occasions(
+    matrix: BenchMatrix, environment: BenchEnvironment, report_progress: ProgressCallback
+) -> AsyncIterator[Measurement]:
     """What happens in this tenant, if anything, while the guard that asks most runs."""
-    size = stage.recipe.mailboxes
-    if size == course.news:
-        say(f"{size:,} mailboxes: somebody forwards to a stranger")
-        await stage.order("scene", new_forward(stage.recipe))
-        yield await guard(stage, FORWARDING, NEWS)
-    if size == course.rate:
-        say(f"{size:,} mailboxes: throttled to {size // 5:,} requests in {course.window} s")
-        yield await throttled(stage, RATE, limit(window=course.window, most=size // 5))
-    if size == course.strict:
-        say(f"{size:,} mailboxes: throttled to {STRICT} requests at once")
-        yield await throttled(stage, AT_ONCE, limit(atOnce=STRICT))
+    size = environment.spec.mailboxes
+    if size == matrix.new_forward_size:
+        report_progress(f"{size:,} mailboxes: somebody forwards to a stranger")
+        await environment.change_tenant("scene", build_forward_edits(environment.spec))
+        yield await run_guard(environment, FORWARDING, NEW_FORWARD)
+    if size == matrix.rate_limited_size:
+        report_progress(
+            f"{size:,} mailboxes: throttled to {size // 5:,} requests in {matrix.window_seconds} s"
+        )
+        yield await measure_throttled(
+            environment,
+            RATE_LIMITED,
+            build_limit_fault(window=matrix.window_seconds, most=size // 5),
+        )
+    if size == matrix.strict_size:
+        report_progress(f"{size:,} mailboxes: throttled to {STRICT_CONCURRENCY} requests at once")
+        yield await measure_throttled(
+            environment, CONCURRENCY_LIMITED, build_limit_fault(atOnce=STRICT_CONCURRENCY)
+        )
 
 
-async def throttled(stage: Stage, occasion: str, fault: Row) -> Measurement:
+async def measure_throttled(
+    environment: BenchEnvironment, occasion: str, fault: Row
+) -> Measurement:
     """An ordinary run of the guard that asks most, while Graph sets a limit."""
-    await stage.order("faults", fault)
+    await environment.change_tenant("faults", fault)
     try:
-        return await guard(stage, FORWARDING, occasion)
+        return await run_guard(environment, FORWARDING, occasion)
     finally:
-        await stage.order("faults", [])
+        await environment.change_tenant("faults", [])

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-LOOK_EVERY = 0.010
+SAMPLE_SECONDS = 0.010
 STATUS = Path("/proc/self/status")
 
 
@@ -27,7 +27,7 @@ class Cost:
     lag_p99_ms: float
 
 
-def percentile(values: Sequence[float], share: float) -> float:
+def compute_percentile(values: Sequence[float], share: float) -> float:
     """The smallest value that is not below `share` of all values; 0 of none."""
     if not values:
         return 0.0
@@ -35,7 +35,7 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(-(-int(share * 10_000) * len(ordered) // 10_000) - 1, 0)]
 
 
-def peak_mib() -> float:
+def read_peak_mib() -> float:
     """The most memory this process ever held.
 
     On Linux it is read from /proc, because `getrusage` also counts what the process held before it
@@ -55,10 +55,10 @@ class Meter:
 
     async def __aenter__(self) -> Self:
         self.lags = array("d")
-        self.watcher = asyncio.create_task(self.watch())
+        self.watcher = asyncio.create_task(self.sample_lags())
         await asyncio.sleep(0)
-        self.cpu = time.process_time()
-        self.began = time.monotonic()
+        self.cpu_start = time.process_time()
+        self.started_at = time.monotonic()
         return self
 
     async def __aexit__(
@@ -67,27 +67,27 @@ class Meter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        cpu = time.process_time() - self.cpu
-        seconds = time.monotonic() - self.began
+        cpu = time.process_time() - self.cpu_start
+        seconds = time.monotonic() - self.started_at
         # What blocks the loop at the very end is a lag too, though the watcher is not woken again.
-        self.note()
+        self.record_lag()
         self.watcher.cancel()
         self.cost = Cost(
-            began=self.began,
+            began=self.started_at,
             seconds=seconds,
             cpu_seconds=cpu,
-            peak_mib=peak_mib(),
+            peak_mib=read_peak_mib(),
             lag_max_ms=1000 * max(self.lags, default=0.0),
-            lag_p99_ms=1000 * percentile(self.lags, 0.99),
+            lag_p99_ms=1000 * compute_percentile(self.lags, 0.99),
         )
 
-    async def watch(self) -> None:
+    async def sample_lags(self) -> None:
         """Sleep a hundredth of a second again and again, and note by how much it was longer."""
         while True:
-            self.asleep = time.monotonic()
-            await asyncio.sleep(LOOK_EVERY)
-            self.note()
+            self.sleep_start = time.monotonic()
+            await asyncio.sleep(SAMPLE_SECONDS)
+            self.record_lag()
 
-    def note(self) -> None:
+    def record_lag(self) -> None:
         """How much longer than asked for the watcher has slept by now."""
-        self.lags.append(max(time.monotonic() - self.asleep - LOOK_EVERY, 0.0))
+        self.lags.append(max(time.monotonic() - self.sleep_start - SAMPLE_SECONDS, 0.0))

@@ -5,21 +5,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.derived import Line
-from bench.formatting import CLIENTS
-from bench.report import grown
-from bench.results import FLOOR, FORWARDING, GATHER, LOOP, Results
+from bench.derived import ReportLine
+from bench.formatting import CLIENT_NAMES
+from bench.report import collect_growth
+from bench.results import BARE_CLIENT, FORWARDING, SDK_GATHER, SDK_LOOP, Results
 
-COLOURS = {FORWARDING: "#0f6cbd", FLOOR: "#767676", GATHER: "#c19c00", LOOP: "#a4262c"}
-PANELS: tuple[tuple[str, Callable[[Line], float]], ...] = (
+CLIENT_COLOURS = {
+    FORWARDING: "#0f6cbd",
+    BARE_CLIENT: "#767676",
+    SDK_GATHER: "#c19c00",
+    SDK_LOOP: "#a4262c",
+}
+PANELS: tuple[tuple[str, Callable[[ReportLine], float]], ...] = (
     ("seconds for one scan", lambda line: line.seconds),
     ("CPU seconds for one scan", lambda line: line.cpu_seconds),
     ("peak memory, MiB", lambda line: line.row.cost.peak_mib),
 )
-MEMORY = PANELS[2][0]
+MEMORY_PANEL = PANELS[2][0]
 
 
-def draw(results: Results, path: Path) -> None:
+def draw_plot(results: Results, path: Path) -> None:
     """Draw the three panels into a PNG file."""
     # It is installed by `make bench` alone, so nothing may need it when this module is imported.
     matplotlib: Any = importlib.import_module("matplotlib")
@@ -27,10 +32,10 @@ def draw(results: Results, path: Path) -> None:
     plot: Any = importlib.import_module("matplotlib.pyplot")
     figure, axes = plot.subplots(1, len(PANELS), figsize=(13, 4.4), layout="constrained")
     for axis, (title, value) in zip(axes, PANELS, strict=True):
-        for client, of_client in grown(results):
-            kept = [line for line in of_client if title != MEMORY or not line.sample]
+        for client, of_client in collect_growth(results):
+            kept = [line for line in of_client if title != MEMORY_PANEL or not line.sample]
             if kept:
-                line_of(axis, client, kept, value)
+                draw_client_line(axis, client, kept, value)
         axis.set(xscale="log", yscale="log", title=title, xlabel="mailboxes")
         for scale in (axis.xaxis, axis.yaxis):
             scale.set_major_formatter("{x:,g}")
@@ -44,14 +49,16 @@ def draw(results: Results, path: Path) -> None:
     plot.close(figure)
 
 
-def line_of(axis: Any, client: str, of_client: list[Line], value: Callable[[Line], float]) -> None:
+def draw_client_line(
+    axis: Any, client: str, client_lines: list[ReportLine], value: Callable[[ReportLine], float]
+) -> None:
     """One client's line; what is extrapolated is dashed."""
-    guessed = any(line.sample for line in of_client)
+    guessed = any(line.sample for line in client_lines)
     axis.plot(
-        [line.mailboxes for line in of_client],
-        [value(line) for line in of_client],
-        label=CLIENTS[client] + (" (extrapolated)" if guessed else ""),
-        color=COLOURS[client],
+        [line.mailboxes for line in client_lines],
+        [value(line) for line in client_lines],
+        label=CLIENT_NAMES[client] + (" (extrapolated)" if guessed else ""),
+        color=CLIENT_COLOURS[client],
         linestyle="--" if guessed else "-",
         marker="o",
         markersize=4,

@@ -9,17 +9,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from core.ncrontab import Cron
+from core.ncrontab import CronSchedule
 
 GB_SECOND = 0.000026
 FREE_GB_SECONDS = 100_000
 EXECUTION = 0.40 / 1_000_000
 FREE_EXECUTIONS = 250_000
 INSTANCE_GB = 2
-LEAST_SECONDS = 1.0
+MIN_BILLED_SECONDS = 1.0
 MONTH = timedelta(hours=730)
 # Any moment will do to measure the interval of a schedule that is the same at all times.
-SOME_DAY = datetime(2025, 1, 1, tzinfo=UTC)
+REFERENCE_DAY = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +32,21 @@ class Job:
     @property
     def gb_seconds(self) -> float:
         """What is billed for its time and memory."""
-        return max(self.seconds, LEAST_SECONDS) * INSTANCE_GB * self.runs
+        return max(self.seconds, MIN_BILLED_SECONDS) * INSTANCE_GB * self.runs
 
 
-def interval(schedule: str) -> timedelta:
+def compute_interval(schedule: str) -> timedelta:
     """The time between two ticks of a schedule."""
-    cron = Cron.parse(schedule)
-    first = cron.next(SOME_DAY)
-    return cron.next(first) - first
+    cron = CronSchedule.parse(schedule)
+    first = cron.find_next(REFERENCE_DAY)
+    return cron.find_next(first) - first
 
 
-def runs_a_month(every: timedelta) -> float:
-    return MONTH / every
+def compute_monthly_runs(run_interval: timedelta) -> float:
+    return MONTH / run_interval
 
 
-def dollars(jobs: Iterable[Job]) -> float:
+def compute_dollars(jobs: Iterable[Job]) -> float:
     """The bill of a month for all jobs together."""
     listed = list(jobs)
     billed = max(sum(job.gb_seconds for job in listed) - FREE_GB_SECONDS, 0.0)

@@ -4,76 +4,99 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.derived import (
-    SWEEP,
-    Line,
-    lines,
-    memory_growth,
-    month,
-    scaled,
-    script,
-    script_month,
-    strict_month,
+    CHECK_INTERVAL,
+    ReportLine,
+    build_lines,
+    compute_memory_growth,
+    compute_month_cost,
+    compute_script_month_cost,
+    compute_strict_month_cost,
+    find_script,
+    scale_measurement,
 )
 from bench.environment import ROOT
-from bench.formatting import CLIENTS, HEAD, about, cells, ground, money
+from bench.formatting import (
+    CLIENT_NAMES,
+    HEADINGS,
+    describe_setup,
+    format_cells,
+    format_line_duration,
+    format_money,
+)
 from bench.prices import (
     EXECUTION,
     FREE_EXECUTIONS,
     FREE_GB_SECONDS,
     GB_SECOND,
     INSTANCE_GB,
-    LEAST_SECONDS,
+    MIN_BILLED_SECONDS,
 )
-from bench.results import FLOOR, FORWARDING, GATHER, LOOP, ORDINARY, WHOLE, Measurement, Results
+from bench.results import (
+    BARE_CLIENT,
+    FORWARDING,
+    FULL_READ,
+    NO_CHANGE,
+    SDK_GATHER,
+    SDK_LOOP,
+    Measurement,
+    Results,
+)
 
 DOCUMENT = ROOT / "docs" / "performance.md"
 RESULTS = ROOT / "docs" / "performance.json"
 PICTURE = ROOT / "docs" / "performance.png"
 
 
-def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+def format_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A table in Markdown."""
-    texts = [head, ("---",) * len(head), *rows]
+    texts = [headings, ("---",) * len(headings), *rows]
     return "\n".join(
         "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in texts
     )
 
 
-def measured(results: Results) -> str:
+def format_measurements(results: Results) -> str:
     """Every line that `make bench` prints."""
-    return table(HEAD, [cells(line) for line in lines(results)])
+    return format_table(HEADINGS, [format_cells(line) for line in build_lines(results)])
 
 
-def grown(results: Results) -> list[tuple[str, list[Line]]]:
+def collect_growth(results: Results) -> list[tuple[str, list[ReportLine]]]:
     """By client: what reading all inbox rules costs at each size."""
 
     def found(client: str, size: int) -> Measurement | None:
-        if client in (LOOP, GATHER):
-            return script(results, client)
-        return results.find(client, WHOLE if client == FLOOR else ORDINARY, size)
+        if client in (SDK_LOOP, SDK_GATHER):
+            return find_script(results, client)
+        return results.find(client, FULL_READ if client == BARE_CLIENT else NO_CHANGE, size)
 
     return [
-        (client, [scaled(row, size) for size in results.sizes if (row := found(client, size))])
-        for client in (FORWARDING, FLOOR, GATHER, LOOP)
+        (
+            client,
+            [
+                scale_measurement(row, size)
+                for size in results.sizes
+                if (row := found(client, size))
+            ],
+        )
+        for client in (FORWARDING, BARE_CLIENT, SDK_GATHER, SDK_LOOP)
     ]
 
 
-def growth(results: Results) -> str:
+def format_growth(results: Results) -> str:
     """Time, CPU and memory by size."""
     rows = [
         (
             f"{line.mailboxes:,}",
-            CLIENTS[client],
-            about(line, line.seconds),
-            about(line, line.cpu_seconds),
+            CLIENT_NAMES[client],
+            format_line_duration(line, line.seconds),
+            format_line_duration(line, line.cpu_seconds),
             f"{line.row.cost.peak_mib:.0f}" + (" (of the sample)" if line.sample else ""),
         )
-        for client, of_client in grown(results)
+        for client, of_client in collect_growth(results)
         for line in of_client
     ]
     rows.sort(key=lambda row: int(row[0].replace(",", "")))
-    text = table(("mailboxes", "client", "time", "CPU", "peak MiB"), rows)
-    factor = memory_growth(results)
+    text = format_table(("mailboxes", "client", "time", "CPU", "peak MiB"), rows)
+    factor = compute_memory_growth(results)
     if factor is not None:
         few, many = results.sizes[-2:]
         text += (
@@ -82,50 +105,52 @@ def growth(results: Results) -> str:
     return text
 
 
-def cost(results: Results) -> str:
+def format_costs(results: Results) -> str:
     """US dollars a month by size."""
     rows = [
         (
             f"{size:,}",
-            money(month(results, size)),
-            money(strict_month(results, size)),
-            money(script_month(results, size, GATHER)),
-            money(script_month(results, size, LOOP)),
+            format_money(compute_month_cost(results, size)),
+            format_money(compute_strict_month_cost(results, size)),
+            format_money(compute_script_month_cost(results, size, SDK_GATHER)),
+            format_money(compute_script_month_cost(results, size, SDK_LOOP)),
         )
         for size in results.sizes
     ]
     ours = ("all guards", "all guards, Graph takes 4 at once")
-    text = table(("mailboxes", *ours, CLIENTS[GATHER], CLIENTS[LOOP]), rows)
-    return f"{text}\n\n{assumed()}"
+    text = format_table(
+        ("mailboxes", *ours, CLIENT_NAMES[SDK_GATHER], CLIENT_NAMES[SDK_LOOP]), rows
+    )
+    return f"{text}\n\n{describe_assumptions()}"
 
 
-def assumed() -> str:
+def describe_assumptions() -> str:
     """What the bills rest on."""
-    hours = SWEEP.total_seconds() / 3600
+    hours = CHECK_INTERVAL.total_seconds() / 3600
     return (
         f"US dollars a month on Flex Consumption, pay as you go: {GB_SECOND * 1e6:g} for a million"
         f" GB-seconds beyond {FREE_GB_SECONDS:,}, {EXECUTION * 1e6:.2f} for a million executions"
         f" beyond {FREE_EXECUTIONS:,}, an instance of {INSTANCE_GB} GB, at least"
-        f" {LEAST_SECONDS:g} s a run. Every guard runs at its default schedule for the time that"
+        f" {MIN_BILLED_SECONDS:g} s a run. Every guard runs at its default schedule for the time that"
         f" was measured; every {hours:g} hours forwarding takes as long as in its first run. A"
         " script would run as often as the forwarding guard; - means that it would still be"
         " running when it is to start again. Storage and monitoring are not in it."
     )
 
 
-def sections(results: Results) -> dict[str, str]:
+def build_sections(results: Results) -> dict[str, str]:
     """What stands between the marks, by the name in them."""
     return {
-        "ground": f"Measured on {ground(results)}",
-        "measured": measured(results),
-        "growth": growth(results),
-        "cost": cost(results),
+        "ground": f"Measured on {describe_setup(results)}",
+        "measured": format_measurements(results),
+        "growth": format_growth(results),
+        "cost": format_costs(results),
     }
 
 
-def written(text: str, results: Results) -> str:
+def update_document(text: str, results: Results) -> str:
     """The document with its tables as the results have them. Raises LookupError for no place."""
-    for name, content in sections(results).items():
+    for name, content in build_sections(results).items():
         before, mark, rest = text.partition(f"<!-- {name} -->\n")
         _, end, after = rest.partition("<!-- end -->")
         if not mark or not end:
@@ -134,6 +159,6 @@ def written(text: str, results: Results) -> str:
     return text
 
 
-def write(results: Results, path: Path = DOCUMENT) -> None:
+def write_document(results: Results, path: Path = DOCUMENT) -> None:
     """Bring the document up to date."""
-    path.write_text(written(path.read_text(encoding="utf-8"), results), encoding="utf-8")
+    path.write_text(update_document(path.read_text(encoding="utf-8"), results), encoding="utf-8")

@@ -11,20 +11,20 @@ from core.config.catalog import CATALOG
 from core.guards.mailbox_forwarding import guard as mailbox_forwarding
 
 # What a guard's run met.
-FIRST = "first run"
-ORDINARY = "no change"
-NEWS = "a new forward"
-MOVERS = "folders"
-RATE = "a limit a second"
-AT_ONCE = "a limit at once"
+FIRST_RUN = "first run"
+NO_CHANGE = "no change"
+NEW_FORWARD = "a new forward"
+FOLDER_RULES = "folders"
+RATE_LIMITED = "a limit a second"
+CONCURRENCY_LIMITED = "a limit at once"
 # How much a baseline read.
-SAMPLE = "sample"
-WHOLE = "all"
+SAMPLE_READ = "sample"
+FULL_READ = "all"
 
 # Who was measured: the guards by name, and what they are compared with.
 GUARDS = tuple(duty.guard.name for duty in CATALOG)
 FORWARDING = mailbox_forwarding.GUARD.name
-LOOP, GATHER, FLOOR = "loop", "gather", "floor"
+SDK_LOOP, SDK_GATHER, BARE_CLIENT = "loop", "gather", "floor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +97,13 @@ class Results:
         return sorted({row.mailboxes for row in self.rows})
 
 
-def save(results: Results, path: Path) -> None:
+def save_results(results: Results, path: Path) -> None:
     """Write results as JSON that a person can read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(asdict(results), indent=1) + "\n", encoding="utf-8")
 
 
-def load(path: Path) -> Results:
+def load_results(path: Path) -> Results:
     """Read what `save` wrote."""
     wire: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     rows = tuple(Measurement(**{**row, "cost": Cost(**row["cost"])}) for row in wire.pop("rows"))

@@ -18,19 +18,25 @@ from pathlib import Path
 from typing import IO
 from zlib import crc32
 
-from sandbox.http_types import Row, words
-from sandbox.scenes.people import Cast, Seat
-from sandbox.scenes.row_templates import bypass_row, exchange_people, person
+from sandbox.http_types import Row, split_words
+from sandbox.scenes.people import MailboxFixture, TenantBuilder
+from sandbox.scenes.row_templates import (
+    build_bypass_row,
+    build_graph_recipient,
+    format_exchange_recipients,
+)
 
-NAMES = words("anna boris chiara derya edda frank gesa henk ines jakub karin leo mia nils olga")
-SENDERS = words("news@shop.example lists@forum.example billing@cloud.example hr@contoso.com")
-TOPICS = words("newsletter invoice minutes on-call release survey travel webinar")
-COLOURS = words("Blue Green Orange Purple Red Yellow")
+NAMES = split_words(
+    "anna boris chiara derya edda frank gesa henk ines jakub karin leo mia nils olga"
+)
+SENDERS = split_words("news@shop.example lists@forum.example billing@cloud.example hr@contoso.com")
+TOPICS = split_words("newsletter invoice minutes on-call release survey travel webinar")
+CATEGORY_COLOURS = split_words("Blue Green Orange Purple Red Yellow")
 THOUSAND = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class TenantSpec:
     """What a tenant is made of. All but the first two are counts in each thousand mailboxes.
 
     `shared`, `rooms` and `equipment` are mailboxes whose accounts are blocked, as they should be;
@@ -43,19 +49,19 @@ class Recipe:
     shared: int = 100
     rooms: int = 15
     equipment: int = 5
-    inside: int = 15
-    outside: int = 5
+    internal_forwards: int = 15
+    external_forwards: int = 5
     movers: int = 0
 
-    def chance(self, what: str, number: int, of: int) -> int:
+    def pick_number(self, topic: str, number: int, count: int) -> int:
         """A number from 0 to `of` - 1 that follows from the seed, a word and a mailbox's number."""
-        return crc32(f"{self.seed} {what} {number}".encode()) % of
+        return crc32(f"{self.seed} {topic} {number}".encode()) % count
 
-    def alias(self, number: int) -> str:
+    def build_alias(self, number: int) -> str:
         """What a mailbox is called; the number makes it unique."""
-        return f"{NAMES[self.chance('name', number, len(NAMES))]}-{number:06d}"
+        return f"{NAMES[self.pick_number('name', number, len(NAMES))]}-{number:06d}"
 
-    def kind(self, number: int) -> str:
+    def get_mailbox_kind(self, number: int) -> str:
         """The RecipientTypeDetails of a mailbox, exactly as often as the recipe says."""
         place = number * 271 % THOUSAND  # Any factor that 2 and 5 do not divide spreads them.
         if place < self.shared:
@@ -65,87 +71,93 @@ class Recipe:
         rest = place - self.shared - self.rooms
         return "EquipmentMailbox" if rest < self.equipment else "UserMailbox"
 
-    def habit(self, number: int) -> str:
+    def get_rule_pattern(self, number: int) -> str:
         """What is special about a mailbox's rules: "outside", "inside", "moves" or nothing."""
         place = number * 617 % THOUSAND
-        if place < self.outside:
+        if place < self.external_forwards:
             return "outside"
-        if place < self.outside + self.inside:
+        if place < self.external_forwards + self.internal_forwards:
             return "inside"
-        return "moves" if place < self.outside + self.inside + self.movers else ""
+        return (
+            "moves" if place < self.external_forwards + self.internal_forwards + self.movers else ""
+        )
 
 
-def seated(recipe: Recipe, number: int) -> tuple[Cast, Seat]:
+def build_mailbox(spec: TenantSpec, number: int) -> tuple[TenantBuilder, MailboxFixture]:
     """One mailbox with its account and its rules, in a cast of its own."""
-    cast = Cast()
-    alias = recipe.alias(number)
-    seat = cast.seat(alias, alias.replace("-", " ").title(), recipe.kind(number))
-    habit = recipe.habit(number)
+    cast = TenantBuilder()
+    alias = spec.build_alias(number)
+    seat = cast.add_mailbox(alias, alias.replace("-", " ").title(), spec.get_mailbox_kind(number))
+    habit = spec.get_rule_pattern(number)
     for name, actions, conditions in (
-        sorting(recipe, number, cast.folder(seat, "Projects") if habit == "moves" else ""),
-        reading(recipe, number),
-        last(recipe, number, habit),
+        build_sorting_rule(
+            spec, number, cast.add_folder(seat, "Projects") if habit == "moves" else ""
+        ),
+        build_reading_rule(spec, number),
+        build_last_rule(spec, number, habit),
     ):
-        cast.rule(seat, name, actions, conditions)
-        cast.exchange_rules[seat.address][-1].update(in_exchange(actions, conditions))
+        cast.add_rule(seat, name, actions, conditions)
+        cast.exchange_rules[seat.address][-1].update(build_exchange_parts(actions, conditions))
     return cast, seat
 
 
-def in_exchange(actions: Row, conditions: Row) -> Row:
+def build_exchange_parts(actions: Row, conditions: Row) -> Row:
     """The parts of a rule that a cast leaves out of its twin, as Get-InboxRule prints them."""
     importance: str | None = actions.get("markImportance")
     return {
         "ApplyCategory": actions.get("assignCategories"),
         "MarkImportance": importance.capitalize() if importance else None,
         "SubjectContainsWords": conditions.get("subjectContains"),
-        "From": exchange_people(conditions.get("fromAddresses")),
+        "From": format_exchange_recipients(conditions.get("fromAddresses")),
         "SentOnlyToMe": conditions.get("sentOnlyToMe", False),
     }
 
 
-def sorting(recipe: Recipe, number: int, folder: str) -> tuple[str, Row, Row]:
+def build_sorting_rule(spec: TenantSpec, number: int, folder: str) -> tuple[str, Row, Row]:
     """A rule that puts a topic in a category or, where there is one, in a folder."""
-    topic = TOPICS[recipe.chance("topic", number, len(TOPICS))]
-    colour = f"{COLOURS[recipe.chance('colour', number, len(COLOURS))]} category"
+    topic = TOPICS[spec.pick_number("topic", number, len(TOPICS))]
+    colour = (
+        f"{CATEGORY_COLOURS[spec.pick_number('colour', number, len(CATEGORY_COLOURS))]} category"
+    )
     actions: Row = {"moveToFolder": folder} if folder else {"assignCategories": [colour]}
     return topic.capitalize(), actions, {"subjectContains": [topic]}
 
 
-def reading(recipe: Recipe, number: int) -> tuple[str, Row, Row]:
+def build_reading_rule(spec: TenantSpec, number: int) -> tuple[str, Row, Row]:
     """A rule that marks the mail of a sender as read."""
-    sender = SENDERS[recipe.chance("sender", number, len(SENDERS))]
+    sender = SENDERS[spec.pick_number("sender", number, len(SENDERS))]
     actions = {"markAsRead": True, "stopProcessingRules": True}
     return f"Read: {sender}", actions, {"senderContains": [sender]}
 
 
-def last(recipe: Recipe, number: int, habit: str) -> tuple[str, Row, Row]:
+def build_last_rule(spec: TenantSpec, number: int, rule_pattern: str) -> tuple[str, Row, Row]:
     """A rule that forwards, where that is the mailbox's habit, or else marks a sender's mail."""
-    if habit == "outside":
-        return forward_outside(f"{recipe.alias(number)}@home.example")
-    other = recipe.alias(recipe.chance("colleague", number, recipe.mailboxes))
-    colleague = [person(f"{other}@contoso.com", other)]
-    if habit == "inside":
+    if rule_pattern == "outside":
+        return build_external_forward(f"{spec.build_alias(number)}@home.example")
+    other = spec.build_alias(spec.pick_number("colleague", number, spec.mailboxes))
+    colleague = [build_graph_recipient(f"{other}@contoso.com", other)]
+    if rule_pattern == "inside":
         return "Deputy", {"forwardTo": colleague}, {"sentOnlyToMe": True}
     return "Important", {"markImportance": "high"}, {"fromAddresses": colleague}
 
 
-def forward_outside(address: str) -> tuple[str, Row, Row]:
+def build_external_forward(address: str) -> tuple[str, Row, Row]:
     """A rule that sends all mail to an address elsewhere."""
-    return "To my other address", {"forwardTo": [person(address)]}, {}
+    return "To my other address", {"forwardTo": [build_graph_recipient(address)]}, {}
 
 
-def told(row: Row) -> Row:
+def drop_empty_values(row: Row) -> Row:
     """A row of Get-InboxRule with what it says, and without the many nulls."""
     return {name: value for name, value in row.items() if value not in (None, False)}
 
 
 # Writing ----------------------------------------------------------------------------------------
 
-LISTS = ("users", "Get-Mailbox", "Get-MailboxAuditBypassAssociation")
-MAPS = ("messageRules", "mailFolders", "Get-InboxRule")
+LIST_COLLECTIONS = ("users", "Get-Mailbox", "Get-MailboxAuditBypassAssociation")
+MAP_COLLECTIONS = ("messageRules", "mailFolders", "Get-InboxRule")
 
 
-class Collection:
+class SpooledCollection:
     """One collection of a scene, kept in a file until it is its turn: memory stays flat."""
 
     def __init__(self, file: IO[str], brackets: str) -> None:
@@ -157,7 +169,7 @@ class Collection:
         self.file.write(f",\n{text}" if self.started else text)
         self.started = True
 
-    def pour(self, out: IO[str]) -> None:
+    def write_to(self, out: IO[str]) -> None:
         """Write the whole collection."""
         self.file.seek(0)
         out.write(self.brackets[0])
@@ -165,60 +177,60 @@ class Collection:
         out.write(self.brackets[1])
 
 
-def entries(cast: Cast, seat: Seat) -> Iterator[tuple[str, str]]:
+def iter_entries(builder: TenantBuilder, mailbox: MailboxFixture) -> Iterator[tuple[str, str]]:
     """What one mailbox adds to each collection of the scene, as JSON."""
-    bypass = bypass_row(seat.guid, seat.alias, False)
-    for name, row in zip(LISTS, (seat.user, seat.mailbox, bypass), strict=True):
+    bypass = build_bypass_row(mailbox.guid, mailbox.alias, False)
+    for name, row in zip(LIST_COLLECTIONS, (mailbox.user, mailbox.mailbox, bypass), strict=True):
         yield name, json.dumps(row)
-    twins = [told(row) for row in cast.exchange_rules[seat.address]]
+    twins = [drop_empty_values(row) for row in builder.exchange_rules[mailbox.address]]
     held = (
-        (seat.id, cast.rules[seat.id]),
-        (seat.id, cast.folders.get(seat.id)),
-        (seat.address, twins),
+        (mailbox.id, builder.rules[mailbox.id]),
+        (mailbox.id, builder.folders.get(mailbox.id)),
+        (mailbox.address, twins),
     )
-    for name, (owner, rows) in zip(MAPS, held, strict=True):
+    for name, (owner, rows) in zip(MAP_COLLECTIONS, held, strict=True):
         if rows:
             yield name, f"{json.dumps(owner)}: {json.dumps(rows)}"
 
 
-def pour_half(out: IO[str], sections: Row, made: Mapping[str, Collection]) -> None:
+def write_half(out: IO[str], sections: Row, collections: Mapping[str, SpooledCollection]) -> None:
     """Write Graph's or Exchange's half: the collections, and what is the same in all tenants."""
     lead = "{"
     for name, value in sections.items():
         out.write(f'{lead}\n"{name}": ')
         lead = ","
-        if name in made:
-            made[name].pour(out)
+        if name in collections:
+            collections[name].write_to(out)
         else:
             json.dump(value, out)
     out.write("}")
 
 
-def write(recipe: Recipe, path: Path) -> None:
+def write_scene(spec: TenantSpec, path: Path) -> None:
     """Write a scene and, beside it, the ids of its accounts, one a line."""
     with ExitStack() as stack:
         made = {
-            name: Collection(
+            name: SpooledCollection(
                 stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")),
-                "[]" if name in LISTS else "{}",
+                "[]" if name in LIST_COLLECTIONS else "{}",
             )
-            for name in (*LISTS, *MAPS)
+            for name in (*LIST_COLLECTIONS, *MAP_COLLECTIONS)
         }
-        ids = stack.enter_context(ids_beside(path).open("w", encoding="utf-8"))
-        for number in range(recipe.mailboxes):
-            cast, seat = seated(recipe, number)
+        ids = stack.enter_context(get_ids_path(path).open("w", encoding="utf-8"))
+        for number in range(spec.mailboxes):
+            cast, seat = build_mailbox(spec, number)
             ids.write(f"{seat.id}\n")
-            for name, text in entries(cast, seat):
+            for name, text in iter_entries(cast, seat):
                 made[name].add(text)
         out = stack.enter_context(path.open("w", encoding="utf-8"))
         out.write('{"graph": ')
-        pour_half(out, Cast().graph(), made)
+        write_half(out, TenantBuilder().build_graph(), made)
         out.write(',\n"exchange": ')
-        pour_half(out, Cast().exchange(), made)
+        write_half(out, TenantBuilder().build_exchange(), made)
         out.write("}\n")
 
 
-def ids_beside(path: Path) -> Path:
+def get_ids_path(path: Path) -> Path:
     """Where the ids of a scene's accounts are."""
     return path.with_suffix(".ids")
 
@@ -230,7 +242,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--movers", type=int, default=0, help="in each thousand")
     options = parser.parse_args()
-    write(Recipe(options.mailboxes, options.seed, movers=options.movers), options.file)
+    write_scene(TenantSpec(options.mailboxes, options.seed, movers=options.movers), options.file)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 # So much of a run's time is for looking; the rest is for acting and telling.
-LOOKING = 0.85
+SCAN_TIME_SHARE = 0.85
 # Seconds beyond it for telling alone: what was found late must still be told.
-TELLING = 300.0
+NOTIFY_SECONDS = 300.0
 # The ledger has tries of its own, and a claim has to be renewed while one of them hangs.
-TABLE: Mapping[str, Any] = {
+TABLE_OPTIONS: Mapping[str, Any] = {
     "retry_total": 0,
     "connection_timeout": 5,
     "read_timeout": 20,
@@ -32,12 +32,12 @@ TABLE: Mapping[str, Any] = {
 
 
 @asynccontextmanager
-async def connect(
+async def connect_world(
     settings: Settings,
     now: Callable[[], datetime] | None = None,
     *,
-    queue: bool = False,
-    among: int = 1,
+    has_queue: bool = False,
+    shared_by: int = 1,
 ) -> AsyncIterator[World]:
     """The world of one run: connections, credential and time budget, closed at its end.
 
@@ -45,15 +45,15 @@ async def connect(
     `queue`: there is a queue to hand shards to. `among` is how many share the limits of requests
     in flight. Raises SettingsError for settings that only their adapter can judge.
     """
-    from core.adapters.clouds import endpoints
-    from core.adapters.credentials import app_credential, token_service
-    from core.adapters.exchange.client import Exchange
-    from core.adapters.graph.client import Graph
-    from core.adapters.m365.tenant import M365
-    from core.adapters.retry import Service, door_of
-    from core.adapters.teams import Teams
+    from core.adapters.clouds import resolve_cloud
+    from core.adapters.credentials import build_credential, build_token_service
+    from core.adapters.exchange.client import ExchangeClient
+    from core.adapters.graph.client import GraphClient
+    from core.adapters.m365.tenant import M365Tenant
+    from core.adapters.retry import ThrottledService, gate_for
+    from core.adapters.teams import TeamsChannel
 
-    cloud = endpoints(
+    cloud = resolve_cloud(
         settings["CLOUD"],
         login=settings["LOGIN_ENDPOINT"],
         graph=settings["GRAPH_ENDPOINT"],
@@ -64,7 +64,7 @@ async def connect(
     tenant_id, ca_path = settings["TENANT_ID"], settings["CA_BUNDLE"]
     async with AsyncExitStack() as stack:
         credential = await stack.enter_async_context(
-            app_credential(
+            build_credential(
                 tenant_id,
                 settings["CLIENT_ID"],
                 cloud,
@@ -72,50 +72,56 @@ async def connect(
                 secret=settings["CLIENT_SECRET"],
                 certificate=settings["CLIENT_CERTIFICATE_PATH"],
                 ca_path=ca_path,
-                service=token_service(
-                    deadline=deadline, door=door_of(f"{cloud.login} {tenant_id}")
+                service=build_token_service(
+                    deadline=deadline, door=gate_for(f"{cloud.login} {tenant_id}")
                 ),
             )
         )
-        graph_service = Service(
+        graph_service = ThrottledService(
             "graph",
-            cap=max(1, settings.graph_limit // among),
+            cap=max(1, settings.graph_limit // shared_by),
             deadline=deadline,
-            door=door_of(f"{cloud.graph} {tenant_id}"),
+            throttle_gate=gate_for(f"{cloud.graph} {tenant_id}"),
         )
-        graph = Graph(cloud, credential, graph_service, ca_path=ca_path)
+        graph = GraphClient(cloud, credential, graph_service, ca_path=ca_path)
         stack.push_async_callback(graph.close)
         # A listing of a large tenant is one long answer.
-        exchange_service = Service(
+        exchange_service = ThrottledService(
             "exchange",
-            cap=max(1, settings.exchange_limit // among),
-            start=2,
-            longest=settings.run_seconds,
+            cap=max(1, settings.exchange_limit // shared_by),
+            initial_limit=2,
+            call_timeout=settings.run_seconds,
             deadline=deadline,
-            door=door_of(f"{cloud.exchange} {tenant_id}"),
+            throttle_gate=gate_for(f"{cloud.exchange} {tenant_id}"),
         )
-        exchange = Exchange(cloud, tenant_id, credential, exchange_service, ca_path=ca_path)
+        exchange = ExchangeClient(cloud, tenant_id, credential, exchange_service, ca_path=ca_path)
         stack.push_async_callback(exchange.close)
         hosts = settings["WEBHOOK_HOSTS"].split(",")
         webhook = settings["TEAMS_WEBHOOK_URL"]
-        channel = Service(
-            "teams", cap=1, longest=60.0, deadline=deadline + TELLING, door=door_of(webhook)
+        channel = ThrottledService(
+            "teams",
+            cap=1,
+            call_timeout=60.0,
+            deadline=deadline + NOTIFY_SECONDS,
+            throttle_gate=gate_for(webhook),
         )
-        teams = Teams(webhook, channel, hosts=hosts, answers=settings.webhook_answers)
+        teams = TeamsChannel(
+            webhook, channel, hosts=hosts, accepted_statuses=settings.webhook_success_statuses
+        )
         stack.push_async_callback(teams.close)
         ledger = await stack.enter_async_context(open_ledger(settings))
         services = (graph_service, exchange_service)
         yield World(
-            M365(graph, exchange),
+            M365Tenant(graph, exchange),
             ledger,
             teams,
-            settings.terms,
+            settings.policy,
             now or ledger.clock.now,
             lambda: {service.name: service.requests for service in services},
-            lambda: (time.monotonic() - begun) / (LOOKING * settings.run_seconds),
-            settings.shard_above if queue else None,
+            lambda: (time.monotonic() - begun) / (SCAN_TIME_SHARE * settings.run_seconds),
+            settings.shard_above if has_queue else None,
             settings.shards_at_once,
-            address=settings["PUBLIC_ADDRESS"],
+            public_url=settings["PUBLIC_ADDRESS"],
         )
 
 
@@ -131,7 +137,7 @@ async def open_ledger(settings: Settings) -> AsyncIterator["TableLedger"]:
         if settings["STATE_CONNECTION_STRING"]:
             try:
                 table = TableClient.from_connection_string(
-                    settings["STATE_CONNECTION_STRING"], table_name=name, **TABLE
+                    settings["STATE_CONNECTION_STRING"], table_name=name, **TABLE_OPTIONS
                 )
             except ValueError:
                 # What the library says of it may quote it, so it is no cause of this.
@@ -143,7 +149,7 @@ async def open_ledger(settings: Settings) -> AsyncIterator["TableLedger"]:
                 ManagedIdentityCredential(client_id=settings["MANAGED_IDENTITY_CLIENT_ID"] or None)
             )
             table = TableClient(
-                settings["STATE_TABLE_ENDPOINT"], name, credential=identity, **TABLE
+                settings["STATE_TABLE_ENDPOINT"], name, credential=identity, **TABLE_OPTIONS
             )
         await stack.enter_async_context(table)
         yield TableLedger(table, tenant=settings["TENANT_ID"])

@@ -13,81 +13,89 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 
-from core.bootstrap import connect
-from core.config.settings import Settings, all_settings
+from core.bootstrap import connect_world
+from core.config.settings import Settings, list_settings
 from core.errors import ExoguardError, SettingsError
-from core.microsoft365.permissions import compared, every_need, grant_command, needed, risk
-from core.model.guards import Duty
-from core.tenant.port import Grants
+from core.microsoft365.permissions import (
+    build_grant_command,
+    collect_needed_permissions,
+    compare_permissions,
+    describe_risk,
+    list_needed_permissions,
+)
+from core.model.guards import GuardConfig
+from core.tenant.port import GrantedPermissions
 from core.tenant.surfaces import CREDENTIAL
 
-type Say = Callable[[str], object]
+type PrintLine = Callable[[str], object]
 
 
-def show_needs(duties: Iterable[Duty], say: Say) -> None:
+def print_needed_permissions(configs: Iterable[GuardConfig], print_line: PrintLine) -> None:
     """What has to be granted, for whom, and what it is worth to a thief."""
-    if any(needed(duty) for duty in duties):
-        say("exchange Exchange.ManageAsApp, the app role; what it may do is what follows")
-    for name, (permission, guards) in every_need(duties).items():
+    if any(list_needed_permissions(duty) for duty in configs):
+        print_line("exchange Exchange.ManageAsApp, the app role; what it may do is what follows")
+    for name, (permission, guards) in collect_needed_permissions(configs).items():
         optional = " (optional)" if permission.optional else ""
-        say(f"{permission.service:<9}{name}{optional}")
-        say(f"         for {', '.join(guards)}; a thief could {risk(permission)}")
+        print_line(f"{permission.service:<9}{name}{optional}")
+        print_line(f"         for {', '.join(guards)}; a thief could {describe_risk(permission)}")
 
 
-def examine(duties: Iterable[Duty], grants: Grants, say: Say) -> bool:
+def print_permission_report(
+    configs: Iterable[GuardConfig], grants: GrantedPermissions, print_line: PrintLine
+) -> bool:
     """Compare; True when everything required is there."""
-    found = compared(duties, grants)
-    for permission, _ in found.there:
-        say(f"ok        {permission.name}")
-    for permission, guards in found.lacking:
-        say(f"{'optional' if permission.optional else 'MISSING':<10}{permission.name}")
-        say(f"          for {', '.join(guards)}: {permission.why}")
-        say(f"          grant it: {grant_command(permission)}")
+    found = compare_permissions(configs, grants)
+    for permission, _ in found.granted:
+        print_line(f"ok        {permission.name}")
+    for permission, guards in found.missing:
+        print_line(f"{'optional' if permission.optional else 'MISSING':<10}{permission.name}")
+        print_line(f"          for {', '.join(guards)}: {permission.reason}")
+        print_line(f"          grant it: {build_grant_command(permission)}")
     for name in (*found.excess.app_roles, *found.excess.cmdlets):
-        say(f"too much  {name}: no enabled guard needs it, take it away")
-    return found.complete
+        print_line(f"too much  {name}: no enabled guard needs it, take it away")
+    return found.is_complete
 
 
-async def compare(settings: Settings, say: Say) -> int:
+async def check_tenant_permissions(settings: Settings, print_line: PrintLine) -> int:
     """Sign in, ask, compare."""
-    async with connect(settings) as world:
+    async with connect_world(settings) as world:
         reading = await world.tenant.grants()
-    shut_out = reading.blind_to(CREDENTIAL)
+    shut_out = reading.find_source_failure(CREDENTIAL)
     if shut_out or not reading.items:
-        say(f"The app cannot sign in: {shut_out.reason if shut_out else 'no answer'}")
+        print_line(f"The app cannot sign in: {shut_out.reason if shut_out else 'no answer'}")
         return 2
-    for miss in reading.unread:
-        say(f"not known {miss.surface}: {miss.reason}")
+    for miss in reading.failures:
+        print_line(f"not known {miss.source}: {miss.reason}")
     grants = reading.items[0]
     known = grants.app_roles is not None and grants.cmdlets is not None
-    complete = examine(settings.duties, grants, say)
+    complete = print_permission_report(settings.guard_configs, grants, print_line)
     if not known:
         return 2
-    say("Everything required is there." if complete else "Something required is missing.")
+    print_line("Everything required is there." if complete else "Something required is missing.")
     return 0 if complete else 1
 
 
-def for_needs(environ: Mapping[str, str]) -> Settings:
+def read_sample_settings(environ: Mapping[str, str]) -> Settings:
     """The settings with harmless values for what is not known before the deployment."""
-    return Settings.read({**{entry.name: entry.sample for entry in all_settings()}, **environ})
+    return Settings.read({**{entry.name: entry.sample for entry in list_settings()}, **environ})
 
 
-def main(arguments: list[str], environ: Mapping[str, str], say: Say) -> int:
+def main(arguments: list[str], environ: Mapping[str, str], print_line: PrintLine) -> int:
     """The command; `say` takes a line."""
     parser = argparse.ArgumentParser(prog="python -m core.doctor", description=__doc__)
     parser.add_argument("--needs", action="store_true", help="only say what is needed")
     options = parser.parse_args(arguments)
     try:
         if options.needs:
-            show_needs(for_needs(environ).duties, say)
+            print_needed_permissions(read_sample_settings(environ).guard_configs, print_line)
             return 0
-        return asyncio.run(compare(Settings.read(environ), say))
+        return asyncio.run(check_tenant_permissions(Settings.read(environ), print_line))
     except SettingsError as error:
         for line in str(error).splitlines():
-            say(f"setting   {line}")
+            print_line(f"setting   {line}")
         return 2
     except ExoguardError as error:
-        say(str(error))
+        print_line(str(error))
         return 2
 
 

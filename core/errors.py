@@ -54,7 +54,7 @@ class Forbidden(TenantError):
         self.permission = permission
 
 
-class Refused(TenantError):
+class Rejected(TenantError):
     """This one object cannot be changed from here. `verdict` says why in one word."""
 
     def __init__(self, message: str, verdict: str = "refused") -> None:
@@ -62,15 +62,15 @@ class Refused(TenantError):
         self.verdict = verdict
 
 
-class NoLicence(Refused):
+class NoLicence(Rejected):
     """The tenant has no licence for what was asked, so there is nothing of it."""
 
 
-class Gone(TenantError):
+class NotFound(TenantError):
     """The object is not there."""
 
 
-class Moot(TenantError):
+class Superseded(TenantError):
     """The object is no longer as it was judged, so the change was not made."""
 
 
@@ -82,9 +82,9 @@ class ClaimLost(LedgerError):
     """Another run holds the guard now. This run must not write anything more."""
 
 
-class AlertError(ExoguardError):
+class NotificationError(ExoguardError):
     """The webhook did not take the card. The news stays untold and goes out with the next run."""
 
 
-class Unfit(AlertError):
+class CardRejected(NotificationError):
     """The webhook answers, and refuses this very card: sent again, it would be refused again."""

@@ -10,14 +10,14 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from urllib.parse import urlsplit
 
-from core.sanitize import plain
+from core.sanitize import sanitize_text
 
-LONGEST = 16_000
-HIDDEN = "***"
+MAX_MESSAGE_LENGTH = 16_000
+REDACTED = "***"
 # Shorter than this, a value is no secret, and would be found in every other word.
-SHORTEST = 8
+MIN_SECRET_LENGTH = 8
 # Headers, form fields and parts of addresses that name what they hold; and tokens, by their shape.
-NAMED = re.compile(
+SECRET_PATTERN = re.compile(
     r"""
     (?P<name>
         (?: \b(?: authorization | x-functions-key | x-identity-header | x-ms-client-principal
@@ -32,15 +32,20 @@ NAMED = re.compile(
 )
 
 
-def secrets_in(values: Collection[str]) -> frozenset[str]:
+def extract_secrets(values: Collection[str]) -> frozenset[str]:
     """What must not be seen of secret settings: each as a whole, and what alone would be enough.
 
     Of an address that is what follows its host, of a connection string the key or signature in it.
     """
-    return frozenset(part for value in values for part in parts_of(value) if len(part) >= SHORTEST)
+    return frozenset(
+        part
+        for value in values
+        for part in iter_secret_parts(value)
+        if len(part) >= MIN_SECRET_LENGTH
+    )
 
 
-def parts_of(value: str) -> Iterator[str]:
+def iter_secret_parts(value: str) -> Iterator[str]:
     """A secret, and the secrets in it."""
     yield value
     if value.startswith(("http://", "https://")):
@@ -54,38 +59,44 @@ def parts_of(value: str) -> Iterator[str]:
                 yield inner
 
 
-def without(text: str, secrets: Collection[str]) -> str:
+def redact_secrets(text: str, secrets: Collection[str]) -> str:
     """A text in which neither these secrets stand nor anything that has the shape of one."""
     for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, HIDDEN)
-    return NAMED.sub(lambda found: (found["name"] or "") + HIDDEN, text)
+        text = text.replace(secret, REDACTED)
+    return SECRET_PATTERN.sub(lambda found: (found["name"] or "") + REDACTED, text)
 
 
-def one_line(text: str) -> str:
+def to_single_line(text: str) -> str:
     """A text in which nothing begins a line of its own, moves a cursor or hides."""
-    return text if text.isprintable() and len(text) <= LONGEST else plain(text, LONGEST)
+    return (
+        text
+        if text.isprintable() and len(text) <= MAX_MESSAGE_LENGTH
+        else sanitize_text(text, MAX_MESSAGE_LENGTH)
+    )
 
 
-def clean(record: logging.LogRecord, secrets: Collection[str]) -> logging.LogRecord:
+def clean_log_record(record: logging.LogRecord, secrets: Collection[str]) -> logging.LogRecord:
     """The record, made safe. One whose arguments do not fit its text is left to logging itself."""
     try:
         said = record.getMessage()
     except (TypeError, ValueError, KeyError):
         return record
-    safe = one_line(without(said, secrets))
+    safe = to_single_line(redact_secrets(said, secrets))
     if safe != said:
         record.msg, record.args = safe, None
     if record.exc_info:
         # Handlers show this text instead of making their own.
-        record.exc_text = without(logging.Formatter().formatException(record.exc_info), secrets)
+        record.exc_text = redact_secrets(
+            logging.Formatter().formatException(record.exc_info), secrets
+        )
     return record
 
 
-def install(environ: Mapping[str, str], names: Collection[str]) -> None:
+def install_log_redaction(environ: Mapping[str, str], names: Collection[str]) -> None:
     """Clean every record this process makes from now on; `names` are the settings with secrets."""
-    secrets = secrets_in([environ[name] for name in names if environ.get(name)])
+    secrets = extract_secrets([environ[name] for name in names if environ.get(name)])
 
     def made(*args: object, **options: object) -> logging.LogRecord:
-        return clean(logging.LogRecord(*args, **options), secrets)  # type: ignore[arg-type]  # as given
+        return clean_log_record(logging.LogRecord(*args, **options), secrets)  # type: ignore[arg-type]  # as given
 
     logging.setLogRecordFactory(made)

@@ -18,7 +18,7 @@ WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "s
 # The longest gap between two 29 Februaries that fall on one given weekday is 40 years, across a
 # century that is not a leap year (2088 to 2128 for a Sunday). A schedule silent for longer never
 # comes due.
-HORIZON = timedelta(days=366 * 41)
+SEARCH_HORIZON = timedelta(days=366 * 41)
 
 
 class CronError(ValueError):
@@ -26,39 +26,39 @@ class CronError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class CronField:
     """One position of an expression: its name, its bounds (both inclusive), its words if any."""
 
     name: str
     lowest: int
     highest: int
-    words: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     def parse(self, text: str) -> frozenset[int]:
         """All values the field allows. Raises CronError."""
         allowed: set[int] = set()
         for part in text.split(","):
-            allowed.update(self.values(part, text))
+            allowed.update(self.parse_item(part, text))
         return frozenset(allowed)
 
-    def values(self, part: str, text: str) -> range:
+    def parse_item(self, part: str, text: str) -> range:
         """One item of the comma list: `*`, `5`, `1-5`, each with an optional `/step`."""
         span, slash, step_text = part.partition("/")
-        step = self.step(step_text, text) if slash else 1
+        step = self.parse_step(step_text, text) if slash else 1
         if span == "*":
             return range(self.lowest, self.highest + 1, step)
         first_text, dash, last_text = span.partition("-")
-        first = self.value(first_text, text)
+        first = self.parse_number(first_text, text)
         if dash:
             # NCrontab takes a range written backwards for the same range.
-            first, last = sorted((first, self.value(last_text, text)))
+            first, last = sorted((first, self.parse_number(last_text, text)))
         else:
             last = self.highest if slash else first
         return range(first, last + 1, step)
 
-    def value(self, token: str, text: str) -> int:
+    def parse_number(self, token: str, text: str) -> int:
         """A number within the bounds, or a word: any beginning of a month's or day's name."""
-        number = int(token) if token.isascii() and token.isdigit() else self.word(token)
+        number = int(token) if token.isascii() and token.isdigit() else self.parse_name(token)
         if not self.lowest <= number <= self.highest:
             raise CronError(
                 f"{self.name} field {text!r}: {token!r} is not "
@@ -66,32 +66,32 @@ class Field:
             )
         return number
 
-    def word(self, token: str) -> int:
+    def parse_name(self, token: str) -> int:
         """The number of a name, or one below the bounds when it is none."""
-        for number, word in enumerate(self.words, start=self.lowest):
+        for number, word in enumerate(self.names, start=self.lowest):
             if token and word.startswith(token.casefold()):
                 return number
         return self.lowest - 1
 
-    def step(self, token: str, text: str) -> int:
+    def parse_step(self, token: str, text: str) -> int:
         """The number after the slash, at least 1."""
         if not (token.isascii() and token.isdigit() and int(token)):
             raise CronError(f"{self.name} field {text!r}: the step {token!r} is not above zero")
         return int(token)
 
 
-FIELDS = (
-    Field("second", 0, 59),
-    Field("minute", 0, 59),
-    Field("hour", 0, 23),
-    Field("day", 1, 31),
-    Field("month", 1, 12, MONTHS),
-    Field("day-of-week", 0, 6, WEEKDAYS),
+CRON_FIELDS = (
+    CronField("second", 0, 59),
+    CronField("minute", 0, 59),
+    CronField("hour", 0, 23),
+    CronField("day", 1, 31),
+    CronField("month", 1, 12, MONTHS),
+    CronField("day-of-week", 0, 6, WEEKDAYS),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Cron:
+class CronSchedule:
     """A parsed schedule: the text it came from and the values each field allows."""
 
     text: str
@@ -103,16 +103,16 @@ class Cron:
     weekdays: frozenset[int]
 
     @classmethod
-    def parse(cls, text: str) -> "Cron":
+    def parse(cls, text: str) -> "CronSchedule":
         """Reads an expression; five fields are taken, as by the host, with second 0."""
         parts = text.split()
-        if len(parts) == len(FIELDS) - 1:
+        if len(parts) == len(CRON_FIELDS) - 1:
             parts = ["0", *parts]
-        if len(parts) != len(FIELDS):
-            names = " ".join(field.name for field in FIELDS)
+        if len(parts) != len(CRON_FIELDS):
+            names = " ".join(field.name for field in CRON_FIELDS)
             raise CronError(f"{text!r} has {len(parts)} fields; a schedule is {names!r}")
         second, minute, hour, day, month, weekday = (
-            field.parse(part) for field, part in zip(FIELDS, parts, strict=True)
+            field.parse(part) for field, part in zip(CRON_FIELDS, parts, strict=True)
         )
         return cls(
             text=text,
@@ -124,20 +124,20 @@ class Cron:
             weekdays=weekday,
         )
 
-    def next(self, after: datetime) -> datetime:
+    def find_next(self, after: datetime) -> datetime:
         """The first time strictly later than `after`, in its time zone. Raises CronError."""
         start = after.replace(microsecond=0) + timedelta(seconds=1)
         midnight = start.replace(hour=0, minute=0, second=0)
         day = midnight
-        while day - midnight <= HORIZON:
-            if self.allows(day):
-                moment = self.within(day, start if day == midnight else day)
+        while day - midnight <= SEARCH_HORIZON:
+            if self.allows_day(day):
+                moment = self.find_time_in_day(day, start if day == midnight else day)
                 if moment:
                     return moment
             day += timedelta(days=1)
         raise CronError(f"{self.text!r} never comes due")
 
-    def allows(self, day: datetime) -> bool:
+    def allows_day(self, day: datetime) -> bool:
         """Whether the calendar fields agree, all three of them."""
         return (
             day.month in self.months
@@ -145,7 +145,7 @@ class Cron:
             and day.isoweekday() % 7 in self.weekdays
         )
 
-    def within(self, day: datetime, start: datetime) -> datetime | None:
+    def find_time_in_day(self, day: datetime, start: datetime) -> datetime | None:
         """The first allowed time of a day that is not before `start`."""
         for hour in self.hours:
             if hour < start.hour:
@@ -158,12 +158,12 @@ class Cron:
                         return day.replace(hour=hour, minute=minute, second=second)
         return None
 
-    def spoken(self) -> str:
+    def describe_schedule(self) -> str:
         """The schedule in words, where there are short ones; otherwise as it was written. UTC."""
         calendar = (self.days, self.months, self.weekdays)
         if self.seconds != (0,) or [len(values) for values in calendar] != [31, 12, 7]:
             return f"{self.text} (UTC)"
-        minutes, hours = spacing(self.minutes, 60), spacing(self.hours, 24)
+        minutes, hours = measure_spacing(self.minutes, 60), measure_spacing(self.hours, 24)
         if hours == 1 and minutes == 1:
             return "every minute"
         if hours == 1 and minutes == 60:
@@ -177,7 +177,7 @@ class Cron:
         return f"{self.text} (UTC)"
 
 
-def spacing(values: tuple[int, ...], around: int) -> int:
+def measure_spacing(values: tuple[int, ...], cycle: int) -> int:
     """How far apart values are that go round evenly, 0 when they are not."""
-    step = around // len(values)
-    return step if values == tuple(range(values[0], around, step)) and values[0] < step else 0
+    step = cycle // len(values)
+    return step if values == tuple(range(values[0], cycle, step)) and values[0] < step else 0

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from core.keys import END, FIRST
+from core.keys import RANGE_END, RANGE_START
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
-from core.model.guards import Terms
-from core.model.requests import Action
+from core.model.guards import GuardPolicy
+from core.model.requests import OperatorRequest
 from core.model.runs import RunReport
-from core.model.state import GuardState, Memory, Shard
-from core.tenant.mailbox_index import SLICE
+from core.model.state import GuardSnapshot, GuardState, Shard
+from core.tenant.mailbox_index import RANGE_SIZE
 from core.tenant.port import Tenant
 
 # How long the ledger keeps what has ended, before `tidy` removes it.
@@ -22,15 +22,15 @@ KEEP_RUNS = timedelta(days=30)
 KEEP_CASES = timedelta(days=90)
 KEEP_CHANGES = KEEP_ACTIONS = timedelta(days=400)
 
-type Row = Case | ChangeRecord | Exemption | Action | RunReport
+type LedgerRow = Case | ChangeRecord | Exemption | OperatorRequest | RunReport
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ShardStatus:
     """A shard as the ledger has it: what is known of it, and whether somebody works on it now."""
 
     shard: Shard
-    busy: bool
+    is_claimed: bool
 
 
 class Claim(Protocol):
@@ -42,22 +42,25 @@ class Claim(Protocol):
 
     epoch: int
 
-    async def check(self) -> None:
+    async def ensure_held(self) -> None:
         """Raise ClaimLost unless the claim is still held, with time to spare for one write."""
         ...
 
-    def acting(self) -> AbstractAsyncContextManager[None]:
+    def protect_writes(self) -> AbstractAsyncContextManager[None]:
         """While something is done to the tenant: checked at its beginning, and cut off with
         ClaimLost when the claim ends before it does.
         """
         ...
 
-    async def recall(self, low: str = FIRST, high: str = END) -> Memory:
+    async def load(self, low: str = RANGE_START, high: str = RANGE_END) -> GuardSnapshot:
         """All the guard remembers, or what concerns objects of a stretch of places."""
         ...
 
     async def save(
-        self, *rows: Row, state: GuardState | Shard | None = None, forget: tuple[Case, ...] = ()
+        self,
+        *rows: LedgerRow,
+        state: GuardState | Shard | None = None,
+        forget: tuple[Case, ...] = (),
     ) -> None:
         """Write rows whole, in transactions that carry the fence; the state with the last of them.
 
@@ -77,54 +80,54 @@ class Ledger(Protocol):
         """Hold a guard, or one shard of it; None when another run does. Released at the end."""
         ...
 
-    async def state(self, guard: str) -> GuardState:
+    async def load_state(self, guard: str) -> GuardState:
         """What the guard remembers besides its cases. Raises LedgerError when not readable."""
         ...
 
-    async def shards(self, guard: str) -> Mapping[int, Held]:
+    async def load_shards(self, guard: str) -> Mapping[int, ShardStatus]:
         """The shards of the guard's last rounds, by their number."""
         ...
 
-    async def note(self, guard: str, run: str, document: Mapping[str, object]) -> None:
+    async def save_run_status(self, guard: str, run: str, document: Mapping[str, object]) -> None:
         """Write down what became of a requested run outside a claim: queued, busy, off, failed."""
         ...
 
-    async def report(self, guard: str, run: str) -> Mapping[str, object] | None:
+    async def get_run(self, guard: str, run: str) -> Mapping[str, object] | None:
         """What is known of a run: {"status": ..., ...}; None when nobody asked for it."""
         ...
 
-    async def history(self, guard: str, count: int) -> list[Mapping[str, object]]:
+    async def list_recent_runs(self, guard: str, count: int) -> list[Mapping[str, object]]:
         """The last runs of a guard as documents, newest first."""
         ...
 
-    def runs(
+    def iter_runs(
         self, guard: str, since: datetime, until: datetime
     ) -> AsyncIterator[Mapping[str, object]]:
         """The runs of a guard that began from `since` up to `until`, newest first."""
         ...
 
-    async def recall(self, guard: str) -> Memory:
+    async def load(self, guard: str) -> GuardSnapshot:
         """All the guard remembers, for who only reads: nothing may be written by it."""
         ...
 
-    async def ask(self, guard: str, action: Action) -> None:
+    async def add_request(self, guard: str, action: OperatorRequest) -> None:
         """Write down what a person asks for; a run, or who is called for it, takes it up."""
         ...
 
-    async def actions(self, guard: str, since: datetime) -> tuple[Action, ...]:
+    async def list_requests(self, guard: str, since: datetime) -> tuple[OperatorRequest, ...]:
         """What people asked for since then, newest first."""
         ...
 
-    async def action(self, guard: str, action: str) -> Action | None:
+    async def get_request(self, guard: str, action: str) -> OperatorRequest | None:
         """What is known of something a person asked for, by its id."""
         ...
 
-    async def tidy(self, guard: str, now: datetime) -> None:
+    async def purge_expired(self, guard: str, now: datetime) -> None:
         """Remove run rows after 30 days, closed cases after 90, changes and actions after 400."""
         ...
 
 
-class Alerts(Protocol):
+class NotificationChannel(Protocol):
     """The voice."""
 
     async def send(self, payload: Mapping[str, object]) -> None:
@@ -146,13 +149,13 @@ class World:
 
     tenant: Tenant
     ledger: Ledger
-    alerts: Alerts
-    terms: Terms
+    notification_channel: NotificationChannel
+    policy: GuardPolicy
     now: Callable[[], datetime]
-    requests: Callable[[], Mapping[str, int]] = dict
-    spent: Callable[[], float] = lambda: 0.0
+    call_counts: Callable[[], Mapping[str, int]] = dict
+    budget_used: Callable[[], float] = lambda: 0.0
     shard_above: int | None = None
     shards_at_once: int = 4
-    slice_size: int = SLICE
-    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
-    address: str = ""
+    range_size: int = RANGE_SIZE
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    public_url: str = ""

@@ -11,58 +11,70 @@ type Scalar = bool | int | str | None
 type Value = Scalar | tuple[str, ...]
 
 
-def truth(value: object) -> bool | None:
+def parse_printed_bool(value: object) -> bool | None:
     """A boolean, also as a word."""
     if isinstance(value, bool):
         return value
-    return {"true": True, "false": False}.get(folded(value)) if isinstance(value, str) else None
+    return (
+        {"true": True, "false": False}.get(fold_printed_text(value))
+        if isinstance(value, str)
+        else None
+    )
 
 
-def number(value: object) -> int | None:
+def parse_printed_int(value: object) -> int | None:
     """A whole number, also in digits."""
     if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,15}\s*", value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def folded(text: str) -> str:
+def fold_printed_text(text: str) -> str:
     """A text as it is compared: case and the space around a colon say nothing."""
     return re.sub(r"\s*:\s*", ":", text.strip()).casefold()
 
 
-def texts(value: object) -> frozenset[str] | None:
+def parse_printed_list(value: object) -> frozenset[str] | None:
     """The entries of a list, each as it is compared; null is no entry."""
     if value is None or value == "":
         return frozenset()
     entries = value if isinstance(value, list | tuple) else [value]
-    found = [folded(entry) for entry in entries if isinstance(entry, str)]
+    found = [fold_printed_text(entry) for entry in entries if isinstance(entry, str)]
     return frozenset(filter(None, found)) if len(found) == len(entries) else None
 
 
-def same(found: object, wanted: Value) -> bool | None:
+def matches_value(found: object, expected: Value) -> bool | None:
     """Whether what was found is what is wanted. Null is only the same as null, or an empty list."""
-    if isinstance(wanted, tuple):
-        entries = texts(found)
-        return None if entries is None else entries == texts(wanted)
-    if wanted is None:
+    if isinstance(expected, tuple):
+        entries = parse_printed_list(found)
+        return None if entries is None else entries == parse_printed_list(expected)
+    if expected is None:
         return found is None or found == ""
     if found is None or isinstance(found, Mapping | list):
         return None
-    if isinstance(wanted, bool):
-        told = truth(found)
-        return None if told is None else told is wanted
-    if isinstance(wanted, int):
-        counted = number(found)
-        return counted == wanted if counted is not None else False if words(found) else None
-    return folded(found) == folded(wanted) if isinstance(found, str) else None
+    if isinstance(expected, bool):
+        told = parse_printed_bool(found)
+        return None if told is None else told is expected
+    if isinstance(expected, int):
+        counted = parse_printed_int(found)
+        return (
+            counted == expected
+            if counted is not None
+            else False
+            if is_nonnumeric_text(found)
+            else None
+        )
+    return (
+        fold_printed_text(found) == fold_printed_text(expected) if isinstance(found, str) else None
+    )
 
 
-def words(value: object) -> bool:
+def is_nonnumeric_text(value: object) -> bool:
     """True for a text that says something else than a number, such as Unlimited."""
-    return isinstance(value, str) and bool(value.strip()) and number(value) is None
+    return isinstance(value, str) and bool(value.strip()) and parse_printed_int(value) is None
 
 
-def property_of(values: Mapping[str, object], name: str) -> tuple[bool, object]:
+def find_property(values: Mapping[str, object], name: str) -> tuple[bool, object]:
     """Whether a property is shown, and what it is; a dot leads into an object.
 
     What is inside of an object that is null is shown, as null.

@@ -8,21 +8,21 @@ import json
 from typing import Any, NoReturn
 
 
-def read_json(raw: str | bytes) -> object:
+def parse_strict_json(raw: str | bytes) -> object:
     """The value a JSON text stands for.
 
     Raises ValueError for what is not JSON or says something twice, and RecursionError for what is
     nested too deeply.
     """
-    return json.loads(raw, parse_constant=refuse, object_pairs_hook=unique)
+    return json.loads(raw, parse_constant=reject_constant, object_pairs_hook=require_unique_names)
 
 
-def refuse(name: str) -> NoReturn:
+def reject_constant(name: str) -> NoReturn:
     """NaN and the infinities. Raises ValueError."""
     raise ValueError(f"{name} is no JSON")
 
 
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def require_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object none of whose names stands there twice. Raises ValueError."""
     found = dict(pairs)
     if len(found) != len(pairs):

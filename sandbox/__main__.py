@@ -18,7 +18,7 @@ VENV = ROOT / ".venv"
 def main() -> int:
     if Path(sys.prefix).resolve() != VENV.resolve():
         continue_in_venv()
-    arguments = parser().parse_args()
+    arguments = build_parser().parse_args()
     if arguments.command == "demo":
         from sandbox.demo import main as demo_main
 
@@ -27,9 +27,9 @@ def main() -> int:
         from sandbox.scene_runner import main as run_main
 
         return run_main(arguments)
-    from sandbox.server import serve
+    from sandbox.server import serve_tenant
 
-    asyncio.run(serve(arguments.scene.read_bytes(), port=arguments.port))
+    asyncio.run(serve_tenant(arguments.scene.read_bytes(), port=arguments.port))
     return 0
 
 
@@ -46,7 +46,7 @@ def continue_in_venv() -> None:
     os.execv(str(python), [str(python), "-m", "sandbox", *sys.argv[1:]])
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """The command line: run, demo, serve."""
     whole = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__.splitlines()[0])
     commands = whole.add_subparsers(dest="command", required=True)
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run every guard on a scene, print what came of it")
     run.add_argument("--scene", type=Path, required=True, help="a JSON file with the tenant")
     run.add_argument("--json", action="store_true", help="print one JSON document")
-    run.add_argument("--ticks", type=positive, default=1, help="how often each guard runs")
+    run.add_argument("--ticks", type=parse_positive, default=1, help="how often each guard runs")
     run.add_argument(
         "--mode",
         nargs="+",
@@ -80,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-def positive(text: str) -> int:
+def parse_positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")

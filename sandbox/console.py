@@ -11,11 +11,11 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from core.model.run_document import document
+from core.model.run_document import run_report_to_json
 from core.model.runs import RunReport
-from core.sanitize import plain
+from core.sanitize import sanitize_text
 
-COLOURS = {
+STYLES = {
     "critical": "bold red",
     "high": "red",
     "medium": "yellow",
@@ -28,46 +28,46 @@ COLOURS = {
     "emphasis": "magenta",
     "default": "cyan",
 }
-ROWS = 40
+MAX_ROWS = 40
 # Where nobody tells how wide the screen is.
-WIDTH = 110
-CARDS = 6
+DEFAULT_WIDTH = 110
+MAX_CARDS = 6
 
 
-class Show:
+class SceneConsole:
     """Prints to one console. Everything foreign is shown as text, never as markup."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
         if not self.console.is_terminal:
-            self.console.width = WIDTH
+            self.console.width = DEFAULT_WIDTH
 
-    def title(self, text: str) -> None:
+    def print_title(self, text: str) -> None:
         """A line that begins something."""
         self.console.print()
         self.console.print(Rule(Text(text, style="bold"), align="left"))
 
-    def say(self, text: str) -> None:
+    def print_text(self, text: str) -> None:
         """A sentence."""
         self.console.print(Text(text))
 
-    async def run_of_tick(self, tick: int, report: RunReport) -> None:
+    async def print_tick_run(self, tick: int, report: RunReport) -> None:
         """One run of one guard, with its tick."""
-        self.run(document(report), f"tick {tick} · ")
+        self.print_run(run_report_to_json(report), f"tick {tick} · ")
 
-    def run(self, report: Mapping[str, Any], before: str = "") -> None:
+    def print_run(self, report: Mapping[str, Any], title_prefix: str = "") -> None:
         """What one run saw, decided, did and said."""
-        self.title(f"{before}{report['guard']} ({report['mode']})")
-        self.say(f"saw      {report['coverage']}")
+        self.print_title(f"{title_prefix}{report['guard']} ({report['mode']})")
+        self.print_text(f"saw      {report['coverage']}")
         findings = [row for row in report["findings"] if row["state"] != "known"]
         known = len(report["findings"]) - len(findings)
-        self.say(f"decided  {self.decided(report, known)}")
+        self.print_text(f"decided  {self.summarize_findings(report, known)}")
         if findings:
-            self.console.print(self.findings(findings))
-        self.changed(report)
-        self.say(f"said     {self.said(report)}")
+            self.console.print(self.build_findings_table(findings))
+        self.print_changes(report)
+        self.print_text(f"said     {self.summarize_cards(report)}")
 
-    def decided(self, report: Mapping[str, Any], known: int) -> str:
+    def summarize_findings(self, report: Mapping[str, Any], known: int) -> str:
         """The findings in numbers."""
         if not report["findings"]:
             return "nothing is wrong"
@@ -75,38 +75,38 @@ class Show:
         text = ", ".join(f"{number} {verdict}" for verdict, number in counts.most_common())
         return f"{text} ({known} of them known already)" if known else text
 
-    def findings(self, rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    def build_findings_table(self, rows: Sequence[Mapping[str, Any]]) -> RenderableType:
         """Findings as a table."""
         table = Table(box=None, pad_edge=False, expand=False, header_style="dim")
         for name in ("severity", "verdict", "what", "evidence"):
             table.add_column(name, overflow="fold", max_width=56 if name == "evidence" else None)
-        for row in rows[:ROWS]:
+        for row in rows[:MAX_ROWS]:
             table.add_row(
-                Text(row["severity"], style=COLOURS[row["severity"]]),
+                Text(row["severity"], style=STYLES[row["severity"]]),
                 Text(row["verdict"] + (" (note)" if row["state"] == "note" else "")),
-                Text(plain(row["summary"], 120)),
-                Text("; ".join(plain(fact, 70) for fact in row["facts"][:2]), style="dim"),
+                Text(sanitize_text(row["summary"], 120)),
+                Text("; ".join(sanitize_text(fact, 70) for fact in row["facts"][:2]), style="dim"),
             )
-        if len(rows) > ROWS:
-            return Group(table, Text(f"… and {len(rows) - ROWS} more", style="dim"))
+        if len(rows) > MAX_ROWS:
+            return Group(table, Text(f"… and {len(rows) - MAX_ROWS} more", style="dim"))
         return table
 
-    def changed(self, report: Mapping[str, Any]) -> None:
+    def print_changes(self, report: Mapping[str, Any]) -> None:
         """What was changed, will be, or is held back."""
         if report["held"]:
-            self.say(f"held     {report['held']}; plan {report['plan']}")
+            self.print_text(f"held     {report['held']}; plan {report['plan']}")
         if report["preview"]:
             counts = Counter(row["kind"] for row in report["preview"])
             text = ", ".join(f"{number} x {kind}" for kind, number in counts.items())
-            self.say(f"changed  nothing yet; the next run will make {text}")
+            self.print_text(f"changed  nothing yet; the next run will make {text}")
         elif report["changes"]:
             counts = Counter((row["kind"], row["outcome"]) for row in report["changes"])
             text = ", ".join(f"{number} x {kind} {out}" for (kind, out), number in counts.items())
-            self.say(f"changed  {text}")
+            self.print_text(f"changed  {text}")
         else:
-            self.say("changed  nothing")
+            self.print_text("changed  nothing")
 
-    def said(self, report: Mapping[str, Any]) -> str:
+    def summarize_cards(self, report: Mapping[str, Any]) -> str:
         """Which cards were sent."""
         if report["told"] is None and not report["cards"]:
             return "nothing: there is nothing new"
@@ -116,33 +116,33 @@ class Show:
             return f"{line}; NOT all sent ({report['error']}), kept for the next run"
         return line
 
-    def cards(self, cards: Sequence[Mapping[str, Any]]) -> None:
+    def print_cards(self, cards: Sequence[Mapping[str, Any]]) -> None:
         """The cards, roughly as Teams would show them."""
-        self.title(f"{len(cards)} cards in the Teams channel")
-        for card in cards[-CARDS:]:
-            self.card(card)
+        self.print_title(f"{len(cards)} cards in the Teams channel")
+        for card in cards[-MAX_CARDS:]:
+            self.print_card(card)
 
-    def card(self, message: Mapping[str, Any], most: int = 4) -> None:
+    def print_card(self, message: Mapping[str, Any], max_entries: int = 4) -> None:
         """One card; of a long list of cases the first few."""
         content = message["attachments"][0]["content"]
         header, *blocks = content["body"]
         entries = [block for block in blocks if block.get("separator") and "items" in block]
         others = [block for block in blocks if block not in entries]
         parts: list[RenderableType] = []
-        for block in [header, *others[:-1], *entries[:most]]:
-            parts += [*self.blocks(block), Text("")]
-        if len(entries) > most:
-            parts.append(Text(f"… {len(entries) - most} more on the card", style="dim"))
-        parts += self.blocks(others[-1])
+        for block in [header, *others[:-1], *entries[:max_entries]]:
+            parts += [*self.render_block(block), Text("")]
+        if len(entries) > max_entries:
+            parts.append(Text(f"… {len(entries) - max_entries} more on the card", style="dim"))
+        parts += self.render_block(others[-1])
         self.console.print(
-            Panel(Group(*parts), border_style=COLOURS[header["style"]], width=100, padding=(1, 2))
+            Panel(Group(*parts), border_style=STYLES[header["style"]], width=100, padding=(1, 2))
         )
 
-    def blocks(self, block: Mapping[str, Any]) -> list[RenderableType]:
+    def render_block(self, block: Mapping[str, Any]) -> list[RenderableType]:
         """The texts of a block; their markdown is the card's own, what is foreign is escaped."""
-        return [self.element(item) for item in block.get("items", [block])]
+        return [self.render_element(item) for item in block.get("items", [block])]
 
-    def element(self, item: Mapping[str, Any]) -> RenderableType:
+    def render_element(self, item: Mapping[str, Any]) -> RenderableType:
         """One text, or one table of facts."""
         if item["type"] != "FactSet":
             return Markdown(item["text"], style="dim" if item.get("isSubtle") else "")
@@ -153,28 +153,28 @@ class Show:
             grid.add_row(Markdown(fact["title"], style="dim"), Markdown(fact["value"]))
         return grid
 
-    def writes(self, writes: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> None:
+    def print_writes(self, writes: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> None:
         """Every change the tenant has seen. `names` are what people call the objects by id."""
-        self.title(f"{len(writes)} writes the tenant has seen")
+        self.print_title(f"{len(writes)} writes the tenant has seen")
         if not writes:
             return
         table = Table(box=None, pad_edge=False, header_style="dim")
         for name in ("api", "what", "object", "with"):
             table.add_column(name, overflow="fold")
-        for row in writes[:ROWS]:
-            action, subject = action_of(row, names)
+        for row in writes[:MAX_ROWS]:
+            action, subject = describe_write(row, names)
             table.add_row(
                 row["api"],
-                Text(plain(action, 60)),
-                Text(plain(subject, 60)),
-                Text(plain(arguments_of(row["body"]), 120), style="dim"),
+                Text(sanitize_text(action, 60)),
+                Text(sanitize_text(subject, 60)),
+                Text(sanitize_text(format_write_arguments(row["body"]), 120), style="dim"),
             )
         self.console.print(table)
-        if len(writes) > ROWS:
-            self.say(f"… and {len(writes) - ROWS} more")
+        if len(writes) > MAX_ROWS:
+            self.print_text(f"… and {len(writes) - MAX_ROWS} more")
 
 
-def names_of(scene: Mapping[str, Any]) -> dict[str, str]:
+def map_object_names(scene: Mapping[str, Any]) -> dict[str, str]:
     """What people call the users and mailboxes of a scene, by their ids."""
     users = scene.get("graph", {}).get("users", [])
     boxes = scene.get("exchange", {}).get("Get-Mailbox", [])
@@ -182,7 +182,7 @@ def names_of(scene: Mapping[str, Any]) -> dict[str, str]:
     return named | {str(row.get("Guid")): str(row.get("PrimarySmtpAddress")) for row in boxes}
 
 
-def action_of(row: Mapping[str, Any], names: Mapping[str, str]) -> tuple[str, str]:
+def describe_write(row: Mapping[str, Any], names: Mapping[str, str]) -> tuple[str, str]:
     """A write in the field's words: what is done, to whom."""
     target = str(row["target"])
     if row["api"] == "graph":
@@ -193,7 +193,7 @@ def action_of(row: Mapping[str, Any], names: Mapping[str, str]) -> tuple[str, st
     return cmdlet, names.get(identity, identity)
 
 
-def arguments_of(body: Any) -> str:
+def format_write_arguments(body: Any) -> str:
     """The arguments of a write, without what only names its object."""
     if isinstance(body, Mapping) and "CmdletInput" in body:
         body = body["CmdletInput"].get("Parameters", {})

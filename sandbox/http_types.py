@@ -17,12 +17,12 @@ type Row = dict[str, Any]
 """One object of a scene, as it stands on the wire."""
 
 
-class Malformed(Exception):
+class MalformedBody(Exception):
     """A body that is not the JSON it claims to be."""
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class HttpRequest:
     """One request. `segments` is the decoded path; `roles` the caller's, once the token is read."""
 
     method: str
@@ -49,11 +49,11 @@ class Call:
         try:
             return json.loads(self.body)
         except ValueError as error:
-            raise Malformed(str(error)) from error
+            raise MalformedBody(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """One response. `body` is JSON; `raw` takes its place where a body is not JSON at all."""
 
     status: int = 200
@@ -61,7 +61,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     raw: bytes | None = None
 
-    def content(self) -> bytes:
+    def encode_content(self) -> bytes:
         if self.raw is not None:
             return self.raw
         if self.body is None:
@@ -69,34 +69,34 @@ class Answer:
         return json.dumps(self.body, separators=(",", ":")).encode()
 
 
-def make_call(
+def make_request(
     method: str, url: URL, headers: Mapping[str, str] | None = None, body: bytes = b""
-) -> Call:
+) -> HttpRequest:
     """A call from a URL. Segments are split before they are decoded: an id may hold a slash."""
     raw = url.raw_path.strip("/")
     segments = tuple(unquote(part) for part in raw.split("/")) if raw else ()
-    return Call(method.upper(), segments, url.query, CIMultiDict(headers or {}), body)
+    return HttpRequest(method.upper(), segments, url.query, CIMultiDict(headers or {}), body)
 
 
-def words(text: str) -> tuple[str, ...]:
+def split_words(text: str) -> tuple[str, ...]:
     """The words of a text: how this folder writes long lists of names."""
     return tuple(text.split())
 
 
-def shown(row: Mapping[str, Any]) -> Row:
+def strip_private_keys(row: Mapping[str, Any]) -> Row:
     """A row without what is only the sandbox's own knowledge."""
     return {name: value for name, value in row.items() if not name.startswith("@sandbox.")}
 
 
-def truth(value: object) -> bool:
+def is_true(value: object) -> bool:
     """A boolean as scenes hold it: exports from PowerShell print True as a word."""
     return value is True or (isinstance(value, str) and value.casefold() == "true")
 
 
-def next_link(base: str, call: Call, token: str) -> str:
+def build_next_link(base: str, request: HttpRequest, token: str) -> str:
     """The address of the next page: this one's, with a skip token."""
-    kept = {name: value for name, value in call.query.items() if name != "$skiptoken"}
+    kept = {name: value for name, value in request.query.items() if name != "$skiptoken"}
     pairs = [*kept.items(), ("$skiptoken", token)]
-    path = "/".join(quote(segment, safe="$") for segment in call.segments)
+    path = "/".join(quote(segment, safe="$") for segment in request.segments)
     query = "&".join(f"{name}={quote(value, safe=',')}" for name, value in pairs)
     return f"{base}/{path}?{query}"

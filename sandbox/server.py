@@ -23,19 +23,19 @@ from aiohttp import web
 
 from sandbox.certificate import make_certificate
 from sandbox.exchange.api import CMDLETS, Exchange
-from sandbox.faults.injection import Dropped, Fault, Struck, suffer
+from sandbox.faults.injection import ConnectionDropped, Fault, FaultedRequest, apply_fault
 from sandbox.graph.api import ALL_ROLES, Graph
 from sandbox.graph.identity import CLIENT_ID, IDENTITY_CLIENT_ID, Entra, ManagedIdentity
-from sandbox.http_types import Answer, Call, Malformed, make_call
-from sandbox.state.tenant import Tenant
-from sandbox.teams import Teams
+from sandbox.http_types import HttpRequest, HttpResponse, MalformedBody, make_request
+from sandbox.state.tenant import SimulatedTenant
+from sandbox.teams import TeamsWebhook
 
 HOST = "127.0.0.1"
-GRACE = 0.2
-REQUESTS_KEPT = 20_000
+SHUTDOWN_SECONDS = 0.2
+MAX_RECORDED_REQUESTS = 20_000
 
 
-class Seen(NamedTuple):
+class RecordedRequest(NamedTuple):
     """A request that was answered. Inside a `$batch` the service is `graph/inner` and so on."""
 
     service: str
@@ -44,15 +44,15 @@ class Seen(NamedTuple):
     status: int
 
 
-class Service(Protocol):
+class SimulatedService(Protocol):
     """What stands behind a server: faults are matched against the lines of a call."""
 
     @property
     def name(self) -> str: ...
 
-    def lines(self, call: Call) -> tuple[str, str]: ...
+    def get_fault_lines(self, request: HttpRequest) -> tuple[str, str]: ...
 
-    async def answer(self, call: Call) -> Answer: ...
+    async def handle_request(self, request: HttpRequest) -> HttpResponse: ...
 
 
 class Sandbox:
@@ -71,15 +71,15 @@ class Sandbox:
         port: int = 0,
         authority_port: int = 0,
     ) -> None:
-        self.tenant = Tenant(scene)
+        self.tenant = SimulatedTenant(scene)
         self.ports = (port, authority_port)
-        self.requests: list[Seen] = []
+        self.requests: list[RecordedRequest] = []
         self.counts: Counter[str] = Counter()
         self.entra = Entra(self.tenant, ALL_ROLES, frozenset(CMDLETS))
-        self.teams = Teams()
-        self.services: dict[str, Service] = {
-            "v1.0": Graph(self.tenant, self.entra, latency, self.note),
-            "adminapi": Exchange(self.tenant, self.entra, latency, self.note),
+        self.teams = TeamsWebhook()
+        self.services: dict[str, SimulatedService] = {
+            "v1.0": Graph(self.tenant, self.entra, latency, self.record_request),
+            "adminapi": Exchange(self.tenant, self.entra, latency, self.record_request),
             "msi": ManagedIdentity(self.entra),
             "workflows": self.teams,
             "webhookb2": self.teams,
@@ -97,11 +97,13 @@ class Sandbox:
         tls.load_cert_chain(certificate, key)
         self.ca_path = str(certificate)
         self.runners = [
-            web.ServerRunner(web.Server(handler, access_log=None), shutdown_timeout=GRACE)
-            for handler in (self.at_base, self.at_authority)
+            web.ServerRunner(
+                web.Server(handler, access_log=None), shutdown_timeout=SHUTDOWN_SECONDS
+            )
+            for handler in (self.handle_base, self.handle_authority)
         ]
         bound = [
-            await listen(runner, port, context)
+            await start_site(runner, port, context)
             for runner, port, context in zip(self.runners, self.ports, (None, tls), strict=True)
         ]
         self.base = f"http://{HOST}:{bound[0]}"
@@ -146,7 +148,7 @@ class Sandbox:
         """The address of the connector as it was before Workflows."""
         return f"{self.base}/webhookb2/{self.tenant.tenant_id}/IncomingWebhook/sandbox"
 
-    def settings(self) -> dict[str, str]:
+    def build_settings(self) -> dict[str, str]:
         """The settings that point the app at this tenant."""
         return {
             "TENANT_ID": self.tenant.tenant_id,
@@ -169,53 +171,59 @@ class Sandbox:
         self.requests.clear()
         self.counts.clear()
 
-    def note(self, service: str, method: str, path: str, status: int) -> None:
+    def record_request(self, service: str, method: str, path: str, status: int) -> None:
         """Remember a request; of many, the latest REQUESTS_KEPT at least."""
-        if len(self.requests) >= 2 * REQUESTS_KEPT:
-            del self.requests[:REQUESTS_KEPT]
-        self.requests.append(Seen(service, method, path, status))
+        if len(self.requests) >= 2 * MAX_RECORDED_REQUESTS:
+            del self.requests[:MAX_RECORDED_REQUESTS]
+        self.requests.append(RecordedRequest(service, method, path, status))
         self.counts[service] += 1
 
     # Requests --------------------------------------------------------------------------------
 
-    async def at_base(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle_base(self, request: web.BaseRequest) -> web.StreamResponse:
         """A request to the plain port: its first segment says which service it is for."""
-        call = await read_call(request)
+        call = await read_request(request)
         first = call.segments[0].casefold() if call.segments else ""
         if first == "sandbox":
-            return response(self.control(call))
+            return to_web_response(self.handle_control(call))
         service = self.services.get(first)
         if service is None:
-            return response(Answer(404, {"error": {"code": "NotFound", "message": "No service."}}))
-        return await self.serve(request, service, call)
+            return to_web_response(
+                HttpResponse(404, {"error": {"code": "NotFound", "message": "No service."}})
+            )
+        return await self.serve_request(request, service, call)
 
-    async def at_authority(self, request: web.BaseRequest) -> web.StreamResponse:
-        return await self.serve(request, self.entra, await read_call(request))
+    async def handle_authority(self, request: web.BaseRequest) -> web.StreamResponse:
+        return await self.serve_request(request, self.entra, await read_request(request))
 
-    async def serve(
-        self, request: web.BaseRequest, service: Service, call: Call
+    async def serve_request(
+        self, request: web.BaseRequest, service: SimulatedService, parsed_request: HttpRequest
     ) -> web.StreamResponse:
         """Answer a request, or let a fault do it."""
-        lines = service.lines(call)
-        fault: Fault | None = self.tenant.faults.meet(service.name, lines)
+        lines = service.get_fault_lines(parsed_request)
+        fault: Fault | None = self.tenant.faults.match_fault(service.name, lines)
         try:
             if fault is None:
-                answer = await service.answer(call)
+                answer = await service.handle_request(parsed_request)
             else:
-                struck = Struck(service.name, lines[0], call, self.base)
-                answer = await suffer(fault, struck, lambda: service.answer(call))
-        except Dropped as dropped:
-            self.noted(service, call, lines[0], 0)
-            await self.cut(request, dropped.answer)
+                struck = FaultedRequest(service.name, lines[0], parsed_request, self.base)
+                answer = await apply_fault(
+                    fault, struck, lambda: service.handle_request(parsed_request)
+                )
+        except ConnectionDropped as dropped:
+            self.record_service_request(service, parsed_request, lines[0], 0)
+            await self.abort_connection(request, dropped.response)
             return web.Response(status=500)
-        self.noted(service, call, lines[0], answer.status)
-        return response(answer)
+        self.record_service_request(service, parsed_request, lines[0], answer.status)
+        return to_web_response(answer)
 
-    async def cut(self, request: web.BaseRequest, answer: Answer | None) -> None:
+    async def abort_connection(
+        self, request: web.BaseRequest, partial_response: HttpResponse | None
+    ) -> None:
         """End the connection, after the first half of an answer if there is one."""
-        if answer is not None:
-            whole = response(answer)
-            content = answer.content()
+        if partial_response is not None:
+            whole = to_web_response(partial_response)
+            content = partial_response.encode_content()
             begun = web.StreamResponse(status=whole.status, headers=whole.headers)
             begun.content_length = len(content)
             await begun.prepare(request)
@@ -223,71 +231,73 @@ class Sandbox:
         if request.transport is not None:
             request.transport.abort()
 
-    def noted(self, service: Service, call: Call, line: str, status: int) -> None:
+    def record_service_request(
+        self, service: SimulatedService, request: HttpRequest, line: str, status: int
+    ) -> None:
         """Remember a request; a command goes by its cmdlet, since all have the same path."""
-        if service.name == "exchange" and call.segments[-1].casefold() == "invokecommand":
-            self.note(service.name, "InvokeCommand", line, status)
+        if service.name == "exchange" and request.segments[-1].casefold() == "invokecommand":
+            self.record_request(service.name, "InvokeCommand", line, status)
         else:
-            self.note(service.name, call.method, call.path, status)
+            self.record_request(service.name, request.method, request.path, status)
 
     # Control ---------------------------------------------------------------------------------
 
-    def control(self, call: Call) -> Answer:
+    def handle_control(self, request: HttpRequest) -> HttpResponse:
         """The routes by which a demonstration looks behind the scene and changes it."""
         views: dict[str, Callable[[], object]] = {
             "state": lambda: self.tenant.scene,
             "writes": lambda: self.writes,
             "cards": lambda: self.cards,
-            "card-times": lambda: {"now": self.teams.age(), "cards": self.teams.card_times},
+            "card-times": lambda: {"now": self.teams.get_age(), "cards": self.teams.card_times},
             "failed-flows": lambda: self.failed_flows,
             "requests": lambda: {"requests": self.requests, "counts": self.counts},
         }
         orders: dict[str, Callable[[], None]] = {
-            "scene": lambda: self.tenant.merge(an_object(call.json())),
-            "faults": lambda: self.tenant.set_faults(call.json()),
+            "scene": lambda: self.tenant.apply_patch(require_object(request.json())),
+            "faults": lambda: self.tenant.set_faults(request.json()),
             "reset": self.reset,
         }
-        what = call.segments[1] if len(call.segments) == 2 else ""
-        if call.method == "GET" and what in views:
-            return Answer(200, views[what]())
-        if call.method != "POST" or what not in orders:
-            return Answer(404, {"error": "no such control route"})
+        what = request.segments[1] if len(request.segments) == 2 else ""
+        if request.method == "GET" and what in views:
+            return HttpResponse(200, views[what]())
+        if request.method != "POST" or what not in orders:
+            return HttpResponse(404, {"error": "no such control route"})
         try:
             orders[what]()
-        except (Malformed, ValueError, LookupError) as error:
-            return Answer(400, {"error": str(error)})
-        return Answer(200, {"ok": True})
+        except (MalformedBody, ValueError, LookupError) as error:
+            return HttpResponse(400, {"error": str(error)})
+        return HttpResponse(200, {"ok": True})
 
 
-def an_object(value: Any) -> Mapping[str, Any]:
+def require_object(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise ValueError("the body is not a JSON object")
     return value
 
 
-async def listen(runner: web.ServerRunner, port: int, tls: ssl.SSLContext | None) -> int:
+async def start_site(runner: web.ServerRunner, port: int, tls: ssl.SSLContext | None) -> int:
     """Start a server on loopback and tell its port."""
     await runner.setup()
     await web.TCPSite(runner, HOST, port, ssl_context=tls).start()
     return int(runner.addresses[0][1])
 
 
-async def read_call(request: web.BaseRequest) -> Call:
+async def read_request(request: web.BaseRequest) -> HttpRequest:
     """A call from a request. `request.read` would stop at one megabyte, less than a scene."""
     body = await request.content.read() if request.can_read_body else b""
-    return make_call(request.method, request.rel_url, request.headers, body)
+    return make_request(request.method, request.rel_url, request.headers, body)
 
 
-def response(answer: Answer) -> web.Response:
+def to_web_response(http_response: HttpResponse) -> web.Response:
     """An answer as aiohttp sends it."""
-    content = answer.content()
-    headers = dict(answer.headers)
+    content = http_response.encode_content()
+    headers = dict(http_response.headers)
     if content:
         headers.setdefault("Content-Type", "application/json; charset=utf-8")
-    return web.Response(status=answer.status, body=content or None, headers=headers)
+    return web.Response(status=http_response.status, body=content or None, headers=headers)
 
 
-async def serve(
+async def serve_tenant(
     scene: bytes, *, port: int = 0, authority_port: int = 0, latency: float = 0.0
 ) -> int:
     """Serve a tenant until the process is told to stop; the first line of output says where.
@@ -307,7 +317,7 @@ async def serve(
             "base": sandbox.base,
             "authority": sandbox.authority,
             "ca_path": sandbox.ca_path,
-            "settings": sandbox.settings(),
+            "settings": sandbox.build_settings(),
         }
         print(json.dumps(where), flush=True)
         await stopped.wait()
@@ -322,7 +332,9 @@ def main() -> int:
     parser.add_argument("--latency", type=float, default=0.0, help="milliseconds a request takes")
     options = parser.parse_args()
     ports = {"port": options.port, "authority_port": options.authority_port}
-    return asyncio.run(serve(options.scene.read_bytes(), latency=options.latency / 1000, **ports))
+    return asyncio.run(
+        serve_tenant(options.scene.read_bytes(), latency=options.latency / 1000, **ports)
+    )
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from secrets import token_urlsafe
 from typing import Any
 
-from sandbox.http_types import Answer, Call, Malformed
+from sandbox.http_types import HttpRequest, HttpResponse, MalformedBody
 
-SIZE_LIMIT = 28 * 1024
-CARD = "application/vnd.microsoft.card.adaptive"
+MAX_CARD_BYTES = 28 * 1024
+CARD_CONTENT_TYPE = "application/vnd.microsoft.card.adaptive"
 
 
-class Teams:
+class TeamsWebhook:
     """The service. `signature` is the secret part of the webhook's address.
 
     `card_times` says for each card how old the tenant was when it came, in seconds.
@@ -26,62 +26,64 @@ class Teams:
 
     def __init__(self) -> None:
         self.signature = token_urlsafe(24)
-        self.began = time.monotonic()
+        self.started_at = time.monotonic()
         self.cards: list[Any] = []
         self.card_times: list[float] = []
         self.failed_flows: list[dict[str, Any]] = []
 
     def reset(self) -> None:
-        self.began = time.monotonic()
+        self.started_at = time.monotonic()
         self.cards.clear()
         self.card_times.clear()
         self.failed_flows.clear()
 
-    def age(self) -> float:
+    def get_age(self) -> float:
         """Seconds since the tenant was made, or reset."""
-        return time.monotonic() - self.began
+        return time.monotonic() - self.started_at
 
-    def lines(self, call: Call) -> tuple[str, str]:
-        return f"{call.method} {call.path}", call.line
+    def get_fault_lines(self, request: HttpRequest) -> tuple[str, str]:
+        return f"{request.method} {request.path}", request.line
 
-    async def answer(self, call: Call) -> Answer:
-        if call.method != "POST":
-            return refusal(405, "MethodNotAllowed", "Only POST requests trigger this flow.")
-        legacy = call.segments[0] == "webhookb2"
-        signed = call.query.get("sig", "")
+    async def handle_request(self, request: HttpRequest) -> HttpResponse:
+        if request.method != "POST":
+            return build_webhook_error(
+                405, "MethodNotAllowed", "Only POST requests trigger this flow."
+            )
+        legacy = request.segments[0] == "webhookb2"
+        signed = request.query.get("sig", "")
         if not legacy and not hmac.compare_digest(signed.encode(), self.signature.encode()):
             text = "The request is not signed by a shared access signature of this trigger."
-            return refusal(401, "DirectApiAuthorizationRequired", text)
-        if len(call.body) > SIZE_LIMIT:
-            return refusal(413, "RequestEntityTooLarge", "Request Entity too large.")
-        self.run_flow(call)
+            return build_webhook_error(401, "DirectApiAuthorizationRequired", text)
+        if len(request.body) > MAX_CARD_BYTES:
+            return build_webhook_error(413, "RequestEntityTooLarge", "Request Entity too large.")
+        self.run_flow(request)
         if legacy:
-            return Answer(200, raw=b"1", headers={"Content-Type": "text/plain"})
-        return Answer(202)
+            return HttpResponse(200, raw=b"1", headers={"Content-Type": "text/plain"})
+        return HttpResponse(202)
 
-    def run_flow(self, call: Call) -> None:
+    def run_flow(self, request: HttpRequest) -> None:
         """What happens behind the answer."""
         try:
-            body = call.json()
-        except Malformed:
-            body = call.body.decode("utf-8", "replace")
-        reason = trouble(body)
+            body = request.json()
+        except MalformedBody:
+            body = request.body.decode("utf-8", "replace")
+        reason = find_card_error(body)
         if reason:
             self.failed_flows.append({"reason": reason, "body": body})
         else:
             self.cards.append(body)
-            self.card_times.append(self.age())
+            self.card_times.append(self.get_age())
 
 
-def trouble(body: Any) -> str:
+def find_card_error(body: Any) -> str:
     """Why the flow fails on a message; nothing when it posts it."""
     attachments = body.get("attachments") if isinstance(body, Mapping) else None
     if not isinstance(attachments, list) or not attachments:
         return "The 'foreach' expression on the message's attachments is of type 'Null'."
     for attachment in attachments:
         card = attachment.get("content") if isinstance(attachment, Mapping) else None
-        if not isinstance(card, Mapping) or attachment.get("contentType") != CARD:
-            return f"An attachment is not of type '{CARD}'."
+        if not isinstance(card, Mapping) or attachment.get("contentType") != CARD_CONTENT_TYPE:
+            return f"An attachment is not of type '{CARD_CONTENT_TYPE}'."
         if card.get("type") != "AdaptiveCard":
             return "Property 'type' must be 'AdaptiveCard'."
         if not isinstance(card.get("version"), str) or not isinstance(card.get("body"), list):
@@ -89,5 +91,5 @@ def trouble(body: Any) -> str:
     return ""
 
 
-def refusal(status: int, code: str, message: str) -> Answer:
-    return Answer(status, {"error": {"code": code, "message": message}})
+def build_webhook_error(status: int, code: str, message: str) -> HttpResponse:
+    return HttpResponse(status, {"error": {"code": code, "message": message}})

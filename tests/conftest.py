@@ -9,13 +9,13 @@ import pytest_asyncio
 from sandbox.functions_host.azurite import Azurite
 
 # The addresses of one that runs already, for who starts many sessions one after another.
-RUNNING = "EXOGUARD_TEST_AZURITE"
+AZURITE_ENDPOINTS_VARIABLE = "EXOGUARD_TEST_AZURITE"
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def azurite() -> AsyncIterator[Azurite]:
     """A storage account in memory, started once."""
-    if addresses := os.environ.get(RUNNING):
+    if addresses := os.environ.get(AZURITE_ENDPOINTS_VARIABLE):
         yield Azurite(endpoints=json.loads(addresses))
         return
     async with Azurite() as account:

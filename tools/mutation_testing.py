@@ -33,13 +33,13 @@ TARGETS = {
     "run": "core/engine/run.py",
     "ledger": "core/adapters/table_storage/ledger.py",
 }
-GOAL = 90.0
+MIN_SCORE = 90.0
 
 # What Mutmut keeps of a mutant is what the run of its tests ended with.
-REFUSED = 37
-KILLED = frozenset({1, 3})
-TIMEOUT = frozenset({24, 36, 152, 255, -24})
-LEFT = frozenset({"survived", "untried"})
+EXIT_TYPE_ERROR = 37
+EXIT_KILLED = frozenset({1, 3})
+EXIT_TIMEOUT = frozenset({24, 36, 152, 255, -24})
+LIVING_OUTCOMES = frozenset({"survived", "untried"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Mutant:
     """One small change of the program: its name, and how the run of its tests ended."""
 
     name: str
-    ended: int | None
+    exit_code: int | None
 
     @property
     def function(self) -> str:
@@ -55,24 +55,24 @@ class Mutant:
         return self.name.rpartition("__mutmut_")[0]
 
     @property
-    def fate(self) -> str:
+    def outcome(self) -> str:
         """What became of it."""
-        if self.ended is None:
+        if self.exit_code is None:
             return "untried"
-        if self.ended == REFUSED:
+        if self.exit_code == EXIT_TYPE_ERROR:
             return "refused"
-        if self.ended in KILLED:
+        if self.exit_code in EXIT_KILLED:
             return "killed"
-        return "timeout" if self.ended in TIMEOUT else "survived"
+        return "timeout" if self.exit_code in EXIT_TIMEOUT else "survived"
 
 
-def mutants_of(source: str) -> list[Mutant]:
+def load_mutants(source: str) -> list[Mutant]:
     """All mutants of a source file and what came of them, as Mutmut wrote it down."""
     document = json.loads((MUTANTS / f"{source}.meta").read_text())
     return [Mutant(name, ended) for name, ended in document["exit_code_by_key"].items()]
 
 
-def edit(mutant: Mutant, source: str) -> tuple[str, str]:
+def get_diff(mutant: Mutant, source: str) -> tuple[str, str]:
     """The lines it takes out and those it puts in instead, without their indentation."""
     # Installed only where mutants are made.
     show = importlib.import_module("mutmut.mutation.diff_apply").get_diff_for_mutant
@@ -83,13 +83,13 @@ def edit(mutant: Mutant, source: str) -> tuple[str, str]:
     return was, becomes
 
 
-def equivalents() -> Mapping[tuple[str, str], str]:
+def load_equivalents() -> Mapping[tuple[str, str], str]:
     """Why mutants behave as the program does, by the function and the line they put in."""
     listed = tomllib.loads(EQUIVALENT.read_text())["mutant"]
     return {(one["function"], becomes): one["why"] for one in listed for becomes in one["becomes"]}
 
 
-async def tried(patterns: list[str], processes: int) -> int:
+async def run_mutmut(patterns: list[str], processes: int) -> int:
     """Mutmut's run, with one Azurite for the tests of all mutants."""
     async with Azurite() as account:
         process = await asyncio.create_subprocess_exec(
@@ -100,15 +100,15 @@ async def tried(patterns: list[str], processes: int) -> int:
         return await process.wait()
 
 
-def summed_up(target: str, show: bool) -> Iterator[str]:
+def summarize_target(target: str, show: bool) -> Iterator[str]:
     """A line about a target, and one for each mutant the tests did not notice."""
-    known = equivalents()
-    mutants = mutants_of(TARGETS[target])
-    count = Counter(mutant.fate for mutant in mutants)
+    known = load_equivalents()
+    mutants = load_mutants(TARGETS[target])
+    count = Counter(mutant.outcome for mutant in mutants)
     left: list[str] = []
     for mutant in mutants:
-        if mutant.fate in LEFT:
-            was, becomes = edit(mutant, TARGETS[target])
+        if mutant.outcome in LIVING_OUTCOMES:
+            was, becomes = get_diff(mutant, TARGETS[target])
             if (mutant.function, becomes) in known:
                 count["equivalent"] += 1
             else:
@@ -122,8 +122,8 @@ def summed_up(target: str, show: bool) -> Iterator[str]:
     )
     if show:
         yield from left
-    if score < GOAL:
-        yield f"    below {GOAL:.0f} %"
+    if score < MIN_SCORE:
+        yield f"    below {MIN_SCORE:.0f} %"
 
 
 def main() -> int:
@@ -144,12 +144,12 @@ def main() -> int:
             patterns = [
                 mutant.name
                 for target in asked.target
-                for mutant in mutants_of(TARGETS[target])
-                if mutant.fate in LEFT
+                for mutant in load_mutants(TARGETS[target])
+                if mutant.outcome in LIVING_OUTCOMES
             ]
-        if patterns and (failed := asyncio.run(tried(patterns, asked.processes))):
+        if patterns and (failed := asyncio.run(run_mutmut(patterns, asked.processes))):
             return failed
-    lines = [line for target in asked.target for line in summed_up(target, asked.show)]
+    lines = [line for target in asked.target for line in summarize_target(target, asked.show)]
     print("\n".join(lines))
     return int(any("below" in line for line in lines))
 

@@ -8,40 +8,40 @@ the .NET type named in the message tells what happened.
 import re
 from collections.abc import Mapping
 
-from core.adapters.m365.parsing import Row, text
-from core.errors import Forbidden, Gone, NoLicence, Refused, TenantError, Unavailable
-from core.sanitize import plain
-from core.strict_json import read_json
+from core.adapters.m365.parsing import ResponseRow, parse_text
+from core.errors import Forbidden, NoLicence, NotFound, Rejected, TenantError, Unavailable
+from core.sanitize import sanitize_text
+from core.strict_json import parse_strict_json
 
-SHOWN = 300
+MESSAGE_LIMIT = 300
 NOT_A_CMDLET = re.compile(r"term '(?P<name>[\w-]{1,80})' is not recognized")
 NOT_A_PARAMETER = re.compile(
     r"(?:parameter cannot be found that|no parameter) matches (?:the|parameter) name "
     r"'(?P<name>\w{1,80})'"
 )
-TYPED = re.compile(r"^[^|]{0,40}\|(?P<type>[\w.+`]{1,200})\|(?P<text>.*)$", re.DOTALL)
-NO_ROLE = "Exchange.ManageAsApp and an Exchange role"
+TYPED_DETAIL = re.compile(r"^[^|]{0,40}\|(?P<type>[\w.+`]{1,200})\|(?P<text>.*)$", re.DOTALL)
+EXCHANGE_ACCESS = "Exchange.ManageAsApp and an Exchange role"
 ON_PREMISES = "on-premises mastered directory sync"
 NO_LICENCE = "the tenant has no licence for this"
 
 
-def readable(value: object) -> str:
+def sanitize_message(value: object) -> str:
     """A foreign message on one line, cut, every sign as it seems: good for a log and for a card."""
-    return plain(" ".join(text(value, 4_000).split())[:SHOWN])[:SHOWN]
+    return sanitize_text(" ".join(parse_text(value, 4_000).split())[:MESSAGE_LIMIT])[:MESSAGE_LIMIT]
 
 
-def error_of(body: object) -> Row:
+def get_api_error(body: object) -> ResponseRow:
     """The `error` object of a body, empty when it has none."""
     error = body.get("error") if isinstance(body, Mapping) else None
     return error if isinstance(error, Mapping) else {}
 
 
-def graph_failure(status: int, body: object, what: str, permission: str = "") -> TenantError:
+def map_graph_error(status: int, body: object, operation: str, permission: str = "") -> TenantError:
     """What a refusal of Graph means. `permission` is the app role the call needs."""
-    error = error_of(body)
-    code = plain(text(error.get("code"), 100))[:100]
-    message = readable(error.get("message"))
-    shown = f"{what}: HTTP {status} {code}".strip()
+    error = get_api_error(body)
+    code = sanitize_text(parse_text(error.get("code"), 100))[:100]
+    message = sanitize_message(error.get("message"))
+    shown = f"{operation}: HTTP {status} {code}".strip()
     match status:
         case 401:
             return Forbidden(f"{shown}: Graph does not accept the app's token")
@@ -52,25 +52,25 @@ def graph_failure(status: int, body: object, what: str, permission: str = "") ->
         case 403:
             return Forbidden(shown, permission)
         case 404 | 410:
-            return Gone(shown)
+            return NotFound(shown)
         case 400 if ON_PREMISES in message.lower():
-            return Refused(f"{shown}: {message}", verdict="on-premises")
+            return Rejected(f"{shown}: {message}", verdict="on-premises")
         case 400 | 405 | 406 | 409 | 411 | 412 | 413 | 415 | 422:
-            return Refused(f"{shown}: {message}")
+            return Rejected(f"{shown}: {message}")
         case _:
             return Unavailable(shown)
 
 
-def exchange_failure(status: int, body: object, cmdlet: str) -> TenantError:
+def map_exchange_error(status: int, body: object, cmdlet: str) -> TenantError:
     """What a refusal of Exchange means, in any of its shapes. `body` None: it was not JSON.
 
     A 403 whose body is NUL bytes is the answer to a token without the app role or without any
     Exchange role.
     """
-    kind, message = exchange_message(error_of(body))
+    kind, message = parse_exchange_error(get_api_error(body))
     shown = f"{cmdlet}: HTTP {status} {message}".strip()
     if status in (401, 403) and not message:
-        return Forbidden(f"{shown}: Exchange knows no role of this app", NO_ROLE)
+        return Forbidden(f"{shown}: Exchange knows no role of this app", EXCHANGE_ACCESS)
     if status == 403 or NOT_A_CMDLET.search(message):
         return Forbidden(shown, f"Exchange role with {cmdlet}")
     if found := NOT_A_PARAMETER.search(message):
@@ -79,15 +79,15 @@ def exchange_failure(status: int, body: object, cmdlet: str) -> TenantError:
     if status == 401:
         return Forbidden(shown, "Exchange.ManageAsApp")
     if "ManagementObjectNotFoundException" in kind or status == 404:
-        return Gone(shown)
+        return NotFound(shown)
     if ON_PREMISES in message.lower():
-        return Refused(shown, verdict="on-premises")
+        return Rejected(shown, verdict="on-premises")
     if 400 <= status < 500 and message:
-        return Refused(shown)
+        return Rejected(shown)
     return Unavailable(shown)
 
 
-def exchange_message(error: Row) -> tuple[str, str]:
+def parse_exchange_error(error: ResponseRow) -> tuple[str, str]:
     """The .NET type and the message of an Exchange error, from where they are told best.
 
     `error.message` itself is the same few words for everything.
@@ -95,22 +95,22 @@ def exchange_message(error: Row) -> tuple[str, str]:
     inner = error.get("innererror")
     cause = inner.get("internalexception") if isinstance(inner, Mapping) else None
     if isinstance(cause, Mapping) and cause.get("message"):
-        return text(cause.get("type"), 200), readable(cause.get("message"))
+        return parse_text(cause.get("type"), 200), sanitize_message(cause.get("message"))
     details = error.get("details")
     first = details[0] if isinstance(details, list) and details else None
     if isinstance(first, Mapping) and first.get("message"):
-        return detail_message(text(first.get("message"), 16_000))
-    return text(error.get("code"), 200), readable(error.get("message"))
+        return parse_error_detail(parse_text(first.get("message"), 16_000))
+    return parse_text(error.get("code"), 200), sanitize_message(error.get("message"))
 
 
-def detail_message(detail: str) -> tuple[str, str]:
+def parse_error_detail(detail: str) -> tuple[str, str]:
     """The text of a detail: `<code>|<type>|<message>`, JSON in a string, or plain."""
-    if found := TYPED.match(detail):
-        return found["type"], readable(found["text"])
+    if found := TYPED_DETAIL.match(detail):
+        return found["type"], sanitize_message(found["text"])
     try:
-        inner = read_json(detail)
+        inner = parse_strict_json(detail)
     except (ValueError, RecursionError):
-        return "", readable(detail)
+        return "", sanitize_message(detail)
     if isinstance(inner, Mapping) and inner.get("Message"):
-        return text(inner.get("TypeName"), 200), readable(inner.get("Message"))
-    return "", readable(detail)
+        return parse_text(inner.get("TypeName"), 200), sanitize_message(inner.get("Message"))
+    return "", sanitize_message(detail)

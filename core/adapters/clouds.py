@@ -36,7 +36,7 @@ REGIONAL_EXCHANGE = (
 )
 
 
-def cloud(login: str, graph: str, exchange: str, audience: str) -> Cloud:
+def build_cloud(login: str, graph: str, exchange: str, audience: str) -> Cloud:
     """A cloud from its three hosts and the audience of assertions."""
     return Cloud(
         login=f"https://{login}",
@@ -49,25 +49,25 @@ def cloud(login: str, graph: str, exchange: str, audience: str) -> Cloud:
 
 
 CLOUDS: Mapping[str, Cloud] = {
-    "global": cloud(
+    "global": build_cloud(
         "login.microsoftonline.com",
         "graph.microsoft.com",
         "outlook.office365.com",
         "AzureADTokenExchange",
     ),
-    "gcc-high": cloud(
+    "gcc-high": build_cloud(
         "login.microsoftonline.us",
         "graph.microsoft.us",
         "outlook.office365.us",
         "AzureADTokenExchangeUSGov",
     ),
-    "dod": cloud(
+    "dod": build_cloud(
         "login.microsoftonline.us",
         "dod-graph.microsoft.us",
         "outlook-dod.office365.us",
         "AzureADTokenExchangeUSGov",
     ),
-    "china": cloud(
+    "china": build_cloud(
         "login.chinacloudapi.cn",
         "microsoftgraph.chinacloudapi.cn",
         "outlook.office365.cn",
@@ -78,21 +78,21 @@ CLOUDS: Mapping[str, Cloud] = {
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-def is_loopback(url: str) -> bool:
+def is_loopback_url(url: str) -> bool:
     """True for an address on this machine, the only place plain http may go."""
     return urlsplit(url).hostname in LOOPBACK
 
 
-def endpoint(name: str, url: str) -> str:
+def check_endpoint(name: str, url: str) -> str:
     """An overriding address as given, without its last slash. Raises SettingsError."""
     parts = urlsplit(url)
-    safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url))
+    safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback_url(url))
     if not safe or not parts.hostname or parts.username or parts.query or parts.fragment:
         raise SettingsError(f"{name} must be an https address (http only for this machine)")
     return url.rstrip("/")
 
 
-def endpoints(name: str, *, login: str = "", graph: str = "", exchange: str = "") -> Cloud:
+def resolve_cloud(name: str, *, login: str = "", graph: str = "", exchange: str = "") -> Cloud:
     """The cloud of that name, with the addresses that are overridden. Raises SettingsError."""
     try:
         chosen = CLOUDS[name]
@@ -100,7 +100,7 @@ def endpoints(name: str, *, login: str = "", graph: str = "", exchange: str = ""
         raise SettingsError(f"CLOUD must be one of {', '.join(CLOUDS)}") from None
     return replace(
         chosen,
-        login=endpoint("LOGIN_ENDPOINT", login) if login else chosen.login,
-        graph=endpoint("GRAPH_ENDPOINT", graph) if graph else chosen.graph,
-        exchange=endpoint("EXCHANGE_ENDPOINT", exchange) if exchange else chosen.exchange,
+        login=check_endpoint("LOGIN_ENDPOINT", login) if login else chosen.login,
+        graph=check_endpoint("GRAPH_ENDPOINT", graph) if graph else chosen.graph,
+        exchange=check_endpoint("EXCHANGE_ENDPOINT", exchange) if exchange else chosen.exchange,
     )

@@ -24,21 +24,34 @@ from azure.identity.aio import (
 )
 
 from core.adapters.clouds import Cloud
-from core.adapters.retry import PASSING, PUSHING_BACK, Again, Service, retry_after
+from core.adapters.retry import (
+    THROTTLED_STATUSES,
+    TRANSIENT_STATUSES,
+    RetryableError,
+    ThrottledService,
+    parse_retry_after,
+)
 from core.errors import Forbidden, SettingsError, TenantError, Unavailable
-from core.strict_json import read_json
+from core.strict_json import parse_strict_json
 
 log = logging.getLogger(__name__)
 
 RENEWAL_PAUSE = 60.0
 # Waits are the service's business, so the libraries try once, and not for long.
-PATIENCE: dict[str, Any] = {"retry_total": 0, "connection_timeout": 10, "read_timeout": 30}
-EARLY = 300.0
+LIBRARY_OPTIONS: dict[str, Any] = {"retry_total": 0, "connection_timeout": 10, "read_timeout": 30}
+RENEW_EARLY_SECONDS = 300.0
 TOKEN_LIMIT = 64 * 1024
 # What azure-identity makes of a token answer whose parts are not what they should be: it takes them
 # as they come.
-UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
-CODE = re.compile(r"\bAADSTS(\d{4,9})\b")
+MALFORMED_TOKEN_ERRORS = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+ERROR_CODE = re.compile(r"\bAADSTS(\d{4,9})\b")
 
 REMEDIES = {
     "90002": "TENANT_ID names a tenant that does not exist",
@@ -79,17 +92,17 @@ class Credential:
         build: Callable[[], TokenSource],
         *,
         assertion: "Assertion | None" = None,
-        service: Service | None = None,
+        service: ThrottledService | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.build = build
-        self.service = service or token_service()
+        self.service = service or build_token_service()
         self.assertion = assertion
         self.clock = clock
-        self.source = build()
-        self.turn = asyncio.Lock()
+        self.token_source = build()
+        self.lock = asyncio.Lock()
         self.renewed_at = -RENEWAL_PAUSE
-        self.challenged: dict[tuple[str, ...], float] = {}
+        self.answered_challenges: dict[tuple[str, ...], float] = {}
 
     async def get_token(
         self, *scopes: str, claims: str | None = None, **options: Any
@@ -98,36 +111,36 @@ class Credential:
 
         `options` (tenant_id, enable_cae) are part of the SDKs' protocol and not needed here.
         """
-        async with self.turn:
-            asked = claims if claims and self.is_news(*scopes, claims) else None
+        async with self.lock:
+            asked = claims if claims and self.is_new_challenge(*scopes, claims) else None
             try:
-                return await self.service.call(lambda: self.fetch(scopes, asked))
-            except Again as error:
+                return await self.service.call(lambda: self.fetch_token(scopes, asked))
+            except RetryableError as error:
                 # Whoever needs the token has a gate and tries of their own; these are used up.
                 raise Unavailable(str(error)) from error
 
-    async def fetch(self, scopes: Sequence[str], claims: str | None) -> AccessToken:
+    async def fetch_token(self, scopes: Sequence[str], claims: str | None) -> AccessToken:
         """A token from the cache or over the network. Raises Again for passing trouble."""
         try:
-            if self.assertion and self.assertion.ending:
-                await asyncio.to_thread(self.assertion.fetch)
-            return await self.source.get_token(*scopes, claims=claims)
+            if self.assertion and self.assertion.is_expiring:
+                await asyncio.to_thread(self.assertion.fetch_token)
+            return await self.token_source.get_token(*scopes, claims=claims)
         except AzureError as error:
-            raise refusal(error) from error
-        except UNREADABLE as error:
+            raise map_credential_error(error) from error
+        except MALFORMED_TOKEN_ERRORS as error:
             why = f"no token: the answer is not understood ({type(error).__name__})"
-            raise Again(why) from error
+            raise RetryableError(why) from error
 
-    def is_news(self, *challenge: str) -> bool:
+    def is_new_challenge(self, *challenge: str) -> bool:
         """True for a challenge that was not answered a moment ago.
 
         All calls in flight are challenged together (Microsoft Learn: "Claims challenges"), and one
         new token serves them all.
         """
-        answered = self.challenged.get(challenge, -RENEWAL_PAUSE)
+        answered = self.answered_challenges.get(challenge, -RENEWAL_PAUSE)
         if self.clock() - answered < RENEWAL_PAUSE:
             return False
-        self.challenged = {challenge: self.clock()}
+        self.answered_challenges = {challenge: self.clock()}
         return True
 
     async def get_token_info(
@@ -139,16 +152,16 @@ class Credential:
 
     async def renew(self) -> None:
         """Forget all tokens, because a service did not take one. At most once a minute."""
-        async with self.turn:
+        async with self.lock:
             if self.clock() - self.renewed_at < RENEWAL_PAUSE:
                 return
             self.renewed_at = self.clock()
-            old, self.source = self.source, self.build()
+            old, self.token_source = self.token_source, self.build()
             await old.close()
 
     async def close(self) -> None:
         """Close the connections to Entra and to the identity endpoint."""
-        await self.source.close()
+        await self.token_source.close()
         if self.assertion:
             await asyncio.to_thread(self.assertion.identity.close)
 
@@ -168,15 +181,15 @@ class Assertion:
 
     def __init__(self, client_id: str, scope: str) -> None:
         self.scope = scope
-        self.identity = ManagedIdentityCredential(client_id=client_id, **PATIENCE)
+        self.identity = ManagedIdentityCredential(client_id=client_id, **LIBRARY_OPTIONS)
         self.token = AccessToken("", 0)
 
     @property
-    def ending(self) -> bool:
+    def is_expiring(self) -> bool:
         """True when the token is good for less than five minutes."""
-        return self.token.expires_on - EARLY <= time.time()
+        return self.token.expires_on - RENEW_EARLY_SECONDS <= time.time()
 
-    def fetch(self) -> None:
+    def fetch_token(self) -> None:
         """Ask the identity endpoint of the host. Blocks."""
         self.token = self.identity.get_token(self.scope)
 
@@ -184,7 +197,7 @@ class Assertion:
         return self.token.token
 
 
-def app_credential(
+def build_credential(
     tenant_id: str,
     client_id: str,
     cloud: Cloud,
@@ -193,13 +206,13 @@ def app_credential(
     secret: str = "",
     certificate: str = "",
     ca_path: str = "",
-    service: Service | None = None,
+    service: ThrottledService | None = None,
 ) -> Credential:
     """The app registration's credential, by managed identity, certificate or secret, in that order.
 
     Raises SettingsError when there is none of them, or the certificate cannot be used.
     """
-    common: dict[str, Any] = {"authority": cloud.login, **PATIENCE}
+    common: dict[str, Any] = {"authority": cloud.login, **LIBRARY_OPTIONS}
     if not cloud.login.startswith("https://login."):
         common["disable_instance_discovery"] = True
     if ca_path:
@@ -228,35 +241,37 @@ def app_credential(
     )
 
 
-def token_service(**options: Any) -> Service:
+def build_token_service(**options: Any) -> ThrottledService:
     """What gives tokens, as a service: few tries, and none of them long."""
-    return Service("the token endpoint", attempts=3, cap=1, start=1, longest=60.0, **options)
+    return ThrottledService(
+        "the token endpoint", attempts=3, cap=1, initial_limit=1, call_timeout=60.0, **options
+    )
 
 
-def refusal(error: AzureError) -> TenantError:
+def map_credential_error(error: AzureError) -> TenantError:
     """Why there is no token, in our words: what azure-identity says may quote whole responses.
 
     Only what the tenant says is a refusal: a code of its own, or a status that blames the request.
     """
     response = error.response if isinstance(error, HttpResponseError) else None
     status = (error.status_code if isinstance(error, HttpResponseError) else None) or 0
-    found = CODE.search(str(error.message)[:4000])
-    refused = isinstance(error, ClientAuthenticationError) and status not in PASSING
+    found = ERROR_CODE.search(str(error.message)[:4000])
+    refused = isinstance(error, ClientAuthenticationError) and status not in TRANSIENT_STATUSES
     if refused and (found or 400 <= status < 500):
         code = found.group(1) if found else ""
         remedy = REMEDIES.get(code, "the tenant refused the app's credential")
         return Forbidden(f"no token: {remedy}" + (f" (AADSTS{code})" if code else ""))
-    busy = status in PUSHING_BACK
+    busy = status in THROTTLED_STATUSES
     headers: Mapping[str, str] = getattr(response, "headers", None) or {}
-    after = retry_after(headers.get("Retry-After"))
+    after = parse_retry_after(headers.get("Retry-After"))
     if isinstance(error, CredentialUnavailableError):
         why = "the managed identity gave no token: is it assigned to this app?"
-        return Again(why, after=after, busy=busy)
+        return RetryableError(why, wait_seconds=after, is_throttled=busy)
     shown = f"HTTP {status}" if status >= 400 else type(error).__name__
-    return Again(f"no token: {shown}", after=after, busy=busy)
+    return RetryableError(f"no token: {shown}", wait_seconds=after, is_throttled=busy)
 
 
-def claims_of(token: str) -> dict[str, object] | None:
+def parse_token_claims(token: str) -> dict[str, object] | None:
     """What a token says of its holder; None when it cannot be read. The signature is not checked:
     nothing is granted by it.
     """
@@ -265,18 +280,18 @@ def claims_of(token: str) -> dict[str, object] | None:
         return None
     try:
         padded = parts[1] + "=" * (-len(parts[1]) % 4)
-        claims = read_json(base64.urlsafe_b64decode(padded.encode("ascii")))
+        claims = parse_strict_json(base64.urlsafe_b64decode(padded.encode("ascii")))
     except (ValueError, binascii.Error, RecursionError):
         return None
     return claims if isinstance(claims, dict) else None
 
 
-def roles_of(token: str) -> frozenset[str] | None:
+def parse_token_roles(token: str) -> frozenset[str] | None:
     """The app roles a token carries; None when it cannot be read.
 
     It only tells a missing permission from an object that is protected.
     """
-    claims = claims_of(token)
+    claims = parse_token_claims(token)
     roles = claims.get("roles", []) if claims is not None else None
     if not isinstance(roles, list):
         return None

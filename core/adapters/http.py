@@ -21,30 +21,30 @@ from azure.core.pipeline.policies import (
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from core.adapters.clouds import is_loopback
+from core.adapters.clouds import is_loopback_url
 from core.adapters.credentials import Credential
-from core.adapters.retry import Again
+from core.adapters.retry import RetryableError
 from core.errors import Unavailable
 
 CONNECT_TIMEOUT = 10.0
 USER_AGENT = "Exoguard"
 AZURE_PLATFORM = IPv4Address("168.63.129.16")
 NAT64 = IPv6Network("64:ff9b::/96")
-COMPATIBLE = IPv6Network("::/96")
+IPV4_COMPATIBLE = IPv6Network("::/96")
 
 
-class Lost(Again):
+class ConnectionLost(RetryableError):
     """The request went out and no whole answer came back: it may have been carried out."""
 
 
-def is_unsent(error: Exception) -> bool:
+def is_unsent_request(error: Exception) -> bool:
     """True when there was no connection to send anything on. azure-core's own kinds do not tell."""
     cause = error.inner_exception if isinstance(error, AzureError) else error
     return isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class BufferedResponse:
     """An answer, read whole. `headers` compare without regard to case."""
 
     status: int
@@ -53,12 +53,12 @@ class Reply:
 
 
 @cache
-def trusted(ca_path: str) -> ssl.SSLContext:
+def build_tls_context(ca_path: str) -> ssl.SSLContext:
     """Whom TLS connections trust: public authorities, or those in a file. Made once a process."""
     return ssl.create_default_context(cafile=ca_path or None)
 
 
-def innermost(address: str) -> IPv4Address | IPv6Address:
+def unwrap_ip_address(address: str) -> IPv4Address | IPv6Address:
     """Where an address leads: an IPv6 one may stand for an IPv4 one, by itself or by a translator.
 
     RFC 4291, 2.5.5 (mapped and compatible addresses), RFC 6052, 2.1 (NAT64's own prefix).
@@ -67,14 +67,14 @@ def innermost(address: str) -> IPv4Address | IPv6Address:
     if isinstance(found, IPv6Address):
         if found.ipv4_mapped:
             return found.ipv4_mapped
-        if found in NAT64 or found in COMPATIBLE:
+        if found in NAT64 or found in IPV4_COMPATIBLE:
             return IPv4Address(int(found) & 0xFFFF_FFFF)
     return found
 
 
-def is_public(address: str) -> bool:
+def is_public_address(address: str) -> bool:
     """True for an address on the internet, which Azure's own platform address only seems to be."""
-    found = innermost(address)
+    found = unwrap_ip_address(address)
     local = isinstance(found, IPv6Address) and found.is_site_local
     return found.is_global and not found.is_multicast and not local and found != AZURE_PLATFORM
 
@@ -87,18 +87,18 @@ class PublicResolver(AbstractResolver):
     """
 
     def __init__(
-        self, trusted: frozenset[str] = frozenset(), inner: AbstractResolver | None = None
+        self, allowed_hosts: frozenset[str] = frozenset(), inner: AbstractResolver | None = None
     ) -> None:
-        self.trusted = trusted
+        self.allowed_hosts = allowed_hosts
         self.inner = inner or aiohttp.ThreadedResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         found = await self.inner.resolve(host, port, family)
-        if host in self.trusted:
+        if host in self.allowed_hosts:
             return found
-        public = [entry for entry in found if is_public(entry["host"])]
+        public = [entry for entry in found if is_public_address(entry["host"])]
         if not public:
             raise OSError(None, "the name leads into a private network")
         return public
@@ -107,7 +107,7 @@ class PublicResolver(AbstractResolver):
         await self.inner.close()
 
 
-class Channel:
+class HttpClient:
     """Requests to one service. The session is made with the first request, in its event loop."""
 
     def __init__(
@@ -130,10 +130,10 @@ class Channel:
         self.resolver = resolver
         self.client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
 
-    def open(self) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
+    def open_pipeline(self) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
         """The pipeline: user agent, token, transport, and nothing that retries or logs."""
         if self.client is None:
-            context = trusted(self.ca_path)
+            context = build_tls_context(self.ca_path)
             connector = aiohttp.TCPConnector(
                 limit=self.connections,
                 ssl=context,
@@ -162,8 +162,8 @@ class Channel:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         limit: int,
-        cut: bool = False,
-    ) -> Reply:
+        truncate: bool = False,
+    ) -> BufferedResponse:
         """One request and its answer of at most `limit` bytes, decompressed.
 
         A longer answer is `cut` there, or else Unavailable. Raises Again when there is no answer:
@@ -172,23 +172,23 @@ class Channel:
         """
         request = HttpRequest(method, url, headers=dict(headers or {}), content=body or None)
         # Only the policy that adds tokens knows this option, and takes it off again.
-        options = {"enforce_https": not is_loopback(url)} if self.credential else {}
+        options = {"enforce_https": not is_loopback_url(url)} if self.credential else {}
         try:
-            response = await self.open().send_request(request, stream=True, **options)
+            response = await self.open_pipeline().send_request(request, stream=True, **options)
             async with response:
-                content = await self.read(response, limit, cut)
-                return Reply(response.status_code, response.headers, content)
+                content = await self.read_body(response, limit, truncate)
+                return BufferedResponse(response.status_code, response.headers, content)
         except (AzureError, aiohttp.ClientError, zlib.error, OSError) as error:
-            kind = Again if is_unsent(error) else Lost
+            kind = RetryableError if is_unsent_request(error) else ConnectionLost
             raise kind(f"{self.name}: {type(error).__name__}") from error
 
-    async def read(self, response: AsyncHttpResponse, limit: int, cut: bool) -> bytes:
+    async def read_body(self, response: AsyncHttpResponse, limit: int, truncate: bool) -> bytes:
         """The body, piece by piece, so that a bomb is noticed while it is small."""
         content = bytearray()
         async for piece in response.iter_bytes():
             content += piece
             if len(content) > limit:
-                if cut:
+                if truncate:
                     break
                 raise Unavailable(f"{self.name}: an answer of more than {limit} bytes")
         return bytes(content[:limit])

@@ -34,33 +34,35 @@ from core.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
-PASSING = frozenset({408, 429, 500, 502, 503, 504})
-PUSHING_BACK = frozenset({429, 503})
+TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+THROTTLED_STATUSES = frozenset({429, 503})
 
 FAILED_DEPENDENCY = 424
 
-FIRST_WAIT = 0.5
-LONGEST_BACKOFF = 30.0
-INVITED_FACTOR = 3
-MOST_CAUTION = 64
+INITIAL_BACKOFF = 0.5
+MAX_BACKOFF = 30.0
+RETRY_AFTER_FACTOR = 3
+MAX_CLEAN_WINDOWS = 64
 # What a service asks beyond this is not believed: it is asked again, and may say so once more.
-LONGEST_HOLD = 3_600.0
+MAX_RETRY_AFTER = 3_600.0
 
 
-class Again(Unavailable):
+class RetryableError(Unavailable):
     """Passing trouble that is worth another try.
 
     `after` is what the service asked to wait, in seconds, None when it said nothing useful.
     `busy`: the service pushed back, so that everyone should slow down and not just this call.
     """
 
-    def __init__(self, message: str, *, after: float | None = None, busy: bool = False) -> None:
+    def __init__(
+        self, message: str, *, wait_seconds: float | None = None, is_throttled: bool = False
+    ) -> None:
         super().__init__(message)
-        self.after = after
-        self.busy = busy
+        self.wait_seconds = wait_seconds
+        self.is_throttled = is_throttled
 
 
-def retry_after(value: str | None, now: datetime | None = None) -> float | None:
+def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
     """Seconds to wait, from a Retry-After header: whole seconds or an HTTP date (RFC 9110, 10.2.3).
 
     None when it is absent or makes no sense; a date that has passed is 0.
@@ -76,34 +78,40 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
     return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
 
 
-def trouble(status: int, after: str | None, what: str) -> Again | None:
+def retryable_status(
+    status: int, retry_after_header: str | None, operation: str
+) -> RetryableError | None:
     """The passing trouble a status stands for; None when another try would change nothing."""
-    if status not in PASSING:
+    if status not in TRANSIENT_STATUSES:
         return None
-    wait = retry_after(after)
-    return Again(f"{what}: HTTP {status}", after=wait, busy=status in PUSHING_BACK)
+    wait = parse_retry_after(retry_after_header)
+    return RetryableError(
+        f"{operation}: HTTP {status}", wait_seconds=wait, is_throttled=status in THROTTLED_STATUSES
+    )
 
 
-def inner_trouble(status: int, headers: object, what: str) -> Again | None:
+def retryable_inner_status(status: int, headers: object, operation: str) -> RetryableError | None:
     """The same for a reply inside a batch, whose headers are JSON."""
     named = headers.items() if isinstance(headers, Mapping) else ()
     after = next((value for name, value in named if str(name).lower() == "retry-after"), None)
     if status == FAILED_DEPENDENCY:
-        return Again(f"{what}: HTTP {status}")
-    return trouble(status, str(after) if isinstance(after, str | int) else None, what)
+        return RetryableError(f"{operation}: HTTP {status}")
+    return retryable_status(status, str(after) if isinstance(after, str | int) else None, operation)
 
 
-def slowest(troubles: Iterable[Again]) -> Again:
+def longest_wait(errors: Iterable[RetryableError]) -> RetryableError:
     """Several troubles as one: the longest wait, and busy if any of them was."""
-    some = list(troubles)
-    waits = [again.after for again in some if again.after is not None]
-    return Again(
-        str(some[0]), after=max(waits, default=None), busy=any(again.busy for again in some)
+    some = list(errors)
+    waits = [again.wait_seconds for again in some if again.wait_seconds is not None]
+    return RetryableError(
+        str(some[0]),
+        wait_seconds=max(waits, default=None),
+        is_throttled=any(again.is_throttled for again in some),
     )
 
 
 @dataclass(slots=True)
-class Door:
+class ThrottleGate:
     """When a service may be called again, by a reading of the clock. Runs at the same time share
     it: a service counts the calls of the app, whichever guard they are for.
     """
@@ -112,13 +120,13 @@ class Door:
 
 
 @cache
-def door_of(address: str) -> Door:
+def gate_for(address: str) -> ThrottleGate:
     """The door of the service at an address: one in each process."""
-    return Door()
+    return ThrottleGate()
 
 
 @dataclass(slots=True)
-class Service:
+class ThrottledService:
     """A service as its callers share it: gate, limit and tries in one hand.
 
     `deadline` is a reading of `clock` after which nothing is started or waited for; wiring sets it
@@ -129,26 +137,26 @@ class Service:
     name: str
     attempts: int = 5
     cap: int = 16
-    start: int = 4
-    patience: float = 120.0
-    longest: float = 120.0
+    initial_limit: int = 4
+    max_wait: float = 120.0
+    call_timeout: float = 120.0
     deadline: float = math.inf
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    chance: Callable[[], float] = random.random
-    door: Door = field(default_factory=Door)
+    jitter: Callable[[], float] = random.random
+    throttle_gate: ThrottleGate = field(default_factory=ThrottleGate)
     requests: int = field(default=0, init=False)
     limit: int = field(default=0, init=False)
     in_flight: int = field(default=0, init=False)
-    clean: int = field(default=0, init=False)
-    cut_at: float = field(default=-math.inf, init=False)
+    clean_count: int = field(default=0, init=False)
+    limit_cut_at: float = field(default=-math.inf, init=False)
     ceiling: float = field(default=math.inf, init=False)
-    caution: int = field(default=1, init=False)
-    room: asyncio.Condition = field(default_factory=asyncio.Condition, init=False)
+    clean_windows_needed: int = field(default=1, init=False)
+    slot_condition: asyncio.Condition = field(default_factory=asyncio.Condition, init=False)
 
     def __post_init__(self) -> None:
         self.cap = max(1, self.cap)
-        self.limit = min(max(1, self.start), self.cap)
+        self.limit = min(max(1, self.initial_limit), self.cap)
 
     async def call[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
         """The result of an attempt, tried again for as long as it raises Again.
@@ -157,113 +165,120 @@ class Service:
         Whatever else the attempt raises passes through untouched.
         """
         retrying = AsyncRetrying(
-            stop=self.spent,
-            wait=self.pause,
-            retry=retry_if_exception_type(Again),
+            stop=self.should_stop,
+            wait=self.compute_wait,
+            retry=retry_if_exception_type(RetryableError),
             sleep=self.sleep,
             reraise=True,
         )
-        return await retrying(self.once, attempt)
+        return await retrying(self.attempt_once, attempt)
 
-    async def once[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def attempt_once[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
         """One try, behind the gate and within the limit, noting how it went."""
-        async with self.slot():
+        async with self.acquire_slot():
             begun, most = self.clock(), self.in_flight
             self.requests += 1
             try:
-                async with asyncio.timeout(min(self.longest, max(0.0, self.deadline - begun))):
+                async with asyncio.timeout(min(self.call_timeout, max(0.0, self.deadline - begun))):
                     result = await attempt()
             except TimeoutError as error:
-                raise Again(f"{self.name} did not answer in time") from error
-            except Again as again:
-                if again.busy:
-                    self.slow_down(begun, again.after)
+                raise RetryableError(f"{self.name} did not answer in time") from error
+            except RetryableError as again:
+                if again.is_throttled:
+                    self.record_throttling(begun, again.wait_seconds)
                 raise
-            self.went_well(max(most, self.in_flight))
+            self.record_success(max(most, self.in_flight))
             return result
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
+    async def acquire_slot(self) -> AsyncIterator[None]:
         """Room for one call: the limit has a place and the gate is open."""
-        async with self.room:
-            await self.room.wait_for(lambda: self.in_flight < self.limit)
+        async with self.slot_condition:
+            await self.slot_condition.wait_for(lambda: self.in_flight < self.limit)
             self.in_flight += 1
         try:
-            await self.gate()
+            await self.wait_for_gate()
             yield
         finally:
-            async with self.room:
+            async with self.slot_condition:
                 self.in_flight -= 1
-                self.room.notify(2)
+                self.slot_condition.notify(2)
 
-    async def gate(self) -> None:
+    async def wait_for_gate(self) -> None:
         """Wait until the service may be called. Raises Unavailable if that is past the deadline."""
         while True:
-            wait = self.door.not_before - self.clock()
+            wait = self.throttle_gate.not_before - self.clock()
             if self.clock() >= self.deadline or self.clock() + wait >= self.deadline:
                 raise Unavailable(f"{self.name}: the time of this run is used up")
             if wait <= 0:
                 return
-            if wait > self.patience:
+            if wait > self.max_wait:
                 raise Unavailable(f"{self.name} asked to wait {wait:.0f} s")
-            await self.sleep(wait + self.chance() * 0.05)
+            await self.sleep(wait + self.jitter() * 0.05)
 
-    def hold(self, seconds: float) -> None:
+    def pause_for(self, seconds: float) -> None:
         """Keep the gate closed for so long: whoever comes next waits."""
-        self.door.not_before = max(self.door.not_before, self.clock() + seconds)
+        self.throttle_gate.not_before = max(self.throttle_gate.not_before, self.clock() + seconds)
 
-    def slow_down(self, begun: float, after: float | None) -> None:
+    def record_throttling(self, started_at: float, wait_seconds: float | None) -> None:
         """The service pushed back: close the gate, halve the limit.
 
         Calls that were in flight together fail together and speak of the same moment: only the
         first of them closes the gate and halves. A later one may still ask for a longer wait.
         """
-        wait = min(after, LONGEST_HOLD) if after else FIRST_WAIT
-        self.clean = 0
-        if begun > self.cut_at:
-            self.cut_at = self.clock()
-            self.caution = min(MOST_CAUTION, self.caution * 2)
+        wait = min(wait_seconds, MAX_RETRY_AFTER) if wait_seconds else INITIAL_BACKOFF
+        self.clean_count = 0
+        if started_at > self.limit_cut_at:
+            self.limit_cut_at = self.clock()
+            self.clean_windows_needed = min(MAX_CLEAN_WINDOWS, self.clean_windows_needed * 2)
             self.ceiling = max(2, self.limit)
             self.limit = max(1, self.limit // 2)
             log.info("%s pushed back: waiting %.1f s, %d at once", self.name, wait, self.limit)
-        self.door.not_before = max(self.door.not_before, self.cut_at + wait)
+        self.throttle_gate.not_before = max(self.throttle_gate.not_before, self.limit_cut_at + wait)
 
-    def went_well(self, most: int) -> None:
+    def record_success(self, peak_in_flight: int) -> None:
         """A clean answer, while up to `most` calls were in flight; perhaps there is room for more.
 
         While the places that there are stand empty, nothing is learnt about further ones.
         """
-        if most * 2 <= self.limit or self.limit >= self.cap:
+        if peak_in_flight * 2 <= self.limit or self.limit >= self.cap:
             return
-        self.clean += 1
-        if self.clean < self.limit:
+        self.clean_count += 1
+        if self.clean_count < self.limit:
             return
         if self.limit >= self.ceiling:
             # So many were too many once, and are not any more.
-            self.ceiling, self.caution = self.limit + 1, 1
-        if self.limit + 1 >= self.ceiling and self.clean < self.limit * self.caution:
+            self.ceiling, self.clean_windows_needed = self.limit + 1, 1
+        if (
+            self.limit + 1 >= self.ceiling
+            and self.clean_count < self.limit * self.clean_windows_needed
+        ):
             return
         more = self.limit if self.ceiling == math.inf else 1
         self.limit = min(self.cap, self.limit + more)
-        self.clean = 0
+        self.clean_count = 0
 
-    def pause(self, state: RetryCallState) -> float:
+    def compute_wait(self, state: RetryCallState) -> float:
         """How long to wait before the next try. "Retry-After: 0" says no more than silence does."""
         again = state.outcome.exception() if state.outcome else None
-        after = again.after if isinstance(again, Again) else None
-        backoff = min(LONGEST_BACKOFF, FIRST_WAIT * 2.0 ** (state.attempt_number - 1))
+        after = again.wait_seconds if isinstance(again, RetryableError) else None
+        backoff = min(MAX_BACKOFF, INITIAL_BACKOFF * 2.0 ** (state.attempt_number - 1))
         if after:
-            return after + self.chance() * min(1.0, after / 10)
-        return backoff * (0.5 + self.chance() / 2)
+            return after + self.jitter() * min(1.0, after / 10)
+        return backoff * (0.5 + self.jitter() / 2)
 
-    def spent(self, state: RetryCallState) -> bool:
+    def should_stop(self, state: RetryCallState) -> bool:
         """True when another try is not allowed, or would have to wait for too long.
 
         A service that says when to come back is tried more often than one that just fails.
         """
         again = state.outcome.exception() if state.outcome else None
-        invited = isinstance(again, Again) and again.busy and again.after is not None
-        if state.attempt_number >= self.attempts * (INVITED_FACTOR if invited else 1):
+        invited = (
+            isinstance(again, RetryableError)
+            and again.is_throttled
+            and again.wait_seconds is not None
+        )
+        if state.attempt_number >= self.attempts * (RETRY_AFTER_FACTOR if invited else 1):
             return True
         wait = state.upcoming_sleep
-        return wait > self.patience or self.clock() + wait >= self.deadline
+        return wait > self.max_wait or self.clock() + wait >= self.deadline

@@ -14,34 +14,34 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from core.adapters.clouds import LOOPBACK
-from core.adapters.http import Channel, Lost, PublicResolver, Reply
-from core.adapters.retry import Again, Service, trouble
-from core.errors import AlertError, SettingsError, Unavailable, Unfit
+from core.adapters.http import BufferedResponse, ConnectionLost, HttpClient, PublicResolver
+from core.adapters.retry import RetryableError, ThrottledService, retryable_status
+from core.errors import CardRejected, NotificationError, SettingsError, Unavailable
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = (
+ALLOWED_SUFFIXES = (
     ".logic.azure.com",
     ".environment.api.powerplatform.com",
     ".powerplatform.com",
     ".webhook.office.com",
 )
-ANSWER_LIMIT = 4 * 1024
+RESPONSE_LIMIT = 4 * 1024
 # Seconds between messages: a channel takes four a second
 # (Microsoft Learn: "Create and send messages with connectors", rate limiting).
-APART = 0.3
+SEND_INTERVAL = 0.3
 # A card whose answer was lost is sent once more and no oftener: it may be there already.
-LOST_ANSWERS = 2
-LEGACY = "/webhookb2/"
+MAX_LOST_RESPONSES = 2
+LEGACY_PATH = "/webhookb2/"
 # By these a card was taken. Any other success is somebody else's: of a proxy, or of a sign-in page.
-OF_WORKFLOWS = frozenset({202})
-OF_CONNECTORS = frozenset({200})
-LEGACY_TROUBLE = re.compile(r"returned HTTP error (\d{3})", re.IGNORECASE)
-UNFIT = frozenset({400, 413})
+WORKFLOW_STATUSES = frozenset({202})
+CONNECTOR_STATUSES = frozenset({200})
+LEGACY_ERROR = re.compile(r"returned HTTP error (\d{3})", re.IGNORECASE)
+REJECTED_STATUSES = frozenset({400, 413})
 HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 
 
-class Teams:
+class TeamsChannel:
     """One channel. Raises SettingsError for an address cards must not go to.
 
     `hosts` are allowed besides Microsoft's; only they may be on this machine or in a private
@@ -52,30 +52,30 @@ class Teams:
     def __init__(
         self,
         url: str,
-        service: Service,
+        service: ThrottledService,
         *,
         hosts: Collection[str] = (),
         ca_path: str = "",
-        answers: Collection[int] = OF_WORKFLOWS,
+        accepted_statuses: Collection[int] = WORKFLOW_STATUSES,
     ) -> None:
         listed = frozenset(host.strip().lower() for host in hosts if host.strip())
-        check_address(url, listed)
+        check_webhook_address(url, listed)
         self.url = url
-        self.legacy = LEGACY in url
-        self.answers = OF_CONNECTORS if self.legacy else frozenset(answers)
+        self.legacy = LEGACY_PATH in url
+        self.accepted_statuses = CONNECTOR_STATUSES if self.legacy else frozenset(accepted_statuses)
         self.label = f"webhook {hashlib.sha256(url.encode()).hexdigest()[:8]}"
         self.service = service
-        self.channel = Channel(
+        self.http_client = HttpClient(
             self.label,
             ca_path=ca_path,
             connections=2,
             read_timeout=30.0,
-            resolver=lambda: PublicResolver(trusted=listed),
+            resolver=lambda: PublicResolver(allowed_hosts=listed),
         )
 
     async def close(self) -> None:
         """Close the connections."""
-        await self.channel.close()
+        await self.http_client.close()
 
     async def send(self, payload: Mapping[str, object]) -> None:
         """Post one message. Raises AlertError when it was not taken, Unfit when it is why."""
@@ -85,42 +85,42 @@ class Teams:
         async def attempt() -> None:
             nonlocal lost
             try:
-                reply = await self.post(body)
-            except Lost as error:
+                reply = await self.post_card(body)
+            except ConnectionLost as error:
                 lost += 1
-                if lost < LOST_ANSWERS:
+                if lost < MAX_LOST_RESPONSES:
                     raise
-                raise AlertError(f"not taken, as far as is known: {error}") from error
-            status = effective_status(reply, self.legacy)
-            again = trouble(status, reply.headers.get("Retry-After"), self.label)
+                raise NotificationError(f"not taken, as far as is known: {error}") from error
+            status = get_effective_status(reply, self.legacy)
+            again = retryable_status(status, reply.headers.get("Retry-After"), self.label)
             if again:
                 raise again
-            if status not in self.answers:
-                kind = Unfit if status in UNFIT else AlertError
-                raise kind(f"{self.label}: {refusal(status, len(body))}")
+            if status not in self.accepted_statuses:
+                kind = CardRejected if status in REJECTED_STATUSES else NotificationError
+                raise kind(f"{self.label}: {describe_card_refusal(status, len(body))}")
 
         try:
             await self.service.call(attempt)
-        except Again as error:
-            raise AlertError(f"not taken: {error}") from error
+        except RetryableError as error:
+            raise NotificationError(f"not taken: {error}") from error
         except Unavailable as error:
-            raise AlertError(f"{self.label}: {error}") from error
+            raise NotificationError(f"{self.label}: {error}") from error
         log.info("%s took a card of %d bytes", self.label, len(body))
 
-    async def post(self, body: bytes) -> Reply:
+    async def post_card(self, body: bytes) -> BufferedResponse:
         """One request. Raises Again, or Lost when the card may be there already."""
-        self.service.hold(APART)
-        return await self.channel.send(
+        self.service.pause_for(SEND_INTERVAL)
+        return await self.http_client.send(
             "POST",
             self.url,
             headers={"Content-Type": "application/json", "Accept": "application/json"},
             body=body,
-            limit=ANSWER_LIMIT,
-            cut=True,
+            limit=RESPONSE_LIMIT,
+            truncate=True,
         )
 
 
-def effective_status(reply: Reply, legacy: bool = False) -> int:
+def get_effective_status(reply: BufferedResponse, legacy: bool = False) -> int:
     """What an answer means. The old connector wraps a failure in a 200, as text.
 
     It says "1" when it took a card (Microsoft Learn: "Create and send messages with connectors",
@@ -128,13 +128,13 @@ def effective_status(reply: Reply, legacy: bool = False) -> int:
     """
     if reply.status != 200:
         return reply.status
-    found = LEGACY_TROUBLE.search(reply.body.decode("utf-8", "replace"))
+    found = LEGACY_ERROR.search(reply.body.decode("utf-8", "replace"))
     if found:
         return int(found.group(1))
     return 502 if legacy and reply.body.strip() != b"1" else 200
 
 
-def refusal(status: int, size: int) -> str:
+def describe_card_refusal(status: int, size: int) -> str:
     """What a person can do about a card that was refused."""
     match status:
         case 400:
@@ -156,34 +156,34 @@ def refusal(status: int, size: int) -> str:
             return f"HTTP {status}"
 
 
-def check_address(url: str, listed: frozenset[str]) -> None:
+def check_webhook_address(url: str, allowed_hosts: frozenset[str]) -> None:
     """Raise SettingsError unless cards may go to this address. The message does not show it."""
     try:
         parts = urlsplit(url)
         port, host = parts.port, (parts.hostname or "").rstrip(".")
     except ValueError as error:
         raise SettingsError("TEAMS_WEBHOOK_URL is not an address") from error
-    if host in listed:
+    if host in allowed_hosts:
         if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK):
             raise SettingsError("TEAMS_WEBHOOK_URL must be https (http only for this machine)")
     else:
-        check_public(parts, host, port)
+        check_microsoft_host(parts, host, port)
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise SettingsError("TEAMS_WEBHOOK_URL must hold no user, password or fragment")
 
 
-def check_public(parts: SplitResult, host: str, port: int | None) -> None:
+def check_microsoft_host(parts: SplitResult, host: str, port: int | None) -> None:
     """Raise SettingsError unless a host nobody listed is Microsoft's, by https on port 443."""
     if parts.scheme != "https" or port not in (None, 443):
         raise SettingsError("TEAMS_WEBHOOK_URL must be https on port 443")
-    if is_address(host) or not HOST.fullmatch(host) or not host.endswith(SUFFIXES):
-        allowed = ", ".join(f"*{suffix}" for suffix in SUFFIXES)
+    if is_ip_address(host) or not HOST.fullmatch(host) or not host.endswith(ALLOWED_SUFFIXES):
+        allowed = ", ".join(f"*{suffix}" for suffix in ALLOWED_SUFFIXES)
         raise SettingsError(
             f"TEAMS_WEBHOOK_URL must be at one of {allowed}, or its host in WEBHOOK_HOSTS"
         )
 
 
-def is_address(host: str) -> bool:
+def is_ip_address(host: str) -> bool:
     """True for an IP literal."""
     try:
         ip_address(host)

@@ -16,21 +16,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from core.sanitize import plain
-from core.strict_json import read_json
+from core.sanitize import sanitize_text
+from core.strict_json import parse_strict_json
 
-PRINCIPAL = "x-ms-client-principal"
-READER = "Exoguard.Reader"
-OPERATOR = "Exoguard.Operator"
+PRINCIPAL_HEADER = "x-ms-client-principal"
+READER_ROLE = "Exoguard.Reader"
+OPERATOR_ROLE = "Exoguard.Operator"
 KEY_HOLDER = "function key"
 # A principal with very many groups is a few KiB; more is nobody's.
-LONGEST = 64_000
-NAMES = ("preferred_username", "upn", "name", "appid", "azp")
-ROLES = ("roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role")
-OBJECT_ID = ("oid", "http://schemas.microsoft.com/identity/claims/objectidentifier")
+MAX_PRINCIPAL_LENGTH = 64_000
+NAME_CLAIMS = ("preferred_username", "upn", "name", "appid", "azp")
+ROLE_CLAIMS = ("roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role")
+OBJECT_ID_CLAIMS = ("oid", "http://schemas.microsoft.com/identity/claims/objectidentifier")
 
 
-class Denied(Exception):
+class AccessDenied(Exception):
     """The request is not let in. `status` is the HTTP status, the message says what to do."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -44,56 +44,60 @@ class Caller:
     known; `operator`: they may act, not only look.
     """
 
-    signed_in: str
+    authenticated_as: str
     name: str = ""
-    operator: bool = True
+    is_operator: bool = True
 
 
-def caller(way: str, enabled: bool, headers: Mapping[str, str], query: Mapping[str, str]) -> Caller:
+def authenticate_caller(
+    sign_in_mode: str, platform_signs_in: bool, headers: Mapping[str, str], query: Mapping[str, str]
+) -> Caller:
     """Who this is. `headers` have lower-case names.
 
     `enabled`: the platform says that it signs people in. Raises Denied.
     """
     # The host knows names in a query whatever their case.
     if any(name.lower() == "code" for name in query):
-        raise Denied(
+        raise AccessDenied(
             400,
             "a key in an address ends up in logs and histories: send it in the header "
             "x-functions-key, and make a new one in place of this",
         )
-    if way == "key":
+    if sign_in_mode == "key":
         # The host has compared the key already; who else claims to be somebody is not believed.
         return Caller(KEY_HOLDER)
-    if not enabled:
-        raise Denied(
+    if not platform_signs_in:
+        raise AccessDenied(
             503, "SIGN_IN is entra, but App Service Authentication is not switched on for this app"
         )
-    return principal(headers.get(PRINCIPAL, ""))
+    return parse_client_principal(headers.get(PRINCIPAL_HEADER, ""))
 
 
-def principal(text: str) -> Caller:
+def parse_client_principal(text: str) -> Caller:
     """Who the platform's sign-in says this is. Raises Denied."""
-    claims = claims_of(text)
-    roles = {value for kind, value in claims if kind in ROLES}
-    if roles.isdisjoint({READER, OPERATOR}):
-        raise Denied(403, f"this account has neither of the app roles {READER} and {OPERATOR}")
+    claims = parse_principal_claims(text)
+    roles = {value for kind, value in claims if kind in ROLE_CLAIMS}
+    if roles.isdisjoint({READER_ROLE, OPERATOR_ROLE}):
+        raise AccessDenied(
+            403, f"this account has neither of the app roles {READER_ROLE} and {OPERATOR_ROLE}"
+        )
     known = dict(reversed(claims))
-    oid = next((known[kind] for kind in OBJECT_ID if kind in known), "")
+    oid = next((known[kind] for kind in OBJECT_ID_CLAIMS if kind in known), "")
     if not oid:
-        raise Denied(401, "the sign-in does not say which account this is")
-    name = next((known[kind] for kind in NAMES if known.get(kind)), oid)
-    shown = plain(name, 120)
-    return Caller(f"{shown} ({plain(oid, 40)})", shown, OPERATOR in roles)
+        raise AccessDenied(401, "the sign-in does not say which account this is")
+    name = next((known[kind] for kind in NAME_CLAIMS if known.get(kind)), oid)
+    shown = sanitize_text(name, 120)
+    return Caller(f"{shown} ({sanitize_text(oid, 40)})", shown, OPERATOR_ROLE in roles)
 
 
-def claims_of(text: str) -> list[tuple[str, str]]:
+def parse_principal_claims(text: str) -> list[tuple[str, str]]:
     """The claims of a principal as pairs. Raises Denied for anything that is none."""
     if not text:
-        raise Denied(401, "sign in first")
+        raise AccessDenied(401, "sign in first")
     try:
-        if len(text) > LONGEST:
+        if len(text) > MAX_PRINCIPAL_LENGTH:
             raise ValueError("too long")
-        document: Any = read_json(base64.b64decode(text, validate=True))
+        document: Any = parse_strict_json(base64.b64decode(text, validate=True))
         return [(str(claim["typ"]), str(claim["val"])) for claim in document["claims"]]
     except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
-        raise Denied(401, "the sign-in is not understood") from None
+        raise AccessDenied(401, "the sign-in is not understood") from None

@@ -7,168 +7,217 @@ one row ─► a run, an action                   a period ─► the evidence
 from collections.abc import Iterable
 
 from core import VERSION
-from core.api.request import HEADERS, Answer, BadRequest, Desk, Field, named, said
-from core.evidence.export import export
-from core.evidence.file_format import BadPeriod, Form, period
-from core.evidence.records import Heading
-from core.keys import NUMBER
-from core.microsoft365.cis_benchmark import controls_of
+from core.api.request import (
+    RESPONSE_HEADERS,
+    BadRequest,
+    HttpResponse,
+    Parameter,
+    RequestContext,
+    json_response,
+    path_parameter,
+)
+from core.evidence.export import export_evidence
+from core.evidence.file_format import ExportFormat, InvalidPeriod, parse_period
+from core.evidence.records import ExportHeader
+from core.keys import RUN_ID_PATTERN
+from core.microsoft365.cis_benchmark import find_controls
 from core.model.findings import Severity
-from core.model.requests import Action
-from core.status.case_query import STATES, BadChoice, Choice, Chosen, Whole, chosen, whole
-from core.status.document import case_document, cases_document, document
-from core.status.load import standings
-from core.status.overview import Status, status
+from core.model.requests import OperatorRequest
+from core.status.case_query import (
+    CASE_STATES,
+    CaseDetail,
+    CaseFilter,
+    CasePage,
+    InvalidCaseFilter,
+    find_case_detail,
+    select_case_page,
+)
+from core.status.document import case_detail_to_json, case_page_to_json, status_to_json
+from core.status.load import load_all_guard_data
+from core.status.overview import TenantStatus, build_status
 
-LEVELS = tuple(level.label for level in Severity if level is not Severity.INFO)
+SEVERITY_LABELS = tuple(level.label for level in Severity if level is not Severity.INFO)
 
 
-def optional(words: Iterable[str]) -> str:
+def build_optional_pattern(choices: Iterable[str]) -> str:
     """A pattern: one of some words, or nothing."""
-    return f"({'|'.join(words)})?"
+    return f"({'|'.join(choices)})?"
 
 
-DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-GUARD = Field("guard", "only of this guard", r"[a-z-]*", 60, required=False)
-SEVERITY = Field("severity", "only of this severity", optional(LEVELS), 10, required=False)
-STATE = Field("state", "open ones, closed ones, or all", optional(STATES), 10, required=False)
-PAGE = Field("page", "which page, from 1", r"([1-9][0-9]{0,5})?", 6, required=False)
-FROM = Field("from", "the first day, in UTC", DATE, 10)
-TO = Field("to", "the day after the last one, in UTC", DATE, 10)
-FORMAT = Field("format", "jsonl (JSON Lines) or csv", "|".join(Form), 5, required=False)
-CHOOSING = (GUARD, SEVERITY, STATE, PAGE)
-EXPORTING = (FROM, TO, FORMAT)
+DATE_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+GUARD_PARAMETER = Parameter("guard", "only of this guard", r"[a-z-]*", 60, required=False)
+SEVERITY_PARAMETER = Parameter(
+    "severity", "only of this severity", build_optional_pattern(SEVERITY_LABELS), 10, required=False
+)
+STATE_PARAMETER = Parameter(
+    "state",
+    "open ones, closed ones, or all",
+    build_optional_pattern(CASE_STATES),
+    10,
+    required=False,
+)
+PAGE_PARAMETER = Parameter("page", "which page, from 1", r"([1-9][0-9]{0,5})?", 6, required=False)
+FROM_PARAMETER = Parameter("from", "the first day, in UTC", DATE_PATTERN, 10)
+TO_PARAMETER = Parameter("to", "the day after the last one, in UTC", DATE_PATTERN, 10)
+FORMAT_PARAMETER = Parameter(
+    "format", "jsonl (JSON Lines) or csv", "|".join(ExportFormat), 5, required=False
+)
+CASE_FILTER_PARAMETERS = (GUARD_PARAMETER, SEVERITY_PARAMETER, STATE_PARAMETER, PAGE_PARAMETER)
+EXPORT_PARAMETERS = (FROM_PARAMETER, TO_PARAMETER, FORMAT_PARAMETER)
 
 
-async def status_now(desk: Desk) -> Status:
+async def load_status(context: RequestContext) -> TenantStatus:
     """How everything stands."""
-    known = await standings(desk.ledger, desk.settings.duties)
-    return status(known, desk.now, desk.settings.run_seconds / 60)
+    known = await load_all_guard_data(context.ledger, context.settings.guard_configs)
+    return build_status(known, context.now, context.settings.run_seconds / 60)
 
 
-async def status_json(desk: Desk) -> Answer:
+async def get_status_json(context: RequestContext) -> HttpResponse:
     """How everything stands, for programs."""
-    return said(200, document(await status_now(desk)))
+    return json_response(200, status_to_json(await load_status(context)))
 
 
-async def status_page(desk: Desk) -> Answer:
+async def get_status_page(context: RequestContext) -> HttpResponse:
     """How everything stands, as a page."""
     from core.web import pages
 
-    return paged(200, pages.status_page(await status_now(desk)))
+    return html_response(200, pages.render_status_page(await load_status(context)))
 
 
-async def cases_of(desk: Desk) -> Chosen:
+async def load_case_page(context: RequestContext) -> CasePage:
     """A page of cases, as it was chosen."""
-    names = [duty.guard.name for duty in desk.settings.duties]
+    names = [duty.guard.name for duty in context.settings.guard_configs]
     try:
-        choice = Choice.read(desk.wish, names)
-    except BadChoice as error:
+        choice = CaseFilter.parse(context.parameters, names)
+    except InvalidCaseFilter as error:
         raise BadRequest(400, str(error)) from None
-    duties = [duty for duty in desk.settings.duties if choice.guard in ("", duty.guard.name)]
-    return chosen(await standings(desk.ledger, duties), choice)
+    duties = [
+        duty for duty in context.settings.guard_configs if choice.guard in ("", duty.guard.name)
+    ]
+    return select_case_page(await load_all_guard_data(context.ledger, duties), choice)
 
 
-async def cases_json(desk: Desk) -> Answer:
+async def get_cases_json(context: RequestContext) -> HttpResponse:
     """A page of cases, for programs."""
-    found = await cases_of(desk)
+    found = await load_case_page(context)
     rows = [(duty.guard.name, case) for duty, case in found.rows]
-    return said(200, cases_document(rows, found.total, found.choice.page, found.pages))
+    return json_response(
+        200, case_page_to_json(rows, found.total, found.case_filter.page, found.page_count)
+    )
 
 
-async def cases_page(desk: Desk) -> Answer:
+async def get_cases_page(context: RequestContext) -> HttpResponse:
     """A page of cases, as a page."""
     from core.web import pages
 
-    return paged(200, pages.cases_page(await cases_of(desk), desk.settings.duties, desk.now))
+    return html_response(
+        200,
+        pages.render_cases_page(
+            await load_case_page(context), context.settings.guard_configs, context.now
+        ),
+    )
 
 
-async def case_of(desk: Desk) -> Whole:
+async def load_case_detail(context: RequestContext) -> CaseDetail:
     """A case with everything that is known of it. Raises BadRequest."""
-    duty, key = desk.duty(), named(desk, "case")
-    found = whole(duty, await desk.ledger.recall(duty.guard.name), key)
+    duty, key = context.get_guard_config(), path_parameter(context, "case")
+    found = find_case_detail(duty, await context.ledger.load(duty.guard.name), key)
     if found is None:
         raise BadRequest(404, "there is no such case")
     return found
 
 
-async def case_json(desk: Desk) -> Answer:
+async def get_case_json(context: RequestContext) -> HttpResponse:
     """A case with everything that is known of it, for programs."""
-    found = await case_of(desk)
-    shown = case_document(found.duty, found.case, found.changes, found.exemption, found.actions)
-    return said(200, shown)
+    found = await load_case_detail(context)
+    shown = case_detail_to_json(
+        found.config, found.case, found.changes, found.exemption, found.operator_requests
+    )
+    return json_response(200, shown)
 
 
-async def case_page(desk: Desk) -> Answer:
+async def get_case_page(context: RequestContext) -> HttpResponse:
     """A case with everything that is known of it, as a page."""
     from core.web import pages
 
-    found = await case_of(desk)
-    case, guard = found.case, found.duty.guard.name
-    controls = tuple(controls_of(guard, case.kind, case.judged, case.object_id))
-    return paged(200, pages.case_page(found, desk.now, controls))
+    found = await load_case_detail(context)
+    case, guard = found.case, found.config.guard.name
+    controls = tuple(find_controls(guard, case.kind, case.guard_verdict, case.object_id))
+    return html_response(200, pages.render_case_page(found, context.now, controls))
 
 
-def paged(status: int, html: str) -> Answer:
+def html_response(status: int, html: str) -> HttpResponse:
     """A page. Templates are only loaded when somebody wants to see one."""
-    from core.web.pages import HEADERS as PAGE_HEADERS
+    from core.web.pages import PAGE_HEADERS as PAGE_HEADERS
 
-    return Answer(status, html, PAGE_HEADERS, "text/html")
+    return HttpResponse(status, html, PAGE_HEADERS, "text/html")
 
 
-def notice(status: int, message: str) -> Answer:
+def notice_response(status: int, message: str) -> HttpResponse:
     """What is wrong with a request for a page, as a page that tells nothing of the tenant."""
-    from core.web.pages import notice_page
+    from core.web.pages import render_notice_page
 
     headings = {401: "Sign in", 403: "Not for this account", 404: "Not found", 503: "Out of reach"}
-    return paged(status, notice_page(headings.get(status, "That is not possible"), [message]))
+    return html_response(
+        status, render_notice_page(headings.get(status, "That is not possible"), [message])
+    )
 
 
-async def evidence(desk: Desk) -> Answer:
+async def get_evidence(context: RequestContext) -> HttpResponse:
     """What auditors want to see of a period, as a file with a digest."""
     try:
-        since, until = period(desk.wish["from"], desk.wish["to"], desk.now)
-    except BadPeriod as error:
+        since, until = parse_period(
+            context.parameters["from"], context.parameters["to"], context.now
+        )
+    except InvalidPeriod as error:
         raise BadRequest(400, str(error)) from None
-    heading = Heading(desk.settings["TENANT_ID"], since, until, desk.now, VERSION)
-    form = Form(desk.wish.get("format", Form.JSONL))
-    made = await export(
-        desk.ledger, desk.settings.duties, heading, form, desk.settings.terms.baseline
+    heading = ExportHeader(context.settings["TENANT_ID"], since, until, context.now, VERSION)
+    form = ExportFormat(context.parameters.get("format", ExportFormat.JSONL))
+    made = await export_evidence(
+        context.ledger,
+        context.settings.guard_configs,
+        heading,
+        form,
+        context.settings.policy.baseline,
     )
-    return Answer(200, b"".join(made.lines()), {**HEADERS, **made.headers}, form.media_type)
+    return HttpResponse(
+        200, b"".join(made.iter_lines()), {**RESPONSE_HEADERS, **made.headers}, form.media_type
+    )
 
 
-async def run_report(desk: Desk) -> Answer:
+async def get_run_report(context: RequestContext) -> HttpResponse:
     """What became of a run."""
-    guard = desk.duty().guard.name
-    found = await desk.ledger.report(guard, named(desk, "run", NUMBER))
+    guard = context.get_guard_config().guard.name
+    found = await context.ledger.get_run(guard, path_parameter(context, "run", RUN_ID_PATTERN))
     if found is None:
         raise BadRequest(404, "there is no such run")
-    return said(200, found)
+    return json_response(200, found)
 
 
-async def action_report(desk: Desk) -> Answer:
+async def get_request_report(context: RequestContext) -> HttpResponse:
     """What became of something a person asked for."""
-    guard = desk.duty().guard.name
-    found = await desk.ledger.action(guard, named(desk, "action", NUMBER))
+    guard = context.get_guard_config().guard.name
+    found = await context.ledger.get_request(
+        guard, path_parameter(context, "action", RUN_ID_PATTERN)
+    )
     if found is None:
         raise BadRequest(404, "there is no such action")
-    return said(200, shown(guard, found))
+    return json_response(200, request_report_to_json(guard, found))
 
 
-def shown(guard: str, action: Action) -> dict[str, object]:
+def request_report_to_json(guard: str, operator_request: OperatorRequest) -> dict[str, object]:
     """An action as the API shows it."""
     return {
         "guard": guard,
-        "action": action.id,
-        "deed": str(action.deed),
-        "subject": action.subject,
-        "who": action.who,
-        "signed_in": action.signed_in,
-        "why": action.why,
-        "asked": action.at.isoformat(),
-        "until": action.until.isoformat() if action.until else None,
-        "status": str(action.state),
-        "ended": action.ended.isoformat() if action.ended else None,
-        "note": action.note,
+        "action": operator_request.id,
+        "deed": str(operator_request.kind),
+        "subject": operator_request.subject,
+        "who": operator_request.requested_by,
+        "signed_in": operator_request.authenticated_as,
+        "why": operator_request.reason,
+        "asked": operator_request.at.isoformat(),
+        "until": operator_request.until.isoformat() if operator_request.until else None,
+        "status": str(operator_request.state),
+        "ended": operator_request.ended_at.isoformat() if operator_request.ended_at else None,
+        "note": operator_request.note,
     }

@@ -12,12 +12,12 @@ from datetime import datetime
 
 from core.api.authentication import Caller
 from core.config.settings import Settings
-from core.jobs.run_requests import Ticket
-from core.keys import KEY
-from core.model.guards import Duty
+from core.jobs.run_requests import RunMessage
+from core.keys import KEY_PATTERN
+from core.model.guards import GuardConfig
 from core.ports import Ledger
 
-HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+RESPONSE_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class BadRequest(ValueError):
@@ -29,40 +29,40 @@ class BadRequest(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class HttpRequest:
     """One request as it came. Names of headers are in lower case, `path` are its parameters."""
 
-    path: Mapping[str, str] = field(default_factory=dict)
+    path_parameters: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """What is answered, and what is to be put on the queue of requests."""
 
     status: int
     body: str | bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     mimetype: str = "application/json"
-    ticket: Ticket | None = None
+    run_message: RunMessage | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class Parameter:
     """One text of a request's body or query: what it may be, in words and as a pattern."""
 
     name: str
     help: str
     pattern: str
-    longest: int
+    max_length: int
     required: bool = True
     format: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class RequestContext:
     """What a handler works with: the settings, the memory, the moment, who asks, and for what.
 
     `wish` are the typed values of the body, or of the query, by name.
@@ -72,15 +72,15 @@ class Desk:
     ledger: Ledger
     now: datetime
     caller: Caller
-    call: Call
-    wish: Mapping[str, str]
+    request: HttpRequest
+    parameters: Mapping[str, str]
 
-    def duty(self) -> Duty:
+    def get_guard_config(self) -> GuardConfig:
         """The guard the address names. Raises BadRequest."""
-        guard = self.call.path.get("guard", "")
-        duty = self.settings.duty(guard)
+        guard = self.request.path_parameters.get("guard", "")
+        duty = self.settings.find_guard_config(guard)
         if duty is None:
-            known = ", ".join(row.guard.name for row in self.settings.duties)
+            known = ", ".join(row.guard.name for row in self.settings.guard_configs)
             raise BadRequest(404, f"there is no such guard; there are: {known}")
         return duty
 
@@ -93,24 +93,26 @@ class Route:
     method: str
     path: str
     summary: str
-    handle: Callable[[Desk], Awaitable[Answer]]
-    fields: tuple[Field, ...] = ()
-    answers: tuple[str, ...] = ("application/json",)
+    handle: Callable[[RequestContext], Awaitable[HttpResponse]]
+    parameters: tuple[Parameter, ...] = ()
+    media_types: tuple[str, ...] = ("application/json",)
 
     @property
-    def acts(self) -> bool:
+    def is_write(self) -> bool:
         """True when using it has an effect."""
         return self.method == "POST"
 
 
-def said(status: int, body: Mapping[str, object], **headers: str) -> Answer:
+def json_response(status: int, body: Mapping[str, object], **headers: str) -> HttpResponse:
     """A JSON answer that nobody keeps."""
-    return Answer(status, json.dumps(body, ensure_ascii=False), {**HEADERS, **headers})
+    return HttpResponse(
+        status, json.dumps(body, ensure_ascii=False), {**RESPONSE_HEADERS, **headers}
+    )
 
 
-def named(desk: Desk, name: str, pattern: str = KEY) -> str:
+def path_parameter(context: RequestContext, name: str, pattern: str = KEY_PATTERN) -> str:
     """A key or an id in the address. Raises BadRequest for anything that cannot be one."""
-    value = desk.call.path.get(name, "")
+    value = context.request.path_parameters.get(name, "")
     if not re.fullmatch(pattern, value):
         raise BadRequest(404, f"there is no such {name}")
     return value

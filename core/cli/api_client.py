@@ -13,14 +13,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from core.sanitize import plain
-from core.status.document import VERSION
+from core.sanitize import sanitize_text
+from core.status.document import DOCUMENT_VERSION
 
 # An address of the API; whatever else a path may hold is nobody's.
-PATH = re.compile(r"/api(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
+API_PATH = re.compile(r"/api(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
 
 
-class Trouble(Exception):
+class CliError(Exception):
     """Something could not be found out or done; `code` is what the command ends with."""
 
     def __init__(self, code: int, message: str) -> None:
@@ -28,33 +28,33 @@ class Trouble(Exception):
         self.code = code
 
 
-class Unknown(Trouble):
+class ApiUnavailable(CliError):
     """It could not be found out; the message says what to do about it."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(UNKNOWN, message)
+        super().__init__(EXIT_UNAVAILABLE, message)
 
 
-class NotDone(Trouble):
+class RequestRefused(CliError):
     """What was asked for was refused."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(REFUSED, message)
+        super().__init__(EXIT_REFUSED, message)
 
 
-class Misused(Trouble):
+class UsageError(CliError):
     """The command was not given what it takes."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(USAGE, message)
+        super().__init__(EXIT_USAGE, message)
 
 
 # What a command ends with; the last is EX_USAGE of sysexits.h.
-FINE, WRONG, UNKNOWN, REFUSED, USAGE = 0, 1, 2, 3, 64
+EXIT_OK, EXIT_PROBLEM, EXIT_UNAVAILABLE, EXIT_REFUSED, EXIT_USAGE = 0, 1, 2, 3, 64
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ApiResponse:
     """An answer of the API. Names of headers are in lower case."""
 
     status: int
@@ -66,69 +66,73 @@ class Reply:
         """The body as text."""
         return self.body.decode("utf-8", "replace")
 
-    def document(self) -> dict[str, Any]:
+    def parse_object(self) -> dict[str, Any]:
         """The JSON object in the body. Raises Unknown for anything else."""
         try:
             found = json.loads(self.body)
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            raise Unknown("the answer is not JSON: is this the address of an Exoguard app?")
-        if found.get("version", VERSION) != VERSION:
-            raise Unknown("the app is of another version: use the command line that belongs to it")
+            raise ApiUnavailable("the answer is not JSON: is this the address of an Exoguard app?")
+        if found.get("version", DOCUMENT_VERSION) != DOCUMENT_VERSION:
+            raise ApiUnavailable(
+                "the app is of another version: use the command line that belongs to it"
+            )
         return found
 
-    def error(self) -> str:
+    def get_error(self) -> str:
         """What the answer says went wrong, where it says so."""
         try:
             found = json.loads(self.body)
         except (ValueError, RecursionError):
             return ""
-        return plain(str(found.get("error") or ""), 600) if isinstance(found, dict) else ""
+        return sanitize_text(str(found.get("error") or ""), 600) if isinstance(found, dict) else ""
 
 
-class Way(Protocol):
+class ApiClient(Protocol):
     """A way to the API."""
 
     @property
-    def where(self) -> str:
+    def location(self) -> str:
         """What it leads to, as people know it."""
         ...
 
-    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Reply:
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> ApiResponse:
         """Look at something, whatever the status of the answer. Raises Unknown."""
         ...
 
-    async def post(self, path: str, body: Mapping[str, str]) -> Reply:
+    async def post(self, path: str, body: Mapping[str, str]) -> ApiResponse:
         """Ask for something, whatever the status of the answer. Raises Unknown."""
         ...
 
-    async def work(self) -> None:
+    async def process_pending(self) -> None:
         """Do what was asked for, where nobody else is called to do it. Raises Unknown."""
         ...
 
 
-type Opened = AbstractAsyncContextManager[Way]
+type ClientContext = AbstractAsyncContextManager[ApiClient]
 
 
-async def read(way: Way, path: str, query: Mapping[str, str] | None = None) -> Reply:
+async def fetch_response(
+    client: ApiClient, path: str, query: Mapping[str, str] | None = None
+) -> ApiResponse:
     """An answer that is there. Raises Misused for what the app does not take, Unknown otherwise."""
-    reply = await way.get(path, query)
-    if reply.status == 400 and reply.error():
-        raise Misused(reply.error())
+    reply = await client.get(path, query)
+    if reply.status == 400 and reply.get_error():
+        raise UsageError(reply.get_error())
     if reply.status != 200:
-        raise Unknown(remedy(reply))
+        raise ApiUnavailable(explain_response(reply))
     return reply
 
 
-async def ask(way: Way, path: str, body: Mapping[str, str]) -> Reply:
+async def submit_request(client: ApiClient, path: str, body: Mapping[str, str]) -> ApiResponse:
     """Ask for something; the answer that it was taken. Raises NotDone, or Unknown."""
-    reply = await way.post(path, body)
+    reply = await client.post(path, body)
     if reply.status == 202:
         return reply
-    if reply.status in (400, 404, 409, 413, 415, 429) and reply.error():
-        raise NotDone(f"refused: {reply.error()}")
-    raise Unknown(remedy(reply))
+    if reply.status in (400, 404, 409, 413, 415, 429) and reply.get_error():
+        raise RequestRefused(f"refused: {reply.get_error()}")
+    raise ApiUnavailable(explain_response(reply))
 
 
 REMEDIES = {
@@ -143,10 +147,10 @@ REMEDIES = {
 }
 
 
-def remedy(reply: Reply) -> str:
+def explain_response(response: ApiResponse) -> str:
     """What an answer means that is not the one wanted, and what to do."""
-    if 300 <= reply.status < 400:
-        return f"{reply.status}: the app sends elsewhere, which is not followed: check --app"
-    known = REMEDIES.get(reply.status, "the app answers what was not expected")
-    said = reply.error()
-    return f"{reply.status}: {said} ({known})" if said else f"{reply.status}: {known}"
+    if 300 <= response.status < 400:
+        return f"{response.status}: the app sends elsewhere, which is not followed: check --app"
+    known = REMEDIES.get(response.status, "the app answers what was not expected")
+    said = response.get_error()
+    return f"{response.status}: {said} ({known})" if said else f"{response.status}: {known}"

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 from rich.text import Text
 
-from core.sanitize import plain
+from core.sanitize import sanitize_text
 
-COLOURS = {
+WORD_COLOURS = {
     "critical": "bold red",
     "high": "red",
     "medium": "yellow",
@@ -24,21 +24,21 @@ COLOURS = {
     "busy": "yellow",
     "late": "bold red",
 }
-UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
+TIME_UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
-def safe(value: object, limit: int = 256, style: str = "") -> Text:
+def sanitize_cell(value: object, limit: int = 256, style: str = "") -> Text:
     """Foreign text, which is never taken for markup."""
-    return Text(plain("" if value is None else str(value), limit), style=style)
+    return Text(sanitize_text("" if value is None else str(value), limit), style=style)
 
 
-def word(value: object) -> Text:
+def colour_word(value: object) -> Text:
     """A word in its colour; the colour says nothing the word does not."""
     text = "-" if value is None else str(value)
-    return safe(text, 40, COLOURS.get(text, ""))
+    return sanitize_cell(text, 40, WORD_COLOURS.get(text, ""))
 
 
-def moment(text: object) -> datetime | None:
+def parse_document_time(text: object) -> datetime | None:
     """A time of a document; None for what is none."""
     try:
         found = datetime.fromisoformat(str(text))
@@ -47,38 +47,42 @@ def moment(text: object) -> datetime | None:
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def utc(text: object) -> str:
+def format_utc(text: object) -> str:
     """A time in UTC, to the minute."""
-    found = moment(text)
+    found = parse_document_time(text)
     return f"{found:%Y-%m-%d %H:%M} UTC" if found else "-"
 
 
-def ago(text: object, now: datetime) -> str:
+def format_age(text: object, now: datetime) -> str:
     """How long ago, or in how long, in the largest unit there is one of."""
-    found = moment(text)
+    found = parse_document_time(text)
     if found is None:
         return "-"
     length = now - found
-    return f"{span(length)} ago" if length >= timedelta() else f"in {span(-length)}"
+    return (
+        f"{format_short_duration(length)} ago"
+        if length >= timedelta()
+        else f"in {format_short_duration(-length)}"
+    )
 
 
-def span(length: timedelta) -> str:
+def format_short_duration(length: timedelta) -> str:
     """A length of time."""
     seconds = int(length.total_seconds())
-    for size, unit in UNITS:
+    for size, unit in TIME_UNITS:
         if seconds >= size:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
 
 
-def both(text: object, now: datetime) -> str:
+def format_time_and_age(text: object, now: datetime) -> str:
     """A time, and how long ago it was."""
-    return f"{utc(text)} ({ago(text, now)})" if moment(text) else "-"
+    return f"{format_utc(text)} ({format_age(text, now)})" if parse_document_time(text) else "-"
 
 
-def last_of(text: str, now: datetime) -> datetime | None:
+def parse_deadline(text: str, now: datetime) -> datetime | None:
     """What `30d`, a date or a time stands for; None for anything else."""
     days = text[:-1]
     if text.endswith("d") and days.isascii() and days.isdigit() and len(days) <= 4:
         return now + timedelta(days=int(days))
-    return moment(text) if len(text) <= 40 else None
+    return parse_document_time(text) if len(text) <= 40 else None

@@ -11,23 +11,23 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from core.api.authentication import Caller
-from core.api.request import Call, Route
-from core.api.routes import ROUTES, answered
+from core.api.request import HttpRequest, Route
+from core.api.routes import ROUTES, dispatch_request
 from core.bootstrap import open_ledger
-from core.cli.api_client import Reply, Unknown, Way
+from core.cli.api_client import ApiClient, ApiResponse, ApiUnavailable
 from core.config.settings import Settings
 from core.errors import ExoguardError
-from core.jobs.run_requests import Ticket, work_off
+from core.jobs.run_requests import RunMessage, process_run_message
 from core.ports import Ledger
 
 # There is no queue here to hand pieces of a large tenant to: this process looks at all of it.
-NO_SHARDS = 10**9
+NEVER_SHARD_ABOVE = 10**9
 
-type Open = Callable[[Settings], AbstractAsyncContextManager[Ledger]]
-type Work = Callable[[Ticket, Settings], Awaitable[object]]
+type LedgerOpener = Callable[[Settings], AbstractAsyncContextManager[Ledger]]
+type MessageProcessor = Callable[[RunMessage, Settings], Awaitable[object]]
 
 
-def found(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+def match_route(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
     """The route of an address, and its parameters; the one that says most about it comes first."""
     by_length = sorted(ROUTES, key=lambda route: -len(re.sub(r"\{\w+\}", "", route.path)))
     for route in by_length:
@@ -39,71 +39,80 @@ def found(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
 
 
 @dataclass(slots=True)
-class InProcess:
+class LocalClient:
     """Implements Way on an open ledger. `waiting` are the tickets nobody has worked off yet."""
 
-    where: str
+    location: str
     settings: Settings
     ledger: Ledger
     caller: Caller
-    works: Work = work_off
+    process_message: MessageProcessor = process_run_message
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    waiting: list[Ticket] = field(default_factory=list)
+    pending_messages: list[RunMessage] = field(default_factory=list)
 
-    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Reply:
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> ApiResponse:
         """Look at something."""
-        return await self.send("GET", path, Call(query=query or {}))
+        return await self.handle("GET", path, HttpRequest(query=query or {}))
 
-    async def post(self, path: str, body: Mapping[str, str]) -> Reply:
+    async def post(self, path: str, body: Mapping[str, str]) -> ApiResponse:
         """Ask for something."""
         headers = {"content-type": "application/json"}
-        return await self.send("POST", path, Call(headers=headers, body=json.dumps(body).encode()))
+        return await self.handle(
+            "POST", path, HttpRequest(headers=headers, body=json.dumps(body).encode())
+        )
 
-    async def send(self, method: str, path: str, call: Call) -> Reply:
+    async def handle(self, method: str, path: str, request: HttpRequest) -> ApiResponse:
         """One request."""
-        known = found(method, path)
+        known = match_route(method, path)
         if known is None:
-            return Reply(404, b'{"error": "there is no such address"}')
+            return ApiResponse(404, b'{"error": "there is no such address"}')
         route, parameters = known
-        answer = await answered(
+        answer = await dispatch_request(
             route,
-            replace(call, path=parameters),
+            replace(request, path_parameters=parameters),
             self.settings,
             self.ledger,
             self.caller,
             self.now(),
         )
-        if answer.ticket:
-            self.waiting.append(answer.ticket)
+        if answer.run_message:
+            self.pending_messages.append(answer.run_message)
         headers = {name.lower(): value for name, value in answer.headers.items()}
-        return Reply(
+        return ApiResponse(
             answer.status,
             answer.body.encode() if isinstance(answer.body, str) else answer.body,
             {"content-type": answer.mimetype, **headers},
         )
 
-    async def work(self) -> None:
+    async def process_pending(self) -> None:
         """Do what was asked for. Raises Unknown when it could not be done now."""
-        whole = replace(self.settings, shard_above=NO_SHARDS)
-        while self.waiting:
+        whole = replace(self.settings, shard_above=NEVER_SHARD_ABOVE)
+        while self.pending_messages:
             try:
-                await self.works(self.waiting.pop(0), whole)
+                await self.process_message(self.pending_messages.pop(0), whole)
             except ExoguardError as error:
-                raise Unknown(f"not done yet: {error}; it waits for the guard's next run") from None
+                raise ApiUnavailable(
+                    f"not done yet: {error}; it waits for the guard's next run"
+                ) from None
 
 
 @asynccontextmanager
-async def in_process(
-    environ: Mapping[str, str], who: str, opens: Open = open_ledger, works: Work = work_off
-) -> AsyncIterator[Way]:
+async def open_local_client(
+    environ: Mapping[str, str],
+    who: str,
+    ledger_opener: LedgerOpener = open_ledger,
+    process_message: MessageProcessor = process_run_message,
+) -> AsyncIterator[ApiClient]:
     """The table of these settings. Raises Unknown for settings that are wrong."""
     async with AsyncExitStack() as stack:
         try:
             settings = Settings.read(environ)
-            ledger = await stack.enter_async_context(opens(settings))
+            ledger = await stack.enter_async_context(ledger_opener(settings))
         except ExoguardError as error:
-            raise Unknown(str(error)) from error
+            raise ApiUnavailable(str(error)) from error
         except ValueError as error:
-            raise Unknown("STATE_CONNECTION_STRING is no connection string") from error
-        caller = Caller(f"command line of {who}, on the table", operator=True)
-        yield InProcess(f"table {settings['STATE_TABLE']}", settings, ledger, caller, works)
+            raise ApiUnavailable("STATE_CONNECTION_STRING is no connection string") from error
+        caller = Caller(f"command line of {who}, on the table", is_operator=True)
+        yield LocalClient(
+            f"table {settings['STATE_TABLE']}", settings, ledger, caller, process_message
+        )

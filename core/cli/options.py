@@ -6,26 +6,27 @@ from typing import Annotated
 
 import typer
 
-from core.cli.api_client import Way
-from core.cli.lookup import GUARDS
-from core.cli.session import Session, opened
+from core.cli.api_client import ApiClient
+from core.cli.lookup import GUARD_NAMES
+from core.cli.session import Session, open_client
 
-type Work = Callable[[Session, Way], Awaitable[int]]
+type CommandBody = Callable[[Session, ApiClient], Awaitable[int]]
 
 AsJson = Annotated[bool, typer.Option("--json", help="the answer of the API as it is")]
 
 
-def guards_like(incomplete: str) -> list[str]:
+def complete_guard_name(incomplete: str) -> list[str]:
     """Names of guards, for the completion of a shell."""
-    return [name for name in GUARDS if name.startswith(incomplete)]
+    return [name for name in GUARD_NAMES if name.startswith(incomplete)]
 
 
 GuardName = Annotated[
-    str, typer.Argument(help="the guard's name", autocompletion=guards_like, metavar="GUARD")
+    str,
+    typer.Argument(help="the guard's name", autocompletion=complete_guard_name, metavar="GUARD"),
 ]
 
 
-def session_of(ctx: typer.Context) -> Session:
+def get_session(ctx: typer.Context) -> Session:
     """The session of this invocation."""
     session = ctx.find_object(Session)
     if session is None:
@@ -33,11 +34,11 @@ def session_of(ctx: typer.Context) -> Session:
     return session
 
 
-def perform(ctx: typer.Context, work: Work) -> None:
+def run_command(ctx: typer.Context, work: CommandBody) -> None:
     """Open the way to the data, do the work, and end with its code."""
 
     async def whole(session: Session) -> int:
-        async with opened(session) as way:
+        async with open_client(session) as way:
             return await work(session, way)
 
-    raise typer.Exit(asyncio.run(whole(session_of(ctx))))
+    raise typer.Exit(asyncio.run(whole(get_session(ctx))))

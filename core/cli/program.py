@@ -8,14 +8,14 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from core.cli import read_commands, viewer, write_commands
-from core.cli.api_client import USAGE, Trouble
-from core.cli.options import session_of
+from core.cli.api_client import EXIT_USAGE, CliError
+from core.cli.options import get_session
 from core.cli.session import APP_VARIABLE, Connection, Session
 
 NAME = "python -m core.cli"
 # What somebody calls it who has tools/exo on PATH; completion goes by that name.
 NAME_VARIABLE = "EXOGUARD_PROGRAM"
-INTERRUPTED = 130
+EXIT_INTERRUPTED = 130
 HELP = """Exoguard from a terminal: what it sees, what it did, and what you want of it.
 
 Speaks to a deployed app (--app, with its function key in EXOGUARD_KEY or a file), or with --local
@@ -31,7 +31,7 @@ program = typer.Typer(
 
 
 @program.callback()
-def connection(
+def configure_connection(
     ctx: typer.Context,
     app: Annotated[
         str,
@@ -60,28 +60,28 @@ def connection(
     ] = None,
 ) -> None:
     """Where the data is."""
-    session = session_of(ctx)
+    session = get_session(ctx)
     address = app or session.environ.get(APP_VARIABLE, "")
     session.connection = Connection(address, key_file, local, settings)
 
 
 for command in (
-    read_commands.status,
-    read_commands.cases,
-    read_commands.case,
-    read_commands.changes,
-    read_commands.actions,
-    read_commands.action,
-    viewer.page,
-    read_commands.export,
-    read_commands.verify,
-    read_commands.doctor,
-    write_commands.run,
-    write_commands.release,
-    write_commands.undo,
-    write_commands.exempt,
-    write_commands.unexempt,
-    write_commands.acknowledge,
+    read_commands.show_status,
+    read_commands.list_cases,
+    read_commands.show_case,
+    read_commands.list_changes,
+    read_commands.list_requests,
+    read_commands.show_request,
+    viewer.serve_pages,
+    read_commands.download_evidence,
+    read_commands.verify_evidence,
+    read_commands.check_permissions,
+    write_commands.submit_run,
+    write_commands.submit_release,
+    write_commands.submit_undo,
+    write_commands.submit_exemption,
+    write_commands.submit_exemption_end,
+    write_commands.submit_acknowledgement,
 ):
     program.command()(command)
 
@@ -94,11 +94,11 @@ def main(arguments: Sequence[str], session: Session | None = None) -> int:
     try:
         code = command.main(list(arguments), prog_name=name, standalone_mode=False, obj=session)
     except TyperException as error:
-        session.note(f"{error.format_message()}\nTry: {name} --help")
-        return USAGE
-    except Trouble as error:
-        session.note(str(error))
+        session.print_note(f"{error.format_message()}\nTry: {name} --help")
+        return EXIT_USAGE
+    except CliError as error:
+        session.print_note(str(error))
         return error.code
     except Abort:
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
     return code if isinstance(code, int) else 0

@@ -9,37 +9,51 @@ from typing import Annotated, Any
 
 import typer
 
-from core.cli.api_client import FINE, UNKNOWN, WRONG, Misused, Unknown, Way, read
-from core.cli.lookup import LEVELS, case_of, guard_of, number_of, one_of
-from core.cli.options import AsJson, GuardName, perform, session_of
-from core.cli.render import Show
+from core.cli.api_client import (
+    EXIT_OK,
+    EXIT_PROBLEM,
+    EXIT_UNAVAILABLE,
+    ApiClient,
+    ApiUnavailable,
+    UsageError,
+    fetch_response,
+)
+from core.cli.lookup import (
+    SEVERITY_LABELS,
+    parse_guard_name,
+    parse_option_choice,
+    parse_run_number,
+    resolve_case,
+)
+from core.cli.options import AsJson, GuardName, get_session, run_command
+from core.cli.render import TerminalRenderer
 from core.cli.session import Session
 from core.doctor import main as doctor_main
-from core.evidence.file_format import Form
-from core.evidence.file_format import verify as verify_export
-from core.sanitize import plain
-from core.status.case_query import STATES
+from core.evidence.file_format import ExportFormat
+from core.evidence.file_format import verify_export as verify_export
+from core.sanitize import sanitize_text
+from core.status.case_query import CASE_STATES
 
 
-def status(ctx: typer.Context, as_json: AsJson = False) -> None:
+def show_status(ctx: typer.Context, as_json: AsJson = False) -> None:
     """How every guard stands, and what waits.
 
     Ends with 1 when a critical or high case is open, or a guard is late or failing.
     """
 
-    async def work(session: Session, way: Way) -> int:
-        reply = await read(way, "/api/status.json")
-        document = reply.document()
+    async def work(session: Session, way: ApiClient) -> int:
+        reply = await fetch_response(way, "/api/status.json")
+        document = reply.parse_object()
         if as_json:
-            session.answer(reply.body)
+            session.write_response(reply.body)
         else:
-            Show(session.out, session.now()).status(document, way.where)
-        return WRONG if is_wrong(document) else FINE
+            TerminalRenderer(session.out, session.now()).print_status(document, way.location)
+        return EXIT_PROBLEM if has_problems(document) else EXIT_OK
 
-    perform(ctx, work)
+    run_command(ctx, work)
 
 
-def is_wrong(document: dict[str, Any]) -> bool:
+def has_problems(document: dict[str, Any]) -> bool:
     """True when somebody should look at the tenant, or at Exoguard, now."""
     grave = document["open"]["critical"] + document["open"]["high"]
     guards = document["guards"]
@@ -50,7 +64,7 @@ def is_wrong(document: dict[str, Any]) -> bool:
     )
 
 
-def cases(
+def list_cases(
     ctx: typer.Context,
     guard: Annotated[
         str, typer.Option("--guard", metavar="GUARD", help="only those of one guard")
@@ -62,27 +76,31 @@ def cases(
         str, typer.Option("--state", metavar="STATE", help="open, closed or all")
     ] = "open",
     page: Annotated[
-        int, typer.Option(min=1, metavar="NUMBER", help="a hundred cases are a page")
+        int, typer.Option(min=1, metavar="NUMBER", help="a hundred list_cases are a page")
     ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """What is wrong, the gravest first."""
 
-    async def work(session: Session, way: Way) -> int:
-        query = {"state": one_of(state, STATES, "--state"), "page": str(page)}
-        query |= {"guard": guard_of(guard)} if guard else {}
-        query |= {"severity": one_of(severity, LEVELS, "--severity")} if severity else {}
-        reply = await read(way, "/api/cases.json", query)
+    async def work(session: Session, way: ApiClient) -> int:
+        query = {"state": parse_option_choice(state, CASE_STATES, "--state"), "page": str(page)}
+        query |= {"guard": parse_guard_name(guard)} if guard else {}
+        query |= (
+            {"severity": parse_option_choice(severity, SEVERITY_LABELS, "--severity")}
+            if severity
+            else {}
+        )
+        reply = await fetch_response(way, "/api/cases.json", query)
         if as_json:
-            session.answer(reply.body)
+            session.write_response(reply.body)
         else:
-            Show(session.out, session.now()).cases(reply.document())
-        return FINE
+            TerminalRenderer(session.out, session.now()).print_cases(reply.parse_object())
+        return EXIT_OK
 
-    perform(ctx, work)
+    run_command(ctx, work)
 
 
-def case(
+def show_case(
     ctx: typer.Context,
     case: Annotated[
         str, typer.Argument(metavar="CASE", help="its key, or the last 8 digits, as cards show it")
@@ -94,59 +112,59 @@ def case(
 ) -> None:
     """All that is known of one case."""
 
-    async def work(session: Session, way: Way) -> int:
-        of, key = await case_of(way, case, guard and guard_of(guard))
-        reply = await read(way, f"/api/cases/{of}/{key}.json")
+    async def work(session: Session, way: ApiClient) -> int:
+        of, key = await resolve_case(way, case, guard and parse_guard_name(guard))
+        reply = await fetch_response(way, f"/api/cases/{of}/{key}.json")
         if as_json:
-            session.answer(reply.body)
+            session.write_response(reply.body)
         else:
-            Show(session.out, session.now()).case(reply.document())
-        return FINE
+            TerminalRenderer(session.out, session.now()).print_case(reply.parse_object())
+        return EXIT_OK
 
-    perform(ctx, work)
+    run_command(ctx, work)
 
 
-def changes(ctx: typer.Context, as_json: AsJson = False) -> None:
+def list_changes(ctx: typer.Context, as_json: AsJson = False) -> None:
     """What was changed, and how to undo it.
 
     Of the last week, with what was there before.
     """
 
-    async def work(session: Session, way: Way) -> int:
-        return await part(session, way, "changes", as_json)
+    async def work(session: Session, way: ApiClient) -> int:
+        return await print_status_list(session, way, "changes", as_json)
 
-    perform(ctx, work)
+    run_command(ctx, work)
 
 
-def actions(ctx: typer.Context, as_json: AsJson = False) -> None:
+def list_requests(ctx: typer.Context, as_json: AsJson = False) -> None:
     """What people asked for.
 
     In the last 30 days, and what came of it.
     """
 
-    async def work(session: Session, way: Way) -> int:
-        return await part(session, way, "actions", as_json)
+    async def work(session: Session, way: ApiClient) -> int:
+        return await print_status_list(session, way, "actions", as_json)
 
-    perform(ctx, work)
+    run_command(ctx, work)
 
 
-async def part(session: Session, way: Way, name: str, as_json: bool) -> int:
+async def print_status_list(session: Session, client: ApiClient, name: str, as_json: bool) -> int:
     """One list of the status. As JSON the whole of it, as the API answers."""
-    reply = await read(way, "/api/status.json")
-    rows = reply.document()[name]
-    show = Show(session.out, session.now())
+    reply = await fetch_response(client, "/api/status.json")
+    rows = reply.parse_object()[name]
+    show = TerminalRenderer(session.out, session.now())
     if as_json:
-        session.answer(reply.body)
+        session.write_response(reply.body)
     elif not rows:
-        session.say("Nothing.")
+        session.print_output("Nothing.")
     elif name == "changes":
-        show.changes(rows)
+        show.print_changes(rows)
     else:
-        show.actions(rows)
-    return FINE
+        show.print_requests(rows)
+    return EXIT_OK
 
 
-def action(
+def show_request(
     ctx: typer.Context,
     guard: GuardName,
     action: Annotated[
@@ -159,22 +177,22 @@ def action(
     Of a run: what it saw, did and said.
     """
 
-    async def work(session: Session, way: Way) -> int:
-        of, number = guard_of(guard), number_of(action, "action")
+    async def work(session: Session, way: ApiClient) -> int:
+        of, number = parse_guard_name(guard), parse_run_number(action, "action")
         reply = await way.get(f"/api/runs/{of}/{number}")
         of_run = reply.status == 200
         if not of_run:
-            reply = await read(way, f"/api/actions/{of}/{number}")
-        show = Show(session.out, session.now())
+            reply = await fetch_response(way, f"/api/actions/{of}/{number}")
+        show = TerminalRenderer(session.out, session.now())
         if as_json:
-            session.answer(reply.body)
+            session.write_response(reply.body)
         elif of_run:
-            show.run(reply.document())
+            show.print_run(reply.parse_object())
         else:
-            show.actions([reply.document()])
-        return FINE
+            show.print_requests([reply.parse_object()])
+        return EXIT_OK
 
-    perform(ctx, work)
+    run_command(ctx, work)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -182,7 +200,7 @@ def action(
 # ----------------------------------------------------------------------------------------------
 
 
-def export(
+def download_evidence(
     ctx: typer.Context,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="the file; - is standard output")
@@ -205,29 +223,31 @@ def export(
     Says the digest of the file: keep it apart from the file.
     """
 
-    async def work(session: Session, way: Way) -> int:
-        kind = one_of(form, tuple(Form), "--format")
+    async def work(session: Session, way: ApiClient) -> int:
+        kind = parse_option_choice(form, tuple(ExportFormat), "--format")
         if str(output) != "-" and output.exists() and not force:
-            raise Misused(f"{plain(str(output))} is there already: --force replaces it")
+            raise UsageError(f"{sanitize_text(str(output))} is there already: --force replaces it")
         last = until or (session.now() + timedelta(days=1)).date().isoformat()
-        reply = await read(way, "/api/export", {"from": since, "to": last, "format": kind})
+        reply = await fetch_response(
+            way, "/api/export", {"from": since, "to": last, "format": kind}
+        )
         digest = hashlib.sha256(reply.body)
         told = reply.headers.get("repr-digest", "")
         encoded = base64.b64encode(digest.digest()).decode()
         if told and told != f"sha-256=:{encoded}:":
-            raise Unknown("the export did not arrive as it was sent: ask for it again")
+            raise ApiUnavailable("the export did not arrive as it was sent: ask for it again")
         if str(output) == "-":
-            session.raw(reply.body)
+            session.write_bytes(reply.body)
         else:
-            written(output, reply.body)
+            write_private_file(output, reply.body)
         size = f"{len(reply.body):,} bytes"
-        session.note(f"{plain(str(output))}: {size}, SHA-256 {digest.hexdigest()}")
-        return FINE
+        session.print_note(f"{sanitize_text(str(output))}: {size}, SHA-256 {digest.hexdigest()}")
+        return EXIT_OK
 
-    perform(ctx, work)
+    run_command(ctx, work)
 
 
-def written(path: Path, body: bytes) -> None:
+def write_private_file(path: Path, body: bytes) -> None:
     """Write a file whole or not at all, for its owner alone: it names people. Raises Unknown."""
     partial = path.with_name(f"{path.name}.part")
     try:
@@ -236,12 +256,14 @@ def written(path: Path, body: bytes) -> None:
             file.write(body)
         partial.replace(path)
     except OSError as error:
-        raise Unknown(f"{plain(str(path))}: cannot be written ({error.strerror})") from None
+        raise ApiUnavailable(
+            f"{sanitize_text(str(path))}: cannot be written ({error.strerror})"
+        ) from None
 
 
-def verify(
+def verify_evidence(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="an export")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="an download_evidence")],
     digest: Annotated[
         str,
         typer.Option(
@@ -253,21 +275,21 @@ def verify(
 
     With the digest that was kept apart from it, for certain.
     """
-    session = session_of(ctx)
+    session = get_session(ctx)
     try:
         with file.open("rb") as lines:
             checked = verify_export(lines, digest)
     except OSError as error:
-        session.note(f"{plain(str(file))}: cannot be read ({error.strerror})")
-        raise typer.Exit(UNKNOWN) from None
-    session.say(f"{'intact' if checked.intact else 'NOT INTACT'}: {checked.note}")
-    session.say(f"SHA-256 {checked.sha256}")
+        session.print_note(f"{sanitize_text(str(file))}: cannot be read ({error.strerror})")
+        raise typer.Exit(EXIT_UNAVAILABLE) from None
+    session.print_output(f"{'intact' if checked.intact else 'NOT INTACT'}: {checked.note}")
+    session.print_output(f"SHA-256 {checked.sha256}")
     if checked.intact and not digest:
-        session.say("Compare the digest with the one that was kept apart from the file.")
-    raise typer.Exit(FINE if checked.intact else WRONG)
+        session.print_output("Compare the digest with the one that was kept apart from the file.")
+    raise typer.Exit(EXIT_OK if checked.intact else EXIT_PROBLEM)
 
 
-def doctor(
+def check_permissions(
     ctx: typer.Context,
     needs: Annotated[bool, typer.Option("--needs", help="only say what is needed")] = False,
 ) -> None:
@@ -277,10 +299,10 @@ def doctor(
     environment, or of the file that --settings names. Ends with 1 when something required is
     missing, 2 when it could not be found out.
     """
-    session = session_of(ctx)
+    session = get_session(ctx)
     code = doctor_main(
         ["--needs"] if needs else [],
-        session.settings(),
-        lambda line: session.say(plain(line, 2000)),
+        session.load_settings(),
+        lambda line: session.print_output(sanitize_text(line, 2000)),
     )
     raise typer.Exit(code)

@@ -16,17 +16,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from core.cli.api_client import Misused, Opened, Unknown, Way
-from core.cli.http_client import KEY_HEADER, header_value, origin, over_http
-from core.cli.local_client import in_process
-from core.sanitize import plain
+from core.cli.api_client import ApiClient, ApiUnavailable, ClientContext, UsageError
+from core.cli.http_client import KEY_HEADER, open_remote_client, parse_key, parse_origin
+from core.cli.local_client import open_local_client
+from core.sanitize import sanitize_text
 
 APP_VARIABLE = "EXOGUARD_APP"
 KEY_VARIABLE = "EXOGUARD_KEY"
 TOKEN_VARIABLE = "EXOGUARD_TOKEN"  # noqa: S105 (the name of a variable)
 # A key file is one line; a settings file some hundred.
-SMALL = 64 * 1024
-LINE = 2000
+MAX_FILE_BYTES = 64 * 1024
+MAX_LINE_LENGTH = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +39,26 @@ class Connection:
     settings: Path | None = None
 
 
-def console(file: int) -> Console:
+def open_console(file: int) -> Console:
     """Standard output (1) or standard error (2). Nothing that is printed is markup."""
     stream = sys.stdout if file == 1 else sys.stderr
     return Console(file=stream, markup=False, highlight=False, emoji=False)
 
 
-def question(text: str) -> str:
+def ask_on_stderr(text: str) -> str:
     """Ask on standard error, so that the output stays what it is; the line that is answered."""
     sys.stderr.write(text)
     sys.stderr.flush()
     return sys.stdin.readline()
 
 
-def somebody() -> str:
+def identify_user() -> str:
     """The user and the machine, for who does not say who they are."""
     try:
         name = getpass.getuser()
     except (OSError, KeyError):
         name = "somebody"
-    return plain(f"{name}@{socket.gethostname()}", 200)
+    return sanitize_text(f"{name}@{socket.gethostname()}", 200)
 
 
 @dataclass(slots=True)
@@ -68,28 +68,28 @@ class Session:
     """
 
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    out: Console = field(default_factory=lambda: console(1))
-    err: Console = field(default_factory=lambda: console(2))
+    out: Console = field(default_factory=lambda: open_console(1))
+    err: Console = field(default_factory=lambda: open_console(2))
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
-    terminal: bool = field(default_factory=lambda: sys.stdin.isatty() and sys.stderr.isatty())
-    who: str = field(default_factory=somebody)
-    asks: Callable[[str], str] = question
-    secret: Callable[[str], str] = getpass.getpass
-    opens: "Callable[[Session], Opened] | None" = None
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    is_interactive: bool = field(default_factory=lambda: sys.stdin.isatty() and sys.stderr.isatty())
+    who: str = field(default_factory=identify_user)
+    ask: Callable[[str], str] = ask_on_stderr
+    ask_secret: Callable[[str], str] = getpass.getpass
+    client_factory: "Callable[[Session], ClientContext] | None" = None
     connection: Connection = field(default_factory=Connection)
 
-    def say(self, *lines: str) -> None:
+    def print_output(self, *lines: str) -> None:
         """Lines on standard output, never broken by this program, so that they can be copied."""
         for line in lines:
-            self.out.print(Text(plain(line, LINE)), soft_wrap=True)
+            self.out.print(Text(sanitize_text(line, MAX_LINE_LENGTH)), soft_wrap=True)
 
-    def note(self, text: str) -> None:
+    def print_note(self, text: str) -> None:
         """Lines for the person, beside the output."""
         for line in text.splitlines():
-            self.err.print(Text(plain(line, LINE)), soft_wrap=True)
+            self.err.print(Text(sanitize_text(line, MAX_LINE_LENGTH)), soft_wrap=True)
 
-    def raw(self, body: bytes) -> None:
+    def write_bytes(self, body: bytes) -> None:
         """Bytes as they are, on standard output."""
         file = self.out.file
         file.flush()
@@ -98,70 +98,74 @@ class Session:
         else:
             file.write(body.decode("utf-8", "replace"))
 
-    def answer(self, body: bytes) -> None:
+    def write_response(self, body: bytes) -> None:
         """An answer of the API as it is, on a line of its own."""
-        self.raw(body if body.endswith(b"\n") else body + b"\n")
+        self.write_bytes(body if body.endswith(b"\n") else body + b"\n")
 
-    def agreed(self, yes: bool) -> bool:
+    def confirm(self, yes: bool) -> bool:
         """Whether to go on. Without a terminal nobody is asked. Raises Misused."""
         if yes:
             return True
-        if not self.terminal:
-            raise Misused("there is no terminal to ask at: --yes does it without asking")
-        return self.asks("Go on? [y/N] ").strip().lower() in ("y", "yes")
+        if not self.is_interactive:
+            raise UsageError("there is no terminal to ask at: --yes does it without asking")
+        return self.ask("Go on? [y/N] ").strip().lower() in ("y", "yes")
 
-    def settings(self) -> dict[str, str]:
+    def load_settings(self) -> dict[str, str]:
         """The settings of the app: the environment, with those of a file in front."""
         path = self.connection.settings
         if path is None:
             return dict(self.environ)
         try:
-            document = json.loads(small(path))
+            document = json.loads(read_small_file(path))
             values = document.get("Values", document)
             found = {str(name): str(value) for name, value in values.items()}
         except (ValueError, AttributeError, RecursionError):
-            raise Unknown(f"{path}: not a file of settings as local.settings.json is") from None
+            raise ApiUnavailable(
+                f"{path}: not a file of settings as local.settings.json is"
+            ) from None
         return {**self.environ, **found}
 
-    def headers(self) -> dict[str, str]:
+    def build_auth_headers(self) -> dict[str, str]:
         """What opens the app: a token where there is one, else the key. Raises Misused, Unknown."""
         if token := self.environ.get(TOKEN_VARIABLE, ""):
-            return {"Authorization": f"Bearer {header_value(token)}"}
-        return {KEY_HEADER: header_value(self.key())}
+            return {"Authorization": f"Bearer {parse_key(token)}"}
+        return {KEY_HEADER: parse_key(self.read_function_key())}
 
-    def key(self) -> str:
+    def read_function_key(self) -> str:
         """The function key: from a file, from the environment, or asked for."""
         if self.connection.key_file:
-            return small(self.connection.key_file)
+            return read_small_file(self.connection.key_file)
         if key := self.environ.get(KEY_VARIABLE, ""):
             return key
-        if not self.terminal:
-            raise Unknown(f"the function key is missing: set {KEY_VARIABLE}, or give --key-file")
-        return self.secret("Function key: ")
+        if not self.is_interactive:
+            raise ApiUnavailable(
+                f"the function key is missing: set {KEY_VARIABLE}, or give --key-file"
+            )
+        return self.ask_secret("Function key: ")
 
 
-def small(path: Path) -> str:
+def read_small_file(path: Path) -> str:
     """The text of a small file. Raises Unknown."""
     try:
         with path.open("rb") as file:
-            return file.read(SMALL).decode("utf-8-sig")
+            return file.read(MAX_FILE_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise Unknown(f"{plain(str(path))}: cannot be read ({reason})") from None
+        raise ApiUnavailable(f"{sanitize_text(str(path))}: cannot be read ({reason})") from None
 
 
 @asynccontextmanager
-async def opened(session: Session) -> AsyncIterator[Way]:
+async def open_client(session: Session) -> AsyncIterator[ApiClient]:
     """The way to the data. Raises Misused and Unknown."""
     connection = session.connection
-    if session.opens:
-        way = session.opens(session)
+    if session.client_factory:
+        way = session.client_factory(session)
     elif connection.local:
-        way = in_process(session.settings(), session.who)
+        way = open_local_client(session.load_settings(), session.who)
     elif connection.app:
-        origin(connection.app)
-        way = over_http(connection.app, session.headers())
+        parse_origin(connection.app)
+        way = open_remote_client(connection.app, session.build_auth_headers())
     else:
-        raise Misused("where to? Give --app https://<name>.azurewebsites.net, or --local")
+        raise UsageError("where to? Give --app https://<name>.azurewebsites.net, or --local")
     async with way as found:
         yield found

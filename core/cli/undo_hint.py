@@ -4,14 +4,14 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from core.cli.formatting import moment
-from core.engine.request_decisions import objection
+from core.cli.formatting import parse_document_time
+from core.engine.request_decisions import find_undo_obstacle
 from core.model.changes import ChangeRecord, ChangeState
 
 NOT_UNDERSTOOD = "this version does not understand its record"
 
 
-def was(row: Mapping[str, Any]) -> Iterator[str]:
+def format_before(row: Mapping[str, Any]) -> Iterator[str]:
     """What was there before, a line a name."""
     before = row.get("before")
     for name, value in before.items() if isinstance(before, dict) else ():
@@ -19,15 +19,15 @@ def was(row: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name} = {shown}"
 
 
-def why_not(row: Mapping[str, Any]) -> str:
+def explain_undo_refusal(row: Mapping[str, Any]) -> str:
     """Why a change cannot be taken back; nothing when it can."""
-    at = moment(row.get("at"))
+    at = parse_document_time(row.get("at"))
     if at is None:
         return NOT_UNDERSTOOD
     try:
         record = ChangeRecord(
             id=str(row["change"]),
-            case=str(row["case"]),
+            case_key=str(row["case"]),
             subject=str(row["subject"]),
             kind=str(row["kind"]),
             arguments=dict(row["arguments"]),
@@ -35,15 +35,15 @@ def why_not(row: Mapping[str, Any]) -> str:
             at=at,
             run=str(row["run"]),
             before=dict(row["before"]),
-            restores=str(row["restores"] or ""),
-            undone=moment(row["undone"]),
+            undo_of=str(row["restores"] or ""),
+            undone_at=parse_document_time(row["undone"]),
         )
     except (KeyError, TypeError, ValueError):
         return NOT_UNDERSTOOD
-    return objection(record)
+    return find_undo_obstacle(record)
 
 
-def how_to_undo(row: Mapping[str, Any]) -> str:
+def format_undo_hint(row: Mapping[str, Any]) -> str:
     """The command that takes a change back, or why there is none."""
-    reason = why_not(row)
+    reason = explain_undo_refusal(row)
     return f"cannot be undone: {reason}" if reason else f"undo {row['guard']} {row['change']}"

@@ -19,14 +19,14 @@ from typing import Annotated
 import typer
 from aiohttp import web
 
-from core.cli.api_client import FINE, PATH, Reply, Trouble, Way
-from core.cli.options import perform
+from core.cli.api_client import API_PATH, EXIT_OK, ApiClient, ApiResponse, CliError
+from core.cli.options import run_command
 from core.cli.session import Session
 
 HOST = "127.0.0.1"
 FIRST_PAGE = "/api/status"
 # Whatever else the app or what is in front of it says concerns nobody behind this viewer.
-PASSED_ON = (
+FORWARDED_HEADERS = (
     "cache-control",
     "content-disposition",
     "content-security-policy",
@@ -39,44 +39,44 @@ PASSED_ON = (
     "x-content-type-options",
     "x-frame-options",
 )
-OWN = {
+OWN_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-LONGEST_QUERY = 500
+MAX_QUERY_LENGTH = 500
 
 
 @dataclass(slots=True)
-class Viewer:
+class PageViewer:
     """One viewer: the way to the data, the word that opens it once, the cookie it gives."""
 
-    way: Way
+    client: ApiClient
     port: int = 0
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
-    ticket: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    opening_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    cookie_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     runner: web.AppRunner | None = None
 
     @property
-    def name(self) -> str:
+    def host(self) -> str:
         """The host and port it answers for."""
         return f"{HOST}:{self.port}"
 
     @property
-    def first_address(self) -> str:
+    def opening_url(self) -> str:
         """Where to begin; good for once."""
-        return f"http://{self.name}/open/{self.token}"
+        return f"http://{self.host}/open/{self.opening_token}"
 
     @property
-    def cookie(self) -> str:
+    def cookie_name(self) -> str:
         """The cookie's name. All ports of this machine share their cookies."""
         return f"exoguard-{self.port}"
 
     async def start(self) -> None:
         """Begin to serve, on a port that is free."""
         app = web.Application()
-        app.router.add_route("*", "/{rest:.*}", self.answer)
+        app.router.add_route("*", "/{rest:.*}", self.handle)
         self.runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await self.runner.setup()
         site = web.TCPSite(self.runner, HOST, self.port)
@@ -88,53 +88,57 @@ class Viewer:
         if self.runner:
             await self.runner.cleanup()
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> web.Response:
         """One request of the browser."""
         site = request.headers.get("Sec-Fetch-Site", "none")
-        if request.headers.getall("Host", []) != [self.name]:
-            return refusal(421, "this viewer answers for its own address alone")
+        if request.headers.getall("Host", []) != [self.host]:
+            return refuse_browser(421, "this viewer answers for its own address alone")
         if request.method != "GET":
-            return refusal(405, "this viewer only looks: use the command line to act")
-        if site not in ("none", "same-origin") and not self.opens(request):
-            return refusal(403, "another site cannot look here")
-        if self.opens(request):
-            return self.opened()
-        if not same(request.cookies.get(self.cookie, ""), self.ticket):
-            return refusal(403, "open the address that the command line gave, or start it again")
+            return refuse_browser(405, "this viewer only looks: use the command line to act")
+        if site not in ("none", "same-origin") and not self.is_opening(request):
+            return refuse_browser(403, "another site cannot look here")
+        if self.is_opening(request):
+            return self.exchange_token()
+        if not secrets_equal(request.cookies.get(self.cookie_name, ""), self.cookie_secret):
+            return refuse_browser(
+                403, "open the address that the command line gave, or start it again"
+            )
         if request.rel_url.raw_path == "/":
-            return onward()
-        return await self.forwarded(request)
+            return redirect_to_first_page()
+        return await self.forward(request)
 
-    def opens(self, request: web.Request) -> bool:
+    def is_opening(self, request: web.Request) -> bool:
         """Whether a request brings the word that opens the viewer."""
         word = request.rel_url.raw_path.removeprefix("/open/")
-        return bool(self.token) and same(word, self.token)
+        return bool(self.opening_token) and secrets_equal(word, self.opening_token)
 
-    def opened(self) -> web.Response:
+    def exchange_token(self) -> web.Response:
         """The cookie in exchange for the word, which is worth nothing from then on."""
-        self.token = ""
-        response = onward()
-        response.set_cookie(self.cookie, self.ticket, path="/", httponly=True, samesite="Strict")
+        self.opening_token = ""
+        response = redirect_to_first_page()
+        response.set_cookie(
+            self.cookie_name, self.cookie_secret, path="/", httponly=True, samesite="Strict"
+        )
         return response
 
-    async def forwarded(self, request: web.Request) -> web.Response:
+    async def forward(self, request: web.Request) -> web.Response:
         """What the app answers."""
         path, query = request.rel_url.raw_path, dict(request.query)
-        odd = len(request.query) != len(query) or len(request.query_string) > LONGEST_QUERY
-        if not PATH.fullmatch(path) or odd or "code" in map(str.lower, query):
-            return refusal(404, "there is no such page")
+        odd = len(request.query) != len(query) or len(request.query_string) > MAX_QUERY_LENGTH
+        if not API_PATH.fullmatch(path) or odd or "code" in map(str.lower, query):
+            return refuse_browser(404, "there is no such page")
         try:
-            return passed_on(await self.way.get(path, query))
-        except Trouble as error:
-            return refusal(502, str(error))
+            return relay_response(await self.client.get(path, query))
+        except CliError as error:
+            return refuse_browser(502, str(error))
 
 
-def same(one: str, other: str) -> bool:
+def secrets_equal(one: str, other: str) -> bool:
     """Whether two secrets are the same, in a time that does not tell."""
     return hmac.compare_digest(one.encode(), other.encode())
 
 
-def onward() -> web.Response:
+def redirect_to_first_page() -> web.Response:
     """On to the first page. From here the browser makes the request itself.
 
     A redirect would still count as begun by whoever gave the first address, and a cookie that is
@@ -144,27 +148,29 @@ def onward() -> web.Response:
         '<!doctype html><meta charset="utf-8"><title>Exoguard</title>'
         f'<meta http-equiv="refresh" content="0;url={FIRST_PAGE}"><a href="{FIRST_PAGE}">Status</a>'
     )
-    return web.Response(text=text, content_type="text/html", headers=OWN)
+    return web.Response(text=text, content_type="text/html", headers=OWN_HEADERS)
 
 
-def refusal(status: int, text: str) -> web.Response:
+def refuse_browser(status: int, text: str) -> web.Response:
     """A refusal of this viewer's own."""
-    return web.Response(status=status, text=f"{text}\n", headers=OWN)
+    return web.Response(status=status, text=f"{text}\n", headers=OWN_HEADERS)
 
 
-def passed_on(reply: Reply) -> web.Response:
+def relay_response(response: ApiResponse) -> web.Response:
     """An answer of the app with the headers that are safe. A redirect is followed by nobody."""
-    if 300 <= reply.status < 400:
-        return refusal(502, "the app sends elsewhere: check its address")
-    headers = {name: reply.headers[name] for name in PASSED_ON if name in reply.headers}
+    if 300 <= response.status < 400:
+        return refuse_browser(502, "the app sends elsewhere: check its address")
+    headers = {
+        name: response.headers[name] for name in FORWARDED_HEADERS if name in response.headers
+    }
     return web.Response(
-        status=reply.status,
-        body=reply.body,
-        headers={**{name.lower(): value for name, value in OWN.items()}, **headers},
+        status=response.status,
+        body=response.body,
+        headers={**{name.lower(): value for name, value in OWN_HEADERS.items()}, **headers},
     )
 
 
-def page(
+def serve_pages(
     ctx: typer.Context,
     browser: Annotated[bool, typer.Option(help="open the browser")] = True,
 ) -> None:
@@ -173,27 +179,27 @@ def page(
     A viewer on this machine adds the key, which is in no address. It only looks; Ctrl-C ends it.
     """
 
-    async def work(session: Session, way: Way) -> int:
-        viewer = Viewer(way)
+    async def work(session: Session, way: ApiClient) -> int:
+        viewer = PageViewer(way)
         await viewer.start()
         try:
-            session.say(f"{viewer.first_address}", "good for once; Ctrl-C ends it")
+            session.print_output(f"{viewer.opening_url}", "good for once; Ctrl-C ends it")
             if browser:
-                await asyncio.to_thread(open_browser, viewer.first_address)
+                await asyncio.to_thread(open_browser, viewer.opening_url)
             await asyncio.Event().wait()
         finally:
             await viewer.stop()
-        return FINE
+        return EXIT_OK
 
     try:
-        perform(ctx, work)
+        run_command(ctx, work)
     except KeyboardInterrupt:
-        raise typer.Exit(FINE) from None
+        raise typer.Exit(EXIT_OK) from None
 
 
-def open_browser(address: str, opens: Callable[[str], bool] = webbrowser.open) -> bool:
+def open_browser(address: str, opener: Callable[[str], bool] = webbrowser.open) -> bool:
     """Open the browser of this machine, if there is one."""
     try:
-        return opens(address)
+        return opener(address)
     except webbrowser.Error:
         return False

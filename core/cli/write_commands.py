@@ -6,14 +6,31 @@ from typing import Annotated, Any
 
 import typer
 
-from core.cli.api_client import FINE, REFUSED, UNKNOWN, WRONG, Reply, Unknown, Way, ask, read
-from core.cli.formatting import both, utc
-from core.cli.lookup import case_of, change_in, guard_of, id_of, subject_of, until_of
-from core.cli.options import AsJson, GuardName, perform, session_of
-from core.cli.render import Show
+from core.cli.api_client import (
+    EXIT_OK,
+    EXIT_PROBLEM,
+    EXIT_REFUSED,
+    EXIT_UNAVAILABLE,
+    ApiClient,
+    ApiResponse,
+    ApiUnavailable,
+    fetch_response,
+    submit_request,
+)
+from core.cli.formatting import format_time_and_age, format_utc
+from core.cli.lookup import (
+    find_change_row,
+    parse_guard_name,
+    parse_hex_id,
+    parse_until_option,
+    resolve_case,
+    resolve_subject,
+)
+from core.cli.options import AsJson, GuardName, get_session, run_command
+from core.cli.render import TerminalRenderer
 from core.cli.session import Session
-from core.cli.undo_hint import was, why_not
-from core.sanitize import plain
+from core.cli.undo_hint import explain_undo_refusal, format_before
+from core.sanitize import sanitize_text
 
 Who = Annotated[str, typer.Option("--who", metavar="NAME", help="who asks [default: user@machine]")]
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="why, for whoever reads it later")]
@@ -26,67 +43,69 @@ Wait = Annotated[
         show_default=False,
     ),
 ]
-Patience = Annotated[
+Timeout = Annotated[
     float, typer.Option("--timeout", min=1, metavar="SECONDS", help="wait so long at most")
 ]
-WAITING = ("queued", "running", "asked")
-PATIENCE = 600.0
+PENDING_STATUSES = ("queued", "running", "asked")
+DEFAULT_TIMEOUT = 600.0
 # Seconds between two looks: short at first, then longer.
-FIRST, LONGEST = 1.0, 10.0
+FIRST_DELAY, MAX_DELAY = 1.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class RequestOptions:
     """How something is asked for, as the options of the command say."""
 
     why: str
     who: str = ""
-    yes: bool = False
+    assume_yes: bool = False
     wait: bool | None = None
-    timeout: float = PATIENCE
+    timeout: float = DEFAULT_TIMEOUT
     as_json: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PendingRequest:
     """What is asked for. `says` is what will happen; `shows` looks it up for who has to agree."""
 
     path: str
     guard: str
-    says: str
+    summary: str
     body: dict[str, str]
-    shows: Callable[[Session, Way], Awaitable[None]] | None = None
+    preview: Callable[[Session, ApiClient], Awaitable[None]] | None = None
 
 
-def run(
+def submit_run(
     ctx: typer.Context,
     guard: GuardName,
     why: Why,
     mode: Annotated[
-        str, typer.Option("--mode", metavar="MODE", help="restrains this run: alert")
+        str, typer.Option("--mode", metavar="MODE", help="restrains this submit_run: alert")
     ] = "",
     who: Who = "",
     yes: Yes = False,
     wait: Wait = None,
-    timeout: Patience = PATIENCE,
+    timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
     """Run a guard now.
 
     In enforce mode it changes what it would change on its schedule.
     """
-    asking = Asking(why, who, yes, wait, timeout, as_json)
+    asking = RequestOptions(why, who, yes, wait, timeout, as_json)
 
-    async def wish(way: Way) -> Wish:
-        of = guard_of(guard)
-        how = f" in {plain(mode, 8)} mode" if mode else ""
+    async def wish(way: ApiClient) -> PendingRequest:
+        of = parse_guard_name(guard)
+        how = f" in {sanitize_text(mode, 8)} mode" if mode else ""
         body = {"mode": mode} if mode else {}
-        return Wish(f"/api/guards/{of}/run", of, f"{of} runs now{how}", body, shows_guard(of))
+        return PendingRequest(
+            f"/api/guards/{of}/run", of, f"{of} runs now{how}", body, preview_guard(of)
+        )
 
-    carry_out(ctx, asking, wish)
+    submit_with_consent(ctx, asking, wish)
 
 
-def release(
+def submit_release(
     ctx: typer.Context,
     guard: GuardName,
     plan: Annotated[
@@ -96,24 +115,26 @@ def release(
     who: Who = "",
     yes: Yes = False,
     wait: Wait = None,
-    timeout: Patience = PATIENCE,
+    timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
     """Release what the brake holds.
 
     Exactly the changes of that plan: if others wait by then, nothing is changed.
     """
-    asking = Asking(why, who, yes, wait, timeout, as_json)
+    asking = RequestOptions(why, who, yes, wait, timeout, as_json)
 
-    async def wish(way: Way) -> Wish:
-        of, name = guard_of(guard), id_of(plan, "plan")
+    async def wish(way: ApiClient) -> PendingRequest:
+        of, name = parse_guard_name(guard), parse_hex_id(plan, "plan")
         says = f"{of} makes the changes of plan {name}"
-        return Wish(f"/api/guards/{of}/run", of, says, {"plan": name}, shows_plan(of, name))
+        return PendingRequest(
+            f"/api/guards/{of}/run", of, says, {"plan": name}, preview_plan(of, name)
+        )
 
-    carry_out(ctx, asking, wish)
+    submit_with_consent(ctx, asking, wish)
 
 
-def undo(
+def submit_undo(
     ctx: typer.Context,
     guard: GuardName,
     change: Annotated[
@@ -123,24 +144,24 @@ def undo(
     who: Who = "",
     yes: Yes = False,
     wait: Wait = None,
-    timeout: Patience = PATIENCE,
+    timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
     """Take a change back.
 
     What was there before is restored, and left alone for 30 days.
     """
-    asking = Asking(why, who, yes, wait, timeout, as_json)
+    asking = RequestOptions(why, who, yes, wait, timeout, as_json)
 
-    async def wish(way: Way) -> Wish:
-        of, name = guard_of(guard), id_of(change, "change")
+    async def wish(way: ApiClient) -> PendingRequest:
+        of, name = parse_guard_name(guard), parse_hex_id(change, "change")
         says = f"{of} takes back change {name}, and leaves it alone for 30 days"
-        return Wish(f"/api/changes/{of}/{name}/undo", of, says, {}, shows_change(name))
+        return PendingRequest(f"/api/changes/{of}/{name}/undo", of, says, {}, preview_change(name))
 
-    carry_out(ctx, asking, wish)
+    submit_with_consent(ctx, asking, wish)
 
 
-def exempt(
+def submit_exemption(
     ctx: typer.Context,
     guard: GuardName,
     subject: Annotated[
@@ -153,27 +174,27 @@ def exempt(
     who: Who = "",
     yes: Yes = False,
     wait: Wait = None,
-    timeout: Patience = PATIENCE,
+    timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
     """Say that something is right for a time.
 
     Its cases end, and no more are opened.
     """
-    asking = Asking(why, who, yes, wait, timeout, as_json)
+    asking = RequestOptions(why, who, yes, wait, timeout, as_json)
 
-    async def wish(way: Way) -> Wish:
-        of, now = guard_of(guard), session_of(ctx).now()
-        end = until_of(until, now).isoformat(timespec="seconds")
-        about = await subject_of(way, subject, of)
-        says = f"{of} leaves {plain(about)} alone until {utc(end)}"
+    async def wish(way: ApiClient) -> PendingRequest:
+        of, now = parse_guard_name(guard), get_session(ctx).now()
+        end = parse_until_option(until, now).isoformat(timespec="seconds")
+        about = await resolve_subject(way, subject, of)
+        says = f"{of} leaves {sanitize_text(about)} alone until {format_utc(end)}"
         body = {"subject": about, "until": end}
-        return Wish(f"/api/guards/{of}/exemptions", of, says, body)
+        return PendingRequest(f"/api/guards/{of}/exemptions", of, says, body)
 
-    carry_out(ctx, asking, wish)
+    submit_with_consent(ctx, asking, wish)
 
 
-def unexempt(
+def submit_exemption_end(
     ctx: typer.Context,
     guard: GuardName,
     subject: Annotated[
@@ -183,22 +204,22 @@ def unexempt(
     who: Who = "",
     yes: Yes = False,
     wait: Wait = None,
-    timeout: Patience = PATIENCE,
+    timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
     """End an exemption before its time."""
-    asking = Asking(why, who, yes, wait, timeout, as_json)
+    asking = RequestOptions(why, who, yes, wait, timeout, as_json)
 
-    async def wish(way: Way) -> Wish:
-        of = guard_of(guard)
-        about = await subject_of(way, subject, of)
-        says = f"{of} watches {plain(about)} again"
-        return Wish(f"/api/guards/{of}/exemptions/end", of, says, {"subject": about})
+    async def wish(way: ApiClient) -> PendingRequest:
+        of = parse_guard_name(guard)
+        about = await resolve_subject(way, subject, of)
+        says = f"{of} watches {sanitize_text(about)} again"
+        return PendingRequest(f"/api/guards/{of}/exemptions/end", of, says, {"subject": about})
 
-    carry_out(ctx, asking, wish)
+    submit_with_consent(ctx, asking, wish)
 
 
-def acknowledge(
+def submit_acknowledgement(
     ctx: typer.Context,
     case: Annotated[
         str, typer.Argument(metavar="CASE", help="its key, or the last 8 digits, as cards show it")
@@ -210,21 +231,23 @@ def acknowledge(
     who: Who = "",
     yes: Yes = False,
     wait: Wait = None,
-    timeout: Patience = PATIENCE,
+    timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
     """Say that a case is known.
 
     It is not brought up again until it changes.
     """
-    asking = Asking(why, who, yes, wait, timeout, as_json)
+    asking = RequestOptions(why, who, yes, wait, timeout, as_json)
 
-    async def wish(way: Way) -> Wish:
-        of, key = await case_of(way, case, guard and guard_of(guard))
+    async def wish(way: ApiClient) -> PendingRequest:
+        of, key = await resolve_case(way, case, guard and parse_guard_name(guard))
         says = f"{of} does not bring up case {key} again until it changes"
-        return Wish(f"/api/cases/{of}/{key}/acknowledge", of, says, {}, shows_case(of, key))
+        return PendingRequest(
+            f"/api/cases/{of}/{key}/acknowledge", of, says, {}, preview_case(of, key)
+        )
 
-    carry_out(ctx, asking, wish)
+    submit_with_consent(ctx, asking, wish)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -232,61 +255,65 @@ def acknowledge(
 # ----------------------------------------------------------------------------------------------
 
 
-def shows_guard(guard: str) -> Callable[[Session, Way], Awaitable[None]]:
+def preview_guard(guard: str) -> Callable[[Session, ApiClient], Awaitable[None]]:
     """The guard's mode and what waits of it."""
 
-    async def shows(session: Session, way: Way) -> None:
-        document = (await read(way, "/api/status.json")).document()
+    async def shows(session: Session, way: ApiClient) -> None:
+        document = (await fetch_response(way, "/api/status.json")).parse_object()
         for row in document["guards"]:
             if row["guard"] == guard:
-                looked = both(row["last_complete_look"], session.now())
-                session.note(f"  mode {plain(str(row['mode']), 10)}, looked {looked}")
+                looked = format_time_and_age(row["last_complete_look"], session.now())
+                session.print_note(f"  mode {sanitize_text(str(row['mode']), 10)}, looked {looked}")
 
     return shows
 
 
-def shows_plan(guard: str, plan: str) -> Callable[[Session, Way], Awaitable[None]]:
+def preview_plan(guard: str, plan: str) -> Callable[[Session, ApiClient], Awaitable[None]]:
     """The changes of a plan."""
 
-    async def shows(session: Session, way: Way) -> None:
-        document = (await read(way, "/api/status.json")).document()
+    async def shows(session: Session, way: ApiClient) -> None:
+        document = (await fetch_response(way, "/api/status.json")).parse_object()
         for row in document["decisions"]:
             if (row["guard"], row.get("plan")) == (guard, plan):
                 for change in row["would_change"]:
-                    session.note(f"  {plain(change['kind'], 60)} · {plain(change['subject'])}")
+                    session.print_note(
+                        f"  {sanitize_text(change['kind'], 60)} · {sanitize_text(change['subject'])}"
+                    )
                 if not row["list_is_exact"]:
-                    session.note("  and more than is known here: see the alert")
+                    session.print_note("  and more than is known here: see the alert")
                 return
-        session.note("  no plan of that name waits now, as far as the status knows")
+        session.print_note("  no plan of that name waits now, as far as the status knows")
 
     return shows
 
 
-def shows_change(change: str) -> Callable[[Session, Way], Awaitable[None]]:
+def preview_change(change: str) -> Callable[[Session, ApiClient], Awaitable[None]]:
     """A change, what was there before, and why it cannot be taken back if so."""
 
-    async def shows(session: Session, way: Way) -> None:
-        row = change_in((await read(way, "/api/status.json")).document(), change)
+    async def shows(session: Session, way: ApiClient) -> None:
+        row = find_change_row(
+            (await fetch_response(way, "/api/status.json")).parse_object(), change
+        )
         if row is None:
-            session.note("  it is not among the changes of the last week: see its case")
+            session.print_note("  it is not among the changes of the last week: see its case")
             return
-        kind, subject = plain(row["kind"], 60), plain(row["subject"])
-        session.note(f"  {kind} · {subject}, {both(row['at'], session.now())}")
-        for line in was(row):
-            session.note(f"  restores {plain(line, 600)}")
-        if reason := why_not(row):
-            session.note(f"  it will be refused: {plain(reason, 600)}")
+        kind, subject = sanitize_text(row["kind"], 60), sanitize_text(row["subject"])
+        session.print_note(f"  {kind} · {subject}, {format_time_and_age(row['at'], session.now())}")
+        for line in format_before(row):
+            session.print_note(f"  restores {sanitize_text(line, 600)}")
+        if reason := explain_undo_refusal(row):
+            session.print_note(f"  it will be refused: {sanitize_text(reason, 600)}")
 
     return shows
 
 
-def shows_case(guard: str, key: str) -> Callable[[Session, Way], Awaitable[None]]:
+def preview_case(guard: str, key: str) -> Callable[[Session, ApiClient], Awaitable[None]]:
     """A case in two lines."""
 
-    async def shows(session: Session, way: Way) -> None:
-        row = (await read(way, f"/api/cases/{guard}/{key}.json")).document()
-        session.note(f"  {row['severity']}: {plain(row['subject'])}")
-        session.note(f"  {plain(row['summary'], 600)}")
+    async def shows(session: Session, way: ApiClient) -> None:
+        row = (await fetch_response(way, f"/api/cases/{guard}/{key}.json")).parse_object()
+        session.print_note(f"  {row['severity']}: {sanitize_text(row['subject'])}")
+        session.print_note(f"  {sanitize_text(row['summary'], 600)}")
 
     return shows
 
@@ -296,78 +323,94 @@ def shows_case(guard: str, key: str) -> Callable[[Session, Way], Awaitable[None]
 # ----------------------------------------------------------------------------------------------
 
 
-def carry_out(ctx: typer.Context, asking: Asking, wishes: Callable[[Way], Awaitable[Wish]]) -> None:
+def submit_with_consent(
+    ctx: typer.Context,
+    options: RequestOptions,
+    build_request: Callable[[ApiClient], Awaitable[PendingRequest]],
+) -> None:
     """Show what will happen, ask, ask for it, wait."""
 
-    async def work(session: Session, way: Way) -> int:
-        wish = await wishes(way)
-        who = asking.who or session.who
-        session.note(f"{wish.says}, at {way.where}")
-        session.note(f"  asked for by {plain(who, 200)}: {plain(asking.why, 500)}")
-        if wish.shows and not asking.yes:
-            await wish.shows(session, way)
-        if not session.agreed(asking.yes):
-            session.note("Nothing was asked for.")
-            return REFUSED
-        reply = await ask(way, wish.path, {**wish.body, "who": who, "why": asking.why})
-        waits = session.connection.local if asking.wait is None else asking.wait
+    async def work(session: Session, way: ApiClient) -> int:
+        wish = await build_request(way)
+        who = options.who or session.who
+        session.print_note(f"{wish.summary}, at {way.location}")
+        session.print_note(
+            f"  asked for by {sanitize_text(who, 200)}: {sanitize_text(options.why, 500)}"
+        )
+        if wish.preview and not options.assume_yes:
+            await wish.preview(session, way)
+        if not session.confirm(options.assume_yes):
+            session.print_note("Nothing was asked for.")
+            return EXIT_REFUSED
+        reply = await submit_request(way, wish.path, {**wish.body, "who": who, "why": options.why})
+        waits = session.connection.local if options.wait is None else options.wait
         if waits:
-            return await waited(session, way, wish, asking, reply)
-        told(session, wish, asking, reply)
-        return FINE
+            return await await_result(session, way, wish, options, reply)
+        report_accepted(session, wish, options, reply)
+        return EXIT_OK
 
-    perform(ctx, work)
+    run_command(ctx, work)
 
 
-def told(session: Session, wish: Wish, asking: Asking, reply: Reply) -> None:
+def report_accepted(
+    session: Session, request: PendingRequest, options: RequestOptions, response: ApiResponse
+) -> None:
     """What was asked for is written down; where to see what comes of it."""
-    if asking.as_json:
-        session.answer(reply.body)
+    if options.as_json:
+        session.write_response(response.body)
         return
-    number = plain(str(reply.document()["action"]), 40)
-    session.say(f"Written down. See what comes of it: action {wish.guard} {number}")
+    number = sanitize_text(str(response.parse_object()["action"]), 40)
+    session.print_output(f"Written down. See what comes of it: action {request.guard} {number}")
     if session.connection.local:
-        session.say("It is done by the guard's next run.")
+        session.print_output("It is done by the guard's next run.")
 
 
-async def waited(session: Session, way: Way, wish: Wish, asking: Asking, reply: Reply) -> int:
+async def await_result(
+    session: Session,
+    client: ApiClient,
+    request: PendingRequest,
+    options: RequestOptions,
+    response: ApiResponse,
+) -> int:
     """Wait, and say what came of it."""
-    taken = reply.document()
+    taken = response.parse_object()
     with session.err.status("waiting for what comes of it …"):
-        await way.work()
-        ended = await followed(session, way, str(taken["address"]), asking.timeout)
+        await client.process_pending()
+        ended = await poll_until_done(session, client, str(taken["address"]), options.timeout)
         of_run = "run" in taken
         answer = ended
         if of_run:
             number = str(taken["action"])
-            answer = await way.get(f"/api/actions/{wish.guard}/{number}")
-    if asking.as_json:
-        session.answer(ended.body)
+            answer = await client.get(f"/api/actions/{request.guard}/{number}")
+    if options.as_json:
+        session.write_response(ended.body)
     elif of_run:
-        Show(session.out, session.now()).run(ended.document())
-    if not asking.as_json and answer.status == 200:
-        Show(session.out, session.now()).actions([answer.document()])
-    return outcome(ended.document(), answer)
+        TerminalRenderer(session.out, session.now()).print_run(ended.parse_object())
+    if not options.as_json and answer.status == 200:
+        TerminalRenderer(session.out, session.now()).print_requests([answer.parse_object()])
+    return get_exit_code(ended.parse_object(), answer)
 
 
-def outcome(ended: dict[str, Any], answer: Reply) -> int:
+def get_exit_code(ended: dict[str, Any], response: ApiResponse) -> int:
     """The code for what came of it."""
-    asked = answer.document() if answer.status == 200 else ended
+    asked = response.parse_object() if response.status == 200 else ended
     if ended["status"] == "failed":
-        return WRONG
+        return EXIT_PROBLEM
     if asked["status"] == "refused":
-        return REFUSED
-    return UNKNOWN if ended["status"] in ("busy", "off") else FINE
+        return EXIT_REFUSED
+    return EXIT_UNAVAILABLE if ended["status"] in ("busy", "off") else EXIT_OK
 
 
-async def followed(session: Session, way: Way, address: str, patience: float) -> Reply:
+async def poll_until_done(
+    session: Session, client: ApiClient, address: str, timeout: float
+) -> ApiResponse:
     """The answer at an address once it is the last one. Raises Unknown when that takes too long."""
-    waited, step = 0.0, FIRST
+    waited, step = 0.0, FIRST_DELAY
     while True:
-        reply = await read(way, address)
-        if reply.document().get("status") not in WAITING:
+        reply = await fetch_response(client, address)
+        if reply.parse_object().get("status") not in PENDING_STATUSES:
             return reply
-        if waited >= patience:
-            raise Unknown(f"not done within {patience:.0f} s; it goes on: see {address}")
-        await session.pause(step)
-        waited, step = waited + step, min(step * 1.5, LONGEST)
+        if waited >= timeout:
+            raise ApiUnavailable(f"not done within {timeout:.0f} s; it goes on: see {address}")
+        await session.sleep(step)
+        waited, step = waited + step, min(step * 1.5, MAX_DELAY)

@@ -19,21 +19,26 @@ from core.guards.app_consent import guard as app_consent
 from core.guards.legacy_protocols import guard as legacy_protocols
 from core.guards.mailbox_forwarding import guard as mailbox_forwarding
 from core.guards.tenant_baseline import guard as tenant_baseline
-from core.model.guards import Duty, Limit, Mode
+from core.model.guards import ChangeLimit, GuardConfig, Mode
 
 CATALOG = (
-    Duty(shared_mailbox_sign_in.GUARD, "0 */15 * * * *", Mode.ENFORCE, Limit(20, 5.0)),
-    Duty(mailbox_forwarding.GUARD, "0 5/15 * * * *", Mode.ALERT, Limit(20, 5.0)),
-    Duty(mailbox_audit.GUARD, "0 10 */6 * * *", Mode.ENFORCE, Limit(50, 10.0)),
+    GuardConfig(shared_mailbox_sign_in.GUARD, "0 */15 * * * *", Mode.ENFORCE, ChangeLimit(20, 5.0)),
+    GuardConfig(mailbox_forwarding.GUARD, "0 5/15 * * * *", Mode.ALERT, ChangeLimit(20, 5.0)),
+    GuardConfig(mailbox_audit.GUARD, "0 10 */6 * * *", Mode.ENFORCE, ChangeLimit(50, 10.0)),
     # What was delegated is not wrong by itself: it is brought up again for a quarterly review.
-    Duty(mailbox_delegation.GUARD, "0 20/30 * * * *", Mode.ALERT, remind=timedelta(days=90)),
-    Duty(tenant_baseline.GUARD, "0 25 */6 * * *", Mode.ALERT, Limit(20, 5.0)),
-    Duty(app_consent.GUARD, "0 35 * * * *", Mode.ALERT, Limit(1, 0.0)),
-    Duty(mfa_registration.GUARD, "0 25 1/6 * * *", Mode.ALERT),
-    Duty(mass_deletion.GUARD, "0 3/15 * * * *", Mode.ALERT),
+    GuardConfig(
+        mailbox_delegation.GUARD,
+        "0 20/30 * * * *",
+        Mode.ALERT,
+        reminder_interval=timedelta(days=90),
+    ),
+    GuardConfig(tenant_baseline.GUARD, "0 25 */6 * * *", Mode.ALERT, ChangeLimit(20, 5.0)),
+    GuardConfig(app_consent.GUARD, "0 35 * * * *", Mode.ALERT, ChangeLimit(1, 0.0)),
+    GuardConfig(mfa_registration.GUARD, "0 25 1/6 * * *", Mode.ALERT),
+    GuardConfig(mass_deletion.GUARD, "0 3/15 * * * *", Mode.ALERT),
     # The whole organization is one object, so only the count limits; everybody at once is for a
     # person to release.
-    Duty(exchange_module_access.GUARD, "0 35 */6 * * *", Mode.ALERT, Limit(50, 0.0)),
-    Duty(legacy_protocols.GUARD, "0 25 */6 * * *", Mode.ALERT, Limit(50, 5.0)),
-    Duty(shared_mailbox_health.GUARD, "0 45 */6 * * *", Mode.ALERT),
+    GuardConfig(exchange_module_access.GUARD, "0 35 */6 * * *", Mode.ALERT, ChangeLimit(50, 0.0)),
+    GuardConfig(legacy_protocols.GUARD, "0 25 */6 * * *", Mode.ALERT, ChangeLimit(50, 5.0)),
+    GuardConfig(shared_mailbox_health.GUARD, "0 45 */6 * * *", Mode.ALERT),
 )

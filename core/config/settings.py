@@ -14,13 +14,13 @@ from datetime import UTC, datetime, timedelta
 from core.config.catalog import CATALOG
 from core.errors import SettingsError
 from core.guards.tenant_baseline import guard as tenant_baseline
-from core.guards.tenant_baseline.rule_file import baseline_of
+from core.guards.tenant_baseline.rule_file import build_baseline
 from core.model.baseline import Baseline
-from core.model.guards import Duty, Limit, Mode, Terms
-from core.ncrontab import FIELDS, Cron, CronError
+from core.model.guards import ChangeLimit, GuardConfig, GuardPolicy, Mode
+from core.ncrontab import CRON_FIELDS, CronError, CronSchedule
 
 REQUIRED = None
-BY_KEY = "key"
+SIGN_IN_BY_KEY = "key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +139,9 @@ SETTINGS = (
     ),
     Setting(
         "SIGN_IN",
-        BY_KEY,
+        SIGN_IN_BY_KEY,
         "who may use the API: key (the function key), or entra (App Service Authentication)",
-        BY_KEY,
+        SIGN_IN_BY_KEY,
     ),
     Setting(
         "DIGEST_SCHEDULE",
@@ -152,34 +152,36 @@ SETTINGS = (
     Setting("REMIND_DAYS", "7", "an open case is told again after this many days", "7"),
 )
 
-SUFFIXES = ("SCHEDULE", "MODE", "LIMIT", "LIMIT_PERCENT")
-TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,62}")
-SUCCESS = re.compile(r"2[0-9]{2}")
-KIND = re.compile(r"[A-Za-z]{1,40}")
-ROW = re.compile(r"[a-z0-9-]{1,60}")
-DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
-ADDRESS = re.compile(r"https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d{1,5})?/?")
-TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
+GUARD_SETTING_SUFFIXES = ("SCHEDULE", "MODE", "LIMIT", "LIMIT_PERCENT")
+TABLE_NAME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9]{2,62}")
+SUCCESS_STATUS_PATTERN = re.compile(r"2[0-9]{2}")
+MAILBOX_KIND_PATTERN = re.compile(r"[A-Za-z]{1,40}")
+BASELINE_ROW_PATTERN = re.compile(r"[a-z0-9-]{1,60}")
+DOMAIN_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
+PUBLIC_URL_PATTERN = re.compile(r"https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d{1,5})?/?")
+TENANT_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
 
 
-def prefix(guard: str) -> str:
+def get_setting_prefix(guard: str) -> str:
     """The beginning of a guard's settings: `mailbox-audit` has `MAILBOX_AUDIT_MODE`, ..."""
     return guard.replace("-", "_").upper()
 
 
-def way_in(values: Mapping[str, str]) -> str:
+def get_sign_in_method(values: Mapping[str, str]) -> str:
     """How people are let in: by the function key, unless the setting says otherwise."""
-    return values.get("SIGN_IN", "").strip().lower() or BY_KEY
+    return values.get("SIGN_IN", "").strip().lower() or SIGN_IN_BY_KEY
 
 
-def guard_settings(duty: Duty) -> Iterator[Setting]:
+def list_guard_settings(config: GuardConfig) -> Iterator[Setting]:
     """The settings of one row of the catalog, with what the catalog says as defaults."""
-    name, guard = prefix(duty.guard.name), duty.guard.name
+    name, guard = get_setting_prefix(config.guard.name), config.guard.name
     yield Setting(
-        f"{name}_SCHEDULE", duty.schedule, f"when {guard} runs (NCRONTAB, UTC)", duty.schedule
+        f"{name}_SCHEDULE", config.schedule, f"when {guard} runs (NCRONTAB, UTC)", config.schedule
     )
-    yield Setting(f"{name}_MODE", str(duty.mode), f"{guard}: off, alert or enforce", str(duty.mode))
-    count, percent = str(duty.limit.count), str(duty.limit.percent)
+    yield Setting(
+        f"{name}_MODE", str(config.mode), f"{guard}: off, alert or enforce", str(config.mode)
+    )
+    count, percent = str(config.limit.count), str(config.limit.percent)
     yield Setting(f"{name}_LIMIT", count, f"{guard}: changes a run may make in any case", count)
     yield Setting(
         f"{name}_LIMIT_PERCENT",
@@ -189,17 +191,17 @@ def guard_settings(duty: Duty) -> Iterator[Setting]:
     )
 
 
-def all_settings() -> tuple[Setting, ...]:
+def list_settings() -> tuple[Setting, ...]:
     """Every setting there is."""
-    return (*SETTINGS, *(entry for duty in CATALOG for entry in guard_settings(duty)))
+    return (*SETTINGS, *(entry for duty in CATALOG for entry in list_guard_settings(duty)))
 
 
-def needing(duty: Duty, terms: Terms) -> Duty:
+def with_needed_permissions(config: GuardConfig, policy: GuardPolicy) -> GuardConfig:
     """A duty with the permissions that these settings leave it: those of the rows in force."""
-    if duty.guard is not tenant_baseline.GUARD:
-        return duty
-    permissions = tenant_baseline.permissions(terms.baseline)
-    return replace(duty, guard=replace(duty.guard, permissions=permissions))
+    if config.guard is not tenant_baseline.GUARD:
+        return config
+    permissions = tenant_baseline.build_baseline_permissions(policy.baseline)
+    return replace(config, guard=replace(config.guard, permissions=permissions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,21 +214,21 @@ class Settings:
     """
 
     values: Mapping[str, str]
-    terms: Terms
-    duties: tuple[Duty, ...]
+    policy: GuardPolicy
+    guard_configs: tuple[GuardConfig, ...]
     run_seconds: float
     graph_limit: int
     exchange_limit: int
     shard_above: int
     shards_at_once: int
-    webhook_answers: frozenset[int]
+    webhook_success_statuses: frozenset[int]
 
     def __getitem__(self, name: str) -> str:
         return self.values[name]
 
-    def duty(self, guard: str) -> Duty | None:
+    def find_guard_config(self, guard: str) -> GuardConfig | None:
         """The duty of that name, with schedule, mode and limit as set."""
-        return next((duty for duty in self.duties if duty.guard.name == guard), None)
+        return next((duty for duty in self.guard_configs if duty.guard.name == guard), None)
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "Settings":
@@ -234,23 +236,25 @@ class Settings:
         wrong: list[str] = []
         values = {
             entry.name: environ.get(entry.name, "").strip() or (entry.default or "")
-            for entry in all_settings()
+            for entry in list_settings()
         }
-        for entry in all_settings():
+        for entry in list_settings():
             if entry.default is REQUIRED and not values[entry.name]:
                 wrong.append(f"{entry.name} is missing ({entry.help})")
-        check = Checker(values, wrong)
-        terms = check.terms()
-        duties = tuple(needing(check.duty(duty), terms) for duty in CATALOG)
-        check.connections()
-        check.schedule("DIGEST_SCHEDULE")
-        check.one_of("SIGN_IN", (BY_KEY, "entra"))
-        seconds = 60.0 * check.number("RUN_MINUTES", float, 0.5, 60.0)
-        graph_limit = check.number("GRAPH_CONCURRENCY", int, 1, 64)
-        exchange_limit = check.number("EXCHANGE_CONCURRENCY", int, 1, 32)
-        above = check.number("SHARD_ABOVE", int, 1, 10_000_000)
-        at_once = check.number("SHARDS_AT_ONCE", int, 1, 64)
-        answers = check.statuses("WEBHOOK_ANSWERS")
+        check = SettingsParser(values, wrong)
+        terms = check.parse_policy()
+        duties = tuple(
+            with_needed_permissions(check.parse_guard_config(duty), terms) for duty in CATALOG
+        )
+        check.check_connections()
+        check.parse_schedule("DIGEST_SCHEDULE")
+        check.parse_choice("SIGN_IN", (SIGN_IN_BY_KEY, "entra"))
+        seconds = 60.0 * check.parse_number("RUN_MINUTES", float, 0.5, 60.0)
+        graph_limit = check.parse_number("GRAPH_CONCURRENCY", int, 1, 64)
+        exchange_limit = check.parse_number("EXCHANGE_CONCURRENCY", int, 1, 32)
+        above = check.parse_number("SHARD_ABOVE", int, 1, 10_000_000)
+        at_once = check.parse_number("SHARDS_AT_ONCE", int, 1, 64)
+        answers = check.parse_statuses("WEBHOOK_ANSWERS")
         if wrong:
             raise SettingsError("\n".join(wrong))
         return cls(
@@ -259,116 +263,126 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Checker:
+class SettingsParser:
     """Reads texts as what they should be, and collects what they are not in `wrong`."""
 
     values: Mapping[str, str]
-    wrong: list[str]
+    errors: list[str]
 
-    def one_of(self, name: str, allowed: tuple[str, ...]) -> str:
+    def parse_choice(self, name: str, allowed: tuple[str, ...]) -> str:
         """A word from a list."""
         value = self.values[name].lower()
         if value not in allowed:
-            self.wrong.append(f"{name} must be one of {', '.join(allowed)}")
+            self.errors.append(f"{name} must be one of {', '.join(allowed)}")
             return allowed[0]
         return value
 
-    def number[N: (int, float)](self, name: str, kind: Callable[[str], N], low: N, high: N) -> N:
+    def parse_number[N: (int, float)](
+        self, name: str, kind: Callable[[str], N], low: N, high: N
+    ) -> N:
         """A number within bounds."""
         try:
             value = kind(self.values[name])
         except ValueError:
             value = high + high
         if not low <= value <= high:
-            self.wrong.append(f"{name} must be a number from {low} to {high}")
+            self.errors.append(f"{name} must be a number from {low} to {high}")
             return low
         return value
 
-    def names(self, name: str, pattern: re.Pattern[str]) -> tuple[str, ...]:
+    def parse_names(self, name: str, pattern: re.Pattern[str]) -> tuple[str, ...]:
         """A list of names, separated by commas."""
         parts = [part.strip() for part in self.values[name].split(",") if part.strip()]
         for part in parts:
             if not pattern.fullmatch(part):
-                self.wrong.append(f"{name} has an entry that is no name of its kind: {part[:60]!r}")
+                self.errors.append(
+                    f"{name} has an entry that is no name of its kind: {part[:60]!r}"
+                )
         return tuple(parts)
 
-    def statuses(self, name: str) -> frozenset[int]:
+    def parse_statuses(self, name: str) -> frozenset[int]:
         """A list of HTTP statuses, at least one."""
-        known = self.names(name, SUCCESS)
+        known = self.parse_names(name, SUCCESS_STATUS_PATTERN)
         if not known:
-            self.wrong.append(f"{name} must hold at least one HTTP status from 200 to 299")
-        return frozenset(int(status) for status in known if SUCCESS.fullmatch(status))
+            self.errors.append(f"{name} must hold at least one HTTP status from 200 to 299")
+        return frozenset(
+            int(status) for status in known if SUCCESS_STATUS_PATTERN.fullmatch(status)
+        )
 
-    def terms(self) -> Terms:
+    def parse_policy(self) -> GuardPolicy:
         """What guards judge by."""
         domains = {name: text.lower() for name, text in self.values.items()}
         lowered = replace(self, values=domains)
-        return Terms(
+        return GuardPolicy(
             now=datetime.fromtimestamp(0, UTC),
-            resource_kinds=self.names("RESOURCE_MAILBOX_KINDS", KIND),
-            licensed=self.one_of("LICENSED_MAILBOXES", ("alert", "block", "ignore")),
-            recent_days=self.number("RECENT_SIGN_IN_DAYS", int, 1, 365),
-            audit_age_days=self.number("AUDIT_LOG_AGE_DAYS", int, 1, 3650),
-            mail_items_accessed=self.one_of(
+            resource_kinds=self.parse_names("RESOURCE_MAILBOX_KINDS", MAILBOX_KIND_PATTERN),
+            licensed_accounts=self.parse_choice("LICENSED_MAILBOXES", ("alert", "block", "ignore")),
+            recent_days=self.parse_number("RECENT_SIGN_IN_DAYS", int, 1, 365),
+            audit_age_days=self.parse_number("AUDIT_LOG_AGE_DAYS", int, 1, 3650),
+            mail_items_accessed=self.parse_choice(
                 "MAIL_ITEMS_ACCESSED", ("licensed", "required", "ignore")
             ),
-            allowed_domains=frozenset(lowered.names("ALLOWED_FORWARD_DOMAINS", DOMAIN)),
-            baseline=self.baseline(),
-            mass_deletion_count=self.number("MASS_DELETION_COUNT", int, 1, 500),
-            mass_deletion_percent=self.number("MASS_DELETION_PERCENT", float, 0.0, 100.0),
-            mass_deletion_hours=self.number("MASS_DELETION_HOURS", int, 1, 72),
-            without_sign_ins=self.one_of("LEGACY_PROTOCOLS_WITHOUT_SIGN_INS", ("ask", "enforce")),
+            allowed_domains=frozenset(
+                lowered.parse_names("ALLOWED_FORWARD_DOMAINS", DOMAIN_PATTERN)
+            ),
+            baseline=self.load_baseline(),
+            mass_deletion_count=self.parse_number("MASS_DELETION_COUNT", int, 1, 500),
+            mass_deletion_percent=self.parse_number("MASS_DELETION_PERCENT", float, 0.0, 100.0),
+            mass_deletion_hours=self.parse_number("MASS_DELETION_HOURS", int, 1, 72),
+            without_sign_ins=self.parse_choice(
+                "LEGACY_PROTOCOLS_WITHOUT_SIGN_INS", ("ask", "enforce")
+            ),
         )
 
-    def baseline(self) -> Baseline:
+    def load_baseline(self) -> Baseline:
         """What settings of the organization should be, with the customer's own rows."""
-        enforced = self.names("BASELINE_ENFORCE", ROW)
+        enforced = self.parse_names("BASELINE_ENFORCE", BASELINE_ROW_PATTERN)
         try:
-            return baseline_of(self.values["BASELINE_FILE"], enforced, datetime.now(UTC).date())
+            return build_baseline(self.values["BASELINE_FILE"], enforced, datetime.now(UTC).date())
         except SettingsError as error:
-            self.wrong.append(str(error))
+            self.errors.append(str(error))
             return Baseline()
 
-    def schedule(self, name: str) -> str:
+    def parse_schedule(self, name: str) -> str:
         """A schedule as the host reads it."""
         schedule = self.values[name]
         try:
-            if len(schedule.split()) != len(FIELDS):
+            if len(schedule.split()) != len(CRON_FIELDS):
                 raise CronError("must have six fields, seconds first")
-            Cron.parse(schedule)
+            CronSchedule.parse(schedule)
         except CronError as error:
-            self.wrong.append(f"{name} {error}")
+            self.errors.append(f"{name} {error}")
         return schedule
 
-    def duty(self, duty: Duty) -> Duty:
+    def parse_guard_config(self, config: GuardConfig) -> GuardConfig:
         """One row of the catalog as the settings want it."""
-        name = prefix(duty.guard.name)
+        name = get_setting_prefix(config.guard.name)
         return replace(
-            duty,
-            schedule=self.schedule(f"{name}_SCHEDULE"),
-            mode=Mode(self.one_of(f"{name}_MODE", tuple(Mode))),
+            config,
+            schedule=self.parse_schedule(f"{name}_SCHEDULE"),
+            mode=Mode(self.parse_choice(f"{name}_MODE", tuple(Mode))),
             limit=replace(
-                Limit(),
-                count=self.number(f"{name}_LIMIT", int, 0, 500),
-                percent=self.number(f"{name}_LIMIT_PERCENT", float, 0.0, 100.0),
+                ChangeLimit(),
+                count=self.parse_number(f"{name}_LIMIT", int, 0, 500),
+                percent=self.parse_number(f"{name}_LIMIT_PERCENT", float, 0.0, 100.0),
             ),
-            remind=timedelta(days=self.number("REMIND_DAYS", int, 1, 365)),
+            reminder_interval=timedelta(days=self.parse_number("REMIND_DAYS", int, 1, 365)),
         )
 
-    def connections(self) -> None:
+    def check_connections(self) -> None:
         """Whether there is a way to the tenant and to the state."""
-        if self.values["TENANT_ID"] and not TENANT.fullmatch(self.values["TENANT_ID"]):
-            self.wrong.append("TENANT_ID must be a tenant id or a domain name")
+        if self.values["TENANT_ID"] and not TENANT_PATTERN.fullmatch(self.values["TENANT_ID"]):
+            self.errors.append("TENANT_ID must be a tenant id or a domain name")
         ways = ("MANAGED_IDENTITY_CLIENT_ID", "CLIENT_CERTIFICATE_PATH", "CLIENT_SECRET")
         if not any(self.values[way] for way in ways):
-            self.wrong.append(f"one of {', '.join(ways)} is needed to sign in")
+            self.errors.append(f"one of {', '.join(ways)} is needed to sign in")
         if not self.values["STATE_TABLE_ENDPOINT"] and not self.values["STATE_CONNECTION_STRING"]:
-            self.wrong.append("STATE_TABLE_ENDPOINT is missing (where the state is kept)")
+            self.errors.append("STATE_TABLE_ENDPOINT is missing (where the state is kept)")
         endpoint = self.values["STATE_TABLE_ENDPOINT"]
         if endpoint and not endpoint.startswith("https://"):
-            self.wrong.append("STATE_TABLE_ENDPOINT must begin with https://")
+            self.errors.append("STATE_TABLE_ENDPOINT must begin with https://")
         address = self.values["PUBLIC_ADDRESS"]
-        if address and not ADDRESS.fullmatch(address):
-            self.wrong.append("PUBLIC_ADDRESS must be https:// and a host, without a path")
-        if not TABLE_NAME.fullmatch(self.values["STATE_TABLE"]):
-            self.wrong.append("STATE_TABLE must be 3 to 63 letters and digits, a letter first")
+        if address and not PUBLIC_URL_PATTERN.fullmatch(address):
+            self.errors.append("PUBLIC_ADDRESS must be https:// and a host, without a path")
+        if not TABLE_NAME_PATTERN.fullmatch(self.values["STATE_TABLE"]):
+            self.errors.append("STATE_TABLE must be 3 to 63 letters and digits, a letter first")

@@ -8,47 +8,55 @@ same partition, that says who asked for it and when it was granted; one that has
 from datetime import datetime, timedelta
 
 from core.model.cases import Exemption
-from core.model.requests import Action, ActionState, Deed
-from core.model.state import Memory
+from core.model.requests import OperatorRequest, RequestKind, RequestState
+from core.model.state import GuardSnapshot
 
 # A change that a person took back is left alone for so long.
-UNDONE_FOR = timedelta(days=30)
+UNDO_EXEMPTION_PERIOD = timedelta(days=30)
 
 
-def reason(action: Action) -> str:
+def build_undo_reason(request: OperatorRequest) -> str:
     """Why the exemption is there that protects what was taken back."""
-    return f"a change was taken back: {action.why}"[:500]
+    return f"a change was taken back: {request.reason}"[:500]
 
 
-def unaccounted(memory: Memory, now: datetime) -> tuple[Exemption, ...]:
+def find_unauthorized_exemptions(snapshot: GuardSnapshot, now: datetime) -> tuple[Exemption, ...]:
     """The exemptions in force that nobody asked for, or not so, by their subjects."""
-    restored = {(record.restores, record.case) for record in memory.changes if record.restores}
+    restored = {(record.undo_of, record.case_key) for record in snapshot.changes if record.undo_of}
     return tuple(
         exemption
-        for _, exemption in sorted(memory.exemptions.items())
+        for _, exemption in sorted(snapshot.exemptions.items())
         if exemption.until > now
         and not any(
-            granted_by(action, exemption) or protects(action, exemption, now, restored)
-            for action in memory.actions
+            is_exemption_granted_by(action, exemption)
+            or is_exemption_from_undo(action, exemption, now, restored)
+            for action in snapshot.operator_requests
         )
     )
 
 
-def granted_by(action: Action, exemption: Exemption) -> bool:
+def is_exemption_granted_by(request: OperatorRequest, exemption: Exemption) -> bool:
     """Whether somebody asked for exactly this, and got it."""
-    if action.deed is not Deed.EXEMPT or action.state is not ActionState.DONE:
+    if request.kind is not RequestKind.EXEMPT or request.state is not RequestState.DONE:
         return False
-    asked = (action.subject.strip(), action.who.strip()[:200], action.why.strip()[:500])
-    return (*asked, action.until) == (
+    asked = (
+        request.subject.strip(),
+        request.requested_by.strip()[:200],
+        request.reason.strip()[:500],
+    )
+    return (*asked, request.until) == (
         exemption.subject,
-        exemption.who,
-        exemption.why,
+        exemption.granted_by,
+        exemption.reason,
         exemption.until,
     )
 
 
-def protects(
-    action: Action, exemption: Exemption, now: datetime, restored: set[tuple[str, str]]
+def is_exemption_from_undo(
+    request: OperatorRequest,
+    exemption: Exemption,
+    now: datetime,
+    undone_changes: set[tuple[str, str]],
 ) -> bool:
     """Whether it keeps a guard from what somebody takes back, or took back.
 
@@ -56,9 +64,10 @@ def protects(
     may have grown too old to be kept.
     """
     return (
-        action.deed is Deed.UNDO
-        and action.state is not ActionState.REFUSED
-        and (action.subject, exemption.subject) in restored
-        and (exemption.who, exemption.why) == (action.who, reason(action))
-        and exemption.until <= (action.ended or now) + UNDONE_FOR
+        request.kind is RequestKind.UNDO
+        and request.state is not RequestState.REFUSED
+        and (request.subject, exemption.subject) in undone_changes
+        and (exemption.granted_by, exemption.reason)
+        == (request.requested_by, build_undo_reason(request))
+        and exemption.until <= (request.ended_at or now) + UNDO_EXEMPTION_PERIOD
     )

@@ -11,124 +11,130 @@ round.
 import logging
 from dataclasses import replace
 
-from core.engine.finish import log_run, outcome_of, tell
+from core.engine.finish import capture_outcome, log_run, send_notifications
 from core.engine.request_decisions import (
-    OF_RUNS,
-    Answer,
-    Remembered,
-    answer,
-    named,
-    restored,
-    waiting,
+    RUN_REQUEST_KINDS,
+    RequestResult,
+    RequestRow,
+    decide_request,
+    get_subject_names,
+    list_open_requests,
+    record_undo,
 )
 from core.errors import Unavailable
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
-from core.model.guards import Duty
-from core.model.requests import Action, ActionState
-from core.model.runs import ATTENDED, RunReport
-from core.model.state import Memory
+from core.model.guards import GuardConfig
+from core.model.requests import OperatorRequest, RequestState
+from core.model.runs import REQUESTS_ONLY, RunReport
+from core.model.state import GuardSnapshot
 from core.ports import Claim, World
-from core.tenant.changes import change_from_wire
+from core.tenant.changes import build_change
 
 log = logging.getLogger("exoguard.actions")
 
 # How long to wait for a guard that is busy, in seconds, before looking again.
-TURN = 5.0
+CLAIM_RETRY_DELAY = 5.0
 
 
-async def attend(world: World, claim: Claim, memory: Memory, run: str) -> Memory:
+async def process_requests(
+    world: World, claim: Claim, snapshot: GuardSnapshot, run: str
+) -> GuardSnapshot:
     """Do what is asked for; the memory as it is afterwards."""
-    if memory.state.round and memory.state.round.shards:
-        return memory
-    for action in waiting(memory):
-        if action.deed in OF_RUNS:
+    if snapshot.state.scan_pass and snapshot.state.scan_pass.shard_count:
+        return snapshot
+    for action in list_open_requests(snapshot):
+        if action.kind in RUN_REQUEST_KINDS:
             continue
-        answered = answer(action, memory, world.now(), run)
-        rows = (*answered.rows, answered.action)
+        answered = decide_request(action, snapshot, world.now(), run)
+        rows = (*answered.rows, answered.request)
         await claim.save(*rows)
-        memory = remembered(memory, rows)
+        snapshot = update_snapshot(snapshot, rows)
         if answered.intent:
-            ended, rows = await taken_back(world, claim, answered)
+            ended, rows = await undo_requested_change(world, claim, answered)
             await claim.save(*rows)
-            memory = remembered(memory, rows)
-            answered = replace(answered, action=ended)
-        log.info("%s %s: %s", action.deed, action.id, answered.action.state)
-    return memory
+            snapshot = update_snapshot(snapshot, rows)
+            answered = replace(answered, request=ended)
+        log.info("%s %s: %s", action.kind, action.id, answered.request.state)
+    return snapshot
 
 
-async def taken_back(
-    world: World, claim: Claim, answered: Answer
-) -> tuple[Action, tuple[Remembered, ...]]:
+async def undo_requested_change(
+    world: World, claim: Claim, result: RequestResult
+) -> tuple[OperatorRequest, tuple[RequestRow, ...]]:
     """Restore what was there before a change; what came of it."""
-    intent, original = answered.intent, answered.original
+    intent, original = result.intent, result.original
     if intent is None or original is None:
         raise ValueError("nothing is to be restored")
-    change = change_from_wire(original.kind, original.arguments)
-    async with claim.acting():
-        outcome = await outcome_of(intent, lambda: world.tenant.restore(change, original.before))
-    return restored(answered, outcome, world.now())
+    change = build_change(original.kind, original.arguments)
+    async with claim.protect_writes():
+        outcome = await capture_outcome(intent, lambda: world.tenant.undo(change, original.before))
+    return record_undo(result, outcome, world.now())
 
 
-def remembered(memory: Memory, rows: tuple[Remembered, ...]) -> Memory:
+def update_snapshot(snapshot: GuardSnapshot, rows: tuple[RequestRow, ...]) -> GuardSnapshot:
     """The memory with these rows in place of what they were."""
     cases = {row.key: row for row in rows if isinstance(row, Case)}
     changes = {row.id: row for row in rows if isinstance(row, ChangeRecord)}
     exemptions = {row.subject: row for row in rows if isinstance(row, Exemption)}
-    actions = {row.id: row for row in rows if isinstance(row, Action)}
-    old_changes = {record.id: record for record in memory.changes}
-    old_actions = {action.id: action for action in memory.actions}
+    actions = {row.id: row for row in rows if isinstance(row, OperatorRequest)}
+    old_changes = {record.id: record for record in snapshot.changes}
+    old_actions = {action.id: action for action in snapshot.operator_requests}
     return replace(
-        memory,
-        cases={**memory.cases, **cases},
+        snapshot,
+        cases={**snapshot.cases, **cases},
         changes=tuple(
             sorted({**old_changes, **changes}.values(), key=lambda record: record.at, reverse=True)
         ),
-        exemptions={**memory.exemptions, **exemptions},
-        actions=tuple(sorted({**old_actions, **actions}.values(), key=lambda action: action.id)),
+        exemptions={**snapshot.exemptions, **exemptions},
+        operator_requests=tuple(
+            sorted({**old_actions, **actions}.values(), key=lambda action: action.id)
+        ),
     )
 
 
-def untold(memory: Memory) -> tuple[Action, ...]:
+def list_undelivered_requests(snapshot: GuardSnapshot) -> tuple[OperatorRequest, ...]:
     """What was answered and nobody was told of, oldest first."""
     return tuple(
         action
-        for action in reversed(memory.actions)
-        if action.state is not ActionState.ASKED and not action.told
+        for action in reversed(snapshot.operator_requests)
+        if action.state is not RequestState.REQUESTED and not action.notified
     )
 
 
-def with_actions(report: RunReport, memory: Memory) -> RunReport:
+def add_requests_to_report(report: RunReport, snapshot: GuardSnapshot) -> RunReport:
     """The report with what it has to tell of what people asked for."""
-    actions = untold(memory)
-    return replace(report, actions=actions, names=named(memory, actions))
+    actions = list_undelivered_requests(snapshot)
+    return replace(
+        report, operator_requests=actions, subject_names=get_subject_names(snapshot, actions)
+    )
 
 
-async def serve(duty: Duty, world: World, run: str) -> RunReport:
+async def run_requests_only(config: GuardConfig, world: World, run: str) -> RunReport:
     """Do what is asked of one guard and tell it, without a look at the tenant.
 
     Waits for its turn while a run holds the guard. Raises Unavailable when that takes too long: the
     queue tries again, and the next run does it in any case.
     """
     report = RunReport(
-        guard=duty.guard.name,
-        title=duty.guard.title,
-        noun=duty.guard.noun,
+        guard=config.guard.name,
+        title=config.guard.title,
+        noun=config.guard.noun,
         run=run,
-        mode=duty.mode,
-        started=world.now(),
-        status=ATTENDED,
+        mode=config.mode,
+        started_at=world.now(),
+        status=REQUESTS_ONLY,
     )
     while True:
-        async with world.ledger.claim(duty.guard.name, run) as claim:
+        async with world.ledger.claim(config.guard.name, run) as claim:
             if claim:
-                memory = await attend(world, claim, await claim.recall(), run)
-                report = replace(with_actions(report, memory), finished=world.now())
-                report = await tell(world, claim, report)
+                memory = await process_requests(world, claim, await claim.load(), run)
+                report = replace(add_requests_to_report(report, memory), finished_at=world.now())
+                report = await send_notifications(world, claim, report)
                 log_run(report)
                 return report
-        if world.spent() >= 1:
+        if world.budget_used() >= 1:
             raise Unavailable(
-                f"{duty.guard.name} is busy: what is asked for waits for its next run"
+                f"{config.guard.name} is busy: what is asked for waits for its next run"
             )
-        await world.pause(TURN)
+        await world.sleep(CLAIM_RETRY_DELAY)

@@ -17,46 +17,48 @@ import secrets
 from dataclasses import replace
 from datetime import datetime
 
-from core.engine.decide import Situation
-from core.engine.finish import closed, log_run, tell_meanwhile
-from core.engine.operator_requests import attend, with_actions
-from core.engine.request_decisions import with_release
-from core.engine.scan import Scan, look
-from core.engine.shards import hand_out, meanwhile
+from core.engine.decide import DecisionContext
+from core.engine.finish import finish_run, log_run, send_early_notifications
+from core.engine.operator_requests import add_requests_to_report, process_requests
+from core.engine.request_decisions import with_requested_release
+from core.engine.scan import Scan, scan_tenant
+from core.engine.shards import continue_scan_pass, enqueue_shards
 from core.errors import ExoguardError
-from core.keys import countdown
-from core.model.guards import Duty, Mode
-from core.model.requests import Request
+from core.keys import format_descending_time
+from core.model.guards import GuardConfig, Mode
+from core.model.requests import RunOptions
 from core.model.runs import RunReport
 from core.ports import Claim, World
-from core.tenant.port import Grants
+from core.tenant.port import GrantedPermissions
 
 log = logging.getLogger("exoguard.run")
 
 
-def new_run(now: datetime) -> str:
+def create_run_id(now: datetime) -> str:
     """A run's id: 14 digits that fall as time goes on, a dash, and 8 hex digits of chance."""
-    return f"{countdown(now)}-{secrets.token_hex(4)}"
+    return f"{format_descending_time(now)}-{secrets.token_hex(4)}"
 
 
-async def run(duty: Duty, world: World, request: Request | None = None) -> RunReport:
+async def run(
+    config: GuardConfig, world: World, run_options: RunOptions | None = None
+) -> RunReport:
     """Run one guard once. Raises LedgerError when the state cannot be reached: nothing was done."""
-    request = request or Request()
+    run_options = run_options or RunOptions()
     started = world.now()
     report = RunReport(
-        guard=duty.guard.name,
-        title=duty.guard.title,
-        why=duty.guard.why,
-        noun=duty.guard.noun,
-        run=request.run or new_run(started),
-        mode=duty.mode.lowered(request.mode),
-        started=started,
+        guard=config.guard.name,
+        title=config.guard.title,
+        rationale=config.guard.rationale,
+        noun=config.guard.noun,
+        run=run_options.run or create_run_id(started),
+        mode=config.mode.restrict_to(run_options.mode),
+        started_at=started,
         status="failed",
     )
     try:
-        report = await attempted(duty, world, report, request)
+        report = await claim_and_run(config, world, report, run_options)
     except ExoguardError as error:
-        report = replace(report, finished=world.now())
+        report = replace(report, finished_at=world.now())
         log.error("%s: the run failed: %s", report.guard, error)
         raise
     finally:
@@ -64,41 +66,43 @@ async def run(duty: Duty, world: World, request: Request | None = None) -> RunRe
     return report
 
 
-async def attempted(duty: Duty, world: World, report: RunReport, request: Request) -> RunReport:
+async def claim_and_run(
+    config: GuardConfig, world: World, report: RunReport, run_options: RunOptions
+) -> RunReport:
     """The run, if the guard is on and nobody else runs it."""
     if report.mode is Mode.OFF:
-        return replace(report, status="off", finished=world.now())
-    async with world.ledger.claim(duty.guard.name, report.run) as claim:
+        return replace(report, status="off", finished_at=world.now())
+    async with world.ledger.claim(config.guard.name, report.run) as claim:
         # Only now is it known what time the state's service has, which is that of all instances.
-        report = replace(report, started=world.now())
+        report = replace(report, started_at=world.now())
         if claim is None:
-            return replace(report, status="busy", finished=world.now())
-        return await claimed(duty, world, claim, report, request)
+            return replace(report, status="busy", finished_at=world.now())
+        return await run_claimed(config, world, claim, report, run_options)
 
 
-async def claimed(
-    duty: Duty, world: World, claim: Claim, report: RunReport, request: Request
+async def run_claimed(
+    config: GuardConfig, world: World, claim: Claim, report: RunReport, run_options: RunOptions
 ) -> RunReport:
     """The run itself, while the claim is held."""
-    memory = await attend(world, claim, await claim.recall(), report.run)
-    report = with_actions(report, memory)
+    memory = await process_requests(world, claim, await claim.load(), report.run)
+    report = add_requests_to_report(report, memory)
     if report.mode is Mode.ENFORCE:
-        request = with_release(request, memory)
-    under_way = await meanwhile(duty, world, claim, report, memory, request)
+        run_options = with_requested_release(run_options, memory)
+    under_way = await continue_scan_pass(config, world, claim, report, memory, run_options)
     if isinstance(under_way, RunReport):
         return under_way
     granted = await world.tenant.grants()
-    situation = Situation(
-        duty,
+    situation = DecisionContext(
+        config,
         report.mode,
         report.run,
         under_way,
-        report.started,
-        granted.items[0] if granted.items else Grants(),
-        request,
+        report.started_at,
+        granted.items[0] if granted.items else GrantedPermissions(),
+        run_options,
     )
-    scan = Scan.begun(situation, world, claim, report, granted)
-    roll = await look(scan, tell_meanwhile)
+    scan = Scan.resume_or_start(situation, world, claim, report, granted)
+    roll = await scan_tenant(scan, send_early_notifications)
     if roll:
-        await hand_out(scan, roll)
-    return await closed(scan)
+        await enqueue_shards(scan, roll)
+    return await finish_run(scan)

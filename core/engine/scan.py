@@ -16,31 +16,31 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from core.engine.decide import Noted, Situation, due_sweeps, note
-from core.engine.self_findings import fell
-from core.keys import END, FIRST
+from core.engine.decide import BatchResult, DecisionContext, find_due_checks, reconcile_batch
+from core.engine.self_findings import population_dropped
+from core.keys import RANGE_END, RANGE_START
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
-from core.model.guards import Duty, Look, Mode, Terms
-from core.model.runs import Reported, RunReport
-from core.model.state import GuardState, Memory, Round, Tally
+from core.model.guards import GuardConfig, GuardPolicy, Mode, ObserveContext
+from core.model.runs import ReportedFinding, RunReport
+from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals
 from core.ports import Claim, World
-from core.tenant.mailbox_index import Page, Roll, Slice
-from core.tenant.port import Grants
-from core.tenant.readings import Others, Reading
+from core.tenant.mailbox_index import MailboxIndex, MailboxPage, MailboxRange
+from core.tenant.port import GrantedPermissions
+from core.tenant.readings import AllExcept, Reading
 from core.tenant.surfaces import CREDENTIAL
 
 # When everything was last looked at, among the sweeps.
-LOOKED = "looked"
+LAST_FULL_SCAN_KEY = "looked"
 # What a run knows is saved at least this often: the less of it a killed run loses.
-CHECKPOINT = timedelta(seconds=30)
+CHECKPOINT_INTERVAL = timedelta(seconds=30)
 # Slices asked for at once, so that the services are kept busy while one is judged and saved.
-AHEAD = 3
+PREFETCH_COUNT = 3
 # How much of a run's time its sweeps may take.
-SWEEPING = 0.5
+MAX_CHECK_TIME_SHARE = 0.5
 # So many cases with changes are remembered of a look that takes several runs. More than any limit
 # allows, so that the brake holds as it would with all of them.
-REMEMBERED = 550
+MAX_READY_CASES = 550
 
 
 @dataclass(slots=True)
@@ -52,240 +52,254 @@ class Scan:
     on looks at the latter two anew.
     """
 
-    duty: Duty
+    config: GuardConfig
     world: World
     claim: Claim
     report: RunReport
-    memory: Memory
-    situation: Situation
-    granted: Reading[Grants]
-    saved: datetime
-    round: Round
+    snapshot: GuardSnapshot
+    decision_context: DecisionContext
+    grants_reading: Reading[GrantedPermissions]
+    saved_at: datetime
+    scan_pass: ScanPass
     cases: dict[str, Case] = field(default_factory=dict)
     changes: dict[str, ChangeRecord] = field(default_factory=dict)
-    reported: list[Reported] = field(default_factory=list)
-    found: set[str] = field(default_factory=set)
-    unread: set[str] = field(default_factory=set)
-    passed: Tally = field(default_factory=Tally)
-    streamed: Tally = field(default_factory=Tally)
-    besides: Tally = field(default_factory=Tally)
-    expected: int | None = None
+    reported_findings: list[ReportedFinding] = field(default_factory=list)
+    seen_keys: set[str] = field(default_factory=set)
+    unread_ids: set[str] = field(default_factory=set)
+    cursor_totals: ScanTotals = field(default_factory=ScanTotals)
+    streamed_totals: ScanTotals = field(default_factory=ScanTotals)
+    other_totals: ScanTotals = field(default_factory=ScanTotals)
+    expected_population: int | None = None
     finished: bool = False
-    adopted: bool = False
-    sweeping: dict[str, str] = field(default_factory=dict)
-    asked: dict[str, str] = field(default_factory=dict)
-    swept: set[str] = field(default_factory=set)
-    swept_for: float = 0.0
-    owns: Callable[[Case], bool] = lambda case: True
+    baselined: bool = False
+    check_progress: dict[str, str] = field(default_factory=dict)
+    requested_progress: dict[str, str] = field(default_factory=dict)
+    completed_checks: set[str] = field(default_factory=set)
+    check_time_used: float = 0.0
+    owns_case: Callable[[Case], bool] = lambda case: True
 
     @classmethod
-    def begun(
+    def resume_or_start(
         cls,
-        situation: Situation,
+        context: DecisionContext,
         world: World,
         claim: Claim,
         report: RunReport,
-        granted: Reading[Grants],
+        grants_reading: Reading[GrantedPermissions],
     ) -> "Scan":
         """A scan that goes on where the last run had to stop, or begins."""
-        memory, now = situation.memory, situation.now
-        going_on = memory.state.round or Round(report.run, now, Tally())
-        request = situation.request
+        memory, now = context.snapshot, context.now
+        going_on = memory.state.scan_pass or ScanPass(report.run, now, ScanTotals())
+        request = context.run_options
         if request.plan:
-            going_on = replace(going_on, plan=request.plan, asked=request.at)
+            going_on = replace(going_on, plan=request.plan, requested_at=request.at)
         elif going_on.plan:
-            request = replace(request, plan=going_on.plan, at=going_on.asked)
-            situation = replace(situation, request=request)
+            request = replace(request, plan=going_on.plan, at=going_on.requested_at)
+            context = replace(context, run_options=request)
         return cls(
-            duty=situation.duty,
+            config=context.config,
             world=world,
             claim=claim,
             report=report,
-            memory=memory,
-            situation=situation,
-            granted=granted,
-            saved=now,
-            round=going_on,
+            snapshot=memory,
+            decision_context=context,
+            grants_reading=grants_reading,
+            saved_at=now,
+            scan_pass=going_on,
             cases=dict(memory.cases),
             changes={record.id: record for record in memory.changes},
-            passed=going_on.tally,
-            sweeping=dict(memory.state.sweeping),
-            asked=dict(memory.state.sweeping),
+            cursor_totals=going_on.totals,
+            check_progress=dict(memory.state.check_progress),
+            requested_progress=dict(memory.state.check_progress),
         )
 
     @property
-    def terms(self) -> Terms:
+    def policy(self) -> GuardPolicy:
         """The settings guards judge by, at this run's moment."""
-        return replace(self.world.terms, now=self.situation.now)
+        return replace(self.world.policy, now=self.decision_context.now)
 
-    def look(self) -> Look:
+    def build_observe_context(self) -> ObserveContext:
         """What the guard is asked to look at."""
-        state = self.memory.state
-        return Look(
-            terms=self.terms,
-            due=due_sweeps(self.duty, state, self.situation.now),
-            after=self.round.after,
-            watched=frozenset(
-                case.object_id for case in self.cases.values() if case.closed is None
+        state = self.snapshot.state
+        return ObserveContext(
+            policy=self.policy,
+            due_checks=find_due_checks(self.config, state, self.decision_context.now),
+            continuation=self.scan_pass.continuation,
+            open_case_ids=frozenset(
+                case.object_id for case in self.cases.values() if case.closed_at is None
             ),
-            enforcing=self.situation.mode is Mode.ENFORCE,
-            last=state.sweeps.get(LOOKED),
+            is_enforcing=self.decision_context.mode is Mode.ENFORCE,
+            last_full_scan=state.checks_finished_at.get(LAST_FULL_SCAN_KEY),
         )
 
     @property
-    def tally(self) -> Tally:
+    def totals(self) -> ScanTotals:
         """What came of everything that was looked at; a surface swept in part was not read."""
-        tally = self.passed.plus(self.streamed).plus(self.besides)
-        sweeps = {sweep.name for sweep in self.duty.guard.sweeps}
-        return replace(tally, surfaces=tally.surfaces - (sweeps - self.swept))
+        tally = self.cursor_totals.add_totals(self.streamed_totals).add_totals(self.other_totals)
+        sweeps = {sweep.name for sweep in self.config.guard.periodic_checks}
+        return replace(tally, sources=tally.sources - (sweeps - self.completed_checks))
 
     @property
-    def left(self) -> int:
+    def remaining_count(self) -> int:
         """How many objects are still to be looked at, as far as is known."""
-        return max((self.expected or 0) - self.tally.population, 0)
+        return max((self.expected_population or 0) - self.totals.population, 0)
 
-    def state(self) -> GuardState:
+    def build_state(self) -> GuardState:
         """The guard's state as far as this look has come."""
-        state = self.memory.state
-        sweeps = dict(state.sweeps) | dict.fromkeys(self.swept, self.situation.now)
-        if self.finished and all(miss.optional for miss in self.tally.blind):
-            sweeps[LOOKED] = self.report.started
-        sweeping = {name: at for name, at in self.sweeping.items() if name not in self.swept}
-        return replace(state, sweeps=sweeps, sweeping=sweeping, round=self.round)
+        state = self.snapshot.state
+        sweeps = dict(state.checks_finished_at) | dict.fromkeys(
+            self.completed_checks, self.decision_context.now
+        )
+        if self.finished and all(miss.optional for miss in self.totals.source_failures):
+            sweeps[LAST_FULL_SCAN_KEY] = self.report.started_at
+        sweeping = {
+            name: at
+            for name, at in self.check_progress.items()
+            if name not in self.completed_checks
+        }
+        return replace(
+            state, checks_finished_at=sweeps, check_progress=sweeping, scan_pass=self.scan_pass
+        )
 
-    def remember(self, cases: Iterable[Case], records: Iterable[ChangeRecord]) -> None:
+    def apply_saved_rows(self, cases: Iterable[Case], records: Iterable[ChangeRecord]) -> None:
         """What was just saved, for the decisions that follow."""
         self.cases |= {case.key: case for case in cases}
         records = list(records)
         self.changes |= {record.id: record for record in records}
         if records:
             newest = sorted(self.changes.values(), key=lambda record: record.at, reverse=True)
-            self.memory = replace(self.memory, changes=tuple(newest))
+            self.snapshot = replace(self.snapshot, changes=tuple(newest))
         # The cases of the memory are this very dictionary from now on: one copy, always current.
-        self.memory = replace(self.memory, cases=self.cases)
-        self.situation = replace(self.situation, memory=self.memory)
+        self.snapshot = replace(self.snapshot, cases=self.cases)
+        self.decision_context = replace(self.decision_context, snapshot=self.snapshot)
 
 
-type Told = Callable[[Scan], Awaitable[None]]
+type AfterBatch = Callable[[Scan], Awaitable[None]]
 
 
-async def look(scan: Scan, told: Told) -> Roll | None:
+async def scan_tenant(scan: Scan, after_batch: AfterBatch) -> MailboxIndex | None:
     """Look at everything there is time for. `told` is called after each part that was saved.
 
     Returns the roll that is too long for one run, for the queue to take.
     """
-    scan.remember((), ())
-    await take(scan, permits(scan.granted))
-    if scan.granted.blind_to(CREDENTIAL):
-        scan.besides = replace(scan.besides, complete=False)
+    scan.apply_saved_rows((), ())
+    await add_batch(scan, build_grants_batch(scan.grants_reading))
+    if scan.grants_reading.find_source_failure(CREDENTIAL):
+        scan.other_totals = replace(scan.other_totals, complete=False)
         scan.finished = True
         return None
-    asked, listed = scan.look(), 0
-    roll: Roll | None = None
-    async with Ahead(scan) as ahead:
-        async for part in scan.duty.guard.observe(scan.world.tenant, asked):
-            if isinstance(part, Page):
-                roll = roll or Roll(asked.watched, part.surfaces)
-                roll.add(part)
-                if in_passing(scan, roll):
-                    await as_listed(scan, roll, ahead, told)
+    asked, listed = scan.build_observe_context(), 0
+    roll: MailboxIndex | None = None
+    async with Prefetcher(scan) as ahead:
+        async for part in scan.config.guard.observe(scan.world.tenant, asked):
+            if isinstance(part, MailboxPage):
+                roll = roll or MailboxIndex(asked.open_case_ids, part.sources)
+                roll.add_page(part)
+                if can_stream_mailboxes(scan, roll):
+                    await scan_as_listed(scan, roll, ahead, after_batch)
                 continue
             listed += part.population
-            absent = isinstance(part.scope, Others)
-            trusted = not (absent and fell(counted(part, listed), scan.memory.state))
-            await take(scan, part, trusted=trusted)
-            await told(scan)
-            if part.further and scan.world.spent() >= 1:
+            absent = isinstance(part.scope, AllExcept)
+            trusted = not (
+                absent and population_dropped(with_listed_count(part, listed), scan.snapshot.state)
+            )
+            await add_batch(scan, part, trusted=trusted)
+            await after_batch(scan)
+            if part.continuation and scan.world.budget_used() >= 1:
                 return None
         if roll is None:
             scan.finished = True
             return None
-        return await the_rest(scan, roll, ahead, told)
+        return await scan_after_listing(scan, roll, ahead, after_batch)
 
 
-async def the_rest(scan: Scan, roll: Roll, ahead: "Ahead", told: Told) -> Roll | None:
+async def scan_after_listing(
+    scan: Scan, index: MailboxIndex, prefetcher: "Prefetcher", after_batch: AfterBatch
+) -> MailboxIndex | None:
     """What is to be done once all mailboxes were named."""
-    scan.expected = roll.population
-    scan.round = replace(scan.round, population=roll.population)
-    rest = roll.rest()
-    trusted = not fell(counted(rest, roll.population), scan.memory.state)
-    await take(scan, rest, trusted=trusted)
-    if too_long(scan, roll):
+    scan.expected_population = index.population
+    scan.scan_pass = replace(scan.scan_pass, population=index.population)
+    rest = index.build_listing_reading()
+    trusted = not population_dropped(with_listed_count(rest, index.population), scan.snapshot.state)
+    await add_batch(scan, rest, trusted=trusted)
+    if needs_shards(scan, index):
         # The shards look at everything again that was looked into as it was listed.
-        scan.streamed = Tally()
-        return roll
-    if in_passing(scan, roll):
-        await as_listed(scan, roll, ahead, told, last=True)
+        scan.streamed_totals = ScanTotals()
+        return index
+    if can_stream_mailboxes(scan, index):
+        await scan_as_listed(scan, index, prefetcher, after_batch, last=True)
     else:
-        await by_place(scan, roll, ahead, told)
+        await scan_by_key_range(scan, index, prefetcher, after_batch)
     return None
 
 
-def permits(granted: Reading[Grants]) -> Reading[Any]:
+def build_grants_batch(grants_reading: Reading[GrantedPermissions]) -> Reading[Any]:
     """What is known of the app's permissions, as a part in which there is nothing to judge."""
-    return replace(granted, items=(), population=0)
+    return replace(grants_reading, items=(), population=0)
 
 
-def counted(part: Reading[Any], listed: int) -> Reading[Any]:
+def with_listed_count(batch: Reading[Any], listed_count: int) -> Reading[Any]:
     """The part as the end of a listing of so many objects."""
-    return replace(part, population=listed)
+    return replace(batch, population=listed_count)
 
 
-async def take(
+async def add_batch(
     scan: Scan,
-    part: Reading[Any],
+    batch: Reading[Any],
     *,
     trusted: bool = True,
-    to: str = "",
+    cursor: str = "",
     streamed: bool = False,
 ) -> None:
     """Judge a part, note what it shows, and save it together with how far that is."""
-    judge, terms = scan.duty.guard.judge, scan.terms
-    noted = note(
-        scan.situation,
-        part,
-        [finding for item in part.items for finding in judge(item, terms)],
-        found=scan.found,
+    judge, terms = scan.config.guard.judge, scan.policy
+    noted = reconcile_batch(
+        scan.decision_context,
+        batch,
+        [finding for item in batch.items for finding in judge(item, terms)],
+        seen_keys=scan.seen_keys,
         trusted=trusted,
     )
     # A mailbox may have been left unread by more than one part.
-    unread = part.unread_objects - scan.unread
-    scan.unread |= unread
-    tally = replace(noted.tally, unread=len(unread))
-    if part.anew:
-        scan.passed = Tally()
-    if after := to or part.further:
-        scan.passed = bounded(scan.passed.plus(tally))
-        scan.round = replace(scan.round, tally=scan.passed, after=after)
+    unread = batch.unread_object_ids - scan.unread_ids
+    scan.unread_ids |= unread
+    tally = replace(noted.totals, unread_count=len(unread))
+    if batch.restarted:
+        scan.cursor_totals = ScanTotals()
+    if after := cursor or batch.continuation:
+        scan.cursor_totals = truncate_totals(scan.cursor_totals.add_totals(tally))
+        scan.scan_pass = replace(scan.scan_pass, totals=scan.cursor_totals, continuation=after)
     elif streamed:
-        scan.streamed = bounded(scan.streamed.plus(tally))
+        scan.streamed_totals = truncate_totals(scan.streamed_totals.add_totals(tally))
     else:
-        scan.besides = bounded(scan.besides.plus(tally))
-    scan.reported += noted.reported
-    scan.found.update(row.key for row in noted.reported)
-    scan.adopted = scan.adopted or noted.adopted
-    await save(scan, noted)
+        scan.other_totals = truncate_totals(scan.other_totals.add_totals(tally))
+    scan.reported_findings += noted.reported_findings
+    scan.seen_keys.update(row.key for row in noted.reported_findings)
+    scan.baselined = scan.baselined or noted.baselined
+    await save_batch(scan, noted)
 
 
-async def save(scan: Scan, noted: Noted) -> None:
+async def save_batch(scan: Scan, result: BatchResult) -> None:
     """Write what was noted, with the cursor; nothing while there is nothing new to write."""
-    rows: tuple[Case | ChangeRecord, ...] = (*noted.cases, *noted.records)
-    overdue = scan.world.now() - scan.saved >= CHECKPOINT
-    if rows or noted.forget or overdue:
-        await scan.claim.save(*rows, state=scan.state(), forget=noted.forget)
-        scan.saved = scan.world.now()
-    for case in noted.forget:
+    rows: tuple[Case | ChangeRecord, ...] = (*result.cases, *result.records)
+    overdue = scan.world.now() - scan.saved_at >= CHECKPOINT_INTERVAL
+    if rows or result.cases_to_delete or overdue:
+        await scan.claim.save(*rows, state=scan.build_state(), forget=result.cases_to_delete)
+        scan.saved_at = scan.world.now()
+    for case in result.cases_to_delete:
         scan.cases.pop(case.key, None)
-    scan.remember(noted.cases, noted.records)
+    scan.apply_saved_rows(result.cases, result.records)
 
 
-def bounded(tally: Tally) -> Tally:
+def truncate_totals(totals: ScanTotals) -> ScanTotals:
     """A tally that fits into the row of a guard or a shard, whatever the tenant looks like."""
     return replace(
-        tally,
-        ready=tally.ready[:REMEMBERED],
-        unfinished=tally.unfinished[:100],
-        blind=tuple(replace(miss, reason=miss.reason[:200]) for miss in tally.blind[:12]),
+        totals,
+        ready_case_keys=totals.ready_case_keys[:MAX_READY_CASES],
+        unfinished_case_keys=totals.unfinished_case_keys[:100],
+        source_failures=tuple(
+            replace(miss, reason=miss.reason[:200]) for miss in totals.source_failures[:12]
+        ),
     )
 
 
@@ -294,145 +308,174 @@ def bounded(tally: Tally) -> Tally:
 # ----------------------------------------------------------------------------------------------
 
 
-def too_long(scan: Scan, roll: Roll) -> bool:
+def needs_shards(scan: Scan, index: MailboxIndex) -> bool:
     """True for a roll that is better looked into by many at once."""
     most = scan.world.shard_above
-    return most is not None and len(roll.rows) > most
+    return most is not None and len(index.rows) > most
 
 
-def in_passing(scan: Scan, roll: Roll) -> bool:
+def can_stream_mailboxes(scan: Scan, index: MailboxIndex) -> bool:
     """True when mailboxes can be taken as they are listed.
 
     Not when an earlier run did not get through, for then there must be a place to go on from, nor
     when a sweep is due, which moves from place to place.
     """
-    size = max(len(roll.rows), scan.memory.state.population or 0)
+    size = max(len(index.rows), scan.snapshot.state.population or 0)
     most = scan.world.shard_above
-    due = due_sweeps(scan.duty, scan.memory.state, scan.situation.now)
-    return scan.memory.state.round is None and not due and (most is None or size <= most)
+    due = find_due_checks(scan.config, scan.snapshot.state, scan.decision_context.now)
+    return scan.snapshot.state.scan_pass is None and not due and (most is None or size <= most)
 
 
-async def as_listed(
-    scan: Scan, roll: Roll, ahead: "Ahead", told: Told, *, last: bool = False
+async def scan_as_listed(
+    scan: Scan,
+    index: MailboxIndex,
+    prefetcher: "Prefetcher",
+    after_batch: AfterBatch,
+    *,
+    last: bool = False,
 ) -> None:
     """Look into mailboxes in the order of the listing; all of them once the `last` was named."""
     while True:
-        while ahead.room and scan.world.spent() < 1:
-            piece = roll.next_listed(scan.world.slice_size, last=last)
+        while prefetcher.has_capacity and scan.world.budget_used() < 1:
+            piece = index.take_listed_range(scan.world.range_size, last=last)
             if piece is None:
                 break
-            ahead.ask(piece)
-        if not ahead.waiting or not (last or ahead.ready):
+            prefetcher.start_read(piece)
+        if not prefetcher.tasks or not (last or prefetcher.is_next_ready):
             break
-        _, _, part = await ahead.first()
-        await take(scan, part, streamed=True)
-        await told(scan)
-    scan.finished = last and roll.passed >= len(roll.rows)
+        _, _, part = await prefetcher.await_next()
+        await add_batch(scan, part, streamed=True)
+        await after_batch(scan)
+    scan.finished = last and index.next_position >= len(index.rows)
 
 
-async def by_place(scan: Scan, roll: Roll, ahead: "Ahead", told: Told) -> None:
+async def scan_by_key_range(
+    scan: Scan, index: MailboxIndex, prefetcher: "Prefetcher", after_batch: AfterBatch
+) -> None:
     """Look into the mailboxes of the roll, slice after slice, from the cursor on.
 
     None is begun once the time is up, but one in any case: there has to be some progress.
     """
-    pieces = roll.slices(scan.round.after, scan.world.slice_size)
-    before, begun = scan.world.spent(), False
+    pieces = index.iter_ranges(scan.scan_pass.continuation, scan.world.range_size)
+    before, begun = scan.world.budget_used(), False
     while True:
-        while ahead.room and (not begun or scan.world.spent() < 1):
+        while prefetcher.has_capacity and (not begun or scan.world.budget_used() < 1):
             piece = next(pieces, None)
             if piece is None:
                 break
-            ahead.ask(piece, sweeps_of(scan, piece))
+            prefetcher.start_read(piece, select_due_checks(scan, piece))
             begun = True
-        if not ahead.waiting:
+        if not prefetcher.tasks:
             return
-        piece, due, part = await ahead.first()
-        advance(scan, piece, due, part)
-        await take(scan, part, to=piece.high)
-        await told(scan)
-        now = scan.world.spent()
-        scan.swept_for += now - before if due else 0.0
+        piece, due, part = await prefetcher.await_next()
+        advance_checks(scan, piece, due, part)
+        await add_batch(scan, part, cursor=piece.high)
+        await after_batch(scan)
+        now = scan.world.budget_used()
+        scan.check_time_used += now - before if due else 0.0
         before = now
-        scan.finished = piece.high == END
+        scan.finished = piece.high == RANGE_END
 
 
-type Question = tuple[Slice, frozenset[str], asyncio.Task[Reading[Any]]]
-type Answer = tuple[Slice, frozenset[str], Reading[Any]]
+type ReadTask = tuple[MailboxRange, frozenset[str], asyncio.Task[Reading[Any]]]
+type ReadResult = tuple[MailboxRange, frozenset[str], Reading[Any]]
 
 
 @dataclass(slots=True)
-class Ahead:
+class Prefetcher:
     """Slices that are asked for ahead of their turn; what is open at the end is broken off."""
 
     scan: Scan
-    waiting: deque[Question] = field(default_factory=deque)
+    tasks: deque[ReadTask] = field(default_factory=deque)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        for _, _, task in self.waiting:
+        for _, _, task in self.tasks:
             task.cancel()
-        await asyncio.gather(*(task for _, _, task in self.waiting), return_exceptions=True)
+        await asyncio.gather(*(task for _, _, task in self.tasks), return_exceptions=True)
 
     @property
-    def room(self) -> bool:
+    def has_capacity(self) -> bool:
         """True while another slice may be asked for."""
-        return len(self.waiting) < AHEAD
+        return len(self.tasks) < PREFETCH_COUNT
 
     @property
-    def ready(self) -> bool:
+    def is_next_ready(self) -> bool:
         """True when the next answer is there."""
-        return bool(self.waiting) and self.waiting[0][2].done()
+        return bool(self.tasks) and self.tasks[0][2].done()
 
-    def ask(self, piece: Slice, due: frozenset[str] = frozenset()) -> None:
+    def start_read(
+        self, mailbox_range: MailboxRange, due_checks: frozenset[str] = frozenset()
+    ) -> None:
         """Begin to look into a slice."""
-        self.waiting.append((piece, due, asyncio.create_task(read(self.scan, piece, due))))
+        self.tasks.append(
+            (
+                mailbox_range,
+                due_checks,
+                asyncio.create_task(read_mailbox_range(self.scan, mailbox_range, due_checks)),
+            )
+        )
 
-    async def first(self) -> Answer:
+    async def await_next(self) -> ReadResult:
         """The next answer, in the order of the questions."""
-        piece, due, task = self.waiting[0]
+        piece, due, task = self.tasks[0]
         part = await task
-        self.waiting.popleft()
+        self.tasks.popleft()
         return piece, due, part
 
 
-async def read(scan: Scan, piece: Slice, due: frozenset[str]) -> Reading[Any]:
+async def read_mailbox_range(
+    scan: Scan, mailbox_range: MailboxRange, due_checks: frozenset[str]
+) -> Reading[Any]:
     """One slice, as the guard looks into it."""
-    inspecting = scan.duty.guard.inspect
+    inspecting = scan.config.guard.inspect
     if inspecting is None:
-        raise TypeError(f"{scan.duty.guard.name} lists mailboxes and does not look into them")
-    asked = replace(scan.look(), due=due)
-    return await inspecting(scan.world.tenant, asked, piece.mailboxes)
+        raise TypeError(f"{scan.config.guard.name} lists mailboxes and does not look into them")
+    asked = replace(scan.build_observe_context(), due_checks=due_checks)
+    return await inspecting(scan.world.tenant, asked, mailbox_range.mailboxes)
 
 
-def sweeps_of(scan: Scan, piece: Slice) -> frozenset[str]:
+def select_due_checks(scan: Scan, mailbox_range: MailboxRange) -> frozenset[str]:
     """The sweeps that a slice is part of: those that are due and have come up to it.
 
     What is refused to one slice is refused to all, so a blind sweep is not asked on.
     """
-    if scan.world.spent() >= 0.9 or scan.swept_for >= SWEEPING:
+    if scan.world.budget_used() >= 0.9 or scan.check_time_used >= MAX_CHECK_TIME_SHARE:
         return frozenset()
-    due = due_sweeps(scan.duty, scan.memory.state, scan.situation.now)
-    blind = {miss.surface for miss in scan.tally.blind}
-    wanted = {name for name in due - blind if reaches(scan.asked.get(name, FIRST), piece)}
-    scan.asked |= dict.fromkeys(wanted, piece.high)
+    due = find_due_checks(scan.config, scan.snapshot.state, scan.decision_context.now)
+    blind = {miss.source for miss in scan.totals.source_failures}
+    wanted = {
+        name
+        for name in due - blind
+        if is_check_due_at(scan.requested_progress.get(name, RANGE_START), mailbox_range)
+    }
+    scan.requested_progress |= dict.fromkeys(wanted, mailbox_range.high)
     return frozenset(wanted)
 
 
-def reaches(at: str, piece: Slice) -> bool:
+def is_check_due_at(position: str, mailbox_range: MailboxRange) -> bool:
     """True when a sweep has come up to a slice, and not past it."""
-    return piece.low <= at < piece.high
+    return mailbox_range.low <= position < mailbox_range.high
 
 
-def advance(scan: Scan, piece: Slice, due: frozenset[str], part: Reading[Any]) -> None:
+def advance_checks(
+    scan: Scan, mailbox_range: MailboxRange, due_checks: frozenset[str], batch: Reading[Any]
+) -> None:
     """Move the sweeps on over a slice they have looked into."""
-    for name in due:
-        if swept(part, name) and reaches(scan.sweeping.get(name, FIRST), piece):
-            scan.sweeping[name] = piece.high
-            scan.swept |= {name} if piece.high == END else set()
+    for name in due_checks:
+        if is_check_complete(batch, name) and is_check_due_at(
+            scan.check_progress.get(name, RANGE_START), mailbox_range
+        ):
+            scan.check_progress[name] = mailbox_range.high
+            scan.completed_checks |= {name} if mailbox_range.high == RANGE_END else set()
 
 
-def swept(part: Reading[Any], name: str) -> bool:
+def is_check_complete(batch: Reading[Any], name: str) -> bool:
     """True when a part looked at all of a sweep's surface."""
-    return name in part.surfaces and name not in part.partly and not part.blind_to(name)
+    return (
+        name in batch.sources
+        and name not in batch.partial_scopes
+        and not batch.find_source_failure(name)
+    )

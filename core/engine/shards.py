@@ -19,89 +19,95 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from core.engine.decide import Situation, due_sweeps, note
-from core.engine.finish import NEXT_CARD, closed, described, log_run, tell_meanwhile
-from core.engine.scan import Scan, bounded, swept
-from core.engine.self_findings import OWN
+from core.engine.decide import DecisionContext, find_due_checks, reconcile_batch
+from core.engine.finish import (
+    NEXT_CARD_AFTER,
+    build_run_report,
+    finish_run,
+    log_run,
+    send_early_notifications,
+)
+from core.engine.scan import Scan, is_check_complete, truncate_totals
+from core.engine.self_findings import SELF_CHECK_KINDS
 from core.errors import Unavailable
-from core.keys import END, FIRST, PLACE, place
+from core.keys import PREFIX_LENGTH, RANGE_END, RANGE_START, compute_hash_prefix
 from core.model.cases import Case
 from core.model.findings import Finding
-from core.model.guards import Duty, Look, Mode
-from core.model.requests import Request
-from core.model.runs import Reported, RunReport
-from core.model.state import Memory, Round, Shard, Tally
-from core.ports import Claim, Held, World
-from core.tenant.mailbox_index import Roll, Slice, mailboxes, row
+from core.model.guards import GuardConfig, Mode, ObserveContext
+from core.model.requests import RunOptions
+from core.model.runs import ReportedFinding, RunReport
+from core.model.state import GuardSnapshot, ScanPass, ScanTotals, Shard
+from core.ports import Claim, ShardStatus, World
+from core.tenant.mailbox_index import MailboxIndex, MailboxRange, mailbox_to_row, parse_mailbox_rows
 from core.tenant.mailboxes import Mailbox
-from core.tenant.port import Grants
+from core.tenant.port import GrantedPermissions
 from core.tenant.readings import Reading
 
 log = logging.getLogger("exoguard.shards")
 
 # A message of a Storage queue holds 64 KiB as base64, which is 48 KiB of text.
-MESSAGE_LIMIT = 45_000
-ORDER_LIMIT = 1_000_000
+MAX_QUEUE_MESSAGE_LENGTH = 45_000
+MAX_DECOMPRESSED_SIZE = 1_000_000
 # A round nobody has worked on for so long is given up and begun anew.
-STALLED = timedelta(minutes=15)
+STALL_TIMEOUT = timedelta(minutes=15)
 # So large a part of the shards is swept in one round, so that a sweep is over within a day.
-SWEPT = 48
+CHECKED_SHARD_DIVISOR = 48
 # What comes of taking a message apart that nobody here has written.
-UNREADABLE = (ValueError, KeyError, TypeError, OverflowError, RecursionError, zlib.error)
+MESSAGE_PARSE_ERRORS = (ValueError, KeyError, TypeError, OverflowError, RecursionError, zlib.error)
 # How long a shard waits for its turn, in seconds: a look at the ledger each time.
-TURN = 3.0
+SHARD_TURN_DELAY = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ShardMessage:
     """One message on the queue: which mailboxes to look into, for which round."""
 
     guard: str
-    round: str
+    pass_id: str
     number: int
     mode: Mode
     low: str
     high: str
-    due: tuple[str, ...]
+    due_checks: tuple[str, ...]
     mailboxes: tuple[Mailbox, ...]
 
-    def packed(self) -> str:
+    def to_json(self) -> str:
         """The message. It begins with what a person may want to read of it."""
-        rows = [row(mailbox) for mailbox in self.mailboxes]
+        rows = [mailbox_to_row(mailbox) for mailbox in self.mailboxes]
         squeezed = zlib.compress(json.dumps(rows, ensure_ascii=False).encode())
         return json.dumps(
             {
                 "guard": self.guard,
-                "round": self.round,
+                "round": self.pass_id,
                 "shard": self.number,
                 "mode": str(self.mode),
                 "low": self.low,
                 "high": self.high,
-                "due": self.due,
+                "due": self.due_checks,
                 "mailboxes": base64.b64encode(squeezed).decode(),
             }
         )
 
     @classmethod
-    def unpacked(cls, text: str) -> "Order":
+    def from_json(cls, text: str) -> "ShardMessage":
         """An order from its message. Raises ValueError for anything else."""
         try:
             wire = json.loads(text)
             inflater = zlib.decompressobj()
-            raw = inflater.decompress(base64.b64decode(wire["mailboxes"]), ORDER_LIMIT)
+            raw = inflater.decompress(base64.b64decode(wire["mailboxes"]), MAX_DECOMPRESSED_SIZE)
             if inflater.unconsumed_tail:
                 raise ValueError("too long")
             return cls(
                 guard=str(wire["guard"]),
-                round=str(wire["round"]),
+                pass_id=str(wire["round"]),
                 number=int(wire["shard"]),
                 mode=Mode(wire["mode"]),
                 low=str(wire["low"]),
                 high=str(wire["high"]),
-                due=tuple(map(str, wire["due"])),
-                mailboxes=mailboxes(json.loads(raw)),
+                due_checks=tuple(map(str, wire["due"])),
+                mailboxes=parse_mailbox_rows(json.loads(raw)),
             )
-        except UNREADABLE as error:
+        except MESSAGE_PARSE_ERRORS as error:
             raise ValueError(f"not an order for a shard: {type(error).__name__}") from error
 
 
@@ -110,41 +116,45 @@ class Order:
 # ----------------------------------------------------------------------------------------------
 
 
-async def hand_out(scan: Scan, roll: Roll) -> None:
+async def enqueue_shards(scan: Scan, index: MailboxIndex) -> None:
     """Cut the roll into orders, and remember the round before anybody can work on it.
 
     The messages go out when the run is over. If they never do, the round stalls and is planned
     again: a lost message costs time, no mailbox.
     """
-    going_on = replace(scan.round, after=FIRST, tally=scan.tally)
-    pieces = list(messages(scan, going_on, roll))
-    scan.round = replace(going_on, shards=len(pieces))
-    await scan.claim.save(state=scan.state())
-    scan.report = replace(scan.report, orders=tuple(pieces))
+    going_on = replace(scan.scan_pass, continuation=RANGE_START, totals=scan.totals)
+    pieces = list(build_shard_messages(scan, going_on, index))
+    scan.scan_pass = replace(going_on, shard_count=len(pieces))
+    await scan.claim.save(state=scan.build_state())
+    scan.report = replace(scan.report, shard_messages=tuple(pieces))
 
 
-def messages(scan: Scan, going_on: Round, roll: Roll) -> Iterator[str]:
+def build_shard_messages(scan: Scan, scan_pass: ScanPass, index: MailboxIndex) -> Iterator[str]:
     """The messages of a round, none too long for the queue."""
-    pieces = list(fitting(scan, going_on, roll.slices(size=scan.world.slice_size)))
-    due = due_sweeps(scan.duty, scan.memory.state, scan.situation.now)
-    quota = max(1, len(pieces) // SWEPT)
+    pieces = list(
+        split_into_messages(scan, scan_pass, index.iter_ranges(size=scan.world.range_size))
+    )
+    due = find_due_checks(scan.config, scan.snapshot.state, scan.decision_context.now)
+    quota = max(1, len(pieces) // CHECKED_SHARD_DIVISOR)
     left = dict.fromkeys(due, quota)
     for number, piece in enumerate(pieces):
         swept = []
         for name in sorted(due):
             # A sweep that has come to the middle of a slice goes on with the whole of it.
-            if left[name] and scan.sweeping.get(name, FIRST) < piece.high:
+            if left[name] and scan.check_progress.get(name, RANGE_START) < piece.high:
                 left[name] -= 1
                 swept.append(name)
-        yield replace(piece, number=number, due=tuple(swept)).packed()
+        yield replace(piece, number=number, due_checks=tuple(swept)).to_json()
 
 
-def fitting(scan: Scan, going_on: Round, slices: Iterator[Slice]) -> Iterator[Order]:
+def split_into_messages(
+    scan: Scan, scan_pass: ScanPass, ranges: Iterator[MailboxRange]
+) -> Iterator[ShardMessage]:
     """Slices as orders; one whose addresses are too long for a message is cut in two."""
-    for piece in slices:
-        order = Order(
-            scan.duty.guard.name,
-            going_on.id,
+    for piece in ranges:
+        order = ShardMessage(
+            scan.config.guard.name,
+            scan_pass.id,
             0,
             scan.report.mode,
             piece.low,
@@ -152,128 +162,153 @@ def fitting(scan: Scan, going_on: Round, slices: Iterator[Slice]) -> Iterator[Or
             (),
             piece.mailboxes,
         )
-        if len(order.packed()) <= MESSAGE_LIMIT or len(piece.mailboxes) < 2:
+        if len(order.to_json()) <= MAX_QUEUE_MESSAGE_LENGTH or len(piece.mailboxes) < 2:
             yield order
             continue
-        yield from fitting(scan, going_on, halves(piece))
+        yield from split_into_messages(scan, scan_pass, halve_mailbox_range(piece))
 
 
-def halves(piece: Slice) -> Iterator[Slice]:
+def halve_mailbox_range(mailbox_range: MailboxRange) -> Iterator[MailboxRange]:
     """A slice as two, cut between places."""
-    half = len(piece.mailboxes) // 2
-    middle = place(piece.mailboxes[half].id)
-    first = tuple(box for box in piece.mailboxes if place(box.id) < middle)
-    second = tuple(box for box in piece.mailboxes if place(box.id) >= middle)
-    yield Slice(piece.low, middle, first)
-    yield Slice(middle, piece.high, second)
+    half = len(mailbox_range.mailboxes) // 2
+    middle = compute_hash_prefix(mailbox_range.mailboxes[half].id)
+    first = tuple(box for box in mailbox_range.mailboxes if compute_hash_prefix(box.id) < middle)
+    second = tuple(box for box in mailbox_range.mailboxes if compute_hash_prefix(box.id) >= middle)
+    yield MailboxRange(mailbox_range.low, middle, first)
+    yield MailboxRange(middle, mailbox_range.high, second)
 
 
-async def meanwhile(
-    duty: Duty,
+async def continue_scan_pass(
+    config: GuardConfig,
     world: World,
     claim: Claim,
     report: RunReport,
-    memory: Memory,
-    request: Request | None = None,
-) -> RunReport | Memory:
+    snapshot: GuardSnapshot,
+    run_options: RunOptions | None = None,
+) -> RunReport | GuardSnapshot:
     """What a run does that finds a round in the queue: close it, or tell how far it has come.
 
     Returns the memory to go on with when there is none, or when it had to be given up.
     """
-    going_on = memory.state.round
-    if going_on is None or not going_on.shards:
-        return memory
-    known = await world.ledger.shards(duty.guard.name)
-    shards = of_round(known, going_on)
-    situation = Situation(
-        duty, report.mode, report.run, memory, report.started, request=request or Request()
+    going_on = snapshot.state.scan_pass
+    if going_on is None or not going_on.shard_count:
+        return snapshot
+    known = await world.ledger.load_shards(config.guard.name)
+    shards = select_pass_shards(known, going_on)
+    situation = DecisionContext(
+        config,
+        report.mode,
+        report.run,
+        snapshot,
+        report.started_at,
+        run_options=run_options or RunOptions(),
     )
-    scan = gathered(situation, world, claim, report, shards)
+    scan = build_scan_from_shards(situation, world, claim, report, shards)
     if scan.finished:
         granted = await world.tenant.grants()
-        grants = granted.items[0] if granted.items else Grants()
-        scan.situation = replace(scan.situation, grants=grants)
-        return await closed(scan)
-    last = max([going_on.began, *(held.shard.at for held in shards.values())])
-    if busy(known) or world.now() - last < STALLED:
-        return await so_far(scan)
+        grants = granted.items[0] if granted.items else GrantedPermissions()
+        scan.decision_context = replace(scan.decision_context, grants=grants)
+        return await finish_run(scan)
+    last = max([going_on.started_at, *(held.shard.at for held in shards.values())])
+    if find_busy_shards(known) or world.now() - last < STALL_TIMEOUT:
+        return await report_scan_progress(scan)
     done = sum(held.shard.done for held in shards.values())
-    log.error("%s: a round stalled at %d of %d shards", duty.guard.name, done, going_on.shards)
-    await retire(world, report, known)
-    begun = Round(report.run, report.started, Tally(), stalled=going_on.stalled + 1)
-    return replace(memory, state=replace(memory.state, round=begun))
+    log.error(
+        "%s: a round stalled at %d of %d shards", config.guard.name, done, going_on.shard_count
+    )
+    await revoke_shard_claims(world, report, known)
+    begun = ScanPass(
+        report.run, report.started_at, ScanTotals(), stalled_count=going_on.stalled_count + 1
+    )
+    return replace(snapshot, state=replace(snapshot.state, scan_pass=begun))
 
 
-async def so_far(scan: Scan) -> RunReport:
+async def report_scan_progress(scan: Scan) -> RunReport:
     """How far a round has come, told and written down."""
-    await tell_meanwhile(scan)
-    report = replace(described(scan), requests=scan.world.requests(), finished=scan.world.now())
-    await scan.claim.save(report, state=scan.state() if scan.situation.request.plan else None)
+    await send_early_notifications(scan)
+    report = replace(
+        build_run_report(scan), call_counts=scan.world.call_counts(), finished_at=scan.world.now()
+    )
+    await scan.claim.save(
+        report, state=scan.build_state() if scan.decision_context.run_options.plan else None
+    )
     return report
 
 
-async def retire(world: World, report: RunReport, known: Iterable[int]) -> None:
+async def revoke_shard_claims(
+    world: World, report: RunReport, shard_numbers: Iterable[int]
+) -> None:
     """Take the shards from whoever might still come back to them: their claim ends with this."""
-    for number in known:
+    for number in shard_numbers:
         async with world.ledger.claim(report.guard, report.run, number):
             log.info("%s: shard %d was taken back", report.guard, number)
 
 
-def of_round(shards: Mapping[int, Held], going_on: Round) -> dict[int, Held]:
+def select_pass_shards(
+    shards: Mapping[int, ShardStatus], scan_pass: ScanPass
+) -> dict[int, ShardStatus]:
     """The shards that belong to a round; rows of earlier ones stay until they are used again."""
     return {
         number: held
         for number, held in shards.items()
-        if held.shard.round == going_on.id and number < going_on.shards
+        if held.shard.pass_id == scan_pass.id and number < scan_pass.shard_count
     }
 
 
-def gathered(
-    situation: Situation,
+def build_scan_from_shards(
+    context: DecisionContext,
     world: World,
     claim: Claim,
     report: RunReport,
-    shards: Mapping[int, Held],
+    shards: Mapping[int, ShardStatus],
 ) -> Scan:
     """All that the shards of a round have seen, as if one run had."""
-    scan = Scan.begun(situation, world, claim, report, Reading[Grants]())
+    scan = Scan.resume_or_start(context, world, claim, report, Reading[GrantedPermissions]())
     done = [held.shard for _, held in sorted(shards.items()) if held.shard.done]
     for shard in done:
-        scan.passed = scan.passed.plus(shard.tally)
-        for name in shard.swept:
-            if shard.low <= scan.sweeping.get(name, FIRST) < shard.high:
-                scan.sweeping[name] = shard.high
-                scan.swept |= {name} if shard.high == END else set()
-    scan.expected = scan.round.population
-    scan.adopted = any(shard.adopted for shard in done)
-    scan.finished = len(done) == scan.round.shards
+        scan.cursor_totals = scan.cursor_totals.add_totals(shard.totals)
+        for name in shard.periodic_checks:
+            if shard.low <= scan.check_progress.get(name, RANGE_START) < shard.high:
+                scan.check_progress[name] = shard.high
+                scan.completed_checks |= {name} if shard.high == RANGE_END else set()
+    scan.expected_population = scan.scan_pass.population
+    scan.baselined = any(shard.baselined for shard in done)
+    scan.finished = len(done) == scan.scan_pass.shard_count
     if not scan.finished:
         spans = [(shard.low, shard.high) for shard in done]
-        scan.owns = lambda case: any(low <= case.key[:PLACE] < high for low, high in spans)
-    scan.remember((), ())
-    scan.reported = [
-        reported(case)
+        scan.owns_case = lambda case: any(
+            low <= case.key[:PREFIX_LENGTH] < high for low, high in spans
+        )
+    scan.apply_saved_rows((), ())
+    scan.reported_findings = [
+        build_reported_finding(case)
         for case in scan.cases.values()
-        if case.closed is None and case.kind not in OWN and scan.owns(case)
+        if case.closed_at is None and case.kind not in SELF_CHECK_KINDS and scan.owns_case(case)
     ]
     return scan
 
 
-def reported(case: Case) -> Reported:
+def build_reported_finding(case: Case) -> ReportedFinding:
     """What the shards found, as far as it is remembered: their cases."""
     finding = Finding(
         kind=case.kind,
         object_id=case.object_id,
         subject=case.subject,
         severity=case.severity,
-        verdict=case.judged,
+        verdict=case.guard_verdict,
         summary=case.summary,
         facts=case.facts,
-        surfaces=case.surfaces,
+        sources=case.sources,
         advice=case.advice,
     )
-    state = "adopted" if case.adopted and not case.told else "known" if case.told else "new"
-    return Reported(case.key, finding, state, case.verdict)
+    state = (
+        "adopted"
+        if case.baselined and not case.notified_at
+        else "known"
+        if case.notified_at
+        else "new"
+    )
+    return ReportedFinding(case.key, finding, state, case.verdict)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -281,7 +316,7 @@ def reported(case: Case) -> Reported:
 # ----------------------------------------------------------------------------------------------
 
 
-async def work(duty: Duty, world: World, order: Order, run: str) -> str:
+async def process_shard(config: GuardConfig, world: World, message: ShardMessage, run: str) -> str:
     """Look into the mailboxes of one order; what became of it, in a word.
 
     `run` names this piece of work. Raises ExoguardError when it should be tried again: nothing was
@@ -289,122 +324,141 @@ async def work(duty: Duty, world: World, order: Order, run: str) -> str:
     """
     news = False
     while True:
-        going_on = (await world.ledger.state(order.guard)).round
-        known = await world.ledger.shards(order.guard)
-        if going_on is None or going_on.id != order.round:
+        going_on = (await world.ledger.load_state(message.guard)).scan_pass
+        known = await world.ledger.load_shards(message.guard)
+        if going_on is None or going_on.id != message.pass_id:
             return "superseded"
-        held = of_round(known, going_on).get(order.number)
+        held = select_pass_shards(known, going_on).get(message.number)
         if held and held.shard.done:
             break
-        if order.number not in busy(known) and others(known, order) < world.shards_at_once:
-            async with world.ledger.claim(order.guard, run, order.number) as claim:
+        if (
+            message.number not in find_busy_shards(known)
+            and count_other_busy_shards(known, message) < world.shards_at_once
+        ):
+            async with world.ledger.claim(message.guard, run, message.number) as claim:
                 # Whoever claims first and counts then cannot be one too many without seeing it.
-                now = await world.ledger.shards(order.guard) if claim else {}
-                mine = of_round(now, going_on).get(order.number)
+                now = await world.ledger.load_shards(message.guard) if claim else {}
+                mine = select_pass_shards(now, going_on).get(message.number)
                 done_by_another = mine is not None and mine.shard.done
-                if claim and not done_by_another and others(now, order) < world.shards_at_once:
-                    news = await inspected(duty, world, claim, order)
+                if (
+                    claim
+                    and not done_by_another
+                    and count_other_busy_shards(now, message) < world.shards_at_once
+                ):
+                    news = await inspect_shard(config, world, claim, message)
                     break
         # Whoever works on it may have died: then their claim ends within a minute.
-        if world.spent() >= 1:
-            raise Unavailable(f"{order.guard}: shard {order.number} waited for its turn in vain")
-        await world.pause(TURN * (0.5 + secrets.randbelow(1_000) / 1_000))
-    await rounded_off(duty, world, order, run, news)
+        if world.budget_used() >= 1:
+            raise Unavailable(
+                f"{message.guard}: shard {message.number} waited for its turn in vain"
+            )
+        await world.sleep(SHARD_TURN_DELAY * (0.5 + secrets.randbelow(1_000) / 1_000))
+    await finish_pass(config, world, message, run, news)
     return "done"
 
 
-def busy(known: Mapping[int, Held]) -> set[int]:
+def find_busy_shards(shards: Mapping[int, ShardStatus]) -> set[int]:
     """The shards somebody works on."""
-    return {number for number, held in known.items() if held.busy}
+    return {number for number, held in shards.items() if held.is_claimed}
 
 
-def others(known: Mapping[int, Held], order: Order) -> int:
+def count_other_busy_shards(shards: Mapping[int, ShardStatus], message: ShardMessage) -> int:
     """How many other shards are being worked on."""
-    return len(busy(known) - {order.number})
+    return len(find_busy_shards(shards) - {message.number})
 
 
-async def inspected(duty: Duty, world: World, claim: Claim, order: Order) -> bool:
+async def inspect_shard(
+    config: GuardConfig, world: World, claim: Claim, message: ShardMessage
+) -> bool:
     """Read, judge, note and save one shard, and that it is done, in one go. True for news."""
-    memory = await claim.recall(order.low, order.high)
+    memory = await claim.load(message.low, message.high)
     now = world.now()
-    terms = replace(world.terms, now=now)
-    situation = Situation(duty, order.mode, order.round, memory, now)
-    watched = frozenset(case.object_id for case in memory.cases.values() if case.closed is None)
+    terms = replace(world.policy, now=now)
+    situation = DecisionContext(config, message.mode, message.pass_id, memory, now)
+    watched = frozenset(case.object_id for case in memory.cases.values() if case.closed_at is None)
     part = Reading[object](scope=frozenset[str]())
-    if duty.guard.inspect:
-        enforcing = order.mode is Mode.ENFORCE
-        asked = Look(terms, frozenset(order.due), watched=watched, enforcing=enforcing)
-        part = await duty.guard.inspect(world.tenant, asked, order.mailboxes)
-    noted = note(
-        situation, part, [one for item in part.items for one in duty.guard.judge(item, terms)]
+    if config.guard.inspect:
+        enforcing = message.mode is Mode.ENFORCE
+        asked = ObserveContext(
+            terms, frozenset(message.due_checks), open_case_ids=watched, is_enforcing=enforcing
+        )
+        part = await config.guard.inspect(world.tenant, asked, message.mailboxes)
+    noted = reconcile_batch(
+        situation, part, [one for item in part.items for one in config.guard.judge(item, terms)]
     )
     shard = replace(
-        of_order(order, world),
+        create_shard(message, world),
         done=True,
-        tally=bounded(noted.tally),
-        swept=tuple(name for name in order.due if swept(part, name)),
-        adopted=noted.adopted,
+        totals=truncate_totals(noted.totals),
+        periodic_checks=tuple(name for name in message.due_checks if is_check_complete(part, name)),
+        baselined=noted.baselined,
     )
-    await claim.save(*noted.cases, *noted.records, state=shard, forget=noted.forget)
-    return any(case.news for case in noted.cases)
+    await claim.save(*noted.cases, *noted.records, state=shard, forget=noted.cases_to_delete)
+    return any(case.notification for case in noted.cases)
 
 
-def of_order(order: Order, world: World) -> Shard:
+def create_shard(message: ShardMessage, world: World) -> Shard:
     """The shard of an order, of which nothing is known yet."""
-    return Shard(order.round, order.low, order.high, len(order.mailboxes), world.now())
+    return Shard(message.pass_id, message.low, message.high, len(message.mailboxes), world.now())
 
 
-async def give_up(duty: Duty, world: World, order: Order, run: str, why: str) -> str:
+async def abandon_shard(
+    config: GuardConfig, world: World, message: ShardMessage, run: str, reason: str
+) -> str:
     """Note that a shard failed too often: its mailboxes are not read, and a case says so."""
-    going_on = (await world.ledger.state(order.guard)).round
-    if going_on is None or going_on.id != order.round:
+    going_on = (await world.ledger.load_state(message.guard)).scan_pass
+    if going_on is None or going_on.id != message.pass_id:
         return "superseded"
-    async with world.ledger.claim(order.guard, run, order.number) as claim:
+    async with world.ledger.claim(message.guard, run, message.number) as claim:
         if claim is None:
-            raise Unavailable(f"{order.guard}: shard {order.number} is still being worked on")
-        count = len(order.mailboxes)
-        lost = f"shard {order.number + 1} of {going_on.shards}, {count} mailboxes: {why}"
-        tally = Tally(population=count, unread=count, complete=False, lost=(lost,))
-        shard = replace(of_order(order, world), done=True, tally=tally, error=why)
+            raise Unavailable(f"{message.guard}: shard {message.number} is still being worked on")
+        count = len(message.mailboxes)
+        lost = f"shard {message.number + 1} of {going_on.shard_count}, {count} mailboxes: {reason}"
+        tally = ScanTotals(
+            population=count, unread_count=count, complete=False, abandoned_shards=(lost,)
+        )
+        shard = replace(create_shard(message, world), done=True, totals=tally, error=reason)
         await claim.save(state=shard)
-    await rounded_off(duty, world, order, run, news=False)
+    await finish_pass(config, world, message, run, has_notifications=False)
     return "given up"
 
 
-async def rounded_off(duty: Duty, world: World, order: Order, run: str, news: bool) -> None:
+async def finish_pass(
+    config: GuardConfig, world: World, message: ShardMessage, run: str, has_notifications: bool
+) -> None:
     """Close the round when this was its last shard; tell its `news` when it is time.
 
     When somebody else holds the guard, they see the same, or the next run of the timer does.
     """
-    known = await world.ledger.shards(order.guard)
-    going_on = (await world.ledger.state(order.guard)).round
-    if going_on is None or going_on.id != order.round:
+    known = await world.ledger.load_shards(message.guard)
+    going_on = (await world.ledger.load_state(message.guard)).scan_pass
+    if going_on is None or going_on.id != message.pass_id:
         return
-    done = sum(held.shard.done for held in of_round(known, going_on).values())
-    last = done == going_on.shards
-    early = world.now() - (going_on.told or going_on.began) < NEXT_CARD
-    if not last and (early or not news):
+    done = sum(held.shard.done for held in select_pass_shards(known, going_on).values())
+    last = done == going_on.shard_count
+    early = world.now() - (going_on.notified_at or going_on.started_at) < NEXT_CARD_AFTER
+    if not last and (early or not has_notifications):
         return
-    async with world.ledger.claim(order.guard, run) as claim:
+    async with world.ledger.claim(message.guard, run) as claim:
         if claim is None:
             return
-        memory = await claim.recall()
-        if memory.state.round and memory.state.round.id == order.round:
-            report = of_round_report(duty, order, going_on)
-            became = await meanwhile(duty, world, claim, report, memory)
+        memory = await claim.load()
+        if memory.state.scan_pass and memory.state.scan_pass.id == message.pass_id:
+            report = build_pass_report(config, message, going_on)
+            became = await continue_scan_pass(config, world, claim, report, memory)
             if isinstance(became, RunReport) and became.status == "done":
                 log_run(became)
 
 
-def of_round_report(duty: Duty, order: Order, going_on: Round) -> RunReport:
+def build_pass_report(config: GuardConfig, message: ShardMessage, scan_pass: ScanPass) -> RunReport:
     """The report of the run that planned the round: it is the one that ends now."""
     return RunReport(
-        guard=duty.guard.name,
-        title=duty.guard.title,
-        why=duty.guard.why,
-        noun=duty.guard.noun,
-        run=order.round,
-        mode=duty.mode.lowered(order.mode),
-        started=going_on.began,
+        guard=config.guard.name,
+        title=config.guard.title,
+        rationale=config.guard.rationale,
+        noun=config.guard.noun,
+        run=message.pass_id,
+        mode=config.mode.restrict_to(message.mode),
+        started_at=scan_pass.started_at,
         status="failed",
     )

@@ -10,58 +10,69 @@ from dataclasses import replace
 
 from core.model.changes import ChangeRecord
 from core.model.findings import Finding
-from core.tenant.changes import change_to_wire
+from core.tenant.changes import change_to_arguments
 
 # Characters of JSON, where a sign beyond ASCII takes six or twelve.
-FINDING = 24_000
-SUBJECT, SUMMARY, ADVICE, FACT, FACTS, CHANGES = 1_500, 3_000, 4_000, 1_200, 9_000, 5_000
-BEFORE = 16_000
-UNCHANGED = "the change that would put it right is too long to be remembered, so it is not made"
-LOST = "what was there before is too long to be remembered, so it cannot be taken back"
+MAX_FINDING_SIZE = 24_000
+(
+    MAX_SUBJECT_SIZE,
+    MAX_SUMMARY_SIZE,
+    MAX_ADVICE_SIZE,
+    MAX_FACT_SIZE,
+    MAX_FACTS_SIZE,
+    MAX_CHANGES_SIZE,
+) = 1_500, 3_000, 4_000, 1_200, 9_000, 5_000
+MAX_BEFORE_SIZE = 16_000
+CHANGE_TOO_LONG_NOTE = (
+    "the change that would put it right is too long to be remembered, so it is not made"
+)
+BEFORE_TOO_LONG_NOTE = (
+    "what was there before is too long to be remembered, so it cannot be taken back"
+)
 
 
-def fitting(finding: Finding) -> Finding:
+def truncate_finding(finding: Finding) -> Finding:
     """A finding whose case fits into a row, the same one where it does already."""
-    changes = [change_to_wire(change) for change in finding.changes]
+    changes = [change_to_arguments(change) for change in finding.changes]
     shown = (finding.subject, finding.summary, finding.advice, finding.facts)
-    if size(shown) + size(changes) <= FINDING:
+    if get_json_size(shown) + get_json_size(changes) <= MAX_FINDING_SIZE:
         return finding
     facts: list[str] = []
-    room = FACTS
+    room = MAX_FACTS_SIZE
     for fact in finding.facts:
-        facts.append(cut(fact, FACT))
-        room -= size(facts[-1])
+        facts.append(truncate_text(fact, MAX_FACT_SIZE))
+        room -= get_json_size(facts[-1])
         if room < 0:
             break
     if left := len(finding.facts) - len(facts):
         facts.append(f"and {left:,} more facts")
-    too_long = size(changes) > CHANGES
+    too_long = get_json_size(changes) > MAX_CHANGES_SIZE
     return replace(
         finding,
-        subject=cut(finding.subject, SUBJECT),
-        summary=cut(finding.summary, SUMMARY),
-        advice=cut(finding.advice, ADVICE),
-        facts=(*facts, UNCHANGED) if too_long else tuple(facts),
+        subject=truncate_text(finding.subject, MAX_SUBJECT_SIZE),
+        summary=truncate_text(finding.summary, MAX_SUMMARY_SIZE),
+        advice=truncate_text(finding.advice, MAX_ADVICE_SIZE),
+        facts=(*facts, CHANGE_TOO_LONG_NOTE) if too_long else tuple(facts),
         changes=() if too_long else finding.changes,
     )
 
 
-def undoable(record: ChangeRecord) -> ChangeRecord:
+def truncate_record(record: ChangeRecord) -> ChangeRecord:
     """A record of a change that fits into a row; without what was before where that does not."""
-    if size(record.before) <= BEFORE:
+    if get_json_size(record.before) <= MAX_BEFORE_SIZE:
         return record
-    note = f"{record.note}; {LOST}" if record.note else LOST
+    note = f"{record.note}; {BEFORE_TOO_LONG_NOTE}" if record.note else BEFORE_TOO_LONG_NOTE
     return replace(record, before={}, note=note)
 
 
-def cut(text: str, room: int) -> str:
+def truncate_text(text: str, max_size: int) -> str:
     """A text that takes no more room than this as JSON, but for the dots that say it was cut."""
     whole = text
-    while size(text) > room:
+    while get_json_size(text) > max_size:
         text = text[: len(text) * 3 // 4]
     return text if text == whole else f"{text}…"
 
 
-def size(value: object) -> int:
+def get_json_size(value: object) -> int:
     """Characters of JSON."""
     return len(json.dumps(value))

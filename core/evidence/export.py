@@ -4,55 +4,57 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 
-from core.evidence.daily_coverage import Days
-from core.evidence.file_format import Export, Form, Press
-from core.evidence.records import Entry, Heading, chapter, gaps
+from core.evidence.daily_coverage import CoveragePeriod
+from core.evidence.file_format import EvidenceExport, EvidenceWriter, ExportFormat
+from core.evidence.records import EvidenceRecord, ExportHeader, list_gap_records, list_guard_records
 from core.model.baseline import Baseline
-from core.model.guards import Duty
+from core.model.guards import GuardConfig
 from core.ports import Ledger
 
 # The ledger's stretch of runs holds its later end and not its earlier one, to the millisecond; a
 # period is the other way round.
-TICK = timedelta(milliseconds=1)
+LEDGER_RESOLUTION = timedelta(milliseconds=1)
 # Writing down a record takes no turn of the event loop by itself.
-BREATH = 200
+YIELD_INTERVAL = 200
 
 
-async def gather(
-    ledger: Ledger, duties: Iterable[Duty], heading: Heading, baseline: Baseline
-) -> AsyncIterator[Entry]:
+async def collect_evidence(
+    ledger: Ledger, configs: Iterable[GuardConfig], header: ExportHeader, baseline: Baseline
+) -> AsyncIterator[EvidenceRecord]:
     """Every record of a period, with one guard in memory at a time. Raises LedgerError."""
-    for gap in gaps(heading):
+    for gap in list_gap_records(header):
         yield gap
-    for duty in sorted(duties, key=lambda duty: duty.guard.name):
-        async for entry in of_guard(ledger, duty, heading, baseline):
+    for duty in sorted(configs, key=lambda duty: duty.guard.name):
+        async for entry in collect_guard_evidence(ledger, duty, header, baseline):
             yield entry
 
 
-async def of_guard(
-    ledger: Ledger, duty: Duty, heading: Heading, baseline: Baseline
-) -> AsyncIterator[Entry]:
+async def collect_guard_evidence(
+    ledger: Ledger, config: GuardConfig, header: ExportHeader, baseline: Baseline
+) -> AsyncIterator[EvidenceRecord]:
     """The records of one guard."""
-    name, days = duty.guard.name, Days(heading.since, heading.until)
-    async for document in ledger.runs(name, heading.since - TICK, heading.until - TICK):
-        days.take(document)
-    memory = await ledger.recall(name)
-    for entry in chapter(heading, duty, memory, days, baseline):
+    name, days = config.guard.name, CoveragePeriod(header.since, header.until)
+    async for document in ledger.iter_runs(
+        name, header.since - LEDGER_RESOLUTION, header.until - LEDGER_RESOLUTION
+    ):
+        days.add_document(document)
+    memory = await ledger.load(name)
+    for entry in list_guard_records(header, config, memory, days, baseline):
         yield entry
 
 
-async def export(
+async def export_evidence(
     ledger: Ledger,
-    duties: Iterable[Duty],
-    heading: Heading,
-    form: Form,
+    configs: Iterable[GuardConfig],
+    header: ExportHeader,
+    file_format: ExportFormat,
     baseline: Baseline | None = None,
-) -> Export:
+) -> EvidenceExport:
     """The evidence for a period, ready to be sent or written. Raises LedgerError."""
-    press, number = Press(form), 0
-    async for entry in gather(ledger, duties, heading, baseline or Baseline()):
-        press.add(entry)
+    press, number = EvidenceWriter(file_format), 0
+    async for entry in collect_evidence(ledger, configs, header, baseline or Baseline()):
+        press.add_record(entry)
         number += 1
-        if number % BREATH == 0:
+        if number % YIELD_INTERVAL == 0:
             await asyncio.sleep(0)
-    return press.finished(heading)
+    return press.finish_export(header)

@@ -22,35 +22,41 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
-from core.evidence.records import FIELDS, SCHEMA, Entry, Heading, title_entry
+from core.evidence.records import (
+    RECORD_FIELDS,
+    SCHEMA_VERSION,
+    EvidenceRecord,
+    ExportHeader,
+    make_header_record,
+)
 
-LONGEST = timedelta(days=400)
-DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-BLOCK = 256 * 1024
-JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+MAX_PERIOD = timedelta(days=400)
+ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+BLOCK_BYTES = 256 * 1024
+JSON_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 # Every name of every record but the digest, once, in the order of the dictionary.
 COLUMNS = tuple(
     dict.fromkeys(
         ["record", "schema"]
-        + [name for kind, names in FIELDS.items() if kind != "digest" for name in names]
+        + [name for kind, names in RECORD_FIELDS.items() if kind != "digest" for name in names]
     )
 )
 
-PLACES = {name: place for place, name in enumerate(COLUMNS)}
+COLUMN_POSITIONS = {name: place for place, name in enumerate(COLUMNS)}
 
 # What makes a spreadsheet take a cell for a formula (OWASP: CSV Injection), at the beginning of a
 # cell, or after a semicolon: where the comma is the decimal sign, that begins a cell as well. The
 # full-width signs are taken for the others in some languages. The apostrophe, which is what
 # defuses, is defused itself, so that what it was put before can be told.
-FORMULA = re.compile("(^|;)(?=[\\s\"]*[=+\\-@'\\t\\r\\n\uff1d\uff0b\uff0d\uff20])")
+FORMULA_START = re.compile("(^|;)(?=[\\s\"]*[=+\\-@'\\t\\r\\n\uff1d\uff0b\uff0d\uff20])")
 
 
-class BadPeriod(ValueError):
+class InvalidPeriod(ValueError):
     """The dates of an export are not what they should be; the message says what is wrong."""
 
 
-class Form(StrEnum):
+class ExportFormat(StrEnum):
     """How the records are written down."""
 
     JSONL = "jsonl"
@@ -59,31 +65,31 @@ class Form(StrEnum):
     @property
     def media_type(self) -> str:
         """What the form is called over HTTP: RFC 4180; for JSON Lines the name in common use."""
-        if self is Form.JSONL:
+        if self is ExportFormat.JSONL:
             return "application/x-ndjson; charset=utf-8"
         return "text/csv; charset=utf-8; header=present"
 
 
-def midnight(text: str, name: str) -> datetime:
+def parse_midnight(text: str, name: str) -> datetime:
     """The beginning of a day in UTC. Raises BadPeriod."""
     try:
-        if not DATE.fullmatch(text):
+        if not ISO_DATE.fullmatch(text):
             raise ValueError
         return datetime.combine(date.fromisoformat(text), time(), UTC)
     except ValueError:
-        raise BadPeriod(f'"{name}" is a date like 2026-01-31, in UTC') from None
+        raise InvalidPeriod(f'"{name}" is a date like 2026-01-31, in UTC') from None
 
 
-def period(since: str, until: str, now: datetime) -> tuple[datetime, datetime]:
+def parse_period(since: str, until: str, now: datetime) -> tuple[datetime, datetime]:
     """From the beginning of one day up to the beginning of another. Raises BadPeriod."""
-    first, last = midnight(since, "from"), midnight(until, "to")
+    first, last = parse_midnight(since, "from"), parse_midnight(until, "to")
     if first >= last:
-        raise BadPeriod('"to" is a later day than "from", and is not part of the period itself')
-    if last - first > LONGEST:
-        raise BadPeriod(f"an export covers at most {LONGEST.days} days")
+        raise InvalidPeriod('"to" is a later day than "from", and is not part of the period itself')
+    if last - first > MAX_PERIOD:
+        raise InvalidPeriod(f"an export covers at most {MAX_PERIOD.days} days")
     if last > now + timedelta(days=1):
         latest = (now + timedelta(days=1)).date().isoformat()
-        raise BadPeriod(f'"to" is {latest} at the latest: then today is part of the period')
+        raise InvalidPeriod(f'"to" is {latest} at the latest: then today is part of the period')
     return first, last
 
 
@@ -92,104 +98,104 @@ def period(since: str, until: str, now: datetime) -> tuple[datetime, datetime]:
 # ----------------------------------------------------------------------------------------------
 
 
-def compact(value: object) -> str:
+def encode_compact_json(value: object) -> str:
     """JSON on one line."""
-    return JSON.encode(value)
+    return JSON_ENCODER.encode(value)
 
 
-def json_line(entry: Entry) -> bytes:
+def encode_json_line(record: EvidenceRecord) -> bytes:
     """A record as one JSON object."""
-    return f"{compact(entry)}\n".encode()
+    return f"{encode_compact_json(record)}\n".encode()
 
 
-def defused(cell: str) -> str:
+def escape_formula(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
     # Only a semicolon needs the whole cell searched, and few cells have one.
     if ";" not in cell:
-        return f"'{cell}" if FORMULA.match(cell) else cell
-    return FORMULA.sub(r"\1'", cell)
+        return f"'{cell}" if FORMULA_START.match(cell) else cell
+    return FORMULA_START.sub(r"\1'", cell)
 
 
-def cell(value: object) -> str:
+def format_table_cell(value: object) -> str:
     """A value as a cell: lists and objects as JSON, nothing as nothing."""
     match value:
         case None:
             return ""
         case str():
             return value
-    return compact(value)
+    return encode_compact_json(value)
 
 
-def table_line(cells: Iterable[str]) -> bytes:
+def encode_table_line(cells: Iterable[str]) -> bytes:
     """A row of the table (RFC 4180)."""
     line = io.StringIO()
     csv.writer(line, lineterminator="\r\n").writerow(cells)
     return line.getvalue().encode()
 
 
-def line_of(entry: Entry, form: Form) -> bytes:
+def encode_record(record: EvidenceRecord, file_format: ExportFormat) -> bytes:
     """A record in one of the forms."""
-    if form is Form.JSONL:
-        return json_line(entry)
+    if file_format is ExportFormat.JSONL:
+        return encode_json_line(record)
     # Most cells of a row are empty: only those that say something are looked at.
     cells = [""] * len(COLUMNS)
-    for name, value in entry.items():
-        cells[PLACES[name]] = defused(cell(value))
-    return table_line(cells)
+    for name, value in record.items():
+        cells[COLUMN_POSITIONS[name]] = escape_formula(format_table_cell(value))
+    return encode_table_line(cells)
 
 
-def tail(digest: str) -> bytes:
+def encode_digest_line(digest: str) -> bytes:
     """The last line of JSON Lines."""
-    return json_line(
-        {"record": "digest", "schema": SCHEMA, "algorithm": "sha-256", "sha256": digest}
+    return encode_json_line(
+        {"record": "digest", "schema": SCHEMA_VERSION, "algorithm": "sha-256", "sha256": digest}
     )
 
 
 @dataclass(slots=True)
-class Spool:
+class SpooledFile:
     """Lines, kept compressed. `open` are those that are not yet."""
 
     blocks: list[bytes] = field(default_factory=list)
-    open: bytearray = field(default_factory=bytearray)
+    buffer: bytearray = field(default_factory=bytearray)
 
-    def add(self, line: bytes) -> None:
+    def add_line(self, line: bytes) -> None:
         """One more."""
-        self.open += line
-        if len(self.open) >= BLOCK:
-            self.blocks.append(zlib.compress(self.open, 1))
-            self.open = bytearray()
+        self.buffer += line
+        if len(self.buffer) >= BLOCK_BYTES:
+            self.blocks.append(zlib.compress(self.buffer, 1))
+            self.buffer = bytearray()
 
-    def lines(self) -> Iterator[bytes]:
+    def iter_lines(self) -> Iterator[bytes]:
         """All of them, as they came."""
         for block in self.blocks:
             yield from zlib.decompress(block).splitlines(keepends=True)
-        yield from bytes(self.open).splitlines(keepends=True)
+        yield from bytes(self.buffer).splitlines(keepends=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
+class EvidenceExport:
     """An export that is complete. `sha256` is that of all its bytes, in hex digits."""
 
-    heading: Heading
-    form: Form
+    header: ExportHeader
+    file_format: ExportFormat
     head: bytes
-    body: Spool
+    body: SpooledFile
     tail: bytes
     sha256: str
     size: int
 
-    def lines(self) -> Iterator[bytes]:
+    def iter_lines(self) -> Iterator[bytes]:
         """Every line, as often as they are wanted."""
         yield from self.head.splitlines(keepends=True)
-        yield from self.body.lines()
+        yield from self.body.iter_lines()
         if self.tail:
             yield self.tail
 
     @property
-    def name(self) -> str:
+    def file_name(self) -> str:
         """What to call the file."""
-        since, until = self.heading.since.date(), self.heading.until.date()
-        return f"exoguard-{since.isoformat()}-{until.isoformat()}.{self.form}"
+        since, until = self.header.since.date(), self.header.until.date()
+        return f"exoguard-{since.isoformat()}-{until.isoformat()}.{self.file_format}"
 
     @property
     def repr_digest(self) -> str:
@@ -203,38 +209,44 @@ class Export:
     def headers(self) -> dict[str, str]:
         """What belongs beside the bytes when they are sent over HTTP."""
         return {
-            "Content-Type": self.form.media_type,
-            "Content-Disposition": f'attachment; filename="{self.name}"',
+            "Content-Type": self.file_format.media_type,
+            "Content-Disposition": f'attachment; filename="{self.file_name}"',
             "Repr-Digest": self.repr_digest,
         }
 
 
 @dataclass(slots=True)
-class Press:
+class EvidenceWriter:
     """Takes records one by one and makes an export of them."""
 
-    form: Form
-    body: Spool = field(default_factory=Spool)
+    file_format: ExportFormat
+    body: SpooledFile = field(default_factory=SpooledFile)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def add(self, entry: Entry) -> None:
+    def add_record(self, record: EvidenceRecord) -> None:
         """One more record."""
-        self.counts[str(entry["record"])] += 1
-        self.body.add(line_of(entry, self.form))
+        self.counts[str(record["record"])] += 1
+        self.body.add_line(encode_record(record, self.file_format))
 
-    def finished(self, heading: Heading) -> Export:
+    def finish_export(self, header: ExportHeader) -> EvidenceExport:
         """The export, once all of it is there."""
-        counts = {name: self.counts[name] for name in FIELDS if name not in ("export", "digest")}
-        head = line_of(title_entry(heading, counts), self.form)
-        if self.form is Form.CSV:
-            head = table_line(COLUMNS) + head
+        counts = {
+            name: self.counts[name] for name in RECORD_FIELDS if name not in ("export", "digest")
+        }
+        head = encode_record(make_header_record(header, counts), self.file_format)
+        if self.file_format is ExportFormat.CSV:
+            head = encode_table_line(COLUMNS) + head
         whole, size = hashlib.sha256(head), len(head)
-        for line in self.body.lines():
+        for line in self.body.iter_lines():
             whole.update(line)
             size += len(line)
-        end = tail(whole.hexdigest()) if self.form is Form.JSONL else b""
+        end = (
+            encode_digest_line(whole.hexdigest()) if self.file_format is ExportFormat.JSONL else b""
+        )
         whole.update(end)
-        return Export(heading, self.form, head, self.body, end, whole.hexdigest(), size + len(end))
+        return EvidenceExport(
+            header, self.file_format, head, self.body, end, whole.hexdigest(), size + len(end)
+        )
 
 
 # ----------------------------------------------------------------------------------------------
@@ -243,7 +255,7 @@ class Press:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class VerificationResult:
     """What comes of checking an export; `sha256` is that of all its bytes."""
 
     intact: bool
@@ -251,7 +263,7 @@ class Checked:
     sha256: str
 
 
-def verify(lines: Iterable[bytes], digest: str = "") -> Checked:
+def verify_export(lines: Iterable[bytes], digest: str = "") -> VerificationResult:
     """Compare an export with its own last line, and with a digest that was kept apart from it.
 
     `lines` are those of a file opened for bytes. `digest` is 64 hex digits or a Repr-Digest header.
@@ -265,20 +277,20 @@ def verify(lines: Iterable[bytes], digest: str = "") -> Checked:
         whole.update(line)
         last = line
     found = whole.hexdigest()
-    wanted = hex_of(digest) if digest else ""
+    wanted = parse_sha256(digest) if digest else ""
     if wanted is None:
-        return Checked(False, "the digest given is no SHA-256", found)
+        return VerificationResult(False, "the digest given is no SHA-256", found)
     if wanted and wanted != found:
-        return Checked(False, "the export is not the one this digest was made of", found)
+        return VerificationResult(False, "the export is not the one this digest was made of", found)
     if first != b"{":
         note = "as it was made" if wanted else "a table needs the digest it came with"
-        return Checked(bool(wanted), note, found)
-    if last != tail(before.hexdigest()):
-        return Checked(False, "the export was changed, or is not whole", found)
-    return Checked(True, "as it was made", found)
+        return VerificationResult(bool(wanted), note, found)
+    if last != encode_digest_line(before.hexdigest()):
+        return VerificationResult(False, "the export was changed, or is not whole", found)
+    return VerificationResult(True, "as it was made", found)
 
 
-def hex_of(digest: str) -> str | None:
+def parse_sha256(digest: str) -> str | None:
     """A digest as hex digits; None when it is none."""
     text = digest.strip()
     if re.fullmatch(r"[0-9a-fA-F]{64}", text):

@@ -9,26 +9,26 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from core.evidence.daily_coverage import Day, Days, scheduled
-from core.microsoft365.cis_benchmark import CONTROLS, WITHOUT, controls_of
+from core.evidence.daily_coverage import CoveragePeriod, DailyCoverage, count_due_runs
+from core.microsoft365.cis_benchmark import CONTROLS, NO_CONTROL_REASONS, find_controls
 from core.model.baseline import Baseline
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
-from core.model.guards import Duty
-from core.model.requests import Action, ActionState, Deed
-from core.model.state import Memory
-from core.ncrontab import Cron
+from core.model.guards import GuardConfig
+from core.model.requests import OperatorRequest, RequestKind, RequestState
+from core.model.state import GuardSnapshot
+from core.ncrontab import CronSchedule
 from core.ports import KEEP_ACTIONS, KEEP_CASES, KEEP_CHANGES, KEEP_RUNS
-from core.sanitize import plain
+from core.sanitize import sanitize_text
 
-type Entry = dict[str, object]
+type EvidenceRecord = dict[str, object]
 
-SCHEMA = 1
-LIMIT = 4_000
-DEPTH = 8
+SCHEMA_VERSION = 1
+MAX_TEXT_LENGTH = 4_000
+MAX_DEPTH = 8
 BASELINE_GUARD = "tenant-baseline"
 
-EXPORT: Mapping[str, str] = {
+EXPORT_FIELDS: Mapping[str, str] = {
     "tenant": "the tenant the app guards, as its settings name it",
     "from": "the first moment of the period",
     "to": "the end of the period; this moment is not part of it",
@@ -36,8 +36,8 @@ EXPORT: Mapping[str, str] = {
     "version": "the version of Exoguard that made it",
     "counts": "how many records of each type follow",
 }
-FIELDS: Mapping[str, Mapping[str, str]] = {
-    "export": EXPORT,
+RECORD_FIELDS: Mapping[str, Mapping[str, str]] = {
+    "export": EXPORT_FIELDS,
     "gap": {
         "what": "the type of record that is missing or may be; `all` for what is yet to come",
         "from": "the beginning of the stretch",
@@ -147,63 +147,66 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
+class ExportHeader:
     """What an export is about. `since` and `until` are midnights; `made` is when it was asked."""
 
     tenant: str
     since: datetime
     until: datetime
-    made: datetime
+    created_at: datetime
     version: str
 
     @property
-    def end(self) -> datetime:
+    def known_until(self) -> datetime:
         """The last moment anything can be known of."""
-        return min(self.until, self.made)
+        return min(self.until, self.created_at)
 
-    def holds(self, moment: datetime | None) -> bool:
+    def contains(self, moment: datetime | None) -> bool:
         """Whether something happened in the period."""
         return moment is not None and self.since <= moment < self.until
 
 
-def shown(text: str) -> str:
+def sanitize_record_text(text: str) -> str:
     """Foreign text in which every character is what it seems to be, and not without end."""
     # Most of it is plain already, and there may be a hundred thousand cases.
-    if len(text) <= LIMIT and text.isascii() and text.isprintable():
+    if len(text) <= MAX_TEXT_LENGTH and text.isascii() and text.isprintable():
         return text
-    return plain(text, LIMIT)
+    return sanitize_text(text, MAX_TEXT_LENGTH)
 
 
-def moment(value: datetime | None) -> str | None:
+def format_record_time(value: datetime | None) -> str | None:
     """A time as all records write it: UTC, to the second."""
     if value is None:
         return None
     return value.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
-def value_of(value: object, depth: int = DEPTH) -> object:
+def sanitize_record_value(value: object, depth: int = MAX_DEPTH) -> object:
     """Any JSON value with its texts made plain, its keys in order, and not too deep."""
     match value:
         case str():
-            return shown(value)
+            return sanitize_record_text(value)
         case Mapping() | list() | tuple() if depth == 0:
             return "(nested deeper than is shown)"
         case Mapping():
             keys = sorted(value, key=str)
-            return {shown(str(key)): value_of(value[key], depth - 1) for key in keys}
+            return {
+                sanitize_record_text(str(key)): sanitize_record_value(value[key], depth - 1)
+                for key in keys
+            }
         case list() | tuple():
-            return [value_of(part, depth - 1) for part in value]
+            return [sanitize_record_value(part, depth - 1) for part in value]
         case float() if not math.isfinite(value):
             return str(value)
         case None | bool() | int() | float():
             return value
-    return shown(str(value))
+    return sanitize_record_text(str(value))
 
 
-def entry(record: str, **values: object) -> Entry:
+def make_record(record: str, **values: object) -> EvidenceRecord:
     """A record with its fields in the order of the dictionary."""
-    return {"record": record, "schema": SCHEMA} | {
-        name: value_of(values[name]) for name in FIELDS[record]
+    return {"record": record, "schema": SCHEMA_VERSION} | {
+        name: sanitize_record_value(values[name]) for name in RECORD_FIELDS[record]
     }
 
 
@@ -212,19 +215,19 @@ def entry(record: str, **values: object) -> Entry:
 # ----------------------------------------------------------------------------------------------
 
 
-def title_entry(heading: Heading, counts: Mapping[str, int]) -> Entry:
+def make_header_record(header: ExportHeader, counts: Mapping[str, int]) -> EvidenceRecord:
     """The first record."""
-    return entry(
+    return make_record(
         "export",
-        **{"from": moment(heading.since), "to": moment(heading.until)},
-        tenant=heading.tenant,
-        made=moment(heading.made),
-        version=heading.version,
+        **{"from": format_record_time(header.since), "to": format_record_time(header.until)},
+        tenant=header.tenant,
+        made=format_record_time(header.created_at),
+        version=header.version,
         counts=counts,
     )
 
 
-KEPT = (
+RETENTIONS = (
     ("coverage", KEEP_RUNS, "runs are kept for {} days: of what was before, little or nothing"),
     ("finding", KEEP_CASES, "a case is kept for {} days after it ended: those before are missing"),
     ("change", KEEP_CHANGES, "changes are kept for {} days"),
@@ -232,19 +235,24 @@ KEPT = (
 )
 
 
-def gaps(heading: Heading) -> Iterator[Entry]:
+def list_gap_records(header: ExportHeader) -> Iterator[EvidenceRecord]:
     """What the export cannot show, because it is not kept for so long or has not happened yet."""
 
-    def gap(what: str, since: datetime, until: datetime, why: str) -> Entry:
-        return entry("gap", **{"from": moment(since), "to": moment(until)}, what=what, why=why)
+    def gap(what: str, since: datetime, until: datetime, why: str) -> EvidenceRecord:
+        return make_record(
+            "gap",
+            **{"from": format_record_time(since), "to": format_record_time(until)},
+            what=what,
+            why=why,
+        )
 
-    for what, kept, why in KEPT:
-        limit = heading.made - kept
-        if heading.since < limit:
-            yield gap(what, heading.since, min(limit, heading.until), why.format(kept.days))
-    if heading.until > heading.made:
-        since = max(heading.since, heading.made)
-        yield gap("all", since, heading.until, "this was still to come when the export was made")
+    for what, kept, why in RETENTIONS:
+        limit = header.created_at - kept
+        if header.since < limit:
+            yield gap(what, header.since, min(limit, header.until), why.format(kept.days))
+    if header.until > header.created_at:
+        since = max(header.since, header.created_at)
+        yield gap("all", since, header.until, "this was still to come when the export was made")
 
 
 # ----------------------------------------------------------------------------------------------
@@ -252,38 +260,42 @@ def gaps(heading: Heading) -> Iterator[Entry]:
 # ----------------------------------------------------------------------------------------------
 
 
-def guard_entry(duty: Duty, memory: Memory, days: Days, baseline: Baseline) -> Entry:
+def make_guard_record(
+    config: GuardConfig, snapshot: GuardSnapshot, days: CoveragePeriod, baseline: Baseline
+) -> EvidenceRecord:
     """What the guard is, and by whose standard it judges."""
-    guard = duty.guard
+    guard = config.guard
     rows = baseline.rows if guard.name == BASELINE_GUARD else ()
-    return entry(
+    return make_record(
         "guard",
         guard=guard.name,
         title=guard.title,
-        mode=str(duty.mode),
-        schedule=duty.schedule,
+        mode=str(config.mode),
+        schedule=config.schedule,
         controls=[
-            {"id": one.id, "title": one.title, "benchmark": one.benchmark, "source": one.source}
+            {"id": one.id, "title": one.title, "benchmark": one.benchmark, "source": one.url}
             for one in CONTROLS.get(guard.name, ())
         ],
-        without=WITHOUT.get(guard.name, ""),
+        without=NO_CONTROL_REASONS.get(guard.name, ""),
         reads=[f"{one.service}: {one.name}" for one in guard.permissions if not one.writes],
         checks=[{"id": row.id, "source": row.reference} for row in rows],
-        not_understood=memory.poisoned,
-        strays=days.strays,
+        not_understood=snapshot.unreadable_rows,
+        strays=days.undated_count,
     )
 
 
-def findings(heading: Heading, guard: str, memory: Memory) -> Iterator[Entry]:
+def list_finding_records(
+    header: ExportHeader, guard: str, snapshot: GuardSnapshot
+) -> Iterator[EvidenceRecord]:
     """The cases that were open at some time of the period."""
-    for case in ordered(memory.cases.values(), lambda case: (case.opened, case.key)):
-        if case.opened < heading.until and not (case.closed and case.closed < heading.since):
-            yield finding(heading, guard, case)
+    for case in sort_by_time(snapshot.cases.values(), lambda case: (case.opened_at, case.key)):
+        if case.opened_at < header.until and not (case.closed_at and case.closed_at < header.since):
+            yield make_finding_record(header, guard, case)
 
 
-def finding(heading: Heading, guard: str, case: Case) -> Entry:
+def make_finding_record(header: ExportHeader, guard: str, case: Case) -> EvidenceRecord:
     """One case."""
-    return entry(
+    return make_record(
         "finding",
         guard=guard,
         id=case.key,
@@ -292,151 +304,175 @@ def finding(heading: Heading, guard: str, case: Case) -> Entry:
         kind=case.kind,
         severity=case.severity.label,
         verdict=str(case.verdict),
-        judged=str(case.judged),
+        judged=str(case.guard_verdict),
         summary=case.summary,
         facts=case.facts,
         advice=case.advice,
-        controls=[one.id for one in controls_of(guard, case.kind, case.judged, case.object_id)],
-        opened=moment(case.opened),
-        told=moment(case.told),
-        acknowledged=moment(case.acknowledged),
+        controls=[
+            one.id for one in find_controls(guard, case.kind, case.guard_verdict, case.object_id)
+        ],
+        opened=format_record_time(case.opened_at),
+        told=format_record_time(case.notified_at),
+        acknowledged=format_record_time(case.acknowledged_at),
         acknowledged_by=case.acknowledged_by,
-        closed=moment(case.closed),
-        closing=case.closing,
-        open_at_end=case.closed is None or case.closed >= heading.end,
-        adopted=case.adopted,
-        event=case.event,
-        untold=str(case.news),
-        set_aside=moment(case.set_aside),
+        closed=format_record_time(case.closed_at),
+        closing=case.resolution,
+        open_at_end=case.closed_at is None or case.closed_at >= header.known_until,
+        adopted=case.baselined,
+        event=case.is_one_off,
+        untold=str(case.notification),
+        set_aside=format_record_time(case.deferred_at),
         note=case.note,
     )
 
 
-def changes(heading: Heading, guard: str, memory: Memory) -> Iterator[Entry]:
+def list_change_records(
+    header: ExportHeader, guard: str, snapshot: GuardSnapshot
+) -> Iterator[EvidenceRecord]:
     """The changes that were made, or taken back, in the period."""
     undoing: dict[str, list[str]] = {}
-    for record in ordered(memory.changes, lambda record: (record.at, record.id)):
-        if record.restores:
-            undoing.setdefault(record.restores, []).append(record.id)
-    for record in ordered(memory.changes, lambda record: (record.at, record.id)):
-        if heading.holds(record.at) or heading.holds(record.undone):
-            yield change(guard, record, undoing.get(record.id, ()))
+    for record in sort_by_time(snapshot.changes, lambda record: (record.at, record.id)):
+        if record.undo_of:
+            undoing.setdefault(record.undo_of, []).append(record.id)
+    for record in sort_by_time(snapshot.changes, lambda record: (record.at, record.id)):
+        if header.contains(record.at) or header.contains(record.undone_at):
+            yield make_change_record(guard, record, undoing.get(record.id, ()))
 
 
-def change(guard: str, record: ChangeRecord, undone_by: Sequence[str]) -> Entry:
+def make_change_record(
+    guard: str, record: ChangeRecord, undone_by: Sequence[str]
+) -> EvidenceRecord:
     """One change."""
-    return entry(
+    return make_record(
         "change",
         guard=guard,
         id=record.id,
-        case=record.case,
+        case=record.case_key,
         subject=record.subject,
         kind=record.kind,
         arguments=record.arguments,
         before=record.before,
         state=str(record.state),
-        at=moment(record.at),
+        at=format_record_time(record.at),
         run=record.run,
         note=record.note,
-        restores=record.restores,
-        undone=moment(record.undone),
+        restores=record.undo_of,
+        undone=format_record_time(record.undone_at),
         undone_by=undone_by,
     )
 
 
-def exemptions(heading: Heading, guard: str, memory: Memory) -> Iterator[Entry]:
+def list_exemption_records(
+    header: ExportHeader, guard: str, snapshot: GuardSnapshot
+) -> Iterator[EvidenceRecord]:
     """The exemptions that held at some time of the period, as far as that is known."""
-    for exemption in ordered(memory.exemptions.values(), lambda row: (row.until, row.subject)):
-        action = granting(exemption, memory.actions)
-        granted = (action.ended or action.at) if action else None
-        if exemption.until > heading.since and not (granted and granted >= heading.until):
-            yield entry(
+    for exemption in sort_by_time(
+        snapshot.exemptions.values(), lambda row: (row.until, row.subject)
+    ):
+        action = find_granting_request(exemption, snapshot.operator_requests)
+        granted = (action.ended_at or action.at) if action else None
+        if exemption.until > header.since and not (granted and granted >= header.until):
+            yield make_record(
                 "exemption",
                 guard=guard,
                 subject=exemption.subject,
-                who=exemption.who,
-                why=exemption.why,
-                until=moment(exemption.until),
-                granted=moment(granted),
+                who=exemption.granted_by,
+                why=exemption.reason,
+                until=format_record_time(exemption.until),
+                granted=format_record_time(granted),
                 action=action.id if action else "",
             )
 
 
-def granting(exemption: Exemption, actions: Iterable[Action]) -> Action | None:
+def find_granting_request(
+    exemption: Exemption, requests: Iterable[OperatorRequest]
+) -> OperatorRequest | None:
     """The action that asked for an exemption: the last one with its subject and its end."""
     asked = [
         action
-        for action in actions
-        if action.deed is Deed.EXEMPT
-        and action.state is ActionState.DONE
+        for action in requests
+        if action.kind is RequestKind.EXEMPT
+        and action.state is RequestState.DONE
         and (action.subject, action.until) == (exemption.subject, exemption.until)
     ]
     return max(asked, key=lambda action: (action.at, action.id), default=None)
 
 
-def actions(heading: Heading, guard: str, memory: Memory) -> Iterator[Entry]:
+def list_request_records(
+    header: ExportHeader, guard: str, snapshot: GuardSnapshot
+) -> Iterator[EvidenceRecord]:
     """What people asked for in the period, and what came to an end in it."""
-    for action in ordered(memory.actions, lambda action: (action.at, action.id)):
-        if heading.holds(action.at) or heading.holds(action.ended):
-            yield entry(
+    for action in sort_by_time(snapshot.operator_requests, lambda action: (action.at, action.id)):
+        if header.contains(action.at) or header.contains(action.ended_at):
+            yield make_record(
                 "action",
                 guard=guard,
                 id=action.id,
-                deed=str(action.deed),
+                deed=str(action.kind),
                 subject=action.subject,
-                who=action.who,
-                why=action.why,
-                signed_in=action.signed_in,
-                at=moment(action.at),
-                until=moment(action.until),
+                who=action.requested_by,
+                why=action.reason,
+                signed_in=action.authenticated_as,
+                at=format_record_time(action.at),
+                until=format_record_time(action.until),
                 state=str(action.state),
-                ended=moment(action.ended),
+                ended=format_record_time(action.ended_at),
                 note=action.note,
             )
 
 
-def coverage(heading: Heading, duty: Duty, days: Days) -> Iterator[Entry]:
+def list_coverage_records(
+    header: ExportHeader, config: GuardConfig, days: CoveragePeriod
+) -> Iterator[EvidenceRecord]:
     """Every day of the period that is known of."""
-    cron = Cron.parse(duty.schedule)
-    kept = heading.made - KEEP_RUNS
-    for start, day in days.each(kept, heading.made):
-        yield daily(duty, day, start, kept, scheduled(cron, start, heading.made))
+    cron = CronSchedule.parse(config.schedule)
+    kept = header.created_at - KEEP_RUNS
+    for start, day in days.iter_days(kept, header.created_at):
+        yield make_coverage_record(
+            config, day, start, kept, count_due_runs(cron, start, header.created_at)
+        )
 
 
-def daily(duty: Duty, day: Day, start: datetime, kept: datetime, due: int) -> Entry:
+def make_coverage_record(
+    config: GuardConfig, day: DailyCoverage, start: datetime, retained_since: datetime, due: int
+) -> EvidenceRecord:
     """One day."""
-    return entry(
+    return make_record(
         "coverage",
-        guard=duty.guard.name,
+        guard=config.guard.name,
         day=start.date().isoformat(),
-        kept="all" if start >= kept else "partly",
-        runs=day.runs,
+        kept="all" if start >= retained_since else "partly",
+        runs=day.run_count,
         scheduled=due,
-        finished=day.finished,
-        complete=day.complete,
-        unfinished=day.unfinished,
-        failed=day.failed,
-        idle=day.idle,
-        unreadable=day.unreadable,
-        worst=day.worst,
-        best=day.best,
-        blind=day.surfaces(),
+        finished=day.finished_count,
+        complete=day.complete_count,
+        unfinished=day.unfinished_count,
+        failed=day.failed_count,
+        idle=day.idle_count,
+        unreadable=day.unreadable_count,
+        worst=day.lowest_share,
+        best=day.highest_share,
+        blind=day.list_unavailable_sources(),
     )
 
 
-def chapter(
-    heading: Heading, duty: Duty, memory: Memory, days: Days, baseline: Baseline
-) -> Iterator[Entry]:
+def list_guard_records(
+    header: ExportHeader,
+    config: GuardConfig,
+    snapshot: GuardSnapshot,
+    days: CoveragePeriod,
+    baseline: Baseline,
+) -> Iterator[EvidenceRecord]:
     """All there is to say of one guard, in an order that depends on nothing but the rows."""
-    guard = duty.guard.name
-    yield guard_entry(duty, memory, days, baseline)
-    yield from findings(heading, guard, memory)
-    yield from changes(heading, guard, memory)
-    yield from exemptions(heading, guard, memory)
-    yield from actions(heading, guard, memory)
-    yield from coverage(heading, duty, days)
+    guard = config.guard.name
+    yield make_guard_record(config, snapshot, days, baseline)
+    yield from list_finding_records(header, guard, snapshot)
+    yield from list_change_records(header, guard, snapshot)
+    yield from list_exemption_records(header, guard, snapshot)
+    yield from list_request_records(header, guard, snapshot)
+    yield from list_coverage_records(header, config, days)
 
 
-def ordered[T](rows: Iterable[T], key: Callable[[T], tuple[datetime, str]]) -> list[T]:
+def sort_by_time[T](rows: Iterable[T], key: Callable[[T], tuple[datetime, str]]) -> list[T]:
     """Rows by their time; those of one time by what they are known by."""
     return sorted(rows, key=key)

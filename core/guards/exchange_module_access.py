@@ -13,48 +13,48 @@ import heapq
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
-from core.keys import place
+from core.keys import compute_hash_prefix
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Guard, Look, Permission, Service, Terms
-from core.sanitize import plain
+from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
+from core.sanitize import sanitize_text
 from core.tenant.changes import DisableExchangeModule
 from core.tenant.directory import ModuleUser
-from core.tenant.merging import missed
+from core.tenant.merging import collect_failures
 from core.tenant.port import Tenant
 from core.tenant.readings import Reading
 from core.tenant.surfaces import MODULE_USERS, ROLE_HOLDERS
 
 ORGANIZATION = "organization"
-SURFACES = (ROLE_HOLDERS, MODULE_USERS)
+SOURCES = (ROLE_HOLDERS, MODULE_USERS)
 # So many users are told one by one; more are one finding, and stay so until they are few again.
-FEW = 25
-STILL_FEW = 50
+PER_USER_LIMIT = 25
+PER_USER_LIMIT_ONCE_OPEN = 50
 # More than any limit allows in a run, so that the brake holds as it would with all of them.
-ONE_BY_ONE = 600
-NAMED = 10
-CUT = 200
+MAX_SAMPLE = 600
+MAX_EXAMPLES = 10
+MAX_TEXT_LENGTH = 200
 # Exchange's own: nobody signs in to them.
-SYSTEM = frozenset(
+SYSTEM_MAILBOX_KINDS = frozenset(
     {"ArbitrationMailbox", "AuditLogMailbox", "DiscoveryMailbox", "MonitoringMailbox"}
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class ModuleAccess:
     """Who may use Exchange PowerShell although they administer nothing: `count` mailboxes.
 
     `users` are some of them, always the same ones; `each`: they are told one by one. `keepers`
     counts the administrators who may, of `holders` known to hold a role.
     """
 
-    count: int
+    user_count: int
     users: tuple[ModuleUser, ...]
-    each: bool
-    keepers: int
-    holders: int
+    is_per_user: bool
+    admin_count: int
+    role_holder_count: int
 
 
-async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Access]]:
+async def observe(tenant: Tenant, context: ObserveContext) -> AsyncIterator[Reading[ModuleAccess]]:
     """Who administers, compared with who may: nothing to judge where either is not known.
 
     Of the users no more are kept than are told, whatever the size of the tenant.
@@ -65,63 +65,65 @@ async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Access]]:
     parts: list[Reading[ModuleUser]] = []
     count = keepers = 0
     async for page in tenant.module_users():
-        parts.append(page.carrying((), page.unread, page.surfaces, page.population))
+        parts.append(page.with_items((), page.failures, page.sources, page.population))
         for user in page.items:
             if user.enabled and not holders.isdisjoint({user.id, user.guid}):
                 keepers += 1
-            elif user.enabled and has_mailbox(user):
+            elif user.enabled and has_usable_mailbox(user):
                 count += 1
-                keep(kept, user)
+                keep_sample_user(kept, user)
     users = tuple(user for _, _, user in sorted(kept, reverse=True))
     complete = roles.complete and all(part.complete for part in parts)
-    unread = (*missed((roles,)), *missed(parts))
+    unread = (*collect_failures((roles,)), *collect_failures(parts))
     known = complete and not any(not miss.object_id for miss in unread)
-    each = look.enforcing or count <= few(look)
-    access = Access(count, users if each else users[:NAMED], each, keepers, len(holders))
+    each = context.is_enforcing or count <= get_per_user_limit(context)
+    access = ModuleAccess(
+        count, users if each else users[:MAX_EXAMPLES], each, keepers, len(holders)
+    )
     yield Reading(
         items=(access,) if known else (),
-        unread=unread,
-        surfaces=frozenset(SURFACES),
+        failures=unread,
+        sources=frozenset(SOURCES),
         population=1,
         complete=complete,
     )
 
 
-def has_mailbox(user: ModuleUser) -> bool:
+def has_usable_mailbox(user: ModuleUser) -> bool:
     """True for whom Exchange gives anything to do there.
 
     Without a mailbox and without a role, a guest say, there is no cmdlet to run (Microsoft Learn:
     Understanding management role assignment policies).
     """
-    return user.kind.endswith("Mailbox") and user.kind not in SYSTEM
+    return user.kind.endswith("Mailbox") and user.kind not in SYSTEM_MAILBOX_KINDS
 
 
-def keep(kept: list[tuple[int, str, ModuleUser]], user: ModuleUser) -> None:
+def keep_sample_user(sample: list[tuple[int, str, ModuleUser]], user: ModuleUser) -> None:
     """Keep the users with the lowest places, so that it is the same ones in every run."""
-    entry = (-int(place(user.id), 16), user.id, user)
-    if len(kept) < ONE_BY_ONE:
-        heapq.heappush(kept, entry)
+    entry = (-int(compute_hash_prefix(user.id), 16), user.id, user)
+    if len(sample) < MAX_SAMPLE:
+        heapq.heappush(sample, entry)
     else:
-        heapq.heappushpop(kept, entry)
+        heapq.heappushpop(sample, entry)
 
 
-def few(look: Look) -> int:
+def get_per_user_limit(context: ObserveContext) -> int:
     """How many users are told one by one: some more once they are, so that nothing flickers."""
-    return STILL_FEW if look.watched - {ORGANIZATION} else FEW
+    return PER_USER_LIMIT_ONCE_OPEN if context.open_case_ids - {ORGANIZATION} else PER_USER_LIMIT
 
 
-def judge(access: Access, terms: Terms) -> Iterator[Finding]:
+def judge(access: ModuleAccess, policy: GuardPolicy) -> Iterator[Finding]:
     """Each user who may and need not, or all of them as one where they are many."""
-    if not access.keepers:
-        yield nobody_left(access)
-    if access.each:
-        yield from (one_user(user, access) for user in access.users)
-    rest = access.count - len(access.users) if access.each else access.count
+    if not access.admin_count:
+        yield build_no_admin_finding(access)
+    if access.is_per_user:
+        yield from (build_module_user_finding(user, access) for user in access.users)
+    rest = access.user_count - len(access.users) if access.is_per_user else access.user_count
     if rest:
-        yield everyone(access, rest)
+        yield build_open_module_finding(access, rest)
 
 
-def nobody_left(access: Access) -> Finding:
+def build_no_admin_finding(access: ModuleAccess) -> Finding:
     """No administrator is among those who may: either they are locked out, or the list is wrong."""
     return Finding(
         kind="no-administrator",
@@ -131,16 +133,16 @@ def nobody_left(access: Access) -> Finding:
         verdict=Verdict.COULD_NOT_TELL,
         summary="No administrator was seen to have Exchange PowerShell; nothing is changed.",
         facts=("the list may have gone wrong, or every administrator is locked out",),
-        surfaces=SURFACES,
+        sources=SOURCES,
         advice="Look at administrators with Get-User <name> | Format-List EXOModuleEnabled. An app "
         "with an Exchange role can still give it back: Set-User <name> -EXOModuleEnabled $true.",
     )
 
 
-def one_user(user: ModuleUser, access: Access) -> Finding:
+def build_module_user_finding(user: ModuleUser, access: ModuleAccess) -> Finding:
     """One user who administers nothing and may use Exchange PowerShell."""
-    name = plain(user.name or user.id, CUT)
-    possible = bool(access.keepers) and user.has_account
+    name = sanitize_text(user.name or user.id, MAX_TEXT_LENGTH)
+    possible = bool(access.admin_count) and user.has_account
     return Finding(
         kind="exchange-module",
         object_id=user.id,
@@ -148,18 +150,18 @@ def one_user(user: ModuleUser, access: Access) -> Finding:
         severity=Severity.LOW,
         verdict=Verdict.REPAIR,
         summary=f"{name} may use Exchange PowerShell and holds no role.",
-        facts=(f"kind: {plain(user.kind, CUT)}",),
-        surfaces=SURFACES,
+        facts=(f"kind: {sanitize_text(user.kind, MAX_TEXT_LENGTH)}",),
+        sources=SOURCES,
         changes=(DisableExchangeModule(user.id, user.guid),) if possible else (),
         advice=f"Set-User -Identity {user.guid} -EXOModuleEnabled $false; "
         "exempt the account if a script signs in with it.",
     )
 
 
-def everyone(access: Access, count: int) -> Finding:
+def build_open_module_finding(access: ModuleAccess, count: int) -> Finding:
     """Too many users for a line each."""
-    more = "more " if access.each else ""
-    named = () if access.each else access.users
+    more = "more " if access.is_per_user else ""
+    named = () if access.is_per_user else access.users
     return Finding(
         kind="exchange-module-open",
         object_id=ORGANIZATION,
@@ -168,10 +170,13 @@ def everyone(access: Access, count: int) -> Finding:
         verdict=Verdict.REPAIR,
         summary=f"{count:,} {more}users may use Exchange PowerShell and hold no role.",
         facts=(
-            f"{access.keepers:,} users with a role may use it too, and keep it",
-            *(f"for example {plain(user.name or user.id, CUT)}" for user in named),
+            f"{access.admin_count:,} users with a role may use it too, and keep it",
+            *(
+                f"for example {sanitize_text(user.name or user.id, MAX_TEXT_LENGTH)}"
+                for user in named
+            ),
         ),
-        surfaces=SURFACES,
+        sources=SOURCES,
         advice="In enforce mode the guard takes it from all of them and asks first, since they are "
         "more than its limit. By hand, leave out everybody who holds a role in Entra or Exchange.",
     )
@@ -180,7 +185,7 @@ def everyone(access: Access, count: int) -> Finding:
 GUARD = Guard(
     name="exchange-module-access",
     title="Exchange PowerShell",
-    why="A stolen password of an ordinary user is a command line in Exchange as well.",
+    rationale="A stolen password of an ordinary user is a command line in Exchange as well.",
     permissions=(
         Permission(Service.EXCHANGE, "Get-User", "who may use Exchange PowerShell"),
         Permission(Service.EXCHANGE, "Get-RoleGroup", "which role groups there are"),

@@ -10,20 +10,20 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from core.microsoft365.audit_actions import (
-    ACCESSED,
-    AUDITING,
-    DEFAULTS,
-    actions_of,
-    advanced_auditing,
-    deviation,
-    expects_accessed,
-    facts_of,
-    managed,
-    reset,
+    AUDITING_CAPABILITY,
+    DEFAULT_ACTIONS,
+    MAIL_ITEMS_ACCESSED,
+    build_audit_reset,
+    compare_audit_set,
+    expects_items_accessed,
+    get_audited_actions,
+    get_managed_logon_types,
+    includes_advanced_auditing,
+    list_deviation_facts,
 )
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Guard, Look, Permission, Service, Terms
-from core.sanitize import plain
+from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
+from core.sanitize import sanitize_text
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.changes import (
     ClearAuditBypass,
@@ -35,9 +35,14 @@ from core.tenant.changes import (
 )
 from core.tenant.directory import Account
 from core.tenant.mailboxes import Mailbox
-from core.tenant.merging import Listed, miss_of, missed, surfaces_of
+from core.tenant.merging import (
+    PresenceTracker,
+    collect_failures,
+    collect_sources,
+    find_object_failure,
+)
 from core.tenant.port import Tenant
-from core.tenant.readings import Reading, Unread
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import (
     ACCOUNTS,
     AUDIT_BYPASS,
@@ -46,13 +51,13 @@ from core.tenant.surfaces import (
     UNIFIED_AUDIT_LOG,
 )
 
-CUT = 200
+MAX_TEXT_LENGTH = 200
 ORGANIZATION = "organization"
 
 # Default auditing knows these kinds. It does not know rooms, equipment and public folders, and
 # group mailboxes cannot be changed (Microsoft Learn: Manage mailbox auditing). System mailboxes
 # have kinds of their own; their names are nothing to go by, since anybody may be named like them.
-AUDITED = frozenset(
+AUDITED_KINDS = frozenset(
     {"usermailbox", "sharedmailbox", "linkedmailbox", "legacymailbox", "teammailbox"}
 )
 
@@ -62,78 +67,86 @@ class LicensedAudit:
     """A mailbox's audit settings, and whether its owner's licence includes advanced auditing."""
 
     audit: MailboxAudit
-    advanced: bool
+    has_advanced_auditing: bool
 
 
-type Item = LicensedAudit | OrganizationAudit | AuditBypass
+type AuditItem = LicensedAudit | OrganizationAudit | AuditBypass
 
 
-async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Item]]:
+async def observe(tenant: Tenant, context: ObserveContext) -> AsyncIterator[Reading[AuditItem]]:
     """The switches of the organization, who bypasses them, and every mailbox's settings."""
     organization = await tenant.organization_audit()
     bypasses = await tenant.audit_bypasses()
     yield Reading(
         items=(*organization.items, *bypasses.items),
-        unread=missed((organization, bypasses)),
-        surfaces=surfaces_of((organization, bypasses)),
+        failures=collect_failures((organization, bypasses)),
+        sources=collect_sources((organization, bypasses)),
     )
-    listed = Listed(look.watched)
-    async for page in tenant.mailbox_audits(look.after):
-        listed.note(page)
-        yield await licensed(tenant, page, look.terms)
-    if not look.after:
-        for rest in listed.rest((MAILBOX_AUDIT, ACCOUNTS)):
+    listed = PresenceTracker(context.open_case_ids)
+    async for page in tenant.mailbox_audits(context.continuation):
+        listed.add_page(page)
+        yield await add_audit_licences(tenant, page, context.policy)
+    if not context.continuation:
+        for rest in listed.build_absence_readings((MAILBOX_AUDIT, ACCOUNTS)):
             yield rest
 
 
-async def licensed(tenant: Tenant, page: Reading[MailboxAudit], terms: Terms) -> Reading[Item]:
+async def add_audit_licences(
+    tenant: Tenant, page: Reading[MailboxAudit], policy: GuardPolicy
+) -> Reading[AuditItem]:
     """A page of settings, with the owners' licences where those decide something."""
-    audits = [audit for audit in page.items if audited(audit.mailbox)]
-    open_questions = [audit for audit in audits if licence_decides(audit, terms)]
-    accounts = Reading[Account](surfaces=frozenset({ACCOUNTS}))
+    audits = [audit for audit in page.items if is_audited_mailbox(audit.mailbox)]
+    open_questions = [audit for audit in audits if depends_on_licence(audit, policy)]
+    accounts = Reading[Account](sources=frozenset({ACCOUNTS}))
     if open_questions:
         accounts = await tenant.accounts([audit.mailbox for audit in open_questions])
     holders = {account.id: account for account in accounts.items}
-    return page.carrying(
-        tuple[Item, ...](
-            LicensedAudit(audit, advanced_auditing(audit, holders.get(audit.mailbox.id)))
+    return page.with_items(
+        tuple[AuditItem, ...](
+            LicensedAudit(audit, includes_advanced_auditing(audit, holders.get(audit.mailbox.id)))
             for audit in audits
         ),
         (
-            *missed((page,)),
-            *(replace(miss, optional=True) for miss in missed((accounts,)) if not miss.object_id),
-            *licence_unread(accounts, open_questions),
+            *collect_failures((page,)),
+            *(
+                replace(miss, optional=True)
+                for miss in collect_failures((accounts,))
+                if not miss.object_id
+            ),
+            *list_licence_failures(accounts, open_questions),
         ),
-        surfaces_of((page, accounts)),
+        collect_sources((page, accounts)),
         max(page.population - (len(page.items) - len(audits)), 0),
     )
 
 
-def licence_decides(audit: MailboxAudit, terms: Terms) -> bool:
+def depends_on_licence(audit: MailboxAudit, policy: GuardPolicy) -> bool:
     """True when a mailbox would be judged otherwise with a licence than without."""
-    return list(judge(LicensedAudit(audit, True), terms)) != list(
-        judge(LicensedAudit(audit, False), terms)
+    return list(judge(LicensedAudit(audit, True), policy)) != list(
+        judge(LicensedAudit(audit, False), policy)
     )
 
 
-def audited(mailbox: Mailbox) -> bool:
+def is_audited_mailbox(mailbox: Mailbox) -> bool:
     """True for the mailboxes of people and teams that default auditing covers."""
-    return mailbox.kind.lower() in AUDITED
+    return mailbox.kind.lower() in AUDITED_KINDS
 
 
-def licence_unread(accounts: Reading[Account], audits: Sequence[MailboxAudit]) -> Iterator[Unread]:
+def list_licence_failures(
+    accounts: Reading[Account], audits: Sequence[MailboxAudit]
+) -> Iterator[ReadFailure]:
     """The mailboxes whose licence failed to be read while Exchange does not vouch for it.
 
     They are judged as unlicensed, and what was found with the licence stays open meanwhile.
     """
     for audit in audits:
-        miss = miss_of(accounts, ACCOUNTS, audit.mailbox.id)
-        if miss and miss.object_id and AUDITING not in audit.capabilities:
-            yield Unread(
+        miss = find_object_failure(accounts, ACCOUNTS, audit.mailbox.id)
+        if miss and miss.object_id and AUDITING_CAPABILITY not in audit.capabilities:
+            yield ReadFailure(
                 MAILBOX_AUDIT,
                 f"licence not known: {miss.reason}",
                 audit.mailbox.id,
-                subject_of(audit.mailbox),
+                format_mailbox_name(audit.mailbox),
                 optional=True,
             )
 
@@ -143,29 +156,29 @@ def licence_unread(accounts: Reading[Account], audits: Sequence[MailboxAudit]) -
 # ----------------------------------------------------------------------------------------------
 
 
-def judge(item: Item, terms: Terms) -> Iterator[Finding]:
+def judge(item: AuditItem, policy: GuardPolicy) -> Iterator[Finding]:
     """What keeps actions from being recorded."""
     match item:
         case OrganizationAudit():
-            yield from judge_organization(item)
+            yield from judge_organization_audit(item)
         case AuditBypass():
-            yield from judge_bypass(item)
+            yield from judge_audit_bypass(item)
         case LicensedAudit():
-            for finding in judge_mailbox(item, terms):
+            for finding in judge_mailbox_audit(item, policy):
                 # Every mailbox has AuditEnabled: an answer without it is none to write by.
                 told = item.audit.enabled is not None
                 yield finding if told else replace(finding, changes=())
 
 
-def judge_mailbox(item: LicensedAudit, terms: Terms) -> Iterator[Finding]:
+def judge_mailbox_audit(item: LicensedAudit, policy: GuardPolicy) -> Iterator[Finding]:
     """What keeps the actions in one mailbox from being recorded."""
-    yield from judge_enabled(item.audit)
-    yield from judge_sets(item, terms)
-    yield from judge_accessed(item, terms)
-    yield from judge_age(item.audit, terms)
+    yield from judge_audit_enabled(item.audit)
+    yield from judge_audit_sets(item, policy)
+    yield from judge_items_accessed(item, policy)
+    yield from judge_audit_age(item.audit, policy)
 
 
-def judge_organization(item: OrganizationAudit) -> Iterator[Finding]:
+def judge_organization_audit(item: OrganizationAudit) -> Iterator[Finding]:
     """The two switches that blind everything at once. None is told by the reading."""
     if item.audit_disabled:
         yield Finding(
@@ -176,7 +189,7 @@ def judge_organization(item: OrganizationAudit) -> Iterator[Finding]:
             verdict=Verdict.REPAIR,
             summary="Mailbox auditing is switched off for the whole organization.",
             facts=("AuditDisabled: true", "no mailbox records anything, whatever its own settings"),
-            surfaces=(ORGANIZATION_AUDIT,),
+            sources=(ORGANIZATION_AUDIT,),
             changes=(EnableOrganizationAudit(),),
             advice="Set-OrganizationConfig -AuditDisabled $false; find out who switched it off.",
         )
@@ -192,18 +205,18 @@ def judge_organization(item: OrganizationAudit) -> Iterator[Finding]:
                 "UnifiedAuditLogIngestionEnabled: false",
                 "nothing that happens meanwhile can be searched later",
             ),
-            surfaces=(UNIFIED_AUDIT_LOG,),
+            sources=(UNIFIED_AUDIT_LOG,),
             changes=(EnableUnifiedAuditLog(),),
             advice="Set-AdminAuditLogConfig -UnifiedAuditLogIngestionEnabled $true; "
             "find out who switched it off.",
         )
 
 
-def judge_bypass(item: AuditBypass) -> Iterator[Finding]:
+def judge_audit_bypass(item: AuditBypass) -> Iterator[Finding]:
     """An account whose actions are recorded in no mailbox."""
     if not item.bypassed:
         return
-    name = plain(item.name or item.id, CUT)
+    name = sanitize_text(item.name or item.id, MAX_TEXT_LENGTH)
     yield Finding(
         kind="audit-bypass",
         object_id=item.id,
@@ -212,17 +225,17 @@ def judge_bypass(item: AuditBypass) -> Iterator[Finding]:
         verdict=Verdict.REPAIR,
         summary=f"Nothing that {name} does in any mailbox is recorded.",
         facts=("AuditBypassEnabled: true",),
-        surfaces=(AUDIT_BYPASS,),
+        sources=(AUDIT_BYPASS,),
         changes=(ClearAuditBypass(item.id),),
         advice="Clear the bypass; if a service needs it, exempt it with a reason and an end.",
     )
 
 
-def judge_enabled(audit: MailboxAudit) -> Iterator[Finding]:
+def judge_audit_enabled(audit: MailboxAudit) -> Iterator[Finding]:
     """Auditing of one mailbox, switched on or not."""
     if audit.enabled:
         return
-    name = subject_of(audit.mailbox)
+    name = format_mailbox_name(audit.mailbox)
     finding = Finding(
         kind="mailbox-audit-off",
         object_id=audit.mailbox.id,
@@ -235,7 +248,7 @@ def judge_enabled(audit: MailboxAudit) -> Iterator[Finding]:
             "while auditing is on for the organization the mailbox still records, but without "
             "advanced auditing its records do not reach the unified audit log",
         ),
-        surfaces=(MAILBOX_AUDIT,),
+        sources=(MAILBOX_AUDIT,),
         changes=(EnableMailboxAudit(audit.mailbox.guid),),
     )
     if audit.enabled is None:
@@ -250,18 +263,22 @@ def judge_enabled(audit: MailboxAudit) -> Iterator[Finding]:
     yield finding
 
 
-def judge_sets(item: LicensedAudit, terms: Terms) -> Iterator[Finding]:
+def judge_audit_sets(item: LicensedAudit, policy: GuardPolicy) -> Iterator[Finding]:
     """Logon types whose actions were set by hand and no longer follow Microsoft's."""
     audit = item.audit
-    custom = [name for name in DEFAULTS if name.lower() not in managed(audit)]
+    custom = [
+        name for name in DEFAULT_ACTIONS if name.lower() not in get_managed_logon_types(audit)
+    ]
     unknown = [name for name in custom if name not in audit.actions]
     deviations = [
-        deviation(audit, name, item.advanced, terms) for name in custom if name in audit.actions
+        compare_audit_set(audit, name, item.has_advanced_auditing, policy)
+        for name in custom
+        if name in audit.actions
     ]
-    resets = [entry for entry in deviations if not entry.deliberate]
+    resets = [entry for entry in deviations if not entry.is_deliberate]
     if not custom:
         return
-    name = subject_of(audit.mailbox)
+    name = format_mailbox_name(audit.mailbox)
     finding = Finding(
         kind="audit-set-customised",
         object_id=audit.mailbox.id,
@@ -270,13 +287,13 @@ def judge_sets(item: LicensedAudit, terms: Terms) -> Iterator[Finding]:
         verdict=Verdict.REPAIR,
         summary=f"What mailbox {name} audits was set by hand and misses what Microsoft adds.",
         facts=(
-            *(line for entry in deviations for line in facts_of(entry, audit)),
+            *(line for entry in deviations for line in list_deviation_facts(entry, audit)),
             *(f"{entry}: which actions are audited is not known" for entry in unknown),
         ),
-        surfaces=(MAILBOX_AUDIT,),
+        sources=(MAILBOX_AUDIT,),
     )
     if resets:
-        yield replace(finding, changes=(reset(audit, resets),))
+        yield replace(finding, changes=(build_audit_reset(audit, resets),))
     elif unknown:
         yield replace(
             finding,
@@ -293,19 +310,19 @@ def judge_sets(item: LicensedAudit, terms: Terms) -> Iterator[Finding]:
         )
 
 
-def judge_accessed(item: LicensedAudit, terms: Terms) -> Iterator[Finding]:
+def judge_items_accessed(item: LicensedAudit, policy: GuardPolicy) -> Iterator[Finding]:
     """Logon types in Microsoft's hands that all the same do not record what was read."""
     audit = item.audit
     lacking = tuple(
         name
-        for name in DEFAULTS
-        if name.lower() in managed(audit)
+        for name in DEFAULT_ACTIONS
+        if name.lower() in get_managed_logon_types(audit)
         and name in audit.actions
-        and ACCESSED not in actions_of(audit, name)
+        and MAIL_ITEMS_ACCESSED not in get_audited_actions(audit, name)
     )
-    if not lacking or not expects_accessed(item.advanced, terms):
+    if not lacking or not expects_items_accessed(item.has_advanced_auditing, policy):
         return
-    name = subject_of(audit.mailbox)
+    name = format_mailbox_name(audit.mailbox)
     yield Finding(
         kind="mail-items-accessed-missing",
         object_id=audit.mailbox.id,
@@ -313,17 +330,17 @@ def judge_accessed(item: LicensedAudit, terms: Terms) -> Iterator[Finding]:
         severity=Severity.MEDIUM,
         verdict=Verdict.REPAIR,
         summary=f"Mailbox {name} does not record which mail was read.",
-        facts=(f"{ACCESSED} is missing for: {', '.join(lacking)}",),
-        surfaces=(MAILBOX_AUDIT,),
-        changes=(ResetAuditSet(audit.mailbox.guid, lacking, expects=(ACCESSED,)),),
+        facts=(f"{MAIL_ITEMS_ACCESSED} is missing for: {', '.join(lacking)}",),
+        sources=(MAILBOX_AUDIT,),
+        changes=(ResetAuditSet(audit.mailbox.guid, lacking, expects=(MAIL_ITEMS_ACCESSED,)),),
     )
 
 
-def judge_age(audit: MailboxAudit, terms: Terms) -> Iterator[Finding]:
+def judge_audit_age(audit: MailboxAudit, policy: GuardPolicy) -> Iterator[Finding]:
     """How long records are kept. Longer than asked for is never shortened: it would purge them."""
-    if audit.age_days is not None and audit.age_days >= terms.audit_age_days:
+    if audit.age_days is not None and audit.age_days >= policy.audit_age_days:
         return
-    name = subject_of(audit.mailbox)
+    name = format_mailbox_name(audit.mailbox)
     finding = Finding(
         kind="audit-age-too-short",
         object_id=audit.mailbox.id,
@@ -331,29 +348,29 @@ def judge_age(audit: MailboxAudit, terms: Terms) -> Iterator[Finding]:
         severity=Severity.LOW,
         verdict=Verdict.COULD_NOT_TELL,
         summary=f"How long mailbox {name} keeps its audit records is not known.",
-        surfaces=(MAILBOX_AUDIT,),
+        sources=(MAILBOX_AUDIT,),
     )
     if audit.age_days is not None:
         finding = replace(
             finding,
             verdict=Verdict.REPAIR,
             summary=f"Mailbox {name} keeps its audit records for too short a time.",
-            facts=(f"kept {audit.age_days:g} days; expected {terms.audit_age_days}",),
-            changes=(RaiseAuditAge(audit.mailbox.guid, terms.audit_age_days),),
+            facts=(f"kept {audit.age_days:g} days; expected {policy.audit_age_days}",),
+            changes=(RaiseAuditAge(audit.mailbox.guid, policy.audit_age_days),),
         )
     yield finding
 
 
-def subject_of(mailbox: Mailbox) -> str:
+def format_mailbox_name(mailbox: Mailbox) -> str:
     """The mailbox as people know it."""
-    return plain(mailbox.address or mailbox.name or mailbox.id, CUT)
+    return sanitize_text(mailbox.address or mailbox.name or mailbox.id, MAX_TEXT_LENGTH)
 
 
 EXCHANGE = Service.EXCHANGE
 GUARD = Guard(
     name="mailbox-audit",
     title="Mailbox auditing",
-    why="What is not recorded cannot be found out later, so intruders switch it off first.",
+    rationale="What is not recorded cannot be found out later, so intruders switch it off first.",
     permissions=(
         Permission(EXCHANGE, "Get-Mailbox", "what each mailbox audits and for how long"),
         Permission(EXCHANGE, "Get-OrganizationConfig", "whether mailboxes audit at all"),
@@ -399,5 +416,5 @@ GUARD = Guard(
     ),
     observe=observe,
     judge=judge,
-    settles=timedelta(hours=2),
+    settling_time=timedelta(hours=2),
 )

@@ -10,59 +10,59 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from core.keys import digest
+from core.keys import hash_parts
 from core.microsoft365.trustees import (
-    Holder,
-    folded,
-    holder_of,
-    identities,
-    is_system,
-    remove_command,
-    says_it_all,
+    HolderType,
+    build_remove_right_command,
+    classify_holder,
+    is_system_mailbox,
+    list_holder_ids,
+    needs_no_lookup,
+    normalize_trustee,
 )
-from core.model.findings import Finding, Several, Severity, Verdict
-from core.model.guards import Guard, Look, Permission, Service, Sweep, Terms
-from core.sanitize import plain
+from core.model.findings import CorrelationRule, Finding, Severity, Verdict
+from core.model.guards import Guard, GuardPolicy, ObserveContext, PeriodicCheck, Permission, Service
+from core.sanitize import sanitize_text
 from core.tenant.mail_flow import Recipient
-from core.tenant.mailbox_index import Page, between_sweeps
+from core.tenant.mailbox_index import MailboxPage, select_between_checks
 from core.tenant.mailboxes import Delegation, Mailbox
-from core.tenant.merging import missed
+from core.tenant.merging import collect_failures
 from core.tenant.port import Tenant
-from core.tenant.readings import UNIDENTIFIED, Reading, Unread
+from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
 from core.tenant.surfaces import FULL_ACCESS, MAILBOXES, RECIPIENTS, SEND_AS, SEND_ON_BEHALF
 
-CUT = 120
-LOST = 100
+MAX_TEXT_LENGTH = 120
+MAX_FAILED_LOOKUPS = 100
 """Of so many mailboxes holders may be lost; with more, looking up itself did not work."""
 
-SURFACES = frozenset({MAILBOXES, FULL_ACCESS, RECIPIENTS})
+SOURCES = frozenset({MAILBOXES, FULL_ACCESS, RECIPIENTS})
 """All that is read mailbox by mailbox. The other rights are listed for the whole organization."""
 
-KINDS = {
+RIGHT_KINDS = {
     "FullAccess": ("full-access", "may open"),
     "ChangePermission": ("change-permission", "may give away rights over"),
     "ChangeOwner": ("change-owner", "may take over"),
     "SendAs": ("send-as", "may send mail as"),
     "SendOnBehalf": ("send-on-behalf", "may send mail on behalf of"),
 }
-BEHIND = {
+RIGHT_SOURCES = {
     "SendAs": (SEND_AS, RECIPIENTS),
     "SendOnBehalf": (SEND_ON_BEHALF, RECIPIENTS),
 }
-OVER_MAILBOXES = (FULL_ACCESS, MAILBOXES, RECIPIENTS)
+MAILBOX_RIGHT_SOURCES = (FULL_ACCESS, MAILBOXES, RECIPIENTS)
 """What must be read before a right's absence may be believed."""
 
-PERSONAL = frozenset({"", "usermailbox", "linkedmailbox", "legacymailbox", "mailuser"})
+PERSONAL_KINDS = frozenset({"", "usermailbox", "linkedmailbox", "legacymailbox", "mailuser"})
 """Kinds of recipients that are one person's; of one nobody knows, the worse is taken."""
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class GrantedRight:
     """One right, the mailbox it is over, and who holds it as far as Exchange knows."""
 
     delegation: Delegation
     mailbox: Mailbox
-    person: Recipient
+    recipient: Recipient
 
 
 # ----------------------------------------------------------------------------------------------
@@ -70,94 +70,106 @@ class Held:
 # ----------------------------------------------------------------------------------------------
 
 
-async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Held] | Page]:
+async def observe(
+    tenant: Tenant, context: ObserveContext
+) -> AsyncIterator[Reading[GrantedRight] | MailboxPage]:
     """What Exchange lists for the whole organization, then all mailboxes, to ask one by one."""
-    async for part in placed(tenant, SEND_ON_BEHALF, tenant.send_on_behalf()):
+    async for part in resolve_delegations(tenant, SEND_ON_BEHALF, tenant.send_on_behalf()):
         yield part
-    async for part in placed(tenant, SEND_AS, tenant.send_as()):
+    async for part in resolve_delegations(tenant, SEND_AS, tenant.send_as()):
         yield part
     async for page in tenant.mailboxes():
-        yield Page(page, SURFACES, left_out=("DiscoveryMailbox",))
+        yield MailboxPage(page, SOURCES, excluded_kinds=("DiscoveryMailbox",))
 
 
-async def placed(
-    tenant: Tenant, surface: str, parts: AsyncIterator[Reading[Delegation]]
-) -> AsyncIterator[Reading[Held]]:
+async def resolve_delegations(
+    tenant: Tenant, source: str, batches: AsyncIterator[Reading[Delegation]]
+) -> AsyncIterator[Reading[GrantedRight]]:
     """A stream of delegations with everybody in it looked up.
 
     The last part speaks of all objects, so it also has to say what could not be looked up before.
     """
-    lost: dict[Unread, None] = {}
-    async for part in parts:
-        held, misses = await looked_up(tenant, surface, part.items)
-        lost |= dict.fromkeys((*part.unread, *numbered(misses, len(lost))))
+    lost: dict[ReadFailure, None] = {}
+    async for part in batches:
+        held, misses = await look_up_holders(tenant, source, part.items)
+        lost |= dict.fromkeys((*part.failures, *number_lookup_failures(misses, len(lost))))
         yield Reading(
             items=held,
-            unread=tuple(lost) if part.scope is None else (),
-            surfaces=part.surfaces | {RECIPIENTS},
+            failures=tuple(lost) if part.scope is None else (),
+            sources=part.sources | {RECIPIENTS},
             complete=part.complete,
             scope=part.scope,
         )
 
 
-def numbered(misses: Iterable[Unread], before: int) -> Iterator[Unread]:
+def number_lookup_failures(failures: Iterable[ReadFailure], offset: int) -> Iterator[ReadFailure]:
     """What was missed, each without an id by its own place."""
-    for number, miss in enumerate(misses, before + 1):
-        nameless = miss.object_id == UNIDENTIFIED
-        yield replace(miss, object_id=f"{UNIDENTIFIED}name-{number}") if nameless else miss
+    for number, miss in enumerate(failures, offset + 1):
+        nameless = miss.object_id == UNIDENTIFIED_PREFIX
+        yield replace(miss, object_id=f"{UNIDENTIFIED_PREFIX}name-{number}") if nameless else miss
 
 
-async def inspect(tenant: Tenant, look: Look, owners: Sequence[Mailbox]) -> Reading[Held]:
+async def inspect(
+    tenant: Tenant, context: ObserveContext, mailboxes: Sequence[Mailbox]
+) -> Reading[GrantedRight]:
     """Who may open some mailboxes. It takes a command each, so it is swept over the day.
 
     Between sweeps only those with an open case are asked, also with one of this very run: who gave
     away one right over a mailbox gives away others, and what was taken back is known sooner.
     """
-    scope = frozenset(mailbox.id for mailbox in owners)
-    swept = FULL_ACCESS in look.due
-    asked = owners if swept else between_sweeps(owners, look.watched)
+    scope = frozenset(mailbox.id for mailbox in mailboxes)
+    swept = FULL_ACCESS in context.due_checks
+    asked = mailboxes if swept else select_between_checks(mailboxes, context.open_case_ids)
     if not asked and not swept:
-        return Reading(surfaces=frozenset({MAILBOXES}), population=len(owners), scope=scope)
+        return Reading(sources=frozenset({MAILBOXES}), population=len(mailboxes), scope=scope)
     granted = await tenant.full_access(asked)
-    held, misses = await looked_up(tenant, FULL_ACCESS, granted.items)
-    unread = [*missed((granted,)), *misses]
+    held, misses = await look_up_holders(tenant, FULL_ACCESS, granted.items)
+    unread = [*collect_failures((granted,)), *misses]
     # A sweep goes on only over what it has seen: nobody would look at these for another day.
-    unread += [replace(miss, surface=FULL_ACCESS) for miss in misses if not miss.object_id]
+    unread += [replace(miss, source=FULL_ACCESS) for miss in misses if not miss.object_id]
     return Reading(
         items=held,
-        unread=tuple(dict.fromkeys(unread)),
-        surfaces=SURFACES,
-        population=len(owners),
+        failures=tuple(dict.fromkeys(unread)),
+        sources=SOURCES,
+        population=len(mailboxes),
         scope=scope,
-        partly={} if swept else {FULL_ACCESS: frozenset(mailbox.id for mailbox in asked)},
+        partial_scopes={} if swept else {FULL_ACCESS: frozenset(mailbox.id for mailbox in asked)},
     )
 
 
-async def looked_up(
-    tenant: Tenant, surface: str, delegations: Sequence[Delegation]
-) -> tuple[tuple[Held, ...], tuple[Unread, ...]]:
+async def look_up_holders(
+    tenant: Tenant, source: str, delegations: Sequence[Delegation]
+) -> tuple[tuple[GrantedRight, ...], tuple[ReadFailure, ...]]:
     """Delegations with their mailbox and holder, and what could not be looked up."""
-    names = {one.of for one in delegations if one.mailbox is None}
-    names |= {one.trustee for one in delegations if not says_it_all(one)}
+    names = {one.mailbox_name for one in delegations if one.mailbox is None}
+    names |= {one.trustee for one in delegations if not needs_no_lookup(one)}
     answers = await tenant.recipients(sorted(names)) if names else Reading[Recipient]()
     known = {person.name: person for person in answers.items}
-    blind = tuple(miss for miss in missed((answers,)) if not miss.object_id)
-    held: list[Held] = []
-    lost: dict[str, Unread] = {}
+    blind = tuple(miss for miss in collect_failures((answers,)) if not miss.object_id)
+    held: list[GrantedRight] = []
+    lost: dict[str, ReadFailure] = {}
     for one in delegations:
-        person = Recipient(one.trustee, found=False) if says_it_all(one) else known.get(one.trustee)
-        mailbox = one.mailbox or owner_of(one.of, known.get(one.of))
+        person = (
+            Recipient(one.trustee, found=False) if needs_no_lookup(one) else known.get(one.trustee)
+        )
+        mailbox = one.mailbox or build_delegated_mailbox(
+            one.mailbox_name, known.get(one.mailbox_name)
+        )
         if mailbox is not None and person is not None:
-            held += [] if is_own(mailbox, person) else [Held(one, mailbox, person)]
+            held += [] if is_own_right(mailbox, person) else [GrantedRight(one, mailbox, person)]
         else:
-            miss = not_looked_up(surface, one, mailbox)
+            miss = build_lookup_failure(source, one, mailbox)
             lost.setdefault(miss.object_id, miss)
-    if len(lost) > LOST and not blind:
-        blind = (Unread(surface, f"the holders of more than {LOST} could not be looked up"),)
+    if len(lost) > MAX_FAILED_LOOKUPS and not blind:
+        blind = (
+            ReadFailure(
+                source, f"the holders of more than {MAX_FAILED_LOOKUPS} could not be looked up"
+            ),
+        )
     return tuple(held), blind or tuple(lost.values())
 
 
-def owner_of(name: str, found: Recipient | None) -> Mailbox | None:
+def build_delegated_mailbox(name: str, found: Recipient | None) -> Mailbox | None:
     """The mailbox or group that Exchange named; None when it could not be asked.
 
     One that Exchange does not know by that name is known by the name: there is nothing else.
@@ -166,7 +178,7 @@ def owner_of(name: str, found: Recipient | None) -> Mailbox | None:
         return None
     known = found.id if found.found else ""
     return Mailbox(
-        id=known or f"name:{folded(name)}",
+        id=known or f"name:{normalize_trustee(name)}",
         guid=known,
         address=found.address,
         name=name,
@@ -175,111 +187,119 @@ def owner_of(name: str, found: Recipient | None) -> Mailbox | None:
     )
 
 
-def is_own(mailbox: Mailbox, person: Recipient) -> bool:
+def is_own_right(mailbox: Mailbox, recipient: Recipient) -> bool:
     """True for a right that says nothing: one's own, or over a mailbox of Exchange's."""
-    return is_system(mailbox) or (person.found and bool(person.id) and person.id == mailbox.id)
+    return is_system_mailbox(mailbox) or (
+        recipient.found and bool(recipient.id) and recipient.id == mailbox.id
+    )
 
 
-def not_looked_up(surface: str, one: Delegation, mailbox: Mailbox | None) -> Unread:
+def build_lookup_failure(
+    source: str, delegation: Delegation, mailbox: Mailbox | None
+) -> ReadFailure:
     """Somebody has a right, and who they are, or over what, could not be asked."""
-    whose = mailbox.id if mailbox else UNIDENTIFIED
-    subject = subject_of(mailbox) if mailbox else plain(one.of, CUT)
-    return Unread(surface, "who holds a right over it could not be looked up", whose, subject)
+    whose = mailbox.id if mailbox else UNIDENTIFIED_PREFIX
+    subject = (
+        format_delegated_mailbox(mailbox)
+        if mailbox
+        else sanitize_text(delegation.mailbox_name, MAX_TEXT_LENGTH)
+    )
+    return ReadFailure(source, "who holds a right over it could not be looked up", whose, subject)
 
 
 # ----------------------------------------------------------------------------------------------
 # Judgement
 # ----------------------------------------------------------------------------------------------
 
-VERDICTS = {
-    Holder.EVERYONE: Verdict.EVERYONE,
-    Holder.OUTSIDER: Verdict.EXTERNAL,
-    Holder.UNKNOWN_SID: Verdict.UNRESOLVED,
-    Holder.UNKNOWN_NAME: Verdict.UNRESOLVED,
-    Holder.KNOWN: Verdict.DELEGATED,
+HOLDER_VERDICTS = {
+    HolderType.EVERYONE: Verdict.EVERYONE,
+    HolderType.OUTSIDER: Verdict.EXTERNAL,
+    HolderType.UNKNOWN_SID: Verdict.UNRESOLVED,
+    HolderType.UNKNOWN_NAME: Verdict.UNRESOLVED,
+    HolderType.KNOWN: Verdict.DELEGATED,
 }
-ABOUT = {
-    Holder.EVERYONE: "this is not one person: everybody may",
-    Holder.OUTSIDER: "a guest or contact: somebody from outside",
-    Holder.UNKNOWN_SID: "an identifier nobody has: a deleted account, or one of another tenant",
-    Holder.UNKNOWN_NAME: "no recipient has that name: an account or group without mail, or several",
+HOLDER_FACTS = {
+    HolderType.EVERYONE: "this is not one person: everybody may",
+    HolderType.OUTSIDER: "a guest or contact: somebody from outside",
+    HolderType.UNKNOWN_SID: "an identifier nobody has: a deleted account, or one of another tenant",
+    HolderType.UNKNOWN_NAME: "no recipient has that name: an account or group without mail, or several",
 }
 
 
-def judge(item: Held, terms: Terms) -> Iterator[Finding]:
+def judge(item: GrantedRight, policy: GuardPolicy) -> Iterator[Finding]:
     """One right. Members of a shared mailbox are normal; a new one is told all the same."""
-    delegation, holder = item.delegation, holder_of(item.delegation, item.person)
-    kind, may = KINDS[delegation.right]
-    personal = is_personal(item.mailbox, terms)
-    known_by = identities(delegation, item.person)
-    name, whom = subject_of(item.mailbox), shown(item)
+    delegation, holder = item.delegation, classify_holder(item.delegation, item.recipient)
+    kind, may = RIGHT_KINDS[delegation.right]
+    personal = is_personal_mailbox(item.mailbox, policy)
+    known_by = list_holder_ids(delegation, item.recipient)
+    name, whom = format_delegated_mailbox(item.mailbox), format_holder(item)
     # That people share a team's mailboxes is what those are for.
-    counts = personal or holder is not Holder.KNOWN
+    counts = personal or holder is not HolderType.KNOWN
     yield Finding(
         kind=kind,
         object_id=item.mailbox.id,
         subject=name,
-        severity=severity(holder, personal, delegation.right),
-        verdict=VERDICTS[holder],
+        severity=rate_delegation(holder, personal, delegation.right),
+        verdict=HOLDER_VERDICTS[holder],
         summary=f"{whom} {may} {name}.",
-        facts=tuple(facts(item, holder)),
-        surfaces=BEHIND.get(delegation.right, OVER_MAILBOXES),
-        dangerous=known_by[0],
-        advice=advice(item),
-        shared=tuple(digest(one)[:16] for one in known_by) if counts else (),
+        facts=tuple(list_delegation_facts(item, holder)),
+        sources=RIGHT_SOURCES.get(delegation.right, MAILBOX_RIGHT_SOURCES),
+        fingerprint=known_by[0],
+        advice=build_delegation_advice(item),
+        correlation_keys=tuple(hash_parts(one)[:16] for one in known_by) if counts else (),
     )
 
 
-def is_personal(mailbox: Mailbox, terms: Terms) -> bool:
+def is_personal_mailbox(mailbox: Mailbox, policy: GuardPolicy) -> bool:
     """True for a mailbox that is one person's own."""
-    shared = {kind.casefold() for kind in terms.resource_kinds}
-    return mailbox.kind.casefold() in PERSONAL - shared
+    shared = {kind.casefold() for kind in policy.resource_kinds}
+    return mailbox.kind.casefold() in PERSONAL_KINDS - shared
 
 
-def severity(holder: Holder, personal: bool, right: str) -> Severity:
+def rate_delegation(holder: HolderType, is_personal: bool, right: str) -> Severity:
     """How bad it is. Sending on behalf shows who really wrote, and often the owner gave it."""
-    grave = personal and right != "SendOnBehalf"
+    grave = is_personal and right != "SendOnBehalf"
     match holder:
-        case Holder.EVERYONE:
+        case HolderType.EVERYONE:
             return Severity.CRITICAL
-        case Holder.OUTSIDER:
+        case HolderType.OUTSIDER:
             return Severity.CRITICAL if grave else Severity.HIGH
-        case Holder.UNKNOWN_SID:
+        case HolderType.UNKNOWN_SID:
             return Severity.HIGH if grave else Severity.MEDIUM
-        case Holder.UNKNOWN_NAME:
+        case HolderType.UNKNOWN_NAME:
             return Severity.MEDIUM
-        case Holder.KNOWN:
+        case HolderType.KNOWN:
             return Severity.MEDIUM if grave else Severity.LOW
 
 
-def subject_of(mailbox: Mailbox) -> str:
+def format_delegated_mailbox(mailbox: Mailbox) -> str:
     """How people know the mailbox."""
-    return plain(mailbox.address or mailbox.name or mailbox.id, CUT)
+    return sanitize_text(mailbox.address or mailbox.name or mailbox.id, MAX_TEXT_LENGTH)
 
 
-def shown(item: Held) -> str:
+def format_holder(item: GrantedRight) -> str:
     """How people know the holder."""
-    return plain(item.person.address or item.delegation.trustee, CUT)
+    return sanitize_text(item.recipient.address or item.delegation.trustee, MAX_TEXT_LENGTH)
 
 
-def facts(item: Held, holder: Holder) -> Iterator[str]:
+def list_delegation_facts(item: GrantedRight, holder: HolderType) -> Iterator[str]:
     """What is told of a right; the same as long as it stays as it is."""
-    delegation, person = item.delegation, item.person
+    delegation, person = item.delegation, item.recipient
     yield f"right: {delegation.right}"
-    yield f"over: {plain(item.mailbox.kind, CUT) or 'a recipient Exchange does not know by name'}"
+    yield f"over: {sanitize_text(item.mailbox.kind, MAX_TEXT_LENGTH) or 'a recipient Exchange does not know by name'}"
     if person.kind:
-        yield f"held by: {plain(person.kind, CUT)} {shown(item)}"
+        yield f"held by: {sanitize_text(person.kind, MAX_TEXT_LENGTH)} {format_holder(item)}"
     elif delegation.trustee != delegation.sid:
-        yield f"held by: {plain(delegation.trustee, CUT)}"
+        yield f"held by: {sanitize_text(delegation.trustee, MAX_TEXT_LENGTH)}"
     if delegation.sid:
-        yield f"security identifier: {plain(delegation.sid, CUT)}"
-    if holder in ABOUT:
-        yield ABOUT[holder]
+        yield f"security identifier: {sanitize_text(delegation.sid, MAX_TEXT_LENGTH)}"
+    if holder in HOLDER_FACTS:
+        yield HOLDER_FACTS[holder]
 
 
-def advice(item: Held) -> str:
+def build_delegation_advice(item: GrantedRight) -> str:
     """What a person can do about it."""
-    command = remove_command(item.delegation, item.mailbox, item.person)
+    command = build_remove_right_command(item.delegation, item.mailbox, item.recipient)
     ask = "Ask the owner, and who gave it; unless somebody answers for it, take it away"
     return f"{ask}: {command}" if command else f"{ask} in the Exchange admin center."
 
@@ -288,7 +308,7 @@ EXCHANGE = Service.EXCHANGE
 GUARD = Guard(
     name="mailbox-delegation",
     title="Delegated mailboxes",
-    why="A right over somebody's mailbox reads and writes for them, whatever their password.",
+    rationale="A right over somebody's mailbox reads and writes for them, whatever their password.",
     permissions=(
         Permission(EXCHANGE, "Get-Mailbox", "all mailboxes, and who may send on their behalf"),
         Permission(EXCHANGE, "Get-MailboxPermission", "who may open a mailbox"),
@@ -299,6 +319,8 @@ GUARD = Guard(
     judge=judge,
     inspect=inspect,
     noun="mailboxes",
-    sweeps=(Sweep(FULL_ACCESS, timedelta(days=1)),),
-    several=Several(5, Severity.HIGH, "the same holder has rights over 5 or more mailboxes"),
+    periodic_checks=(PeriodicCheck(FULL_ACCESS, timedelta(days=1)),),
+    correlation=CorrelationRule(
+        5, Severity.HIGH, "the same holder has rights over 5 or more mailboxes"
+    ),
 )

@@ -13,32 +13,32 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Guard, Look, Permission, Service, Terms
-from core.sanitize import plain
+from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
+from core.sanitize import sanitize_text
 from core.tenant.directory import Account, Actor, DeletedObject, Deletion
-from core.tenant.merging import missed, surfaces_of
+from core.tenant.merging import collect_failures, collect_sources
 from core.tenant.port import Tenant
 from core.tenant.readings import Reading
 from core.tenant.surfaces import ACCOUNTS, DELETED_GROUPS, DELETED_USERS, DELETIONS
 
 # Entra Connect refuses to delete more than this by itself; here it is never too few to tell.
-CEILING = 500
+MAX_DELETION_LIMIT = 500
 # So many times the limit is graver still.
-GRAVER = 5
-KEPT = timedelta(days=30)
+CRITICAL_FACTOR = 5
+RETENTION = timedelta(days=30)
 # What was deleted while Exoguard did not run is told, as long as it was not away for longer.
-AWAY = timedelta(days=7)
+MAX_DOWNTIME = timedelta(days=7)
 # Deleted users of a burst that are looked up, to see which are back and which names are taken.
-LOOKED_UP = 200
-NAMED = 5
-CUT = 200
-SHORT = 48
-SOURCES = 3
+MAX_LOOKUPS = 200
+MAX_NAMED = 5
+MAX_TEXT_LENGTH = 200
+MAX_LABEL_LENGTH = 48
+SOURCE_COUNT = 3
 
-UNKNOWN, SEVERAL = "unknown", "several"
-KINDS = ("user", "group", "device", "contact")
+UNKNOWN_ACTOR, SEVERAL_ACTORS = "unknown", "several"
+OBJECT_KINDS = ("user", "group", "device", "contact")
 # Where what is not deleted for good is kept.
-BINS = {"user": DELETED_USERS, "group": DELETED_GROUPS}
+RECYCLE_BINS = {"user": DELETED_USERS, "group": DELETED_GROUPS}
 # What the synchronization of an on-premises directory goes by in the audit log. A name proves
 # nothing, so it only adds to the advice.
 SYNC_NAMES = frozenset(
@@ -52,7 +52,7 @@ SYNC_NAMES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Burst:
+class DeletionBurst:
     """More was deleted within the window than the limit: by one actor, or by several together.
 
     `deletions` are those since the last pause of a whole window, one for each object, oldest first.
@@ -62,21 +62,23 @@ class Burst:
     bin alone; `passing`: the audit log may be readable again in a moment.
     """
 
-    who: str
+    actor_id: str
     deletions: tuple[Deletion, ...]
     limit: int
-    attributed: bool = True
-    passing: bool = False
-    users: int | None = None
-    bin: frozenset[str] = frozenset()
-    back: frozenset[str] = frozenset()
-    taken: frozenset[str] = frozenset()
-    unseen: frozenset[str] = frozenset()
+    is_attributed: bool = True
+    is_transient: bool = False
+    user_count: int | None = None
+    restorable_ids: frozenset[str] = frozenset()
+    restored_ids: frozenset[str] = frozenset()
+    name_taken_ids: frozenset[str] = frozenset()
+    unverified_ids: frozenset[str] = frozenset()
 
     @property
-    def purged(self) -> tuple[Deletion, ...]:
+    def purged_deletions(self) -> tuple[Deletion, ...]:
         """The users and groups that somebody deleted for good."""
-        return tuple(one for one in self.deletions if one.final and one.kind in ("user", "group"))
+        return tuple(
+            one for one in self.deletions if one.permanent and one.kind in ("user", "group")
+        )
 
 
 # ----------------------------------------------------------------------------------------------
@@ -84,11 +86,13 @@ class Burst:
 # ----------------------------------------------------------------------------------------------
 
 
-async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Burst]]:
+async def observe(tenant: Tenant, context: ObserveContext) -> AsyncIterator[Reading[DeletionBurst]]:
     """The audit log of two windows, what is in the recycle bin, and how many users there are."""
-    terms, window = look.terms, timedelta(hours=look.terms.mass_deletion_hours)
+    terms, window = context.policy, timedelta(hours=context.policy.mass_deletion_hours)
     # What happened while nobody looked counts as if it had happened just now.
-    unseen_since = min(terms.now, max(look.last or terms.now, terms.now - AWAY))
+    unseen_since = min(
+        terms.now, max(context.last_full_scan or terms.now, terms.now - MAX_DOWNTIME)
+    )
     since = unseen_since - 2 * window
     log = await tenant.deletions(since)
     bins = await tenant.deleted_objects(since)
@@ -97,61 +101,63 @@ async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Burst]]:
     if counted.items:
         users = counted.items[0] + len({one.id for one in bins.items if one.kind == "user"})
     known = {one.id for one in log.items}
-    miss = log.blind_to(DELETIONS)
+    miss = log.find_source_failure(DELETIONS)
     # What the log cannot tell, the recycle bin may: not who did it, but that it was done.
-    unseen = [in_the_bin(one) for one in bins.items if one.id not in known] if miss else []
+    unseen = [build_bin_deletion(one) for one in bins.items if one.id not in known] if miss else []
     found = [
         replace(
             burst,
-            users=users,
-            attributed=not (miss and burst.who == UNKNOWN),
-            passing=bool(miss and not miss.permission),
-            bin=frozenset(one.id for one in bins.items),
+            user_count=users,
+            is_attributed=not (miss and burst.actor_id == UNKNOWN_ACTOR),
+            is_transient=bool(miss and not miss.permission),
+            restorable_ids=frozenset(one.id for one in bins.items),
         )
-        for burst in bursts(
-            (*log.items, *unseen), limit_of(users, terms), replace(terms, now=unseen_since)
+        for burst in find_bursts(
+            (*log.items, *unseen),
+            compute_deletion_limit(users, terms),
+            replace(terms, now=unseen_since),
         )
     ]
-    asked = worth_a_look(found)
-    accounts = Reading[Account](surfaces=frozenset({ACCOUNTS}))
+    asked = list_users_to_check(found)
+    accounts = Reading[Account](sources=frozenset({ACCOUNTS}))
     if asked:
         accounts = await tenant.users_named(asked)
     yield Reading(
-        items=tuple(with_fates(burst, bins, accounts, asked) for burst in found),
-        unread=(
-            *missed((log, bins)),
-            *(replace(miss, optional=True) for miss in missed((counted, accounts))),
+        items=tuple(add_deletion_outcomes(burst, bins, accounts, asked) for burst in found),
+        failures=(
+            *collect_failures((log, bins)),
+            *(replace(miss, optional=True) for miss in collect_failures((counted, accounts))),
         ),
-        surfaces=surfaces_of((log, bins, counted, accounts)),
-        population=SOURCES,
+        sources=collect_sources((log, bins, counted, accounts)),
+        population=SOURCE_COUNT,
     )
 
 
-def in_the_bin(one: DeletedObject) -> Deletion:
+def build_bin_deletion(deleted_object: DeletedObject) -> Deletion:
     """A deletion known from what it left behind."""
-    return Deletion(one.id, one.kind, one.at, one.name)
+    return Deletion(deleted_object.id, deleted_object.kind, deleted_object.at, deleted_object.name)
 
 
-def worth_a_look(found: Sequence[Burst]) -> list[str]:
+def list_users_to_check(bursts: Sequence[DeletionBurst]) -> list[str]:
     """The users of bursts that may be there again: by their id, or others under their old name."""
     keys: dict[str, None] = {}
-    for burst in found:
+    for burst in bursts:
         for one in burst.deletions:
-            if one.kind != "user" or one.final:
+            if one.kind != "user" or one.permanent:
                 continue
-            if one.id not in burst.bin:
+            if one.id not in burst.restorable_ids:
                 keys[one.id] = None
             elif "@" in one.name and not one.name.startswith("$"):
                 keys[one.name] = None
-    return list(keys)[:LOOKED_UP]
+    return list(keys)[:MAX_LOOKUPS]
 
 
-def with_fates(
-    burst: Burst,
-    bins: Reading[DeletedObject],
+def add_deletion_outcomes(
+    burst: DeletionBurst,
+    recycle_bins: Reading[DeletedObject],
     accounts: Reading[Account],
-    asked: Collection[str],
-) -> Burst:
+    checked_keys: Collection[str],
+) -> DeletionBurst:
     """The burst, knowing what became of its objects as far as anybody can tell."""
     ids = {one.id for one in accounts.items}
     names = {one.upn.lower() for one in accounts.items if one.upn}
@@ -159,19 +165,24 @@ def with_fates(
     back = frozenset(one.id for one in users if one.id in ids)
     taken = frozenset(one.id for one in users if one.name.lower() in names and one.id not in back)
     open_questions = {
-        surface for surface in (DELETED_USERS, DELETED_GROUPS) if bins.blind_to(surface)
+        surface
+        for surface in (DELETED_USERS, DELETED_GROUPS)
+        if recycle_bins.find_source_failure(surface)
     }
-    told = set(asked) - {miss.object_id for miss in accounts.unread}
-    if accounts.blind_to(ACCOUNTS):
+    told = set(checked_keys) - {miss.object_id for miss in accounts.failures}
+    if accounts.find_source_failure(ACCOUNTS):
         told = set()
     unseen = frozenset(
         one.id
         for one in burst.deletions
-        if not one.final
-        and one.id not in burst.bin | back
-        and (BINS.get(one.kind) in open_questions or (one.kind == "user" and one.id not in told))
+        if not one.permanent
+        and one.id not in burst.restorable_ids | back
+        and (
+            RECYCLE_BINS.get(one.kind) in open_questions
+            or (one.kind == "user" and one.id not in told)
+        )
     )
-    return replace(burst, back=back, taken=taken, unseen=unseen)
+    return replace(burst, restored_ids=back, name_taken_ids=taken, unverified_ids=unseen)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -179,47 +190,53 @@ def with_fates(
 # ----------------------------------------------------------------------------------------------
 
 
-def limit_of(users: int | None, terms: Terms) -> int:
+def compute_deletion_limit(user_count: int | None, policy: GuardPolicy) -> int:
     """How many deletions within the window are still ordinary."""
-    share = math.ceil(terms.mass_deletion_percent * (users or 0) / 100)
-    return min(max(terms.mass_deletion_count, share), CEILING)
+    share = math.ceil(policy.mass_deletion_percent * (user_count or 0) / 100)
+    return min(max(policy.mass_deletion_count, share), MAX_DELETION_LIMIT)
 
 
-def bursts(deletions: Iterable[Deletion], limit: int, terms: Terms) -> list[Burst]:
+def find_bursts(
+    deletions: Iterable[Deletion], limit: int, policy: GuardPolicy
+) -> list[DeletionBurst]:
     """Every actor who deleted more than the limit by itself, and all others if they did together.
 
     Actors are kept apart so that a burst somebody knows of does not cover another's.
     """
     by_actor: defaultdict[str, list[Deletion]] = defaultdict(list)
     for one in deletions:
-        if not (one.final and not one.actor.id and one.kind in ("user", "group")):
+        if not (one.permanent and not one.actor.id and one.kind in ("user", "group")):
             # Otherwise nobody did it: its 30 days were over.
-            by_actor[one.actor.id or UNKNOWN].append(one)
-    found, others = list[Burst](), list[Deletion]()
+            by_actor[one.actor.id or UNKNOWN_ACTOR].append(one)
+    found, others = list[DeletionBurst](), list[Deletion]()
     for who, rows in sorted(by_actor.items()):
-        episode = last_episode(rows, terms)
-        if peak(episode, terms) > limit:
-            found.append(Burst(who, episode, limit))
+        episode = extract_last_episode(rows, policy)
+        if count_peak_deletions(episode, policy) > limit:
+            found.append(DeletionBurst(who, episode, limit))
         else:
             others += rows
-    episode = last_episode(others, terms)
-    if peak(episode, terms) > limit:
-        found.append(Burst(SEVERAL, episode, limit))
+    episode = extract_last_episode(others, policy)
+    if count_peak_deletions(episode, policy) > limit:
+        found.append(DeletionBurst(SEVERAL_ACTORS, episode, limit))
     return found
 
 
-def last_episode(rows: Iterable[Deletion], terms: Terms) -> tuple[Deletion, ...]:
+def extract_last_episode(
+    deletions: Iterable[Deletion], policy: GuardPolicy
+) -> tuple[Deletion, ...]:
     """What was deleted since the last pause as long as the window; none while such a pause lasts.
 
     Each object once, by the last thing done to it: records come twice and in any order.
     """
-    window = timedelta(hours=terms.mass_deletion_hours)
+    window = timedelta(hours=policy.mass_deletion_hours)
     objects: dict[str, Deletion] = {}
-    for one in sorted(rows, key=lambda row: (row.at, row.final, row.id)):
+    for one in sorted(deletions, key=lambda row: (row.at, row.permanent, row.id)):
         before = objects.get(one.id)
-        objects[one.id] = replace(one, final=one.final or (before is not None and before.final))
+        objects[one.id] = replace(
+            one, permanent=one.permanent or (before is not None and before.permanent)
+        )
     newest_first = sorted(objects.values(), key=lambda row: (row.at, row.id), reverse=True)
-    after, episode = terms.now, list[Deletion]()
+    after, episode = policy.now, list[Deletion]()
     for one in newest_first:
         if after - one.at > window:
             break
@@ -229,9 +246,9 @@ def last_episode(rows: Iterable[Deletion], terms: Terms) -> tuple[Deletion, ...]
     return tuple(reversed(episode))
 
 
-def peak(episode: Sequence[Deletion], terms: Terms) -> int:
+def count_peak_deletions(episode: Sequence[Deletion], policy: GuardPolicy) -> int:
     """The most objects deleted within any one window."""
-    window = timedelta(hours=terms.mass_deletion_hours)
+    window = timedelta(hours=policy.mass_deletion_hours)
     most, first = 0, 0
     for last, one in enumerate(episode):
         while one.at - episode[first].at > window:
@@ -245,104 +262,106 @@ def peak(episode: Sequence[Deletion], terms: Terms) -> int:
 # ----------------------------------------------------------------------------------------------
 
 
-def judge(burst: Burst, terms: Terms) -> Iterator[Finding]:
+def judge(burst: DeletionBurst, policy: GuardPolicy) -> Iterator[Finding]:
     """One burst, one case; graver when something is gone for good or very much is deleted."""
-    grave = burst.purged or len(burst.deletions) >= GRAVER * burst.limit
+    grave = burst.purged_deletions or len(burst.deletions) >= CRITICAL_FACTOR * burst.limit
     yield Finding(
         kind="mass-deletion",
-        object_id=burst.who,
-        subject=named(burst),
+        object_id=burst.actor_id,
+        subject=format_burst_actor(burst),
         severity=Severity.CRITICAL if grave else Severity.HIGH,
         verdict=Verdict.MASS_DELETION,
-        summary=f"{amounts(burst.deletions)} were deleted by {named(burst)}.",
-        facts=tuple(facts_of(burst, terms)),
-        surfaces=(DELETIONS,) if burst.attributed else (DELETED_USERS,),
-        advice=advice_of(burst),
-        patience=2 if burst.passing and not burst.attributed else 0,
-        event=True,
+        summary=f"{format_object_counts(burst.deletions)} were deleted by {format_burst_actor(burst)}.",
+        facts=tuple(list_burst_facts(burst, policy)),
+        sources=(DELETIONS,) if burst.is_attributed else (DELETED_USERS,),
+        advice=build_burst_advice(burst),
+        confirmations_needed=2 if burst.is_transient and not burst.is_attributed else 0,
+        is_one_off=True,
     )
 
 
-def named(burst: Burst) -> str:
+def format_burst_actor(burst: DeletionBurst) -> str:
     """Who did it, as people know them."""
-    if burst.who == SEVERAL:
+    if burst.actor_id == SEVERAL_ACTORS:
         return "several accounts together"
-    if burst.who == UNKNOWN:
+    if burst.actor_id == UNKNOWN_ACTOR:
         return "somebody unknown"
     actor = burst.deletions[-1].actor
-    return plain(actor.name or actor.id, CUT)
+    return sanitize_text(actor.name or actor.id, MAX_TEXT_LENGTH)
 
 
-def amounts(rows: Iterable[Deletion]) -> str:
+def format_object_counts(deletions: Iterable[Deletion]) -> str:
     """How many objects of each kind: "12 users, 1 group"."""
-    counts = Counter(one.kind for one in rows)
-    parts = [f"{counts[kind]:,} {kind}{'s' * (counts[kind] != 1)}" for kind in KINDS]
-    return ", ".join(part for part, kind in zip(parts, KINDS, strict=True) if counts[kind])
+    counts = Counter(one.kind for one in deletions)
+    parts = [f"{counts[kind]:,} {kind}{'s' * (counts[kind] != 1)}" for kind in OBJECT_KINDS]
+    return ", ".join(part for part, kind in zip(parts, OBJECT_KINDS, strict=True) if counts[kind])
 
 
-def facts_of(burst: Burst, terms: Terms) -> Iterator[str]:
+def list_burst_facts(burst: DeletionBurst, policy: GuardPolicy) -> Iterator[str]:
     """When, who, how much, and what can still be had back."""
-    first, last = (stamp(burst.deletions[end].at) for end in (0, -1))
+    first, last = (format_deletion_time(burst.deletions[end].at) for end in (0, -1))
     yield f"between {first} and {last}"
-    yield who_fact(burst)
-    hours = terms.mass_deletion_hours
-    yield f"{share_of(burst)}told above {burst.limit} objects within {hours} hours"
-    yield from restoring_facts(burst)
-    names = sorted({one.name or one.id for one in burst.deletions}, key=str.casefold)[:NAMED]
-    yield f"first by name: {', '.join(plain(name, SHORT) for name in names)}"
+    yield describe_burst_actors(burst)
+    hours = policy.mass_deletion_hours
+    yield f"{describe_user_share(burst)}told above {burst.limit} objects within {hours} hours"
+    yield from list_restore_facts(burst)
+    names = sorted({one.name or one.id for one in burst.deletions}, key=str.casefold)[:MAX_NAMED]
+    yield f"first by name: {', '.join(sanitize_text(name, MAX_LABEL_LENGTH) for name in names)}"
 
 
-def who_fact(burst: Burst) -> str:
+def describe_burst_actors(burst: DeletionBurst) -> str:
     """The actors, those who deleted most first."""
-    if not burst.attributed:
+    if not burst.is_attributed:
         return "who did it is not known: the audit log could not be read, only the recycle bin"
     counts = Counter(one.actor.id for one in burst.deletions)
     actors: Mapping[str, Actor] = {one.actor.id: one.actor for one in burst.deletions}
     parts = []
     for found, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:3]:
         actor = actors[found]
-        name = plain(actor.name or actor.id or "nobody the audit log names", 2 * SHORT)
-        kind = "app " if actor.app else ""
-        ip = f" from {plain(actor.ip, SHORT)}" if actor.ip else ""
+        name = sanitize_text(
+            actor.name or actor.id or "nobody the audit log names", 2 * MAX_LABEL_LENGTH
+        )
+        kind = "app " if actor.is_app else ""
+        ip = f" from {sanitize_text(actor.ip, MAX_LABEL_LENGTH)}" if actor.ip else ""
         parts.append(f"{kind}{name}{ip} ({count:,})")
     more = len(counts) - len(parts)
     return f"by {', '.join(parts)}" + (f" and {more} more" if more > 0 else "")
 
 
-def share_of(burst: Burst) -> str:
+def describe_user_share(burst: DeletionBurst) -> str:
     """How much of all users is gone."""
-    lost = sum(one.kind == "user" and one.id not in burst.back for one in burst.deletions)
-    if burst.users is None or not lost:
+    lost = sum(one.kind == "user" and one.id not in burst.restored_ids for one in burst.deletions)
+    if burst.user_count is None or not lost:
         return ""
-    return f"{100 * lost / max(burst.users, lost):.0f} % of all users; "
+    return f"{100 * lost / max(burst.user_count, lost):.0f} % of all users; "
 
 
-def restoring_facts(burst: Burst) -> Iterator[str]:
+def list_restore_facts(burst: DeletionBurst) -> Iterator[str]:
     """What became of the objects."""
-    kept = [one for one in burst.deletions if one.id in burst.bin and not one.final]
+    kept = [one for one in burst.deletions if one.id in burst.restorable_ids and not one.permanent]
     if kept:
-        until = min(one.at for one in kept) + KEPT
-        yield f"can be restored: {amounts(kept)}, the first of them until {until:%Y-%m-%d}"
-    unseen = [one for one in burst.deletions if one.id in burst.unseen]
+        until = min(one.at for one in kept) + RETENTION
+        yield f"can be restored: {format_object_counts(kept)}, the first of them until {until:%Y-%m-%d}"
+    unseen = [one for one in burst.deletions if one.id in burst.unverified_ids]
     if unseen:
-        yield f"not known whether it can be restored: {amounts(unseen)}"
-    taken = [one for one in kept if one.id in burst.taken]
+        yield f"not known whether it can be restored: {format_object_counts(unseen)}"
+    taken = [one for one in kept if one.id in burst.name_taken_ids]
     if taken:
-        yield f"their name is somebody else's by now, so restoring collides: {amounts(taken)}"
-    back = [one for one in burst.deletions if one.id in burst.back]
+        yield f"their name is somebody else's by now, so restoring collides: {format_object_counts(taken)}"
+    back = [one for one in burst.deletions if one.id in burst.restored_ids]
     if back:
-        yield f"back already: {amounts(back)}"
-    accounted = {one.id for one in kept} | burst.back | burst.unseen
+        yield f"back already: {format_object_counts(back)}"
+    accounted = {one.id for one in kept} | burst.restored_ids | burst.unverified_ids
     lost = [one for one in burst.deletions if one.id not in accounted]
     if lost:
-        yield f"gone for good: {amounts(lost)} (deleted for good, or of a kind that is not kept)"
+        yield f"gone for good: {format_object_counts(lost)} (deleted for good, or of a kind that is not kept)"
 
 
-def stamp(at: datetime) -> str:
+def format_deletion_time(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def advice_of(burst: Burst) -> str:
+def build_burst_advice(burst: DeletionBurst) -> str:
     """How to stop it, and how to restore."""
     since = f"{burst.deletions[0].at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     restore = (
@@ -351,17 +370,17 @@ def advice_of(burst: Burst) -> str:
         f"? DeletedDateTime -ge '{since}' | % {{ Restore-MgDirectoryDeletedItem -DirectoryObjectId "
         "$_.Id }."
     )
-    if is_sync(burst):
+    if is_directory_sync(burst):
         return (
             "If this is Entra Connect, stop it (Set-ADSyncScheduler -SyncCycleEnabled $false) and "
             f"put its filter right; a full sync cycle then restores by itself. {restore}"
         )
-    if burst.who in (UNKNOWN, SEVERAL):
+    if burst.actor_id in (UNKNOWN_ACTOR, SEVERAL_ACTORS):
         return f"Find out who deletes, and stop them. {restore}"
-    return f"{restore} If it was not meant, block and sign out {named(burst)}."
+    return f"{restore} If it was not meant, block and sign out {format_burst_actor(burst)}."
 
 
-def is_sync(burst: Burst) -> bool:
+def is_directory_sync(burst: DeletionBurst) -> bool:
     """True when the deletions bear the name of directory synchronization."""
     names = {one.actor.name.lower() for one in burst.deletions}
     return any(name in SYNC_NAMES or name.startswith("sync_") for name in names)
@@ -370,7 +389,7 @@ def is_sync(burst: Burst) -> bool:
 GUARD = Guard(
     name="mass-deletion",
     title="Mass deletion",
-    why="What was deleted can be restored for 30 days, if somebody notices.",
+    rationale="What was deleted can be restored for 30 days, if somebody notices.",
     permissions=(
         Permission(Service.GRAPH, "AuditLog.Read.All", "what was deleted, when and by whom"),
         Permission(

@@ -10,17 +10,17 @@ from dataclasses import dataclass, field, replace
 from itertools import batched
 
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Guard, Look, Permission, Service, Terms
-from core.sanitize import plain
-from core.tenant.directory import Account, Registration
-from core.tenant.merging import Listed, missed
+from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
+from core.sanitize import sanitize_text
+from core.tenant.directory import Account, MfaRegistration
+from core.tenant.merging import PresenceTracker, collect_failures
 from core.tenant.port import Tenant
-from core.tenant.readings import Reading, Unread
-from core.tenant.surfaces import ACCOUNTS, REGISTERED_ADMINISTRATORS, REGISTRATIONS
+from core.tenant.readings import ReadFailure, Reading
+from core.tenant.surfaces import ACCOUNTS, REGISTERED_ADMINISTRATORS, SIGN_IN_METHODS
 
 # Passkeys and their kin prove two things at once and cannot be phished. The report counts some of
 # them as a second factor only where policy does, so their own names decide.
-PHISHING_RESISTANT = (
+PHISHING_RESISTANT_PREFIXES = (
     "passkey",
     "fido2",
     "windowshello",
@@ -28,28 +28,33 @@ PHISHING_RESISTANT = (
     "x509certificatemulti",
 )
 # They reset a password or let an old client in; none of them is asked for at sign-in.
-NO_FACTOR = frozenset({"email", "securityquestion", "apppassword"})
+NON_FACTOR_METHODS = frozenset({"email", "securityquestion", "apppassword"})
 # A number can be taken over, a message read by whoever holds the telephone; a pass ends by itself.
-WEAK = NO_FACTOR | {"mobilephone", "alternatemobilephone", "officephone", "temporaryaccesspass"}
+WEAK_METHODS = NON_FACTOR_METHODS | {
+    "mobilephone",
+    "alternatemobilephone",
+    "officephone",
+    "temporaryaccesspass",
+}
 
 # So many accounts without a second factor are looked up, to leave out those that are disabled.
-CHECKED = 5_000
-NAMED = 20
-ABREAST = 5
-CUT = 200
-SHORT = 48
+MAX_LOOKUPS = 5_000
+MAX_NAMED = 20
+NAMES_PER_LINE = 5
+MAX_TEXT_LENGTH = 200
+MAX_LABEL_LENGTH = 48
 
 MEMBERS, GUESTS = "members", "guests"
-WITHOUT, ONLY_WEAK = "without-second-factor", "weak-factor"
+WITHOUT_SECOND_FACTOR, WEAK_FACTOR = "without-second-factor", "weak-factor"
 # At these shares a digest becomes graver, and only that is news.
-MANY, SOME = 25.0, 5.0
-AGE = "Microsoft's report is up to a day old and leaves out disabled accounts"
-UNTOLD = "the report does not say of some accounts whether they are administrators"
-NOBODY = "the report names not a single account"
+HIGH_SHARE, MEDIUM_SHARE = 25.0, 5.0
+REPORT_AGE_FACT = "Microsoft's report is up to a day old and leaves out disabled accounts"
+UNKNOWN_ROLES = "the report does not say of some accounts whether they are administrators"
+EMPTY_REPORT = "the report names not a single account"
 
 
 @dataclass(frozen=True, slots=True)
-class Digest:
+class GroupSummary:
     """A group of accounts in one: how many there are, how many of them lack something.
 
     `named` are the first of those by name, `barred` how many have registered only what policy does
@@ -57,12 +62,12 @@ class Digest:
     """
 
     group: str
-    lack: str
+    deficiency: str
     total: int
     count: int
-    named: tuple[str, ...] = ()
-    barred: int = 0
-    unchecked: int = 0
+    names: tuple[str, ...] = ()
+    disallowed_count: int = 0
+    unchecked_count: int = 0
 
     @property
     def share(self) -> float:
@@ -70,90 +75,92 @@ class Digest:
         return 100 * self.count / self.total if self.total else 0.0
 
 
-type Item = Registration | Digest
+type RegistrationItem = MfaRegistration | GroupSummary
 
 
 @dataclass(slots=True)
-class Count:
+class AccountCounter:
     """Accounts counted as they pass by; of their names only the first few are kept."""
 
     count: int = 0
-    barred: int = 0
-    unchecked: int = 0
+    disallowed_count: int = 0
+    unchecked_count: int = 0
     names: list[str] = field(default_factory=list)
 
-    def add(self, entry: Registration, checked: bool) -> None:
+    def add_account(self, entry: MfaRegistration, is_checked: bool) -> None:
         """Count one account."""
         self.count += 1
-        self.barred += entry.registered
-        self.unchecked += not checked
+        self.disallowed_count += entry.mfa_registered
+        self.unchecked_count += not is_checked
         self.names.append(entry.upn or entry.id)
-        if len(self.names) >= 10 * NAMED:
-            self.names = self.first()
+        if len(self.names) >= 10 * MAX_NAMED:
+            self.names = self.get_first_names()
 
-    def first(self) -> list[str]:
+    def get_first_names(self) -> list[str]:
         """The names that come first, the same ones in every run."""
-        return sorted(self.names, key=lambda name: (name.casefold(), name))[:NAMED]
+        return sorted(self.names, key=lambda name: (name.casefold(), name))[:MAX_NAMED]
 
 
 @dataclass(slots=True)
-class Census:
+class RegistrationTotals:
     """What the pages come to. `budget` is how many accounts may still be looked up."""
 
     totals: dict[str, int] = field(default_factory=lambda: {MEMBERS: 0, GUESTS: 0})
-    counts: dict[tuple[str, str], Count] = field(default_factory=dict)
-    budget: int = CHECKED
-    blind: bool = False
-    untold: bool = False
-    whole: bool = True
+    counts: dict[tuple[str, str], AccountCounter] = field(default_factory=dict)
+    lookup_budget: int = MAX_LOOKUPS
+    accounts_unavailable: bool = False
+    has_unknown_roles: bool = False
+    is_complete: bool = True
 
-    def count(self, entry: Registration, lack: str, checked: bool) -> None:
+    def count_account(self, entry: MfaRegistration, deficiency: str, is_checked: bool) -> None:
         """Count an account that lacks something."""
-        self.counts.setdefault((group_of(entry), lack), Count()).add(entry, checked)
+        self.counts.setdefault(
+            (get_account_group(entry), deficiency), AccountCounter()
+        ).add_account(entry, is_checked)
 
-    def digests(self) -> tuple[Digest, ...]:
+    def build_summaries(self) -> tuple[GroupSummary, ...]:
         """The report in a few lines."""
         return tuple(
-            Digest(
+            GroupSummary(
                 group,
                 lack,
                 self.totals[group],
                 found.count,
-                tuple(found.first()),
-                found.barred,
-                found.unchecked,
+                tuple(found.get_first_names()),
+                found.disallowed_count,
+                found.unchecked_count,
             )
             for (group, lack), found in sorted(self.counts.items())
         )
 
 
-def group_of(entry: Registration) -> str:
+def get_account_group(entry: MfaRegistration) -> str:
     """Guests are counted apart: their own organization may ask them for a second factor."""
-    return GUESTS if entry.guest else MEMBERS
+    return GUESTS if entry.is_guest else MEMBERS
 
 
-def phishing_resistant(entry: Registration) -> bool:
+def is_phishing_resistant(entry: MfaRegistration) -> bool:
     """True when the account has a passkey or its like."""
-    return any(method.startswith(PHISHING_RESISTANT) for method in entry.methods)
+    return any(method.startswith(PHISHING_RESISTANT_PREFIXES) for method in entry.methods)
 
 
-def second_factor(entry: Registration) -> bool:
+def has_second_factor(entry: MfaRegistration) -> bool:
     """True when signing in can take more than a password."""
-    if entry.passwordless or phishing_resistant(entry):
+    if entry.passwordless_capable or is_phishing_resistant(entry):
         return True
-    return entry.capable and not (entry.methods and entry.methods <= NO_FACTOR)
+    return entry.mfa_capable and not (entry.methods and entry.methods <= NON_FACTOR_METHODS)
 
 
-def weak_only(entry: Registration) -> bool:
+def has_only_weak_factor(entry: MfaRegistration) -> bool:
     """True when all there is besides the password is a telephone, or ends by itself."""
-    return bool(entry.methods) and entry.methods <= WEAK and not entry.passwordless
+    return bool(entry.methods) and entry.methods <= WEAK_METHODS and not entry.passwordless_capable
 
 
-def lack_of(entry: Registration) -> str:
+def get_factor_deficiency(entry: MfaRegistration) -> str:
     """What an account lacks; "" for nothing."""
-    if not second_factor(entry):
-        return WITHOUT
-    return ONLY_WEAK if weak_only(entry) else ""
+    if not has_second_factor(entry):
+        return WITHOUT_SECOND_FACTOR
+    return WEAK_FACTOR if has_only_weak_factor(entry) else ""
 
 
 # ----------------------------------------------------------------------------------------------
@@ -161,82 +168,98 @@ def lack_of(entry: Registration) -> str:
 # ----------------------------------------------------------------------------------------------
 
 
-async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Item]]:
+async def observe(
+    tenant: Tenant, context: ObserveContext
+) -> AsyncIterator[Reading[RegistrationItem]]:
     """Administrators as they come, page by page; everybody else as a digest in the end."""
-    listed, census, named = Listed(look.watched), Census(), 0
+    listed, census, named = PresenceTracker(context.open_case_ids), RegistrationTotals(), 0
     async for page in tenant.registrations():
-        listed.note(page)
+        listed.add_page(page)
         named += page.population
-        census.whole = census.whole and page.complete
-        yield await considered(tenant, page, census)
-    if not census.whole:
+        census.is_complete = census.is_complete and page.complete
+        yield await process_registrations(tenant, page, census)
+    if not census.is_complete:
         return
-    surfaces = frozenset({REGISTRATIONS, REGISTERED_ADMINISTRATORS})
+    surfaces = frozenset({SIGN_IN_METHODS, REGISTERED_ADMINISTRATORS})
     if not named:
-        yield Reading(unread=(Unread(REGISTRATIONS, NOBODY),), surfaces=surfaces, complete=False)
+        yield Reading(
+            failures=(ReadFailure(SIGN_IN_METHODS, EMPTY_REPORT),), sources=surfaces, complete=False
+        )
         return
     yield Reading(
-        items=census.digests(),
-        unread=untold(census.untold),
-        surfaces=surfaces,
+        items=census.build_summaries(),
+        failures=build_unknown_roles_failure(census.has_unknown_roles),
+        sources=surfaces,
         scope=frozenset({MEMBERS, GUESTS}),
     )
-    for rest in listed.rest(surfaces):
-        yield replace(rest, unread=untold(census.untold))
+    for rest in listed.build_absence_readings(surfaces):
+        yield replace(rest, failures=build_unknown_roles_failure(census.has_unknown_roles))
 
 
-def untold(some: bool) -> tuple[Unread, ...]:
+def build_unknown_roles_failure(has_unknown_roles: bool) -> tuple[ReadFailure, ...]:
     """That the report keeps silent about who is an administrator."""
-    return (Unread(REGISTERED_ADMINISTRATORS, UNTOLD),) if some else ()
+    return (ReadFailure(REGISTERED_ADMINISTRATORS, UNKNOWN_ROLES),) if has_unknown_roles else ()
 
 
-async def considered(tenant: Tenant, page: Reading[Registration], census: Census) -> Reading[Item]:
+async def process_registrations(
+    tenant: Tenant, page: Reading[MfaRegistration], totals: RegistrationTotals
+) -> Reading[RegistrationItem]:
     """A page: its administrators who lack something, and the others counted."""
-    lacking = [entry for entry in page.items if lack_of(entry)]
-    asked = worth_a_look(lacking, census)
+    lacking = [entry for entry in page.items if get_factor_deficiency(entry)]
+    asked = list_accounts_to_check(lacking, totals)
     accounts = await tenant.users_named(asked) if asked else Reading[Account]()
-    if accounts.blind_to(ACCOUNTS):
-        census.blind = True
-    missing = {miss.object_id for miss in accounts.unread}
+    if accounts.find_source_failure(ACCOUNTS):
+        totals.accounts_unavailable = True
+    missing = {miss.object_id for miss in accounts.failures}
     enabled = {one.id for one in accounts.items if one.enabled is not False}
     checked = set(asked) - missing if "" not in missing else set[str]()
     for entry in page.items:
-        census.totals[group_of(entry)] += not entry.admin
-    items: list[Item] = []
+        totals.totals[get_account_group(entry)] += not entry.is_admin
+    items: list[RegistrationItem] = []
     for entry in lacking:
         if entry.id in checked and entry.id not in enabled:
             # Nobody can sign in: it was disabled or deleted since the report was made.
-            census.totals[group_of(entry)] -= not entry.admin
-        elif entry.admin:
+            totals.totals[get_account_group(entry)] -= not entry.is_admin
+        elif entry.is_admin:
             items.append(entry)
         else:
-            census.count(entry, lack_of(entry), entry.id in checked)
-    silent = any(entry.admin is None for entry in page.items)
-    census.untold = census.untold or silent
+            totals.count_account(entry, get_factor_deficiency(entry), entry.id in checked)
+    silent = any(entry.is_admin is None for entry in page.items)
+    totals.has_unknown_roles = totals.has_unknown_roles or silent
     names = {entry.id: entry.upn for entry in lacking}
-    return page.carrying(
+    return page.with_items(
         tuple(items),
         (
-            *page.unread,
-            *untold(silent),
+            *page.failures,
+            *build_unknown_roles_failure(silent),
             *(
-                replace(miss, subject=plain(names.get(miss.object_id, ""), CUT), optional=True)
-                for miss in missed((accounts,))
+                replace(
+                    miss,
+                    subject=sanitize_text(names.get(miss.object_id, ""), MAX_TEXT_LENGTH),
+                    optional=True,
+                )
+                for miss in collect_failures((accounts,))
             ),
         ),
-        page.surfaces | {REGISTERED_ADMINISTRATORS, ACCOUNTS},
+        page.sources | {REGISTERED_ADMINISTRATORS, ACCOUNTS},
         page.population,
     )
 
 
-def worth_a_look(lacking: Sequence[Registration], census: Census) -> list[str]:
+def list_accounts_to_check(
+    lacking: Sequence[MfaRegistration], totals: RegistrationTotals
+) -> list[str]:
     """The accounts to look up: every administrator, and others while the budget lasts."""
-    if census.blind:
+    if totals.accounts_unavailable:
         return []
-    administrators = [entry.id for entry in lacking if entry.admin]
-    others = [entry.id for entry in lacking if not entry.admin and lack_of(entry) == WITHOUT]
-    others = others[: census.budget]
-    census.budget -= len(others)
+    administrators = [entry.id for entry in lacking if entry.is_admin]
+    others = [
+        entry.id
+        for entry in lacking
+        if not entry.is_admin and get_factor_deficiency(entry) == WITHOUT_SECOND_FACTOR
+    ]
+    others = others[: totals.lookup_budget]
+    totals.lookup_budget -= len(others)
     return administrators + others
 
 
@@ -245,19 +268,19 @@ def worth_a_look(lacking: Sequence[Registration], census: Census) -> list[str]:
 # ----------------------------------------------------------------------------------------------
 
 
-def judge(item: Item, terms: Terms) -> Iterator[Finding]:
+def judge(item: RegistrationItem, policy: GuardPolicy) -> Iterator[Finding]:
     """An administrator each by itself; ordinary accounts by what share of them lacks something."""
-    if isinstance(item, Registration):
-        if item.admin and (lack := lack_of(item)):
-            yield administrator(item, lack)
+    if isinstance(item, MfaRegistration):
+        if item.is_admin and (lack := get_factor_deficiency(item)):
+            yield build_administrator_finding(item, lack)
     elif item.count:
-        yield of_many(item)
+        yield build_group_finding(item)
 
 
-def administrator(entry: Registration, lack: str) -> Finding:
+def build_administrator_finding(entry: MfaRegistration, deficiency: str) -> Finding:
     """One administrator who can be impersonated."""
-    name = plain(entry.upn or entry.id, CUT)
-    without = lack == WITHOUT
+    name = sanitize_text(entry.upn or entry.id, MAX_TEXT_LENGTH)
+    without = deficiency == WITHOUT_SECOND_FACTOR
     summary = f"The administrator {name} signs in with a password alone."
     if not without:
         summary = f"The administrator {name} has only a weak second factor."
@@ -268,26 +291,28 @@ def administrator(entry: Registration, lack: str) -> Finding:
         severity=Severity.CRITICAL if without else Severity.HIGH,
         verdict=Verdict.NO_SECOND_FACTOR if without else Verdict.WEAK_FACTOR,
         summary=summary,
-        facts=tuple(administrator_facts(entry)),
-        surfaces=(REGISTRATIONS, REGISTERED_ADMINISTRATORS),
-        advice=administrator_advice(entry, name),
+        facts=tuple(list_administrator_facts(entry)),
+        sources=(SIGN_IN_METHODS, REGISTERED_ADMINISTRATORS),
+        advice=build_administrator_advice(entry, name),
     )
 
 
-def administrator_facts(entry: Registration) -> Iterator[str]:
+def list_administrator_facts(entry: MfaRegistration) -> Iterator[str]:
     """What is registered, and why it does not do."""
-    methods = ", ".join(plain(method, SHORT) for method in sorted(entry.methods)[:10])
+    methods = ", ".join(
+        sanitize_text(method, MAX_LABEL_LENGTH) for method in sorted(entry.methods)[:10]
+    )
     yield f"registered methods: {methods or 'none'}"
-    if entry.registered and not second_factor(entry):
+    if entry.mfa_registered and not has_second_factor(entry):
         yield "what is registered is no second factor that the authentication methods policy allows"
-    if weak_only(entry) and second_factor(entry):
+    if has_only_weak_factor(entry) and has_second_factor(entry):
         yield "messages and calls can be diverted by whoever takes over the number"
-    if entry.guest:
+    if entry.is_guest:
         yield "it is a guest with an administrator's role"
-    yield AGE
+    yield REPORT_AGE_FACT
 
 
-def administrator_advice(entry: Registration, name: str) -> str:
+def build_administrator_advice(entry: MfaRegistration, name: str) -> str:
     """What to do, and what about the account no person signs in with."""
     advice = (
         f"Have {name} register a passkey or Microsoft Authenticator at aka.ms/mysecurityinfo, and "
@@ -302,24 +327,24 @@ def administrator_advice(entry: Registration, name: str) -> str:
     return advice
 
 
-def severity_of(digest: Digest) -> Severity:
+def rate_group_summary(summary: GroupSummary) -> Severity:
     """How bad it is: by share, so that a few accounts more or less are no news."""
-    if digest.group == GUESTS or digest.lack == ONLY_WEAK:
+    if summary.group == GUESTS or summary.deficiency == WEAK_FACTOR:
         return Severity.LOW
-    if digest.share >= MANY:
+    if summary.share >= HIGH_SHARE:
         return Severity.HIGH
-    return Severity.MEDIUM if digest.share >= SOME else Severity.LOW
+    return Severity.MEDIUM if summary.share >= MEDIUM_SHARE else Severity.LOW
 
 
-def of_many(digest: Digest) -> Finding:
+def build_group_finding(summary: GroupSummary) -> Finding:
     """Many accounts in one case."""
-    without = digest.lack == WITHOUT
+    without = summary.deficiency == WITHOUT_SECOND_FACTOR
     what = "without a second factor" if without else "with only a telephone as second factor"
     if not without:
         advice = (
             "Ask them to register a passkey or Microsoft Authenticator at aka.ms/mysecurityinfo."
         )
-    elif digest.group == GUESTS:
+    elif summary.group == GUESTS:
         advice = (
             "Require a second factor of guests: Entra admin center > Entra ID > Conditional Access "
             "> Create new policy from templates > Require multifactor authentication for guests."
@@ -331,41 +356,41 @@ def of_many(digest: Digest) -> Finding:
             "all users; without Entra ID P1, Overview > Properties > Manage security defaults."
         )
     return Finding(
-        kind=digest.lack,
-        object_id=digest.group,
-        subject=f"{digest.group} {what}",
-        severity=severity_of(digest),
+        kind=summary.deficiency,
+        object_id=summary.group,
+        subject=f"{summary.group} {what}",
+        severity=rate_group_summary(summary),
         verdict=Verdict.NO_SECOND_FACTOR if without else Verdict.WEAK_FACTOR,
-        summary=f"{digest.count:,} of {digest.total:,} {digest.group} are {what}, "
+        summary=f"{summary.count:,} of {summary.total:,} {summary.group} are {what}, "
         "administrators aside.",
-        facts=tuple(digest_facts(digest)),
-        surfaces=(REGISTRATIONS,),
+        facts=tuple(list_group_facts(summary)),
+        sources=(SIGN_IN_METHODS,),
         advice=f"{advice} Everyone: Entra ID > Authentication methods > User registration details.",
     )
 
 
-def digest_facts(digest: Digest) -> Iterator[str]:
+def list_group_facts(summary: GroupSummary) -> Iterator[str]:
     """Figures and first names; the same as long as the accounts are."""
-    figures = f"{digest.share:.0f} % of {digest.group}"
-    if digest.lack == WITHOUT and digest.barred:
-        figures += f"; {digest.barred:,} have registered only what policy does not allow"
+    figures = f"{summary.share:.0f} % of {summary.group}"
+    if summary.deficiency == WITHOUT_SECOND_FACTOR and summary.disallowed_count:
+        figures += f"; {summary.disallowed_count:,} have registered only what policy does not allow"
     yield figures
-    for names in batched(digest.named, ABREAST, strict=False):
-        yield ", ".join(plain(name, SHORT) for name in names)
-    if more := digest.count - len(digest.named):
+    for names in batched(summary.names, NAMES_PER_LINE, strict=False):
+        yield ", ".join(sanitize_text(name, MAX_LABEL_LENGTH) for name in names)
+    if more := summary.count - len(summary.names):
         yield f"and {more:,} more"
-    if digest.group == GUESTS and digest.lack == WITHOUT:
+    if summary.group == GUESTS and summary.deficiency == WITHOUT_SECOND_FACTOR:
         yield "their own organization may ask them for a second factor, which is not seen from here"
-    if digest.lack == WITHOUT and digest.unchecked:
-        yield f"of {digest.unchecked:,} it was not looked up whether they are disabled since; {AGE}"
+    if summary.deficiency == WITHOUT_SECOND_FACTOR and summary.unchecked_count:
+        yield f"of {summary.unchecked_count:,} it was not looked up whether they are disabled since; {REPORT_AGE_FACT}"
     else:
-        yield AGE
+        yield REPORT_AGE_FACT
 
 
 GUARD = Guard(
     name="mfa-registration",
     title="Second factors",
-    why="Where a password alone is enough, one that was guessed or phished opens the account.",
+    rationale="Where a password alone is enough, one that was guessed or phished opens the account.",
     permissions=(
         Permission(
             Service.GRAPH,

@@ -12,61 +12,61 @@ from datetime import timedelta
 from itertools import pairwise
 
 from core.microsoft365.powershell import (
-    ARCHIVING,
-    LARGE_MAILBOX,
-    assign_licence,
-    remove_licences,
-    set_ad_attributes,
-    set_remote_shared,
+    ARCHIVING_PRODUCT,
+    LARGE_MAILBOX_PRODUCT,
+    build_ad_attributes_command,
+    build_assign_licence_command,
+    build_remote_shared_command,
+    build_remove_licences_command,
 )
 from core.microsoft365.remote_recipient_type import (
-    SHARED_DETAILS,
-    Becomes,
-    becomes,
-    mended,
-    names_of,
+    REMOTE_SHARED_MAILBOX,
+    ConversionOutcome,
+    compute_shared_flags,
+    format_recipient_type,
+    predict_conversion,
 )
 from core.microsoft365.service_plans import (
     PLAN_1,
+    allows_hold_and_archive,
+    allows_large_mailbox,
+    filter_mailbox_plans,
     has_mailbox_plan,
-    held,
-    mailbox_plans,
-    may_be_held,
-    may_be_large,
-    plan_names,
+    list_plan_names,
+    normalize_plan_ids,
 )
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Guard, Look, Permission, Service, Sweep, Terms
-from core.sanitize import plain
+from core.model.guards import Guard, GuardPolicy, ObserveContext, PeriodicCheck, Permission, Service
+from core.sanitize import sanitize_text
 from core.tenant.directory import Account
-from core.tenant.mailbox_index import Page, between_sweeps
+from core.tenant.mailbox_index import MailboxPage, select_between_checks
 from core.tenant.mailboxes import Mailbox, MailboxSize, SharedMailbox
-from core.tenant.merging import missed
+from core.tenant.merging import collect_failures
 from core.tenant.port import Tenant
-from core.tenant.readings import Reading, Unread
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import ACCOUNTS, MAILBOX_SIZES, SHARED_MAILBOXES
 
-CUT = 200
+MAX_TEXT_LENGTH = 200
 GB = 2**30
-LIMIT, NEAR = 50 * GB, 45 * GB
-STEPS = (45, 50, 60, 75, 90)
+SIZE_LIMIT, NEAR_SIZE_LIMIT = 50 * GB, 45 * GB
+SIZE_STEPS = (45, 50, 60, 75, 90)
 """Sizes are told in steps of so many GB: a figure that is another one tomorrow is no fact."""
 
 SETTINGS, LICENCES = "shared-mailbox-settings", "licences"
 """What is read of every shared mailbox at each run; sizes and accounts are read in the sweep."""
 
-SURFACES = frozenset({SHARED_MAILBOXES, MAILBOX_SIZES, ACCOUNTS})
+SOURCES = frozenset({SHARED_MAILBOXES, MAILBOX_SIZES, ACCOUNTS})
 """All that is read mailbox by mailbox."""
 
-MEASURED = (SHARED_MAILBOXES, MAILBOX_SIZES, ACCOUNTS)
-LOST = 1_000
+SIZE_SOURCES = (SHARED_MAILBOXES, MAILBOX_SIZES, ACCOUNTS)
+MAX_FAILED_ACCOUNTS = 1_000
 """Of so many mailboxes the account may be unread; with more, reading accounts did not work."""
 
-SYNC = "then a sync cycle (Start-ADSyncSyncCycle -PolicyType Delta)"
+SYNC_CYCLE = "then a sync cycle (Start-ADSyncSyncCycle -PolicyType Delta)"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SharedMailboxState:
     """What a shared mailbox is set to, and its account; None: Entra knows none.
 
     `unread`: the account could not be read, which is told apart from what is wrong.
@@ -74,20 +74,20 @@ class Kept:
 
     settings: SharedMailbox
     account: Account | None = None
-    unread: bool = False
+    is_account_unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredMailbox:
     """How large a shared mailbox is, and its account; `settings` only where they decide."""
 
     mailbox: Mailbox
-    size: int
+    size_bytes: int
     account: Account | None = None
     settings: SharedMailbox | None = None
 
 
-type Item = Kept | Measured
+type SharedMailboxItem = SharedMailboxState | MeasuredMailbox
 
 
 # ----------------------------------------------------------------------------------------------
@@ -95,77 +95,90 @@ type Item = Kept | Measured
 # ----------------------------------------------------------------------------------------------
 
 
-async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Item] | Page]:
+async def observe(
+    tenant: Tenant, context: ObserveContext
+) -> AsyncIterator[Reading[SharedMailboxItem] | MailboxPage]:
     """Every shared mailbox with its settings and its account; then all of them, to be measured.
 
     No page but the last speaks of objects, and the last of all of them: a case ends when the whole
     listing no longer shows it.
     """
-    lost: dict[Unread, None] = {}
+    lost: dict[ReadFailure, None] = {}
     whole = True
     async for page in tenant.shared_mailboxes():
         if page.items:
-            kept, misses = await with_accounts(tenant, page.items)
+            kept, misses = await join_mailbox_accounts(tenant, page.items)
             lost |= dict.fromkeys(misses)
-            yield Reading(items=kept, surfaces=frozenset({SETTINGS, LICENCES}), scope=frozenset())
-        broken = [replace(miss, surface=SETTINGS) for miss in page.unread]
+            yield Reading(items=kept, sources=frozenset({SETTINGS, LICENCES}), scope=frozenset())
+        broken = [replace(miss, source=SETTINGS) for miss in page.failures]
         lost |= dict.fromkeys(miss for miss in broken if miss.object_id)
-        whole = whole and page.complete and not any(not miss.object_id for miss in page.unread)
-        yield Page(listed(page), SURFACES)
+        whole = whole and page.complete and not any(not miss.object_id for miss in page.failures)
+        yield MailboxPage(list_page_mailboxes(page), SOURCES)
     if whole:
-        yield Reading(unread=together(lost), surfaces=frozenset({SETTINGS, LICENCES}))
+        yield Reading(
+            failures=combine_account_failures(lost), sources=frozenset({SETTINGS, LICENCES})
+        )
 
 
-def listed(page: Reading[SharedMailbox]) -> Reading[Mailbox]:
+def list_page_mailboxes(page: Reading[SharedMailbox]) -> Reading[Mailbox]:
     """A page as a listing of mailboxes."""
     boxes = tuple(one.mailbox for one in page.items)
-    return page.carrying(boxes, page.unread, page.surfaces, page.population)
+    return page.with_items(boxes, page.failures, page.sources, page.population)
 
 
-def together(lost: dict[Unread, None]) -> tuple[Unread, ...]:
+def combine_account_failures(failures: dict[ReadFailure, None]) -> tuple[ReadFailure, ...]:
     """What was missed on all pages; of a thousand accounts, that accounts cannot be read."""
-    accounts = [miss for miss in lost if miss.surface == LICENCES]
+    accounts = [miss for miss in failures if miss.source == LICENCES]
     whole = [miss for miss in accounts if not miss.object_id]
-    if len(accounts) > LOST and not whole:
-        whole = [Unread(LICENCES, f"the accounts of {LOST:,} mailboxes and more cannot be read")]
-    return (*(miss for miss in lost if miss.surface != LICENCES), *(whole or accounts))
+    if len(accounts) > MAX_FAILED_ACCOUNTS and not whole:
+        whole = [
+            ReadFailure(
+                LICENCES,
+                f"the accounts of {MAX_FAILED_ACCOUNTS:,} mailboxes and more cannot be read",
+            )
+        ]
+    return (*(miss for miss in failures if miss.source != LICENCES), *(whole or accounts))
 
 
-async def with_accounts(
-    tenant: Tenant, boxes: Sequence[SharedMailbox]
-) -> tuple[tuple[Kept, ...], tuple[Unread, ...]]:
+async def join_mailbox_accounts(
+    tenant: Tenant, mailboxes: Sequence[SharedMailbox]
+) -> tuple[tuple[SharedMailboxState, ...], tuple[ReadFailure, ...]]:
     """Mailboxes with their accounts, and which accounts could not be read."""
-    accounts = await tenant.accounts([one.mailbox for one in boxes])
+    accounts = await tenant.accounts([one.mailbox for one in mailboxes])
     by_id = {account.id: account for account in accounts.items}
-    misses = tuple(replace(miss, surface=LICENCES) for miss in missed((accounts,)))
+    misses = tuple(replace(miss, source=LICENCES) for miss in collect_failures((accounts,)))
     lost = {miss.object_id for miss in misses}
     return tuple(
-        Kept(one, by_id.get(one.mailbox.id), not lost.isdisjoint({"", one.mailbox.id}))
-        for one in boxes
+        SharedMailboxState(
+            one, by_id.get(one.mailbox.id), not lost.isdisjoint({"", one.mailbox.id})
+        )
+        for one in mailboxes
     ), misses
 
 
-async def inspect(tenant: Tenant, look: Look, owners: Sequence[Mailbox]) -> Reading[Item]:
+async def inspect(
+    tenant: Tenant, context: ObserveContext, mailboxes: Sequence[Mailbox]
+) -> Reading[SharedMailboxItem]:
     """How large some mailboxes are. It takes a command each, so it is swept over the day.
 
     Between sweeps only those with an open case are measured, so that what was put right is known
     sooner.
     """
-    scope = frozenset(one.id for one in owners)
-    swept = MAILBOX_SIZES in look.due
-    asked = owners if swept else between_sweeps(owners, look.watched)
+    scope = frozenset(one.id for one in mailboxes)
+    swept = MAILBOX_SIZES in context.due_checks
+    asked = mailboxes if swept else select_between_checks(mailboxes, context.open_case_ids)
     if not asked and not swept:
         surfaces = frozenset({SHARED_MAILBOXES})
-        return Reading(surfaces=surfaces, population=len(owners), scope=scope)
+        return Reading(sources=surfaces, population=len(mailboxes), scope=scope)
     sizes = await tenant.mailbox_sizes(asked)
     accounts = await tenant.accounts(asked)
-    items, doubtful = measured(asked, sizes, accounts)
+    items, doubtful = measure_mailboxes(asked, sizes, accounts)
     settings = await tenant.shared_mailboxes_of(doubtful) if doubtful else Reading[SharedMailbox]()
     known = {one.mailbox.id: one for one in settings.items}
     spared = {one.id for one in doubtful} - known.keys()
-    misses = missed((sizes, accounts, settings))
+    misses = collect_failures((sizes, accounts, settings))
     # A sweep goes on only over what it has seen: nobody would look at these for another day.
-    blind = [replace(one, surface=MAILBOX_SIZES) for one in misses if not one.object_id]
+    blind = [replace(one, source=MAILBOX_SIZES) for one in misses if not one.object_id]
     seen = frozenset(one.id for one in asked)
     return Reading(
         items=tuple(
@@ -173,31 +186,31 @@ async def inspect(tenant: Tenant, look: Look, owners: Sequence[Mailbox]) -> Read
             for one in items
             if one.mailbox.id not in spared
         ),
-        unread=tuple(dict.fromkeys((*misses, *blind))),
-        surfaces=SURFACES,
-        population=len(owners),
+        failures=tuple(dict.fromkeys((*misses, *blind))),
+        sources=SOURCES,
+        population=len(mailboxes),
         scope=scope,
-        partly={} if swept else {MAILBOX_SIZES: seen, ACCOUNTS: seen},
+        partial_scopes={} if swept else {MAILBOX_SIZES: seen, ACCOUNTS: seen},
     )
 
 
-def measured(
-    asked: Sequence[Mailbox], sizes: Reading[MailboxSize], accounts: Reading[Account]
-) -> tuple[list[Measured], list[Mailbox]]:
+def measure_mailboxes(
+    mailboxes: Sequence[Mailbox], sizes: Reading[MailboxSize], accounts: Reading[Account]
+) -> tuple[list[MeasuredMailbox], list[Mailbox]]:
     """Mailboxes with size and account, and those whose settings decide what to say of them.
 
     One whose account was not read says nothing: without its licences there is no telling.
     """
     by_id = {account.id: account for account in accounts.items}
-    unread = {miss.object_id for miss in accounts.unread}
-    bytes_of = {one.id: one.size for one in sizes.items}
-    items, doubtful = list[Measured](), list[Mailbox]()
-    for box in asked:
+    unread = {miss.object_id for miss in accounts.failures}
+    bytes_of = {one.id: one.size_bytes for one in sizes.items}
+    items, doubtful = list[MeasuredMailbox](), list[Mailbox]()
+    for box in mailboxes:
         if box.id not in bytes_of or not unread.isdisjoint({"", box.id}):
             continue
         account = by_id.get(box.id)
-        items.append(Measured(box, bytes_of[box.id], account))
-        if bytes_of[box.id] < NEAR and account and account.plans is not None:
+        items.append(MeasuredMailbox(box, bytes_of[box.id], account))
+        if bytes_of[box.id] < NEAR_SIZE_LIMIT and account and account.plans is not None:
             doubtful += [box] if has_mailbox_plan(account.plans) else []
     return items, doubtful
 
@@ -207,29 +220,29 @@ def measured(
 # ----------------------------------------------------------------------------------------------
 
 
-def judge(item: Item, terms: Terms) -> Iterator[Finding]:
+def judge(item: SharedMailboxItem, policy: GuardPolicy) -> Iterator[Finding]:
     """What is wrong with one shared mailbox; it may be several things."""
     match item:
-        case Kept():
-            yield from coming_back(item)
-            yield from unlicensed_features(item)
-            yield from untold(item)
-        case Measured():
-            yield from too_large(item)
-            yield from needless(item)
+        case SharedMailboxState():
+            yield from judge_conversion(item)
+            yield from judge_unlicensed_features(item)
+            yield from judge_unknown_settings(item)
+        case MeasuredMailbox():
+            yield from judge_mailbox_size(item)
+            yield from judge_needless_licence(item)
 
 
-def coming_back(item: Kept) -> Iterator[Finding]:
+def judge_conversion(item: SharedMailboxState) -> Iterator[Finding]:
     """A mailbox that the directory on premises holds for something else."""
     settings = item.settings
-    remote = settings.remote
+    remote = settings.remote_recipient_type
     if not settings.mailbox.synced or settings.cloud_managed or remote is None:
         return
-    future = becomes(remote)
-    if future is Becomes.SHARED:
+    future = predict_conversion(remote)
+    if future is ConversionOutcome.SHARED:
         return
-    name = subject_of(settings.mailbox)
-    unsure = future is Becomes.UNSURE
+    name = format_mailbox_name(settings.mailbox)
+    unsure = future is ConversionOutcome.UNSURE
     yield Finding(
         kind="comes-back",
         object_id=settings.mailbox.id,
@@ -240,51 +253,51 @@ def coming_back(item: Kept) -> Iterator[Finding]:
         if unsure
         else f"The next synchronisation makes {name} {future.value} again.",
         facts=(
-            f"RemoteRecipientType: {names_of(remote)} ({remote})",
+            f"RemoteRecipientType: {format_recipient_type(remote)} ({remote})",
             f"after the next synchronisation: {future.value}",
-            *what_follows(future, item.account),
+            *list_conversion_facts(future, item.account),
         ),
-        surfaces=(SETTINGS,),
-        dangerous=names_of(remote),
-        advice=on_premises_advice(settings, remote),
+        sources=(SETTINGS,),
+        fingerprint=format_recipient_type(remote),
+        advice=build_conversion_advice(settings, remote),
     )
 
 
-def what_follows(future: Becomes, account: Account | None) -> Iterator[str]:
+def list_conversion_facts(outcome: ConversionOutcome, account: Account | None) -> Iterator[str]:
     """What becomes of its mail and its sign-in."""
     if account is None:
         return
     unlicensed = account.plans is not None and not has_mailbox_plan(account.plans)
-    if future is Becomes.USER and unlicensed:
+    if outcome is ConversionOutcome.USER and unlicensed:
         yield "no licence: as a user mailbox it is disconnected after 30 days, and its mail lost"
-    yield sign_in(account)
+    yield format_sign_in_state(account)
 
 
-def on_premises_advice(settings: SharedMailbox, remote: int) -> str:
+def build_conversion_advice(settings: SharedMailbox, remote_recipient_type: int) -> str:
     """What an administrator of the on-premises directory runs."""
     values = {
-        "msExchRemoteRecipientType": mended(remote),
-        "msExchRecipientTypeDetails": SHARED_DETAILS,
+        "msExchRemoteRecipientType": compute_shared_flags(remote_recipient_type),
+        "msExchRecipientTypeDetails": REMOTE_SHARED_MAILBOX,
     }
-    exchange = set_remote_shared(settings.mailbox.address)
-    attributes = set_ad_attributes(settings.upn, values)
+    exchange = build_remote_shared_command(settings.mailbox.address)
+    attributes = build_ad_attributes_command(settings.upn, values)
     if not exchange or not attributes:
         pairs = ", ".join(f"{name} to {number}" for name, number in values.items())
-        return f"On premises set {pairs} of its account, {SYNC}."
+        return f"On premises set {pairs} of its account, {SYNC_CYCLE}."
     return (
         f"In Exchange on premises run {exchange}. Where there is none, or it says that the mailbox "
-        f"is shared already, run {attributes}. In either case {SYNC}."
+        f"is shared already, run {attributes}. In either case {SYNC_CYCLE}."
     )
 
 
-def unlicensed_features(item: Kept) -> Iterator[Finding]:
+def judge_unlicensed_features(item: SharedMailboxState) -> Iterator[Finding]:
     """A hold or an archive that the licence does not cover."""
     settings, account = item.settings, item.account
-    named = (("litigation hold", settings.held), ("archive", settings.archive))
+    named = (("litigation hold", settings.litigation_hold), ("archive", settings.has_archive))
     features = [name for name, there in named if there]
-    if not features or item.unread:
+    if not features or item.is_account_unreadable:
         return
-    name = subject_of(settings.mailbox)
+    name = format_mailbox_name(settings.mailbox)
     finding = Finding(
         kind="hold-without-licence",
         object_id=settings.mailbox.id,
@@ -292,14 +305,14 @@ def unlicensed_features(item: Kept) -> Iterator[Finding]:
         severity=Severity.LOW,
         verdict=Verdict.COULD_NOT_TELL,
         summary=f"Whether {name} has the licence it needs is not known.",
-        facts=(f"it has: {', '.join(features)}", licences(account)),
-        surfaces=(SETTINGS, LICENCES),
-        dangerous="+".join(features),
+        facts=(f"it has: {', '.join(features)}", format_account_licences(account)),
+        sources=(SETTINGS, LICENCES),
+        fingerprint="+".join(features),
         advice="Graph did not say which service plans its account holds: look at it in Entra ID.",
     )
     if account is None or account.plans is None:
         yield finding
-    elif not may_be_held(account.plans):
+    elif not allows_hold_and_archive(account.plans):
         yield replace(
             finding,
             severity=Severity.MEDIUM,
@@ -309,23 +322,26 @@ def unlicensed_features(item: Kept) -> Iterator[Finding]:
                 *finding.facts,
                 "needed: Exchange Online (Plan 2), or (Plan 1) with Exchange Online Archiving",
             ),
-            advice=licence_advice(
-                account, ARCHIVING if held(account.plans) & PLAN_1 else LARGE_MAILBOX
+            advice=build_licence_advice(
+                account,
+                ARCHIVING_PRODUCT
+                if normalize_plan_ids(account.plans) & PLAN_1
+                else LARGE_MAILBOX_PRODUCT,
             ),
         )
 
 
-def untold(item: Kept) -> Iterator[Finding]:
+def judge_unknown_settings(item: SharedMailboxState) -> Iterator[Finding]:
     """Settings that the answer did not tell, or in words nobody knows."""
     settings = item.settings
     names = {
-        "LitigationHoldEnabled": settings.held is None,
-        "ArchiveStatus": settings.archive is None,
-        "RemoteRecipientType": settings.mailbox.synced and settings.remote is None,
+        "LitigationHoldEnabled": settings.litigation_hold is None,
+        "ArchiveStatus": settings.has_archive is None,
+        "RemoteRecipientType": settings.mailbox.synced and settings.remote_recipient_type is None,
     }
     missing = [name for name, lacks in names.items() if lacks]
     if missing:
-        name = subject_of(settings.mailbox)
+        name = format_mailbox_name(settings.mailbox)
         yield Finding(
             kind="settings-unknown",
             object_id=settings.mailbox.id,
@@ -333,19 +349,21 @@ def untold(item: Kept) -> Iterator[Finding]:
             severity=Severity.LOW,
             verdict=Verdict.COULD_NOT_TELL,
             summary=f"Exchange does not tell {', '.join(missing)} of {name}.",
-            surfaces=(SETTINGS,),
-            dangerous="+".join(missing),
+            sources=(SETTINGS,),
+            fingerprint="+".join(missing),
             advice=f"Look at it: Get-Mailbox with the properties {', '.join(missing)}.",
         )
 
 
-def too_large(item: Measured) -> Iterator[Finding]:
+def judge_mailbox_size(item: MeasuredMailbox) -> Iterator[Finding]:
     """A mailbox that is over the size it may have without a licence, or near it."""
     account = item.account
-    if item.size < NEAR or (account and account.plans is not None and may_be_large(account.plans)):
+    if item.size_bytes < NEAR_SIZE_LIMIT or (
+        account and account.plans is not None and allows_large_mailbox(account.plans)
+    ):
         return
-    name = subject_of(item.mailbox)
-    over = item.size > LIMIT
+    name = format_mailbox_name(item.mailbox)
+    over = item.size_bytes > SIZE_LIMIT
     finding = Finding(
         kind="too-large",
         object_id=item.mailbox.id,
@@ -353,8 +371,8 @@ def too_large(item: Measured) -> Iterator[Finding]:
         severity=Severity.LOW,
         verdict=Verdict.COULD_NOT_TELL,
         summary=f"Whether {name} has the licence for its size is not known.",
-        facts=(f"size: {step_of(item.size)}",),
-        surfaces=MEASURED,
+        facts=(f"size: {format_size_step(item.size_bytes)}",),
+        sources=SIZE_SOURCES,
         advice="Find out which licences its account holds: above 50 GB it needs Exchange Online "
         "(Plan 2).",
     )
@@ -368,21 +386,27 @@ def too_large(item: Measured) -> Iterator[Finding]:
         summary=f"Shared mailbox {name} is over 50 GB without the licence: it takes no more mail."
         if over
         else f"Shared mailbox {name} is near the 50 GB it may have without a licence.",
-        facts=(*finding.facts, licences(account), "needed above 50 GB: Exchange Online (Plan 2)"),
-        advice=f"Delete or move what is not needed, or: {licence_advice(account, LARGE_MAILBOX)}",
+        facts=(
+            *finding.facts,
+            format_account_licences(account),
+            "needed above 50 GB: Exchange Online (Plan 2)",
+        ),
+        advice=f"Delete or move what is not needed, or: {build_licence_advice(account, LARGE_MAILBOX_PRODUCT)}",
     )
 
 
-def needless(item: Measured) -> Iterator[Finding]:
+def judge_needless_licence(item: MeasuredMailbox) -> Iterator[Finding]:
     """A licence that the mailbox does not need: it costs money, and makes it fit for a person."""
     account, settings = item.account, item.settings
-    if account is None or settings is None or item.size >= NEAR:
+    if account is None or settings is None or item.size_bytes >= NEAR_SIZE_LIMIT:
         return
     # What is not told may be what the licence is for.
-    if not all(one is False for one in (settings.held, settings.archive, settings.kept)):
+    if not all(
+        one is False for one in (settings.litigation_hold, settings.has_archive, settings.on_hold)
+    ):
         return
-    name = subject_of(item.mailbox)
-    plans = mailbox_plans(account.plans or ())
+    name = format_mailbox_name(item.mailbox)
+    plans = filter_mailbox_plans(account.plans or ())
     if not plans:
         return
     yield Finding(
@@ -393,18 +417,18 @@ def needless(item: Measured) -> Iterator[Finding]:
         verdict=Verdict.ASK,
         summary=f"Shared mailbox {name} is licensed without need.",
         facts=(
-            licences(account),
-            sign_in(account),
-            f"size: {step_of(item.size)}; no hold, no archive",
+            format_account_licences(account),
+            format_sign_in_state(account),
+            f"size: {format_size_step(item.size_bytes)}; no hold, no archive",
         ),
-        surfaces=MEASURED,
-        advice=needless_advice(account, plans),
+        sources=SIZE_SOURCES,
+        advice=build_needless_advice(account, plans),
     )
 
 
-def needless_advice(account: Account, plans: Sequence[str]) -> str:
+def build_needless_advice(account: Account, plans: Sequence[str]) -> str:
     """How to take a licence away, and what to do first where a person is behind it."""
-    command = remove_licences(account.id, plans)
+    command = build_remove_licences_command(account.id, plans)
     taking = f"take the licence away: {command}" if command else "take its licence away in Entra ID"
     return (
         "If a person uses it, it is no shared mailbox: find out who licensed it and convert it "
@@ -413,14 +437,14 @@ def needless_advice(account: Account, plans: Sequence[str]) -> str:
     )
 
 
-def licence_advice(account: Account, product: str) -> str:
+def build_licence_advice(account: Account, product: str) -> str:
     """How to give the licence that is missing."""
-    command = assign_licence(account.id, product)
+    command = build_assign_licence_command(account.id, product)
     if not command:
         return f"give its account the licence {product} in Entra ID."
     instead = (
         " First take away the mailbox plan it has: two of them exclude each other."
-        if product == LARGE_MAILBOX and has_mailbox_plan(account.plans or ())
+        if product == LARGE_MAILBOX_PRODUCT and has_mailbox_plan(account.plans or ())
         else ""
     )
     return f"{command} (the account needs a UsageLocation).{instead}"
@@ -431,31 +455,33 @@ def licence_advice(account: Account, product: str) -> str:
 # ----------------------------------------------------------------------------------------------
 
 
-def subject_of(mailbox: Mailbox) -> str:
+def format_mailbox_name(mailbox: Mailbox) -> str:
     """The mailbox as people know it."""
-    return plain(mailbox.address or mailbox.name or mailbox.id, CUT)
+    return sanitize_text(mailbox.address or mailbox.name or mailbox.id, MAX_TEXT_LENGTH)
 
 
-def step_of(size: int) -> str:
+def format_size_step(size_bytes: int) -> str:
     """A size in steps so wide that it stays the same for weeks."""
-    if size < NEAR:
-        return f"under {STEPS[0]} GB"
-    for low, high in pairwise(STEPS):
-        if size <= high * GB:
+    if size_bytes < NEAR_SIZE_LIMIT:
+        return f"under {SIZE_STEPS[0]} GB"
+    for low, high in pairwise(SIZE_STEPS):
+        if size_bytes <= high * GB:
             return f"{low} to {high} GB"
-    return f"over {STEPS[-1]} GB"
+    return f"over {SIZE_STEPS[-1]} GB"
 
 
-def licences(account: Account | None) -> str:
+def format_account_licences(account: Account | None) -> str:
     """Which licences decide, by service plan."""
     if account is None:
         return "licences: not known, for Entra ID does not know its account"
     if account.plans is None:
         return "licences: assigned, plans unknown" if account.licensed else "licences: not known"
-    return f"licences: {', '.join(plan_names(account.plans)) or 'none that concerns a mailbox'}"
+    return (
+        f"licences: {', '.join(list_plan_names(account.plans)) or 'none that concerns a mailbox'}"
+    )
 
 
-def sign_in(account: Account) -> str:
+def format_sign_in_state(account: Account) -> str:
     """Whether somebody could sign in as the mailbox."""
     words = {True: "enabled", False: "blocked", None: "not known"}
     return f"sign-in of its account: {words[account.enabled]}"
@@ -464,7 +490,7 @@ def sign_in(account: Account) -> str:
 GUARD = Guard(
     name="shared-mailbox-health",
     title="Health of shared mailboxes",
-    why="One with the wrong licence, or that is a user's again tomorrow, loses mail or hides one.",
+    rationale="One with the wrong licence, or that is a user's again tomorrow, loses mail or hides one.",
     permissions=(
         Permission(
             Service.EXCHANGE, "Get-Mailbox", "shared mailboxes, their holds, their type on premises"
@@ -476,5 +502,5 @@ GUARD = Guard(
     judge=judge,
     inspect=inspect,
     noun="shared mailboxes",
-    sweeps=(Sweep(MAILBOX_SIZES, timedelta(days=1)),),
+    periodic_checks=(PeriodicCheck(MAILBOX_SIZES, timedelta(days=1)),),
 )

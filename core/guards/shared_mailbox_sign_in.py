@@ -10,27 +10,34 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from core.microsoft365.powershell import disable_ad_account
-from core.microsoft365.service_plans import has_mailbox_plan, has_teams_rooms_plan, plan_names
+from core.microsoft365.powershell import build_disable_account_command
+from core.microsoft365.service_plans import has_mailbox_plan, has_teams_rooms_plan, list_plan_names
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Guard, Look, Permission, Service, Terms
-from core.sanitize import plain
+from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
+from core.sanitize import sanitize_text
 from core.tenant.changes import BlockSignIn
 from core.tenant.directory import Account, SignIn
 from core.tenant.mailboxes import Mailbox
-from core.tenant.merging import Listed, miss_of, missed, surfaces_of
+from core.tenant.merging import (
+    PresenceTracker,
+    collect_failures,
+    collect_sources,
+    find_object_failure,
+)
 from core.tenant.port import Tenant
-from core.tenant.readings import Reading, Unread
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import ACCOUNTS, MAILBOXES, SIGN_INS
 
-NAMES = {
+KIND_NAMES = {
     "SharedMailbox": "shared mailbox",
     "RoomMailbox": "room mailbox",
     "EquipmentMailbox": "equipment mailbox",
     "SchedulingMailbox": "scheduling mailbox",
 }
-DELEGATION = "whoever opens the mailbox by delegation keeps their access when sign-in is blocked"
-CUT = 200
+DELEGATION_FACT = (
+    "whoever opens the mailbox by delegation keeps their access when sign-in is blocked"
+)
+MAX_TEXT_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,122 +51,134 @@ class ResourceAccount:
     mailbox: Mailbox
     account: Account | None
     last_sign_in: datetime | None = None
-    sign_ins_read: bool = False
+    are_sign_ins_read: bool = False
 
 
-async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[ResourceAccount]]:
+async def observe(
+    tenant: Tenant, context: ObserveContext
+) -> AsyncIterator[Reading[ResourceAccount]]:
     """Resource mailboxes joined with their accounts, a page of the listing at a time."""
-    listed = Listed(look.watched)
-    async for page in tenant.mailboxes(look.terms.resource_kinds, look.after):
-        listed.note(page)
-        yield await joined(tenant, page, look.terms)
-    if not look.after:
-        for rest in listed.rest((MAILBOXES, ACCOUNTS)):
+    listed = PresenceTracker(context.open_case_ids)
+    async for page in tenant.mailboxes(context.policy.resource_kinds, context.continuation):
+        listed.add_page(page)
+        yield await join_accounts(tenant, page, context.policy)
+    if not context.continuation:
+        for rest in listed.build_absence_readings((MAILBOXES, ACCOUNTS)):
             yield rest
 
 
-async def joined(tenant: Tenant, page: Reading[Mailbox], terms: Terms) -> Reading[ResourceAccount]:
+async def join_accounts(
+    tenant: Tenant, page: Reading[Mailbox], policy: GuardPolicy
+) -> Reading[ResourceAccount]:
     """The mailboxes of a page with their accounts, and sign-ins where they decide something."""
     owners = page.items
     accounts = await tenant.accounts(owners)
     by_id = {account.id: account for account in accounts.items}
     candidates = {
-        box.id for box in owners if box.id in by_id and may_be_blocked(by_id[box.id], terms)
+        box.id for box in owners if box.id in by_id and is_block_candidate(by_id[box.id], policy)
     }
     sign_ins = await tenant.last_sign_ins(sorted(candidates)) if candidates else Reading[SignIn]()
     dates = {entry.id: entry.last_success for entry in sign_ins.items}
 
     items: list[ResourceAccount] = []
-    unread = [*missed((page,)), *missed((accounts,)), *missed((sign_ins,), optional=True)]
+    unread = [
+        *collect_failures((page,)),
+        *collect_failures((accounts,)),
+        *collect_failures((sign_ins,), optional=True),
+    ]
     for box in owners:
         if box.id not in by_id:
-            if not (box.has_account and miss_of(accounts, ACCOUNTS, box.id)):
+            if not (box.has_account and find_object_failure(accounts, ACCOUNTS, box.id)):
                 items.append(ResourceAccount(box, None))
             continue
-        miss = miss_of(sign_ins, SIGN_INS, box.id) if box.id in candidates else None
+        miss = find_object_failure(sign_ins, SIGN_INS, box.id) if box.id in candidates else None
         if miss and miss.object_id:
             # One failed look must not take away what a recent sign-in would have said; where
             # nobody's can be read, for want of a right or a licence, there is nothing to wait for.
-            unread.append(Unread(ACCOUNTS, miss.reason, box.id, subject_of(box)))
+            unread.append(ReadFailure(ACCOUNTS, miss.reason, box.id, format_mailbox_name(box)))
             continue
         read = box.id in candidates and miss is None
         items.append(ResourceAccount(box, by_id[box.id], dates.get(box.id), read))
-    return page.carrying(
+    return page.with_items(
         tuple(items),
         tuple(dict.fromkeys(unread)),
-        surfaces_of((page, accounts, sign_ins)) | {MAILBOXES, ACCOUNTS},
+        collect_sources((page, accounts, sign_ins)) | {MAILBOXES, ACCOUNTS},
         page.population,
     )
 
 
-def may_be_blocked(account: Account, terms: Terms) -> bool:
+def is_block_candidate(account: Account, policy: GuardPolicy) -> bool:
     """True when only a recent sign-in could still speak against blocking the account."""
     return (
         account.enabled is True
         and not account.synced
         and not has_teams_rooms_plan(account.plans or ())
-        and (terms.licensed == "block" or not licensed(account))
+        and (policy.licensed_accounts == "block" or not is_licensed_account(account))
     )
 
 
-def licensed(account: Account) -> bool:
+def is_licensed_account(account: Account) -> bool:
     """True when the account holds a mailbox of its own, or may: its plans are not known."""
     if account.plans is None:
         return account.licensed
     return has_mailbox_plan(account.plans)
 
 
-def judge(item: ResourceAccount, terms: Terms) -> Iterator[Finding]:
+def judge(item: ResourceAccount, policy: GuardPolicy) -> Iterator[Finding]:
     """One account, by the first thing that decides about it."""
     account = item.account
     if account is None:
-        yield nobody_knows(item)
+        yield build_unknown_account_finding(item)
     elif account.enabled is None:
-        yield undecided(item, account)
+        yield build_unknown_state_finding(item, account)
     elif account.enabled:
-        yield able_to_sign_in(item, account, terms)
+        yield judge_enabled_account(item, account, policy)
 
 
-def nobody_knows(item: ResourceAccount) -> Finding:
+def build_unknown_account_finding(item: ResourceAccount) -> Finding:
     """A mailbox whose account Entra does not show."""
     return Finding(
         kind="sign-in-enabled",
         object_id=item.mailbox.id,
-        subject=subject_of(item.mailbox),
+        subject=format_mailbox_name(item.mailbox),
         severity=Severity.LOW,
         verdict=Verdict.COULD_NOT_TELL,
-        summary=f"The account of {named(item.mailbox)} was not found in Entra ID.",
-        facts=(f"kind of mailbox: {plain(item.mailbox.kind, CUT)}",),
-        surfaces=(MAILBOXES, ACCOUNTS),
+        summary=f"The account of {format_mailbox_with_kind(item.mailbox)} was not found in Entra ID.",
+        facts=(f"kind of mailbox: {sanitize_text(item.mailbox.kind, MAX_TEXT_LENGTH)}",),
+        sources=(MAILBOXES, ACCOUNTS),
         advice="Find out which account the mailbox belongs to, and whether it can sign in.",
     )
 
 
-def undecided(item: ResourceAccount, account: Account) -> Finding:
+def build_unknown_state_finding(item: ResourceAccount, account: Account) -> Finding:
     """An account of which Graph did not say whether it is enabled."""
     return Finding(
         kind="sign-in-enabled",
         object_id=item.mailbox.id,
-        subject=subject_of(item.mailbox),
+        subject=format_mailbox_name(item.mailbox),
         severity=Severity.LOW,
         verdict=Verdict.COULD_NOT_TELL,
-        summary=f"Whether the account of {named(item.mailbox)} can sign in is not known.",
-        facts=(*account_facts(item, account), DELEGATION),
-        surfaces=(MAILBOXES, ACCOUNTS),
+        summary=f"Whether the account of {format_mailbox_with_kind(item.mailbox)} can sign in is not known.",
+        facts=(*list_account_facts(item, account), DELEGATION_FACT),
+        sources=(MAILBOXES, ACCOUNTS),
         advice="Look at the account in Entra ID: Graph did not say whether it is enabled.",
     )
 
 
-def able_to_sign_in(item: ResourceAccount, account: Account, terms: Terms) -> Finding:
+def judge_enabled_account(item: ResourceAccount, account: Account, policy: GuardPolicy) -> Finding:
     """An enabled account: what may be done about it."""
     finding = partial(
         Finding,
         kind="sign-in-enabled",
         object_id=item.mailbox.id,
-        subject=subject_of(item.mailbox),
-        summary=f"The account of {named(item.mailbox)} can sign in.",
-        facts=(*account_facts(item, account), *sign_in_facts(item, account, terms), DELEGATION),
-        surfaces=(MAILBOXES, ACCOUNTS),
+        subject=format_mailbox_name(item.mailbox),
+        summary=f"The account of {format_mailbox_with_kind(item.mailbox)} can sign in.",
+        facts=(
+            *list_account_facts(item, account),
+            *list_sign_in_facts(item, account, policy),
+            DELEGATION_FACT,
+        ),
+        sources=(MAILBOXES, ACCOUNTS),
     )
     if has_teams_rooms_plan(account.plans or ()):
         return finding(
@@ -171,18 +190,18 @@ def able_to_sign_in(item: ResourceAccount, account: Account, terms: Terms) -> Fi
         return finding(
             severity=Severity.HIGH,
             verdict=Verdict.ON_PREMISES,
-            advice=on_premises_advice(account),
+            advice=build_ad_disable_advice(account),
         )
-    if licensed(account) and terms.licensed == "ignore":
+    if is_licensed_account(account) and policy.licensed_accounts == "ignore":
         return finding(severity=Severity.INFO, verdict=Verdict.KEEP)
-    if licensed(account) and terms.licensed != "block":
+    if is_licensed_account(account) and policy.licensed_accounts != "block":
         return finding(
             severity=Severity.MEDIUM,
             verdict=Verdict.ASK,
             advice="It is licensed, so it looks like a person or a mailbox over 50 GB. "
             "Block it by hand if nobody signs in, or exempt it.",
         )
-    if recent(item.last_sign_in, terms):
+    if is_recent_sign_in(item.last_sign_in, policy):
         return finding(
             severity=Severity.HIGH,
             verdict=Verdict.ASK,
@@ -191,19 +210,21 @@ def able_to_sign_in(item: ResourceAccount, account: Account, terms: Terms) -> Fi
     return finding(
         severity=Severity.HIGH,
         verdict=Verdict.BLOCK,
-        changes=(BlockSignIn(account.id, item.mailbox.guid, tuple(terms.resource_kinds)),),
+        changes=(BlockSignIn(account.id, item.mailbox.guid, tuple(policy.resource_kinds)),),
         advice="Block sign-in of the account in Entra ID and revoke its sessions.",
     )
 
 
-def recent(moment: datetime | None, terms: Terms) -> bool:
+def is_recent_sign_in(signed_in_at: datetime | None, policy: GuardPolicy) -> bool:
     """True for a success within the days that count; a date to come is a clock that is off."""
-    return moment is not None and terms.now - moment <= timedelta(days=terms.recent_days)
+    return signed_in_at is not None and policy.now - signed_in_at <= timedelta(
+        days=policy.recent_days
+    )
 
 
-def on_premises_advice(account: Account) -> str:
+def build_ad_disable_advice(account: Account) -> str:
     """What an administrator of the on-premises directory runs."""
-    command = disable_ad_account(account.upn)
+    command = build_disable_account_command(account.upn)
     if not command:
         return "Disable the account in the on-premises Active Directory, then run a sync cycle."
     return (
@@ -212,48 +233,50 @@ def on_premises_advice(account: Account) -> str:
     )
 
 
-def account_facts(item: ResourceAccount, account: Account) -> tuple[str, ...]:
+def list_account_facts(item: ResourceAccount, account: Account) -> tuple[str, ...]:
     """What a person needs to know; nothing in it changes while the account does not."""
-    licences = ", ".join(plan_names(account.plans or ())) or "none that is a mailbox"
+    licences = ", ".join(list_plan_names(account.plans or ())) or "none that is a mailbox"
     if account.plans is None:
         licences = "assigned, plans unknown" if account.licensed else "not known"
     facts = (
-        f"kind of mailbox: {plain(item.mailbox.kind, CUT)}",
-        f"sign-in name: {plain(account.upn, CUT) or 'not known'}",
+        f"kind of mailbox: {sanitize_text(item.mailbox.kind, MAX_TEXT_LENGTH)}",
+        f"sign-in name: {sanitize_text(account.upn, MAX_TEXT_LENGTH) or 'not known'}",
         f"licences: {licences}",
     )
     if not account.synced:
         return facts
     synced = "the account comes from the on-premises directory"
-    if licensed(account):
+    if is_licensed_account(account):
         synced += "; it is licensed, so it may be a person's: ask before disabling it"
     return (*facts, synced)
 
 
-def sign_in_facts(item: ResourceAccount, account: Account, terms: Terms) -> tuple[str, ...]:
+def list_sign_in_facts(
+    item: ResourceAccount, account: Account, policy: GuardPolicy
+) -> tuple[str, ...]:
     """When somebody last signed in, where that was asked for."""
-    if not may_be_blocked(account, terms):
+    if not is_block_candidate(account, policy):
         return ()
-    if not item.sign_ins_read:
+    if not item.are_sign_ins_read:
         return ("last successful sign-in: not readable (AuditLog.Read.All and Entra ID P1)",)
     date = f"{item.last_sign_in:%Y-%m-%d}" if item.last_sign_in else "none on record"
     return (f"last successful sign-in: {date}",)
 
 
-def subject_of(mailbox: Mailbox) -> str:
+def format_mailbox_name(mailbox: Mailbox) -> str:
     """The mailbox as people know it."""
-    return plain(mailbox.address or mailbox.name or mailbox.id, CUT)
+    return sanitize_text(mailbox.address or mailbox.name or mailbox.id, MAX_TEXT_LENGTH)
 
 
-def named(mailbox: Mailbox) -> str:
+def format_mailbox_with_kind(mailbox: Mailbox) -> str:
     """The mailbox with its kind, within a sentence."""
-    return f"{NAMES.get(mailbox.kind, 'mailbox')} {subject_of(mailbox)}"
+    return f"{KIND_NAMES.get(mailbox.kind, 'mailbox')} {format_mailbox_name(mailbox)}"
 
 
 GUARD = Guard(
     name="shared-mailbox-sign-in",
     title="Sign-in of shared mailboxes",
-    why="An account that belongs to no person and can sign in is a way in that nobody watches.",
+    rationale="An account that belongs to no person and can sign in is a way in that nobody watches.",
     permissions=(
         Permission(Service.EXCHANGE, "Get-Mailbox", "which mailboxes are shared, rooms, equipment"),
         Permission(Service.GRAPH, "User.Read.All", "whether an account is enabled and licensed"),

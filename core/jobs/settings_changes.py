@@ -14,97 +14,112 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from core.config.settings import Settings, all_settings
-from core.errors import AlertError
-from core.jobs.weekly_digest import PARTITION
+from core.config.settings import Settings, list_settings
+from core.errors import NotificationError
+from core.jobs.weekly_digest import DIGEST_PARTITION
 from core.model.guards import Mode
-from core.notifications.adaptive_card import Element, envelope, heading, table, text
+from core.notifications.adaptive_card import (
+    CardElement,
+    make_card_header,
+    make_fact_set,
+    make_text_block,
+    wrap_in_message,
+)
 from core.ports import World
-from core.sanitize import escaped, plain
+from core.sanitize import escape_markdown, sanitize_text
 
 log = logging.getLogger("exoguard.settings")
 
-LONGEST = 100
-SHOWN = 40
-UNSET = "(not set)"
+MAX_SETTING_LENGTH = 100
+MAX_SETTINGS_LISTED = 40
+UNSET_TEXT = "(not set)"
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class SettingChange:
     """A setting that is not what it was; `weaker`: a guard may do less than before."""
 
     name: str
     before: str
-    now: str
+    after: str
 
     @property
-    def weaker(self) -> bool:
+    def is_weaker(self) -> bool:
         """True for a mode that went down."""
         order = [str(mode) for mode in Mode]
-        modes = self.name.endswith("_MODE") and {self.before, self.now} <= set(order)
-        return modes and order.index(self.now) < order.index(self.before)
+        modes = self.name.endswith("_MODE") and {self.before, self.after} <= set(order)
+        return modes and order.index(self.after) < order.index(self.before)
 
 
-def remembered(settings: Settings) -> dict[str, str]:
+def collect_setting_values(settings: Settings) -> dict[str, str]:
     """Every setting as it may be kept and shown."""
     found: dict[str, str] = {}
-    for entry in all_settings():
+    for entry in list_settings():
         value = settings[entry.name]
-        if value and (entry.secret or len(value) > LONGEST):
+        if value and (entry.secret or len(value) > MAX_SETTING_LENGTH):
             value = f"sha256 {hashlib.sha256(value.encode()).hexdigest()[:8]}"
         found[entry.name] = value
     return found
 
 
-def changes(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[Changed, ...]:
+def diff_settings(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[SettingChange, ...]:
     """What differs, the weaker guards first. A setting one of the two versions does not know is
     not a change: it came, or went, with the version."""
     found = [
-        Changed(name, before[name], value)
-        for name, value in now.items()
+        SettingChange(name, before[name], value)
+        for name, value in after.items()
         if name in before and before[name] != value
     ]
-    return tuple(sorted(found, key=lambda one: (not one.weaker, one.name)))
+    return tuple(sorted(found, key=lambda one: (not one.is_weaker, one.name)))
 
 
-def card(found: tuple[Changed, ...]) -> Mapping[str, object]:
+def build_settings_card(setting_changes: tuple[SettingChange, ...]) -> Mapping[str, object]:
     """The card that tells."""
-    weaker = any(one.weaker for one in found)
-    headline = f"{len(found)} settings were changed" if len(found) > 1 else "A setting was changed"
+    weaker = any(one.is_weaker for one in setting_changes)
+    headline = (
+        f"{len(setting_changes)} settings were changed"
+        if len(setting_changes) > 1
+        else "A setting was changed"
+    )
     style = "attention" if weaker else "warning"
     line = "Whoever did not expect this should find out who may change the app's settings."
-    body: list[Element] = [heading("settings", headline, line, style)]
-    body.append(table(list(rows(found[:SHOWN]))))
-    if len(found) > SHOWN:
-        body.append(text(f"and {len(found) - SHOWN} more"))
-    return envelope(body, f"Exoguard: {headline}")
+    body: list[CardElement] = [make_card_header("settings", headline, line, style)]
+    body.append(make_fact_set(list(build_setting_rows(setting_changes[:MAX_SETTINGS_LISTED]))))
+    if len(setting_changes) > MAX_SETTINGS_LISTED:
+        body.append(make_text_block(f"and {len(setting_changes) - MAX_SETTINGS_LISTED} more"))
+    return wrap_in_message(body, f"Exoguard: {headline}")
 
 
-def rows(found: tuple[Changed, ...]) -> Iterator[tuple[str, str]]:
+def build_setting_rows(setting_changes: tuple[SettingChange, ...]) -> Iterator[tuple[str, str]]:
     """One row a setting: its name, and what it was and is."""
-    for one in found:
-        less = " — the guard may do less than before" if one.weaker else ""
-        was, now = (escaped(value, LONGEST) if value else UNSET for value in (one.before, one.now))
-        yield escaped(one.name), f"{was} → {now}{less}"
+    for one in setting_changes:
+        less = " — the guard may do less than before" if one.is_weaker else ""
+        was, now = (
+            escape_markdown(value, MAX_SETTING_LENGTH) if value else UNSET_TEXT
+            for value in (one.before, one.after)
+        )
+        yield escape_markdown(one.name), f"{was} → {now}{less}"
 
 
-async def watch(world: World, settings: Settings, run: str) -> str:
+async def alert_on_settings_change(world: World, settings: Settings, run: str) -> str:
     """Tell what was changed since this was asked last: "same", "told", "busy", or "untold", which
     is tried again the next time. Raises LedgerError when the state cannot be reached.
     """
-    now = remembered(settings)
-    async with world.ledger.claim(PARTITION, run) as claim:
+    now = collect_setting_values(settings)
+    async with world.ledger.claim(DIGEST_PARTITION, run) as claim:
         if claim is None:
             return "busy"
-        state = (await claim.recall()).state
-        found = changes(state.settings, now)
+        state = (await claim.load()).state
+        found = diff_settings(state.settings, now)
         if found:
-            told = {one.name: [plain(one.before), plain(one.now)] for one in found}
+            told = {
+                one.name: [sanitize_text(one.before), sanitize_text(one.after)] for one in found
+            }
             log.warning("exoguard.settings %s", json.dumps(told))
-            await claim.check()
+            await claim.ensure_held()
             try:
-                await world.alerts.send(card(found))
-            except AlertError as error:
+                await world.notification_channel.send(build_settings_card(found))
+            except NotificationError as error:
                 log.error("settings were changed, and the card was not taken: %s", error)
                 return "untold"
         if state.settings != now:

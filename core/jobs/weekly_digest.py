@@ -12,56 +12,72 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from core.errors import AlertError
-from core.model.guards import Duty
-from core.ncrontab import Cron
-from core.notifications.digest_card import digest
+from core.errors import NotificationError
+from core.model.guards import GuardConfig
+from core.ncrontab import CronSchedule
+from core.notifications.digest_card import build_digest_card
 from core.ports import World
-from core.status.guard_status import RUN_MINUTES
-from core.status.load import standings
-from core.status.overview import status
+from core.status.guard_status import DEFAULT_RUN_MINUTES
+from core.status.load import load_all_guard_data
+from core.status.overview import build_status
 
 log = logging.getLogger("exoguard.weekly")
 
-PARTITION = "digest"
-SENT = "weekly-digest"
+DIGEST_PARTITION = "digest"
+SENT_KEY = "weekly-digest"
 # Where nothing was ever sent, the weeks are counted from when somebody first asked.
-BEGUN = "begun"
+FIRST_CHECK_KEY = "begun"
 # A timer may come this much before its time.
-EARLY = timedelta(minutes=1)
+TIMER_TOLERANCE = timedelta(minutes=1)
 
 
-async def weekly(
-    world: World, duties: Iterable[Duty], schedule: str, run: str, minutes: float = RUN_MINUTES
+async def send_weekly_digest(
+    world: World,
+    configs: Iterable[GuardConfig],
+    schedule: str,
+    run: str,
+    minutes: float = DEFAULT_RUN_MINUTES,
 ) -> str:
     """Send the week's card if it is due: "sent", "not due", "busy", or "untold" for the next hour.
 
     `minutes` is how long a run may take. Raises LedgerError when the state cannot be reached.
     """
-    async with world.ledger.claim(PARTITION, run) as claim:
+    async with world.ledger.claim(DIGEST_PARTITION, run) as claim:
         if claim is None:
             return "busy"
-        state, now = (await claim.recall()).state, world.now()
-        last = state.sweeps.get(SENT) or state.sweeps.get(BEGUN)
+        state, now = (await claim.load()).state, world.now()
+        last = state.checks_finished_at.get(SENT_KEY) or state.checks_finished_at.get(
+            FIRST_CHECK_KEY
+        )
         if last is None:
-            await claim.save(state=replace(state, sweeps={**state.sweeps, BEGUN: now}))
+            await claim.save(
+                state=replace(
+                    state, checks_finished_at={**state.checks_finished_at, FIRST_CHECK_KEY: now}
+                )
+            )
             return "not due"
-        if not due(schedule, last, now):
+        if not is_digest_due(schedule, last, now):
             return "not due"
-        known = status(await standings(world.ledger, duties), now, minutes)
-        await claim.check()
+        known = build_status(await load_all_guard_data(world.ledger, configs), now, minutes)
+        await claim.ensure_held()
         try:
-            await world.alerts.send(digest(known, world.address))
-        except AlertError as error:
+            await world.notification_channel.send(build_digest_card(known, world.public_url))
+        except NotificationError as error:
             log.error("the week's card was not taken: %s", error)
             return "untold"
-        await claim.save(state=replace(state, sweeps={**state.sweeps, SENT: now}))
+        await claim.save(
+            state=replace(state, checks_finished_at={**state.checks_finished_at, SENT_KEY: now})
+        )
         return "sent"
 
 
-def due(schedule: str, last: datetime, now: datetime) -> bool:
+def is_digest_due(schedule: str, last_sent: datetime, now: datetime) -> bool:
     """True when the schedule has come to a moment that no card was sent for.
 
     A card that is said to have been sent tomorrow was not.
     """
-    return last > now + EARLY or Cron.parse(schedule).next(last + EARLY) <= now + EARLY
+    return (
+        last_sent > now + TIMER_TOLERANCE
+        or CronSchedule.parse(schedule).find_next(last_sent + TIMER_TOLERANCE)
+        <= now + TIMER_TOLERANCE
+    )

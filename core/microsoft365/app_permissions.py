@@ -16,7 +16,7 @@ from core.tenant.apps import App
 # Tenants Microsoft registers its own apps in. There are several: its services, the company, its
 # production and engineering estates, and those of the government and China clouds. The tenant of
 # the app gallery and that of personal accounts are none of them: others' apps are registered there.
-MICROSOFT = frozenset(
+MICROSOFT_TENANTS = frozenset(
     {
         "f8cdef31-a31e-4b4a-93e4-5f571e91255a",
         "72f988bf-86f1-41af-91ab-2d7cd011db47",
@@ -31,27 +31,27 @@ MICROSOFT = frozenset(
 
 # Microsoft's APIs to mail, files and the directory, by application id, which nobody else can have
 # (Microsoft Learn: Verify first-party Microsoft applications in sign-in reports).
-APIS: Mapping[str, str] = {
+MICROSOFT_APIS: Mapping[str, str] = {
     "00000003-0000-0000-c000-000000000000": "Microsoft Graph",
     "00000002-0000-0ff1-ce00-000000000000": "Exchange Online",
     "00000003-0000-0ff1-ce00-000000000000": "SharePoint Online",
 }
 
 
-class Weight(IntEnum):
+class PermissionRisk(IntEnum):
     """What a permission is worth to a thief."""
 
     SIGN_IN = 0
     ORDINARY = 1
-    GRAVE = 2
-    TOTAL = 3
+    SENSITIVE = 2
+    TENANT_WIDE = 3
 
 
 # What signing in needs, and nothing that could be taken away with it.
-SIGN_IN = frozenset({"openid", "profile", "email", "offline_access", "user.read"})
+SIGN_IN_SCOPES = frozenset({"openid", "profile", "email", "offline_access", "user.read"})
 
 # Mail, files and sites, chats, and the old protocols of mail: beginnings of names, in lower case.
-GRAVE = (
+SENSITIVE_PREFIXES = (
     "mail.",
     "mailboxfolder.",
     "mailboxitem.",
@@ -74,7 +74,7 @@ GRAVE = (
 )
 
 # What makes an app a master of the directory, of every mailbox or of every site.
-TOTAL = (
+TENANT_WIDE_PREFIXES = (
     "application.readwrite.all",
     "approleassignment.readwrite.all",
     "allsites.fullcontrol",
@@ -100,28 +100,32 @@ TOTAL = (
 )
 
 # These give nothing by themselves: somebody has to name the very sites or files besides.
-BY_SELECTION = (".selected", ".appfolder")
+SELECTIVE_SUFFIXES = (".selected", ".appfolder")
 
 
-def weight(name: str, api: App) -> Weight:
+def classify_permission_risk(name: str, api: App) -> PermissionRisk:
     """What a scope or app role of an API is worth."""
     known = name.casefold()
-    at_microsoft = microsofts(api) or api.app_id in APIS
-    if not at_microsoft or known.endswith(BY_SELECTION):
-        return Weight.ORDINARY
-    if known in SIGN_IN:
-        return Weight.SIGN_IN
-    if known.startswith(TOTAL):
-        return Weight.TOTAL
-    return Weight.GRAVE if known.startswith(GRAVE) else Weight.ORDINARY
+    at_microsoft = is_microsoft_app(api) or api.app_id in MICROSOFT_APIS
+    if not at_microsoft or known.endswith(SELECTIVE_SUFFIXES):
+        return PermissionRisk.ORDINARY
+    if known in SIGN_IN_SCOPES:
+        return PermissionRisk.SIGN_IN
+    if known.startswith(TENANT_WIDE_PREFIXES):
+        return PermissionRisk.TENANT_WIDE
+    return (
+        PermissionRisk.SENSITIVE
+        if known.startswith(SENSITIVE_PREFIXES)
+        else PermissionRisk.ORDINARY
+    )
 
 
-def microsofts(app: App) -> bool:
+def is_microsoft_app(app: App) -> bool:
     """True for an app of Microsoft's: by the tenant it is registered in, never by its name.
 
     A managed identity is this tenant's own, whoever registers those.
     """
-    return app.owner in MICROSOFT and not app.home
+    return app.owner_tenant_id in MICROSOFT_TENANTS and not app.is_home_tenant
 
 
 # ----------------------------------------------------------------------------------------------
@@ -130,7 +134,7 @@ def microsofts(app: App) -> bool:
 
 # Letters of other scripts, digits and signs that pass for Latin letters, and the letters they pass
 # for. Small L and small I pass for one another.
-LOOK_ALIKE = str.maketrans(
+LOOK_ALIKES = str.maketrans(
     {
         **dict.fromkeys("\u0430\u03b1@4", "a"),
         **dict.fromkeys("\u0432\ua7b5", "b"),
@@ -167,26 +171,26 @@ PRODUCTS = (
 )
 
 
-def folded(name: str) -> str:
+def fold_look_alikes(name: str) -> str:
     """A name as a hurried reader sees it: look-alike signs as Latin letters, and letters alone."""
-    plain = unicodedata.normalize("NFKD", name).casefold().translate(LOOK_ALIKE)
+    plain = unicodedata.normalize("NFKD", name).casefold().translate(LOOK_ALIKES)
     return re.sub(r"[^a-z]", "", plain).replace("rn", "m").replace("vv", "w")
 
 
-def pretends(app: App) -> bool:
+def impersonates_microsoft(app: App) -> bool:
     """True for a name of Microsoft's on somebody else's app: one that begins with a product, or has
     one in signs that only look like it.
 
     "Acme for Outlook" says what it is for; "Outlook Backup" says whose it is. An app whose owner is
     not told is none of them: Entra knows the owner of whatever came from another tenant.
     """
-    if not app.owner or microsofts(app) or app.home or app.itself:
+    if not app.owner_tenant_id or is_microsoft_app(app) or app.is_home_tenant or app.is_self:
         return False
     written = re.sub(r"\s", "", app.name.casefold())
-    first = folded((re.findall(r"\w+", app.name) or [""])[0])
-    seen = folded(app.name)
+    first = fold_look_alikes((re.findall(r"\w+", app.name) or [""])[0])
+    seen = fold_look_alikes(app.name)
     for product in PRODUCTS:
-        shape = folded(product)
+        shape = fold_look_alikes(product)
         if product not in written and shape in seen:
             return True
         if first == shape or (product == "microsoft" and seen.startswith(shape)):
@@ -194,24 +198,26 @@ def pretends(app: App) -> bool:
     return False
 
 
-def unsafe_replies(app: App) -> tuple[str, ...]:
+def list_unsafe_reply_hosts(app: App) -> tuple[str, ...]:
     """Hosts to which sign-ins are sent in the clear, or to whatever stands for a star."""
     hosts = set()
-    for url in app.replies:
-        scheme, host = parts_of(url)
+    for url in app.reply_urls:
+        scheme, host = split_reply_url(url)
         loopback = host in ("localhost", "127.0.0.1", "::1", "")
         if (scheme == "http" and not loopback) or "*" in host:
             hosts.add(host)
     return tuple(sorted(hosts))
 
 
-def hosts_of(app: App) -> tuple[str, ...]:
+def list_reply_hosts(app: App) -> tuple[str, ...]:
     """The hosts to which sign-ins are sent."""
-    found = {host for scheme, host in map(parts_of, app.replies) if scheme in ("http", "https")}
+    found = {
+        host for scheme, host in map(split_reply_url, app.reply_urls) if scheme in ("http", "https")
+    }
     return tuple(sorted(found - {""}))
 
 
-def parts_of(url: str) -> tuple[str, str]:
+def split_reply_url(url: str) -> tuple[str, str]:
     """Scheme and host of an address; empty for what is none."""
     try:
         parts = urlsplit(url)

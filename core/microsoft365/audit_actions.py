@@ -4,24 +4,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from core.microsoft365.service_plans import has_advanced_auditing
-from core.model.guards import Terms
-from core.sanitize import plain
+from core.model.guards import GuardPolicy
+from core.sanitize import sanitize_text
 from core.tenant.auditing import MailboxAudit
 from core.tenant.changes import ResetAuditSet
 from core.tenant.directory import Account
 
-SHOWN = 12
-ACCESSED = "MailItemsAccessed"
-SENT = "Send"
+MAX_SHOWN = 12
+MAIL_ITEMS_ACCESSED = "MailItemsAccessed"
+SEND = "Send"
 # Deprecated: Exchange refuses to set it on a mailbox with advanced auditing.
-REFUSED = "MessageBind"
-AUDITING = "M365Auditing"
+MESSAGE_BIND = "MessageBind"
+AUDITING_CAPABILITY = "M365Auditing"
 
-EVERYWHERE = frozenset(
+COMMON_ACTIONS = frozenset(
     {
         "ApplyRecord",
         "HardDelete",
-        ACCESSED,
+        MAIL_ITEMS_ACCESSED,
         "MoveToDeletedItems",
         "SoftDelete",
         "Update",
@@ -31,16 +31,19 @@ EVERYWHERE = frozenset(
 )
 # What Microsoft audits by default with advanced auditing (Microsoft Learn: Manage mailbox auditing,
 # Mailbox actions for user mailboxes and shared mailboxes).
-DEFAULTS = {
-    "Admin": EVERYWHERE | {"Create", SENT, "SendAs", "SendOnBehalf", "UpdateCalendarDelegation"},
-    "Delegate": EVERYWHERE | {"Create", "SendAs", "SendOnBehalf"},
-    "Owner": EVERYWHERE | {SENT, "UpdateCalendarDelegation"},
+DEFAULT_ACTIONS = {
+    "Admin": COMMON_ACTIONS
+    | {"Create", SEND, "SendAs", "SendOnBehalf", "UpdateCalendarDelegation"},
+    "Delegate": COMMON_ACTIONS | {"Create", "SendAs", "SendOnBehalf"},
+    "Owner": COMMON_ACTIONS | {SEND, "UpdateCalendarDelegation"},
 }
-SPELLED = {action.lower(): action for defaults in DEFAULTS.values() for action in defaults}
+CANONICAL_ACTIONS = {
+    action.lower(): action for defaults in DEFAULT_ACTIONS.values() for action in defaults
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Deviation:
+class AuditSetDeviation:
     """A logon type that Microsoft no longer keeps up to date for a mailbox."""
 
     logon_type: str
@@ -48,7 +51,7 @@ class Deviation:
     missing: frozenset[str]
 
     @property
-    def deliberate(self) -> bool:
+    def is_deliberate(self) -> bool:
         """True when more is audited than by default and nothing less.
 
         Every addition takes the type out of Microsoft's hands, so giving it back and adding the
@@ -57,43 +60,49 @@ class Deviation:
         return bool(self.extras) and not self.missing
 
 
-def advanced_auditing(audit: MailboxAudit, account: Account | None) -> bool:
+def includes_advanced_auditing(audit: MailboxAudit, account: Account | None) -> bool:
     """Whether the licence includes advanced auditing; Exchange's own word where Graph has none."""
     if account is None or account.plans is None:
-        return AUDITING in audit.capabilities
+        return AUDITING_CAPABILITY in audit.capabilities
     return has_advanced_auditing(account.plans)
 
 
-def managed(audit: MailboxAudit) -> frozenset[str]:
+def get_managed_logon_types(audit: MailboxAudit) -> frozenset[str]:
     """The logon types Microsoft keeps up to date, in lower case."""
     return frozenset(name.lower() for name in audit.default_set)
 
 
-def actions_of(audit: MailboxAudit, logon_type: str) -> frozenset[str]:
+def get_audited_actions(audit: MailboxAudit, logon_type: str) -> frozenset[str]:
     """The audited actions of a logon type, spelled as Microsoft spells them."""
-    return frozenset(SPELLED.get(name.lower(), name) for name in audit.actions[logon_type])
+    return frozenset(
+        CANONICAL_ACTIONS.get(name.lower(), name) for name in audit.actions[logon_type]
+    )
 
 
-def expects_accessed(advanced: bool, terms: Terms) -> bool:
+def expects_items_accessed(advanced: bool, policy: GuardPolicy) -> bool:
     """Whether MailItemsAccessed is to be recorded under a licence."""
-    if terms.mail_items_accessed == "ignore":
+    if policy.mail_items_accessed == "ignore":
         return False
-    return advanced or terms.mail_items_accessed == "required"
+    return advanced or policy.mail_items_accessed == "required"
 
 
-def deviation(audit: MailboxAudit, logon_type: str, advanced: bool, terms: Terms) -> Deviation:
+def compare_audit_set(
+    audit: MailboxAudit, logon_type: str, advanced: bool, policy: GuardPolicy
+) -> AuditSetDeviation:
     """How a list set by hand differs from what Microsoft would audit under this licence."""
-    actions = actions_of(audit, logon_type)
-    not_expected = set() if advanced else {SENT}
-    if not expects_accessed(advanced, terms):
-        not_expected.add(ACCESSED)
-    missing = DEFAULTS[logon_type] - actions - not_expected
-    return Deviation(logon_type, actions - DEFAULTS[logon_type], missing)
+    actions = get_audited_actions(audit, logon_type)
+    not_expected = set() if advanced else {SEND}
+    if not expects_items_accessed(advanced, policy):
+        not_expected.add(MAIL_ITEMS_ACCESSED)
+    missing = DEFAULT_ACTIONS[logon_type] - actions - not_expected
+    return AuditSetDeviation(logon_type, actions - DEFAULT_ACTIONS[logon_type], missing)
 
 
-def reset(audit: MailboxAudit, deviations: Sequence[Deviation]) -> ResetAuditSet:
+def build_audit_reset(
+    audit: MailboxAudit, deviations: Sequence[AuditSetDeviation]
+) -> ResetAuditSet:
     """The change that gives logon types back to Microsoft and keeps what was added to them."""
-    dropped = refused(audit)
+    dropped = get_refused_actions(audit)
     extras = tuple(
         (entry.logon_type, tuple(sorted(entry.extras - dropped)))
         for entry in deviations
@@ -104,27 +113,29 @@ def reset(audit: MailboxAudit, deviations: Sequence[Deviation]) -> ResetAuditSet
     )
 
 
-def refused(audit: MailboxAudit) -> frozenset[str]:
+def get_refused_actions(audit: MailboxAudit) -> frozenset[str]:
     """The actions Exchange does not let this mailbox audit any more."""
-    return frozenset({REFUSED}) if AUDITING in audit.capabilities else frozenset()
+    return frozenset({MESSAGE_BIND}) if AUDITING_CAPABILITY in audit.capabilities else frozenset()
 
 
-def facts_of(entry: Deviation, audit: MailboxAudit) -> Iterator[str]:
+def list_deviation_facts(deviation: AuditSetDeviation, audit: MailboxAudit) -> Iterator[str]:
     """What one logon type audits more and less than by default."""
-    if entry.missing:
-        yield f"{entry.logon_type}: not audited: {listing(entry.missing)}"
-    dropped = frozenset() if entry.deliberate else entry.extras & refused(audit)
-    if kept := entry.extras - dropped:
-        how = "kept as it is" if entry.deliberate else "kept when it is reset"
-        yield f"{entry.logon_type}: audited besides: {listing(kept)} ({how})"
-    if not entry.missing and not entry.extras:
-        yield f"{entry.logon_type}: complete today, but without what Microsoft adds in future"
+    if deviation.missing:
+        yield f"{deviation.logon_type}: not audited: {format_action_list(deviation.missing)}"
+    dropped = (
+        frozenset() if deviation.is_deliberate else deviation.extras & get_refused_actions(audit)
+    )
+    if kept := deviation.extras - dropped:
+        how = "kept as it is" if deviation.is_deliberate else "kept when it is reset"
+        yield f"{deviation.logon_type}: audited besides: {format_action_list(kept)} ({how})"
+    if not deviation.missing and not deviation.extras:
+        yield f"{deviation.logon_type}: complete today, but without what Microsoft adds in future"
     if dropped:
-        yield f"{entry.logon_type}: {REFUSED} is dropped, Exchange refuses to set it again"
+        yield f"{deviation.logon_type}: {MESSAGE_BIND} is dropped, Exchange refuses to set it again"
 
 
-def listing(actions: frozenset[str]) -> str:
+def format_action_list(actions: frozenset[str]) -> str:
     """Action names in order, the many cut short."""
-    names = [plain(name, 60) for name in sorted(actions)]
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    names = [sanitize_text(name, 60) for name in sorted(actions)]
+    more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
+    return ", ".join(names[:MAX_SHOWN]) + more

@@ -12,18 +12,18 @@ from dataclasses import dataclass, field
 from core.model.findings import Verdict
 
 BENCHMARK = "CIS Microsoft 365 Foundations Benchmark v6.0.1"
-SOURCE = "https://www.cisecurity.org/benchmark/microsoft_365"
+BENCHMARK_URL = "https://www.cisecurity.org/benchmark/microsoft_365"
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class ControlScope:
     """The findings of one kind; of certain verdicts or objects only, where some are named."""
 
     kind: str
     verdicts: frozenset[Verdict] = field(default_factory=frozenset)
     objects: frozenset[str] = field(default_factory=frozenset)
 
-    def holds(self, kind: str, verdict: Verdict, object_id: str) -> bool:
+    def matches_finding(self, kind: str, verdict: Verdict, object_id: str) -> bool:
         return (
             kind == self.kind
             and (not self.verdicts or verdict in self.verdicts)
@@ -37,111 +37,123 @@ class Control:
 
     id: str
     title: str
-    scopes: tuple[Scope, ...]
+    scopes: tuple[ControlScope, ...]
     benchmark: str = BENCHMARK
-    source: str = SOURCE
+    url: str = BENCHMARK_URL
 
-    def speaks_of(self, kind: str, verdict: Verdict, object_id: str) -> bool:
+    def covers_finding(self, kind: str, verdict: Verdict, object_id: str) -> bool:
         """True for a finding that is about this recommendation. `verdict` is the guard's own."""
-        return any(scope.holds(kind, verdict, object_id) for scope in self.scopes)
+        return any(scope.matches_finding(kind, verdict, object_id) for scope in self.scopes)
 
 
-def cis(number: str, title: str, *kinds: str | Scope) -> Control:
+def define_cis_control(number: str, title: str, *kinds: str | ControlScope) -> Control:
     """A recommendation, and the kinds of findings that are about it."""
     return Control(
-        number, title, tuple(Scope(one) if isinstance(one, str) else one for one in kinds)
+        number, title, tuple(ControlScope(one) if isinstance(one, str) else one for one in kinds)
     )
 
 
-LACKING = frozenset({Verdict.NO_SECOND_FACTOR})
+NO_SECOND_FACTOR_VERDICTS = frozenset({Verdict.NO_SECOND_FACTOR})
 
 CONTROLS: Mapping[str, tuple[Control, ...]] = {
     "shared-mailbox-sign-in": (
-        cis("1.2.2", "Ensure sign-in to shared mailboxes is blocked", "sign-in-enabled"),
+        define_cis_control(
+            "1.2.2", "Ensure sign-in to shared mailboxes is blocked", "sign-in-enabled"
+        ),
     ),
     "mailbox-forwarding": (
-        cis(
+        define_cis_control(
             "6.2.1",
             "Ensure all forms of mail forwarding are blocked and/or disabled",
             *("mailbox-forward", "inbox-rule-forward", "transport-rule"),
         ),
     ),
     "mailbox-audit": (
-        cis("3.1.1", "Ensure Microsoft 365 audit log search is Enabled", "unified-audit-log-off"),
-        cis(
+        define_cis_control(
+            "3.1.1", "Ensure Microsoft 365 audit log search is Enabled", "unified-audit-log-off"
+        ),
+        define_cis_control(
             "6.1.1",
             "Ensure 'AuditDisabled' organizationally is set to 'False'",
             "organization-audit-disabled",
         ),
-        cis(
+        define_cis_control(
             "6.1.2",
             "Ensure mailbox audit actions are configured",
             *("mailbox-audit-off", "audit-set-customised", "mail-items-accessed-missing"),
         ),
-        cis("6.1.3", "Ensure 'AuditBypassEnabled' is not enabled on mailboxes", "audit-bypass"),
+        define_cis_control(
+            "6.1.3", "Ensure 'AuditBypassEnabled' is not enabled on mailboxes", "audit-bypass"
+        ),
     ),
     "mailbox-delegation": (),
     "tenant-baseline": (
-        cis(
+        define_cis_control(
             "1.3.3",
             "Ensure 'External sharing' of calendars is not available",
             "calendar-sharing",
         ),
-        cis(
+        define_cis_control(
             "5.1.2.2",
             "Ensure third party integrated applications are not allowed",
             "users-register-applications",
         ),
-        cis(
+        define_cis_control(
             "5.1.2.3",
             "Ensure 'Restrict non-admin users from creating tenants' is set to 'Yes'",
             "users-create-tenants",
         ),
-        cis("5.1.6.2", "Ensure that guest user access is restricted", "guest-access"),
-        cis(
+        define_cis_control(
+            "5.1.6.2", "Ensure that guest user access is restricted", "guest-access"
+        ),
+        define_cis_control(
             "5.1.6.3",
             "Ensure guest user invitations are limited to the Guest Inviter role",
             "guest-invitations",
         ),
-        cis(
+        define_cis_control(
             "6.2.1",
             "Ensure all forms of mail forwarding are blocked and/or disabled",
             *("remote-domain-forwarding", "outbound-forwarding"),
         ),
-        cis(
+        define_cis_control(
             "6.5.1",
             "Ensure modern authentication for Exchange Online is enabled",
             "modern-authentication",
         ),
-        cis(
+        define_cis_control(
             "6.5.3",
             "Ensure additional storage providers are restricted in Outlook on the web",
             "owa-storage-providers",
         ),
     ),
     "app-consent": (
-        cis(
+        define_cis_control(
             "5.1.5.1",
             "Ensure user consent to apps accessing company data on their behalf is not allowed",
             "user-consent",
         ),
     ),
     "mfa-registration": (
-        cis(
+        define_cis_control(
             "5.2.3.4",
             "Ensure all member users are 'MFA capable'",
-            Scope("administrator-second-factor", LACKING),
-            Scope("without-second-factor", LACKING, frozenset({"members"})),
+            ControlScope("administrator-second-factor", NO_SECOND_FACTOR_VERDICTS),
+            ControlScope(
+                "without-second-factor", NO_SECOND_FACTOR_VERDICTS, frozenset({"members"})
+            ),
         ),
     ),
     "mass-deletion": (),
     "exchange-module-access": (),
-    "legacy-protocols": (cis("6.5.4", "Ensure SMTP AUTH is disabled", "smtp-auth-organization"),),
+    "legacy-protocols": (
+        define_cis_control("6.5.4", "Ensure SMTP AUTH is disabled", "smtp-auth-organization"),
+    ),
     "shared-mailbox-health": (),
 }
 """The recommendations by guard; none where `WITHOUT` says why."""
 
-WITHOUT: Mapping[str, str] = {
+NO_CONTROL_REASONS: Mapping[str, str] = {
     "mailbox-delegation": "it recommends nothing about rights over mailboxes",
     "mass-deletion": "it is about settings, and a deletion is an event",
     "exchange-module-access": "it recommends nothing about who may use Exchange PowerShell",
@@ -149,8 +161,8 @@ WITHOUT: Mapping[str, str] = {
 }
 
 
-def controls_of(guard: str, kind: str, verdict: Verdict, object_id: str) -> Iterator[Control]:
+def find_controls(guard: str, kind: str, verdict: Verdict, object_id: str) -> Iterator[Control]:
     """The recommendations a finding is about."""
     for control in CONTROLS.get(guard, ()):
-        if control.speaks_of(kind, verdict, object_id):
+        if control.covers_finding(kind, verdict, object_id):
             yield control

@@ -11,7 +11,7 @@ from core.model.guards import Service
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ConfigurationSource:
     """Where objects of one kind are read and written.
 
     For Exchange `read` and `write` are cmdlets, for Graph paths below the version. `identity` is
@@ -23,61 +23,77 @@ class Source:
     service: Service
     read: str
     permission: str
-    identity: str = ""
+    identity_property: str = ""
     write: str = ""
     write_permission: str = ""
-    writable: frozenset[str] = field(default_factory=frozenset)
+    writable_properties: frozenset[str] = field(default_factory=frozenset)
 
 
-def exchange(read: str, identity: str = "", write: str = "", *writable: str) -> Source:
+def define_exchange_source(
+    read: str, identity_property: str = "", write: str = "", *writable_properties: str
+) -> ConfigurationSource:
     """A source behind a pair of cmdlets."""
-    return Source(Service.EXCHANGE, read, read, identity, write, write, frozenset(writable))
+    return ConfigurationSource(
+        Service.EXCHANGE,
+        read,
+        read,
+        identity_property,
+        write,
+        write,
+        frozenset(writable_properties),
+    )
 
 
-SOURCES: Mapping[str, Source] = {
-    "transport-config": exchange(
+CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
+    "transport-config": define_exchange_source(
         "Get-TransportConfig", "", "Set-TransportConfig", "SmtpClientAuthenticationDisabled"
     ),
-    "cas-mailbox-plan": exchange(
+    "cas-mailbox-plan": define_exchange_source(
         "Get-CASMailboxPlan", "Identity", "Set-CASMailboxPlan", "ImapEnabled", "PopEnabled"
     ),
-    "authentication-policy": exchange(
+    "authentication-policy": define_exchange_source(
         "Get-AuthenticationPolicy", "Identity", "Set-AuthenticationPolicy", "AllowBasicAuthSmtp"
     ),
-    "organization-config": exchange(
+    "organization-config": define_exchange_source(
         "Get-OrganizationConfig", "", "Set-OrganizationConfig", "OAuth2ClientProfileEnabled"
     ),
-    "remote-domain": exchange("Get-RemoteDomain", "Guid", "Set-RemoteDomain", "AutoForwardEnabled"),
-    "outbound-spam-policy": exchange(
+    "remote-domain": define_exchange_source(
+        "Get-RemoteDomain", "Guid", "Set-RemoteDomain", "AutoForwardEnabled"
+    ),
+    "outbound-spam-policy": define_exchange_source(
         "Get-HostedOutboundSpamFilterPolicy",
         "Guid",
         "Set-HostedOutboundSpamFilterPolicy",
         "AutoForwardingMode",
     ),
-    "outbound-spam-rule": exchange("Get-HostedOutboundSpamFilterRule", "Guid"),
-    "owa-mailbox-policy": exchange(
+    "outbound-spam-rule": define_exchange_source("Get-HostedOutboundSpamFilterRule", "Guid"),
+    "owa-mailbox-policy": define_exchange_source(
         *("Get-OwaMailboxPolicy", "Guid", "Set-OwaMailboxPolicy"),
         *("AdditionalStorageProvidersAvailable", "AllowOfflineOn", "RulesEnabled"),
     ),
-    "mobile-device-policy": exchange(
+    "mobile-device-policy": define_exchange_source(
         *("Get-MobileDeviceMailboxPolicy", "Guid", "Set-MobileDeviceMailboxPolicy"),
         *("AllowNonProvisionableDevices", "AllowSimplePassword", "MaxPasswordFailedAttempts"),
         *("MinPasswordLength", "PasswordEnabled", "RequireDeviceEncryption"),
     ),
-    "sharing-policy": exchange("Get-SharingPolicy", "Guid", "Set-SharingPolicy", "Domains"),
-    "organization": Source(Service.GRAPH, "/organization", "Organization.Read.All", "id"),
-    "security-defaults": Source(
+    "sharing-policy": define_exchange_source(
+        "Get-SharingPolicy", "Guid", "Set-SharingPolicy", "Domains"
+    ),
+    "organization": ConfigurationSource(
+        Service.GRAPH, "/organization", "Organization.Read.All", "id"
+    ),
+    "security-defaults": ConfigurationSource(
         Service.GRAPH,
         "/policies/identitySecurityDefaultsEnforcementPolicy",
         "Policy.Read.All",
     ),
-    "authorization-policy": Source(
+    "authorization-policy": ConfigurationSource(
         Service.GRAPH,
         "/policies/authorizationPolicy",
         "Policy.Read.All",
         write="/policies/authorizationPolicy",
         write_permission="Policy.ReadWrite.Authorization",
-        writable=frozenset(
+        writable_properties=frozenset(
             {
                 "allowEmailVerifiedUsersToJoinOrganization",
                 "allowInvitesFrom",
@@ -92,6 +108,6 @@ SOURCES: Mapping[str, Source] = {
 }
 
 
-def surface_of(source: str) -> str:
+def get_configuration_source_name(source: str) -> str:
     """The surface of a source, as readings and findings name it."""
     return f"configuration-{source}"

@@ -8,11 +8,11 @@ Ids and the permissions that include others are those of Microsoft's permissions
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from core.model.guards import Duty, Mode, Permission, Service
-from core.tenant.port import Grants
+from core.model.guards import GuardConfig, Mode, Permission, Service
+from core.tenant.port import GrantedPermissions
 
 GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
-NO_EXCHANGE = "Exchange.ManageAsApp and an Exchange role"
+EXCHANGE_REQUIREMENT = "Exchange.ManageAsApp and an Exchange role"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class AppRole:
 
     id: str
     risk: str
-    within: frozenset[str] = frozenset()
+    included_in: frozenset[str] = frozenset()
 
 
 ALL_USERS = frozenset({"User.ReadWrite.All", "Directory.ReadWrite.All"})
@@ -160,14 +160,14 @@ CMDLET_RISKS: Mapping[str, str] = {
 }
 
 
-def risk(permission: Permission) -> str:
+def describe_risk(permission: Permission) -> str:
     """What somebody who stole the app's credential could do with a permission."""
     if permission.service is Service.GRAPH:
         return APP_ROLES[permission.name].risk
     return CMDLET_RISKS[permission.name]
 
 
-def grant_command(permission: Permission) -> str:
+def build_grant_command(permission: Permission) -> str:
     """The command an administrator runs to grant a permission."""
     if permission.service is Service.EXCHANGE:
         return (
@@ -181,32 +181,36 @@ def grant_command(permission: Permission) -> str:
     )
 
 
-def needed(duty: Duty) -> Iterator[Permission]:
+def list_needed_permissions(config: GuardConfig) -> Iterator[Permission]:
     """What a guard needs in its mode: nothing when it is off, no writes unless it enforces."""
-    if duty.mode is Mode.OFF:
+    if config.mode is Mode.OFF:
         return
-    for permission in duty.guard.permissions:
-        if duty.mode is Mode.ENFORCE or not permission.writes:
+    for permission in config.guard.permissions:
+        if config.mode is Mode.ENFORCE or not permission.writes:
             yield permission
 
 
-def is_granted(permission: Permission, grants: Grants) -> bool:
+def is_granted(permission: Permission, grants: GrantedPermissions) -> bool:
     """True unless the permission is known to be missing."""
     if permission.service is Service.GRAPH:
         if grants.app_roles is None:
             return True
         role = APP_ROLES[permission.name]
-        return not grants.app_roles.isdisjoint({permission.name, *role.within})
+        return not grants.app_roles.isdisjoint({permission.name, *role.included_in})
     return grants.cmdlets is None or permission.name in grants.cmdlets
 
 
-def missing(duty: Duty, grants: Grants) -> tuple[Permission, ...]:
+def missing_permissions(config: GuardConfig, grants: GrantedPermissions) -> tuple[Permission, ...]:
     """What a guard needs and the app does not have."""
-    return tuple(permission for permission in needed(duty) if not is_granted(permission, grants))
+    return tuple(
+        permission
+        for permission in list_needed_permissions(config)
+        if not is_granted(permission, grants)
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Excess:
+class ExcessPermissions:
     """What the app has and no guard needs: app roles, and cmdlets that change something."""
 
     app_roles: tuple[str, ...]
@@ -214,25 +218,29 @@ class Excess:
 
 
 # Verbs of cmdlets that only look.
-LOOKING = ("Get-", "Test-", "Search-", "Find-", "Resolve-", "Measure-", "Export-")
+READ_ONLY_VERBS = ("Get-", "Test-", "Search-", "Find-", "Resolve-", "Measure-", "Export-")
 
 
-def excess(duties: Iterable[Duty], grants: Grants) -> Excess:
+def find_excess_permissions(
+    configs: Iterable[GuardConfig], grants: GrantedPermissions
+) -> ExcessPermissions:
     """What could be taken away from the app without any guard noticing."""
-    wanted = {permission.name for duty in duties for permission in needed(duty)}
+    wanted = {permission.name for duty in configs for permission in list_needed_permissions(duty)}
     roles = grants.app_roles or frozenset()
     cmdlets = grants.cmdlets or frozenset()
-    return Excess(
+    return ExcessPermissions(
         tuple(sorted(roles - wanted)),
-        tuple(sorted(name for name in cmdlets - wanted if not name.startswith(LOOKING))),
+        tuple(sorted(name for name in cmdlets - wanted if not name.startswith(READ_ONLY_VERBS))),
     )
 
 
-def every_need(duties: Iterable[Duty]) -> dict[str, tuple[Permission, list[str]]]:
+def collect_needed_permissions(
+    configs: Iterable[GuardConfig],
+) -> dict[str, tuple[Permission, list[str]]]:
     """Each permission that is needed, with the guards that need it; required beats optional."""
     found: dict[str, tuple[Permission, list[str]]] = {}
-    for duty in duties:
-        for permission in needed(duty):
+    for duty in configs:
+        for permission in list_needed_permissions(duty):
             known, guards = found.get(permission.name, (permission, []))
             wanted = known if permission.optional else permission
             found[permission.name] = (wanted, [*guards, duty.guard.name])
@@ -240,25 +248,30 @@ def every_need(duties: Iterable[Duty]) -> dict[str, tuple[Permission, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class PermissionComparison:
     """What all guards need beside what the app has: each need with its guards, and the excess."""
 
-    there: tuple[tuple[Permission, tuple[str, ...]], ...]
-    lacking: tuple[tuple[Permission, tuple[str, ...]], ...]
-    excess: Excess
+    granted: tuple[tuple[Permission, tuple[str, ...]], ...]
+    missing: tuple[tuple[Permission, tuple[str, ...]], ...]
+    excess: ExcessPermissions
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         """True when everything required is there."""
-        return all(permission.optional for permission, _ in self.lacking)
+        return all(permission.optional for permission, _ in self.missing)
 
 
-def compared(duties: Iterable[Duty], grants: Grants) -> Comparison:
+def compare_permissions(
+    configs: Iterable[GuardConfig], grants: GrantedPermissions
+) -> PermissionComparison:
     """What is there, what is missing, what is too much."""
-    duties = tuple(duties)
-    rows = [(permission, tuple(guards)) for permission, guards in every_need(duties).values()]
-    return Comparison(
-        there=tuple(row for row in rows if is_granted(row[0], grants)),
-        lacking=tuple(row for row in rows if not is_granted(row[0], grants)),
-        excess=excess(duties, grants),
+    configs = tuple(configs)
+    rows = [
+        (permission, tuple(guards))
+        for permission, guards in collect_needed_permissions(configs).values()
+    ]
+    return PermissionComparison(
+        granted=tuple(row for row in rows if is_granted(row[0], grants)),
+        missing=tuple(row for row in rows if not is_granted(row[0], grants)),
+        excess=find_excess_permissions(configs, grants),
     )

@@ -28,12 +28,12 @@ FLAGS: Mapping[str, int] = {
 }
 """As Microsoft Learn lists them (Filterable properties for the -Filter parameter)."""
 
-HIGHEST = 255
-SHARED_DETAILS = 34_359_738_368
+MAX_FLAGS = 255
+REMOTE_SHARED_MAILBOX = 34_359_738_368
 """msExchRecipientTypeDetails of a shared mailbox that is not on premises (RemoteSharedMailbox)."""
 
 
-class Becomes(Enum):
+class ConversionOutcome(Enum):
     """What the next synchronisation makes of a shared mailbox."""
 
     SHARED = "a shared mailbox"
@@ -42,27 +42,29 @@ class Becomes(Enum):
     UNSURE = "a shared mailbox still, for it was migrated, but the directory calls it a user's"
 
 
-def becomes(remote: int) -> Becomes:
+def predict_conversion(remote_recipient_type: int) -> ConversionOutcome:
     """What some flags make of it. A directory that asks for no mailbox leaves it as it is."""
-    if remote & SHARED == SHARED:
-        return Becomes.SHARED
-    if remote & SHARED:
-        return Becomes.RESOURCE
-    if remote & MIGRATED:
-        return Becomes.UNSURE
-    return Becomes.USER if remote & PROVISIONED else Becomes.SHARED
+    if remote_recipient_type & SHARED == SHARED:
+        return ConversionOutcome.SHARED
+    if remote_recipient_type & SHARED:
+        return ConversionOutcome.RESOURCE
+    if remote_recipient_type & MIGRATED:
+        return ConversionOutcome.UNSURE
+    return (
+        ConversionOutcome.USER if remote_recipient_type & PROVISIONED else ConversionOutcome.SHARED
+    )
 
 
-def mended(remote: int) -> int:
+def compute_shared_flags(remote_recipient_type: int) -> int:
     """The value that keeps it shared: migrated and shared, with what was said of its archive."""
-    return MIGRATED | SHARED | (remote & (ARCHIVED | ARCHIVE_REMOVED))
+    return MIGRATED | SHARED | (remote_recipient_type & (ARCHIVED | ARCHIVE_REMOVED))
 
 
-def flags_of(text: str) -> int | None:
+def parse_recipient_type_flags(text: str) -> int | None:
     """Flags as Exchange prints them: names, or their sum. None for anything else."""
     if text.strip().isdecimal() and len(text) <= 8:
         number = int(text)
-        return number if number <= HIGHEST else None
+        return number if number <= MAX_FLAGS else None
     known = {name.lower(): flag for name, flag in FLAGS.items()}
     found = 0
     for part in text.split(","):
@@ -73,10 +75,10 @@ def flags_of(text: str) -> int | None:
     return found
 
 
-def names_of(remote: int) -> str:
+def format_recipient_type(remote_recipient_type: int) -> str:
     """Flags in words, as Exchange prints them."""
     names: list[str] = []
-    rest = remote
+    rest = remote_recipient_type
     # The sum of two flags has a name of its own, which Exchange prefers.
     for name, flag in sorted(FLAGS.items(), key=lambda entry: entry[1].bit_count(), reverse=True):
         if flag and rest & flag == flag:

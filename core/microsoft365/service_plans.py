@@ -44,7 +44,7 @@ TEAMS_ROOMS_PLANS = {
 # only the latter two, and together (Microsoft Learn: About shared mailboxes).
 PLAN_2 = frozenset({"efb87545-963c-4e0d-99df-69c6916d9eb0", "8c3069c0-ccdb-44be-ab77-986203a67df2"})
 PLAN_1 = frozenset({"9aaf7827-d63c-4b61-89c3-182f06f82e5c", "e9b4930a-925f-45e2-ac2a-3f7788ca6fdd"})
-ARCHIVING = "176a09a6-7ec5-4039-ac02-b2791c6ba793"
+ARCHIVING_PLAN = "176a09a6-7ec5-4039-ac02-b2791c6ba793"
 
 ADVANCED_AUDITING_PLAN = "2f442157-a11c-46b9-ae5b-6e39ff4e5849"
 ENTRA_PREMIUM_PLANS = {
@@ -60,42 +60,44 @@ PLAN_NAMES = (
 )
 
 
-def held(plans: Collection[str]) -> frozenset[str]:
+def normalize_plan_ids(plans: Collection[str]) -> frozenset[str]:
     """Plan ids as this page writes them; Graph has been seen to write GUIDs in either case."""
     return frozenset(plan.strip().lower() for plan in plans)
 
 
 def has_mailbox_plan(plans: Collection[str]) -> bool:
     """True when a plan among these is a mailbox of one's own."""
-    return not held(plans).isdisjoint(MAILBOX_PLANS)
+    return not normalize_plan_ids(plans).isdisjoint(MAILBOX_PLANS)
 
 
-def mailbox_plans(plans: Collection[str]) -> tuple[str, ...]:
+def filter_mailbox_plans(plans: Collection[str]) -> tuple[str, ...]:
     """Those plans among these that are a mailbox of one's own, in order."""
-    return tuple(sorted(held(plans) & MAILBOX_PLANS.keys()))
+    return tuple(sorted(normalize_plan_ids(plans) & MAILBOX_PLANS.keys()))
 
 
-def may_be_large(plans: Collection[str]) -> bool:
+def allows_large_mailbox(plans: Collection[str]) -> bool:
     """True when a shared mailbox may hold more than 50 GB."""
-    return not held(plans).isdisjoint(PLAN_2)
+    return not normalize_plan_ids(plans).isdisjoint(PLAN_2)
 
 
-def may_be_held(plans: Collection[str]) -> bool:
+def allows_hold_and_archive(plans: Collection[str]) -> bool:
     """True when a shared mailbox may be on litigation hold and have an archive."""
-    found = held(plans)
-    return may_be_large(found) or (ARCHIVING in found and not found.isdisjoint(PLAN_1))
+    found = normalize_plan_ids(plans)
+    return allows_large_mailbox(found) or (ARCHIVING_PLAN in found and not found.isdisjoint(PLAN_1))
 
 
 def has_teams_rooms_plan(plans: Collection[str]) -> bool:
     """True when a Teams Rooms device may be signing in with this account."""
-    return not held(plans).isdisjoint(TEAMS_ROOMS_PLANS)
+    return not normalize_plan_ids(plans).isdisjoint(TEAMS_ROOMS_PLANS)
 
 
 def has_advanced_auditing(plans: Collection[str]) -> bool:
     """True when Microsoft audits MailItemsAccessed and Send for the holder."""
-    return ADVANCED_AUDITING_PLAN in held(plans)
+    return ADVANCED_AUDITING_PLAN in normalize_plan_ids(plans)
 
 
-def plan_names(plans: Collection[str]) -> tuple[str, ...]:
+def list_plan_names(plans: Collection[str]) -> tuple[str, ...]:
     """The names of those plans that are known here, in alphabetical order."""
-    return tuple(sorted(PLAN_NAMES[plan] for plan in held(plans) if plan in PLAN_NAMES))
+    return tuple(
+        sorted(PLAN_NAMES[plan] for plan in normalize_plan_ids(plans) if plan in PLAN_NAMES)
+    )

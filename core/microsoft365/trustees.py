@@ -9,18 +9,20 @@ import re
 import unicodedata
 from enum import StrEnum
 
-from core.microsoft365.powershell import literal, writable
+from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.tenant.mail_flow import Recipient
 from core.tenant.mailboxes import Delegation, Mailbox
 
-SID = re.compile(r"(?i)S-1-\d{1,14}(?:-\d{1,10}){1,15}")
-FOREST = re.compile(r"[a-z]{3}p(?:rd?\d{2}(?:a\d{3})?|\d{3}a\d{3})|prd[a-z]{3}\d{2}|builtin")
+SID_PATTERN = re.compile(r"(?i)S-1-\d{1,14}(?:-\d{1,10}){1,15}")
+FOREST_PATTERN = re.compile(
+    r"[a-z]{3}p(?:rd?\d{2}(?:a\d{3})?|\d{3}a\d{3})|prd[a-z]{3}\d{2}|builtin"
+)
 """The domains of Microsoft's datacenters, such as EURPRD01A002 or NAMP223A001."""
 
-OWN_SIDS = frozenset({"S-1-5-10", "S-1-5-18", "S-1-5-19", "S-1-5-20", "S-1-0-0"})
+SYSTEM_SIDS = frozenset({"S-1-5-10", "S-1-5-18", "S-1-5-19", "S-1-5-20", "S-1-0-0"})
 """SELF, SYSTEM, LOCAL SERVICE, NETWORK SERVICE, and nobody."""
 
-OWN_NAMES = frozenset(
+SYSTEM_NAMES = frozenset(
     {
         "nt authority\\self",
         "nt authority\\system",
@@ -29,7 +31,7 @@ OWN_NAMES = frozenset(
         "null sid",
     }
 )
-SERVERS = frozenset(
+SERVER_GROUPS = frozenset(
     {
         "exchange domain servers",
         "exchange servers",
@@ -38,7 +40,7 @@ SERVERS = frozenset(
         "managed availability servers",
     }
 )
-DATACENTER_GROUPS = SERVERS | {
+DATACENTER_GROUPS = SERVER_GROUPS | {
     "administrators",
     "delegated setup",
     "domain admins",
@@ -78,13 +80,13 @@ SYSTEM_KINDS = frozenset(
         "systemmailbox",
     }
 )
-SYSTEM_NAME = re.compile(
+SYSTEM_NAME_PATTERN = re.compile(
     r"(?i)(?:(?:discoverysearch|system|health)mailbox\s*\{?|federatedemail\.|migration\.)"
     r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?"
 )
 
 
-class Holder(StrEnum):
+class HolderType(StrEnum):
     """What is known of whoever holds a right."""
 
     EVERYONE = "everyone"
@@ -94,24 +96,24 @@ class Holder(StrEnum):
     KNOWN = "known"
 
 
-def sid_of(*values: object) -> str:
+def find_sid(*values: object) -> str:
     """The first of some values that is a security identifier, in capitals; "" for none."""
     for value in values:
-        if isinstance(value, str) and SID.fullmatch(value.strip()):
+        if isinstance(value, str) and SID_PATTERN.fullmatch(value.strip()):
             return value.strip().upper()
     return ""
 
 
-def folded(name: str) -> str:
+def normalize_trustee(name: str) -> str:
     """A name as it is compared: Exchange changes its case, and the forest an account lives in."""
     shown = unicodedata.normalize("NFC", name).strip().casefold()
     domain, mark, account = shown.partition("\\")
-    if mark and FOREST.fullmatch(domain):
+    if mark and FOREST_PATTERN.fullmatch(domain):
         return account
     return shown.removeprefix("smtp:")
 
 
-def keeps_for_itself(trustee: str, sid: str) -> bool:
+def is_built_in_trustee(trustee: str, sid: str) -> bool:
     """True for a mailbox's right over itself, and for those of Exchange's own servers.
 
     An identifier outweighs a name, since anybody may call a group SELF. A server's group is known
@@ -119,39 +121,39 @@ def keeps_for_itself(trustee: str, sid: str) -> bool:
     """
     shown = trustee.strip().casefold()
     if sid and not sid.startswith("S-1-5-21-"):
-        return sid in OWN_SIDS
+        return sid in SYSTEM_SIDS
     domain, mark, account = shown.partition("\\")
-    if mark and FOREST.fullmatch(domain):
+    if mark and FOREST_PATTERN.fullmatch(domain):
         return account in DATACENTER_GROUPS
-    return not sid and (shown in OWN_NAMES or shown in SERVERS)
+    return not sid and (shown in SYSTEM_NAMES or shown in SERVER_GROUPS)
 
 
-def is_everyone(trustee: str, sid: str) -> bool:
+def is_everyone_trustee(trustee: str, sid: str) -> bool:
     """True when the right is not one person's but anybody's."""
     account = trustee.strip().casefold().rpartition("\\")[2]
     wide = sid.startswith("S-1-5-21-") and sid.endswith(EVERYONE_RIDS)
     return wide or sid in EVERYONE_SIDS or account in EVERYONE_NAMES
 
 
-def says_it_all(delegation: Delegation) -> bool:
+def needs_no_lookup(delegation: Delegation) -> bool:
     """True when nobody has to be asked who the holder is."""
     trustee = delegation.trustee
-    return is_everyone(trustee, delegation.sid) or GUEST_MARK in trustee.casefold()
+    return is_everyone_trustee(trustee, delegation.sid) or GUEST_MARK in trustee.casefold()
 
 
-def holder_of(delegation: Delegation, person: Recipient) -> Holder:
+def classify_holder(delegation: Delegation, recipient: Recipient) -> HolderType:
     """What is known of a holder, given what Exchange answered to the name."""
-    kind = person.kind.casefold()
-    if is_everyone(delegation.trustee, delegation.sid):
-        return Holder.EVERYONE
+    kind = recipient.kind.casefold()
+    if is_everyone_trustee(delegation.trustee, delegation.sid):
+        return HolderType.EVERYONE
     if GUEST_MARK in delegation.trustee.casefold() or kind in (GUEST_KIND, CONTACT_KIND):
-        return Holder.OUTSIDER
-    if person.found:
-        return Holder.KNOWN
-    return Holder.UNKNOWN_SID if sid_of(delegation.trustee) else Holder.UNKNOWN_NAME
+        return HolderType.OUTSIDER
+    if recipient.found:
+        return HolderType.KNOWN
+    return HolderType.UNKNOWN_SID if find_sid(delegation.trustee) else HolderType.UNKNOWN_NAME
 
 
-def identities(delegation: Delegation, person: Recipient) -> tuple[str, ...]:
+def list_holder_ids(delegation: Delegation, recipient: Recipient) -> tuple[str, ...]:
     """What a holder is known by, the best first: identifier, object id, and only then the name.
 
     An identifier is never given twice and stays when the account is renamed, deleted or restored.
@@ -161,19 +163,19 @@ def identities(delegation: Delegation, person: Recipient) -> tuple[str, ...]:
     known = []
     if delegation.sid:
         known.append(f"sid:{delegation.sid}")
-    if person.found and person.id:
-        known.append(f"id:{person.id}")
-    return tuple(known) or (f"name:{folded(delegation.trustee)}",)
+    if recipient.found and recipient.id:
+        known.append(f"id:{recipient.id}")
+    return tuple(known) or (f"name:{normalize_trustee(delegation.trustee)}",)
 
 
-def is_system(mailbox: Mailbox) -> bool:
+def is_system_mailbox(mailbox: Mailbox) -> bool:
     """True for a mailbox that Exchange keeps for itself: no person's, and not read by any.
 
     A name counts only where Exchange knows no kind: a person's mailbox may be called anything.
     """
     if mailbox.kind:
         return mailbox.kind.casefold() in SYSTEM_KINDS
-    return SYSTEM_NAME.fullmatch(mailbox.name.strip()) is not None
+    return SYSTEM_NAME_PATTERN.fullmatch(mailbox.name.strip()) is not None
 
 
 # ----------------------------------------------------------------------------------------------
@@ -181,23 +183,25 @@ def is_system(mailbox: Mailbox) -> bool:
 # ----------------------------------------------------------------------------------------------
 
 
-def remove_command(delegation: Delegation, mailbox: Mailbox, person: Recipient) -> str:
+def build_remove_right_command(
+    delegation: Delegation, mailbox: Mailbox, recipient: Recipient
+) -> str:
     """The Exchange command that takes the right away; empty when a name cannot be written."""
     of = mailbox.guid or mailbox.address or mailbox.name
-    whom = person.address or delegation.trustee
-    if not writable(of) or not writable(whom):
+    whom = recipient.address or delegation.trustee
+    if not can_be_quoted(of) or not can_be_quoted(whom):
         return ""
     match delegation.right:
         case "SendAs":
             return (
-                f"Remove-RecipientPermission -Identity {literal(of)} "
-                f"-Trustee {literal(whom)} -AccessRights SendAs"
+                f"Remove-RecipientPermission -Identity {quote_literal(of)} "
+                f"-Trustee {quote_literal(whom)} -AccessRights SendAs"
             )
         case "SendOnBehalf":
-            gone = f"@{{Remove={literal(whom)}}}"
-            return f"Set-Mailbox -Identity {literal(of)} -GrantSendOnBehalfTo {gone}"
+            gone = f"@{{Remove={quote_literal(whom)}}}"
+            return f"Set-Mailbox -Identity {quote_literal(of)} -GrantSendOnBehalfTo {gone}"
         case right:
             return (
-                f"Remove-MailboxPermission -Identity {literal(of)} "
-                f"-User {literal(whom)} -AccessRights {right}"
+                f"Remove-MailboxPermission -Identity {quote_literal(of)} "
+                f"-User {quote_literal(whom)} -AccessRights {right}"
             )

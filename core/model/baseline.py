@@ -8,77 +8,88 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from core.property_values import Scalar, Value, folded, number, same, texts, words
+from core.property_values import (
+    Scalar,
+    Value,
+    fold_printed_text,
+    is_nonnumeric_text,
+    matches_value,
+    parse_printed_int,
+    parse_printed_list,
+)
 
-type Test = Callable[[object, tuple[Value, ...]], bool | None]
+type ValueTest = Callable[[object, tuple[Value, ...]], bool | None]
 
 
-def any_of(found: object, values: tuple[Value, ...]) -> bool | None:
+def matches_any(found: object, values: tuple[Value, ...]) -> bool | None:
     """One of several; unknown only while none of them is it and one could be."""
-    answers = {same(found, value) for value in values}
+    answers = {matches_value(found, value) for value in values}
     return True if True in answers else None if None in answers else False
 
 
-def at_least(found: object, values: tuple[Value, ...]) -> bool | None:
+def is_at_least(found: object, values: tuple[Value, ...]) -> bool | None:
     """A number that is large enough. Where nothing is set, nothing is asked for."""
-    return bounded(found, values[0], lambda counted, limit: counted >= limit)
+    return compare_number(found, values[0], lambda counted, limit: counted >= limit)
 
 
-def at_most(found: object, values: tuple[Value, ...]) -> bool | None:
+def is_at_most(found: object, values: tuple[Value, ...]) -> bool | None:
     """A number that is small enough. Nothing set, or Unlimited, is no limit."""
-    return bounded(found, values[0], lambda counted, limit: counted <= limit)
+    return compare_number(found, values[0], lambda counted, limit: counted <= limit)
 
 
-def bounded(found: object, limit: Value, fits: Callable[[int, int], bool]) -> bool | None:
-    counted, wanted = number(found), number(limit)
+def compare_number(found: object, limit: Value, compare: Callable[[int, int], bool]) -> bool | None:
+    counted, wanted = parse_printed_int(found), parse_printed_int(limit)
     if counted is None or wanted is None:
-        return False if found is None or words(found) else None
-    return fits(counted, wanted)
+        return False if found is None or is_nonnumeric_text(found) else None
+    return compare(counted, wanted)
 
 
-def present(found: object, values: tuple[Value, ...]) -> bool | None:
+def is_present(found: object, values: tuple[Value, ...]) -> bool | None:
     """Something is there."""
-    entries = texts(found)
+    entries = parse_printed_list(found)
     if entries is None:
         return True if isinstance(found, bool | int) else None
     return bool(entries)
 
 
-def within(found: object, values: tuple[Value, ...]) -> bool | None:
+def is_subset(found: object, values: tuple[Value, ...]) -> bool | None:
     """A list with no entry but these."""
-    entries = texts(found)
-    return None if entries is None else entries <= (texts(values) or frozenset())
+    entries = parse_printed_list(found)
+    return None if entries is None else entries <= (parse_printed_list(values) or frozenset())
 
 
 # What an entry of a sharing policy lets others see, from little to much. ContactsSharing stands
 # beside the calendar (Microsoft Learn: Set-SharingPolicy, parameter Domains).
-CALENDAR = (
+CALENDAR_LEVELS = (
     "calendarsharingfreebusysimple",
     "calendarsharingfreebusydetail",
     "calendarsharingfreebusyreviewer",
 )
 
 
-def shared(entry: str) -> tuple[str, int, frozenset[str]]:
+def parse_sharing_entry(entry: str) -> tuple[str, int, frozenset[str]]:
     """Of an entry of a sharing policy: with whom, how much of the calendar, and what else.
 
     An action nobody knows here counts as something else, so that it is never taken for little.
     """
-    domain, _, actions = folded(entry).partition(":")
+    domain, _, actions = fold_printed_text(entry).partition(":")
     names = frozenset(name.strip() for name in actions.split(",") if name.strip())
-    levels = [CALENDAR.index(name) + 1 for name in names if name in CALENDAR]
-    return domain.strip(), max(levels, default=0), names - set(CALENDAR)
+    levels = [CALENDAR_LEVELS.index(name) + 1 for name in names if name in CALENDAR_LEVELS]
+    return domain.strip(), max(levels, default=0), names - set(CALENDAR_LEVELS)
 
 
-def wider(found: object, values: tuple[Value, ...]) -> frozenset[str]:
+def find_wider_entries(found: object, values: tuple[Value, ...]) -> frozenset[str]:
     """The entries of a sharing policy that show more than the declared ones do.
 
     `*` stands for every domain, but not for Anonymous, which is everybody on the internet.
     """
-    declared = {domain: (level, more) for domain, level, more in map(shared, texts(values) or ())}
+    declared = {
+        domain: (level, more)
+        for domain, level, more in map(parse_sharing_entry, parse_printed_list(values) or ())
+    }
     result = set()
-    for entry in texts(found) or ():
-        domain, level, more = shared(entry)
+    for entry in parse_printed_list(found) or ():
+        domain, level, more = parse_sharing_entry(entry)
         usual = declared.get("*", (0, frozenset())) if domain != "anonymous" else (0, frozenset())
         most, also = declared.get(domain, usual)
         if level > most or not more <= also:
@@ -88,66 +99,70 @@ def wider(found: object, values: tuple[Value, ...]) -> frozenset[str]:
 
 def shares_at_most(found: object, values: tuple[Value, ...]) -> bool | None:
     """A sharing policy that is not wider than declared."""
-    return None if texts(found) is None else not wider(found, values)
+    return None if parse_printed_list(found) is None else not find_wider_entries(found, values)
 
 
-TESTS: Mapping[str, Test] = {
-    "is": lambda found, values: same(found, values[0]),
-    "one_of": any_of,
-    "at_least": at_least,
-    "at_most": at_most,
-    "present": present,
-    "within": within,
+TESTS: Mapping[str, ValueTest] = {
+    "is": lambda found, values: matches_value(found, values[0]),
+    "one_of": matches_any,
+    "at_least": is_at_least,
+    "at_most": is_at_most,
+    "present": is_present,
+    "within": is_subset,
     "shares_at_most": shares_at_most,
 }
-DEFINITE = frozenset({"is", "one_of", "at_least", "at_most"})
+TESTS_WITH_TARGET = frozenset({"is", "one_of", "at_least", "at_most"})
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExpectedValue:
     """What a value should be: a test of `TESTS`, and what it is compared with."""
 
     test: str
     values: tuple[Value, ...] = ()
 
-    def fits(self, found: object) -> bool | None:
+    def matches(self, found: object) -> bool | None:
         """Whether a value is as wanted; None when that cannot be told."""
         return TESTS[self.test](found, self.values)
 
     @property
-    def repair(self) -> Value:
+    def target_value(self) -> Value:
         """The value to write: the first that fits. None where the test names none."""
-        return self.values[0] if self.test in DEFINITE else None
+        return self.values[0] if self.test in TESTS_WITH_TARGET else None
 
-    def beyond(self, found: object) -> frozenset[str]:
+    def find_excess(self, found: object) -> frozenset[str]:
         """The entries of a list that should not be in it."""
         if self.test == "within":
-            return (texts(found) or frozenset()) - (texts(self.values) or frozenset())
-        return wider(found, self.values) if self.test == "shares_at_most" else frozenset()
+            return (parse_printed_list(found) or frozenset()) - (
+                parse_printed_list(self.values) or frozenset()
+            )
+        return (
+            find_wider_entries(found, self.values) if self.test == "shares_at_most" else frozenset()
+        )
 
     def __str__(self) -> str:
-        shown = ", ".join(printed(value) for value in self.values)
+        shown = ", ".join(format_setting_value(value) for value in self.values)
         return shown if self.test == "is" else f"{self.test.replace('_', ' ')} {shown}".strip()
 
 
-def printed(value: object) -> str:
+def format_setting_value(value: object) -> str:
     """A value as people and Exchange write it."""
     if isinstance(value, tuple | list):
-        return "[" + ", ".join(printed(part) for part in value) + "]"
+        return "[" + ", ".join(format_setting_value(part) for part in value) + "]"
     return "not set" if value is None else str(value)
 
 
 @dataclass(frozen=True, slots=True)
-class Off:
+class RowWaiver:
     """Somebody's decision to do without a row, until a day and no longer."""
 
-    who: str
-    why: str
+    granted_by: str
+    reason: str
     until: date
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BaselineRow:
     """One setting of the organization: where it is read, what it should be, and why.
 
     `property` is a name, with dots into an object. `where` limits the row to objects with these
@@ -157,20 +172,20 @@ class Row:
 
     id: str
     source: str
-    property: str
-    wanted: Wanted
+    property_name: str
+    expected: ExpectedValue
     severity: str
-    why: str
+    rationale: str
     reference: str
     remedy: str
     where: tuple[tuple[str, Scalar], ...] = ()
-    unknown: tuple[str, ...] = ()
-    off: Off | None = None
+    undecided_values: tuple[str, ...] = ()
+    waiver: RowWaiver | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
     """The rows in force, and the ids of those that may be written."""
 
-    rows: tuple[Row, ...] = ()
+    rows: tuple[BaselineRow, ...] = ()
     enforced: frozenset[str] = field(default_factory=frozenset)

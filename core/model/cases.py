@@ -8,7 +8,7 @@ from core.errors import SettingsError
 from core.model.findings import Severity, Verdict
 
 
-class News(StrEnum):
+class Notification(StrEnum):
     """What about a case has not been told yet."""
 
     NONE = ""
@@ -36,31 +36,31 @@ class Case:
     object_id: str
     subject: str
     severity: Severity
-    judged: Verdict
+    guard_verdict: Verdict
     verdict: Verdict
     summary: str
-    opened: datetime
+    opened_at: datetime
     facts: tuple[str, ...] = ()
     advice: str = ""
-    surfaces: tuple[str, ...] = ()
-    news: News = News.NONE
-    told: datetime | None = None
-    closed: datetime | None = None
-    closing: str = ""
-    sightings: int = 1
-    adopted: bool = False
-    failures: int = 0
-    set_aside: datetime | None = None
+    sources: tuple[str, ...] = ()
+    notification: Notification = Notification.NONE
+    notified_at: datetime | None = None
+    closed_at: datetime | None = None
+    resolution: str = ""
+    seen_count: int = 1
+    baselined: bool = False
+    failure_count: int = 0
+    deferred_at: datetime | None = None
     note: str = ""
-    wanted: tuple[str, ...] = ()
-    shared: tuple[str, ...] = ()
-    raised: bool = False
-    event: bool = False
-    acknowledged: datetime | None = None
+    planned_changes: tuple[str, ...] = ()
+    correlation_keys: tuple[str, ...] = ()
+    escalated: bool = False
+    is_one_off: bool = False
+    acknowledged_at: datetime | None = None
     acknowledged_by: str = ""
 
     @property
-    def short(self) -> str:
+    def short_key(self) -> str:
         """What people call it: the end of its key, since those of one object begin alike."""
         return self.key[-8:]
 
@@ -73,19 +73,19 @@ class Exemption:
     """
 
     subject: str
-    who: str
-    why: str
+    granted_by: str
+    reason: str
     until: datetime
 
     @classmethod
-    def granted(
-        cls, subject: str, who: str, why: str, until: datetime, now: datetime
+    def grant(
+        cls, subject: str, granted_by: str, reason: str, until: datetime, now: datetime
     ) -> "Exemption":
         """A checked exemption. Raises SettingsError for a pattern, no reason, or no end."""
         if not subject.strip() or any(sign in subject for sign in "*?%"):
             raise SettingsError("an exemption names one object id or case key, never a pattern")
-        if not who.strip() or not why.strip():
+        if not granted_by.strip() or not reason.strip():
             raise SettingsError("an exemption says who decided it and why")
         if not now < until <= now + timedelta(days=366):
             raise SettingsError("an exemption ends in the future, within a year")
-        return cls(subject.strip(), who.strip()[:200], why.strip()[:500], until)
+        return cls(subject.strip(), granted_by.strip()[:200], reason.strip()[:500], until)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from core.keys import digest
+from core.keys import hash_parts
 from core.model.findings import Verdict
-from core.tenant.changes import Change, change_to_wire
+from core.tenant.changes import Change, change_to_arguments
 
 
 class ChangeState(StrEnum):
@@ -19,7 +19,7 @@ class ChangeState(StrEnum):
     INFERRED = "inferred"
     FAILED = "failed"
     REFUSED = "refused"
-    MOOT = "moot"
+    SUPERSEDED = "moot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class ChangeRecord:
     """
 
     id: str
-    case: str
+    case_key: str
     subject: str
     kind: str
     arguments: Mapping[str, object]
@@ -39,8 +39,8 @@ class ChangeRecord:
     run: str
     before: Mapping[str, object] = field(default_factory=dict)
     note: str = ""
-    restores: str = ""
-    undone: datetime | None = None
+    undo_of: str = ""
+    undone_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +51,27 @@ class Outcome:
     so that it is told at once and tried again every run. `before` is what was there before it.
     """
 
-    case: str
+    case_key: str
     subject: str
     kind: str
     state: ChangeState
     note: str = ""
     verdict: Verdict | None = None
-    blocked: bool = False
+    lacks_permission: bool = False
     before: Mapping[str, object] = field(default_factory=dict)
 
     @property
-    def half_made(self) -> bool:
+    def is_partially_applied(self) -> bool:
         """True when it failed after its first step was sent."""
         return self.state is ChangeState.FAILED and bool(self.before)
 
 
-def plan_hash(guard: str, wanted: Iterable[tuple[str, Change]], population: int) -> str:
+def compute_plan_hash(
+    guard: str, planned_changes: Iterable[tuple[str, Change]], population: int
+) -> str:
     """The name of exactly one plan: which cases, which changes, out of how many objects."""
     rows = sorted(
-        json.dumps([case, type(change).__name__, change_to_wire(change)], sort_keys=True)
-        for case, change in wanted
+        json.dumps([case, type(change).__name__, change_to_arguments(change)], sort_keys=True)
+        for case, change in planned_changes
     )
-    return digest(guard, rows, population)
+    return hash_parts(guard, rows, population)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from core.keys import key_of
+from core.keys import build_object_key
 from core.tenant.changes import Change
 
 
@@ -78,23 +78,23 @@ class Finding:
     verdict: Verdict
     summary: str
     facts: tuple[str, ...] = ()
-    surfaces: tuple[str, ...] = ()
-    dangerous: str = ""
+    sources: tuple[str, ...] = ()
+    fingerprint: str = ""
     changes: tuple[Change, ...] = ()
     advice: str = ""
-    patience: int = 0
-    shared: tuple[str, ...] = ()
-    event: bool = False
+    confirmations_needed: int = 0
+    correlation_keys: tuple[str, ...] = ()
+    is_one_off: bool = False
 
-    def key(self, guard: str) -> str:
+    def compute_key(self, guard: str) -> str:
         """The identity of the finding, the same in every run."""
-        return key_of(self.object_id, guard, self.kind, self.dangerous)
+        return build_object_key(self.object_id, guard, self.kind, self.fingerprint)
 
 
 @dataclass(frozen=True, slots=True)
-class Several:
+class CorrelationRule:
     """When the findings of so many objects share something, each of them is worse: by this much."""
 
-    count: int
+    min_objects: int
     severity: Severity
     fact: str

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from core.model.baseline import Baseline
-from core.model.findings import Finding, Several
-from core.tenant.mailbox_index import Page
+from core.model.findings import CorrelationRule, Finding
+from core.tenant.mailbox_index import MailboxPage
 from core.tenant.mailboxes import Mailbox
 from core.tenant.port import Tenant
 from core.tenant.readings import Reading
@@ -21,7 +21,7 @@ class Mode(StrEnum):
     ALERT = "alert"
     ENFORCE = "enforce"
 
-    def lowered(self, other: "Mode | None") -> "Mode":
+    def restrict_to(self, other: "Mode | None") -> "Mode":
         """The lesser of two modes: a request may restrain a guard, never embolden it."""
         order = list(Mode)
         return self if other is None else min(self, other, key=order.index)
@@ -44,14 +44,14 @@ class Permission:
 
     service: Service
     name: str
-    why: str
+    reason: str
     writes: bool = False
     optional: bool = False
     parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class GuardPolicy:
     """What a guard judges by: the settings that concern it, and the moment.
 
     `resource_kinds` are the RecipientTypeDetails whose accounts nobody should sign in with.
@@ -70,7 +70,7 @@ class Terms:
         "EquipmentMailbox",
         "SchedulingMailbox",
     )
-    licensed: str = "alert"
+    licensed_accounts: str = "alert"
     recent_days: int = 30
     audit_age_days: int = 180
     mail_items_accessed: str = "licensed"
@@ -83,7 +83,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ObserveContext:
     """What one observation is asked to do: by which terms, and which slow sweeps are due.
 
     `after` is where an earlier look had to stop (a reading's `further`). `watched` are the objects
@@ -92,20 +92,20 @@ class Look:
     `last` is when the guard last looked at everything: what happened since was seen by nobody.
     """
 
-    terms: Terms
-    due: frozenset[str] = frozenset()
-    after: str = ""
-    watched: frozenset[str] = frozenset()
-    enforcing: bool = False
-    last: datetime | None = None
+    policy: GuardPolicy
+    due_checks: frozenset[str] = frozenset()
+    continuation: str = ""
+    open_case_ids: frozenset[str] = frozenset()
+    is_enforcing: bool = False
+    last_full_scan: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
+class PeriodicCheck:
     """A slow part of an observation, due at once on the first run and then at an interval."""
 
     name: str
-    every: timedelta
+    interval: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +121,21 @@ class Guard[T]:
 
     name: str
     title: str
-    why: str
+    rationale: str
     permissions: tuple[Permission, ...]
-    observe: Callable[[Tenant, Look], AsyncIterator[Reading[T] | Page]]
-    judge: Callable[[T, Terms], Iterable[Finding]]
-    inspect: Callable[[Tenant, Look, Sequence[Mailbox]], Awaitable[Reading[T]]] | None = None
+    observe: Callable[[Tenant, ObserveContext], AsyncIterator[Reading[T] | MailboxPage]]
+    judge: Callable[[T, GuardPolicy], Iterable[Finding]]
+    inspect: Callable[[Tenant, ObserveContext, Sequence[Mailbox]], Awaitable[Reading[T]]] | None = (
+        None
+    )
     noun: str = "mailboxes"
-    several: Several | None = None
-    sweeps: tuple[Sweep, ...] = ()
-    settles: timedelta = timedelta(minutes=10)
+    correlation: CorrelationRule | None = None
+    periodic_checks: tuple[PeriodicCheck, ...] = ()
+    settling_time: timedelta = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class ChangeLimit:
     """The brake: the most changes one run may make, as a count and as a percentage of all objects.
 
     More than the larger of the two, or more than `ceiling` in any case, and nothing is changed.
@@ -145,7 +147,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Duty:
+class GuardConfig:
     """One row of the catalog: a guard, when it runs and how far it may go.
 
     The schedule is NCRONTAB (six fields, seconds first, UTC).
@@ -154,5 +156,5 @@ class Duty:
     guard: Guard[Any]
     schedule: str
     mode: Mode
-    limit: Limit = Limit()
-    remind: timedelta = timedelta(days=7)
+    limit: ChangeLimit = ChangeLimit()
+    reminder_interval: timedelta = timedelta(days=7)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from core.model.guards import Mode
 
 
-class Deed(StrEnum):
+class RequestKind(StrEnum):
     """What a person can ask of a guard."""
 
     RUN = "run"
@@ -18,16 +18,16 @@ class Deed(StrEnum):
     ACKNOWLEDGE = "acknowledge"
 
 
-class ActionState(StrEnum):
+class RequestState(StrEnum):
     """What became of what a person asked for."""
 
-    ASKED = "asked"
+    REQUESTED = "asked"
     DONE = "done"
     REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class OperatorRequest:
     """Something a person asked for: what, of which thing, who, why, and what came of it.
 
     `id` is made as a run's id is, so that the newest sorts first. `subject` is the key of a case,
@@ -38,22 +38,22 @@ class Action:
     """
 
     id: str
-    deed: Deed
+    kind: RequestKind
     subject: str
-    who: str
-    why: str
+    requested_by: str
+    reason: str
     at: datetime
-    signed_in: str = ""
+    authenticated_as: str = ""
     until: datetime | None = None
-    state: ActionState = ActionState.ASKED
-    ended: datetime | None = None
+    state: RequestState = RequestState.REQUESTED
+    ended_at: datetime | None = None
     note: str = ""
-    tries: int = 0
-    told: bool = False
+    attempts: int = 0
+    notified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RunOptions:
     """What a person asked for when running a guard by hand: restraint, or the release of a plan."""
 
     run: str = ""

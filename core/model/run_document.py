@@ -4,48 +4,48 @@ import json
 from collections.abc import Mapping
 
 from core.model.changes import ChangeState, Outcome
-from core.model.runs import Reported, RunReport
+from core.model.runs import ReportedFinding, RunReport
 
 # A string property of Table Storage holds 32,768 characters (Microsoft Learn: Table data model).
-ROW_LIMIT = 30_000
+RUN_ROW_LIMIT = 30_000
 
 
-def coverage(report: RunReport) -> str:
+def format_run_coverage(report: RunReport) -> str:
     """The honest line: how much was seen, and what was not."""
-    line = f"{report.seen:,} of {report.population:,} {report.noun} read"
-    if report.left:
-        line += f"; {report.left:,} still to come"
-    if report.unread:
-        line += f"; {report.unread:,} unreadable"
-    if report.blind:
-        line += f"; not seen at all: {', '.join(report.blind)}"
+    line = f"{report.read_count:,} of {report.population:,} {report.noun} read"
+    if report.remaining_count:
+        line += f"; {report.remaining_count:,} still to come"
+    if report.unread_count:
+        line += f"; {report.unread_count:,} unreadable"
+    if report.unavailable_sources:
+        line += f"; not seen at all: {', '.join(report.unavailable_sources)}"
     return line
 
 
-def finding(row: Reported) -> dict[str, object]:
+def run_finding_to_json(reported: ReportedFinding) -> dict[str, object]:
     """One finding as the document shows it."""
     document: dict[str, object] = {
-        "key": row.key,
-        "subject": row.finding.subject,
-        "object": row.finding.object_id,
-        "kind": row.finding.kind,
-        "severity": row.finding.severity.label,
-        "verdict": str(row.verdict),
-        "state": row.state,
-        "summary": row.finding.summary,
-        "facts": list(row.finding.facts),
+        "key": reported.key,
+        "subject": reported.finding.subject,
+        "object": reported.finding.object_id,
+        "kind": reported.finding.kind,
+        "severity": reported.finding.severity.label,
+        "verdict": str(reported.verdict),
+        "state": reported.state,
+        "summary": reported.finding.summary,
+        "facts": list(reported.finding.facts),
     }
-    if row.finding.advice:
-        document["advice"] = row.finding.advice
-    if row.until:
-        document["exempt_until"] = row.until.isoformat()
+    if reported.finding.advice:
+        document["advice"] = reported.finding.advice
+    if reported.until:
+        document["exempt_until"] = reported.until.isoformat()
     return document
 
 
-def change(outcome: Outcome) -> dict[str, object]:
+def run_change_to_json(outcome: Outcome) -> dict[str, object]:
     """One change as the document shows it."""
     return {
-        "case": outcome.case,
+        "case": outcome.case_key,
         "kind": outcome.kind,
         "subject": outcome.subject,
         "outcome": str(outcome.state),
@@ -53,52 +53,55 @@ def change(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def document(report: RunReport) -> dict[str, object]:
+def run_report_to_json(report: RunReport) -> dict[str, object]:
     """The whole report."""
     return {
         "guard": report.guard,
         "run": report.run,
         "status": report.status,
         "mode": str(report.mode),
-        "started": report.started.isoformat(),
-        "finished": report.finished.isoformat() if report.finished else None,
-        "seen": report.seen,
+        "started": report.started_at.isoformat(),
+        "finished": report.finished_at.isoformat() if report.finished_at else None,
+        "seen": report.read_count,
         "population": report.population,
-        "unread": report.unread,
-        "left": report.left,
-        "coverage": coverage(report),
-        "blind": list(report.blind),
-        "adopted": report.adopted,
-        "findings": [finding(row) for row in report.findings],
-        "changes": [change(outcome) for outcome in report.outcomes],
-        "preview": [change(outcome) | {"outcome": "next run"} for outcome in report.preview],
-        "held": report.held,
+        "unread": report.unread_count,
+        "left": report.remaining_count,
+        "coverage": format_run_coverage(report),
+        "blind": list(report.unavailable_sources),
+        "adopted": report.baselined,
+        "findings": [run_finding_to_json(row) for row in report.findings],
+        "changes": [run_change_to_json(outcome) for outcome in report.outcomes],
+        "preview": [
+            run_change_to_json(outcome) | {"outcome": "next run"} for outcome in report.preview
+        ],
+        "held": report.block_reason,
         "plan": report.plan,
-        "news": len(report.news),
-        "told": report.told,
-        "cards": report.cards,
-        "exemptions": report.exemptions,
+        "news": len(report.notifications),
+        "told": report.delivered,
+        "cards": report.card_count,
+        "exemptions": report.exemption_count,
         "error": report.error,
-        "open": report.open,
-        "critical": report.critical,
-        "requests": dict(report.requests),
+        "open": report.open_count,
+        "critical": report.critical_count,
+        "requests": dict(report.call_counts),
         "granted": {
-            name: None if held is None else list(held) for name, held in report.granted.items()
+            name: None if held is None else list(held)
+            for name, held in report.granted_permissions.items()
         },
     }
 
 
-def share(report: RunReport) -> float:
+def compute_run_coverage(report: RunReport) -> float:
     """How much of the population was read, from 0 to 1; of nothing, all."""
-    return round(report.seen / report.population, 4) if report.population else 1.0
+    return round(report.read_count / report.population, 4) if report.population else 1.0
 
 
-def trace(report: RunReport) -> str:
+def run_report_to_log_line(report: RunReport) -> str:
     """A run as one line of JSON for the log, with its figures and nothing from the tenant.
 
     The alert rules and the workbook in `infra/` are built on these names.
     """
-    finished = report.finished or report.started
+    finished = report.finished_at or report.started_at
     failed = sum(outcome.state is ChangeState.FAILED for outcome in report.outcomes)
     return json.dumps(
         {
@@ -106,39 +109,39 @@ def trace(report: RunReport) -> str:
             "run": report.run,
             "status": report.status,
             "mode": str(report.mode),
-            "seen": report.seen,
+            "seen": report.read_count,
             "population": report.population,
-            "unread": report.unread,
-            "left": report.left,
-            "coverage": share(report),
-            "blind": list(report.blind),
+            "unread": report.unread_count,
+            "left": report.remaining_count,
+            "coverage": compute_run_coverage(report),
+            "blind": list(report.unavailable_sources),
             "findings": len(report.findings),
-            "open": report.open,
-            "critical": report.critical,
+            "open": report.open_count,
+            "critical": report.critical_count,
             "changes": len(report.outcomes),
             "failed_changes": failed,
-            "news": len(report.news),
-            "told": report.told,
-            "held": bool(report.held),
-            "oldest_untold_minutes": round(report.waiting.total_seconds() / 60, 1),
-            "seconds": max(round((finished - report.started).total_seconds(), 2), 0.0),
-            "graph_requests": report.requests.get("graph", 0),
-            "exchange_requests": report.requests.get("exchange", 0),
-            "adopted": report.adopted,
+            "news": len(report.notifications),
+            "told": report.delivered,
+            "held": bool(report.block_reason),
+            "oldest_untold_minutes": round(report.oldest_pending_age.total_seconds() / 60, 1),
+            "seconds": max(round((finished - report.started_at).total_seconds(), 2), 0.0),
+            "graph_requests": report.call_counts.get("graph", 0),
+            "exchange_requests": report.call_counts.get("exchange", 0),
+            "adopted": report.baselined,
         }
     )
 
 
-def bounded(whole: Mapping[str, object], limit: int = ROW_LIMIT) -> str:
+def truncate_run_json(document: Mapping[str, object], limit: int = RUN_ROW_LIMIT) -> str:
     """A document as JSON of at most `limit` characters; what had to be left out is counted."""
-    text = json.dumps(whole, separators=(",", ":"))
-    kept = dict(whole)
+    text = json.dumps(document, separators=(",", ":"))
+    kept = dict(document)
     for name in ("findings", "preview", "changes"):
         rows = kept.get(name)
         while len(text) > limit and isinstance(rows, list) and rows:
             rows = rows[: len(rows) // 2]
             kept[name] = rows
-            full = whole[name]
+            full = document[name]
             kept[f"{name}_omitted"] = (len(full) if isinstance(full, list) else 0) - len(rows)
             text = json.dumps(kept, separators=(",", ":"))
     return text

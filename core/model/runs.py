@@ -8,11 +8,11 @@ from core.model.cases import Case
 from core.model.changes import Outcome
 from core.model.findings import Finding, Verdict
 from core.model.guards import Mode
-from core.model.requests import Action
+from core.model.requests import OperatorRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Reported:
+class ReportedFinding:
     """A finding as a run reports it: its key, what the engine made of it, its verdict in force."""
 
     key: str
@@ -23,7 +23,7 @@ class Reported:
 
 
 # The status of a report that only tells what people asked for.
-ATTENDED = "attended"
+REQUESTS_ONLY = "attended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +47,31 @@ class RunReport:
     noun: str
     run: str
     mode: Mode
-    started: datetime
+    started_at: datetime
     status: str = "done"
-    finished: datetime | None = None
-    seen: int = 0
+    finished_at: datetime | None = None
+    read_count: int = 0
     population: int = 0
-    unread: int = 0
-    left: int = 0
-    blind: tuple[str, ...] = ()
-    adopted: bool = False
-    findings: tuple[Reported, ...] = ()
+    unread_count: int = 0
+    remaining_count: int = 0
+    unavailable_sources: tuple[str, ...] = ()
+    baselined: bool = False
+    findings: tuple[ReportedFinding, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     preview: tuple[Outcome, ...] = ()
-    held: str = ""
+    block_reason: str = ""
     plan: str = ""
-    news: tuple[Case, ...] = ()
-    told: bool | None = None
-    exemptions: int = 0
+    notifications: tuple[Case, ...] = ()
+    delivered: bool | None = None
+    exemption_count: int = 0
     error: str = ""
-    open: int = 0
-    critical: int = 0
-    waiting: timedelta = timedelta()
-    requests: Mapping[str, int] = field(default_factory=dict)
-    orders: tuple[str, ...] = ()
-    actions: tuple[Action, ...] = ()
-    granted: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
-    why: str = ""
-    cards: int = 0
-    names: Mapping[str, str] = field(default_factory=dict)
+    open_count: int = 0
+    critical_count: int = 0
+    oldest_pending_age: timedelta = timedelta()
+    call_counts: Mapping[str, int] = field(default_factory=dict)
+    shard_messages: tuple[str, ...] = ()
+    operator_requests: tuple[OperatorRequest, ...] = ()
+    granted_permissions: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    rationale: str = ""
+    card_count: int = 0
+    subject_names: Mapping[str, str] = field(default_factory=dict)

@@ -6,12 +6,12 @@ from datetime import datetime
 
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
-from core.model.requests import Action
-from core.tenant.readings import Unread
+from core.model.requests import OperatorRequest
+from core.tenant.readings import ReadFailure
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class ScanTotals:
     """What came of looking at a part of the tenant, as far as later parts need to know it.
 
     Of `population` objects `unread` were not read in full; `blind` are the misses of whole
@@ -21,37 +21,39 @@ class Tally:
     """
 
     population: int = 0
-    unread: int = 0
-    surfaces: frozenset[str] = frozenset()
-    blind: tuple[Unread, ...] = ()
+    unread_count: int = 0
+    sources: frozenset[str] = frozenset()
+    source_failures: tuple[ReadFailure, ...] = ()
     complete: bool = True
-    ready: tuple[str, ...] = ()
-    unfinished: tuple[str, ...] = ()
-    lost: tuple[str, ...] = ()
-    notes: int = 0
+    ready_case_keys: tuple[str, ...] = ()
+    unfinished_case_keys: tuple[str, ...] = ()
+    abandoned_shards: tuple[str, ...] = ()
+    untracked_count: int = 0
 
     @property
-    def seen(self) -> int:
+    def read_count(self) -> int:
         """How many objects were read in full."""
-        return max(self.population - self.unread, 0)
+        return max(self.population - self.unread_count, 0)
 
-    def plus(self, other: "Tally") -> "Tally":
+    def add_totals(self, other: "ScanTotals") -> "ScanTotals":
         """Two parts together."""
-        return Tally(
+        return ScanTotals(
             population=self.population + other.population,
-            unread=self.unread + other.unread,
-            surfaces=self.surfaces | other.surfaces,
-            blind=tuple(dict.fromkeys(self.blind + other.blind)),
+            unread_count=self.unread_count + other.unread_count,
+            sources=self.sources | other.sources,
+            source_failures=tuple(dict.fromkeys(self.source_failures + other.source_failures)),
             complete=self.complete and other.complete,
-            ready=tuple(dict.fromkeys(self.ready + other.ready)),
-            unfinished=tuple(dict.fromkeys(self.unfinished + other.unfinished)),
-            lost=tuple(dict.fromkeys(self.lost + other.lost)),
-            notes=self.notes + other.notes,
+            ready_case_keys=tuple(dict.fromkeys(self.ready_case_keys + other.ready_case_keys)),
+            unfinished_case_keys=tuple(
+                dict.fromkeys(self.unfinished_case_keys + other.unfinished_case_keys)
+            ),
+            abandoned_shards=tuple(dict.fromkeys(self.abandoned_shards + other.abandoned_shards)),
+            untracked_count=self.untracked_count + other.untracked_count,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class ScanPass:
     """A look at the whole tenant that one run did not finish: what it came to so far.
 
     `population` is how many objects were listed, where that is known beforehand; `after` is where
@@ -62,15 +64,15 @@ class Round:
     """
 
     id: str
-    began: datetime
-    tally: Tally
+    started_at: datetime
+    totals: ScanTotals
     population: int = 0
-    after: str = ""
-    shards: int = 0
-    told: datetime | None = None
-    stalled: int = 0
+    continuation: str = ""
+    shard_count: int = 0
+    notified_at: datetime | None = None
+    stalled_count: int = 0
     plan: str = ""
-    asked: datetime | None = None
+    requested_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +82,15 @@ class Shard:
     `swept` are the sweeps it was part of. `error` says why it was given up.
     """
 
-    round: str
+    pass_id: str
     low: str
     high: str
-    mailboxes: int
+    mailbox_count: int
     at: datetime
     done: bool = False
-    tally: Tally = field(default_factory=Tally)
-    swept: tuple[str, ...] = ()
-    adopted: bool = False
+    totals: ScanTotals = field(default_factory=ScanTotals)
+    periodic_checks: tuple[str, ...] = ()
+    baselined: bool = False
     error: str = ""
 
 
@@ -102,16 +104,16 @@ class GuardState:
     app's `settings` as they were last compared are in the state of the digest's partition alone.
     """
 
-    adopted: frozenset[str] = frozenset()
+    baselined_sources: frozenset[str] = frozenset()
     population: int | None = None
-    sweeps: Mapping[str, datetime] = field(default_factory=dict)
-    sweeping: Mapping[str, str] = field(default_factory=dict)
-    round: Round | None = None
+    checks_finished_at: Mapping[str, datetime] = field(default_factory=dict)
+    check_progress: Mapping[str, str] = field(default_factory=dict)
+    scan_pass: ScanPass | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class GuardSnapshot:
     """All a guard remembers, as one partition scan brings it.
 
     `cases` by key, closed ones included; `changes` newest first; `exemptions` by subject;
@@ -123,6 +125,6 @@ class Memory:
     changes: tuple[ChangeRecord, ...] = ()
     exemptions: Mapping[str, Exemption] = field(default_factory=dict)
     state: GuardState = field(default_factory=GuardState)
-    poisoned: int = 0
-    actions: tuple[Action, ...] = ()
-    strange: frozenset[str] = frozenset()
+    unreadable_rows: int = 0
+    operator_requests: tuple[OperatorRequest, ...] = ()
+    unreadable_keys: frozenset[str] = frozenset()

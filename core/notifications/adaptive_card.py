@@ -11,9 +11,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote, urlencode
 
-type Element = dict[str, object]
+type CardElement = dict[str, object]
 
-COLOUR = {
+HEADLINE_COLOUR = {
     "default": "Default",
     "emphasis": "Default",
     "accent": "Accent",
@@ -22,69 +22,75 @@ COLOUR = {
     "attention": "Attention",
 }
 """The colour of a headline by the style of its container."""
-LIMIT = 24_000
+MAX_MESSAGE_BYTES = 24_000
 """Bytes a whole message may have."""
 
 
-def text(value: str, **options: object) -> Element:
+def make_text_block(value: str, **options: object) -> CardElement:
     """A TextBlock. `value` is our own words or escaped already."""
     return {"type": "TextBlock", "text": value, "wrap": True, **options}
 
 
-def small(value: str, **options: object) -> Element:
+def make_subtle_text(value: str, **options: object) -> CardElement:
     """A TextBlock for what only completes the picture."""
-    return text(value, isSubtle=True, size="Small", **options)
+    return make_text_block(value, isSubtle=True, size="Small", **options)
 
 
-def table(rows: Iterable[tuple[str, str]], **options: object) -> Element:
+def make_fact_set(rows: Iterable[tuple[str, str]], **options: object) -> CardElement:
     """A FactSet: names at the left, what they are at the right, both escaped already."""
     facts = [{"title": name, "value": value} for name, value in rows]
     return {"type": "FactSet", "facts": facts, **options}
 
 
-def box(items: Sequence[Element], **options: object) -> Element:
+def make_container(items: Sequence[CardElement], **options: object) -> CardElement:
     """A Container."""
     return {"type": "Container", "items": list(items), **options}
 
 
-def heading(about: str, headline: str, line: str, style: str) -> Element:
+def make_card_header(about: str, headline: str, subtitle: str, style: str) -> CardElement:
     """The coloured top of a card: what it is about, what there is to know, and of when."""
-    return box(
+    return make_container(
         [
-            text(f"Exoguard · {about}", weight="Bolder", spacing="None"),
-            text(headline, size="Large", weight="Bolder", spacing="None", color=COLOUR[style]),
-            small(line, spacing="Small"),
+            make_text_block(f"Exoguard · {about}", weight="Bolder", spacing="None"),
+            make_text_block(
+                headline,
+                size="Large",
+                weight="Bolder",
+                spacing="None",
+                color=HEADLINE_COLOUR[style],
+            ),
+            make_subtle_text(subtitle, spacing="Small"),
         ],
         style=style,
         bleed=True,
     )
 
 
-def address_of(base: str, *path: str, **query: str) -> str:
+def build_app_url(base_url: str, *path: str, **query: str) -> str:
     """An address of the app's own pages; empty when nobody said where the app is."""
-    if not base:
+    if not base_url:
         return ""
     asked = f"?{urlencode(query)}" if query else ""
-    return f"{base.rstrip('/')}/api/{'/'.join(quote(part, safe='') for part in path)}{asked}"
+    return f"{base_url.rstrip('/')}/api/{'/'.join(quote(part, safe='') for part in path)}{asked}"
 
 
-def link(label: str, address: str) -> str:
+def format_card_link(label: str, url: str) -> str:
     """Our own words as a link, or as they are where there is no address."""
-    return f"[{label}]({address})" if address else label
+    return f"[{label}]({url})" if url else label
 
 
-def button(title: str, address: str) -> tuple[Element, ...]:
+def make_link_button(title: str, url: str) -> tuple[CardElement, ...]:
     """A button that opens an address; nothing where there is none."""
-    if not address:
+    if not url:
         return ()
-    return ({"type": "Action.OpenUrl", "title": title, "url": address},)
+    return ({"type": "Action.OpenUrl", "title": title, "url": url},)
 
 
-def envelope(
-    body: Sequence[Element], fallback: str, actions: Sequence[Element] = ()
+def wrap_in_message(
+    body: Sequence[CardElement], fallback: str, actions: Sequence[CardElement] = ()
 ) -> Mapping[str, object]:
     """The message: one card with the full width of the channel. `fallback` is escaped already."""
-    content: Element = {
+    content: CardElement = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
@@ -99,6 +105,6 @@ def envelope(
     return {"type": "message", "attachments": [attachment]}
 
 
-def size(value: object) -> int:
+def count_json_bytes(value: object) -> int:
     """Bytes on the wire."""
     return len(json.dumps(value).encode())

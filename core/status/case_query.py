@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.findings import Severity
-from core.model.guards import Duty
-from core.model.requests import Action, Deed
-from core.model.state import Memory
-from core.status.guard_status import Standing, ordered
+from core.model.guards import GuardConfig
+from core.model.requests import OperatorRequest, RequestKind
+from core.model.state import GuardSnapshot
+from core.status.guard_status import GuardData, sort_cases
 
-PAGE = 100
-STATES = ("open", "closed", "all")
+PAGE_SIZE = 100
+CASE_STATES = ("open", "closed", "all")
 
 
-class BadChoice(ValueError):
+class InvalidCaseFilter(ValueError):
     """What was asked of the list is not on offer; the message says what is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class CaseFilter:
     """Which cases are wanted; empty means any. `page` counts from 1."""
 
     guard: str = ""
@@ -29,91 +29,93 @@ class Choice:
     page: int = 1
 
     @classmethod
-    def read(cls, asked: Mapping[str, str], guards: Iterable[str]) -> "Choice":
+    def parse(cls, parameters: Mapping[str, str], guards: Iterable[str]) -> "CaseFilter":
         """A choice from the parameters of an address. Raises BadChoice."""
-        guard, severity = asked.get("guard", ""), asked.get("severity", "")
-        state, page = asked.get("state", "") or "open", asked.get("page", "") or "1"
+        guard, severity = parameters.get("guard", ""), parameters.get("severity", "")
+        state, page = parameters.get("state", "") or "open", parameters.get("page", "") or "1"
         labels = [severity.label for severity in Severity if severity is not Severity.INFO]
         if guard and guard not in (known := tuple(guards)):
-            raise BadChoice(f"guard is one of {', '.join(known)}")
+            raise InvalidCaseFilter(f"guard is one of {', '.join(known)}")
         if severity and severity not in labels:
-            raise BadChoice(f"severity is one of {', '.join(reversed(labels))}")
-        if state not in STATES:
-            raise BadChoice(f"state is one of {', '.join(STATES)}")
+            raise InvalidCaseFilter(f"severity is one of {', '.join(reversed(labels))}")
+        if state not in CASE_STATES:
+            raise InvalidCaseFilter(f"state is one of {', '.join(CASE_STATES)}")
         if not (page.isascii() and page.isdigit() and len(page) <= 6 and int(page)):
-            raise BadChoice("page is a number from 1")
+            raise InvalidCaseFilter("page is a number from 1")
         return cls(guard, severity, state, int(page))
 
-    def allows(self, guard: str, case: Case) -> bool:
+    def matches(self, guard: str, case: Case) -> bool:
         """Whether a case is wanted."""
         return (
             self.guard in ("", guard)
             and self.severity in ("", case.severity.label)
-            and (self.state == "all" or (case.closed is None) is (self.state == "open"))
+            and (self.state == "all" or (case.closed_at is None) is (self.state == "open"))
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class CasePage:
     """A page of what was chosen: pairs of a duty and a case, out of `total`."""
 
-    choice: Choice
-    rows: tuple[tuple[Duty, Case], ...]
+    case_filter: CaseFilter
+    rows: tuple[tuple[GuardConfig, Case], ...]
     total: int
-    pages: int
+    page_count: int
 
     @property
-    def first(self) -> int:
+    def first_number(self) -> int:
         """The number of the first one on the page, from 1; 0 of none."""
-        return (self.choice.page - 1) * PAGE + 1 if self.rows else 0
+        return (self.case_filter.page - 1) * PAGE_SIZE + 1 if self.rows else 0
 
 
-def chosen(standings: Iterable[Standing], choice: Choice) -> Chosen:
+def select_case_page(all_data: Iterable[GuardData], case_filter: CaseFilter) -> CasePage:
     """The page that was asked for: open ones by gravity and age, closed ones the newest first."""
     found = [
-        (standing.duty, case)
-        for standing in standings
-        for case in standing.memory.cases.values()
-        if choice.allows(standing.duty.guard.name, case)
+        (standing.config, case)
+        for standing in all_data
+        for case in standing.snapshot.cases.values()
+        if case_filter.matches(standing.config.guard.name, case)
     ]
-    still_open = [pair for pair in found if pair[1].closed is None]
-    ended = [pair for pair in found if pair[1].closed is not None]
-    rank = {case.key: number for number, case in enumerate(ordered(case for _, case in still_open))}
+    still_open = [pair for pair in found if pair[1].closed_at is None]
+    ended = [pair for pair in found if pair[1].closed_at is not None]
+    rank = {
+        case.key: number for number, case in enumerate(sort_cases(case for _, case in still_open))
+    }
     still_open.sort(key=lambda pair: rank[pair[1].key])
-    ended.sort(key=lambda pair: pair[1].closed or pair[1].opened, reverse=True)
+    ended.sort(key=lambda pair: pair[1].closed_at or pair[1].opened_at, reverse=True)
     every = still_open + ended
-    start = (choice.page - 1) * PAGE
-    pages = max(1, -(-len(every) // PAGE))
-    return Chosen(choice, tuple(every[start : start + PAGE]), len(every), pages)
+    start = (case_filter.page - 1) * PAGE_SIZE
+    pages = max(1, -(-len(every) // PAGE_SIZE))
+    return CasePage(case_filter, tuple(every[start : start + PAGE_SIZE]), len(every), pages)
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class CaseDetail:
     """A case with everything its guard remembers of it, newest first."""
 
-    duty: Duty
+    config: GuardConfig
     case: Case
     changes: tuple[ChangeRecord, ...] = ()
     exemption: Exemption | None = None
-    actions: tuple[Action, ...] = ()
+    operator_requests: tuple[OperatorRequest, ...] = ()
 
 
-def whole(duty: Duty, memory: Memory, key: str) -> Whole | None:
+def find_case_detail(config: GuardConfig, snapshot: GuardSnapshot, key: str) -> CaseDetail | None:
     """A case by its key; None when it is not remembered."""
-    case = memory.cases.get(key)
+    case = snapshot.cases.get(key)
     if case is None:
         return None
-    changes = tuple(record for record in memory.changes if record.case == key)
+    changes = tuple(record for record in snapshot.changes if record.case_key == key)
     about = {key, case.object_id}
     made = {record.id for record in changes}
-    return Whole(
-        duty=duty,
+    return CaseDetail(
+        config=config,
         case=case,
         changes=changes,
-        exemption=memory.exemptions.get(key) or memory.exemptions.get(case.object_id),
-        actions=tuple(
+        exemption=snapshot.exemptions.get(key) or snapshot.exemptions.get(case.object_id),
+        operator_requests=tuple(
             action
-            for action in memory.actions
-            if action.subject in (made if action.deed is Deed.UNDO else about)
+            for action in snapshot.operator_requests
+            if action.subject in (made if action.kind is RequestKind.UNDO else about)
         ),
     )

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable, Mapping
 
 from core.model.cases import Case
-from core.sanitize import plain
+from core.sanitize import sanitize_text
 
-WORDS: Mapping[str, str] = {
+CHANGE_TEXTS: Mapping[str, str] = {
     "BlockSignIn": "block sign-in and revoke the sessions",
     "EnableOrganizationAudit": "switch the organization's mailbox auditing on",
     "EnableUnifiedAuditLog": "switch the unified audit log on",
@@ -23,20 +23,20 @@ WORDS: Mapping[str, str] = {
 """By the name of the change in `core.tenant`."""
 
 
-def in_words(kind: str) -> str:
+def describe_change(kind: str) -> str:
     """What a change does; its name where this version does not know it."""
-    return WORDS.get(kind) or plain(kind, 60)
+    return CHANGE_TEXTS.get(kind) or sanitize_text(kind, 60)
 
 
-def kinds_of(case: Case) -> tuple[str, ...]:
+def list_planned_kinds(case: Case) -> tuple[str, ...]:
     """The kinds of changes that would put a case right, each once."""
     try:
-        kinds = [str(json.loads(wanted)[0]) for wanted in case.wanted]
+        kinds = [str(json.loads(wanted)[0]) for wanted in case.planned_changes]
     except (LookupError, TypeError, ValueError, RecursionError):
         return ()
     return tuple(dict.fromkeys(kinds))
 
 
-def together(kinds: Iterable[str]) -> str:
+def describe_changes(kinds: Iterable[str]) -> str:
     """Several changes in one sentence."""
-    return ", and ".join(map(in_words, dict.fromkeys(kinds)))
+    return ", and ".join(map(describe_change, dict.fromkeys(kinds)))

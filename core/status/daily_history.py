@@ -13,64 +13,69 @@ from core.model.cases import Case
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Severity
 
-DAYS = 30
-MADE = (ChangeState.APPLIED, ChangeState.INFERRED)
+HISTORY_DAYS = 30
+EFFECTIVE_STATES = (ChangeState.APPLIED, ChangeState.INFERRED)
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class DailyCounts:
     """One day: cases open at its end by severity, opened and closed in it, changes made in it.
 
     `opened` and `closed` count also what was over within the day.
     """
 
     day: date
-    open: Mapping[Severity, int] = field(default_factory=dict)
-    opened: int = 0
-    closed: int = 0
-    changes: int = 0
+    open_by_severity: Mapping[Severity, int] = field(default_factory=dict)
+    opened_count: int = 0
+    closed_count: int = 0
+    change_count: int = 0
 
     @property
-    def all_open(self) -> int:
+    def open_count(self) -> int:
         """Cases of any severity open at the day's end."""
-        return sum(self.open.values())
+        return sum(self.open_by_severity.values())
 
 
-def history(
+def build_daily_history(
     cases: Iterable[Case], changes: Iterable[ChangeRecord], now: datetime
-) -> tuple[Day, ...]:
+) -> tuple[DailyCounts, ...]:
     """The last thirty days, oldest first; the last one is today up to now."""
-    first = day_of(now) - timedelta(days=DAYS - 1)
+    first = get_utc_date(now) - timedelta(days=HISTORY_DAYS - 1)
     opened: Counter[date] = Counter()
     closed: Counter[date] = Counter()
     moved: Counter[tuple[date, Severity]] = Counter()
     for case in cases:
-        begin, end = day_of(case.opened), day_of(case.closed) if case.closed else None
+        begin, end = (
+            get_utc_date(case.opened_at),
+            get_utc_date(case.closed_at) if case.closed_at else None,
+        )
         opened[begin] += 1
         # What was open before the first day shown is open on it, unless it ended before as well.
         moved[max(begin, first), case.severity] += 1
         if end:
             closed[end] += 1
             moved[max(end, first), case.severity] -= 1
-    made = Counter(day_of(record.at) for record in changes if record.state in MADE)
+    made = Counter(
+        get_utc_date(record.at) for record in changes if record.state in EFFECTIVE_STATES
+    )
     return tuple(
-        Day(day, levels, opened[day], closed[day], made[day])
-        for day, levels in running(moved, first)
+        DailyCounts(day, levels, opened[day], closed[day], made[day])
+        for day, levels in accumulate_open_counts(moved, first)
     )
 
 
-def day_of(moment: datetime) -> date:
+def get_utc_date(moment: datetime) -> date:
     """The day a moment belongs to."""
     return moment.astimezone(UTC).date()
 
 
-def running(
-    moved: Mapping[tuple[date, Severity], int], first: date
+def accumulate_open_counts(
+    deltas: Mapping[tuple[date, Severity], int], first: date
 ) -> Iterable[tuple[date, dict[Severity, int]]]:
     """What has come together by the end of each day."""
     levels = dict.fromkeys(Severity, 0)
-    for number in range(DAYS):
+    for number in range(HISTORY_DAYS):
         day = first + timedelta(days=number)
         for severity in Severity:
-            levels[severity] += moved.get((day, severity), 0)
+            levels[severity] += deltas.get((day, severity), 0)
         yield day, {severity: level for severity, level in levels.items() if level}

@@ -10,43 +10,50 @@ from datetime import datetime, timedelta
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.findings import Severity
-from core.model.guards import Duty
-from core.model.requests import Action
-from core.status.daily_history import Day
-from core.status.guard_status import Coverage, Decision, Pardon, Reason, Timing, Untold
-from core.status.overview import GuardStatus, Status
-from core.status.run_history import Run
+from core.model.guards import GuardConfig
+from core.model.requests import OperatorRequest
+from core.status.daily_history import DailyCounts
+from core.status.guard_status import (
+    ExemptionView,
+    HealthReason,
+    PendingDecision,
+    PendingNotifications,
+    ScanCoverage,
+    ScanTiming,
+)
+from core.status.overview import GuardStatus, TenantStatus
+from core.status.run_history import RunSummary
 
-VERSION = 1
+DOCUMENT_VERSION = 1
 
-type Json = dict[str, object]
+type JsonObject = dict[str, object]
 
 
-def document(status: Status) -> Json:
+def status_to_json(status: TenantStatus) -> JsonObject:
     """The whole status."""
     return {
-        "version": VERSION,
+        "version": DOCUMENT_VERSION,
         "at": status.at.isoformat(),
         "health": str(status.health),
-        "reasons": [reason(one) for one in status.reasons],
-        "open": levels(status.levels),
-        "untold": untold(status.untold),
-        "guards": [guard(one) for one in status.guards],
-        "decisions": [decision(one) for one in status.decisions],
-        "changes": [change(record, of.name) for of, record in status.lately],
-        "exemptions": [pardon(one) for one in status.pardons],
-        "actions": [action(one, of.name) for of, one in status.actions],
-        "permissions": permissions(status),
-        "history": [day(one) for one in status.history],
+        "reasons": [reason_to_json(one) for one in status.reasons],
+        "open": severity_counts_to_json(status.open_by_severity),
+        "untold": pending_to_json(status.pending),
+        "guards": [guard_status_to_json(one) for one in status.guards],
+        "decisions": [decision_to_json(one) for one in status.decisions],
+        "changes": [change_record_to_json(record, of.name) for of, record in status.recent_changes],
+        "exemptions": [exemption_view_to_json(one) for one in status.exemptions],
+        "actions": [operator_request_to_json(one, of.name) for of, one in status.operator_requests],
+        "permissions": permissions_to_json(status),
+        "history": [daily_counts_to_json(one) for one in status.history],
     }
 
 
-def reason(one: Reason) -> Json:
+def reason_to_json(one: HealthReason) -> JsonObject:
     """Why something is not well."""
     return {"health": str(one.health), "guard": one.guard or None, "text": one.text}
 
 
-def levels(counts: Mapping[Severity, int]) -> Json:
+def severity_counts_to_json(counts: Mapping[Severity, int]) -> JsonObject:
     """Cases by severity, every severity that can be told, and their sum."""
     told = [severity for severity in reversed(Severity) if severity is not Severity.INFO]
     return {
@@ -55,18 +62,18 @@ def levels(counts: Mapping[Severity, int]) -> Json:
     }
 
 
-def guard(one: GuardStatus) -> Json:
+def guard_status_to_json(one: GuardStatus) -> JsonObject:
     """One guard."""
-    day_old, week_old, month_old, older = one.ages
+    day_old, week_old, month_old, older = one.open_by_age
     return {
         "guard": one.name,
         "title": one.title,
         "health": str(one.health),
-        "mode": str(one.duty.mode),
-        "reasons": [reason(row) for row in one.reasons],
-        **timing(one.timing),
-        "coverage": coverage(one.coverage) if one.coverage else None,
-        "open": levels(one.levels),
+        "mode": str(one.config.mode),
+        "reasons": [reason_to_json(row) for row in one.reasons],
+        **timing_to_json(one.timing),
+        "coverage": coverage_to_json(one.coverage) if one.coverage else None,
+        "open": severity_counts_to_json(one.open_by_severity),
         "ages": {
             "within_a_day": day_old,
             "within_a_week": week_old,
@@ -74,169 +81,180 @@ def guard(one: GuardStatus) -> Json:
             "older": older,
         },
         "decisions": len(one.decisions),
-        "changes_lately": len(one.lately),
-        "exemptions": sum(row.in_force for row in one.pardons),
-        "missing_permissions": [case.subject for case in one.lacking],
-        "untold": untold(one.untold),
-        "rows_not_understood": one.poisoned,
-        "unreadable": one.unreadable or None,
+        "changes_lately": len(one.recent_changes),
+        "exemptions": sum(row.in_force for row in one.exemptions),
+        "missing_permissions": [case.subject for case in one.missing_permissions],
+        "untold": pending_to_json(one.pending),
+        "rows_not_understood": one.unreadable_rows,
+        "unreadable": one.read_error or None,
     }
 
 
-def timing(one: Timing) -> Json:
+def timing_to_json(one: ScanTiming) -> JsonObject:
     """When a guard looked and when it has to."""
     going_on = one.progress
     return {
         "schedule": one.schedule,
-        "schedule_in_words": one.words,
-        "last_run": run(one.last) if one.last else None,
-        "last_complete_look": iso(one.looked),
-        "never_looked": one.never,
-        "next_due": iso(one.due),
-        "late": bool(one.late),
-        "late_seconds": seconds(one.late),
-        "missed": iso(one.missed),
-        "run_asked_for": iso(one.asked),
+        "schedule_in_words": one.schedule_text,
+        "last_run": run_summary_to_json(one.last_run) if one.last_run else None,
+        "last_complete_look": time_to_json(one.last_complete_at),
+        "never_looked": one.never_scanned,
+        "next_due": time_to_json(one.next_due_at),
+        "late": bool(one.late_by),
+        "late_seconds": duration_to_json(one.late_by),
+        "missed": time_to_json(one.missed_due_at),
+        "run_asked_for": time_to_json(one.run_requested_at),
         "going_on": going_on
         and {
-            "began": iso(going_on.began),
-            "pieces_done": going_on.pieces,
-            "pieces": going_on.total,
-            "pieces_busy": going_on.busy,
-            "times_stalled": going_on.stalled,
+            "began": time_to_json(going_on.started_at),
+            "pieces_done": going_on.shards_done,
+            "pieces": going_on.shards_total,
+            "pieces_busy": going_on.shards_busy,
+            "times_stalled": going_on.stalled_count,
         },
     }
 
 
-def run(one: Run) -> Json:
+def run_summary_to_json(one: RunSummary) -> JsonObject:
     """A run in short; GET /api/runs/{guard}/{run} has all of it."""
     return {
         "run": one.run,
         "status": one.status,
         "mode": one.mode,
-        "began": iso(one.began),
-        "ended": iso(one.ended),
+        "began": time_to_json(one.started_at),
+        "ended": time_to_json(one.finished_at),
         "error": one.error or None,
     }
 
 
-def coverage(one: Coverage) -> Json:
+def coverage_to_json(one: ScanCoverage) -> JsonObject:
     """How much was read."""
     return {
-        "at": iso(one.at),
+        "at": time_to_json(one.at),
         "of": one.noun,
-        "seen": one.seen,
+        "seen": one.read_count,
         "population": one.population,
-        "unread": one.unread,
-        "left": one.left,
-        "not_seen_at_all": list(one.blind),
+        "unread": one.unread_count,
+        "left": one.remaining_count,
+        "not_seen_at_all": list(one.unavailable_sources),
         "share": round(one.share, 4),
     }
 
 
-def untold(one: Untold) -> Json:
+def pending_to_json(one: PendingNotifications) -> JsonObject:
     """What the channel has not heard."""
-    return {"cases": one.cases, "actions": one.actions, "oldest": iso(one.oldest)}
+    return {
+        "cases": one.case_count,
+        "actions": one.request_count,
+        "oldest": time_to_json(one.oldest_at),
+    }
 
 
-def decision(one: Decision) -> Json:
+def decision_to_json(one: PendingDecision) -> JsonObject:
     """What waits for a person."""
-    plan: Json = {
+    plan: JsonObject = {
         "plan": one.plan,
-        "would_change": [{"kind": kind, "subject": subject} for kind, subject in one.would],
-        "list_is_exact": one.exact,
+        "would_change": [
+            {"kind": kind, "subject": subject} for kind, subject in one.planned_changes
+        ],
+        "list_is_exact": one.is_exact,
     }
     return {
         "guard": one.guard,
         "kind": one.kind,
         "subject": one.subject,
         "summary": one.summary,
-        "since": iso(one.since),
+        "since": time_to_json(one.since),
         "severity": one.severity.label,
-        "case": one.case or None,
+        "case": one.case_key or None,
         "acknowledged": one.acknowledged,
         **(plan if one.kind == "plan" else {}),
     }
 
 
-def change(record: ChangeRecord, guard: str) -> Json:
+def change_record_to_json(record: ChangeRecord, guard: str) -> JsonObject:
     """A change of the tenant, with what was there before."""
     return {
         "guard": guard,
         "change": record.id,
-        "case": record.case,
+        "case": record.case_key,
         "kind": record.kind,
         "subject": record.subject,
         "arguments": dict(record.arguments),
         "before": dict(record.before),
         "outcome": str(record.state),
-        "at": iso(record.at),
+        "at": time_to_json(record.at),
         "run": record.run,
         "note": record.note,
-        "restores": record.restores or None,
-        "undone": iso(record.undone),
+        "restores": record.undo_of or None,
+        "undone": time_to_json(record.undone_at),
     }
 
 
-def pardon(one: Pardon) -> Json:
+def exemption_view_to_json(one: ExemptionView) -> JsonObject:
     """An exemption and what it is about."""
     return {
         "guard": one.guard,
-        **exemption(one.exemption),
-        "named": one.named or None,
-        "case": one.case or None,
+        **exemption_to_json(one.exemption),
+        "named": one.subject_name or None,
+        "case": one.case_key or None,
         "in_force": one.in_force,
-        "ends_soon": one.soon,
+        "ends_soon": one.ends_soon,
     }
 
 
-def exemption(one: Exemption) -> Json:
+def exemption_to_json(one: Exemption) -> JsonObject:
     """An exemption as it was decided."""
-    return {"subject": one.subject, "who": one.who, "why": one.why, "until": iso(one.until)}
+    return {
+        "subject": one.subject,
+        "who": one.granted_by,
+        "why": one.reason,
+        "until": time_to_json(one.until),
+    }
 
 
-def action(one: Action, guard: str) -> Json:
+def operator_request_to_json(one: OperatorRequest, guard: str) -> JsonObject:
     """Something a person asked for."""
     return {
         "guard": guard,
         "action": one.id,
-        "deed": str(one.deed),
+        "deed": str(one.kind),
         "subject": one.subject or None,
-        "who": one.who,
-        "why": one.why,
-        "signed_in": one.signed_in or None,
-        "at": iso(one.at),
-        "until": iso(one.until),
+        "who": one.requested_by,
+        "why": one.reason,
+        "signed_in": one.authenticated_as or None,
+        "at": time_to_json(one.at),
+        "until": time_to_json(one.until),
         "status": str(one.state),
-        "ended": iso(one.ended),
+        "ended": time_to_json(one.ended_at),
         "note": one.note or None,
     }
 
 
-def permissions(status: Status) -> Json:
+def permissions_to_json(status: TenantStatus) -> JsonObject:
     """What guards lack, and what the app has beside what they need; null where nobody knows."""
-    rights = status.rights
+    rights = status.permissions
     return {
         "missing": [
             {"guard": of.name, "permission": one.subject, "optional": one.severity is Severity.LOW}
-            | {"case": one.key, "since": iso(one.opened), "advice": one.advice}
-            for of, one in status.lacking
+            | {"case": one.key, "since": time_to_json(one.opened_at), "advice": one.advice}
+            for of, one in status.missing_permissions
         ],
-        "excess": list(rights.too_much),
-        "excess_known_since": iso(rights.at),
+        "excess": list(rights.excess_names),
+        "excess_known_since": time_to_json(rights.known_since),
         "graph_known": rights.grants.app_roles is not None,
         "exchange_known": rights.grants.cmdlets is not None,
     }
 
 
-def day(one: Day) -> Json:
+def daily_counts_to_json(one: DailyCounts) -> JsonObject:
     """One day of the history."""
     return {
         "day": one.day.isoformat(),
-        "open": levels(one.open),
-        "opened": one.opened,
-        "closed": one.closed,
-        "changes": one.changes,
+        "open": severity_counts_to_json(one.open_by_severity),
+        "opened": one.opened_count,
+        "closed": one.closed_count,
+        "changes": one.change_count,
     }
 
 
@@ -245,74 +263,76 @@ def day(one: Day) -> Json:
 # ----------------------------------------------------------------------------------------------
 
 
-def case_row(case: Case, guard: str) -> Json:
+def case_summary_to_json(case: Case, guard: str) -> JsonObject:
     """A case as a list of cases shows it."""
     return {
         "guard": guard,
         "case": case.key,
-        "short": case.short,
-        "state": "closed" if case.closed else "open",
+        "short": case.short_key,
+        "state": "closed" if case.closed_at else "open",
         "severity": case.severity.label,
         "verdict": str(case.verdict),
         "kind": case.kind,
         "subject": case.subject,
         "summary": case.summary,
-        "opened": iso(case.opened),
-        "closed": iso(case.closed),
-        "closing": case.closing or None,
-        "told": iso(case.told),
-        "acknowledged": iso(case.acknowledged),
+        "opened": time_to_json(case.opened_at),
+        "closed": time_to_json(case.closed_at),
+        "closing": case.resolution or None,
+        "told": time_to_json(case.notified_at),
+        "acknowledged": time_to_json(case.acknowledged_at),
         "acknowledged_by": case.acknowledged_by or None,
     }
 
 
-def case_document(
-    duty: Duty,
+def case_detail_to_json(
+    config: GuardConfig,
     case: Case,
     changes: Iterable[ChangeRecord] = (),
     exemption_of: Exemption | None = None,
-    actions: Iterable[Action] = (),
-) -> Json:
+    requests: Iterable[OperatorRequest] = (),
+) -> JsonObject:
     """A case with all that is known of it."""
-    name = duty.guard.name
+    name = config.guard.name
     return {
-        "version": VERSION,
-        **case_row(case, name),
-        "title": duty.guard.title,
-        "why": duty.guard.why,
+        "version": DOCUMENT_VERSION,
+        **case_summary_to_json(case, name),
+        "title": config.guard.title,
+        "why": config.guard.rationale,
         "object": case.object_id,
-        "judged": str(case.judged),
+        "judged": str(case.guard_verdict),
         "facts": list(case.facts),
         "advice": case.advice or None,
         "note": case.note or None,
-        "news": str(case.news) or None,
-        "set_aside": iso(case.set_aside),
-        "adopted": case.adopted,
-        "event": case.event,
-        "shared": list(case.shared),
-        "failures": case.failures,
-        "changes": [change(record, name) for record in changes],
-        "exemption": exemption(exemption_of) if exemption_of else None,
-        "actions": [action(one, name) for one in actions],
+        "news": str(case.notification) or None,
+        "set_aside": time_to_json(case.deferred_at),
+        "adopted": case.baselined,
+        "event": case.is_one_off,
+        "shared": list(case.correlation_keys),
+        "failures": case.failure_count,
+        "changes": [change_record_to_json(record, name) for record in changes],
+        "exemption": exemption_to_json(exemption_of) if exemption_of else None,
+        "actions": [operator_request_to_json(one, name) for one in requests],
     }
 
 
-def cases_document(rows: Sequence[tuple[str, Case]], total: int, page: int, pages: int) -> Json:
+def case_page_to_json(
+    rows: Sequence[tuple[str, Case]], total: int, page: int, page_count: int
+) -> JsonObject:
     """One page of a list of cases: pairs of a guard's name and a case."""
     return {
-        "version": VERSION,
+        "version": DOCUMENT_VERSION,
         "total": total,
         "page": page,
-        "pages": pages,
-        "cases": [case_row(case, guard) for guard, case in rows],
+        "pages": page_count,
+        "cases": [case_summary_to_json(case, guard) for guard, case in rows],
     }
 
 
-def iso(moment: datetime | None) -> str | None:
+def time_to_json(moment: datetime | None) -> str | None:
     """A time as JSON has it."""
     return moment.isoformat() if moment else None
 
 
-def seconds(length: timedelta) -> int:
+def duration_to_json(length: timedelta) -> int:
     """A span as JSON has it."""
     return int(length.total_seconds())

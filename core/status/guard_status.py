@@ -12,26 +12,26 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from core.model.cases import Case, Exemption, News
-from core.model.changes import ChangeRecord, ChangeState, plan_hash
+from core.model.cases import Case, Exemption, Notification
+from core.model.changes import ChangeRecord, ChangeState, compute_plan_hash
 from core.model.findings import Severity, Verdict
-from core.model.guards import Duty, Mode
-from core.model.requests import Action, ActionState
-from core.model.state import Memory, Round
-from core.ncrontab import Cron
-from core.ports import Held
-from core.status.run_history import WAITING, Run
-from core.tenant.changes import Change, change_of
+from core.model.guards import GuardConfig, Mode
+from core.model.requests import OperatorRequest, RequestState
+from core.model.state import GuardSnapshot, ScanPass
+from core.ncrontab import CronSchedule
+from core.ports import ShardStatus
+from core.status.run_history import PENDING_STATUSES, RunSummary
+from core.tenant.changes import Change, parse_change
 
-RUN_MINUTES = 8.0
+DEFAULT_RUN_MINUTES = 8.0
 # What a run may take besides asking: to begin, to write down, to tell.
-MARGIN = timedelta(minutes=2)
-LATELY = timedelta(days=7)
-PERSONS = timedelta(days=30)
-SOON = timedelta(days=14)
-FORGOTTEN = timedelta(days=30)
-AGES = (timedelta(days=1), timedelta(days=7), timedelta(days=30))
-PLAN = re.compile(r"plan ([0-9a-f]{32})")
+RUN_MARGIN = timedelta(minutes=2)
+RECENT_CHANGE_WINDOW = timedelta(days=7)
+RECENT_REQUEST_WINDOW = timedelta(days=30)
+ENDING_SOON_WINDOW = timedelta(days=14)
+EXPIRED_WINDOW = timedelta(days=30)
+AGE_LIMITS = (timedelta(days=1), timedelta(days=7), timedelta(days=30))
+PLAN_FACT = re.compile(r"plan ([0-9a-f]{32})")
 
 
 class Health(StrEnum):
@@ -49,22 +49,22 @@ class Health(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class GuardData:
     """What the ledger knows of one guard, as the caller gathered it.
 
     `runs` are its newest documents (`Ledger.history`; a day's worth tells of the last complete
     look). `unreadable` says why there is no memory, when the state could not be read.
     """
 
-    duty: Duty
-    memory: Memory = field(default_factory=Memory)
+    config: GuardConfig
+    snapshot: GuardSnapshot = field(default_factory=GuardSnapshot)
     runs: Sequence[Mapping[str, object]] = ()
-    shards: Mapping[int, Held] = field(default_factory=dict)
-    unreadable: str = ""
+    shards: Mapping[int, ShardStatus] = field(default_factory=dict)
+    read_error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class HealthReason:
     """Why something is not well, in a sentence. Foreign words in it are not escaped.
 
     Of reasons that are as bad, those of a higher `grade` come first.
@@ -73,30 +73,30 @@ class Reason:
     health: Health
     text: str
     guard: str = ""
-    grade: Severity = Severity.MEDIUM
+    severity: Severity = Severity.MEDIUM
 
     @property
     def rank(self) -> tuple[int, int]:
         """Sorts the worst first."""
-        return -self.health.rank, -self.grade
+        return -self.health.rank, -self.severity
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ScanProgress:
     """A look at the whole tenant that goes on over several runs, or in the queue.
 
     `pieces` of `total` shards are done, `busy` are worked on; 0 of 0 when runs follow each other.
     """
 
-    began: datetime
-    pieces: int = 0
-    total: int = 0
-    busy: int = 0
-    stalled: int = 0
+    started_at: datetime
+    shards_done: int = 0
+    shards_total: int = 0
+    shards_busy: int = 0
+    stalled_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class ScanTiming:
     """When a guard looked and when it has to again.
 
     `last` is its newest run of any outcome, `looked` the newest that saw all of the tenant, None
@@ -105,39 +105,39 @@ class Timing:
     """
 
     schedule: str
-    words: str
-    last: Run | None = None
-    looked: datetime | None = None
-    due: datetime | None = None
-    missed: datetime | None = None
-    late: timedelta = timedelta()
-    never: bool = False
-    asked: datetime | None = None
-    progress: Progress | None = None
+    schedule_text: str
+    last_run: RunSummary | None = None
+    last_complete_at: datetime | None = None
+    next_due_at: datetime | None = None
+    missed_due_at: datetime | None = None
+    late_by: timedelta = timedelta()
+    never_scanned: bool = False
+    run_requested_at: datetime | None = None
+    progress: ScanProgress | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
+class ScanCoverage:
     """How much of the tenant the newest look read, as `core.model.run_document.coverage` has it."""
 
     at: datetime
     noun: str
-    seen: int
+    read_count: int
     population: int
-    unread: int = 0
-    left: int = 0
-    blind: tuple[str, ...] = ()
+    unread_count: int = 0
+    remaining_count: int = 0
+    unavailable_sources: tuple[str, ...] = ()
 
     @property
     def share(self) -> float:
         """From 0 to 1; of nothing, all. Never 1 while anything was not read."""
-        share = self.seen / self.population if self.population else 1.0
-        whole = self.seen >= self.population and not self.unread
+        share = self.read_count / self.population if self.population else 1.0
+        whole = self.read_count >= self.population and not self.unread_count
         return min(share, 1.0) if whole else min(share, 0.9999)
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class PendingDecision:
     """Something only a person can decide.
 
     `kind` is plan, contested, ask, refused, failed or half-made. For a plan, `plan` is the hash
@@ -151,44 +151,46 @@ class Decision:
     subject: str
     summary: str
     since: datetime
-    case: str = ""
+    case_key: str = ""
     severity: Severity = Severity.HIGH
     plan: str = ""
-    would: tuple[tuple[str, str], ...] = ()
-    exact: bool = False
+    planned_changes: tuple[tuple[str, str], ...] = ()
+    is_exact: bool = False
     acknowledged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Pardon:
+class ExemptionView:
     """An exemption, with the name of what it is about as far as a case tells it."""
 
     guard: str
     exemption: Exemption
-    named: str = ""
-    case: str = ""
+    subject_name: str = ""
+    case_key: str = ""
     in_force: bool = True
-    soon: bool = False
+    ends_soon: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Untold:
+class PendingNotifications:
     """What has not been told to the channel yet: news of cases, outcomes of actions."""
 
-    cases: int = 0
-    actions: int = 0
-    oldest: datetime | None = None
+    case_count: int = 0
+    request_count: int = 0
+    oldest_at: datetime | None = None
 
     @property
-    def number(self) -> int:
+    def total(self) -> int:
         """All of it."""
-        return self.cases + self.actions
+        return self.case_count + self.request_count
 
-    def plus(self, other: "Untold") -> "Untold":
+    def plus(self, other: "PendingNotifications") -> "PendingNotifications":
         """That of two guards."""
-        known = [moment for moment in (self.oldest, other.oldest) if moment]
+        known = [moment for moment in (self.oldest_at, other.oldest_at) if moment]
         oldest = min(known, default=None)
-        return Untold(self.cases + other.cases, self.actions + other.actions, oldest)
+        return PendingNotifications(
+            self.case_count + other.case_count, self.request_count + other.request_count, oldest
+        )
 
 
 # ----------------------------------------------------------------------------------------------
@@ -196,60 +198,74 @@ class Untold:
 # ----------------------------------------------------------------------------------------------
 
 
-def timing(
-    standing: Standing, runs: Sequence[Run], now: datetime, since: datetime | None, grace: timedelta
-) -> Timing:
+def compute_scan_timing(
+    data: GuardData,
+    runs: Sequence[RunSummary],
+    now: datetime,
+    since: datetime | None,
+    grace: timedelta,
+) -> ScanTiming:
     """When a guard looked, when it has to, whether it is late.
 
     A guard that never ran counts from `since`: the first moment at which any guard is known to
     have run, because then the app was there.
     """
-    duty, memory = standing.duty, standing.memory
-    cron = Cron.parse(duty.schedule)
-    looks = [run for run in runs if run.looked]
+    duty, memory = data.config, data.snapshot
+    cron = CronSchedule.parse(duty.schedule)
+    looks = [run for run in runs if run.has_scanned]
     state = memory.state
-    never = not looks and state.population is None and state.round is None
-    waiting = [run.began for run in runs if run.status in WAITING]
-    known = Timing(
+    never = not looks and state.population is None and state.scan_pass is None
+    waiting = [run.started_at for run in runs if run.status in PENDING_STATUSES]
+    known = ScanTiming(
         schedule=duty.schedule,
-        words=cron.spoken(),
-        last=next((run for run in runs if run.looked or run.status == "failed"), None),
-        looked=next((run.ended or run.began for run in runs if run.status == "done"), None),
-        never=never,
-        asked=waiting[0] if waiting else None,
-        progress=progress(state.round, standing.shards) if state.round else None,
+        schedule_text=cron.describe_schedule(),
+        last_run=next((run for run in runs if run.has_scanned or run.status == "failed"), None),
+        last_complete_at=next(
+            (run.finished_at or run.started_at for run in runs if run.status == "done"), None
+        ),
+        never_scanned=never,
+        run_requested_at=waiting[0] if waiting else None,
+        progress=measure_scan_progress(state.scan_pass, data.shards) if state.scan_pass else None,
     )
     if duty.mode is Mode.OFF:
         return known
-    sign = max((run.last_sign for run in looks), default=since)
-    missed = cron.next(sign) if sign else None
+    sign = max((run.last_active_at for run in looks), default=since)
+    missed = cron.find_next(sign) if sign else None
     late = now - missed if missed and now - missed > grace else timedelta()
-    return replace(known, due=cron.next(now), missed=missed if late else None, late=late)
+    return replace(
+        known, next_due_at=cron.find_next(now), missed_due_at=missed if late else None, late_by=late
+    )
 
 
-def progress(going_on: Round, shards: Mapping[int, Held]) -> Progress:
+def measure_scan_progress(scan_pass: ScanPass, shards: Mapping[int, ShardStatus]) -> ScanProgress:
     """How far a look has come that no run has finished."""
     mine = [
         held
         for number, held in shards.items()
-        if held.shard.round == going_on.id and number < going_on.shards
+        if held.shard.pass_id == scan_pass.id and number < scan_pass.shard_count
     ]
-    return Progress(
-        began=going_on.began,
-        pieces=sum(held.shard.done for held in mine),
-        total=going_on.shards,
-        busy=sum(held.busy and not held.shard.done for held in mine),
-        stalled=going_on.stalled,
+    return ScanProgress(
+        started_at=scan_pass.started_at,
+        shards_done=sum(held.shard.done for held in mine),
+        shards_total=scan_pass.shard_count,
+        shards_busy=sum(held.is_claimed and not held.shard.done for held in mine),
+        stalled_count=scan_pass.stalled_count,
     )
 
 
-def coverage(duty: Duty, runs: Iterable[Run]) -> Coverage | None:
+def find_latest_coverage(config: GuardConfig, runs: Iterable[RunSummary]) -> ScanCoverage | None:
     """What the newest look read; None when no run that is known looked."""
-    run = next((run for run in runs if run.looked), None)
+    run = next((run for run in runs if run.has_scanned), None)
     if run is None:
         return None
-    return Coverage(
-        run.began, duty.guard.noun, run.seen, run.population, run.unread, run.left, run.blind
+    return ScanCoverage(
+        run.started_at,
+        config.guard.noun,
+        run.read_count,
+        run.population,
+        run.unread_count,
+        run.remaining_count,
+        run.unavailable_sources,
     )
 
 
@@ -258,56 +274,58 @@ def coverage(duty: Duty, runs: Iterable[Run]) -> Coverage | None:
 # ----------------------------------------------------------------------------------------------
 
 
-def ordered(cases: Iterable[Case]) -> tuple[Case, ...]:
+def sort_cases(cases: Iterable[Case]) -> tuple[Case, ...]:
     """The gravest first, then the oldest."""
-    return tuple(sorted(cases, key=lambda case: (-case.severity, case.opened, case.key)))
+    return tuple(sorted(cases, key=lambda case: (-case.severity, case.opened_at, case.key)))
 
 
-def by_severity(cases: Iterable[Case]) -> dict[Severity, int]:
+def count_by_severity(cases: Iterable[Case]) -> dict[Severity, int]:
     """How many of each severity, the gravest first."""
     counted = Counter(case.severity for case in cases)
     return {severity: counted[severity] for severity in reversed(Severity) if counted[severity]}
 
 
-def by_age(cases: Iterable[Case], now: datetime) -> tuple[int, int, int, int]:
+def count_by_age(cases: Iterable[Case], now: datetime) -> tuple[int, int, int, int]:
     """How many were opened within a day, within a week, within 30 days, before."""
-    counted = [0] * (len(AGES) + 1)
+    counted = [0] * (len(AGE_LIMITS) + 1)
     for case in cases:
-        counted[sum(now - case.opened > age for age in AGES)] += 1
+        counted[sum(now - case.opened_at > age for age in AGE_LIMITS)] += 1
     day, week, month, older = counted
     return day, week, month, older
 
 
-def untold_since(case: Case) -> datetime | None:
+def get_pending_since(case: Case) -> datetime | None:
     """Since when the news of a case have waited, as far as its times tell."""
-    match case.news:
-        case News.NONE:
+    match case.notification:
+        case Notification.NONE:
             return None
-        case News.OPENED:
-            return case.opened
-        case News.DONE | News.CLOSED:
-            return case.closed
+        case Notification.OPENED:
+            return case.opened_at
+        case Notification.DONE | Notification.CLOSED:
+            return case.closed_at
         case _:
-            return case.set_aside or case.told
+            return case.deferred_at or case.notified_at
 
 
-def untold(memory: Memory) -> Untold:
+def count_pending_notifications(snapshot: GuardSnapshot) -> PendingNotifications:
     """What the channel has not heard yet."""
-    cases = [case for case in memory.cases.values() if case.news]
+    cases = [case for case in snapshot.cases.values() if case.notification]
     actions = [
         action
-        for action in memory.actions
-        if action.state is not ActionState.ASKED and not action.told
+        for action in snapshot.operator_requests
+        if action.state is not RequestState.REQUESTED and not action.notified
     ]
-    times = [*map(untold_since, cases), *(action.ended for action in actions)]
-    return Untold(len(cases), len(actions), min((one for one in times if one), default=None))
+    times = [*map(get_pending_since, cases), *(action.ended_at for action in actions)]
+    return PendingNotifications(
+        len(cases), len(actions), min((one for one in times if one), default=None)
+    )
 
 
 # ----------------------------------------------------------------------------------------------
 # What waits for a person
 # ----------------------------------------------------------------------------------------------
 
-KINDS = {
+DECISION_KINDS = {
     Verdict.CONTESTED: "contested",
     Verdict.ASK: "ask",
     Verdict.REFUSED: "refused",
@@ -315,77 +333,81 @@ KINDS = {
 }
 
 
-def decisions(standing: Standing, runs: Sequence[Run]) -> Iterator[Decision]:
+def list_decisions(data: GuardData, runs: Sequence[RunSummary]) -> Iterator[PendingDecision]:
     """Everything about a guard that a person has to decide, the gravest and oldest first."""
-    duty, memory = standing.duty, standing.memory
+    duty, memory = data.config, data.snapshot
     name, title = duty.guard.name, duty.guard.title
-    for case in ordered(case for case in memory.cases.values() if case.closed is None):
+    for case in sort_cases(case for case in memory.cases.values() if case.closed_at is None):
         if case.kind == "brake":
-            yield braked(duty, memory, case, runs)
-        elif case.verdict in KINDS:
-            yield Decision(
+            yield build_plan_decision(duty, memory, case, runs)
+        elif case.verdict in DECISION_KINDS:
+            yield PendingDecision(
                 guard=name,
                 title=title,
-                kind=KINDS[case.verdict],
+                kind=DECISION_KINDS[case.verdict],
                 subject=case.subject,
                 summary=case.summary,
-                since=case.set_aside or case.opened,
-                case=case.key,
+                since=case.deferred_at or case.opened_at,
+                case_key=case.key,
                 severity=case.severity,
-                acknowledged=case.acknowledged is not None,
+                acknowledged=case.acknowledged_at is not None,
             )
     for record in memory.changes:
-        if half_made(record):
-            known = memory.cases.get(record.case)
-            yield Decision(
+        if is_partially_applied(record):
+            known = memory.cases.get(record.case_key)
+            yield PendingDecision(
                 guard=name,
                 title=title,
                 kind="half-made",
                 subject=record.subject,
                 summary=f"{record.kind} was begun and not finished: {record.note or 'no answer'}",
                 since=record.at,
-                case=known.key if known else "",
+                case_key=known.key if known else "",
                 severity=known.severity if known else Severity.HIGH,
             )
 
 
-def half_made(record: ChangeRecord) -> bool:
+def is_partially_applied(record: ChangeRecord) -> bool:
     """True for a change whose first step was sent and whose last was not."""
     return record.state is ChangeState.INTENDED and bool(record.before)
 
 
-def braked(duty: Duty, memory: Memory, case: Case, runs: Sequence[Run]) -> Decision:
+def build_plan_decision(
+    config: GuardConfig, snapshot: GuardSnapshot, case: Case, runs: Sequence[RunSummary]
+) -> PendingDecision:
     """The plan the brake holds. What it would do is told by the cases that ask for changes."""
-    found = next((match for fact in case.facts if (match := PLAN.fullmatch(fact))), None)
+    found = next((match for fact in case.facts if (match := PLAN_FACT.fullmatch(fact))), None)
     name = found.group(1) if found else ""
-    wanted = tuple(wishes(memory))
-    population = next((run.population for run in runs if run.looked), 0)
-    made_of = plan_hash(duty.guard.name, ((one.key, change) for one, change in wanted), population)
-    return Decision(
-        guard=duty.guard.name,
-        title=duty.guard.title,
+    wanted = tuple(list_planned_changes(snapshot))
+    population = next((run.population for run in runs if run.has_scanned), 0)
+    made_of = compute_plan_hash(
+        config.guard.name, ((one.key, change) for one, change in wanted), population
+    )
+    return PendingDecision(
+        guard=config.guard.name,
+        title=config.guard.title,
         kind="plan",
         subject=case.subject,
         summary=case.summary,
-        since=case.opened,
-        case=case.key,
+        since=case.opened_at,
+        case_key=case.key,
         severity=case.severity,
         plan=name,
-        would=tuple((type(change).__name__, one.subject) for one, change in wanted),
-        exact=made_of == name,
-        acknowledged=case.acknowledged is not None,
+        planned_changes=tuple((type(change).__name__, one.subject) for one, change in wanted),
+        is_exact=made_of == name,
+        acknowledged=case.acknowledged_at is not None,
     )
 
 
-def wishes(memory: Memory) -> Iterator[tuple[Case, Change]]:
+def list_planned_changes(snapshot: GuardSnapshot) -> Iterator[tuple[Case, Change]]:
     """The changes that open cases ask for and that would be made, were it not for the brake."""
-    for case in ordered(memory.cases.values()):
-        adopted = memory.state.adopted.issuperset(case.surfaces)
-        if case.closed or case.set_aside or not adopted:
+    for case in sort_cases(snapshot.cases.values()):
+        adopted = snapshot.state.baselined_sources.issuperset(case.sources)
+        if case.closed_at or case.deferred_at or not adopted:
             continue
-        for text in case.wanted:
+        for text in case.planned_changes:
             try:
-                yield case, change_of(text)
+                yield case, parse_change(text)
             except ValueError:
                 # Another version wrote it; the hash will then not be that of the plan.
                 continue
@@ -396,39 +418,41 @@ def wishes(memory: Memory) -> Iterator[tuple[Case, Change]]:
 # ----------------------------------------------------------------------------------------------
 
 
-def pardons(guard: str, memory: Memory, now: datetime) -> tuple[Pardon, ...]:
+def list_exemption_views(
+    guard: str, snapshot: GuardSnapshot, now: datetime
+) -> tuple[ExemptionView, ...]:
     """The exemptions, those that end first in front; expired ones for a while after them."""
-    by_object = {case.object_id: case for case in memory.cases.values()}
+    by_object = {case.object_id: case for case in snapshot.cases.values()}
     found = []
-    for subject, exemption in memory.exemptions.items():
+    for subject, exemption in snapshot.exemptions.items():
         left = exemption.until - now
-        if left < -FORGOTTEN:
+        if left < -EXPIRED_WINDOW:
             continue
-        case = memory.cases.get(subject)
+        case = snapshot.cases.get(subject)
         about = case or by_object.get(subject)
         found.append(
-            Pardon(
+            ExemptionView(
                 guard,
                 exemption,
-                named=about.subject if about else "",
-                case=case.key if case else "",
+                subject_name=about.subject if about else "",
+                case_key=case.key if case else "",
                 in_force=left > timedelta(),
-                soon=timedelta() < left <= SOON,
+                ends_soon=timedelta() < left <= ENDING_SOON_WINDOW,
             )
         )
     return tuple(sorted(found, key=lambda one: (not one.in_force, one.exemption.until)))
 
 
-def by_people(memory: Memory, now: datetime) -> tuple[Action, ...]:
+def list_recent_requests(snapshot: GuardSnapshot, now: datetime) -> tuple[OperatorRequest, ...]:
     """What people asked for lately, and all that still waits for its answer."""
     return tuple(
         action
-        for action in memory.actions
-        if now - action.at <= PERSONS or action.state is ActionState.ASKED
+        for action in snapshot.operator_requests
+        if now - action.at <= RECENT_REQUEST_WINDOW or action.state is RequestState.REQUESTED
     )
 
 
-def lately(memory: Memory, now: datetime) -> tuple[ChangeRecord, ...]:
+def list_recent_changes(snapshot: GuardSnapshot, now: datetime) -> tuple[ChangeRecord, ...]:
     """What was changed in the last week, newest first."""
-    recent = (record for record in memory.changes if now - record.at <= LATELY)
+    recent = (record for record in snapshot.changes if now - record.at <= RECENT_CHANGE_WINDOW)
     return tuple(sorted(recent, key=lambda record: record.at, reverse=True))

@@ -4,28 +4,28 @@ import asyncio
 from collections.abc import Iterable
 
 from core.errors import LedgerError
-from core.model.guards import Duty
+from core.model.guards import GuardConfig
 from core.ports import Ledger
-from core.status.guard_status import Standing
+from core.status.guard_status import GuardData
 
 # As many runs as tell of the last complete look of a guard that runs every quarter of an hour.
-RUNS = 120
+MAX_RUNS = 120
 
 
-async def standings(ledger: Ledger, duties: Iterable[Duty]) -> list[Standing]:
+async def load_all_guard_data(ledger: Ledger, configs: Iterable[GuardConfig]) -> list[GuardData]:
     """What the ledger knows of every guard; of one that cannot be read, why."""
-    return await asyncio.gather(*(standing(ledger, duty) for duty in duties))
+    return await asyncio.gather(*(load_guard_data(ledger, duty) for duty in configs))
 
 
-async def standing(ledger: Ledger, duty: Duty) -> Standing:
+async def load_guard_data(ledger: Ledger, config: GuardConfig) -> GuardData:
     """What the ledger knows of one guard."""
-    guard = duty.guard.name
+    guard = config.guard.name
     try:
-        return Standing(
-            duty,
-            await ledger.recall(guard),
-            await ledger.history(guard, RUNS),
-            await ledger.shards(guard),
+        return GuardData(
+            config,
+            await ledger.load(guard),
+            await ledger.list_recent_runs(guard, MAX_RUNS),
+            await ledger.load_shards(guard),
         )
     except LedgerError as error:
-        return Standing(duty, unreadable=str(error))
+        return GuardData(config, read_error=str(error))

@@ -14,8 +14,8 @@ class AppCredential:
 
     id: str
     kind: str
-    ends: datetime | None = None
-    signs: bool = False
+    expires: datetime | None = None
+    saml_signing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,14 @@ class App:
     id: str
     app_id: str = ""
     name: str = ""
-    owner: str = ""
-    home: bool = False
-    itself: bool = False
+    owner_tenant_id: str = ""
+    is_home_tenant: bool = False
+    is_self: bool = False
     kind: str = "Application"
     enabled: bool = True
     publisher: str = ""
     credentials: tuple[AppCredential, ...] = ()
-    replies: tuple[str, ...] = ()
+    reply_urls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class DelegatedGrant:
 
     client_id: str
     resource_id: str
-    everyone: bool
+    all_principals: bool
     scopes: frozenset[str]
 
 

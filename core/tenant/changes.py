@@ -119,69 +119,71 @@ type Change = (
     | DisableMailboxProtocols
 )
 
-CHANGES: Mapping[str, Callable[..., Change]] = {
+CHANGE_TYPES: Mapping[str, Callable[..., Change]] = {
     kind.__name__: kind for kind in Change.__value__.__args__
 }
 
 
-IN_STEPS = frozenset({"BlockSignIn", "ResetAuditSet"})
+MULTI_STEP_CHANGES = frozenset({"BlockSignIn", "ResetAuditSet"})
 """Changes of more than one write: of one that was begun nobody can tell from the object whether it
 was finished. What another was to put right is wrong until it is made, and right from then on."""
 
 
-def tuples(value: object) -> object:
+def to_tuples(value: object) -> object:
     """Lists as tuples, all the way down: JSON knows no tuples, frozen changes nothing else."""
-    return tuple(tuples(part) for part in value) if isinstance(value, list | tuple) else value
+    return tuple(to_tuples(part) for part in value) if isinstance(value, list | tuple) else value
 
 
-def fits(value: object, hint: Any) -> bool:
+def matches_type(value: object, hint: Any) -> bool:
     """True for a value of exactly the type an annotation names; a bool is no int."""
     arguments = get_args(hint)
     if get_origin(hint) is not tuple:
-        return any(fits(value, one) for one in arguments) if arguments else type(value) is hint
+        return (
+            any(matches_type(value, one) for one in arguments) if arguments else type(value) is hint
+        )
     if not isinstance(value, tuple):
         return False
     if arguments[1:] == (...,):
-        return all(fits(part, arguments[0]) for part in value)
-    return len(value) == len(arguments) and all(map(fits, value, arguments))
+        return all(matches_type(part, arguments[0]) for part in value)
+    return len(value) == len(arguments) and all(map(matches_type, value, arguments))
 
 
-def change_from_wire(kind: object, arguments: object) -> Change:
+def build_change(kind: object, arguments: object) -> Change:
     """A change as it was stored. Raises ValueError for anything but a change known here."""
     try:
-        made = CHANGES[str(kind)]
+        made = CHANGE_TYPES[str(kind)]
         if not isinstance(arguments, Mapping):
             raise TypeError("its arguments have no names")
-        values = {name: tuples(value) for name, value in arguments.items()}
+        values = {name: to_tuples(value) for name, value in arguments.items()}
         hints = get_type_hints(made)
-        if not all(fits(value, hints[name]) for name, value in values.items()):
+        if not all(matches_type(value, hints[name]) for name, value in values.items()):
             raise TypeError("an argument is not of its type")
         return made(**values)
     except (KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"not a change: {type(error).__name__}") from error
 
 
-def change_of(text: str) -> Change:
+def parse_change(text: str) -> Change:
     """A change as a case remembers that it wants it. Raises ValueError for anything else."""
     try:
         kind, arguments = json.loads(text)
     except (TypeError, RecursionError) as error:
         raise ValueError(f"not a change: {type(error).__name__}") from error
-    return change_from_wire(kind, arguments)
+    return build_change(kind, arguments)
 
 
-def change_to_wire(change: Change) -> dict[str, object]:
+def change_to_arguments(change: Change) -> dict[str, object]:
     """A change's arguments as JSON can hold them; its kind is the name of its class."""
     return {entry.name: getattr(change, entry.name) for entry in fields(change)}
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class AppliedChange:
     """A change that is in effect, read back. `before` restores it; `already`: nothing was written.
 
     `note` says what else a person should know ("sessions were not revoked: ...").
     """
 
     before: Mapping[str, object] = field(default_factory=dict)
-    already: bool = False
+    unchanged: bool = False
     note: str = ""

@@ -29,7 +29,7 @@ class SignIn:
 
 
 @dataclass(frozen=True, slots=True)
-class Registration:
+class MfaRegistration:
     """By what an account can prove who it is, as Entra's registration report has it.
 
     The report is up to a day old. `registered`: it has a method that is a second factor; `capable`:
@@ -39,11 +39,11 @@ class Registration:
 
     id: str
     upn: str = ""
-    guest: bool = False
-    admin: bool | None = False
-    registered: bool = False
-    capable: bool = False
-    passwordless: bool = False
+    is_guest: bool = False
+    is_admin: bool | None = False
+    mfa_registered: bool = False
+    mfa_capable: bool = False
+    passwordless_capable: bool = False
     methods: frozenset[str] = frozenset()
 
 
@@ -53,7 +53,7 @@ class Actor:
 
     id: str = ""
     name: str = ""
-    app: bool = False
+    is_app: bool = False
     ip: str = ""
 
 
@@ -69,7 +69,7 @@ class Deletion:
     kind: str
     at: datetime
     name: str = ""
-    final: bool = False
+    permanent: bool = False
     actor: Actor = Actor()
 
 
@@ -92,7 +92,7 @@ class RoleHolder:
     """
 
     id: str
-    through: str
+    assigned_via: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 # What Graph calls folders that exist in every mailbox, in lower case.
-WELL_KNOWN = frozenset(
+WELL_KNOWN_FOLDERS = frozenset(
     {
         "archive",
         "clutter",
@@ -43,7 +43,7 @@ class InboxRule:
     id: str
     mailbox_id: str
     name: str
-    source: str
+    api: str
     enabled: bool = True
     read_only: bool = False
     in_error: bool = False
@@ -55,7 +55,7 @@ class InboxRule:
     move_to: str = ""
     mark_as_read: bool = False
     conditions: str = "{}"
-    words: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
     readable: bool = True
 
 
@@ -91,7 +91,7 @@ class AcceptedDomain:
     """A domain that is the tenant's own. `subdomains`: every name below it is too."""
 
     name: str
-    subdomains: bool = False
+    includes_subdomains: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +113,12 @@ class OutboundPolicy:
 
     name: str
     mode: str
-    default: bool = False
+    is_default: bool = False
     enabled: bool = True
     priority: int = 0
     senders: frozenset[str] = frozenset()
     sender_domains: frozenset[str] = frozenset()
-    groups: bool = False
+    names_groups: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,31 +10,31 @@ import json
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from core.keys import END, FIRST, PLACE, place
+from core.keys import PREFIX_LENGTH, RANGE_END, RANGE_START, compute_hash_prefix
 from core.tenant.mailboxes import Mailbox
-from core.tenant.readings import Others, Reading, Unread
+from core.tenant.readings import AllExcept, ReadFailure, Reading
 
-SLICE = 500
+RANGE_SIZE = 500
 """Mailboxes in a slice: what is in memory at a time, and what a shard is."""
 
-BETWEEN = 100
+BETWEEN_CHECKS_LIMIT = 100
 """So many mailboxes of a slice are asked between sweeps about what is swept."""
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class MailboxPage:
     """A page of the listing of mailboxes that are to be looked into one by one.
 
     `surfaces` are all that is ever read of a mailbox; kinds that are `left_out` only count.
     """
 
     mailboxes: Reading[Mailbox]
-    surfaces: frozenset[str]
-    left_out: tuple[str, ...] = ()
+    sources: frozenset[str]
+    excluded_kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class MailboxRange:
     """A stretch of the roll: every mailbox whose place is `low` or above, and below `high`.
 
     Both are empty for mailboxes as they were listed, which are no stretch of anything.
@@ -46,7 +46,7 @@ class Slice:
 
 
 @dataclass(slots=True)
-class Roll:
+class MailboxIndex:
     """The mailboxes to look into, about 200 bytes each.
 
     `population` counts all that were listed, also those nobody needs to look into; `unread` and
@@ -55,47 +55,51 @@ class Roll:
     `surfaces` are all that is ever read of a mailbox.
     """
 
-    watched: frozenset[str] = frozenset()
-    surfaces: frozenset[str] = frozenset()
+    open_case_ids: frozenset[str] = frozenset()
+    sources: frozenset[str] = frozenset()
     rows: list[str] = field(default_factory=list)
-    present: set[str] = field(default_factory=set)
-    unread: tuple[Unread, ...] = ()
+    present_ids: set[str] = field(default_factory=set)
+    failures: tuple[ReadFailure, ...] = ()
     population: int = 0
     complete: bool = True
-    passed: int = 0
+    next_position: int = 0
 
-    def add(self, page: Page) -> None:
+    def add_page(self, page: MailboxPage) -> None:
         """Take a page of the listing."""
         listed = page.mailboxes
         self.population += listed.population
         self.complete = self.complete and listed.complete
-        self.unread += listed.unread
+        self.failures += listed.failures
         for mailbox in listed.items:
-            if mailbox.kind in page.left_out:
+            if mailbox.kind in page.excluded_kinds:
                 continue
-            if mailbox.id in self.watched:
-                self.present.add(mailbox.id)
-            self.rows.append(row(mailbox))
+            if mailbox.id in self.open_case_ids:
+                self.present_ids.add(mailbox.id)
+            self.rows.append(mailbox_to_row(mailbox))
 
-    def next_listed(self, size: int = SLICE, *, last: bool = False) -> Slice | None:
+    def take_listed_range(
+        self, size: int = RANGE_SIZE, *, last: bool = False
+    ) -> MailboxRange | None:
         """The next mailboxes as they were listed; fewer than `size` only when there are no more."""
-        rows = self.rows[self.passed : self.passed + size]
+        rows = self.rows[self.next_position : self.next_position + size]
         if not rows or (len(rows) < size and not last):
             return None
-        self.passed += len(rows)
-        return Slice("", "", mailboxes(rows))
+        self.next_position += len(rows)
+        return MailboxRange("", "", parse_mailbox_rows(rows))
 
-    def rest(self) -> Reading[Mailbox]:
+    def build_listing_reading(self) -> Reading[Mailbox]:
         """What the listing itself tells: who is no longer there, and what could not be listed."""
         return Reading(
-            unread=self.unread,
-            surfaces=self.surfaces,
+            failures=self.failures,
+            sources=self.sources,
             population=max(self.population - len(self.rows), 0),
             complete=self.complete,
-            scope=Others(frozenset(self.present)),
+            scope=AllExcept(frozenset(self.present_ids)),
         )
 
-    def slices(self, after: str = FIRST, size: int = SLICE) -> Iterator[Slice]:
+    def iter_ranges(
+        self, after: str = RANGE_START, size: int = RANGE_SIZE
+    ) -> Iterator[MailboxRange]:
         """The roll from a place on, cut in slices of about `size`, together without a gap.
 
         Mailboxes of one place stay together. A roll without mailboxes is one empty slice.
@@ -105,21 +109,25 @@ class Roll:
         start, low = 0, after
         while True:
             end = start + size
-            while 0 < end < len(rows) and rows[end][:PLACE] == rows[end - 1][:PLACE]:
+            while (
+                0 < end < len(rows) and rows[end][:PREFIX_LENGTH] == rows[end - 1][:PREFIX_LENGTH]
+            ):
                 end += 1
-            high = rows[end][:PLACE] if end < len(rows) else END
-            yield Slice(low, high, mailboxes(rows[start:end]))
-            if high == END:
+            high = rows[end][:PREFIX_LENGTH] if end < len(rows) else RANGE_END
+            yield MailboxRange(low, high, parse_mailbox_rows(rows[start:end]))
+            if high == RANGE_END:
                 return
             start, low = end, high
 
 
-def between_sweeps(owners: Iterable[Mailbox], watched: Container[str]) -> list[Mailbox]:
+def select_between_checks(
+    owners: Iterable[Mailbox], open_case_ids: Container[str]
+) -> list[Mailbox]:
     """Those of a slice that are asked although no sweep is due: they have an open case."""
-    return [owner for owner in owners if owner.id in watched][:BETWEEN]
+    return [owner for owner in owners if owner.id in open_case_ids][:BETWEEN_CHECKS_LIMIT]
 
 
-def row(mailbox: Mailbox) -> str:
+def mailbox_to_row(mailbox: Mailbox) -> str:
     """A mailbox as the roll keeps it: its place, then JSON of what looking into it takes."""
     kept = [
         mailbox.id,
@@ -128,14 +136,16 @@ def row(mailbox: Mailbox) -> str:
         mailbox.kind,
         int(mailbox.has_account),
     ]
-    return place(mailbox.id) + json.dumps(kept, separators=(",", ":"), ensure_ascii=False)
+    return compute_hash_prefix(mailbox.id) + json.dumps(
+        kept, separators=(",", ":"), ensure_ascii=False
+    )
 
 
-def mailboxes(rows: Iterable[str]) -> tuple[Mailbox, ...]:
+def parse_mailbox_rows(rows: Iterable[str]) -> tuple[Mailbox, ...]:
     """The mailboxes of some rows, each once. Raises ValueError for what is no row."""
     found: dict[str, Mailbox] = {}
     for entry in rows:
-        object_id, guid, address, kind, has_account = json.loads(entry[PLACE:])
+        object_id, guid, address, kind, has_account = json.loads(entry[PREFIX_LENGTH:])
         if not all(isinstance(part, str) for part in (object_id, guid, address, kind)):
             raise ValueError("not a row of the roll")
         found[object_id] = Mailbox(

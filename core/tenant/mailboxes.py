@@ -36,8 +36,8 @@ class MailboxProtocols:
 
     mailbox: Mailbox
     allowed: frozenset[str] = frozenset()
-    refused: frozenset[str] = frozenset()
-    untold: frozenset[str] = frozenset()
+    denied: frozenset[str] = frozenset()
+    unknown: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class ProtocolUse:
     account_id: str
     protocol: str
     upn: str
-    last: datetime
+    last_used: datetime
     addresses: tuple[str, ...] = ()
 
 
@@ -64,7 +64,7 @@ class Delegation:
     trustee: str
     sid: str = ""
     mailbox: Mailbox | None = None
-    of: str = ""
+    mailbox_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,10 @@ class SharedMailbox:
 
     mailbox: Mailbox
     upn: str = ""
-    held: bool | None = False
-    archive: bool | None = False
-    kept: bool | None = False
-    remote: int | None = 0
+    litigation_hold: bool | None = False
+    has_archive: bool | None = False
+    on_hold: bool | None = False
+    remote_recipient_type: int | None = 0
     cloud_managed: bool = False
 
 
@@ -91,4 +91,4 @@ class MailboxSize:
     """How many bytes the items of a mailbox take, those in its archive or recoverable left out."""
 
     id: str
-    size: int
+    size_bytes: int

@@ -4,68 +4,72 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.tenant.readings import UNIDENTIFIED, Others, Reading, Unread
+from core.tenant.readings import UNIDENTIFIED_PREFIX, AllExcept, ReadFailure, Reading
 
-BROKE_OFF = "the listing broke off before its end"
+LISTING_INCOMPLETE = "the listing broke off before its end"
 
 
-def surfaces_of(readings: Iterable[Reading[Any]]) -> frozenset[str]:
+def collect_sources(readings: Iterable[Reading[Any]]) -> frozenset[str]:
     """Every place that was looked at."""
-    return frozenset().union(*(reading.surfaces for reading in readings))
+    return frozenset().union(*(reading.sources for reading in readings))
 
 
-def missed(readings: Iterable[Reading[Any]], optional: bool = False) -> tuple[Unread, ...]:
+def collect_failures(
+    readings: Iterable[Reading[Any]], optional: bool = False
+) -> tuple[ReadFailure, ...]:
     """All that was not read, without repetition.
 
     A listing that broke off and gave no reason leaves its whole surface unread: what it did not
     name may still be there. `optional` is for readings that only add detail.
     """
-    found: dict[Unread, None] = {}
+    found: dict[ReadFailure, None] = {}
     for reading in readings:
-        found |= dict.fromkeys(reading.unread)
+        found |= dict.fromkeys(reading.failures)
         if not reading.complete:
-            for surface in sorted(reading.surfaces):
-                if not reading.blind_to(surface):
-                    found[Unread(surface, BROKE_OFF, optional=optional)] = None
+            for surface in sorted(reading.sources):
+                if not reading.find_source_failure(surface):
+                    found[ReadFailure(surface, LISTING_INCOMPLETE, optional=optional)] = None
     return tuple(found)
 
 
-def miss_of(reading: Reading[Any], surface: str, object_id: str) -> Unread | None:
+def find_object_failure(reading: Reading[Any], source: str, object_id: str) -> ReadFailure | None:
     """Why one object was not read; a reason that holds for the whole surface comes first."""
-    whole = reading.blind_to(surface)
+    whole = reading.find_source_failure(source)
     if whole:
         return whole
-    for miss in reading.unread:
-        if miss.surface == surface and miss.object_id == object_id:
+    for miss in reading.failures:
+        if miss.source == source and miss.object_id == object_id:
             return miss
-    return Unread(surface, BROKE_OFF) if not reading.complete else None
+    return ReadFailure(source, LISTING_INCOMPLETE) if not reading.complete else None
 
 
 @dataclass(slots=True)
-class Listed:
+class PresenceTracker:
     """Which of the watched objects the pages of a listing have named.
 
     What is broken is there all the same; a row without an id may be any of them.
     """
 
-    watched: frozenset[str]
-    present: set[str] = field(default_factory=set)
+    open_case_ids: frozenset[str]
+    present_ids: set[str] = field(default_factory=set)
     complete: bool = True
 
-    def note(self, page: Reading[Any]) -> None:
+    def add_page(self, page: Reading[Any]) -> None:
         """Take a page."""
         self.complete = self.complete and page.complete
-        for miss in page.unread:
-            if miss.object_id.startswith(UNIDENTIFIED):
+        for miss in page.failures:
+            if miss.object_id.startswith(UNIDENTIFIED_PREFIX):
                 self.complete = False
-        broken = {miss.object_id for miss in page.unread}
+        broken = {miss.object_id for miss in page.failures}
         scope = page.scope
-        self.present |= {
-            one for one in self.watched if one in broken or (scope is not None and one in scope)
+        self.present_ids |= {
+            one
+            for one in self.open_case_ids
+            if one in broken or (scope is not None and one in scope)
         }
 
-    def rest(self, surfaces: Collection[str]) -> tuple[Reading[Any], ...]:
+    def build_absence_readings(self, sources: Collection[str]) -> tuple[Reading[Any], ...]:
         """What is known of all others: they are gone. Nothing, while that cannot be known."""
         if not self.complete:
             return ()
-        return (Reading(surfaces=frozenset(surfaces), scope=Others(frozenset(self.present))),)
+        return (Reading(sources=frozenset(sources), scope=AllExcept(frozenset(self.present_ids))),)

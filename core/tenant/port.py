@@ -12,14 +12,14 @@ from typing import Protocol
 
 from core.tenant.apps import App, AppPermission, DelegatedGrant
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
-from core.tenant.changes import Applied, Change
+from core.tenant.changes import AppliedChange, Change
 from core.tenant.configuration import Configuration
 from core.tenant.directory import (
     Account,
     DeletedObject,
     Deletion,
+    MfaRegistration,
     ModuleUser,
-    Registration,
     RoleHolder,
     SignIn,
 )
@@ -44,7 +44,7 @@ from core.tenant.readings import Reading
 
 
 @dataclass(frozen=True, slots=True)
-class Grants:
+class GrantedPermissions:
     """What the app may do: the app roles in its Graph token, the cmdlets Exchange lets it run.
 
     None: that could not be read, so nothing may be concluded from it.
@@ -57,7 +57,7 @@ class Grants:
 class Tenant(Protocol):
     """The door to one tenant. Reads never raise TenantError: what fails is in `Reading.unread`."""
 
-    async def grants(self) -> Reading[Grants]:
+    async def grants(self) -> Reading[GrantedPermissions]:
         """What the app may do, in one item. Surface `grants`, optional.
 
         When the app cannot sign in at all, surface `credential` is unread, with what to do.
@@ -185,7 +185,7 @@ class Tenant(Protocol):
         """
         ...
 
-    def registrations(self) -> AsyncIterator[Reading[Registration]]:
+    def registrations(self) -> AsyncIterator[Reading[MfaRegistration]]:
         """Every enabled account's sign-in methods, page by page. Surface `sign-in-methods`."""
         ...
 
@@ -252,14 +252,14 @@ class Tenant(Protocol):
         """
         ...
 
-    async def apply(self, change: Change) -> Applied:
+    async def apply(self, change: Change) -> AppliedChange:
         """Make one change: read the object again, write, read back. Safe to repeat.
 
         Raises Moot (no longer as judged), Gone, Refused, Forbidden or Unavailable.
         """
         ...
 
-    async def restore(self, change: Change, before: Mapping[str, object]) -> Applied:
+    async def undo(self, change: Change, before: Mapping[str, object]) -> AppliedChange:
         """Undo one change: put back what it recorded as `before`. Safe to repeat.
 
         The object is read again; `already` when it is as before. `Applied.before` is what was there

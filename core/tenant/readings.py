@@ -8,18 +8,18 @@ from collections.abc import (
 from dataclasses import dataclass, field
 
 # What a row is known by that has no usable id: this, and its place in the listing.
-UNIDENTIFIED = "unidentified-"
+UNIDENTIFIED_PREFIX = "unidentified-"
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class ReadFailure:
     """Something that was to be read and was not: a fact, and never the same as "nothing wrong".
 
     `object_id` empty means the whole surface. `permission` is set when a person has to grant
     something; empty means passing trouble. `optional` marks a surface that only adds detail.
     """
 
-    surface: str
+    source: str
     reason: str
     object_id: str = ""
     subject: str = ""
@@ -28,13 +28,13 @@ class Unread:
 
 
 @dataclass(frozen=True, slots=True)
-class Others:
+class AllExcept:
     """All objects but the `present` ones: those a complete listing did not name, say."""
 
-    present: frozenset[str]
+    excluded: frozenset[str]
 
     def __contains__(self, object_id: object) -> bool:
-        return object_id not in self.present
+        return object_id not in self.excluded
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,61 +51,65 @@ class Reading[T]:
     """
 
     items: tuple[T, ...] = ()
-    unread: tuple[Unread, ...] = ()
-    surfaces: frozenset[str] = frozenset()
+    failures: tuple[ReadFailure, ...] = ()
+    sources: frozenset[str] = frozenset()
     population: int = 0
     complete: bool = True
     scope: Container[str] | None = None
-    partly: Mapping[str, Container[str]] = field(default_factory=dict)
-    further: str = ""
-    anew: bool = False
+    partial_scopes: Mapping[str, Container[str]] = field(default_factory=dict)
+    continuation: str = ""
+    restarted: bool = False
 
-    def covers(self, surfaces: Collection[str], object_id: str) -> bool:
+    def covers(self, sources: Collection[str], object_id: str) -> bool:
         """True when every surface was looked at and neither it nor this object was left unread.
 
         A row without an id may be any object, so while there is one, nothing absent is gone.
         """
-        if not self.complete or not self.surfaces.issuperset(surfaces):
+        if not self.complete or not self.sources.issuperset(sources):
             return False
         if self.scope is not None and object_id not in self.scope:
             return False
-        if any(object_id not in self.partly[name] for name in surfaces if name in self.partly):
+        if any(
+            object_id not in self.partial_scopes[name]
+            for name in sources
+            if name in self.partial_scopes
+        ):
             return False
         return not any(
-            miss.object_id in ("", object_id) or miss.object_id.startswith(UNIDENTIFIED)
-            for miss in self.unread
-            if miss.surface in surfaces
+            miss.object_id in ("", object_id) or miss.object_id.startswith(UNIDENTIFIED_PREFIX)
+            for miss in self.failures
+            if miss.source in sources
         )
 
-    def carrying[U](
+    def with_items[U](
         self,
         items: tuple[U, ...],
-        unread: tuple[Unread, ...],
-        surfaces: frozenset[str],
+        failures: tuple[ReadFailure, ...],
+        sources: frozenset[str],
         population: int,
     ) -> "Reading[U]":
         """Other items read of the same objects, with all that is known by now."""
         return Reading(
             items=items,
-            unread=unread,
-            surfaces=surfaces,
+            failures=failures,
+            sources=sources,
             population=population,
             complete=self.complete,
             scope=self.scope,
-            further=self.further,
-            anew=self.anew,
+            continuation=self.continuation,
+            restarted=self.restarted,
         )
 
-    def blind_to(self, surface: str) -> Unread | None:
+    def find_source_failure(self, source: str) -> ReadFailure | None:
         """The reason why nothing of a surface could be read, if so."""
-        for miss in self.unread:
-            if miss.surface == surface and not miss.object_id:
+        for miss in self.failures:
+            if miss.source == source and not miss.object_id:
                 return miss
         return None
 
     @property
-    def unread_objects(self) -> frozenset[str]:
+    def unread_object_ids(self) -> frozenset[str]:
         """The objects that could not be read in full."""
         return frozenset(
-            miss.object_id for miss in self.unread if miss.object_id and not miss.optional
+            miss.object_id for miss in self.failures if miss.object_id and not miss.optional
         )

@@ -30,7 +30,7 @@ DOMAINS = "domains"
 RECIPIENTS = "recipients"
 
 
-OUTBOUND = "outbound-policies"
+OUTBOUND_POLICIES = "outbound-policies"
 
 
 MAILBOX_AUDIT = "mailbox-audit"
@@ -45,7 +45,7 @@ UNIFIED_AUDIT_LOG = "unified-audit-log"
 AUDIT_BYPASS = "audit-bypass"
 
 
-REGISTRATIONS = "sign-in-methods"
+SIGN_IN_METHODS = "sign-in-methods"
 
 
 REGISTERED_ADMINISTRATORS = "administrators-in-the-report"

@@ -6,63 +6,75 @@ from datetime import datetime
 
 from core.model.cases import Case
 from core.model.changes import ChangeState
-from core.model.requests import Action, ActionState
-from core.status.case_query import Whole
-from core.web.glossary import ANSWER, CHANGE, DEED, OUTCOME, ending
+from core.model.requests import OperatorRequest, RequestState
+from core.status.case_query import CaseDetail
+from core.web.glossary import (
+    CHANGE_STATE_TEXTS,
+    CHANGE_TEXTS_BY_KIND,
+    REQUEST_KIND_TEXTS,
+    REQUEST_STATE_TEXTS,
+    describe_case_end,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class TimelineEvent:
     """One moment: what happened, who did it, what was said. Foreign words are raw."""
 
     at: datetime
-    what: str
-    who: str = ""
+    text: str
+    actor: str = ""
     note: str = ""
-    grave: bool = False
+    is_severe: bool = False
 
 
-def timeline(whole: Whole) -> tuple[Event, ...]:
+def build_case_timeline(detail: CaseDetail) -> tuple[TimelineEvent, ...]:
     """Oldest first."""
-    events = [*of_case(whole.case), *of_changes(whole), *map(of_action, whole.actions)]
+    events = [
+        *list_case_events(detail.case),
+        *list_change_events(detail),
+        *map(build_request_event, detail.operator_requests),
+    ]
     return tuple(sorted(events, key=lambda event: event.at))
 
 
-def of_case(case: Case) -> Iterator[Event]:
+def list_case_events(case: Case) -> Iterator[TimelineEvent]:
     """The life of the case itself."""
-    found = "Found at the first look: it existed already" if case.adopted else "Found"
-    yield Event(case.opened, found)
-    if case.told:
-        yield Event(case.told, "Last told to the channel")
-    if case.acknowledged:
-        yield Event(case.acknowledged, "Acknowledged", case.acknowledged_by)
-    if case.set_aside:
-        yield Event(case.set_aside, "Left to a person for a week", note=case.note, grave=True)
-    if case.closed:
-        yield Event(case.closed, f"Closed. {ending(case)}", note=case.note)
-
-
-def of_changes(whole: Whole) -> Iterator[Event]:
-    """What was changed in the tenant for it, and taken back."""
-    for record in whole.changes:
-        kind = CHANGE.get(record.kind, record.kind)
-        verb = "Undo" if record.restores else "Change"
-        yield Event(
-            record.at,
-            f"{verb}: {kind}: {OUTCOME[record.state]}",
-            note=record.note,
-            grave=record.state in (ChangeState.FAILED, ChangeState.REFUSED),
+    found = "Found at the first look: it existed already" if case.baselined else "Found"
+    yield TimelineEvent(case.opened_at, found)
+    if case.notified_at:
+        yield TimelineEvent(case.notified_at, "Last told to the channel")
+    if case.acknowledged_at:
+        yield TimelineEvent(case.acknowledged_at, "Acknowledged", case.acknowledged_by)
+    if case.deferred_at:
+        yield TimelineEvent(
+            case.deferred_at, "Left to a person for a week", note=case.note, is_severe=True
         )
-        if record.undone:
-            yield Event(record.undone, f"Taken back: {kind}")
+    if case.closed_at:
+        yield TimelineEvent(case.closed_at, f"Closed. {describe_case_end(case)}", note=case.note)
 
 
-def of_action(action: Action) -> Event:
+def list_change_events(detail: CaseDetail) -> Iterator[TimelineEvent]:
+    """What was changed in the tenant for it, and taken back."""
+    for record in detail.changes:
+        kind = CHANGE_TEXTS_BY_KIND.get(record.kind, record.kind)
+        verb = "Undo" if record.undo_of else "Change"
+        yield TimelineEvent(
+            record.at,
+            f"{verb}: {kind}: {CHANGE_STATE_TEXTS[record.state]}",
+            note=record.note,
+            is_severe=record.state in (ChangeState.FAILED, ChangeState.REFUSED),
+        )
+        if record.undone_at:
+            yield TimelineEvent(record.undone_at, f"Taken back: {kind}")
+
+
+def build_request_event(request: OperatorRequest) -> TimelineEvent:
     """What a person asked for, and what came of it."""
-    answer = ANSWER[action.state] + (f": {action.note}" if action.note else "")
-    return Event(
-        action.at,
-        f"{action.who} {DEED[action.deed]}: {answer}",
-        note=action.why,
-        grave=action.state is ActionState.REFUSED,
+    answer = REQUEST_STATE_TEXTS[request.state] + (f": {request.note}" if request.note else "")
+    return TimelineEvent(
+        request.at,
+        f"{request.requested_by} {REQUEST_KIND_TEXTS[request.kind]}: {answer}",
+        note=request.reason,
+        is_severe=request.state is RequestState.REFUSED,
     )

@@ -6,43 +6,43 @@ from core.model.cases import Case
 from core.model.changes import ChangeState
 from core.model.findings import Severity, Verdict
 from core.model.guards import Mode
-from core.model.requests import ActionState, Deed
-from core.status.change_texts import WORDS
+from core.model.requests import RequestKind, RequestState
+from core.status.change_texts import CHANGE_TEXTS
 from core.status.guard_status import Health
-from core.status.overview import span
+from core.status.overview import format_duration
 
-HEALTH = {
+HEALTH_LABELS = {
     Health.OK: "Ok",
     Health.ATTENTION: "Needs you",
     Health.FAILING: "Hindered",
     Health.OFF: "Off",
 }
-HEADLINE = {
+HEALTH_HEADLINES = {
     Health.OK: "All is well",
     Health.ATTENTION: "Somebody is needed",
     Health.FAILING: "Exoguard is hindered",
     Health.OFF: "Everything is off",
 }
-LEAD = {
+HEALTH_LEADS = {
     Health.OK: "Every guard has looked in time and has read all it should. Nothing waits for you.",
     Health.ATTENTION: "The guards are at work. What they found, or ask, needs a person.",
     Health.FAILING: "Part of the tenant is not seen, or not told about. Until this is mended, "
     "silence does not mean that nothing is wrong.",
     Health.OFF: "No guard looks at the tenant.",
 }
-MODE = {
+MODE_TEXTS = {
     Mode.OFF: "does not run",
     Mode.ALERT: "tells, changes nothing",
     Mode.ENFORCE: "puts right, and tells",
 }
-SEVERITY = {
+SEVERITY_TEXTS = {
     Severity.CRITICAL: "Critical",
     Severity.HIGH: "High",
     Severity.MEDIUM: "Medium",
     Severity.LOW: "Low",
     Severity.INFO: "Note",
 }
-VERDICT = {
+VERDICT_TEXTS = {
     Verdict.COULD_NOT_TELL: "it could not be read, so nothing is known of it",
     Verdict.FAILED: "putting it right failed again and again; it is left to you for a week",
     Verdict.CONTESTED: "it was put right twice and somebody changed it back; it is left to you",
@@ -67,29 +67,29 @@ VERDICT = {
     Verdict.WEAK_FACTOR: "the second factor is a weak one",
     Verdict.MASS_DELETION: "much was deleted at once",
 }
-CHANGE = WORDS
-OUTCOME = {
+CHANGE_TEXTS_BY_KIND = CHANGE_TEXTS
+CHANGE_STATE_TEXTS = {
     ChangeState.INTENDED: "begun",
     ChangeState.APPLIED: "made",
     ChangeState.INFERRED: "in effect",
     ChangeState.FAILED: "failed",
     ChangeState.REFUSED: "refused",
-    ChangeState.MOOT: "not needed",
+    ChangeState.SUPERSEDED: "not needed",
 }
-DEED = {
-    Deed.RUN: "asked for a run",
-    Deed.RELEASE: "released a plan",
-    Deed.EXEMPT: "exempted",
-    Deed.END_EXEMPTION: "ended an exemption",
-    Deed.UNDO: "undid a change",
-    Deed.ACKNOWLEDGE: "acknowledged",
+REQUEST_KIND_TEXTS = {
+    RequestKind.RUN: "asked for a run",
+    RequestKind.RELEASE: "released a plan",
+    RequestKind.EXEMPT: "exempted",
+    RequestKind.END_EXEMPTION: "ended an exemption",
+    RequestKind.UNDO: "undid a change",
+    RequestKind.ACKNOWLEDGE: "acknowledged",
 }
-ANSWER = {
-    ActionState.ASKED: "waits for the next run",
-    ActionState.DONE: "done",
-    ActionState.REFUSED: "refused",
+REQUEST_STATE_TEXTS = {
+    RequestState.REQUESTED: "waits for the next run",
+    RequestState.DONE: "done",
+    RequestState.REFUSED: "refused",
 }
-DECISION = {
+DECISION_TEXTS = {
     "plan": "A plan waits for its release",
     "contested": "Changed back by somebody",
     "ask": "A person has to decide",
@@ -97,26 +97,26 @@ DECISION = {
     "failed": "The change keeps failing",
     "half-made": "A change is half made",
 }
-RUN = {
+RUN_STATUS_TEXTS = {
     "done": "looked at everything",
     "going on": "still looking",
     "failed": "failed",
 }
 
 
-def relative(moment: datetime, now: datetime) -> str:
+def format_relative_time(moment: datetime, now: datetime) -> str:
     """How long ago, or how soon."""
     gap = moment - now
     if abs(gap) < timedelta(minutes=1):
         return "just now" if gap <= timedelta() else "in a moment"
-    return f"in {span(gap)}" if gap > timedelta() else f"{span(-gap)} ago"
+    return f"in {format_duration(gap)}" if gap > timedelta() else f"{format_duration(-gap)} ago"
 
 
-def ending(case: Case) -> str:
+def describe_case_end(case: Case) -> str:
     """How a case ended, in a sentence."""
-    if case.event:
+    if case.is_one_off:
         return "It is over; what it did is still done."
-    match case.closing:
+    match case.resolution:
         case "done":
             return "Exoguard put it right and read it back."
         case "exempt":

@@ -25,32 +25,32 @@ from markupsafe import Markup, escape
 from core.microsoft365.cis_benchmark import Control
 from core.model.changes import ChangeRecord
 from core.model.findings import Severity
-from core.model.guards import Duty
-from core.sanitize import plain
-from core.status.case_query import Chosen, Whole
-from core.status.daily_history import MADE
-from core.status.guard_status import PLAN
-from core.status.overview import Status, span
-from core.tenant.reversibility import irreversible
+from core.model.guards import GuardConfig
+from core.sanitize import sanitize_text
+from core.status.case_query import CaseDetail, CasePage
+from core.status.daily_history import EFFECTIVE_STATES
+from core.status.guard_status import PLAN_FACT
+from core.status.overview import TenantStatus, format_duration
+from core.tenant.reversibility import explain_irreversible
 from core.web import glossary, instructions
-from core.web.case_timeline import timeline
-from core.web.charts import changes_made, open_cases, opened_and_closed
+from core.web.case_timeline import build_case_timeline
+from core.web.charts import chart_case_flow, chart_changes, chart_open_cases
 
-PAGES = Path(__file__).parent / "templates"
-STYLE = Markup((PAGES / "style.css").read_text("utf-8"))  # noqa: S704  # our own file
+TEMPLATES_FOLDER = Path(__file__).parent / "templates"
+STYLESHEET = Markup((TEMPLATES_FOLDER / "style.css").read_text("utf-8"))  # noqa: S704  # our own file
 # How many rows of a section the status shows; the JSON has all of them.
-ROWS = 25
+MAX_ROWS = 25
 # The longest a value may be, whatever a template forgot to cut.
-LONGEST = 2_000
-UP_FROM_CASE = "../../"
-DIGEST = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-HEADERS: Mapping[str, str] = MappingProxyType(
+MAX_VALUE_LENGTH = 2_000
+ROOT_FROM_CASE = "../../"
+STYLESHEET_DIGEST = base64.b64encode(hashlib.sha256(STYLESHEET.encode()).digest()).decode()
+PAGE_HEADERS: Mapping[str, str] = MappingProxyType(
     {
         "Content-Type": "text/html; charset=utf-8",
         "Content-Security-Policy": "; ".join(
             (
                 "default-src 'none'",
-                f"style-src 'sha256-{DIGEST}'",
+                f"style-src 'sha256-{STYLESHEET_DIGEST}'",
                 "img-src data:",
                 "form-action 'self'",
                 "frame-ancestors 'none'",
@@ -67,72 +67,74 @@ HEADERS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def plainly(value: object) -> object:
+def sanitize_output(value: object) -> object:
     """What a template prints: plain, unless it was made by a template. None is a mistake."""
     if isinstance(value, Markup):
         return value
     if value is None:
         raise TypeError("a template prints a value that is not there")
-    return plain(str(value), LONGEST)
+    return sanitize_text(str(value), MAX_VALUE_LENGTH)
 
 
-def lines(text: str) -> Markup:
+def sanitize_lines(text: str) -> Markup:
     """A text of several lines, each of them plain."""
-    return Markup("\n").join(escape(plain(line, LONGEST)) for line in text.split("\n"))
+    return Markup("\n").join(
+        escape(sanitize_text(line, MAX_VALUE_LENGTH)) for line in text.split("\n")
+    )
 
 
-def stamp(moment: datetime) -> str:
+def format_page_time(moment: datetime) -> str:
     """A time as people read it."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def grouped(number: int) -> str:
+def group_digits(number: int) -> str:
     """A number in groups of three."""
     return f"{number:,}"
 
 
-def as_written(value: object) -> str:
+def format_before_value(value: object) -> str:
     """A value that was in the tenant, as JSON says it."""
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def environment() -> Environment:
+def build_template_environment() -> Environment:
     """The templates, escaping everything and forgiving nothing."""
     made = Environment(
-        loader=FileSystemLoader(PAGES),
+        loader=FileSystemLoader(TEMPLATES_FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=plainly,
+        finalize=sanitize_output,
         trim_blocks=True,
         auto_reload=False,
     )
     made.filters |= {
-        "clip": plain,
-        "grouped": grouped,
-        "lines": lines,
-        "relative": glossary.relative,
-        "span": span,
-        "stamp": stamp,
-        "written": as_written,
+        "clip": sanitize_text,
+        "grouped": group_digits,
+        "lines": sanitize_lines,
+        "relative": glossary.format_relative_time,
+        "span": format_duration,
+        "stamp": format_page_time,
+        "written": format_before_value,
     }
     made.globals |= {
-        "style": STYLE,
+        "style": STYLESHEET,
         "words": glossary,
         "ways": instructions,
-        "ending": glossary.ending,
+        "ending": glossary.describe_case_end,
     }
     return made
 
 
-TEMPLATES = environment()
+TEMPLATES = build_template_environment()
 SEVERITIES = tuple(one for one in reversed(Severity) if one is not Severity.INFO)
 
 
-def status_page(status: Status) -> str:
+def render_status_page(status: TenantStatus) -> str:
     """The first page: is all well, what waits for a person, how each guard stands."""
-    levels, decisions = status.levels, status.decisions
+    levels, decisions = status.open_by_severity, status.decisions
     return TEMPLATES.get_template("status.html").render(
         here="status",
         root="",
@@ -144,66 +146,66 @@ def status_page(status: Status) -> str:
         shares=[(severity.label, number) for severity, number in levels.items()],
         decisions=decisions,
         oldest=min((one.since for one in decisions), default=status.at),
-        lately=status.lately,
-        pardons=status.pardons,
-        lacking=status.lacking,
-        actions=status.actions,
+        lately=status.recent_changes,
+        pardons=status.exemptions,
+        lacking=status.missing_permissions,
+        actions=status.operator_requests,
         charts={
-            "open": open_cases(status.history),
-            "flow": opened_and_closed(status.history),
-            "made": changes_made(status.history),
+            "open": chart_open_cases(status.history),
+            "flow": chart_case_flow(status.history),
+            "made": chart_changes(status.history),
         },
         severities=SEVERITIES,
         severity_key=[(one.label, one.label) for one in SEVERITIES],
-        limit=ROWS,
+        limit=MAX_ROWS,
     )
 
 
-def cases_page(chosen: Chosen, duties: Sequence[Duty], now: datetime) -> str:
+def render_cases_page(page: CasePage, configs: Sequence[GuardConfig], now: datetime) -> str:
     """One page of the list of cases, with what can be chosen from it."""
-    choice = chosen.choice
+    choice = page.case_filter
     query = f"guard={choice.guard}&severity={choice.severity}&state={choice.state}"
     return TEMPLATES.get_template("cases.html").render(
         here="cases",
         root="",
         json=f"cases.json?{query}&page={choice.page}",
         now=now,
-        chosen=chosen,
+        chosen=page,
         choice_of=choice,
-        titles={duty.guard.name: duty.guard.title for duty in duties},
+        titles={duty.guard.name: duty.guard.title for duty in configs},
         severities=SEVERITIES,
     )
 
 
-def case_page(whole: Whole, now: datetime, controls: Sequence[Control] = ()) -> str:
+def render_case_page(detail: CaseDetail, now: datetime, controls: Sequence[Control] = ()) -> str:
     """One case: what, since when, the evidence, what became of it, how to answer it."""
-    case, exemption = whole.case, whole.exemption
-    held = case.kind == "brake" and case.closed is None
-    found = next((match for fact in case.facts if (match := PLAN.fullmatch(fact))), None)
+    case, exemption = detail.case, detail.exemption
+    held = case.kind == "brake" and case.closed_at is None
+    found = next((match for fact in case.facts if (match := PLAN_FACT.fullmatch(fact))), None)
     return TEMPLATES.get_template("case.html").render(
         here="case",
-        root=UP_FROM_CASE,
+        root=ROOT_FROM_CASE,
         json=f"{case.key}.json",
         now=now,
-        whole=whole,
+        whole=detail,
         case=case,
-        duty=whole.duty,
+        duty=detail.config,
         controls=controls,
-        events=timeline(whole),
+        events=build_case_timeline(detail),
         exempt_now=exemption is not None and exemption.until - now > timedelta(),
-        undoable={record.id for record in whole.changes if undoable(record)},
+        undoable={record.id for record in detail.changes if can_offer_undo(record)},
         plan=found.group(1) if held and found else "",
     )
 
 
-def undoable(record: ChangeRecord) -> bool:
+def can_offer_undo(record: ChangeRecord) -> bool:
     """Whether it makes sense to offer taking a change back."""
-    made = record.state in MADE and not record.restores and record.undone is None
-    return made and not irreversible(record.kind, record.before)
+    made = record.state in EFFECTIVE_STATES and not record.undo_of and record.undone_at is None
+    return made and not explain_irreversible(record.kind, record.before)
 
 
-def notice_page(heading: str, said: Sequence[str], command: str = "") -> str:
+def render_notice_page(heading: str, paragraphs: Sequence[str], command: str = "") -> str:
     """A page that tells nothing of the tenant: sign in, not found, the state is out of reach."""
     return TEMPLATES.get_template("notice.html").render(
-        heading=heading, lines=tuple(said), command=command
+        heading=heading, lines=tuple(paragraphs), command=command
     )

@@ -14,39 +14,39 @@ from typing import Any
 from uuid import uuid4
 from zlib import crc32
 
-from sandbox.batch import BadBatch, parts_of, run_batch
+from sandbox.batch import InvalidBatch, parse_parts, run_batch
 from sandbox.exchange import configuration, mailbox_statistics, permissions, protocols
 from sandbox.exchange.read_cmdlets import (
-    ANY_READ,
-    READS,
+    GENERIC_READ,
+    READ_CMDLETS,
     Cmdlet,
     CmdletError,
+    CmdletResult,
     Command,
-    Result,
-    bad_parameter,
+    build_parameter_error,
 )
-from sandbox.exchange.write_cmdlets import WRITES
-from sandbox.faults.injection import Struck, suffer
-from sandbox.faults.throttling import Gate, Limited, through
-from sandbox.graph.identity import EXCHANGE_RESOURCES, MANAGE_AS_APP, Entra, Rejected
-from sandbox.http_types import Answer, Call, Malformed, Row, next_link
-from sandbox.state.tenant import Tenant
+from sandbox.exchange.write_cmdlets import WRITE_CMDLETS
+from sandbox.faults.injection import FaultedRequest, apply_fault
+from sandbox.faults.throttling import KeyedLimit, LimitExceeded, hold_limits
+from sandbox.graph.identity import EXCHANGE_RESOURCES, MANAGE_AS_APP, Entra, InvalidToken
+from sandbox.http_types import HttpRequest, HttpResponse, MalformedBody, Row, build_next_link
+from sandbox.state.tenant import SimulatedTenant
 
 BATCH_LIMIT = 10
 PAGE_LIMIT = 1000
 RATE_LIMIT = 30_000
 VERSIONS = ("beta", "v1.0")
 CMDLETS: Mapping[str, Cmdlet] = {
-    **READS,
-    **permissions.READS,
-    **WRITES,
-    **configuration.READS,
-    **configuration.WRITES,
-    **protocols.CMDLETS,
-    **mailbox_statistics.READS,
+    **READ_CMDLETS,
+    **permissions.PERMISSION_CMDLETS,
+    **WRITE_CMDLETS,
+    **configuration.POLICY_READ_CMDLETS,
+    **configuration.POLICY_WRITE_CMDLETS,
+    **protocols.PROTOCOL_CMDLETS,
+    **mailbox_statistics.STATISTICS_CMDLETS,
 }
-GUIDS = frozenset({"Guid", "ExchangeGuid", "ArchiveGuid"})
-NOTHING = bytes(512)
+GUID_PROPERTIES = frozenset({"Guid", "ExchangeGuid", "ArchiveGuid"})
+NUL_BODY = bytes(512)
 
 
 class Exchange:
@@ -56,77 +56,83 @@ class Exchange:
 
     def __init__(
         self,
-        tenant: Tenant,
+        tenant: SimulatedTenant,
         entra: Entra,
         latency: float,
-        seen: Callable[[str, str, str, int], None],
+        on_request: Callable[[str, str, str, int], None],
     ) -> None:
         self.tenant = tenant
         self.entra = entra
         self.latency = latency
-        self.seen = seen
-        self.batches = 0
-        self.spent = 0
+        self.on_request = on_request
+        self.batch_count = 0
+        self.request_count = 0
 
-    def lines(self, call: Call) -> tuple[str, str]:
+    def get_fault_lines(self, request: HttpRequest) -> tuple[str, str]:
         """What faults are matched against: the command, and the command with the page asked for."""
         try:
-            line = command_of(call.json()).line if self.is_command(call) else self.bare_line(call)
-        except (CmdletError, Malformed):
-            line = self.bare_line(call)
-        token = call.query.get("$skiptoken")
+            line = (
+                parse_command(request.json()).line
+                if self.is_command(request)
+                else self.build_plain_line(request)
+            )
+        except (CmdletError, MalformedBody):
+            line = self.build_plain_line(request)
+        token = request.query.get("$skiptoken")
         return line, f"{line} $skiptoken={token}" if token else line
 
-    def is_command(self, call: Call) -> bool:
-        return call.segments[-1].casefold() == "invokecommand"
+    def is_command(self, request: HttpRequest) -> bool:
+        return request.segments[-1].casefold() == "invokecommand"
 
-    def bare_line(self, call: Call) -> str:
-        return f"{call.method} {call.segments[-1]}"
+    def build_plain_line(self, request: HttpRequest) -> str:
+        return f"{request.method} {request.segments[-1]}"
 
-    async def answer(self, call: Call) -> Answer:
+    async def handle_request(self, request: HttpRequest) -> HttpResponse:
         """One request that came by itself."""
         try:
-            roles = self.entra.caller(call, EXCHANGE_RESOURCES)
-        except Rejected as trouble:
-            return plain_error(401, "InvalidAuthenticationToken", str(trouble))
-        if len(call.segments) != 4 or call.segments[1].casefold() not in VERSIONS:
-            return plain_error(404, "NotFound", "No such resource.")
-        if not self.tenant.is_tenant(call.segments[2]):
-            return plain_error(403, "Forbidden", "The token is not of this tenant.")
-        if MANAGE_AS_APP not in roles or not self.granted():
-            return Answer(403, raw=NOTHING, headers={"Content-Type": "application/json"})
-        match call.method, call.segments[3].casefold():
+            roles = self.entra.authenticate_caller(request, EXCHANGE_RESOURCES)
+        except InvalidToken as trouble:
+            return build_plain_error(401, "InvalidAuthenticationToken", str(trouble))
+        if len(request.segments) != 4 or request.segments[1].casefold() not in VERSIONS:
+            return build_plain_error(404, "NotFound", "No such resource.")
+        if not self.tenant.is_tenant(request.segments[2]):
+            return build_plain_error(403, "Forbidden", "The token is not of this tenant.")
+        if MANAGE_AS_APP not in roles or not self.get_granted_cmdlets():
+            return HttpResponse(403, raw=NUL_BODY, headers={"Content-Type": "application/json"})
+        match request.method, request.segments[3].casefold():
             case "POST", "invokecommand":
-                return await self.invoke(call)
+                return await self.handle_command(request)
             case "POST", "$batch":
-                return await self.batch(call)
+                return await self.handle_batch(request)
             case "GET", "exomodulefile":
-                return self.module_file(call)
-        return plain_error(404, "NotFound", "No such resource.")
+                return self.get_module_file(request)
+        return build_plain_error(404, "NotFound", "No such resource.")
 
-    def granted(self) -> frozenset[str]:
+    def get_granted_cmdlets(self) -> frozenset[str]:
         """The cmdlets this app's role groups let it run, in lower case."""
         everything = {*CMDLETS, *(name for name in self.tenant.exchange if name.startswith("Get-"))}
-        cmdlets = self.tenant.granted("exchange", everything)
+        cmdlets = self.tenant.get_grants("exchange", everything)
         return frozenset(name.casefold() for name in cmdlets)
 
-    def module_file(self, call: Call) -> Answer:
+    def get_module_file(self, request: HttpRequest) -> HttpResponse:
         """What the PowerShell module loads first: the cmdlets the caller's roles hold."""
         known = {*CMDLETS, *(name for name in self.tenant.exchange if name.startswith("Get-"))}
-        allowed = self.granted()
+        allowed = self.get_granted_cmdlets()
         exported = sorted(name for name in known if name.casefold() in allowed)
-        wanted = call.headers.get("CommandName", "*")
+        wanted = request.headers.get("CommandName", "*")
         if wanted != "*":
             exported = [name for name in exported if name.casefold() == wanted.casefold()]
-        return Answer(200, {"value": [{"exportedCmdlets": ",".join(exported)}]}, self.headers())
+        return HttpResponse(
+            200, {"value": [{"exportedCmdlets": ",".join(exported)}]}, self.build_headers()
+        )
 
-    def headers(self) -> dict[str, str]:
+    def build_headers(self) -> dict[str, str]:
         """The headers every answer carries, with how much of the app's budget is left."""
-        self.spent = (self.spent + 1) % RATE_LIMIT
+        self.request_count = (self.request_count + 1) % RATE_LIMIT
         reset = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 300))
         return {
             "Rate-Limit-Limit": str(RATE_LIMIT),
-            "Rate-Limit-Remaining": str(RATE_LIMIT - self.spent),
+            "Rate-Limit-Remaining": str(RATE_LIMIT - self.request_count),
             "Rate-Limit-Reset": reset,
             "OData-Version": "4.0",
             "request-id": str(uuid4()),
@@ -134,114 +140,126 @@ class Exchange:
 
     # One command -----------------------------------------------------------------------------
 
-    async def invoke(self, call: Call, inner: bool = False) -> Answer:
+    async def handle_command(self, request: HttpRequest, inner: bool = False) -> HttpResponse:
         """`POST .../InvokeCommand`, in a batch or by itself."""
         try:
-            body = call.json()
-            command = command_of(body)
-            with through(self.gates(call, command, inner), time.monotonic()):
+            body = request.json()
+            command = parse_command(body)
+            with hold_limits(self.list_limits(request, command, inner), time.monotonic()):
                 await asyncio.sleep(self.latency)
-                return self.page(call, body, command)
-        except Malformed as error:
-            return plain_error(400, "BadRequest", f"The body is not JSON: {error}")
+                return self.build_page(request, body, command)
+        except MalformedBody as error:
+            return build_plain_error(400, "BadRequest", f"The body is not JSON: {error}")
         except CmdletError as error:
-            return Answer(error.status, error_body(error), self.headers())
-        except Limited as error:
-            refused = plain_error(429, error.code, str(error))
-            return replace(refused, headers=self.headers() | error.headers)
+            return HttpResponse(error.status, build_cmdlet_error(error), self.build_headers())
+        except LimitExceeded as error:
+            refused = build_plain_error(429, error.code, str(error))
+            return replace(refused, headers=self.build_headers() | error.headers)
 
-    def gates(self, call: Call, command: Command, inner: bool) -> Iterator[Gate]:
+    def list_limits(
+        self, request: HttpRequest, command: Command, inner: bool
+    ) -> Iterator[KeyedLimit]:
         """The limits of the table a command comes under."""
-        if not self.tenant.faults.limited:
+        if not self.tenant.faults.has_limits:
             return
-        about = command.given("Mailbox") or command.given("Identity")
-        found = self.tenant.find(about) if about is not None else ()
+        about = command.get_parameter("Mailbox") or command.get_parameter("Identity")
+        found = self.tenant.find_owners(about) if about is not None else ()
         mailbox = found[0] if len(found) == 1 else None
-        yield from self.tenant.faults.gates(self.name, self.lines(call), inner, mailbox)
+        yield from self.tenant.faults.list_limits(
+            self.name, self.get_fault_lines(request), inner, mailbox
+        )
 
-    def run(self, command: Command) -> Result:
+    def run_command(self, command: Command) -> CmdletResult:
         """Run a command. Raises CmdletError."""
         name = command.name
-        if name.casefold() not in self.granted():
-            raise unknown_cmdlet(name)
+        if name.casefold() not in self.get_granted_cmdlets():
+            raise build_unknown_cmdlet_error(name)
         spelling = {known.casefold(): known for known in (*self.tenant.exchange, *CMDLETS)}
         name = spelling.get(name.casefold(), name)
         cmdlet = CMDLETS.get(name)
         if cmdlet is None:
             if name not in self.tenant.exchange:
-                raise unknown_cmdlet(name)
-            cmdlet = ANY_READ
-        return cmdlet.run(self.tenant, Command(name, cmdlet.spelled(command.parameters)))
+                raise build_unknown_cmdlet_error(name)
+            cmdlet = GENERIC_READ
+        return cmdlet.run(
+            self.tenant, Command(name, cmdlet.normalize_parameters(command.parameters))
+        )
 
-    def page(self, call: Call, body: Any, command: Command) -> Answer:
+    def build_page(self, request: HttpRequest, body: Any, command: Command) -> HttpResponse:
         """The first page of a command's rows, or the one a skip token stands for."""
-        size = preferred_page(call.headers.get("Prefer", ""))
+        size = parse_preferred_page_size(request.headers.get("Prefer", ""))
         mark = json.dumps(body, sort_keys=True)
         warnings: tuple[str, ...] = ()
-        token = call.query.get("$skiptoken")
+        token = request.query.get("$skiptoken")
         if token is None:
-            result = self.run(command)
+            result = self.run_command(command)
             rows, warnings = result.rows, result.warnings
-            part, rest = self.tenant.snapshots.page(rows, size, mark)
+            part, rest = self.tenant.snapshots.cut_page(rows, size, mark)
         else:
             try:
-                part, rest = self.tenant.snapshots.resume(token, size, mark)
+                part, rest = self.tenant.snapshots.resume_listing(token, size, mark)
             except KeyError as error:
-                raise bad_parameter("The skip token does not belong to this command.") from error
-        where = f"{self.tenant.base}/adminapi/{call.segments[1]}/{call.segments[2]}"
+                raise build_parameter_error(
+                    "The skip token does not belong to this command."
+                ) from error
+        where = f"{self.tenant.base}/adminapi/{request.segments[1]}/{request.segments[2]}"
         content: Row = {
             "@odata.context": f"{where}/$metadata#Collection(Exchange.GenericHashTable)",
             "adminapi.warnings@odata.type": "#Collection(String)",
             "@adminapi.warnings": list(warnings),
         }
         if rest:
-            content["@odata.nextLink"] = next_link(self.tenant.base, call, rest)
-        names = [name for name in call.query.get("$select", "").split(",") if name]
-        content["value"] = [noisy(self.tenant.current(row), names) for row in part]
-        headers = self.headers()
-        if "odata.maxpagesize" in call.headers.get("Prefer", ""):
+            content["@odata.nextLink"] = build_next_link(self.tenant.base, request, rest)
+        names = [name for name in request.query.get("$select", "").split(",") if name]
+        content["value"] = [annotate_row(self.tenant.read_row(row), names) for row in part]
+        headers = self.build_headers()
+        if "odata.maxpagesize" in request.headers.get("Prefer", ""):
             headers["preference-applied"] = f"odata.maxpagesize={size}"
-        return Answer(200, content, headers)
+        return HttpResponse(200, content, headers)
 
     # Many commands ---------------------------------------------------------------------------
 
-    async def batch(self, call: Call) -> Answer:
+    async def handle_batch(self, request: HttpRequest) -> HttpResponse:
         """`POST .../$batch`: up to ten commands, their addresses absolute or relative."""
-        prefix = "/" + "/".join(call.segments[:3])
+        prefix = "/" + "/".join(request.segments[:3])
         try:
-            parts = parts_of(call.json(), BATCH_LIMIT, prefix, self.tenant.base + "/adminapi/")
-        except (BadBatch, Malformed) as trouble:
-            return plain_error(400, "BadRequest", str(trouble))
-        self.batches += 1
-        return await run_batch(parts, self.inner, self.batches)
+            parts = parse_parts(
+                request.json(), BATCH_LIMIT, prefix, self.tenant.base + "/adminapi/"
+            )
+        except (InvalidBatch, MalformedBody) as trouble:
+            return build_plain_error(400, "BadRequest", str(trouble))
+        self.batch_count += 1
+        return await run_batch(parts, self.handle_batch_part, self.batch_count)
 
-    async def inner(self, call: Call) -> Answer:
+    async def handle_batch_part(self, request: HttpRequest) -> HttpResponse:
         """One command of a batch, with the faults meant for such."""
-        if call.method != "POST" or not self.is_command(call):
-            return plain_error(400, "BadRequest", "A batch holds commands only.")
-        lines = self.lines(call)
-        fault = self.tenant.faults.meet(self.name, lines, inner=True)
+        if request.method != "POST" or not self.is_command(request):
+            return build_plain_error(400, "BadRequest", "A batch holds commands only.")
+        lines = self.get_fault_lines(request)
+        fault = self.tenant.faults.match_fault(self.name, lines, inner=True)
         if fault is None:
-            answer = await self.invoke(call, inner=True)
+            answer = await self.handle_command(request, inner=True)
         else:
-            struck = Struck(self.name, lines[0], call, self.tenant.base, inner=True)
-            answer = await suffer(fault, struck, lambda: self.invoke(call, inner=True))
-        self.seen("exchange/inner", "InvokeCommand", lines[0], answer.status)
+            struck = FaultedRequest(self.name, lines[0], request, self.tenant.base, inner=True)
+            answer = await apply_fault(
+                fault, struck, lambda: self.handle_command(request, inner=True)
+            )
+        self.on_request("exchange/inner", "InvokeCommand", lines[0], answer.status)
         return answer
 
 
-def command_of(body: Any) -> Command:
+def parse_command(body: Any) -> Command:
     """The command in a body. Raises CmdletError."""
     cmdlet = body.get("CmdletInput") if isinstance(body, Mapping) else None
     if not isinstance(cmdlet, Mapping) or not isinstance(cmdlet.get("CmdletName"), str):
-        raise bad_parameter("The body holds no CmdletInput with a CmdletName.")
+        raise build_parameter_error("The body holds no CmdletInput with a CmdletName.")
     parameters = cmdlet.get("Parameters") or {}
     if not isinstance(parameters, Mapping):
-        raise bad_parameter("The parameters are not an object.")
+        raise build_parameter_error("The parameters are not an object.")
     return Command(cmdlet["CmdletName"], parameters)
 
 
-def preferred_page(prefer: str) -> int:
+def parse_preferred_page_size(prefer: str) -> int:
     """The page size of a Prefer header, a thousand at the most."""
     for part in prefer.replace(";", ",").split(","):
         name, _, value = part.strip().partition("=")
@@ -250,17 +268,17 @@ def preferred_page(prefer: str) -> int:
     return PAGE_LIMIT
 
 
-def noisy(row: Row, names: Sequence[str]) -> Row:
+def annotate_row(row: Row, names: Sequence[str]) -> Row:
     """A row as Exchange prints it: notes on types stand between the properties."""
     result: Row = {}
     for name in names or row:
-        usual = mailbox_statistics.USUAL
+        usual = mailbox_statistics.DEFAULT_MAILBOX_PROPERTIES
         if (name not in row and name not in usual) or name.startswith("@sandbox."):
             continue
         value = row[name] if name in row else usual[name]
         if isinstance(value, list):
             result[f"{name}@odata.type"] = "#Collection(String)"
-        elif name in GUIDS:
+        elif name in GUID_PROPERTIES:
             result[f"{name}@data.type"] = "System.Guid"
             result[f"{name}@odata.type"] = "#Guid"
         elif name.startswith("When") and value:
@@ -272,7 +290,7 @@ def noisy(row: Row, names: Sequence[str]) -> Row:
 # Errors -----------------------------------------------------------------------------------------
 
 
-def unknown_cmdlet(name: str) -> CmdletError:
+def build_unknown_cmdlet_error(name: str) -> CmdletError:
     return CmdletError(
         f"The term '{name[:128]}' is not recognized as the name of a cmdlet, function, script "
         "file, or operable program.",
@@ -280,19 +298,19 @@ def unknown_cmdlet(name: str) -> CmdletError:
     )
 
 
-def plain_error(status: int, code: str, message: str) -> Answer:
+def build_plain_error(status: int, code: str, message: str) -> HttpResponse:
     headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'} if status == 401 else {}
-    return Answer(status, {"error": {"code": code, "message": message}}, headers)
+    return HttpResponse(status, {"error": {"code": code, "message": message}}, headers)
 
 
-def error_body(error: CmdletError) -> Row:
+def build_cmdlet_error(error: CmdletError) -> Row:
     """The body of a failed command, in one of the three forms there are.
 
     What was not found is told as JSON inside JSON or as text between bars: which, depends on the
     object, so that the same question always gets the same answer.
     """
     if not error.type.endswith("ManagementObjectNotFoundException"):
-        return explained(error)
+        return build_detailed_error(error)
     if crc32(error.subject.casefold().encode()) % 2:
         text = f"Ex6F9304|{error.type}|{error.message}"
     else:
@@ -308,7 +326,7 @@ def error_body(error: CmdletError) -> Row:
     return {"error": {"code": "NotFound", "message": "Error executing cmdlet", "details": details}}
 
 
-def explained(error: CmdletError) -> Row:
+def build_detailed_error(error: CmdletError) -> Row:
     """The long form, with the exception inside the exception."""
     inner = {"message": error.message, "type": error.type, "stacktrace": ""}
     return {

@@ -5,23 +5,23 @@ from typing import Any
 
 from sandbox.exchange.read_cmdlets import (
     Cmdlet,
+    CmdletResult,
     Command,
-    Result,
-    bad_parameter,
+    build_parameter_error,
+    find_named_row,
     get_rows,
-    named_row,
 )
-from sandbox.exchange.write_cmdlets import boolean, committed, identity_of
-from sandbox.state.tenant import Tenant
+from sandbox.exchange.write_cmdlets import commit_change, read_boolean, require_identity
+from sandbox.state.tenant import SimulatedTenant
 
-OFFLINE = ("AllComputers", "PrivateComputersOnly", "NoComputers")
-READS: Mapping[str, Cmdlet] = {
+OFFLINE_VALUES = ("AllComputers", "PrivateComputersOnly", "NoComputers")
+POLICY_READ_CMDLETS: Mapping[str, Cmdlet] = {
     name: Cmdlet(get_rows, frozenset({"Identity"}))
     for name in ("Get-OwaMailboxPolicy", "Get-MobileDeviceMailboxPolicy", "Get-SharingPolicy")
 }
 
 
-def one_of(names: tuple[str, ...]) -> Callable[[Command, str], str]:
+def make_enum_parser(names: tuple[str, ...]) -> Callable[[Command, str], str]:
     """A parameter that is a name of an enumeration, in whatever case."""
 
     def parse(command: Command, name: str) -> str:
@@ -29,12 +29,12 @@ def one_of(names: tuple[str, ...]) -> Callable[[Command, str], str]:
         for known in names:
             if known.casefold() == given.casefold():
                 return known
-        raise bad_parameter(f"Cannot convert value '{given[:64]}' to type of '{name}'.")
+        raise build_parameter_error(f"Cannot convert value '{given[:64]}' to type of '{name}'.")
 
     return parse
 
 
-def count(low: int, high: int) -> Callable[[Command, str], object]:
+def make_number_parser(low: int, high: int) -> Callable[[Command, str], object]:
     """A number within limits, null or Unlimited; Exchange prints it as a text."""
 
     def parse(command: Command, name: str) -> object:
@@ -42,52 +42,56 @@ def count(low: int, high: int) -> Callable[[Command, str], object]:
         if given is None or str(given).casefold() == "unlimited":
             return given
         if isinstance(given, bool) or not str(given).isdigit() or not low <= int(given) <= high:
-            raise bad_parameter(f"The value '{str(given)[:64]}' of '{name}' is out of range.")
+            raise build_parameter_error(
+                f"The value '{str(given)[:64]}' of '{name}' is out of range."
+            )
         return str(given) if name == "MaxPasswordFailedAttempts" else int(given)
 
     return parse
 
 
-def sharing(command: Command, name: str) -> list[str]:
+def parse_sharing_domains(command: Command, name: str) -> list[str]:
     """Domains with what they see: `domain:Action, Action`."""
     given = command.parameters[name]
     entries = given if isinstance(given, list) else [given]
     for entry in entries:
         if not isinstance(entry, str) or not all(entry.partition(":")):
-            raise bad_parameter(f"'{str(entry)[:64]}' is no sharing policy domain.")
+            raise build_parameter_error(f"'{str(entry)[:64]}' is no sharing policy domain.")
     return [":".join(part.strip() for part in entry.split(":", 1)) for entry in entries]
 
 
-def setting(reader: str, **parameters: Callable[[Command, str], Any]) -> Cmdlet:
+def make_policy_setter(read_cmdlet: str, **parameters: Callable[[Command, str], Any]) -> Cmdlet:
     """A Set-* of one named policy, each parameter checked in its own way."""
 
-    def run(tenant: Tenant, command: Command) -> Result:
-        row = named_row(tenant.configuration(reader), identity_of(command))
+    def run(tenant: SimulatedTenant, command: Command) -> CmdletResult:
+        row = find_named_row(tenant.list_rows(read_cmdlet), require_identity(command))
         values = {
             name: parse(command, name)
             for name, parse in parameters.items()
             if name in command.parameters
         }
-        return committed(tenant, command, row, values, command.given("Identity"))
+        return commit_change(tenant, command, row, values, command.get_parameter("Identity"))
 
     return Cmdlet(run, frozenset({*parameters, "Identity"}))
 
 
-WRITES: Mapping[str, Cmdlet] = {
-    "Set-OwaMailboxPolicy": setting(
+POLICY_WRITE_CMDLETS: Mapping[str, Cmdlet] = {
+    "Set-OwaMailboxPolicy": make_policy_setter(
         "Get-OwaMailboxPolicy",
-        AdditionalStorageProvidersAvailable=boolean,
-        AllowOfflineOn=one_of(OFFLINE),
-        RulesEnabled=boolean,
+        AdditionalStorageProvidersAvailable=read_boolean,
+        AllowOfflineOn=make_enum_parser(OFFLINE_VALUES),
+        RulesEnabled=read_boolean,
     ),
-    "Set-MobileDeviceMailboxPolicy": setting(
+    "Set-MobileDeviceMailboxPolicy": make_policy_setter(
         "Get-MobileDeviceMailboxPolicy",
-        AllowNonProvisionableDevices=boolean,
-        AllowSimplePassword=boolean,
-        MaxPasswordFailedAttempts=count(4, 16),
-        MinPasswordLength=count(1, 16),
-        PasswordEnabled=boolean,
-        RequireDeviceEncryption=boolean,
+        AllowNonProvisionableDevices=read_boolean,
+        AllowSimplePassword=read_boolean,
+        MaxPasswordFailedAttempts=make_number_parser(4, 16),
+        MinPasswordLength=make_number_parser(1, 16),
+        PasswordEnabled=read_boolean,
+        RequireDeviceEncryption=read_boolean,
     ),
-    "Set-SharingPolicy": setting("Get-SharingPolicy", Domains=sharing, Enabled=boolean),
+    "Set-SharingPolicy": make_policy_setter(
+        "Get-SharingPolicy", Domains=parse_sharing_domains, Enabled=read_boolean
+    ),
 }

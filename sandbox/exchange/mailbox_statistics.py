@@ -7,15 +7,21 @@ warning. The parameters are those of the cmdlet reference (Microsoft Learn).
 
 from collections.abc import Iterator, Mapping
 
-from sandbox.exchange.read_cmdlets import Cmdlet, Command, Result, mailbox_owner, not_bound
-from sandbox.http_types import Row, truth, words
-from sandbox.state.tenant import Owner, Tenant
+from sandbox.exchange.read_cmdlets import (
+    Cmdlet,
+    CmdletResult,
+    Command,
+    build_binding_error,
+    find_mailbox_owner,
+)
+from sandbox.http_types import Row, is_true, split_words
+from sandbox.state.tenant import Owner, SimulatedTenant
 
-STATISTICS = "Get-MailboxStatistics"
-SMALL = "1.25 GB (1,342,177,280 bytes)"
+GET_MAILBOX_STATISTICS = "Get-MailboxStatistics"
+DEFAULT_SIZE = "1.25 GB (1,342,177,280 bytes)"
 
 # A mailbox nobody holds, without an archive, of no directory on premises.
-USUAL: Mapping[str, object] = {
+DEFAULT_MAILBOX_PROPERTIES: Mapping[str, object] = {
     "LitigationHoldEnabled": False,
     "InPlaceHolds": [],
     "RetentionHoldEnabled": False,
@@ -27,38 +33,38 @@ USUAL: Mapping[str, object] = {
 }
 
 
-def get_mailbox_statistics(tenant: Tenant, command: Command) -> Result:
+def get_mailbox_statistics(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     """Get-MailboxStatistics: one mailbox a call."""
-    identity = command.given("Identity")
+    identity = command.get_parameter("Identity")
     if identity is None:
-        raise not_bound("Identity is mandatory.")
-    owner = mailbox_owner(tenant, identity)
+        raise build_binding_error("Identity is mandatory.")
+    owner = find_mailbox_owner(tenant, identity)
     name = str((owner.mailbox or {}).get("DisplayName") or identity)
-    row = next(figures_of(tenant, owner), {})
-    if truth(row.get("@sandbox.unused")):
-        return Result(
+    row = next(iter_statistics(tenant, owner), {})
+    if is_true(row.get("@sandbox.unused")):
+        return CmdletResult(
             (),
             (
                 f"The user hasn't logged on to mailbox '{name}', so there is no data to return. "
                 "After the user logs on, this warning will no longer appear.",
             ),
         )
-    usual = {"DisplayName": name, "ItemCount": 1_000, "TotalItemSize": SMALL}
-    return Result([{**usual, **row}])
+    usual = {"DisplayName": name, "ItemCount": 1_000, "TotalItemSize": DEFAULT_SIZE}
+    return CmdletResult([{**usual, **row}])
 
 
-def figures_of(tenant: Tenant, owner: Owner) -> Iterator[Row]:
+def iter_statistics(tenant: SimulatedTenant, owner: Owner) -> Iterator[Row]:
     """The scene's figures of a mailbox."""
-    for row in tenant.exchange.get(STATISTICS, ()):
-        if any(found is owner for found in tenant.find(row.get("Identity"))):
+    for row in tenant.exchange.get(GET_MAILBOX_STATISTICS, ()):
+        if any(found is owner for found in tenant.find_owners(row.get("Identity"))):
             yield row
 
 
-READS: Mapping[str, Cmdlet] = {
-    STATISTICS: Cmdlet(
+STATISTICS_CMDLETS: Mapping[str, Cmdlet] = {
+    GET_MAILBOX_STATISTICS: Cmdlet(
         get_mailbox_statistics,
         frozenset(
-            words(
+            split_words(
                 "Identity Archive IncludeMoveHistory IncludeMoveReport IncludeQuarantineDetails"
                 " IncludeSoftDeletedRecipients UseCustomRouting"
             )

@@ -10,78 +10,86 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sandbox.exchange.read_cmdlets import (
     Cmdlet,
+    CmdletResult,
     Command,
-    Result,
-    limited,
-    mailbox_owner,
-    not_bound,
-    split,
+    build_binding_error,
+    find_mailbox_owner,
+    limit_rows,
+    split_values,
 )
-from sandbox.http_types import Row, truth, words
-from sandbox.state.tenant import Owner, Tenant, folded, rows_in
+from sandbox.http_types import Row, is_true, split_words
+from sandbox.state.tenant import Owner, SimulatedTenant, fold_key, to_rows
 
-SELF = "NT AUTHORITY\\SELF"
+SELF_TRUSTEE = "NT AUTHORITY\\SELF"
 SELF_SID = "S-1-5-10"
-SUBSYSTEM = "NAMPRD00A001\\Exchange Trusted Subsystem"
-SUBSYSTEM_SID = "S-1-5-21-1000000000-2000000000-3000000000-1119"
-UNRESOLVED = "s-1-5-21-"
+EXCHANGE_SUBSYSTEM = "NAMPRD00A001\\Exchange Trusted Subsystem"
+EXCHANGE_SUBSYSTEM_SID = "S-1-5-21-1000000000-2000000000-3000000000-1119"
+UNRESOLVED_SID_PREFIX = "s-1-5-21-"
 
 
-def rows_by_name(tenant: Tenant, cmdlet: str) -> Iterator[tuple[str, Row]]:
+def iter_rows_by_name(tenant: SimulatedTenant, cmdlet: str) -> Iterator[tuple[str, Row]]:
     """The scene's rows with what they are over, whether they are listed flat or by mailbox."""
     for row in tenant.exchange.get(cmdlet, ()):
         if "AccessRights" in row or "User" in row or "Trustee" in row:
             yield str(row.get("Identity") or ""), row
             continue
         for name, rows in row.items():
-            for inner in rows_in(rows):
+            for inner in to_rows(rows):
                 yield name, {"Identity": name, **inner}
 
 
-def own_name(mailbox: Row) -> str:
+def get_mailbox_name(mailbox: Row) -> str:
     """What a mailbox is called in rows about it."""
     return str(mailbox.get("Identity") or mailbox.get("Name") or mailbox.get("PrimarySmtpAddress"))
 
 
-def is_over(tenant: Tenant, name: str, owner: Owner) -> bool:
+def is_for_owner(tenant: SimulatedTenant, name: str, owner: Owner) -> bool:
     """True when a row is over the mailbox or recipient that is asked for."""
-    return any(found is owner for found in tenant.find(name))
+    return any(found is owner for found in tenant.find_owners(name))
 
 
-def is_holder(row: Row, key: str, wanted: object) -> bool:
+def is_holder(row: Row, key: str, holder: object) -> bool:
     """True for a row about one holder, or about any when none is asked for."""
-    return wanted is None or folded(row.get(key)) == folded(wanted)
+    return holder is None or fold_key(row.get(key)) == fold_key(holder)
 
 
-def get_mailbox_permission(tenant: Tenant, command: Command) -> Result:
+def get_mailbox_permission(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     """Get-MailboxPermission: one mailbox a call."""
-    identity = command.given("Identity")
+    identity = command.get_parameter("Identity")
     if identity is None:
-        raise not_bound("Identity is mandatory.")
-    owner = mailbox_owner(tenant, identity, truth(command.given("GroupMailbox")))
-    unresolved_too = truth(command.given("IncludeUnresolvedPermissions"))
+        raise build_binding_error("Identity is mandatory.")
+    owner = find_mailbox_owner(tenant, identity, is_true(command.get_parameter("GroupMailbox")))
+    unresolved_too = is_true(command.get_parameter("IncludeUnresolvedPermissions"))
     rows = [
         row
-        for row in (*over_itself(owner.mailbox or {}), *over(tenant, owner))
-        if (unresolved_too or not folded(row.get("User")).startswith(UNRESOLVED))
-        and is_holder(row, "User", command.given("User"))
+        for row in (
+            *iter_default_permissions(owner.mailbox or {}),
+            *iter_mailbox_permissions(tenant, owner),
+        )
+        if (unresolved_too or not fold_key(row.get("User")).startswith(UNRESOLVED_SID_PREFIX))
+        and is_holder(row, "User", command.get_parameter("User"))
     ]
-    return Result(limited(rows, command))
+    return CmdletResult(limit_rows(rows, command))
 
 
-def over(tenant: Tenant, owner: Owner) -> Iterator[Row]:
+def iter_mailbox_permissions(tenant: SimulatedTenant, owner: Owner) -> Iterator[Row]:
     """The scene's rows over one mailbox."""
-    for name, row in rows_by_name(tenant, "Get-MailboxPermission"):
-        if is_over(tenant, name, owner):
+    for name, row in iter_rows_by_name(tenant, "Get-MailboxPermission"):
+        if is_for_owner(tenant, name, owner):
             yield row
 
 
-def over_itself(mailbox: Row) -> Iterator[Row]:
+def iter_default_permissions(mailbox: Row) -> Iterator[Row]:
     """The rows every mailbox has."""
-    name = own_name(mailbox)
+    name = get_mailbox_name(mailbox)
     for user, sid, rights, inherited in (
-        (SELF, SELF_SID, ["FullAccess", "ReadPermission"], False),
-        (SUBSYSTEM, SUBSYSTEM_SID, ["FullAccess", "ReadPermission", "ChangePermission"], True),
+        (SELF_TRUSTEE, SELF_SID, ["FullAccess", "ReadPermission"], False),
+        (
+            EXCHANGE_SUBSYSTEM,
+            EXCHANGE_SUBSYSTEM_SID,
+            ["FullAccess", "ReadPermission", "ChangePermission"],
+            True,
+        ),
     ):
         yield {
             "Identity": name,
@@ -94,33 +102,40 @@ def over_itself(mailbox: Row) -> Iterator[Row]:
         }
 
 
-def get_recipient_permission(tenant: Tenant, command: Command) -> Result:
+def get_recipient_permission(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     """Get-RecipientPermission: of one recipient, or of the whole organization."""
-    identity, trustee = command.given("Identity"), command.given("Trustee")
-    rights = {folded(right) for right in split(command.given("AccessRights"))}
+    identity, trustee = command.get_parameter("Identity"), command.get_parameter("Trustee")
+    rights = {fold_key(right) for right in split_values(command.get_parameter("AccessRights"))}
     rows = [
         row
-        for name, row in every_recipient(tenant)
+        for name, row in iter_recipient_permissions(tenant)
         if is_holder(row, "Trustee", trustee)
-        and (not rights or rights & {folded(right) for right in split(row.get("AccessRights"))})
-        and (identity is None or folded(name) == folded(identity) or same(tenant, name, identity))
+        and (
+            not rights
+            or rights & {fold_key(right) for right in split_values(row.get("AccessRights"))}
+        )
+        and (
+            identity is None
+            or fold_key(name) == fold_key(identity)
+            or is_same_recipient(tenant, name, identity)
+        )
     ]
-    return Result(limited(rows, command))
+    return CmdletResult(limit_rows(rows, command))
 
 
-def same(tenant: Tenant, name: str, identity: object) -> bool:
+def is_same_recipient(tenant: SimulatedTenant, name: str, identity: object) -> bool:
     """True when two names are of one recipient."""
-    wanted = tenant.find(identity)
-    return any(found is one for found in tenant.find(name) for one in wanted)
+    wanted = tenant.find_owners(identity)
+    return any(found is one for found in tenant.find_owners(name) for one in wanted)
 
 
-def every_recipient(tenant: Tenant) -> Iterator[tuple[str, Row]]:
+def iter_recipient_permissions(tenant: SimulatedTenant) -> Iterator[tuple[str, Row]]:
     """Each mailbox's right over itself, then the scene's rows."""
     for mailbox in tenant.exchange["Get-Mailbox"]:
-        name = own_name(mailbox)
+        name = get_mailbox_name(mailbox)
         row: Row = {
             "Identity": name,
-            "Trustee": SELF,
+            "Trustee": SELF_TRUSTEE,
             "TrusteeSidString": SELF_SID,
             "AccessControlType": "Allow",
             "AccessRights": ["SendAs"],
@@ -128,19 +143,23 @@ def every_recipient(tenant: Tenant) -> Iterator[tuple[str, Row]]:
             "InheritanceType": "None",
         }
         yield name, row
-    yield from rows_by_name(tenant, "Get-RecipientPermission")
+    yield from iter_rows_by_name(tenant, "Get-RecipientPermission")
 
 
-SWITCHES: Sequence[str] = words(
+MAILBOX_PERMISSION_PARAMETERS: Sequence[str] = split_words(
     "Identity User Owner GroupMailbox SoftDeletedMailbox IncludeSoftDeletedUserPermissions"
     " IncludeUnresolvedPermissions IncludeUserWithDisplayName ResultSize UseCustomRouting"
 )
-READS: Mapping[str, Cmdlet] = {
-    "Get-MailboxPermission": Cmdlet(get_mailbox_permission, frozenset(SWITCHES)),
+PERMISSION_CMDLETS: Mapping[str, Cmdlet] = {
+    "Get-MailboxPermission": Cmdlet(
+        get_mailbox_permission, frozenset(MAILBOX_PERMISSION_PARAMETERS)
+    ),
     "Get-RecipientPermission": Cmdlet(
         get_recipient_permission,
         frozenset(
-            words("Identity AccessRights Trustee IncludeTrusteeWithPrimarySmtpAddress ResultSize")
+            split_words(
+                "Identity AccessRights Trustee IncludeTrusteeWithPrimarySmtpAddress ResultSize"
+            )
         ),
     ),
 }

@@ -7,36 +7,50 @@ organization. A scene with `"@sandbox.premium": false` in its Graph half has no 
 from collections.abc import Mapping, Sequence
 
 from sandbox.exchange.read_cmdlets import (
-    LISTING,
+    LIST_PARAMETERS,
     Cmdlet,
+    CmdletResult,
     Command,
-    Result,
-    bad_parameter,
-    filtered,
+    build_missing_object_error,
+    build_parameter_error,
+    filter_cmdlet_rows,
+    find_mailbox_owner,
     get_rows,
     is_group,
-    limited,
-    mailbox_owner,
-    not_found,
-    split,
+    limit_rows,
+    split_values,
 )
-from sandbox.exchange.write_cmdlets import boolean, committed, identity_of, setter
-from sandbox.graph.odata import BadFilter, parse_filter
-from sandbox.graph.users import GraphError, bad_request, context, page_size
-from sandbox.http_types import Answer, Call, Row, next_link, shown, words
-from sandbox.state.tenant import Tenant, folded
+from sandbox.exchange.write_cmdlets import (
+    commit_change,
+    make_setter,
+    read_boolean,
+    require_identity,
+)
+from sandbox.graph.odata import InvalidFilter, parse_filter
+from sandbox.graph.users import GraphError, build_bad_request, build_context_url, parse_page_size
+from sandbox.http_types import (
+    HttpRequest,
+    HttpResponse,
+    Row,
+    build_next_link,
+    split_words,
+    strip_private_keys,
+)
+from sandbox.state.tenant import SimulatedTenant, fold_key
 
-CAS = "Get-CASMailbox"
-HEALTHY: Mapping[str, object] = {
+GET_CAS_MAILBOX = "Get-CASMailbox"
+DEFAULT_PROTOCOLS: Mapping[str, object] = {
     "ImapEnabled": False,
     "PopEnabled": False,
     "SmtpClientAuthenticationDisabled": None,
 }
-SWITCHES = ("ImapEnabled", "PopEnabled", "ActiveSyncEnabled", "OWAEnabled", "MAPIEnabled")
-SHARED = words("ExternalDirectoryObjectId Guid Identity Name DisplayName PrimarySmtpAddress")
+PROTOCOL_SWITCHES = ("ImapEnabled", "PopEnabled", "ActiveSyncEnabled", "OWAEnabled", "MAPIEnabled")
+SHARED_PROPERTIES = split_words(
+    "ExternalDirectoryObjectId Guid Identity Name DisplayName PrimarySmtpAddress"
+)
 # Microsoft Learn: Get-CASMailbox, the values of RecipientTypeDetails. Scheduling is not among them.
-KINDS = frozenset(
-    words(
+MAILBOX_KINDS = frozenset(
+    split_words(
         "discoverymailbox equipmentmailbox legacymailbox linkedmailbox linkedroommailbox mailuser"
         " roommailbox sharedmailbox teammailbox usermailbox"
     )
@@ -46,92 +60,98 @@ KINDS = frozenset(
 # Exchange ---------------------------------------------------------------------------------------
 
 
-def known_rows(tenant: Tenant) -> dict[str, Row]:
+def index_cas_rows(tenant: SimulatedTenant) -> dict[str, Row]:
     """The settings that are not as they are by default, by each id of their mailbox."""
     return {
-        folded(row[name]): row
-        for row in tenant.exchange[CAS]
+        fold_key(row[name]): row
+        for row in tenant.exchange[GET_CAS_MAILBOX]
         for name in ("Guid", "ExternalDirectoryObjectId", "PrimarySmtpAddress")
         if row.get(name)
     }
 
 
-def settings_of(mailbox: Row, known: Mapping[str, Row]) -> Row:
+def get_cas_row(mailbox: Row, known: Mapping[str, Row]) -> Row:
     """The row of a mailbox: what the scene says of it, or what is usual."""
     for name in ("Guid", "ExternalDirectoryObjectId", "PrimarySmtpAddress"):
-        row = known.get(folded(mailbox.get(name) or "-"))
+        row = known.get(fold_key(mailbox.get(name) or "-"))
         if row is not None:
             return row
-    return {**{name: mailbox.get(name) for name in SHARED}, **HEALTHY}
+    return {**{name: mailbox.get(name) for name in SHARED_PROPERTIES}, **DEFAULT_PROTOCOLS}
 
 
-def one_row(tenant: Tenant, identity: object) -> Row:
+def find_cas_row(tenant: SimulatedTenant, identity: object) -> Row:
     """The row an identity means. Raises CmdletError."""
-    known = known_rows(tenant)
-    row = known.get(folded(identity))
+    known = index_cas_rows(tenant)
+    row = known.get(fold_key(identity))
     return (
         row
         if row is not None
-        else settings_of(mailbox_owner(tenant, identity).mailbox or {}, known)
+        else get_cas_row(find_mailbox_owner(tenant, identity).mailbox or {}, known)
     )
 
 
-def get_cas_mailbox(tenant: Tenant, command: Command) -> Result:
+def get_cas_mailbox(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     """Get-CASMailbox: of every mailbox, or of one. It does not print what kind of mailbox it is."""
-    kinds = {folded(kind) for kind in split(command.given("RecipientTypeDetails"))}
-    if kinds - KINDS:
-        raise bad_parameter(f"Cannot convert value '{min(kinds - KINDS)[:64]}'.")
-    identity = command.given("Identity")
+    kinds = {fold_key(kind) for kind in split_values(command.get_parameter("RecipientTypeDetails"))}
+    if kinds - MAILBOX_KINDS:
+        raise build_parameter_error(f"Cannot convert value '{min(kinds - MAILBOX_KINDS)[:64]}'.")
+    identity = command.get_parameter("Identity")
     if identity is not None:
-        return Result([one_row(tenant, identity)])
-    known = known_rows(tenant)
+        return CmdletResult([find_cas_row(tenant, identity)])
+    known = index_cas_rows(tenant)
     boxes = [row for row in tenant.exchange["Get-Mailbox"] if not is_group(row)]
     if kinds:
-        boxes = [row for row in boxes if folded(row.get("RecipientTypeDetails")) in kinds]
-    rows = [settings_of(box, known) for box in boxes]
+        boxes = [row for row in boxes if fold_key(row.get("RecipientTypeDetails")) in kinds]
+    rows = [get_cas_row(box, known) for box in boxes]
     if not kinds:
         there = {id(row) for row in rows}
-        rows += [row for row in tenant.exchange[CAS] if id(row) not in there]
-    unkinded = Command(command.name, {"Filter": command.given("Filter")})
-    return Result(limited(filtered(tenant, rows, unkinded), command))
+        rows += [row for row in tenant.exchange[GET_CAS_MAILBOX] if id(row) not in there]
+    unkinded = Command(command.name, {"Filter": command.get_parameter("Filter")})
+    return CmdletResult(limit_rows(filter_cmdlet_rows(tenant, rows, unkinded), command))
 
 
-def set_cas_mailbox(tenant: Tenant, command: Command) -> Result:
+def set_cas_mailbox(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     """Set-CASMailbox. SMTP AUTH can be given back to the organization with null."""
-    identity = identity_of(command)
-    row = one_row(tenant, identity)
+    identity = require_identity(command)
+    row = find_cas_row(tenant, identity)
     if not row.get("Guid") and not row.get("ExternalDirectoryObjectId"):
-        raise not_found(identity)
-    values: Row = {name: boolean(command, name) for name in SWITCHES if name in command.parameters}
+        raise build_missing_object_error(identity)
+    values: Row = {
+        name: read_boolean(command, name)
+        for name in PROTOCOL_SWITCHES
+        if name in command.parameters
+    }
     name = "SmtpClientAuthenticationDisabled"
     if name in command.parameters:
         given = command.parameters[name]
-        values[name] = None if given is None else boolean(command, name)
-    rows: list[Row] = tenant.exchange[CAS]
+        values[name] = None if given is None else read_boolean(command, name)
+    rows: list[Row] = tenant.exchange[GET_CAS_MAILBOX]
     if not any(one is row for one in rows):
         rows.append(row)
-    return committed(tenant, command, row, values, identity)
+    return commit_change(tenant, command, row, values, identity)
 
 
-CMDLETS: Mapping[str, Cmdlet] = {
-    CAS: Cmdlet(
+PROTOCOL_CMDLETS: Mapping[str, Cmdlet] = {
+    GET_CAS_MAILBOX: Cmdlet(
         get_cas_mailbox,
-        LISTING | frozenset(words("Anr RecipientTypeDetails ProtocolSettings SortBy")),
+        LIST_PARAMETERS
+        | frozenset(split_words("Anr RecipientTypeDetails ProtocolSettings SortBy")),
     ),
-    "Get-CASMailboxPlan": Cmdlet(get_rows, LISTING | {"SortBy"}),
+    "Get-CASMailboxPlan": Cmdlet(get_rows, LIST_PARAMETERS | {"SortBy"}),
     "Get-AuthenticationPolicy": Cmdlet(get_rows, frozenset({"Identity", "TenantId"})),
     "Set-CASMailbox": Cmdlet(
-        set_cas_mailbox, frozenset({"Identity", "SmtpClientAuthenticationDisabled", *SWITCHES})
+        set_cas_mailbox,
+        frozenset({"Identity", "SmtpClientAuthenticationDisabled", *PROTOCOL_SWITCHES}),
     ),
-    "Set-CASMailboxPlan": setter("Get-CASMailboxPlan", "ImapEnabled PopEnabled"),
-    "Set-AuthenticationPolicy": setter("Get-AuthenticationPolicy", "AllowBasicAuthSmtp"),
+    "Set-CASMailboxPlan": make_setter("Get-CASMailboxPlan", "ImapEnabled PopEnabled"),
+    "Set-AuthenticationPolicy": make_setter("Get-AuthenticationPolicy", "AllowBasicAuthSmtp"),
 }
 
 
 # Graph ------------------------------------------------------------------------------------------
 
 
-def list_sign_ins(tenant: Tenant, call: Call) -> Answer:
+def list_sign_ins(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
     """`GET /auditLogs/signIns`: newest first, in pages. It knows no `in` and no `$select`."""
     if tenant.graph.get("@sandbox.premium") is False:
         raise GraphError(
@@ -139,38 +159,41 @@ def list_sign_ins(tenant: Tenant, call: Call) -> Answer:
             "Authentication_RequestFromNonPremiumTenantOrB2CTenant",
             "Neither tenant is B2C or tenant doesn't have premium license",
         )
-    if unknown := {name for name in call.query if name.startswith("$")} - {
+    if unknown := {name for name in request.query if name.startswith("$")} - {
         "$filter",
         "$top",
         "$skiptoken",
     }:
-        raise bad_request(f"Query option '{min(unknown)}' is not allowed.")
-    size, text = page_size(call, usual=1000, most=1000), call.query.get("$filter", "")
-    token = call.query.get("$skiptoken")
+        raise build_bad_request(f"Query option '{min(unknown)}' is not allowed.")
+    size, text = (
+        parse_page_size(request, default=1000, maximum=1000),
+        request.query.get("$filter", ""),
+    )
+    token = request.query.get("$skiptoken")
     try:
         if token is None:
-            part, rest = tenant.snapshots.page(matching(tenant, text), size, text)
+            part, rest = tenant.snapshots.cut_page(filter_sign_ins(tenant, text), size, text)
         else:
-            part, rest = tenant.snapshots.resume(token, size, text)
-    except (BadFilter, KeyError) as trouble:
-        raise bad_request(f"Invalid filter clause or page: {str(trouble)[:100]}") from trouble
-    body: Row = {"@odata.context": context(tenant, "auditLogs/signIns")}
+            part, rest = tenant.snapshots.resume_listing(token, size, text)
+    except (InvalidFilter, KeyError) as trouble:
+        raise build_bad_request(f"Invalid filter clause or page: {str(trouble)[:100]}") from trouble
+    body: Row = {"@odata.context": build_context_url(tenant, "auditLogs/signIns")}
     if rest:
-        body["@odata.nextLink"] = next_link(tenant.base, call, rest)
-    return Answer(200, body | {"value": [shown(row) for row in part]})
+        body["@odata.nextLink"] = build_next_link(tenant.base, request, rest)
+    return HttpResponse(200, body | {"value": [strip_private_keys(row) for row in part]})
 
 
-def matching(tenant: Tenant, text: str) -> Sequence[Row]:
+def filter_sign_ins(tenant: SimulatedTenant, text: str) -> Sequence[Row]:
     """The sign-ins a filter lets through. Raises BadFilter."""
     wanted = parse_filter(text)
     if wanted.operators - {"eq", "ge", "le"}:
-        raise BadFilter("this property is compared with eq, ge and le alone")
+        raise InvalidFilter("this property is compared with eq, ge and le alone")
     rows: list[Row] = tenant.graph.get("signIns") or []
-    found = [row for row in rows if wanted.test(flat(row))]
+    found = [row for row in rows if wanted.matches(flatten_sign_in(row))]
     return sorted(found, key=lambda row: str(row.get("createdDateTime")), reverse=True)
 
 
-def flat(row: Row) -> Row:
+def flatten_sign_in(row: Row) -> Row:
     """A sign-in with the names a filter knows: `status/errorCode` is one."""
     status = row.get("status")
     inner = status if isinstance(status, Mapping) else {}

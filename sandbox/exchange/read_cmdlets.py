@@ -8,12 +8,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.graph.odata import BadFilter, listed, parse_filter
-from sandbox.http_types import Row, truth, words
-from sandbox.state.tenant import Owner, Tenant, bare_address, folded, keys_of
+from sandbox.graph.odata import InvalidFilter, parse_filter, to_list
+from sandbox.http_types import Row, is_true, split_words
+from sandbox.state.tenant import Owner, SimulatedTenant, fold_key, iter_keys, strip_address_prefix
 
-ANYWHERE = ("Confirm", "WhatIf", "Force", "ErrorAction", "WarningAction", "DomainController")
-USUAL_RESULT_SIZE = 1000
+COMMON_PARAMETERS = (
+    "Confirm",
+    "WhatIf",
+    "Force",
+    "ErrorAction",
+    "WarningAction",
+    "DomainController",
+)
+DEFAULT_RESULT_SIZE = 1000
 IDENTITY_NAMES = ("Identity", "Name", "Guid", "DomainName", "Id", "DistinguishedName")
 
 
@@ -28,17 +35,17 @@ class CmdletError(Exception):
         self.subject = subject
 
 
-def bad_parameter(message: str) -> CmdletError:
+def build_parameter_error(message: str) -> CmdletError:
     kind = "Microsoft.Exchange.AdminApi.CommandInvocation.ParameterTransformationException"
     return CmdletError(message, kind)
 
 
-def not_bound(message: str) -> CmdletError:
+def build_binding_error(message: str) -> CmdletError:
     kind = "Microsoft.Exchange.AdminApi.CommandInvocation.AmbiguousParameterSetException"
     return CmdletError(f"Parameter set cannot be resolved: {message}", kind)
 
 
-def not_found(identity: object) -> CmdletError:
+def build_missing_object_error(identity: object) -> CmdletError:
     text = str(identity)[:256]
     return CmdletError(
         f"The operation couldn't be performed because object '{text}' couldn't be found on "
@@ -48,7 +55,7 @@ def not_found(identity: object) -> CmdletError:
     )
 
 
-def ambiguous(identity: object) -> CmdletError:
+def build_ambiguity_error(identity: object) -> CmdletError:
     return CmdletError(
         f"The operation couldn't be performed because '{str(identity)[:256]}' matches multiple "
         "entries.",
@@ -63,7 +70,7 @@ class Command:
     name: str
     parameters: Mapping[str, Any]
 
-    def given(self, name: str) -> Any:
+    def get_parameter(self, name: str) -> Any:
         """A parameter's value; null and the empty text count as not given."""
         value = self.parameters.get(name)
         return None if value == "" else value
@@ -71,12 +78,12 @@ class Command:
     @property
     def line(self) -> str:
         """What faults are matched against: the cmdlet, the mailbox, the identity."""
-        about = (self.given("Mailbox"), self.given("Identity"))
+        about = (self.get_parameter("Mailbox"), self.get_parameter("Identity"))
         return " ".join([self.name, *(str(each) for each in about if each is not None)])
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CmdletResult:
     rows: Sequence[Row] = ()
     warnings: tuple[str, ...] = ()
 
@@ -85,16 +92,16 @@ class Result:
 class Cmdlet:
     """A cmdlet the sandbox can run, and the parameters it takes besides those all take."""
 
-    run: Callable[[Tenant, Command], Result]
+    run: Callable[[SimulatedTenant, Command], CmdletResult]
     parameters: frozenset[str] = field(default_factory=frozenset)
 
-    def spelled(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def normalize_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters in their own spelling. Raises CmdletError for one that does not exist."""
-        spelling = {name.casefold(): name for name in (*self.parameters, *ANYWHERE)}
+        spelling = {name.casefold(): name for name in (*self.parameters, *COMMON_PARAMETERS)}
         result = {}
-        for name, value in given.items():
+        for name, value in parameters.items():
             if name.casefold() not in spelling:
-                raise not_bound(f"no parameter matches the name '{name[:64]}'.")
+                raise build_binding_error(f"no parameter matches the name '{name[:64]}'.")
             result[spelling[name.casefold()]] = value
         return result
 
@@ -102,202 +109,219 @@ class Cmdlet:
 # Finding ----------------------------------------------------------------------------------------
 
 
-def mailbox_owner(tenant: Tenant, identity: object, group: bool = False) -> Owner:
+def find_mailbox_owner(tenant: SimulatedTenant, identity: object, group: bool = False) -> Owner:
     """The one mailbox an identity means. Raises CmdletError for none or several."""
     found = [
         owner
-        for owner in tenant.find(identity)
+        for owner in tenant.find_owners(identity)
         if owner.mailbox is not None and is_group(owner.mailbox) == group
     ]
     if not found:
-        raise not_found(identity)
+        raise build_missing_object_error(identity)
     if len(found) > 1:
-        found = [owner for owner in found if is_exactly(owner.mailbox, identity)]
+        found = [owner for owner in found if is_exact_match(owner.mailbox, identity)]
         if len(found) != 1:
-            raise ambiguous(identity)
+            raise build_ambiguity_error(identity)
     return found[0]
 
 
-def is_exactly(row: Row | None, identity: object) -> bool:
+def is_exact_match(row: Row | None, identity: object) -> bool:
     """True when an identity is one of a row's ids or addresses, which no two rows share."""
     names = ("Guid", "ExternalDirectoryObjectId", "PrimarySmtpAddress", "Identity")
-    return row is not None and folded(identity) in [folded(row.get(name)) for name in names]
+    return row is not None and fold_key(identity) in [fold_key(row.get(name)) for name in names]
 
 
 def is_group(row: Row | None) -> bool:
     return (row or {}).get("RecipientTypeDetails") == "GroupMailbox"
 
 
-def named_row(rows: Sequence[Row], identity: object) -> Row:
+def find_named_row(rows: Sequence[Row], identity: object) -> Row:
     """The row of a configuration list an identity means. Raises CmdletError."""
-    wanted = folded(identity)
+    wanted = fold_key(identity)
     for row in rows:
-        if wanted in [folded(row[name]) for name in IDENTITY_NAMES if row.get(name)]:
+        if wanted in [fold_key(row[name]) for name in IDENTITY_NAMES if row.get(name)]:
             return row
     for row in rows:
-        if wanted in keys_of(row):
+        if wanted in iter_keys(row):
             return row
-    raise not_found(identity)
+    raise build_missing_object_error(identity)
 
 
-def limited(rows: Sequence[Row], command: Command) -> Sequence[Row]:
+def limit_rows(rows: Sequence[Row], command: Command) -> Sequence[Row]:
     """As many rows as ResultSize allows: a thousand where nothing is said, without a word."""
-    size = command.given("ResultSize")
+    size = command.get_parameter("ResultSize")
     if size is None:
-        return rows[:USUAL_RESULT_SIZE]
+        return rows[:DEFAULT_RESULT_SIZE]
     if str(size).casefold() == "unlimited":
         return rows
     if isinstance(size, bool) or not str(size).isdigit():
-        raise bad_parameter(f"Cannot convert value '{str(size)[:64]}' to Unlimited[UInt32].")
+        raise build_parameter_error(
+            f"Cannot convert value '{str(size)[:64]}' to Unlimited[UInt32]."
+        )
     return rows[: int(str(size))]
 
 
-def filtered(tenant: Tenant, rows: Sequence[Row], command: Command) -> Sequence[Row]:
+def filter_cmdlet_rows(
+    tenant: SimulatedTenant, rows: Sequence[Row], command: Command
+) -> Sequence[Row]:
     """The rows that RecipientTypeDetails and Filter let through. Raises CmdletError."""
-    kinds = {str(kind).strip().casefold() for kind in split(command.given("RecipientTypeDetails"))}
+    kinds = {
+        str(kind).strip().casefold()
+        for kind in split_values(command.get_parameter("RecipientTypeDetails"))
+    }
     if kinds:
-        rows = [row for row in rows if folded(row.get("RecipientTypeDetails")) in kinds]
-    text = command.given("Filter")
+        rows = [row for row in rows if fold_key(row.get("RecipientTypeDetails")) in kinds]
+    text = command.get_parameter("Filter")
     if text is None:
         return rows
     try:
         wanted = parse_filter(str(text))
-    except BadFilter as error:
+    except InvalidFilter as error:
         raise CmdletError(
             f'Invalid filter syntax. "{str(text)[:256]}": {error}',
             "Microsoft.Exchange.Data.Filtering.ParsingException",
         ) from error
-    return [row for row in rows if wanted.test(tenant.current(row, counted=False))]
+    return [row for row in rows if wanted.matches(tenant.read_row(row, counts_as_read=False))]
 
 
-def split(value: object) -> Iterable[object]:
-    return value.split(",") if isinstance(value, str) else listed(value)
+def split_values(value: object) -> Iterable[object]:
+    return value.split(",") if isinstance(value, str) else to_list(value)
 
 
 # Reading ----------------------------------------------------------------------------------------
 
 
-def get_mailbox(tenant: Tenant, command: Command) -> Result:
+def get_mailbox(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     """Get-Mailbox. Without an identity, null and empty included, it lists every mailbox."""
-    group = truth(command.given("GroupMailbox"))
-    identity = command.given("Identity")
+    group = is_true(command.get_parameter("GroupMailbox"))
+    identity = command.get_parameter("Identity")
     if identity is not None:
-        rows: Sequence[Row] = [mailbox_owner(tenant, identity, group).mailbox or {}]
+        rows: Sequence[Row] = [find_mailbox_owner(tenant, identity, group).mailbox or {}]
     else:
-        inactive_too = truth(command.given("IncludeInactiveMailbox"))
-        inactive_only = truth(command.given("InactiveMailboxOnly"))
+        inactive_too = is_true(command.get_parameter("IncludeInactiveMailbox"))
+        inactive_only = is_true(command.get_parameter("InactiveMailboxOnly"))
         rows = [
             row
             for row in tenant.exchange["Get-Mailbox"]
             if is_group(row) == group
-            and (inactive_too or truth(row.get("IsInactiveMailbox")) == inactive_only)
+            and (inactive_too or is_true(row.get("IsInactiveMailbox")) == inactive_only)
         ]
-    return Result(limited(filtered(tenant, rows, command), command))
+    return CmdletResult(limit_rows(filter_cmdlet_rows(tenant, rows, command), command))
 
 
-def recipient_row(owner: Owner) -> Row | None:
+def get_recipient_row(owner: Owner) -> Row | None:
     return owner.mailbox if owner.recipient is None else owner.recipient
 
 
-def get_recipient(tenant: Tenant, command: Command) -> Result:
+def get_recipient(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     """Get-Recipient: the scene's rows, and the mailboxes that have none among them."""
-    identity = command.given("Identity")
+    identity = command.get_parameter("Identity")
     if identity is not None:
         found = [
-            row for owner in tenant.find(identity) if (row := recipient_row(owner)) is not None
+            row
+            for owner in tenant.find_owners(identity)
+            if (row := get_recipient_row(owner)) is not None
         ]
-        exact = [row for row in found if is_exactly(row, bare_address(identity))]
+        exact = [row for row in found if is_exact_match(row, strip_address_prefix(identity))]
         rows = exact if len(exact) == 1 else found
         if not rows:
-            raise not_found(identity)
+            raise build_missing_object_error(identity)
         if len(rows) > 1:
-            raise ambiguous(identity)
+            raise build_ambiguity_error(identity)
     else:
         rows = list(tenant.exchange["Get-Recipient"])
         owners = (
-            owner for row in tenant.exchange["Get-Mailbox"] for owner in owners_of(tenant, row)
+            owner
+            for row in tenant.exchange["Get-Mailbox"]
+            for owner in find_row_owners(tenant, row)
         )
         rows += [owner.mailbox for owner in owners if owner.recipient is None and owner.mailbox]
-    return Result(limited(filtered(tenant, rows, command), command))
+    return CmdletResult(limit_rows(filter_cmdlet_rows(tenant, rows, command), command))
 
 
-def owners_of(tenant: Tenant, mailbox: Row) -> list[Owner]:
+def find_row_owners(tenant: SimulatedTenant, mailbox: Row) -> list[Owner]:
     """The owner of a mailbox row, found by the first key it has."""
-    for key in keys_of(mailbox):
-        found = [owner for owner in tenant.find(key) if owner.mailbox is mailbox]
+    for key in iter_keys(mailbox):
+        found = [owner for owner in tenant.find_owners(key) if owner.mailbox is mailbox]
         if found:
             return found
     return [Owner(mailbox=mailbox)]
 
 
-def rules_owner(tenant: Tenant, mailbox: object) -> Owner:
+def find_rules_owner(tenant: SimulatedTenant, mailbox: object) -> Owner:
     """Whose inbox rules a mailbox identity means. Raises CmdletError."""
     found = [
-        one for one in tenant.find(mailbox) if one.has_mailbox or one.exchange_rules is not None
+        one
+        for one in tenant.find_owners(mailbox)
+        if one.has_mailbox or one.exchange_rules is not None
     ]
     if not found:
-        raise not_found(mailbox)
+        raise build_missing_object_error(mailbox)
     if len(found) > 1:
-        return mailbox_owner(tenant, mailbox)
+        return find_mailbox_owner(tenant, mailbox)
     return found[0]
 
 
 def is_rule(row: Row, identity: object) -> bool:
     """True when a rule answers to an identity: its own, its number, or its name."""
-    text = folded(identity)
-    names = {folded(row.get(name)) for name in ("Identity", "RuleIdentity", "Name")}
+    text = fold_key(identity)
+    names = {fold_key(row.get(name)) for name in ("Identity", "RuleIdentity", "Name")}
     return text in names or text.rpartition("\\")[2] in names
 
 
-def get_inbox_rule(tenant: Tenant, command: Command) -> Result:
+def get_inbox_rule(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     """Get-InboxRule: one mailbox a call, hidden rules only when they are asked for."""
-    mailbox, identity = command.given("Mailbox"), command.given("Identity")
+    mailbox, identity = command.get_parameter("Mailbox"), command.get_parameter("Identity")
     if mailbox is None and "\\" in str(identity or ""):
         mailbox = str(identity).rpartition("\\")[0]
     if mailbox is None:
-        raise not_bound("an app has no mailbox of its own; name one with the parameter Mailbox.")
-    hidden_too = truth(command.given("IncludeHidden"))
+        raise build_binding_error(
+            "an app has no mailbox of its own; name one with the parameter Mailbox."
+        )
+    hidden_too = is_true(command.get_parameter("IncludeHidden"))
     rows = [
         row
-        for row in rules_owner(tenant, mailbox).exchange_rules or ()
-        if hidden_too or not truth(row.get("@sandbox.hidden"))
+        for row in find_rules_owner(tenant, mailbox).exchange_rules or ()
+        if hidden_too or not is_true(row.get("@sandbox.hidden"))
     ]
     if identity is not None:
         rows = [row for row in rows if is_rule(row, identity)]
         if not rows:
-            raise not_found(identity)
-    return Result(limited(rows, command))
+            raise build_missing_object_error(identity)
+    return CmdletResult(limit_rows(rows, command))
 
 
-def get_rows(tenant: Tenant, command: Command) -> Result:
+def get_rows(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     """Any other Get-*: the rows of the scene, one of them with an identity."""
-    rows: Sequence[Row] = tenant.configuration(command.name)
-    identity = command.given("Identity")
+    rows: Sequence[Row] = tenant.list_rows(command.name)
+    identity = command.get_parameter("Identity")
     if identity is not None:
-        rows = [named_row(rows, identity)]
-    state = command.given("State")
+        rows = [find_named_row(rows, identity)]
+    state = command.get_parameter("State")
     if state is not None:
-        rows = [row for row in rows if folded(row.get("State")) == folded(state)]
-    return Result(limited(filtered(tenant, rows, command), command))
+        rows = [row for row in rows if fold_key(row.get("State")) == fold_key(state)]
+    return CmdletResult(limit_rows(filter_cmdlet_rows(tenant, rows, command), command))
 
 
-def get_role_group_member(tenant: Tenant, command: Command) -> Result:
+def get_role_group_member(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     """Get-RoleGroupMember: of one role group, which must be named."""
-    identity = command.given("Identity")
+    identity = command.get_parameter("Identity")
     if identity is None:
-        raise not_bound("cannot bind argument to parameter 'Identity' because it is null.")
-    group = named_row(tenant.exchange["Get-RoleGroup"], identity)
+        raise build_binding_error(
+            "cannot bind argument to parameter 'Identity' because it is null."
+        )
+    group = find_named_row(tenant.exchange["Get-RoleGroup"], identity)
     members: Mapping[str, list[Row]] = tenant.exchange["Get-RoleGroupMember"]
-    return Result(limited(members.get(str(group.get("Name")), ()), command))
+    return CmdletResult(limit_rows(members.get(str(group.get("Name")), ()), command))
 
 
-LISTING = frozenset({"Identity", "ResultSize", "Filter"})
-READS: Mapping[str, Cmdlet] = {
+LIST_PARAMETERS = frozenset({"Identity", "ResultSize", "Filter"})
+READ_CMDLETS: Mapping[str, Cmdlet] = {
     "Get-Mailbox": Cmdlet(
         get_mailbox,
-        LISTING
+        LIST_PARAMETERS
         | frozenset(
-            words(
+            split_words(
                 "Anr RecipientTypeDetails GroupMailbox InactiveMailboxOnly IncludeInactiveMailbox"
                 " SoftDeletedMailbox SortBy"
             )
@@ -305,19 +329,19 @@ READS: Mapping[str, Cmdlet] = {
     ),
     "Get-Recipient": Cmdlet(
         get_recipient,
-        LISTING | frozenset(words("Anr RecipientType RecipientTypeDetails SortBy")),
+        LIST_PARAMETERS | frozenset(split_words("Anr RecipientType RecipientTypeDetails SortBy")),
     ),
     "Get-InboxRule": Cmdlet(
         get_inbox_rule,
         frozenset(
-            words(
+            split_words(
                 "Identity Mailbox IncludeHidden BypassScopeCheck ResultSize SkipCount SweepRules"
                 " DescriptionTimeFormat DescriptionTimeZone UseCustomRouting"
             )
         ),
     ),
-    "Get-User": Cmdlet(get_rows, LISTING | {"RecipientTypeDetails", "Anr", "SortBy"}),
-    "Get-RoleGroup": Cmdlet(get_rows, LISTING | {"SortBy", "ShowPartnerLinked"}),
+    "Get-User": Cmdlet(get_rows, LIST_PARAMETERS | {"RecipientTypeDetails", "Anr", "SortBy"}),
+    "Get-RoleGroup": Cmdlet(get_rows, LIST_PARAMETERS | {"SortBy", "ShowPartnerLinked"}),
     "Get-RoleGroupMember": Cmdlet(get_role_group_member, frozenset({"Identity", "ResultSize"})),
     "Get-OrganizationConfig": Cmdlet(get_rows),
     "Get-AdminAuditLogConfig": Cmdlet(get_rows),
@@ -326,9 +350,12 @@ READS: Mapping[str, Cmdlet] = {
     "Get-AcceptedDomain": Cmdlet(get_rows, frozenset({"Identity", "ResultSize"})),
     "Get-RemoteDomain": Cmdlet(get_rows, frozenset({"Identity", "ResultSize"})),
     "Get-TransportRule": Cmdlet(
-        get_rows, LISTING | frozenset(words("State DlpPolicy ExcludeConditionActionDetails"))
+        get_rows,
+        LIST_PARAMETERS | frozenset(split_words("State DlpPolicy ExcludeConditionActionDetails")),
     ),
     "Get-HostedOutboundSpamFilterPolicy": Cmdlet(get_rows, frozenset({"Identity"})),
     "Get-HostedOutboundSpamFilterRule": Cmdlet(get_rows, frozenset({"Identity", "State"})),
 }
-ANY_READ = Cmdlet(get_rows, LISTING | {"RecipientTypeDetails", "State", "Anr", "SortBy"})
+GENERIC_READ = Cmdlet(
+    get_rows, LIST_PARAMETERS | {"RecipientTypeDetails", "State", "Anr", "SortBy"}
+)

@@ -5,130 +5,142 @@ from typing import Any
 
 from sandbox.exchange.auditing import (
     LOGON_TYPES,
-    NotAllowed,
-    NotTransformable,
-    changed_audit,
-    time_span,
+    InvalidParameterType,
+    ValueNotAllowed,
+    build_audit_changes,
+    normalize_time_span,
 )
 from sandbox.exchange.read_cmdlets import (
     Cmdlet,
     CmdletError,
+    CmdletResult,
     Command,
-    Result,
-    bad_parameter,
+    build_binding_error,
+    build_missing_object_error,
+    build_parameter_error,
+    find_mailbox_owner,
+    find_named_row,
+    find_rules_owner,
     get_recipient,
     is_group,
     is_rule,
-    mailbox_owner,
-    named_row,
-    not_bound,
-    not_found,
-    rules_owner,
 )
-from sandbox.graph.outlook import named, without, without_client_rules
-from sandbox.http_types import Row, truth, words
-from sandbox.state.tenant import Owner, Tenant
+from sandbox.graph.outlook import drop_client_rules, find_unique_row, remove_row
+from sandbox.http_types import Row, is_true, split_words
+from sandbox.state.tenant import Owner, SimulatedTenant
 
-AUDIT = ("DefaultAuditSet", *(f"Audit{each}" for each in LOGON_TYPES))
+AUDIT_PARAMETERS = ("DefaultAuditSet", *(f"Audit{each}" for each in LOGON_TYPES))
 MAILBOX_BOOLEANS = (
     "AuditEnabled",
     "DeliverToMailboxAndForward",
     "AccountDisabled",
     "HiddenFromAddressListsEnabled",
 )
-PURGED = "An age limit of 00:00:00 deletes every audit entry of the mailbox."
+PURGE_WARNING = "An age limit of 00:00:00 deletes every audit entry of the mailbox."
 
 
-def boolean(command: Command, name: str) -> bool:
+def read_boolean(command: Command, name: str) -> bool:
     """A boolean parameter, which must be one: text is not. Raises CmdletError."""
     value = command.parameters[name]
     if not isinstance(value, bool):
-        raise bad_parameter(
+        raise build_parameter_error(
             f"Cannot process argument transformation on parameter '{name}'. Cannot convert value "
             f'"{str(value)[:64]}" to type System.Boolean.'
         )
     return value
 
 
-def identity_of(command: Command) -> Any:
+def require_identity(command: Command) -> Any:
     """The identity a write must have. Raises CmdletError."""
-    identity = command.given("Identity")
+    identity = command.get_parameter("Identity")
     if identity is None:
-        raise not_bound("cannot bind argument to parameter 'Identity' because it is null.")
+        raise build_binding_error(
+            "cannot bind argument to parameter 'Identity' because it is null."
+        )
     return identity
 
 
-def committed(
-    tenant: Tenant, command: Command, row: Row, values: Mapping[str, Any], subject: object
-) -> Result:
+def commit_change(
+    tenant: SimulatedTenant, command: Command, row: Row, values: Mapping[str, Any], subject: object
+) -> CmdletResult:
     """Make a change, note it, and say so when it changed nothing."""
-    if truth(command.given("WhatIf")):
-        return Result()
+    if is_true(command.get_parameter("WhatIf")):
+        return CmdletResult()
     idle = all(name in row and row[name] == value for name, value in values.items())
-    tenant.change(row, values, tenant.faults.stale("exchange", [command.line]))
+    tenant.update_row(row, values, tenant.faults.find_stale_fault("exchange", [command.line]))
     body = {"CmdletInput": {"CmdletName": command.name, "Parameters": dict(command.parameters)}}
-    tenant.record("exchange", "InvokeCommand", f"{command.name} {subject}".rstrip(), body)
+    tenant.record_write("exchange", "InvokeCommand", f"{command.name} {subject}".rstrip(), body)
     if not idle:
-        return Result()
+        return CmdletResult()
     text = f"The command completed successfully but no settings of '{subject}' have been modified."
-    return Result(warnings=(text,))
+    return CmdletResult(warnings=(text,))
 
 
 # Set-Mailbox ------------------------------------------------------------------------------------
 
 
-def set_mailbox(tenant: Tenant, command: Command) -> Result:
+def set_mailbox(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     """Set-Mailbox: audit settings, forwarding, and whether the account may sign in."""
-    group = truth(command.given("GroupMailbox"))
-    owner = mailbox_owner(tenant, identity_of(command), group)
+    group = is_true(command.get_parameter("GroupMailbox"))
+    owner = find_mailbox_owner(tenant, require_identity(command), group)
     mailbox = owner.mailbox or {}
-    if group and is_group(mailbox) and command.parameters.keys() & {*AUDIT, "AuditEnabled"}:
-        raise bad_parameter("The audit actions of a group mailbox cannot be customized.")
-    values = mailbox_values(tenant, command, mailbox)
-    result = committed(tenant, command, mailbox, values, command.given("Identity"))
-    if truth(command.given("WhatIf")):
+    if (
+        group
+        and is_group(mailbox)
+        and command.parameters.keys() & {*AUDIT_PARAMETERS, "AuditEnabled"}
+    ):
+        raise build_parameter_error("The audit actions of a group mailbox cannot be customized.")
+    values = build_mailbox_values(tenant, command, mailbox)
+    result = commit_change(tenant, command, mailbox, values, command.get_parameter("Identity"))
+    if is_true(command.get_parameter("WhatIf")):
         return result
     if "AccountDisabled" in values and owner.user is not None:
         owner.user["accountEnabled"] = not values["AccountDisabled"]
     if values.get("AuditLogAgeLimit") == "00:00:00":
         mailbox["@sandbox.auditPurged"] = True
-        return Result(warnings=(*result.warnings, PURGED))
+        return CmdletResult(warnings=(*result.warnings, PURGE_WARNING))
     return result
 
 
-def mailbox_values(tenant: Tenant, command: Command, mailbox: Row) -> Row:
+def build_mailbox_values(tenant: SimulatedTenant, command: Command, mailbox: Row) -> Row:
     """The properties Set-Mailbox sets, with their new values. Raises CmdletError."""
     given = command.parameters
-    values: Row = {name: boolean(command, name) for name in MAILBOX_BOOLEANS if name in given}
+    values: Row = {name: read_boolean(command, name) for name in MAILBOX_BOOLEANS if name in given}
     flags = {mailbox.get("@sandbox.auditDefaults"), tenant.scene.get("@sandbox.auditDefaults")}
     try:
-        wanted = {name: given[name] for name in AUDIT if name in given}
-        values |= changed_audit(mailbox, wanted, all_defaults="full" in flags or True in flags)
+        wanted = {name: given[name] for name in AUDIT_PARAMETERS if name in given}
+        values |= build_audit_changes(
+            mailbox, wanted, all_defaults="full" in flags or True in flags
+        )
         if "AuditLogAgeLimit" in given:
-            values["AuditLogAgeLimit"] = time_span(given["AuditLogAgeLimit"])
-    except NotTransformable as error:
-        raise bad_parameter(str(error)) from error
-    except NotAllowed as error:
+            values["AuditLogAgeLimit"] = normalize_time_span(given["AuditLogAgeLimit"])
+    except InvalidParameterType as error:
+        raise build_parameter_error(str(error)) from error
+    except ValueNotAllowed as error:
         kind = "Microsoft.Exchange.Configuration.Tasks.RecipientTaskException"
         raise CmdletError(str(error), kind) from error
     if "ForwardingSmtpAddress" in given:
-        values["ForwardingSmtpAddress"] = proxy_address(command.given("ForwardingSmtpAddress"))
+        values["ForwardingSmtpAddress"] = format_proxy_address(
+            command.get_parameter("ForwardingSmtpAddress")
+        )
     if "ForwardingAddress" in given:
-        values["ForwardingAddress"] = recipient_name(tenant, command.given("ForwardingAddress"))
+        values["ForwardingAddress"] = find_recipient_name(
+            tenant, command.get_parameter("ForwardingAddress")
+        )
     return values
 
 
-def proxy_address(address: object) -> str | None:
+def format_proxy_address(address: object) -> str | None:
     """A forwarding address with its prefix. Raises CmdletError for what is none."""
     if address is None:
         return None
     bare = str(address)[5:] if str(address).casefold().startswith("smtp:") else str(address)
     if bare.count("@") != 1 or bare.startswith("@") or bare.endswith("@"):
-        raise bad_parameter(f"The address '{bare[:128]}' is not valid.")
+        raise build_parameter_error(f"The address '{bare[:128]}' is not valid.")
     return f"smtp:{bare}"
 
 
-def recipient_name(tenant: Tenant, identity: object) -> str | None:
+def find_recipient_name(tenant: SimulatedTenant, identity: object) -> str | None:
     """A recipient as ForwardingAddress prints it. Raises CmdletError for one nobody knows."""
     if identity is None:
         return None
@@ -139,100 +151,114 @@ def recipient_name(tenant: Tenant, identity: object) -> str | None:
 # Inbox rules and transport rules ----------------------------------------------------------------
 
 
-def one_rule(tenant: Tenant, command: Command) -> tuple[Owner, Row]:
+def find_inbox_rule(tenant: SimulatedTenant, command: Command) -> tuple[Owner, Row]:
     """The inbox rule a command means: by mailbox and identity, or `mailbox\\identity` alone."""
-    identity = identity_of(command)
-    mailbox = command.given("Mailbox") or str(identity).rpartition("\\")[0]
+    identity = require_identity(command)
+    mailbox = command.get_parameter("Mailbox") or str(identity).rpartition("\\")[0]
     if not mailbox:
-        raise not_bound("an app has no mailbox of its own; name one with the parameter Mailbox.")
-    owner = rules_owner(tenant, mailbox)
+        raise build_binding_error(
+            "an app has no mailbox of its own; name one with the parameter Mailbox."
+        )
+    owner = find_rules_owner(tenant, mailbox)
     for row in owner.exchange_rules or ():
         if is_rule(row, identity):
             return owner, row
-    raise not_found(identity)
+    raise build_missing_object_error(identity)
 
 
-def switch_inbox_rule(tenant: Tenant, command: Command) -> Result:
+def switch_inbox_rule(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     """Disable-InboxRule and Enable-InboxRule. Graph's rule of the same name is the same rule."""
-    owner, row = one_rule(tenant, command)
+    owner, row = find_inbox_rule(tenant, command)
     enabled = command.name.startswith("Enable")
-    result = committed(tenant, command, row, {"Enabled": enabled}, command.given("Identity"))
-    if not truth(command.given("WhatIf")):
-        for twin in named(owner.rules, "displayName", row.get("Name")):
-            tenant.change(twin, {"isEnabled": enabled})
-        without_client_rules(owner)
+    result = commit_change(
+        tenant, command, row, {"Enabled": enabled}, command.get_parameter("Identity")
+    )
+    if not is_true(command.get_parameter("WhatIf")):
+        for twin in find_unique_row(owner.rules, "displayName", row.get("Name")):
+            tenant.update_row(twin, {"isEnabled": enabled})
+        drop_client_rules(owner)
     return result
 
 
-def remove_inbox_rule(tenant: Tenant, command: Command) -> Result:
-    owner, row = one_rule(tenant, command)
-    result = committed(tenant, command, row, {}, command.given("Identity"))
-    if not truth(command.given("WhatIf")):
-        without(owner.exchange_rules, row)
-        for twin in named(owner.rules, "displayName", row.get("Name")):
-            without(owner.rules, twin)
-        without_client_rules(owner)
-    return Result(result.rows)
+def remove_inbox_rule(tenant: SimulatedTenant, command: Command) -> CmdletResult:
+    owner, row = find_inbox_rule(tenant, command)
+    result = commit_change(tenant, command, row, {}, command.get_parameter("Identity"))
+    if not is_true(command.get_parameter("WhatIf")):
+        remove_row(owner.exchange_rules, row)
+        for twin in find_unique_row(owner.rules, "displayName", row.get("Name")):
+            remove_row(owner.rules, twin)
+        drop_client_rules(owner)
+    return CmdletResult(result.rows)
 
 
-def switch_transport_rule(tenant: Tenant, command: Command) -> Result:
+def switch_transport_rule(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     """Disable-TransportRule and Enable-TransportRule."""
-    row = named_row(tenant.exchange["Get-TransportRule"], identity_of(command))
+    row = find_named_row(tenant.exchange["Get-TransportRule"], require_identity(command))
     state = "Enabled" if command.name.startswith("Enable") else "Disabled"
-    return committed(tenant, command, row, {"State": state}, command.given("Identity"))
+    return commit_change(tenant, command, row, {"State": state}, command.get_parameter("Identity"))
 
 
 # Settings of one object -------------------------------------------------------------------------
 
 
-def setter(
-    reader: str,
+def make_setter(
+    read_cmdlet: str,
     booleans: str,
     texts: str = "",
-    alone: bool = False,
-    twin: tuple[str, ...] = (),
+    single_row: bool = False,
+    aliases: tuple[str, ...] = (),
 ) -> Cmdlet:
     """A Set-* that puts its parameters on a row of its Get-*. `alone`: there is only one row.
 
     `twin` are further names of the same one setting.
     """
-    names = frozenset(words(booleans))
-    free = frozenset(words(texts))
+    names = frozenset(split_words(booleans))
+    free = frozenset(split_words(texts))
 
-    def run(tenant: Tenant, command: Command) -> Result:
-        rows = tenant.configuration(reader)
-        identity = command.given("Identity")
-        row = rows[0] if alone and rows else named_row(rows, identity or identity_of(command))
+    def run(tenant: SimulatedTenant, command: Command) -> CmdletResult:
+        rows = tenant.list_rows(read_cmdlet)
+        identity = command.get_parameter("Identity")
+        row = (
+            rows[0]
+            if single_row and rows
+            else find_named_row(rows, identity or require_identity(command))
+        )
         values = {
-            name: boolean(command, name) if name in names else value
+            name: read_boolean(command, name) if name in names else value
             for name, value in command.parameters.items()
             if name in names or name in free
         }
-        values |= {name: value for value in [*values.values()] for name in twin if name in row}
-        return committed(tenant, command, row, values, identity or "")
+        values |= {name: value for value in [*values.values()] for name in aliases if name in row}
+        return commit_change(tenant, command, row, values, identity or "")
 
     return Cmdlet(run, names | free | {"Identity"})
 
 
-MODES = frozenset({"Automatic", "On", "Off"})
+FORWARDING_MODES = frozenset({"Automatic", "On", "Off"})
 
 
-def set_outbound_policy(tenant: Tenant, command: Command) -> Result:
+def set_outbound_policy(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     """Set-HostedOutboundSpamFilterPolicy, its AutoForwardingMode."""
-    row = named_row(tenant.exchange["Get-HostedOutboundSpamFilterPolicy"], identity_of(command))
-    mode = command.given("AutoForwardingMode")
-    if mode not in MODES:
-        raise bad_parameter(f"Cannot convert value '{str(mode)[:64]}' to AutoForwardingMode.")
-    return committed(tenant, command, row, {"AutoForwardingMode": mode}, command.given("Identity"))
+    row = find_named_row(
+        tenant.exchange["Get-HostedOutboundSpamFilterPolicy"], require_identity(command)
+    )
+    mode = command.get_parameter("AutoForwardingMode")
+    if mode not in FORWARDING_MODES:
+        raise build_parameter_error(
+            f"Cannot convert value '{str(mode)[:64]}' to AutoForwardingMode."
+        )
+    return commit_change(
+        tenant, command, row, {"AutoForwardingMode": mode}, command.get_parameter("Identity")
+    )
 
 
-INBOX_RULE = frozenset({"Identity", "Mailbox", "AlwaysDeleteOutlookRulesBlob"})
-WRITES: Mapping[str, Cmdlet] = {
+INBOX_RULE_PARAMETERS = frozenset({"Identity", "Mailbox", "AlwaysDeleteOutlookRulesBlob"})
+WRITE_CMDLETS: Mapping[str, Cmdlet] = {
     "Set-Mailbox": Cmdlet(
         set_mailbox,
         frozenset(
             {
-                *AUDIT,
+                *AUDIT_PARAMETERS,
                 *MAILBOX_BOOLEANS,
                 "Identity",
                 "AuditLogAgeLimit",
@@ -242,26 +268,26 @@ WRITES: Mapping[str, Cmdlet] = {
             }
         ),
     ),
-    "Set-OrganizationConfig": setter(
-        "Get-OrganizationConfig", "AuditDisabled OAuth2ClientProfileEnabled", alone=True
+    "Set-OrganizationConfig": make_setter(
+        "Get-OrganizationConfig", "AuditDisabled OAuth2ClientProfileEnabled", single_row=True
     ),
-    "Set-AdminAuditLogConfig": setter(
-        "Get-AdminAuditLogConfig", "UnifiedAuditLogIngestionEnabled", alone=True
+    "Set-AdminAuditLogConfig": make_setter(
+        "Get-AdminAuditLogConfig", "UnifiedAuditLogIngestionEnabled", single_row=True
     ),
-    "Set-MailboxAuditBypassAssociation": setter(
+    "Set-MailboxAuditBypassAssociation": make_setter(
         "Get-MailboxAuditBypassAssociation", "AuditBypassEnabled"
     ),
-    "Set-User": setter("Get-User", "EXOModuleEnabled", twin=("RemotePowerShellEnabled",)),
-    "Set-RemoteDomain": setter("Get-RemoteDomain", "AutoForwardEnabled AutoReplyEnabled"),
-    "Set-TransportConfig": setter(
-        "Get-TransportConfig", "SmtpClientAuthenticationDisabled", alone=True
+    "Set-User": make_setter("Get-User", "EXOModuleEnabled", aliases=("RemotePowerShellEnabled",)),
+    "Set-RemoteDomain": make_setter("Get-RemoteDomain", "AutoForwardEnabled AutoReplyEnabled"),
+    "Set-TransportConfig": make_setter(
+        "Get-TransportConfig", "SmtpClientAuthenticationDisabled", single_row=True
     ),
     "Set-HostedOutboundSpamFilterPolicy": Cmdlet(
         set_outbound_policy, frozenset({"Identity", "AutoForwardingMode"})
     ),
-    "Disable-InboxRule": Cmdlet(switch_inbox_rule, INBOX_RULE),
-    "Enable-InboxRule": Cmdlet(switch_inbox_rule, INBOX_RULE),
-    "Remove-InboxRule": Cmdlet(remove_inbox_rule, INBOX_RULE),
+    "Disable-InboxRule": Cmdlet(switch_inbox_rule, INBOX_RULE_PARAMETERS),
+    "Enable-InboxRule": Cmdlet(switch_inbox_rule, INBOX_RULE_PARAMETERS),
+    "Remove-InboxRule": Cmdlet(remove_inbox_rule, INBOX_RULE_PARAMETERS),
     "Disable-TransportRule": Cmdlet(switch_transport_rule, frozenset({"Identity"})),
     "Enable-TransportRule": Cmdlet(switch_transport_rule, frozenset({"Identity", "Mode"})),
 }

@@ -13,23 +13,23 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from sandbox.http_types import Answer, Call, next_link, words
+from sandbox.http_types import HttpRequest, HttpResponse, build_next_link, split_words
 
-KINDS = frozenset(
-    words(
+HOSTILE_KINDS = frozenset(
+    split_words(
         "deep huge bomb duplicate names numbers nulls bare typed mislabelled loop foreign endless"
     )
 )
 # A lone surrogate, an override of the reading direction, a space of no width, a bell, an escape,
 # and what would be markup where it is shown as it came.
-NAME = "\ud800\u202e\u200b\u0007\u001b[31m</at><script>[x](https://evil.example)"
-NAMED = re.compile(r"name$|^subject$", re.IGNORECASE)
-IDS = re.compile(r"^(id|guid|identity|\w*objectid)$", re.IGNORECASE)
-TOKEN = "fault-"
-ELSEWHERE = "https://evil.example"
+HOSTILE_NAME = "\ud800\u202e\u200b\u0007\u001b[31m</at><script>[x](https://evil.example)"
+NAME_PATTERN = re.compile(r"name$|^subject$", re.IGNORECASE)
+ID_PATTERN = re.compile(r"^(id|guid|identity|\w*objectid)$", re.IGNORECASE)
+TOKEN_PREFIX = "fault-"
+EVIL_HOST = "https://evil.example"
 
 
-class Twice(dict[str, Any]):
+class DuplicateKeyDict(dict[str, Any]):
     """An object that says everything twice: as it is, then null. Only JSON can hold it."""
 
     def items(self) -> Any:
@@ -38,116 +38,126 @@ class Twice(dict[str, Any]):
             yield name, None
 
 
-async def hostile(
+async def build_hostile_response(
     kind: str,
-    wire: Mapping[str, Any],
-    call: Call,
+    definition: Mapping[str, Any],
+    request: HttpRequest,
     base: str,
-    carry_out: Callable[[], Awaitable[Answer]],
-) -> Answer:
+    get_response: Callable[[], Awaitable[HttpResponse]],
+) -> HttpResponse:
     """The answer of a kind. `wire` is the fault, `base` the address that links begin with."""
     if kind in ("huge", "bomb"):
-        size = int(wire.get("bytes", 50_000_000))
-        return bomb(size) if kind == "bomb" else Answer(200, raw=padded(size))
+        size = int(definition.get("bytes", 50_000_000))
+        return (
+            build_bomb(size) if kind == "bomb" else HttpResponse(200, raw=build_padded_body(size))
+        )
     if kind == "deep":
-        return Answer(200, raw=deep(int(wire.get("depth", 5_000))))
-    led_here = call.query.get("$skiptoken", "").startswith(TOKEN)
-    answer = Answer(200, {"value": []}) if led_here else await carry_out()
+        return HttpResponse(200, raw=build_deep_body(int(definition.get("depth", 5_000))))
+    led_here = request.query.get("$skiptoken", "").startswith(TOKEN_PREFIX)
+    answer = HttpResponse(200, {"value": []}) if led_here else await get_response()
     if kind == "mislabelled":
         return replace(answer, headers={**answer.headers, "Content-Type": "image/png"})
     if not isinstance(answer.body, dict):
         return answer
     if kind in ("loop", "foreign", "endless"):
-        link = link_of(kind, wire, call, base)
+        link = build_hostile_link(kind, definition, request, base)
         return replace(answer, body={**answer.body, "@odata.nextLink": link})
     if kind == "numbers":
-        return replace(answer, raw=numbered(answer.body, str(wire.get("number", "NaN"))))
-    return replace(answer, body=spoilt(kind, wire, answer.body))
+        return replace(
+            answer, raw=replace_numbers(answer.body, str(definition.get("number", "NaN")))
+        )
+    return replace(answer, body=corrupt_body(kind, definition, answer.body))
 
 
 # Bodies -----------------------------------------------------------------------------------------
 
 
-def deep(depth: int) -> bytes:
+def build_deep_body(depth: int) -> bytes:
     """One row, nested so deep."""
     return b'{"value":[{"id":"deep","nested":' + b"[" * depth + b"]" * depth + b"}]}"
 
 
 @cache
-def padded(size: int) -> bytes:
+def build_padded_body(size: int) -> bytes:
     """An empty list in a body of so many bytes."""
     return b'{"value":[],"padding":"' + b"0" * size + b'"}'
 
 
 @cache
-def packed(size: int) -> bytes:
+def compress_padded_body(size: int) -> bytes:
     """The same, compressed a thousand times."""
-    return gzip.compress(padded(size), mtime=0)
+    return gzip.compress(build_padded_body(size), mtime=0)
 
 
-def bomb(size: int) -> Answer:
+def build_bomb(size: int) -> HttpResponse:
     """A small answer that unpacks to so many bytes."""
-    return Answer(200, raw=packed(size), headers={"Content-Encoding": "gzip"})
+    return HttpResponse(200, raw=compress_padded_body(size), headers={"Content-Encoding": "gzip"})
 
 
-def link_of(kind: str, wire: Mapping[str, Any], call: Call, base: str) -> str:
+def build_hostile_link(
+    kind: str, definition: Mapping[str, Any], request: HttpRequest, base: str
+) -> str:
     """Where the next page is said to be: here again, elsewhere, or ever further."""
-    token = call.query.get("$skiptoken", "")
+    token = request.query.get("$skiptoken", "")
     if kind == "loop":
-        return next_link(base, call, f"{TOKEN}loop")
+        return build_next_link(base, request, f"{TOKEN_PREFIX}loop")
     if kind == "foreign":
-        return next_link(str(wire.get("host", ELSEWHERE)), call, f"{TOKEN}away")
-    number = int(token.removeprefix(TOKEN)) if token.startswith(TOKEN) else 0
-    return next_link(base, call, f"{TOKEN}{number + 1}")
+        return build_next_link(
+            str(definition.get("host", EVIL_HOST)), request, f"{TOKEN_PREFIX}away"
+        )
+    number = int(token.removeprefix(TOKEN_PREFIX)) if token.startswith(TOKEN_PREFIX) else 0
+    return build_next_link(base, request, f"{TOKEN_PREFIX}{number + 1}")
 
 
 # Rows -------------------------------------------------------------------------------------------
 
 
-def spoilt(kind: str, wire: Mapping[str, Any], body: Any) -> Any:
+def corrupt_body(kind: str, definition: Mapping[str, Any], body: Any) -> Any:
     """A body with every object in it made worse."""
     if isinstance(body, list):
-        return [spoilt(kind, wire, each) for each in body]
+        return [corrupt_body(kind, definition, each) for each in body]
     if not isinstance(body, dict):
         return body
-    whole = {name: spoilt(kind, wire, value) for name, value in body.items()}
-    return worse(kind, wire, whole)
+    whole = {name: corrupt_body(kind, definition, value) for name, value in body.items()}
+    return corrupt_object(kind, definition, whole)
 
 
-def worse(kind: str, wire: Mapping[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+def corrupt_object(kind: str, definition: Mapping[str, Any], row: dict[str, Any]) -> dict[str, Any]:
     """One object, made worse. Lists of objects stay: what carries rows is not spoilt itself."""
     if kind == "duplicate":
-        return Twice(row)
+        return DuplicateKeyDict(row)
     if kind == "typed":
         return {"@odata.type": "#microsoft.graph.evil", "@odata.evil": {"a": 1}, **row}
     if kind == "names":
-        text = str(wire.get("text", NAME)) * int(wire.get("repeat", 1))
+        text = str(definition.get("text", HOSTILE_NAME)) * int(definition.get("repeat", 1))
         return {
-            name: value + text if isinstance(value, str) and NAMED.search(name) else value
+            name: value + text if isinstance(value, str) and NAME_PATTERN.search(name) else value
             for name, value in row.items()
         }
-    if carries_rows(row):
+    if is_container(row):
         return row
-    kept = {name: value for name, value in row.items() if IDS.search(name)}
+    kept = {name: value for name, value in row.items() if ID_PATTERN.search(name)}
     return kept if kind == "bare" else dict.fromkeys(row) | kept
 
 
-def carries_rows(row: Mapping[str, Any]) -> bool:
+def is_container(row: Mapping[str, Any]) -> bool:
     """True for what is no object of the tenant, but an answer or a part of one."""
     return bool({"value", "responses", "body", "error"} & row.keys())
 
 
-def numbered(body: Any, number: str) -> bytes:
+def replace_numbers(body: Any, number: str) -> bytes:
     """A body in which each number and each truth is this text, JSON or not."""
     mark = "\u0000number\u0000"
-    text = json.dumps(marked(body, mark), separators=(",", ":"))
+    text = json.dumps(mark_numbers(body, mark), separators=(",", ":"))
     return text.replace(json.dumps(mark), number).encode()
 
 
-def marked(value: Any, mark: str) -> Any:
+def mark_numbers(value: Any, mark: str) -> Any:
     """A value with a mark in place of each number and each truth."""
     if isinstance(value, dict):
-        return {name: marked(each, mark) for name, each in value.items()} | {"@odata.count": mark}
+        return {name: mark_numbers(each, mark) for name, each in value.items()} | {
+            "@odata.count": mark
+        }
     if isinstance(value, list):
-        return [marked(each, mark) for each in value]
+        return [mark_numbers(each, mark) for each in value]
     return mark if isinstance(value, bool | int | float) else value

@@ -73,25 +73,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sandbox.faults import hostile_responses
-from sandbox.faults.throttling import Gate, Limit, limit_from_wire
-from sandbox.http_types import Answer, Call, truth, words
+from sandbox.faults.throttling import KeyedLimit, ThrottleLimit, parse_limit
+from sandbox.http_types import HttpRequest, HttpResponse, is_true, split_words
 
-KINDS = hostile_responses.KINDS | frozenset(
-    words(
+FAULT_KINDS = hostile_responses.HOSTILE_KINDS | frozenset(
+    split_words(
         "throttle error html truncate break gzip empty nulbytes hang drop staleReads slow wrongBody"
         " replies limit"
     )
 )
 # Kinds that do not strike a request on its way in.
-ELSEWHERE = frozenset({"staleReads", "limit"})
+OUTSIDE_KINDS = frozenset({"staleReads", "limit"})
 # Kinds that need a connection of their own.
-BROKEN = frozenset({"truncate", "break", "gzip"})
-HTML = b"<html><head><title>Service unavailable</title></head><body>Try later.</body></html>"
+CONNECTION_KINDS = frozenset({"truncate", "break", "gzip"})
+HTML_BODY = b"<html><head><title>Service unavailable</title></head><body>Try later.</body></html>"
 LEGACY_THROTTLE = (
     b"Webhook message delivery failed with error: "
     b"Microsoft Teams endpoint returned HTTP error 429 with ContextId tcid=0"
 )
-CODES = {
+ERROR_CODES = {
     400: "BadRequest",
     401: "InvalidAuthenticationToken",
     403: "Authorization_RequestDenied",
@@ -104,12 +104,12 @@ CODES = {
 }
 
 
-class Dropped(Exception):
+class ConnectionDropped(Exception):
     """The connection ends here: without an answer, or in the middle of one."""
 
-    def __init__(self, answer: Answer | None = None) -> None:
+    def __init__(self, response: HttpResponse | None = None) -> None:
         super().__init__()
-        self.answer = answer
+        self.response = response
 
 
 @dataclass(slots=True)
@@ -128,15 +128,15 @@ class Fault:
     skip: int
     times: int | None
     inner: bool
-    late: bool
-    wire: Mapping[str, Any]
-    limit: Limit | None = None
-    struck: int = 0
+    after_effect: bool
+    definition: Mapping[str, Any]
+    limit: ThrottleLimit | None = None
+    strike_count: int = 0
 
     def matches(self, service: str, lines: Iterable[str]) -> bool:
         return self.service in ("", service) and any(self.pattern.search(line) for line in lines)
 
-    def spend(self) -> bool:
+    def count_match(self) -> bool:
         """Count one match; True when the fault strikes."""
         if self.skip > 0:
             self.skip -= 1
@@ -145,40 +145,42 @@ class Fault:
             return False
         if self.times is not None:
             self.times -= 1
-        self.struck += 1
+        self.strike_count += 1
         return True
 
 
-def fault_from_wire(wire: Mapping[str, Any]) -> Fault:
+def parse_fault(definition: Mapping[str, Any]) -> Fault:
     """A fault from a scene. Raises ValueError for one that could never do what it says."""
-    status = wire.get("status")
-    kind = str(wire.get("kind") or ("throttle" if status == 429 else "error"))
-    if kind not in KINDS:
-        raise ValueError(f"a fault's kind is one of {', '.join(sorted(KINDS))}, not {kind!r}")
+    status = definition.get("status")
+    kind = str(definition.get("kind") or ("throttle" if status == 429 else "error"))
+    if kind not in FAULT_KINDS:
+        raise ValueError(f"a fault's kind is one of {', '.join(sorted(FAULT_KINDS))}, not {kind!r}")
     try:
-        pattern = re.compile(str(wire.get("match", "")), re.IGNORECASE)
+        pattern = re.compile(str(definition.get("match", "")), re.IGNORECASE)
     except re.PatternError as error:
         raise ValueError(f"a fault's match is a regular expression: {error}") from error
-    if kind == "replies" and wire.get("how") not in HOW:
-        raise ValueError(f"replies are one of {', '.join(map(str, HOW))}")
-    times = wire.get("times")
+    if kind == "replies" and definition.get("how") not in REPLY_CORRUPTIONS:
+        raise ValueError(f"replies are one of {', '.join(map(str, REPLY_CORRUPTIONS))}")
+    times = definition.get("times")
     return Fault(
         kind=kind,
-        service=str(wire.get("service", "")),
+        service=str(definition.get("service", "")),
         pattern=pattern,
         status=None if status is None else int(status),
-        retry_after=None if wire.get("retryAfter") is None else float(wire["retryAfter"]),
-        seconds=None if wire.get("seconds") is None else float(wire["seconds"]),
-        skip=int(wire.get("skip", 0)),
+        retry_after=None
+        if definition.get("retryAfter") is None
+        else float(definition["retryAfter"]),
+        seconds=None if definition.get("seconds") is None else float(definition["seconds"]),
+        skip=int(definition.get("skip", 0)),
         times=None if times is None else int(times),
-        inner=truth(wire.get("inner")),
-        late=truth(wire.get("late")),
-        wire=dict(wire),
-        limit=limit_from_wire(wire) if kind == "limit" else None,
+        inner=is_true(definition.get("inner")),
+        after_effect=is_true(definition.get("late")),
+        definition=dict(definition),
+        limit=parse_limit(definition) if kind == "limit" else None,
     )
 
 
-def fault_in_words(text: str) -> dict[str, Any]:
+def parse_fault_argument(text: str) -> dict[str, Any]:
     """A fault as somebody typed it: JSON, or in short. Raises ValueError."""
     if text.lstrip().startswith("{"):
         return dict(json.loads(text))
@@ -188,33 +190,35 @@ def fault_in_words(text: str) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value}
 
 
-class Faults:
+class FaultTable:
     """The table in force."""
 
-    def __init__(self, wire: object = None) -> None:
+    def __init__(self, definitions: object = None) -> None:
         self.rows: list[Fault] = []
-        self.load(wire)
+        self.load(definitions)
 
-    def load(self, wire: object) -> None:
+    def load(self, definitions: object) -> None:
         """Replace the table by an object, a list of objects, or nothing."""
-        entries = [wire] if isinstance(wire, Mapping) and wire else wire or []
+        entries = (
+            [definitions] if isinstance(definitions, Mapping) and definitions else definitions or []
+        )
         if not isinstance(entries, list) or not all(isinstance(each, Mapping) for each in entries):
             raise ValueError("faults are an object or a list of objects")
-        self.rows = [fault_from_wire(entry) for entry in entries]
-        self.limited = any(row.limit for row in self.rows)
+        self.rows = [parse_fault(entry) for entry in entries]
+        self.has_limits = any(row.limit for row in self.rows)
 
-    def meet(self, service: str, lines: Iterable[str], inner: bool = False) -> Fault | None:
+    def match_fault(self, service: str, lines: Iterable[str], inner: bool = False) -> Fault | None:
         """The first fault that strikes this request, counted."""
         if not self.rows:
             return None
         known = tuple(lines)
         for row in self.rows:
-            asked = row.kind not in ELSEWHERE and row.inner == inner
-            if asked and row.matches(service, known) and row.spend():
+            asked = row.kind not in OUTSIDE_KINDS and row.inner == inner
+            if asked and row.matches(service, known) and row.count_match():
                 return row
         return None
 
-    def stale(self, service: str, lines: Iterable[str]) -> Fault | None:
+    def find_stale_fault(self, service: str, lines: Iterable[str]) -> Fault | None:
         """The fault that hides the effect of this write for a while."""
         known = tuple(lines)
         for row in self.rows:
@@ -222,23 +226,23 @@ class Faults:
                 return row
         return None
 
-    def gates(
+    def list_limits(
         self, service: str, lines: Iterable[str], inner: bool, mailbox: Hashable | None
-    ) -> Iterator[Gate]:
+    ) -> Iterator[KeyedLimit]:
         """The limits a request comes under. `mailbox` is the one it concerns, if it is one."""
         known = tuple(lines)
         for row in self.rows:
-            if row.limit is None or ("inner" in row.wire and row.inner is not inner):
+            if row.limit is None or ("inner" in row.definition and row.inner is not inner):
                 continue
-            key = mailbox if row.wire.get("per") == "mailbox" else "app"
+            key = mailbox if row.definition.get("per") == "mailbox" else "app"
             if key is not None and row.matches(service, known):
-                yield Gate(row.limit, key, row)
+                yield KeyedLimit(row.limit, key, row)
 
 
-def error_body(fault: Fault, service: str, status: int) -> object:
+def build_fault_body(fault: Fault, service: str, status: int) -> object:
     """An error in the words of the service."""
-    code = str(fault.wire.get("code") or CODES.get(status, "UnknownError"))
-    message = str(fault.wire.get("message") or "The sandbox was told to fail this request.")
+    code = str(fault.definition.get("code") or ERROR_CODES.get(status, "UnknownError"))
+    message = str(fault.definition.get("message") or "The sandbox was told to fail this request.")
     if service == "entra":
         return {"error": "temporarily_unavailable", "error_description": f"AADSTS90033: {message}"}
     if service == "exchange":
@@ -247,39 +251,43 @@ def error_body(fault: Fault, service: str, status: int) -> object:
     return {"error": {"code": code, "message": message, "innerError": {"request-id": "fault"}}}
 
 
-def throttled(fault: Fault, service: str, line: str) -> Answer:
+def build_throttle_response(fault: Fault, service: str, line: str) -> HttpResponse:
     """Too many requests, as the service says it."""
     if service == "teams" and "/webhookb2/" in line:
-        return Answer(200, raw=LEGACY_THROTTLE, headers={"Content-Type": "text/plain"})
-    return failed(fault, service, fault.status or 429)
+        return HttpResponse(200, raw=LEGACY_THROTTLE, headers={"Content-Type": "text/plain"})
+    return build_error_response(fault, service, fault.status or 429)
 
 
-def failed(fault: Fault, service: str, status: int) -> Answer:
+def build_error_response(fault: Fault, service: str, status: int) -> HttpResponse:
     headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
-    headers |= fault.wire.get("headers", {})
-    return Answer(status, error_body(fault, service, status), headers)
+    headers |= fault.definition.get("headers", {})
+    return HttpResponse(status, build_fault_body(fault, service, status), headers)
 
 
-def false_answer(fault: Fault, service: str, line: str) -> Answer | None:
+def build_replacement(fault: Fault, service: str, line: str) -> HttpResponse | None:
     """The answer a fault gives in place of the true one; None when it only meddles with that."""
     match fault.kind:
         case "throttle":
-            return throttled(fault, service, line)
+            return build_throttle_response(fault, service, line)
         case "error":
-            return failed(fault, service, fault.status or 500)
+            return build_error_response(fault, service, fault.status or 500)
         case "html":
-            return Answer(fault.status or 503, raw=HTML, headers={"Content-Type": "text/html"})
+            return HttpResponse(
+                fault.status or 503, raw=HTML_BODY, headers={"Content-Type": "text/html"}
+            )
         case "empty":
-            return Answer(fault.status or 200)
+            return HttpResponse(fault.status or 200)
         case "nulbytes":
-            return Answer(fault.status or 403, raw=bytes(64))
+            return HttpResponse(fault.status or 403, raw=bytes(64))
         case "wrongBody":
-            return Answer(fault.status or 200, fault.wire.get("body", {"unexpected": True}))
+            return HttpResponse(
+                fault.status or 200, fault.definition.get("body", {"unexpected": True})
+            )
     return None
 
 
 @dataclass(frozen=True, slots=True)
-class Struck:
+class FaultedRequest:
     """A request that a fault struck: the service it was for, the line by which it is known.
 
     `base` is the address of the tenant; `inner`: it came inside a $batch.
@@ -287,60 +295,64 @@ class Struck:
 
     service: str
     line: str
-    call: Call
+    request: HttpRequest
     base: str
     inner: bool = False
 
 
-async def suffer(
-    fault: Fault, struck: Struck, carry_out: Callable[[], Awaitable[Answer]]
-) -> Answer:
+async def apply_fault(
+    fault: Fault, target: FaultedRequest, get_response: Callable[[], Awaitable[HttpResponse]]
+) -> HttpResponse:
     """The answer to a request that a fault struck. Raises Dropped when there is none."""
-    if fault.late and fault.kind != "slow":
-        await carry_out()
+    if fault.after_effect and fault.kind != "slow":
+        await get_response()
     if fault.kind == "hang":
         await asyncio.sleep(3600 if fault.seconds is None else fault.seconds)
-        raise Dropped
-    if fault.kind == "drop" or (struck.inner and fault.kind in BROKEN):
-        raise Dropped
-    if fault.kind in hostile_responses.KINDS:
-        return await hostile_responses.hostile(
-            fault.kind, fault.wire, struck.call, struck.base, carry_out
+        raise ConnectionDropped
+    if fault.kind == "drop" or (target.inner and fault.kind in CONNECTION_KINDS):
+        raise ConnectionDropped
+    if fault.kind in hostile_responses.HOSTILE_KINDS:
+        return await hostile_responses.build_hostile_response(
+            fault.kind, fault.definition, target.request, target.base, get_response
         )
-    instead = false_answer(fault, struck.service, struck.line)
+    instead = build_replacement(fault, target.service, target.line)
     if instead is not None:
         return instead
     if fault.kind == "slow":
         await asyncio.sleep(1 if fault.seconds is None else fault.seconds)
-        return await carry_out()
-    return await broken(fault, await carry_out())
+        return await get_response()
+    return await damage_response(fault, await get_response())
 
 
-async def broken(fault: Fault, answer: Answer) -> Answer:
+async def damage_response(fault: Fault, response: HttpResponse) -> HttpResponse:
     """The true answer, damaged. Raises Dropped where it ends with the connection."""
     if fault.kind == "break":
         await asyncio.sleep(fault.seconds or 0)
-        raise Dropped(answer)
+        raise ConnectionDropped(response)
     if fault.kind == "replies":
-        return replace(answer, body=mixed_up(fault.wire, answer.body))
-    packed = {**answer.headers, "Content-Encoding": "gzip"}
-    content = answer.content()
+        return replace(response, body=corrupt_batch_replies(fault.definition, response.body))
+    packed = {**response.headers, "Content-Encoding": "gzip"}
+    content = response.encode_content()
     if fault.kind == "gzip":
-        content, answer = gzip.compress(content, mtime=0), replace(answer, headers=packed)
-    return replace(answer, raw=content[: len(content) // 2])
+        content, response = gzip.compress(content, mtime=0), replace(response, headers=packed)
+    return replace(response, raw=content[: len(content) // 2])
 
 
-def mixed_up(wire: Mapping[str, Any], body: Any) -> Any:
+def corrupt_batch_replies(definition: Mapping[str, Any], body: Any) -> Any:
     """The body of a $batch with its first replies made worse; any other is left as it is."""
     replies = body.get("responses") if isinstance(body, dict) else None
     if not isinstance(replies, list):
         return body
-    many = int(wire.get("many", 1))
-    worse = [other for reply in replies[:many] for other in HOW[wire.get("how")](reply)]
+    many = int(definition.get("many", 1))
+    worse = [
+        other
+        for reply in replies[:many]
+        for other in REPLY_CORRUPTIONS[definition.get("how")](reply)
+    ]
     return {**body, "responses": [*worse, *replies[many:]]}
 
 
-HOW: Mapping[object, Callable[[dict[str, Any]], list[dict[str, Any]]]] = {
+REPLY_CORRUPTIONS: Mapping[object, Callable[[dict[str, Any]], list[dict[str, Any]]]] = {
     "missing": lambda reply: [],
     "twice": lambda reply: [reply, reply],
     "renamed": lambda reply: [reply | {"id": f"x{reply['id']}"}],

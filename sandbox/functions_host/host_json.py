@@ -34,16 +34,16 @@ class HostJson:
         batch = queues.get("batchSize", 16)
         return cls(
             route_prefix=extensions.get("http", {}).get("routePrefix", "api"),
-            function_timeout=time_span(document.get("functionTimeout", "00:30:00")),
+            function_timeout=parse_time_span(document.get("functionTimeout", "00:30:00")),
             queue_batch=batch,
             queue_threshold=queues.get("newBatchThreshold", batch // 2),
             queue_attempts=queues.get("maxDequeueCount", 5),
-            queue_retry_after=time_span(queues.get("visibilityTimeout", "00:00:00")),
+            queue_retry_after=parse_time_span(queues.get("visibilityTimeout", "00:00:00")),
             queue_base64=queues.get("messageEncoding", "base64").lower() == "base64",
         )
 
 
-def time_span(text: str) -> timedelta:
+def parse_time_span(text: str) -> timedelta:
     """A .NET TimeSpan of the form `[d.]hh:mm:ss`; `-1` stands for no limit at all."""
     if text == "-1":
         return timedelta.max

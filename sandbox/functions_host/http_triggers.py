@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 from aiohttp import web
 
-from sandbox.functions_host.worker import Function, HostError, Result
+from sandbox.functions_host.worker import Function, HostError, InvocationResult
 from sandbox.functions_host.worker_messages import TypedData
 
 ANONYMOUS, FUNCTION, ADMIN = "ANONYMOUS", "FUNCTION", "ADMIN"
@@ -27,66 +27,72 @@ CONSTRAINTS = {
     "guid": "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
     "*": ".*",
 }
-PARAMETER = re.compile(r"\{(?P<rest>\*?)(?P<name>\w+)(?::(?P<constraint>\w+))?\??\}")
+ROUTE_PARAMETER = re.compile(r"\{(?P<rest>\*?)(?P<name>\w+)(?::(?P<constraint>\w+))?\??\}")
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class FunctionKeys:
     """The two keys of an app: `function` opens its routes, `master` opens everything."""
 
     function: str
     master: str
 
     @classmethod
-    def new(cls) -> "Keys":
+    def generate(cls) -> "FunctionKeys":
         return cls(function=secrets.token_urlsafe(32), master=secrets.token_urlsafe(32))
 
-    def open(self, given: str, level: str) -> bool:
+    def is_sufficient(self, presented_key: str, level: str) -> bool:
         """Whether a key is enough for a level. Compared in constant time, as the host does."""
         if level == ANONYMOUS:
             return True
         accepted = (self.master,) if level == ADMIN else (self.function, self.master)
-        return any(hmac.compare_digest(given.encode(), key.encode()) for key in accepted)
+        return any(hmac.compare_digest(presented_key.encode(), key.encode()) for key in accepted)
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class HttpTriggers:
     """All paths of an app. `answer` runs a function for a request; `start` begins one by hand."""
 
-    keys: Keys
-    answer: Callable[[Function, TypedData], Awaitable[Result]]
-    start: Callable[[Function, str], None]
+    keys: FunctionKeys
+    invoke: Callable[[Function, TypedData], Awaitable[InvocationResult]]
+    start_function: Callable[[Function, str], None]
 
-    def open(self, app: web.Application, functions: Iterable[Function], prefix: str) -> None:
+    def register_routes(
+        self, app: web.Application, functions: Iterable[Function], prefix: str
+    ) -> None:
         """Adds every route of the functions and the admin door to a web application."""
         by_name = {function.name.casefold(): function for function in functions}
         for function in by_name.values():
             if function.trigger["type"] == "httpTrigger":
-                for path in paths(function.trigger.get("route") or function.name):
-                    self.add(app, function, "/" + f"{prefix}/{path}".strip("/"))
+                for path in convert_route(function.trigger.get("route") or function.name):
+                    self.register_route(app, function, "/" + f"{prefix}/{path}".strip("/"))
 
         async def admin(request: web.Request) -> web.Response:
-            return await self.admin(request, by_name.get(request.match_info["name"].casefold()))
+            return await self.handle_admin(
+                request, by_name.get(request.match_info["name"].casefold())
+            )
 
         app.router.add_post("/admin/functions/{name}", admin)
 
-    def add(self, app: web.Application, function: Function, path: str) -> None:
+    def register_route(self, app: web.Application, function: Function, path: str) -> None:
         async def route(request: web.Request) -> web.Response:
-            return await self.route(request, function)
+            return await self.handle_route(request, function)
 
         for method in function.trigger.get("methods") or ("*",):
             app.router.add_route(method, path, route)
 
-    async def route(self, request: web.Request, function: Function) -> web.Response:
+    async def handle_route(self, request: web.Request, function: Function) -> web.Response:
         """Key, invocation, answer. A function that fails answers 500 and says nothing more."""
-        if not self.keys.open(key_of(request), function.trigger.get("authLevel", FUNCTION).upper()):
+        if not self.keys.is_sufficient(
+            get_request_key(request), function.trigger.get("authLevel", FUNCTION).upper()
+        ):
             return web.Response(status=401)
-        result = await self.answer(function, await incoming(request))
-        return outgoing(result.returned) if result.ok else web.Response(status=500)
+        result = await self.invoke(function, await to_typed_request(request))
+        return to_function_response(result.returned) if result.ok else web.Response(status=500)
 
-    async def admin(self, request: web.Request, function: Function | None) -> web.Response:
+    async def handle_admin(self, request: web.Request, function: Function | None) -> web.Response:
         """Starts a function that HTTP does not trigger; answers before it has run."""
-        if not self.keys.open(key_of(request), ADMIN):
+        if not self.keys.is_sufficient(get_request_key(request), ADMIN):
             return web.Response(status=401)
         if function is None:
             return web.Response(status=404)
@@ -96,15 +102,15 @@ class Doors:
             return web.Response(status=400)
         if not isinstance(body, dict) or function.trigger["type"] == "httpTrigger":
             return web.Response(status=400)
-        self.start(function, str(body.get("input") or ""))
+        self.start_function(function, str(body.get("input") or ""))
         return web.Response(status=202)
 
 
-def key_of(request: web.Request) -> str:
+def get_request_key(request: web.Request) -> str:
     return request.headers.get("x-functions-key") or request.query.get("code", "")
 
 
-def paths(route: str) -> list[str]:
+def convert_route(route: str) -> list[str]:
     """A route template of ASP.NET as aiohttp paths: two when its last parameter is optional."""
 
     def pattern(match: re.Match[str]) -> str:
@@ -113,14 +119,14 @@ def paths(route: str) -> list[str]:
             raise HostError(f"no local host for the route constraint {constraint!r} in {route!r}")
         return f"{{{match['name']}:{CONSTRAINTS[constraint]}}}"
 
-    full = PARAMETER.sub(pattern, route)
+    full = ROUTE_PARAMETER.sub(pattern, route)
     last = route.rpartition("/")[2]
     if last.endswith("?}"):
-        return [full, PARAMETER.sub(pattern, route.rpartition("/")[0])]
+        return [full, ROUTE_PARAMETER.sub(pattern, route.rpartition("/")[0])]
     return [full]
 
 
-async def incoming(request: web.Request) -> TypedData:
+async def to_typed_request(request: web.Request) -> TypedData:
     """A request as the host hands it to the worker: header names in lower case, a body of bytes."""
     return TypedData(
         http=SimpleNamespace(
@@ -134,7 +140,7 @@ async def incoming(request: web.Request) -> TypedData:
     )
 
 
-def outgoing(returned: TypedData | None) -> web.Response:
+def to_function_response(returned: TypedData | None) -> web.Response:
     """A function's answer: an HttpResponse, plain text, or nothing (204)."""
     if returned is None:
         return web.Response(status=204)

@@ -23,23 +23,23 @@ from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
 
 from sandbox.functions_host.host_json import HostJson
-from sandbox.functions_host.worker import Binding, Function, HostError, Result
+from sandbox.functions_host.worker import Binding, Function, HostError, InvocationResult
 from sandbox.functions_host.worker_messages import ParameterBinding, TypedData
 
 LOG = logging.getLogger(__name__)
 
 # Messages the app itself puts wake the listeners at once; polling is for all others.
-POLL = timedelta(milliseconds=250)
+POLL_INTERVAL = timedelta(milliseconds=250)
 # How long the extension hides a message at a time (Azure/azure-sdk-for-net, the storage queue
 # extension of WebJobs); it does so again when half of it is over.
-HIDING = timedelta(minutes=10)
+VISIBILITY_TIMEOUT = timedelta(minutes=10)
 # What one request can fetch.
-LARGEST_FETCH = 32
+MAX_FETCH = 32
 
-type Fire = Callable[[Function, TypedData, dict[str, TypedData]], Awaitable[bool]]
+type QueueHandler = Callable[[Function, TypedData, dict[str, TypedData]], Awaitable[bool]]
 
 
-def connection_string(setting: str) -> str:
+def get_connection_string(setting: str) -> str:
     """The connection string a binding names: the host tries the name with its own prefix first."""
     for name in (f"AzureWebJobs{setting}", setting):
         if value := os.environ.get(name):
@@ -47,7 +47,7 @@ def connection_string(setting: str) -> str:
     raise HostError(f"the storage connection setting {setting!r} has no value")
 
 
-def text_of(content: str) -> str:
+def decode_message(content: str) -> str:
     """A message's body. Plain text that other programs put in is taken as it is."""
     try:
         return base64.b64decode(content, validate=True).decode()
@@ -56,7 +56,7 @@ def text_of(content: str) -> str:
 
 
 @dataclass(slots=True)
-class Hold:
+class MessageHold:
     """A message kept from all other instances while this one works on it.
 
     `message` is as the last renewal left it: each has a receipt of its own, and without the newest
@@ -65,61 +65,66 @@ class Hold:
 
     queue: QueueClient
     message: QueueMessage
-    hiding: timedelta
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    visibility_timeout: timedelta
+    renew_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def renew(self) -> None:
         """Hides the message anew, again and again until cancelled."""
         while True:
-            await asyncio.sleep(self.hiding.total_seconds() / 2)
-            async with self.turn:
+            await asyncio.sleep(self.visibility_timeout.total_seconds() / 2)
+            async with self.renew_lock:
                 try:
                     self.message = await self.queue.update_message(
-                        self.message, visibility_timeout=int(self.hiding.total_seconds())
+                        self.message,
+                        visibility_timeout=int(self.visibility_timeout.total_seconds()),
                     )
                 except AzureError as error:
                     LOG.warning("queue %s: not hidden anew: %.500s", self.queue.queue_name, error)
 
 
 @asynccontextmanager
-async def held(queue: QueueClient, message: QueueMessage, hiding: timedelta) -> AsyncIterator[Hold]:
+async def hold_message(
+    queue: QueueClient, message: QueueMessage, visibility_timeout: timedelta
+) -> AsyncIterator[MessageHold]:
     """Keeps a message hidden for the time of a block."""
-    hold = Hold(queue, message, hiding)
+    hold = MessageHold(queue, message, visibility_timeout)
     renewing = asyncio.create_task(hold.renew())
     try:
         yield hold
         # A renewal under way is waited for: only its answer tells the receipt that is good now.
-        await hold.turn.acquire()
+        await hold.renew_lock.acquire()
     finally:
         renewing.cancel()
 
 
 @dataclass(slots=True)
-class Queues:
+class QueueTriggers:
     """All queues of one app: one client for each queue, opened when first needed.
 
     `hiding` is for how long a message is hidden at a time: at least a second.
     """
 
     host_json: HostJson
-    hiding: timedelta
+    visibility_timeout: timedelta
     stack: AsyncExitStack
     clients: dict[tuple[str, str], QueueClient]
-    news: asyncio.Event
+    message_sent: asyncio.Event
 
     @classmethod
-    def new(cls, host_json: HostJson, hiding: timedelta = HIDING) -> "Queues":
-        return cls(host_json, hiding, AsyncExitStack(), {}, asyncio.Event())
+    def create(
+        cls, host_json: HostJson, visibility_timeout: timedelta = VISIBILITY_TIMEOUT
+    ) -> "QueueTriggers":
+        return cls(host_json, visibility_timeout, AsyncExitStack(), {}, asyncio.Event())
 
-    async def bound(self, binding: Binding, suffix: str = "") -> QueueClient:
+    async def open_queue(self, binding: Binding, suffix: str = "") -> QueueClient:
         """The client of a binding's queue; the queue is created when missing, as the host does."""
         setting = binding.get("connection") or "AzureWebJobsStorage"
         queue = binding["queueName"] + suffix
         key = (setting, queue)
         if key not in self.clients:
-            opened = QueueClient.from_connection_string(connection_string(setting), queue)
+            opened = QueueClient.from_connection_string(get_connection_string(setting), queue)
             self.clients[key] = await self.stack.enter_async_context(opened)
-            await create(opened)
+            await create_queue(opened)
         return self.clients[key]
 
     async def close(self) -> None:
@@ -129,76 +134,81 @@ class Queues:
     # Outputs
     # ------------------------------------------------------------------------------------------
 
-    async def put(self, function: Function, result: Result) -> None:
+    async def send_outputs(self, function: Function, result: InvocationResult) -> None:
         """Sends what an invocation put out through its queue bindings."""
         values = {output.name: output.data for output in result.outputs}
         if result.returned is not None:
             values.setdefault("$return", result.returned)
         for binding in function.outputs:
             if binding["type"] == "queue" and binding["name"] in values:
-                queue = await self.bound(binding)
-                for body in bodies(ParameterBinding(binding["name"], values[binding["name"]])):
-                    await queue.send_message(self.encoded(body))
-                self.news.set()
+                queue = await self.open_queue(binding)
+                for body in list_bodies(ParameterBinding(binding["name"], values[binding["name"]])):
+                    await queue.send_message(self.encode_body(body))
+                self.message_sent.set()
 
-    def encoded(self, body: bytes) -> str:
+    def encode_body(self, body: bytes) -> str:
         return base64.b64encode(body).decode() if self.host_json.queue_base64 else body.decode()
 
     # ------------------------------------------------------------------------------------------
     # Triggers
     # ------------------------------------------------------------------------------------------
 
-    async def listen(self, function: Function, fire: Fire) -> None:
+    async def serve_queue(self, function: Function, handler: QueueHandler) -> None:
         """Serves one queue until cancelled. A storage that stumbles is asked again."""
-        queue = await self.bound(function.trigger)
+        queue = await self.open_queue(function.trigger)
         at_work: set[asyncio.Task[None]] = set()
         async with asyncio.TaskGroup() as group:
             while True:
                 while len(at_work) > self.host_json.queue_threshold:
                     _, at_work = await asyncio.wait(at_work, return_when="FIRST_COMPLETED")
-                self.news.clear()
-                messages = await self.fetch(queue)
+                self.message_sent.clear()
+                messages = await self.fetch_messages(queue)
                 for message in messages:
-                    at_work.add(group.create_task(self.work(queue, message, function, fire)))
+                    at_work.add(
+                        group.create_task(self.process_message(queue, message, function, handler))
+                    )
                 if not messages:
-                    await self.wait_for_news()
+                    await self.wait_for_message()
 
-    async def wait_for_news(self) -> None:
+    async def wait_for_message(self) -> None:
         try:
-            async with asyncio.timeout(POLL.total_seconds()):
-                await self.news.wait()
+            async with asyncio.timeout(POLL_INTERVAL.total_seconds()):
+                await self.message_sent.wait()
         except TimeoutError:
             return
 
-    async def fetch(self, queue: QueueClient) -> list[QueueMessage]:
+    async def fetch_messages(self, queue: QueueClient) -> list[QueueMessage]:
         """Up to a batch of messages, hidden from others now; none when the storage stumbles."""
         messages = []
         try:
             async for message in queue.receive_messages(
-                messages_per_page=min(self.host_json.queue_batch, LARGEST_FETCH),
+                messages_per_page=min(self.host_json.queue_batch, MAX_FETCH),
                 max_messages=self.host_json.queue_batch,
-                visibility_timeout=int(self.hiding.total_seconds()),
+                visibility_timeout=int(self.visibility_timeout.total_seconds()),
             ):
                 messages.append(message)
         except AzureError as error:
             LOG.warning("queue %s: %.500s", queue.queue_name, error)
         return messages
 
-    async def work(
-        self, queue: QueueClient, message: QueueMessage, function: Function, fire: Fire
+    async def process_message(
+        self, queue: QueueClient, message: QueueMessage, function: Function, handler: QueueHandler
     ) -> None:
         """One message: run, then settle it. What cannot be settled comes back by itself."""
         tries = message.dequeue_count or 1
-        body, metadata = TypedData(string=text_of(message.content)), trigger_metadata(message)
-        async with held(queue, message, self.hiding) as hold:
+        body, metadata = (
+            TypedData(string=decode_message(message.content)),
+            build_trigger_metadata(message),
+        )
+        async with hold_message(queue, message, self.visibility_timeout) as hold:
             # More tries than allowed means that the host died while working on it.
-            ok = tries <= self.host_json.queue_attempts and await fire(function, body, metadata)
+            ok = tries <= self.host_json.queue_attempts and await handler(function, body, metadata)
         try:
-            await self.settle(queue, hold.message, function, ok)
+            await self.settle_message(queue, hold.message, function, ok)
         except AzureError as error:
             LOG.warning("queue %s: %.500s", queue.queue_name, error)
 
-    async def settle(
+    async def settle_message(
         self, queue: QueueClient, message: QueueMessage, function: Function, ok: bool
     ) -> None:
         """Deletes a message, shows it again or puts it aside as poison."""
@@ -210,24 +220,24 @@ class Queues:
             return
         if not ok:
             LOG.warning("queue %s: message moved to the poison queue", queue.queue_name)
-            poison = await self.bound(function.trigger, "-poison")
+            poison = await self.open_queue(function.trigger, "-poison")
             await poison.send_message(message.content, time_to_live=-1)
         await queue.delete_message(message)
 
-    async def waiting(self, function: Function) -> int:
+    async def count_messages(self, function: Function) -> int:
         """How many messages a triggering queue holds, those being worked on included."""
-        properties = await (await self.bound(function.trigger)).get_queue_properties()
+        properties = await (await self.open_queue(function.trigger)).get_queue_properties()
         return int(properties.approximate_message_count or 0)
 
 
-async def create(queue: QueueClient) -> None:
+async def create_queue(queue: QueueClient) -> None:
     try:
         await queue.create_queue()
     except ResourceExistsError:
         return
 
 
-def bodies(output: ParameterBinding) -> list[bytes]:
+def list_bodies(output: ParameterBinding) -> list[bytes]:
     """The messages of one output: text, bytes, or JSON for QueueMessage objects and lists."""
     match output.data.kind:
         case "bytes":
@@ -240,7 +250,7 @@ def bodies(output: ParameterBinding) -> list[bytes]:
             return [str(output.data.value).encode()]
 
 
-def trigger_metadata(message: QueueMessage) -> dict[str, TypedData]:
+def build_trigger_metadata(message: QueueMessage) -> dict[str, TypedData]:
     """What a function can read off its QueueMessage beside the body."""
     times = {
         "InsertionTime": message.inserted_on,

@@ -14,19 +14,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from core.ncrontab import Cron, CronError
+from core.ncrontab import CronError, CronSchedule
 from sandbox.functions_host.worker import Function, HostError
 from sandbox.functions_host.worker_messages import TypedData
 
 # What .NET writes for a time that never was.
 NEVER = "0001-01-01T00:00:00+00:00"
 # The extension keeps no status for schedules tighter than this.
-SHORTEST_MONITORED = timedelta(minutes=1)
+MIN_MONITORED_INTERVAL = timedelta(minutes=1)
 
-type Fire = Callable[[Function, TypedData], Awaitable[None]]
+type TimerHandler = Callable[[Function, TypedData], Awaitable[None]]
 
 
-class StatusBook:
+class TimerStatusStore:
     """What the host remembers of each timer, in memory or in one small JSON file.
 
     Azure keeps the same three times in a blob for each function: the last run, the next one due
@@ -42,7 +42,7 @@ class StatusBook:
     def read(self, name: str) -> dict[str, str] | None:
         return self.entries.get(name)
 
-    def write(self, name: str, schedule: Cron, last: str, due: datetime) -> None:
+    def write(self, name: str, schedule: CronSchedule, last: str, due: datetime) -> None:
         """Notes when the last run began, or that there was none, and when the next one is due."""
         self.entries[name] = {
             "Schedule": schedule.text,
@@ -59,31 +59,31 @@ class Timer:
     """One timer-triggered function, its schedule and what is remembered of it."""
 
     function: Function
-    schedule: Cron
+    schedule: CronSchedule
     monitored: bool
     run_on_startup: bool
-    book: StatusBook
+    status_store: TimerStatusStore
 
     @classmethod
-    def of(cls, function: Function, book: StatusBook) -> "Timer":
+    def from_function(cls, function: Function, status_store: TimerStatusStore) -> "Timer":
         """Reads the trigger. Raises HostError when the schedule is none."""
         try:
-            schedule = Cron.parse(function.trigger["schedule"])
-            first = schedule.next(datetime.now(UTC))
-            apart = schedule.next(first) - first
+            schedule = CronSchedule.parse(function.trigger["schedule"])
+            first = schedule.find_next(datetime.now(UTC))
+            apart = schedule.find_next(first) - first
         except CronError as error:
             raise HostError(f"the '{function.name}' function is in error: {error}") from error
         return cls(
             function=function,
             schedule=schedule,
-            monitored=function.trigger.get("useMonitor", True) and apart >= SHORTEST_MONITORED,
+            monitored=function.trigger.get("useMonitor", True) and apart >= MIN_MONITORED_INTERVAL,
             run_on_startup=function.trigger.get("runOnStartup", False),
-            book=book,
+            status_store=status_store,
         )
 
-    def tick(self, past_due: bool) -> TypedData:
+    def build_tick(self, past_due: bool) -> TypedData:
         """What the function receives as its TimerRequest."""
-        status = self.book.read(self.function.name) if self.monitored else None
+        status = self.status_store.read(self.function.name) if self.monitored else None
         body: dict[str, Any] = {
             "Schedule": {"AdjustForDST": True},
             "ScheduleStatus": status
@@ -92,34 +92,38 @@ class Timer:
         }
         return TypedData(json=json.dumps(body))
 
-    async def run(self, fire: Fire) -> None:
+    async def run(self, handler: TimerHandler) -> None:
         """Serves the schedule until cancelled."""
         due = datetime.now(UTC)
-        if self.missed(due):
-            await self.fire_at(due, fire, past_due=True)
+        if self.check_missed(due):
+            await self.run_at(due, handler, past_due=True)
         elif self.run_on_startup:
-            await self.fire_at(due, fire, past_due=False)
+            await self.run_at(due, handler, past_due=False)
         while True:
-            due = self.after(due)
+            due = self.get_next_due(due)
             await asyncio.sleep((due - datetime.now(UTC)).total_seconds())
-            await self.fire_at(due, fire, past_due=False)
+            await self.run_at(due, handler, past_due=False)
 
-    def after(self, due: datetime) -> datetime:
+    def get_next_due(self, due: datetime) -> datetime:
         """The next occurrence. A sleep may end a little early: what was served is not due again."""
-        return self.schedule.next(max(due, datetime.now(UTC)))
+        return self.schedule.find_next(max(due, datetime.now(UTC)))
 
-    def missed(self, now: datetime) -> bool:
+    def check_missed(self, now: datetime) -> bool:
         """Whether a run was due while nobody watched; begins the record where there is none."""
         if not self.monitored:
             return False
-        status = self.book.read(self.function.name)
+        status = self.status_store.read(self.function.name)
         if status is None or status["Schedule"] != self.schedule.text:
-            self.book.write(self.function.name, self.schedule, NEVER, self.after(now))
+            self.status_store.write(
+                self.function.name, self.schedule, NEVER, self.get_next_due(now)
+            )
             return False
         return datetime.fromisoformat(status["Next"]) < now
 
-    async def fire_at(self, due: datetime, fire: Fire, past_due: bool) -> None:
+    async def run_at(self, due: datetime, handler: TimerHandler, past_due: bool) -> None:
         began = datetime.now(UTC)
-        await fire(self.function, self.tick(past_due))
+        await handler(self.function, self.build_tick(past_due))
         if self.monitored:
-            self.book.write(self.function.name, self.schedule, began.isoformat(), self.after(due))
+            self.status_store.write(
+                self.function.name, self.schedule, began.isoformat(), self.get_next_due(due)
+            )

@@ -26,7 +26,7 @@ from sandbox.functions_host.worker_messages import (
     ParameterBinding,
     StatusResult,
     TypedData,
-    envelope,
+    wrap_request,
 )
 
 type Binding = Mapping[str, Any]
@@ -42,17 +42,17 @@ class HostError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
+class RetryPolicy:
     """A function's own retry policy: at most `attempts` more runs, -1 for ever."""
 
-    attempts: int
-    first: timedelta
-    longest: timedelta
+    max_retries: int
+    first_delay: timedelta
+    max_delay: timedelta
 
-    def delay(self, attempt: int) -> timedelta:
+    def get_delay(self, attempt: int) -> timedelta:
         """How long to wait before attempt 1, 2, …: doubling from the first to the longest."""
         # After 30 doublings any interval a policy can hold has reached its maximum.
-        return min(self.longest, self.first * (1 << min(attempt - 1, 30)))
+        return min(self.max_delay, self.first_delay * (1 << min(attempt - 1, 30)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,11 @@ class Function:
     function_id: str
     trigger: Binding
     outputs: tuple[Binding, ...]
-    retry: Retry | None = None
+    retry: RetryPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class InvocationResult:
     """How an invocation ended: what it returned and put out, or the error with its traceback."""
 
     returned: TypedData | None = None
@@ -80,14 +80,14 @@ class Result:
         return not self.error
 
 
-async def index(app_dir: Path) -> tuple[Function, ...]:
+async def index_functions(app_dir: Path) -> tuple[Function, ...]:
     """Imports and indexes function_app.py. Raises HostError. Once in a process: Python keeps it."""
     # The index is logged as one line of JSON that drowns everything else on a console.
     logging.getLogger("azure.functions").setLevel(logging.WARNING)
     sys.path.insert(0, str(app_dir))
     runtime.start_threadpool_executor()
     started = await runtime.worker_init_request(
-        envelope(
+        wrap_request(
             worker_init_request=SimpleNamespace(
                 capabilities={}, function_app_directory=str(app_dir)
             )
@@ -96,19 +96,21 @@ async def index(app_dir: Path) -> tuple[Function, ...]:
     if started.result.status != StatusResult.Success:
         raise HostError(f"the app failed to index: {started.result.exception.message}")
     answer = await runtime.functions_metadata_request(
-        envelope(functions_metadata_request=SimpleNamespace(function_app_directory=str(app_dir)))
+        wrap_request(
+            functions_metadata_request=SimpleNamespace(function_app_directory=str(app_dir))
+        )
     )
     if not answer.function_metadata_results:
         raise HostError(f"No job functions found in {app_dir}")
-    return tuple([await load(metadata) for metadata in answer.function_metadata_results])
+    return tuple([await load_function(metadata) for metadata in answer.function_metadata_results])
 
 
-async def load(metadata: Any) -> Function:
+async def load_function(metadata: Any) -> Function:
     """Checks one function as the host does, and has the worker load it."""
     if not FUNCTION_NAME.fullmatch(metadata.name) or metadata.name.casefold() == "host":
         raise HostError(f"{metadata.name!r} is not a valid function name")
     answer = await runtime.function_load_request(
-        envelope(
+        wrap_request(
             function_load_request=SimpleNamespace(
                 function_id=metadata.function_id, metadata=metadata
             )
@@ -116,17 +118,17 @@ async def load(metadata: Any) -> Function:
     )
     if answer.result.status != StatusResult.Success:
         raise HostError(f"{metadata.name}: {answer.result.exception.message}")
-    bindings = [resolved(json.loads(raw), metadata.name) for raw in metadata.raw_bindings]
+    bindings = [resolve_settings(json.loads(raw), metadata.name) for raw in metadata.raw_bindings]
     return Function(
         name=metadata.name,
         function_id=metadata.function_id,
         trigger=next(item for item in bindings if item["type"].casefold().endswith("trigger")),
         outputs=tuple(item for item in bindings if item["direction"].casefold() == "out"),
-        retry=retry_policy(metadata.retry_options),
+        retry=parse_retry_policy(metadata.retry_options),
     )
 
 
-def resolved(binding: Binding, function: str) -> Binding:
+def resolve_settings(binding: Binding, function: str) -> Binding:
     """A binding with every `%SETTING%` replaced from the app's settings."""
 
     def value(match: re.Match[str]) -> str:
@@ -143,13 +145,13 @@ def resolved(binding: Binding, function: str) -> Binding:
     }
 
 
-def retry_policy(options: Any) -> Retry | None:
+def parse_retry_policy(options: Any) -> RetryPolicy | None:
     """The worker's retry options, for both strategies: a fixed delay never grows."""
     if options is None:
         return None
     if options.retry_strategy == "fixed_delay":
-        return Retry(options.max_retry_count, options.delay_interval, options.delay_interval)
-    return Retry(options.max_retry_count, options.minimum_interval, options.maximum_interval)
+        return RetryPolicy(options.max_retry_count, options.delay_interval, options.delay_interval)
+    return RetryPolicy(options.max_retry_count, options.minimum_interval, options.maximum_interval)
 
 
 def is_disabled(function: Function) -> bool:
@@ -157,13 +159,13 @@ def is_disabled(function: Function) -> bool:
     return os.environ.get(f"AzureWebJobs.{function.name}.Disabled", "").casefold() in ("true", "1")
 
 
-async def invoke(
+async def invoke_function(
     function: Function,
     data: TypedData,
     metadata: Mapping[str, TypedData],
     attempt: int,
-    limit: timedelta,
-) -> Result:
+    timeout: timedelta,
+) -> InvocationResult:
     """Runs a function once. Its own exceptions come back in the result, they are never raised."""
     request = SimpleNamespace(
         invocation_id=str(uuid.uuid4()),
@@ -177,22 +179,24 @@ async def invoke(
         ),
         retry_context=SimpleNamespace(
             retry_count=attempt,
-            max_retry_count=function.retry.attempts if function.retry else 0,
+            max_retry_count=function.retry.max_retries if function.retry else 0,
             exception=None,
         ),
     )
-    seconds = None if limit == timedelta.max else limit.total_seconds()
+    seconds = None if timeout == timedelta.max else timeout.total_seconds()
     try:
         async with asyncio.timeout(seconds):
-            answer = await runtime.invocation_request(envelope(invocation_request=request))
+            answer = await runtime.invocation_request(wrap_request(invocation_request=request))
     except TimeoutError:
-        return Result(error=f"FunctionTimeoutException: the limit of {limit} was exceeded")
+        return InvocationResult(
+            error=f"FunctionTimeoutException: the limit of {timeout} was exceeded"
+        )
     if answer.result.status != StatusResult.Success:
         failure = answer.result.exception
-        return Result(error=failure.message, traceback=failure.stack_trace)
-    return Result(returned=answer.return_value, outputs=tuple(answer.output_data))
+        return InvocationResult(error=failure.message, traceback=failure.stack_trace)
+    return InvocationResult(returned=answer.return_value, outputs=tuple(answer.output_data))
 
 
-def stop() -> None:
+def stop_threads() -> None:
     """Ends the threads that synchronous functions run on, after what they are doing."""
     runtime.stop_threadpool_executor()

@@ -106,7 +106,7 @@ MESSAGES = SimpleNamespace(
 )
 
 
-def envelope(**request: Any) -> SimpleNamespace:
+def wrap_request(**request: Any) -> SimpleNamespace:
     """A request as the worker's entry points expect it, with the message classes to answer in."""
     return SimpleNamespace(
         request=SimpleNamespace(**request),

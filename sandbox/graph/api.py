@@ -10,16 +10,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from sandbox.batch import BadBatch, parts_of, run_batch
+from sandbox.batch import InvalidBatch, parse_parts, run_batch
 from sandbox.exchange import protocols
-from sandbox.faults.injection import Struck, suffer
-from sandbox.faults.throttling import Gate, Limit, Limited, through
+from sandbox.faults.injection import FaultedRequest, apply_fault
+from sandbox.faults.throttling import KeyedLimit, LimitExceeded, ThrottleLimit, hold_limits
 from sandbox.graph import apps, deletions, outlook, policies, registrations, users
 from sandbox.graph import roles as role_routes
-from sandbox.graph.identity import GRAPH_RESOURCES, Entra, Rejected
+from sandbox.graph.identity import GRAPH_RESOURCES, Entra, InvalidToken
 from sandbox.graph.users import GraphError
-from sandbox.http_types import Answer, Call, Malformed, words
-from sandbox.state.tenant import Owner, Tenant
+from sandbox.http_types import HttpRequest, HttpResponse, MalformedBody, split_words
+from sandbox.state.tenant import Owner, SimulatedTenant
 
 BATCH_LIMIT = 20
 MAILBOX_CONCURRENCY = 4
@@ -32,82 +32,103 @@ class Route:
     method: str
     path: str
     roles: frozenset[str]
-    run: Callable[..., Answer]
+    run: Callable[..., HttpResponse]
     outlook: bool = False
 
 
-def roles(text: str) -> frozenset[str]:
-    return frozenset(words(text))
+def parse_roles(text: str) -> frozenset[str]:
+    return frozenset(split_words(text))
 
 
-READ_USERS = roles("User.Read.All User.ReadWrite.All Directory.Read.All Directory.ReadWrite.All")
-WRITE_USERS = roles("User.EnableDisableAccount.All User.ReadWrite.All Directory.ReadWrite.All")
-REVOKE = roles("User.RevokeSessions.All User.ReadWrite.All Directory.ReadWrite.All")
-READ_DOMAINS = roles("Domain.Read.All Domain.ReadWrite.All Directory.Read.All")
-READ_SKUS = roles(
+READ_USERS = parse_roles(
+    "User.Read.All User.ReadWrite.All Directory.Read.All Directory.ReadWrite.All"
+)
+WRITE_USERS = parse_roles(
+    "User.EnableDisableAccount.All User.ReadWrite.All Directory.ReadWrite.All"
+)
+REVOKE_SESSIONS = parse_roles("User.RevokeSessions.All User.ReadWrite.All Directory.ReadWrite.All")
+READ_DOMAINS = parse_roles("Domain.Read.All Domain.ReadWrite.All Directory.Read.All")
+READ_SKUS = parse_roles(
     "Organization.Read.All Organization.ReadWrite.All Directory.Read.All Directory.ReadWrite.All"
 )
 READ_ORGANIZATION = READ_SKUS | {"User.Read.All"}
-READ_LOGS = roles("AuditLog.Read.All")
-READ_SETTINGS = roles("MailboxSettings.Read MailboxSettings.ReadWrite")
-WRITE_SETTINGS = roles("MailboxSettings.ReadWrite")
-READ_MAIL = roles("Mail.ReadBasic.All Mail.ReadBasic Mail.Read Mail.ReadWrite")
-READ_REPORT = roles("AuditLog.Read.All")
+READ_LOGS = parse_roles("AuditLog.Read.All")
+READ_SETTINGS = parse_roles("MailboxSettings.Read MailboxSettings.ReadWrite")
+WRITE_SETTINGS = parse_roles("MailboxSettings.ReadWrite")
+READ_MAIL = parse_roles("Mail.ReadBasic.All Mail.ReadBasic Mail.Read Mail.ReadWrite")
+READ_REPORT = parse_roles("AuditLog.Read.All")
 READ_LOG = READ_REPORT | {"Directory.Read.All"}
-READ_BIN_OF_GROUPS = roles("Group.Read.All Group.ReadWrite.All Directory.Read.All")
-BIN = "directory/deleteditems/microsoft.graph."
-REPORT = "reports/authenticationmethods/userregistrationdetails"
-READ_ROLES = roles(
+READ_DELETED_GROUPS = parse_roles("Group.Read.All Group.ReadWrite.All Directory.Read.All")
+DELETED_ITEMS = "directory/deleteditems/microsoft.graph."
+REGISTRATION_REPORT = "reports/authenticationmethods/userregistrationdetails"
+READ_ROLES = parse_roles(
     "RoleManagement.Read.Directory RoleManagement.Read.All RoleManagement.ReadWrite.Directory"
 )
-READ_GROUPS = roles(
+READ_GROUPS = parse_roles(
     "GroupMember.Read.All GroupMember.ReadWrite.All Group.Read.All Group.ReadWrite.All"
     " Directory.Read.All Directory.ReadWrite.All"
 )
-READ_PIM = roles(
+READ_PIM = parse_roles(
     "PrivilegedEligibilitySchedule.Read.AzureADGroup"
     " PrivilegedEligibilitySchedule.ReadWrite.AzureADGroup"
 )
-ELIGIBLE = "roleeligibilityscheduleinstances"
+ELIGIBLE_ROLES = "roleeligibilityscheduleinstances"
 PIM_GROUPS = "identitygovernance/privilegedaccess/group"
-RULES = "users/*/mailfolders/inbox/messagerules"
+INBOX_RULES = "users/*/mailfolders/inbox/messagerules"
 
 ROUTES = (
     Route("GET", "users", READ_USERS, users.list_users),
     Route("GET", "users/$count", READ_USERS, users.count_users),
     Route("GET", "users/*", READ_USERS, users.get_user),
     Route("PATCH", "users/*", WRITE_USERS, users.change_user),
-    Route("POST", "users/*/revokesigninsessions", REVOKE, users.revoke_sessions),
-    Route("GET", "users/*/licensedetails", READ_USERS, users.licence_details),
-    Route("GET", "domains", READ_DOMAINS, users.collection),
-    Route("GET", "organization", READ_ORGANIZATION, users.collection),
+    Route("POST", "users/*/revokesigninsessions", REVOKE_SESSIONS, users.revoke_sessions),
+    Route("GET", "users/*/licensedetails", READ_USERS, users.list_licence_details),
+    Route("GET", "domains", READ_DOMAINS, users.list_collection),
+    Route("GET", "organization", READ_ORGANIZATION, users.list_collection),
     *(Route(*row) for row in policies.ROUTES),
     *(Route(*row) for row in apps.ROUTES),
-    Route("GET", "subscribedskus", READ_SKUS, users.collection),
+    Route("GET", "subscribedskus", READ_SKUS, users.list_collection),
     Route("GET", "auditlogs/signins", READ_LOGS, protocols.list_sign_ins),
-    Route("GET", "users/*/mailboxsettings", READ_SETTINGS, outlook.mailbox_settings, True),
-    Route("GET", "users/*/mailboxsettings/userpurpose", READ_SETTINGS, outlook.user_purpose, True),
+    Route("GET", "users/*/mailboxsettings", READ_SETTINGS, outlook.get_mailbox_settings, True),
+    Route(
+        "GET", "users/*/mailboxsettings/userpurpose", READ_SETTINGS, outlook.get_user_purpose, True
+    ),
     Route("GET", "users/*/mailfolders", READ_MAIL, outlook.list_folders, True),
     Route("GET", "users/*/mailfolders/*", READ_MAIL, outlook.get_folder, True),
-    Route("GET", RULES, READ_SETTINGS, outlook.list_rules, True),
-    Route("GET", f"{RULES}/*", READ_SETTINGS, outlook.get_rule, True),
-    Route("PATCH", f"{RULES}/*", WRITE_SETTINGS, outlook.change_rule, True),
-    Route("DELETE", f"{RULES}/*", WRITE_SETTINGS, outlook.delete_rule, True),
-    Route("GET", REPORT, READ_REPORT, registrations.list_registrations),
+    Route("GET", INBOX_RULES, READ_SETTINGS, outlook.list_rules, True),
+    Route("GET", f"{INBOX_RULES}/*", READ_SETTINGS, outlook.get_rule, True),
+    Route("PATCH", f"{INBOX_RULES}/*", WRITE_SETTINGS, outlook.change_rule, True),
+    Route("DELETE", f"{INBOX_RULES}/*", WRITE_SETTINGS, outlook.delete_rule, True),
+    Route("GET", REGISTRATION_REPORT, READ_REPORT, registrations.list_registrations),
     Route("GET", "auditlogs/directoryaudits", READ_LOG, deletions.list_audits),
-    Route("GET", f"{BIN}user", READ_USERS, deletions.list_deleted),
-    Route("GET", f"{BIN}group", READ_BIN_OF_GROUPS, deletions.list_deleted),
-    Route("GET", "rolemanagement/directory/roleassignments", READ_ROLES, role_routes.assignments),
-    Route("GET", f"rolemanagement/directory/{ELIGIBLE}", READ_ROLES, role_routes.eligible),
-    Route("GET", f"{PIM_GROUPS}/eligibilityscheduleinstances", READ_PIM, role_routes.may_join),
+    Route("GET", f"{DELETED_ITEMS}user", READ_USERS, deletions.list_deleted),
+    Route("GET", f"{DELETED_ITEMS}group", READ_DELETED_GROUPS, deletions.list_deleted),
+    Route(
+        "GET",
+        "rolemanagement/directory/roleassignments",
+        READ_ROLES,
+        role_routes.list_role_assignments,
+    ),
+    Route(
+        "GET",
+        f"rolemanagement/directory/{ELIGIBLE_ROLES}",
+        READ_ROLES,
+        role_routes.list_eligible_roles,
+    ),
+    Route(
+        "GET",
+        f"{PIM_GROUPS}/eligibilityscheduleinstances",
+        READ_PIM,
+        role_routes.list_group_eligibility,
+    ),
     Route("GET", "groups/*", READ_GROUPS, role_routes.get_group),
-    Route("GET", "groups/*/transitivemembers", READ_GROUPS, role_routes.transitive_members),
-    Route("GET", "users/*/transitivememberof", READ_USERS, role_routes.transitive_member_of),
+    Route("GET", "groups/*/transitivemembers", READ_GROUPS, role_routes.list_transitive_members),
+    Route("GET", "users/*/transitivememberof", READ_USERS, role_routes.list_transitive_memberships),
 )
 ALL_ROLES = frozenset[str]().union(*(route.roles for route in ROUTES)) | {users.SIGN_IN_ROLE}
 
 
-def by_shape(routes: tuple[Route, ...]) -> dict[tuple[str, int], list[tuple[Route, list[str]]]]:
+def group_routes(routes: tuple[Route, ...]) -> dict[tuple[str, int], list[tuple[Route, list[str]]]]:
     """Routes by method and number of segments: a path is then compared with two or three."""
     table: dict[tuple[str, int], list[tuple[Route, list[str]]]] = {}
     for route in routes:
@@ -116,13 +137,13 @@ def by_shape(routes: tuple[Route, ...]) -> dict[tuple[str, int], list[tuple[Rout
     return table
 
 
-SHAPES = by_shape(ROUTES)
+ROUTES_BY_SHAPE = group_routes(ROUTES)
 
 
-def find_route(call: Call) -> tuple[Route, list[str]] | None:
+def find_route(request: HttpRequest) -> tuple[Route, list[str]] | None:
     """The route of a call and what stands for its stars."""
-    segments = call.segments[1:]
-    for route, steps in SHAPES.get((call.method, len(segments)), ()):
+    segments = request.segments[1:]
+    for route, steps in ROUTES_BY_SHAPE.get((request.method, len(segments)), ()):
         stars = [have for have, want in zip(segments, steps, strict=True) if want == "*"]
         if all(want in ("*", have.casefold()) for have, want in zip(segments, steps, strict=True)):
             return route, stars
@@ -136,103 +157,113 @@ class Graph:
 
     def __init__(
         self,
-        tenant: Tenant,
+        tenant: SimulatedTenant,
         entra: Entra,
         latency: float,
-        seen: Callable[[str, str, str, int], None],
+        on_request: Callable[[str, str, str, int], None],
     ) -> None:
         self.tenant = tenant
         self.entra = entra
         self.latency = latency
-        self.seen = seen
-        self.batches = 0
-        self.mailboxes = Limit(at_once=MAILBOX_CONCURRENCY)
+        self.on_request = on_request
+        self.batch_count = 0
+        self.mailbox_limit = ThrottleLimit(max_concurrent=MAILBOX_CONCURRENCY)
 
-    def lines(self, call: Call) -> tuple[str, str]:
+    def get_fault_lines(self, request: HttpRequest) -> tuple[str, str]:
         """What faults are matched against: the path, and the path with its query."""
-        return f"{call.method} {call.path}", call.line
+        return f"{request.method} {request.path}", request.line
 
-    async def answer(self, call: Call) -> Answer:
+    async def handle_request(self, request: HttpRequest) -> HttpResponse:
         """One request that came by itself."""
         try:
-            call = replace(call, roles=self.entra.caller(call, GRAPH_RESOURCES))
-            if call.segments == ("v1.0", "$batch") and call.method == "POST":
-                return await self.batch(call)
-            return await self.plain(call)
-        except Rejected as trouble:
-            return error_answer(GraphError(401, "InvalidAuthenticationToken", str(trouble)))
+            request = replace(
+                request, roles=self.entra.authenticate_caller(request, GRAPH_RESOURCES)
+            )
+            if request.segments == ("v1.0", "$batch") and request.method == "POST":
+                return await self.handle_batch(request)
+            return await self.handle_single(request)
+        except InvalidToken as trouble:
+            return to_error_response(GraphError(401, "InvalidAuthenticationToken", str(trouble)))
         except GraphError as trouble:
-            return error_answer(trouble)
+            return to_error_response(trouble)
 
-    async def plain(self, call: Call, inner: bool = False) -> Answer:
+    async def handle_single(self, request: HttpRequest, inner: bool = False) -> HttpResponse:
         """One request, in a batch or by itself. Never raises GraphError."""
         try:
-            found = find_route(call) if call.segments[0] == "v1.0" else None
+            found = find_route(request) if request.segments[0] == "v1.0" else None
             if found is None:
-                last = call.segments[-1][:64]
+                last = request.segments[-1][:64]
                 raise GraphError(400, "BadRequest", f"Resource not found for the segment '{last}'.")
             route, stars = found
-            if not route.roles & call.roles:
-                raise self.refusal(route)
-            owner = self.tenant.outlook_owner(stars[0]) if route.outlook else None
-            with through(self.gates(call, owner, inner), time.monotonic()):
+            if not route.roles & request.roles:
+                raise self.build_refusal(route)
+            owner = self.tenant.find_outlook_owner(stars[0]) if route.outlook else None
+            with hold_limits(self.list_limits(request, owner, inner), time.monotonic()):
                 await asyncio.sleep(self.latency)
-                return route.run(self.tenant, call, *stars)
-        except Malformed as trouble:
-            return error_answer(GraphError(400, "BadRequest", f"Unable to read JSON: {trouble}"))
+                return route.run(self.tenant, request, *stars)
+        except MalformedBody as trouble:
+            return to_error_response(
+                GraphError(400, "BadRequest", f"Unable to read JSON: {trouble}")
+            )
         except GraphError as trouble:
-            return error_answer(trouble)
-        except Limited as trouble:
-            refused = error_answer(GraphError(429, trouble.code, str(trouble)))
+            return to_error_response(trouble)
+        except LimitExceeded as trouble:
+            refused = to_error_response(GraphError(429, trouble.code, str(trouble)))
             return replace(refused, headers={**refused.headers, **trouble.headers})
 
-    def refusal(self, route: Route) -> GraphError:
+    def build_refusal(self, route: Route) -> GraphError:
         """The directory and Outlook refuse a missing role in words of their own."""
         if route.outlook:
             text = "Access is denied. Check credentials and try again."
             return GraphError(403, "ErrorAccessDenied", text)
-        return users.denied()
+        return users.build_denied_error()
 
-    def gates(self, call: Call, owner: Owner | None, inner: bool) -> Iterator[Gate]:
+    def list_limits(
+        self, request: HttpRequest, owner: Owner | None, inner: bool
+    ) -> Iterator[KeyedLimit]:
         """The limits a request comes under: that of its mailbox, and those of the table."""
         if owner is not None:
-            yield Gate(self.mailboxes, owner)
-        if self.tenant.faults.limited:
-            yield from self.tenant.faults.gates(self.name, self.lines(call), inner, owner)
+            yield KeyedLimit(self.mailbox_limit, owner)
+        if self.tenant.faults.has_limits:
+            yield from self.tenant.faults.list_limits(
+                self.name, self.get_fault_lines(request), inner, owner
+            )
 
-    async def batch(self, call: Call) -> Answer:
+    async def handle_batch(self, request: HttpRequest) -> HttpResponse:
         """`POST /$batch`: the requests to Outlook go four at a time, the others all at once."""
         try:
-            parts = parts_of(call.json(), BATCH_LIMIT, "/v1.0")
-        except (BadBatch, Malformed) as trouble:
+            parts = parse_parts(request.json(), BATCH_LIMIT, "/v1.0")
+        except (InvalidBatch, MalformedBody) as trouble:
             raise GraphError(400, "BadRequest", str(trouble)) from trouble
         gate = asyncio.Semaphore(MAILBOX_CONCURRENCY)
 
-        async def carry(inner: Call) -> Answer:
-            inner = replace(inner, roles=call.roles)
+        async def carry(inner: HttpRequest) -> HttpResponse:
+            inner = replace(inner, roles=request.roles)
             found = find_route(inner)
             if found is not None and found[0].outlook:
                 async with gate:
-                    return await self.inner(inner)
-            return await self.inner(inner)
+                    return await self.handle_batch_part(inner)
+            return await self.handle_batch_part(inner)
 
-        self.batches += 1
-        return await run_batch(parts, carry, self.batches)
+        self.batch_count += 1
+        return await run_batch(parts, carry, self.batch_count)
 
-    async def inner(self, call: Call) -> Answer:
+    async def handle_batch_part(self, request: HttpRequest) -> HttpResponse:
         """One request of a batch, with the faults meant for such."""
-        lines = self.lines(call)
-        fault = self.tenant.faults.meet(self.name, lines, inner=True)
+        lines = self.get_fault_lines(request)
+        fault = self.tenant.faults.match_fault(self.name, lines, inner=True)
         if fault is None:
-            answer = await self.plain(call, inner=True)
+            answer = await self.handle_single(request, inner=True)
         else:
-            struck = Struck(self.name, lines[1], call, self.tenant.base, inner=True)
-            answer = await suffer(fault, struck, lambda: self.plain(call, inner=True))
-        self.seen("graph/inner", call.method, call.path, answer.status)
+            struck = FaultedRequest(self.name, lines[1], request, self.tenant.base, inner=True)
+            answer = await apply_fault(
+                fault, struck, lambda: self.handle_single(request, inner=True)
+            )
+        self.on_request("graph/inner", request.method, request.path, answer.status)
         return answer
 
 
-def error_answer(trouble: GraphError) -> Answer:
+def to_error_response(graph_error: GraphError) -> HttpResponse:
     """An error as Graph prints it."""
     request = str(uuid4())
     inner = {
@@ -240,5 +271,5 @@ def error_answer(trouble: GraphError) -> Answer:
         "request-id": request,
         "client-request-id": request,
     }
-    error = {"code": trouble.code, "message": trouble.message, "innerError": inner}
-    return Answer(trouble.status, {"error": error}, {"request-id": request})
+    error = {"code": graph_error.code, "message": graph_error.message, "innerError": inner}
+    return HttpResponse(graph_error.status, {"error": error}, {"request-id": request})

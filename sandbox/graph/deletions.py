@@ -4,54 +4,70 @@ A scene holds the records as `directoryAudits` and the deleted objects, with the
 `deletedItems`; without them nothing was ever deleted.
 """
 
-from sandbox.graph.odata import BadFilter, parse_filter
-from sandbox.graph.users import bad_request, context, page_size, projected, selection
-from sandbox.http_types import Answer, Call, Row, next_link, shown
-from sandbox.state.tenant import Tenant, rows_in
+from sandbox.graph.odata import InvalidFilter, parse_filter
+from sandbox.graph.users import (
+    build_bad_request,
+    build_context_url,
+    parse_page_size,
+    parse_select,
+    project_row,
+)
+from sandbox.http_types import HttpRequest, HttpResponse, Row, build_next_link, strip_private_keys
+from sandbox.state.tenant import SimulatedTenant, to_rows
 
-LOG_PAGE = 1_000
-BIN_PAGE = 999
-USUAL_BIN_PAGE = 100
+AUDIT_PAGE_SIZE = 1_000
+MAX_DELETED_PAGE_SIZE = 999
+DEFAULT_DELETED_PAGE_SIZE = 100
 
 
-def paged(tenant: Tenant, call: Call, rows: list[Row], size: int, what: str) -> Answer:
+def build_directory_page(
+    tenant: SimulatedTenant, request: HttpRequest, rows: list[Row], size: int, what: str
+) -> HttpResponse:
     """A page of rows; the token belongs to the question it answers."""
-    mark = f"{what} {call.query.get('$filter', '')}"
-    token = call.query.get("$skiptoken")
+    mark = f"{what} {request.query.get('$filter', '')}"
+    token = request.query.get("$skiptoken")
     if token is None:
-        part, rest = tenant.snapshots.page(rows, size, mark)
+        part, rest = tenant.snapshots.cut_page(rows, size, mark)
     else:
         try:
-            part, rest = tenant.snapshots.resume(token, size, mark)
+            part, rest = tenant.snapshots.resume_listing(token, size, mark)
         except KeyError as error:
-            raise bad_request("The page token is invalid or has expired.") from error
-    body: Row = {"@odata.context": context(tenant, what)}
+            raise build_bad_request("The page token is invalid or has expired.") from error
+    body: Row = {"@odata.context": build_context_url(tenant, what)}
     if rest:
-        body["@odata.nextLink"] = next_link(tenant.base, call, rest)
-    return Answer(200, body | {"value": list(part)})
+        body["@odata.nextLink"] = build_next_link(tenant.base, request, rest)
+    return HttpResponse(200, body | {"value": list(part)})
 
 
-def list_audits(tenant: Tenant, call: Call) -> Answer:
+def list_audits(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
     """`GET /auditLogs/directoryAudits`, newest first as it does by itself."""
     try:
-        wanted = parse_filter(call.query.get("$filter", ""))
-    except BadFilter as trouble:
-        raise bad_request(str(trouble)) from trouble
-    rows = [row for row in rows_in(tenant.graph.get("directoryAudits")) if wanted.test(row)]
+        wanted = parse_filter(request.query.get("$filter", ""))
+    except InvalidFilter as trouble:
+        raise build_bad_request(str(trouble)) from trouble
+    rows = [row for row in to_rows(tenant.graph.get("directoryAudits")) if wanted.matches(row)]
     rows.sort(key=lambda row: str(row.get("activityDateTime")), reverse=True)
-    size = page_size(call, usual=LOG_PAGE, most=LOG_PAGE)
-    return paged(tenant, call, [shown(row) for row in rows], size, "auditLogs/directoryAudits")
+    size = parse_page_size(request, default=AUDIT_PAGE_SIZE, maximum=AUDIT_PAGE_SIZE)
+    return build_directory_page(
+        tenant,
+        request,
+        [strip_private_keys(row) for row in rows],
+        size,
+        "auditLogs/directoryAudits",
+    )
 
 
-def list_deleted(tenant: Tenant, call: Call) -> Answer:
+def list_deleted(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
     """`GET /directory/deletedItems/microsoft.graph.user` or `.group`."""
-    kind = f"#{call.segments[-1].casefold()}"
+    kind = f"#{request.segments[-1].casefold()}"
     rows = [
         row
-        for row in rows_in(tenant.graph.get("deletedItems"))
+        for row in to_rows(tenant.graph.get("deletedItems"))
         if str(row.get("@odata.type", "#microsoft.graph.user")).casefold() == kind
     ]
-    names = selection(call)
-    value = [projected(row, names) if names else shown(row) for row in rows]
-    size = page_size(call, usual=USUAL_BIN_PAGE, most=BIN_PAGE)
-    return paged(tenant, call, value, size, f"directory/deletedItems/{kind[1:]}")
+    names = parse_select(request)
+    value = [project_row(row, names) if names else strip_private_keys(row) for row in rows]
+    size = parse_page_size(
+        request, default=DEFAULT_DELETED_PAGE_SIZE, maximum=MAX_DELETED_PAGE_SIZE
+    )
+    return build_directory_page(tenant, request, value, size, f"directory/deletedItems/{kind[1:]}")

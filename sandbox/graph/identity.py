@@ -16,13 +16,13 @@ from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
-from sandbox.http_types import Answer, Call
-from sandbox.state.tenant import Tenant
+from sandbox.http_types import HttpRequest, HttpResponse
+from sandbox.state.tenant import SimulatedTenant
 
 CLIENT_ID = "a99a11ce-0000-4000-8000-00000000a44d"
 IDENTITY_CLIENT_ID = "1de77171-0000-4000-8000-0000000000c1"
 IDENTITY_PRINCIPAL_ID = "1de77171-0000-4000-8000-0000000000b2"
-EXCHANGE_TOKENS = "api://AzureADTokenExchange"
+TOKEN_EXCHANGE_AUDIENCE = "api://AzureADTokenExchange"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 GRAPH_RESOURCES = frozenset(
     {
@@ -47,15 +47,15 @@ APP_LIFETIME = 3600
 IDENTITY_LIFETIME = 86400
 
 
-class Rejected(Exception):
+class InvalidToken(Exception):
     """A token that is not good for what it was shown for."""
 
 
-def encoded(value: bytes) -> str:
+def encode_base64url(value: bytes) -> str:
     return urlsafe_b64encode(value).decode().rstrip("=")
 
 
-def decoded(text: str) -> bytes:
+def decode_base64url(text: str) -> bytes:
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
@@ -65,7 +65,7 @@ class Entra:
     name = "entra"
 
     def __init__(
-        self, tenant: Tenant, graph_roles: frozenset[str], cmdlets: frozenset[str]
+        self, tenant: SimulatedTenant, graph_roles: frozenset[str], cmdlets: frozenset[str]
     ) -> None:
         self.tenant = tenant
         self.graph_roles = graph_roles
@@ -74,11 +74,11 @@ class Entra:
         self.secret = token_urlsafe(24)
         self.identity_header = token_urlsafe(24)
         self.base = ""
-        self.known: dict[str, dict[str, Any]] = {}
+        self.claims_by_token: dict[str, dict[str, Any]] = {}
 
     # Tokens ----------------------------------------------------------------------------------
 
-    def mint(self, audience: str, lifetime: int, **claims: object) -> str:
+    def issue_token(self, audience: str, lifetime: int, **claims: object) -> str:
         """A token of this tenant. A lifetime below zero makes one that has expired."""
         now = int(time.time())
         payload = {
@@ -89,68 +89,72 @@ class Entra:
             "exp": now + lifetime,
             "tid": self.tenant.tenant_id,
             "idtyp": "app",
-            "uti": encoded(uuid4().bytes),
+            "uti": encode_base64url(uuid4().bytes),
             **claims,
         }
         header = {"typ": "JWT", "alg": "HS256"}
-        signed = ".".join(encoded(json.dumps(part).encode()) for part in (header, payload))
-        return f"{signed}.{self.signature(signed)}"
+        signed = ".".join(encode_base64url(json.dumps(part).encode()) for part in (header, payload))
+        return f"{signed}.{self.sign_token(signed)}"
 
-    def signature(self, signed: str) -> str:
-        return encoded(hmac.digest(self.key, signed.encode(), sha256))
+    def sign_token(self, signing_input: str) -> str:
+        return encode_base64url(hmac.digest(self.key, signing_input.encode(), sha256))
 
-    def claims(self, token: str) -> dict[str, Any]:
+    def read_claims(self, token: str) -> dict[str, Any]:
         """What a token says. Raises Rejected unless it is ours and in date."""
-        claims = self.known.get(token)
+        claims = self.claims_by_token.get(token)
         if claims is None:
             signed, dot, signature = token.rpartition(".")
-            if not dot or not hmac.compare_digest(self.signature(signed), signature):
-                raise Rejected("IDX10511: Signature validation failed.")
-            claims = json.loads(decoded(signed.split(".")[1]))
-            self.known[token] = claims
+            if not dot or not hmac.compare_digest(self.sign_token(signed), signature):
+                raise InvalidToken("IDX10511: Signature validation failed.")
+            claims = json.loads(decode_base64url(signed.split(".")[1]))
+            self.claims_by_token[token] = claims
         if claims["exp"] < time.time():
-            raise Rejected("Lifetime validation failed, the token is expired.")
+            raise InvalidToken("Lifetime validation failed, the token is expired.")
         return claims
 
-    def caller(self, call: Call, audiences: frozenset[str]) -> frozenset[str]:
+    def authenticate_caller(
+        self, request: HttpRequest, audiences: frozenset[str]
+    ) -> frozenset[str]:
         """The roles of whoever sent a request. Raises Rejected."""
-        scheme, _, token = call.headers.get("Authorization", "").partition(" ")
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.casefold() != "bearer" or not token:
-            raise Rejected("Access token is empty.")
-        claims = self.claims(token)
+            raise InvalidToken("Access token is empty.")
+        claims = self.read_claims(token)
         if claims["aud"] not in audiences and claims["aud"] != self.base:
-            raise Rejected("Access token validation failure. Invalid audience.")
+            raise InvalidToken("Access token validation failure. Invalid audience.")
         return frozenset(claims.get("roles", ()))
 
-    def roles(self, resource: str) -> list[str]:
+    def list_roles(self, resource: str) -> list[str]:
         """The app roles consented to on a resource, at this moment."""
         roles: set[str] = set()
         if resource in GRAPH_RESOURCES or resource == self.base:
-            roles |= self.tenant.granted("graph", self.graph_roles)
+            roles |= self.tenant.get_grants("graph", self.graph_roles)
         if resource in EXCHANGE_RESOURCES or resource == self.base:
-            roles |= {MANAGE_AS_APP} if self.tenant.granted("exchange", self.cmdlets) else set()
+            roles |= {MANAGE_AS_APP} if self.tenant.get_grants("exchange", self.cmdlets) else set()
         return sorted(roles)
 
     # The token endpoint ----------------------------------------------------------------------
 
-    def lines(self, call: Call) -> tuple[str, str]:
-        return f"{call.method} {call.path}", call.line
+    def get_fault_lines(self, request: HttpRequest) -> tuple[str, str]:
+        return f"{request.method} {request.path}", request.line
 
-    async def answer(self, call: Call) -> Answer:
+    async def handle_request(self, request: HttpRequest) -> HttpResponse:
         """`POST /{tenant}/oauth2/v2.0/token`, client credentials only."""
-        if call.segments[1:] != ("oauth2", "v2.0", "token"):
-            return Answer(404, {"error": "not_found", "error_description": "No such page."})
-        if call.method != "POST":
-            return refusal(400, "invalid_request", "AADSTS900561: Only POST requests are taken.")
-        form = dict(parse_qsl(call.body.decode("utf-8", "replace")))
-        trouble = self.trouble(call.segments[0], form)
+        if request.segments[1:] != ("oauth2", "v2.0", "token"):
+            return HttpResponse(404, {"error": "not_found", "error_description": "No such page."})
+        if request.method != "POST":
+            return build_token_error(
+                400, "invalid_request", "AADSTS900561: Only POST requests are taken."
+            )
+        form = dict(parse_qsl(request.body.decode("utf-8", "replace")))
+        trouble = self.check_token_request(request.segments[0], form)
         if trouble is not None:
             return trouble
         resource = form["scope"].removesuffix("/.default").rstrip("/")
-        token = self.mint(
-            resource, APP_LIFETIME, appid=CLIENT_ID, azp=CLIENT_ID, roles=self.roles(resource)
+        token = self.issue_token(
+            resource, APP_LIFETIME, appid=CLIENT_ID, azp=CLIENT_ID, roles=self.list_roles(resource)
         )
-        return Answer(
+        return HttpResponse(
             200,
             {
                 "token_type": "Bearer",
@@ -160,29 +164,29 @@ class Entra:
             },
         )
 
-    def trouble(self, tenant: str, form: dict[str, str]) -> Answer | None:
+    def check_token_request(self, tenant: str, form: dict[str, str]) -> HttpResponse | None:
         """Why a token is not given, in the order Entra looks at things."""
         if not self.tenant.is_tenant(tenant):
             text = f"AADSTS90002: Tenant '{tenant}' not found. Check the tenant id."
-            return refusal(400, "invalid_request", text)
+            return build_token_error(400, "invalid_request", text)
         if form.get("grant_type") != "client_credentials":
             text = "AADSTS70003: The app requested an unsupported grant type."
-            return refusal(400, "unsupported_grant_type", text)
+            return build_token_error(400, "unsupported_grant_type", text)
         client = form.get("client_id", "")
         if client.casefold() != CLIENT_ID:
             text = f"AADSTS700016: Application with identifier '{client}' was not found."
-            return refusal(400, "unauthorized_client", text)
+            return build_token_error(400, "unauthorized_client", text)
         scope = form.get("scope", "")
         if not scope.endswith("/.default"):
             text = "AADSTS1002012: The scope is not valid, it must end in /.default."
-            return refusal(400, "invalid_scope", text)
+            return build_token_error(400, "invalid_scope", text)
         resource = scope.removesuffix("/.default").rstrip("/")
         if resource not in {*GRAPH_RESOURCES, *EXCHANGE_RESOURCES, self.base}:
             text = f"AADSTS500011: The resource principal named {resource} was not found."
-            return refusal(400, "invalid_resource", text)
-        return self.client_trouble(form)
+            return build_token_error(400, "invalid_resource", text)
+        return self.check_client(form)
 
-    def client_trouble(self, form: dict[str, str]) -> Answer | None:
+    def check_client(self, form: dict[str, str]) -> HttpResponse | None:
         """Why the client is not who it says: its secret, or the assertion in its place."""
         if "client_assertion" not in form:
             if hmac.compare_digest(form.get("client_secret", "").encode(), self.secret.encode()):
@@ -192,24 +196,26 @@ class Entra:
                 if "client_secret" in form
                 else ("7000216: 'client_assertion' or 'client_secret' is required.")
             )
-            return refusal(401, "invalid_client", f"AADSTS{code}")
+            return build_token_error(401, "invalid_client", f"AADSTS{code}")
         if form.get("client_assertion_type") != ASSERTION_TYPE:
             text = "AADSTS50027: The client assertion type is not supported."
-            return refusal(400, "invalid_request", text)
+            return build_token_error(400, "invalid_request", text)
         try:
-            claims = self.claims(form["client_assertion"])
-        except Rejected as error:
-            return refusal(401, "invalid_client", f"AADSTS700024: Client assertion: {error}")
-        if (claims["aud"], claims.get("sub")) != (EXCHANGE_TOKENS, IDENTITY_PRINCIPAL_ID):
+            claims = self.read_claims(form["client_assertion"])
+        except InvalidToken as error:
+            return build_token_error(
+                401, "invalid_client", f"AADSTS700024: Client assertion: {error}"
+            )
+        if (claims["aud"], claims.get("sub")) != (TOKEN_EXCHANGE_AUDIENCE, IDENTITY_PRINCIPAL_ID):
             text = "AADSTS70021: No matching federated identity record found for the assertion."
-            return refusal(401, "invalid_client", text)
+            return build_token_error(401, "invalid_client", text)
         return None
 
 
-def refusal(status: int, error: str, description: str) -> Answer:
+def build_token_error(status: int, error: str, description: str) -> HttpResponse:
     """An error of the token endpoint."""
     number = "".join(filter(str.isdigit, description.partition(":")[0]))
-    return Answer(
+    return HttpResponse(
         status,
         {
             "error": error,
@@ -231,24 +237,24 @@ class ManagedIdentity:
     def __init__(self, entra: Entra) -> None:
         self.entra = entra
 
-    def lines(self, call: Call) -> tuple[str, str]:
-        return f"{call.method} {call.path}", call.line
+    def get_fault_lines(self, request: HttpRequest) -> tuple[str, str]:
+        return f"{request.method} {request.path}", request.line
 
-    async def answer(self, call: Call) -> Answer:
-        header = call.headers.get("X-IDENTITY-HEADER", "")
+    async def handle_request(self, request: HttpRequest) -> HttpResponse:
+        header = request.headers.get("X-IDENTITY-HEADER", "")
         if not hmac.compare_digest(header.encode(), self.entra.identity_header.encode()):
-            return self.refusal(403, "Forbidden", "The identity header is missing or wrong.")
-        if call.method != "GET" or call.query.get("api-version") != "2019-08-01":
-            return self.refusal(400, "BadRequest", "Unsupported api-version.")
-        if call.query.get("client_id", "").casefold() != IDENTITY_CLIENT_ID:
-            return self.refusal(400, "BadRequest", "No user-assigned managed identity found.")
-        resource = call.query.get("resource", "").removesuffix("/.default")
+            return self.build_error(403, "Forbidden", "The identity header is missing or wrong.")
+        if request.method != "GET" or request.query.get("api-version") != "2019-08-01":
+            return self.build_error(400, "BadRequest", "Unsupported api-version.")
+        if request.query.get("client_id", "").casefold() != IDENTITY_CLIENT_ID:
+            return self.build_error(400, "BadRequest", "No user-assigned managed identity found.")
+        resource = request.query.get("resource", "").removesuffix("/.default")
         if not resource:
-            return self.refusal(400, "BadRequest", "The resource is missing.")
-        token = self.entra.mint(
+            return self.build_error(400, "BadRequest", "The resource is missing.")
+        token = self.entra.issue_token(
             resource, IDENTITY_LIFETIME, appid=IDENTITY_CLIENT_ID, sub=IDENTITY_PRINCIPAL_ID
         )
-        return Answer(
+        return HttpResponse(
             200,
             {
                 "access_token": token,
@@ -259,5 +265,5 @@ class ManagedIdentity:
             },
         )
 
-    def refusal(self, status: int, code: str, message: str) -> Answer:
-        return Answer(status, {"statusCode": status, "code": code, "message": message})
+    def build_error(self, status: int, code: str, message: str) -> HttpResponse:
+        return HttpResponse(status, {"statusCode": status, "code": code, "message": message})

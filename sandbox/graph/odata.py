@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from fnmatch import translate
 from typing import Any
 
-from sandbox.http_types import Row, words
+from sandbox.http_types import Row, split_words
 
-type Test = Callable[[Mapping[str, Any]], bool]
+type RowPredicate = Callable[[Mapping[str, Any]], bool]
 
 TOKEN = re.compile(
     r"""\s*(?:
@@ -28,9 +28,9 @@ TOKEN = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
-WORDS = frozenset(words("eq ne gt ge lt le like notlike and or not in"))
+OPERATORS = frozenset(split_words("eq ne gt ge lt le like notlike and or not in"))
 CONSTANTS = {"true": True, "false": False, "null": None}
-ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
+ORDER_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,
     "ge": operator.ge,
     "lt": operator.lt,
@@ -42,7 +42,7 @@ LARGE_SNAPSHOTS_KEPT = 8
 ROWS_KEPT = 1_000_000
 
 
-class BadFilter(Exception):
+class InvalidFilter(Exception):
     """A filter that cannot be understood."""
 
 
@@ -50,21 +50,21 @@ class BadFilter(Exception):
 class Filter:
     """A filter ready for use. `operators` are the words it uses, `clauses` its comparisons."""
 
-    test: Test
+    matches: RowPredicate
     operators: frozenset[str]
-    clauses: int
+    clause_count: int
 
 
-EVERYTHING = Filter(lambda row: True, frozenset(), 0)
+MATCH_ALL = Filter(lambda row: True, frozenset(), 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class FilterToken:
     kind: str
     value: Any
 
 
-def tokens_of(text: str) -> list[Token]:
+def tokenize_filter(text: str) -> list[FilterToken]:
     """Split a filter into words, `-eq` and `eq` alike. Raises BadFilter."""
     tokens = []
     position = 0
@@ -72,26 +72,26 @@ def tokens_of(text: str) -> list[Token]:
     while position < len(text):
         found = TOKEN.match(text, position)
         if found is None:
-            raise BadFilter(f"Invalid filter clause at position {position}.")
+            raise InvalidFilter(f"Invalid filter clause at position {position}.")
         position = found.end()
         kind, value = str(found.lastgroup), found[str(found.lastgroup)]
         lowered = value.casefold().lstrip("-$")
         if kind == "text":
-            tokens.append(Token("value", value[1:-1].replace(value[0] * 2, value[0])))
+            tokens.append(FilterToken("value", value[1:-1].replace(value[0] * 2, value[0])))
         elif kind == "date":
-            tokens.append(Token("value", value))
+            tokens.append(FilterToken("value", value))
         elif kind == "number":
-            tokens.append(Token("value", float(value)))
-        elif kind == "operator" or (kind == "word" and lowered in WORDS):
-            tokens.append(Token("operator", lowered))
+            tokens.append(FilterToken("value", float(value)))
+        elif kind == "operator" or (kind == "word" and lowered in OPERATORS):
+            tokens.append(FilterToken("operator", lowered))
         elif kind == "word" and lowered in CONSTANTS:
-            tokens.append(Token("value", CONSTANTS[lowered]))
+            tokens.append(FilterToken("value", CONSTANTS[lowered]))
         else:
-            tokens.append(Token(kind, value))
+            tokens.append(FilterToken(kind, value))
     return tokens
 
 
-def plain(value: object) -> object:
+def normalize_value(value: object) -> object:
     """A value in the form comparisons are made in: folded text, numbers, booleans, None."""
     if isinstance(value, bool) or value is None:
         return value
@@ -101,57 +101,57 @@ def plain(value: object) -> object:
     return CONSTANTS[folded] if folded in ("true", "false") else folded
 
 
-def equal(actual: object, wanted: object) -> bool:
+def is_equal(actual: object, expected: object) -> bool:
     """Equality as the services see it: any element of a list will do, `smtp:` may be left out."""
     if isinstance(actual, list):
-        return any(equal(part, wanted) for part in actual) if actual else wanted is None
-    left, right = plain(actual), plain(wanted)
+        return any(is_equal(part, expected) for part in actual) if actual else expected is None
+    left, right = normalize_value(actual), normalize_value(expected)
     if left == right:
         return True
     return isinstance(left, str) and isinstance(right, str) and left == f"smtp:{right}"
 
 
-def ordered(actual: object, wanted: object, comparator: str) -> bool:
-    left, right = plain(actual), plain(wanted)
+def compare_order(actual: object, expected: object, comparator: str) -> bool:
+    left, right = normalize_value(actual), normalize_value(expected)
     if isinstance(left, str) and isinstance(right, str):
-        return ORDER[comparator](left, right)
+        return ORDER_OPERATORS[comparator](left, right)
     if isinstance(left, float) and isinstance(right, float):
-        return ORDER[comparator](left, right)
+        return ORDER_OPERATORS[comparator](left, right)
     return False
 
 
-def comparison(name: str, comparator: str, wanted: object) -> Test:
+def make_comparison(name: str, comparator: str, expected: object) -> RowPredicate:
     """The test of one comparison; a property a row does not have is null."""
     match comparator:
         case "eq":
-            return lambda row: equal(row.get(name), wanted)
+            return lambda row: is_equal(row.get(name), expected)
         case "ne":
-            return lambda row: not equal(row.get(name), wanted)
+            return lambda row: not is_equal(row.get(name), expected)
         case "like" | "notlike":
-            pattern = re.compile(translate(str(wanted)), re.IGNORECASE)
+            pattern = re.compile(translate(str(expected)), re.IGNORECASE)
             hit = comparator == "like"
             return lambda row: (
-                any(pattern.match(str(part)) is not None for part in listed(row.get(name))) is hit
+                any(pattern.match(str(part)) is not None for part in to_list(row.get(name))) is hit
             )
         case _:
-            return lambda row: ordered(row.get(name), wanted, comparator)
+            return lambda row: compare_order(row.get(name), expected, comparator)
 
 
-def listed(value: object) -> list[Any]:
+def to_list(value: object) -> list[Any]:
     """A value as a list: none, the one, or the list it is."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
 
 
-class Parser:
+class FilterParser:
     """Recursive descent over the tokens of one filter."""
 
     def __init__(self, text: str) -> None:
-        self.tokens = tokens_of(text)
+        self.tokens = tokenize_filter(text)
         self.position = 0
         self.operators: set[str] = set()
-        self.clauses = 0
+        self.clause_count = 0
 
     def peek(self, kind: str, *values: str) -> bool:
         if self.position >= len(self.tokens):
@@ -159,140 +159,148 @@ class Parser:
         token = self.tokens[self.position]
         return token.kind == kind and (not values or token.value in values)
 
-    def take(self, kind: str, *values: str) -> Any:
+    def expect(self, kind: str, *values: str) -> Any:
         if not self.peek(kind, *values):
-            raise BadFilter(f"Invalid filter clause: {' or '.join(values) or kind} was expected.")
+            raise InvalidFilter(
+                f"Invalid filter clause: {' or '.join(values) or kind} was expected."
+            )
         self.position += 1
         return self.tokens[self.position - 1].value
 
-    def whole(self) -> Filter:
-        test = self.either()
+    def parse(self) -> Filter:
+        test = self.parse_or()
         if self.position != len(self.tokens):
-            raise BadFilter("Invalid filter clause: it goes on after its end.")
-        return Filter(test, frozenset(self.operators), self.clauses)
+            raise InvalidFilter("Invalid filter clause: it goes on after its end.")
+        return Filter(test, frozenset(self.operators), self.clause_count)
 
-    def either(self) -> Test:
-        left = self.both()
+    def parse_or(self) -> RowPredicate:
+        left = self.parse_and()
         while self.peek("operator", "or"):
-            self.take("operator")
-            left = joined(left, self.both(), any)
+            self.expect("operator")
+            left = combine_predicates(left, self.parse_and(), any)
         return left
 
-    def both(self) -> Test:
-        left = self.term()
+    def parse_and(self) -> RowPredicate:
+        left = self.parse_term()
         while self.peek("operator", "and"):
-            self.take("operator")
-            left = joined(left, self.term(), all)
+            self.expect("operator")
+            left = combine_predicates(left, self.parse_term(), all)
         return left
 
-    def term(self) -> Test:
+    def parse_term(self) -> RowPredicate:
         if self.peek("operator", "not"):
-            self.take("operator")
+            self.expect("operator")
             self.operators.add("not")
-            negated = self.term()
+            negated = self.parse_term()
             return lambda row: not negated(row)
         for opening, closing in ("()", "{}"):
             if self.peek("mark", opening):
-                self.take("mark")
-                test = self.either()
-                self.take("mark", closing)
+                self.expect("mark")
+                test = self.parse_or()
+                self.expect("mark", closing)
                 return test
-        return self.clause(self.take("word"))
+        return self.parse_clause(self.expect("word"))
 
-    def clause(self, name: str) -> Test:
-        self.clauses += 1
+    def parse_clause(self, name: str) -> RowPredicate:
+        self.clause_count += 1
         if self.peek("mark", "("):
-            return self.function(name)
+            return self.parse_function(name)
         if name.endswith("/$count"):
             self.operators.add("$count")
-        word = self.take("operator", *WORDS - {"and", "or", "not"})
+        word = self.expect("operator", *OPERATORS - {"and", "or", "not"})
         self.operators.add(word)
         if word == "in":
-            wanted = self.several()
-            self.clauses += len(wanted) - 1
-            return lambda row: any(equal(row.get(name), each) for each in wanted)
-        value = self.value()
+            wanted = self.parse_list()
+            self.clause_count += len(wanted) - 1
+            return lambda row: any(is_equal(row.get(name), each) for each in wanted)
+        value = self.parse_value()
         if name.endswith("/$count"):
             collection = name.removesuffix("/$count")
-            return lambda row: comparison("n", word, value)({"n": len(listed(row.get(collection)))})
-        return comparison(name, word, value)
+            return lambda row: make_comparison("n", word, value)(
+                {"n": len(to_list(row.get(collection)))}
+            )
+        return make_comparison(name, word, value)
 
-    def several(self) -> list[Any]:
-        self.take("mark", "(")
-        values = [self.value()]
+    def parse_list(self) -> list[Any]:
+        self.expect("mark", "(")
+        values = [self.parse_value()]
         while self.peek("mark", ","):
-            self.take("mark")
-            values.append(self.value())
-        self.take("mark", ")")
+            self.expect("mark")
+            values.append(self.parse_value())
+        self.expect("mark", ")")
         return values
 
-    def value(self) -> Any:
-        return self.take("value") if self.peek("value") else self.take("word")
+    def parse_value(self) -> Any:
+        return self.expect("value") if self.peek("value") else self.expect("word")
 
-    def function(self, name: str) -> Test:
-        self.take("mark", "(")
+    def parse_function(self, name: str) -> RowPredicate:
+        self.expect("mark", "(")
         folded = name.casefold()
         if folded.endswith("/any"):
-            return self.lambda_any(name[: -len("/any")])
+            return self.parse_any(name[: -len("/any")])
         if folded not in ("startswith", "endswith"):
-            raise BadFilter(f"Invalid filter clause: the function {name} is not known.")
+            raise InvalidFilter(f"Invalid filter clause: the function {name} is not known.")
         self.operators.add(folded)
-        field = self.take("word")
-        self.take("mark", ",")
-        wanted = str(self.take("value")).casefold()
-        self.take("mark", ")")
+        field = self.expect("word")
+        self.expect("mark", ",")
+        wanted = str(self.expect("value")).casefold()
+        self.expect("mark", ")")
         if folded == "startswith":
             return lambda row: str(row.get(field) or "").casefold().startswith(wanted)
         return lambda row: str(row.get(field) or "").casefold().endswith(wanted)
 
-    def lambda_any(self, collection: str) -> Test:
+    def parse_any(self, collection: str) -> RowPredicate:
         self.operators.add("any")
-        variable = self.take("word")
-        self.take("mark", ":")
-        inner = self.either()
-        self.take("mark", ")")
+        variable = self.expect("word")
+        self.expect("mark", ":")
+        inner = self.parse_or()
+        self.expect("mark", ")")
 
         def test(row: Mapping[str, Any]) -> bool:
-            parts = listed(row.get(collection))
-            return any(inner(bound(variable, part)) for part in parts)
+            parts = to_list(row.get(collection))
+            return any(inner(bind_variable(variable, part)) for part in parts)
 
         return test
 
 
-def bound(variable: str, part: object) -> Mapping[str, Any]:
+def bind_variable(variable: str, part: object) -> Mapping[str, Any]:
     """A lambda's variable with what it stands for: `p/servicePlanId` is a name like any other."""
     if isinstance(part, Mapping):
         return {f"{variable}/{name}": value for name, value in part.items()}
     return {variable: part}
 
 
-def joined(left: Test, right: Test, how: Callable[[list[bool]], bool]) -> Test:
-    return lambda row: how([left(row), right(row)])
+def combine_predicates(
+    left: RowPredicate, right: RowPredicate, combine: Callable[[list[bool]], bool]
+) -> RowPredicate:
+    return lambda row: combine([left(row), right(row)])
 
 
 def parse_filter(text: str) -> Filter:
     """A filter from its text, in either language. Raises BadFilter."""
-    return Parser(text).whole() if text.strip() else EVERYTHING
+    return FilterParser(text).parse() if text.strip() else MATCH_ALL
 
 
 class Snapshots:
     """Listings cut in pages. A page's token names a listing that no longer changes under it."""
 
     def __init__(self) -> None:
-        self.kept: OrderedDict[str, tuple[Sequence[Row], str]] = OrderedDict()
+        self.listings: OrderedDict[str, tuple[Sequence[Row], str]] = OrderedDict()
         self.count = 0
-        self.rows = 0
+        self.row_count = 0
 
-    def keep(self, name: str, rows: Sequence[Row], mark: str) -> None:
+    def store_listing(self, name: str, rows: Sequence[Row], query_key: str) -> None:
         """Remember a listing and forget the oldest ones that are too much."""
-        self.kept[name] = (rows, mark)
-        self.rows += len(rows)
-        while len(self.kept) > (SNAPSHOTS_KEPT if self.rows <= ROWS_KEPT else LARGE_SNAPSHOTS_KEPT):
-            _, (oldest, _) = self.kept.popitem(last=False)
-            self.rows -= len(oldest)
+        self.listings[name] = (rows, query_key)
+        self.row_count += len(rows)
+        while len(self.listings) > (
+            SNAPSHOTS_KEPT if self.row_count <= ROWS_KEPT else LARGE_SNAPSHOTS_KEPT
+        ):
+            _, (oldest, _) = self.listings.popitem(last=False)
+            self.row_count -= len(oldest)
 
-    def page(
-        self, rows: Sequence[Row], size: int, mark: str, name: str = "", start: int = 0
+    def cut_page(
+        self, rows: Sequence[Row], size: int, query_key: str, name: str = "", start: int = 0
     ) -> tuple[Sequence[Row], str]:
         """One page and the token of the next, empty at the end. `mark` ties it to its question."""
         part = rows[start : start + size]
@@ -301,17 +309,17 @@ class Snapshots:
         if not name:
             self.count += 1
             name = str(self.count)
-            self.keep(name, rows, mark)
+            self.store_listing(name, rows, query_key)
         return part, urlsafe_b64encode(f"{name}.{start + size}".encode()).decode().rstrip("=")
 
-    def resume(self, token: str, size: int, mark: str) -> tuple[Sequence[Row], str]:
+    def resume_listing(self, token: str, size: int, query_key: str) -> tuple[Sequence[Row], str]:
         """The page a token stands for. Raises KeyError for one that answers another question."""
         try:
             name, start = urlsafe_b64decode(token + "==").decode().split(".")
-            rows, known = self.kept[name]
+            rows, known = self.listings[name]
             position = int(start)
         except ValueError as error:
             raise KeyError(token) from error
-        if known != mark:
+        if known != query_key:
             raise KeyError(token)
-        return self.page(rows, size, mark, name, position)
+        return self.cut_page(rows, size, query_key, name, position)

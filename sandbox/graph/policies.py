@@ -8,15 +8,22 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
-from sandbox.graph.users import GraphError, bad_request, context, not_found, projected, selection
-from sandbox.http_types import Answer, Call, Row, shown
-from sandbox.state.tenant import Tenant
+from sandbox.graph.users import (
+    GraphError,
+    build_bad_request,
+    build_context_url,
+    build_missing_resource_error,
+    parse_select,
+    project_row,
+)
+from sandbox.http_types import HttpRequest, HttpResponse, Row, strip_private_keys
+from sandbox.state.tenant import SimulatedTenant
 
 # Microsoft Learn: Graph authorizationPolicy resource type.
-INVITERS = frozenset({"none", "adminsAndGuestInviters", "adminsGuestInvitersAndAllMembers"}) | {
-    "everyone"
-}
-KEPT: Mapping[str, Row] = {
+INVITE_SETTINGS = frozenset(
+    {"none", "adminsAndGuestInviters", "adminsGuestInvitersAndAllMembers"}
+) | {"everyone"}
+DEFAULT_GRAPH_POLICIES: Mapping[str, Row] = {
     "authorizationPolicy": {
         "id": "authorizationPolicy",
         "displayName": "Authorization Policy",
@@ -44,12 +51,14 @@ KEPT: Mapping[str, Row] = {
         "isEnabled": True,
     },
 }
-PROPERTIES = frozenset(KEPT["authorizationPolicy"])
-DEFAULT_USER = "defaultUserRolePermissions"
-DEFAULT_USER_PROPERTIES = frozenset(KEPT["authorizationPolicy"][DEFAULT_USER])
-TEXTS = frozenset({"displayName", "description", "allowInvitesFrom", "guestUserRoleId"})
-PRIVACY = frozenset({"contactEmail", "statementUrl"})
-MAILS = frozenset(
+AUTHORIZATION_PROPERTIES = frozenset(DEFAULT_GRAPH_POLICIES["authorizationPolicy"])
+DEFAULT_USER_PROPERTY = "defaultUserRolePermissions"
+DEFAULT_USER_PROPERTIES = frozenset(
+    DEFAULT_GRAPH_POLICIES["authorizationPolicy"][DEFAULT_USER_PROPERTY]
+)
+TEXT_PROPERTIES = frozenset({"displayName", "description", "allowInvitesFrom", "guestUserRoleId"})
+PRIVACY_PROPERTIES = frozenset({"contactEmail", "statementUrl"})
+MAIL_PROPERTIES = frozenset(
     {
         "marketingNotificationEmails",
         "securityComplianceNotificationMails",
@@ -58,106 +67,110 @@ MAILS = frozenset(
 )
 
 
-def policy(tenant: Tenant, segment: str) -> Row:
+def get_policy_row(tenant: SimulatedTenant, segment: str) -> Row:
     """The one row of a policy: the scene's, or a healthy one that is the scene's from now on."""
-    name = next(one for one in KEPT if one.casefold() == segment.casefold())
-    row: Row = tenant.graph.setdefault(name, deepcopy(KEPT[name]))
+    name = next(one for one in DEFAULT_GRAPH_POLICIES if one.casefold() == segment.casefold())
+    row: Row = tenant.graph.setdefault(name, deepcopy(DEFAULT_GRAPH_POLICIES[name]))
     return row
 
 
-def get_policy(tenant: Tenant, call: Call) -> Answer:
+def get_policy(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
     """`GET /policies/{policy}`: an object, never a collection, in v1.0."""
-    row = policy(tenant, call.segments[-1])
-    names = selection(call)
-    where = context(tenant, f"policies/{call.segments[-1]}/$entity")
-    found = shown(tenant.current(row))
-    return Answer(200, {"@odata.context": where} | (projected(found, names) if names else found))
+    row = get_policy_row(tenant, request.segments[-1])
+    names = parse_select(request)
+    where = build_context_url(tenant, f"policies/{request.segments[-1]}/$entity")
+    found = strip_private_keys(tenant.read_row(row))
+    return HttpResponse(
+        200, {"@odata.context": where} | (project_row(found, names) if names else found)
+    )
 
 
-def payload(call: Call, known: frozenset[str]) -> dict[str, Any]:
+def parse_changes(request: HttpRequest, known: frozenset[str]) -> dict[str, Any]:
     """The properties to change. Raises GraphError for none, or one that does not exist."""
-    body = call.json()
+    body = request.json()
     given = body.items() if isinstance(body, Mapping) else ()
     changes = {name: value for name, value in given if not name.startswith("@odata.")}
     if not changes:
-        raise bad_request("Empty Payload. JSON content expected.")
+        raise build_bad_request("Empty Payload. JSON content expected.")
     if unknown := changes.keys() - known:
-        raise bad_request(f"Property '{min(unknown)[:64]}' does not exist.")
+        raise build_bad_request(f"Property '{min(unknown)[:64]}' does not exist.")
     return changes
 
 
-def invalid(name: str, resource: str) -> GraphError:
-    return bad_request(
+def build_invalid_value_error(name: str, resource: str) -> GraphError:
+    return build_bad_request(
         f"Invalid value specified for property '{name[:64]}' of resource '{resource}'."
     )
 
 
-def change_authorization(tenant: Tenant, call: Call) -> Answer:
+def change_authorization(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
     """`PATCH /policies/authorizationPolicy`. What is inside of an object is changed one by one."""
-    changes = payload(call, PROPERTIES - {"id"})
-    row = policy(tenant, call.segments[-1])
+    changes = parse_changes(request, AUTHORIZATION_PROPERTIES - {"id"})
+    row = get_policy_row(tenant, request.segments[-1])
     for name, value in changes.items():
-        if name == DEFAULT_USER:
-            changes[name] = {**row.get(name, {}), **default_user(value)}
-        elif not isinstance(value, str if name in TEXTS else bool):
-            raise invalid(name, "authorizationPolicy")
-    if changes.get("allowInvitesFrom", "none") not in INVITERS:
-        raise invalid("allowInvitesFrom", "authorizationPolicy")
-    tenant.change(row, changes, tenant.faults.stale("graph", [call.line]))
-    tenant.record("graph", "PATCH", "/policies/authorizationPolicy", dict(call.json()))
-    return Answer(204)
+        if name == DEFAULT_USER_PROPERTY:
+            changes[name] = {**row.get(name, {}), **check_default_user(value)}
+        elif not isinstance(value, str if name in TEXT_PROPERTIES else bool):
+            raise build_invalid_value_error(name, "authorizationPolicy")
+    if changes.get("allowInvitesFrom", "none") not in INVITE_SETTINGS:
+        raise build_invalid_value_error("allowInvitesFrom", "authorizationPolicy")
+    tenant.update_row(row, changes, tenant.faults.find_stale_fault("graph", [request.line]))
+    tenant.record_write("graph", "PATCH", "/policies/authorizationPolicy", dict(request.json()))
+    return HttpResponse(204)
 
 
-def default_user(value: object) -> Mapping[str, Any]:
+def check_default_user(value: object) -> Mapping[str, Any]:
     """Permissions of the default user role, as far as they are given. Raises GraphError."""
     if not isinstance(value, Mapping):
-        raise invalid(DEFAULT_USER, "authorizationPolicy")
+        raise build_invalid_value_error(DEFAULT_USER_PROPERTY, "authorizationPolicy")
     for name, inner in value.items():
         if name not in DEFAULT_USER_PROPERTIES:
-            raise bad_request(f"Property '{name[:64]}' does not exist.")
+            raise build_bad_request(f"Property '{name[:64]}' does not exist.")
         if not isinstance(inner, list if name == "permissionGrantPoliciesAssigned" else bool):
-            raise invalid(name, "authorizationPolicy")
+            raise build_invalid_value_error(name, "authorizationPolicy")
     return value
 
 
 # The organization -------------------------------------------------------------------------------
 
 
-def organization(tenant: Tenant, key: str) -> Row:
+def find_organization(tenant: SimulatedTenant, key: str) -> Row:
     """The organization a path names. Raises GraphError for any other."""
     for row in tenant.graph["organization"]:
         if str(row.get("id")).casefold() == key.casefold():
             found: Row = row
             return found
-    raise not_found(key)
+    raise build_missing_resource_error(key)
 
 
-def get_organization(tenant: Tenant, call: Call, key: str) -> Answer:
+def get_organization(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
     """`GET /organization/{id}`."""
-    names = selection(call)
-    row = shown(tenant.current(organization(tenant, key)))
-    where = context(tenant, "organization/$entity")
-    return Answer(200, {"@odata.context": where} | (projected(row, names) if names else row))
+    names = parse_select(request)
+    row = strip_private_keys(tenant.read_row(find_organization(tenant, key)))
+    where = build_context_url(tenant, "organization/$entity")
+    return HttpResponse(
+        200, {"@odata.context": where} | (project_row(row, names) if names else row)
+    )
 
 
-def change_organization(tenant: Tenant, call: Call, key: str) -> Answer:
+def change_organization(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
     """`PATCH /organization/{id}`: the addresses for notices, and the privacy profile as a whole."""
-    changes = payload(call, MAILS | {"privacyProfile"})
+    changes = parse_changes(request, MAIL_PROPERTIES | {"privacyProfile"})
     for name, value in changes.items():
-        if name in MAILS:
+        if name in MAIL_PROPERTIES:
             fine = isinstance(value, list) and all(isinstance(one, str) for one in value)
         else:
-            fine = isinstance(value, Mapping) and value.keys() <= PRIVACY
+            fine = isinstance(value, Mapping) and value.keys() <= PRIVACY_PROPERTIES
         if not fine:
-            raise invalid(name, "Organization")
-    row = organization(tenant, key)
-    tenant.change(row, changes, tenant.faults.stale("graph", [call.line]))
-    tenant.record("graph", "PATCH", f"/organization/{row['id']}", dict(call.json()))
-    return Answer(204)
+            raise build_invalid_value_error(name, "Organization")
+    row = find_organization(tenant, key)
+    tenant.update_row(row, changes, tenant.faults.find_stale_fault("graph", [request.line]))
+    tenant.record_write("graph", "PATCH", f"/organization/{row['id']}", dict(request.json()))
+    return HttpResponse(204)
 
 
-READ = frozenset({"Policy.Read.All"})
-WRITE = frozenset({"Policy.ReadWrite.Authorization"})
+READ_POLICIES = frozenset({"Policy.Read.All"})
+WRITE_POLICIES = frozenset({"Policy.ReadWrite.Authorization"})
 READ_ORGANIZATION = frozenset(
     {
         "Organization.Read.All",
@@ -167,10 +180,10 @@ READ_ORGANIZATION = frozenset(
         "User.Read.All",
     }
 )
-ROUTES: tuple[tuple[str, str, frozenset[str], Callable[..., Answer]], ...] = (
-    ("GET", "policies/authorizationpolicy", READ | WRITE, get_policy),
-    ("PATCH", "policies/authorizationpolicy", WRITE, change_authorization),
-    ("GET", "policies/identitysecuritydefaultsenforcementpolicy", READ, get_policy),
+ROUTES: tuple[tuple[str, str, frozenset[str], Callable[..., HttpResponse]], ...] = (
+    ("GET", "policies/authorizationpolicy", READ_POLICIES | WRITE_POLICIES, get_policy),
+    ("PATCH", "policies/authorizationpolicy", WRITE_POLICIES, change_authorization),
+    ("GET", "policies/identitysecuritydefaultsenforcementpolicy", READ_POLICIES, get_policy),
     ("GET", "organization/*", READ_ORGANIZATION, get_organization),
     ("PATCH", "organization/*", frozenset({"Organization.ReadWrite.All"}), change_organization),
 )

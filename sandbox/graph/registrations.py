@@ -5,15 +5,23 @@ report leaves out disabled accounts, and a tenant without Entra ID P1 (its organ
 `"@sandbox.premium": false`) is refused it.
 """
 
-from sandbox.graph.odata import BadFilter, parse_filter
-from sandbox.graph.users import GraphError, bad_request, context, projected
-from sandbox.http_types import Answer, Call, Row, next_link, shown, truth, words
-from sandbox.state.tenant import Tenant, rows_in
+from sandbox.graph.odata import InvalidFilter, parse_filter
+from sandbox.graph.users import GraphError, build_bad_request, build_context_url, project_row
+from sandbox.http_types import (
+    HttpRequest,
+    HttpResponse,
+    Row,
+    build_next_link,
+    is_true,
+    split_words,
+    strip_private_keys,
+)
+from sandbox.state.tenant import SimulatedTenant, to_rows
 
-PAGE = 1_000
-KEPT = ("$filter", "$orderby", "$skiptoken")
+REGISTRATIONS_PAGE_SIZE = 1_000
+ALLOWED_OPTIONS = ("$filter", "$orderby", "$skiptoken")
 NOT_PREMIUM = "Authentication_RequestFromNonPremiumTenantOrB2CTenant"
-NAMES = words(
+REGISTRATION_PROPERTIES = split_words(
     "id userPrincipalName userDisplayName userType isAdmin isSsprRegistered isSsprEnabled"
     " isSsprCapable isMfaRegistered isMfaCapable isPasswordlessCapable methodsRegistered"
     " isSystemPreferredAuthenticationMethodEnabled systemPreferredAuthenticationMethods"
@@ -21,7 +29,7 @@ NAMES = words(
 )
 
 
-def report_row(user: Row) -> Row:
+def build_report_row(user: Row) -> Row:
     """A well-kept account's row of the report."""
     guest = str(user.get("userType") or "Member").casefold() == "guest"
     return {
@@ -44,41 +52,45 @@ def report_row(user: Row) -> Row:
     }
 
 
-def report(tenant: Tenant) -> list[Row]:
+def list_report_rows(tenant: SimulatedTenant) -> list[Row]:
     """The rows of the report: the scene's, or one for every account that is enabled."""
     if "userRegistrationDetails" in tenant.graph:
-        return [shown(row) for row in rows_in(tenant.graph["userRegistrationDetails"])]
+        return [strip_private_keys(row) for row in to_rows(tenant.graph["userRegistrationDetails"])]
     users = tenant.graph["users"]
-    return [report_row(user) for user in users if truth(user.get("accountEnabled", True))]
+    return [build_report_row(user) for user in users if is_true(user.get("accountEnabled", True))]
 
 
-def premium(tenant: Tenant) -> bool:
+def is_premium(tenant: SimulatedTenant) -> bool:
     """True for a tenant with Entra ID P1, as every scene is that does not deny it."""
     return all(row.get("@sandbox.premium", True) for row in tenant.graph["organization"])
 
 
-def list_registrations(tenant: Tenant, call: Call) -> Answer:
+def list_registrations(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
     """`GET /reports/authenticationMethods/userRegistrationDetails`, a thousand rows a page."""
-    if not premium(tenant):
+    if not is_premium(tenant):
         text = "Neither tenant is B2C or tenant doesn't have premium license"
         raise GraphError(403, NOT_PREMIUM, text)
-    if unknown := [name for name in call.query if name.startswith("$") and name not in KEPT]:
-        raise bad_request(f"Query option '{unknown[0][:32]}' is not allowed.")
+    if unknown := [
+        name for name in request.query if name.startswith("$") and name not in ALLOWED_OPTIONS
+    ]:
+        raise build_bad_request(f"Query option '{unknown[0][:32]}' is not allowed.")
     try:
-        wanted = parse_filter(call.query.get("$filter", ""))
-    except BadFilter as trouble:
-        raise bad_request(str(trouble)) from trouble
-    rows = [row for row in report(tenant) if wanted.test(row)]
-    mark = f"registrations {call.query.get('$filter', '')}"
-    token = call.query.get("$skiptoken")
+        wanted = parse_filter(request.query.get("$filter", ""))
+    except InvalidFilter as trouble:
+        raise build_bad_request(str(trouble)) from trouble
+    rows = [row for row in list_report_rows(tenant) if wanted.matches(row)]
+    mark = f"registrations {request.query.get('$filter', '')}"
+    token = request.query.get("$skiptoken")
     if token is None:
-        part, rest = tenant.snapshots.page(rows, PAGE, mark)
+        part, rest = tenant.snapshots.cut_page(rows, REGISTRATIONS_PAGE_SIZE, mark)
     else:
         try:
-            part, rest = tenant.snapshots.resume(token, PAGE, mark)
+            part, rest = tenant.snapshots.resume_listing(token, REGISTRATIONS_PAGE_SIZE, mark)
         except KeyError as error:
-            raise bad_request("The page token is invalid or has expired.") from error
-    body: Row = {"@odata.context": context(tenant, "userRegistrationDetails")}
+            raise build_bad_request("The page token is invalid or has expired.") from error
+    body: Row = {"@odata.context": build_context_url(tenant, "userRegistrationDetails")}
     if rest:
-        body["@odata.nextLink"] = next_link(tenant.base, call, rest)
-    return Answer(200, body | {"value": [projected(row, NAMES) for row in part]})
+        body["@odata.nextLink"] = build_next_link(tenant.base, request, rest)
+    return HttpResponse(
+        200, body | {"value": [project_row(row, REGISTRATION_PROPERTIES) for row in part]}
+    )

@@ -6,142 +6,172 @@ Groups hold the ids of their direct members; what is transitive is followed here
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sandbox.graph.odata import BadFilter, parse_filter
-from sandbox.graph.users import GraphError, bad_request, context, not_found, page_size, user_of
-from sandbox.http_types import Answer, Call, Row, next_link, shown, truth
-from sandbox.state.tenant import Tenant, folded
+from sandbox.graph.odata import InvalidFilter, parse_filter
+from sandbox.graph.users import (
+    GraphError,
+    build_bad_request,
+    build_context_url,
+    build_missing_resource_error,
+    find_user,
+    parse_page_size,
+)
+from sandbox.http_types import (
+    HttpRequest,
+    HttpResponse,
+    Row,
+    build_next_link,
+    is_true,
+    strip_private_keys,
+)
+from sandbox.state.tenant import SimulatedTenant, fold_key
 
-HIDDEN = "Member.Read.Hidden"
-GROUP, USER = "#microsoft.graph.group", "#microsoft.graph.user"
-ROLE = "#microsoft.graph.directoryRole"
-UNLICENSED = (
+READ_HIDDEN_MEMBERS = "Member.Read.Hidden"
+GROUP_TYPE, USER_TYPE = "#microsoft.graph.group", "#microsoft.graph.user"
+ROLE_TYPE = "#microsoft.graph.directoryRole"
+UNLICENSED_MESSAGE = (
     "The tenant needs to have Microsoft Entra ID P2 or Microsoft Entra ID Governance license."
 )
 
 
-def paged(tenant: Tenant, call: Call, what: str, rows: Sequence[Row]) -> Answer:
+def build_roles_page(
+    tenant: SimulatedTenant, request: HttpRequest, what: str, rows: Sequence[Row]
+) -> HttpResponse:
     """A collection in pages. Raises GraphError for a token of another question."""
-    size = page_size(call, usual=100, most=999)
-    mark = f"{call.path}?{call.query.get('$filter', '')}"
-    token = call.query.get("$skiptoken")
+    size = parse_page_size(request, default=100, maximum=999)
+    mark = f"{request.path}?{request.query.get('$filter', '')}"
+    token = request.query.get("$skiptoken")
     try:
         part, rest = (
-            tenant.snapshots.page(rows, size, mark)
+            tenant.snapshots.cut_page(rows, size, mark)
             if token is None
-            else tenant.snapshots.resume(token, size, mark)
+            else tenant.snapshots.resume_listing(token, size, mark)
         )
     except KeyError as error:
         raise GraphError(400, "Directory_ExpiredPageToken", "The page token is invalid.") from error
-    body: dict[str, Any] = {"@odata.context": context(tenant, what), "value": [*map(shown, part)]}
+    body: dict[str, Any] = {
+        "@odata.context": build_context_url(tenant, what),
+        "value": [*map(strip_private_keys, part)],
+    }
     if rest:
-        body["@odata.nextLink"] = next_link(tenant.base, call, rest)
-    return Answer(200, body)
+        body["@odata.nextLink"] = build_next_link(tenant.base, request, rest)
+    return HttpResponse(200, body)
 
 
-def filtered(call: Call, rows: Iterable[Row]) -> list[Row]:
+def filter_role_rows(request: HttpRequest, rows: Iterable[Row]) -> list[Row]:
     """The rows `$filter` lets through. Raises GraphError."""
     try:
-        wanted = parse_filter(call.query.get("$filter", ""))
-    except BadFilter as trouble:
+        wanted = parse_filter(request.query.get("$filter", ""))
+    except InvalidFilter as trouble:
         raise GraphError(400, "BadRequest", str(trouble)) from trouble
-    return [row for row in rows if wanted.test(row)]
+    return [row for row in rows if wanted.matches(row)]
 
 
-def expanded(call: Call, rows: Iterable[Row]) -> list[Row]:
+def strip_principals(request: HttpRequest, rows: Iterable[Row]) -> list[Row]:
     """The principal of an assignment is told only to whoever expands it."""
-    if call.query.get("$expand", "").casefold() == "principal":
+    if request.query.get("$expand", "").casefold() == "principal":
         return list(rows)
     return [{name: value for name, value in row.items() if name != "principal"} for row in rows]
 
 
-def licensed(tenant: Tenant) -> None:
+def require_pim(tenant: SimulatedTenant) -> None:
     """Raise GraphError in a tenant without PIM: that it has none is told as a bad request."""
     if tenant.scene.get("@sandbox.entraP2") is False:
-        raise GraphError(400, "AadPremiumLicenseRequired", UNLICENSED)
+        raise GraphError(400, "AadPremiumLicenseRequired", UNLICENSED_MESSAGE)
 
 
-def assignments(tenant: Tenant, call: Call) -> Answer:
+def list_role_assignments(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
     """`GET /roleManagement/directory/roleAssignments`: roles in force."""
-    rows = filtered(call, tenant.graph["roleAssignments"])
+    rows = filter_role_rows(request, tenant.graph["roleAssignments"])
     what = "roleManagement/directory/roleAssignments"
-    return paged(tenant, call, what, expanded(call, rows))
+    return build_roles_page(tenant, request, what, strip_principals(request, rows))
 
 
-def eligible(tenant: Tenant, call: Call) -> Answer:
+def list_eligible_roles(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
     """`GET .../roleEligibilityScheduleInstances`: roles that may be activated. Needs P2."""
-    licensed(tenant)
-    rows = filtered(call, tenant.graph["roleEligibilityScheduleInstances"])
+    require_pim(tenant)
+    rows = filter_role_rows(request, tenant.graph["roleEligibilityScheduleInstances"])
     what = "roleManagement/directory/roleEligibilityScheduleInstances"
-    return paged(tenant, call, what, expanded(call, rows))
+    return build_roles_page(tenant, request, what, strip_principals(request, rows))
 
 
-def may_join(tenant: Tenant, call: Call) -> Answer:
+def list_group_eligibility(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
     """`GET .../group/eligibilityScheduleInstances`: who may activate a membership. Needs P2."""
-    licensed(tenant)
-    if "$filter" not in call.query:
-        raise bad_request("The query must be filtered by groupId or principalId.")
-    rows = filtered(call, tenant.graph["groupEligibility"])
-    return paged(tenant, call, "identityGovernance/privilegedAccess/group", rows)
+    require_pim(tenant)
+    if "$filter" not in request.query:
+        raise build_bad_request("The query must be filtered by groupId or principalId.")
+    rows = filter_role_rows(request, tenant.graph["groupEligibility"])
+    return build_roles_page(tenant, request, "identityGovernance/privilegedAccess/group", rows)
 
 
 # Groups -----------------------------------------------------------------------------------------
 
 
-def group_of(tenant: Tenant, key: str) -> Row:
+def find_group(tenant: SimulatedTenant, key: str) -> Row:
     """The group of an id. Raises GraphError."""
     for row in tenant.graph["groups"]:
-        if folded(row.get("id")) == folded(key):
+        if fold_key(row.get("id")) == fold_key(key):
             return dict(row)
-    raise not_found(key)
+    raise build_missing_resource_error(key)
 
 
-def get_group(tenant: Tenant, call: Call, key: str) -> Answer:
+def get_group(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
     """`GET /groups/{id}`."""
-    names = [name.strip() for name in call.query.get("$select", "").split(",") if name.strip()]
-    row = {name: value for name, value in group_of(tenant, key).items() if name != "members"}
-    body = {name: row.get(name) for name in names} if names else shown(row)
-    return Answer(200, {"@odata.context": context(tenant, "groups/$entity"), **body})
+    names = [name.strip() for name in request.query.get("$select", "").split(",") if name.strip()]
+    row = {name: value for name, value in find_group(tenant, key).items() if name != "members"}
+    body = {name: row.get(name) for name in names} if names else strip_private_keys(row)
+    return HttpResponse(
+        200, {"@odata.context": build_context_url(tenant, "groups/$entity"), **body}
+    )
 
 
-def below(groups: Mapping[str, Row], key: str) -> Iterator[str]:
+def iter_members(groups: Mapping[str, Row], key: str) -> Iterator[str]:
     """The ids of everything in a group, in groups in it, and so on; each once."""
     waiting, seen = [key], {key}
     while waiting:
-        for one in map(folded, groups.get(waiting.pop(), {}).get("members") or ()):
+        for one in map(fold_key, groups.get(waiting.pop(), {}).get("members") or ()):
             if one not in seen:
                 seen.add(one)
                 yield one
                 waiting.append(one)
 
 
-def by_id(tenant: Tenant) -> dict[str, Row]:
-    return {folded(row.get("id")): row for row in tenant.graph["groups"]}
+def index_groups(tenant: SimulatedTenant) -> dict[str, Row]:
+    return {fold_key(row.get("id")): row for row in tenant.graph["groups"]}
 
 
-def transitive_members(tenant: Tenant, call: Call, key: str) -> Answer:
+def list_transitive_members(
+    tenant: SimulatedTenant, request: HttpRequest, key: str
+) -> HttpResponse:
     """`GET /groups/{id}/transitiveMembers`. Hidden ones are left out without a word."""
-    group, groups = group_of(tenant, key), by_id(tenant)
-    hidden = folded(group.get("visibility")) == "hiddenmembership" and HIDDEN not in call.roles
-    members = [] if hidden else [*below(groups, folded(key))]
-    rows = [{"@odata.type": GROUP if one in groups else USER, "id": one} for one in members]
-    return paged(tenant, call, "directoryObjects", rows)
+    group, groups = find_group(tenant, key), index_groups(tenant)
+    hidden = (
+        fold_key(group.get("visibility")) == "hiddenmembership"
+        and READ_HIDDEN_MEMBERS not in request.roles
+    )
+    members = [] if hidden else [*iter_members(groups, fold_key(key))]
+    rows = [
+        {"@odata.type": GROUP_TYPE if one in groups else USER_TYPE, "id": one} for one in members
+    ]
+    return build_roles_page(tenant, request, "directoryObjects", rows)
 
 
-def transitive_member_of(tenant: Tenant, call: Call, key: str) -> Answer:
+def list_transitive_memberships(
+    tenant: SimulatedTenant, request: HttpRequest, key: str
+) -> HttpResponse:
     """`GET /users/{id}/transitiveMemberOf`: groups, and the roles they and the user hold.
 
     A role within a part of the directory, or one the tenant made itself, is not among them.
     """
-    _, user = user_of(tenant, key)
-    own, groups = folded(user["id"]), by_id(tenant)
-    inside = [one for one in groups if own in below(groups, one)]
+    _, user = find_user(tenant, key)
+    own, groups = fold_key(user["id"]), index_groups(tenant)
+    inside = [one for one in groups if own in iter_members(groups, one)]
     roles = {
         str(row.get("roleDefinitionId"))
         for row in tenant.graph["roleAssignments"]
-        if folded(row.get("principalId")) in (own, *inside)
+        if fold_key(row.get("principalId")) in (own, *inside)
         and row.get("directoryScopeId", "/") == "/"
-        and not truth(row.get("@sandbox.customRole"))
+        and not is_true(row.get("@sandbox.customRole"))
     }
-    rows = [{"@odata.type": GROUP, "id": one} for one in inside]
-    rows += [{"@odata.type": ROLE, "id": one} for one in sorted(roles)]
-    return paged(tenant, call, "directoryObjects", rows)
+    rows = [{"@odata.type": GROUP_TYPE, "id": one} for one in inside]
+    rows += [{"@odata.type": ROLE_TYPE, "id": one} for one in sorted(roles)]
+    return build_roles_page(tenant, request, "directoryObjects", rows)

@@ -4,16 +4,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.graph.odata import BadFilter, Filter, parse_filter
-from sandbox.http_types import Answer, Call, Row, next_link, shown, truth, words
-from sandbox.state.tenant import Owner, Tenant
+from sandbox.graph.odata import Filter, InvalidFilter, parse_filter
+from sandbox.http_types import (
+    HttpRequest,
+    HttpResponse,
+    Row,
+    build_next_link,
+    is_true,
+    split_words,
+    strip_private_keys,
+)
+from sandbox.state.tenant import Owner, SimulatedTenant
 
-DEFAULT_PROPERTIES = words(
+DEFAULT_PROPERTIES = split_words(
     "businessPhones displayName givenName id jobTitle mail mobilePhone officeLocation"
     " preferredLanguage surname userPrincipalName"
 )
 USER_PROPERTIES = frozenset(
-    words("""
+    split_words("""
     aboutMe accountEnabled ageGroup assignedLicenses assignedPlans authorizationInfo birthday
     businessPhones city companyName consentProvidedForMinor country createdDateTime creationType
     customSecurityAttributes deletedDateTime department deviceEnrollmentLimit displayName
@@ -32,16 +40,16 @@ USER_PROPERTIES = frozenset(
     userPrincipalName userType
     """)
 )
-ADVANCED = frozenset({"ne", "not", "endswith", "$count"})
-CHILD_CLAUSES = 15
+ADVANCED_OPERATORS = frozenset({"ne", "not", "endswith", "$count"})
+MAX_CHILD_CLAUSES = 15
 SIGN_IN_ROLE = "AuditLog.Read.All"
 WIDE_WRITE_ROLES = frozenset({"User.ReadWrite.All", "Directory.ReadWrite.All"})
-DENIED = "Insufficient privileges to complete the operation."
-SYNCED = (
+DENIED_MESSAGE = "Insufficient privileges to complete the operation."
+SYNCED_MESSAGE = (
     "Unable to update the specified properties for on-premises mastered Directory Sync objects "
     "or objects currently undergoing migration."
 )
-NEEDS_HEADER = (
+NEEDS_HEADER_MESSAGE = (
     "Request with $search query parameter only works through MSGraph with a special request "
     "header: 'ConsistencyLevel: eventual'"
 )
@@ -57,25 +65,27 @@ class GraphError(Exception):
         self.message = message
 
 
-def denied() -> GraphError:
-    return GraphError(403, "Authorization_RequestDenied", DENIED)
+def build_denied_error() -> GraphError:
+    return GraphError(403, "Authorization_RequestDenied", DENIED_MESSAGE)
 
 
-def bad_request(message: str) -> GraphError:
+def build_bad_request(message: str) -> GraphError:
     return GraphError(400, "Request_BadRequest", message)
 
 
 # Query options ----------------------------------------------------------------------------------
 
 
-def selection(call: Call) -> tuple[str, ...]:
+def parse_select(request: HttpRequest) -> tuple[str, ...]:
     """The properties of `$select`, none when it is absent."""
-    return tuple(name.strip() for name in call.query.get("$select", "").split(",") if name.strip())
+    return tuple(
+        name.strip() for name in request.query.get("$select", "").split(",") if name.strip()
+    )
 
 
-def user_view(call: Call) -> tuple[str, ...]:
+def parse_user_select(request: HttpRequest) -> tuple[str, ...]:
     """The properties of a user an answer holds. Raises GraphError for one that does not exist."""
-    names = selection(call)
+    names = parse_select(request)
     for name in names:
         if name not in USER_PROPERTIES:
             raise GraphError(
@@ -84,60 +94,68 @@ def user_view(call: Call) -> tuple[str, ...]:
                 f"Parsing OData Select and Expand failed: Could not find a property named "
                 f"'{name[:64]}' on type 'microsoft.graph.user'.",
             )
-    if "signInActivity" in names and SIGN_IN_ROLE not in call.roles:
-        raise denied()
+    if "signInActivity" in names and SIGN_IN_ROLE not in request.roles:
+        raise build_denied_error()
     return names or DEFAULT_PROPERTIES
 
 
-def projected(row: Row, names: Iterable[str]) -> Row:
+def project_row(row: Row, names: Iterable[str]) -> Row:
     return {name: row[name] for name in names if name in row}
 
 
-def page_size(call: Call, usual: int, most: int) -> int:
+def parse_page_size(request: HttpRequest, default: int, maximum: int) -> int:
     """`$top`, or the usual page. Raises GraphError outside 1 to the most allowed."""
-    text = call.query.get("$top", str(usual))
-    if not text.isdigit() or not 1 <= int(text) <= most:
-        raise bad_request(
-            f"Invalid page size specified: '{text[:20]}'. Must be between 1 and {most}."
+    text = request.query.get("$top", str(default))
+    if not text.isdigit() or not 1 <= int(text) <= maximum:
+        raise build_bad_request(
+            f"Invalid page size specified: '{text[:20]}'. Must be between 1 and {maximum}."
         )
     return int(text)
 
 
-def is_advanced(call: Call) -> bool:
+def is_advanced(request: HttpRequest) -> bool:
     """True when a request carries the header that advanced directory queries need."""
-    return call.headers.get("ConsistencyLevel", "").casefold() == "eventual"
+    return request.headers.get("ConsistencyLevel", "").casefold() == "eventual"
 
 
-def user_filter(call: Call) -> Filter:
+def parse_user_filter(request: HttpRequest) -> Filter:
     """The filter of a listing of users. Raises GraphError where Graph would refuse the query."""
     try:
-        wanted = parse_filter(call.query.get("$filter", ""))
-    except BadFilter as trouble:
+        wanted = parse_filter(request.query.get("$filter", ""))
+    except InvalidFilter as trouble:
         raise GraphError(400, "BadRequest", str(trouble)) from trouble
-    counted = call.query.get("$count", "").casefold() == "true" or call.segments[-1] == "$count"
-    advanced = is_advanced(call) and counted
-    ordered = "$orderby" in call.query and wanted.clauses > 0
-    if (wanted.operators & ADVANCED or ordered) and not advanced:
+    counted = (
+        request.query.get("$count", "").casefold() == "true" or request.segments[-1] == "$count"
+    )
+    advanced = is_advanced(request) and counted
+    ordered = "$orderby" in request.query and wanted.clause_count > 0
+    if (wanted.operators & ADVANCED_OPERATORS or ordered) and not advanced:
         raise GraphError(400, "Request_UnsupportedQuery", "Unsupported Query.")
-    if wanted.clauses > CHILD_CLAUSES:
+    if wanted.clause_count > MAX_CHILD_CLAUSES:
         raise GraphError(
             400,
             "Request_UnsupportedQuery",
             "Too many child clauses specified in search filter expression containing 'OR' "
-            f"operators: {wanted.clauses}. Max allowed: {CHILD_CLAUSES}.",
+            f"operators: {wanted.clause_count}. Max allowed: {MAX_CHILD_CLAUSES}.",
         )
-    if "$search" in call.query:
-        text = NEEDS_HEADER if not is_advanced(call) else "$search is not part of this tenant."
+    if "$search" in request.query:
+        text = (
+            NEEDS_HEADER_MESSAGE
+            if not is_advanced(request)
+            else "$search is not part of this tenant."
+        )
         raise GraphError(400, "Request_UnsupportedQuery", text)
     return wanted
 
 
-def matching_users(tenant: Tenant, call: Call) -> Sequence[Row]:
-    wanted = user_filter(call)
+def find_users(tenant: SimulatedTenant, request: HttpRequest) -> Sequence[Row]:
+    wanted = parse_user_filter(request)
     users: list[Row] = tenant.graph["users"]
-    order = call.query.get("$orderby", "").split()
-    if wanted.clauses:
-        users = [user for user in users if wanted.test(tenant.current(user, counted=False))]
+    order = request.query.get("$orderby", "").split()
+    if wanted.clause_count:
+        users = [
+            user for user in users if wanted.matches(tenant.read_row(user, counts_as_read=False))
+        ]
     if order:
         backwards = order[-1].casefold() == "desc"
         users = sorted(users, key=lambda user: str(user.get(order[0]) or ""), reverse=backwards)
@@ -147,52 +165,56 @@ def matching_users(tenant: Tenant, call: Call) -> Sequence[Row]:
 # Users ------------------------------------------------------------------------------------------
 
 
-def list_users(tenant: Tenant, call: Call) -> Answer:
+def list_users(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
     """`GET /users`, in pages. The mark ties a skip token to the query it came from."""
-    names = user_view(call)
-    size = page_size(call, usual=100, most=999)
-    mark = "&".join((*names, call.query.get("$filter", ""), call.query.get("$orderby", "")))
-    token = call.query.get("$skiptoken")
+    names = parse_user_select(request)
+    size = parse_page_size(request, default=100, maximum=999)
+    mark = "&".join((*names, request.query.get("$filter", ""), request.query.get("$orderby", "")))
+    token = request.query.get("$skiptoken")
     if token is None:
-        users = matching_users(tenant, call)
-        part, rest = tenant.snapshots.page(users, size, mark)
+        users = find_users(tenant, request)
+        part, rest = tenant.snapshots.cut_page(users, size, mark)
     else:
-        user_filter(call)
+        parse_user_filter(request)
         try:
-            part, rest = tenant.snapshots.resume(token, size, mark)
+            part, rest = tenant.snapshots.resume_listing(token, size, mark)
         except KeyError as error:
             raise GraphError(
                 400, "Directory_ExpiredPageToken", "The page token is invalid or has expired."
             ) from error
-    shape = ",".join(names) if "$select" in call.query else ""
+    shape = ",".join(names) if "$select" in request.query else ""
     body: dict[str, Any] = {
-        "@odata.context": context(tenant, f"users({shape})" if shape else "users")
+        "@odata.context": build_context_url(tenant, f"users({shape})" if shape else "users")
     }
-    if token is None and is_advanced(call) and call.query.get("$count", "").casefold() == "true":
+    if (
+        token is None
+        and is_advanced(request)
+        and request.query.get("$count", "").casefold() == "true"
+    ):
         body["@odata.count"] = len(users)
     if rest:
-        body["@odata.nextLink"] = next_link(tenant.base, call, rest)
-    body["value"] = [projected(tenant.current(user), names) for user in part]
-    return Answer(200, body)
+        body["@odata.nextLink"] = build_next_link(tenant.base, request, rest)
+    body["value"] = [project_row(tenant.read_row(user), names) for user in part]
+    return HttpResponse(200, body)
 
 
-def count_users(tenant: Tenant, call: Call) -> Answer:
+def count_users(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
     """`GET /users/$count`, an advanced query of its own."""
-    if not is_advanced(call):
-        raise bad_request("$count is not currently supported.")
-    count = str(len(matching_users(tenant, call)))
-    return Answer(200, raw=count.encode(), headers={"Content-Type": "text/plain"})
+    if not is_advanced(request):
+        raise build_bad_request("$count is not currently supported.")
+    count = str(len(find_users(tenant, request)))
+    return HttpResponse(200, raw=count.encode(), headers={"Content-Type": "text/plain"})
 
 
-def user_of(tenant: Tenant, key: str) -> tuple[Owner, Row]:
+def find_user(tenant: SimulatedTenant, key: str) -> tuple[Owner, Row]:
     """The account a path names. Raises GraphError when nobody has it."""
-    owner = tenant.account(key)
+    owner = tenant.find_account(key)
     if owner is None or owner.user is None:
-        raise not_found(key)
+        raise build_missing_resource_error(key)
     return owner, owner.user
 
 
-def not_found(key: str) -> GraphError:
+def build_missing_resource_error(key: str) -> GraphError:
     return GraphError(
         404,
         "Request_ResourceNotFound",
@@ -201,92 +223,96 @@ def not_found(key: str) -> GraphError:
     )
 
 
-def get_user(tenant: Tenant, call: Call, key: str) -> Answer:
-    names = user_view(call)
-    _, user = user_of(tenant, key)
-    body = {"@odata.context": context(tenant, "users/$entity")}
-    return Answer(200, body | projected(tenant.current(user), names))
+def get_user(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
+    names = parse_user_select(request)
+    _, user = find_user(tenant, key)
+    body = {"@odata.context": build_context_url(tenant, "users/$entity")}
+    return HttpResponse(200, body | project_row(tenant.read_row(user), names))
 
 
-def change_user(tenant: Tenant, call: Call, key: str) -> Answer:
+def change_user(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
     """`PATCH /users/{id}`: accountEnabled with the narrow permission, the rest with a wide one."""
-    body = call.json()
+    body = request.json()
     changes = (
         {}
         if not isinstance(body, Mapping)
         else {name: value for name, value in body.items() if not name.startswith("@odata.")}
     )
     if not changes:
-        raise bad_request("Empty Payload. JSON content expected.")
-    if changes.keys() - {"accountEnabled"} and not call.roles & WIDE_WRITE_ROLES:
-        raise denied()
+        raise build_bad_request("Empty Payload. JSON content expected.")
+    if changes.keys() - {"accountEnabled"} and not request.roles & WIDE_WRITE_ROLES:
+        raise build_denied_error()
     if unknown := changes.keys() - USER_PROPERTIES:
-        raise bad_request(f"Property '{min(unknown)[:64]}' does not exist.")
+        raise build_bad_request(f"Property '{min(unknown)[:64]}' does not exist.")
     if not isinstance(changes.get("accountEnabled", True), bool):
-        raise bad_request(
+        raise build_bad_request(
             "Invalid value specified for property 'accountEnabled' of resource 'User'."
         )
-    owner, user = user_of(tenant, key)
-    writable(user)
-    hidden = tenant.faults.stale("graph", [call.line])
-    tenant.change(user, changes, hidden)
+    owner, user = find_user(tenant, key)
+    require_writable(user)
+    hidden = tenant.faults.find_stale_fault("graph", [request.line])
+    tenant.update_row(user, changes, hidden)
     if (
         owner.mailbox is not None
         and "accountEnabled" in changes
         and "AccountDisabled" in owner.mailbox
     ):
-        tenant.change(owner.mailbox, {"AccountDisabled": not changes["accountEnabled"]}, hidden)
-    tenant.record("graph", "PATCH", f"/users/{user.get('id', key)}", dict(body))
-    return Answer(204)
+        tenant.update_row(owner.mailbox, {"AccountDisabled": not changes["accountEnabled"]}, hidden)
+    tenant.record_write("graph", "PATCH", f"/users/{user.get('id', key)}", dict(body))
+    return HttpResponse(204)
 
 
-def writable(user: Row) -> None:
+def require_writable(user: Row) -> None:
     """Raise GraphError for the accounts this app may not change: admins, and those synced."""
-    if truth(user.get("@sandbox.protected")):
-        raise denied()
-    if truth(user.get("onPremisesSyncEnabled")):
-        raise bad_request(SYNCED)
+    if is_true(user.get("@sandbox.protected")):
+        raise build_denied_error()
+    if is_true(user.get("onPremisesSyncEnabled")):
+        raise build_bad_request(SYNCED_MESSAGE)
 
 
-def revoke_sessions(tenant: Tenant, call: Call, key: str) -> Answer:
+def revoke_sessions(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
     """`POST /users/{id}/revokeSignInSessions`: allowed on synced accounts, not on admins."""
-    _, user = user_of(tenant, key)
-    if truth(user.get("@sandbox.protected")):
-        raise denied()
+    _, user = find_user(tenant, key)
+    if is_true(user.get("@sandbox.protected")):
+        raise build_denied_error()
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    hidden = tenant.faults.stale("graph", [call.line])
-    tenant.change(user, {"signInSessionsValidFromDateTime": now}, hidden)
+    hidden = tenant.faults.find_stale_fault("graph", [request.line])
+    tenant.update_row(user, {"signInSessionsValidFromDateTime": now}, hidden)
     target = f"/users/{user.get('id', key)}/revokeSignInSessions"
-    tenant.record("graph", "POST", target, {})
-    return Answer(200, {"@odata.context": context(tenant, "Edm.Boolean"), "value": True})
+    tenant.record_write("graph", "POST", target, {})
+    return HttpResponse(
+        200, {"@odata.context": build_context_url(tenant, "Edm.Boolean"), "value": True}
+    )
 
 
-def licence_details(tenant: Tenant, call: Call, key: str) -> Answer:
+def list_licence_details(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
     """`GET /users/{id}/licenseDetails`: the scene's, or what the organization's SKUs say."""
-    owner, user = user_of(tenant, key)
+    owner, user = find_user(tenant, key)
     rows = owner.licences
     if rows is None:
         held = {one.get("skuId") for one in user.get("assignedLicenses") or ()}
         skus = [sku for sku in tenant.graph["subscribedSkus"] if sku.get("skuId") in held]
         names = ("skuId", "skuPartNumber", "servicePlans")
-        rows = [{"id": sku.get("id", ""), **projected(sku, names)} for sku in skus]
-    where = context(tenant, f"users('{key}')/licenseDetails")
-    return Answer(200, {"@odata.context": where, "value": [shown(row) for row in rows]})
+        rows = [{"id": sku.get("id", ""), **project_row(sku, names)} for sku in skus]
+    where = build_context_url(tenant, f"users('{key}')/licenseDetails")
+    return HttpResponse(
+        200, {"@odata.context": where, "value": [strip_private_keys(row) for row in rows]}
+    )
 
 
 # The organization -------------------------------------------------------------------------------
 
 
-def collection(tenant: Tenant, call: Call) -> Answer:
+def list_collection(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
     """`GET /domains`, `/organization` or `/subscribedSkus`: small, and never paged."""
     name = {"subscribedskus": "subscribedSkus"}.get(
-        call.segments[1].casefold(), call.segments[1].casefold()
+        request.segments[1].casefold(), request.segments[1].casefold()
     )
-    names = selection(call)
-    rows = [shown(tenant.current(row)) for row in tenant.graph[name]]
-    value = [projected(row, names) for row in rows] if names else rows
-    return Answer(200, {"@odata.context": context(tenant, name), "value": value})
+    names = parse_select(request)
+    rows = [strip_private_keys(tenant.read_row(row)) for row in tenant.graph[name]]
+    value = [project_row(row, names) for row in rows] if names else rows
+    return HttpResponse(200, {"@odata.context": build_context_url(tenant, name), "value": value})
 
 
-def context(tenant: Tenant, what: str) -> str:
+def build_context_url(tenant: SimulatedTenant, what: str) -> str:
     return f"{tenant.base}/v1.0/$metadata#{what}"

@@ -7,65 +7,65 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.graph.apps import principal
+from sandbox.graph.apps import build_principal
 from sandbox.http_types import Row
 from sandbox.scenes.default_roles import GLOBAL_ADMINISTRATOR
-from sandbox.scenes.neglected import days_ago
+from sandbox.scenes.neglected import build_days_ago
 from sandbox.scenes.neglected_settings import (
-    WITHOUT_FACTOR,
+    NO_FACTORS,
     WORKERS,
-    cas_row,
-    grant,
-    opens,
-    role,
-    sends,
-    sid_of,
-    sign_in,
+    build_cas_row,
+    build_grant,
+    build_mailbox_permission,
+    build_recipient_permission,
+    build_role_assignment,
+    build_sign_in,
+    derive_sid,
 )
-from sandbox.scenes.people import Cast
-from sandbox.scenes.row_templates import CONTOSO, made_id, remote_domain
+from sandbox.scenes.people import TenantBuilder
+from sandbox.scenes.row_templates import CONTOSO, build_remote_domain, derive_id
 
 VICTIM = f"dana@{CONTOSO}"
 ATTACKER = "collector@evil.example"
-ADDRESS = "203.0.113.66"
+ATTACKER_IP = "203.0.113.66"
 # The account the intruder makes an administrator, to go on with.
-PROMOTED = "derya"
+PROMOTED_ALIAS = "derya"
 GUEST = "payments@evil.example"
-APP = made_id("app", "backup")
+MALICIOUS_APP_ID = derive_id("app", "backup")
 # A quarter of an hour ago, and as long as one deletion takes; in days.
-LATELY, SECONDS = 0.01, 0.0005
+ATTACK_DAYS_AGO, DELETION_GAP_DAYS = 0.01, 0.0005
 
 type Scene = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class AttackStep:
     """One thing the intruder does: the guard that is to see it, in words, and in the scene."""
 
     guard: str
-    said: str
+    description: str
     edits: tuple[Row, ...]
 
 
-def added(path: str, *rows: Row) -> tuple[Row, ...]:
+def build_add_edits(path: str, *rows: Row) -> tuple[Row, ...]:
     """Edits that append rows to a collection."""
     return tuple({"op": "add", "path": f"{path}/-", "value": row} for row in rows)
 
 
-def put(path: str, value: Any) -> Row:
+def build_set_edit(path: str, value: Any) -> Row:
     """The edit that sets one property."""
     return {"op": "set", "path": path, "value": value}
 
 
-def mailbox_of(scene: Scene, alias: str) -> Row:
+def find_mailbox(scene: Scene, alias: str) -> Row:
     """The mailbox of that name. Raises StopIteration where there is none."""
     boxes: Sequence[Row] = scene["exchange"]["Get-Mailbox"]
     return next(row for row in boxes if row["Alias"] == alias)
 
 
-def rule(scene: Scene) -> Step:
+def build_rule_step(scene: Scene) -> AttackStep:
     """Redirects and deletes whatever is about money."""
-    owner = mailbox_of(scene, VICTIM.partition("@")[0])["ExternalDirectoryObjectId"]
+    owner = find_mailbox(scene, VICTIM.partition("@")[0])["ExternalDirectoryObjectId"]
     row = {
         "id": "AQAAAP8evil=",
         "displayName": ".",
@@ -80,135 +80,150 @@ def rule(scene: Scene) -> Step:
             "stopProcessingRules": True,
         },
     }
-    return Step(
+    return AttackStep(
         "mailbox-forwarding",
         f'A rule named "." appears for {VICTIM}: it redirects every mail about an invoice to '
         f"{ATTACKER} and deletes it.",
-        added(f"/graph/messageRules/{owner}", row),
+        build_add_edits(f"/graph/messageRules/{owner}", row),
     )
 
 
-def shared_mailbox(scene: Scene) -> Step:
+def build_shared_mailbox_step(scene: Scene) -> AttackStep:
     """A way back in that nobody watches."""
-    box = mailbox_of(scene, "archive-2019")
-    return Step(
+    box = find_mailbox(scene, "archive-2019")
+    return AttackStep(
         "shared-mailbox-sign-in",
         "The account of the shared mailbox archive-2019 is enabled: a way back in.",
         (
-            put(f"/graph/users/{box['ExternalDirectoryObjectId']}/accountEnabled", True),
-            put(f"/exchange/Get-Mailbox/{box['Guid']}/AccountDisabled", False),
+            build_set_edit(f"/graph/users/{box['ExternalDirectoryObjectId']}/accountEnabled", True),
+            build_set_edit(f"/exchange/Get-Mailbox/{box['Guid']}/AccountDisabled", False),
         ),
     )
 
 
-def bypass(scene: Scene) -> Step:
+def build_bypass_step(scene: Scene) -> AttackStep:
     """From now on, nothing this account does is recorded."""
-    guid = mailbox_of(scene, PROMOTED)["Guid"]
+    guid = find_mailbox(scene, PROMOTED_ALIAS)["Guid"]
     where = f"/exchange/Get-MailboxAuditBypassAssociation/{guid}/AuditBypassEnabled"
-    return Step(
+    return AttackStep(
         "mailbox-audit",
-        f"Mailbox auditing is told to bypass {PROMOTED}.",
-        (put(where, True),),
+        f"Mailbox auditing is told to bypass {PROMOTED_ALIAS}.",
+        (build_set_edit(where, True),),
     )
 
 
-def delegation() -> Step:
+def build_delegation_step() -> AttackStep:
     """A guest who opens the accountant's mailbox, and answers in her name."""
-    stage = Cast()
-    upn = stage.guest(GUEST)
-    sid = sid_of(GUEST)
-    return Step(
+    stage = TenantBuilder()
+    upn = stage.add_guest(GUEST)
+    sid = derive_sid(GUEST)
+    return AttackStep(
         "mailbox-delegation",
         f"The guest {GUEST} is invited, and may open edda's mailbox and send in her name.",
         (
-            *added("/graph/users", *stage.users),
-            *added("/exchange/Get-Recipient", *stage.recipients),
-            *added("/exchange/Get-MailboxPermission", opens("edda", upn, sid)),
-            *added("/exchange/Get-RecipientPermission", sends("edda", upn, sid)),
+            *build_add_edits("/graph/users", *stage.users),
+            *build_add_edits("/exchange/Get-Recipient", *stage.recipients),
+            *build_add_edits(
+                "/exchange/Get-MailboxPermission", build_mailbox_permission("edda", upn, sid)
+            ),
+            *build_add_edits(
+                "/exchange/Get-RecipientPermission", build_recipient_permission("edda", upn, sid)
+            ),
         ),
     )
 
 
-def drift() -> Step:
+def build_remote_domain_step() -> AttackStep:
     """Lets mail leave for one domain, whatever is decided about all others."""
-    row = remote_domain(forwards=True) | {
-        "Guid": made_id("remote domain", "evil"),
+    row = build_remote_domain(forwards=True) | {
+        "Guid": derive_id("remote domain", "evil"),
         "Identity": "Billing",
         "Name": "Billing",
         "DomainName": "evil.example",
     }
-    return Step(
+    return AttackStep(
         "tenant-baseline",
         "A remote domain for evil.example appears that lets mail be forwarded by itself.",
-        added("/exchange/Get-RemoteDomain", row),
+        build_add_edits("/exchange/Get-RemoteDomain", row),
     )
 
 
-def consent() -> Step:
+def build_consent_step() -> AttackStep:
     """Keeps reading after the password is changed."""
-    row = principal(APP, made_id("app id", "backup"), "Micros0ft Mail Backup", made_id("elsewhere"))
+    row = build_principal(
+        MALICIOUS_APP_ID,
+        derive_id("app id", "backup"),
+        "Micros0ft Mail Backup",
+        derive_id("elsewhere"),
+    )
     scopes = "openid offline_access Mail.ReadWrite MailboxSettings.ReadWrite"
-    return Step(
+    return AttackStep(
         "app-consent",
         f'{VICTIM} consents to "Micros0ft Mail Backup": a publisher nobody verified, all mail.',
         (
-            *added("/graph/servicePrincipals", row),
-            *added("/graph/oauth2PermissionGrants", grant(APP, scopes, VICTIM.partition("@")[0])),
+            *build_add_edits("/graph/servicePrincipals", row),
+            *build_add_edits(
+                "/graph/oauth2PermissionGrants",
+                build_grant(MALICIOUS_APP_ID, scopes, VICTIM.partition("@")[0]),
+            ),
         ),
     )
 
 
-def promotion(scene: Scene) -> Step:
+def build_promotion_step(scene: Scene) -> AttackStep:
     """A Global Administrator whose password is all there is."""
-    holder = mailbox_of(scene, PROMOTED)["ExternalDirectoryObjectId"]
+    holder = find_mailbox(scene, PROMOTED_ALIAS)["ExternalDirectoryObjectId"]
     details = f"/graph/userRegistrationDetails/{holder}"
-    lacks = WITHOUT_FACTOR | {"isAdmin": True}
-    return Step(
+    lacks = NO_FACTORS | {"isAdmin": True}
+    return AttackStep(
         "mfa-registration",
-        f"{PROMOTED} becomes Global Administrator and loses the second factor.",
+        f"{PROMOTED_ALIAS} becomes Global Administrator and loses the second factor.",
         (
-            *added("/graph/roleAssignments", role(PROMOTED, GLOBAL_ADMINISTRATOR)),
-            *(put(f"{details}/{name}", value) for name, value in lacks.items()),
+            *build_add_edits(
+                "/graph/roleAssignments",
+                build_role_assignment(PROMOTED_ALIAS, GLOBAL_ADMINISTRATOR),
+            ),
+            *(build_set_edit(f"{details}/{name}", value) for name, value in lacks.items()),
         ),
     )
 
 
-def deleted(scene: Scene) -> Step:
+def build_deletion_step(scene: Scene) -> AttackStep:
     """The warehouse is gone, to keep everybody busy."""
-    actor = mailbox_of(scene, PROMOTED)
+    actor = find_mailbox(scene, PROMOTED_ALIAS)
     by = {
         "user": {
             "id": actor["ExternalDirectoryObjectId"],
             "userPrincipalName": actor["UserPrincipalName"],
             "displayName": None,
-            "ipAddress": ADDRESS,
+            "ipAddress": ATTACKER_IP,
         },
         "app": None,
     }
     users: Sequence[Row] = scene["graph"]["users"]
-    gone = [row for row in users if row["id"] in {made_id("user", alias) for alias in WORKERS}]
+    gone = [row for row in users if row["id"] in {derive_id("user", alias) for alias in WORKERS}]
     edits: list[Row] = []
     for number, user in enumerate(gone):
-        at = days_ago(LATELY - number * SECONDS)
+        at = build_days_ago(ATTACK_DAYS_AGO - number * DELETION_GAP_DAYS)
         edits += [
             {"op": "remove", "path": f"/graph/users/{user['id']}"},
             {"op": "remove", "path": f"/graph/userRegistrationDetails/{user['id']}"},
-            *added("/graph/directoryAudits", deletion(user, by, at)),
-            *added("/graph/deletedItems", in_the_bin(user, at)),
+            *build_add_edits("/graph/directoryAudits", build_deletion_record(user, by, at)),
+            *build_add_edits("/graph/deletedItems", build_deleted_user(user, at)),
         ]
-    return Step(
+    return AttackStep(
         "mass-deletion",
-        f"{PROMOTED} deletes {len(gone)} users, the whole warehouse.",
+        f"{PROMOTED_ALIAS} deletes {len(gone)} users, the whole warehouse.",
         tuple(edits),
     )
 
 
-def mangled(user: Row) -> str:
+def build_deleted_upn(user: Row) -> str:
     """The principal name of a deleted user: Entra puts the id before it."""
     return f"{user['id'].replace('-', '')}{user['userPrincipalName']}"
 
 
-def deletion(user: Row, by: Row, at: Row) -> Row:
+def build_deletion_record(user: Row, initiator: Row, deleted_at: Row) -> Row:
     """A record of the directory's audit log."""
     return {
         "id": f"Directory_{user['id']}",
@@ -216,76 +231,82 @@ def deletion(user: Row, by: Row, at: Row) -> Row:
         "result": "success",
         "resultReason": "",
         "activityDisplayName": "Delete user",
-        "activityDateTime": at,
+        "activityDateTime": deleted_at,
         "loggedByService": "Core Directory",
         "operationType": "Delete",
-        "initiatedBy": by,
+        "initiatedBy": initiator,
         "targetResources": [
             {
                 "id": user["id"],
                 "displayName": None,
                 "type": "User",
-                "userPrincipalName": mangled(user),
+                "userPrincipalName": build_deleted_upn(user),
             }
         ],
     }
 
 
-def in_the_bin(user: Row, at: Row) -> Row:
+def build_deleted_user(user: Row, deleted_at: Row) -> Row:
     """A deleted user, to be had back for thirty days."""
     return {
         "@odata.type": "#microsoft.graph.user",
         "id": user["id"],
         "displayName": user["displayName"],
-        "userPrincipalName": mangled(user),
-        "deletedDateTime": at,
+        "userPrincipalName": build_deleted_upn(user),
+        "deletedDateTime": deleted_at,
     }
 
 
-def command_line(scene: Scene) -> Step:
+def build_powershell_step(scene: Scene) -> AttackStep:
     """A script instead of a browser."""
-    where = f"/exchange/Get-User/{mailbox_of(scene, 'dana')['Guid']}"
-    return Step(
+    where = f"/exchange/Get-User/{find_mailbox(scene, 'dana')['Guid']}"
+    return AttackStep(
         "exchange-module-access",
         f"{VICTIM} is given Exchange PowerShell.",
-        (put(f"{where}/EXOModuleEnabled", True), put(f"{where}/RemotePowerShellEnabled", True)),
-    )
-
-
-def bare_password(scene: Scene) -> Step:
-    """Mail can be sent with a name and a password, past every policy; and has been."""
-    row = cas_row(mailbox_of(scene, "fiona"), SmtpClientAuthenticationDisabled=False)
-    return Step(
-        "legacy-protocols",
-        "SMTP AUTH is allowed for fiona's mailbox, and used.",
         (
-            *added("/exchange/Get-CASMailbox", row),
-            *added("/graph/signIns", sign_in("fiona", "Authenticated SMTP", LATELY, ADDRESS)),
+            build_set_edit(f"{where}/EXOModuleEnabled", True),
+            build_set_edit(f"{where}/RemotePowerShellEnabled", True),
         ),
     )
 
 
-def hold(scene: Scene) -> Step:
-    """What those do who notice: keep the evidence, in a mailbox that cannot keep it unlicensed."""
-    box = mailbox_of(scene, "info")
-    return Step(
-        "shared-mailbox-health",
-        "Somebody notices and puts info, a shared mailbox, on litigation hold without a licence.",
-        (put(f"/exchange/Get-Mailbox/{box['Guid']}/LitigationHoldEnabled", True),),
+def build_smtp_auth_step(scene: Scene) -> AttackStep:
+    """Mail can be sent with a name and a password, past every policy; and has been."""
+    row = build_cas_row(find_mailbox(scene, "fiona"), SmtpClientAuthenticationDisabled=False)
+    return AttackStep(
+        "legacy-protocols",
+        "SMTP AUTH is allowed for fiona's mailbox, and used.",
+        (
+            *build_add_edits("/exchange/Get-CASMailbox", row),
+            *build_add_edits(
+                "/graph/signIns",
+                build_sign_in("fiona", "Authenticated SMTP", ATTACK_DAYS_AGO, ATTACKER_IP),
+            ),
+        ),
     )
 
 
-def aftermath(scene: Scene) -> tuple[Step, ...]:
+def build_hold_step(scene: Scene) -> AttackStep:
+    """What those do who notice: keep the evidence, in a mailbox that cannot keep it unlicensed."""
+    box = find_mailbox(scene, "info")
+    return AttackStep(
+        "shared-mailbox-health",
+        "Somebody notices and puts info, a shared mailbox, on litigation hold without a licence.",
+        (build_set_edit(f"/exchange/Get-Mailbox/{box['Guid']}/LitigationHoldEnabled", True),),
+    )
+
+
+def build_aftermath(scene: Scene) -> tuple[AttackStep, ...]:
     """All that follows the rule, in the order of the catalog."""
     return (
-        shared_mailbox(scene),
-        bypass(scene),
-        delegation(),
-        drift(),
-        consent(),
-        promotion(scene),
-        deleted(scene),
-        command_line(scene),
-        bare_password(scene),
-        hold(scene),
+        build_shared_mailbox_step(scene),
+        build_bypass_step(scene),
+        build_delegation_step(),
+        build_remote_domain_step(),
+        build_consent_step(),
+        build_promotion_step(scene),
+        build_deletion_step(scene),
+        build_powershell_step(scene),
+        build_smtp_auth_step(scene),
+        build_hold_step(scene),
     )

@@ -10,24 +10,24 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sandbox.http_types import Row, words
-from sandbox.scenes.neglected import harmless, neglected
-from sandbox.scenes.people import Cast, Seat
+from sandbox.http_types import Row, split_words
+from sandbox.scenes.neglected import add_harmless_rules, build_neglected
+from sandbox.scenes.people import MailboxFixture, TenantBuilder
 from sandbox.scenes.row_templates import (
-    OUTBOUND_POLICY,
-    REMOTE_DOMAIN,
+    OUTBOUND_POLICY_ID,
+    REMOTE_DOMAIN_ID,
     ROOMS_PRO,
-    outbound_policy,
-    person,
-    remote_domain,
+    build_graph_recipient,
+    build_outbound_policy,
+    build_remote_domain,
 )
 
-FOLDER = Path(__file__).parent
+SCENES_FOLDER = Path(__file__).parent
 DAYS_AGO = "@sandbox.daysAgo"
-WIDTH = 140
+MAX_LINE_LENGTH = 140
 
 
-def freshened(scene: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def resolve_dates(scene: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """The scene with real dates: `{"@sandbox.daysAgo": n}` becomes the moment n days before now."""
 
     def made(value: Any) -> Any:
@@ -44,41 +44,43 @@ def freshened(scene: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 # Scenes -----------------------------------------------------------------------------------------
 
 
-def staff(cast: Cast) -> Seat:
+def add_staff(builder: TenantBuilder) -> MailboxFixture:
     """A small, well-kept company: a mailbox of every kind, all as it should be; the director's."""
-    director = cast.seat("director", "Director")
+    director = builder.add_mailbox("director", "Director")
     for alias, name in (("anna", "Anna"), ("leo", "Leo"), ("mia", "Mia"), ("tom", "Tom")):
-        cast.seat(alias, name)
-    cast.seat("former", "Former Employee", enabled=False)
-    cast.seat("info", "Info", "SharedMailbox")
-    cast.seat("office", "Office", "SharedMailbox", account={"onPremisesSyncEnabled": True})
+        builder.add_mailbox(alias, name)
+    builder.add_mailbox("former", "Former Employee", enabled=False)
+    builder.add_mailbox("info", "Info", "SharedMailbox")
+    builder.add_mailbox(
+        "office", "Office", "SharedMailbox", account={"onPremisesSyncEnabled": True}
+    )
     unaudited = {"AuditEnabled": False, "DefaultAuditSet": []}
-    cast.seat("room-vienna", "Room Vienna", "RoomMailbox", mailbox=unaudited)
-    cast.seat(
+    builder.add_mailbox("room-vienna", "Room Vienna", "RoomMailbox", mailbox=unaudited)
+    builder.add_mailbox(
         "room-lyon", "Room Lyon", "RoomMailbox", enabled=True, product=ROOMS_PRO, mailbox=unaudited
     )
-    cast.seat("van", "Van", "EquipmentMailbox", mailbox=unaudited)
-    cast.seat("appointments", "Appointments", "SchedulingMailbox")
-    harmless(cast, director)
+    builder.add_mailbox("van", "Van", "EquipmentMailbox", mailbox=unaudited)
+    builder.add_mailbox("appointments", "Appointments", "SchedulingMailbox")
+    add_harmless_rules(builder, director)
     return director
 
 
-def healthy() -> Row:
+def build_healthy() -> Row:
     """Nothing is wrong here, so nothing is to be said."""
-    cast = Cast()
-    staff(cast)
-    return {"graph": cast.graph(), "exchange": cast.exchange()}
+    cast = TenantBuilder()
+    add_staff(cast)
+    return {"graph": cast.build_graph(), "exchange": cast.build_exchange()}
 
 
-def attack() -> Row:
+def build_attack() -> Row:
     """A well-kept company whose director's mailbox is taken over before the third tick."""
-    cast = Cast()
-    director = staff(cast)
-    feeds = cast.folder(director, "RSS-Feeds")
+    cast = TenantBuilder()
+    director = add_staff(cast)
+    feeds = cast.add_folder(director, "RSS-Feeds")
     info = next(row for row in cast.mailboxes if row["Alias"] == "info")
-    lenient = cast.exchange(
-        HostedOutboundSpamFilterPolicy=[outbound_policy("On")],
-        RemoteDomain=[remote_domain(forwards=True)],
+    lenient = cast.build_exchange(
+        HostedOutboundSpamFilterPolicy=[build_outbound_policy("On")],
+        RemoteDomain=[build_remote_domain(forwards=True)],
     )
     decided = {
         "guard": "tenant-baseline",
@@ -86,14 +88,14 @@ def attack() -> Row:
         "why": "mail of the acquired company is forwarded until it has moved",
         "until": {DAYS_AGO: -90},
     }
-    exemptions = [decided | {"subject": one} for one in (OUTBOUND_POLICY, REMOTE_DOMAIN)]
-    scene = {"exemptions": exemptions, "graph": cast.graph(), "exchange": lenient}
+    exemptions = [decided | {"subject": one} for one in (OUTBOUND_POLICY_ID, REMOTE_DOMAIN_ID)]
+    scene = {"exemptions": exemptions, "graph": cast.build_graph(), "exchange": lenient}
     before: Row = json.loads(json.dumps(scene))
-    rule = cast.rule(
+    rule = cast.add_rule(
         director,
         ".",
         {
-            "redirectTo": [person("attacker@evil.example")],
+            "redirectTo": [build_graph_recipient("attacker@evil.example")],
             "moveToFolder": feeds,
             "markAsRead": True,
             "stopProcessingRules": True,
@@ -111,87 +113,91 @@ def attack() -> Row:
     return before | {"ticks": [{}, {}, {"edit": edits}]}
 
 
-FIRST = 1050
-FORWARDS = 499
-WATCHED = 1037
-BYPASSED = 1042
+MAILBOX_COUNT = 1050
+FORWARD_COUNT = 499
+HIDDEN_RULE_NUMBER = 1037
+BYPASSED_NUMBER = 1042
 
 
-def first_install() -> Row:
+def build_first_install() -> Row:
     """More than a page of mailboxes, 500 of which forward mail outside since who knows when.
 
     Rows hold only what is needed. The hidden rule and the bypassed account stand beyond the first
     thousand, where a listing that stops there would not look.
     """
-    cast = Cast()
+    cast = TenantBuilder()
     for number in range(5):
-        cast.contact(f"branch-{number}", f"Branch {number}", f"branch-{number}@agency.example")
-    cast.bypassed.add(f"user-{BYPASSED}")
-    for number in range(1, FIRST + 1):
-        one = cast.seat(f"user-{number}", f"User {number}")
-        if number == WATCHED:
-            stolen = {"redirectTo": [person("attacker@evil.example")]}
-            cast.rule(one, ".", stolen, hidden=True)
-        if number <= FORWARDS * 2 and number % 2:
-            old_forward(cast, one, number // 2)
-    graph, exchange = cast.graph(), cast.exchange()
-    graph["users"] = [lean(user, USER) for user in graph["users"]]
+        cast.add_contact(f"branch-{number}", f"Branch {number}", f"branch-{number}@agency.example")
+    cast.bypassed_names.add(f"user-{BYPASSED_NUMBER}")
+    for number in range(1, MAILBOX_COUNT + 1):
+        one = cast.add_mailbox(f"user-{number}", f"User {number}")
+        if number == HIDDEN_RULE_NUMBER:
+            stolen = {"redirectTo": [build_graph_recipient("attacker@evil.example")]}
+            cast.add_rule(one, ".", stolen, hidden=True)
+        if number <= FORWARD_COUNT * 2 and number % 2:
+            add_forward(cast, one, number // 2)
+    graph, exchange = cast.build_graph(), cast.build_exchange()
+    graph["users"] = [compact_row(user, KEPT_USER_PROPERTIES) for user in graph["users"]]
     graph["messageRules"] = {owner: rules for owner, rules in cast.rules.items() if rules}
-    exchange["Get-Mailbox"] = [lean(row, MAILBOX) for row in cast.mailboxes]
+    exchange["Get-Mailbox"] = [compact_row(row, KEPT_MAILBOX_PROPERTIES) for row in cast.mailboxes]
     exchange["Get-InboxRule"] = {
-        address: [lean(row, tuple(row)) for row in rules]
+        address: [compact_row(row, tuple(row)) for row in rules]
         for address, rules in cast.exchange_rules.items()
     }
     return {"graph": graph, "exchange": exchange}
 
 
-USER = words("id userPrincipalName accountEnabled")
-MAILBOX = words(
+KEPT_USER_PROPERTIES = split_words("id userPrincipalName accountEnabled")
+KEPT_MAILBOX_PROPERTIES = split_words(
     "Guid ExternalDirectoryObjectId PrimarySmtpAddress Name RecipientTypeDetails"
     " ForwardingAddress ForwardingSmtpAddress AuditEnabled AuditLogAgeLimit DefaultAuditSet"
 )
 
 
-def lean(row: Row, names: tuple[str, ...]) -> Row:
+def compact_row(row: Row, names: tuple[str, ...]) -> Row:
     """A row with a few of its properties, and of those only what says something."""
     return {name: row[name] for name in names if row[name] not in (None, False)}
 
 
-def old_forward(cast: Cast, seat: Seat, number: int) -> None:
+def add_forward(builder: TenantBuilder, mailbox: MailboxFixture, number: int) -> None:
     """One of five ways to send one's mail elsewhere."""
-    target = f"{seat.alias}@home.example"
+    target = f"{mailbox.alias}@home.example"
     match number % 5:
         case 0:
-            seat.mailbox["ForwardingSmtpAddress"] = f"smtp:{target}"
+            mailbox.mailbox["ForwardingSmtpAddress"] = f"smtp:{target}"
         case 1:
-            seat.mailbox["ForwardingAddress"] = f"Branch {number % 4}"
+            mailbox.mailbox["ForwardingAddress"] = f"Branch {number % 4}"
         case 2:
-            cast.rule(seat, "Redirect", {"redirectTo": [person(target)]})
+            builder.add_rule(mailbox, "Redirect", {"redirectTo": [build_graph_recipient(target)]})
         case 3:
-            cast.rule(seat, "Forward", {"forwardTo": [person(target)]})
+            builder.add_rule(mailbox, "Forward", {"forwardTo": [build_graph_recipient(target)]})
         case _:
-            cast.rule(seat, "Attach", {"forwardAsAttachmentTo": [person(target)]})
+            builder.add_rule(
+                mailbox, "Attach", {"forwardAsAttachmentTo": [build_graph_recipient(target)]}
+            )
 
 
-def missing_permissions() -> Row:
+def build_missing_permissions() -> Row:
     """Something is wrong in three places, and the app lacks permissions to see and to change."""
-    cast = Cast()
-    staff(cast)
-    cast.seat("sales", "Sales", "SharedMailbox", enabled=True)
-    cast.seat("amelia", "Amelia", mailbox={"ForwardingSmtpAddress": "smtp:amelia@home.example"})
-    cast.seat("ben", "Ben", mailbox={"AuditEnabled": False})
-    unseen = cast.seat("felix", "Felix")
-    cast.rule(unseen, "Copy", {"forwardTo": [person("felix@mail.example")]})
+    cast = TenantBuilder()
+    add_staff(cast)
+    cast.add_mailbox("sales", "Sales", "SharedMailbox", enabled=True)
+    cast.add_mailbox(
+        "amelia", "Amelia", mailbox={"ForwardingSmtpAddress": "smtp:amelia@home.example"}
+    )
+    cast.add_mailbox("ben", "Ben", mailbox={"AuditEnabled": False})
+    unseen = cast.add_mailbox("felix", "Felix")
+    cast.add_rule(unseen, "Copy", {"forwardTo": [build_graph_recipient("felix@mail.example")]})
     return {
         "grants": {
             "graph": list(
-                words(
+                split_words(
                     "User.Read.All User.RevokeSessions.All AuditLog.Read.All Domain.Read.All"
                     " Mail.ReadBasic.All Group.Read.All"
                 )
             ),
             "exchange": list(
-                words(
+                split_words(
                     "Get-Mailbox Get-Recipient Get-InboxRule Get-AcceptedDomain Get-RemoteDomain"
                     " Get-HostedOutboundSpamFilterPolicy Get-HostedOutboundSpamFilterRule"
                     " Get-OrganizationConfig Set-OrganizationConfig Get-AdminAuditLogConfig"
@@ -200,36 +206,40 @@ def missing_permissions() -> Row:
                 )
             ),
         },
-        "graph": cast.graph(),
-        "exchange": cast.exchange(),
+        "graph": cast.build_graph(),
+        "exchange": cast.build_exchange(),
     }
 
 
-SCENES: Mapping[str, Callable[[], Row]] = {
-    "healthy": healthy,
-    "neglected": neglected,
-    "attack": attack,
-    "first-install": first_install,
-    "missing-permissions": missing_permissions,
+SCENE_BUILDERS: Mapping[str, Callable[[], Row]] = {
+    "healthy": build_healthy,
+    "neglected": build_neglected,
+    "attack": build_attack,
+    "first-install": build_first_install,
+    "missing-permissions": build_missing_permissions,
 }
 
 
 # Writing ----------------------------------------------------------------------------------------
 
 
-def printed(value: Any, indent: str = "", lead: int = 0) -> str:
+def format_json(value: Any, indent: str = "", prefix_length: int = 0) -> str:
     """JSON in which whatever fits in a line stays in one. `lead` is what stands before it there."""
     short = json.dumps(value, ensure_ascii=False)
-    if len(indent) + lead + len(short) < WIDTH or not value or not isinstance(value, dict | list):
+    if (
+        len(indent) + prefix_length + len(short) < MAX_LINE_LENGTH
+        or not value
+        or not isinstance(value, dict | list)
+    ):
         return short
     deeper = f"{indent} "
     if isinstance(value, list):
-        parts = [printed(part, deeper) for part in value]
+        parts = [format_json(part, deeper) for part in value]
         left, right = "[]"
     else:
         names = [json.dumps(name, ensure_ascii=False) for name in value]
         parts = [
-            f"{name}: {printed(part, deeper, len(name) + 2)}"
+            f"{name}: {format_json(part, deeper, len(name) + 2)}"
             for name, part in zip(names, value.values(), strict=True)
         ]
         left, right = "{}"
@@ -237,14 +247,14 @@ def printed(value: Any, indent: str = "", lead: int = 0) -> str:
     return f"{left}\n{lines}\n{indent}{right}"
 
 
-def text_of(name: str) -> str:
+def render_scene(name: str) -> str:
     """What the file of a scene holds."""
-    return printed(SCENES[name]()) + "\n"
+    return format_json(SCENE_BUILDERS[name]()) + "\n"
 
 
 def main() -> None:
-    for name in SCENES:
-        (FOLDER / f"{name}.json").write_text(text_of(name), encoding="utf-8")
+    for name in SCENE_BUILDERS:
+        (SCENES_FOLDER / f"{name}.json").write_text(render_scene(name), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,27 +8,27 @@ Get-User and Get-RoleGroup, and those of Get-RoleGroupMember by the name of the 
 from copy import deepcopy
 from typing import Any
 
-CHIEF = "0c4ef000-0000-4000-8000-000000000001"
-CHIEF_GUID = "0c4ef000-0000-4000-8000-000000000002"
+ADMIN_ID = "0c4ef000-0000-4000-8000-000000000001"
+ADMIN_GUID = "0c4ef000-0000-4000-8000-000000000002"
 GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
 TENANT_ADMINS = "0c4ef000-0000-4000-8000-000000000003"
 ORGANIZATION_MANAGEMENT = "0c4ef000-0000-4000-8000-000000000004"
 
-USER = "#microsoft.graph.user"
-LISTS = ("roleEligibilityScheduleInstances", "groups", "groupEligibility")
-ASSIGNED = [
+USER_TYPE = "#microsoft.graph.user"
+EMPTY_COLLECTIONS = ("roleEligibilityScheduleInstances", "groups", "groupEligibility")
+DEFAULT_ASSIGNMENTS = [
     {
         "id": "assignment-1",
-        "principalId": CHIEF,
+        "principalId": ADMIN_ID,
         "roleDefinitionId": GLOBAL_ADMINISTRATOR,
         "directoryScopeId": "/",
-        "principal": {"@odata.type": USER, "id": CHIEF},
+        "principal": {"@odata.type": USER_TYPE, "id": ADMIN_ID},
     }
 ]
-USERS = [
+DEFAULT_USERS = [
     {
-        "Guid": CHIEF_GUID,
-        "ExternalDirectoryObjectId": CHIEF,
+        "Guid": ADMIN_GUID,
+        "ExternalDirectoryObjectId": ADMIN_ID,
         "Identity": "chief",
         "UserPrincipalName": "chief@sandbox.example",
         "RecipientTypeDetails": "User",
@@ -36,11 +36,11 @@ USERS = [
         "RemotePowerShellEnabled": True,
     }
 ]
-ROLE_GROUPS = [
+DEFAULT_ROLE_GROUPS = [
     {"Guid": ORGANIZATION_MANAGEMENT, "Name": "Organization Management"},
     {"Guid": TENANT_ADMINS, "Name": "TenantAdmins_5a4d0"},
 ]
-MEMBERS = {
+DEFAULT_MEMBERS = {
     "Organization Management": [
         {
             "Guid": TENANT_ADMINS,
@@ -52,13 +52,13 @@ MEMBERS = {
 }
 
 
-def administered(graph: dict[str, Any], exchange: dict[str, Any]) -> None:
+def add_default_roles(graph: dict[str, Any], exchange: dict[str, Any]) -> None:
     """Fill in what a scene leaves out of its administrators."""
-    for name in LISTS:
+    for name in EMPTY_COLLECTIONS:
         graph.setdefault(name, [])
-    graph.setdefault("roleAssignments", deepcopy(ASSIGNED))
-    exchange.setdefault("Get-User", deepcopy(USERS))
+    graph.setdefault("roleAssignments", deepcopy(DEFAULT_ASSIGNMENTS))
+    exchange.setdefault("Get-User", deepcopy(DEFAULT_USERS))
     if "Get-RoleGroup" not in exchange:
-        exchange["Get-RoleGroup"] = deepcopy(ROLE_GROUPS)
-        exchange.setdefault("Get-RoleGroupMember", deepcopy(MEMBERS))
+        exchange["Get-RoleGroup"] = deepcopy(DEFAULT_ROLE_GROUPS)
+        exchange.setdefault("Get-RoleGroupMember", deepcopy(DEFAULT_MEMBERS))
     exchange.setdefault("Get-RoleGroupMember", {})

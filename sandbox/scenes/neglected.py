@@ -5,74 +5,74 @@ found where. What is changed at once stays below the brake of every guard.
 """
 
 from sandbox.exchange.auditing import DEFAULT_ACTIONS
-from sandbox.http_types import Row, words
+from sandbox.http_types import Row, split_words
 from sandbox.scenes.neglected_settings import (
-    exchange_settings,
-    graph_settings,
-    people_without_mailbox,
+    add_people_without_mailbox,
+    build_exchange_settings,
+    build_graph_settings,
 )
-from sandbox.scenes.people import Cast, Seat
+from sandbox.scenes.people import MailboxFixture, TenantBuilder
 from sandbox.scenes.row_templates import (
     E3,
     E5,
     FLOW_FREE,
     ROOMS_PRO,
-    audit_log_config,
-    legacy_name,
-    organization_config,
-    outbound_policy,
-    person,
-    remote_domain,
-    transport_rule,
+    build_audit_log_config,
+    build_graph_recipient,
+    build_legacy_dn,
+    build_organization_config,
+    build_outbound_policy,
+    build_remote_domain,
+    build_transport_rule,
 )
 
-COLLEAGUES = words("anna boris chiara derya edda frank gesa henk ines jakub")
+COLLEAGUES = split_words("anna boris chiara derya edda frank gesa henk ines jakub")
 
 
-def days_ago(count: float) -> Row:
+def build_days_ago(count: float) -> Row:
     """A moment relative to the day the scene is played; see `sandbox.scenes.build.freshened`."""
     return {"@sandbox.daysAgo": count}
 
 
-def neglected() -> Row:
+def build_neglected() -> Row:
     """About sixty mailboxes with every finding there is, all at once."""
-    cast = Cast()
+    cast = TenantBuilder()
     for alias in COLLEAGUES:
-        cast.seat(alias, alias.capitalize())
-    sign_in_cases(cast)
-    forward_cases(cast)
-    target_cases(cast)
-    state_cases(cast)
-    hiding_cases(cast)
-    audit_cases(cast)
-    people_without_mailbox(cast)
-    graph = cast.graph() | graph_settings(cast)
+        cast.add_mailbox(alias, alias.capitalize())
+    add_sign_in_cases(cast)
+    add_forward_cases(cast)
+    add_target_cases(cast)
+    add_rule_state_cases(cast)
+    add_hiding_cases(cast)
+    add_audit_cases(cast)
+    add_people_without_mailbox(cast)
+    graph = cast.build_graph() | build_graph_settings(cast)
     graph["organization"][0]["privacyProfile"] = None
     return {
         "graph": graph,
-        "exchange": cast.exchange(
-            OrganizationConfig=[organization_config(audit_disabled=True)],
-            AdminAuditLogConfig=[audit_log_config(enabled=False)],
-            HostedOutboundSpamFilterPolicy=[outbound_policy("Automatic")],
-            RemoteDomain=[remote_domain(forwards=True)],
+        "exchange": cast.build_exchange(
+            OrganizationConfig=[build_organization_config(audit_disabled=True)],
+            AdminAuditLogConfig=[build_audit_log_config(enabled=False)],
+            HostedOutboundSpamFilterPolicy=[build_outbound_policy("Automatic")],
+            RemoteDomain=[build_remote_domain(forwards=True)],
             TransportRule=[
-                transport_rule("Copy for auditors", BlindCopyTo=["copies@auditors.example"]),
-                transport_rule("Job applications", RedirectMessageTo=["anna@contoso.com"]),
-                transport_rule(
+                build_transport_rule("Copy for auditors", BlindCopyTo=["copies@auditors.example"]),
+                build_transport_rule("Job applications", RedirectMessageTo=["anna@contoso.com"]),
+                build_transport_rule(
                     "Move to the new host", "Disabled", RedirectMessageTo=["all@newhost.example"]
                 ),
             ],
-            **exchange_settings(cast),
+            **build_exchange_settings(cast),
         ),
-        "ticks": [{}, {}, {"edit": renamed(cast, "zoe")}],
+        "ticks": [{}, {}, {"edit": build_rename_edits(cast, "zoe")}],
     }
 
 
-def renamed(cast: Cast, alias: str) -> list[Row]:
+def build_rename_edits(builder: TenantBuilder, alias: str) -> list[Row]:
     """The edits that give the first rule of a mailbox another name, and nothing else."""
-    seat = next(row for row in cast.mailboxes if row["Alias"] == alias)
+    seat = next(row for row in builder.mailboxes if row["Alias"] == alias)
     owner, address = seat["ExternalDirectoryObjectId"], seat["PrimarySmtpAddress"]
-    rule = cast.rules[owner][0]["id"]
+    rule = builder.rules[owner][0]["id"]
     name = "Renamed again"
     return [
         {
@@ -87,7 +87,7 @@ def renamed(cast: Cast, alias: str) -> list[Row]:
 # Accounts that can sign in ----------------------------------------------------------------------
 
 
-def sign_in_cases(cast: Cast) -> None:
+def add_sign_in_cases(builder: TenantBuilder) -> None:
     """Resource mailboxes whose accounts are enabled, and all that speaks for and against it."""
     shared, room = "SharedMailbox", "RoomMailbox"
     unaudited: Row = {
@@ -95,48 +95,52 @@ def sign_in_cases(cast: Cast) -> None:
         "DefaultAuditSet": [],
         "AuditLogAgeLimit": "30.00:00:00",
     }
-    cast.seat("info", "Info", shared, enabled=True)
-    cast.seat("room-berlin", "Room Berlin", room, enabled=True, mailbox=unaudited)
-    cast.seat("projector", "Projector 1", "EquipmentMailbox", enabled=True, mailbox=unaudited)
-    cast.seat("bookings", "Bookings", "SchedulingMailbox", enabled=True)
-    cast.seat("suggestions", "Suggestions", shared, enabled=True, product=FLOW_FREE)
+    builder.add_mailbox("info", "Info", shared, enabled=True)
+    builder.add_mailbox("room-berlin", "Room Berlin", room, enabled=True, mailbox=unaudited)
+    builder.add_mailbox(
+        "projector", "Projector 1", "EquipmentMailbox", enabled=True, mailbox=unaudited
+    )
+    builder.add_mailbox("bookings", "Bookings", "SchedulingMailbox", enabled=True)
+    builder.add_mailbox("suggestions", "Suggestions", shared, enabled=True, product=FLOW_FREE)
     was_synced = {"onPremisesSyncEnabled": False}
-    cast.seat("warehouse", "Warehouse", shared, enabled=True, account=was_synced)
-    cast.seat(
+    builder.add_mailbox("warehouse", "Warehouse", shared, enabled=True, account=was_synced)
+    builder.add_mailbox(
         "legacy-orders",
         "Orders (old)",
         shared,
         enabled=True,
         account={"onPremisesSyncEnabled": True},
     )
-    cast.seat("board", "Board", shared, enabled=True, product=E3)
-    cast.seat("room-oslo", "Room Oslo", room, enabled=True, product=ROOMS_PRO, mailbox=unaudited)
-    cast.seat("orphan", "Orphan", shared, known=False)
+    builder.add_mailbox("board", "Board", shared, enabled=True, product=E3)
+    builder.add_mailbox(
+        "room-oslo", "Room Oslo", room, enabled=True, product=ROOMS_PRO, mailbox=unaudited
+    )
+    builder.add_mailbox("orphan", "Orphan", shared, has_account=False)
     guarded = {"@sandbox.protected": True}
-    cast.seat("exec-office", "Executive Office", shared, enabled=True, account=guarded)
+    builder.add_mailbox("exec-office", "Executive Office", shared, enabled=True, account=guarded)
     for alias, last, success in (
-        ("support", 3, days_ago(3)),
-        ("newsletter", 1, days_ago(400)),
+        ("support", 3, build_days_ago(3)),
+        ("newsletter", 1, build_days_ago(400)),
         ("events", 2, None),
     ):
         activity = {
-            "lastSignInDateTime": days_ago(last),
+            "lastSignInDateTime": build_days_ago(last),
             "lastSuccessfulSignInDateTime": success,
         }
         account = {"signInActivity": activity}
-        cast.seat(alias, alias.capitalize(), shared, enabled=True, account=account)
-    cast.seat("archive-2019", "Archive 2019", shared)
-    cast.seat("room-madrid", "Room Madrid", room, mailbox=unaudited)
+        builder.add_mailbox(alias, alias.capitalize(), shared, enabled=True, account=account)
+    builder.add_mailbox("archive-2019", "Archive 2019", shared)
+    builder.add_mailbox("room-madrid", "Room Madrid", room, mailbox=unaudited)
 
 
 # Mail that leaves -------------------------------------------------------------------------------
 
 
-def forward_cases(cast: Cast) -> None:
+def add_forward_cases(builder: TenantBuilder) -> None:
     """Forwards set on the mailbox itself."""
-    cast.contact("bruno-private", "Bruno Private", "bruno@private.example")
-    cast.contact("partner-desk", "Partner Desk", "desk@partner.example")
-    cast.seat(
+    builder.add_contact("bruno-private", "Bruno Private", "bruno@private.example")
+    builder.add_contact("partner-desk", "Partner Desk", "desk@partner.example")
+    builder.add_mailbox(
         "amelia",
         "Amelia",
         mailbox={
@@ -144,8 +148,8 @@ def forward_cases(cast: Cast) -> None:
             "DeliverToMailboxAndForward": True,
         },
     )
-    cast.seat("bruno", "Bruno", mailbox={"ForwardingAddress": "Bruno Private"})
-    cast.seat(
+    builder.add_mailbox("bruno", "Bruno", mailbox={"ForwardingAddress": "Bruno Private"})
+    builder.add_mailbox(
         "clara",
         "Clara",
         mailbox={
@@ -153,99 +157,125 @@ def forward_cases(cast: Cast) -> None:
             "ForwardingSmtpAddress": "smtp:clara@spare.example",
         },
     )
-    cast.seat("dario", "Dario", mailbox={"ForwardingAddress": "anna"})
-    cast.seat("karin", "Karin", mailbox={"ForwardingSmtpAddress": "smtp:karin@evilcontoso.com"})
+    builder.add_mailbox("dario", "Dario", mailbox={"ForwardingAddress": "anna"})
+    builder.add_mailbox(
+        "karin", "Karin", mailbox={"ForwardingSmtpAddress": "smtp:karin@evilcontoso.com"}
+    )
 
 
-def target_cases(cast: Cast) -> None:
+def add_target_cases(builder: TenantBuilder) -> None:
     """Inbox rules that send mail on, by action and by the form of their recipient."""
-    legacy = cast.contact("iris-notary", "Notary", "office@notary.example")["LegacyExchangeDN"]
-    nobody = legacy_name("somebody-who-left")
-    guest = cast.guest("nils@partner.example")
-    inside = person("anna@contoso.com", "Anna")
-    stolen = {"redirectTo": [person("drop@evil.example")], "markAsRead": True}
+    legacy = builder.add_contact("iris-notary", "Notary", "office@notary.example")[
+        "LegacyExchangeDN"
+    ]
+    nobody = build_legacy_dn("somebody-who-left")
+    guest = builder.add_guest("nils@partner.example")
+    inside = build_graph_recipient("anna@contoso.com", "Anna")
+    stolen = {"redirectTo": [build_graph_recipient("drop@evil.example")], "markAsRead": True}
     for alias, name, actions in (
-        ("elena", "To my other account", {"redirectTo": [person("elena@mail.example")]}),
-        ("felix", "Copy", {"forwardTo": [person("felix@mail.example")]}),
-        ("greta", "Attach", {"forwardAsAttachmentTo": [person("greta@mail.example")]}),
-        ("hugo", "Both", {"forwardTo": [person("hugo@mail.example", "Hugo"), inside]}),
-        ("iris", "Deeds", {"redirectTo": [person(legacy, "Notary")]}),
-        ("jonas", "Handover", {"forwardTo": [person(nobody, "Somebody who left")]}),
-        ("lars", "Branch", {"redirectTo": [person("lars@sub.contoso.com")]}),
-        ("nils", "Project", {"forwardTo": [person(guest, "Nils (guest)")]}),
-        ("olga", "Bücher", {"forwardTo": [person("olga@bücher.example")]}),
+        (
+            "elena",
+            "To my other account",
+            {"redirectTo": [build_graph_recipient("elena@mail.example")]},
+        ),
+        ("felix", "Copy", {"forwardTo": [build_graph_recipient("felix@mail.example")]}),
+        (
+            "greta",
+            "Attach",
+            {"forwardAsAttachmentTo": [build_graph_recipient("greta@mail.example")]},
+        ),
+        (
+            "hugo",
+            "Both",
+            {"forwardTo": [build_graph_recipient("hugo@mail.example", "Hugo"), inside]},
+        ),
+        ("iris", "Deeds", {"redirectTo": [build_graph_recipient(legacy, "Notary")]}),
+        ("jonas", "Handover", {"forwardTo": [build_graph_recipient(nobody, "Somebody who left")]}),
+        ("lars", "Branch", {"redirectTo": [build_graph_recipient("lars@sub.contoso.com")]}),
+        ("nils", "Project", {"forwardTo": [build_graph_recipient(guest, "Nils (guest)")]}),
+        ("olga", "Bücher", {"forwardTo": [build_graph_recipient("olga@bücher.example")]}),
         ("pavel", ".", stolen),
         ("paula", "..", stolen),
         ("petra", "Archive", stolen),
         (
             "mona",
             "Holiday",
-            {"forwardTo": [person("mona@fabrikam.com"), person("mona@eu.fabrikam.com"), inside]},
+            {
+                "forwardTo": [
+                    build_graph_recipient("mona@fabrikam.com"),
+                    build_graph_recipient("mona@eu.fabrikam.com"),
+                    inside,
+                ]
+            },
         ),
     ):
-        cast.rule(cast.seat(alias, alias.capitalize()), name, actions)
+        builder.add_rule(builder.add_mailbox(alias, alias.capitalize()), name, actions)
 
 
-def state_cases(cast: Cast) -> None:
+def add_rule_state_cases(builder: TenantBuilder) -> None:
     """Inbox rules in every state: off, unreadable, hidden, of a blocked account, doubled."""
 
     def out(alias: str) -> Row:
-        return {"redirectTo": [person(f"{alias}@mail.example")]}
+        return {"redirectTo": [build_graph_recipient(f"{alias}@mail.example")]}
 
-    cast.rule(cast.seat("quinn", "Quinn"), "Later", out("quinn"), isEnabled=False)
-    rosa, rudi = cast.seat("rosa", "Rosa"), cast.seat("rudi", "Rudi")
-    cast.rule(rosa, "Client only", {}, bare=True, isReadOnly=True, exchange=False)
-    cast.rule(rudi, "Client only", out("rudi"), bare=True, isReadOnly=True)
-    cast.rule(cast.seat("sven", "Sven"), "", out("sven"), hidden=True)
-    cast.rule(cast.seat("yann", "Yann", enabled=False), "Out", out("yann"))
-    zoe = cast.seat("zoe", "Zoe")
-    cast.rule(zoe, "Forward", out("zoe"), mark="first")
-    cast.rule(zoe, "Forward (renamed)", out("zoe"), mark="second")
+    builder.add_rule(builder.add_mailbox("quinn", "Quinn"), "Later", out("quinn"), isEnabled=False)
+    rosa, rudi = builder.add_mailbox("rosa", "Rosa"), builder.add_mailbox("rudi", "Rudi")
+    builder.add_rule(rosa, "Client only", {}, hide_content=True, isReadOnly=True, exchange=False)
+    builder.add_rule(rudi, "Client only", out("rudi"), hide_content=True, isReadOnly=True)
+    builder.add_rule(builder.add_mailbox("sven", "Sven"), "", out("sven"), hidden=True)
+    builder.add_rule(builder.add_mailbox("yann", "Yann", enabled=False), "Out", out("yann"))
+    zoe = builder.add_mailbox("zoe", "Zoe")
+    builder.add_rule(zoe, "Forward", out("zoe"), id_suffix="first")
+    builder.add_rule(zoe, "Forward (renamed)", out("zoe"), id_suffix="second")
 
 
-def hiding_cases(cast: Cast) -> None:
+def add_hiding_cases(builder: TenantBuilder) -> None:
     """Inbox rules that take mail out of its owner's sight, and one that does not."""
     invoices = {"bodyOrSubjectContains": ["invoice", "payment"]}
-    cast.rule(cast.seat("tilda", "Tilda"), "Tidy", {"delete": True}, invoices)
-    cast.rule(cast.seat("xenia", "Xenia"), "..", {"permanentDelete": True}, invoices)
+    builder.add_rule(builder.add_mailbox("tilda", "Tilda"), "Tidy", {"delete": True}, invoices)
+    builder.add_rule(
+        builder.add_mailbox("xenia", "Xenia"), "..", {"permanentDelete": True}, invoices
+    )
     for alias, folder, well_known in (
         ("ugo", "RSS-Feeds", ""),
         ("vera", "Flux RSS", ""),
         ("wim", "Verlauf der Unterhaltung", "conversationhistory"),
     ):
-        seat = cast.seat(alias, alias.capitalize())
-        place = cast.folder(seat, folder, well_known)
+        seat = builder.add_mailbox(alias, alias.capitalize())
+        place = builder.add_folder(seat, folder, well_known)
         actions = {"moveToFolder": place, "markAsRead": True, "stopProcessingRules": True}
-        cast.rule(seat, "Sort", actions, invoices)
-    harmless(cast, cast.seat("amir", "Amir"))
+        builder.add_rule(seat, "Sort", actions, invoices)
+    add_harmless_rules(builder, builder.add_mailbox("amir", "Amir"))
 
 
-def harmless(cast: Cast, seat: Seat) -> None:
+def add_harmless_rules(builder: TenantBuilder, mailbox: MailboxFixture) -> None:
     """What people use inbox rules for."""
-    projects = cast.folder(seat, "Projects")
+    projects = builder.add_folder(mailbox, "Projects")
     from_projects = {"senderContains": ["projects@contoso.com"]}
-    cast.rule(seat, "Projects", {"moveToFolder": projects}, from_projects)
-    cast.rule(seat, "Deputy", {"forwardTo": [person("anna@contoso.com", "Anna")]})
+    builder.add_rule(mailbox, "Projects", {"moveToFolder": projects}, from_projects)
+    builder.add_rule(
+        mailbox, "Deputy", {"forwardTo": [build_graph_recipient("anna@contoso.com", "Anna")]}
+    )
 
 
 # Auditing ---------------------------------------------------------------------------------------
 
 
-def audit_cases(cast: Cast) -> None:
+def add_audit_cases(builder: TenantBuilder) -> None:
     """Mailboxes whose audit settings were changed by hand, for better and for worse."""
-    cast.seat("ben", "Ben", mailbox={"AuditEnabled": False})
+    builder.add_mailbox("ben", "Ben", mailbox={"AuditEnabled": False})
     few = ["Update", "MoveToDeletedItems", "SoftDelete", "HardDelete"]
     left = {"DefaultAuditSet": ["Admin", "Delegate"]}
-    cast.seat("cora", "Cora", mailbox=left | {"AuditOwner": few})
-    cast.seat("dana", "Dana", mailbox=left | {"AuditOwner": [*few, "MailboxLogin"]})
+    builder.add_mailbox("cora", "Cora", mailbox=left | {"AuditOwner": few})
+    builder.add_mailbox("dana", "Dana", mailbox=left | {"AuditOwner": [*few, "MailboxLogin"]})
     complete = [*DEFAULT_ACTIONS["Owner"], "MailboxLogin", "SearchQueryInitiated"]
-    cast.seat("emil", "Emil", product=E5, mailbox=left | {"AuditOwner": complete})
-    cast.seat("fiona", "Fiona", mailbox={"AuditLogAgeLimit": "30.00:00:00"})
-    cast.seat("gerd", "Gerd", mailbox={"AuditLogAgeLimit": "365.00:00:00"})
-    cast.seat("hanna", "Hanna")
-    cast.bypassed.add("hanna")
+    builder.add_mailbox("emil", "Emil", product=E5, mailbox=left | {"AuditOwner": complete})
+    builder.add_mailbox("fiona", "Fiona", mailbox={"AuditLogAgeLimit": "30.00:00:00"})
+    builder.add_mailbox("gerd", "Gerd", mailbox={"AuditLogAgeLimit": "365.00:00:00"})
+    builder.add_mailbox("hanna", "Hanna")
+    builder.bypassed_names.add("hanna")
     blind = [each for each in DEFAULT_ACTIONS["Owner"] if each != "MailItemsAccessed"]
-    cast.seat("ivo", "Ivo", product=E5, mailbox={"AuditOwner": blind})
+    builder.add_mailbox("ivo", "Ivo", product=E5, mailbox={"AuditOwner": blind})
     unaudited: Row = {
         "AuditEnabled": False,
         "DefaultAuditSet": [],
@@ -255,4 +285,4 @@ def audit_cases(cast: Cast) -> None:
         ("DiscoverySearchMailbox{D919BA05-46A6-415f-80AD-7E09334BB852}", "DiscoveryMailbox"),
         ("SystemMailbox{1f05a927-89c0-4725-adca-4527114196a1}", "ArbitrationMailbox"),
     ):
-        cast.seat(alias, alias.partition("{")[0], kind, mailbox=unaudited)
+        builder.add_mailbox(alias, alias.partition("{")[0], kind, mailbox=unaudited)

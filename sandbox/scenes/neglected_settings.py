@@ -7,39 +7,43 @@ It is a company of some sixty mailboxes and fourteen people in the warehouse who
 from copy import deepcopy
 from typing import Any
 
-from sandbox.graph.apps import GRAPH_APP, api_id, assignment, principal
-from sandbox.graph.policies import KEPT
-from sandbox.graph.registrations import report_row
-from sandbox.http_types import Row, words
-from sandbox.scenes.default_roles import GLOBAL_ADMINISTRATOR, USER
-from sandbox.scenes.people import Cast
-from sandbox.scenes.row_templates import address_of, made_id, user_row
+from sandbox.graph.apps import GRAPH_APP, build_app_assignment, build_principal, derive_api_id
+from sandbox.graph.policies import DEFAULT_GRAPH_POLICIES
+from sandbox.graph.registrations import build_report_row
+from sandbox.http_types import Row, split_words
+from sandbox.scenes.default_roles import GLOBAL_ADMINISTRATOR, USER_TYPE
+from sandbox.scenes.people import TenantBuilder
+from sandbox.scenes.row_templates import build_address, build_user_row, derive_id
 from sandbox.state.tenant import TENANT_ID
 
 WORKERS = tuple(f"worker-{number:02}" for number in range(1, 15))
 EXCHANGE_ADMINISTRATOR = "29232cdf-9323-42fd-ade2-1d097af3e4de"
-CHIEF, HELPER = "frank", "henk"
-SCRIPTERS = words("anna boris chiara edda gesa ines jakub")
-PASSWORD_ONLY = words("boris chiara gesa ines felix greta hugo lars olga rosa")
-WITHOUT_FACTOR: Row = {"isMfaRegistered": False, "isMfaCapable": False, "methodsRegistered": []}
-TELEPHONE: Row = {"methodsRegistered": ["mobilePhone"]}
-NOTES, SCANNER = made_id("app", "notes"), made_id("app", "scanner")
-ELSEWHERE = made_id("another tenant")
-VERIFIED = {"displayName": "Notes Ltd", "verifiedPublisherId": "1234567", "addedDateTime": None}
+GLOBAL_ADMIN_ALIAS, EXCHANGE_ADMIN_ALIAS = "frank", "henk"
+POWERSHELL_USERS = split_words("anna boris chiara edda gesa ines jakub")
+PASSWORD_ONLY_USERS = split_words("boris chiara gesa ines felix greta hugo lars olga rosa")
+NO_FACTORS: Row = {"isMfaRegistered": False, "isMfaCapable": False, "methodsRegistered": []}
+PHONE_FACTOR: Row = {"methodsRegistered": ["mobilePhone"]}
+NOTES_APP_ID, SCANNER_APP_ID = derive_id("app", "notes"), derive_id("app", "scanner")
+OTHER_TENANT_ID = derive_id("another tenant")
+VERIFIED_PUBLISHER = {
+    "displayName": "Notes Ltd",
+    "verifiedPublisherId": "1234567",
+    "addedDateTime": None,
+}
 # Somebody who left: the account is gone, the right is not.
-LEFT = "S-1-5-21-1111111111-2222222222-3333333333-4711"
+DELETED_USER_SID = "S-1-5-21-1111111111-2222222222-3333333333-4711"
 
 
 # Rights over mailboxes --------------------------------------------------------------------------
 
 
-def sid_of(alias: str) -> str:
+def derive_sid(alias: str) -> str:
     """A security identifier that is always the same for the same name."""
-    number = int(made_id("sid", alias)[:7], 16)
+    number = int(derive_id("sid", alias)[:7], 16)
     return f"S-1-5-21-1111111111-2222222222-3333333333-{number}"
 
 
-def opens(alias: str, user: str, sid: str) -> Row:
+def build_mailbox_permission(alias: str, user: str, sid: str) -> Row:
     """A row of Get-MailboxPermission: who may open a mailbox."""
     return {
         "Identity": alias,
@@ -52,7 +56,7 @@ def opens(alias: str, user: str, sid: str) -> Row:
     }
 
 
-def sends(alias: str, trustee: str, sid: str) -> Row:
+def build_recipient_permission(alias: str, trustee: str, sid: str) -> Row:
     """A row of Get-RecipientPermission: who may send in somebody's name."""
     return {
         "Identity": alias,
@@ -65,24 +69,24 @@ def sends(alias: str, trustee: str, sid: str) -> Row:
     }
 
 
-def rights() -> dict[str, list[Row]]:
+def build_permissions() -> dict[str, list[Row]]:
     """The members of shared mailboxes, and what was left behind over other people's."""
     members = (("info", "anna"), ("info", "boris"), ("support", "chiara"), ("board", "gesa"))
-    held = [(box, address_of(who), sid_of(who)) for box, who in members]
+    held = [(box, build_address(who), derive_sid(who)) for box, who in members]
     return {
         "MailboxPermission": [
-            *(opens(*row) for row in held),
-            opens("frank", address_of("gesa"), sid_of("gesa")),
-            opens("edda", LEFT, LEFT),
+            *(build_mailbox_permission(*row) for row in held),
+            build_mailbox_permission("frank", build_address("gesa"), derive_sid("gesa")),
+            build_mailbox_permission("edda", DELETED_USER_SID, DELETED_USER_SID),
         ],
-        "RecipientPermission": [sends(*row) for row in held],
+        "RecipientPermission": [build_recipient_permission(*row) for row in held],
     }
 
 
 # Policies ---------------------------------------------------------------------------------------
 
 
-def policies() -> dict[str, list[Row]]:
+def build_policies() -> dict[str, list[Row]]:
     """Policies as Microsoft made them, and one somebody opened for a partner."""
     return {
         "OwaMailboxPolicy": [
@@ -123,9 +127,9 @@ def policies() -> dict[str, list[Row]]:
     }
 
 
-def authorization() -> Row:
+def build_authorization_policy() -> Row:
     """The authorization policy of a tenant that was made years ago."""
-    row: Row = deepcopy(dict(KEPT["authorizationPolicy"]))
+    row: Row = deepcopy(dict(DEFAULT_GRAPH_POLICIES["authorizationPolicy"]))
     row["allowInvitesFrom"] = "everyone"
     row["guestUserRoleId"] = "10dae51f-b6af-4016-8d66-8c2a99b929b3"
     row["defaultUserRolePermissions"] |= {
@@ -141,80 +145,87 @@ def authorization() -> Row:
 # Apps -------------------------------------------------------------------------------------------
 
 
-def grant(client: str, scope: str, user: str | None = None) -> Row:
+def build_grant(client: str, scope: str, user: str | None = None) -> Row:
     """A row of /oauth2PermissionGrants: for everybody, or for one user."""
     return {
-        "id": made_id("grant", client, scope, user or ""),
+        "id": derive_id("grant", client, scope, user or ""),
         "clientId": client,
         "consentType": "Principal" if user else "AllPrincipals",
-        "principalId": made_id("user", user) if user else None,
-        "resourceId": api_id(GRAPH_APP),
+        "principalId": derive_id("user", user) if user else None,
+        "resourceId": derive_api_id(GRAPH_APP),
         "scope": scope,
     }
 
 
-def apps() -> Row:
+def build_apps() -> Row:
     """A note-taking app some let into their mail, and one of the company's own that reads all."""
     return {
         "servicePrincipals": [
-            principal(NOTES, made_id("app id", "notes"), "Notes", ELSEWHERE)
-            | {"verifiedPublisher": VERIFIED},
-            principal(SCANNER, made_id("app id", "scanner"), "Invoice scanner", TENANT_ID),
+            build_principal(NOTES_APP_ID, derive_id("app id", "notes"), "Notes", OTHER_TENANT_ID)
+            | {"verifiedPublisher": VERIFIED_PUBLISHER},
+            build_principal(
+                SCANNER_APP_ID, derive_id("app id", "scanner"), "Invoice scanner", TENANT_ID
+            ),
         ],
         "oauth2PermissionGrants": [
-            grant(NOTES, "openid profile Mail.Read", who) for who in ("anna", "chiara", "ines")
+            build_grant(NOTES_APP_ID, "openid profile Mail.Read", who)
+            for who in ("anna", "chiara", "ines")
         ],
-        "appRoleAssignments": [assignment(SCANNER, GRAPH_APP, "Mail.Read")],
+        "appRoleAssignments": [build_app_assignment(SCANNER_APP_ID, GRAPH_APP, "Mail.Read")],
     }
 
 
 # Administrators, second factors, PowerShell -----------------------------------------------------
 
 
-def role(who: str, definition: str) -> Row:
+def build_role_assignment(who: str, definition: str) -> Row:
     """A row of roleAssignments over the whole directory."""
-    holder = made_id("user", who)
+    holder = derive_id("user", who)
     return {
-        "id": made_id("role", who, definition),
+        "id": derive_id("role", who, definition),
         "principalId": holder,
         "roleDefinitionId": definition,
         "directoryScopeId": "/",
-        "principal": {"@odata.type": USER, "id": holder},
+        "principal": {"@odata.type": USER_TYPE, "id": holder},
     }
 
 
-def registration(user: Row, *, admin: bool = False, **more: Any) -> Row:
+def build_registration(user: Row, *, admin: bool = False, **more: Any) -> Row:
     """A row of the report on sign-in methods."""
-    return report_row(user) | {"isAdmin": admin} | more
+    return build_report_row(user) | {"isAdmin": admin} | more
 
 
-def registrations(cast: Cast) -> list[Row]:
+def build_registrations(builder: TenantBuilder) -> list[Row]:
     """Of all people: the chief has a telephone, the helper and some others only a password."""
     people = {
         row["ExternalDirectoryObjectId"]
-        for row in cast.mailboxes
+        for row in builder.mailboxes
         if row["RecipientTypeDetails"] == "UserMailbox"
     }
-    people |= {made_id("user", alias) for alias in WORKERS}
+    people |= {derive_id("user", alias) for alias in WORKERS}
     rows = []
-    for user in cast.users:
+    for user in builder.users:
         name = str(user["userPrincipalName"]).partition("@")[0]
         if user["id"] not in people or not user["accountEnabled"]:
             continue
-        bare = name == HELPER or name in PASSWORD_ONLY
-        lacks = WITHOUT_FACTOR if bare else TELEPHONE if name == CHIEF else {}
-        rows.append(registration(user, admin=name in (CHIEF, HELPER), **lacks))
+        bare = name == EXCHANGE_ADMIN_ALIAS or name in PASSWORD_ONLY_USERS
+        lacks = NO_FACTORS if bare else PHONE_FACTOR if name == GLOBAL_ADMIN_ALIAS else {}
+        rows.append(
+            build_registration(
+                user, admin=name in (GLOBAL_ADMIN_ALIAS, EXCHANGE_ADMIN_ALIAS), **lacks
+            )
+        )
     return rows
 
 
-def module_rows(cast: Cast) -> list[Row]:
+def build_module_rows(builder: TenantBuilder) -> list[Row]:
     """Rows of Get-User: most lost Exchange PowerShell when somebody last tidied up."""
     rows = []
-    for mailbox in cast.mailboxes:
+    for mailbox in builder.mailboxes:
         if mailbox["RecipientTypeDetails"] not in ("UserMailbox", "SharedMailbox"):
             continue
         name = str(mailbox["Name"])
-        allowed = name in (CHIEF, HELPER, *SCRIPTERS)
+        allowed = name in (GLOBAL_ADMIN_ALIAS, EXCHANGE_ADMIN_ALIAS, *POWERSHELL_USERS)
         rows.append(
             {
                 "Guid": mailbox["Guid"],
@@ -233,9 +244,11 @@ def module_rows(cast: Cast) -> list[Row]:
 # Old protocols ----------------------------------------------------------------------------------
 
 
-def cas_row(mailbox: Row, **more: Any) -> Row:
+def build_cas_row(mailbox: Row, **more: Any) -> Row:
     """A row of Get-CASMailbox for a mailbox whose protocols are not as they should be."""
-    names = words("ExternalDirectoryObjectId Guid Identity Name DisplayName PrimarySmtpAddress")
+    names = split_words(
+        "ExternalDirectoryObjectId Guid Identity Name DisplayName PrimarySmtpAddress"
+    )
     switches = {
         "ImapEnabled": False,
         "PopEnabled": False,
@@ -244,12 +257,12 @@ def cas_row(mailbox: Row, **more: Any) -> Row:
     return {name: mailbox[name] for name in names} | switches | more
 
 
-def sign_in(alias: str, client: str, days: float, address: str) -> Row:
+def build_sign_in(alias: str, client: str, days: float, address: str) -> Row:
     """A row of the sign-in log, of a sign-in that succeeded."""
     return {
-        "id": made_id("sign-in", alias, client, str(days)),
-        "userId": made_id("user", alias),
-        "userPrincipalName": address_of(alias),
+        "id": derive_id("sign-in", alias, client, str(days)),
+        "userId": derive_id("user", alias),
+        "userPrincipalName": build_address(alias),
         "createdDateTime": {"@sandbox.daysAgo": days},
         "clientAppUsed": client,
         "ipAddress": address,
@@ -257,9 +270,9 @@ def sign_in(alias: str, client: str, days: float, address: str) -> Row:
     }
 
 
-def protocols(cast: Cast) -> dict[str, list[Row]]:
+def build_protocols(builder: TenantBuilder) -> dict[str, list[Row]]:
     """SMTP AUTH on for everybody; POP and IMAP on for some, and for whoever comes next."""
-    boxes = {str(row["Name"]): row for row in cast.mailboxes}
+    boxes = {str(row["Name"]): row for row in builder.mailboxes}
     readers = {"ImapEnabled": True, "PopEnabled": True}
     return {
         "TransportConfig": [
@@ -270,8 +283,8 @@ def protocols(cast: Cast) -> dict[str, list[Row]]:
             for name in ("ExchangeOnlineEnterprise", "ExchangeOnlineDeskless")
         ],
         "CASMailbox": [
-            *(cas_row(boxes[name], **readers) for name in ("gesa", "jakub", "lars")),
-            cas_row(boxes["support"], SmtpClientAuthenticationDisabled=False),
+            *(build_cas_row(boxes[name], **readers) for name in ("gesa", "jakub", "lars")),
+            build_cas_row(boxes["support"], SmtpClientAuthenticationDisabled=False),
         ],
     }
 
@@ -279,29 +292,34 @@ def protocols(cast: Cast) -> dict[str, list[Row]]:
 # The two halves ---------------------------------------------------------------------------------
 
 
-def people_without_mailbox(cast: Cast) -> None:
+def add_people_without_mailbox(builder: TenantBuilder) -> None:
     """The warehouse: they sign in to see their shifts."""
-    cast.users.extend(user_row(alias, alias, True, None) for alias in WORKERS)
+    builder.users.extend(build_user_row(alias, alias, True, None) for alias in WORKERS)
 
 
-def graph_settings(cast: Cast) -> Row:
+def build_graph_settings(builder: TenantBuilder) -> Row:
     """What Graph shows besides mailboxes. Call it when everybody is in the cast."""
     return {
-        "authorizationPolicy": authorization(),
+        "authorizationPolicy": build_authorization_policy(),
         "roleAssignments": [
-            role(CHIEF, GLOBAL_ADMINISTRATOR),
-            role(HELPER, EXCHANGE_ADMINISTRATOR),
+            build_role_assignment(GLOBAL_ADMIN_ALIAS, GLOBAL_ADMINISTRATOR),
+            build_role_assignment(EXCHANGE_ADMIN_ALIAS, EXCHANGE_ADMINISTRATOR),
         ],
-        "userRegistrationDetails": registrations(cast),
+        "userRegistrationDetails": build_registrations(builder),
         "signIns": [
-            sign_in("support", "Authenticated SMTP", 3, "198.51.100.20"),
-            sign_in("jakub", "IMAP4", 4, "198.51.100.31"),
+            build_sign_in("support", "Authenticated SMTP", 3, "198.51.100.20"),
+            build_sign_in("jakub", "IMAP4", 4, "198.51.100.31"),
         ],
         "directoryAudits": [],
         "deletedItems": [],
-    } | apps()
+    } | build_apps()
 
 
-def exchange_settings(cast: Cast) -> dict[str, list[Row]]:
+def build_exchange_settings(builder: TenantBuilder) -> dict[str, list[Row]]:
     """What Exchange shows besides mailboxes, by cmdlet without its `Get-`."""
-    return rights() | policies() | protocols(cast) | {"User": module_rows(cast)}
+    return (
+        build_permissions()
+        | build_policies()
+        | build_protocols(builder)
+        | {"User": build_module_rows(builder)}
+    )

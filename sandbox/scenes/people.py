@@ -10,30 +10,30 @@ from sandbox.scenes.row_templates import (
     CONTOSO,
     E3,
     FABRIKAM,
-    INITIAL,
+    INITIAL_DOMAIN,
     PRODUCTS,
     Product,
-    accepted_domain,
-    address_of,
-    audit_log_config,
-    bypass_row,
-    domain_row,
-    exchange_people,
-    legacy_name,
-    made_id,
-    mailbox_row,
-    opaque,
-    organization_config,
-    organization_row,
-    outbound_policy,
-    remote_domain,
-    sku_row,
-    user_row,
+    build_accepted_domain,
+    build_address,
+    build_audit_log_config,
+    build_bypass_row,
+    build_domain_row,
+    build_legacy_dn,
+    build_mailbox_row,
+    build_organization_config,
+    build_organization_row,
+    build_outbound_policy,
+    build_remote_domain,
+    build_sku_row,
+    build_user_row,
+    derive_id,
+    derive_opaque_id,
+    format_exchange_recipients,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class MailboxFixture:
     """A mailbox of the cast: its rows, and the names other rows call it by."""
 
     id: str
@@ -44,12 +44,12 @@ class Seat:
     user: Row
 
     @property
-    def legacy(self) -> str:
+    def legacy_dn(self) -> str:
         """Its legacyExchangeDN."""
         return str(self.mailbox["LegacyExchangeDN"])
 
 
-class Cast:
+class TenantBuilder:
     """Everybody in one tenant. The methods add rows; `graph` and `exchange` are the two halves."""
 
     def __init__(self) -> None:
@@ -59,11 +59,11 @@ class Cast:
         self.rules: dict[str, list[Row]] = {}
         self.folders: dict[str, list[Row]] = {}
         self.exchange_rules: dict[str, list[Row]] = {}
-        self.bypassed: set[str] = set()
+        self.bypassed_names: set[str] = set()
 
     # Mailboxes -------------------------------------------------------------------------------
 
-    def seat(
+    def add_mailbox(
         self,
         alias: str,
         name: str,
@@ -73,8 +73,8 @@ class Cast:
         enabled: bool | None = None,
         account: Mapping[str, Any] | None = None,
         mailbox: Mapping[str, Any] | None = None,
-        known: bool = True,
-    ) -> Seat:
+        has_account: bool = True,
+    ) -> MailboxFixture:
         """A mailbox and its account. A person's is licensed and enabled, any other is neither.
 
         `account` changes properties of the Graph user, `mailbox` those of the mailbox. With `known`
@@ -83,43 +83,43 @@ class Cast:
         is_person = kind == "UserMailbox"
         product = E3 if product is None and is_person else product
         enabled = is_person if enabled is None else enabled
-        user = user_row(alias, name, enabled, product) | dict(account or {})
+        user = build_user_row(alias, name, enabled, product) | dict(account or {})
         joined = {
             "AccountDisabled": not enabled,
             "IsDirSynced": user["onPremisesSyncEnabled"] is True,
         }
-        row = mailbox_row(alias, name, kind, product) | joined | dict(mailbox or {})
-        if known:
+        row = build_mailbox_row(alias, name, kind, product) | joined | dict(mailbox or {})
+        if has_account:
             self.users.append(user)
         self.mailboxes.append(row)
         self.rules[user["id"]] = []
-        return Seat(user["id"], row["Guid"], alias, address_of(alias), row, user)
+        return MailboxFixture(user["id"], row["Guid"], alias, build_address(alias), row, user)
 
-    def contact(self, alias: str, name: str, target: str) -> Row:
+    def add_contact(self, alias: str, name: str, target: str) -> Row:
         """A mail contact: a name in the tenant that stands for an address elsewhere."""
-        return self.stand_in(alias, name, "MailContact", target, target)
+        return self.add_recipient(alias, name, "MailContact", target, target)
 
-    def guest(self, target: str) -> str:
+    def add_guest(self, target: str) -> str:
         """A guest of the tenant; returns the principal name that holds where it comes from."""
-        upn = f"{target.replace('@', '_')}#EXT#@{INITIAL}"
+        upn = f"{target.replace('@', '_')}#EXT#@{INITIAL_DOMAIN}"
         alias = upn.partition("@")[0]
-        row = self.stand_in(alias, alias, "GuestMailUser", target, target)
+        row = self.add_recipient(alias, alias, "GuestMailUser", target, target)
         row["UserPrincipalName"] = upn
-        user = user_row(alias, target, True, None)
+        user = build_user_row(alias, target, True, None)
         names = {"userPrincipalName": upn, "mail": target, "userType": "Guest"}
         self.users.append(user | names | {"id": row["ExternalDirectoryObjectId"]})
         return upn
 
-    def stand_in(self, alias: str, name: str, kind: str, address: str, target: str) -> Row:
+    def add_recipient(self, alias: str, name: str, kind: str, address: str, target: str) -> Row:
         """A row of Get-Recipient for who has no mailbox here."""
         row = {
             "Identity": name,
             "Name": name,
             "DisplayName": name,
             "Alias": alias,
-            "Guid": made_id("recipient", alias),
-            "ExternalDirectoryObjectId": made_id("user", alias),
-            "LegacyExchangeDN": legacy_name(alias),
+            "Guid": derive_id("recipient", alias),
+            "ExternalDirectoryObjectId": derive_id("user", alias),
+            "LegacyExchangeDN": build_legacy_dn(alias),
             "PrimarySmtpAddress": address,
             "EmailAddresses": [f"SMTP:{address}"],
             "ExternalEmailAddress": f"SMTP:{target}",
@@ -130,24 +130,27 @@ class Cast:
 
     # Rules -----------------------------------------------------------------------------------
 
-    def folder(self, seat: Seat, name: str, well_known: str = "") -> str:
+    def add_folder(self, mailbox: MailboxFixture, name: str, well_known: str = "") -> str:
         """A mail folder; returns its id."""
-        row: Row = {"id": opaque("AAMkAG", "folder", seat.alias, name), "displayName": name}
+        row: Row = {
+            "id": derive_opaque_id("AAMkAG", "folder", mailbox.alias, name),
+            "displayName": name,
+        }
         if well_known:
             row["wellKnownName"] = well_known
-        self.folders.setdefault(seat.id, []).append(row)
+        self.folders.setdefault(mailbox.id, []).append(row)
         return str(row["id"])
 
-    def rule(
+    def add_rule(
         self,
-        seat: Seat,
+        mailbox: MailboxFixture,
         name: str,
         actions: Row,
         conditions: Row | None = None,
         *,
-        mark: str = "",
+        id_suffix: str = "",
         hidden: bool = False,
-        bare: bool = False,
+        hide_content: bool = False,
         exchange: bool = True,
         **properties: Any,
     ) -> Row:
@@ -156,46 +159,50 @@ class Cast:
         `mark` tells rules of one name apart. Of a `bare` rule Graph shows neither conditions nor
         actions. `exchange` False: Get-InboxRule does not list it.
         """
-        place = len(self.rules[seat.id]) + 1
+        place = len(self.rules[mailbox.id]) + 1
         row: Row = {
-            "id": opaque("AQAAAJ", "rule", seat.alias, name, mark),
+            "id": derive_opaque_id("AQAAAJ", "rule", mailbox.alias, name, id_suffix),
             "displayName": name,
             "sequence": place,
             "isEnabled": True,
             "hasError": False,
             "isReadOnly": False,
         } | properties
-        if conditions and not bare:
+        if conditions and not hide_content:
             row["conditions"] = conditions
-        if not bare:
+        if not hide_content:
             row["actions"] = actions
         if exchange:
-            twin = self.exchange_rule(seat, row, conditions or {}, actions, mark)
+            twin = self.build_exchange_rule(mailbox, row, conditions or {}, actions, id_suffix)
             if hidden:
                 twin["@sandbox.hidden"] = True
-            self.exchange_rules.setdefault(seat.address, []).append(twin)
+            self.exchange_rules.setdefault(mailbox.address, []).append(twin)
         if not hidden:
-            self.rules[seat.id].append(row)
+            self.rules[mailbox.id].append(row)
         return row
 
-    def exchange_rule(self, seat: Seat, row: Row, conditions: Row, actions: Row, mark: str) -> Row:
+    def build_exchange_rule(
+        self, mailbox: MailboxFixture, row: Row, conditions: Row, actions: Row, id_suffix: str
+    ) -> Row:
         """The same rule as Get-InboxRule prints it."""
-        number = UUID(made_id("rule", seat.alias, row["displayName"], mark)).int % 2**63
-        names = {folder["id"]: folder["displayName"] for folder in self.folders.get(seat.id, ())}
+        number = UUID(derive_id("rule", mailbox.alias, row["displayName"], id_suffix)).int % 2**63
+        names = {folder["id"]: folder["displayName"] for folder in self.folders.get(mailbox.id, ())}
         moved = actions.get("moveToFolder")
         return {
-            "Identity": f"{seat.alias}\\{number}",
+            "Identity": f"{mailbox.alias}\\{number}",
             "RuleIdentity": number,
             "Name": row["displayName"],
             "Enabled": row["isEnabled"],
             "Priority": row["sequence"],
             "InError": row["hasError"],
-            "MailboxOwnerId": seat.alias,
+            "MailboxOwnerId": mailbox.alias,
             "SubjectOrBodyContainsWords": conditions.get("bodyOrSubjectContains"),
             "FromAddressContainsWords": conditions.get("senderContains"),
-            "ForwardTo": exchange_people(actions.get("forwardTo")),
-            "ForwardAsAttachmentTo": exchange_people(actions.get("forwardAsAttachmentTo")),
-            "RedirectTo": exchange_people(actions.get("redirectTo")),
+            "ForwardTo": format_exchange_recipients(actions.get("forwardTo")),
+            "ForwardAsAttachmentTo": format_exchange_recipients(
+                actions.get("forwardAsAttachmentTo")
+            ),
+            "RedirectTo": format_exchange_recipients(actions.get("redirectTo")),
             "MoveToFolder": names.get(moved, moved),
             "DeleteMessage": actions.get("delete", False),
             "SoftDeleteMessage": actions.get("permanentDelete", False),
@@ -205,34 +212,34 @@ class Cast:
 
     # The two halves --------------------------------------------------------------------------
 
-    def graph(self) -> Row:
+    def build_graph(self) -> Row:
         """The tenant as Graph shows it."""
         return {
-            "organization": [organization_row()],
-            "domains": [domain_row(name) for name in (CONTOSO, INITIAL, FABRIKAM)],
-            "subscribedSkus": [sku_row(product) for product in PRODUCTS],
+            "organization": [build_organization_row()],
+            "domains": [build_domain_row(name) for name in (CONTOSO, INITIAL_DOMAIN, FABRIKAM)],
+            "subscribedSkus": [build_sku_row(product) for product in PRODUCTS],
             "users": self.users,
             "messageRules": self.rules,
             "mailFolders": self.folders,
         }
 
-    def exchange(self, **settings: list[Row]) -> Row:
+    def build_exchange(self, **settings: list[Row]) -> Row:
         """The tenant as Exchange shows it; `settings` are rows by cmdlet, without the `Get-`."""
         return {
-            "Get-OrganizationConfig": [organization_config(audit_disabled=False)],
-            "Get-AdminAuditLogConfig": [audit_log_config(enabled=True)],
+            "Get-OrganizationConfig": [build_organization_config(audit_disabled=False)],
+            "Get-AdminAuditLogConfig": [build_audit_log_config(enabled=True)],
             "Get-AcceptedDomain": [
-                accepted_domain(CONTOSO, default=True),
-                accepted_domain(INITIAL),
-                accepted_domain(FABRIKAM, subdomains=True),
+                build_accepted_domain(CONTOSO, default=True),
+                build_accepted_domain(INITIAL_DOMAIN),
+                build_accepted_domain(FABRIKAM, subdomains=True),
             ],
-            "Get-RemoteDomain": [remote_domain(forwards=False)],
-            "Get-HostedOutboundSpamFilterPolicy": [outbound_policy("Off")],
+            "Get-RemoteDomain": [build_remote_domain(forwards=False)],
+            "Get-HostedOutboundSpamFilterPolicy": [build_outbound_policy("Off")],
             "Get-HostedOutboundSpamFilterRule": [],
             "Get-TransportRule": [],
             **{f"Get-{name}": rows for name, rows in settings.items()},
             "Get-MailboxAuditBypassAssociation": [
-                bypass_row(row["Guid"], row["Name"], row["Name"] in self.bypassed)
+                build_bypass_row(row["Guid"], row["Name"], row["Name"] in self.bypassed_names)
                 for row in self.mailboxes
             ],
             "Get-Mailbox": self.mailboxes,

@@ -8,22 +8,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
-from sandbox.exchange.auditing import ADVANCED_AUDITING, LOGON_TYPES, default_actions
+from sandbox.exchange.auditing import ADVANCED_AUDITING, LOGON_TYPES, list_default_actions
 from sandbox.http_types import Row
 from sandbox.state.tenant import TENANT_ID
 
 CONTOSO = "contoso.com"
-INITIAL = "contoso.onmicrosoft.com"
+INITIAL_DOMAIN = "contoso.onmicrosoft.com"
 FABRIKAM = "fabrikam.com"
-LEGACY = "/o=ExchangeLabs/ou=Exchange Administrative Group (FYDIBOHF23SPDLT)/cn=Recipients/cn="
-EPOCH = "2024-02-05T08:00:00Z"
+LEGACY_DN_PREFIX = (
+    "/o=ExchangeLabs/ou=Exchange Administrative Group (FYDIBOHF23SPDLT)/cn=Recipients/cn="
+)
+ASSIGNED_AT = "2024-02-05T08:00:00Z"
 
 # Microsoft Learn: Product names and service plan identifiers for licensing.
 EXCHANGE_FOUNDATION = ("EXCHANGE_S_FOUNDATION", "113feb6c-3fe4-4440-bddc-54d774bf0318")
 EXCHANGE_PLAN_2 = ("EXCHANGE_S_ENTERPRISE", "efb87545-963c-4e0d-99df-69c6916d9eb0")
 ENTRA_P1 = ("AAD_PREMIUM", "41781fb2-bc02-4b7c-bd55-b576c07bb09d")
 ENTRA_P2 = ("AAD_PREMIUM_P2", "eec0eb4f-6444-4f95-aba0-50c24d67f998")
-AUDITING = ("M365_ADVANCED_AUDITING", "2f442157-a11c-46b9-ae5b-6e39ff4e5849")
+ADVANCED_AUDITING_PLAN = ("M365_ADVANCED_AUDITING", "2f442157-a11c-46b9-ae5b-6e39ff4e5849")
 TEAMS_ROOMS = ("MTRProManagement", "ecc74eae-eeb7-4ad5-9c88-e8b2bfca75b8")
 
 
@@ -31,7 +33,7 @@ TEAMS_ROOMS = ("MTRProManagement", "ecc74eae-eeb7-4ad5-9c88-e8b2bfca75b8")
 class Product:
     """What a tenant buys: a SKU and the service plans in it."""
 
-    part: str
+    part_number: str
     sku: str
     plans: tuple[tuple[str, str], ...]
     capabilities: tuple[str, ...] = ()
@@ -46,7 +48,7 @@ E3 = Product(
 E5 = Product(
     "SPE_E5",
     "06ebc4ee-1bb5-47dd-8120-11324bc54e06",
-    (EXCHANGE_FOUNDATION, EXCHANGE_PLAN_2, ENTRA_P1, ENTRA_P2, AUDITING),
+    (EXCHANGE_FOUNDATION, EXCHANGE_PLAN_2, ENTRA_P1, ENTRA_P2, ADVANCED_AUDITING_PLAN),
     ("BPOS_S_Enterprise", ADVANCED_AUDITING, "M365AuditPlatform"),
 )
 ROOMS_PRO = Product(
@@ -58,25 +60,25 @@ FLOW_FREE = Product("FLOW_FREE", "f30db892-07e9-47e9-837c-80727f46fd3d", (EXCHAN
 PRODUCTS = (E3, E5, ROOMS_PRO, FLOW_FREE)
 
 
-def made_id(*parts: str) -> str:
+def derive_id(*parts: str) -> str:
     """A GUID that is always the same for the same words."""
     return str(uuid5(UUID(TENANT_ID), "/".join(parts)))
 
 
-OUTBOUND_POLICY, REMOTE_DOMAIN = made_id("outbound policy"), made_id("remote domain")
+OUTBOUND_POLICY_ID, REMOTE_DOMAIN_ID = derive_id("outbound policy"), derive_id("remote domain")
 
 
-def opaque(prefix: str, *parts: str) -> str:
+def derive_opaque_id(prefix: str, *parts: str) -> str:
     """An id that looks like Outlook's: letters and digits without a meaning."""
-    return f"{prefix}{UUID(made_id(*parts)).hex[:20]}="
+    return f"{prefix}{UUID(derive_id(*parts)).hex[:20]}="
 
 
-def legacy_name(alias: str) -> str:
+def build_legacy_dn(alias: str) -> str:
     """A legacyExchangeDN, as rules made in Outlook hold them for recipients of the tenant."""
-    return f"{LEGACY}{UUID(made_id('legacy', alias)).hex}-{alias}"
+    return f"{LEGACY_DN_PREFIX}{UUID(derive_id('legacy', alias)).hex}-{alias}"
 
 
-def address_of(alias: str) -> str:
+def build_address(alias: str) -> str:
     """A primary address in the tenant's first domain."""
     return f"{alias}@{CONTOSO}"
 
@@ -84,17 +86,17 @@ def address_of(alias: str) -> str:
 # Recipients -------------------------------------------------------------------------------------
 
 
-def person(address: str, name: str = "") -> Row:
+def build_graph_recipient(address: str, name: str = "") -> Row:
     """A recipient as Graph writes it: an address, or a legacyExchangeDN in its place."""
     return {"emailAddress": {"name": name or address, "address": address}}
 
 
-def exchange_people(people: Iterable[Row] | None) -> list[str] | None:
+def format_exchange_recipients(recipients: Iterable[Row] | None) -> list[str] | None:
     """Recipients as Exchange prints them: `"Name" [SMTP:address]`, or EX: for a legacy name."""
-    if people is None:
+    if recipients is None:
         return None
     found = []
-    for entry in people:
+    for entry in recipients:
         one = entry["emailAddress"]
         kind = "EX" if one["address"].startswith("/o=") else "SMTP"
         found.append(f'"{one["name"]}" [{kind}:{one["address"]}]')
@@ -104,26 +106,26 @@ def exchange_people(people: Iterable[Row] | None) -> list[str] | None:
 # Graph ------------------------------------------------------------------------------------------
 
 
-def user_row(alias: str, name: str, enabled: bool, product: Product | None) -> Row:
+def build_user_row(alias: str, name: str, enabled: bool, product: Product | None) -> Row:
     """An account of the cloud."""
     return {
-        "id": made_id("user", alias),
-        "userPrincipalName": address_of(alias),
+        "id": derive_id("user", alias),
+        "userPrincipalName": build_address(alias),
         "displayName": name,
-        "mail": address_of(alias),
+        "mail": build_address(alias),
         "accountEnabled": enabled,
         "userType": "Member",
         "onPremisesSyncEnabled": None,
         "assignedLicenses": [{"skuId": product.sku, "disabledPlans": []}] if product else [],
-        "assignedPlans": assigned_plans(product),
+        "assignedPlans": build_assigned_plans(product),
     }
 
 
-def assigned_plans(product: Product | None) -> list[Row]:
+def build_assigned_plans(product: Product | None) -> list[Row]:
     """The service plans a user has by a product."""
     return [
         {
-            "assignedDateTime": EPOCH,
+            "assignedDateTime": ASSIGNED_AT,
             "capabilityStatus": "Enabled",
             "service": "exchange" if name.startswith("EXCHANGE") else "Microsoft365",
             "servicePlanId": plan,
@@ -132,12 +134,12 @@ def assigned_plans(product: Product | None) -> list[Row]:
     ]
 
 
-def sku_row(product: Product) -> Row:
+def build_sku_row(product: Product) -> Row:
     """A row of /subscribedSkus."""
     return {
         "id": f"{TENANT_ID}_{product.sku}",
         "skuId": product.sku,
-        "skuPartNumber": product.part,
+        "skuPartNumber": product.part_number,
         "capabilityStatus": "Enabled",
         "appliesTo": "User",
         "servicePlans": [
@@ -152,28 +154,28 @@ def sku_row(product: Product) -> Row:
     }
 
 
-def domain_row(name: str) -> Row:
+def build_domain_row(name: str) -> Row:
     """A verified domain."""
     return {
         "id": name,
         "authenticationType": "Managed",
         "isAdminManaged": True,
         "isDefault": name == CONTOSO,
-        "isInitial": name == INITIAL,
+        "isInitial": name == INITIAL_DOMAIN,
         "isRoot": True,
         "isVerified": True,
         "supportedServices": ["Email", "OfficeCommunicationsOnline"],
     }
 
 
-def organization_row() -> Row:
+def build_organization_row() -> Row:
     """The tenant itself."""
     return {
         "id": TENANT_ID,
         "displayName": "Contoso",
         "verifiedDomains": [
             {"name": CONTOSO, "isDefault": True, "isInitial": False, "type": "Managed"},
-            {"name": INITIAL, "isDefault": False, "isInitial": True, "type": "Managed"},
+            {"name": INITIAL_DOMAIN, "isDefault": False, "isInitial": True, "type": "Managed"},
             {"name": FABRIKAM, "isDefault": False, "isInitial": False, "type": "Managed"},
         ],
     }
@@ -182,20 +184,20 @@ def organization_row() -> Row:
 # Exchange ---------------------------------------------------------------------------------------
 
 
-def mailbox_row(alias: str, name: str, kind: str, product: Product | None) -> Row:
+def build_mailbox_row(alias: str, name: str, kind: str, product: Product | None) -> Row:
     """A mailbox whose audit settings are as they should be."""
     row: Row = {
         "Identity": alias,
         "Name": alias,
         "DisplayName": name,
         "Alias": alias,
-        "Guid": made_id("mailbox", alias),
-        "ExchangeGuid": made_id("store", alias),
-        "ExternalDirectoryObjectId": made_id("user", alias),
-        "UserPrincipalName": address_of(alias),
-        "PrimarySmtpAddress": address_of(alias),
-        "EmailAddresses": [f"SMTP:{address_of(alias)}", f"smtp:{alias}@{INITIAL}"],
-        "LegacyExchangeDN": legacy_name(alias),
+        "Guid": derive_id("mailbox", alias),
+        "ExchangeGuid": derive_id("store", alias),
+        "ExternalDirectoryObjectId": derive_id("user", alias),
+        "UserPrincipalName": build_address(alias),
+        "PrimarySmtpAddress": build_address(alias),
+        "EmailAddresses": [f"SMTP:{build_address(alias)}", f"smtp:{alias}@{INITIAL_DOMAIN}"],
+        "LegacyExchangeDN": build_legacy_dn(alias),
         "RecipientTypeDetails": kind,
         "PersistedCapabilities": list(product.capabilities) if product else [],
         "ForwardingAddress": None,
@@ -204,22 +206,22 @@ def mailbox_row(alias: str, name: str, kind: str, product: Product | None) -> Ro
         "AuditEnabled": True,
         "AuditLogAgeLimit": "180.00:00:00",
         "DefaultAuditSet": list(LOGON_TYPES),
-        "WhenCreatedUTC": EPOCH,
+        "WhenCreatedUTC": ASSIGNED_AT,
     }
-    return row | {f"Audit{each}": default_actions(row, each, False) for each in LOGON_TYPES}
+    return row | {f"Audit{each}": list_default_actions(row, each, False) for each in LOGON_TYPES}
 
 
-def bypass_row(guid: str, name: str, bypassed: bool) -> Row:
+def build_bypass_row(guid: str, name: str, bypassed: bool) -> Row:
     """A row of Get-MailboxAuditBypassAssociation, which lists everybody."""
     return {"Guid": guid, "Name": name, "AuditBypassEnabled": bypassed}
 
 
-def organization_config(audit_disabled: bool) -> Row:
+def build_organization_config(audit_disabled: bool) -> Row:
     """The row of Get-OrganizationConfig, as far as it is looked at."""
-    return {"Identity": INITIAL, "Name": INITIAL, "AuditDisabled": audit_disabled}
+    return {"Identity": INITIAL_DOMAIN, "Name": INITIAL_DOMAIN, "AuditDisabled": audit_disabled}
 
 
-def audit_log_config(enabled: bool) -> Row:
+def build_audit_log_config(enabled: bool) -> Row:
     """The row of Get-AdminAuditLogConfig."""
     return {
         "Identity": "Admin Audit Log Settings",
@@ -227,7 +229,7 @@ def audit_log_config(enabled: bool) -> Row:
     }
 
 
-def accepted_domain(name: str, default: bool = False, subdomains: bool = False) -> Row:
+def build_accepted_domain(name: str, default: bool = False, subdomains: bool = False) -> Row:
     """A row of Get-AcceptedDomain."""
     return {
         "Identity": name,
@@ -239,10 +241,10 @@ def accepted_domain(name: str, default: bool = False, subdomains: bool = False) 
     }
 
 
-def outbound_policy(mode: str) -> Row:
+def build_outbound_policy(mode: str) -> Row:
     """The outbound spam policy that applies to everybody."""
     return {
-        "Guid": OUTBOUND_POLICY,
+        "Guid": OUTBOUND_POLICY_ID,
         "Identity": "Default",
         "Name": "Default",
         "IsDefault": True,
@@ -250,10 +252,10 @@ def outbound_policy(mode: str) -> Row:
     }
 
 
-def remote_domain(forwards: bool) -> Row:
+def build_remote_domain(forwards: bool) -> Row:
     """The remote domain that stands for all of them."""
     return {
-        "Guid": REMOTE_DOMAIN,
+        "Guid": REMOTE_DOMAIN_ID,
         "Identity": "Default",
         "Name": "Default",
         "DomainName": "*",
@@ -261,12 +263,12 @@ def remote_domain(forwards: bool) -> Row:
     }
 
 
-def transport_rule(name: str, state: str = "Enabled", **actions: Sequence[str]) -> Row:
+def build_transport_rule(name: str, state: str = "Enabled", **actions: Sequence[str]) -> Row:
     """A row of Get-TransportRule with its actions."""
     return {
         "Identity": name,
         "Name": name,
-        "Guid": made_id("transport rule", name),
+        "Guid": derive_id("transport rule", name),
         "State": state,
         "Mode": "Enforce",
         "Priority": 0,

@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 from sandbox.http_types import Row
 
 # Policies of a tenant somebody has looked after.
-POLICIES: Mapping[str, list[Row]] = {
+DEFAULT_EXCHANGE_POLICIES: Mapping[str, list[Row]] = {
     "Get-OwaMailboxPolicy": [
         {
             "Identity": "OwaMailboxPolicy-Default",
@@ -46,34 +46,34 @@ POLICIES: Mapping[str, list[Row]] = {
     ],
 }
 # What each row of a cmdlet has besides, whatever a scene's row leaves out.
-ALWAYS: Mapping[str, Row] = {
+DEFAULT_ROW_PROPERTIES: Mapping[str, Row] = {
     "Get-OrganizationConfig": {"OAuth2ClientProfileEnabled": True},
 }
-PRIVACY: Row = {
+DEFAULT_PRIVACY_PROFILE: Row = {
     "contactEmail": "privacy@contoso.com",
     "statementUrl": "https://contoso.com/privacy",
 }
-WITH_GUID = (
+CMDLETS_WITH_GUID = (
     *("Get-RemoteDomain", "Get-HostedOutboundSpamFilterPolicy"),
-    *("Get-HostedOutboundSpamFilterRule", *POLICIES),
+    *("Get-HostedOutboundSpamFilterRule", *DEFAULT_EXCHANGE_POLICIES),
 )
 
 
-def complete(graph: Mapping[str, Any], exchange: dict[str, Any]) -> None:
+def add_defaults(graph: Mapping[str, Any], exchange: dict[str, Any]) -> None:
     """Add what a scene left out, but not to rows it wants bare."""
-    for cmdlet, rows in POLICIES.items():
+    for cmdlet, rows in DEFAULT_EXCHANGE_POLICIES.items():
         exchange.setdefault(cmdlet, deepcopy(rows))
-    for cmdlet in (*WITH_GUID, *ALWAYS):
+    for cmdlet in (*CMDLETS_WITH_GUID, *DEFAULT_ROW_PROPERTIES):
         for row in exchange.get(cmdlet, ()):
             name = f"{cmdlet}/{row.get('Identity') or row.get('Name')}"
-            guid = {"Guid": str(uuid5(NAMESPACE_URL, name))} if cmdlet in WITH_GUID else {}
-            fill(row, {**guid, **ALWAYS.get(cmdlet, {})})
+            guid = {"Guid": str(uuid5(NAMESPACE_URL, name))} if cmdlet in CMDLETS_WITH_GUID else {}
+            fill_row(row, {**guid, **DEFAULT_ROW_PROPERTIES.get(cmdlet, {})})
     for row in graph.get("organization", ()):
-        fill(row, {"privacyProfile": dict(PRIVACY)})
+        fill_row(row, {"privacyProfile": dict(DEFAULT_PRIVACY_PROFILE)})
 
 
-def fill(row: Row, usual: Row) -> None:
+def fill_row(row: Row, defaults: Row) -> None:
     """Put in what is not there."""
     if not row.get("@sandbox.bare"):
-        for name, value in usual.items():
+        for name, value in defaults.items():
             row.setdefault(name, value)

@@ -3,23 +3,31 @@
 from collections.abc import Sequence
 from typing import Any
 
-NAMES = ("id", "userPrincipalName", "Identity", "Guid", "UserPrincipalName", "Name", "DomainName")
+NAMING_PROPERTIES = (
+    "id",
+    "userPrincipalName",
+    "Identity",
+    "Guid",
+    "UserPrincipalName",
+    "Name",
+    "DomainName",
+)
 
 
-def steps_of(pointer: str) -> list[str]:
+def split_pointer(pointer: str) -> list[str]:
     """The steps of a JSON pointer (RFC 6901)."""
     if not pointer.startswith("/"):
         raise ValueError(f"a path starts with a slash: {pointer!r}")
     return [step.replace("~1", "/").replace("~0", "~") for step in pointer[1:].split("/")]
 
 
-def place(rows: list[Any], step: str) -> int:
+def find_position(rows: list[Any], step: str) -> int:
     """Where in a list a step points: a number, or the name of an object in it."""
     if step.isdigit() and int(step) < len(rows):
         return int(step)
     for position, row in enumerate(rows):
         if isinstance(row, dict) and any(
-            str(row.get(name)).casefold() == step.casefold() for name in NAMES
+            str(row.get(name)).casefold() == step.casefold() for name in NAMING_PROPERTIES
         ):
             return position
     raise LookupError(f"nothing is at {step!r}")
@@ -28,7 +36,7 @@ def place(rows: list[Any], step: str) -> int:
 def descend(value: Any, step: str, create: bool) -> Any:
     """One step down; a missing object on the way is made when something is to be put there."""
     if isinstance(value, list):
-        return value[place(value, step)]
+        return value[find_position(value, step)]
     if isinstance(value, dict):
         if step not in value and create:
             value[step] = {}
@@ -39,13 +47,13 @@ def descend(value: Any, step: str, create: bool) -> Any:
 
 def apply_edit(scene: Any, operation: str, pointer: str, value: Any) -> None:
     """Make one edit: `set` puts a value, `add` appends to a list or puts, `remove` takes away."""
-    *way, last = steps_of(pointer)
+    *way, last = split_pointer(pointer)
     parent = scene
     for step in way:
         parent = descend(parent, step, create=operation != "remove")
     if operation == "add" and isinstance(parent, dict) and isinstance(parent.get(last), list):
         parent, last = parent[last], "-"
-    key: Any = last if isinstance(parent, dict) or last == "-" else place(parent, last)
+    key: Any = last if isinstance(parent, dict) or last == "-" else find_position(parent, last)
     match operation, parent:
         case "set" | "add", dict():
             parent[key] = value

@@ -13,19 +13,25 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sandbox.faults.injection import Fault, Faults
+from sandbox.faults.injection import Fault, FaultTable
 from sandbox.graph.odata import Snapshots
 from sandbox.http_types import Row
-from sandbox.scenes.default_roles import administered
+from sandbox.scenes.default_roles import add_default_roles
 from sandbox.state import defaults
 from sandbox.state.json_patch import apply_edits
 
 TENANT_ID = "5a4d0b0c-7e1a-4a6f-9c55-0d7e5a11ce00"
-ORGANIZATION: list[Row] = [{"id": TENANT_ID, "displayName": "Sandbox", "verifiedDomains": []}]
+DEFAULT_ORGANIZATION: list[Row] = [
+    {"id": TENANT_ID, "displayName": "Sandbox", "verifiedDomains": []}
+]
 GRAPH_COLLECTIONS = ("users", "domains", "organization", "subscribedSkus")
-BY_NAME = frozenset({"Get-InboxRule", "Get-RoleGroupMember"})
-OWNED = {"messageRules": "rules", "mailFolders": "folders", "licenseDetails": "licences"}
-DEFAULTS: Mapping[str, list[Row]] = {
+NAMED_COLLECTIONS = frozenset({"Get-InboxRule", "Get-RoleGroupMember"})
+OWNED_COLLECTIONS = {
+    "messageRules": "rules",
+    "mailFolders": "folders",
+    "licenseDetails": "licences",
+}
+DEFAULT_COLLECTIONS: Mapping[str, list[Row]] = {
     "Get-OrganizationConfig": [{"Identity": "Organization", "AuditDisabled": False}],
     "Get-AdminAuditLogConfig": [
         {"Identity": "Admin Audit Log Settings", "UnifiedAuditLogIngestionEnabled": True}
@@ -93,37 +99,37 @@ class Owner:
     def has_mailbox(self) -> bool:
         return self.mailbox is not None or self.rules is not None
 
-    def own_ids(self) -> set[str]:
+    def get_unique_ids(self) -> set[str]:
         """What nobody else is called: ids and principal names, and the mailbox's address."""
         user, mailbox = self.user or {}, self.mailbox or {}
         names = ("ExternalDirectoryObjectId", "UserPrincipalName", "Guid", "PrimarySmtpAddress")
         ids = [*(user.get(name) for name in ACCOUNT_KEYS), *(mailbox.get(name) for name in names)]
-        return {folded(each) for each in ids if each}
+        return {fold_key(each) for each in ids if each}
 
 
 @dataclass(slots=True)
-class Stale:
+class StaleRow:
     """What is still read of a changed row: until a moment, or for so many reads."""
 
-    before: Row
+    old_row: Row
     until: float | None
-    reads: int
+    reads_left: int
 
 
-def folded(key: object) -> str:
+def fold_key(key: object) -> str:
     """A key as it is compared. One that is folded already is not held in memory a second time."""
     text = str(key).strip()
     lower = text.casefold()
     return text if lower == text else lower
 
 
-def bare_address(address: object) -> str:
+def strip_address_prefix(address: object) -> str:
     """A proxy address without its `SMTP:` or `X500:`."""
     kind, colon, rest = str(address).partition(":")
-    return rest if colon and folded(kind) in PROXY_KINDS else str(address)
+    return rest if colon and fold_key(kind) in PROXY_KINDS else str(address)
 
 
-def own_name(path: str) -> str:
+def extract_common_name(path: str) -> str:
     """The name in a canonical name (`forest.example/.../Ann`) or in a DN (`CN=Ann,OU=...`)."""
     if path.upper().startswith("CN="):
         return path[3:].partition(",")[0]
@@ -131,32 +137,32 @@ def own_name(path: str) -> str:
     return parts[-1] if "." in forest and len(parts) > 1 else ""
 
 
-def keys_of(row: Row) -> Iterator[str]:
+def iter_keys(row: Row) -> Iterator[str]:
     """Every key a recipient row answers to."""
     for name in RECIPIENT_KEYS:
         if row.get(name):
-            yield folded(bare_address(row[name]))
+            yield fold_key(strip_address_prefix(row[name]))
     addresses = row.get("EmailAddresses") or ()
     for address in [addresses] if isinstance(addresses, str) else addresses:
-        yield folded(bare_address(address))
+        yield fold_key(strip_address_prefix(address))
 
 
-def mailbox_join_keys(mailbox: Row) -> tuple[str, ...]:
+def get_join_keys(mailbox: Row) -> tuple[str, ...]:
     """By what a mailbox is joined to its account: its address only where it has nothing better."""
     better = ("ExternalDirectoryObjectId", "UserPrincipalName")
     return better if any(mailbox.get(name) for name in better) else ("PrimarySmtpAddress",)
 
 
-def by_mailbox(rules: list[Row]) -> dict[str, list[Row]]:
+def group_rules(rules: list[Row]) -> dict[str, list[Row]]:
     """Inbox rules of many mailboxes in one list, as a loop over Get-InboxRule leaves them."""
     result: dict[str, list[Row]] = {}
-    for rule in rows_in(rules):
+    for rule in to_rows(rules):
         owner = rule.get("MailboxOwnerId") or str(rule.get("Identity")).rpartition("\\")[0]
         result.setdefault(str(owner), []).append(rule)
     return result
 
 
-def rows_in(value: object) -> list[Row]:
+def to_rows(value: object) -> list[Row]:
     """A collection as a list, whatever form the export gave it."""
     if isinstance(value, dict) and isinstance(value.get("value"), list):
         value = value["value"]
@@ -165,44 +171,44 @@ def rows_in(value: object) -> list[Row]:
     return [value] if isinstance(value, dict) else []
 
 
-class Tenant:
+class SimulatedTenant:
     """One tenant. `writes` are its changes in order; `snapshots` the listings under way."""
 
     def __init__(self, scene: Mapping[str, object] | bytes) -> None:
         text = scene if isinstance(scene, bytes) else json.dumps(scene).encode()
         # Only a reset needs it again, and a scene may have hundreds of megabytes.
-        self.origin = zlib.compress(text, level=1)
+        self.compressed_scene = zlib.compress(text, level=1)
         self.base = ""
         self.reset()
 
     def reset(self) -> None:
         """Back to the scene it was made from."""
-        self.scene: dict[str, Any] = json.loads(zlib.decompress(self.origin))
+        self.scene: dict[str, Any] = json.loads(zlib.decompress(self.compressed_scene))
         self.writes: list[dict[str, Any]] = []
-        self.faults = Faults(self.scene.get("faults"))
+        self.faults = FaultTable(self.scene.get("faults"))
         self.snapshots = Snapshots()
-        self.settle()
+        self.rebuild_index()
 
-    def settle(self) -> None:
+    def rebuild_index(self) -> None:
         """Bring the scene into shape and index it: after loading, and after every edit."""
-        self.graph: dict[str, Any] = self.section("graph")
-        self.exchange: dict[str, Any] = self.section("exchange")
-        self.graph.setdefault("organization", deepcopy(ORGANIZATION))
+        self.graph: dict[str, Any] = self.get_section("graph")
+        self.exchange: dict[str, Any] = self.get_section("exchange")
+        self.graph.setdefault("organization", deepcopy(DEFAULT_ORGANIZATION))
         for name in GRAPH_COLLECTIONS:
-            self.graph[name] = rows_in(self.graph.get(name))
+            self.graph[name] = to_rows(self.graph.get(name))
         for cmdlet, value in self.exchange.items():
-            if cmdlet not in BY_NAME:
-                self.exchange[cmdlet] = rows_in(value)
-        for cmdlet, rows in DEFAULTS.items():
+            if cmdlet not in NAMED_COLLECTIONS:
+                self.exchange[cmdlet] = to_rows(value)
+        for cmdlet, rows in DEFAULT_COLLECTIONS.items():
             self.exchange.setdefault(cmdlet, deepcopy(rows))
-        defaults.complete(self.graph, self.exchange)
-        administered(self.graph, self.exchange)
-        self.stale: dict[int, Stale] = {}
-        self.index: dict[str, Owner | list[Owner]] = {}
+        defaults.add_defaults(self.graph, self.exchange)
+        add_default_roles(self.graph, self.exchange)
+        self.stale_rows: dict[int, StaleRow] = {}
+        self.owner_index: dict[str, Owner | list[Owner]] = {}
         self.index_owners()
         self.index_belongings()
 
-    def section(self, name: str) -> dict[str, Any]:
+    def get_section(self, name: str) -> dict[str, Any]:
         if not isinstance(self.scene.get(name), dict):
             self.scene[name] = {}
         section: dict[str, Any] = self.scene[name]
@@ -213,87 +219,89 @@ class Tenant:
         for user in self.graph["users"]:
             owner = Owner(user=user)
             names = [user.get(name) for name in (*ACCOUNT_KEYS, "mail", "mailNickname")]
-            self.note(owner, (folded(name) for name in names if name))
+            self.index_keys(owner, (fold_key(name) for name in names if name))
         for mailbox in self.exchange["Get-Mailbox"]:
-            owner = self.joined(mailbox, "mailbox", mailbox_join_keys(mailbox))
+            owner = self.find_or_create_owner(mailbox, "mailbox", get_join_keys(mailbox))
             owner.mailbox = mailbox
-            self.note(owner, keys_of(mailbox))
+            self.index_keys(owner, iter_keys(mailbox))
         for recipient in self.exchange["Get-Recipient"]:
-            owner = self.joined(recipient, "recipient", RECIPIENT_JOIN_KEYS)
+            owner = self.find_or_create_owner(recipient, "recipient", RECIPIENT_JOIN_KEYS)
             owner.recipient = recipient
-            self.note(owner, keys_of(recipient))
+            self.index_keys(owner, iter_keys(recipient))
 
-    def joined(self, row: Row, part: str, names: Iterable[str]) -> Owner:
+    def find_or_create_owner(self, row: Row, part: str, names: Iterable[str]) -> Owner:
         """The owner a row belongs to: one already known who lacks this part, or a new one."""
-        for key in (folded(row[name]) for name in names if row.get(name)):
-            for owner in self.find(key):
-                if getattr(owner, part) is None and key in owner.own_ids():
+        for key in (fold_key(row[name]) for name in names if row.get(name)):
+            for owner in self.find_owners(key):
+                if getattr(owner, part) is None and key in owner.get_unique_ids():
                     return owner
         return Owner()
 
     def index_belongings(self) -> None:
         """Hang rules, folders and licences on their owners; a key nobody has makes a new one."""
-        for collection, part in OWNED.items():
-            self.graph[collection] = self.belongings(self.graph.get(collection), part)
+        for collection, part in OWNED_COLLECTIONS.items():
+            self.graph[collection] = self.assign_belongings(self.graph.get(collection), part)
         rules = self.exchange.get("Get-InboxRule")
-        self.exchange["Get-InboxRule"] = self.belongings(
-            by_mailbox(rules) if isinstance(rules, list) else rules, "exchange_rules"
+        self.exchange["Get-InboxRule"] = self.assign_belongings(
+            group_rules(rules) if isinstance(rules, list) else rules, "exchange_rules"
         )
 
-    def belongings(self, collection: object, part: str) -> dict[str, list[Row]]:
+    def assign_belongings(self, collection: object, part: str) -> dict[str, list[Row]]:
         """One collection by owner; what is filed under two names of an owner is put together."""
         kept: dict[str, list[Row]] = {}
         for key, value in collection.items() if isinstance(collection, dict) else ():
-            owner = self.owner_for(key)
+            owner = self.get_owner(key)
             known: list[Row] | None = getattr(owner, part)
             if known is None:
-                kept[key] = rows_in(value)
+                kept[key] = to_rows(value)
                 setattr(owner, part, kept[key])
             else:
-                known.extend(rows_in(value))
+                known.extend(to_rows(value))
         return kept
 
-    def owner_for(self, key: str) -> Owner:
-        found = self.find(key)
+    def get_owner(self, key: str) -> Owner:
+        found = self.find_owners(key)
         if found:
             return found[0]
         owner = Owner()
-        self.note(owner, [folded(key)])
+        self.index_keys(owner, [fold_key(key)])
         return owner
 
-    def note(self, owner: Owner, keys: Iterable[str]) -> None:
+    def index_keys(self, owner: Owner, keys: Iterable[str]) -> None:
         for key in keys:
-            known = self.index.get(key)
+            known = self.owner_index.get(key)
             if known is None:
-                self.index[key] = owner
+                self.owner_index[key] = owner
             elif isinstance(known, list):
                 if owner not in known:
                     known.append(owner)
             elif known is not owner:
-                self.index[key] = [known, owner]
+                self.owner_index[key] = [known, owner]
 
-    def find(self, key: object) -> Sequence[Owner]:
+    def find_owners(self, key: object) -> Sequence[Owner]:
         """Everyone who answers to a key: none, one, or several where names collide."""
         found = (
-            self.index.get(folded(key))
-            or self.index.get(folded(bare_address(key)))
-            or self.index.get(folded(own_name(str(key))))
+            self.owner_index.get(fold_key(key))
+            or self.owner_index.get(fold_key(strip_address_prefix(key)))
+            or self.owner_index.get(fold_key(extract_common_name(str(key))))
             or ()
         )
         return (found,) if isinstance(found, Owner) else found
 
-    def account(self, key: str) -> Owner | None:
+    def find_account(self, key: str) -> Owner | None:
         """The owner of an Entra account, by object id or user principal name."""
-        wanted = folded(key)
-        for owner in self.find(key):
+        wanted = fold_key(key)
+        for owner in self.find_owners(key):
             user = owner.user
-            if user and any(wanted == folded(user.get(name)) for name in ACCOUNT_KEYS):
+            if user and any(wanted == fold_key(user.get(name)) for name in ACCOUNT_KEYS):
                 return owner
         return None
 
-    def outlook_owner(self, key: str) -> Owner | None:
+    def find_outlook_owner(self, key: str) -> Owner | None:
         """Whose mailbox `/users/{key}/...` means, also where only Exchange knows of it."""
-        return self.account(key) or next((one for one in self.find(key) if one.has_mailbox), None)
+        return self.find_account(key) or next(
+            (one for one in self.find_owners(key) if one.has_mailbox), None
+        )
 
     @property
     def tenant_id(self) -> str:
@@ -307,62 +315,62 @@ class Tenant:
 
     def is_tenant(self, name: str) -> bool:
         """True for the tenant's id and for each of its domains."""
-        domains = [folded(domain.get("id")) for domain in self.graph["domains"]]
-        return folded(name) in (self.tenant_id, *domains)
+        domains = [fold_key(domain.get("id")) for domain in self.graph["domains"]]
+        return fold_key(name) in (self.tenant_id, *domains)
 
-    def granted(self, half: str, everything: Iterable[str]) -> frozenset[str]:
+    def get_grants(self, api: str, default: Iterable[str]) -> frozenset[str]:
         """The Graph roles or Exchange cmdlets consented to; a scene that is silent grants all."""
         grants = self.scene.get("grants")
-        if not isinstance(grants, dict) or not isinstance(grants.get(half), list):
-            return frozenset(everything)
-        return frozenset(map(str, grants[half]))
+        if not isinstance(grants, dict) or not isinstance(grants.get(api), list):
+            return frozenset(default)
+        return frozenset(map(str, grants[api]))
 
-    def configuration(self, cmdlet: str) -> list[Row]:
+    def list_rows(self, cmdlet: str) -> list[Row]:
         """The rows of a Get-*; accepted domains follow Entra's where the scene has none."""
         if cmdlet == "Get-AcceptedDomain" and cmdlet not in self.exchange:
-            return accepted_domains(self.graph["domains"])
+            return build_accepted_domains(self.graph["domains"])
         rows: list[Row] = self.exchange.get(cmdlet, [])
         return rows
 
     # Reading and writing ---------------------------------------------------------------------
 
-    def current(self, row: Row, counted: bool = True) -> Row:
+    def read_row(self, row: Row, counts_as_read: bool = True) -> Row:
         """The row as a read shows it now: the old one while a fault keeps it stale.
 
         A filter looks before the answer does, and is not counted as a read of its own.
         """
-        if not self.stale or (stale := self.stale.get(id(row))) is None:
+        if not self.stale_rows or (stale := self.stale_rows.get(id(row))) is None:
             return row
-        if stale.reads <= 0 if stale.until is None else time.monotonic() > stale.until:
-            del self.stale[id(row)]
+        if stale.reads_left <= 0 if stale.until is None else time.monotonic() > stale.until:
+            del self.stale_rows[id(row)]
             return row
-        if counted:
-            stale.reads -= 1
-        return stale.before
+        if counts_as_read:
+            stale.reads_left -= 1
+        return stale.old_row
 
-    def change(
+    def update_row(
         self, row: Row, values: Mapping[str, object], hidden_by: Fault | None = None
     ) -> None:
         """Set properties of a row. A staleReads fault keeps showing what was there before."""
-        if hidden_by is not None and id(row) not in self.stale:
+        if hidden_by is not None and id(row) not in self.stale_rows:
             seconds = hidden_by.seconds
             until = None if seconds is None else time.monotonic() + seconds
             reads = 1 if hidden_by.times is None else hidden_by.times
-            self.stale[id(row)] = Stale(dict(row), until, reads)
+            self.stale_rows[id(row)] = StaleRow(dict(row), until, reads)
         row.update(values)
 
-    def record(self, api: str, method: str, target: str, body: object) -> None:
+    def record_write(self, api: str, method: str, target: str, body: object) -> None:
         """Note a change of the tenant."""
         self.writes.append({"api": api, "method": method, "target": target, "body": body})
 
-    def set_faults(self, wire: object) -> None:
+    def set_faults(self, definitions: object) -> None:
         """Replace the faults in force. Raises ValueError, and keeps the old, for a wrong table."""
-        self.faults = Faults(wire)
-        self.scene["faults"] = wire
+        self.faults = FaultTable(definitions)
+        self.scene["faults"] = definitions
 
     # Editing from outside --------------------------------------------------------------------
 
-    def merge(self, patch: Mapping[str, Any]) -> None:
+    def apply_patch(self, patch: Mapping[str, Any]) -> None:
         """Replace collections (`{"graph": {"users": [...]}}`), then make the edits of `edit`.
 
         Raises ValueError or LookupError; the scene is then as it was.
@@ -377,12 +385,12 @@ class Tenant:
                 scene[name] = deepcopy(value)
         apply_edits(scene, patch.get("edit") or [])
         same = scene.get("faults") == self.scene.get("faults")
-        faults = self.faults if same else Faults(scene.get("faults"))
+        faults = self.faults if same else FaultTable(scene.get("faults"))
         self.scene, self.faults = scene, faults
-        self.settle()
+        self.rebuild_index()
 
 
-def accepted_domains(domains: Iterable[Row]) -> list[Row]:
+def build_accepted_domains(domains: Iterable[Row]) -> list[Row]:
     """What Exchange would list for the verified domains of Entra."""
     return [
         {

@@ -12,36 +12,36 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from bench.baselines import floor
-from bench.counting_proxy import CARDS, Watch, operations
-from bench.environment import staged
-from bench.matrix import baseline, guard, new_forward
-from bench.meter import Meter, percentile
+from bench.baselines import read_with_batches
+from bench.counting_proxy import CARDS_PATH, CountingProxy, count_operations
+from bench.environment import start_environment
+from bench.matrix import build_forward_edits, run_baseline, run_guard
+from bench.meter import Meter, compute_percentile
 from bench.results import (
-    FIRST,
-    FLOOR,
+    BARE_CLIENT,
+    FIRST_RUN,
     FORWARDING,
-    ORDINARY,
-    WHOLE,
+    FULL_READ,
+    NO_CHANGE,
 )
-from bench.tenant_generator import Recipe, ids_beside, write
-from core.adapters.m365.inbox_rules_parse import exchange_rule
+from bench.tenant_generator import TenantSpec, get_ids_path, write_scene
+from core.adapters.m365.inbox_rules_parse import parse_exchange_rule
 from sandbox.server import Sandbox
-from sandbox.state.tenant import Tenant
+from sandbox.state.tenant import SimulatedTenant
 
 # Tenants ----------------------------------------------------------------------------------------
 
 
-def made(recipe: Recipe, folder: Path) -> dict[str, Any]:
+def made(recipe: TenantSpec, folder: Path) -> dict[str, Any]:
     """The scene of a recipe, by way of its file."""
     path = folder / "scene.json"
-    write(recipe, path)
+    write_scene(recipe, path)
     scene: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return scene
 
 
 def test_a_tenant_has_exactly_what_its_recipe_says(tmp_path: Path) -> None:
-    recipe = Recipe(2_000, movers=300)
+    recipe = TenantSpec(2_000, movers=300)
     scene = made(recipe, tmp_path)
     graph, exchange = scene["graph"], scene["exchange"]
 
@@ -55,7 +55,7 @@ def test_a_tenant_has_exactly_what_its_recipe_says(tmp_path: Path) -> None:
     rules = [rule for rows in graph["messageRules"].values() for rule in rows]
     assert {len(rows) for rows in graph["messageRules"].values()} == {3}
     actions = Counter(name for rule in rules for name in rule["actions"])
-    assert actions["forwardTo"] == 2 * (recipe.inside + recipe.outside)
+    assert actions["forwardTo"] == 2 * (recipe.internal_forwards + recipe.external_forwards)
     assert actions["moveToFolder"] == 2 * recipe.movers == len(graph["mailFolders"])
     assert actions["markAsRead"] == actions["stopProcessingRules"] == 2_000
     targets = [
@@ -67,14 +67,14 @@ def test_a_tenant_has_exactly_what_its_recipe_says(tmp_path: Path) -> None:
 
 
 def test_exchange_shows_what_each_rule_does_as_well(tmp_path: Path) -> None:
-    scene = made(Recipe(200, movers=100), tmp_path)
+    scene = made(TenantSpec(200, movers=100), tmp_path)
     rows = [row for rows in scene["exchange"]["Get-InboxRule"].values() for row in rows]
     assert len(rows) == 600
-    assert all(exchange_rule("somebody", row).readable for row in rows)
+    assert all(parse_exchange_rule("somebody", row).readable for row in rows)
 
 
 def test_only_accounts_of_people_are_enabled(tmp_path: Path) -> None:
-    scene = made(Recipe(1_000), tmp_path)
+    scene = made(TenantSpec(1_000), tmp_path)
     kinds = {
         row["ExternalDirectoryObjectId"]: row["RecipientTypeDetails"]
         for row in scene["exchange"]["Get-Mailbox"]
@@ -84,7 +84,7 @@ def test_only_accounts_of_people_are_enabled(tmp_path: Path) -> None:
 
 
 def test_the_same_recipe_makes_the_same_tenant_and_another_seed_another(tmp_path: Path) -> None:
-    one, same, other = (made(Recipe(50, seed), tmp_path) for seed in (1, 1, 2))
+    one, same, other = (made(TenantSpec(50, seed), tmp_path) for seed in (1, 1, 2))
     assert one == same
     assert one != other
 
@@ -92,21 +92,21 @@ def test_the_same_recipe_makes_the_same_tenant_and_another_seed_another(tmp_path
 def test_the_ids_beside_a_scene_are_its_accounts_and_each_holds_three_rules(
     tmp_path: Path,
 ) -> None:
-    scene = made(Recipe(60), tmp_path)
-    ids = ids_beside(tmp_path / "scene.json").read_text(encoding="utf-8").split()
+    scene = made(TenantSpec(60), tmp_path)
+    ids = get_ids_path(tmp_path / "scene.json").read_text(encoding="utf-8").split()
     assert ids == [user["id"] for user in scene["graph"]["users"]]
-    tenant = Tenant(scene)
+    tenant = SimulatedTenant(scene)
     for one in ids:
-        owner = tenant.outlook_owner(one)
+        owner = tenant.find_outlook_owner(one)
         assert owner is not None
         assert owner.has_mailbox
         assert len(owner.rules or ()) == len(owner.exchange_rules or ()) == 3
 
 
 def test_a_new_forward_is_a_fourth_rule_that_both_services_show(tmp_path: Path) -> None:
-    recipe = Recipe(30)
-    tenant = Tenant(made(recipe, tmp_path))
-    tenant.merge(new_forward(recipe))
+    recipe = TenantSpec(30)
+    tenant = SimulatedTenant(made(recipe, tmp_path))
+    tenant.apply_patch(build_forward_edits(recipe))
     longer = [
         (rows[3], tenant.exchange["Get-InboxRule"])
         for rows in tenant.graph["messageRules"].values()
@@ -122,14 +122,14 @@ def test_a_new_forward_is_a_fourth_rule_that_both_services_show(tmp_path: Path) 
 
 def token_of(box: Sandbox) -> str:
     """A token for Graph."""
-    return box.entra.mint("https://graph.microsoft.com", 600, roles=["MailboxSettings.Read"])
+    return box.entra.issue_token("https://graph.microsoft.com", 600, roles=["MailboxSettings.Read"])
 
 
 async def test_the_floor_reads_every_mailbox_twenty_in_a_request(tmp_path: Path) -> None:
-    scene = made(Recipe(45), tmp_path)
+    scene = made(TenantSpec(45), tmp_path)
     ids = [user["id"] for user in scene["graph"]["users"]]
     async with Sandbox(scene) as box:
-        assert await floor(box.base, token_of(box), iter(ids), 16) == 45
+        assert await read_with_batches(box.base, token_of(box), iter(ids), 16) == 45
         assert box.counts["graph"] == 3
         assert box.counts["graph/inner"] == 45
         assert {seen.status for seen in box.requests} == {200}
@@ -158,15 +158,15 @@ async def test_a_meter_tells_what_the_work_cost() -> None:
 def test_a_percentile_is_one_of_the_values(
     values: list[float], share: float, wanted: float
 ) -> None:
-    assert percentile(values, share) == wanted
+    assert compute_percentile(values, share) == wanted
 
 
 async def test_a_guard_and_the_floor_are_measured_from_outside(tmp_path: Path) -> None:
-    async with staged(Recipe(25), tmp_path, latency_ms=0) as stage:
-        bare = await baseline(stage, FLOOR, 4)
-        first = await guard(stage, FORWARDING, FIRST)
-        again = await guard(stage, FORWARDING, ORDINARY)
-    assert (bare.occasion, bare.read, bare.inner, bare.posts) == (WHOLE, 25, 25, 2)
+    async with start_environment(TenantSpec(25), tmp_path, latency_ms=0) as stage:
+        bare = await run_baseline(stage, BARE_CLIENT, 4)
+        first = await run_guard(stage, FORWARDING, FIRST_RUN)
+        again = await run_guard(stage, FORWARDING, NO_CHANGE)
+    assert (bare.occasion, bare.read, bare.inner, bare.posts) == (FULL_READ, 25, 25, 2)
     assert not bare.tables
     for row in (first, again):
         assert (row.read, row.lost, row.note) == (25, 0, "")
@@ -200,7 +200,7 @@ TRANSACTION = (
 def test_the_rows_of_a_transaction_are_counted_one_by_one(
     method: str, path: str, body: bytes, reads: int, writes: int
 ) -> None:
-    assert operations(method, path, body) == (reads, writes)
+    assert count_operations(method, path, body) == (reads, writes)
 
 
 async def test_storage_gets_each_request_as_it_was_signed() -> None:
@@ -217,17 +217,17 @@ async def test_storage_gets_each_request_as_it_was_signed() -> None:
     path = "/account/t(PartitionKey='a%20b',RowKey='%C3%A4')?timeout=5"
     try:
         async with (
-            Watch(f"http://127.0.0.1:{runner.addresses[0][1]}") as watch,
+            CountingProxy(f"http://127.0.0.1:{runner.addresses[0][1]}") as watch,
             aiohttp.ClientSession() as session,
         ):
             address = URL(watch.base + path, encoded=True)
             async with session.put(address, data=b"{}", headers={"If-Match": "*"}) as response:
                 assert response.status == 204
                 assert response.headers["ETag"] == "W/1"
-            async with session.post(watch.base + CARDS, data=b"{}") as response:
+            async with session.post(watch.base + CARDS_PATH, data=b"{}") as response:
                 assert response.status == 202
             assert watch.counts == {"requests": 1, "reads": 0, "writes": 1}
-            assert len(watch.cards) == 1
+            assert len(watch.card_times) == 1
     finally:
         await runner.cleanup()
     assert seen == [("PUT", path, b"{}", "*")]

@@ -7,8 +7,16 @@ from pathlib import Path
 import pytest
 
 from bench import report
-from bench.derived import lines, memory_growth, month, of_size, script_month, strict_month, waste
-from bench.formatting import HEAD, cells, duration
+from bench.derived import (
+    build_lines,
+    build_size_lines,
+    compute_memory_growth,
+    compute_month_cost,
+    compute_request_overhead,
+    compute_script_month_cost,
+    compute_strict_month_cost,
+)
+from bench.formatting import HEADINGS, format_cells, format_duration
 from bench.meter import Cost
 from bench.prices import (
     EXECUTION,
@@ -16,39 +24,39 @@ from bench.prices import (
     FREE_GB_SECONDS,
     GB_SECOND,
     Job,
-    dollars,
-    interval,
-    runs_a_month,
+    compute_dollars,
+    compute_interval,
+    compute_monthly_runs,
 )
 from bench.results import (
-    AT_ONCE,
-    FIRST,
-    FLOOR,
+    BARE_CLIENT,
+    CONCURRENCY_LIMITED,
+    FIRST_RUN,
     FORWARDING,
-    GATHER,
+    FULL_READ,
     GUARDS,
-    LOOP,
-    ORDINARY,
-    RATE,
-    SAMPLE,
-    WHOLE,
+    NO_CHANGE,
+    RATE_LIMITED,
+    SAMPLE_READ,
+    SDK_GATHER,
+    SDK_LOOP,
     Measurement,
     Results,
-    load,
-    save,
+    load_results,
+    save_results,
 )
 
 # Prices -----------------------------------------------------------------------------------------
 
 
 def test_a_schedule_every_quarter_of_an_hour_runs_four_times_an_hour() -> None:
-    assert interval("0 5/15 * * * *") == timedelta(minutes=15)
-    assert runs_a_month(timedelta(minutes=15)) == 730 * 4
+    assert compute_interval("0 5/15 * * * *") == timedelta(minutes=15)
+    assert compute_monthly_runs(timedelta(minutes=15)) == 730 * 4
 
 
 def test_what_the_grant_covers_costs_nothing() -> None:
-    assert dollars([Job(FREE_GB_SECONDS / 2 / 100, 100)]) == 0
-    assert dollars([]) == 0
+    assert compute_dollars([Job(FREE_GB_SECONDS / 2 / 100, 100)]) == 0
+    assert compute_dollars([]) == 0
 
 
 def test_a_run_is_billed_a_second_at_least_and_two_gigabytes() -> None:
@@ -58,13 +66,13 @@ def test_a_run_is_billed_a_second_at_least_and_two_gigabytes() -> None:
 
 def test_the_grant_is_shared_by_all_jobs() -> None:
     one = Job(FREE_GB_SECONDS / 2 / 100, 100)
-    assert dollars([one, one]) == pytest.approx(FREE_GB_SECONDS * GB_SECOND)
+    assert compute_dollars([one, one]) == pytest.approx(FREE_GB_SECONDS * GB_SECOND)
 
 
 def test_executions_beyond_the_grant_are_billed() -> None:
     runs = FREE_EXECUTIONS + 1_000_000
     seconds = max(2.0 * runs - FREE_GB_SECONDS, 0) * GB_SECOND
-    assert dollars([Job(0.0, runs)]) == pytest.approx(seconds + 1_000_000 * EXECUTION)
+    assert compute_dollars([Job(0.0, runs)]) == pytest.approx(seconds + 1_000_000 * EXECUTION)
 
 
 # Figures ----------------------------------------------------------------------------------------
@@ -110,88 +118,93 @@ RESULTS = Results(
             measurement(guard, occasion, size, size / 500, size / 5_000, peak=60 + size / 1_000)
             for size in (1_000, 10_000)
             for guard in GUARDS
-            for occasion in (FIRST, ORDINARY)
-            if (guard, occasion, size) != (FORWARDING, ORDINARY, 1_000)
+            for occasion in (FIRST_RUN, NO_CHANGE)
+            if (guard, occasion, size) != (FORWARDING, NO_CHANGE, 1_000)
         ),
-        measurement(FORWARDING, ORDINARY, 1_000, 2.0, 0.2, inner=1_000, peak=61),
-        measurement(FORWARDING, RATE, 1_000, 9.0, 0.4, inner=1_250, lost=3),
-        measurement(LOOP, SAMPLE, 1_000, 10.0, 3.0, read=100),
-        measurement(GATHER, WHOLE, 1_000, 20.0, 15.0),
-        *(measurement(FLOOR, WHOLE, size, size / 1_000, size / 20_000) for size in (1_000, 10_000)),
+        measurement(FORWARDING, NO_CHANGE, 1_000, 2.0, 0.2, inner=1_000, peak=61),
+        measurement(FORWARDING, RATE_LIMITED, 1_000, 9.0, 0.4, inner=1_250, lost=3),
+        measurement(SDK_LOOP, SAMPLE_READ, 1_000, 10.0, 3.0, read=100),
+        measurement(SDK_GATHER, FULL_READ, 1_000, 20.0, 15.0),
+        *(
+            measurement(BARE_CLIENT, FULL_READ, size, size / 1_000, size / 20_000)
+            for size in (1_000, 10_000)
+        ),
     ),
 )
 
 
 def test_a_sample_is_multiplied_and_says_so() -> None:
-    (loop,) = (line for line in of_size(RESULTS, 10_000) if line.row.client == LOOP)
+    (loop,) = (line for line in build_size_lines(RESULTS, 10_000) if line.row.client == SDK_LOOP)
     assert loop.seconds == pytest.approx(1_000)
     assert loop.cpu_seconds == pytest.approx(300)
     assert loop.sample == 100
     assert "extrapolated" in loop.remark
-    assert cells(loop)[HEAD.index("time")].startswith("≈")
+    assert format_cells(loop)[HEADINGS.index("time")].startswith("≈")
 
 
 def test_what_was_measured_whole_is_not_multiplied() -> None:
-    (gather,) = (line for line in of_size(RESULTS, 1_000) if line.row.client == GATHER)
+    (gather,) = (line for line in build_size_lines(RESULTS, 1_000) if line.row.client == SDK_GATHER)
     assert (gather.seconds, gather.sample) == (20.0, 0)
 
 
 def test_ratios_are_to_the_floor_in_the_same_tenant() -> None:
     (ours,) = (
         line
-        for line in of_size(RESULTS, 10_000)
-        if (line.row.client, line.row.occasion) == (FORWARDING, ORDINARY)
+        for line in build_size_lines(RESULTS, 10_000)
+        if (line.row.client, line.row.occasion) == (FORWARDING, NO_CHANGE)
     )
     assert ours.speed_ratio == pytest.approx(0.5)
     assert ours.cpu_ratio == pytest.approx(4)
 
 
 def test_guards_that_read_something_else_have_no_ratio() -> None:
-    for line in lines(RESULTS):
+    for line in build_lines(RESULTS):
         if line.row.client in GUARDS and line.row.client != FORWARDING:
             assert line.speed_ratio is line.cpu_ratio is None
 
 
 def test_waste_is_what_was_sent_for_what_an_ordinary_run_sends() -> None:
-    row = RESULTS.find(FORWARDING, RATE, 1_000)
+    row = RESULTS.find(FORWARDING, RATE_LIMITED, 1_000)
     assert row is not None
-    assert waste(RESULTS, row) == pytest.approx(1.25)
-    (line,) = (line for line in of_size(RESULTS, 1_000) if line.row is row)
+    assert compute_request_overhead(RESULTS, row) == pytest.approx(1.25)
+    (line,) = (line for line in build_size_lines(RESULTS, 1_000) if line.row is row)
     assert "1.25x" in line.remark
     assert "3 lost" in line.remark
 
 
 def test_memory_is_compared_with_the_next_smaller_tenant() -> None:
-    assert memory_growth(RESULTS) == pytest.approx(70 / 61)
+    assert compute_memory_growth(RESULTS) == pytest.approx(70 / 61)
     smallest = replace(RESULTS, rows=tuple(row for row in RESULTS.rows if row.mailboxes == 1_000))
-    assert memory_growth(smallest) is None
+    assert compute_memory_growth(smallest) is None
 
 
 def test_a_month_grows_with_the_tenant_and_a_script_that_never_ends_has_no_price() -> None:
-    assert month(RESULTS, 10_000) > month(RESULTS, 1_000) == 0
-    assert script_month(RESULTS, 1_000, LOOP) is not None
-    assert script_month(RESULTS, 10_000, LOOP) is None
+    assert compute_month_cost(RESULTS, 10_000) > compute_month_cost(RESULTS, 1_000) == 0
+    assert compute_script_month_cost(RESULTS, 1_000, SDK_LOOP) is not None
+    assert compute_script_month_cost(RESULTS, 10_000, SDK_LOOP) is None
 
 
 def test_a_strict_limit_makes_a_month_dearer_until_no_run_ends_in_time() -> None:
     strict = replace(
-        RESULTS, rows=(*RESULTS.rows, measurement(FORWARDING, AT_ONCE, 1_000, 40.0, 1.0))
+        RESULTS,
+        rows=(*RESULTS.rows, measurement(FORWARDING, CONCURRENCY_LIMITED, 1_000, 40.0, 1.0)),
     )
-    dearer = strict_month(strict, 10_000)
+    dearer = compute_strict_month_cost(strict, 10_000)
     assert dearer is not None
-    assert dearer > month(strict, 10_000)
+    assert dearer > compute_month_cost(strict, 10_000)
     slower = replace(
-        RESULTS, rows=(*RESULTS.rows, measurement(FORWARDING, AT_ONCE, 1_000, 91.0, 1.0))
+        RESULTS,
+        rows=(*RESULTS.rows, measurement(FORWARDING, CONCURRENCY_LIMITED, 1_000, 91.0, 1.0)),
     )
-    assert strict_month(slower, 10_000) is None
-    assert strict_month(RESULTS, 10_000) is None
+    assert compute_strict_month_cost(slower, 10_000) is None
+    assert compute_strict_month_cost(RESULTS, 10_000) is None
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.126, "0.13 s"), (1.26, "1.3 s"), (120, "2.0 min"), (10_800, "3.0 h")]
 )
 def test_durations_are_told_in_a_unit_that_can_be_pictured(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
+    assert format_duration(seconds) == text
 
 
 # Documents --------------------------------------------------------------------------------------
@@ -199,21 +212,21 @@ def test_durations_are_told_in_a_unit_that_can_be_pictured(seconds: float, text:
 
 def test_results_come_back_from_their_file_as_they_were(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "results.json"
-    save(RESULTS, path)
-    assert load(path) == RESULTS
+    save_results(RESULTS, path)
+    assert load_results(path) == RESULTS
 
 
 def test_every_table_has_a_place_in_the_document() -> None:
     text = report.DOCUMENT.read_text(encoding="utf-8")
-    again = report.written(text, RESULTS)
-    for content in report.sections(RESULTS).values():
+    again = report.update_document(text, RESULTS)
+    for content in report.build_sections(RESULTS).values():
         assert content in again
     with pytest.raises(LookupError, match="cost"):
-        report.written(text.replace("<!-- cost -->", ""), RESULTS)
+        report.update_document(text.replace("<!-- cost -->", ""), RESULTS)
 
 
 def test_the_document_says_what_the_reference_run_measured() -> None:
     text = report.DOCUMENT.read_text(encoding="utf-8")
-    results = load(report.RESULTS)
-    assert report.written(text, results) == text, "run: python -m bench --write"
+    results = load_results(report.RESULTS)
+    assert report.update_document(text, results) == text, "run: python -m bench --write"
     assert not any(row.lost for row in results.rows)

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from playwright.async_api import Browser, async_playwright
 
-from core.web.pages import HEADERS, notice_page
-from tests.support.status_samples import Pages
+from core.web.pages import PAGE_HEADERS, render_notice_page
+from tests.support.status_samples import SamplePages
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # A browser that may not reach anything but this machine, started as any user in any container.
-ARGUMENTS = (
+BROWSER_ARGUMENTS = (
     "--no-sandbox",
     "--disable-dev-shm-usage",
     "--disable-gpu",
@@ -25,19 +25,21 @@ ARGUMENTS = (
 )
 
 
-def chromium() -> str:
+def find_chromium() -> str:
     """The browser on this machine. Raises RuntimeError with the command that installs one."""
-    for name in (os.environ.get("CHROMIUM", ""), *BROWSERS):
+    for name in (os.environ.get("CHROMIUM", ""), *BROWSER_NAMES):
         if name and (found := shutil.which(name)):
             return found
     raise RuntimeError("there is no Chromium: sudo apt install chromium (or set CHROMIUM)")
 
 
 @asynccontextmanager
-async def browser() -> AsyncIterator[Browser]:
+async def launch_browser() -> AsyncIterator[Browser]:
     """Chromium, without a window."""
     async with async_playwright() as playwright:
-        opened = await playwright.chromium.launch(executable_path=chromium(), args=list(ARGUMENTS))
+        opened = await playwright.chromium.launch(
+            executable_path=find_chromium(), args=list(BROWSER_ARGUMENTS)
+        )
         try:
             yield opened
         finally:
@@ -45,15 +47,19 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def served(pages: Pages) -> AsyncIterator[str]:
+async def serve_pages(pages: SamplePages) -> AsyncIterator[str]:
     """Serve the pages below /api/; yields the address they begin with."""
 
     async def answer(request: web.BaseRequest) -> web.Response:
         path = urlsplit(request.path).path.removeprefix("/api/")
-        text = pages.page(path, dict(request.query))
-        body = text if text is not None else notice_page("Not found", ["There is no such page."])
+        text = pages.render_page(path, dict(request.query))
+        body = (
+            text
+            if text is not None
+            else render_notice_page("Not found", ["There is no such page."])
+        )
         return web.Response(
-            body=body.encode(), status=200 if text is not None else 404, headers=HEADERS
+            body=body.encode(), status=200 if text is not None else 404, headers=PAGE_HEADERS
         )
 
     runner = web.ServerRunner(web.Server(answer, access_log=None))

@@ -5,13 +5,20 @@ from typing import Any
 
 import pytest
 
-from core.notifications.digest_card import digest
-from core.notifications.run_cards import cards
-from tests.browser.served import browser
-from tests.support.adaptive_cards import ADDRESS, content, texts, validate
+from core.notifications.digest_card import build_digest_card
+from core.notifications.run_cards import build_cards
+from tests.browser.served import launch_browser
+from tests.support.adaptive_cards import PUBLIC_URL, collect_texts, get_card_content, validate_card
 from tests.unit.notifications.test_digest_card import WELL, busy, overfull
 from tests.unit.notifications.test_run_cards import VARIANTS
-from tools.docs_gen.card_renderer import PHONE, SHOWN, WIDTH, draw, easel, links
+from tools.docs_gen.card_renderer import (
+    CARD_IMAGES,
+    CHANNEL_WIDTH,
+    PHONE_WIDTH,
+    open_card_page,
+    read_links,
+    render_card,
+)
 
 # What markdown and HTML in a name could turn into, and cards never hold.
 FOREIGN = ", ".join(f"#card {tag}" for tag in ("h1", "img", "script", "at", "blockquote", "code"))
@@ -22,33 +29,35 @@ def every() -> dict[str, Mapping[str, Any]]:
     found = {
         f"{name} {number}": message.payload
         for name, run in VARIANTS.items()
-        for number, message in enumerate(cards(run, ADDRESS))
+        for number, message in enumerate(build_cards(run, PUBLIC_URL))
     }
     weeks = {"well": WELL, "busy": busy(), "overfull": overfull()}
-    found |= {f"the week, {name}": digest(one, ADDRESS) for name, one in weeks.items()}
-    return found | {name: message() for name, (message, _) in SHOWN.items()}
+    found |= {
+        f"the week, {name}": build_digest_card(one, PUBLIC_URL) for name, one in weeks.items()
+    }
+    return found | {name: message() for name, (message, _) in CARD_IMAGES.items()}
 
 
 EVERY = every()
 
 
-@pytest.mark.parametrize("width", [WIDTH, PHONE])
+@pytest.mark.parametrize("width", [CHANNEL_WIDTH, PHONE_WIDTH])
 async def test_the_renderer_takes_every_card_and_only_our_own_links_act(width: int) -> None:
-    async with browser() as opened:
-        page = await easel(opened, width)
+    async with launch_browser() as opened:
+        page = await open_card_page(opened, width)
         for name, message in EVERY.items():
-            await draw(page, message)
+            await render_card(page, message)
             assert "Exoguard" in await page.inner_text("#card"), name
             # Nothing is wider than the card, whatever it is made of.
             assert await page.evaluate("document.body.scrollWidth") <= width + 32, name
-            assert all(one.startswith(f"{ADDRESS}/api/") for one in await links(page)), name
+            assert all(one.startswith(f"{PUBLIC_URL}/api/") for one in await read_links(page)), name
             assert "x" not in await page.locator("#card strong").all_inner_texts(), name
             assert await page.locator(FOREIGN).count() == 0, name
 
 
-@pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.parametrize("name", CARD_IMAGES)
 def test_what_the_documents_show_is_a_valid_card(name: str) -> None:
-    message = SHOWN[name][0]()
-    validate(message)
-    assert content(message)["actions"]
-    assert texts(message)
+    message = CARD_IMAGES[name][0]()
+    validate_card(message)
+    assert get_card_content(message)["actions"]
+    assert collect_texts(message)

@@ -10,16 +10,23 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.browser.served import browser, served
-from tests.support.status_samples import FORWARDING, Pages, hostile, large, mornings, quiet
+from tests.browser.served import launch_browser, serve_pages
+from tests.support.status_samples import (
+    FORWARDING,
+    SamplePages,
+    build_busy_tenant,
+    build_healthy_tenant,
+    build_hostile_tenant,
+    build_large_tenant,
+)
 
 AXE = Path(__file__).resolve().parents[2] / ".tools/browser/node_modules/axe-core/axe.min.js"
 TENANTS = {
-    "none": quiet,
-    "sixty": lambda: large(60),
-    "five thousand": lambda: large(5_000),
-    "morning": mornings,
-    "hostile": hostile,
+    "none": build_healthy_tenant,
+    "sixty": lambda: build_large_tenant(60),
+    "five thousand": lambda: build_large_tenant(5_000),
+    "morning": build_busy_tenant,
+    "hostile": build_hostile_tenant,
 }
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
@@ -29,7 +36,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def at() -> AsyncIterator[Browser]:
     """One browser for all; every test has a context of its own in it."""
-    async with browser() as opened:
+    async with launch_browser() as opened:
         yield opened
 
 
@@ -41,7 +48,7 @@ class Seen:
     complaints: list[str] = field(default_factory=list)
 
 
-def addresses(pages: Pages) -> Iterator[str]:
+def addresses(pages: SamplePages) -> Iterator[str]:
     """The pages to look at: all kinds, the list with a choice, a few cases."""
     yield from (
         "status",
@@ -50,9 +57,9 @@ def addresses(pages: Pages) -> Iterator[str]:
         "notice",
         "nowhere",
     )
-    for standing in pages.standings:
-        for key in list(standing.memory.cases)[:4]:
-            yield f"cases/{standing.duty.guard.name}/{key}"
+    for standing in pages.statuses:
+        for key in list(standing.snapshot.cases)[:4]:
+            yield f"cases/{standing.config.guard.name}/{key}"
 
 
 @asynccontextmanager
@@ -74,8 +81,8 @@ async def opened(at: Browser, **options: Any) -> AsyncIterator[tuple[Page, Seen]
 async def test_a_page_fetches_nothing_but_itself_and_the_browser_has_no_complaint(
     at: Browser, name: str
 ) -> None:
-    pages = Pages(TENANTS[name]())
-    async with served(pages) as address, opened(at) as (page, seen):
+    pages = SamplePages(TENANTS[name]())
+    async with serve_pages(pages) as address, opened(at) as (page, seen):
         for path in addresses(pages):
             if path == "nowhere":
                 continue
@@ -89,7 +96,10 @@ async def test_a_page_fetches_nothing_but_itself_and_the_browser_has_no_complain
 
 
 async def test_a_style_or_a_script_that_got_into_a_page_would_not_act(at: Browser) -> None:
-    async with served(Pages(quiet())) as address, opened(at) as (page, seen):
+    async with (
+        serve_pages(SamplePages(build_healthy_tenant())) as address,
+        opened(at) as (page, seen),
+    ):
         await page.goto(address + "status")
         await page.evaluate(
             "document.body.insertAdjacentHTML('beforeend', "
@@ -105,9 +115,9 @@ async def test_a_style_or_a_script_that_got_into_a_page_would_not_act(at: Browse
 @pytest.mark.parametrize("name", TENANTS)
 @pytest.mark.parametrize("width", [320, 768, 1280])
 async def test_no_page_is_wider_than_its_screen(at: Browser, name: str, width: int) -> None:
-    pages = Pages(TENANTS[name]())
+    pages = SamplePages(TENANTS[name]())
     view = {"width": width, "height": 800}
-    async with served(pages) as address, opened(at, viewport=view) as (page, _):
+    async with serve_pages(pages) as address, opened(at, viewport=view) as (page, _):
         for path in addresses(pages):
             await page.goto(address + path)
             await page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
@@ -117,7 +127,7 @@ async def test_no_page_is_wider_than_its_screen(at: Browser, name: str, width: i
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("name", TENANTS)
 async def test_axe_finds_nothing(at: Browser, name: str, scheme: Literal["light", "dark"]) -> None:
-    pages = Pages(TENANTS[name]())
+    pages = SamplePages(TENANTS[name]())
     # What is on a narrow screen and in the dark is not on a wide one in the light.
     width = 320 if (name == "morning") is (scheme == "light") else 1280
     assert AXE.exists(), "axe is missing: tools/setup.sh"
@@ -126,7 +136,7 @@ async def test_axe_finds_nothing(at: Browser, name: str, scheme: Literal["light"
         "color_scheme": scheme,
         "bypass_csp": True,
     }
-    async with served(pages) as address, opened(at, **options) as (page, _):
+    async with serve_pages(pages) as address, opened(at, **options) as (page, _):
         for path in list(addresses(pages))[:7]:
             await page.goto(address + path)
             await page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
@@ -141,8 +151,8 @@ async def test_axe_finds_nothing(at: Browser, name: str, scheme: Literal["light"
 
 
 async def test_the_keyboard_alone_reaches_everything_in_the_order_of_the_page(at: Browser) -> None:
-    pages = Pages(mornings())
-    async with served(pages) as address, opened(at) as (page, _):
+    pages = SamplePages(build_busy_tenant())
+    async with serve_pages(pages) as address, opened(at) as (page, _):
         for path in addresses(pages):
             await page.goto(address + path)
             wanted = await page.evaluate(
@@ -165,7 +175,7 @@ async def test_the_keyboard_alone_reaches_everything_in_the_order_of_the_page(at
 
 
 async def test_the_skip_link_shows_when_it_is_reached_and_leads_to_the_content(at: Browser) -> None:
-    async with served(Pages(mornings())) as address, opened(at) as (page, _):
+    async with serve_pages(SamplePages(build_busy_tenant())) as address, opened(at) as (page, _):
         await page.goto(address + "status")
         await page.keyboard.press("Tab")
         box = await page.locator(".skip").bounding_box()
@@ -178,7 +188,7 @@ async def test_the_skip_link_shows_when_it_is_reached_and_leads_to_the_content(a
 async def test_the_filter_works_without_a_script_and_by_the_keyboard(at: Browser) -> None:
     options = {"java_script_enabled": False}
     async with (
-        served(Pages(mornings())) as address,
+        serve_pages(SamplePages(build_busy_tenant())) as address,
         opened(at, **options) as (page, _),
     ):
         await page.goto(address + "cases")
@@ -189,8 +199,8 @@ async def test_the_filter_works_without_a_script_and_by_the_keyboard(at: Browser
 
 
 async def test_every_link_of_a_page_leads_somewhere(at: Browser) -> None:
-    pages = Pages(mornings())
-    async with served(pages) as address, opened(at) as (page, _):
+    pages = SamplePages(build_busy_tenant())
+    async with serve_pages(pages) as address, opened(at) as (page, _):
         ways: set[str] = set()
         for path in addresses(pages):
             await page.goto(address + path)
@@ -209,7 +219,7 @@ async def test_the_colours_follow_the_person_and_paper_is_white(
     scheme: Literal["light", "dark"],
 ) -> None:
     async with (
-        served(Pages(mornings())) as address,
+        serve_pages(SamplePages(build_busy_tenant())) as address,
         opened(at, color_scheme=scheme) as (page, _),
     ):
         await page.goto(address + "status")
@@ -225,7 +235,7 @@ async def test_the_colours_follow_the_person_and_paper_is_white(
 
 
 async def test_a_page_prints(at: Browser) -> None:
-    async with served(Pages(mornings())) as address, opened(at) as (page, _):
+    async with serve_pages(SamplePages(build_busy_tenant())) as address, opened(at) as (page, _):
         await page.goto(address + "status")
         paper = await page.pdf(format="A4")
         assert paper.startswith(b"%PDF")

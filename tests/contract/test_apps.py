@@ -12,17 +12,17 @@ from core.tenant.readings import Reading
 from core.tenant.surfaces import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
 from sandbox.graph.apps import (
     APIS,
+    APP_OBJECT_ID,
     EXCHANGE_APP,
     GRAPH_APP,
-    SELF,
     SHAREPOINT_APP,
-    api_id,
-    assignment,
-    principal,
+    build_app_assignment,
+    build_principal,
+    derive_api_id,
 )
-from tests.support.http_recorder import scene
-from tests.support.observe import whole
-from tests.support.tenants import OPENERS, Open
+from tests.support.http_recorder import build_scene
+from tests.support.observe import collect_pages
+from tests.support.tenants import OPENERS, OpenTenant
 
 pytestmark = pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS.keys())
 
@@ -37,7 +37,7 @@ def grant(number: int, client: str, scope: str | None, user: str | None, **more:
         "clientId": client,
         "consentType": "Principal" if user else "AllPrincipals",
         "principalId": user,
-        "resourceId": api_id(GRAPH_APP),
+        "resourceId": derive_api_id(GRAPH_APP),
         "scope": scope,
         **more,
     }
@@ -46,7 +46,7 @@ def grant(number: int, client: str, scope: str | None, user: str | None, **more:
 def tenant_scene(**graph: object) -> dict[str, Any]:
     parts: dict[str, object] = {
         "servicePrincipals": [
-            principal(
+            build_principal(
                 NOTES.upper(),
                 "a0000000-0000-4000-8000-000000000001",
                 "Notes",
@@ -54,7 +54,7 @@ def tenant_scene(**graph: object) -> dict[str, Any]:
                 replyUrls=["https://notes.example/b", "https://notes.example/a"],
                 passwordCredentials=[{"keyId": KEY, "endDateTime": "2027-01-01T00:00:00Z"}],
             ),
-            principal(HELPER, "a0000000-0000-4000-8000-000000000002", "Helper", None),
+            build_principal(HELPER, "a0000000-0000-4000-8000-000000000002", "Helper", None),
         ],
         "oauth2PermissionGrants": [
             grant(1, NOTES, " Mail.Read  offline_access ", "u1"),
@@ -62,11 +62,13 @@ def tenant_scene(**graph: object) -> dict[str, Any]:
             grant(3, HELPER, None, None),
         ],
         "appRoleAssignments": [
-            assignment(HELPER, GRAPH_APP, "Mail.Read"),
-            assignment(HELPER, SHAREPOINT_APP, "Sites.FullControl.All"),
-            assignment("u1", GRAPH_APP, "Mail.Send", principalType="User"),
-            assignment(NOTES, EXCHANGE_APP, "", appRoleId="00000000-0000-0000-0000-000000000000"),
-            assignment(NOTES, EXCHANGE_APP, "Nobody.Knows"),
+            build_app_assignment(HELPER, GRAPH_APP, "Mail.Read"),
+            build_app_assignment(HELPER, SHAREPOINT_APP, "Sites.FullControl.All"),
+            build_app_assignment("u1", GRAPH_APP, "Mail.Send", principalType="User"),
+            build_app_assignment(
+                NOTES, EXCHANGE_APP, "", appRoleId="00000000-0000-0000-0000-000000000000"
+            ),
+            build_app_assignment(NOTES, EXCHANGE_APP, "Nobody.Knows"),
         ],
         "authorizationPolicy": {
             "id": "authorizationPolicy",
@@ -76,28 +78,32 @@ def tenant_scene(**graph: object) -> dict[str, Any]:
             },
         },
     }
-    return scene(graph=parts | graph)
+    return build_scene(graph=parts | graph)
 
 
-async def test_apps_are_listed_with_whose_they_are(opener: Open) -> None:
+async def test_apps_are_listed_with_whose_they_are(opener: OpenTenant) -> None:
     async with opener(tenant_scene()) as opened:
-        found = await whole(opened.tenant.apps())
+        found = await collect_pages(opened.tenant.apps())
         by_id = {app.id: app for app in found.items}
-        notes, helper, itself = by_id[NOTES], by_id[HELPER], by_id[SELF]
-        assert (notes.owner, notes.home, notes.publisher) == (ELSEWHERE, False, "")
+        notes, helper, itself = by_id[NOTES], by_id[HELPER], by_id[APP_OBJECT_ID]
+        assert (notes.owner_tenant_id, notes.is_home_tenant, notes.publisher) == (
+            ELSEWHERE,
+            False,
+            "",
+        )
         ends = datetime(2027, 1, 1, tzinfo=UTC)
         assert notes.credentials == (AppCredential(KEY, "secret", ends),)
-        assert notes.replies == ("https://notes.example/a", "https://notes.example/b")
-        assert (helper.owner, helper.home, helper.itself) == ("", False, False)
-        assert (itself.itself, itself.home) == (True, True)
+        assert notes.reply_urls == ("https://notes.example/a", "https://notes.example/b")
+        assert (helper.owner_tenant_id, helper.is_home_tenant, helper.is_self) == ("", False, False)
+        assert (itself.is_self, itself.is_home_tenant) == (True, True)
         assert found.population == len(by_id) == len(APIS) + 3
-        assert found.unread == ()
+        assert found.failures == ()
 
 
-async def test_grants_are_told_row_by_row_with_their_scopes_as_sets(opener: Open) -> None:
+async def test_grants_are_told_row_by_row_with_their_scopes_as_sets(opener: OpenTenant) -> None:
     async with opener(tenant_scene()) as opened:
-        found = await whole(opened.tenant.delegated_grants())
-        graph = api_id(GRAPH_APP)
+        found = await collect_pages(opened.tenant.delegated_grants())
+        graph = derive_api_id(GRAPH_APP)
         assert set(found.items) == {
             DelegatedGrant(NOTES, graph, False, frozenset({"Mail.Read", "offline_access"})),
             DelegatedGrant(NOTES, graph, False, frozenset({"Mail.Read"})),
@@ -106,19 +112,21 @@ async def test_grants_are_told_row_by_row_with_their_scopes_as_sets(opener: Open
         assert found.population == 3
 
 
-async def test_only_what_apps_were_given_is_a_permission(opener: Open) -> None:
+async def test_only_what_apps_were_given_is_a_permission(opener: OpenTenant) -> None:
     async with opener(tenant_scene()) as opened:
-        found = await whole(opened.tenant.app_permissions())
-        held = {(one.client_id, one.value) for one in found.items if one.client_id != SELF}
+        found = await collect_pages(opened.tenant.app_permissions())
+        held = {(one.client_id, one.value) for one in found.items if one.client_id != APP_OBJECT_ID}
         assert held == {(HELPER, "Mail.Read"), (HELPER, "Sites.FullControl.All"), (NOTES, "")}
         assert all(one.id and one.role_id for one in found.items)
 
 
-async def test_apps_can_be_asked_for_by_id_and_one_that_is_gone_is_absent(opener: Open) -> None:
+async def test_apps_can_be_asked_for_by_id_and_one_that_is_gone_is_absent(
+    opener: OpenTenant,
+) -> None:
     async with opener(tenant_scene()) as opened:
-        found = await opened.tenant.apps_by_id([NOTES, api_id(GRAPH_APP), "nobody"])
-        assert {app.id for app in found.items} == {NOTES, api_id(GRAPH_APP)}
-        assert found.unread == ()
+        found = await opened.tenant.apps_by_id([NOTES, derive_api_id(GRAPH_APP), "nobody"])
+        assert {app.id for app in found.items} == {NOTES, derive_api_id(GRAPH_APP)}
+        assert found.failures == ()
 
 
 @pytest.mark.parametrize(
@@ -131,19 +139,19 @@ async def test_apps_can_be_asked_for_by_id_and_one_that_is_gone_is_absent(opener
     ],
 )
 async def test_a_grant_that_makes_no_sense_is_unread_by_its_app(
-    opener: Open, row: object, owner: str
+    opener: OpenTenant, row: object, owner: str
 ) -> None:
     async with opener(tenant_scene(oauth2PermissionGrants=[row])) as opened:
-        found = await whole(opened.tenant.delegated_grants())
+        found = await collect_pages(opened.tenant.delegated_grants())
         assert found.items == ()
-        assert [miss.object_id for miss in found.unread] == [owner]
+        assert [miss.object_id for miss in found.failures] == [owner]
 
 
-async def test_an_app_whose_secrets_make_no_sense_is_unread(opener: Open) -> None:
-    rows = [principal(NOTES, "a1", "Notes", ELSEWHERE, passwordCredentials=[{}])]
+async def test_an_app_whose_secrets_make_no_sense_is_unread(opener: OpenTenant) -> None:
+    rows = [build_principal(NOTES, "a1", "Notes", ELSEWHERE, passwordCredentials=[{}])]
     async with opener(tenant_scene(servicePrincipals=rows)) as opened:
-        found = await whole(opened.tenant.apps())
-        assert [miss.object_id for miss in found.unread] == [NOTES]
+        found = await collect_pages(opened.tenant.apps())
+        assert [miss.object_id for miss in found.failures] == [NOTES]
         assert NOTES not in {app.id for app in found.items}
 
 
@@ -161,21 +169,21 @@ NEEDED = {
 
 
 @pytest.mark.parametrize("surface", READS)
-async def test_a_missing_permission_is_named(opener: Open, surface: str) -> None:
+async def test_a_missing_permission_is_named(opener: OpenTenant, surface: str) -> None:
     async with opener(tenant_scene()) as opened:
-        opened.withhold(surface)
-        found = await whole(READS[surface](opened.tenant))
-        miss = found.blind_to(surface)
+        opened.withhold_permission(surface)
+        found = await collect_pages(READS[surface](opened.tenant))
+        miss = found.find_source_failure(surface)
         assert found.items == ()
         assert miss is not None
         assert miss.permission == NEEDED[surface]
 
 
 @pytest.mark.parametrize("surface", READS)
-async def test_a_listing_that_breaks_is_not_an_empty_one(opener: Open, surface: str) -> None:
+async def test_a_listing_that_breaks_is_not_an_empty_one(opener: OpenTenant, surface: str) -> None:
     async with opener(tenant_scene()) as opened:
-        opened.fail(surface)
-        found = await whole(READS[surface](opened.tenant))
-        assert found.blind_to(surface)
-        opened.mend()
-        assert not (await whole(READS[surface](opened.tenant))).blind_to(surface)
+        opened.fail_read(surface)
+        found = await collect_pages(READS[surface](opened.tenant))
+        assert found.find_source_failure(surface)
+        opened.clear_faults()
+        assert not (await collect_pages(READS[surface](opened.tenant))).find_source_failure(surface)

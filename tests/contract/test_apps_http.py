@@ -4,22 +4,29 @@ from core.guards.app_consent.guard import POLICY, PROPERTY
 from core.tenant.changes import SetConfiguration
 from core.tenant.readings import Reading
 from core.tenant.surfaces import APP_PERMISSIONS, APPS
-from sandbox.graph.apps import EXCHANGE_APP, GRAPH_APP, SELF, api_id, assignment, principal
+from sandbox.graph.apps import (
+    APP_OBJECT_ID,
+    EXCHANGE_APP,
+    GRAPH_APP,
+    build_app_assignment,
+    build_principal,
+    derive_api_id,
+)
 from tests.contract.test_apps import ELSEWHERE, HELPER, NOTES, grant, tenant_scene
-from tests.support.http_recorder import connected
-from tests.support.observe import whole
+from tests.support.http_recorder import connect_sandbox
+from tests.support.observe import collect_pages
 
 
 async def test_grants_of_a_large_tenant_come_page_by_page() -> None:
     rows = [grant(number, NOTES, "Mail.Read", f"u{number}") for number in range(2_500)]
-    async with connected(tenant_scene(oauth2PermissionGrants=rows)) as to:
+    async with connect_sandbox(tenant_scene(oauth2PermissionGrants=rows)) as to:
         pages = [len(page.items) async for page in to.tenant.delegated_grants()]
         assert pages == [999, 999, 502]
 
 
 async def test_apps_come_page_by_page_each_with_its_own_scope() -> None:
-    rows = [principal(f"p{number}", f"a{number}", "x", ELSEWHERE) for number in range(600)]
-    async with connected(tenant_scene(servicePrincipals=rows)) as to:
+    rows = [build_principal(f"p{number}", f"a{number}", "x", ELSEWHERE) for number in range(600)]
+    async with connect_sandbox(tenant_scene(servicePrincipals=rows)) as to:
         pages = [page async for page in to.tenant.apps()]
         assert [page.population for page in pages] == [500, 104]
         for page in pages:
@@ -29,76 +36,79 @@ async def test_apps_come_page_by_page_each_with_its_own_scope() -> None:
 
 
 async def test_an_app_that_moved_between_pages_counts_once() -> None:
-    rows = [principal(f"p{number}", f"a{number}", "x", ELSEWHERE) for number in range(500)]
+    rows = [build_principal(f"p{number}", f"a{number}", "x", ELSEWHERE) for number in range(500)]
     twice = [*rows, rows[0]]
-    async with connected(tenant_scene(servicePrincipals=twice)) as to:
-        found = await whole(to.tenant.apps())
+    async with connect_sandbox(tenant_scene(servicePrincipals=twice)) as to:
+        found = await collect_pages(to.tenant.apps())
         assert found.population == len({app.id for app in found.items}) == 504
 
 
 async def test_an_answer_without_any_app_is_an_answer_gone_wrong() -> None:
     fault = {"match": "/servicePrincipals[?]", "kind": "wrongBody", "body": {"value": []}}
-    async with connected(tenant_scene()) as to:
+    async with connect_sandbox(tenant_scene()) as to:
         to.sandbox.tenant.set_faults([fault])
-        found = await whole(to.tenant.apps())
-        assert found.blind_to(APPS)
+        found = await collect_pages(to.tenant.apps())
+        assert found.find_source_failure(APPS)
         assert not found.complete
 
 
 async def test_one_api_that_cannot_be_read_does_not_hide_the_others() -> None:
     fault = {
-        "match": f"/servicePrincipals/{api_id(EXCHANGE_APP)}/appRoleAssignedTo",
+        "match": f"/servicePrincipals/{derive_api_id(EXCHANGE_APP)}/appRoleAssignedTo",
         "kind": "error",
         "status": 503,
     }
-    async with connected(tenant_scene(), attempts=1) as to:
+    async with connect_sandbox(tenant_scene(), attempts=1) as to:
         to.sandbox.tenant.set_faults([fault])
-        found = await whole(to.tenant.app_permissions())
-        miss = found.blind_to(APP_PERMISSIONS)
+        found = await collect_pages(to.tenant.app_permissions())
+        miss = found.find_source_failure(APP_PERMISSIONS)
         assert miss is not None
         assert miss.reason.startswith("Exchange Online: ")
         assert {one.client_id for one in found.items} >= {HELPER}
 
 
 async def test_an_api_that_this_tenant_does_not_have_gave_nothing() -> None:
-    odd = principal(NOTES, EXCHANGE_APP.upper(), "Not there under this id", ELSEWHERE)
-    async with connected(tenant_scene(servicePrincipals=[odd])) as to:
-        found: Reading[object] = await whole(to.tenant.app_permissions())
-        assert found.blind_to(APP_PERMISSIONS) is None
+    odd = build_principal(NOTES, EXCHANGE_APP.upper(), "Not there under this id", ELSEWHERE)
+    async with connect_sandbox(tenant_scene(servicePrincipals=[odd])) as to:
+        found: Reading[object] = await collect_pages(to.tenant.app_permissions())
+        assert found.find_source_failure(APP_PERMISSIONS) is None
 
 
 async def test_the_app_knows_itself_by_its_own_token() -> None:
-    async with connected(tenant_scene()) as to:
-        found = await whole(to.tenant.apps())
-        assert [app.id for app in found.items if app.itself] == [SELF]
-        assert [app.id for app in found.items if app.home] == [SELF]
+    async with connect_sandbox(tenant_scene()) as to:
+        found = await collect_pages(to.tenant.apps())
+        assert [app.id for app in found.items if app.is_self] == [APP_OBJECT_ID]
+        assert [app.id for app in found.items if app.is_home_tenant] == [APP_OBJECT_ID]
 
 
 async def test_the_apps_own_roles_are_seen_as_its_own() -> None:
     grants = {"graph": ["Application.Read.All", "Mail.ReadBasic.All"]}
-    async with connected(tenant_scene(appRoleAssignments=[]) | {"grants": grants}) as to:
-        found = await whole(to.tenant.app_permissions())
+    async with connect_sandbox(tenant_scene(appRoleAssignments=[]) | {"grants": grants}) as to:
+        found = await collect_pages(to.tenant.app_permissions())
         held = {(one.client_id, one.value) for one in found.items}
-        assert held >= {(SELF, "Application.Read.All"), (SELF, "Mail.ReadBasic.All")}
+        assert held >= {
+            (APP_OBJECT_ID, "Application.Read.All"),
+            (APP_OBJECT_ID, "Mail.ReadBasic.All"),
+        }
 
 
 async def test_consent_is_taken_from_users_and_nothing_else_changes() -> None:
     change = SetConfiguration(POLICY, "", PROPERTY, ("B",))
 
-    async with connected(tenant_scene()) as to:
+    async with connect_sandbox(tenant_scene()) as to:
         applied = await to.tenant.apply(change)
-        assert (applied.before, applied.already) == ({PROPERTY: ["A", "B"]}, False)
+        assert (applied.before, applied.unchanged) == ({PROPERTY: ["A", "B"]}, False)
         (policy,) = (await to.tenant.configuration(POLICY)).items
         kept = {"allowedToCreateApps": True, "permissionGrantPoliciesAssigned": ["B"]}
         assert policy.values["defaultUserRolePermissions"] == kept
-        assert (await to.tenant.apply(change)).already
+        assert (await to.tenant.apply(change)).unchanged
         (write,) = to.sandbox.writes
         inner = {"permissionGrantPoliciesAssigned": ["B"]}
         assert write["body"] == {"defaultUserRolePermissions": inner}
 
 
 async def test_roles_by_their_made_up_ids_have_their_names() -> None:
-    rows = [assignment(HELPER, GRAPH_APP, "Mail.Send")]
-    async with connected(tenant_scene(appRoleAssignments=rows)) as to:
-        found = await whole(to.tenant.app_permissions())
+    rows = [build_app_assignment(HELPER, GRAPH_APP, "Mail.Send")]
+    async with connect_sandbox(tenant_scene(appRoleAssignments=rows)) as to:
+        found = await collect_pages(to.tenant.app_permissions())
         assert [one.value for one in found.items if one.client_id == HELPER] == ["Mail.Send"]

@@ -4,16 +4,19 @@ from typing import Any
 
 import pytest
 
-from core.errors import Forbidden, Gone, Refused, Unavailable
-from core.microsoft365.configuration_sources import SOURCES, surface_of
-from core.property_values import property_of
+from core.errors import Forbidden, NotFound, Rejected, Unavailable
+from core.microsoft365.configuration_sources import (
+    CONFIGURATION_SOURCES,
+    get_configuration_source_name,
+)
+from core.property_values import find_property
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
 from core.tenant.port import Tenant
 from core.tenant.readings import Reading
-from sandbox.graph.policies import KEPT
-from tests.support.http_recorder import connected, scene
-from tests.support.tenants import OPENERS, Open, open_fake, open_sandbox
+from sandbox.graph.policies import DEFAULT_GRAPH_POLICIES
+from tests.support.http_recorder import build_scene, connect_sandbox
+from tests.support.tenants import OPENERS, OpenTenant, open_fake, open_sandbox
 
 FIRST, SECOND = (f"44444444-0000-4000-8000-00000000000{number}" for number in (1, 2))
 AUTHORIZATION = "authorization-policy"
@@ -26,7 +29,7 @@ def domains(*forwards: object) -> dict[str, Any]:
         {"Guid": guid, "Name": name, "DomainName": name, "AutoForwardEnabled": forward}
         for guid, name, forward in zip((FIRST, SECOND), ("Default", "b"), forwards, strict=False)
     ]
-    return scene(exchange={"Get-RemoteDomain": rows})
+    return build_scene(exchange={"Get-RemoteDomain": rows})
 
 
 def forwarding(guid: str = FIRST, value: bool = False) -> SetConfiguration:
@@ -35,13 +38,15 @@ def forwarding(guid: str = FIRST, value: bool = False) -> SetConfiguration:
 
 def consenting(*policies: str) -> dict[str, Any]:
     """A scene in which users may consent to what these policies allow."""
-    known = KEPT["authorizationPolicy"]
+    known = DEFAULT_GRAPH_POLICIES["authorizationPolicy"]
     inner = {**known["defaultUserRolePermissions"], "permissionGrantPoliciesAssigned": [*policies]}
-    return scene(graph={"authorizationPolicy": {**known, "defaultUserRolePermissions": inner}})
+    return build_scene(
+        graph={"authorizationPolicy": {**known, "defaultUserRolePermissions": inner}}
+    )
 
 
 @pytest.fixture(params=["fake", "m365"])
-def open_tenant(request: pytest.FixtureRequest) -> Open:
+def open_tenant(request: pytest.FixtureRequest) -> OpenTenant:
     """Opens a tenant from a scene, on one implementation of the port after the other."""
     return OPENERS[request.param]
 
@@ -49,32 +54,34 @@ def open_tenant(request: pytest.FixtureRequest) -> Open:
 async def shown(tenant: Tenant, source: str, name: str) -> dict[str, object]:
     """A property of each object by its id."""
     found = await tenant.configuration(source)
-    return {one.id: property_of(one.values, name)[1] for one in found.items}
+    return {one.id: find_property(one.values, name)[1] for one in found.items}
 
 
 # Reading ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", CONFIGURATION_SOURCES)
 async def test_both_tenants_show_the_same_of_every_source(source: str) -> None:
-    async with open_fake(scene()) as fake, open_sandbox(scene()) as real:
+    async with open_fake(build_scene()) as fake, open_sandbox(build_scene()) as real:
         found = await real.tenant.configuration(source)
         assert await fake.tenant.configuration(source) == found
-        assert found.surfaces == {surface_of(source)}
-        assert found.unread == ()
+        assert found.sources == {get_configuration_source_name(source)}
+        assert found.failures == ()
         assert found.population == len(found.items)
         assert not [key for one in found.items for key in one.values if key.startswith("@")]
 
 
-@pytest.mark.parametrize("source", [name for name, one in SOURCES.items() if one.identity])
-async def test_objects_of_a_source_can_be_named_again(open_tenant: Open, source: str) -> None:
-    async with open_tenant(scene()) as to:
+@pytest.mark.parametrize(
+    "source", [name for name, one in CONFIGURATION_SOURCES.items() if one.identity_property]
+)
+async def test_objects_of_a_source_can_be_named_again(open_tenant: OpenTenant, source: str) -> None:
+    async with open_tenant(build_scene()) as to:
         found = (await to.tenant.configuration(source)).items
         assert all(one.id for one in found)
         assert len({one.id for one in found}) == len(found)
 
 
-async def test_every_object_is_read_with_all_its_properties(open_tenant: Open) -> None:
+async def test_every_object_is_read_with_all_its_properties(open_tenant: OpenTenant) -> None:
     async with open_tenant(domains(True, "False")) as to:
         found = await to.tenant.configuration("remote-domain")
         assert found.population == 2
@@ -83,36 +90,40 @@ async def test_every_object_is_read_with_all_its_properties(open_tenant: Open) -
         assert values == {FIRST: True, SECOND: "False"}
 
 
-async def test_a_policy_of_graph_is_one_object_without_a_name(open_tenant: Open) -> None:
+async def test_a_policy_of_graph_is_one_object_without_a_name(open_tenant: OpenTenant) -> None:
     async with open_tenant(consenting("x")) as to:
         assert await shown(to.tenant, AUTHORIZATION, CONSENT) == {"": ["x"]}
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", CONFIGURATION_SOURCES)
 async def test_a_source_the_app_may_not_read_names_its_permission(source: str) -> None:
-    asked = SOURCES[source]
+    asked = CONFIGURATION_SOURCES[source]
     other = {"graph": ["Domain.Read.All"], "exchange": ["Get-AcceptedDomain"]}
-    async with connected(scene(grants=other), attempts=1) as to:
+    async with connect_sandbox(build_scene(grants=other), attempts=1) as to:
         found = await to.tenant.configuration(source)
-        miss = found.blind_to(surface_of(source))
+        miss = found.find_source_failure(get_configuration_source_name(source))
         assert miss
         assert asked.permission in miss.permission
         assert found.items == ()
 
 
 async def test_a_source_that_does_not_answer_is_unread_without_a_permission() -> None:
-    async with connected(scene(), attempts=1) as to:
+    async with connect_sandbox(build_scene(), attempts=1) as to:
         to.sandbox.tenant.set_faults([{"match": ".", "kind": "error", "status": 503}])
-        for source in SOURCES:
-            miss = (await to.tenant.configuration(source)).blind_to(surface_of(source))
+        for source in CONFIGURATION_SOURCES:
+            miss = (await to.tenant.configuration(source)).find_source_failure(
+                get_configuration_source_name(source)
+            )
             assert miss
             assert miss.permission == ""
 
 
 async def test_a_single_object_that_is_not_there_was_not_read() -> None:
-    async with connected(scene(exchange={"Get-OrganizationConfig": []}), attempts=1) as to:
+    async with connect_sandbox(
+        build_scene(exchange={"Get-OrganizationConfig": []}), attempts=1
+    ) as to:
         found = await to.tenant.configuration("organization-config")
-        assert found.blind_to(surface_of("organization-config"))
+        assert found.find_source_failure(get_configuration_source_name("organization-config"))
 
 
 async def test_an_object_that_could_not_be_named_again_is_unread_by_its_place() -> None:
@@ -120,14 +131,14 @@ async def test_an_object_that_could_not_be_named_again_is_unread_by_its_place() 
         {"Guid": FIRST, "Name": "a", "AutoForwardEnabled": True},
         {"Name": "nameless", "AutoForwardEnabled": True, "@sandbox.bare": True},
     ]
-    async with connected(scene(exchange={"Get-RemoteDomain": rows}), attempts=1) as to:
+    async with connect_sandbox(build_scene(exchange={"Get-RemoteDomain": rows}), attempts=1) as to:
         found = await to.tenant.configuration("remote-domain")
         assert [one.id for one in found.items] == [FIRST]
-        assert [(miss.object_id, miss.subject) for miss in found.unread] == [
+        assert [(miss.object_id, miss.subject) for miss in found.failures] == [
             ("unidentified-1", "nameless")
         ]
         assert found.population == 2
-        assert not found.covers({surface_of("remote-domain")}, SECOND)
+        assert not found.covers({get_configuration_source_name("remote-domain")}, SECOND)
 
 
 async def test_what_is_read_is_bounded() -> None:
@@ -143,7 +154,7 @@ async def test_what_is_read_is_bounded() -> None:
             "Deep": deep,
         }
     ]
-    async with connected(scene(exchange={"Get-RemoteDomain": rows}), attempts=1) as to:
+    async with connect_sandbox(build_scene(exchange={"Get-RemoteDomain": rows}), attempts=1) as to:
         (one,) = (await to.tenant.configuration("remote-domain")).items
         assert len(one.name) == 200
         assert len(str(one.values["Long"])) == 2_000
@@ -155,23 +166,25 @@ async def test_what_is_read_is_bounded() -> None:
 # Writing ----------------------------------------------------------------------------------------
 
 
-async def test_one_property_of_one_object_is_set_and_no_other(open_tenant: Open) -> None:
+async def test_one_property_of_one_object_is_set_and_no_other(open_tenant: OpenTenant) -> None:
     async with open_tenant(domains(True, True)) as to:
         done = await to.tenant.apply(forwarding(SECOND))
         assert done.before == {"AutoForwardEnabled": True}
         values = await shown(to.tenant, "remote-domain", "AutoForwardEnabled")
         assert values == {FIRST: True, SECOND: False}
-        assert to.written == 1
+        assert to.write_count == 1
 
 
-async def test_a_value_that_is_only_printed_differently_is_not_written(open_tenant: Open) -> None:
+async def test_a_value_that_is_only_printed_differently_is_not_written(
+    open_tenant: OpenTenant,
+) -> None:
     async with open_tenant(domains("False")) as to:
-        assert (await to.tenant.apply(forwarding())).already
-        assert to.written == 0
+        assert (await to.tenant.apply(forwarding())).unchanged
+        assert to.write_count == 0
 
 
 async def test_a_property_inside_of_an_object_leaves_its_neighbours_alone(
-    open_tenant: Open,
+    open_tenant: OpenTenant,
 ) -> None:
     async with open_tenant(consenting("one", "two")) as to:
         done = await to.tenant.apply(SetConfiguration(AUTHORIZATION, "", CONSENT, ("two",)))
@@ -182,17 +195,17 @@ async def test_a_property_inside_of_an_object_leaves_its_neighbours_alone(
         assert inner["permissionGrantPoliciesAssigned"] == ["two"]
         assert inner["allowedToReadOtherUsers"] is True
         again = await to.tenant.apply(SetConfiguration(AUTHORIZATION, "", CONSENT, ("TWO",)))
-        assert again.already
-        assert to.written == 1
+        assert again.unchanged
+        assert to.write_count == 1
 
 
-async def test_a_list_may_be_emptied(open_tenant: Open) -> None:
+async def test_a_list_may_be_emptied(open_tenant: OpenTenant) -> None:
     async with open_tenant(consenting("one")) as to:
         await to.tenant.apply(SetConfiguration(AUTHORIZATION, "", CONSENT, ()))
         assert await shown(to.tenant, AUTHORIZATION, CONSENT) == {"": []}
 
 
-async def test_what_was_set_can_be_set_back(open_tenant: Open) -> None:
+async def test_what_was_set_can_be_set_back(open_tenant: OpenTenant) -> None:
     async with open_tenant(domains(True)) as to:
         before: list[Reading[Configuration]] = [await to.tenant.configuration("remote-domain")]
         done = await to.tenant.apply(forwarding())
@@ -213,26 +226,28 @@ async def test_what_was_set_can_be_set_back(open_tenant: Open) -> None:
     ids=lambda change: f"{change.source} {change.name}",
 )
 async def test_what_is_not_writable_is_refused_whoever_asks(
-    open_tenant: Open, change: SetConfiguration
+    open_tenant: OpenTenant, change: SetConfiguration
 ) -> None:
     async with open_tenant(domains(True)) as to:
-        with pytest.raises(Refused, match="not among"):
+        with pytest.raises(Rejected, match="not among"):
             await to.tenant.apply(change)
-        assert to.written == 0
+        assert to.write_count == 0
 
 
-@pytest.mark.parametrize("source", [name for name, one in SOURCES.items() if one.writable])
+@pytest.mark.parametrize(
+    "source", [name for name, one in CONFIGURATION_SOURCES.items() if one.writable_properties]
+)
 async def test_every_writable_source_names_the_permission_to_write(source: str) -> None:
-    asked = SOURCES[source]
-    name = sorted(asked.writable)[0]
+    asked = CONFIGURATION_SOURCES[source]
+    name = sorted(asked.writable_properties)[0]
     # A tenant has none of these unless somebody made one.
     policy = {"Identity": "Printers", "Name": "Printers", "AllowBasicAuthSmtp": True}
-    there = scene(exchange={"Get-AuthenticationPolicy": [policy]})
-    async with connected(there, attempts=1) as to:
+    there = build_scene(exchange={"Get-AuthenticationPolicy": [policy]})
+    async with connect_sandbox(there, attempts=1) as to:
         identity = (await to.tenant.configuration(source)).items[0].id
     reading = {"graph": ["Policy.Read.All"], "exchange": [asked.read]}
     there["grants"] = reading
-    async with connected(there, attempts=1) as to:
+    async with connect_sandbox(there, attempts=1) as to:
         with pytest.raises(Forbidden) as caught:
             await to.tenant.apply(SetConfiguration(source, identity, name, "other"))
         assert asked.write_permission in caught.value.permission
@@ -241,22 +256,22 @@ async def test_every_writable_source_names_the_permission_to_write(source: str) 
 
 async def test_two_objects_of_one_name_are_both_left_alone() -> None:
     rows = [{"Guid": FIRST, "Name": name, "AutoForwardEnabled": True} for name in ("a", "b")]
-    async with connected(scene(exchange={"Get-RemoteDomain": rows}), attempts=1) as to:
-        with pytest.raises(Gone, match="2 objects"):
+    async with connect_sandbox(build_scene(exchange={"Get-RemoteDomain": rows}), attempts=1) as to:
+        with pytest.raises(NotFound, match="2 objects"):
             await to.tenant.apply(forwarding())
         assert list(to.sandbox.writes) == []
 
 
 async def test_a_write_is_believed_when_it_shows_and_not_before() -> None:
-    async with connected(domains(True), attempts=1) as to:
+    async with connect_sandbox(domains(True), attempts=1) as to:
         stale = {"match": "^Set-RemoteDomain", "kind": "staleReads", "times": 3}
         to.sandbox.tenant.set_faults([stale])
-        assert not (await to.tenant.apply(forwarding())).already
+        assert not (await to.tenant.apply(forwarding())).unchanged
         assert len(to.clock.waits) == 3
 
 
 async def test_a_write_that_does_not_show_says_what_was_there_before() -> None:
-    async with connected(domains(True), attempts=1) as to:
+    async with connect_sandbox(domains(True), attempts=1) as to:
         stale = {"match": "^Set-RemoteDomain", "kind": "staleReads", "times": 50}
         to.sandbox.tenant.set_faults([stale])
         with pytest.raises(Unavailable) as caught:
@@ -290,12 +305,12 @@ async def test_a_write_that_does_not_show_says_what_was_there_before() -> None:
 async def test_each_writable_property_can_be_written_on_both(
     source: str, name: str, value: bool | int | str | tuple[str, ...]
 ) -> None:
-    async with open_fake(scene()) as fake, open_sandbox(scene()) as real:
+    async with open_fake(build_scene()) as fake, open_sandbox(build_scene()) as real:
         identity = (await real.tenant.configuration(source)).items[0].id
         change = SetConfiguration(source, identity, name, value)
         first = await real.tenant.apply(change)
         assert await fake.tenant.apply(change) == first
-        assert not first.already
+        assert not first.unchanged
         for to in (fake, real):
-            assert (await to.tenant.apply(change)).already
-        assert (fake.written, real.written) == (1, 1)
+            assert (await to.tenant.apply(change)).unchanged
+        assert (fake.write_count, real.write_count) == (1, 1)

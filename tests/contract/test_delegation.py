@@ -8,16 +8,23 @@ import pytest
 from core.tenant.mailboxes import Delegation
 from core.tenant.readings import Reading
 from core.tenant.surfaces import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
-from tests.support.http_recorder import PERSON, PERSON_GUID, ROOM, ROOM_GUID, mailbox, scene
-from tests.support.observe import whole
-from tests.support.tenants import OPENERS, OWNERS, Open
+from tests.support.http_recorder import (
+    PERSON,
+    PERSON_GUID,
+    ROOM,
+    ROOM_GUID,
+    build_mailbox_row,
+    build_scene,
+)
+from tests.support.observe import collect_pages
+from tests.support.tenants import OPENERS, OWNERS, OpenTenant
 
 BOB_SID = "S-1-5-21-1111111111-2222222222-3333333333-1001"
 GHOST = "S-1-5-21-1111111111-2222222222-3333333333-4004"
 
 
 @pytest.fixture(params=["fake", "m365"])
-def open_tenant(request: pytest.FixtureRequest) -> Open:
+def open_tenant(request: pytest.FixtureRequest) -> OpenTenant:
     """Opens a tenant from a scene, on one implementation of the port after the other."""
     return OPENERS[request.param]
 
@@ -34,8 +41,8 @@ def sends(trustee: str, of: str = "ann", **more: object) -> dict[str, object]:
 
 DELEGATED: dict[str, Any] = {
     "Get-Mailbox": [
-        mailbox(PERSON, PERSON_GUID, "ann", GrantSendOnBehalfTo=["bob", "eve"]),
-        mailbox(ROOM, ROOM_GUID, "room", RecipientTypeDetails="RoomMailbox"),
+        build_mailbox_row(PERSON, PERSON_GUID, "ann", GrantSendOnBehalfTo=["bob", "eve"]),
+        build_mailbox_row(ROOM, ROOM_GUID, "room", RecipientTypeDetails="RoomMailbox"),
     ],
     "Get-MailboxPermission": [
         opens("bob@contoso.example", UserSid=BOB_SID),
@@ -52,51 +59,53 @@ DELEGATED: dict[str, Any] = {
 
 def told(found: Reading[Delegation]) -> list[tuple[str, str, str, str]]:
     return [
-        (one.right, one.trustee, one.sid, one.mailbox.id if one.mailbox else one.of)
+        (one.right, one.trustee, one.sid, one.mailbox.id if one.mailbox else one.mailbox_name)
         for one in found.items
     ]
 
 
-async def test_full_access_is_told_of_the_mailboxes_that_were_asked_for(open_tenant: Open) -> None:
-    async with open_tenant(scene(exchange=DELEGATED)) as to:
+async def test_full_access_is_told_of_the_mailboxes_that_were_asked_for(
+    open_tenant: OpenTenant,
+) -> None:
+    async with open_tenant(build_scene(exchange=DELEGATED)) as to:
         found = await to.tenant.full_access(OWNERS)
         assert told(found) == [
             ("FullAccess", "bob@contoso.example", BOB_SID, PERSON),
             ("FullAccess", GHOST, GHOST, ROOM),
         ]
-        assert not found.unread
-        assert found.surfaces == {FULL_ACCESS}
+        assert not found.failures
+        assert found.sources == {FULL_ACCESS}
         room = await to.tenant.full_access(OWNERS[1:])
         assert [one.trustee for one in room.items] == [GHOST]
 
 
-async def test_send_as_and_send_on_behalf_are_listed_for_everybody(open_tenant: Open) -> None:
-    async with open_tenant(scene(exchange=DELEGATED)) as to:
-        found = await whole(to.tenant.send_as())
+async def test_send_as_and_send_on_behalf_are_listed_for_everybody(open_tenant: OpenTenant) -> None:
+    async with open_tenant(build_scene(exchange=DELEGATED)) as to:
+        found = await collect_pages(to.tenant.send_as())
         assert told(found) == [("SendAs", "bob@contoso.example", BOB_SID, "ann")]
-        assert not found.unread
-        assert found.surfaces == {SEND_AS}
-        behalf = await whole(to.tenant.send_on_behalf())
+        assert not found.failures
+        assert found.sources == {SEND_AS}
+        behalf = await collect_pages(to.tenant.send_on_behalf())
         assert told(behalf) == [
             ("SendOnBehalf", "bob", "", PERSON),
             ("SendOnBehalf", "eve", "", PERSON),
         ]
-        assert not behalf.unread
-        assert behalf.surfaces == {SEND_ON_BEHALF}
+        assert not behalf.failures
+        assert behalf.sources == {SEND_ON_BEHALF}
 
 
-async def test_a_tenant_in_which_nobody_delegated_tells_of_nobody(open_tenant: Open) -> None:
-    async with open_tenant(scene()) as to:
+async def test_a_tenant_in_which_nobody_delegated_tells_of_nobody(open_tenant: OpenTenant) -> None:
+    async with open_tenant(build_scene()) as to:
         readings = [
             await to.tenant.full_access(OWNERS),
-            await whole(to.tenant.send_as()),
-            await whole(to.tenant.send_on_behalf()),
+            await collect_pages(to.tenant.send_as()),
+            await collect_pages(to.tenant.send_on_behalf()),
         ]
-        assert [(found.items, found.unread) for found in readings] == [((), ())] * 3
+        assert [(found.items, found.failures) for found in readings] == [((), ())] * 3
 
 
-async def test_only_the_last_part_of_a_listing_speaks_of_objects(open_tenant: Open) -> None:
-    async with open_tenant(scene(exchange=DELEGATED)) as to:
+async def test_only_the_last_part_of_a_listing_speaks_of_objects(open_tenant: OpenTenant) -> None:
+    async with open_tenant(build_scene(exchange=DELEGATED)) as to:
         for listing in (to.tenant.send_as(), to.tenant.send_on_behalf()):
             *pages, last = await parts(listing)
             assert [page.scope for page in pages] == [frozenset()]
@@ -108,36 +117,38 @@ async def parts(listing: AsyncIterator[Reading[Delegation]]) -> list[Reading[Del
 
 
 @pytest.mark.parametrize("surface", [FULL_ACCESS, SEND_AS, SEND_ON_BEHALF])
-async def test_what_is_not_permitted_names_the_cmdlet(open_tenant: Open, surface: str) -> None:
-    async with open_tenant(scene(exchange=DELEGATED)) as to:
-        to.withhold(surface)
+async def test_what_is_not_permitted_names_the_cmdlet(
+    open_tenant: OpenTenant, surface: str
+) -> None:
+    async with open_tenant(build_scene(exchange=DELEGATED)) as to:
+        to.withhold_permission(surface)
         found = await {
             FULL_ACCESS: lambda: to.tenant.full_access(OWNERS),
-            SEND_AS: lambda: whole(to.tenant.send_as()),
-            SEND_ON_BEHALF: lambda: whole(to.tenant.send_on_behalf()),
+            SEND_AS: lambda: collect_pages(to.tenant.send_as()),
+            SEND_ON_BEHALF: lambda: collect_pages(to.tenant.send_on_behalf()),
         }[surface]()
-        miss = found.blind_to(surface)
+        miss = found.find_source_failure(surface)
         assert miss is not None
         assert "Get-" in miss.permission
         assert (found.items, found.covers((surface,), PERSON)) == ((), False)
 
 
 async def test_one_mailbox_that_is_refused_is_unread_and_the_other_is_read(
-    open_tenant: Open,
+    open_tenant: OpenTenant,
 ) -> None:
-    async with open_tenant(scene(exchange=DELEGATED)) as to:
-        to.fail(FULL_ACCESS, PERSON)
+    async with open_tenant(build_scene(exchange=DELEGATED)) as to:
+        to.fail_read(FULL_ACCESS, PERSON)
         found = await to.tenant.full_access(OWNERS)
         assert [one.trustee for one in found.items] == [GHOST]
-        assert [miss.object_id for miss in found.unread] == [PERSON]
+        assert [miss.object_id for miss in found.failures] == [PERSON]
         assert found.covers((FULL_ACCESS,), ROOM)
 
 
 @pytest.mark.parametrize("surface", [SEND_AS, SEND_ON_BEHALF])
-async def test_a_listing_that_breaks_covers_nobody(open_tenant: Open, surface: str) -> None:
-    async with open_tenant(scene(exchange=DELEGATED)) as to:
-        to.fail(surface)
+async def test_a_listing_that_breaks_covers_nobody(open_tenant: OpenTenant, surface: str) -> None:
+    async with open_tenant(build_scene(exchange=DELEGATED)) as to:
+        to.fail_read(surface)
         listing = to.tenant.send_as() if surface == SEND_AS else to.tenant.send_on_behalf()
-        found = await whole(listing)
-        assert found.blind_to(surface) is not None
+        found = await collect_pages(listing)
+        assert found.find_source_failure(surface) is not None
         assert found.items == ()

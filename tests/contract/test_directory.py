@@ -5,19 +5,19 @@ from typing import Any
 
 import pytest
 
-from core.tenant.directory import Actor, DeletedObject, Deletion, Registration
+from core.tenant.directory import Actor, DeletedObject, Deletion, MfaRegistration
 from core.tenant.readings import Reading
 from core.tenant.surfaces import (
     ACCOUNTS,
     DELETED_GROUPS,
     DELETED_USERS,
     DELETIONS,
-    REGISTRATIONS,
+    SIGN_IN_METHODS,
     USER_COUNT,
 )
-from tests.support.http_recorder import PERSON, ROOM, scene
-from tests.support.observe import whole
-from tests.support.tenants import OPENERS, Open
+from tests.support.http_recorder import PERSON, ROOM, build_scene
+from tests.support.observe import collect_pages
+from tests.support.tenants import OPENERS, OpenTenant
 
 SINCE = datetime(2026, 11, 19, 6, 0, tzinfo=UTC)
 ANN = "44444444-0000-4000-8000-00000000000a"
@@ -26,14 +26,14 @@ ADMIN = "44444444-0000-4000-8000-00000000000c"
 
 
 @pytest.fixture(params=["fake", "m365"])
-def open_tenant(request: pytest.FixtureRequest) -> Open:
+def open_tenant(request: pytest.FixtureRequest) -> OpenTenant:
     """Opens a tenant from a scene, on one implementation of the port after the other."""
     return OPENERS[request.param]
 
 
 def graph(**rows: Any) -> dict[str, Any]:
     """The tenant of one person and one room, and these collections besides."""
-    return scene(graph=rows)
+    return build_scene(graph=rows)
 
 
 def report_row(object_id: str, **more: object) -> dict[str, object]:
@@ -71,7 +71,7 @@ def deleted_row(object_id: str, kind: str, at: str) -> dict[str, object]:
     }
 
 
-async def test_the_report_is_read_page_by_page(open_tenant: Open) -> None:
+async def test_the_report_is_read_page_by_page(open_tenant: OpenTenant) -> None:
     rows = [
         report_row(f"44444444-0000-4000-8000-{number:012}", isAdmin=number == 3)
         for number in range(1_100)
@@ -83,59 +83,61 @@ async def test_the_report_is_read_page_by_page(open_tenant: Open) -> None:
         assert all(part.scope is not None and part.complete for part in parts)
         assert all(one.id in (part.scope or ()) for part in parts for one in part.items)
         found = [one for part in parts for one in part.items]
-        assert found[3] == Registration(
+        assert found[3] == MfaRegistration(
             str(rows[3]["id"]),
             "3@contoso.example",
-            admin=True,
-            registered=True,
-            capable=True,
+            is_admin=True,
+            mfa_registered=True,
+            mfa_capable=True,
             methods=frozenset({"mobilephone"}),
         )
 
 
-@pytest.mark.parametrize("surface", [REGISTRATIONS, DELETIONS, DELETED_USERS, DELETED_GROUPS])
-async def test_what_may_not_be_read_names_the_permission(open_tenant: Open, surface: str) -> None:
+@pytest.mark.parametrize("surface", [SIGN_IN_METHODS, DELETIONS, DELETED_USERS, DELETED_GROUPS])
+async def test_what_may_not_be_read_names_the_permission(
+    open_tenant: OpenTenant, surface: str
+) -> None:
     needs = {
-        REGISTRATIONS: "AuditLog.Read.All",
+        SIGN_IN_METHODS: "AuditLog.Read.All",
         DELETIONS: "AuditLog.Read.All",
         DELETED_USERS: "User.Read.All",
         DELETED_GROUPS: "Group.Read.All",
     }
     async with open_tenant(graph()) as to:
-        to.withhold(surface)
+        to.withhold_permission(surface)
         reading: Reading[Any]
         match surface:
             case "sign-in-methods":
-                reading = await whole(to.tenant.registrations())
+                reading = await collect_pages(to.tenant.registrations())
             case "deletions-in-the-audit-log":
                 reading = await to.tenant.deletions(SINCE)
             case _:
                 reading = await to.tenant.deleted_objects(SINCE)
-        miss = reading.blind_to(surface)
+        miss = reading.find_source_failure(surface)
         assert miss is not None
         assert miss.permission == needs[surface]
         assert miss.optional is (surface == DELETED_GROUPS)
-        assert surface in reading.surfaces
+        assert surface in reading.sources
 
 
-@pytest.mark.parametrize("surface", [REGISTRATIONS, DELETIONS])
-async def test_what_fails_for_now_names_none(open_tenant: Open, surface: str) -> None:
+@pytest.mark.parametrize("surface", [SIGN_IN_METHODS, DELETIONS])
+async def test_what_fails_for_now_names_none(open_tenant: OpenTenant, surface: str) -> None:
     async with open_tenant(graph(userRegistrationDetails=[report_row(ANN)])) as to:
-        to.fail(surface)
+        to.fail_read(surface)
         reading = (
-            await whole(to.tenant.registrations())
-            if surface == REGISTRATIONS
+            await collect_pages(to.tenant.registrations())
+            if surface == SIGN_IN_METHODS
             else await to.tenant.deletions(SINCE)
         )
         assert reading.items == ()
-        miss = reading.blind_to(surface)
+        miss = reading.find_source_failure(surface)
         assert miss is not None
         assert miss.permission == ""
-        to.mend()
-        assert (await whole(to.tenant.registrations())).unread == ()
+        to.clear_faults()
+        assert (await collect_pages(to.tenant.registrations())).failures == ()
 
 
-async def test_deletions_since_a_moment_with_who_did_them(open_tenant: Open) -> None:
+async def test_deletions_since_a_moment_with_who_did_them(open_tenant: OpenTenant) -> None:
     rows = [
         audit("2026-11-20T05:00:00Z"),
         audit("2026-11-20T05:01:00Z", activityDisplayName="Hard Delete user"),
@@ -150,13 +152,13 @@ async def test_deletions_since_a_moment_with_who_did_them(open_tenant: Open) -> 
             ANN, "user", at, "ann@contoso.example", actor=Actor(ADMIN, "boss@contoso.example")
         )
         hard = Deletion(
-            ANN, "user", at + timedelta(minutes=1), soft.name, final=True, actor=soft.actor
+            ANN, "user", at + timedelta(minutes=1), soft.name, permanent=True, actor=soft.actor
         )
         assert sorted(reading.items, key=lambda one: one.at) == [soft, hard]
-        assert (reading.unread, reading.complete) == ((), True)
+        assert (reading.failures, reading.complete) == ((), True)
 
 
-async def test_what_is_in_the_recycle_bin(open_tenant: Open) -> None:
+async def test_what_is_in_the_recycle_bin(open_tenant: OpenTenant) -> None:
     rows = [
         deleted_row(ANN, "user", "2026-11-20T05:00:00Z"),
         deleted_row(TEAM, "group", "2026-11-20T05:00:00Z"),
@@ -169,23 +171,23 @@ async def test_what_is_in_the_recycle_bin(open_tenant: Open) -> None:
             DeletedObject(ANN, "user", at, "Name"),
             DeletedObject(TEAM, "group", at, "Name"),
         )
-        assert reading.surfaces == {DELETED_USERS, DELETED_GROUPS}
+        assert reading.sources == {DELETED_USERS, DELETED_GROUPS}
 
 
-async def test_users_are_counted(open_tenant: Open) -> None:
+async def test_users_are_counted(open_tenant: OpenTenant) -> None:
     async with open_tenant(graph()) as to:
         assert (await to.tenant.user_count()).items == (2,)
     async with open_tenant(graph()) as to:
-        to.withhold(USER_COUNT)
+        to.withhold_permission(USER_COUNT)
         reading = await to.tenant.user_count()
         assert reading.items == ()
-        miss = reading.blind_to(USER_COUNT)
+        miss = reading.find_source_failure(USER_COUNT)
         assert miss is not None
         assert miss.optional
 
 
 async def test_users_are_found_by_id_and_by_name_and_the_others_are_absent(
-    open_tenant: Open,
+    open_tenant: OpenTenant,
 ) -> None:
     async with open_tenant(graph()) as to:
         reading = await to.tenant.users_named([PERSON, "Room@contoso.example", ANN])
@@ -193,15 +195,15 @@ async def test_users_are_found_by_id_and_by_name_and_the_others_are_absent(
             PERSON: ("ann@contoso.example", True),
             ROOM: ("room@contoso.example", True),
         }
-        assert reading.unread == ()
-        assert (await to.tenant.users_named([])).surfaces == {ACCOUNTS}
+        assert reading.failures == ()
+        assert (await to.tenant.users_named([])).sources == {ACCOUNTS}
 
 
 async def test_one_user_who_cannot_be_read_is_unread_and_the_others_are_not(
-    open_tenant: Open,
+    open_tenant: OpenTenant,
 ) -> None:
     async with open_tenant(graph()) as to:
-        to.fail(ACCOUNTS, PERSON)
+        to.fail_read(ACCOUNTS, PERSON)
         reading = await to.tenant.users_named([PERSON, ROOM])
         assert [one.id for one in reading.items] == [ROOM]
-        assert [miss.object_id for miss in reading.unread] == [PERSON]
+        assert [miss.object_id for miss in reading.failures] == [PERSON]

@@ -13,30 +13,30 @@ from azure.data.tables.aio import TableClient
 
 from core.adapters.table_storage.ledger import TableLedger
 from core.errors import LedgerError
-from core.evidence.export import export
-from core.evidence.file_format import Export, Form, verify
-from core.evidence.records import Entry
-from core.guards.tenant_baseline.rule_file import SHIPPED
+from core.evidence.export import export_evidence
+from core.evidence.file_format import EvidenceExport, ExportFormat, verify_export
+from core.evidence.records import EvidenceRecord
+from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS
 from core.model.baseline import Baseline
 from core.model.cases import Exemption
 from core.ports import Ledger
 from sandbox.functions_host.azurite import Azurite
 from tests.support.audit_builders import (
     DAY,
-    GUARD,
-    HEADING,
-    MADE,
+    EXPORT_HEADER,
+    EXPORTED_AT,
+    GUARD_NAME,
     SINCE,
     UNTIL,
-    WITHIN,
-    asked,
-    case,
-    of,
-    ran,
-    record,
-    run_of,
+    WITHIN_PERIOD,
+    build_audited_case,
+    build_audited_change,
+    build_audited_request,
+    build_run_document,
+    build_run_id,
+    filter_records,
 )
-from tests.support.builders import AUDIT, FORWARDING, SIGN_IN
+from tests.support.builders import AUDIT_CONFIG, FORWARDING_CONFIG, SIGN_IN_CONFIG
 from tests.support.fakes.world import Clock, FakeLedger
 
 TICK = timedelta(milliseconds=1)
@@ -60,32 +60,32 @@ def ledger(request: pytest.FixtureRequest, table: TableLedger) -> Ledger:
 
 async def note(ledger: Ledger, at: datetime, **changes: object) -> None:
     """A run that saw everything, but for what is said otherwise."""
-    await ledger.note(GUARD, run_of(at), ran(at, **changes))
+    await ledger.save_run_status(GUARD_NAME, build_run_id(at), build_run_document(at, **changes))
 
 
-def records(made: Export) -> list[Entry]:
+def records(made: EvidenceExport) -> list[EvidenceRecord]:
     """JSON Lines read back."""
-    return [json.loads(line) for line in made.lines()]
+    return [json.loads(line) for line in made.iter_lines()]
 
 
-async def taken(ledger: Ledger, form: Form = Form.JSONL) -> list[Entry]:
+async def taken(ledger: Ledger, form: ExportFormat = ExportFormat.JSONL) -> list[EvidenceRecord]:
     """The evidence of one guard."""
-    return records(await export(ledger, [FORWARDING], HEADING, form))
+    return records(await export_evidence(ledger, [FORWARDING_CONFIG], EXPORT_HEADER, form))
 
 
 async def test_the_evidence_is_what_the_ledger_remembers_of_the_period(ledger: Ledger) -> None:
-    async with ledger.claim(GUARD, "r1") as claim:
+    async with ledger.claim(GUARD_NAME, "r1") as claim:
         assert claim
         await claim.save(
-            case(subject="o'brien@exämple.com \U0001f984"),
-            case(key="1" * 32, opened=UNTIL),
-            record(undone=WITHIN + DAY),
-            record(id="c2", at=WITHIN + DAY, restores="c1"),
+            build_audited_case(subject="o'brien@exämple.com \U0001f984"),
+            build_audited_case(key="1" * 32, opened=UNTIL),
+            build_audited_change(undone=WITHIN_PERIOD + DAY),
+            build_audited_change(id="c2", at=WITHIN_PERIOD + DAY, restores="c1"),
             Exemption("0" * 32, "Dana", "a partner's mailbox", UNTIL),
         )
-    await ledger.ask(GUARD, asked())
-    await note(ledger, WITHIN, seen=90, unread=10)
-    await note(ledger, WITHIN + timedelta(hours=1))
+    await ledger.add_request(GUARD_NAME, build_audited_request())
+    await note(ledger, WITHIN_PERIOD, seen=90, unread=10)
+    await note(ledger, WITHIN_PERIOD + timedelta(hours=1))
     entries = await taken(ledger)
     assert entries[0]["counts"] == {
         "gap": 0,
@@ -96,10 +96,10 @@ async def test_the_evidence_is_what_the_ledger_remembers_of_the_period(ledger: L
         "action": 1,
         "coverage": 10,
     }
-    assert of("finding", entries)[0]["subject"] == "o'brien@exämple.com \U0001f984"
-    assert [entry["undone_by"] for entry in of("change", entries)] == [["c2"], []]
-    assert of("exemption", entries)[0]["action"] == asked().id
-    (day,) = [entry for entry in of("coverage", entries) if entry["runs"]]
+    assert filter_records("finding", entries)[0]["subject"] == "o'brien@exämple.com \U0001f984"
+    assert [entry["undone_by"] for entry in filter_records("change", entries)] == [["c2"], []]
+    assert filter_records("exemption", entries)[0]["action"] == build_audited_request().id
+    (day,) = [entry for entry in filter_records("coverage", entries) if entry["runs"]]
     assert day | {"day": "2026-11-04", "runs": 2, "complete": 1, "worst": 0.9, "best": 1.0} == day
 
 
@@ -109,41 +109,51 @@ async def test_a_period_begins_with_its_first_moment_and_ends_before_its_last(
     for at in (SINCE - TICK, SINCE, UNTIL - TICK, UNTIL):
         await note(ledger, at)
     entries = await taken(ledger)
-    assert {entry["day"]: entry["runs"] for entry in of("coverage", entries) if entry["runs"]} == {
+    assert {
+        entry["day"]: entry["runs"]
+        for entry in filter_records("coverage", entries)
+        if entry["runs"]
+    } == {
         "2026-11-01": 1,
         "2026-11-10": 1,
     }
-    assert of("guard", entries)[0]["strays"] == 0
+    assert filter_records("guard", entries)[0]["strays"] == 0
 
 
 async def test_days_without_a_run_are_told(ledger: Ledger) -> None:
-    days = of("coverage", await taken(ledger))
+    days = filter_records("coverage", await taken(ledger))
     assert [(day["runs"], day["scheduled"], day["worst"]) for day in days] == [(0, 96, None)] * 10
 
 
 async def test_an_old_period_says_what_is_no_longer_kept(ledger: Ledger) -> None:
-    heading = replace(HEADING, since=SINCE - 60 * DAY, until=SINCE - 30 * DAY)
+    heading = replace(EXPORT_HEADER, since=SINCE - 60 * DAY, until=SINCE - 30 * DAY)
     await note(ledger, heading.since + DAY)
-    entries = records(await export(ledger, [FORWARDING], heading, Form.JSONL))
-    (gap,) = of("gap", entries)
+    entries = records(
+        await export_evidence(ledger, [FORWARDING_CONFIG], heading, ExportFormat.JSONL)
+    )
+    (gap,) = filter_records("gap", entries)
     assert (gap["what"], gap["to"]) == ("coverage", "2026-10-02T00:00:00Z")
-    (day,) = of("coverage", entries)
+    (day,) = filter_records("coverage", entries)
     assert (day["day"], day["kept"], day["runs"]) == ("2026-09-03", "partly", 1)
 
 
 async def test_an_export_needs_no_claim_and_sees_what_a_running_guard_wrote(
     ledger: Ledger,
 ) -> None:
-    async with ledger.claim(GUARD, "r1") as claim:
+    async with ledger.claim(GUARD_NAME, "r1") as claim:
         assert claim
-        await claim.save(case())
-        assert of("finding", await taken(ledger))
-        await claim.check()
+        await claim.save(build_audited_case())
+        assert filter_records("finding", await taken(ledger))
+        await claim.ensure_held()
 
 
 async def test_guards_come_one_after_the_other_by_their_names(ledger: Ledger) -> None:
-    made = await export(
-        ledger, [SIGN_IN, FORWARDING, AUDIT], HEADING, Form.JSONL, Baseline(SHIPPED)
+    made = await export_evidence(
+        ledger,
+        [SIGN_IN_CONFIG, FORWARDING_CONFIG, AUDIT_CONFIG],
+        EXPORT_HEADER,
+        ExportFormat.JSONL,
+        Baseline(SHIPPED_ROWS),
     )
     guards = [entry["guard"] for entry in records(made)[1:-1]]
     assert list(dict.fromkeys(guards)) == [
@@ -155,23 +165,27 @@ async def test_guards_come_one_after_the_other_by_their_names(ledger: Ledger) ->
 
 
 async def test_the_same_rows_give_the_same_bytes(ledger: Ledger) -> None:
-    async with ledger.claim(GUARD, "r1") as claim:
+    async with ledger.claim(GUARD_NAME, "r1") as claim:
         assert claim
-        await claim.save(*(case(key=f"{number:032x}") for number in range(120)))
-    for form in Form:
-        first = await export(ledger, [FORWARDING, AUDIT], HEADING, form)
-        second = await export(ledger, [AUDIT, FORWARDING], HEADING, form)
-        assert list(first.lines()) == list(second.lines())
-        assert verify(second.lines(), first.repr_digest).intact
+        await claim.save(*(build_audited_case(key=f"{number:032x}") for number in range(120)))
+    for form in ExportFormat:
+        first = await export_evidence(
+            ledger, [FORWARDING_CONFIG, AUDIT_CONFIG], EXPORT_HEADER, form
+        )
+        second = await export_evidence(
+            ledger, [AUDIT_CONFIG, FORWARDING_CONFIG], EXPORT_HEADER, form
+        )
+        assert list(first.iter_lines()) == list(second.iter_lines())
+        assert verify_export(second.iter_lines(), first.repr_digest).intact
 
 
 async def test_thousands_of_rows_are_kept_small_until_they_are_sent(ledger: Ledger) -> None:
     number = 3_000
-    async with ledger.claim(GUARD, "r1") as claim:
+    async with ledger.claim(GUARD_NAME, "r1") as claim:
         assert claim
         await claim.save(
             *(
-                case(
+                build_audited_case(
                     key=f"{index:032x}",
                     subject=f"user{index}@contoso.example",
                     opened=SINCE + index * timedelta(minutes=3),
@@ -179,12 +193,12 @@ async def test_thousands_of_rows_are_kept_small_until_they_are_sent(ledger: Ledg
                 for index in range(number)
             )
         )
-    made = await export(ledger, [FORWARDING], HEADING, Form.JSONL)
+    made = await export_evidence(ledger, [FORWARDING_CONFIG], EXPORT_HEADER, ExportFormat.JSONL)
     entries = records(made)
-    subjects = [entry["subject"] for entry in of("finding", entries)]
+    subjects = [entry["subject"] for entry in filter_records("finding", entries)]
     assert subjects == [f"user{index}@contoso.example" for index in range(number)]
-    assert sum(map(len, made.body.blocks)) + len(made.body.open) < made.size / 4
-    assert verify(made.lines()).intact
+    assert sum(map(len, made.body.blocks)) + len(made.body.buffer) < made.size / 4
+    assert verify_export(made.iter_lines()).intact
 
 
 # -- rows nobody understands -------------------------------------------------------------------
@@ -192,18 +206,23 @@ async def test_thousands_of_rows_are_kept_small_until_they_are_sent(ledger: Ledg
 
 @pytest.mark.parametrize(
     "document",
-    [{}, {"status": "done"}, {"run": [], "started": {}}, ran(WITHIN, seen=None)],
+    [
+        {},
+        {"status": "done"},
+        {"run": [], "started": {}},
+        build_run_document(WITHIN_PERIOD, seen=None),
+    ],
     ids=["empty", "bare", "wrong types", "no figure"],
 )
 async def test_a_document_of_another_version_is_counted_and_breaks_nothing(
     ledger: Ledger, document: dict[str, object]
 ) -> None:
-    await ledger.note(GUARD, run_of(WITHIN), document)
-    await note(ledger, WITHIN + DAY)
+    await ledger.save_run_status(GUARD_NAME, build_run_id(WITHIN_PERIOD), document)
+    await note(ledger, WITHIN_PERIOD + DAY)
     entries = await taken(ledger)
-    unread = sum(int(str(day["unreadable"])) for day in of("coverage", entries))
-    assert unread + int(str(of("guard", entries)[0]["strays"])) == 1
-    assert sum(int(str(day["complete"])) for day in of("coverage", entries)) == 1
+    unread = sum(int(str(day["unreadable"])) for day in filter_records("coverage", entries))
+    assert unread + int(str(filter_records("guard", entries)[0]["strays"])) == 1
+    assert sum(int(str(day["complete"])) for day in filter_records("coverage", entries)) == 1
 
 
 @pytest.mark.parametrize(
@@ -212,24 +231,24 @@ async def test_a_document_of_another_version_is_counted_and_breaks_nothing(
 async def test_a_row_that_holds_no_document_is_counted(
     table: TableLedger, body: str | None
 ) -> None:
-    await note(table, WITHIN + DAY)
-    row = {"PartitionKey": GUARD, "RowKey": f"run|{run_of(WITHIN)}", "v": 1}
+    await note(table, WITHIN_PERIOD + DAY)
+    row = {"PartitionKey": GUARD_NAME, "RowKey": f"run|{build_run_id(WITHIN_PERIOD)}", "v": 1}
     await table.table.upsert_entity(row | ({"body": body} if body else {}))
     entries = await taken(table)
-    assert of("guard", entries)[0]["strays"] == 1
-    assert sum(int(str(day["runs"])) for day in of("coverage", entries)) == 1
+    assert filter_records("guard", entries)[0]["strays"] == 1
+    assert sum(int(str(day["runs"])) for day in filter_records("coverage", entries)) == 1
 
 
 async def test_rows_of_another_version_are_said_to_be_missing(table: TableLedger) -> None:
-    async with table.claim(GUARD, "r1") as claim:
+    async with table.claim(GUARD_NAME, "r1") as claim:
         assert claim
-        await claim.save(case())
+        await claim.save(build_audited_case())
     await table.table.upsert_entity(
-        {"PartitionKey": GUARD, "RowKey": "case|zz", "v": 1, "body": "{}"}
+        {"PartitionKey": GUARD_NAME, "RowKey": "case|zz", "v": 1, "body": "{}"}
     )
     entries = await taken(table)
-    assert of("guard", entries)[0]["not_understood"] == 1
-    assert len(of("finding", entries)) == 1
+    assert filter_records("guard", entries)[0]["not_understood"] == 1
+    assert len(filter_records("finding", entries)) == 1
 
 
 async def test_a_ledger_that_cannot_be_read_gives_no_export(azurite: Azurite) -> None:
@@ -237,13 +256,15 @@ async def test_a_ledger_that_cannot_be_read_gives_no_export(azurite: Azurite) ->
     nowhere = re.sub("//127.0.0.1:[0-9]+", "//127.0.0.1:9", azurite.connection_string)
     async with TableClient.from_connection_string(nowhere, "state", retry_total=0) as client:
         with pytest.raises(LedgerError):
-            await export(TableLedger(client), [FORWARDING], HEADING, Form.JSONL)
+            await export_evidence(
+                TableLedger(client), [FORWARDING_CONFIG], EXPORT_HEADER, ExportFormat.JSONL
+            )
 
 
 async def test_nothing_is_written(ledger: Ledger) -> None:
-    await note(ledger, WITHIN)
-    before = [row async for row in ledger.runs(GUARD, SINCE, MADE)]
-    memory = await ledger.recall(GUARD)
+    await note(ledger, WITHIN_PERIOD)
+    before = [row async for row in ledger.iter_runs(GUARD_NAME, SINCE, EXPORTED_AT)]
+    memory = await ledger.load(GUARD_NAME)
     await taken(ledger)
-    assert [row async for row in ledger.runs(GUARD, SINCE, MADE)] == before
-    assert await ledger.recall(GUARD) == memory
+    assert [row async for row in ledger.iter_runs(GUARD_NAME, SINCE, EXPORTED_AT)] == before
+    assert await ledger.load(GUARD_NAME) == memory

@@ -13,19 +13,19 @@ import pytest_asyncio
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
-from core.adapters.table_storage.ledger import LEASE, PAGE, TableClaim, TableLedger
-from core.engine.run import new_run
+from core.adapters.table_storage.ledger import LEASE_DURATION, PAGE_SIZE, TableClaim, TableLedger
+from core.engine.run import create_run_id
 from core.errors import ClaimLost, LedgerError
-from core.model.cases import Case, Exemption, News
+from core.model.cases import Case, Exemption, Notification
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Severity, Verdict
 from core.model.guards import Mode
-from core.model.requests import Action, ActionState, Deed
+from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.runs import RunReport
-from core.model.state import GuardState, Memory, Round, Shard, Tally
+from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals, Shard
 from core.ports import Ledger
 from sandbox.functions_host.azurite import Azurite
-from tests.support.fakes.world import DAY, START, Clock, Death, FakeLedger
+from tests.support.fakes.world import DAY, START, Clock, FakeLedger, SimulatedCrash
 
 GUARD = "toy"
 
@@ -57,21 +57,21 @@ def case(key: str = "k1") -> Case:
         object_id="00000000-0000-0000-0000-000000000001",
         subject="o'brien@exämple.com \U0001f984",
         severity=Severity.HIGH,
-        judged=Verdict.EXTERNAL,
+        guard_verdict=Verdict.EXTERNAL,
         verdict=Verdict.CONTESTED,
         summary="It forwards / mail # ? \\ out.",
-        opened=START,
+        opened_at=START,
         facts=("a", "b"),
-        surfaces=("mailboxes",),
-        news=News.OPENED,
-        told=START + DAY,
+        sources=("mailboxes",),
+        notification=Notification.OPENED,
+        notified_at=START + DAY,
     )
 
 
 def record(number: int = 1) -> ChangeRecord:
     return ChangeRecord(
         id=f"c{number}",
-        case="k1",
+        case_key="k1",
         subject="a@example.com",
         kind="ResetAuditSet",
         arguments={"mailbox_guid": "g", "extras": [["Owner", ["Copy"]]]},
@@ -92,13 +92,13 @@ async def test_what_was_saved_is_recalled_as_it_was(ledger: Ledger) -> None:
         await claim.save(case(), record(1), record(2), exemption, state=STATE)
     async with ledger.claim(GUARD, "r2") as claim:
         assert claim
-        memory = await claim.recall()
+        memory = await claim.load()
     assert memory.cases == {"k1": case()}
     assert [row.id for row in memory.changes] == ["c2", "c1"]
     assert memory.changes[1] == record(1)
     assert memory.exemptions == {"x": exemption}
     assert memory.state == STATE
-    assert memory.poisoned == 0
+    assert memory.unreadable_rows == 0
 
 
 async def test_a_held_guard_is_busy_and_others_are_not(ledger: Ledger) -> None:
@@ -124,30 +124,30 @@ async def test_saving_again_replaces_and_forgetting_removes(ledger: Ledger) -> N
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
         await claim.save(case("k1"), case("k2"))
-        await claim.save(replace(case("k1"), news=News.NONE), forget=(case("k2"),))
-        memory = await claim.recall()
-    assert {key: row.news for key, row in memory.cases.items()} == {"k1": News.NONE}
+        await claim.save(replace(case("k1"), notification=Notification.NONE), forget=(case("k2"),))
+        memory = await claim.load()
+    assert {key: row.notification for key, row in memory.cases.items()} == {"k1": Notification.NONE}
 
 
 async def test_more_rows_than_a_transaction_holds_are_saved(ledger: Ledger) -> None:
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
         await claim.save(*(case(f"k{number}") for number in range(250)), state=STATE)
-        memory = await claim.recall()
+        memory = await claim.load()
     assert (len(memory.cases), memory.state) == (250, STATE)
 
 
 async def test_a_run_tells_its_status_from_request_to_report(ledger: Ledger) -> None:
-    await ledger.note(GUARD, "r1", {"status": "queued"})
-    assert await ledger.report(GUARD, "nobody") is None
-    queued = await ledger.report(GUARD, "r1")
+    await ledger.save_run_status(GUARD, "r1", {"status": "queued"})
+    assert await ledger.get_run(GUARD, "nobody") is None
+    queued = await ledger.get_run(GUARD, "r1")
     assert queued
     assert queued["status"] == "queued"
-    report = RunReport(GUARD, "Toy", "toys", "r1", Mode.ALERT, START, finished=START)
+    report = RunReport(GUARD, "Toy", "toys", "r1", Mode.ALERT, START, finished_at=START)
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
         await claim.save(report)
-    done = await ledger.report(GUARD, "r1")
+    done = await ledger.get_run(GUARD, "r1")
     assert done
     assert (done["status"], done["mode"]) == ("done", "alert")
 
@@ -155,8 +155,10 @@ async def test_a_run_tells_its_status_from_request_to_report(ledger: Ledger) -> 
 async def test_the_last_runs_are_told_newest_first(ledger: Ledger) -> None:
     for minute in range(3):
         now = START + timedelta(minutes=minute)
-        await ledger.note(GUARD, new_run(now), {"status": "done", "minute": minute})
-    assert [run["minute"] for run in await ledger.history(GUARD, 2)] == [2, 1]
+        await ledger.save_run_status(
+            GUARD, create_run_id(now), {"status": "done", "minute": minute}
+        )
+    assert [run["minute"] for run in await ledger.list_recent_runs(GUARD, 2)] == [2, 1]
 
 
 async def test_long_closed_cases_are_tidied_away_and_open_ones_never(ledger: Ledger) -> None:
@@ -164,13 +166,13 @@ async def test_long_closed_cases_are_tidied_away_and_open_ones_never(ledger: Led
         assert claim
         await claim.save(
             case("open"),
-            replace(case("old"), closed=START - 91 * DAY),
-            replace(case("recent"), closed=START - 89 * DAY),
+            replace(case("old"), closed_at=START - 91 * DAY),
+            replace(case("recent"), closed_at=START - 89 * DAY),
         )
-    await ledger.tidy(GUARD, START)
+    await ledger.purge_expired(GUARD, START)
     async with ledger.claim(GUARD, "r2") as claim:
         assert claim
-        assert set((await claim.recall()).cases) == {"open", "recent"}
+        assert set((await claim.load()).cases) == {"open", "recent"}
 
 
 # -- the table alone: fencing, lost replies, rows nobody understands ----------------------------
@@ -183,7 +185,7 @@ def table_claim(claim: object) -> TableClaim:
 
 async def take_over(ledger: TableLedger) -> None:
     """What another instance does when a lease ran out: a new owner, a new epoch, a new ETag."""
-    lease = await ledger.row(GUARD, "lease")
+    lease = await ledger.read_row(GUARD, "lease")
     assert lease is not None
     lease |= {"owner": "other", "nonce": "other", "epoch": lease["epoch"] + 1}
     await ledger.table.update_entity(lease, mode=UpdateMode.REPLACE)
@@ -197,21 +199,21 @@ async def test_an_owner_that_was_overtaken_writes_nothing(azurite: Azurite) -> N
         with pytest.raises(ClaimLost):
             await claim.save(case("after"))
         with pytest.raises(ClaimLost):
-            await claim.check()
-        assert await ledger.row(GUARD, "case|before") is not None
-        assert await ledger.row(GUARD, "case|after") is None
+            await claim.ensure_held()
+        assert await ledger.read_row(GUARD, "case|before") is not None
+        assert await ledger.read_row(GUARD, "case|after") is None
 
 
 async def test_a_lease_that_ran_out_is_taken_with_the_next_epoch(azurite: Azurite) -> None:
     async with table_ledger(azurite) as ledger:
-        held = await ledger.take(GUARD, "dead", "lease")
+        held = await ledger.acquire_lease(GUARD, "dead", "lease")
         assert held
-        assert await ledger.take(GUARD, "early", "lease") is None
-        lease = await ledger.row(GUARD, "lease")
+        assert await ledger.acquire_lease(GUARD, "early", "lease") is None
+        lease = await ledger.read_row(GUARD, "lease")
         assert lease is not None
         lease["until"] = (ledger.clock.now() - timedelta(seconds=2)).isoformat()
         await ledger.table.update_entity(lease, mode=UpdateMode.REPLACE)
-        later = await ledger.take(GUARD, "next", "lease")
+        later = await ledger.acquire_lease(GUARD, "next", "lease")
         assert later
         assert later.epoch == held.epoch + 1
 
@@ -223,7 +225,7 @@ async def test_a_lease_nobody_understands_is_not_taken_over(
     async with table_ledger(azurite) as ledger:
         async with ledger.claim(GUARD, "r1"):
             pass
-        lease = await ledger.row(GUARD, "lease")
+        lease = await ledger.read_row(GUARD, "lease")
         assert lease is not None
         await ledger.table.update_entity({**lease, **row}, mode=UpdateMode.REPLACE)
         with pytest.raises(LedgerError, match="delete the row 'lease'"):
@@ -239,16 +241,16 @@ async def test_a_write_whose_reply_was_lost_is_recognised_as_ours(azurite: Azuri
         # The service has the write and its new ETag; to this side it looks as if nothing arrived.
         held.etag = stale
         await held.save(case("k2"))
-        assert set((await held.recall()).cases) == {"k1", "k2"}
+        assert set((await held.load()).cases) == {"k1", "k2"}
 
 
 async def test_renewing_moves_the_end_of_the_lease(azurite: Azurite) -> None:
     async with table_ledger(azurite) as ledger, ledger.claim(GUARD, "r1") as claim:
         held = table_claim(claim)
-        held.renewed -= LEASE.total_seconds() - 1
-        assert held.left() < 2
-        await held.check()
-        assert held.left() > LEASE.total_seconds() - 5
+        held.renewed_at -= LEASE_DURATION.total_seconds() - 1
+        assert held.get_seconds_left() < 2
+        await held.ensure_held()
+        assert held.get_seconds_left() > LEASE_DURATION.total_seconds() - 5
 
 
 @pytest.mark.parametrize(
@@ -275,13 +277,13 @@ async def test_a_row_nobody_understands_is_left_alone(
         await ledger.table.upsert_entity(poison)
         async with ledger.claim(GUARD, "r2") as claim:
             assert claim
-            memory = await claim.recall()
-            assert (set(memory.cases), memory.poisoned) == ({"good"}, 1)
+            memory = await claim.load()
+            assert (set(memory.cases), memory.unreadable_rows) == ({"good"}, 1)
             await claim.save(case("k1"), case("k3"))
-        kept = await ledger.row(GUARD, "case|k1")
+        kept = await ledger.read_row(GUARD, "case|k1")
         assert kept is not None
         assert kept.get("body") == row.get("body")
-        assert await ledger.row(GUARD, "case|k3") is not None
+        assert await ledger.read_row(GUARD, "case|k3") is not None
 
 
 async def test_a_run_without_news_writes_the_lease_and_one_row(azurite: Azurite) -> None:
@@ -296,7 +298,9 @@ async def test_a_run_without_news_writes_the_lease_and_one_row(azurite: Azurite)
 
 # -- shards ------------------------------------------------------------------------------------
 
-SHARD = Shard("r1", "", "8", 500, START, done=True, tally=Tally(500, 1, lost=("why",)))
+SHARD = Shard(
+    "r1", "", "8", 500, START, done=True, totals=ScanTotals(500, 1, abandoned_shards=("why",))
+)
 
 
 async def test_shards_are_held_apart_from_each_other_and_from_the_guard(ledger: Ledger) -> None:
@@ -310,27 +314,27 @@ async def test_shards_are_held_apart_from_each_other_and_from_the_guard(ledger: 
         assert first
         assert second
         assert third is None
-        known = await ledger.shards(GUARD)
-        assert {number: held.busy for number, held in known.items()} == {0: True, 1: True}
-    known = await ledger.shards(GUARD)
-    assert {number: held.busy for number, held in known.items()} == {0: False, 1: False}
+        known = await ledger.load_shards(GUARD)
+        assert {number: held.is_claimed for number, held in known.items()} == {0: True, 1: True}
+    known = await ledger.load_shards(GUARD)
+    assert {number: held.is_claimed for number, held in known.items()} == {0: False, 1: False}
 
 
 async def test_what_a_shard_came_to_is_kept_beside_the_state_of_the_guard(ledger: Ledger) -> None:
-    going_on = Round("r1", START, Tally(3, 1, frozenset({"a"})), 3, "0f", 2, START, 1)
-    state = replace(STATE, round=going_on, sweeping={"slow": "0f"})
+    going_on = ScanPass("r1", START, ScanTotals(3, 1, frozenset({"a"})), 3, "0f", 2, START, 1)
+    state = replace(STATE, scan_pass=going_on, check_progress={"slow": "0f"})
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
         await claim.save(state=state)
     async with ledger.claim(GUARD, "r2", 7) as claim:
         assert claim
-        assert (await claim.recall()).state == state
+        assert (await claim.load()).state == state
         await claim.save(case(), state=SHARD)
-    assert {number: held.shard for number, held in (await ledger.shards(GUARD)).items()} == {
+    assert {number: held.shard for number, held in (await ledger.load_shards(GUARD)).items()} == {
         7: SHARD
     }
-    assert await ledger.state(GUARD) == state
-    assert await ledger.state("another") == GuardState()
+    assert await ledger.load_state(GUARD) == state
+    assert await ledger.load_state("another") == GuardState()
 
 
 async def test_a_stretch_of_places_is_recalled_with_all_exemptions(ledger: Ledger) -> None:
@@ -340,12 +344,12 @@ async def test_a_stretch_of_places_is_recalled_with_all_exemptions(ledger: Ledge
         assert claim
         records = [replace(record(), id=key) for key in keys]
         await claim.save(*(case(key) for key in keys), *records, exemption)
-        memory = await claim.recall("7fffffff", "80000000")
+        memory = await claim.load("7fffffff", "80000000")
         assert set(memory.cases) == {"7fffffffb"}
         assert [row.id for row in memory.changes] == ["7fffffffb"]
         assert set(memory.exemptions) == {"x"}
-        assert set((await claim.recall("80000000")).cases) == set(keys[2:])
-        assert set((await claim.recall()).cases) == set(keys)
+        assert set((await claim.load("80000000")).cases) == set(keys[2:])
+        assert set((await claim.load()).cases) == set(keys)
 
 
 class CutOff:
@@ -359,7 +363,7 @@ class CutOff:
         if name == "submit_transaction":
             self.left -= 1
             if self.left < 0:
-                raise Death
+                raise SimulatedCrash
         return getattr(self.table, name)
 
 
@@ -367,24 +371,24 @@ async def test_the_state_is_written_with_the_last_of_many_rows(azurite: Azurite)
     async with table_ledger(azurite) as ledger:
         for transactions, kept in ((2, GuardState()), (3, STATE)):
             mortal = TableLedger(cast(TableClient, CutOff(ledger.table, transactions)))
-            held = await mortal.take(f"{GUARD}{transactions}", "r1", "lease")
+            held = await mortal.acquire_lease(f"{GUARD}{transactions}", "r1", "lease")
             assert held
             rows = [case(f"k{number}") for number in range(250)]
-            with contextlib.suppress(Death):
+            with contextlib.suppress(SimulatedCrash):
                 await held.save(*rows, state=STATE)
-            assert await ledger.state(f"{GUARD}{transactions}") == kept
+            assert await ledger.load_state(f"{GUARD}{transactions}") == kept
 
 
 async def test_a_shard_that_was_taken_back_writes_nothing_more(azurite: Azurite) -> None:
     async with table_ledger(azurite) as ledger:
-        paused = await ledger.take(GUARD, "r1", "shard|000003")
+        paused = await ledger.acquire_lease(GUARD, "r1", "shard|000003")
         assert paused
-        await paused.release()
+        await paused.release_lease()
         async with ledger.claim(GUARD, "r2", 3) as claim:
             assert claim
         with pytest.raises(ClaimLost):
             await paused.save(case(), state=SHARD)
-        assert (await ledger.shards(GUARD))[3].shard.done is False
+        assert (await ledger.load_shards(GUARD))[3].shard.done is False
 
 
 # ----------------------------------------------------------------------------------------------
@@ -392,43 +396,43 @@ async def test_a_shard_that_was_taken_back_writes_nothing_more(azurite: Azurite)
 # ----------------------------------------------------------------------------------------------
 
 
-def asked(**changes: Any) -> Action:
+def asked(**changes: Any) -> OperatorRequest:
     """Something a person asks for."""
-    action = Action(
-        id=new_run(START),
-        deed=Deed.ACKNOWLEDGE,
+    action = OperatorRequest(
+        id=create_run_id(START),
+        kind=RequestKind.ACKNOWLEDGE,
         subject="0" * 32,
-        who="Dana",
-        why="known; being looked into",
+        requested_by="Dana",
+        reason="known; being looked into",
         at=START,
-        signed_in="function key",
+        authenticated_as="function key",
     )
     return replace(action, **changes)
 
 
 async def test_what_is_asked_for_waits_until_a_claim_takes_it_up(ledger: Ledger) -> None:
-    first, second = asked(), asked(id=new_run(START + DAY), deed=Deed.RUN, subject="")
-    await ledger.ask(GUARD, first)
-    await ledger.ask(GUARD, second)
-    assert await ledger.action(GUARD, first.id) == first
-    assert await ledger.action(GUARD, "nobody-asked") is None
-    assert await ledger.action("other", first.id) is None
-    assert await ledger.actions(GUARD, START) == (second, first)
-    assert await ledger.actions(GUARD, START + timedelta(hours=1)) == (second,)
+    first, second = asked(), asked(id=create_run_id(START + DAY), deed=RequestKind.RUN, subject="")
+    await ledger.add_request(GUARD, first)
+    await ledger.add_request(GUARD, second)
+    assert await ledger.get_request(GUARD, first.id) == first
+    assert await ledger.get_request(GUARD, "nobody-asked") is None
+    assert await ledger.get_request("other", first.id) is None
+    assert await ledger.list_requests(GUARD, START) == (second, first)
+    assert await ledger.list_requests(GUARD, START + timedelta(hours=1)) == (second,)
     async with ledger.claim(GUARD, "run") as claim:
         assert claim is not None
-        assert (await claim.recall()).actions == (second, first)
-        done = replace(first, state=ActionState.DONE, ended=START, note="done")
+        assert (await claim.load()).operator_requests == (second, first)
+        done = replace(first, state=RequestState.DONE, ended_at=START, note="done")
         await claim.save(done)
-    assert await ledger.action(GUARD, first.id) == done
+    assert await ledger.get_request(GUARD, first.id) == done
 
 
 async def test_somebody_may_ask_while_a_run_holds_the_guard(ledger: Ledger) -> None:
     async with ledger.claim(GUARD, "run") as claim:
         assert claim is not None
-        await ledger.ask(GUARD, asked())
+        await ledger.add_request(GUARD, asked())
         await claim.save(case())
-    assert len((await ledger.recall(GUARD)).actions) == 1
+    assert len((await ledger.load(GUARD)).operator_requests) == 1
 
 
 async def test_who_only_reads_sees_what_a_claim_sees(ledger: Ledger) -> None:
@@ -437,23 +441,25 @@ async def test_who_only_reads_sees_what_a_claim_sees(ledger: Ledger) -> None:
         await claim.save(
             case(), Exemption("id", "Dana", "known", START + DAY), state=GuardState(population=7)
         )
-        await ledger.ask(GUARD, asked())
-        assert await ledger.recall(GUARD) == await claim.recall()
-    assert (await ledger.recall("nobody")) == Memory()
+        await ledger.add_request(GUARD, asked())
+        assert await ledger.load(GUARD) == await claim.load()
+    assert (await ledger.load("nobody")) == GuardSnapshot()
 
 
 async def test_runs_are_told_by_the_time_they_began(ledger: Ledger) -> None:
     starts = [START + timedelta(hours=hour) for hour in range(5)]
     for start in starts:
-        await ledger.note(GUARD, new_run(start), {"started": start.isoformat()})
-    found = [run async for run in ledger.runs(GUARD, starts[1], starts[3])]
+        await ledger.save_run_status(GUARD, create_run_id(start), {"started": start.isoformat()})
+    found = [run async for run in ledger.iter_runs(GUARD, starts[1], starts[3])]
     assert [run["started"] for run in found] == [starts[3].isoformat(), starts[2].isoformat()]
 
 
 async def test_many_runs_are_read_page_by_page(azurite: Azurite) -> None:
     async with table_ledger(azurite) as ledger:
-        total = 2 * PAGE + 1
+        total = 2 * PAGE_SIZE + 1
         for number in range(total):
-            await ledger.note(GUARD, new_run(START + timedelta(minutes=number)), {"n": number})
-        found = [run["n"] async for run in ledger.runs(GUARD, START - DAY, START + DAY)]
+            await ledger.save_run_status(
+                GUARD, create_run_id(START + timedelta(minutes=number)), {"n": number}
+            )
+        found = [run["n"] async for run in ledger.iter_runs(GUARD, START - DAY, START + DAY)]
         assert found == list(range(total))[::-1]

@@ -20,13 +20,25 @@ from azure.core.exceptions import (
 from azure.data.tables import TableEntity, TableErrorCode, UpdateMode
 from azure.data.tables.aio import TableClient
 
-from core.adapters.table_storage.ledger import IDLE, LEASE, TableLedger, is_free, shard_key
-from core.adapters.table_storage.responses import etag_of, keyed, passing, trouble, understood
-from core.engine.run import new_run
+from core.adapters.table_storage.ledger import (
+    IDLE_SHARD,
+    LEASE_DURATION,
+    TableLedger,
+    build_shard_key,
+    is_lease_expired,
+)
+from core.adapters.table_storage.responses import (
+    call_table_service,
+    describe_table_error,
+    is_transient_error,
+    require_entity_keys,
+    require_etag,
+)
+from core.engine.run import create_run_id
 from core.errors import ClaimLost, LedgerError
 from core.model.guards import Mode
 from core.model.runs import RunReport
-from core.model.state import GuardState, Memory, Round, Shard
+from core.model.state import GuardSnapshot, GuardState, ScanPass, Shard
 from sandbox.functions_host.azurite import Azurite
 from tests.contract.test_ledger import GUARD, SHARD, STATE, asked, case, record, table_ledger
 from tests.support.fakes.world import DAY, START
@@ -78,7 +90,7 @@ class Troubled:
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 async def test_passing_trouble_is_waited_out(status: int) -> None:
     attempt = Troubled(http(status), ServiceRequestError("reset"), http(status), http(status))
-    assert await attempt.ledger.call(attempt) == "done"
+    assert await attempt.ledger.run_operation(attempt) == "done"
     assert attempt.attempts == 5
     # Each wait is drawn from a range twice as long, the first from a fifth of a second.
     longest = [0.2, 0.4, 0.8, 1.6]
@@ -89,7 +101,7 @@ async def test_waits_are_drawn_from_ranges_that_double() -> None:
     drawn: list[list[float]] = [[], [], [], []]
     for _ in range(200):
         attempt = Troubled(*(http(503) for _ in range(4)))
-        await attempt.ledger.call(attempt)
+        await attempt.ledger.run_operation(attempt)
         for known, slept in zip(drawn, attempt.slept, strict=True):
             known.append(slept)
     for known, most in zip(drawn, (0.2, 0.4, 0.8, 1.6), strict=True):
@@ -99,21 +111,21 @@ async def test_waits_are_drawn_from_ranges_that_double() -> None:
 async def test_trouble_that_does_not_pass_is_told_after_five_attempts() -> None:
     attempt = Troubled(*(http(503) for _ in range(9)))
     with pytest.raises(LedgerError, match=r"^the state table answers 503$"):
-        await attempt.ledger.call(attempt)
+        await attempt.ledger.run_operation(attempt)
     assert attempt.attempts == 5
 
 
 async def test_a_table_that_cannot_be_reached_is_told_by_what_went_wrong() -> None:
     attempt = Troubled(*(ServiceRequestError("refused") for _ in range(9)))
     with pytest.raises(LedgerError, match=r"^the state table: ServiceRequestError$"):
-        await attempt.ledger.call(attempt)
+        await attempt.ledger.run_operation(attempt)
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 412])
 async def test_an_answer_to_what_was_asked_is_the_callers_to_judge(status: int) -> None:
     attempt = Troubled(http(status))
     with pytest.raises(HttpResponseError) as raised:
-        await attempt.ledger.tried(attempt)
+        await attempt.ledger.run_with_retries(attempt)
     assert (raised.value.status_code, attempt.attempts) == (status, 1)
 
 
@@ -122,20 +134,20 @@ async def test_a_refusal_names_the_role_that_is_missing(status: int) -> None:
     attempt = Troubled(http(status))
     remedy = "^the state table refuses access: assign Storage Table Data Contributor to the app$"
     with pytest.raises(LedgerError, match=remedy):
-        await attempt.ledger.tried(attempt)
+        await attempt.ledger.run_with_retries(attempt)
     assert attempt.attempts == 1
 
 
 def test_only_trouble_of_the_service_and_the_way_to_it_passes() -> None:
-    assert passing(http(503))
-    assert passing(ServiceRequestError("reset"))
-    assert not passing(http(412))
-    assert not passing(http(301))
-    assert passing(http(200))
-    assert passing(http(299))
-    assert not passing(http(300))
-    assert not passing(ValueError("a mistake of ours"))
-    assert trouble(http(507)) == "the state table answers 507"
+    assert is_transient_error(http(503))
+    assert is_transient_error(ServiceRequestError("reset"))
+    assert not is_transient_error(http(412))
+    assert not is_transient_error(http(301))
+    assert is_transient_error(http(200))
+    assert is_transient_error(http(299))
+    assert not is_transient_error(http(300))
+    assert not is_transient_error(ValueError("a mistake of ours"))
+    assert describe_table_error(http(507)) == "the state table answers 507"
 
 
 @pytest.mark.parametrize(
@@ -143,24 +155,24 @@ def test_only_trouble_of_the_service_and_the_way_to_it_passes() -> None:
 )
 async def test_what_the_sdk_trips_over_is_an_answer_that_was_lost(error: Exception) -> None:
     attempt = Troubled(error)
-    await attempt.ledger.call(attempt)
+    await attempt.ledger.run_operation(attempt)
     assert attempt.attempts == 2
     with pytest.raises(ServiceResponseError, match=type(error).__name__):
-        await understood(Troubled(error))
+        await call_table_service(Troubled(error))
 
 
 @pytest.mark.parametrize("etag", [None, "", 7, "W/\"datetime'2026-11-21T17%3A23"])
 def test_a_write_that_left_no_etag_was_not_answered(etag: object) -> None:
     with pytest.raises(ValueError, match="without an ETag"):
-        etag_of({"etag": etag})
-    assert etag_of({"etag": 'W/"x"'}) == 'W/"x"'
+        require_etag({"etag": etag})
+    assert require_etag({"etag": 'W/"x"'}) == 'W/"x"'
 
 
 @pytest.mark.parametrize("row", [{}, {"PartitionKey": "toy"}, {"PartitionKey": "toy", "RowKey": 7}])
 def test_a_row_without_keys_is_nobodys_row(row: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="without keys"):
-        keyed(TableEntity(row))
-    assert keyed(TableEntity({"PartitionKey": "toy", "RowKey": "lease"}))
+        require_entity_keys(TableEntity(row))
+    assert require_entity_keys(TableEntity({"PartitionKey": "toy", "RowKey": "lease"}))
 
 
 class Vanished:
@@ -182,7 +194,7 @@ async def test_a_table_that_is_gone_and_cannot_be_made_is_told(code: str) -> Non
     gone = Vanished(code)
     ledger = TableLedger(cast(TableClient, gone))
     with pytest.raises(LedgerError, match=r"^the state table is not there and cannot be made$"):
-        await ledger.call(gone.attempt)
+        await ledger.run_operation(gone.attempt)
 
 
 # -- the lease ---------------------------------------------------------------------------------
@@ -206,7 +218,7 @@ def lease_row(**changes: object) -> TableEntity:
 def test_a_lease_is_free_from_the_moment_it_ends(
     row: TableEntity, now: datetime, free: bool
 ) -> None:
-    assert is_free(row, now) is free
+    assert is_lease_expired(row, now) is free
 
 
 def test_a_lease_of_another_version_names_the_row_to_delete() -> None:
@@ -215,7 +227,7 @@ def test_a_lease_of_another_version_names_the_row_to_delete() -> None:
         rf"versions deployed, or delete the row 'lease' of partition '{GUARD}'$"
     )
     with pytest.raises(LedgerError, match=remedy):
-        is_free(lease_row(v=2), START)
+        is_lease_expired(lease_row(v=2), START)
 
 
 class Lossy:
@@ -253,75 +265,79 @@ async def test_a_lease_whose_answer_was_lost_is_ours_and_that_of_another_is_not(
         async with ledger.claim(GUARD, "r0"):
             pass
     ledger.table = cast(TableClient, Lossy(table, stolen="thief"))
-    assert await ledger.take(GUARD, "r1", "lease") is None
+    assert await ledger.acquire_lease(GUARD, "r1", "lease") is None
     ledger.table = table
     await spoil(ledger, "lease", until=START.isoformat())
     if anew:
         await table.delete_entity(GUARD, "lease")
     ledger.table = cast(TableClient, Lossy(table))
-    held = await ledger.take(GUARD, "r2", "lease")
+    held = await ledger.acquire_lease(GUARD, "r2", "lease")
     assert held
     ledger.table = table
     await held.save(case())
-    assert await ledger.row(GUARD, "case|k1")
+    assert await ledger.read_row(GUARD, "case|k1")
 
 
 async def test_every_answer_tells_the_time_of_the_service(ledger: TableLedger) -> None:
-    held = await ledger.take(GUARD, "r1", "lease")
+    held = await ledger.acquire_lease(GUARD, "r1", "lease")
     assert held
     now = ledger.clock.now()
 
     async def page() -> object:
-        return [run async for run in ledger.runs(GUARD, START - DAY, START)]
+        return [run async for run in ledger.iter_runs(GUARD, START - DAY, START)]
 
     asked: list[Callable[[], Awaitable[object]]] = [
-        lambda: ledger.row(GUARD, "lease"),
-        lambda: ledger.stretch(GUARD, "a", "z"),
+        lambda: ledger.read_row(GUARD, "lease"),
+        lambda: ledger.query_key_range(GUARD, "a", "z"),
         page,
-        held.release,
+        held.release_lease,
     ]
     for ask in asked:
-        ledger.clock.date -= DAY
+        ledger.clock.service_time -= DAY
         await ask()
         assert ledger.clock.now() >= now - timedelta(seconds=3)
 
 
 async def test_a_claim_lasts_as_long_as_the_lease(ledger: TableLedger) -> None:
     before = ledger.clock.now()
-    held = await ledger.take(GUARD, "r1", "lease")
+    held = await ledger.acquire_lease(GUARD, "r1", "lease")
     assert held
-    row = await ledger.row(GUARD, "lease")
+    row = await ledger.read_row(GUARD, "lease")
     assert row
     until = datetime.fromisoformat(row["until"])
-    assert before + LEASE <= until <= ledger.clock.now() + LEASE + 3 * SECOND
+    assert before + LEASE_DURATION <= until <= ledger.clock.now() + LEASE_DURATION + 3 * SECOND
     assert (row["owner"], row["epoch"], row["v"]) == ("r1", 1, 1)
-    assert LEASE.total_seconds() - 30 < held.left() <= LEASE.total_seconds()
-    await held.release()
-    row = await ledger.row(GUARD, "lease")
+    assert (
+        LEASE_DURATION.total_seconds() - 30
+        < held.get_seconds_left()
+        <= LEASE_DURATION.total_seconds()
+    )
+    await held.release_lease()
+    row = await ledger.read_row(GUARD, "lease")
     assert row
-    assert is_free(row, START - 15_000 * DAY)
+    assert is_lease_expired(row, START - 15_000 * DAY)
 
 
 @pytest.mark.parametrize(("left", "renewed"), [(0.2, True), (0.3, False)])
 async def test_a_claim_is_renewed_when_less_than_a_quarter_of_it_is_left(
     ledger: TableLedger, left: float, renewed: bool
 ) -> None:
-    held = await ledger.take(GUARD, "r1", "lease")
+    held = await ledger.acquire_lease(GUARD, "r1", "lease")
     assert held
     etag = held.etag
-    held.renewed -= held.left() - left * held.seconds
-    await held.check()
+    held.renewed_at -= held.get_seconds_left() - left * held.lease_seconds
+    await held.ensure_held()
     assert (held.etag != etag) is renewed
 
 
 async def test_a_claim_renews_itself_while_it_is_held(ledger: TableLedger) -> None:
-    ledger.lease = timedelta(seconds=0.3)
+    ledger.lease_duration = timedelta(seconds=0.3)
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
-        first = later = await ledger.row(GUARD, "lease")
+        first = later = await ledger.read_row(GUARD, "lease")
         while first and later and later["until"] == first["until"]:
             await asyncio.sleep(0.05)
-            later = await ledger.row(GUARD, "lease")
+            later = await ledger.read_row(GUARD, "lease")
     assert first
     assert later
     assert later["until"] > first["until"]
@@ -329,7 +345,7 @@ async def test_a_claim_renews_itself_while_it_is_held(ledger: TableLedger) -> No
 
 
 async def test_a_renewal_ends_with_the_claim(ledger: TableLedger) -> None:
-    ledger.lease = timedelta(seconds=0.1)
+    ledger.lease_duration = timedelta(seconds=0.1)
     running = len(asyncio.all_tasks())
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
@@ -338,65 +354,65 @@ async def test_a_renewal_ends_with_the_claim(ledger: TableLedger) -> None:
 
 
 async def test_what_is_done_under_a_claim_that_ran_out_is_cut_off(ledger: TableLedger) -> None:
-    ledger.lease = timedelta(seconds=0.5)
-    held = await ledger.take(GUARD, "r1", "lease")
+    ledger.lease_duration = timedelta(seconds=0.5)
+    held = await ledger.acquire_lease(GUARD, "r1", "lease")
     assert held
     with pytest.raises(ClaimLost, match=f"^the claim on {GUARD} ran out while it was used$"):
-        async with held.acting():
+        async with held.protect_writes():
             await asyncio.sleep(60)
-    assert held.limit is None
+    assert held.write_timeout is None
 
 
 async def test_a_timeout_of_what_is_done_is_not_taken_for_the_end_of_the_claim(
     ledger: TableLedger,
 ) -> None:
-    held = await ledger.take(GUARD, "r1", "lease")
+    held = await ledger.acquire_lease(GUARD, "r1", "lease")
     assert held
     with pytest.raises(TimeoutError):
-        async with held.acting():
+        async with held.protect_writes():
             raise TimeoutError
 
 
 async def test_what_is_done_may_go_on_for_longer_when_the_claim_is_renewed(
     ledger: TableLedger,
 ) -> None:
-    held = await ledger.take(GUARD, "r1", "lease")
+    held = await ledger.acquire_lease(GUARD, "r1", "lease")
     assert held
-    async with held.acting():
-        assert held.limit
-        held.limit.reschedule(asyncio.get_running_loop().time() + 30)
-        first = held.limit.when()
+    async with held.protect_writes():
+        assert held.write_timeout
+        held.write_timeout.reschedule(asyncio.get_running_loop().time() + 30)
+        first = held.write_timeout.when()
         await held.save(case())
-        later = held.limit.when()
+        later = held.write_timeout.when()
     assert first
     assert later
-    assert first < later <= asyncio.get_running_loop().time() + held.seconds
+    assert first < later <= asyncio.get_running_loop().time() + held.lease_seconds
 
 
 async def test_a_claim_that_is_lost_stays_lost_and_says_why(ledger: TableLedger) -> None:
-    held = await ledger.take(GUARD, "r1", "lease")
+    held = await ledger.acquire_lease(GUARD, "r1", "lease")
     assert held
-    row = await ledger.row(GUARD, "lease")
+    row = await ledger.read_row(GUARD, "lease")
     assert row
     await ledger.table.update_entity({**row, "nonce": "another's"}, mode=UpdateMode.REPLACE)
     for _ in range(2):
         with pytest.raises(ClaimLost, match=f"^another run took over {GUARD}$"):
             await held.save(case())
         with pytest.raises(ClaimLost, match=f"^another run took over {GUARD}$"):
-            await held.check()
-    await held.release()
-    left = await ledger.row(GUARD, "lease")
+            await held.ensure_held()
+    await held.release_lease()
+    left = await ledger.read_row(GUARD, "lease")
     assert left
     assert left["until"] == row["until"]
 
 
 async def test_a_claim_whose_lease_row_is_gone_is_lost(ledger: TableLedger) -> None:
-    held = await ledger.take(GUARD, "r1", "lease")
+    held = await ledger.acquire_lease(GUARD, "r1", "lease")
     assert held
     await ledger.table.delete_entity(GUARD, "lease")
     with pytest.raises(ClaimLost):
         await held.save(case())
-    assert await ledger.row(GUARD, "case|k1") is None
+    assert await ledger.read_row(GUARD, "case|k1") is None
 
 
 async def test_what_is_gone_already_can_be_forgotten_with_what_is_to_be_kept(
@@ -405,20 +421,20 @@ async def test_what_is_gone_already_can_be_forgotten_with_what_is_to_be_kept(
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
         await claim.save(case("k1"), forget=(case("never-there"),), state=STATE)
-        memory = await claim.recall()
+        memory = await claim.load()
     assert (set(memory.cases), memory.state) == ({"k1"}, STATE)
 
 
 async def test_a_write_the_service_does_not_accept_is_told_and_the_claim_lives_on(
     ledger: TableLedger,
 ) -> None:
-    held = await ledger.take(GUARD, "r1", "lease")
+    held = await ledger.acquire_lease(GUARD, "r1", "lease")
     assert held
     foreign = ("upsert", {"PartitionKey": "another", "RowKey": "k"}, {"mode": UpdateMode.REPLACE})
     with pytest.raises((LedgerError, ValueError)):
-        await held.save_entities([foreign])
+        await held.submit_with_fence([foreign])
     await held.save(case())
-    assert await ledger.row(GUARD, "case|k1")
+    assert await ledger.read_row(GUARD, "case|k1")
 
 
 class Refusing:
@@ -448,7 +464,7 @@ class Refusing:
 async def test_a_transaction_that_is_never_accepted_is_given_up_and_the_claim_is_not(
     ledger: TableLedger, status: int, sent: list[list[str]]
 ) -> None:
-    held = await ledger.take(GUARD, "r1", "lease")
+    held = await ledger.acquire_lease(GUARD, "r1", "lease")
     assert held
     table, ledger.table = ledger.table, cast(TableClient, Refusing(ledger.table, status))
     with pytest.raises(LedgerError, match=f"^the state table answers {status}$"):
@@ -456,11 +472,11 @@ async def test_a_transaction_that_is_never_accepted_is_given_up_and_the_claim_is
     assert cast(Refusing, ledger.table).sent == sent
     ledger.table = table
     await held.save(case("k1"))
-    assert held.lost == ""
+    assert held.lost_reason == ""
 
 
 async def test_nothing_to_say_is_no_write(ledger: TableLedger) -> None:
-    held = await ledger.take(GUARD, "r1", "lease")
+    held = await ledger.acquire_lease(GUARD, "r1", "lease")
     assert held
     etag = held.etag
     await held.save()
@@ -474,7 +490,7 @@ async def test_the_state_of_another_tenant_is_refused_with_the_remedy(
     theirs = TableLedger(ledger.table, tenant=other)
     async with theirs.claim(GUARD, "r1") as claim:
         assert claim
-        assert await theirs.state(GUARD) == GuardState()
+        assert await theirs.load_state(GUARD) == GuardState()
     ours = TableLedger(ledger.table, tenant="Ours")
     remedy = (
         rf"^the table {ledger.table.table_name} holds the state of tenant {'t' * 80}, "
@@ -482,14 +498,14 @@ async def test_the_state_of_another_tenant_is_refused_with_the_remedy(
         "the same tenant by another name$"
     )
     with pytest.raises(LedgerError, match=remedy):
-        await ours.state(GUARD)
+        await ours.load_state(GUARD)
     with pytest.raises(LedgerError, match=remedy):
-        await ours.take(GUARD, "r2", "lease")
+        await ours.acquire_lease(GUARD, "r2", "lease")
     # Who does not say whose it is may look, and what was written before tenants were is anybody's.
-    assert await ledger.state(GUARD) == GuardState()
+    assert await ledger.load_state(GUARD) == GuardState()
     async with ledger.claim(GUARD, "r3") as claim:
         assert claim
-    assert await ours.state(GUARD) == GuardState()
+    assert await ours.load_state(GUARD) == GuardState()
 
 
 # -- states and rows ---------------------------------------------------------------------------
@@ -497,7 +513,7 @@ async def test_the_state_of_another_tenant_is_refused_with_the_remedy(
 
 async def spoil(ledger: TableLedger, key: str, **changes: object) -> None:
     """Somebody writes into a row by hand."""
-    row = await ledger.row(GUARD, key)
+    row = await ledger.read_row(GUARD, key)
     assert row
     await ledger.table.update_entity({**row, **changes}, mode=UpdateMode.REPLACE)
 
@@ -510,33 +526,35 @@ async def test_a_state_nobody_understands_stops_who_only_reads_and_is_counted_by
         await claim.save(state=STATE)
     await spoil(ledger, "lease", state="{")
     with pytest.raises(LedgerError, match=f"^the state of {GUARD} is not understood: "):
-        await ledger.state(GUARD)
+        await ledger.load_state(GUARD)
     async with ledger.claim(GUARD, "r2") as claim:
         assert claim
-        memory = await claim.recall()
-        assert (memory.state, memory.poisoned) == (GuardState(), 1)
+        memory = await claim.load()
+        assert (memory.state, memory.unreadable_rows) == (GuardState(), 1)
         await claim.save(case(), state=STATE)
         with pytest.raises(LedgerError, match="no round can be begun"):
-            await claim.save(state=replace(STATE, round=Round("r2", START, SHARD.tally, shards=2)))
-    row = await ledger.row(GUARD, "lease")
+            await claim.save(
+                state=replace(STATE, scan_pass=ScanPass("r2", START, SHARD.totals, shard_count=2))
+            )
+    row = await ledger.read_row(GUARD, "lease")
     assert row
     assert row["state"] == "{"
-    assert await ledger.row(GUARD, "case|k1")
+    assert await ledger.read_row(GUARD, "case|k1")
 
 
 async def test_a_lease_without_a_state_is_a_guard_that_remembers_nothing(
     ledger: TableLedger,
 ) -> None:
     async with ledger.claim(GUARD, "r1"):
-        row = await ledger.row(GUARD, "lease")
+        row = await ledger.read_row(GUARD, "lease")
     assert row
     bare = {name: value for name, value in row.items() if name != "state"}
     released = {**bare, "until": START.isoformat()}
     await ledger.table.update_entity(released, mode=UpdateMode.REPLACE)
-    assert await ledger.state(GUARD) == GuardState()
+    assert await ledger.load_state(GUARD) == GuardState()
     async with ledger.claim(GUARD, "r2") as claim:
         assert claim
-        assert (await claim.recall()) == Memory()
+        assert (await claim.load()) == GuardSnapshot()
 
 
 async def test_a_state_without_shards_is_dropped_where_the_row_is_not_understood(
@@ -547,9 +565,11 @@ async def test_a_state_without_shards_is_dropped_where_the_row_is_not_understood
     await spoil(ledger, "lease", state="{")
     async with ledger.claim(GUARD, "r2") as claim:
         assert claim
-        await claim.recall()
-        await claim.save(state=replace(STATE, round=Round("r2", START, SHARD.tally, shards=0)))
-    row = await ledger.row(GUARD, "lease")
+        await claim.load()
+        await claim.save(
+            state=replace(STATE, scan_pass=ScanPass("r2", START, SHARD.totals, shard_count=0))
+        )
+    row = await ledger.read_row(GUARD, "lease")
     assert row
     assert row["state"] == "{"
 
@@ -561,14 +581,14 @@ async def test_a_row_nobody_understood_is_spared_whatever_is_recalled_after_it(
         assert claim
         await claim.save(case("1"), case("8"))
         await spoil(ledger, "case|1", body="of another version")
-        first = await claim.recall("0", "5")
-        assert (first.poisoned, first.strange) == (1, frozenset({"1"}))
-        assert (await claim.recall("5")).poisoned == 1
+        first = await claim.load("0", "5")
+        assert (first.unreadable_rows, first.unreadable_keys) == (1, frozenset({"1"}))
+        assert (await claim.load("5")).unreadable_rows == 1
         await claim.save(case("1"))
-    row = await ledger.row(GUARD, "case|1")
+    row = await ledger.read_row(GUARD, "case|1")
     assert row
     assert row["body"] == "of another version"
-    assert (await ledger.recall(GUARD)).poisoned == 1
+    assert (await ledger.load(GUARD)).unreadable_rows == 1
 
 
 async def test_shards_nobody_understands_are_none_and_one_that_saved_nothing_is_idle(
@@ -579,11 +599,11 @@ async def test_shards_nobody_understands_are_none_and_one_that_saved_nothing_is_
             assert claim
             if number != 1:
                 await claim.save(state=SHARD)
-    await spoil(ledger, shard_key(2), state="{")
-    await spoil(ledger, shard_key(3), v=2)
-    known = {number: held.shard for number, held in (await ledger.shards(GUARD)).items()}
-    assert known == {0: SHARD, 1: IDLE}
-    assert Shard("", "", "", 0, datetime.fromisoformat("1970-01-01T00:00:00+00:00")) == IDLE
+    await spoil(ledger, build_shard_key(2), state="{")
+    await spoil(ledger, build_shard_key(3), v=2)
+    known = {number: held.shard for number, held in (await ledger.load_shards(GUARD)).items()}
+    assert known == {0: SHARD, 1: IDLE_SHARD}
+    assert Shard("", "", "", 0, datetime.fromisoformat("1970-01-01T00:00:00+00:00")) == IDLE_SHARD
 
 
 async def test_only_rows_of_shards_are_read_for_shards(
@@ -592,13 +612,13 @@ async def test_only_rows_of_shards_are_read_for_shards(
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
         await claim.save(case("7"), record(), state=STATE)
-    assert await ledger.shards(GUARD) == {}
+    assert await ledger.load_shards(GUARD) == {}
     assert caplog.records == []
 
 
 async def test_the_rows_of_shards_sort_as_their_numbers_do() -> None:
     numbers = [0, 9, 10, 99, 100, 65_000]
-    assert sorted(map(shard_key, numbers)) == [shard_key(number) for number in numbers]
+    assert sorted(map(build_shard_key, numbers)) == [build_shard_key(number) for number in numbers]
 
 
 # -- runs --------------------------------------------------------------------------------------
@@ -607,60 +627,62 @@ async def test_the_rows_of_shards_sort_as_their_numbers_do() -> None:
 async def test_a_requested_run_is_running_while_its_own_claim_is_held(
     ledger: TableLedger,
 ) -> None:
-    await ledger.note(GUARD, "r1", {"status": "queued", "guard": GUARD})
+    await ledger.save_run_status(GUARD, "r1", {"status": "queued", "guard": GUARD})
     async with ledger.claim(GUARD, "r1"):
-        assert await ledger.report(GUARD, "r1") == {"status": "running", "guard": GUARD}
-    assert await ledger.report(GUARD, "r1") == {"status": "queued", "guard": GUARD}
+        assert await ledger.get_run(GUARD, "r1") == {"status": "running", "guard": GUARD}
+    assert await ledger.get_run(GUARD, "r1") == {"status": "queued", "guard": GUARD}
     async with ledger.claim(GUARD, "another"):
-        assert await ledger.report(GUARD, "r1") == {"status": "queued", "guard": GUARD}
-    await ledger.note(GUARD, "r1", {"status": "done"})
+        assert await ledger.get_run(GUARD, "r1") == {"status": "queued", "guard": GUARD}
+    await ledger.save_run_status(GUARD, "r1", {"status": "done"})
     async with ledger.claim(GUARD, "r1"):
-        assert await ledger.report(GUARD, "r1") == {"status": "done"}
+        assert await ledger.get_run(GUARD, "r1") == {"status": "done"}
 
 
 async def test_a_report_nobody_understands_is_told_as_such(ledger: TableLedger) -> None:
-    await ledger.note(GUARD, "r1", {"status": "queued"})
+    await ledger.save_run_status(GUARD, "r1", {"status": "queued"})
     await spoil(ledger, "run|r1", body="[]")
     with pytest.raises(LedgerError, match=r"^the report of run r1 is not understood$"):
-        await ledger.report(GUARD, "r1")
+        await ledger.get_run(GUARD, "r1")
 
 
 async def test_an_action_nobody_understands_is_told_as_such_and_not_listed(
     ledger: TableLedger,
 ) -> None:
     good, bad = asked(), asked()
-    await ledger.ask(GUARD, good)
-    await ledger.ask(GUARD, bad)
+    await ledger.add_request(GUARD, good)
+    await ledger.add_request(GUARD, bad)
     await spoil(ledger, f"action|{bad.id}", body="[]")
     with pytest.raises(LedgerError, match=f"^the action {bad.id} is not understood$"):
-        await ledger.action(GUARD, bad.id)
-    assert await ledger.actions(GUARD, START) == (good,)
+        await ledger.get_request(GUARD, bad.id)
+    assert await ledger.list_requests(GUARD, START) == (good,)
 
 
 async def test_what_is_asked_for_again_replaces_what_was_asked(ledger: TableLedger) -> None:
     action = asked()
-    await ledger.ask(GUARD, action)
-    await ledger.ask(GUARD, replace(action, why="I know better now"))
-    assert (await ledger.actions(GUARD, START))[0].why == "I know better now"
-    await ledger.note(GUARD, "r1", {"status": "queued", "more": 1})
-    await ledger.note(GUARD, "r1", {"status": "done"})
-    assert await ledger.report(GUARD, "r1") == {"status": "done"}
+    await ledger.add_request(GUARD, action)
+    await ledger.add_request(GUARD, replace(action, reason="I know better now"))
+    assert (await ledger.list_requests(GUARD, START))[0].reason == "I know better now"
+    await ledger.save_run_status(GUARD, "r1", {"status": "queued", "more": 1})
+    await ledger.save_run_status(GUARD, "r1", {"status": "done"})
+    assert await ledger.get_run(GUARD, "r1") == {"status": "done"}
 
 
 async def test_runs_and_histories_keep_to_their_guard(ledger: TableLedger) -> None:
     for guard in (GUARD, "another"):
         for minute in range(3):
             now = START + timedelta(minutes=minute)
-            await ledger.note(guard, new_run(now), {"guard": guard, "minute": minute})
+            await ledger.save_run_status(
+                guard, create_run_id(now), {"guard": guard, "minute": minute}
+            )
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
         await claim.save(case(), record())
-    known = await ledger.history(GUARD, 9)
+    known = await ledger.list_recent_runs(GUARD, 9)
     assert [(run["guard"], run["minute"]) for run in known] == [(GUARD, n) for n in (2, 1, 0)]
     since, until = START - DAY, START + DAY
-    found = [run async for run in ledger.runs(GUARD, since, until)]
+    found = [run async for run in ledger.iter_runs(GUARD, since, until)]
     assert found == known
-    memory = await ledger.recall("another")
+    memory = await ledger.load("another")
     assert (memory.cases, memory.changes) == ({}, ())
 
 
@@ -674,13 +696,13 @@ async def test_each_kind_of_row_is_kept_for_its_time(ledger: TableLedger) -> Non
                 assert claim
                 name = f"{kind}-{age}"
                 row: Any = {
-                    "run": RunReport(GUARD, "Toy", "toys", name, Mode.ALERT, at, finished=at),
-                    "case": replace(case(name), closed=at),
+                    "run": RunReport(GUARD, "Toy", "toys", name, Mode.ALERT, at, finished_at=at),
+                    "case": replace(case(name), closed_at=at),
                     "change": replace(record(), id=name, at=at),
-                    "action": replace(asked(id=name), ended=at),
+                    "action": replace(asked(id=name), ended_at=at),
                 }[kind]
                 await claim.save(row)
-    await ledger.tidy(GUARD, now)
+    await ledger.purge_expired(GUARD, now)
     rows = [row["RowKey"] async for row in ledger.table.list_entities()]
     kept = {f"{kind}|{kind}-{days[0]}" for kind, days in ages.items()}
     assert set(rows) - {"lease"} == kept
@@ -691,6 +713,6 @@ async def test_more_old_rows_than_a_transaction_holds_are_tidied_away(
 ) -> None:
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
-        await claim.save(*(replace(case(f"k{n}"), closed=START - 99 * DAY) for n in range(120)))
-    await ledger.tidy(GUARD, START)
-    assert (await ledger.recall(GUARD)).cases == {}
+        await claim.save(*(replace(case(f"k{n}"), closed_at=START - 99 * DAY) for n in range(120)))
+    await ledger.purge_expired(GUARD, START)
+    assert (await ledger.load(GUARD)).cases == {}

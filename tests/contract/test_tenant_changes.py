@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import Forbidden, Gone, Moot, Refused, TenantError, Unavailable
+from core.errors import Forbidden, NotFound, Rejected, Superseded, TenantError, Unavailable
 from core.tenant.changes import (
     BlockSignIn,
     Change,
@@ -18,26 +18,26 @@ from core.tenant.changes import (
 )
 from core.tenant.port import Tenant
 from core.tenant.readings import Reading
-from tests.support.fakes.changes import SESSIONS
+from tests.support.fakes.changes import SESSIONS_TARGET
 from tests.support.http_recorder import (
     PERSON,
     PERSON_GUID,
     ROOM,
     ROOM_GUID,
-    mailbox,
-    rule,
-    scene,
-    user,
+    build_mailbox_row,
+    build_rule_row,
+    build_scene,
+    build_user_row,
 )
-from tests.support.observe import whole
+from tests.support.observe import collect_pages
 from tests.support.tenants import (
-    BLOCK,
+    BLOCK_CHANGE,
     EVERY_CHANGE,
+    MISCONFIGURED_SCENE,
     OPENERS,
     OWNERS,
-    RESET,
-    WRONG,
-    Open,
+    RESET_CHANGE,
+    OpenTenant,
     open_fake,
     open_sandbox,
 )
@@ -59,7 +59,7 @@ EVERY = pytest.mark.parametrize("change", EVERY_CHANGE, ids=named)
 
 
 @pytest.fixture(params=["fake", "m365"])
-def open_tenant(request: pytest.FixtureRequest) -> Open:
+def open_tenant(request: pytest.FixtureRequest) -> OpenTenant:
     """Opens a tenant from a scene, on one implementation of the port after the other."""
     return OPENERS[request.param]
 
@@ -70,12 +70,12 @@ async def state(tenant: Tenant) -> list[Reading[Any]]:
         await tenant.accounts(OWNERS),
         await tenant.inbox_rules(OWNERS),
         await tenant.forwarding_mailboxes(),
-        await whole(tenant.mailbox_audits()),
-        await whole(tenant.mailbox_protocols()),
+        await collect_pages(tenant.mailbox_audits()),
+        await collect_pages(tenant.mailbox_protocols()),
         await tenant.organization_audit(),
         await tenant.audit_bypasses(),
         await tenant.configuration("remote-domain"),
-        await whole(tenant.module_users()),
+        await collect_pages(tenant.module_users()),
     ]
 
 
@@ -84,32 +84,35 @@ async def state(tenant: Tenant) -> list[Reading[Any]]:
 
 @EVERY
 async def test_a_change_is_in_effect_once_and_safe_to_repeat(
-    open_tenant: Open, change: Change
+    open_tenant: OpenTenant, change: Change
 ) -> None:
-    async with open_tenant(scene(**WRONG)) as to:
+    async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         wrong = await state(to.tenant)
         first = await to.tenant.apply(change)
-        assert not first.already
+        assert not first.unchanged
         assert first.before
-        written, right = to.written, await state(to.tenant)
+        written, right = to.write_count, await state(to.tenant)
         assert written == steps(change)
         assert right != wrong
         second = await to.tenant.apply(change)
         assert await state(to.tenant) == right
-        if change is not RESET:
-            assert second.already
-            assert to.written == written
+        if change is not RESET_CHANGE:
+            assert second.unchanged
+            assert to.write_count == written
 
 
 @EVERY
 async def test_both_tenants_do_the_same(change: Change) -> None:
     """The fake is worth what it has in common with the real one."""
-    async with open_fake(scene(**WRONG)) as fake, open_sandbox(scene(**WRONG)) as real:
+    async with (
+        open_fake(build_scene(**MISCONFIGURED_SCENE)) as fake,
+        open_sandbox(build_scene(**MISCONFIGURED_SCENE)) as real,
+    ):
         assert await state(fake.tenant) == await state(real.tenant)
         for _ in range(2):
             assert await fake.tenant.apply(change) == await real.tenant.apply(change)
             assert await state(fake.tenant) == await state(real.tenant)
-            assert (fake.written, fake.signed_out) == (real.written, real.signed_out)
+            assert (fake.write_count, fake.signed_out) == (real.write_count, real.signed_out)
 
 
 @pytest.mark.parametrize(
@@ -118,21 +121,21 @@ async def test_both_tenants_do_the_same(change: Change) -> None:
     ids=named,
 )
 async def test_a_change_that_was_cut_off_anywhere_is_completed_by_a_repeat(
-    open_tenant: Open, change: Change, writes: int
+    open_tenant: OpenTenant, change: Change, writes: int
 ) -> None:
-    async with open_tenant(scene(**WRONG)) as undisturbed:
+    async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as undisturbed:
         whole = await undisturbed.tenant.apply(change)
         right = await state(undisturbed.tenant)
-    async with open_tenant(scene(**WRONG)) as to:
-        to.cut_off(writes)
+    async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
+        to.limit_writes(writes)
         with pytest.raises(Unavailable) as caught:
             await to.tenant.apply(change)
-        to.mend()
+        to.clear_faults()
         assert caught.value.before == whole.before
-        assert to.written == writes
+        assert to.write_count == writes
         assert (await state(to.tenant) == right) is (writes == steps(change))
         repeated = await to.tenant.apply(change)
-        assert repeated.already is (writes == 1 and change is not RESET)
+        assert repeated.unchanged is (writes == 1 and change is not RESET_CHANGE)
         assert await state(to.tenant) == right
 
 
@@ -141,14 +144,14 @@ async def test_a_change_that_was_cut_off_anywhere_is_completed_by_a_repeat(
 
 @EVERY
 async def test_a_change_without_its_permission_is_refused_and_named(
-    open_tenant: Open, change: Change
+    open_tenant: OpenTenant, change: Change
 ) -> None:
-    async with open_tenant(scene(**WRONG)) as to:
-        to.withhold(type(change).__name__)
+    async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
+        to.withhold_permission(type(change).__name__)
         with pytest.raises(Forbidden) as caught:
             await to.tenant.apply(change)
         assert caught.value.permission
-        assert to.written == 0
+        assert to.write_count == 0
 
 
 @pytest.mark.parametrize(
@@ -168,39 +171,39 @@ async def test_a_change_without_its_permission_is_refused_and_named(
     ids=str,
 )
 async def test_a_change_that_names_no_object_never_means_all_of_them(
-    open_tenant: Open, change: Change
+    open_tenant: OpenTenant, change: Change
 ) -> None:
-    async with open_tenant(scene(**WRONG)) as to:
+    async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         with pytest.raises(TenantError):
             await to.tenant.apply(change)
-        assert (to.written, to.signed_out) == (0, [])
+        assert (to.write_count, to.signed_out) == (0, [])
 
 
 @pytest.mark.parametrize(
     ("change", "kind"),
     [
-        (BlockSignIn(ROOM, ROOM_GUID, ("SharedMailbox",)), Moot),
-        (BlockSignIn(PERSON, ROOM_GUID, ("RoomMailbox",)), Moot),
-        (BlockSignIn(ROOM, NOBODY, ("RoomMailbox",)), Gone),
-        (EnableMailboxAudit(NOBODY), Gone),
-        (ResetAuditSet(NOBODY, ("Owner",)), Gone),
-        (ClearMailboxForward(NOBODY), Gone),
-        (ClearAuditBypass(NOBODY), Gone),
-        (DisableInboxRule(PERSON, "R9"), Gone),
-        (DisableInboxRule(ROOM, "R1"), Gone),
-        (SetConfiguration("remote-domain", NOBODY, "AutoForwardEnabled", False), Gone),
-        (RaiseAuditAge(PERSON_GUID, 0), Moot),
-        (RaiseAuditAge(PERSON_GUID, -1), Moot),
+        (BlockSignIn(ROOM, ROOM_GUID, ("SharedMailbox",)), Superseded),
+        (BlockSignIn(PERSON, ROOM_GUID, ("RoomMailbox",)), Superseded),
+        (BlockSignIn(ROOM, NOBODY, ("RoomMailbox",)), NotFound),
+        (EnableMailboxAudit(NOBODY), NotFound),
+        (ResetAuditSet(NOBODY, ("Owner",)), NotFound),
+        (ClearMailboxForward(NOBODY), NotFound),
+        (ClearAuditBypass(NOBODY), NotFound),
+        (DisableInboxRule(PERSON, "R9"), NotFound),
+        (DisableInboxRule(ROOM, "R1"), NotFound),
+        (SetConfiguration("remote-domain", NOBODY, "AutoForwardEnabled", False), NotFound),
+        (RaiseAuditAge(PERSON_GUID, 0), Superseded),
+        (RaiseAuditAge(PERSON_GUID, -1), Superseded),
     ],
     ids=str,
 )
 async def test_what_is_no_longer_as_judged_is_left_alone(
-    open_tenant: Open, change: Change, kind: type[TenantError]
+    open_tenant: OpenTenant, change: Change, kind: type[TenantError]
 ) -> None:
-    async with open_tenant(scene(**WRONG)) as to:
+    async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         with pytest.raises(kind):
             await to.tenant.apply(change)
-        assert (to.written, to.signed_out) == (0, [])
+        assert (to.write_count, to.signed_out) == (0, [])
 
 
 # Sign-in ----------------------------------------------------------------------------------------
@@ -211,61 +214,65 @@ async def test_what_is_no_longer_as_judged_is_left_alone(
     [({"@sandbox.protected": True}, "protected"), ({"onPremisesSyncEnabled": True}, "on-premises")],
 )
 async def test_an_account_that_cannot_be_blocked_from_here_says_why(
-    open_tenant: Open, more: dict[str, object], verdict: str
+    open_tenant: OpenTenant, more: dict[str, object], verdict: str
 ) -> None:
-    async with open_tenant(scene(graph={"users": [user(ROOM, "room", **more)]})) as to:
-        with pytest.raises(Refused) as caught:
-            await to.tenant.apply(BLOCK)
+    async with open_tenant(
+        build_scene(graph={"users": [build_user_row(ROOM, "room", **more)]})
+    ) as to:
+        with pytest.raises(Rejected) as caught:
+            await to.tenant.apply(BLOCK_CHANGE)
         assert caught.value.verdict == verdict
-        assert (to.written, to.signed_out) == (0, [])
+        assert (to.write_count, to.signed_out) == (0, [])
 
 
 async def test_an_account_of_unknown_state_is_neither_blocked_nor_called_blocked(
-    open_tenant: Open,
+    open_tenant: OpenTenant,
 ) -> None:
-    people = {"users": [user(ROOM, "room", accountEnabled=None)]}
-    async with open_tenant(scene(graph=people)) as to:
+    people = {"users": [build_user_row(ROOM, "room", accountEnabled=None)]}
+    async with open_tenant(build_scene(graph=people)) as to:
         with pytest.raises(Unavailable):
-            await to.tenant.apply(BLOCK)
-        assert to.written == 0
+            await to.tenant.apply(BLOCK_CHANGE)
+        assert to.write_count == 0
 
 
-async def test_sessions_that_stay_are_a_note_and_no_failure(open_tenant: Open) -> None:
-    async with open_tenant(scene()) as to:
-        to.withhold(SESSIONS)
-        done = await to.tenant.apply(BLOCK)
+async def test_sessions_that_stay_are_a_note_and_no_failure(open_tenant: OpenTenant) -> None:
+    async with open_tenant(build_scene()) as to:
+        to.withhold_permission(SESSIONS_TARGET)
+        done = await to.tenant.apply(BLOCK_CHANGE)
         assert "sessions were not revoked" in done.note
-        assert (to.written, to.signed_out) == (1, [])
+        assert (to.write_count, to.signed_out) == (1, [])
 
 
 async def test_sessions_are_revoked_even_if_the_account_was_blocked_already(
-    open_tenant: Open,
+    open_tenant: OpenTenant,
 ) -> None:
-    people = {"users": [user(ROOM, "room", accountEnabled=False)]}
-    async with open_tenant(scene(graph=people)) as to:
-        assert (await to.tenant.apply(BLOCK)).already
-        assert (to.written, to.signed_out) == (0, [ROOM])
+    people = {"users": [build_user_row(ROOM, "room", accountEnabled=False)]}
+    async with open_tenant(build_scene(graph=people)) as to:
+        assert (await to.tenant.apply(BLOCK_CHANGE)).unchanged
+        assert (to.write_count, to.signed_out) == (0, [ROOM])
 
 
 # Rules and forwards -----------------------------------------------------------------------------
 
 
-async def test_a_rule_that_only_outlook_may_change_is_left_to_it(open_tenant: Open) -> None:
-    rules = {"messageRules": {PERSON: [rule("R1", isReadOnly=True)]}}
-    async with open_tenant(scene(graph=rules)) as to:
-        with pytest.raises(Refused, match="Outlook"):
+async def test_a_rule_that_only_outlook_may_change_is_left_to_it(open_tenant: OpenTenant) -> None:
+    rules = {"messageRules": {PERSON: [build_rule_row("R1", isReadOnly=True)]}}
+    async with open_tenant(build_scene(graph=rules)) as to:
+        with pytest.raises(Rejected, match="Outlook"):
             await to.tenant.apply(DisableInboxRule(PERSON, "R1"))
-        assert to.written == 0
+        assert to.write_count == 0
 
 
-async def test_a_rule_that_is_off_is_as_wanted_whoever_may_change_it(open_tenant: Open) -> None:
-    rules = {"messageRules": {PERSON: [rule("R1", isReadOnly=True, isEnabled=False)]}}
-    async with open_tenant(scene(graph=rules)) as to:
-        assert (await to.tenant.apply(DisableInboxRule(PERSON, "R1"))).already
+async def test_a_rule_that_is_off_is_as_wanted_whoever_may_change_it(
+    open_tenant: OpenTenant,
+) -> None:
+    rules = {"messageRules": {PERSON: [build_rule_row("R1", isReadOnly=True, isEnabled=False)]}}
+    async with open_tenant(build_scene(graph=rules)) as to:
+        assert (await to.tenant.apply(DisableInboxRule(PERSON, "R1"))).unchanged
 
 
-async def test_a_forward_that_was_removed_is_no_longer_found(open_tenant: Open) -> None:
-    async with open_tenant(scene(**WRONG)) as to:
+async def test_a_forward_that_was_removed_is_no_longer_found(open_tenant: OpenTenant) -> None:
+    async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         done = await to.tenant.apply(ClearMailboxForward(PERSON_GUID))
         assert done.before == {
             "ForwardingAddress": None,
@@ -280,50 +287,52 @@ async def test_a_forward_that_was_removed_is_no_longer_found(open_tenant: Open) 
 
 def one_mailbox(**more: object) -> dict[str, Any]:
     """A scene with the person's mailbox alone."""
-    return scene(exchange={"Get-Mailbox": [mailbox(PERSON, PERSON_GUID, "ann", **more)]})
+    return build_scene(
+        exchange={"Get-Mailbox": [build_mailbox_row(PERSON, PERSON_GUID, "ann", **more)]}
+    )
 
 
-async def test_records_are_kept_longer_and_never_shorter(open_tenant: Open) -> None:
+async def test_records_are_kept_longer_and_never_shorter(open_tenant: OpenTenant) -> None:
     async with open_tenant(one_mailbox()) as to:
         done = await to.tenant.apply(RaiseAuditAge(PERSON_GUID, 180))
         assert done.before == {"AuditLogAgeLimit": "90.00:00:00"}
         for days in (180, 90, 1):
             again = await to.tenant.apply(RaiseAuditAge(PERSON_GUID, days))
-            assert again.already
+            assert again.unchanged
             assert again.before == {"AuditLogAgeLimit": "180.00:00:00"}
-        assert to.written == 1
-        (audit,) = (await whole(to.tenant.mailbox_audits())).items
+        assert to.write_count == 1
+        (audit,) = (await collect_pages(to.tenant.mailbox_audits())).items
         assert audit.age_days == 180
 
 
-async def test_an_age_limit_that_is_not_understood_is_not_raised(open_tenant: Open) -> None:
+async def test_an_age_limit_that_is_not_understood_is_not_raised(open_tenant: OpenTenant) -> None:
     async with open_tenant(one_mailbox(AuditLogAgeLimit="for ever")) as to:
-        with pytest.raises(Moot):
+        with pytest.raises(Superseded):
             await to.tenant.apply(RaiseAuditAge(PERSON_GUID, 180))
-        assert to.written == 0
+        assert to.write_count == 0
 
 
-async def test_logon_types_go_back_to_microsoft_and_extras_stay(open_tenant: Open) -> None:
-    async with open_tenant(scene(**WRONG)) as to:
-        done = await to.tenant.apply(RESET)
+async def test_logon_types_go_back_to_microsoft_and_extras_stay(open_tenant: OpenTenant) -> None:
+    async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
+        done = await to.tenant.apply(RESET_CHANGE)
         assert done.before == {
             "DefaultAuditSet": ["Admin"],
             "AuditAdmin": ["Update"],
             "AuditDelegate": ["Update"],
             "AuditOwner": ["MailboxLogin"],
         }
-        audit = (await whole(to.tenant.mailbox_audits())).items[0]
+        audit = (await collect_pages(to.tenant.mailbox_audits())).items[0]
         assert audit.default_set == {"Admin", "Delegate"}
         assert audit.actions["Owner"] >= {"MailboxLogin", "Update", "MailItemsAccessed"}
 
 
 @pytest.mark.parametrize("extras", [(), (("Owner", ("MailboxLogin",)),)], ids=["plain", "extras"])
 async def test_a_default_set_that_does_not_bring_what_is_expected_is_a_refusal(
-    open_tenant: Open, extras: tuple[tuple[str, tuple[str, ...]], ...]
+    open_tenant: OpenTenant, extras: tuple[tuple[str, tuple[str, ...]], ...]
 ) -> None:
     change = ResetAuditSet(PERSON_GUID, ("Owner",), extras, expects=("MailItemsAccessed",))
     unlicensed = one_mailbox(PersistedCapabilities=[], DefaultAuditSet=["Admin"])
     async with open_tenant(unlicensed) as to:
         for _ in range(2):
-            with pytest.raises(Refused, match="MailItemsAccessed"):
+            with pytest.raises(Rejected, match="MailItemsAccessed"):
                 await to.tenant.apply(change)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import Refused, Unavailable
+from core.errors import Rejected, Unavailable
 from core.tenant.changes import EnableMailboxAudit, EnableUnifiedAuditLog
 from core.tenant.mail_flow import AcceptedDomain, Recipient
 from core.tenant.readings import Reading
@@ -19,18 +19,26 @@ from core.tenant.surfaces import (
     MAILBOXES,
     RECIPIENTS,
 )
-from tests.support.http_recorder import PERSON, PERSON_GUID, ROOM, connected, rule, scene, user
-from tests.support.observe import whole
-from tests.support.tenants import BLOCK, OWNERS, WRONG
+from tests.support.http_recorder import (
+    PERSON,
+    PERSON_GUID,
+    ROOM,
+    build_rule_row,
+    build_scene,
+    build_user_row,
+    connect_sandbox,
+)
+from tests.support.observe import collect_pages
+from tests.support.tenants import BLOCK_CHANGE, MISCONFIGURED_SCENE, OWNERS
 
 
 async def test_an_app_without_any_exchange_role_is_told_what_it_needs() -> None:
-    async with connected(scene(grants={"exchange": []})) as to:
+    async with connect_sandbox(build_scene(grants={"exchange": []})) as to:
         for found, surface in (
-            (await whole(to.tenant.mailboxes()), MAILBOXES),
-            (await whole(to.tenant.mailbox_audits()), MAILBOX_AUDIT),
+            (await collect_pages(to.tenant.mailboxes()), MAILBOXES),
+            (await collect_pages(to.tenant.mailbox_audits()), MAILBOX_AUDIT),
         ):
-            miss = found.blind_to(surface)
+            miss = found.find_source_failure(surface)
             assert miss is not None
             assert "Exchange.ManageAsApp" in miss.permission
 
@@ -49,7 +57,7 @@ async def test_a_missing_permission_is_named_as_the_documentation_does(
     surface: str, permission: str
 ) -> None:
     grants = {"graph": ["Domain.Read.All"], "exchange": ["Get-Mailbox"]}
-    async with connected(scene(grants=grants)) as to:
+    async with connect_sandbox(build_scene(grants=grants)) as to:
         reads: dict[str, Callable[[], Awaitable[Reading[Any]]]] = {
             ACCOUNTS: lambda: to.tenant.accounts(OWNERS),
             INBOX_RULES: lambda: to.tenant.inbox_rules(OWNERS),
@@ -57,13 +65,13 @@ async def test_a_missing_permission_is_named_as_the_documentation_does(
             RECIPIENTS: lambda: to.tenant.recipients(["ann", "room"]),
             AUDIT_BYPASS: to.tenant.audit_bypasses,
         }
-        miss = (await reads[surface]()).blind_to(surface)
+        miss = (await reads[surface]()).find_source_failure(surface)
         assert miss is not None
         assert miss.permission == permission
 
 
 async def test_what_is_the_same_for_the_whole_tenant_is_read_once_a_run() -> None:
-    async with connected(scene()) as to:
+    async with connect_sandbox(build_scene()) as to:
         first, second = await asyncio.gather(
             to.tenant.accepted_domains(), to.tenant.accepted_domains()
         )
@@ -75,7 +83,7 @@ async def test_what_is_the_same_for_the_whole_tenant_is_read_once_a_run() -> Non
 
 
 async def test_a_recipient_is_looked_up_once_a_run() -> None:
-    async with connected(scene()) as to:
+    async with connect_sandbox(build_scene()) as to:
         first = await to.tenant.recipients(["ann@contoso.example", "nobody"])
         asked = to.sandbox.counts["exchange"]
         again = await to.tenant.recipients(["nobody", "ann@contoso.example"])
@@ -85,7 +93,7 @@ async def test_a_recipient_is_looked_up_once_a_run() -> None:
 
 
 async def test_names_that_could_mean_everyone_are_not_sent() -> None:
-    async with connected(scene()) as to:
+    async with connect_sandbox(build_scene()) as to:
         names = ["*", "", " ", "x" * 5000, "a\x00b"]
         found = await to.tenant.recipients(names)
         assert found.items == tuple(Recipient(name, found=False) for name in names)
@@ -93,19 +101,24 @@ async def test_names_that_could_mean_everyone_are_not_sent() -> None:
 
 
 async def test_a_rule_that_makes_no_sense_leaves_its_mailbox_unread_and_the_others_seen() -> None:
-    rules = [rule("R1"), rule("R2", actions={"redirectTo": [{"emailAddress": 7}]})]
-    graph = {"messageRules": {PERSON: rules, ROOM: [rule("R3")]}}
-    async with connected(scene(graph=graph)) as to:
+    rules = [
+        build_rule_row("R1"),
+        build_rule_row("R2", actions={"redirectTo": [{"emailAddress": 7}]}),
+    ]
+    graph = {"messageRules": {PERSON: rules, ROOM: [build_rule_row("R3")]}}
+    async with connect_sandbox(build_scene(graph=graph)) as to:
         found = await to.tenant.inbox_rules(OWNERS)
         assert [one.id for one in found.items] == ["R1", "R3"]
-        assert [miss.object_id for miss in found.unread] == [PERSON]
+        assert [miss.object_id for miss in found.failures] == [PERSON]
 
 
 async def test_the_folder_of_news_feeds_is_known_by_its_name_alone() -> None:
     folders = [{"id": "F1", "displayName": "RSS-Feeds"}, {"id": "F2", "displayName": "Projects"}]
-    rules = [rule(f"R{one['id']}", actions={"moveToFolder": one["id"]}) for one in folders]
+    rules = [
+        build_rule_row(f"R{one['id']}", actions={"moveToFolder": one["id"]}) for one in folders
+    ]
     graph = {"messageRules": {PERSON: rules}, "mailFolders": {PERSON: folders}}
-    async with connected(scene(graph=graph)) as to:
+    async with connect_sandbox(build_scene(graph=graph)) as to:
         found = await to.tenant.rule_folders((await to.tenant.inbox_rules(OWNERS)).items)
         assert [one.well_known for one in found.items] == ["rssfeeds", ""]
 
@@ -114,47 +127,49 @@ async def test_domains_of_both_sources_are_one_list() -> None:
     domains = [{"id": "Contoso.example", "isVerified": True}]
     accepted = [{"DomainName": "contoso.example.", "MatchSubDomains": "True"}]
     graph = {"domains": domains}
-    async with connected(scene(graph=graph, exchange={"Get-AcceptedDomain": accepted})) as to:
+    async with connect_sandbox(
+        build_scene(graph=graph, exchange={"Get-AcceptedDomain": accepted})
+    ) as to:
         found = await to.tenant.accepted_domains()
-        assert found.items == (AcceptedDomain("contoso.example", subdomains=True),)
+        assert found.items == (AcceptedDomain("contoso.example", includes_subdomains=True),)
 
 
 # Writes that take their time --------------------------------------------------------------------
 
 
 async def test_reads_that_lag_behind_are_waited_for() -> None:
-    async with connected(scene(faults=[{"kind": "staleReads", "times": 3}])) as to:
-        assert (await to.tenant.apply(BLOCK)).before == {"accountEnabled": True}
+    async with connect_sandbox(build_scene(faults=[{"kind": "staleReads", "times": 3}])) as to:
+        assert (await to.tenant.apply(BLOCK_CHANGE)).before == {"accountEnabled": True}
         assert len(to.clock.waits) == 3
-    async with connected(scene(faults=[{"kind": "staleReads", "times": 99}])) as to:
+    async with connect_sandbox(build_scene(faults=[{"kind": "staleReads", "times": 99}])) as to:
         with pytest.raises(Unavailable, match="does not show yet"):
-            await to.tenant.apply(BLOCK)
+            await to.tenant.apply(BLOCK_CHANGE)
 
 
 async def test_the_unified_log_may_take_its_time_to_show() -> None:
     faults = [{"kind": "staleReads", "times": 99}]
-    async with connected(scene(**WRONG, faults=faults)) as to:
+    async with connect_sandbox(build_scene(**MISCONFIGURED_SCENE, faults=faults)) as to:
         assert "hour" in (await to.tenant.apply(EnableUnifiedAuditLog())).note
 
 
 async def test_a_throttled_write_is_sent_again() -> None:
     faults = [{"service": "exchange", "match": "^Set-", "status": 429, "times": 2}]
-    async with connected(scene(**WRONG, faults=faults)) as to:
-        assert not (await to.tenant.apply(EnableMailboxAudit(PERSON_GUID))).already
+    async with connect_sandbox(build_scene(**MISCONFIGURED_SCENE, faults=faults)) as to:
+        assert not (await to.tenant.apply(EnableMailboxAudit(PERSON_GUID))).unchanged
         assert len(to.sandbox.writes) == 1
 
 
 async def test_only_what_is_to_change_is_sent() -> None:
-    async with connected(scene()) as to:
-        await to.tenant.apply(BLOCK)
+    async with connect_sandbox(build_scene()) as to:
+        await to.tenant.apply(BLOCK_CHANGE)
         patch, revoke = to.sandbox.writes
         assert (patch["target"], patch["body"]) == (f"/users/{ROOM}", {"accountEnabled": False})
         assert revoke["target"] == f"/users/{ROOM}/revokeSignInSessions"
 
 
 async def test_a_403_for_one_account_is_its_role_and_not_a_missing_permission() -> None:
-    people = {"users": [user(ROOM, "room", **{"@sandbox.protected": True})]}
-    async with connected(scene(graph=people)) as to:
-        with pytest.raises(Refused):
-            await to.tenant.apply(BLOCK)
+    people = {"users": [build_user_row(ROOM, "room", **{"@sandbox.protected": True})]}
+    async with connect_sandbox(build_scene(graph=people)) as to:
+        with pytest.raises(Rejected):
+            await to.tenant.apply(BLOCK_CHANGE)
         assert to.sandbox.requests[-1].status == 403

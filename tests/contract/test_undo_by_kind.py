@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from core.adapters.m365.configuration import alike
-from core.errors import Moot, Refused, Unavailable
+from core.adapters.m365.configuration import is_equal_as_printed
+from core.errors import Rejected, Superseded, Unavailable
 from core.tenant.changes import (
-    Applied,
+    AppliedChange,
     ClearMailboxForward,
     DisableExchangeModule,
     DisableInboxRule,
@@ -18,49 +18,67 @@ from core.tenant.changes import (
     SetConfiguration,
 )
 from core.tenant.configuration import Configuration
-from core.tenant.reversibility import MAY_YET_SHOW, SHOWS_LATE, SIGNED_OUT, irreversible
+from core.tenant.reversibility import (
+    MAY_BE_DELAYED,
+    SESSIONS_STAY_ENDED,
+    VISIBLE_LATE,
+    explain_irreversible,
+)
 from core.tenant.surfaces import ROLE_HOLDERS
-from sandbox.graph.policies import KEPT
+from sandbox.graph.policies import DEFAULT_GRAPH_POLICIES
 from tests.contract.test_tenant_changes import NOBODY, state
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.http_recorder import PERSON, PERSON_GUID, ROOM, connected, mailbox, scene, user
-from tests.support.observe import whole
+from tests.support.http_recorder import (
+    PERSON,
+    PERSON_GUID,
+    ROOM,
+    build_mailbox_row,
+    build_scene,
+    build_user_row,
+    connect_sandbox,
+)
+from tests.support.observe import collect_pages
 from tests.support.tenants import (
-    BLOCK,
+    BLOCK_CHANGE,
     DOMAIN_GUID,
+    MISCONFIGURED_SCENE,
     OPENERS,
-    RESET,
-    WRONG,
-    OnSandbox,
-    Open,
+    RESET_CHANGE,
+    OpenTenant,
+    SandboxTenant,
     open_sandbox,
 )
-from tests.support.undo_checks import AGE, box, left_by, person_in
+from tests.support.undo_checks import (
+    RAISE_AGE_CHANGE,
+    apply_and_capture,
+    build_mailbox_scene,
+    get_person_row,
+)
 
 PARTNER = "55555555-0000-4000-8000-000000000001"
 
 
 @pytest.fixture(params=["fake", "m365"])
-def open_tenant(request: pytest.FixtureRequest) -> Open:
+def open_tenant(request: pytest.FixtureRequest) -> OpenTenant:
     """Opens a tenant from a scene, on one implementation of the port after the other."""
     return OPENERS[request.param]
 
 
-async def test_sessions_that_were_ended_do_not_come_back(open_tenant: Open) -> None:
-    async with open_tenant(scene()) as to:
-        made = await to.tenant.apply(BLOCK)
-        undone = await to.tenant.restore(BLOCK, made.before)
-        assert undone == Applied({"accountEnabled": False}, note=SIGNED_OUT)
+async def test_sessions_that_were_ended_do_not_come_back(open_tenant: OpenTenant) -> None:
+    async with open_tenant(build_scene()) as to:
+        made = await to.tenant.apply(BLOCK_CHANGE)
+        undone = await to.tenant.undo(BLOCK_CHANGE, made.before)
+        assert undone == AppliedChange({"accountEnabled": False}, note=SESSIONS_STAY_ENDED)
         assert to.signed_out == [ROOM]
 
 
 async def test_an_account_is_let_in_again_whatever_became_of_its_mailbox(
-    open_tenant: Open,
+    open_tenant: OpenTenant,
 ) -> None:
-    left, before = await left_by(BLOCK)
+    left, before = await apply_and_capture(BLOCK_CHANGE)
     left["exchange"]["Get-Mailbox"].pop()
-    async with open_tenant(scene(**left)) as to:
-        assert not (await to.tenant.restore(BLOCK, before)).already
+    async with open_tenant(build_scene(**left)) as to:
+        assert not (await to.tenant.undo(BLOCK_CHANGE, before)).unchanged
 
 
 @pytest.mark.parametrize(
@@ -68,76 +86,82 @@ async def test_an_account_is_let_in_again_whatever_became_of_its_mailbox(
     [({"@sandbox.protected": True}, "protected"), ({"onPremisesSyncEnabled": True}, "on-premises")],
 )
 async def test_an_account_that_cannot_be_let_in_from_here_says_why(
-    open_tenant: Open, more: dict[str, object], verdict: str
+    open_tenant: OpenTenant, more: dict[str, object], verdict: str
 ) -> None:
-    people = {"users": [user(ROOM, "room", accountEnabled=False, **more)]}
-    async with open_tenant(scene(graph=people)) as to:
-        with pytest.raises(Refused) as caught:
-            await to.tenant.restore(BLOCK, {"accountEnabled": True})
+    people = {"users": [build_user_row(ROOM, "room", accountEnabled=False, **more)]}
+    async with open_tenant(build_scene(graph=people)) as to:
+        with pytest.raises(Rejected) as caught:
+            await to.tenant.undo(BLOCK_CHANGE, {"accountEnabled": True})
         assert caught.value.verdict == verdict
-        assert to.written == 0
+        assert to.write_count == 0
 
 
-async def test_a_lower_age_limit_is_left_to_a_person_with_the_command(open_tenant: Open) -> None:
-    async with open_tenant(scene(**WRONG)) as to:
+async def test_a_lower_age_limit_is_left_to_a_person_with_the_command(
+    open_tenant: OpenTenant,
+) -> None:
+    async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         wrong = await state(to.tenant)
-        made = await to.tenant.apply(AGE)
+        made = await to.tenant.apply(RAISE_AGE_CHANGE)
         right = await state(to.tenant)
         command = f"Set-Mailbox -Identity '{PERSON_GUID}' -AuditLogAgeLimit '90.00:00:00'"
-        with pytest.raises(Refused, match=command):
-            await to.tenant.restore(AGE, made.before)
+        with pytest.raises(Rejected, match=command):
+            await to.tenant.undo(RAISE_AGE_CHANGE, made.before)
         assert await state(to.tenant) == right != wrong
-        assert irreversible("RaiseAuditAge", made.before)
+        assert explain_irreversible("RaiseAuditAge", made.before)
 
 
-async def test_an_age_limit_that_was_lowered_by_hand_is_as_before(open_tenant: Open) -> None:
-    async with open_tenant(scene(**WRONG)) as to:
-        assert (await to.tenant.restore(AGE, {"AuditLogAgeLimit": "90.00:00:00"})).already
+async def test_an_age_limit_that_was_lowered_by_hand_is_as_before(open_tenant: OpenTenant) -> None:
+    async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
+        assert (
+            await to.tenant.undo(RAISE_AGE_CHANGE, {"AuditLogAgeLimit": "90.00:00:00"})
+        ).unchanged
 
 
 async def test_exchange_powershell_comes_back_without_a_look_at_the_roles(
-    open_tenant: Open,
+    open_tenant: OpenTenant,
 ) -> None:
     change = DisableExchangeModule(PERSON, PERSON_GUID)
-    left, before = await left_by(change)
-    async with open_tenant(scene(**left)) as to:
-        to.fail(ROLE_HOLDERS)
-        assert not (await to.tenant.restore(change, before)).already
+    left, before = await apply_and_capture(change)
+    async with open_tenant(build_scene(**left)) as to:
+        to.fail_read(ROLE_HOLDERS)
+        assert not (await to.tenant.undo(change, before)).unchanged
 
 
-async def test_a_rule_that_only_outlook_may_change_by_now_is_left_to_it(open_tenant: Open) -> None:
+async def test_a_rule_that_only_outlook_may_change_by_now_is_left_to_it(
+    open_tenant: OpenTenant,
+) -> None:
     change = DisableInboxRule(PERSON, "R1")
-    left, before = await left_by(change)
+    left, before = await apply_and_capture(change)
     left["graph"]["messageRules"][PERSON][0]["isReadOnly"] = True
-    async with open_tenant(scene(**left)) as to:
-        with pytest.raises(Refused, match="Outlook"):
-            await to.tenant.restore(change, before)
-        assert to.written == 0
+    async with open_tenant(build_scene(**left)) as to:
+        with pytest.raises(Rejected, match="Outlook"):
+            await to.tenant.undo(change, before)
+        assert to.write_count == 0
 
 
 async def test_a_rule_that_cannot_be_read_any_more_is_not_switched_on() -> None:
     change = DisableInboxRule(PERSON, "R1")
-    left, before = await left_by(change)
+    left, before = await apply_and_capture(change)
     left["graph"]["messageRules"][PERSON][0]["actions"] = {"redirectTo": [{"emailAddress": 7}]}
-    async with open_sandbox(scene(**left)) as to:
-        with pytest.raises(Moot, match="not readable"):
-            await to.tenant.restore(change, before)
-        assert to.written == 0
+    async with open_sandbox(build_scene(**left)) as to:
+        with pytest.raises(Superseded, match="not readable"):
+            await to.tenant.undo(change, before)
+        assert to.write_count == 0
 
 
-async def test_an_old_record_of_a_rule_tells_enough(open_tenant: Open) -> None:
+async def test_an_old_record_of_a_rule_tells_enough(open_tenant: OpenTenant) -> None:
     change = DisableInboxRule(PERSON, "R1")
-    left, _ = await left_by(change)
-    async with open_tenant(scene(**left)) as to:
-        assert not (await to.tenant.restore(change, {"isEnabled": True})).already
+    left, _ = await apply_and_capture(change)
+    async with open_tenant(build_scene(**left)) as to:
+        assert not (await to.tenant.undo(change, {"isEnabled": True})).unchanged
 
 
-async def test_a_rule_may_be_renamed_and_moved_in_line_meanwhile(open_tenant: Open) -> None:
+async def test_a_rule_may_be_renamed_and_moved_in_line_meanwhile(open_tenant: OpenTenant) -> None:
     change = DisableInboxRule(PERSON, "R1")
-    left, before = await left_by(change)
+    left, before = await apply_and_capture(change)
     left["graph"]["messageRules"][PERSON][0] |= {"displayName": "other", "sequence": 9}
-    async with open_tenant(scene(**left)) as to:
-        assert not (await to.tenant.restore(change, before)).already
+    async with open_tenant(build_scene(**left)) as to:
+        assert not (await to.tenant.undo(change, before)).unchanged
 
 
 def partner(name: str = "Partner", guid: str = PARTNER) -> dict[str, object]:
@@ -154,23 +178,23 @@ def partner(name: str = "Partner", guid: str = PARTNER) -> dict[str, object]:
 
 def forwarded(*people: dict[str, object]) -> dict[str, Any]:
     """A tenant in which a person's mail goes to a recipient called Partner."""
-    boxes = [mailbox(PERSON, PERSON_GUID, "ann", ForwardingAddress="Partner")]
+    boxes = [build_mailbox_row(PERSON, PERSON_GUID, "ann", ForwardingAddress="Partner")]
     return {"exchange": {"Get-Mailbox": boxes, "Get-Recipient": [*people]}}
 
 
 CLEAR = ClearMailboxForward(PERSON_GUID)
 
 
-async def test_a_forward_goes_to_the_same_recipient_again(open_tenant: Open) -> None:
-    async with open_tenant(scene(**forwarded(partner()))) as to:
+async def test_a_forward_goes_to_the_same_recipient_again(open_tenant: OpenTenant) -> None:
+    async with open_tenant(build_scene(**forwarded(partner()))) as to:
         wrong = await to.tenant.forwarding_mailboxes()
         made = await to.tenant.apply(CLEAR)
         assert made.before["ForwardingAddressId"] == PARTNER
         assert (await to.tenant.forwarding_mailboxes()).items == ()
-        undone = await to.tenant.restore(CLEAR, made.before)
-        assert not undone.already
+        undone = await to.tenant.undo(CLEAR, made.before)
+        assert not undone.unchanged
         assert await to.tenant.forwarding_mailboxes() == wrong
-        assert (await to.tenant.restore(CLEAR, made.before)).already
+        assert (await to.tenant.undo(CLEAR, made.before)).unchanged
 
 
 @pytest.mark.parametrize(
@@ -184,147 +208,149 @@ async def test_a_forward_goes_to_the_same_recipient_again(open_tenant: Open) -> 
     ids=["gone", "a stranger of that name", "two of that name, and an old record", "old and gone"],
 )
 async def test_mail_is_never_forwarded_to_a_stranger(
-    open_tenant: Open, people: list[dict[str, object]], keep: bool
+    open_tenant: OpenTenant, people: list[dict[str, object]], keep: bool
 ) -> None:
-    left, before = await left_by(CLEAR, forwarded(partner()))
+    left, before = await apply_and_capture(CLEAR, forwarded(partner()))
     if not keep:
         before = {name: value for name, value in before.items() if name != "ForwardingAddressId"}
     left["exchange"]["Get-Recipient"] = people
-    async with open_tenant(scene(**left)) as to:
-        with pytest.raises(Refused, match="recipient"):
-            await to.tenant.restore(CLEAR, before)
-        assert to.written == 0
+    async with open_tenant(build_scene(**left)) as to:
+        with pytest.raises(Rejected, match="recipient"):
+            await to.tenant.undo(CLEAR, before)
+        assert to.write_count == 0
 
 
 async def test_of_two_of_one_name_the_forward_goes_to_the_one_it_meant() -> None:
-    left, before = await left_by(CLEAR, forwarded(partner()))
+    left, before = await apply_and_capture(CLEAR, forwarded(partner()))
     left["exchange"]["Get-Recipient"] = [partner(guid=NOBODY), partner()]
-    async with open_sandbox(scene(**left)) as to:
-        assert isinstance(to, OnSandbox)
-        assert not (await to.tenant.restore(CLEAR, before)).already
-        (write,) = to.to.sandbox.writes
+    async with open_sandbox(build_scene(**left)) as to:
+        assert isinstance(to, SandboxTenant)
+        assert not (await to.tenant.undo(CLEAR, before)).unchanged
+        (write,) = to.connection.sandbox.writes
         assert PARTNER in str(write["body"])
 
 
 async def test_a_recipient_that_was_renamed_meanwhile_is_the_same() -> None:
-    left, before = await left_by(CLEAR, forwarded(partner()))
+    left, before = await apply_and_capture(CLEAR, forwarded(partner()))
     left["exchange"]["Get-Recipient"] = [partner("Renamed")]
-    async with open_sandbox(scene(**left)) as to:
-        assert not (await to.tenant.restore(CLEAR, before)).already
+    async with open_sandbox(build_scene(**left)) as to:
+        assert not (await to.tenant.undo(CLEAR, before)).unchanged
         (now,) = (await to.tenant.forwarding_mailboxes()).items
         assert now.forwarding_address == "Renamed"
-        assert (await to.tenant.restore(CLEAR, before)).already
+        assert (await to.tenant.undo(CLEAR, before)).unchanged
 
 
-async def test_an_old_record_goes_by_the_name_of_the_recipient(open_tenant: Open) -> None:
-    left, before = await left_by(CLEAR, forwarded(partner()))
+async def test_an_old_record_goes_by_the_name_of_the_recipient(open_tenant: OpenTenant) -> None:
+    left, before = await apply_and_capture(CLEAR, forwarded(partner()))
     old = {name: value for name, value in before.items() if name != "ForwardingAddressId"}
-    async with open_tenant(scene(**left)) as to:
-        assert not (await to.tenant.restore(CLEAR, old)).already
+    async with open_tenant(build_scene(**left)) as to:
+        assert not (await to.tenant.undo(CLEAR, old)).unchanged
         (box,) = (await to.tenant.forwarding_mailboxes()).items
         assert box.forwarding_address == "Partner"
 
 
 async def test_logon_types_that_were_microsofts_are_again_and_so_are_their_lists(
-    open_tenant: Open,
+    open_tenant: OpenTenant,
 ) -> None:
     """A list of Microsoft's that lacked something cannot be asked for."""
     change = ResetAuditSet(PERSON_GUID, ("Delegate", "Owner"), expects=("MailItemsAccessed",))
-    lacking = box(DefaultAuditSet=["Admin", "Delegate"], AuditDelegate=["Update"])
-    async with open_tenant(scene(**lacking)) as to:
+    lacking = build_mailbox_scene(DefaultAuditSet=["Admin", "Delegate"], AuditDelegate=["Update"])
+    async with open_tenant(build_scene(**lacking)) as to:
         made = await to.tenant.apply(change)
-        undone = await to.tenant.restore(change, made.before)
+        undone = await to.tenant.undo(change, made.before)
         assert undone.note == "Microsoft keeps what is audited for Delegate: it is not as it was."
-        (audit, _) = (await whole(to.tenant.mailbox_audits())).items
+        (audit, _) = (await collect_pages(to.tenant.mailbox_audits())).items
         assert audit.default_set == {"Admin", "Delegate"}
         assert audit.actions["Owner"] == {"MailboxLogin"}
 
 
 @pytest.mark.parametrize("capabilities", [[], ["M365Auditing"]], ids=str)
 async def test_what_was_audited_besides_is_known_under_every_licence(
-    open_tenant: Open, capabilities: list[str]
+    open_tenant: OpenTenant, capabilities: list[str]
 ) -> None:
-    async with open_tenant(scene(exchange={"Get-Mailbox": [licensed(capabilities)]})) as to:
-        wrong = await whole(to.tenant.mailbox_audits())
-        made = await to.tenant.apply(RESET)
-        assert not (await to.tenant.restore(RESET, made.before)).already
-        assert await whole(to.tenant.mailbox_audits()) == wrong
+    async with open_tenant(build_scene(exchange={"Get-Mailbox": [licensed(capabilities)]})) as to:
+        wrong = await collect_pages(to.tenant.mailbox_audits())
+        made = await to.tenant.apply(RESET_CHANGE)
+        assert not (await to.tenant.undo(RESET_CHANGE, made.before)).unchanged
+        assert await collect_pages(to.tenant.mailbox_audits()) == wrong
 
 
 @pytest.mark.parametrize("other", ["SearchQueryInitiated", "-Update"])
 async def test_an_action_that_somebody_added_or_took_since_is_not_overwritten(
-    open_tenant: Open, other: str
+    open_tenant: OpenTenant, other: str
 ) -> None:
-    left, before = await left_by(RESET)
-    actions = person_in(left)["AuditOwner"]
+    left, before = await apply_and_capture(RESET_CHANGE)
+    actions = get_person_row(left)["AuditOwner"]
     if other.startswith("-"):
         actions.remove(other[1:])
     else:
         actions.append(other)
-    async with open_tenant(scene(**left)) as to:
-        with pytest.raises(Moot):
-            await to.tenant.restore(RESET, before)
-        assert to.written == 0
+    async with open_tenant(build_scene(**left)) as to:
+        with pytest.raises(Superseded):
+            await to.tenant.undo(RESET_CHANGE, before)
+        assert to.write_count == 0
 
 
 def licensed(capabilities: list[str]) -> dict[str, object]:
     """The person's mailbox under a licence, with lists set by hand."""
     lists = {"DefaultAuditSet": ["Admin"], "AuditOwner": ["MailboxLogin"]}
-    return mailbox(PERSON, PERSON_GUID, "ann", PersistedCapabilities=capabilities, **lists)
+    return build_mailbox_row(
+        PERSON, PERSON_GUID, "ann", PersistedCapabilities=capabilities, **lists
+    )
 
 
-async def test_a_list_that_held_nothing_holds_nothing_again(open_tenant: Open) -> None:
+async def test_a_list_that_held_nothing_holds_nothing_again(open_tenant: OpenTenant) -> None:
     change = ResetAuditSet(PERSON_GUID, ("Owner",))
-    async with open_tenant(scene(**box(AuditOwner=[]))) as to:
+    async with open_tenant(build_scene(**build_mailbox_scene(AuditOwner=[]))) as to:
         wrong = await state(to.tenant)
         made = await to.tenant.apply(change)
         assert await state(to.tenant) != wrong
-        await to.tenant.restore(change, made.before)
+        await to.tenant.undo(change, made.before)
         assert await state(to.tenant) == wrong
 
 
 async def test_an_action_that_exchange_takes_no_more_is_a_refusal_and_no_half_list() -> None:
     """MessageBind, on a mailbox with advanced auditing."""
     change = ResetAuditSet(PERSON_GUID, ("Admin", "Owner"))
-    old = box(
+    old = build_mailbox_scene(
         DefaultAuditSet=[],
         AuditAdmin=["Update", "MessageBind"],
         PersistedCapabilities=["M365Auditing"],
     )
-    left, before = await left_by(change, old)
-    async with open_sandbox(scene(**left)) as to:
-        with pytest.raises(Refused):
-            await to.tenant.restore(change, before)
-        assert to.written == 0
+    left, before = await apply_and_capture(change, old)
+    async with open_sandbox(build_scene(**left)) as to:
+        with pytest.raises(Rejected):
+            await to.tenant.undo(change, before)
+        assert to.write_count == 0
 
 
-async def test_the_unified_log_may_look_undone_and_come_on_later(open_tenant: Open) -> None:
+async def test_the_unified_log_may_look_undone_and_come_on_later(open_tenant: OpenTenant) -> None:
     change = EnableUnifiedAuditLog()
-    async with open_tenant(scene(**WRONG)) as to:
-        looked = await to.tenant.restore(change, {"UnifiedAuditLogIngestionEnabled": False})
-        assert looked.already
-        assert looked.note == MAY_YET_SHOW
+    async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
+        looked = await to.tenant.undo(change, {"UnifiedAuditLogIngestionEnabled": False})
+        assert looked.unchanged
+        assert looked.note == MAY_BE_DELAYED
 
 
 async def test_nobody_waits_for_the_unified_log_to_show() -> None:
     change = EnableUnifiedAuditLog()
-    left, before = await left_by(change)
-    async with open_sandbox(scene(**left)) as to:
-        assert isinstance(to, OnSandbox)
-        to.add({"match": "^Set-AdminAuditLogConfig", "kind": "staleReads", "times": 9})
-        undone = await to.tenant.restore(change, before)
-        assert undone.note == SHOWS_LATE
-        assert to.to.clock.waits == []
+    left, before = await apply_and_capture(change)
+    async with open_sandbox(build_scene(**left)) as to:
+        assert isinstance(to, SandboxTenant)
+        to.add_fault({"match": "^Set-AdminAuditLogConfig", "kind": "staleReads", "times": 9})
+        undone = await to.tenant.undo(change, before)
+        assert undone.note == VISIBLE_LATE
+        assert to.connection.clock.waits == []
 
 
 async def test_an_undo_that_shows_late_is_waited_for() -> None:
     change = EnableOrganizationAudit()
-    left, before = await left_by(change)
-    async with open_sandbox(scene(**left)) as to:
-        assert isinstance(to, OnSandbox)
-        to.add({"match": "^Set-OrganizationConfig", "kind": "staleReads", "times": 3})
-        assert not (await to.tenant.restore(change, before)).already
-        assert to.to.clock.waits
+    left, before = await apply_and_capture(change)
+    async with open_sandbox(build_scene(**left)) as to:
+        assert isinstance(to, SandboxTenant)
+        to.add_fault({"match": "^Set-OrganizationConfig", "kind": "staleReads", "times": 3})
+        assert not (await to.tenant.undo(change, before)).unchanged
+        assert to.connection.clock.waits
 
 
 # Settings of every type -------------------------------------------------------------------------
@@ -358,17 +384,17 @@ async def test_an_undo_that_shows_late_is_waited_for() -> None:
     ids=str,
 )
 async def test_a_setting_of_any_type_is_put_back(
-    open_tenant: Open, source: str, cmdlet: str, name: str, value: Any, was: object
+    open_tenant: OpenTenant, source: str, cmdlet: str, name: str, value: Any, was: object
 ) -> None:
     change = SetConfiguration(source, DOMAIN_GUID, name, value)
     rows = {cmdlet: [{"Guid": DOMAIN_GUID, "Name": "Default", name: was}]}
-    async with open_tenant(scene(exchange=rows)) as to:
+    async with open_tenant(build_scene(exchange=rows)) as to:
         made = await to.tenant.apply(change)
         assert made.before == {name: was}
-        assert not (await to.tenant.restore(change, made.before)).already
+        assert not (await to.tenant.undo(change, made.before)).unchanged
         ((one),) = (await to.tenant.configuration(source)).items
-        assert alike(one.values[name], was)
-        assert (await to.tenant.restore(change, made.before)).already
+        assert is_equal_as_printed(one.values[name], was)
+        assert (await to.tenant.undo(change, made.before)).unchanged
 
 
 @pytest.mark.parametrize(
@@ -382,18 +408,18 @@ async def test_a_setting_of_any_type_is_put_back(
     ids=str,
 )
 async def test_a_policy_of_graph_is_put_back(
-    open_tenant: Open, name: str, value: Any, was: object
+    open_tenant: OpenTenant, name: str, value: Any, was: object
 ) -> None:
-    known = deepcopy(KEPT["authorizationPolicy"])
+    known = deepcopy(DEFAULT_GRAPH_POLICIES["authorizationPolicy"])
     *above, last = name.split(".")
     holder = known[above[0]] if above else known
     holder[last] = was
     change = SetConfiguration("authorization-policy", "", name, value)
-    async with open_tenant(scene(graph={"authorizationPolicy": known})) as to:
+    async with open_tenant(build_scene(graph={"authorizationPolicy": known})) as to:
         wrong = await to.tenant.configuration("authorization-policy")
         made = await to.tenant.apply(change)
         assert await to.tenant.configuration("authorization-policy") != wrong
-        await to.tenant.restore(change, made.before)
+        await to.tenant.undo(change, made.before)
         assert await to.tenant.configuration("authorization-policy") == wrong
 
 
@@ -401,9 +427,9 @@ async def test_a_setting_that_is_not_shown_is_not_changed_since_nobody_could_und
     change = SetConfiguration("remote-domain", DOMAIN_GUID, "AutoForwardEnabled", False)
     rows = {"Get-RemoteDomain": [{"Guid": DOMAIN_GUID, "Name": "p", "DomainName": "p.example"}]}
     fake = FakeTenant(configurations=[Configuration("remote-domain", DOMAIN_GUID, "p", {})])
-    async with connected(scene(exchange=rows), attempts=1) as to:
+    async with connect_sandbox(build_scene(exchange=rows), attempts=1) as to:
         for tenant in (fake, to.tenant):
             with pytest.raises(Unavailable, match="AutoForwardEnabled"):
                 await tenant.apply(change)
         assert to.sandbox.writes == []
-        assert fake.writes == []
+        assert fake.applied_changes == []

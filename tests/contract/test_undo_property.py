@@ -7,19 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.tenant.changes import Change, ResetAuditSet
-from sandbox.exchange.auditing import ALLOWED, DEFAULT_ACTIONS, LOGON_TYPES
-from sandbox.scenes.default_roles import USERS
+from sandbox.exchange.auditing import ALLOWED_ACTIONS, DEFAULT_ACTIONS, LOGON_TYPES
+from sandbox.scenes.default_roles import DEFAULT_USERS
 from tests.contract.test_tenant_changes import state
 from tests.support.http_recorder import (
     PERSON,
     PERSON_GUID,
     ROOM,
     ROOM_GUID,
-    mailbox,
-    module_row,
-    rule,
-    scene,
-    user,
+    build_mailbox_row,
+    build_module_user_row,
+    build_rule_row,
+    build_scene,
+    build_user_row,
 )
 from tests.support.tenants import DOMAIN_GUID, OPENERS
 from tests.support.undo_checks import REVERSIBLE
@@ -35,10 +35,10 @@ def tenants(draw: st.DrawFn) -> dict[str, Any]:
     lists: dict[str, object] = {
         f"Audit{kind}": [*DEFAULT_ACTIONS[kind]]
         if kind in managed
-        else sorted(draw(st.sets(st.sampled_from(sorted(ALLOWED[kind] - {"MessageBind"})))))
+        else sorted(draw(st.sets(st.sampled_from(sorted(ALLOWED_ACTIONS[kind] - {"MessageBind"})))))
         for kind in LOGON_TYPES
     }
-    person = mailbox(
+    person = build_mailbox_row(
         PERSON,
         PERSON_GUID,
         "ann",
@@ -56,15 +56,18 @@ def tenants(draw: st.DrawFn) -> dict[str, Any]:
     }
     domain = {"Guid": DOMAIN_GUID, "Name": "b", "DomainName": "b.example"}
     guest = {"ExternalDirectoryObjectId": PERSON, "Guid": PERSON_GUID}
-    return scene(
+    return build_scene(
         graph={
-            "users": [user(PERSON, "ann"), user(ROOM, "room", accountEnabled=draw(BOOLEANS))],
-            "messageRules": {PERSON: [rule("R1", isEnabled=draw(BOOLEANS))]},
+            "users": [
+                build_user_row(PERSON, "ann"),
+                build_user_row(ROOM, "room", accountEnabled=draw(BOOLEANS)),
+            ],
+            "messageRules": {PERSON: [build_rule_row("R1", isEnabled=draw(BOOLEANS))]},
         },
         exchange={
             "Get-Mailbox": [
                 person,
-                mailbox(ROOM, ROOM_GUID, "room", RecipientTypeDetails="RoomMailbox"),
+                build_mailbox_row(ROOM, ROOM_GUID, "room", RecipientTypeDetails="RoomMailbox"),
             ],
             "Get-CASMailbox": [{**guest, "PrimarySmtpAddress": "ann@contoso.example", **protocols}],
             "Get-OrganizationConfig": [{"AuditDisabled": draw(BOOLEANS)}],
@@ -73,7 +76,10 @@ def tenants(draw: st.DrawFn) -> dict[str, Any]:
             "Get-MailboxAuditBypassAssociation": [
                 {"Guid": "g1", "Name": "n", "AuditBypassEnabled": draw(BOOLEANS)}
             ],
-            "Get-User": [*USERS, module_row(PERSON, PERSON_GUID, "ann", enabled=draw(BOOLEANS))],
+            "Get-User": [
+                *DEFAULT_USERS,
+                build_module_user_row(PERSON, PERSON_GUID, "ann", enabled=draw(BOOLEANS)),
+            ],
         },
     )
 
@@ -99,9 +105,9 @@ def test_a_change_and_its_undoing_are_nothing_at_all(
         async with OPENERS[where](what) as to:
             start = await state(to.tenant)
             made = await to.tenant.apply(change)
-            undone = await to.tenant.restore(change, made.before)
-            assert undone.already or not made.already
+            undone = await to.tenant.undo(change, made.before)
+            assert undone.unchanged or not made.unchanged
             assert await state(to.tenant) == start
-            assert (await to.tenant.restore(change, made.before)).already
+            assert (await to.tenant.undo(change, made.before)).unchanged
 
     asyncio.run(there_and_back())

@@ -7,30 +7,39 @@ import pytest
 
 from core.config.catalog import CATALOG
 from core.model.findings import Verdict
-from tools.docs_gen.documents import ROOT, deployment, openapi, sample, tables, with_tables
+from tools.docs_gen.documents import (
+    ROOT,
+    build_openapi_json,
+    build_parameters_file,
+    build_sample_settings,
+    build_tables,
+    replace_tables,
+)
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
 
-@pytest.mark.parametrize("path", tables(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", build_tables(), ids=lambda path: path.name)
 def test_tables_in_documents_are_what_the_code_says(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert with_tables(text, tables()[path]) == text, "run: python -m tools.docs_gen.documents"
+    assert replace_tables(text, build_tables()[path]) == text, (
+        "run: python -m tools.docs_gen.documents"
+    )
 
 
 def test_the_sample_settings_are_what_the_code_says() -> None:
     text = (ROOT / "local.settings.sample.json").read_text(encoding="utf-8")
-    assert text == sample(), "run: python -m tools.docs_gen.documents"
+    assert text == build_sample_settings(), "run: python -m tools.docs_gen.documents"
 
 
 def test_the_document_of_the_api_is_what_the_routes_say() -> None:
     text = (ROOT / "docs" / "openapi.json").read_text(encoding="utf-8")
-    assert text == openapi(), "run: python -m tools.docs_gen.documents"
+    assert text == build_openapi_json(), "run: python -m tools.docs_gen.documents"
 
 
 def test_the_parameters_of_the_deployment_name_the_settings_of_every_guard() -> None:
     text = (ROOT / "infra" / "main.parameters.json").read_text(encoding="utf-8")
-    assert text == deployment(text), "run: python -m tools.docs_gen.documents"
+    assert text == build_parameters_file(text), "run: python -m tools.docs_gen.documents"
 
 
 @pytest.mark.parametrize("verdict", Verdict)

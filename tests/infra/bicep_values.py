@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.bicep_lint.parser import read
+from tools.bicep_lint.parser import parse_bicep_file
 from tools.bicep_lint.tree import (
     Array,
     Call,
@@ -26,22 +26,22 @@ from tools.bicep_lint.tree import (
 ROOT = Path(__file__).resolve().parent.parent.parent
 INFRA = ROOT / "infra"
 
-type Plain = str | int | bool | list[Plain] | dict[str, Plain] | None
+type BicepValue = str | int | bool | list[BicepValue] | dict[str, BicepValue] | None
 
 
-def bicep(name: str) -> File:
+def read_bicep(name: str) -> File:
     """A file of infra/."""
-    return read(INFRA / f"{name}.bicep")
+    return parse_bicep_file(INFRA / f"{name}.bicep")
 
 
-def variable(file: File, name: str) -> Object:
+def get_object_variable(file: File, name: str) -> Object:
     """An object that is a variable."""
-    value = file.of("var")[name].value
+    value = file.get_declarations("var")[name].value
     assert isinstance(value, Object)
     return value
 
 
-def plain(node: Node) -> Plain:
+def read_literal(node: Node) -> BicepValue:
     """A value that is written out, or the fallback of `chosen(settings, name, fallback)`."""
     match node:
         case Text():
@@ -50,34 +50,34 @@ def plain(node: Node) -> Plain:
         case Value():
             return node.value
         case Array():
-            return [plain(item) for item in node.items]
+            return [read_literal(item) for item in node.items]
         case Object():
-            return {key: plain(value) for key, value in node.values.items()}
+            return {key: read_literal(value) for key, value in node.values.items()}
         case Call("toLower", (inner,)):
-            return str(plain(inner)).lower()
+            return str(read_literal(inner)).lower()
         case Call("chosen", (_, _, fallback)):
-            return plain(fallback)
+            return read_literal(fallback)
     raise AssertionError(f"line {node.line}: not written out")
 
 
-def texts(node: Node) -> dict[str, Plain]:
+def read_literal_object(node: Node) -> dict[str, BicepValue]:
     """An object that is written out."""
-    value = plain(node)
+    value = read_literal(node)
     assert isinstance(value, dict)
     return value
 
 
-def chosen(node: Node) -> Iterator[tuple[str, str]]:
+def find_chosen_settings(node: Node) -> Iterator[tuple[str, str]]:
     """The names of settings that are looked up in an expression, with their fallbacks."""
     match node:
         case Call("chosen", (_, Text() as name, Text() as fallback)):
             yield name.plain or "", fallback.plain or ""
         case Call(_, arguments):
             for argument in arguments:
-                yield from chosen(argument)
+                yield from find_chosen_settings(argument)
         case Object():
             for value in node.values.values():
-                yield from chosen(value)
+                yield from find_chosen_settings(value)
         case _:
             return
 
@@ -98,11 +98,11 @@ def evaluate(node: Node, names: Mapping[str, Any]) -> Any:
         case Array(items):
             return [evaluate(item, names) for item in items]
         case Call():
-            return called(node, names)
-    return plain(node)
+            return evaluate_call(node, names)
+    return read_literal(node)
 
 
-def called(node: Call, names: Mapping[str, Any]) -> Any:
+def evaluate_call(node: Call, names: Mapping[str, Any]) -> Any:
     """What a function of the language returns (Microsoft Learn: Bicep functions)."""
     first = evaluate(node.arguments[0], names)
     match node.name, node.arguments[1:]:
@@ -121,10 +121,10 @@ def called(node: Call, names: Mapping[str, Any]) -> Any:
     raise AssertionError(f"line {node.line}: {node.name} is not known here")
 
 
-def worked_out(file: File, given: Mapping[str, Any]) -> dict[str, Any]:
+def evaluate_variables(file: File, given: Mapping[str, Any]) -> dict[str, Any]:
     """Every variable of a file, in the order they are declared, given its parameters."""
     names = dict(given)
-    for name, entry in file.of("var").items():
+    for name, entry in file.get_declarations("var").items():
         assert entry.value
         names[name] = evaluate(entry.value, names)
     return names

@@ -5,17 +5,17 @@ from typing import Any
 
 from tests.infra.exchange_script_emulator import (
     Cmdlet,
-    Thing,
-    Thrown,
+    PsObject,
+    TerminatingError,
     convert_from_json,
-    shown,
-    unrolled,
+    format_value,
+    unroll,
 )
 
 # Built-in roles with their cmdlets and parameters: some that serve, some that must not be taken.
 type Role = dict[str, tuple[str, ...]]
 
-READING: Role = {
+READ_CMDLETS: Role = {
     "Get-Mailbox": ("Identity", "RecipientTypeDetails", "ResultSize", "Filter"),
     "Get-Recipient": ("Identity", "ResultSize"),
     "Get-MailboxPermission": ("Identity", "IncludeUnresolvedPermissions", "ResultSize"),
@@ -24,7 +24,7 @@ READING: Role = {
     "Get-User": ("Filter", "Identity", "ResultSize"),
     "Get-CASMailbox": ("Identity", "ResultSize"),
 }
-CONFIGURATION: Role = {
+CONFIGURATION_CMDLETS: Role = {
     name: ("Identity", "ResultSize")
     for name in (
         "Get-AcceptedDomain",
@@ -43,7 +43,7 @@ CONFIGURATION: Role = {
         "Get-MailboxAuditBypassAssociation",
     )
 }
-AUDIT: Role = {
+AUDIT_CMDLETS: Role = {
     "Set-Mailbox": (
         *("Identity", "AuditEnabled", "AuditLogAgeLimit", "DefaultAuditSet"),
         *("AuditAdmin", "AuditDelegate", "AuditOwner", "WhatIf", "Type"),
@@ -52,8 +52,8 @@ AUDIT: Role = {
     "Set-MailboxAuditBypassAssociation": ("Identity", "AuditBypassEnabled", "WhatIf"),
     "Get-MailboxAuditBypassAssociation": ("Identity", "ResultSize"),
 }
-RECIPIENTS: Role = {
-    **READING,
+RECIPIENT_CMDLETS: Role = {
+    **READ_CMDLETS,
     "Get-InboxRule": ("Mailbox", "Identity", "IncludeHidden", "ResultSize"),
     "New-Mailbox": ("Name",),
     "Set-Mailbox": (
@@ -66,11 +66,11 @@ RECIPIENTS: Role = {
     ),
     "Set-CASMailboxPlan": ("Identity", "ImapEnabled", "PopEnabled", "OWAEnabled"),
 }
-BUILT_IN: dict[str, Role] = {
-    "View-Only Recipients": READING,
-    "View-Only Configuration": {**CONFIGURATION, "Get-Everything": ()},
-    "Audit Logs": AUDIT,
-    "Mail Recipients": RECIPIENTS,
+BUILT_IN_ROLES: dict[str, Role] = {
+    "View-Only Recipients": READ_CMDLETS,
+    "View-Only Configuration": {**CONFIGURATION_CMDLETS, "Get-Everything": ()},
+    "Audit Logs": AUDIT_CMDLETS,
+    "Mail Recipients": RECIPIENT_CMDLETS,
     "Role Management": {
         "Get-RoleGroup": ("Identity", "ResultSize"),
         "Get-RoleGroupMember": ("Identity", "ResultSize"),
@@ -93,49 +93,49 @@ class FakeExchange:
     """Roles, assignments, a role group and service principals. `writes` names every change."""
 
     def __init__(self) -> None:
-        self.roles: dict[str, Thing] = {}
+        self.roles: dict[str, PsObject] = {}
         self.entries: dict[str, Role] = {}
-        self.groups: dict[str, list[Thing]] = {}
-        self.assignments: list[Thing] = []
-        self.principals: list[Thing] = []
+        self.groups: dict[str, list[PsObject]] = {}
+        self.assignments: list[PsObject] = []
+        self.principals: list[PsObject] = []
         self.writes: list[str] = []
         self.dehydrated = False
-        self.entra_knows = ""
-        self.refuses: dict[str, int] = {}
-        for name, entries in BUILT_IN.items():
-            self.roles[name] = Thing(
+        self.entra_object_id = ""
+        self.failures_left: dict[str, int] = {}
+        for name, entries in BUILT_IN_ROLES.items():
+            self.roles[name] = PsObject(
                 Name=name, Parent="", IsEndUserRole=name.startswith("My"), IsDeprecated=False
             )
             self.entries[name] = dict(entries)
         # Roles with few entries that are no parents: for people's own settings, retired, derived.
         for role in (
-            Thing(Name="Own Settings", Parent="", IsEndUserRole=True),
-            Thing(Name="Own Rules", Parent="", ImplicitRecipientReadScope="Self"),
-            Thing(Name="Old Rules", Parent="", IsDeprecated=True),
-            Thing(Name="Help Desk", Parent="Mail Recipients"),
+            PsObject(Name="Own Settings", Parent="", IsEndUserRole=True),
+            PsObject(Name="Own Rules", Parent="", ImplicitRecipientReadScope="Self"),
+            PsObject(Name="Old Rules", Parent="", IsDeprecated=True),
+            PsObject(Name="Help Desk", Parent="Mail Recipients"),
         ):
             self.roles[role["name"]] = role
-            self.entries[role["name"]] = {"Get-InboxRule": RECIPIENTS["Get-InboxRule"]}
+            self.entries[role["name"]] = {"Get-InboxRule": RECIPIENT_CMDLETS["Get-InboxRule"]}
 
-    def cmdlets(self) -> dict[str, Cmdlet]:
+    def build_cmdlets(self) -> dict[str, Cmdlet]:
         """All that the script may call."""
         silent: Iterable[str] = (
             *("Import-Module", "Connect-ExchangeOnline", "Set-StrictMode", "Start-Sleep"),
             *("Write-Host", "Write-Warning", "Out-Host"),
         )
-        known: dict[str, Cmdlet] = {name: nothing for name in silent}
+        known: dict[str, Cmdlet] = {name: ignore_call for name in silent}
         known |= {
             "ConvertFrom-Json": convert_from_json,
             "Format-Table": lambda stream, values, named: stream,
             "Select-Object": lambda stream, values, named: stream[:1],
-            "Sort-Object": ordered,
+            "Sort-Object": sort_objects,
             "Get-Module": lambda *_: ["ExchangeOnlineManagement"],
             "Get-Command": lambda *_: ["there"],
-            "Get-ConnectionInformation": lambda *_: [Thing(State="Connected")],
-            "az": lambda *_: [self.entra_knows] if self.entra_knows else [],
+            "Get-ConnectionInformation": lambda *_: [PsObject(State="Connected")],
+            "az": lambda *_: [self.entra_object_id] if self.entra_object_id else [],
         }
         own: dict[str, Callable[[dict[str, Any]], list[Any]]] = {
-            "Get-OrganizationConfig": lambda _: [Thing(IsDehydrated=self.dehydrated)],
+            "Get-OrganizationConfig": lambda _: [PsObject(IsDehydrated=self.dehydrated)],
             "Get-ManagementRole": self.get_role,
             "New-ManagementRole": self.new_role,
             "Remove-ManagementRole": self.remove_role,
@@ -144,7 +144,7 @@ class FakeExchange:
             "Get-ManagementRoleAssignment": self.get_assignment,
             "New-ManagementRoleAssignment": self.new_assignment,
             "Remove-ManagementRoleAssignment": self.remove_assignment,
-            "Get-RoleGroup": lambda _: [Thing(Name=name) for name in self.groups],
+            "Get-RoleGroup": lambda _: [PsObject(Name=name) for name in self.groups],
             "New-RoleGroup": self.new_group,
             "Remove-RoleGroup": self.remove_group,
             "Get-RoleGroupMember": lambda named: list(self.groups[named["identity"]]),
@@ -153,43 +153,45 @@ class FakeExchange:
             "New-ServicePrincipal": self.new_principal,
             "Remove-ServicePrincipal": self.remove_principal,
         }
-        return known | {name: self.told(name, action) for name, action in own.items()}
+        return known | {name: self.wrap_cmdlet(name, action) for name, action in own.items()}
 
-    def told(self, name: str, action: Callable[[dict[str, Any]], list[Any]]) -> Cmdlet:
+    def wrap_cmdlet(self, name: str, action: Callable[[dict[str, Any]], list[Any]]) -> Cmdlet:
         """A cmdlet that notes its writes, and fails as often as it is told to."""
 
         def run(stream: list[Any], values: list[Any], named: dict[str, Any]) -> list[Any]:
-            if self.refuses.get(name, 0):
-                self.refuses[name] -= 1
-                raise Thrown(f"{name}: the object could not be found")
+            if self.failures_left.get(name, 0):
+                self.failures_left[name] -= 1
+                raise TerminatingError(f"{name}: the object could not be found")
             if not name.startswith("Get-"):
                 self.writes.append(name)
             return action(named)
 
         return run
 
-    def get_role(self, named: dict[str, Any]) -> list[Thing]:
+    def get_role(self, named: dict[str, Any]) -> list[PsObject]:
         """All roles, or those that hold the cmdlet with every one of the parameters."""
-        cmdlet, wanted = named.get("cmdlet"), set(unrolled(named.get("cmdletparameters") or []))
+        cmdlet, wanted = named.get("cmdlet"), set(unroll(named.get("cmdletparameters") or []))
         return [
             role
             for name, role in self.roles.items()
             if cmdlet is None
-            or (cmdlet in self.entries[name] and wanted <= set(self.held(name, cmdlet)))
+            or (cmdlet in self.entries[name] and wanted <= set(self.get_parameters(name, cmdlet)))
         ]
 
-    def held(self, role: str, cmdlet: str) -> tuple[str, ...]:
+    def get_parameters(self, role: str, cmdlet: str) -> tuple[str, ...]:
         return self.entries[role][cmdlet]
 
-    def new_role(self, named: dict[str, Any]) -> list[Thing]:
-        name, parent, kept = named["name"], named["parent"], unrolled(named["enabledcmdlets"])
+    def new_role(self, named: dict[str, Any]) -> list[PsObject]:
+        name, parent, kept = named["name"], named["parent"], unroll(named["enabledcmdlets"])
         if name in self.roles:
-            raise Thrown(f"{name} exists already")
+            raise TerminatingError(f"{name} exists already")
         self.entries[name] = {one: self.entries[parent][one] for one in kept}
-        self.roles[name] = Thing(Name=name, Parent=parent, IsEndUserRole=False, IsDeprecated=False)
+        self.roles[name] = PsObject(
+            Name=name, Parent=parent, IsEndUserRole=False, IsDeprecated=False
+        )
         # Whoever manages roles may hand a new one on.
         self.assignments.append(
-            Thing(
+            PsObject(
                 Identity=f"{name}-Delegating",
                 Role=name,
                 RoleAssigneeName="Organization Management",
@@ -201,28 +203,28 @@ class FakeExchange:
     def remove_role(self, named: dict[str, Any]) -> list[Any]:
         name = named["identity"]
         if any(one["role"] == name for one in self.assignments):
-            raise Thrown(f"{name} is still assigned")
+            raise TerminatingError(f"{name} is still assigned")
         if not self.roles[name]["parent"]:
-            raise Thrown(f"{name} is built in")
+            raise TerminatingError(f"{name} is built in")
         del self.roles[name], self.entries[name]
         return []
 
-    def get_entry(self, named: dict[str, Any]) -> list[Thing]:
-        role = shown(named["identity"]).partition("\\")[0]
+    def get_entry(self, named: dict[str, Any]) -> list[PsObject]:
+        role = format_value(named["identity"]).partition("\\")[0]
         return [
-            Thing(Name=cmdlet, Parameters=list(parameters))
+            PsObject(Name=cmdlet, Parameters=list(parameters))
             for cmdlet, parameters in self.entries.get(role, {}).items()
         ]
 
     def set_entry(self, named: dict[str, Any]) -> list[Any]:
-        role, _, cmdlet = shown(named["identity"]).partition("\\")
-        wanted = tuple(unrolled(named["parameters"]))
+        role, _, cmdlet = format_value(named["identity"]).partition("\\")
+        wanted = tuple(unroll(named["parameters"]))
         if not set(wanted) <= set(self.entries[self.roles[role]["parent"]][cmdlet]):
-            raise Thrown("the parent role lacks a parameter")
+            raise TerminatingError("the parent role lacks a parameter")
         self.entries[role][cmdlet] = wanted
         return []
 
-    def get_assignment(self, named: dict[str, Any]) -> list[Thing]:
+    def get_assignment(self, named: dict[str, Any]) -> list[PsObject]:
         return [
             one
             for one in self.assignments
@@ -232,9 +234,9 @@ class FakeExchange:
 
     def new_assignment(self, named: dict[str, Any]) -> list[Any]:
         if named["securitygroup"] not in self.groups or named["role"] not in self.roles:
-            raise Thrown("the group or role could not be found")
+            raise TerminatingError("the group or role could not be found")
         self.assignments.append(
-            Thing(
+            PsObject(
                 Identity=named["name"], Role=named["role"], RoleAssigneeName=named["securitygroup"]
             )
         )
@@ -255,12 +257,12 @@ class FakeExchange:
         return []
 
     def add_member(self, named: dict[str, Any]) -> list[Any]:
-        self.groups[named["identity"]].append(Thing(Name=named["member"]))
+        self.groups[named["identity"]].append(PsObject(Name=named["member"]))
         return []
 
     def new_principal(self, named: dict[str, Any]) -> list[Any]:
         self.principals.append(
-            Thing(AppId=named["appid"], ObjectId=named["objectid"], Identity=named["objectid"])
+            PsObject(AppId=named["appid"], ObjectId=named["objectid"], Identity=named["objectid"])
         )
         return []
 
@@ -268,7 +270,7 @@ class FakeExchange:
         self.principals = [one for one in self.principals if one["objectid"] != named["identity"]]
         return []
 
-    def allowed(self, group: str) -> dict[str, set[str]]:
+    def get_allowed_cmdlets(self, group: str) -> dict[str, set[str]]:
         """What the members of a group may run: cmdlets with their parameters."""
         found: dict[str, set[str]] = {}
         for one in self.get_assignment({"delegating": False}):
@@ -278,12 +280,12 @@ class FakeExchange:
         return found
 
 
-def nothing(stream: list[Any], values: list[Any], named: dict[str, Any]) -> list[Any]:
+def ignore_call(stream: list[Any], values: list[Any], named: dict[str, Any]) -> list[Any]:
     """A cmdlet that only talks."""
     return []
 
 
-def ordered(stream: list[Any], values: list[Any], named: dict[str, Any]) -> list[Any]:
+def sort_objects(stream: list[Any], values: list[Any], named: dict[str, Any]) -> list[Any]:
     """Sort-Object by its properties."""
-    keys = [name.lower() for name in unrolled(named["property"])]
+    keys = [name.lower() for name in unroll(named["property"])]
     return sorted(stream, key=lambda one: [one[key] for key in keys])

@@ -10,14 +10,14 @@ from tree_sitter import Language, Node, Parser
 PARSER = Parser(Language(tree_sitter_powershell.language()))
 
 # Variables that PowerShell itself provides (about_Automatic_Variables, about_Preference_Variables).
-PROVIDED = frozenset(
+AUTOMATIC_VARIABLES = frozenset(
     {"_", "true", "false", "null", "pscmdlet", "whatifpreference", "erroractionpreference"}
     | {"psnativecommanduseerroractionpreference", "env"}
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CommandCall:
     """A command as it is written: its name, its named parameters, how many values have no name."""
 
     name: str
@@ -25,62 +25,62 @@ class Call:
     line: int
 
 
-def parse(source: str) -> Node:
+def parse_script(source: str) -> Node:
     """The tree of a script, mistakes included."""
     return PARSER.parse(source.encode()).root_node
 
 
-def script(path: Path) -> Node:
+def read_script(path: Path) -> Node:
     """The tree of a file. Raises SyntaxError."""
     source = path.read_text(encoding="utf-8")
-    if found := mistakes(source):
+    if found := find_syntax_errors(source):
         raise SyntaxError(f"{path.name}: {'; '.join(found)}")
-    return parse(source)
+    return parse_script(source)
 
 
-def descend(node: Node) -> Iterator[Node]:
+def iter_nodes(node: Node) -> Iterator[Node]:
     """A node and everything below it."""
     yield node
     for child in node.children:
-        yield from descend(child)
+        yield from iter_nodes(child)
 
 
-def within(node: Node, kind: str) -> Iterator[Node]:
+def find_nodes(node: Node, kind: str) -> Iterator[Node]:
     """Every node of a kind at or below this one."""
-    return (one for one in descend(node) if one.type == kind)
+    return (one for one in iter_nodes(node) if one.type == kind)
 
 
-def text(node: Node | None) -> str:
+def read_text(node: Node | None) -> str:
     """The source of a node; "" for none."""
     return (node.text or b"").decode() if node else ""
 
 
-def child(node: Node, kind: str) -> Node | None:
+def find_child(node: Node, kind: str) -> Node | None:
     """The first child of a kind."""
     return next((one for one in node.children if one.type == kind), None)
 
 
-def mistakes(source: str) -> list[str]:
+def find_syntax_errors(source: str) -> list[str]:
     """Where a script is not PowerShell."""
     return [
-        f"line {node.start_point.row + 1}: {text(node)[:60]!r}"
-        for node in descend(parse(source))
+        f"line {node.start_point.row + 1}: {read_text(node)[:60]!r}"
+        for node in iter_nodes(parse_script(source))
         if node.is_error or node.is_missing
     ]
 
 
-def calls(tree: Node) -> list[Call]:
+def find_calls(tree: Node) -> list[CommandCall]:
     """Every command with a fixed name."""
     return [
-        Call(
-            text(name),
-            tuple(text(one).lstrip("-") for one in elements.children if is_parameter(one))
-            if (elements := child(node, "command_elements"))
+        CommandCall(
+            read_text(name),
+            tuple(read_text(one).lstrip("-") for one in elements.children if is_parameter(one))
+            if (elements := find_child(node, "command_elements"))
             else (),
             node.start_point.row + 1,
         )
-        for node in within(tree, "command")
-        if (name := child(node, "command_name"))
+        for node in find_nodes(tree, "command")
+        if (name := find_child(node, "command_name"))
     ]
 
 
@@ -89,33 +89,35 @@ def is_parameter(node: Node) -> bool:
     return node.type == "command_parameter"
 
 
-def functions(tree: Node) -> dict[str, frozenset[str]]:
+def find_functions(tree: Node) -> dict[str, frozenset[str]]:
     """Each function with the names of its parameters."""
     return {
-        text(child(node, "function_name")): frozenset(
-            bare(text(child(parameter, "variable")))
-            for parameter in within(node, "script_parameter")
+        read_text(find_child(node, "function_name")): frozenset(
+            normalize_variable(read_text(find_child(parameter, "variable")))
+            for parameter in find_nodes(node, "script_parameter")
         )
-        for node in within(tree, "function_statement")
+        for node in find_nodes(tree, "function_statement")
     }
 
 
-def bare(variable: str) -> str:
+def normalize_variable(variable: str) -> str:
     """The name in $name, ${name}, $script:name and @name, in small letters."""
     return variable.lstrip("$@").strip("{}").lower().rpartition("script:")[2].partition(":")[0]
 
 
-def used(tree: Node) -> set[str]:
+def find_used_variables(tree: Node) -> set[str]:
     """The variables a script reads or sets."""
-    return {bare(text(node)) for node in within(tree, "variable")} - {""}
+    return {normalize_variable(read_text(node)) for node in find_nodes(tree, "variable")} - {""}
 
 
-def bound(tree: Node) -> set[str]:
+def find_bound_variables(tree: Node) -> set[str]:
     """The variables a script sets, declares as parameters, or loops with."""
     places = [
-        *within(tree, "left_assignment_expression"),
-        *within(tree, "script_parameter"),
+        *find_nodes(tree, "left_assignment_expression"),
+        *find_nodes(tree, "script_parameter"),
     ]
-    names = {bare(text(next(within(place, "variable"), None))) for place in places}
-    loops = (child(node, "variable") for node in within(tree, "foreach_statement"))
-    return names | {bare(text(variable)) for variable in loops}
+    names = {
+        normalize_variable(read_text(next(find_nodes(place, "variable"), None))) for place in places
+    }
+    loops = (find_child(node, "variable") for node in find_nodes(tree, "foreach_statement"))
+    return names | {normalize_variable(read_text(variable)) for variable in loops}

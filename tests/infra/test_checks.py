@@ -9,7 +9,7 @@ import pytest
 
 from tests.infra.bicep_values import INFRA, ROOT
 from tools.bicep_lint import documents, kusto, security, shapes, symbols, syntax
-from tools.bicep_lint.parser import read_text
+from tools.bicep_lint.parser import parse_bicep_text
 from tools.bicep_lint.tree import BicepError
 
 type Check = Callable[[Path], Iterator[str]]
@@ -28,147 +28,147 @@ class Mistake:
 
 MISTAKES = {
     "a missing brace": Mistake(
-        syntax.check, "identity.bicep", "  tags: tags\n}", "  tags: tags\n", "identity.bicep"
+        syntax.check_syntax, "identity.bicep", "  tags: tags\n}", "  tags: tags\n", "identity.bicep"
     ),
     "a misspelt keyword": Mistake(
-        syntax.check, "storage.bicep", "param sku", "parma sku", "storage.bicep"
+        syntax.check_syntax, "storage.bicep", "param sku", "parma sku", "storage.bicep"
     ),
     "a symbol nobody declared": Mistake(
-        symbols.check, "app.bicep", "serverFarmId: plan.id", "serverFarmId: plna.id", "plna is not"
+        symbols.check_symbols, "app.bicep", "serverFarmId: plan.id", "serverFarmId: plna.id", "plna is not"
     ),
     "a symbol in a text": Mistake(
-        symbols.check, "keyvault.bicep", "${vault.properties", "${valt.properties", "valt is not"
+        symbols.check_symbols, "keyvault.bicep", "${vault.properties", "${valt.properties", "valt is not"
     ),
     "a parameter nobody uses": Mistake(
-        symbols.check, "identity.bicep", "param tags", "param spare string\nparam tags", "spare"
+        symbols.check_symbols, "identity.bicep", "param tags", "param spare string\nparam tags", "spare"
     ),
     "a variable nobody uses": Mistake(
-        symbols.check, "identity.bicep", "param tags", "var spare = 1\nparam tags", "spare is not"
+        symbols.check_symbols, "identity.bicep", "param tags", "var spare = 1\nparam tags", "spare is not"
     ),
     "a parameter a module is not given": Mistake(
-        symbols.check, "main.bicep", "    sku: storageSku\n", "", "storage.bicep is not given sku"
+        symbols.check_symbols, "main.bicep", "    sku: storageSku\n", "", "storage.bicep is not given sku"
     ),
     "a parameter a module does not have": Mistake(
-        symbols.check, "main.bicep", "    sku: storageSku", "    skew: storageSku", "parameter skew"
+        symbols.check_symbols, "main.bicep", "    sku: storageSku", "    skew: storageSku", "parameter skew"
     ),
     "an output a module does not have": Mistake(
-        symbols.check, "main.bicep", "outputs.packageContainer", "outputs.package", "no output"
+        symbols.check_symbols, "main.bicep", "outputs.packageContainer", "outputs.package", "no output"
     ),
     "a module file that is not there": Mistake(
-        symbols.check, "main.bicep", "'roles.bicep'", "'rolls.bicep'", "no module file rolls.bicep"
+        symbols.check_symbols, "main.bicep", "'roles.bicep'", "'rolls.bicep'", "no module file rolls.bicep"
     ),
     "a key a variable does not have": Mistake(
-        symbols.check, "roles.bicep", "roles.keyVaultSecretsUser", "roles.keyVaultUser", "has no"
+        symbols.check_symbols, "roles.bicep", "roles.keyVaultSecretsUser", "roles.keyVaultUser", "has no"
     ),
     "a nested resource that is not there": Mistake(
-        symbols.check, "storage.bicep", "::package.name", "::packages.name", "no nested resource"
+        symbols.check_symbols, "storage.bicep", "::package.name", "::packages.name", "no nested resource"
     ),
     "a function that does not exist": Mistake(
-        symbols.check, "alerts.bicep", "trim(address)", "strip(address)", "there is no function"
+        symbols.check_symbols, "alerts.bicep", "trim(address)", "strip(address)", "there is no function"
     ),
     "a loop variable outside its loop": Mistake(
-        symbols.check, "network.bicep", "token}'\n  location: location\n  tags: tags\n  sku",
+        symbols.check_symbols, "network.bicep", "token}'\n  location: location\n  tags: tags\n  sku",
         "token}${endpoint.name}'\n  location: location\n  tags: tags\n  sku", "endpoint is not",
     ),
     "a loop in a condition": Mistake(
-        symbols.check, "alerts.bicep", "webhookReceivers: empty(alertWebhookUrl) ? [] : [",
+        symbols.check_symbols, "alerts.bicep", "webhookReceivers: empty(alertWebhookUrl) ? [] : [",
         "webhookReceivers: empty(alertWebhookUrl) ? [for x in [1]: { name: string(x) }] : [",
         "a declaration or a property only",
     ),
     "a loop over properties in another": Mistake(
-        symbols.check, "alerts.bicep", "      useCommonAlertSchema: true\n    }]",
+        symbols.check_symbols, "alerts.bicep", "      useCommonAlertSchema: true\n    }]",
         "      useCommonAlertSchema: [for x in [1]: x]\n    }]", "cannot stand in another",
     ),
     "a query that is not there": Mistake(
-        symbols.check, "alerts.bicep", "app-silent.kql", "app-dead.kql", "there is no file"
+        symbols.check_symbols, "alerts.bicep", "app-silent.kql", "app-dead.kql", "there is no file"
     ),
     "a name declared twice": Mistake(
-        symbols.check, "roles.bicep", "param principalId string", "param principalId string\n"
+        symbols.check_symbols, "roles.bicep", "param principalId string", "param principalId string\n"
         "param principalId string", "declared twice",
     ),
     "a secret in an output": Mistake(
-        symbols.check, "keyvault.bicep", "output name string = vault.name",
+        symbols.check_symbols, "keyvault.bicep", "output name string = vault.name",
         "output name string = teamsWebhookUrl", "gives a secret away",
     ),
     "a secret handed to a parameter in the clear": Mistake(
-        symbols.check, "keyvault.bicep", "@secure()\n", "", "takes a secret"
+        symbols.check_symbols, "keyvault.bicep", "@secure()\n", "", "takes a secret"
     ),
     "a secret with a default": Mistake(
-        symbols.check, "main.bicep", "param teamsWebhookUrl string = ''",
+        symbols.check_symbols, "main.bicep", "param teamsWebhookUrl string = ''",
         "param teamsWebhookUrl string = 'https://x'", "secret with a default",
     ),
     "a misspelt property": Mistake(
-        shapes.check, "storage.bicep", "allowSharedKeyAccess", "allowSharedKeyAcces", "no such"
+        shapes.check_shapes, "storage.bicep", "allowSharedKeyAccess", "allowSharedKeyAcces", "no such"
     ),
     "a misspelt property deep inside": Mistake(
-        shapes.check, "app.bicep", "instanceMemoryMB", "instanceMemoryMb", "no such property"
+        shapes.check_shapes, "app.bicep", "instanceMemoryMB", "instanceMemoryMb", "no such property"
     ),
     "a read-only property": Mistake(
-        shapes.check, "app.bicep", "    httpsOnly: true",
+        shapes.check_shapes, "app.bicep", "    httpsOnly: true",
         "    httpsOnly: true\n    defaultHostName: 'x'", "read-only",
     ),
     "a required property that is missing": Mistake(
-        shapes.check, "storage.bicep", "  kind: 'StorageV2'\n", "", ".kind: is required"
+        shapes.check_shapes, "storage.bicep", "  kind: 'StorageV2'\n", "", ".kind: is required"
     ),
     "a value that is none of the known": Mistake(
-        shapes.check, "storage.bicep", "'StorageV2'", "'StorageV9'", "is none of"
+        shapes.check_shapes, "storage.bicep", "'StorageV2'", "'StorageV9'", "is none of"
     ),
     "a number in quotes": Mistake(
-        shapes.check, "app.bicep", "instanceMemoryMB: 2048", "instanceMemoryMB: '2048'", "is int"
+        shapes.check_shapes, "app.bicep", "instanceMemoryMB: 2048", "instanceMemoryMB: '2048'", "is int"
     ),
     "a flag in quotes": Mistake(
-        shapes.check, "keyvault.bicep", "PurgeProtection: true", "PurgeProtection: '1'", "is bool"
+        shapes.check_shapes, "keyvault.bicep", "PurgeProtection: true", "PurgeProtection: '1'", "is bool"
     ),
     "an object where a list is expected": Mistake(
-        shapes.check, "network.bicep", "groupIds: [endpoint.service]",
+        shapes.check_shapes, "network.bicep", "groupIds: [endpoint.service]",
         "groupIds: { service: 'blob' }", "not an object",
     ),
     "a misspelt property of an alert": Mistake(
-        shapes.check, "alerts.bicep", "evaluationFrequency", "evaluationFrequence", "no such"
+        shapes.check_shapes, "alerts.bicep", "evaluationFrequency", "evaluationFrequence", "no such"
     ),
     "a misspelt property of the app registration": Mistake(
-        shapes.check, "entra.bicep", "signInAudience", "signinAudience", "no such property"
+        shapes.check_shapes, "entra.bicep", "signInAudience", "signinAudience", "no such property"
     ),
     "a misspelt property of the sign-in": Mistake(
-        shapes.check, "signin.bicep", "redirectUris", "redirectUrls", "no such property"
+        shapes.check_shapes, "signin.bicep", "redirectUris", "redirectUrls", "no such property"
     ),
     "a misspelt property of the authentication in front": Mistake(
-        shapes.check, "auth.bicep", "requireAuthentication", "requiresAuthentication", "no such"
+        shapes.check_shapes, "auth.bicep", "requireAuthentication", "requiresAuthentication", "no such"
     ),
     "an app registration without a name": Mistake(
-        shapes.check, "entra.bicep", "  uniqueName: uniqueName\n", "", ".uniqueName: is required"
+        shapes.check_shapes, "entra.bicep", "  uniqueName: uniqueName\n", "", ".uniqueName: is required"
     ),
     "a version whose types are not known": Mistake(
-        shapes.check, "storage.bicep", "storageAccounts@2025-01-01", "storageAccounts@2019-01-01",
+        shapes.check_shapes, "storage.bicep", "storageAccounts@2025-01-01", "storageAccounts@2019-01-01",
         "is not 2025-01-01",
     ),
     "a resource type that does not exist": Mistake(
-        shapes.check, "identity.bicep", "userAssignedIdentities@", "userIdentities@",
+        shapes.check_shapes, "identity.bicep", "userAssignedIdentities@", "userIdentities@",
         "neither azmcp",
     ),
     "a secret written into the parameters": Mistake(
-        documents.check, "main.parameters.json", "${TEAMS_WEBHOOK_URL}", "https://x", "is a secret"
+        documents.check_documents, "main.parameters.json", "${TEAMS_WEBHOOK_URL}", "https://x", "is a secret"
     ),
     "a parameter main.bicep does not have": Mistake(
-        documents.check, "main.parameters.json", '"alertEmails"', '"alertMails"', "alertMails"
+        documents.check_documents, "main.parameters.json", '"alertEmails"', '"alertMails"', "alertMails"
     ),
     "an output azd would take for a wish": Mistake(
-        documents.check, "main.bicep", "output KEY_VAULT_NAME", "output EXISTING_CLIENT_ID",
+        documents.check_documents, "main.bicep", "output KEY_VAULT_NAME", "output EXISTING_CLIENT_ID",
         "EXISTING_CLIENT_ID is an output too",
     ),
     "JSON with a comma too many": Mistake(
-        documents.check, "workbook.json", '"version": "Notebook/1.0",', '"version": "N",,',
+        documents.check_documents, "workbook.json", '"version": "Notebook/1.0",', '"version": "N",,',
         "workbook.json",
     ),
     "a workbook query without a time range": Mistake(
-        documents.check, "workbook.json", '"timeContextFromParameter": "TimeRange"',
+        documents.check_documents, "workbook.json", '"timeContextFromParameter": "TimeRange"',
         '"timeContext": "x"', "does not ask",
     ),
     "an extension nobody configured": Mistake(
-        documents.check, "bicepconfig.json", "microsoftGraphV1", "microsoftGraph", "no extension"
+        documents.check_documents, "bicepconfig.json", "microsoftGraphV1", "microsoftGraph", "no extension"
     ),
     "an app azd cannot find": Mistake(
-        documents.check, "app.bicep", "'azd-service-name': 'exoguard'", "'azd-service-name': 'x'",
+        documents.check_documents, "app.bicep", "'azd-service-name': 'exoguard'", "'azd-service-name': 'x'",
         "has no service",
     ),
 }  # fmt: skip
@@ -223,14 +223,21 @@ def test_a_mistake_is_caught(name: str, copy: Path) -> None:
 def test_what_the_project_insists_on_is_kept(name: str, copy: Path) -> None:
     file, old, new = INSECURE[name]
     spoil(copy, file, old, new)
-    said = list(security.insisted(copy))
+    said = list(security.check_rules(copy))
     assert said
     assert all(line.startswith(f"security: {file}:") for line in said)
 
 
 @pytest.mark.parametrize(
     "check",
-    [syntax.check, symbols.check, shapes.check, kusto.check, documents.check, security.insisted],
+    [
+        syntax.check_syntax,
+        symbols.check_symbols,
+        shapes.check_shapes,
+        kusto.check_kusto,
+        documents.check_documents,
+        security.check_rules,
+    ],
     ids=["syntax", "symbols", "shapes", "kusto", "documents", "security"],
 )
 def test_nothing_is_wrong_as_it_stands(check: Check, copy: Path) -> None:
@@ -242,7 +249,7 @@ def test_mistakes_in_queries_are_caught(copy: Path) -> None:
     spoil(copy, "queries/app-silent.kql", "| where lines == 0", "| were lines == 0")
     spoil(copy, "queries/functions-failing.kql", "success == false", "succeeded == false")
     spoil(copy, "workbook.json", "outerMessage", "outerMesage")
-    said = "\n".join(kusto.check(copy))
+    said = "\n".join(kusto.check_kusto(copy))
     for place in ("guard-late", "app-silent", "functions-failing", "workbook.json: failures"):
         assert place in said
     assert "coverage-low" not in said
@@ -250,27 +257,27 @@ def test_mistakes_in_queries_are_caught(copy: Path) -> None:
 
 def test_checkov_says_what_is_insecure_and_only_with_a_reason_not(copy: Path) -> None:
     spoil(copy, "storage.bicep", "'TLS1_2'", "'TLS1_0'")
-    said = list(security.linted(copy))
+    said = list(security.run_checkov(copy))
     assert any("storage.bicep" in line and "TLS" in line for line in said), said
     assert not any("CKV_AZURE_35" in line for line in said)
 
 
 def test_a_reason_that_nothing_needs_is_a_mistake() -> None:
-    said = list(security.judged([]))
+    said = list(security.match_reasons([]))
     assert any("CKV_AZURE_35" in line for line in said)
 
 
 def test_an_unread_file_is_never_a_clean_one(copy: Path) -> None:
     (copy / "extra.bicep").write_text("param a string =\n", encoding="utf-8")
-    assert any("extra.bicep" in line for line in symbols.check(copy))
-    assert any("extra.bicep" in line for line in syntax.check(copy))
+    assert any("extra.bicep" in line for line in symbols.check_symbols(copy))
+    assert any("extra.bicep" in line for line in syntax.check_syntax(copy))
 
 
 def test_a_folder_without_bicep_is_not_clean(tmp_path: Path) -> None:
-    assert list(syntax.check(tmp_path))
-    assert list(kusto.check(tmp_path))
-    assert list(documents.check(tmp_path))
-    assert list(security.insisted(tmp_path))
+    assert list(syntax.check_syntax(tmp_path))
+    assert list(kusto.check_kusto(tmp_path))
+    assert list(documents.check_documents(tmp_path))
+    assert list(security.check_rules(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -290,4 +297,4 @@ def test_a_folder_without_bicep_is_not_clean(tmp_path: Path) -> None:
 )
 def test_what_is_not_bicep_is_refused(text: str) -> None:
     with pytest.raises(BicepError, match=r"line 1|line 2"):
-        read_text(text)
+        parse_bicep_text(text)

@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import pytest
 
-from core.adapters.exchange.client import Command, Exchange
-from core.adapters.graph.client import Graph
+from core.adapters.exchange.client import Command, ExchangeClient
+from core.adapters.graph.client import GraphClient
 from core.adapters.m365 import changes, exchange_queries
-from core.adapters.m365.configuration import read_configuration
+from core.adapters.m365.configuration import fetch_configuration
 from core.adapters.m365.delegation import read as delegation_reads
 from core.adapters.m365.protocols import read as protocol_reads
 from core.adapters.m365.roles import read as role_reads
@@ -21,24 +21,24 @@ from core.adapters.m365.roles.parse import RoleGroup
 from core.adapters.m365.shared_mailboxes import read as shared_mailbox_reads
 from core.config.catalog import CATALOG
 from core.errors import TenantError
-from core.microsoft365.configuration_sources import SOURCES
+from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
 from core.model.guards import Mode, Permission, Service
 from core.tenant.changes import ClearAuditBypass, DisableExchangeModule, EnableMailboxAudit
 from core.tenant.mailboxes import Mailbox
 from tests.infra.powershell import (
-    PROVIDED,
-    bound,
-    calls,
-    functions,
-    mistakes,
-    parse,
-    script,
-    text,
-    used,
-    within,
+    AUTOMATIC_VARIABLES,
+    find_bound_variables,
+    find_calls,
+    find_functions,
+    find_nodes,
+    find_syntax_errors,
+    find_used_variables,
+    parse_script,
+    read_script,
+    read_text,
 )
-from tests.support.observe import whole
-from tools.docs_gen.documents import READS, ROOT
+from tests.support.observe import collect_pages
+from tools.docs_gen.documents import READ_PARAMETERS, ROOT
 
 SCRIPT = ROOT / "infra" / "exchange-role.ps1"
 SOURCE = SCRIPT.read_text(encoding="utf-8")
@@ -96,7 +96,7 @@ def table_of_the_script() -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", sorted(SCRIPT.parent.glob("*.ps1")), ids=lambda path: path.name)
 def test_every_script_is_powershell(path: Path) -> None:
-    assert mistakes(path.read_text(encoding="utf-8")) == []
+    assert find_syntax_errors(path.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize(
@@ -114,28 +114,30 @@ def test_every_script_is_powershell(path: Path) -> None:
 )
 def test_a_mistake_in_the_script_is_seen(right: str, wrong: str) -> None:
     assert right in SOURCE
-    assert mistakes(SOURCE.replace(right, wrong, 1))
+    assert find_syntax_errors(SOURCE.replace(right, wrong, 1))
 
 
 def test_every_command_exists_and_takes_the_parameters_it_is_given() -> None:
-    tree = script(SCRIPT)
-    own = functions(tree)
-    for call in calls(tree):
+    tree = read_script(SCRIPT)
+    own = find_functions(tree)
+    for call in find_calls(tree):
         known = {name.lower() for name in {**EXCHANGE, **POWERSHELL, **own}.get(call.name, ())}
         assert call.name in EXCHANGE or call.name in POWERSHELL or call.name in own, call
         assert {name.lower() for name in call.parameters} <= known, call
 
 
 def test_every_function_is_called() -> None:
-    tree = script(SCRIPT)
-    assert set(functions(tree)) <= {call.name for call in calls(tree)}
+    tree = read_script(SCRIPT)
+    assert set(find_functions(tree)) <= {call.name for call in find_calls(tree)}
 
 
 def test_every_variable_is_given_a_value_and_used() -> None:
-    tree = script(SCRIPT)
-    assert used(tree) - bound(tree) <= PROVIDED
-    misspelt = parse(SOURCE.replace("$principal.Identity", "$pricipal.Identity"))
-    assert used(misspelt) - bound(misspelt) - PROVIDED == {"pricipal"}
+    tree = read_script(SCRIPT)
+    assert find_used_variables(tree) - find_bound_variables(tree) <= AUTOMATIC_VARIABLES
+    misspelt = parse_script(SOURCE.replace("$principal.Identity", "$pricipal.Identity"))
+    assert find_used_variables(misspelt) - find_bound_variables(misspelt) - AUTOMATIC_VARIABLES == {
+        "pricipal"
+    }
 
 
 def test_the_table_is_the_catalog() -> None:
@@ -179,10 +181,10 @@ def test_names_of_roles_fit_into_what_exchange_takes() -> None:
 
 
 def test_nothing_but_the_trimmed_roles_is_ever_given_to_the_app() -> None:
-    tree = script(SCRIPT)
-    given = [call for call in calls(tree) if call.name == "New-ManagementRoleAssignment"]
-    made = [call for call in calls(tree) if call.name == "New-ManagementRole"]
-    groups = [call for call in calls(tree) if call.name == "New-RoleGroup"]
+    tree = read_script(SCRIPT)
+    given = [call for call in find_calls(tree) if call.name == "New-ManagementRoleAssignment"]
+    made = [call for call in find_calls(tree) if call.name == "New-ManagementRole"]
+    groups = [call for call in find_calls(tree) if call.name == "New-RoleGroup"]
     assert [call.parameters for call in given] == [("Name", "Role", "SecurityGroup")]
     assert [call.parameters for call in made] == [("Name", "Parent", "EnabledCmdlets")]
     assert [call.parameters for call in groups] == [("Name", "Description")]
@@ -190,13 +192,15 @@ def test_nothing_but_the_trimmed_roles_is_ever_given_to_the_app() -> None:
     # No cmdlet that a guard could use stands anywhere but in the table.
     names = {entry.name for _, entry in exchange_permissions()}
     names -= {"Get-OrganizationConfig", "Get-RoleGroup", "Get-RoleGroupMember"}
-    assert not names & {call.name for call in calls(tree)}
+    assert not names & {call.name for call in find_calls(tree)}
     outside = SOURCE.partition("$Catalog = ")[2].partition("\n'@")[2]
     assert not [name for name in names if name in outside]
 
 
 def test_no_setting_of_another_role_or_member_hides_in_a_literal() -> None:
-    literals = {text(node) for node in within(script(SCRIPT), "verbatim_string_characters")}
+    literals = {
+        read_text(node) for node in find_nodes(read_script(SCRIPT), "verbatim_string_characters")
+    }
     built_in = ("Mail Recipients", "View-Only", "Audit Logs", "Organization Configuration")
     assert not [one for one in literals for role in built_in if role in one]
 
@@ -233,45 +237,47 @@ class Recorder:
         return [[] for _ in commands]
 
 
-async def everything_read(exchange: Exchange) -> None:
+async def everything_read(exchange: ExchangeClient) -> None:
     """Every reading of Exchange, and the reading before a change."""
-    await whole(exchange_queries.mailboxes(exchange, ["SharedMailbox"]))
-    await exchange_queries.forwarding_mailboxes(exchange)
-    await exchange_queries.hidden_rules(exchange, [MAILBOX])
-    await exchange_queries.recipients(exchange, ["Ada"])
-    await exchange_queries.accepted_domains(exchange)
-    await exchange_queries.remote_domains(exchange)
-    await exchange_queries.outbound_policies(exchange)
-    await exchange_queries.transport_rules(exchange)
-    await whole(exchange_queries.mailbox_audits(exchange))
-    await exchange_queries.audit_bypasses(exchange)
-    await exchange_queries.organization_audit(exchange)
-    await delegation_reads.full_access(exchange, [MAILBOX])
-    await whole(delegation_reads.send_as(exchange))
-    await whole(delegation_reads.send_on_behalf(exchange))
-    await whole(protocol_reads.read_protocols(exchange))
-    await protocol_reads.protocols_of(exchange, [MAILBOX.id])
-    await whole(shared_mailbox_reads.shared_mailboxes(exchange))
-    await shared_mailbox_reads.shared_mailboxes_of(exchange, [MAILBOX])
-    await shared_mailbox_reads.mailbox_sizes(exchange, [MAILBOX])
-    graph = cast(Graph, None)
-    for name, source in SOURCES.items():
+    await collect_pages(exchange_queries.fetch_mailboxes(exchange, ["SharedMailbox"]))
+    await exchange_queries.fetch_forwarding_mailboxes(exchange)
+    await exchange_queries.fetch_hidden_rules(exchange, [MAILBOX])
+    await exchange_queries.fetch_recipients(exchange, ["Ada"])
+    await exchange_queries.fetch_accepted_domains(exchange)
+    await exchange_queries.fetch_remote_domains(exchange)
+    await exchange_queries.fetch_outbound_policies(exchange)
+    await exchange_queries.fetch_transport_rules(exchange)
+    await collect_pages(exchange_queries.fetch_mailbox_audits(exchange))
+    await exchange_queries.fetch_audit_bypasses(exchange)
+    await exchange_queries.fetch_organization_audit(exchange)
+    await delegation_reads.fetch_full_access(exchange, [MAILBOX])
+    await collect_pages(delegation_reads.fetch_send_as(exchange))
+    await collect_pages(delegation_reads.fetch_send_on_behalf(exchange))
+    await collect_pages(protocol_reads.fetch_mailbox_protocols(exchange))
+    await protocol_reads.fetch_protocols_by_id(exchange, [MAILBOX.id])
+    await collect_pages(shared_mailbox_reads.fetch_shared_mailboxes(exchange))
+    await shared_mailbox_reads.fetch_shared_mailboxes_by_id(exchange, [MAILBOX])
+    await shared_mailbox_reads.fetch_mailbox_sizes(exchange, [MAILBOX])
+    graph = cast(GraphClient, None)
+    for name, source in CONFIGURATION_SOURCES.items():
         if source.service is Service.EXCHANGE:
-            await read_configuration(graph, exchange, name)
-    await whole(role_reads.module_users(exchange))
-    await role_reads.take_role_groups(exchange, role_reads.Roster())
+            await fetch_configuration(graph, exchange, name)
+    await collect_pages(role_reads.fetch_module_users(exchange))
+    await role_reads.collect_role_groups(exchange, role_reads.RoleHolders())
     group = RoleGroup(MAILBOX.guid, "Organization Management")
-    await exchange.batch(role_reads.asked([group]))
+    await exchange.invoke_batch(role_reads.build_member_commands([group]))
     for change in (
         ClearAuditBypass(MAILBOX.id),
         EnableMailboxAudit(MAILBOX.guid),
         DisableExchangeModule(MAILBOX.id, MAILBOX.guid),
     ):
         with suppress(TenantError):
-            await changes.apply(graph, exchange, change, asyncio.sleep)
+            await changes.apply_change(graph, exchange, change, asyncio.sleep)
 
 
 async def test_the_reading_parameters_are_those_that_are_sent() -> None:
     recorder = Recorder()
-    await everything_read(cast(Exchange, recorder))
-    assert recorder.sent == {cmdlet: set(parameters) for cmdlet, parameters in READS.items()}
+    await everything_read(cast(ExchangeClient, recorder))
+    assert recorder.sent == {
+        cmdlet: set(parameters) for cmdlet, parameters in READ_PARAMETERS.items()
+    }

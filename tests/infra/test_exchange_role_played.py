@@ -10,7 +10,7 @@ import pytest
 
 from core.config.catalog import CATALOG
 from core.model.guards import Mode, Service
-from tests.infra.exchange_script_emulator import Player, Thing, Thrown
+from tests.infra.exchange_script_emulator import PsObject, ScriptEmulator, TerminatingError
 from tests.infra.fake_exchange import FakeExchange
 from tools.docs_gen.documents import ROOT
 
@@ -26,14 +26,16 @@ def grant(exchange: FakeExchange, *, what_if: bool = False, **arguments: object)
     """Run the script; the writes it made."""
     exchange.writes.clear()
     given = {"AppId": APP, "ServicePrincipalObjectId": PRINCIPAL} | arguments
-    Player(SOURCE, exchange.cmdlets()).play(what_if=what_if, **given)
+    ScriptEmulator(SOURCE, exchange.build_cmdlets()).run_script(what_if=what_if, **given)
     return exchange.writes
 
 
 def remove(exchange: FakeExchange, *, what_if: bool = False) -> list[str]:
     """Run it with -Remove; the writes it made."""
     exchange.writes.clear()
-    Player(SOURCE, exchange.cmdlets()).play(what_if=what_if, AppId=APP, Remove=True)
+    ScriptEmulator(SOURCE, exchange.build_cmdlets()).run_script(
+        what_if=what_if, AppId=APP, Remove=True
+    )
     return exchange.writes
 
 
@@ -55,7 +57,7 @@ def needed(guards: Sequence[str], enforcing: Sequence[str]) -> tuple[set[str], d
 def assert_allowed(exchange: FakeExchange, guards: Sequence[str], enforcing: Sequence[str]) -> None:
     """The group may run exactly what these guards need."""
     reads, writes = needed(guards, enforcing)
-    allowed = exchange.allowed(GROUP)
+    allowed = exchange.get_allowed_cmdlets(GROUP)
     assert {name for name in allowed if name.startswith("Get-")} == reads
     assert {name: held for name, held in allowed.items() if name not in reads} == writes
 
@@ -114,12 +116,14 @@ def test_the_parent_is_the_smallest_built_in_role_that_manages_everybody() -> No
 
 def test_a_dry_run_changes_nothing_and_asks_about_every_role() -> None:
     exchange = FakeExchange()
-    player = Player(SOURCE, exchange.cmdlets())
-    player.play(what_if=True, AppId=APP, ServicePrincipalObjectId=PRINCIPAL)
+    player = ScriptEmulator(SOURCE, exchange.build_cmdlets())
+    player.run_script(what_if=True, AppId=APP, ServicePrincipalObjectId=PRINCIPAL)
     assert exchange.writes == []
     reads, writes = needed(ALL, ENFORCING)
-    assert len([one for one in player.asked if "Create from" in one[1]]) == len(reads) + len(writes)
-    assert (GROUP, "Create role group") in player.asked
+    assert len([one for one in player.confirmations if "Create from" in one[1]]) == len(
+        reads
+    ) + len(writes)
+    assert (GROUP, "Create role group") in player.confirmations
 
 
 def test_a_role_that_somebody_widened_is_made_anew() -> None:
@@ -135,7 +139,7 @@ def test_a_role_that_somebody_gave_the_group_is_taken_from_it() -> None:
     exchange = FakeExchange()
     grant(exchange)
     exchange.assignments.append(
-        Thing(Identity="by hand", Role="Mail Recipients", RoleAssigneeName=GROUP)
+        PsObject(Identity="by hand", Role="Mail Recipients", RoleAssigneeName=GROUP)
     )
     assert grant(exchange) == ["Remove-ManagementRoleAssignment"]
     assert_allowed(exchange, ALL, ENFORCING)
@@ -152,8 +156,8 @@ def test_common_parameters_that_exchange_adds_are_no_reason_to_make_a_role_anew(
 def test_a_stranger_in_the_group_is_named() -> None:
     exchange = FakeExchange()
     grant(exchange)
-    exchange.groups[GROUP].append(Thing(Name="mallory"))
-    with pytest.raises(Thrown, match="'mallory' is a member of the group too"):
+    exchange.groups[GROUP].append(PsObject(Name="mallory"))
+    with pytest.raises(TerminatingError, match="'mallory' is a member of the group too"):
         grant(exchange)
 
 
@@ -168,16 +172,16 @@ def test_a_wrong_object_id_is_refused_before_anything_is_made(
     principal: str, entra: str, words: str
 ) -> None:
     exchange = FakeExchange()
-    exchange.entra_knows = entra
-    with pytest.raises(Thrown, match=words):
+    exchange.entra_object_id = entra
+    with pytest.raises(TerminatingError, match=words):
         grant(exchange, ServicePrincipalObjectId=principal)
     assert exchange.writes == []
 
 
 def test_an_app_known_with_another_object_id_is_left_to_a_person() -> None:
     exchange = FakeExchange()
-    exchange.principals.append(Thing(AppId=APP, ObjectId="older", Identity="older"))
-    with pytest.raises(Thrown, match="Remove-ServicePrincipal -Identity older"):
+    exchange.principals.append(PsObject(AppId=APP, ObjectId="older", Identity="older"))
+    with pytest.raises(TerminatingError, match="Remove-ServicePrincipal -Identity older"):
         grant(exchange)
     assert exchange.writes == []
 
@@ -185,13 +189,13 @@ def test_an_app_known_with_another_object_id_is_left_to_a_person() -> None:
 def test_an_organization_without_customization_gets_the_remedy() -> None:
     exchange = FakeExchange()
     exchange.dehydrated = True
-    with pytest.raises(Thrown, match="Enable-OrganizationCustomization"):
+    with pytest.raises(TerminatingError, match="Enable-OrganizationCustomization"):
         grant(exchange)
     assert exchange.writes == []
 
 
 def test_an_unknown_guard_is_named() -> None:
-    with pytest.raises(Thrown, match="There is no guard 'mailbox-audits'"):
+    with pytest.raises(TerminatingError, match="There is no guard 'mailbox-audits'"):
         grant(FakeExchange(), Enforce="mailbox-audits")
 
 
@@ -203,7 +207,9 @@ def test_a_cmdlet_no_role_holds_stops_the_script_unless_it_is_optional() -> None
     assert grant(exchange, Guards="mailbox-forwarding") == []
     exchange = FakeExchange()
     exchange.entries["Audit Logs"]["Set-Mailbox"] = ("Identity", "AuditEnabled")
-    with pytest.raises(Thrown, match="No built-in role of this tenant holds Set-Mailbox -Identity"):
+    with pytest.raises(
+        TerminatingError, match="No built-in role of this tenant holds Set-Mailbox -Identity"
+    ):
         grant(exchange)
     assert "Exoguard Set-Mailbox mailbox-audit" not in exchange.roles
 
@@ -221,19 +227,19 @@ def test_what_exchange_does_not_know_yet_is_tried_again(cmdlet: str) -> None:
     exchange = FakeExchange()
     if cmdlet.startswith("Remove"):
         grant(exchange, Enforce="mailbox-audit,mailbox-forwarding")
-    exchange.refuses[cmdlet] = 3
+    exchange.failures_left[cmdlet] = 3
     grant(exchange)
-    assert exchange.refuses[cmdlet] == 0
+    assert exchange.failures_left[cmdlet] == 0
     assert_allowed(exchange, ALL, ENFORCING)
 
 
 def test_a_role_that_could_not_be_trimmed_is_never_given_to_the_app() -> None:
     exchange = FakeExchange()
-    exchange.refuses["Set-ManagementRoleEntry"] = 1_000
-    with pytest.raises(Thrown, match="could not be found"):
+    exchange.failures_left["Set-ManagementRoleEntry"] = 1_000
+    with pytest.raises(TerminatingError, match="could not be found"):
         grant(exchange)
-    assert exchange.allowed(GROUP) == {}
-    exchange.refuses.clear()
+    assert exchange.get_allowed_cmdlets(GROUP) == {}
+    exchange.failures_left.clear()
     grant(exchange)
     assert_allowed(exchange, ALL, ENFORCING)
 
@@ -242,9 +248,9 @@ def test_removing_leaves_what_others_made_and_twice_is_no_more() -> None:
     exchange, before = FakeExchange(), FakeExchange()
     for name, parent in (("Exoguard auditors", "Audit Logs"), ("Exoguard Get-Insight", "")):
         for one in (exchange, before):
-            one.roles[name] = Thing(Name=name, Parent=parent)
+            one.roles[name] = PsObject(Name=name, Parent=parent)
             one.entries[name] = {}
-    stranger = Thing(AppId="another app", ObjectId="another", Identity="another")
+    stranger = PsObject(AppId="another app", ObjectId="another", Identity="another")
     exchange.principals.append(stranger)
     grant(exchange)
     assert remove(exchange, what_if=True) == []

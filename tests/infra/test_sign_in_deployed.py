@@ -2,12 +2,17 @@
 
 import pytest
 
-from core.api.authentication import OPERATOR, READER
-from core.config.settings import BY_KEY, SETTINGS
-from tests.infra.bicep_values import bicep, plain
-from tools.bicep_lint.tree import Declaration, Name, Node, Object, Operation, Text, walk
+from core.api.authentication import OPERATOR_ROLE, READER_ROLE
+from core.config.settings import SETTINGS, SIGN_IN_BY_KEY
+from tests.infra.bicep_values import read_bicep, read_literal
+from tools.bicep_lint.tree import Declaration, Name, Node, Object, Operation, Text, walk_nodes
 
-APP, AUTH, MAIN, REGISTRATION = bicep("app"), bicep("auth"), bicep("main"), bicep("signin")
+APP, AUTH, MAIN, REGISTRATION = (
+    read_bicep("app"),
+    read_bicep("auth"),
+    read_bicep("main"),
+    read_bicep("signin"),
+)
 
 
 def body(entry: Declaration) -> Object:
@@ -24,25 +29,30 @@ def at(node: Node, path: str) -> Node:
     return node
 
 
-AUTHENTICATION = at(body(AUTH.of("resource")["authentication"]), "properties")
-APPLICATION = body(REGISTRATION.of("resource")["application"])
+AUTHENTICATION = at(body(AUTH.get_declarations("resource")["authentication"]), "properties")
+APPLICATION = body(REGISTRATION.get_declarations("resource")["application"])
 
 
 def test_the_roles_are_those_the_app_knows() -> None:
-    value = REGISTRATION.of("var")["roles"].value
+    value = REGISTRATION.get_declarations("var")["roles"].value
     assert value
-    roles = plain(value)
+    roles = read_literal(value)
     assert isinstance(roles, list)
-    assert [role["value"] for role in roles if isinstance(role, dict)] == [READER, OPERATOR]
+    assert [role["value"] for role in roles if isinstance(role, dict)] == [
+        READER_ROLE,
+        OPERATOR_ROLE,
+    ]
 
 
 def test_the_registration_may_do_nothing_and_only_who_has_a_role_signs_in() -> None:
     assert "requiredResourceAccess" not in APPLICATION.values
     assert "passwordCredentials" not in APPLICATION.values
-    principal = body(REGISTRATION.of("resource")["principal"])
-    assert plain(principal["appRoleAssignmentRequired"]) is True
+    principal = body(REGISTRATION.get_declarations("resource")["principal"])
+    assert read_literal(principal["appRoleAssignmentRequired"]) is True
     # Microsoft Learn: App Service completes the sign-in at this path.
-    [uri] = [node for node in walk(at(APPLICATION, "web.redirectUris")) if isinstance(node, Text)]
+    [uri] = [
+        node for node in walk_nodes(at(APPLICATION, "web.redirectUris")) if isinstance(node, Text)
+    ]
     assert uri.parts[0] == "https://"
     assert uri.parts[-1] == "/.auth/login/aad/callback"
 
@@ -58,7 +68,7 @@ def test_every_path_is_behind_the_sign_in_where_it_is_switched_on() -> None:
     assert [spelled(part) for part in action.operands] == [
         "enabled", "RedirectToLoginPage", "AllowAnonymous"
     ]  # fmt: skip
-    assert plain(at(AUTHENTICATION, "login.tokenStore.enabled")) is False
+    assert read_literal(at(AUTHENTICATION, "login.tokenStore.enabled")) is False
 
 
 def spelled(node: Node) -> str | None:
@@ -67,12 +77,12 @@ def spelled(node: Node) -> str | None:
 
 
 def test_the_ways_in_are_those_of_the_setting() -> None:
-    parameter = MAIN.of("param")["signIn"]
+    parameter = MAIN.get_declarations("param")["signIn"]
     [allowed] = [mark for mark in parameter.decorators if mark.name == "allowed"]
-    ways = plain(allowed.arguments[0])
-    assert ways == [BY_KEY, "entra"]
+    ways = read_literal(allowed.arguments[0])
+    assert ways == [SIGN_IN_BY_KEY, "entra"]
     assert parameter.value
-    assert plain(parameter.value) == BY_KEY
+    assert read_literal(parameter.value) == SIGN_IN_BY_KEY
     help_text = next(entry.help for entry in SETTINGS if entry.name == "SIGN_IN")
     assert isinstance(ways, list)
     assert all(str(way) in help_text for way in ways)
@@ -80,6 +90,6 @@ def test_the_ways_in_are_those_of_the_setting() -> None:
 
 @pytest.mark.parametrize("name", ["app", "auth", "main", "signin"])
 def test_no_secret_is_made_for_the_sign_in(name: str) -> None:
-    texts = [node.plain or "" for entry in bicep(name).declarations for node in walk(entry)
+    texts = [node.plain or "" for entry in read_bicep(name).declarations for node in walk_nodes(entry)
              if isinstance(node, Text)]  # fmt: skip
     assert not any("PROVIDER_AUTHENTICATION_SECRET" in text for text in texts)

@@ -9,20 +9,29 @@ from itertools import combinations, pairwise, product
 import pytest
 
 from core.config.catalog import CATALOG
-from core.config.settings import all_settings, prefix
-from core.model.guards import Duty, Mode, Service
-from core.model.run_document import trace
+from core.config.settings import get_setting_prefix, list_settings
+from core.model.guards import GuardConfig, Mode, Service
+from core.model.run_document import run_report_to_log_line
 from core.model.runs import RunReport
-from core.ncrontab import Cron
-from function_app import QUEUE, SHARDS
-from tests.infra.bicep_values import INFRA, ROOT, bicep, chosen, plain, texts, variable, worked_out
-from tests.infra.powershell import mistakes
+from core.ncrontab import CronSchedule
+from function_app import RUN_QUEUE, SHARD_QUEUE
+from tests.infra.bicep_values import (
+    INFRA,
+    ROOT,
+    evaluate_variables,
+    find_chosen_settings,
+    get_object_variable,
+    read_bicep,
+    read_literal,
+    read_literal_object,
+)
+from tests.infra.powershell import find_syntax_errors
 from tools.bicep_lint.documents import VARIABLE
-from tools.bicep_lint.kusto import queries
-from tools.bicep_lint.tree import Declaration, Item, Member, Name, Node, Object, Text, walk
+from tools.bicep_lint.kusto import collect_queries
+from tools.bicep_lint.tree import Declaration, Item, Member, Name, Node, Object, Text, walk_nodes
 
-APP, MAIN, ENTRA = bicep("app"), bicep("main"), bicep("entra")
-NAMES = {entry.name for entry in all_settings()}
+APP, MAIN, ENTRA = read_bicep("app"), read_bicep("main"), read_bicep("entra")
+NAMES = {entry.name for entry in list_settings()}
 
 # Settings of the Functions host (Microsoft Learn: App settings reference for Azure Functions).
 HOST = {
@@ -60,21 +69,21 @@ REPORT = RunReport(
     noun="",
     run="",
     mode=Mode.ALERT,
-    started=datetime(2028, 1, 1, tzinfo=UTC),
+    started_at=datetime(2028, 1, 1, tzinfo=UTC),
 )
 
 
 def app_settings() -> dict[str, Node]:
     """Every setting of the app as app.bicep has it."""
-    return variable(APP, "appSettings").values
+    return get_object_variable(APP, "appSettings").values
 
 
-def longest_gap(duty: Duty) -> timedelta:
+def longest_gap(duty: GuardConfig) -> timedelta:
     """The longest time between two runs, over a leap year."""
-    schedule = Cron.parse(duty.schedule)
+    schedule = CronSchedule.parse(duty.schedule)
     times = [datetime(2028, 1, 1, tzinfo=UTC)]
     while times[-1] < datetime(2028, 2, 1, tzinfo=UTC):
-        times.append(schedule.next(times[-1]))
+        times.append(schedule.find_next(times[-1]))
     return max(later - sooner for sooner, later in pairwise(times[1:]))
 
 
@@ -87,31 +96,31 @@ def test_no_development_setting_is_forgotten_in_the_list_here() -> None:
 
 
 def test_defaults_of_settings_are_those_of_the_code() -> None:
-    expected = {entry.name: entry.default for entry in all_settings()}
-    found = dict(chosen(variable(APP, "appSettings")))
+    expected = {entry.name: entry.default for entry in list_settings()}
+    found = dict(find_chosen_settings(get_object_variable(APP, "appSettings")))
     assert found == {name: expected[name] for name in found}
-    assert dict(chosen(MAIN.of("var")["stateTable"].value or Text((), 0))) == {
-        "STATE_TABLE": expected["STATE_TABLE"]
-    }
+    assert dict(
+        find_chosen_settings(MAIN.get_declarations("var")["stateTable"].value or Text((), 0))
+    ) == {"STATE_TABLE": expected["STATE_TABLE"]}
 
 
 def test_a_setting_looks_up_its_own_name() -> None:
     for name, value in app_settings().items():
-        assert [found for found, _ in chosen(value)] in ([], [name])
+        assert [found for found, _ in find_chosen_settings(value)] in ([], [name])
 
 
 def test_every_setting_that_may_be_chosen_is_looked_up_somewhere() -> None:
     looked_up = {
         name
-        for node in (variable(APP, "appSettings"), variable(MAIN, "guards"))
-        for name, _ in chosen(node)
+        for node in (get_object_variable(APP, "appSettings"), get_object_variable(MAIN, "guards"))
+        for name, _ in find_chosen_settings(node)
     }
     assert (looked_up | {"STATE_TABLE"}) & NAMES == NAMES - DEVELOPMENT - KNOWN
 
 
 @pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
-def test_a_guard_is_deployed_as_the_catalog_has_it(duty: Duty) -> None:
-    deployed = texts(variable(MAIN, "guards")[duty.guard.name])
+def test_a_guard_is_deployed_as_the_catalog_has_it(duty: GuardConfig) -> None:
+    deployed = read_literal_object(get_object_variable(MAIN, "guards")[duty.guard.name])
     gap = longest_gap(duty)
     assert deployed == {
         "mode": str(duty.mode),
@@ -123,10 +132,10 @@ def test_a_guard_is_deployed_as_the_catalog_has_it(duty: Duty) -> None:
 
 
 @pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
-def test_a_guards_settings_come_from_its_row(duty: Duty) -> None:
-    name = prefix(duty.guard.name)
-    row = variable(MAIN, "guards")[duty.guard.name]
-    assert {found for found, _ in chosen(row)} == {
+def test_a_guards_settings_come_from_its_row(duty: GuardConfig) -> None:
+    name = get_setting_prefix(duty.guard.name)
+    row = get_object_variable(MAIN, "guards")[duty.guard.name]
+    assert {found for found, _ in find_chosen_settings(row)} == {
         f"{name}_{suffix}"
         for suffix in ("MODE", "SCHEDULE", "LIMIT", "LIMIT_PERCENT", "MAX_AGE_MINUTES")
     }
@@ -140,18 +149,18 @@ def test_a_guards_settings_come_from_its_row(duty: Duty) -> None:
         node = app_settings()[f"{name}_{suffix}"]
         assert isinstance(node, Member)
         assert node.name == field
-        assert isinstance(node.of, Item)
-        assert plain(node.of.key) == duty.guard.name
+        assert isinstance(node.target, Item)
+        assert read_literal(node.target.key) == duty.guard.name
 
 
 def test_exactly_the_guards_of_the_catalog_are_deployed() -> None:
     known = {duty.guard.name for duty in CATALOG}
-    assert variable(MAIN, "guards").values.keys() == known
-    assert variable(ENTRA, "permissions").values.keys() == known
+    assert get_object_variable(MAIN, "guards").values.keys() == known
+    assert get_object_variable(ENTRA, "permissions").values.keys() == known
 
 
 @pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
-def test_a_guard_is_granted_what_it_needs_and_nothing_else(duty: Duty) -> None:
+def test_a_guard_is_granted_what_it_needs_and_nothing_else(duty: GuardConfig) -> None:
     needs = duty.guard.permissions
     graph = [entry for entry in needs if entry.service is Service.GRAPH]
     expected = {
@@ -163,14 +172,16 @@ def test_a_guard_is_granted_what_it_needs_and_nothing_else(duty: Duty) -> None:
     }
     granted = {
         key: set(map(str, value)) if isinstance(value, list) else value
-        for key, value in texts(variable(ENTRA, "permissions")[duty.guard.name]).items()
+        for key, value in read_literal_object(
+            get_object_variable(ENTRA, "permissions")[duty.guard.name]
+        ).items()
     }
     assert granted == expected
 
 
 def asked_for(modes: Mapping[str, Mode], optional: bool) -> tuple[set[str], set[str]]:
     """The roles of Graph and Exchange that entra.bicep asks for, worked out from its text."""
-    names = worked_out(
+    names = evaluate_variables(
         ENTRA,
         {
             "guards": {name: {"mode": str(mode)} for name, mode in modes.items()},
@@ -217,15 +228,15 @@ def test_permissions_follow_the_modes(chosen_modes: tuple[Mode, ...], optional: 
 
 
 def test_a_dead_guard_is_noticed_within_what_an_alert_may_look_back() -> None:
-    rules = bicep("alerts").of("var")["rules"].value
+    rules = read_bicep("alerts").get_declarations("var")["rules"].value
     assert rules
     ranges = {
-        str(plain(node["name"])): str(plain(node["range"]))
-        for node in walk(rules)
+        str(read_literal(node["name"])): str(read_literal(node["range"]))
+        for node in walk_nodes(rules)
         if isinstance(node, Object)
     }
     assert ranges["guard-late"] == "P2D"
-    for row in texts(variable(MAIN, "guards")).values():
+    for row in read_literal_object(get_object_variable(MAIN, "guards")).values():
         assert isinstance(row, dict)
         assert int(str(row["maxAgeMinutes"])) < 2 * 24 * 60
 
@@ -244,59 +255,61 @@ def test_every_query_is_an_alert_and_every_alert_a_query() -> None:
     assert loaded == {path.stem for path in (INFRA / "queries").glob("*.kql")}
 
 
-@pytest.mark.parametrize("name", [name for name in queries(INFRA) if name.endswith(".kql")])
+@pytest.mark.parametrize("name", [name for name in collect_queries(INFRA) if name.endswith(".kql")])
 def test_an_alert_names_its_subject(name: str) -> None:
-    assert re.search(r"subject = |by subject", queries(INFRA)[name])
+    assert re.search(r"subject = |by subject", collect_queries(INFRA)[name])
 
 
 def test_parameters_are_those_of_main_bicep() -> None:
     said = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))
-    assert said["parameters"].keys() == MAIN.of("param").keys() - {"deployedAt"}
+    assert said["parameters"].keys() == MAIN.get_declarations("param").keys() - {"deployedAt"}
 
 
 def test_a_deployer_may_choose_every_setting_by_its_name() -> None:
     said = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))
     settings = said["parameters"]["settings"]["value"]
-    ages = {f"{prefix(duty.guard.name)}_MAX_AGE_MINUTES" for duty in CATALOG}
+    ages = {f"{get_setting_prefix(duty.guard.name)}_MAX_AGE_MINUTES" for duty in CATALOG}
     assert settings == {name: f"${{{name}}}" for name in settings}
     assert settings.keys() == (NAMES - DEVELOPMENT - KNOWN) | ages
 
 
 def test_defaults_of_parameters_are_those_of_main_bicep() -> None:
     said = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))["parameters"]
-    params = MAIN.of("param")
+    params = MAIN.get_declarations("param")
     for name, given in said.items():
         match = VARIABLE.fullmatch(str(given["value"]))
         if match and match[2] is not None:
             default = params[name].value
             assert default is not None
-            assert match[2] == str(plain(default)).replace("True", "true").replace("False", "false")
+            assert match[2] == str(read_literal(default)).replace("True", "true").replace(
+                "False", "false"
+            )
 
 
 def test_the_clouds_are_those_the_app_knows() -> None:
-    decorators = {mark.name: mark for mark in MAIN.of("param")["cloud"].decorators}
+    decorators = {mark.name: mark for mark in MAIN.get_declarations("param")["cloud"].decorators}
     (clouds,) = decorators["allowed"].arguments
-    help_text = next(entry.help for entry in all_settings() if entry.name == "CLOUD")
-    known = plain(clouds)
+    help_text = next(entry.help for entry in list_settings() if entry.name == "CLOUD")
+    known = read_literal(clouds)
     assert isinstance(known, list)
     assert re.findall(r"[a-z-]{3,}", help_text.replace(" or ", " ")) == known
 
 
 def test_the_queues_are_those_the_app_uses() -> None:
     names = [
-        plain(entry.body["name"])
-        for outer in bicep("storage").of("resource").values()
-        for entry in walk(outer)
+        read_literal(entry.body["name"])
+        for outer in read_bicep("storage").get_declarations("resource").values()
+        for entry in walk_nodes(outer)
         if isinstance(entry, Declaration) and entry.type == "queues" and entry.body
     ]
-    assert names == [QUEUE, SHARDS]
+    assert names == [RUN_QUEUE, SHARD_QUEUE]
 
 
 def test_queries_ask_for_what_a_run_writes() -> None:
-    written = json.loads(trace(REPORT))
+    written = json.loads(run_report_to_log_line(REPORT))
     asked = {
         (name, field)
-        for name, query in queries(INFRA).items()
+        for name, query in collect_queries(INFRA).items()
         for field in re.findall(r"\brun\.(\w+)", query)
     }
     assert {field for _, field in asked} <= written.keys()
@@ -308,12 +321,12 @@ def test_queries_ask_for_what_a_run_writes() -> None:
 def test_queries_know_the_beginning_of_a_runs_line() -> None:
     marks = {
         mark
-        for query in queries(INFRA).values()
+        for query in collect_queries(INFRA).values()
         for mark in re.findall(r'startswith "([^"]*)"', query)
     }
     lengths = {
         int(number)
-        for query in queries(INFRA).values()
+        for query in collect_queries(INFRA).values()
         for number in re.findall(r"substring\(message, (\d+)\)", query)
     }
     assert marks == {"exoguard.run ", "exoguard.settings "}
@@ -327,7 +340,7 @@ def test_every_status_a_query_asks_for_exists() -> None:
     known = set(re.findall(r"[a-z]+", (RunReport.__doc__ or "").partition("`status` is ")[2])[:5])
     asked = {
         word
-        for query in queries(INFRA).values()
+        for query in collect_queries(INFRA).values()
         for group in re.findall(r'status[^\n]*?(?:== |in \()((?:"[a-z]+"(?:, )?)+)', query)
         for word in re.findall(r"[a-z]+", group)
     }
@@ -337,19 +350,21 @@ def test_every_status_a_query_asks_for_exists() -> None:
 
 def test_the_identity_has_these_roles_at_these_places_and_no_others() -> None:
     found = set()
-    for entry in bicep("roles").of("resource").values():
+    for entry in read_bicep("roles").get_declarations("resource").values():
         if entry.existing:
             continue
         assert entry.type.startswith("Microsoft.Authorization/roleAssignments@")
         assert entry.body
         roles = [
             node.name
-            for node in walk(entry.body["properties"])
-            if isinstance(node, Member) and node.of == Name("roles", node.line)
+            for node in walk_nodes(entry.body["properties"])
+            if isinstance(node, Member) and node.target == Name("roles", node.line)
         ]
         scope = entry.body["scope"]
         place = (
-            f"{spelled(scope.of)}::{scope.name}" if isinstance(scope, Member) else spelled(scope)
+            f"{spelled(scope.target)}::{scope.name}"
+            if isinstance(scope, Member)
+            else spelled(scope)
         )
         found |= {(place, role) for role in roles}
     assert found == {
@@ -364,7 +379,7 @@ def test_the_identity_has_these_roles_at_these_places_and_no_others() -> None:
 def test_roles_are_assigned_nowhere_else() -> None:
     others = [path.stem for path in INFRA.glob("*.bicep") if path.stem != "roles"]
     for name in others:
-        for entry in bicep(name).of("resource").values():
+        for entry in read_bicep(name).get_declarations("resource").values():
             assert "roleAssignments" not in entry.type
 
 
@@ -378,8 +393,8 @@ def test_the_next_steps_name_what_the_deployment_says() -> None:
     script = (INFRA / "next-steps.ps1").read_text(encoding="utf-8")
     used = set(re.findall(r"\$env:(\w+)", script))
     assert used
-    assert used <= MAIN.of("output").keys()
-    assert list(mistakes(script)) == []
+    assert used <= MAIN.get_declarations("output").keys()
+    assert list(find_syntax_errors(script)) == []
 
 
 def test_the_next_steps_call_the_role_script_as_it_wants_to_be_called() -> None:

@@ -24,15 +24,15 @@ from core.cli.program import main
 from core.cli.session import Session
 from sandbox.functions_host.azurite import Azurite
 from sandbox.functions_host.host import Host
-from sandbox.scene_runner import environment
+from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
-GUARD = "shared-mailbox-sign-in"
-WHY = ("--who", "Dana", "--why", "the journey")
+GUARD_NAME = "shared-mailbox-sign-in"
+WHY_OPTIONS = ("--who", "Dana", "--why", "the journey")
 
 
-def paper(text: StringIO) -> Console:
+def create_console(text: StringIO) -> Console:
     """What a command prints on here: as wide as a terminal at least is."""
     return Console(file=text, width=80, markup=False, highlight=False)
 
@@ -42,9 +42,9 @@ class Terminal:
     """Runs command lines and remembers what they said, by name."""
 
     environ: Mapping[str, str]
-    said: dict[str, tuple[int, str, str]] = field(default_factory=dict)
+    results: dict[str, tuple[int, str, str]] = field(default_factory=dict)
 
-    async def start(self, *words: str) -> asyncio.subprocess.Process:
+    async def start_process(self, *words: str) -> asyncio.subprocess.Process:
         """A command line as a process without a terminal."""
         return await asyncio.create_subprocess_exec(
             sys.executable,
@@ -56,66 +56,79 @@ class Terminal:
             stderr=asyncio.subprocess.PIPE,
         )
 
-    async def process(self, name: str, *words: str) -> str:
+    async def run_process(self, name: str, *words: str) -> str:
         """A command line as a process, to its end; what it printed."""
-        process = await self.start(*words)
+        process = await self.start_process(*words)
         out, err = await process.communicate()
-        self.said[name] = (process.returncode or 0, out.decode(), err.decode())
+        self.results[name] = (process.returncode or 0, out.decode(), err.decode())
         return out.decode()
 
-    async def run(self, name: str, *words: str, **environ: str) -> str:
+    async def run_command(self, name: str, *words: str, **environ: str) -> str:
         """A command line to its end; what it printed."""
         out, err = StringIO(), StringIO()
         session = Session(
-            {**self.environ, **environ}, out=paper(out), err=paper(err), terminal=False
+            {**self.environ, **environ},
+            out=create_console(out),
+            err=create_console(err),
+            is_interactive=False,
         )
         code = await asyncio.to_thread(main, words, session)
-        self.said[name] = (code, out.getvalue(), err.getvalue())
+        self.results[name] = (code, out.getvalue(), err.getvalue())
         return out.getvalue()
 
 
-async def look_around(terminal: Terminal, folder: Path) -> None:
+async def run_read_commands(terminal: Terminal, folder: Path) -> None:
     """Everything that only looks."""
-    await terminal.process("status", "status")
+    await terminal.run_process("status", "status")
     for name in ("cases", "changes", "actions"):
-        await terminal.run(name, name)
-    await terminal.run("status --json", "status", "--json")
-    listed = json.loads(await terminal.run("all cases", "cases", "--state", "all", "--json"))
+        await terminal.run_command(name, name)
+    await terminal.run_command("status --json", "status", "--json")
+    listed = json.loads(
+        await terminal.run_command("all cases", "cases", "--state", "all", "--json")
+    )
     short = listed["cases"][0]["short"]
-    await terminal.run("case", "case", short)
-    await terminal.run("no such case", "case", "ffffffff")
-    await terminal.run("strange severity", "cases", "--severity", "awful")
+    await terminal.run_command("case", "case", short)
+    await terminal.run_command("no such case", "case", "ffffffff")
+    await terminal.run_command("strange severity", "cases", "--severity", "awful")
     file = str(folder / "evidence.jsonl")
-    await terminal.run("export", "export", "--from", "2026-01-01", "--to", "2026-01-02", "-o", file)
-    await terminal.run("export again", "export", "--from", "2026-01-01", "-o", file)
-    await terminal.run("verify", "verify", file)
-    lengthened(Path(file))
-    await terminal.run("verify a changed one", "verify", file)
+    await terminal.run_command(
+        "export", "export", "--from", "2026-01-01", "--to", "2026-01-02", "-o", file
+    )
+    await terminal.run_command("export again", "export", "--from", "2026-01-01", "-o", file)
+    await terminal.run_command("verify", "verify", file)
+    append_line(Path(file))
+    await terminal.run_command("verify a changed one", "verify", file)
 
 
-def lengthened(file: Path) -> None:
+def append_line(file: Path) -> None:
     """Somebody adds a line."""
     file.write_bytes(file.read_bytes() + b"{}\n")
 
 
-async def act(terminal: Terminal, change: str) -> None:
+async def run_write_commands(terminal: Terminal, change: str) -> None:
     """Everything that asks for something."""
-    yes = ("--yes", "--wait", *WHY)
-    await terminal.run("unasked", "run", GUARD, *WHY)
-    await terminal.run("undo", "undo", GUARD, change, *yes)
-    await terminal.run("undo again", "undo", GUARD, change, *yes)
-    await terminal.run("release", "release", GUARD, "0" * 32, *yes)
-    await terminal.run("exempt", "exempt", GUARD, "some-object", "--until", "30d", *yes)
-    await terminal.run("too long", "exempt", GUARD, "some-object", "--until", "999d", *yes)
-    await terminal.run("unexempt", "unexempt", GUARD, "some-object", *yes)
-    asked = json.loads(await terminal.run("asked", "run", "mailbox-audit", "--yes", "--json", *WHY))
-    await terminal.run("not yet", "action", "mailbox-audit", asked["action"])
-    await terminal.run("run", "run", "mailbox-audit", "--mode", "alert", *yes)
+    yes = ("--yes", "--wait", *WHY_OPTIONS)
+    await terminal.run_command("unasked", "run", GUARD_NAME, *WHY_OPTIONS)
+    await terminal.run_command("undo", "undo", GUARD_NAME, change, *yes)
+    await terminal.run_command("undo again", "undo", GUARD_NAME, change, *yes)
+    await terminal.run_command("release", "release", GUARD_NAME, "0" * 32, *yes)
+    await terminal.run_command(
+        "exempt", "exempt", GUARD_NAME, "some-object", "--until", "30d", *yes
+    )
+    await terminal.run_command(
+        "too long", "exempt", GUARD_NAME, "some-object", "--until", "999d", *yes
+    )
+    await terminal.run_command("unexempt", "unexempt", GUARD_NAME, "some-object", *yes)
+    asked = json.loads(
+        await terminal.run_command("asked", "run", "mailbox-audit", "--yes", "--json", *WHY_OPTIONS)
+    )
+    await terminal.run_command("not yet", "action", "mailbox-audit", asked["action"])
+    await terminal.run_command("run", "run", "mailbox-audit", "--mode", "alert", *yes)
 
 
-async def view(terminal: Terminal) -> dict[str, Any]:
+async def use_viewer(terminal: Terminal) -> dict[str, Any]:
     """The viewer, as a browser uses it."""
-    process = await terminal.start("page", "--no-browser")
+    process = await terminal.start_process("page", "--no-browser")
     assert process.stdout is not None
     line = (await process.stdout.readline()).decode().strip()
     base = re.sub(r"/open/.*", "", line)
@@ -129,11 +142,11 @@ async def view(terminal: Terminal) -> dict[str, Any]:
         early = await get(f"{base}/api/status.json")
         opened = await get(line)
         seen = await get(f"{base}/api/status.json")
-        missing = await get(f"{base}/api/cases/{GUARD}/{'0' * 32}.json")
+        missing = await get(f"{base}/api/cases/{GUARD_NAME}/{'0' * 32}.json")
         elsewhere = await get(f"{base}/admin/host/keys")
     process.send_signal(signal.SIGINT)
     out, err = await process.communicate()
-    terminal.said["page"] = (process.returncode or 0, line + out.decode(), err.decode())
+    terminal.results["page"] = (process.returncode or 0, line + out.decode(), err.decode())
     return {
         "early": early[0],
         "opened": opened[0],
@@ -143,25 +156,34 @@ async def view(terminal: Terminal) -> dict[str, Any]:
     }
 
 
-async def locally(terminal: Terminal, folder: Path, environ: Mapping[str, str]) -> None:
+async def run_local_commands(terminal: Terminal, folder: Path, environ: Mapping[str, str]) -> None:
     """The table itself, without the app."""
     file = folder / "local.settings.json"
     values = {name: value for name, value in environ.items() if not name.startswith("IDENTITY_")}
     file.write_text(json.dumps({"IsEncrypted": False, "Values": values}), encoding="utf-8")
     local = ("--local", "--settings", str(file))
-    await terminal.run("local status", *local, "status", "--json")
-    await terminal.run("local run", *local, "run", GUARD, "--yes", *WHY)
-    await terminal.run(
-        "left", *local, "exempt", GUARD, "thing", "--until", "5d", "--yes", "--no-wait", *WHY
+    await terminal.run_command("local status", *local, "status", "--json")
+    await terminal.run_command("local run", *local, "run", GUARD_NAME, "--yes", *WHY_OPTIONS)
+    await terminal.run_command(
+        "left",
+        *local,
+        "exempt",
+        GUARD_NAME,
+        "thing",
+        "--until",
+        "5d",
+        "--yes",
+        "--no-wait",
+        *WHY_OPTIONS,
     )
 
 
-async def journey(scene: Mapping[str, Any]) -> dict[str, Any]:
+async def run_cli_journey(scene: Mapping[str, Any]) -> dict[str, Any]:
     """A day of an administrator."""
     async with Azurite() as azurite, Sandbox(scene) as box:
-        environ = environment(box, azurite, {})
-        async with Host(ROOT, environ, schedules=False) as host:
-            for guard in (GUARD, GUARD, "mailbox-audit"):
+        environ = build_app_settings(box, azurite, {})
+        async with Host(ROOT, environ, timers_enabled=False) as host:
+            for guard in (GUARD_NAME, GUARD_NAME, "mailbox-audit"):
                 await host.invoke_timer(guard)
             plain = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
             terminal = Terminal(
@@ -169,16 +191,16 @@ async def journey(scene: Mapping[str, Any]) -> dict[str, Any]:
             )
             with tempfile.TemporaryDirectory() as name:
                 folder = Path(name)
-                await look_around(terminal, folder)
-                changes = json.loads(terminal.said["status --json"][1])["changes"]
-                await act(terminal, changes[0]["change"])
+                await run_read_commands(terminal, folder)
+                changes = json.loads(terminal.results["status --json"][1])["changes"]
+                await run_write_commands(terminal, changes[0]["change"])
                 await host.drain()
-                await terminal.run("wrong key", "status", EXOGUARD_KEY="wrong")
-                await terminal.run("no key", "status", EXOGUARD_KEY="")
-                seen = await view(terminal)
-                await locally(terminal, folder, environ)
+                await terminal.run_command("wrong key", "status", EXOGUARD_KEY="wrong")
+                await terminal.run_command("no key", "status", EXOGUARD_KEY="")
+                seen = await use_viewer(terminal)
+                await run_local_commands(terminal, folder, environ)
             return {
-                "said": terminal.said,
+                "said": terminal.results,
                 "view": seen,
                 "changes": changes,
                 "writes": box.writes,
@@ -187,4 +209,4 @@ async def journey(scene: Mapping[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asyncio.run(journey(json.loads(sys.stdin.read())))) + "\n")
+    sys.stdout.write(json.dumps(asyncio.run(run_cli_journey(json.loads(sys.stdin.read())))) + "\n")

@@ -2,34 +2,34 @@
 
 import pytest_asyncio
 
-from tests.support.run_scene import AUDIT, FORWARDING, SIGN_IN, Journey, played
+from tests.support.run_scene import AUDIT, FORWARDING, SIGN_IN, SceneResult, play_scene
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def neglected() -> Journey:
-    return await played("neglected")
+async def neglected() -> SceneResult:
+    return await play_scene("neglected")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def enforced() -> Journey:
-    return await played("neglected", {FORWARDING: "enforce", SIGN_IN: "off", AUDIT: "alert"})
+async def enforced() -> SceneResult:
+    return await play_scene("neglected", {FORWARDING: "enforce", SIGN_IN: "off", AUDIT: "alert"})
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def healthy() -> Journey:
-    return await played("healthy")
+async def healthy() -> SceneResult:
+    return await play_scene("healthy")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def attack() -> Journey:
-    return await played("attack")
+async def attack() -> SceneResult:
+    return await play_scene("attack")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def first_install() -> Journey:
-    return await played("first-install")
+async def first_install() -> SceneResult:
+    return await play_scene("first-install")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def missing_permissions() -> Journey:
-    return await played("missing-permissions")
+async def missing_permissions() -> SceneResult:
+    return await play_scene("missing-permissions")

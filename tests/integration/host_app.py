@@ -16,14 +16,14 @@ from core.bootstrap import open_ledger
 from core.config.settings import Settings
 from sandbox.functions_host.azurite import Azurite
 from sandbox.functions_host.host import Host
-from sandbox.scene_runner import environment
+from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
-GUARD = "shared-mailbox-sign-in"
+GUARD_NAME = "shared-mailbox-sign-in"
 
 
-class Caller:
+class HostClient:
     """Calls the host and remembers what it answered, by name."""
 
     def __init__(self, host: Host, session: aiohttp.ClientSession) -> None:
@@ -31,7 +31,7 @@ class Caller:
         self.session = session
         self.answers: dict[str, tuple[int, Any]] = {}
 
-    async def call(
+    async def send_request(
         self, name: str, method: str, path: str, body: bytes = b"", key: str | None = None
     ) -> Any:
         """One request; its status and its JSON are kept under `name`."""
@@ -47,37 +47,45 @@ class Caller:
             return answer
 
 
-def asks(**wish: str) -> bytes:
+def build_request_body(**fields: str) -> bytes:
     """The body of a request."""
-    return json.dumps({"who": "Dana", "why": "a journey", **wish}).encode()
+    return json.dumps({"who": "Dana", "why": "a journey", **fields}).encode()
 
 
-async def journey(scene: Mapping[str, Any]) -> dict[str, Any]:
+async def run_host_journey(scene: Mapping[str, Any]) -> dict[str, Any]:
     """Timers, requests and reports, as an administrator would use them."""
     async with Azurite() as azurite, Sandbox(scene) as box:
-        environ = environment(box, azurite, {})
+        environ = build_app_settings(box, azurite, {})
         async with (
-            Host(ROOT, environ, schedules=False) as host,
+            Host(ROOT, environ, timers_enabled=False) as host,
             aiohttp.ClientSession() as session,
         ):
-            caller = Caller(host, session)
+            caller = HostClient(host, session)
             timers = [await host.invoke_timer(name) for name in sorted(host.timers)]
-            run = f"/api/guards/{GUARD}/run"
-            await caller.call("no key", "POST", run, asks(), key="")
-            await caller.call("unknown", "POST", "/api/guards/no-such-guard/run", asks())
-            await caller.call("bad body", "POST", run, asks(mode="off"))
-            await caller.call("bad run", "GET", f"/api/runs/{GUARD}/..%2F")
-            queued = await caller.call("asked", "POST", run, asks(mode="alert"))
+            run = f"/api/guards/{GUARD_NAME}/run"
+            await caller.send_request("no key", "POST", run, build_request_body(), key="")
+            await caller.send_request(
+                "unknown", "POST", "/api/guards/no-such-guard/run", build_request_body()
+            )
+            await caller.send_request("bad body", "POST", run, build_request_body(mode="off"))
+            await caller.send_request("bad run", "GET", f"/api/runs/{GUARD_NAME}/..%2F")
+            queued = await caller.send_request(
+                "asked", "POST", run, build_request_body(mode="alert")
+            )
             await host.drain()
-            await caller.call("report", "GET", queued["address"])
+            await caller.send_request("report", "GET", queued["address"])
             settings = Settings.read(environ)
-            async with open_ledger(settings) as ledger, ledger.claim(GUARD, "somebody"):
-                held = await caller.call("asked while held", "POST", run, asks())
+            async with open_ledger(settings) as ledger, ledger.claim(GUARD_NAME, "somebody"):
+                held = await caller.send_request(
+                    "asked while held", "POST", run, build_request_body()
+                )
                 await host.drain()
-            await caller.call("busy", "GET", held["address"])
-            enforced = await caller.call("asked to enforce", "POST", run, asks())
+            await caller.send_request("busy", "GET", held["address"])
+            enforced = await caller.send_request(
+                "asked to enforce", "POST", run, build_request_body()
+            )
             await host.drain()
-            await caller.call("enforced", "GET", enforced["address"])
+            await caller.send_request("enforced", "GET", enforced["address"])
             return {
                 "functions": sorted(host.functions),
                 "timers": [[timer.name, timer.ok, timer.error[-300:]] for timer in timers],
@@ -88,4 +96,4 @@ async def journey(scene: Mapping[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asyncio.run(journey(json.loads(sys.stdin.read())))) + "\n")
+    sys.stdout.write(json.dumps(asyncio.run(run_host_journey(json.loads(sys.stdin.read())))) + "\n")

@@ -7,9 +7,15 @@ from typing import Any
 import pytest_asyncio
 
 from core.config.catalog import CATALOG
-from sandbox.graph.apps import GRAPH_APP, MICROSOFT, api_id, assignment, principal
+from sandbox.graph.apps import (
+    GRAPH_APP,
+    MICROSOFT_TENANT_ID,
+    build_app_assignment,
+    build_principal,
+    derive_api_id,
+)
 from sandbox.scene_runner import run_scene
-from tests.support.run_scene import declared
+from tests.support.run_scene import list_declared_permissions
 
 GUARD = "app-consent"
 TICKS = 3
@@ -24,7 +30,7 @@ type Scene = dict[str, Any]
 
 
 def app(object_id: str, name: str, owner: str | None = ELSEWHERE, **more: object) -> Scene:
-    return principal(object_id, object_id.replace("c0", "a0", 1), name, owner, **more)
+    return build_principal(object_id, object_id.replace("c0", "a0", 1), name, owner, **more)
 
 
 def grant(number: int, client: str, scope: str, user: str | None) -> Scene:
@@ -33,7 +39,7 @@ def grant(number: int, client: str, scope: str, user: str | None) -> Scene:
         "clientId": client,
         "consentType": "Principal" if user else "AllPrincipals",
         "principalId": user,
-        "resourceId": api_id(GRAPH_APP),
+        "resourceId": derive_api_id(GRAPH_APP),
         "scope": scope,
     }
 
@@ -41,15 +47,17 @@ def grant(number: int, client: str, scope: str, user: str | None) -> Scene:
 def scene_of(grants: Sequence[Scene], *assigned: str, entries: Sequence[str] = ()) -> Scene:
     """A tenant with a note-taking app, a tool of Microsoft's and what they were given."""
     return {
-        "grants": declared(),
+        "grants": list_declared_permissions(),
         "graph": {
             "domains": [{"id": "contoso.example", "isVerified": True}],
             "servicePrincipals": [
                 app(NOTES, "Notes", verifiedPublisher=VERIFIED),
-                app(TOOL, "Command Line Tools", MICROSOFT),
+                app(TOOL, "Command Line Tools", MICROSOFT_TENANT_ID),
             ],
             "oauth2PermissionGrants": list(grants),
-            "appRoleAssignments": [assignment(NOTES, GRAPH_APP, value) for value in assigned],
+            "appRoleAssignments": [
+                build_app_assignment(NOTES, GRAPH_APP, value) for value in assigned
+            ],
             "authorizationPolicy": {
                 "id": "authorizationPolicy",
                 "defaultUserRolePermissions": {
@@ -179,7 +187,7 @@ async def attacked() -> Mapping[str, Any]:
         {
             "op": "add",
             "path": "/graph/appRoleAssignments/-",
-            "value": assignment(EVIL, GRAPH_APP, "RoleManagement.ReadWrite.Directory"),
+            "value": build_app_assignment(EVIL, GRAPH_APP, "RoleManagement.ReadWrite.Directory"),
         },
     ]
     return await played(scene_of(QUIET) | {"ticks": [{}, {"edit": edits}, {}]})
@@ -216,7 +224,7 @@ def test_after_it_the_next_run_is_silent(attacked: Mapping[str, Any]) -> None:
 
 
 async def test_without_the_permission_nothing_is_clean_and_the_permission_is_named() -> None:
-    wanted = declared()
+    wanted = list_declared_permissions()
     wanted["graph"] = [name for name in wanted["graph"] if name != "Directory.Read.All"]
     result = await played(scene_of(NEGLECTED) | {"grants": wanted})
     run = run_of(result, 1)

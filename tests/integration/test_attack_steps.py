@@ -7,8 +7,14 @@ import pytest_asyncio
 
 from core.config.catalog import CATALOG
 from sandbox.scene_runner import run_scene
-from sandbox.scenes.attack_steps import ADDRESS, APP, ATTACKER, aftermath, rule
-from tests.support.run_scene import Journey, declared, scene_of, text_of
+from sandbox.scenes.attack_steps import (
+    ATTACKER,
+    ATTACKER_IP,
+    MALICIOUS_APP_ID,
+    build_aftermath,
+    build_rule_step,
+)
+from tests.support.run_scene import SceneResult, dump_cards, list_declared_permissions, load_scene
 
 LAST = 3
 SEEN: Mapping[str, set[tuple[str, str, str]]] = {
@@ -30,13 +36,13 @@ SEEN: Mapping[str, set[tuple[str, str, str]]] = {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def intruded() -> Journey:
+async def intruded() -> SceneResult:
     """The neglected tenant, taken over before the third tick."""
-    scene = {"grants": declared()} | scene_of("neglected")
-    steps = (rule(scene), *aftermath(scene))
+    scene = {"grants": list_declared_permissions()} | load_scene("neglected")
+    steps = (build_rule_step(scene), *build_aftermath(scene))
     edits = [edit for step in steps for edit in step.edits]
     scene["ticks"] = [{}, {}, {"edit": edits}]
-    return Journey(scene, await run_scene(scene, ticks=LAST))
+    return SceneResult(scene, await run_scene(scene, ticks=LAST))
 
 
 def news(run: Mapping[str, Any]) -> set[tuple[str, str, str]]:
@@ -48,37 +54,39 @@ def news(run: Mapping[str, Any]) -> set[tuple[str, str, str]]:
 
 
 def test_every_guard_has_a_step_to_see_in_the_order_of_the_catalog() -> None:
-    scene = scene_of("neglected")
-    steps = (rule(scene), *aftermath(scene))
+    scene = load_scene("neglected")
+    steps = (build_rule_step(scene), *build_aftermath(scene))
     names = [duty.guard.name for duty in CATALOG]
     assert sorted(step.guard for step in steps) == sorted(names)
     after = [step.guard for step in steps[1:]]
     assert after == [name for name in names if name != steps[0].guard]
 
 
-def test_what_was_neglected_is_told_once_and_then_not_again(intruded: Journey) -> None:
-    told = {run["guard"] for run in intruded.runs(1) if run["told"]}
+def test_what_was_neglected_is_told_once_and_then_not_again(intruded: SceneResult) -> None:
+    told = {run["guard"] for run in intruded.find_runs(1) if run["told"]}
     # Nothing has been deleted yet.
     assert told == set(SEEN) - {"mass-deletion"}
-    enforcing = {run["guard"] for run in intruded.runs(2) if run["told"]}
+    enforcing = {run["guard"] for run in intruded.find_runs(2) if run["told"]}
     assert enforcing == {"shared-mailbox-sign-in", "mailbox-audit"}
 
 
-def test_every_guard_tells_its_part_of_the_intrusion_and_no_more(intruded: Journey) -> None:
-    found = {run["guard"]: news(run) for run in intruded.runs(LAST)}
+def test_every_guard_tells_its_part_of_the_intrusion_and_no_more(intruded: SceneResult) -> None:
+    found = {run["guard"]: news(run) for run in intruded.find_runs(LAST)}
     assert found == SEEN
-    assert all(run["told"] for run in intruded.runs(LAST))
+    assert all(run["told"] for run in intruded.find_runs(LAST))
 
 
-def test_everything_of_the_tenant_is_still_read(intruded: Journey) -> None:
-    for run in intruded.runs(LAST):
+def test_everything_of_the_tenant_is_still_read(intruded: SceneResult) -> None:
+    for run in intruded.find_runs(LAST):
         assert (run["status"], run["unread"], run["blind"], run["held"]) == ("done", 0, [], "")
 
 
-def test_only_the_enforcing_guards_write_and_only_against_the_intruder(intruded: Journey) -> None:
+def test_only_the_enforcing_guards_write_and_only_against_the_intruder(
+    intruded: SceneResult,
+) -> None:
     changed = {
         (run["guard"], change["subject"], change["outcome"])
-        for run in intruded.runs(LAST)
+        for run in intruded.find_runs(LAST)
         for change in run["changes"]
     }
     assert changed == {
@@ -87,7 +95,13 @@ def test_only_the_enforcing_guards_write_and_only_against_the_intruder(intruded:
     }
 
 
-def test_the_cards_name_who_and_where_from(intruded: Journey) -> None:
-    cards = text_of(intruded.cards[-len(SEEN) :])
-    for wanted in (ATTACKER, ADDRESS, APP, "payments", "14 users, the first of them until"):
+def test_the_cards_name_who_and_where_from(intruded: SceneResult) -> None:
+    cards = dump_cards(intruded.cards[-len(SEEN) :])
+    for wanted in (
+        ATTACKER,
+        ATTACKER_IP,
+        MALICIOUS_APP_ID,
+        "payments",
+        "14 users, the first of them until",
+    ):
         assert wanted in cards

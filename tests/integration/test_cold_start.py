@@ -92,22 +92,22 @@ def seen(watch: Watch, *unwanted: str) -> dict[str, Any]:
 
 async def look(watch: Watch) -> dict[str, Any]:
     """The app is connected to a tenant and reads the inbox rules of a mailbox, by a $batch."""
-    from core.bootstrap import connect
+    from core.bootstrap import connect_world
     from core.config.settings import Settings
     from core.tenant.mailboxes import Mailbox
     from sandbox.functions_host.azurite import Azurite
-    from sandbox.scene_runner import environment
+    from sandbox.scene_runner import build_app_settings
     from sandbox.server import Sandbox
-    from tests.sandbox.tenant_client import MIA, MIA_GUID, SCENE
+    from tests.sandbox.tenant_client import CLIENT_SCENE, MIA, MIA_GUID
 
-    async with Azurite() as azurite, Sandbox(SCENE) as box:
-        settings = environment(box, azurite, {})
+    async with Azurite() as azurite, Sandbox(CLIENT_SCENE) as box:
+        settings = build_app_settings(box, azurite, {})
         os.environ.update({name: settings[name] for name in settings if name.startswith("IDENT")})
-        async with connect(Settings.read(settings)) as world:
+        async with connect_world(Settings.read(settings)) as world:
             mailbox = Mailbox(id=MIA, guid=MIA_GUID, address="mia@contoso.example")
             reading = await world.tenant.inbox_rules([mailbox])
         return {
-            "unread": [str(one) for one in reading.unread],
+            "unread": [str(one) for one in reading.failures],
             "rules": len(reading.items),
             "inner": box.counts["graph/inner"],
             **seen(watch, SLOW_MODEL),

@@ -17,25 +17,25 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
-from core.adapters.clouds import endpoints
-from core.adapters.credentials import app_credential
-from core.adapters.exchange.client import Exchange
-from core.adapters.graph.client import Graph
-from core.adapters.m365.tenant import M365
-from core.adapters.retry import Service
+from core.adapters.clouds import resolve_cloud
+from core.adapters.credentials import build_credential
+from core.adapters.exchange.client import ExchangeClient
+from core.adapters.graph.client import GraphClient
+from core.adapters.m365.tenant import M365Tenant
+from core.adapters.retry import ThrottledService
 from core.adapters.table_storage.ledger import TableLedger
-from core.adapters.teams import Teams
+from core.adapters.teams import TeamsChannel
 from core.config.settings import Settings
-from core.engine.decide import IN_EFFECT
+from core.engine.decide import IN_EFFECT_STATES
 from core.engine.run import run
-from core.model.guards import Duty, Mode
+from core.model.guards import GuardConfig, Mode
 from core.model.runs import RunReport
 from core.ports import World
 from sandbox.functions_host.azurite import Azurite
-from sandbox.scene_runner import environment
+from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
-from tests.support.builders import THREE
-from tests.support.fakes.world import Clock, Death, Reaper
+from tests.support.builders import THREE_CONFIGS
+from tests.support.fakes.world import Clock, CrashInjector, SimulatedCrash
 
 IDS = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(1, 4)]
 DEFAULTS = {
@@ -103,21 +103,21 @@ SCENE: dict[str, Any] = {
 }
 
 
-class MortalService(Service):
+class MortalService(ThrottledService):
     """A service each of whose requests may be the last. Its reaper is that of the present life."""
 
-    reaper = Reaper()
+    reaper = CrashInjector()
 
     async def once[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
         """One attempt: one request on the wire."""
         with self.reaper():
-            return await super().once(attempt)
+            return await super().attempt_once(attempt)
 
 
 class MortalTable:
     """A table client each of whose calls may be the last."""
 
-    def __init__(self, table: TableClient, reaper: Reaper) -> None:
+    def __init__(self, table: TableClient, reaper: CrashInjector) -> None:
         self.table = table
         self.reaper = reaper
 
@@ -139,10 +139,10 @@ class Stage:
 
     box: Sandbox
     settings: Settings
-    duty: Duty
-    graph: Graph
-    exchange: Exchange
-    teams: Teams
+    duty: GuardConfig
+    graph: GraphClient
+    exchange: ExchangeClient
+    teams: TeamsChannel
     services: tuple[MortalService, ...]
     clock: Clock = field(default_factory=lambda: Clock(datetime.now(UTC)))
 
@@ -163,27 +163,27 @@ class Stage:
         ) as table:
             yield table
 
-    async def live(self, reaper: Reaper) -> RunReport:
+    async def live(self, reaper: CrashInjector) -> RunReport:
         """One life of the process: nothing remembered but what is in the table, one run."""
         for service in self.services:
             service.reaper = reaper
         async with self.table() as table:
             ledger = TableLedger(cast(TableClient, MortalTable(table, reaper)))
-            tenant = M365(self.graph, self.exchange)
-            world = World(tenant, ledger, self.teams, self.settings.terms, self.clock)
+            tenant = M365Tenant(self.graph, self.exchange)
+            world = World(tenant, ledger, self.teams, self.settings.policy, self.clock)
             return await run(self.duty, world)
 
     async def tick(self) -> None:
         """A run nobody kills, at the next time everything is due."""
-        report = await self.live(Reaper())
+        report = await self.live(CrashInjector())
         assert report.status == "done"
         self.clock.advance(hours=6)
 
     async def die(self, operation: int, after: bool) -> bool:
         """A run that is killed; its lease runs out. False when it ended before."""
         try:
-            await self.live(Reaper(operation, after))
-        except Death:
+            await self.live(CrashInjector(operation, after))
+        except SimulatedCrash:
             async with self.table() as table:
                 await expire(table, self.duty.guard.name)
             return True
@@ -205,7 +205,7 @@ class Stage:
             TableLedger(table).claim(self.duty.guard.name, "reader") as claim,
         ):
             assert claim
-            return await claim.recall()
+            return await claim.load()
 
 
 async def expire(table: TableClient, guard: str) -> None:
@@ -216,23 +216,23 @@ async def expire(table: TableClient, guard: str) -> None:
         await table.update_entity(lease, mode=UpdateMode.REPLACE)
 
 
-@pytest.fixture(params=THREE, ids=lambda duty: duty.guard.name)
+@pytest.fixture(params=THREE_CONFIGS, ids=lambda duty: duty.guard.name)
 async def stage(request: pytest.FixtureRequest, azurite: Azurite) -> AsyncIterator[Stage]:
     """An enforcing guard on a tenant over HTTP."""
     async with contextlib.AsyncExitStack() as stack:
         box = await stack.enter_async_context(Sandbox(SCENE))
-        settings = Settings.read(environment(box, azurite, {}))
-        cloud = endpoints("global", login=box.authority, graph=box.base, exchange=box.base)
+        settings = Settings.read(build_app_settings(box, azurite, {}))
+        cloud = resolve_cloud("global", login=box.authority, graph=box.base, exchange=box.base)
         tenant_id, client_id = settings["TENANT_ID"], settings["CLIENT_ID"]
         credential = await stack.enter_async_context(
-            app_credential(
+            build_credential(
                 tenant_id, client_id, cloud, secret=box.client_secret, ca_path=box.ca_path
             )
         )
         services = tuple(MortalService(name) for name in ("graph", "exchange", "teams"))
-        graph = Graph(cloud, credential, services[0])
-        exchange = Exchange(cloud, tenant_id, credential, services[1])
-        teams = Teams(settings["TEAMS_WEBHOOK_URL"], services[2], hosts=("127.0.0.1",))
+        graph = GraphClient(cloud, credential, services[0])
+        exchange = ExchangeClient(cloud, tenant_id, credential, services[1])
+        teams = TeamsChannel(settings["TEAMS_WEBHOOK_URL"], services[2], hosts=("127.0.0.1",))
         for adapter in (graph, exchange, teams):
             stack.push_async_callback(adapter.close)
         duty = replace(request.param, mode=Mode.ENFORCE)
@@ -252,7 +252,7 @@ class Reference:
 async def reference(stage: Stage) -> Reference:
     """Three runs in peace; the second is the one that changes things."""
     await stage.tick()
-    counting = Reaper()
+    counting = CrashInjector()
     await stage.live(counting)
     stage.clock.advance(hours=6)
     await stage.tick()
@@ -282,7 +282,7 @@ async def check(stage: Stage, whole: Reference, at: str) -> None:
     memory = await stage.memory()
     assert memory.cases.keys() == whole.keys, at
     assert not [case for case in memory.cases.values() if case.news], at
-    assert all(record.state in IN_EFFECT for record in memory.changes), at
+    assert all(record.state in IN_EFFECT_STATES for record in memory.changes), at
     said = json.dumps(stage.box.cards)
     assert all(f"case {key[-8:]}" in said for key in whole.keys), at
     assert len(stage.box.cards) <= whole.cards + 1, at

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from core.bootstrap import connect
+from core.bootstrap import connect_world
 from core.config.catalog import CATALOG
 from core.config.settings import Settings
 from core.doctor import main as doctor
@@ -21,7 +21,7 @@ from core.engine.run import run
 from core.model.findings import Severity
 from core.model.runs import RunReport
 from sandbox.functions_host.azurite import Azurite
-from sandbox.scene_runner import environment
+from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
 
 IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
@@ -45,7 +45,7 @@ def process_environment() -> Iterator[None]:
 def settings(box: Sandbox, azurite: Azurite, changes: Mapping[str, str]) -> dict[str, str]:
     """The app's settings in this tenant, some of them wrong."""
     table = {"STATE_TABLE": f"t{uuid.uuid4().hex}"}
-    environ: dict[str, str] = {**environment(box, azurite, {}), **table, **changes}
+    environ: dict[str, str] = {**build_app_settings(box, azurite, {}), **table, **changes}
     os.environ.update({name: environ[name] for name in IDENTITY})
     return environ
 
@@ -53,14 +53,14 @@ def settings(box: Sandbox, azurite: Azurite, changes: Mapping[str, str]) -> dict
 async def report(environ: Mapping[str, str]) -> RunReport:
     """One run of the first guard."""
     read = Settings.read(environ)
-    async with connect(read, lambda: datetime.now(UTC)) as world:
-        return await run(read.duties[0], world)
+    async with connect_world(read, lambda: datetime.now(UTC)) as world:
+        return await run(read.guard_configs[0], world)
 
 
 async def test_one_identity_token_opens_graph_and_exchange(azurite: Azurite) -> None:
     async with Sandbox(SCENE) as box:
         done = await report(settings(box, azurite, {}))
-        assert (done.status, done.blind, done.error) == ("done", (), "")
+        assert (done.status, done.unavailable_sources, done.error) == ("done", (), "")
         seen = [row.service for row in box.requests]
         assert seen.count("msi") == 1
         assert seen.count("entra") == 2
@@ -89,7 +89,9 @@ async def test_a_missing_federation_is_named(azurite: Azurite) -> None:
     async with Sandbox(SCENE) as box:
         environ = settings(box, azurite, {})
         # Somebody else's assertion: the right form, the wrong subject.
-        stranger = box.entra.mint("api://AzureADTokenExchange", 3600, sub=str(uuid.UUID(int=9)))
+        stranger = box.entra.issue_token(
+            "api://AzureADTokenExchange", 3600, sub=str(uuid.UUID(int=9))
+        )
         box.tenant.set_faults(identity_answer(stranger))
         assert_case(await report(environ), "no federated credential for this managed identity")
 
@@ -97,7 +99,7 @@ async def test_a_missing_federation_is_named(azurite: Azurite) -> None:
 async def test_an_expired_identity_token_is_named(azurite: Azurite) -> None:
     async with Sandbox(SCENE) as box:
         environ = settings(box, azurite, {})
-        stale = box.entra.mint("api://AzureADTokenExchange", -60)
+        stale = box.entra.issue_token("api://AzureADTokenExchange", -60)
         box.tenant.set_faults(identity_answer(stale))
         assert_case(await report(environ), "the managed identity's token has expired")
 
@@ -108,16 +110,18 @@ async def test_an_identity_that_is_not_assigned_is_told_when_it_lasts(azurite: A
         for _ in range(3):
             done = await report(environ)
         assert "is it assigned to this app?" in json.dumps(box.cards)
-        assert [case.kind for case in done.news] == ["credential"]
+        assert [case.kind for case in done.notifications] == ["credential"]
 
 
 async def test_the_case_ends_when_the_chain_is_mended(azurite: Azurite) -> None:
     async with Sandbox(SCENE) as box:
         environ = settings(box, azurite, {"CLIENT_ID": str(uuid.UUID(int=8))})
         assert_case(await report(environ), "CLIENT_ID does not exist")
-        mended = {**environ, "CLIENT_ID": box.settings()["CLIENT_ID"]}
+        mended = {**environ, "CLIENT_ID": box.build_settings()["CLIENT_ID"]}
         done = await report(mended)
-        assert [(case.kind, case.closing) for case in done.news] == [("credential", "gone")]
+        assert [(case.kind, case.resolution) for case in done.notifications] == [
+            ("credential", "gone")
+        ]
 
 
 def identity_answer(token: str) -> dict[str, Any]:
@@ -133,8 +137,8 @@ def identity_answer(token: str) -> dict[str, Any]:
 
 def assert_case(told: RunReport, remedy: str) -> None:
     """One critical case, told at once, that says what to do; and nothing concluded."""
-    assert told.told
-    (case,) = told.news
+    assert told.delivered
+    (case,) = told.notifications
     assert (case.kind, case.severity) == ("credential", Severity.CRITICAL)
     assert remedy in " ".join(case.facts)
     assert told.outcomes == ()

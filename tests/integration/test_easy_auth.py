@@ -10,20 +10,20 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from core.config.settings import all_settings
-from core.keys import digest
+from core.config.settings import list_settings
+from core.keys import hash_parts
 from sandbox.functions_host.azurite import Azurite
 from sandbox.functions_host.easy_auth import (
-    BACK,
     CALLBACK,
     COOKIE,
     LOGIN,
     LOGOUT,
-    FrontDoor,
-    Person,
-    within,
+    RETURN_PARAMETER,
+    EasyAuthProxy,
+    TestUser,
+    to_local_path,
 )
-from tests.support.hosted_app import Hosted, hosted
+from tests.support.hosted_app import HostedApp, start_hosted_app
 
 GUARD = "mailbox-audit"
 STATUS = "/api/status.json"
@@ -37,26 +37,26 @@ WISH = json.dumps({"subject": "an-id", "why": "a journey"})
 class Site:
     """The front door, the app behind it, and who can sign in."""
 
-    door: FrontDoor
-    app: Hosted
+    door: EasyAuthProxy
+    app: HostedApp
 
     @property
-    def reader(self) -> Person:
-        return self.door.people[0]
+    def reader(self) -> TestUser:
+        return self.door.users[0]
 
     @property
-    def operator(self) -> Person:
-        return self.door.people[1]
+    def operator(self) -> TestUser:
+        return self.door.users[1]
 
     @property
-    def guest(self) -> Person:
-        return self.door.people[2]
+    def guest(self) -> TestUser:
+        return self.door.users[2]
 
     async def ask(
         self,
         method: str,
         path: str,
-        person: Person | None = None,
+        person: TestUser | None = None,
         headers: Mapping[str, str] | None = None,
         body: str = "",
     ) -> tuple[int, Any, Mapping[str, str]]:
@@ -76,7 +76,7 @@ class Site:
 
 
 def settings_of(azurite: Azurite) -> dict[str, str]:
-    return {entry.name: entry.sample for entry in all_settings()} | {
+    return {entry.name: entry.sample for entry in list_settings()} | {
         "AzureWebJobsStorage": azurite.connection_string,
         "STATE_CONNECTION_STRING": azurite.connection_string,
         "STATE_TABLE": "frontdoor",
@@ -91,8 +91,8 @@ def settings_of(azurite: Azurite) -> dict[str, str]:
 async def site(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     folder = tmp_path_factory.mktemp("front-door")
     async with (
-        hosted(settings_of(azurite), folder, "--sign-in") as app,
-        FrontDoor(app.base) as door,
+        start_hosted_app(settings_of(azurite), folder, "--sign-in") as app,
+        EasyAuthProxy(app.base_url) as door,
     ):
         yield Site(door, app)
 
@@ -104,7 +104,7 @@ session = pytest.mark.asyncio(loop_scope="session")
 async def test_a_browser_that_has_not_signed_in_is_sent_to_do_so(site: Site) -> None:
     status, _, headers = await site.ask("GET", f"{STATUS}?a=b", headers=BROWSER)
     assert status == 302
-    assert headers["Location"] == f"{LOGIN}?{BACK}=%2Fapi%2Fstatus.json%3Fa%3Db"
+    assert headers["Location"] == f"{LOGIN}?{RETURN_PARAMETER}=%2Fapi%2Fstatus.json%3Fa%3Db"
 
 
 @session
@@ -121,13 +121,13 @@ async def test_a_browser_that_has_not_signed_in_is_sent_to_do_so(site: Site) -> 
 async def test_nobody_else_gets_past(site: Site, headers: dict[str, str]) -> None:
     assert (await site.ask("GET", STATUS, headers=headers))[0] == 401
     assert (await site.ask("POST", EXEMPTIONS, headers=JSON | headers, body=WISH))[0] == 401
-    forged = {**headers, "X-MS-CLIENT-PRINCIPAL": site.operator.principal()}
+    forged = {**headers, "X-MS-CLIENT-PRINCIPAL": site.operator.encode_principal()}
     assert (await site.ask("POST", EXEMPTIONS, headers=JSON | forged, body=WISH))[0] == 401
 
 
 @session
 async def test_the_key_of_the_host_opens_nothing_where_people_sign_in(site: Site) -> None:
-    headers = {"x-functions-key": site.app.key}
+    headers = {"x-functions-key": site.app.function_key}
     assert (await site.ask("GET", STATUS, headers=headers))[0] == 401
 
 
@@ -142,7 +142,7 @@ async def test_a_reader_may_look_and_not_act(site: Site) -> None:
 @session
 @pytest.mark.parametrize("name", ["X-MS-CLIENT-PRINCIPAL", "x-ms-client-principal"])
 async def test_a_reader_who_claims_to_be_an_operator_stays_a_reader(site: Site, name: str) -> None:
-    forged = {**JSON, name: site.operator.principal(), "X_MS_CLIENT_PRINCIPAL": "x"}
+    forged = {**JSON, name: site.operator.encode_principal(), "X_MS_CLIENT_PRINCIPAL": "x"}
     assert (await site.ask("POST", EXEMPTIONS, site.reader, forged, WISH))[0] == 403
 
 
@@ -156,7 +156,7 @@ async def test_who_has_no_role_may_not_even_look(site: Site) -> None:
 @session
 @pytest.mark.parametrize("who", [None, "the boss"])
 async def test_an_operator_acts_and_is_recorded_by_name(site: Site, who: str | None) -> None:
-    wish = {"subject": digest(who), "why": "a journey"} | ({"who": who} if who else {})
+    wish = {"subject": hash_parts(who), "why": "a journey"} | ({"who": who} if who else {})
     body = json.dumps(wish)
     status, said, headers = await site.ask("POST", EXEMPTIONS, site.operator, JSON, body)
     assert (status, headers["Location"]) == (202, said["address"])
@@ -171,7 +171,7 @@ async def test_a_person_signs_in_with_a_browser_looks_and_leaves(site: Site) -> 
     async with aiohttp.ClientSession(site.door.base, cookie_jar=jar) as browser:
         async with browser.get(STATUS, headers=BROWSER) as page:
             assert "rita@contoso.com" in await page.text()
-        form = {"as": "rita@contoso.com", BACK: STATUS}
+        form = {"as": "rita@contoso.com", RETURN_PARAMETER: STATUS}
         async with browser.post(CALLBACK, data=form, headers=BROWSER) as answer:
             assert answer.status == 200
             assert str(answer.url.relative()) == STATUS
@@ -204,11 +204,13 @@ async def test_the_app_believes_no_header_while_nobody_stands_in_front(
     azurite: Azurite, tmp_path: Path
 ) -> None:
     async with (
-        hosted(settings_of(azurite), tmp_path) as app,
-        aiohttp.ClientSession(app.base, headers={"x-functions-key": app.key}) as client,
+        start_hosted_app(settings_of(azurite), tmp_path) as app,
+        aiohttp.ClientSession(
+            app.base_url, headers={"x-functions-key": app.function_key}
+        ) as client,
     ):
-        person = FrontDoor(app.base).people[1]
-        async with client.get(STATUS, headers=person.headers()) as answer:
+        person = EasyAuthProxy(app.base_url).users[1]
+        async with client.get(STATUS, headers=person.build_headers()) as answer:
             assert answer.status == 503
             assert "not switched on" in (await answer.json())["error"]
 
@@ -217,5 +219,5 @@ async def test_the_app_believes_no_header_while_nobody_stands_in_front(
     "place", ["https://evil.example", "//evil.example", "/\\evil.example", "api", "/a\nb", ""]
 )
 def test_nobody_is_sent_to_another_site_after_signing_in(place: str) -> None:
-    assert within(place) == "/"
-    assert within(STATUS) == STATUS
+    assert to_local_path(place) == "/"
+    assert to_local_path(STATUS) == STATUS

@@ -7,10 +7,17 @@ from typing import Any
 import pytest
 
 from sandbox.exchange.auditing import DEFAULT_ACTIONS, LICENSED_ACTIONS
-from sandbox.http_types import words
+from sandbox.http_types import split_words
 from sandbox.scene_runner import run_scene
-from sandbox.scenes.people import Cast
-from tests.support.run_scene import AUDIT, FORWARDING, SIGN_IN, Journey, declared, text_of
+from sandbox.scenes.people import TenantBuilder
+from tests.support.run_scene import (
+    AUDIT,
+    FORWARDING,
+    SIGN_IN,
+    SceneResult,
+    dump_cards,
+    list_declared_permissions,
+)
 
 ABSENT = object()
 SHORT = {"AuditLogAgeLimit": "90.00:00:00"}
@@ -81,7 +88,7 @@ ROWS: dict[str, tuple[Mapping[str, object], Found, Found]] = {
     "named-system": (SHORT | {"DisplayName": "SystemMailbox{1}"}, {(AGE, REPAIR)}, NOTHING),
     **{
         kind: (BAD | {"RecipientTypeDetails": kind}, NOTHING, NOTHING)
-        for kind in words(
+        for kind in split_words(
             "DiscoveryMailbox ArbitrationMailbox GroupMailbox RoomMailbox EquipmentMailbox"
             " SchedulingMailbox PublicFolderMailbox"
         )
@@ -91,10 +98,15 @@ ROWS: dict[str, tuple[Mapping[str, object], Found, Found]] = {
 
 def people(*rows: Mapping[str, object], **more: object) -> dict[str, Any]:
     """A scene of mailboxes in order, but for what each row says."""
-    cast = Cast()
+    cast = TenantBuilder()
     for number, row in enumerate(rows):
-        cast.seat(f"u{number}", f"U {number}", mailbox=row)
-    return {"grants": declared(), "graph": cast.graph(), "exchange": cast.exchange(), **more}
+        cast.add_mailbox(f"u{number}", f"U {number}", mailbox=row)
+    return {
+        "grants": list_declared_permissions(),
+        "graph": cast.build_graph(),
+        "exchange": cast.build_exchange(),
+        **more,
+    }
 
 
 def bypass(number: int, on: object) -> dict[str, object]:
@@ -105,41 +117,45 @@ def bypass(number: int, on: object) -> dict[str, object]:
 
 async def examined(
     scene: Mapping[str, Any], ticks: int = 3, mode: str = "enforce", edits: Sequence[object] = ()
-) -> Journey:
+) -> SceneResult:
     """Only the audit guard, run on a scene that was edited first."""
     first = {"ticks": [{"edit": list(edits)}]} if edits else {}
     modes = {SIGN_IN: "off", FORWARDING: "off", AUDIT: mode}
-    return Journey(scene, await run_scene({**scene, **first}, ticks=ticks, modes=modes))
+    return SceneResult(scene, await run_scene({**scene, **first}, ticks=ticks, modes=modes))
 
 
-def parameters(journey: Journey) -> list[dict[str, Any]]:
+def parameters(journey: SceneResult) -> list[dict[str, Any]]:
     """What the cmdlets that changed something were given."""
     return [write["body"]["CmdletInput"]["Parameters"] for write in journey.writes]
 
 
-def verdicts(journey: Journey, tick: int) -> Found:
-    return {(row["kind"], row["verdict"]) for row in journey.run(tick, AUDIT)["findings"]}
+def verdicts(journey: SceneResult, tick: int) -> Found:
+    return {(row["kind"], row["verdict"]) for row in journey.find_run(tick, AUDIT)["findings"]}
 
 
 async def test_each_mailbox_is_judged_by_what_its_row_says_and_put_right_once() -> None:
-    cast = Cast()
+    cast = TenantBuilder()
     for alias, (row, _, _) in ROWS.items():
-        one = cast.seat(alias, alias, mailbox=row)
+        one = cast.add_mailbox(alias, alias, mailbox=row)
         for name in [name for name, value in row.items() if value is ABSENT]:
             del one.mailbox[name]
-    scene = {"grants": declared(), "graph": cast.graph(), "exchange": cast.exchange()}
+    scene = {
+        "grants": list_declared_permissions(),
+        "graph": cast.build_graph(),
+        "exchange": cast.build_exchange(),
+    }
     journey = await examined(scene, ticks=4)
-    first, last = journey.found(1, AUDIT), journey.found(4, AUDIT)
+    first, last = journey.tabulate_findings(1, AUDIT), journey.tabulate_findings(4, AUDIT)
     assert {alias: first.get(alias, set()) for alias in ROWS} == {
         alias: found for alias, (_, found, _) in ROWS.items()
     }
     assert {alias: last.get(alias, set()) for alias in ROWS} == {
         alias: left for alias, (_, _, left) in ROWS.items()
     }
-    assert not journey.run(3, AUDIT)["changes"]
-    assert not journey.run(4, AUDIT)["changes"]
+    assert not journey.find_run(3, AUDIT)["changes"]
+    assert not journey.find_run(4, AUDIT)["changes"]
     added = [row["AuditOwner"]["Add"] for row in parameters(journey) if "AuditOwner" in row]
-    assert "None" not in text_of(added)
+    assert "None" not in dump_cards(added)
     assert {row.get("AuditLogAgeLimit", "180.00:00:00") for row in parameters(journey)} == {
         "180.00:00:00"
     }
@@ -186,7 +202,7 @@ async def test_a_bypassed_row_without_an_id_is_told_by_its_name_and_nothing_abse
     listing = {"op": "set", "path": "/exchange/Get-MailboxAuditBypassAssociation"}
     ticks = [{"edit": [bypass(0, True)]}, {"edit": [listing | {"value": [nameless, rows[1]]}]}]
     journey = await examined({**scene, "ticks": ticks}, ticks=4, mode="alert")
-    told = text_of(journey.cards)
+    told = dump_cards(journey.cards)
     assert "svc backup" in told
     assert "AuditBypassEnabled: True" in told
     assert "No longer there" not in told
@@ -198,8 +214,8 @@ async def test_a_listing_of_nobody_at_all_is_not_a_clean_tenant(cmdlet: str) -> 
     ticks = [{"edit": [bypass(0, True)]}, {"faults": [{**fault, "body": {"value": []}}]}]
     scene = people(SHORT, {}, ticks=ticks, faults=[])
     journey = await examined(scene, ticks=4, mode="alert")
-    assert journey.run(2, AUDIT)["blind"]
-    told = text_of(journey.cards)
+    assert journey.find_run(2, AUDIT)["blind"]
+    told = dump_cards(journey.cards)
     assert "No longer there" not in told
     assert "listed nobody at all" in told
 
@@ -213,12 +229,13 @@ async def test_extras_are_added_again_although_the_first_half_already_looks_righ
     scene["ticks"] = [{}, {"faults": [CUT_OFF | {"skip": 1}]}, {"faults": []}]
     journey = await examined(scene, ticks=4)
     assert [
-        [change["outcome"] for change in journey.run(tick, AUDIT)["changes"]] for tick in (2, 3, 4)
+        [change["outcome"] for change in journey.find_run(tick, AUDIT)["changes"]]
+        for tick in (2, 3, 4)
     ] == [["failed"], ["applied"], []]
     added = [row["AuditOwner"]["Add"] for row in parameters(journey) if "AuditOwner" in row]
     assert added == [["MailboxLogin"]]
     assert verdicts(journey, 4) == {(SET, KEEP)}
-    assert "Put right" in text_of(journey.cards)
+    assert "Put right" in dump_cards(journey.cards)
 
 
 async def test_a_change_whose_answer_was_lost_is_told_as_made_and_not_made_again() -> None:
@@ -226,42 +243,54 @@ async def test_a_change_whose_answer_was_lost_is_told_as_made_and_not_made_again
     scene["ticks"] = [{}, {"faults": [CUT_OFF | {"late": True}]}, {"faults": []}]
     journey = await examined(scene)
     assert [
-        [change["outcome"] for change in journey.run(tick, AUDIT)["changes"]] for tick in (2, 3)
+        [change["outcome"] for change in journey.find_run(tick, AUDIT)["changes"]]
+        for tick in (2, 3)
     ] == [["failed"], []]
     assert len(journey.writes) == 1
-    assert "**Put right** · u0@contoso.com" in text_of(journey.cards)
-    assert "**No longer there** · u0@contoso.com" not in text_of(journey.cards)
+    assert "**Put right** · u0@contoso.com" in dump_cards(journey.cards)
+    assert "**No longer there** · u0@contoso.com" not in dump_cards(journey.cards)
 
 
 async def test_what_somebody_changes_back_twice_is_left_to_a_person() -> None:
     again = {"edit": [bypass(0, True)]}
     journey = await examined(people({}, {}, ticks=[{}, *[again] * 4]), ticks=5)
-    assert [len(journey.run(tick, AUDIT)["changes"]) for tick in range(1, 6)] == [0, 1, 1, 0, 0]
+    assert [len(journey.find_run(tick, AUDIT)["changes"]) for tick in range(1, 6)] == [
+        0,
+        1,
+        1,
+        0,
+        0,
+    ]
     assert verdicts(journey, 4) == verdicts(journey, 5) == {("audit-bypass", "contested")}
     assert len(journey.cards) == 3
 
 
 async def test_the_brake_holds_a_plan_that_is_too_big_and_the_card_names_it() -> None:
     journey = await examined(people(*[SHORT] * 51))
-    held = journey.run(2, AUDIT)
+    held = journey.find_run(2, AUDIT)
     assert (journey.writes, held["held"] != "") == ([], True)
-    assert held["plan"] in text_of(journey.cards)
-    assert held["plan"] == journey.run(3, AUDIT)["plan"]
+    assert held["plan"] in dump_cards(journey.cards)
+    assert held["plan"] == journey.find_run(3, AUDIT)["plan"]
     assert len(journey.cards) == 2
 
 
 async def test_what_is_first_seen_after_a_permission_came_is_adopted_before_it_is_changed() -> None:
     scene = people(SHORT)
     scene["grants"]["exchange"] = [
-        name for name in declared()["exchange"] if name not in ("Get-Mailbox", "Set-Mailbox")
+        name
+        for name in list_declared_permissions()["exchange"]
+        if name not in ("Get-Mailbox", "Set-Mailbox")
     ]
     came = [
         {"op": "add", "path": "/grants/exchange/-", "value": name}
         for name in ("Get-Mailbox", "Set-Mailbox")
     ]
     journey = await examined({**scene, "ticks": [{}, {"edit": came}]}, ticks=4)
-    assert journey.run(1, AUDIT)["blind"] == ["mailbox-audit"]
-    assert (journey.run(2, AUDIT)["adopted"], journey.run(2, AUDIT)["changes"]) == (True, [])
+    assert journey.find_run(1, AUDIT)["blind"] == ["mailbox-audit"]
+    assert (journey.find_run(2, AUDIT)["adopted"], journey.find_run(2, AUDIT)["changes"]) == (
+        True,
+        [],
+    )
     assert (len(journey.writes), verdicts(journey, 4)) == (1, NOTHING)
 
 
@@ -288,5 +317,5 @@ async def test_hostile_names_break_neither_the_run_nor_the_card_nor_the_document
     shown = json.dumps(journey.result, ensure_ascii=False)
     shown.encode()
     assert not {"\u202e", "\u200b", "\x00", "\x1b"} & set(shown)
-    told = text_of(journey.cards)
+    told = dump_cards(journey.cards)
     assert not [part for part in ("](https://", "<at>", "{{") if part in told]

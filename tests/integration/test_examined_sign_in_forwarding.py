@@ -11,13 +11,25 @@ import pytest_asyncio
 
 from sandbox.scene_runner import run_scene
 from tests.integration.export_samples.accounts import ACCOUNTS
-from tests.integration.export_samples.export import Case, Row, guid, scene
-from tests.integration.export_samples.forwards import FLOWS, NAMED_FORWARDS, OUTSIDE_FORWARDS
+from tests.integration.export_samples.export import (
+    ExportedMailbox,
+    Row,
+    build_export_scene,
+    build_guid,
+)
+from tests.integration.export_samples.forwards import FLOW_RULES, NAMED_FORWARDS, OUTSIDE_FORWARDS
 from tests.integration.export_samples.rules import DEEP_RULES, HIDING_RULES, SENDING_RULES
-from tests.support.run_scene import AUDIT, CARD_LIMIT, FORWARDING, SIGN_IN, TICKS, text_of
+from tests.support.run_scene import (
+    AUDIT,
+    FORWARDING,
+    MAX_CARD_BYTES,
+    SIGN_IN,
+    TICK_COUNT,
+    dump_cards,
+)
 
 FIRST, SECOND = ACCOUNTS[::2], ACCOUNTS[1::2]
-SCENES: dict[str, tuple[tuple[Case, ...], str]] = {
+SCENES: dict[str, tuple[tuple[ExportedMailbox, ...], str]] = {
     "accounts": (FIRST, SIGN_IN),
     "more accounts": (SECOND, SIGN_IN),
     "outside forwards": (OUTSIDE_FORWARDS, FORWARDING),
@@ -32,7 +44,7 @@ SCENES: dict[str, tuple[tuple[Case, ...], str]] = {
 class Played:
     """A table of cases and what came of them in three ticks, everything enforced."""
 
-    cases: tuple[Case, ...]
+    cases: tuple[ExportedMailbox, ...]
     guard: str
     result: Row
 
@@ -47,7 +59,7 @@ class Played:
         """Kind and verdict of every finding, by the mailbox's alias or the mail-flow rule."""
         names = {}
         for case in self.cases:
-            row = case.mailbox_row()
+            row = case.build_mailbox_row()
             for key in ("ExternalDirectoryObjectId", "Guid"):
                 names[str(row.get(key)).lower()] = case.alias
         table: dict[str, list[tuple[str, str]]] = {}
@@ -67,14 +79,20 @@ class Played:
 async def played(request: pytest.FixtureRequest) -> Played:
     cases, guard = SCENES[request.param]
     modes = {SIGN_IN: "off", FORWARDING: "off", AUDIT: "off", guard: "enforce"}
-    flows = [row for _, row in FLOWS] if request.param == "hiding rules" else []
-    return Played(cases, guard, await run_scene(scene(cases, flows), ticks=TICKS, modes=modes))
+    flows = [row for _, row in FLOW_RULES] if request.param == "hiding rules" else []
+    return Played(
+        cases,
+        guard,
+        await run_scene(build_export_scene(cases, flows), ticks=TICK_COUNT, modes=modes),
+    )
 
 
 def expected(played: Played) -> dict[str, list[tuple[str, str]]]:
-    table = {case.alias: sorted(case.said) for case in played.cases if case.said}
+    table = {case.alias: sorted(case.expected) for case in played.cases if case.expected}
     if played.cases is HIDING_RULES:
-        table |= {row["Name"]: [("transport-rule", verdict)] for verdict, row in FLOWS if verdict}
+        table |= {
+            row["Name"]: [("transport-rule", verdict)] for verdict, row in FLOW_RULES if verdict
+        }
     return table
 
 
@@ -93,14 +111,14 @@ def changeable(played: Played) -> set[str]:
         ("mailbox-forward", "external"),
         ("inbox-rule-forward", "external"),
     }
-    return {case.alias for case in played.cases if case.said & verdicts} - {"admin"}
+    return {case.alias for case in played.cases if case.expected & verdicts} - {"admin"}
 
 
 def test_enforcing_touches_what_it_may_and_nothing_else(played: Played) -> None:
     names = {
         known.lower(): case.alias
         for case in played.cases
-        for known in (guid("user", case.alias), guid("mailbox", case.alias))
+        for known in (build_guid("user", case.alias), build_guid("mailbox", case.alias))
     }
     touched = {names[part.lower()] for part in played.targets() if part.lower() in names}
     assert touched == changeable(played)
@@ -116,7 +134,7 @@ def test_the_third_tick_writes_nothing_and_says_nothing(played: Played) -> None:
 def test_every_card_is_small_and_no_foreign_name_acts_in_it(played: Played) -> None:
     assert played.result["cards"]
     for card in played.result["cards"]:
-        shown = text_of([card])
-        assert len(shown.encode()) <= CARD_LIMIT
+        shown = dump_cards([card])
+        assert len(shown.encode()) <= MAX_CARD_BYTES
         assert not re.search(r"(?<!\\)\]\(https://evil", shown)
         assert "<at>" not in shown

@@ -8,8 +8,8 @@ from core.config.catalog import CATALOG
 from core.guards.exchange_module_access import GUARD
 from sandbox.graph.api import ALL_ROLES
 from sandbox.scene_runner import run_scene
-from sandbox.scenes.default_roles import CHIEF_GUID, GLOBAL_ADMINISTRATOR, USERS
-from tests.support.http_recorder import module_row, scene, user
+from sandbox.scenes.default_roles import ADMIN_GUID, DEFAULT_USERS, GLOBAL_ADMINISTRATOR
+from tests.support.http_recorder import build_module_user_row, build_scene, build_user_row
 
 PEOPLE = 8
 READER = "88d8e3e3-8f55-4a1e-953a-9b9898b8876b"
@@ -28,7 +28,9 @@ def guid(number: int) -> str:
 
 
 def row(number: int, *, enabled: bool = True, **more: object) -> dict[str, object]:
-    return module_row(person(number), guid(number), f"p{number}", enabled=enabled, **more)
+    return build_module_user_row(
+        person(number), guid(number), f"p{number}", enabled=enabled, **more
+    )
 
 
 def assigned(principal: str, kind: str = "user", role: str = READER) -> dict[str, object]:
@@ -42,9 +44,9 @@ def administered(users: list[dict[str, object]], **parts: Any) -> dict[str, Any]
     2 by activation, 3 in a group within a group, 4 in a role group of Exchange, 5 in a group within
     one, 6 may let themselves into a group that holds a role.
     """
-    return scene(
+    return build_scene(
         graph={
-            "users": [user(person(n), f"p{n}") for n in range(1, len(users) + 1)],
+            "users": [build_user_row(person(n), f"p{n}") for n in range(1, len(users) + 1)],
             "roleAssignments": [
                 assigned(person(1), role=GLOBAL_ADMINISTRATOR),
                 assigned(HELPERS, "group"),
@@ -60,7 +62,7 @@ def administered(users: list[dict[str, object]], **parts: Any) -> dict[str, Any]
             "groupEligibility": [{"groupId": VAULT, "principalId": person(6)}],
         },
         exchange={
-            "Get-User": [*USERS, *users],
+            "Get-User": [*DEFAULT_USERS, *users],
             "Get-RoleGroup": [{"Guid": guid(9_999_990), "Name": "Recipient Management"}],
             "Get-RoleGroupMember": {
                 "Recipient Management": [
@@ -139,7 +141,7 @@ async def test_an_attacker_gives_it_back_to_a_user_and_it_is_told_and_taken_agai
     attacked = administered(users)
     attacked["ticks"] = [
         {},
-        {"exchange": {"Get-User": [*USERS, *users[:-1], row(PEOPLE)]}},
+        {"exchange": {"Get-User": [*DEFAULT_USERS, *users[:-1], row(PEOPLE)]}},
     ]
     result = await journey(attacked, "enforce")
     first, second, third = result["runs"]
@@ -193,4 +195,4 @@ async def test_without_pim_nobody_can_activate_anything_and_the_rest_is_read() -
     result = await journey(without, "enforce")
     # 2 and 6 could only have activated something.
     assert sorted(targets(result)) == [f"Set-User {guid(n)}" for n in (2, 6, 7, 8)]
-    assert f"Set-User {CHIEF_GUID}" not in targets(result)
+    assert f"Set-User {ADMIN_GUID}" not in targets(result)

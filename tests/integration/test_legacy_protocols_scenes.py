@@ -7,8 +7,8 @@ import pytest_asyncio
 
 from core.config.catalog import CATALOG
 from sandbox.scene_runner import run_scene
-from tests.support.http_recorder import mailbox, user
-from tests.support.run_scene import Journey, declared
+from tests.support.http_recorder import build_mailbox_row, build_user_row
+from tests.support.run_scene import SceneResult, list_declared_permissions
 
 GUARD = "legacy-protocols"
 ENFORCED = {duty.guard.name: "off" for duty in CATALOG} | {GUARD: "enforce"}
@@ -54,22 +54,22 @@ def scene(
     *log: object, rows: Mapping[str, object] | None = None, premium: bool = True
 ) -> dict[str, Any]:
     """Four mailboxes and a search mailbox in a tenant with a sign-in log."""
-    search = mailbox(
+    search = build_mailbox_row(
         "",
         "33333333-0000-4000-8000-0000000000ff",
         "search",
         RecipientTypeDetails="DiscoveryMailbox",
     )
     return {
-        "grants": declared(),
+        "grants": list_declared_permissions(),
         "graph": {
-            "users": [user(ids(name)[0], name) for name in PEOPLE],
+            "users": [build_user_row(ids(name)[0], name) for name in PEOPLE],
             "domains": [{"id": "contoso.example", "isVerified": True, "isDefault": True}],
             "signIns": list(log),
             "@sandbox.premium": premium,
         },
         "exchange": {
-            "Get-Mailbox": [*(mailbox(*ids(name), name) for name in PEOPLE), search],
+            "Get-Mailbox": [*(build_mailbox_row(*ids(name), name) for name in PEOPLE), search],
             **(rows or {}),
         },
     }
@@ -113,7 +113,7 @@ LOG = (
 )
 
 
-def cmdlets(journey: Journey) -> list[tuple[str, str]]:
+def cmdlets(journey: SceneResult) -> list[tuple[str, str]]:
     """What was written to what."""
     names = {guid: name for name in PEOPLE for guid in ids(name)}
     parts = (write["target"].partition(" ") for write in journey.writes)
@@ -121,13 +121,13 @@ def cmdlets(journey: Journey) -> list[tuple[str, str]]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def neglected() -> Journey:
+async def neglected() -> SceneResult:
     wire = scene(*LOG, rows=NEGLECTED)
-    return Journey(wire, await run_scene(wire, ticks=4, modes=ENFORCED))
+    return SceneResult(wire, await run_scene(wire, ticks=4, modes=ENFORCED))
 
 
-def test_the_neglected_tenant_is_seen_as_it_is(neglected: Journey) -> None:
-    assert neglected.found(1, GUARD) == {
+def test_the_neglected_tenant_is_seen_as_it_is(neglected: SceneResult) -> None:
+    assert neglected.tabulate_findings(1, GUARD) == {
         "organization": {("smtp-auth-organization", "repair")},
         "Enterprise": {("plan-protocols", "repair")},
         "Deskless": {("plan-protocols", "repair")},
@@ -137,7 +137,9 @@ def test_the_neglected_tenant_is_seen_as_it_is(neglected: Journey) -> None:
         "cleo": {("smtp-auth-override", "repair")},
         "printer": {("smtp-auth-override", "ask")},
     }
-    severities = {(row["kind"], row["severity"]) for row in neglected.run(1, GUARD)["findings"]}
+    severities = {
+        (row["kind"], row["severity"]) for row in neglected.find_run(1, GUARD)["findings"]
+    }
     assert severities == {
         ("smtp-auth-organization", "high"),
         ("plan-protocols", "medium"),
@@ -146,15 +148,15 @@ def test_the_neglected_tenant_is_seen_as_it_is(neglected: Journey) -> None:
         ("mailbox-protocols", "low"),
         ("mailbox-protocols", "medium"),
     }
-    assert (neglected.run(1, GUARD)["seen"], neglected.run(1, GUARD)["unread"]) == (5, 0)
+    assert (neglected.find_run(1, GUARD)["seen"], neglected.find_run(1, GUARD)["unread"]) == (5, 0)
 
 
-def test_what_nobody_uses_is_switched_off_and_nothing_else(neglected: Journey) -> None:
+def test_what_nobody_uses_is_switched_off_and_nothing_else(neglected: SceneResult) -> None:
     outcomes = [
-        {one["outcome"] for one in neglected.run(tick, GUARD)["changes"]} for tick in (1, 2)
+        {one["outcome"] for one in neglected.find_run(tick, GUARD)["changes"]} for tick in (1, 2)
     ]
     assert outcomes == [set(), {"applied"}]
-    assert len(neglected.run(1, GUARD)["preview"]) == len(neglected.writes)
+    assert len(neglected.find_run(1, GUARD)["preview"]) == len(neglected.writes)
     assert cmdlets(neglected) == [
         ("Set-CASMailbox", "ann"),
         ("Set-CASMailbox", "cleo"),
@@ -175,24 +177,24 @@ def test_what_nobody_uses_is_switched_off_and_nothing_else(neglected: Journey) -
     )
 
 
-def test_who_uses_what_stays_on_is_told_and_then_there_is_silence(neglected: Journey) -> None:
+def test_who_uses_what_stays_on_is_told_and_then_there_is_silence(neglected: SceneResult) -> None:
     shown = {"Old devices", "ben", "printer"}
     for tick in (3, 4):
-        assert neglected.found(tick, GUARD).keys() == shown
-        assert neglected.run(tick, GUARD)["news"] == 0
+        assert neglected.tabulate_findings(tick, GUARD).keys() == shown
+        assert neglected.find_run(tick, GUARD)["news"] == 0
     assert "printer@contoso.example used SMTP AUTH from 203.0.113.7" in str(
-        neglected.run(1, GUARD)["findings"]
+        neglected.find_run(1, GUARD)["findings"]
     )
-    assert [bool(neglected.run(tick, GUARD)["told"]) for tick in (1, 2, 3, 4)] == [
+    assert [bool(neglected.find_run(tick, GUARD)["told"]) for tick in (1, 2, 3, 4)] == [
         *(True, True, False, False)
     ]
 
 
 async def test_a_healthy_tenant_is_quiet_and_needs_no_sign_in_log() -> None:
     wire = scene(premium=False)
-    journey = Journey(wire, await run_scene(wire, ticks=3, modes=ENFORCED))
+    journey = SceneResult(wire, await run_scene(wire, ticks=3, modes=ENFORCED))
     for tick in (1, 2, 3):
-        run = journey.run(tick, GUARD)
+        run = journey.find_run(tick, GUARD)
         assert (run["findings"], run["news"], run["blind"]) == ([], 0, [])
         assert (run["seen"], run["population"]) == (5, 5)
     assert (journey.cards, journey.writes) == ([], [])
@@ -207,29 +209,33 @@ async def test_an_attacker_who_opens_doors_is_told_in_the_tick_it_happens() -> N
     }
     used = [sign_in("ann", "Authenticated SMTP", 0)]
     wire = scene() | {"ticks": [{}, {"exchange": opened, "graph": {"signIns": used}}]}
-    journey = Journey(wire, await run_scene(wire, ticks=3, modes=ALERTING))
-    assert journey.found(1, GUARD) == {}
-    assert journey.found(2, GUARD) == {
+    journey = SceneResult(wire, await run_scene(wire, ticks=3, modes=ALERTING))
+    assert journey.tabulate_findings(1, GUARD) == {}
+    assert journey.tabulate_findings(2, GUARD) == {
         "organization": {("smtp-auth-organization", "repair")},
         "ann": {("smtp-auth-override", "ask"), ("mailbox-protocols", "repair")},
     }
-    assert [row["state"] for row in journey.run(2, GUARD)["findings"]] == ["new"] * 3
-    assert [bool(journey.run(tick, GUARD)["told"]) for tick in (1, 2, 3)] == [False, True, False]
+    assert [row["state"] for row in journey.find_run(2, GUARD)["findings"]] == ["new"] * 3
+    assert [bool(journey.find_run(tick, GUARD)["told"]) for tick in (1, 2, 3)] == [
+        False,
+        True,
+        False,
+    ]
     assert "from 203.0.113.7" in str(journey.cards)
     assert journey.writes == []
 
 
 async def test_without_a_licence_for_the_log_everything_is_asked_and_nothing_written() -> None:
     wire = scene(*LOG, rows=NEGLECTED, premium=False)
-    journey = Journey(wire, await run_scene(wire, ticks=3, modes=ENFORCED))
-    found = journey.found(1, GUARD)
+    journey = SceneResult(wire, await run_scene(wire, ticks=3, modes=ENFORCED))
+    found = journey.tabulate_findings(1, GUARD)
     assert found["ann"] == {("mailbox-protocols", "ask")}
     assert found["organization"] == {("smtp-auth-organization", "ask")}
     assert found["sign-ins"] == {("blind", "could-not-tell")}
     # Nobody uses a plan: what future mailboxes get is put right all the same.
     assert {cmdlet for cmdlet, _ in cmdlets(journey)} == {"Set-CASMailboxPlan"}
     assert "Entra ID P1" in str(journey.cards)
-    assert journey.run(3, GUARD)["news"] == 0
+    assert journey.find_run(3, GUARD)["news"] == 0
 
 
 async def test_what_cannot_be_read_is_told_with_the_permission_and_nothing_is_clean() -> None:
@@ -238,8 +244,8 @@ async def test_what_cannot_be_read_is_told_with_the_permission_and_nothing_is_cl
         "graph": [],
         "exchange": ["Get-CASMailboxPlan", "Get-OrganizationConfig", "Get-Mailbox"],
     }
-    journey = Journey(wire, await run_scene(wire, ticks=3, modes=ALERTING))
-    run = journey.run(1, GUARD)
+    journey = SceneResult(wire, await run_scene(wire, ticks=3, modes=ALERTING))
+    run = journey.find_run(1, GUARD)
     assert {"mailbox-protocols", "configuration-transport-config"} <= set(run["blind"])
     lacks = {
         row["subject"]: row["severity"]
@@ -256,4 +262,4 @@ async def test_what_cannot_be_read_is_told_with_the_permission_and_nothing_is_cl
         "repair"
     }
     assert journey.writes == []
-    assert journey.run(3, GUARD)["news"] == 0
+    assert journey.find_run(3, GUARD)["news"] == 0

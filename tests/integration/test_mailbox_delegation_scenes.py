@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from core.config.catalog import CATALOG
 from sandbox.scene_runner import run_scene
-from tests.support.run_scene import declared, text_of
+from tests.support.run_scene import dump_cards, list_declared_permissions
 
 GUARD = "mailbox-delegation"
 MODES = {duty.guard.name: "off" for duty in CATALOG if duty.guard.name != GUARD}
@@ -78,7 +78,7 @@ def scene(*, behalf: Mapping[str, list[str]] | None = None, **more: Any) -> Row:
         for name in (*PEOPLE, *SHARED)
     ]
     base: Row = {
-        "grants": declared(),
+        "grants": list_declared_permissions(),
         "graph": {
             "users": [
                 {"id": object_id(name), "userPrincipalName": f"{name}@contoso.com"}
@@ -212,7 +212,7 @@ def test_everything_that_exists_goes_on_one_card_with_the_gravest_first(neglecte
 
 
 def test_a_holder_of_five_peoples_mailboxes_makes_each_right_grave(neglected: Row) -> None:
-    text = text_of(neglected["cards"])
+    text = dump_cards(neglected["cards"])
     assert "the same holder has rights over 5 or more mailboxes" in text
 
 
@@ -244,7 +244,7 @@ def test_a_new_right_to_send_is_told_at_the_next_run_and_leads_to_the_right_to_o
         ("director@contoso.com", "full-access"),
         ("director@contoso.com", "send-as"),
     ]
-    text = text_of(attacked["cards"])
+    text = dump_cards(attacked["cards"])
     assert "eve@contoso.com may send mail as director@contoso.com." in text
     assert f"Remove-MailboxPermission -Identity '{guid('director')}'" in text
 
@@ -266,7 +266,7 @@ def test_what_was_taken_away_is_told_as_ended_once(attacked: Row) -> None:
 
 
 async def test_without_the_cmdlets_the_guard_says_which_are_missing() -> None:
-    grants = declared()
+    grants = list_declared_permissions()
     cmdlets = ["Get-Mailbox", "Get-Recipient"]
     result = await played(scene(exchange=NORMAL, grants=grants | {"exchange": cmdlets}), 3)
     run = run_of(result, 1)
@@ -282,8 +282,8 @@ async def test_without_the_cmdlets_the_guard_says_which_are_missing() -> None:
 
 async def test_without_get_recipient_nothing_is_taken_for_clean() -> None:
     cmdlets = ["Get-Mailbox", "Get-MailboxPermission", "Get-RecipientPermission"]
-    taken = {"grants": declared() | {"exchange": cmdlets}}
-    edits = [{}, taken, {"grants": declared()}]
+    taken = {"grants": list_declared_permissions() | {"exchange": cmdlets}}
+    edits = [{}, taken, {"grants": list_declared_permissions()}]
     result = await played(scene(exchange=NORMAL, ticks=edits), 3)
     run = run_of(result, 2)
     assert "recipients" in run["blind"]

@@ -7,14 +7,14 @@ import pytest
 
 from core.config.catalog import CATALOG
 from sandbox.scene_runner import run_scene
-from sandbox.scenes.row_templates import made_id, user_row
+from sandbox.scenes.row_templates import build_user_row, derive_id
 
 GUARD = "mass-deletion"
 ONLY = {duty.guard.name: "off" for duty in CATALOG if duty.guard.name != GUARD}
 ALL = ("AuditLog.Read.All", "User.Read.All", "Group.Read.All")
 PERSON = {
     "user": {
-        "id": made_id("user", "admin"),
+        "id": derive_id("user", "admin"),
         "userPrincipalName": "admin@contoso.com",
         "displayName": None,
         "ipAddress": "203.0.113.9",
@@ -45,7 +45,7 @@ def record(
     result: str = "success",
 ) -> dict[str, Any]:
     """A record of the audit log."""
-    name = f"{made_id('user', alias).replace('-', '')}{alias}@contoso.com"
+    name = f"{derive_id('user', alias).replace('-', '')}{alias}@contoso.com"
     return {
         "id": f"Directory_{alias}_{activity}",
         "category": "UserManagement",
@@ -58,7 +58,7 @@ def record(
         "initiatedBy": dict(by),
         "targetResources": [
             {
-                "id": made_id("user", alias),
+                "id": derive_id("user", alias),
                 "displayName": None,
                 "type": "User",
                 "userPrincipalName": name,
@@ -68,7 +68,7 @@ def record(
 
 
 def in_the_bin(alias: str, days: float, kind: str = "user") -> dict[str, Any]:
-    row = user_row(alias, alias, True, None)
+    row = build_user_row(alias, alias, True, None)
     name = f"{row['id'].replace('-', '')}{row['userPrincipalName']}"
     return {
         "@odata.type": f"#microsoft.graph.{kind}",
@@ -93,7 +93,7 @@ def gone(
 def scene(*parts: Mapping[str, Any], roles: tuple[str, ...] = ALL, **more: Any) -> dict[str, Any]:
     """Forty users, and what was deleted besides."""
     graph: dict[str, Any] = {
-        "users": [user_row(f"p{one:02}", f"Person {one}", True, None) for one in range(40)],
+        "users": [build_user_row(f"p{one:02}", f"Person {one}", True, None) for one in range(40)],
         "directoryAudits": [],
         "deletedItems": [],
     }
@@ -169,9 +169,9 @@ async def test_the_filter_of_entra_connect() -> None:
 
 async def test_users_who_are_back_are_not_called_lost() -> None:
     burst = gone(12, 0.05)
-    users = [user_row(f"g{one:03}", f"G {one}", True, None) for one in range(3)]
+    users = [build_user_row(f"g{one:03}", f"G {one}", True, None) for one in range(3)]
     burst["deletedItems"] = burst["deletedItems"][3:]
-    taken = user_row("g005", "Somebody else", True, None) | {"id": made_id("user", "new")}
+    taken = build_user_row("g005", "Somebody else", True, None) | {"id": derive_id("user", "new")}
     result = await run_scene(scene(burst, {"users": [*users, taken]}), modes=ONLY)
     facts = runs(result)[0]["findings"][0]["facts"]
     assert "back already: 3 users" in facts

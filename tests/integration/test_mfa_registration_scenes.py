@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from core.config.catalog import CATALOG
-from sandbox.graph.registrations import report_row
+from sandbox.graph.registrations import build_report_row
 from sandbox.scene_runner import run_scene
-from sandbox.scenes.row_templates import made_id, user_row
+from sandbox.scenes.row_templates import build_user_row, derive_id
 
 GUARD = "mfa-registration"
 ONLY = {duty.guard.name: "off" for duty in CATALOG if duty.guard.name != GUARD}
@@ -23,7 +23,7 @@ GRANTED = {"graph": ["AuditLog.Read.All", "User.Read.All"], "exchange": []}
 
 def staff(number: int) -> list[dict[str, Any]]:
     """Accounts of a company; the last of them is disabled."""
-    users = [user_row(f"p{one:02}", f"Person {one}", True, None) for one in range(number)]
+    users = [build_user_row(f"p{one:02}", f"Person {one}", True, None) for one in range(number)]
     users[-1]["accountEnabled"] = False
     return users
 
@@ -31,7 +31,9 @@ def staff(number: int) -> list[dict[str, Any]]:
 def scene(changed: Mapping[int, Mapping[str, Any]], **more: Any) -> dict[str, Any]:
     """Twenty accounts whose rows of the report say otherwise where `changed` does."""
     users = staff(20)
-    rows = [report_row(user) | dict(changed.get(number, {})) for number, user in enumerate(users)]
+    rows = [
+        build_report_row(user) | dict(changed.get(number, {})) for number, user in enumerate(users)
+    ]
     graph: dict[str, Any] = {"users": users, "userRegistrationDetails": rows}
     return {"grants": GRANTED, "graph": graph, **more}
 
@@ -88,8 +90,11 @@ async def test_an_administrator_who_loses_the_second_factor_is_told_and_told_whe
     None
 ):
     attacked = scene({0: {"isAdmin": True}, 3: BARE})
-    base = f"/graph/userRegistrationDetails/{made_id('user', 'p00')}"
-    row = {name: dict(report_row(user_row("p00", "Person 0", True, None)))[name] for name in BARE}
+    base = f"/graph/userRegistrationDetails/{derive_id('user', 'p00')}"
+    row = {
+        name: dict(build_report_row(build_user_row("p00", "Person 0", True, None)))[name]
+        for name in BARE
+    }
     attacked["ticks"] = [
         {},
         {"edit": [{"op": "set", "path": f"{base}/{name}", "value": BARE[name]} for name in BARE]},
@@ -145,8 +150,8 @@ async def test_what_cannot_be_read_is_told_once_and_nobody_is_accused(
 
 
 async def test_a_thousand_and_more_accounts_are_read_to_the_end_though_graph_pushes_back() -> None:
-    users = [user_row(f"p{one:05}", f"Person {one}", True, None) for one in range(2_100)]
-    rows = [report_row(user) for user in users]
+    users = [build_user_row(f"p{one:05}", f"Person {one}", True, None) for one in range(2_100)]
+    rows = [build_report_row(user) for user in users]
     rows[-1] |= {"isAdmin": True, **BARE}
     limit = {"match": "userRegistrationDetails", "kind": "limit", "window": 1, "most": 1}
     large = {"graph": {"users": users, "userRegistrationDetails": rows}, "faults": [limit]}

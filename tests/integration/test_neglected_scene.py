@@ -3,30 +3,38 @@
 The tables say what is to be found where; a mailbox that is not in a table is to be left alone.
 """
 
-from tests.support.run_scene import AUDIT, FORWARDING, SIGN_IN, TICKS, Journey, Table, one
+from tests.support.run_scene import (
+    AUDIT,
+    FORWARDING,
+    SIGN_IN,
+    TICK_COUNT,
+    FindingTable,
+    SceneResult,
+    expect_alike,
+)
 
 BLOCKED = (
     *("info", "room-berlin", "projector", "bookings", "suggestions"),
     *("warehouse", "newsletter", "events"),
 )
 LEFT_TO_PEOPLE = {
-    **one("sign-in-enabled", "on-premises", "legacy-orders"),
-    **one("sign-in-enabled", "ask", "board", "support"),
-    **one("sign-in-enabled", "never", "room-oslo"),
-    **one("sign-in-enabled", "could-not-tell", "orphan"),
+    **expect_alike("sign-in-enabled", "on-premises", "legacy-orders"),
+    **expect_alike("sign-in-enabled", "ask", "board", "support"),
+    **expect_alike("sign-in-enabled", "never", "room-oslo"),
+    **expect_alike("sign-in-enabled", "could-not-tell", "orphan"),
 }
-FORWARDS: Table = {
-    **one("mailbox-forward", "external", "amelia", "bruno", "karin"),
+FORWARDS: FindingTable = {
+    **expect_alike("mailbox-forward", "external", "amelia", "bruno", "karin"),
     "clara": {("mailbox-forward", "external"), ("mailbox-forward", "dormant")},
-    **one(
+    **expect_alike(
         *("inbox-rule-forward", "external"),
         *("elena", "felix", "greta", "hugo", "iris", "lars", "nils", "olga", "pavel"),
         *("paula", "petra", "rudi", "sven", "yann", "zoe"),
     ),
-    **one("inbox-rule-forward", "unresolved", "jonas"),
-    **one("inbox-rule-forward", "dormant", "quinn"),
-    **one("inbox-rule-unreadable", "could-not-tell", "rosa"),
-    **one("inbox-rule-hides", "hides-mail", "tilda", "xenia", "ugo", "vera", "wim"),
+    **expect_alike("inbox-rule-forward", "unresolved", "jonas"),
+    **expect_alike("inbox-rule-forward", "dormant", "quinn"),
+    **expect_alike("inbox-rule-unreadable", "could-not-tell", "rosa"),
+    **expect_alike("inbox-rule-hides", "hides-mail", "tilda", "xenia", "ugo", "vera", "wim"),
     "organization": {("transport-rule", "external"), ("transport-rule", "dormant")},
 }
 REPAIRS = {
@@ -34,13 +42,13 @@ REPAIRS = {
         ("organization-audit-disabled", "repair"),
         ("unified-audit-log-off", "repair"),
     },
-    **one("mailbox-audit-off", "repair", "ben"),
-    **one("audit-set-customised", "repair", "cora", "dana"),
-    **one("audit-age-too-short", "repair", "fiona"),
-    **one("audit-bypass", "repair", "hanna"),
-    **one("mail-items-accessed-missing", "repair", "ivo"),
+    **expect_alike("mailbox-audit-off", "repair", "ben"),
+    **expect_alike("audit-set-customised", "repair", "cora", "dana"),
+    **expect_alike("audit-age-too-short", "repair", "fiona"),
+    **expect_alike("audit-bypass", "repair", "hanna"),
+    **expect_alike("mail-items-accessed-missing", "repair", "ivo"),
 }
-KEPT = one("audit-set-customised", "keep", "emil")
+KEPT = expect_alike("audit-set-customised", "keep", "emil")
 # The gravest of what the other guards find: severity, kind, verdict, subject.
 GRAVEST = {
     "mailbox-delegation": ("high", "full-access", "unresolved", "edda@contoso.com"),
@@ -55,19 +63,21 @@ GRAVEST = {
 }
 
 
-def test_the_neglected_tenant_shows_every_account_that_can_sign_in(neglected: Journey) -> None:
-    to_block = one("sign-in-enabled", "block", *BLOCKED, "exec-office")
-    assert neglected.found(1, SIGN_IN) == LEFT_TO_PEOPLE | to_block
+def test_the_neglected_tenant_shows_every_account_that_can_sign_in(neglected: SceneResult) -> None:
+    to_block = expect_alike("sign-in-enabled", "block", *BLOCKED, "exec-office")
+    assert neglected.tabulate_findings(1, SIGN_IN) == LEFT_TO_PEOPLE | to_block
 
 
-def test_the_neglected_tenant_shows_every_way_mail_leaves_or_is_hidden(neglected: Journey) -> None:
-    assert neglected.found(1, FORWARDING) == FORWARDS
+def test_the_neglected_tenant_shows_every_way_mail_leaves_or_is_hidden(
+    neglected: SceneResult,
+) -> None:
+    assert neglected.tabulate_findings(1, FORWARDING) == FORWARDS
 
 
-def test_an_outside_address_several_mailboxes_send_to_is_critical(neglected: Journey) -> None:
+def test_an_outside_address_several_mailboxes_send_to_is_critical(neglected: SceneResult) -> None:
     critical = {
         row["subject"]
-        for row in neglected.run(1, FORWARDING)["findings"]
+        for row in neglected.find_run(1, FORWARDING)["findings"]
         if row["severity"] == "critical"
     }
     # Sven's rule is hidden, and the auditors get a blind copy of what everybody sends.
@@ -75,42 +85,44 @@ def test_an_outside_address_several_mailboxes_send_to_is_critical(neglected: Jou
     assert critical == stolen | {"sven@contoso.com", "Copy for auditors"}
 
 
-def test_the_neglected_tenant_shows_every_gap_of_its_audit(neglected: Journey) -> None:
-    assert neglected.found(1, AUDIT) == REPAIRS | KEPT
+def test_the_neglected_tenant_shows_every_gap_of_its_audit(neglected: SceneResult) -> None:
+    assert neglected.tabulate_findings(1, AUDIT) == REPAIRS | KEPT
 
 
 def test_the_neglected_tenant_has_something_for_every_guard_but_the_one_for_events(
-    neglected: Journey,
+    neglected: SceneResult,
 ) -> None:
     found = {
         guard: tuple(row[name] for name in ("severity", "kind", "verdict", "subject"))
         for guard in GRAVEST
-        for row in neglected.run(1, guard)["findings"][:1]
+        for row in neglected.find_run(1, guard)["findings"][:1]
     }
     assert found == GRAVEST
-    assert neglected.found(1, "mass-deletion") == {}
+    assert neglected.tabulate_findings(1, "mass-deletion") == {}
 
 
-def test_everything_in_the_neglected_tenant_is_read(neglected: Journey) -> None:
-    for run in neglected.runs(1):
+def test_everything_in_the_neglected_tenant_is_read(neglected: SceneResult) -> None:
+    for run in neglected.find_runs(1):
         assert (run["unread"], run["blind"], run["held"]) == (0, [], "")
         assert run["seen"] == run["population"] > 0
 
 
-def test_the_first_tick_only_says_what_the_second_will_change(neglected: Journey) -> None:
-    assert all(run["changes"] == [] for run in neglected.runs(1))
+def test_the_first_tick_only_says_what_the_second_will_change(neglected: SceneResult) -> None:
+    assert all(run["changes"] == [] for run in neglected.find_runs(1))
     for guard in (SIGN_IN, FORWARDING, AUDIT):
         promised = {
-            (row["case"], row["kind"], row["subject"]) for row in neglected.run(1, guard)["preview"]
+            (row["case"], row["kind"], row["subject"])
+            for row in neglected.find_run(1, guard)["preview"]
         }
         made = {
-            (row["case"], row["kind"], row["subject"]) for row in neglected.run(2, guard)["changes"]
+            (row["case"], row["kind"], row["subject"])
+            for row in neglected.find_run(2, guard)["changes"]
         }
         assert made == promised
 
 
 def test_the_neglected_tenant_is_written_to_exactly_where_that_was_announced(
-    neglected: Journey,
+    neglected: SceneResult,
 ) -> None:
     sign_in = [
         (method, name) for name in BLOCKED for method in ("PATCH", "POST/revokeSignInSessions")
@@ -121,11 +133,11 @@ def test_the_neglected_tenant_is_written_to_exactly_where_that_was_announced(
         ("Set-MailboxAuditBypassAssociation", "hanna"),
         *(("Set-Mailbox", name) for name in ("ben", "cora", "dana", "dana", "fiona", "ivo")),
     ]
-    assert sorted(neglected.written()) == sorted(sign_in + audit)
+    assert sorted(neglected.tabulate_writes()) == sorted(sign_in + audit)
 
 
-def test_additions_to_an_audit_set_outlive_its_repair(neglected: Journey) -> None:
-    names = dict(neglected.names())
+def test_additions_to_an_audit_set_outlive_its_repair(neglected: SceneResult) -> None:
+    names = dict(neglected.list_aliases())
     given = [
         write["body"]["CmdletInput"]["Parameters"]
         for write in neglected.writes
@@ -135,31 +147,37 @@ def test_additions_to_an_audit_set_outlive_its_repair(neglected: Journey) -> Non
     assert given[1]["AuditOwner"]["Add"] == ["MailboxLogin"]
 
 
-def test_an_account_with_an_admin_role_is_left_to_people(neglected: Journey) -> None:
+def test_an_account_with_an_admin_role_is_left_to_people(neglected: SceneResult) -> None:
     (outcome,) = (
         row
-        for row in neglected.run(2, SIGN_IN)["changes"]
+        for row in neglected.find_run(2, SIGN_IN)["changes"]
         if row["subject"].startswith("exec-office@")
     )
     assert outcome["outcome"] == "refused"
-    assert neglected.found(3, SIGN_IN)["exec-office"] == {("sign-in-enabled", "protected")}
+    assert neglected.tabulate_findings(3, SIGN_IN)["exec-office"] == {
+        ("sign-in-enabled", "protected")
+    }
 
 
-def test_after_the_repairs_only_what_is_left_to_people_is_still_found(neglected: Journey) -> None:
-    protected = one("sign-in-enabled", "protected", "exec-office")
-    assert neglected.found(3, SIGN_IN) == LEFT_TO_PEOPLE | protected
+def test_after_the_repairs_only_what_is_left_to_people_is_still_found(
+    neglected: SceneResult,
+) -> None:
+    protected = expect_alike("sign-in-enabled", "protected", "exec-office")
+    assert neglected.tabulate_findings(3, SIGN_IN) == LEFT_TO_PEOPLE | protected
     # Dana's additions were kept, so from now on her set is as deliberate as Emil's.
-    assert neglected.found(3, AUDIT) == KEPT | one("audit-set-customised", "keep", "dana")
+    assert neglected.tabulate_findings(3, AUDIT) == KEPT | expect_alike(
+        "audit-set-customised", "keep", "dana"
+    )
 
 
 def test_the_third_tick_writes_nothing_and_says_nothing_even_of_a_renamed_rule(
-    neglected: Journey,
+    neglected: SceneResult,
 ) -> None:
-    for run in neglected.runs(3):
+    for run in neglected.find_runs(3):
         assert (run["changes"], run["preview"], run["news"]) == ([], [], 0)
     facts = [
         fact
-        for finding in neglected.run(3, FORWARDING)["findings"]
+        for finding in neglected.find_run(3, FORWARDING)["findings"]
         if finding["subject"].startswith("zoe@")
         for fact in finding["facts"]
     ]
@@ -167,7 +185,7 @@ def test_the_third_tick_writes_nothing_and_says_nothing_even_of_a_renamed_rule(
 
 
 def test_the_neglected_tenant_gets_one_card_for_what_is_and_one_for_what_was_done(
-    neglected: Journey,
+    neglected: SceneResult,
 ) -> None:
     told = [(run["tick"], run["guard"]) for run in neglected.result["runs"] if run["told"]]
     ours = [(tick, guard) for tick, guard in told if guard in (SIGN_IN, FORWARDING, AUDIT)]
@@ -182,22 +200,22 @@ def test_the_neglected_tenant_gets_one_card_for_what_is_and_one_for_what_was_don
 
 
 def test_enforcing_clears_forwards_and_disables_rules_and_touches_nothing_else(
-    enforced: Journey,
+    enforced: SceneResult,
 ) -> None:
     rules = {
         f"PATCH/mailFolders/inbox/messageRules/{rule['id']}": name
-        for key, name in enforced.names()
+        for key, name in enforced.list_aliases()
         for rule in enforced.scene["graph"]["messageRules"].get(key, ())
     }
     forwarding = ("elena", "felix", "greta", "hugo", "iris", "lars", "nils", "olga", "pavel")
-    written = [(rules.get(what, what), name) for what, name in enforced.written()]
+    written = [(rules.get(what, what), name) for what, name in enforced.tabulate_writes()]
     assert sorted(written) == sorted(
         [("Set-Mailbox", name) for name in ("amelia", "bruno", "clara", "karin")]
         + [(name, name) for name in (*forwarding, "paula", "petra", "yann", "zoe", "zoe")]
     )
 
 
-def test_a_forward_is_cleared_whole_and_a_rule_is_only_disabled(enforced: Journey) -> None:
+def test_a_forward_is_cleared_whole_and_a_rule_is_only_disabled(enforced: SceneResult) -> None:
     for write in enforced.writes:
         if write["api"] == "graph":
             assert write["body"] == {"isEnabled": False}
@@ -211,8 +229,8 @@ def test_a_forward_is_cleared_whole_and_a_rule_is_only_disabled(enforced: Journe
             }
 
 
-def test_what_was_cleared_is_gone_and_what_was_disabled_sleeps(enforced: Journey) -> None:
-    found = enforced.found(3, FORWARDING)
+def test_what_was_cleared_is_gone_and_what_was_disabled_sleeps(enforced: SceneResult) -> None:
+    found = enforced.tabulate_findings(3, FORWARDING)
     assert {"amelia", "bruno", "clara", "karin"}.isdisjoint(found)
     for name in ("elena", "hugo", "nils", "yann", "zoe"):
         assert found[name] == {("inbox-rule-forward", "dormant")}
@@ -221,10 +239,10 @@ def test_what_was_cleared_is_gone_and_what_was_disabled_sleeps(enforced: Journey
 
 
 def test_a_guard_that_is_off_does_not_look_and_one_that_alerts_does_not_write(
-    enforced: Journey,
+    enforced: SceneResult,
 ) -> None:
-    for tick in range(1, TICKS + 1):
-        assert enforced.run(tick, SIGN_IN)["status"] == "off"
-        assert enforced.run(tick, SIGN_IN)["findings"] == []
-        assert enforced.run(tick, AUDIT)["changes"] == []
-        assert enforced.found(tick, AUDIT) == REPAIRS | KEPT
+    for tick in range(1, TICK_COUNT + 1):
+        assert enforced.find_run(tick, SIGN_IN)["status"] == "off"
+        assert enforced.find_run(tick, SIGN_IN)["findings"] == []
+        assert enforced.find_run(tick, AUDIT)["changes"] == []
+        assert enforced.tabulate_findings(tick, AUDIT) == REPAIRS | KEPT

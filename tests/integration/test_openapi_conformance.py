@@ -20,15 +20,15 @@ import pytest_asyncio
 from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import validate
 
-from core.api.openapi.document import ANSWERS, PREFIX, SCHEMAS
+from core.api.openapi.document import ALL_SCHEMAS, PREFIX, SCHEMA_BY_ROUTE
 from core.api.request import Route
-from core.api.routes import ROUTES, described
+from core.api.routes import ROUTES, build_api_document
 from core.config.settings import Settings
 from sandbox.functions_host.azurite import Azurite
-from sandbox.scene_runner import BETWEEN_TICKS, SteppingClock, environment, patiently
-from sandbox.scenes.build import FOLDER, freshened
+from sandbox.scene_runner import BETWEEN_TICKS, SteppingClock, build_app_settings, run_with_retries
+from sandbox.scenes.build import SCENES_FOLDER, resolve_dates
 from sandbox.server import Sandbox
-from tests.support.hosted_app import ROOT, Hosted, hosted
+from tests.support.hosted_app import ROOT, HostedApp, start_hosted_app
 
 GUARDS = ("shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "app-consent")
 CONFIG = ROOT / "tests" / "data" / "schemathesis.toml"
@@ -39,43 +39,54 @@ SECONDS = 280
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def app(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hosted]:
+async def app(
+    azurite: Azurite, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[HostedApp]:
     """The app after two looks at a neglected tenant; what is asked for now waits."""
     clock = SteppingClock(-BETWEEN_TICKS)
-    scene = freshened(json.loads((FOLDER / "neglected.json").read_text("utf-8")), clock())
+    scene = resolve_dates(
+        json.loads((SCENES_FOLDER / "neglected.json").read_text("utf-8")), clock()
+    )
     async with Sandbox(scene) as box:
-        environ = environment(box, azurite, {}) | {"STATE_TABLE": "described"}
+        environ = build_app_settings(box, azurite, {}) | {"STATE_TABLE": "described"}
         os.environ.update(
             {name: environ[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")}
         )
         settings = Settings.read(environ)
         for _ in range(2):
             for guard in GUARDS:
-                duty = settings.duty(guard)
+                duty = settings.find_guard_config(guard)
                 assert duty
-                await patiently(settings, duty, clock)
+                await run_with_retries(settings, duty, clock)
             clock.offset += BETWEEN_TICKS
         environ["AzureWebJobs.run-requested.Disabled"] = "true"
-        async with hosted(environ, tmp_path_factory.mktemp("described")) as found:
+        async with start_hosted_app(environ, tmp_path_factory.mktemp("described")) as found:
             yield found
 
 
 def test_the_document_is_valid_openapi() -> None:
-    validate(described())
+    validate(build_api_document())
 
 
 def test_every_route_has_an_answer_and_every_schema_is_used() -> None:
-    assert {route.name for route in ROUTES} == ANSWERS.keys()
-    text = str(described())
-    assert [name for name in SCHEMAS if f"#/components/schemas/{name}'" not in text] == []
+    assert {route.name for route in ROUTES} == SCHEMA_BY_ROUTE.keys()
+    text = str(build_api_document())
+    assert [name for name in ALL_SCHEMAS if f"#/components/schemas/{name}'" not in text] == []
 
 
 @pytest.mark.timeout(SECONDS + 20)
 @pytest.mark.asyncio(loop_scope="session")
-async def test_the_app_answers_as_its_document_says(app: Hosted, tmp_path: Path) -> None:
+async def test_the_app_answers_as_its_document_says(app: HostedApp, tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)),
-        *("run", str(DOCUMENT), "--url", app.base, "--header", f"x-functions-key: {app.key}"),
+        *(
+            "run",
+            str(DOCUMENT),
+            "--url",
+            app.base_url,
+            "--header",
+            f"x-functions-key: {app.function_key}",
+        ),
         cwd=tmp_path,
         env={**os.environ, "NO_COLOR": "1"},
         stdout=asyncio.subprocess.PIPE,
@@ -97,12 +108,12 @@ async def test_the_app_answers_as_its_document_says(app: Hosted, tmp_path: Path)
 @pytest.mark.parametrize("key", ["", "not the key"])
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 @pytest.mark.asyncio(loop_scope="session")
-async def test_nobody_is_served_without_the_key(app: Hosted, route: Route, key: str) -> None:
+async def test_nobody_is_served_without_the_key(app: HostedApp, route: Route, key: str) -> None:
     path = PREFIX + re.sub(r"\{\w+\}", "x", route.path)
     headers = {"x-functions-key": key} if key else {}
     async with (
-        aiohttp.ClientSession(app.base, headers=headers) as session,
-        session.request(route.method, path, json={} if route.acts else None) as answer,
+        aiohttp.ClientSession(app.base_url, headers=headers) as session,
+        session.request(route.method, path, json={} if route.is_write else None) as answer,
     ):
         assert (answer.status, await answer.text()) == (401, "")
 
@@ -112,7 +123,7 @@ class Reader:
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
-        self.document = described()
+        self.document = build_api_document()
 
     async def read(self, path: str, schema: str) -> Any:
         """An answer, which is what the document says."""
@@ -125,9 +136,9 @@ class Reader:
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_everything_a_neglected_tenant_shows_is_as_described(app: Hosted) -> None:
-    headers = {"x-functions-key": app.key}
-    async with aiohttp.ClientSession(app.base, headers=headers) as session:
+async def test_everything_a_neglected_tenant_shows_is_as_described(app: HostedApp) -> None:
+    headers = {"x-functions-key": app.function_key}
+    async with aiohttp.ClientSession(app.base_url, headers=headers) as session:
         reader = Reader(session)
         status = await reader.read("/api/status.json", "Status")
         cases = await reader.read("/api/cases.json?state=all", "Cases")
@@ -141,7 +152,7 @@ async def test_everything_a_neglected_tenant_shows_is_as_described(app: Hosted) 
         assert {row["severity"] for row in cases["cases"]} >= {"critical", "high"}
         since, until = (datetime.now(UTC).date() + timedelta(days=days) for days in (-2, 1))
         async with session.get(f"/api/export?from={since}&to={until}") as answer:
-            paths: Any = described()["paths"]
+            paths: Any = build_api_document()["paths"]
             kinds = paths["/api/export"]["get"]["responses"]["200"]["content"]
             assert answer.headers["Content-Type"] in kinds
             lines = (await answer.text()).splitlines()

@@ -23,12 +23,12 @@ import pytest_asyncio
 from core.bootstrap import open_ledger
 from core.config.catalog import CATALOG
 from core.config.settings import Settings
-from core.keys import digest
+from core.keys import hash_parts
 from core.ports import Ledger
 from sandbox.functions_host.azurite import Azurite
-from sandbox.scene_runner import environment
+from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
-from tests.support.hosted_app import Hosted, hosted
+from tests.support.hosted_app import HostedApp, start_hosted_app
 
 SIGN_IN, AUDIT = "shared-mailbox-sign-in", "mailbox-audit"
 SIZE = 4
@@ -147,23 +147,23 @@ class Story:
         return [(row["target"], row["body"]) for row in self.writes[name]]
 
 
-async def strangers(person: Person, app: Hosted, change: str) -> None:
+async def strangers(person: Person, app: HostedApp, change: str) -> None:
     """What nobody may do."""
     undo = f"/api/changes/{AUDIT}/{change}/undo"
     forged = {"X-MS-CLIENT-PRINCIPAL": FORGED, "X-MS-CLIENT-PRINCIPAL-NAME": "mallory"}
-    async with aiohttp.ClientSession(app.base) as session:
+    async with aiohttp.ClientSession(app.base_url) as session:
         stranger = Person(session, person.answers)
         await stranger.post("no key", undo)
         await stranger.post("wrong key", undo, headers={"x-functions-key": "guess"})
         await stranger.post("forged", undo, headers=forged)
-        await stranger.post("key in the address", f"{undo}?code={app.key}")
+        await stranger.post("key in the address", f"{undo}?code={app.function_key}")
     await person.post("a form", undo, headers={"Content-Type": "text/plain"})
     await person.post("another site", undo, headers={"Sec-Fetch-Site": "cross-site"})
     await person.post("no reason", undo, {"who": "Dana"})
     await person.post("a longer story", undo, {**SAID, "why": "x" * 501})
 
 
-async def play(person: Person, app: Hosted, box: Sandbox, settings: Settings) -> Story:
+async def play(person: Person, app: HostedApp, box: Sandbox, settings: Settings) -> Story:
     story = Story(person)
     await person.run(AUDIT)
     await person.run(AUDIT)
@@ -200,7 +200,7 @@ async def undoing(story: Story, box: Sandbox, settings: Settings, change: str) -
     """A change is taken back, while a run holds the guard, twice at once, and again."""
     person, undo = story.person, f"/api/changes/{AUDIT}/{change}/undo"
     await person.do("undo by the wrong guard", f"/api/changes/{SIGN_IN}/{change}/undo")
-    await person.do("undo of nothing", f"/api/changes/{AUDIT}/{digest('nothing')}/undo")
+    await person.do("undo of nothing", f"/api/changes/{AUDIT}/{hash_parts('nothing')}/undo")
     story.note(box, "nothing is undone")
     async with open_ledger(settings) as ledger, held_by_somebody(ledger):
         first, second = await asyncio.gather(
@@ -223,7 +223,7 @@ async def braking(story: Story, box: Sandbox) -> None:
     await person.run(SIGN_IN)
     old = await person.run(SIGN_IN)
     blocked = {"op": "set", "path": "/graph/users/1/accountEnabled", "value": False}
-    box.tenant.merge({"edit": [blocked]})
+    box.tenant.apply_patch({"edit": [blocked]})
     await person.run(SIGN_IN, "release of yesterday", plan=old["plan"])
     plan = (await person.run(SIGN_IN))["plan"]
     story.seen |= {"old plan": old["plan"], "plan": plan, "held": old["held"]}
@@ -257,7 +257,7 @@ async def deciding(story: Story) -> None:
 async def story(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Story]:
     modes = {duty.guard.name: "off" for duty in CATALOG} | {SIGN_IN: "enforce", AUDIT: "enforce"}
     async with Sandbox(scene()) as box:
-        environ = environment(box, azurite, modes) | {
+        environ = build_app_settings(box, azurite, modes) | {
             "STATE_TABLE": "operations",
             "SHARED_MAILBOX_SIGN_IN_LIMIT": "1",
             "SHARED_MAILBOX_SIGN_IN_LIMIT_PERCENT": "0",
@@ -267,8 +267,10 @@ async def story(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> A
         )
         folder: Path = tmp_path_factory.mktemp("operations")
         async with (
-            hosted(environ, folder) as app,
-            aiohttp.ClientSession(app.base, headers={"x-functions-key": app.key}) as session,
+            start_hosted_app(environ, folder) as app,
+            aiohttp.ClientSession(
+                app.base_url, headers={"x-functions-key": app.function_key}
+            ) as session,
         ):
             yield await play(Person(session), app, box, Settings.read(environ))
 

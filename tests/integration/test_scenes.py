@@ -5,35 +5,37 @@ import json
 import pytest
 
 from core.config.catalog import CATALOG
-from sandbox.scenes.build import SCENES
-from tests.support.adaptive_cards import validate
+from sandbox.scenes.build import SCENE_BUILDERS
+from tests.support.adaptive_cards import validate_card
 from tests.support.run_scene import (
     AUDIT,
-    CARD_LIMIT,
     FORWARDING,
+    MAX_CARD_BYTES,
     SIGN_IN,
-    TICKS,
-    Journey,
-    one,
-    text_of,
+    TICK_COUNT,
+    SceneResult,
+    dump_cards,
+    expect_alike,
 )
 
 # The healthy tenant -----------------------------------------------------------------------------
 
 
-def test_the_healthy_tenant_gets_no_card_and_no_write(healthy: Journey) -> None:
+def test_the_healthy_tenant_gets_no_card_and_no_write(healthy: SceneResult) -> None:
     assert healthy.cards == []
     assert healthy.writes == []
 
 
-def test_in_the_healthy_tenant_only_the_meeting_room_is_worth_a_note(healthy: Journey) -> None:
-    for tick in range(1, TICKS + 1):
-        assert healthy.found(tick, SIGN_IN) == one("sign-in-enabled", "never", "room-lyon")
-        assert healthy.found(tick, FORWARDING) == {}
-        assert healthy.found(tick, AUDIT) == {}
+def test_in_the_healthy_tenant_only_the_meeting_room_is_worth_a_note(healthy: SceneResult) -> None:
+    for tick in range(1, TICK_COUNT + 1):
+        assert healthy.tabulate_findings(tick, SIGN_IN) == expect_alike(
+            "sign-in-enabled", "never", "room-lyon"
+        )
+        assert healthy.tabulate_findings(tick, FORWARDING) == {}
+        assert healthy.tabulate_findings(tick, AUDIT) == {}
 
 
-def test_the_healthy_tenant_is_read_as_a_whole(healthy: Journey) -> None:
+def test_the_healthy_tenant_is_read_as_a_whole(healthy: SceneResult) -> None:
     for run in healthy.result["runs"]:
         assert (run["unread"], run["blind"]) == (0, [])
         assert run["seen"] == run["population"] > 0
@@ -42,25 +44,25 @@ def test_the_healthy_tenant_is_read_as_a_whole(healthy: Journey) -> None:
 # The attack -------------------------------------------------------------------------------------
 
 
-def test_before_the_attack_all_is_quiet(attack: Journey) -> None:
+def test_before_the_attack_all_is_quiet(attack: SceneResult) -> None:
     for tick in (1, 2):
-        assert {run["news"] for run in attack.runs(tick)} == {0}
+        assert {run["news"] for run in attack.find_runs(tick)} == {0}
 
 
-def test_the_attackers_rule_is_told_in_the_tick_it_appears(attack: Journey) -> None:
-    assert attack.found(3, FORWARDING) == {
+def test_the_attackers_rule_is_told_in_the_tick_it_appears(attack: SceneResult) -> None:
+    assert attack.tabulate_findings(3, FORWARDING) == {
         "director": {("inbox-rule-forward", "external"), ("inbox-rule-hides", "hides-mail")}
     }
-    assert [row["state"] for row in attack.run(3, FORWARDING)["findings"]] == ["new", "new"]
-    assert "attacker" in text_of(attack.cards)
+    assert [row["state"] for row in attack.find_run(3, FORWARDING)["findings"]] == ["new", "new"]
+    assert "attacker" in dump_cards(attack.cards)
 
 
-def test_a_shared_mailbox_somebody_enabled_again_is_blocked_at_once(attack: Journey) -> None:
-    assert attack.written() == [("PATCH", "info"), ("POST/revokeSignInSessions", "info")]
-    assert [row["outcome"] for row in attack.run(3, SIGN_IN)["changes"]] == ["applied"]
+def test_a_shared_mailbox_somebody_enabled_again_is_blocked_at_once(attack: SceneResult) -> None:
+    assert attack.tabulate_writes() == [("PATCH", "info"), ("POST/revokeSignInSessions", "info")]
+    assert [row["outcome"] for row in attack.find_run(3, SIGN_IN)["changes"]] == ["applied"]
 
 
-def test_the_attack_makes_one_card_for_each_guard_that_saw_it(attack: Journey) -> None:
+def test_the_attack_makes_one_card_for_each_guard_that_saw_it(attack: SceneResult) -> None:
     told = [(run["tick"], run["guard"]) for run in attack.result["runs"] if run["told"]]
     assert told == [(3, SIGN_IN), (3, FORWARDING)]
     assert len(attack.cards) == 2
@@ -69,8 +71,8 @@ def test_the_attack_makes_one_card_for_each_guard_that_saw_it(attack: Journey) -
 # The first installation -------------------------------------------------------------------------
 
 
-def test_500_forwards_that_were_there_before_make_one_card(first_install: Journey) -> None:
-    run = first_install.run(1, FORWARDING)
+def test_500_forwards_that_were_there_before_make_one_card(first_install: SceneResult) -> None:
+    run = first_install.find_run(1, FORWARDING)
     assert len(run["findings"]) == 500
     assert {row["verdict"] for row in run["findings"]} == {"external"}
     assert (run["seen"], run["population"], run["unread"]) == (1050, 1050, 0)
@@ -80,36 +82,38 @@ def test_500_forwards_that_were_there_before_make_one_card(first_install: Journe
 
 
 def test_the_hidden_rule_beyond_the_first_thousand_is_found_and_told_first(
-    first_install: Journey,
+    first_install: SceneResult,
 ) -> None:
-    gravest = first_install.run(1, FORWARDING)["findings"][0]
+    gravest = first_install.find_run(1, FORWARDING)["findings"][0]
     assert (gravest["subject"], gravest["kind"], gravest["severity"]) == (
         "user-1037@contoso.com",
         "inbox-rule-forward",
         "critical",
     )
-    assert "user-1037" in text_of(first_install.cards)
+    assert "user-1037" in dump_cards(first_install.cards)
 
 
 def test_the_bypassed_account_beyond_the_first_thousand_is_found_and_cleared(
-    first_install: Journey,
+    first_install: SceneResult,
 ) -> None:
-    assert first_install.found(1, AUDIT) == one("audit-bypass", "repair", "user-1042")
-    assert first_install.written() == [("Set-MailboxAuditBypassAssociation", "user-1042")]
+    assert first_install.tabulate_findings(1, AUDIT) == expect_alike(
+        "audit-bypass", "repair", "user-1042"
+    )
+    assert first_install.tabulate_writes() == [("Set-MailboxAuditBypassAssociation", "user-1042")]
 
 
-def test_the_second_look_at_500_known_forwards_says_nothing(first_install: Journey) -> None:
+def test_the_second_look_at_500_known_forwards_says_nothing(first_install: SceneResult) -> None:
     for tick in (2, 3):
-        assert first_install.run(tick, FORWARDING)["news"] == 0
+        assert first_install.find_run(tick, FORWARDING)["news"] == 0
 
 
 # Missing permissions ----------------------------------------------------------------------------
 
 
 def test_what_cannot_be_seen_is_told_with_the_permission_that_is_missing(
-    missing_permissions: Journey,
+    missing_permissions: SceneResult,
 ) -> None:
-    run = missing_permissions.run(1, FORWARDING)
+    run = missing_permissions.find_run(1, FORWARDING)
     assert run["blind"] == ["inbox-rules", "transport-rules"]
     lacks = {row["subject"]: row for row in run["findings"] if row["kind"] == "permission-missing"}
     rules, flow = lacks["MailboxSettings.Read"], lacks["Get-TransportRule"]
@@ -120,38 +124,40 @@ def test_what_cannot_be_seen_is_told_with_the_permission_that_is_missing(
     assert {row["severity"] for row in lacks.values()} == {"critical"}
 
 
-def test_a_guard_that_has_all_it_needs_says_nothing(missing_permissions: Journey) -> None:
+def test_a_guard_that_has_all_it_needs_says_nothing(missing_permissions: SceneResult) -> None:
     for guard in ("mfa-registration", "mass-deletion"):
-        for tick in range(1, TICKS + 1):
-            run = missing_permissions.run(tick, guard)
+        for tick in range(1, TICK_COUNT + 1):
+            run = missing_permissions.find_run(tick, guard)
             assert (run["findings"], run["blind"], run["news"]) == ([], [], 0)
 
 
 def test_every_card_names_what_is_needed_and_none_what_one_can_do_without(
-    missing_permissions: Journey,
+    missing_permissions: SceneResult,
 ) -> None:
-    for run in missing_permissions.runs(1):
+    for run in missing_permissions.find_runs(1):
         grave = {row["severity"] for row in run["findings"] if row["kind"] == "permission-missing"}
         assert grave <= {"critical", "high"}
 
 
-def test_what_can_be_seen_all_the_same_is_found(missing_permissions: Journey) -> None:
-    assert missing_permissions.found(1, SIGN_IN) == {
-        **one("permission-missing", "could-not-tell", "User.EnableDisableAccount.All"),
-        **one("sign-in-enabled", "block", "sales"),
-        **one("sign-in-enabled", "never", "room-lyon"),
+def test_what_can_be_seen_all_the_same_is_found(missing_permissions: SceneResult) -> None:
+    assert missing_permissions.tabulate_findings(1, SIGN_IN) == {
+        **expect_alike("permission-missing", "could-not-tell", "User.EnableDisableAccount.All"),
+        **expect_alike("sign-in-enabled", "block", "sales"),
+        **expect_alike("sign-in-enabled", "never", "room-lyon"),
     }
-    assert missing_permissions.found(1, FORWARDING) == {
-        **one("permission-missing", "could-not-tell", "MailboxSettings.Read", "Get-TransportRule"),
+    assert missing_permissions.tabulate_findings(1, FORWARDING) == {
+        **expect_alike(
+            "permission-missing", "could-not-tell", "MailboxSettings.Read", "Get-TransportRule"
+        ),
         # The same in other words, as a note.
-        **one("blind", "could-not-tell", "inbox-rules", "transport-rules"),
-        **one("mailbox-forward", "external", "amelia"),
+        **expect_alike("blind", "could-not-tell", "inbox-rules", "transport-rules"),
+        **expect_alike("mailbox-forward", "external", "amelia"),
         # Exchange shows the rule in the daily sweep although Graph may not.
-        **one("inbox-rule-forward", "external", "felix"),
+        **expect_alike("inbox-rule-forward", "external", "felix"),
     }
-    assert missing_permissions.found(1, AUDIT) == {
-        **one("permission-missing", "could-not-tell", "Set-Mailbox"),
-        **one("mailbox-audit-off", "repair", "ben"),
+    assert missing_permissions.tabulate_findings(1, AUDIT) == {
+        **expect_alike("permission-missing", "could-not-tell", "Set-Mailbox"),
+        **expect_alike("mailbox-audit-off", "repair", "ben"),
     }
 
 
@@ -163,37 +169,37 @@ def test_what_can_be_seen_all_the_same_is_found(missing_permissions: Journey) ->
     ],
 )
 def test_a_change_that_is_not_permitted_says_what_is_missing_and_says_it_once(
-    missing_permissions: Journey, guard: str, kind: str, permission: str
+    missing_permissions: SceneResult, guard: str, kind: str, permission: str
 ) -> None:
     for tick in (2, 3):
-        (change,) = missing_permissions.run(tick, guard)["changes"]
+        (change,) = missing_permissions.find_run(tick, guard)["changes"]
         assert (change["kind"], change["outcome"]) == (kind, "failed")
         assert permission in change["note"]
-    assert [missing_permissions.run(tick, guard)["news"] for tick in (1, 2, 3)] == [2, 1, 0]
+    assert [missing_permissions.find_run(tick, guard)["news"] for tick in (1, 2, 3)] == [2, 1, 0]
 
 
-def test_without_permission_nothing_is_written(missing_permissions: Journey) -> None:
+def test_without_permission_nothing_is_written(missing_permissions: SceneResult) -> None:
     assert missing_permissions.writes == []
 
 
 # All of them ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", SCENE_BUILDERS)
 def test_every_card_of_every_scene_fits_into_teams(
     name: str, request: pytest.FixtureRequest
 ) -> None:
-    journey: Journey = request.getfixturevalue(name.replace("-", "_"))
+    journey: SceneResult = request.getfixturevalue(name.replace("-", "_"))
     sizes = [len(json.dumps(card).encode()) for card in journey.cards]
-    assert all(size <= CARD_LIMIT for size in sizes)
+    assert all(size <= MAX_CARD_BYTES for size in sizes)
     assert len(sizes) == sum(run["cards"] for run in journey.result["runs"])
     for card in journey.cards:
-        validate(card)
+        validate_card(card)
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", SCENE_BUILDERS)
 def test_every_run_of_every_scene_ends_well(name: str, request: pytest.FixtureRequest) -> None:
-    journey: Journey = request.getfixturevalue(name.replace("-", "_"))
-    assert len(journey.result["runs"]) == TICKS * len(CATALOG)
+    journey: SceneResult = request.getfixturevalue(name.replace("-", "_"))
+    assert len(journey.result["runs"]) == TICK_COUNT * len(CATALOG)
     for run in journey.result["runs"]:
         assert (run["status"], run["error"], run["held"]) == ("done", "", "")

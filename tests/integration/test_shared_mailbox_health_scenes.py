@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from core.config.catalog import CATALOG
 from sandbox.scene_runner import run_scene
-from tests.support.run_scene import declared, text_of
+from tests.support.run_scene import dump_cards, list_declared_permissions
 
 GUARD = "shared-mailbox-health"
 MODES = {duty.guard.name: "off" for duty in CATALOG if duty.guard.name != GUARD}
@@ -74,7 +74,7 @@ def scene(
     """A person, a room and six shared mailboxes; the app holds what it declares."""
     named = users or {}
     base: Row = {
-        "grants": declared(),
+        "grants": list_declared_permissions(),
         "graph": {
             "users": [named.get(name) or plain_user(name) for name in NAMES],
             "domains": [{"id": "contoso.com", "isVerified": True, "isDefault": True}],
@@ -238,7 +238,7 @@ def test_its_licence_and_its_sign_in_are_told_within_a_day(attacked: Row) -> Non
     kinds = {one["kind"] for tick in (2, 3, 4, 5) for one in run_of(attacked, tick)["findings"]}
     assert {"comes-back", "needless-licence"} <= kinds
     assert ("board", "needless-licence", "ask", "medium") in table(run_of(attacked, 5))
-    assert "is licensed without need" in text_of(attacked["cards"])
+    assert "is licensed without need" in dump_cards(attacked["cards"])
     assert sum(news(attacked)[1:5]) == 2
 
 
@@ -252,7 +252,7 @@ def test_what_was_put_right_is_told_as_ended_once(attacked: Row) -> None:
 
 
 async def test_without_the_cmdlet_for_sizes_the_rest_is_told_and_it_is_named() -> None:
-    grants = declared() | {"exchange": ["Get-Mailbox"]}
+    grants = list_declared_permissions() | {"exchange": ["Get-Mailbox"]}
     what = scene(NEGLECTED_USERS, NEGLECTED_BOXES, NEGLECTED_FIGURES, grants=grants)
     result = await played(what, 3)
     run = run_of(result, 1)
@@ -270,7 +270,7 @@ async def test_without_the_cmdlet_for_sizes_the_rest_is_told_and_it_is_named() -
 
 
 async def test_without_the_accounts_nothing_is_taken_for_licensed_or_unlicensed() -> None:
-    grants = declared()
+    grants = list_declared_permissions()
     taken = {"grants": grants | {"graph": []}}
     what = scene(NEGLECTED_USERS, NEGLECTED_BOXES, NEGLECTED_FIGURES)
     result = await played(what | {"ticks": [{}, taken, {"grants": grants}, {}]}, 4)
@@ -285,7 +285,7 @@ async def test_without_the_accounts_nothing_is_taken_for_licensed_or_unlicensed(
 
 
 async def test_without_get_mailbox_the_guard_is_blind_and_says_so_once() -> None:
-    grants = declared() | {"exchange": ["Get-MailboxStatistics"]}
+    grants = list_declared_permissions() | {"exchange": ["Get-MailboxStatistics"]}
     result = await played(healthy_scene(grants=grants), 3)
     assert run_of(result, 1)["blind"] == ["shared-mailboxes"]
     assert news(result) == [1, 0, 0]

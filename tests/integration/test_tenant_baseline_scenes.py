@@ -8,38 +8,40 @@ from typing import Any
 import pytest_asyncio
 
 from core.config.catalog import CATALOG
-from core.guards.tenant_baseline.rule_file import everything
-from sandbox.graph.policies import KEPT
+from core.guards.tenant_baseline.rule_file import build_full_baseline
+from sandbox.graph.policies import DEFAULT_GRAPH_POLICIES
 from sandbox.scene_runner import run_scene
-from sandbox.scenes.people import Cast
-from sandbox.scenes.row_templates import outbound_policy, remote_domain
-from tests.support.run_scene import Journey, declared, text_of
+from sandbox.scenes.people import TenantBuilder
+from sandbox.scenes.row_templates import build_outbound_policy, build_remote_domain
+from tests.support.run_scene import SceneResult, dump_cards, list_declared_permissions
 
 BASELINE = "tenant-baseline"
 OFF = {duty.guard.name: "off" for duty in CATALOG if duty.guard.name != BASELINE}
-EVERYTHING = ",".join(sorted(everything().enforced))
+EVERYTHING = ",".join(sorted(build_full_baseline().enforced))
 GUEST_ROLE = "a0b1b346-4d3e-4e8b-98f8-753987be4970"
 
 
 def company(*, grants: bool = True, **exchange: list[dict[str, Any]]) -> dict[str, Any]:
     """A well-kept company, with other rows of these cmdlets."""
-    cast = Cast()
-    cast.seat("ann", "Ann")
-    rows = {"RemoteDomain": [remote_domain(forwards=False)], **exchange}
-    scene: dict[str, Any] = {"graph": cast.graph(), "exchange": cast.exchange(**rows)}
-    scene["graph"]["authorizationPolicy"] = deepcopy(dict(KEPT["authorizationPolicy"]))
-    return scene | ({"grants": declared()} if grants else {})
+    cast = TenantBuilder()
+    cast.add_mailbox("ann", "Ann")
+    rows = {"RemoteDomain": [build_remote_domain(forwards=False)], **exchange}
+    scene: dict[str, Any] = {"graph": cast.build_graph(), "exchange": cast.build_exchange(**rows)}
+    scene["graph"]["authorizationPolicy"] = deepcopy(
+        dict(DEFAULT_GRAPH_POLICIES["authorizationPolicy"])
+    )
+    return scene | ({"grants": list_declared_permissions()} if grants else {})
 
 
 def neglected_company() -> dict[str, Any]:
     """A company that never touched a default, as an export prints it."""
     scene = company(
         RemoteDomain=[
-            {**remote_domain(forwards=True), "AutoForwardEnabled": "True"},
+            {**build_remote_domain(forwards=True), "AutoForwardEnabled": "True"},
             {"Identity": "Partner", "Name": "Partner", "AutoForwardEnabled": "False"},
         ],
         HostedOutboundSpamFilterPolicy=[
-            outbound_policy("Automatic"),
+            build_outbound_policy("Automatic"),
             {"Identity": "Sales", "Name": "Sales", "IsDefault": False, "AutoForwardingMode": "On"},
         ],
         HostedOutboundSpamFilterRule=[
@@ -101,22 +103,22 @@ def neglected_company() -> dict[str, Any]:
 
 async def played(
     scene: Mapping[str, Any], mode: str, enforced: str = "", ticks: int = 3
-) -> Journey:
+) -> SceneResult:
     """A scene in which this guard alone looks."""
     settings = {"BASELINE_ENFORCE": enforced}
     modes = {**OFF, BASELINE: mode}
-    return Journey(scene, await run_scene(scene, ticks=ticks, modes=modes, settings=settings))
+    return SceneResult(scene, await run_scene(scene, ticks=ticks, modes=modes, settings=settings))
 
 
-def found(journey: Journey, tick: int) -> dict[str, set[tuple[str, str]]]:
+def found(journey: SceneResult, tick: int) -> dict[str, set[tuple[str, str]]]:
     """What a tick found: severity and verdict by the row."""
     table: dict[str, set[tuple[str, str]]] = {}
-    for finding in journey.run(tick, BASELINE)["findings"]:
+    for finding in journey.find_run(tick, BASELINE)["findings"]:
         table.setdefault(finding["kind"], set()).add((finding["severity"], finding["verdict"]))
     return table
 
 
-def written(journey: Journey) -> list[tuple[str, Any]]:
+def written(journey: SceneResult) -> list[tuple[str, Any]]:
     """Each write: the cmdlet or the path, and what was set by it."""
     result = []
     for write in journey.writes:
@@ -129,19 +131,19 @@ def written(journey: Journey) -> list[tuple[str, Any]]:
     return result
 
 
-def silent(journey: Journey, tick: int) -> bool:
+def silent(journey: SceneResult, tick: int) -> bool:
     """True when a tick has written nothing, wants nothing and told nothing."""
-    run = journey.run(tick, BASELINE)
+    run = journey.find_run(tick, BASELINE)
     return (run["changes"], run["preview"], run["news"], run["told"]) == ([], [], 0, None)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def neglected() -> Journey:
+async def neglected() -> SceneResult:
     return await played(neglected_company(), "alert", EVERYTHING)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def enforced() -> Journey:
+async def enforced() -> SceneResult:
     return await played(neglected_company(), "enforce", EVERYTHING)
 
 
@@ -151,7 +153,7 @@ async def enforced() -> Journey:
 async def test_a_company_in_order_is_read_in_full_and_nothing_is_said() -> None:
     journey = await played(company(), "enforce", EVERYTHING)
     for tick in (1, 2, 3):
-        run = journey.run(tick, BASELINE)
+        run = journey.find_run(tick, BASELINE)
         assert (run["findings"], run["unread"], run["blind"]) == ([], 0, [])
         assert run["seen"] == run["population"] == 8
         assert silent(journey, tick)
@@ -168,26 +170,28 @@ LEFT = {
 }
 
 
-def test_a_neglected_company_shows_every_row(neglected: Journey) -> None:
+def test_a_neglected_company_shows_every_row(neglected: SceneResult) -> None:
     table = found(neglected, 1)
-    assert table.keys() == {row.id for row in everything().rows}
+    assert table.keys() == {row.id for row in build_full_baseline().rows}
     assert table["outbound-forwarding"] == {("high", "repair"), ("medium", "repair")}
     assert table["remote-domain-forwarding"] == {("high", "repair")}
     assert {name: table[name] for name in LEFT} == LEFT
     assert table["owa-rules"] == {("info", "repair")}
 
 
-def test_it_is_told_on_one_card_and_nothing_is_written_in_alert_mode(neglected: Journey) -> None:
+def test_it_is_told_on_one_card_and_nothing_is_written_in_alert_mode(
+    neglected: SceneResult,
+) -> None:
     assert len(neglected.cards) == 1
     assert neglected.writes == []
     assert silent(neglected, 2)
     assert silent(neglected, 3)
-    assert neglected.run(1, BASELINE)["told"] is True
-    assert "AutoForwardEnabled is True" in text_of(neglected.cards)
+    assert neglected.find_run(1, BASELINE)["told"] is True
+    assert "AutoForwardEnabled is True" in dump_cards(neglected.cards)
 
 
-def test_the_first_run_only_says_what_the_second_writes(enforced: Journey) -> None:
-    first, second = enforced.run(1, BASELINE), enforced.run(2, BASELINE)
+def test_the_first_run_only_says_what_the_second_writes(enforced: SceneResult) -> None:
+    first, second = enforced.find_run(1, BASELINE), enforced.find_run(2, BASELINE)
     assert first["changes"] == []
     assert {(row["case"], row["kind"]) for row in first["preview"]} == {
         (row["case"], row["kind"]) for row in second["changes"]
@@ -195,7 +199,7 @@ def test_the_first_run_only_says_what_the_second_writes(enforced: Journey) -> No
     assert {row["outcome"] for row in second["changes"]} == {"applied"}
 
 
-def test_each_write_sets_the_one_property_of_its_row(enforced: Journey) -> None:
+def test_each_write_sets_the_one_property_of_its_row(enforced: SceneResult) -> None:
     exchange: Sequence[tuple[str, Mapping[str, object]]] = [
         ("Set-OrganizationConfig", {"OAuth2ClientProfileEnabled": True}),
         ("Set-RemoteDomain", {"AutoForwardEnabled": False}),
@@ -222,7 +226,7 @@ def test_each_write_sets_the_one_property_of_its_row(enforced: Journey) -> None:
     assert sorted(map(json.dumps, written(enforced))) == sorted(map(json.dumps, wanted))
 
 
-def test_what_was_written_is_right_and_what_is_for_people_is_left(enforced: Journey) -> None:
+def test_what_was_written_is_right_and_what_is_for_people_is_left(enforced: SceneResult) -> None:
     table = found(enforced, 3)
     # A row that is only noted is never written.
     assert table.pop("owa-rules") == {("info", "repair")}
@@ -251,7 +255,7 @@ async def test_an_intruder_who_opens_a_way_out_is_told_and_shut_out_where_that_i
     plans = [{}, {"edit": edits}, {"edit": rewritten}, {}]
     journey = await played(scene | {"ticks": plans}, "enforce", "remote-domain-forwarding", ticks=4)
     assert silent(journey, 1)
-    second = journey.run(2, BASELINE)
+    second = journey.find_run(2, BASELINE)
     assert found(journey, 2) == {
         "remote-domain-forwarding": {("high", "repair")},
         "outbound-forwarding": {("high", "drift")},
@@ -273,7 +277,7 @@ async def test_an_intruder_who_opens_a_way_out_is_told_and_shut_out_where_that_i
 
 async def test_what_cannot_be_read_is_told_and_nothing_of_it_is_called_right() -> None:
     bare = {"Identity": "Bare", "Name": "Bare", "Guid": "b" * 8, "@sandbox.bare": True}
-    scene = company(RemoteDomain=[remote_domain(forwards=False), bare])
+    scene = company(RemoteDomain=[build_remote_domain(forwards=False), bare])
     scene["grants"]["graph"].remove("Policy.Read.All")
     scene["grants"]["graph"].remove("Policy.ReadWrite.Authorization")
     scene["grants"]["exchange"].remove("Get-SharingPolicy")
@@ -281,7 +285,7 @@ async def test_what_cannot_be_read_is_told_and_nothing_of_it_is_called_right() -
         {"Identity": "odd", "Name": "odd", "AllowOfflineOn": {"odd": 1}, "RulesEnabled": False}
     ]
     journey = await played(scene, "alert", ticks=4)
-    first = journey.run(1, BASELINE)
+    first = journey.find_run(1, BASELINE)
     table = found(journey, 1)
     assert table["permission-missing"] == {("critical", "could-not-tell")}
     assert table["owa-offline"] == {("low", "could-not-tell")}
@@ -306,12 +310,12 @@ async def test_what_cannot_be_read_is_told_and_nothing_of_it_is_called_right() -
     assert journey.writes == []
     assert silent(journey, 2)
     # What could not be read three times in a row is told then, and not again.
-    assert journey.run(3, BASELINE)["news"] == 2
+    assert journey.find_run(3, BASELINE)["news"] == 2
     assert silent(journey, 4)
 
 
 async def test_a_row_that_comes_into_sight_is_taken_stock_of_and_not_changed_at_once() -> None:
-    scene = company(RemoteDomain=[remote_domain(forwards=True)])
+    scene = company(RemoteDomain=[build_remote_domain(forwards=True)])
     grants = deepcopy(scene["grants"])
     scene["grants"]["exchange"].remove("Get-RemoteDomain")
     journey = await played(
@@ -320,7 +324,7 @@ async def test_a_row_that_comes_into_sight_is_taken_stock_of_and_not_changed_at_
         "remote-domain-forwarding",
         ticks=4,
     )
-    assert journey.run(2, BASELINE)["changes"] == []
-    assert len(journey.run(2, BASELINE)["preview"]) == 1
+    assert journey.find_run(2, BASELINE)["changes"] == []
+    assert len(journey.find_run(2, BASELINE)["preview"]) == 1
     assert written(journey) == [("Set-RemoteDomain", {"AutoForwardEnabled": False})]
     assert found(journey, 4) == {}

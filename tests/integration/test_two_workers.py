@@ -24,7 +24,7 @@ from core.config.settings import Settings
 from core.model.cases import Case
 from core.model.state import GuardState
 from sandbox.functions_host.azurite import Azurite
-from sandbox.scene_runner import environment
+from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,24 +120,24 @@ class Stage:
 
     async def state(self) -> GuardState:
         async with open_ledger(self.settings) as ledger:
-            return await ledger.state(GUARD)
+            return await ledger.load_state(GUARD)
 
     async def round(self) -> str:
         """The round under way; "" for none."""
-        under_way = (await self.state()).round
+        under_way = (await self.state()).scan_pass
         return under_way.id if under_way else ""
 
     async def done(self) -> int:
         """How many shards of the round under way are done."""
         under_way = await self.round()
         async with open_ledger(self.settings) as ledger:
-            shards = await ledger.shards(GUARD)
-        return sum(held.shard.done and held.shard.round == under_way for held in shards.values())
+            shards = await ledger.load_shards(GUARD)
+        return sum(held.shard.done and held.shard.pass_id == under_way for held in shards.values())
 
     async def busy(self) -> bool:
         """Whether somebody works on a shard."""
         async with open_ledger(self.settings) as ledger:
-            return any(held.busy for held in (await ledger.shards(GUARD)).values())
+            return any(held.is_claimed for held in (await ledger.load_shards(GUARD)).values())
 
     async def played(self, by: Worker) -> None:
         """One round from its plan to its end."""
@@ -152,7 +152,7 @@ class Stage:
         while True:
             async with open_ledger(self.settings) as ledger, ledger.claim(GUARD, "test") as claim:
                 if claim:
-                    return list((await claim.recall()).cases.values())
+                    return list((await claim.load()).cases.values())
             await asyncio.sleep(0.2)
 
     def told(self) -> Counter[str]:
@@ -166,7 +166,10 @@ async def test_workers_that_are_killed_leave_nothing_out_and_tell_nothing_twice(
     tmp_path: Path,
 ) -> None:
     async with Azurite(tmp_path / "azurite") as azurite, Sandbox(SCENE, latency=0.05) as box:
-        environ = environment(box, azurite, OFF) | {"SHARD_ABOVE": "1000", "SHARDS_AT_ONCE": "2"}
+        environ = build_app_settings(box, azurite, OFF) | {
+            "SHARD_ABOVE": "1000",
+            "SHARDS_AT_ONCE": "2",
+        }
         settings = tmp_path / "settings.json"
         settings.write_text(json.dumps(environ), encoding="utf-8")
         stage = Stage(box, Settings.read(environ))
@@ -174,7 +177,7 @@ async def test_workers_that_are_killed_leave_nothing_out_and_tell_nothing_twice(
             await stage.played(first)
             assert await stage.cases() == []
             assert box.cards == []
-            box.tenant.merge(ATTACK)
+            box.tenant.apply_patch(ATTACK)
             await second.plan()
             while not (await stage.done() and await stage.busy()):
                 await asyncio.sleep(0.01)
@@ -187,7 +190,10 @@ async def test_workers_that_are_killed_leave_nothing_out_and_tell_nothing_twice(
             cases = await stage.cases()
             assert {case.subject for case in cases} == {f"user{n}@contoso.com" for n in ATTACKED}
             assert len(cases) == len(ATTACKED)
-            assert all(case.closed is None and case.told and not case.news for case in cases)
+            assert all(
+                case.closed_at is None and case.notified_at and not case.notification
+                for case in cases
+            )
             assert stage.told() == Counter(f"user{n}" for n in ATTACKED)
             cards = len(box.cards)
             await stage.played(third)

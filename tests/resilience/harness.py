@@ -13,96 +13,116 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from core.engine.decide import IN_EFFECT
-from core.engine.self_findings import OWN
+from core.engine.decide import IN_EFFECT_STATES
+from core.engine.self_findings import SELF_CHECK_KINDS
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
-from core.model.guards import Duty, Mode
-from tests.resilience.generators.scenes import Scene
-from tests.resilience.oracle import Ended, Watched, broken, overheard, rows, stands
-from tests.support.fakes.tenant import FakeTenant, Wrote
-from tests.support.fakes.world import Death, Delivered, Reaper
-from tests.support.synthetic_guard import Stage, Toy
+from core.model.guards import GuardConfig, Mode
+from tests.resilience.generators.scenes import GuardScene
+from tests.resilience.oracle import (
+    ProcessEnded,
+    RecordingTenant,
+    assess_tenant,
+    find_violations,
+    iter_saved_rows,
+    log_guard_readings,
+)
+from tests.support.fakes.tenant import FakeTenant, SingleWrite
+from tests.support.fakes.world import CrashInjector, DeliveredMessage, SimulatedCrash
+from tests.support.synthetic_guard import EngineHarness, SyntheticTenant
 
-type Play = Stage[Watched]
-type Step = Callable[[Play], Awaitable[object]]
+type RecordingHarness = EngineHarness[RecordingTenant]
+type Step = Callable[[RecordingHarness], Awaitable[object]]
 
-NOT_CONTENT = {"writes", "undone", "sent", "signed_out", "asked", "left", "journal", "reaper"}
+BOOKKEEPING_FIELDS = {
+    "writes",
+    "undone",
+    "sent",
+    "signed_out",
+    "asked",
+    "left",
+    "journal",
+    "reaper",
+}
 
 
 @dataclass(frozen=True)
-class Story:
+class CrashStory:
     """What happens. `begin` sets the scene, in peace; each of `steps` is a life of the process."""
 
-    begin: Callable[[], Awaitable[Play]]
+    set_up: Callable[[], Awaitable[RecordingHarness]]
     steps: tuple[Step, ...]
 
 
-def on_stage(duty: Duty, tenant: FakeTenant | Toy, **more: Any) -> Play:
+def build_harness(
+    config: GuardConfig, tenant: FakeTenant | SyntheticTenant, **more: Any
+) -> RecordingHarness:
     """A tenant that is watched, with a memory and a channel of its own."""
-    watched = Watched(tenant)
-    stage = Stage(watched, duty, **more)
+    watched = RecordingTenant(tenant)
+    stage = EngineHarness(watched, config, **more)
 
     async def view() -> object:
-        terms = replace(stage.terms, now=stage.clock())
-        return await stands(duty.guard, tenant, terms, stage.clock())
+        terms = replace(stage.policy, now=stage.clock())
+        return await assess_tenant(config.guard, tenant, terms, stage.clock())
 
-    watched.view = view
-    stage.duty = replace(duty, guard=overheard(duty.guard, stage.journal))
+    watched.assess = view
+    stage.config = replace(config, guard=log_guard_readings(config.guard, stage.journal))
     return stage
 
 
-async def stage_of(duty: Duty, scene: Scene) -> Play:
+async def build_scene_harness(config: GuardConfig, scene: GuardScene) -> RecordingHarness:
     """A guard that may change what it can, on the tenant of a scene."""
-    enforcing = replace(duty, mode=Mode.ENFORCE)
-    return on_stage(enforcing, scene.tenant(), terms=scene.terms, every=scene.every)
+    enforcing = replace(config, mode=Mode.ENFORCE)
+    return build_harness(enforcing, scene.build_tenant(), terms=scene.policy, every=scene.interval)
 
 
-def edit(change: Callable[[FakeTenant], None]) -> Step:
+def edit_tenant(change: Callable[[FakeTenant], None]) -> Step:
     """Something happens in the tenant."""
 
-    async def edited(stage: Play) -> None:
+    async def edited(stage: RecordingHarness) -> None:
         change(stage.tenant.real)
 
     return edited
 
 
-async def tick(stage: Play) -> None:
+async def run_timer_and_queue(harness: RecordingHarness) -> None:
     """The timer fires, and the queue is worked on: a message goes when it is done."""
-    stage.journal.append(await stage.tenant.view())
-    await stage.tick()
-    while stage.queue:
-        await stage.worked(stage.queue[0])
-        stage.queue.pop(0)
+    harness.journal.append(await harness.tenant.assess())
+    await harness.run_timer()
+    while harness.queue:
+        await harness.process_message(harness.queue[0])
+        harness.queue.pop(0)
 
 
-async def nothing(stage: Play) -> None:
+async def do_nothing(harness: RecordingHarness) -> None:
     """Nobody does anything."""
 
 
-async def played(story: Story, reaper: Reaper, meanwhile: Step = nothing) -> Play:
+async def play_story(
+    story: CrashStory, crash_injector: CrashInjector, meanwhile: Step = do_nothing
+) -> RecordingHarness:
     """A story from beginning to end, with a death somewhere, and then until all is quiet.
 
     `meanwhile` is what happens between the death and the next life.
     """
-    stage = await story.begin()
+    stage = await story.set_up()
     for step in story.steps:
-        with stage.mortal(reaper):
+        with stage.inject_crashes(crash_injector):
             try:
                 await step(stage)
                 continue
-            except Death:
-                stage.journal.append(Ended())
+            except SimulatedCrash:
+                stage.journal.append(ProcessEnded())
                 stage.clock.advance(minutes=2)
         await meanwhile(stage)
         await step(stage)
-    await tick(stage)
-    await tick(stage)
+    await run_timer_and_queue(stage)
+    await run_timer_and_queue(stage)
     return stage
 
 
 @dataclass(frozen=True)
-class End:
+class FinalState:
     """How it all comes out: the tenant, the cases and the changes made.
 
     That a round had to be begun anew is told and over, and no difference.
@@ -113,85 +133,100 @@ class End:
     changes: list[str]
 
     @classmethod
-    async def of(cls, stage: Play) -> "End":
+    async def capture(cls, harness: RecordingHarness) -> "FinalState":
         """What is there when a story is over."""
-        memory = await stage.ledger.recall(stage.duty.guard.name)
+        memory = await harness.ledger.load(harness.config.guard.name)
         return cls(
-            content(stage.tenant.real),
+            read_tenant_content(harness.tenant.real),
             {
-                key: outlined(case)
+                key: outline_case(case)
                 for key, case in memory.cases.items()
-                if case.closed is None or case.kind not in OWN
+                if case.closed_at is None or case.kind not in SELF_CHECK_KINDS
             },
             sorted(
-                f"{one.case} {one.kind} {outcome(one)} {bool(one.restores)}"
+                f"{one.case_key} {one.kind} {describe_outcome(one)} {bool(one.undo_of)}"
                 for one in memory.changes
             ),
         )
 
 
-def outcome(record: ChangeRecord) -> str:
+def describe_outcome(record: ChangeRecord) -> str:
     """What became of a change; whether the run that made it could say so is no difference."""
-    return "undone" if record.undone else "made" if record.state in IN_EFFECT else record.state
+    return (
+        "undone"
+        if record.undone_at
+        else "made"
+        if record.state in IN_EFFECT_STATES
+        else record.state
+    )
 
 
-def content(tenant: Any) -> Mapping[str, object]:
+def read_tenant_content(tenant: Any) -> Mapping[str, object]:
     """What a tenant holds, without what it remembers of being asked."""
-    if isinstance(tenant, Toy):
-        return dict(tenant.bad)
+    if isinstance(tenant, SyntheticTenant):
+        return dict(tenant.forwards)
     return {
         one.name: copy.copy(getattr(tenant, one.name))
         for one in fields(tenant)
-        if one.name not in NOT_CONTENT
+        if one.name not in BOOKKEEPING_FIELDS
     }
 
 
-def outlined(case: Case) -> tuple[object, ...]:
+def outline_case(case: Case) -> tuple[object, ...]:
     """What of a case does not depend on when it was found."""
-    told = case.told is not None
-    return (case.verdict, case.closed is None, case.closing, str(case.news), told, case.severity)
+    told = case.notified_at is not None
+    return (
+        case.verdict,
+        case.closed_at is None,
+        case.resolution,
+        str(case.notification),
+        told,
+        case.severity,
+    )
 
 
-async def silence(stage: Play) -> None:
+async def assert_quiet_run(harness: RecordingHarness) -> None:
     """One more run writes nothing to the tenant, tells nothing and has nothing to remember."""
-    before = len(stage.journal)
-    await tick(stage)
+    before = len(harness.journal)
+    await run_timer_and_queue(harness)
     loud = [
         event
-        for event in stage.journal[before:]
-        if isinstance(event, Wrote | Delivered)
-        or any(rows(event, Case))
-        or any(rows(event, ChangeRecord))
+        for event in harness.journal[before:]
+        if isinstance(event, SingleWrite | DeliveredMessage)
+        or any(iter_saved_rows(event, Case))
+        or any(iter_saved_rows(event, ChangeRecord))
     ]
     assert not loud, loud
 
 
-async def quiet(stage: Play, end: End, name: str) -> None:
+async def assert_final_state(harness: RecordingHarness, expected: FinalState, name: str) -> None:
     """Nothing was broken, all is as it should be, and it stays so."""
-    complaints = broken(stage.journal)
+    complaints = find_violations(harness.journal)
     assert not complaints, (name, complaints)
-    now = await End.of(stage)
-    for part in fields(End):
-        there, wanted = getattr(now, part.name), getattr(end, part.name)
+    now = await FinalState.capture(harness)
+    for part in fields(FinalState):
+        there, wanted = getattr(now, part.name), getattr(expected, part.name)
         assert there == wanted, (name, there, wanted)
-    await silence(stage)
+    await assert_quiet_run(harness)
 
 
-async def deaths(story: Story, meanwhile: Step = nothing) -> AsyncIterator[tuple[str, Play]]:
+async def iter_crashes(
+    story: CrashStory, meanwhile: Step = do_nothing
+) -> AsyncIterator[tuple[str, RecordingHarness]]:
     """The story with a death at each operation, one after another."""
-    counting = Reaper()
-    await played(story, counting)
-    for number in counting.lasting:
+    counting = CrashInjector()
+    await play_story(story, counting)
+    for number in counting.write_numbers:
         for after in (False, True):
             name = f"killed {'after' if after else 'before'} operation {number}"
-            yield name, await played(story, Reaper(number, after), meanwhile)
+            yield name, await play_story(story, CrashInjector(number, after), meanwhile)
 
 
-async def prove(story: Story) -> Play:
+async def assert_crash_safe(story: CrashStory) -> RecordingHarness:
     """Whenever the process dies, no promise is broken and it all comes out the same."""
-    peaceful = await played(story, Reaper())
-    end = await End.of(peaceful)
-    await quiet(peaceful, end, "in peace")
-    async for name, stage in deaths(story):
-        await quiet(stage, end, name)
+    peaceful = await play_story(story, CrashInjector())
+    end = await FinalState.capture(peaceful)
+    await assert_final_state(peaceful, end, "in peace")
+    async for name, stage in iter_crashes(story):
+        await assert_final_state(stage, end, name)
     return peaceful

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-GUARD = "shared-mailbox-sign-in"
+GUARD_NAME = "shared-mailbox-sign-in"
 
 
-def account_id(number: int) -> str:
+def build_account_id(number: int) -> str:
     return f"{number:08d}-0000-4000-8000-000000000000"
 
 
-def account(number: int) -> dict[str, Any]:
+def build_account_row(number: int) -> dict[str, Any]:
     return {
-        "id": account_id(number),
+        "id": build_account_id(number),
         "userPrincipalName": f"info{number}@contoso.com",
         "accountEnabled": True,
         "assignedPlans": [],
@@ -20,9 +20,9 @@ def account(number: int) -> dict[str, Any]:
     }
 
 
-def mailbox(number: int) -> dict[str, Any]:
+def build_shared_mailbox_row(number: int) -> dict[str, Any]:
     return {
-        "ExternalDirectoryObjectId": account_id(number),
+        "ExternalDirectoryObjectId": build_account_id(number),
         "Guid": f"{number:08d}-1111-4000-8000-000000000000",
         "UserPrincipalName": f"info{number}@contoso.com",
         "PrimarySmtpAddress": f"info{number}@contoso.com",
@@ -30,12 +30,12 @@ def mailbox(number: int) -> dict[str, Any]:
     }
 
 
-def scene(count: int) -> dict[str, Any]:
+def build_sign_in_scene(count: int) -> dict[str, Any]:
     """So many of them."""
     return {
         "graph": {
-            "users": [account(number) for number in range(count)],
+            "users": [build_account_row(number) for number in range(count)],
             "domains": [{"id": "contoso.com", "isVerified": True}],
         },
-        "exchange": {"Get-Mailbox": [mailbox(number) for number in range(count)]},
+        "exchange": {"Get-Mailbox": [build_shared_mailbox_row(number) for number in range(count)]},
     }

@@ -9,14 +9,20 @@ from typing import Any
 import pytest
 
 from core.adapters.exchange.client import Command
-from core.errors import Forbidden, Gone, TenantError, Unavailable
-from tests.resilience.generators.small_tenant import PEOPLE, guid, small
-from tests.support.http_recorder import connected
+from core.errors import Forbidden, NotFound, TenantError, Unavailable
+from tests.resilience.generators.small_tenant import (
+    PERSON_IDS,
+    build_mailbox_guid,
+    build_small_tenant,
+)
+from tests.support.http_recorder import connect_sandbox
 from tests.unit.adapters.graph.test_client import answered
 
 HOW = ("missing", "twice", "renamed", "padded", "null", "text")
-ASKED = {one: f"/users/{one}?$select=id" for one in PEOPLE}
-COMMANDS = [Command("Get-Mailbox", {"Identity": guid(one)}) for one in PEOPLE[:15]]
+ASKED = {one: f"/users/{one}?$select=id" for one in PERSON_IDS}
+COMMANDS = [
+    Command("Get-Mailbox", {"Identity": build_mailbox_guid(one)}) for one in PERSON_IDS[:15]
+]
 
 
 def mixing(service: str, how: str, **more: Any) -> dict[str, Any]:
@@ -30,8 +36,8 @@ async def test_graph_answers_for_everyone_or_says_for_whom_it_did_not(
     how: str, times: int | None
 ) -> None:
     fault = mixing("graph", how, **({"times": times} if times else {}))
-    async with connected(small() | {"faults": [fault]}, attempts=3) as to:
-        answers = await answered(to.graph.batch, ASKED)
+    async with connect_sandbox(build_small_tenant() | {"faults": [fault]}, attempts=3) as to:
+        answers = await answered(to.graph.get_batch, ASKED)
         right = {key for key, answer in answers.items() if isinstance(answer, dict)}
         assert all(answers[key]["id"] == key for key in right)
         assert all(isinstance(answers[key], Unavailable) for key in ASKED.keys() - right)
@@ -43,10 +49,12 @@ async def test_graph_answers_for_everyone_or_says_for_whom_it_did_not(
 
 @pytest.mark.parametrize("how", HOW)
 async def test_exchange_answers_for_everyone_or_says_for_whom_it_did_not(how: str) -> None:
-    async with connected(small() | {"faults": [mixing("exchange", how)]}, attempts=3) as to:
-        outcomes = await to.exchange.batch(COMMANDS)
+    async with connect_sandbox(
+        build_small_tenant() | {"faults": [mixing("exchange", how)]}, attempts=3
+    ) as to:
+        outcomes = await to.exchange.invoke_batch(COMMANDS)
         assert len(outcomes) == len(COMMANDS)
-        for one, outcome in zip(PEOPLE, outcomes, strict=False):
+        for one, outcome in zip(PERSON_IDS, outcomes, strict=False):
             if isinstance(outcome, TenantError):
                 assert isinstance(outcome, Unavailable)
             else:
@@ -56,13 +64,13 @@ async def test_exchange_answers_for_everyone_or_says_for_whom_it_did_not(how: st
 
 
 async def test_each_refusal_in_a_batch_is_that_ones_alone() -> None:
-    statuses = {429: Unavailable, 403: Forbidden, 404: Gone, 424: Unavailable, 503: Unavailable}
+    statuses = {429: Unavailable, 403: Forbidden, 404: NotFound, 424: Unavailable, 503: Unavailable}
     faults = [
-        {"service": "graph", "inner": True, "match": PEOPLE[number], "status": status}
+        {"service": "graph", "inner": True, "match": PERSON_IDS[number], "status": status}
         for number, status in enumerate(statuses)
     ]
-    async with connected(small() | {"faults": faults}, attempts=2) as to:
-        answers = await answered(to.graph.batch, ASKED)
+    async with connect_sandbox(build_small_tenant() | {"faults": faults}, attempts=2) as to:
+        answers = await answered(to.graph.get_batch, ASKED)
     for number, kind in enumerate(statuses.values()):
-        assert type(answers[PEOPLE[number]]).__mro__.count(kind) == 1
-    assert all(isinstance(answers[one], dict) for one in PEOPLE[len(statuses) :])
+        assert type(answers[PERSON_IDS[number]]).__mro__.count(kind) == 1
+    assert all(isinstance(answers[one], dict) for one in PERSON_IDS[len(statuses) :])

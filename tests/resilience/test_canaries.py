@@ -22,25 +22,25 @@ import pytest_asyncio
 from azure.data.tables.aio import TableClient
 from rich.console import Console
 
-from core.api.request import Call, Route
-from core.api.routes import ROUTES, serve
-from core.bootstrap import connect
+from core.api.request import HttpRequest, Route
+from core.api.routes import ROUTES, handle_request
+from core.bootstrap import connect_world
 from core.cli.program import main
 from core.cli.session import Session
 from core.config.catalog import CATALOG
 from core.config.settings import SETTINGS, Settings
-from core.engine.run import new_run, run
+from core.engine.run import create_run_id, run
 from core.errors import ExoguardError
-from core.jobs.run_requests import Ticket, work_off
-from core.jobs.settings_changes import watch
-from core.jobs.weekly_digest import weekly
+from core.jobs.run_requests import RunMessage, process_run_message
+from core.jobs.settings_changes import alert_on_settings_change
+from core.jobs.weekly_digest import send_weekly_digest
 from core.model.guards import Mode
 from sandbox.certificate import make_certificate
 from sandbox.functions_host.azurite import ACCOUNT_KEY, Azurite
-from sandbox.scene_runner import BETWEEN_TICKS, SteppingClock, environment
+from sandbox.scene_runner import BETWEEN_TICKS, SteppingClock, build_app_settings
 from sandbox.server import Sandbox
-from tests.resilience.canaries import Canaries, Spill, overheard
-from tests.support.run_scene import scene_of
+from tests.resilience.canaries import Canaries, CapturedOutput, capture_output
+from tests.support.run_scene import load_scene
 
 # azure-data-tables asks an XML element whether it is true, when it is refused with a body of XML.
 pytestmark = pytest.mark.filterwarnings("ignore:Testing an element's truth value")
@@ -71,19 +71,19 @@ TROUBLES: list[dict[str, Any]] = [
 class Said:
     """Everything that was said, and what must not be in it."""
 
-    spill: Spill
+    spill: CapturedOutput
     canaries: Canaries
     cards: int
     writes: int
 
 
 @asynccontextmanager
-async def complaining(spill: Spill, where: str) -> AsyncIterator[None]:
+async def complaining(spill: CapturedOutput, where: str) -> AsyncIterator[None]:
     """What goes wrong inside is expected, and said."""
     try:
         yield
     except ExoguardError as error:
-        spill.error(where, error)
+        spill.add_error(where, error)
 
 
 @contextmanager
@@ -104,72 +104,77 @@ def on_azure(environ: Mapping[str, str]) -> Iterator[None]:
 
 def with_secret(box: Sandbox, azurite: Azurite, table: str) -> dict[str, str]:
     """The settings of an app that signs in with a client secret."""
-    return environment(box, azurite, {}) | {
+    return build_app_settings(box, azurite, {}) | {
         "MANAGED_IDENTITY_CLIENT_ID": "",
         "CLIENT_SECRET": box.client_secret,
         "STATE_TABLE": table,
     }
 
 
-async def every_guard(spill: Spill, azurite: Azurite, mode: Mode, ticks: int) -> Sandbox:
+async def every_guard(spill: CapturedOutput, azurite: Azurite, mode: Mode, ticks: int) -> Sandbox:
     """All guards in one mode, and everything one can ask about it afterwards."""
     clock = SteppingClock()
-    async with Sandbox(scene_of("attack" if mode is Mode.ALERT else "neglected")) as box:
+    async with Sandbox(load_scene("attack" if mode is Mode.ALERT else "neglected")) as box:
         modes = {duty.guard.name: str(mode) for duty in CATALOG}
-        environ = environment(box, azurite, modes) | {"STATE_TABLE": f"every{mode}"}
+        environ = build_app_settings(box, azurite, modes) | {"STATE_TABLE": f"every{mode}"}
         settings = Settings.read(environ)
         with on_azure(environ):
-            for duty in settings.duties * ticks:
-                async with connect(settings, clock) as world:
-                    spill.take("report", await run(duty, world))
+            for duty in settings.guard_configs * ticks:
+                async with connect_world(settings, clock) as world:
+                    spill.add_output("report", await run(duty, world))
                 clock.offset += BETWEEN_TICKS / 6
-            async with connect(settings, clock) as world:
-                last = new_run(world.now())
-                await weekly(world, settings.duties, settings["DIGEST_SCHEDULE"], last)
-                await watch(world, settings, new_run(world.now()))
+            async with connect_world(settings, clock) as world:
+                last = create_run_id(world.now())
+                await send_weekly_digest(
+                    world, settings.guard_configs, settings["DIGEST_SCHEDULE"], last
+                )
+                await alert_on_settings_change(world, settings, create_run_id(world.now()))
             if mode is Mode.ENFORCE:
                 await asked_over_the_api(spill, environ)
                 await on_the_command_line(spill, environ)
             moved = Settings.read(environ | {"TEAMS_WEBHOOK_URL": box.legacy_webhook})
-            async with connect(moved, clock) as world:
-                assert await watch(world, moved, new_run(world.now())) == "told"
+            async with connect_world(moved, clock) as world:
+                assert (
+                    await alert_on_settings_change(world, moved, create_run_id(world.now()))
+                    == "told"
+                )
             box.tenant.faults.load([{"service": "msi", "kind": "error", "status": 400}])
             await once(spill, "no managed identity", environ)
         await rows_of(spill, environ)
-        spill.take("cards", json.dumps(box.cards))
+        spill.add_output("cards", json.dumps(box.cards))
     return box
 
 
-async def troubled(spill: Spill, azurite: Azurite, service: str) -> Sandbox:
+async def troubled(spill: CapturedOutput, azurite: Azurite, service: str) -> Sandbox:
     """One guard, again and again, while one thing after another goes wrong with a service."""
-    async with Sandbox(scene_of("attack")) as box:
+    async with Sandbox(load_scene("attack")) as box:
         environ = with_secret(box, azurite, f"trouble{service}")
         for fault in TROUBLES:
             box.tenant.faults.load([{"service": service, **fault}])
             await once(spill, f"{service}: {fault}", environ)
         await rows_of(spill, environ)
-        spill.take("cards", json.dumps(box.cards))
+        spill.add_output("cards", json.dumps(box.cards))
     return box
 
 
-async def once(spill: Spill, where: str, environ: Mapping[str, str]) -> None:
+async def once(spill: CapturedOutput, where: str, environ: Mapping[str, str]) -> None:
     """One run of one guard, whatever comes of it."""
     async with complaining(spill, where):
         settings = Settings.read(environ)
-        duty = settings.duty(GUARD)
+        duty = settings.find_guard_config(GUARD)
         assert duty
-        async with connect(settings) as world:
-            spill.take("report", await run(duty, world))
+        async with connect_world(settings) as world:
+            spill.add_output("report", await run(duty, world))
 
 
-async def wrongly_set_up(spill: Spill, azurite: Azurite, folder: Path) -> None:
+async def wrongly_set_up(spill: CapturedOutput, azurite: Azurite, folder: Path) -> None:
     """Settings that do not work, each a secret of its own that is wrong."""
     certificate, key = make_certificate(folder)
     both = folder / "both.pem"
     both.write_bytes(certificate.read_bytes() + key.read_bytes())
     broken = folder / "broken.pem"
     broken.write_bytes(key.read_bytes()[:120])
-    async with Sandbox(scene_of("attack")) as box:
+    async with Sandbox(load_scene("attack")) as box:
         given = with_secret(box, azurite, "wrong")
         storage = azurite.connection_string
         for name, changed in {
@@ -189,11 +194,11 @@ async def wrongly_set_up(spill: Spill, azurite: Azurite, folder: Path) -> None:
         }.items():
             await once(spill, name, given | changed)
             for route in ROUTES[5:8]:
-                answer = await serve(route, Call(), given | changed)
-                spill.take(f"answer of {route.name}, {name}", answer)
+                answer = await handle_request(route, HttpRequest(), given | changed)
+                spill.add_output(f"answer of {route.name}, {name}", answer)
 
 
-async def asked_over_the_api(spill: Spill, environ: dict[str, str]) -> None:
+async def asked_over_the_api(spill: CapturedOutput, environ: dict[str, str]) -> None:
     """Every route, by key, with a key in the address, and by a hand that is not let in."""
     headers = {"x-functions-key": FUNCTION_KEY, "content-type": "application/json"}
     path = {"guard": GUARD, "case": "0" * 32, "change": "0" * 32, "run": "0-0", "action": "0-0"}
@@ -202,28 +207,30 @@ async def asked_over_the_api(spill: Spill, environ: dict[str, str]) -> None:
     for route in ROUTES:
         body = json.dumps({name: wish[name] for name in names_of(route) if name in wish}).encode()
         query = {name: period[name] for name in names_of(route) if name in period}
-        call = Call(path, query, headers, body)
+        call = HttpRequest(path, query, headers, body)
         for asked in (
             call,
             replace(call, query={"CODE": FUNCTION_KEY}),
             replace(call, body=FUNCTION_KEY.encode()),
-            replace(call, path=dict.fromkeys(path, FUNCTION_KEY)),
+            replace(call, path_parameters=dict.fromkeys(path, FUNCTION_KEY)),
         ):
-            answer = await serve(route, asked, environ)
+            answer = await handle_request(route, asked, environ)
             if asked is not call or FUNCTION_KEY not in asked.body.decode():
-                spill.take(f"answer of {route.name}", answer)
-            if answer.ticket:
-                spill.take("message", answer.ticket.packed())
+                spill.add_output(f"answer of {route.name}", answer)
+            if answer.run_message:
+                spill.add_output("message", answer.run_message.to_json())
     async with complaining(spill, "a ticket"):
-        ticket = Ticket(GUARD, new_run(SteppingClock()()), SteppingClock()(), looks=False)
-        spill.take("report", await work_off(ticket, Settings.read(environ)))
+        ticket = RunMessage(
+            GUARD, create_run_id(SteppingClock()()), SteppingClock()(), runs_guard=False
+        )
+        spill.add_output("report", await process_run_message(ticket, Settings.read(environ)))
 
 
 def names_of(route: Route) -> list[str]:
-    return [entry.name for entry in route.fields]
+    return [entry.name for entry in route.parameters]
 
 
-async def on_the_command_line(spill: Spill, environ: Mapping[str, str]) -> None:
+async def on_the_command_line(spill: CapturedOutput, environ: Mapping[str, str]) -> None:
     """Commands on the table, on an app that does not answer, and with a key that is none."""
     key = {"EXOGUARD_KEY": FUNCTION_KEY}
     for arguments, more in (
@@ -240,22 +247,22 @@ async def on_the_command_line(spill: Spill, environ: Mapping[str, str]) -> None:
         session = Session({**environ, **more}, console, console, who="Dana")
         code = await asyncio.to_thread(main, arguments, session)
         assert isinstance(code, int)
-        spill.take(f"command {arguments}", out.getvalue())
+        spill.add_output(f"command {arguments}", out.getvalue())
 
 
-async def rows_of(spill: Spill, environ: Mapping[str, str]) -> None:
+async def rows_of(spill: CapturedOutput, environ: Mapping[str, str]) -> None:
     """The state table, row by row, as it lies there."""
     async with TableClient.from_connection_string(
         environ["STATE_CONNECTION_STRING"], table_name=environ["STATE_TABLE"]
     ) as table:
         async for entity in table.list_entities():
-            spill.take(f"row {entity['RowKey']}", dict(entity))
+            spill.add_output(f"row {entity['RowKey']}", dict(entity))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def said(azurite: Azurite, tmp_path_factory: Any) -> Said:
     """The product, run widely."""
-    spill, folder = Spill(), tmp_path_factory.mktemp("keys")
+    spill, folder = CapturedOutput(), tmp_path_factory.mktemp("keys")
     canaries = Canaries(
         {
             "function key": FUNCTION_KEY,
@@ -269,7 +276,7 @@ async def said(azurite: Azurite, tmp_path_factory: Any) -> Said:
         }
     )
     named = {"STATE_CONNECTION_STRING": azurite.connection_string}
-    with overheard(spill, named, SECRET):
+    with capture_output(spill, named, SECRET):
         boxes = [
             await every_guard(spill, azurite, Mode.ENFORCE, ticks=2),
             await every_guard(spill, azurite, Mode.ALERT, ticks=1),
@@ -277,7 +284,7 @@ async def said(azurite: Azurite, tmp_path_factory: Any) -> Said:
         ]
         await wrongly_set_up(spill, azurite, folder)
     for box in boxes:
-        canaries.of(box)
+        canaries.add_sandbox_secrets(box)
     key = (folder / "sandbox.key").read_text().splitlines()
     canaries.secrets |= {f"certificate key, line {n}": line for n, line in enumerate(key[1:-1])}
     enforced = boxes[0]
@@ -294,15 +301,15 @@ def test_the_product_was_run_widely_enough_to_have_said_something(said: Said) ->
 
 
 def test_a_secret_that_came_out_would_be_found(said: Said) -> None:
-    spill = Spill()
+    spill = CapturedOutput()
     for secret in said.canaries.secrets.values():
-        spill.take("somewhere", f"before {secret} after")
-    assert len(spill.leaks(said.canaries)) >= len(said.canaries.secrets)
+        spill.add_output("somewhere", f"before {secret} after")
+    assert len(spill.find_leaks(said.canaries)) >= len(said.canaries.secrets)
 
 
 def test_no_secret_comes_out_anywhere(said: Said) -> None:
-    assert said.spill.leaks(said.canaries) == []
+    assert said.spill.find_leaks(said.canaries) == []
 
 
 def test_what_exoguard_logs_holds_no_secret_before_anything_cleans_it(said: Said) -> None:
-    assert said.spill.own_leaks(said.canaries) == []
+    assert said.spill.find_own_leaks(said.canaries) == []

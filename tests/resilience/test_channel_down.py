@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from core.model.cases import News
+from core.model.cases import Notification
 from core.model.findings import Severity
-from core.notifications.run_cards import PLAIN, cards
-from core.status.guard_status import untold
-from tests.resilience.generators.small_tenant import PEOPLE, small
-from tests.resilience.generators.staged import Staged, staged
-from tests.support.adaptive_cards import case, report
-from tests.support.builders import FORWARDING
-from tests.support.http_recorder import rule
+from core.notifications.run_cards import MAX_PLAIN_ROWS, build_cards
+from core.status.guard_status import count_pending_notifications
+from tests.resilience.generators.small_tenant import PERSON_IDS, build_small_tenant
+from tests.resilience.generators.staged import AdapterHarness, open_harness
+from tests.support.adaptive_cards import build_case, build_report
+from tests.support.builders import FORWARDING_CONFIG
+from tests.support.http_recorder import build_rule_row
 
 TEAMS = {"service": "teams"}
 DOWN: dict[str, dict[str, Any]] = {
@@ -32,24 +32,26 @@ DOWN: dict[str, dict[str, Any]] = {
 }
 
 
-def attacked(stage: Staged, *people: int) -> None:
+def attacked(stage: AdapterHarness, *people: int) -> None:
     """A new rule that sends mail on, in some mailboxes."""
-    rules = dict(stage.box.tenant.scene["graph"]["messageRules"])
+    rules = dict(stage.sandbox.tenant.scene["graph"]["messageRules"])
     for number in people:
         target = {"emailAddress": {"address": f"to-{number}@evil.example"}}
         actions = {"redirectTo": [target]}
-        rules[PEOPLE[number]] = [rule(f"new-{number}", f"rule {number}", actions=actions)]
-    stage.box.tenant.merge({"graph": {"messageRules": rules}})
+        rules[PERSON_IDS[number]] = [
+            build_rule_row(f"new-{number}", f"rule {number}", actions=actions)
+        ]
+    stage.sandbox.tenant.apply_patch({"graph": {"messageRules": rules}})
 
 
-async def waiting(stage: Staged) -> int:
+async def waiting(stage: AdapterHarness) -> int:
     """How many news are untold."""
-    return untold(await stage.memory()).number
+    return count_pending_notifications(await stage.load_snapshot()).total
 
 
-def told(stage: Staged, person: int) -> int:
+def told(stage: AdapterHarness, person: int) -> int:
     """On how many of the posted cards a person's mailbox is named as new."""
-    said = [json.dumps(card) for card in stage.box.cards]
+    said = [json.dumps(card) for card in stage.sandbox.cards]
     return sum(f"p{person}@contoso" in one and "**New**" in one for one in said)
 
 
@@ -58,104 +60,112 @@ async def test_what_happened_while_the_channel_was_down_is_told_once_when_it_is_
     trouble: str,
 ) -> None:
     fault = {**TEAMS, **DOWN[trouble]}
-    async with staged(small(), FORWARDING) as stage:
-        await stage.tick()
+    async with open_harness(build_small_tenant(), FORWARDING_CONFIG) as stage:
+        await stage.run_guard()
         for person in (5, 6):
             attacked(stage, person)
-            report = await stage.tick(fault)
-            assert (report.told, bool(report.error)) == (False, True)
-            assert report.waiting.total_seconds() >= (person - 5) * 6 * 3600
+            report = await stage.run_guard(fault)
+            assert (report.delivered, bool(report.error)) == (False, True)
+            assert report.oldest_pending_age.total_seconds() >= (person - 5) * 6 * 3600
         assert await waiting(stage) == 2
-        await stage.tick()
+        await stage.run_guard()
         assert [told(stage, person) for person in (5, 6)] == [1, 1]
         assert await waiting(stage) == 0
-        cards_ = len(stage.box.cards)
-        assert (await stage.tick()).told is None
-        assert len(stage.box.cards) == cards_
+        cards_ = len(stage.sandbox.cards)
+        assert (await stage.run_guard()).delivered is None
+        assert len(stage.sandbox.cards) == cards_
 
 
 async def test_a_card_whose_answer_is_lost_is_not_posted_over_and_over() -> None:
-    async with staged(small(), FORWARDING) as stage:
-        await stage.tick()
+    async with open_harness(build_small_tenant(), FORWARDING_CONFIG) as stage:
+        await stage.run_guard()
         attacked(stage, 5)
         for runs in (1, 2, 3):
-            await stage.tick({**TEAMS, "kind": "drop", "late": True})
+            await stage.run_guard({**TEAMS, "kind": "drop", "late": True})
             assert told(stage, 5) <= 2 * runs
-        await stage.tick({**TEAMS, "kind": "drop", "late": True, "times": 1})
+        await stage.run_guard({**TEAMS, "kind": "drop", "late": True, "times": 1})
         assert await waiting(stage) == 0
         assert told(stage, 5) <= 8
 
 
 async def test_the_old_connector_that_says_yes_in_other_words_took_nothing() -> None:
-    async with staged(small(), FORWARDING) as stage:
-        stage.webhook = stage.box.legacy_webhook
-        await stage.tick()
+    async with open_harness(build_small_tenant(), FORWARDING_CONFIG) as stage:
+        stage.webhook = stage.sandbox.legacy_webhook
+        await stage.run_guard()
         attacked(stage, 5)
         for words in ("Webhook message delivery failed with error: it broke", {"ok": True}):
-            report = await stage.tick({**TEAMS, "kind": "wrongBody", "body": words})
-            assert report.told is False
-        report = await stage.tick({**TEAMS, "kind": "throttle"})
-        assert report.told is False
+            report = await stage.run_guard({**TEAMS, "kind": "wrongBody", "body": words})
+            assert report.delivered is False
+        report = await stage.run_guard({**TEAMS, "kind": "throttle"})
+        assert report.delivered is False
         assert told(stage, 5) == 0
-        await stage.tick()
+        await stage.run_guard()
         assert (told(stage, 5), await waiting(stage)) == (1, 0)
 
 
 @pytest.mark.parametrize("status", [400, 413])
 async def test_a_card_that_is_refused_is_followed_by_a_plain_one(status: int) -> None:
-    async with staged(small(), FORWARDING) as stage:
-        await stage.tick()
+    async with open_harness(build_small_tenant(), FORWARDING_CONFIG) as stage:
+        await stage.run_guard()
         attacked(stage, 5)
-        cards_ = len(stage.box.cards)
-        report = await stage.tick({**TEAMS, "kind": "error", "status": status, "times": 1})
-        assert (report.told, len(stage.box.cards)) == (True, cards_ + 1)
-        (key,) = (one.key for one in (await stage.open()).values() if one.object_id == PEOPLE[5])
-        said = json.dumps(stage.box.cards[-1])
+        cards_ = len(stage.sandbox.cards)
+        report = await stage.run_guard({**TEAMS, "kind": "error", "status": status, "times": 1})
+        assert (report.delivered, len(stage.sandbox.cards)) == (True, cards_ + 1)
+        (key,) = (
+            one.key
+            for one in (await stage.get_open_cases()).values()
+            if one.object_id == PERSON_IDS[5]
+        )
+        said = json.dumps(stage.sandbox.cards[-1])
         assert key[-8:] in said
         assert "evil" not in said
         assert await waiting(stage) == 0
 
 
 async def test_what_is_refused_in_any_words_is_tried_once_a_run_and_seen_as_untold() -> None:
-    async with staged(small(), FORWARDING) as stage:
-        await stage.tick()
+    async with open_harness(build_small_tenant(), FORWARDING_CONFIG) as stage:
+        await stage.run_guard()
         attacked(stage, 5)
         for _ in range(3):
-            before = len(stage.box.came("teams"))
-            report = await stage.tick({**TEAMS, "kind": "error", "status": 400})
-            assert len(stage.box.came("teams")) - before == 2
-            assert (report.told, await waiting(stage)) == (False, 1)
+            before = len(stage.sandbox.find_received("teams"))
+            report = await stage.run_guard({**TEAMS, "kind": "error", "status": 400})
+            assert len(stage.sandbox.find_received("teams")) - before == 2
+            assert (report.delivered, await waiting(stage)) == (False, 1)
             assert "400" in report.error
-        assert report.waiting.total_seconds() >= 12 * 3600
-        await stage.tick()
+        assert report.oldest_pending_age.total_seconds() >= 12 * 3600
+        await stage.run_guard()
         assert (told(stage, 5), await waiting(stage)) == (1, 0)
 
 
 async def test_one_card_that_is_refused_does_not_keep_the_others() -> None:
-    async with staged(small(), FORWARDING) as stage:
-        await stage.tick()
+    async with open_harness(build_small_tenant(), FORWARDING_CONFIG) as stage:
+        await stage.run_guard()
         attacked(stage, 5)
         # What is gone is a card of its own, behind the one with what is new.
-        boxes = [dict(row) for row in stage.box.tenant.scene["exchange"]["Get-Mailbox"]]
+        boxes = [dict(row) for row in stage.sandbox.tenant.scene["exchange"]["Get-Mailbox"]]
         boxes[3]["ForwardingSmtpAddress"] = None
-        stage.box.tenant.merge({"exchange": {"Get-Mailbox": boxes}})
-        cards_ = len(stage.box.cards)
-        report = await stage.tick({**TEAMS, "kind": "error", "status": 400, "times": 2})
-        assert (report.told, report.cards, len(stage.box.cards)) == (False, 1, cards_ + 1)
+        stage.sandbox.tenant.apply_patch({"exchange": {"Get-Mailbox": boxes}})
+        cards_ = len(stage.sandbox.cards)
+        report = await stage.run_guard({**TEAMS, "kind": "error", "status": 400, "times": 2})
+        assert (report.delivered, report.card_count, len(stage.sandbox.cards)) == (
+            False,
+            1,
+            cards_ + 1,
+        )
         assert await waiting(stage) == 1
-        await stage.tick()
+        await stage.run_guard()
         assert (told(stage, 5), await waiting(stage)) == (1, 0)
 
 
 async def test_a_burst_is_a_few_cards_that_lose_nobody() -> None:
-    async with staged(small(), FORWARDING) as stage:
-        await stage.tick()
-        cards_ = len(stage.box.cards)
+    async with open_harness(build_small_tenant(), FORWARDING_CONFIG) as stage:
+        await stage.run_guard()
+        cards_ = len(stage.sandbox.cards)
         attacked(stage, *range(3, 24))
-        await stage.tick({**TEAMS, "kind": "error", "status": 503})
-        report = await stage.tick()
-        assert report.cards == len(stage.box.cards) - cards_ <= 3
-        said = json.dumps(stage.box.cards[cards_:])
+        await stage.run_guard({**TEAMS, "kind": "error", "status": 503})
+        report = await stage.run_guard()
+        assert report.card_count == len(stage.sandbox.cards) - cards_ <= 3
+        said = json.dumps(stage.sandbox.cards[cards_:])
         shown = sum(f"p{number}@" in said for number in range(3, 24))
         assert shown == 21 or f"and {21 - shown} more" in said
         assert await waiting(stage) == 0
@@ -163,11 +173,11 @@ async def test_a_burst_is_a_few_cards_that_lose_nobody() -> None:
 
 def test_a_plain_card_is_small_whatever_it_has_to_tell_and_counts_what_it_leaves_out() -> None:
     many = tuple(
-        case(number, severity=Severity.HIGH, news=News.OPENED, summary="x" * 4_000)
-        for number in range(PLAIN + 160)
+        build_case(number, severity=Severity.HIGH, news=Notification.OPENED, summary="x" * 4_000)
+        for number in range(MAX_PLAIN_ROWS + 160)
     )
-    (message,) = cards(report(*many))
-    plain = json.dumps(message.plain(report(*many)))
+    (message,) = build_cards(build_report(*many))
+    plain = json.dumps(message.build_plain_payload(build_report(*many)))
     assert len(plain) < 8_000
     assert "and 160 more" in plain
     assert "xxxx" not in plain

@@ -10,27 +10,27 @@ from datetime import timedelta
 import pytest
 
 from core.config.catalog import CATALOG
-from core.engine.finish import RECORD_EVERY
-from core.engine.operator_requests import serve
-from core.model.guards import Duty, Limit
-from core.model.requests import Action, Deed
+from core.engine.finish import RECORD_BATCH_SIZE
+from core.engine.operator_requests import run_requests_only
+from core.model.guards import ChangeLimit, GuardConfig
+from core.model.requests import OperatorRequest, RequestKind
 from tests.resilience.generators.scenes import SCENES
 from tests.resilience.harness import (
-    Play,
+    CrashStory,
+    RecordingHarness,
     Step,
-    Story,
-    deaths,
-    edit,
-    on_stage,
-    prove,
-    silence,
-    stage_of,
-    tick,
+    assert_crash_safe,
+    assert_quiet_run,
+    build_harness,
+    build_scene_harness,
+    edit_tenant,
+    iter_crashes,
+    run_timer_and_queue,
 )
-from tests.resilience.oracle import broken
-from tests.support.fakes.tenant import Wrote
+from tests.resilience.oracle import find_violations
+from tests.support.fakes.tenant import SingleWrite
 from tests.support.fakes.world import DAY
-from tests.support.synthetic_guard import ALERT, ENFORCE, Toy
+from tests.support.synthetic_guard import ALERT_CONFIG, ENFORCE_CONFIG, SyntheticTenant
 
 EVIL = "x@evil.example"
 SIZE = 24
@@ -38,27 +38,35 @@ SPREAD = {f"m{number}": f"t{number}@evil.example" for number in range(0, SIZE, 6
 
 
 @pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
-async def test_a_guard_may_die_at_any_operation(duty: Duty) -> None:
+async def test_a_guard_may_die_at_any_operation(duty: GuardConfig) -> None:
     scene = SCENES[duty.guard.name]
-    story = Story(
-        lambda: stage_of(duty, scene),
-        (tick, edit(scene.later), tick, edit(scene.mended), tick),
+    story = CrashStory(
+        lambda: build_scene_harness(duty, scene),
+        (
+            run_timer_and_queue,
+            edit_tenant(scene.worsen),
+            run_timer_and_queue,
+            edit_tenant(scene.repair),
+            run_timer_and_queue,
+        ),
     )
-    peaceful = await prove(story)
-    assert any(isinstance(event, Wrote) for event in peaceful.journal) is scene.writes
-    assert len(peaceful.alerts.sent) >= 2
+    peaceful = await assert_crash_safe(story)
+    assert any(isinstance(event, SingleWrite) for event in peaceful.journal) is scene.can_remediate
+    assert len(peaceful.notification_channel.sent) >= 2
 
 
-@pytest.mark.parametrize("name", [name for name, scene in SCENES.items() if scene.otherwise])
+@pytest.mark.parametrize("name", [name for name, scene in SCENES.items() if scene.repair_otherwise])
 async def test_what_became_right_while_nobody_lived_is_not_changed_any_more(name: str) -> None:
     (duty,) = (duty for duty in CATALOG if duty.guard.name == name)
     scene = SCENES[name]
-    assert scene.otherwise
-    story = Story(lambda: stage_of(duty, scene), (tick, tick))
-    async for at, stage in deaths(story, edit(scene.otherwise)):
-        complaints = broken(stage.journal)
+    assert scene.repair_otherwise
+    story = CrashStory(
+        lambda: build_scene_harness(duty, scene), (run_timer_and_queue, run_timer_and_queue)
+    )
+    async for at, stage in iter_crashes(story, edit_tenant(scene.repair_otherwise)):
+        complaints = find_violations(stage.journal)
         assert not complaints, (at, complaints)
-        await silence(stage)
+        await assert_quiet_run(stage)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -66,82 +74,88 @@ async def test_what_became_right_while_nobody_lived_is_not_changed_any_more(name
 # ----------------------------------------------------------------------------------------------
 
 
-async def known(duty: Duty = ENFORCE, bad: int = 1, limit: int = 50) -> Play:
+async def known(
+    duty: GuardConfig = ENFORCE_CONFIG, bad: int = 1, limit: int = 50
+) -> RecordingHarness:
     """A stage on which some mailboxes forwarded from the start, two runs later."""
-    toy = Toy(20, {f"m{number}": EVIL for number in range(bad)})
-    duty = replace(duty, limit=Limit(limit, 0.0), guard=replace(duty.guard, several=None))
-    stage = on_stage(duty, toy)
-    await tick(stage)
-    await tick(stage)
+    toy = SyntheticTenant(20, {f"m{number}": EVIL for number in range(bad)})
+    duty = replace(duty, limit=ChangeLimit(limit, 0.0), guard=replace(duty.guard, correlation=None))
+    stage = build_harness(duty, toy)
+    await run_timer_and_queue(stage)
+    await run_timer_and_queue(stage)
     return stage
 
 
-def asking(deed: Deed, until: timedelta | None = None) -> Step:
+def asking(deed: RequestKind, until: timedelta | None = None) -> Step:
     """A person asks for something, of what there is to ask it of."""
 
-    async def asked(stage: Play) -> None:
+    async def asked(stage: RecordingHarness) -> None:
         now = stage.clock()
-        action = Action(
-            id=stage.new_run(),
-            deed=deed,
+        action = OperatorRequest(
+            id=stage.next_run_id(),
+            kind=deed,
             subject=await subject(stage, deed),
-            who="Dana",
-            why="because",
+            requested_by="Dana",
+            reason="because",
             at=now,
             until=now + until if until else None,
         )
-        await stage.ledger.ask("toy", action)
+        await stage.ledger.add_request("toy", action)
 
     return asked
 
 
-async def subject(stage: Play, deed: Deed) -> str:
+async def subject(stage: RecordingHarness, deed: RequestKind) -> str:
     """The change made, the plan that waits, or the case there is."""
-    memory = await stage.ledger.recall("toy")
-    if deed is Deed.UNDO:
-        return next(record.id for record in memory.changes if not record.restores)
-    if deed is Deed.RELEASE:
+    memory = await stage.ledger.load("toy")
+    if deed is RequestKind.UNDO:
+        return next(record.id for record in memory.changes if not record.undo_of)
+    if deed is RequestKind.RELEASE:
         (brake,) = (case for case in memory.cases.values() if case.kind == "brake")
         return brake.facts[0].removeprefix("plan ")
     return next(iter(memory.cases))
 
 
-async def served(stage: Play) -> None:
+async def served(stage: RecordingHarness) -> None:
     """A worker does what is asked."""
-    await serve(stage.duty, stage.world, stage.new_run())
+    await run_requests_only(stage.config, stage.world, stage.next_run_id())
 
 
 async def test_a_worker_may_die_at_any_operation_of_taking_a_change_back() -> None:
-    peaceful = await prove(Story(known, (asking(Deed.UNDO), served, tick)))
-    toy: Toy = peaceful.tenant.real
-    assert (toy.bad, toy.restored) == ({"m0": EVIL}, ["m0"])
+    peaceful = await assert_crash_safe(
+        CrashStory(known, (asking(RequestKind.UNDO), served, run_timer_and_queue))
+    )
+    toy: SyntheticTenant = peaceful.tenant.real
+    assert (toy.forwards, toy.undone) == ({"m0": EVIL}, ["m0"])
 
 
 async def test_a_worker_may_die_at_any_operation_of_exempting_and_of_ending_it() -> None:
-    async def begin() -> Play:
-        return await known(ALERT)
+    async def begin() -> RecordingHarness:
+        return await known(ALERT_CONFIG)
 
     steps = (
-        asking(Deed.EXEMPT, 30 * DAY),
+        asking(RequestKind.EXEMPT, 30 * DAY),
         served,
-        tick,
-        asking(Deed.END_EXEMPTION),
+        run_timer_and_queue,
+        asking(RequestKind.END_EXEMPTION),
         served,
-        tick,
-        asking(Deed.ACKNOWLEDGE),
+        run_timer_and_queue,
+        asking(RequestKind.ACKNOWLEDGE),
         served,
     )
-    peaceful = await prove(Story(begin, steps))
-    (case,) = peaceful.ledger.cases("toy").values()
-    assert case.acknowledged
-    assert case.closed is None
+    peaceful = await assert_crash_safe(CrashStory(begin, steps))
+    (case,) = peaceful.ledger.list_cases("toy").values()
+    assert case.acknowledged_at
+    assert case.closed_at is None
 
 
 async def test_a_run_may_die_at_any_operation_of_carrying_out_a_released_plan() -> None:
-    async def begin() -> Play:
+    async def begin() -> RecordingHarness:
         return await known(bad=4, limit=3)
 
-    peaceful = await prove(Story(begin, (asking(Deed.RELEASE), tick)))
+    peaceful = await assert_crash_safe(
+        CrashStory(begin, (asking(RequestKind.RELEASE), run_timer_and_queue))
+    )
     assert peaceful.tenant.real.bad == {}
 
 
@@ -150,51 +164,57 @@ async def test_a_run_may_die_at_any_operation_of_carrying_out_a_released_plan() 
 # ----------------------------------------------------------------------------------------------
 
 
-async def large() -> Play:
+async def large() -> RecordingHarness:
     """A stage whose starting point is a clean tenant of several slices."""
-    stage = on_stage(replace(ENFORCE, limit=Limit(50, 0.0)), Toy(SIZE, page=10), slice_size=8)
-    stage.every = timedelta(minutes=20)
-    await tick(stage)
+    stage = build_harness(
+        replace(ENFORCE_CONFIG, limit=ChangeLimit(50, 0.0)),
+        SyntheticTenant(SIZE, page_size=10),
+        slice_size=8,
+    )
+    stage.interval = timedelta(minutes=20)
+    await run_timer_and_queue(stage)
     return stage
 
 
-async def spread(stage: Play) -> None:
+async def spread(stage: RecordingHarness) -> None:
     """Mailboxes everywhere begin to forward."""
     stage.tenant.real.bad |= SPREAD
 
 
 async def test_a_worker_may_die_at_any_operation_of_a_round_in_shards() -> None:
-    async def begin() -> Play:
+    async def begin() -> RecordingHarness:
         stage = await large()
         stage.shard_above = 16
         return stage
 
-    peaceful = await prove(Story(begin, (spread, tick)))
+    peaceful = await assert_crash_safe(CrashStory(begin, (spread, run_timer_and_queue)))
     assert sorted(peaceful.tenant.real.writes) == sorted(SPREAD)
 
 
 async def test_a_run_may_die_at_any_operation_of_a_look_that_takes_several() -> None:
-    async def hurried(stage: Play) -> None:
+    async def hurried(stage: RecordingHarness) -> None:
         left = iter([0.0] * 2)
-        stage.spent = lambda: next(left, 1.0)
-        await tick(stage)
-        stage.spent = lambda: 0.0
+        stage.budget_used = lambda: next(left, 1.0)
+        await run_timer_and_queue(stage)
+        stage.budget_used = lambda: 0.0
 
-    peaceful = await prove(Story(large, (spread, hurried, hurried, hurried, tick)))
+    peaceful = await assert_crash_safe(
+        CrashStory(large, (spread, hurried, hurried, hurried, run_timer_and_queue))
+    )
     assert sorted(peaceful.tenant.real.writes) == sorted(SPREAD)
 
 
 async def test_what_takes_several_transactions_may_end_between_any_two() -> None:
     many = {f"m{number}": f"t{number}@evil.example" for number in range(21)}
 
-    async def begin() -> Play:
+    async def begin() -> RecordingHarness:
         stage = await large()
         # What came of ten cases still fits into one.
-        stage.slice_size, stage.ledger.batch = 100, 2 * RECORD_EVERY
+        stage.range_size, stage.ledger.batch_size = 100, 2 * RECORD_BATCH_SIZE
         return stage
 
-    async def spreading(stage: Play) -> None:
+    async def spreading(stage: RecordingHarness) -> None:
         stage.tenant.real.bad |= many
 
-    peaceful = await prove(Story(begin, (spreading, tick)))
+    peaceful = await assert_crash_safe(CrashStory(begin, (spreading, run_timer_and_queue)))
     assert sorted(peaceful.tenant.real.writes) == sorted(many)

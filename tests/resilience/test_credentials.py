@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from core.model.guards import Mode
-from tests.resilience.generators.small_tenant import small
-from tests.resilience.generators.staged import staged
-from tests.support.builders import FORWARDING, SIGN_IN
+from tests.resilience.generators.small_tenant import build_small_tenant
+from tests.resilience.generators.staged import open_harness
+from tests.support.builders import FORWARDING_CONFIG, SIGN_IN_CONFIG
 
 CLAIMS = b64encode(b'{"access_token":{"nbf":{"essential":true,"value":"1"}}}').decode()
 CHALLENGE = {
@@ -25,30 +25,34 @@ CHALLENGE = {
 async def test_a_token_that_ends_in_the_middle_of_a_run_costs_one_more(
     service: str, headers: dict[str, str]
 ) -> None:
-    async with staged(small(), FORWARDING) as stage:
-        first = await stage.tick()
-        quiet = len(stage.box.came("entra"))
+    async with open_harness(build_small_tenant(), FORWARDING_CONFIG) as stage:
+        first = await stage.run_guard()
+        quiet = len(stage.sandbox.find_received("entra"))
         fault = {"service": service, "status": 401, "skip": 1, "times": 1, "headers": headers}
-        report = await stage.tick(fault)
-        assert len(stage.box.struck) == 1
-        assert (report.status, report.unread, report.blind) == ("done", 0, first.blind)
+        report = await stage.run_guard(fault)
+        assert len(stage.sandbox.faulted) == 1
+        assert (report.status, report.unread_count, report.unavailable_sources) == (
+            "done",
+            0,
+            first.unavailable_sources,
+        )
         # A token for each service as in any run, and the new one.
-        assert len(stage.box.came("entra")) <= 2 * quiet + 2
+        assert len(stage.sandbox.find_received("entra")) <= 2 * quiet + 2
 
 
 @pytest.mark.parametrize("headers", [{}, CHALLENGE], ids=["refused", "challenged"])
 async def test_tokens_that_are_never_taken_do_not_flood_the_one_who_gives_them(
     headers: dict[str, str],
 ) -> None:
-    async with staged(small(), FORWARDING) as stage:
-        stage.slice_size = 5
-        await stage.tick()
-        known, quiet = set(await stage.open()), len(stage.box.came("entra"))
-        report = await stage.tick({"service": "graph", "status": 401, "headers": headers})
-        assert len(stage.box.struck) >= 6
-        assert len(stage.box.came("entra")) - quiet <= quiet + 4
-        assert "inbox-rules" in report.blind
-        assert known <= (await stage.open()).keys()
+    async with open_harness(build_small_tenant(), FORWARDING_CONFIG) as stage:
+        stage.range_size = 5
+        await stage.run_guard()
+        known, quiet = set(await stage.get_open_cases()), len(stage.sandbox.find_received("entra"))
+        report = await stage.run_guard({"service": "graph", "status": 401, "headers": headers})
+        assert len(stage.sandbox.faulted) >= 6
+        assert len(stage.sandbox.find_received("entra")) - quiet <= quiet + 4
+        assert "inbox-rules" in report.unavailable_sources
+        assert known <= (await stage.get_open_cases()).keys()
 
 
 SHUT: dict[str, tuple[dict[str, Any], int]] = {
@@ -66,22 +70,22 @@ async def test_who_gets_no_token_for_the_moment_asks_a_few_times_and_concludes_n
     trouble: str,
 ) -> None:
     fault, most = SHUT[trouble]
-    async with staged(small(), SIGN_IN, Mode.ENFORCE) as stage:
-        await stage.tick()
-        known, before = set(await stage.open()), len(stage.box.came("entra"))
-        cards = len(stage.box.cards)
-        report = await stage.tick({"service": "entra", **fault})
-        assert 1 <= len(stage.box.came("entra")) - before <= most
-        assert report.blind == ("credential",)
-        assert known <= (await stage.open()).keys()
-        assert (stage.box.writes, len(stage.box.cards)) == ([], cards)
+    async with open_harness(build_small_tenant(), SIGN_IN_CONFIG, Mode.ENFORCE) as stage:
+        await stage.run_guard()
+        known, before = set(await stage.get_open_cases()), len(stage.sandbox.find_received("entra"))
+        cards = len(stage.sandbox.cards)
+        report = await stage.run_guard({"service": "entra", **fault})
+        assert 1 <= len(stage.sandbox.find_received("entra")) - before <= most
+        assert report.unavailable_sources == ("credential",)
+        assert known <= (await stage.get_open_cases()).keys()
+        assert (stage.sandbox.writes, len(stage.sandbox.cards)) == ([], cards)
         # It is news when it lasts, and then it is told once.
-        await stage.tick({"service": "entra", **fault})
-        await stage.tick({"service": "entra", **fault})
-        await stage.tick({"service": "entra", **fault})
-        assert len(stage.box.cards) == cards + 1
-        assert "cannot sign in" in str(stage.box.cards[-1])
-        assert len((await stage.tick()).outcomes) == 3
+        await stage.run_guard({"service": "entra", **fault})
+        await stage.run_guard({"service": "entra", **fault})
+        await stage.run_guard({"service": "entra", **fault})
+        assert len(stage.sandbox.cards) == cards + 1
+        assert "cannot sign in" in str(stage.sandbox.cards[-1])
+        assert len((await stage.run_guard()).outcomes) == 3
 
 
 async def test_a_credential_that_is_refused_is_told_at_once() -> None:
@@ -90,25 +94,25 @@ async def test_a_credential_that_is_refused_is_told_at_once() -> None:
         "status": 401,
         "body": {"error": "invalid_client", "error_description": "AADSTS7000222: expired"},
     }
-    async with staged(small(), SIGN_IN) as stage:
-        await stage.tick()
-        cards = len(stage.box.cards)
-        await stage.tick({"service": "entra", **refused})
-        assert len(stage.box.cards) == cards + 1
-        assert "expired" in str(stage.box.cards[-1])
+    async with open_harness(build_small_tenant(), SIGN_IN_CONFIG) as stage:
+        await stage.run_guard()
+        cards = len(stage.sandbox.cards)
+        await stage.run_guard({"service": "entra", **refused})
+        assert len(stage.sandbox.cards) == cards + 1
+        assert "expired" in str(stage.sandbox.cards[-1])
 
 
 async def test_consent_that_is_withdrawn_in_the_middle_of_a_run_is_told_and_ends_no_case() -> None:
-    async with staged(small(), FORWARDING) as stage:
-        stage.slice_size = 5
-        await stage.tick()
-        known, cards = set(await stage.open()), len(stage.box.cards)
+    async with open_harness(build_small_tenant(), FORWARDING_CONFIG) as stage:
+        stage.range_size = 5
+        await stage.run_guard()
+        known, cards = set(await stage.get_open_cases()), len(stage.sandbox.cards)
         fault = {"service": "graph", "status": 403, "inner": True, "skip": 10}
-        report = await stage.tick(fault)
+        report = await stage.run_guard(fault)
         assert report.status == "done"
-        assert known <= (await stage.open()).keys()
-        assert len(stage.box.cards) == cards + 1
-        assert "MailboxSettings.Read" in str(stage.box.cards[-1])
-        assert set((await stage.open()).keys()) > known
-        await stage.tick()
-        assert set(await stage.open()) == known
+        assert known <= (await stage.get_open_cases()).keys()
+        assert len(stage.sandbox.cards) == cards + 1
+        assert "MailboxSettings.Read" in str(stage.sandbox.cards[-1])
+        assert set((await stage.get_open_cases()).keys()) > known
+        await stage.run_guard()
+        assert set(await stage.get_open_cases()) == known

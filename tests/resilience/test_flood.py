@@ -8,25 +8,25 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from core.adapters.table_storage.codec import LONGEST
+from core.adapters.table_storage.codec import MAX_BODY_LENGTH
 from core.engine.run import run
-from core.engine.truncation import fitting
+from core.engine.truncation import truncate_finding
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Mode, Terms
+from core.model.guards import GuardPolicy, Mode
 from core.model.runs import RunReport
-from core.notifications.adaptive_card import LIMIT
-from core.notifications.run_cards import cards
+from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
+from core.notifications.run_cards import build_cards
 from core.ports import World
 from core.tenant.changes import ClearAuditBypass, ResetAuditSet
 from core.tenant.mail_flow import AcceptedDomain, InboxRule
 from core.tenant.mailboxes import Mailbox
-from tests.support.adaptive_cards import case, content, texts
-from tests.support.adaptive_cards import report as report_of
-from tests.support.builders import FORWARDING
+from tests.support.adaptive_cards import build_case, collect_texts, get_card_content
+from tests.support.adaptive_cards import build_report as report_of
+from tests.support.builders import FORWARDING_CONFIG
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.fakes.world import START, Clock, FakeAlerts, FakeLedger
-from tests.support.http_recorder import PERSON, ROOM, connected, rule, scene
-from tests.support.synthetic_guard import Stage, Toy
+from tests.support.fakes.world import START, Clock, FakeLedger, FakeNotificationChannel
+from tests.support.http_recorder import PERSON, ROOM, build_rule_row, build_scene, connect_sandbox
+from tests.support.synthetic_guard import EngineHarness, SyntheticTenant
 from tests.support.tenants import OWNERS
 
 MANY = 10_000
@@ -41,7 +41,7 @@ class Channel:
 
     boxes: list[Mailbox]
     tenant: FakeTenant = field(default_factory=FakeTenant)
-    alerts: FakeAlerts = field(default_factory=FakeAlerts)
+    alerts: FakeNotificationChannel = field(default_factory=FakeNotificationChannel)
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
@@ -51,25 +51,25 @@ class Channel:
 
     async def tick(self) -> RunReport:
         """One run."""
-        duty = replace(FORWARDING, mode=Mode.ALERT)
-        world = World(self.tenant, self.ledger, self.alerts, Terms(START), self.clock)
+        duty = replace(FORWARDING_CONFIG, mode=Mode.ALERT)
+        world = World(self.tenant, self.ledger, self.alerts, GuardPolicy(START), self.clock)
         report = await run(duty, world)
         self.clock.advance(minutes=15)
         return report
 
 
-def shown(alerts: FakeAlerts) -> str:
+def shown(alerts: FakeNotificationChannel) -> str:
     """Everything that stands on cards."""
-    return "\n".join(text for card in alerts.sent for text in texts(card))
+    return "\n".join(text for card in alerts.sent for text in collect_texts(card))
 
 
-def counted(alerts: FakeAlerts) -> int:
+def counted(alerts: FakeNotificationChannel) -> int:
     """How many cases the cards tell, by name or by number."""
     told = 0
     for card in alerts.sent:
-        items = content(card)["body"]
+        items = get_card_content(card)["body"]
         told += sum(item.get("separator") is True and "items" in item for item in items)
-        told += sum(map(int, MORE.findall("\n".join(texts(card)))))
+        told += sum(map(int, MORE.findall("\n".join(collect_texts(card)))))
     return told
 
 
@@ -90,29 +90,36 @@ async def test_ten_thousand_rules_in_one_mailbox_hide_neither_another_nor_their_
     channel.tenant.rules = [sends(number, "u1") for number in range(1, MANY + 1)]
     channel.tenant.rules.append(sends(MANY + 1, joe.id, "x@evil.example"))
     report = await channel.tick()
-    cases = [case for case in channel.ledger.cases(FORWARDING.guard.name).values() if case.told]
-    assert len(cases) == len(report.news) == MANY + 1
+    cases = [
+        case
+        for case in channel.ledger.list_cases(FORWARDING_CONFIG.guard.name).values()
+        if case.notified_at
+    ]
+    assert len(cases) == len(report.notifications) == MANY + 1
     assert counted(channel.alerts) == MANY + 1
-    assert all(len(json.dumps(card).encode()) <= LIMIT for card in channel.alerts.sent)
+    assert all(len(json.dumps(card).encode()) <= MAX_MESSAGE_BYTES for card in channel.alerts.sent)
     assert "joe@contoso.com" in shown(channel.alerts)
 
 
 async def test_a_rule_in_each_of_ten_thousand_mailboxes_is_told() -> None:
-    stage = Stage(Toy(size=MANY))
-    await stage.tick()
-    stage.tenant.bad = {one: f"{one}@drown.example" for one in stage.tenant.ids}
-    report = await stage.tick()
-    assert len(report.news) == len(stage.open()) == MANY
-    assert counted(stage.alerts) == MANY
-    assert all(len(json.dumps(card).encode()) <= LIMIT for card in stage.alerts.sent)
+    stage = EngineHarness(SyntheticTenant(mailbox_count=MANY))
+    await stage.run_timer()
+    stage.tenant.forwards = {one: f"{one}@drown.example" for one in stage.tenant.mailbox_ids}
+    report = await stage.run_timer()
+    assert len(report.notifications) == len(stage.get_open_subjects()) == MANY
+    assert counted(stage.notification_channel) == MANY
+    assert all(
+        len(json.dumps(card).encode()) <= MAX_MESSAGE_BYTES
+        for card in stage.notification_channel.sent
+    )
 
 
 async def test_the_gravest_is_told_first_among_a_thousand_lesser_things() -> None:
-    news = [case(number, severity=Severity.MEDIUM) for number in range(1_000)]
-    grave = case(1_000, subject="ann@contoso.com", severity=Severity.CRITICAL)
-    first, *others = cards(report_of(*news, grave))
+    news = [build_case(number, severity=Severity.MEDIUM) for number in range(1_000)]
+    grave = build_case(1_000, subject="ann@contoso.com", severity=Severity.CRITICAL)
+    first, *others = build_cards(report_of(*news, grave))
     assert first.cases == (grave,)
-    assert "ann@contoso.com" in "\n".join(texts(first.payload))
+    assert "ann@contoso.com" in "\n".join(collect_texts(first.payload))
     assert sum(len(message.cases) for message in others) == len(news)
 
 
@@ -122,12 +129,12 @@ async def test_a_case_longer_than_a_row_is_told_and_takes_no_other_with_it() -> 
     await channel.tick()
     targets = tuple(f"{number}{LONG}@evil.example" for number in range(1_000))
     channel.tenant.rules = [
-        replace(sends(1, long.id, name=LONG), redirect_to=targets, words=(LONG,) * 1_000),
+        replace(sends(1, long.id, name=LONG), redirect_to=targets, keywords=(LONG,) * 1_000),
         sends(2, joe.id, "x@evil.example"),
     ]
     report = await channel.tick()
     assert report.status == "done"
-    assert {case.object_id for case in report.news} == {"u0", "u1"}
+    assert {case.object_id for case in report.notifications} == {"u0", "u1"}
     assert "joe@contoso.com" in shown(channel.alerts)
     assert "more facts" in shown(channel.alerts)
 
@@ -145,23 +152,28 @@ def test_whatever_is_found_fits_into_a_row_and_what_was_cut_says_so(text: str) -
         advice=text,
         changes=(ClearAuditBypass("g"),),
     )
-    found = fitting(finding)
+    found = truncate_finding(finding)
     assert found.changes == finding.changes
     assert found.subject.endswith("…")
     assert "more facts" in found.facts[-1]
-    assert len(json.dumps([found.subject, found.summary, found.advice, found.facts])) < LONGEST
-    assert fitting(found) == found
+    assert (
+        len(json.dumps([found.subject, found.summary, found.advice, found.facts])) < MAX_BODY_LENGTH
+    )
+    assert truncate_finding(found) == found
     hostile = ResetAuditSet("g", ("Owner",), (("Owner", (text,)),))
-    held = fitting(replace(finding, changes=(hostile,)))
+    held = truncate_finding(replace(finding, changes=(hostile,)))
     assert held.changes == ()
     assert "not made" in held.facts[-1]
 
 
 async def test_more_rules_than_a_mailbox_can_hold_leave_it_unread_and_the_others_seen() -> None:
-    rules = {PERSON: [rule(f"R{number}") for number in range(MANY + 1)], ROOM: [rule("only")]}
-    async with connected(scene(graph={"messageRules": rules})) as connection:
+    rules = {
+        PERSON: [build_rule_row(f"R{number}") for number in range(MANY + 1)],
+        ROOM: [build_rule_row("only")],
+    }
+    async with connect_sandbox(build_scene(graph={"messageRules": rules})) as connection:
         reading = await connection.tenant.inbox_rules(OWNERS)
         assert [seen.id for seen in reading.items] == ["only"]
-        (miss,) = reading.unread
+        (miss,) = reading.failures
         assert miss.object_id == PERSON
         assert "more than" in miss.reason

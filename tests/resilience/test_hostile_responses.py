@@ -16,21 +16,21 @@ from aiohttp import web
 from core.engine.run import run
 from core.model.cases import Case
 from core.model.findings import Verdict
-from core.model.guards import Duty, Mode, Terms
+from core.model.guards import GuardConfig, GuardPolicy, Mode
 from core.model.runs import RunReport
 from core.ports import World
-from tests.support.builders import AUDIT, FORWARDING, SIGN_IN
-from tests.support.fakes.world import START, Clock, FakeAlerts, FakeLedger
-from tests.support.http_recorder import Connection, connected, scene
-from tests.support.tenants import WRONG
+from tests.support.builders import AUDIT_CONFIG, FORWARDING_CONFIG, SIGN_IN_CONFIG
+from tests.support.fakes.world import START, Clock, FakeLedger, FakeNotificationChannel
+from tests.support.http_recorder import Connection, build_scene, connect_sandbox
+from tests.support.tenants import MISCONFIGURED_SCENE
 
 GRAPH, EXCHANGE = "graph", "exchange"
 # Guards by the service they need to see what is wrong; Graph tells the first of them of objects
 # one by one, and the second of lists.
-READERS: Mapping[str, tuple[str, Duty]] = {
-    "graph": (GRAPH, SIGN_IN),
-    "graph lists": (GRAPH, FORWARDING),
-    "exchange": (EXCHANGE, AUDIT),
+READERS: Mapping[str, tuple[str, GuardConfig]] = {
+    "graph": (GRAPH, SIGN_IN_CONFIG),
+    "graph lists": (GRAPH, FORWARDING_CONFIG),
+    "exchange": (EXCHANGE, AUDIT_CONFIG),
 }
 PAGING = ("in circles", "elsewhere", "endless")
 LIES: Mapping[str, Mapping[str, object]] = {
@@ -67,9 +67,9 @@ class Watch:
     """One guard over several runs on one tenant."""
 
     connection: Connection
-    duty: Duty
+    duty: GuardConfig
     clock: Clock = field(default_factory=Clock)
-    alerts: FakeAlerts = field(default_factory=FakeAlerts)
+    alerts: FakeNotificationChannel = field(default_factory=FakeNotificationChannel)
 
     def __post_init__(self) -> None:
         self.ledger = FakeLedger(self.clock)
@@ -84,7 +84,7 @@ class Watch:
         self.connection.sandbox.tenant.set_faults(struck)
         tenant = self.connection.tenant
         fresh = type(tenant)(tenant.graph, tenant.exchange, sleep=self.connection.clock.sleep)
-        world = World(fresh, self.ledger, self.alerts, Terms(START), self.clock)
+        world = World(fresh, self.ledger, self.alerts, GuardPolicy(START), self.clock)
         report = await run(self.duty, world)
         self.clock.advance(hours=1)
         return report
@@ -92,23 +92,23 @@ class Watch:
     @property
     def open(self) -> dict[str, Case]:
         """The cases about objects that are open."""
-        cases = self.ledger.cases(self.duty.guard.name)
-        return {key: case for key, case in cases.items() if case.closed is None}
+        cases = self.ledger.list_cases(self.duty.guard.name)
+        return {key: case for key, case in cases.items() if case.closed_at is None}
 
 
 @asynccontextmanager
-async def watched(duty: Duty) -> AsyncIterator[Watch]:
+async def watched(duty: GuardConfig) -> AsyncIterator[Watch]:
     """A guard in enforce mode on a tenant in which it has something to put right, seen once."""
-    wrong = {half: dict(WRONG[half]) for half in (GRAPH, EXCHANGE)}
-    if duty is FORWARDING:
+    wrong = {half: dict(MISCONFIGURED_SCENE[half]) for half in (GRAPH, EXCHANGE)}
+    if duty is FORWARDING_CONFIG:
         wrong[EXCHANGE] = {}
-    async with connected(scene(**wrong)) as connection:
+    async with connect_sandbox(build_scene(**wrong)) as connection:
         # Two thousand pages would be given up as well, only later.
-        connection.graph.most_pages = connection.exchange.most_pages = 20
+        connection.graph.max_pages = connection.exchange.max_pages = 20
         watch = Watch(connection, replace(duty, mode=Mode.ENFORCE))
         first = await watch.tick()
-        assert first.unread == 0
-        assert not first.blind
+        assert first.unread_count == 0
+        assert not first.unavailable_sources
         assert watch.open
         assert connection.sandbox.writes == []
         yield watch
@@ -130,7 +130,7 @@ async def test_what_cannot_be_believed_ends_nothing_and_changes_nothing(
         during = await watch.tick(service, LIES[name])
         unsure = any(row.verdict is Verdict.COULD_NOT_TELL for row in during.findings)
         assert during.status == "done"
-        assert during.unread or during.blind or unsure
+        assert during.unread_count or during.unavailable_sources or unsure
         unsure_of = {
             case.object_id for case in watch.open.values() if case.verdict is Verdict.COULD_NOT_TELL
         }
@@ -139,7 +139,7 @@ async def test_what_cannot_be_believed_ends_nothing_and_changes_nothing(
         assert watch.connection.sandbox.writes == []
         watch.duty = replace(watch.duty, mode=Mode.ALERT)
         after = await watch.tick()
-        assert (after.unread, after.blind) == (0, ())
+        assert (after.unread_count, after.unavailable_sources) == (0, ())
         assert {row.key for row in after.findings} == known.keys()
 
 
@@ -151,7 +151,7 @@ async def test_what_only_looks_odd_is_read_as_what_it_is(reader: str, name: str)
         known = set(watch.open)
         watch.duty = replace(watch.duty, mode=Mode.ALERT)
         during = await watch.tick(service, ODD[name])
-        assert (during.unread, during.blind) == (0, ())
+        assert (during.unread_count, during.unavailable_sources) == (0, ())
         assert {row.key for row in during.findings} == known
 
 
@@ -167,7 +167,7 @@ async def test_a_next_page_elsewhere_is_never_asked_for() -> None:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
-        for duty in (SIGN_IN, FORWARDING, AUDIT):
+        for duty in (SIGN_IN_CONFIG, FORWARDING_CONFIG, AUDIT_CONFIG):
             async with watched(duty) as watch:
                 for service in (GRAPH, EXCHANGE):
                     await watch.tick(service, {"kind": "foreign", "host": host})
@@ -177,8 +177,8 @@ async def test_a_next_page_elsewhere_is_never_asked_for() -> None:
 
 
 async def test_a_place_to_go_on_from_that_somebody_changed_is_never_asked_for() -> None:
-    async with watched(AUDIT) as watch:
-        stored = watch.ledger.partition(watch.duty.guard.name)
+    async with watched(AUDIT_CONFIG) as watch:
+        stored = watch.ledger.get_partition(watch.duty.guard.name)
         before = watch.connection.sandbox.counts["exchange"]
         for link in ("https://evil.example/adminapi/beta/x", "//evil.example", "/../x", "\u202e"):
             pages = watch.connection.tenant.mailbox_audits(link)

@@ -19,11 +19,11 @@ from azure.data.tables.aio import TableClient
 
 from core.bootstrap import open_ledger
 from core.config.settings import Settings
-from core.engine.decide import IN_EFFECT
+from core.engine.decide import IN_EFFECT_STATES
 from core.model.changes import ChangeState
-from core.model.state import Memory
+from core.model.state import GuardSnapshot
 from sandbox.functions_host.azurite import Azurite
-from sandbox.scene_runner import environment
+from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
 from tests.integration.test_crash_recovery import expire
 from tests.integration.test_two_workers import Worker, mailbox, object_id, worker
@@ -93,18 +93,18 @@ class Stage:
         found: dict[str, Any] = self.box.tenant.graph["users"][number]
         return found
 
-    async def memory(self) -> Memory:
+    async def memory(self) -> GuardSnapshot:
         """What the guard remembers."""
         async with open_ledger(self.settings) as ledger:
-            return await ledger.recall(GUARD)
+            return await ledger.load(GUARD)
 
     async def ticked(self, by: Worker) -> None:
         """One run of the timer, to its end."""
         async with open_ledger(self.settings) as ledger:
-            before = {run["run"] for run in await ledger.history(GUARD, 50)}
+            before = {run["run"] for run in await ledger.list_recent_runs(GUARD, 50)}
             await by.plan(GUARD)
             while True:
-                runs = await ledger.history(GUARD, 1)
+                runs = await ledger.list_recent_runs(GUARD, 1)
                 if runs and runs[0]["run"] not in before and runs[0]["status"] == "done":
                     break
                 await asyncio.sleep(0.05)
@@ -117,7 +117,7 @@ class Stage:
     async def killed(self, by: Worker, moment: Moment) -> None:
         """The worker dies at that request; its lease runs out."""
         (fault,) = self.box.tenant.faults.rows
-        while not fault.struck:
+        while not fault.strike_count:
             await asyncio.sleep(0.02)
         by.process.kill()
         await by.process.wait()
@@ -149,7 +149,7 @@ async def test_a_worker_killed_within_a_change_a_card_or_an_undo_leaves_nothing_
     tmp_path: Path,
 ) -> None:
     async with Azurite(tmp_path / "azurite") as azurite, Sandbox(SCENE) as box:
-        environ = environment(box, azurite, MODES)
+        environ = build_app_settings(box, azurite, MODES)
         path = tmp_path / "settings.json"
         path.write_text(json.dumps(environ), encoding="utf-8")
         stage = Stage(box, Settings.read(environ))
@@ -176,15 +176,15 @@ async def test_a_worker_killed_within_a_change_a_card_or_an_undo_leaves_nothing_
             assert (len(box.writes), len(box.cards)) == quiet
 
 
-def check_blocked(stage: Stage, memory: Memory) -> None:
+def check_blocked(stage: Stage, memory: GuardSnapshot) -> None:
     """Every account is blocked once and signed out, and all of it is told."""
     said = json.dumps(stage.box.cards)
     assert len(memory.cases) == SIZE
     for case in memory.cases.values():
-        assert (case.closing, case.news) == ("done", "")
-        assert case.told
-        assert f"case {case.short}" in said
-    assert all(record.state in IN_EFFECT for record in memory.changes)
+        assert (case.resolution, case.notification) == ("done", "")
+        assert case.notified_at
+        assert f"case {case.short_key}" in said
+    assert all(record.state in IN_EFFECT_STATES for record in memory.changes)
     for number in range(SIZE):
         assert stage.account(number)["accountEnabled"] is False
         assert stage.writes(number)["patch"] == 1
@@ -197,7 +197,7 @@ async def check_undone(stage: Stage, change: str) -> None:
     enabled = [number for number in range(SIZE) if stage.account(number)["accountEnabled"]]
     assert len(enabled) == 1
     (original,) = (record for record in memory.changes if record.id == change)
-    (back,) = (record for record in memory.changes if record.restores == change)
-    assert original.undone
+    (back,) = (record for record in memory.changes if record.undo_of == change)
+    assert original.undone_at
     assert back.state is ChangeState.APPLIED
     assert json.dumps(stage.box.cards).count("**Undone**") == 1

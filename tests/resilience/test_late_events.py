@@ -12,11 +12,11 @@ import pytest
 
 from core.engine.run import run
 from core.guards.app_consent.guard import GUARD as CONSENT
-from core.guards.mass_deletion import AWAY
 from core.guards.mass_deletion import GUARD as DELETION
+from core.guards.mass_deletion import MAX_DOWNTIME
 from core.model.cases import Case
 from core.model.findings import Severity
-from core.model.guards import Duty, Guard, Mode, Terms
+from core.model.guards import Guard, GuardConfig, GuardPolicy, Mode
 from core.model.runs import RunReport
 from core.ports import World
 from core.tenant.apps import DelegatedGrant
@@ -24,7 +24,7 @@ from core.tenant.directory import Deletion
 from core.tenant.port import Tenant
 from core.tenant.surfaces import DELETIONS
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.fakes.world import START, Clock, FakeAlerts, FakeLedger
+from tests.support.fakes.world import START, Clock, FakeLedger, FakeNotificationChannel
 from tests.unit.guards.test_app_consent import grant, tenant_of
 from tests.unit.guards.test_mass_deletion import OTHER, deleted
 
@@ -41,18 +41,18 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.ledger = FakeLedger(self.clock)
-        self.alerts = FakeAlerts()
+        self.alerts = FakeNotificationChannel()
 
     async def tick(self, hours: float = 1.0) -> RunReport:
         """One run; then so many hours pass."""
         tenant = cast(Tenant, self.tenant)
-        world = World(tenant, self.ledger, self.alerts, Terms(START), self.clock)
-        report = await run(Duty(self.guard, "0 0 * * * *", Mode.ALERT), world)
+        world = World(tenant, self.ledger, self.alerts, GuardPolicy(START), self.clock)
+        report = await run(GuardConfig(self.guard, "0 0 * * * *", Mode.ALERT), world)
         self.clock.advance(hours=hours)
         return report
 
     def cases(self) -> list[Case]:
-        return list(self.ledger.cases(self.guard.name).values())
+        return list(self.ledger.list_cases(self.guard.name).values())
 
     @property
     def cards(self) -> int:
@@ -61,7 +61,7 @@ class Stage:
 
 async def watched() -> Stage:
     """A tenant of which all deletions so far are known."""
-    stage = Stage(DELETION, FakeTenant(counted=50))
+    stage = Stage(DELETION, FakeTenant(reported_user_count=50))
     await stage.tick()
     return stage
 
@@ -72,10 +72,10 @@ async def test_records_that_come_hours_late_one_by_one_in_any_order_and_twice_ar
     stage = await watched()
     rows = deleted(14, hours=0)
     for row in (*rows[7:], *rows[:7], *rows[3:9]):
-        stage.tenant.deleted.append(row)
+        stage.tenant.deletion_events.append(row)
         await stage.tick(0.5)
     (case,) = stage.cases()
-    assert case.told
+    assert case.notified_at
     assert stage.cards == 1
     assert "14 users" in case.summary
 
@@ -83,11 +83,11 @@ async def test_records_that_come_hours_late_one_by_one_in_any_order_and_twice_ar
 async def test_a_record_that_makes_it_worse_is_told_however_late_it_comes() -> None:
     stage = await watched()
     rows = deleted(12, hours=0)
-    stage.tenant.deleted += rows
+    stage.tenant.deletion_events += rows
     await stage.tick(8)
     (case,) = stage.cases()
     assert (case.severity, stage.cards) == (Severity.HIGH, 1)
-    stage.tenant.deleted.append(replace(rows[0], final=True))
+    stage.tenant.deletion_events.append(replace(rows[0], permanent=True))
     await stage.tick()
     (case,) = stage.cases()
     assert (case.severity, stage.cards) == (Severity.CRITICAL, 2)
@@ -95,56 +95,56 @@ async def test_a_record_that_makes_it_worse_is_told_however_late_it_comes() -> N
 
 async def test_the_same_records_again_after_all_is_over_are_no_news() -> None:
     stage = await watched()
-    stage.tenant.deleted += deleted(12, hours=0)
+    stage.tenant.deletion_events += deleted(12, hours=0)
     await stage.tick()
     await stage.tick(30)
     for _ in range(2):
         await stage.tick()
-    assert [case.closing for case in stage.cases()] == ["gone"]
-    stage.tenant.deleted += deleted(12, hours=0)
+    assert [case.resolution for case in stage.cases()] == ["gone"]
+    stage.tenant.deletion_events += deleted(12, hours=0)
     for _ in range(3):
         await stage.tick()
     assert stage.cards == 1
 
 
-@pytest.mark.parametrize("hours", [3, 30, 90, AWAY.total_seconds() / 3600 - 3])
+@pytest.mark.parametrize("hours", [3, 30, 90, MAX_DOWNTIME.total_seconds() / 3600 - 3])
 async def test_what_was_deleted_while_nobody_looked_is_told_by_the_first_who_looks(
     hours: float,
 ) -> None:
     stage = await watched()
-    stage.tenant.deleted += deleted(12, hours=-1)
+    stage.tenant.deletion_events += deleted(12, hours=-1)
     stage.clock.advance(hours=hours)
     await stage.tick()
     (case,) = stage.cases()
-    assert (case.told is not None, stage.cards) == (True, 1)
+    assert (case.notified_at is not None, stage.cards) == (True, 1)
     await stage.tick(25)
     for _ in range(2):
         await stage.tick()
-    assert (stage.cases()[0].closing, stage.cards) == ("gone", 1)
+    assert (stage.cases()[0].resolution, stage.cards) == ("gone", 1)
 
 
 async def test_an_hour_in_which_the_log_could_not_be_read_leaves_no_hole() -> None:
     stage = await watched()
-    stage.tenant.deleted += deleted(12, hours=-1)
-    stage.tenant.fail(DELETIONS)
+    stage.tenant.deletion_events += deleted(12, hours=-1)
+    stage.tenant.fail_read(DELETIONS)
     for _ in range(30):
         await stage.tick()
     assert not [case for case in stage.cases() if case.kind == "mass-deletion"]
-    stage.tenant.mend()
+    stage.tenant.clear_faults()
     await stage.tick()
-    assert [case.told is not None for case in stage.cases() if case.kind == "mass-deletion"] == [
-        True
-    ]
+    assert [
+        case.notified_at is not None for case in stage.cases() if case.kind == "mass-deletion"
+    ] == [True]
 
 
 async def test_one_record_of_a_day_yet_to_come_hides_none_of_the_others() -> None:
     stage = await watched()
     stray = Deletion("user-99", "user", START + timedelta(days=400), "stray", actor=OTHER)
     for actor in (OTHER, deleted(1)[0].actor):
-        stage.tenant.deleted = [*deleted(12, OTHER, hours=0), replace(stray, actor=actor)]
+        stage.tenant.deletion_events = [*deleted(12, OTHER, hours=0), replace(stray, actor=actor)]
         await stage.tick()
-        (case,) = [one for one in stage.cases() if one.closed is None]
-        assert case.told
+        (case,) = [one for one in stage.cases() if one.closed_at is None]
+        assert case.notified_at
     assert stage.cards == 1
 
 
@@ -152,18 +152,18 @@ async def test_a_consent_that_comes_twice_or_late_or_again_is_told_once_each_tim
     stage = Stage(CONSENT, tenant_of(grant("c1", "User.Read")))
     await stage.tick()
     read = DelegatedGrant("c1", "graph", True, frozenset({"Mail.Read"}))
-    stage.tenant.consented += [read, read]
+    stage.tenant.oauth_grants += [read, read]
     await stage.tick()
-    (case,) = [one for one in stage.cases() if one.told and "Mail.Read" in one.summary]
+    (case,) = [one for one in stage.cases() if one.notified_at and "Mail.Read" in one.summary]
     cards = stage.cards
     for _ in range(3):
         await stage.tick()
     assert stage.cards == cards
     # A listing that lags behind shows it no more, and then again.
-    stage.tenant.consented = [one for one in stage.tenant.consented if one != read]
+    stage.tenant.oauth_grants = [one for one in stage.tenant.oauth_grants if one != read]
     await stage.tick()
-    stage.tenant.consented.append(read)
+    stage.tenant.oauth_grants.append(read)
     await stage.tick()
-    found = stage.ledger.cases(CONSENT.name)[case.key]
-    assert (found.closed, found.told is not None) == (None, True)
+    found = stage.ledger.list_cases(CONSENT.name)[case.key]
+    assert (found.closed_at, found.notified_at is not None) == (None, True)
     assert stage.cards == cards + 2

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.adapters.api_errors import exchange_failure, graph_failure
+from core.adapters.api_errors import map_exchange_error, map_graph_error
 from core.engine.run import run
-from core.log_redaction import HIDDEN, clean, secrets_in, without
-from tests.resilience.canaries import Spill, overheard
-from tests.support.synthetic_guard import Stage, Toy
+from core.log_redaction import REDACTED, clean_log_record, extract_secrets, redact_secrets
+from tests.resilience.canaries import CapturedOutput, capture_output
+from tests.support.synthetic_guard import EngineHarness, SyntheticTenant
 
 ROOT = Path(__file__).resolve().parents[2]
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception", "log"}
@@ -67,20 +67,27 @@ def test_every_logger_of_ours_is_known_to_that_test() -> None:
 def test_what_a_service_says_of_an_error_is_one_plain_line(status: int) -> None:
     body = {"error": {"code": EVIL, "message": EVIL}}
     for error in (
-        graph_failure(status, body, "GET /users"),
-        exchange_failure(status, body, "Get-Mailbox"),
+        map_graph_error(status, body, "GET /users"),
+        map_exchange_error(status, body, "Get-Mailbox"),
     ):
         assert str(error).isprintable()
 
 
 async def test_a_hostile_tenant_writes_no_line_of_its_own() -> None:
-    spill = Spill()
-    stage = Stage(Toy(size=3, bad={"m1": EVIL}, unread={"m2"}, address=lambda one: f"{one}{EVIL}"))
-    with overheard(spill, {}, ()):
-        await run(stage.duty, stage.world)
-    assert stage.open()
-    assert spill.raw
-    ours = [text for name, text in spill.raw if name.startswith(("core", "exoguard"))]
+    spill = CapturedOutput()
+    stage = EngineHarness(
+        SyntheticTenant(
+            mailbox_count=3,
+            forwards={"m1": EVIL},
+            unreadable={"m2"},
+            format_address=lambda one: f"{one}{EVIL}",
+        )
+    )
+    with capture_output(spill, {}, ()):
+        await run(stage.config, stage.world)
+    assert stage.get_open_subjects()
+    assert spill.raw_logs
+    ours = [text for name, text in spill.raw_logs if name.startswith(("core", "exoguard"))]
     assert ours
     assert all(text.isprintable() for text in ours)
 
@@ -92,7 +99,7 @@ def record(message: str, *args: object) -> logging.LogRecord:
 @given(st.text())
 def test_whatever_is_logged_is_one_line(text: str) -> None:
     for made in (record("%s", text), record("before %s after", text)):
-        shown = clean(made, ()).getMessage()
+        shown = clean_log_record(made, ()).getMessage()
         assert len(shown.splitlines()) <= 1
         assert "\x1b" not in shown
 
@@ -113,15 +120,15 @@ def test_whatever_is_logged_is_one_line(text: str) -> None:
     ],
 )
 def test_what_opens_a_door_is_hidden_whoever_logs_it(said: str) -> None:
-    shown = clean(record("%s", said), secrets_in([WEBHOOK])).getMessage()
-    assert HIDDEN in shown
+    shown = clean_log_record(record("%s", said), extract_secrets([WEBHOOK])).getMessage()
+    assert REDACTED in shown
     for secret in (KEY, TOKEN, "hush-hush-hush", "0a1b"):
         assert secret not in shown
 
 
 def test_a_line_without_a_secret_stays_as_it_is() -> None:
     line = 'exoguard.run {"guard": "mailbox-audit", "status": "done", "code": 200, "seen": 812}'
-    assert clean(record(line), secrets_in([WEBHOOK])).getMessage() == line
+    assert clean_log_record(record(line), extract_secrets([WEBHOOK])).getMessage() == line
     assert json.loads(line.removeprefix("exoguard.run "))["seen"] == 812
 
 
@@ -130,16 +137,16 @@ def test_the_traceback_of_an_error_is_cleaned_as_well() -> None:
         raise ValueError(f"no connection to {WEBHOOK}")
     except ValueError:
         made = logging.LogRecord("asyncio", logging.ERROR, "", 0, "failed", (), sys.exc_info())
-    shown = logging.Formatter().format(clean(made, secrets_in([WEBHOOK])))
+    shown = logging.Formatter().format(clean_log_record(made, extract_secrets([WEBHOOK])))
     assert "ValueError" in shown
     assert "hush-hush-hush" not in shown
 
 
 def test_arguments_that_do_not_fit_are_left_to_logging() -> None:
     made = record("%d", "not a number")
-    assert clean(made, ()) is made
+    assert clean_log_record(made, ()) is made
 
 
 @pytest.mark.parametrize("short", ["", "x", "1234567"])
 def test_what_is_too_short_to_be_a_secret_hides_nothing(short: str) -> None:
-    assert without("x and 1234567", secrets_in([short])) == "x and 1234567"
+    assert redact_secrets("x and 1234567", extract_secrets([short])) == "x and 1234567"

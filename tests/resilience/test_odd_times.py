@@ -21,23 +21,29 @@ import pytest
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
-from core.adapters.m365.parsing import moment
-from core.adapters.table_storage.entities import NEAR, ServiceClock
+from core.adapters.m365.parsing import parse_timestamp
+from core.adapters.table_storage.entities import CLOCK_TOLERANCE, ServiceClock
 from core.adapters.table_storage.ledger import TableLedger
 from core.engine.run import run
-from core.keys import countdown
-from core.model.guards import Limit
-from core.model.requests import Action, ActionState, Deed
-from core.model.run_document import trace
+from core.keys import format_descending_time
+from core.model.guards import ChangeLimit
+from core.model.requests import OperatorRequest, RequestKind, RequestState
+from core.model.run_document import run_report_to_log_line
 from core.model.runs import RunReport
-from core.ncrontab import Cron
-from core.status.document import document
-from core.status.load import standing
-from core.status.overview import status
-from core.status.run_history import run_of
+from core.ncrontab import CronSchedule
+from core.status.document import status_to_json
+from core.status.load import load_guard_data
+from core.status.overview import build_status
+from core.status.run_history import parse_run
 from sandbox.functions_host.azurite import Azurite
 from tests.support.fakes.world import DAY, START, Clock
-from tests.support.synthetic_guard import ALERT, DEEP, ENFORCE, Stage, Toy
+from tests.support.synthetic_guard import (
+    ALERT_CONFIG,
+    DEEP_CHECK,
+    ENFORCE_CONFIG,
+    EngineHarness,
+    SyntheticTenant,
+)
 
 HOUR = timedelta(hours=1)
 THIEVES = {"m3": "thief", "m31": "crook"}
@@ -64,17 +70,17 @@ async def test_a_wrong_clock_neither_takes_a_claim_early_nor_gives_one_away(
         right, wrong = TableLedger(table), await ledger_off_by(table, off)
         for holder, other in ((right, wrong), (wrong, right)):
             for guard in ("first", "again"):
-                held = await holder.take(f"{guard}-{id(holder)}", "r1", "lease")
+                held = await holder.acquire_lease(f"{guard}-{id(holder)}", "r1", "lease")
                 assert held
-                assert await other.take(f"{guard}-{id(holder)}", "r2", "lease") is None
-        lease = await right.row(f"first-{id(wrong)}", "lease")
+                assert await other.acquire_lease(f"{guard}-{id(holder)}", "r2", "lease") is None
+        lease = await right.read_row(f"first-{id(wrong)}", "lease")
         assert lease
         until = datetime.fromisoformat(lease["until"])
-        assert abs(until - datetime.now(UTC) - right.lease) < timedelta(seconds=10)
+        assert abs(until - datetime.now(UTC) - right.lease_duration) < timedelta(seconds=10)
         assert abs(wrong.clock.now() - datetime.now(UTC)) < timedelta(seconds=10)
-        lease["until"] = (datetime.now(UTC) - 3 * NEAR).isoformat()
+        lease["until"] = (datetime.now(UTC) - 3 * CLOCK_TOLERANCE).isoformat()
         await table.update_entity(lease, mode=UpdateMode.REPLACE)
-        assert await right.take(f"first-{id(wrong)}", "r3", "lease")
+        assert await right.acquire_lease(f"first-{id(wrong)}", "r3", "lease")
 
 
 def test_a_clock_that_is_right_never_runs_backwards_for_a_date_of_whole_seconds() -> None:
@@ -82,7 +88,9 @@ def test_a_clock_that_is_right_never_runs_backwards_for_a_date_of_whole_seconds(
     for _ in range(20):
         before = clock.now()
         date = email.utils.format_datetime(before, usegmt=True)
-        clock.hear(SimpleNamespace(http_response=SimpleNamespace(headers={"Date": date})))
+        clock.update_from_response(
+            SimpleNamespace(http_response=SimpleNamespace(headers={"Date": date}))
+        )
         assert clock.now() >= before
 
 
@@ -92,61 +100,65 @@ async def test_what_a_wrong_clock_would_call_old_is_not_tidied_away(azurite: Azu
         azurite.connection_string, table_name=name, retry_total=0
     ) as table:
         ledger = TableLedger(table)
-        await ledger.note("toy", "1", {"status": "done"})
-        await ledger.tidy("toy", datetime.now(UTC) + 400 * DAY)
-        assert await ledger.report("toy", "1") == {"status": "done"}
+        await ledger.save_run_status("toy", "1", {"status": "done"})
+        await ledger.purge_expired("toy", datetime.now(UTC) + 400 * DAY)
+        assert await ledger.get_run("toy", "1") == {"status": "done"}
 
 
 # -- instances that do not agree ---------------------------------------------------------------
 
 
-async def off_by(stage: Stage[Toy], off: timedelta) -> RunReport:
+async def off_by(stage: EngineHarness[SyntheticTenant], off: timedelta) -> RunReport:
     """A run on an instance whose clock is wrong, all the time."""
     world = replace(stage.world, now=lambda: stage.clock() + off)
-    report = await run(stage.duty, world)
+    report = await run(stage.config, world)
     stage.clock.advance(minutes=15)
     return report
 
 
 @pytest.mark.parametrize("off", [HOUR, -HOUR, timedelta(minutes=5)], ids=str)
 async def test_two_instances_an_hour_apart_tell_once_and_change_once(off: timedelta) -> None:
-    stage = Stage(Toy(40), ENFORCE)
-    await stage.tick()
-    stage.tenant.bad = dict(THIEVES)
+    stage = EngineHarness(SyntheticTenant(40), ENFORCE_CONFIG)
+    await stage.run_timer()
+    stage.tenant.forwards = dict(THIEVES)
     for turn in range(8):
         report = await off_by(stage, off if turn % 2 else timedelta())
         assert report.status == "done"
-        assert min(numbers(json.loads(trace(report)))) >= 0
+        assert min(numbers(json.loads(run_report_to_log_line(report)))) >= 0
     assert sorted(stage.tenant.writes) == sorted(THIEVES)
-    assert all(stage.told(name) == 1 for name in THIEVES)
+    assert all(stage.count_notifications(name) == 1 for name in THIEVES)
 
 
 @pytest.mark.parametrize("seconds", [-2, -300, 2, 300, -3600])
 async def test_a_release_counts_whoever_wrote_down_when_it_was_asked_for(seconds: float) -> None:
-    stage = Stage(Toy(40), replace(ENFORCE, limit=Limit(count=1, percent=0.0)))
-    await stage.tick()
-    stage.tenant.bad = dict(THIEVES)
-    held = await stage.tick()
+    stage = EngineHarness(
+        SyntheticTenant(40), replace(ENFORCE_CONFIG, limit=ChangeLimit(count=1, percent=0.0))
+    )
+    await stage.run_timer()
+    stage.tenant.forwards = dict(THIEVES)
+    held = await stage.run_timer()
     asked = stage.clock() - timedelta(seconds=seconds)
-    action = Action(stage.new_run(), Deed.RELEASE, held.plan, "Dana", "reviewed", asked)
-    await stage.ledger.ask("toy", action)
-    await stage.tick()
+    action = OperatorRequest(
+        stage.next_run_id(), RequestKind.RELEASE, held.plan, "Dana", "reviewed", asked
+    )
+    await stage.ledger.add_request("toy", action)
+    await stage.run_timer()
     assert sorted(stage.tenant.writes) == sorted(THIEVES)
-    found = await stage.ledger.action("toy", action.id)
+    found = await stage.ledger.get_request("toy", action.id)
     assert found
-    assert found.state is ActionState.DONE
+    assert found.state is RequestState.DONE
 
 
 # -- a clock that leaps ------------------------------------------------------------------------
 
 
-async def leapt(leap: timedelta) -> Stage[Toy]:
+async def leapt(leap: timedelta) -> EngineHarness[SyntheticTenant]:
     """A guard one of whose runs, the one that found and told, was far off in time."""
-    stage = Stage(Toy(40), ALERT)
-    await stage.tick()
-    stage.tenant.bad = dict(THIEVES)
+    stage = EngineHarness(SyntheticTenant(40), ALERT_CONFIG)
+    await stage.run_timer()
+    stage.tenant.forwards = dict(THIEVES)
     await off_by(stage, leap)
-    assert all(stage.told(name) == 1 for name in THIEVES)
+    assert all(stage.count_notifications(name) == 1 for name in THIEVES)
     return stage
 
 
@@ -154,45 +166,45 @@ async def leapt(leap: timedelta) -> Stage[Toy]:
 async def test_after_a_leap_nothing_is_told_again_before_its_time(leap: timedelta) -> None:
     stage = await leapt(leap)
     for _ in range(4):
-        await stage.tick()
-    again = abs(leap) >= ALERT.remind
-    assert all(stage.told(name) == 1 + again for name in THIEVES)
+        await stage.run_timer()
+    again = abs(leap) >= ALERT_CONFIG.reminder_interval
+    assert all(stage.count_notifications(name) == 1 + again for name in THIEVES)
 
 
 @pytest.mark.parametrize("leap", [HOUR, DAY, 30 * DAY, 4000 * DAY], ids=str)
 async def test_after_a_leap_sweeps_and_reminders_are_not_forgotten(leap: timedelta) -> None:
     stage = await leapt(leap)
-    told, swept = stage.told("m3"), len(stage.tenant.swept)
-    stage.clock.moment += 2 * DAY + HOUR
-    await stage.tick()
-    assert len(stage.tenant.swept) > swept
-    stage.clock.moment += 2 * ALERT.remind
-    await stage.tick()
-    assert stage.told("m3") > told
-    assert DEEP in (await stage.ledger.state("toy")).sweeps
+    told, swept = stage.count_notifications("m3"), len(stage.tenant.deep_checked)
+    stage.clock.current += 2 * DAY + HOUR
+    await stage.run_timer()
+    assert len(stage.tenant.deep_checked) > swept
+    stage.clock.current += 2 * ALERT_CONFIG.reminder_interval
+    await stage.run_timer()
+    assert stage.count_notifications("m3") > told
+    assert DEEP_CHECK in (await stage.ledger.load_state("toy")).checks_finished_at
 
 
 async def test_what_was_changed_at_a_time_yet_to_come_is_not_left_alone_until_then() -> None:
-    stage = Stage(Toy(40), ENFORCE)
-    await stage.tick()
-    stage.tenant.bad = dict(THIEVES)
+    stage = EngineHarness(SyntheticTenant(40), ENFORCE_CONFIG)
+    await stage.run_timer()
+    stage.tenant.forwards = dict(THIEVES)
     await off_by(stage, 30 * DAY)
-    stage.tenant.bad = dict(THIEVES)
-    await stage.tick()
+    stage.tenant.forwards = dict(THIEVES)
+    await stage.run_timer()
     assert stage.tenant.writes.count("m3") == 2
 
 
 @pytest.mark.parametrize("leap", [HOUR, DAY, 30 * DAY], ids=str)
 async def test_no_age_is_negative_wherever_it_is_shown(leap: timedelta) -> None:
     stage = await leapt(leap)
-    stage.alerts.down = True
-    stage.tenant.bad["m7"] = "another"
-    report = await stage.tick()
-    assert report.waiting >= timedelta()
+    stage.notification_channel.is_down = True
+    stage.tenant.forwards["m7"] = "another"
+    report = await stage.run_timer()
+    assert report.oldest_pending_age >= timedelta()
     for now in (stage.clock(), stage.clock() - leap, stage.clock() - 2 * leap):
-        known = status([await standing(stage.ledger, ALERT)], now)
-        assert min(numbers(document(known)), default=0) >= 0
-        assert known.guards[0].timing.late >= timedelta()
+        known = build_status([await load_guard_data(stage.ledger, ALERT_CONFIG)], now)
+        assert min(numbers(status_to_json(known)), default=0) >= 0
+        assert known.guards[0].timing.late_by >= timedelta()
 
 
 def numbers(value: object) -> Iterator[float]:
@@ -212,14 +224,16 @@ def numbers(value: object) -> Iterator[float]:
 
 @pytest.mark.parametrize("minutes", [32, 300])
 async def test_ticks_that_were_left_out_are_seen_from_the_memory_alone(minutes: int) -> None:
-    duty = replace(ALERT, schedule="0 */15 * * * *")
-    stage = Stage(Toy(10), duty)
+    duty = replace(ALERT_CONFIG, schedule="0 */15 * * * *")
+    stage = EngineHarness(SyntheticTenant(10), duty)
     for _ in range(3):
-        await stage.tick()
-    fine = status([await standing(stage.ledger, duty)], stage.clock())
-    assert fine.guards[0].timing.late == timedelta()
-    late = status([await standing(stage.ledger, duty)], stage.clock() + timedelta(minutes=minutes))
-    assert late.guards[0].timing.late > timedelta()
+        await stage.run_timer()
+    fine = build_status([await load_guard_data(stage.ledger, duty)], stage.clock())
+    assert fine.guards[0].timing.late_by == timedelta()
+    late = build_status(
+        [await load_guard_data(stage.ledger, duty)], stage.clock() + timedelta(minutes=minutes)
+    )
+    assert late.guards[0].timing.late_by > timedelta()
     assert any("late" in reason.text or "since" in reason.text for reason in late.reasons)
 
 
@@ -228,14 +242,14 @@ async def test_ticks_that_were_left_out_are_seen_from_the_memory_alone(minutes: 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
 def test_the_nights_of_the_clock_change_have_as_many_ticks_as_any_other(zone: str) -> None:
-    cron = Cron.parse("0 */15 * * * *")
+    cron = CronSchedule.parse("0 */15 * * * *")
     year = [START.replace(month=1, day=1, hour=0) + day * DAY for day in range(366)]
     offsets = [night.astimezone(ZoneInfo(zone)).utcoffset() for night in year]
     changes = [day for day, (one, other) in enumerate(pairwise(offsets)) if one != other]
     assert len(changes) == 2
     for day in changes:
         at, ticks = year[day], []
-        while (at := cron.next(at)) <= year[day + 1]:
+        while (at := cron.find_next(at)) <= year[day + 1]:
             ticks.append(at)
         assert len(ticks) == 96
         assert {later - tick for tick, later in pairwise(ticks)} == {timedelta(minutes=15)}
@@ -251,18 +265,20 @@ def test_the_nights_of_the_clock_change_have_as_many_ticks_as_any_other(zone: st
     ids=lambda begin: str(begin.year),
 )
 async def test_a_guard_lives_over_the_ends_of_counters(begin: datetime) -> None:
-    duty = replace(ENFORCE, schedule="0 */15 * * * *")
-    stage = Stage(Toy(40), duty, clock=Clock(begin - timedelta(minutes=16)))
-    runs = [(await stage.tick()).run]
-    stage.tenant.bad = dict(THIEVES)
-    runs += [(await stage.tick()).run for _ in range(3)]
+    duty = replace(ENFORCE_CONFIG, schedule="0 */15 * * * *")
+    stage = EngineHarness(SyntheticTenant(40), duty, clock=Clock(begin - timedelta(minutes=16)))
+    runs = [(await stage.run_timer()).run]
+    stage.tenant.forwards = dict(THIEVES)
+    runs += [(await stage.run_timer()).run for _ in range(3)]
     assert sorted(stage.tenant.writes) == sorted(THIEVES)
-    assert all(stage.told(name) == 1 for name in THIEVES)
+    assert all(stage.count_notifications(name) == 1 for name in THIEVES)
     assert sorted(runs) == runs[::-1]
     assert len({len(run) for run in runs}) == 1
-    known = status([await standing(stage.ledger, duty)], stage.clock() - timedelta(minutes=14))
-    assert known.guards[0].timing.late == timedelta()
-    assert countdown(begin) > countdown(begin + HOUR)
+    known = build_status(
+        [await load_guard_data(stage.ledger, duty)], stage.clock() - timedelta(minutes=14)
+    )
+    assert known.guards[0].timing.late_by == timedelta()
+    assert format_descending_time(begin) > format_descending_time(begin + HOUR)
 
 
 MOMENT = datetime(2038, 1, 19, 3, 14, 7, 123456, tzinfo=UTC)
@@ -279,13 +295,13 @@ MOMENT = datetime(2038, 1, 19, 3, 14, 7, 123456, tzinfo=UTC)
     ],
 )
 def test_a_time_is_the_same_time_however_it_is_written(text: str) -> None:
-    assert moment(text) == MOMENT
-    ran = run_of({"status": "done", "started": text}, MOMENT)
+    assert parse_timestamp(text) == MOMENT
+    ran = parse_run({"status": "done", "started": text}, MOMENT)
     assert ran
-    assert ran.began == MOMENT
+    assert ran.started_at == MOMENT
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.9999999Z"])
 def test_times_that_stand_for_never_break_nothing(text: str) -> None:
-    ran = run_of({"status": "done", "started": text}, MOMENT)
-    assert ran is None or ran.began <= MOMENT
+    ran = parse_run({"status": "done", "started": text}, MOMENT)
+    assert ran is None or ran.started_at <= MOMENT

@@ -22,24 +22,24 @@ from typing import Any
 import pytest
 from azure.data.tables.aio import TableClient
 
-from core.adapters.table_storage.ledger import RELEASED
-from core.bootstrap import connect, open_ledger
-from core.config.settings import Settings, prefix
+from core.adapters.table_storage.ledger import RELEASED_UNTIL
+from core.bootstrap import connect_world, open_ledger
+from core.config.settings import Settings, get_setting_prefix
 from core.engine.run import run
 from core.model.changes import ChangeState
-from core.model.state import Memory
+from core.model.state import GuardSnapshot
 from sandbox.functions_host.azurite import Azurite
-from sandbox.scene_runner import environment
+from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
 from tests.integration.test_crash_recovery import expire
-from tests.resilience.surfaces import GUARD, account_id
-from tests.resilience.surfaces import scene as tenant
-from tests.support.builders import BY_NAME
+from tests.resilience.surfaces import GUARD_NAME, build_account_id
+from tests.resilience.surfaces import build_sign_in_scene as tenant
+from tests.support.builders import CONFIGS_BY_NAME
 
 ROOT = Path(__file__).resolve().parents[2]
 # Long enough for a busy machine to renew in time.
 LEASE = 4.0
-OFF = {name: "off" for name in BY_NAME}
+OFF = {name: "off" for name in CONFIGS_BY_NAME}
 
 
 @dataclass
@@ -52,9 +52,9 @@ class Stage:
 
     async def ran(self) -> str:
         """A run in this process."""
-        duty = self.settings.duty(GUARD)
+        duty = self.settings.find_guard_config(GUARD_NAME)
         assert duty
-        async with connect(self.settings) as world:
+        async with connect_world(self.settings) as world:
             return (await run(duty, world)).status
 
     def blocked(self) -> Counter[str]:
@@ -74,7 +74,7 @@ class Stage:
         scene, whole = self.box.tenant.scene, tenant(count)
         users = scene["graph"]["users"]
         boxes = scene["exchange"]["Get-Mailbox"]
-        self.box.tenant.merge(
+        self.box.tenant.apply_patch(
             {
                 "graph": {"users": users + whole["graph"]["users"][len(users) :]},
                 "exchange": {"Get-Mailbox": boxes + whole["exchange"]["Get-Mailbox"][len(boxes) :]},
@@ -87,13 +87,13 @@ class Stage:
         for row in self.box.tenant.scene["graph"]["users"]:
             row["accountEnabled"] = True
 
-    async def memory(self) -> Memory:
+    async def memory(self) -> GuardSnapshot:
         async with open_ledger(self.settings) as ledger:
-            return await ledger.recall(GUARD)
+            return await ledger.load(GUARD_NAME)
 
     async def lease(self) -> dict[str, Any]:
         async with open_ledger(self.settings) as ledger:
-            return dict(await ledger.row(GUARD, "lease") or {})
+            return dict(await ledger.read_row(GUARD_NAME, "lease") or {})
 
     async def rows(self) -> dict[str, str]:
         """Every row of the table, with its version."""
@@ -120,7 +120,7 @@ class Stage:
 
     def worker(self, *options: str) -> Any:
         return self.process(
-            "tests.resilience.fuzz.worker", str(self.file), GUARD, str(LEASE), *options
+            "tests.resilience.fuzz.worker", str(self.file), GUARD_NAME, str(LEASE), *options
         )
 
     @asynccontextmanager
@@ -136,7 +136,7 @@ class Stage:
 @asynccontextmanager
 async def staged(azurite: Azurite, folder: Path, count: int, **more: str) -> AsyncIterator[Stage]:
     async with Sandbox(tenant(count)) as box:
-        environ = environment(box, azurite, OFF | {GUARD: "enforce"}) | {
+        environ = build_app_settings(box, azurite, OFF | {GUARD_NAME: "enforce"}) | {
             "STATE_TABLE": f"t{uuid.uuid4().hex}",
             "MANAGED_IDENTITY_CLIENT_ID": "",
             "CLIENT_SECRET": box.client_secret,
@@ -187,14 +187,14 @@ async def test_who_was_paused_within_a_change_until_another_took_over_does_not_g
     async with staged(azurite, tmp_path, 2) as stage:
         assert await stage.ran() == "done"
         # The look at the account, right before it is blocked, takes a while.
-        look = f"^GET /v1.0/users/{account_id(0)}"
+        look = f"^GET /v1.0/users/{build_account_id(0)}"
         fault = {"service": "graph", "match": look, "kind": "slow", "seconds": 1.5, "times": 1}
         stage.box.tenant.faults.load([fault])
         async with stage.worker() as paused:
-            await until(lambda: stage.box.tenant.faults.rows[0].struck == 1)
+            await until(lambda: stage.box.tenant.faults.rows[0].strike_count == 1)
             paused.send_signal(signal.SIGSTOP)
             await until(lambda: stopped(paused))
-            assert stage.blocked()[account_id(0)] == 0
+            assert stage.blocked()[build_account_id(0)] == 0
             await claim_ended(stage)
             await check_nothing_more(stage, paused)
 
@@ -216,7 +216,10 @@ async def check_nothing_more(stage: Stage, paused: asyncio.subprocess.Process) -
 async def test_two_hosts_whose_timers_fire_together_change_once_killed_or_shut_down(
     azurite: Azurite, tmp_path: Path
 ) -> None:
-    every = {f"{prefix(GUARD)}_SCHEDULE": "*/2 * * * * *", f"{prefix(GUARD)}_LIMIT": "100"}
+    every = {
+        f"{get_setting_prefix(GUARD_NAME)}_SCHEDULE": "*/2 * * * * *",
+        f"{get_setting_prefix(GUARD_NAME)}_LIMIT": "100",
+    }
     async with staged(azurite, tmp_path, 6, **every) as stage:
         box = stage.box
         async with stage.host() as first, stage.host() as second:
@@ -233,7 +236,7 @@ async def test_two_hosts_whose_timers_fire_together_change_once_killed_or_shut_d
         async with TableClient.from_connection_string(
             connection, table_name=stage.settings["STATE_TABLE"]
         ) as table:
-            await expire(table, GUARD)
+            await expire(table, GUARD_NAME)
         async with stage.host() as third, stage.host() as fourth:
             await until(lambda: stage.done() == 12)
             stage.grow(18)
@@ -243,10 +246,10 @@ async def test_two_hosts_whose_timers_fire_together_change_once_killed_or_shut_d
             assert [await third.wait(), await fourth.wait()] == [0, 0]
         assert stage.done() < 18
         # The claim was let go: nobody has to wait for its end.
-        assert (await stage.lease())["until"] == RELEASED
+        assert (await stage.lease())["until"] == RELEASED_UNTIL
         assert await stage.ran() == "done"
         assert set(stage.blocked().values()) == {1}
         assert stage.done() == 18
         memory = await stage.memory()
         assert {change.state for change in memory.changes} == {ChangeState.APPLIED}
-        assert not [case for case in memory.cases.values() if case.news]
+        assert not [case for case in memory.cases.values() if case.notification]

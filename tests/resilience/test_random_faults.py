@@ -19,14 +19,14 @@ from typing import Any
 import pytest
 
 from core.config.catalog import CATALOG
-from core.engine.self_findings import OWN
+from core.engine.self_findings import SELF_CHECK_KINDS
 from core.errors import LedgerError
-from core.model.guards import Duty, Limit, Mode
-from sandbox.scenes.attack_steps import aftermath, rule
-from sandbox.scenes.build import freshened
-from tests.resilience.generators.staged import Staged, staged
+from core.model.guards import ChangeLimit, GuardConfig, Mode
+from sandbox.scenes.attack_steps import build_aftermath, build_rule_step
+from sandbox.scenes.build import resolve_dates
+from tests.resilience.generators.staged import AdapterHarness, open_harness
 from tests.resilience.test_untouched_tenant import about_objects, neglected
-from tests.support.fakes.world import START, Death, FakeLedger, Reaper
+from tests.support.fakes.world import START, CrashInjector, FakeLedger, SimulatedCrash
 
 ATTACKED = START + timedelta(hours=24)
 SERVICES = ("graph", "exchange", "entra", "teams")
@@ -115,36 +115,38 @@ def out_of_reach() -> LedgerError:
     return LedgerError("the state table is out of reach")
 
 
-ENDS: tuple[Callable[[], BaseException], ...] = (Death, out_of_reach)
+ENDS: tuple[Callable[[], BaseException], ...] = (SimulatedCrash, out_of_reach)
 
 
-def fate(chance: random.Random) -> Reaper:
+def fate(chance: random.Random) -> CrashInjector:
     """Half of the runs end as they will; the others are killed, or lose their memory."""
     strike = chance.choice([0, chance.randint(1, 12)])
-    return Reaper(strike, chance.random() < 0.5, error=chance.choice(ENDS))
+    return CrashInjector(strike, chance.random() < 0.5, error=chance.choice(ENDS))
 
 
-async def struck(stage: Staged, ledger: FakeLedger, chance: random.Random) -> None:
+async def struck(stage: AdapterHarness, ledger: FakeLedger, chance: random.Random) -> None:
     """One run amid faults, to whatever end."""
-    ledger.reaper = fate(chance)
-    with suppress(Death, LedgerError):
-        await stage.tick(*faults(chance))
-    ledger.reaper = Reaper()
+    ledger.crash_injector = fate(chance)
+    with suppress(SimulatedCrash, LedgerError):
+        await stage.run_guard(*faults(chance))
+    ledger.crash_injector = CrashInjector()
 
 
-async def lived(stage: Staged, chance: random.Random | None) -> None:
+async def lived(stage: AdapterHarness, chance: random.Random | None) -> None:
     """Two runs in peace, the intruder amid whatever there is, and two runs in peace."""
     stage.ledger = ledger = FakeLedger(stage.clock)
-    await stage.tick()
-    await stage.tick()
+    await stage.run_guard()
+    await stage.run_guard()
     for number in range(6):
         if number == 2:
-            scene = stage.box.tenant.scene
-            for step in (rule(scene), *aftermath(scene)):
-                stage.box.tenant.merge(freshened({"edit": list(step.edits)}, ATTACKED))
-        await (struck(stage, ledger, chance) if chance else stage.tick())
-    await stage.tick()
-    await stage.tick()
+            scene = stage.sandbox.tenant.scene
+            for step in (build_rule_step(scene), *build_aftermath(scene)):
+                stage.sandbox.tenant.apply_patch(
+                    resolve_dates({"edit": list(step.edits)}, ATTACKED)
+                )
+        await (struck(stage, ledger, chance) if chance else stage.run_guard())
+    await stage.run_guard()
+    await stage.run_guard()
 
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:
@@ -165,31 +167,33 @@ def different(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[tuple[st
     ]
 
 
-async def comes_to_rest(stage: Staged) -> None:
+async def comes_to_rest(stage: AdapterHarness) -> None:
     """All that is open was told, and another run changes and tells nothing."""
-    cases = (await stage.memory()).cases.values()
-    assert not [case for case in cases if case.news]
-    told = re.findall(r"case ([0-9a-f]{8}) · ", json.dumps(stage.box.cards, ensure_ascii=False))
+    cases = (await stage.load_snapshot()).cases.values()
+    assert not [case for case in cases if case.notification]
+    told = re.findall(r"case ([0-9a-f]{8}) · ", json.dumps(stage.sandbox.cards, ensure_ascii=False))
     # What was there from the start is told as one summary, which names the worst of it. What could
     # not be read is told at the third run, and counts as unread until somebody looks there again.
-    open_now = [case for case in cases if not case.closed and case.kind not in OWN]
-    later = {case.short for case in open_now if not case.adopted}
+    open_now = [case for case in cases if not case.closed_at and case.kind not in SELF_CHECK_KINDS]
+    later = {case.short_key for case in open_now if not case.baselined}
     assert later <= set(told)
-    before = (len(stage.box.writes), len(stage.box.cards))
-    await stage.tick()
-    assert (len(stage.box.writes), len(stage.box.cards)) == before
+    before = (len(stage.sandbox.writes), len(stage.sandbox.cards))
+    await stage.run_guard()
+    assert (len(stage.sandbox.writes), len(stage.sandbox.cards)) == before
 
 
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
-async def test_when_the_faults_stop_all_is_as_if_there_had_been_none(duty: Duty, seed: int) -> None:
-    bold = replace(duty, limit=Limit(count=1_000, percent=100.0))
+async def test_when_the_faults_stop_all_is_as_if_there_had_been_none(
+    duty: GuardConfig, seed: int
+) -> None:
+    bold = replace(duty, limit=ChangeLimit(count=1_000, percent=100.0))
     tenants: list[dict[str, Any]] = []
     cases: list[set[str]] = []
     for chance in (None, random.Random(f"{duty.guard.name} {seed}")):
-        async with staged(neglected(), bold, Mode.ENFORCE) as stage:
+        async with open_harness(neglected(), bold, Mode.ENFORCE) as stage:
             await lived(stage, chance)
-            tenants.append(flat(stage.box.tenant.scene))
+            tenants.append(flat(stage.sandbox.tenant.scene))
             cases.append(set(await about_objects(stage)))
             await comes_to_rest(stage)
     assert cases[0] == cases[1]

@@ -17,64 +17,68 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from core.engine.decide import FLAPS, IN_EFFECT, WINDOW
-from core.engine.operator_requests import serve
-from core.engine.shards import Order
-from core.errors import AlertError, Forbidden, LedgerError, Refused, Unavailable
+from core.engine.decide import CONTEST_WINDOW, FLAP_COUNT, IN_EFFECT_STATES
+from core.engine.operator_requests import run_requests_only
+from core.engine.shards import ShardMessage
+from core.errors import Forbidden, LedgerError, NotificationError, Rejected, Unavailable
 from core.model.changes import ChangeRecord
 from core.model.findings import Finding
-from core.model.guards import Limit, Mode, Terms
-from core.model.requests import Action, ActionState, Deed, Request
-from core.model.state import Memory
-from tests.resilience.harness import Play, on_stage, silence
+from core.model.guards import ChangeLimit, GuardPolicy, Mode
+from core.model.requests import OperatorRequest, RequestKind, RequestState, RunOptions
+from core.model.state import GuardSnapshot
+from tests.resilience.harness import RecordingHarness, assert_quiet_run, build_harness
 from tests.resilience.oracle import (
-    Attempt,
-    Ended,
-    Stands,
-    every_danger_is_told,
-    every_end_is_told,
-    every_write_is_announced_and_told,
-    exempted,
-    news_is_remembered_first,
-    nothing_is_told_twice_but_for_a_death,
-    nothing_unread_is_closed,
-    only_what_is_wrong_is_written,
-    rows,
-    what_was_passed_is_remembered,
+    ChangeAttempt,
+    ProcessEnded,
+    TenantState,
+    check_dangers_notified,
+    check_notified_once,
+    check_passed_range_saved,
+    check_resolutions_notified,
+    check_saved_before_notified,
+    check_unread_stays_open,
+    check_writes_justified,
+    check_writes_recorded,
+    find_exempted,
+    iter_saved_rows,
 )
-from tests.support.fakes.world import DAY, START, Clock, Death, Reaper
-from tests.support.synthetic_guard import ENFORCE, GUARD, Bad, Toy, judge
+from tests.support.fakes.world import DAY, START, Clock, CrashInjector, SimulatedCrash
+from tests.support.synthetic_guard import ENFORCE_CONFIG, GUARD, ForwardItem, SyntheticTenant, judge
 
 SIZE = 7
-LIMIT = Limit(count=2, percent=0.0)
+LIMIT = ChangeLimit(count=2, percent=0.0)
 MAILBOXES = st.sampled_from([f"m{number}" for number in range(SIZE)])
 TARGETS = st.sampled_from(["thief", "crook", "partner"])
 ALLOWED = frozenset({"partner"})
 
 ALWAYS = (
-    nothing_is_told_twice_but_for_a_death,
-    only_what_is_wrong_is_written,
-    nothing_unread_is_closed,
-    what_was_passed_is_remembered,
-    news_is_remembered_first,
+    check_notified_once,
+    check_writes_justified,
+    check_unread_stays_open,
+    check_passed_range_saved,
+    check_saved_before_notified,
 )
-AT_THE_END = (every_danger_is_told, every_end_is_told, every_write_is_announced_and_told)
+AT_THE_END = (check_dangers_notified, check_resolutions_notified, check_writes_recorded)
 
 
-def judging(item: Bad, terms: Terms) -> Iterator[Finding]:
+def judging(item: ForwardItem, terms: GuardPolicy) -> Iterator[Finding]:
     """What the toy finds wrong, but for targets that are allowed."""
     if item.target not in terms.allowed_domains:
         yield from judge(item, terms)
 
 
-DUTY = replace(ENFORCE, guard=replace(GUARD, judge=judging, sweeps=(), several=None), limit=LIMIT)
+DUTY = replace(
+    ENFORCE_CONFIG,
+    guard=replace(GUARD, judge=judging, periodic_checks=(), correlation=None),
+    limit=LIMIT,
+)
 
 
 class Model:
     """What must be open and may be changed, by what happened in the world alone."""
 
     def __init__(self) -> None:
-        self.tenant = Toy(SIZE)
+        self.tenant = SyntheticTenant(SIZE)
         self.mode = Mode.ENFORCE
         self.allowed = frozenset[str]()
         self.believed: int | None = None
@@ -82,10 +86,10 @@ class Model:
     def wrong(self, exempt: Collection[str] = ()) -> dict[str, Finding]:
         """What is wrong now, by key; without what somebody answered for."""
         found = {
-            finding.key("toy"): finding
-            for name, target in self.tenant.bad.items()
-            if name not in self.tenant.gone and target not in self.allowed
-            for finding in judge(Bad(name, target), Terms(START))
+            finding.compute_key("toy"): finding
+            for name, target in self.tenant.forwards.items()
+            if name not in self.tenant.deleted and target not in self.allowed
+            for finding in judge(ForwardItem(name, target), GuardPolicy(START))
         }
         return {
             key: finding
@@ -96,7 +100,7 @@ class Model:
     @property
     def missing(self) -> bool:
         """More mailboxes are gone than a listing is believed to have lost."""
-        lost = (self.believed or 0) - len(self.tenant.ids)
+        lost = (self.believed or 0) - len(self.tenant.mailbox_ids)
         return lost >= 2 and lost > 0.3 * (self.believed or 0)
 
     def open(self, exempt: Collection[str]) -> set[str]:
@@ -122,36 +126,40 @@ class Strike:
     after: bool = False
     name: str = "m0"
 
-    def on_process(self, stage: Play) -> None:
+    def on_process(self, stage: RecordingHarness) -> None:
         """The process, its memory or its voice is struck."""
         match self.fault:
             case "killed":
-                reaper = Reaper(self.at, self.after)
-                stage.ledger.reaper = stage.alerts.reaper = stage.tenant.reaper = reaper
+                reaper = CrashInjector(self.at, self.after)
+                stage.ledger.crash_injector = stage.notification_channel.crash_injector = (
+                    stage.tenant.crash_injector
+                ) = reaper
             case "ledger down":
-                stage.ledger.reaper = Reaper(self.at, self.after, error=out_of_reach)
+                stage.ledger.crash_injector = CrashInjector(self.at, self.after, error=out_of_reach)
             case "channel down":
-                stage.alerts.down = True
+                stage.notification_channel.is_down = True
             case "reply lost":
-                stage.alerts.reaper = Reaper(1, after=True, error=unanswered)
+                stage.notification_channel.crash_injector = CrashInjector(
+                    1, after=True, error=unanswered
+                )
             case "hurried":
-                stage.spent = hurried(self.at)
+                stage.budget_used = hurried(self.at)
 
-    def on_tenant(self, tenant: Toy) -> None:
+    def on_tenant(self, tenant: SyntheticTenant) -> None:
         """What is read of the tenant, or written to it, is struck."""
         errors = {
-            "refused": Refused("no"),
+            "refused": Rejected("no"),
             "failing": Unavailable("HTTP 503"),
             "forbidden": Forbidden("HTTP 403", "Set-Mailbox"),
         }
-        tenant.blind = self.fault == "blind"
-        tenant.broken_off = self.fault == "broken off"
+        tenant.unavailable = self.fault == "blind"
+        tenant.listing_interrupted = self.fault == "broken off"
         if self.fault == "short":
-            tenant.unlisted = {f"m{number}" for number in range(self.at % SIZE)}
+            tenant.omitted = {f"m{number}" for number in range(self.at % SIZE)}
         if self.fault in errors:
-            tenant.failing[self.name] = errors[self.fault]
+            tenant.change_errors[self.name] = errors[self.fault]
         if self.fault in ("half made", "half lost"):
-            tenant.half_made[self.name] = self.fault == "half made"
+            tenant.partially_applied[self.name] = self.fault == "half made"
 
 
 FAULTS = (
@@ -172,42 +180,42 @@ class Machine(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.model = Model()
         self.tenant = self.model.tenant
-        self.stage: Play = on_stage(DUTY, self.tenant, slice_size=2)
-        self.stage.tenant.view = self.view
+        self.stage: RecordingHarness = build_harness(DUTY, self.tenant, slice_size=2)
+        self.stage.tenant.assess = self.view
         # The storage service has a clock of its own, which nobody sets.
         self.stage.ledger.clock = Clock()
         self.latest = self.stage.clock()
         self.plan = ""
         self.checked = 0
 
-    async def view(self) -> Stands:
+    async def view(self) -> TenantState:
         """How the tenant stands, whatever can be read of it now."""
-        return Stands(self.model.wrong(), self.stage.clock())
+        return TenantState(self.model.wrong(), self.stage.clock())
 
     @property
-    def memory(self) -> Memory:
-        return self.runner.run(self.stage.ledger.recall("toy"))
+    def memory(self) -> GuardSnapshot:
+        return self.runner.run(self.stage.ledger.load("toy"))
 
     def exempt(self) -> set[str]:
-        return exempted(self.stage.journal, self.stage.clock())
+        return find_exempted(self.stage.journal, self.stage.clock())
 
     # The tenant -----------------------------------------------------------------------------------
 
     @rule(name=MAILBOXES, to=TARGETS)
     def a_mailbox_forwards(self, name: str, to: str) -> None:
-        self.tenant.bad[name] = to
+        self.tenant.forwards[name] = to
 
     @rule(name=MAILBOXES)
     def a_forward_vanishes(self, name: str) -> None:
-        self.tenant.bad.pop(name, None)
+        self.tenant.forwards.pop(name, None)
 
     @rule(name=MAILBOXES)
     def a_mailbox_appears_or_vanishes(self, name: str) -> None:
-        self.tenant.gone ^= {name}
+        self.tenant.deleted ^= {name}
 
     @rule(name=MAILBOXES)
     def a_mailbox_becomes_unreadable_or_readable(self, name: str) -> None:
-        self.tenant.unread ^= {name}
+        self.tenant.unreadable ^= {name}
 
     # Runs -----------------------------------------------------------------------------------------
 
@@ -217,10 +225,10 @@ class Machine(RuleBasedStateMachine):
 
     @rule(pick=PICKS)
     def a_forward_is_back_and_the_timer_fires(self, pick: int) -> None:
-        made = sorted(key for key, case in self.memory.cases.items() if case.closing == "done")
+        made = sorted(key for key, case in self.memory.cases.items() if case.resolution == "done")
         if made:
             case = self.memory.cases[made[pick % len(made)]]
-            self.tenant.bad[case.object_id] = case.shared[0]
+            self.tenant.forwards[case.object_id] = case.correlation_keys[0]
         self.lives(PEACE)
 
     @rule(strike=STRIKES)
@@ -258,21 +266,21 @@ class Machine(RuleBasedStateMachine):
         stage = self.stage
         strike.on_process(stage)
         strike.on_tenant(self.tenant)
-        stage.journal.append(Stands(self.model.wrong(), stage.clock()))
+        stage.journal.append(TenantState(self.model.wrong(), stage.clock()))
         mode = mode or self.model.mode
         try:
             if serving:
-                self.runner.run(serve(stage.duty, stage.world, stage.new_run()))
+                self.runner.run(run_requests_only(stage.config, stage.world, stage.next_run_id()))
             elif message:
-                mode = stage.duty.mode.lowered(Order.unpacked(message).mode)
-                self.runner.run((stage.given_up if lost else stage.worked)(message))
+                mode = stage.config.mode.restrict_to(ShardMessage.from_json(message).mode)
+                self.runner.run((stage.abandon_message if lost else stage.process_message)(message))
             else:
-                report = self.runner.run(stage.tick(Request(mode=mode)))
+                report = self.runner.run(stage.run_timer(RunOptions(mode=mode)))
                 self.plan = report.plan or self.plan
             died = strike.fault == "reply lost"
-        except (Death, LedgerError, Unavailable):
+        except (SimulatedCrash, LedgerError, Unavailable):
             died = True
-        stage.journal += [Ended()] if died else []
+        stage.journal += [ProcessEnded()] if died else []
         self.mend()
         stage.ledger.clock.advance(minutes=3)
         self.latest = max(self.latest, stage.clock())
@@ -282,32 +290,34 @@ class Machine(RuleBasedStateMachine):
     def mend(self) -> None:
         """What went wrong is over."""
         stage = self.stage
-        stage.ledger.reaper = stage.alerts.reaper = stage.tenant.reaper = Reaper()
-        stage.alerts.down = False
-        stage.spent = lambda: 0.0
-        self.tenant.mend()
+        stage.ledger.crash_injector = stage.notification_channel.crash_injector = (
+            stage.tenant.crash_injector
+        ) = CrashInjector()
+        stage.notification_channel.is_down = False
+        stage.budget_used = lambda: 0.0
+        self.tenant.clear_faults()
 
     # People ---------------------------------------------------------------------------------------
 
-    def ask(self, deed: Deed, subject: str, until: datetime | None = None) -> None:
+    def ask(self, deed: RequestKind, subject: str, until: datetime | None = None) -> None:
         """Somebody asks for something; it is done by whoever comes next."""
         stage = self.stage
-        action = Action(
-            stage.new_run(), deed, subject, "Dana", "because", stage.clock(), until=until
+        action = OperatorRequest(
+            stage.next_run_id(), deed, subject, "Dana", "because", stage.clock(), until=until
         )
-        self.runner.run(stage.ledger.ask("toy", action))
+        self.runner.run(stage.ledger.add_request("toy", action))
 
     @rule()
     def the_plan_that_waits_is_released(self) -> None:
         if self.plan:
-            self.ask(Deed.RELEASE, self.plan)
+            self.ask(RequestKind.RELEASE, self.plan)
 
     @rule(name=MAILBOXES, days=st.integers(1, 20))
     def a_mailbox_is_exempted(self, name: str, days: int) -> None:
-        self.ask(Deed.EXEMPT, name, self.stage.clock() + days * DAY)
+        self.ask(RequestKind.EXEMPT, name, self.stage.clock() + days * DAY)
 
-    @rule(pick=PICKS, deed=st.sampled_from([Deed.EXEMPT, Deed.ACKNOWLEDGE]))
-    def a_case_is_exempted_or_acknowledged(self, pick: int, deed: Deed) -> None:
+    @rule(pick=PICKS, deed=st.sampled_from([RequestKind.EXEMPT, RequestKind.ACKNOWLEDGE]))
+    def a_case_is_exempted_or_acknowledged(self, pick: int, deed: RequestKind) -> None:
         keys = sorted(self.memory.cases)
         if keys:
             self.ask(deed, keys[pick % len(keys)], self.stage.clock() + 3 * DAY)
@@ -316,25 +326,25 @@ class Machine(RuleBasedStateMachine):
     def an_exemption_is_ended(self, pick: int) -> None:
         subjects = sorted(self.exempt())
         if subjects:
-            self.ask(Deed.END_EXEMPTION, subjects[pick % len(subjects)])
+            self.ask(RequestKind.END_EXEMPTION, subjects[pick % len(subjects)])
 
     @rule(pick=PICKS)
     def a_change_is_taken_back(self, pick: int) -> None:
-        records = sorted(record.id for record in self.memory.changes if not record.restores)
+        records = sorted(record.id for record in self.memory.changes if not record.undo_of)
         if records:
-            self.ask(Deed.UNDO, records[pick % len(records)])
+            self.ask(RequestKind.UNDO, records[pick % len(records)])
 
     # Settings and time ----------------------------------------------------------------------------
 
     @rule(mode=st.sampled_from(Mode))
     def the_mode_is_set(self, mode: Mode) -> None:
         self.model.mode = mode
-        self.stage.duty = replace(self.stage.duty, mode=mode)
+        self.stage.config = replace(self.stage.config, mode=mode)
 
     @rule()
     def partners_are_allowed_or_not(self) -> None:
         self.model.allowed ^= ALLOWED
-        self.stage.terms = replace(self.stage.terms, allowed_domains=self.model.allowed)
+        self.stage.policy = replace(self.stage.policy, allowed_domains=self.model.allowed)
 
     @rule(hours=st.sampled_from([-1, 1, 24, 24 * 8]))
     def the_clock_jumps(self, hours: int) -> None:
@@ -356,43 +366,45 @@ class Machine(RuleBasedStateMachine):
     def check_what_was_changed(self, mode: Mode, serving: bool) -> None:
         """Within the mode, the brake, and what people changed back."""
         journal = self.stage.journal
-        last = max(at for at, event in enumerate(journal) if isinstance(event, Stands))
-        known = {record.id for event in journal[:last] for record in rows(event, ChangeRecord)}
+        last = max(at for at, event in enumerate(journal) if isinstance(event, TenantState))
+        known = {
+            record.id for event in journal[:last] for record in iter_saved_rows(event, ChangeRecord)
+        }
         fresh = {
             record.id
             for event in journal[last:]
-            for record in rows(event, ChangeRecord)
-            if record.id not in known and not record.restores
+            for record in iter_saved_rows(event, ChangeRecord)
+            if record.id not in known and not record.undo_of
         }
         released = any(
-            action.deed is Deed.RELEASE and action.state is ActionState.DONE
+            action.kind is RequestKind.RELEASE and action.state is RequestState.DONE
             for event in journal[last:]
-            for action in rows(event, Action)
+            for action in iter_saved_rows(event, OperatorRequest)
         )
         if mode is not Mode.ENFORCE or serving:
             assert not fresh
-            attempts = [event for event in journal[last:] if isinstance(event, Attempt)]
-            assert all(attempt.back for attempt in attempts)
+            attempts = [event for event in journal[last:] if isinstance(event, ChangeAttempt)]
+            assert all(attempt.is_undo for attempt in attempts)
         elif not released and not any(self.asked_for_release()):
             assert len(fresh) <= LIMIT.count
         self.check_flaps()
 
-    def asked_for_release(self) -> Iterator[Action]:
+    def asked_for_release(self) -> Iterator[OperatorRequest]:
         """Releases that wait to be answered."""
-        yield from (one for one in self.memory.actions if one.deed is Deed.RELEASE)
+        yield from (one for one in self.memory.operator_requests if one.kind is RequestKind.RELEASE)
 
     def check_flaps(self) -> None:
         """Nobody is overruled more than twice a week."""
         now = self.stage.clock()
         made = Counter(
-            record.case
+            record.case_key
             for record in self.memory.changes
-            if record.state in IN_EFFECT
-            and not record.restores
-            and not record.undone
-            and abs(now - record.at) < WINDOW
+            if record.state in IN_EFFECT_STATES
+            and not record.undo_of
+            and not record.undone_at
+            and abs(now - record.at) < CONTEST_WINDOW
         )
-        assert all(count <= FLAPS for count in made.values()), made
+        assert all(count <= FLAP_COUNT for count in made.values()), made
 
     def teardown(self) -> None:
         """The faults stop, a week passes; two runs later all is as it should be, and stays so."""
@@ -404,10 +416,10 @@ class Machine(RuleBasedStateMachine):
     def comes_to_rest(self) -> None:
         """The end."""
         stage = self.stage
-        self.tenant.unread.clear()
+        self.tenant.unreadable.clear()
         if self.model.mode is Mode.OFF:
             self.the_mode_is_set(Mode.ALERT)
-        stage.clock.moment = self.latest + 8 * DAY
+        stage.clock.current = self.latest + 8 * DAY
         for _ in range(2):
             self.lives(PEACE)
             while stage.queue:
@@ -415,18 +427,18 @@ class Machine(RuleBasedStateMachine):
         self.model.believed = self.memory.state.population
         exempt = self.exempt()
         cases = self.memory.cases.values()
-        present = [case for case in cases if case.object_id not in self.tenant.gone]
-        found = {case.key for case in present if not case.closed and case.kind != "brake"}
+        present = [case for case in cases if case.object_id not in self.tenant.deleted]
+        found = {case.key for case in present if not case.closed_at and case.kind != "brake"}
         assert found == self.model.open(exempt)
-        braked = any(case.kind == "brake" and not case.closed for case in cases)
+        braked = any(case.kind == "brake" and not case.closed_at for case in cases)
         assert braked is self.model.braked(exempt)
-        assert not [case for case in cases if case.news]
-        assert not [case for case in present if case.set_aside and not case.closed]
-        assert not [one for one in self.memory.actions if not one.told]
+        assert not [case for case in cases if case.notification]
+        assert not [case for case in present if case.deferred_at and not case.closed_at]
+        assert not [one for one in self.memory.operator_requests if not one.notified]
         complaints = [one for promise in AT_THE_END for one in promise(stage.journal)]
         assert not complaints, complaints
         self.no_promise_is_broken()
-        self.runner.run(silence(stage))
+        self.runner.run(assert_quiet_run(stage))
 
 
 def out_of_reach() -> Exception:
@@ -434,7 +446,7 @@ def out_of_reach() -> Exception:
 
 
 def unanswered() -> Exception:
-    return AlertError("no answer")
+    return NotificationError("no answer")
 
 
 def hurried(questions: int) -> Callable[[], float]:

@@ -23,15 +23,15 @@ from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
 from core.adapters.table_storage.ledger import TableLedger
-from core.bootstrap import TABLE
+from core.bootstrap import TABLE_OPTIONS
 from core.engine.run import run
 from core.errors import ClaimLost, LedgerError
-from core.model.cases import News
+from core.model.cases import Notification
 from core.model.changes import ChangeState
 from core.model.runs import RunReport
 from sandbox.functions_host.azurite import ACCOUNT, ACCOUNT_KEY, Azurite
-from tests.support.adaptive_cards import case
-from tests.support.synthetic_guard import ENFORCE, Stage, Toy
+from tests.support.adaptive_cards import build_case
+from tests.support.synthetic_guard import ENFORCE_CONFIG, EngineHarness, SyntheticTenant
 
 # Headers that speak of one connection and not of the answer.
 BETWEEN_TWO = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
@@ -155,11 +155,11 @@ async def at_once(seconds: float) -> None:
     await asyncio.sleep(0)
 
 
-class Kept(Stage):
+class Kept(EngineHarness):
     """A toy tenant whose guard remembers in a real table, behind the proxy."""
 
     def __init__(self, proxy: Proxy) -> None:
-        super().__init__(Toy(4, bad={"m1": "a@x", "m2": "b@x"}), ENFORCE)
+        super().__init__(SyntheticTenant(4, forwards={"m1": "a@x", "m2": "b@x"}), ENFORCE_CONFIG)
         self.proxy = proxy
         self.name = f"t{uuid.uuid4().hex}"
 
@@ -171,7 +171,7 @@ class Kept(Stage):
             f"TableEndpoint={self.proxy.address}/{ACCOUNT};"
         )
         async with TableClient.from_connection_string(
-            text, table_name=self.name, **TABLE
+            text, table_name=self.name, **TABLE_OPTIONS
         ) as client:
             yield client
 
@@ -181,7 +181,7 @@ class Kept(Stage):
         try:
             async with self.table() as client:
                 ledger = TableLedger(client, sleep=at_once)
-                return await run(self.duty, replace(self.world, ledger=ledger))
+                return await run(self.config, replace(self.world, ledger=ledger))
         except LedgerError:
             return None
         finally:
@@ -199,10 +199,10 @@ class Kept(Stage):
     async def remembered(self) -> tuple[dict[str, str], list[str], int]:
         """The cases and how they stand, the changes, and how much is untold."""
         async with self.table() as client:
-            memory = await TableLedger(client, sleep=at_once).recall("toy")
-        cases = {key: f"{one.kind} {one.closing}" for key, one in memory.cases.items()}
+            memory = await TableLedger(client, sleep=at_once).load("toy")
+        cases = {key: f"{one.kind} {one.resolution}" for key, one in memory.cases.items()}
         states = sorted(f"{one.subject} {one.state}" for one in memory.changes)
-        return cases, states, sum(bool(one.news) for one in memory.cases.values())
+        return cases, states, sum(bool(one.notification) for one in memory.cases.values())
 
 
 @pytest.fixture
@@ -238,15 +238,18 @@ async def test_any_request_may_fail_once_and_nobody_notices(proxy: Proxy, harm: 
 async def any_request_once(proxy: Proxy, harm: str, strikes: Iterable[int]) -> None:
     """Harm befalls one request of a run, and it all comes out as in peace."""
     peace, requests = await reference(proxy)
-    wanted, cards = await peace.remembered(), len(peace.alerts.sent)
+    wanted, cards = await peace.remembered(), len(peace.notification_channel.sent)
     assert requests >= 8
     for strike in takewhile(lambda number: number <= requests, strikes):
         stage = await adopted(proxy)
         report = await stage.live({strike: harm}.get)
         assert report, strike
-        assert (report.status, report.told) == ("done", True), strike
+        assert (report.status, report.delivered) == ("done", True), strike
         assert stage.tenant.writes == ["m1", "m2"], strike
-        assert (await stage.remembered(), len(stage.alerts.sent)) == (wanted, cards), strike
+        assert (await stage.remembered(), len(stage.notification_channel.sent)) == (
+            wanted,
+            cards,
+        ), strike
 
 
 @pytest.mark.parametrize("late", ["", "late "])
@@ -274,22 +277,22 @@ async def test_without_the_table_nothing_is_changed_or_told_that_is_not_written_
     proxy: Proxy,
 ) -> None:
     peace, requests = await reference(proxy)
-    wanted, cards = await peace.remembered(), len(peace.alerts.sent)
+    wanted, cards = await peace.remembered(), len(peace.notification_channel.sent)
     for since in range(1, requests + 1, 3):
         stage = await adopted(proxy)
-        told = len(stage.alerts.sent)
+        told = len(stage.notification_channel.sent)
         report = await stage.live(dict.fromkeys(range(since, 1_000), "503").get)
-        assert report is None or report.told, since
+        assert report is None or report.delivered, since
         cases, changes, _ = await stage.remembered()
         written_down = {change.split("@")[0] for change in changes}
         assert written_down >= set(stage.tenant.writes), since
-        assert len(stage.alerts.sent) - told <= 1, since
-        if len(stage.alerts.sent) > told:
+        assert len(stage.notification_channel.sent) - told <= 1, since
+        if len(stage.notification_channel.sent) > told:
             assert {case.split()[1] for case in cases.values()} == {"done"}, since
         await stage.live()
         await stage.live()
         assert await stage.remembered() == wanted, since
-        assert len(stage.alerts.sent) - cards in (0, 1), since
+        assert len(stage.notification_channel.sent) - cards in (0, 1), since
         assert set(stage.tenant.writes) == {"m1", "m2"}, since
 
 
@@ -305,7 +308,7 @@ async def test_a_table_that_cannot_be_used_fails_the_run_with_a_reason(
             async with ledger.claim("toy", "run") as claim:
                 assert claim is None
         with pytest.raises(LedgerError):
-            await ledger.recall("toy")
+            await ledger.load("toy")
     proxy.harm = NOTHING
     assert stage.tenant.writes == []
 
@@ -316,7 +319,7 @@ async def test_a_table_that_is_gone_is_made_again_and_the_look_begins_anew(proxy
         await client.delete_table()
     report = await stage.live()
     assert report
-    assert report.adopted
+    assert report.baselined
     assert stage.tenant.writes == []
     assert len((await stage.remembered())[0]) == 2
 
@@ -329,9 +332,9 @@ async def test_a_table_that_vanishes_under_a_claim_ends_the_run(proxy: Proxy) ->
             assert claim
             await client.delete_table()
             with pytest.raises(ClaimLost):
-                await claim.save(case(1))
+                await claim.save(build_case(1))
             with pytest.raises(ClaimLost):
-                await claim.check()
+                await claim.ensure_held()
 
 
 async def test_a_transaction_that_is_refused_leaves_nothing_of_itself(
@@ -345,8 +348,8 @@ async def test_a_transaction_that_is_refused_leaves_nothing_of_itself(
             assert claim
             proxy.count, proxy.harm = 0, {1: "400"}.get
             with pytest.raises(LedgerError, match="400"):
-                await claim.save(case(1), case(2))
-            await claim.save(case(3, news=News.NONE))
+                await claim.save(build_case(1), build_case(2))
+            await claim.save(build_case(3, news=Notification.NONE))
     cases = (await stage.remembered())[0]
     assert len(cases) == len(before[0]) + 1
     assert ChangeState.APPLIED not in before[1]

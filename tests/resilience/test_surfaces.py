@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from core.adapters.clouds import endpoints
-from core.adapters.credentials import app_credential
-from core.adapters.exchange.client import Exchange
-from core.adapters.graph.client import Graph
-from core.adapters.http import is_public
-from core.adapters.teams import Teams
-from core.api.authentication import Denied, caller
-from core.errors import AlertError, TenantError
+from core.adapters.clouds import resolve_cloud
+from core.adapters.credentials import build_credential
+from core.adapters.exchange.client import ExchangeClient
+from core.adapters.graph.client import GraphClient
+from core.adapters.http import is_public_address
+from core.adapters.teams import TeamsChannel
+from core.api.authentication import AccessDenied, authenticate_caller
+from core.errors import NotificationError, TenantError
 from sandbox.certificate import make_certificate
 from sandbox.graph.identity import CLIENT_ID
-from tests.support.http_recorder import Clock, connected, scene, service
+from tests.support.http_recorder import SleepClock, build_scene, build_service, connect_sandbox
 
 
 @dataclass
@@ -63,13 +63,15 @@ async def answered(api: str, to: Any, at: str) -> None:
     """One question to Graph or Exchange at an address."""
     cloud = replace(to.cloud, graph=at, exchange=at)
     if api == "graph":
-        graph = Graph(cloud, to.credential, service(to.clock))
+        graph = GraphClient(cloud, to.credential, build_service(to.clock))
         try:
-            _ = [page async for page in graph.pages("/domains")]
+            _ = [page async for page in graph.read_pages("/domains")]
         finally:
             await graph.close()
         return
-    exchange = Exchange(cloud, to.sandbox.tenant.tenant_id, to.credential, service(to.clock))
+    exchange = ExchangeClient(
+        cloud, to.sandbox.tenant.tenant_id, to.credential, build_service(to.clock)
+    )
     try:
         await exchange.invoke("Get-Mailbox", {"ResultSize": "Unlimited"})
     finally:
@@ -79,7 +81,7 @@ async def answered(api: str, to: Any, at: str) -> None:
 @pytest.mark.parametrize("api", ["graph", "exchange"])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_no_token_follows_a_redirect_to_another_host(api: str, status: int) -> None:
-    async with connected(scene()) as to, elsewhere() as thief:
+    async with connect_sandbox(build_scene()) as to, elsewhere() as thief:
         headers = {"Location": f"{thief.address}/v1.0/domains"}
         async with elsewhere(status=status, headers=headers) as door:
             with pytest.raises(TenantError):
@@ -91,7 +93,7 @@ async def test_no_token_follows_a_redirect_to_another_host(api: str, status: int
 @pytest.mark.parametrize("api", ["graph", "exchange"])
 @pytest.mark.parametrize("name", ["@odata.nextLink", "@odata.deltaLink", "contentUri"])
 async def test_no_token_goes_where_a_link_in_an_answer_points(api: str, name: str) -> None:
-    async with connected(scene()) as to, elsewhere() as thief:
+    async with connect_sandbox(build_scene()) as to, elsewhere() as thief:
         body = {"value": [], name: f"{thief.address}/v1.0/domains?$skiptoken=1"}
         async with elsewhere(body=body, headers={"Content-Location": thief.address}) as door:
             if name == "@odata.nextLink":
@@ -112,8 +114,8 @@ async def test_a_secret_does_not_follow_a_redirect_of_the_sign_in(
     async with elsewhere(tls=tls) as thief:
         headers = {"Location": f"{thief.address}/tenant/oauth2/v2.0/token"}
         async with elsewhere(status=status, headers=headers, tls=tls) as door:
-            cloud = endpoints("global", login=door.address)
-            async with app_credential(
+            cloud = resolve_cloud("global", login=door.address)
+            async with build_credential(
                 "tenant", CLIENT_ID, cloud, secret="canary-secret", ca_path=str(certificate)
             ) as credential:
                 with pytest.raises(TenantError) as caught:
@@ -128,8 +130,10 @@ async def test_no_card_follows_a_redirect(status: int) -> None:
     async with elsewhere() as thief:
         headers = {"Location": f"{thief.address}/workflows/x"}
         async with elsewhere(status=status, headers=headers) as door:
-            voice = Teams(f"{door.address}/x", service(Clock(), "teams"), hosts=["127.0.0.1"])
-            with pytest.raises(AlertError, match="follow no redirect"):
+            voice = TeamsChannel(
+                f"{door.address}/x", build_service(SleepClock(), "teams"), hosts=["127.0.0.1"]
+            )
+            with pytest.raises(NotificationError, match="follow no redirect"):
                 await voice.send({"type": "message"})
             await voice.close()
         assert len(door.seen) == 1
@@ -168,20 +172,20 @@ async def test_no_card_follows_a_redirect(status: int) -> None:
     ],
 )
 def test_an_address_inside_a_network_is_none_for_cards_however_it_is_written(address: str) -> None:
-    assert not is_public(address)
+    assert not is_public_address(address)
 
 
 @pytest.mark.parametrize(
     "address", ["20.50.1.2", "2603:1030::1", "::ffff:20.50.1.2", "64:ff9b::1432:102"]
 )
 def test_an_address_on_the_internet_is_one_for_cards(address: str) -> None:
-    assert is_public(address)
+    assert is_public_address(address)
 
 
 @pytest.mark.parametrize("name", ["code", "Code", "CODE", "cOdE"])
 @pytest.mark.parametrize("way", ["key", "entra"])
 def test_a_key_in_an_address_is_refused_however_it_is_written(name: str, way: str) -> None:
-    with pytest.raises(Denied, match="header") as caught:
-        caller(way, True, {}, {name: "the-key-itself"})
+    with pytest.raises(AccessDenied, match="header") as caught:
+        authenticate_caller(way, True, {}, {name: "the-key-itself"})
     assert caught.value.status == 400
     assert "the-key-itself" not in str(caught.value)

@@ -11,29 +11,35 @@ from typing import Any
 
 import pytest
 
-from core.adapters.retry import Door, Service
-from core.adapters.teams import APART, Teams
-from core.bootstrap import TELLING
-from core.model.guards import Duty, Mode
-from tests.resilience.generators.small_tenant import small
-from tests.resilience.generators.staged import MINUTES, Staged, Timer, Watched, staged
-from tests.support.builders import AUDIT, FORWARDING, SIGN_IN
+from core.adapters.retry import ThrottledService, ThrottleGate
+from core.adapters.teams import SEND_INTERVAL, TeamsChannel
+from core.bootstrap import NOTIFY_SECONDS
+from core.model.guards import GuardConfig, Mode
+from tests.resilience.generators.small_tenant import build_small_tenant
+from tests.resilience.generators.staged import (
+    BUDGET_MINUTES,
+    AdapterHarness,
+    RecordingSandbox,
+    SharedSleepClock,
+    open_harness,
+)
+from tests.support.builders import AUDIT_CONFIG, FORWARDING_CONFIG, SIGN_IN_CONFIG
 from tests.unit.adapters.test_teams import CARD
 
-PLACES: dict[str, tuple[Duty, dict[str, Any]]] = {
-    "a list of Exchange": (SIGN_IN, {"service": "exchange", "match": "^Get-Mailbox"}),
+PLACES: dict[str, tuple[GuardConfig, dict[str, Any]]] = {
+    "a list of Exchange": (SIGN_IN_CONFIG, {"service": "exchange", "match": "^Get-Mailbox"}),
     "the list of forwards": (
-        FORWARDING,
+        FORWARDING_CONFIG,
         {"service": "exchange", "match": "^Get-Mailbox", "skip": 1},
     ),
-    "a list of Graph": (FORWARDING, {"service": "graph", "match": "domains"}),
-    "a whole batch": (SIGN_IN, {"service": "graph", "match": "batch"}),
-    "some of a batch": (FORWARDING, {"service": "graph", "inner": True, "skip": 3}),
-    "a single account": (SIGN_IN, {"service": "graph", "match": "^GET .*/users/[^/]+$"}),
-    "the change of an account": (SIGN_IN, {"service": "graph", "match": "^PATCH"}),
-    "a cmdlet that changes": (AUDIT, {"service": "exchange", "match": "^Set-Mailbox"}),
-    "the token endpoint": (SIGN_IN, {"service": "entra"}),
-    "the channel": (SIGN_IN, {"service": "teams"}),
+    "a list of Graph": (FORWARDING_CONFIG, {"service": "graph", "match": "domains"}),
+    "a whole batch": (SIGN_IN_CONFIG, {"service": "graph", "match": "batch"}),
+    "some of a batch": (FORWARDING_CONFIG, {"service": "graph", "inner": True, "skip": 3}),
+    "a single account": (SIGN_IN_CONFIG, {"service": "graph", "match": "^GET .*/users/[^/]+$"}),
+    "the change of an account": (SIGN_IN_CONFIG, {"service": "graph", "match": "^PATCH"}),
+    "a cmdlet that changes": (AUDIT_CONFIG, {"service": "exchange", "match": "^Set-Mailbox"}),
+    "the token endpoint": (SIGN_IN_CONFIG, {"service": "entra"}),
+    "the channel": (SIGN_IN_CONFIG, {"service": "teams"}),
 }
 
 
@@ -52,39 +58,39 @@ def form(name: str) -> tuple[dict[str, Any], float]:
     return words[name]
 
 
-def too_early(box: Watched, service: str, seconds: float) -> list[float]:
+def too_early(box: RecordingSandbox, service: str, seconds: float) -> list[float]:
     """How long after a refusal requests came that should have waited."""
     return [
-        one.at - refused.at
-        for refused in box.struck
-        for one in box.came(service)
-        if 0 < one.at - refused.at < seconds - 0.001
+        one.received_at - refused.received_at
+        for refused in box.faulted
+        for one in box.find_received(service)
+        if 0 < one.received_at - refused.received_at < seconds - 0.001
     ]
 
 
-async def settled(stage: Staged) -> tuple[object, ...]:
+async def settled(stage: AdapterHarness) -> tuple[object, ...]:
     """The tenant as it is, the open cases, and how many of them are untold."""
-    users = stage.box.tenant.scene["graph"]["users"]
-    boxes = stage.box.tenant.scene["exchange"]["Get-Mailbox"]
-    open_ = await stage.open()
+    users = stage.sandbox.tenant.scene["graph"]["users"]
+    boxes = stage.sandbox.tenant.scene["exchange"]["Get-Mailbox"]
+    open_ = await stage.get_open_cases()
     return (
         [row["accountEnabled"] for row in users],
         [row["AuditEnabled"] for row in boxes],
         {case.key for case in open_.values() if case.kind != "unreadable"},
-        sum(bool(case.news) for case in open_.values()),
+        sum(bool(case.notification) for case in open_.values()),
     )
 
 
 PEACE: dict[str, tuple[object, ...]] = {}
 
 
-async def in_peace(duty: Duty) -> tuple[object, ...]:
+async def in_peace(duty: GuardConfig) -> tuple[object, ...]:
     """What comes of it when nobody has to wait; found out once."""
     name = duty.guard.name
     if name not in PEACE:
-        async with staged(small(), duty, Mode.ENFORCE) as stage:
+        async with open_harness(build_small_tenant(), duty, Mode.ENFORCE) as stage:
             for _ in range(3):
-                await stage.tick()
+                await stage.run_guard()
             PEACE[name] = await settled(stage)
     return PEACE[name]
 
@@ -106,45 +112,51 @@ async def test_nobody_calls_before_the_time_and_in_the_end_all_is_as_it_should_b
     duty, where = PLACES[place]
     words, seconds = form(said)
     wanted = await in_peace(duty)
-    async with staged(small(), duty, Mode.ENFORCE) as stage:
-        first = await stage.tick()
+    async with open_harness(build_small_tenant(), duty, Mode.ENFORCE) as stage:
+        first = await stage.run_guard()
         begun = stage.timer.now
-        report = await stage.tick({"kind": "throttle", "times": 2, **where, **words})
-        assert stage.box.struck
-        assert too_early(stage.box, str(where["service"]), seconds) == []
-        assert stage.timer.now - begun <= MINUTES * 60 + TELLING
+        report = await stage.run_guard({"kind": "throttle", "times": 2, **where, **words})
+        assert stage.sandbox.faulted
+        assert too_early(stage.sandbox, str(where["service"]), seconds) == []
+        assert stage.timer.now - begun <= BUDGET_MINUTES * 60 + NOTIFY_SECONDS
         assert report.status == "done"
         if seconds < 100:
-            assert (report.unread, report.blind, report.told) == (0, first.blind, True)
+            assert (report.unread_count, report.unavailable_sources, report.delivered) == (
+                0,
+                first.unavailable_sources,
+                True,
+            )
             assert all(outcome.state == "applied" for outcome in report.outcomes)
-        await stage.tick()
+        await stage.run_guard()
         assert await settled(stage) == wanted
 
 
 async def test_a_run_that_is_throttled_to_its_end_goes_on_with_the_next() -> None:
-    async with staged(small(), FORWARDING) as stage:
-        stage.slice_size = 5
-        await stage.tick()
-        known, cards = set(await stage.open()), len(stage.box.cards)
+    async with open_harness(build_small_tenant(), FORWARDING_CONFIG) as stage:
+        stage.range_size = 5
+        await stage.run_guard()
+        known, cards = set(await stage.get_open_cases()), len(stage.sandbox.cards)
         begun = stage.timer.now
         fault = {"service": "graph", "kind": "throttle", "inner": True, "retryAfter": 30}
-        report = await stage.tick(fault)
-        assert stage.timer.now - begun <= MINUTES * 60
-        assert (report.status, report.seen) == ("going on", 0)
-        assert report.left + report.unread == report.population == 27
-        assert set(await stage.open()) >= known
-        assert (await stage.tick()).status == "done"
-        assert set(await stage.open()) == known
-        assert len(stage.box.cards) == cards
+        report = await stage.run_guard(fault)
+        assert stage.timer.now - begun <= BUDGET_MINUTES * 60
+        assert (report.status, report.read_count) == ("going on", 0)
+        assert report.remaining_count + report.unread_count == report.population == 27
+        assert set(await stage.get_open_cases()) >= known
+        assert (await stage.run_guard()).status == "done"
+        assert set(await stage.get_open_cases()) == known
+        assert len(stage.sandbox.cards) == cards
 
 
 async def test_guards_that_run_at_the_same_time_wait_at_one_door() -> None:
-    timer, door = Timer(), Door()
+    timer, door = SharedSleepClock(), ThrottleGate()
     one, other = (
-        Service(name, clock=timer, sleep=timer.sleep, chance=lambda: 0.0, door=door)
+        ThrottledService(
+            name, clock=timer, sleep=timer.sleep, jitter=lambda: 0.0, throttle_gate=door
+        )
         for name in ("one", "other")
     )
-    one.slow_down(timer.now, 45.0)
+    one.record_throttling(timer.now, 45.0)
     called: list[float] = []
 
     async def attempt() -> None:
@@ -152,17 +164,19 @@ async def test_guards_that_run_at_the_same_time_wait_at_one_door() -> None:
 
     await other.call(attempt)
     assert called == [1_045.0]
-    one.slow_down(timer.now, 999_999_999.0)
+    one.record_throttling(timer.now, 999_999_999.0)
     assert door.not_before <= timer.now + 3_600
 
 
 async def test_the_guards_together_send_no_more_cards_than_a_channel_takes() -> None:
-    timer, door = Timer(), Door()
-    async with Watched(small(), timer) as box:
+    timer, door = SharedSleepClock(), ThrottleGate()
+    async with RecordingSandbox(build_small_tenant(), timer) as box:
         voices = [
-            Teams(
-                box.settings()["TEAMS_WEBHOOK_URL"],
-                Service("teams", cap=1, clock=timer, sleep=timer.sleep, door=door),
+            TeamsChannel(
+                box.build_settings()["TEAMS_WEBHOOK_URL"],
+                ThrottledService(
+                    "teams", cap=1, clock=timer, sleep=timer.sleep, throttle_gate=door
+                ),
                 hosts=["127.0.0.1"],
             )
             for _ in range(4)
@@ -172,6 +186,6 @@ async def test_the_guards_together_send_no_more_cards_than_a_channel_takes() -> 
                 await voice.send(CARD)
         for voice in voices:
             await voice.close()
-        times = [one.at for one in box.came("teams")]
+        times = [one.received_at for one in box.find_received("teams")]
     assert len(times) == 12
-    assert all(b - a >= APART - 0.001 for a, b in pairwise(times))
+    assert all(b - a >= SEND_INTERVAL - 0.001 for a, b in pairwise(times))

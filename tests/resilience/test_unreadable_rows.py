@@ -16,27 +16,27 @@ from uuid import uuid4
 import pytest
 from azure.data.tables.aio import TableClient
 
-from core.adapters.table_storage.codec import written
+from core.adapters.table_storage.codec import encode_stored_record
 from core.adapters.table_storage.ledger import TableLedger
-from core.engine.decide import wished
-from core.engine.run import new_run, run
+from core.engine.decide import parse_planned_changes
+from core.engine.run import create_run_id, run
 from core.errors import LedgerError
-from core.keys import digest
+from core.keys import hash_parts
 from core.model.cases import Case, Exemption
-from core.model.guards import Duty, Limit, Terms
+from core.model.guards import ChangeLimit, GuardConfig, GuardPolicy
 from core.model.runs import RunReport
 from core.ports import World
-from core.status.change_texts import kinds_of
+from core.status.change_texts import list_planned_kinds
 from core.tenant.port import Tenant
 from sandbox.functions_host.azurite import Azurite
-from tests.support.adaptive_cards import action, case
-from tests.support.fakes.world import START, Clock, FakeAlerts
-from tests.support.synthetic_guard import ENFORCE, Toy
+from tests.support.adaptive_cards import build_case, build_request
+from tests.support.fakes.world import START, Clock, FakeNotificationChannel
+from tests.support.synthetic_guard import ENFORCE_CONFIG, SyntheticTenant
 
 GUARD = "toy"
-DUTY = replace(ENFORCE, limit=Limit(count=50))
-CASE = case(7)
-BODY = written(CASE)
+DUTY = replace(ENFORCE_CONFIG, limit=ChangeLimit(count=50))
+CASE = build_case(7)
+BODY = encode_stored_record(CASE)
 UNTIL = START + timedelta(days=30)
 EXEMPT = Exemption("m1", "Dana", "a partner", UNTIL)
 
@@ -61,12 +61,21 @@ POISON: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "before all time": (f"case|{CASE.key}", {"v": 1, "body": BODY.replace("2026-", "0001-")}),
     "a case of another key": (f"case|{'f' * 32}", {"v": 1, "body": BODY}),
     "a case among changes": (f"change|{CASE.key}", {"v": 1, "body": BODY}),
-    "an exemption among cases": (f"case|{digest('m1')}", {"v": 1, "body": written(EXEMPT)}),
-    "a newer exemption": (f"exempt|{digest('m1')}", {"v": 2, "body": written(EXEMPT)}),
-    "an exemption of something else": (f"exempt|{digest('m2')}", {"v": 1, "body": written(EXEMPT)}),
+    "an exemption among cases": (
+        f"case|{hash_parts('m1')}",
+        {"v": 1, "body": encode_stored_record(EXEMPT)},
+    ),
+    "a newer exemption": (
+        f"exempt|{hash_parts('m1')}",
+        {"v": 2, "body": encode_stored_record(EXEMPT)},
+    ),
+    "an exemption of something else": (
+        f"exempt|{hash_parts('m2')}",
+        {"v": 1, "body": encode_stored_record(EXEMPT)},
+    ),
     "an action of another id": (
-        f"action|{new_run(START)}",
-        {"v": 1, "body": written(action())},
+        f"action|{create_run_id(START)}",
+        {"v": 1, "body": encode_stored_record(build_request())},
     ),
 }
 
@@ -81,10 +90,15 @@ async def ledger_of(azurite: Azurite) -> AsyncIterator[TableLedger]:
         yield TableLedger(table)
 
 
-async def tick(ledger: TableLedger, toy: Toy, alerts: FakeAlerts, duty: Duty = DUTY) -> RunReport:
+async def tick(
+    ledger: TableLedger,
+    toy: SyntheticTenant,
+    alerts: FakeNotificationChannel,
+    duty: GuardConfig = DUTY,
+) -> RunReport:
     """One run of a guard that would put right what it finds."""
     clock = Clock()
-    return await run(duty, World(cast(Tenant, toy), ledger, alerts, Terms(START), clock))
+    return await run(duty, World(cast(Tenant, toy), ledger, alerts, GuardPolicy(START), clock))
 
 
 async def put(ledger: TableLedger, key: str, row: Mapping[str, object]) -> dict[str, Any]:
@@ -98,11 +112,11 @@ async def test_a_row_nobody_understands_is_told_left_alone_and_nothing_is_change
     azurite: Azurite, name: str
 ) -> None:
     async with ledger_of(azurite) as ledger:
-        toy, alerts = Toy(size=4), FakeAlerts()
+        toy, alerts = SyntheticTenant(mailbox_count=4), FakeNotificationChannel()
         await tick(ledger, toy, alerts)
         key, row = POISON[name]
         poison = await put(ledger, key, row)
-        toy.bad["m1"] = "smtp:x@evil.example"
+        toy.forwards["m1"] = "smtp:x@evil.example"
         report = await tick(ledger, toy, alerts)
         told = json.dumps(alerts.sent[-1:]) + json.dumps(alerts.sent[-2:-1])
         assert report.status == "done"
@@ -121,15 +135,15 @@ async def test_a_row_nobody_understands_is_told_left_alone_and_nothing_is_change
 
 async def test_many_rows_nobody_understands_are_counted_and_told_once(azurite: Azurite) -> None:
     async with ledger_of(azurite) as ledger:
-        toy, alerts = Toy(size=4), FakeAlerts()
+        toy, alerts = SyntheticTenant(mailbox_count=4), FakeNotificationChannel()
         await tick(ledger, toy, alerts)
         for number in range(40):
             await put(ledger, f"case|{number:032x}", {"v": 1, "body": "x"})
-        toy.bad["m1"] = "smtp:x@evil.example"
+        toy.forwards["m1"] = "smtp:x@evil.example"
         await tick(ledger, toy, alerts)
         assert "40 rows of the state table" in json.dumps(alerts.sent)
         assert json.dumps(alerts.sent).count("rows of the state table cannot") == 2
-        assert (await ledger.recall(GUARD)).poisoned == 40
+        assert (await ledger.load(GUARD)).unreadable_rows == 40
 
 
 @pytest.mark.parametrize(
@@ -148,8 +162,16 @@ async def test_a_lease_of_another_version_stops_the_guard_and_says_so(
     azurite: Azurite, lease: Mapping[str, object]
 ) -> None:
     async with ledger_of(azurite) as ledger:
-        toy, alerts = Toy(size=2, bad={"m1": "x@evil.example"}), FakeAlerts()
-        await tick(ledger, Toy(), alerts, replace(DUTY, guard=replace(DUTY.guard, name="other")))
+        toy, alerts = (
+            SyntheticTenant(mailbox_count=2, forwards={"m1": "x@evil.example"}),
+            FakeNotificationChannel(),
+        )
+        await tick(
+            ledger,
+            SyntheticTenant(),
+            alerts,
+            replace(DUTY, guard=replace(DUTY.guard, name="other")),
+        )
         row = await put(ledger, "lease", lease)
         with pytest.raises(LedgerError, match="not written by this version"):
             await tick(ledger, toy, alerts)
@@ -162,11 +184,11 @@ async def test_a_state_nobody_understands_begins_anew_and_is_told(
     azurite: Azurite, state: object
 ) -> None:
     async with ledger_of(azurite) as ledger:
-        toy, alerts = Toy(size=4), FakeAlerts()
+        toy, alerts = SyntheticTenant(mailbox_count=4), FakeNotificationChannel()
         await tick(ledger, toy, alerts)
         lease = dict(await ledger.table.get_entity(GUARD, "lease"))
         await ledger.table.upsert_entity({**lease, "state": state})
-        toy.bad["m1"] = "smtp:x@evil.example"
+        toy.forwards["m1"] = "smtp:x@evil.example"
         await tick(ledger, toy, alerts)
         assert "m1 forwards" in json.dumps(alerts.sent)
         assert "1 rows of the state table" in json.dumps(alerts.sent)
@@ -176,13 +198,13 @@ async def test_a_state_nobody_understands_begins_anew_and_is_told(
 @pytest.mark.parametrize("body", ["nonsense", "[]", 7, None, "[" * 30_000])
 async def test_a_report_nobody_understands_hides_no_other(azurite: Azurite, body: object) -> None:
     async with ledger_of(azurite) as ledger:
-        await tick(ledger, Toy(size=1), FakeAlerts())
-        bad = new_run(START + timedelta(hours=1))
+        await tick(ledger, SyntheticTenant(mailbox_count=1), FakeNotificationChannel())
+        bad = create_run_id(START + timedelta(hours=1))
         await put(ledger, f"run|{bad}", {"v": 1} | ({} if body is None else {"body": body}))
-        found = await ledger.history(GUARD, 10)
+        found = await ledger.list_recent_runs(GUARD, 10)
         assert [document.get("status") for document in found] == [None, "done"]
         with pytest.raises(LedgerError, match="not understood"):
-            await ledger.report(GUARD, bad)
+            await ledger.get_run(GUARD, bad)
 
 
 @pytest.mark.parametrize("row", [{"v": 1}, {"v": 1, "body": 7}, {"v": 2, "body": "{}"}])
@@ -190,10 +212,10 @@ async def test_an_action_nobody_understands_is_none(
     azurite: Azurite, row: Mapping[str, object]
 ) -> None:
     async with ledger_of(azurite) as ledger:
-        await tick(ledger, Toy(), FakeAlerts())
-        await put(ledger, f"action|{action().id}", row)
+        await tick(ledger, SyntheticTenant(), FakeNotificationChannel())
+        await put(ledger, f"action|{build_request().id}", row)
         with pytest.raises(LedgerError, match="not understood"):
-            await ledger.action(GUARD, action().id)
+            await ledger.get_request(GUARD, build_request().id)
 
 
 WISHES = (
@@ -214,9 +236,9 @@ WISHES = (
 
 @pytest.mark.parametrize("wish", WISHES, ids=lambda wish: wish[:40])
 def test_a_change_that_is_none_is_never_made(wish: str) -> None:
-    asked: Case = replace(CASE, wanted=(wish,))
-    assert wished(asked) == ()
-    assert isinstance(kinds_of(asked), tuple)
+    asked: Case = replace(CASE, planned_changes=(wish,))
+    assert parse_planned_changes(asked) == ()
+    assert isinstance(list_planned_kinds(asked), tuple)
 
 
 @pytest.mark.parametrize(
@@ -226,25 +248,28 @@ async def test_a_name_made_to_be_a_query_finds_nothing_of_others(
     azurite: Azurite, name: str
 ) -> None:
     async with ledger_of(azurite) as ledger:
-        toy, alerts = Toy(size=2), FakeAlerts()
+        toy, alerts = SyntheticTenant(mailbox_count=2), FakeNotificationChannel()
         await tick(ledger, toy, alerts)
-        toy.bad["m1"] = "smtp:x@evil.example"
+        toy.forwards["m1"] = "smtp:x@evil.example"
         await tick(ledger, toy, alerts)
-        memory = await ledger.recall(name)
-        assert (memory.cases, memory.changes, memory.actions) == ({}, (), ())
-        assert await ledger.history(name, 10) == []
-        assert [one async for one in ledger.runs(name, START, START + timedelta(days=1))] == []
-        assert await ledger.actions(name, START) == ()
-        assert await ledger.shards(name) == {}
-        assert await ledger.action(GUARD, name) is None
-        await ledger.tidy(name, START + timedelta(days=4_000))
-        assert (await ledger.recall(GUARD)).cases
+        memory = await ledger.load(name)
+        assert (memory.cases, memory.changes, memory.operator_requests) == ({}, (), ())
+        assert await ledger.list_recent_runs(name, 10) == []
+        assert [one async for one in ledger.iter_runs(name, START, START + timedelta(days=1))] == []
+        assert await ledger.list_requests(name, START) == ()
+        assert await ledger.load_shards(name) == {}
+        assert await ledger.get_request(GUARD, name) is None
+        await ledger.purge_expired(name, START + timedelta(days=4_000))
+        assert (await ledger.load(GUARD)).cases
 
 
 async def test_keys_are_hashes_whatever_things_are_called(azurite: Azurite) -> None:
     evil = "x' or PartitionKey ne '/\\#?%\u0007\u202e"
     async with ledger_of(azurite) as ledger:
-        toy, alerts = Toy(size=2, bad={"m1": evil}), FakeAlerts()
+        toy, alerts = (
+            SyntheticTenant(mailbox_count=2, forwards={"m1": evil}),
+            FakeNotificationChannel(),
+        )
         await tick(ledger, toy, alerts)
         async with ledger.claim(GUARD, "r") as claim:
             assert claim
@@ -255,4 +280,4 @@ async def test_keys_are_hashes_whatever_things_are_called(azurite: Azurite) -> N
         for key in records:
             assert len(key.partition("|")[2]) == 32
             assert set(key.partition("|")[2]) <= set("0123456789abcdef")
-        assert (await ledger.recall(GUARD)).exemptions.keys() == {evil}
+        assert (await ledger.load(GUARD)).exemptions.keys() == {evil}

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from core.bootstrap import TELLING
+from core.bootstrap import NOTIFY_SECONDS
 from core.config.catalog import CATALOG
-from core.engine.self_findings import OWN
+from core.engine.self_findings import SELF_CHECK_KINDS
 from core.guards.mailbox_forwarding.guard import GUARD as FORWARDING
 from core.model.cases import Case
-from core.model.guards import Duty
-from sandbox.scenes.build import FOLDER, freshened
-from tests.resilience.generators.staged import MINUTES, Staged, staged
+from core.model.guards import GuardConfig
+from sandbox.scenes.build import SCENES_FOLDER, resolve_dates
+from tests.resilience.generators.staged import BUDGET_MINUTES, AdapterHarness, open_harness
 from tests.support.fakes.world import START
 
 BATCH = {"kind": "replies", "match": "batch", "many": 7}
@@ -54,46 +54,46 @@ BY_ANOTHER_SOURCE = frozenset({"inbox-rule-hides", "inbox-rule-unreadable", "inb
 @cache
 def neglected() -> dict[str, Any]:
     """A tenant in which most guards find something."""
-    scene = json.loads((FOLDER / "neglected.json").read_text(encoding="utf-8"))
-    return dict(freshened(scene, START))
+    scene = json.loads((SCENES_FOLDER / "neglected.json").read_text(encoding="utf-8"))
+    return dict(resolve_dates(scene, START))
 
 
-async def about_objects(stage: Staged) -> dict[str, Case]:
+async def about_objects(stage: AdapterHarness) -> dict[str, Case]:
     """The open cases of what the guard is there for, without the engine's own troubles."""
     return {
         key: case
-        for key, case in (await stage.open()).items()
-        if case.kind not in OWN and case.kind != "unreadable"
+        for key, case in (await stage.get_open_cases()).items()
+        if case.kind not in SELF_CHECK_KINDS and case.kind != "unreadable"
     }
 
 
-async def suffer(stage: Staged, fault: dict[str, Any]) -> None:
+async def suffer(stage: AdapterHarness, fault: dict[str, Any]) -> None:
     """One run in which both services have the same trouble."""
     begun = stage.timer.now
-    report = await stage.tick(*({"service": name, **fault} for name in ("graph", "exchange")))
+    report = await stage.run_guard(*({"service": name, **fault} for name in ("graph", "exchange")))
     assert report.status in ("done", "going on")
-    assert report.seen <= report.population
-    assert stage.timer.now - begun <= MINUTES * 60 + TELLING
+    assert report.read_count <= report.population
+    assert stage.timer.now - begun <= BUDGET_MINUTES * 60 + NOTIFY_SECONDS
 
 
 @pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
-async def test_no_trouble_of_the_services_ends_a_case_or_makes_one(duty: Duty) -> None:
-    async with staged(neglected(), duty) as stage:
-        await stage.tick()
-        await stage.tick()
+async def test_no_trouble_of_the_services_ends_a_case_or_makes_one(duty: GuardConfig) -> None:
+    async with open_harness(neglected(), duty) as stage:
+        await stage.run_guard()
+        await stage.run_guard()
         known = await about_objects(stage)
         for name in PASSING if duty.guard is FORWARDING else FEW:
             fault = PASSING[name]
             await suffer(stage, fault)
             assert (await about_objects(stage)).keys() == known.keys(), name
-        await stage.tick()
+        await stage.run_guard()
         assert (await about_objects(stage)).keys() == known.keys()
         for name, fault in REFUSING.items():
             await suffer(stage, fault)
             now = await about_objects(stage)
             assert now.keys() >= known.keys(), name
             assert {now[key].kind for key in now.keys() - known.keys()} <= BY_ANOTHER_SOURCE, name
-        assert stage.box.writes == []
+        assert stage.sandbox.writes == []
 
 
 EMPTY = {"kind": "wrongBody", "body": {"value": []}}
@@ -102,31 +102,31 @@ MAY_BE_NONE = frozenset({"transport-rule", "plan-protocols", "mailbox-forward"})
 
 
 @pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
-async def test_a_listing_that_is_silently_empty_ends_no_case(duty: Duty) -> None:
-    async with staged(neglected(), duty) as stage:
-        await stage.tick()
-        await stage.tick()
+async def test_a_listing_that_is_silently_empty_ends_no_case(duty: GuardConfig) -> None:
+    async with open_harness(neglected(), duty) as stage:
+        await stage.run_guard()
+        await stage.run_guard()
         known = await about_objects(stage)
         await suffer(stage, EMPTY)
         gone = known.keys() - (await about_objects(stage)).keys()
         assert {known[key].kind for key in gone} <= MAY_BE_NONE
-        await stage.tick()
+        await stage.run_guard()
         assert (await about_objects(stage)).keys() == known.keys()
-        assert stage.box.writes == []
+        assert stage.sandbox.writes == []
 
 
 async def test_a_forward_whose_recipient_cannot_be_looked_up_keeps_its_case() -> None:
     (duty,) = (duty for duty in CATALOG if duty.guard is FORWARDING)
-    async with staged(neglected(), duty) as stage:
-        await stage.tick()
+    async with open_harness(neglected(), duty) as stage:
+        await stage.run_guard()
         known = await about_objects(stage)
         forwards = {key for key, case in known.items() if case.kind == "mailbox-forward"}
         assert forwards
-        await stage.tick(
+        await stage.run_guard(
             {"service": "exchange", "match": "^Get-Recipient", "status": 500, "inner": True}
         )
         assert forwards <= (await about_objects(stage)).keys()
-        await stage.tick(
+        await stage.run_guard(
             {"service": "exchange", "match": "^Get-Mailbox", "status": 500, "times": 5}
         )
         assert forwards <= (await about_objects(stage)).keys()
@@ -134,15 +134,17 @@ async def test_a_forward_whose_recipient_cannot_be_looked_up_keeps_its_case() ->
 
 async def test_what_stays_unreadable_is_told_at_the_third_run() -> None:
     (duty,) = (duty for duty in CATALOG if duty.guard is FORWARDING)
-    async with staged(neglected(), duty) as stage:
-        await stage.tick()
-        cards = len(stage.box.cards)
+    async with open_harness(neglected(), duty) as stage:
+        await stage.run_guard()
+        cards = len(stage.sandbox.cards)
         fault = {"service": "graph", "kind": "error", "status": 401}
         for _ in range(3):
-            await stage.tick(fault)
+            await stage.run_guard(fault)
         told = [
-            case for case in (await stage.open()).values() if case.kind in ("blind", "unreadable")
+            case
+            for case in (await stage.get_open_cases()).values()
+            if case.kind in ("blind", "unreadable")
         ]
         assert told
-        assert all(case.told for case in told)
-        assert len(stage.box.cards) > cards
+        assert all(case.notified_at for case in told)
+        assert len(stage.sandbox.cards) > cards

@@ -20,20 +20,25 @@ from azure.data.tables.aio import TableClient
 from core.adapters.table_storage.ledger import TableLedger
 from core.bootstrap import open_ledger
 from core.config.settings import Settings
-from core.engine.run import new_run, run
+from core.engine.run import create_run_id, run
 from core.errors import LedgerError
-from core.jobs.run_requests import Ticket, work_off
+from core.jobs.run_requests import RunMessage, process_run_message
 from core.model.cases import Exemption
-from core.model.guards import Duty, Mode, Terms
+from core.model.guards import GuardConfig, GuardPolicy, Mode
 from core.model.runs import RunReport
 from core.model.state import GuardState
 from core.ports import World
 from core.tenant.port import Tenant
 from sandbox.functions_host.azurite import Azurite
-from sandbox.scene_runner import environment
+from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
-from tests.support.fakes.world import DAY, START, Clock, FakeAlerts
-from tests.support.synthetic_guard import ALERT, ENFORCE, Stage, Toy
+from tests.support.fakes.world import DAY, START, Clock, FakeNotificationChannel
+from tests.support.synthetic_guard import (
+    ALERT_CONFIG,
+    ENFORCE_CONFIG,
+    EngineHarness,
+    SyntheticTenant,
+)
 
 THIEVES = {"m3": "thief", "m31": "crook"}
 
@@ -44,16 +49,18 @@ class Told:
 
     table: TableClient
     ledger: TableLedger
-    toy: Toy
-    alerts: FakeAlerts
+    toy: SyntheticTenant
+    alerts: FakeNotificationChannel
     clock: Clock
 
-    async def tick(self, duty: Duty = ENFORCE, shard_above: int | None = None) -> RunReport:
+    async def tick(
+        self, duty: GuardConfig = ENFORCE_CONFIG, shard_above: int | None = None
+    ) -> RunReport:
         world = World(
             cast(Tenant, self.toy),
             self.ledger,
             self.alerts,
-            Terms(START),
+            GuardPolicy(START),
             self.clock,
             shard_above=shard_above,
         )
@@ -62,12 +69,12 @@ class Told:
         return report
 
     async def row(self, key: str) -> dict[str, Any]:
-        found = await self.ledger.row("toy", key)
+        found = await self.ledger.read_row("toy", key)
         assert found
         return dict(found)
 
     async def rows(self, kind: str) -> list[str]:
-        found = await self.ledger.stretch("toy", f"{kind}|", f"{kind}}}")
+        found = await self.ledger.query_key_range("toy", f"{kind}|", f"{kind}}}")
         return [row["RowKey"] for row in found]
 
     async def another_version(self, key: str, **change: object) -> dict[str, Any]:
@@ -85,9 +92,15 @@ async def remembered(azurite: Azurite) -> AsyncIterator[Told]:
     async with TableClient.from_connection_string(
         azurite.connection_string, table_name=f"t{uuid.uuid4().hex}", retry_total=0
     ) as table:
-        told = Told(table, TableLedger(table, tenant="t1"), Toy(40), FakeAlerts(), Clock())
+        told = Told(
+            table,
+            TableLedger(table, tenant="t1"),
+            SyntheticTenant(40),
+            FakeNotificationChannel(),
+            Clock(),
+        )
         await told.tick()
-        told.toy.bad = dict(THIEVES)
+        told.toy.forwards = dict(THIEVES)
         yield told
 
 
@@ -127,17 +140,17 @@ async def test_an_exemption_of_a_newer_version_keeps_the_guard_from_changing_any
         newer = await told.another_version(key)
         for _ in range(2):
             report = await told.tick()
-        assert "cannot be understood" in report.held
+        assert "cannot be understood" in report.block_reason
         assert told.toy.writes == []
         assert (await told.row(key))["body"] == newer["body"]
 
 
-@pytest.mark.parametrize("duty", [ALERT, ENFORCE], ids=lambda duty: str(duty.mode))
+@pytest.mark.parametrize("duty", [ALERT_CONFIG, ENFORCE_CONFIG], ids=lambda duty: str(duty.mode))
 async def test_a_case_of_a_newer_version_is_not_told_again_and_again(
-    azurite: Azurite, duty: Duty
+    azurite: Azurite, duty: GuardConfig
 ) -> None:
     async with remembered(azurite) as told:
-        await told.tick(ALERT)
+        await told.tick(ALERT_CONFIG)
         keys = await told.rows("case")
         assert len(keys) == 2
         newer = [await told.another_version(key) for key in keys]
@@ -190,7 +203,7 @@ async def deployed(azurite: Azurite) -> AsyncIterator[tuple[Sandbox, dict[str, s
         yield (
             box,
             {
-                **environment(box, azurite, {SIGN_IN: "enforce"}),
+                **build_app_settings(box, azurite, {SIGN_IN: "enforce"}),
                 "STATE_TABLE": f"t{uuid.uuid4().hex}",
                 "MANAGED_IDENTITY_CLIENT_ID": "",
                 "CLIENT_SECRET": box.client_secret,
@@ -198,8 +211,8 @@ async def deployed(azurite: Azurite) -> AsyncIterator[tuple[Sandbox, dict[str, s
         )
 
 
-def ticket(mode: Mode | None = None) -> Ticket:
-    return Ticket(SIGN_IN, new_run(START), START, looks=True, mode=mode)
+def ticket(mode: Mode | None = None) -> RunMessage:
+    return RunMessage(SIGN_IN, create_run_id(START), START, runs_guard=True, mode=mode)
 
 
 async def test_runs_asked_for_in_one_moment_take_turns_and_each_address_tells_what_became(
@@ -207,16 +220,16 @@ async def test_runs_asked_for_in_one_moment_take_turns_and_each_address_tells_wh
 ) -> None:
     async with deployed(azurite) as (box, environ):
         settings = Settings.read(environ)
-        await work_off(ticket(), settings)
+        await process_run_message(ticket(), settings)
         asked = ticket(), ticket(), ticket(Mode.ALERT)
-        await asyncio.gather(*(work_off(one, settings) for one in asked[:2]))
+        await asyncio.gather(*(process_run_message(one, settings) for one in asked[:2]))
         assert len([write for write in box.writes if "revoke" not in str(write)]) == 1
         async with open_ledger(settings) as ledger:
-            known = [await ledger.report(SIGN_IN, one.run) for one in asked[:2]]
+            known = [await ledger.get_run(SIGN_IN, one.run) for one in asked[:2]]
         assert [one and one["status"] for one in known] == ["done", "done"]
         written = len(box.writes)
         box.tenant.scene["graph"]["users"][0]["accountEnabled"] = True
-        assert (await work_off(asked[2], settings)).mode is Mode.ALERT
+        assert (await process_run_message(asked[2], settings)).mode is Mode.ALERT
         assert len(box.writes) == written
 
 
@@ -227,13 +240,13 @@ async def test_a_run_asked_for_while_the_guard_is_held_waits_a_moment_and_not_fo
         settings, early, late = Settings.read(environ), ticket(), ticket()
         async with open_ledger(settings) as ledger:
             async with ledger.claim(SIGN_IN, "somebody"):
-                waits = asyncio.create_task(work_off(early, settings))
+                waits = asyncio.create_task(process_run_message(early, settings))
                 await asyncio.sleep(1)
                 assert not waits.done()
             assert (await waits).status == "done"
             async with ledger.claim(SIGN_IN, "somebody"):
-                assert (await work_off(late, settings)).status == "busy"
-            known = await ledger.report(SIGN_IN, late.run)
+                assert (await process_run_message(late, settings)).status == "busy"
+            known = await ledger.get_run(SIGN_IN, late.run)
         assert known is not None
         assert known["status"] == "busy"
 
@@ -242,21 +255,21 @@ async def test_a_run_goes_by_the_settings_it_began_with(azurite: Azurite) -> Non
     async with deployed(azurite) as (box, environ):
         settings = Settings.read(environ)
         environ["SHARED_MAILBOX_SIGN_IN_MODE"] = "off"
-        assert (await work_off(ticket(), settings)).told
+        assert (await process_run_message(ticket(), settings)).delivered
         assert len(box.cards) == 1
-        assert (await work_off(ticket(), Settings.read(environ))).status == "off"
+        assert (await process_run_message(ticket(), Settings.read(environ))).status == "off"
 
 
 async def test_what_an_old_webhook_no_longer_took_goes_to_the_new_one() -> None:
-    stage = Stage(Toy(40), ALERT)
-    await stage.tick()
-    stage.tenant.bad = dict(THIEVES) | {"m5": "thief", "m6": "thief"}
-    old, new = FakeAlerts(takes=1), FakeAlerts()
+    stage = EngineHarness(SyntheticTenant(40), ALERT_CONFIG)
+    await stage.run_timer()
+    stage.tenant.forwards = dict(THIEVES) | {"m5": "thief", "m6": "thief"}
+    old, new = FakeNotificationChannel(capacity=1), FakeNotificationChannel()
     for alerts in (old, old, new, new):
-        stage.alerts = alerts
-        await stage.tick()
+        stage.notification_channel = alerts
+        await stage.run_timer()
     assert len(old.sent) == 1
-    for name in stage.tenant.bad:
+    for name in stage.tenant.forwards:
         said = [f"{name} forwards" in str(card) for card in (*old.sent, *new.sent)]
         assert sum(said) == 1, name
 
@@ -271,7 +284,7 @@ async def test_a_table_of_another_tenant_is_refused_with_the_remedy(azurite: Azu
         with pytest.raises(LedgerError, match="STATE_TABLE"):
             await told.tick()
         with pytest.raises(LedgerError, match="tenant t1"):
-            await told.ledger.recall("toy")
+            await told.ledger.load("toy")
         assert (told.toy.writes, await told.row("lease")) == ([], before)
         told.ledger = TableLedger(told.table, tenant="T1")
         assert (await told.tick()).status == "done"
@@ -284,17 +297,17 @@ async def test_a_table_that_no_tenant_is_noted_in_yet_is_taken_over(azurite: Azu
         await told.table.update_entity(row, mode=UpdateMode.REPLACE)
         assert (await told.tick()).status == "done"
         assert (await told.row("lease"))["tenant"] == "t1"
-        assert (await told.ledger.state("toy")) != GuardState()
+        assert (await told.ledger.load_state("toy")) != GuardState()
 
 
 async def test_two_deployments_with_tables_of_their_own_do_not_meet(azurite: Azurite) -> None:
     async with deployed(azurite) as (_, environ):
-        await work_off(ticket(), Settings.read(environ))
+        await process_run_message(ticket(), Settings.read(environ))
         other = Settings.read(environ | {"TENANT_ID": "00000000-0000-4000-8000-00000000beef"})
         with pytest.raises(LedgerError, match="another table"):
             async with open_ledger(other) as ledger:
-                await ledger.recall(SIGN_IN)
+                await ledger.load(SIGN_IN)
         async with open_ledger(
             replace(other, values={**other.values, "STATE_TABLE": f"t{uuid.uuid4().hex}"})
         ) as ledger:
-            assert (await ledger.recall(SIGN_IN)).state == GuardState()
+            assert (await ledger.load(SIGN_IN)).state == GuardState()

@@ -10,14 +10,14 @@ import pytest
 import pytest_asyncio
 
 from sandbox.server import Sandbox
-from tests.sandbox.tenant_client import TenantClient, scene
+from tests.sandbox.tenant_client import TenantClient, build_client_scene
 
-type Start = Callable[..., AbstractAsyncContextManager[TenantClient]]
+type StartTenant = Callable[..., AbstractAsyncContextManager[TenantClient]]
 
 
 @asynccontextmanager
-async def running(latency: float = 0.0, **changes: Any) -> AsyncIterator[TenantClient]:
-    async with Sandbox(scene(**changes), latency=latency) as sandbox:
+async def run_sandbox(latency: float = 0.0, **changes: Any) -> AsyncIterator[TenantClient]:
+    async with Sandbox(build_client_scene(**changes), latency=latency) as sandbox:
         trusted = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=sandbox.ca_path))
         async with aiohttp.ClientSession(connector=trusted) as session:
             client = TenantClient(sandbox, session)
@@ -26,12 +26,12 @@ async def running(latency: float = 0.0, **changes: Any) -> AsyncIterator[TenantC
 
 
 @pytest.fixture
-def start() -> Start:
+def start() -> StartTenant:
     """Starts a tenant of its own, with parts of the scene replaced."""
-    return running
+    return run_sandbox
 
 
 @pytest_asyncio.fixture
 async def client() -> AsyncIterator[TenantClient]:
-    async with running() as client:
+    async with run_sandbox() as client:
         yield client

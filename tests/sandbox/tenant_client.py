@@ -22,10 +22,10 @@ TENANT = "22222222-0000-4000-8000-000000000000"
 MIA_GUID = "33333333-0000-4000-8000-000000000001"
 ROOM_GUID = "33333333-0000-4000-8000-000000000002"
 LEGACY_DN = "/o=ExchangeLabs/ou=Exchange Administrative Group/cn=Recipients/cn=0001-mia"
-SCHEMA = json.loads((Path(__file__).parent / "data" / "graph_types.schema.json").read_text())
+GRAPH_SCHEMA = json.loads((Path(__file__).parent / "data" / "graph_types.schema.json").read_text())
 
 
-def user(object_id: str, name: str, **more: object) -> dict[str, object]:
+def build_directory_user(object_id: str, name: str, **more: object) -> dict[str, object]:
     return {
         "id": object_id,
         "userPrincipalName": f"{name}@contoso.example",
@@ -40,10 +40,10 @@ def user(object_id: str, name: str, **more: object) -> dict[str, object]:
     }
 
 
-SCENE: dict[str, Any] = {
+CLIENT_SCENE: dict[str, Any] = {
     "graph": {
         "users": [
-            user(
+            build_directory_user(
                 MIA,
                 "mia",
                 signInActivity={"lastSuccessfulSignInDateTime": "2026-11-01T08:00:00Z"},
@@ -57,10 +57,10 @@ SCENE: dict[str, Any] = {
                 ],
                 **{"@sandbox.note": "known to the sandbox alone"},
             ),
-            user(ROOM, "room-4", createdDateTime="2026-05-01T00:00:00Z"),
-            user(SYNCED, "synced", onPremisesSyncEnabled=True),
-            user(ADMIN, "admin", **{"@sandbox.protected": True}),
-            user(GUEST, "guest", userType="Guest", accountEnabled=False),
+            build_directory_user(ROOM, "room-4", createdDateTime="2026-05-01T00:00:00Z"),
+            build_directory_user(SYNCED, "synced", onPremisesSyncEnabled=True),
+            build_directory_user(ADMIN, "admin", **{"@sandbox.protected": True}),
+            build_directory_user(GUEST, "guest", userType="Guest", accountEnabled=False),
         ],
         "domains": [
             {
@@ -194,16 +194,16 @@ SCENE: dict[str, Any] = {
 }
 
 
-def scene(**changes: Any) -> dict[str, Any]:
+def build_client_scene(**changes: Any) -> dict[str, Any]:
     """The scene of these tests, with some of its collections, or other parts, replaced."""
-    whole = deepcopy(SCENE)
+    whole = deepcopy(CLIENT_SCENE)
     for name, value in changes.items():
         whole[name] = {**whole[name], **value} if name in ("graph", "exchange") else value
     return whole
 
 
 @dataclass(frozen=True)
-class Reply:
+class ClientReply:
     status: int
     headers: Mapping[str, str]
     content: bytes
@@ -226,18 +226,20 @@ class TenantClient:
         self.session = session
         self.token = ""
 
-    async def request(self, method: str, url: str, body: object = None, **headers: str) -> Reply:
+    async def request(
+        self, method: str, url: str, body: object = None, **headers: str
+    ) -> ClientReply:
         if self.token:
             headers.setdefault("Authorization", f"Bearer {self.token}")
         address = url if "://" in url else self.sandbox.base + url
         async with self.session.request(
             method, URL(address, encoded=True), json=body, headers=headers
         ) as answer:
-            return Reply(answer.status, answer.headers, await answer.read())
+            return ClientReply(answer.status, answer.headers, await answer.read())
 
-    async def token_request(self, tenant: str = TENANT, **form: str) -> Reply:
+    async def request_token(self, tenant: str = TENANT, **form: str) -> ClientReply:
         """Ask for a token, with the secret unless the form says otherwise."""
-        settings = self.sandbox.settings()
+        settings = self.sandbox.build_settings()
         whole = {
             "grant_type": "client_credentials",
             "client_id": settings["CLIENT_ID"],
@@ -247,59 +249,59 @@ class TenantClient:
         url = f"{self.sandbox.authority}/{tenant}/oauth2/v2.0/token"
         kept = {name: value for name, value in whole.items() if value}
         async with self.session.post(url, data=kept) as answer:
-            return Reply(answer.status, answer.headers, await answer.read())
+            return ClientReply(answer.status, answer.headers, await answer.read())
 
     async def sign_in(self, scope: str = "") -> None:
-        reply = await self.token_request(**({"scope": scope} if scope else {}))
+        reply = await self.request_token(**({"scope": scope} if scope else {}))
         self.token = reply.body["access_token"]
 
-    async def get(self, path: str, **headers: str) -> Reply:
+    async def get(self, path: str, **headers: str) -> ClientReply:
         """A GET to Graph, by path or next link. What comes is what the published types allow."""
         url = path if "://" in path else f"/v1.0{path}"
         reply = await self.request("GET", url, **headers)
         if reply.status == 200 and reply.content.startswith(b"{"):
-            validate(reply.body)
+            validate_graph_response(reply.body)
         return reply
 
-    async def graph(self, method: str, path: str, body: object = None) -> Reply:
+    async def request_graph(self, method: str, path: str, body: object = None) -> ClientReply:
         reply = await self.request(method, f"/v1.0{path}", body)
         if reply.status == 200 and b"@odata.context" in reply.content[:20]:
-            validate(reply.body)
+            validate_graph_response(reply.body)
         return reply
 
-    async def batch(self, *requests: Mapping[str, object]) -> dict[str, Any]:
+    async def send_batch(self, *requests: Mapping[str, object]) -> dict[str, Any]:
         """A $batch to Graph: its responses by id."""
-        reply = await self.graph("POST", "/$batch", {"requests": list(requests)})
+        reply = await self.request_graph("POST", "/$batch", {"requests": list(requests)})
         assert reply.status == 200, reply.content
         for each in reply.body["responses"]:
             if each["status"] == 200 and "body" in each:
-                validate(each["body"])
+                validate_graph_response(each["body"])
         return {each["id"]: each for each in reply.body["responses"]}
 
-    def admin_url(self, what: str = "InvokeCommand") -> str:
+    def build_admin_url(self, what: str = "InvokeCommand") -> str:
         return f"/adminapi/beta/{TENANT}/{what}"
 
-    async def command(
+    async def run_cmdlet(
         self, cmdlet: str, /, query: str = "", prefer: str = "", **given: Any
-    ) -> Reply:
+    ) -> ClientReply:
         """Run a cmdlet."""
         headers = {"Prefer": prefer} if prefer else {}
-        url = self.admin_url() + query
-        return await self.request("POST", url, command_body(cmdlet, **given), **headers)
+        url = self.build_admin_url() + query
+        return await self.request("POST", url, build_command_body(cmdlet, **given), **headers)
 
-    async def rows(self, cmdlet: str, /, **given: Any) -> list[dict[str, Any]]:
-        reply = await self.command(cmdlet, **given)
+    async def read_rows(self, cmdlet: str, /, **given: Any) -> list[dict[str, Any]]:
+        reply = await self.run_cmdlet(cmdlet, **given)
         assert reply.status == 200, reply.content
         rows: list[dict[str, Any]] = reply.body["value"]
         return rows
 
 
-def command_body(cmdlet: str, /, **given: Any) -> dict[str, Any]:
+def build_command_body(cmdlet: str, /, **given: Any) -> dict[str, Any]:
     return {"CmdletInput": {"CmdletName": cmdlet, "Parameters": given}}
 
 
 # Which type an answer holds, by the last part of its context that names one.
-TYPES = {
+TYPES_BY_CONTEXT = {
     "users": "user",
     "messageRules": "messageRule",
     "mailFolders": "mailFolder",
@@ -309,13 +311,13 @@ TYPES = {
 }
 
 
-def validate(body: Mapping[str, Any]) -> None:
+def validate_graph_response(body: Mapping[str, Any]) -> None:
     """Hold an answer of Graph against the published types. Fails for one whose type is unknown."""
     path = body["@odata.context"].partition("$metadata#")[2].removesuffix("/$entity")
     name = path.rpartition("/")[2].partition("(")[0]
-    if name not in TYPES:
+    if name not in TYPES_BY_CONTEXT:
         return
-    schema = {**SCHEMA, "$ref": f"#/$defs/microsoft.graph.{TYPES[name]}"}
+    schema = {**GRAPH_SCHEMA, "$ref": f"#/$defs/microsoft.graph.{TYPES_BY_CONTEXT[name]}"}
     validator = Draft202012Validator(schema, format_checker=FormatChecker())
     for row in body.get("value", [body]):
         validator.validate(row)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.exchange.permissions import READS, SELF
+from sandbox.exchange.permissions import PERMISSION_CMDLETS, SELF_TRUSTEE
 from sandbox.exchange.read_cmdlets import CmdletError, Command
-from sandbox.state.tenant import Tenant
+from sandbox.state.tenant import SimulatedTenant
 
 GHOST = "S-1-5-21-1-2-3-4004"
 ANN = {
@@ -19,29 +19,29 @@ BEN = {"Guid": "33333333-0000-4000-8000-000000000002", "Name": "ben", "Identity"
 ROW = {"AccessRights": ["FullAccess"], "IsInherited": False, "Deny": False}
 
 
-def tenant(**exchange: object) -> Tenant:
-    return Tenant({"exchange": {"Get-Mailbox": [ANN, BEN], **exchange}})
+def tenant(**exchange: object) -> SimulatedTenant:
+    return SimulatedTenant({"exchange": {"Get-Mailbox": [ANN, BEN], **exchange}})
 
 
-def users(of: Tenant, **parameters: object) -> list[str]:
+def users(of: SimulatedTenant, **parameters: object) -> list[str]:
     """Who has a right of their own over a mailbox, but itself."""
     return [row["User"] for row in rows(of, "Get-MailboxPermission", **parameters)]
 
 
-def rows(of: Tenant, name: str, **parameters: object) -> list[dict[str, Any]]:
-    cmdlet = READS[name]
-    found = cmdlet.run(of, Command(name, cmdlet.spelled(parameters))).rows
+def rows(of: SimulatedTenant, name: str, **parameters: object) -> list[dict[str, Any]]:
+    cmdlet = PERMISSION_CMDLETS[name]
+    found = cmdlet.run(of, Command(name, cmdlet.normalize_parameters(parameters))).rows
     return [dict(row) for row in found if row["IsInherited"] is not True and not own(row)]
 
 
 def own(row: Any) -> bool:
-    return SELF in (row.get("User"), row.get("Trustee"))
+    return SELF_TRUSTEE in (row.get("User"), row.get("Trustee"))
 
 
 def test_every_mailbox_has_its_right_over_itself_and_an_inherited_one() -> None:
-    cmdlet = READS["Get-MailboxPermission"]
+    cmdlet = PERMISSION_CMDLETS["Get-MailboxPermission"]
     found = cmdlet.run(tenant(), Command("Get-MailboxPermission", {"Identity": "ann"})).rows
-    assert [(row["User"] == SELF, row["IsInherited"]) for row in found] == [
+    assert [(row["User"] == SELF_TRUSTEE, row["IsInherited"]) for row in found] == [
         (True, False),
         (False, True),
     ]
@@ -80,5 +80,5 @@ def test_rights_to_send_are_listed_for_everybody_or_for_one() -> None:
     assert [row["Identity"] for row in rows(of, name, Identity="ann@contoso.example")] == ["ann"]
     assert rows(of, name, Trustee="somebody") == []
     assert len(rows(of, name, AccessRights="SendAs")) == 2
-    cmdlet = READS[name]
+    cmdlet = PERMISSION_CMDLETS[name]
     assert len(cmdlet.run(of, Command(name, {"ResultSize": 3})).rows) == 3

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.conftest import Start
+from tests.sandbox.conftest import StartTenant
 from tests.sandbox.tenant_client import (
     LEGACY_DN,
     MIA,
@@ -14,7 +14,7 @@ from tests.sandbox.tenant_client import (
     ROOM_GUID,
     TENANT,
     TenantClient,
-    command_body,
+    build_command_body,
 )
 
 ADMIN_DEFAULTS = [
@@ -36,7 +36,7 @@ HASHTABLE = "#Exchange.GenericHashTable"
 
 
 async def mailbox(client: TenantClient, guid: str = MIA_GUID) -> dict[str, Any]:
-    rows = await client.rows("Get-Mailbox", Identity=guid)
+    rows = await client.read_rows("Get-Mailbox", Identity=guid)
     assert len(rows) == 1
     return rows[0]
 
@@ -53,28 +53,28 @@ def message(body: Any) -> str:
 # Who may ----------------------------------------------------------------------------------------
 
 
-async def test_an_app_without_any_exchange_grant_gets_nul_bytes(start: Start) -> None:
+async def test_an_app_without_any_exchange_grant_gets_nul_bytes(start: StartTenant) -> None:
     async with start(grants={"exchange": []}) as client:
-        reply = await client.command("Get-Mailbox")
+        reply = await client.run_cmdlet("Get-Mailbox")
     assert reply.status == 403
     assert reply.content.strip(b"\0") == b""
     assert len(reply.content) > 0
 
 
-async def test_a_cmdlet_outside_the_grant_is_not_recognized(start: Start) -> None:
+async def test_a_cmdlet_outside_the_grant_is_not_recognized(start: StartTenant) -> None:
     async with start(grants={"exchange": ["Get-Mailbox"]}) as client:
-        assert (await client.command("Get-Mailbox")).status == 200
-        refused = await client.command("Set-Mailbox", Identity=MIA_GUID, AuditEnabled=False)
+        assert (await client.run_cmdlet("Get-Mailbox")).status == 200
+        refused = await client.run_cmdlet("Set-Mailbox", Identity=MIA_GUID, AuditEnabled=False)
         assert client.sandbox.writes == []
     assert refused.status == 400
     assert "'Set-Mailbox' is not recognized as the name of a cmdlet" in message(refused.body)
 
 
 async def test_a_cmdlet_nobody_has_is_not_recognized_either(client: TenantClient) -> None:
-    assert (await client.command("Get-Nothing")).status == 400
+    assert (await client.run_cmdlet("Get-Nothing")).status == 400
 
 
-async def test_the_module_file_lists_what_may_be_run(start: Start) -> None:
+async def test_the_module_file_lists_what_may_be_run(start: StartTenant) -> None:
     cmdlets = ["Get-Mailbox", "get-inboxrule"]
     async with start(grants={"exchange": cmdlets}) as client:
         url = f"/adminapi/v1.0/{TENANT}/EXOModuleFile?Version=3.9.2"
@@ -83,21 +83,21 @@ async def test_the_module_file_lists_what_may_be_run(start: Start) -> None:
 
 
 async def test_a_scene_without_grants_allows_every_cmdlet_it_knows(client: TenantClient) -> None:
-    reply = await client.request("GET", client.admin_url("EXOModuleFile"), CommandName="*")
+    reply = await client.request("GET", client.build_admin_url("EXOModuleFile"), CommandName="*")
     exported = reply.body["value"][0]["exportedCmdlets"].split(",")
     assert {"Set-Mailbox", "Get-InboxRule", "Get-SweepRule"} <= set(exported)
 
 
 async def test_another_tenant_in_the_address_is_refused(client: TenantClient) -> None:
     url = f"/adminapi/beta/{MIA}/InvokeCommand"
-    assert (await client.request("POST", url, command_body("Get-Mailbox"))).status == 403
+    assert (await client.request("POST", url, build_command_body("Get-Mailbox"))).status == 403
 
 
 # What it prints ---------------------------------------------------------------------------------
 
 
 async def test_rows_carry_notes_on_types_and_answers_carry_the_budget(client: TenantClient) -> None:
-    reply = await client.command("Get-Mailbox", Identity="mia")
+    reply = await client.run_cmdlet("Get-Mailbox", Identity="mia")
     row = reply.body["value"][0]
     assert row["Guid@data.type"] == "System.Guid"
     assert row["AuditOwner@odata.type"] == "#Collection(String)"
@@ -108,14 +108,14 @@ async def test_rows_carry_notes_on_types_and_answers_carry_the_budget(client: Te
 
 
 async def test_select_leaves_the_other_properties_out(client: TenantClient) -> None:
-    reply = await client.command("Get-Mailbox", query="?$select=Guid,Name", Identity="mia")
+    reply = await client.run_cmdlet("Get-Mailbox", query="?$select=Guid,Name", Identity="mia")
     names = {name for name in reply.body["value"][0] if "@" not in name}
     assert names == {"Guid", "Name"}
 
 
 async def test_values_come_as_the_scene_has_them(client: TenantClient) -> None:
     assert (await mailbox(client, ROOM_GUID))["AuditEnabled"] == "True"
-    assert (await client.rows("Get-SweepRule"))[0]["Name"] == "kept as it came"
+    assert (await client.read_rows("Get-SweepRule"))[0]["Name"] == "kept as it came"
 
 
 # Finding ----------------------------------------------------------------------------------------
@@ -142,13 +142,13 @@ async def test_a_mailbox_answers_to_each_of_its_names(client: TenantClient, iden
 async def test_an_empty_identity_returns_every_mailbox(
     client: TenantClient, identity: object
 ) -> None:
-    assert len(await client.rows("Get-Mailbox", Identity=identity)) == 2
+    assert len(await client.read_rows("Get-Mailbox", Identity=identity)) == 2
 
 
-async def test_a_name_two_mailboxes_share_is_ambiguous(start: Start) -> None:
+async def test_a_name_two_mailboxes_share_is_ambiguous(start: StartTenant) -> None:
     rows = [{"Guid": f"g{n}", "Name": "Twin", "PrimarySmtpAddress": f"t{n}@x.y"} for n in (1, 2)]
     async with start(exchange={"Get-Mailbox": rows, "Get-InboxRule": {}}) as client:
-        refused = await client.command("Get-Mailbox", Identity="twin")
+        refused = await client.run_cmdlet("Get-Mailbox", Identity="twin")
         assert "matches multiple entries" in message(refused.body)
         assert (await mailbox(client, "g2"))["PrimarySmtpAddress"] == "t2@x.y"
 
@@ -169,32 +169,34 @@ async def test_a_name_two_mailboxes_share_is_ambiguous(start: Start) -> None:
 async def test_filters_choose_the_mailboxes_they_name(
     client: TenantClient, condition: str, expected: list[str]
 ) -> None:
-    rows = await client.rows("Get-Mailbox", Filter=condition)
+    rows = await client.read_rows("Get-Mailbox", Filter=condition)
     assert [row["Name"] for row in rows] == expected
 
 
 async def test_a_filter_that_makes_no_sense_is_refused(client: TenantClient) -> None:
-    refused = await client.command("Get-Mailbox", Filter="Alias -is 'x'")
+    refused = await client.run_cmdlet("Get-Mailbox", Filter="Alias -is 'x'")
     assert refused.status == 400
     assert "Invalid filter" in message(refused.body)
 
 
 async def test_types_of_recipient_narrow_a_listing(client: TenantClient) -> None:
     kinds = ["SharedMailbox", "roommailbox"]
-    rows = await client.rows("Get-Mailbox", RecipientTypeDetails=kinds, ResultSize="Unlimited")
+    rows = await client.read_rows("Get-Mailbox", RecipientTypeDetails=kinds, ResultSize="Unlimited")
     assert [row["Guid"] for row in rows] == [ROOM_GUID]
 
 
-async def test_group_and_inactive_mailboxes_are_listed_only_when_asked_for(start: Start) -> None:
+async def test_group_and_inactive_mailboxes_are_listed_only_when_asked_for(
+    start: StartTenant,
+) -> None:
     rows = [
         {"Guid": "a", "RecipientTypeDetails": "UserMailbox"},
         {"Guid": "b", "RecipientTypeDetails": "GroupMailbox"},
         {"Guid": "c", "RecipientTypeDetails": "UserMailbox", "IsInactiveMailbox": True},
     ]
     async with start(exchange={"Get-Mailbox": rows}) as client:
-        usual = await client.rows("Get-Mailbox")
-        groups = await client.rows("Get-Mailbox", GroupMailbox=True)
-        inactive = await client.rows("Get-Mailbox", InactiveMailboxOnly=True)
+        usual = await client.read_rows("Get-Mailbox")
+        groups = await client.read_rows("Get-Mailbox", GroupMailbox=True)
+        inactive = await client.read_rows("Get-Mailbox", InactiveMailboxOnly=True)
     assert [[row["Guid"] for row in rows] for rows in (usual, groups, inactive)] == [
         ["a"],
         ["b"],
@@ -203,12 +205,12 @@ async def test_group_and_inactive_mailboxes_are_listed_only_when_asked_for(start
 
 
 async def test_recipients_are_contacts_and_mailboxes_alike(client: TenantClient) -> None:
-    contact = await client.rows("Get-Recipient", Identity="partner@outside.example")
+    contact = await client.read_rows("Get-Recipient", Identity="partner@outside.example")
     assert contact[0]["ExternalEmailAddress"] == "SMTP:partner@outside.example"
-    assert (await client.rows("Get-Recipient", Identity=LEGACY_DN))[0]["Guid"] == MIA_GUID
+    assert (await client.read_rows("Get-Recipient", Identity=LEGACY_DN))[0]["Guid"] == MIA_GUID
     for path in ("forest.example/Hosted Organizations/contoso.example/mia", "CN=mia,OU=contoso"):
-        assert (await client.rows("Get-Recipient", Identity=path))[0]["Guid"] == MIA_GUID
-    assert len(await client.rows("Get-Recipient", ResultSize="Unlimited")) == 3
+        assert (await client.read_rows("Get-Recipient", Identity=path))[0]["Guid"] == MIA_GUID
+    assert len(await client.read_rows("Get-Recipient", ResultSize="Unlimited")) == 3
 
 
 # Pages and limits -------------------------------------------------------------------------------
@@ -218,20 +220,22 @@ def many(count: int) -> list[dict[str, str]]:
     return [{"Guid": f"g{number}", "Name": f"n{number}"} for number in range(count)]
 
 
-async def test_without_a_result_size_a_thousand_rows_come_without_a_word(start: Start) -> None:
+async def test_without_a_result_size_a_thousand_rows_come_without_a_word(
+    start: StartTenant,
+) -> None:
     async with start(exchange={"Get-Mailbox": many(1200)}) as client:
-        silent = await client.command("Get-Mailbox")
-        few = await client.rows("Get-Mailbox", ResultSize=7)
+        silent = await client.run_cmdlet("Get-Mailbox")
+        few = await client.read_rows("Get-Mailbox", ResultSize=7)
     assert len(silent.body["value"]) == 1000
     assert "@odata.nextLink" not in silent.body
     assert silent.body["@adminapi.warnings"] == []
     assert len(few) == 7
 
 
-async def test_pages_are_followed_by_posting_the_same_body_again(start: Start) -> None:
+async def test_pages_are_followed_by_posting_the_same_body_again(start: StartTenant) -> None:
     async with start(exchange={"Get-Mailbox": many(2500)}) as client:
-        body = command_body("Get-Mailbox", ResultSize="Unlimited")
-        url, seen = client.admin_url() + "?$select=Guid", []
+        body = build_command_body("Get-Mailbox", ResultSize="Unlimited")
+        url, seen = client.build_admin_url() + "?$select=Guid", []
         prefer = "odata.maxpagesize=5000"
         while url:
             reply = await client.request("POST", url, body, Prefer=prefer)
@@ -241,10 +245,10 @@ async def test_pages_are_followed_by_posting_the_same_body_again(start: Start) -
     assert [guid for page in seen for guid in page] == [f"g{n}" for n in range(2500)]
 
 
-async def test_a_next_page_asked_with_another_body_is_refused(start: Start) -> None:
+async def test_a_next_page_asked_with_another_body_is_refused(start: StartTenant) -> None:
     async with start(exchange={"Get-Mailbox": many(30)}) as client:
-        first = await client.command("Get-Mailbox", prefer="odata.maxpagesize=10", ResultSize=30)
-        other = command_body("Get-Mailbox", ResultSize="Unlimited")
+        first = await client.run_cmdlet("Get-Mailbox", prefer="odata.maxpagesize=10", ResultSize=30)
+        other = build_command_body("Get-Mailbox", ResultSize="Unlimited")
         refused = await client.request("POST", first.body["@odata.nextLink"], other)
     assert len(first.body["value"]) == 10
     assert first.headers["preference-applied"] == "odata.maxpagesize=10"
@@ -252,7 +256,7 @@ async def test_a_next_page_asked_with_another_body_is_refused(start: Start) -> N
 
 
 async def test_a_result_size_that_is_no_number_is_refused(client: TenantClient) -> None:
-    assert (await client.command("Get-Mailbox", ResultSize="many")).status == 400
+    assert (await client.run_cmdlet("Get-Mailbox", ResultSize="many")).status == 400
 
 
 # Errors -----------------------------------------------------------------------------------------
@@ -263,7 +267,7 @@ async def test_what_is_not_found_is_told_in_two_forms_each_object_in_its_own(
 ) -> None:
     forms: dict[str, str] = {}
     for identity in (*(f"ghost-{number}" for number in range(8)), "ghost-0"):
-        reply = await client.command("Get-Mailbox", Identity=identity)
+        reply = await client.run_cmdlet("Get-Mailbox", Identity=identity)
         assert (reply.status, reply.code) == (400, "NotFound")
         assert f"object '{identity}' couldn't be found" in message(reply.body)
         detail = reply.body["error"]["details"][0]["message"]
@@ -273,7 +277,7 @@ async def test_what_is_not_found_is_told_in_two_forms_each_object_in_its_own(
 
 
 async def test_an_unknown_parameter_is_told_in_the_long_form(client: TenantClient) -> None:
-    reply = await client.command("Get-Mailbox", Bogus=True)
+    reply = await client.run_cmdlet("Get-Mailbox", Bogus=True)
     inner = reply.body["error"]["innererror"]["internalexception"]
     assert reply.status == 400
     assert inner["type"].endswith("AmbiguousParameterSetException")
@@ -290,15 +294,17 @@ async def test_an_unknown_parameter_is_told_in_the_long_form(client: TenantClien
     ],
 )
 async def test_a_body_without_a_command_is_refused(client: TenantClient, body: object) -> None:
-    assert (await client.request("POST", client.admin_url(), body)).status == 400
+    assert (await client.request("POST", client.build_admin_url(), body)).status == 400
 
 
 # Inbox rules ------------------------------------------------------------------------------------
 
 
 async def test_hidden_rules_are_shown_only_when_asked_for(client: TenantClient) -> None:
-    usual = await client.rows("Get-InboxRule", Mailbox=MIA)
-    whole = await client.rows("Get-InboxRule", Mailbox="mia@contoso.example", IncludeHidden=True)
+    usual = await client.read_rows("Get-InboxRule", Mailbox=MIA)
+    whole = await client.read_rows(
+        "Get-InboxRule", Mailbox="mia@contoso.example", IncludeHidden=True
+    )
     assert [row["Name"] for row in usual] == ["."]
     assert [row["Name"] for row in whole] == [".", ""]
     assert not [name for row in whole for name in row if name.startswith("@sandbox")]
@@ -312,21 +318,23 @@ async def test_hidden_rules_are_shown_only_when_asked_for(client: TenantClient) 
         {"m@contoso.example": {"value": [{"Name": "a"}, {"Name": "b"}]}},
     ],
 )
-async def test_rules_in_the_scene_may_be_filed_in_several_ways(start: Start, filed: Any) -> None:
+async def test_rules_in_the_scene_may_be_filed_in_several_ways(
+    start: StartTenant, filed: Any
+) -> None:
     async with start(exchange={"Get-InboxRule": filed}) as client:
-        rows = await client.rows("Get-InboxRule", Mailbox=MIA_GUID)
+        rows = await client.read_rows("Get-InboxRule", Mailbox=MIA_GUID)
     assert [row["Name"] for row in rows] == ["a", "b"]
 
 
 async def test_rules_of_a_mailbox_without_any_are_an_empty_list(client: TenantClient) -> None:
-    assert await client.rows("Get-InboxRule", Mailbox=ROOM) == []
+    assert await client.read_rows("Get-InboxRule", Mailbox=ROOM) == []
 
 
 @pytest.mark.parametrize("given", [{}, {"Mailbox": None}, {"Mailbox": ""}, {"Mailbox": "nobody"}])
 async def test_rules_of_no_mailbox_are_an_error(
     client: TenantClient, given: dict[str, Any]
 ) -> None:
-    assert (await client.command("Get-InboxRule", **given)).status == 400
+    assert (await client.run_cmdlet("Get-InboxRule", **given)).status == 400
 
 
 @pytest.mark.parametrize(
@@ -335,8 +343,8 @@ async def test_rules_of_no_mailbox_are_an_error(
 async def test_a_disabled_rule_is_disabled_in_graph_too(
     client: TenantClient, given: dict[str, Any]
 ) -> None:
-    assert (await client.command("Disable-InboxRule", Confirm=False, **given)).status == 200
-    assert (await client.rows("Get-InboxRule", Mailbox="mia"))[0]["Enabled"] is False
+    assert (await client.run_cmdlet("Disable-InboxRule", Confirm=False, **given)).status == 200
+    assert (await client.read_rows("Get-InboxRule", Mailbox="mia"))[0]["Enabled"] is False
     rules = await client.get(f"/users/{MIA}/mailFolders/inbox/messageRules")
     assert rules.body["value"][0]["isEnabled"] is False
     assert client.sandbox.writes[0]["target"] == f"Disable-InboxRule {given['Identity']}"
@@ -345,8 +353,10 @@ async def test_a_disabled_rule_is_disabled_in_graph_too(
 async def test_a_removed_rule_is_gone_from_both_with_what_only_outlook_understands(
     client: TenantClient,
 ) -> None:
-    assert (await client.command("Remove-InboxRule", Mailbox="mia", Identity="1675")).status == 200
-    assert await client.rows("Get-InboxRule", Mailbox="mia") == []
+    assert (
+        await client.run_cmdlet("Remove-InboxRule", Mailbox="mia", Identity="1675")
+    ).status == 200
+    assert await client.read_rows("Get-InboxRule", Mailbox="mia") == []
     rules = await client.get(f"/users/{MIA}/mailFolders/inbox/messageRules")
     assert rules.body["value"] == []
 
@@ -356,7 +366,7 @@ async def test_a_removed_rule_is_gone_from_both_with_what_only_outlook_understan
 
 async def set_mailbox(client: TenantClient, guid: str = MIA_GUID, **given: Any) -> list[str]:
     """Run Set-Mailbox, which must succeed; its warnings."""
-    reply = await client.command("Set-Mailbox", Identity=guid, **given)
+    reply = await client.run_cmdlet("Set-Mailbox", Identity=guid, **given)
     assert (reply.status, reply.body["value"]) == (200, [])
     warnings: list[str] = reply.body["@adminapi.warnings"]
     return warnings
@@ -391,7 +401,7 @@ async def test_without_the_licence_two_actions_are_not_among_the_defaults(
     assert not {"MailItemsAccessed", "Send"} & {*row["AuditDelegate"], *row["AuditOwner"]}
 
 
-async def test_a_scene_can_give_everyone_all_the_defaults(start: Start) -> None:
+async def test_a_scene_can_give_everyone_all_the_defaults(start: StartTenant) -> None:
     async with start(**{"@sandbox.auditDefaults": "full"}) as client:
         await set_mailbox(client, ROOM_GUID, DefaultAuditSet=["Admin"])
         assert (await mailbox(client, ROOM_GUID))["AuditAdmin"] == ADMIN_DEFAULTS
@@ -406,7 +416,7 @@ async def test_a_tagged_hashtable_adds_and_removes(client: TenantClient) -> None
 
 async def test_an_untagged_hashtable_is_no_value_at_all(client: TenantClient) -> None:
     before = await mailbox(client)
-    reply = await client.command("Set-Mailbox", Identity=MIA_GUID, AuditOwner={"Add": ["Copy"]})
+    reply = await client.run_cmdlet("Set-Mailbox", Identity=MIA_GUID, AuditOwner={"Add": ["Copy"]})
     inner = reply.body["error"]["innererror"]["internalexception"]
     assert reply.status == 400
     assert inner["type"].endswith("ParameterTransformationException")
@@ -433,10 +443,10 @@ async def test_an_untagged_hashtable_is_no_value_at_all(client: TenantClient) ->
     ],
 )
 async def test_a_wrong_value_changes_nothing(client: TenantClient, given: dict[str, Any]) -> None:
-    before = await client.rows("Get-Mailbox")
-    reply = await client.command("Set-Mailbox", **{"Identity": MIA_GUID, **given})
+    before = await client.read_rows("Get-Mailbox")
+    reply = await client.run_cmdlet("Set-Mailbox", **{"Identity": MIA_GUID, **given})
     assert reply.status == 400
-    assert await client.rows("Get-Mailbox") == before
+    assert await client.read_rows("Get-Mailbox") == before
     assert client.sandbox.writes == []
 
 
@@ -457,7 +467,7 @@ async def test_the_age_limit_is_a_time_span(client: TenantClient, given: str, pr
 async def test_an_age_limit_of_zero_purges_and_says_so(client: TenantClient) -> None:
     warnings = await set_mailbox(client, AuditLogAgeLimit="00:00:00")
     assert "deletes every audit entry" in warnings[0]
-    row = client.sandbox.tenant.find(MIA_GUID)[0].mailbox
+    row = client.sandbox.tenant.find_owners(MIA_GUID)[0].mailbox
     assert row is not None
     assert row["@sandbox.auditPurged"] is True
 
@@ -506,7 +516,7 @@ async def test_a_write_is_noted_with_its_identity_and_body(client: TenantClient)
             "api": "exchange",
             "method": "InvokeCommand",
             "target": f"Set-Mailbox {MIA_GUID}",
-            "body": command_body("Set-Mailbox", Identity=MIA_GUID, AuditEnabled=False),
+            "body": build_command_body("Set-Mailbox", Identity=MIA_GUID, AuditEnabled=False),
         }
     ]
 
@@ -549,29 +559,29 @@ async def test_a_write_is_noted_with_its_identity_and_body(client: TenantClient)
 async def test_a_setting_that_was_changed_reads_back_changed(
     client: TenantClient, setter: str, given: dict[str, Any], getter: str, name: str
 ) -> None:
-    assert (await client.command(setter, **given)).status == 200
-    row = (await client.rows(getter))[0]
+    assert (await client.run_cmdlet(setter, **given)).status == 200
+    row = (await client.read_rows(getter))[0]
     wanted = {key: value for key, value in given.items() if key != "Identity"}
     assert {key: row[key] for key in wanted} == wanted
     assert not name or row["State"] == name
     assert len(client.sandbox.writes) == 1
 
 
-async def test_a_tenant_that_says_nothing_has_the_usual_settings(start: Start) -> None:
+async def test_a_tenant_that_says_nothing_has_the_usual_settings(start: StartTenant) -> None:
     async with start() as client:
         await client.request("POST", "/sandbox/scene", {"exchange": {"Get-TransportRule": []}})
-        assert (await client.rows("Get-OrganizationConfig"))[0]["AuditDisabled"] is False
-        remote = (await client.rows("Get-RemoteDomain"))[0]
-        policy = (await client.rows("Get-HostedOutboundSpamFilterPolicy"))[0]
-        domains = await client.rows("Get-AcceptedDomain")
+        assert (await client.read_rows("Get-OrganizationConfig"))[0]["AuditDisabled"] is False
+        remote = (await client.read_rows("Get-RemoteDomain"))[0]
+        policy = (await client.read_rows("Get-HostedOutboundSpamFilterPolicy"))[0]
+        domains = await client.read_rows("Get-AcceptedDomain")
         assert (remote["DomainName"], remote["AutoForwardEnabled"]) == ("*", True)
         assert policy["AutoForwardingMode"] == "Automatic"
         assert [domain["DomainName"] for domain in domains] == ["contoso.example"]
-        assert await client.rows("Get-TransportRule") == []
+        assert await client.read_rows("Get-TransportRule") == []
 
 
 async def test_transport_rules_are_narrowed_by_state(client: TenantClient) -> None:
-    rows = await client.rows("Get-TransportRule", State="Enabled", ResultSize="Unlimited")
+    rows = await client.read_rows("Get-TransportRule", State="Enabled", ResultSize="Unlimited")
     assert [row["Name"] for row in rows] == ["Copy"]
 
 
@@ -579,18 +589,18 @@ async def test_transport_rules_are_narrowed_by_state(client: TenantClient) -> No
 
 
 def part(name: str, url: str, cmdlet: str, **given: object) -> dict[str, object]:
-    return {"id": name, "method": "POST", "url": url, "body": command_body(cmdlet, **given)}
+    return {"id": name, "method": "POST", "url": url, "body": build_command_body(cmdlet, **given)}
 
 
 async def test_a_batch_of_commands_answers_each_by_its_id(client: TenantClient) -> None:
-    absolute = client.sandbox.base + client.admin_url() + "?$select=Guid"
+    absolute = client.sandbox.base + client.build_admin_url() + "?$select=Guid"
     asked = [
         part("a", absolute, "Get-Mailbox", Identity=MIA),
         part("b", "InvokeCommand", "Get-Mailbox", Identity="nobody"),
-        part("c", client.admin_url(), "Set-Mailbox", Identity=MIA, AuditEnabled=False),
+        part("c", client.build_admin_url(), "Set-Mailbox", Identity=MIA, AuditEnabled=False),
         part("d", "https://elsewhere.example/adminapi/x", "Get-Mailbox"),
     ]
-    reply = await client.request("POST", client.admin_url("$batch"), {"requests": asked})
+    reply = await client.request("POST", client.build_admin_url("$batch"), {"requests": asked})
     answers = {each["id"]: each for each in reply.body["responses"]}
     assert {name: answer["status"] for name, answer in answers.items()} == {
         "a": 200,
@@ -604,10 +614,10 @@ async def test_a_batch_of_commands_answers_each_by_its_id(client: TenantClient) 
 
 async def test_a_batch_of_eleven_commands_is_refused(client: TenantClient) -> None:
     asked = [part(str(number), "InvokeCommand", "Get-Mailbox") for number in range(11)]
-    reply = await client.request("POST", client.admin_url("$batch"), {"requests": asked})
+    reply = await client.request("POST", client.build_admin_url("$batch"), {"requests": asked})
     assert reply.status == 400
 
 
 async def test_commands_are_remembered_by_name_and_identity(client: TenantClient) -> None:
-    await client.rows("Get-InboxRule", Mailbox="mia", IncludeHidden=True)
+    await client.read_rows("Get-InboxRule", Mailbox="mia", IncludeHidden=True)
     assert client.sandbox.requests[-1] == ("exchange", "InvokeCommand", "Get-InboxRule mia", 200)

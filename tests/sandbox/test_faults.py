@@ -12,8 +12,14 @@ import aiohttp
 import pytest
 
 from sandbox.server import Sandbox
-from tests.sandbox.conftest import Start
-from tests.sandbox.tenant_client import MIA, MIA_GUID, SCENE, TenantClient, scene
+from tests.sandbox.conftest import StartTenant
+from tests.sandbox.tenant_client import (
+    CLIENT_SCENE,
+    MIA,
+    MIA_GUID,
+    TenantClient,
+    build_client_scene,
+)
 
 USER = f"/users/{MIA}?$select=id,accountEnabled"
 RULES = f"/users/{MIA}/mailFolders/inbox/messageRules"
@@ -37,7 +43,7 @@ async def test_throttling_may_come_without_a_word_on_how_long(client: TenantClie
     assert "Retry-After" not in (await client.get(USER)).headers
 
 
-async def test_a_fault_in_the_scene_is_in_force_from_the_start(start: Start) -> None:
+async def test_a_fault_in_the_scene_is_in_force_from_the_start(start: StartTenant) -> None:
     async with start(faults={"service": "graph", "status": 503}) as client:
         assert [(await client.get(USER)).status for _ in range(2)] == [503, 503]
 
@@ -58,7 +64,7 @@ async def test_a_false_answer_takes_the_place_of_the_true_one(
     client: TenantClient, fault: dict[str, Any], status: int, content: bytes
 ) -> None:
     await order(client, fault)
-    reply = await client.graph("PATCH", f"/users/{MIA}", {"accountEnabled": False})
+    reply = await client.request_graph("PATCH", f"/users/{MIA}", {"accountEnabled": False})
     assert reply.status == status
     assert content in reply.content
     assert bool(content) == bool(reply.content)
@@ -81,7 +87,7 @@ async def test_a_connection_can_end_without_an_answer(
 ) -> None:
     await order(client, fault | {"service": "graph"})
     with pytest.raises(aiohttp.ServerDisconnectedError):
-        await client.graph("PATCH", f"/users/{MIA}", {"accountEnabled": False})
+        await client.request_graph("PATCH", f"/users/{MIA}", {"accountEnabled": False})
     assert client.sandbox.writes == []
     assert client.sandbox.requests[-1].status == 0
 
@@ -117,10 +123,14 @@ async def test_the_replies_of_a_batch_can_be_mixed_up(
     client: TenantClient, how: str, ids: list[str]
 ) -> None:
     requests = [{"id": str(number), "method": "GET", "url": USER} for number in range(2)]
-    whole = (await client.graph("POST", "/$batch", {"requests": requests})).body["responses"]
+    whole = (await client.request_graph("POST", "/$batch", {"requests": requests})).body[
+        "responses"
+    ]
     first = whole[0]["id"]
     await order(client, {"kind": "replies", "how": how})
-    worse = (await client.graph("POST", "/$batch", {"requests": requests})).body["responses"]
+    worse = (await client.request_graph("POST", "/$batch", {"requests": requests})).body[
+        "responses"
+    ]
     named = [f"{one['id']}".replace(first, "0") if first in one["id"] else "1" for one in worse]
     assert sorted(named) == ids
     assert (await client.get(USER)).status == 200
@@ -131,7 +141,7 @@ async def test_the_replies_of_a_batch_can_be_mixed_up(
 async def test_a_late_fault_loses_the_answer_and_not_the_change(client: TenantClient) -> None:
     await order(client, {"service": "graph", "match": "^PATCH", "kind": "drop", "late": True})
     with pytest.raises(aiohttp.ServerDisconnectedError):
-        await client.graph("PATCH", f"/users/{MIA}", {"accountEnabled": False})
+        await client.request_graph("PATCH", f"/users/{MIA}", {"accountEnabled": False})
     assert len(client.sandbox.writes) == 1
     assert (await client.get(USER)).body["accountEnabled"] is False
 
@@ -141,10 +151,10 @@ async def test_a_slow_answer_is_the_true_one(client: TenantClient) -> None:
     assert (await client.get(USER)).body["id"] == MIA
 
 
-async def test_a_hanging_request_does_not_keep_the_tenant_from_closing(start: Start) -> None:
+async def test_a_hanging_request_does_not_keep_the_tenant_from_closing(start: StartTenant) -> None:
     async with start(faults={"service": "graph", "kind": "hang"}) as client:
         waiting = asyncio.create_task(client.get(USER))
-        while not client.sandbox.tenant.faults.rows[0].struck:
+        while not client.sandbox.tenant.faults.rows[0].strike_count:
             await asyncio.sleep(0.01)
     with pytest.raises(aiohttp.ClientError):
         await waiting
@@ -157,19 +167,19 @@ async def test_a_fault_strikes_only_what_it_matches(client: TenantClient) -> Non
         {"service": "graph", "match": r"\$select=.*accountEnabled", "status": 502},
         {"service": "graph", "match": "/domains$", "status": 503},
     )
-    assert (await client.command("Get-InboxRule", Mailbox="mia")).status == 500
-    assert (await client.command("Get-InboxRule", Mailbox="room-4")).status == 200
-    assert (await client.command("Get-Mailbox", Identity="mia")).status == 200
+    assert (await client.run_cmdlet("Get-InboxRule", Mailbox="mia")).status == 500
+    assert (await client.run_cmdlet("Get-InboxRule", Mailbox="room-4")).status == 200
+    assert (await client.run_cmdlet("Get-Mailbox", Identity="mia")).status == 200
     assert (await client.get(USER)).status == 502
     assert (await client.get(f"/users/{MIA}?$select=id")).status == 200
     assert (await client.get("/domains")).status == 503
 
 
-async def test_a_fault_can_wait_for_a_later_page(start: Start) -> None:
+async def test_a_fault_can_wait_for_a_later_page(start: StartTenant) -> None:
     rows = [{"Guid": f"g{number}"} for number in range(30)]
     fault = {"service": "exchange", "match": "^Get-Mailbox", "skip": 1, "times": 1, "status": 500}
     async with start(exchange={"Get-Mailbox": rows}, faults=fault) as client:
-        first = await client.command("Get-Mailbox", prefer="odata.maxpagesize=10")
+        first = await client.run_cmdlet("Get-Mailbox", prefer="odata.maxpagesize=10")
         body = {"CmdletInput": {"CmdletName": "Get-Mailbox", "Parameters": {}}}
         link = first.body["@odata.nextLink"]
         statuses = [(await client.request("POST", link, body)).status for _ in range(2)]
@@ -178,8 +188,8 @@ async def test_a_fault_can_wait_for_a_later_page(start: Start) -> None:
 
 async def test_each_service_fails_in_its_own_words(client: TenantClient) -> None:
     await order(client, {"status": 503})
-    exchange = await client.command("Get-Mailbox")
-    entra = await client.token_request()
+    exchange = await client.run_cmdlet("Get-Mailbox")
+    entra = await client.request_token()
     assert exchange.body["error"]["innererror"]["message"]
     assert entra.body["error_description"].startswith("AADSTS90033")
 
@@ -198,7 +208,7 @@ async def test_inner_faults_strike_inside_a_batch_only(client: TenantClient) -> 
         {"service": "graph", "match": "/organization", "kind": "empty", "inner": True},
     )
     urls = {"a": RULES, "b": "/domains", "c": "/organization", "d": f"/users/{MIA}"}
-    answers = await client.batch(
+    answers = await client.send_batch(
         *({"id": name, "method": "GET", "url": url} for name, url in urls.items())
     )
     assert {name: answer["status"] for name, answer in answers.items()} == {
@@ -215,13 +225,15 @@ async def test_inner_faults_strike_inside_a_batch_of_commands(client: TenantClie
     await order(client, {"service": "exchange", "match": "mia$", "status": 500, "inner": True})
     body = {"CmdletInput": {"CmdletName": "Get-InboxRule", "Parameters": {"Mailbox": "mia"}}}
     asked = [{"id": "a", "method": "POST", "url": "InvokeCommand", "body": body}]
-    reply = await client.request("POST", client.admin_url("$batch"), {"requests": asked})
+    reply = await client.request("POST", client.build_admin_url("$batch"), {"requests": asked})
     assert reply.body["responses"][0]["status"] == 500
 
 
 async def test_after_a_write_the_old_value_is_read_for_a_while(client: TenantClient) -> None:
     await order(client, {"service": "graph", "match": "^PATCH", "kind": "staleReads", "times": 2})
-    assert (await client.graph("PATCH", f"/users/{MIA}", {"accountEnabled": False})).status == 204
+    assert (
+        await client.request_graph("PATCH", f"/users/{MIA}", {"accountEnabled": False})
+    ).status == 204
     seen = [(await client.get(USER)).body["accountEnabled"] for _ in range(3)]
     assert seen == [True, True, False]
 
@@ -229,17 +241,17 @@ async def test_after_a_write_the_old_value_is_read_for_a_while(client: TenantCli
 async def test_stale_reads_can_last_for_a_time(client: TenantClient) -> None:
     fault = {"match": "^Set-AdminAuditLogConfig", "kind": "staleReads", "seconds": 3600}
     await order(client, fault)
-    await client.command("Set-AdminAuditLogConfig", UnifiedAuditLogIngestionEnabled=False)
+    await client.run_cmdlet("Set-AdminAuditLogConfig", UnifiedAuditLogIngestionEnabled=False)
     for _ in range(3):
-        row = (await client.rows("Get-AdminAuditLogConfig"))[0]
+        row = (await client.read_rows("Get-AdminAuditLogConfig"))[0]
         assert row["UnifiedAuditLogIngestionEnabled"] is True
 
 
 async def test_a_stale_mailbox_is_stale_in_filters_too(client: TenantClient) -> None:
     await order(client, {"match": "^Set-Mailbox", "kind": "staleReads", "times": 1})
-    await client.command("Set-Mailbox", Identity=MIA_GUID, ForwardingSmtpAddress=None)
+    await client.run_cmdlet("Set-Mailbox", Identity=MIA_GUID, ForwardingSmtpAddress=None)
     condition = {"Filter": "ForwardingSmtpAddress -ne $null"}
-    counts = [len(await client.rows("Get-Mailbox", **condition)) for _ in range(2)]
+    counts = [len(await client.read_rows("Get-Mailbox", **condition)) for _ in range(2)]
     assert counts == [1, 0]
 
 
@@ -256,10 +268,10 @@ async def test_a_fault_that_could_never_strike_is_refused(
 
 
 async def test_the_state_is_a_scene_that_can_be_started_again(client: TenantClient) -> None:
-    await client.graph("PATCH", f"/users/{MIA}", {"accountEnabled": False})
+    await client.request_graph("PATCH", f"/users/{MIA}", {"accountEnabled": False})
     state = (await client.request("GET", "/sandbox/state")).body
     async with Sandbox(state) as again:
-        account = again.tenant.account(MIA)
+        account = again.tenant.find_account(MIA)
     assert account is not None
     assert account.user is not None
     assert account.user["accountEnabled"] is False
@@ -281,7 +293,7 @@ async def test_edits_by_path_take_effect_at_once(client: TenantClient) -> None:
     rules = await client.get("/users/new/mailFolders/inbox/messageRules")
     assert [row["id"] for row in rules.body["value"]] == ["r9"]
     assert (await client.get("/domains")).body["value"] == []
-    forwarded = await client.rows("Get-Mailbox", Filter="ForwardingSmtpAddress -ne $null")
+    forwarded = await client.read_rows("Get-Mailbox", Filter="ForwardingSmtpAddress -ne $null")
     assert forwarded == []
 
 
@@ -310,7 +322,7 @@ async def test_a_collection_is_replaced_and_the_others_stay(client: TenantClient
 
 
 async def test_writes_and_requests_are_shown_and_forgotten_at_a_reset(client: TenantClient) -> None:
-    await client.graph("PATCH", f"/users/{MIA}", {"accountEnabled": False})
+    await client.request_graph("PATCH", f"/users/{MIA}", {"accountEnabled": False})
     writes = (await client.request("GET", "/sandbox/writes")).body
     requests = (await client.request("GET", "/sandbox/requests")).body
     assert [write["method"] for write in writes] == ["PATCH"]
@@ -324,12 +336,12 @@ async def test_writes_and_requests_are_shown_and_forgotten_at_a_reset(client: Te
 
 
 async def test_a_scene_is_taken_as_any_export_leaves_it() -> None:
-    whole = scene(unknown={"kept": 1})
-    whole["graph"]["users"] = {"@odata.context": "x", "value": SCENE["graph"]["users"]}
+    whole = build_client_scene(unknown={"kept": 1})
+    whole["graph"]["users"] = {"@odata.context": "x", "value": CLIENT_SCENE["graph"]["users"]}
     whole["exchange"]["Get-OrganizationConfig"] = {"AuditDisabled": "False", "Extra": [1]}
     whole["exchange"]["Get-TransportRule"] = None
     async with Sandbox(whole) as sandbox:
-        assert sandbox.tenant.account(MIA) is not None
+        assert sandbox.tenant.find_account(MIA) is not None
         assert sandbox.tenant.exchange["Get-OrganizationConfig"][0]["Extra"] == [1]
         assert sandbox.tenant.exchange["Get-TransportRule"] == []
         assert sandbox.tenant.scene["unknown"] == {"kept": 1}
@@ -337,7 +349,7 @@ async def test_a_scene_is_taken_as_any_export_leaves_it() -> None:
 
 async def test_the_tenant_runs_as_a_process_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "scene.json"
-    path.write_text(json.dumps(SCENE), encoding="utf-8-sig")
+    path.write_text(json.dumps(CLIENT_SCENE), encoding="utf-8-sig")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "sandbox.server", "--scene", str(path)),

@@ -5,8 +5,16 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.sandbox.conftest import Start
-from tests.sandbox.tenant_client import ADMIN, GUEST, MIA, ROOM, SYNCED, TenantClient, user
+from tests.sandbox.conftest import StartTenant
+from tests.sandbox.tenant_client import (
+    ADMIN,
+    GUEST,
+    MIA,
+    ROOM,
+    SYNCED,
+    TenantClient,
+    build_directory_user,
+)
 
 RULES = f"/users/{MIA}/mailFolders/inbox/messageRules"
 RULE = f"{RULES}/{quote('AQAAAJ5d/+==', safe='')}"
@@ -50,30 +58,32 @@ async def ids(client: TenantClient, path: str, **headers: str) -> list[str]:
     ],
 )
 async def test_a_route_opens_with_its_role_and_with_no_other(
-    start: Start, method: str, path: str, role: str, code: str
+    start: StartTenant, method: str, path: str, role: str, code: str
 ) -> None:
     body = {"isEnabled": False} if "messageRules" in path else {"accountEnabled": False}
     sent = body if method == "PATCH" else None
     async with start(grants={"graph": [role]}) as client:
-        assert (await client.graph(method, path, sent)).status < 300
+        assert (await client.request_graph(method, path, sent)).status < 300
     async with start(grants={"graph": ["Group.Read.All"]}) as client:
-        refused = await client.graph(method, path, sent)
+        refused = await client.request_graph(method, path, sent)
         assert (refused.status, refused.code) == (403, code)
         assert client.sandbox.writes == []
 
 
-async def test_reading_settings_is_not_enough_to_change_a_rule(start: Start) -> None:
+async def test_reading_settings_is_not_enough_to_change_a_rule(start: StartTenant) -> None:
     async with start(grants={"graph": ["MailboxSettings.Read"]}) as client:
-        assert (await client.graph("PATCH", RULE, {"isEnabled": False})).status == 403
+        assert (await client.request_graph("PATCH", RULE, {"isEnabled": False})).status == 403
 
 
-async def test_enabling_accounts_does_not_allow_to_change_anything_else(start: Start) -> None:
+async def test_enabling_accounts_does_not_allow_to_change_anything_else(start: StartTenant) -> None:
     async with start(grants={"graph": ["User.EnableDisableAccount.All"]}) as client:
-        refused = await client.graph("PATCH", f"/users/{MIA}", {"displayName": "x"})
+        refused = await client.request_graph("PATCH", f"/users/{MIA}", {"displayName": "x"})
         assert (refused.status, refused.code) == (403, "Authorization_RequestDenied")
 
 
-async def test_sign_in_activity_needs_a_role_of_its_own_and_to_be_asked_for(start: Start) -> None:
+async def test_sign_in_activity_needs_a_role_of_its_own_and_to_be_asked_for(
+    start: StartTenant,
+) -> None:
     async with start(grants={"graph": ["User.Read.All"]}) as client:
         assert (await client.get(f"/users/{MIA}?$select=id,signInActivity")).status == 403
     async with start(grants={"graph": ["User.Read.All", "AuditLog.Read.All"]}) as client:
@@ -183,8 +193,8 @@ async def test_too_many_ids_in_one_filter_are_refused(client: TenantClient) -> N
     assert (await client.get(where(f"id in ({names})"))).status == 400
 
 
-async def test_pages_hold_a_hundred_users_unless_told_otherwise(start: Start) -> None:
-    many = [user(f"id-{number:04}", f"u{number}") for number in range(250)]
+async def test_pages_hold_a_hundred_users_unless_told_otherwise(start: StartTenant) -> None:
+    many = [build_directory_user(f"id-{number:04}", f"u{number}") for number in range(250)]
     async with start(graph={"users": many}) as client:
         first = (await client.get("/users?$select=id")).body
         second = (await client.get(first["@odata.nextLink"])).body
@@ -202,9 +212,10 @@ async def test_a_page_too_large_or_too_small_is_refused(client: TenantClient) ->
         assert (await client.get(f"/users?$top={size}")).status == 400
 
 
-async def test_a_next_link_keeps_its_filter_and_needs_the_header_again(start: Start) -> None:
+async def test_a_next_link_keeps_its_filter_and_needs_the_header_again(start: StartTenant) -> None:
     many = [
-        user(f"id-{number}", f"u{number}", accountEnabled=number % 2 == 0) for number in range(9)
+        build_directory_user(f"id-{number}", f"u{number}", accountEnabled=number % 2 == 0)
+        for number in range(9)
     ]
     async with start(graph={"users": many}) as client:
         path = where("accountEnabled ne true", "&$count=true&$top=2")
@@ -234,10 +245,10 @@ async def test_an_unknown_account_is_not_found(client: TenantClient) -> None:
 
 async def test_blocking_an_account_shows_in_graph_and_in_exchange(client: TenantClient) -> None:
     body = {"@odata.type": "#microsoft.graph.user", "accountEnabled": False}
-    assert (await client.graph("PATCH", f"/users/{MIA}", body)).status == 204
+    assert (await client.request_graph("PATCH", f"/users/{MIA}", body)).status == 204
     account = await client.get(f"/users/{MIA}?$select=accountEnabled")
     assert account.body["accountEnabled"] is False
-    assert (await client.rows("Get-Mailbox", Identity=MIA))[0]["AccountDisabled"] is True
+    assert (await client.read_rows("Get-Mailbox", Identity=MIA))[0]["AccountDisabled"] is True
     assert client.sandbox.writes == [
         {"api": "graph", "method": "PATCH", "target": f"/users/{MIA}", "body": body}
     ]
@@ -257,13 +268,13 @@ async def test_blocking_an_account_shows_in_graph_and_in_exchange(client: Tenant
 async def test_an_account_that_may_not_be_changed_stays_as_it_is(
     client: TenantClient, who: str, body: dict[str, object], status: int, code: str
 ) -> None:
-    reply = await client.graph("PATCH", f"/users/{who}", body)
+    reply = await client.request_graph("PATCH", f"/users/{who}", body)
     assert (reply.status, reply.code) == (status, code)
     assert client.sandbox.writes == []
 
 
 async def test_revoking_sessions_says_true_and_dates_the_account(client: TenantClient) -> None:
-    reply = await client.graph("POST", f"/users/{MIA}/revokeSignInSessions")
+    reply = await client.request_graph("POST", f"/users/{MIA}/revokeSignInSessions")
     assert (reply.status, reply.body["value"]) == (200, True)
     seen = await client.get(f"/users/{MIA}?$select=signInSessionsValidFromDateTime")
     assert seen.body["signInSessionsValidFromDateTime"].endswith("Z")
@@ -282,23 +293,23 @@ async def test_rules_come_without_nulls_and_without_the_hidden_ones(client: Tena
 
 
 async def test_a_rule_is_read_changed_and_deleted_by_its_id(client: TenantClient) -> None:
-    changed = await client.graph("PATCH", RULE, {"isEnabled": False})
+    changed = await client.request_graph("PATCH", RULE, {"isEnabled": False})
     assert (changed.status, changed.body["isEnabled"]) == (200, False)
     assert changed.body["actions"]["redirectTo"]
     assert (await client.get(RULE)).body["isEnabled"] is False
-    assert (await client.graph("DELETE", RULE)).status == 204
+    assert (await client.request_graph("DELETE", RULE)).status == 204
     assert (await client.get(RULE)).code == "ErrorItemNotFound"
     assert [write["method"] for write in client.sandbox.writes] == ["PATCH", "DELETE"]
 
 
 async def test_a_rule_disabled_in_graph_is_disabled_in_exchange(client: TenantClient) -> None:
-    await client.graph("PATCH", RULE, {"isEnabled": False})
-    assert (await client.rows("Get-InboxRule", Mailbox="mia"))[0]["Enabled"] is False
+    await client.request_graph("PATCH", RULE, {"isEnabled": False})
+    assert (await client.read_rows("Get-InboxRule", Mailbox="mia"))[0]["Enabled"] is False
 
 
 async def test_a_read_only_rule_cannot_be_changed(client: TenantClient) -> None:
     for method, body in (("PATCH", {"isEnabled": False}), ("DELETE", None)):
-        assert (await client.graph(method, f"{RULES}/client-only", body)).status == 400
+        assert (await client.request_graph(method, f"{RULES}/client-only", body)).status == 400
     assert client.sandbox.writes == []
 
 
@@ -314,7 +325,7 @@ async def test_a_mailbox_without_rules_answers_with_none(client: TenantClient) -
 
 
 @pytest.mark.parametrize("key", [MIA, "mia@contoso.example", "mia", "Mia", "M@CONTOSO.EXAMPLE"])
-async def test_rules_in_the_scene_may_be_filed_under_any_name(start: Start, key: str) -> None:
+async def test_rules_in_the_scene_may_be_filed_under_any_name(start: StartTenant, key: str) -> None:
     async with start() as client:
         rules = client.sandbox.tenant.graph["messageRules"].pop("MIA@contoso.example")
         patch = {"graph": {"messageRules": {key: rules}}}
@@ -337,7 +348,7 @@ async def test_the_purpose_of_a_mailbox_follows_its_type(client: TenantClient) -
     assert only.body["value"] == "room"
 
 
-async def test_the_fifth_request_at_once_to_a_mailbox_is_throttled(start: Start) -> None:
+async def test_the_fifth_request_at_once_to_a_mailbox_is_throttled(start: StartTenant) -> None:
     async with start(latency=0.05) as client:
         replies = await asyncio.gather(*(client.get(RULES) for _ in range(5)))
     assert sorted(reply.status for reply in replies) == [200, 200, 200, 200, 429]
@@ -366,7 +377,7 @@ def ask(name: str, url: str, **more: object) -> dict[str, object]:
 
 async def test_every_request_of_a_batch_is_answered_in_another_order(client: TenantClient) -> None:
     asked = [ask(str(number), f"/users/{MIA}?$select=id") for number in range(20)]
-    reply = await client.graph("POST", "/$batch", {"requests": asked})
+    reply = await client.request_graph("POST", "/$batch", {"requests": asked})
     names = [each["id"] for each in reply.body["responses"]]
     assert sorted(names, key=int) == [str(number) for number in range(20)]
     assert names != sorted(names, key=int)
@@ -375,7 +386,7 @@ async def test_every_request_of_a_batch_is_answered_in_another_order(client: Ten
 
 async def test_each_request_of_a_batch_has_its_own_status(client: TenantClient) -> None:
     json_type = {"Content-Type": "application/json"}
-    answers = await client.batch(
+    answers = await client.send_batch(
         ask("a", f"users/{MIA}"),
         ask("b", "/users/nobody"),
         ask("c", "/users?$count=true&$top=1", headers=EVENTUAL),
@@ -410,11 +421,11 @@ async def test_each_request_of_a_batch_has_its_own_status(client: TenantClient) 
 async def test_a_batch_that_is_no_batch_is_refused_whole(
     client: TenantClient, requests: list[object]
 ) -> None:
-    assert (await client.graph("POST", "/$batch", {"requests": requests})).status == 400
+    assert (await client.request_graph("POST", "/$batch", {"requests": requests})).status == 400
 
 
 async def test_what_depends_on_a_failure_fails_with_it(client: TenantClient) -> None:
-    answers = await client.batch(
+    answers = await client.send_batch(
         ask("a", "/users/nobody"),
         ask("b", f"/users/{MIA}", dependsOn=["a"]),
         ask("c", f"/users/{MIA}", dependsOn=["b"]),
@@ -422,14 +433,14 @@ async def test_what_depends_on_a_failure_fails_with_it(client: TenantClient) -> 
     assert [answers[name]["status"] for name in "abc"] == [404, 424, 424]
 
 
-async def test_twenty_mailboxes_in_a_batch_are_read_without_throttling(start: Start) -> None:
+async def test_twenty_mailboxes_in_a_batch_are_read_without_throttling(start: StartTenant) -> None:
     async with start(latency=0.01) as client:
-        answers = await client.batch(*(ask(str(number), RULES) for number in range(20)))
+        answers = await client.send_batch(*(ask(str(number), RULES) for number in range(20)))
     assert {answer["status"] for answer in answers.values()} == {200}
 
 
-async def test_roles_are_checked_inside_a_batch_too(start: Start) -> None:
+async def test_roles_are_checked_inside_a_batch_too(start: StartTenant) -> None:
     async with start(grants={"graph": ["User.Read.All"]}) as client:
-        answers = await client.batch(ask("a", f"/users/{MIA}"), ask("b", RULES))
+        answers = await client.send_batch(ask("a", f"/users/{MIA}"), ask("b", RULES))
     assert (answers["a"]["status"], answers["b"]["status"]) == (200, 403)
     assert answers["b"]["body"]["error"]["code"] == "ErrorAccessDenied"

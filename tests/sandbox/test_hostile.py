@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.faults.injection import Faults, fault_in_words
-from sandbox.scene_runner import troubled
+from sandbox.faults.injection import FaultTable, parse_fault_argument
+from sandbox.scene_runner import add_faults
 from tests.sandbox.tenant_client import MIA, TenantClient
 
 USERS = "/users?$select=id,displayName,accountEnabled&$top=2"
@@ -72,7 +72,7 @@ async def test_pages_lead_here_again_elsewhere_or_ever_further(client: TenantCli
 async def test_harm_can_be_done_inside_of_a_batch(client: TenantClient) -> None:
     await order(client, {"kind": "nulls", "inner": True})
     request = {"id": "1", "method": "GET", "url": f"/users/{MIA}?$select=id,accountEnabled"}
-    reply = await client.graph("POST", "/$batch", {"requests": [request]})
+    reply = await client.request_graph("POST", "/$batch", {"requests": [request]})
     (answer,) = json.loads(reply.content)["responses"]
     assert (answer["body"]["id"], answer["body"]["accountEnabled"]) == (MIA, None)
 
@@ -90,17 +90,17 @@ async def test_harm_can_be_done_inside_of_a_batch(client: TenantClient) -> None:
     ],
 )
 def test_a_fault_can_be_typed_in_short_or_as_json(text: str, fault: dict[str, Any]) -> None:
-    assert fault_in_words(text) == fault
-    assert Faults(fault).rows[0].kind == fault["kind"]
+    assert parse_fault_argument(text) == fault
+    assert FaultTable(fault).rows[0].kind == fault["kind"]
 
 
 @pytest.mark.parametrize("text", ["thunder", "{", "html/often", "error:graph:("])
 def test_a_fault_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        Faults(troubled({}, [text])["faults"])
+        FaultTable(add_faults({}, [text])["faults"])
 
 
 def test_faults_that_are_typed_come_before_those_of_the_scene() -> None:
     there = {"kind": "drop"}
-    assert troubled({"faults": there}, ["bomb"])["faults"] == [{"kind": "bomb"}, there]
-    assert troubled({}, [])["faults"] == []
+    assert add_faults({"faults": there}, ["bomb"])["faults"] == [{"kind": "bomb"}, there]
+    assert add_faults({}, [])["faults"] == []

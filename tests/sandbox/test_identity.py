@@ -11,7 +11,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import ManagedIdentityCredential
 from azure.identity.aio import ClientAssertionCredential
 
-from tests.sandbox.conftest import Start
+from tests.sandbox.conftest import StartTenant
 from tests.sandbox.tenant_client import MIA, TENANT, TenantClient
 
 GRAPH = "https://graph.microsoft.com/.default"
@@ -29,7 +29,7 @@ def claims(token: str) -> dict[str, Any]:
 async def test_the_chain_of_production_ends_in_a_token_graph_takes(
     client: TenantClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = client.sandbox.settings()
+    settings = client.sandbox.build_settings()
     for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER"):
         monkeypatch.setenv(name, settings[name])
 
@@ -52,7 +52,7 @@ async def test_the_chain_of_production_ends_in_a_token_graph_takes(
     assert (await client.get(f"/users/{MIA}")).status == 200
 
 
-async def test_a_token_says_whom_it_is_for_and_what_was_granted(start: Start) -> None:
+async def test_a_token_says_whom_it_is_for_and_what_was_granted(start: StartTenant) -> None:
     async with start(grants={"graph": ["User.Read.All"], "exchange": ["Get-Mailbox"]}) as client:
         await client.sign_in(GRAPH)
         graph = claims(client.token)
@@ -65,10 +65,12 @@ async def test_a_token_says_whom_it_is_for_and_what_was_granted(start: Start) ->
     )
     assert graph["tid"] == TENANT
     assert graph["exp"] > graph["iat"]
-    assert graph["appid"] == client.sandbox.settings()["CLIENT_ID"]
+    assert graph["appid"] == client.sandbox.build_settings()["CLIENT_ID"]
 
 
-async def test_an_empty_exchange_grant_leaves_the_token_without_its_role(start: Start) -> None:
+async def test_an_empty_exchange_grant_leaves_the_token_without_its_role(
+    start: StartTenant,
+) -> None:
     async with start(grants={"exchange": []}) as client:
         await client.sign_in(EXCHANGE)
         assert claims(client.token)["roles"] == []
@@ -78,7 +80,7 @@ async def test_a_token_for_one_service_is_refused_by_the_other(client: TenantCli
     await client.sign_in(EXCHANGE)
     graph = await client.get("/users")
     await client.sign_in(GRAPH)
-    exchange = await client.command("Get-OrganizationConfig")
+    exchange = await client.run_cmdlet("Get-OrganizationConfig")
     assert [graph.status, exchange.status] == [401, 401]
     assert [graph.code, exchange.code] == ["InvalidAuthenticationToken"] * 2
 
@@ -87,7 +89,12 @@ async def test_expired_forged_and_missing_tokens_are_refused(client: TenantClien
     good = client.token
     body, _, signature = good.rpartition(".")
     entra = client.sandbox.entra
-    for bad in ("", "nonsense", f"{body}.{signature[::-1]}", entra.mint(entra.base, -10, roles=[])):
+    for bad in (
+        "",
+        "nonsense",
+        f"{body}.{signature[::-1]}",
+        entra.issue_token(entra.base, -10, roles=[]),
+    ):
         client.token = bad
         assert (await client.get("/users")).status == 401, bad
     client.token = good
@@ -109,17 +116,17 @@ async def test_expired_forged_and_missing_tokens_are_refused(client: TenantClien
 async def test_a_wrong_request_is_told_apart_by_its_code(
     client: TenantClient, form: dict[str, str], status: int, error: str, code: int
 ) -> None:
-    reply = await client.token_request(**form)
+    reply = await client.request_token(**form)
     assert (reply.status, reply.body["error"], reply.body["error_codes"]) == (status, error, [code])
     assert reply.body["error_description"].startswith(f"AADSTS{code}:")
 
 
 async def test_a_domain_names_the_tenant_as_well_as_its_id(client: TenantClient) -> None:
-    assert (await client.token_request("contoso.example")).status == 200
+    assert (await client.request_token("contoso.example")).status == 200
 
 
 async def identity_token(client: TenantClient, resource: str, **changes: str) -> tuple[int, Any]:
-    settings = client.sandbox.settings() | changes
+    settings = client.sandbox.build_settings() | changes
     query = {
         "api-version": "2019-08-01",
         "resource": resource,
@@ -136,17 +143,17 @@ async def identity_token(client: TenantClient, resource: str, **changes: str) ->
 async def test_only_an_assertion_for_the_exchange_of_tokens_is_taken(client: TenantClient) -> None:
     kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
     _, other = await identity_token(client, "https://storage.azure.com")
-    wrong = await client.token_request(
+    wrong = await client.request_token(
         client_secret="", client_assertion=other["access_token"], client_assertion_type=kind
     )
-    own = await client.token_request(
+    own = await client.request_token(
         client_secret="", client_assertion=client.token, client_assertion_type=kind
     )
-    forged = await client.token_request(
+    forged = await client.request_token(
         client_secret="", client_assertion="a.b.c", client_assertion_type=kind
     )
     _, right = await identity_token(client, "api://AzureADTokenExchange")
-    good = await client.token_request(
+    good = await client.request_token(
         client_secret="", client_assertion=right["access_token"], client_assertion_type=kind
     )
     codes = [reply.body["error_codes"] for reply in (wrong, own, forged)]
@@ -167,7 +174,7 @@ async def test_the_managed_identity_endpoint_knows_its_header_and_its_client(
 async def test_the_real_library_reports_a_wrong_secret_as_its_own_error(
     client: TenantClient,
 ) -> None:
-    settings = client.sandbox.settings()
+    settings = client.sandbox.build_settings()
     async with ClientAssertionCredential(
         settings["TENANT_ID"],
         settings["CLIENT_ID"],

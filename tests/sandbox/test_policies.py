@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.conftest import Start
+from tests.sandbox.conftest import StartTenant
 from tests.sandbox.tenant_client import TENANT, TenantClient
 
 AUTHORIZATION = "/policies/authorizationPolicy"
@@ -22,7 +22,9 @@ ORGANIZATION = f"/organization/{TENANT}"
         ("PATCH", ORGANIZATION, "Organization.ReadWrite.All"),
     ],
 )
-async def test_each_route_needs_its_role(start: Start, method: str, path: str, role: str) -> None:
+async def test_each_route_needs_its_role(
+    start: StartTenant, method: str, path: str, role: str
+) -> None:
     body = {
         AUTHORIZATION: {"allowInvitesFrom": "none"},
         ORGANIZATION: {"privacyProfile": {"statementUrl": "https://contoso.example/p"}},
@@ -30,14 +32,14 @@ async def test_each_route_needs_its_role(start: Start, method: str, path: str, r
     sent = body[path] if method == "PATCH" else None
     for roles, fine in (([role], True), (["Domain.Read.All"], False)):
         async with start(grants={"graph": roles, "exchange": []}) as client:
-            reply = await client.graph(method, path, sent)
+            reply = await client.request_graph(method, path, sent)
             assert (reply.status in (200, 204)) is fine
             assert fine or reply.code == "Authorization_RequestDenied"
 
 
-async def test_reading_policies_does_not_let_anybody_write_them(start: Start) -> None:
+async def test_reading_policies_does_not_let_anybody_write_them(start: StartTenant) -> None:
     async with start(grants={"graph": ["Policy.Read.All"], "exchange": []}) as client:
-        reply = await client.graph("PATCH", AUTHORIZATION, {"allowInvitesFrom": "none"})
+        reply = await client.request_graph("PATCH", AUTHORIZATION, {"allowInvitesFrom": "none"})
         assert reply.status == 403
         assert client.sandbox.writes == []
 
@@ -56,7 +58,7 @@ async def test_a_property_that_was_changed_reads_back_and_its_neighbours_stay(
     before = (await client.get(AUTHORIZATION)).body
     inner = {"permissionGrantPoliciesAssigned": ["ManagePermissionGrantsForSelf.x"]}
     body = {"allowInvitesFrom": "everyone", "defaultUserRolePermissions": inner}
-    assert (await client.graph("PATCH", AUTHORIZATION, body)).status == 204
+    assert (await client.request_graph("PATCH", AUTHORIZATION, body)).status == 204
     after = (await client.get(AUTHORIZATION)).body
     assert after["allowInvitesFrom"] == "everyone"
     known = before["defaultUserRolePermissions"]
@@ -91,16 +93,16 @@ async def test_a_property_that_was_changed_reads_back_and_its_neighbours_stay(
 async def test_what_graph_would_refuse_is_refused(
     client: TenantClient, path: str, body: dict[str, Any]
 ) -> None:
-    reply = await client.graph("PATCH", path, body)
+    reply = await client.request_graph("PATCH", path, body)
     assert (reply.status, reply.code) == (400, "Request_BadRequest")
     assert client.sandbox.writes == []
 
 
 async def test_security_defaults_cannot_be_changed_here(client: TenantClient) -> None:
-    assert (await client.graph("PATCH", DEFAULTS, {"isEnabled": False})).status == 400
+    assert (await client.request_graph("PATCH", DEFAULTS, {"isEnabled": False})).status == 400
 
 
-async def test_a_scene_brings_its_own_policies(start: Start) -> None:
+async def test_a_scene_brings_its_own_policies(start: StartTenant) -> None:
     own = {"id": "authorizationPolicy", "allowInvitesFrom": "everyone", "@sandbox.note": "x"}
     async with start() as client:
         await client.request("POST", "/sandbox/scene", {"graph": {"authorizationPolicy": own}})
@@ -114,13 +116,15 @@ async def test_a_scene_brings_its_own_policies(start: Start) -> None:
 
 async def test_the_organization_is_changed_by_its_id_alone(client: TenantClient) -> None:
     profile = {"contactEmail": "p@contoso.example", "statementUrl": None}
-    assert (await client.graph("PATCH", ORGANIZATION, {"privacyProfile": profile})).status == 204
+    assert (
+        await client.request_graph("PATCH", ORGANIZATION, {"privacyProfile": profile})
+    ).status == 204
     assert (await client.get(ORGANIZATION)).body["privacyProfile"] == profile
     (row,) = (await client.get("/organization")).body["value"]
     assert row["privacyProfile"] == profile
     other = "/organization/00000000-0000-4000-8000-00000000dead"
     assert (await client.get(other)).status == 404
-    assert (await client.graph("PATCH", other, {"privacyProfile": profile})).status == 404
+    assert (await client.request_graph("PATCH", other, {"privacyProfile": profile})).status == 404
 
 
 # Exchange ---------------------------------------------------------------------------------------
@@ -147,11 +151,11 @@ async def test_the_organization_is_changed_by_its_id_alone(client: TenantClient)
 async def test_a_policy_that_was_set_reads_back_set(
     client: TenantClient, cmdlet: str, given: dict[str, Any], shown: object
 ) -> None:
-    (row,) = await client.rows(f"Get-{cmdlet}")
+    (row,) = await client.read_rows(f"Get-{cmdlet}")
     for identity in (row["Identity"], row["Guid"]):
-        assert (await client.command(f"Set-{cmdlet}", Identity=identity, **given)).status == 200
+        assert (await client.run_cmdlet(f"Set-{cmdlet}", Identity=identity, **given)).status == 200
     (name,) = given
-    assert (await client.rows(f"Get-{cmdlet}", Identity=row["Guid"]))[0][name] == shown
+    assert (await client.read_rows(f"Get-{cmdlet}", Identity=row["Guid"]))[0][name] == shown
 
 
 @pytest.mark.parametrize(
@@ -171,32 +175,32 @@ async def test_a_policy_that_was_set_reads_back_set(
 async def test_what_exchange_would_refuse_is_refused(
     client: TenantClient, cmdlet: str, given: dict[str, Any]
 ) -> None:
-    (row,) = await client.rows(cmdlet.replace("Set-", "Get-"))
-    assert (await client.command(cmdlet, Identity=row["Identity"], **given)).status == 400
+    (row,) = await client.read_rows(cmdlet.replace("Set-", "Get-"))
+    assert (await client.run_cmdlet(cmdlet, Identity=row["Identity"], **given)).status == 400
     assert client.sandbox.writes == []
 
 
 async def test_a_policy_nobody_has_is_not_set(client: TenantClient) -> None:
-    reply = await client.command("Set-OwaMailboxPolicy", Identity="none", RulesEnabled=False)
+    reply = await client.run_cmdlet("Set-OwaMailboxPolicy", Identity="none", RulesEnabled=False)
     assert (reply.status, "couldn't be found" in str(reply.body)) == (400, True)
-    assert (await client.command("Set-OwaMailboxPolicy", RulesEnabled=False)).status == 400
+    assert (await client.run_cmdlet("Set-OwaMailboxPolicy", RulesEnabled=False)).status == 400
     assert client.sandbox.writes == []
 
 
 async def test_modern_authentication_can_be_switched(client: TenantClient) -> None:
     reader, writer = "Get-OrganizationConfig", "Set-OrganizationConfig"
-    assert (await client.rows(reader))[0]["OAuth2ClientProfileEnabled"] is True
-    assert (await client.command(writer, OAuth2ClientProfileEnabled=False)).status == 200
-    assert (await client.rows(reader))[0]["OAuth2ClientProfileEnabled"] is False
+    assert (await client.read_rows(reader))[0]["OAuth2ClientProfileEnabled"] is True
+    assert (await client.run_cmdlet(writer, OAuth2ClientProfileEnabled=False)).status == 200
+    assert (await client.read_rows(reader))[0]["OAuth2ClientProfileEnabled"] is False
 
 
-async def test_a_row_that_is_to_stay_bare_stays_bare(start: Start) -> None:
+async def test_a_row_that_is_to_stay_bare_stays_bare(start: StartTenant) -> None:
     rows = [
         {"Name": "a", "AutoForwardEnabled": True},
         {"Name": "b", "AutoForwardEnabled": True, "@sandbox.bare": True},
     ]
     async with start() as client:
         await client.request("POST", "/sandbox/scene", {"exchange": {"Get-RemoteDomain": rows}})
-        first, second = await client.rows("Get-RemoteDomain")
+        first, second = await client.read_rows("Get-RemoteDomain")
         assert first["Guid"]
         assert "Guid" not in second

@@ -12,8 +12,8 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from sandbox.http_types import Row
-from sandbox.scenes.build import FOLDER, SCENES, freshened, text_of
-from sandbox.scenes.row_templates import CONTOSO, FABRIKAM, INITIAL
+from sandbox.scenes.build import SCENE_BUILDERS, SCENES_FOLDER, render_scene, resolve_dates
+from sandbox.scenes.row_templates import CONTOSO, FABRIKAM, INITIAL_DOMAIN
 from sandbox.state.json_patch import apply_edits
 
 DATA = Path(__file__).parent / "data"
@@ -33,7 +33,9 @@ BETA = {"wellKnownName"}
 
 def scene_of(name: str) -> dict[str, Any]:
     """A scene as it is played at noon."""
-    return freshened(json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")), NOON)
+    return resolve_dates(
+        json.loads((SCENES_FOLDER / f"{name}.json").read_text(encoding="utf-8")), NOON
+    )
 
 
 def known_only(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,21 +75,21 @@ def validators() -> dict[str, Draft202012Validator]:
     }
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", SCENE_BUILDERS)
 def test_the_file_of_a_scene_is_what_its_builder_builds(name: str) -> None:
-    assert (FOLDER / f"{name}.json").read_text(encoding="utf-8") == text_of(name)
+    assert (SCENES_FOLDER / f"{name}.json").read_text(encoding="utf-8") == render_scene(name)
 
 
 def test_there_is_no_scene_that_nobody_builds() -> None:
-    assert {path.stem for path in FOLDER.glob("*.json")} == set(SCENES)
+    assert {path.stem for path in SCENES_FOLDER.glob("*.json")} == set(SCENE_BUILDERS)
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", SCENE_BUILDERS)
 def test_a_printed_scene_is_the_scene(name: str) -> None:
-    assert json.loads(text_of(name)) == json.loads(json.dumps(SCENES[name]()))
+    assert json.loads(render_scene(name)) == json.loads(json.dumps(SCENE_BUILDERS[name]()))
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", SCENE_BUILDERS)
 def test_every_graph_object_has_the_shape_of_microsofts_metadata(
     name: str, validators: Mapping[str, Draft202012Validator]
 ) -> None:
@@ -109,7 +111,7 @@ def test_the_strict_schema_notices_a_property_that_does_not_exist(
     assert not validators["user"].is_valid({"id": "1", "accountEnabled": "True"})
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", SCENE_BUILDERS)
 def test_no_two_objects_share_an_id(name: str) -> None:
     scene = scene_of(name)
     ids = [row["id"] for _, row in objects(scene["graph"])]
@@ -126,17 +128,17 @@ def test_the_first_install_reaches_beyond_a_page() -> None:
     assert positions["user-1042"] > 1000
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", SCENE_BUILDERS)
 def test_every_address_is_the_tenants_or_under_a_domain_nobody_can_own(name: str) -> None:
-    domains = {domain.casefold() for domain in ADDRESS.findall(text_of(name))}
+    domains = {domain.casefold() for domain in ADDRESS.findall(render_scene(name))}
     assert CONTOSO in domains
-    ours = (CONTOSO, FABRIKAM, INITIAL)
+    ours = (CONTOSO, FABRIKAM, INITIAL_DOMAIN)
     assert [domain for domain in domains if not domain.endswith((".example", *ours))] == []
 
 
 def test_a_relative_date_becomes_a_moment_before_the_scene_is_played() -> None:
     scene = {"a": [{"b": {"@sandbox.daysAgo": 3}}], "c": {"@sandbox.protected": True}}
-    assert freshened(scene, NOON) == {
+    assert resolve_dates(scene, NOON) == {
         "a": [{"b": "2026-11-17T12:00:00Z"}],
         "c": {"@sandbox.protected": True},
     }

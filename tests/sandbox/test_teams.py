@@ -14,7 +14,7 @@ def message(**card: Any) -> dict[str, Any]:
 
 
 def hook(client: TenantClient) -> str:
-    return client.sandbox.settings()["TEAMS_WEBHOOK_URL"]
+    return client.sandbox.build_settings()["TEAMS_WEBHOOK_URL"]
 
 
 async def test_a_card_is_accepted_with_an_empty_answer_and_posted(client: TenantClient) -> None:

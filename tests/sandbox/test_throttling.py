@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.faults.throttling import Limit
-from tests.sandbox.conftest import Start
+from sandbox.faults.throttling import ThrottleLimit
+from tests.sandbox.conftest import StartTenant
 from tests.sandbox.tenant_client import MIA, ROOM, TenantClient
 
 USER = f"/users/{MIA}?$select=id"
@@ -26,7 +26,7 @@ def asked(urls: Iterable[str]) -> list[dict[str, str]]:
 
 async def statuses(client: TenantClient, *urls: str) -> list[int]:
     """The statuses of a batch of reads, in the order asked."""
-    answers = await client.batch(*asked(urls))
+    answers = await client.send_batch(*asked(urls))
     return [answers[each["id"]]["status"] for each in asked(urls)]
 
 
@@ -41,17 +41,17 @@ async def commands(client: TenantClient, *mailboxes: str) -> list[dict[str, Any]
         }
         for number, on in enumerate(mailboxes)
     ]
-    reply = await client.request("POST", client.admin_url("$batch"), {"requests": parts})
+    reply = await client.request("POST", client.build_admin_url("$batch"), {"requests": parts})
     return sorted(reply.body["responses"], key=lambda answer: str(answer["id"]))
 
 
 # At once ----------------------------------------------------------------------------------------
 
 
-async def test_inner_requests_count_one_by_one_against_the_whole_app(start: Start) -> None:
+async def test_inner_requests_count_one_by_one_against_the_whole_app(start: StartTenant) -> None:
     limit = {"kind": "limit", "service": "graph", "atOnce": 2, "per": "app"}
     async with start(latency=0.01, faults=limit) as client:
-        answers = await client.batch(*asked([USER] * 5))
+        answers = await client.send_batch(*asked([USER] * 5))
         again = await statuses(client, USER, USER)
     assert Counter(answer["status"] for answer in answers.values()) == {200: 2, 429: 3}
     refused = next(answer for answer in answers.values() if answer["status"] == 429)
@@ -65,7 +65,7 @@ async def test_inner_requests_count_one_by_one_against_the_whole_app(start: Star
     assert again == [200, 200]
 
 
-async def test_requests_by_themselves_count_too(start: Start) -> None:
+async def test_requests_by_themselves_count_too(start: StartTenant) -> None:
     limit = {"kind": "limit", "atOnce": 1, "retryAfter": 4}
     async with start(latency=TOGETHER, faults=limit) as client:
         replies = await asyncio.gather(client.get(USER), client.get(USER), client.get(USER))
@@ -73,32 +73,34 @@ async def test_requests_by_themselves_count_too(start: Start) -> None:
     assert {reply.headers.get("Retry-After") for reply in replies} == {None, "4"}
 
 
-async def test_a_batch_takes_no_place_but_those_of_its_requests(start: Start) -> None:
+async def test_a_batch_takes_no_place_but_those_of_its_requests(start: StartTenant) -> None:
     async with start(latency=0.01, faults={"kind": "limit", "atOnce": 1}) as client:
         assert await statuses(client, USER) == [200]
 
 
 @pytest.mark.parametrize(("inner", "single", "together"), [(True, 200, 429), (False, 429, 200)])
 async def test_a_limit_can_be_for_inner_requests_or_for_the_others(
-    start: Start, inner: bool, single: int, together: int
+    start: StartTenant, inner: bool, single: int, together: int
 ) -> None:
     async with start(faults={"kind": "limit", "atOnce": 0, "inner": inner}) as client:
         assert (await client.get(USER)).status == single
         assert await statuses(client, USER) == [together]
 
 
-async def test_a_limit_holds_only_for_what_it_matches(start: Start) -> None:
+async def test_a_limit_holds_only_for_what_it_matches(start: StartTenant) -> None:
     limits = [
         {"kind": "limit", "service": "graph", "match": "messageRules", "atOnce": 0},
         {"kind": "limit", "service": "exchange", "atOnce": 0, "match": "^Get-InboxRule"},
     ]
     async with start(faults=limits) as client:
         assert await statuses(client, OWN_RULES, USER) == [429, 200]
-        assert (await client.command("Get-InboxRule", Mailbox="mia")).status == 429
-        assert (await client.command("Get-Mailbox")).status == 200
+        assert (await client.run_cmdlet("Get-InboxRule", Mailbox="mia")).status == 429
+        assert (await client.run_cmdlet("Get-Mailbox")).status == 200
 
 
-async def test_each_mailbox_has_a_limit_of_its_own_whatever_it_is_called(start: Start) -> None:
+async def test_each_mailbox_has_a_limit_of_its_own_whatever_it_is_called(
+    start: StartTenant,
+) -> None:
     limit = {"kind": "limit", "atOnce": 1, "per": "mailbox"}
     async with start(latency=0.01, faults=limit) as client:
         # The account by its id and by its name is the same mailbox; a directory read has none.
@@ -110,7 +112,7 @@ async def test_each_mailbox_has_a_limit_of_its_own_whatever_it_is_called(start: 
 
 
 async def test_graph_takes_four_requests_at_once_to_a_mailbox_without_any_table(
-    start: Start,
+    start: StartTenant,
 ) -> None:
     async with start(latency=TOGETHER) as client:
         replies = await asyncio.gather(*(client.get(OWN_RULES) for _ in range(6)))
@@ -118,13 +120,15 @@ async def test_graph_takes_four_requests_at_once_to_a_mailbox_without_any_table(
 
 
 async def test_a_batch_sends_four_at_a_time_to_outlook_so_that_four_are_enough(
-    start: Start,
+    start: StartTenant,
 ) -> None:
     async with start(latency=0.01, faults={"kind": "limit", "atOnce": 4}) as client:
         assert set(await statuses(client, *[OWN_RULES, RULES.format(ROOM)] * 10)) == {200}
 
 
-async def test_exchange_refuses_commands_as_it_does_with_its_budget_told(start: Start) -> None:
+async def test_exchange_refuses_commands_as_it_does_with_its_budget_told(
+    start: StartTenant,
+) -> None:
     async with start(faults={"kind": "limit", "service": "exchange", "atOnce": 1}) as client:
         first, second = await commands(client, "mia", "room-4")
     assert (first["status"], second["status"]) == (200, 429)
@@ -133,40 +137,40 @@ async def test_exchange_refuses_commands_as_it_does_with_its_budget_told(start: 
     assert second["body"]["error"]["code"] == "ApplicationThrottled"
 
 
-async def test_a_refused_request_changes_nothing_and_is_noted(start: Start) -> None:
+async def test_a_refused_request_changes_nothing_and_is_noted(start: StartTenant) -> None:
     async with start(faults={"kind": "limit", "atOnce": 0}) as client:
-        reply = await client.graph("PATCH", f"/users/{MIA}", {"accountEnabled": False})
+        reply = await client.request_graph("PATCH", f"/users/{MIA}", {"accountEnabled": False})
         assert reply.status == 429
         assert client.sandbox.writes == []
         assert client.sandbox.requests[-1].status == 429
 
 
-async def test_skip_and_times_count_what_would_be_refused(start: Start) -> None:
+async def test_skip_and_times_count_what_would_be_refused(start: StartTenant) -> None:
     async with start(faults={"kind": "limit", "atOnce": 0, "skip": 1, "times": 2}) as client:
         seen = [(await client.get(USER)).status for _ in range(5)]
         assert seen == [200, 429, 429, 200, 200]
-        assert client.sandbox.tenant.faults.rows[0].struck == 2
+        assert client.sandbox.tenant.faults.rows[0].strike_count == 2
 
 
 # In a window ------------------------------------------------------------------------------------
 
 
-async def test_what_exceeds_a_window_is_told_when_it_ends(start: Start) -> None:
+async def test_what_exceeds_a_window_is_told_when_it_ends(start: StartTenant) -> None:
     async with start(faults={"kind": "limit", "window": 3600, "most": 3}) as client:
         assert await statuses(client, USER, OWN_RULES) == [200, 200]
-        assert (await client.command("Get-Mailbox")).status == 200
+        assert (await client.run_cmdlet("Get-Mailbox")).status == 200
         refused = await client.get(USER)
     assert refused.status == 429
     assert 3000 < int(refused.headers["Retry-After"]) <= 3600
     assert "RequestRate" in refused.body["error"]["message"]
 
 
-def admitted(limit: Limit, times: Iterable[float]) -> list[bool]:
+def admitted(limit: ThrottleLimit, times: Iterable[float]) -> list[bool]:
     return [limit.enter("app", now) == 0 for now in times]
 
 
 def test_a_window_begins_with_the_first_request_and_another_follows_it() -> None:
-    limit = Limit(window=10, most=2)
+    limit = ThrottleLimit(window=10, max_requests=2)
     assert admitted(limit, [100, 101, 109.9, 110, 119, 119.5, 120]) == [
         *(True, True, False),
         *(True, True, False),
@@ -178,15 +182,15 @@ def test_a_window_begins_with_the_first_request_and_another_follows_it() -> None
 
 def test_refused_requests_count_only_where_the_limit_says_so() -> None:
     hammering = [*range(8), 10, 11, 20]
-    assert admitted(Limit(window=10, most=2), hammering)[-3:] == [True, True, True]
+    assert admitted(ThrottleLimit(window=10, max_requests=2), hammering)[-3:] == [True, True, True]
     # Six too many: three windows of two are paid for with them before one is free again.
-    strict = Limit(window=10, most=2, counts_refused=True)
+    strict = ThrottleLimit(window=10, max_requests=2, counts_refused=True)
     assert admitted(strict, [*range(8), 39]) == [True, True, *[False] * 6, False]
     assert admitted(strict, [60]) == [True]
 
 
 def test_every_mailbox_has_windows_of_its_own() -> None:
-    limit = Limit(window=10, most=1)
+    limit = ThrottleLimit(window=10, max_requests=1)
     seen = [limit.enter(key, now) == 0 for key, now in (("a", 0), ("b", 5), ("a", 10), ("b", 10))]
     assert seen == [True, True, True, False]
 

@@ -8,23 +8,23 @@ from typing import Any
 
 from jsonschema import Draft6Validator
 
-from core.model.cases import Case, News
+from core.model.cases import Case, Notification
 from core.model.changes import ChangeState, Outcome
 from core.model.findings import Severity, Verdict
 from core.model.guards import Mode
-from core.model.requests import Action, ActionState, Deed
+from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.runs import RunReport
 from tests.support.fakes.world import START
 
-SCHEMA = json.loads(
+CARD_SCHEMA = json.loads(
     (Path(__file__).parents[1] / "data" / "adaptive-card-1.4.0.json").read_text(encoding="utf-8")
 )
-ADDRESS = "https://exoguard.contoso.example"
-BLOCK = '["BlockSignIn", {"account_id": "u", "kinds": [], "mailbox_guid": "g"}]'
-DISABLE = '["DisableInboxRule", {"mailbox_id": "u", "rule_id": "r"}]'
+PUBLIC_URL = "https://exoguard.contoso.example"
+BLOCK_CHANGE_JSON = '["BlockSignIn", {"account_id": "u", "kinds": [], "mailbox_guid": "g"}]'
+DISABLE_RULE_CHANGE_JSON = '["DisableInboxRule", {"mailbox_id": "u", "rule_id": "r"}]'
 
 
-def case(number: int = 1, **changes: Any) -> Case:
+def build_case(number: int = 1, **changes: Any) -> Case:
     """An inbox rule that sends mail out."""
     base = Case(
         key=f"{number:032x}",
@@ -32,41 +32,47 @@ def case(number: int = 1, **changes: Any) -> Case:
         object_id=f"mailbox-{number}",
         subject="joe@contoso.com",
         severity=Severity.HIGH,
-        judged=Verdict.EXTERNAL,
+        guard_verdict=Verdict.EXTERNAL,
         verdict=Verdict.EXTERNAL,
         summary="An inbox rule of joe@contoso.com redirects to x@evil.example.",
-        opened=START,
+        opened_at=START,
         facts=("rule: Parcel notes", "target: x@evil.example", "marks it as read"),
         advice="Ask joe; then disable the rule.",
-        news=News.OPENED,
+        notification=Notification.OPENED,
     )
     return replace(base, **changes)
 
 
-def over(number: int = 1, news: News = News.DONE, **changes: Any) -> Case:
+def build_closed_case(
+    number: int = 1, notification: Notification = Notification.DONE, **changes: Any
+) -> Case:
     """A case that ended."""
-    closing = "done" if news is News.DONE else "gone"
-    return case(number, **({"news": news, "closed": START, "closing": closing} | changes))
+    closing = "done" if notification is Notification.DONE else "gone"
+    return build_case(
+        number, **({"news": notification, "closed": START, "closing": closing} | changes)
+    )
 
 
-def action(number: int = 1, deed: Deed = Deed.ACKNOWLEDGE, **changes: Any) -> Action:
+def build_request(
+    number: int = 1, kind: RequestKind = RequestKind.ACKNOWLEDGE, **changes: Any
+) -> OperatorRequest:
     """Something a person asked for, and got."""
-    base = Action(
+    base = OperatorRequest(
         id=f"30000000000000-{number:08x}",
-        deed=deed,
+        kind=kind,
         subject=f"{number:032x}",
-        who="Ada",
-        why="I talk to Joe this afternoon.",
+        requested_by="Ada",
+        reason="I talk to Joe this afternoon.",
         at=START,
-        signed_in="function key",
-        state=ActionState.DONE,
-        ended=START,
+        authenticated_as="function key",
+        state=RequestState.DONE,
+        ended_at=START,
         note="It is not brought up again until it changes.",
     )
     return replace(base, **changes)
 
 
-def report(*news: Case, **changes: Any) -> RunReport:
+def build_report(*cases: Case, **changes: Any) -> RunReport:
     """A run with something to tell."""
     base = RunReport(
         guard="mailbox-forwarding",
@@ -74,39 +80,39 @@ def report(*news: Case, **changes: Any) -> RunReport:
         noun="mailboxes",
         run="30000000000000-0000abcd",
         mode=Mode.ALERT,
-        started=START,
-        seen=812,
+        started_at=START,
+        read_count=812,
         population=815,
-        unread=3,
-        news=news,
-        why="A forward keeps an intruder reading after the password was changed.",
+        unread_count=3,
+        notifications=cases,
+        rationale="A forward keeps an intruder reading after the password was changed.",
     )
     return replace(base, **changes)
 
 
-def planned(one: Case, kind: str = "BlockSignIn") -> Outcome:
+def build_planned_outcome(case: Case, kind: str = "BlockSignIn") -> Outcome:
     """What the next run will do about a case."""
-    return Outcome(one.key, one.subject, kind, ChangeState.INTENDED)
+    return Outcome(case.key, case.subject, kind, ChangeState.INTENDED)
 
 
-def content(message: Mapping[str, Any]) -> dict[str, Any]:
+def get_card_content(message: Mapping[str, Any]) -> dict[str, Any]:
     """The card within its envelope."""
     body: dict[str, Any] = message["attachments"][0]["content"]
     return body
 
 
-def texts(message: Any) -> list[str]:
+def collect_texts(message: Any) -> list[str]:
     """Every text of a card, in order: of blocks, and of both columns of tables."""
     if isinstance(message, Mapping):
         own = [message["text"]] if message.get("type") == "TextBlock" else []
         own += [message["title"], message["value"]] if message.keys() == {"title", "value"} else []
-        return own + [text for value in message.values() for text in texts(value)]
+        return own + [text for value in message.values() for text in collect_texts(value)]
     if isinstance(message, list):
-        return [text for value in message for text in texts(value)]
+        return [text for value in message for text in collect_texts(value)]
     return []
 
 
-def validate(message: Mapping[str, Any]) -> None:
+def validate_card(message: Mapping[str, Any]) -> None:
     """Against the schema, but for `msteams`, which Teams adds to it."""
-    plain = {name: value for name, value in content(message).items() if name != "msteams"}
-    Draft6Validator(SCHEMA).validate(plain)
+    plain = {name: value for name, value in get_card_content(message).items() if name != "msteams"}
+    Draft6Validator(CARD_SCHEMA).validate(plain)

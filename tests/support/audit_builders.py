@@ -4,28 +4,28 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from core.evidence.records import Entry, Heading
-from core.keys import countdown
+from core.evidence.records import EvidenceRecord, ExportHeader
+from core.keys import format_descending_time
 from core.model.cases import Case
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Severity, Verdict
-from core.model.requests import Action, ActionState, Deed
+from core.model.requests import OperatorRequest, RequestKind, RequestState
 
 DAY = timedelta(days=1)
 SINCE = datetime(2026, 11, 1, tzinfo=UTC)
 UNTIL = datetime(2026, 11, 11, tzinfo=UTC)
-MADE = datetime(2026, 11, 20, 6, tzinfo=UTC)
-WITHIN = SINCE + timedelta(days=3, hours=5)
-HEADING = Heading("contoso.example", SINCE, UNTIL, MADE, "1.2.3")
-GUARD = "mailbox-forwarding"
+EXPORTED_AT = datetime(2026, 11, 20, 6, tzinfo=UTC)
+WITHIN_PERIOD = SINCE + timedelta(days=3, hours=5)
+EXPORT_HEADER = ExportHeader("contoso.example", SINCE, UNTIL, EXPORTED_AT, "1.2.3")
+GUARD_NAME = "mailbox-forwarding"
 
 
-def run_of(at: datetime) -> str:
+def build_run_id(at: datetime) -> str:
     """The id of a run that began then, the same every time."""
-    return f"{countdown(at)}-0badcafe"
+    return f"{format_descending_time(at)}-0badcafe"
 
 
-def case(**changes: Any) -> Case:
+def build_audited_case(**changes: Any) -> Case:
     """A forward, found within the period and still there."""
     found = Case(
         key="0" * 32,
@@ -33,52 +33,52 @@ def case(**changes: Any) -> Case:
         object_id="00000000-0000-0000-0000-000000000001",
         subject="ann@contoso.example",
         severity=Severity.HIGH,
-        judged=Verdict.EXTERNAL,
+        guard_verdict=Verdict.EXTERNAL,
         verdict=Verdict.EXTERNAL,
         summary="A rule forwards mail to mallory@evil.example.",
-        opened=WITHIN,
+        opened_at=WITHIN_PERIOD,
         facts=("rule: .", "to: mallory@evil.example"),
-        told=WITHIN,
+        notified_at=WITHIN_PERIOD,
     )
     return replace(found, **changes)
 
 
-def record(**changes: Any) -> ChangeRecord:
+def build_audited_change(**changes: Any) -> ChangeRecord:
     """A change made within the period."""
     made = ChangeRecord(
         id="c1",
-        case="0" * 32,
+        case_key="0" * 32,
         subject="ann@contoso.example",
         kind="ClearMailboxForward",
         arguments={"mailbox_guid": "g"},
         state=ChangeState.APPLIED,
-        at=WITHIN,
-        run=run_of(WITHIN),
+        at=WITHIN_PERIOD,
+        run=build_run_id(WITHIN_PERIOD),
         before={"ForwardingSmtpAddress": "smtp:mallory@evil.example"},
     )
     return replace(made, **changes)
 
 
-def asked(**changes: Any) -> Action:
+def build_audited_request(**changes: Any) -> OperatorRequest:
     """Something a person asked for within the period, and that was done."""
-    action = Action(
-        id=run_of(WITHIN),
-        deed=Deed.EXEMPT,
+    action = OperatorRequest(
+        id=build_run_id(WITHIN_PERIOD),
+        kind=RequestKind.EXEMPT,
         subject="0" * 32,
-        who="Dana",
-        why="a partner's mailbox",
-        at=WITHIN,
+        requested_by="Dana",
+        reason="a partner's mailbox",
+        at=WITHIN_PERIOD,
         until=UNTIL,
-        state=ActionState.DONE,
-        ended=WITHIN + timedelta(minutes=1),
+        state=RequestState.DONE,
+        ended_at=WITHIN_PERIOD + timedelta(minutes=1),
     )
     return replace(action, **changes)
 
 
-def ran(at: datetime, **changes: Any) -> dict[str, object]:
+def build_run_document(at: datetime, **changes: Any) -> dict[str, object]:
     """The document of a run that saw everything."""
     return {
-        "run": run_of(at),
+        "run": build_run_id(at),
         "status": "done",
         "started": at.isoformat(),
         "seen": 100,
@@ -89,6 +89,6 @@ def ran(at: datetime, **changes: Any) -> dict[str, object]:
     } | changes
 
 
-def of(kind: str, entries: list[Entry]) -> list[Entry]:
+def filter_records(record_type: str, entries: list[EvidenceRecord]) -> list[EvidenceRecord]:
     """The records of one type."""
-    return [entry for entry in entries if entry["record"] == kind]
+    return [entry for entry in entries if entry["record"] == record_type]

@@ -2,8 +2,8 @@
 
 from core.config.catalog import CATALOG
 
-BY_NAME = {duty.guard.name: duty for duty in CATALOG}
-SIGN_IN = BY_NAME["shared-mailbox-sign-in"]
-FORWARDING = BY_NAME["mailbox-forwarding"]
-AUDIT = BY_NAME["mailbox-audit"]
-THREE = (SIGN_IN, FORWARDING, AUDIT)
+CONFIGS_BY_NAME = {duty.guard.name: duty for duty in CATALOG}
+SIGN_IN_CONFIG = CONFIGS_BY_NAME["shared-mailbox-sign-in"]
+FORWARDING_CONFIG = CONFIGS_BY_NAME["mailbox-forwarding"]
+AUDIT_CONFIG = CONFIGS_BY_NAME["mailbox-audit"]
+THREE_CONFIGS = (SIGN_IN_CONFIG, FORWARDING_CONFIG, AUDIT_CONFIG)

@@ -13,16 +13,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
-class Hosted:
+class HostedApp:
     """Where the app answers, and its keys."""
 
-    base: str
-    key: str
-    master: str
+    base_url: str
+    function_key: str
+    master_key: str
 
 
 @asynccontextmanager
-async def hosted(settings: Mapping[str, str], folder: Path, *options: str) -> AsyncIterator[Hosted]:
+async def start_hosted_app(
+    settings: Mapping[str, str], folder: Path, *options: str
+) -> AsyncIterator[HostedApp]:
     """The app with these settings, without schedules; `folder` is for the file that has them."""
     file = folder / "settings.json"
     file.write_text(json.dumps(dict(settings)), encoding="utf-8")
@@ -46,7 +48,7 @@ async def hosted(settings: Mapping[str, str], folder: Path, *options: str) -> As
     assert process.stdout
     try:
         ready = json.loads(await process.stdout.readline())
-        yield Hosted(ready["base"], ready["keys"]["function"], ready["keys"]["master"])
+        yield HostedApp(ready["base"], ready["keys"]["function"], ready["keys"]["master"])
     finally:
         if process.returncode is None:
             process.terminate()

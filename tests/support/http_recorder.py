@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.adapters.clouds import Cloud, endpoints
-from core.adapters.credentials import Credential, app_credential
-from core.adapters.exchange.client import Exchange
-from core.adapters.graph.client import Graph
-from core.adapters.m365.tenant import M365
-from core.adapters.retry import Service
+from core.adapters.clouds import Cloud, resolve_cloud
+from core.adapters.credentials import Credential, build_credential
+from core.adapters.exchange.client import ExchangeClient
+from core.adapters.graph.client import GraphClient
+from core.adapters.m365.tenant import M365Tenant
+from core.adapters.retry import ThrottledService
 from core.errors import TenantError
 from sandbox.graph.identity import CLIENT_ID
 from sandbox.server import Sandbox
@@ -23,7 +23,7 @@ ROOM_GUID = "33333333-0000-4000-8000-000000000002"
 
 
 @dataclass(slots=True)
-class Clock:
+class SleepClock:
     """Time that passes only in `sleep`, and a list of how long each wait was."""
 
     now: float = 1000.0
@@ -38,9 +38,9 @@ class Clock:
         await asyncio.sleep(0)
 
 
-def service(clock: Clock, name: str = "service", **options: Any) -> Service:
+def build_service(clock: SleepClock, name: str = "service", **options: Any) -> ThrottledService:
     """A service without chance, whose waits take no time."""
-    return Service(name, clock=clock, sleep=clock.sleep, chance=lambda: 0.0, **options)
+    return ThrottledService(name, clock=clock, sleep=clock.sleep, jitter=lambda: 0.0, **options)
 
 
 @dataclass(slots=True)
@@ -49,20 +49,20 @@ class Connection:
 
     sandbox: Sandbox
     cloud: Cloud
-    clock: Clock
+    clock: SleepClock
     credential: Credential
-    graph: Graph
-    exchange: Exchange
-    tenant: M365
+    graph: GraphClient
+    exchange: ExchangeClient
+    tenant: M365Tenant
 
 
-def rows_in[T](outcome: list[T] | TenantError) -> list[T]:
+def expect_rows[T](outcome: list[T] | TenantError) -> list[T]:
     """The rows of an outcome that must not be an error."""
     assert not isinstance(outcome, TenantError), outcome
     return outcome
 
 
-def user(object_id: str, name: str, **more: object) -> dict[str, object]:
+def build_user_row(object_id: str, name: str, **more: object) -> dict[str, object]:
     """A user of Graph."""
     return {
         "id": object_id,
@@ -75,7 +75,7 @@ def user(object_id: str, name: str, **more: object) -> dict[str, object]:
     }
 
 
-def mailbox(object_id: str, guid: str, name: str, **more: object) -> dict[str, object]:
+def build_mailbox_row(object_id: str, guid: str, name: str, **more: object) -> dict[str, object]:
     """A row of Get-Mailbox."""
     return {
         "ExternalDirectoryObjectId": object_id,
@@ -100,7 +100,7 @@ def mailbox(object_id: str, guid: str, name: str, **more: object) -> dict[str, o
     }
 
 
-def module_row(
+def build_module_user_row(
     object_id: str, guid: str, name: str, *, enabled: bool = True, **more: object
 ) -> dict[str, object]:
     """A row of Get-User."""
@@ -116,7 +116,7 @@ def module_row(
     }
 
 
-def rule(rule_id: str, name: str = ".", **more: object) -> dict[str, object]:
+def build_rule_row(rule_id: str, name: str = ".", **more: object) -> dict[str, object]:
     """An inbox rule of Graph that sends mail on."""
     return {
         "id": rule_id,
@@ -130,17 +130,17 @@ def rule(rule_id: str, name: str = ".", **more: object) -> dict[str, object]:
     }
 
 
-def scene(**parts: Any) -> dict[str, Any]:
+def build_scene(**parts: Any) -> dict[str, Any]:
     """A tenant of one person and one room. `graph` and `exchange` add to it or replace in it."""
     base: dict[str, Any] = {
         "graph": {
-            "users": [user(PERSON, "ann"), user(ROOM, "room")],
+            "users": [build_user_row(PERSON, "ann"), build_user_row(ROOM, "room")],
             "domains": [{"id": "contoso.example", "isVerified": True, "isDefault": True}],
         },
         "exchange": {
             "Get-Mailbox": [
-                mailbox(PERSON, PERSON_GUID, "ann"),
-                mailbox(ROOM, ROOM_GUID, "room", RecipientTypeDetails="RoomMailbox"),
+                build_mailbox_row(PERSON, PERSON_GUID, "ann"),
+                build_mailbox_row(ROOM, ROOM_GUID, "room", RecipientTypeDetails="RoomMailbox"),
             ],
         },
     }
@@ -150,23 +150,23 @@ def scene(**parts: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def connected(what: Mapping[str, object], **options: Any) -> AsyncIterator[Connection]:
+async def connect_sandbox(scene: Mapping[str, object], **options: Any) -> AsyncIterator[Connection]:
     """Graph and Exchange on a sandbox of their own, signed in with its client secret."""
-    async with Sandbox(what) as sandbox:
-        cloud = endpoints(
+    async with Sandbox(scene) as sandbox:
+        cloud = resolve_cloud(
             "global", login=sandbox.authority, graph=sandbox.base, exchange=sandbox.base
         )
-        clock = Clock()
-        credential = app_credential(
+        clock = SleepClock()
+        credential = build_credential(
             sandbox.tenant.tenant_id,
             CLIENT_ID,
             cloud,
             secret=sandbox.entra.secret,
             ca_path=sandbox.ca_path,
         )
-        graph = Graph(cloud, credential, service(clock, "Graph", **options))
-        exchange = Exchange(
-            cloud, sandbox.tenant.tenant_id, credential, service(clock, "Exchange", **options)
+        graph = GraphClient(cloud, credential, build_service(clock, "Graph", **options))
+        exchange = ExchangeClient(
+            cloud, sandbox.tenant.tenant_id, credential, build_service(clock, "Exchange", **options)
         )
         try:
             yield Connection(
@@ -176,7 +176,7 @@ async def connected(what: Mapping[str, object], **options: Any) -> AsyncIterator
                 credential,
                 graph,
                 exchange,
-                M365(graph, exchange, sleep=clock.sleep),
+                M365Tenant(graph, exchange, sleep=clock.sleep),
             )
         finally:
             await graph.close()

@@ -10,30 +10,30 @@ from typing import Any
 from rich.console import Console
 
 from core.api.authentication import Caller
-from core.cli.api_client import Reply, Way
-from core.cli.local_client import InProcess
+from core.cli.api_client import ApiClient, ApiResponse
+from core.cli.local_client import LocalClient
 from core.cli.program import main
 from core.cli.session import Session
-from core.config.settings import Settings, all_settings
-from core.engine.operator_requests import serve
-from core.jobs.run_requests import Ticket
-from core.keys import key_of
+from core.config.settings import Settings, list_settings
+from core.engine.operator_requests import run_requests_only
+from core.jobs.run_requests import RunMessage
+from core.keys import build_object_key
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Severity, Verdict
-from core.model.guards import Terms
+from core.model.guards import GuardPolicy
 from core.ports import World
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.fakes.world import DAY, START, Clock, FakeAlerts, FakeLedger
+from tests.support.fakes.world import DAY, START, Clock, FakeLedger, FakeNotificationChannel
 
-GUARD = "mailbox-audit"
-SAMPLES = {entry.name: entry.sample for entry in all_settings()}
-WHY = ("--why", "because")
+GUARD_NAME = "mailbox-audit"
+SAMPLES = {entry.name: entry.sample for entry in list_settings()}
+WHY_OPTIONS = ("--why", "because")
 # A key as somebody keeps it in the environment: it must never be seen again.
-KEY = "a-key-nobody-may-see"
-ADDRESS = "https://app.example"
+SECRET_KEY = "a-key-nobody-may-see"
+APP_URL = "https://app.example"
 # A change that nobody but a person may take back.
-RAISED: dict[str, Any] = {
+RAISE_AUDIT_AGE_CHANGE: dict[str, Any] = {
     "kind": "RaiseAuditAge",
     "arguments": {"mailbox_guid": "object-4", "days": 180},
     "before": {"AuditLogAgeLimit": "90.00:00:00"},
@@ -41,38 +41,38 @@ RAISED: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Said:
+class CommandResult:
     """What became of a command line."""
 
-    code: int
+    exit_code: int
     out: str
     err: str
 
 
 @dataclass
-class Counter:
+class LocalApp:
     """One terminal. `posts` are the requests that asked for something, `puts` the questions.
 
     `answers` are what the person types, in order; without a `terminal` nobody is asked.
     """
 
     clock: Clock = field(default_factory=Clock)
-    terminal: bool = False
-    answers: list[str] = field(default_factory=list)
+    is_terminal: bool = False
+    typed_answers: list[str] = field(default_factory=list)
     environ: dict[str, str] = field(default_factory=dict)
-    puts: list[str] = field(default_factory=list)
+    prompts: list[str] = field(default_factory=list)
     posts: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
-    replies: dict[str, Reply] = field(default_factory=dict)
+    canned_replies: dict[str, ApiResponse] = field(default_factory=dict)
     waits: list[float] = field(default_factory=list)
-    idle: bool = False
+    is_idle: bool = False
     width: int = 80
-    colour: bool = False
+    is_colored: bool = False
 
     def __post_init__(self) -> None:
         self.ledger = FakeLedger(self.clock)
         self.settings = Settings.read(SAMPLES)
 
-    def keep(self, *rows: Case | ChangeRecord | Exemption, guard: str = GUARD) -> None:
+    def save_rows(self, *rows: Case | ChangeRecord | Exemption, guard: str = GUARD_NAME) -> None:
         """Put rows into the ledger."""
 
         async def kept() -> None:
@@ -82,22 +82,26 @@ class Counter:
 
         asyncio.run(kept())
 
-    async def works(self, ticket: Ticket, settings: Settings) -> None:
+    async def process_run_message(self, message: RunMessage, settings: Settings) -> None:
         """A worker, unless it is idle: does what is asked, without a look at the tenant."""
-        duty = settings.duty(ticket.guard)
+        duty = settings.find_guard_config(message.guard)
         assert duty
-        world = World(FakeTenant(), self.ledger, FakeAlerts(), Terms(START), self.clock)
-        if not self.idle:
-            await serve(duty, world, ticket.run)
+        world = World(
+            FakeTenant(), self.ledger, FakeNotificationChannel(), GuardPolicy(START), self.clock
+        )
+        if not self.is_idle:
+            await run_requests_only(duty, world, message.run)
 
     @asynccontextmanager
-    async def way(self, session: Session) -> AsyncIterator[Way]:
+    async def open_client(self, session: Session) -> AsyncIterator[ApiClient]:
         """The API over the ledger in memory."""
         caller = Caller("function key")
-        inner = InProcess(ADDRESS, self.settings, self.ledger, caller, self.works, self.clock)
-        yield Watched(self, inner)
+        inner = LocalClient(
+            APP_URL, self.settings, self.ledger, caller, self.process_run_message, self.clock
+        )
+        yield RecordingClient(self, inner)
 
-    def run(self, *words: str) -> Said:
+    def run_command(self, *words: str) -> CommandResult:
         """One command line to its end."""
         out, err = StringIO(), StringIO()
 
@@ -105,80 +109,84 @@ class Counter:
             self.waits.append(seconds)
 
         def asks(text: str) -> str:
-            self.puts.append(text)
-            return self.answers.pop(0) if self.answers else ""
+            self.prompts.append(text)
+            return self.typed_answers.pop(0) if self.typed_answers else ""
 
         session = Session(
-            environ={"EXOGUARD_APP": ADDRESS, "EXOGUARD_KEY": KEY, **self.environ},
-            out=self.paper(out),
-            err=self.paper(err),
+            environ={"EXOGUARD_APP": APP_URL, "EXOGUARD_KEY": SECRET_KEY, **self.environ},
+            out=self.open_console(out),
+            err=self.open_console(err),
             now=self.clock,
-            pause=pause,
-            terminal=self.terminal,
+            sleep=pause,
+            is_interactive=self.is_terminal,
             who="dana@desk",
-            asks=asks,
-            secret=asks,
-            opens=self.way,
+            ask=asks,
+            ask_secret=asks,
+            client_factory=self.open_client,
         )
         code = main(words, session)
-        said = Said(code, out.getvalue(), err.getvalue())
-        assert KEY not in said.out + said.err
+        said = CommandResult(code, out.getvalue(), err.getvalue())
+        assert SECRET_KEY not in said.out + said.err
         return said
 
-    def paper(self, text: StringIO) -> Console:
+    def open_console(self, text: StringIO) -> Console:
         """What is printed on."""
         return Console(
-            file=text, width=self.width, markup=False, highlight=False, force_terminal=self.colour
+            file=text,
+            width=self.width,
+            markup=False,
+            highlight=False,
+            force_terminal=self.is_colored,
         )
 
 
 @dataclass
-class Watched:
+class RecordingClient:
     """A way that remembers what was asked for, and answers some addresses as the test wants."""
 
-    counter: Counter
-    inner: Way
+    app: LocalApp
+    inner: ApiClient
 
     @property
-    def where(self) -> str:
-        return self.inner.where
+    def location(self) -> str:
+        return self.inner.location
 
-    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Reply:
-        return self.counter.replies.get(path) or await self.inner.get(path, query)
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> ApiResponse:
+        return self.app.canned_replies.get(path) or await self.inner.get(path, query)
 
-    async def post(self, path: str, body: Mapping[str, str]) -> Reply:
-        self.counter.posts.append((path, body))
-        return self.counter.replies.get(path) or await self.inner.post(path, body)
+    async def post(self, path: str, body: Mapping[str, str]) -> ApiResponse:
+        self.app.posts.append((path, body))
+        return self.app.canned_replies.get(path) or await self.inner.post(path, body)
 
-    async def work(self) -> None:
-        await self.inner.work()
+    async def process_pending(self) -> None:
+        await self.inner.process_pending()
 
 
-def a_case(number: int = 1, **other: Any) -> Case:
+def build_open_case(number: int = 1, **other: Any) -> Case:
     """An open case that was told."""
     made = Case(
-        key=key_of(f"object-{number}", GUARD, "audit-off"),
+        key=build_object_key(f"object-{number}", GUARD_NAME, "audit-off"),
         kind="audit-off",
         object_id=f"object-{number}",
         subject=f"box{number}@contoso.com",
         severity=Severity.HIGH,
-        judged=Verdict.REPAIR,
+        guard_verdict=Verdict.REPAIR,
         verdict=Verdict.REPAIR,
         summary="Auditing is off.",
-        opened=START - 3 * DAY,
+        opened_at=START - 3 * DAY,
         facts=("AuditEnabled is False",),
-        told=START - 3 * DAY,
-        surfaces=("mailboxes",),
+        notified_at=START - 3 * DAY,
+        sources=("mailboxes",),
     )
     return replace(made, **other)
 
 
-def a_change(number: int = 1, **other: Any) -> ChangeRecord:
+def build_applied_change(number: int = 1, **other: Any) -> ChangeRecord:
     """A change that was made, with what was there before."""
-    case = a_case(number)
+    case = build_open_case(number)
     made = ChangeRecord(
-        id=key_of(case.object_id, "change", str(number)),
-        case=case.key,
+        id=build_object_key(case.object_id, "change", str(number)),
+        case_key=case.key,
         subject=case.subject,
         kind="EnableMailboxAudit",
         arguments={"mailbox_guid": case.object_id},

@@ -3,51 +3,51 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from core.model.guards import Guard, Look
-from core.tenant.mailbox_index import Page, Roll
+from core.model.guards import Guard, ObserveContext
+from core.tenant.mailbox_index import MailboxIndex, MailboxPage
 from core.tenant.port import Tenant
-from core.tenant.readings import Others, Reading
+from core.tenant.readings import AllExcept, Reading
 
 
-async def looked(guard: Guard[Any], tenant: Tenant, look: Look) -> Reading[Any]:
+async def observe_all(guard: Guard[Any], tenant: Tenant, context: ObserveContext) -> Reading[Any]:
     """The parts of one look, none of more than a slice, as one reading.
 
     What a sweep did not read is no surface of it.
     """
     parts: list[Reading[Any]] = []
-    roll: Roll | None = None
-    async for part in guard.observe(tenant, look):
-        if isinstance(part, Page):
-            roll = roll or Roll(look.watched, part.surfaces)
-            roll.add(part)
+    roll: MailboxIndex | None = None
+    async for part in guard.observe(tenant, context):
+        if isinstance(part, MailboxPage):
+            roll = roll or MailboxIndex(context.open_case_ids, part.sources)
+            roll.add_page(part)
         else:
             parts.append(part)
     if roll:
-        parts.append(roll.rest())
+        parts.append(roll.build_listing_reading())
         assert guard.inspect
-        for piece in roll.slices():
-            parts.append(await guard.inspect(tenant, look, piece.mailboxes))
-    sweeps = {sweep.name for sweep in guard.sweeps} - look.due
-    surfaces = frozenset[str]().union(*(part.surfaces for part in parts))
-    partly = {name: scope for part in parts for name, scope in part.partly.items()}
+        for piece in roll.iter_ranges():
+            parts.append(await guard.inspect(tenant, context, piece.mailboxes))
+    sweeps = {sweep.name for sweep in guard.periodic_checks} - context.due_checks
+    surfaces = frozenset[str]().union(*(part.sources for part in parts))
+    partly = {name: scope for part in parts for name, scope in part.partial_scopes.items()}
     return Reading(
         items=tuple(item for part in parts for item in part.items),
-        unread=tuple(dict.fromkeys(miss for part in parts for miss in part.unread)),
-        surfaces=surfaces - (sweeps - partly.keys()),
+        failures=tuple(dict.fromkeys(miss for part in parts for miss in part.failures)),
+        sources=surfaces - (sweeps - partly.keys()),
         population=sum(part.population for part in parts),
         complete=all(part.complete for part in parts),
-        scope=Others(frozenset()),
-        partly=partly,
+        scope=AllExcept(frozenset()),
+        partial_scopes=partly,
     )
 
 
-async def whole[T](pages: AsyncIterator[Reading[T]]) -> Reading[T]:
+async def collect_pages[T](pages: AsyncIterator[Reading[T]]) -> Reading[T]:
     """A listing's pages as one reading."""
     parts = [part async for part in pages]
     return Reading(
         items=tuple(item for part in parts for item in part.items),
-        unread=tuple(miss for part in parts for miss in part.unread),
-        surfaces=frozenset[str]().union(*(part.surfaces for part in parts)),
+        failures=tuple(miss for part in parts for miss in part.failures),
+        sources=frozenset[str]().union(*(part.sources for part in parts)),
         population=sum(part.population for part in parts),
         complete=all(part.complete for part in parts),
     )

@@ -8,17 +8,17 @@ from typing import Any
 from core.config.catalog import CATALOG
 from core.model.guards import Service
 from sandbox.scene_runner import run_scene
-from sandbox.scenes.build import FOLDER
+from sandbox.scenes.build import SCENES_FOLDER
 
-TICKS = 3
-CARD_LIMIT = 25 * 1024
+TICK_COUNT = 3
+MAX_CARD_BYTES = 25 * 1024
 SIGN_IN, FORWARDING, AUDIT = "shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit"
 
-type Table = Mapping[str, set[tuple[str, str]]]
+type FindingTable = Mapping[str, set[tuple[str, str]]]
 
 
 @dataclass(frozen=True)
-class Journey:
+class SceneResult:
     """A scene and what came of it."""
 
     scene: Mapping[str, Any]
@@ -32,35 +32,35 @@ class Journey:
     def writes(self) -> Sequence[Mapping[str, Any]]:
         return list(self.result["writes"])
 
-    def run(self, tick: int, guard: str) -> Mapping[str, Any]:
+    def find_run(self, tick: int, guard: str) -> Mapping[str, Any]:
         """The one run of a guard in a tick."""
         (only,) = (
             run for run in self.result["runs"] if (run["tick"], run["guard"]) == (tick, guard)
         )
         return dict(only)
 
-    def runs(self, tick: int) -> list[Mapping[str, Any]]:
+    def find_runs(self, tick: int) -> list[Mapping[str, Any]]:
         """All runs of a tick."""
         return [run for run in self.result["runs"] if run["tick"] == tick]
 
-    def found(self, tick: int, guard: str) -> Table:
+    def tabulate_findings(self, tick: int, guard: str) -> FindingTable:
         """What a run found: kind and verdict by the alias of the mailbox, or by the object."""
-        names = dict(self.names())
+        names = dict(self.list_aliases())
         table: dict[str, set[tuple[str, str]]] = {}
-        for finding in self.run(tick, guard)["findings"]:
+        for finding in self.find_run(tick, guard)["findings"]:
             name = names.get(finding["object"], finding["object"])
             table.setdefault(name, set()).add((finding["kind"], finding["verdict"]))
         return table
 
-    def names(self) -> Iterator[tuple[str, str]]:
+    def list_aliases(self) -> Iterator[tuple[str, str]]:
         """The alias of a mailbox by each of its ids."""
         for row in self.scene["exchange"]["Get-Mailbox"]:
             for key in ("ExternalDirectoryObjectId", "Guid"):
                 yield row[key], row["Name"]
 
-    def written(self) -> list[tuple[str, str]]:
+    def tabulate_writes(self) -> list[tuple[str, str]]:
         """What was written to what: ("PATCH", "info"), ("Set-Mailbox", "ben")."""
-        names = dict(self.names())
+        names = dict(self.list_aliases())
         found = []
         for write in self.writes:
             if write["api"] == "graph":
@@ -72,13 +72,13 @@ class Journey:
         return found
 
 
-def scene_of(name: str) -> dict[str, Any]:
+def load_scene(name: str) -> dict[str, Any]:
     """A scene as it lies in its file."""
-    scene: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    scene: dict[str, Any] = json.loads((SCENES_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     return scene
 
 
-def declared() -> dict[str, list[str]]:
+def list_declared_permissions() -> dict[str, list[str]]:
     """The permissions the guards say they need, and not one more."""
     wanted = [permission for duty in CATALOG for permission in duty.guard.permissions]
     return {
@@ -87,16 +87,16 @@ def declared() -> dict[str, list[str]]:
     }
 
 
-async def played(name: str, modes: Mapping[str, str] | None = None) -> Journey:
+async def play_scene(name: str, modes: Mapping[str, str] | None = None) -> SceneResult:
     """A scene run three times; where it says nothing else, with the declared permissions only."""
-    scene = {"grants": declared()} | scene_of(name)
-    return Journey(scene, await run_scene(scene, ticks=TICKS, modes=modes))
+    scene = {"grants": list_declared_permissions()} | load_scene(name)
+    return SceneResult(scene, await run_scene(scene, ticks=TICK_COUNT, modes=modes))
 
 
-def one(kind: str, verdict: str, *names: str) -> dict[str, set[tuple[str, str]]]:
+def expect_alike(kind: str, verdict: str, *names: str) -> dict[str, set[tuple[str, str]]]:
     """The rows of a table that say the same about several mailboxes."""
     return {name: {(kind, verdict)} for name in names}
 
 
-def text_of(cards: Sequence[Mapping[str, Any]]) -> str:
+def dump_cards(cards: Sequence[Mapping[str, Any]]) -> str:
     return json.dumps(cards, ensure_ascii=False)

@@ -6,24 +6,29 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.config.catalog import CATALOG
-from core.engine.decide import wished
-from core.keys import key_of
-from core.microsoft365.cis_benchmark import controls_of
-from core.model.cases import Case, Exemption, News
-from core.model.changes import ChangeRecord, ChangeState, plan_hash
+from core.engine.decide import parse_planned_changes
+from core.keys import build_object_key
+from core.microsoft365.cis_benchmark import find_controls
+from core.model.cases import Case, Exemption, Notification
+from core.model.changes import ChangeRecord, ChangeState, compute_plan_hash
 from core.model.findings import Severity, Verdict
-from core.model.guards import Duty, Mode
-from core.model.requests import Action, ActionState, Deed
-from core.model.state import GuardState, Memory, Round, Shard, Tally
-from core.ncrontab import Cron
-from core.ports import Held
-from core.status.case_query import Choice, Whole, chosen, whole
-from core.status.guard_status import Standing
-from core.status.overview import status
-from core.web.pages import case_page, cases_page, notice_page, status_page
+from core.model.guards import GuardConfig, Mode
+from core.model.requests import OperatorRequest, RequestKind, RequestState
+from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals, Shard
+from core.ncrontab import CronSchedule
+from core.ports import ShardStatus
+from core.status.case_query import CaseDetail, CaseFilter, find_case_detail, select_case_page
+from core.status.guard_status import GuardData
+from core.status.overview import build_status
+from core.web.pages import (
+    render_case_page,
+    render_cases_page,
+    render_notice_page,
+    render_status_page,
+)
 
 NOW = datetime(2026, 11, 20, 9, 42, tzinfo=UTC)
-DUTIES = {duty.guard.name: duty for duty in CATALOG}
+CONFIGS_BY_NAME = {duty.guard.name: duty for duty in CATALOG}
 SIGN_IN, FORWARDING, AUDIT = "shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit"
 APPS, DELEGATION, BASELINE = "app-consent", "mailbox-delegation", "tenant-baseline"
 PEOPLE = (
@@ -31,8 +36,12 @@ PEOPLE = (
     "boardroom@contoso.example", "t.okafor@contoso.example", "press@contoso.example",
     "j.silva@contoso.example", "orders@contoso.example", "van-3@contoso.example",
 )  # fmt: skip
-AS_IT_WAS = {"DefaultAuditSet": ["Admin"], "AuditDelegate": ["Create"], "AuditOwner": ["Update"]}
-HOSTILE = (
+AUDIT_SETS_BEFORE = {
+    "DefaultAuditSet": ["Admin"],
+    "AuditDelegate": ["Create"],
+    "AuditOwner": ["Update"],
+}
+HOSTILE_TEXTS = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
     "' onmouseover='alert(1)",
@@ -49,42 +58,44 @@ HOSTILE = (
 )
 
 
-def ago(**span: float) -> datetime:
+def time_ago(**span: float) -> datetime:
     return NOW - timedelta(**span)
 
 
-def case(guard: str, number: int, summary: str, **other: Any) -> Case:
+def build_sample_case(guard: str, number: int, summary: str, **other: Any) -> Case:
     """An open case that was told."""
     subject = other.pop("subject", PEOPLE[number % len(PEOPLE)])
     made = Case(
-        key=key_of(f"object-{number}", guard, other.get("kind", "finding")),
+        key=build_object_key(f"object-{number}", guard, other.get("kind", "finding")),
         kind="finding",
         object_id=f"object-{number}",
         subject=subject,
         severity=Severity.MEDIUM,
-        judged=Verdict.EXTERNAL,
+        guard_verdict=Verdict.EXTERNAL,
         verdict=Verdict.EXTERNAL,
         summary=summary,
-        opened=ago(days=2),
-        surfaces=("mailboxes",),
+        opened_at=time_ago(days=2),
+        sources=("mailboxes",),
     )
-    return replace(replace(made, told=other.get("opened", made.opened)), **other)
+    return replace(replace(made, notified_at=other.get("opened", made.opened_at)), **other)
 
 
-ARGUMENTS: dict[str, dict[str, object]] = {
+CHANGE_ARGUMENTS: dict[str, dict[str, object]] = {
     "BlockSignIn": {"account_id": "a", "mailbox_guid": "g", "kinds": ["SharedMailbox"]},
     "ResetAuditSet": {"mailbox_guid": "g", "logon_types": ["Delegate", "Owner"]},
 }
 
 
-def record(of: Case, number: int, kind: str, at: datetime, **other: Any) -> ChangeRecord:
+def build_sample_change(
+    case: Case, number: int, kind: str, at: datetime, **other: Any
+) -> ChangeRecord:
     """A change that was made."""
     made = ChangeRecord(
-        f"{of.key[:8]}{number:024x}",
-        of.key,
-        of.subject,
+        f"{case.key[:8]}{number:024x}",
+        case.key,
+        case.subject,
         kind,
-        ARGUMENTS.get(kind, {}),
+        CHANGE_ARGUMENTS.get(kind, {}),
         ChangeState.APPLIED,
         at,
         "67451000000000-0a1b2c3d",
@@ -92,18 +103,18 @@ def record(of: Case, number: int, kind: str, at: datetime, **other: Any) -> Chan
     return replace(made, **other)
 
 
-def ran(duty: Duty, **other: object) -> list[dict[str, object]]:
+def build_recent_runs(config: GuardConfig, **other: object) -> list[dict[str, object]]:
     """The documents of the last two runs that were due."""
-    cron = Cron.parse(duty.schedule)
-    due = [ago(days=1)]
-    while (following := cron.next(due[-1])) < ago(minutes=1):
+    cron = CronSchedule.parse(config.schedule)
+    due = [time_ago(days=1)]
+    while (following := cron.find_next(due[-1])) < time_ago(minutes=1):
         due.append(following)
     found = []
     for began in due[:-3:-1]:
         document: dict[str, object] = {
             "run": "67451000000000-0a1b2c3d",
             "status": "done",
-            "mode": str(duty.mode),
+            "mode": str(config.mode),
             "started": began.isoformat(),
             "finished": (began + timedelta(seconds=41)).isoformat(),
             "seen": 815,
@@ -114,44 +125,50 @@ def ran(duty: Duty, **other: object) -> list[dict[str, object]]:
     return found
 
 
-def standing(name: str, *cases: Case, runs: list[Any] | None = None, **other: Any) -> Standing:
+def build_guard_status(
+    name: str, *cases: Case, runs: list[Any] | None = None, **other: Any
+) -> GuardData:
     """One guard with these cases."""
-    duty = other.pop("duty", DUTIES[name])
-    state = other.pop("state", GuardState(adopted=frozenset({"mailboxes"}), population=815))
+    duty = other.pop("duty", CONFIGS_BY_NAME[name])
+    state = other.pop(
+        "state", GuardState(baselined_sources=frozenset({"mailboxes"}), population=815)
+    )
     shards = other.pop("shards", {})
-    known = Memory(cases={one.key: one for one in cases}, state=state, **other)
-    return Standing(duty, known, ran(duty) if runs is None else runs, shards)
+    known = GuardSnapshot(cases={one.key: one for one in cases}, state=state, **other)
+    return GuardData(duty, known, build_recent_runs(duty) if runs is None else runs, shards)
 
 
-def quiet() -> list[Standing]:
+def build_healthy_tenant() -> list[GuardData]:
     """Every guard has looked, nothing is wrong."""
-    return [standing(duty.guard.name, duty=duty) for duty in CATALOG]
+    return [build_guard_status(duty.guard.name, duty=duty) for duty in CATALOG]
 
 
-def closed_ones(guard: str, count: int) -> list[Case]:
+def build_closed_cases(guard: str, count: int) -> list[Case]:
     """Cases of the last month that are over: more of them at the beginning of a week."""
     found = []
     for number in range(count):
         days = 1 + (number * number * 7 + number * 3) % 28
-        opened = ago(days=days + number % 3, hours=number % 11)
+        opened = time_ago(days=days + number % 3, hours=number % 11)
         ended = opened + timedelta(days=1 + number % 4, hours=5)
         over = {"closed": ended, "closing": "gone"} if ended < NOW else {}
         level = (Severity.MEDIUM, Severity.LOW, Severity.HIGH, Severity.LOW)[number % 4]
         found.append(
-            case(guard, 400 + number, "It was open.", opened=opened, severity=level, **over)
+            build_sample_case(
+                guard, 400 + number, "It was open.", opened=opened, severity=level, **over
+            )
         )
-    return [one for one in found if one.closed]
+    return [one for one in found if one.closed_at]
 
 
-def mornings() -> list[Standing]:
+def build_busy_tenant() -> list[GuardData]:
     """A tenant on a busy morning: something of everything."""
-    forward = case(
+    forward = build_sample_case(
         FORWARDING,
         1,
         "A hidden inbox rule of mia.lang@contoso.example sends mail out of the organization.",
         kind="inbox-rule",
         severity=Severity.CRITICAL,
-        opened=ago(hours=3, minutes=7),
+        opened=time_ago(hours=3, minutes=7),
         facts=(
             "rule: \u201c.\u201d",
             "sends a copy to: collect.4471@mail.example.net",
@@ -164,7 +181,7 @@ def mornings() -> list[Standing]:
         shared=("collect.4471@mail.example.net",),
         raised=True,
     )
-    contested = case(
+    contested = build_sample_case(
         AUDIT,
         2,
         "Mailbox info@contoso.example does not record what its delegates do.",
@@ -172,11 +189,11 @@ def mornings() -> list[Standing]:
         severity=Severity.HIGH,
         verdict=Verdict.CONTESTED,
         judged=Verdict.REPAIR,
-        opened=ago(days=6),
-        set_aside=ago(days=1, hours=2),
+        opened=time_ago(days=6),
+        set_aside=time_ago(days=1, hours=2),
         facts=("missing from Delegate: MailItemsAccessed, SendAs",),
     )
-    licensed = case(
+    licensed = build_sample_case(
         SIGN_IN,
         3,
         "The account of boardroom@contoso.example can sign in.",
@@ -184,13 +201,13 @@ def mornings() -> list[Standing]:
         severity=Severity.HIGH,
         verdict=Verdict.ASK,
         judged=Verdict.ASK,
-        opened=ago(days=9),
-        acknowledged=ago(days=8),
+        opened=time_ago(days=9),
+        acknowledged=time_ago(days=8),
         acknowledged_by="ann@contoso.example",
         advice="It is licensed, so it looks like a person or a mailbox over 50 GB. Block it by "
         "hand if nobody signs in, or exempt it.",
     )
-    blocked = case(
+    blocked = build_sample_case(
         SIGN_IN,
         4,
         "The account of t.okafor@contoso.example can sign in.",
@@ -198,12 +215,12 @@ def mornings() -> list[Standing]:
         verdict=Verdict.BLOCK,
         judged=Verdict.BLOCK,
         severity=Severity.HIGH,
-        opened=ago(days=3),
-        closed=ago(days=3) + timedelta(minutes=15),
+        opened=time_ago(days=3),
+        closed=time_ago(days=3) + timedelta(minutes=15),
         closing="done",
         note="blocked, sessions revoked",
     )
-    app = case(
+    app = build_sample_case(
         APPS,
         5,
         "The app \u201cPDF Merge Free\u201d may read the mail of everybody.",
@@ -212,11 +229,11 @@ def mornings() -> list[Standing]:
         severity=Severity.CRITICAL,
         verdict=Verdict.GRANTED,
         judged=Verdict.GRANTED,
-        opened=ago(days=1),
+        opened=time_ago(days=1),
         facts=("publisher: not verified", "Mail.Read for all mailboxes", "consented: 19 Nov"),
         advice="Find out who needs it; take the grant away if nobody answers.",
     )
-    missing = case(
+    missing = build_sample_case(
         DELEGATION,
         6,
         "Rights over mailboxes lacks the permission Get-MailboxPermission.",
@@ -225,11 +242,11 @@ def mornings() -> list[Standing]:
         severity=Severity.CRITICAL,
         verdict=Verdict.COULD_NOT_TELL,
         judged=Verdict.COULD_NOT_TELL,
-        opened=ago(hours=5),
+        opened=time_ago(hours=5),
         advice="Grant it: pwsh infra/exchange-role.ps1 -AppId <CLIENT_ID>",
     )
     drift = [
-        case(
+        build_sample_case(
             BASELINE,
             20 + n,
             f"Setting {name} is not what it should be.",
@@ -237,7 +254,7 @@ def mornings() -> list[Standing]:
             severity=level,
             verdict=Verdict.DRIFT,
             judged=Verdict.DRIFT,
-            opened=ago(days=12 + n),
+            opened=time_ago(days=12 + n),
         )
         for n, (name, level) in enumerate(
             (
@@ -248,21 +265,21 @@ def mornings() -> list[Standing]:
         )
     ]
     wanting = [
-        case(
+        build_sample_case(
             AUDIT,
             40 + n,
             f"Mailbox {PEOPLE[n % 9]} keeps audit records for 30 days only.",
             kind="audit-age",
             verdict=Verdict.REPAIR,
             judged=Verdict.REPAIR,
-            opened=ago(minutes=32),
+            opened=time_ago(minutes=32),
             wanted=(json.dumps(["RaiseAuditAge", {"mailbox_guid": f"g{n}", "days": 180}]),),
         )
         for n in range(6)
     ]
-    pairs = [(one.key, change) for one in wanting for change in wished(one)]
-    name = plan_hash(AUDIT, pairs, 815)
-    held = case(
+    pairs = [(one.key, change) for one in wanting for change in parse_planned_changes(one)]
+    name = compute_plan_hash(AUDIT, pairs, 815)
+    held = build_sample_case(
         AUDIT,
         99,
         "The brake holds: the listing fell from 815 to 402 mailboxes. Nothing was changed.",
@@ -271,117 +288,130 @@ def mornings() -> list[Standing]:
         severity=Severity.HIGH,
         verdict=Verdict.ASK,
         judged=Verdict.ASK,
-        opened=ago(minutes=32),
+        opened=time_ago(minutes=32),
         facts=(f"plan {name}", *(f"would change {one.subject}" for one in wanting[:20])),
     )
-    undone = record(
+    undone = build_sample_change(
         licensed,
         1,
         "BlockSignIn",
-        ago(days=8),
+        time_ago(days=8),
         before={"accountEnabled": True},
-        undone=ago(days=7),
+        undone=time_ago(days=7),
     )
-    made = record(blocked, 2, "BlockSignIn", ago(days=3), before={"accountEnabled": True})
+    made = build_sample_change(
+        blocked, 2, "BlockSignIn", time_ago(days=3), before={"accountEnabled": True}
+    )
     resets = tuple(
-        record(contested, n, "ResetAuditSet", ago(days=6 - 2 * n), before=AS_IT_WAS)
+        build_sample_change(
+            contested, n, "ResetAuditSet", time_ago(days=6 - 2 * n), before=AUDIT_SETS_BEFORE
+        )
         for n in range(3)
     )
     asked = (
-        Action(
-            "1", Deed.ACKNOWLEDGE, licensed.key, "ann@contoso.example", "Used by the display.",
-            ago(days=8), "function key", state=ActionState.DONE, ended=ago(days=8), told=True,
+        OperatorRequest(
+            "1", RequestKind.ACKNOWLEDGE, licensed.key, "ann@contoso.example", "Used by the display.",
+            time_ago(days=8), "function key", state=RequestState.DONE, ended_at=time_ago(days=8), notified=True,
         ),
-        Action(
-            "2", Deed.UNDO, undone.id, "ann@contoso.example", "The room could not join calls.",
-            ago(days=7), "function key", state=ActionState.DONE, ended=ago(days=7), told=True,
+        OperatorRequest(
+            "2", RequestKind.UNDO, undone.id, "ann@contoso.example", "The room could not join calls.",
+            time_ago(days=7), "function key", state=RequestState.DONE, ended_at=time_ago(days=7), notified=True,
             note="put back and exempt until 2026-12-13",
         ),
     )  # fmt: skip
-    going_on = Round("r1", ago(minutes=11), Tally(), population=815, after="3f", shards=5)
-    shards = {n: Held(Shard("r1", "", "", 170, NOW, done=n < 3), busy=n == 3) for n in range(4)}
+    going_on = ScanPass(
+        "r1", time_ago(minutes=11), ScanTotals(), population=815, continuation="3f", shard_count=5
+    )
+    shards = {
+        n: ShardStatus(Shard("r1", "", "", 170, NOW, done=n < 3), is_claimed=n == 3)
+        for n in range(4)
+    }
     special = {
-        SIGN_IN: standing(
+        SIGN_IN: build_guard_status(
             SIGN_IN,
             licensed,
             blocked,
-            *closed_ones(SIGN_IN, 12),
+            *build_closed_cases(SIGN_IN, 12),
             changes=(made, undone),
             actions=asked,
             exemptions={
                 "object-3": Exemption(
-                    "object-3", "ann@contoso.example", "Teams display", ago(days=-9)
+                    "object-3", "ann@contoso.example", "Teams display", time_ago(days=-9)
                 ),
                 "object-77": Exemption(
-                    "object-77", "li@contoso.example", "scanner of the branch", ago(days=-140)
+                    "object-77", "li@contoso.example", "scanner of the branch", time_ago(days=-140)
                 ),
             },
         ),
-        FORWARDING: standing(
+        FORWARDING: build_guard_status(
             FORWARDING,
             forward,
-            *closed_ones(FORWARDING, 16),
-            runs=ran(DUTIES[FORWARDING], seen=812, unread=3),
+            *build_closed_cases(FORWARDING, 16),
+            runs=build_recent_runs(CONFIGS_BY_NAME[FORWARDING], seen=812, unread=3),
         ),
-        AUDIT: standing(AUDIT, contested, held, *wanting, changes=resets),
-        APPS: standing(APPS, app, *closed_ones(APPS, 5)),
-        DELEGATION: standing(
+        AUDIT: build_guard_status(AUDIT, contested, held, *wanting, changes=resets),
+        APPS: build_guard_status(APPS, app, *build_closed_cases(APPS, 5)),
+        DELEGATION: build_guard_status(
             DELEGATION,
             missing,
-            runs=ran(
-                DUTIES[DELEGATION], status="going on", seen=510, left=305, blind=["delegations"]
+            runs=build_recent_runs(
+                CONFIGS_BY_NAME[DELEGATION],
+                status="going on",
+                seen=510,
+                left=305,
+                blind=["delegations"],
             ),
-            state=GuardState(population=815, round=going_on),
+            state=GuardState(population=815, scan_pass=going_on),
             shards=shards,
         ),
-        BASELINE: standing(BASELINE, *drift),
-        "mass-deletion": standing(
+        BASELINE: build_guard_status(BASELINE, *drift),
+        "mass-deletion": build_guard_status(
             "mass-deletion",
             runs=[
-                {**row, "started": ago(minutes=84).isoformat(), "finished": None}
-                for row in ran(DUTIES["mass-deletion"])[:1]
+                {**row, "started": time_ago(minutes=84).isoformat(), "finished": None}
+                for row in build_recent_runs(CONFIGS_BY_NAME["mass-deletion"])[:1]
             ],
         ),
-        "exchange-module-access": standing(
+        "exchange-module-access": build_guard_status(
             "exchange-module-access",
-            duty=replace(DUTIES["exchange-module-access"], mode=Mode.OFF),
+            duty=replace(CONFIGS_BY_NAME["exchange-module-access"], mode=Mode.OFF),
             runs=[],
             state=GuardState(),
         ),
     }
-    return [special.get(name) or standing(name) for name in DUTIES]
+    return [special.get(name) or build_guard_status(name) for name in CONFIGS_BY_NAME]
 
 
-def large(count: int) -> list[Standing]:
+def build_large_tenant(count: int) -> list[GuardData]:
     """So many open cases in one guard, and as many that are over."""
     levels = [one for one in Severity if one is not Severity.INFO]
     cases = [
-        case(
+        build_sample_case(
             FORWARDING,
             n,
             f"Mailbox user{n}@contoso.example forwards to box{n}@mail.example.net.",
             severity=levels[n % 4],
-            opened=ago(hours=n % 1_000),
-            closed=ago(hours=n % 500) if n % 2 else None,
+            opened=time_ago(hours=n % 1_000),
+            closed=time_ago(hours=n % 500) if n % 2 else None,
             closing="gone" if n % 2 else "",
         )
         for n in range(2 * count)
     ]
     changes = tuple(
-        record(one, n, "ClearMailboxForward", ago(hours=n % 700))
+        build_sample_change(one, n, "ClearMailboxForward", time_ago(hours=n % 700))
         for n, one in enumerate(cases[:count])
     )
     return [
-        standing(FORWARDING, *cases, changes=changes),
-        *(one for one in quiet() if one.duty.guard.name != FORWARDING),
+        build_guard_status(FORWARDING, *cases, changes=changes),
+        *(one for one in build_healthy_tenant() if one.config.guard.name != FORWARDING),
     ]
 
 
-def hostile() -> list[Standing]:
+def build_hostile_tenant() -> list[GuardData]:
     """Everything the tenant or a person can name is an attempt at something."""
     cases = []
-    for n, name in enumerate(HOSTILE):
-        opened = case(
+    for n, name in enumerate(HOSTILE_TEXTS):
+        opened = build_sample_case(
             FORWARDING,
             n,
             f"Mailbox {name} forwards to {name}.",
@@ -394,70 +424,78 @@ def hostile() -> list[Standing]:
             advice=f"Look at {name}",
             note=name,
             shared=(name,),
-            acknowledged=ago(hours=1),
+            acknowledged=time_ago(hours=1),
             acknowledged_by=name,
-            news=News.OPENED,
+            news=Notification.OPENED,
         )
         cases.append(opened)
     changes = tuple(
-        record(
+        build_sample_change(
             one,
             n,
             "ClearMailboxForward",
-            ago(hours=2),
+            time_ago(hours=2),
             note=one.subject,
             before={one.subject: one.subject, "ForwardingSmtpAddress": one.subject},
         )
         for n, one in enumerate(cases)
     )
     asked = tuple(
-        Action(str(n), Deed.UNDO, changes[n].id, name, name, ago(hours=1), name, note=name)
-        for n, name in enumerate(HOSTILE)
+        OperatorRequest(
+            str(n), RequestKind.UNDO, changes[n].id, name, name, time_ago(hours=1), name, note=name
+        )
+        for n, name in enumerate(HOSTILE_TEXTS)
     )
-    exempt = {one: Exemption(one, one, one, ago(days=-3)) for one in HOSTILE}
-    name = HOSTILE[0]
-    failed = {"status": "failed", "error": name, "started": ago(minutes=1).isoformat()}
-    looked = ran(DUTIES[FORWARDING], blind=list(HOSTILE), granted={"graph": list(HOSTILE)})
-    known = standing(
+    exempt = {one: Exemption(one, one, one, time_ago(days=-3)) for one in HOSTILE_TEXTS}
+    name = HOSTILE_TEXTS[0]
+    failed = {"status": "failed", "error": name, "started": time_ago(minutes=1).isoformat()}
+    looked = build_recent_runs(
+        CONFIGS_BY_NAME[FORWARDING],
+        blind=list(HOSTILE_TEXTS),
+        granted={"graph": list(HOSTILE_TEXTS)},
+    )
+    known = build_guard_status(
         FORWARDING, *cases, runs=[failed, *looked], changes=changes, actions=asked,
         exemptions=exempt, poisoned=2,
     )  # fmt: skip
-    return [known, Standing(DUTIES[AUDIT], unreadable=HOSTILE[1])]
+    return [known, GuardData(CONFIGS_BY_NAME[AUDIT], read_error=HOSTILE_TEXTS[1])]
 
 
 @dataclass(frozen=True)
-class Pages:
+class SamplePages:
     """The pages of one tenant, by their address below /api/."""
 
-    standings: list[Standing]
+    statuses: list[GuardData]
 
-    def case_of(self, guard: str, key: str) -> Whole:
+    def find_case(self, guard: str, key: str) -> CaseDetail:
         """A case with all that is known of it."""
-        one = next(row for row in self.standings if row.duty.guard.name == guard)
-        found = whole(one.duty, one.memory, key)
+        one = next(row for row in self.statuses if row.config.guard.name == guard)
+        found = find_case_detail(one.config, one.snapshot, key)
         assert found is not None
         return found
 
     @property
-    def first(self) -> tuple[str, str] | None:
+    def gravest_case(self) -> tuple[str, str] | None:
         """The gravest case: its guard and its key."""
-        rows = chosen(self.standings, Choice()).rows
+        rows = select_case_page(self.statuses, CaseFilter()).rows
         return (rows[0][0].guard.name, rows[0][1].key) if rows else None
 
-    def page(self, path: str, query: dict[str, str]) -> str | None:
+    def render_page(self, path: str, query: dict[str, str]) -> str | None:
         """The HTML that an address answers with; None where there is nothing."""
-        duties = [row.duty for row in self.standings]
+        duties = [row.config for row in self.statuses]
         if path == "status":
-            return status_page(status(self.standings, NOW))
+            return render_status_page(build_status(self.statuses, NOW))
         if path == "cases":
-            choice = Choice.read(query, [duty.guard.name for duty in duties])
-            return cases_page(chosen(self.standings, choice), duties, NOW)
+            choice = CaseFilter.parse(query, [duty.guard.name for duty in duties])
+            return render_cases_page(select_case_page(self.statuses, choice), duties, NOW)
         if path == "notice":
-            return notice_page("Sign in", ["This page needs a key."], "python -m core.cli page")
+            return render_notice_page(
+                "Sign in", ["This page needs a key."], "python -m core.cli page"
+            )
         if path.startswith("cases/"):
             _, guard, key = path.split("/")
-            found = self.case_of(guard, key)
+            found = self.find_case(guard, key)
             one = found.case
-            about = tuple(controls_of(guard, one.kind, one.judged, one.object_id))
-            return case_page(found, NOW, about)
+            about = tuple(find_controls(guard, one.kind, one.guard_verdict, one.object_id))
+            return render_case_page(found, NOW, about)
         return None

@@ -8,40 +8,56 @@ from datetime import timedelta
 from typing import Any, Protocol, cast
 
 from core.engine.run import run
-from core.engine.shards import Order, give_up, work
-from core.errors import Gone, Moot, TenantError, Unavailable
-from core.keys import countdown
-from core.model.findings import Finding, Several, Severity, Verdict
-from core.model.guards import Duty, Guard, Limit, Look, Mode, Sweep, Terms
-from core.model.requests import Request
+from core.engine.shards import ShardMessage, abandon_shard, process_shard
+from core.errors import NotFound, Superseded, TenantError, Unavailable
+from core.keys import format_descending_time
+from core.model.findings import CorrelationRule, Finding, Severity, Verdict
+from core.model.guards import (
+    ChangeLimit,
+    Guard,
+    GuardConfig,
+    GuardPolicy,
+    Mode,
+    ObserveContext,
+    PeriodicCheck,
+)
+from core.model.requests import RunOptions
 from core.model.runs import RunReport
 from core.ports import World
-from core.tenant.changes import Applied, ClearMailboxForward
-from core.tenant.mailbox_index import Page
+from core.tenant.changes import AppliedChange, ClearMailboxForward
+from core.tenant.mailbox_index import MailboxPage
 from core.tenant.mailboxes import Mailbox
-from core.tenant.merging import Listed
-from core.tenant.port import Grants, Tenant
-from core.tenant.readings import Reading, Unread
+from core.tenant.merging import PresenceTracker
+from core.tenant.port import GrantedPermissions, Tenant
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import GRANTS
-from tests.support.fakes.tenant import Wrote
-from tests.support.fakes.world import START, Clock, Death, FakeAlerts, FakeLedger, Journal, Reaper
+from tests.support.fakes.tenant import SingleWrite
+from tests.support.fakes.world import (
+    START,
+    Clock,
+    CrashInjector,
+    FakeLedger,
+    FakeNotificationChannel,
+    Journal,
+    SimulatedCrash,
+)
 
-DEEP = "deep"
-RULES = "rules"
-SURFACES = frozenset({RULES, DEEP})
+DEEP_CHECK = "deep"
+RULES_SOURCE = "rules"
+LISTED_SOURCES = frozenset({RULES_SOURCE, DEEP_CHECK})
 
 
 @dataclass(frozen=True)
-class Bad:
+class ForwardItem:
     """Something wrong with a mailbox."""
 
     mailbox: str
     target: str
-    deep: bool = False
+    is_deep: bool = False
 
 
 @dataclass
-class Toy:
+class SyntheticTenant:
     """A tenant of so many mailboxes, of which some forward.
 
     A listing leaves out those that are `gone` and, wrongly, those `unlisted`; it may be
@@ -52,127 +68,139 @@ class Toy:
     those there were at the same time, `listed_at` how they and the pages followed each other.
     """
 
-    size: int = 0
-    bad: dict[str, str] = field(default_factory=dict)
-    deep: dict[str, str] = field(default_factory=dict)
-    unread: set[str] = field(default_factory=set)
+    mailbox_count: int = 0
+    forwards: dict[str, str] = field(default_factory=dict)
+    deep_forwards: dict[str, str] = field(default_factory=dict)
+    unreadable: set[str] = field(default_factory=set)
     inspected: list[str] = field(default_factory=list)
-    swept: list[str] = field(default_factory=list)
+    deep_checked: list[str] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
-    gone: set[str] = field(default_factory=set)
-    broken: set[str] = field(default_factory=set)
-    reaper: Reaper = field(default_factory=Reaper)
-    page: int = 1000
-    seconds: float = 0.0
-    looking: int = 0
-    most: int = 0
-    address: Callable[[str], str] = "{}@x".format
-    links: set[str] = field(default_factory=set)
-    listed_at: list[str] = field(default_factory=list)
-    granted: Grants = field(default_factory=Grants)
-    restored: list[str] = field(default_factory=list)
-    refusal: TenantError | None = None
+    deleted: set[str] = field(default_factory=set)
+    crashing: set[str] = field(default_factory=set)
+    crash_injector: CrashInjector = field(default_factory=CrashInjector)
+    page_size: int = 1000
+    latency_seconds: float = 0.0
+    inspections_running: int = 0
+    max_concurrent: int = 0
+    format_address: Callable[[str], str] = "{}@x".format
+    next_links: set[str] = field(default_factory=set)
+    call_order: list[str] = field(default_factory=list)
+    granted: GrantedPermissions = field(default_factory=GrantedPermissions)
+    undone: list[str] = field(default_factory=list)
+    undo_error: TenantError | None = None
     journal: Journal = field(default_factory=list)
-    unlisted: set[str] = field(default_factory=set)
-    broken_off: bool = False
-    blind: bool = False
-    failing: dict[str, TenantError] = field(default_factory=dict)
-    half_made: dict[str, bool] = field(default_factory=dict)
+    omitted: set[str] = field(default_factory=set)
+    listing_interrupted: bool = False
+    unavailable: bool = False
+    change_errors: dict[str, TenantError] = field(default_factory=dict)
+    partially_applied: dict[str, bool] = field(default_factory=dict)
 
     @property
-    def ids(self) -> list[str]:
+    def mailbox_ids(self) -> list[str]:
         """The mailboxes a listing names."""
-        ids = [f"m{n}" for n in range(self.size)]
-        return [one for one in ids if one not in self.gone | self.unlisted]
+        ids = [f"m{n}" for n in range(self.mailbox_count)]
+        return [one for one in ids if one not in self.deleted | self.omitted]
 
-    def mend(self) -> None:
+    def clear_faults(self) -> None:
         """Everything can be read and changed again."""
-        self.unlisted.clear()
-        self.failing.clear()
-        self.half_made.clear()
-        self.broken_off = self.blind = False
+        self.omitted.clear()
+        self.change_errors.clear()
+        self.partially_applied.clear()
+        self.listing_interrupted = self.unavailable = False
 
-    async def grants(self) -> Reading[Grants]:
-        with self.reaper():
-            return Reading((self.granted,), surfaces=frozenset({GRANTS}))
+    async def grants(self) -> Reading[GrantedPermissions]:
+        with self.crash_injector():
+            return Reading((self.granted,), sources=frozenset({GRANTS}))
 
-    async def pages(self) -> AsyncIterator[Reading[Mailbox]]:
-        ids = self.ids
-        for at in range(0, max(len(ids), 1), self.page):
-            with self.reaper():
-                page = ids[at : at + self.page]
-                self.listed_at.append(f"page {at // self.page}")
+    async def list_pages(self) -> AsyncIterator[Reading[Mailbox]]:
+        ids = self.mailbox_ids
+        for at in range(0, max(len(ids), 1), self.page_size):
+            with self.crash_injector():
+                page = ids[at : at + self.page_size]
+                self.call_order.append(f"page {at // self.page_size}")
                 await asyncio.sleep(0)
-                part = tuple(Mailbox(one, f"g-{one}", self.address(one)) for one in page)
-            last = at + self.page >= len(ids)
-            yield Reading(part, population=len(part), complete=not (self.broken_off and last))
-
-    async def look_into(self, owners: Sequence[Mailbox], due: bool) -> Reading[Bad]:
-        with self.reaper():
-            self.inspected += [box.id for box in owners]
-            self.listed_at.append("look")
-        self.looking += 1
-        self.most = max(self.most, self.looking)
-        await asyncio.sleep(self.seconds)
-        self.looking -= 1
-        if self.broken & {box.id for box in owners}:
-            raise RuntimeError("this mailbox breaks the one who looks into it")
-        blind = {box.id for box in owners} if self.blind else set[str]()
-        found = [Bad(box.id, self.bad[box.id]) for box in owners if box.id in self.bad]
-        if due:
-            self.swept += [box.id for box in owners]
-            found += [Bad(b.id, self.deep[b.id], True) for b in owners if b.id in self.deep]
-        return Reading(
-            items=tuple(one for one in found if one.mailbox not in self.unread | blind),
-            unread=tuple(
-                Unread(RULES, "HTTP 503", box.id, box.address)
-                for box in owners
-                if box.id in self.unread
+                part = tuple(Mailbox(one, f"g-{one}", self.format_address(one)) for one in page)
+            last = at + self.page_size >= len(ids)
+            yield Reading(
+                part, population=len(part), complete=not (self.listing_interrupted and last)
             )
-            + ((Unread(RULES, "HTTP 503"),) if self.blind else ()),
-            surfaces=frozenset({RULES, DEEP} if due else {RULES}),
+
+    async def inspect_mailboxes(
+        self, owners: Sequence[Mailbox], is_deep_due: bool
+    ) -> Reading[ForwardItem]:
+        with self.crash_injector():
+            self.inspected += [box.id for box in owners]
+            self.call_order.append("look")
+        self.inspections_running += 1
+        self.max_concurrent = max(self.max_concurrent, self.inspections_running)
+        await asyncio.sleep(self.latency_seconds)
+        self.inspections_running -= 1
+        if self.crashing & {box.id for box in owners}:
+            raise RuntimeError("this mailbox breaks the one who looks into it")
+        blind = {box.id for box in owners} if self.unavailable else set[str]()
+        found = [
+            ForwardItem(box.id, self.forwards[box.id]) for box in owners if box.id in self.forwards
+        ]
+        if is_deep_due:
+            self.deep_checked += [box.id for box in owners]
+            found += [
+                ForwardItem(b.id, self.deep_forwards[b.id], True)
+                for b in owners
+                if b.id in self.deep_forwards
+            ]
+        return Reading(
+            items=tuple(one for one in found if one.mailbox not in self.unreadable | blind),
+            failures=tuple(
+                ReadFailure(RULES_SOURCE, "HTTP 503", box.id, box.address)
+                for box in owners
+                if box.id in self.unreadable
+            )
+            + ((ReadFailure(RULES_SOURCE, "HTTP 503"),) if self.unavailable else ()),
+            sources=frozenset({RULES_SOURCE, DEEP_CHECK} if is_deep_due else {RULES_SOURCE}),
             population=len(owners),
             scope=frozenset(box.id for box in owners),
         )
 
-    async def apply(self, change: ClearMailboxForward) -> Applied:
-        with self.reaper():
+    async def apply(self, change: ClearMailboxForward) -> AppliedChange:
+        with self.crash_injector():
             name = change.mailbox_guid.removeprefix("g-")
-            if name in self.gone:
-                raise Gone("the mailbox is gone")
-            if name in self.failing:
-                raise self.failing[name]
-            before = forward(self.bad.get(name, ""))
-            if name not in self.bad:
-                return Applied(before, already=True)
-            if self.half_made.get(name, True):
+            if name in self.deleted:
+                raise NotFound("the mailbox is gone")
+            if name in self.change_errors:
+                raise self.change_errors[name]
+            before = build_forward_state(self.forwards.get(name, ""))
+            if name not in self.forwards:
+                return AppliedChange(before, unchanged=True)
+            if self.partially_applied.get(name, True):
                 self.writes.append(name)
-                del self.bad[name]
-                self.journal.append(Wrote(change, before))
-            if name in self.half_made:
+                del self.forwards[name]
+                self.journal.append(SingleWrite(change, before))
+            if name in self.partially_applied:
                 raise Unavailable("HTTP 503", before)
-            return Applied(before)
+            return AppliedChange(before)
 
-    async def restore(self, change: ClearMailboxForward, before: Mapping[str, object]) -> Applied:
-        with self.reaper():
+    async def undo(
+        self, change: ClearMailboxForward, before: Mapping[str, object]
+    ) -> AppliedChange:
+        with self.crash_injector():
             name = change.mailbox_guid.removeprefix("g-")
-            if self.refusal:
-                raise self.refusal
-            if self.bad.get(name) == before["ForwardingSmtpAddress"]:
-                return Applied(already=True)
-            if name in self.gone:
-                raise Gone("the mailbox is gone")
-            if name in self.failing:
-                raise self.failing[name]
-            if name in self.bad:
-                raise Moot(f"it was changed since: it forwards to {self.bad[name]} now")
-            self.restored.append(name)
-            self.bad[name] = str(before["ForwardingSmtpAddress"])
-            self.journal.append(Wrote(change, forward("")))
-            return Applied(forward(""))
+            if self.undo_error:
+                raise self.undo_error
+            if self.forwards.get(name) == before["ForwardingSmtpAddress"]:
+                return AppliedChange(unchanged=True)
+            if name in self.deleted:
+                raise NotFound("the mailbox is gone")
+            if name in self.change_errors:
+                raise self.change_errors[name]
+            if name in self.forwards:
+                raise Superseded(f"it was changed since: it forwards to {self.forwards[name]} now")
+            self.undone.append(name)
+            self.forwards[name] = str(before["ForwardingSmtpAddress"])
+            self.journal.append(SingleWrite(change, build_forward_state("")))
+            return AppliedChange(build_forward_state(""))
 
 
-def forward(target: str) -> dict[str, object]:
+def build_forward_state(target: str) -> dict[str, object]:
     """What a mailbox forwards, as a change remembers it."""
     return {
         "ForwardingAddress": None,
@@ -181,175 +209,190 @@ def forward(target: str) -> dict[str, object]:
     }
 
 
-async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Bad] | Page]:
-    yield Reading(surfaces=frozenset({"organization"}))
-    async for page in cast(Toy, tenant).pages():
-        yield Page(page, SURFACES)
+async def observe(
+    tenant: Tenant, context: ObserveContext
+) -> AsyncIterator[Reading[ForwardItem] | MailboxPage]:
+    yield Reading(sources=frozenset({"organization"}))
+    async for page in cast(SyntheticTenant, tenant).list_pages():
+        yield MailboxPage(page, LISTED_SOURCES)
 
 
-async def inspect(tenant: Tenant, look: Look, owners: Sequence[Mailbox]) -> Reading[Bad]:
-    return await cast(Toy, tenant).look_into(owners, DEEP in look.due)
+async def inspect(
+    tenant: Tenant, context: ObserveContext, owners: Sequence[Mailbox]
+) -> Reading[ForwardItem]:
+    return await cast(SyntheticTenant, tenant).inspect_mailboxes(
+        owners, DEEP_CHECK in context.due_checks
+    )
 
 
-def judge(item: Bad, terms: Terms) -> Iterator[Finding]:
+def judge(item: ForwardItem, policy: GuardPolicy) -> Iterator[Finding]:
     yield Finding(
-        kind="deep" if item.deep else "forward",
+        kind="deep" if item.is_deep else "forward",
         object_id=item.mailbox,
         subject=f"{item.mailbox}@x",
         severity=Severity.HIGH,
         verdict=Verdict.EXTERNAL,
         summary=f"{item.mailbox} forwards to {item.target}.",
-        surfaces=(DEEP,) if item.deep else (RULES,),
-        dangerous=item.target,
+        sources=(DEEP_CHECK,) if item.is_deep else (RULES_SOURCE,),
+        fingerprint=item.target,
         changes=(ClearMailboxForward(f"g-{item.mailbox}"),),
-        shared=(item.target,),
+        correlation_keys=(item.target,),
     )
 
 
-async def observe_pages(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Bad] | Page]:
+async def observe_pages(
+    tenant: Tenant, context: ObserveContext
+) -> AsyncIterator[Reading[ForwardItem] | MailboxPage]:
     """A guard whose listing tells all: page after page, from where an earlier look stopped."""
-    toy, listed = cast(Toy, tenant), Listed(look.watched)
-    anew = bool(look.after) and look.after not in toy.links
-    at = 0 if anew or not look.after else int(look.after)
+    toy, listed = cast(SyntheticTenant, tenant), PresenceTracker(context.open_case_ids)
+    anew = bool(context.continuation) and context.continuation not in toy.next_links
+    at = 0 if anew or not context.continuation else int(context.continuation)
     while True:
-        ids = toy.ids[at : at + toy.page]
+        ids = toy.mailbox_ids[at : at + toy.page_size]
         toy.inspected += ids
-        more = at + toy.page < len(toy.ids)
-        further = str(at + toy.page) if more else ""
-        toy.links.add(further)
+        more = at + toy.page_size < len(toy.mailbox_ids)
+        further = str(at + toy.page_size) if more else ""
+        toy.next_links.add(further)
         page = Reading(
-            tuple(Bad(one, toy.bad[one]) for one in ids if one in toy.bad),
-            surfaces=frozenset({RULES}),
+            tuple(ForwardItem(one, toy.forwards[one]) for one in ids if one in toy.forwards),
+            sources=frozenset({RULES_SOURCE}),
             population=len(ids),
             scope=frozenset(ids),
-            further=further,
-            anew=anew,
+            continuation=further,
+            restarted=anew,
         )
-        listed.note(page)
+        listed.add_page(page)
         yield page
-        at, anew = at + toy.page, False
+        at, anew = at + toy.page_size, False
         if not more:
             break
-    if not look.after:
-        for rest in listed.rest((RULES,)):
+    if not context.continuation:
+        for rest in listed.build_absence_readings((RULES_SOURCE,)):
             yield rest
 
 
 GUARD: Guard[Any] = Guard(
     name="toy",
     title="Toy",
-    why="It is a toy.",
+    rationale="It is a toy.",
     permissions=(),
     observe=observe,
     judge=judge,
     inspect=inspect,
-    sweeps=(Sweep(DEEP, timedelta(days=1)),),
-    several=Several(3, Severity.CRITICAL, "several share it"),
+    periodic_checks=(PeriodicCheck(DEEP_CHECK, timedelta(days=1)),),
+    correlation=CorrelationRule(3, Severity.CRITICAL, "several share it"),
 )
-ALERT = Duty(GUARD, "0 0 * * * *", Mode.ALERT, Limit(count=50, percent=5.0))
-ENFORCE = replace(ALERT, mode=Mode.ENFORCE)
-PAGED = replace(
-    ALERT, guard=replace(GUARD, observe=observe_pages, inspect=None, sweeps=(), several=None)
+ALERT_CONFIG = GuardConfig(GUARD, "0 0 * * * *", Mode.ALERT, ChangeLimit(count=50, percent=5.0))
+ENFORCE_CONFIG = replace(ALERT_CONFIG, mode=Mode.ENFORCE)
+PAGED_CONFIG = replace(
+    ALERT_CONFIG,
+    guard=replace(GUARD, observe=observe_pages, inspect=None, periodic_checks=(), correlation=None),
 )
 
 
-class Mortal(Protocol):
+class CrashableTenant(Protocol):
     """A tenant each of whose operations may be the last of the process."""
 
-    reaper: Reaper
+    crash_injector: CrashInjector
     journal: Journal
-    seconds: float
+    latency_seconds: float
 
 
 @dataclass
-class Stage[T: Mortal = Toy]:
+class EngineHarness[T: CrashableTenant = SyntheticTenant]:
     """One tenant, one memory, one channel, over any number of runs and workers."""
 
     tenant: T
-    duty: Duty = ALERT
+    config: GuardConfig = ALERT_CONFIG
     clock: Clock = field(default_factory=Clock)
-    spent: Callable[[], float] = lambda: 0.0
+    budget_used: Callable[[], float] = lambda: 0.0
     shard_above: int | None = None
-    at_once: int = 4
-    terms: Terms = field(default_factory=lambda: Terms(START))
-    slice_size: int = 100
-    every: timedelta = timedelta(minutes=15)
+    shards_at_once: int = 4
+    policy: GuardPolicy = field(default_factory=lambda: GuardPolicy(START))
+    range_size: int = 100
+    interval: timedelta = timedelta(minutes=15)
     journal: Journal = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.ledger = FakeLedger(self.clock, journal=self.journal)
-        self.alerts = FakeAlerts(journal=self.journal)
+        self.notification_channel = FakeNotificationChannel(journal=self.journal)
         self.tenant.journal = self.journal
         self.queue: list[str] = []
-        self.begun = 0
+        self.run_count = 0
 
     @property
     def world(self) -> World:
         return World(
             cast(Tenant, self.tenant),
             self.ledger,
-            self.alerts,
-            self.terms,
+            self.notification_channel,
+            self.policy,
             self.clock,
-            spent=self.spent,
+            budget_used=self.budget_used,
             shard_above=self.shard_above,
-            shards_at_once=self.at_once,
-            slice_size=self.slice_size,
-            pause=self.pause,
+            shards_at_once=self.shards_at_once,
+            range_size=self.range_size,
+            sleep=self.sleep,
         )
 
-    def new_run(self) -> str:
+    def next_run_id(self) -> str:
         """The id of a run: no chance in it, so that a story can be told again."""
-        self.begun += 1
-        return f"{countdown(self.clock())}-{self.begun:08x}"
+        self.run_count += 1
+        return f"{format_descending_time(self.clock())}-{self.run_count:08x}"
 
-    async def pause(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         """Others have their turn."""
-        await asyncio.sleep(self.tenant.seconds)
+        await asyncio.sleep(self.tenant.latency_seconds)
 
     @contextmanager
-    def mortal(self, reaper: Reaper) -> Iterator[None]:
+    def inject_crashes(self, crash_injector: CrashInjector) -> Iterator[None]:
         """While it lasts, every operation may be the last of the process."""
-        self.ledger.reaper = self.alerts.reaper = self.tenant.reaper = reaper
+        self.ledger.crash_injector = self.notification_channel.crash_injector = (
+            self.tenant.crash_injector
+        ) = crash_injector
         try:
             yield
         finally:
-            self.ledger.reaper = self.alerts.reaper = self.tenant.reaper = Reaper()
+            self.ledger.crash_injector = self.notification_channel.crash_injector = (
+                self.tenant.crash_injector
+            ) = CrashInjector()
 
-    async def tick(self, request: Request | None = None) -> RunReport:
+    async def run_timer(self, request: RunOptions | None = None) -> RunReport:
         """One run of the timer; what it hands out is on the queue afterwards."""
-        request = request or Request()
-        request = replace(request, run=request.run or self.new_run())
-        report = await run(self.duty, self.world, request)
-        self.queue += report.orders
-        self.clock.moment += self.every
+        request = request or RunOptions()
+        request = replace(request, run=request.run or self.next_run_id())
+        report = await run(self.config, self.world, request)
+        self.queue += report.shard_messages
+        self.clock.current += self.interval
         return report
 
-    async def worked(self, message: str) -> str:
+    async def process_message(self, message: str) -> str:
         """One message, taken by a worker."""
-        order = Order.unpacked(message)
-        return await work(self.duty, self.world, order, self.new_run())
+        order = ShardMessage.from_json(message)
+        return await process_shard(self.config, self.world, order, self.next_run_id())
 
-    async def given_up(self, message: str) -> str:
+    async def abandon_message(self, message: str) -> str:
         """One message that came to the poison queue."""
-        order = Order.unpacked(message)
-        return await give_up(self.duty, self.world, order, self.new_run(), "five failures")
+        order = ShardMessage.from_json(message)
+        return await abandon_shard(
+            self.config, self.world, order, self.next_run_id(), "five failures"
+        )
 
-    async def dies(self, reaper: Reaper, message: str = "") -> bool:
+    async def crash_during(self, crash_injector: CrashInjector, message: str = "") -> bool:
         """A run, or the work on a message, that is killed; False when it ended before that."""
-        with self.mortal(reaper):
+        with self.inject_crashes(crash_injector):
             try:
-                await (self.worked(message) if message else self.tick())
-            except Death:
+                await (self.process_message(message) if message else self.run_timer())
+            except SimulatedCrash:
                 self.clock.advance(minutes=2)
                 return True
         return False
 
-    def open(self) -> set[str]:
+    def get_open_subjects(self) -> set[str]:
         """The subjects of the cases that are open."""
-        cases = self.ledger.cases("toy").values()
-        return {case.subject for case in cases if case.closed is None}
+        cases = self.ledger.list_cases("toy").values()
+        return {case.subject for case in cases if case.closed_at is None}
 
-    def told(self, name: str) -> int:
+    def count_notifications(self, name: str) -> int:
         """On how many cards a mailbox was named."""
-        return sum(f"{name} forwards" in str(card) for card in self.alerts.sent)
+        return sum(f"{name} forwards" in str(card) for card in self.notification_channel.sent)

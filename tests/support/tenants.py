@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from core.errors import Forbidden
 from core.tenant.changes import (
-    CHANGES,
+    CHANGE_TYPES,
     BlockSignIn,
     Change,
     ClearAuditBypass,
@@ -27,7 +27,7 @@ from core.tenant.changes import (
     SetConfiguration,
 )
 from core.tenant.mailboxes import Mailbox
-from core.tenant.port import Grants
+from core.tenant.port import GrantedPermissions
 from core.tenant.port import Tenant as TenantPort
 from core.tenant.surfaces import (
     ACCOUNTS,
@@ -48,16 +48,16 @@ from core.tenant.surfaces import (
     MAILBOXES,
     MODULE_USERS,
     ORGANIZATION_AUDIT,
-    OUTBOUND,
+    OUTBOUND_POLICIES,
     PROTOCOL_USE,
     PROTOCOLS,
     RECIPIENTS,
-    REGISTRATIONS,
     ROLE_HOLDERS,
     RULE_FOLDERS,
     SEND_AS,
     SEND_ON_BEHALF,
     SHARED_MAILBOXES,
+    SIGN_IN_METHODS,
     SIGN_INS,
     TRANSPORT_RULES,
     UNIFIED_AUDIT_LOG,
@@ -65,8 +65,8 @@ from core.tenant.surfaces import (
 )
 from sandbox.exchange.api import CMDLETS
 from sandbox.graph.api import ALL_ROLES
-from sandbox.scenes.default_roles import USERS
-from tests.support.fakes.changes import SESSIONS
+from sandbox.scenes.default_roles import DEFAULT_USERS
+from tests.support.fakes.changes import SESSIONS_TARGET
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.http_recorder import (
     PERSON,
@@ -74,12 +74,12 @@ from tests.support.http_recorder import (
     ROOM,
     ROOM_GUID,
     Connection,
-    connected,
-    module_row,
-    rule,
+    build_module_user_row,
+    build_rule_row,
+    connect_sandbox,
 )
-from tests.support.http_recorder import mailbox as mailbox_row
-from tests.support.in_memory_services import fake_of
+from tests.support.http_recorder import build_mailbox_row as mailbox_row
+from tests.support.in_memory_services import build_fake_tenant
 
 EXCHANGE_SOURCE, GRAPH_SOURCE = "exchange", "graph"
 
@@ -95,7 +95,7 @@ READ_APPS = (
     "Application.ReadWrite.OwnedBy",
     "Directory.Read.All",
 )
-NEEDS: Mapping[tuple[str, str], tuple[str, ...]] = {
+NEEDED_PERMISSIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     (MAILBOXES, ""): ("Get-Mailbox",),
     (MAILBOX_FORWARDS, ""): ("Get-Mailbox",),
     (MAILBOX_AUDIT, ""): ("Get-Mailbox",),
@@ -108,7 +108,7 @@ NEEDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     (DOMAINS, EXCHANGE_SOURCE): ("Get-AcceptedDomain",),
     (DOMAINS, GRAPH_SOURCE): READ_DOMAINS,
     (DOMAINS, ""): ("Get-AcceptedDomain", *READ_DOMAINS),
-    (OUTBOUND, ""): ("Get-RemoteDomain", "Get-HostedOutboundSpamFilterPolicy"),
+    (OUTBOUND_POLICIES, ""): ("Get-RemoteDomain", "Get-HostedOutboundSpamFilterPolicy"),
     (TRANSPORT_RULES, ""): ("Get-TransportRule",),
     (ORGANIZATION_AUDIT, ""): ("Get-OrganizationConfig",),
     (UNIFIED_AUDIT_LOG, ""): ("Get-AdminAuditLogConfig",),
@@ -119,12 +119,12 @@ NEEDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     (APPS, ""): READ_APPS,
     (APP_PERMISSIONS, ""): READ_APPS,
     (DELEGATED_GRANTS, ""): ("Directory.Read.All", "Directory.ReadWrite.All", WRITE_GRANTS),
-    (REGISTRATIONS, ""): ("AuditLog.Read.All",),
+    (SIGN_IN_METHODS, ""): ("AuditLog.Read.All",),
     (DELETIONS, ""): ("AuditLog.Read.All", "Directory.Read.All"),
     (DELETED_USERS, ""): READ_USERS,
     (DELETED_GROUPS, ""): ("Group.Read.All", "Group.ReadWrite.All", "Directory.Read.All"),
     (USER_COUNT, ""): READ_USERS,
-    (SESSIONS, ""): ("User.RevokeSessions.All", *WRITE_USERS),
+    (SESSIONS_TARGET, ""): ("User.RevokeSessions.All", *WRITE_USERS),
     ("BlockSignIn", ""): ("User.EnableDisableAccount.All", *WRITE_USERS),
     ("DisableInboxRule", ""): ("MailboxSettings.ReadWrite",),
     ("EnableOrganizationAudit", ""): ("Set-OrganizationConfig",),
@@ -150,7 +150,7 @@ NEEDS: Mapping[tuple[str, str], tuple[str, ...]] = {
 }
 
 # Requests for one object, or for a whole listing, as faults of the sandbox name them.
-REQUESTS: Mapping[str, str] = {
+REQUEST_PATTERNS: Mapping[str, str] = {
     MAILBOXES: "^Get-Mailbox$",
     MAILBOX_AUDIT: "^Get-Mailbox$",
     TRANSPORT_RULES: "^Get-TransportRule$",
@@ -169,29 +169,32 @@ REQUESTS: Mapping[str, str] = {
     APPS: "/servicePrincipals(/{id})?[?]",
     APP_PERMISSIONS: "/appRoleAssignedTo",
     DELEGATED_GRANTS: "/oauth2PermissionGrants",
-    REGISTRATIONS: "/userRegistrationDetails",
+    SIGN_IN_METHODS: "/userRegistrationDetails",
     DELETIONS: "/auditLogs/directoryAudits",
     PROTOCOLS: "^Get-CASMailbox( {id})?$",
     PROTOCOL_USE: "/auditLogs/signIns",
     SHARED_MAILBOXES: "^Get-Mailbox( {guid})?$",
     MAILBOX_SIZES: "^Get-MailboxStatistics {guid}$",
 }
-WRITES = "^(Set-|PATCH )"
-SURFACES = frozenset(what for what, _ in NEEDS) - {*CHANGES, SESSIONS}
+WRITE_PATTERN = "^(Set-|PATCH )"
+READABLE_SOURCES = frozenset(what for what, _ in NEEDED_PERMISSIONS) - {
+    *CHANGE_TYPES,
+    SESSIONS_TARGET,
+}
 
 
 OWNERS = (
     Mailbox(PERSON, PERSON_GUID, "ann@contoso.example"),
     Mailbox(ROOM, ROOM_GUID, "room@contoso.example", kind="RoomMailbox"),
 )
-BLOCK = BlockSignIn(ROOM, ROOM_GUID, ("RoomMailbox",))
-RESET = ResetAuditSet(PERSON_GUID, ("Delegate", "Owner"), (("Owner", ("MailboxLogin",)),))
+BLOCK_CHANGE = BlockSignIn(ROOM, ROOM_GUID, ("RoomMailbox",))
+RESET_CHANGE = ResetAuditSet(PERSON_GUID, ("Delegate", "Owner"), (("Owner", ("MailboxLogin",)),))
 
 DOMAIN_GUID = "44444444-0000-4000-8000-000000000001"
 
 # A tenant in which each change has something to do.
-WRONG: Mapping[str, Any] = {
-    "graph": {"messageRules": {PERSON: [rule("R1")]}},
+MISCONFIGURED_SCENE: Mapping[str, Any] = {
+    "graph": {"messageRules": {PERSON: [build_rule_row("R1")]}},
     "exchange": {
         "Get-Mailbox": [
             mailbox_row(
@@ -225,16 +228,16 @@ WRONG: Mapping[str, Any] = {
         "Get-MailboxAuditBypassAssociation": [
             {"Guid": "g1", "Name": "n", "AuditBypassEnabled": True}
         ],
-        "Get-User": [*USERS, module_row(PERSON, PERSON_GUID, "ann")],
+        "Get-User": [*DEFAULT_USERS, build_module_user_row(PERSON, PERSON_GUID, "ann")],
     },
 }
 EVERY_CHANGE: tuple[Change, ...] = (
-    BLOCK,
+    BLOCK_CHANGE,
     EnableOrganizationAudit(),
     EnableUnifiedAuditLog(),
     EnableMailboxAudit(PERSON_GUID),
     ResetAuditSet(PERSON_GUID, ("Delegate",), expects=("MailItemsAccessed",)),
-    RESET,
+    RESET_CHANGE,
     RaiseAuditAge(PERSON_GUID, 180),
     ClearAuditBypass("g1"),
     DisableInboxRule(PERSON, "R1"),
@@ -245,14 +248,14 @@ EVERY_CHANGE: tuple[Change, ...] = (
 )
 
 
-class Opened(Protocol):
+class TenantUnderTest(Protocol):
     """A tenant under test, and what a test does to it from outside."""
 
     @property
     def tenant(self) -> TenantPort: ...
 
     @property
-    def written(self) -> int:
+    def write_count(self) -> int:
         """How many single writes took effect, but for sessions that were ended."""
         ...
 
@@ -261,105 +264,107 @@ class Opened(Protocol):
         """The accounts whose sessions were ended, in order."""
         ...
 
-    def withhold(self, what: str, source: str = "") -> None:
+    def withhold_permission(self, target: str, source: str = "") -> None:
         """Take the permission for a surface, SESSIONS or a class of changes, before the first call.
 
         `source` is one of the two places that domains are read from.
         """
         ...
 
-    def fail(self, surface: str, object_id: str = "") -> None:
+    def fail_read(self, source: str, object_id: str = "") -> None:
         """Refuse one object that is asked for by itself; without an id, break a whole listing."""
         ...
 
-    def break_off(self, surface: str) -> None:
+    def interrupt_listing(self, source: str) -> None:
         """Let a listing that comes in pages fail behind its first page, or a later one."""
         ...
 
-    def cut_off(self, writes: int) -> None:
+    def limit_writes(self, writes: int) -> None:
         """So many single writes still take effect; the answer to the last of them is lost."""
         ...
 
-    def mend(self) -> None:
+    def clear_faults(self) -> None:
         """An end to what `fail`, `break_off` and `cut_off` began."""
         ...
 
 
-type Open = Callable[[Mapping[str, object]], AbstractAsyncContextManager[Opened]]
+type OpenTenant = Callable[[Mapping[str, object]], AbstractAsyncContextManager[TenantUnderTest]]
 
 
 # The real adapters ------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
-class OnSandbox:
+class SandboxTenant:
     """The real adapters, and the sandbox they talk to."""
 
-    to: Connection
+    connection: Connection
 
     @property
     def tenant(self) -> TenantPort:
-        return self.to.tenant
+        return self.connection.tenant
 
     @property
-    def written(self) -> int:
-        return len(self.to.sandbox.writes) - len(self.signed_out)
+    def write_count(self) -> int:
+        return len(self.connection.sandbox.writes) - len(self.signed_out)
 
     @property
     def signed_out(self) -> list[str]:
-        paths = (str(one["target"]).split("/") for one in self.to.sandbox.writes)
+        paths = (str(one["target"]).split("/") for one in self.connection.sandbox.writes)
         return [path[2] for path in paths if path[-1] == "revokeSignInSessions"]
 
-    def withhold(self, what: str, source: str = "") -> None:
-        needed = {name.casefold() for name in NEEDS[what, source]}
-        scene = self.to.sandbox.tenant.scene
+    def withhold_permission(self, target: str, source: str = "") -> None:
+        needed = {name.casefold() for name in NEEDED_PERMISSIONS[target, source]}
+        scene = self.connection.sandbox.tenant.scene
         known = scene.get("grants", {"graph": sorted(ALL_ROLES), "exchange": sorted(CMDLETS)})
         scene["grants"] = {
             half: [name for name in names if name.casefold() not in needed]
             for half, names in known.items()
         }
 
-    def fail(self, surface: str, object_id: str = "") -> None:
+    def fail_read(self, source: str, object_id: str = "") -> None:
         guids = {
             str(row.get("ExternalDirectoryObjectId")): str(row.get("Guid"))
-            for row in self.to.sandbox.tenant.exchange["Get-Mailbox"]
+            for row in self.connection.sandbox.tenant.exchange["Get-Mailbox"]
         }
-        match = REQUESTS[surface].replace("{id}", object_id)
+        match = REQUEST_PATTERNS[source].replace("{id}", object_id)
         match = match.replace("{guid}", guids.get(object_id, object_id))
         if object_id:
-            self.add({"match": match, "inner": True, "kind": "error", "status": 403})
+            self.add_fault({"match": match, "inner": True, "kind": "error", "status": 403})
         else:
-            self.add({"match": match, "kind": "error", "status": 503})
+            self.add_fault({"match": match, "kind": "error", "status": 503})
 
-    def break_off(self, surface: str) -> None:
-        match = REQUESTS[surface].replace("$", r" [$]skiptoken=")
-        self.add({"match": match, "kind": "error", "status": 503})
+    def interrupt_listing(self, source: str) -> None:
+        match = REQUEST_PATTERNS[source].replace("$", r" [$]skiptoken=")
+        self.add_fault({"match": match, "kind": "error", "status": 503})
 
-    def cut_off(self, writes: int) -> None:
+    def limit_writes(self, writes: int) -> None:
         skip, late = max(writes - 1, 0), writes > 0
-        self.add({"match": WRITES, "kind": "error", "status": 503, "skip": skip, "late": late})
+        self.add_fault(
+            {"match": WRITE_PATTERN, "kind": "error", "status": 503, "skip": skip, "late": late}
+        )
 
-    def add(self, fault: Mapping[str, object]) -> None:
+    def add_fault(self, fault: Mapping[str, object]) -> None:
         """Put one more fault in force."""
-        known = self.to.sandbox.tenant.scene.get("faults", [])
-        self.to.sandbox.tenant.set_faults([*known, fault])
+        known = self.connection.sandbox.tenant.scene.get("faults", [])
+        self.connection.sandbox.tenant.set_faults([*known, fault])
 
-    def mend(self) -> None:
-        self.to.sandbox.tenant.set_faults([])
+    def clear_faults(self) -> None:
+        self.connection.sandbox.tenant.set_faults([])
 
 
 @asynccontextmanager
-async def open_sandbox(scene: Mapping[str, object]) -> AsyncIterator[Opened]:
+async def open_sandbox(scene: Mapping[str, object]) -> AsyncIterator[TenantUnderTest]:
     """A scene on the sandbox. Nothing is tried twice: what is to fail once has failed."""
-    async with connected(scene, attempts=1) as to:
-        yield OnSandbox(to)
+    async with connect_sandbox(scene, attempts=1) as to:
+        yield SandboxTenant(to)
 
 
 # In memory --------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
-class InMemory:
+class InMemoryTenant:
     """The fake tenant."""
 
     fake: FakeTenant
@@ -369,42 +374,42 @@ class InMemory:
         return self.fake
 
     @property
-    def written(self) -> int:
-        return self.fake.sent
+    def write_count(self) -> int:
+        return self.fake.write_count
 
     @property
     def signed_out(self) -> list[str]:
         return self.fake.signed_out
 
-    def withhold(self, what: str, source: str = "") -> None:
-        permission, *_ = needed = NEEDS[what, source]
+    def withhold_permission(self, target: str, source: str = "") -> None:
+        permission, *_ = needed = NEEDED_PERMISSIONS[target, source]
         granted = self.fake.granted
-        self.fake.granted = Grants(
+        self.fake.granted = GrantedPermissions(
             (granted.app_roles or frozenset()) - {*needed},
             (granted.cmdlets or frozenset()) - {*needed},
         )
-        if what in SURFACES:
-            self.fake.fail(what, source.replace(EXCHANGE_SOURCE, ""), "HTTP 403", permission)
+        if target in READABLE_SOURCES:
+            self.fake.fail_read(target, source.replace(EXCHANGE_SOURCE, ""), "HTTP 403", permission)
         else:
-            self.fake.refuse(what, Forbidden("HTTP 403", permission))
+            self.fake.fail_change(target, Forbidden("HTTP 403", permission))
 
-    def fail(self, surface: str, object_id: str = "") -> None:
-        self.fake.fail(surface, object_id)
+    def fail_read(self, source: str, object_id: str = "") -> None:
+        self.fake.fail_read(source, object_id)
 
-    def break_off(self, surface: str) -> None:
-        self.fake.broken_off.add(surface)
+    def interrupt_listing(self, source: str) -> None:
+        self.fake.interrupted_sources.add(source)
 
-    def cut_off(self, writes: int) -> None:
-        self.fake.cut_off(writes)
+    def limit_writes(self, writes: int) -> None:
+        self.fake.limit_writes(writes)
 
-    def mend(self) -> None:
-        self.fake.mend()
+    def clear_faults(self) -> None:
+        self.fake.clear_faults()
 
 
 @asynccontextmanager
-async def open_fake(scene: Mapping[str, object]) -> AsyncIterator[Opened]:
+async def open_fake(scene: Mapping[str, object]) -> AsyncIterator[TenantUnderTest]:
     """A scene in memory."""
-    yield InMemory(fake_of(scene))
+    yield InMemoryTenant(build_fake_tenant(scene))
 
 
-OPENERS: Mapping[str, Open] = {"fake": open_fake, "m365": open_sandbox}
+OPENERS: Mapping[str, OpenTenant] = {"fake": open_fake, "m365": open_sandbox}

@@ -9,8 +9,8 @@ import function_app
 from core.api.request import Route
 from core.api.routes import ROUTES
 from core.config.catalog import CATALOG
-from core.config.settings import prefix
-from core.model.guards import Duty
+from core.config.settings import get_setting_prefix
+from core.model.guards import GuardConfig
 
 FUNCTIONS = {
     function.get_function_name(): function for function in function_app.app.get_functions()
@@ -23,9 +23,11 @@ def bindings(name: str) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
-def test_every_guard_has_a_timer_of_its_name_at_the_schedule_of_its_setting(duty: Duty) -> None:
+def test_every_guard_has_a_timer_of_its_name_at_the_schedule_of_its_setting(
+    duty: GuardConfig,
+) -> None:
     timer = bindings(duty.guard.name)["timerTrigger"]
-    assert timer["schedule"] == f"%{prefix(duty.guard.name)}_SCHEDULE%"
+    assert timer["schedule"] == f"%{get_setting_prefix(duty.guard.name)}_SCHEDULE%"
     assert timer["useMonitor"] is True
     assert timer["runOnStartup"] is False
 
@@ -59,7 +61,7 @@ def test_asking_for_a_run_goes_over_the_queue() -> None:
 def test_every_route_is_registered_as_the_api_has_it(route: Route) -> None:
     http = bindings(route.name)["httpTrigger"]
     assert (http["route"], http["methods"]) == (route.path, [route.method])
-    assert ("queue" in bindings(route.name)) == route.acts
+    assert ("queue" in bindings(route.name)) == route.is_write
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)

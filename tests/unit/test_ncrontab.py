@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.ncrontab import FIELDS, Cron, CronError
+from core.ncrontab import CRON_FIELDS, CronError, CronSchedule
 
 
 def at(text: str) -> datetime:
@@ -40,17 +40,21 @@ def at(text: str) -> datetime:
 def test_the_next_occurrence_is_the_first_later_time_that_fits(
     schedule: str, after: str, expected: str
 ) -> None:
-    assert Cron.parse(schedule).next(at(after)) == at(expected)
+    assert CronSchedule.parse(schedule).find_next(at(after)) == at(expected)
 
 
 def test_day_of_month_and_day_of_week_must_both_fit() -> None:
     # The next Friday the 13th after November 2026, not the next Friday and not the next 13th.
-    assert Cron.parse("0 0 0 13 * fri").next(at("2026-11-13T00:00:00")) == at("2027-08-13T00:00:00")
+    assert CronSchedule.parse("0 0 0 13 * fri").find_next(at("2026-11-13T00:00:00")) == at(
+        "2027-08-13T00:00:00"
+    )
 
 
 def test_a_fraction_of_a_second_is_left_behind() -> None:
     after = datetime(2026, 11, 21, 10, 0, 0, 999_999, UTC)
-    assert Cron.parse("* * * * * *").next(after) == datetime(2026, 11, 21, 10, 0, 1, 0, UTC)
+    assert CronSchedule.parse("* * * * * *").find_next(after) == datetime(
+        2026, 11, 21, 10, 0, 1, 0, UTC
+    )
 
 
 @pytest.mark.parametrize(
@@ -76,19 +80,19 @@ def test_a_fraction_of_a_second_is_left_behind() -> None:
 )
 def test_a_bad_field_is_named(schedule: str, culprit: str) -> None:
     with pytest.raises(CronError, match=f"^{culprit} field "):
-        Cron.parse(schedule)
+        CronSchedule.parse(schedule)
 
 
 @pytest.mark.parametrize("schedule", ["", "* * * *", "* * * * * * *", "00:05:00", "@daily"])
 def test_a_wrong_number_of_fields_is_refused(schedule: str) -> None:
     with pytest.raises(CronError, match="fields"):
-        Cron.parse(schedule)
+        CronSchedule.parse(schedule)
 
 
 @pytest.mark.parametrize("schedule", ["0 0 0 30 2 *", "0 0 0 31 4,6,9,11 *"])
 def test_a_schedule_that_never_comes_due_says_so(schedule: str) -> None:
     with pytest.raises(CronError, match="never"):
-        Cron.parse(schedule).next(at("2026-11-21T00:00:00"))
+        CronSchedule.parse(schedule).find_next(at("2026-11-21T00:00:00"))
 
 
 def items(lowest: int, highest: int) -> st.SearchStrategy[str]:
@@ -105,7 +109,7 @@ def items(lowest: int, highest: int) -> st.SearchStrategy[str]:
     return st.lists(stepped, min_size=1, max_size=3).map(",".join)
 
 
-def by_brute_force(cron: Cron, after: datetime, within: timedelta) -> datetime | None:
+def by_brute_force(cron: CronSchedule, after: datetime, within: timedelta) -> datetime | None:
     """Steps second by second: too slow to use, too plain to be wrong."""
     moment = after.replace(microsecond=0)
     while (moment := moment + timedelta(seconds=1)) <= after + within:
@@ -131,23 +135,23 @@ def by_brute_force(cron: Cron, after: datetime, within: timedelta) -> datetime |
 def test_nothing_is_skipped_and_nothing_is_early(
     second: str, minute: str, hour: str, weekday: str, after: datetime
 ) -> None:
-    cron = Cron.parse(f"{second} {minute} {hour} * * {weekday}")
+    cron = CronSchedule.parse(f"{second} {minute} {hour} * * {weekday}")
     within = timedelta(minutes=10)
     expected = by_brute_force(cron, after, within)
-    found = cron.next(after)
+    found = cron.find_next(after)
     assert found == expected if expected else found > after + within
 
 
 @given(st.text(alphabet="0123456789*/,-abc ", max_size=30))
 def test_any_text_is_a_schedule_or_a_cron_error(text: str) -> None:
     try:
-        cron = Cron.parse(text)
+        cron = CronSchedule.parse(text)
     except CronError:
         return
     assert all(
         field.lowest <= min(values) and max(values) <= field.highest
         for field, values in zip(
-            FIELDS,
+            CRON_FIELDS,
             (cron.seconds, cron.minutes, cron.hours, cron.days, cron.months, cron.weekdays),
             strict=True,
         )

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.property_values import Value, number, property_of, same, texts, truth
+from core.property_values import (
+    Value,
+    find_property,
+    matches_value,
+    parse_printed_bool,
+    parse_printed_int,
+    parse_printed_list,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -46,31 +53,31 @@ WANTED = (
     ],
 )
 def test_a_value_is_what_it_says(found: object, wanted: Value, answer: bool | None) -> None:
-    assert same(found, wanted) is answer
+    assert matches_value(found, wanted) is answer
 
 
 @given(JSON, WANTED)
 def test_nothing_a_tenant_answers_breaks_the_comparison(found: object, wanted: Value) -> None:
-    assert same(found, wanted) in (True, False, None)
-    assert truth(found) in (True, False, None)
-    assert number(found) is None or isinstance(number(found), int)
-    assert texts(found) is None or isinstance(texts(found), frozenset)
+    assert matches_value(found, wanted) in (True, False, None)
+    assert parse_printed_bool(found) in (True, False, None)
+    assert parse_printed_int(found) is None or isinstance(parse_printed_int(found), int)
+    assert parse_printed_list(found) is None or isinstance(parse_printed_list(found), frozenset)
 
 
 @given(WANTED)
 def test_a_value_is_the_same_as_itself_however_it_is_printed(wanted: Value) -> None:
     printed = list(wanted) if isinstance(wanted, tuple) else wanted
-    assert same(printed, wanted) is True
+    assert matches_value(printed, wanted) is True
     if isinstance(wanted, bool | int):
-        assert same(str(wanted), wanted) is True
+        assert matches_value(str(wanted), wanted) is True
 
 
 def test_a_property_is_shown_or_it_is_not() -> None:
     values = {"a": {"b": None, "c": 1}, "n": None, "t": "text"}
-    assert property_of(values, "a.c") == (True, 1)
-    assert property_of(values, "a.b") == (True, None)
-    assert property_of(values, "a.b.x") == (True, None)
-    assert property_of(values, "n.anything") == (True, None)
-    assert property_of(values, "a.x") == (False, None)
-    assert property_of(values, "x.y") == (False, None)
-    assert property_of(values, "t.y") == (False, None)
+    assert find_property(values, "a.c") == (True, 1)
+    assert find_property(values, "a.b") == (True, None)
+    assert find_property(values, "a.b.x") == (True, None)
+    assert find_property(values, "n.anything") == (True, None)
+    assert find_property(values, "a.x") == (False, None)
+    assert find_property(values, "x.y") == (False, None)
+    assert find_property(values, "t.y") == (False, None)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.sanitize import DECEIVING, escaped, plain
+from core.sanitize import DECEPTIVE_CATEGORIES, escape_markdown, sanitize_text
 
 
 @pytest.mark.parametrize(
@@ -21,11 +21,11 @@ from core.sanitize import DECEIVING, escaped, plain
     ],
 )
 def test_every_character_is_what_it_seems_to_be(text: str, shown: str) -> None:
-    assert plain(text) == shown
+    assert sanitize_text(text) == shown
 
 
 def test_a_very_long_name_is_cut_and_says_how_long_it_was() -> None:
-    shown = plain("x" * 1_000_000, 20)
+    shown = sanitize_text("x" * 1_000_000, 20)
     assert shown == "x" * 20 + "… (1,000,000 characters)"
 
 
@@ -42,12 +42,12 @@ def test_a_very_long_name_is_cut_and_says_how_long_it_was() -> None:
     ],
 )
 def test_markdown_in_a_name_does_nothing(text: str, shown: str) -> None:
-    assert escaped(text) == shown
+    assert escape_markdown(text) == shown
 
 
 @given(st.text(max_size=400))
 def test_whatever_the_name_no_sign_of_markdown_is_left_unescaped(text: str) -> None:
-    shown = escaped(text)
+    shown = escape_markdown(text)
     bare = shown.replace("\\\\", "")
     for sign in "*_[]()`#<>~|":
         assert bare.count(sign) == bare.count(f"\\{sign}")
@@ -58,4 +58,6 @@ def test_whatever_the_name_no_sign_of_markdown_is_left_unescaped(text: str) -> N
 def test_whatever_the_name_nothing_deceiving_is_left(text: str) -> None:
     import unicodedata
 
-    assert not [sign for sign in plain(text) if unicodedata.category(sign) in DECEIVING]
+    assert not [
+        sign for sign in sanitize_text(text) if unicodedata.category(sign) in DECEPTIVE_CATEGORIES
+    ]

@@ -8,20 +8,20 @@ from pathlib import Path
 from tools.bicep_lint import documents, kusto, security, shapes, symbols, syntax
 
 CHECKS = {
-    "syntax": syntax.check,
-    "symbols": symbols.check,
-    "shapes": shapes.check,
-    "kusto": kusto.check,
-    "documents": documents.check,
-    "security": security.check,
+    "syntax": syntax.check_syntax,
+    "symbols": symbols.check_symbols,
+    "shapes": shapes.check_shapes,
+    "kusto": kusto.check_kusto,
+    "documents": documents.check_documents,
+    "security": security.check_security,
 }
-INFRA = Path(__file__).resolve().parent.parent.parent / "infra"
+INFRA_FOLDER = Path(__file__).resolve().parent.parent.parent / "infra"
 
 
 def main() -> int:
     """Run the checks, one line a mistake."""
     parser = argparse.ArgumentParser(prog="python -m tools.bicep_lint", description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=INFRA)
+    parser.add_argument("folder", nargs="?", type=Path, default=INFRA_FOLDER)
     parser.add_argument("--only", nargs="+", choices=CHECKS, default=list(CHECKS))
     asked = parser.parse_args()
     wrong = 0

@@ -16,9 +16,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 AZMCP = ROOT / ".tools/infra/node_modules/@azure/mcp-linux-x64/dist/azmcp"
-KEPT = ROOT / ".tools/infra/azure-types"
-OWN = Path(__file__).with_name("shapes.json")
-SECONDS = 60
+CACHE_FOLDER = ROOT / ".tools/infra/azure-types"
+OWN_TYPES = Path(__file__).with_name("shapes.json")
+TIMEOUT_SECONDS = 60
 
 
 class UnknownType(ValueError):
@@ -43,7 +43,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class ResourceType:
     """A resource type in one version: its possible bodies, and the shapes these refer to."""
 
     version: str
@@ -52,25 +52,25 @@ class Resource:
 
 
 @cache
-def resource(type_name: str) -> Resource:
+def load_resource_type(type_name: str) -> ResourceType:
     """What is known of a resource type. Raises UnknownType."""
-    own = json.loads(OWN.read_text(encoding="utf-8")).get(type_name)
+    own = json.loads(OWN_TYPES.read_text(encoding="utf-8")).get(type_name)
     if own:
         shapes: dict[str, Shape] = {}
-        body = written(own["body"], type_name, shapes)
-        return Resource(own["version"], (shapes[body],), shapes)
-    return from_azmcp(type_name, exported(type_name))
+        body = convert_own_type(own["body"], type_name, shapes)
+        return ResourceType(own["version"], (shapes[body],), shapes)
+    return convert_azmcp_type(type_name, export_type(type_name))
 
 
-def written(spec: Any, path: str, shapes: dict[str, Shape]) -> str:
+def convert_own_type(spec: Any, path: str, shapes: dict[str, Shape]) -> str:
     """A type of shapes.json: a text, [items], or {properties}, where `name!` is required."""
     if isinstance(spec, str):
         return spec
     if isinstance(spec, list):
-        return written(spec[0], path, shapes) + "[]"
+        return convert_own_type(spec[0], path, shapes) + "[]"
     properties = {
         name.removesuffix("!"): Property(
-            written(inner, f"{path}.{name.removesuffix('!')}", shapes), name.endswith("!")
+            convert_own_type(inner, f"{path}.{name.removesuffix('!')}", shapes), name.endswith("!")
         )
         for name, inner in spec.items()
     }
@@ -78,9 +78,9 @@ def written(spec: Any, path: str, shapes: dict[str, Shape]) -> str:
     return path
 
 
-def exported(type_name: str) -> list[dict[str, Any]]:
+def export_type(type_name: str) -> list[dict[str, Any]]:
     """What azmcp says of a type, asked once and then kept."""
-    kept = KEPT / f"{type_name.replace('/', '_')}.json"
+    kept = CACHE_FOLDER / f"{type_name.replace('/', '_')}.json"
     if not kept.is_file():
         if not AZMCP.is_file():
             raise UnknownType(f"azmcp is missing, and {type_name} cannot be checked: make setup")
@@ -89,7 +89,7 @@ def exported(type_name: str) -> list[dict[str, Any]]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=SECONDS,
+            timeout=TIMEOUT_SECONDS,
             env={
                 **os.environ,
                 "AZURE_MCP_COLLECT_TELEMETRY": "false",
@@ -97,8 +97,8 @@ def exported(type_name: str) -> list[dict[str, Any]]:
             },
         )
         if run.returncode:
-            raise UnknownType(f"neither azmcp nor {OWN.name} knows {type_name}")
-        KEPT.mkdir(parents=True, exist_ok=True)
+            raise UnknownType(f"neither azmcp nor {OWN_TYPES.name} knows {type_name}")
+        CACHE_FOLDER.mkdir(parents=True, exist_ok=True)
         partial = kept.with_suffix(f".{os.getpid()}")
         partial.write_text(run.stdout, encoding="utf-8")
         partial.replace(kept)
@@ -107,7 +107,7 @@ def exported(type_name: str) -> list[dict[str, Any]]:
     return entries
 
 
-def from_azmcp(type_name: str, entries: list[dict[str, Any]]) -> Resource:
+def convert_azmcp_type(type_name: str, entries: list[dict[str, Any]]) -> ResourceType:
     """The same data in the form used here."""
     prefix = f"{type_name}@".casefold()
     found = next(
@@ -116,16 +116,16 @@ def from_azmcp(type_name: str, entries: list[dict[str, Any]]) -> Resource:
         if entry["$type"] == "Resource" and entry["name"].casefold().startswith(prefix)
     )
     body = found["bodyType"]
-    bodies = tuple(shape(entry) for entry in body.get("elements", [body]))
+    bodies = tuple(convert_object(entry) for entry in body.get("elements", [body]))
     shapes = {
-        entry["name"]: merged(entry)
+        entry["name"]: merge_variants(entry)
         for entry in entries
         if entry["$type"] in ("Object", "DiscriminatedObject") and entry.get("name")
     }
-    return Resource(found["name"].partition("@")[2], bodies, shapes)
+    return ResourceType(found["name"].partition("@")[2], bodies, shapes)
 
 
-def shape(entry: Mapping[str, Any]) -> Shape:
+def convert_object(entry: Mapping[str, Any]) -> Shape:
     """An object of the data."""
     properties = {
         item["name"]: Property(
@@ -139,12 +139,12 @@ def shape(entry: Mapping[str, Any]) -> Shape:
     return Shape(properties, extra)
 
 
-def merged(entry: Mapping[str, Any]) -> Shape:
+def merge_variants(entry: Mapping[str, Any]) -> Shape:
     """An object, or all variants of one as a single shape that requires nothing of them."""
     if entry["$type"] == "Object":
-        return shape(entry)
-    variants = [shape({"properties": entry.get("baseProperties", ())})]
-    variants += [shape(element) for element in entry.get("elements", ())]
+        return convert_object(entry)
+    variants = [convert_object({"properties": entry.get("baseProperties", ())})]
+    variants += [convert_object(element) for element in entry.get("elements", ())]
     properties = {
         name: Property(item.type, read_only=item.read_only)
         for variant in variants

@@ -6,25 +6,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tools.bicep_lint.parser import read
-from tools.bicep_lint.tree import BicepError, File, Text, walk
+from tools.bicep_lint.parser import parse_bicep_file
+from tools.bicep_lint.tree import BicepError, File, Text, walk_nodes
 
-KINDS = {1: "text", 3: "query", 9: "parameters"}
-RESOURCE = "microsoft.insights/components"
+WORKBOOK_KINDS = {1: "text", 3: "query", 9: "parameters"}
+INSIGHTS_TYPE = "microsoft.insights/components"
 VARIABLE = re.compile(r"\$\{([A-Z][A-Za-z0-9_]*)(?:=([^}]*))?\}")
 
 
-def check(folder: Path) -> Iterator[str]:
+def check_documents(folder: Path) -> Iterator[str]:
     """Everything wrong with these files."""
     try:
-        main = read(folder / "main.bicep")
+        main = parse_bicep_file(folder / "main.bicep")
     except (BicepError, OSError) as error:
         yield f"documents: main.bicep: {error}"
         return
     parts = (
-        ("main.parameters.json", lambda said: parameters(said, main)),
-        ("workbook.json", workbook),
-        ("bicepconfig.json", lambda said: configuration(said, folder)),
+        ("main.parameters.json", lambda said: check_parameters(said, main)),
+        ("workbook.json", check_workbook),
+        ("bicepconfig.json", lambda said: check_configuration(said, folder)),
     )
     for name, look in parts:
         try:
@@ -33,12 +33,12 @@ def check(folder: Path) -> Iterator[str]:
             yield f"documents: {name}: {error}"
             continue
         yield from (f"documents: {name}: {text}" for text in look(said))
-    yield from service(folder)
+    yield from check_service(folder)
 
 
-def parameters(said: dict[str, Any], main: File) -> Iterator[str]:
+def check_parameters(document: dict[str, Any], main: File) -> Iterator[str]:
     """Parameters that main.bicep does not have, that it needs, and that azd would spoil."""
-    given, params = said.get("parameters", {}), main.of("param")
+    given, params = document.get("parameters", {}), main.get_declarations("param")
     yield from (f"main.bicep has no parameter {name}" for name in given.keys() - params.keys())
     for name, param in params.items():
         if name not in given and param.value is None:
@@ -49,44 +49,44 @@ def parameters(said: dict[str, Any], main: File) -> Iterator[str]:
                 yield f"{name} is a secret and may only be a variable without default"
     variables = {name for name, _ in VARIABLE.findall(json.dumps(given))}
     # azd writes outputs among its variables: the next deployment would take them for wishes.
-    for name in sorted(variables & main.of("output").keys()):
+    for name in sorted(variables & main.get_declarations("output").keys()):
         yield f"{name} is an output too"
 
 
-def workbook(said: dict[str, Any]) -> Iterator[str]:
+def check_workbook(document: dict[str, Any]) -> Iterator[str]:
     """Parts of the workbook that Azure Monitor would not show."""
-    if said.get("version") != "Notebook/1.0":
+    if document.get("version") != "Notebook/1.0":
         yield "version is not Notebook/1.0"
-    names = [item.get("name") for item in said.get("items", [])]
+    names = [item.get("name") for item in document.get("items", [])]
     if not names or len(set(names)) != len(names):
         yield "there are no items, or two of one name"
-    for item in said.get("items", []):
+    for item in document.get("items", []):
         content = item.get("content", {})
-        kind = KINDS.get(item.get("type"))
+        kind = WORKBOOK_KINDS.get(item.get("type"))
         if kind is None:
             yield f"{item.get('name')}: type {item.get('type')} is not known here"
         if kind == "query" and (
-            content.get("resourceType") != RESOURCE
+            content.get("resourceType") != INSIGHTS_TYPE
             or content.get("queryType") != 0
             or content.get("timeContextFromParameter") != "TimeRange"
         ):
-            yield f"{item.get('name')}: does not ask {RESOURCE} over TimeRange"
+            yield f"{item.get('name')}: does not ask {INSIGHTS_TYPE} over TimeRange"
 
 
-def configuration(said: dict[str, Any], folder: Path) -> Iterator[str]:
+def check_configuration(document: dict[str, Any], folder: Path) -> Iterator[str]:
     """Extensions that are used and not configured, or the other way round."""
     used: set[str] = set()
     for path in folder.glob("*.bicep"):
         try:
-            used |= read(path).of("extension").keys()
+            used |= parse_bicep_file(path).get_declarations("extension").keys()
         except BicepError:
             continue  # `symbols` and `syntax` say so.
-    known = said.get("extensions", {}).keys()
+    known = document.get("extensions", {}).keys()
     yield from (f"extension {name} is used by no file" for name in known - used)
     yield from (f"there is no extension {name}" for name in used - known)
 
 
-def service(folder: Path) -> Iterator[str]:
+def check_service(folder: Path) -> Iterator[str]:
     """The app that azd would deploy to: tagged with the name of a service of azure.yaml."""
     plan = folder.parent / "azure.yaml"
     if not plan.is_file():
@@ -96,10 +96,10 @@ def service(folder: Path) -> Iterator[str]:
     tags: set[str] = set()
     for path in folder.glob("*.bicep"):
         try:
-            file = read(path)
+            file = parse_bicep_file(path)
         except BicepError:
             continue  # `symbols` and `syntax` say so.
-        for entry in (node for each in file.declarations for node in walk(each)):
+        for entry in (node for each in file.declarations for node in walk_nodes(each)):
             key = getattr(entry, "key", None)
             value = getattr(entry, "value", None)
             if isinstance(key, Text) and key.plain == "azd-service-name":

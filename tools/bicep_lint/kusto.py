@@ -9,16 +9,16 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 NODE = ROOT / ".venv/bin/node"
 SERVICE = ROOT / ".tools/infra/node_modules/@kusto/language-service-next"
 SCRIPT = Path(__file__).with_name("kusto.js")
-SECONDS = 60
+TIMEOUT_SECONDS = 60
 
 
-def check(folder: Path) -> Iterator[str]:
+def check_kusto(folder: Path) -> Iterator[str]:
     """Everything the language service says of the queries of a folder."""
     for needed in (NODE, SERVICE / "Kusto.Language.Bridge.min.js"):
         if not needed.is_file():
             yield f"kusto: {needed.relative_to(ROOT)} is missing: make setup"
             return
-    asked = [{"name": name, "query": text} for name, text in queries(folder).items()]
+    asked = [{"name": name, "query": text} for name, text in collect_queries(folder).items()]
     if not asked:
         yield "kusto: there are no queries"
         return
@@ -28,7 +28,7 @@ def check(folder: Path) -> Iterator[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=SECONDS,
+        timeout=TIMEOUT_SECONDS,
     )
     if run.returncode:
         yield f"kusto: the language service failed: {run.stderr.strip()[-400:]}"
@@ -37,7 +37,7 @@ def check(folder: Path) -> Iterator[str]:
         yield from (f"kusto: {answer['name']}: {problem}" for problem in answer["problems"])
 
 
-def queries(folder: Path) -> dict[str, str]:
+def collect_queries(folder: Path) -> dict[str, str]:
     """All queries by name: one a file, and those of the workbook."""
     found = {
         f"queries/{path.name}": path.read_text(encoding="utf-8")

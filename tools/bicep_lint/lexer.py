@@ -35,21 +35,21 @@ class Lexer:
     """Cuts a text into tokens."""
 
     text: str
-    at: int = 0
+    position: int = 0
     line: int = 1
 
-    def tokens(self, closing: str = "") -> Iterator[Token]:
+    def tokenize(self, closing: str = "") -> Iterator[Token]:
         """The tokens up to the end, or up to the brace that closes an interpolation."""
         depth = 0
-        while self.at < len(self.text):
-            if self.text[self.at] == "'":
-                yield self.quoted()
+        while self.position < len(self.text):
+            if self.text[self.position] == "'":
+                yield self.read_quoted()
                 continue
-            match = TOKEN.match(self.text, self.at)
+            match = TOKEN.match(self.text, self.position)
             if not match:
-                raise BicepError(f"line {self.line}: unexpected {self.text[self.at]!r}")
+                raise BicepError(f"line {self.line}: unexpected {self.text[self.position]!r}")
             depth += (match[0] == "{") - (match[0] == "}")
-            self.at = match.end()
+            self.position = match.end()
             if closing and depth < 0:
                 return
             if match.lastgroup != "space":
@@ -58,38 +58,38 @@ class Lexer:
         if closing:
             raise BicepError(f"line {self.line}: an interpolation is not closed")
 
-    def quoted(self) -> Token:
+    def read_quoted(self) -> Token:
         """A text in quotes."""
         start = self.line
-        if self.text.startswith("'''", self.at):
-            end = self.text.find("'''", self.at + 3)
+        if self.text.startswith("'''", self.position):
+            end = self.text.find("'''", self.position + 3)
             if end < 0:
                 raise BicepError(f"line {start}: a text is not closed")
-            content = self.text[self.at + 3 : end].removeprefix("\n")
-            self.line += self.text.count("\n", self.at, end)
-            self.at = end + 3
+            content = self.text[self.position + 3 : end].removeprefix("\n")
+            self.line += self.text.count("\n", self.position, end)
+            self.position = end + 3
             return Token("text", content, start, (content,))
-        self.at += 1
+        self.position += 1
         parts: list[str | tuple[Token, ...]] = [""]
         while True:
-            letter = self.text[self.at : self.at + 1]
+            letter = self.text[self.position : self.position + 1]
             if letter in ("", "\n"):
                 raise BicepError(f"line {start}: a text is not closed")
-            self.at += 1
+            self.position += 1
             if letter == "'":
                 return Token("text", "", start, tuple(part for part in parts if part != ""))
-            if letter == "$" and self.text.startswith("{", self.at):
-                self.at += 1
-                parts += [tuple(self.tokens("}")), ""]
+            if letter == "$" and self.text.startswith("{", self.position):
+                self.position += 1
+                parts += [tuple(self.tokenize("}")), ""]
                 continue
             if letter == "\\":
-                letter = self.escape()
+                letter = self.read_escape()
             parts[-1] = f"{parts[-1]}{letter}"
 
-    def escape(self) -> str:
+    def read_escape(self) -> str:
         """What stands for the letter after a backslash."""
-        letter = self.text[self.at : self.at + 1]
+        letter = self.text[self.position : self.position + 1]
         if letter not in ESCAPES:
             raise BicepError(f"line {self.line}: unknown escape \\{letter}")
-        self.at += 1
+        self.position += 1
         return ESCAPES[letter]

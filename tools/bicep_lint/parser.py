@@ -30,7 +30,7 @@ from tools.bicep_lint.tree import (
 )
 
 # Binary operators, the loosest first.
-LEVELS = (
+OPERATOR_LEVELS = (
     ("??",),
     ("||",),
     ("&&",),
@@ -48,345 +48,349 @@ class Parser:
     """Reads tokens as trees."""
 
     tokens: list[Token]
-    at: int = 0
-    found: list[Declaration] = field(default_factory=list)
+    position: int = 0
+    declarations: list[Declaration] = field(default_factory=list)
 
     @property
-    def next(self) -> Token:
+    def next_token(self) -> Token:
         """The token to be read."""
-        return self.tokens[self.at] if self.at < len(self.tokens) else END
+        return self.tokens[self.position] if self.position < len(self.tokens) else END
 
-    def take(self, *texts: str) -> Token:
+    def expect(self, *texts: str) -> Token:
         """The next token, which must be one of these signs or words."""
-        token = self.next
+        token = self.next_token
         if token.kind == "text" or token.text not in texts:
-            raise self.error(f"expected {' or '.join(texts)}")
-        self.at += 1
+            raise self.build_error(f"expected {' or '.join(texts)}")
+        self.position += 1
         return token
 
-    def word(self) -> str:
+    def expect_name(self) -> str:
         """The next token, which must be a name."""
-        token = self.next
+        token = self.next_token
         if token.kind != "name":
-            raise self.error("expected a name")
-        self.at += 1
+            raise self.build_error("expected a name")
+        self.position += 1
         return token.text
 
-    def error(self, why: str) -> BicepError:
+    def build_error(self, why: str) -> BicepError:
         """What is wrong at the next token."""
-        line = self.next.line or (self.tokens[-1].line if self.tokens else 0)
-        return BicepError(f"line {line}: {why}, not {self.next.text!r}")
+        line = self.next_token.line or (self.tokens[-1].line if self.tokens else 0)
+        return BicepError(f"line {line}: {why}, not {self.next_token.text!r}")
 
-    def sees(self, *texts: str) -> bool:
+    def is_next(self, *texts: str) -> bool:
         """Whether the next token is one of these signs or words."""
-        return self.next.kind != "text" and self.next.text in texts
+        return self.next_token.kind != "text" and self.next_token.text in texts
 
-    def lines(self) -> None:
+    def skip_newlines(self) -> None:
         """Skip the ends of lines."""
-        while self.next.kind == "newline":
-            self.at += 1
+        while self.next_token.kind == "newline":
+            self.position += 1
 
-    def whole(self) -> Node:
+    def parse_whole(self) -> Node:
         """One expression and nothing else."""
-        node = self.expression()
-        if self.next is not END:
-            raise self.error("expected nothing more")
+        node = self.parse_expression()
+        if self.next_token is not END:
+            raise self.build_error("expected nothing more")
         return node
 
-    def text(self, token: Token) -> Text:
+    def parse_text(self, token: Token) -> Text:
         """A text with what is interpolated in it."""
-        parts = (p if isinstance(p, str) else Parser(list(p)).whole() for p in token.parts)
+        parts = (p if isinstance(p, str) else Parser(list(p)).parse_whole() for p in token.parts)
         return Text(tuple(parts), token.line)
 
-    def file(self) -> tuple[Declaration, ...]:
+    def parse_file(self) -> tuple[Declaration, ...]:
         """All declarations."""
-        self.lines()
-        while self.next is not END:
-            self.found.append(self.declaration())
-            if self.next is not END and self.next.kind != "newline":
-                raise self.error("expected the end of the line")
-            self.lines()
-        return tuple(self.found)
+        self.skip_newlines()
+        while self.next_token is not END:
+            self.declarations.append(self.parse_declaration())
+            if self.next_token is not END and self.next_token.kind != "newline":
+                raise self.build_error("expected the end of the line")
+            self.skip_newlines()
+        return tuple(self.declarations)
 
-    def decorators(self) -> tuple[Call, ...]:
+    def parse_decorators(self) -> tuple[Call, ...]:
         """The decorators of the statement that follows."""
         found = []
-        while self.sees("@"):
-            self.take("@")
-            call = self.postfix()
+        while self.is_next("@"):
+            self.expect("@")
+            call = self.parse_postfix()
             if not isinstance(call, Call):
-                raise self.error("expected a decorator")
+                raise self.build_error("expected a decorator")
             found.append(call)
-            self.lines()
+            self.skip_newlines()
         return tuple(found)
 
-    def declaration(self) -> Declaration:
+    def parse_declaration(self) -> Declaration:
         """One statement with its decorators."""
-        decorators = self.decorators()
-        line = self.next.line
-        kind = self.take(*KEYWORDS).text
+        decorators = self.parse_decorators()
+        line = self.next_token.line
+        kind = self.expect(*KEYWORDS).text
         if kind == "targetScope":
-            self.take("=")
-            return Declaration(kind, kind, "", self.expression(), line)
-        name = self.word()
+            self.expect("=")
+            return Declaration(kind, kind, "", self.parse_expression(), line)
+        name = self.expect_name()
         match kind:
             case "extension":
                 return Declaration(kind, name, "", None, line)
             case "func":
-                return self.function(name, line)
+                return self.parse_function(name, line)
             case "param" | "output":
-                return self.typed(kind, name, line, decorators)
-        type_text = "" if kind == "var" else self.quoted()
-        existing = self.sees("existing")
+                return self.parse_typed(kind, name, line, decorators)
+        type_text = "" if kind == "var" else self.parse_plain_text()
+        existing = self.is_next("existing")
         if existing:
-            self.take("existing")
-        self.take("=")
-        value = self.expression() if kind == "var" else self.body()
+            self.expect("existing")
+        self.expect("=")
+        value = self.parse_expression() if kind == "var" else self.parse_body()
         return Declaration(kind, name, type_text, value, line, decorators, existing)
 
-    def typed(self, kind: str, name: str, line: int, marks: tuple[Call, ...]) -> Declaration:
+    def parse_typed(self, kind: str, name: str, line: int, marks: tuple[Call, ...]) -> Declaration:
         """A parameter or an output."""
-        type_text = self.data_type()
+        type_text = self.parse_data_type()
         value = None
-        if self.sees("="):
-            self.take("=")
-            value = self.expression()
+        if self.is_next("="):
+            self.expect("=")
+            value = self.parse_expression()
         if kind == "output" and value is None:
-            raise self.error("expected the value of the output")
+            raise self.build_error("expected the value of the output")
         return Declaration(kind, name, type_text, value, line, marks)
 
-    def function(self, name: str, line: int) -> Declaration:
+    def parse_function(self, name: str, line: int) -> Declaration:
         """A user-defined function."""
-        self.take("(")
+        self.expect("(")
         names = []
-        while not self.sees(")"):
-            names.append(self.word())
-            self.data_type()
-            if self.sees(","):
-                self.take(",")
-        self.take(")")
-        type_text = self.data_type()
-        self.take("=>")
-        return Declaration("func", name, type_text, self.expression(), line, names=tuple(names))
+        while not self.is_next(")"):
+            names.append(self.expect_name())
+            self.parse_data_type()
+            if self.is_next(","):
+                self.expect(",")
+        self.expect(")")
+        type_text = self.parse_data_type()
+        self.expect("=>")
+        return Declaration(
+            "func", name, type_text, self.parse_expression(), line, names=tuple(names)
+        )
 
-    def data_type(self) -> str:
+    def parse_data_type(self) -> str:
         """A data type: a name, perhaps with brackets or a question mark."""
-        text = self.word()
-        while self.sees("[", "]", "?"):
-            text += self.take("[", "]", "?").text
+        text = self.expect_name()
+        while self.is_next("[", "]", "?"):
+            text += self.expect("[", "]", "?").text
         return text
 
-    def quoted(self) -> str:
+    def parse_plain_text(self) -> str:
         """A text without interpolation."""
-        token = self.next
-        text = self.text(token).plain if token.kind == "text" else None
+        token = self.next_token
+        text = self.parse_text(token).plain if token.kind == "text" else None
         if text is None:
-            raise self.error("expected a text")
-        self.at += 1
+            raise self.build_error("expected a text")
+        self.position += 1
         return text
 
-    def body(self) -> Node:
+    def parse_body(self) -> Node:
         """What a resource or module is: an object, under a condition, in a loop."""
-        if not self.sees("if"):
-            return self.expression()
-        line = self.take("if").line
-        self.take("(")
-        condition = self.expression()
-        self.take(")")
-        return If(condition, self.expression(), line)
+        if not self.is_next("if"):
+            return self.parse_expression()
+        line = self.expect("if").line
+        self.expect("(")
+        condition = self.parse_expression()
+        self.expect(")")
+        return If(condition, self.parse_expression(), line)
 
-    def expression(self) -> Node:
+    def parse_expression(self) -> Node:
         """Any expression."""
-        if names := self.lambda_names():
-            line = self.take("=>").line
-            return Lambda(names, self.expression(), line)
-        return self.choice()
+        if names := self.parse_lambda_names():
+            line = self.expect("=>").line
+            return Lambda(names, self.parse_expression(), line)
+        return self.parse_choice()
 
-    def lambda_names(self) -> tuple[str, ...]:
+    def parse_lambda_names(self) -> tuple[str, ...]:
         """The parameters of a lambda, if one begins here."""
-        ahead = [token.text for token in self.tokens[self.at : self.at + 8]]
-        if ahead[1:2] == ["=>"] and self.next.kind == "name":
-            return (self.word(),)
+        ahead = [token.text for token in self.tokens[self.position : self.position + 8]]
+        if ahead[1:2] == ["=>"] and self.next_token.kind == "name":
+            return (self.expect_name(),)
         if ahead[:1] == ["("] and ")" in ahead and ahead[ahead.index(")") + 1 :][:1] == ["=>"]:
             names = tuple(text for text in ahead[1 : ahead.index(")")] if text != ",")
-            self.at += ahead.index(")") + 1
+            self.position += ahead.index(")") + 1
             return names
         return ()
 
-    def choice(self) -> Node:
+    def parse_choice(self) -> Node:
         """`condition ? yes : no`."""
-        node = self.binary(0)
-        if not self.sees("?"):
+        node = self.parse_binary(0)
+        if not self.is_next("?"):
             return node
-        line = self.take("?").line
-        yes = self.expression()
-        self.take(":")
-        return Operation("?", (node, yes, self.expression()), line)
+        line = self.expect("?").line
+        yes = self.parse_expression()
+        self.expect(":")
+        return Operation("?", (node, yes, self.parse_expression()), line)
 
-    def binary(self, level: int) -> Node:
+    def parse_binary(self, level: int) -> Node:
         """Operators of a level and those that bind tighter."""
-        if level == len(LEVELS):
-            return self.unary()
-        node = self.binary(level + 1)
-        while self.sees(*LEVELS[level]):
-            sign = self.take(*LEVELS[level])
-            node = Operation(sign.text, (node, self.binary(level + 1)), sign.line)
+        if level == len(OPERATOR_LEVELS):
+            return self.parse_unary()
+        node = self.parse_binary(level + 1)
+        while self.is_next(*OPERATOR_LEVELS[level]):
+            sign = self.expect(*OPERATOR_LEVELS[level])
+            node = Operation(sign.text, (node, self.parse_binary(level + 1)), sign.line)
         return node
 
-    def unary(self) -> Node:
+    def parse_unary(self) -> Node:
         """`!` and `-` before something."""
-        if self.sees("!", "-"):
-            sign = self.take("!", "-")
-            return Operation(sign.text, (self.unary(),), sign.line)
-        return self.postfix()
+        if self.is_next("!", "-"):
+            sign = self.expect("!", "-")
+            return Operation(sign.text, (self.parse_unary(),), sign.line)
+        return self.parse_postfix()
 
-    def postfix(self) -> Node:
+    def parse_postfix(self) -> Node:
         """Something, and what is picked from it."""
-        node = self.primary()
-        while self.sees(".", ".?", "::", "[", "!"):
-            sign = self.next
+        node = self.parse_primary()
+        while self.is_next(".", ".?", "::", "[", "!"):
+            sign = self.next_token
             if sign.text == "!":
-                self.take("!")
+                self.expect("!")
             elif sign.text == "[":
-                node = self.item(node)
+                node = self.parse_item(node)
             else:
-                self.take(".", ".?", "::")
-                name = self.word()
-                if self.sees("("):
-                    node = Call(name, self.arguments(), sign.line, node)
+                self.expect(".", ".?", "::")
+                name = self.expect_name()
+                if self.is_next("("):
+                    node = Call(name, self.parse_arguments(), sign.line, node)
                 else:
                     node = Member(node, name, sign.line, sign.text == "::")
         return node
 
-    def item(self, node: Node) -> Node:
+    def parse_item(self, node: Node) -> Node:
         """`[key]`, or `[?key]`."""
-        line = self.take("[").line
-        if self.sees("?"):
-            self.take("?")
-        key = self.expression()
-        self.take("]")
+        line = self.expect("[").line
+        if self.is_next("?"):
+            self.expect("?")
+        key = self.parse_expression()
+        self.expect("]")
         return Item(node, key, line)
 
-    def arguments(self) -> tuple[Node, ...]:
+    def parse_arguments(self) -> tuple[Node, ...]:
         """What a function is called with."""
-        self.take("(")
+        self.expect("(")
         found = []
-        self.lines()
-        while not self.sees(")"):
-            found.append(self.expression())
-            self.lines()
-            if not self.sees(")"):
-                self.take(",")
-                self.lines()
-        self.take(")")
+        self.skip_newlines()
+        while not self.is_next(")"):
+            found.append(self.parse_expression())
+            self.skip_newlines()
+            if not self.is_next(")"):
+                self.expect(",")
+                self.skip_newlines()
+        self.expect(")")
         return tuple(found)
 
-    def primary(self) -> Node:
+    def parse_primary(self) -> Node:
         """A name, a value, a text, an object, an array, a call, or something in parentheses."""
-        token = self.next
+        token = self.next_token
         if token.kind == "text":
-            self.at += 1
-            return self.text(token)
+            self.position += 1
+            return self.parse_text(token)
         if token.kind == "number":
-            self.at += 1
+            self.position += 1
             return Value(int(token.text), token.line)
         if token.text in ("true", "false", "null"):
-            self.at += 1
+            self.position += 1
             return Value({"true": True, "false": False}.get(token.text), token.line)
         if token.kind == "name":
-            name = self.word()
+            name = self.expect_name()
             return (
-                Call(name, self.arguments(), token.line)
-                if self.sees("(")
+                Call(name, self.parse_arguments(), token.line)
+                if self.is_next("(")
                 else Name(name, token.line)
             )
         match token.text:
             case "(":
-                self.take("(")
-                node = self.expression()
-                self.take(")")
+                self.expect("(")
+                node = self.parse_expression()
+                self.expect(")")
                 return node
             case "{":
-                return self.object()
+                return self.parse_object()
             case "[":
-                return self.array()
-        raise self.error("expected an expression")
+                return self.parse_array()
+        raise self.build_error("expected an expression")
 
-    def object(self) -> Object:
+    def parse_object(self) -> Object:
         """`{ key: value ... }`, with nested resources."""
-        line = self.take("{").line
+        line = self.expect("{").line
         entries: list[Entry] = []
         nested: list[Declaration] = []
-        self.lines()
-        while not self.sees("}"):
-            after = self.tokens[self.at + 1].text if self.at + 1 < len(self.tokens) else ""
-            if self.sees("@") or (self.sees("resource") and after != ":"):
-                nested.append(self.declaration())
+        self.skip_newlines()
+        while not self.is_next("}"):
+            after = (
+                self.tokens[self.position + 1].text if self.position + 1 < len(self.tokens) else ""
+            )
+            if self.is_next("@") or (self.is_next("resource") and after != ":"):
+                nested.append(self.parse_declaration())
             else:
-                entries.append(self.entry())
-            self.separator("}")
-        self.take("}")
+                entries.append(self.parse_entry())
+            self.skip_separator("}")
+        self.expect("}")
         return Object(tuple(entries), tuple(nested), line)
 
-    def entry(self) -> Entry:
+    def parse_entry(self) -> Entry:
         """`key: value`."""
-        token = self.next
+        token = self.next_token
         if token.kind not in ("text", "name"):
-            raise self.error("expected a key")
-        self.at += 1
-        key = self.text(token) if token.kind == "text" else Text((token.text,), token.line)
-        self.take(":")
-        return Entry(key, self.expression(), token.line)
+            raise self.build_error("expected a key")
+        self.position += 1
+        key = self.parse_text(token) if token.kind == "text" else Text((token.text,), token.line)
+        self.expect(":")
+        return Entry(key, self.parse_expression(), token.line)
 
-    def array(self) -> Array | Loop:
+    def parse_array(self) -> Array | Loop:
         """`[item ...]`, or a loop."""
-        line = self.take("[").line
-        self.lines()
-        if self.sees("for"):
-            return self.loop(line)
+        line = self.expect("[").line
+        self.skip_newlines()
+        if self.is_next("for"):
+            return self.parse_loop(line)
         items = []
-        while not self.sees("]"):
-            items.append(self.expression())
-            self.separator("]")
-        self.take("]")
+        while not self.is_next("]"):
+            items.append(self.parse_expression())
+            self.skip_separator("]")
+        self.expect("]")
         return Array(tuple(items), line)
 
-    def separator(self, closing: str) -> None:
+    def skip_separator(self, closing: str) -> None:
         """Between two items: the end of a line, or a comma."""
-        if self.sees(","):
-            self.take(",")
-        elif self.next.kind != "newline" and not self.sees(closing):
-            raise self.error(f"expected {closing}, a comma or a new line")
-        self.lines()
+        if self.is_next(","):
+            self.expect(",")
+        elif self.next_token.kind != "newline" and not self.is_next(closing):
+            raise self.build_error(f"expected {closing}, a comma or a new line")
+        self.skip_newlines()
 
-    def loop(self, line: int) -> Loop:
+    def parse_loop(self, line: int) -> Loop:
         """`for item in source: body]`, or `for (item, index) in ...`."""
-        self.take("for")
-        if self.sees("("):
-            self.take("(")
-            names: tuple[str, ...] = (self.word(),)
-            self.take(",")
-            names = (*names, self.word())
-            self.take(")")
+        self.expect("for")
+        if self.is_next("("):
+            self.expect("(")
+            names: tuple[str, ...] = (self.expect_name(),)
+            self.expect(",")
+            names = (*names, self.expect_name())
+            self.expect(")")
         else:
-            names = (self.word(),)
-        self.take("in")
-        source = self.expression()
-        self.take(":")
-        body = self.body()
-        self.lines()
-        self.take("]")
+            names = (self.expect_name(),)
+        self.expect("in")
+        source = self.parse_expression()
+        self.expect(":")
+        body = self.parse_body()
+        self.skip_newlines()
+        self.expect("]")
         return Loop(names, source, body, line)
 
 
-def read_text(text: str, path: Path = Path("text.bicep")) -> File:
+def parse_bicep_text(text: str, path: Path = Path("text.bicep")) -> File:
     """A file from its text. Raises BicepError."""
-    return File(path, Parser(list(Lexer(text).tokens())).file())
+    return File(path, Parser(list(Lexer(text).tokenize())).parse_file())
 
 
-def read(path: Path) -> File:
+def parse_bicep_file(path: Path) -> File:
     """A file. Raises BicepError."""
     try:
-        return read_text(path.read_text(encoding="utf-8"), path)
+        return parse_bicep_text(path.read_text(encoding="utf-8"), path)
     except BicepError as error:
         raise BicepError(f"{path.name}: {error}") from None

@@ -12,16 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.bicep_lint.parser import read
-from tools.bicep_lint.shapes import Typed, resources
+from tools.bicep_lint.parser import parse_bicep_file
+from tools.bicep_lint.shapes import TypedResource, iter_resources
 from tools.bicep_lint.tree import BicepError, Declaration, File, Name, Node, Object, Text, Value
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHECKOV = ROOT / ".tools/infra/venv/bin/checkov"
-REASONS = Path(__file__).with_name("security.json")
-SECONDS = 120
+ACCEPTED_FINDINGS = Path(__file__).with_name("security.json")
+TIMEOUT_SECONDS = 120
 OPTIONS = ("--framework", "bicep", "--compact", "--quiet", "--skip-download", "--output", "json")
-BROKEN = re.compile(r"Failed to run check (\w+) on \S*?([^/\s:]+\.bicep):(\S+)")
+CRASHED_CHECK = re.compile(r"Failed to run check (\w+) on \S*?([^/\s:]+\.bicep):(\S+)")
 
 STORAGE = "Microsoft.Storage/storageAccounts"
 VAULT = "Microsoft.KeyVault/vaults"
@@ -81,44 +81,46 @@ RULES = (
 )
 
 
-def check(folder: Path) -> Iterator[str]:
+def check_security(folder: Path) -> Iterator[str]:
     """Everything the rules and checkov find in a folder."""
-    yield from insisted(folder)
-    yield from linted(folder)
+    yield from check_rules(folder)
+    yield from run_checkov(folder)
 
 
-def insisted(folder: Path) -> Iterator[str]:
+def check_rules(folder: Path) -> Iterator[str]:
     """Where a rule of this project is not kept."""
     seen: set[str] = set()
     for path in sorted(folder.glob("*.bicep")):
         try:
-            file = read(path)
+            file = parse_bicep_file(path)
         except BicepError:
             continue  # `symbols` and `syntax` say so.
-        for typed in resources(file):
+        for typed in iter_resources(file):
             seen.add(typed.type)
-            yield from broken(file, typed)
+            yield from find_broken_rules(file, typed)
     for type_name in sorted({rule.type for rule in RULES} - seen):
         yield f"security: there is no {type_name}, which rules are about"
 
 
-def broken(file: File, typed: Typed) -> Iterator[str]:
+def find_broken_rules(file: File, resource: TypedResource) -> Iterator[str]:
     """The rules one resource breaks."""
-    if typed.entry.existing:
+    if resource.entry.existing:
         return
     for rule in RULES:
-        if rule.type == typed.type:
-            node = at(rule.path, typed.entry, file)
-            if value_of(node) != rule.value or type(value_of(node)) is not type(rule.value):
+        if rule.type == resource.type:
+            node = resolve_path(rule.path, resource.entry, file)
+            if get_literal_value(node) != rule.value or type(get_literal_value(node)) is not type(
+                rule.value
+            ):
                 yield (
-                    f"security: {file.path.name}:{typed.entry.line}: {typed.entry.name}."
+                    f"security: {file.path.name}:{resource.entry.line}: {resource.entry.name}."
                     f"{rule.path} must be {rule.value}: {rule.why}"
                 )
 
 
-def at(path: str, entry: Declaration, file: File) -> Node | None:
+def resolve_path(path: str, entry: Declaration, file: File) -> Node | None:
     """What stands at a path of a resource, through variables."""
-    names = file.of("var")
+    names = file.get_declarations("var")
     node: Node | None = entry.body
     for key in path.split("."):
         if not isinstance(node, Object):
@@ -129,7 +131,7 @@ def at(path: str, entry: Declaration, file: File) -> Node | None:
     return node
 
 
-def value_of(node: Node | None) -> str | bool | int | None:
+def get_literal_value(node: Node | None) -> str | bool | int | None:
     """A value that is written out."""
     if isinstance(node, Text):
         return node.plain
@@ -137,7 +139,7 @@ def value_of(node: Node | None) -> str | bool | int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CheckovFinding:
     """A check of checkov that a resource does not pass, or that broke over it."""
 
     check: str
@@ -146,7 +148,7 @@ class Verdict:
     resource: str
 
 
-def linted(folder: Path) -> Iterator[str]:
+def run_checkov(folder: Path) -> Iterator[str]:
     """What checkov says beyond what there is a reason for."""
     if not CHECKOV.is_file():
         yield "security: checkov is missing: make setup"
@@ -156,7 +158,7 @@ def linted(folder: Path) -> Iterator[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=SECONDS,
+        timeout=TIMEOUT_SECONDS,
         env={**os.environ, "LOG_LEVEL": "ERROR"},
     )
     try:
@@ -167,23 +169,25 @@ def linted(folder: Path) -> Iterator[str]:
         return
     if errors or not count:
         yield f"security: checkov could not read {errors} files and saw {count} resources"
-    yield from judged(list(verdicts(said, run.stderr)))
+    yield from match_reasons(list(parse_findings(said, run.stderr)))
 
 
-def verdicts(said: dict[str, dict[str, list[dict[str, str]]]], log: str) -> Iterator[Verdict]:
+def parse_findings(
+    report: dict[str, dict[str, list[dict[str, str]]]], log: str
+) -> Iterator[CheckovFinding]:
     """Failed checks, and checks that raised an exception instead of an answer."""
-    for row in said["results"]["failed_checks"]:
+    for row in report["results"]["failed_checks"]:
         file = row["file_path"].lstrip("/")
-        yield Verdict(row["check_id"], row["check_name"], file, row["resource"])
-    for check_id, file, name in BROKEN.findall(log):
-        yield Verdict(check_id, "the check itself broke", file, name)
+        yield CheckovFinding(row["check_id"], row["check_name"], file, row["resource"])
+    for check_id, file, name in CRASHED_CHECK.findall(log):
+        yield CheckovFinding(check_id, "the check itself broke", file, name)
 
 
-def judged(found: list[Verdict]) -> Iterator[str]:
+def match_reasons(findings: list[CheckovFinding]) -> Iterator[str]:
     """Verdicts without a reason, and reasons without a verdict."""
-    reasons = json.loads(REASONS.read_text(encoding="utf-8"))
-    for entry in found:
+    reasons = json.loads(ACCEPTED_FINDINGS.read_text(encoding="utf-8"))
+    for entry in findings:
         if entry.check not in reasons:
             yield f"security: {entry.file}: {entry.resource}: {entry.name} ({entry.check})"
-    for check_id in sorted(reasons.keys() - {entry.check for entry in found}):
-        yield f"security: {REASONS.name}: nothing needs the reason for {check_id} any more"
+    for check_id in sorted(reasons.keys() - {entry.check for entry in findings}):
+        yield f"security: {ACCEPTED_FINDINGS.name}: nothing needs the reason for {check_id} any more"

@@ -5,8 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.bicep_lint.azure_types import Property, Resource, Shape, UnknownType, resource
-from tools.bicep_lint.parser import read
+from tools.bicep_lint.azure_types import (
+    Property,
+    ResourceType,
+    Shape,
+    UnknownType,
+    load_resource_type,
+)
+from tools.bicep_lint.parser import parse_bicep_file
 from tools.bicep_lint.tree import (
     Array,
     BicepError,
@@ -23,12 +29,12 @@ from tools.bicep_lint.tree import (
 )
 
 # What Bicep itself adds to every resource.
-OF_BICEP = frozenset({"dependsOn", "parent", "scope"})
+BICEP_PROPERTIES = frozenset({"dependsOn", "parent", "scope"})
 TEXT, NUMBER, FLAG = "string", "int", "bool"
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class TypedResource:
     """A resource with its whole type: one that is nested has its parents' in front."""
 
     entry: Declaration
@@ -36,157 +42,167 @@ class Typed:
     version: str
 
 
-def check(folder: Path) -> Iterator[str]:
+def check_shapes(folder: Path) -> Iterator[str]:
     """Everything wrong with the resources of the Bicep files of a folder."""
-    found: list[tuple[File, Typed]] = []
+    found: list[tuple[File, TypedResource]] = []
     for path in sorted(folder.glob("*.bicep")):
         try:
-            file = read(path)
+            file = parse_bicep_file(path)
         except BicepError:
             continue  # `symbols` and `syntax` say so.
-        found += [(file, typed) for typed in resources(file)]
+        found += [(file, typed) for typed in iter_resources(file)]
     # The first time, every type costs a second: two are asked at once.
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(known, {typed.type for _, typed in found}))
+        list(pool.map(find_resource_type, {typed.type for _, typed in found}))
     for file, typed in found:
-        for line, text in problems(file, typed):
+        for line, text in check_resource(file, typed):
             yield f"shapes: {file.path.name}:{line}: {typed.entry.name}{text}"
 
 
-def known(type_name: str) -> Resource | str:
+def find_resource_type(type_name: str) -> ResourceType | str:
     """The data about a type, or why there is none."""
     try:
-        return resource(type_name)
+        return load_resource_type(type_name)
     except UnknownType as error:
         return str(error)
 
 
-def resources(file: File) -> Iterator[Typed]:
+def iter_resources(file: File) -> Iterator[TypedResource]:
     """All resources of a file, nested ones too."""
-    for entry in file.of("resource").values():
+    for entry in file.get_declarations("resource").values():
         type_name, _, version = entry.type.partition("@")
-        yield from with_nested(Typed(entry, type_name, version))
+        yield from iter_nested(TypedResource(entry, type_name, version))
 
 
-def with_nested(typed: Typed) -> Iterator[Typed]:
+def iter_nested(resource: TypedResource) -> Iterator[TypedResource]:
     """A resource and those nested in it, which have its version unless they say another."""
-    yield typed
-    for inner in typed.entry.body.nested if typed.entry.body else ():
+    yield resource
+    for inner in resource.entry.body.nested if resource.entry.body else ():
         name, _, version = inner.type.partition("@")
-        yield from with_nested(Typed(inner, f"{typed.type}/{name}", version or typed.version))
+        yield from iter_nested(
+            TypedResource(inner, f"{resource.type}/{name}", version or resource.version)
+        )
 
 
-def problems(file: File, typed: Typed) -> Iterator[tuple[int, str]]:
+def check_resource(file: File, resource: TypedResource) -> Iterator[tuple[int, str]]:
     """What is wrong with one resource."""
-    body, line = typed.entry.body, typed.entry.line
-    facts = known(typed.type)
+    body, line = resource.entry.body, resource.entry.line
+    facts = find_resource_type(resource.type)
     if isinstance(facts, str):
         yield line, f": {facts}"
         return
     if body is None:
         yield line, ": a resource is an object"
         return
-    if typed.version != facts.version:
-        yield line, f": version {typed.version} is not {facts.version}, whose types are known"
-    if typed.entry.existing:
+    if resource.version != facts.version:
+        yield line, f": version {resource.version} is not {facts.version}, whose types are known"
+    if resource.entry.existing:
         return
-    chosen = chosen_body(facts, body)
+    chosen = choose_body(facts, body)
     if chosen is None:
-        yield line, f": the type has no resource of this name: {name_of(body)}"
+        yield line, f": the type has no resource of this name: {get_plain_name(body)}"
         return
     names = {entry.name: entry.value for entry in file.declarations if entry.kind == "var"}
-    yield from Reader(facts, names).object("", body, chosen, OF_BICEP)
+    yield from ShapeChecker(facts, names).check_object("", body, chosen, BICEP_PROPERTIES)
 
 
-def chosen_body(facts: Resource, body: Object) -> Shape | None:
+def choose_body(resource_type: ResourceType, body: Object) -> Shape | None:
     """The body of a type that has one for each name."""
-    if len(facts.bodies) == 1:
-        return facts.bodies[0]
-    wanted = name_of(body)
-    return next((each for each in facts.bodies if each.properties["name"].type == wanted), None)
+    if len(resource_type.bodies) == 1:
+        return resource_type.bodies[0]
+    wanted = get_plain_name(body)
+    return next(
+        (each for each in resource_type.bodies if each.properties["name"].type == wanted), None
+    )
 
 
-def name_of(body: Object) -> str | None:
+def get_plain_name(body: Object) -> str | None:
     """The name of a resource where it is a plain text."""
     name = body.values.get("name")
     return name.plain if isinstance(name, Text) else None
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class ShapeChecker:
     """Compares trees with shapes. `names` are the variables of the file."""
 
-    facts: Resource
+    resource_type: ResourceType
     names: Mapping[str, Node | None]
 
-    def object(
-        self, path: str, node: Object, form: Shape, more: frozenset[str] = frozenset()
+    def check_object(
+        self, path: str, node: Object, shape: Shape, extra_properties: frozenset[str] = frozenset()
     ) -> Iterator[tuple[int, str]]:
         """An object and everything in it."""
         for entry in node.entries:
             key = entry.key.plain
-            if key is None or key in more:
+            if key is None or key in extra_properties:
                 continue
-            item = form.properties.get(key)
+            item = shape.properties.get(key)
             if item is None:
-                if not form.open and not (more and key == "name"):
+                if not shape.open and not (extra_properties and key == "name"):
                     yield entry.line, f"{path}.{key}: there is no such property"
             elif item.read_only:
                 yield entry.line, f"{path}.{key}: is read-only"
             else:
-                yield from self.value(f"{path}.{key}", entry.value, item)
-        for key, item in form.properties.items():
+                yield from self.check_value(f"{path}.{key}", entry.value, item)
+        for key, item in shape.properties.items():
             if item.required and not item.read_only and key not in node.values:
                 yield node.line, f"{path}.{key}: is required"
 
-    def value(self, path: str, node: Node | None, item: Property) -> Iterator[tuple[int, str]]:
+    def check_value(
+        self, path: str, node: Node | None, item: Property
+    ) -> Iterator[tuple[int, str]]:
         """The value of a property, as far as it is written out."""
         match node:
             case Name(name) if name in self.names:
-                yield from self.value(path, self.names[name], item)
+                yield from self.check_value(path, self.names[name], item)
             case Operation("?", (_, yes, no)):
-                yield from self.value(path, yes, item)
-                yield from self.value(path, no, item)
+                yield from self.check_value(path, yes, item)
+                yield from self.check_value(path, no, item)
             case If(_, body):
-                yield from self.value(path, body, item)
+                yield from self.check_value(path, body, item)
             case Array() | Loop():
-                yield from self.items(path, node, item)
+                yield from self.check_items(path, node, item)
             case Object():
-                yield from self.inner(path, node, item.type)
+                yield from self.check_inner_object(path, node, item.type)
             case Text() | Value():
-                wrong = self.literal(node, item.type)
+                wrong = self.check_literal(node, item.type)
                 yield from ((node.line, f"{path}: {text}") for text in wrong)
             case _:
                 return
 
-    def inner(self, path: str, node: Object, type_name: str) -> Iterator[tuple[int, str]]:
+    def check_inner_object(
+        self, path: str, node: Object, type_name: str
+    ) -> Iterator[tuple[int, str]]:
         """An object as the value of a property."""
-        form = self.facts.shapes.get(type_name)
+        form = self.resource_type.shapes.get(type_name)
         if form:
-            yield from self.object(path, node, form)
+            yield from self.check_object(path, node, form)
         elif type_name in (TEXT, NUMBER, FLAG) or type_name.endswith("[]"):
             yield node.line, f"{path}: is {type_name}, not an object"
 
-    def items(self, path: str, node: Array | Loop, item: Property) -> Iterator[tuple[int, str]]:
+    def check_items(
+        self, path: str, node: Array | Loop, item: Property
+    ) -> Iterator[tuple[int, str]]:
         """The items of an array, or of a loop that makes one."""
         if not item.type.endswith("[]"):
-            if item.type in self.facts.shapes or item.type in (TEXT, NUMBER, FLAG):
+            if item.type in self.resource_type.shapes or item.type in (TEXT, NUMBER, FLAG):
                 yield node.line, f"{path}: is not an array"
             return
         inner = Property(item.type.removesuffix("[]").strip("()"))
         for part in node.items if isinstance(node, Array) else (node.body,):
-            yield from self.value(f"{path}[]", part, inner)
+            yield from self.check_value(f"{path}[]", part, inner)
 
-    def literal(self, node: Text | Value, type_name: str) -> Iterator[str]:
+    def check_literal(self, node: Text | Value, type_name: str) -> Iterator[str]:
         """What is wrong with a text, number or flag, if anything is."""
         if isinstance(node, Value) and node.value is None:
             return
         plain = node.plain if isinstance(node, Text) else None
-        if type_name in self.facts.shapes or type_name.endswith("[]"):
+        if type_name in self.resource_type.shapes or type_name.endswith("[]"):
             yield f"is {'an array' if type_name.endswith(']') else 'an object'}"
         elif type_name in (TEXT, NUMBER, FLAG):
-            if kind_of(node) != type_name:
-                yield f"is {type_name}, not {kind_of(node)}"
+            if get_literal_kind(node) != type_name:
+                yield f"is {type_name}, not {get_literal_kind(node)}"
         elif " | " in type_name and plain is not None:
             # The data leaves lists of texts open (`A | B | string`), for what later versions add.
             allowed = {text.strip() for text in type_name.split(" | ")}
@@ -194,7 +210,7 @@ class Reader:
                 yield f"{plain!r} is none of {', '.join(sorted(allowed - {TEXT}))}"
 
 
-def kind_of(node: Text | Value) -> str:
+def get_literal_kind(node: Text | Value) -> str:
     """The data type of a literal."""
     if isinstance(node, Text):
         return TEXT

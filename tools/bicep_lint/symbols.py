@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.bicep_lint.parser import read
+from tools.bicep_lint.parser import parse_bicep_file
 from tools.bicep_lint.tree import (
     BicepError,
     Call,
@@ -19,8 +19,8 @@ from tools.bicep_lint.tree import (
     Node,
     Object,
     Text,
-    inside,
-    walk,
+    iter_children,
+    walk_nodes,
 )
 
 # The functions of the language that may be called here (Microsoft Learn: Bicep functions).
@@ -62,26 +62,28 @@ class Scope:
         return Scope(self.file, {**self.names, **nested})
 
 
-def check(folder: Path) -> Iterator[str]:
+def check_symbols(folder: Path) -> Iterator[str]:
     """Everything wrong with the symbols of the Bicep files of a folder."""
     files: dict[str, File] = {}
     for path in sorted(folder.glob("*.bicep")):
         try:
-            files[path.name] = read(path)
+            files[path.name] = parse_bicep_file(path)
         except BicepError as error:
             yield f"symbols: {error}"
     for name, file in files.items():
         problems = [
-            *duplicates(file),
-            *undeclared(file),
-            *unused(file),
-            *modules(file, files),
-            *missing_files(file, folder),
-            *(found for entry in file.declarations for found in loops(entry, 0)),
-            *spilled(file),
+            *find_duplicates(file),
+            *find_undeclared(file),
+            *find_unused(file),
+            *check_modules(file, files),
+            *find_missing_files(file, folder),
+            *(found for entry in file.declarations for found in check_loops(entry, 0)),
+            *find_exposed_secrets(file),
         ]
         yield from (f"symbols: {name}:{line}: {text}" for line, text in problems)
-    used = {entry.type for file in files.values() for entry in file.of("module").values()}
+    used = {
+        entry.type for file in files.values() for entry in file.get_declarations("module").values()
+    }
     for name in files.keys() - used - {"main.bicep"}:
         yield f"symbols: {name}: no other file uses this module"
 
@@ -89,7 +91,7 @@ def check(folder: Path) -> Iterator[str]:
 type Problem = tuple[int, str]
 
 
-def duplicates(file: File) -> Iterator[Problem]:
+def find_duplicates(file: File) -> Iterator[Problem]:
     """Names that are declared twice; an output may be called like something else."""
     seen: set[tuple[bool, str]] = set()
     for entry in file.declarations:
@@ -99,7 +101,7 @@ def duplicates(file: File) -> Iterator[Problem]:
         seen.add(key)
 
 
-def undeclared(file: File) -> Iterator[Problem]:
+def find_undeclared(file: File) -> Iterator[Problem]:
     """Names, functions, keys, outputs and nested resources that do not exist."""
     names = {
         entry.name: entry
@@ -111,12 +113,12 @@ def undeclared(file: File) -> Iterator[Problem]:
         for mark in entry.decorators:
             if mark.name not in DECORATORS:
                 yield mark.line, f"there is no decorator {mark.name}"
-        for part in inside(entry):
+        for part in iter_children(entry):
             if part not in entry.decorators:
-                yield from visit(part, nearer(entry, scope))
+                yield from check_node(part, enter_declaration(entry, scope))
 
 
-def visit(node: Node, scope: Scope) -> Iterator[Problem]:
+def check_node(node: Node, scope: Scope) -> Iterator[Problem]:
     """A node and everything in it, with what can be named there."""
     match node:
         case Name(name, line):
@@ -127,14 +129,14 @@ def visit(node: Node, scope: Scope) -> Iterator[Problem]:
             if name not in FUNCTIONS and not (known and known.kind == "func"):
                 yield line, f"there is no function {name}"
         case Member() | Item():
-            yield from picked(node, scope)
+            yield from check_access(node, scope)
         case _:
             pass
-    for part, inner in deeper(node, scope):
-        yield from visit(part, inner)
+    for part, inner in iter_scoped_children(node, scope):
+        yield from check_node(part, inner)
 
 
-def deeper(node: Node, scope: Scope) -> Iterator[tuple[Node, Scope]]:
+def iter_scoped_children(node: Node, scope: Scope) -> Iterator[tuple[Node, Scope]]:
     """The parts of a node, each with what can be named in it."""
     match node:
         case Loop(names, source, body, _):
@@ -143,20 +145,20 @@ def deeper(node: Node, scope: Scope) -> Iterator[tuple[Node, Scope]]:
         case Lambda(names, body, _):
             yield body, scope.with_names(names)
         case Declaration():
-            yield from ((part, nearer(node, scope)) for part in inside(node))
+            yield from ((part, enter_declaration(node, scope)) for part in iter_children(node))
         case _:
-            yield from ((part, scope) for part in inside(node))
+            yield from ((part, scope) for part in iter_children(node))
 
 
-def nearer(entry: Declaration, scope: Scope) -> Scope:
+def enter_declaration(entry: Declaration, scope: Scope) -> Scope:
     """What can be named within a declaration."""
     scope = scope.with_names(entry.names)
     return scope.with_nested(entry.body) if entry.body else scope
 
 
-def picked(node: Member | Item, scope: Scope) -> Iterator[Problem]:
+def check_access(node: Member | Item, scope: Scope) -> Iterator[Problem]:
     """A key of a variable's object, or a nested resource, that does not exist."""
-    target = declared(node.of, scope)
+    target = resolve_declaration(node.target, scope)
     if isinstance(node, Item):
         name = node.key.plain if isinstance(node.key, Text) else None
     else:
@@ -164,39 +166,39 @@ def picked(node: Member | Item, scope: Scope) -> Iterator[Problem]:
     if not target or name is None:
         return
     if isinstance(node, Member) and node.nested:
-        if name not in nested_in(target):
+        if name not in get_nested(target):
             yield node.line, f"{target.name} has no nested resource {name}"
     elif target.kind == "var":
-        yield from unknown_key(node, target, name)
+        yield from check_key(node, target, name)
 
 
-def unknown_key(node: Member | Item, target: Declaration, name: str) -> Iterator[Problem]:
+def check_key(node: Member | Item, target: Declaration, name: str) -> Iterator[Problem]:
     """A key that the object of a variable does not have."""
     if isinstance(target.value, Object) and name not in target.value.values:
         yield node.line, f"{target.name} has no {name}"
 
 
-def declared(node: Node, scope: Scope) -> Declaration | None:
+def resolve_declaration(node: Node, scope: Scope) -> Declaration | None:
     """What a name, or a chain of nested resources, stands for."""
     if isinstance(node, Name):
         return scope.names.get(node.name)
     if isinstance(node, Member) and node.nested:
-        outer = declared(node.of, scope)
-        return nested_in(outer).get(node.name) if outer else None
+        outer = resolve_declaration(node.target, scope)
+        return get_nested(outer).get(node.name) if outer else None
     return None
 
 
-def nested_in(entry: Declaration) -> dict[str, Declaration]:
+def get_nested(entry: Declaration) -> dict[str, Declaration]:
     """The resources nested in a resource."""
     return {inner.name: inner for inner in entry.body.nested} if entry.body else {}
 
 
-def unused(file: File) -> Iterator[Problem]:
+def find_unused(file: File) -> Iterator[Problem]:
     """Parameters, variables, functions and existing resources that nothing uses."""
     used = {
         found.name
         for entry in file.declarations
-        for found in walk(entry)
+        for found in walk_nodes(entry)
         if isinstance(found, Name | Call)
     }
     for entry in file.declarations:
@@ -204,30 +206,30 @@ def unused(file: File) -> Iterator[Problem]:
             yield entry.line, f"{entry.kind} {entry.name} is not used"
 
 
-def modules(file: File, files: Mapping[str, File]) -> Iterator[Problem]:
+def check_modules(file: File, files: Mapping[str, File]) -> Iterator[Problem]:
     """Modules: that they exist, what they are given, which outputs are taken."""
-    declared_modules = file.of("module")
+    declared_modules = file.get_declarations("module")
     for entry in declared_modules.values():
         module = files.get(entry.type)
         if not module:
             yield entry.line, f"there is no module file {entry.type}"
         else:
-            yield from given(entry, module, file)
-    for node in (found for entry in file.declarations for found in walk(entry)):
-        if not isinstance(node, Member) or not isinstance(node.of, Member):
+            yield from check_module_params(entry, module, file)
+    for node in (found for entry in file.declarations for found in walk_nodes(entry)):
+        if not isinstance(node, Member) or not isinstance(node.target, Member):
             continue
-        inner = node.of
-        if inner.name != "outputs" or not isinstance(inner.of, Name):
+        inner = node.target
+        if inner.name != "outputs" or not isinstance(inner.target, Name):
             continue
-        user = declared_modules.get(inner.of.name)
+        user = declared_modules.get(inner.target.name)
         module = files.get(user.type) if user else None
-        if module and node.name not in module.of("output"):
+        if module and node.name not in module.get_declarations("output"):
             yield node.line, f"module {module.path.name} has no output {node.name}"
 
 
-def given(entry: Declaration, module: File, file: File) -> Iterator[Problem]:
+def check_module_params(entry: Declaration, module: File, file: File) -> Iterator[Problem]:
     """The parameters one use of a module gives it."""
-    params = module.of("param")
+    params = module.get_declarations("param")
     body = entry.body
     given_params = body.values.get("params") if body else None
     values = given_params.values if isinstance(given_params, Object) else {}
@@ -236,33 +238,33 @@ def given(entry: Declaration, module: File, file: File) -> Iterator[Problem]:
     for name, param in params.items():
         if name not in values and param.value is None:
             yield entry.line, f"module {entry.type} is not given {name}"
-    secrets = secure_params(file)
+    secrets = get_secure_params(file)
     for name in values.keys() & params.keys():
-        if names_in(values[name]) & secrets and not params[name].secure:
+        if collect_names(values[name]) & secrets and not params[name].secure:
             yield values[name].line, f"{name} of {entry.type} takes a secret and is not @secure()"
 
 
-def loops(node: Node, depth: int) -> Iterator[Problem]:
+def check_loops(node: Node, depth: int) -> Iterator[Problem]:
     """Loops where the compiler takes none: in operators, calls and lists, and three deep.
 
     A loop is the value of a declaration or of a property; one of a property may stand in one of a
     declaration, but not in another property's (Microsoft Learn: BCP138, BCP142).
     """
-    for part in inside(node):
+    for part in iter_children(node):
         if isinstance(part, Loop):
             within = depth + (1 if isinstance(node, Declaration) else 2)
             if not isinstance(node, Declaration | Entry):
                 yield part.line, "a loop is the value of a declaration or a property only"
             elif depth >= 2:
                 yield part.line, "a loop over properties cannot stand in another"
-            yield from loops(part, within)
+            yield from check_loops(part, within)
         else:
-            yield from loops(part, depth)
+            yield from check_loops(part, depth)
 
 
-def missing_files(file: File, folder: Path) -> Iterator[Problem]:
+def find_missing_files(file: File, folder: Path) -> Iterator[Problem]:
     """Files that are loaded and do not exist."""
-    for node in (found for entry in file.declarations for found in walk(entry)):
+    for node in (found for entry in file.declarations for found in walk_nodes(entry)):
         if isinstance(node, Call) and node.name.startswith("load"):
             path = node.arguments[0]
             name = path.plain if isinstance(path, Text) else None
@@ -270,29 +272,29 @@ def missing_files(file: File, folder: Path) -> Iterator[Problem]:
                 yield node.line, f"there is no file {name}"
 
 
-def spilled(file: File) -> Iterator[Problem]:
+def find_exposed_secrets(file: File) -> Iterator[Problem]:
     """Secrets with a default, and secrets in outputs, which deployments keep in the clear."""
-    secrets = secure_params(file)
-    for name, param in file.of("param").items():
+    secrets = get_secure_params(file)
+    for name, param in file.get_declarations("param").items():
         default = param.value
         if name in secrets and default and not (isinstance(default, Text) and default.plain == ""):
             yield param.line, f"{name} is a secret with a default"
-    for entry in file.of("output").values():
-        keys = {node.name for node in walk(entry) if isinstance(node, Call)}
-        if names_in(entry) & secrets or any(name.startswith("list") for name in keys):
+    for entry in file.get_declarations("output").values():
+        keys = {node.name for node in walk_nodes(entry) if isinstance(node, Call)}
+        if collect_names(entry) & secrets or any(name.startswith("list") for name in keys):
             yield entry.line, f"output {entry.name} gives a secret away"
 
 
-def secure_params(file: File) -> set[str]:
+def get_secure_params(file: File) -> set[str]:
     """The parameters that are secrets."""
-    return {name for name, param in file.of("param").items() if param.secure}
+    return {name for name, param in file.get_declarations("param").items() if param.secure}
 
 
-def names_in(node: Node) -> set[str]:
+def collect_names(node: Node) -> set[str]:
     """The names used as a value: asking whether a secret is empty does not hand it on."""
     if isinstance(node, Call) and node.name == "empty":
         return set()
     if isinstance(node, Name):
         return {node.name}
-    parts = [node.value] if isinstance(node, Entry) else inside(node)
-    return {name for part in parts for name in names_in(part)}
+    parts = [node.value] if isinstance(node, Entry) else iter_children(node)
+    return {name for part in parts for name in collect_names(part)}

@@ -8,10 +8,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 PYTHON = ROOT / ".tools/infra/venv/bin/python"
 SCRIPT = Path(__file__).with_name("parse_bicep.py")
-SECONDS = 20
+TIMEOUT_SECONDS = 20
 
 
-def check(folder: Path) -> Iterator[str]:
+def check_syntax(folder: Path) -> Iterator[str]:
     """What does not parse, and what takes too long."""
     if not PYTHON.is_file():
         yield "syntax: pycep is missing: make setup"
@@ -20,25 +20,25 @@ def check(folder: Path) -> Iterator[str]:
     if not paths:
         yield f"syntax: there are no Bicep files in {folder}"
         return
-    wrong = parsed(paths)
+    wrong = run_pycep(paths)
     if wrong is None:
         # One of them hangs the parser: which?
         for path in paths:
-            alone = parsed([path])
+            alone = run_pycep([path])
             if alone is None:
-                yield f"syntax: {path.name}: not parsed within {SECONDS} s; is a quote missing?"
+                yield f"syntax: {path.name}: not parsed within {TIMEOUT_SECONDS} s; is a quote missing?"
             else:
-                yield from named(alone)
+                yield from add_file_names(alone)
     else:
-        yield from named(wrong)
+        yield from add_file_names(wrong)
 
 
-def named(wrong: dict[str, str]) -> Iterator[str]:
+def add_file_names(wrong: dict[str, str]) -> Iterator[str]:
     """The mistakes with the names of their files."""
     yield from (f"syntax: {Path(name).name}: {text}" for name, text in wrong.items())
 
 
-def parsed(paths: list[Path]) -> dict[str, str] | None:
+def run_pycep(paths: list[Path]) -> dict[str, str] | None:
     """What is wrong by file; None where it took too long."""
     try:
         run = subprocess.run(
@@ -46,7 +46,7 @@ def parsed(paths: list[Path]) -> dict[str, str] | None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=SECONDS,
+            timeout=TIMEOUT_SECONDS,
         )
     except subprocess.TimeoutExpired:
         return None

@@ -47,7 +47,7 @@ class Text:
 class Member:
     """`of.name`, or `of::name` when `nested`."""
 
-    of: "Node"
+    target: "Node"
     name: str
     line: int
     nested: bool = False
@@ -57,7 +57,7 @@ class Member:
 class Item:
     """`of[key]`."""
 
-    of: "Node"
+    target: "Node"
     key: "Node"
     line: int
 
@@ -69,7 +69,7 @@ class Call:
     name: str
     arguments: "tuple[Node, ...]"
     line: int
-    of: "Node | None" = None
+    target: "Node | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +187,12 @@ class File:
     path: Path
     declarations: tuple[Declaration, ...]
 
-    def of(self, *kinds: str) -> dict[str, Declaration]:
+    def get_declarations(self, *kinds: str) -> dict[str, Declaration]:
         """The declarations of some kinds by name."""
         return {entry.name: entry for entry in self.declarations if entry.kind in kinds}
 
 
-def inside(node: Node) -> Iterator[Node]:
+def iter_children(node: Node) -> Iterator[Node]:
     """What a node is directly made of."""
     for entry in fields(node):
         value = getattr(node, entry.name)
@@ -201,8 +201,8 @@ def inside(node: Node) -> Iterator[Node]:
                 yield part
 
 
-def walk(node: Node) -> Iterator[Node]:
+def walk_nodes(node: Node) -> Iterator[Node]:
     """A node and everything in it."""
     yield node
-    for part in inside(node):
-        yield from walk(part)
+    for part in iter_children(node):
+        yield from walk_nodes(part)

@@ -13,27 +13,39 @@ from typing import Any
 
 from playwright.async_api import Browser, Page
 
-from core.model.cases import Case, News
+from core.model.cases import Case, Notification
 from core.model.findings import Severity, Verdict
 from core.model.guards import Mode
-from core.model.requests import Deed
+from core.model.requests import RequestKind
 from core.model.runs import RunReport
-from core.notifications.digest_card import digest
-from core.notifications.run_cards import cards
-from core.status.overview import status
-from tests.support.adaptive_cards import ADDRESS, BLOCK, DISABLE, action, planned
-from tests.support.status_samples import DUTIES, FORWARDING, NOW, SIGN_IN, mornings
-from tests.support.status_samples import case as open_case
+from core.notifications.digest_card import build_digest_card
+from core.notifications.run_cards import build_cards
+from core.status.overview import build_status
+from tests.support.adaptive_cards import (
+    BLOCK_CHANGE_JSON,
+    DISABLE_RULE_CHANGE_JSON,
+    PUBLIC_URL,
+    build_planned_outcome,
+    build_request,
+)
+from tests.support.status_samples import (
+    CONFIGS_BY_NAME,
+    FORWARDING,
+    NOW,
+    SIGN_IN,
+    build_busy_tenant,
+)
+from tests.support.status_samples import build_sample_case as open_case
 
 type Payload = Mapping[str, Any]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-MODULES = ROOT / ".tools" / "cards" / "node_modules"
-RENDERER = MODULES / "adaptivecards" / "dist" / "adaptivecards.min.js"
-MARKDOWN = MODULES / "markdown-it" / "dist" / "browser" / "markdown-it.umd.min.js"
+NODE_MODULES = ROOT / ".tools" / "cards" / "node_modules"
+RENDERER_SCRIPT = NODE_MODULES / "adaptivecards" / "dist" / "adaptivecards.min.js"
+MARKDOWN_SCRIPT = NODE_MODULES / "markdown-it" / "dist" / "browser" / "markdown-it.umd.min.js"
 # What a message is wide in a channel on a laptop, in CSS pixels; and on a phone.
-WIDTH = 760
-PHONE = 360
+CHANNEL_WIDTH = 760
+PHONE_WIDTH = 360
 
 FOREGROUND = {
     "default": {"default": "#242424", "subtle": "#616161"},
@@ -53,7 +65,7 @@ BACKGROUND = {
     "accent": "#f5f5ff",
 }
 # The look of Teams' light theme (Microsoft Learn: Designing Adaptive Cards for your Teams app).
-HOST = {
+HOST_CONFIG = {
     "supportsInteractivity": True,
     "fontFamily": "Segoe UI, Selawik, Open Sans, Liberation Sans, sans-serif",
     "fontSizes": {"small": 12, "default": 14, "medium": 14, "large": 18, "extraLarge": 24},
@@ -80,7 +92,7 @@ HOST = {
     },
     "actions": {"buttonSpacing": 8, "actionAlignment": "left", "maxActions": 6, "spacing": "large"},
 }
-PAGE = """<!doctype html><meta charset="utf-8"><style>
+PAGE_HTML = """<!doctype html><meta charset="utf-8"><style>
 body { margin: 0; padding: 16px; background: #f5f5f5 }
 #card { background: #fff; border-radius: 4px; overflow: hidden;
   box-shadow: 0 1px 2px #0002, 0 0 2px #0003 }
@@ -89,7 +101,7 @@ body { margin: 0; padding: 16px; background: #f5f5f5 }
 #card .ac-pushButton { font: 600 14px "Segoe UI", "Liberation Sans", sans-serif; color: #242424;
   background: #fff; border: 1px solid #d1d1d1; border-radius: 4px; padding: 6px 12px }
 </style><div id="card"></div>"""
-DRAW = """([card, host]) => {
+RENDER_SCRIPT = """([card, host]) => {
   AdaptiveCards.AdaptiveCard.onProcessMarkdown = (text, result) => {
     result.outputHtml = window.markdownit().render(text);
     result.didProcess = true;
@@ -103,25 +115,27 @@ DRAW = """([card, host]) => {
 }"""
 
 
-async def easel(browser: Browser, width: int = WIDTH) -> Page:
+async def open_card_page(browser: Browser, width: int = CHANNEL_WIDTH) -> Page:
     """A page on which cards can be drawn, one after the other."""
     page = await browser.new_page(
         viewport={"width": width + 32, "height": 400}, device_scale_factor=1.5
     )
-    await page.set_content(PAGE)
-    await page.add_script_tag(path=str(RENDERER))
-    await page.add_script_tag(path=str(MARKDOWN))
+    await page.set_content(PAGE_HTML)
+    await page.add_script_tag(path=str(RENDERER_SCRIPT))
+    await page.add_script_tag(path=str(MARKDOWN_SCRIPT))
     return page
 
 
-async def draw(page: Page, message: Mapping[str, Any]) -> None:
+async def render_card(page: Page, message: Mapping[str, Any]) -> None:
     """Draw a card in place of the last. Raises ValueError for one the renderer complains of."""
-    complaints = await page.evaluate(DRAW, [message["attachments"][0]["content"], HOST])
+    complaints = await page.evaluate(
+        RENDER_SCRIPT, [message["attachments"][0]["content"], HOST_CONFIG]
+    )
     if complaints:
         raise ValueError(f"the renderer says: {json.dumps(complaints)}")
 
 
-async def links(page: Page) -> list[str]:
+async def read_links(page: Page) -> list[str]:
     """Where the links in a drawn card lead."""
     found: list[str] = await page.eval_on_selector_all(
         "#card a", "all => all.map(one => one.getAttribute('href'))"
@@ -129,12 +143,12 @@ async def links(page: Page) -> list[str]:
     return found
 
 
-async def picture(
-    browser: Browser, message: Mapping[str, Any], target: Path, width: int = WIDTH
+async def save_card_image(
+    browser: Browser, message: Mapping[str, Any], target: Path, width: int = CHANNEL_WIDTH
 ) -> None:
     """A card as a picture."""
-    page = await easel(browser, width)
-    await draw(page, message)
+    page = await open_card_page(browser, width)
+    await render_card(page, message)
     await page.locator("#card").screenshot(path=target, animations="disabled")
     await page.close()
 
@@ -144,26 +158,26 @@ async def picture(
 # ----------------------------------------------------------------------------------------------
 
 
-def run_of(guard: str, *news: Case, **other: Any) -> RunReport:
+def build_guard_report(guard: str, *cases: Case, **other: Any) -> RunReport:
     """A run of a guard of the catalog with something to tell."""
-    duty = DUTIES[guard]
+    duty = CONFIGS_BY_NAME[guard]
     made = RunReport(
         guard=guard,
         title=duty.guard.title,
         noun=duty.guard.noun,
         run="30000000000000-0000abcd",
         mode=duty.mode,
-        started=NOW,
-        seen=812,
+        started_at=NOW,
+        read_count=812,
         population=815,
-        unread=3,
-        news=news,
-        why=duty.guard.why,
+        unread_count=3,
+        notifications=cases,
+        rationale=duty.guard.rationale,
     )
     return replace(made, **other)
 
 
-def redirecting(number: int, name: str, target: str, **other: Any) -> Case:
+def build_redirect_case(number: int, name: str, target: str, **other: Any) -> Case:
     """An inbox rule that sends mail out."""
     found = open_case(
         FORWARDING,
@@ -173,7 +187,7 @@ def redirecting(number: int, name: str, target: str, **other: Any) -> Case:
         kind="inbox-rule-forward",
         severity=Severity.HIGH,
         opened=NOW,
-        news=News.OPENED,
+        news=Notification.OPENED,
         facts=(
             "rule without a readable name",
             f"redirects to {target}",
@@ -181,12 +195,12 @@ def redirecting(number: int, name: str, target: str, **other: Any) -> Case:
             "moves the mail to RSS Feeds",
         ),
         advice="Ask the owner; disable the rule unless they made it. If not, reset access.",
-        wanted=(DISABLE,),
+        wanted=(DISABLE_RULE_CHANGE_JSON,),
     )
-    return replace(found, told=None, **other)
+    return replace(found, notified_at=None, **other)
 
 
-def signing_in(number: int, name: str, kind: str = "shared", **other: Any) -> Case:
+def build_sign_in_case(number: int, name: str, kind: str = "shared", **other: Any) -> Case:
     """A mailbox of nobody whose account can sign in."""
     found = open_case(
         SIGN_IN,
@@ -197,37 +211,37 @@ def signing_in(number: int, name: str, kind: str = "shared", **other: Any) -> Ca
         severity=Severity.HIGH,
         verdict=Verdict.BLOCK,
         opened=NOW - timedelta(minutes=15),
-        news=News.OPENED,
+        news=Notification.OPENED,
         facts=(
             f"sign-in name: {name}",
             "licences: none that is a mailbox",
             "last successful sign-in: none on record",
         ),
-        wanted=(BLOCK,),
+        wanted=(BLOCK_CHANGE_JSON,),
     )
-    return replace(found, told=None, **other)
+    return replace(found, notified_at=None, **other)
 
 
-def alerting() -> Payload:
+def build_alert_card() -> Payload:
     """Two rules an intruder made."""
-    return cards(
-        run_of(
+    return build_cards(
+        build_guard_report(
             FORWARDING,
-            redirecting(1, "director@contoso.example", "drop@evil.example"),
-            redirecting(2, "accounts@contoso.example", "drop@evil.example"),
+            build_redirect_case(1, "director@contoso.example", "drop@evil.example"),
+            build_redirect_case(2, "accounts@contoso.example", "drop@evil.example"),
         ),
-        ADDRESS,
+        PUBLIC_URL,
     )[0].payload
 
 
-def first_look() -> Payload:
+def build_initial_scan_card() -> Payload:
     """What an enforcing guard finds when it looks for the first time."""
     names = ("info", "orders", "press", "bookings", "events", "warehouse")
     there = [
-        signing_in(number, f"{name}@contoso.example", adopted=True)
+        build_sign_in_case(number, f"{name}@contoso.example", adopted=True)
         for number, name in enumerate(names)
     ]
-    asked = signing_in(
+    asked = build_sign_in_case(
         9,
         "boardroom@contoso.example",
         "room",
@@ -237,27 +251,33 @@ def first_look() -> Payload:
         advice="Somebody signed in on 2026-11-18: find out who uses it before it is blocked.",
         wanted=(),
     )
-    preview = tuple(planned(one) for one in there)
-    report = run_of(SIGN_IN, *there, asked, adopted=True, preview=preview, noun="shared mailboxes")
-    return cards(report, ADDRESS)[0].payload
+    preview = tuple(build_planned_outcome(one) for one in there)
+    report = build_guard_report(
+        SIGN_IN, *there, asked, adopted=True, preview=preview, noun="shared mailboxes"
+    )
+    return build_cards(report, PUBLIC_URL)[0].payload
 
 
-def ended() -> Payload:
+def build_resolved_card() -> Payload:
     """What was put right, and what somebody else saw to."""
     done = [
-        signing_in(number, f"{name}@contoso.example", news=News.DONE, closed=NOW, closing="done")
+        build_sign_in_case(
+            number, f"{name}@contoso.example", news=Notification.DONE, closed=NOW, closing="done"
+        )
         for number, name in enumerate(("info", "orders", "press"))
     ]
-    gone = signing_in(7, "events@contoso.example", news=News.CLOSED, closed=NOW, closing="gone")
-    return cards(run_of(SIGN_IN, *done, gone), ADDRESS)[0].payload
+    gone = build_sign_in_case(
+        7, "events@contoso.example", news=Notification.CLOSED, closed=NOW, closing="gone"
+    )
+    return build_cards(build_guard_report(SIGN_IN, *done, gone), PUBLIC_URL)[0].payload
 
 
-def asked_for() -> Payload:
+def build_requests_card() -> Payload:
     """What people did."""
-    rule = redirecting(1, "accounts@contoso.example", "archive@partner.example")
-    exempted = action(
+    rule = build_redirect_case(1, "accounts@contoso.example", "archive@partner.example")
+    exempted = build_request(
         1,
-        Deed.EXEMPT,
+        RequestKind.EXEMPT,
         subject=rule.key,
         who="Ada Okafor",
         why="Our bookkeepers get a copy until the end of the year, ticket 4711.",
@@ -267,9 +287,9 @@ def asked_for() -> Payload:
         ended=NOW,
         note="exempt until 2026-12-30 09:42 UTC; 1 open cases ended",
     )
-    undone = action(
+    undone = build_request(
         2,
-        Deed.UNDO,
+        RequestKind.UNDO,
         who="Ben Silva",
         why="The scanner on the second floor signs in with this account.",
         signed_in="ben@contoso.example",
@@ -278,26 +298,28 @@ def asked_for() -> Payload:
         note="restored as it was, and exempt until 2026-12-20",
     )
     names = {rule.key: rule.summary, undone.subject: "BlockSignIn of scanner@contoso.example"}
-    report = run_of(FORWARDING, actions=(exempted, undone), names=names, mode=Mode.ALERT)
-    return cards(report, ADDRESS)[0].payload
+    report = build_guard_report(
+        FORWARDING, actions=(exempted, undone), names=names, mode=Mode.ALERT
+    )
+    return build_cards(report, PUBLIC_URL)[0].payload
 
 
-def week() -> Payload:
+def build_weekly_card() -> Payload:
     """The week's card of a tenant in which a good deal happens."""
-    return digest(status(mornings(), NOW), ADDRESS)
+    return build_digest_card(build_status(build_busy_tenant(), NOW), PUBLIC_URL)
 
 
-SHOWN = {
-    "card-alert": (alerting, WIDTH),
-    "card-alert-phone": (alerting, PHONE),
-    "card-first-look": (first_look, WIDTH),
-    "card-over": (ended, WIDTH),
-    "card-asked-for": (asked_for, WIDTH),
-    "card-week": (week, WIDTH),
+CARD_IMAGES = {
+    "card-alert": (build_alert_card, CHANNEL_WIDTH),
+    "card-alert-phone": (build_alert_card, PHONE_WIDTH),
+    "card-first-look": (build_initial_scan_card, CHANNEL_WIDTH),
+    "card-over": (build_resolved_card, CHANNEL_WIDTH),
+    "card-asked-for": (build_requests_card, CHANNEL_WIDTH),
+    "card-week": (build_weekly_card, CHANNEL_WIDTH),
 }
 
 
-async def take_cards(browser: Browser, folder: Path) -> None:
+async def save_card_images(browser: Browser, folder: Path) -> None:
     """The pictures of cards that the documents show."""
-    for name, (message, width) in SHOWN.items():
-        await picture(browser, message(), folder / f"{name}.png", width)
+    for name, (message, width) in CARD_IMAGES.items():
+        await save_card_image(browser, message(), folder / f"{name}.png", width)

@@ -10,78 +10,80 @@ from io import StringIO
 import typer
 from rich.console import Console
 
-from core.cli.api_client import Reply, Way
+from core.cli.api_client import ApiClient, ApiResponse
 from core.cli.program import NAME, main, program
 from core.cli.session import Session
-from core.status.case_query import Choice, chosen
-from core.status.document import case_document, cases_document, document
-from core.status.guard_status import Standing
-from core.status.overview import status
-from tests.support.status_samples import NOW, Pages, mornings
+from core.status.case_query import CaseFilter, select_case_page
+from core.status.document import case_detail_to_json, case_page_to_json, status_to_json
+from core.status.guard_status import GuardData
+from core.status.overview import build_status
+from tests.support.status_samples import NOW, SamplePages, build_busy_tenant
 
-WIDTH = 80
+TERMINAL_WIDTH = 80
 
 
-def reply(found: Mapping[str, object]) -> Reply:
+def build_reply(document: Mapping[str, object]) -> ApiResponse:
     """An answer of the API."""
-    return Reply(200, json.dumps(found).encode())
+    return ApiResponse(200, json.dumps(document).encode())
 
 
 @dataclass
-class Morning:
+class SampleClient:
     """A way to look at these standings; what is asked for is written down nowhere."""
 
-    standings: Sequence[Standing]
-    where: str = "https://func-exoguard.azurewebsites.net"
+    statuses: Sequence[GuardData]
+    location: str = "https://func-exoguard.azurewebsites.net"
 
-    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Reply:
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> ApiResponse:
         parts = path.removeprefix("/api/").removesuffix(".json").split("/")
         if parts == ["status"]:
-            return reply(document(status(self.standings, NOW)))
+            return build_reply(status_to_json(build_status(self.statuses, NOW)))
         if parts == ["cases"]:
-            names = [row.duty.guard.name for row in self.standings]
-            choice = Choice.read(query or {}, names)
-            found = chosen(self.standings, choice)
+            names = [row.config.guard.name for row in self.statuses]
+            choice = CaseFilter.parse(query or {}, names)
+            found = select_case_page(self.statuses, choice)
             rows = [(duty.guard.name, case) for duty, case in found.rows]
-            return reply(cases_document(rows, found.total, choice.page, found.pages))
+            return build_reply(case_page_to_json(rows, found.total, choice.page, found.page_count))
         if parts[0] == "cases":
             _, guard, key = parts
-            keys = [row for row in self.standings if key in row.memory.cases]
-            if [row.duty.guard.name for row in keys] != [guard]:
-                return Reply(404, b"{}")
-            one = Pages(list(self.standings)).case_of(guard, key)
-            found_case = case_document(one.duty, one.case, one.changes, one.exemption, one.actions)
-            return reply(found_case)
-        return Reply(404, b"{}")
+            keys = [row for row in self.statuses if key in row.snapshot.cases]
+            if [row.config.guard.name for row in keys] != [guard]:
+                return ApiResponse(404, b"{}")
+            one = SamplePages(list(self.statuses)).find_case(guard, key)
+            found_case = case_detail_to_json(
+                one.config, one.case, one.changes, one.exemption, one.operator_requests
+            )
+            return build_reply(found_case)
+        return ApiResponse(404, b"{}")
 
-    async def post(self, path: str, body: Mapping[str, str]) -> Reply:
+    async def post(self, path: str, body: Mapping[str, str]) -> ApiResponse:
         number = "30708439043000-5e3aa1c7"
         guard = path.split("/")[3]
         taken = {"action": number, "status": "asked", "address": f"/api/actions/{guard}/{number}"}
-        return Reply(202, json.dumps(taken).encode())
+        return ApiResponse(202, json.dumps(taken).encode())
 
-    async def work(self) -> None:
+    async def process_pending(self) -> None:
         """Nobody works here."""
 
 
-def printed(standings: Sequence[Standing], *words: str) -> str:
+def render_command(statuses: Sequence[GuardData], *words: str) -> str:
     """What a command line prints: for the person and on standard output."""
 
     @asynccontextmanager
-    async def way(session: Session) -> AsyncIterator[Way]:
-        yield Morning(standings)
+    async def way(session: Session) -> AsyncIterator[ApiClient]:
+        yield SampleClient(statuses)
 
     text = StringIO()
-    paper = Console(file=text, width=WIDTH, markup=False, highlight=False)
+    paper = Console(file=text, width=TERMINAL_WIDTH, markup=False, highlight=False)
     session = Session(
-        environ={}, out=paper, err=paper, now=lambda: NOW, terminal=False, opens=way,
+        environ={}, out=paper, err=paper, now=lambda: NOW, is_interactive=False, client_factory=way,
         who="dana@desk",
     )  # fmt: skip
     main(words, session)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
-def helped(*words: str) -> str:
+def render_help(*words: str) -> str:
     """What `--help` prints."""
     text = StringIO()
     with redirect_stdout(text):
@@ -89,7 +91,7 @@ def helped(*words: str) -> str:
             [*words, "--help"],
             prog_name=NAME,
             standalone_mode=False,
-            terminal_width=WIDTH,
+            terminal_width=TERMINAL_WIDTH,
             obj=Session(environ={}),
         )
     return text.getvalue().strip("\n")
@@ -98,15 +100,17 @@ def helped(*words: str) -> str:
 COMMANDS = tuple(entry.callback.__name__ for entry in program.registered_commands if entry.callback)
 
 
-def block(text: str) -> str:
+def format_block(text: str) -> str:
     """A part of a document as it is printed."""
     return f"```\n{text}\n```"
 
 
-def examples() -> dict[str, str]:
+def build_examples() -> dict[str, str]:
     """What `docs/cli.md` shows, by name."""
-    standings = mornings()
-    row = json.loads(printed(standings, "cases", "--severity", "critical", "--json"))["cases"][0]
+    standings = build_busy_tenant()
+    row = json.loads(render_command(standings, "cases", "--severity", "critical", "--json"))[
+        "cases"
+    ][0]
     shown = {
         "status": ("status",),
         "cases": ("cases", "--severity", "critical"),
@@ -115,9 +119,13 @@ def examples() -> dict[str, str]:
         "acknowledge": ("acknowledge", row["short"], "--why", "Dana asks the vendor", "--yes"),
     }
     return {
-        f"example {name}": block(f"$ exo {shlex.join(words)}\n{printed(standings, *words)}")
+        f"example {name}": format_block(
+            f"$ exo {shlex.join(words)}\n{render_command(standings, *words)}"
+        )
         for name, words in shown.items()
     } | {
-        "help": block(helped()),
-        "commands": "\n\n".join(f"### {name}\n\n{block(helped(name))}" for name in COMMANDS),
+        "help": format_block(render_help()),
+        "commands": "\n\n".join(
+            f"### {name}\n\n{format_block(render_help(name))}" for name in COMMANDS
+        ),
     }

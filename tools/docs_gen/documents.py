@@ -10,22 +10,22 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from core.api.routes import described
+from core.api.routes import build_api_document
 from core.config.catalog import CATALOG
-from core.config.settings import SETTINGS, SUFFIXES, all_settings
+from core.config.settings import GUARD_SETTING_SUFFIXES, SETTINGS, list_settings
 from core.evidence.file_format import COLUMNS
-from core.evidence.records import FIELDS
-from core.guards.tenant_baseline.rule_file import SHIPPED, is_writable
-from core.microsoft365.cis_benchmark import BENCHMARK, CONTROLS, SOURCE, WITHOUT
-from core.microsoft365.permissions import risk
-from core.model.guards import Duty, Mode, Permission, Service
+from core.evidence.records import RECORD_FIELDS
+from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS, is_writable_row
+from core.microsoft365.cis_benchmark import BENCHMARK, BENCHMARK_URL, CONTROLS, NO_CONTROL_REASONS
+from core.microsoft365.permissions import describe_risk
+from core.model.guards import GuardConfig, Mode, Permission, Service
 from tools.docs_gen import cli_samples, infra
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 INFRA = ROOT / "infra"
 
 # What the adapters send with each cmdlet that reads. `tests/infra` records them at it.
-READS: Mapping[str, tuple[str, ...]] = {
+READ_PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "Get-AcceptedDomain": (),
     "Get-AdminAuditLogConfig": (),
     "Get-AuthenticationPolicy": (),
@@ -53,136 +53,140 @@ READS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def row(*cells: str) -> str:
+def format_row(*cells: str) -> str:
     """A line of a table."""
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def table(head: tuple[str, ...], rows: list[str]) -> str:
+def format_table(head: tuple[str, ...], rows: list[str]) -> str:
     """A whole table."""
-    return "\n".join([row(*head), "|" + "---|" * len(head), *rows])
+    return "\n".join([format_row(*head), "|" + "---|" * len(head), *rows])
 
 
-def overview() -> str:
+def build_guard_table() -> str:
     """Every guard in a line."""
     rows = [
-        row(
+        format_row(
             f"`{duty.guard.name}`",
-            duty.guard.why,
+            duty.guard.rationale,
             str(duty.mode),
             f"`{duty.schedule}`",
             f"{duty.limit.count} or {duty.limit.percent:g} %",
         )
         for duty in CATALOG
     ]
-    return table(("guard", "why", "mode", "schedule (UTC)", "brake"), rows)
+    return format_table(("guard", "why", "mode", "schedule (UTC)", "brake"), rows)
 
 
-def permission(entry: Permission) -> str:
+def format_permission(entry: Permission) -> str:
     """A permission of a guard in a line."""
     name = f"`{entry.name}`"
     if entry.parameters:
         name += f" ({', '.join(entry.parameters)})"
     when = "to enforce" if entry.writes else "to look"
-    return row(str(entry.service), name, when + (", optional" if entry.optional else ""), entry.why)
+    return format_row(
+        str(entry.service), name, when + (", optional" if entry.optional else ""), entry.reason
+    )
 
 
-def permissions(duty: Duty) -> str:
+def build_permission_table(config: GuardConfig) -> str:
     """What a guard needs."""
-    rows = [permission(entry) for entry in duty.guard.permissions]
-    return table(("in", "permission or cmdlet", "needed", "why"), rows)
+    rows = [format_permission(entry) for entry in config.guard.permissions]
+    return format_table(("in", "permission or cmdlet", "needed", "why"), rows)
 
 
-def every_permission() -> str:
+def build_all_permissions_table() -> str:
     """Guard by permission, with its worth to a thief."""
     rows = [
-        row(
+        format_row(
             f"`{duty.guard.name}`",
             f"`{entry.name}`" + (f" ({', '.join(entry.parameters)})" if entry.parameters else ""),
             ("to enforce" if entry.writes else "to look")
             + (", optional" if entry.optional else ""),
-            entry.why,
-            risk(entry),
+            entry.reason,
+            describe_risk(entry),
         )
         for duty in CATALOG
         for entry in duty.guard.permissions
     ]
-    return table(("guard", "permission", "needed", "why", "what a thief could do"), rows)
+    return format_table(("guard", "permission", "needed", "why", "what a thief could do"), rows)
 
 
-def controls(duty: Duty) -> str:
+def format_controls(config: GuardConfig) -> str:
     """The recommendations of the benchmark a guard speaks of, or why there is none.
 
     Raises LookupError for a guard that says neither.
     """
-    found = CONTROLS.get(duty.guard.name, ())
-    if not found and duty.guard.name not in WITHOUT:
-        raise LookupError(f"core/microsoft365/cis_benchmark.py does not name {duty.guard.name}")
+    found = CONTROLS.get(config.guard.name, ())
+    if not found and config.guard.name not in NO_CONTROL_REASONS:
+        raise LookupError(f"core/microsoft365/cis_benchmark.py does not name {config.guard.name}")
     if not found:
-        return f"[{BENCHMARK}]({SOURCE}): none; {WITHOUT[duty.guard.name]}."
+        return f"[{BENCHMARK}]({BENCHMARK_URL}): none; {NO_CONTROL_REASONS[config.guard.name]}."
     told = "; ".join(f'{one.id} "{one.title}"' for one in found)
-    return f"[{BENCHMARK}]({SOURCE}): {told}."
+    return f"[{BENCHMARK}]({BENCHMARK_URL}): {told}."
 
 
-def baseline() -> str:
+def build_baseline_table() -> str:
     """The rows of the baseline that come with the app."""
     rows = [
-        row(
+        format_row(
             f"`{entry.id}`",
             f"`{entry.source}`",
-            f"`{entry.property}`",
-            str(entry.wanted),
+            f"`{entry.property_name}`",
+            str(entry.expected),
             entry.severity,
-            "yes" if is_writable(entry) else "",
+            "yes" if is_writable_row(entry) else "",
             entry.reference,
         )
-        for entry in SHIPPED
+        for entry in SHIPPED_ROWS
     ]
     head = ("row", "source", "property", "wanted", "severity", "can be written", "reference")
-    return table(head, rows)
+    return format_table(head, rows)
 
 
-def records() -> str:
+def build_record_tables() -> str:
     """Every record of the evidence with its fields."""
     return "\n\n".join(
         f"### `{record}`\n\n"
-        + table(("field", "what it is"), [row(f"`{name}`", told) for name, told in names.items()])
-        for record, names in FIELDS.items()
+        + format_table(
+            ("field", "what it is"), [format_row(f"`{name}`", told) for name, told in names.items()]
+        )
+        for record, names in RECORD_FIELDS.items()
     )
 
 
-def columns() -> str:
+def format_columns() -> str:
     """The columns of the evidence as a table."""
     return "`" + ",".join(COLUMNS) + "`"
 
 
-def settings() -> str:
+def build_settings_table() -> str:
     """Every setting in a line."""
     rows = [
-        row(
+        format_row(
             f"`{entry.name}`",
             "required" if entry.default is None else f"`{entry.default}`" if entry.default else "",
             entry.help + (" (secret)" if entry.secret else ""),
         )
-        for entry in all_settings()
+        for entry in list_settings()
     ]
-    return table(("setting", "default", "what it is"), rows)
+    return format_table(("setting", "default", "what it is"), rows)
 
 
-def sample() -> str:
+def build_sample_settings() -> str:
     """`local.settings.sample.json`."""
     hosts = {"AzureWebJobsStorage": "UseDevelopmentStorage=true"}
     hosts["FUNCTIONS_WORKER_RUNTIME"] = "python"
-    values = hosts | {entry.name: entry.sample for entry in all_settings()}
+    values = hosts | {entry.name: entry.sample for entry in list_settings()}
     return json.dumps({"IsEncrypted": False, "Values": values}, indent=2) + "\n"
 
 
-def openapi() -> str:
+def build_openapi_json() -> str:
     """`docs/openapi.json`."""
-    return json.dumps(described(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(build_api_document(), indent=1, ensure_ascii=False) + "\n"
 
 
-def cmdlets() -> str:
+def build_cmdlet_catalog() -> str:
     """What `infra/exchange-role.ps1` may grant, as JSON that PowerShell reads."""
     entries = [
         {
@@ -190,7 +194,7 @@ def cmdlets() -> str:
             "cmdlet": entry.name,
             "writes": entry.writes,
             "optional": entry.optional,
-            "parameters": entry.parameters if entry.writes else READS[entry.name],
+            "parameters": entry.parameters if entry.writes else READ_PARAMETERS[entry.name],
         }
         for duty in CATALOG
         for entry in duty.guard.permissions
@@ -204,42 +208,49 @@ def cmdlets() -> str:
     return f"#>\n$Catalog = @'\n{document}\n'@ | ConvertFrom-Json\n<#"
 
 
-def tables() -> dict[Path, dict[str, str]]:
+def build_tables() -> dict[Path, dict[str, str]]:
     """The tables of each document by name."""
-    guards = {f"permissions {duty.guard.name}": permissions(duty) for duty in CATALOG}
-    guards |= {f"controls {duty.guard.name}": controls(duty) for duty in CATALOG}
+    guards = {f"permissions {duty.guard.name}": build_permission_table(duty) for duty in CATALOG}
+    guards |= {f"controls {duty.guard.name}": format_controls(duty) for duty in CATALOG}
     return {
-        ROOT / "docs" / "guards.md": {"overview": overview(), "baseline": baseline(), **guards},
-        ROOT / "docs" / "evidence.md": {"records": records(), "columns": columns()},
-        ROOT / "docs" / "cli.md": cli_samples.examples(),
-        ROOT / "docs" / "settings.md": {"settings": settings()},
-        ROOT / "docs" / "permissions.md": {"permissions": every_permission()},
-        INFRA / "exchange-role.ps1": {"cmdlets": cmdlets()},
-        INFRA / "main.bicep": {"guards": infra.guards()},
-        INFRA / "app.bicep": {"guard settings": infra.guard_settings()},
-        INFRA / "entra.bicep": {"permissions": infra.permissions()},
+        ROOT / "docs" / "guards.md": {
+            "overview": build_guard_table(),
+            "baseline": build_baseline_table(),
+            **guards,
+        },
+        ROOT / "docs" / "evidence.md": {
+            "records": build_record_tables(),
+            "columns": format_columns(),
+        },
+        ROOT / "docs" / "cli.md": cli_samples.build_examples(),
+        ROOT / "docs" / "settings.md": {"settings": build_settings_table()},
+        ROOT / "docs" / "permissions.md": {"permissions": build_all_permissions_table()},
+        INFRA / "exchange-role.ps1": {"cmdlets": build_cmdlet_catalog()},
+        INFRA / "main.bicep": {"guards": infra.build_guards_object()},
+        INFRA / "app.bicep": {"guard settings": infra.build_guard_settings()},
+        INFRA / "entra.bicep": {"permissions": infra.build_permissions_object()},
     }
 
 
-def deployment(text: str) -> str:
+def build_parameters_file(text: str) -> str:
     """`main.parameters.json` with the settings of the guards there are."""
     document = json.loads(text)
     given: dict[str, str] = document["parameters"]["settings"]["value"]
-    guards = tuple(f"_{suffix}" for suffix in (*SUFFIXES, "MAX_AGE_MINUTES"))
+    guards = tuple(f"_{suffix}" for suffix in (*GUARD_SETTING_SUFFIXES, "MAX_AGE_MINUTES"))
     everybodys = {entry.name for entry in SETTINGS}
     own = {
         name: value
         for name, value in given.items()
         if name in everybodys or not name.endswith(guards)
     }
-    named = {name: f"${{{name}}}" for name in infra.parameters()}
+    named = {name: f"${{{name}}}" for name in infra.list_parameters()}
     document["parameters"]["settings"]["value"] = own | named
     return json.dumps(document, indent=2) + "\n"
 
 
-def with_tables(text: str, named: dict[str, str]) -> str:
+def replace_tables(text: str, tables: dict[str, str]) -> str:
     """A document with its tables as they should be. Raises LookupError for a missing place."""
-    for name, content in named.items():
+    for name, content in tables.items():
         mark = re.escape(name)
         inner = rf"(?<=<!-- {mark} -->\n).*?(?=^[^\n]*<!-- end -->)"
         place = re.search(inner, text, re.DOTALL | re.MULTILINE)
@@ -251,12 +262,12 @@ def with_tables(text: str, named: dict[str, str]) -> str:
 
 def main() -> None:
     """Write all of them."""
-    (ROOT / "local.settings.sample.json").write_text(sample(), encoding="utf-8")
-    (ROOT / "docs" / "openapi.json").write_text(openapi(), encoding="utf-8")
+    (ROOT / "local.settings.sample.json").write_text(build_sample_settings(), encoding="utf-8")
+    (ROOT / "docs" / "openapi.json").write_text(build_openapi_json(), encoding="utf-8")
     path = INFRA / "main.parameters.json"
-    path.write_text(deployment(path.read_text(encoding="utf-8")), encoding="utf-8")
-    for path, named in tables().items():
-        path.write_text(with_tables(path.read_text(encoding="utf-8"), named), encoding="utf-8")
+    path.write_text(build_parameters_file(path.read_text(encoding="utf-8")), encoding="utf-8")
+    for path, named in build_tables().items():
+        path.write_text(replace_tables(path.read_text(encoding="utf-8"), named), encoding="utf-8")
 
 
 if __name__ == "__main__":

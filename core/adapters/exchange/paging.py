@@ -4,30 +4,38 @@ import logging
 from array import array
 from collections.abc import AsyncIterator, Callable, Iterable
 
-from core.adapters.exchange.client import Command, Exchange
-from core.adapters.m365.parsing import Row, each, identifier, object_id
-from core.adapters.read_errors import blind, broken_rows
-from core.adapters.retry import Again
+from core.adapters.exchange.client import Command, ExchangeClient
+from core.adapters.m365.parsing import (
+    ResponseRow,
+    parse_each_row,
+    parse_identifier,
+    parse_object_id,
+)
+from core.adapters.read_errors import build_row_failures, build_unavailable_reading
+from core.adapters.retry import RetryableError
 from core.errors import TenantError, Unavailable
 from core.tenant.readings import Reading
 
 log = logging.getLogger(__name__)
 
-IDS = ("ExternalDirectoryObjectId", "Guid", "ImmutableId")
+ID_PROPERTIES = ("ExternalDirectoryObjectId", "Guid", "ImmutableId")
 
 
-def ids_of(
-    rows: Iterable[tuple[Row, str]], read: Callable[[object], str] = identifier
+def collect_row_ids(
+    rows: Iterable[tuple[ResponseRow, str]], parse: Callable[[object], str] = parse_identifier
 ) -> list[str]:
     """The best id each broken row still has, "" for none."""
-    return [next((known for key in IDS if (known := read(row.get(key)))), "") for row, _ in rows]
+    return [
+        next((known for key in ID_PROPERTIES if (known := parse(row.get(key)))), "")
+        for row, _ in rows
+    ]
 
 
-async def listing[T](
-    exchange: Exchange,
-    surface: str,
+async def fetch_listing[T](
+    exchange: ExchangeClient,
+    source: str,
     command: Command,
-    parse: Callable[[Row], T],
+    parse: Callable[[ResponseRow], T],
     *,
     optional: bool = False,
 ) -> Reading[T]:
@@ -35,22 +43,22 @@ async def listing[T](
     try:
         rows = await exchange.invoke(command.cmdlet, command.parameters, select=command.select)
     except TenantError as error:
-        return blind(surface, error, optional=optional)
-    items, broken = each(rows, parse)
+        return build_unavailable_reading(source, error, optional=optional)
+    items, broken = parse_each_row(rows, parse)
     return Reading(
         items=tuple(items),
-        unread=broken_rows(surface, broken, ids_of(broken)),
-        surfaces=frozenset({surface}),
+        failures=build_row_failures(source, broken, collect_row_ids(broken)),
+        sources=frozenset({source}),
         population=len(rows),
     )
 
 
-async def paged[T](
-    exchange: Exchange,
-    surface: str,
+async def fetch_paged_listing[T](
+    exchange: ExchangeClient,
+    source: str,
     command: Command,
-    parse: Callable[[Row], T],
-    owner: Callable[[T], str],
+    parse: Callable[[ResponseRow], T],
+    get_id: Callable[[T], str],
     after: str,
     *,
     never_empty: bool = False,
@@ -62,45 +70,45 @@ async def paged[T](
     Exchange need not know a link of an earlier run any more: then the listing begins anew.
     `never_empty`: every tenant has some of these, so an empty list is an answer gone wrong.
     """
-    seen = Seen()
+    seen = IdSet()
     nobody = not after
     nameless = 0
     try:
-        async for rows, further, anew in pages_from(exchange, command, after):
+        async for rows, further, anew in resume_pages(exchange, command, after):
             nobody = nobody and not rows
             if never_empty and nobody and not further:
                 raise Unavailable(f"{command.cmdlet} listed nobody at all")
-            items, broken = each(rows, parse)
-            new = {owner(item): item for item in items if seen.first(owner(item))}
-            ids = ids_of(broken, object_id)
+            items, broken = parse_each_row(rows, parse)
+            new = {get_id(item): item for item in items if seen.add(get_id(item))}
+            ids = collect_row_ids(broken, parse_object_id)
             lost = [
-                pair for pair in zip(broken, ids, strict=True) if not pair[1] or seen.first(pair[1])
+                pair for pair in zip(broken, ids, strict=True) if not pair[1] or seen.add(pair[1])
             ]
-            misses = broken_rows(
-                surface, [row for row, _ in lost], [one for _, one in lost], nameless
+            misses = build_row_failures(
+                source, [row for row, _ in lost], [one for _, one in lost], nameless
             )
             nameless += len(lost)
             yield Reading(
                 items=tuple(new.values()),
-                unread=misses,
-                surfaces=frozenset({surface}),
+                failures=misses,
+                sources=frozenset({source}),
                 population=len(new) + len(misses),
                 scope=frozenset(new) | {miss.object_id for miss in misses},
-                further=further,
-                anew=anew,
+                continuation=further,
+                restarted=anew,
             )
     except TenantError as error:
         yield Reading(
-            unread=blind(surface, error).unread,
-            surfaces=frozenset({surface}),
+            failures=build_unavailable_reading(source, error).failures,
+            sources=frozenset({source}),
             complete=False,
             scope=frozenset(),
         )
 
 
-async def pages_from(
-    exchange: Exchange, command: Command, after: str
-) -> AsyncIterator[tuple[list[Row], str, bool]]:
+async def resume_pages(
+    exchange: ExchangeClient, command: Command, after: str
+) -> AsyncIterator[tuple[list[ResponseRow], str, bool]]:
     """The pages of a command from where an earlier run stopped, or all of them.
 
     The first of a listing that had to begin anew says so.
@@ -108,21 +116,21 @@ async def pages_from(
     anew = bool(after)
     if after:
         try:
-            async for rows, further in exchange.pages(command, after):
+            async for rows, further in exchange.read_pages(command, after):
                 yield rows, further, False
                 after = ""
             return
         except TenantError as error:
             # Passing trouble passes; a refusal without a reason is not told from a stale link.
-            if not after or isinstance(error, Again):
+            if not after or isinstance(error, RetryableError):
                 raise
             log.info("%s goes on from its beginning: %s", command.cmdlet, error)
-    async for rows, further in exchange.pages(command):
+    async for rows, further in exchange.read_pages(command):
         yield rows, further, anew
         anew = False
 
 
-class Seen:
+class IdSet:
     """Which objects a listing has named so far, in 16 to 32 bytes each.
 
     Only 64 bits of each name are kept. Python mixes a secret of the process into them, so nobody
@@ -134,25 +142,25 @@ class Seen:
         self.slots = array("q", [0]) * 2_048
         self.count = 0
 
-    def first(self, name: str) -> bool:
+    def add(self, name: str) -> bool:
         """Note a name; True when it was not noted before."""
-        if not self.note(hash(name) or 1):
+        if not self.insert_hash(hash(name) or 1):
             return False
         self.count += 1
         if self.count * 2 > len(self.slots):
             known, self.slots = self.slots, array("q", [0]) * (2 * len(self.slots))
             for mark in known:
                 if mark:
-                    self.note(mark)
+                    self.insert_hash(mark)
         return True
 
-    def note(self, mark: int) -> bool:
+    def insert_hash(self, hash_value: int) -> bool:
         """Put a mark into its slot, or the next that is free; False when it is there already."""
         slots, last = self.slots, len(self.slots) - 1
-        at = mark & last
+        at = hash_value & last
         while found := slots[at]:
-            if found == mark:
+            if found == hash_value:
                 return False
             at = (at + 1) & last
-        slots[at] = mark
+        slots[at] = hash_value
         return True

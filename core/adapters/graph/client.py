@@ -27,28 +27,39 @@ from msgraph.graph_service_client import GraphServiceClient
 from msgraph_core import GraphClientFactory
 from msgraph_core.middleware import GraphTelemetryHandler
 
-from core.adapters.api_errors import error_of, graph_failure
+from core.adapters.api_errors import get_api_error, map_graph_error
 from core.adapters.clouds import Cloud
-from core.adapters.credentials import Credential, roles_of
+from core.adapters.credentials import Credential, parse_token_roles
 from core.adapters.graph.transport import GraphTransport
-from core.adapters.m365.parsing import Row, document, rows_of, text
-from core.adapters.retry import Again, Service, inner_trouble, slowest, trouble
+from core.adapters.m365.parsing import (
+    ResponseRow,
+    parse_json_object,
+    parse_response_rows,
+    parse_text,
+)
+from core.adapters.retry import (
+    RetryableError,
+    ThrottledService,
+    longest_wait,
+    retryable_inner_status,
+    retryable_status,
+)
 from core.errors import TenantError, Unavailable
 
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 20
-PAGES = 2_000
-ROWS = 10_000
+MAX_PAGES = 2_000
+MAX_ROWS = 10_000
 # Only an advanced query counts, and it has to say so in a header as well (Microsoft Learn: Graph
 # "Advanced query capabilities on directory objects").
 COUNTING = "$count=true"
 CONCURRENCY_VIOLATION = "Directory_ConcurrencyViolation"
 
-type Answer = Row | TenantError
+type RowOrError = ResponseRow | TenantError
 
 
-class WholeResponse(ResponseHandler):
+class RawResponseHandler(ResponseHandler):
     """Keeps the response as it came: the SDK itself gives up the body of every refusal."""
 
     def __init__(self) -> None:
@@ -58,7 +69,7 @@ class WholeResponse(ResponseHandler):
         self.response = response if isinstance(response, httpx.Response) else None
 
 
-class Graph:
+class GraphClient:
     """A connection to Graph for as long as the app lives.
 
     `permission` of a call is the app role it needs; a refusal carries it on. Paths are relative to
@@ -66,13 +77,13 @@ class Graph:
     """
 
     def __init__(
-        self, cloud: Cloud, credential: Credential, service: Service, *, ca_path: str = ""
+        self, cloud: Cloud, credential: Credential, service: ThrottledService, *, ca_path: str = ""
     ) -> None:
         logging.getLogger("httpx").setLevel(logging.WARNING)  # Its INFO lines hold whole URLs.
         self.base = f"{cloud.graph}/v1.0"
         self.scope = cloud.graph_scope
         self.credential = credential
-        self.most_pages = PAGES
+        self.max_pages = MAX_PAGES
         self.service = service
         host = urlsplit(self.base).hostname or ""
         # A port in an allowed host would match nothing, and requests would go out without a token.
@@ -97,60 +108,66 @@ class Graph:
         await self.http.aclose()
         await self.transport.aclose()  # The SDK's own transport does not close what it wraps.
 
-    async def roles(self) -> frozenset[str] | None:
+    async def read_token_roles(self) -> frozenset[str] | None:
         """The app roles in the token; None when it cannot be read."""
         token = await self.credential.get_token(self.scope)
-        return roles_of(token.token)
+        return parse_token_roles(token.token)
 
     # One request -----------------------------------------------------------------------------
 
-    async def get(self, path: str, permission: str = "") -> Row:
+    async def get(self, path: str, permission: str = "") -> ResponseRow:
         """One object. Raises Gone, Forbidden, Refused or Unavailable."""
         return await self.request(Method.GET, path, None, permission)
 
-    async def patch(self, path: str, body: Row, permission: str = "") -> Row:
+    async def patch(self, path: str, body: ResponseRow, permission: str = "") -> ResponseRow:
         """Change one object; the answer may be empty."""
         return await self.request(Method.PATCH, path, body, permission)
 
-    async def post(self, path: str, body: Row | None = None, permission: str = "") -> Row:
+    async def post(
+        self, path: str, body: ResponseRow | None = None, permission: str = ""
+    ) -> ResponseRow:
         """Call an action; the answer may be empty."""
         return await self.request(Method.POST, path, body, permission)
 
-    async def pages(self, path: str, permission: str = "") -> AsyncIterator[list[Row]]:
+    async def read_pages(self, path: str, permission: str = "") -> AsyncIterator[list[ResponseRow]]:
         """A collection, page by page. Raises like `get`, also half way."""
         seen: set[str] = set()
         while path:
-            if path in seen or len(seen) >= self.most_pages:
-                raise Unavailable(f"{shown(path)}: the pages do not end")
+            if path in seen or len(seen) >= self.max_pages:
+                raise Unavailable(f"{format_request_path(path)}: the pages do not end")
             seen.add(path)
             answer = await self.get(path, permission)
             try:
-                yield rows_of(answer)
+                yield parse_response_rows(answer)
             except ValueError as error:
-                raise Unavailable(f"{shown(path)}: {error}") from error
-            path = self.next_path(answer)
+                raise Unavailable(f"{format_request_path(path)}: {error}") from error
+            path = self.get_next_path(answer)
 
-    async def request(self, method: Method, path: str, body: Row | None, permission: str) -> Row:
+    async def request(
+        self, method: Method, path: str, body: ResponseRow | None, permission: str
+    ) -> ResponseRow:
         """Send until there is a definite answer. An empty body is an answer only to a write."""
-        what = f"{method.value} {shown(path)}"
+        what = f"{method.value} {format_request_path(path)}"
 
-        async def attempt() -> Row:
+        async def attempt() -> ResponseRow:
             response = await self.send(method, path, body)
             if 200 <= response.status_code < 300:
                 if not response.content and method is not Method.GET:
                     return {}
-                return understood(response, what)
-            refusal = body_of(response)
-            again = trouble(response.status_code, response.headers.get("Retry-After"), what)
+                return parse_graph_response(response, what)
+            refusal = parse_graph_error_body(response)
+            again = retryable_status(
+                response.status_code, response.headers.get("Retry-After"), what
+            )
             if again:
                 raise again
-            if error_of(refusal).get("code") == CONCURRENCY_VIOLATION:
-                raise Again(f"{what}: another change was under way")
-            raise graph_failure(response.status_code, refusal, what, permission)
+            if get_api_error(refusal).get("code") == CONCURRENCY_VIOLATION:
+                raise RetryableError(f"{what}: another change was under way")
+            raise map_graph_error(response.status_code, refusal, what, permission)
 
         return await self.service.call(attempt)
 
-    async def send(self, method: Method, path: str, body: Row | None) -> httpx.Response:
+    async def send(self, method: Method, path: str, body: ResponseRow | None) -> httpx.Response:
         """One request through the SDK's pipeline. A token that is not taken is renewed once."""
         response = await self.send_once(method, path, body)
         if response.status_code == 401:
@@ -158,8 +175,10 @@ class Graph:
             response = await self.send_once(method, path, body)
         return response
 
-    async def send_once(self, method: Method, path: str, body: Row | None) -> httpx.Response:
-        whole = WholeResponse()
+    async def send_once(
+        self, method: Method, path: str, body: ResponseRow | None
+    ) -> httpx.Response:
+        whole = RawResponseHandler()
         request = RequestInformation()
         request.http_method = method
         request.url = self.base + path
@@ -173,12 +192,14 @@ class Graph:
         try:
             await self.client.request_adapter.send_primitive_async(request, "bytes", {})
         except (httpx.HTTPError, httpx.StreamError) as error:
-            raise Again(f"{method.value} {shown(path)}: {type(error).__name__}") from error
+            raise RetryableError(
+                f"{method.value} {format_request_path(path)}: {type(error).__name__}"
+            ) from error
         if whole.response is None:
-            raise Again(f"{method.value} {shown(path)}: no response")
+            raise RetryableError(f"{method.value} {format_request_path(path)}: no response")
         return whole.response
 
-    def next_path(self, answer: Row) -> str:
+    def get_next_path(self, answer: ResponseRow) -> str:
         """The path of the next page, "" at the end.
 
         Raises Unavailable for a link that leads out of this API: the token would go with it.
@@ -193,8 +214,11 @@ class Graph:
 
     # Batches ---------------------------------------------------------------------------------
 
-    async def batch(
-        self, paths: Mapping[str, str], permission: str, take: Callable[[str, Answer], None]
+    async def get_batch(
+        self,
+        paths: Mapping[str, str],
+        permission: str,
+        on_result: Callable[[str, RowOrError], None],
     ) -> None:
         """Many GETs, twenty in a request. `take` gets every key with its object or its error.
 
@@ -206,52 +230,52 @@ class Graph:
 
         async def work() -> None:
             for chunk in chunks:
-                await self.fill(dict(chunk), permission, take)
+                await self.complete_batch(dict(chunk), permission, on_result)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self.service.cap, math.ceil(len(paths) / BATCH_SIZE))):
                 group.create_task(work())
 
-    async def lists(
+    async def get_collections(
         self,
         paths: Mapping[str, str],
         permission: str,
-        take: Callable[[str, list[Row] | TenantError], None],
+        on_result: Callable[[str, list[ResponseRow] | TenantError], None],
     ) -> None:
         """Many collections in batches: `take` gets each with the rows of all its pages, or its
         error, as `batch` has it."""
-        gathering = Gathering(self.next_path, take, self.most_pages)
+        gathering = CollectionReader(self.get_next_path, on_result, self.max_pages)
         pending = paths
         while pending:
-            await self.batch(pending, permission, gathering.settle)
-            pending = gathering.next_pages()
+            await self.get_batch(pending, permission, gathering.record_page)
+            pending = gathering.take_next_paths()
 
-    async def fill(
-        self, pending: dict[str, str], permission: str, take: Callable[[str, Answer], None]
+    async def complete_batch(
+        self, pending: dict[str, str], permission: str, on_result: Callable[[str, RowOrError], None]
     ) -> None:
         """Get one batch answered, asking again for what was throttled, lost or unbelievable."""
-        late: dict[str, Again] = {}
+        late: dict[str, RetryableError] = {}
 
         async def attempt() -> None:
             late.clear()
             keys = list(pending)
-            for key, replies in zip(keys, await self.inner_replies(pending), strict=True):
-                answer = judged(replies, pending[key], permission)
-                if isinstance(answer, Again):
+            for key, replies in zip(keys, await self.send_batch(pending), strict=True):
+                answer = parse_graph_reply(replies, pending[key], permission)
+                if isinstance(answer, RetryableError):
                     late[key] = answer
                 else:
                     del pending[key]
-                    take(key, answer)
+                    on_result(key, answer)
             if late:
-                raise slowest(late.values())
+                raise longest_wait(late.values())
 
         try:
             await self.service.call(attempt)
         except TenantError as error:
             for key in pending:
-                take(key, late.get(key, error))
+                on_result(key, late.get(key, error))
 
-    async def inner_replies(self, paths: Mapping[str, str]) -> list[list[Row]]:
+    async def send_batch(self, paths: Mapping[str, str]) -> list[list[ResponseRow]]:
         """What a batch answered to each path: one reply if all is well."""
         requests = [
             {"id": str(number), "method": "GET", "url": path}
@@ -259,79 +283,83 @@ class Graph:
         ]
         response = await self.send(Method.POST, "/$batch", {"requests": requests})
         if response.status_code != 200:
-            again = trouble(response.status_code, response.headers.get("Retry-After"), "$batch")
-            raise again or graph_failure(response.status_code, body_of(response), "$batch")
-        return sorted_replies(understood(response, "$batch"), len(requests))
+            again = retryable_status(
+                response.status_code, response.headers.get("Retry-After"), "$batch"
+            )
+            raise again or map_graph_error(
+                response.status_code, parse_graph_error_body(response), "$batch"
+            )
+        return sort_graph_replies(parse_graph_response(response, "$batch"), len(requests))
 
 
-class Gathering:
+class CollectionReader:
     """Collections on their way. Rows are kept of those alone that have further pages."""
 
     def __init__(
         self,
-        next_path: Callable[[Row], str],
-        take: Callable[[str, list[Row] | TenantError], None],
-        most_pages: int,
+        get_next_path: Callable[[ResponseRow], str],
+        on_result: Callable[[str, list[ResponseRow] | TenantError], None],
+        max_pages: int,
     ) -> None:
-        self.next_path = next_path
-        self.most_pages = most_pages
-        self.take = take
-        self.rows: dict[str, list[Row]] = {}
-        self.asked: dict[str, set[str]] = {}
-        self.further: dict[str, str] = {}
+        self.get_next_path = get_next_path
+        self.max_pages = max_pages
+        self.on_result = on_result
+        self.rows: dict[str, list[ResponseRow]] = {}
+        self.requested_paths: dict[str, set[str]] = {}
+        self.next_paths: dict[str, str] = {}
 
-    def settle(self, key: str, answer: Answer) -> None:
+    def record_page(self, key: str, answer: RowOrError) -> None:
         """A page of a collection, or why there is none."""
         try:
-            rows, path = self.one_page(key, answer)
+            rows, path = self.append_page(key, answer)
         except TenantError as error:
             self.rows.pop(key, None)
-            self.take(key, error)
+            self.on_result(key, error)
             return
         if path:
             self.rows[key] = rows
-            self.further[key] = path
+            self.next_paths[key] = path
         else:
             self.rows.pop(key, None)
-            self.take(key, rows)
+            self.on_result(key, rows)
 
-    def one_page(self, key: str, answer: Answer) -> tuple[list[Row], str]:
+    def append_page(self, key: str, answer: RowOrError) -> tuple[list[ResponseRow], str]:
         """The rows so far, and where the next page is. Raises TenantError."""
         if isinstance(answer, TenantError):
             raise answer
         try:
-            rows = self.rows.get(key, []) + rows_of(answer)
+            rows = self.rows.get(key, []) + parse_response_rows(answer)
         except ValueError as error:
             raise Unavailable(f"Graph: {error}") from error
-        if len(rows) > ROWS:
-            raise Unavailable(f"Graph: a list of more than {ROWS} elements")
-        path = self.next_path(answer)
-        asked = self.asked.setdefault(key, set()) if path else set()
-        if path in asked or len(asked) >= self.most_pages:
+        if len(rows) > MAX_ROWS:
+            raise Unavailable(f"Graph: a list of more than {MAX_ROWS} elements")
+        path = self.get_next_path(answer)
+        asked = self.requested_paths.setdefault(key, set()) if path else set()
+        if path in asked or len(asked) >= self.max_pages:
             raise Unavailable("Graph: the pages do not end")
         asked.add(path)
         return rows, path
 
-    def next_pages(self) -> dict[str, str]:
+    def take_next_paths(self) -> dict[str, str]:
         """The pages to ask for now."""
-        further, self.further = self.further, {}
+        further, self.next_paths = self.next_paths, {}
         return further
 
 
-def sorted_replies(answer: Row, asked: int) -> list[list[Row]]:
+def sort_graph_replies(answer: ResponseRow, request_count: int) -> list[list[ResponseRow]]:
     """The replies in a batch by the number of their request, whatever order they came in."""
     replies = answer.get("responses")
     if not isinstance(replies, list):
-        raise Again("$batch: the answer has no responses")
-    sorted_out: list[list[Row]] = [[] for _ in range(asked)]
+        raise RetryableError("$batch: the answer has no responses")
+    sorted_out: list[list[ResponseRow]] = [[] for _ in range(request_count)]
     for reply in replies:
-        number = text(reply.get("id"), 8) if isinstance(reply, Mapping) else ""
-        if number.isascii() and number.isdigit() and int(number) < asked:
+        number = parse_text(reply.get("id"), 8) if isinstance(reply, Mapping) else ""
+        if number.isascii() and number.isdigit() and int(number) < request_count:
             sorted_out[int(number)].append(reply)
     return sorted_out
 
 
-def judged(replies: Sequence[Row], path: str, permission: str) -> Answer:
+def parse_graph_reply(replies: Sequence[ResponseRow], path: str, permission: str) -> RowOrError:
     """What the replies to one inner request amount to; Again when it should be asked once more.
 
     A success without an object is trouble: a missing body is never "there is nothing".
@@ -340,32 +368,34 @@ def judged(replies: Sequence[Row], path: str, permission: str) -> Answer:
         status, body = replies[0].get("status"), replies[0].get("body")
         if status == 200 and isinstance(body, dict):
             return body
-        what = shown(path)
+        what = format_request_path(path)
         if status == 200:
-            return Again(f"{what}: an answer without body")
+            return RetryableError(f"{what}: an answer without body")
         if not isinstance(status, int) or not 100 <= status < 600:
-            return Again(f"{what}: an answer without status")
-        again = inner_trouble(status, replies[0].get("headers"), what)
-        return again or graph_failure(status, body, what, permission)
-    return Again(f"{shown(path)}: {len(replies) or 'no'} answers in the batch")
+            return RetryableError(f"{what}: an answer without status")
+        again = retryable_inner_status(status, replies[0].get("headers"), what)
+        return again or map_graph_error(status, body, what, permission)
+    return RetryableError(
+        f"{format_request_path(path)}: {len(replies) or 'no'} answers in the batch"
+    )
 
 
-def body_of(response: httpx.Response) -> Row:
+def parse_graph_error_body(response: httpx.Response) -> ResponseRow:
     """The JSON of a refusal, empty when it has none."""
     try:
-        return document(response.content)
+        return parse_json_object(response.content)
     except ValueError:
         return {}
 
 
-def understood(response: httpx.Response, what: str) -> Row:
+def parse_graph_response(response: httpx.Response, operation: str) -> ResponseRow:
     """The JSON of a success; Again when it is cut off, a login page, or anything else."""
     try:
-        return document(response.content)
+        return parse_json_object(response.content)
     except ValueError as error:
-        raise Again(f"{what}: {error}") from error
+        raise RetryableError(f"{operation}: {error}") from error
 
 
-def shown(path: str) -> str:
+def format_request_path(path: str) -> str:
     """A path fit for a message: no query, not too long."""
     return path.partition("?")[0][:160]

@@ -12,13 +12,13 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from core.adapters.http import CONNECT_TIMEOUT, trusted
+from core.adapters.http import CONNECT_TIMEOUT, build_tls_context
 from core.errors import Unavailable
 
-ANSWER_LIMIT = 16 * 1024 * 1024
+RESPONSE_LIMIT = 16 * 1024 * 1024
 READ_TIMEOUT = 60.0
 GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
-SPENT = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
+DECODED_HEADERS = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 
 class GraphTransport(httpx.AsyncBaseTransport):
@@ -29,18 +29,20 @@ class GraphTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(
-        self, ca_path: str = "", *, connections: int = 16, limit: int = ANSWER_LIMIT
+        self, ca_path: str = "", *, connections: int = 16, limit: int = RESPONSE_LIMIT
     ) -> None:
         self.ca_path = ca_path
         self.connections = connections
         self.limit = limit
         self.session: aiohttp.ClientSession | None = None
 
-    def open(self) -> aiohttp.ClientSession:
+    def open_session(self) -> aiohttp.ClientSession:
         """The connections, with no memory of anything an answer said."""
         if self.session is None:
             self.session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self.connections, ssl=trusted(self.ca_path)),
+                connector=aiohttp.TCPConnector(
+                    limit=self.connections, ssl=build_tls_context(self.ca_path)
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=CONNECT_TIMEOUT, sock_read=READ_TIMEOUT
@@ -52,24 +54,24 @@ class GraphTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """One exchange of request and answer. Raises httpx.TransportError, or Unavailable."""
         try:
-            async with self.open().request(
+            async with self.open_session().request(
                 request.method,
                 URL(str(request.url), encoded=True),
                 headers=request.headers.items(),
                 data=await request.aread() or None,
                 allow_redirects=False,
             ) as answer:
-                content = await self.read(answer)
+                content = await self.read_body(answer)
         except (aiohttp.ClientError, TimeoutError, OSError, zlib.error) as error:
             raise httpx.TransportError(type(error).__name__, request=request) from error
-        headers = [pair for pair in answer.raw_headers if pair[0].lower() not in SPENT]
+        headers = [pair for pair in answer.raw_headers if pair[0].lower() not in DECODED_HEADERS]
         return httpx.Response(answer.status, headers=headers, content=content, request=request)
 
-    async def read(self, answer: aiohttp.ClientResponse) -> bytes:
+    async def read_body(self, answer: aiohttp.ClientResponse) -> bytes:
         """The body, piece by piece, so that a bomb is noticed while it is small."""
         pieces: AsyncIterator[bytes] = answer.content.iter_any()
         if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
-            pieces = self.unpacked(pieces)
+            pieces = self.decompress(pieces)
         content = bytearray()
         async for piece in pieces:
             content += piece
@@ -77,7 +79,7 @@ class GraphTransport(httpx.AsyncBaseTransport):
                 raise Unavailable(f"Graph: an answer of more than {self.limit} bytes")
         return bytes(content)
 
-    async def unpacked(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def decompress(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The pieces decompressed, never more of one than the limit. Raises zlib.error."""
         inflate = zlib.decompressobj(GZIP_OR_ZLIB)
         async for piece in pieces:

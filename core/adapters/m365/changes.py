@@ -10,34 +10,39 @@ from functools import partial
 from typing import assert_never
 from urllib.parse import quote
 
-from core.adapters.exchange.client import Exchange
-from core.adapters.graph.client import Graph
+from core.adapters.exchange.client import ExchangeClient
+from core.adapters.graph.client import GraphClient
 from core.adapters.m365.auditing.write import (
     clear_audit_bypass,
     enable_mailbox_audit,
+    enable_organization_switch,
     raise_audit_age,
     reset_audit_set,
-    switch_organization,
 )
 from core.adapters.m365.configuration import set_configuration
-from core.adapters.m365.exchange_queries import recipients
-from core.adapters.m365.graph_queries import ACCOUNT_PROPERTIES, READ_USERS, user
-from core.adapters.m365.inbox_rules_parse import graph_rule
-from core.adapters.m365.parsing import Row, account, identifier, truth
+from core.adapters.m365.exchange_queries import fetch_recipients
+from core.adapters.m365.graph_queries import ACCOUNT_PROPERTIES, READ_USERS, build_user_path
+from core.adapters.m365.inbox_rules_parse import parse_graph_rule
+from core.adapters.m365.parsing import (
+    ResponseRow,
+    parse_account,
+    parse_identifier,
+    parse_optional_bool,
+)
 from core.adapters.m365.protocols.write import disable_mailbox_protocols
-from core.adapters.m365.roles.read import roster_of
-from core.adapters.m365.roles.write import Rostering, disable_exchange_module
+from core.adapters.m365.roles.read import fetch_role_holders
+from core.adapters.m365.roles.write import RoleHoldersReader, disable_exchange_module
 from core.adapters.m365.verified_write import (
     Sleep,
-    begun,
-    confirm,
-    mailbox_row,
-    set_mailbox,
-    understood,
+    parse_row_for_change,
+    read_mailbox_row,
+    recording_before,
+    set_mailbox_properties,
+    wait_until_visible,
 )
-from core.errors import Forbidden, Moot, Refused, TenantError, Unavailable
+from core.errors import Forbidden, Rejected, Superseded, TenantError, Unavailable
 from core.tenant.changes import (
-    Applied,
+    AppliedChange,
     BlockSignIn,
     Change,
     ClearAuditBypass,
@@ -54,11 +59,11 @@ from core.tenant.changes import (
 )
 from core.tenant.directory import Account
 from core.tenant.mailboxes import Mailbox
-from core.tenant.reversibility import DOES, FORWARD_ID, doing
+from core.tenant.reversibility import FORWARD_ID, RULE_ACTIONS_HASH, hash_rule_actions
 
-BLOCK = "User.EnableDisableAccount.All"
-BLOCK_ROLES = frozenset({BLOCK, "User.ReadWrite.All", "Directory.ReadWrite.All"})
-REVOKE = "User.RevokeSessions.All"
+BLOCK_ACCOUNTS = "User.EnableDisableAccount.All"
+BLOCK_ROLES = frozenset({BLOCK_ACCOUNTS, "User.ReadWrite.All", "Directory.ReadWrite.All"})
+REVOKE_SESSIONS = "User.RevokeSessions.All"
 WRITE_RULES = "MailboxSettings.ReadWrite"
 NO_FORWARD: Mapping[str, object] = {
     "ForwardingAddress": None,
@@ -67,13 +72,13 @@ NO_FORWARD: Mapping[str, object] = {
 }
 
 
-async def apply(
-    graph: Graph,
-    exchange: Exchange,
+async def apply_change(
+    graph: GraphClient,
+    exchange: ExchangeClient,
     change: Change,
     sleep: Sleep,
-    rostering: Rostering | None = None,
-) -> Applied:
+    read_role_holders: RoleHoldersReader | None = None,
+) -> AppliedChange:
     """Make one change. Raises Moot, Gone, Refused, Forbidden or Unavailable.
 
     `rostering` tells who holds a role; without it that is read for each change that needs it.
@@ -84,7 +89,7 @@ async def apply(
         case DisableInboxRule():
             return await disable_inbox_rule(graph, change, sleep)
         case EnableOrganizationAudit() | EnableUnifiedAuditLog():
-            return await switch_organization(exchange, change, sleep)
+            return await enable_organization_switch(exchange, change, sleep)
         case (
             EnableMailboxAudit()
             | ResetAuditSet()
@@ -92,13 +97,13 @@ async def apply(
             | ClearMailboxForward()
             | DisableMailboxProtocols()
         ):
-            return await change_mailbox(exchange, change, sleep)
+            return await apply_mailbox_change(exchange, change, sleep)
         case ClearAuditBypass():
             return await clear_audit_bypass(exchange, change, sleep)
         case SetConfiguration():
             return await set_configuration(graph, exchange, change, sleep)
         case DisableExchangeModule():
-            known = rostering or partial(roster_of, graph, exchange)
+            known = read_role_holders or partial(fetch_role_holders, graph, exchange)
             return await disable_exchange_module(graph, exchange, change, known, sleep)
         case _:
             assert_never(change)
@@ -110,56 +115,60 @@ async def apply(
 
 
 async def block_sign_in(
-    graph: Graph, exchange: Exchange, change: BlockSignIn, sleep: Sleep
-) -> Applied:
+    graph: GraphClient, exchange: ExchangeClient, change: BlockSignIn, sleep: Sleep
+) -> AppliedChange:
     """Block the account of a mailbox that nobody should sign in with, and end its sessions."""
-    _, found = await mailbox_row(exchange, change.mailbox_guid)
+    _, found = await read_mailbox_row(exchange, change.mailbox_guid)
     if found.kind not in change.kinds:
-        raise Moot(f"the mailbox is now a {found.kind}")
+        raise Superseded(f"the mailbox is now a {found.kind}")
     if found.id != change.account_id:
-        raise Moot("the mailbox belongs to another account now")
+        raise Superseded("the mailbox belongs to another account now")
     person = await read_account(graph, change.account_id)
     if person.synced:
-        raise Refused("the account is mastered on-premises", verdict="on-premises")
+        raise Rejected("the account is mastered on-premises", verdict="on-premises")
     if person.enabled is None:
         raise Unavailable("Graph did not say whether the account is enabled")
     if not person.enabled:
-        note = await revoke(graph, change.account_id)
-        return Applied({"accountEnabled": False}, already=True, note=note)
+        note = await revoke_sessions(graph, change.account_id)
+        return AppliedChange({"accountEnabled": False}, unchanged=True, note=note)
     before = {"accountEnabled": True}
-    with begun(before):
-        await set_enabled(graph, change.account_id, enabled=False)
-        note = await revoke(graph, change.account_id)
-        await confirm(
+    with recording_before(before):
+        await set_account_enabled(graph, change.account_id, enabled=False)
+        note = await revoke_sessions(graph, change.account_id)
+        await wait_until_visible(
             lambda: read_account(graph, change.account_id), lambda now: now.enabled is False, sleep
         )
-    return Applied(before, note=note)
+    return AppliedChange(before, note=note)
 
 
-async def read_account(graph: Graph, account_id: str) -> Account:
-    row = await graph.get(f"{user(account_id)}?$select={ACCOUNT_PROPERTIES}", READ_USERS)
-    return understood(account, row)
+async def read_account(graph: GraphClient, account_id: str) -> Account:
+    row = await graph.get(f"{build_user_path(account_id)}?$select={ACCOUNT_PROPERTIES}", READ_USERS)
+    return parse_row_for_change(parse_account, row)
 
 
-async def set_enabled(graph: Graph, account_id: str, *, enabled: bool) -> None:
+async def set_account_enabled(graph: GraphClient, account_id: str, *, enabled: bool) -> None:
     """Set accountEnabled.
 
     Graph says 403 both when the app lacks the role and when the account holds a directory role that
     the app may not touch (Microsoft Learn: "Update user", sensitive actions). The token tells.
     """
     try:
-        await graph.patch(user(account_id), {"accountEnabled": enabled}, BLOCK)
+        await graph.patch(build_user_path(account_id), {"accountEnabled": enabled}, BLOCK_ACCOUNTS)
     except Forbidden as error:
-        roles = await graph.roles()
+        roles = await graph.read_token_roles()
         if roles is None or roles.isdisjoint(BLOCK_ROLES):
             raise
-        raise Refused("the account is protected by a role it holds", verdict="protected") from error
+        raise Rejected(
+            "the account is protected by a role it holds", verdict="protected"
+        ) from error
 
 
-async def revoke(graph: Graph, account_id: str) -> str:
+async def revoke_sessions(graph: GraphClient, account_id: str) -> str:
     """End the account's sessions; why not, when that fails: the account is blocked all the same."""
     try:
-        answer = await graph.post(f"{user(account_id)}/revokeSignInSessions", None, REVOKE)
+        answer = await graph.post(
+            f"{build_user_path(account_id)}/revokeSignInSessions", None, REVOKE_SESSIONS
+        )
     except TenantError as error:
         return f"sessions were not revoked: {error}"
     return "sessions were not revoked" if answer.get("value") is False else ""
@@ -170,15 +179,15 @@ async def revoke(graph: Graph, account_id: str) -> str:
 # ----------------------------------------------------------------------------------------------
 
 
-async def change_mailbox(
-    exchange: Exchange,
+async def apply_mailbox_change(
+    exchange: ExchangeClient,
     change: EnableMailboxAudit
     | ResetAuditSet
     | RaiseAuditAge
     | ClearMailboxForward
     | DisableMailboxProtocols,
     sleep: Sleep,
-) -> Applied:
+) -> AppliedChange:
     """The changes that end in Set-Mailbox or Set-CASMailbox."""
     match change:
         case EnableMailboxAudit():
@@ -196,84 +205,90 @@ async def change_mailbox(
 
 
 async def clear_mailbox_forward(
-    exchange: Exchange, change: ClearMailboxForward, sleep: Sleep
-) -> Applied:
+    exchange: ExchangeClient, change: ClearMailboxForward, sleep: Sleep
+) -> AppliedChange:
     """Remove both forwards of a mailbox; what they were is kept."""
-    _, found = await mailbox_row(exchange, change.mailbox_guid)
-    before = forwards_of(found)
+    _, found = await read_mailbox_row(exchange, change.mailbox_guid)
+    before = build_forward_record(found)
 
-    def is_clear(one: tuple[Row, Mailbox]) -> bool:
+    def is_clear(one: tuple[ResponseRow, Mailbox]) -> bool:
         return not one[1].forwarding_address and not one[1].forwarding_smtp_address
 
     if is_clear(({}, found)):
-        return Applied(before, already=True)
-    before |= await identified(exchange, found.forwarding_address)
-    with begun(before):
-        await set_mailbox(exchange, found, NO_FORWARD)
-        await confirm(lambda: mailbox_row(exchange, change.mailbox_guid), is_clear, sleep)
-    return Applied(before)
+        return AppliedChange(before, unchanged=True)
+    before |= await identify_forward_recipient(exchange, found.forwarding_address)
+    with recording_before(before):
+        await set_mailbox_properties(exchange, found, NO_FORWARD)
+        await wait_until_visible(
+            lambda: read_mailbox_row(exchange, change.mailbox_guid), is_clear, sleep
+        )
+    return AppliedChange(before)
 
 
-def forwards_of(found: Mailbox) -> dict[str, object]:
+def build_forward_record(target: Mailbox) -> dict[str, object]:
     """A mailbox's forwards, as a record of them names them."""
     return {
-        "ForwardingAddress": found.forwarding_address or None,
-        "ForwardingSmtpAddress": found.forwarding_smtp_address or None,
-        "DeliverToMailboxAndForward": found.keeps_copy,
+        "ForwardingAddress": target.forwarding_address or None,
+        "ForwardingSmtpAddress": target.forwarding_smtp_address or None,
+        "DeliverToMailboxAndForward": target.keeps_copy,
     }
 
 
-async def identified(exchange: Exchange, name: str) -> dict[str, object]:
+async def identify_forward_recipient(exchange: ExchangeClient, name: str) -> dict[str, object]:
     """Whom a forward by name means now, since somebody else may be called like that one day.
 
     Nothing waits for it: without it, undoing goes by the name.
     """
     if not name:
         return {}
-    people = (await recipients(exchange, (name,))).items
+    people = (await fetch_recipients(exchange, (name,))).items
     return {FORWARD_ID: people[0].id} if people and people[0].found else {}
 
 
-async def disable_inbox_rule(graph: Graph, change: DisableInboxRule, sleep: Sleep) -> Applied:
+async def disable_inbox_rule(
+    graph: GraphClient, change: DisableInboxRule, sleep: Sleep
+) -> AppliedChange:
     """Switch one inbox rule off, through Graph: Exchange would drop Outlook's own rules with it."""
 
-    async def look() -> Row:
-        return await rule_row(graph, change)
+    async def look() -> ResponseRow:
+        return await read_rule_row(graph, change)
 
     rule = await look()
-    if truth(rule.get("isEnabled")) is False:
-        return Applied({"isEnabled": False}, already=True)
-    if truth(rule.get("isReadOnly")):
-        raise Refused("the rule can only be changed in Outlook")
-    before = {"isEnabled": True, **deeds(change.mailbox_id, rule)}
-    with begun(before):
-        await set_rule(graph, change, enabled=False)
-        await confirm(look, lambda row: truth(row.get("isEnabled")) is False, sleep)
-    return Applied(before)
+    if parse_optional_bool(rule.get("isEnabled")) is False:
+        return AppliedChange({"isEnabled": False}, unchanged=True)
+    if parse_optional_bool(rule.get("isReadOnly")):
+        raise Rejected("the rule can only be changed in Outlook")
+    before = {"isEnabled": True, **digest_rule_actions(change.mailbox_id, rule)}
+    with recording_before(before):
+        await set_rule_enabled(graph, change, enabled=False)
+        await wait_until_visible(
+            look, lambda row: parse_optional_bool(row.get("isEnabled")) is False, sleep
+        )
+    return AppliedChange(before)
 
 
-def rule_path(change: DisableInboxRule) -> str:
+def build_rule_path(change: DisableInboxRule) -> str:
     """Where Graph has the rule."""
-    owner, rule = user(change.mailbox_id), quote(change.rule_id, safe="")
+    owner, rule = build_user_path(change.mailbox_id), quote(change.rule_id, safe="")
     return f"{owner}/mailFolders/inbox/messageRules/{rule}"
 
 
-async def rule_row(graph: Graph, change: DisableInboxRule) -> Row:
+async def read_rule_row(graph: GraphClient, change: DisableInboxRule) -> ResponseRow:
     """The rule as Graph has it. Raises Gone, or Unavailable for any other rule."""
-    row = await graph.get(rule_path(change), WRITE_RULES)
-    if identifier(row.get("id")) != change.rule_id:
+    row = await graph.get(build_rule_path(change), WRITE_RULES)
+    if parse_identifier(row.get("id")) != change.rule_id:
         raise Unavailable("Graph answered with another rule than was asked for")
     return row
 
 
-async def set_rule(graph: Graph, change: DisableInboxRule, *, enabled: bool) -> None:
+async def set_rule_enabled(graph: GraphClient, change: DisableInboxRule, *, enabled: bool) -> None:
     """Switch the rule on or off, and nothing else about it."""
-    await graph.patch(rule_path(change), {"isEnabled": enabled}, WRITE_RULES)
+    await graph.patch(build_rule_path(change), {"isEnabled": enabled}, WRITE_RULES)
 
 
-def deeds(mailbox_id: str, row: Row) -> dict[str, object]:
+def digest_rule_actions(mailbox_id: str, row: ResponseRow) -> dict[str, object]:
     """What the rule does, as a digest; nothing for a rule that cannot be understood."""
     try:
-        return {DOES: doing(graph_rule(mailbox_id, row))}
+        return {RULE_ACTIONS_HASH: hash_rule_actions(parse_graph_rule(mailbox_id, row))}
     except ValueError:
         return {}

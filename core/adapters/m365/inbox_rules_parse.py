@@ -7,16 +7,16 @@ from core.adapters.m365.parsing import (
     LIST_LIMIT,
     NAME_LIMIT,
     WORD_LIMIT,
-    Row,
-    apart,
-    canonical,
-    flag,
-    identifier,
+    ResponseRow,
     is_set,
-    listed,
-    recipient_text,
-    sequence_number,
-    text,
+    parse_identifier,
+    parse_recipient_text,
+    parse_row_flag,
+    parse_sequence_number,
+    parse_text,
+    parse_value_list,
+    split_recipients,
+    to_canonical_json,
 )
 from core.tenant.mail_flow import InboxRule
 
@@ -34,17 +34,22 @@ GRAPH_ACTIONS = (
     "stopProcessingRules",
 )
 # Of Graph's actions those that send mail on, those that hide it, and what the harmless ones hold.
-SENDING = frozenset({"forwardAsAttachmentTo", "forwardTo", "redirectTo"})
-HIDING = frozenset({"delete", "permanentDelete"})
-FILING: Mapping[str, type] = {
+FORWARD_ACTIONS = frozenset({"forwardAsAttachmentTo", "forwardTo", "redirectTo"})
+DELETE_ACTIONS = frozenset({"delete", "permanentDelete"})
+HARMLESS_ACTIONS: Mapping[str, type] = {
     "assignCategories": list,
     "copyToFolder": str,
     "markAsRead": bool,
     "markImportance": str,
     "stopProcessingRules": bool,
 }
-PLAIN_DEPTH = 6
-GRAPH_WORDS = ("bodyContains", "bodyOrSubjectContains", "headerContains", "subjectContains")
+MAX_CONDITIONS_DEPTH = 6
+GRAPH_WORD_CONDITIONS = (
+    "bodyContains",
+    "bodyOrSubjectContains",
+    "headerContains",
+    "subjectContains",
+)
 
 EXCHANGE_ACTIONS = (
     "ApplyCategory",
@@ -63,14 +68,14 @@ EXCHANGE_ACTIONS = (
     "SoftDeleteMessage",
     "StopProcessingRules",
 )
-EXCHANGE_WORDS = (
+EXCHANGE_WORD_CONDITIONS = (
     "BodyContainsWords",
     "HeaderContainsWords",
     "SubjectContainsWords",
     "SubjectOrBodyContainsWords",
 )
 EXCHANGE_CONDITIONS = (
-    *EXCHANGE_WORDS,
+    *EXCHANGE_WORD_CONDITIONS,
     "From",
     "FromAddressContainsWords",
     "HasAttachment",
@@ -92,30 +97,30 @@ EXCHANGE_CONDITIONS = (
 )
 
 
-def graph_recipients(value: object) -> tuple[str, ...]:
+def parse_graph_recipients(value: object) -> tuple[str, ...]:
     """Recipients as strings: the address (which may be an X500 path), else the name."""
     found = []
-    for entry in apart(value):
+    for entry in split_recipients(value):
         holder = entry.get("emailAddress") if isinstance(entry, Mapping) else None
         part = holder if isinstance(holder, Mapping) else {}
         shown = part.get("address") or part.get("name")
         if not isinstance(shown, str) or not shown.strip():
             raise ValueError("an inbox rule with a recipient that cannot be read")
-        found.append(recipient_text(shown.strip()))
+        found.append(parse_recipient_text(shown.strip()))
     return tuple(found)
 
 
-def found_words(conditions: Row, names: Iterable[str]) -> tuple[str, ...]:
+def parse_rule_keywords(conditions: ResponseRow, names: Iterable[str]) -> tuple[str, ...]:
     """The texts a rule looks for, in the order of the properties."""
     return tuple(
-        text(word, WORD_LIMIT)
+        parse_text(word, WORD_LIMIT)
         for name in names
-        for word in listed(conditions.get(name))
+        for word in parse_value_list(conditions.get(name))
         if isinstance(word, str) and word
     )
 
 
-def plainly_harmless(row: Row) -> bool:
+def is_harmless_rule(row: ResponseRow) -> bool:
     """True for a Graph messageRule that surely neither sends mail on nor moves or deletes it.
 
     Most rules are like that, and parsing them costs more than asking for them. Such a rule looks
@@ -131,21 +136,21 @@ def plainly_harmless(row: Row) -> bool:
         return False
     files = False
     for name, value in actions.items():
-        if name in FILING and isinstance(value, FILING[name]):
+        if name in HARMLESS_ACTIONS and isinstance(value, HARMLESS_ACTIONS[name]):
             files = files or is_set(value)
         elif value is not None and not (
-            (value is False and name in HIDING) or (value == [] and name in SENDING)
+            (value is False and name in DELETE_ACTIONS) or (value == [] and name in FORWARD_ACTIONS)
         ):
             return False
     conditions = row.get("conditions")
     return (
         files
-        and bool(identifier(row.get("id")))
-        and (conditions is None or (isinstance(conditions, dict) and is_plain(conditions)))
+        and bool(parse_identifier(row.get("id")))
+        and (conditions is None or (isinstance(conditions, dict) and is_within_limits(conditions)))
     )
 
 
-def is_plain(value: object, depth: int = PLAIN_DEPTH) -> bool:
+def is_within_limits(value: object, depth: int = MAX_CONDITIONS_DEPTH) -> bool:
     """True for a value whose lists are not too long and which is not nested too deeply."""
     if isinstance(value, dict):
         parts: Iterable[object] = value.values()
@@ -158,69 +163,69 @@ def is_plain(value: object, depth: int = PLAIN_DEPTH) -> bool:
     if depth == 0:
         return False
     for part in parts:
-        if isinstance(part, dict | list) and not is_plain(part, depth - 1):
+        if isinstance(part, dict | list) and not is_within_limits(part, depth - 1):
             return False
     return True
 
 
-def graph_rule(mailbox_id: str, row: Row) -> InboxRule:
+def parse_graph_rule(mailbox_id: str, row: ResponseRow) -> InboxRule:
     """A Graph messageRule. Without any known action it is not readable, and not harmless.
 
     Graph shows rules it cannot express without conditions and actions (public issue
     microsoft-graph-docs-contrib 3336).
     """
-    rule_id = identifier(row.get("id"))
+    rule_id = parse_identifier(row.get("id"))
     if not rule_id:
         raise ValueError("an inbox rule without a usable id")
     actions, conditions = row.get("actions") or {}, row.get("conditions") or {}
     if not isinstance(actions, Mapping) or not isinstance(conditions, Mapping):
         raise ValueError("an inbox rule whose actions or conditions are not objects")
-    deletes = "delete" if flag(actions, "delete") else ""
+    deletes = "delete" if parse_row_flag(actions, "delete") else ""
     return InboxRule(
         id=rule_id,
         mailbox_id=mailbox_id,
-        name=text(row.get("displayName")),
-        source="graph",
-        enabled=flag(row, "isEnabled", absent=True),
-        read_only=flag(row, "isReadOnly"),
-        in_error=flag(row, "hasError"),
-        sequence=sequence_number(row.get("sequence")),
-        forward_to=graph_recipients(actions.get("forwardTo")),
-        forward_as_attachment_to=graph_recipients(actions.get("forwardAsAttachmentTo")),
-        redirect_to=graph_recipients(actions.get("redirectTo")),
-        delete="permanent" if flag(actions, "permanentDelete") else deletes,
-        move_to=folder_id(actions.get("moveToFolder")),
-        mark_as_read=flag(actions, "markAsRead"),
-        conditions=canonical(conditions),
-        words=found_words(conditions, GRAPH_WORDS),
+        name=parse_text(row.get("displayName")),
+        api="graph",
+        enabled=parse_row_flag(row, "isEnabled", default=True),
+        read_only=parse_row_flag(row, "isReadOnly"),
+        in_error=parse_row_flag(row, "hasError"),
+        sequence=parse_sequence_number(row.get("sequence")),
+        forward_to=parse_graph_recipients(actions.get("forwardTo")),
+        forward_as_attachment_to=parse_graph_recipients(actions.get("forwardAsAttachmentTo")),
+        redirect_to=parse_graph_recipients(actions.get("redirectTo")),
+        delete="permanent" if parse_row_flag(actions, "permanentDelete") else deletes,
+        move_to=parse_folder_id(actions.get("moveToFolder")),
+        mark_as_read=parse_row_flag(actions, "markAsRead"),
+        conditions=to_canonical_json(conditions),
+        keywords=parse_rule_keywords(conditions, GRAPH_WORD_CONDITIONS),
         readable=any(is_set(actions.get(name)) for name in GRAPH_ACTIONS),
     )
 
 
-def folder_id(value: object) -> str:
+def parse_folder_id(value: object) -> str:
     """A rule's target folder. What is set but cannot be an id would hide a move: an error."""
     if not is_set(value):
         return ""
-    found = identifier(value, FOLDER_ID_LIMIT)
+    found = parse_identifier(value, FOLDER_ID_LIMIT)
     if not found:
         raise ValueError("an inbox rule with a folder that cannot be read")
     return found
 
 
-def exchange_recipients(value: object) -> tuple[str, ...]:
+def parse_exchange_recipients(value: object) -> tuple[str, ...]:
     """Recipient strings as Exchange prints them, e.g. `"Ann" [SMTP:ann@example.org]`."""
     found = []
-    for entry in apart(value):
+    for entry in split_recipients(value):
         if not isinstance(entry, str) or not entry.strip():
             raise ValueError("a rule with a recipient that cannot be read")
-        found.append(recipient_text(entry.strip()))
+        found.append(parse_recipient_text(entry.strip()))
     return tuple(found)
 
 
-def exchange_rule(mailbox_id: str, row: Row) -> InboxRule:
+def parse_exchange_rule(mailbox_id: str, row: ResponseRow) -> InboxRule:
     """A row of Get-InboxRule. DeleteMessage goes to Deleted Items, SoftDeleteMessage past it."""
-    identity = text(row.get("Identity"), NAME_LIMIT).rpartition("\\")[2]
-    rule_id = identifier(row.get("RuleIdentity")) or identifier(identity)
+    identity = parse_text(row.get("Identity"), NAME_LIMIT).rpartition("\\")[2]
+    rule_id = parse_identifier(row.get("RuleIdentity")) or parse_identifier(identity)
     if not rule_id:
         raise ValueError("an inbox rule without a usable id")
     conditions = {
@@ -228,22 +233,22 @@ def exchange_rule(mailbox_id: str, row: Row) -> InboxRule:
         for name in (*EXCHANGE_CONDITIONS, *(f"ExceptIf{name}" for name in EXCHANGE_CONDITIONS))
         if is_set(row.get(name))
     }
-    deletes = "delete" if flag(row, "DeleteMessage") else ""
+    deletes = "delete" if parse_row_flag(row, "DeleteMessage") else ""
     return InboxRule(
         id=rule_id,
         mailbox_id=mailbox_id,
-        name=text(row.get("Name")),
-        source="exchange",
-        enabled=flag(row, "Enabled", absent=True),
-        in_error=flag(row, "InError"),
-        sequence=sequence_number(row.get("Priority")),
-        forward_to=exchange_recipients(row.get("ForwardTo")),
-        forward_as_attachment_to=exchange_recipients(row.get("ForwardAsAttachmentTo")),
-        redirect_to=exchange_recipients(row.get("RedirectTo")),
-        delete="permanent" if flag(row, "SoftDeleteMessage") else deletes,
-        move_to=text(row.get("MoveToFolder")),
-        mark_as_read=flag(row, "MarkAsRead"),
-        conditions=canonical(conditions),
-        words=found_words(row, EXCHANGE_WORDS),
+        name=parse_text(row.get("Name")),
+        api="exchange",
+        enabled=parse_row_flag(row, "Enabled", default=True),
+        in_error=parse_row_flag(row, "InError"),
+        sequence=parse_sequence_number(row.get("Priority")),
+        forward_to=parse_exchange_recipients(row.get("ForwardTo")),
+        forward_as_attachment_to=parse_exchange_recipients(row.get("ForwardAsAttachmentTo")),
+        redirect_to=parse_exchange_recipients(row.get("RedirectTo")),
+        delete="permanent" if parse_row_flag(row, "SoftDeleteMessage") else deletes,
+        move_to=parse_text(row.get("MoveToFolder")),
+        mark_as_read=parse_row_flag(row, "MarkAsRead"),
+        conditions=to_canonical_json(conditions),
+        keywords=parse_rule_keywords(row, EXCHANGE_WORD_CONDITIONS),
         readable=any(is_set(row.get(name)) for name in EXCHANGE_ACTIONS),
     )

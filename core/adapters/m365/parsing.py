@@ -12,12 +12,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from core.strict_json import read_json
+from core.strict_json import parse_strict_json
 from core.tenant.auditing import MailboxAudit
 from core.tenant.directory import Account, SignIn
 from core.tenant.mailboxes import Mailbox
 
-type Row = Mapping[str, object]
+type ResponseRow = Mapping[str, object]
 
 NAME_LIMIT = 2_000
 WORD_LIMIT = 256
@@ -25,7 +25,7 @@ ID_LIMIT = 128
 FOLDER_ID_LIMIT = 512
 LIST_LIMIT = 1_000
 CONDITIONS_LIMIT = 8 * 1024
-NO_GUID = "00000000-0000-0000-0000-000000000000"
+EMPTY_GUID = "00000000-0000-0000-0000-000000000000"
 GUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LOGON_TYPES = ("Admin", "Delegate", "Owner")
 
@@ -33,19 +33,19 @@ TIMESPAN = re.compile(r"(-?)(?:(\d{1,9})\.)?(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.\d
 DURATION = re.compile(
     r"P(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.\d+)?S)?)?"
 )
-NOISE = ("@odata.type", "@data.type")
+ANNOTATION_MARKERS = ("@odata.type", "@data.type")
 
 # ----------------------------------------------------------------------------------------------
 # Documents and plain values
 # ----------------------------------------------------------------------------------------------
 
 
-def document(raw: bytes) -> dict[str, object]:
+def parse_json_object(raw: bytes) -> dict[str, object]:
     """The JSON object in a body. Raises ValueError for anything else, however it is malformed."""
     if not raw:
         raise ValueError("the answer has no body")
     try:
-        value = read_json(raw)
+        value = parse_strict_json(raw)
     except RecursionError:
         raise ValueError("the answer is nested too deeply") from None
     except ValueError:
@@ -55,36 +55,36 @@ def document(raw: bytes) -> dict[str, object]:
     return value
 
 
-def text(value: object, limit: int = NAME_LIMIT) -> str:
+def parse_text(value: object, limit: int = NAME_LIMIT) -> str:
     """A string that is safe to keep: cut, and without lone surrogates. Anything else is empty."""
     if not isinstance(value, str):
         return ""
     return value[:limit].encode("utf-8", "replace").decode()
 
 
-def recipient_text(value: str) -> str:
+def parse_recipient_text(value: str) -> str:
     """A recipient string; a long one keeps its end, where the address stands in brackets."""
     if len(value) > NAME_LIMIT:
         value = f"{value[:200]}…{value[-1_700:]}"
-    return text(value)
+    return parse_text(value)
 
 
-def identifier(value: object, limit: int = ID_LIMIT) -> str:
+def parse_identifier(value: object, limit: int = ID_LIMIT) -> str:
     """An id, or "" when it cannot be one. Numbers (RuleIdentity is a uint64) become strings."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value) if abs(value) < 10**20 else ""
-    if not isinstance(value, str) or not 0 < len(value) <= limit or value == NO_GUID:
+    if not isinstance(value, str) or not 0 < len(value) <= limit or value == EMPTY_GUID:
         return ""
     return "" if not value.isprintable() or " " in value or not value.strip(".") else value
 
 
-def object_id(value: object) -> str:
+def parse_object_id(value: object) -> str:
     """The id of a directory object. A GUID is the same in either case, so it is joined in one."""
-    found = identifier(value)
+    found = parse_identifier(value)
     return found.lower() if GUID.fullmatch(found) else found
 
 
-def truth(value: object) -> bool | None:
+def parse_optional_bool(value: object) -> bool | None:
     """A boolean, also as a word or as a switch; None when it is none of them.
 
     A switch of PowerShell is an object in JSON: `{"IsPresent": true}`.
@@ -97,18 +97,18 @@ def truth(value: object) -> bool | None:
     return words.get(value.strip().lower()) if isinstance(value, str) else None
 
 
-def flag(row: Row, name: str, absent: bool = False) -> bool:
+def parse_row_flag(row: ResponseRow, name: str, default: bool = False) -> bool:
     """A boolean of a row that need not be there. Raises ValueError for what is no boolean."""
     value = row.get(name)
     if value is None or value == "":
-        return absent
-    known = truth(value)
+        return default
+    known = parse_optional_bool(value)
     if known is None:
         raise ValueError(f"{name} is neither true nor false")
     return known
 
 
-def listed(value: object) -> Sequence[object]:
+def parse_value_list(value: object) -> Sequence[object]:
     """A list as such; null is none of it, anything else is the only element."""
     if value is None or value == "":
         return ()
@@ -119,7 +119,7 @@ def listed(value: object) -> Sequence[object]:
     return value
 
 
-def apart(value: object) -> Sequence[object]:
+def split_recipients(value: object) -> Sequence[object]:
     """Recipients one by one: a list without its nulls, or a string that an export joined.
 
     Only what is no list is taken apart, since a display name in a list may hold any character. A
@@ -129,7 +129,7 @@ def apart(value: object) -> Sequence[object]:
         plain = not set('"[<') & set(value)
         joint = r"[,;]" if plain and value.count("@") > 1 else r"(?<=\])\s*[,;]\s*(?=\")"
         return [part for part in re.split(joint, value) if part.strip()]
-    entries = listed(value)
+    entries = parse_value_list(value)
     return [entry for entry in entries if entry not in (None, "")] or entries
 
 
@@ -138,37 +138,41 @@ def is_set(value: object) -> bool:
     return value not in (None, False, "", "False", [], {})
 
 
-def words(value: object) -> frozenset[str]:
+def parse_name_set(value: object) -> frozenset[str]:
     """A set of plain names, whether a list or one string with commas."""
-    parts = (part for element in listed(value) for part in re.split(r"[,;\s]+", text(element)))
+    parts = (
+        part
+        for element in parse_value_list(value)
+        for part in re.split(r"[,;\s]+", parse_text(element))
+    )
     return frozenset(part for part in parts if part)
 
 
-def moment(value: object) -> datetime | None:
+def parse_timestamp(value: object) -> datetime | None:
     """A point in time; None when it is absent. Raises ValueError when it is garbage."""
     if value is None or value == "":
         return None
-    at = datetime.fromisoformat(text(value, 64))
+    at = datetime.fromisoformat(parse_text(value, 64))
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def days(value: object) -> float | None:
+def parse_timespan_days(value: object) -> float | None:
     """A TimeSpan in days: "90.00:00:00", "P90D", {"Days": 90} or {"Ticks": ...}; else None."""
     if isinstance(value, Mapping):
-        return days_of_parts(value)
+        return parse_timespan_parts(value)
     if not isinstance(value, str) or len(value) > 64:
         return None
     if span := TIMESPAN.fullmatch(value.strip()):
         sign, whole, hours, minutes, seconds = span.groups()
-        total = float(whole or 0) + in_days(hours, minutes, seconds)
+        total = float(whole or 0) + convert_to_days(hours, minutes, seconds)
         return -total if sign else total
     if (span := DURATION.fullmatch(value.strip())) and any(span.groups()):
         whole, hours, minutes, seconds = span.groups()
-        return float(whole or 0) + in_days(hours, minutes, seconds)
+        return float(whole or 0) + convert_to_days(hours, minutes, seconds)
     return None
 
 
-def timespan(whole_days: float) -> str:
+def format_timespan(whole_days: float) -> str:
     """Days as cmdlets take them, e.g. "180.00:00:00"."""
     minutes, seconds = divmod(round(whole_days * 86_400), 60)
     hours, minutes = divmod(minutes, 60)
@@ -176,11 +180,11 @@ def timespan(whole_days: float) -> str:
     return f"{count}.{hours:02}:{minutes:02}:{seconds:02}"
 
 
-def in_days(hours: str | None, minutes: str | None, seconds: str | None) -> float:
+def convert_to_days(hours: str | None, minutes: str | None, seconds: str | None) -> float:
     return (int(hours or 0) * 3_600 + int(minutes or 0) * 60 + int(seconds or 0)) / 86_400
 
 
-def days_of_parts(parts: Row) -> float | None:
+def parse_timespan_parts(parts: ResponseRow) -> float | None:
     """A TimeSpan written out member by member. TotalDays and Ticks are whole by themselves."""
 
     def number(name: str) -> float | None:
@@ -198,7 +202,7 @@ def days_of_parts(parts: Row) -> float | None:
     return whole + (number("Hours") or 0) / 24 + (number("Minutes") or 0) / 1_440
 
 
-def canonical(value: object) -> str:
+def to_canonical_json(value: object) -> str:
     """A value as JSON that is the same for the same meaning; its sha256 when it is long."""
     try:
         shown = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -209,24 +213,26 @@ def canonical(value: object) -> str:
     return json.dumps({"sha256": hashlib.sha256(shown.encode()).hexdigest()})
 
 
-def sequence_number(value: object) -> int:
+def parse_sequence_number(value: object) -> int:
     """A small number such as a rule's place in line; 0 when there is none."""
     if isinstance(value, bool) or not isinstance(value, int):
         return 0
     return value if abs(value) < 2**31 else 0
 
 
-def stripped(row: Row) -> dict[str, object]:
+def strip_annotations(row: ResponseRow) -> dict[str, object]:
     """An Exchange row without the type notes that stand beside every property."""
-    return {key: value for key, value in row.items() if "@" not in key or not is_note(key)}
+    return {
+        key: value for key, value in row.items() if "@" not in key or not is_type_annotation(key)
+    }
 
 
-def is_note(key: str) -> bool:
+def is_type_annotation(key: str) -> bool:
     """True for the name of a note on a type."""
-    return any(part in key for part in NOISE)
+    return any(part in key for part in ANNOTATION_MARKERS)
 
 
-def rows_of(answer: Row, expected: Iterable[str] = ()) -> list[Row]:
+def parse_response_rows(answer: ResponseRow, expected: Iterable[str] = ()) -> list[ResponseRow]:
     """The rows in an answer: its `value`, or the answer itself where it is the one object.
 
     The latter only when it has one of the `expected` properties. Raises ValueError for anything
@@ -241,11 +247,11 @@ def rows_of(answer: Row, expected: Iterable[str] = ()) -> list[Row]:
     return list(found)
 
 
-def each[T](
-    rows: Iterable[Row], parse: Callable[[Row], T]
-) -> tuple[list[T], list[tuple[Row, str]]]:
+def parse_each_row[T](
+    rows: Iterable[ResponseRow], parse: Callable[[ResponseRow], T]
+) -> tuple[list[T], list[tuple[ResponseRow, str]]]:
     """Every row parsed, and apart from them the rows that could not be, with the reason."""
-    parsed, broken = list[T](), list[tuple[Row, str]]()
+    parsed, broken = list[T](), list[tuple[ResponseRow, str]]()
     for row in rows:
         try:
             parsed.append(parse(row))
@@ -286,109 +292,111 @@ AUDIT_PROPERTIES = (
 )
 
 
-def address_or_none(row: Row, name: str) -> str:
+def parse_forwarding_address(row: ResponseRow, name: str) -> str:
     """A forwarding property. What is set but is no string would hide a forward: an error."""
     value = row.get(name)
     if value is not None and not isinstance(value, str):
         raise ValueError(f"{name} is not a string")
-    return recipient_text(value or "")
+    return parse_recipient_text(value or "")
 
 
-def mailbox(row: Row) -> Mailbox:
+def parse_mailbox(row: ResponseRow) -> Mailbox:
     """A row of Get-Mailbox."""
-    account = object_id(row.get("ExternalDirectoryObjectId"))
-    guid = object_id(row.get("Guid")) or account
+    account = parse_object_id(row.get("ExternalDirectoryObjectId"))
+    guid = parse_object_id(row.get("Guid")) or account
     if not guid:
         raise ValueError("a mailbox without a usable id")
-    address = text(row.get("PrimarySmtpAddress"), 512) or text(row.get("UserPrincipalName"), 512)
+    address = parse_text(row.get("PrimarySmtpAddress"), 512) or parse_text(
+        row.get("UserPrincipalName"), 512
+    )
     return Mailbox(
         id=account or guid,
         guid=guid,
         address=address,
-        name=text(row.get("DisplayName")) or text(row.get("Name")),
-        kind=text(row.get("RecipientTypeDetails"), 64) or "UserMailbox",
+        name=parse_text(row.get("DisplayName")) or parse_text(row.get("Name")),
+        kind=parse_text(row.get("RecipientTypeDetails"), 64) or "UserMailbox",
         has_account=bool(account),
-        synced=flag(row, "IsDirSynced"),
-        forwarding_address=address_or_none(row, "ForwardingAddress"),
-        forwarding_smtp_address=address_or_none(row, "ForwardingSmtpAddress"),
-        keeps_copy=flag(row, "DeliverToMailboxAndForward"),
+        synced=parse_row_flag(row, "IsDirSynced"),
+        forwarding_address=parse_forwarding_address(row, "ForwardingAddress"),
+        forwarding_smtp_address=parse_forwarding_address(row, "ForwardingSmtpAddress"),
+        keeps_copy=parse_row_flag(row, "DeliverToMailboxAndForward"),
     )
 
 
-def audit_words(row: Row, name: str) -> frozenset[str] | None:
+def parse_audit_names(row: ResponseRow, name: str) -> frozenset[str] | None:
     """A list of logon types or actions: null, an empty list and the word None are none of them.
 
     None when it is not shown, or no list of words: it is not known to be empty.
     """
-    if name not in row or not all(isinstance(part, str) for part in listed(row[name])):
+    if name not in row or not all(isinstance(part, str) for part in parse_value_list(row[name])):
         return None
-    return frozenset(word for word in words(row[name]) if word.lower() != "none")
+    return frozenset(word for word in parse_name_set(row[name]) if word.lower() != "none")
 
 
-def mailbox_audit(row: Row) -> MailboxAudit:
+def parse_mailbox_audit(row: ResponseRow) -> MailboxAudit:
     """A row of Get-Mailbox with its audit settings.
 
     Logon types whose actions are not known are left out of `actions`: all of them without a
     DefaultAuditSet, since nobody can say then which were set by hand.
     """
-    default_set = audit_words(row, "DefaultAuditSet")
-    shown = {kind: audit_words(row, f"Audit{kind}") for kind in LOGON_TYPES}
+    default_set = parse_audit_names(row, "DefaultAuditSet")
+    shown = {kind: parse_audit_names(row, f"Audit{kind}") for kind in LOGON_TYPES}
     known = {kind: found for kind, found in shown.items() if found is not None}
     return MailboxAudit(
-        mailbox=mailbox(row),
-        enabled=truth(row.get("AuditEnabled")),
+        mailbox=parse_mailbox(row),
+        enabled=parse_optional_bool(row.get("AuditEnabled")),
         default_set=default_set or frozenset(),
         actions={} if default_set is None else known,
-        age_days=days(row.get("AuditLogAgeLimit")),
-        capabilities=words(row.get("PersistedCapabilities")),
+        age_days=parse_timespan_days(row.get("AuditLogAgeLimit")),
+        capabilities=parse_name_set(row.get("PersistedCapabilities")),
     )
 
 
-def account(row: Row) -> Account:
+def parse_account(row: ResponseRow) -> Account:
     """A Graph user, as `$select=id,accountEnabled,...` shows it.
 
     The plans of a licence given a moment ago are not listed yet: then they are unknown, not none.
     Nor are they none where the list of licences is not there.
     """
-    found = object_id(row.get("id"))
+    found = parse_object_id(row.get("id"))
     if not found:
         raise ValueError("a user without a usable id")
-    plans = plan_ids(row.get("assignedPlans") or None)
+    plans = parse_plan_ids(row.get("assignedPlans") or None)
     licences = row.get("assignedLicenses")
     licensed = bool(plans) or (isinstance(licences, list) and bool(licences))
     if plans is None and licences == []:
         plans = frozenset()
     return Account(
         id=found,
-        upn=text(row.get("userPrincipalName"), 512),
-        enabled=truth(row.get("accountEnabled")),
-        synced=flag(row, "onPremisesSyncEnabled"),
+        upn=parse_text(row.get("userPrincipalName"), 512),
+        enabled=parse_optional_bool(row.get("accountEnabled")),
+        synced=parse_row_flag(row, "onPremisesSyncEnabled"),
         plans=plans,
         licensed=licensed,
     )
 
 
-def plan_ids(value: object) -> frozenset[str] | None:
+def parse_plan_ids(value: object) -> frozenset[str] | None:
     """Ids of the service plans that are not deleted; None when they were not told."""
     if not isinstance(value, list):
         return None
     return frozenset(
-        text(plan.get("servicePlanId"), ID_LIMIT).lower()
+        parse_text(plan.get("servicePlanId"), ID_LIMIT).lower()
         for plan in value[:LIST_LIMIT]
         if isinstance(plan, Mapping)
-        and text(plan.get("servicePlanId"))
-        and text(plan.get("capabilityStatus")).lower() != "deleted"
+        and parse_text(plan.get("servicePlanId"))
+        and parse_text(plan.get("capabilityStatus")).lower() != "deleted"
     )
 
 
-def sign_in(row: Row) -> SignIn:
+def parse_sign_in(row: ResponseRow) -> SignIn:
     """A Graph user's signInActivity: successes only, since anybody can cause failures."""
-    found = object_id(row.get("id"))
+    found = parse_object_id(row.get("id"))
     if not found:
         raise ValueError("a user without a usable id")
     activity = row.get("signInActivity")
     told = activity.get("lastSuccessfulSignInDateTime") if isinstance(activity, Mapping) else None
     try:
-        return SignIn(found, moment(told))
+        return SignIn(found, parse_timestamp(told))
     except ValueError:
         raise ValueError("the time of the last sign-in makes no sense") from None

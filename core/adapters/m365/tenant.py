@@ -12,30 +12,30 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from core.adapters.exchange.client import Exchange
-from core.adapters.graph.client import Graph
+from core.adapters.exchange.client import ExchangeClient
+from core.adapters.graph.client import GraphClient
 from core.adapters.m365 import changes, exchange_queries, graph_queries
 from core.adapters.m365 import undo as restores
 from core.adapters.m365.apps import read as app_reads
-from core.adapters.m365.configuration import read_configuration
+from core.adapters.m365.configuration import fetch_configuration
 from core.adapters.m365.delegation import read as delegation_reads
 from core.adapters.m365.directory import deletions as deletion_reads
 from core.adapters.m365.directory import registrations as registration_reads
 from core.adapters.m365.protocols import read as protocol_reads
 from core.adapters.m365.roles import read as role_reads
 from core.adapters.m365.shared_mailboxes import read as shared_mailbox_reads
-from core.adapters.read_errors import unread
+from core.adapters.read_errors import build_read_failure
 from core.errors import Forbidden, TenantError
 from core.tenant.apps import App, AppPermission, DelegatedGrant
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
-from core.tenant.changes import Applied, Change
+from core.tenant.changes import AppliedChange, Change
 from core.tenant.configuration import Configuration
 from core.tenant.directory import (
     Account,
     DeletedObject,
     Deletion,
+    MfaRegistration,
     ModuleUser,
-    Registration,
     RoleHolder,
     SignIn,
 )
@@ -56,23 +56,23 @@ from core.tenant.mailboxes import (
     ProtocolUse,
     SharedMailbox,
 )
-from core.tenant.port import Grants
-from core.tenant.readings import Reading, Unread
+from core.tenant.port import GrantedPermissions
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import CREDENTIAL, GRANTS
 
 # So many recipients are remembered within a run.
-PEOPLE = 4_096
+MAX_CACHED_RECIPIENTS = 4_096
 # Who holds roles is read anew when changes go on for longer than this many seconds.
-ROSTER_LASTS = 300.0
+ROLE_HOLDERS_TTL = 300.0
 
 
-def shut_out(error: TenantError) -> Unread:
+def build_credential_failure(error: TenantError) -> ReadFailure:
     """The app got no token; a refusal is for a person to mend, anything else passes."""
     permission = "a credential the tenant accepts" if isinstance(error, Forbidden) else ""
-    return Unread(CREDENTIAL, str(error)[:300], permission=permission)
+    return ReadFailure(CREDENTIAL, str(error)[:300], permission=permission)
 
 
-class Once[T]:
+class AsyncCached[T]:
     """What is the same for the whole tenant, read when somebody asks first and never again.
 
     Whoever asks meanwhile waits; when the first gives up, the next one reads.
@@ -80,88 +80,90 @@ class Once[T]:
 
     def __init__(self, read: Callable[[], Awaitable[T]]) -> None:
         self.read = read
-        self.reading = asyncio.Lock()
-        self.found: T | None = None
+        self.lock = asyncio.Lock()
+        self.value: T | None = None
 
     async def __call__(self) -> T:
-        async with self.reading:
-            if self.found is None:
-                self.found = await self.read()
-            return self.found
+        async with self.lock:
+            if self.value is None:
+                self.value = await self.read()
+            return self.value
 
 
-class M365:
+class M365Tenant:
     """One tenant, for one run. `sleep` waits between the looks that confirm a change."""
 
     def __init__(
         self,
-        graph: Graph,
-        exchange: Exchange,
+        graph: GraphClient,
+        exchange: ExchangeClient,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.graph = graph
         self.exchange = exchange
         self.sleep = sleep
-        self.domains = Once(self.read_domains)
-        self.remotes = Once(partial(exchange_queries.remote_domains, exchange))
-        self.policies = Once(partial(exchange_queries.outbound_policies, exchange))
-        self.flow = Once(partial(exchange_queries.transport_rules, exchange))
-        self.roster = Once(partial(role_reads.roster_of, graph, exchange))
+        self.domains = AsyncCached(self.read_domains)
+        self.remotes = AsyncCached(partial(exchange_queries.fetch_remote_domains, exchange))
+        self.policies = AsyncCached(partial(exchange_queries.fetch_outbound_policies, exchange))
+        self.flow = AsyncCached(partial(exchange_queries.fetch_transport_rules, exchange))
+        self.roster = AsyncCached(partial(role_reads.fetch_role_holders, graph, exchange))
         self.rostered = 0.0
         self.people: OrderedDict[str, Recipient] = OrderedDict()
         self.looking_up = asyncio.Lock()
 
-    async def grants(self) -> Reading[Grants]:
+    async def grants(self) -> Reading[GrantedPermissions]:
         surfaces = frozenset({GRANTS, CREDENTIAL})
         try:
-            roles = await self.graph.roles()
+            roles = await self.graph.read_token_roles()
         except TenantError as error:
-            return Reading(unread=(shut_out(error),), surfaces=surfaces)
+            return Reading(failures=(build_credential_failure(error),), sources=surfaces)
         try:
-            cmdlets = await self.exchange.cmdlets()
+            cmdlets = await self.exchange.read_allowed_cmdlets()
         except Forbidden as error:
             if not error.permission:
-                return Reading(unread=(shut_out(error),), surfaces=surfaces)
-            return Reading((Grants(roles, frozenset()),), surfaces=surfaces, population=1)
+                return Reading(failures=(build_credential_failure(error),), sources=surfaces)
+            return Reading(
+                (GrantedPermissions(roles, frozenset()),), sources=surfaces, population=1
+            )
         except TenantError as error:
-            miss = unread(GRANTS, error, optional=True)
-            return Reading((Grants(roles),), (miss,), surfaces, population=1)
-        return Reading((Grants(roles, cmdlets),), surfaces=surfaces, population=1)
+            miss = build_read_failure(GRANTS, error, optional=True)
+            return Reading((GrantedPermissions(roles),), (miss,), surfaces, population=1)
+        return Reading((GrantedPermissions(roles, cmdlets),), sources=surfaces, population=1)
 
     def mailboxes(
         self, kinds: Collection[str] = (), after: str = ""
     ) -> AsyncIterator[Reading[Mailbox]]:
-        return exchange_queries.mailboxes(self.exchange, kinds, after)
+        return exchange_queries.fetch_mailboxes(self.exchange, kinds, after)
 
     async def forwarding_mailboxes(self) -> Reading[Mailbox]:
-        return await exchange_queries.forwarding_mailboxes(self.exchange)
+        return await exchange_queries.fetch_forwarding_mailboxes(self.exchange)
 
     async def accounts(self, owners: Sequence[Mailbox]) -> Reading[Account]:
-        return await graph_queries.accounts(self.graph, owners)
+        return await graph_queries.fetch_accounts(self.graph, owners)
 
     async def last_sign_ins(self, ids: Sequence[str]) -> Reading[SignIn]:
-        return await graph_queries.last_sign_ins(self.graph, ids)
+        return await graph_queries.fetch_last_sign_ins(self.graph, ids)
 
     async def inbox_rules(
         self, owners: Sequence[Mailbox], everything: bool = False
     ) -> Reading[InboxRule]:
-        return await graph_queries.inbox_rules(self.graph, owners, everything)
+        return await graph_queries.fetch_inbox_rules(self.graph, owners, everything)
 
     async def hidden_rules(self, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
-        return await exchange_queries.hidden_rules(self.exchange, owners)
+        return await exchange_queries.fetch_hidden_rules(self.exchange, owners)
 
     async def rule_folders(self, rules: Sequence[InboxRule]) -> Reading[Folder]:
-        return await graph_queries.rule_folders(self.graph, rules)
+        return await graph_queries.fetch_rule_folders(self.graph, rules)
 
     async def recipients(self, names: Collection[str]) -> Reading[Recipient]:
         # Most forwards go to the same few people, and one slice of mailboxes follows the other.
         async with self.looking_up:
             known = {name: self.people[name] for name in names if name in self.people}
             asked = [name for name in names if name not in known]
-            found = await exchange_queries.recipients(self.exchange, asked)
+            found = await exchange_queries.fetch_recipients(self.exchange, asked)
             self.people |= {person.name: person for person in found.items}
-            while len(self.people) > PEOPLE:
+            while len(self.people) > MAX_CACHED_RECIPIENTS:
                 self.people.popitem(last=False)
         population = found.population + len(known)
         return replace(found, items=(*known.values(), *found.items), population=population)
@@ -171,9 +173,9 @@ class M365:
 
     async def read_domains(self) -> Reading[AcceptedDomain]:
         """The domains of Exchange and Entra."""
-        accepted = await exchange_queries.accepted_domains(self.exchange)
-        verified = await graph_queries.verified_domains(self.graph)
-        return exchange_queries.united_domains(accepted, verified)
+        accepted = await exchange_queries.fetch_accepted_domains(self.exchange)
+        verified = await graph_queries.fetch_verified_domains(self.graph)
+        return exchange_queries.merge_domains(accepted, verified)
 
     async def remote_domains(self) -> Reading[RemoteDomain]:
         return await self.remotes()
@@ -185,88 +187,90 @@ class M365:
         return await self.flow()
 
     def mailbox_audits(self, after: str = "") -> AsyncIterator[Reading[MailboxAudit]]:
-        return exchange_queries.mailbox_audits(self.exchange, after)
+        return exchange_queries.fetch_mailbox_audits(self.exchange, after)
 
     async def organization_audit(self) -> Reading[OrganizationAudit]:
-        return await exchange_queries.organization_audit(self.exchange)
+        return await exchange_queries.fetch_organization_audit(self.exchange)
 
     async def audit_bypasses(self) -> Reading[AuditBypass]:
-        return await exchange_queries.audit_bypasses(self.exchange)
+        return await exchange_queries.fetch_audit_bypasses(self.exchange)
 
     async def configuration(self, source: str) -> Reading[Configuration]:
-        return await read_configuration(self.graph, self.exchange, source)
+        return await fetch_configuration(self.graph, self.exchange, source)
 
     async def full_access(self, owners: Sequence[Mailbox]) -> Reading[Delegation]:
-        return await delegation_reads.full_access(self.exchange, owners)
+        return await delegation_reads.fetch_full_access(self.exchange, owners)
 
     def send_as(self) -> AsyncIterator[Reading[Delegation]]:
-        return delegation_reads.send_as(self.exchange)
+        return delegation_reads.fetch_send_as(self.exchange)
 
     def send_on_behalf(self) -> AsyncIterator[Reading[Delegation]]:
-        return delegation_reads.send_on_behalf(self.exchange)
+        return delegation_reads.fetch_send_on_behalf(self.exchange)
 
     def apps(self) -> AsyncIterator[Reading[App]]:
-        return app_reads.apps(self.graph)
+        return app_reads.fetch_apps(self.graph)
 
     async def apps_by_id(self, ids: Collection[str]) -> Reading[App]:
-        return await app_reads.apps_by_id(self.graph, ids)
+        return await app_reads.fetch_apps_by_id(self.graph, ids)
 
     def delegated_grants(self) -> AsyncIterator[Reading[DelegatedGrant]]:
-        return app_reads.delegated_grants(self.graph)
+        return app_reads.fetch_delegated_grants(self.graph)
 
     def app_permissions(self) -> AsyncIterator[Reading[AppPermission]]:
-        return app_reads.app_permissions(self.graph)
+        return app_reads.fetch_app_permissions(self.graph)
 
-    def registrations(self) -> AsyncIterator[Reading[Registration]]:
-        return registration_reads.registrations(self.graph)
+    def registrations(self) -> AsyncIterator[Reading[MfaRegistration]]:
+        return registration_reads.fetch_registrations(self.graph)
 
     async def users_named(self, keys: Sequence[str]) -> Reading[Account]:
-        return await registration_reads.users_named(self.graph, keys)
+        return await registration_reads.fetch_users_by_key(self.graph, keys)
 
     async def deletions(self, since: datetime) -> Reading[Deletion]:
-        return await deletion_reads.deletions(self.graph, since)
+        return await deletion_reads.fetch_deletions(self.graph, since)
 
     async def deleted_objects(self, since: datetime) -> Reading[DeletedObject]:
-        return await deletion_reads.deleted_objects(self.graph, since)
+        return await deletion_reads.fetch_deleted_objects(self.graph, since)
 
     async def user_count(self) -> Reading[int]:
-        return await deletion_reads.user_count(self.graph)
+        return await deletion_reads.fetch_user_count(self.graph)
 
     def mailbox_protocols(self, after: str = "") -> AsyncIterator[Reading[MailboxProtocols]]:
-        return protocol_reads.read_protocols(self.exchange, after)
+        return protocol_reads.fetch_mailbox_protocols(self.exchange, after)
 
     async def protocols_of(self, ids: Sequence[str]) -> Reading[MailboxProtocols]:
-        return await protocol_reads.protocols_of(self.exchange, ids)
+        return await protocol_reads.fetch_protocols_by_id(self.exchange, ids)
 
     async def protocol_use(self, since: datetime) -> Reading[ProtocolUse]:
-        return await protocol_reads.read_use(self.graph, since, self.sleep)
+        return await protocol_reads.fetch_protocol_use(self.graph, since, self.sleep)
 
     def shared_mailboxes(self) -> AsyncIterator[Reading[SharedMailbox]]:
-        return shared_mailbox_reads.shared_mailboxes(self.exchange)
+        return shared_mailbox_reads.fetch_shared_mailboxes(self.exchange)
 
     async def shared_mailboxes_of(self, owners: Sequence[Mailbox]) -> Reading[SharedMailbox]:
-        return await shared_mailbox_reads.shared_mailboxes_of(self.exchange, owners)
+        return await shared_mailbox_reads.fetch_shared_mailboxes_by_id(self.exchange, owners)
 
     async def mailbox_sizes(self, owners: Sequence[Mailbox]) -> Reading[MailboxSize]:
-        return await shared_mailbox_reads.mailbox_sizes(self.exchange, owners)
+        return await shared_mailbox_reads.fetch_mailbox_sizes(self.exchange, owners)
 
-    async def apply(self, change: Change) -> Applied:
-        return await changes.apply(
+    async def apply(self, change: Change) -> AppliedChange:
+        return await changes.apply_change(
             self.graph, self.exchange, change, self.sleep, self.current_roster
         )
 
-    async def restore(self, change: Change, before: Mapping[str, object]) -> Applied:
-        return await restores.restore(self.graph, self.exchange, change, before, self.sleep)
+    async def undo(self, change: Change, before: Mapping[str, object]) -> AppliedChange:
+        return await restores.undo_change(self.graph, self.exchange, change, before, self.sleep)
 
     async def role_holders(self) -> Reading[RoleHolder]:
-        return (await self.current_roster()).reading()
+        return (await self.current_roster()).to_reading()
 
-    async def current_roster(self) -> role_reads.Roster:
+    async def current_roster(self) -> role_reads.RoleHolders:
         """Who holds roles, as a look of this run a short while ago told."""
-        if self.roster.found is None or time.monotonic() - self.rostered > ROSTER_LASTS:
-            self.roster = Once(partial(role_reads.roster_of, self.graph, self.exchange))
+        if self.roster.value is None or time.monotonic() - self.rostered > ROLE_HOLDERS_TTL:
+            self.roster = AsyncCached(
+                partial(role_reads.fetch_role_holders, self.graph, self.exchange)
+            )
             self.rostered = time.monotonic()
         return await self.roster()
 
     def module_users(self) -> AsyncIterator[Reading[ModuleUser]]:
-        return role_reads.module_users(self.exchange)
+        return role_reads.fetch_module_users(self.exchange)

@@ -9,41 +9,45 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import assert_never
 
-from core.adapters.exchange.client import Exchange
-from core.adapters.graph.client import Graph
+from core.adapters.exchange.client import ExchangeClient
+from core.adapters.graph.client import GraphClient
 from core.adapters.m365.auditing.undo import (
-    refuse_audit_age,
-    restore_audit_bypass,
-    restore_audit_set,
-    restore_mailbox_audit,
-    restore_organization,
+    refuse_undo_raise_audit_age,
+    undo_clear_audit_bypass,
+    undo_enable_mailbox_audit,
+    undo_enable_organization_switch,
+    undo_reset_audit_set,
 )
 from core.adapters.m365.changes import (
     NO_FORWARD,
-    deeds,
-    forwards_of,
+    build_forward_record,
+    digest_rule_actions,
     read_account,
-    rule_row,
-    set_enabled,
-    set_rule,
+    read_rule_row,
+    set_account_enabled,
+    set_rule_enabled,
 )
-from core.adapters.m365.configuration import restore_configuration
-from core.adapters.m365.inbox_rules_parse import graph_rule
-from core.adapters.m365.mail_flow_parse import RECIPIENT_PROPERTIES, answers_to, recipient
-from core.adapters.m365.parsing import Row, identifier, truth
-from core.adapters.m365.protocols.write import restore_mailbox_protocols
-from core.adapters.m365.roles.write import restore_exchange_module
+from core.adapters.m365.configuration import undo_set_configuration
+from core.adapters.m365.inbox_rules_parse import parse_graph_rule
+from core.adapters.m365.mail_flow_parse import (
+    RECIPIENT_PROPERTIES,
+    matches_recipient,
+    parse_recipient,
+)
+from core.adapters.m365.parsing import ResponseRow, parse_identifier, parse_optional_bool
+from core.adapters.m365.protocols.write import undo_disable_mailbox_protocols
+from core.adapters.m365.roles.write import undo_disable_exchange_module
 from core.adapters.m365.verified_write import (
     Sleep,
-    Undo,
-    mailbox_row,
-    put_back,
-    set_mailbox,
-    switch_back,
+    UndoProcedure,
+    build_switch_undo,
+    read_mailbox_row,
+    run_undo,
+    set_mailbox_properties,
 )
-from core.errors import Gone, Moot, Refused, Unavailable
+from core.errors import NotFound, Rejected, Superseded, Unavailable
 from core.tenant.changes import (
-    Applied,
+    AppliedChange,
     BlockSignIn,
     Change,
     ClearAuditBypass,
@@ -60,42 +64,46 @@ from core.tenant.changes import (
 )
 from core.tenant.mailboxes import Mailbox
 from core.tenant.reversibility import (
-    DOES,
     FORWARD_ID,
-    FORWARDS,
+    FORWARD_PROPERTIES,
     KEEPS_COPY,
-    SIGNED_OUT,
-    SWITCHED,
-    changed_since,
-    unknown,
+    RULE_ACTIONS_HASH,
+    SESSIONS_STAY_ENDED,
+    SWITCH_CHANGES,
+    describe_changed_since,
+    explain_undo_unknown,
 )
 
 
-async def restore(
-    graph: Graph, exchange: Exchange, change: Change, before: Mapping[str, object], sleep: Sleep
-) -> Applied:
+async def undo_change(
+    graph: GraphClient,
+    exchange: ExchangeClient,
+    change: Change,
+    before: Mapping[str, object],
+    sleep: Sleep,
+) -> AppliedChange:
     """Undo one change. Raises Moot, Gone, Refused, Forbidden or Unavailable."""
-    if reason := unknown(type(change).__name__, before):
-        raise Refused(reason)
+    if reason := explain_undo_unknown(type(change).__name__, before):
+        raise Rejected(reason)
     match change:
         case BlockSignIn():
-            return await restore_sign_in(graph, change, before, sleep)
+            return await undo_block_sign_in(graph, change, before, sleep)
         case DisableInboxRule():
-            return await restore_inbox_rule(graph, change, before, sleep)
+            return await undo_disable_inbox_rule(graph, change, before, sleep)
         case SetConfiguration():
-            return await restore_configuration(graph, exchange, change, before, sleep)
+            return await undo_set_configuration(graph, exchange, change, before, sleep)
         case DisableExchangeModule():
-            return await restore_exchange_module(exchange, change, before, sleep)
+            return await undo_disable_exchange_module(exchange, change, before, sleep)
         case ClearMailboxForward():
-            return await restore_forward(exchange, change, before, sleep)
+            return await undo_clear_mailbox_forward(exchange, change, before, sleep)
         case DisableMailboxProtocols():
-            return await restore_mailbox_protocols(exchange, change, before, sleep)
+            return await undo_disable_mailbox_protocols(exchange, change, before, sleep)
         case _:
-            return await restore_audit(exchange, change, before, sleep)
+            return await undo_audit_change(exchange, change, before, sleep)
 
 
-async def restore_audit(
-    exchange: Exchange,
+async def undo_audit_change(
+    exchange: ExchangeClient,
     change: EnableOrganizationAudit
     | EnableUnifiedAuditLog
     | EnableMailboxAudit
@@ -104,19 +112,19 @@ async def restore_audit(
     | ResetAuditSet,
     before: Mapping[str, object],
     sleep: Sleep,
-) -> Applied:
+) -> AppliedChange:
     """The changes of what is recorded."""
     match change:
         case EnableOrganizationAudit() | EnableUnifiedAuditLog():
-            return await restore_organization(exchange, change, before, sleep)
+            return await undo_enable_organization_switch(exchange, change, before, sleep)
         case EnableMailboxAudit():
-            return await restore_mailbox_audit(exchange, change, before, sleep)
+            return await undo_enable_mailbox_audit(exchange, change, before, sleep)
         case ClearAuditBypass():
-            return await restore_audit_bypass(exchange, change, before, sleep)
+            return await undo_clear_audit_bypass(exchange, change, before, sleep)
         case RaiseAuditAge():
-            return await refuse_audit_age(exchange, change, before)
+            return await refuse_undo_raise_audit_age(exchange, change, before)
         case ResetAuditSet():
-            return await restore_audit_set(exchange, change, before, sleep)
+            return await undo_reset_audit_set(exchange, change, before, sleep)
         case _:
             assert_never(change)
 
@@ -124,11 +132,11 @@ async def restore_audit(
 # Sign-in ----------------------------------------------------------------------------------------
 
 
-async def restore_sign_in(
-    graph: Graph, change: BlockSignIn, before: Mapping[str, object], sleep: Sleep
-) -> Applied:
+async def undo_block_sign_in(
+    graph: GraphClient, change: BlockSignIn, before: Mapping[str, object], sleep: Sleep
+) -> AppliedChange:
     """Let an account sign in again, whatever has become of its mailbox. Sessions do not return."""
-    name, left = SWITCHED["BlockSignIn"]
+    name, left = SWITCH_CHANGES["BlockSignIn"]
     was = before[name] is True
 
     async def look() -> bool:
@@ -138,49 +146,57 @@ async def restore_sign_in(
         if person.enabled is None:
             raise Unavailable("Graph did not say whether the account is enabled")
         if person.synced and person.enabled is not was:
-            raise Refused("the account is mastered on-premises", verdict="on-premises")
+            raise Rejected("the account is mastered on-premises", verdict="on-premises")
         return person.enabled
 
-    undo = switch_back(
+    undo = build_switch_undo(
         look,
-        lambda value: set_enabled(graph, change.account_id, enabled=value),
+        lambda value: set_account_enabled(graph, change.account_id, enabled=value),
         name,
         was,
         left,
     )
-    done = await put_back(undo, sleep)
-    return done if done.already else replace(done, note=SIGNED_OUT)
+    done = await run_undo(undo, sleep)
+    return done if done.unchanged else replace(done, note=SESSIONS_STAY_ENDED)
 
 
 # Inbox rules ------------------------------------------------------------------------------------
 
 
-async def restore_inbox_rule(
-    graph: Graph, change: DisableInboxRule, before: Mapping[str, object], sleep: Sleep
-) -> Applied:
+async def undo_disable_inbox_rule(
+    graph: GraphClient, change: DisableInboxRule, before: Mapping[str, object], sleep: Sleep
+) -> AppliedChange:
     """Switch a rule on again, if it still does what it did when it was switched off."""
-    name, left = SWITCHED["DisableInboxRule"]
+    name, left = SWITCH_CHANGES["DisableInboxRule"]
     was = before[name] is True
 
     async def look() -> bool:
-        row = await rule_row(graph, change)
-        enabled = truth(row.get(name))
+        row = await read_rule_row(graph, change)
+        enabled = parse_optional_bool(row.get(name))
         if enabled is None:
             raise Unavailable("Graph did not say whether the rule is enabled")
-        if DOES in before and deeds(change.mailbox_id, row) != {DOES: before[DOES]}:
-            raise Moot(changed_since({name: enabled, **aims(change.mailbox_id, row)}))
-        if truth(row.get("isReadOnly")) and enabled is not was:
-            raise Refused("the rule can only be changed in Outlook")
+        if RULE_ACTIONS_HASH in before and digest_rule_actions(change.mailbox_id, row) != {
+            RULE_ACTIONS_HASH: before[RULE_ACTIONS_HASH]
+        }:
+            raise Superseded(
+                describe_changed_since(
+                    {name: enabled, **describe_rule_actions(change.mailbox_id, row)}
+                )
+            )
+        if parse_optional_bool(row.get("isReadOnly")) and enabled is not was:
+            raise Rejected("the rule can only be changed in Outlook")
         return enabled
 
-    undo = switch_back(look, lambda value: set_rule(graph, change, enabled=value), name, was, left)
-    return await put_back(undo, sleep)
+    undo = build_switch_undo(
+        look, lambda value: set_rule_enabled(graph, change, enabled=value), name, was, left
+    )
+    return await run_undo(undo, sleep)
 
 
-def aims(mailbox_id: str, row: Row) -> dict[str, object]:
+def describe_rule_actions(mailbox_id: str, row: ResponseRow) -> dict[str, object]:
     """What a person has to know of a rule that does something else now."""
     try:
-        rule = graph_rule(mailbox_id, row)
+        rule = parse_graph_rule(mailbox_id, row)
     except ValueError as error:
         return {"what it does": f"not readable ({error})"}
     sent = [*rule.forward_to, *rule.redirect_to, *rule.forward_as_attachment_to]
@@ -191,49 +207,54 @@ def aims(mailbox_id: str, row: Row) -> dict[str, object]:
 # Forwards ---------------------------------------------------------------------------------------
 
 
-async def restore_forward(
-    exchange: Exchange, change: ClearMailboxForward, before: Mapping[str, object], sleep: Sleep
-) -> Applied:
+async def undo_clear_mailbox_forward(
+    exchange: ExchangeClient,
+    change: ClearMailboxForward,
+    before: Mapping[str, object],
+    sleep: Sleep,
+) -> AppliedChange:
     """Set the forwards again that were removed, to the very recipient there was."""
-    wanted = {name: before[name] or None for name in FORWARDS} | {KEEPS_COPY: before[KEEPS_COPY]}
-    printed = str(wanted[FORWARDS[0]] or "")
+    wanted = {name: before[name] or None for name in FORWARD_PROPERTIES} | {
+        KEEPS_COPY: before[KEEPS_COPY]
+    }
+    printed = str(wanted[FORWARD_PROPERTIES[0]] or "")
     known = str(before.get(FORWARD_ID) or "")
-    target: Row = {}
+    target: ResponseRow = {}
 
     async def look() -> Mailbox:
         nonlocal target
-        _, now = await mailbox_row(exchange, change.mailbox_guid)
+        _, now = await read_mailbox_row(exchange, change.mailbox_guid)
         if printed and known and now.forwarding_address not in ("", printed) and not target:
             # The recipient may have been renamed; whoever is not there any more, was not.
-            with suppress(Refused):
-                target = await recipient_of(exchange, printed, known)
+            with suppress(Rejected):
+                target = await find_forward_recipient(exchange, printed, known)
         return now
 
     def as_before(now: Mailbox) -> bool:
-        there = forwards_of(now)
-        if target and answers_to(target, now.forwarding_address):
-            there[FORWARDS[0]] = printed
-        return folded(there) == folded(wanted)
+        there = build_forward_record(now)
+        if target and matches_recipient(target, now.forwarding_address):
+            there[FORWARD_PROPERTIES[0]] = printed
+        return casefold_values(there) == casefold_values(wanted)
 
     async def write(now: Mailbox) -> None:
         nonlocal target
         values = dict(wanted)
         if printed:
-            target = await recipient_of(exchange, printed, known)
-            values[FORWARDS[0]] = identifier(target.get("Guid")) or printed
-        await set_mailbox(exchange, now, values)
+            target = await find_forward_recipient(exchange, printed, known)
+            values[FORWARD_PROPERTIES[0]] = parse_identifier(target.get("Guid")) or printed
+        await set_mailbox_properties(exchange, now, values)
 
-    undo = Undo[Mailbox](
+    undo = UndoProcedure[Mailbox](
         look,
-        told=forwards_of,
-        as_before=as_before,
-        as_left=lambda now: forwards_of(now) == NO_FORWARD,
+        to_record=build_forward_record,
+        is_as_before=as_before,
+        is_as_applied=lambda now: build_forward_record(now) == NO_FORWARD,
         write=write,
     )
-    return await put_back(undo, sleep)
+    return await run_undo(undo, sleep)
 
 
-def folded(values: Mapping[str, object]) -> dict[str, object]:
+def casefold_values(values: Mapping[str, object]) -> dict[str, object]:
     """Values for comparing: the case of an address says nothing."""
     return {
         name: value.casefold() if isinstance(value, str) else value
@@ -241,18 +262,20 @@ def folded(values: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-async def recipient_of(exchange: Exchange, printed: str, known: str) -> Row:
+async def find_forward_recipient(
+    exchange: ExchangeClient, printed_name: str, recipient_id: str
+) -> ResponseRow:
     """The recipient a forward went to: by id where the record has one, else by name.
 
     Raises Refused when there is nobody like that, or more than one: mail would go to a stranger.
     """
-    asked = known or printed
+    asked = recipient_id or printed_name
     try:
         rows = await exchange.invoke(
             "Get-Recipient", {"Identity": asked, "ResultSize": 2}, select=RECIPIENT_PROPERTIES
         )
-    except (Gone, Refused):
+    except (NotFound, Rejected):
         rows = []
-    if not recipient(asked, rows).found:
-        raise Refused("the recipient it forwarded to is not there any more, or not the only one")
+    if not parse_recipient(asked, rows).found:
+        raise Rejected("the recipient it forwarded to is not there any more, or not the only one")
     return rows[0]

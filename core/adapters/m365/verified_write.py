@@ -8,42 +8,42 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from core.adapters.exchange.client import Exchange
+from core.adapters.exchange.client import ExchangeClient
 from core.adapters.m365.parsing import (
     AUDIT_PROPERTIES,
     FORWARDING_PROPERTIES,
     MAILBOX_PROPERTIES,
-    Row,
-    mailbox,
-    mailbox_audit,
+    ResponseRow,
+    parse_mailbox,
+    parse_mailbox_audit,
 )
-from core.errors import Gone, Moot, Unavailable
+from core.errors import NotFound, Superseded, Unavailable
 from core.tenant.auditing import MailboxAudit
-from core.tenant.changes import Applied
+from core.tenant.changes import AppliedChange
 from core.tenant.mailboxes import Mailbox
-from core.tenant.reversibility import changed_since
+from core.tenant.reversibility import describe_changed_since
 
 type Sleep = Callable[[float], Awaitable[None]]
-PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
+CONFIRM_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
-PROPERTIES = (*MAILBOX_PROPERTIES, *FORWARDING_PROPERTIES, *AUDIT_PROPERTIES)
+MAILBOX_ROW_PROPERTIES = (*MAILBOX_PROPERTIES, *FORWARDING_PROPERTIES, *AUDIT_PROPERTIES)
 
 
-async def confirm[T](
-    look: Callable[[], Awaitable[T]], settled: Callable[[T], bool], sleep: Sleep
+async def wait_until_visible[T](
+    read: Callable[[], Awaitable[T]], is_visible: Callable[[T], bool], sleep: Sleep
 ) -> None:
     """Look until what was written shows. Raises Unavailable when it does not: the next run will."""
-    for pause in (0.0, *PAUSES):
+    for pause in (0.0, *CONFIRM_DELAYS):
         if pause:
             await sleep(pause)
-        if settled(await look()):
+        if is_visible(await read()):
             return
     raise Unavailable("the change was sent but does not show yet")
 
 
 @contextmanager
-def begun(before: Mapping[str, object]) -> Iterator[None]:
+def recording_before(before: Mapping[str, object]) -> Iterator[None]:
     """From the first write on, what cannot be finished now says what was there before."""
     try:
         yield
@@ -52,52 +52,52 @@ def begun(before: Mapping[str, object]) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Undo[T]:
+class UndoProcedure[T]:
     """How a change is undone: how its object is looked at, and what to make of what is seen.
 
     `told` is what is there as a record names it; `as_before` and `as_left` compare it with what was
     there before the change and with what the change made of it. `write` puts back what it says.
     """
 
-    look: Callable[[], Awaitable[T]]
-    told: Callable[[T], Mapping[str, object]]
-    as_before: Callable[[T], bool]
-    as_left: Callable[[T], bool]
+    read: Callable[[], Awaitable[T]]
+    to_record: Callable[[T], Mapping[str, object]]
+    is_as_before: Callable[[T], bool]
+    is_as_applied: Callable[[T], bool]
     write: Callable[[T], Awaitable[None]]
 
 
-async def put_back[T](undo: Undo[T], sleep: Sleep) -> Applied:
+async def run_undo[T](undo: UndoProcedure[T], sleep: Sleep) -> AppliedChange:
     """Undo a change unless it is undone. Raises Moot for what somebody else made of the object."""
-    now = await undo.look()
-    there = dict(undo.told(now))
-    if undo.as_before(now):
-        return Applied(there, already=True)
-    if not undo.as_left(now):
-        raise Moot(changed_since(there))
-    with begun(there):
+    now = await undo.read()
+    there = dict(undo.to_record(now))
+    if undo.is_as_before(now):
+        return AppliedChange(there, unchanged=True)
+    if not undo.is_as_applied(now):
+        raise Superseded(describe_changed_since(there))
+    with recording_before(there):
         await undo.write(now)
-        await confirm(undo.look, undo.as_before, sleep)
-    return Applied(there)
+        await wait_until_visible(undo.read, undo.is_as_before, sleep)
+    return AppliedChange(there)
 
 
-def switch_back(
-    look: Callable[[], Awaitable[bool]],
+def build_switch_undo(
+    read: Callable[[], Awaitable[bool]],
     write: Callable[[bool], Awaitable[None]],
     name: str,
-    was: bool,
-    left: bool,
-) -> Undo[bool]:
+    previous: bool,
+    applied: bool,
+) -> UndoProcedure[bool]:
     """How one switch is put back to what it was, if it is still as it was `left`."""
-    return Undo(
-        look,
-        told=lambda now: {name: now},
-        as_before=lambda now: now is was,
-        as_left=lambda now: now is left,
-        write=lambda _: write(was),
+    return UndoProcedure(
+        read,
+        to_record=lambda now: {name: now},
+        is_as_before=lambda now: now is previous,
+        is_as_applied=lambda now: now is applied,
+        write=lambda _: write(previous),
     )
 
 
-def understood[T](parse: Callable[[Row], T], row: Row) -> T:
+def parse_row_for_change[T](parse: Callable[[ResponseRow], T], row: ResponseRow) -> T:
     """A row, or Unavailable: what cannot be understood is not changed."""
     try:
         return parse(row)
@@ -105,24 +105,26 @@ def understood[T](parse: Callable[[Row], T], row: Row) -> T:
         raise Unavailable(f"not changed: {error}") from error
 
 
-async def mailbox_row(exchange: Exchange, guid: str) -> tuple[Row, Mailbox]:
+async def read_mailbox_row(exchange: ExchangeClient, guid: str) -> tuple[ResponseRow, Mailbox]:
     """One mailbox with its audit settings. Raises Gone, or Unavailable for anybody else's."""
-    rows = await exchange.invoke("Get-Mailbox", {"Identity": guid}, select=PROPERTIES)
+    rows = await exchange.invoke("Get-Mailbox", {"Identity": guid}, select=MAILBOX_ROW_PROPERTIES)
     if not rows:
-        raise Gone("the mailbox is gone")
-    found = understood(mailbox, rows[0])
+        raise NotFound("the mailbox is gone")
+    found = parse_row_for_change(parse_mailbox, rows[0])
     if len(rows) > 1 or guid.lower() not in (found.guid.lower(), found.id.lower()):
         raise Unavailable("Exchange answered with another mailbox than was asked for")
     return rows[0], found
 
 
-async def read_audit(exchange: Exchange, guid: str) -> MailboxAudit:
-    row, _ = await mailbox_row(exchange, guid)
-    return understood(mailbox_audit, row)
+async def read_mailbox_audit(exchange: ExchangeClient, guid: str) -> MailboxAudit:
+    row, _ = await read_mailbox_row(exchange, guid)
+    return parse_row_for_change(parse_mailbox_audit, row)
 
 
-async def set_mailbox(exchange: Exchange, found: Mailbox, parameters: Mapping[str, object]) -> None:
+async def set_mailbox_properties(
+    exchange: ExchangeClient, target: Mailbox, parameters: Mapping[str, object]
+) -> None:
     """Set-Mailbox on exactly this mailbox."""
     await exchange.invoke(
-        "Set-Mailbox", {"Identity": found.guid, **parameters}, anchor=found.address
+        "Set-Mailbox", {"Identity": target.guid, **parameters}, anchor=target.address
     )

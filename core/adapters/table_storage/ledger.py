@@ -47,65 +47,73 @@ from azure.data.tables import TableEntity, TableErrorCode, TableTransactionError
 from azure.data.tables.aio import TableClient
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from core.adapters.table_storage.codec import read, written
+from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
 from core.adapters.table_storage.entities import (
-    SCHEMA,
+    SCHEMA_VERSION,
     Entity,
-    Record,
+    EntityRecord,
     ServiceClock,
-    document_of,
-    entity_of,
-    record_key,
-    removals,
-    run_entity,
+    build_delete_operations,
+    build_entity,
+    build_record_key,
+    build_run_entity,
+    decode_run_document,
 )
 from core.adapters.table_storage.responses import (
-    ANSWERS,
-    etag_of,
-    keyed,
-    passing,
-    trouble,
-    understood,
+    EXPECTED_STATUSES,
+    call_table_service,
+    describe_table_error,
+    is_transient_error,
+    require_entity_keys,
+    require_etag,
 )
 from core.errors import ClaimLost, LedgerError
-from core.keys import END, FIRST, countdown
+from core.keys import RANGE_END, RANGE_START, format_descending_time
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
-from core.model.requests import Action
-from core.model.state import GuardState, Memory, Shard
-from core.ports import KEEP_ACTIONS, KEEP_CASES, KEEP_CHANGES, KEEP_RUNS, Claim, Held, Row
+from core.model.requests import OperatorRequest
+from core.model.state import GuardSnapshot, GuardState, Shard
+from core.ports import (
+    KEEP_ACTIONS,
+    KEEP_CASES,
+    KEEP_CHANGES,
+    KEEP_RUNS,
+    Claim,
+    LedgerRow,
+    ShardStatus,
+)
 
 log = logging.getLogger("exoguard.ledger")
 
-LEASE = timedelta(seconds=60)
+LEASE_DURATION = timedelta(seconds=60)
 # A lease is renewed when a third of it has passed. Less than a quarter left, and a write might
 # reach the service after it ended.
-RENEWED, SPARE = 1 / 3, 1 / 4
-BATCH = 99  # and the fence
-PAGE = 200
+RENEW_FRACTION, SAFETY_FRACTION = 1 / 3, 1 / 4
+BATCH_SIZE = 99  # and the fence
+PAGE_SIZE = 200
 # A table that somebody deleted keeps its name for a while, and cannot be made again.
-UNUSABLE = (TableErrorCode.TABLE_NOT_FOUND, TableErrorCode.TABLE_BEING_DELETED)
-EPOCH = datetime.fromtimestamp(0, UTC)
-RELEASED = EPOCH.isoformat()
-LEASE_ROW = "lease"
-KINDS: Mapping[str, type[Record]] = {
+MISSING_TABLE_CODES = (TableErrorCode.TABLE_NOT_FOUND, TableErrorCode.TABLE_BEING_DELETED)
+UNIX_EPOCH = datetime.fromtimestamp(0, UTC)
+RELEASED_UNTIL = UNIX_EPOCH.isoformat()
+LEASE_ROW_KEY = "lease"
+RECORD_TYPES: Mapping[str, type[EntityRecord]] = {
     "case": Case,
     "change": ChangeRecord,
     "exempt": Exemption,
-    "action": Action,
+    "action": OperatorRequest,
 }
-IDLE = Shard("", "", "", 0, EPOCH)
+IDLE_SHARD = Shard("", "", "", 0, UNIX_EPOCH)
 
 
-def shard_key(number: int) -> str:
+def build_shard_key(number: int) -> str:
     """The key of a shard's row; the rows sort as their numbers do."""
     return f"shard|{number:06d}"
 
 
-def is_free(lease: TableEntity, now: datetime) -> bool:
+def is_lease_expired(lease: TableEntity, now: datetime) -> bool:
     """True when the lease has ended. Raises LedgerError for a row this version cannot judge."""
     try:
-        if lease["v"] != SCHEMA:
+        if lease["v"] != SCHEMA_VERSION:
             raise ValueError("another schema")
         return datetime.fromisoformat(lease["until"]) <= now and int(lease["epoch"]) > 0
     except (KeyError, TypeError, ValueError) as error:
@@ -128,11 +136,11 @@ class TableLedger:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         *,
         tenant: str = "",
-        lease: timedelta = LEASE,
+        lease_duration: timedelta = LEASE_DURATION,
     ) -> None:
         self.table = table
         self.tenant = tenant.lower()
-        self.lease = lease
+        self.lease_duration = lease_duration
         self.sleep = sleep
         self.clock = ServiceClock()
 
@@ -146,30 +154,30 @@ class TableLedger:
                 "TENANT_ID back if it is the same tenant by another name"
             )
 
-    async def call[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def run_operation[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
         """One operation, tried again through passing trouble; then LedgerError.
 
         A table that is not there yet is made on the way.
         """
         try:
-            return await self.tried(attempt)
+            return await self.run_with_retries(attempt)
         except ResourceNotFoundError as error:
             # The SDK sets the code on errors of the table service, and only there.
             if getattr(error, "error_code", "") != TableErrorCode.TABLE_NOT_FOUND:
                 raise
         try:
             with contextlib.suppress(ResourceExistsError):
-                await self.tried(self.table.create_table)
-            return await self.tried(attempt)
+                await self.run_with_retries(self.table.create_table)
+            return await self.run_with_retries(attempt)
         except HttpResponseError as error:
-            if getattr(error, "error_code", "") not in UNUSABLE:
+            if getattr(error, "error_code", "") not in MISSING_TABLE_CODES:
                 raise
             raise LedgerError("the state table is not there and cannot be made") from error
 
-    async def tried[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def run_with_retries[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
         """One operation, tried again through passing trouble; then LedgerError."""
         policy = AsyncRetrying(
-            retry=retry_if_exception(passing),
+            retry=retry_if_exception(is_transient_error),
             stop=stop_after_attempt(5),
             wait=wait_random_exponential(multiplier=0.2, max=5),
             sleep=self.sleep,
@@ -177,28 +185,30 @@ class TableLedger:
         )
 
         try:
-            return await policy(partial(understood, attempt))
+            return await policy(partial(call_table_service, attempt))
         except HttpResponseError as error:
-            if error.status_code in ANSWERS:
+            if error.status_code in EXPECTED_STATUSES:
                 raise
-            raise LedgerError(trouble(error)) from error
+            raise LedgerError(describe_table_error(error)) from error
         except AzureError as error:
             raise LedgerError(f"the state table: {type(error).__name__}") from error
 
-    async def row(self, guard: str, key: str) -> TableEntity | None:
+    async def read_row(self, guard: str, key: str) -> TableEntity | None:
         """One row, or None."""
 
         async def get() -> TableEntity:
-            found = await self.table.get_entity(guard, key, raw_response_hook=self.clock.hear)
-            etag_of(found.metadata)
-            return keyed(found)
+            found = await self.table.get_entity(
+                guard, key, raw_response_hook=self.clock.update_from_response
+            )
+            require_etag(found.metadata)
+            return require_entity_keys(found)
 
         try:
-            return await self.call(get)
+            return await self.run_operation(get)
         except ResourceNotFoundError:
             return None
 
-    async def rows(self, query: str, **parameters: str) -> list[TableEntity]:
+    async def query_rows(self, query: str, **parameters: str) -> list[TableEntity]:
         """All rows that match; values only as parameters, never written into the query.
 
         The SDK finds a parameter only as a word of its own, so no parenthesis may touch one.
@@ -206,22 +216,24 @@ class TableLedger:
 
         async def scan() -> list[TableEntity]:
             pages = self.table.query_entities(
-                query, parameters=parameters, raw_response_hook=self.clock.hear
+                query, parameters=parameters, raw_response_hook=self.clock.update_from_response
             )
-            return [keyed(entity) async for entity in pages]
+            return [require_entity_keys(entity) async for entity in pages]
 
-        return await self.call(scan)
+        return await self.run_operation(scan)
 
     @asynccontextmanager
     async def claim(
         self, guard: str, run: str, shard: int | None = None
     ) -> AsyncIterator[Claim | None]:
         """Hold a guard or a shard, renewing while the block runs; None when another holds it."""
-        held = await self.take(guard, run, LEASE_ROW if shard is None else shard_key(shard))
+        held = await self.acquire_lease(
+            guard, run, LEASE_ROW_KEY if shard is None else build_shard_key(shard)
+        )
         if held is None:
             yield None
             return
-        renewal = asyncio.create_task(held.keep())
+        renewal = asyncio.create_task(held.renew_until_cancelled())
         try:
             yield held
         finally:
@@ -229,23 +241,23 @@ class TableLedger:
             with contextlib.suppress(asyncio.CancelledError):
                 await renewal
             with contextlib.suppress(LedgerError, HttpResponseError):
-                await held.release()
+                await held.release_lease()
 
-    async def take(self, guard: str, run: str, key: str) -> "TableClaim | None":
+    async def acquire_lease(self, guard: str, run: str, key: str) -> "TableClaim | None":
         """The lease row made, or taken over when its time has run out."""
         nonce = secrets.token_hex(8)
-        found = await self.row(guard, key)
+        found = await self.read_row(guard, key)
         now = self.clock.now()
         if found:
             self.check_tenant(found)
-        if found and not is_free(found, now):
+        if found and not is_lease_expired(found, now):
             return None
         entity: Entity = {
             "PartitionKey": guard,
             "RowKey": key,
-            "v": SCHEMA,
+            "v": SCHEMA_VERSION,
             "owner": run,
-            "until": (now + self.lease).isoformat(),
+            "until": (now + self.lease_duration).isoformat(),
             "tenant": self.tenant,
             "epoch": int(found["epoch"]) + 1 if found else 1,
             "nonce": nonce,
@@ -253,91 +265,98 @@ class TableLedger:
         }
         try:
             if found:
-                etag = await self.put(lambda: self.replace(entity, found.metadata["etag"]))
+                etag = await self.write_row(
+                    lambda: self.replace_row(entity, found.metadata["etag"])
+                )
             else:
-                etag = await self.put(lambda: self.table.create_entity(entity))
+                etag = await self.write_row(lambda: self.table.create_entity(entity))
         except (ResourceModifiedError, ResourceExistsError, ResourceNotFoundError):
             # Somebody else was first, unless it was this very attempt whose reply was lost.
-            winner = await self.row(guard, key)
+            winner = await self.read_row(guard, key)
             if not winner or winner.get("nonce") != nonce:
                 return None
-            etag = etag_of(winner.metadata)
+            etag = require_etag(winner.metadata)
         return TableClaim(self, guard, entity, etag)
 
-    async def put(self, attempt: Callable[[], Awaitable[Mapping[str, Any]]]) -> str:
+    async def write_row(self, attempt: Callable[[], Awaitable[Mapping[str, Any]]]) -> str:
         """One row written; the ETag it has now."""
 
         async def once() -> str:
-            return etag_of(await attempt())
+            return require_etag(await attempt())
 
-        return await self.call(once)
+        return await self.run_operation(once)
 
-    async def replace(self, entity: Entity, etag: str | None) -> Mapping[str, Any]:
+    async def replace_row(self, entity: Entity, etag: str | None) -> Mapping[str, Any]:
         """Replace a row nobody has changed since `etag`."""
         return await self.table.update_entity(
             entity,
             mode=UpdateMode.REPLACE,
             etag=etag,
             match_condition=MatchConditions.IfNotModified,
-            raw_response_hook=self.clock.hear,
+            raw_response_hook=self.clock.update_from_response,
         )
 
-    async def state(self, guard: str) -> GuardState:
+    async def load_state(self, guard: str) -> GuardState:
         """What the guard remembers besides its cases."""
-        lease = await self.row(guard, LEASE_ROW)
+        lease = await self.read_row(guard, LEASE_ROW_KEY)
         if lease:
             self.check_tenant(lease)
         text = lease.get("state", "") if lease else ""
         try:
-            return read(GuardState, text) if text else GuardState()
+            return decode_stored_record(GuardState, text) if text else GuardState()
         except ValueError as error:
             raise LedgerError(f"the state of {guard} is not understood: {error}") from error
 
-    async def shards(self, guard: str) -> Mapping[int, Held]:
+    async def load_shards(self, guard: str) -> Mapping[int, ShardStatus]:
         """The shards of the guard's last rounds; a row that is not understood is no shard."""
-        found: dict[int, Held] = {}
-        rows = await self.stretch(guard, "shard|", "shard}")
+        found: dict[int, ShardStatus] = {}
+        rows = await self.query_key_range(guard, "shard|", "shard}")
         now = self.clock.now()
         for entity in rows:
             try:
                 number = int(entity["RowKey"].partition("|")[2])
-                busy = not is_free(entity, now)
+                busy = not is_lease_expired(entity, now)
                 # A claim that never came to save anything is only a claim.
-                found[number] = Held(
-                    read(Shard, entity["state"]) if entity["state"] else IDLE, busy
+                found[number] = ShardStatus(
+                    decode_stored_record(Shard, entity["state"]) if entity["state"] else IDLE_SHARD,
+                    busy,
                 )
             except (ValueError, KeyError, LedgerError) as error:
                 log.warning("%s: row %s: %s", guard, entity["RowKey"][:48], error)
         return found
 
-    async def stretch(self, guard: str, first: str, last: str) -> list[TableEntity]:
+    async def query_key_range(self, guard: str, first: str, last: str) -> list[TableEntity]:
         """The rows of a guard from one key up to another."""
-        return await self.rows(
+        return await self.query_rows(
             "PartitionKey eq @guard and RowKey ge @first and RowKey lt @last",
             guard=guard,
             first=first,
             last=last,
         )
 
-    async def note(self, guard: str, run: str, document: Mapping[str, object]) -> None:
+    async def save_run_status(self, guard: str, run: str, document: Mapping[str, object]) -> None:
         """Write down what became of a requested run outside a claim."""
-        entity = run_entity(guard, run, document, self.clock.now())
-        await self.put(lambda: self.table.upsert_entity(entity, mode=UpdateMode.REPLACE))
+        entity = build_run_entity(guard, run, document, self.clock.now())
+        await self.write_row(lambda: self.table.upsert_entity(entity, mode=UpdateMode.REPLACE))
 
-    async def report(self, guard: str, run: str) -> Mapping[str, object] | None:
+    async def get_run(self, guard: str, run: str) -> Mapping[str, object] | None:
         """What is known of a run; "running" while its claim is held."""
-        entity = await self.row(guard, f"run|{run}")
+        entity = await self.read_row(guard, f"run|{run}")
         if entity is None:
             return None
-        known = document_of(entity)
+        known = decode_run_document(entity)
         if not known:
             raise LedgerError(f"the report of run {run} is not understood")
-        lease = await self.row(guard, LEASE_ROW)
+        lease = await self.read_row(guard, LEASE_ROW_KEY)
         if lease and lease.get("owner") == run and known.get("status") == "queued":
-            return known if is_free(lease, self.clock.now()) else {**known, "status": "running"}
+            return (
+                known
+                if is_lease_expired(lease, self.clock.now())
+                else {**known, "status": "running"}
+            )
         return known
 
-    async def history(self, guard: str, count: int) -> list[Mapping[str, object]]:
+    async def list_recent_runs(self, guard: str, count: int) -> list[Mapping[str, object]]:
         """The last runs of a guard as documents, newest first, as their row keys sort."""
 
         async def first() -> list[TableEntity]:
@@ -347,49 +366,49 @@ class TableLedger:
                 parameters={"guard": guard, "first": "run|", "last": "run}"},
                 results_per_page=count,
             ):
-                found.append(keyed(entity))
+                found.append(require_entity_keys(entity))
                 if len(found) == count:
                     break
             return found
 
-        return [document_of(entity) for entity in await self.call(first)]
+        return [decode_run_document(entity) for entity in await self.run_operation(first)]
 
-    async def runs(
+    async def iter_runs(
         self, guard: str, since: datetime, until: datetime
     ) -> AsyncIterator[Mapping[str, object]]:
         """The runs that began in a time, newest first, as their row keys sort."""
         # A run's id counts down: the later end of the time is the lower key.
-        first, last = f"run|{countdown(until)}", f"run|{countdown(since)}"
+        first, last = f"run|{format_descending_time(until)}", f"run|{format_descending_time(since)}"
         while True:
-            page = await self.page(guard, first, last)
+            page = await self.query_page(guard, first, last)
             for entity in page:
-                yield document_of(entity)
-            if len(page) < PAGE:
+                yield decode_run_document(entity)
+            if len(page) < PAGE_SIZE:
                 return
             first = f"{page[-1]['RowKey']}!"
 
-    async def page(self, guard: str, first: str, last: str) -> list[TableEntity]:
+    async def query_page(self, guard: str, first: str, last: str) -> list[TableEntity]:
         """At most PAGE rows of a guard from one key up to another."""
 
         async def rows() -> list[TableEntity]:
             pages = self.table.query_entities(
                 "PartitionKey eq @guard and RowKey ge @first and RowKey lt @last",
                 parameters={"guard": guard, "first": first, "last": last},
-                results_per_page=PAGE,
-                raw_response_hook=self.clock.hear,
+                results_per_page=PAGE_SIZE,
+                raw_response_hook=self.clock.update_from_response,
             ).by_page()
             async for page in pages:
-                return [keyed(entity) async for entity in page]
+                return [require_entity_keys(entity) async for entity in page]
             return []
 
-        return await self.call(rows)
+        return await self.run_operation(rows)
 
-    async def recall(self, guard: str) -> Memory:
+    async def load(self, guard: str) -> GuardSnapshot:
         """All the guard remembers, for who only reads."""
-        memory, _ = await self.remembered(guard, FIRST, END)
-        return replace(memory, state=await self.state(guard))
+        memory, _ = await self.load_records(guard, RANGE_START, RANGE_END)
+        return replace(memory, state=await self.load_state(guard))
 
-    async def remembered(self, guard: str, low: str, high: str) -> tuple[Memory, set[str]]:
+    async def load_records(self, guard: str, low: str, high: str) -> tuple[GuardSnapshot, set[str]]:
         """The guard's records, and the keys of those that are not understood; not its state."""
         found = [
             entity
@@ -399,37 +418,39 @@ class TableLedger:
                 ("exempt|", "exempt}"),
                 ("action|", "action}"),
             )
-            for entity in await self.stretch(guard, first, last)
+            for entity in await self.query_key_range(guard, first, last)
         ]
-        sorted_out = Sorted()
+        sorted_out = RecordCollector()
         for entity in found:
-            sorted_out.take(guard, entity)
-        return sorted_out.memory(), sorted_out.poisoned
+            sorted_out.add_row(guard, entity)
+        return sorted_out.build_snapshot(), sorted_out.unreadable_row_keys
 
-    async def ask(self, guard: str, action: Action) -> None:
+    async def add_request(self, guard: str, action: OperatorRequest) -> None:
         """Write down what a person asks for."""
-        entity = entity_of(guard, action)
-        await self.put(lambda: self.table.upsert_entity(entity, mode=UpdateMode.REPLACE))
+        entity = build_entity(guard, action)
+        await self.write_row(lambda: self.table.upsert_entity(entity, mode=UpdateMode.REPLACE))
 
-    async def actions(self, guard: str, since: datetime) -> tuple[Action, ...]:
+    async def list_requests(self, guard: str, since: datetime) -> tuple[OperatorRequest, ...]:
         """What people asked for since then, newest first; a row not understood is none."""
-        found = Sorted()
-        for entity in await self.stretch(guard, "action|", f"action|{countdown(since)}~"):
-            found.take(guard, entity)
-        return tuple(found.actions)
+        found = RecordCollector()
+        for entity in await self.query_key_range(
+            guard, "action|", f"action|{format_descending_time(since)}~"
+        ):
+            found.add_row(guard, entity)
+        return tuple(found.operator_requests)
 
-    async def action(self, guard: str, action: str) -> Action | None:
+    async def get_request(self, guard: str, action: str) -> OperatorRequest | None:
         """What is known of something a person asked for."""
-        entity = await self.row(guard, f"action|{action}")
+        entity = await self.read_row(guard, f"action|{action}")
         if entity is None:
             return None
-        found = Sorted()
-        found.take(guard, entity)
-        if not found.actions:
+        found = RecordCollector()
+        found.add_row(guard, entity)
+        if not found.operator_requests:
             raise LedgerError(f"the action {action} is not understood")
-        return found.actions[0]
+        return found.operator_requests[0]
 
-    async def tidy(self, guard: str, now: datetime) -> None:
+    async def purge_expired(self, guard: str, now: datetime) -> None:
         """Remove run rows after 30 days, closed cases after 90, changes and actions after 400."""
         for prefix, kept in (
             ("run", KEEP_RUNS),
@@ -437,7 +458,7 @@ class TableLedger:
             ("change", KEEP_CHANGES),
             ("action", KEEP_ACTIONS),
         ):
-            old = await self.rows(
+            old = await self.query_rows(
                 "PartitionKey eq @guard and RowKey ge @first and RowKey lt @last "
                 "and ended ne '' and ended lt @cut",
                 guard=guard,
@@ -445,38 +466,40 @@ class TableLedger:
                 last=f"{prefix}}}",
                 cut=(min(now, self.clock.now()) - kept).isoformat(),
             )
-            for group in batched(old, BATCH, strict=False):
+            for group in batched(old, BATCH_SIZE, strict=False):
                 # Only what is still as old as it was read: a case may have opened again since.
                 with contextlib.suppress(TableTransactionError):
-                    await self.call(partial(self.table.submit_transaction, removals(group)))
+                    await self.run_operation(
+                        partial(self.table.submit_transaction, build_delete_operations(group))
+                    )
 
 
 @dataclass(slots=True)
-class Sorted:
+class RecordCollector:
     """Rows as what they are. One that is not understood is left alone and counted."""
 
     cases: dict[str, Case] = field(default_factory=dict)
     changes: list[ChangeRecord] = field(default_factory=list)
     exemptions: dict[str, Exemption] = field(default_factory=dict)
-    actions: list[Action] = field(default_factory=list)
-    poisoned: set[str] = field(default_factory=set)
+    operator_requests: list[OperatorRequest] = field(default_factory=list)
+    unreadable_row_keys: set[str] = field(default_factory=set)
 
-    def take(self, guard: str, entity: TableEntity) -> None:
+    def add_row(self, guard: str, entity: TableEntity) -> None:
         """One row as what it is."""
         key = entity["RowKey"]
         try:
-            if entity.get("v") != SCHEMA:
+            if entity.get("v") != SCHEMA_VERSION:
                 raise ValueError("another schema")
-            record = read(KINDS[key.partition("|")[0]], entity["body"])
+            record = decode_stored_record(RECORD_TYPES[key.partition("|")[0]], entity["body"])
             # A row that speaks of another would be taken for that one, and never be put right.
-            if record_key(record) != key:
+            if build_record_key(record) != key:
                 raise ValueError("another row's body")
-            self.keep(record)
+            self.add_record(record)
         except (ValueError, KeyError) as error:
             log.warning("%s: row %s is not understood: %s", guard, key[:48], error)
-            self.poisoned.add(key)
+            self.unreadable_row_keys.add(key)
 
-    def keep(self, record: Record) -> None:
+    def add_record(self, record: EntityRecord) -> None:
         """One record to where it belongs."""
         match record:
             case Case():
@@ -485,19 +508,21 @@ class Sorted:
                 self.changes.append(record)
             case Exemption():
                 self.exemptions[record.subject] = record
-            case Action():
-                self.actions.append(record)
+            case OperatorRequest():
+                self.operator_requests.append(record)
 
-    def memory(self) -> Memory:
+    def build_snapshot(self) -> GuardSnapshot:
         """All of them together."""
-        return Memory(
+        return GuardSnapshot(
             cases=self.cases,
             changes=tuple(sorted(self.changes, key=lambda record: record.at, reverse=True)),
             exemptions=self.exemptions,
-            actions=tuple(self.actions),
-            poisoned=len(self.poisoned),
-            strange=frozenset(
-                key.removeprefix("case|") for key in self.poisoned if key.startswith("case|")
+            operator_requests=tuple(self.operator_requests),
+            unreadable_rows=len(self.unreadable_row_keys),
+            unreadable_keys=frozenset(
+                key.removeprefix("case|")
+                for key in self.unreadable_row_keys
+                if key.startswith("case|")
             ),
         )
 
@@ -511,82 +536,87 @@ class TableClaim:
         self.lease = lease
         self.etag = etag
         self.epoch = int(lease["epoch"])
-        self.renewed = time.monotonic()
-        self.lost = ""
+        self.renewed_at = time.monotonic()
+        self.lost_reason = ""
         self.nonces = {lease["nonce"]}
-        self.poisoned: set[str] = set()
+        self.unreadable_row_keys: set[str] = set()
         self.lock = asyncio.Lock()
-        self.limit: asyncio.Timeout | None = None
+        self.write_timeout: asyncio.Timeout | None = None
 
     @property
-    def seconds(self) -> float:
+    def lease_seconds(self) -> float:
         """How long the lease lasts from one renewal."""
-        return self.ledger.lease.total_seconds()
+        return self.ledger.lease_duration.total_seconds()
 
-    def left(self) -> float:
+    def get_seconds_left(self) -> float:
         """Seconds until the lease runs out if nothing renews it."""
-        return self.seconds - (time.monotonic() - self.renewed)
+        return self.lease_seconds - (time.monotonic() - self.renewed_at)
 
-    async def check(self) -> None:
+    async def ensure_held(self) -> None:
         """Raise ClaimLost unless there is time to spare for one write."""
-        if not self.lost and self.left() < SPARE * self.seconds:
-            await self.save_entities([])
-        if self.lost:
-            raise ClaimLost(self.lost)
+        if not self.lost_reason and self.get_seconds_left() < SAFETY_FRACTION * self.lease_seconds:
+            await self.submit_with_fence([])
+        if self.lost_reason:
+            raise ClaimLost(self.lost_reason)
 
     @asynccontextmanager
-    async def acting(self) -> AsyncIterator[None]:
+    async def protect_writes(self) -> AsyncIterator[None]:
         """While something is done to the tenant: cut off as soon as the lease has run out."""
-        await self.check()
-        self.limit = asyncio.timeout(self.left())
+        await self.ensure_held()
+        self.write_timeout = asyncio.timeout(self.get_seconds_left())
         try:
-            async with self.limit:
+            async with self.write_timeout:
                 yield
         except TimeoutError as error:
-            if not self.limit.expired():
+            if not self.write_timeout.expired():
                 raise
             raise ClaimLost(f"the claim on {self.guard} ran out while it was used") from error
         finally:
-            self.limit = None
+            self.write_timeout = None
 
-    async def keep(self) -> None:
+    async def renew_until_cancelled(self) -> None:
         """Renew until cancelled. A failure is seen by the next check, which tries again."""
-        while not self.lost:
-            await asyncio.sleep(RENEWED * self.seconds)
+        while not self.lost_reason:
+            await asyncio.sleep(RENEW_FRACTION * self.lease_seconds)
             try:
-                await self.save_entities([])
+                await self.submit_with_fence([])
             except (LedgerError, HttpResponseError) as error:
                 log.warning("%s: the claim was not renewed: %s", self.guard, type(error).__name__)
 
-    async def recall(self, low: str = FIRST, high: str = END) -> Memory:
+    async def load(self, low: str = RANGE_START, high: str = RANGE_END) -> GuardSnapshot:
         """All the guard remembers but the reports of runs, by ranges of its partition."""
-        memory, poisoned = await self.ledger.remembered(self.guard, low, high)
-        self.poisoned |= poisoned
-        state = await self.state()
-        return replace(memory, state=state, poisoned=len(self.poisoned))
+        memory, poisoned = await self.ledger.load_records(self.guard, low, high)
+        self.unreadable_row_keys |= poisoned
+        state = await self.read_guard_state()
+        return replace(memory, state=state, unreadable_rows=len(self.unreadable_row_keys))
 
-    async def state(self) -> GuardState:
+    async def read_guard_state(self) -> GuardState:
         """The guard's state: from the lease row this claim holds, or, for a shard, from its row."""
-        if self.lease["RowKey"] != LEASE_ROW:
-            return await self.ledger.state(self.guard)
+        if self.lease["RowKey"] != LEASE_ROW_KEY:
+            return await self.ledger.load_state(self.guard)
         text = self.lease["state"]
         if not text:
             return GuardState()
         try:
-            return read(GuardState, text)
+            return decode_stored_record(GuardState, text)
         except ValueError:
-            self.poisoned.add(LEASE_ROW)
+            self.unreadable_row_keys.add(LEASE_ROW_KEY)
             return GuardState()
 
     async def save(
-        self, *rows: Row, state: GuardState | Shard | None = None, forget: tuple[Case, ...] = ()
+        self,
+        *rows: LedgerRow,
+        state: GuardState | Shard | None = None,
+        forget: tuple[Case, ...] = (),
     ) -> None:
         """Write rows whole, in transactions that carry the fence, and the state with the last."""
-        entities = {entity["RowKey"]: entity for entity in (entity_of(self.guard, r) for r in rows)}
+        entities = {
+            entity["RowKey"]: entity for entity in (build_entity(self.guard, r) for r in rows)
+        }
         operations: list[Any] = [
             ("upsert", entity, {"mode": UpdateMode.REPLACE})
             for key, entity in entities.items()
-            if key not in self.poisoned
+            if key not in self.unreadable_row_keys
         ]
         operations += [
             ("delete", {"PartitionKey": self.guard, "RowKey": f"case|{case.key}"}, {})
@@ -594,39 +624,39 @@ class TableClaim:
         ]
         if not operations and state is None:
             return
-        *groups, last = list(batched(operations, BATCH, strict=False)) or [()]
+        *groups, last = list(batched(operations, BATCH_SIZE, strict=False)) or [()]
         for group in groups:
-            await self.save_entities(group)
+            await self.submit_with_fence(group)
         if state is not None:
-            self.put_state(state)
-        await self.save_entities(last)
+            self.stage_state(state)
+        await self.submit_with_fence(last)
 
-    def put_state(self, state: GuardState | Shard) -> None:
+    def stage_state(self, state: GuardState | Shard) -> None:
         """The state into the lease row. One that another version wrote there stays as it is.
 
         Without a state a look can be begun, and never be handed out: raises LedgerError for that.
         """
-        if LEASE_ROW not in self.poisoned:
-            self.lease = {**self.lease, "state": written(state)}
-        elif isinstance(state, GuardState) and state.round and state.round.shards:
+        if LEASE_ROW_KEY not in self.unreadable_row_keys:
+            self.lease = {**self.lease, "state": encode_stored_record(state)}
+        elif isinstance(state, GuardState) and state.scan_pass and state.scan_pass.shard_count:
             raise LedgerError(
                 f"the state of {self.guard} was not written by this version, so no round can be "
                 "begun: compare the versions deployed"
             )
 
-    async def save_entities(self, operations: Iterable[Any]) -> None:
+    async def submit_with_fence(self, operations: Iterable[Any]) -> None:
         """One transaction: the fence, then the operations. Raises ClaimLost or LedgerError."""
         async with self.lock:
-            if self.lost:
-                raise ClaimLost(self.lost)
-            await self.fenced(list(operations), tries=3)
+            if self.lost_reason:
+                raise ClaimLost(self.lost_reason)
+            await self.submit_fenced(list(operations), attempts_left=3)
 
-    async def fenced(self, operations: list[Any], tries: int) -> None:
+    async def submit_fenced(self, operations: list[Any], attempts_left: int) -> None:
         """The transaction, tried again when it turns out that an earlier write of ours won."""
         started = time.monotonic()
         lease = {
             **self.lease,
-            "until": (self.ledger.clock.now() + self.ledger.lease).isoformat(),
+            "until": (self.ledger.clock.now() + self.ledger.lease_duration).isoformat(),
             "nonce": secrets.token_hex(8),
         }
         self.nonces.add(lease["nonce"])
@@ -647,28 +677,32 @@ class TableClaim:
             return answers[0]
 
         try:
-            self.etag = await self.ledger.put(submitted)
+            self.etag = await self.ledger.write_row(submitted)
         except HttpResponseError as error:
-            current = await self.ledger.row(self.guard, self.lease["RowKey"])
+            current = await self.ledger.read_row(self.guard, self.lease["RowKey"])
             if not current or current.get("nonce") not in self.nonces:
-                self.lost = f"another run took over {self.guard}"
-                raise ClaimLost(self.lost) from error
+                self.lost_reason = f"another run took over {self.guard}"
+                raise ClaimLost(self.lost_reason) from error
             self.etag = current.metadata["etag"]
             if current["nonce"] != lease["nonce"]:
-                if tries <= 1 or error.status_code not in (404, 412):
-                    raise LedgerError(trouble(error)) from error
+                if attempts_left <= 1 or error.status_code not in (404, 412):
+                    raise LedgerError(describe_table_error(error)) from error
                 # A row to forget may be gone already: an earlier attempt removed it.
                 kept = [row for row in operations if row[0] != "delete"]
-                await self.fenced(kept if error.status_code == 404 else operations, tries - 1)
+                await self.submit_fenced(
+                    kept if error.status_code == 404 else operations, attempts_left - 1
+                )
                 return
-        self.lease, self.renewed = lease, started
-        if self.limit and not self.limit.expired():
-            self.limit.reschedule(asyncio.get_running_loop().time() + self.left())
+        self.lease, self.renewed_at = lease, started
+        if self.write_timeout and not self.write_timeout.expired():
+            self.write_timeout.reschedule(
+                asyncio.get_running_loop().time() + self.get_seconds_left()
+            )
 
-    async def release(self) -> None:
+    async def release_lease(self) -> None:
         """Let go at once: the next run need not wait for the lease to end."""
         async with self.lock:
-            if self.lost:
+            if self.lost_reason:
                 return
-            freed = {**self.lease, "until": RELEASED}
-            await self.ledger.put(lambda: self.ledger.replace(freed, self.etag))
+            freed = {**self.lease, "until": RELEASED_UNTIL}
+            await self.ledger.write_row(lambda: self.ledger.replace_row(freed, self.etag))

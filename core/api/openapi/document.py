@@ -12,19 +12,19 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from core.api.authentication import OPERATOR, READER
-from core.api.openapi.response_schemas import ANSWERED, Json, ref
+from core.api.authentication import OPERATOR_ROLE, READER_ROLE
+from core.api.openapi.response_schemas import RESPONSE_SCHEMAS, JsonSchema, build_schema_ref
 from core.api.openapi.status_schemas import STATUS_SCHEMAS
-from core.keys import KEY, NUMBER
+from core.keys import KEY_PATTERN, RUN_ID_PATTERN
 
 PREFIX = "/api/"
 JSON_TYPE = "application/json"
 KEY_HEADER = "x-functions-key"
-PARAMETER = re.compile(r"\{(\w+)\}")
-SCHEMAS: Mapping[str, Json] = dict(sorted({**ANSWERED, **STATUS_SCHEMAS}.items()))
+PATH_PARAMETER = re.compile(r"\{(\w+)\}")
+ALL_SCHEMAS: Mapping[str, JsonSchema] = dict(sorted({**RESPONSE_SCHEMAS, **STATUS_SCHEMAS}.items()))
 
 # The schema of what a route answers when all is well; the media type says what is no JSON.
-ANSWERS: Mapping[str, str] = {
+SCHEMA_BY_ROUTE: Mapping[str, str] = {
     "request-run": "AcceptedRun",
     "request-exemption": "Accepted",
     "request-exemption-end": "Accepted",
@@ -45,24 +45,27 @@ CONFLICTS: Mapping[str, str] = {
     "request-run": "The guard is set to something else: it is off, or does not enforce.",
 }
 # Headers of an answer beside those that every answer has.
-FURTHER: Mapping[str, tuple[str, ...]] = {
+EXTRA_HEADERS: Mapping[str, tuple[str, ...]] = {
     "Evidence": ("Content-Disposition", "Repr-Digest"),
     "Page": ("Content-Security-Policy",),
 }
 # Where one can see what became of it: the route, and its parameter.
-FOLLOWED: Mapping[str, tuple[str, str]] = {
+RESULT_ROUTES: Mapping[str, tuple[str, str]] = {
     "AcceptedRun": ("run-report", "run"),
     "Accepted": ("action-report", "action"),
 }
-PLACES: Mapping[str, tuple[str, str]] = {
-    "run": (NUMBER, "the id of a run, as the answer to the request names it"),
-    "action": (NUMBER, "the id of what was asked for, as the answer to the request names it"),
-    "case": (KEY, "the key of a case: 32 hex digits"),
-    "change": (KEY, "the id of a change: 32 hex digits"),
+PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
+    "run": (RUN_ID_PATTERN, "the id of a run, as the answer to the request names it"),
+    "action": (
+        RUN_ID_PATTERN,
+        "the id of what was asked for, as the answer to the request names it",
+    ),
+    "case": (KEY_PATTERN, "the key of a case: 32 hex digits"),
+    "change": (KEY_PATTERN, "the id of a change: 32 hex digits"),
 }
 
 
-class Described(Protocol):
+class ParameterSpec(Protocol):
     """A field of a body or a query, as `core.api.routes.Field`."""
 
     @property
@@ -72,12 +75,12 @@ class Described(Protocol):
     @property
     def pattern(self) -> str: ...
     @property
-    def longest(self) -> int: ...
+    def max_length(self) -> int: ...
     @property
     def required(self) -> bool: ...
 
 
-class Way(Protocol):
+class RouteSpec(Protocol):
     """A route, as `core.api.routes.Route`."""
 
     @property
@@ -89,19 +92,21 @@ class Way(Protocol):
     @property
     def summary(self) -> str: ...
     @property
-    def fields(self) -> Sequence[Described]: ...
+    def parameters(self) -> Sequence[ParameterSpec]: ...
     @property
-    def answers(self) -> Sequence[str]: ...
+    def media_types(self) -> Sequence[str]: ...
     @property
-    def acts(self) -> bool: ...
+    def is_write(self) -> bool: ...
 
 
-def document(routes: Iterable[Way], guards: Iterable[str]) -> Json:
+def build_openapi_document(routes: Iterable[RouteSpec], guards: Iterable[str]) -> JsonSchema:
     """The whole document. `guards` are the names an address may have."""
     names = tuple(guards)
     paths: dict[str, dict[str, object]] = {}
     for route in routes:
-        paths.setdefault(PREFIX + route.path, {})[route.method.lower()] = operation(route, names)
+        paths.setdefault(PREFIX + route.path, {})[route.method.lower()] = build_operation(
+            route, names
+        )
     return {
         "openapi": "3.1.1",
         "info": {
@@ -121,114 +126,126 @@ def document(routes: Iterable[Way], guards: Iterable[str]) -> Json:
         ],
         "paths": paths,
         "components": {
-            "schemas": dict(SCHEMAS),
-            "headers": HEADERS,
-            "responses": {name: refusal(text) for name, text in REFUSALS.items()} | DENIED,
-            "securitySchemes": SCHEMES,
+            "schemas": dict(ALL_SCHEMAS),
+            "headers": HEADER_COMPONENTS,
+            "responses": {
+                name: build_error_response(text) for name, text in ERROR_DESCRIPTIONS.items()
+            }
+            | UNAUTHENTICATED,
+            "securitySchemes": SECURITY_SCHEMES,
         },
     }
 
 
-def operation(route: Way, guards: Sequence[str]) -> Json:
+def build_operation(route: RouteSpec, guards: Sequence[str]) -> JsonSchema:
     """One route."""
     found: dict[str, object] = {
         "operationId": route.name,
-        "tags": ["act" if route.acts else "look"],
+        "tags": ["act" if route.is_write else "look"],
         "summary": route.summary,
-        "responses": responses(route),
+        "responses": build_responses(route),
     }
-    parameters = [place(name, guards) for name in PARAMETER.findall(route.path)]
-    if route.acts:
+    parameters = [build_path_parameter(name, guards) for name in PATH_PARAMETER.findall(route.path)]
+    if route.is_write:
         found["requestBody"] = {
             "required": True,
-            "content": {JSON_TYPE: {"schema": body(route.fields)}},
+            "content": {JSON_TYPE: {"schema": build_body_schema(route.parameters)}},
         }
     else:
-        parameters += [asked(entry, guards) for entry in route.fields]
+        parameters += [build_query_parameter(entry, guards) for entry in route.parameters]
     return found | ({"parameters": parameters} if parameters else {})
 
 
-def place(name: str, guards: Sequence[str]) -> Json:
+def build_path_parameter(name: str, guards: Sequence[str]) -> JsonSchema:
     """A parameter in the address. Raises LookupError for one nobody described."""
     if name == "guard":
-        schema: Json = {"type": "string", "enum": list(guards)}
+        schema: JsonSchema = {"type": "string", "enum": list(guards)}
         text = "the name of a guard"
     else:
-        pattern, text = PLACES[name]
+        pattern, text = PATH_PARAMETERS[name]
         schema = {"type": "string", "pattern": f"^{pattern}$"}
     return {"name": name, "in": "path", "required": True, "description": text, "schema": schema}
 
 
-def asked(entry: Described, guards: Sequence[str]) -> Json:
+def build_query_parameter(parameter: ParameterSpec, guards: Sequence[str]) -> JsonSchema:
     """A parameter in the query; an empty one is none."""
-    schema: Json = {"type": "string", "enum": ["", *guards]}
+    schema: JsonSchema = {"type": "string", "enum": ["", *guards]}
     return {
-        "name": entry.name,
+        "name": parameter.name,
         "in": "query",
-        "required": entry.required,
-        "description": entry.help,
-        "schema": schema if entry.name == "guard" else text_of(entry),
+        "required": parameter.required,
+        "description": parameter.help,
+        "schema": schema if parameter.name == "guard" else build_text_schema(parameter),
     }
 
 
-def body(fields: Sequence[Described]) -> Json:
+def build_body_schema(parameters: Sequence[ParameterSpec]) -> JsonSchema:
     """What a POST says."""
     return {
         "type": "object",
         "properties": {
-            entry.name: text_of(entry) | {"description": entry.help} for entry in fields
+            entry.name: build_text_schema(entry) | {"description": entry.help}
+            for entry in parameters
         },
-        "required": [entry.name for entry in fields if entry.required],
+        "required": [entry.name for entry in parameters if entry.required],
         "additionalProperties": False,
     }
 
 
-def text_of(entry: Described) -> Json:
+def build_text_schema(parameter: ParameterSpec) -> JsonSchema:
     """The text a field takes."""
-    return {"type": "string", "pattern": f"^(?:{entry.pattern})$", "maxLength": entry.longest}
-
-
-def responses(route: Way) -> Json:
-    """Everything a route can answer, by status."""
-    schema = ANSWERS[route.name]
-    good = {
-        "description": SCHEMAS[schema]["description"],
-        "headers": dict(SENT),
-        "content": {kind: {"schema": ref(schema)} for kind in route.answers},
+    return {
+        "type": "string",
+        "pattern": f"^(?:{parameter.pattern})$",
+        "maxLength": parameter.max_length,
     }
-    if further := FURTHER.get(schema, ("Location",) if route.acts else ()):
-        good["headers"] = SENT | {name: header(name) for name in further}
-    if route.acts:
-        good["links"] = link(schema)
-    found: dict[str, object] = {"202" if route.acts else "200": good}
-    in_front = "".join(DENIED)
-    for status, name in refusals_of(route).items():
+
+
+def build_responses(route: RouteSpec) -> JsonSchema:
+    """Everything a route can answer, by status."""
+    schema = SCHEMA_BY_ROUTE[route.name]
+    good = {
+        "description": ALL_SCHEMAS[schema]["description"],
+        "headers": dict(COMMON_HEADERS),
+        "content": {kind: {"schema": build_schema_ref(schema)} for kind in route.media_types},
+    }
+    if further := EXTRA_HEADERS.get(schema, ("Location",) if route.is_write else ()):
+        good["headers"] = COMMON_HEADERS | {name: build_header_ref(name) for name in further}
+    if route.is_write:
+        good["links"] = build_result_link(schema)
+    found: dict[str, object] = {"202" if route.is_write else "200": good}
+    in_front = "".join(UNAUTHENTICATED)
+    for status, name in list_error_responses(route).items():
         page = schema == "Page" and name != in_front
-        shown = notice(REFUSALS[name]) if page else {"$ref": f"#/components/responses/{name}"}
+        shown = (
+            build_page_error_response(ERROR_DESCRIPTIONS[name])
+            if page
+            else {"$ref": f"#/components/responses/{name}"}
+        )
         found[str(status)] = shown
     if route.name in CONFLICTS:
-        found["409"] = refusal(CONFLICTS[route.name])
+        found["409"] = build_error_response(CONFLICTS[route.name])
     return dict(sorted(found.items()))
 
 
-def header(name: str) -> Json:
+def build_header_ref(name: str) -> JsonSchema:
     """A reference to one of the headers."""
     return {"$ref": f"#/components/headers/{name}"}
 
 
-def refusals_of(route: Way) -> dict[int, str]:
+def list_error_responses(route: RouteSpec) -> dict[int, str]:
     """How a route can refuse a request; what no address names cannot be missing."""
     found = {400: "BadRequest", 401: "NotSignedIn", 403: "NotAllowed", 503: "Unavailable"}
     if "{" in route.path:
         found[404] = "NotFound"
-    if route.acts:
+    if route.is_write:
         found |= {413: "TooLarge", 415: "NotJson", 429: "TooMany"}
     return found
 
 
-def link(schema: str) -> Json:
+def build_result_link(schema: str) -> JsonSchema:
     """From the answer to a request to what became of it."""
-    route, name = FOLLOWED[schema]
+    route, name = RESULT_ROUTES[schema]
     return {
         "became": {
             "operationId": route,
@@ -238,25 +255,26 @@ def link(schema: str) -> Json:
     }
 
 
-def refusal(text: str) -> Json:
+def build_error_response(text: str) -> JsonSchema:
     """An answer that says what is wrong."""
     return {
         "description": text,
-        "headers": dict(SENT),
-        "content": {JSON_TYPE: {"schema": ref("Error")}},
+        "headers": dict(COMMON_HEADERS),
+        "content": {JSON_TYPE: {"schema": build_schema_ref("Error")}},
     }
 
 
-def notice(text: str) -> Json:
+def build_page_error_response(text: str) -> JsonSchema:
     """An answer that says what is wrong to whoever asked for a page."""
     return {
         "description": text,
-        "headers": SENT | {"Content-Security-Policy": header("Content-Security-Policy")},
-        "content": {"text/html": {"schema": ref("Page")}},
+        "headers": COMMON_HEADERS
+        | {"Content-Security-Policy": build_header_ref("Content-Security-Policy")},
+        "content": {"text/html": {"schema": build_schema_ref("Page")}},
     }
 
 
-HEADERS: Json = {
+HEADER_COMPONENTS: JsonSchema = {
     "Cache-Control": {
         "description": "Nobody keeps an answer.",
         "required": True,
@@ -288,11 +306,13 @@ HEADERS: Json = {
         "schema": {"type": "string", "pattern": "^sha-256=:"},
     },
 }
-SENT: Json = {name: header(name) for name in ("Cache-Control", "X-Content-Type-Options")}
-REFUSALS: Mapping[str, str] = {
+COMMON_HEADERS: JsonSchema = {
+    name: build_header_ref(name) for name in ("Cache-Control", "X-Content-Type-Options")
+}
+ERROR_DESCRIPTIONS: Mapping[str, str] = {
     "BadRequest": "The request is not what the route takes; or a key stands in the address.",
     "NotAllowed": (
-        f"Who signed in has neither of the app roles {READER} and {OPERATOR}, or may only look; "
+        f"Who signed in has neither of the app roles {READER_ROLE} and {OPERATOR_ROLE}, or may only look; "
         "or a page of another site asks."
     ),
     "NotFound": "There is nothing of that name.",
@@ -302,8 +322,10 @@ REFUSALS: Mapping[str, str] = {
     "Unavailable": "The settings are wrong, or the state cannot be reached; the answer says which.",
 }
 # The platform in front of the app answers this one, with a body of its own or with none.
-DENIED: Json = {"NotSignedIn": {"description": "No function key, a wrong one, or no sign-in."}}
-SCHEMES: Json = {
+UNAUTHENTICATED: JsonSchema = {
+    "NotSignedIn": {"description": "No function key, a wrong one, or no sign-in."}
+}
+SECURITY_SCHEMES: JsonSchema = {
     "functionKey": {
         "type": "apiKey",
         "in": "header",
@@ -322,7 +344,7 @@ SCHEMES: Json = {
         "bearerFormat": "JWT",
         "description": (
             "With SIGN_IN=entra: a token of Entra for the app registration of the sign-in; its "
-            f"app roles say whether its holder may look ({READER}) or act ({OPERATOR})."
+            f"app roles say whether its holder may look ({READER_ROLE}) or act ({OPERATOR_ROLE})."
         ),
     },
 }

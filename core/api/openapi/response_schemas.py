@@ -5,100 +5,102 @@ Every object is whole: each name it has is required, and null where there is not
 
 from collections.abc import Iterable, Mapping
 
-from core.keys import KEY, NUMBER
+from core.keys import KEY_PATTERN, RUN_ID_PATTERN
 from core.model.changes import ChangeState
 from core.model.findings import Severity, Verdict
 from core.model.guards import Mode
-from core.model.requests import ActionState, Deed
+from core.model.requests import RequestKind, RequestState
 
-type Json = dict[str, object]
+type JsonSchema = dict[str, object]
 
-TEXT: Json = {"type": "string"}
-NUMBER_OF: Json = {"type": "integer", "minimum": 0}
-FLAG: Json = {"type": "boolean"}
-TIME: Json = {"type": "string", "format": "date-time"}
-TEXTS: Json = {"type": "array", "items": TEXT}
-RUN_ID: Json = {"type": "string", "pattern": f"^{NUMBER}$"}
-CASE_KEY: Json = {"type": "string", "pattern": f"^{KEY}$"}
-NEVER_RAN = ("queued", "running", "busy", "off", "failed")
-RAN = ("done", "going on", "busy", "off", "failed", "attended")
+TEXT: JsonSchema = {"type": "string"}
+COUNT: JsonSchema = {"type": "integer", "minimum": 0}
+BOOLEAN: JsonSchema = {"type": "boolean"}
+TIME: JsonSchema = {"type": "string", "format": "date-time"}
+TEXTS: JsonSchema = {"type": "array", "items": TEXT}
+RUN_ID: JsonSchema = {"type": "string", "pattern": f"^{RUN_ID_PATTERN}$"}
+CASE_KEY: JsonSchema = {"type": "string", "pattern": f"^{KEY_PATTERN}$"}
+UNREPORTED_STATUSES = ("queued", "running", "busy", "off", "failed")
+REPORTED_STATUSES = ("done", "going on", "busy", "off", "failed", "attended")
 
 
-def ref(name: str) -> Json:
+def build_schema_ref(name: str) -> JsonSchema:
     """A reference to one of the schemas."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def words(values: Iterable[str]) -> Json:
+def build_enum_schema(values: Iterable[str]) -> JsonSchema:
     """One of a list of texts."""
     return {"type": "string", "enum": [str(value) for value in values]}
 
 
-def perhaps(schema: Json) -> Json:
+def build_nullable_schema(schema: JsonSchema) -> JsonSchema:
     """That, or null."""
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def rows(schema: Json) -> Json:
+def build_array_schema(schema: JsonSchema) -> JsonSchema:
     """A list."""
     return {"type": "array", "items": schema}
 
 
-def whole(text: str, fields: Mapping[str, Json], **others: Json) -> Json:
+def build_object_schema(
+    description: str, fields: Mapping[str, JsonSchema], **optional: JsonSchema
+) -> JsonSchema:
     """An object with all of these names; `others` need not be there."""
     return {
         "type": "object",
-        "description": text,
-        "properties": {**fields, **others},
+        "description": description,
+        "properties": {**fields, **optional},
         "required": list(fields),
     }
 
 
-ERROR = whole("What is wrong.", {"error": TEXT})
-ACCEPTED = whole(
+ERROR = build_object_schema("What is wrong.", {"error": TEXT})
+ACCEPTED = build_object_schema(
     "It is written down, and done by whoever holds the guard next.",
-    {"action": RUN_ID, "status": words(ActionState), "address": TEXT},
+    {"action": RUN_ID, "status": build_enum_schema(RequestState), "address": TEXT},
 )
-ACCEPTED_RUN = whole(
+ACCEPTED_RUN = build_object_schema(
     "The run is written down, and begins as soon as nobody else holds the guard.",
     {"run": RUN_ID, "action": RUN_ID, "status": {"const": "queued"}, "address": TEXT},
 )
-ACTION = whole(
+OPERATOR_REQUEST = build_object_schema(
     "What was asked for, by whom, why, and what came of it.",
     {
         "guard": TEXT,
         "action": RUN_ID,
-        "deed": words(Deed),
+        "deed": build_enum_schema(RequestKind),
         "subject": TEXT,
         "who": TEXT,
         "signed_in": TEXT,
         "why": TEXT,
         "asked": TIME,
-        "until": perhaps(TIME),
-        "status": words(ActionState),
-        "ended": perhaps(TIME),
+        "until": build_nullable_schema(TIME),
+        "status": build_enum_schema(RequestState),
+        "ended": build_nullable_schema(TIME),
         "note": TEXT,
     },
 )
-CHANGE = whole(
+CHANGE = build_object_schema(
     "A change of the tenant.",
     {
         "case": TEXT,
         "kind": TEXT,
         "subject": TEXT,
-        "outcome": words((*ChangeState, "next run")),
+        "outcome": build_enum_schema((*ChangeState, "next run")),
         "note": TEXT,
     },
 )
-FINDING = whole(
+FINDING = build_object_schema(
     "Something that is wrong in the tenant.",
     {
         "key": CASE_KEY,
         "subject": TEXT,
         "object": TEXT,
         "kind": TEXT,
-        "severity": words([severity.label for severity in Severity]),
-        "verdict": words(Verdict),
+        "severity": build_enum_schema([severity.label for severity in Severity]),
+        "verdict": build_enum_schema(Verdict),
         "state": TEXT,
         "summary": TEXT,
         "facts": TEXTS,
@@ -106,46 +108,46 @@ FINDING = whole(
     advice=TEXT,
     exempt_until=TIME,
 )
-REPORT = whole(
+REPORT = build_object_schema(
     "A run that has ended, or that goes on in the next one.",
     {
         "guard": TEXT,
         "run": RUN_ID,
-        "status": words(RAN),
-        "mode": words(Mode),
+        "status": build_enum_schema(REPORTED_STATUSES),
+        "mode": build_enum_schema(Mode),
         "started": TIME,
-        "finished": perhaps(TIME),
-        "seen": NUMBER_OF,
-        "population": NUMBER_OF,
-        "unread": NUMBER_OF,
-        "left": NUMBER_OF,
+        "finished": build_nullable_schema(TIME),
+        "seen": COUNT,
+        "population": COUNT,
+        "unread": COUNT,
+        "left": COUNT,
         "coverage": TEXT,
         "blind": TEXTS,
-        "adopted": FLAG,
-        "findings": rows(ref("Finding")),
-        "changes": rows(ref("Change")),
-        "preview": rows(ref("Change")),
+        "adopted": BOOLEAN,
+        "findings": build_array_schema(build_schema_ref("Finding")),
+        "changes": build_array_schema(build_schema_ref("Change")),
+        "preview": build_array_schema(build_schema_ref("Change")),
         "held": TEXT,
         "plan": TEXT,
-        "news": NUMBER_OF,
+        "news": COUNT,
         "told": {"type": ["boolean", "null"]},
-        "exemptions": NUMBER_OF,
+        "exemptions": COUNT,
         "error": TEXT,
-        "open": NUMBER_OF,
-        "critical": NUMBER_OF,
-        "requests": {"type": "object", "additionalProperties": NUMBER_OF},
-        "granted": {"type": "object", "additionalProperties": perhaps(TEXTS)},
+        "open": COUNT,
+        "critical": COUNT,
+        "requests": {"type": "object", "additionalProperties": COUNT},
+        "granted": {"type": "object", "additionalProperties": build_nullable_schema(TEXTS)},
     },
-    findings_omitted=NUMBER_OF,
-    changes_omitted=NUMBER_OF,
-    preview_omitted=NUMBER_OF,
+    findings_omitted=COUNT,
+    changes_omitted=COUNT,
+    preview_omitted=COUNT,
 )
-WAITING = whole(
+UNREPORTED_RUN = build_object_schema(
     "A run that was asked for and has not reported.",
-    {"guard": TEXT, "run": RUN_ID, "at": TIME, "status": words(NEVER_RAN)},
+    {"guard": TEXT, "run": RUN_ID, "at": TIME, "status": build_enum_schema(UNREPORTED_STATUSES)},
     error=TEXT,
 )
-DOCUMENT = whole(
+DOCUMENT = build_object_schema(
     "This document.",
     {
         "openapi": {"const": "3.1.1"},
@@ -155,10 +157,10 @@ DOCUMENT = whole(
     },
 )
 
-ANSWERED: Mapping[str, Json] = {
+RESPONSE_SCHEMAS: Mapping[str, JsonSchema] = {
     "Accepted": ACCEPTED,
     "AcceptedRun": ACCEPTED_RUN,
-    "Action": ACTION,
+    "Action": OPERATOR_REQUEST,
     "Change": CHANGE,
     "Document": DOCUMENT,
     "Error": ERROR,
@@ -166,7 +168,7 @@ ANSWERED: Mapping[str, Json] = {
     "Report": REPORT,
     "Run": {
         "description": "What is known of a run.",
-        "anyOf": [ref("Report"), ref("Waiting")],
+        "anyOf": [build_schema_ref("Report"), build_schema_ref("Waiting")],
     },
-    "Waiting": WAITING,
+    "Waiting": UNREPORTED_RUN,
 }

@@ -3,128 +3,132 @@
 from collections.abc import Mapping
 
 from core.api.openapi.response_schemas import (
+    BOOLEAN,
     CASE_KEY,
-    FLAG,
-    NUMBER_OF,
+    COUNT,
     RUN_ID,
     TEXT,
     TEXTS,
     TIME,
-    Json,
-    perhaps,
-    ref,
-    rows,
-    whole,
-    words,
+    JsonSchema,
+    build_array_schema,
+    build_enum_schema,
+    build_nullable_schema,
+    build_object_schema,
+    build_schema_ref,
 )
 from core.model.changes import ChangeState
 from core.model.findings import Severity, Verdict
-from core.model.requests import ActionState, Deed
+from core.model.requests import RequestKind, RequestState
 from core.status.guard_status import Health
 
-SEVERITY = words([severity.label for severity in Severity])
-TOLD = [severity.label for severity in reversed(Severity) if severity is not Severity.INFO]
+SEVERITY = build_enum_schema([severity.label for severity in Severity])
+SEVERITY_LABELS = [
+    severity.label for severity in reversed(Severity) if severity is not Severity.INFO
+]
 DECISIONS = ("plan", "contested", "ask", "refused", "failed", "half-made")
-DAY: Json = {"type": "string", "format": "date"}
-SHARE: Json = {"type": "number", "minimum": 0, "maximum": 1}
-VERSION: Json = {"const": 1}
+DATE: JsonSchema = {"type": "string", "format": "date"}
+SHARE: JsonSchema = {"type": "number", "minimum": 0, "maximum": 1}
+VERSION_SCHEMA: JsonSchema = {"const": 1}
 
-LEVELS = whole(
-    "Cases by severity, and their sum.", {"all": NUMBER_OF, **dict.fromkeys(TOLD, NUMBER_OF)}
+SEVERITY_COUNTS = build_object_schema(
+    "Cases by severity, and their sum.", {"all": COUNT, **dict.fromkeys(SEVERITY_LABELS, COUNT)}
 )
-REASON = whole(
+REASON = build_object_schema(
     "Why something is not well.",
-    {"health": words(Health), "guard": perhaps(TEXT), "text": TEXT},
+    {"health": build_enum_schema(Health), "guard": build_nullable_schema(TEXT), "text": TEXT},
 )
-UNTOLD = whole(
+PENDING_NOTIFICATIONS = build_object_schema(
     "What the channel has not heard yet.",
-    {"cases": NUMBER_OF, "actions": NUMBER_OF, "oldest": perhaps(TIME)},
+    {"cases": COUNT, "actions": COUNT, "oldest": build_nullable_schema(TIME)},
 )
-LAST_RUN = whole(
+LAST_RUN = build_object_schema(
     "A run in short.",
     {
         "run": RUN_ID,
         "status": TEXT,
         "mode": TEXT,
         "began": TIME,
-        "ended": perhaps(TIME),
-        "error": perhaps(TEXT),
+        "ended": build_nullable_schema(TIME),
+        "error": build_nullable_schema(TEXT),
     },
 )
-PROGRESS = whole(
+PROGRESS = build_object_schema(
     "A look at a large tenant that is under way.",
     {
         "began": TIME,
-        "pieces_done": NUMBER_OF,
-        "pieces": NUMBER_OF,
-        "pieces_busy": NUMBER_OF,
-        "times_stalled": NUMBER_OF,
+        "pieces_done": COUNT,
+        "pieces": COUNT,
+        "pieces_busy": COUNT,
+        "times_stalled": COUNT,
     },
 )
-COVERAGE = whole(
+COVERAGE = build_object_schema(
     "How much was read.",
     {
         "at": TIME,
         "of": TEXT,
-        "seen": NUMBER_OF,
-        "population": NUMBER_OF,
-        "unread": NUMBER_OF,
-        "left": NUMBER_OF,
+        "seen": COUNT,
+        "population": COUNT,
+        "unread": COUNT,
+        "left": COUNT,
         "not_seen_at_all": TEXTS,
         "share": SHARE,
     },
 )
-GUARD = whole(
+GUARD = build_object_schema(
     "How one guard stands.",
     {
         "guard": TEXT,
         "title": TEXT,
-        "health": words(Health),
-        "mode": words(("off", "alert", "enforce")),
-        "reasons": rows(ref("Reason")),
+        "health": build_enum_schema(Health),
+        "mode": build_enum_schema(("off", "alert", "enforce")),
+        "reasons": build_array_schema(build_schema_ref("Reason")),
         "schedule": TEXT,
         "schedule_in_words": TEXT,
-        "last_run": perhaps(ref("LastRun")),
-        "last_complete_look": perhaps(TIME),
-        "never_looked": FLAG,
-        "next_due": perhaps(TIME),
-        "late": FLAG,
-        "late_seconds": NUMBER_OF,
-        "missed": perhaps(TIME),
-        "run_asked_for": perhaps(TIME),
-        "going_on": perhaps(ref("Progress")),
-        "coverage": perhaps(ref("Coverage")),
-        "open": ref("Levels"),
-        "ages": whole(
+        "last_run": build_nullable_schema(build_schema_ref("LastRun")),
+        "last_complete_look": build_nullable_schema(TIME),
+        "never_looked": BOOLEAN,
+        "next_due": build_nullable_schema(TIME),
+        "late": BOOLEAN,
+        "late_seconds": COUNT,
+        "missed": build_nullable_schema(TIME),
+        "run_asked_for": build_nullable_schema(TIME),
+        "going_on": build_nullable_schema(build_schema_ref("Progress")),
+        "coverage": build_nullable_schema(build_schema_ref("Coverage")),
+        "open": build_schema_ref("Levels"),
+        "ages": build_object_schema(
             "Open cases by age.",
-            dict.fromkeys(("within_a_day", "within_a_week", "within_30_days", "older"), NUMBER_OF),
+            dict.fromkeys(("within_a_day", "within_a_week", "within_30_days", "older"), COUNT),
         ),
-        "decisions": NUMBER_OF,
-        "changes_lately": NUMBER_OF,
-        "exemptions": NUMBER_OF,
+        "decisions": COUNT,
+        "changes_lately": COUNT,
+        "exemptions": COUNT,
         "missing_permissions": TEXTS,
-        "untold": ref("Untold"),
-        "rows_not_understood": NUMBER_OF,
-        "unreadable": perhaps(TEXT),
+        "untold": build_schema_ref("Untold"),
+        "rows_not_understood": COUNT,
+        "unreadable": build_nullable_schema(TEXT),
     },
 )
-DECISION = whole(
+DECISION = build_object_schema(
     "Something only a person can decide; with kind plan, the plan that waits to be released.",
     {
         "guard": TEXT,
-        "kind": words(DECISIONS),
+        "kind": build_enum_schema(DECISIONS),
         "subject": TEXT,
         "summary": TEXT,
         "since": TIME,
         "severity": SEVERITY,
-        "case": perhaps(CASE_KEY),
-        "acknowledged": FLAG,
+        "case": build_nullable_schema(CASE_KEY),
+        "acknowledged": BOOLEAN,
     },
     plan=TEXT,
-    would_change=rows(whole("A change in short.", {"kind": TEXT, "subject": TEXT})),
-    list_is_exact=FLAG,
+    would_change=build_array_schema(
+        build_object_schema("A change in short.", {"kind": TEXT, "subject": TEXT})
+    ),
+    list_is_exact=BOOLEAN,
 )
-RECORD = whole(
+CHANGE_RECORD = build_object_schema(
     "A change of the tenant, with what was there before.",
     {
         "guard": TEXT,
@@ -134,54 +138,54 @@ RECORD = whole(
         "subject": TEXT,
         "arguments": {"type": "object"},
         "before": {"type": "object"},
-        "outcome": words(ChangeState),
+        "outcome": build_enum_schema(ChangeState),
         "at": TIME,
         "run": TEXT,
         "note": TEXT,
-        "restores": perhaps(CASE_KEY),
-        "undone": perhaps(TIME),
+        "restores": build_nullable_schema(CASE_KEY),
+        "undone": build_nullable_schema(TIME),
     },
 )
-DECIDED = {"subject": TEXT, "who": TEXT, "why": TEXT, "until": TIME}
-EXEMPTION = whole("An exemption as it was decided.", DECIDED)
-PARDON = whole(
+EXEMPTION_FIELDS = {"subject": TEXT, "who": TEXT, "why": TEXT, "until": TIME}
+EXEMPTION = build_object_schema("An exemption as it was decided.", EXEMPTION_FIELDS)
+EXEMPTION_VIEW = build_object_schema(
     "An exemption and what it is about.",
     {
         "guard": TEXT,
-        **DECIDED,
-        "named": perhaps(TEXT),
-        "case": perhaps(CASE_KEY),
-        "in_force": FLAG,
-        "ends_soon": FLAG,
+        **EXEMPTION_FIELDS,
+        "named": build_nullable_schema(TEXT),
+        "case": build_nullable_schema(CASE_KEY),
+        "in_force": BOOLEAN,
+        "ends_soon": BOOLEAN,
     },
 )
-DEED = whole(
+OPERATOR_REQUEST = build_object_schema(
     "Something a person asked for.",
     {
         "guard": TEXT,
         "action": RUN_ID,
-        "deed": words(Deed),
-        "subject": perhaps(TEXT),
+        "deed": build_enum_schema(RequestKind),
+        "subject": build_nullable_schema(TEXT),
         "who": TEXT,
         "why": TEXT,
-        "signed_in": perhaps(TEXT),
+        "signed_in": build_nullable_schema(TEXT),
         "at": TIME,
-        "until": perhaps(TIME),
-        "status": words(ActionState),
-        "ended": perhaps(TIME),
-        "note": perhaps(TEXT),
+        "until": build_nullable_schema(TIME),
+        "status": build_enum_schema(RequestState),
+        "ended": build_nullable_schema(TIME),
+        "note": build_nullable_schema(TEXT),
     },
 )
-PERMISSIONS = whole(
+PERMISSIONS = build_object_schema(
     "What guards lack, and what the app has beside what they need, as far as that is known.",
     {
-        "missing": rows(
-            whole(
+        "missing": build_array_schema(
+            build_object_schema(
                 "One that is missing.",
                 {
                     "guard": TEXT,
                     "permission": TEXT,
-                    "optional": FLAG,
+                    "optional": BOOLEAN,
                     "case": CASE_KEY,
                     "since": TIME,
                     "advice": TEXT,
@@ -189,98 +193,98 @@ PERMISSIONS = whole(
             )
         ),
         "excess": TEXTS,
-        "excess_known_since": perhaps(TIME),
-        "graph_known": FLAG,
-        "exchange_known": FLAG,
+        "excess_known_since": build_nullable_schema(TIME),
+        "graph_known": BOOLEAN,
+        "exchange_known": BOOLEAN,
     },
 )
-DAY_OF_HISTORY = whole(
+HISTORY_DAY = build_object_schema(
     "One day.",
     {
-        "day": DAY,
-        "open": ref("Levels"),
-        "opened": NUMBER_OF,
-        "closed": NUMBER_OF,
-        "changes": NUMBER_OF,
+        "day": DATE,
+        "open": build_schema_ref("Levels"),
+        "opened": COUNT,
+        "closed": COUNT,
+        "changes": COUNT,
     },
 )
-STATUS = whole(
+STATUS = build_object_schema(
     "How everything stands.",
     {
-        "version": VERSION,
+        "version": VERSION_SCHEMA,
         "at": TIME,
-        "health": words(Health),
-        "reasons": rows(ref("Reason")),
-        "open": ref("Levels"),
-        "untold": ref("Untold"),
-        "guards": rows(ref("Guard")),
-        "decisions": rows(ref("Decision")),
-        "changes": rows(ref("Record")),
-        "exemptions": rows(ref("Pardon")),
-        "actions": rows(ref("Deed")),
-        "permissions": ref("Permissions"),
-        "history": rows(ref("Day")),
+        "health": build_enum_schema(Health),
+        "reasons": build_array_schema(build_schema_ref("Reason")),
+        "open": build_schema_ref("Levels"),
+        "untold": build_schema_ref("Untold"),
+        "guards": build_array_schema(build_schema_ref("Guard")),
+        "decisions": build_array_schema(build_schema_ref("Decision")),
+        "changes": build_array_schema(build_schema_ref("Record")),
+        "exemptions": build_array_schema(build_schema_ref("Pardon")),
+        "actions": build_array_schema(build_schema_ref("Deed")),
+        "permissions": build_schema_ref("Permissions"),
+        "history": build_array_schema(build_schema_ref("Day")),
     },
 )
-IN_SHORT: Mapping[str, Json] = {
+CASE_SUMMARY_FIELDS: Mapping[str, JsonSchema] = {
     "guard": TEXT,
     "case": CASE_KEY,
     "short": TEXT,
-    "state": words(("open", "closed")),
+    "state": build_enum_schema(("open", "closed")),
     "severity": SEVERITY,
-    "verdict": words(Verdict),
+    "verdict": build_enum_schema(Verdict),
     "kind": TEXT,
     "subject": TEXT,
     "summary": TEXT,
     "opened": TIME,
-    "closed": perhaps(TIME),
-    "closing": perhaps(words(("done", "gone", "exempt"))),
-    "told": perhaps(TIME),
-    "acknowledged": perhaps(TIME),
-    "acknowledged_by": perhaps(TEXT),
+    "closed": build_nullable_schema(TIME),
+    "closing": build_nullable_schema(build_enum_schema(("done", "gone", "exempt"))),
+    "told": build_nullable_schema(TIME),
+    "acknowledged": build_nullable_schema(TIME),
+    "acknowledged_by": build_nullable_schema(TEXT),
 }
-CASE = whole(
+CASE = build_object_schema(
     "A case with everything that is known of it.",
     {
-        "version": VERSION,
-        **IN_SHORT,
+        "version": VERSION_SCHEMA,
+        **CASE_SUMMARY_FIELDS,
         "title": TEXT,
         "why": TEXT,
         "object": TEXT,
-        "judged": words(Verdict),
+        "judged": build_enum_schema(Verdict),
         "facts": TEXTS,
-        "advice": perhaps(TEXT),
-        "note": perhaps(TEXT),
-        "news": perhaps(TEXT),
-        "set_aside": perhaps(TIME),
-        "adopted": FLAG,
-        "event": FLAG,
+        "advice": build_nullable_schema(TEXT),
+        "note": build_nullable_schema(TEXT),
+        "news": build_nullable_schema(TEXT),
+        "set_aside": build_nullable_schema(TIME),
+        "adopted": BOOLEAN,
+        "event": BOOLEAN,
         "shared": TEXTS,
-        "failures": NUMBER_OF,
-        "changes": rows(ref("Record")),
-        "exemption": perhaps(ref("Exemption")),
-        "actions": rows(ref("Deed")),
+        "failures": COUNT,
+        "changes": build_array_schema(build_schema_ref("Record")),
+        "exemption": build_nullable_schema(build_schema_ref("Exemption")),
+        "actions": build_array_schema(build_schema_ref("Deed")),
     },
 )
-CASES = whole(
+CASES = build_object_schema(
     "A page of cases: open ones by gravity and age, then closed ones, the newest first.",
     {
-        "version": VERSION,
-        "total": NUMBER_OF,
-        "page": NUMBER_OF,
-        "pages": NUMBER_OF,
-        "cases": rows(ref("CaseInShort")),
+        "version": VERSION_SCHEMA,
+        "total": COUNT,
+        "page": COUNT,
+        "pages": COUNT,
+        "cases": build_array_schema(build_schema_ref("CaseInShort")),
     },
 )
 
-STATUS_SCHEMAS: Mapping[str, Json] = {
+STATUS_SCHEMAS: Mapping[str, JsonSchema] = {
     "Case": CASE,
-    "CaseInShort": whole("A case as a list shows it.", IN_SHORT),
+    "CaseInShort": build_object_schema("A case as a list shows it.", CASE_SUMMARY_FIELDS),
     "Cases": CASES,
     "Coverage": COVERAGE,
-    "Day": DAY_OF_HISTORY,
+    "Day": HISTORY_DAY,
     "Decision": DECISION,
-    "Deed": DEED,
+    "Deed": OPERATOR_REQUEST,
     "Page": {
         "type": "string",
         "description": "A page for people: HTML, without a script.",
@@ -295,12 +299,12 @@ STATUS_SCHEMAS: Mapping[str, Json] = {
     "Exemption": EXEMPTION,
     "Guard": GUARD,
     "LastRun": LAST_RUN,
-    "Levels": LEVELS,
-    "Pardon": PARDON,
+    "Levels": SEVERITY_COUNTS,
+    "Pardon": EXEMPTION_VIEW,
     "Permissions": PERMISSIONS,
     "Progress": PROGRESS,
     "Reason": REASON,
-    "Record": RECORD,
+    "Record": CHANGE_RECORD,
     "Status": STATUS,
-    "Untold": UNTOLD,
+    "Untold": PENDING_NOTIFICATIONS,
 }

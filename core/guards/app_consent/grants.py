@@ -3,32 +3,32 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from core.sanitize import plain
+from core.sanitize import sanitize_text
 from core.tenant.apps import App, AppPermission, DelegatedGrant
-from core.tenant.merging import missed
-from core.tenant.readings import UNIDENTIFIED, Reading, Unread
+from core.tenant.merging import collect_failures
+from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
 from core.tenant.surfaces import APP_PERMISSIONS, DELEGATED_GRANTS
 
 # More than so many different scopes of apps are not held in memory: the reading then says so.
-MOST = 200_000
-SUBJECT = 120
-HELD = (DELEGATED_GRANTS, APP_PERMISSIONS)
+MAX_PERMISSIONS = 200_000
+MAX_SUBJECT_LENGTH = 120
+GRANT_SOURCES = (DELEGATED_GRANTS, APP_PERMISSIONS)
 
 
 @dataclass(frozen=True, slots=True)
-class Delegated:
+class DelegatedGrantView:
     """What an app may do at one API in the name of people: of everyone, or of those who agreed.
 
     `scopes` counts the grants that have each of them.
     """
 
     api: App
-    everyone: bool
-    scopes: Mapping[str, int]
+    all_principals: bool
+    scope_counts: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class AppGrant:
     """A permission an app holds in its own name, and the API it is one of."""
 
     api: App
@@ -36,121 +36,138 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Consents:
+class ConsentedApp:
     """An app and all that it was given. `listed` False: Entra has grants of it, and not itself."""
 
     app: App
-    delegated: tuple[Delegated, ...] = ()
-    given: tuple[Given, ...] = ()
-    listed: bool = True
+    delegated_grants: tuple[DelegatedGrantView, ...] = ()
+    app_grants: tuple[AppGrant, ...] = ()
+    is_listed: bool = True
 
 
 @dataclass(slots=True)
-class Holdings:
+class AppGrants:
     """What apps hold, put together as it arrives: a tenant may have a row for each user and app."""
 
-    delegated: dict[str, dict[tuple[str, bool], dict[str, int]]] = field(default_factory=dict)
-    given: dict[str, list[AppPermission]] = field(default_factory=dict)
-    unread: list[Unread] = field(default_factory=list)
+    delegated_grants: dict[str, dict[tuple[str, bool], dict[str, int]]] = field(
+        default_factory=dict
+    )
+    app_permissions: dict[str, list[AppPermission]] = field(default_factory=dict)
+    failures: list[ReadFailure] = field(default_factory=list)
     count: int = 0
 
-    def grant(self, one: DelegatedGrant) -> None:
+    def add_delegated_grant(self, grant: DelegatedGrant) -> None:
         """Take a grant: of each scope it is only counted."""
-        apis = self.delegated.setdefault(one.client_id, {})
-        counts = apis.setdefault((one.resource_id, one.everyone), {})
-        for scope in sorted(one.scopes):
-            if scope not in counts and self.full(DELEGATED_GRANTS):
+        apis = self.delegated_grants.setdefault(grant.client_id, {})
+        counts = apis.setdefault((grant.resource_id, grant.all_principals), {})
+        for scope in sorted(grant.scopes):
+            if scope not in counts and self.exceeds_capacity(DELEGATED_GRANTS):
                 return
             counts[scope] = counts.get(scope, 0) + 1
 
-    def give(self, one: AppPermission) -> None:
+    def add_app_permission(self, permission: AppPermission) -> None:
         """Take a permission."""
-        if not self.full(APP_PERMISSIONS):
-            self.given.setdefault(one.client_id, []).append(one)
+        if not self.exceeds_capacity(APP_PERMISSIONS):
+            self.app_permissions.setdefault(permission.client_id, []).append(permission)
 
-    def full(self, surface: str) -> bool:
+    def exceeds_capacity(self, source: str) -> bool:
         """True when no more can be held; one more is, otherwise."""
-        if self.count >= MOST:
-            miss = Unread(surface, f"more than {MOST:,} permissions of apps")
-            self.unread += [] if miss in self.unread else [miss]
+        if self.count >= MAX_PERMISSIONS:
+            miss = ReadFailure(source, f"more than {MAX_PERMISSIONS:,} permissions of apps")
+            self.failures += [] if miss in self.failures else [miss]
             return True
         self.count += 1
         return False
 
-    def whole(self) -> frozenset[str]:
+    def list_complete_sources(self) -> frozenset[str]:
         """The surfaces of which everything is known whose it is."""
-        broken = {one.surface for one in self.unread if not known_owner(one)}
-        return frozenset(HELD) - broken
+        broken = {one.source for one in self.failures if not has_known_owner(one)}
+        return frozenset(GRANT_SOURCES) - broken
 
-    def owners(self) -> set[str]:
+    def list_owner_ids(self) -> set[str]:
         """Every app that holds something, or something that could not be read."""
-        return {*self.delegated, *self.given, *(one.object_id for one in self.owned())}
+        return {
+            *self.delegated_grants,
+            *self.app_permissions,
+            *(one.object_id for one in self.list_owned_failures()),
+        }
 
-    def owned(self) -> Iterator[Unread]:
+    def list_owned_failures(self) -> Iterator[ReadFailure]:
         """What was not read of apps that are known."""
-        yield from (one for one in self.unread if known_owner(one))
+        yield from (one for one in self.failures if has_known_owner(one))
 
-    def apis(self) -> set[str]:
+    def list_api_ids(self) -> set[str]:
         """The ids of the APIs that permissions are for."""
-        found = {resource for apis in self.delegated.values() for resource, _ in apis}
-        return found | {one.resource_id for some in self.given.values() for one in some}
+        found = {resource for apis in self.delegated_grants.values() for resource, _ in apis}
+        return found | {one.resource_id for some in self.app_permissions.values() for one in some}
 
 
-def known_owner(miss: Unread) -> bool:
+def has_known_owner(failure: ReadFailure) -> bool:
     """True for a miss of one app's, and not of nobody knows whose."""
-    return bool(miss.object_id) and not miss.object_id.startswith(UNIDENTIFIED)
+    return bool(failure.object_id) and not failure.object_id.startswith(UNIDENTIFIED_PREFIX)
 
 
-def users_of(holdings: Holdings) -> Iterator[tuple[str, str, str]]:
+def list_grant_holders(grants: AppGrants) -> Iterator[tuple[str, str, str]]:
     """Which app holds something at which API."""
-    for client, apis in holdings.delegated.items():
+    for client, apis in grants.delegated_grants.items():
         yield from {(DELEGATED_GRANTS, client, resource) for resource, _ in apis}
-    for client, some in holdings.given.items():
+    for client, some in grants.app_permissions.items():
         yield from {(APP_PERMISSIONS, client, one.resource_id) for one in some}
 
 
-def joined(page: Reading[App], holdings: Holdings, apis: Mapping[str, App]) -> Reading[Consents]:
+def join_app_grants(
+    page: Reading[App], grants: AppGrants, apis: Mapping[str, App]
+) -> Reading[ConsentedApp]:
     """A page of apps with what they hold. Surfaces not read in full are left to the last part."""
     names = {app.id: app.name for app in page.items}
     own = tuple(
-        Unread(one.surface, one.reason, one.object_id, plain(names[one.object_id], SUBJECT))
-        for one in holdings.owned()
+        ReadFailure(
+            one.source,
+            one.reason,
+            one.object_id,
+            sanitize_text(names[one.object_id], MAX_SUBJECT_LENGTH),
+        )
+        for one in grants.list_owned_failures()
         if one.object_id in names
     )
-    return page.carrying(
-        tuple(consents(app, holdings, apis) for app in page.items),
-        (*missed((page,)), *dict.fromkeys(own)),
-        page.surfaces | holdings.whole(),
+    return page.with_items(
+        tuple(build_consented_app(app, grants, apis) for app in page.items),
+        (*collect_failures((page,)), *dict.fromkeys(own)),
+        page.sources | grants.list_complete_sources(),
         page.population,
     )
 
 
-def consents(app: App, holdings: Holdings, apis: Mapping[str, App]) -> Consents:
+def build_consented_app(app: App, grants: AppGrants, apis: Mapping[str, App]) -> ConsentedApp:
     """One app with what it holds at APIs that are known."""
-    delegated = holdings.delegated.get(app.id, {})
-    return Consents(
+    delegated = grants.delegated_grants.get(app.id, {})
+    return ConsentedApp(
         app,
         tuple(
-            Delegated(apis[resource], everyone, scopes)
+            DelegatedGrantView(apis[resource], everyone, scopes)
             for (resource, everyone), scopes in sorted(delegated.items())
             if resource in apis
         ),
         tuple(
-            Given(apis[one.resource_id], one)
-            for one in sorted(holdings.given.get(app.id, ()), key=lambda one: one.role_id)
+            AppGrant(apis[one.resource_id], one)
+            for one in sorted(grants.app_permissions.get(app.id, ()), key=lambda one: one.role_id)
             if one.resource_id in apis
         ),
     )
 
 
-def strays(ids: frozenset[str], holdings: Holdings, apis: Mapping[str, App]) -> Reading[Consents]:
+def build_unlisted_batch(
+    ids: frozenset[str], grants: AppGrants, apis: Mapping[str, App]
+) -> Reading[ConsentedApp]:
     """What is held by apps that the listing did not name, and what is nobody knows whose."""
-    nobodys = tuple(one for one in holdings.unread if not known_owner(one))
-    own = tuple(one for one in holdings.owned() if one.object_id in ids)
-    items = (consents(App(one), holdings, apis) for one in sorted(ids))
+    nobodys = tuple(one for one in grants.failures if not has_known_owner(one))
+    own = tuple(one for one in grants.list_owned_failures() if one.object_id in ids)
+    items = (build_consented_app(App(one), grants, apis) for one in sorted(ids))
     return Reading(
-        items=tuple(Consents(one.app, one.delegated, one.given, False) for one in items),
-        unread=tuple(dict.fromkeys((*nobodys, *own))),
-        surfaces=frozenset(HELD),
+        items=tuple(
+            ConsentedApp(one.app, one.delegated_grants, one.app_grants, False) for one in items
+        ),
+        failures=tuple(dict.fromkeys((*nobodys, *own))),
+        sources=frozenset(GRANT_SOURCES),
         scope=ids,
     )

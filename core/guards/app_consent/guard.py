@@ -10,45 +10,45 @@ from dataclasses import replace
 from functools import partial
 
 from core.guards.app_consent.grants import (
-    HELD,
-    Consents,
-    Delegated,
-    Given,
-    Holdings,
-    joined,
-    strays,
-    users_of,
+    GRANT_SOURCES,
+    AppGrant,
+    AppGrants,
+    ConsentedApp,
+    DelegatedGrantView,
+    build_unlisted_batch,
+    join_app_grants,
+    list_grant_holders,
 )
 from core.microsoft365.app_permissions import (
-    Weight,
-    hosts_of,
-    microsofts,
-    pretends,
-    unsafe_replies,
-    weight,
+    PermissionRisk,
+    classify_permission_risk,
+    impersonates_microsoft,
+    is_microsoft_app,
+    list_reply_hosts,
+    list_unsafe_reply_hosts,
 )
-from core.microsoft365.configuration_sources import surface_of
-from core.microsoft365.powershell import literal, writable
+from core.microsoft365.configuration_sources import get_configuration_source_name
+from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Guard, Look, Permission, Service, Terms
-from core.sanitize import plain
+from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
+from core.sanitize import sanitize_text
 from core.tenant.apps import App, AppCredential
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
-from core.tenant.merging import Listed, missed
+from core.tenant.merging import PresenceTracker, collect_failures
 from core.tenant.port import Tenant
-from core.tenant.readings import Reading, Unread
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
 
-CUT = 120
-SHOWN = 12
+MAX_TEXT_LENGTH = 120
+MAX_SHOWN = 12
 POLICY = "authorization-policy"
-ASSIGNED = "permissionGrantPoliciesAssigned"
-PROPERTY = f"defaultUserRolePermissions.{ASSIGNED}"
-FOR_SELF = "managepermissiongrantsforself."
+GRANT_POLICIES = "permissionGrantPoliciesAssigned"
+PROPERTY = f"defaultUserRolePermissions.{GRANT_POLICIES}"
+SELF_CONSENT_PREFIX = "managepermissiongrantsforself."
 
 
-type Item = Consents | Configuration
+type ConsentItem = ConsentedApp | Configuration
 
 
 # ----------------------------------------------------------------------------------------------
@@ -56,46 +56,46 @@ type Item = Consents | Configuration
 # ----------------------------------------------------------------------------------------------
 
 
-async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Item]]:
+async def observe(tenant: Tenant, context: ObserveContext) -> AsyncIterator[Reading[ConsentItem]]:
     """Whether users may consent; then every app of the tenant with what it holds, page by page."""
     policy = await tenant.configuration(POLICY)
-    yield Reading(policy.items, policy.unread, policy.surfaces)
-    holdings = Holdings()
+    yield Reading(policy.items, policy.failures, policy.sources)
+    holdings = AppGrants()
     async for grants in tenant.delegated_grants():
-        holdings.unread += missed((grants,))
+        holdings.failures += collect_failures((grants,))
         for grant in grants.items:
-            holdings.grant(grant)
+            holdings.add_delegated_grant(grant)
     async for given in tenant.app_permissions():
-        holdings.unread += missed((given,))
+        holdings.failures += collect_failures((given,))
         for permission in given.items:
-            holdings.give(permission)
-    apis = await named_apis(tenant, holdings)
-    listed = Listed(look.watched)
-    unseen = holdings.owners()
+            holdings.add_app_permission(permission)
+    apis = await read_resource_apis(tenant, holdings)
+    listed = PresenceTracker(context.open_case_ids)
+    unseen = holdings.list_owner_ids()
     async for page in tenant.apps():
-        listed.note(page)
+        listed.add_page(page)
         unseen -= {one for one in unseen if page.scope is not None and one in page.scope}
-        yield joined(page, holdings, apis)
+        yield join_app_grants(page, holdings, apis)
     rest = frozenset(unseen) if listed.complete else frozenset[str]()
-    yield strays(rest, holdings, apis)
-    listed.present |= rest
-    for absent in listed.rest((APPS, *holdings.whole())):
+    yield build_unlisted_batch(rest, holdings, apis)
+    listed.present_ids |= rest
+    for absent in listed.build_absence_readings((APPS, *holdings.list_complete_sources())):
         yield absent
 
 
-async def named_apis(tenant: Tenant, holdings: Holdings) -> Mapping[str, App]:
+async def read_resource_apis(tenant: Tenant, grants: AppGrants) -> Mapping[str, App]:
     """The APIs by id; what is for one that could not be read counts as unread, app by app."""
-    wanted = holdings.apis()
+    wanted = grants.list_api_ids()
     found = await tenant.apps_by_id(wanted) if wanted else Reading[App]()
     apis = {api.id: api for api in found.items}
-    if whole := found.blind_to(APPS):
-        holdings.unread += [replace(whole, surface=surface) for surface in HELD]
+    if whole := found.find_source_failure(APPS):
+        grants.failures += [replace(whole, source=surface) for surface in GRANT_SOURCES]
         return apis
-    reasons = {miss.object_id: miss.reason for miss in found.unread}
-    for surface, client, resource in users_of(holdings):
+    reasons = {miss.object_id: miss.reason for miss in found.failures}
+    for surface, client, resource in list_grant_holders(grants):
         if resource in reasons:
             reason = f"its API could not be read: {reasons[resource]}"
-            holdings.unread.append(Unread(surface, reason, client))
+            grants.failures.append(ReadFailure(surface, reason, client))
     # What an API gave that is not there any more opens nothing that is known.
     return {one: App(one) for one in wanted - reasons.keys()} | apis
 
@@ -105,147 +105,170 @@ async def named_apis(tenant: Tenant, holdings: Holdings) -> Mapping[str, App]:
 # ----------------------------------------------------------------------------------------------
 
 
-def judge(item: Item, terms: Terms) -> Iterator[Finding]:
+def judge(item: ConsentItem, policy: GuardPolicy) -> Iterator[Finding]:
     """What one app was given, permission by permission; or what users may give away."""
     if isinstance(item, Configuration):
-        yield from judge_policy(item)
-    elif not item.listed:
-        yield from unlisted(item)
+        yield from judge_consent_policy(item)
+    elif not item.is_listed:
+        yield from judge_unlisted_app(item)
     else:
-        for delegated in item.delegated:
-            yield from judge_delegated(item.app, delegated)
-        for given in item.given:
-            yield judge_given(item.app, given)
+        for delegated in item.delegated_grants:
+            yield from judge_delegated_grant(item.app, delegated)
+        for given in item.app_grants:
+            yield judge_app_permission(item.app, given)
         for credential in item.app.credentials:
-            yield from judge_credential(item.app, credential, terms)
+            yield from judge_app_credential(item.app, credential, policy)
 
 
-def judge_delegated(app: App, held: Delegated) -> Iterator[Finding]:
+def judge_delegated_grant(app: App, grant: DelegatedGrantView) -> Iterator[Finding]:
     """A finding a scope, so that one that is added is news and one that is taken away ends.
 
     What signing in needs is one finding of its own, and only where there is nothing else; so is
     all that an app has that needs no watching.
     """
-    weights = {scope: weight(scope, held.api) for scope in sorted(held.scopes)}
-    more = [scope for scope, worth in weights.items() if worth is not Weight.SIGN_IN]
-    whom = "for everyone" if held.everyone else "for users who agreed"
+    weights = {
+        scope: classify_permission_risk(scope, grant.api) for scope in sorted(grant.scope_counts)
+    }
+    more = [scope for scope, worth in weights.items() if worth is not PermissionRisk.SIGN_IN]
+    whom = "for everyone" if grant.all_principals else "for users who agreed"
     finding = partial(
         Finding,
-        kind="delegated-everyone" if held.everyone else "delegated-users",
+        kind="delegated-everyone" if grant.all_principals else "delegated-users",
         object_id=app.id,
-        subject=named(app),
-        surfaces=(DELEGATED_GRANTS, APPS),
-        advice=delegated_advice(app, held),
+        subject=format_app_name(app),
+        sources=(DELEGATED_GRANTS, APPS),
+        advice=build_delegated_advice(app, grant),
     )
-    at, scopes = f"at: {named(held.api)}", f"all it may do there: {several(list(weights))}"
-    if trusted(app) or not more:
-        severity, verdict = rated(app, Weight.SIGN_IN, Severity.INFO)
-        does = "is known here and was granted permissions" if trusted(app) else "signs people in"
+    at, scopes = (
+        f"at: {format_app_name(grant.api)}",
+        f"all it may do there: {format_name_list(list(weights))}",
+    )
+    if is_trusted_app(app) or not more:
+        severity, verdict = rate_app_grant(app, PermissionRisk.SIGN_IN, Severity.INFO)
+        does = (
+            "is known here and was granted permissions"
+            if is_trusted_app(app)
+            else "signs people in"
+        )
         yield finding(
             severity=severity,
             verdict=verdict,
-            summary=f"{titled(app)} {does}, {whom}.",
-            facts=(*app_facts(app), at, scopes),
-            dangerous=f"{held.api.id} sign-in",
+            summary=f"{format_app_title(app)} {does}, {whom}.",
+            facts=(*list_app_facts(app), at, scopes),
+            fingerprint=f"{grant.api.id} sign-in",
         )
         return
     for scope in more:
-        severity, verdict = rated(app, weights[scope], base(app, weights[scope], held.everyone))
-        by = () if held.everyone else (f"granted by: {roughly(held.scopes[scope])}",)
+        severity, verdict = rate_app_grant(
+            app, weights[scope], rate_delegated_scope(app, weights[scope], grant.all_principals)
+        )
+        by = (
+            ()
+            if grant.all_principals
+            else (f"granted by: {describe_user_count(grant.scope_counts[scope])}",)
+        )
         yield finding(
             severity=severity,
             verdict=verdict,
-            summary=f"{titled(app)} may use {plain(scope, CUT)} {whom}.",
-            facts=(*app_facts(app), at, scopes, *by),
-            dangerous=f"{held.api.id} {scope.casefold()}",
+            summary=f"{format_app_title(app)} may use {sanitize_text(scope, MAX_TEXT_LENGTH)} {whom}.",
+            facts=(*list_app_facts(app), at, scopes, *by),
+            fingerprint=f"{grant.api.id} {scope.casefold()}",
         )
 
 
-def judge_given(app: App, held: Given) -> Finding:
+def judge_app_permission(app: App, grant: AppGrant) -> Finding:
     """What an app may do in its own name, to everybody's mailboxes and files."""
-    role = held.permission
-    worth = weight(role.value, held.api) if role.value else Weight.GRAVE
-    if worth >= Weight.GRAVE:
-        usual = Severity.CRITICAL if worth is Weight.TOTAL else Severity.HIGH
+    role = grant.permission
+    worth = (
+        classify_permission_risk(role.value, grant.api) if role.value else PermissionRisk.SENSITIVE
+    )
+    if worth >= PermissionRisk.SENSITIVE:
+        usual = Severity.CRITICAL if worth is PermissionRisk.TENANT_WIDE else Severity.HIGH
     else:
-        usual = Severity.LOW if app.home else Severity.MEDIUM
-    severity, verdict = rated(app, worth, usual)
-    name = plain(role.value, CUT) or f"an unknown permission ({role.role_id})"
+        usual = Severity.LOW if app.is_home_tenant else Severity.MEDIUM
+    severity, verdict = rate_app_grant(app, worth, usual)
+    name = sanitize_text(role.value, MAX_TEXT_LENGTH) or f"an unknown permission ({role.role_id})"
     return Finding(
         kind="application-permission",
         object_id=app.id,
-        subject=named(app),
+        subject=format_app_name(app),
         severity=severity,
         verdict=verdict,
-        summary=f"{titled(app)} may use {name} without anybody signed in.",
-        facts=(*app_facts(app), f"at: {named(held.api)}"),
-        surfaces=(APP_PERMISSIONS, APPS),
-        dangerous=f"{held.api.id} {role.role_id}",
-        advice=given_advice(app, held),
+        summary=f"{format_app_title(app)} may use {name} without anybody signed in.",
+        facts=(*list_app_facts(app), f"at: {format_app_name(grant.api)}"),
+        sources=(APP_PERMISSIONS, APPS),
+        fingerprint=f"{grant.api.id} {role.role_id}",
+        advice=build_app_permission_advice(app, grant),
     )
 
 
-def base(app: App, worth: Weight, everyone: bool) -> Severity:
+def rate_delegated_scope(app: App, risk: PermissionRisk, all_principals: bool) -> Severity:
     """How grave a delegated scope is before it is known who made the app."""
-    if worth < Weight.GRAVE:
-        return Severity.INFO if app.home else Severity.LOW
-    usual = Severity.HIGH if everyone else Severity.MEDIUM
-    return Severity(usual - 1) if app.home else usual
+    if risk < PermissionRisk.SENSITIVE:
+        return Severity.INFO if app.is_home_tenant else Severity.LOW
+    usual = Severity.HIGH if all_principals else Severity.MEDIUM
+    return Severity(usual - 1) if app.is_home_tenant else usual
 
 
-def trusted(app: App) -> bool:
+def is_trusted_app(app: App) -> bool:
     """True for this very app and for Microsoft's: what they hold is noted, and not told."""
-    return app.itself or microsofts(app)
+    return app.is_self or is_microsoft_app(app)
 
 
-def rated(app: App, worth: Weight, usual: Severity) -> tuple[Severity, Verdict]:
+def rate_app_grant(
+    app: App, risk: PermissionRisk, base_severity: Severity
+) -> tuple[Severity, Verdict]:
     """The severity and verdict of what an app holds, by whose app it is.
 
     An app whose owner Entra does not tell is judged as another organization's, but nothing is made
     of the missing publisher: many of those are old ones of Microsoft's.
     """
-    if trusted(app):
+    if is_trusted_app(app):
         return Severity.INFO, Verdict.KEEP
     if not app.enabled:
         return Severity.INFO, Verdict.DORMANT
-    if app.home:
-        return usual, Verdict.GRANTED if usual > Severity.INFO else Verdict.KEEP
-    steps = int(bool(worth >= Weight.GRAVE and app.owner and not app.publisher))
-    steps += int(bool(worth >= Weight.GRAVE and unsafe_replies(app)))
-    steps += int(pretends(app))
-    severity = Severity(min(usual + steps, Severity.CRITICAL))
-    if pretends(app):
+    if app.is_home_tenant:
+        return base_severity, Verdict.GRANTED if base_severity > Severity.INFO else Verdict.KEEP
+    steps = int(
+        bool(risk >= PermissionRisk.SENSITIVE and app.owner_tenant_id and not app.publisher)
+    )
+    steps += int(bool(risk >= PermissionRisk.SENSITIVE and list_unsafe_reply_hosts(app)))
+    steps += int(impersonates_microsoft(app))
+    severity = Severity(min(base_severity + steps, Severity.CRITICAL))
+    if impersonates_microsoft(app):
         return severity, Verdict.IMPOSTOR
     return severity, Verdict.GRANTED if severity > Severity.INFO else Verdict.KEEP
 
 
-def judge_credential(app: App, credential: AppCredential, terms: Terms) -> Iterator[Finding]:
+def judge_app_credential(
+    app: App, credential: AppCredential, policy: GuardPolicy
+) -> Iterator[Finding]:
     """A secret that stands where nobody looks: on the service principal, not its registration.
 
     Managed identities have certificates there that nobody can take out; SAML signs with one.
     """
-    if app.kind.casefold() == "managedidentity" or credential.signs:
+    if app.kind.casefold() == "managedidentity" or credential.saml_signing:
         return
-    severity = Severity.MEDIUM if app.home and not app.itself else Severity.HIGH
-    over = credential.ends is not None and credential.ends <= terms.now
-    ends = f"{credential.ends:%Y-%m-%d}" if credential.ends else "not told"
+    severity = Severity.MEDIUM if app.is_home_tenant and not app.is_self else Severity.HIGH
+    over = credential.expires is not None and credential.expires <= policy.now
+    ends = f"{credential.expires:%Y-%m-%d}" if credential.expires else "not told"
     yield Finding(
         kind="app-credential",
         object_id=app.id,
-        subject=named(app),
+        subject=format_app_name(app),
         severity=Severity.INFO if over else severity,
         verdict=Verdict.DORMANT if over else Verdict.GRANTED,
-        summary=f"{titled(app)} can be signed in to with a {credential.kind} added in this tenant.",
-        facts=(*app_facts(app), f"{credential.kind}: {credential.id}", f"ends: {ends}"),
-        surfaces=(APPS,),
-        dangerous=credential.id,
-        advice=credential_advice(app, credential),
+        summary=f"{format_app_title(app)} can be signed in to with a {credential.kind} added in this tenant.",
+        facts=(*list_app_facts(app), f"{credential.kind}: {credential.id}", f"ends: {ends}"),
+        sources=(APPS,),
+        fingerprint=credential.id,
+        advice=build_app_credential_advice(app, credential),
     )
 
 
-def unlisted(item: Consents) -> Iterator[Finding]:
+def judge_unlisted_app(item: ConsentedApp) -> Iterator[Finding]:
     """Grants whose app is not there: deleted a moment ago, or hidden from us."""
-    if item.delegated or item.given:
+    if item.delegated_grants or item.app_grants:
         yield Finding(
             kind="app-unlisted",
             object_id=item.app.id,
@@ -253,22 +276,22 @@ def unlisted(item: Consents) -> Iterator[Finding]:
             severity=Severity.LOW,
             verdict=Verdict.COULD_NOT_TELL,
             summary=f"App {item.app.id} holds permissions, and Entra does not list it.",
-            surfaces=HELD,
+            sources=GRANT_SOURCES,
             advice="Look for it among enterprise applications, deleted ones too.",
-            patience=2,
+            confirmations_needed=2,
         )
 
 
-def judge_policy(policy: Configuration) -> Iterator[Finding]:
+def judge_consent_policy(policy: Configuration) -> Iterator[Finding]:
     """Whether users may give apps access to their mail by themselves."""
     permissions = policy.values.get("defaultUserRolePermissions")
-    assigned = permissions.get(ASSIGNED) if isinstance(permissions, Mapping) else None
+    assigned = permissions.get(GRANT_POLICIES) if isinstance(permissions, Mapping) else None
     finding = partial(
         Finding,
         kind="user-consent",
         object_id=POLICY,
         subject="User consent to apps",
-        surfaces=(surface_of(POLICY),),
+        sources=(get_configuration_source_name(POLICY),),
     )
     if not isinstance(assigned, list) or not all(isinstance(one, str) for one in assigned):
         yield finding(
@@ -278,14 +301,14 @@ def judge_policy(policy: Configuration) -> Iterator[Finding]:
             advice="Look under Entra ID > Enterprise apps > Consent and permissions.",
         )
         return
-    found = [one for one in assigned if one.casefold().startswith(FOR_SELF)]
+    found = [one for one in assigned if one.casefold().startswith(SELF_CONSENT_PREFIX)]
     if found:
         anything = any(one.casefold().endswith("-legacy") for one in found)
         yield finding(
             severity=Severity.HIGH if anything else Severity.MEDIUM,
             verdict=Verdict.REPAIR,
             summary="Users may let apps into their mail and files by themselves.",
-            facts=(f"by: {several(sorted(found))}",),
+            facts=(f"by: {format_name_list(sorted(found))}",),
             changes=(
                 SetConfiguration(
                     POLICY, "", PROPERTY, tuple(one for one in assigned if one not in found)
@@ -309,48 +332,53 @@ def judge_policy(policy: Configuration) -> Iterator[Finding]:
 # ----------------------------------------------------------------------------------------------
 
 
-def named(app: App) -> str:
+def format_app_name(app: App) -> str:
     """The app as people know it."""
-    return plain(app.name or app.app_id or app.id, CUT)
+    return sanitize_text(app.name or app.app_id or app.id, MAX_TEXT_LENGTH)
 
 
-def titled(app: App) -> str:
+def format_app_title(app: App) -> str:
     """The app at the beginning of a sentence."""
-    if app.itself:
-        return f"This app itself ({named(app)})"
-    whose = "Microsoft's app" if microsofts(app) else "App"
-    return f"{whose} {named(app)}"
+    if app.is_self:
+        return f"This app itself ({format_app_name(app)})"
+    whose = "Microsoft's app" if is_microsoft_app(app) else "App"
+    return f"{whose} {format_app_name(app)}"
 
 
-def app_facts(app: App) -> tuple[str, ...]:
+def list_app_facts(app: App) -> tuple[str, ...]:
     """Who made an app, and where it sends people."""
-    if microsofts(app):
+    if is_microsoft_app(app):
         owner = "Microsoft"
-    elif app.home:
+    elif app.is_home_tenant:
         owner = "this tenant"
     else:
-        owner = f"another tenant ({app.owner})" if app.owner else "not told"
-    facts = [f"application id: {plain(app.app_id, CUT) or 'not told'}", f"registered in: {owner}"]
-    if not (microsofts(app) or app.home):
-        facts.append(f"publisher: {plain(app.publisher, CUT) or 'not verified'}")
-    if pretends(app):
+        owner = f"another tenant ({app.owner_tenant_id})" if app.owner_tenant_id else "not told"
+    facts = [
+        f"application id: {sanitize_text(app.app_id, MAX_TEXT_LENGTH) or 'not told'}",
+        f"registered in: {owner}",
+    ]
+    if not (is_microsoft_app(app) or app.is_home_tenant):
+        facts.append(
+            f"publisher: {sanitize_text(app.publisher, MAX_TEXT_LENGTH) or 'not verified'}"
+        )
+    if impersonates_microsoft(app):
         facts.append("its name looks like one of Microsoft's, and it is not")
     if not app.enabled:
         facts.append("sign-in to it is switched off")
-    if unsafe := unsafe_replies(app):
-        facts.append(f"sends sign-ins unprotected to: {several(list(unsafe))}")
-    elif hosts := hosts_of(app):
-        facts.append(f"sends sign-ins to: {several(list(hosts))}")
+    if unsafe := list_unsafe_reply_hosts(app):
+        facts.append(f"sends sign-ins unprotected to: {format_name_list(list(unsafe))}")
+    elif hosts := list_reply_hosts(app):
+        facts.append(f"sends sign-ins to: {format_name_list(list(hosts))}")
     return tuple(facts)
 
 
-def several(names: list[str]) -> str:
+def format_name_list(names: list[str]) -> str:
     """Some names, and how many more there are."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(plain(name, CUT) for name in names[:SHOWN]) + more
+    more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
+    return ", ".join(sanitize_text(name, MAX_TEXT_LENGTH) for name in names[:MAX_SHOWN]) + more
 
 
-def roughly(count: int) -> str:
+def describe_user_count(count: int) -> str:
     """How many, in words that stay the same while users come and go."""
     for most, words in ((1, "one user"), (9, "a few users"), (99, "tens of users")):
         if count <= most:
@@ -358,52 +386,54 @@ def roughly(count: int) -> str:
     return "hundreds of users" if count <= 999 else "a thousand users or more"
 
 
-def switch_off(app: App) -> str:
+def build_stop_app_command(app: App) -> str:
     """The command that stops an app at once."""
-    return f"Update-MgServicePrincipal -ServicePrincipalId {literal(app.id)} -AccountEnabled:$false"
+    return f"Update-MgServicePrincipal -ServicePrincipalId {quote_literal(app.id)} -AccountEnabled:$false"
 
 
-def delegated_advice(app: App, held: Delegated) -> str:
+def build_delegated_advice(app: App, grant: DelegatedGrantView) -> str:
     """How to take a delegated grant away, exactly and by hand."""
-    if not writable(app.id) or not writable(held.api.id):
+    if not can_be_quoted(app.id) or not can_be_quoted(grant.api.id):
         return ""
-    consent = "AllPrincipals" if held.everyone else "Principal"
+    consent = "AllPrincipals" if grant.all_principals else "Principal"
     return (
-        f"If nobody can answer for it, stop the app: {switch_off(app)} ; then take the grant away: "
-        f"Get-MgServicePrincipalOauth2PermissionGrant -ServicePrincipalId {literal(app.id)} -All | "
-        f"Where-Object {{ $_.ResourceId -eq {literal(held.api.id)} -and "
+        f"If nobody can answer for it, stop the app: {build_stop_app_command(app)} ; then take the grant away: "
+        f"Get-MgServicePrincipalOauth2PermissionGrant -ServicePrincipalId {quote_literal(app.id)} -All | "
+        f"Where-Object {{ $_.ResourceId -eq {quote_literal(grant.api.id)} -and "
         f"$_.ConsentType -eq '{consent}' }} | "
         "ForEach-Object { Remove-MgOauth2PermissionGrant -OAuth2PermissionGrantId $_.Id }"
     )
 
 
-def given_advice(app: App, held: Given) -> str:
+def build_app_permission_advice(app: App, grant: AppGrant) -> str:
     """How to take an application permission away, exactly and by hand."""
-    ids = (app.id, held.api.id, held.permission.id)
-    if not all(writable(one) for one in ids):
+    ids = (app.id, grant.api.id, grant.permission.id)
+    if not all(can_be_quoted(one) for one in ids):
         return ""
     return (
-        f"If nobody can answer for it, stop the app: {switch_off(app)} ; then take it away: "
-        f"Remove-MgServicePrincipalAppRoleAssignedTo -ServicePrincipalId {literal(held.api.id)} "
-        f"-AppRoleAssignmentId {literal(held.permission.id)}"
+        f"If nobody can answer for it, stop the app: {build_stop_app_command(app)} ; then take it away: "
+        f"Remove-MgServicePrincipalAppRoleAssignedTo -ServicePrincipalId {quote_literal(grant.api.id)} "
+        f"-AppRoleAssignmentId {quote_literal(grant.permission.id)}"
     )
 
 
-def credential_advice(app: App, credential: AppCredential) -> str:
+def build_app_credential_advice(app: App, credential: AppCredential) -> str:
     """How to take a credential away by hand, and when it is right."""
-    if not writable(app.id) or not writable(credential.id):
+    if not can_be_quoted(app.id) or not can_be_quoted(credential.id):
         return ""
     if credential.kind == "secret":
         command = (
-            f"Remove-MgServicePrincipalPassword -ServicePrincipalId {literal(app.id)} "
-            f"-KeyId {literal(credential.id)}"
+            f"Remove-MgServicePrincipalPassword -ServicePrincipalId {quote_literal(app.id)} "
+            f"-KeyId {quote_literal(credential.id)}"
         )
     else:
         command = (
-            f"Update-MgServicePrincipal -ServicePrincipalId {literal(app.id)} -KeyCredentials @() "
+            f"Update-MgServicePrincipal -ServicePrincipalId {quote_literal(app.id)} -KeyCredentials @() "
             "(takes all its certificates away)"
         )
-    usual = " Exchange hybrid puts its certificate on Microsoft's app." if microsofts(app) else ""
+    usual = (
+        " Exchange hybrid puts its certificate on Microsoft's app." if is_microsoft_app(app) else ""
+    )
     return f"Find out who added it and when.{usual} To take it away: {command}"
 
 
@@ -411,7 +441,7 @@ GRAPH = Service.GRAPH
 GUARD = Guard(
     name="app-consent",
     title="Apps and consent",
-    why="An app somebody agreed to keeps reading mail and files after the password was changed.",
+    rationale="An app somebody agreed to keeps reading mail and files after the password was changed.",
     permissions=(
         Permission(GRAPH, "Application.Read.All", "which apps there are and what they may do"),
         Permission(GRAPH, "Directory.Read.All", "which delegated permissions were granted"),

@@ -9,24 +9,24 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from core.model.findings import Verdict
-from core.model.guards import Terms
-from core.sanitize import plain
+from core.model.guards import GuardPolicy
+from core.sanitize import sanitize_text
 from core.tenant.mailboxes import ProtocolUse
 from core.tenant.port import Tenant
-from core.tenant.readings import Unread
+from core.tenant.readings import ReadFailure
 from core.tenant.surfaces import PROTOCOL_USE, SIGN_INS
 
-CUT = 200
-SHOWN = 10
-ADDRESSES_SHOWN = 3
-KEPT_DAYS = 30
+MAX_TEXT_LENGTH = 200
+MAX_SHOWN = 10
+MAX_SHOWN_ADDRESSES = 3
+LOG_RETENTION_DAYS = 30
 """Entra keeps the sign-in log so long (Microsoft Learn: Entra data retention)."""
 
-NAMES: Mapping[str, str] = {"imap": "IMAP", "pop": "POP", "smtp": "SMTP AUTH"}
+PROTOCOL_NAMES: Mapping[str, str] = {"imap": "IMAP", "pop": "POP", "smtp": "SMTP AUTH"}
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class ProtocolEvidence:
     """Who uses what would be switched off, and why that is not known in full.
 
     `passing`: the log failed to be read just now, as it may not the next time.
@@ -34,14 +34,14 @@ class Evidence:
 
     uses: tuple[ProtocolUse, ...] = ()
     doubts: tuple[str, ...] = ()
-    passing: bool = False
+    is_transient: bool = False
 
 
-NO_USE = Evidence()
+NO_EVIDENCE = ProtocolEvidence()
 
 
 @dataclass(slots=True)
-class Log:
+class SignInLog:
     """The sign-in log of the last weeks, read when somebody asks first.
 
     `lasting` are the reasons for which protocols are not known in full, "" for all of them;
@@ -49,33 +49,37 @@ class Log:
     """
 
     tenant: Tenant
-    terms: Terms
-    asked: bool = False
+    policy: GuardPolicy
+    is_read: bool = False
     uses: dict[str, tuple[ProtocolUse, ...]] = field(default_factory=dict)
-    lasting: dict[str, str] = field(default_factory=dict)
+    permanent_doubts: dict[str, str] = field(default_factory=dict)
     failure: str = ""
-    misses: tuple[Unread, ...] = ()
+    read_failures: tuple[ReadFailure, ...] = ()
 
-    async def read(self) -> None:
+    async def read_once(self) -> None:
         """Read it once."""
-        if self.asked:
+        if self.is_read:
             return
-        self.asked = True
-        found = await self.tenant.protocol_use(self.terms.now - timedelta(days=window(self.terms)))
+        self.is_read = True
+        found = await self.tenant.protocol_use(
+            self.policy.now - timedelta(days=get_log_days(self.policy))
+        )
         for use in found.items:
             self.uses[use.account_id] = (*self.uses.get(use.account_id, ()), use)
-        whole = found.blind_to(PROTOCOL_USE)
+        whole = found.find_source_failure(PROTOCOL_USE)
         if whole and not whole.permission:
             self.failure = whole.reason
-            self.misses = (replace(whole, optional=False),)
+            self.read_failures = (replace(whole, optional=False),)
         elif whole:
-            self.lasting[""] = f"the sign-in log cannot be read without {whole.permission}"
+            self.permanent_doubts[""] = f"the sign-in log cannot be read without {whole.permission}"
             # What can be known of use is known, so cases may end; that it is little is a detail.
-            self.misses = (replace(whole, surface=SIGN_INS, optional=True),)
+            self.read_failures = (replace(whole, source=SIGN_INS, optional=True),)
         else:
-            self.lasting |= {miss.object_id: miss.reason for miss in found.unread}
+            self.permanent_doubts |= {miss.object_id: miss.reason for miss in found.failures}
 
-    def evidence(self, protocols: Iterable[str], account: str | None = None) -> Evidence:
+    def find_evidence(
+        self, protocols: Iterable[str], account: str | None = None
+    ) -> ProtocolEvidence:
         """Who used one of some protocols, or whether this account did."""
         wanted = frozenset(protocols)
         rows = self.uses.values() if account is None else (self.uses.get(account, ()),)
@@ -83,49 +87,56 @@ class Log:
             (use for row in rows for use in row if use.protocol in wanted),
             key=lambda use: (use.upn.lower(), use.account_id, use.protocol),
         )
-        reasons = (self.lasting.get(name, "") for name in ("", *sorted(wanted)))
+        reasons = (self.permanent_doubts.get(name, "") for name in ("", *sorted(wanted)))
         doubts = tuple(dict.fromkeys(reason for reason in reasons if reason))
         if self.failure:
             doubts = ("the sign-in log could not be read just now",)
-        return Evidence(tuple(uses), doubts, bool(self.failure))
+        return ProtocolEvidence(tuple(uses), doubts, bool(self.failure))
 
 
-def window(terms: Terms) -> int:
+def get_log_days(policy: GuardPolicy) -> int:
     """How many days of the sign-in log count."""
-    return min(terms.recent_days, KEPT_DAYS)
+    return min(policy.recent_days, LOG_RETENTION_DAYS)
 
 
-def verdict(evidence: Evidence, terms: Terms) -> Verdict:
+def decide_protocol_verdict(evidence: ProtocolEvidence, policy: GuardPolicy) -> Verdict:
     """Whether to switch off, or to ask first: what is in use is never switched off unasked."""
-    unsure = evidence.passing or (evidence.doubts and terms.without_sign_ins != "enforce")
+    unsure = evidence.is_transient or (evidence.doubts and policy.without_sign_ins != "enforce")
     return Verdict.ASK if evidence.uses or unsure else Verdict.REPAIR
 
 
-def facts_of(evidence: Evidence, protocols: Iterable[str], terms: Terms) -> tuple[str, ...]:
+def list_protocol_facts(
+    evidence: ProtocolEvidence, protocols: Iterable[str], policy: GuardPolicy
+) -> tuple[str, ...]:
     """Who uses it, and since when nobody does."""
     uses = evidence.uses
-    lines = [used(use) for use in uses[:SHOWN]]
-    if len(uses) > SHOWN:
+    lines = [format_protocol_use(use) for use in uses[:MAX_SHOWN]]
+    if len(uses) > MAX_SHOWN:
         accounts = len({use.account_id for use in uses})
         lines.append(f"used by {accounts} accounts in all")
     if evidence.doubts:
-        lines += [f"who uses it is not known: {plain(one, CUT)}" for one in evidence.doubts]
+        lines += [
+            f"who uses it is not known: {sanitize_text(one, MAX_TEXT_LENGTH)}"
+            for one in evidence.doubts
+        ]
     elif not uses:
-        names = " or ".join(NAMES[one] for one in protocols)
-        lines.append(f"no successful sign-in by {names} in the last {window(terms)} days")
+        names = " or ".join(PROTOCOL_NAMES[one] for one in protocols)
+        lines.append(f"no successful sign-in by {names} in the last {get_log_days(policy)} days")
     return tuple(lines)
 
 
-def used(use: ProtocolUse) -> str:
+def format_protocol_use(use: ProtocolUse) -> str:
     """One account's use of one protocol."""
-    who = plain(use.upn or use.account_id, CUT)
-    places = ", ".join(plain(one, CUT) for one in use.addresses[:ADDRESSES_SHOWN])
-    more = len(use.addresses) - ADDRESSES_SHOWN
+    who = sanitize_text(use.upn or use.account_id, MAX_TEXT_LENGTH)
+    places = ", ".join(
+        sanitize_text(one, MAX_TEXT_LENGTH) for one in use.addresses[:MAX_SHOWN_ADDRESSES]
+    )
+    more = len(use.addresses) - MAX_SHOWN_ADDRESSES
     origin = f" from {places}" if places else ""
     origin += f" and {more} more" if more > 0 else ""
-    return f"{who} used {NAMES[use.protocol]}{origin}, last on {use.last:%Y-%m-%d}"
+    return f"{who} used {PROTOCOL_NAMES[use.protocol]}{origin}, last on {use.last_used:%Y-%m-%d}"
 
 
-def spelled(protocols: Iterable[str]) -> str:
+def format_protocol_names(protocols: Iterable[str]) -> str:
     """Protocols as people write them."""
-    return " and ".join(NAMES[one] for one in protocols)
+    return " and ".join(PROTOCOL_NAMES[one] for one in protocols)

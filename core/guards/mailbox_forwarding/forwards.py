@@ -9,22 +9,22 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from core.guards.mailbox_forwarding.hidden_rules import Sight, sighted
+from core.guards.mailbox_forwarding.hidden_rules import RuleVisibility, match_visible_rules
 from core.guards.mailbox_forwarding.hiding import (
-    hiding_place,
-    kept_by_exchange,
-    known_folder,
-    printed_folder,
+    classify_folder_path,
+    classify_graph_folder,
+    find_hiding_place,
+    is_built_in_rule,
 )
-from core.guards.mailbox_forwarding.outbound import Departure, departure
+from core.guards.mailbox_forwarding.outbound import ForwardingPolicyResult, evaluate_forwarding
 from core.guards.mailbox_forwarding.recipients import (
+    ForwardTarget,
     OwnDomains,
-    Place,
-    Target,
-    locate,
-    locate_object,
+    RecipientLocation,
+    locate_forwarding_object,
+    locate_recipient,
 )
-from core.sanitize import plain
+from core.sanitize import sanitize_text
 from core.tenant.mail_flow import (
     Folder,
     InboxRule,
@@ -34,8 +34,8 @@ from core.tenant.mail_flow import (
     TransportRule,
 )
 from core.tenant.mailboxes import Mailbox
-from core.tenant.merging import miss_of
-from core.tenant.readings import Reading, Unread
+from core.tenant.merging import find_object_failure
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import (
     HIDDEN_RULES,
     INBOX_RULES,
@@ -46,15 +46,15 @@ from core.tenant.surfaces import (
 
 ORGANIZATION = "organization"
 # Foreign names are cut here before they are said.
-CUT = 200
+MAX_TEXT_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class ForwardRecipient:
     """One recipient of one action: "redirects to" somebody."""
 
     action: str
-    target: Target
+    target: ForwardTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,37 +66,37 @@ class MailboxForward:
 
     mailbox: Mailbox
     setting: str
-    target: Target
-    overruled: bool = False
-    overrules: str = ""
-    departure: Departure = Departure.UNKNOWN
+    target: ForwardTarget
+    is_overruled: bool = False
+    overruled_address: str = ""
+    policy_result: ForwardingPolicyResult = ForwardingPolicyResult.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
-class RuleForward:
+class InboxRuleForward:
     """An inbox rule: whom it sends to, and the `place` where it puts mail out of sight, if any."""
 
     mailbox: Mailbox
     rule: InboxRule
-    sight: Sight
-    sendings: tuple[Sending, ...] = ()
-    place: str = ""
-    departure: Departure = Departure.UNKNOWN
+    visibility: RuleVisibility
+    recipients: tuple[ForwardRecipient, ...] = ()
+    hiding_place: str = ""
+    policy_result: ForwardingPolicyResult = ForwardingPolicyResult.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
-class FlowForward:
+class TransportRuleForward:
     """A mail-flow rule of the organization that adds or replaces recipients."""
 
     rule: TransportRule
-    sendings: tuple[Sending, ...]
+    recipients: tuple[ForwardRecipient, ...]
 
 
-type Forward = MailboxForward | RuleForward | FlowForward
+type Forward = MailboxForward | InboxRuleForward | TransportRuleForward
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class ForwardingInputs:
     """All that was read.
 
     `own` None: the tenant's own domains are not known. `exchange` covers the mailboxes in `asked`,
@@ -104,57 +104,73 @@ class Evidence:
     """
 
     mailboxes: Sequence[Mailbox] = ()
-    own: OwnDomains | None = None
-    graph: Reading[InboxRule] = field(default_factory=Reading[InboxRule])
-    exchange: Reading[InboxRule] = field(default_factory=Reading[InboxRule])
-    asked: frozenset[str] = frozenset()
+    own_domains: OwnDomains | None = None
+    graph_rules: Reading[InboxRule] = field(default_factory=Reading[InboxRule])
+    exchange_rules: Reading[InboxRule] = field(default_factory=Reading[InboxRule])
+    exchange_mailbox_ids: frozenset[str] = frozenset()
     folders: Mapping[tuple[str, str], Folder] = field(default_factory=dict)
-    flow: Sequence[TransportRule] = ()
-    known: Mapping[str, Recipient] = field(default_factory=dict)
-    looked_up: Reading[Recipient] = field(default_factory=Reading[Recipient])
-    policies: Sequence[OutboundPolicy] | None = None
-    remotes: Sequence[RemoteDomain] | None = None
+    transport_rules: Sequence[TransportRule] = ()
+    known_recipients: Mapping[str, Recipient] = field(default_factory=dict)
+    recipient_reading: Reading[Recipient] = field(default_factory=Reading[Recipient])
+    outbound_policies: Sequence[OutboundPolicy] | None = None
+    remote_domains: Sequence[RemoteDomain] | None = None
 
-    def placed(self, pairs: Iterable[tuple[str, str]]) -> tuple[Sending, ...] | None:
+    def locate_recipients(
+        self, pairs: Iterable[tuple[str, str]]
+    ) -> tuple[ForwardRecipient, ...] | None:
         """Recipients in their place; None when it is not known of every one of them."""
         sendings = []
         for action, raw in pairs:
-            target = locate(raw, self.own, self.known) if self.own else None
+            target = (
+                locate_recipient(raw, self.own_domains, self.known_recipients)
+                if self.own_domains
+                else None
+            )
             if target is None:
                 return None
-            sendings.append(Sending(action, target))
+            sendings.append(ForwardRecipient(action, target))
         return tuple(sendings)
 
-    def leaves(self, mailbox: Mailbox, targets: Iterable[Target]) -> Departure:
+    def evaluate_departure(
+        self, mailbox: Mailbox, targets: Iterable[ForwardTarget]
+    ) -> ForwardingPolicyResult:
         """Whether mail from a mailbox to the outside ones of these targets leaves."""
-        addresses = [target.address for target in targets if target.place is Place.OUTSIDE]
-        return departure(mailbox.address, addresses, self.policies, self.remotes)
+        addresses = [
+            target.address for target in targets if target.location is RecipientLocation.OUTSIDE
+        ]
+        return evaluate_forwarding(
+            mailbox.address, addresses, self.outbound_policies, self.remote_domains
+        )
 
-    def unplaced(self, surface: str, mailbox: Mailbox) -> Unread:
+    def build_location_failure(self, source: str, mailbox: Mailbox) -> ReadFailure:
         """A forward nothing can be concluded about."""
-        return Unread(surface, self.why_unplaced(), mailbox.id, subject_of(mailbox))
+        return ReadFailure(
+            source, self.explain_location_failure(), mailbox.id, format_mailbox_name(mailbox)
+        )
 
-    def why_unplaced(self) -> str:
+    def explain_location_failure(self) -> str:
         """Why recipients have no place."""
-        if self.own is None:
+        if self.own_domains is None:
             return "the accepted domains were not read, so nothing can be called outside"
-        reasons = [miss.reason for miss in self.looked_up.unread if miss.surface == RECIPIENTS]
+        reasons = [
+            miss.reason for miss in self.recipient_reading.failures if miss.source == RECIPIENTS
+        ]
         return f"a recipient could not be looked up: {reasons[0] if reasons else 'no answer'}"
 
 
-def subject_of(mailbox: Mailbox) -> str:
+def format_mailbox_name(mailbox: Mailbox) -> str:
     """The mailbox as people know it."""
-    return plain(mailbox.address or mailbox.name or mailbox.id, CUT)
+    return sanitize_text(mailbox.address or mailbox.name or mailbox.id, MAX_TEXT_LENGTH)
 
 
-def rule_recipients(rule: InboxRule) -> Iterator[tuple[str, str]]:
+def list_rule_recipients(rule: InboxRule) -> Iterator[tuple[str, str]]:
     """Every recipient of a rule with what is done; redirecting alone counts like forwarding."""
     yield from (("forwards to", name) for name in rule.forward_to)
     yield from (("forwards as attachment to", name) for name in rule.forward_as_attachment_to)
     yield from (("redirects to", name) for name in rule.redirect_to)
 
 
-def flow_recipients(rule: TransportRule) -> Iterator[tuple[str, str]]:
+def list_flow_recipients(rule: TransportRule) -> Iterator[tuple[str, str]]:
     """Every recipient a mail-flow rule adds, with how."""
     yield from (("redirects to", name) for name in rule.redirect_to)
     yield from (("blind copies to", name) for name in rule.blind_copy_to)
@@ -162,19 +178,24 @@ def flow_recipients(rule: TransportRule) -> Iterator[tuple[str, str]]:
     yield from (("adds", name) for name in rule.add_to)
 
 
-def assemble(evidence: Evidence) -> tuple[tuple[Forward, ...], tuple[Unread, ...]]:
+def assemble_forwards(
+    inputs: ForwardingInputs,
+) -> tuple[tuple[Forward, ...], tuple[ReadFailure, ...]]:
     """All forwards, and what could not be judged."""
-    graph, exchange = by_mailbox(evidence.graph.items), by_mailbox(evidence.exchange.items)
-    entries: list[Forward | Unread] = list(flow_forwards(evidence))
-    for mailbox in evidence.mailboxes:
-        entries += mailbox_forwards(mailbox, evidence)
-        entries += rule_forwards(mailbox, graph[mailbox.id], exchange[mailbox.id], evidence)
-    forwards = tuple(entry for entry in entries if not isinstance(entry, Unread))
-    unread = tuple(entry for entry in entries if isinstance(entry, Unread))
+    graph, exchange = (
+        group_rules_by_mailbox(inputs.graph_rules.items),
+        group_rules_by_mailbox(inputs.exchange_rules.items),
+    )
+    entries: list[Forward | ReadFailure] = list(assemble_flow_forwards(inputs))
+    for mailbox in inputs.mailboxes:
+        entries += assemble_mailbox_forwards(mailbox, inputs)
+        entries += assemble_rule_forwards(mailbox, graph[mailbox.id], exchange[mailbox.id], inputs)
+    forwards = tuple(entry for entry in entries if not isinstance(entry, ReadFailure))
+    unread = tuple(entry for entry in entries if isinstance(entry, ReadFailure))
     return forwards, unread
 
 
-def by_mailbox(rules: Iterable[InboxRule]) -> defaultdict[str, list[InboxRule]]:
+def group_rules_by_mailbox(rules: Iterable[InboxRule]) -> defaultdict[str, list[InboxRule]]:
     """Rules by the mailbox they belong to."""
     found: defaultdict[str, list[InboxRule]] = defaultdict(list)
     for rule in rules:
@@ -182,45 +203,47 @@ def by_mailbox(rules: Iterable[InboxRule]) -> defaultdict[str, list[InboxRule]]:
     return found
 
 
-def mailbox_forwards(mailbox: Mailbox, evidence: Evidence) -> Iterator[Forward | Unread]:
+def assemble_mailbox_forwards(
+    mailbox: Mailbox, inputs: ForwardingInputs
+) -> Iterator[Forward | ReadFailure]:
     """The forwards set on a mailbox. With both set, Exchange heeds ForwardingAddress alone.
 
     Microsoft Learn: Set-Mailbox, ForwardingSmtpAddress.
     """
-    own, known = evidence.own, evidence.known
+    own, known = inputs.own_domains, inputs.known_recipients
     by_object, by_address = mailbox.forwarding_address, mailbox.forwarding_smtp_address
     if by_object:
-        target = locate_object(by_object, own, known) if own else None
+        target = locate_forwarding_object(by_object, own, known) if own else None
         if target is None:
-            yield evidence.unplaced(MAILBOX_FORWARDS, mailbox)
+            yield inputs.build_location_failure(MAILBOX_FORWARDS, mailbox)
         else:
             yield MailboxForward(
                 mailbox,
                 "ForwardingAddress",
                 target,
-                overrules=by_address,
-                departure=evidence.leaves(mailbox, [target]),
+                overruled_address=by_address,
+                policy_result=inputs.evaluate_departure(mailbox, [target]),
             )
     if by_address:
-        target = locate(by_address, own, known) if own else None
+        target = locate_recipient(by_address, own, known) if own else None
         if target is not None:
             yield MailboxForward(
                 mailbox,
                 "ForwardingSmtpAddress",
                 target,
-                overruled=bool(by_object),
-                departure=evidence.leaves(mailbox, [target]),
+                is_overruled=bool(by_object),
+                policy_result=inputs.evaluate_departure(mailbox, [target]),
             )
         elif not by_object:
-            yield evidence.unplaced(MAILBOX_FORWARDS, mailbox)
+            yield inputs.build_location_failure(MAILBOX_FORWARDS, mailbox)
 
 
-def rule_forwards(
+def assemble_rule_forwards(
     mailbox: Mailbox,
-    graph: Sequence[InboxRule],
-    exchange: Sequence[InboxRule],
-    evidence: Evidence,
-) -> Iterator[Forward | Unread]:
+    graph_rules: Sequence[InboxRule],
+    exchange_rules: Sequence[InboxRule],
+    inputs: ForwardingInputs,
+) -> Iterator[Forward | ReadFailure]:
     """The inbox rules of a mailbox that send mail on, hide it, or do not say what they do.
 
     Where Graph will show a rule again, it says in words of its own how it hides mail: to conclude
@@ -228,72 +251,79 @@ def rule_forwards(
     """
 
     def sends_to(rule: InboxRule) -> frozenset[str]:
-        placed = evidence.placed(rule_recipients(rule))
+        placed = inputs.locate_recipients(list_rule_recipients(rule))
         if placed is None:
-            raw = [Target(name, Place.UNRESOLVED) for _, name in rule_recipients(rule)]
-            return frozenset(target.essence for target in raw)
-        return frozenset(sending.target.essence for sending in placed)
+            raw = [
+                ForwardTarget(name, RecipientLocation.UNRESOLVED)
+                for _, name in list_rule_recipients(rule)
+            ]
+            return frozenset(target.identity for target in raw)
+        return frozenset(sending.target.identity for sending in placed)
 
-    miss = miss_of(evidence.graph, INBOX_RULES, mailbox.id)
-    for rule, sight in sighted(graph, exchange, miss is None, sends_to):
+    miss = find_object_failure(inputs.graph_rules, INBOX_RULES, mailbox.id)
+    for rule, sight in match_visible_rules(graph_rules, exchange_rules, miss is None, sends_to):
         if not rule.readable:
-            yield from unreadable(mailbox, rule, sight, evidence)
+            yield from assemble_unreadable_rule(mailbox, rule, sight, inputs)
             continue
-        placed = evidence.placed(rule_recipients(rule))
+        placed = inputs.locate_recipients(list_rule_recipients(rule))
         if placed is None and rule.enabled:
-            shown = sight in (Sight.GRAPH, Sight.READ_ONLY)
-            yield evidence.unplaced(INBOX_RULES if shown else HIDDEN_RULES, mailbox)
-        sendings = tuple(one for one in placed or () if one.target.place is not Place.INSIDE)
-        second_hand = sight is Sight.EXCHANGE and miss is not None and bool(miss.object_id)
-        place = "" if second_hand else out_of_sight(rule, evidence)
+            shown = sight in (RuleVisibility.GRAPH, RuleVisibility.READ_ONLY)
+            yield inputs.build_location_failure(INBOX_RULES if shown else HIDDEN_RULES, mailbox)
+        sendings = tuple(
+            one for one in placed or () if one.target.location is not RecipientLocation.INSIDE
+        )
+        second_hand = sight is RuleVisibility.EXCHANGE and miss is not None and bool(miss.object_id)
+        place = "" if second_hand else find_active_hiding_place(rule, inputs)
         if sendings or place:
-            leaves = evidence.leaves(mailbox, [sending.target for sending in sendings])
-            yield RuleForward(mailbox, rule, sight, sendings, place, leaves)
+            leaves = inputs.evaluate_departure(mailbox, [sending.target for sending in sendings])
+            yield InboxRuleForward(mailbox, rule, sight, sendings, place, leaves)
 
 
-def out_of_sight(rule: InboxRule, evidence: Evidence) -> str:
+def find_active_hiding_place(rule: InboxRule, inputs: ForwardingInputs) -> str:
     """Where an enabled rule puts mail that its owner will not see; "" for nowhere."""
-    place = hiding_place(rule, folder_of(rule, evidence))
-    if not rule.enabled or (place == "junkemail" and kept_by_exchange(rule)):
+    place = find_hiding_place(rule, find_hiding_folder(rule, inputs))
+    if not rule.enabled or (place == "junkemail" and is_built_in_rule(rule)):
         return ""
     return place
 
 
-def unreadable(
-    mailbox: Mailbox, rule: InboxRule, sight: Sight, evidence: Evidence
-) -> Iterator[Forward | Unread]:
+def assemble_unreadable_rule(
+    mailbox: Mailbox, rule: InboxRule, visibility: RuleVisibility, inputs: ForwardingInputs
+) -> Iterator[Forward | ReadFailure]:
     """An enabled rule of which nobody shows what it does.
 
     Where Exchange was asked and did not answer, an earlier conclusion about this rule stays: the
     mailbox is unread. It is a finding when Exchange answered, or cannot be asked at all.
     """
-    if not rule.enabled or kept_by_exchange(rule):
+    if not rule.enabled or is_built_in_rule(rule):
         return
-    miss = miss_of(evidence.exchange, HIDDEN_RULES, mailbox.id)
+    miss = find_object_failure(inputs.exchange_rules, HIDDEN_RULES, mailbox.id)
     if miss:
-        yield Unread(INBOX_RULES, miss.reason, mailbox.id, subject_of(mailbox))
+        yield ReadFailure(INBOX_RULES, miss.reason, mailbox.id, format_mailbox_name(mailbox))
     if not (miss and miss.object_id):
-        yield RuleForward(mailbox, rule, sight)
+        yield InboxRuleForward(mailbox, rule, visibility)
 
 
-def folder_of(rule: InboxRule, evidence: Evidence) -> str:
+def find_hiding_folder(rule: InboxRule, inputs: ForwardingInputs) -> str:
     """The folder a rule moves mail to, if it is one nobody looks into."""
-    if rule.source == "exchange":
-        return printed_folder(rule.move_to)
-    folder = evidence.folders.get((rule.mailbox_id, rule.move_to))
-    return known_folder(folder.well_known, folder.name) if folder else ""
+    if rule.api == "exchange":
+        return classify_folder_path(rule.move_to)
+    folder = inputs.folders.get((rule.mailbox_id, rule.move_to))
+    return classify_graph_folder(folder.well_known, folder.name) if folder else ""
 
 
-def flow_forwards(evidence: Evidence) -> Iterator[Forward | Unread]:
+def assemble_flow_forwards(inputs: ForwardingInputs) -> Iterator[Forward | ReadFailure]:
     """The mail-flow rules that send mail to others."""
-    for rule in evidence.flow:
-        placed = evidence.placed(flow_recipients(rule))
+    for rule in inputs.transport_rules:
+        placed = inputs.locate_recipients(list_flow_recipients(rule))
         if placed is None:
             if rule.enabled and rule.enforced:
-                reason = evidence.why_unplaced()
-                name = plain(rule.name or rule.id, CUT)
-                yield Unread(TRANSPORT_RULES, reason, ORGANIZATION, f"mail-flow rule {name}")
+                reason = inputs.explain_location_failure()
+                name = sanitize_text(rule.name or rule.id, MAX_TEXT_LENGTH)
+                yield ReadFailure(TRANSPORT_RULES, reason, ORGANIZATION, f"mail-flow rule {name}")
             continue
-        sendings = tuple(one for one in placed if one.target.place is not Place.INSIDE)
+        sendings = tuple(
+            one for one in placed if one.target.location is not RecipientLocation.INSIDE
+        )
         if sendings:
-            yield FlowForward(rule, sendings)
+            yield TransportRuleForward(rule, sendings)

@@ -9,13 +9,13 @@ from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 
-from core.guards.mailbox_forwarding.hiding import printed_folder
+from core.guards.mailbox_forwarding.hiding import classify_folder_path
 from core.tenant.mail_flow import InboxRule
 
-type Recipients = Callable[[InboxRule], frozenset[str]]
+type RecipientExtractor = Callable[[InboxRule], frozenset[str]]
 
 
-class Sight(StrEnum):
+class RuleVisibility(StrEnum):
     """Who shows an inbox rule."""
 
     GRAPH = "graph"
@@ -24,67 +24,71 @@ class Sight(StrEnum):
     HIDDEN = "hidden"  # Graph was asked and does not show it; nor does Outlook.
 
 
-def sighted(
-    graph: Sequence[InboxRule],
-    exchange: Sequence[InboxRule],
-    graph_read: bool,
-    recipients: Recipients,
-) -> Iterator[tuple[InboxRule, Sight]]:
+def match_visible_rules(
+    graph_rules: Sequence[InboxRule],
+    exchange_rules: Sequence[InboxRule],
+    is_graph_read: bool,
+    get_recipients: RecipientExtractor,
+) -> Iterator[tuple[InboxRule, RuleVisibility]]:
     """Every rule of one mailbox once, and who shows it.
 
     `recipients` says whom a rule sends to, in a form that does not depend on who shows it. A rule
     that only bears the name of a visible one is not that rule. A visible rule has one twin: another
     like it, switched on behind one that is off, say, is hidden.
     """
-    left = list(exchange)
-    for one in graph:
-        alike = [rule for rule in left if twins(rule, one, recipients)]
+    left = list(exchange_rules)
+    for one in graph_rules:
+        alike = [rule for rule in left if are_same_rule(rule, one, get_recipients)]
         if alike:
-            left.remove(min(alike, key=partial(unlikeness, one)))
-    for rule in graph:
-        twin = None if rule.readable else namesake(rule, left)
+            left.remove(min(alike, key=partial(rank_rule_difference, one)))
+    for rule in graph_rules:
+        twin = None if rule.readable else find_namesake_rule(rule, left)
         if twin:
             left.remove(twin)
         if twin and twin.readable:
-            yield replace(twin, read_only=True), Sight.READ_ONLY
+            yield replace(twin, read_only=True), RuleVisibility.READ_ONLY
         else:
-            yield rule, Sight.GRAPH
+            yield rule, RuleVisibility.GRAPH
     for rule in left:
-        if not any(sends_alike(rule, one, recipients) for one in graph):
-            yield rule, Sight.HIDDEN if graph_read else Sight.EXCHANGE
+        if not any(have_same_recipients(rule, one, get_recipients) for one in graph_rules):
+            yield rule, RuleVisibility.HIDDEN if is_graph_read else RuleVisibility.EXCHANGE
 
 
-def twins(rule: InboxRule, other: InboxRule, recipients: Recipients) -> bool:
+def are_same_rule(rule: InboxRule, other: InboxRule, get_recipients: RecipientExtractor) -> bool:
     """True for two views of one rule: the same name, and the same things done."""
     return (
         other.readable
-        and plain_name(rule) == plain_name(other)
-        and recipients(rule) == recipients(other)
+        and normalize_rule_name(rule) == normalize_rule_name(other)
+        and get_recipients(rule) == get_recipients(other)
         and bool(rule.delete or rule.move_to) == bool(other.delete or other.move_to)
     )
 
 
-def unlikeness(rule: InboxRule, other: InboxRule) -> tuple[bool, bool, bool]:
+def rank_rule_difference(rule: InboxRule, other: InboxRule) -> tuple[bool, bool, bool]:
     """How far a twin differs. Graph's folders cannot be compared: the harmless one is the twin."""
     return (
         bool(rule.delete) != bool(other.delete),
         rule.enabled != other.enabled,
-        bool(printed_folder(other.move_to)),
+        bool(classify_folder_path(other.move_to)),
     )
 
 
-def namesake(rule: InboxRule, candidates: Sequence[InboxRule]) -> InboxRule | None:
+def find_namesake_rule(rule: InboxRule, candidates: Sequence[InboxRule]) -> InboxRule | None:
     """The Exchange view of a rule Graph shows without actions: by name, then by its place."""
-    same = [other for other in candidates if plain_name(other) == plain_name(rule)]
+    same = [
+        other for other in candidates if normalize_rule_name(other) == normalize_rule_name(rule)
+    ]
     return min(same, key=lambda other: other.sequence != rule.sequence, default=None)
 
 
-def sends_alike(rule: InboxRule, other: InboxRule, recipients: Recipients) -> bool:
+def have_same_recipients(
+    rule: InboxRule, other: InboxRule, get_recipients: RecipientExtractor
+) -> bool:
     """True when both send to the same people, under whatever name."""
-    sent = recipients(rule)
-    return bool(sent) and sent == recipients(other) and rule.enabled == other.enabled
+    sent = get_recipients(rule)
+    return bool(sent) and sent == get_recipients(other) and rule.enabled == other.enabled
 
 
-def plain_name(rule: InboxRule) -> str:
+def normalize_rule_name(rule: InboxRule) -> str:
     """A rule's name as far as names compare."""
     return " ".join(rule.name.casefold().split())

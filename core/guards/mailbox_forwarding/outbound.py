@@ -7,97 +7,115 @@ A forward that is stopped today is still a forward: the answer is a fact beside 
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 
-from core.guards.mailbox_forwarding.recipients import a_label, domain_of, normal_address
+from core.guards.mailbox_forwarding.recipients import (
+    get_address_domain,
+    normalize_address,
+    to_a_label,
+)
 from core.tenant.mail_flow import OutboundPolicy, RemoteDomain
 
 
-class Departure(StrEnum):
+class ForwardingPolicyResult(StrEnum):
     """What becomes of mail that is forwarded to the outside."""
 
-    LEAVES = "leaves"
+    ALLOWED = "leaves"
     UNKNOWN = "unknown"
-    NOT_PINNED = "not-pinned"
+    AUTOMATIC = "not-pinned"
     BLOCKED = "blocked"
 
 
-MODES = {
-    "on": Departure.LEAVES,
-    "off": Departure.BLOCKED,
-    "automatic": Departure.NOT_PINNED,
+MODE_RESULTS = {
+    "on": ForwardingPolicyResult.ALLOWED,
+    "off": ForwardingPolicyResult.BLOCKED,
+    "automatic": ForwardingPolicyResult.AUTOMATIC,
 }
-GRAVEST_FIRST = tuple(Departure)
-WORDS = {
-    Departure.LEAVES: "nothing stops this mail: it leaves the organization",
-    Departure.UNKNOWN: "whether this mail leaves is not known",
-    Departure.NOT_PINNED: (
+WORST_FIRST = tuple(ForwardingPolicyResult)
+RESULT_TEXTS = {
+    ForwardingPolicyResult.ALLOWED: "nothing stops this mail: it leaves the organization",
+    ForwardingPolicyResult.UNKNOWN: "whether this mail leaves is not known",
+    ForwardingPolicyResult.AUTOMATIC: (
         "automatic forwarding is set to Automatic: blocked today, but not pinned"
     ),
-    Departure.BLOCKED: "this mail is stopped before it leaves",
+    ForwardingPolicyResult.BLOCKED: "this mail is stopped before it leaves",
 }
 
 
-def departure(
+def evaluate_forwarding(
     sender: str,
     targets: Iterable[str],
     policies: Sequence[OutboundPolicy] | None,
-    remotes: Sequence[RemoteDomain] | None,
-) -> Departure:
+    remote_domains: Sequence[RemoteDomain] | None,
+) -> ForwardingPolicyResult:
     """Whether mail one mailbox forwards to outside addresses leaves; the worst of them decides.
 
     None stands for settings that could not be read.
     """
-    by_policy = Departure.UNKNOWN if policies is None else allowed_by(sender, policies)
-    answers = {combined(by_policy, passes(domain_of(target), remotes)) for target in targets}
-    return min(answers, key=GRAVEST_FIRST.index, default=Departure.UNKNOWN)
+    by_policy = (
+        ForwardingPolicyResult.UNKNOWN
+        if policies is None
+        else evaluate_outbound_policies(sender, policies)
+    )
+    answers = {
+        combine_policy_results(
+            by_policy, allows_auto_forward(get_address_domain(target), remote_domains)
+        )
+        for target in targets
+    }
+    return min(answers, key=WORST_FIRST.index, default=ForwardingPolicyResult.UNKNOWN)
 
 
-def combined(by_policy: Departure, remote_passes: bool | None) -> Departure:
+def combine_policy_results(
+    by_policy: ForwardingPolicyResult, remote_allows: bool | None
+) -> ForwardingPolicyResult:
     """Both must let the mail through; either alone can stop it."""
-    if remote_passes is False or by_policy is Departure.BLOCKED:
-        return Departure.BLOCKED
-    if by_policy is Departure.LEAVES and remote_passes is None:
-        return Departure.UNKNOWN
+    if remote_allows is False or by_policy is ForwardingPolicyResult.BLOCKED:
+        return ForwardingPolicyResult.BLOCKED
+    if by_policy is ForwardingPolicyResult.ALLOWED and remote_allows is None:
+        return ForwardingPolicyResult.UNKNOWN
     return by_policy
 
 
-def allowed_by(sender: str, policies: Sequence[OutboundPolicy]) -> Departure:
+def evaluate_outbound_policies(
+    sender: str, policies: Sequence[OutboundPolicy]
+) -> ForwardingPolicyResult:
     """What the policy that applies to a sender says.
 
     Where a rule names groups it may be that one or a later one: only if all say the same it is
     an answer.
     """
     answers = {
-        MODES.get(mode.strip().lower(), Departure.UNKNOWN) for mode in modes(sender, policies)
+        MODE_RESULTS.get(mode.strip().lower(), ForwardingPolicyResult.UNKNOWN)
+        for mode in list_policy_modes(sender, policies)
     }
-    return answers.pop() if len(answers) == 1 else Departure.UNKNOWN
+    return answers.pop() if len(answers) == 1 else ForwardingPolicyResult.UNKNOWN
 
 
-def modes(sender: str, policies: Sequence[OutboundPolicy]) -> Iterator[str]:
+def list_policy_modes(sender: str, policies: Sequence[OutboundPolicy]) -> Iterator[str]:
     """The modes of every policy that may be the one for this sender."""
-    address = normal_address(sender)
-    rules = (policy for policy in policies if policy.enabled and not policy.default)
+    address = normalize_address(sender)
+    rules = (policy for policy in policies if policy.enabled and not policy.is_default)
     for policy in sorted(rules, key=lambda rule: rule.priority):
-        named = address in {normal_address(name) for name in policy.senders} or domain_of(
-            address
-        ) in {a_label(name) for name in policy.sender_domains}
-        if policy.groups or named:
+        named = address in {
+            normalize_address(name) for name in policy.senders
+        } or get_address_domain(address) in {to_a_label(name) for name in policy.sender_domains}
+        if policy.names_groups or named:
             yield policy.mode
-        if named and not policy.groups:
+        if named and not policy.names_groups:
             return
-    yield from (policy.mode for policy in policies if policy.default)
+    yield from (policy.mode for policy in policies if policy.is_default)
 
 
-def passes(domain: str, remotes: Sequence[RemoteDomain] | None) -> bool | None:
+def allows_auto_forward(domain: str, remote_domains: Sequence[RemoteDomain] | None) -> bool | None:
     """What the most specific remote domain says about a domain; None when nothing does."""
     matching = [
         (rank, remote.auto_forward)
-        for remote in remotes or ()
-        if (rank := specificity(remote.name, domain)) is not None
+        for remote in remote_domains or ()
+        if (rank := rank_domain_pattern(remote.name, domain)) is not None
     ]
     return max(matching)[1] if matching else None
 
 
-def specificity(pattern: str, domain: str) -> tuple[int, int] | None:
+def rank_domain_pattern(pattern: str, domain: str) -> tuple[int, int] | None:
     """How closely a remote domain's name fits; None when it does not fit at all.
 
     `*.example.org` stands for example.org and everything below it (Microsoft Learn: Remote
@@ -106,7 +124,7 @@ def specificity(pattern: str, domain: str) -> tuple[int, int] | None:
     pattern = pattern.strip()
     if pattern == "*":
         return (0, 0)
-    parent = a_label(pattern.removeprefix("*."))
+    parent = to_a_label(pattern.removeprefix("*."))
     if pattern.startswith("*."):
         fits = domain == parent or domain.endswith(f".{parent}")
         return (1, parent.count(".")) if fits else None

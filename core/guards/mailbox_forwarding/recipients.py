@@ -16,16 +16,16 @@ import idna
 
 from core.tenant.mail_flow import AcceptedDomain, Recipient
 
-BRACKET = re.compile(r"\[(SMTP|EX|X500):", re.IGNORECASE)
-PREFIX = re.compile(r"^(SMTP|EX|X500):", re.IGNORECASE)
-GUEST = "#ext#"
+BRACKET_PATTERN = re.compile(r"\[(SMTP|EX|X500):", re.IGNORECASE)
+PREFIX_PATTERN = re.compile(r"^(SMTP|EX|X500):", re.IGNORECASE)
+GUEST_MARK = "#ext#"
 # Recipients that exist only to stand for an address elsewhere.
-STAND_INS = frozenset({"mailcontact", "mailuser", "guestmailuser", "mailforestcontact"})
+STAND_IN_KINDS = frozenset({"mailcontact", "mailuser", "guestmailuser", "mailforestcontact"})
 # A contact may stand for a contact; whoever nests them deeper wants to be looked at.
-HOPS = 4
+MAX_HOPS = 4
 
 
-class Place(StrEnum):
+class RecipientLocation(StrEnum):
     """Where mail to a recipient ends up."""
 
     INSIDE = "inside"
@@ -34,22 +34,22 @@ class Place(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ForwardTarget:
     """A recipient, understood. `address` is normalised, empty when unresolved.
 
     `via` names what the mail passes through on its way: "MailContact bob@contoso.com".
     """
 
     raw: str
-    place: Place
+    location: RecipientLocation
     address: str = ""
     via: str = ""
 
     @property
-    def essence(self) -> str:
+    def identity(self) -> str:
         """What makes it this target and no other, however it was written."""
-        value = value_of(self.raw)[1]
-        return self.address or normal_address(value) or " ".join(value.casefold().split())
+        value = parse_recipient_string(self.raw)[1]
+        return self.address or normalize_address(value) or " ".join(value.casefold().split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +60,19 @@ class OwnDomains:
     parents: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, accepted: Iterable[AcceptedDomain]) -> "OwnDomains":
+    def from_accepted_domains(cls, accepted: Iterable[AcceptedDomain]) -> "OwnDomains":
         """Own domains as Exchange and Entra name them (`*.example.org` accepts subdomains)."""
         exact: set[str] = set()
         parents: set[str] = set()
         for domain in accepted:
-            name = a_label(domain.name.strip().removeprefix("*."))
+            name = to_a_label(domain.name.strip().removeprefix("*."))
             if name:
                 exact.add(name)
-                if domain.subdomains or domain.name.strip().startswith("*."):
+                if domain.includes_subdomains or domain.name.strip().startswith("*."):
                     parents.add(name)
         return cls(frozenset(exact), frozenset(parents))
 
-    def hold(self, domain: str) -> bool:
+    def contains_domain(self, domain: str) -> bool:
         """True for an own domain. Whole labels count: evilcontoso.com is not contoso.com."""
         if domain in self.exact:
             return True
@@ -80,7 +80,7 @@ class OwnDomains:
         return any(".".join(labels[start:]) in self.parents for start in range(1, len(labels)))
 
 
-def a_label(domain: str) -> str:
+def to_a_label(domain: str) -> str:
     """A domain in the one form in which domains compare: lower case, ASCII, no trailing dot.
 
     What the IDNA tables refuse is compared as text, so that it equals itself and nothing else.
@@ -94,13 +94,13 @@ def a_label(domain: str) -> str:
         return unicodedata.normalize("NFKC", domain).casefold()
 
 
-def normal_address(text: str) -> str:
+def normalize_address(text: str) -> str:
     """An address in the form in which addresses compare; empty for what is none.
 
     The domain is what follows the last @, whatever the local part holds in quotes.
     """
     local, at, domain = text.strip().rpartition("@")
-    domain = a_label(domain)
+    domain = to_a_label(domain)
     if not at or not local or not domain or any(not label for label in domain.split(".")):
         return ""
     if any(sign.isspace() or sign in '<>"(),;' for sign in domain):
@@ -108,12 +108,12 @@ def normal_address(text: str) -> str:
     return f"{local.lower()}@{domain}"
 
 
-def domain_of(address: str) -> str:
+def get_address_domain(address: str) -> str:
     """The domain of a normalised address."""
     return address.rpartition("@")[2]
 
 
-def value_of(raw: str) -> tuple[str, str]:
+def parse_recipient_string(raw: str) -> tuple[str, str]:
     """The kind of a recipient string (smtp, ex, or "" for a name) and what it says.
 
     A bracket counts only where the string ends with it: the display name before it is free text,
@@ -121,90 +121,96 @@ def value_of(raw: str) -> tuple[str, str]:
     """
     text = raw.strip()
     if text.endswith("]"):
-        tokens = list(BRACKET.finditer(text))
+        tokens = list(BRACKET_PATTERN.finditer(text))
         if tokens:
-            return kind_of(tokens[-1][1]), text[tokens[-1].end() : -1].strip()
+            return classify_address_type(tokens[-1][1]), text[tokens[-1].end() : -1].strip()
     if text.endswith(">") and "<" in text:
         text = text[text.rindex("<") + 1 : -1].strip()
-    prefix = PREFIX.match(text)
+    prefix = PREFIX_PATTERN.match(text)
     if prefix:
-        return kind_of(prefix[1]), text[prefix.end() :].strip()
+        return classify_address_type(prefix[1]), text[prefix.end() :].strip()
     if text.lower().startswith("/o="):
         return "ex", text
     if text.startswith('"') and text.endswith('"') and len(text) > 1:
         return "", text[1:-1].strip()
-    return ("smtp", text) if normal_address(text) else ("", text)
+    return ("smtp", text) if normalize_address(text) else ("", text)
 
 
-def kind_of(token: str) -> str:
+def classify_address_type(token: str) -> str:
     """How a string of this address type is understood."""
     return "smtp" if token.upper() == "SMTP" else "ex"
 
 
-def guest_origin(address: str) -> str:
+def extract_guest_address(address: str) -> str:
     """The address a guest came from: it is written into the guest's name before #EXT#.
 
     Microsoft Learn (Properties of a B2B guest user): the @ became an underscore, the last one.
     """
-    before, mark, _ = address.lower().rpartition(GUEST)
+    before, mark, _ = address.lower().rpartition(GUEST_MARK)
     local, underscore, domain = before.rpartition("/")[2].rpartition("_")
-    return normal_address(f"{local}@{domain}") if mark and underscore else ""
+    return normalize_address(f"{local}@{domain}") if mark and underscore else ""
 
 
-def outside_address(text: str, own: OwnDomains) -> str:
+def find_outside_address(text: str, own_domains: OwnDomains) -> str:
     """The outside address a string stands for without asking anybody, or an empty string."""
-    address = normal_address(text)
-    if address and not own.hold(domain_of(address)):
+    address = normalize_address(text)
+    if address and not own_domains.contains_domain(get_address_domain(address)):
         return address
-    origin = guest_origin(text)
-    return origin if origin and not own.hold(domain_of(origin)) else ""
+    origin = extract_guest_address(text)
+    return origin if origin and not own_domains.contains_domain(get_address_domain(origin)) else ""
 
 
-def question(raw: str, own: OwnDomains) -> str:
+def get_lookup_name(raw: str, own_domains: OwnDomains) -> str:
     """What Exchange has to be asked about a recipient; empty when it is known to be outside."""
-    kind, value = value_of(raw)
+    kind, value = parse_recipient_string(raw)
     if kind == "smtp":
-        if outside_address(value, own):
+        if find_outside_address(value, own_domains):
             return ""
-        return normal_address(value)
+        return normalize_address(value)
     return value
 
 
-def further_questions(known: Mapping[str, Recipient], own: OwnDomains) -> Iterator[str]:
+def list_further_lookups(known: Mapping[str, Recipient], own_domains: OwnDomains) -> Iterator[str]:
     """Own addresses that known recipients pass their mail on to and that were not asked for yet."""
     for recipient in known.values():
         if recipient.found and recipient.external_address:
-            name = question(recipient.external_address, own)
+            name = get_lookup_name(recipient.external_address, own_domains)
             if name and name not in known:
                 yield name
 
 
-def locate(raw: str, own: OwnDomains, known: Mapping[str, Recipient]) -> Target | None:
+def locate_recipient(
+    raw: str, own_domains: OwnDomains, known: Mapping[str, Recipient]
+) -> ForwardTarget | None:
     """Where a recipient's mail goes; None when what had to be asked was not answered."""
-    kind, value = value_of(raw)
+    kind, value = parse_recipient_string(raw)
     if kind == "smtp":
-        outside = outside_address(value, own)
+        outside = find_outside_address(value, own_domains)
         if outside:
-            via = "guest" if outside != normal_address(value) else ""
-            return Target(raw, Place.OUTSIDE, outside, via)
-    name = question(raw, own)
+            via = "guest" if outside != normalize_address(value) else ""
+            return ForwardTarget(raw, RecipientLocation.OUTSIDE, outside, via)
+    name = get_lookup_name(raw, own_domains)
     if not name:
-        return Target(raw, Place.UNRESOLVED)
+        return ForwardTarget(raw, RecipientLocation.UNRESOLVED)
     if name not in known:
         return None
     if not known[name].found:
-        return unknown(raw)
-    return followed(raw, known[name], own, known)
+        return build_unknown_target(raw)
+    return follow_recipient(raw, known[name], own_domains, known)
 
 
-def unknown(raw: str) -> Target:
+def build_unknown_target(raw: str) -> ForwardTarget:
     """A recipient nobody knows: an address of ours leads nowhere else, a mere name to anybody."""
-    kind, value = value_of(raw)
-    address = normal_address(value) if kind == "smtp" else ""
-    return Target(raw, Place.INSIDE if address else Place.UNRESOLVED, address)
+    kind, value = parse_recipient_string(raw)
+    address = normalize_address(value) if kind == "smtp" else ""
+    return ForwardTarget(
+        raw, RecipientLocation.INSIDE if address else RecipientLocation.UNRESOLVED, address
+    )
 
 
-def locate_object(name: str, own: OwnDomains, known: Mapping[str, Recipient]) -> Target | None:
+def locate_forwarding_object(
+    name: str, own_domains: OwnDomains, known: Mapping[str, Recipient]
+) -> ForwardTarget | None:
     """The same for ForwardingAddress, which names an object and never an address.
 
     A contact may be called like a colleague's address, so its name decides nothing unless nobody
@@ -214,44 +220,62 @@ def locate_object(name: str, own: OwnDomains, known: Mapping[str, Recipient]) ->
     if text not in known:
         return None
     if known[text].found:
-        return followed(name, known[text], own, known)
-    outside = outside_address(value_of(text)[1], own)
-    return Target(name, Place.OUTSIDE, outside) if outside else Target(name, Place.UNRESOLVED)
+        return follow_recipient(name, known[text], own_domains, known)
+    outside = find_outside_address(parse_recipient_string(text)[1], own_domains)
+    return (
+        ForwardTarget(name, RecipientLocation.OUTSIDE, outside)
+        if outside
+        else ForwardTarget(name, RecipientLocation.UNRESOLVED)
+    )
 
 
-def followed(
-    raw: str, recipient: Recipient, own: OwnDomains, known: Mapping[str, Recipient]
-) -> Target | None:
+def follow_recipient(
+    raw: str, recipient: Recipient, own_domains: OwnDomains, known: Mapping[str, Recipient]
+) -> ForwardTarget | None:
     """Where a known recipient passes its mail on to, through contacts of contacts if need be."""
     via = f"{recipient.kind} {recipient.address or recipient.name}".strip()
     visited: set[str] = set()
-    for _ in range(HOPS):
-        place, value = passes_on(recipient, own)
+    for _ in range(MAX_HOPS):
+        place, value = find_next_recipient(recipient, own_domains)
         if place:
-            return Target(raw, place, value, via)
+            return ForwardTarget(raw, place, value, via)
         if value in visited:
-            return Target(raw, Place.INSIDE, normal_address(value), via)
+            return ForwardTarget(raw, RecipientLocation.INSIDE, normalize_address(value), via)
         if value not in known:
-            return None if len(visited) + 1 < HOPS else Target(raw, Place.UNRESOLVED, via=via)
+            return (
+                None
+                if len(visited) + 1 < MAX_HOPS
+                else ForwardTarget(raw, RecipientLocation.UNRESOLVED, via=via)
+            )
         if not known[value].found:
-            return replace(unknown(value), raw=raw, via=via)
+            return replace(build_unknown_target(value), raw=raw, via=via)
         visited.add(value)
         recipient = known[value]
-    return Target(raw, Place.UNRESOLVED, via=via)
+    return ForwardTarget(raw, RecipientLocation.UNRESOLVED, via=via)
 
 
-def passes_on(recipient: Recipient, own: OwnDomains) -> tuple[Place | None, str]:
+def find_next_recipient(
+    recipient: Recipient, own_domains: OwnDomains
+) -> tuple[RecipientLocation | None, str]:
     """Where a recipient's mail ends up, or (None, name) when another recipient of ours has it."""
     if not recipient.external_address:
         # A stand-in without an address elsewhere cannot keep the mail either.
-        place = Place.UNRESOLVED if recipient.kind.lower() in STAND_INS else Place.INSIDE
-        return place, normal_address(recipient.address) if place is Place.INSIDE else ""
-    kind, value = value_of(recipient.external_address)
-    outside = outside_address(value, own) if kind == "smtp" else ""
+        place = (
+            RecipientLocation.UNRESOLVED
+            if recipient.kind.lower() in STAND_IN_KINDS
+            else RecipientLocation.INSIDE
+        )
+        return place, normalize_address(
+            recipient.address
+        ) if place is RecipientLocation.INSIDE else ""
+    kind, value = parse_recipient_string(recipient.external_address)
+    outside = find_outside_address(value, own_domains) if kind == "smtp" else ""
     if outside:
-        return Place.OUTSIDE, outside
-    name = question(recipient.external_address, own)
+        return RecipientLocation.OUTSIDE, outside
+    name = get_lookup_name(recipient.external_address, own_domains)
     if not name:
-        return Place.UNRESOLVED, ""
+        return RecipientLocation.UNRESOLVED, ""
     # A hybrid tenant's mail user stands for its own mailbox on the other side.
-    return (Place.INSIDE if name == normal_address(recipient.address) else None), name
+    return (
+        RecipientLocation.INSIDE if name == normalize_address(recipient.address) else None
+    ), name

@@ -13,47 +13,57 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from core.guards.tenant_baseline.rule_file import everything, is_writable
-from core.microsoft365.configuration_sources import SOURCES, Source, surface_of
-from core.microsoft365.powershell import literal, writable
-from core.model.baseline import Baseline, Row, printed
+from core.guards.tenant_baseline.rule_file import build_full_baseline, is_writable_row
+from core.microsoft365.configuration_sources import (
+    CONFIGURATION_SOURCES,
+    ConfigurationSource,
+    get_configuration_source_name,
+)
+from core.microsoft365.powershell import can_be_quoted, quote_literal
+from core.model.baseline import Baseline, BaselineRow, format_setting_value
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Guard, Look, Permission, Service, Terms
-from core.property_values import folded, number, property_of, same, truth
-from core.sanitize import plain
+from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
+from core.property_values import (
+    find_property,
+    fold_printed_text,
+    matches_value,
+    parse_printed_bool,
+    parse_printed_int,
+)
+from core.sanitize import sanitize_text
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
-from core.tenant.merging import missed
+from core.tenant.merging import collect_failures
 from core.tenant.port import Tenant
-from core.tenant.readings import Reading, Unread
+from core.tenant.readings import ReadFailure, Reading
 
-CUT = 200
+MAX_TEXT_LENGTH = 200
 ORGANIZATION = "organization"
 POLICIES, RULES = "outbound-spam-policy", "outbound-spam-rule"
-LAST = 1_000_000
+LOWEST_PRIORITY = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class BaselineItem:
     """The value of one row in one object. `notes` say for whom it counts; `idle`: for nobody."""
 
-    row: Row
-    found: Configuration
+    row: BaselineRow
+    configuration: Configuration
     value: object
     notes: tuple[str, ...] = ()
-    idle: bool = False
+    is_inactive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class PolicyScope:
     """For whom an object counts, and its place among its kind."""
 
-    order: int = 0
+    priority: int = 0
     notes: tuple[str, ...] = ()
-    idle: bool = False
+    is_inactive: bool = False
 
 
-def row_surface(row: Row) -> str:
+def build_row_source(row: BaselineRow) -> str:
     """The surface of one row: a property may be hidden while its object is seen."""
     return f"baseline-{row.id}"
 
@@ -61,242 +71,281 @@ def row_surface(row: Row) -> str:
 # Looking ----------------------------------------------------------------------------------------
 
 
-async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Setting]]:
+async def observe(tenant: Tenant, context: ObserveContext) -> AsyncIterator[Reading[BaselineItem]]:
     """Each source the rows speak of, with all its objects."""
-    rows = look.terms.baseline.rows
+    rows = context.policy.baseline.rows
     for source in dict.fromkeys(row.source for row in rows):
         seen = await tenant.configuration(source)
         rules = Reading[Configuration]()
         if source == POLICIES:
             rules = await tenant.configuration(RULES)
-        yield part_of(seen, rules, [row for row in rows if row.source == source])
+        yield build_baseline_batch(seen, rules, [row for row in rows if row.source == source])
 
 
-def part_of(
-    seen: Reading[Configuration], rules: Reading[Configuration], rows: Sequence[Row]
-) -> Reading[Setting]:
+def build_baseline_batch(
+    configurations: Reading[Configuration],
+    rules: Reading[Configuration],
+    rows: Sequence[BaselineRow],
+) -> Reading[BaselineItem]:
     """What the objects of a source say to its rows. What they do not show is unread."""
-    settings, hidden = list[Setting](), list[Unread]()
-    reaches = {one.id: reach_of(one, rules) for one in seen.items}
-    for found in sorted(seen.items, key=lambda one: (reaches[one.id].order, one.id)):
+    settings, hidden = list[BaselineItem](), list[ReadFailure]()
+    reaches = {one.id: find_policy_scope(one, rules) for one in configurations.items}
+    for found in sorted(configurations.items, key=lambda one: (reaches[one.id].priority, one.id)):
         for row in rows:
-            shown, value = property_of(found.values, row.property)
-            if not applies(row, found):
+            shown, value = find_property(found.values, row.property_name)
+            if not row_applies(row, found):
                 continue
             if shown:
                 reach = reaches[found.id]
-                settings.append(Setting(row, found, value, reach.notes, reach.idle))
+                settings.append(BaselineItem(row, found, value, reach.notes, reach.is_inactive))
             else:
-                hidden.append(not_shown(row, found))
-    surface = surface_of(rows[0].source)
-    read = frozenset() if seen.blind_to(surface) else frozenset(map(row_surface, rows))
-    detail = tuple(replace(miss, optional=True) for miss in missed((rules,), optional=True))
+                hidden.append(build_hidden_property_failure(row, found))
+    surface = get_configuration_source_name(rows[0].source)
+    read = (
+        frozenset()
+        if configurations.find_source_failure(surface)
+        else frozenset(map(build_row_source, rows))
+    )
+    detail = tuple(
+        replace(miss, optional=True) for miss in collect_failures((rules,), optional=True)
+    )
     return Reading(
         tuple(settings),
-        (*missed((seen,)), *hidden, *detail),
-        seen.surfaces | rules.surfaces | read,
-        population=seen.population,
-        complete=seen.complete,
+        (*collect_failures((configurations,)), *hidden, *detail),
+        configurations.sources | rules.sources | read,
+        population=configurations.population,
+        complete=configurations.complete,
     )
 
 
-def applies(row: Row, found: Configuration) -> bool:
+def row_applies(row: BaselineRow, configuration: Configuration) -> bool:
     """True unless an object is known to be none of those the row is limited to."""
     for name, wanted in row.where:
-        shown, value = property_of(found.values, name)
-        if shown and same(value, wanted) is False:
+        shown, value = find_property(configuration.values, name)
+        if shown and matches_value(value, wanted) is False:
             return False
     return True
 
 
-def not_shown(row: Row, found: Configuration) -> Unread:
+def build_hidden_property_failure(row: BaselineRow, configuration: Configuration) -> ReadFailure:
     """A property the tenant does not show: that is no answer, and never a good one."""
-    return Unread(
-        row_surface(row),
-        f"the tenant does not show {row.property}",
-        found.id or ORGANIZATION,
-        subject_of(found),
+    return ReadFailure(
+        build_row_source(row),
+        f"the tenant does not show {row.property_name}",
+        configuration.id or ORGANIZATION,
+        format_configuration_name(configuration),
     )
 
 
-def reach_of(found: Configuration, rules: Reading[Configuration]) -> Reach:
+def find_policy_scope(configuration: Configuration, rules: Reading[Configuration]) -> PolicyScope:
     """For whom an outbound spam policy counts: rules go by priority, the default comes last."""
-    if found.source != POLICIES:
-        return Reach()
-    if truth(found.values.get("IsDefault")):
-        return Reach(LAST, ("applies to everybody no rule names",))
-    if rules.unread or not rules.complete:
-        return Reach(notes=("to whom it applies could not be read",))
-    naming = [rule for rule in rules.items if names_policy(rule, found)]
-    switched_on = [rule for rule in naming if not is_disabled(rule)]
+    if configuration.source != POLICIES:
+        return PolicyScope()
+    if parse_printed_bool(configuration.values.get("IsDefault")):
+        return PolicyScope(LOWEST_PRIORITY, ("applies to everybody no rule names",))
+    if rules.failures or not rules.complete:
+        return PolicyScope(notes=("to whom it applies could not be read",))
+    naming = [rule for rule in rules.items if rule_names_policy(rule, configuration)]
+    switched_on = [rule for rule in naming if not is_disabled_rule(rule)]
     if not naming:
-        return Reach(LAST, ("no rule names it: it applies to nobody now",), idle=True)
+        return PolicyScope(
+            LOWEST_PRIORITY, ("no rule names it: it applies to nobody now",), is_inactive=True
+        )
     if not switched_on:
-        return Reach(LAST, ("its rule is switched off: it applies to nobody now",), idle=True)
-    place = number(switched_on[0].values.get("Priority"))
+        return PolicyScope(
+            LOWEST_PRIORITY,
+            ("its rule is switched off: it applies to nobody now",),
+            is_inactive=True,
+        )
+    place = parse_printed_int(switched_on[0].values.get("Priority"))
     shown = "of a priority that is not shown" if place is None else f"of priority {place}"
-    return Reach(place or 0, (f"applies to those its rule {shown} names",))
+    return PolicyScope(place or 0, (f"applies to those its rule {shown} names",))
 
 
-def names_policy(rule: Configuration, policy: Configuration) -> bool:
+def rule_names_policy(rule: Configuration, policy: Configuration) -> bool:
     """True when a rule says for whom this policy counts."""
-    named = folded(str(rule.values.get("HostedOutboundSpamFilterPolicy") or ""))
+    named = fold_printed_text(str(rule.values.get("HostedOutboundSpamFilterPolicy") or ""))
     return bool(named) and named in {
-        folded(name) for name in (policy.id, policy.name, str(policy.values.get("Identity") or ""))
+        fold_printed_text(name)
+        for name in (policy.id, policy.name, str(policy.values.get("Identity") or ""))
     }
 
 
-def is_disabled(rule: Configuration) -> bool:
+def is_disabled_rule(rule: Configuration) -> bool:
     """True for a rule that is known to be switched off."""
-    return folded(str(rule.values.get("State") or "")) == "disabled"
+    return fold_printed_text(str(rule.values.get("State") or "")) == "disabled"
 
 
 # Judgement --------------------------------------------------------------------------------------
 
 
-def judge(item: Setting, terms: Terms) -> Iterator[Finding]:
+def judge(item: BaselineItem, policy: GuardPolicy) -> Iterator[Finding]:
     """A value that is not what it should be, or of which that cannot be told."""
-    row, fits = item.row, item.row.wanted.fits(item.value)
-    left = isinstance(item.value, str) and folded(item.value) in map(folded, row.unknown)
+    row, fits = item.row, item.row.expected.matches(item.value)
+    left = isinstance(item.value, str) and fold_printed_text(item.value) in map(
+        fold_printed_text, row.undecided_values
+    )
     if fits and not left:
         return
     told = fits is False and not left
     severity = Severity[row.severity.upper()]
-    if item.idle:
+    if item.is_inactive:
         severity = min(severity, Severity.LOW)
     elif not told:
         severity = min(severity, Severity.MEDIUM)
-    shown, subject = plain(printed(item.value), CUT), subject_of(item.found)
+    shown, subject = (
+        sanitize_text(format_setting_value(item.value), MAX_TEXT_LENGTH),
+        format_configuration_name(item.configuration),
+    )
     finding = Finding(
         kind=row.id,
-        object_id=item.found.id or ORGANIZATION,
+        object_id=item.configuration.id or ORGANIZATION,
         subject=subject,
         severity=severity,
         verdict=Verdict.DRIFT if told else Verdict.COULD_NOT_TELL,
-        summary=f"{subject}: {row.property} is {shown}, and should be {row.wanted}.",
+        summary=f"{subject}: {row.property_name} is {shown}, and should be {row.expected}.",
         facts=(
-            *((left_to_others(shown),) if left else ()),
-            *(f"too wide: {plain(entry, CUT)}" for entry in beyond(item)[:10]),
-            f"why: {row.why}",
+            *((format_unknown_value_fact(shown),) if left else ()),
+            *(
+                f"too wide: {sanitize_text(entry, MAX_TEXT_LENGTH)}"
+                for entry in list_excess_entries(item)[:10]
+            ),
+            f"why: {row.rationale}",
             *item.notes,
             f"reference: {row.reference}",
-            reach_of_row(row, terms.baseline),
+            describe_row_reach(row, policy.baseline),
         ),
-        surfaces=(surface_of(row.source), row_surface(row)),
-        dangerous="\n".join(beyond(item)),
-        advice=remedy_of(item),
+        sources=(get_configuration_source_name(row.source), build_row_source(row)),
+        fingerprint="\n".join(list_excess_entries(item)),
+        advice=format_remedy(item),
     )
-    yield with_row(item, finding, terms, repairable=told or left)
+    yield apply_row_decision(item, finding, policy, is_repairable=told or left)
 
 
-def left_to_others(shown: str) -> str:
-    return f"what {shown} means is Microsoft's to decide and to change; say it yourself"
+def format_unknown_value_fact(value_text: str) -> str:
+    return f"what {value_text} means is Microsoft's to decide and to change; say it yourself"
 
 
-def beyond(item: Setting) -> list[str]:
+def list_excess_entries(item: BaselineItem) -> list[str]:
     """The entries of a list that should not be in it, in order."""
-    return sorted(item.row.wanted.beyond(item.value))
+    return sorted(item.row.expected.find_excess(item.value))
 
 
-def with_row(item: Setting, finding: Finding, terms: Terms, repairable: bool) -> Finding:
+def apply_row_decision(
+    item: BaselineItem, finding: Finding, policy: GuardPolicy, is_repairable: bool
+) -> Finding:
     """The finding as its row has it: written, only told, or switched off for a time."""
     row = item.row
-    if row.off and terms.now.date() <= row.off.until:
-        decided = f"switched off until {row.off.until} by {row.off.who}: {row.off.why}"
+    if row.waiver and policy.now.date() <= row.waiver.until:
+        decided = (
+            f"switched off until {row.waiver.until} by {row.waiver.granted_by}: {row.waiver.reason}"
+        )
         return replace(
             finding,
             severity=Severity.INFO,
             verdict=Verdict.KEEP,
-            facts=(plain(decided, 2 * CUT), *finding.facts),
+            facts=(sanitize_text(decided, 2 * MAX_TEXT_LENGTH), *finding.facts),
         )
-    if row.off:
-        ended = f"it was switched off until {row.off.until} by {row.off.who}; that is over"
-        finding = replace(finding, facts=(plain(ended, CUT), *finding.facts))
-    value = row.wanted.repair
-    if row.id not in terms.baseline.enforced or not repairable or value is None:
+    if row.waiver:
+        ended = (
+            f"it was switched off until {row.waiver.until} by {row.waiver.granted_by}; that is over"
+        )
+        finding = replace(finding, facts=(sanitize_text(ended, MAX_TEXT_LENGTH), *finding.facts))
+    value = row.expected.target_value
+    if row.id not in policy.baseline.enforced or not is_repairable or value is None:
         return finding
-    change = SetConfiguration(row.source, item.found.id, row.property, value)
+    change = SetConfiguration(row.source, item.configuration.id, row.property_name, value)
     return replace(finding, verdict=Verdict.REPAIR, changes=(change,))
 
 
-def reach_of_row(row: Row, baseline: Baseline) -> str:
+def describe_row_reach(row: BaselineRow, baseline: Baseline) -> str:
     """How far this row may go, in words."""
     if row.id in baseline.enforced:
         return f"row {row.id}: put right in enforce mode"
-    if is_writable(row):
+    if is_writable_row(row):
         return f"row {row.id} only alerts: BASELINE_ENFORCE does not name it"
     return f"row {row.id} only alerts: it is for a person to set"
 
 
-def subject_of(found: Configuration) -> str:
+def format_configuration_name(configuration: Configuration) -> str:
     """An object as people know it."""
-    kind = found.source.replace("-", " ")
-    if not found.id:
+    kind = configuration.source.replace("-", " ")
+    if not configuration.id:
         return kind
-    return f"{kind} {plain(found.name or found.id, CUT)}"
+    return f"{kind} {sanitize_text(configuration.name or configuration.id, MAX_TEXT_LENGTH)}"
 
 
-def remedy_of(item: Setting) -> str:
+def format_remedy(item: BaselineItem) -> str:
     """The command or the click that sets it. An object that cannot be written is left out."""
-    identity = item.found.id if writable(item.found.id) else item.found.name
-    named = literal(identity) if writable(identity) else "<identity>"
+    identity = (
+        item.configuration.id if can_be_quoted(item.configuration.id) else item.configuration.name
+    )
+    named = quote_literal(identity) if can_be_quoted(identity) else "<identity>"
     return item.row.remedy.replace("<identity>", named)
 
 
 # Permissions ------------------------------------------------------------------------------------
 
 
-def permissions(baseline: Baseline) -> tuple[Permission, ...]:
+def build_baseline_permissions(baseline: Baseline) -> tuple[Permission, ...]:
     """What a baseline needs: to read its sources, and to write the rows it enforces."""
-    reads, writes = dict[str, list[Row]](), dict[str, list[Row]]()
+    reads, writes = dict[str, list[BaselineRow]](), dict[str, list[BaselineRow]]()
     for row in baseline.rows:
-        source = SOURCES[row.source]
+        source = CONFIGURATION_SOURCES[row.source]
         reads.setdefault(source.permission, []).append(row)
         if row.id in baseline.enforced:
             writes.setdefault(source.write_permission, []).append(row)
-    found = [read_permission(SOURCES[rows[0].source], rows) for rows in reads.values()]
+    found = [
+        build_read_permission(CONFIGURATION_SOURCES[rows[0].source], rows)
+        for rows in reads.values()
+    ]
     if any(row.source == POLICIES for row in baseline.rows):
         found.append(
             Permission(
                 Service.EXCHANGE,
-                SOURCES[RULES].permission,
+                CONFIGURATION_SOURCES[RULES].permission,
                 "to whom an outbound policy applies",
                 optional=True,
             )
         )
-    found += [write_permission(SOURCES[rows[0].source], rows) for rows in writes.values()]
+    found += [
+        build_write_permission(CONFIGURATION_SOURCES[rows[0].source], rows)
+        for rows in writes.values()
+    ]
     return tuple(found)
 
 
-def names_of(rows: Sequence[Row]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(row.property for row in rows))
+def list_row_properties(rows: Sequence[BaselineRow]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(row.property_name for row in rows))
 
 
-def read_permission(source: Source, rows: Sequence[Row]) -> Permission:
+def build_read_permission(source: ConfigurationSource, rows: Sequence[BaselineRow]) -> Permission:
     """To see the properties of some rows."""
-    return Permission(source.service, source.permission, f"to compare {', '.join(names_of(rows))}")
+    return Permission(
+        source.service, source.permission, f"to compare {', '.join(list_row_properties(rows))}"
+    )
 
 
-def write_permission(source: Source, rows: Sequence[Row]) -> Permission:
+def build_write_permission(source: ConfigurationSource, rows: Sequence[BaselineRow]) -> Permission:
     """To set the properties of some rows, and with a cmdlet no other."""
-    identity = ("Identity",) if source.identity else ()
+    identity = ("Identity",) if source.identity_property else ()
     exchange = source.service is Service.EXCHANGE
     return Permission(
         source.service,
         source.write_permission,
-        f"to set {', '.join(names_of(rows))}",
+        f"to set {', '.join(list_row_properties(rows))}",
         writes=True,
-        parameters=(*identity, *names_of(rows)) if exchange else (),
+        parameters=(*identity, *list_row_properties(rows)) if exchange else (),
     )
 
 
 GUARD = Guard(
     name="tenant-baseline",
     title="Baseline of the organization",
-    why="One lax setting of the organization opens every mailbox at once, and shows in none.",
-    permissions=permissions(everything()),
+    rationale="One lax setting of the organization opens every mailbox at once, and shows in none.",
+    permissions=build_baseline_permissions(build_full_baseline()),
     observe=observe,
     judge=judge,
     noun="objects",
-    settles=timedelta(hours=1),
+    settling_time=timedelta(hours=1),
 )

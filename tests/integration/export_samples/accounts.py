@@ -3,12 +3,18 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.integration.export_samples.export import ABSENT, Case, Row, Said, guid
+from tests.integration.export_samples.export import (
+    ABSENT,
+    ExpectedFindings,
+    ExportedMailbox,
+    Row,
+    build_guid,
+)
 
 NOW = datetime.now(UTC)
 
 
-def ago(days: float) -> str:
+def format_time_ago(days: float) -> str:
     """A moment before now as Graph prints sign-ins, with its seven digits of a second."""
     return f"{NOW - timedelta(days=days):%Y-%m-%dT%H:%M:%S}.1234567Z"
 
@@ -32,130 +38,175 @@ ROOMS_STANDARD = "92c6b761-01de-457a-9dd9-793a975238f7"
 SKU = {"skuId": "05e9a617-0261-4cee-bb44-138d3ef5d965", "disabledPlans": []}
 
 
-def enabled(verdict: str) -> Said:
+def expect_sign_in(verdict: str) -> ExpectedFindings:
     return {("sign-in-enabled", verdict)}
 
 
-def account(
+def build_account_sample(
     alias: str,
     verdict: str | None,
     kind: str = "SharedMailbox",
     mailbox: Row | None = None,
     **user: Any,
-) -> Case:
-    said = enabled(verdict) if verdict else set()
-    return Case(alias, said, {"RecipientTypeDetails": kind} | (mailbox or {}), user)
+) -> ExportedMailbox:
+    said = expect_sign_in(verdict) if verdict else set()
+    return ExportedMailbox(alias, said, {"RecipientTypeDetails": kind} | (mailbox or {}), user)
 
 
-def plans(*ids: str, status: str = "Enabled") -> Row:
+def build_plans(*ids: str, status: str = "Enabled") -> Row:
     rows = [{"servicePlanId": one, "capabilityStatus": status, "service": "x"} for one in ids]
     return {"assignedLicenses": [SKU], "assignedPlans": rows}
 
 
-def seen(**moments: str | None) -> Row:
-    return {"signInActivity": moments}
+def build_sign_in_activity(**times: str | None) -> Row:
+    return {"signInActivity": times}
 
 
 ROOM = "RoomMailbox"
 ACCOUNTS = (
-    account("plain", "block"),
-    account("off", None, accountEnabled=False),
-    account(
+    build_account_sample("plain", "block"),
+    build_account_sample("off", None, accountEnabled=False),
+    build_account_sample(
         "off-but-exchange-says-on", None, mailbox={"AccountDisabled": "False"}, accountEnabled=False
     ),
-    account("room", "block", ROOM),
-    account("equipment", "block", "EquipmentMailbox"),
-    account("scheduling", "block", "SchedulingMailbox"),
-    account("linked-room", None, "LinkedRoomMailbox"),
-    account("person", None, "UserMailbox"),
-    account("discovery", None, "DiscoveryMailbox"),
-    account("team", None, "TeamMailbox"),
+    build_account_sample("room", "block", ROOM),
+    build_account_sample("equipment", "block", "EquipmentMailbox"),
+    build_account_sample("scheduling", "block", "SchedulingMailbox"),
+    build_account_sample("linked-room", None, "LinkedRoomMailbox"),
+    build_account_sample("person", None, "UserMailbox"),
+    build_account_sample("discovery", None, "DiscoveryMailbox"),
+    build_account_sample("team", None, "TeamMailbox"),
     # Directory synchronisation.
-    account("synced", "on-premises", onPremisesSyncEnabled=True),
-    account("synced-licensed", "on-premises", onPremisesSyncEnabled=True, **plans(PLAN_2)),
-    account("synced-off", None, onPremisesSyncEnabled=True, accountEnabled=False),
-    account(
-        "synced-room-with-device", "never", ROOM, onPremisesSyncEnabled=True, **plans(ROOMS_PRO)
+    build_account_sample("synced", "on-premises", onPremisesSyncEnabled=True),
+    build_account_sample(
+        "synced-licensed", "on-premises", onPremisesSyncEnabled=True, **build_plans(PLAN_2)
     ),
-    account("synced-once", "block", onPremisesSyncEnabled=False),
-    account("synced-unsaid", "block", onPremisesSyncEnabled=ABSENT),
+    build_account_sample("synced-off", None, onPremisesSyncEnabled=True, accountEnabled=False),
+    build_account_sample(
+        "synced-room-with-device",
+        "never",
+        ROOM,
+        onPremisesSyncEnabled=True,
+        **build_plans(ROOMS_PRO),
+    ),
+    build_account_sample("synced-once", "block", onPremisesSyncEnabled=False),
+    build_account_sample("synced-unsaid", "block", onPremisesSyncEnabled=ABSENT),
     # Licences.
-    account("plan-2", "ask", **plans(FOUNDATION, PLAN_2)),
-    account("plan-2-upper", "ask", **plans(PLAN_2.upper())),
-    account("plan-1-gov", "ask", **plans(PLAN_1_GOV)),
-    account("kiosk", "ask", **plans(KIOSK)),
-    account("essentials", "ask", **plans(ESSENTIALS)),
-    account("midmarket", "ask", **plans(MIDMARKET)),
-    account("plan-warning", "ask", **plans(PLAN_2, status="Warning")),
-    account("plan-suspended", "ask", **plans(PLAN_2, status="Suspended")),
-    account("plan-locked-out", "ask", **plans(PLAN_2, status="LockedOut")),
-    account("plan-deleted", "block", **plans(PLAN_2, status="Deleted")),
-    account("foundation", "block", **plans(FOUNDATION)),
-    account("foundation-gov", "block", **plans(FOUNDATION_GOV, ENTRA_P1)),
-    account("archive-add-on", "block", **plans(ARCHIVE_ADDON)),
-    account("archive-only", "block", **plans(ARCHIVE, MULTI_GEO)),
-    account("licences-without-plans", "ask", assignedLicenses=[SKU], assignedPlans=ABSENT),
-    account("licences-null-plans", "ask", assignedLicenses=[SKU], assignedPlans=None),
-    account("nothing-said-of-plans", "block", assignedPlans=ABSENT),
-    account("licences-empty-plans", "ask", assignedLicenses=[SKU], assignedPlans=[]),
-    account("plan-deleted-lower", "block", **plans(PLAN_2, status="deleted")),
-    account("plan-with-holes", "ask", assignedPlans=[None, {"servicePlanId": PLAN_1}, {}]),
-    # Meeting rooms.
-    account("room-pro", "never", ROOM, **plans(ROOMS_PRO, PLAN_1)),
-    account("room-basic", "never", ROOM, **plans(ROOMS_BASIC)),
-    account("room-standard", "never", ROOM, **plans(ROOMS_STANDARD.upper(), FOUNDATION)),
-    account("room-managed", "never", ROOM, **plans(ROOMS_MANAGED)),
-    account("room-licence-gone", "block", ROOM, **plans(ROOMS_PRO, status="Deleted")),
-    account("room-plan-1", "ask", ROOM, **plans(PLAN_1)),
-    account("shared-with-rooms-licence", "never", **plans(ROOMS_PRO)),
-    # What Graph does not say.
-    account("enabled-absent", "could-not-tell", accountEnabled=ABSENT),
-    account("enabled-null", "could-not-tell", accountEnabled=None),
-    account("enabled-text", "block", accountEnabled="True"),
-    account("disabled-text", None, accountEnabled="False"),
-    account("no-id", "could-not-tell", mailbox={"ExternalDirectoryObjectId": None}),
-    account("empty-id", "could-not-tell", mailbox={"ExternalDirectoryObjectId": ""}),
-    account("absent-id", "could-not-tell", mailbox={"ExternalDirectoryObjectId": ABSENT}),
-    account(
-        "upper-id", "block", mailbox={"ExternalDirectoryObjectId": guid("user", "upper-id").upper()}
+    build_account_sample("plan-2", "ask", **build_plans(FOUNDATION, PLAN_2)),
+    build_account_sample("plan-2-upper", "ask", **build_plans(PLAN_2.upper())),
+    build_account_sample("plan-1-gov", "ask", **build_plans(PLAN_1_GOV)),
+    build_account_sample("kiosk", "ask", **build_plans(KIOSK)),
+    build_account_sample("essentials", "ask", **build_plans(ESSENTIALS)),
+    build_account_sample("midmarket", "ask", **build_plans(MIDMARKET)),
+    build_account_sample("plan-warning", "ask", **build_plans(PLAN_2, status="Warning")),
+    build_account_sample("plan-suspended", "ask", **build_plans(PLAN_2, status="Suspended")),
+    build_account_sample("plan-locked-out", "ask", **build_plans(PLAN_2, status="LockedOut")),
+    build_account_sample("plan-deleted", "block", **build_plans(PLAN_2, status="Deleted")),
+    build_account_sample("foundation", "block", **build_plans(FOUNDATION)),
+    build_account_sample("foundation-gov", "block", **build_plans(FOUNDATION_GOV, ENTRA_P1)),
+    build_account_sample("archive-add-on", "block", **build_plans(ARCHIVE_ADDON)),
+    build_account_sample("archive-only", "block", **build_plans(ARCHIVE, MULTI_GEO)),
+    build_account_sample(
+        "licences-without-plans", "ask", assignedLicenses=[SKU], assignedPlans=ABSENT
     ),
-    account(
+    build_account_sample("licences-null-plans", "ask", assignedLicenses=[SKU], assignedPlans=None),
+    build_account_sample("nothing-said-of-plans", "block", assignedPlans=ABSENT),
+    build_account_sample("licences-empty-plans", "ask", assignedLicenses=[SKU], assignedPlans=[]),
+    build_account_sample("plan-deleted-lower", "block", **build_plans(PLAN_2, status="deleted")),
+    build_account_sample(
+        "plan-with-holes", "ask", assignedPlans=[None, {"servicePlanId": PLAN_1}, {}]
+    ),
+    # Meeting rooms.
+    build_account_sample("room-pro", "never", ROOM, **build_plans(ROOMS_PRO, PLAN_1)),
+    build_account_sample("room-basic", "never", ROOM, **build_plans(ROOMS_BASIC)),
+    build_account_sample(
+        "room-standard", "never", ROOM, **build_plans(ROOMS_STANDARD.upper(), FOUNDATION)
+    ),
+    build_account_sample("room-managed", "never", ROOM, **build_plans(ROOMS_MANAGED)),
+    build_account_sample(
+        "room-licence-gone", "block", ROOM, **build_plans(ROOMS_PRO, status="Deleted")
+    ),
+    build_account_sample("room-plan-1", "ask", ROOM, **build_plans(PLAN_1)),
+    build_account_sample("shared-with-rooms-licence", "never", **build_plans(ROOMS_PRO)),
+    # What Graph does not say.
+    build_account_sample("enabled-absent", "could-not-tell", accountEnabled=ABSENT),
+    build_account_sample("enabled-null", "could-not-tell", accountEnabled=None),
+    build_account_sample("enabled-text", "block", accountEnabled="True"),
+    build_account_sample("disabled-text", None, accountEnabled="False"),
+    build_account_sample("no-id", "could-not-tell", mailbox={"ExternalDirectoryObjectId": None}),
+    build_account_sample("empty-id", "could-not-tell", mailbox={"ExternalDirectoryObjectId": ""}),
+    build_account_sample(
+        "absent-id", "could-not-tell", mailbox={"ExternalDirectoryObjectId": ABSENT}
+    ),
+    build_account_sample(
+        "upper-id",
+        "block",
+        mailbox={"ExternalDirectoryObjectId": build_guid("user", "upper-id").upper()},
+    ),
+    build_account_sample(
         "guest",
         "block",
         userType="Guest",
         userPrincipalName="g_x.example#EXT#@contoso.onmicrosoft.com",
     ),
-    account("dollar", "block", userPrincipalName="$dollar@contoso.com"),
-    Case(
-        "gone", enabled("could-not-tell"), {"RecipientTypeDetails": "SharedMailbox"}, missing=True
+    build_account_sample("dollar", "block", userPrincipalName="$dollar@contoso.com"),
+    ExportedMailbox(
+        "gone",
+        expect_sign_in("could-not-tell"),
+        {"RecipientTypeDetails": "SharedMailbox"},
+        account_missing=True,
     ),
     # Sign-ins.
-    account("signed-in", "ask", **seen(lastSuccessfulSignInDateTime=ago(2))),
-    account("signed-in-long-ago", "block", **seen(lastSuccessfulSignInDateTime=ago(100))),
-    account(
-        "sprayed", "block", **seen(lastSignInDateTime=ago(1), lastSuccessfulSignInDateTime=ago(400))
+    build_account_sample(
+        "signed-in",
+        "ask",
+        **build_sign_in_activity(lastSuccessfulSignInDateTime=format_time_ago(2)),
     ),
-    account(
+    build_account_sample(
+        "signed-in-long-ago",
+        "block",
+        **build_sign_in_activity(lastSuccessfulSignInDateTime=format_time_ago(100)),
+    ),
+    build_account_sample(
+        "sprayed",
+        "block",
+        **build_sign_in_activity(
+            lastSignInDateTime=format_time_ago(1), lastSuccessfulSignInDateTime=format_time_ago(400)
+        ),
+    ),
+    build_account_sample(
         "only-sprayed",
         "block",
-        **seen(lastSignInDateTime=ago(1), lastSuccessfulSignInDateTime=None),
+        **build_sign_in_activity(
+            lastSignInDateTime=format_time_ago(1), lastSuccessfulSignInDateTime=None
+        ),
     ),
-    account(
-        "never-signed-in", "block", **seen(lastSuccessfulSignInDateTime="0001-01-01T00:00:00Z")
+    build_account_sample(
+        "never-signed-in",
+        "block",
+        **build_sign_in_activity(lastSuccessfulSignInDateTime="0001-01-01T00:00:00Z"),
     ),
-    account("signs-in-tomorrow", "ask", **seen(lastSuccessfulSignInDateTime=ago(-1))),
-    account("device-only", "block", **seen(lastNonInteractiveSignInDateTime=ago(1))),
-    account("inactive", None, mailbox={"IsInactiveMailbox": True}),
-    account("activity-null", "block", signInActivity=None),
-    account(
+    build_account_sample(
+        "signs-in-tomorrow",
+        "ask",
+        **build_sign_in_activity(lastSuccessfulSignInDateTime=format_time_ago(-1)),
+    ),
+    build_account_sample(
+        "device-only",
+        "block",
+        **build_sign_in_activity(lastNonInteractiveSignInDateTime=format_time_ago(1)),
+    ),
+    build_account_sample("inactive", None, mailbox={"IsInactiveMailbox": True}),
+    build_account_sample("activity-null", "block", signInActivity=None),
+    build_account_sample(
         "synced-signed-in",
         "on-premises",
         onPremisesSyncEnabled=True,
-        **seen(lastSuccessfulSignInDateTime=ago(1)),
+        **build_sign_in_activity(lastSuccessfulSignInDateTime=format_time_ago(1)),
     ),
-    Case(
+    ExportedMailbox(
         "admin",
-        enabled("block"),
+        expect_sign_in("block"),
         {"RecipientTypeDetails": "SharedMailbox"},
         {"@sandbox.protected": True},
     ),

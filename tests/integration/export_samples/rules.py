@@ -5,26 +5,26 @@ from typing import Any
 from tests.integration.export_samples.export import (
     ABSENT,
     EVIL,
-    LEGACY,
-    Case,
+    LEGACY_DN_PREFIX,
+    ExpectedFindings,
+    ExportedMailbox,
     Row,
-    Said,
-    guid,
-    without,
+    build_guid,
+    drop_absent,
 )
-from tests.integration.export_samples.forwards import GUEST
+from tests.integration.export_samples.forwards import GUEST_UPN
 
-HOSTILE = "**[x](https://evil.example)** <at>all</at>"
-
-
-def to(address: object, name: object = ABSENT) -> Row:
-    return {"emailAddress": without({"name": name, "address": address})}
+HOSTILE_NAME = "**[x](https://evil.example)** <at>all</at>"
 
 
-def graph_rule(actions: object, **more: Any) -> Row:
+def build_email_address(address: object, name: object = ABSENT) -> Row:
+    return {"emailAddress": drop_absent({"name": name, "address": address})}
+
+
+def build_graph_rule(actions: object, **more: Any) -> Row:
     row = {
-        "id": guid("rule", repr(actions), repr(more)),
-        "displayName": HOSTILE,
+        "id": build_guid("rule", repr(actions), repr(more)),
+        "displayName": HOSTILE_NAME,
         "sequence": 1,
         "isEnabled": True,
         "hasError": False,
@@ -32,15 +32,15 @@ def graph_rule(actions: object, **more: Any) -> Row:
         "conditions": {"subjectContains": ["invoice"]},
         "actions": actions,
     }
-    return without(row | more)
+    return drop_absent(row | more)
 
 
-def exchange_rule(**properties: Any) -> Row:
+def build_exchange_rule(**properties: Any) -> Row:
     row = {
-        "Identity": f"box\\{int(guid(repr(properties))[:8], 16)}",
+        "Identity": f"box\\{int(build_guid(repr(properties))[:8], 16)}",
         "RuleIdentity@data.type": "System.UInt64",
-        "RuleIdentity": int(guid(repr(properties)).replace("-", "")[:16], 16),
-        "Name": HOSTILE,
+        "RuleIdentity": int(build_guid(repr(properties)).replace("-", "")[:16], 16),
+        "Name": HOSTILE_NAME,
         "Enabled": "True",
         "Priority": 1,
         "InError": False,
@@ -56,205 +56,358 @@ def exchange_rule(**properties: Any) -> Row:
         "StopProcessingRules": True,
         "SubjectContainsWords": ["invoice"],
     }
-    return without(row | properties)
+    return drop_absent(row | properties)
 
 
-def sends(verdict: str | None) -> Said:
+def expect_forward(verdict: str | None) -> ExpectedFindings:
     return {("inbox-rule-forward", verdict)} if verdict else set()
 
 
-def hides(verdict: str | None = "hides-mail") -> Said:
+def expect_hiding(verdict: str | None = "hides-mail") -> ExpectedFindings:
     return {("inbox-rule-hides", verdict)} if verdict else set()
 
 
-UNREADABLE = {("inbox-rule-unreadable", "could-not-tell")}
+EXPECT_UNREADABLE = {("inbox-rule-unreadable", "could-not-tell")}
 
 
-def rule(alias: str, said: Said, actions: object, **more: Any) -> Case:
-    return Case(alias, said, rules=(graph_rule(actions, **more),))
+def build_rule_sample(
+    alias: str, expected: ExpectedFindings, actions: object, **more: Any
+) -> ExportedMailbox:
+    return ExportedMailbox(alias, expected, rules=(build_graph_rule(actions, **more),))
 
 
-def hidden(alias: str, said: Said, **properties: Any) -> Case:
-    return Case(alias, said, exchange_rules=(exchange_rule(**properties),))
+def build_hidden_rule_sample(
+    alias: str, expected: ExpectedFindings, **properties: Any
+) -> ExportedMailbox:
+    return ExportedMailbox(alias, expected, exchange_rules=(build_exchange_rule(**properties),))
 
 
-TWIN = {"Name": "Twin", "RedirectTo": [f'"x" [SMTP:{EVIL}]']}
+TWIN_RULE = {"Name": "Twin", "RedirectTo": [f'"x" [SMTP:{EVIL}]']}
 SENDING_RULES = (
-    rule("forward", sends("external"), {"forwardTo": [to(EVIL, "x")]}),
-    rule(
-        "redirect-only", sends("external"), {"redirectTo": [to(EVIL)], "stopProcessingRules": True}
+    build_rule_sample(
+        "forward", expect_forward("external"), {"forwardTo": [build_email_address(EVIL, "x")]}
     ),
-    rule("attachment-only", sends("external"), {"forwardAsAttachmentTo": [to(EVIL)]}),
-    rule("enabled-absent", sends("external"), {"forwardTo": [to(EVIL)]}, isEnabled=ABSENT),
-    rule(
+    build_rule_sample(
+        "redirect-only",
+        expect_forward("external"),
+        {"redirectTo": [build_email_address(EVIL)], "stopProcessingRules": True},
+    ),
+    build_rule_sample(
+        "attachment-only",
+        expect_forward("external"),
+        {"forwardAsAttachmentTo": [build_email_address(EVIL)]},
+    ),
+    build_rule_sample(
+        "enabled-absent",
+        expect_forward("external"),
+        {"forwardTo": [build_email_address(EVIL)]},
+        isEnabled=ABSENT,
+    ),
+    build_rule_sample(
         "nameless",
-        sends("external"),
-        {"forwardTo": [to(EVIL)]},
+        expect_forward("external"),
+        {"forwardTo": [build_email_address(EVIL)]},
         displayName=ABSENT,
         conditions=ABSENT,
     ),
-    rule(
-        "null-name", sends("external"), {"forwardTo": [to(EVIL)]}, displayName=None, conditions=None
+    build_rule_sample(
+        "null-name",
+        expect_forward("external"),
+        {"forwardTo": [build_email_address(EVIL)]},
+        displayName=None,
+        conditions=None,
     ),
-    rule("disguised", sends("external"), {"redirectTo": [to(EVIL, "anna@contoso.com")]}),
-    rule("holes", sends("external"), {"forwardTo": [None, to(EVIL), None]}),
-    rule("mixed", sends("external"), {"forwardTo": [to("anna@contoso.com"), to("X@Evil.Example")]}),
-    rule("twice", sends("external"), {"forwardTo": [to(EVIL)], "redirectTo": [to(EVIL.upper())]}),
-    rule("guest", sends("external"), {"redirectTo": [to(GUEST)]}),
-    rule("contact-ex", sends("external"), {"redirectTo": [to(f"{LEGACY}77-ExtContact".upper())]}),
-    rule("prefixed", sends("external"), {"redirectTo": [to(f"smtp:{EVIL}")]}),
-    rule("both", sends("external") | hides(), {"redirectTo": [to(EVIL)], "permanentDelete": True}),
-    Case(
+    build_rule_sample(
+        "disguised",
+        expect_forward("external"),
+        {"redirectTo": [build_email_address(EVIL, "anna@contoso.com")]},
+    ),
+    build_rule_sample(
+        "holes", expect_forward("external"), {"forwardTo": [None, build_email_address(EVIL), None]}
+    ),
+    build_rule_sample(
+        "mixed",
+        expect_forward("external"),
+        {
+            "forwardTo": [
+                build_email_address("anna@contoso.com"),
+                build_email_address("X@Evil.Example"),
+            ]
+        },
+    ),
+    build_rule_sample(
+        "twice",
+        expect_forward("external"),
+        {
+            "forwardTo": [build_email_address(EVIL)],
+            "redirectTo": [build_email_address(EVIL.upper())],
+        },
+    ),
+    build_rule_sample(
+        "guest", expect_forward("external"), {"redirectTo": [build_email_address(GUEST_UPN)]}
+    ),
+    build_rule_sample(
+        "contact-ex",
+        expect_forward("external"),
+        {"redirectTo": [build_email_address(f"{LEGACY_DN_PREFIX}77-ExtContact".upper())]},
+    ),
+    build_rule_sample(
+        "prefixed",
+        expect_forward("external"),
+        {"redirectTo": [build_email_address(f"smtp:{EVIL}")]},
+    ),
+    build_rule_sample(
+        "both",
+        expect_forward("external") | expect_hiding(),
+        {"redirectTo": [build_email_address(EVIL)], "permanentDelete": True},
+    ),
+    ExportedMailbox(
         "disabled-account",
-        sends("external"),
+        expect_forward("external"),
         user={"accountEnabled": False},
-        rules=(graph_rule({"redirectTo": [to(EVIL)]}),),
+        rules=(build_graph_rule({"redirectTo": [build_email_address(EVIL)]}),),
     ),
-    rule("inside", set(), {"forwardTo": [to("Anna@contoso.COM")]}),
-    rule("inside-ex", set(), {"forwardTo": [to(f"{LEGACY}0a1b-forward".upper())]}),
-    rule("inside-x500", set(), {"forwardTo": [to("/o=OldOrg/ou=First/cn=Recipients/cn=forward")]}),
-    rule("inside-group", set(), {"redirectTo": [to("sales@contoso.com")]}),
-    rule("inside-contact", set(), {"redirectTo": [to(f"{LEGACY}77-InnerContact")]}),
-    rule("stop-only", set(), {"stopProcessingRules": True}),
-    rule("empty-lists", set(), {"forwardTo": [], "redirectTo": [], "markAsRead": True}),
-    rule("category", set(), {"assignCategories": ["Red"], "markImportance": "low"}),
-    rule(
-        "stale-ex", sends("unresolved"), {"forwardTo": [to("/o=Contoso/ou=Old/cn=Recipients/cn=x")]}
+    build_rule_sample("inside", set(), {"forwardTo": [build_email_address("Anna@contoso.COM")]}),
+    build_rule_sample(
+        "inside-ex",
+        set(),
+        {"forwardTo": [build_email_address(f"{LEGACY_DN_PREFIX}0a1b-forward".upper())]},
     ),
-    rule("name-only", sends("unresolved"), {"forwardTo": [to(ABSENT, "Bob From Home")]}),
-    rule("broken", sends("external"), {"forwardTo": [to(EVIL)]}, hasError=True),
-    rule("spaces", sends("external"), {"forwardTo": [to(f"  {EVIL} ")]}),
-    rule("off", sends("dormant"), {"forwardTo": [to(EVIL)]}, isEnabled=False),
-    rule("no-actions", UNREADABLE, ABSENT, isReadOnly=True),
-    rule("no-actions-but-writable", UNREADABLE, {}),
-    rule("null-actions", UNREADABLE, None, isReadOnly=True),
+    build_rule_sample(
+        "inside-x500",
+        set(),
+        {"forwardTo": [build_email_address("/o=OldOrg/ou=First/cn=Recipients/cn=forward")]},
+    ),
+    build_rule_sample(
+        "inside-group", set(), {"redirectTo": [build_email_address("sales@contoso.com")]}
+    ),
+    build_rule_sample(
+        "inside-contact",
+        set(),
+        {"redirectTo": [build_email_address(f"{LEGACY_DN_PREFIX}77-InnerContact")]},
+    ),
+    build_rule_sample("stop-only", set(), {"stopProcessingRules": True}),
+    build_rule_sample(
+        "empty-lists", set(), {"forwardTo": [], "redirectTo": [], "markAsRead": True}
+    ),
+    build_rule_sample("category", set(), {"assignCategories": ["Red"], "markImportance": "low"}),
+    build_rule_sample(
+        "stale-ex",
+        expect_forward("unresolved"),
+        {"forwardTo": [build_email_address("/o=Contoso/ou=Old/cn=Recipients/cn=x")]},
+    ),
+    build_rule_sample(
+        "name-only",
+        expect_forward("unresolved"),
+        {"forwardTo": [build_email_address(ABSENT, "Bob From Home")]},
+    ),
+    build_rule_sample(
+        "broken",
+        expect_forward("external"),
+        {"forwardTo": [build_email_address(EVIL)]},
+        hasError=True,
+    ),
+    build_rule_sample(
+        "spaces", expect_forward("external"), {"forwardTo": [build_email_address(f"  {EVIL} ")]}
+    ),
+    build_rule_sample(
+        "off",
+        expect_forward("dormant"),
+        {"forwardTo": [build_email_address(EVIL)]},
+        isEnabled=False,
+    ),
+    build_rule_sample("no-actions", EXPECT_UNREADABLE, ABSENT, isReadOnly=True),
+    build_rule_sample("no-actions-but-writable", EXPECT_UNREADABLE, {}),
+    build_rule_sample("null-actions", EXPECT_UNREADABLE, None, isReadOnly=True),
 )
 DEEP_RULES = (
     # Client-side rules Graph shows without their actions, and Exchange with them.
-    Case(
+    ExportedMailbox(
         "read-only-forward",
-        sends("external"),
-        rules=(graph_rule(ABSENT, displayName="Twin", isReadOnly=True),),
-        exchange_rules=(exchange_rule(**TWIN),),
+        expect_forward("external"),
+        rules=(build_graph_rule(ABSENT, displayName="Twin", isReadOnly=True),),
+        exchange_rules=(build_exchange_rule(**TWIN_RULE),),
     ),
-    Case(
+    ExportedMailbox(
         "read-only-harmless",
         set(),
-        rules=(graph_rule(ABSENT, displayName="Twin", isReadOnly=True),),
-        exchange_rules=(exchange_rule(Name="Twin", MarkAsRead="True"),),
+        rules=(build_graph_rule(ABSENT, displayName="Twin", isReadOnly=True),),
+        exchange_rules=(build_exchange_rule(Name="Twin", MarkAsRead="True"),),
     ),
-    Case(
+    ExportedMailbox(
         "hidden-twin",
-        sends("external"),
-        rules=(graph_rule({"redirectTo": [to(EVIL)]}, displayName="Twin"),),
-        exchange_rules=(exchange_rule(**TWIN),),
+        expect_forward("external"),
+        rules=(build_graph_rule({"redirectTo": [build_email_address(EVIL)]}, displayName="Twin"),),
+        exchange_rules=(build_exchange_rule(**TWIN_RULE),),
     ),
-    Case(
+    ExportedMailbox(
         "read-only-with-actions",
-        sends("external"),
-        rules=(graph_rule({"redirectTo": [to(EVIL)]}, isReadOnly=True),),
+        expect_forward("external"),
+        rules=(build_graph_rule({"redirectTo": [build_email_address(EVIL)]}, isReadOnly=True),),
     ),
-    Case(
+    ExportedMailbox(
         "decoy",
-        sends("external"),
-        rules=(graph_rule({"redirectTo": [to(EVIL)]}, displayName="Twin", isEnabled=False),),
-        exchange_rules=(exchange_rule(**TWIN), exchange_rule(**TWIN | {"Enabled": "False"})),
-    ),
-    Case(
-        "same-name",
-        sends("external"),
-        rules=(graph_rule({"redirectTo": [to("anna@contoso.com")]}, displayName="Twin"),),
-        exchange_rules=(exchange_rule(**TWIN),),
-    ),
-    Case(
-        "same-name-delete",
-        hides(),
-        rules=(graph_rule({"moveToFolder": "AAMk-projects="}, displayName="Twin"),),
+        expect_forward("external"),
+        rules=(
+            build_graph_rule(
+                {"redirectTo": [build_email_address(EVIL)]}, displayName="Twin", isEnabled=False
+            ),
+        ),
         exchange_rules=(
-            exchange_rule(Name="Twin", DeleteMessage=True),
-            exchange_rule(Name="Twin", MoveToFolder="Projects"),
+            build_exchange_rule(**TWIN_RULE),
+            build_exchange_rule(**TWIN_RULE | {"Enabled": "False"}),
         ),
     ),
-    Case(
-        "same-name-move",
-        hides(),
-        rules=(graph_rule({"moveToFolder": "AAMk-projects="}, displayName="Twin"),),
+    ExportedMailbox(
+        "same-name",
+        expect_forward("external"),
+        rules=(
+            build_graph_rule(
+                {"redirectTo": [build_email_address("anna@contoso.com")]}, displayName="Twin"
+            ),
+        ),
+        exchange_rules=(build_exchange_rule(**TWIN_RULE),),
+    ),
+    ExportedMailbox(
+        "same-name-delete",
+        expect_hiding(),
+        rules=(build_graph_rule({"moveToFolder": "AAMk-projects="}, displayName="Twin"),),
         exchange_rules=(
-            exchange_rule(Name="Twin", MoveToFolder="RSS Feeds"),
-            exchange_rule(Name="Twin", MoveToFolder="Projects"),
+            build_exchange_rule(Name="Twin", DeleteMessage=True),
+            build_exchange_rule(Name="Twin", MoveToFolder="Projects"),
+        ),
+    ),
+    ExportedMailbox(
+        "same-name-move",
+        expect_hiding(),
+        rules=(build_graph_rule({"moveToFolder": "AAMk-projects="}, displayName="Twin"),),
+        exchange_rules=(
+            build_exchange_rule(Name="Twin", MoveToFolder="RSS Feeds"),
+            build_exchange_rule(Name="Twin", MoveToFolder="Projects"),
         ),
     ),
     # Rules only Exchange shows.
-    hidden(
+    build_hidden_rule_sample(
         "hidden-joined",
-        sends("external"),
+        expect_forward("external"),
         ForwardTo=f'"x" [SMTP:{EVIL}]; "Anna" [SMTP:anna@contoso.com]',
     ),
-    hidden("hidden-joined-bare", sends("external"), ForwardTo=f"{EVIL},anna@contoso.com"),
-    hidden("hidden-junk-delete", hides(), Name="Junk E-Mail Rule", DeleteMessage=True),
-    hidden("hidden-junk-move", set(), Name="Junk E-Mail Rule", MoveToFolder="Junk Email"),
-    hidden("hidden", sends("external"), ForwardTo=[f'"x" [SMTP:{EVIL}]']),
-    hidden("hidden-text", sends("external"), ForwardTo=f'"x" [SMTP:{EVIL}]'),
-    hidden("hidden-bare", sends("external"), RedirectTo=[EVIL]),
-    hidden("hidden-lower", sends("external"), RedirectTo=[f'"x" [smtp:{EVIL}]']),
-    hidden("hidden-disguised", sends("external"), RedirectTo=[f'"anna@contoso.com" [SMTP:{EVIL}]']),
-    hidden(
+    build_hidden_rule_sample(
+        "hidden-joined-bare", expect_forward("external"), ForwardTo=f"{EVIL},anna@contoso.com"
+    ),
+    build_hidden_rule_sample(
+        "hidden-junk-delete", expect_hiding(), Name="Junk E-Mail Rule", DeleteMessage=True
+    ),
+    build_hidden_rule_sample(
+        "hidden-junk-move", set(), Name="Junk E-Mail Rule", MoveToFolder="Junk Email"
+    ),
+    build_hidden_rule_sample(
+        "hidden", expect_forward("external"), ForwardTo=[f'"x" [SMTP:{EVIL}]']
+    ),
+    build_hidden_rule_sample(
+        "hidden-text", expect_forward("external"), ForwardTo=f'"x" [SMTP:{EVIL}]'
+    ),
+    build_hidden_rule_sample("hidden-bare", expect_forward("external"), RedirectTo=[EVIL]),
+    build_hidden_rule_sample(
+        "hidden-lower", expect_forward("external"), RedirectTo=[f'"x" [smtp:{EVIL}]']
+    ),
+    build_hidden_rule_sample(
+        "hidden-disguised",
+        expect_forward("external"),
+        RedirectTo=[f'"anna@contoso.com" [SMTP:{EVIL}]'],
+    ),
+    build_hidden_rule_sample(
         "hidden-brackets",
-        sends("external"),
+        expect_forward("external"),
         RedirectTo=[f'"[SMTP:anna@contoso.com]" [SMTP:{EVIL}]'],
     ),
-    hidden(
-        "hidden-holes", sends("external"), ForwardAsAttachmentTo=[None, "", f'"x" [SMTP:{EVIL}]']
+    build_hidden_rule_sample(
+        "hidden-holes",
+        expect_forward("external"),
+        ForwardAsAttachmentTo=[None, "", f'"x" [SMTP:{EVIL}]'],
     ),
-    hidden("hidden-nameless", sends("external"), Name=None, RedirectTo=[f'"x" [SMTP:{EVIL}]']),
-    hidden("hidden-contact", sends("external"), RedirectTo=["Ext Contact"]),
-    hidden("hidden-ex", sends("external"), RedirectTo=[f'"Ext" [EX:{LEGACY}77-ExtContact]']),
-    hidden(
-        "hidden-junk", sends("external"), Name="Junk E-mail Rule", ForwardTo=[f'"x" [SMTP:{EVIL}]']
+    build_hidden_rule_sample(
+        "hidden-nameless", expect_forward("external"), Name=None, RedirectTo=[f'"x" [SMTP:{EVIL}]']
     ),
-    hidden(
+    build_hidden_rule_sample(
+        "hidden-contact", expect_forward("external"), RedirectTo=["Ext Contact"]
+    ),
+    build_hidden_rule_sample(
+        "hidden-ex",
+        expect_forward("external"),
+        RedirectTo=[f'"Ext" [EX:{LEGACY_DN_PREFIX}77-ExtContact]'],
+    ),
+    build_hidden_rule_sample(
+        "hidden-junk",
+        expect_forward("external"),
+        Name="Junk E-mail Rule",
+        ForwardTo=[f'"x" [SMTP:{EVIL}]'],
+    ),
+    build_hidden_rule_sample(
         "hidden-oof",
-        sends("external"),
+        expect_forward("external"),
         Name="Microsoft.Exchange.OOF.Known",
         RedirectTo=[f'"x" [SMTP:{EVIL}]'],
     ),
-    hidden("hidden-off", sends("dormant"), Enabled="False", ForwardTo=[f'"x" [SMTP:{EVIL}]']),
-    hidden("hidden-nobody", sends("unresolved"), ForwardTo=["Somebody Who Left"]),
-    hidden("hidden-fax", sends("unresolved"), ForwardTo=['"Fax" [FAX:+43 1 2345]']),
-    hidden(
-        "hidden-stale", sends("unresolved"), ForwardTo=['"Old" [EX:/o=Contoso/cn=Recipients/cn=x]']
+    build_hidden_rule_sample(
+        "hidden-off", expect_forward("dormant"), Enabled="False", ForwardTo=[f'"x" [SMTP:{EVIL}]']
     ),
-    hidden("hidden-inside", set(), ForwardTo=[f'"{EVIL}" [SMTP:anna@contoso.com]']),
-    hidden("hidden-inside-ex", set(), ForwardTo=[f'"hidden" [EX:{LEGACY}0a1b-hidden]']),
-    hidden("junk", set(), Name="Junk E-mail Rule", StopProcessingRules=False),
-    hidden(
+    build_hidden_rule_sample(
+        "hidden-nobody", expect_forward("unresolved"), ForwardTo=["Somebody Who Left"]
+    ),
+    build_hidden_rule_sample(
+        "hidden-fax", expect_forward("unresolved"), ForwardTo=['"Fax" [FAX:+43 1 2345]']
+    ),
+    build_hidden_rule_sample(
+        "hidden-stale",
+        expect_forward("unresolved"),
+        ForwardTo=['"Old" [EX:/o=Contoso/cn=Recipients/cn=x]'],
+    ),
+    build_hidden_rule_sample(
+        "hidden-inside", set(), ForwardTo=[f'"{EVIL}" [SMTP:anna@contoso.com]']
+    ),
+    build_hidden_rule_sample(
+        "hidden-inside-ex", set(), ForwardTo=[f'"hidden" [EX:{LEGACY_DN_PREFIX}0a1b-hidden]']
+    ),
+    build_hidden_rule_sample("junk", set(), Name="Junk E-mail Rule", StopProcessingRules=False),
+    build_hidden_rule_sample(
         "oof",
         set(),
         Name="Microsoft.Exchange.OOF.InternalSenders.Global",
         StopProcessingRules=False,
     ),
-    hidden("hidden-delete", hides(), DeleteMessage="True"),
-    hidden("hidden-soft-delete", hides(), SoftDeleteMessage=True),
-    hidden("hidden-projects", set(), MoveToFolder="Projects"),
-    hidden("hidden-not-deleting", set(), DeleteMessage="False", MarkAsRead="True"),
+    build_hidden_rule_sample("hidden-delete", expect_hiding(), DeleteMessage="True"),
+    build_hidden_rule_sample("hidden-soft-delete", expect_hiding(), SoftDeleteMessage=True),
+    build_hidden_rule_sample("hidden-projects", set(), MoveToFolder="Projects"),
+    build_hidden_rule_sample(
+        "hidden-not-deleting", set(), DeleteMessage="False", MarkAsRead="True"
+    ),
 )
 HIDING_RULES = (
-    rule("delete", hides(), {"delete": True}),
-    rule("permanent", hides(), {"permanentDelete": True, "stopProcessingRules": True}),
-    rule("permanent-text", hides(), {"permanentDelete": "True"}),
-    rule("visible-junk", hides(), {"permanentDelete": True}, displayName="Junk E-Mail Rule"),
-    rule("to-deleted", hides(), {"moveToFolder": "AAMk-deleted="}),
-    rule("to-archive", hides(), {"moveToFolder": "AAMk-archive="}),
-    rule("to-junk", hides(), {"moveToFolder": "AAMk-junk="}),
-    rule("to-history", hides(), {"moveToFolder": "AAMk-history=", "markAsRead": True}),
-    rule("to-sync", hides(), {"moveToFolder": "AAMk-sync="}),
-    rule("to-rss", hides(), {"moveToFolder": "AAMk-rss="}),
-    rule("to-well-known", hides(), {"moveToFolder": "deleteditems"}),
-    rule("to-well-known-case", hides(), {"moveToFolder": "ConversationHistory"}),
-    rule("to-own-archive", set(), {"moveToFolder": "AAMk-own-archive="}),
-    rule("to-projects", set(), {"moveToFolder": "AAMk-projects=", "markAsRead": True}),
-    rule("to-inbox", set(), {"moveToFolder": "AAMk-inbox="}),
-    rule("copy", set(), {"copyToFolder": "AAMk-deleted="}),
-    rule("not-deleting", set(), {"delete": False, "markAsRead": True}),
-    rule("off-delete", set(), {"delete": True}, isEnabled=False),
+    build_rule_sample("delete", expect_hiding(), {"delete": True}),
+    build_rule_sample(
+        "permanent", expect_hiding(), {"permanentDelete": True, "stopProcessingRules": True}
+    ),
+    build_rule_sample("permanent-text", expect_hiding(), {"permanentDelete": "True"}),
+    build_rule_sample(
+        "visible-junk", expect_hiding(), {"permanentDelete": True}, displayName="Junk E-Mail Rule"
+    ),
+    build_rule_sample("to-deleted", expect_hiding(), {"moveToFolder": "AAMk-deleted="}),
+    build_rule_sample("to-archive", expect_hiding(), {"moveToFolder": "AAMk-archive="}),
+    build_rule_sample("to-junk", expect_hiding(), {"moveToFolder": "AAMk-junk="}),
+    build_rule_sample(
+        "to-history", expect_hiding(), {"moveToFolder": "AAMk-history=", "markAsRead": True}
+    ),
+    build_rule_sample("to-sync", expect_hiding(), {"moveToFolder": "AAMk-sync="}),
+    build_rule_sample("to-rss", expect_hiding(), {"moveToFolder": "AAMk-rss="}),
+    build_rule_sample("to-well-known", expect_hiding(), {"moveToFolder": "deleteditems"}),
+    build_rule_sample(
+        "to-well-known-case", expect_hiding(), {"moveToFolder": "ConversationHistory"}
+    ),
+    build_rule_sample("to-own-archive", set(), {"moveToFolder": "AAMk-own-archive="}),
+    build_rule_sample("to-projects", set(), {"moveToFolder": "AAMk-projects=", "markAsRead": True}),
+    build_rule_sample("to-inbox", set(), {"moveToFolder": "AAMk-inbox="}),
+    build_rule_sample("copy", set(), {"copyToFolder": "AAMk-deleted="}),
+    build_rule_sample("not-deleting", set(), {"delete": False, "markAsRead": True}),
+    build_rule_sample("off-delete", set(), {"delete": True}, isEnabled=False),
 )

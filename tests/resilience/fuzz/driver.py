@@ -16,22 +16,22 @@ from importlib import import_module
 from pathlib import Path
 
 CORPUS = Path(__file__).parent / "corpus"
-LONGEST = 2_048
-FIGURE = re.compile(r"^stat::(\w+):\s+(\d+)$", re.MULTILINE)
-COVERAGE = re.compile(r"\bcov: (\d+) ft: (\d+) corp: (\d+)")
+MAX_INPUT_BYTES = 2_048
+STAT_PATTERN = re.compile(r"^stat::(\w+):\s+(\d+)$", re.MULTILINE)
+COVERAGE_PATTERN = re.compile(r"\bcov: (\d+) ft: (\d+) corp: (\d+)")
 
 
 def main() -> int:
-    options = arguments()
+    options = parse_arguments()
     if options.worker:
-        return work(options.target[0], options.rest)
+        return run_fuzz_worker(options.target[0], options.rest)
     failed = 0
-    for name in options.target or names():
-        failed += fuzzed(name, options.seconds)
+    for name in options.target or list_targets():
+        failed += fuzz_target(name, options.seconds)
     return min(failed, 1)
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
     parser.add_argument("--target", action="append", help="only this one; repeatable")
@@ -40,14 +40,14 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def names() -> Sequence[str]:
+def list_targets() -> Sequence[str]:
     """The targets there are."""
     from tests.resilience.fuzz.targets import TARGETS
 
     return tuple(TARGETS)
 
 
-def fuzzed(name: str, seconds: int) -> bool:
+def fuzz_target(name: str, seconds: int) -> bool:
     """One target in a process of its own, since libFuzzer ends with the process. True: it broke."""
     seeds = CORPUS / name
     seeds.mkdir(parents=True, exist_ok=True)
@@ -62,12 +62,12 @@ def fuzzed(name: str, seconds: int) -> bool:
                 name,
                 "--",
             ),
-            *(f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-print_final_stats=1"),
+            *(f"-max_total_time={seconds}", f"-max_len={MAX_INPUT_BYTES}", "-print_final_stats=1"),
             *("-timeout=20", "-rss_limit_mb=2048", f"-artifact_prefix={seeds}/", found, str(seeds)),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-    figures = dict(FIGURE.findall(done.stderr))
-    covered = COVERAGE.findall(done.stderr)
+    figures = dict(STAT_PATTERN.findall(done.stderr))
+    covered = COVERAGE_PATTERN.findall(done.stderr)
     edges = covered[-1][0] if covered else "0"
     runs = int(figures.get("number_of_executed_units", 0))
     outcome = f"broke\n{done.stderr[-6_000:]}" if done.returncode else "held"
@@ -76,7 +76,7 @@ def fuzzed(name: str, seconds: int) -> bool:
     return bool(done.returncode)
 
 
-def work(name: str, options: Sequence[str]) -> int:
+def run_fuzz_worker(name: str, options: Sequence[str]) -> int:
     """Never returns: atheris ends the process."""
     atheris = import_module("atheris")  # Not installed where nobody fuzzes.
     # What is imported in here is compiled with counters of its branches.

@@ -14,16 +14,16 @@ from tests.resilience.fuzz import targets_storage as own
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
-        m365.rows,
-        m365.bodies,
-        m365.refusals,
-        m365.batches,
-        m365.headers,
-        m365.recipients,
-        own.shown,
-        own.records,
-        own.baselines,
-        own.requests,
-        own.messages,
+        m365.fuzz_rows,
+        m365.fuzz_bodies,
+        m365.fuzz_refusals,
+        m365.fuzz_batches,
+        m365.fuzz_headers,
+        m365.fuzz_recipients,
+        own.fuzz_cards,
+        own.fuzz_records,
+        own.fuzz_baselines,
+        own.fuzz_requests,
+        own.fuzz_messages,
     )
 }

@@ -15,229 +15,271 @@ from typing import Any, get_args
 from azure.data.tables import TableEntity
 from jsonschema import Draft6Validator
 
-from core.adapters.table_storage.codec import Record, read, written
-from core.adapters.table_storage.entities import document_of, record_key
-from core.adapters.table_storage.ledger import Sorted
-from core.api.authentication import Caller, Denied, principal
-from core.api.request import BadRequest, Call
-from core.api.routes import ROUTES, body_of, moment, query_of
-from core.engine.decide import wished
-from core.engine.shards import Order
+from core.adapters.table_storage.codec import (
+    StoredRecord,
+    decode_stored_record,
+    encode_stored_record,
+)
+from core.adapters.table_storage.entities import build_record_key, decode_run_document
+from core.adapters.table_storage.ledger import RecordCollector
+from core.api.authentication import AccessDenied, Caller, parse_client_principal
+from core.api.request import BadRequest, HttpRequest
+from core.api.routes import ROUTES, parse_request_body, parse_request_query, parse_until_parameter
+from core.engine.decide import parse_planned_changes
+from core.engine.shards import ShardMessage
 from core.errors import SettingsError
-from core.evidence.daily_coverage import Days
-from core.guards.tenant_baseline.rule_file import SHIPPED, read_rows
-from core.jobs.run_requests import Ticket
-from core.keys import place
+from core.evidence.daily_coverage import CoveragePeriod
+from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS, read_baseline_rows
+from core.jobs.run_requests import RunMessage
+from core.keys import compute_hash_prefix
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord, ChangeState
-from core.model.requests import Action
-from core.model.state import GuardState, Memory, Shard
-from core.notifications.adaptive_card import LIMIT
-from core.notifications.digest_card import digest
-from core.notifications.run_cards import cards
-from core.sanitize import DECEIVING
-from core.status.change_texts import kinds_of
-from core.status.document import document as status_document
-from core.status.guard_status import Standing
-from core.status.overview import status
-from core.status.run_history import runs_of
-from tests.resilience.generators.volumes import Soil, attempt, dumped, names_in, sound
-from tests.support.adaptive_cards import ADDRESS, BLOCK, action, case, content, report, texts
-from tests.support.builders import THREE
+from core.model.requests import OperatorRequest
+from core.model.state import GuardSnapshot, GuardState, Shard
+from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
+from core.notifications.digest_card import build_digest_card
+from core.notifications.run_cards import build_cards
+from core.sanitize import DECEPTIVE_CATEGORIES
+from core.status.change_texts import list_planned_kinds
+from core.status.document import status_to_json as status_document
+from core.status.guard_status import GuardData
+from core.status.overview import build_status
+from core.status.run_history import parse_runs
+from tests.resilience.generators.volumes import (
+    FuzzDataProvider,
+    assert_bounded,
+    call_expecting,
+    dump_json,
+    find_property_names,
+)
+from tests.support.adaptive_cards import (
+    BLOCK_CHANGE_JSON,
+    PUBLIC_URL,
+    build_case,
+    build_report,
+    build_request,
+    collect_texts,
+    get_card_content,
+)
+from tests.support.builders import THREE_CONFIGS
 from tests.support.fakes.world import START
 
-SCHEMA = Draft6Validator(
+CARD_VALIDATOR = Draft6Validator(
     json.loads(
         (Path(__file__).parent.parent.parent / "data" / "adaptive-card-1.4.0.json").read_text(
             "utf-8"
         )
     )
 )
-BASELINE_NAMES = names_in("baseline_table.py")
+BASELINE_NAMES = find_property_names("baseline_table.py")
 
 # What people see --------------------------------------------------------------------------------
 
-FOREIGN = ("subject", "summary", "advice", "note", "kind")
-LINK = re.compile(r"\]\(([^()\s]*)\)")
-ACTING = set("<>`_~#|{}")
+UNTRUSTED_FIELDS = ("subject", "summary", "advice", "note", "kind")
+LINK_PATTERN = re.compile(r"\]\(([^()\s]*)\)")
+MARKUP_CHARACTERS = set("<>`_~#|{}")
 
 
-def texts_for(soil: Soil, names: Iterable[str]) -> dict[str, Any]:
+def take_texts(provider: FuzzDataProvider, names: Iterable[str]) -> dict[str, Any]:
     """Texts for some of these names."""
-    return {name: soil.text() for name in names if soil.byte() % 2}
+    return {name: provider.take_text() for name in names if provider.take_byte() % 2}
 
 
-def shown(data: bytes) -> None:
+def fuzz_cards(data: bytes) -> None:
     """A card of any texts: valid, small, and nothing foreign in it acts."""
-    soil = Soil(data)
+    soil = FuzzDataProvider(data)
     news = []
-    for number in range(1 + soil.byte() % 3):
-        one = case(
+    for number in range(1 + soil.take_byte() % 3):
+        one = build_case(
             number,
-            facts=tuple(soil.text() for _ in range(soil.byte() % 12)),
-            wanted=soil.one_of(((), (BLOCK,), (soil.text(),))),
-            object_id=soil.text(),
+            facts=tuple(soil.take_text() for _ in range(soil.take_byte() % 12)),
+            wanted=soil.choose(((), (BLOCK_CHANGE_JSON,), (soil.take_text(),))),
+            object_id=soil.take_text(),
         )
-        news.append(replace(one, **texts_for(soil, FOREIGN)))
+        news.append(replace(one, **take_texts(soil, UNTRUSTED_FIELDS)))
     deeds = tuple(
-        action(number, **texts_for(soil, ("who", "why", "subject", "note")))
-        for number in range(soil.byte() % 3)
+        build_request(number, **take_texts(soil, ("who", "why", "subject", "note")))
+        for number in range(soil.take_byte() % 3)
     )
-    run = report(*news, actions=deeds, adopted=bool(soil.byte() % 2), title=soil.text() or "x")
+    run = build_report(
+        *news, actions=deeds, adopted=bool(soil.take_byte() % 2), title=soil.take_text() or "x"
+    )
     told: list[Case] = []
-    for message in cards(run, ADDRESS):
+    for message in build_cards(run, PUBLIC_URL):
         told += message.cases
-        assert len(json.dumps(message.payload).encode()) <= LIMIT
-        card = content(message.payload)
-        SCHEMA.validate({name: value for name, value in card.items() if name != "msteams"})
-        for text in [*texts(card), str(card["fallbackText"])]:
-            harmless(text)
+        assert len(json.dumps(message.payload).encode()) <= MAX_MESSAGE_BYTES
+        card = get_card_content(message.payload)
+        CARD_VALIDATOR.validate({name: value for name, value in card.items() if name != "msteams"})
+        for text in [*collect_texts(card), str(card["fallbackText"])]:
+            assert_no_markup(text)
         for button in card.get("actions", []):
-            assert button["url"].startswith(ADDRESS)
+            assert button["url"].startswith(PUBLIC_URL)
     assert {one.key for one in told} == {one.key for one in news}
 
 
-def harmless(text: str) -> None:
+def assert_no_markup(text: str) -> None:
     """Assert that a text of a card holds no markup but ours, and no sign that deceives."""
-    assert not any(unicodedata.category(sign) in DECEIVING for sign in text)
+    assert not any(unicodedata.category(sign) in DECEPTIVE_CATEGORIES for sign in text)
     bare = re.sub(r"\\.", "\u00b7", text)
-    for address in LINK.findall(bare):
-        assert address.startswith(ADDRESS)
-    bare = LINK.sub("]", bare)
+    for address in LINK_PATTERN.findall(bare):
+        assert address.startswith(PUBLIC_URL)
+    bare = LINK_PATTERN.sub("]", bare)
     assert "](" not in bare
     assert "://" not in bare
-    assert not ACTING & set(bare.replace("exempt_until", ""))
+    assert not MARKUP_CHARACTERS & set(bare.replace("exempt_until", ""))
     assert bare.count("*") % 4 == 0
 
 
 # Our own memory ---------------------------------------------------------------------------------
 
-KINDS: tuple[type[Record], ...] = get_args(Record.__value__)
-VALID: Mapping[type[Any], Record] = {
-    Case: case(),
+RECORD_TYPES: tuple[type[StoredRecord], ...] = get_args(StoredRecord.__value__)
+VALID_RECORDS: Mapping[type[Any], StoredRecord] = {
+    Case: build_case(),
     ChangeRecord: ChangeRecord(
         "c1", "k", "s", "ClearAuditBypass", {"account_guid": "g"}, ChangeState.INTENDED, START, "r"
     ),
     Exemption: Exemption("x", "me", "why", START),
-    Action: action(),
+    OperatorRequest: build_request(),
     GuardState: GuardState(frozenset({"a"}), 7, {"deep": START}),
     Shard: Shard("r1", "", "8", 500, START),
 }
 
 
-def records(data: bytes) -> None:
+def fuzz_records(data: bytes) -> None:
     """A row of the state table: the record it was, or left alone; nothing that shows it fails."""
-    soil = Soil(data)
-    kind = soil.one_of(KINDS)
-    valid: dict[str, object] = json.loads(written(VALID[kind]))
-    body: Any = json.dumps(soil.spoilt(valid))
-    if soil.byte() % 8 == 0:
-        body = soil.value()
-    entity = TableEntity(PartitionKey="toy", RowKey=row_key(kind, valid, soil), v=1, body=body)
-    sorted_out = Sorted()
-    sorted_out.take("toy", entity)
-    kept = (sorted_out.cases, sorted_out.changes, sorted_out.exemptions, sorted_out.actions)
-    assert sum(map(len, kept)) + len(sorted_out.poisoned) == 1
-    document_of(entity)
-    record = attempt(lambda: read(kind, body), ValueError)
+    soil = FuzzDataProvider(data)
+    kind = soil.choose(RECORD_TYPES)
+    valid: dict[str, object] = json.loads(encode_stored_record(VALID_RECORDS[kind]))
+    body: Any = json.dumps(soil.corrupt_row(valid))
+    if soil.take_byte() % 8 == 0:
+        body = soil.take_value()
+    entity = TableEntity(
+        PartitionKey="toy", RowKey=choose_row_key(kind, valid, soil), v=1, body=body
+    )
+    sorted_out = RecordCollector()
+    sorted_out.add_row("toy", entity)
+    kept = (
+        sorted_out.cases,
+        sorted_out.changes,
+        sorted_out.exemptions,
+        sorted_out.operator_requests,
+    )
+    assert sum(map(len, kept)) + len(sorted_out.unreadable_row_keys) == 1
+    decode_run_document(entity)
+    record = call_expecting(lambda: decode_stored_record(kind, body), ValueError)
     if isinstance(record, ValueError):
         return
-    assert read(kind, written(record)) == record
-    looked_at(sorted_out.memory(), soil)
+    assert decode_stored_record(kind, encode_stored_record(record)) == record
+    assert_renderable(sorted_out.build_snapshot(), soil)
 
 
-def row_key(kind: type[Any], valid: Mapping[str, Any], soil: Soil) -> str:
+def choose_row_key(kind: type[Any], valid: Mapping[str, Any], provider: FuzzDataProvider) -> str:
     """The key of a row, mostly the right one."""
-    if soil.byte() % 4 == 0:
-        return "|".join((soil.one_of(("case", "change", "exempt", "action", "run")), soil.text()))
-    record = VALID[kind]
-    if isinstance(record, Case | ChangeRecord | Exemption | Action):
-        return record_key(record)
+    if provider.take_byte() % 4 == 0:
+        return "|".join(
+            (provider.choose(("case", "change", "exempt", "action", "run")), provider.take_text())
+        )
+    record = VALID_RECORDS[kind]
+    if isinstance(record, Case | ChangeRecord | Exemption | OperatorRequest):
+        return build_record_key(record)
     return "lease"
 
 
-def looked_at(memory: Memory, soil: Soil) -> None:
+def assert_renderable(snapshot: GuardSnapshot, provider: FuzzDataProvider) -> None:
     """Assert that whoever looks at all of a memory gets an answer."""
-    for one in memory.cases.values():
-        wished(one)
-        kinds_of(one)
-    documents = [soil.row(2) for _ in range(soil.byte() % 3)]
-    runs_of(documents, START)
-    duty = THREE[0]
-    now = status([Standing(duty, memory, documents)], START)
+    for one in snapshot.cases.values():
+        parse_planned_changes(one)
+        list_planned_kinds(one)
+    documents = [provider.take_row(2) for _ in range(provider.take_byte() % 3)]
+    parse_runs(documents, START)
+    duty = THREE_CONFIGS[0]
+    now = build_status([GuardData(duty, snapshot, documents)], START)
     json.dumps(status_document(now))
-    assert len(json.dumps(digest(now, ADDRESS)).encode()) <= LIMIT
-    days = Days(START, START)
+    assert len(json.dumps(build_digest_card(now, PUBLIC_URL)).encode()) <= MAX_MESSAGE_BYTES
+    days = CoveragePeriod(START, START)
     for told in documents:
-        days.take(told)
+        days.add_document(told)
 
 
 # What people and queues send --------------------------------------------------------------------
 
 
-def baselines(data: bytes) -> None:
+def fuzz_baselines(data: bytes) -> None:
     """A baseline file: rows, or every mistake in it by name."""
-    soil = Soil(data, BASELINE_NAMES)
-    text = json.dumps({"rows": [soil.row()], "change": soil.row(), "off": soil.row()})
-    if soil.byte() % 4 == 0:
-        text = soil.rest().decode("utf-8", "replace")
-    found = attempt(
-        lambda: read_rows(text, SHIPPED, "BASELINE_FILE", date(2026, 11, 20)), SettingsError
+    soil = FuzzDataProvider(data, BASELINE_NAMES)
+    text = json.dumps(
+        {"rows": [soil.take_row()], "change": soil.take_row(), "off": soil.take_row()}
+    )
+    if soil.take_byte() % 4 == 0:
+        text = soil.take_rest().decode("utf-8", "replace")
+    found = call_expecting(
+        lambda: read_baseline_rows(text, SHIPPED_ROWS, "BASELINE_FILE", date(2026, 11, 20)),
+        SettingsError,
     )
     if isinstance(found, SettingsError):
         assert "BASELINE_FILE" in str(found)
     else:
-        assert len(found) >= len(SHIPPED)
+        assert len(found) >= len(SHIPPED_ROWS)
 
 
-def requests(data: bytes) -> None:
+def fuzz_requests(data: bytes) -> None:
     """The body, the query and the sign-in of a request: typed values, or why not."""
-    soil = Soil(data, ("who", "why", "mode", "plan", "subject", "until", "claims", "typ", "val"))
-    route = soil.one_of(ROUTES)
-    claims = soil.spoilt({"claims": [soil.spoilt({"typ": "roles", "val": "Exoguard.Reader"})]})
-    for text in (soil.text(), base64.b64encode(dumped(claims)).decode()):
-        who = attempt(partial(principal, text), Denied)
-        if isinstance(who, Denied):
+    soil = FuzzDataProvider(
+        data, ("who", "why", "mode", "plan", "subject", "until", "claims", "typ", "val")
+    )
+    route = soil.choose(ROUTES)
+    claims = soil.corrupt_row(
+        {"claims": [soil.corrupt_row({"typ": "roles", "val": "Exoguard.Reader"})]}
+    )
+    for text in (soil.take_text(), base64.b64encode(dump_json(claims)).decode()):
+        who = call_expecting(partial(parse_client_principal, text), AccessDenied)
+        if isinstance(who, AccessDenied):
             assert 400 <= who.status < 500
         else:
-            sound(who)
-    wish = dumped(soil.spoilt({"who": "Ada", "why": "because"}))
-    body = wish if soil.byte() % 2 else soil.rest()
-    call = Call({}, {soil.text(): soil.text()}, {"content-type": "application/json"}, body)
+            assert_bounded(who)
+    wish = dump_json(soil.corrupt_row({"who": "Ada", "why": "because"}))
+    body = wish if soil.take_byte() % 2 else soil.take_rest()
+    call = HttpRequest(
+        {}, {soil.take_text(): soil.take_text()}, {"content-type": "application/json"}, body
+    )
     for typed in (
-        attempt(lambda: body_of(route, call, Caller("x", "Ada")), BadRequest),
-        attempt(lambda: query_of(route, call), BadRequest),
+        call_expecting(lambda: parse_request_body(route, call, Caller("x", "Ada")), BadRequest),
+        call_expecting(lambda: parse_request_query(route, call), BadRequest),
     ):
         if isinstance(typed, BadRequest):
             assert 400 <= typed.status < 500
             continue
-        assert typed.keys() <= {entry.name for entry in route.fields}
+        assert typed.keys() <= {entry.name for entry in route.parameters}
         assert all(len(value) <= 500 for value in typed.values())
-    when = attempt(lambda: moment(soil.text()), BadRequest)
+    when = call_expecting(lambda: parse_until_parameter(soil.take_text()), BadRequest)
     assert isinstance(when, BadRequest) or when.tzinfo
 
 
-def messages(data: bytes) -> None:
+def fuzz_messages(data: bytes) -> None:
     """A message of a queue: an order or a ticket, or refused."""
-    soil = Soil(data)
+    soil = FuzzDataProvider(data)
     ticket: dict[str, object] = {"guard": "g", "run": "r", "at": START.isoformat()}
     ticket |= {"looks": True, "mode": None}
-    roll = dumped(soil.value()) if soil.byte() % 2 else dumped(['00000000["a","b","c","d",1]'])
+    roll = (
+        dump_json(soil.take_value())
+        if soil.take_byte() % 2
+        else dump_json(['00000000["a","b","c","d",1]'])
+    )
     packed = base64.b64encode(zlib.compress(roll)).decode()
     order: dict[str, object] = {"guard": "g", "round": "r", "shard": 0, "mode": "alert"}
     order |= {"low": "", "high": "8", "due": [], "mailboxes": packed}
     for text in (
-        dumped(soil.spoilt(ticket)).decode(),
-        dumped(soil.spoilt(order)).decode(),
-        soil.text(),
-        soil.rest().decode("utf-8", "replace"),
+        dump_json(soil.corrupt_row(ticket)).decode(),
+        dump_json(soil.corrupt_row(order)).decode(),
+        soil.take_text(),
+        soil.take_rest().decode("utf-8", "replace"),
     ):
-        ticket_found = attempt(partial(Ticket.unpacked, text), ValueError)
+        ticket_found = call_expecting(partial(RunMessage.from_json, text), ValueError)
         if not isinstance(ticket_found, ValueError):
-            assert Ticket.unpacked(ticket_found.packed()) == ticket_found
-        found = attempt(partial(Order.unpacked, text), ValueError)
+            assert RunMessage.from_json(ticket_found.to_json()) == ticket_found
+        found = call_expecting(partial(ShardMessage.from_json, text), ValueError)
         if isinstance(found, ValueError):
             continue
-        assert Order.unpacked(found.packed()) == found
+        assert ShardMessage.from_json(found.to_json()) == found
         for mailbox in found.mailboxes:
-            place(mailbox.id)
+            compute_hash_prefix(mailbox.id)

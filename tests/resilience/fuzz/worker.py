@@ -19,13 +19,13 @@ from typing import Any, cast
 from azure.data.tables.aio import TableClient
 
 from core.adapters.table_storage.ledger import TableLedger
-from core.bootstrap import connect, open_ledger
+from core.bootstrap import connect_world, open_ledger
 from core.config.settings import Settings
 from core.engine.run import run
 from core.errors import ClaimLost
 
 
-class Halting:
+class HaltingTable:
     """A table client that stops its process once intended changes were written."""
 
     def __init__(self, table: TableClient) -> None:
@@ -43,12 +43,12 @@ class Halting:
 
 async def main(file: str, guard: str, seconds: str, *options: str) -> int:
     settings = Settings.read(json.loads(Path(file).read_text(encoding="utf-8")))
-    duty = settings.duty(guard)
+    duty = settings.find_guard_config(guard)
     assert duty
-    async with connect(settings) as world, open_ledger(settings) as ledger:
-        table = cast(TableClient, Halting(ledger.table)) if options else ledger.table
+    async with connect_world(settings) as world, open_ledger(settings) as ledger:
+        table = cast(TableClient, HaltingTable(ledger.table)) if options else ledger.table
         short = TableLedger(
-            table, tenant=settings["TENANT_ID"], lease=timedelta(seconds=float(seconds))
+            table, tenant=settings["TENANT_ID"], lease_duration=timedelta(seconds=float(seconds))
         )
         try:
             report = await run(duty, replace(world, ledger=short, now=short.clock.now))

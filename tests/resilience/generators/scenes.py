@@ -6,16 +6,16 @@ from datetime import timedelta
 
 from core.guards.legacy_protocols.guard import TRANSPORT
 from core.guards.shared_mailbox_health import GB
-from core.guards.tenant_baseline.rule_file import SHIPPED
-from core.microsoft365.audit_actions import DEFAULTS
+from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS
+from core.microsoft365.audit_actions import DEFAULT_ACTIONS
 from core.model.baseline import Baseline
-from core.model.guards import Terms
+from core.model.guards import GuardPolicy
 from core.tenant.apps import DelegatedGrant
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
-from core.tenant.directory import Account, ModuleUser, Registration
+from core.tenant.directory import Account, MfaRegistration, ModuleUser
 from core.tenant.mail_flow import AcceptedDomain, InboxRule, OutboundPolicy, Recipient, RemoteDomain
 from core.tenant.mailboxes import Delegation, Mailbox, SharedMailbox
-from tests.support.fakes.roles import KEEPER
+from tests.support.fakes.roles import ADMIN_MODULE_USER
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.fakes.world import START
 from tests.unit.guards import test_app_consent, test_legacy_protocols
@@ -28,7 +28,7 @@ EVIL = "x@evil.example"
 
 
 @dataclass(frozen=True)
-class Scene:
+class GuardScene:
     """A tenant as a guard first meets it, what goes wrong later, and what a person puts right.
 
     `otherwise` makes what is wrong from the start right in another way than the guard would.
@@ -36,88 +36,90 @@ class Scene:
     makes all its sweeps due.
     """
 
-    tenant: Callable[[], FakeTenant]
-    later: Callable[[FakeTenant], None]
-    mended: Callable[[FakeTenant], None] = lambda tenant: None
-    otherwise: Callable[[FakeTenant], None] | None = None
-    writes: bool = False
-    terms: Terms = field(default_factory=lambda: Terms(START))
-    every: timedelta = timedelta(days=1)
+    build_tenant: Callable[[], FakeTenant]
+    worsen: Callable[[FakeTenant], None]
+    repair: Callable[[FakeTenant], None] = lambda tenant: None
+    repair_otherwise: Callable[[FakeTenant], None] | None = None
+    can_remediate: bool = False
+    policy: GuardPolicy = field(default_factory=lambda: GuardPolicy(START))
+    interval: timedelta = timedelta(days=1)
 
 
 # Guards that put right ----------------------------------------------------------------------------
 
 
-def resources() -> FakeTenant:
+def build_resource_tenant() -> FakeTenant:
     info = replace(ANN, kind="SharedMailbox")
     room = replace(BEN, kind="RoomMailbox")
     accounts = [Account("m1", enabled=True), Account("m2", enabled=False)]
     return FakeTenant(boxes=[info, room], users=accounts)
 
 
-def opened(tenant: FakeTenant) -> None:
+def enable_sign_in(tenant: FakeTenant) -> None:
     tenant.users[1] = replace(tenant.users[1], enabled=True)
 
 
-def personal(tenant: FakeTenant) -> None:
+def convert_to_personal(tenant: FakeTenant) -> None:
     tenant.boxes[0] = ANN
 
 
-def forwards() -> FakeTenant:
+def build_forwarding_tenant() -> FakeTenant:
     return FakeTenant(
         boxes=[ANN, replace(BEN, forwarding_smtp_address=f"smtp:{EVIL}")],
         domains=[AcceptedDomain("contoso.com")],
-        remotes=[RemoteDomain("*", auto_forward=True)],
-        policies=[OutboundPolicy("Default", "On", default=True)],
+        remote_domain_list=[RemoteDomain("*", auto_forward=True)],
+        policies=[OutboundPolicy("Default", "On", is_default=True)],
     )
 
 
-def inside(tenant: FakeTenant) -> None:
+def forward_inside(tenant: FakeTenant) -> None:
     tenant.boxes[1] = replace(BEN, forwarding_smtp_address="smtp:ann@contoso.com")
 
 
-def ruled(tenant: FakeTenant) -> None:
+def add_forwarding_rules(tenant: FakeTenant) -> None:
     tenant.rules += [InboxRule("r1", "m1", ".", "graph", redirect_to=(EVIL,))]
     tenant.exchange_rules += [InboxRule("h1", "m2", "hidden", "exchange", forward_to=(EVIL,))]
 
 
-def audited(box: Mailbox) -> MailboxAudit:
-    return MailboxAudit(box, True, frozenset(DEFAULTS), dict(DEFAULTS), 180.0)
+def build_mailbox_audit(box: Mailbox) -> MailboxAudit:
+    return MailboxAudit(box, True, frozenset(DEFAULT_ACTIONS), dict(DEFAULT_ACTIONS), 180.0)
 
 
-def audits() -> FakeTenant:
+def build_audit_tenant() -> FakeTenant:
     return FakeTenant(
         boxes=[ANN, BEN],
         users=[Account("m1"), Account("m2")],
-        audits=[audited(ANN), audited(BEN)],
+        audits=[build_mailbox_audit(ANN), build_mailbox_audit(BEN)],
         organization=OrganizationAudit(audit_disabled=True, unified_log=True),
     )
 
 
-def unaudited(tenant: FakeTenant) -> None:
-    few = {**DEFAULTS, "Owner": frozenset({"Move"})}
+def weaken_auditing(tenant: FakeTenant) -> None:
+    few = {**DEFAULT_ACTIONS, "Owner": frozenset({"Move"})}
     kept = frozenset({"Admin", "Delegate"})
     tenant.audits[0] = MailboxAudit(ANN, False, kept, few, 30.0)
     tenant.bypasses.append(AuditBypass("b1", "service"))
     tenant.organization = replace(tenant.organization, unified_log=False)
 
 
-def strict() -> Terms:
+def build_strict_policy() -> GuardPolicy:
     """Two rows of the baseline are put right."""
     rows = frozenset({"remote-domain-forwarding", "outbound-forwarding"})
-    return Terms(START, baseline=Baseline(SHIPPED, rows))
+    return GuardPolicy(START, baseline=Baseline(SHIPPED_ROWS, rows))
 
 
-def lax() -> FakeTenant:
+def build_lax_tenant() -> FakeTenant:
     return test_guard.varied("remote-domain", "AutoForwardEnabled", True)
 
 
-def laxer(tenant: FakeTenant) -> None:
-    set_value(tenant, "outbound-spam-policy", "AutoForwardingMode", "On")
-    set_value(tenant, "owa-mailbox-policy", "AdditionalStorageProvidersAvailable", True)
+def loosen_settings(tenant: FakeTenant) -> None:
+    set_configuration_value(tenant, "outbound-spam-policy", "AutoForwardingMode", "On")
+    set_configuration_value(
+        tenant, "owa-mailbox-policy", "AdditionalStorageProvidersAvailable", True
+    )
 
 
-def set_value(tenant: FakeTenant, source: str, name: str, value: object) -> None:
+def set_configuration_value(tenant: FakeTenant, source: str, name: str, value: object) -> None:
     """Set one value of the configuration."""
     for at, one in enumerate(tenant.configurations):
         if one.source == source:
@@ -125,117 +127,140 @@ def set_value(tenant: FakeTenant, source: str, name: str, value: object) -> None
             tenant.configurations[at] = replace(one, values=values)
 
 
-def module() -> FakeTenant:
-    return FakeTenant(module=[KEEPER, ModuleUser("u1", "gu1", "user-1@contoso.com")])
+def build_module_tenant() -> FakeTenant:
+    return FakeTenant(
+        powershell_users=[ADMIN_MODULE_USER, ModuleUser("u1", "gu1", "user-1@contoso.com")]
+    )
 
 
-def protocols() -> FakeTenant:
+def build_protocol_tenant() -> FakeTenant:
     return test_legacy_protocols.tenant_of(protocols=test_legacy_protocols.allowing("imap"))
 
 
-def smtp(tenant: FakeTenant) -> None:
-    set_value(tenant, TRANSPORT, "SmtpClientAuthenticationDisabled", False)
+def enable_smtp(tenant: FakeTenant) -> None:
+    set_configuration_value(tenant, TRANSPORT, "SmtpClientAuthenticationDisabled", False)
 
 
 # Guards that only tell, or whose changes are few --------------------------------------------------
 
 
-def delegated() -> FakeTenant:
+def build_delegation_tenant() -> FakeTenant:
     ann = Recipient("ann@contoso.com", True, "UserMailbox", "ann@contoso.com", id="m1")
     ben = Recipient("ben@contoso.com", True, "UserMailbox", "ben@contoso.com", id="m2")
     opens = Delegation("FullAccess", "ann@contoso.com", "S-1-5-21-1-1-1-1001", BEN)
-    return FakeTenant(boxes=[ANN, BEN], people=[ann, ben], delegations=[opens])
+    return FakeTenant(boxes=[ANN, BEN], known_recipients=[ann, ben], delegations=[opens])
 
 
-def consented() -> FakeTenant:
+def build_consent_tenant() -> FakeTenant:
     tenant = test_app_consent.tenant_of(test_app_consent.grant("c1", "Mail.Read"))
     return replace(tenant, configurations=[test_app_consent.policy(test_app_consent.FOR_SELF)])
 
 
-def more_consented(tenant: FakeTenant) -> None:
-    tenant.consented.append(DelegatedGrant("c2", "graph", True, frozenset({"Mail.ReadWrite"})))
+def add_consent(tenant: FakeTenant) -> None:
+    tenant.oauth_grants.append(DelegatedGrant("c2", "graph", True, frozenset({"Mail.ReadWrite"})))
 
 
-def registered() -> FakeTenant:
-    admin = Registration("u1", "ann@contoso.com", admin=True)
-    user = Registration(
+def build_registration_tenant() -> FakeTenant:
+    admin = MfaRegistration("u1", "ann@contoso.com", is_admin=True)
+    user = MfaRegistration(
         "u2",
         "ben@contoso.com",
-        registered=True,
-        capable=True,
+        mfa_registered=True,
+        mfa_capable=True,
         methods=frozenset({"microsoftauthenticatorpush"}),
     )
     accounts = [Account("u1", admin.upn, enabled=True), Account("u2", user.upn, enabled=True)]
-    return FakeTenant(registered=[admin, user], users=accounts)
+    return FakeTenant(mfa_registrations=[admin, user], users=accounts)
 
 
-def lapsed(tenant: FakeTenant) -> None:
-    tenant.registered[1] = Registration("u2", "ben@contoso.com")
+def lapse_registration(tenant: FakeTenant) -> None:
+    tenant.mfa_registrations[1] = MfaRegistration("u2", "ben@contoso.com")
 
 
-def gone(tenant: FakeTenant) -> None:
-    del tenant.registered[0]
+def remove_registration(tenant: FakeTenant) -> None:
+    del tenant.mfa_registrations[0]
 
 
-def purged() -> FakeTenant:
+def build_deletion_tenant() -> FakeTenant:
     rows = deleted(11)
-    return FakeTenant(deleted=rows, bin=binned(rows), counted=50)
+    return FakeTenant(deletion_events=rows, recycle_bin=binned(rows), reported_user_count=50)
 
 
-def purged_again(tenant: FakeTenant) -> None:
+def add_deletions(tenant: FakeTenant) -> None:
     rows = deleted(12, OTHER, hours=0.1, first=50)
-    tenant.deleted += rows
-    tenant.bin += binned(rows)
+    tenant.deletion_events += rows
+    tenant.recycle_bin += binned(rows)
 
 
-def sized() -> FakeTenant:
+def build_size_tenant() -> FakeTenant:
     info = replace(ANN, kind="SharedMailbox")
     desk = replace(BEN, kind="SharedMailbox")
     return FakeTenant(
         boxes=[info, desk],
         users=[Account("m1", enabled=False), Account("m2", enabled=False)],
-        shared=[SharedMailbox(info), SharedMailbox(desk)],
+        shared_settings=[SharedMailbox(info), SharedMailbox(desk)],
         sizes={"m1": 60 * GB},
     )
 
 
-SCENES: Mapping[str, Scene] = {
-    "shared-mailbox-sign-in": Scene(
-        resources, opened, otherwise=personal, writes=True, every=timedelta(minutes=15)
+SCENES: Mapping[str, GuardScene] = {
+    "shared-mailbox-sign-in": GuardScene(
+        build_resource_tenant,
+        enable_sign_in,
+        repair_otherwise=convert_to_personal,
+        can_remediate=True,
+        interval=timedelta(minutes=15),
     ),
-    "mailbox-forwarding": Scene(forwards, ruled, otherwise=inside, writes=True),
-    "mailbox-audit": Scene(audits, unaudited, writes=True),
-    "mailbox-delegation": Scene(
-        delegated,
+    "mailbox-forwarding": GuardScene(
+        build_forwarding_tenant,
+        add_forwarding_rules,
+        repair_otherwise=forward_inside,
+        can_remediate=True,
+    ),
+    "mailbox-audit": GuardScene(build_audit_tenant, weaken_auditing, can_remediate=True),
+    "mailbox-delegation": GuardScene(
+        build_delegation_tenant,
         lambda tenant: tenant.delegations.append(
-            Delegation("SendAs", "ben@contoso.com", "S-1-5-21-1-1-1-1002", of="ann@contoso.com")
+            Delegation(
+                "SendAs", "ben@contoso.com", "S-1-5-21-1-1-1-1002", mailbox_name="ann@contoso.com"
+            )
         ),
         lambda tenant: tenant.delegations.clear(),
     ),
-    "tenant-baseline": Scene(
-        lax,
-        laxer,
-        lambda tenant: set_value(
+    "tenant-baseline": GuardScene(
+        build_lax_tenant,
+        loosen_settings,
+        lambda tenant: set_configuration_value(
             tenant, "owa-mailbox-policy", "AdditionalStorageProvidersAvailable", False
         ),
-        writes=True,
-        terms=strict(),
+        can_remediate=True,
+        policy=build_strict_policy(),
     ),
-    "app-consent": Scene(
-        consented, more_consented, lambda tenant: tenant.consented.clear(), writes=True
+    "app-consent": GuardScene(
+        build_consent_tenant,
+        add_consent,
+        lambda tenant: tenant.oauth_grants.clear(),
+        can_remediate=True,
     ),
-    "mfa-registration": Scene(registered, lapsed, gone),
-    "mass-deletion": Scene(purged, purged_again, every=timedelta(hours=1)),
-    "exchange-module-access": Scene(
-        module,
-        lambda tenant: tenant.module.append(ModuleUser("u2", "gu2", "user-2@contoso.com")),
-        writes=True,
+    "mfa-registration": GuardScene(
+        build_registration_tenant, lapse_registration, remove_registration
     ),
-    "legacy-protocols": Scene(
-        protocols, smtp, writes=True, terms=Terms(START, without_sign_ins="enforce")
+    "mass-deletion": GuardScene(build_deletion_tenant, add_deletions, interval=timedelta(hours=1)),
+    "exchange-module-access": GuardScene(
+        build_module_tenant,
+        lambda tenant: tenant.powershell_users.append(
+            ModuleUser("u2", "gu2", "user-2@contoso.com")
+        ),
+        can_remediate=True,
     ),
-    "shared-mailbox-health": Scene(
-        sized,
+    "legacy-protocols": GuardScene(
+        build_protocol_tenant,
+        enable_smtp,
+        can_remediate=True,
+        policy=GuardPolicy(START, without_sign_ins="enforce"),
+    ),
+    "shared-mailbox-health": GuardScene(
+        build_size_tenant,
         lambda tenant: tenant.sizes.update(m2=70 * GB),
         lambda tenant: tenant.sizes.update(m1=GB),
     ),

@@ -11,10 +11,10 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
-DEPTH = 6
-LONGEST_TEXT = 40_000
-NAME = re.compile(r'"(@?[A-Za-z][A-Za-z.]{1,39})"')
-TEXTS = (
+MAX_DEPTH = 6
+MAX_TEXT_LENGTH = 40_000
+NAME_PATTERN = re.compile(r'"(@?[A-Za-z][A-Za-z.]{1,39})"')
+AWKWARD_TEXTS = (
     "",
     " ",
     "x",
@@ -60,16 +60,16 @@ TEXTS = (
 )
 
 
-def names_in(*modules: str) -> tuple[str, ...]:
+def find_property_names(*modules: str) -> tuple[str, ...]:
     """The names that parsers ask for, taken from their source."""
     found: dict[str, None] = {}
     for pattern in modules:
         for path in sorted((ROOT / "core").glob(pattern)):
-            found |= dict.fromkeys(NAME.findall(path.read_text(encoding="utf-8")))
+            found |= dict.fromkeys(NAME_PATTERN.findall(path.read_text(encoding="utf-8")))
     return tuple(found)
 
 
-class Soil:
+class FuzzDataProvider:
     """Bytes that are used up from the front; when there are none left, all choices are the first.
 
     `names` are those that objects take for their properties.
@@ -77,84 +77,86 @@ class Soil:
 
     def __init__(self, data: bytes, names: Sequence[str] = ()) -> None:
         self.data = data
-        self.at = 0
+        self.position = 0
         self.names = (*names, "x")
 
     @property
-    def spent(self) -> bool:
-        return self.at >= len(self.data)
+    def is_exhausted(self) -> bool:
+        return self.position >= len(self.data)
 
-    def byte(self) -> int:
+    def take_byte(self) -> int:
         """The next byte."""
-        if self.spent:
+        if self.is_exhausted:
             return 0
-        self.at += 1
-        return self.data[self.at - 1]
+        self.position += 1
+        return self.data[self.position - 1]
 
-    def number(self) -> int:
+    def take_number(self) -> int:
         """Two bytes."""
-        return self.byte() << 8 | self.byte()
+        return self.take_byte() << 8 | self.take_byte()
 
-    def one_of[T](self, choices: Sequence[T]) -> T:
+    def choose[T](self, choices: Sequence[T]) -> T:
         """One of some things."""
-        return choices[self.number() % len(choices)]
+        return choices[self.take_number() % len(choices)]
 
-    def rest(self) -> bytes:
+    def take_rest(self) -> bytes:
         """All that is left."""
-        found, self.at = self.data[self.at :], len(self.data)
+        found, self.position = self.data[self.position :], len(self.data)
         return found
 
-    def text(self) -> str:
+    def take_text(self) -> str:
         """A text: an awkward one, or some bytes as they are, surrogates and all."""
-        choice = self.byte() % 4
+        choice = self.take_byte() % 4
         if choice == 0:
-            return self.one_of(TEXTS)
+            return self.choose(AWKWARD_TEXTS)
         if choice == 1:
-            return self.one_of(TEXTS) + self.one_of(TEXTS)
-        size = self.byte()
-        found = self.data[self.at : self.at + size]
-        self.at += size
+            return self.choose(AWKWARD_TEXTS) + self.choose(AWKWARD_TEXTS)
+        size = self.take_byte()
+        found = self.data[self.position : self.position + size]
+        self.position += size
         return found.decode("utf-8", "surrogateescape" if choice == 2 else "replace")
 
-    def value(self, depth: int = DEPTH) -> object:
+    def take_value(self, depth: int = MAX_DEPTH) -> object:
         """Any value."""
         kinds: tuple[Callable[[], object], ...] = (
             lambda: None,
             lambda: True,
             lambda: False,
-            lambda: self.byte() - 128,
-            lambda: 10 ** (self.byte() * 16),
-            lambda: (self.byte() - 128) * 10.0 ** (self.byte() - 128),
-            self.text,
-            self.text,
-            lambda: nested(self.number() % 6_000),
-            lambda: [self.value(depth - 1) for _ in range(self.byte() % 6)] if depth else [],
-            lambda: self.row(depth - 1) if depth else {},
-            lambda: self.row(depth - 1) if depth else {},
+            lambda: self.take_byte() - 128,
+            lambda: 10 ** (self.take_byte() * 16),
+            lambda: (self.take_byte() - 128) * 10.0 ** (self.take_byte() - 128),
+            self.take_text,
+            self.take_text,
+            lambda: build_nested_list(self.take_number() % 6_000),
+            lambda: (
+                [self.take_value(depth - 1) for _ in range(self.take_byte() % 6)] if depth else []
+            ),
+            lambda: self.take_row(depth - 1) if depth else {},
+            lambda: self.take_row(depth - 1) if depth else {},
         )
-        return kinds[self.byte() % len(kinds)]()
+        return kinds[self.take_byte() % len(kinds)]()
 
-    def row(self, depth: int = DEPTH) -> dict[str, object]:
+    def take_row(self, depth: int = MAX_DEPTH) -> dict[str, object]:
         """An object, with properties of the names there are."""
         return {
-            self.one_of(self.names): self.value(depth)
-            for _ in range(self.byte() % 12)
-            if not self.spent
+            self.choose(self.names): self.take_value(depth)
+            for _ in range(self.take_byte() % 12)
+            if not self.is_exhausted
         }
 
-    def spoilt(self, valid: Mapping[str, object]) -> dict[str, object]:
+    def corrupt_row(self, valid: Mapping[str, object]) -> dict[str, object]:
         """A valid object with some of its properties replaced, removed or added."""
         found = dict(valid)
-        for _ in range(self.byte() % 5):
-            name = self.one_of([*valid, *self.names[:4]])
-            if self.byte() % 8:
-                found[name] = self.value()
+        for _ in range(self.take_byte() % 5):
+            name = self.choose([*valid, *self.names[:4]])
+            if self.take_byte() % 8:
+                found[name] = self.take_value()
             else:
                 found.pop(name, None)
         return found
 
 
-def nested(depth: int) -> object:
+def build_nested_list(depth: int) -> object:
     """A list in a list in a list."""
     found: object = "x"
     for _ in range(depth):
@@ -162,7 +164,7 @@ def nested(depth: int) -> object:
     return found
 
 
-def attempt[T, E: Exception](call: Callable[[], T], *errors: type[E]) -> T | E:
+def call_expecting[T, E: Exception](call: Callable[[], T], *errors: type[E]) -> T | E:
     """What a call returns, or the error that is meant for what it cannot take."""
     try:
         return call()
@@ -170,24 +172,24 @@ def attempt[T, E: Exception](call: Callable[[], T], *errors: type[E]) -> T | E:
         return error
 
 
-def dumped(value: object) -> bytes:
+def dump_json(value: object) -> bytes:
     """JSON, as far as this Python can write it."""
-    found = attempt(lambda: json.dumps(value).encode(), RecursionError, ValueError)
+    found = call_expecting(lambda: json.dumps(value).encode(), RecursionError, ValueError)
     return found if isinstance(found, bytes) else b"["
 
 
-def sound(value: object) -> None:
+def assert_bounded(value: object) -> None:
     """Assert that a value of ours can be written down, and is not as long as somebody wished."""
     if isinstance(value, str):
         value.encode()
-        assert len(value) <= LONGEST_TEXT
+        assert len(value) <= MAX_TEXT_LENGTH
     elif is_dataclass(value):
         for entry in fields(value):
-            sound(getattr(value, entry.name))
+            assert_bounded(getattr(value, entry.name))
     elif isinstance(value, Mapping):
         for name, part in value.items():
-            sound(name)
-            sound(part)
+            assert_bounded(name)
+            assert_bounded(part)
     elif isinstance(value, list | tuple | set | frozenset):
         for part in value:
-            sound(part)
+            assert_bounded(part)

@@ -130,7 +130,7 @@ async def play(scenario: Scenario, app_dir: Path, settings: dict[str, str]) -> A
         app_dir,
         settings,
         status_file=app_dir / "status.json",
-        schedules="SCHEDULES" in settings,
+        timers_enabled="SCHEDULES" in settings,
     )
     async with host, ClientSession(host.base) as client:
         return await scenario(host, client)

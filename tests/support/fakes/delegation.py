@@ -11,22 +11,22 @@ if TYPE_CHECKING:
     from tests.support.fakes.tenant import FakeTenant
 
 
-def is_over_mailbox(one: Delegation) -> bool:
+def is_over_mailbox(delegation: Delegation) -> bool:
     """True for the rights that are asked for mailbox by mailbox."""
-    return one.right not in ("SendAs", "SendOnBehalf")
+    return delegation.right not in ("SendAs", "SendOnBehalf")
 
 
-def owner_of(one: Delegation) -> str:
+def get_delegation_owner(delegation: Delegation) -> str:
     """What a right is over."""
-    return one.mailbox.id if one.mailbox else one.of
+    return delegation.mailbox.id if delegation.mailbox else delegation.mailbox_name
 
 
-def streamed(tenant: "FakeTenant", surface: str) -> Iterator[Reading[Delegation]]:
+def stream_delegations(tenant: "FakeTenant", source: str) -> Iterator[Reading[Delegation]]:
     """A listing of the whole organization: its pages, then a part that speaks of everybody."""
-    right = "SendAs" if surface == SEND_AS else "SendOnBehalf"
+    right = "SendAs" if source == SEND_AS else "SendOnBehalf"
     found = [one for one in tenant.delegations if one.right == right]
-    seen = tenant.reading(surface, found, owner_of)
-    for at in range(0, len(seen.items), tenant.page):
-        page = seen.items[at : at + tenant.page]
-        yield Reading(items=page, surfaces=seen.surfaces, scope=frozenset())
-    yield Reading(unread=seen.unread, surfaces=seen.surfaces)
+    seen = tenant.build_reading(source, found, get_delegation_owner)
+    for at in range(0, len(seen.items), tenant.page_size):
+        page = seen.items[at : at + tenant.page_size]
+        yield Reading(items=page, sources=seen.sources, scope=frozenset())
+    yield Reading(failures=seen.failures, sources=seen.sources)

@@ -4,59 +4,62 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from core.errors import Forbidden, Gone, Moot, Refused, Unavailable
-from core.tenant.changes import Applied, DisableExchangeModule
+from core.errors import Forbidden, NotFound, Rejected, Superseded, Unavailable
+from core.tenant.changes import AppliedChange, DisableExchangeModule
 from core.tenant.directory import ModuleUser, RoleHolder
 from core.tenant.surfaces import ROLE_HOLDERS
-from sandbox.scenes.default_roles import CHIEF, CHIEF_GUID
+from sandbox.scenes.default_roles import ADMIN_GUID, ADMIN_ID
 
 if TYPE_CHECKING:
     from tests.support.fakes.tenant import FakeTenant
 
-HOLDER = RoleHolder(CHIEF, "entra")
-KEEPER = ModuleUser(CHIEF, CHIEF_GUID, "chief@sandbox.example", "User")
+ADMIN_ROLE_HOLDER = RoleHolder(ADMIN_ID, "entra")
+ADMIN_MODULE_USER = ModuleUser(ADMIN_ID, ADMIN_GUID, "chief@sandbox.example", "User")
 
 
-def disable_exchange_module(tenant: "FakeTenant", change: DisableExchangeModule) -> Applied:
-    found = [one for one in tenant.module if one.guid == change.user_guid]
+def disable_exchange_module(tenant: "FakeTenant", change: DisableExchangeModule) -> AppliedChange:
+    found = [one for one in tenant.powershell_users if one.guid == change.user_guid]
     if not found:
-        raise Gone("the user is gone")
+        raise NotFound("the user is gone")
     user = found[0]
     if user.id != change.user_id:
-        raise Moot("the user has another account now")
+        raise Superseded("the user has another account now")
     if not user.enabled:
-        return Applied({"EXOModuleEnabled": False}, already=True)
+        return AppliedChange({"EXOModuleEnabled": False}, unchanged=True)
     if not user.has_account:
-        raise Refused("the user has no Entra account whose roles could be looked at")
-    check_roles(tenant, user)
+        raise Rejected("the user has no Entra account whose roles could be looked at")
+    ensure_no_role(tenant, user)
     before = {"EXOModuleEnabled": True}
-    with tenant.write(change, before):
-        tenant.module[tenant.module.index(user)] = replace(user, enabled=False)
-    return Applied(before)
+    with tenant.record_write(change, before):
+        tenant.powershell_users[tenant.powershell_users.index(user)] = replace(user, enabled=False)
+    return AppliedChange(before)
 
 
-def check_roles(tenant: "FakeTenant", user: ModuleUser) -> None:
+def ensure_no_role(tenant: "FakeTenant", user: ModuleUser) -> None:
     """Raise for a user who holds a role, or when that cannot be told."""
     for (surface, _), miss in tenant.failures.items():
         if surface == ROLE_HOLDERS:
             raise Forbidden("not known", miss.permission) if miss.permission else Unavailable("")
-    holders = {one.id for one in tenant.holders} | tenant.holding_now
+    holders = {one.id for one in tenant.holders} | tenant.unlisted_holders
     if not holders.isdisjoint({user.id, user.guid}):
-        raise Refused("the user holds a role, or may", verdict="protected")
-    if not any(one.enabled and not holders.isdisjoint({one.id, one.guid}) for one in tenant.module):
-        raise Refused("no administrator was seen to have Exchange PowerShell")
+        raise Rejected("the user holds a role, or may", verdict="protected")
+    if not any(
+        one.enabled and not holders.isdisjoint({one.id, one.guid})
+        for one in tenant.powershell_users
+    ):
+        raise Rejected("no administrator was seen to have Exchange PowerShell")
 
 
 # A scene in wire form -----------------------------------------------------------------------------
 
 
-def holders_in(graph: dict[str, Any], exchange: dict[str, Any]) -> set[str]:
+def find_role_holders(graph: dict[str, Any], exchange: dict[str, Any]) -> set[str]:
     """Everybody in a scene who holds a role or may: persons, groups and what else there is.
 
     It follows the scene itself, so that the adapters have something to be compared with.
     """
     found: set[str] = set()
-    waiting = [*given(graph, exchange)]
+    waiting = [*find_direct_assignees(graph, exchange)]
     groups = {row["id"]: row for row in graph["groups"]}
     while waiting:
         one = waiting.pop()
@@ -72,7 +75,7 @@ def holders_in(graph: dict[str, Any], exchange: dict[str, Any]) -> set[str]:
     return found
 
 
-def given(graph: dict[str, Any], exchange: dict[str, Any]) -> Iterator[str]:
+def find_direct_assignees(graph: dict[str, Any], exchange: dict[str, Any]) -> Iterator[str]:
     """Whom roles are given directly, in Entra and in Exchange."""
     for name in ("roleAssignments", "roleEligibilityScheduleInstances"):
         yield from (row["principalId"] for row in graph[name])

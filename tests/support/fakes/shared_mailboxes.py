@@ -4,31 +4,33 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from core.tenant.mailboxes import Mailbox, MailboxSize, SharedMailbox
-from core.tenant.readings import Reading, Unread
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import MAILBOX_SIZES
 
 if TYPE_CHECKING:
     from tests.support.fakes.tenant import FakeTenant
 
-SMALL = 1_342_177_280
-KIND = "SharedMailbox"
+DEFAULT_SIZE = 1_342_177_280
+SHARED_KIND = "SharedMailbox"
 
 
-def shared_of(tenant: "FakeTenant", boxes: Iterable[Mailbox]) -> list[SharedMailbox]:
+def find_shared_mailboxes(tenant: "FakeTenant", boxes: Iterable[Mailbox]) -> list[SharedMailbox]:
     """The shared ones among some mailboxes; of which nothing else is said there is nothing."""
-    known = {one.mailbox.id: one for one in tenant.shared}
-    return [known.get(box.id, SharedMailbox(box)) for box in boxes if box.kind == KIND]
+    known = {one.mailbox.id: one for one in tenant.shared_settings}
+    return [known.get(box.id, SharedMailbox(box)) for box in boxes if box.kind == SHARED_KIND]
 
 
-def sizes_of(tenant: "FakeTenant", owners: Iterable[Mailbox]) -> Reading[MailboxSize]:
+def read_sizes(tenant: "FakeTenant", owners: Iterable[Mailbox]) -> Reading[MailboxSize]:
     """How large some mailboxes are; None is one that nobody has used."""
     ids = [one.id for one in owners]
-    there = {box.id: tenant.sizes.get(box.id, SMALL) for box in tenant.boxes if box.id in ids}
+    there = {
+        box.id: tenant.sizes.get(box.id, DEFAULT_SIZE) for box in tenant.boxes if box.id in ids
+    }
     found = [MailboxSize(one, size) for one, size in there.items() if size is not None]
     unused = [
-        Unread(MAILBOX_SIZES, "nobody has used it yet", one, optional=True)
+        ReadFailure(MAILBOX_SIZES, "nobody has used it yet", one, optional=True)
         for one, size in there.items()
         if size is None
     ]
-    unopened = tenant.unopened(MAILBOX_SIZES, owners)
-    return tenant.reading(MAILBOX_SIZES, found, lambda one: one.id, ids, (*unopened, *unused))
+    unopened = tenant.find_unknown_mailboxes(MAILBOX_SIZES, owners)
+    return tenant.build_reading(MAILBOX_SIZES, found, lambda one: one.id, ids, (*unopened, *unused))

@@ -5,15 +5,15 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from core.adapters.m365.parsing import timespan
-from core.adapters.m365.protocols.parse import SWITCHES
-from core.errors import Moot, Refused, Unavailable
-from core.microsoft365.configuration_sources import SOURCES
-from core.microsoft365.powershell import set_audit_age
-from core.property_values import property_of, same, texts
+from core.adapters.m365.parsing import format_timespan
+from core.adapters.m365.protocols.parse import PROTOCOL_FLAGS
+from core.errors import Rejected, Superseded, Unavailable
+from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
+from core.microsoft365.powershell import build_audit_age_command
+from core.property_values import find_property, matches_value, parse_printed_list
 from core.tenant.auditing import MailboxAudit
 from core.tenant.changes import (
-    Applied,
+    AppliedChange,
     BlockSignIn,
     Change,
     ClearAuditBypass,
@@ -30,68 +30,68 @@ from core.tenant.changes import (
 )
 from core.tenant.mailboxes import Mailbox, MailboxProtocols
 from core.tenant.reversibility import (
-    MAY_YET_SHOW,
-    NOTHING_KNOWN,
-    PURGES,
-    SIGNED_OUT,
-    SWITCHED,
-    changed_since,
-    doing,
-    unknown,
+    AUDIT_AGE_PURGES,
+    MAY_BE_DELAYED,
+    PRIOR_STATE_UNKNOWN,
+    SESSIONS_STAY_ENDED,
+    SWITCH_CHANGES,
+    describe_changed_since,
+    explain_undo_unknown,
+    hash_rule_actions,
 )
-from tests.support.fakes.changes import audit_of, one, with_property
+from tests.support.fakes.changes import find_audit, get_first, replace_property
 
 if TYPE_CHECKING:
     # FakeTenant.restore calls this page, which only needs to know the shape of a FakeTenant.
     from tests.support.fakes.tenant import FakeTenant
 
-type Before = Mapping[str, object]
+type BeforeValues = Mapping[str, object]
 
 
-def put_back(tenant: "FakeTenant", change: Change, before: Before) -> Applied:
+def undo_change(tenant: "FakeTenant", change: Change, before: BeforeValues) -> AppliedChange:
     """Undo one change, as the port promises it."""
-    if reason := unknown(type(change).__name__, before):
-        raise Refused(reason)
+    if reason := explain_undo_unknown(type(change).__name__, before):
+        raise Rejected(reason)
     match change:
         case ClearMailboxForward():
-            return restore_forward(tenant, change, before)
+            return undo_forward(tenant, change, before)
         case SetConfiguration():
-            return restore_configuration(tenant, change, before)
+            return undo_configuration(tenant, change, before)
         case DisableMailboxProtocols():
-            return restore_protocols(tenant, change, before)
+            return undo_protocols(tenant, change, before)
         case RaiseAuditAge():
-            return refuse_audit_age(tenant, change, before)
+            return reject_audit_age_undo(tenant, change, before)
         case ResetAuditSet():
-            return restore_audit_set(tenant, change, before)
+            return undo_audit_set(tenant, change, before)
         case _:
-            return restore_switch(tenant, change, before)
+            return undo_switch(tenant, change, before)
 
 
-def as_found(
+def undo_unless_changed(
     tenant: "FakeTenant",
     change: Change,
-    now: Before,
+    now: BeforeValues,
     *,
-    back: bool,
-    left: bool,
+    is_undone: bool,
+    is_unchanged: bool,
     writes: Sequence[Callable[[], None]],
-) -> Applied:
+) -> AppliedChange:
     """Write, when the object is as the change left it. Raises Moot when it is not."""
-    if back:
-        return Applied(now, already=True)
-    if not left:
-        raise Moot(changed_since(now))
-    tenant.undone.append(change)
+    if is_undone:
+        return AppliedChange(now, unchanged=True)
+    if not is_unchanged:
+        raise Superseded(describe_changed_since(now))
+    tenant.undone_changes.append(change)
     for write in writes:
-        with tenant.write(change, now, first=False):
+        with tenant.record_write(change, now, is_first=False):
             write()
-    return Applied(now)
+    return AppliedChange(now)
 
 
 # Switches ---------------------------------------------------------------------------------------
 
 
-type Switching = (
+type SwitchChange = (
     BlockSignIn
     | DisableInboxRule
     | DisableExchangeModule
@@ -102,44 +102,53 @@ type Switching = (
 )
 
 
-def restore_switch(tenant: "FakeTenant", change: Switching, before: Before) -> Applied:
+def undo_switch(tenant: "FakeTenant", change: SwitchChange, before: BeforeValues) -> AppliedChange:
     """One switch, wherever it stands."""
-    name, left = SWITCHED[type(change).__name__]
+    name, left = SWITCH_CHANGES[type(change).__name__]
     was = before[name] is True
-    now, turn = switch_of(tenant, change, before)
-    done = as_found(
-        tenant, change, {name: now}, back=now is was, left=now is left, writes=[lambda: turn(was)]
+    now, turn = get_switch(tenant, change, before)
+    done = undo_unless_changed(
+        tenant,
+        change,
+        {name: now},
+        is_undone=now is was,
+        is_unchanged=now is left,
+        writes=[lambda: turn(was)],
     )
-    if isinstance(change, BlockSignIn) and not done.already:
-        return replace(done, note=SIGNED_OUT)
-    if isinstance(change, EnableUnifiedAuditLog) and done.already and was is not left:
-        return replace(done, note=MAY_YET_SHOW)
+    if isinstance(change, BlockSignIn) and not done.unchanged:
+        return replace(done, note=SESSIONS_STAY_ENDED)
+    if isinstance(change, EnableUnifiedAuditLog) and done.unchanged and was is not left:
+        return replace(done, note=MAY_BE_DELAYED)
     return done
 
 
-def switch_of(
-    tenant: "FakeTenant", change: Switching, before: Before
+def get_switch(
+    tenant: "FakeTenant", change: SwitchChange, before: BeforeValues
 ) -> tuple[bool, Callable[[bool], None]]:
     """What the switch of a change is now, and what turns it."""
     match change:
         case BlockSignIn():
-            return sign_in_of(tenant, change, before)
+            return get_sign_in_switch(tenant, change, before)
         case DisableInboxRule():
-            return rule_of(tenant, change, before)
+            return get_rule_switch(tenant, change, before)
         case DisableExchangeModule():
-            return module_of(tenant, change)
+            return get_module_switch(tenant, change)
         case EnableMailboxAudit():
-            return switch_in(tenant.audits, audit_of(tenant, change.mailbox_guid), "enabled")
+            return get_object_switch(
+                tenant.audits, find_audit(tenant, change.mailbox_guid), "enabled"
+            )
         case ClearAuditBypass():
-            account = one(entry for entry in tenant.bypasses if entry.id == change.account_guid)
-            return switch_in(tenant.bypasses, account, "bypassed")
+            account = get_first(
+                entry for entry in tenant.bypasses if entry.id == change.account_guid
+            )
+            return get_object_switch(tenant.bypasses, account, "bypassed")
         case EnableOrganizationAudit():
-            return switch_of_all(tenant, "audit_disabled")
+            return get_organization_switch(tenant, "audit_disabled")
         case EnableUnifiedAuditLog():
-            return switch_of_all(tenant, "unified_log")
+            return get_organization_switch(tenant, "unified_log")
 
 
-def switch_in(rows: list[Any], row: Any, name: str) -> tuple[bool, Callable[[bool], None]]:
+def get_object_switch(rows: list[Any], row: Any, name: str) -> tuple[bool, Callable[[bool], None]]:
     """A switch of one object in a list of them."""
     now = getattr(row, name)
     if now is None:
@@ -151,7 +160,7 @@ def switch_in(rows: list[Any], row: Any, name: str) -> tuple[bool, Callable[[boo
     return now, turn
 
 
-def switch_of_all(tenant: "FakeTenant", name: str) -> tuple[bool, Callable[[bool], None]]:
+def get_organization_switch(tenant: "FakeTenant", name: str) -> tuple[bool, Callable[[bool], None]]:
     """A switch of the organization."""
     now = getattr(tenant.organization, name)
     if now is None:
@@ -164,49 +173,51 @@ def switch_of_all(tenant: "FakeTenant", name: str) -> tuple[bool, Callable[[bool
     return now, turn
 
 
-def sign_in_of(
-    tenant: "FakeTenant", change: BlockSignIn, before: Before
+def get_sign_in_switch(
+    tenant: "FakeTenant", change: BlockSignIn, before: BeforeValues
 ) -> tuple[bool, Callable[[bool], None]]:
-    user = one(user for user in tenant.users if user.id == change.account_id)
-    now, turn = switch_in(tenant.users, user, "enabled")
+    user = get_first(user for user in tenant.users if user.id == change.account_id)
+    now, turn = get_object_switch(tenant.users, user, "enabled")
     if now is not before["accountEnabled"]:
         if user.synced:
-            raise Refused("the account is mastered on-premises", verdict="on-premises")
-        if user.id in tenant.protected:
-            raise Refused("the account holds a role that protects it", verdict="protected")
+            raise Rejected("the account is mastered on-premises", verdict="on-premises")
+        if user.id in tenant.protected_accounts:
+            raise Rejected("the account holds a role that protects it", verdict="protected")
     return now, turn
 
 
-def module_of(
+def get_module_switch(
     tenant: "FakeTenant", change: DisableExchangeModule
 ) -> tuple[bool, Callable[[bool], None]]:
-    user = one(user for user in tenant.module if user.guid == change.user_guid)
+    user = get_first(user for user in tenant.powershell_users if user.guid == change.user_guid)
     if user.id != change.user_id:
-        raise Moot("the user has another account now")
-    return switch_in(tenant.module, user, "enabled")
+        raise Superseded("the user has another account now")
+    return get_object_switch(tenant.powershell_users, user, "enabled")
 
 
-def rule_of(
-    tenant: "FakeTenant", change: DisableInboxRule, before: Before
+def get_rule_switch(
+    tenant: "FakeTenant", change: DisableInboxRule, before: BeforeValues
 ) -> tuple[bool, Callable[[bool], None]]:
-    rule = one(
+    rule = get_first(
         rule
         for rule in tenant.rules
         if rule.mailbox_id == change.mailbox_id and rule.id == change.rule_id
     )
-    if before.get("does", doing(rule)) != doing(rule):
+    if before.get("does", hash_rule_actions(rule)) != hash_rule_actions(rule):
         sent = [*rule.forward_to, *rule.redirect_to, *rule.forward_as_attachment_to]
-        raise Moot(changed_since({"isEnabled": rule.enabled, "sends to": sent}))
+        raise Superseded(describe_changed_since({"isEnabled": rule.enabled, "sends to": sent}))
     if rule.read_only and rule.enabled is not before["isEnabled"]:
-        raise Refused("the rule can only be changed in Outlook")
-    return switch_in(tenant.rules, rule, "enabled")
+        raise Rejected("the rule can only be changed in Outlook")
+    return get_object_switch(tenant.rules, rule, "enabled")
 
 
 # Mailboxes --------------------------------------------------------------------------------------
 
 
-def restore_forward(tenant: "FakeTenant", change: ClearMailboxForward, before: Before) -> Applied:
-    box = one(box for box in tenant.boxes if box.guid == change.mailbox_guid)
+def undo_forward(
+    tenant: "FakeTenant", change: ClearMailboxForward, before: BeforeValues
+) -> AppliedChange:
+    box = get_first(box for box in tenant.boxes if box.guid == change.mailbox_guid)
     after = replace(
         box,
         forwarding_address=str(before["ForwardingAddress"] or ""),
@@ -221,10 +232,10 @@ def restore_forward(tenant: "FakeTenant", change: ClearMailboxForward, before: B
             for audit in tenant.audits
         ]
 
-    back = same_forwards(box, after)
+    back = has_same_forwards(box, after)
     cleared = not (box.forwarding_address or box.forwarding_smtp_address or box.keeps_copy)
     if after.forwarding_address and cleared:
-        check_recipient(
+        ensure_recipient_exists(
             tenant, after.forwarding_address, str(before.get("ForwardingAddressId") or "")
         )
     now = {
@@ -232,10 +243,12 @@ def restore_forward(tenant: "FakeTenant", change: ClearMailboxForward, before: B
         "ForwardingSmtpAddress": box.forwarding_smtp_address or None,
         "DeliverToMailboxAndForward": box.keeps_copy,
     }
-    return as_found(tenant, change, now, back=back, left=cleared, writes=[write])
+    return undo_unless_changed(
+        tenant, change, now, is_undone=back, is_unchanged=cleared, writes=[write]
+    )
 
 
-def same_forwards(box: Mailbox, other: Mailbox) -> bool:
+def has_same_forwards(box: Mailbox, other: Mailbox) -> bool:
     """True when mail of two mailboxes goes to the same place."""
     return (
         box.forwarding_address.lower() == other.forwarding_address.lower()
@@ -244,106 +257,118 @@ def same_forwards(box: Mailbox, other: Mailbox) -> bool:
     )
 
 
-def check_recipient(tenant: "FakeTenant", name: str, known: str) -> None:
+def ensure_recipient_exists(tenant: "FakeTenant", name: str, known_id: str) -> None:
     """Raise Refused unless the recipient is there: by its id if that is known, else by its name."""
     if not any(
-        person.found and (person.id == known if known else person.name == name)
-        for person in tenant.people
+        person.found and (person.id == known_id if known_id else person.name == name)
+        for person in tenant.known_recipients
     ):
-        raise Refused("the recipient is not there any more, or not the only one")
+        raise Rejected("the recipient is not there any more, or not the only one")
 
 
-def restore_protocols(
-    tenant: "FakeTenant", change: DisableMailboxProtocols, before: Before
-) -> Applied:
+def undo_protocols(
+    tenant: "FakeTenant", change: DisableMailboxProtocols, before: BeforeValues
+) -> AppliedChange:
     """Protocols that were on are put on; one that was left to the organization is again."""
-    if not {SWITCHES.get(name, "?") for name in change.protocols} <= before.keys():
-        raise Refused(NOTHING_KNOWN)
-    found = one(entry for entry in tenant.protocols if entry.mailbox.guid == change.mailbox_guid)
-    if found.untold & set(change.protocols):
+    if not {PROTOCOL_FLAGS.get(name, "?") for name in change.protocols} <= before.keys():
+        raise Rejected(PRIOR_STATE_UNKNOWN)
+    found = get_first(
+        entry for entry in tenant.protocols if entry.mailbox.guid == change.mailbox_guid
+    )
+    if found.unknown & set(change.protocols):
         raise Unavailable("it is not told whether they are on")
-    was = {name: before[SWITCHES[name]] for name in change.protocols}
+    was = {name: before[PROTOCOL_FLAGS[name]] for name in change.protocols}
     on = {name for name, value in was.items() if value is (name != "smtp")}
-    now = {name: switch_value(found, name) for name in change.protocols}
+    now = {name: get_protocol_switch(found, name) for name in change.protocols}
     behind = {name for name in on if now[name] != was[name]}
 
     def write() -> None:
-        after = replace(found, allowed=found.allowed | behind, refused=found.refused - behind)
+        after = replace(found, allowed=found.allowed | behind, denied=found.denied - behind)
         tenant.protocols[tenant.protocols.index(found)] = after
 
-    return as_found(
+    return undo_unless_changed(
         tenant,
         change,
-        {SWITCHES[name]: value for name, value in now.items()},
-        back=now == was,
-        left=all(now[name] == was[name] or name in behind & found.refused for name in now),
+        {PROTOCOL_FLAGS[name]: value for name, value in now.items()},
+        is_undone=now == was,
+        is_unchanged=all(now[name] == was[name] or name in behind & found.denied for name in now),
         writes=[write],
     )
 
 
-def switch_value(found: MailboxProtocols, name: str) -> bool | None:
+def get_protocol_switch(found: MailboxProtocols, name: str) -> bool | None:
     """What a mailbox's switch of a protocol shows."""
-    if name not in found.allowed | found.refused:
+    if name not in found.allowed | found.denied:
         return None
     return (name in found.allowed) is (name != "smtp")
 
 
-def restore_configuration(
-    tenant: "FakeTenant", change: SetConfiguration, before: Before
-) -> Applied:
-    source = SOURCES.get(change.source)
-    if source is None or change.name not in source.writable:
-        raise Refused(f"{change.name} of {change.source} is not among what may be changed")
+def undo_configuration(
+    tenant: "FakeTenant", change: SetConfiguration, before: BeforeValues
+) -> AppliedChange:
+    source = CONFIGURATION_SOURCES.get(change.source)
+    if source is None or change.name not in source.writable_properties:
+        raise Rejected(f"{change.name} of {change.source} is not among what may be changed")
     if change.name not in before:
-        raise Refused(NOTHING_KNOWN)
-    found = one(
+        raise Rejected(PRIOR_STATE_UNKNOWN)
+    found = get_first(
         entry
         for entry in tenant.configurations
         if (entry.source, entry.id.lower()) == (change.source, change.identity.lower())
     )
-    told, now = property_of(found.values, change.name)
+    told, now = find_property(found.values, change.name)
     if not told:
         raise Unavailable(f"{change.name} was not told")
     was = before[change.name]
 
     def write() -> None:
-        values = with_property(found.values, change.name.split("."), was)
+        values = replace_property(found.values, change.name.split("."), was)
         tenant.configurations[tenant.configurations.index(found)] = replace(found, values=values)
 
-    back = texts(now) == texts(was) if isinstance(now, list) else now == was
-    left = same(now, change.value) is True
-    return as_found(tenant, change, {change.name: now}, back=back, left=left, writes=[write])
+    back = (
+        parse_printed_list(now) == parse_printed_list(was) if isinstance(now, list) else now == was
+    )
+    left = matches_value(now, change.value) is True
+    return undo_unless_changed(
+        tenant, change, {change.name: now}, is_undone=back, is_unchanged=left, writes=[write]
+    )
 
 
 # Auditing ---------------------------------------------------------------------------------------
 
 
-def refuse_audit_age(tenant: "FakeTenant", change: RaiseAuditAge, before: Before) -> Applied:
-    audit = audit_of(tenant, change.mailbox_guid)
+def reject_audit_age_undo(
+    tenant: "FakeTenant", change: RaiseAuditAge, before: BeforeValues
+) -> AppliedChange:
+    audit = find_audit(tenant, change.mailbox_guid)
     if audit.age_days is None:
         raise Unavailable("how long records are kept was not told")
-    now, was = timespan(audit.age_days), str(before["AuditLogAgeLimit"])
+    now, was = format_timespan(audit.age_days), str(before["AuditLogAgeLimit"])
     if now == was:
-        return Applied({"AuditLogAgeLimit": now}, already=True)
+        return AppliedChange({"AuditLogAgeLimit": now}, unchanged=True)
     if audit.age_days != change.days:
-        raise Moot(changed_since({"AuditLogAgeLimit": now}))
-    raise Refused(f"{PURGES}: {set_audit_age(change.mailbox_guid, was)}")
+        raise Superseded(describe_changed_since({"AuditLogAgeLimit": now}))
+    raise Rejected(f"{AUDIT_AGE_PURGES}: {build_audit_age_command(change.mailbox_guid, was)}")
 
 
-def restore_audit_set(tenant: "FakeTenant", change: ResetAuditSet, before: Before) -> Applied:
+def undo_audit_set(
+    tenant: "FakeTenant", change: ResetAuditSet, before: BeforeValues
+) -> AppliedChange:
     """Lists that were set by hand are again; others are Microsoft's, whatever those hold."""
-    audit = audit_of(tenant, change.mailbox_guid)
-    managed = frozenset(words(before, "DefaultAuditSet"))
+    audit = find_audit(tenant, change.mailbox_guid)
+    managed = frozenset(read_text_set(before, "DefaultAuditSet"))
     if any(name not in managed and f"Audit{name}" not in before for name in change.logon_types):
-        raise Refused(NOTHING_KNOWN)
-    was = {name: words(before, f"Audit{name}") for name in change.logon_types}
-    behind = [name for name in change.logon_types if not is_back(audit, name, managed, was)]
+        raise Rejected(PRIOR_STATE_UNKNOWN)
+    was = {name: read_text_set(before, f"Audit{name}") for name in change.logon_types}
+    behind = [
+        name for name in change.logon_types if not is_logon_type_restored(audit, name, managed, was)
+    ]
     extras = {name: frozenset(actions) for name, actions in change.extras}
 
     def write(names: Iterable[str], given: bool) -> None:
         """Give logon types back to Microsoft, or set the lists they had."""
-        audit = audit_of(tenant, change.mailbox_guid)
-        lists = {name: tenant.defaults[name] if given else was[name] for name in names}
+        audit = find_audit(tenant, change.mailbox_guid)
+        lists = {name: tenant.default_audit_sets[name] if given else was[name] for name in names}
         kept = audit.default_set.union(lists) if given else audit.default_set.difference(lists)
         after = replace(audit, actions={**audit.actions, **lists}, default_set=kept)
         tenant.audits[tenant.audits.index(audit)] = after
@@ -356,12 +381,16 @@ def restore_audit_set(tenant: "FakeTenant", change: ResetAuditSet, before: Befor
         name in audit.default_set
         or (
             name in extras
-            and tenant.defaults[name] <= audit.actions[name] <= tenant.defaults[name] | extras[name]
+            and tenant.default_audit_sets[name]
+            <= audit.actions[name]
+            <= tenant.default_audit_sets[name] | extras[name]
         )
         for name in behind
     )
-    done = as_found(tenant, change, now, back=not behind, left=left, writes=writes)
-    held = audit_of(tenant, change.mailbox_guid).actions
+    done = undo_unless_changed(
+        tenant, change, now, is_undone=not behind, is_unchanged=left, writes=writes
+    )
+    held = find_audit(tenant, change.mailbox_guid).actions
     others = [
         name
         for name in change.logon_types
@@ -371,7 +400,7 @@ def restore_audit_set(tenant: "FakeTenant", change: ResetAuditSet, before: Befor
     return replace(done, note=note) if others else done
 
 
-def is_back(
+def is_logon_type_restored(
     audit: MailboxAudit, name: str, managed: frozenset[str], was: Mapping[str, frozenset[str]]
 ) -> bool:
     """True for a logon type that is as it was before the change."""
@@ -380,7 +409,7 @@ def is_back(
     return name not in audit.default_set and audit.actions[name] == was[name]
 
 
-def words(before: Before, name: str) -> frozenset[str]:
+def read_text_set(before: BeforeValues, name: str) -> frozenset[str]:
     """A list of a record."""
     found = before.get(name)
     return frozenset(map(str, found)) if isinstance(found, list | tuple) else frozenset()

@@ -10,22 +10,22 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import batched
 
-from core.adapters.table_storage.codec import read, written
-from core.errors import AlertError, ClaimLost, LedgerError
-from core.keys import END, FIRST, countdown
+from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
+from core.errors import ClaimLost, LedgerError, NotificationError
+from core.keys import RANGE_END, RANGE_START, format_descending_time
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
-from core.model.requests import Action
-from core.model.run_document import document
+from core.model.requests import OperatorRequest
+from core.model.run_document import run_report_to_json
 from core.model.runs import RunReport
-from core.model.state import GuardState, Memory, Shard
-from core.ports import Claim, Held, Row
+from core.model.state import GuardSnapshot, GuardState, Shard
+from core.ports import Claim, LedgerRow, ShardStatus
 
 START = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
-LEASE = timedelta(seconds=60)
+LEASE_DURATION = timedelta(seconds=60)
 
 
-class Death(BaseException):
+class SimulatedCrash(BaseException):
     """The process was killed: nothing catches this."""
 
 
@@ -33,62 +33,62 @@ class Death(BaseException):
 class Clock:
     """A time that moves only when told to."""
 
-    moment: datetime = START
+    current: datetime = START
 
     def __call__(self) -> datetime:
-        return self.moment
+        return self.current
 
     def advance(self, **span: float) -> None:
         """Let time pass."""
-        self.moment += timedelta(**span)
+        self.current += timedelta(**span)
 
 
 @dataclass
-class Reaper:
+class CrashInjector:
     """Kills at the n-th operation: before it, or after it took effect. 0 never kills.
 
     With another error than a `Death` what it watches over is out of reach from there on. `lasting`
     are the numbers of the operations that are no mere reads.
     """
 
-    strike_at: int = 0
+    crash_at: int = 0
     after: bool = False
     count: int = 0
-    dead: bool = False
-    error: Callable[[], BaseException] = Death
-    lasting: list[int] = field(default_factory=list)
+    crashed: bool = False
+    error: Callable[[], BaseException] = SimulatedCrash
+    write_numbers: list[int] = field(default_factory=list)
 
     @contextmanager
     def __call__(self, *, reads: bool = False) -> Iterator[None]:
         """One operation: its number is taken before it, and it has an effect even if it fails."""
-        if self.dead:
+        if self.crashed:
             raise self.error()
         self.count += 1
         number = self.count
-        self.lasting += () if reads else (number,)
-        if number == self.strike_at and not self.after:
-            self.dead = True
+        self.write_numbers += () if reads else (number,)
+        if number == self.crash_at and not self.after:
+            self.crashed = True
             raise self.error()
         try:
             yield
         finally:
-            if number == self.strike_at:
-                self.dead = True
+            if number == self.crash_at:
+                self.crashed = True
                 raise self.error()
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedTransaction:
     """One transaction of the ledger, committed."""
 
     guard: str
-    rows: tuple[Row, ...]
+    rows: tuple[LedgerRow, ...]
     state: GuardState | Shard | None
     at: datetime
 
 
 @dataclass(frozen=True)
-class Delivered:
+class DeliveredMessage:
     """A message the channel took."""
 
     payload: Mapping[str, object]
@@ -98,7 +98,7 @@ type Journal = list[object]
 """What happened, in order: what was saved and delivered, and what a test adds to it."""
 
 
-type Kept = Case | ChangeRecord | Exemption | Action
+type StoredRecord = Case | ChangeRecord | Exemption | OperatorRequest
 
 
 @dataclass
@@ -116,7 +116,7 @@ class Partition(Lease):
     """One guard's rows. Records are kept as the JSON a table would hold."""
 
     shards: dict[int, Lease] = field(default_factory=dict)
-    rows: dict[str, tuple[type[Kept], str]] = field(default_factory=dict)
+    rows: dict[str, tuple[type[StoredRecord], str]] = field(default_factory=dict)
     runs: dict[str, Mapping[str, object]] = field(default_factory=dict)
 
 
@@ -125,22 +125,24 @@ class FakeLedger:
     """Implements the Ledger port in memory. A transaction holds `batch` rows, as a table's does."""
 
     clock: Clock
-    reaper: Reaper = field(default_factory=Reaper)
+    crash_injector: CrashInjector = field(default_factory=CrashInjector)
     journal: Journal = field(default_factory=list)
-    batch: int = 99
+    batch_size: int = 99
     partitions: dict[str, Partition] = field(default_factory=dict)
-    broken: bool = False
-    unreadable: set[str] = field(default_factory=set)
-    saves: int = 0
+    is_down: bool = False
+    unreadable_guards: set[str] = field(default_factory=set)
+    save_count: int = 0
 
-    def partition(self, guard: str) -> Partition:
+    def get_partition(self, guard: str) -> Partition:
         """A guard's rows; an empty partition for a new one."""
         return self.partitions.setdefault(guard, Partition())
 
-    def cases(self, guard: str) -> dict[str, Case]:
+    def list_cases(self, guard: str) -> dict[str, Case]:
         """The cases remembered, for assertions."""
         records = (
-            read(Case, text) for kind, text in self.partition(guard).rows.values() if kind is Case
+            decode_stored_record(Case, text)
+            for kind, text in self.get_partition(guard).rows.values()
+            if kind is Case
         )
         return {case.key: case for case in records}
 
@@ -149,90 +151,95 @@ class FakeLedger:
         self, guard: str, run: str, shard: int | None = None
     ) -> AsyncIterator[Claim | None]:
         """Hold a guard or a shard; None when another run holds it."""
-        partition = self.partition(guard)
+        partition = self.get_partition(guard)
         lease = partition if shard is None else partition.shards.setdefault(shard, Lease())
-        if self.broken:
+        if self.is_down:
             raise LedgerError("the state table is out of reach")
         if lease.until > self.clock():
             yield None
             return
-        with self.reaper():
-            lease.owner, lease.until = run, self.clock() + LEASE
+        with self.crash_injector():
+            lease.owner, lease.until = run, self.clock() + LEASE_DURATION
             lease.epoch += 1
         held = FakeClaim(self, guard, lease, lease.epoch)
         try:
             yield held
         finally:
-            if not self.reaper.dead and lease.epoch == held.epoch:
+            if not self.crash_injector.crashed and lease.epoch == held.epoch:
                 lease.until = self.clock()
 
-    async def state(self, guard: str) -> GuardState:
+    async def load_state(self, guard: str) -> GuardState:
         """What the guard remembers besides its cases."""
-        text = self.partition(guard).state
-        return read(GuardState, text) if text else GuardState()
+        text = self.get_partition(guard).state
+        return decode_stored_record(GuardState, text) if text else GuardState()
 
-    async def shards(self, guard: str) -> Mapping[int, Held]:
+    async def load_shards(self, guard: str) -> Mapping[int, ShardStatus]:
         """The shards of the guard's last rounds."""
         return {
-            number: Held(
-                read(Shard, lease.state) if lease.state else Shard("", "", "", 0, START),
+            number: ShardStatus(
+                decode_stored_record(Shard, lease.state)
+                if lease.state
+                else Shard("", "", "", 0, START),
                 lease.until > self.clock(),
             )
-            for number, lease in self.partition(guard).shards.items()
+            for number, lease in self.get_partition(guard).shards.items()
         }
 
-    async def note(self, guard: str, run: str, document: Mapping[str, object]) -> None:
+    async def save_run_status(self, guard: str, run: str, document: Mapping[str, object]) -> None:
         """Write down what became of a requested run."""
-        self.partition(guard).runs[run] = document
+        self.get_partition(guard).runs[run] = document
 
-    async def report(self, guard: str, run: str) -> Mapping[str, object] | None:
+    async def get_run(self, guard: str, run: str) -> Mapping[str, object] | None:
         """What is known of a run."""
-        return self.partition(guard).runs.get(run)
+        return self.get_partition(guard).runs.get(run)
 
-    async def history(self, guard: str, count: int) -> list[Mapping[str, object]]:
+    async def list_recent_runs(self, guard: str, count: int) -> list[Mapping[str, object]]:
         """The last runs, newest first."""
-        runs = self.partition(guard).runs
+        runs = self.get_partition(guard).runs
         return [runs[run] for run in sorted(runs)[:count]]
 
-    async def runs(
+    async def iter_runs(
         self, guard: str, since: datetime, until: datetime
     ) -> AsyncIterator[Mapping[str, object]]:
         """The runs that began in a time, newest first."""
-        runs = self.partition(guard).runs
+        runs = self.get_partition(guard).runs
         for run in sorted(runs):
-            if countdown(until) <= run < countdown(since):
+            if format_descending_time(until) <= run < format_descending_time(since):
                 yield runs[run]
 
-    async def recall(self, guard: str) -> Memory:
+    async def load(self, guard: str) -> GuardSnapshot:
         """All the guard remembers."""
-        if guard in self.unreadable:
+        if guard in self.unreadable_guards:
             raise LedgerError("the state table answers 503")
-        memory = remembered(self.partition(guard), FIRST, END)
-        return replace(memory, state=await self.state(guard))
+        memory = load_snapshot(self.get_partition(guard), RANGE_START, RANGE_END)
+        return replace(memory, state=await self.load_state(guard))
 
-    async def ask(self, guard: str, action: Action) -> None:
+    async def add_request(self, guard: str, action: OperatorRequest) -> None:
         """Write down what a person asks for."""
-        with self.reaper():
-            self.partition(guard).rows[row_key(action)] = (Action, written(action))
+        with self.crash_injector():
+            self.get_partition(guard).rows[get_row_key(action)] = (
+                OperatorRequest,
+                encode_stored_record(action),
+            )
 
-    async def actions(self, guard: str, since: datetime) -> tuple[Action, ...]:
+    async def list_requests(self, guard: str, since: datetime) -> tuple[OperatorRequest, ...]:
         """What people asked for since then, newest first."""
-        if self.broken:
+        if self.is_down:
             raise LedgerError("the state table answers 503")
-        known = remembered(self.partition(guard), FIRST, END).actions
-        return tuple(action for action in known if action.id < f"{countdown(since)}~")
+        known = load_snapshot(self.get_partition(guard), RANGE_START, RANGE_END).operator_requests
+        return tuple(action for action in known if action.id < f"{format_descending_time(since)}~")
 
-    async def action(self, guard: str, action: str) -> Action | None:
+    async def get_request(self, guard: str, action: str) -> OperatorRequest | None:
         """What is known of something a person asked for."""
-        row = self.partition(guard).rows.get(f"action|{action}")
-        return read(Action, row[1]) if row else None
+        row = self.get_partition(guard).rows.get(f"action|{action}")
+        return decode_stored_record(OperatorRequest, row[1]) if row else None
 
-    async def tidy(self, guard: str, now: datetime) -> None:
+    async def purge_expired(self, guard: str, now: datetime) -> None:
         """Remove run rows of more than 30 days, cases closed for more than 90."""
-        partition = self.partition(guard)
+        partition = self.get_partition(guard)
         for key, (kind, text) in list(partition.rows.items()):
-            record = read(kind, text)
-            if isinstance(record, Case) and record.closed and now - record.closed > 90 * DAY:
+            record = decode_stored_record(kind, text)
+            if isinstance(record, Case) and record.closed_at and now - record.closed_at > 90 * DAY:
                 del partition.rows[key]
 
 
@@ -248,71 +255,76 @@ class FakeClaim:
     lease: Lease
     epoch: int
 
-    async def check(self) -> None:
+    async def ensure_held(self) -> None:
         """Raise ClaimLost when the lease ended or another run took over."""
         if self.lease.epoch != self.epoch or self.lease.until <= self.ledger.clock():
             raise ClaimLost("another run took over")
 
     @asynccontextmanager
-    async def acting(self) -> AsyncIterator[None]:
+    async def protect_writes(self) -> AsyncIterator[None]:
         """While something is done to the tenant."""
-        await self.check()
+        await self.ensure_held()
         yield
 
-    async def recall(self, low: str = FIRST, high: str = END) -> Memory:
+    async def load(self, low: str = RANGE_START, high: str = RANGE_END) -> GuardSnapshot:
         """All the guard remembers, or what concerns a stretch of places."""
-        partition = self.ledger.partition(self.guard)
-        with self.ledger.reaper(reads=True):
-            memory = remembered(partition, low, high)
-        return replace(memory, state=await self.ledger.state(self.guard))
+        partition = self.ledger.get_partition(self.guard)
+        with self.ledger.crash_injector(reads=True):
+            memory = load_snapshot(partition, low, high)
+        return replace(memory, state=await self.ledger.load_state(self.guard))
 
     async def save(
-        self, *rows: Row, state: GuardState | Shard | None = None, forget: tuple[Case, ...] = ()
+        self,
+        *rows: LedgerRow,
+        state: GuardState | Shard | None = None,
+        forget: tuple[Case, ...] = (),
     ) -> None:
         """Write rows in as many transactions as they need; the state with the last."""
         if not rows and state is None and not forget:
             return
         operations = [(row, True) for row in rows] + [(case, False) for case in forget]
-        *groups, last = list(batched(operations, self.ledger.batch, strict=False)) or [()]
+        *groups, last = list(batched(operations, self.ledger.batch_size, strict=False)) or [()]
         for group in groups:
             await self.commit(group, None)
         await self.commit(last, state)
 
     async def commit(
-        self, operations: Iterable[tuple[Row, bool]], state: GuardState | Shard | None
+        self, operations: Iterable[tuple[LedgerRow, bool]], state: GuardState | Shard | None
     ) -> None:
         """One transaction, all or nothing: rows to put and rows to delete, under the fence."""
         operations = list(operations)
-        with self.ledger.reaper():
-            await self.check()
-            self.ledger.saves += 1
+        with self.ledger.crash_injector():
+            await self.ensure_held()
+            self.ledger.save_count += 1
             for row, stays in operations:
-                self.write(row, stays)
-            self.lease.until = self.ledger.clock() + LEASE
+                self.write_row(row, stays)
+            self.lease.until = self.ledger.clock() + LEASE_DURATION
             if state is not None:
-                self.lease.state = written(state)
+                self.lease.state = encode_stored_record(state)
             rows = tuple(row for row, stays in operations if stays)
-            self.ledger.journal.append(Saved(self.guard, rows, state, self.ledger.clock()))
+            self.ledger.journal.append(
+                SavedTransaction(self.guard, rows, state, self.ledger.clock())
+            )
 
-    def write(self, row: Row, stays: bool) -> None:
+    def write_row(self, row: LedgerRow, keep: bool) -> None:
         """Put a row into the partition, or take it out."""
-        partition = self.ledger.partition(self.guard)
+        partition = self.ledger.get_partition(self.guard)
         if isinstance(row, RunReport):
-            partition.runs[row.run] = document(row)
-        elif stays:
-            partition.rows[row_key(row)] = (type(row), written(row))
+            partition.runs[row.run] = run_report_to_json(row)
+        elif keep:
+            partition.rows[get_row_key(row)] = (type(row), encode_stored_record(row))
         else:
-            partition.rows.pop(row_key(row), None)
+            partition.rows.pop(get_row_key(row), None)
 
 
-def remembered(partition: Partition, low: str, high: str) -> Memory:
+def load_snapshot(partition: Partition, low: str, high: str) -> GuardSnapshot:
     """What rows of a stretch of places say."""
-    records = [read(kind, text) for kind, text in partition.rows.values()]
+    records = [decode_stored_record(kind, text) for kind, text in partition.rows.values()]
     changes = [
         record for record in records if isinstance(record, ChangeRecord) and low <= record.id < high
     ]
-    actions = [record for record in records if isinstance(record, Action)]
-    return Memory(
+    actions = [record for record in records if isinstance(record, OperatorRequest)]
+    return GuardSnapshot(
         cases={
             record.key: record
             for record in records
@@ -320,11 +332,11 @@ def remembered(partition: Partition, low: str, high: str) -> Memory:
         },
         changes=tuple(sorted(changes, key=lambda record: record.at, reverse=True)),
         exemptions={record.subject: record for record in records if isinstance(record, Exemption)},
-        actions=tuple(sorted(actions, key=lambda action: action.id)),
+        operator_requests=tuple(sorted(actions, key=lambda action: action.id)),
     )
 
 
-def row_key(row: Kept) -> str:
+def get_row_key(row: StoredRecord) -> str:
     """The key of a row within its partition."""
     match row:
         case Case():
@@ -333,24 +345,24 @@ def row_key(row: Kept) -> str:
             return f"change|{row.id}"
         case Exemption():
             return f"exempt|{row.subject}"
-        case Action():
+        case OperatorRequest():
             return f"action|{row.id}"
 
 
 @dataclass
-class FakeAlerts:
+class FakeNotificationChannel:
     """Implements the Alerts port; keeps what it was sent. `takes`: so many, and no more."""
 
-    reaper: Reaper = field(default_factory=Reaper)
+    crash_injector: CrashInjector = field(default_factory=CrashInjector)
     journal: Journal = field(default_factory=list)
     sent: list[Mapping[str, object]] = field(default_factory=list)
-    down: bool = False
-    takes: int | None = None
+    is_down: bool = False
+    capacity: int | None = None
 
     async def send(self, payload: Mapping[str, object]) -> None:
         """Take a message, or refuse it."""
-        with self.reaper():
-            if self.down or (self.takes is not None and len(self.sent) >= self.takes):
-                raise AlertError("the webhook answers 503")
+        with self.crash_injector():
+            if self.is_down or (self.capacity is not None and len(self.sent) >= self.capacity):
+                raise NotificationError("the webhook answers 503")
             self.sent.append(payload)
-            self.journal.append(Delivered(payload))
+            self.journal.append(DeliveredMessage(payload))

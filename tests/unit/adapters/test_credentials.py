@@ -12,12 +12,17 @@ from azure.identity import CredentialUnavailableError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.adapters.clouds import CLOUDS, endpoints
-from core.adapters.credentials import Credential, app_credential, refusal, roles_of
+from core.adapters.clouds import CLOUDS, resolve_cloud
+from core.adapters.credentials import (
+    Credential,
+    build_credential,
+    map_credential_error,
+    parse_token_roles,
+)
 from core.errors import Forbidden, SettingsError, TenantError, Unavailable
 from sandbox.graph.identity import CLIENT_ID, IDENTITY_CLIENT_ID
 from sandbox.server import Sandbox
-from tests.support.http_recorder import scene
+from tests.support.http_recorder import build_scene
 
 GRAPH = "https://graph.microsoft.com/.default"
 
@@ -48,13 +53,13 @@ class Source:
 
 
 async def test_a_managed_identity_vouches_for_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with Sandbox(scene()) as sandbox:
+    async with Sandbox(build_scene()) as sandbox:
         for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER"):
-            monkeypatch.setenv(name, sandbox.settings()[name])
-        async with app_credential(
+            monkeypatch.setenv(name, sandbox.build_settings()[name])
+        async with build_credential(
             sandbox.tenant.tenant_id,
             CLIENT_ID,
-            endpoints("global", login=sandbox.authority),
+            resolve_cloud("global", login=sandbox.authority),
             managed_identity=IDENTITY_CLIENT_ID,
             ca_path=sandbox.ca_path,
         ) as credential:
@@ -62,23 +67,23 @@ async def test_a_managed_identity_vouches_for_the_app(monkeypatch: pytest.Monkey
             await credential.get_token("https://outlook.office365.com/.default")
             again = await credential.get_token_info(GRAPH)
     assert again.token == first.token
-    assert "User.Read.All" in (roles_of(first.token) or ())
+    assert "User.Read.All" in (parse_token_roles(first.token) or ())
     assert [seen.service for seen in sandbox.requests].count("msi") == 1
 
 
 async def test_a_secret_will_do_for_development() -> None:
-    async with Sandbox(scene()) as sandbox:
-        cloud = endpoints("global", login=sandbox.authority)
+    async with Sandbox(build_scene()) as sandbox:
+        cloud = resolve_cloud("global", login=sandbox.authority)
         tenant = sandbox.tenant.tenant_id
         options: dict[str, Any] = {"ca_path": sandbox.ca_path}
-        async with app_credential(
+        async with build_credential(
             tenant, CLIENT_ID, cloud, secret=sandbox.entra.secret, **options
         ) as right:
-            assert roles_of((await right.get_token(GRAPH)).token)
-        async with app_credential(tenant, CLIENT_ID, cloud, secret="wrong", **options) as wrong:
+            assert parse_token_roles((await right.get_token(GRAPH)).token)
+        async with build_credential(tenant, CLIENT_ID, cloud, secret="wrong", **options) as wrong:
             with pytest.raises(Forbidden, match=r"CLIENT_SECRET is wrong .*AADSTS7000215"):
                 await wrong.get_token(GRAPH)
-        async with app_credential("elsewhere", CLIENT_ID, cloud, secret="x", **options) as lost:
+        async with build_credential("elsewhere", CLIENT_ID, cloud, secret="x", **options) as lost:
             with pytest.raises(Forbidden, match="TENANT_ID names a tenant"):
                 await lost.get_token(GRAPH)
 
@@ -101,10 +106,12 @@ async def test_a_secret_will_do_for_development() -> None:
     ids=lambda fault: json.dumps(fault)[9:60],
 )
 async def test_an_answer_that_is_no_token_is_passing_trouble(fault: dict[str, Any]) -> None:
-    async with Sandbox(scene()) as box:
-        cloud = endpoints("global", login=box.authority)
+    async with Sandbox(build_scene()) as box:
+        cloud = resolve_cloud("global", login=box.authority)
         options: dict[str, Any] = {"secret": box.client_secret, "ca_path": box.ca_path}
-        async with app_credential(box.tenant.tenant_id, CLIENT_ID, cloud, **options) as credential:
+        async with build_credential(
+            box.tenant.tenant_id, CLIENT_ID, cloud, **options
+        ) as credential:
             box.tenant.set_faults([{"service": "entra", "match": "token", **fault}])
             with pytest.raises(Unavailable, match="no token"):
                 await credential.get_token(cloud.graph_scope)
@@ -114,9 +121,9 @@ async def test_an_answer_that_is_no_token_is_passing_trouble(fault: dict[str, An
 
 def test_an_app_without_any_credential_is_a_setting_that_is_missing() -> None:
     with pytest.raises(SettingsError, match="MANAGED_IDENTITY_CLIENT_ID"):
-        app_credential("tenant", "client", CLOUDS["global"])
+        build_credential("tenant", "client", CLOUDS["global"])
     with pytest.raises(SettingsError, match="CLIENT_CERTIFICATE_PATH"):
-        app_credential("tenant", "client", CLOUDS["global"], certificate="/nowhere.pem")
+        build_credential("tenant", "client", CLOUDS["global"], certificate="/nowhere.pem")
 
 
 async def test_callers_at_the_same_time_cause_one_request() -> None:
@@ -153,15 +160,15 @@ async def test_tokens_are_forgotten_at_most_once_a_minute() -> None:
 def test_errors_name_the_remedy_and_never_the_response(
     error: Any, kind: type[TenantError], said: str
 ) -> None:
-    mapped = refusal(error)
+    mapped = map_credential_error(error)
     assert isinstance(mapped, kind)
     assert said in str(mapped)
     assert "sig=" not in str(mapped)
 
 
 def test_roles_are_read_from_a_token() -> None:
-    assert roles_of(jwt({"roles": ["User.Read.All"]})) == frozenset({"User.Read.All"})
-    assert roles_of(jwt({"aud": "graph"})) == frozenset()
+    assert parse_token_roles(jwt({"roles": ["User.Read.All"]})) == frozenset({"User.Read.All"})
+    assert parse_token_roles(jwt({"aud": "graph"})) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -178,12 +185,12 @@ def test_roles_are_read_from_a_token() -> None:
     ],
 )
 def test_a_token_that_cannot_be_read_tells_nothing(token: str) -> None:
-    assert roles_of(token) is None
+    assert parse_token_roles(token) is None
 
 
 @given(st.text(max_size=200))
 def test_no_token_breaks_the_reading_of_roles(token: str) -> None:
-    roles_of(f"a.{token}.c")
+    parse_token_roles(f"a.{token}.c")
 
 
 def test_every_cloud_asks_for_tokens_of_its_own_hosts() -> None:
@@ -196,7 +203,7 @@ def test_every_cloud_asks_for_tokens_of_its_own_hosts() -> None:
 
 
 def test_an_overridden_address_keeps_the_scope() -> None:
-    cloud = endpoints("dod", graph="http://127.0.0.1:7000/")
+    cloud = resolve_cloud("dod", graph="http://127.0.0.1:7000/")
     assert cloud.graph == "http://127.0.0.1:7000"
     assert cloud.graph_scope == "https://dod-graph.microsoft.us/.default"
 
@@ -213,9 +220,9 @@ def test_an_overridden_address_keeps_the_scope() -> None:
 )
 def test_tokens_go_nowhere_but_to_https_or_this_machine(address: str) -> None:
     with pytest.raises(SettingsError, match="GRAPH_ENDPOINT"):
-        endpoints("global", graph=address)
+        resolve_cloud("global", graph=address)
 
 
 def test_an_unknown_cloud_is_named_with_the_known_ones() -> None:
     with pytest.raises(SettingsError, match="global, gcc-high, dod, china"):
-        endpoints("moon")
+        resolve_cloud("moon")

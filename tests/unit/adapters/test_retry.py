@@ -13,9 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.adapters.retry import Again, Service, inner_trouble, retry_after, slowest, trouble
+from core.adapters.retry import (
+    RetryableError,
+    ThrottledService,
+    longest_wait,
+    parse_retry_after,
+    retryable_inner_status,
+    retryable_status,
+)
 from core.errors import Forbidden, Unavailable
-from tests.support.http_recorder import Clock, service
+from tests.support.http_recorder import SleepClock, build_service
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 
@@ -55,75 +62,81 @@ def failing(*troubles: Exception) -> tuple[Callable[[], Awaitable[str]], list[in
 def test_retry_after_is_seconds_or_a_date_and_garbage_is_nothing(
     header: str | None, seconds: float | None
 ) -> None:
-    assert retry_after(header, NOW) == seconds
+    assert parse_retry_after(header, NOW) == seconds
 
 
 @given(st.text(max_size=80))
 def test_no_retry_after_header_breaks_the_policy(header: str) -> None:
-    found = retry_after(header, NOW)
+    found = parse_retry_after(header, NOW)
     assert found is None or found >= 0
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_passing_statuses_are_worth_another_try(status: int) -> None:
-    again = trouble(status, "3", "GET /users")
+    again = retryable_status(status, "3", "GET /users")
     assert again is not None
-    assert (again.after, again.busy) == (3.0, status in (429, 503))
+    assert (again.wait_seconds, again.is_throttled) == (3.0, status in (429, 503))
 
 
 @pytest.mark.parametrize("status", [200, 301, 400, 401, 403, 404, 409, 413, 501])
 def test_other_statuses_are_not(status: int) -> None:
-    assert trouble(status, "3", "GET /users") is None
+    assert retryable_status(status, "3", "GET /users") is None
 
 
 def test_replies_in_a_batch_may_say_retry_after_as_a_number() -> None:
     for after in (4, "4"):
-        again = inner_trouble(429, {"Retry-After": after}, "one")
+        again = retryable_inner_status(429, {"Retry-After": after}, "one")
         assert again is not None
-        assert again.after == 4.0
-    assert inner_trouble(424, None, "one") is not None
-    assert inner_trouble(404, {"Retry-After": "4"}, "one") is None
+        assert again.wait_seconds == 4.0
+    assert retryable_inner_status(424, None, "one") is not None
+    assert retryable_inner_status(404, {"Retry-After": "4"}, "one") is None
 
 
 def test_several_troubles_wait_for_the_slowest() -> None:
-    both = slowest([Again("a", after=2.0), Again("b", after=9.0, busy=True), Again("c")])
-    assert (both.after, both.busy) == (9.0, True)
+    both = longest_wait(
+        [
+            RetryableError("a", wait_seconds=2.0),
+            RetryableError("b", wait_seconds=9.0, is_throttled=True),
+            RetryableError("c"),
+        ]
+    )
+    assert (both.wait_seconds, both.is_throttled) == (9.0, True)
 
 
 async def test_a_call_waits_as_long_as_it_was_asked_to() -> None:
-    clock = Clock()
-    attempt, tries = failing(Again("busy", after=30.0, busy=True))
-    assert await service(clock).call(attempt) == "done"
+    clock = SleepClock()
+    attempt, tries = failing(RetryableError("busy", wait_seconds=30.0, is_throttled=True))
+    assert await build_service(clock).call(attempt) == "done"
     assert len(tries) == 2
     assert sum(clock.waits) == pytest.approx(30.0)
 
 
 async def test_without_retry_after_waits_grow() -> None:
-    clock = Clock()
-    attempt, _ = failing(*[Again("broken")] * 4)
-    assert await service(clock).call(attempt) == "done"
+    clock = SleepClock()
+    attempt, _ = failing(*[RetryableError("broken")] * 4)
+    assert await build_service(clock).call(attempt) == "done"
     assert clock.waits == [0.25, 0.5, 1.0, 2.0]
 
 
 async def test_tries_are_counted_and_the_last_trouble_is_told() -> None:
-    clock = Clock()
-    attempt, tries = failing(*[Again("HTTP 500")] * 9)
+    clock = SleepClock()
+    attempt, tries = failing(*[RetryableError("HTTP 500")] * 9)
     with pytest.raises(Unavailable, match="HTTP 500"):
-        await service(clock, attempts=3).call(attempt)
+        await build_service(clock, attempts=3).call(attempt)
     assert len(tries) == 3
 
 
 async def test_a_refusal_is_not_tried_again() -> None:
     attempt, tries = failing(Forbidden("no", "User.Read.All"))
     with pytest.raises(Forbidden):
-        await service(Clock()).call(attempt)
+        await build_service(SleepClock()).call(attempt)
     assert len(tries) == 1
 
 
 async def test_a_wait_longer_than_patience_is_not_waited_for() -> None:
-    clock = Clock()
-    busy = service(clock, patience=60.0)
-    attempt, tries = failing(Again("busy", after=200.0, busy=True))
+    clock = SleepClock()
+    busy = build_service(clock, patience=60.0)
+    attempt, tries = failing(RetryableError("busy", wait_seconds=200.0, is_throttled=True))
     with pytest.raises(Unavailable):
         await busy.call(attempt)
     assert (len(tries), clock.waits) == (1, [])
@@ -132,9 +145,9 @@ async def test_a_wait_longer_than_patience_is_not_waited_for() -> None:
 
 
 async def test_nothing_is_started_or_waited_for_past_the_deadline() -> None:
-    clock = Clock()
-    late = service(clock, deadline=clock.now + 10.0)
-    attempt, tries = failing(*[Again("busy", after=6.0, busy=True)] * 5)
+    clock = SleepClock()
+    late = build_service(clock, deadline=clock.now + 10.0)
+    attempt, tries = failing(*[RetryableError("busy", wait_seconds=6.0, is_throttled=True)] * 5)
     with pytest.raises(Unavailable):
         await late.call(attempt)
     assert len(tries) == 2
@@ -147,10 +160,10 @@ async def test_nothing_is_started_or_waited_for_past_the_deadline() -> None:
 
 
 async def test_while_the_gate_is_closed_nobody_calls() -> None:
-    clock = Clock()
-    shared = service(clock, start=8)
+    clock = SleepClock()
+    shared = build_service(clock, start=8)
     called_at: list[float] = []
-    first = failing(Again("busy", after=20.0, busy=True))[0]
+    first = failing(RetryableError("busy", wait_seconds=20.0, is_throttled=True))[0]
 
     async def other() -> None:
         called_at.append(clock.now)
@@ -168,35 +181,35 @@ async def test_more_run_at_once_after_clean_answers_up_to_the_cap() -> None:
     async def attempt() -> None:
         await asyncio.sleep(0)
 
-    growing = service(Clock(), start=1, cap=3)
+    growing = build_service(SleepClock(), start=1, cap=3)
     for _ in range(5):
         await asyncio.gather(*(growing.call(attempt) for _ in range(3)))
     assert growing.limit == 3
 
 
 async def test_places_that_stand_empty_prove_nothing_about_further_ones() -> None:
-    quiet = service(Clock(), start=4, cap=16)
+    quiet = build_service(SleepClock(), start=4, cap=16)
     for _ in range(40):
         await quiet.call(failing()[0])
     assert quiet.limit == 4
 
 
 async def test_a_burst_closes_the_gate_once_and_for_as_long_as_the_slowest_says() -> None:
-    clock = Clock()
-    burst = service(clock, start=3, cap=3)
-    burst.slow_down(begun=999.0, after=5.0)
+    clock = SleepClock()
+    burst = build_service(clock, start=3, cap=3)
+    burst.record_throttling(started_at=999.0, wait_seconds=5.0)
     clock.now += 2.0
-    burst.slow_down(begun=999.5, after=4.0)
-    assert (burst.limit, burst.door.not_before) == (1, 1005.0)
-    burst.slow_down(begun=999.7, after=9.0)
-    assert (burst.limit, burst.door.not_before) == (1, 1009.0)
-    burst.slow_down(begun=1001.0, after=9.0)
-    assert burst.door.not_before == 1011.0
+    burst.record_throttling(started_at=999.5, wait_seconds=4.0)
+    assert (burst.limit, burst.throttle_gate.not_before) == (1, 1005.0)
+    burst.record_throttling(started_at=999.7, wait_seconds=9.0)
+    assert (burst.limit, burst.throttle_gate.not_before) == (1, 1009.0)
+    burst.record_throttling(started_at=1001.0, wait_seconds=9.0)
+    assert burst.throttle_gate.not_before == 1011.0
 
 
 async def test_being_pushed_back_halves_the_limit_once_for_a_burst() -> None:
-    clock = Clock()
-    burst = service(clock, start=8, cap=8)
+    clock = SleepClock()
+    burst = build_service(clock, start=8, cap=8)
     ready = asyncio.Event()
     refused: list[int] = []
 
@@ -206,7 +219,7 @@ async def test_being_pushed_back_halves_the_limit_once_for_a_burst() -> None:
             if len(refused) == 8:
                 ready.set()
             await ready.wait()
-            raise Again("busy", after=1.0, busy=True)
+            raise RetryableError("busy", wait_seconds=1.0, is_throttled=True)
 
     await asyncio.gather(*(burst.call(attempt) for _ in range(8)))
     assert burst.limit <= 5
@@ -214,7 +227,7 @@ async def test_being_pushed_back_halves_the_limit_once_for_a_burst() -> None:
 
 
 async def test_never_more_than_the_limit_are_in_flight() -> None:
-    narrow = service(Clock(), start=2, cap=3)
+    narrow = build_service(SleepClock(), start=2, cap=3)
     now = most = 0
 
     async def attempt() -> None:
@@ -233,7 +246,7 @@ async def test_a_call_that_hangs_is_given_up() -> None:
     async def hang() -> None:
         await asyncio.sleep(3600)
 
-    hanging = service(Clock(), attempts=2, longest=0.01)
+    hanging = build_service(SleepClock(), attempts=2, longest=0.01)
     with pytest.raises(Unavailable, match="did not answer in time"):
         await hanging.call(hang)
     assert hanging.requests == 2
@@ -314,7 +327,7 @@ class Outlook:
 async def read_all(outlook: Outlook, mailboxes: int) -> tuple[Counter[int], float]:
     """Read so many mailboxes in batches: how often each was answered, and how long it took."""
     loop = asyncio.get_running_loop()
-    shared = Service("Graph", clock=loop.time, deadline=3_600.0)
+    shared = ThrottledService("Graph", clock=loop.time, deadline=3_600.0)
     answered: Counter[int] = Counter()
 
     async def read(numbers: tuple[int, ...]) -> None:
@@ -326,7 +339,10 @@ async def read_all(outlook: Outlook, mailboxes: int) -> tuple[Counter[int], floa
             answered.update(done)
             pending.difference_update(done)
             if pending:
-                raise slowest(Again("429", after=waits[number], busy=True) for number in pending)
+                raise longest_wait(
+                    RetryableError("429", wait_seconds=waits[number], is_throttled=True)
+                    for number in pending
+                )
 
         await shared.call(attempt)
 

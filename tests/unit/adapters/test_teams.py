@@ -8,13 +8,13 @@ import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from core.adapters.http import Channel, PublicResolver
-from core.adapters.retry import Again
-from core.adapters.teams import APART, Teams
+from core.adapters.http import HttpClient, PublicResolver
+from core.adapters.retry import RetryableError
+from core.adapters.teams import SEND_INTERVAL, TeamsChannel
 from core.config.settings import Settings
-from core.errors import AlertError, SettingsError
+from core.errors import NotificationError, SettingsError
 from sandbox.server import Sandbox
-from tests.support.http_recorder import Clock, scene, service
+from tests.support.http_recorder import SleepClock, build_scene, build_service
 
 CARD: dict[str, Any] = {
     "type": "message",
@@ -28,8 +28,10 @@ CARD: dict[str, Any] = {
 WORKFLOW = "https://prod-01.westeurope.logic.azure.com:443/workflows/x?sig=hush"
 
 
-def teams(url: str, clock: Clock | None = None, **options: Any) -> Teams:
-    return Teams(url, service(clock or Clock(), "Teams", **options), hosts=["127.0.0.1"])
+def teams(url: str, clock: SleepClock | None = None, **options: Any) -> TeamsChannel:
+    return TeamsChannel(
+        url, build_service(clock or SleepClock(), "Teams", **options), hosts=["127.0.0.1"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,7 @@ def teams(url: str, clock: Clock | None = None, **options: Any) -> Teams:
     ],
 )
 def test_the_hosts_of_microsoft_are_allowed(url: str) -> None:
-    assert Teams(url, service(Clock())).label.startswith("webhook ")
+    assert TeamsChannel(url, build_service(SleepClock())).label.startswith("webhook ")
 
 
 @pytest.mark.parametrize(
@@ -69,39 +71,47 @@ def test_the_hosts_of_microsoft_are_allowed(url: str) -> None:
 )
 def test_any_other_address_is_refused_and_not_shown(url: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        Teams(url, service(Clock()))
+        TeamsChannel(url, build_service(SleepClock()))
     assert "evil" not in str(caught.value)
     assert "TEAMS_WEBHOOK_URL" in str(caught.value)
 
 
 def test_a_listed_host_must_still_be_https_unless_it_is_this_machine() -> None:
-    Teams("https://hooks.contoso.example:8443/x", service(Clock()), hosts=["hooks.contoso.example"])
-    Teams("http://127.0.0.1:9/x", service(Clock()), hosts=["127.0.0.1"])
+    TeamsChannel(
+        "https://hooks.contoso.example:8443/x",
+        build_service(SleepClock()),
+        hosts=["hooks.contoso.example"],
+    )
+    TeamsChannel("http://127.0.0.1:9/x", build_service(SleepClock()), hosts=["127.0.0.1"])
     with pytest.raises(SettingsError):
-        Teams("http://hooks.contoso.example/x", service(Clock()), hosts=["hooks.contoso.example"])
+        TeamsChannel(
+            "http://hooks.contoso.example/x",
+            build_service(SleepClock()),
+            hosts=["hooks.contoso.example"],
+        )
 
 
 async def test_a_card_is_posted_as_it_is() -> None:
-    async with Sandbox(scene()) as sandbox:
-        voice = teams(sandbox.settings()["TEAMS_WEBHOOK_URL"])
+    async with Sandbox(build_scene()) as sandbox:
+        voice = teams(sandbox.build_settings()["TEAMS_WEBHOOK_URL"])
         await voice.send(CARD)
         await voice.close()
         assert sandbox.cards == [CARD]
 
 
 async def test_cards_go_out_no_faster_than_a_channel_takes_them() -> None:
-    async with Sandbox(scene()) as sandbox:
-        clock = Clock()
-        voice = teams(sandbox.settings()["TEAMS_WEBHOOK_URL"], clock)
+    async with Sandbox(build_scene()) as sandbox:
+        clock = SleepClock()
+        voice = teams(sandbox.build_settings()["TEAMS_WEBHOOK_URL"], clock)
         for _ in range(5):
             await voice.send(CARD)
         await voice.close()
         assert len(sandbox.cards) == 5
-        assert clock.waits == pytest.approx([APART] * 4)
+        assert clock.waits == pytest.approx([SEND_INTERVAL] * 4)
 
 
 async def test_the_connector_of_old_takes_cards_too() -> None:
-    async with Sandbox(scene()) as sandbox:
+    async with Sandbox(build_scene()) as sandbox:
         voice = teams(sandbox.legacy_webhook)
         await voice.send(CARD)
         await voice.close()
@@ -110,8 +120,8 @@ async def test_the_connector_of_old_takes_cards_too() -> None:
 
 async def test_throttling_hidden_in_a_success_is_seen() -> None:
     faults = [{"service": "teams", "kind": "throttle", "times": 2}]
-    async with Sandbox(scene(faults=faults)) as sandbox:
-        clock = Clock()
+    async with Sandbox(build_scene(faults=faults)) as sandbox:
+        clock = SleepClock()
         voice = teams(sandbox.legacy_webhook, clock)
         await voice.send(CARD)
         await voice.close()
@@ -140,9 +150,9 @@ async def test_what_was_not_taken_is_said_without_the_address(
     trouble: dict[str, Any], said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    async with Sandbox(scene(faults=[{"service": "teams", **trouble}])) as sandbox:
-        voice = teams(sandbox.settings()["TEAMS_WEBHOOK_URL"], attempts=2)
-        with pytest.raises(AlertError, match=said) as caught:
+    async with Sandbox(build_scene(faults=[{"service": "teams", **trouble}])) as sandbox:
+        voice = teams(sandbox.build_settings()["TEAMS_WEBHOOK_URL"], attempts=2)
+        with pytest.raises(NotificationError, match=said) as caught:
             await voice.send(CARD)
         await voice.close()
         secret = sandbox.teams.signature
@@ -156,20 +166,25 @@ async def test_what_was_not_taken_is_said_without_the_address(
 
 async def test_a_flow_that_answers_itself_is_believed_where_the_settings_say_so() -> None:
     answer = {"service": "teams", "kind": "empty", "late": True}
-    async with Sandbox(scene(faults=[answer])) as sandbox:
-        url = sandbox.settings()["TEAMS_WEBHOOK_URL"]
-        given = {**sandbox.settings(), "STATE_CONNECTION_STRING": "x"}
+    async with Sandbox(build_scene(faults=[answer])) as sandbox:
+        url = sandbox.build_settings()["TEAMS_WEBHOOK_URL"]
+        given = {**sandbox.build_settings(), "STATE_CONNECTION_STRING": "x"}
         settings = Settings.read({**given, "WEBHOOK_ANSWERS": "202, 200"})
-        voice = Teams(url, service(Clock()), hosts=["127.0.0.1"], answers=settings.webhook_answers)
+        voice = TeamsChannel(
+            url,
+            build_service(SleepClock()),
+            hosts=["127.0.0.1"],
+            accepted_statuses=settings.webhook_success_statuses,
+        )
         await voice.send(CARD)
         await voice.close()
         assert sandbox.cards == [CARD]
 
 
 async def test_a_card_that_is_too_large_says_so() -> None:
-    async with Sandbox(scene()) as sandbox:
-        voice = teams(sandbox.settings()["TEAMS_WEBHOOK_URL"])
-        with pytest.raises(AlertError, match="too large"):
+    async with Sandbox(build_scene()) as sandbox:
+        voice = teams(sandbox.build_settings()["TEAMS_WEBHOOK_URL"])
+        with pytest.raises(NotificationError, match="too large"):
             await voice.send({**CARD, "padding": "x" * 30_000})
         await voice.close()
 
@@ -182,9 +197,9 @@ async def test_of_a_long_answer_only_the_start_is_read() -> None:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    channel = Channel("test")
+    channel = HttpClient("test")
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    assert len((await channel.send("GET", url, limit=4096, cut=True)).body) == 4096
+    assert len((await channel.send("GET", url, limit=4096, truncate=True)).body) == 4096
     await channel.close()
     await runner.cleanup()
 
@@ -214,7 +229,9 @@ class Names(AbstractResolver):
 async def test_a_name_that_leads_into_a_private_network_is_refused(address: str) -> None:
     with pytest.raises(OSError, match="private"):
         await PublicResolver(inner=Names(address)).resolve("a.logic.azure.com", 443)
-    trusted = PublicResolver(trusted=frozenset({"hooks.contoso.example"}), inner=Names(address))
+    trusted = PublicResolver(
+        allowed_hosts=frozenset({"hooks.contoso.example"}), inner=Names(address)
+    )
     assert len(await trusted.resolve("hooks.contoso.example", 443)) == 1
 
 
@@ -229,7 +246,7 @@ async def test_azures_own_address_is_no_place_for_cards() -> None:
 
 
 async def test_a_refused_name_is_passing_trouble_for_a_channel() -> None:
-    channel = Channel("test", resolver=lambda: PublicResolver(inner=Names("10.0.0.1")))
-    with pytest.raises(Again):
+    channel = HttpClient("test", resolver=lambda: PublicResolver(inner=Names("10.0.0.1")))
+    with pytest.raises(RetryableError):
         await channel.send("GET", "https://a.logic.azure.com/", limit=10)
     await channel.close()

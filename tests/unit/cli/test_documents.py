@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from core.cli.local_client import found
-from tests.support.status_samples import hostile, mornings
-from tools.docs_gen.cli_samples import COMMANDS, printed
+from core.cli.local_client import match_route
+from tests.support.status_samples import build_busy_tenant, build_hostile_tenant
+from tools.docs_gen.cli_samples import COMMANDS, render_command
 
 ROOT = Path(__file__).resolve().parents[3]
 CALLED = re.compile(r"(?:\bexo|python -m core\.cli)((?: --[a-z]+)*) ([a-z]+)\b")
@@ -33,7 +33,7 @@ def test_every_option_a_document_names_exists() -> None:
 
 @pytest.mark.parametrize("words", [("status",), ("cases",), ("changes",), ("actions",)])
 def test_hostile_names_on_the_pages_are_harmless_on_a_terminal(words: tuple[str, ...]) -> None:
-    text = printed(hostile(), *words)
+    text = render_command(build_hostile_tenant(), *words)
     assert text
     strange = {sign for sign in text if not sign.isprintable()} - {"\n"}
     assert strange == set()
@@ -41,7 +41,7 @@ def test_hostile_names_on_the_pages_are_harmless_on_a_terminal(words: tuple[str,
 
 def test_a_morning_is_told_in_eighty_columns() -> None:
     for words in (("status",), ("cases",), ("actions",)):
-        lines = printed(mornings(), *words).splitlines()
+        lines = render_command(build_busy_tenant(), *words).splitlines()
         assert max(map(len, lines)) <= 80
 
 
@@ -56,13 +56,13 @@ def test_a_morning_is_told_in_eighty_columns() -> None:
     ],
 )
 def test_an_address_finds_its_route_without_a_host(method: str, path: str, name: str) -> None:
-    route, parameters = found(method, path) or (None, {})
+    route, parameters = match_route(method, path) or (None, {})
     assert route
     assert route.name == name
     assert all("/" not in value for value in parameters.values())
 
 
 def test_an_address_that_is_none_finds_nothing() -> None:
-    assert found("GET", "/api/nothing") is None
-    assert found("POST", "/api/status.json") is None
-    assert found("GET", "/admin/host/keys") is None
+    assert match_route("GET", "/api/nothing") is None
+    assert match_route("POST", "/api/status.json") is None
+    assert match_route("GET", "/admin/host/keys") is None

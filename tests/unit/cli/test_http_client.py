@@ -12,8 +12,8 @@ import pytest
 from aiohttp import web
 from rich.console import Console
 
-from core.cli.api_client import UNKNOWN, USAGE, Misused, Unknown
-from core.cli.http_client import OverHttp, header_value, origin, over_http
+from core.cli.api_client import EXIT_UNAVAILABLE, EXIT_USAGE, ApiUnavailable, UsageError
+from core.cli.http_client import RemoteClient, open_remote_client, parse_key, parse_origin
 from core.cli.program import main
 from core.cli.session import Connection, Session
 from sandbox.certificate import make_certificate
@@ -53,7 +53,7 @@ async def serving(app: App, tls: ssl.SSLContext | None = None) -> AsyncIterator[
 
 
 async def test_the_key_goes_into_the_header_and_nowhere_else() -> None:
-    async with serving(App()) as app, over_http(app.base, OPENS) as way:
+    async with serving(App()) as app, open_remote_client(app.base, OPENS) as way:
         await way.get("/api/cases.json", {"state": "all"})
         await way.post("/api/guards/mailbox-audit/run", {"who": "Dana", "why": "because"})
     get, post = app.asked
@@ -70,7 +70,7 @@ async def test_a_redirect_is_not_followed(status: int) -> None:
     async with serving(App()) as elsewhere, serving(App()) as app:
         aside = {"Location": f"{elsewhere.base}/api/x"}
         app.answer = lambda: web.Response(status=status, headers=aside)
-        async with over_http(app.base, OPENS) as way:
+        async with open_remote_client(app.base, OPENS) as way:
             assert (await way.get("/api/status.json")).status == status
         assert elsewhere.asked == []
 
@@ -79,7 +79,7 @@ async def test_a_cookie_of_the_app_is_not_sent_back() -> None:
     sticky = {"Set-Cookie": "affinity=x; Path=/"}
     async with (
         serving(App(lambda: web.json_response({}, headers=sticky))) as app,
-        over_http(app.base, OPENS) as way,
+        open_remote_client(app.base, OPENS) as way,
     ):
         await way.get("/api/status.json")
         await way.get("/api/status.json")
@@ -108,8 +108,8 @@ async def test_a_cookie_of_the_app_is_not_sent_back() -> None:
     ],
 )
 async def test_only_addresses_of_the_api_are_asked(path: str) -> None:
-    async with serving(App()) as app, over_http(app.base, OPENS) as way:
-        with pytest.raises(Misused):
+    async with serving(App()) as app, open_remote_client(app.base, OPENS) as way:
+        with pytest.raises(UsageError):
             await way.get(path)
     assert app.asked == []
 
@@ -119,8 +119,8 @@ async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
         serving(App(lambda: web.Response(body=b"x" * 100_000))) as app,
         aiohttp.ClientSession() as session,
     ):
-        way = OverHttp(app.base, session, largest=99_999)
-        with pytest.raises(Unknown, match="larger than 99,999 bytes"):
+        way = RemoteClient(app.base, session, max_bytes=99_999)
+        with pytest.raises(ApiUnavailable, match="larger than 99,999 bytes"):
             await way.get("/api/export")
 
 
@@ -136,7 +136,7 @@ async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
     ],
 )
 def test_the_address_of_an_app_is_its_origin(address: str, found: str) -> None:
-    assert origin(address) == found
+    assert parse_origin(address) == found
 
 
 @pytest.mark.parametrize(
@@ -158,16 +158,16 @@ def test_the_address_of_an_app_is_its_origin(address: str, found: str) -> None:
     ],
 )
 def test_what_is_no_address_of_an_app_gets_no_key(address: str) -> None:
-    with pytest.raises(Misused) as found:
-        origin(address)
+    with pytest.raises(UsageError) as found:
+        parse_origin(address)
     assert "abc" not in str(found.value)
     assert "word" not in str(found.value)
 
 
 @pytest.mark.parametrize("key", ["", " ", "two words", "line\nX-Other: y", "\x00", "schlüssel"])
 def test_what_cannot_be_a_key_is_refused_without_being_repeated(key: str) -> None:
-    with pytest.raises(Misused) as found:
-        header_value(key)
+    with pytest.raises(UsageError) as found:
+        parse_key(key)
     assert str(found.value) == "the key is one word of letters, digits and signs"
 
 
@@ -176,16 +176,16 @@ async def test_who_is_not_there_is_told_with_what_to_do(tmp_path: Path) -> None:
         ("http://127.0.0.1:9", "check --app and the network"),
         ("https://no-such-app.invalid", "no such name"),
     ):
-        async with over_http(address, OPENS) as way:
-            with pytest.raises(Unknown, match=words):
+        async with open_remote_client(address, OPENS) as way:
+            with pytest.raises(ApiUnavailable, match=words):
                 await way.get("/api/status.json")
 
 
 async def test_a_certificate_nobody_vouches_for_gets_no_key(tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*make_certificate(tmp_path))
-    async with serving(App(), context) as app, over_http(app.base, OPENS) as way:
-        with pytest.raises(Unknown, match="its certificate is not trusted"):
+    async with serving(App(), context) as app, open_remote_client(app.base, OPENS) as way:
+        with pytest.raises(ApiUnavailable, match="its certificate is not trusted"):
             await way.get("/api/status.json")
     assert app.asked == []
 
@@ -196,7 +196,7 @@ async def test_a_proxy_never_sees_a_key_that_is_not_encrypted(
     async with serving(App()) as proxy, serving(App()) as app:
         monkeypatch.setenv("http_proxy", proxy.base)
         monkeypatch.delenv("no_proxy", raising=False)
-        async with over_http(app.base, OPENS) as way:
+        async with open_remote_client(app.base, OPENS) as way:
             await way.get("/api/status.json")
         assert (len(app.asked), proxy.asked) == (1, [])
 
@@ -219,8 +219,8 @@ class Desk:
         return Session(
             environ=self.environ,
             connection=self.connection,
-            terminal=self.terminal,
-            secret=lambda text: self.typed.pop(0),
+            is_interactive=self.terminal,
+            ask_secret=lambda text: self.typed.pop(0),
         )
 
 
@@ -228,28 +228,28 @@ def test_the_key_is_taken_from_a_file_the_environment_or_a_person(tmp_path: Path
     file = tmp_path / "key"
     file.write_text("from-a-file\n")
     kept = {"EXOGUARD_KEY": "kept"}
-    assert Desk(kept, Connection(key_file=file)).session().headers() == {
+    assert Desk(kept, Connection(key_file=file)).session().build_auth_headers() == {
         "x-functions-key": "from-a-file"
     }
-    assert Desk(kept).session().headers() == {"x-functions-key": "kept"}
+    assert Desk(kept).session().build_auth_headers() == {"x-functions-key": "kept"}
     typed = Desk(terminal=True, typed=["typed"])
-    assert typed.session().headers() == {"x-functions-key": "typed"}
+    assert typed.session().build_auth_headers() == {"x-functions-key": "typed"}
     token = {**kept, "EXOGUARD_TOKEN": "a.b.c"}
-    assert Desk(token).session().headers() == {"Authorization": "Bearer a.b.c"}
+    assert Desk(token).session().build_auth_headers() == {"Authorization": "Bearer a.b.c"}
 
 
 def test_without_a_key_nothing_is_sent_and_the_remedy_is_named(tmp_path: Path) -> None:
-    with pytest.raises(Unknown, match="EXOGUARD_KEY, or give --key-file"):
-        Desk().session().headers()
-    with pytest.raises(Unknown, match="cannot be read"):
-        Desk(connection=Connection(key_file=tmp_path / "none")).session().headers()
+    with pytest.raises(ApiUnavailable, match="EXOGUARD_KEY, or give --key-file"):
+        Desk().session().build_auth_headers()
+    with pytest.raises(ApiUnavailable, match="cannot be read"):
+        Desk(connection=Connection(key_file=tmp_path / "none")).session().build_auth_headers()
 
 
 def typed(*words: str, **environ: str) -> tuple[int, str]:
     """A command line; its code and what it said."""
     text = StringIO()
     console = Console(file=text, width=80, markup=False)
-    session = Session(environ=environ, out=console, err=console, terminal=False)
+    session = Session(environ=environ, out=console, err=console, is_interactive=False)
     return main(words, session), text.getvalue()
 
 
@@ -263,19 +263,19 @@ def typed(*words: str, **environ: str) -> tuple[int, str]:
 )
 def test_a_key_is_no_argument(words: tuple[str, ...]) -> None:
     code, said = typed(*words, *([] if "status" in words else ["status"]), EXOGUARD_KEY="x")
-    assert code == USAGE
+    assert code == EXIT_USAGE
     assert KEY not in said
 
 
 def test_no_error_shows_the_key() -> None:
     for address in ("http://127.0.0.1:9", "https://no-such-app.invalid"):
         code, said = typed("--app", address, "status", EXOGUARD_KEY=KEY)
-        assert (code, KEY in said) == (UNKNOWN, False)
+        assert (code, KEY in said) == (EXIT_UNAVAILABLE, False)
 
 
 def test_nothing_is_asked_of_nobody() -> None:
     code, said = typed("status")
-    assert code == USAGE
+    assert code == EXIT_USAGE
     assert "--app https://<name>.azurewebsites.net, or --local" in said
 
 
@@ -284,13 +284,13 @@ def test_what_is_no_file_of_settings_is_said_to_be_none(text: str, tmp_path: Pat
     file = tmp_path / "local.settings.json"
     file.write_text(text)
     code, said = typed("--local", "--settings", str(file), "status")
-    assert code == UNKNOWN
+    assert code == EXIT_UNAVAILABLE
     assert "not a file of settings" in said
 
 
 def test_every_setting_that_is_wrong_is_named_for_the_table() -> None:
     code, said = typed("--local", "status", STATE_CONNECTION_STRING="nonsense")
-    assert code == UNKNOWN
+    assert code == EXIT_UNAVAILABLE
     assert "TENANT_ID is missing" in said
     assert "TEAMS_WEBHOOK_URL is missing" in said
 
@@ -298,6 +298,6 @@ def test_every_setting_that_is_wrong_is_named_for_the_table() -> None:
 def test_a_connection_string_that_is_none_is_said_to_be_none() -> None:
     wrong = {**SAMPLES, "STATE_CONNECTION_STRING": f"nonsense-{KEY}"}
     code, said = typed("--local", "status", **wrong)
-    assert code == UNKNOWN
+    assert code == EXIT_UNAVAILABLE
     assert "STATE_CONNECTION_STRING" in said
     assert KEY not in said

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import aiohttp
 import pytest
 
-from core.cli.api_client import Reply, Unknown
-from core.cli.viewer import Viewer
+from core.cli.api_client import ApiResponse, ApiUnavailable
+from core.cli.viewer import PageViewer
 
-PAGE = Reply(
+PAGE = ApiResponse(
     200,
     b"<p>the status</p>",
     {
@@ -34,21 +34,21 @@ PAGE = Reply(
 class App:
     """A way that remembers where it was asked to look."""
 
-    where: str = "the app"
-    reply: Reply = PAGE
+    location: str = "the app"
+    reply: ApiResponse = PAGE
     looked: list[tuple[str, Mapping[str, str] | None]] = field(default_factory=list)
     down: bool = False
 
-    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Reply:
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> ApiResponse:
         if self.down:
-            raise Unknown("the app is not there")
+            raise ApiUnavailable("the app is not there")
         self.looked.append((path, query))
         return self.reply
 
-    async def post(self, path: str, body: Mapping[str, str]) -> Reply:
+    async def post(self, path: str, body: Mapping[str, str]) -> ApiResponse:
         raise AssertionError("a viewer never asks for anything")
 
-    async def work(self) -> None:
+    async def process_pending(self) -> None:
         raise AssertionError("a viewer never works")
 
 
@@ -56,14 +56,14 @@ class App:
 class Browser:
     """A browser at a viewer. Cookies are kept as long as it is open."""
 
-    viewer: Viewer
+    viewer: PageViewer
     app: App
     session: aiohttp.ClientSession
 
     async def get(
         self, path: str, method: str = "GET", **headers: str
     ) -> tuple[int, str, Mapping[str, str]]:
-        address = f"http://{self.viewer.name}{path}"
+        address = f"http://{self.viewer.host}{path}"
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         async with self.session.request(
             method, address, headers=named, allow_redirects=False
@@ -71,14 +71,14 @@ class Browser:
             return reply.status, await reply.text(), reply.headers
 
     async def let_in(self) -> None:
-        status, _, _ = await self.get(f"/open/{self.viewer.token}")
+        status, _, _ = await self.get(f"/open/{self.viewer.opening_token}")
         assert status == 200
 
 
 @asynccontextmanager
 async def browsing() -> AsyncIterator[Browser]:
     app = App()
-    viewer = Viewer(app)
+    viewer = PageViewer(app)
     await viewer.start()
     try:
         jar = aiohttp.CookieJar(unsafe=True)
@@ -106,7 +106,7 @@ async def test_a_page_is_passed_on_with_the_headers_that_are_safe() -> None:
 
 async def test_the_first_address_opens_once_and_gives_a_cookie_no_script_can_read() -> None:
     async with browsing() as browser:
-        first = f"/open/{browser.viewer.token}"
+        first = f"/open/{browser.viewer.opening_token}"
         _, text, headers = await browser.get(first)
         cookie = headers["Set-Cookie"]
         assert "HttpOnly" in cookie
@@ -124,7 +124,7 @@ async def test_who_was_not_let_in_sees_nothing(path: str) -> None:
         status, _, headers = await browser.get(path)
         assert status == 403
         assert "default-src 'none'" in headers["Content-Security-Policy"]
-        forged = {browser.viewer.cookie: browser.viewer.token}
+        forged = {browser.viewer.cookie_name: browser.viewer.opening_token}
         browser.session.cookie_jar.update_cookies(forged)
         assert (await browser.get(path))[0] == 403
         assert browser.app.looked == []
@@ -137,21 +137,21 @@ async def test_a_name_that_was_turned_to_this_machine_gets_nothing(host: str) ->
     async with browsing() as browser:
         await browser.let_in()
         assert (await browser.get("/api/status", Host=host))[0] == 421
-        assert (await browser.get(f"/open/{browser.viewer.token}", Host=host))[0] == 421
+        assert (await browser.get(f"/open/{browser.viewer.opening_token}", Host=host))[0] == 421
         assert browser.app.looked == []
 
 
 async def test_two_names_at_once_get_nothing() -> None:
     async with browsing() as browser:
         reader, writer = await asyncio.open_connection("127.0.0.1", browser.viewer.port)
-        word = browser.viewer.token
-        lines = f"GET /open/{word} HTTP/1.1\r\nHost: {browser.viewer.name}\r\nHost: evil\r\n\r\n"
+        word = browser.viewer.opening_token
+        lines = f"GET /open/{word} HTTP/1.1\r\nHost: {browser.viewer.host}\r\nHost: evil\r\n\r\n"
         writer.write(lines.encode())
         answer = await reader.readline()
         writer.close()
         await writer.wait_closed()
     assert answer.split()[1] in (b"400", b"421")
-    assert browser.viewer.token == word
+    assert browser.viewer.opening_token == word
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])
@@ -192,8 +192,8 @@ async def test_only_the_api_is_behind_the_viewer(path: str) -> None:
     async with browsing() as browser:
         await browser.let_in()
         reader, writer = await asyncio.open_connection("127.0.0.1", browser.viewer.port)
-        cookie = f"{browser.viewer.cookie}={browser.viewer.ticket}"
-        lines = f"GET {path} HTTP/1.1\r\nHost: {browser.viewer.name}\r\nCookie: {cookie}\r\n\r\n"
+        cookie = f"{browser.viewer.cookie_name}={browser.viewer.cookie_secret}"
+        lines = f"GET {path} HTTP/1.1\r\nHost: {browser.viewer.host}\r\nCookie: {cookie}\r\n\r\n"
         writer.write(lines.encode())
         answer = await reader.readline()
         writer.close()
@@ -205,7 +205,7 @@ async def test_only_the_api_is_behind_the_viewer(path: str) -> None:
 async def test_a_redirect_of_the_app_leads_nowhere() -> None:
     async with browsing() as browser:
         await browser.let_in()
-        browser.app.reply = Reply(302, b"", {"location": "https://evil.example"})
+        browser.app.reply = ApiResponse(302, b"", {"location": "https://evil.example"})
         status, _, headers = await browser.get("/api/status")
     assert status == 502
     assert "Location" not in headers
@@ -223,7 +223,7 @@ async def test_an_app_that_is_not_there_is_said_not_to_be() -> None:
 async def test_a_refusal_of_the_app_is_passed_on() -> None:
     async with browsing() as browser:
         await browser.let_in()
-        browser.app.reply = Reply(404, b"{}", {"content-type": "application/json"})
+        browser.app.reply = ApiResponse(404, b"{}", {"content-type": "application/json"})
         assert (await browser.get("/api/cases/mailbox-audit/x"))[:2] == (404, "{}")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.config.catalog import CATALOG
-from core.config.settings import Settings, all_settings, prefix
+from core.config.settings import Settings, get_setting_prefix, list_settings
 from core.errors import SettingsError
 from core.model.guards import Mode
 
@@ -22,9 +22,9 @@ GIVEN = {
 
 def test_what_must_be_given_is_enough() -> None:
     settings = Settings.read(GIVEN)
-    assert [duty.schedule for duty in settings.duties] == [duty.schedule for duty in CATALOG]
-    assert [duty.mode for duty in settings.duties] == [duty.mode for duty in CATALOG]
-    assert [duty.limit for duty in settings.duties] == [duty.limit for duty in CATALOG]
+    assert [duty.schedule for duty in settings.guard_configs] == [duty.schedule for duty in CATALOG]
+    assert [duty.mode for duty in settings.guard_configs] == [duty.mode for duty in CATALOG]
+    assert [duty.limit for duty in settings.guard_configs] == [duty.limit for duty in CATALOG]
 
 
 def test_every_missing_setting_is_named_at_once() -> None:
@@ -82,28 +82,28 @@ def test_a_guard_is_set_by_its_own_names() -> None:
             "MAILBOX_FORWARDING_LIMIT_PERCENT": "0.5",
         }
     )
-    duty = settings.duty("mailbox-forwarding")
+    duty = settings.find_guard_config("mailbox-forwarding")
     assert duty
     assert (duty.mode, duty.schedule) == (Mode.ENFORCE, "0 0 * * * *")
     assert (duty.limit.count, duty.limit.percent) == (3, 0.5)
-    assert settings.duty("no-such-guard") is None
+    assert settings.find_guard_config("no-such-guard") is None
 
 
 def test_domains_are_compared_in_lower_case() -> None:
     settings = Settings.read({**GIVEN, "ALLOWED_FORWARD_DOMAINS": "Partner.Example, b.example"})
-    assert settings.terms.allowed_domains == {"partner.example", "b.example"}
+    assert settings.policy.allowed_domains == {"partner.example", "b.example"}
 
 
 def test_the_sample_lists_every_setting_and_nothing_else_and_works() -> None:
     sample = json.loads((ROOT / "local.settings.sample.json").read_text(encoding="utf-8"))
     hosts = {"AzureWebJobsStorage", "FUNCTIONS_WORKER_RUNTIME"}
     values: dict[str, str] = sample["Values"]
-    assert values.keys() - hosts == {entry.name for entry in all_settings()}
-    assert {entry.name: entry.sample for entry in all_settings()} == {
+    assert values.keys() - hosts == {entry.name for entry in list_settings()}
+    assert {entry.name: entry.sample for entry in list_settings()} == {
         name: value for name, value in values.items() if name not in hosts
     }
     Settings.read(values)
 
 
 def test_names_of_settings_follow_the_names_of_guards() -> None:
-    assert prefix("mailbox-audit") == "MAILBOX_AUDIT"
+    assert get_setting_prefix("mailbox-audit") == "MAILBOX_AUDIT"

@@ -8,53 +8,57 @@ from typing import Any
 import pytest
 
 from core.engine.decide import (
-    INFERRED,
-    Noted,
+    INFERRED_NOTE,
+    BatchResult,
+    DecisionContext,
     Plan,
-    Situation,
-    conclude,
-    continued,
-    due_sweeps,
-    note,
-    settle,
-    told,
+    find_due_checks,
+    mark_notified,
+    plan_changes,
+    reconcile_batch,
+    record_outcomes,
+    update_case,
 )
-from core.engine.self_findings import fell
-from core.model.cases import Case, Exemption, News
+from core.engine.self_findings import population_dropped
+from core.model.cases import Case, Exemption, Notification
 from core.model.changes import ChangeRecord, ChangeState, Outcome
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Duty, Guard, Limit, Look, Mode, Sweep
-from core.model.requests import Action, ActionState, Deed, Request
-from core.model.runs import Reported
-from core.model.state import GuardState, Memory
+from core.model.guards import ChangeLimit, Guard, GuardConfig, Mode, ObserveContext, PeriodicCheck
+from core.model.requests import OperatorRequest, RequestKind, RequestState, RunOptions
+from core.model.runs import ReportedFinding
+from core.model.state import GuardSnapshot, GuardState
 from core.tenant.changes import ClearMailboxForward
-from core.tenant.mailbox_index import Page
+from core.tenant.mailbox_index import MailboxPage
 from core.tenant.port import Tenant
-from core.tenant.readings import Reading, Unread
+from core.tenant.readings import ReadFailure, Reading
 from tests.support.fakes.world import START
 
 SURFACE = "mailboxes"
 
 
-async def observe(tenant: Tenant, look: Look) -> AsyncIterator[Reading[Any] | Page]:
+async def observe(
+    tenant: Tenant, look: ObserveContext
+) -> AsyncIterator[Reading[Any] | MailboxPage]:
     yield Reading()
 
 
 GUARD: Guard[Any] = Guard(
     name="toy",
     title="Toy",
-    why="It is a toy.",
+    rationale="It is a toy.",
     permissions=(),
     observe=observe,
     judge=lambda thing, terms: (),
-    sweeps=(Sweep("slow", timedelta(days=1)),),
+    periodic_checks=(PeriodicCheck("slow", timedelta(days=1)),),
 )
-DUTY = Duty(GUARD, "0 0 * * * *", Mode.ENFORCE, Limit(count=2, percent=10.0, ceiling=50))
-STATE = GuardState(adopted=frozenset({SURFACE}), population=20)
+DUTY = GuardConfig(
+    GUARD, "0 0 * * * *", Mode.ENFORCE, ChangeLimit(count=2, percent=10.0, ceiling=50)
+)
+STATE = GuardState(baselined_sources=frozenset({SURFACE}), population=20)
 DAY = timedelta(days=1)
 
 
-READING: Reading[object] = Reading(surfaces=frozenset({SURFACE}), population=20)
+READING: Reading[object] = Reading(sources=frozenset({SURFACE}), population=20)
 
 
 def finding(name: str = "a", **changes: Any) -> Finding:
@@ -65,28 +69,28 @@ def finding(name: str = "a", **changes: Any) -> Finding:
         severity=Severity.HIGH,
         verdict=Verdict.EXTERNAL,
         summary=f"{name} forwards.",
-        surfaces=(SURFACE,),
+        sources=(SURFACE,),
         changes=(ClearMailboxForward(name),),
     )
     return replace(base, **changes)
 
 
 def reading(population: int = 20, **changes: Any) -> Reading[object]:
-    base: Reading[object] = Reading(surfaces=frozenset({SURFACE}), population=population)
+    base: Reading[object] = Reading(sources=frozenset({SURFACE}), population=population)
     return replace(base, **changes)
 
 
-type Scene = tuple[Situation, Reading[object]]
+type Scene = tuple[DecisionContext, Reading[object]]
 
 
 def situation(
-    memory: Memory | None = None,
+    memory: GuardSnapshot | None = None,
     *,
     now: datetime = START,
     reading: Reading[object] = READING,
     **changes: Any,
 ) -> Scene:
-    base = Situation(DUTY, Mode.ENFORCE, "run", memory or Memory(state=STATE), now)
+    base = DecisionContext(DUTY, Mode.ENFORCE, "run", memory or GuardSnapshot(state=STATE), now)
     return replace(base, **changes), reading
 
 
@@ -94,25 +98,25 @@ def situation(
 class Whole:
     """What a run that looks at everything in one part comes to."""
 
-    noted: Noted
+    noted: BatchResult
     plan: Plan
 
     @property
     def cases(self) -> tuple[Case, ...]:
-        rows = {case.key: case for case in (*self.noted.cases, *self.plan.noted.cases)}
+        rows = {case.key: case for case in (*self.noted.cases, *self.plan.result.cases)}
         return tuple(rows.values())
 
     @property
     def forget(self) -> tuple[Case, ...]:
-        return self.noted.forget + self.plan.noted.forget
+        return self.noted.cases_to_delete + self.plan.result.cases_to_delete
 
     @property
     def records(self) -> tuple[ChangeRecord, ...]:
-        return self.noted.records + self.plan.noted.records + self.plan.records
+        return self.noted.records + self.plan.result.records + self.plan.records
 
     @property
-    def reported(self) -> tuple[Reported, ...]:
-        return self.noted.reported + self.plan.noted.reported
+    def reported(self) -> tuple[ReportedFinding, ...]:
+        return self.noted.reported_findings + self.plan.result.reported_findings
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.noted if name == "adopted" else self.plan, name)
@@ -120,17 +124,19 @@ class Whole:
 
 def make_plan(scene: Scene, findings: Iterable[Finding]) -> Whole:
     seen, reading = scene
-    trusted = not fell(reading, seen.memory.state)
-    noted = note(seen, reading, findings, trusted=trusted)
-    cases = {**seen.memory.cases, **{case.key: case for case in noted.cases}}
-    for case in noted.forget:
+    trusted = not population_dropped(reading, seen.snapshot.state)
+    noted = reconcile_batch(seen, reading, findings, trusted=trusted)
+    cases = {**seen.snapshot.cases, **{case.key: case for case in noted.cases}}
+    for case in noted.cases_to_delete:
         cases.pop(case.key)
-    records = {record.id: record for record in (*seen.memory.changes, *noted.records)}
-    memory = replace(seen.memory, cases=cases, changes=tuple(records.values()))
-    return Whole(noted, settle(replace(seen, memory=memory), noted.tally))
+    records = {record.id: record for record in (*seen.snapshot.changes, *noted.records)}
+    memory = replace(seen.snapshot, cases=cases, changes=tuple(records.values()))
+    return Whole(noted, plan_changes(replace(seen, snapshot=memory), noted.totals))
 
 
-def after(plan: Whole, memory: Memory, *, deliver: bool = True, act: bool = True) -> Memory:
+def after(
+    plan: Whole, memory: GuardSnapshot, *, deliver: bool = True, act: bool = True
+) -> GuardSnapshot:
     """The memory a run leaves behind when everything succeeds."""
     cases = {**memory.cases, **{case.key: case for case in plan.cases}}
     for case in plan.forget:
@@ -138,12 +144,15 @@ def after(plan: Whole, memory: Memory, *, deliver: bool = True, act: bool = True
     records = {record.id: record for record in (*memory.changes, *plan.records)}
     for record in plan.act if act else ():
         outcome = Outcome(record.case, record.subject, record.kind, ChangeState.APPLIED)
-        concluded, ended = conclude(cases.get(record.case), [(record, outcome)], record.at)
+        concluded, ended = record_outcomes(cases.get(record.case), [(record, outcome)], record.at)
         records |= {row.id: row for row in concluded}
         if ended:
             cases[ended.key] = ended
     if deliver:
-        cases |= {case.key: case for case in told([c for c in cases.values() if c.news], START)}
+        cases |= {
+            case.key: case
+            for case in mark_notified([c for c in cases.values() if c.notification], START)
+        }
     ordered = sorted(records.values(), key=lambda record: record.at, reverse=True)
     return replace(memory, cases=cases, changes=tuple(ordered), state=plan.state)
 
@@ -153,14 +162,14 @@ def only(plan: Whole) -> Case:
     return plan.cases[0]
 
 
-KEY = finding().key("toy")
+KEY = finding().compute_key("toy")
 
 
-def known(**changes: Any) -> Memory:
+def known(**changes: Any) -> GuardSnapshot:
     """A memory in which finding a is open and was told."""
     case = only(make_plan(situation(mode=Mode.ALERT), [finding()]))
-    case = replace(case, news=News.NONE, told=START, **changes)
-    return Memory(cases={case.key: case}, state=STATE)
+    case = replace(case, notification=Notification.NONE, notified_at=START, **changes)
+    return GuardSnapshot(cases={case.key: case}, state=STATE)
 
 
 def changed(state: ChangeState, at: datetime, number: int = 1) -> ChangeRecord:
@@ -174,7 +183,7 @@ def changed(state: ChangeState, at: datetime, number: int = 1) -> ChangeRecord:
 
 def test_a_new_finding_opens_a_case_with_news() -> None:
     plan = make_plan(situation(mode=Mode.ALERT), [finding()])
-    assert only(plan).news is News.OPENED
+    assert only(plan).notification is Notification.OPENED
     assert plan.reported[0].state == "new"
 
 
@@ -186,60 +195,78 @@ def test_a_known_case_is_silent_and_writes_nothing() -> None:
 
 def test_a_case_that_was_never_told_keeps_its_news() -> None:
     memory = known()
-    memory = replace(memory, cases={KEY: replace(memory.cases[KEY], news=News.OPENED, told=None)})
+    memory = replace(
+        memory,
+        cases={KEY: replace(memory.cases[KEY], notification=Notification.OPENED, notified_at=None)},
+    )
     later = situation(memory, mode=Mode.ALERT, now=START + 10 * DAY)
     renamed = make_plan(later, [finding(summary="Renamed.")])
-    assert only(renamed).news is News.OPENED
+    assert only(renamed).notification is Notification.OPENED
 
 
-@pytest.mark.parametrize(("days", "news"), [(6, None), (7, News.REMINDER)])
-def test_an_open_case_is_reminded_after_seven_days(days: int, news: News | None) -> None:
+@pytest.mark.parametrize(("days", "news"), [(6, None), (7, Notification.REMINDER)])
+def test_an_open_case_is_reminded_after_seven_days(days: int, news: Notification | None) -> None:
     plan = make_plan(situation(known(), mode=Mode.ALERT, now=START + days * DAY), [finding()])
-    assert [case.news for case in plan.cases] == ([news] if news else [])
+    assert [case.notification for case in plan.cases] == ([news] if news else [])
 
 
 @pytest.mark.parametrize(
-    ("severity", "news"), [(Severity.LOW, News.NONE), (Severity.CRITICAL, News.REMINDER)]
+    ("severity", "news"),
+    [(Severity.LOW, Notification.NONE), (Severity.CRITICAL, Notification.REMINDER)],
 )
 def test_an_optional_permission_one_does_without_is_not_brought_up_again(
-    severity: Severity, news: News
+    severity: Severity, news: Notification
 ) -> None:
     lacks = finding(kind="permission-missing", severity=severity, changes=())
     (case,) = known(kind=lacks.kind, severity=severity).cases.values()
     later, _ = situation(mode=Mode.ALERT, now=START + 30 * DAY)
-    assert continued(later, case, lacks).news is news
+    assert update_case(later, case, lacks).notification is news
 
 
 def test_a_case_ends_with_news_when_its_finding_is_gone() -> None:
     case = only(make_plan(situation(known(), now=START + DAY), []))
-    assert (case.closing, case.news, case.closed) == ("gone", News.CLOSED, START + DAY)
+    assert (case.resolution, case.notification, case.closed_at) == (
+        "gone",
+        Notification.CLOSED,
+        START + DAY,
+    )
 
 
 def test_a_case_that_came_and_went_untold_is_told_once_as_gone() -> None:
     memory = known()
-    memory = replace(memory, cases={KEY: replace(memory.cases[KEY], news=News.OPENED, told=None)})
-    assert only(make_plan(situation(memory), [])).news is News.CLOSED
+    memory = replace(
+        memory,
+        cases={KEY: replace(memory.cases[KEY], notification=Notification.OPENED, notified_at=None)},
+    )
+    assert only(make_plan(situation(memory), [])).notification is Notification.CLOSED
 
 
 def test_a_finding_that_comes_back_opens_its_case_again() -> None:
     ended = make_plan(situation(known(), mode=Mode.ALERT), [])
     memory = after(ended, known())
     case = only(make_plan(situation(memory, mode=Mode.ALERT, now=START + DAY), [finding()]))
-    assert (case.news, case.opened, case.closed) == (News.OPENED, START + DAY, None)
+    assert (case.notification, case.opened_at, case.closed_at) == (
+        Notification.OPENED,
+        START + DAY,
+        None,
+    )
 
 
 def test_another_verdict_is_news_and_a_rename_is_not() -> None:
     renamed = finding(subject="b@example.com", summary="Renamed.")
     case = only(make_plan(situation(known(), mode=Mode.ALERT), [renamed]))
-    assert (case.news, case.subject) == (News.NONE, "b@example.com")
+    assert (case.notification, case.subject) == (Notification.NONE, "b@example.com")
     asked = finding(verdict=Verdict.ASK)
     case = only(make_plan(situation(known(), mode=Mode.ALERT), [asked]))
-    assert (case.news, case.verdict) == (News.CHANGED, Verdict.ASK)
+    assert (case.notification, case.verdict) == (Notification.CHANGED, Verdict.ASK)
 
 
 def test_a_graver_severity_is_news() -> None:
     grave = finding(severity=Severity.CRITICAL)
-    assert only(make_plan(situation(known(), mode=Mode.ALERT), [grave])).news is News.CHANGED
+    assert (
+        only(make_plan(situation(known(), mode=Mode.ALERT), [grave])).notification
+        is Notification.CHANGED
+    )
 
 
 def test_two_findings_of_one_identity_are_one_case_with_both_changes() -> None:
@@ -257,7 +284,7 @@ def test_what_is_only_worth_a_note_makes_no_case() -> None:
 
 def test_a_case_whose_finding_became_a_note_ends() -> None:
     plan = make_plan(situation(known()), [finding(severity=Severity.INFO)])
-    assert only(plan).closing == "gone"
+    assert only(plan).resolution == "gone"
 
 
 # -- unknown is not clean ----------------------------------------------------------------------
@@ -268,39 +295,39 @@ def test_a_case_whose_finding_became_a_note_ends() -> None:
     [
         reading(complete=False),
         reading(surfaces=frozenset()),
-        reading(unread=(Unread(SURFACE, "broken"),)),
-        reading(unread=(Unread(SURFACE, "broken", object_id="a"),)),
+        reading(unread=(ReadFailure(SURFACE, "broken"),)),
+        reading(unread=(ReadFailure(SURFACE, "broken", object_id="a"),)),
     ],
     ids=["incomplete", "not looked at", "blind", "object unread"],
 )
 def test_a_case_does_not_end_by_what_was_not_read(blurred: Reading[object]) -> None:
     plan = make_plan(situation(known(), reading=blurred), [])
-    assert not [case for case in plan.cases if case.closed]
+    assert not [case for case in plan.cases if case.closed_at]
 
 
 def test_a_missing_permission_is_told_at_once_and_is_critical() -> None:
-    miss = Unread(SURFACE, "refused", permission="User.Read.All")
+    miss = ReadFailure(SURFACE, "refused", permission="User.Read.All")
     case = only(make_plan(situation(reading=reading(unread=(miss,))), []))
-    assert (case.severity, case.news) == (Severity.CRITICAL, News.OPENED)
+    assert (case.severity, case.notification) == (Severity.CRITICAL, Notification.OPENED)
     assert "User.Read.All" in case.advice
 
 
 def test_passing_trouble_is_told_at_the_third_sighting_and_forgotten_when_over() -> None:
-    blurred = reading(unread=(Unread(SURFACE, "timed out", object_id="a", subject="a@x"),))
-    memory = Memory(state=STATE)
+    blurred = reading(unread=(ReadFailure(SURFACE, "timed out", object_id="a", subject="a@x"),))
+    memory = GuardSnapshot(state=STATE)
     news = []
     for _ in range(4):
         plan = make_plan(situation(memory, reading=blurred), [])
         memory = after(plan, memory, deliver=False)
-        news.append(next(case.news for case in memory.cases.values()))
-    assert news == [News.NONE, News.NONE, News.OPENED, News.OPENED]
-    first = after(make_plan(situation(reading=blurred), []), Memory(state=STATE))
+        news.append(next(case.notification for case in memory.cases.values()))
+    assert news == [Notification.NONE, Notification.NONE, Notification.OPENED, Notification.OPENED]
+    first = after(make_plan(situation(reading=blurred), []), GuardSnapshot(state=STATE))
     plan = make_plan(situation(first), [])
     assert (plan.cases, len(plan.forget)) == ((), 1)
 
 
 def test_rows_nobody_understands_are_a_case() -> None:
-    case = only(make_plan(situation(Memory(state=STATE, poisoned=2)), []))
+    case = only(make_plan(situation(GuardSnapshot(state=STATE, unreadable_rows=2)), []))
     assert case.kind == "state-unreadable"
 
 
@@ -313,21 +340,21 @@ def test_alert_mode_never_changes_anything() -> None:
 
 
 def test_the_first_run_adopts_and_previews_and_changes_nothing() -> None:
-    plan = make_plan(situation(Memory()), [finding()])
+    plan = make_plan(situation(GuardSnapshot()), [finding()])
     assert plan.act == ()
     assert plan.adopted
-    assert only(plan).adopted
+    assert only(plan).baselined
     assert [change for _, _, change in plan.preview] == [ClearMailboxForward("a")]
-    second = make_plan(situation(after(plan, Memory()), now=START + DAY), [finding()])
+    second = make_plan(situation(after(plan, GuardSnapshot()), now=START + DAY), [finding()])
     assert len(second.act) == 1
 
 
 def test_a_surface_that_was_blind_is_adopted_when_it_is_first_seen() -> None:
-    miss = Unread(SURFACE, "refused", permission="X")
-    blind = make_plan(situation(Memory(), reading=reading(unread=(miss,))), [])
+    miss = ReadFailure(SURFACE, "refused", permission="X")
+    blind = make_plan(situation(GuardSnapshot(), reading=reading(unread=(miss,))), [])
     assert SURFACE not in blind.state.adopted
-    plan = make_plan(situation(after(blind, Memory())), [finding()])
-    assert [case.adopted for case in plan.cases if case.kind == "forward"] == [True]
+    plan = make_plan(situation(after(blind, GuardSnapshot())), [finding()])
+    assert [case.baselined for case in plan.cases if case.kind == "forward"] == [True]
     assert plan.act == ()
 
 
@@ -343,13 +370,15 @@ def test_a_change_is_written_down_as_intended_before_it_is_made() -> None:
 
 def test_a_made_change_closes_its_case_with_news() -> None:
     plan = make_plan(situation(), [finding()])
-    memory = after(plan, Memory(state=STATE), deliver=False)
-    assert [(c.closing, c.news) for c in memory.cases.values()] == [("done", News.DONE)]
+    memory = after(plan, GuardSnapshot(state=STATE), deliver=False)
+    assert [(c.resolution, c.notification) for c in memory.cases.values()] == [
+        ("done", Notification.DONE)
+    ]
 
 
 def test_the_same_finding_right_after_a_change_is_still_settling() -> None:
     plan = make_plan(situation(), [finding()])
-    memory = after(plan, Memory(state=STATE))
+    memory = after(plan, GuardSnapshot(state=STATE))
     soon = make_plan(situation(memory, now=START + timedelta(minutes=5)), [finding()])
     assert (soon.cases, soon.act) == ((), ())
     assert soon.reported[0].state == "settling"
@@ -362,10 +391,10 @@ def test_what_was_changed_back_twice_within_a_week_is_contested() -> None:
         changed(ChangeState.APPLIED, START, 1),
         changed(ChangeState.INFERRED, START + DAY, 2),
     )
-    memory = Memory(state=STATE, changes=made)
+    memory = GuardSnapshot(state=STATE, changes=made)
     plan = make_plan(situation(memory, now=START + 2 * DAY), [finding()])
     assert plan.act == ()
-    assert (only(plan).verdict, only(plan).news) == (Verdict.CONTESTED, News.OPENED)
+    assert (only(plan).verdict, only(plan).notification) == (Verdict.CONTESTED, Notification.OPENED)
     later = make_plan(situation(memory, now=START + 9 * DAY), [finding()])
     assert len(later.act) == 1
 
@@ -373,20 +402,25 @@ def test_what_was_changed_back_twice_within_a_week_is_contested() -> None:
 @pytest.mark.parametrize(
     ("outcome", "verdict", "news"),
     [
-        (ChangeState.REFUSED, Verdict.PROTECTED, News.CHANGED),
-        (ChangeState.FAILED, Verdict.EXTERNAL, News.NONE),
-        (ChangeState.MOOT, Verdict.EXTERNAL, News.NONE),
+        (ChangeState.REFUSED, Verdict.PROTECTED, Notification.CHANGED),
+        (ChangeState.FAILED, Verdict.EXTERNAL, Notification.NONE),
+        (ChangeState.SUPERSEDED, Verdict.EXTERNAL, Notification.NONE),
     ],
 )
 def test_a_change_that_was_not_made_leaves_its_case_open(
-    outcome: ChangeState, verdict: Verdict, news: News
+    outcome: ChangeState, verdict: Verdict, news: Notification
 ) -> None:
     case = known().cases[KEY]
     record = changed(ChangeState.INTENDED, START)
     made = Outcome(KEY, "a", record.kind, outcome, "because", Verdict.PROTECTED)
-    (row,), left = conclude(case, [(record, made)], START)
+    (row,), left = record_outcomes(case, [(record, made)], START)
     assert left
-    assert (row.state, left.closed, left.verdict, left.news) == (outcome, None, verdict, news)
+    assert (row.state, left.closed_at, left.verdict, left.notification) == (
+        outcome,
+        None,
+        verdict,
+        news,
+    )
 
 
 def test_a_refusal_without_a_known_reason_is_final_at_the_third_time() -> None:
@@ -395,12 +429,12 @@ def test_a_refusal_without_a_known_reason_is_final_at_the_third_time() -> None:
     refused = Outcome(KEY, "a", record.kind, ChangeState.REFUSED, "HTTP 400", Verdict.REFUSED)
     verdicts = []
     for _ in range(3):
-        _, left = conclude(case, [(record, refused)], START)
+        _, left = record_outcomes(case, [(record, refused)], START)
         assert left
         case = left
         verdicts.append(case.verdict)
     assert verdicts == [Verdict.EXTERNAL, Verdict.EXTERNAL, Verdict.REFUSED]
-    assert case.news is News.CHANGED
+    assert case.notification is Notification.CHANGED
 
 
 def test_what_was_refused_is_not_tried_again_for_a_week() -> None:
@@ -415,30 +449,30 @@ def test_a_change_that_fails_three_times_is_left_to_a_person() -> None:
     record = changed(ChangeState.INTENDED, START)
     failed = Outcome(KEY, "a", record.kind, ChangeState.FAILED, "503")
     for _ in range(3):
-        _, left = conclude(case, [(record, failed)], START)
+        _, left = record_outcomes(case, [(record, failed)], START)
         assert left
         case = left
-    assert (case.verdict, case.news) == (Verdict.FAILED, News.CHANGED)
+    assert (case.verdict, case.notification) == (Verdict.FAILED, Notification.CHANGED)
 
 
 def test_a_missing_permission_to_change_is_told_once_and_tried_every_run() -> None:
     record = changed(ChangeState.INTENDED, START)
-    blocked = Outcome(KEY, "a", record.kind, ChangeState.FAILED, "grant X", blocked=True)
-    _, first = conclude(known().cases[KEY], [(record, blocked)], START)
+    blocked = Outcome(KEY, "a", record.kind, ChangeState.FAILED, "grant X", lacks_permission=True)
+    _, first = record_outcomes(known().cases[KEY], [(record, blocked)], START)
     assert first
-    assert (first.news, first.set_aside) == (News.CHANGED, None)
-    _, second = conclude(told([first], START)[0], [(record, blocked)], START)
+    assert (first.notification, first.deferred_at) == (Notification.CHANGED, None)
+    _, second = record_outcomes(mark_notified([first], START)[0], [(record, blocked)], START)
     assert second
-    assert second.news is News.NONE
+    assert second.notification is Notification.NONE
 
 
 def test_one_refused_change_of_two_keeps_the_case_open() -> None:
     record = changed(ChangeState.INTENDED, START)
     made = Outcome(KEY, "a", record.kind, ChangeState.APPLIED)
     refused = replace(made, state=ChangeState.REFUSED, verdict=Verdict.PROTECTED)
-    _, case = conclude(known().cases[KEY], [(record, made), (record, refused)], START)
+    _, case = record_outcomes(known().cases[KEY], [(record, made), (record, refused)], START)
     assert case
-    assert (case.closed, case.verdict) == (None, Verdict.PROTECTED)
+    assert (case.closed_at, case.verdict) == (None, Verdict.PROTECTED)
 
 
 # -- a run that died ---------------------------------------------------------------------------
@@ -472,13 +506,17 @@ def test_any_other_change_in_effect_without_an_outcome_is_inferred(mode: Mode, k
     assert plan.act == ()
     assert [row.state for row in plan.records] == [ChangeState.INFERRED]
     case = only(plan)
-    assert (case.closing, case.news, case.note) == ("done", News.DONE, INFERRED)
+    assert (case.resolution, case.notification, case.note) == (
+        "done",
+        Notification.DONE,
+        INFERRED_NOTE,
+    )
 
 
 def test_an_intent_that_may_no_longer_be_made_is_given_up() -> None:
     memory = replace(known(), changes=(changed(ChangeState.INTENDED, START),))
     plan = make_plan(situation(memory, duty=ALERTING, mode=Mode.ALERT), [finding()])
-    assert [row.state for row in plan.records] == [ChangeState.MOOT]
+    assert [row.state for row in plan.records] == [ChangeState.SUPERSEDED]
 
 
 @pytest.mark.parametrize("findings", [[], [finding()]], ids=["gone", "still there"])
@@ -519,7 +557,7 @@ def test_the_percentage_lets_a_large_tenant_change_more() -> None:
 def test_no_tenant_is_so_large_that_the_ceiling_does_not_hold() -> None:
     many = [finding(str(number)) for number in range(51)]
     state = replace(STATE, population=10_000)
-    big = situation(Memory(state=state), reading=reading(population=10_000))
+    big = situation(GuardSnapshot(state=state), reading=reading(population=10_000))
     assert make_plan(big, many[:50]).held == ""
     assert make_plan(big, many).held != ""
 
@@ -536,13 +574,13 @@ def test_a_population_that_fell_by_more_than_a_third_is_not_believed(
     memory = known()
     plan = make_plan(situation(memory, reading=reading(population=population)), [])
     assert bool(plan.held) is held
-    assert bool([case for case in plan.cases if case.closed]) is not held
+    assert bool([case for case in plan.cases if case.closed_at]) is not held
     assert plan.state.population == (20 if held else population)
 
 
-def braked() -> tuple[Memory, str]:
+def braked() -> tuple[GuardSnapshot, str]:
     plan = make_plan(situation(), MANY)
-    return after(plan, Memory(state=STATE)), plan.hash
+    return after(plan, GuardSnapshot(state=STATE)), plan.hash
 
 
 def test_the_brake_is_told_once_for_one_plan() -> None:
@@ -553,10 +591,10 @@ def test_the_brake_is_told_once_for_one_plan() -> None:
 
 def test_a_released_plan_is_made_once_and_its_brake_ends() -> None:
     memory, name = braked()
-    release = Request(plan=name, at=START)
+    release = RunOptions(plan=name, at=START)
     plan = make_plan(situation(memory, request=release), MANY)
     assert len(plan.act) == 3
-    assert [case.kind for case in plan.cases if case.closed] == ["brake"]
+    assert [case.kind for case in plan.cases if case.closed_at] == ["brake"]
     again = after(plan, memory, act=False)
     reverted = make_plan(
         situation(replace(again, changes=()), request=release, now=START + timedelta(minutes=5)),
@@ -567,7 +605,7 @@ def test_a_released_plan_is_made_once_and_its_brake_ends() -> None:
 
 def test_a_released_plan_whose_run_died_goes_on_without_being_released_again() -> None:
     memory, name = braked()
-    plan = make_plan(situation(memory, request=Request(plan=name, at=START)), MANY)
+    plan = make_plan(situation(memory, request=RunOptions(plan=name, at=START)), MANY)
     died = after(plan, memory, act=False)
     later = situation(died, now=START + DAY)
     assert sorted(row.case for row in make_plan(later, MANY).act) == sorted(
@@ -582,15 +620,15 @@ def test_a_released_plan_whose_run_died_goes_on_without_being_released_again() -
 @pytest.mark.parametrize(
     "request_",
     [
-        Request(plan="0" * 32, at=START),
-        Request(plan="", at=START),
-        Request(plan="the right one", at=None),
-        Request(plan="the right one", at=START - timedelta(minutes=61)),
-        Request(plan="the right one", at=START + timedelta(minutes=61)),
+        RunOptions(plan="0" * 32, at=START),
+        RunOptions(plan="", at=START),
+        RunOptions(plan="the right one", at=None),
+        RunOptions(plan="the right one", at=START - timedelta(minutes=61)),
+        RunOptions(plan="the right one", at=START + timedelta(minutes=61)),
     ],
     ids=["another plan", "no plan", "no time", "an hour ago", "from the future"],
 )
-def test_only_exactly_that_plan_within_the_hour_is_released(request_: Request) -> None:
+def test_only_exactly_that_plan_within_the_hour_is_released(request_: RunOptions) -> None:
     memory, name = braked()
     if request_.plan == "the right one":
         request_ = replace(request_, plan=name)
@@ -599,7 +637,7 @@ def test_only_exactly_that_plan_within_the_hour_is_released(request_: Request) -
 
 def test_a_plan_that_grew_since_is_not_released() -> None:
     memory, name = braked()
-    request = Request(plan=name, at=START)
+    request = RunOptions(plan=name, at=START)
     plan = make_plan(situation(memory, request=request), [*MANY, finding("d")])
     assert plan.act == ()
     assert plan.hash != name
@@ -611,33 +649,33 @@ def test_a_plan_that_grew_since_is_not_released() -> None:
 @pytest.mark.parametrize("subject", ["a", KEY])
 def test_an_exempt_finding_is_shown_and_neither_told_nor_changed(subject: str) -> None:
     exemption = Exemption(subject, "me", "partner", START + DAY)
-    asked = Action(
+    asked = OperatorRequest(
         "1",
-        Deed.EXEMPT,
+        RequestKind.EXEMPT,
         subject,
-        exemption.who,
-        exemption.why,
+        exemption.granted_by,
+        exemption.reason,
         START,
         until=exemption.until,
-        state=ActionState.DONE,
+        state=RequestState.DONE,
     )
-    memory = replace(known(), exemptions={subject: exemption}, actions=(asked,))
+    memory = replace(known(), exemptions={subject: exemption}, operator_requests=(asked,))
     plan = make_plan(situation(memory), [finding()])
     assert plan.act == ()
     (case,) = [case for case in plan.cases if case.key == KEY]
-    assert (case.closing, case.news) == ("exempt", News.NONE)
+    assert (case.resolution, case.notification) == ("exempt", Notification.NONE)
     assert (plan.reported[0].state, plan.reported[0].until) == ("exempt", START + DAY)
 
 
 def test_an_exemption_that_ended_makes_the_finding_news_again() -> None:
     exemption = Exemption("a", "me", "partner", START + DAY)
-    memory = Memory(state=STATE, exemptions={"a": exemption})
+    memory = GuardSnapshot(state=STATE, exemptions={"a": exemption})
     plan = make_plan(situation(memory, now=START + 2 * DAY, mode=Mode.ALERT), [finding()])
-    assert only(plan).news is News.OPENED
+    assert only(plan).notification is Notification.OPENED
 
 
 def test_a_sweep_is_due_at_once_and_then_after_its_interval() -> None:
-    assert due_sweeps(DUTY, GuardState(), START) == {"slow"}
-    swept = GuardState(sweeps={"slow": START})
-    assert due_sweeps(DUTY, swept, START + DAY - timedelta(minutes=1)) == set()
-    assert due_sweeps(DUTY, swept, START + DAY) == {"slow"}
+    assert find_due_checks(DUTY, GuardState(), START) == {"slow"}
+    swept = GuardState(checks_finished_at={"slow": START})
+    assert find_due_checks(DUTY, swept, START + DAY - timedelta(minutes=1)) == set()
+    assert find_due_checks(DUTY, swept, START + DAY) == {"slow"}

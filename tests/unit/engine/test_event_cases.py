@@ -5,50 +5,60 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.adapters.table_storage.codec import read, written
-from core.engine.decide import Situation, note
-from core.model.cases import Case, News
+from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
+from core.engine.decide import DecisionContext, reconcile_batch
+from core.model.cases import Case, Notification
 from core.model.findings import Finding, Severity, Verdict
 from core.model.guards import Mode
-from core.model.state import Memory
-from core.notifications.case_blocks import ending
+from core.model.state import GuardSnapshot
+from core.notifications.case_blocks import describe_end_on_card
 from core.tenant.readings import Reading
-from tests.support.builders import FORWARDING
+from tests.support.builders import FORWARDING_CONFIG
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 EVENT = Finding(
-    "k", "o", "s", Severity.HIGH, Verdict.ASK, "It happened.", surfaces=("place",), event=True
+    "k", "o", "s", Severity.HIGH, Verdict.ASK, "It happened.", sources=("place",), is_one_off=True
 )
-SEEN = Reading[object](surfaces=frozenset({"place"}), population=1)
+SEEN = Reading[object](sources=frozenset({"place"}), population=1)
 
 
-def situation(*cases: Case) -> Situation:
-    return Situation(FORWARDING, Mode.ALERT, "run", Memory({case.key: case for case in cases}), NOW)
+def situation(*cases: Case) -> DecisionContext:
+    return DecisionContext(
+        FORWARDING_CONFIG, Mode.ALERT, "run", GuardSnapshot({case.key: case for case in cases}), NOW
+    )
 
 
 def opened(finding: Finding = EVENT) -> Case:
-    (case,) = note(situation(), SEEN, [finding]).cases
+    (case,) = reconcile_batch(situation(), SEEN, [finding]).cases
     return case
 
 
-@pytest.mark.parametrize(("event", "news"), [(True, News.NONE), (False, News.CLOSED)])
-def test_that_an_event_is_over_is_no_news(event: bool, news: News) -> None:
-    told = replace(opened(replace(EVENT, event=event)), news=News.NONE, told=NOW)
-    (case,) = note(situation(told), SEEN, []).cases
-    assert (case.closed, case.news) == (NOW, news)
+@pytest.mark.parametrize(
+    ("event", "news"), [(True, Notification.NONE), (False, Notification.CLOSED)]
+)
+def test_that_an_event_is_over_is_no_news(event: bool, news: Notification) -> None:
+    told = replace(
+        opened(replace(EVENT, is_one_off=event)), notification=Notification.NONE, notified_at=NOW
+    )
+    (case,) = reconcile_batch(situation(told), SEEN, []).cases
+    assert (case.closed_at, case.notification) == (NOW, news)
 
 
 def test_an_event_that_was_over_before_it_could_be_told_is_told_all_the_same() -> None:
-    (case,) = note(situation(opened()), SEEN, []).cases
-    assert (case.closed, case.news) == (NOW, News.OPENED)
-    assert ending(case) == "It is over; what it did is still done."
+    (case,) = reconcile_batch(situation(opened()), SEEN, []).cases
+    assert (case.closed_at, case.notification) == (NOW, Notification.OPENED)
+    assert describe_end_on_card(case) == "It is over; what it did is still done."
 
 
 def test_the_same_again_after_its_end_is_a_new_case() -> None:
-    over = replace(opened(), news=News.NONE, told=NOW, closed=NOW)
-    (case,) = note(situation(over), SEEN, [EVENT]).cases
-    assert (case.closed, case.told, case.news) == (None, None, News.OPENED)
+    over = replace(opened(), notification=Notification.NONE, notified_at=NOW, closed_at=NOW)
+    (case,) = reconcile_batch(situation(over), SEEN, [EVENT]).cases
+    assert (case.closed_at, case.notified_at, case.notification) == (
+        None,
+        None,
+        Notification.OPENED,
+    )
 
 
 def test_that_a_case_is_about_an_event_is_remembered() -> None:
-    assert read(Case, written(opened())).event
+    assert decode_stored_record(Case, encode_stored_record(opened())).is_one_off

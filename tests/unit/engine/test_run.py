@@ -8,23 +8,23 @@ from typing import Any
 
 import pytest
 
-from core.adapters.table_storage.codec import read
-from core.engine.run import new_run, run
-from core.errors import Forbidden, LedgerError, Refused, Unavailable
-from core.keys import NUMBER
-from core.model.cases import News
+from core.adapters.table_storage.codec import decode_stored_record
+from core.engine.run import create_run_id, run
+from core.errors import Forbidden, LedgerError, Rejected, Unavailable
+from core.keys import RUN_ID_PATTERN
+from core.model.cases import Notification
 from core.model.changes import ChangeRecord, ChangeState
-from core.model.guards import Duty, Limit, Mode, Terms
-from core.model.requests import Request
+from core.model.guards import ChangeLimit, GuardConfig, GuardPolicy, Mode
+from core.model.requests import RunOptions
 from core.model.runs import RunReport
 from core.ports import World
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.directory import Account
 from core.tenant.mail_flow import AcceptedDomain, InboxRule
 from core.tenant.mailboxes import Mailbox
-from tests.support.builders import AUDIT, FORWARDING, SIGN_IN, THREE
+from tests.support.builders import AUDIT_CONFIG, FORWARDING_CONFIG, SIGN_IN_CONFIG, THREE_CONFIGS
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.fakes.world import START, Clock, FakeAlerts, FakeLedger
+from tests.support.fakes.world import START, Clock, FakeLedger, FakeNotificationChannel
 
 CUSTOM = {"Owner": frozenset({"Move"}), "Delegate": frozenset({"Update"})}
 
@@ -58,17 +58,17 @@ def tenant() -> FakeTenant:
 class Stage:
     """One tenant, one memory, one channel, over any number of runs."""
 
-    duty: Duty
+    duty: GuardConfig
     tenant: FakeTenant = field(default_factory=tenant)
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
         self.ledger = FakeLedger(self.clock)
-        self.alerts = FakeAlerts()
+        self.alerts = FakeNotificationChannel()
 
-    async def tick(self, request: Request | None = None) -> RunReport:
+    async def tick(self, request: RunOptions | None = None) -> RunReport:
         """One run; then time passes until every guard is due again."""
-        world = World(self.tenant, self.ledger, self.alerts, Terms(START), self.clock)
+        world = World(self.tenant, self.ledger, self.alerts, GuardPolicy(START), self.clock)
         try:
             return await run(self.duty, world, request)
         finally:
@@ -80,113 +80,115 @@ class Stage:
 
     def changes(self) -> list[ChangeRecord]:
         """All that is remembered of changes."""
-        rows = self.ledger.partition(self.duty.guard.name).rows.values()
-        return [read(ChangeRecord, text) for kind, text in rows if kind is ChangeRecord]
+        rows = self.ledger.get_partition(self.duty.guard.name).rows.values()
+        return [
+            decode_stored_record(ChangeRecord, text) for kind, text in rows if kind is ChangeRecord
+        ]
 
 
-def enforcing(duty: Duty) -> Duty:
+def enforcing(duty: GuardConfig) -> GuardConfig:
     return replace(duty, mode=Mode.ENFORCE)
 
 
-EVERY_GUARD = pytest.mark.parametrize("duty", THREE, ids=lambda duty: duty.guard.name)
+EVERY_GUARD = pytest.mark.parametrize("duty", THREE_CONFIGS, ids=lambda duty: duty.guard.name)
 
 
 # -- the story ---------------------------------------------------------------------------------
 
 
 @EVERY_GUARD
-async def test_first_look_then_change_then_silence(duty: Duty) -> None:
+async def test_first_look_then_change_then_silence(duty: GuardConfig) -> None:
     stage = Stage(enforcing(duty))
     first = await stage.tick()
-    assert first.adopted
+    assert first.baselined
     assert first.preview
-    assert stage.tenant.writes == []
+    assert stage.tenant.applied_changes == []
     second = await stage.tick()
     assert {outcome.state for outcome in second.outcomes} == {ChangeState.APPLIED}
-    assert len(stage.tenant.writes) == len(second.outcomes) == len(first.preview)
+    assert len(stage.tenant.applied_changes) == len(second.outcomes) == len(first.preview)
     assert len(stage.alerts.sent) == 2
-    writes, saves = len(stage.tenant.writes), stage.ledger.saves
+    writes, saves = len(stage.tenant.applied_changes), stage.ledger.save_count
     third = await stage.tick()
-    assert (third.outcomes, third.news, third.told) == ((), (), None)
-    assert len(stage.tenant.writes) == writes
+    assert (third.outcomes, third.notifications, third.delivered) == ((), (), None)
+    assert len(stage.tenant.applied_changes) == writes
     assert len(stage.alerts.sent) == 2
-    assert stage.ledger.saves == saves + 1
+    assert stage.ledger.save_count == saves + 1
 
 
 @EVERY_GUARD
-async def test_alert_mode_never_writes(duty: Duty) -> None:
+async def test_alert_mode_never_writes(duty: GuardConfig) -> None:
     stage = Stage(replace(duty, mode=Mode.ALERT))
     for _ in range(3):
         await stage.tick()
-    assert stage.tenant.writes == []
+    assert stage.tenant.applied_changes == []
     assert stage.changes() == []
     assert len(stage.alerts.sent) == 1
 
 
 @EVERY_GUARD
-async def test_a_request_may_hold_an_enforcing_guard_back(duty: Duty) -> None:
+async def test_a_request_may_hold_an_enforcing_guard_back(duty: GuardConfig) -> None:
     stage = Stage(enforcing(duty))
     await stage.tick()
-    report = await stage.tick(Request(mode=Mode.ALERT))
+    report = await stage.tick(RunOptions(mode=Mode.ALERT))
     assert report.mode is Mode.ALERT
-    assert stage.tenant.writes == []
+    assert stage.tenant.applied_changes == []
 
 
 async def test_a_guard_that_is_off_looks_at_nothing() -> None:
-    stage = Stage(replace(AUDIT, mode=Mode.OFF))
+    stage = Stage(replace(AUDIT_CONFIG, mode=Mode.OFF))
     assert (await stage.tick()).status == "off"
-    assert stage.tenant.asked == []
+    assert stage.tenant.read_log == []
 
 
 async def test_a_guard_held_by_another_run_is_busy() -> None:
-    stage = Stage(AUDIT)
+    stage = Stage(AUDIT_CONFIG)
     async with stage.ledger.claim("mailbox-audit", "another"):
         assert (await stage.tick()).status == "busy"
-    assert stage.tenant.asked == []
+    assert stage.tenant.read_log == []
 
 
 async def test_what_is_new_after_the_first_look_is_told_by_itself() -> None:
-    stage = Stage(FORWARDING)
+    stage = Stage(FORWARDING_CONFIG)
     await stage.tick()
     rule = InboxRule("r2", "u1", "..", "graph", forward_to=("z@evil.example",))
     stage.tenant.rules.append(rule)
     report = await stage.tick()
-    assert [case.subject for case in report.news] == ["info@contoso.com"]
+    assert [case.subject for case in report.notifications] == ["info@contoso.com"]
     assert len(stage.alerts.sent) == 2
     stage.tenant.rules.remove(rule)
     report = await stage.tick()
-    assert [case.news for case in report.news] == [News.CLOSED]
+    assert [case.notification for case in report.notifications] == [Notification.CLOSED]
 
 
 # -- nothing is lost ---------------------------------------------------------------------------
 
 
 async def test_news_wait_for_a_channel_that_is_down() -> None:
-    stage = Stage(enforcing(SIGN_IN))
-    stage.alerts.down = True
+    stage = Stage(enforcing(SIGN_IN_CONFIG))
+    stage.alerts.is_down = True
     for _ in range(3):
         report = await stage.tick()
-        assert report.told is False
-    stage.alerts.down = False
+        assert report.delivered is False
+    stage.alerts.is_down = False
     report = await stage.tick()
-    assert report.told
+    assert report.delivered
     assert len(stage.alerts.sent) == 1
     assert "put it right" in stage.cards()
-    assert (await stage.tick()).told is None
+    assert (await stage.tick()).delivered is None
 
 
 async def test_without_its_memory_a_guard_neither_looks_nor_writes_nor_tells() -> None:
-    stage = Stage(enforcing(SIGN_IN))
-    stage.ledger.broken = True
+    stage = Stage(enforcing(SIGN_IN_CONFIG))
+    stage.ledger.is_down = True
     with pytest.raises(LedgerError):
         await stage.tick()
-    assert (stage.tenant.asked, stage.tenant.writes, stage.alerts.sent) == ([], [], [])
+    assert (stage.tenant.read_log, stage.tenant.applied_changes, stage.alerts.sent) == ([], [], [])
 
 
 async def test_one_refused_account_does_not_keep_the_others() -> None:
-    stage = Stage(enforcing(SIGN_IN))
+    stage = Stage(enforcing(SIGN_IN_CONFIG))
     await stage.tick()
-    stage.tenant.refuse("u1", Refused("it holds an admin role", verdict="protected"))
+    stage.tenant.fail_change("u1", Rejected("it holds an admin role", verdict="protected"))
     report = await stage.tick()
     assert [(row.subject, row.state) for row in report.outcomes] == [
         ("info@contoso.com", ChangeState.REFUSED),
@@ -194,60 +196,60 @@ async def test_one_refused_account_does_not_keep_the_others() -> None:
     ]
     assert "protected" in stage.cards()
     again = await stage.tick()
-    assert (again.outcomes, again.told) == ((), None)
+    assert (again.outcomes, again.delivered) == ((), None)
 
 
 async def test_a_missing_permission_is_named_once_and_asked_for_once_a_run() -> None:
-    stage = Stage(enforcing(SIGN_IN))
+    stage = Stage(enforcing(SIGN_IN_CONFIG))
     await stage.tick()
     forbidden = Forbidden("403", permission="User.EnableDisableAccount.All")
-    stage.tenant.refuse("BlockSignIn", forbidden)
+    stage.tenant.fail_change("BlockSignIn", forbidden)
     report = await stage.tick()
     assert [row.state for row in report.outcomes] == [ChangeState.FAILED] * 2
     assert "User.EnableDisableAccount.All" in stage.cards()
-    assert (await stage.tick()).told is None
-    stage.tenant.mend()
+    assert (await stage.tick()).delivered is None
+    stage.tenant.clear_faults()
     assert {row.state for row in (await stage.tick()).outcomes} == {ChangeState.APPLIED}
 
 
 async def test_passing_trouble_of_a_change_is_tried_again() -> None:
-    stage = Stage(enforcing(SIGN_IN))
+    stage = Stage(enforcing(SIGN_IN_CONFIG))
     await stage.tick()
-    stage.tenant.refuse("u1", Unavailable("503"))
+    stage.tenant.fail_change("u1", Unavailable("503"))
     await stage.tick()
-    stage.tenant.mend()
+    stage.tenant.clear_faults()
     assert [row.state for row in (await stage.tick()).outcomes] == [ChangeState.APPLIED]
 
 
 async def test_an_unread_mailbox_keeps_its_case_open() -> None:
-    stage = Stage(FORWARDING)
+    stage = Stage(FORWARDING_CONFIG)
     await stage.tick()
     stage.tenant.rules.clear()
-    stage.tenant.fail("inbox-rules", "u3")
+    stage.tenant.fail_read("inbox-rules", "u3")
     report = await stage.tick()
-    assert report.unread == 1
-    assert not [case for case in report.news if case.closed]
-    stage.tenant.mend()
+    assert report.unread_count == 1
+    assert not [case for case in report.notifications if case.closed_at]
+    stage.tenant.clear_faults()
     report = await stage.tick()
-    assert {case.closing for case in report.news} == {"gone"}
+    assert {case.resolution for case in report.notifications} == {"gone"}
 
 
 # -- the brake ---------------------------------------------------------------------------------
 
 
 async def test_the_brake_holds_until_exactly_its_plan_is_released() -> None:
-    stage = Stage(replace(enforcing(SIGN_IN), limit=Limit(count=1, percent=0.0)))
+    stage = Stage(replace(enforcing(SIGN_IN_CONFIG), limit=ChangeLimit(count=1, percent=0.0)))
     await stage.tick()
     held = await stage.tick()
-    assert held.held
-    assert stage.tenant.writes == []
-    wrong = await stage.tick(Request(plan="0" * 32, at=stage.clock()))
+    assert held.block_reason
+    assert stage.tenant.applied_changes == []
+    wrong = await stage.tick(RunOptions(plan="0" * 32, at=stage.clock()))
     assert "was not released" in wrong.error
-    assert stage.tenant.writes == []
-    released = await stage.tick(Request(plan=held.plan, at=stage.clock()))
-    assert len(stage.tenant.writes) == 2
-    assert released.held == ""
-    again = await stage.tick(Request(plan=held.plan, at=stage.clock()))
+    assert stage.tenant.applied_changes == []
+    released = await stage.tick(RunOptions(plan=held.plan, at=stage.clock()))
+    assert len(stage.tenant.applied_changes) == 2
+    assert released.block_reason == ""
+    again = await stage.tick(RunOptions(plan=held.plan, at=stage.clock()))
     assert "no plan waits" in again.error
 
 
@@ -263,7 +265,7 @@ def traces(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
 
 async def test_each_run_leaves_one_line_with_its_figures(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="exoguard")
-    stage = Stage(enforcing(SIGN_IN))
+    stage = Stage(enforcing(SIGN_IN_CONFIG))
     await stage.tick()
     await stage.tick()
     first, second = traces(caplog)
@@ -279,8 +281,8 @@ async def test_each_run_leaves_one_line_with_its_figures(caplog: pytest.LogCaptu
 
 async def test_news_that_wait_are_seen_from_outside(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="exoguard")
-    stage = Stage(FORWARDING)
-    stage.alerts.down = True
+    stage = Stage(FORWARDING_CONFIG)
+    stage.alerts.is_down = True
     await stage.tick()
     await stage.tick()
     first, second = traces(caplog)
@@ -290,13 +292,13 @@ async def test_news_that_wait_are_seen_from_outside(caplog: pytest.LogCaptureFix
 
 async def test_a_run_that_fails_leaves_its_line_too(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="exoguard")
-    stage = Stage(AUDIT)
-    stage.ledger.broken = True
+    stage = Stage(AUDIT_CONFIG)
+    stage.ledger.is_down = True
     with pytest.raises(LedgerError):
         await stage.tick()
     async with FakeLedger(stage.clock).claim("other", "r"):
         pass
-    stage.ledger.broken = False
+    stage.ledger.is_down = False
     async with stage.ledger.claim("mailbox-audit", "another"):
         await stage.tick()
     assert [row["status"] for row in traces(caplog)] == ["failed", "busy"]
@@ -306,7 +308,7 @@ async def test_a_run_that_fails_leaves_its_line_too(caplog: pytest.LogCaptureFix
 
 
 def test_run_ids_sort_newest_first() -> None:
-    ids = [new_run(START + timedelta(milliseconds=number)) for number in range(5)]
+    ids = [create_run_id(START + timedelta(milliseconds=number)) for number in range(5)]
     assert sorted(ids) == ids[::-1]
-    assert all(re.fullmatch(NUMBER, one) for one in ids)
-    assert new_run(datetime(2999, 12, 31, tzinfo=UTC)) < new_run(START)
+    assert all(re.fullmatch(RUN_ID_PATTERN, one) for one in ids)
+    assert create_run_id(datetime(2999, 12, 31, tzinfo=UTC)) < create_run_id(START)

@@ -9,19 +9,19 @@ import pytest
 
 from core.engine.run import run
 from core.errors import LedgerError
-from core.model.guards import Mode, Permission, Service, Terms
-from core.model.requests import Request
+from core.model.guards import GuardPolicy, Mode, Permission, Service
+from core.model.requests import RunOptions
 from core.model.runs import RunReport
 from core.ports import World
-from core.tenant.port import Grants, Tenant
-from core.tenant.readings import Reading, Unread
+from core.tenant.port import GrantedPermissions, Tenant
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import GRANTS
-from tests.support.fakes.world import START, Clock, FakeAlerts, FakeLedger
-from tests.support.synthetic_guard import ALERT, GUARD, Toy
+from tests.support.fakes.world import START, Clock, FakeLedger, FakeNotificationChannel
+from tests.support.synthetic_guard import ALERT_CONFIG, GUARD, SyntheticTenant
 
 SECOND = timedelta(seconds=1)
 NEEDED = Permission(Service.GRAPH, "User.Read.All", "to see them")
-DUTY = replace(ALERT, guard=replace(GUARD, noun="toys", permissions=(NEEDED,)))
+DUTY = replace(ALERT_CONFIG, guard=replace(GUARD, noun="toys", permissions=(NEEDED,)))
 
 
 class Passing(Clock):
@@ -29,41 +29,43 @@ class Passing(Clock):
 
     def __call__(self) -> datetime:
         self.advance(seconds=1)
-        return self.moment
+        return self.current
 
 
-class Ungranted(Toy):
+class Ungranted(SyntheticTenant):
     """A tenant that does not tell what the app may do."""
 
-    async def grants(self) -> Reading[Grants]:
-        return Reading(unread=(Unread(GRANTS, "HTTP 503"),))
+    async def grants(self) -> Reading[GrantedPermissions]:
+        return Reading(failures=(ReadFailure(GRANTS, "HTTP 503"),))
 
 
 @dataclass
 class Stage:
-    tenant: Toy = field(default_factory=lambda: Toy(3))
+    tenant: SyntheticTenant = field(default_factory=lambda: SyntheticTenant(3))
     clock: Passing = field(default_factory=Passing)
 
     def __post_init__(self) -> None:
         self.ledger = FakeLedger(self.clock)
 
-    async def run(self, request: Request | None = None, mode: Mode = Mode.ALERT) -> RunReport:
+    async def run(self, request: RunOptions | None = None, mode: Mode = Mode.ALERT) -> RunReport:
         tenant = cast(Tenant, self.tenant)
-        world = World(tenant, self.ledger, FakeAlerts(), Terms(START), self.clock)
+        world = World(
+            tenant, self.ledger, FakeNotificationChannel(), GuardPolicy(START), self.clock
+        )
         return await run(replace(DUTY, mode=mode), world, request)
 
 
 async def test_a_report_says_whose_run_it_is_and_when_it_was() -> None:
     report = await Stage().run()
     assert (report.guard, report.title, report.noun) == ("toy", "Toy", "toys")
-    assert report.why == "It is a toy."
+    assert report.rationale == "It is a toy."
     assert (report.status, report.mode) == ("done", Mode.ALERT)
-    assert report.finished
-    assert START < report.started < report.finished
+    assert report.finished_at
+    assert START < report.started_at < report.finished_at
 
 
 async def test_a_run_somebody_asked_for_has_the_name_they_were_given() -> None:
-    report = await Stage().run(Request(run="79-abc"))
+    report = await Stage().run(RunOptions(run="79-abc"))
     assert report.run == "79-abc"
     assert (await Stage().run()).run.partition("-")[0].isdigit()
 
@@ -71,7 +73,7 @@ async def test_a_run_somebody_asked_for_has_the_name_they_were_given() -> None:
 async def test_a_run_begins_when_its_claim_was_decided_about() -> None:
     report = await Stage().run()
     # The first second passed when the claim was asked for.
-    assert report.started > START + SECOND
+    assert report.started_at > START + SECOND
 
 
 @pytest.mark.parametrize("status", ["off", "busy"])
@@ -80,8 +82,8 @@ async def test_a_run_that_did_not_look_says_why_and_when_it_ended(status: str) -
     async with stage.ledger.claim("toy" if status == "busy" else "another", "another's"):
         report = await stage.run(mode=Mode.OFF if status == "off" else Mode.ALERT)
     assert report.status == status
-    assert report.finished
-    assert report.finished > report.started
+    assert report.finished_at
+    assert report.finished_at > report.started_at
     assert stage.tenant.inspected == []
 
 
@@ -90,7 +92,7 @@ async def test_a_run_that_fails_says_so_where_it_is_watched(
 ) -> None:
     caplog.set_level(logging.INFO, logger="exoguard")
     stage = Stage()
-    stage.ledger.broken = True
+    stage.ledger.is_down = True
     with pytest.raises(LedgerError):
         await stage.run()
     line = next(row.getMessage() for row in caplog.records if "exoguard.run {" in row.getMessage())
@@ -99,7 +101,9 @@ async def test_a_run_that_fails_says_so_where_it_is_watched(
 
 
 async def test_what_the_app_was_not_granted_is_told_and_what_cannot_be_read_is_not() -> None:
-    without = await Stage(Toy(3, granted=Grants(app_roles=frozenset()))).run()
-    assert [case.kind for case in without.news] == ["permission-missing"]
+    without = await Stage(
+        SyntheticTenant(3, granted=GrantedPermissions(app_roles=frozenset()))
+    ).run()
+    assert [case.kind for case in without.notifications] == ["permission-missing"]
     unknown = await Stage(Ungranted(3)).run()
-    assert "permission-missing" not in [case.kind for case in unknown.news]
+    assert "permission-missing" not in [case.kind for case in unknown.notifications]

@@ -8,88 +8,94 @@ from typing import Any
 
 import pytest
 
-from core.adapters.table_storage.codec import read, written
+from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
 from core.engine.run import run
-from core.engine.scan import bounded
-from core.engine.shards import MESSAGE_LIMIT, Order
-from core.keys import digest
+from core.engine.scan import truncate_totals
+from core.engine.shards import MAX_QUEUE_MESSAGE_LENGTH, ShardMessage
+from core.keys import hash_parts
 from core.model.findings import Severity
-from core.model.guards import Duty, Mode, Permission, Service
-from core.model.requests import Request
-from core.model.state import GuardState, Round, Shard, Tally
+from core.model.guards import GuardConfig, Mode, Permission, Service
+from core.model.requests import RunOptions
+from core.model.state import GuardState, ScanPass, ScanTotals, Shard
 from core.tenant.mailboxes import Mailbox
-from core.tenant.port import Grants
-from core.tenant.readings import Unread
+from core.tenant.port import GrantedPermissions
+from core.tenant.readings import ReadFailure
 from tests.support.fakes.world import START
-from tests.support.synthetic_guard import ALERT, ENFORCE, GUARD, Stage, Toy
+from tests.support.synthetic_guard import (
+    ALERT_CONFIG,
+    ENFORCE_CONFIG,
+    GUARD,
+    EngineHarness,
+    SyntheticTenant,
+)
 
 SIZE = 520  # Six shards.
 SPREAD = {f"m{n}": f"t{n}" for n in range(0, SIZE, 20)}
 
 
-async def ready(duty: Duty = ALERT) -> Stage:
+async def ready(duty: GuardConfig = ALERT_CONFIG) -> EngineHarness:
     """A stage whose starting point is a clean tenant, and which has something to find now."""
-    stage = Stage(Toy(SIZE), duty)
-    await stage.tick()
+    stage = EngineHarness(SyntheticTenant(SIZE), duty)
+    await stage.run_timer()
     stage.shard_above = 200
-    stage.tenant.bad = dict(SPREAD)
+    stage.tenant.forwards = dict(SPREAD)
     stage.tenant.inspected.clear()
     return stage
 
 
 async def test_the_timer_only_plans_and_the_last_shard_closes_the_round() -> None:
     stage = await ready()
-    planned = await stage.tick()
-    assert (planned.status, planned.left, len(stage.queue)) == ("going on", SIZE, 6)
+    planned = await stage.run_timer()
+    assert (planned.status, planned.remaining_count, len(stage.queue)) == ("going on", SIZE, 6)
     assert stage.tenant.inspected == []
     for message in stage.queue:
-        assert await stage.worked(message) == "done"
-    assert sorted(stage.tenant.inspected) == sorted(stage.tenant.ids)
-    final: Any = stage.ledger.partition("toy").runs[planned.run]
+        assert await stage.process_message(message) == "done"
+    assert sorted(stage.tenant.inspected) == sorted(stage.tenant.mailbox_ids)
+    final: Any = stage.ledger.get_partition("toy").runs[planned.run]
     assert (final["status"], final["seen"], final["population"]) == ("done", SIZE, SIZE)
     assert {row["subject"] for row in final["findings"]} == {f"{name}@x" for name in SPREAD}
-    assert stage.open() == {f"{name}@x" for name in SPREAD}
-    assert all(stage.told(name) == 1 for name in SPREAD)
-    assert (await stage.ledger.state("toy")).round is None
+    assert stage.get_open_subjects() == {f"{name}@x" for name in SPREAD}
+    assert all(stage.count_notifications(name) == 1 for name in SPREAD)
+    assert (await stage.ledger.load_state("toy")).scan_pass is None
 
 
 async def test_below_the_limit_nothing_is_handed_out() -> None:
     stage = await ready()
     stage.shard_above = SIZE
-    report = await stage.tick()
-    assert (report.status, report.orders) == ("done", ())
+    report = await stage.run_timer()
+    assert (report.status, report.shard_messages) == ("done", ())
 
 
 async def test_enforcing_waits_for_the_last_shard_and_is_then_held_by_the_brake_as_ever() -> None:
-    stage = await ready(ENFORCE)
-    await stage.tick()
+    stage = await ready(ENFORCE_CONFIG)
+    await stage.run_timer()
     for message in stage.queue[:-1]:
-        await stage.worked(message)
+        await stage.process_message(message)
     assert stage.tenant.writes == []
-    await stage.worked(stage.queue[-1])
+    await stage.process_message(stage.queue[-1])
     assert sorted(stage.tenant.writes) == sorted(SPREAD)
-    assert stage.open() == set()
+    assert stage.get_open_subjects() == set()
 
-    stage = await ready(ENFORCE)
-    stage.tenant.bad = {f"m{n}": f"t{n}" for n in range(0, SIZE, 5)}
-    await stage.tick()
+    stage = await ready(ENFORCE_CONFIG)
+    stage.tenant.forwards = {f"m{n}": f"t{n}" for n in range(0, SIZE, 5)}
+    await stage.run_timer()
     for message in stage.queue:
-        await stage.worked(message)
+        await stage.process_message(message)
     assert stage.tenant.writes == []
-    assert "toy" in stage.open()
+    assert "toy" in stage.get_open_subjects()
 
 
 async def test_a_plan_the_brake_holds_is_released_at_the_end_of_the_next_round() -> None:
-    stage = await ready(ENFORCE)
-    stage.tenant.bad = {f"m{n}": f"t{n}" for n in range(0, SIZE, 5)}
+    stage = await ready(ENFORCE_CONFIG)
+    stage.tenant.forwards = {f"m{n}": f"t{n}" for n in range(0, SIZE, 5)}
     held = ""
     for request in (None, "release"):
         stage.queue.clear()
-        asked = Request(plan=held, at=stage.clock()) if request else None
-        planned = await stage.tick(asked)
+        asked = RunOptions(plan=held, at=stage.clock()) if request else None
+        planned = await stage.run_timer(asked)
         for message in stage.queue:
-            await stage.worked(message)
-        final: Any = stage.ledger.partition("toy").runs[planned.run]
+            await stage.process_message(message)
+        final: Any = stage.ledger.get_partition("toy").runs[planned.run]
         held = final["plan"]
     assert held == ""
     assert len(stage.tenant.writes) == len(range(0, SIZE, 5))
@@ -97,36 +103,40 @@ async def test_a_plan_the_brake_holds_is_released_at_the_end_of_the_next_round()
 
 async def test_a_missing_permission_stays_one_case_over_plan_and_end_of_a_round() -> None:
     lacking = Permission(Service.EXCHANGE, "Get-Mailbox", "to look")
-    stage = await ready(replace(ALERT, guard=replace(GUARD, permissions=(lacking,))))
-    stage.tenant.granted = Grants(cmdlets=frozenset({"Get-Recipient"}))
+    stage = await ready(replace(ALERT_CONFIG, guard=replace(GUARD, permissions=(lacking,))))
+    stage.tenant.granted = GrantedPermissions(cmdlets=frozenset({"Get-Recipient"}))
     for _ in range(2):
         stage.queue.clear()
-        await stage.tick()
+        await stage.run_timer()
         for message in stage.queue:
-            await stage.worked(message)
+            await stage.process_message(message)
         (case,) = [
-            one for one in stage.ledger.cases("toy").values() if one.kind == "permission-missing"
+            one
+            for one in stage.ledger.list_cases("toy").values()
+            if one.kind == "permission-missing"
         ]
-        assert case.closed is None
-        assert case.told
+        assert case.closed_at is None
+        assert case.notified_at
 
 
 def test_what_a_guard_or_a_shard_remembers_fits_its_row_however_bad_the_tenant_is() -> None:
     keys = tuple(f"{n:032x}" for n in range(5_000))
-    misses = tuple(Unread(f"surface-{n}", "x" * 300, permission="P" * 60) for n in range(100))
-    tally = bounded(Tally(blind=misses, ready=keys, unfinished=keys))
-    shard = Shard("r", "", "~", 500, START, tally=tally)
-    state = GuardState(round=Round("r", START, tally))
-    assert read(Shard, written(shard)) == shard
-    assert read(GuardState, written(state)) == state
-    assert len(tally.ready) > 500
+    misses = tuple(ReadFailure(f"surface-{n}", "x" * 300, permission="P" * 60) for n in range(100))
+    tally = truncate_totals(
+        ScanTotals(source_failures=misses, ready_case_keys=keys, unfinished_case_keys=keys)
+    )
+    shard = Shard("r", "", "~", 500, START, totals=tally)
+    state = GuardState(scan_pass=ScanPass("r", START, tally))
+    assert decode_stored_record(Shard, encode_stored_record(shard)) == shard
+    assert decode_stored_record(GuardState, encode_stored_record(state)) == state
+    assert len(tally.ready_case_keys) > 500
 
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_workers_side_by_side_in_any_order_with_messages_twice(seed: int) -> None:
     chance = random.Random(seed)
     stage = await ready()
-    await stage.tick()
+    await stage.run_timer()
     messages = stage.queue * 2
     chance.shuffle(messages)
     waiting = asyncio.Queue[str]()
@@ -135,154 +145,156 @@ async def test_workers_side_by_side_in_any_order_with_messages_twice(seed: int) 
 
     async def worker() -> None:
         while not waiting.empty():
-            await stage.worked(waiting.get_nowait())
+            await stage.process_message(waiting.get_nowait())
             await asyncio.sleep(0)
 
     await asyncio.gather(*(worker() for _ in range(3)))
-    assert sorted(stage.tenant.inspected) == sorted(stage.tenant.ids)
-    assert stage.open() == {f"{name}@x" for name in SPREAD}
-    assert all(stage.told(name) == 1 for name in SPREAD)
+    assert sorted(stage.tenant.inspected) == sorted(stage.tenant.mailbox_ids)
+    assert stage.get_open_subjects() == {f"{name}@x" for name in SPREAD}
+    assert all(stage.count_notifications(name) == 1 for name in SPREAD)
 
 
 async def test_a_shard_that_fails_for_good_is_a_case_and_its_mailboxes_are_not_clean() -> None:
     stage = await ready()
-    await stage.tick()
+    await stage.run_timer()
     for message in stage.queue:
-        await stage.worked(message)
+        await stage.process_message(message)
     stage.queue.clear()
-    stage.tenant.bad = {}
-    stage.tenant.broken = {"m20"}
-    planned = await stage.tick()
+    stage.tenant.forwards = {}
+    stage.tenant.crashing = {"m20"}
+    planned = await stage.run_timer()
     unlucky = ""
     for message in stage.queue:
         try:
-            await stage.worked(message)
+            await stage.process_message(message)
         except RuntimeError:
             unlucky = message
-    assert await stage.given_up(unlucky) == "given up"
-    final = stage.ledger.partition("toy").runs[planned.run]
-    size = len(Order.unpacked(unlucky).mailboxes)
+    assert await stage.abandon_message(unlucky) == "given up"
+    final = stage.ledger.get_partition("toy").runs[planned.run]
+    size = len(ShardMessage.from_json(unlucky).mailboxes)
     assert (final["seen"], final["unread"]) == (SIZE - size, size)
-    assert "m20@x" in stage.open()
-    kinds = {case.kind for case in stage.ledger.cases("toy").values() if not case.closed}
+    assert "m20@x" in stage.get_open_subjects()
+    kinds = {case.kind for case in stage.ledger.list_cases("toy").values() if not case.closed_at}
     assert "shard-failed" in kinds
-    assert "shard" in str(stage.alerts.sent)
+    assert "shard" in str(stage.notification_channel.sent)
     stage.queue.clear()
-    stage.tenant.broken = set()
-    await stage.tick()
+    stage.tenant.crashing = set()
+    await stage.run_timer()
     for message in stage.queue:
-        await stage.worked(message)
-    assert stage.open() == set()
+        await stage.process_message(message)
+    assert stage.get_open_subjects() == set()
 
 
 async def test_no_more_shards_are_worked_on_together_than_the_setting_says() -> None:
     stage = await ready()
-    stage.at_once = 2
-    await stage.tick()
-    stage.tenant.seconds, stage.tenant.most = 0.01, 0
-    await asyncio.gather(*(stage.worked(message) for message in stage.queue))
-    assert stage.tenant.most == 2
-    assert sorted(stage.tenant.inspected) == sorted(stage.tenant.ids)
+    stage.shards_at_once = 2
+    await stage.run_timer()
+    stage.tenant.latency_seconds, stage.tenant.max_concurrent = 0.01, 0
+    await asyncio.gather(*(stage.process_message(message) for message in stage.queue))
+    assert stage.tenant.max_concurrent == 2
+    assert sorted(stage.tenant.inspected) == sorted(stage.tenant.mailbox_ids)
 
 
 async def test_a_timer_that_finds_a_round_under_way_leaves_it_alone() -> None:
     stage = await ready()
-    await stage.tick()
-    await stage.worked(stage.queue[0])
-    report = await stage.tick()
-    assert (report.status, report.orders) == ("going on", ())
-    assert 0 < report.seen < SIZE
+    await stage.run_timer()
+    await stage.process_message(stage.queue[0])
+    report = await stage.run_timer()
+    assert (report.status, report.shard_messages) == ("going on", ())
+    assert 0 < report.read_count < SIZE
 
 
 async def test_what_finished_shards_found_is_told_while_the_others_wait() -> None:
     stage = await ready()
-    await stage.tick()
+    await stage.run_timer()
     stage.clock.advance(minutes=-14)
     for message in stage.queue[:3]:
-        await stage.worked(message)
+        await stage.process_message(message)
         stage.clock.advance(seconds=40)
-    assert stage.alerts.sent
-    assert "still to come" in str(stage.alerts.sent[-1])
+    assert stage.notification_channel.sent
+    assert "still to come" in str(stage.notification_channel.sent[-1])
     for message in stage.queue[3:]:
-        await stage.worked(message)
-    assert all(stage.told(name) == 1 for name in SPREAD)
+        await stage.process_message(message)
+    assert all(stage.count_notifications(name) == 1 for name in SPREAD)
 
 
 async def test_messages_that_were_lost_cost_time_and_no_mailbox() -> None:
     stage = await ready()
-    await stage.tick()
+    await stage.run_timer()
     lost = stage.queue[:]
     stage.queue.clear()
     stage.clock.advance(minutes=15)
-    again = await stage.tick()
-    assert (again.status, len(again.orders)) == ("going on", 6)
-    assert "scan-stalled" in {case.kind for case in stage.ledger.cases("toy").values()}
-    assert [await stage.worked(message) for message in lost] == ["superseded"] * 6
+    again = await stage.run_timer()
+    assert (again.status, len(again.shard_messages)) == ("going on", 6)
+    assert "scan-stalled" in {case.kind for case in stage.ledger.list_cases("toy").values()}
+    assert [await stage.process_message(message) for message in lost] == ["superseded"] * 6
     for message in stage.queue:
-        await stage.worked(message)
-    assert stage.open() >= {f"{name}@x" for name in SPREAD}
+        await stage.process_message(message)
+    assert stage.get_open_subjects() >= {f"{name}@x" for name in SPREAD}
     stage.queue.clear()
-    await stage.tick()
+    await stage.run_timer()
     for message in stage.queue:
-        await stage.worked(message)
-    assert stage.open() == {f"{name}@x" for name in SPREAD}
+        await stage.process_message(message)
+    assert stage.get_open_subjects() == {f"{name}@x" for name in SPREAD}
 
 
 async def test_what_several_share_across_shards_is_worse_at_the_end_of_the_round() -> None:
     stage = await ready()
-    stage.tenant.bad = {"m1": "one", "m180": "one", "m500": "one"}
-    await stage.tick()
+    stage.tenant.forwards = {"m1": "one", "m180": "one", "m500": "one"}
+    await stage.run_timer()
     for message in stage.queue:
-        await stage.worked(message)
-    severities = {case.severity for case in stage.ledger.cases("toy").values() if not case.closed}
+        await stage.process_message(message)
+    severities = {
+        case.severity for case in stage.ledger.list_cases("toy").values() if not case.closed_at
+    }
     assert severities == {Severity.CRITICAL}
 
 
 async def test_sweeps_are_spread_over_the_rounds() -> None:
-    stage = Stage(Toy(SIZE, deep={"m7": "x"}), shard_above=200)
+    stage = EngineHarness(SyntheticTenant(SIZE, deep_forwards={"m7": "x"}), shard_above=200)
     rounds = 0
-    while len(stage.tenant.swept) < SIZE and rounds < 10:
+    while len(stage.tenant.deep_checked) < SIZE and rounds < 10:
         rounds += 1
         stage.queue.clear()
-        await stage.tick()
-        assert sum(bool(Order.unpacked(message).due) for message in stage.queue) <= 1
+        await stage.run_timer()
+        assert sum(bool(ShardMessage.from_json(message).due_checks) for message in stage.queue) <= 1
         for message in stage.queue:
-            await stage.worked(message)
+            await stage.process_message(message)
     assert rounds == 6
-    assert sorted(stage.tenant.swept) == sorted(stage.tenant.ids)
-    assert "m7@x" in stage.open()
-    assert "deep" in (await stage.ledger.state("toy")).sweeps
+    assert sorted(stage.tenant.deep_checked) == sorted(stage.tenant.mailbox_ids)
+    assert "m7@x" in stage.get_open_subjects()
+    assert "deep" in (await stage.ledger.load_state("toy")).checks_finished_at
 
 
 async def test_rounds_without_news_write_a_row_a_shard_and_two_more() -> None:
     stage = await ready()
-    stage.tenant.bad = {}
-    rows = stage.ledger.saves
-    await stage.tick()
+    stage.tenant.forwards = {}
+    rows = stage.ledger.save_count
+    await stage.run_timer()
     for message in stage.queue:
-        await stage.worked(message)
+        await stage.process_message(message)
     # The plan before the messages go out, its report, each shard, and the end.
-    assert stage.ledger.saves - rows == 2 + 6 + 1
-    assert stage.ledger.partition("toy").rows == {}
+    assert stage.ledger.save_count - rows == 2 + 6 + 1
+    assert stage.ledger.get_partition("toy").rows == {}
 
 
 def test_a_message_brings_back_its_order_and_fits_into_the_queue() -> None:
     boxes = tuple(Mailbox(f"{n:08x}-aaaa", f"g{n}", f"{n}@contoso.com") for n in range(500))
-    order = Order("toy", "1-2", 7, ENFORCE.mode, "", "g", ("deep",), boxes)
-    message = order.packed()
-    assert len(message) <= MESSAGE_LIMIT
-    assert Order.unpacked(message) == order
+    order = ShardMessage("toy", "1-2", 7, ENFORCE_CONFIG.mode, "", "g", ("deep",), boxes)
+    message = order.to_json()
+    assert len(message) <= MAX_QUEUE_MESSAGE_LENGTH
+    assert ShardMessage.from_json(message) == order
 
 
 async def test_addresses_too_long_for_a_message_make_more_shards() -> None:
     stage = await ready()
     # Hash after hash: what no compression makes shorter.
-    stage.tenant.address = lambda name: "".join(digest(name, part) for part in range(40))
-    await stage.tick()
+    stage.tenant.format_address = lambda name: "".join(hash_parts(name, part) for part in range(40))
+    await stage.run_timer()
     assert len(stage.queue) > 6
-    assert max(map(len, stage.queue)) <= MESSAGE_LIMIT
-    ids = [box.id for message in stage.queue for box in Order.unpacked(message).mailboxes]
-    assert sorted(ids) == sorted(stage.tenant.ids)
+    assert max(map(len, stage.queue)) <= MAX_QUEUE_MESSAGE_LENGTH
+    ids = [box.id for message in stage.queue for box in ShardMessage.from_json(message).mailboxes]
+    assert sorted(ids) == sorted(stage.tenant.mailbox_ids)
 
 
 @pytest.mark.parametrize(
@@ -291,10 +303,10 @@ async def test_addresses_too_long_for_a_message_make_more_shards() -> None:
 )
 def test_what_is_no_order_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not an order"):
-        Order.unpacked(text)
+        ShardMessage.from_json(text)
 
 
 async def test_a_guard_that_is_switched_off_plans_nothing() -> None:
     stage = await ready()
-    report = await run(replace(ENFORCE, mode=Mode.OFF), stage.world)
-    assert (report.status, report.orders) == ("off", ())
+    report = await run(replace(ENFORCE_CONFIG, mode=Mode.OFF), stage.world)
+    assert (report.status, report.shard_messages) == ("off", ())

@@ -7,28 +7,43 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.evidence.daily_coverage import SURFACES, Day, Days, began, scheduled, share, told
-from core.ncrontab import Cron
-from tests.support.audit_builders import DAY, MADE, SINCE, UNTIL, WITHIN, ran
+from core.evidence.daily_coverage import (
+    MAX_SOURCES,
+    CoveragePeriod,
+    DailyCoverage,
+    compute_read_share,
+    count_due_runs,
+    parse_run_coverage,
+    parse_run_start,
+)
+from core.ncrontab import CronSchedule
+from tests.support.audit_builders import (
+    DAY,
+    EXPORTED_AT,
+    SINCE,
+    UNTIL,
+    WITHIN_PERIOD,
+    build_run_document,
+)
 
 
-def one_day(*documents: Mapping[str, object]) -> Day:
+def one_day(*documents: Mapping[str, object]) -> DailyCoverage:
     """The day of runs that were all on one."""
-    days = Days(SINCE, UNTIL)
+    days = CoveragePeriod(SINCE, UNTIL)
     for document in documents:
-        days.take(document)
+        days.add_document(document)
     (day,) = days.days.values()
     return day
 
 
 def test_a_day_tells_its_worst_and_its_best_run() -> None:
     day = one_day(
-        ran(WITHIN),
-        ran(WITHIN, seen=50, unread=50),
-        ran(WITHIN, seen=99, unread=1),
+        build_run_document(WITHIN_PERIOD),
+        build_run_document(WITHIN_PERIOD, seen=50, unread=50),
+        build_run_document(WITHIN_PERIOD, seen=99, unread=1),
     )
-    assert (day.runs, day.finished, day.complete) == (3, 3, 1)
-    assert (day.worst, day.best) == (0.5, 1.0)
+    assert (day.run_count, day.finished_count, day.complete_count) == (3, 3, 1)
+    assert (day.lowest_share, day.highest_share) == (0.5, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -37,31 +52,37 @@ def test_a_day_tells_its_worst_and_its_best_run() -> None:
     ids=str,
 )
 def test_a_run_that_could_not_read_everything_is_not_complete(lacking: dict[str, object]) -> None:
-    day = one_day(ran(WITHIN, **lacking))
-    assert (day.finished, day.complete) == (1, 0)
+    day = one_day(build_run_document(WITHIN_PERIOD, **lacking))
+    assert (day.finished_count, day.complete_count) == (1, 0)
 
 
 def test_only_all_of_it_is_one() -> None:
-    assert share(999_999, 1_000_000) == 0.9999
-    assert share(3, 3) == 1.0
-    assert share(0, 0) == 1.0
-    assert share(7, 3) == 1.0
+    assert compute_read_share(999_999, 1_000_000) == 0.9999
+    assert compute_read_share(3, 3) == 1.0
+    assert compute_read_share(0, 0) == 1.0
+    assert compute_read_share(7, 3) == 1.0
 
 
 def test_a_look_that_goes_on_has_no_share_yet() -> None:
-    day = one_day(ran(WITHIN, status="going on", seen=10, left=90))
-    assert (day.runs, day.unfinished, day.finished, day.worst, day.best) == (1, 1, 0, None, None)
+    day = one_day(build_run_document(WITHIN_PERIOD, status="going on", seen=10, left=90))
+    assert (
+        day.run_count,
+        day.unfinished_count,
+        day.finished_count,
+        day.lowest_share,
+        day.highest_share,
+    ) == (1, 1, 0, None, None)
 
 
 def test_runs_that_failed_or_did_not_look_are_counted_apart() -> None:
-    bare = {"run": ran(WITHIN)["run"]}
+    bare = {"run": build_run_document(WITHIN_PERIOD)["run"]}
     day = one_day(
         bare | {"status": "failed", "error": "no"},
         bare | {"status": "busy"},
         bare | {"status": "queued"},
-        ran(WITHIN),
+        build_run_document(WITHIN_PERIOD),
     )
-    assert (day.runs, day.failed, day.idle, day.finished) == (4, 1, 2, 1)
+    assert (day.run_count, day.failed_count, day.idle_count, day.finished_count) == (4, 1, 2, 1)
 
 
 @pytest.mark.parametrize(
@@ -83,28 +104,35 @@ def test_runs_that_failed_or_did_not_look_are_counted_apart() -> None:
 def test_a_document_that_lacks_something_is_counted_as_unreadable(
     wrong: dict[str, object],
 ) -> None:
-    day = one_day(ran(WITHIN, **wrong), ran(WITHIN))
-    assert (day.runs, day.unreadable, day.complete, day.worst) == (2, 1, 1, 1.0)
+    day = one_day(build_run_document(WITHIN_PERIOD, **wrong), build_run_document(WITHIN_PERIOD))
+    assert (day.run_count, day.unreadable_count, day.complete_count, day.lowest_share) == (
+        2,
+        1,
+        1,
+        1.0,
+    )
 
 
 @pytest.mark.parametrize("name", ["status", "seen", "population", "unread", "left", "blind"])
 def test_a_field_an_older_version_did_not_write_is_not_taken_for_zero(name: str) -> None:
-    document = ran(WITHIN)
+    document = build_run_document(WITHIN_PERIOD)
     del document[name]
-    assert told(document) is None
+    assert parse_run_coverage(document) is None
 
 
 def test_a_run_is_of_the_day_its_id_says() -> None:
     midnight = SINCE + DAY
-    late = ran(midnight - timedelta(milliseconds=1), started=(midnight + DAY).isoformat())
-    days = Days(SINCE, UNTIL)
-    days.take(late)
+    late = build_run_document(
+        midnight - timedelta(milliseconds=1), started=(midnight + DAY).isoformat()
+    )
+    days = CoveragePeriod(SINCE, UNTIL)
+    days.add_document(late)
     assert list(days.days) == [SINCE.date()]
 
 
 def test_where_the_id_says_nothing_the_document_does() -> None:
-    assert began({"started": "2026-11-04T07:00:00+02:00"}) == WITHIN
-    assert began({"at": WITHIN.isoformat(), "run": "by hand"}) == WITHIN
+    assert parse_run_start({"started": "2026-11-04T07:00:00+02:00"}) == WITHIN_PERIOD
+    assert parse_run_start({"at": WITHIN_PERIOD.isoformat(), "run": "by hand"}) == WITHIN_PERIOD
 
 
 @pytest.mark.parametrize(
@@ -120,16 +148,16 @@ def test_where_the_id_says_nothing_the_document_does() -> None:
     ids=str,
 )
 def test_a_document_without_a_day_is_a_stray(document: dict[str, object]) -> None:
-    days = Days(SINCE, UNTIL)
-    days.take(document)
-    assert (days.strays, days.days) == (1, {})
+    days = CoveragePeriod(SINCE, UNTIL)
+    days.add_document(document)
+    assert (days.undated_count, days.days) == (1, {})
 
 
 def test_a_run_of_another_time_is_a_stray() -> None:
-    days = Days(SINCE, UNTIL)
-    days.take(ran(UNTIL))
-    days.take(ran(SINCE - timedelta(milliseconds=1)))
-    assert (days.strays, days.days) == (2, {})
+    days = CoveragePeriod(SINCE, UNTIL)
+    days.add_document(build_run_document(UNTIL))
+    days.add_document(build_run_document(SINCE - timedelta(milliseconds=1)))
+    assert (days.undated_count, days.days) == (2, {})
 
 
 VALUES = st.recursive(
@@ -142,45 +170,48 @@ VALUES = st.recursive(
 @given(
     st.dictionaries(
         st.sampled_from(["run", "status", "started", "at", "seen", "population", "left", "blind"]),
-        VALUES | st.sampled_from(["done", "going on", "failed", WITHIN.isoformat()]),
+        VALUES | st.sampled_from(["done", "going on", "failed", WITHIN_PERIOD.isoformat()]),
     )
 )
 def test_no_document_breaks_the_count(document: dict[str, object]) -> None:
-    days = Days(SINCE, UNTIL)
-    days.take(document)
-    assert days.strays + sum(day.runs for day in days.days.values()) == 1
+    days = CoveragePeriod(SINCE, UNTIL)
+    days.add_document(document)
+    assert days.undated_count + sum(day.run_count for day in days.days.values()) == 1
 
 
 def test_surfaces_are_named_once_and_not_without_end() -> None:
-    names = [f"surface {number:03}" for number in range(SURFACES + 7)]
-    day = one_day(ran(WITHIN, blind=names), ran(WITHIN, blind=["a\u202eb", *names]))
-    assert day.surfaces()[0] == "a\\u202eb"
-    assert len(day.surfaces()) == SURFACES + 1
-    assert day.surfaces()[-1] == "and 8 more"
+    names = [f"surface {number:03}" for number in range(MAX_SOURCES + 7)]
+    day = one_day(
+        build_run_document(WITHIN_PERIOD, blind=names),
+        build_run_document(WITHIN_PERIOD, blind=["a\u202eb", *names]),
+    )
+    assert day.list_unavailable_sources()[0] == "a\\u202eb"
+    assert len(day.list_unavailable_sources()) == MAX_SOURCES + 1
+    assert day.list_unavailable_sources()[-1] == "and 8 more"
 
 
 def test_a_day_without_runs_is_told_as_long_as_runs_are_kept() -> None:
-    days = Days(SINCE, UNTIL)
-    days.take(ran(SINCE))
+    days = CoveragePeriod(SINCE, UNTIL)
+    days.add_document(build_run_document(SINCE))
     kept, made = SINCE + 5 * DAY, SINCE + timedelta(days=7, hours=1)
-    told_of = [((start - SINCE).days, day.runs) for start, day in days.each(kept, made)]
+    told_of = [((start - SINCE).days, day.run_count) for start, day in days.iter_days(kept, made)]
     assert told_of == [(0, 1), (5, 0), (6, 0), (7, 0)]
 
 
 @pytest.mark.parametrize(
     ("schedule", "made", "times"),
     [
-        ("0 */15 * * * *", MADE, 96),
-        ("0 10 */6 * * *", MADE, 4),
+        ("0 */15 * * * *", EXPORTED_AT, 96),
+        ("0 10 */6 * * *", EXPORTED_AT, 4),
         ("0 */15 * * * *", SINCE + timedelta(hours=1), 4),
         ("0 */15 * * * *", SINCE + timedelta(hours=1, seconds=1), 5),
-        ("0 0 3 * * 1", MADE, 0),
-        ("0 0 3 * * 0", MADE, 1),
-        ("* * * * * *", MADE, 86_400),
+        ("0 0 3 * * 1", EXPORTED_AT, 0),
+        ("0 0 3 * * 0", EXPORTED_AT, 1),
+        ("* * * * * *", EXPORTED_AT, 86_400),
     ],
 )
 def test_how_often_a_guard_should_have_run_that_day(
     schedule: str, made: datetime, times: int
 ) -> None:
     assert SINCE.isoweekday() == 7
-    assert scheduled(Cron.parse(schedule), SINCE, made) == times
+    assert count_due_runs(CronSchedule.parse(schedule), SINCE, made) == times

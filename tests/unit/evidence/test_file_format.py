@@ -18,36 +18,36 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.evidence.daily_coverage import Days
+from core.evidence.daily_coverage import CoveragePeriod
 from core.evidence.file_format import (
     COLUMNS,
-    BadPeriod,
-    Export,
-    Form,
-    Press,
-    compact,
-    defused,
-    period,
-    verify,
+    EvidenceExport,
+    EvidenceWriter,
+    ExportFormat,
+    InvalidPeriod,
+    encode_compact_json,
+    escape_formula,
+    parse_period,
+    verify_export,
 )
-from core.evidence.records import Entry, chapter
+from core.evidence.records import EvidenceRecord, list_guard_records
 from core.model.baseline import Baseline
 from core.model.cases import Case
-from core.model.state import Memory
-from core.sanitize import plain
+from core.model.state import GuardSnapshot
+from core.sanitize import sanitize_text
 from tests.support.audit_builders import (
-    GUARD,
-    HEADING,
-    MADE,
+    EXPORT_HEADER,
+    EXPORTED_AT,
+    GUARD_NAME,
     SINCE,
     UNTIL,
-    asked,
-    case,
-    of,
-    ran,
-    record,
+    build_audited_case,
+    build_audited_change,
+    build_audited_request,
+    build_run_document,
+    filter_records,
 )
-from tests.support.builders import BY_NAME
+from tests.support.builders import CONFIGS_BY_NAME
 
 DANGEROUS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
@@ -57,25 +57,31 @@ def as_it_was(cell: str) -> str:
     return re.sub("(^|;)'", r"\1", cell)
 
 
-def made(form: Form, *cases: Case) -> Export:
+def made(form: ExportFormat, *cases: Case) -> EvidenceExport:
     """An export of one guard that remembers these cases."""
-    days = Days(SINCE, UNTIL)
-    days.take(ran(SINCE))
-    memory = Memory({one.key: one for one in cases}, (record(),), actions=(asked(),))
-    press = Press(form)
-    for entry in chapter(HEADING, BY_NAME[GUARD], memory, days, Baseline()):
-        press.add(entry)
-    return press.finished(HEADING)
+    days = CoveragePeriod(SINCE, UNTIL)
+    days.add_document(build_run_document(SINCE))
+    memory = GuardSnapshot(
+        {one.key: one for one in cases},
+        (build_audited_change(),),
+        operator_requests=(build_audited_request(),),
+    )
+    press = EvidenceWriter(form)
+    for entry in list_guard_records(
+        EXPORT_HEADER, CONFIGS_BY_NAME[GUARD_NAME], memory, days, Baseline()
+    ):
+        press.add_record(entry)
+    return press.finish_export(EXPORT_HEADER)
 
 
-def parsed(export: Export) -> list[Entry]:
+def parsed(export: EvidenceExport) -> list[EvidenceRecord]:
     """JSON Lines read back."""
-    return [json.loads(line) for line in export.lines()]
+    return [json.loads(line) for line in export.iter_lines()]
 
 
-def table(export: Export) -> list[dict[str, str]]:
+def table(export: EvidenceExport) -> list[dict[str, str]]:
     """A table read back as the csv module reads any."""
-    text = b"".join(export.lines()).decode()
+    text = b"".join(export.iter_lines()).decode()
     return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
 
 
@@ -88,12 +94,12 @@ def lines_of(content: bytes) -> Iterable[bytes]:
 
 
 def test_a_period_runs_from_midnight_to_midnight() -> None:
-    assert period("2026-11-01", "2026-11-11", MADE) == (SINCE, UNTIL)
+    assert parse_period("2026-11-01", "2026-11-11", EXPORTED_AT) == (SINCE, UNTIL)
 
 
 def test_today_can_be_part_of_it() -> None:
-    since, until = period("2026-11-20", "2026-11-21", MADE)
-    assert since < MADE < until
+    since, until = parse_period("2026-11-20", "2026-11-21", EXPORTED_AT)
+    assert since < EXPORTED_AT < until
 
 
 @pytest.mark.parametrize(
@@ -114,12 +120,12 @@ def test_today_can_be_part_of_it() -> None:
     ],
 )
 def test_a_period_that_is_none_is_refused_with_the_reason(since: str, until: str, why: str) -> None:
-    with pytest.raises(BadPeriod, match=re.escape(why)):
-        period(since, until, MADE)
+    with pytest.raises(InvalidPeriod, match=re.escape(why)):
+        parse_period(since, until, EXPORTED_AT)
 
 
 def test_four_hundred_days_are_a_period() -> None:
-    first, last = period("2025-10-08", "2026-11-12", MADE)
+    first, last = parse_period("2025-10-08", "2026-11-12", EXPORTED_AT)
     assert last - first == timedelta(days=400)
 
 
@@ -127,7 +133,7 @@ def test_four_hundred_days_are_a_period() -> None:
 
 
 def test_the_first_line_says_what_the_export_is() -> None:
-    first, *rest = parsed(made(Form.JSONL, case()))
+    first, *rest = parsed(made(ExportFormat.JSONL, build_audited_case()))
     assert first == {
         "record": "export",
         "schema": 1,
@@ -151,7 +157,7 @@ def test_the_first_line_says_what_the_export_is() -> None:
 
 
 def test_the_last_line_is_the_digest_of_all_before_it() -> None:
-    *before, last = made(Form.JSONL, case()).lines()
+    *before, last = made(ExportFormat.JSONL, build_audited_case()).iter_lines()
     assert json.loads(last)["sha256"] == hashlib.sha256(b"".join(before)).hexdigest()
 
 
@@ -166,24 +172,29 @@ TEXTS = st.text(max_size=60) | st.sampled_from(
 def test_whatever_a_case_says_both_forms_read_back_the_same(
     texts: dict[str, str], facts: list[str]
 ) -> None:
-    told = case(facts=tuple(facts), **texts)
-    (line,) = of("finding", parsed(made(Form.JSONL, told)))
-    shown = {name: plain(text, 4_000) for name, text in texts.items()}
+    told = build_audited_case(facts=tuple(facts), **texts)
+    (line,) = filter_records("finding", parsed(made(ExportFormat.JSONL, told)))
+    shown = {name: sanitize_text(text, 4_000) for name, text in texts.items()}
     for name, field in zip(NAMES, (*NAMES[:-1], "object"), strict=True):
         assert line[field] == shown[name]
-    assert line["facts"] == [plain(fact, 4_000) for fact in facts]
-    (row,) = of("finding", [dict(row) for row in table(made(Form.CSV, told))])
+    assert line["facts"] == [sanitize_text(fact, 4_000) for fact in facts]
+    (row,) = filter_records("finding", [dict(row) for row in table(made(ExportFormat.CSV, told))])
     for field, value in line.items():
-        expected = "" if value is None else value if isinstance(value, str) else compact(value)
+        expected = (
+            "" if value is None else value if isinstance(value, str) else encode_compact_json(value)
+        )
         assert as_it_was(str(row[field])) == expected
 
 
 @given(TEXTS)
 def test_no_case_makes_a_line_of_its_own(text: str) -> None:
-    usual, other = made(Form.JSONL, case()), made(Form.JSONL, case(summary=text, note=text))
-    assert len(list(usual.lines())) == len(list(other.lines()))
-    for form in Form:
-        content = b"".join(made(form, case(summary=text, note=text)).lines())
+    usual, other = (
+        made(ExportFormat.JSONL, build_audited_case()),
+        made(ExportFormat.JSONL, build_audited_case(summary=text, note=text)),
+    )
+    assert len(list(usual.iter_lines())) == len(list(other.iter_lines()))
+    for form in ExportFormat:
+        content = b"".join(made(form, build_audited_case(summary=text, note=text)).iter_lines())
         assert content.count(b"\n") == len(content.splitlines())
 
 
@@ -207,9 +218,9 @@ def test_the_columns_are_these_and_no_others() -> None:
 
 
 def test_every_row_has_every_column_and_ends_as_rfc_4180_says() -> None:
-    export = made(Form.CSV, case(summary='say "x", then\r\ngo'))
-    assert all(line.endswith(b"\r\n") for line in export.lines())
-    rows = list(csv.reader(line.decode() for line in export.lines()))
+    export = made(ExportFormat.CSV, build_audited_case(summary='say "x", then\r\ngo'))
+    assert all(line.endswith(b"\r\n") for line in export.iter_lines())
+    rows = list(csv.reader(line.decode() for line in export.iter_lines()))
     assert {len(row) for row in rows} == {len(COLUMNS)}
     assert rows[1][:4] == ["export", "1", "contoso.example", "2026-11-01T00:00:00Z"]
 
@@ -234,18 +245,20 @@ def test_every_row_has_every_column_and_ends_as_rfc_4180_says() -> None:
     ],
 )
 def test_what_a_spreadsheet_would_run_is_defused_and_can_be_told(cell: str, shown: str) -> None:
-    assert defused(cell) == shown
+    assert escape_formula(cell) == shown
     assert as_it_was(shown) == cell
 
 
 @given(st.text(st.sampled_from("=+-@;'\" \t\r\na,\uff1d"), max_size=12) | st.text())
 def test_every_cell_can_be_put_back_as_it_was(cell: str) -> None:
-    assert as_it_was(defused(cell)) == cell
+    assert as_it_was(escape_formula(cell)) == cell
 
 
 @given(st.text(st.sampled_from("=+-@;'\" a,\uff1d"), max_size=12))
 def test_no_spreadsheet_finds_a_formula_whichever_sign_parts_its_cells(text: str) -> None:
-    content = b"".join(made(Form.CSV, case(summary=text, subject=text)).lines()).decode()
+    content = b"".join(
+        made(ExportFormat.CSV, build_audited_case(summary=text, subject=text)).iter_lines()
+    ).decode()
     for sign in ",;":
         for row in csv.reader(io.StringIO(content, newline=""), delimiter=sign):
             assert not [cell for cell in row if cell.lstrip(' "').startswith(DANGEROUS)]
@@ -254,18 +267,18 @@ def test_no_spreadsheet_finds_a_formula_whichever_sign_parts_its_cells(text: str
 # -- the digest --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", Form)
-def test_the_same_rows_give_the_same_bytes(form: Form) -> None:
-    cases = [case(key=f"{number:032x}") for number in range(50)]
+@pytest.mark.parametrize("form", ExportFormat)
+def test_the_same_rows_give_the_same_bytes(form: ExportFormat) -> None:
+    cases = [build_audited_case(key=f"{number:032x}") for number in range(50)]
     again = cases[:]
     random.Random(7).shuffle(again)
-    assert list(made(form, *cases).lines()) == list(made(form, *again).lines())
+    assert list(made(form, *cases).iter_lines()) == list(made(form, *again).iter_lines())
 
 
-@pytest.mark.parametrize("form", Form)
-def test_what_goes_with_the_bytes_speaks_of_these_bytes(form: Form) -> None:
-    export = made(form, case())
-    content = b"".join(export.lines())
+@pytest.mark.parametrize("form", ExportFormat)
+def test_what_goes_with_the_bytes_speaks_of_these_bytes(form: ExportFormat) -> None:
+    export = made(form, build_audited_case())
+    content = b"".join(export.iter_lines())
     digest = hashlib.sha256(content)
     assert (export.sha256, export.size) == (digest.hexdigest(), len(content))
     assert export.headers["Repr-Digest"] == (
@@ -275,73 +288,73 @@ def test_what_goes_with_the_bytes_speaks_of_these_bytes(form: Form) -> None:
     assert export.headers["Content-Disposition"] == f'attachment; filename="{name}"'
 
 
-@pytest.mark.parametrize("form", Form)
-def test_an_export_is_as_it_was_made(form: Form) -> None:
-    export = made(form, case())
+@pytest.mark.parametrize("form", ExportFormat)
+def test_an_export_is_as_it_was_made(form: ExportFormat) -> None:
+    export = made(form, build_audited_case())
     for digest in (export.sha256, export.sha256.upper(), export.repr_digest):
-        assert verify(export.lines(), digest).intact
-        assert verify(export.lines(), f"sha-512=:AAAA:, {export.repr_digest}").intact
-    assert verify(export.lines()).intact is (form is Form.JSONL)
-    assert verify(export.lines(), digest).sha256 == export.sha256
+        assert verify_export(export.iter_lines(), digest).intact
+        assert verify_export(export.iter_lines(), f"sha-512=:AAAA:, {export.repr_digest}").intact
+    assert verify_export(export.iter_lines()).intact is (form is ExportFormat.JSONL)
+    assert verify_export(export.iter_lines(), digest).sha256 == export.sha256
 
 
-@pytest.mark.parametrize("form", Form)
-def test_the_usual_command_checks_an_export(form: Form, tmp_path: Path) -> None:
-    export = made(form, case())
-    (tmp_path / export.name).write_bytes(b"".join(export.lines()))
-    (tmp_path / "side").write_text(f"{export.sha256}  {export.name}\n", encoding="utf-8")
+@pytest.mark.parametrize("form", ExportFormat)
+def test_the_usual_command_checks_an_export(form: ExportFormat, tmp_path: Path) -> None:
+    export = made(form, build_audited_case())
+    (tmp_path / export.file_name).write_bytes(b"".join(export.iter_lines()))
+    (tmp_path / "side").write_text(f"{export.sha256}  {export.file_name}\n", encoding="utf-8")
     command = ["sha256sum", "--check", "--strict", "side"]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
-    (tmp_path / export.name).write_bytes(b"".join(export.lines())[1:])
+    (tmp_path / export.file_name).write_bytes(b"".join(export.iter_lines())[1:])
     assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 1
 
 
 @given(st.data())
 def test_a_change_of_any_byte_is_found(data: st.DataObject) -> None:
-    form = data.draw(st.sampled_from(Form))
-    export = made(form, case())
-    content = bytearray(b"".join(export.lines()))
+    form = data.draw(st.sampled_from(ExportFormat))
+    export = made(form, build_audited_case())
+    content = bytearray(b"".join(export.iter_lines()))
     place = data.draw(
         st.integers(0, len(content) - 1) | st.integers(len(content) - 120, len(content) - 1)
     )
     content[place] ^= data.draw(st.integers(1, 255))
-    assert not verify(lines_of(bytes(content))).intact
-    assert not verify(lines_of(bytes(content)), export.repr_digest).intact
+    assert not verify_export(lines_of(bytes(content))).intact
+    assert not verify_export(lines_of(bytes(content)), export.repr_digest).intact
 
 
 @given(st.data())
 def test_an_export_that_lacks_something_or_has_too_much_is_found(data: st.DataObject) -> None:
-    content = b"".join(made(Form.JSONL, case()).lines())
+    content = b"".join(made(ExportFormat.JSONL, build_audited_case()).iter_lines())
     first = data.draw(st.integers(0, len(content) - 1))
     last = data.draw(st.integers(first + 1, len(content)))
-    assert not verify(lines_of(content[:first] + content[last:])).intact
-    assert not verify(lines_of(content + b"\n")).intact
-    assert not verify(lines_of(content[:first] + b" " + content[first:])).intact
+    assert not verify_export(lines_of(content[:first] + content[last:])).intact
+    assert not verify_export(lines_of(content + b"\n")).intact
+    assert not verify_export(lines_of(content[:first] + b" " + content[first:])).intact
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"{}\n", b"record,schema\r\n"])
 def test_what_is_no_export_is_not_taken_for_one(content: bytes) -> None:
-    assert not verify(lines_of(content)).intact
+    assert not verify_export(lines_of(content)).intact
 
 
 def test_an_export_that_was_made_anew_is_only_told_by_a_digest_kept_apart() -> None:
-    first, forged = made(Form.JSONL, case()), made(Form.JSONL)
-    assert verify(forged.lines()).intact
-    assert not verify(forged.lines(), first.repr_digest).intact
+    first, forged = made(ExportFormat.JSONL, build_audited_case()), made(ExportFormat.JSONL)
+    assert verify_export(forged.iter_lines()).intact
+    assert not verify_export(forged.iter_lines(), first.repr_digest).intact
 
 
 @pytest.mark.parametrize("digest", ["x", "0" * 63, "sha-256=:AAAA:", "md5=:AAAA:"])
 def test_a_digest_that_is_none_is_said_to_be_none(digest: str) -> None:
-    checked = verify(made(Form.JSONL).lines(), digest)
+    checked = verify_export(made(ExportFormat.JSONL).iter_lines(), digest)
     assert (checked.intact, checked.note) == (False, "the digest given is no SHA-256")
 
 
 def test_only_the_moment_it_was_made_differs_between_two_exports() -> None:
-    one = made(Form.JSONL, case())
-    later = replace(HEADING, made=datetime(2026, 11, 20, 7, tzinfo=UTC))
-    press = Press(Form.JSONL)
+    one = made(ExportFormat.JSONL, build_audited_case())
+    later = replace(EXPORT_HEADER, created_at=datetime(2026, 11, 20, 7, tzinfo=UTC))
+    press = EvidenceWriter(ExportFormat.JSONL)
     for entry in parsed(one)[1:-1]:
-        press.add(entry)
-    other = list(press.finished(later).lines())
-    differ = [number for number, line in enumerate(one.lines()) if line != other[number]]
+        press.add_record(entry)
+    other = list(press.finish_export(later).iter_lines())
+    differ = [number for number, line in enumerate(one.iter_lines()) if line != other[number]]
     assert differ == [0, len(other) - 1]

@@ -7,47 +7,59 @@ from typing import Any, cast
 import pytest
 
 from core.config.catalog import CATALOG
-from core.evidence.daily_coverage import Days
-from core.evidence.records import FIELDS, LIMIT, Entry, Heading, chapter, gaps, value_of
-from core.guards.tenant_baseline.rule_file import SHIPPED
+from core.evidence.daily_coverage import CoveragePeriod
+from core.evidence.records import (
+    MAX_TEXT_LENGTH,
+    RECORD_FIELDS,
+    EvidenceRecord,
+    ExportHeader,
+    list_gap_records,
+    list_guard_records,
+    sanitize_record_value,
+)
+from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS
 from core.model.baseline import Baseline
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.findings import Verdict
-from core.model.requests import Action, ActionState, Deed
-from core.model.state import Memory
+from core.model.requests import OperatorRequest, RequestKind, RequestState
+from core.model.state import GuardSnapshot
 from tests.support.audit_builders import (
     DAY,
-    GUARD,
-    HEADING,
-    MADE,
+    EXPORT_HEADER,
+    EXPORTED_AT,
+    GUARD_NAME,
     SINCE,
     UNTIL,
-    WITHIN,
-    asked,
-    case,
-    of,
-    ran,
-    record,
+    WITHIN_PERIOD,
+    build_audited_case,
+    build_audited_change,
+    build_audited_request,
+    build_run_document,
+    filter_records,
 )
-from tests.support.builders import BY_NAME
+from tests.support.builders import CONFIGS_BY_NAME
 
 TICK = timedelta(milliseconds=1)
 
 
 def told(
-    *rows: Case | ChangeRecord | Exemption | Action, heading: Heading = HEADING, guard: str = GUARD
-) -> list[Entry]:
+    *rows: Case | ChangeRecord | Exemption | OperatorRequest,
+    heading: ExportHeader = EXPORT_HEADER,
+    guard: str = GUARD_NAME,
+) -> list[EvidenceRecord]:
     """The records of a guard that remembers these rows."""
-    memory = Memory(
+    memory = GuardSnapshot(
         cases={row.key: row for row in rows if isinstance(row, Case)},
         changes=tuple(row for row in rows if isinstance(row, ChangeRecord)),
         exemptions={row.subject: row for row in rows if isinstance(row, Exemption)},
-        actions=tuple(row for row in rows if isinstance(row, Action)),
-        poisoned=3,
+        operator_requests=tuple(row for row in rows if isinstance(row, OperatorRequest)),
+        unreadable_rows=3,
     )
-    days = Days(heading.since, heading.until)
-    return list(chapter(heading, BY_NAME[guard], memory, days, Baseline(SHIPPED)))
+    days = CoveragePeriod(heading.since, heading.until)
+    return list(
+        list_guard_records(heading, CONFIGS_BY_NAME[guard], memory, days, Baseline(SHIPPED_ROWS))
+    )
 
 
 # -- findings ----------------------------------------------------------------------------------
@@ -61,7 +73,7 @@ def told(
         ({"opened": SINCE}, True, True),
         ({"opened": UNTIL - TICK}, True, True),
         ({"opened": UNTIL}, False, None),
-        ({"closed": WITHIN + DAY}, True, False),
+        ({"closed": WITHIN_PERIOD + DAY}, True, False),
         ({"closed": UNTIL}, True, True),
         ({"closed": UNTIL - TICK}, True, False),
         ({"opened": SINCE - 2 * DAY, "closed": SINCE - TICK}, False, None),
@@ -72,26 +84,28 @@ def told(
 def test_a_case_belongs_to_every_period_in_which_it_was_open(
     changes: dict[str, Any], shown: bool, open_at_end: bool | None
 ) -> None:
-    found = of("finding", told(case(**changes)))
+    found = filter_records("finding", told(build_audited_case(**changes)))
     assert [entry["open_at_end"] for entry in found] == ([open_at_end] if shown else [])
 
 
 @pytest.mark.parametrize(("span", "open_at_end"), [(-TICK, False), (TICK, True)], ids=str)
 def test_a_period_that_is_not_over_ends_with_the_export(span: timedelta, open_at_end: bool) -> None:
-    heading = replace(HEADING, made=WITHIN + DAY)
-    (entry,) = of("finding", told(case(closed=heading.made + span), heading=heading))
+    heading = replace(EXPORT_HEADER, created_at=WITHIN_PERIOD + DAY)
+    (entry,) = filter_records(
+        "finding", told(build_audited_case(closed=heading.created_at + span), heading=heading)
+    )
     assert entry["open_at_end"] is open_at_end
 
 
 def test_a_finding_says_what_an_auditor_asks() -> None:
-    (entry,) = of(
+    (entry,) = filter_records(
         "finding",
         told(
-            case(
+            build_audited_case(
                 verdict=Verdict.CONTESTED,
-                acknowledged=WITHIN + DAY,
+                acknowledged=WITHIN_PERIOD + DAY,
                 acknowledged_by="Dana",
-                closed=WITHIN + 2 * DAY,
+                closed=WITHIN_PERIOD + 2 * DAY,
                 closing="done",
             )
         ),
@@ -116,28 +130,30 @@ def test_a_finding_says_what_an_auditor_asks() -> None:
 
 
 def test_a_finding_is_about_what_its_guard_judged_whatever_became_of_it() -> None:
-    lacking = case(
+    lacking = build_audited_case(
         kind="administrator-second-factor",
         judged=Verdict.NO_SECOND_FACTOR,
         verdict=Verdict.CONTESTED,
     )
-    (entry,) = of("finding", told(lacking, guard="mfa-registration"))
+    (entry,) = filter_records("finding", told(lacking, guard="mfa-registration"))
     assert entry["controls"] == ["5.2.3.4"]
 
 
 def test_foreign_text_is_plain_and_bounded() -> None:
-    (entry,) = of("finding", told(case(subject="a\u202egnp.exe", summary="x" * 1_000_000)))
+    (entry,) = filter_records(
+        "finding", told(build_audited_case(subject="a\u202egnp.exe", summary="x" * 1_000_000))
+    )
     assert entry["subject"] == "a\\u202egnp.exe"
-    assert entry["summary"] == "x" * LIMIT + "… (1,000,000 characters)"
+    assert entry["summary"] == "x" * MAX_TEXT_LENGTH + "… (1,000,000 characters)"
 
 
 # -- changes -----------------------------------------------------------------------------------
 
 
 def test_a_change_says_what_was_there_before_and_what_took_it_back() -> None:
-    first = record(undone=WITHIN + DAY)
-    second = record(id="c2", restores="c1", at=WITHIN + DAY, before={})
-    entries = of("change", told(second, first))
+    first = build_audited_change(undone=WITHIN_PERIOD + DAY)
+    second = build_audited_change(id="c2", restores="c1", at=WITHIN_PERIOD + DAY, before={})
+    entries = filter_records("change", told(second, first))
     assert [entry["id"] for entry in entries] == ["c1", "c2"]
     assert entries[0]["before"] == {"ForwardingSmtpAddress": "smtp:mallory@evil.example"}
     assert (entries[0]["undone"], entries[0]["undone_by"]) == ("2026-11-05T05:00:00Z", ["c2"])
@@ -158,7 +174,7 @@ def test_a_change_says_what_was_there_before_and_what_took_it_back() -> None:
 def test_a_change_belongs_to_the_period_in_which_it_was_made_or_taken_back(
     changes: dict[str, Any], shown: bool
 ) -> None:
-    assert bool(of("change", told(record(**changes)))) is shown
+    assert bool(filter_records("change", told(build_audited_change(**changes)))) is shown
 
 
 # -- exemptions and actions --------------------------------------------------------------------
@@ -167,23 +183,23 @@ EXEMPTION = Exemption("0" * 32, "Dana", "a partner's mailbox", UNTIL)
 
 
 def test_an_exemption_names_the_action_that_asked_for_it() -> None:
-    action = asked()
-    (entry,) = of("exemption", told(EXEMPTION, action))
+    action = build_audited_request()
+    (entry,) = filter_records("exemption", told(EXEMPTION, action))
     assert (entry["action"], entry["granted"]) == (action.id, "2026-11-04T05:01:00Z")
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"deed": Deed.UNDO},
+        {"deed": RequestKind.UNDO},
         {"subject": "1" * 32},
         {"until": UNTIL + DAY},
-        {"state": ActionState.REFUSED},
+        {"state": RequestState.REFUSED},
     ],
     ids=str,
 )
 def test_another_action_is_not_taken_for_it(changes: dict[str, Any]) -> None:
-    (entry,) = of("exemption", told(EXEMPTION, asked(**changes)))
+    (entry,) = filter_records("exemption", told(EXEMPTION, build_audited_request(**changes)))
     assert (entry["action"], entry["granted"]) == ("", None)
 
 
@@ -200,8 +216,8 @@ def test_another_action_is_not_taken_for_it(changes: dict[str, Any]) -> None:
 def test_an_exemption_belongs_to_every_period_in_which_it_held(
     until: Any, granted: Any, shown: bool
 ) -> None:
-    rows = (replace(EXEMPTION, until=until), asked(until=until, ended=granted))
-    assert bool(of("exemption", told(*rows))) is shown
+    rows = (replace(EXEMPTION, until=until), build_audited_request(until=until, ended=granted))
+    assert bool(filter_records("exemption", told(*rows))) is shown
 
 
 @pytest.mark.parametrize(
@@ -218,14 +234,14 @@ def test_an_exemption_belongs_to_every_period_in_which_it_held(
 def test_an_action_belongs_to_the_period_in_which_it_was_asked_or_ended(
     changes: dict[str, Any], shown: bool
 ) -> None:
-    assert bool(of("action", told(asked(**changes)))) is shown
+    assert bool(filter_records("action", told(build_audited_request(**changes)))) is shown
 
 
 # -- the guard and the whole -------------------------------------------------------------------
 
 
 def test_a_guard_says_by_whose_standard_it_judges() -> None:
-    (entry,) = of("guard", told())
+    (entry,) = filter_records("guard", told())
     assert (entry["mode"], entry["schedule"]) == ("alert", "0 5/15 * * * *")
     assert entry["not_understood"] == 3
     (control,) = cast(list[dict[str, str]], entry["controls"])
@@ -236,35 +252,45 @@ def test_a_guard_says_by_whose_standard_it_judges() -> None:
 
 
 def test_the_baseline_names_the_source_of_each_check() -> None:
-    (entry,) = of("guard", told(guard="tenant-baseline"))
-    assert entry["checks"] == [{"id": row.id, "source": row.reference} for row in SHIPPED]
+    (entry,) = filter_records("guard", told(guard="tenant-baseline"))
+    assert entry["checks"] == [{"id": row.id, "source": row.reference} for row in SHIPPED_ROWS]
 
 
 @pytest.mark.parametrize("guard", [duty.guard.name for duty in CATALOG])
 def test_every_guard_names_its_controls_or_says_why_there_are_none(guard: str) -> None:
-    (entry,) = of("guard", told(guard=guard))
+    (entry,) = filter_records("guard", told(guard=guard))
     assert bool(entry["controls"]) is not bool(entry["without"])
 
 
 def test_every_record_has_the_fields_of_the_dictionary_in_their_order() -> None:
-    days = Days(SINCE, UNTIL)
-    days.take(ran(WITHIN))
-    memory = Memory({"k": case()}, (record(),), {"e": EXEMPTION}, actions=(asked(),))
-    entries = list(chapter(HEADING, BY_NAME[GUARD], memory, days, Baseline()))
-    entries += gaps(replace(HEADING, since=SINCE - 100 * DAY))
+    days = CoveragePeriod(SINCE, UNTIL)
+    days.add_document(build_run_document(WITHIN_PERIOD))
+    memory = GuardSnapshot(
+        {"k": build_audited_case()},
+        (build_audited_change(),),
+        {"e": EXEMPTION},
+        operator_requests=(build_audited_request(),),
+    )
+    entries = list(
+        list_guard_records(EXPORT_HEADER, CONFIGS_BY_NAME[GUARD_NAME], memory, days, Baseline())
+    )
+    entries += list_gap_records(replace(EXPORT_HEADER, since=SINCE - 100 * DAY))
     for entry in entries:
-        assert list(entry) == ["record", "schema", *FIELDS[str(entry["record"])]]
-    assert {entry["record"] for entry in entries} == FIELDS.keys() - {"export", "digest"}
+        assert list(entry) == ["record", "schema", *RECORD_FIELDS[str(entry["record"])]]
+    assert {entry["record"] for entry in entries} == RECORD_FIELDS.keys() - {"export", "digest"}
 
 
 def test_the_order_of_the_rows_changes_nothing() -> None:
-    rows = [case(key=f"{number:032x}", opened=WITHIN - number % 3 * DAY) for number in range(20)]
+    rows = [
+        build_audited_case(key=f"{number:032x}", opened=WITHIN_PERIOD - number % 3 * DAY)
+        for number in range(20)
+    ]
     assert told(*rows) == told(*reversed(rows))
 
 
 def test_what_is_not_kept_so_long_is_said() -> None:
-    heading = replace(HEADING, since=MADE - 401 * DAY, until=MADE - 10 * DAY)
-    entries = list(gaps(heading))
+    heading = replace(EXPORT_HEADER, since=EXPORTED_AT - 401 * DAY, until=EXPORTED_AT - 10 * DAY)
+    entries = list(list_gap_records(heading))
     assert [entry["what"] for entry in entries] == ["coverage", "finding", "change", "action"]
     assert [entry["from"] for entry in entries] == ["2025-10-15T06:00:00Z"] * 4
     assert [entry["to"] for entry in entries] == [
@@ -276,13 +302,13 @@ def test_what_is_not_kept_so_long_is_said() -> None:
 
 
 def test_a_gap_ends_with_the_period() -> None:
-    heading = replace(HEADING, since=MADE - 80 * DAY, until=MADE - 70 * DAY)
-    (entry,) = gaps(heading)
+    heading = replace(EXPORT_HEADER, since=EXPORTED_AT - 80 * DAY, until=EXPORTED_AT - 70 * DAY)
+    (entry,) = list_gap_records(heading)
     assert (entry["what"], entry["to"]) == ("coverage", "2026-09-11T06:00:00Z")
 
 
 def test_what_is_yet_to_come_is_said() -> None:
-    (entry,) = gaps(replace(HEADING, until=MADE + timedelta(hours=18)))
+    (entry,) = list_gap_records(replace(EXPORT_HEADER, until=EXPORTED_AT + timedelta(hours=18)))
     assert (entry["what"], entry["from"], entry["to"]) == (
         "all",
         "2026-11-20T06:00:00Z",
@@ -292,15 +318,17 @@ def test_what_is_yet_to_come_is_said() -> None:
 
 @pytest.mark.parametrize(("late", "kept"), [(timedelta(), "all"), (TICK, "partly")], ids=str)
 def test_a_day_of_which_runs_may_be_gone_says_so(late: timedelta, kept: str) -> None:
-    heading = replace(HEADING, made=SINCE + 30 * DAY + late)
-    days = Days(SINCE, UNTIL)
-    days.take(ran(SINCE))
-    entries = list(chapter(heading, BY_NAME[GUARD], Memory(), days, Baseline()))
-    assert of("coverage", entries)[0]["kept"] == kept
+    heading = replace(EXPORT_HEADER, created_at=SINCE + 30 * DAY + late)
+    days = CoveragePeriod(SINCE, UNTIL)
+    days.add_document(build_run_document(SINCE))
+    entries = list(
+        list_guard_records(heading, CONFIGS_BY_NAME[GUARD_NAME], GuardSnapshot(), days, Baseline())
+    )
+    assert filter_records("coverage", entries)[0]["kept"] == kept
 
 
 def test_a_recent_period_has_no_gaps() -> None:
-    assert list(gaps(HEADING)) == []
+    assert list(list_gap_records(EXPORT_HEADER)) == []
 
 
 @pytest.mark.parametrize(
@@ -314,16 +342,16 @@ def test_a_recent_period_has_no_gaps() -> None:
     ids=str,
 )
 def test_any_value_is_shown_as_json(value: object, shown: object) -> None:
-    assert value_of(value) == shown
+    assert sanitize_record_value(value) == shown
 
 
 def test_the_keys_of_a_value_have_one_order() -> None:
-    assert list(cast(dict[str, object], value_of({"b": 1, "a": 2}))) == ["a", "b"]
+    assert list(cast(dict[str, object], sanitize_record_value({"b": 1, "a": 2}))) == ["a", "b"]
 
 
 def test_a_value_without_end_is_cut() -> None:
     deep: object = "bottom"
     for _ in range(5_000):
         deep = [deep]
-    assert "nested deeper" in str(value_of(deep))
-    assert "bottom" not in str(value_of(deep))
+    assert "nested deeper" in str(sanitize_record_value(deep))
+    assert "bottom" not in str(sanitize_record_value(deep))

@@ -5,51 +5,63 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.guards.app_consent.grants import MOST, Consents, Delegated, Given, Holdings
-from core.guards.app_consent.guard import GUARD, POLICY, PROPERTY, judge, roughly
-from core.microsoft365.app_permissions import MICROSOFT, Weight, pretends, unsafe_replies, weight
-from core.microsoft365.configuration_sources import surface_of
+from core.guards.app_consent.grants import (
+    MAX_PERMISSIONS,
+    AppGrant,
+    AppGrants,
+    ConsentedApp,
+    DelegatedGrantView,
+)
+from core.guards.app_consent.guard import GUARD, POLICY, PROPERTY, describe_user_count, judge
+from core.microsoft365.app_permissions import (
+    MICROSOFT_TENANTS,
+    PermissionRisk,
+    classify_permission_risk,
+    impersonates_microsoft,
+    list_unsafe_reply_hosts,
+)
+from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Look, Terms
+from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.apps import App, AppCredential, AppPermission, DelegatedGrant
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
 from core.tenant.readings import Reading
 from core.tenant.surfaces import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.observe import looked
+from tests.support.observe import observe_all
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
-TERMS = Terms(NOW)
+TERMS = GuardPolicy(NOW)
 SERVICES = "f8cdef31-a31e-4b4a-93e4-5f571e91255a"
 ELSEWHERE = "0e15e000-0000-4000-8000-000000000001"
 GRAPH = App("graph", "00000003-0000-0000-c000-000000000000", "Microsoft Graph", SERVICES)
-OWN_API = App("api", "a1", "Payroll API", home=True)
+OWN_API = App("api", "a1", "Payroll API", is_home_tenant=True)
 VERIFIED = App("c1", "a-c1", "Contoso Notes", ELSEWHERE, publisher="Contoso Ltd")
 UNVERIFIED = replace(VERIFIED, publisher="")
-HOME = replace(VERIFIED, owner="here", home=True, publisher="")
-UNTOLD = replace(VERIFIED, owner="", publisher="")
-MICROSOFTS = replace(VERIFIED, owner=SERVICES, publisher="")
-ITSELF = replace(HOME, itself=True)
+HOME = replace(VERIFIED, owner_tenant_id="here", is_home_tenant=True, publisher="")
+UNTOLD = replace(VERIFIED, owner_tenant_id="", publisher="")
+MICROSOFTS = replace(VERIFIED, owner_tenant_id=SERVICES, publisher="")
+ITSELF = replace(HOME, is_self=True)
 FOR_SELF = "ManagePermissionGrantsForSelf.microsoft-user-default-legacy"
 FOR_OWNED = "ManagePermissionGrantsForOwnedResource.microsoft-chats"
 
 
-def delegated(app: App, *scopes: str, everyone: bool = False, api: App = GRAPH) -> Consents:
-    return Consents(app, (Delegated(api, everyone, dict.fromkeys(scopes, 1)),))
+def delegated(app: App, *scopes: str, everyone: bool = False, api: App = GRAPH) -> ConsentedApp:
+    return ConsentedApp(app, (DelegatedGrantView(api, everyone, dict.fromkeys(scopes, 1)),))
 
 
-def given(app: App, value: str, api: App = GRAPH) -> Consents:
-    return Consents(app, (), (Given(api, AppPermission("x1", app.id, api.id, "r1", value)),))
+def given(app: App, value: str, api: App = GRAPH) -> ConsentedApp:
+    return ConsentedApp(app, (), (AppGrant(api, AppPermission("x1", app.id, api.id, "r1", value)),))
 
 
-def only(item: Consents | Configuration) -> Finding:
+def only(item: ConsentedApp | Configuration) -> Finding:
     (finding,) = judge(item, TERMS)
     return finding
 
 
-def keys(item: Consents) -> set[str]:
-    return {finding.key(GUARD.name) for finding in judge(item, TERMS)}
+def keys(item: ConsentedApp) -> set[str]:
+    return {finding.compute_key(GUARD.name) for finding in judge(item, TERMS)}
 
 
 def policy(*assigned: str, **more: object) -> Configuration:
@@ -62,7 +74,7 @@ def policy(*assigned: str, **more: object) -> Configuration:
 
 
 def test_an_app_without_permissions_is_nothing_to_speak_of() -> None:
-    assert list(judge(Consents(UNVERIFIED), TERMS)) == []
+    assert list(judge(ConsentedApp(UNVERIFIED), TERMS)) == []
 
 
 def test_what_signing_in_needs_is_one_note_whatever_the_app() -> None:
@@ -117,41 +129,44 @@ def test_a_role_that_the_api_does_not_list_is_taken_for_a_grave_one() -> None:
 @pytest.mark.parametrize(
     ("name", "worth"),
     [
-        ("Mail.ReadBasic", Weight.GRAVE),
-        ("mail.send", Weight.GRAVE),
-        ("MailboxSettings.ReadWrite", Weight.GRAVE),
-        ("Files.Read.All", Weight.GRAVE),
-        ("EWS.AccessAsUser.All", Weight.GRAVE),
-        ("IMAP.AccessAsUser.All", Weight.GRAVE),
-        ("Sites.ReadWrite.All", Weight.GRAVE),
-        ("Sites.FullControl.All", Weight.TOTAL),
-        ("Directory.ReadWrite.All", Weight.TOTAL),
-        ("Application.ReadWrite.All", Weight.TOTAL),
-        ("AppRoleAssignment.ReadWrite.All", Weight.TOTAL),
-        ("full_access_as_app", Weight.TOTAL),
-        ("Sites.Selected", Weight.ORDINARY),
-        ("Files.ReadWrite.AppFolder", Weight.ORDINARY),
-        ("Mailman.Read", Weight.ORDINARY),
-        ("User.Read.All", Weight.ORDINARY),
-        ("User.Read", Weight.SIGN_IN),
+        ("Mail.ReadBasic", PermissionRisk.SENSITIVE),
+        ("mail.send", PermissionRisk.SENSITIVE),
+        ("MailboxSettings.ReadWrite", PermissionRisk.SENSITIVE),
+        ("Files.Read.All", PermissionRisk.SENSITIVE),
+        ("EWS.AccessAsUser.All", PermissionRisk.SENSITIVE),
+        ("IMAP.AccessAsUser.All", PermissionRisk.SENSITIVE),
+        ("Sites.ReadWrite.All", PermissionRisk.SENSITIVE),
+        ("Sites.FullControl.All", PermissionRisk.TENANT_WIDE),
+        ("Directory.ReadWrite.All", PermissionRisk.TENANT_WIDE),
+        ("Application.ReadWrite.All", PermissionRisk.TENANT_WIDE),
+        ("AppRoleAssignment.ReadWrite.All", PermissionRisk.TENANT_WIDE),
+        ("full_access_as_app", PermissionRisk.TENANT_WIDE),
+        ("Sites.Selected", PermissionRisk.ORDINARY),
+        ("Files.ReadWrite.AppFolder", PermissionRisk.ORDINARY),
+        ("Mailman.Read", PermissionRisk.ORDINARY),
+        ("User.Read.All", PermissionRisk.ORDINARY),
+        ("User.Read", PermissionRisk.SIGN_IN),
     ],
 )
-def test_each_permission_has_its_weight(name: str, worth: Weight) -> None:
-    assert weight(name, GRAPH) is worth
+def test_each_permission_has_its_weight(name: str, worth: PermissionRisk) -> None:
+    assert classify_permission_risk(name, GRAPH) is worth
 
 
 def test_anybodys_own_api_may_have_a_scope_that_is_called_like_one_of_microsofts() -> None:
-    assert weight("Mail.Read", OWN_API) is Weight.ORDINARY
-    assert weight("openid", OWN_API) is Weight.ORDINARY
+    assert classify_permission_risk("Mail.Read", OWN_API) is PermissionRisk.ORDINARY
+    assert classify_permission_risk("openid", OWN_API) is PermissionRisk.ORDINARY
 
 
 def test_microsofts_apis_are_known_by_their_application_id_in_every_cloud() -> None:
-    assert weight("Mail.Read", replace(GRAPH, owner="")) is Weight.GRAVE
+    assert (
+        classify_permission_risk("Mail.Read", replace(GRAPH, owner_tenant_id=""))
+        is PermissionRisk.SENSITIVE
+    )
 
 
-@pytest.mark.parametrize("owner", sorted(MICROSOFT))
+@pytest.mark.parametrize("owner", sorted(MICROSOFT_TENANTS))
 def test_microsoft_registers_its_apps_in_several_tenants(owner: str) -> None:
-    finding = only(given(replace(UNVERIFIED, owner=owner), "Directory.ReadWrite.All"))
+    finding = only(given(replace(UNVERIFIED, owner_tenant_id=owner), "Directory.ReadWrite.All"))
     assert (finding.severity, finding.verdict) == (Severity.INFO, Verdict.KEEP)
 
 
@@ -160,11 +175,14 @@ def test_microsoft_registers_its_apps_in_several_tenants(owner: str) -> None:
     ["9188040d-6c67-4c5b-b112-36a304b66dad", "47df5bb7-e6bc-4256-afb0-dd8c8e3c1ce8"],
 )
 def test_the_tenants_of_personal_accounts_and_of_the_gallery_are_not_microsoft(owner: str) -> None:
-    assert only(delegated(replace(UNVERIFIED, owner=owner), "Mail.Read")).severity > Severity.LOW
+    assert (
+        only(delegated(replace(UNVERIFIED, owner_tenant_id=owner), "Mail.Read")).severity
+        > Severity.LOW
+    )
 
 
 def test_a_managed_identity_is_this_tenants_whoever_registered_it() -> None:
-    identity = replace(MICROSOFTS, home=True, kind="ManagedIdentity")
+    identity = replace(MICROSOFTS, is_home_tenant=True, kind="ManagedIdentity")
     assert only(given(identity, "Mail.Read")).severity is Severity.HIGH
 
 
@@ -198,7 +216,7 @@ def test_a_name_of_microsofts_on_somebody_elses_app_is_an_impostors(name: str) -
     app = replace(UNVERIFIED, name=name)
     finding = only(delegated(app, "Calendars.Read"))
     assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.IMPOSTOR)
-    assert pretends(replace(app, owner=SERVICES)) is False
+    assert impersonates_microsoft(replace(app, owner_tenant_id=SERVICES)) is False
 
 
 @pytest.mark.parametrize(
@@ -206,7 +224,7 @@ def test_a_name_of_microsofts_on_somebody_elses_app_is_an_impostors(name: str) -
     ["Zoom for Outlook", "Officevibe", "Adobe Acrobat for Microsoft Teams", "Modern Mail", "", "1"],
 )
 def test_a_name_that_says_what_an_app_is_for_is_honest(name: str) -> None:
-    assert not pretends(replace(UNVERIFIED, name=name))
+    assert not impersonates_microsoft(replace(UNVERIFIED, name=name))
 
 
 def test_an_impostor_that_only_signs_people_in_is_told_all_the_same() -> None:
@@ -233,8 +251,8 @@ def test_a_hostile_name_is_bounded_and_shown_as_what_it_is() -> None:
     ],
 )
 def test_sign_ins_sent_in_the_clear_are_a_step_graver(reply: str, unsafe: bool) -> None:
-    app = replace(VERIFIED, replies=(reply,))
-    assert bool(unsafe_replies(app)) is unsafe
+    app = replace(VERIFIED, reply_urls=(reply,))
+    assert bool(list_unsafe_reply_hosts(app)) is unsafe
     finding = only(delegated(app, "Mail.Read"))
     assert finding.severity is (Severity.HIGH if unsafe else Severity.MEDIUM)
 
@@ -264,10 +282,12 @@ def test_another_name_is_the_same_case_and_another_api_or_audience_is_not() -> N
 
 def test_the_thousand_and_first_user_changes_nothing_that_is_told() -> None:
     def told(count: int) -> Finding:
-        return only(Consents(UNVERIFIED, (Delegated(GRAPH, False, {"Mail.Read": count}),)))
+        return only(
+            ConsentedApp(UNVERIFIED, (DelegatedGrantView(GRAPH, False, {"Mail.Read": count}),))
+        )
 
     assert told(1_001) == told(5_000)
-    assert roughly(1) == "one user"
+    assert describe_user_count(1) == "one user"
     assert told(1) != told(2)
 
 
@@ -304,15 +324,15 @@ SECRET = AppCredential("k1", "secret", NOW + timedelta(days=365))
 def test_a_secret_on_a_service_principal_is_told_even_on_microsofts_apps(
     app: App, severity: Severity
 ) -> None:
-    finding = only(Consents(replace(app, credentials=(SECRET,))))
+    finding = only(ConsentedApp(replace(app, credentials=(SECRET,))))
     assert (finding.kind, finding.severity) == ("app-credential", severity)
     assert "-KeyId 'k1'" in finding.advice
 
 
 def test_a_second_secret_is_a_finding_of_its_own() -> None:
-    more = replace(SECRET, id="k2", kind="certificate", ends=None)
-    one, other = judge(Consents(replace(VERIFIED, credentials=(SECRET, more))), TERMS)
-    assert one.key(GUARD.name) != other.key(GUARD.name)
+    more = replace(SECRET, id="k2", kind="certificate", expires=None)
+    one, other = judge(ConsentedApp(replace(VERIFIED, credentials=(SECRET, more))), TERMS)
+    assert one.compute_key(GUARD.name) != other.compute_key(GUARD.name)
     assert "-KeyCredentials @()" in other.advice
     assert other.severity is Severity.HIGH
 
@@ -321,17 +341,17 @@ def test_a_second_secret_is_a_finding_of_its_own() -> None:
     ("app", "credential"),
     [
         (replace(HOME, kind="ManagedIdentity"), SECRET),
-        (VERIFIED, replace(SECRET, signs=True)),
+        (VERIFIED, replace(SECRET, saml_signing=True)),
     ],
 )
 def test_managed_identities_and_saml_have_certificates_by_nature(
     app: App, credential: AppCredential
 ) -> None:
-    assert list(judge(Consents(replace(app, credentials=(credential,))), TERMS)) == []
+    assert list(judge(ConsentedApp(replace(app, credentials=(credential,))), TERMS)) == []
 
 
 def test_a_secret_that_has_ended_opens_nothing() -> None:
-    finding = only(Consents(replace(VERIFIED, credentials=(replace(SECRET, ends=NOW),))))
+    finding = only(ConsentedApp(replace(VERIFIED, credentials=(replace(SECRET, expires=NOW),))))
     assert (finding.severity, finding.verdict) == (Severity.INFO, Verdict.DORMANT)
 
 
@@ -358,7 +378,7 @@ def test_consent_is_taken_from_users_and_every_other_entry_stays(
     finding = only(policy("A.first", entry, FOR_OWNED))
     assert (finding.severity, finding.verdict) == (severity, Verdict.REPAIR)
     assert finding.changes == (SetConfiguration(POLICY, "", PROPERTY, ("A.first", FOR_OWNED)),)
-    assert finding.surfaces == (surface_of(POLICY),)
+    assert finding.sources == (get_configuration_source_name(POLICY),)
 
 
 @pytest.mark.parametrize("value", [None, "ManagePermissionGrantsForSelf.x", [7], {}])
@@ -387,56 +407,60 @@ def grant(client: str, scopes: str, everyone: bool = False, api: str = "graph") 
 def tenant_of(*grants: DelegatedGrant, roles: tuple[AppPermission, ...] = ()) -> FakeTenant:
     apps = [GRAPH, UNVERIFIED, replace(HOME, id="c2")]
     return FakeTenant(
-        principals=apps,
-        consented=list(grants),
+        service_principals=apps,
+        oauth_grants=list(grants),
         configurations=[policy()],
-        page=2,
-        app_roles=list(roles),
+        page_size=2,
+        app_role_assignments=list(roles),
     )
 
 
-async def look(tenant: FakeTenant, *watched: str) -> Reading[Consents | Configuration]:
-    return await looked(GUARD, tenant, Look(TERMS, watched=frozenset(watched)))
+async def look(tenant: FakeTenant, *watched: str) -> Reading[ConsentedApp | Configuration]:
+    return await observe_all(GUARD, tenant, ObserveContext(TERMS, open_case_ids=frozenset(watched)))
 
 
-def held(reading: Reading[Consents | Configuration], app_id: str) -> Consents:
-    (found,) = (one for one in reading.items if isinstance(one, Consents) and one.app.id == app_id)
+def held(reading: Reading[ConsentedApp | Configuration], app_id: str) -> ConsentedApp:
+    (found,) = (
+        one for one in reading.items if isinstance(one, ConsentedApp) and one.app.id == app_id
+    )
     return found
 
 
 async def test_grants_of_many_users_are_one_holding_with_a_count() -> None:
     tenant = tenant_of(*(grant("c1", "Mail.Read openid") for _ in range(7)), grant("c1", "openid"))
     reading = await look(tenant)
-    (one,) = held(reading, "c1").delegated
-    assert one.scopes == {"Mail.Read": 7, "openid": 8}
-    assert reading.unread == ()
+    (one,) = held(reading, "c1").delegated_grants
+    assert one.scope_counts == {"Mail.Read": 7, "openid": 8}
+    assert reading.failures == ()
     assert reading.population == 3
     assert reading.covers((DELEGATED_GRANTS, APP_PERMISSIONS, APPS), "c1")
 
 
 async def test_permissions_stand_with_their_app_and_their_api() -> None:
     tenant = tenant_of(roles=(AppPermission("x1", "c2", "graph", "r1", "Mail.Read"),))
-    (one,) = held(await look(tenant), "c2").given
+    (one,) = held(await look(tenant), "c2").app_grants
     assert (one.api.name, one.permission.value) == ("Microsoft Graph", "Mail.Read")
 
 
 @pytest.mark.parametrize("surface", [DELEGATED_GRANTS, APP_PERMISSIONS])
 async def test_a_surface_that_cannot_be_read_is_never_empty(surface: str) -> None:
     tenant = tenant_of(grant("c1", "Mail.Read"))
-    tenant.fail(surface, permission="Directory.Read.All")
+    tenant.fail_read(surface, permission="Directory.Read.All")
     reading = await look(tenant)
-    miss = reading.blind_to(surface)
+    miss = reading.find_source_failure(surface)
     assert miss is not None
     assert miss.permission == "Directory.Read.All"
-    async for part in GUARD.observe(tenant, Look(TERMS)):
+    async for part in GUARD.observe(tenant, ObserveContext(TERMS)):
         assert isinstance(part, Reading)
         assert not part.covers((surface,), "c1")
 
 
 async def test_a_grant_of_nobody_knows_whom_keeps_every_case_open() -> None:
     tenant = tenant_of(grant("c1", "Mail.Read"))
-    tenant.fail(DELEGATED_GRANTS, "unidentified-1")
-    async for part in GUARD.observe(tenant, Look(TERMS, watched=frozenset({"c1", "gone"}))):
+    tenant.fail_read(DELEGATED_GRANTS, "unidentified-1")
+    async for part in GUARD.observe(
+        tenant, ObserveContext(TERMS, open_case_ids=frozenset({"c1", "gone"}))
+    ):
         assert isinstance(part, Reading)
         assert not part.covers((DELEGATED_GRANTS, APPS), "c1")
         assert not part.covers((DELEGATED_GRANTS, APPS), "gone")
@@ -444,29 +468,31 @@ async def test_a_grant_of_nobody_knows_whom_keeps_every_case_open() -> None:
 
 async def test_one_apps_broken_grant_leaves_only_that_app_unread() -> None:
     tenant = tenant_of(grant("c1", "Mail.Read"), grant("c2", "Mail.Read"))
-    tenant.fail(DELEGATED_GRANTS, "c1")
+    tenant.fail_read(DELEGATED_GRANTS, "c1")
     reading = await look(tenant)
-    (miss,) = reading.unread
+    (miss,) = reading.failures
     assert (miss.object_id, miss.subject) == ("c1", "Contoso Notes")
     assert reading.covers((DELEGATED_GRANTS, APPS), "c2")
 
 
 async def test_an_api_that_cannot_be_read_leaves_its_users_unread() -> None:
     tenant = tenant_of(grant("c1", "Mail.Read"), grant("c2", "Mail.Read", api="other"))
-    tenant.principals.append(App("other"))
-    tenant.fail(APPS, "other")
+    tenant.service_principals.append(App("other"))
+    tenant.fail_read(APPS, "other")
     reading = await look(tenant)
-    assert {(miss.surface, miss.object_id) for miss in reading.unread} >= {(DELEGATED_GRANTS, "c2")}
-    assert held(reading, "c2").delegated == ()
-    assert held(reading, "c1").delegated != ()
+    assert {(miss.source, miss.object_id) for miss in reading.failures} >= {
+        (DELEGATED_GRANTS, "c2")
+    }
+    assert held(reading, "c2").delegated_grants == ()
+    assert held(reading, "c1").delegated_grants != ()
 
 
 async def test_without_a_look_at_the_apis_nothing_granted_is_judged_or_clean() -> None:
     tenant = tenant_of(grant("c1", "Mail.Read"))
-    tenant.fail(APPS, permission="Application.Read.All")
+    tenant.fail_read(APPS, permission="Application.Read.All")
     reading = await look(tenant, "c1")
     for surface in (APPS, DELEGATED_GRANTS, APP_PERMISSIONS):
-        miss = reading.blind_to(surface)
+        miss = reading.find_source_failure(surface)
         assert miss is not None
         assert miss.permission == "Application.Read.All"
     assert not reading.complete
@@ -474,12 +500,19 @@ async def test_without_a_look_at_the_apis_nothing_granted_is_judged_or_clean() -
 
 async def test_a_vanished_app_is_gone_and_a_broken_listing_makes_nothing_gone() -> None:
     tenant = tenant_of()
-    parts = [part async for part in GUARD.observe(tenant, Look(TERMS, watched=frozenset({"old"})))]
+    parts = [
+        part
+        async for part in GUARD.observe(
+            tenant, ObserveContext(TERMS, open_case_ids=frozenset({"old"}))
+        )
+    ]
     assert any(
         isinstance(part, Reading) and part.covers((DELEGATED_GRANTS, APPS), "old") for part in parts
     )
-    tenant.broken_off.add(APPS)
-    async for part in GUARD.observe(tenant, Look(TERMS, watched=frozenset({"old"}))):
+    tenant.interrupted_sources.add(APPS)
+    async for part in GUARD.observe(
+        tenant, ObserveContext(TERMS, open_case_ids=frozenset({"old"}))
+    ):
         assert isinstance(part, Reading)
         assert not part.covers((DELEGATED_GRANTS, APPS), "old")
 
@@ -488,20 +521,20 @@ async def test_permissions_of_an_app_that_is_not_listed_are_not_overlooked() -> 
     tenant = tenant_of(grant("ghost", "Mail.Read"))
     finding = only(held(await look(tenant, "ghost"), "ghost"))
     assert (finding.kind, finding.verdict) == ("app-unlisted", Verdict.COULD_NOT_TELL)
-    assert finding.patience > 0
+    assert finding.confirmations_needed > 0
 
 
 async def test_an_unreadable_policy_is_named_and_the_apps_are_read_all_the_same() -> None:
     tenant = tenant_of(grant("c1", "Mail.Read"))
-    tenant.fail(surface_of(POLICY), permission="Policy.Read.All")
+    tenant.fail_read(get_configuration_source_name(POLICY), permission="Policy.Read.All")
     reading = await look(tenant)
-    assert reading.blind_to(surface_of(POLICY))
-    assert held(reading, "c1").delegated
+    assert reading.find_source_failure(get_configuration_source_name(POLICY))
+    assert held(reading, "c1").delegated_grants
 
 
 def test_what_does_not_fit_into_memory_is_unread_and_not_forgotten() -> None:
-    holdings = Holdings(count=MOST)
-    holdings.grant(grant("c1", "Mail.Read Files.Read.All"))
-    holdings.give(AppPermission("x1", "c1", "graph", "r1", "Mail.Read"))
-    assert {miss.surface for miss in holdings.unread} == {DELEGATED_GRANTS, APP_PERMISSIONS}
-    assert holdings.whole() == frozenset()
+    holdings = AppGrants(count=MAX_PERMISSIONS)
+    holdings.add_delegated_grant(grant("c1", "Mail.Read Files.Read.All"))
+    holdings.add_app_permission(AppPermission("x1", "c1", "graph", "r1", "Mail.Read"))
+    assert {miss.source for miss in holdings.failures} == {DELEGATED_GRANTS, APP_PERMISSIONS}
+    assert holdings.list_complete_sources() == frozenset()

@@ -5,20 +5,26 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.guards.exchange_module_access import FEW, GUARD, ONE_BY_ONE, ORGANIZATION, STILL_FEW
+from core.guards.exchange_module_access import (
+    GUARD,
+    MAX_SAMPLE,
+    ORGANIZATION,
+    PER_USER_LIMIT,
+    PER_USER_LIMIT_ONCE_OPEN,
+)
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Look, Terms
+from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import DisableExchangeModule
 from core.tenant.directory import ModuleUser, RoleHolder
 from core.tenant.readings import Reading
 from core.tenant.surfaces import MODULE_USERS, ROLE_HOLDERS
-from tests.support.fakes.roles import HOLDER, KEEPER
+from tests.support.fakes.roles import ADMIN_MODULE_USER, ADMIN_ROLE_HOLDER
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.observe import looked
+from tests.support.observe import observe_all
 
-TERMS = Terms(now=datetime(2026, 11, 20, 12, tzinfo=UTC))
-LOOK = Look(TERMS)
-ENFORCING = Look(TERMS, enforcing=True)
+TERMS = GuardPolicy(now=datetime(2026, 11, 20, 12, tzinfo=UTC))
+LOOK = ObserveContext(TERMS)
+ENFORCING = ObserveContext(TERMS, is_enforcing=True)
 
 
 def user(number: int, **more: object) -> ModuleUser:
@@ -27,15 +33,19 @@ def user(number: int, **more: object) -> ModuleUser:
 
 
 def tenant(users: list[ModuleUser], *holders: RoleHolder) -> FakeTenant:
-    return FakeTenant(module=[KEEPER, *users], holders=[HOLDER, *holders])
+    return FakeTenant(
+        powershell_users=[ADMIN_MODULE_USER, *users], holders=[ADMIN_ROLE_HOLDER, *holders]
+    )
 
 
-async def seen(of: FakeTenant, look: Look = LOOK) -> tuple[Reading[object], list[Finding]]:
-    reading = await looked(GUARD, of, look)
+async def seen(
+    of: FakeTenant, look: ObserveContext = LOOK
+) -> tuple[Reading[object], list[Finding]]:
+    reading = await observe_all(GUARD, of, look)
     return reading, [found for item in reading.items for found in GUARD.judge(item, TERMS)]
 
 
-async def found(of: FakeTenant, look: Look = LOOK) -> list[Finding]:
+async def found(of: FakeTenant, look: ObserveContext = LOOK) -> list[Finding]:
     return (await seen(of, look))[1]
 
 
@@ -46,7 +56,7 @@ async def test_where_only_administrators_may_nothing_is_wrong() -> None:
     reading, findings = await seen(tenant([]))
     assert findings == []
     assert reading.covers((ROLE_HOLDERS, MODULE_USERS), "anybody")
-    assert (reading.population, reading.unread) == (1, ())
+    assert (reading.population, reading.failures) == (1, ())
 
 
 async def test_a_user_with_a_mailbox_and_no_role_is_to_be_repaired() -> None:
@@ -89,41 +99,45 @@ async def test_a_name_made_to_deceive_is_shown_as_what_it_is() -> None:
 
 @pytest.mark.parametrize("surface", [ROLE_HOLDERS, MODULE_USERS])
 @pytest.mark.parametrize("look", [LOOK, ENFORCING], ids=["alert", "enforce"])
-async def test_what_was_not_read_makes_no_user_a_finding(surface: str, look: Look) -> None:
+async def test_what_was_not_read_makes_no_user_a_finding(
+    surface: str, look: ObserveContext
+) -> None:
     of = tenant([user(n) for n in range(40)])
-    of.fail(surface, permission="Needed.Read")
+    of.fail_read(surface, permission="Needed.Read")
     reading, findings = await seen(of, look)
     assert findings == []
-    assert [miss.permission for miss in reading.unread] == ["Needed.Read"]
+    assert [miss.permission for miss in reading.failures] == ["Needed.Read"]
     assert not reading.covers((ROLE_HOLDERS, MODULE_USERS), "u1")
 
 
 @pytest.mark.parametrize("surface", [ROLE_HOLDERS, MODULE_USERS])
 async def test_a_list_that_broke_off_makes_no_user_a_finding(surface: str) -> None:
     of = tenant([user(1)])
-    of.broken_off.add(surface)
+    of.interrupted_sources.add(surface)
     reading, findings = await seen(of, ENFORCING)
     assert findings == []
     assert not reading.complete
 
 
 async def test_without_an_administrator_who_may_nothing_is_changed() -> None:
-    of = FakeTenant(module=[user(1)], holders=[HOLDER])
+    of = FakeTenant(powershell_users=[user(1)], holders=[ADMIN_ROLE_HOLDER])
     lost, one = await found(of, ENFORCING)
     assert (lost.kind, lost.verdict) == ("no-administrator", Verdict.COULD_NOT_TELL)
     assert (one.object_id, one.changes) == ("u1", ())
 
 
 async def test_an_empty_list_of_who_may_is_not_taken_as_healthy() -> None:
-    assert [one.kind for one in await found(FakeTenant(module=[]))] == ["no-administrator"]
+    assert [one.kind for one in await found(FakeTenant(powershell_users=[]))] == [
+        "no-administrator"
+    ]
 
 
 async def test_one_row_that_is_not_understood_hides_nobody_else() -> None:
     of = tenant([user(1), user(2)])
-    of.fail(MODULE_USERS, "u2", "whether the user may was not told")
+    of.fail_read(MODULE_USERS, "u2", "whether the user may was not told")
     reading, findings = await seen(of)
     assert [one.object_id for one in findings] == ["u1"]
-    assert [miss.object_id for miss in reading.unread] == ["u2"]
+    assert [miss.object_id for miss in reading.failures] == ["u2"]
     assert not reading.covers((ROLE_HOLDERS, MODULE_USERS), "u2")
 
 
@@ -137,17 +151,19 @@ async def test_ten_thousand_users_are_one_finding_with_a_few_names() -> None:
     assert one.summary == "10,000 users may use Exchange PowerShell and hold no role."
     assert len(one.facts) == 11
     assert one.changes == ()
-    of.module.reverse()
+    of.powershell_users.reverse()
     assert await found(of) == [one]
 
 
 async def test_few_are_told_one_by_one_and_some_more_once_they_are() -> None:
-    few, more = ([user(n) for n in range(size)] for size in (FEW, STILL_FEW))
-    assert len(await found(tenant(few))) == FEW
+    few, more = (
+        [user(n) for n in range(size)] for size in (PER_USER_LIMIT, PER_USER_LIMIT_ONCE_OPEN)
+    )
+    assert len(await found(tenant(few))) == PER_USER_LIMIT
     assert [one.object_id for one in await found(tenant(more))] == [ORGANIZATION]
-    told = replace(LOOK, watched=frozenset({"u1"}))
-    assert len(await found(tenant(more), told)) == STILL_FEW
-    open_still = replace(LOOK, watched=frozenset({ORGANIZATION}))
+    told = replace(LOOK, open_case_ids=frozenset({"u1"}))
+    assert len(await found(tenant(more), told)) == PER_USER_LIMIT_ONCE_OPEN
+    open_still = replace(LOOK, open_case_ids=frozenset({ORGANIZATION}))
     assert [one.object_id for one in await found(tenant(more), open_still)] == [ORGANIZATION]
 
 
@@ -155,9 +171,9 @@ async def test_enforcing_names_more_users_than_any_limit_and_counts_the_rest() -
     of = tenant([user(n) for n in range(10_000)])
     findings = await found(of, ENFORCING)
     each = [one for one in findings if one.changes]
-    assert len(each) == ONE_BY_ONE
+    assert len(each) == MAX_SAMPLE
     assert findings[-1].summary.startswith("9,400 more users")
-    of.module.reverse()
+    of.powershell_users.reverse()
     assert {one.object_id for one in await found(of, ENFORCING)} == {
         one.object_id for one in findings
     }

@@ -15,21 +15,21 @@ from core.guards.legacy_protocols.guard import (
     SETTINGS,
     TRANSPORT,
     judge,
-    names_it,
+    matches_policy_name,
 )
-from core.microsoft365.configuration_sources import surface_of
+from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Look, Terms
+from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import DisableMailboxProtocols, SetConfiguration
 from core.tenant.configuration import Configuration
 from core.tenant.mailboxes import Mailbox, MailboxProtocols, ProtocolUse
 from core.tenant.readings import Reading
 from core.tenant.surfaces import PROTOCOL_USE, PROTOCOLS, SIGN_INS
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.observe import looked
+from tests.support.observe import observe_all
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
-TERMS = Terms(NOW)
+TERMS = GuardPolicy(NOW)
 ENFORCED = replace(TERMS, without_sign_ins="enforce")
 ANN = Mailbox("m1", "g1", "ann@contoso.com")
 BEN = Mailbox("m2", "g2", "ben@contoso.com")
@@ -54,7 +54,7 @@ def tenant_of(*changed: Configuration, **more: object) -> FakeTenant:
     tenant = FakeTenant(
         boxes=[ANN, BEN],
         configurations=[*kept, *changed],
-        protocols=[MailboxProtocols(ANN, refused=CLOSED), MailboxProtocols(BEN, refused=CLOSED)],
+        protocols=[MailboxProtocols(ANN, denied=CLOSED), MailboxProtocols(BEN, denied=CLOSED)],
     )
     for name, value in more.items():
         setattr(tenant, name, value)
@@ -66,7 +66,7 @@ def allowing(*protocols: str, box: Mailbox = ANN) -> list[MailboxProtocols]:
     other = BEN if box.id == ANN.id else ANN
     return [
         MailboxProtocols(box, frozenset(protocols), CLOSED - {*protocols}),
-        MailboxProtocols(other, refused=CLOSED),
+        MailboxProtocols(other, denied=CLOSED),
     ]
 
 
@@ -74,15 +74,17 @@ def use(box: Mailbox, protocol: str, days: int = 1, *addresses: str) -> Protocol
     return ProtocolUse(box.id, protocol, box.address, NOW - timedelta(days=days), addresses)
 
 
-async def read(tenant: FakeTenant, terms: Terms = TERMS, *watched: str) -> Reading[Any]:
-    return await looked(GUARD, tenant, Look(terms, watched=frozenset(watched)))
+async def read(tenant: FakeTenant, terms: GuardPolicy = TERMS, *watched: str) -> Reading[Any]:
+    return await observe_all(GUARD, tenant, ObserveContext(terms, open_case_ids=frozenset(watched)))
 
 
-async def found(tenant: FakeTenant, terms: Terms = TERMS, *watched: str) -> Mapping[str, Finding]:
+async def found(
+    tenant: FakeTenant, terms: GuardPolicy = TERMS, *watched: str
+) -> Mapping[str, Finding]:
     """What is wrong, by kind."""
     reading = await read(tenant, terms, *watched)
     findings = [one for item in reading.items for one in judge(item, terms)]
-    assert len({one.key(GUARD.name) for one in findings}) == len(findings)
+    assert len({one.compute_key(GUARD.name) for one in findings}) == len(findings)
     return {one.kind: one for one in findings}
 
 
@@ -98,17 +100,17 @@ async def test_where_all_is_off_nothing_is_said_and_nobody_asks_who_signed_in() 
     reading = await read(tenant)
     assert reading.items
     assert await found(tenant) == {}
-    assert reading.unread == ()
+    assert reading.failures == ()
     assert reading.population == 2
     assert reading.covers((PROTOCOLS, PROTOCOL_USE), "m1")
-    assert PROTOCOL_USE not in [surface for surface, _ in tenant.asked]
+    assert PROTOCOL_USE not in [surface for surface, _ in tenant.read_log]
 
 
 @pytest.mark.parametrize("refused", [frozenset({"smtp"}) | CLOSED, CLOSED])
 async def test_a_mailbox_that_refuses_smtp_auth_or_leaves_it_to_the_organization_is_no_finding(
     refused: frozenset[str],
 ) -> None:
-    tenant = tenant_of(protocols=[MailboxProtocols(ANN, refused=refused)])
+    tenant = tenant_of(protocols=[MailboxProtocols(ANN, denied=refused)])
     assert await found(tenant) == {}
 
 
@@ -124,7 +126,7 @@ async def test_smtp_auth_that_nobody_uses_is_switched_off_for_the_organization()
     assert (finding.severity, finding.verdict) == (Severity.HIGH, Verdict.REPAIR)
     assert finding.changes == (SMTP_OFF_CHANGE,)
     assert finding.object_id == ORGANIZATION
-    assert finding.surfaces == (surface_of(TRANSPORT), PROTOCOL_USE)
+    assert finding.sources == (get_configuration_source_name(TRANSPORT), PROTOCOL_USE)
     assert "no successful sign-in by SMTP AUTH in the last 30 days" in finding.facts
     assert "the default authentication policy Block refuses bare passwords" in finding.facts
     assert "Set-TransportConfig -SmtpClientAuthenticationDisabled $true" in finding.advice
@@ -170,7 +172,7 @@ async def test_many_users_are_counted_and_ten_of_them_named() -> None:
 async def test_a_user_whose_mailbox_decides_for_itself_does_not_speak_for_the_organization(
     own: Mapping[str, frozenset[str]],
 ) -> None:
-    boxes = [MailboxProtocols(ANN, **own), MailboxProtocols(BEN, refused=CLOSED)]
+    boxes = [MailboxProtocols(ANN, **own), MailboxProtocols(BEN, denied=CLOSED)]
     tenant = tenant_of(SMTP_ON, protocols=boxes, used=[use(ANN, "smtp")])
     finding = (await found(tenant))["smtp-auth-organization"]
     assert (finding.verdict, finding.changes) == (Verdict.REPAIR, (SMTP_OFF_CHANGE,))
@@ -179,10 +181,10 @@ async def test_a_user_whose_mailbox_decides_for_itself_does_not_speak_for_the_or
 
 @pytest.mark.parametrize("gone", [True, False])
 async def test_a_user_whose_mailbox_cannot_be_looked_at_counts_as_concerned(gone: bool) -> None:
-    boxes = [MailboxProtocols(BEN, refused=CLOSED)]
+    boxes = [MailboxProtocols(BEN, denied=CLOSED)]
     tenant = tenant_of(SMTP_ON, protocols=boxes, used=[use(ANN, "smtp")])
     if not gone:
-        tenant.fail(PROTOCOLS, ANN.id)
+        tenant.fail_read(PROTOCOLS, ANN.id)
     assert (await found(tenant))["smtp-auth-organization"].verdict is Verdict.ASK
 
 
@@ -197,7 +199,7 @@ async def test_use_before_the_days_that_count_is_no_use() -> None:
 @pytest.mark.parametrize("permission", [PERMISSION, "Microsoft Entra ID P1 (a licence)"])
 async def test_where_sign_ins_cannot_be_read_the_setting_decides(permission: str) -> None:
     tenant = tenant_of(SMTP_ON, protocols=allowing("imap"))
-    tenant.fail(PROTOCOL_USE, permission=permission)
+    tenant.fail_read(PROTOCOL_USE, permission=permission)
     for kind in ("smtp-auth-organization", "mailbox-protocols"):
         finding = (await found(tenant))[kind]
         assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
@@ -207,16 +209,16 @@ async def test_where_sign_ins_cannot_be_read_the_setting_decides(permission: str
 
 async def test_what_is_missing_to_read_sign_ins_is_a_detail_and_keeps_no_case_open() -> None:
     tenant = tenant_of(protocols=allowing("imap"))
-    tenant.fail(PROTOCOL_USE, permission=PERMISSION)
+    tenant.fail_read(PROTOCOL_USE, permission=PERMISSION)
     reading = await read(tenant)
     assert reading.covers((PROTOCOLS, PROTOCOL_USE), "m1")
-    (miss,) = reading.unread
-    assert (miss.surface, miss.permission, miss.optional) == (SIGN_INS, PERMISSION, True)
+    (miss,) = reading.failures
+    assert (miss.source, miss.permission, miss.optional) == (SIGN_INS, PERMISSION, True)
 
 
 async def test_while_the_log_fails_what_is_new_is_asked_and_never_written() -> None:
     tenant = tenant_of(SMTP_ON, protocols=allowing("imap"))
-    tenant.fail(PROTOCOL_USE)
+    tenant.fail_read(PROTOCOL_USE)
     for terms in (TERMS, ENFORCED):
         findings = await found(tenant, terms)
         assert findings.keys() == {"smtp-auth-organization", "mailbox-protocols"}
@@ -226,17 +228,19 @@ async def test_while_the_log_fails_what_is_new_is_asked_and_never_written() -> N
 
 async def test_while_the_log_fails_what_has_a_case_stays_as_it_was_last_judged() -> None:
     tenant = tenant_of(SMTP_ON, protocols=allowing("imap"))
-    tenant.fail(PROTOCOL_USE)
+    tenant.fail_read(PROTOCOL_USE)
     assert await found(tenant, TERMS, ORGANIZATION, "m1") == {}
     reading = await read(tenant, TERMS, ORGANIZATION, "m1")
     assert not reading.covers((PROTOCOLS, PROTOCOL_USE), "m1")
-    assert not reading.covers((surface_of(TRANSPORT), PROTOCOL_USE), ORGANIZATION)
-    assert [miss.optional for miss in reading.unread] == [False]
+    assert not reading.covers(
+        (get_configuration_source_name(TRANSPORT), PROTOCOL_USE), ORGANIZATION
+    )
+    assert [miss.optional for miss in reading.failures] == [False]
 
 
 async def test_a_log_of_which_not_all_was_read_speaks_against_but_never_for() -> None:
     tenant = tenant_of(protocols=allowing("imap", "smtp"))
-    tenant.fail(PROTOCOL_USE, "smtp", "too many", optional=True)
+    tenant.fail_read(PROTOCOL_USE, "smtp", "too many", optional=True)
     findings = await found(tenant)
     assert findings["smtp-auth-override"].verdict is Verdict.ASK
     assert "who uses it is not known: too many" in findings["smtp-auth-override"].facts
@@ -255,7 +259,7 @@ async def test_an_override_of_smtp_auth_is_set_to_refuse_and_not_emptied() -> No
     finding = (await found(tenant_of(protocols=allowing("smtp"))))["smtp-auth-override"]
     assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.REPAIR)
     assert finding.changes == (DisableMailboxProtocols("g1", ("smtp",)),)
-    assert finding.surfaces == (PROTOCOLS, PROTOCOL_USE)
+    assert finding.sources == (PROTOCOLS, PROTOCOL_USE)
     assert finding.advice == (
         "Set-CASMailbox -Identity 'ann@contoso.com' -SmtpClientAuthenticationDisabled $true"
     )
@@ -276,21 +280,21 @@ async def test_pop_and_imap_that_nobody_uses_are_switched_off(
 ) -> None:
     finding = (await found(tenant_of(protocols=allowing(*protocols))))["mailbox-protocols"]
     assert (finding.severity, finding.verdict) == (Severity.LOW, Verdict.REPAIR)
-    assert finding.dangerous == dangerous
+    assert finding.fingerprint == dangerous
     assert finding.changes == (DisableMailboxProtocols("g1", tuple(dangerous.split("+"))),)
 
 
 async def test_a_protocol_switched_on_beside_another_is_another_finding() -> None:
     one = (await found(tenant_of(protocols=allowing("pop"))))["mailbox-protocols"]
     both = (await found(tenant_of(protocols=allowing("pop", "imap"))))["mailbox-protocols"]
-    assert one.key(GUARD.name) != both.key(GUARD.name)
+    assert one.compute_key(GUARD.name) != both.compute_key(GUARD.name)
 
 
 async def test_a_renamed_mailbox_is_the_same_finding() -> None:
     one = (await found(tenant_of(protocols=allowing("pop"))))["mailbox-protocols"]
     renamed = allowing("pop", box=replace(ANN, address="new@contoso.com"))
     other = (await found(tenant_of(protocols=renamed)))["mailbox-protocols"]
-    assert one.key(GUARD.name) == other.key(GUARD.name)
+    assert one.compute_key(GUARD.name) == other.compute_key(GUARD.name)
 
 
 async def test_a_mailbox_one_of_whose_protocols_is_in_use_is_asked_about() -> None:
@@ -318,13 +322,13 @@ async def test_what_somebody_else_uses_is_not_held_against_a_mailbox() -> None:
 
 async def test_the_next_sign_in_from_the_same_place_on_the_same_day_changes_no_fact() -> None:
     first = tenant_of(protocols=allowing("imap"), used=[use(ANN, "imap", 1, "10.0.0.1")])
-    later = replace(use(ANN, "imap", 1, "10.0.0.1"), last=NOW - timedelta(hours=20))
+    later = replace(use(ANN, "imap", 1, "10.0.0.1"), last_used=NOW - timedelta(hours=20))
     second = tenant_of(protocols=allowing("imap"), used=[later])
     assert (await found(first))["mailbox-protocols"] == (await found(second))["mailbox-protocols"]
 
 
 async def test_what_a_mailbox_does_not_tell_is_not_known() -> None:
-    boxes = [MailboxProtocols(ANN, refused=frozenset({"pop"}), untold=frozenset({"imap", "smtp"}))]
+    boxes = [MailboxProtocols(ANN, denied=frozenset({"pop"}), unknown=frozenset({"imap", "smtp"}))]
     findings = await found(tenant_of(protocols=boxes))
     assert findings.keys() == {"mailbox-protocols-unknown"}
     finding = findings["mailbox-protocols-unknown"]
@@ -406,7 +410,7 @@ async def test_a_policy_that_takes_bare_passwords_is_worse_as_the_default(
 
 
 async def test_while_anybody_uses_smtp_auth_no_policy_is_changed() -> None:
-    boxes = [MailboxProtocols(ANN, refused=CLOSED)]
+    boxes = [MailboxProtocols(ANN, denied=CLOSED)]
     tenant = tenant_of(ALLOWS, protocols=boxes, used=[use(ANN, "smtp")])
     finding = (await found(tenant))["policy-basic-smtp"]
     assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
@@ -425,15 +429,19 @@ async def test_other_switches_of_a_policy_mean_nothing_any_more() -> None:
 async def test_without_knowing_the_default_no_policy_is_judged_and_none_is_let_go() -> None:
     tenant = tenant_of(ALLOWS)
     tenant.configurations = [one for one in tenant.configurations if one.source != SETTINGS]
-    tenant.fail(surface_of(SETTINGS), permission="Get-OrganizationConfig")
+    tenant.fail_read(get_configuration_source_name(SETTINGS), permission="Get-OrganizationConfig")
     assert await found(tenant) == {}
-    surfaces = (surface_of(POLICIES), surface_of(SETTINGS), PROTOCOL_USE)
+    surfaces = (
+        get_configuration_source_name(POLICIES),
+        get_configuration_source_name(SETTINGS),
+        PROTOCOL_USE,
+    )
     assert not (await read(tenant)).covers(surfaces, "Printers")
 
 
 def test_a_name_with_a_comma_is_no_other_policy() -> None:
-    assert not names_it("Block, all", config(POLICIES, "Block"))
-    assert not names_it("", config(POLICIES, ""))
+    assert not matches_policy_name("Block, all", config(POLICIES, "Block"))
+    assert not matches_policy_name("", config(POLICIES, ""))
 
 
 # Coverage ---------------------------------------------------------------------------------------
@@ -442,15 +450,15 @@ def test_a_name_with_a_comma_is_no_other_policy() -> None:
 @pytest.mark.parametrize("source", [TRANSPORT, PLANS, POLICIES])
 async def test_settings_that_cannot_be_read_are_not_clean(source: str) -> None:
     tenant = tenant_of()
-    tenant.fail(surface_of(source), permission="an Exchange role")
+    tenant.fail_read(get_configuration_source_name(source), permission="an Exchange role")
     reading = await read(tenant)
-    assert reading.blind_to(surface_of(source))
-    assert not reading.covers((surface_of(source), PROTOCOL_USE), ORGANIZATION)
+    assert reading.find_source_failure(get_configuration_source_name(source))
+    assert not reading.covers((get_configuration_source_name(source), PROTOCOL_USE), ORGANIZATION)
 
 
 async def test_mailboxes_that_cannot_be_listed_are_not_gone() -> None:
     tenant = tenant_of()
-    tenant.fail(PROTOCOLS, permission="Get-CASMailbox")
+    tenant.fail_read(PROTOCOLS, permission="Get-CASMailbox")
     reading = await read(tenant, TERMS, "m1")
     assert not reading.complete
     assert not reading.covers((PROTOCOLS, PROTOCOL_USE), "m1")
@@ -458,9 +466,12 @@ async def test_mailboxes_that_cannot_be_listed_are_not_gone() -> None:
 
 async def test_a_mailbox_that_is_gone_ends_its_case_even_while_the_log_fails() -> None:
     tenant = tenant_of(protocols=allowing("pop"))
-    tenant.fail(PROTOCOL_USE)
+    tenant.fail_read(PROTOCOL_USE)
     parts = [
-        part async for part in GUARD.observe(tenant, Look(TERMS, watched=frozenset({"m1", "m9"})))
+        part
+        async for part in GUARD.observe(
+            tenant, ObserveContext(TERMS, open_case_ids=frozenset({"m1", "m9"}))
+        )
     ]
     last = parts[-1]
     assert isinstance(last, Reading)
@@ -470,9 +481,9 @@ async def test_a_mailbox_that_is_gone_ends_its_case_even_while_the_log_fails() -
 
 async def test_one_mailbox_that_cannot_be_read_is_that_one() -> None:
     tenant = tenant_of(protocols=allowing("pop", box=BEN))
-    tenant.fail(PROTOCOLS, "m1")
+    tenant.fail_read(PROTOCOLS, "m1")
     reading = await read(tenant)
-    assert reading.unread_objects == {"m1"}
+    assert reading.unread_object_ids == {"m1"}
     assert "mailbox-protocols" in await found(tenant)
 
 
@@ -481,9 +492,9 @@ async def test_the_log_is_read_once_however_many_pages_there_are() -> None:
     tenant = tenant_of(
         SMTP_ON, protocols=[MailboxProtocols(box, frozenset({"pop"})) for box in boxes]
     )
-    tenant.page = 10
+    tenant.page_size = 10
     await read(tenant)
-    assert [surface for surface, _ in tenant.asked].count(PROTOCOL_USE) == 1
+    assert [surface for surface, _ in tenant.read_log].count(PROTOCOL_USE) == 1
 
 
 # Writing ----------------------------------------------------------------------------------------
@@ -496,6 +507,6 @@ async def test_what_is_changed_is_no_finding_any_more() -> None:
     assert len(findings) == 5
     for finding in findings.values():
         for change in finding.changes:
-            assert not (await tenant.apply(change)).already
-            assert (await tenant.apply(change)).already
+            assert not (await tenant.apply(change)).unchanged
+            assert (await tenant.apply(change)).unchanged
     assert await found(tenant) == {}

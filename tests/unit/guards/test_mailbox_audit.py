@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.errors import Refused
-from core.guards.mailbox_audit import GUARD, Item, LicensedAudit, judge
-from core.microsoft365.audit_actions import DEFAULTS
+from core.errors import Rejected
+from core.guards.mailbox_audit import GUARD, AuditItem, LicensedAudit, judge
+from core.microsoft365.audit_actions import DEFAULT_ACTIONS
 from core.microsoft365.service_plans import ADVANCED_AUDITING_PLAN
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Look, Terms
+from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.changes import (
     ClearAuditBypass,
@@ -32,20 +32,20 @@ from core.tenant.surfaces import (
     UNIFIED_AUDIT_LOG,
 )
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.observe import looked
+from tests.support.observe import observe_all
 
-TERMS = Terms(datetime(2026, 11, 20, 6, 0, tzinfo=UTC))
+TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC))
 BOX = Mailbox("m1", "g1", "ann@contoso.com", "Ann")
-ALL = frozenset(DEFAULTS)
+ALL = frozenset(DEFAULT_ACTIONS)
 PREMIUM = {"MailItemsAccessed", "Send"}
-LISTS: dict[str, frozenset[str]] = dict(DEFAULTS)
+LISTS: dict[str, frozenset[str]] = dict(DEFAULT_ACTIONS)
 BASIC = {name: actions - PREMIUM for name, actions in LISTS.items()}
 AUDIT = MailboxAudit(BOX, True, ALL, LISTS, 180.0)
-HEALTHY = LicensedAudit(AUDIT, advanced=True)
-PLAIN = LicensedAudit(replace(AUDIT, actions=BASIC), advanced=False)
+HEALTHY = LicensedAudit(AUDIT, has_advanced_auditing=True)
+PLAIN = LicensedAudit(replace(AUDIT, actions=BASIC), has_advanced_auditing=False)
 
 
-def findings(item: Item, terms: Terms = TERMS) -> dict[str, Finding]:
+def findings(item: AuditItem, terms: GuardPolicy = TERMS) -> dict[str, Finding]:
     return {finding.kind: finding for finding in judge(item, terms)}
 
 
@@ -64,11 +64,11 @@ def test_a_mailbox_in_order_is_nothing_to_speak_of() -> None:
 
 
 def test_the_documented_defaults_are_spelled_as_exchange_spells_them() -> None:
-    assert "MailItemsAccessed" in DEFAULTS["Delegate"]
-    assert "Send" not in DEFAULTS["Delegate"]
-    assert {"SendAs", "SendOnBehalf", "Create"}.isdisjoint(DEFAULTS["Owner"])
-    assert [len(DEFAULTS[name]) for name in ("Admin", "Delegate", "Owner")] == [13, 11, 10]
-    everything = frozenset().union(*DEFAULTS.values())
+    assert "MailItemsAccessed" in DEFAULT_ACTIONS["Delegate"]
+    assert "Send" not in DEFAULT_ACTIONS["Delegate"]
+    assert {"SendAs", "SendOnBehalf", "Create"}.isdisjoint(DEFAULT_ACTIONS["Owner"])
+    assert [len(DEFAULT_ACTIONS[name]) for name in ("Admin", "Delegate", "Owner")] == [13, 11, 10]
+    everything = frozenset().union(*DEFAULT_ACTIONS.values())
     assert everything.isdisjoint({"Copy", "FolderBind", "MailboxLogin", "MessageBind", "Move"})
     assert not [name for name in everything if name == "MailItemAccessed"]
 
@@ -77,9 +77,9 @@ def test_switches_of_the_organization_are_critical_and_put_right() -> None:
     found = findings(OrganizationAudit(audit_disabled=True, unified_log=False))
     assert {finding.severity for finding in found.values()} == {Severity.CRITICAL}
     assert found["organization-audit-disabled"].changes == (EnableOrganizationAudit(),)
-    assert found["organization-audit-disabled"].surfaces == (ORGANIZATION_AUDIT,)
+    assert found["organization-audit-disabled"].sources == (ORGANIZATION_AUDIT,)
     assert found["unified-audit-log-off"].changes == (EnableUnifiedAuditLog(),)
-    assert found["unified-audit-log-off"].surfaces == (UNIFIED_AUDIT_LOG,)
+    assert found["unified-audit-log-off"].sources == (UNIFIED_AUDIT_LOG,)
 
 
 def test_a_switch_that_could_not_be_read_is_not_called_off() -> None:
@@ -90,7 +90,7 @@ def test_a_bypass_is_critical() -> None:
     (finding,) = judge(AuditBypass("b1", "Eve"), TERMS)
     assert (finding.kind, finding.severity) == ("audit-bypass", Severity.CRITICAL)
     assert finding.changes == (ClearAuditBypass("b1"),)
-    assert (finding.object_id, finding.surfaces) == ("b1", (AUDIT_BYPASS,))
+    assert (finding.object_id, finding.sources) == ("b1", (AUDIT_BYPASS,))
 
 
 def test_auditing_that_is_off_is_switched_on_and_unknown_is_neither() -> None:
@@ -99,7 +99,7 @@ def test_auditing_that_is_off_is_switched_on_and_unknown_is_neither() -> None:
     assert (off.verdict, off.severity) == (Verdict.REPAIR, Severity.MEDIUM)
     assert off.changes == (EnableMailboxAudit("g1"),)
     assert (unknown.verdict, unknown.changes) == (Verdict.COULD_NOT_TELL, ())
-    assert off.key(GUARD.name) == unknown.key(GUARD.name)
+    assert off.compute_key(GUARD.name) == unknown.compute_key(GUARD.name)
 
 
 @pytest.mark.parametrize(("days", "found"), [(90.0, True), (179.9, True), (180.0, False)])
@@ -191,14 +191,14 @@ def test_message_bind_is_not_set_again_where_exchange_refuses_it() -> None:
 def test_premium_actions_are_not_expected_without_the_licence() -> None:
     item = custom({"Owner": BASIC["Owner"] | {"Move"}}, advanced=False)
     assert findings(item)["audit-set-customised"].verdict is Verdict.KEEP
-    licensed = replace(item, advanced=True)
+    licensed = replace(item, has_advanced_auditing=True)
     found = findings(licensed)["audit-set-customised"]
     assert found.changes == (ResetAuditSet("g1", ("Owner",), (("Owner", ("Move",)),)),)
 
 
 def test_a_list_that_was_not_shown_is_not_reset() -> None:
     audit = replace(AUDIT, default_set=frozenset(), actions={})
-    found = findings(LicensedAudit(audit, advanced=True))
+    found = findings(LicensedAudit(audit, has_advanced_auditing=True))
     assert found["audit-set-customised"].verdict is Verdict.COULD_NOT_TELL
     assert found["audit-set-customised"].changes == ()
     assert set(found) == {"audit-set-customised"}
@@ -236,16 +236,16 @@ def test_whether_reading_mail_must_be_recorded_is_a_setting(
 
 def test_an_action_with_a_name_that_is_nearly_right_does_not_count() -> None:
     lists = {**LISTS, "Admin": (LISTS["Admin"] - {"MailItemsAccessed"}) | {"MailItemAccessed"}}
-    item = LicensedAudit(replace(AUDIT, actions=lists), advanced=True)
+    item = LicensedAudit(replace(AUDIT, actions=lists), has_advanced_auditing=True)
     assert set(findings(item)) == {"mail-items-accessed-missing"}
 
 
 def test_a_mailbox_may_be_wrong_in_several_ways_and_each_is_a_case() -> None:
     lists = {"Owner": frozenset({"Copy"}), "Admin": LISTS["Admin"] - {"Send"}}
     audit = replace(custom(lists).audit, enabled=False, age_days=90.0)
-    found = findings(LicensedAudit(audit, advanced=True))
+    found = findings(LicensedAudit(audit, has_advanced_auditing=True))
     assert set(found) == {"mailbox-audit-off", "audit-set-customised", "audit-age-too-short"}
-    assert len({finding.key(GUARD.name) for finding in found.values()}) == 3
+    assert len({finding.compute_key(GUARD.name) for finding in found.values()}) == 3
 
 
 # ----------------------------------------------------------------------------------------------
@@ -253,8 +253,8 @@ def test_a_mailbox_may_be_wrong_in_several_ways_and_each_is_a_case() -> None:
 # ----------------------------------------------------------------------------------------------
 
 
-async def look(tenant: FakeTenant) -> Reading[Item]:
-    return await looked(GUARD, tenant, Look(TERMS))
+async def look(tenant: FakeTenant) -> Reading[AuditItem]:
+    return await observe_all(GUARD, tenant, ObserveContext(TERMS))
 
 
 async def everything(tenant: FakeTenant) -> list[Finding]:
@@ -302,10 +302,12 @@ async def test_the_1001st_account_with_a_bypass_is_found() -> None:
 
 async def test_a_bypass_listing_that_failed_is_not_read_as_no_bypass() -> None:
     tenant = FakeTenant(bypasses=[AuditBypass("b1", "Eve")])
-    tenant.fail(AUDIT_BYPASS, permission="Exchange role with Get-MailboxAuditBypassAssociation")
+    tenant.fail_read(
+        AUDIT_BYPASS, permission="Exchange role with Get-MailboxAuditBypassAssociation"
+    )
     reading = await look(tenant)
     assert not reading.covers((AUDIT_BYPASS,), "b1")
-    assert reading.blind_to(AUDIT_BYPASS)
+    assert reading.find_source_failure(AUDIT_BYPASS)
 
 
 async def test_the_licence_comes_from_the_plans_and_else_from_exchange() -> None:
@@ -323,23 +325,23 @@ async def test_the_licence_comes_from_the_plans_and_else_from_exchange() -> None
     ):
         reading = await look(FakeTenant(audits=[audit], users=accounts))
         (item,) = (entry for entry in reading.items if isinstance(entry, LicensedAudit))
-        assert item.advanced is advanced
+        assert item.has_advanced_auditing is advanced
 
 
 async def test_without_the_right_to_read_accounts_the_guard_still_covers_its_mailboxes() -> None:
     tenant = FakeTenant(audits=[replace(AUDIT, actions=BASIC)])
-    tenant.fail(ACCOUNTS, permission="User.Read.All")
+    tenant.fail_read(ACCOUNTS, permission="User.Read.All")
     reading = await look(tenant)
     assert reading.covers((MAILBOX_AUDIT,), "m1")
-    assert [miss.optional for miss in reading.unread] == [True]
+    assert [miss.optional for miss in reading.failures] == [True]
 
 
 async def test_a_licence_that_failed_to_be_read_closes_nothing() -> None:
     tenant = FakeTenant(audits=[replace(AUDIT, actions=BASIC)], users=[Account("m1")])
-    tenant.fail(ACCOUNTS, "m1")
+    tenant.fail_read(ACCOUNTS, "m1")
     reading = await look(tenant)
     assert not reading.covers((MAILBOX_AUDIT,), "m1")
-    assert not reading.unread_objects, "the mailbox itself was read"
+    assert not reading.unread_object_ids, "the mailbox itself was read"
 
 
 async def test_a_mailbox_is_asked_about_its_licence_only_where_that_decides_something() -> None:
@@ -347,7 +349,7 @@ async def test_a_mailbox_is_asked_about_its_licence_only_where_that_decides_some
     basic = replace(AUDIT, mailbox=other, actions=BASIC)
     tenant = FakeTenant(audits=[AUDIT, basic], users=[Account("m1"), Account("m2")])
     reading = await look(tenant)
-    assert [names for surface, names in tenant.asked if surface == ACCOUNTS] == [("m2",)]
+    assert [names for surface, names in tenant.read_log if surface == ACCOUNTS] == [("m2",)]
     assert reading.covers((MAILBOX_AUDIT, ACCOUNTS), "m1")
 
 
@@ -356,10 +358,10 @@ async def test_a_default_that_does_not_bring_what_is_expected_is_a_refusal() -> 
     tenant = FakeTenant(
         audits=[audit],
         users=[Account("m1", plans=frozenset({ADVANCED_AUDITING_PLAN}))],
-        defaults=BASIC,
+        default_audit_sets=BASIC,
     )
     (finding,) = await everything(tenant)
-    with pytest.raises(Refused, match="MailItemsAccessed"):
+    with pytest.raises(Rejected, match="MailItemsAccessed"):
         await tenant.apply(finding.changes[0])
 
 
@@ -387,4 +389,4 @@ async def test_changes_put_everything_right_and_nothing_is_found_again() -> None
         ("audit-set-customised", Verdict.KEEP)
     ]
     assert "SearchQueryInitiated" in tenant.audits[0].actions["Owner"]
-    assert len(tenant.writes) == 7
+    assert len(tenant.applied_changes) == 7

@@ -7,15 +7,15 @@ import pytest
 
 from core.guards.mailbox_delegation import GUARD, judge
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Look, Terms
+from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.mail_flow import Recipient
 from core.tenant.mailboxes import Delegation, Mailbox
 from core.tenant.readings import Reading
 from core.tenant.surfaces import FULL_ACCESS, MAILBOXES, RECIPIENTS, SEND_AS, SEND_ON_BEHALF
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.observe import looked
+from tests.support.observe import observe_all
 
-TERMS = Terms(datetime(2026, 11, 20, 6, 0, tzinfo=UTC))
+TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC))
 SWEEP = frozenset({FULL_ACCESS})
 DIRECTOR = Mailbox("m1", "g1", "director@contoso.com", "Director")
 INFO = Mailbox("m2", "g2", "info@contoso.com", "Info", kind="SharedMailbox")
@@ -32,22 +32,24 @@ PEOPLE = [
     Recipient("Helpers", True, "MailUniversalSecurityGroup", "helpers@contoso.com", id="h1"),
 ]
 OPENS = Delegation("FullAccess", "ann@contoso.com", ANN_SID, DIRECTOR)
-SENDS = Delegation("SendAs", "ann@contoso.com", ANN_SID, of="director")
+SENDS = Delegation("SendAs", "ann@contoso.com", ANN_SID, mailbox_name="director")
 ON_BEHALF = Delegation("SendOnBehalf", "ann@contoso.com", mailbox=DIRECTOR)
 
 
 def tenant(*delegations: Delegation, people: list[Recipient] | None = None) -> FakeTenant:
     return FakeTenant(
-        boxes=[DIRECTOR, INFO], people=people or list(PEOPLE), delegations=list(delegations)
+        boxes=[DIRECTOR, INFO],
+        known_recipients=people or list(PEOPLE),
+        delegations=list(delegations),
     )
 
 
 async def look(fake: FakeTenant, due: frozenset[str] = SWEEP) -> Reading[object]:
-    return await looked(GUARD, fake, Look(TERMS, due))
+    return await observe_all(GUARD, fake, ObserveContext(TERMS, due))
 
 
 async def findings(fake: FakeTenant, due: frozenset[str] = SWEEP) -> list[Finding]:
-    reading = await looked(GUARD, fake, Look(TERMS, due))
+    reading = await observe_all(GUARD, fake, ObserveContext(TERMS, due))
     return [found for item in reading.items for found in judge(item, TERMS)]
 
 
@@ -57,7 +59,7 @@ async def only(*delegations: Delegation, people: list[Recipient] | None = None) 
 
 
 async def key(*delegations: Delegation, people: list[Recipient] | None = None) -> str:
-    return (await only(*delegations, people=people)).key(GUARD.name)
+    return (await only(*delegations, people=people)).compute_key(GUARD.name)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -67,7 +69,7 @@ async def key(*delegations: Delegation, people: list[Recipient] | None = None) -
 
 async def test_a_tenant_without_delegations_is_read_and_is_nothing_to_speak_of() -> None:
     reading = await look(tenant())
-    assert (reading.items, reading.unread, reading.population) == ((), (), 2)
+    assert (reading.items, reading.failures, reading.population) == ((), (), 2)
     assert reading.covers((FULL_ACCESS, MAILBOXES, RECIPIENTS, SEND_AS, SEND_ON_BEHALF), "m1")
 
 
@@ -75,8 +77,8 @@ async def test_a_colleague_who_may_open_a_persons_mailbox_is_found() -> None:
     finding = await only(OPENS)
     assert (finding.kind, finding.verdict) == ("full-access", Verdict.DELEGATED)
     assert finding.severity is Severity.MEDIUM
-    assert (finding.object_id, finding.dangerous) == ("m1", f"sid:{ANN_SID}")
-    assert finding.surfaces == (FULL_ACCESS, MAILBOXES, RECIPIENTS)
+    assert (finding.object_id, finding.fingerprint) == ("m1", f"sid:{ANN_SID}")
+    assert finding.sources == (FULL_ACCESS, MAILBOXES, RECIPIENTS)
     assert finding.summary == "ann@contoso.com may open director@contoso.com."
     assert finding.changes == ()
     assert finding.advice.endswith(
@@ -87,21 +89,21 @@ async def test_a_colleague_who_may_open_a_persons_mailbox_is_found() -> None:
 async def test_the_member_of_a_shared_mailbox_is_normal_and_told_all_the_same() -> None:
     finding = await only(replace(OPENS, mailbox=INFO))
     assert (finding.verdict, finding.severity) == (Verdict.DELEGATED, Severity.LOW)
-    assert finding.shared == ()
+    assert finding.correlation_keys == ()
 
 
 async def test_sending_as_a_person_is_found_by_the_persons_id() -> None:
     finding = await only(SENDS)
     assert (finding.kind, finding.object_id) == ("send-as", "m1")
     assert finding.severity is Severity.MEDIUM
-    assert finding.surfaces == (SEND_AS, RECIPIENTS)
+    assert finding.sources == (SEND_AS, RECIPIENTS)
     assert finding.advice.endswith(
         "Remove-RecipientPermission -Identity 'm1' -Trustee 'ann@contoso.com' -AccessRights SendAs"
     )
 
 
 async def test_sending_as_a_group_is_found_too() -> None:
-    finding = await only(replace(SENDS, of="Sales"))
+    finding = await only(replace(SENDS, mailbox_name="Sales"))
     assert (finding.object_id, finding.severity) == ("s1", Severity.LOW)
     assert "over: MailUniversalSecurityGroup" in finding.facts
 
@@ -109,7 +111,7 @@ async def test_sending_as_a_group_is_found_too() -> None:
 async def test_sending_on_behalf_is_the_least_of_the_three() -> None:
     finding = await only(ON_BEHALF)
     assert (finding.kind, finding.severity) == ("send-on-behalf", Severity.LOW)
-    assert finding.dangerous == "id:a1"
+    assert finding.fingerprint == "id:a1"
     assert finding.advice.endswith(
         "Set-Mailbox -Identity 'g1' -GrantSendOnBehalfTo @{Remove='ann@contoso.com'}"
     )
@@ -130,7 +132,9 @@ async def test_the_right_to_give_oneself_rights_is_one(right: str, kind: str) ->
     [
         Delegation("FullAccess", "Max", GHOST, DIRECTOR),
         Delegation("FullAccess", "max_partner.example#EXT#@contoso.onmicrosoft.com", "", DIRECTOR),
-        Delegation("SendAs", "max_partner.example#ext#@contoso.onmicrosoft.com", of="director"),
+        Delegation(
+            "SendAs", "max_partner.example#ext#@contoso.onmicrosoft.com", mailbox_name="director"
+        ),
     ],
 )
 async def test_a_guest_over_a_persons_mailbox_is_critical(guest: Delegation) -> None:
@@ -141,13 +145,13 @@ async def test_a_guest_over_a_persons_mailbox_is_critical(guest: Delegation) -> 
 async def test_a_guest_over_a_shared_mailbox_is_grave() -> None:
     finding = await only(Delegation("FullAccess", "Max", GHOST, INFO))
     assert (finding.verdict, finding.severity) == (Verdict.EXTERNAL, Severity.HIGH)
-    assert finding.shared != ()
+    assert finding.correlation_keys != ()
 
 
 async def test_an_identifier_nobody_has_is_its_own_answer() -> None:
     finding = await only(Delegation("FullAccess", GHOST, GHOST, DIRECTOR))
     assert (finding.verdict, finding.severity) == (Verdict.UNRESOLVED, Severity.HIGH)
-    assert finding.dangerous == f"sid:{GHOST}"
+    assert finding.fingerprint == f"sid:{GHOST}"
     shared = await only(Delegation("FullAccess", GHOST, GHOST, INFO))
     assert (shared.verdict, shared.severity) == (Verdict.UNRESOLVED, Severity.MEDIUM)
 
@@ -195,13 +199,13 @@ async def test_ones_own_mailbox_is_no_delegation() -> None:
 async def test_mailboxes_exchange_keeps_for_itself_are_left_out(
     name: str, people: list[Recipient]
 ) -> None:
-    assert await findings(tenant(replace(SENDS, of=name), people=people)) == []
+    assert await findings(tenant(replace(SENDS, mailbox_name=name), people=people)) == []
 
 
 async def test_a_persons_mailbox_that_is_called_like_exchanges_own_is_not_left_out() -> None:
     name = "DiscoverySearchMailbox{D919BA05-46A6-415f-80AD-7E09334BB852}"
     person = Recipient(name, True, "UserMailbox", "x@contoso.com", id="p1")
-    assert (await only(replace(SENDS, of=name), people=[ANN, person])).object_id == "p1"
+    assert (await only(replace(SENDS, mailbox_name=name), people=[ANN, person])).object_id == "p1"
 
 
 # ----------------------------------------------------------------------------------------------
@@ -245,16 +249,16 @@ async def test_case_and_the_datacenters_name_do_not_make_another_finding() -> No
 
 async def test_rights_twice_in_a_list_are_one_finding() -> None:
     twice = tenant(OPENS, replace(OPENS, trustee="ANN@contoso.com"))
-    assert len({one.key(GUARD.name) for one in await findings(twice)}) == 1
+    assert len({one.compute_key(GUARD.name) for one in await findings(twice)}) == 1
 
 
 async def test_a_holder_of_many_peoples_mailboxes_is_recognised_across_rights() -> None:
     opens, sends, on_behalf = [await only(one) for one in (OPENS, SENDS, ON_BEHALF)]
-    assert set(opens.shared) == set(sends.shared)
-    assert set(on_behalf.shared) <= set(opens.shared)
-    assert on_behalf.shared != ()
-    assert GUARD.several is not None
-    assert GUARD.several.severity is Severity.HIGH
+    assert set(opens.correlation_keys) == set(sends.correlation_keys)
+    assert set(on_behalf.correlation_keys) <= set(opens.correlation_keys)
+    assert on_behalf.correlation_keys != ()
+    assert GUARD.correlation is not None
+    assert GUARD.correlation.severity is Severity.HIGH
 
 
 # ----------------------------------------------------------------------------------------------
@@ -284,7 +288,7 @@ async def test_a_name_that_cannot_be_written_gives_no_command() -> None:
 async def test_without_the_sweep_nobody_is_asked_and_no_case_may_end() -> None:
     fake = tenant(OPENS, SENDS)
     reading = await look(fake, due=frozenset())
-    assert FULL_ACCESS not in {surface for surface, _ in fake.asked}
+    assert FULL_ACCESS not in {surface for surface, _ in fake.read_log}
     assert not reading.covers((FULL_ACCESS, MAILBOXES, RECIPIENTS), "m1")
     assert [found.kind for found in await findings(fake, frozenset())] == ["send-as"]
 
@@ -293,7 +297,7 @@ async def test_between_sweeps_mailboxes_with_an_open_case_are_read_and_only_they
     None
 ):
     fake = tenant(OPENS, replace(OPENS, mailbox=INFO))
-    reading = await looked(GUARD, fake, Look(TERMS, watched=frozenset({"m2"})))
+    reading = await observe_all(GUARD, fake, ObserveContext(TERMS, open_case_ids=frozenset({"m2"})))
     assert [item.mailbox.id for item in reading.items] == ["m2"]
     assert reading.covers((FULL_ACCESS, MAILBOXES, RECIPIENTS), "m2")
     assert not reading.covers((FULL_ACCESS, MAILBOXES, RECIPIENTS), "m1")
@@ -302,9 +306,9 @@ async def test_between_sweeps_mailboxes_with_an_open_case_are_read_and_only_they
 @pytest.mark.parametrize("surface", [FULL_ACCESS, SEND_AS, SEND_ON_BEHALF])
 async def test_a_surface_that_is_refused_names_the_permission(surface: str) -> None:
     fake = tenant(OPENS, SENDS, ON_BEHALF)
-    fake.fail(surface, permission="Get-Something")
+    fake.fail_read(surface, permission="Get-Something")
     reading = await look(fake)
-    miss = reading.blind_to(surface)
+    miss = reading.find_source_failure(surface)
     assert miss is not None
     assert miss.permission == "Get-Something"
     assert not reading.covers((surface,), "m1")
@@ -313,7 +317,7 @@ async def test_a_surface_that_is_refused_names_the_permission(surface: str) -> N
 
 async def test_one_mailbox_that_cannot_be_read_is_not_clean() -> None:
     fake = tenant()
-    fake.fail(FULL_ACCESS, "m1")
+    fake.fail_read(FULL_ACCESS, "m1")
     reading = await look(fake)
     assert not reading.covers((FULL_ACCESS, MAILBOXES, RECIPIENTS), "m1")
     assert reading.covers((FULL_ACCESS, MAILBOXES, RECIPIENTS), "m2")
@@ -321,7 +325,7 @@ async def test_one_mailbox_that_cannot_be_read_is_not_clean() -> None:
 
 async def test_a_holder_who_could_not_be_looked_up_leaves_the_mailbox_unread() -> None:
     fake = tenant(OPENS)
-    fake.fail(RECIPIENTS, "ann@contoso.com")
+    fake.fail_read(RECIPIENTS, "ann@contoso.com")
     reading = await look(fake)
     assert reading.items == ()
     assert not reading.covers((FULL_ACCESS, MAILBOXES, RECIPIENTS), "m1")
@@ -329,7 +333,7 @@ async def test_a_holder_who_could_not_be_looked_up_leaves_the_mailbox_unread() -
 
 async def test_a_recipient_who_could_not_be_looked_up_may_be_anybody() -> None:
     fake = tenant(SENDS)
-    fake.fail(RECIPIENTS, "director")
+    fake.fail_read(RECIPIENTS, "director")
     reading = await look(fake)
     assert reading.items == ()
     for somebody in ("m1", "m2", "elsewhere"):
@@ -341,28 +345,28 @@ async def test_many_holders_who_could_not_be_looked_up_are_one_unread_mailbox() 
     for of, unread in ((OPENS, "m1"), (SENDS, "unidentified-name-1")):
         fake = tenant(*(replace(of, trustee=name) for name in names), people=[ANN])
         for name in (*names, "director"):
-            fake.fail(RECIPIENTS, name)
+            fake.fail_read(RECIPIENTS, name)
         reading = await look(fake)
-        assert [miss.object_id for miss in reading.unread] == [unread]
+        assert [miss.object_id for miss in reading.failures] == [unread]
 
 
 async def test_when_looking_up_does_not_work_the_sweep_does_not_go_on() -> None:
     boxes = [Mailbox(f"b{n}", f"g{n}", f"b{n}@contoso.com") for n in range(150)]
     fake = tenant(*(replace(OPENS, mailbox=box) for box in boxes))
     fake.boxes = boxes
-    fake.fail(RECIPIENTS, "ann@contoso.com")
+    fake.fail_read(RECIPIENTS, "ann@contoso.com")
     reading = await look(fake)
-    assert len(reading.unread) == 1
-    assert reading.blind_to(FULL_ACCESS) is not None
+    assert len(reading.failures) == 1
+    assert reading.find_source_failure(FULL_ACCESS) is not None
 
 
 async def test_without_get_recipient_nothing_ends_and_the_sweep_does_not_go_on() -> None:
     fake = tenant(OPENS, SENDS, ON_BEHALF)
-    fake.fail(RECIPIENTS, permission="Get-Recipient")
+    fake.fail_read(RECIPIENTS, permission="Get-Recipient")
     reading = await look(fake)
     assert reading.items == ()
     for surface in (RECIPIENTS, FULL_ACCESS):
-        miss = reading.blind_to(surface)
+        miss = reading.find_source_failure(surface)
         assert miss is not None
         assert miss.permission == "Get-Recipient"
     for kind in (SEND_AS, SEND_ON_BEHALF):
@@ -372,7 +376,7 @@ async def test_without_get_recipient_nothing_ends_and_the_sweep_does_not_go_on()
 async def test_who_is_plainly_a_guest_or_everyone_is_told_without_asking() -> None:
     guest = replace(OPENS, trustee="max_x#EXT#@contoso.onmicrosoft.com")
     fake = tenant(guest, replace(OPENS, trustee="Everyone", sid="S-1-1-0"))
-    fake.fail(RECIPIENTS, permission="Get-Recipient")
+    fake.fail_read(RECIPIENTS, permission="Get-Recipient")
     assert {found.verdict for found in await findings(fake)} == {
         Verdict.EXTERNAL,
         Verdict.EVERYONE,
@@ -382,9 +386,9 @@ async def test_who_is_plainly_a_guest_or_everyone_is_told_without_asking() -> No
 async def test_many_pages_end_with_one_part_that_speaks_of_everybody() -> None:
     helpers = [replace(SENDS, trustee="Helpers", sid=f"S-1-5-21-1-2-3-{n}") for n in range(25)]
     fake = tenant(*helpers)
-    fake.page = 10
-    parts = [part async for part in GUARD.observe(fake, Look(TERMS))]
+    fake.page_size = 10
+    parts = [part async for part in GUARD.observe(fake, ObserveContext(TERMS))]
     streams = [part for part in parts if isinstance(part, Reading)]
-    scopes = [part.scope for part in streams if SEND_AS in part.surfaces]
+    scopes = [part.scope for part in streams if SEND_AS in part.sources]
     assert scopes == [frozenset(), frozenset(), frozenset(), None]
     assert sum(part.population for part in streams) == 0

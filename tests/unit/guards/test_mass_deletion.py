@@ -6,17 +6,23 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.guards.mass_deletion import GUARD, LOOKED_UP, Burst, bursts, limit_of
+from core.guards.mass_deletion import (
+    GUARD,
+    MAX_LOOKUPS,
+    DeletionBurst,
+    compute_deletion_limit,
+    find_bursts,
+)
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Look, Terms
+from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.directory import Account, Actor, DeletedObject, Deletion
 from core.tenant.readings import Reading
 from core.tenant.surfaces import ACCOUNTS, DELETED_GROUPS, DELETED_USERS, DELETIONS, USER_COUNT
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.observe import looked
+from tests.support.observe import observe_all
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
-TERMS = Terms(NOW)
+TERMS = GuardPolicy(NOW)
 ADMIN = Actor("a1", "admin@contoso.com", ip="203.0.113.9")
 OTHER = Actor("a2", "other@contoso.com")
 SYNC = Actor("s1", "Sync_DC1_0123@contoso.onmicrosoft.com")
@@ -45,19 +51,21 @@ def binned(rows: Sequence[Deletion]) -> list[DeletedObject]:
 
 
 def tenant(rows: Sequence[Deletion], users: int = 50) -> FakeTenant:
-    kept = {one.id: one for one in rows if one.kind in ("user", "group") and not one.final}
-    return FakeTenant(deleted=list(rows), bin=binned([*kept.values()]), counted=users)
+    kept = {one.id: one for one in rows if one.kind in ("user", "group") and not one.permanent}
+    return FakeTenant(
+        deletion_events=list(rows), recycle_bin=binned([*kept.values()]), reported_user_count=users
+    )
 
 
-async def look(of: FakeTenant, terms: Terms = TERMS) -> Reading[Burst]:
-    return await looked(GUARD, of, Look(terms))
+async def look(of: FakeTenant, terms: GuardPolicy = TERMS) -> Reading[DeletionBurst]:
+    return await observe_all(GUARD, of, ObserveContext(terms))
 
 
-async def found(of: FakeTenant, terms: Terms = TERMS) -> list[Finding]:
+async def found(of: FakeTenant, terms: GuardPolicy = TERMS) -> list[Finding]:
     return [one for item in (await look(of, terms)).items for one in GUARD.judge(item, terms)]
 
 
-async def only(of: FakeTenant, terms: Terms = TERMS) -> Finding:
+async def only(of: FakeTenant, terms: GuardPolicy = TERMS) -> Finding:
     (finding,) = await found(of, terms)
     return finding
 
@@ -105,7 +113,7 @@ async def test_one_more_is_a_mass_deletion_told_with_who_did_it_and_what_can_be_
 def test_the_limit_is_the_larger_of_count_and_share_and_never_over_500(
     users: int | None, limit: int
 ) -> None:
-    assert limit_of(users, TERMS) == limit
+    assert compute_deletion_limit(users, TERMS) == limit
 
 
 async def test_in_a_large_tenant_as_many_are_ordinary() -> None:
@@ -116,7 +124,7 @@ async def test_in_a_large_tenant_as_many_are_ordinary() -> None:
 async def test_without_the_number_of_users_the_count_alone_decides() -> None:
     of = tenant(deleted(11), users=10_000)
     assert await found(of) == []
-    of.fail(USER_COUNT)
+    of.fail_read(USER_COUNT)
     finding = await only(of)
     assert finding.facts[2] == "told above 10 objects within 24 hours"
 
@@ -138,32 +146,34 @@ async def test_records_that_come_twice_and_in_any_order_are_one_deletion_each() 
 
 def test_an_object_deleted_softly_and_then_for_good_is_one_object() -> None:
     rows = deleted(6)
-    purged = [replace(one, final=True, at=one.at + FIVE) for one in rows]
-    assert bursts([*rows, *purged], 10, TERMS) == []
+    purged = [replace(one, permanent=True, at=one.at + FIVE) for one in rows]
+    assert find_bursts([*rows, *purged], 10, TERMS) == []
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_deleted_for_good_is_never_forgotten_whatever_record_comes_last(order: int) -> None:
     rows = deleted(11)
-    purged = replace(rows[0], final=True, at=rows[0].at - FIVE)
-    (burst,) = bursts([*rows, purged][::order], 10, TERMS)
-    assert [one.id for one in burst.purged] == ["user-0"]
+    purged = replace(rows[0], permanent=True, at=rows[0].at - FIVE)
+    (burst,) = find_bursts([*rows, purged][::order], 10, TERMS)
+    assert [one.id for one in burst.purged_deletions] == ["user-0"]
 
 
 async def test_what_was_deleted_for_good_makes_it_critical() -> None:
     rows = deleted(11)
-    finding = await only(tenant([*rows, replace(rows[0], final=True)]))
+    finding = await only(tenant([*rows, replace(rows[0], permanent=True)]))
     assert finding.severity is Severity.CRITICAL
     assert any(fact.startswith("gone for good: 1 user") for fact in finding.facts)
 
 
 async def test_what_is_purged_by_itself_after_30_days_is_nobodys_deed() -> None:
-    purged = [replace(one, final=True, actor=Actor()) for one in deleted(40)]
+    purged = [replace(one, permanent=True, actor=Actor()) for one in deleted(40)]
     assert await found(tenant(purged)) == []
 
 
 async def test_devices_have_no_recycle_bin_and_are_counted() -> None:
-    finding = await only(tenant([replace(one, final=True) for one in deleted(30, kind="device")]))
+    finding = await only(
+        tenant([replace(one, permanent=True) for one in deleted(30, kind="device")])
+    )
     assert finding.severity is Severity.HIGH
     assert finding.summary == "30 devices were deleted by admin@contoso.com."
     assert any("gone for good: 30 devices" in fact for fact in finding.facts)
@@ -193,7 +203,7 @@ async def test_synchronization_gets_the_advice_it_needs_and_no_more_trust() -> N
 async def test_a_burst_that_grows_stays_one_case_and_becomes_graver() -> None:
     first = await only(tenant(deleted(11)))
     later = await only(tenant([*deleted(11), *deleted(45, hours=0.2, first=11)]))
-    assert first.key("g") == later.key("g")
+    assert first.compute_key("g") == later.compute_key("g")
     assert (first.severity, later.severity) == (Severity.HIGH, Severity.CRITICAL)
 
 
@@ -217,7 +227,7 @@ async def test_a_single_deletion_after_a_pause_does_not_bring_the_burst_back() -
 
 
 async def test_its_end_is_no_news() -> None:
-    assert (await only(tenant(deleted(11)))).event
+    assert (await only(tenant(deleted(11)))).is_one_off
 
 
 # What became of the objects ---------------------------------------------------------------------
@@ -226,7 +236,7 @@ async def test_its_end_is_no_news() -> None:
 async def test_who_is_back_and_whose_name_is_taken_is_said() -> None:
     rows = deleted(12)
     of = tenant(rows)
-    of.bin = binned(rows[2:])
+    of.recycle_bin = binned(rows[2:])
     of.users = [Account("user-0", "user-0@contoso.com"), Account("new", "User-5@contoso.com")]
     facts = (await only(of)).facts
     assert "back already: 1 user" in facts
@@ -238,21 +248,21 @@ async def test_who_is_back_and_whose_name_is_taken_is_said() -> None:
 async def test_what_cannot_be_looked_up_is_not_called_lost() -> None:
     rows = [*deleted(11), *deleted(4, kind="group")]
     of = tenant(rows)
-    of.bin = []
+    of.recycle_bin = []
     for surface in (DELETED_GROUPS, ACCOUNTS):
-        of.fail(surface)
+        of.fail_read(surface)
     facts = (await only(of)).facts
     assert "not known whether it can be restored: 11 users, 4 groups" in facts
     assert not any("gone for good" in fact for fact in facts)
 
 
 async def test_only_so_many_are_looked_up() -> None:
-    rows = deleted(LOOKED_UP + 50)
+    rows = deleted(MAX_LOOKUPS + 50)
     of = tenant(rows)
-    of.bin = []
+    of.recycle_bin = []
     facts = (await only(of)).facts
-    (asked,) = (keys for surface, keys in of.asked if surface == ACCOUNTS)
-    assert len(asked) == LOOKED_UP
+    (asked,) = (keys for surface, keys in of.read_log if surface == ACCOUNTS)
+    assert len(asked) == MAX_LOOKUPS
     assert "not known whether it can be restored: 50 users" in facts
 
 
@@ -271,14 +281,14 @@ async def test_foreign_text_is_bounded_and_plain() -> None:
 
 async def test_without_the_audit_log_the_recycle_bin_still_tells() -> None:
     of = tenant(deleted(11))
-    of.fail(DELETIONS, permission="AuditLog.Read.All")
+    of.fail_read(DELETIONS, permission="AuditLog.Read.All")
     reading = await look(of)
     (finding,) = [one for item in reading.items for one in GUARD.judge(item, TERMS)]
     assert finding.object_id == "unknown"
     assert "11 users were deleted by somebody unknown." in finding.summary
     assert any("who did it is not known" in fact for fact in finding.facts)
-    assert (finding.surfaces, finding.patience) == ((DELETED_USERS,), 0)
-    miss = reading.blind_to(DELETIONS)
+    assert (finding.sources, finding.confirmations_needed) == ((DELETED_USERS,), 0)
+    miss = reading.find_source_failure(DELETIONS)
     assert miss is not None
     assert miss.permission == "AuditLog.Read.All"
     assert not reading.covers((DELETIONS,), "a1"), "the case with a name goes on"
@@ -287,25 +297,25 @@ async def test_without_the_audit_log_the_recycle_bin_still_tells() -> None:
 
 async def test_while_the_audit_log_only_fails_for_now_the_nameless_case_waits() -> None:
     of = tenant(deleted(11))
-    of.fail(DELETIONS)
-    assert (await only(of)).patience == 2
+    of.fail_read(DELETIONS)
+    assert (await only(of)).confirmations_needed == 2
 
 
 async def test_without_the_recycle_bin_the_audit_log_still_tells() -> None:
     of = tenant(deleted(11))
-    of.fail(DELETED_USERS, permission="User.Read.All")
+    of.fail_read(DELETED_USERS, permission="User.Read.All")
     finding = await only(of)
-    assert finding.surfaces == (DELETIONS,)
+    assert finding.sources == (DELETIONS,)
     assert finding.object_id == "a1"
 
 
 async def test_nothing_readable_is_not_nothing_deleted() -> None:
     of = tenant(deleted(11))
     for surface in (DELETIONS, DELETED_USERS):
-        of.fail(surface)
+        of.fail_read(surface)
     reading = await look(of)
     assert reading.items == ()
-    assert {miss.surface for miss in reading.unread} == {DELETIONS, DELETED_USERS}
+    assert {miss.source for miss in reading.failures} == {DELETIONS, DELETED_USERS}
     assert not reading.covers((DELETIONS,), "a1")
 
 

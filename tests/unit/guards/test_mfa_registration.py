@@ -7,49 +7,51 @@ from typing import Any
 import pytest
 
 from core.guards.mfa_registration import (
-    CHECKED,
     GUARD,
-    NAMED,
-    Digest,
+    MAX_LOOKUPS,
+    MAX_NAMED,
+    GroupSummary,
+    get_factor_deficiency,
     judge,
-    lack_of,
 )
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Look, Terms
-from core.tenant.directory import Account, Registration
+from core.model.guards import GuardPolicy, ObserveContext
+from core.tenant.directory import Account, MfaRegistration
 from core.tenant.readings import Reading
-from core.tenant.surfaces import ACCOUNTS, REGISTERED_ADMINISTRATORS, REGISTRATIONS
+from core.tenant.surfaces import ACCOUNTS, REGISTERED_ADMINISTRATORS, SIGN_IN_METHODS
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.observe import looked
+from tests.support.observe import observe_all
 
-TERMS = Terms(datetime(2026, 11, 20, 6, 0, tzinfo=UTC))
-STRONG = Registration(
+TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC))
+STRONG = MfaRegistration(
     "u1",
     "ann@contoso.com",
-    registered=True,
-    capable=True,
+    mfa_registered=True,
+    mfa_capable=True,
     methods=frozenset({"microsoftauthenticatorpush", "mobilephone", "email"}),
 )
-BARE = Registration("u1", "ann@contoso.com")
-ADMIN = replace(BARE, admin=True)
+BARE = MfaRegistration("u1", "ann@contoso.com")
+ADMIN = replace(BARE, is_admin=True)
 PHONE = replace(STRONG, methods=frozenset({"mobilephone", "email"}))
 
 
-def only(entry: Registration | Digest) -> Finding:
+def only(entry: MfaRegistration | GroupSummary) -> Finding:
     (finding,) = judge(entry, TERMS)
     return finding
 
 
 def methods(
     *names: str, registered: bool = False, capable: bool = False, passwordless: bool = False
-) -> Registration:
+) -> MfaRegistration:
     """An account that has registered these, as the report has it."""
-    told = replace(BARE, registered=registered, capable=capable, passwordless=passwordless)
+    told = replace(
+        BARE, mfa_registered=registered, mfa_capable=capable, passwordless_capable=passwordless
+    )
     return replace(told, methods=frozenset(name.lower() for name in names))
 
 
 def test_an_administrator_with_a_strong_second_factor_is_nothing_to_speak_of() -> None:
-    assert list(judge(replace(STRONG, admin=True), TERMS)) == []
+    assert list(judge(replace(STRONG, is_admin=True), TERMS)) == []
 
 
 @pytest.mark.parametrize(
@@ -79,8 +81,8 @@ def test_an_administrator_with_a_strong_second_factor_is_nothing_to_speak_of() -
         (methods("somethingNew", registered=True, capable=True), ""),
     ],
 )
-def test_what_counts_as_a_second_factor(entry: Registration, lack: str) -> None:
-    assert lack_of(entry) == lack
+def test_what_counts_as_a_second_factor(entry: MfaRegistration, lack: str) -> None:
+    assert get_factor_deficiency(entry) == lack
 
 
 def test_an_administrator_without_a_second_factor_is_critical_and_a_case_of_its_own() -> None:
@@ -93,20 +95,24 @@ def test_an_administrator_without_a_second_factor_is_critical_and_a_case_of_its_
 
 
 def test_a_second_factor_that_policy_does_not_allow_protects_no_administrator() -> None:
-    finding = only(replace(ADMIN, registered=True, methods=frozenset({"softwareonetimepasscode"})))
+    finding = only(
+        replace(ADMIN, mfa_registered=True, methods=frozenset({"softwareonetimepasscode"}))
+    )
     assert finding.severity is Severity.CRITICAL
     assert any("policy allows" in fact for fact in finding.facts)
 
 
 def test_an_administrator_with_only_a_telephone_is_the_same_case_and_less_grave() -> None:
-    weak = only(replace(PHONE, admin=True))
+    weak = only(replace(PHONE, is_admin=True))
     assert (weak.severity, weak.verdict) == (Severity.HIGH, Verdict.WEAK_FACTOR)
     assert weak.facts[0] == "registered methods: email, mobilephone"
-    assert weak.key(GUARD.name) == only(ADMIN).key(GUARD.name)
+    assert weak.compute_key(GUARD.name) == only(ADMIN).compute_key(GUARD.name)
 
 
 def test_a_renamed_administrator_is_the_same_case() -> None:
-    assert only(replace(ADMIN, upn="x@contoso.com")).key("g") == only(ADMIN).key("g")
+    assert only(replace(ADMIN, upn="x@contoso.com")).compute_key("g") == only(ADMIN).compute_key(
+        "g"
+    )
 
 
 def test_the_account_of_entra_connect_is_not_believed_by_its_name() -> None:
@@ -138,52 +144,52 @@ def test_foreign_text_is_bounded_and_plain() -> None:
     ],
 )
 def test_a_digest_is_as_grave_as_its_share(count: int, severity: Severity) -> None:
-    finding = only(Digest("members", "without-second-factor", 1000, count))
+    finding = only(GroupSummary("members", "without-second-factor", 1000, count))
     assert (finding.severity, finding.verdict) == (severity, Verdict.NO_SECOND_FACTOR)
 
 
 def test_a_digest_of_any_size_is_the_same_case() -> None:
-    few, many = (Digest("members", "without-second-factor", 100, count) for count in (1, 90))
-    assert only(few).key("g") == only(many).key("g")
+    few, many = (GroupSummary("members", "without-second-factor", 100, count) for count in (1, 90))
+    assert only(few).compute_key("g") == only(many).compute_key("g")
 
 
 def test_guests_and_telephones_are_low_however_many_there_are() -> None:
-    guests = only(Digest("guests", "without-second-factor", 10, 10))
-    phones = only(Digest("members", "weak-factor", 10, 10))
+    guests = only(GroupSummary("guests", "without-second-factor", 10, 10))
+    phones = only(GroupSummary("members", "weak-factor", 10, 10))
     assert {guests.severity, phones.severity} == {Severity.LOW}
     assert phones.verdict is Verdict.WEAK_FACTOR
     assert any("their own organization" in fact for fact in guests.facts)
-    assert len({guests.key("g"), phones.key("g")}) == 2
+    assert len({guests.compute_key("g"), phones.compute_key("g")}) == 2
 
 
 def test_a_digest_of_nobody_is_nothing_to_speak_of() -> None:
-    assert list(judge(Digest("members", "without-second-factor", 10, 0), TERMS)) == []
+    assert list(judge(GroupSummary("members", "without-second-factor", 10, 0), TERMS)) == []
 
 
 def test_a_digest_shows_on_a_card() -> None:
-    names = tuple(f"{'n' * 300}{number}" for number in range(NAMED))
-    finding = only(Digest("members", "without-second-factor", 900, 100, names, 7, 3))
+    names = tuple(f"{'n' * 300}{number}" for number in range(MAX_NAMED))
+    finding = only(GroupSummary("members", "without-second-factor", 900, 100, names, 7, 3))
     assert len(finding.facts) <= 8
     assert all(len(fact) <= 512 for fact in finding.facts)
     assert finding.facts[0] == "11 % of members; 7 have registered only what policy does not allow"
-    assert f"and {100 - NAMED} more" in finding.facts
+    assert f"and {100 - MAX_NAMED} more" in finding.facts
     assert "of 3 it was not looked up" in finding.facts[-1]
 
 
 # Observation ------------------------------------------------------------------------------------
 
 
-def many(number: int) -> list[Registration]:
+def many(number: int) -> list[MfaRegistration]:
     """Accounts that are alike but for their names."""
-    return [Registration(f"m{one:05}", f"user-{one:05}@contoso.com") for one in range(number)]
+    return [MfaRegistration(f"m{one:05}", f"user-{one:05}@contoso.com") for one in range(number)]
 
 
-def people(entries: list[Registration], enabled: bool = True) -> list[Account]:
+def people(entries: list[MfaRegistration], enabled: bool = True) -> list[Account]:
     return [Account(one.id, one.upn, enabled=enabled) for one in entries]
 
 
 async def look(tenant: FakeTenant, watched: frozenset[str] = frozenset()) -> Reading[Any]:
-    return await looked(GUARD, tenant, Look(TERMS, watched=watched))
+    return await observe_all(GUARD, tenant, ObserveContext(TERMS, open_case_ids=watched))
 
 
 def found(reading: Reading[Any]) -> list[Finding]:
@@ -191,8 +197,8 @@ def found(reading: Reading[Any]) -> list[Finding]:
 
 
 async def test_administrators_are_told_one_by_one_and_everybody_else_together() -> None:
-    entries = [*many(30), *(replace(one, id=f"a{one.id}", admin=True) for one in many(2))]
-    tenant = FakeTenant(registered=[*entries, STRONG], users=people(entries), page=7)
+    entries = [*many(30), *(replace(one, id=f"a{one.id}", is_admin=True) for one in many(2))]
+    tenant = FakeTenant(mfa_registrations=[*entries, STRONG], users=people(entries), page_size=7)
     findings = found(await look(tenant))
     assert [one.severity for one in findings] == [Severity.CRITICAL] * 2 + [Severity.HIGH]
     digest = findings[-1]
@@ -203,8 +209,8 @@ async def test_administrators_are_told_one_by_one_and_everybody_else_together() 
 
 async def test_the_names_in_a_digest_do_not_depend_on_the_order_of_the_report() -> None:
     entries = many(400)
-    one = FakeTenant(registered=entries, users=people(entries), page=13)
-    other = FakeTenant(registered=entries[::-1], users=people(entries), page=200)
+    one = FakeTenant(mfa_registrations=entries, users=people(entries), page_size=13)
+    other = FakeTenant(mfa_registrations=entries[::-1], users=people(entries), page_size=200)
     assert found(await look(one)) == found(await look(other))
 
 
@@ -216,19 +222,21 @@ async def test_accounts_disabled_or_deleted_since_are_left_out() -> None:
         *people(entries[1:2], enabled=False),
         Account("boss", enabled=False),
     ]
-    findings = found(await look(FakeTenant(registered=[*entries, admin, STRONG], users=users)))
+    findings = found(
+        await look(FakeTenant(mfa_registrations=[*entries, admin, STRONG], users=users))
+    )
     (digest,) = findings
     assert digest.summary.startswith("1 of 2 members ")
 
 
 async def test_an_account_whose_state_is_not_told_counts() -> None:
-    tenant = FakeTenant(registered=[BARE], users=[Account("u1", enabled=None)])
+    tenant = FakeTenant(mfa_registrations=[BARE], users=[Account("u1", enabled=None)])
     assert len(found(await look(tenant))) == 1
 
 
 async def test_guests_are_counted_apart() -> None:
-    entries = [*many(3), *(replace(one, id=f"g{one.id}", guest=True) for one in many(2))]
-    tenant = FakeTenant(registered=entries, users=people(entries))
+    entries = [*many(3), *(replace(one, id=f"g{one.id}", is_guest=True) for one in many(2))]
+    tenant = FakeTenant(mfa_registrations=entries, users=people(entries))
     summaries = [one.summary for one in found(await look(tenant))]
     assert summaries == [
         "2 of 2 guests are without a second factor, administrators aside.",
@@ -237,31 +245,31 @@ async def test_guests_are_counted_apart() -> None:
 
 
 async def test_only_so_many_accounts_are_looked_up_and_administrators_always() -> None:
-    entries = many(CHECKED + 5)
+    entries = many(MAX_LOOKUPS + 5)
     last = replace(ADMIN, id="zz")
-    tenant = FakeTenant(registered=[*entries, last], users=people([*entries, last]))
+    tenant = FakeTenant(mfa_registrations=[*entries, last], users=people([*entries, last]))
     findings = found(await look(tenant))
-    asked = [key for surface, keys in tenant.asked if surface == ACCOUNTS for key in keys]
-    assert len(asked) == CHECKED + 1
+    asked = [key for surface, keys in tenant.read_log if surface == ACCOUNTS for key in keys]
+    assert len(asked) == MAX_LOOKUPS + 1
     assert "zz" in asked
     assert any(fact.startswith("of 5 it was not looked up") for fact in findings[-1].facts)
 
 
 async def test_strong_accounts_cost_no_look_at_all() -> None:
-    tenant = FakeTenant(registered=[STRONG])
+    tenant = FakeTenant(mfa_registrations=[STRONG])
     reading = await look(tenant)
     assert reading.items == ()
-    assert {surface for surface, _ in tenant.asked} == {REGISTRATIONS}
-    assert reading.covers((REGISTRATIONS, REGISTERED_ADMINISTRATORS), "u1")
+    assert {surface for surface, _ in tenant.read_log} == {SIGN_IN_METHODS}
+    assert reading.covers((SIGN_IN_METHODS, REGISTERED_ADMINISTRATORS), "u1")
 
 
 async def test_an_unreadable_report_is_neither_clean_nor_everybody_lacking() -> None:
-    tenant = FakeTenant(registered=[BARE])
-    tenant.fail(REGISTRATIONS, permission="AuditLog.Read.All")
+    tenant = FakeTenant(mfa_registrations=[BARE])
+    tenant.fail_read(SIGN_IN_METHODS, permission="AuditLog.Read.All")
     reading = await look(tenant, frozenset({"members", "u1"}))
     assert reading.items == ()
-    assert not reading.covers((REGISTRATIONS,), "members")
-    miss = reading.blind_to(REGISTRATIONS)
+    assert not reading.covers((SIGN_IN_METHODS,), "members")
+    miss = reading.find_source_failure(SIGN_IN_METHODS)
     assert miss is not None
     assert miss.permission == "AuditLog.Read.All"
 
@@ -271,7 +279,10 @@ async def test_a_report_that_breaks_off_counts_nobody_but_tells_the_administrato
 ):
     entries = [ADMIN, *many(10)]
     tenant = FakeTenant(
-        registered=entries, users=people(entries), page=4, broken_off={REGISTRATIONS}
+        mfa_registrations=entries,
+        users=people(entries),
+        page_size=4,
+        interrupted_sources={SIGN_IN_METHODS},
     )
     assert [one.object_id for one in found(await look(tenant))] == ["u1"]
 
@@ -279,31 +290,31 @@ async def test_a_report_that_breaks_off_counts_nobody_but_tells_the_administrato
 async def test_a_report_that_names_nobody_is_not_believed() -> None:
     reading = await look(FakeTenant())
     assert not reading.complete
-    assert reading.blind_to(REGISTRATIONS) is not None
+    assert reading.find_source_failure(SIGN_IN_METHODS) is not None
 
 
 async def test_without_the_right_to_read_accounts_the_report_is_judged_as_it_is() -> None:
     entries = [ADMIN, *many(10)]
-    tenant = FakeTenant(registered=entries, users=people(entries), page=4)
-    tenant.fail(ACCOUNTS, permission="User.Read.All")
+    tenant = FakeTenant(mfa_registrations=entries, users=people(entries), page_size=4)
+    tenant.fail_read(ACCOUNTS, permission="User.Read.All")
     reading = await look(tenant)
     assert len(found(reading)) == 2
-    miss = reading.blind_to(ACCOUNTS)
+    miss = reading.find_source_failure(ACCOUNTS)
     assert miss is not None
     assert miss.optional
-    assert len([surface for surface, _ in tenant.asked if surface == ACCOUNTS]) == 1
+    assert len([surface for surface, _ in tenant.read_log if surface == ACCOUNTS]) == 1
 
 
 async def test_a_report_silent_about_administrators_is_not_proof_that_there_are_none() -> None:
-    tenant = FakeTenant(registered=[replace(STRONG, admin=None)])
+    tenant = FakeTenant(mfa_registrations=[replace(STRONG, is_admin=None)])
     reading = await look(tenant)
-    assert reading.blind_to(REGISTERED_ADMINISTRATORS) is not None
-    assert not reading.covers((REGISTRATIONS, REGISTERED_ADMINISTRATORS), "u9")
-    assert reading.covers((REGISTRATIONS,), "members")
+    assert reading.find_source_failure(REGISTERED_ADMINISTRATORS) is not None
+    assert not reading.covers((SIGN_IN_METHODS, REGISTERED_ADMINISTRATORS), "u9")
+    assert reading.covers((SIGN_IN_METHODS,), "members")
 
 
 async def test_an_administrator_who_is_gone_from_the_report_is_covered() -> None:
-    tenant = FakeTenant(registered=[STRONG])
-    gone = Look(TERMS, watched=frozenset({"u9"}))
+    tenant = FakeTenant(mfa_registrations=[STRONG])
+    gone = ObserveContext(TERMS, open_case_ids=frozenset({"u9"}))
     parts = [part async for part in GUARD.observe(tenant, gone) if isinstance(part, Reading)]
-    assert any(part.covers((REGISTRATIONS, REGISTERED_ADMINISTRATORS), "u9") for part in parts)
+    assert any(part.covers((SIGN_IN_METHODS, REGISTERED_ADMINISTRATORS), "u9") for part in parts)

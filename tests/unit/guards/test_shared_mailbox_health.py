@@ -9,26 +9,26 @@ from core.guards.shared_mailbox_health import (
     GB,
     GUARD,
     LICENCES,
-    LOST,
-    MEASURED,
+    MAX_FAILED_ACCOUNTS,
     SETTINGS,
-    Kept,
-    Measured,
+    SIZE_SOURCES,
+    MeasuredMailbox,
+    SharedMailboxState,
+    combine_account_failures,
     judge,
-    together,
 )
-from core.microsoft365.remote_recipient_type import flags_of
+from core.microsoft365.remote_recipient_type import parse_recipient_type_flags
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Look, Terms
+from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.directory import Account
-from core.tenant.mailbox_index import BETWEEN
+from core.tenant.mailbox_index import BETWEEN_CHECKS_LIMIT
 from core.tenant.mailboxes import Mailbox, SharedMailbox
-from core.tenant.readings import Reading, Unread
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import ACCOUNTS, MAILBOX_SIZES, SHARED_MAILBOXES
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.observe import looked
+from tests.support.observe import observe_all
 
-TERMS = Terms(datetime(2026, 11, 20, 6, 0, tzinfo=UTC))
+TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC))
 SWEEP = frozenset({MAILBOX_SIZES})
 PLAN_1 = "9aaf7827-d63c-4b61-89c3-182f06f82e5c"
 PLAN_2 = "efb87545-963c-4e0d-99df-69c6916d9eb0"
@@ -51,22 +51,26 @@ def licensed(*plans: str, enabled: bool = False) -> Account:
 UNTOLD = replace(ACCOUNT, plans=None, licensed=True)
 
 
-def one(item: Kept | Measured) -> Finding:
+def one(item: SharedMailboxState | MeasuredMailbox) -> Finding:
     (finding,) = judge(item, TERMS)
     return finding
 
 
-def none(item: Kept | Measured) -> bool:
+def none(item: SharedMailboxState | MeasuredMailbox) -> bool:
     return list(judge(item, TERMS)) == []
 
 
-def remote(printed: str, account: Account | None = ACCOUNT) -> Kept:
-    settings = SharedMailbox(SYNCED, "info@contoso.com", remote=flags_of(printed))
-    return Kept(settings, account)
+def remote(printed: str, account: Account | None = ACCOUNT) -> SharedMailboxState:
+    settings = SharedMailbox(
+        SYNCED, "info@contoso.com", remote_recipient_type=parse_recipient_type_flags(printed)
+    )
+    return SharedMailboxState(settings, account)
 
 
-def sized(gigabytes: float, account: Account | None, settings: SharedMailbox = SETTLED) -> Measured:
-    return Measured(INFO, int(gigabytes * GB), account, settings)
+def sized(
+    gigabytes: float, account: Account | None, settings: SharedMailbox = SETTLED
+) -> MeasuredMailbox:
+    return MeasuredMailbox(INFO, int(gigabytes * GB), account, settings)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -77,20 +81,24 @@ def sized(gigabytes: float, account: Account | None, settings: SharedMailbox = S
 @pytest.mark.parametrize(
     "item",
     [
-        Kept(SETTLED, ACCOUNT),
+        SharedMailboxState(SETTLED, ACCOUNT),
         sized(1, ACCOUNT),
         sized(44.9, ACCOUNT),
         sized(80, licensed(PLAN_2, FOUNDATION)),
         sized(80, licensed(PLAN_2_GOVERNMENT.upper())),
-        Kept(replace(SETTLED, held=True), licensed(PLAN_2)),
-        Kept(replace(SETTLED, held=True, archive=True), licensed(PLAN_1, ARCHIVING)),
-        sized(1, licensed(PLAN_2), replace(SETTLED, held=True)),
-        sized(1, licensed(PLAN_2), replace(SETTLED, archive=True)),
-        sized(1, licensed(PLAN_2), replace(SETTLED, kept=True)),
+        SharedMailboxState(replace(SETTLED, litigation_hold=True), licensed(PLAN_2)),
+        SharedMailboxState(
+            replace(SETTLED, litigation_hold=True, has_archive=True), licensed(PLAN_1, ARCHIVING)
+        ),
+        sized(1, licensed(PLAN_2), replace(SETTLED, litigation_hold=True)),
+        sized(1, licensed(PLAN_2), replace(SETTLED, has_archive=True)),
+        sized(1, licensed(PLAN_2), replace(SETTLED, on_hold=True)),
         sized(1, licensed(FOUNDATION)),
     ],
 )
-def test_a_shared_mailbox_with_what_it_needs_is_nothing_to_speak_of(item: Kept | Measured) -> None:
+def test_a_shared_mailbox_with_what_it_needs_is_nothing_to_speak_of(
+    item: SharedMailboxState | MeasuredMailbox,
+) -> None:
     assert none(item)
 
 
@@ -123,7 +131,7 @@ def test_a_mailbox_that_is_a_users_again_tomorrow_is_grave(printed: str, value: 
     finding = one(remote(printed))
     assert (finding.kind, finding.verdict) == ("comes-back", Verdict.ON_PREMISES)
     assert finding.severity is Severity.HIGH
-    assert finding.surfaces == (SETTINGS,)
+    assert finding.sources == (SETTINGS,)
     assert finding.summary == (
         "The next synchronisation makes info@contoso.com a user mailbox again."
     )
@@ -147,9 +155,11 @@ def test_what_becomes_of_its_mail_and_its_sign_in_is_told() -> None:
 
 
 def test_who_may_sign_in_does_not_make_it_another_case() -> None:
-    keys = {one(remote("1", who)).key(GUARD.name) for who in (None, ACCOUNT, licensed(PLAN_2))}
+    keys = {
+        one(remote("1", who)).compute_key(GUARD.name) for who in (None, ACCOUNT, licensed(PLAN_2))
+    }
     assert len(keys) == 1
-    assert one(remote("4")).key(GUARD.name) not in keys
+    assert one(remote("4")).compute_key(GUARD.name) not in keys
 
 
 def test_a_migrated_one_is_kept_as_it_is_and_told_all_the_same() -> None:
@@ -167,9 +177,9 @@ def test_half_of_the_flags_of_a_shared_mailbox_are_a_room_or_equipment(printed: 
 
 
 def test_a_mailbox_of_the_cloud_is_not_synchronised_whatever_its_flags_say() -> None:
-    assert none(Kept(replace(SETTLED, remote=1), ACCOUNT))
+    assert none(SharedMailboxState(replace(SETTLED, remote_recipient_type=1), ACCOUNT))
     managed = replace(remote("1").settings, cloud_managed=True)
-    assert none(Kept(managed, ACCOUNT))
+    assert none(SharedMailboxState(managed, ACCOUNT))
 
 
 def test_flags_that_make_no_sense_are_no_healthy_ones() -> None:
@@ -183,7 +193,9 @@ HOSTILE = "o'hara$(calc)\u2019\"; calc #@contoso.com"
 
 def test_a_hostile_name_never_leaves_its_quotes() -> None:
     box = replace(SYNCED, address=HOSTILE)
-    advice = one(Kept(SharedMailbox(box, HOSTILE, remote=1), ACCOUNT)).advice
+    advice = one(
+        SharedMailboxState(SharedMailbox(box, HOSTILE, remote_recipient_type=1), ACCOUNT)
+    ).advice
     inner = "o''hara$(calc)\u2019\u2019\"; calc #@contoso.com"
     assert f"Set-RemoteMailbox -Identity '{inner}' -Type Shared" in advice
     escaped = "o''hara`$(calc)\u2019\u2019`\"; calc #@contoso.com"
@@ -192,7 +204,9 @@ def test_a_hostile_name_never_leaves_its_quotes() -> None:
 
 def test_a_name_that_cannot_be_written_gives_the_values_and_no_command() -> None:
     box = replace(SYNCED, address="a\nb")
-    advice = one(Kept(SharedMailbox(box, "a\nb", remote=1), ACCOUNT)).advice
+    advice = one(
+        SharedMailboxState(SharedMailbox(box, "a\nb", remote_recipient_type=1), ACCOUNT)
+    ).advice
     assert advice.startswith("On premises set msExchRemoteRecipientType to 100, msExchRecipient")
     assert "\n" not in advice
     assert "Set-ADUser" not in advice
@@ -206,45 +220,47 @@ def test_a_name_that_cannot_be_written_gives_the_values_and_no_command() -> None
 @pytest.mark.parametrize("account", [ACCOUNT, licensed(PLAN_1), licensed(ARCHIVING)])
 @pytest.mark.parametrize("feature", ["held", "archive"])
 def test_a_hold_or_an_archive_without_its_licence_is_found(account: Account, feature: str) -> None:
-    settings = replace(SETTLED, held=feature == "held", archive=feature == "archive")
-    finding = one(Kept(settings, account))
+    settings = replace(SETTLED, litigation_hold=feature == "held", has_archive=feature == "archive")
+    finding = one(SharedMailboxState(settings, account))
     assert (finding.kind, finding.verdict) == ("hold-without-licence", Verdict.ASK)
     assert finding.severity is Severity.MEDIUM
-    assert finding.dangerous == {"held": "litigation hold", "archive": "archive"}[feature]
-    assert finding.surfaces == (SETTINGS, LICENCES)
+    assert finding.fingerprint == {"held": "litigation hold", "archive": "archive"}[feature]
+    assert finding.sources == (SETTINGS, LICENCES)
 
 
 def test_the_licence_that_is_missing_is_the_one_in_the_command() -> None:
-    held = replace(SETTLED, held=True)
-    nothing = one(Kept(held, ACCOUNT)).advice
+    held = replace(SETTLED, litigation_hold=True)
+    nothing = one(SharedMailboxState(held, ACCOUNT)).advice
     assert nothing.startswith(
         "Set-MgUserLicense -UserId 'm1' -AddLicenses @(@{SkuId = (Get-MgSubscribedSku -All | "
         "Where-Object SkuPartNumber -eq 'EXCHANGEENTERPRISE').SkuId}) -RemoveLicenses @()"
     )
     assert "exclude each other" not in nothing
-    assert "'EXCHANGEARCHIVE_ADDON'" in one(Kept(held, licensed(PLAN_1))).advice
-    kiosk = one(Kept(held, licensed(KIOSK))).advice
+    assert "'EXCHANGEARCHIVE_ADDON'" in one(SharedMailboxState(held, licensed(PLAN_1))).advice
+    kiosk = one(SharedMailboxState(held, licensed(KIOSK))).advice
     assert "'EXCHANGEENTERPRISE'" in kiosk
     assert "First take away the mailbox plan it has: two of them exclude each other." in kiosk
 
 
 @pytest.mark.parametrize("account", [UNTOLD, None])
 def test_plans_nobody_told_are_neither_enough_nor_too_little(account: Account | None) -> None:
-    finding = one(Kept(replace(SETTLED, held=True), account))
+    finding = one(SharedMailboxState(replace(SETTLED, litigation_hold=True), account))
     assert (finding.verdict, finding.severity) == (Verdict.COULD_NOT_TELL, Severity.LOW)
-    assert none(Kept(replace(SETTLED, held=True), None, unread=True))
+    assert none(
+        SharedMailboxState(replace(SETTLED, litigation_hold=True), None, is_account_unreadable=True)
+    )
 
 
 @pytest.mark.parametrize(
     ("settings", "name"),
     [
-        (replace(SETTLED, held=None), "LitigationHoldEnabled"),
-        (replace(SETTLED, archive=None), "ArchiveStatus"),
+        (replace(SETTLED, litigation_hold=None), "LitigationHoldEnabled"),
+        (replace(SETTLED, has_archive=None), "ArchiveStatus"),
     ],
 )
 def test_a_setting_that_is_not_told_is_not_off(settings: SharedMailbox, name: str) -> None:
-    finding = one(Kept(settings, ACCOUNT))
-    assert (finding.kind, finding.dangerous) == ("settings-unknown", name)
+    finding = one(SharedMailboxState(settings, ACCOUNT))
+    assert (finding.kind, finding.fingerprint) == ("settings-unknown", name)
     assert finding.verdict is Verdict.COULD_NOT_TELL
 
 
@@ -271,14 +287,14 @@ def test_a_mailbox_outgrows_what_it_may_have_in_steps(
     assert (finding.kind, finding.verdict) == ("too-large", Verdict.ASK)
     assert finding.severity is severity
     assert f"size: {step}" in finding.facts
-    assert finding.surfaces == MEASURED
+    assert finding.sources == SIZE_SOURCES
     assert "'EXCHANGEENTERPRISE'" in finding.advice
 
 
 def test_a_mail_that_came_in_makes_no_other_case_and_no_other_fact() -> None:
     before, after = one(sized(52.1, ACCOUNT)), one(sized(52.2, ACCOUNT))
     assert before == after
-    assert one(sized(46, ACCOUNT)).key(GUARD.name) == before.key(GUARD.name)
+    assert one(sized(46, ACCOUNT)).compute_key(GUARD.name) == before.compute_key(GUARD.name)
 
 
 @pytest.mark.parametrize("plans", [(PLAN_1,), (PLAN_1, ARCHIVING), (KIOSK,), (FOUNDATION,)])
@@ -315,12 +331,16 @@ def test_one_with_an_enabled_sign_in_may_be_in_use_as_a_persons() -> None:
     quiet, used = (one(sized(3, licensed(PLAN_2, enabled=on))) for on in (False, True))
     assert used.severity is Severity.MEDIUM
     assert "sign-in of its account: enabled" in used.facts
-    assert used.key(GUARD.name) == quiet.key(GUARD.name)
+    assert used.compute_key(GUARD.name) == quiet.compute_key(GUARD.name)
 
 
 @pytest.mark.parametrize(
     "settings",
-    [replace(SETTLED, held=None), replace(SETTLED, archive=None), replace(SETTLED, kept=None)],
+    [
+        replace(SETTLED, litigation_hold=None),
+        replace(SETTLED, has_archive=None),
+        replace(SETTLED, on_hold=None),
+    ],
 )
 def test_what_the_licence_may_be_for_and_is_not_told_keeps_the_guard_silent(
     settings: SharedMailbox,
@@ -339,7 +359,7 @@ def tenant(
     return FakeTenant(
         boxes=[INFO, ANN],
         users=[account, Account("m2", "ann@contoso.com", plans=frozenset({PLAN_2}))],
-        shared=[settings],
+        shared_settings=[settings],
         sizes={"m1": size, "m2": 80 * GB},
     )
 
@@ -347,76 +367,81 @@ def tenant(
 async def look(
     fake: FakeTenant, due: frozenset[str] = SWEEP, watched: frozenset[str] = frozenset()
 ) -> Reading[object]:
-    return await looked(GUARD, fake, Look(TERMS, due, watched=watched))
+    return await observe_all(GUARD, fake, ObserveContext(TERMS, due, open_case_ids=watched))
 
 
 async def kinds(
     fake: FakeTenant, due: frozenset[str] = SWEEP, watched: frozenset[str] = frozenset()
 ) -> list[str]:
-    reading = await looked(GUARD, fake, Look(TERMS, due, watched=watched))
+    reading = await observe_all(GUARD, fake, ObserveContext(TERMS, due, open_case_ids=watched))
     return [found.kind for item in reading.items for found in judge(item, TERMS)]
 
 
 async def test_people_are_not_looked_at_and_shared_mailboxes_are_read_in_full() -> None:
     fake = tenant()
     reading = await look(fake)
-    assert (reading.unread, reading.population) == ((), 1)
-    assert reading.covers((*MEASURED, SETTINGS, LICENCES), "m1")
-    assert not any("m2" in names for _, names in fake.asked)
+    assert (reading.failures, reading.population) == ((), 1)
+    assert reading.covers((*SIZE_SOURCES, SETTINGS, LICENCES), "m1")
+    assert not any("m2" in names for _, names in fake.read_log)
 
 
 async def test_what_is_wrong_is_found_in_every_part() -> None:
-    assert await kinds(tenant(settings=replace(SETTLED, held=True))) == ["hold-without-licence"]
+    assert await kinds(tenant(settings=replace(SETTLED, litigation_hold=True))) == [
+        "hold-without-licence"
+    ]
     assert await kinds(tenant(size=51 * GB)) == ["too-large"]
     assert await kinds(tenant(licensed(PLAN_2))) == ["needless-licence"]
     synced = tenant()
-    synced.shared = [SharedMailbox(SYNCED, remote=1)]
+    synced.shared_settings = [SharedMailbox(SYNCED, remote_recipient_type=1)]
     assert await kinds(synced) == ["comes-back"]
 
 
 async def test_sizes_are_swept_and_between_sweeps_only_open_cases_are_measured() -> None:
     fake = tenant(size=51 * GB)
     assert await kinds(fake, due=frozenset()) == []
-    assert MAILBOX_SIZES not in {surface for surface, _ in fake.asked}
+    assert MAILBOX_SIZES not in {surface for surface, _ in fake.read_log}
     assert await kinds(fake, due=frozenset(), watched=frozenset({"m1"})) == ["too-large"]
     reading = await look(fake, frozenset(), frozenset({"m1"}))
-    assert reading.covers(MEASURED, "m1")
-    assert not reading.covers(MEASURED, "m9")
+    assert reading.covers(SIZE_SOURCES, "m1")
+    assert not reading.covers(SIZE_SOURCES, "m9")
 
 
 async def test_between_sweeps_no_more_are_measured_than_a_run_has_time_for() -> None:
-    boxes = [replace(INFO, id=f"m{number}", guid=f"g{number}") for number in range(BETWEEN + 5)]
+    boxes = [
+        replace(INFO, id=f"m{number}", guid=f"g{number}")
+        for number in range(BETWEEN_CHECKS_LIMIT + 5)
+    ]
     fake = FakeTenant(boxes=boxes, users=[replace(ACCOUNT, id=box.id) for box in boxes])
     await look(fake, frozenset(), frozenset(box.id for box in boxes))
-    (asked,) = (names for surface, names in fake.asked if surface == MAILBOX_SIZES)
-    assert len(asked) == BETWEEN
+    (asked,) = (names for surface, names in fake.read_log if surface == MAILBOX_SIZES)
+    assert len(asked) == BETWEEN_CHECKS_LIMIT
 
 
 @pytest.mark.parametrize("surface", [MAILBOX_SIZES, ACCOUNTS, SHARED_MAILBOXES])
 async def test_one_object_that_cannot_be_read_is_not_taken_for_healthy(surface: str) -> None:
     fake = tenant(licensed(PLAN_2))
-    fake.fail(surface, "m1")
+    fake.fail_read(surface, "m1")
     reading = await look(fake)
-    assert not reading.covers(MEASURED, "m1")
+    assert not reading.covers(SIZE_SOURCES, "m1")
     assert "needless-licence" not in await kinds(fake)
 
 
 @pytest.mark.parametrize("surface", [MAILBOX_SIZES, ACCOUNTS, SHARED_MAILBOXES])
 async def test_a_whole_surface_that_cannot_be_read_ends_no_case_and_no_sweep(surface: str) -> None:
     fake = tenant(licensed(PLAN_2))
-    fake.fail(surface, permission="Some.Permission")
+    fake.fail_read(surface, permission="Some.Permission")
     reading = await look(fake)
-    assert not reading.covers(MEASURED, "m1")
+    assert not reading.covers(SIZE_SOURCES, "m1")
     if surface == ACCOUNTS:
         # The sweep must not move on over mailboxes of which nothing could be said.
-        assert reading.blind_to(MAILBOX_SIZES)
-        assert reading.blind_to(LICENCES)
+        assert reading.find_source_failure(MAILBOX_SIZES)
+        assert reading.find_source_failure(LICENCES)
 
 
 async def test_an_account_that_is_not_read_hides_nothing_that_exchange_tells() -> None:
     fake = tenant()
-    fake.shared = [SharedMailbox(SYNCED, held=True, remote=1)]
-    fake.fail(ACCOUNTS, "m1")
+    fake.shared_settings = [SharedMailbox(SYNCED, litigation_hold=True, remote_recipient_type=1)]
+    fake.fail_read(ACCOUNTS, "m1")
     assert await kinds(fake) == ["comes-back"]
     reading = await look(fake)
     assert reading.covers((SETTINGS,), "m1")
@@ -425,15 +450,15 @@ async def test_an_account_that_is_not_read_hides_nothing_that_exchange_tells() -
 
 async def test_a_listing_that_breaks_off_ends_nothing() -> None:
     fake = tenant()
-    fake.broken_off.add(SHARED_MAILBOXES)
+    fake.interrupted_sources.add(SHARED_MAILBOXES)
     reading = await look(fake)
     assert not reading.complete
-    parts = [part async for part in GUARD.observe(fake, Look(TERMS, SWEEP))]
+    parts = [part async for part in GUARD.observe(fake, ObserveContext(TERMS, SWEEP))]
     assert not any(isinstance(one, Reading) and one.covers((SETTINGS,), "gone") for one in parts)
 
 
 async def test_what_is_no_shared_mailbox_any_more_is_gone_for_every_page_at_once() -> None:
-    parts = [part async for part in GUARD.observe(tenant(), Look(TERMS, SWEEP))]
+    parts = [part async for part in GUARD.observe(tenant(), ObserveContext(TERMS, SWEEP))]
     *pages, last = (part for part in parts if isinstance(part, Reading))
     assert not any(page.covers((SETTINGS,), "gone") for page in pages)
     assert last.covers((SETTINGS, LICENCES), "gone")
@@ -442,23 +467,26 @@ async def test_what_is_no_shared_mailbox_any_more_is_gone_for_every_page_at_once
 
 async def test_a_mailbox_nobody_has_used_is_noted_and_not_counted_as_unread() -> None:
     reading = await look(tenant(licensed(PLAN_2), size=None))
-    assert [miss.optional for miss in reading.unread] == [True]
-    assert reading.unread_objects == frozenset()
-    assert not reading.covers(MEASURED, "m1")
+    assert [miss.optional for miss in reading.failures] == [True]
+    assert reading.unread_object_ids == frozenset()
+    assert not reading.covers(SIZE_SOURCES, "m1")
 
 
 async def test_a_mailbox_that_was_converted_while_it_was_looked_at_is_no_finding() -> None:
     fake = tenant(licensed(PLAN_2))
     assert GUARD.inspect
     fake.boxes = [replace(INFO, kind="UserMailbox"), ANN]
-    reading = await GUARD.inspect(fake, Look(TERMS, SWEEP), (INFO,))
+    reading = await GUARD.inspect(fake, ObserveContext(TERMS, SWEEP), (INFO,))
     assert reading.items == ()
-    assert reading.covers(MEASURED, "m1")
+    assert reading.covers(SIZE_SOURCES, "m1")
 
 
 def test_a_thousand_unread_accounts_are_one_trouble() -> None:
-    lost = {Unread(LICENCES, "HTTP 503", f"m{number}"): None for number in range(LOST + 1)}
-    (only,) = together(lost)
-    assert (only.surface, only.object_id) == (LICENCES, "")
-    broken = Unread(SETTINGS, "no id", "unidentified-1")
-    assert together({**lost, broken: None})[0] is broken
+    lost = {
+        ReadFailure(LICENCES, "HTTP 503", f"m{number}"): None
+        for number in range(MAX_FAILED_ACCOUNTS + 1)
+    }
+    (only,) = combine_account_failures(lost)
+    assert (only.source, only.object_id) == (LICENCES, "")
+    broken = ReadFailure(SETTINGS, "no id", "unidentified-1")
+    assert combine_account_failures({**lost, broken: None})[0] is broken

@@ -8,30 +8,30 @@ import pytest
 from core.guards.shared_mailbox_sign_in import GUARD, ResourceAccount, judge
 from core.microsoft365.service_plans import MAILBOX_PLANS, TEAMS_ROOMS_PLANS
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Look, Terms
+from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import BlockSignIn
 from core.tenant.directory import Account, SignIn
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
 from core.tenant.surfaces import ACCOUNTS, MAILBOXES, SIGN_INS
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.observe import looked
+from tests.support.observe import observe_all
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
-TERMS = Terms(NOW)
+TERMS = GuardPolicy(NOW)
 BOX = Mailbox("m1", "g1", "info@contoso.com", "Info", "SharedMailbox")
 OPEN = Account("m1", "info@contoso.com", enabled=True)
 PLAN_2 = next(plan for plan, name in MAILBOX_PLANS.items() if name == "Exchange Online (Plan 2)")
 ROOM = next(iter(TEAMS_ROOMS_PLANS))
 FOUNDATION = "113feb6c-3fe4-4440-bddc-54d774bf0318"
 ARCHIVE = "176a09a6-7ec5-4039-ac02-b2791c6ba793"
-ITEM = ResourceAccount(BOX, OPEN, sign_ins_read=True)
+ITEM = ResourceAccount(BOX, OPEN, are_sign_ins_read=True)
 SYNCED = replace(OPEN, synced=True)
 LICENSED = replace(OPEN, plans=frozenset({PLAN_2, FOUNDATION}), licensed=True)
 UNKNOWN_PLANS = replace(OPEN, plans=None, licensed=True)
 
 
-def only(item: ResourceAccount, terms: Terms = TERMS) -> Finding:
+def only(item: ResourceAccount, terms: GuardPolicy = TERMS) -> Finding:
     (finding,) = judge(item, terms)
     return finding
 
@@ -42,7 +42,7 @@ def test_an_unlicensed_cloud_account_that_nobody_uses_is_blocked() -> None:
     assert finding.severity is Severity.HIGH
     assert finding.changes == (BlockSignIn("m1", "g1", TERMS.resource_kinds),)
     assert finding.summary == "The account of shared mailbox info@contoso.com can sign in."
-    assert finding.surfaces == (MAILBOXES, ACCOUNTS)
+    assert finding.sources == (MAILBOXES, ACCOUNTS)
     assert any("delegation" in fact for fact in finding.facts)
     assert "last successful sign-in: none on record" in finding.facts
 
@@ -73,7 +73,9 @@ def test_each_account_has_its_verdict(
     finding = only(replace(ITEM, account=account))
     assert (finding.verdict, finding.severity) == (verdict, severity)
     assert bool(finding.changes) is (verdict is Verdict.BLOCK)
-    assert finding.key(GUARD.name) == only(ITEM).key(GUARD.name), "one case, whatever its verdict"
+    assert finding.compute_key(GUARD.name) == only(ITEM).compute_key(GUARD.name), (
+        "one case, whatever its verdict"
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ def test_each_account_has_its_verdict(
 def test_what_happens_to_licensed_accounts_is_a_setting(
     account: Account, setting: str, verdict: Verdict
 ) -> None:
-    finding = only(replace(ITEM, account=account), replace(TERMS, licensed=setting))
+    finding = only(replace(ITEM, account=account), replace(TERMS, licensed_accounts=setting))
     assert finding.verdict is verdict
 
 
@@ -101,11 +103,11 @@ def test_a_recent_success_is_a_reason_to_ask_first(days: float, verdict: Verdict
 
 def test_a_recent_success_speaks_for_a_licensed_account_even_where_those_are_blocked() -> None:
     seen = replace(ITEM, account=LICENSED, last_sign_in=NOW)
-    assert only(seen, replace(TERMS, licensed="block")).verdict is Verdict.ASK
+    assert only(seen, replace(TERMS, licensed_accounts="block")).verdict is Verdict.ASK
 
 
 def test_that_sign_ins_cannot_be_read_is_said() -> None:
-    finding = only(replace(ITEM, sign_ins_read=False))
+    finding = only(replace(ITEM, are_sign_ins_read=False))
     assert finding.verdict is Verdict.BLOCK
     assert any("not readable (AuditLog.Read.All and Entra ID P1)" in f for f in finding.facts)
 
@@ -143,8 +145,8 @@ def test_facts_do_not_move_with_the_clock() -> None:
 # ----------------------------------------------------------------------------------------------
 
 
-async def look(tenant: FakeTenant, terms: Terms = TERMS) -> Reading[ResourceAccount]:
-    return await looked(GUARD, tenant, Look(terms))
+async def look(tenant: FakeTenant, terms: GuardPolicy = TERMS) -> Reading[ResourceAccount]:
+    return await observe_all(GUARD, tenant, ObserveContext(terms))
 
 
 async def test_only_resource_mailboxes_are_looked_at() -> None:
@@ -168,13 +170,16 @@ async def test_sign_ins_are_asked_for_only_where_they_decide() -> None:
     boxes = [replace(BOX, id=account.id, guid=f"g-{account.id}") for account in accounts]
     tenant = FakeTenant(boxes=boxes, users=accounts)
     await look(tenant)
-    await look(tenant, replace(TERMS, licensed="block"))
-    assert [ids for surface, ids in tenant.asked if surface == SIGN_INS] == [("m1",), ("m1", "m2")]
+    await look(tenant, replace(TERMS, licensed_accounts="block"))
+    assert [ids for surface, ids in tenant.read_log if surface == SIGN_INS] == [
+        ("m1",),
+        ("m1", "m2"),
+    ]
 
 
 async def test_the_enabled_state_comes_from_the_account_joined_by_id() -> None:
     tenant = FakeTenant(boxes=[BOX], users=[replace(OPEN, upn="renamed@contoso.com")])
-    tenant.signed_in = [SignIn("m1", NOW - timedelta(days=3))]
+    tenant.sign_ins = [SignIn("m1", NOW - timedelta(days=3))]
     (item,) = (await look(tenant)).items
     assert item.account is not None
     assert item.account.upn == "renamed@contoso.com"
@@ -187,8 +192,8 @@ async def test_an_account_entra_does_not_know_is_a_finding_and_a_failed_read_is_
     (item,) = (await look(tenant)).items
     assert only(item).verdict is Verdict.COULD_NOT_TELL
     for object_id in ("m1", ""):
-        tenant.mend()
-        tenant.fail(ACCOUNTS, object_id)
+        tenant.clear_faults()
+        tenant.fail_read(ACCOUNTS, object_id)
         reading = await look(tenant)
         assert reading.items == ()
         assert not reading.covers((MAILBOXES, ACCOUNTS), "m1")
@@ -196,34 +201,34 @@ async def test_an_account_entra_does_not_know_is_a_finding_and_a_failed_read_is_
 
 async def test_a_mailbox_without_an_account_id_is_a_finding_by_itself() -> None:
     tenant = FakeTenant(boxes=[replace(BOX, has_account=False)])
-    tenant.fail(ACCOUNTS, permission="User.Read.All")
+    tenant.fail_read(ACCOUNTS, permission="User.Read.All")
     (item,) = (await look(tenant)).items
     assert only(item).verdict is Verdict.COULD_NOT_TELL
 
 
 async def test_one_failed_look_at_sign_ins_does_not_lead_to_a_block() -> None:
     tenant = FakeTenant(boxes=[BOX], users=[OPEN])
-    tenant.fail(SIGN_INS, "m1")
+    tenant.fail_read(SIGN_INS, "m1")
     reading = await look(tenant)
     assert reading.items == ()
     assert not reading.covers((MAILBOXES, ACCOUNTS), "m1")
-    assert len(reading.unread_objects) == 1
+    assert len(reading.unread_object_ids) == 1
 
 
 async def test_without_the_right_to_read_sign_ins_accounts_are_judged_without_them() -> None:
     tenant = FakeTenant(boxes=[BOX], users=[OPEN])
-    tenant.fail(SIGN_INS, permission="AuditLog.Read.All")
+    tenant.fail_read(SIGN_INS, permission="AuditLog.Read.All")
     reading = await look(tenant)
     (item,) = reading.items
-    assert not item.sign_ins_read
+    assert not item.are_sign_ins_read
     assert only(item).verdict is Verdict.BLOCK
     assert reading.covers((MAILBOXES, ACCOUNTS), "m1")
-    assert all(miss.optional for miss in reading.unread)
+    assert all(miss.optional for miss in reading.failures)
 
 
 async def test_a_listing_that_broke_off_makes_the_reading_incomplete() -> None:
     tenant = FakeTenant(boxes=[BOX], users=[OPEN])
-    tenant.broken_off.add(MAILBOXES)
+    tenant.interrupted_sources.add(MAILBOXES)
     reading = await look(tenant)
     assert not reading.complete
     assert not reading.covers((MAILBOXES,), "m2")

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from core.config.catalog import CATALOG
-from core.guards.tenant_baseline.rule_file import SHIPPED
+from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS
 from core.microsoft365.cis_benchmark import (
     BENCHMARK,
+    BENCHMARK_URL,
     CONTROLS,
-    SOURCE,
-    WITHOUT,
+    NO_CONTROL_REASONS,
     Control,
-    controls_of,
+    find_controls,
 )
 from core.model.findings import Verdict
 
@@ -25,26 +25,28 @@ EVERY = [(guard, control) for guard, controls in CONTROLS.items() for control in
 
 
 def ids_of(guard: str, kind: str, verdict: Verdict, object_id: str = "m1") -> list[str]:
-    return [control.id for control in controls_of(guard, kind, verdict, object_id)]
+    return [control.id for control in find_controls(guard, kind, verdict, object_id)]
 
 
 def source_of(guard: str) -> str:
     """The text of a guard, with the rows of the baseline where these are its kinds."""
     path = ROOT / "core" / "guards" / f"{guard.replace('-', '_')}.py"
-    return path.read_text(encoding="utf-8") + "".join(f'"{row.id}"' for row in SHIPPED)
+    return path.read_text(encoding="utf-8") + "".join(f'"{row.id}"' for row in SHIPPED_ROWS)
 
 
 def test_every_guard_has_its_recommendations_or_a_reason_for_having_none() -> None:
     assert tuple(CONTROLS) == GUARDS
-    assert set(WITHOUT) == {guard for guard, controls in CONTROLS.items() if not controls}
-    assert all(WITHOUT.values())
+    assert set(NO_CONTROL_REASONS) == {
+        guard for guard, controls in CONTROLS.items() if not controls
+    }
+    assert all(NO_CONTROL_REASONS.values())
 
 
 @pytest.mark.parametrize(("guard", "control"), EVERY, ids=lambda part: str(part)[:40])
 def test_a_recommendation_is_named_as_the_benchmark_does(guard: str, control: Control) -> None:
     assert re.fullmatch(r"[1-9](\.\d{1,2}){2,3}", control.id)
     assert control.title.startswith("Ensure ")
-    assert (control.benchmark, control.source) == (BENCHMARK, SOURCE)
+    assert (control.benchmark, control.url) == (BENCHMARK, BENCHMARK_URL)
     assert re.search(r" v\d+\.\d+\.\d+$", control.benchmark)
     assert control.scopes, "a recommendation that no finding is about"
 
@@ -62,7 +64,7 @@ def test_every_kind_of_finding_is_one_the_guard_has(guard: str, control: Control
 
 def referred() -> Iterator[tuple[str, str]]:
     """Of the baseline's rows: which recommendation each names as its reference."""
-    for row in SHIPPED:
+    for row in SHIPPED_ROWS:
         if row.reference.startswith(CIS):
             yield row.id, row.reference.removeprefix(CIS)
 

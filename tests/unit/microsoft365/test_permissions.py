@@ -6,24 +6,24 @@ from dataclasses import replace
 import pytest
 
 from core.config.catalog import CATALOG
-from core.engine.self_findings import permissions, troubles
+from core.engine.self_findings import check_guard_permissions, find_self_check_findings
 from core.microsoft365.permissions import (
     APP_ROLES,
     CMDLET_RISKS,
-    NO_EXCHANGE,
-    excess,
-    grant_command,
-    missing,
-    needed,
-    risk,
+    EXCHANGE_REQUIREMENT,
+    build_grant_command,
+    describe_risk,
+    find_excess_permissions,
+    list_needed_permissions,
+    missing_permissions,
 )
 from core.model.findings import Severity
 from core.model.guards import Mode, Permission, Service
-from core.model.state import Memory
-from core.tenant.port import Grants
-from core.tenant.readings import Reading, Unread
+from core.model.state import GuardSnapshot
+from core.tenant.port import GrantedPermissions
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import GRANTS, INBOX_RULES
-from tests.support.builders import AUDIT, FORWARDING, SIGN_IN
+from tests.support.builders import AUDIT_CONFIG, FORWARDING_CONFIG, SIGN_IN_CONFIG
 from tests.support.fakes.world import START
 
 EVERY = [permission for duty in CATALOG for permission in duty.guard.permissions]
@@ -34,24 +34,24 @@ def names(found: tuple[Permission, ...]) -> set[str]:
     return {permission.name for permission in found}
 
 
-def everything(*, but: str = "") -> Grants:
+def everything(*, but: str = "") -> GrantedPermissions:
     """All that any guard needs, but for one, and for the wider roles that would do as well."""
     roles = {p.name for p in EVERY if p.service is Service.GRAPH}
     cmdlets = {p.name for p in EVERY if p.service is Service.EXCHANGE}
-    wider = APP_ROLES[but].within if but in APP_ROLES else frozenset()
-    return Grants(frozenset(roles - {but, *wider}), frozenset(cmdlets - {but}))
+    wider = APP_ROLES[but].included_in if but in APP_ROLES else frozenset()
+    return GrantedPermissions(frozenset(roles - {but, *wider}), frozenset(cmdlets - {but}))
 
 
 @pytest.mark.parametrize("permission", EVERY, ids=lambda permission: permission.name)
 def test_every_permission_has_its_risk_and_the_command_that_grants_it(
     permission: Permission,
 ) -> None:
-    assert len(risk(permission)) > 10
-    assert permission.why
-    assert "<CLIENT_ID>" in grant_command(permission)
+    assert len(describe_risk(permission)) > 10
+    assert permission.reason
+    assert "<CLIENT_ID>" in build_grant_command(permission)
     if permission.service is Service.GRAPH:
         assert GUID.fullmatch(APP_ROLES[permission.name].id)
-        assert APP_ROLES[permission.name].id in grant_command(permission)
+        assert APP_ROLES[permission.name].id in build_grant_command(permission)
 
 
 def test_no_permission_is_described_that_no_guard_needs() -> None:
@@ -59,42 +59,44 @@ def test_no_permission_is_described_that_no_guard_needs() -> None:
 
 
 def test_only_an_enforcing_guard_needs_to_write_and_one_that_is_off_needs_nothing() -> None:
-    alerting = {p.name for p in needed(replace(SIGN_IN, mode=Mode.ALERT))}
-    enforcing = {p.name for p in needed(replace(SIGN_IN, mode=Mode.ENFORCE))}
+    alerting = {p.name for p in list_needed_permissions(replace(SIGN_IN_CONFIG, mode=Mode.ALERT))}
+    enforcing = {
+        p.name for p in list_needed_permissions(replace(SIGN_IN_CONFIG, mode=Mode.ENFORCE))
+    }
     assert enforcing - alerting == {"User.EnableDisableAccount.All", "User.RevokeSessions.All"}
-    assert list(needed(replace(SIGN_IN, mode=Mode.OFF))) == []
+    assert list(list_needed_permissions(replace(SIGN_IN_CONFIG, mode=Mode.OFF))) == []
 
 
 @pytest.mark.parametrize("name", ["Domain.Read.All", "Get-TransportRule"])
 def test_what_is_not_granted_is_missing(name: str) -> None:
-    assert missing(FORWARDING, everything()) == ()
-    assert names(missing(FORWARDING, everything(but=name))) == {name}
+    assert missing_permissions(FORWARDING_CONFIG, everything()) == ()
+    assert names(missing_permissions(FORWARDING_CONFIG, everything(but=name))) == {name}
 
 
 def test_a_wider_role_is_as_good() -> None:
     grants = everything(but="User.Read.All")
     assert grants.app_roles is not None
     wider = replace(grants, app_roles=grants.app_roles | {"Directory.Read.All"})
-    assert missing(AUDIT, wider) == ()
-    assert "Directory.Read.All" in excess((AUDIT,), wider).app_roles
+    assert missing_permissions(AUDIT_CONFIG, wider) == ()
+    assert "Directory.Read.All" in find_excess_permissions((AUDIT_CONFIG,), wider).app_roles
 
 
 def test_nothing_is_missing_as_far_as_nothing_is_known() -> None:
-    assert missing(FORWARDING, Grants()) == ()
+    assert missing_permissions(FORWARDING_CONFIG, GrantedPermissions()) == ()
 
 
 def test_too_much_is_what_no_guard_needs_and_reading_cmdlets_are_let_be() -> None:
     grants, duties = everything(), [replace(duty, mode=Mode.ENFORCE) for duty in CATALOG]
     assert grants.cmdlets is not None
     more = replace(grants, cmdlets=grants.cmdlets | {"Remove-Mailbox", "Get-Everything"})
-    assert excess(duties, more).cmdlets == ("Remove-Mailbox",)
-    assert excess(duties, more).app_roles == ()
+    assert find_excess_permissions(duties, more).cmdlets == ("Remove-Mailbox",)
+    assert find_excess_permissions(duties, more).app_roles == ()
     duties = [replace(duty, mode=Mode.ALERT) for duty in duties]
-    assert "MailboxSettings.ReadWrite" in excess(duties, more).app_roles
+    assert "MailboxSettings.ReadWrite" in find_excess_permissions(duties, more).app_roles
 
 
-def reading(*unread: Unread) -> Reading[object]:
-    return Reading(surfaces=frozenset({GRANTS, INBOX_RULES}), unread=unread, population=1)
+def reading(*unread: ReadFailure) -> Reading[object]:
+    return Reading(sources=frozenset({GRANTS, INBOX_RULES}), failures=unread, population=1)
 
 
 @pytest.mark.parametrize(
@@ -109,23 +111,27 @@ def reading(*unread: Unread) -> Reading[object]:
 def test_a_missing_permission_is_as_grave_as_what_it_keeps_from_being_done(
     name: str, severity: Severity
 ) -> None:
-    (_,), (finding,) = permissions(SIGN_IN, everything(but=name), reading())
+    (_,), (finding,) = check_guard_permissions(SIGN_IN_CONFIG, everything(but=name), reading())
     assert (finding.subject, finding.severity) == (name, severity)
-    assert finding.patience == 0
+    assert finding.confirmations_needed == 0
 
 
 def test_without_any_exchange_role_there_is_one_finding_for_all_of_exchange() -> None:
-    _, found = permissions(AUDIT, replace(everything(), cmdlets=frozenset()), reading())
+    _, found = check_guard_permissions(
+        AUDIT_CONFIG, replace(everything(), cmdlets=frozenset()), reading()
+    )
     required = [finding.subject for finding in found if finding.severity > Severity.LOW]
-    assert required == [NO_EXCHANGE]
+    assert required == [EXCHANGE_REQUIREMENT]
 
 
 def test_what_a_missing_permission_explains_is_only_a_note() -> None:
-    blind = Unread(INBOX_RULES, "HTTP 403", permission="MailboxSettings.Read")
-    grants = Grants(frozenset({"Domain.Read.All"}), everything().cmdlets)
+    blind = ReadFailure(INBOX_RULES, "HTTP 403", permission="MailboxSettings.Read")
+    grants = GrantedPermissions(frozenset({"Domain.Read.All"}), everything().cmdlets)
     found = {
         finding.subject: finding
-        for finding in troubles(FORWARDING, reading(blind), Memory(), grants, START)
+        for finding in find_self_check_findings(
+            FORWARDING_CONFIG, reading(blind), GuardSnapshot(), grants, START
+        )
     }
     lacking = found["MailboxSettings.Read"]
     assert lacking.severity is Severity.CRITICAL
@@ -133,6 +139,8 @@ def test_what_a_missing_permission_explains_is_only_a_note() -> None:
     assert found[INBOX_RULES].severity is Severity.INFO
     unexplained = {
         finding.kind: finding
-        for finding in troubles(FORWARDING, reading(blind), Memory(), everything(), START)
+        for finding in find_self_check_findings(
+            FORWARDING_CONFIG, reading(blind), GuardSnapshot(), everything(), START
+        )
     }
     assert unexplained["blind"].severity is Severity.CRITICAL

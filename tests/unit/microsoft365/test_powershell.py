@@ -3,20 +3,20 @@
 import pytest
 
 from core.microsoft365.powershell import (
-    assign_licence,
-    disable_ad_account,
-    disable_inbox_rule,
-    list_inbox_rules,
-    literal,
-    remove_licences,
-    set_ad_attributes,
-    set_audit_age,
-    set_remote_shared,
+    build_ad_attributes_command,
+    build_assign_licence_command,
+    build_audit_age_command,
+    build_disable_account_command,
+    build_disable_rule_command,
+    build_list_rules_command,
+    build_remote_shared_command,
+    build_remove_licences_command,
+    quote_literal,
 )
 
 
 def test_an_ordinary_name_gives_the_ordinary_command() -> None:
-    assert disable_ad_account("info@contoso.com") == (
+    assert build_disable_account_command("info@contoso.com") == (
         "Get-ADUser -Filter \"UserPrincipalName -eq 'info@contoso.com'\" | Disable-ADAccount"
     )
 
@@ -33,37 +33,37 @@ def test_an_ordinary_name_gives_the_ordinary_command() -> None:
     ],
 )
 def test_nothing_in_a_name_is_run(upn: str, written: str) -> None:
-    assert disable_ad_account(upn) == (
+    assert build_disable_account_command(upn) == (
         f'Get-ADUser -Filter "UserPrincipalName -eq {written}" | Disable-ADAccount'
     )
 
 
 @pytest.mark.parametrize("upn", ["", "a\nb@contoso.com", "a\u202eb@contoso.com", "a" * 201])
 def test_a_name_that_cannot_be_written_gives_no_command(upn: str) -> None:
-    assert disable_ad_account(upn) == ""
-    assert disable_inbox_rule("m", upn) == ""
-    assert list_inbox_rules(upn) == ""
-    assert set_audit_age(upn, "90.00:00:00") == ""
+    assert build_disable_account_command(upn) == ""
+    assert build_disable_rule_command("m", upn) == ""
+    assert build_list_rules_command(upn) == ""
+    assert build_audit_age_command(upn, "90.00:00:00") == ""
 
 
 def test_an_age_limit_is_set_of_one_mailbox() -> None:
     written = "Set-Mailbox -Identity 'g1' -AuditLogAgeLimit '90.00:00:00'"
-    assert set_audit_age("g1", "90.00:00:00") == written
+    assert build_audit_age_command("g1", "90.00:00:00") == written
 
 
 def test_a_literal_is_closed_by_its_own_quotes_only() -> None:
-    assert literal("it's; calc") == "'it''s; calc'"
-    assert disable_inbox_rule("g1", ".' ; calc") == (
+    assert quote_literal("it's; calc") == "'it''s; calc'"
+    assert build_disable_rule_command("g1", ".' ; calc") == (
         "Disable-InboxRule -Mailbox 'g1' -Identity '.'' ; calc'"
     )
 
 
 def test_licences_are_given_and_taken_by_id() -> None:
-    assert assign_licence("u'1", "EXCHANGEENTERPRISE") == (
+    assert build_assign_licence_command("u'1", "EXCHANGEENTERPRISE") == (
         "Set-MgUserLicense -UserId 'u''1' -AddLicenses @(@{SkuId = (Get-MgSubscribedSku -All | "
         "Where-Object SkuPartNumber -eq 'EXCHANGEENTERPRISE').SkuId}) -RemoveLicenses @()"
     )
-    assert remove_licences("u'1", ("p1", "p2")) == (
+    assert build_remove_licences_command("u'1", ("p1", "p2")) == (
         "Set-MgUserLicense -UserId 'u''1' -AddLicenses @() -RemoveLicenses "
         "@((Get-MgUserLicenseDetail -UserId 'u''1' | Where-Object "
         "{ $_.ServicePlans.ServicePlanId -match 'p1|p2' }).SkuId)"
@@ -71,17 +71,20 @@ def test_licences_are_given_and_taken_by_id() -> None:
 
 
 def test_attributes_on_premises_are_written_to_the_account_with_that_name() -> None:
-    assert set_ad_attributes("o'hara@contoso.com", {"one": 1, "two": 2}) == (
+    assert build_ad_attributes_command("o'hara@contoso.com", {"one": 1, "two": 2}) == (
         "Get-ADUser -Filter \"UserPrincipalName -eq 'o''hara@contoso.com'\" | "
         "Set-ADUser -Replace @{one=1; two=2}"
     )
-    assert set_remote_shared("o'hara") == "Set-RemoteMailbox -Identity 'o''hara' -Type Shared"
+    assert (
+        build_remote_shared_command("o'hara")
+        == "Set-RemoteMailbox -Identity 'o''hara' -Type Shared"
+    )
 
 
 @pytest.mark.parametrize("name", ["", "a\nb", "a" * 201])
 def test_what_cannot_be_written_gives_no_command_at_all(name: str) -> None:
-    assert assign_licence(name, "X") == ""
-    assert remove_licences(name, ("p1",)) == ""
-    assert remove_licences("u1", ()) == ""
-    assert set_remote_shared(name) == ""
-    assert set_ad_attributes(name, {"one": 1}) == ""
+    assert build_assign_licence_command(name, "X") == ""
+    assert build_remove_licences_command(name, ("p1",)) == ""
+    assert build_remove_licences_command("u1", ()) == ""
+    assert build_remote_shared_command(name) == ""
+    assert build_ad_attributes_command(name, {"one": 1}) == ""

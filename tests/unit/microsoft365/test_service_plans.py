@@ -8,13 +8,13 @@ from core.microsoft365.service_plans import (
     MAILBOX_PLANS,
     PLAN_NAMES,
     TEAMS_ROOMS_PLANS,
+    allows_hold_and_archive,
+    allows_large_mailbox,
+    filter_mailbox_plans,
     has_advanced_auditing,
     has_mailbox_plan,
     has_teams_rooms_plan,
-    mailbox_plans,
-    may_be_held,
-    may_be_large,
-    plan_names,
+    list_plan_names,
 )
 
 EXCHANGE_PLAN_2 = "efb87545-963c-4e0d-99df-69c6916d9eb0"
@@ -49,7 +49,7 @@ def test_plan_ids_are_the_same_in_either_case() -> None:
 
 
 def test_names_come_in_order_and_unknown_plans_have_none() -> None:
-    names = plan_names({FOUNDATION, EXCHANGE_PLAN_2, "00000000-0000-0000-0000-000000000001"})
+    names = list_plan_names({FOUNDATION, EXCHANGE_PLAN_2, "00000000-0000-0000-0000-000000000001"})
     assert names == ("Exchange Foundation", "Exchange Online (Plan 2)")
 
 
@@ -72,8 +72,11 @@ ARCHIVING_ON_PREMISES = "da040e0a-b393-4bea-bb76-928b3fa1cf5a"
 def test_what_a_shared_mailbox_may_have_is_a_matter_of_its_plans(
     plans: set[str], large: bool, may_hold: bool
 ) -> None:
-    assert (may_be_large(plans), may_be_held(plans)) == (large, may_hold)
+    assert (allows_large_mailbox(plans), allows_hold_and_archive(plans)) == (large, may_hold)
 
 
 def test_the_plans_that_are_a_mailbox_come_in_order() -> None:
-    assert mailbox_plans({PLAN_1.upper(), EXCHANGE_PLAN_2, FOUNDATION}) == (PLAN_1, EXCHANGE_PLAN_2)
+    assert filter_mailbox_plans({PLAN_1.upper(), EXCHANGE_PLAN_2, FOUNDATION}) == (
+        PLAN_1,
+        EXCHANGE_PLAN_2,
+    )

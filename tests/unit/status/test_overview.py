@@ -8,30 +8,36 @@ from typing import Any
 
 import pytest
 
-from core.engine.decide import wished
-from core.model.cases import Case, Exemption, News
-from core.model.changes import ChangeRecord, ChangeState, plan_hash
+from core.engine.decide import parse_planned_changes
+from core.model.cases import Case, Exemption, Notification
+from core.model.changes import ChangeRecord, ChangeState, compute_plan_hash
 from core.model.findings import Severity, Verdict
-from core.model.guards import Duty, Mode, Permission, Service
-from core.model.requests import Action, ActionState, Deed
-from core.model.run_document import document as run_document
+from core.model.guards import GuardConfig, Mode, Permission, Service
+from core.model.requests import OperatorRequest, RequestKind, RequestState
+from core.model.run_document import run_report_to_json as run_document
 from core.model.runs import RunReport
-from core.model.state import GuardState, Memory, Round, Shard, Tally
-from core.ncrontab import Cron
-from core.ports import Held
-from core.status.case_query import PAGE, BadChoice, Choice, chosen, whole
-from core.status.daily_history import DAYS, history
-from core.status.document import case_document, cases_document, document
-from core.status.guard_status import Health, Standing
-from core.status.overview import GuardStatus, Status, status
-from core.status.run_history import run_of
+from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals, Shard
+from core.ncrontab import CronSchedule
+from core.ports import ShardStatus
+from core.status.case_query import (
+    PAGE_SIZE,
+    CaseFilter,
+    InvalidCaseFilter,
+    find_case_detail,
+    select_case_page,
+)
+from core.status.daily_history import HISTORY_DAYS, build_daily_history
+from core.status.document import case_detail_to_json, case_page_to_json, status_to_json
+from core.status.guard_status import GuardData, Health
+from core.status.overview import GuardStatus, TenantStatus, build_status
+from core.status.run_history import parse_run
 from core.tenant.changes import ClearMailboxForward
-from tests.support.synthetic_guard import ALERT, ENFORCE, GUARD
+from tests.support.synthetic_guard import ALERT_CONFIG, ENFORCE_CONFIG, GUARD
 
 NOW = datetime(2026, 11, 20, 12, 20, tzinfo=UTC)
-QUARTERLY = replace(ALERT, schedule="0 */15 * * * *")
-SIX_HOURLY = replace(ALERT, schedule="0 10 */6 * * *")
-LOOKED = GuardState(adopted=frozenset({"rules"}), population=100)
+QUARTERLY = replace(ALERT_CONFIG, schedule="0 */15 * * * *")
+SIX_HOURLY = replace(ALERT_CONFIG, schedule="0 10 */6 * * *")
+LOOKED = GuardState(baselined_sources=frozenset({"rules"}), population=100)
 
 
 def ago(**span: float) -> datetime:
@@ -61,33 +67,33 @@ def case(number: int = 1, **other: Any) -> Case:
         object_id=f"m{number}",
         subject=f"m{number}@x",
         severity=Severity.MEDIUM,
-        judged=Verdict.EXTERNAL,
+        guard_verdict=Verdict.EXTERNAL,
         verdict=Verdict.EXTERNAL,
         summary=f"m{number} forwards.",
-        opened=ago(days=2),
-        told=ago(days=2),
-        surfaces=("rules",),
+        opened_at=ago(days=2),
+        notified_at=ago(days=2),
+        sources=("rules",),
     )
     return replace(made, **other)
 
 
-def memory(*cases: Case, state: GuardState = LOOKED, **other: Any) -> Memory:
-    rows = Memory(cases={one.key: one for one in cases}, state=state)
+def memory(*cases: Case, state: GuardState = LOOKED, **other: Any) -> GuardSnapshot:
+    rows = GuardSnapshot(cases={one.key: one for one in cases}, state=state)
     return replace(rows, **other)
 
 
 def of(
     *runs: Mapping[str, object],
-    duty: Duty = QUARTERLY,
-    known: Memory | None = None,
-    shards: Mapping[int, Held] | None = None,
+    duty: GuardConfig = QUARTERLY,
+    known: GuardSnapshot | None = None,
+    shards: Mapping[int, ShardStatus] | None = None,
 ) -> GuardStatus:
     """How the only guard stands."""
-    one = Standing(duty, known or memory(), runs, shards or {})
-    return status([one], NOW).guards[0]
+    one = GuardData(duty, known or memory(), runs, shards or {})
+    return build_status([one], NOW).guards[0]
 
 
-def words(found: GuardStatus | Status) -> str:
+def words(found: GuardStatus | TenantStatus) -> str:
     return "; ".join(reason.text for reason in found.reasons)
 
 
@@ -114,7 +120,7 @@ def words(found: GuardStatus | Status) -> str:
 def test_a_schedule_is_said_in_words_only_where_these_say_all_of_it(
     schedule: str, spoken: str
 ) -> None:
-    assert Cron.parse(schedule).spoken() == spoken
+    assert CronSchedule.parse(schedule).describe_schedule() == spoken
 
 
 @pytest.mark.parametrize(
@@ -136,25 +142,28 @@ def test_a_schedule_is_said_in_words_only_where_these_say_all_of_it(
 def test_a_guard_is_late_when_its_time_and_the_grace_of_a_run_are_over(
     schedule: str, began: datetime, minutes: float, late: float
 ) -> None:
-    found = of(ran(began, minutes), duty=replace(ALERT, schedule=schedule))
-    assert found.timing.late == timedelta(minutes=late)
+    found = of(ran(began, minutes), duty=replace(ALERT_CONFIG, schedule=schedule))
+    assert found.timing.late_by == timedelta(minutes=late)
     assert found.health is (Health.FAILING if late else Health.OK)
 
 
 def test_the_night_the_clocks_change_makes_nobody_late() -> None:
     before = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     at = before + timedelta(hours=1, minutes=5)
-    duty = replace(ALERT, schedule="0 30 * * * *")
-    found = status([Standing(duty, memory(), [ran(before)])], at).guards[0]
-    assert (found.timing.late, found.timing.due) == (timedelta(), before + timedelta(hours=2))
+    duty = replace(ALERT_CONFIG, schedule="0 30 * * * *")
+    found = build_status([GuardData(duty, memory(), [ran(before)])], at).guards[0]
+    assert (found.timing.late_by, found.timing.next_due_at) == (
+        timedelta(),
+        before + timedelta(hours=2),
+    )
 
 
 def test_a_guard_that_never_ran_is_not_well_and_is_late_once_others_have_run() -> None:
-    new = of(known=Memory())
-    assert (new.timing.never, new.health) == (True, Health.ATTENTION)
-    assert new.timing.due == NOW.replace(minute=30)
-    other = Standing(SIX_HOURLY, memory(), [ran(ago(hours=7)), ran(ago(minutes=10))])
-    late = status([Standing(QUARTERLY), other], NOW).guards[0]
+    new = of(known=GuardSnapshot())
+    assert (new.timing.never_scanned, new.health) == (True, Health.ATTENTION)
+    assert new.timing.next_due_at == NOW.replace(minute=30)
+    other = GuardData(SIX_HOURLY, memory(), [ran(ago(hours=7)), ran(ago(minutes=10))])
+    late = build_status([GuardData(QUARTERLY), other], NOW).guards[0]
     assert late.health is Health.FAILING
     assert "never looked" in words(late)
 
@@ -162,28 +171,32 @@ def test_a_guard_that_never_ran_is_not_well_and_is_late_once_others_have_run() -
 def test_a_guard_that_is_off_is_neither_late_nor_failing() -> None:
     off = replace(QUARTERLY, mode=Mode.OFF)
     found = of(ran(ago(days=3)), duty=off, known=memory(case(severity=Severity.CRITICAL)))
-    assert (found.health, found.timing.late, found.timing.due) == (Health.OFF, timedelta(), None)
+    assert (found.health, found.timing.late_by, found.timing.next_due_at) == (
+        Health.OFF,
+        timedelta(),
+        None,
+    )
 
 
 def test_when_every_guard_is_off_nobody_watches_and_that_is_not_ok() -> None:
-    found = status([Standing(replace(QUARTERLY, mode=Mode.OFF))], NOW)
+    found = build_status([GuardData(replace(QUARTERLY, mode=Mode.OFF))], NOW)
     assert (found.health, words(found)) == (Health.ATTENTION, "every guard is off: nobody watches")
 
 
 def test_no_guard_at_all_is_not_ok_either() -> None:
-    assert status([], NOW).health is Health.ATTENTION
+    assert build_status([], NOW).health is Health.ATTENTION
 
 
 @pytest.mark.parametrize("state", ["busy", "off", "queued", "running", "failed"])
 def test_only_a_run_that_looked_makes_a_guard_be_on_time(state: str) -> None:
     found = of(ran(ago(minutes=5), status=state), ran(ago(hours=2)))
-    assert found.timing.late > timedelta(hours=1)
+    assert found.timing.late_by > timedelta(hours=1)
 
 
 def test_a_run_that_failed_is_told_with_its_reason_until_one_succeeds() -> None:
     failed = ran(ago(minutes=2), status="failed", error="the state table answers 503")
     found = of(failed, ran(ago(minutes=10)))
-    assert (found.health, found.timing.late) == (Health.FAILING, timedelta())
+    assert (found.health, found.timing.late_by) == (Health.FAILING, timedelta())
     assert words(found) == "its last run failed: the state table answers 503"
     assert of(ran(ago(minutes=1)), failed).health is Health.OK
 
@@ -191,35 +204,37 @@ def test_a_run_that_failed_is_told_with_its_reason_until_one_succeeds() -> None:
 def test_what_was_asked_for_and_waits_is_shown() -> None:
     ticket = {"guard": "toy", "run": "1", "status": "queued", "at": ago(minutes=3).isoformat()}
     found = of(ticket, ran(ago(minutes=10)))
-    assert found.timing.asked == ago(minutes=3)
-    assert found.timing.last is not None
-    assert found.timing.last.status == "done"
+    assert found.timing.run_requested_at == ago(minutes=3)
+    assert found.timing.last_run is not None
+    assert found.timing.last_run.status == "done"
 
 
 def test_a_look_in_shards_shows_how_far_it_has_come() -> None:
-    going_on = Round("r1", ago(minutes=12), Tally(), population=50_000, after="00", shards=4)
+    going_on = ScanPass(
+        "r1", ago(minutes=12), ScanTotals(), population=50_000, continuation="00", shard_count=4
+    )
     shards = {
-        0: Held(Shard("r1", "", "4", 100, NOW, done=True), busy=False),
-        1: Held(Shard("r1", "4", "8", 100, NOW), busy=True),
-        2: Held(Shard("another", "8", "c", 100, NOW, done=True), busy=False),
-        9: Held(Shard("r1", "c", "~", 100, NOW, done=True), busy=True),
+        0: ShardStatus(Shard("r1", "", "4", 100, NOW, done=True), is_claimed=False),
+        1: ShardStatus(Shard("r1", "4", "8", 100, NOW), is_claimed=True),
+        2: ShardStatus(Shard("another", "8", "c", 100, NOW, done=True), is_claimed=False),
+        9: ShardStatus(Shard("r1", "c", "~", 100, NOW, done=True), is_claimed=True),
     }
     found = of(
         ran(ago(minutes=5), status="going on", left=200),
         ran(ago(hours=1)),
-        known=memory(state=replace(LOOKED, round=going_on)),
+        known=memory(state=replace(LOOKED, scan_pass=going_on)),
         shards=shards,
     )
     at = found.timing.progress
     assert at is not None
-    assert (at.pieces, at.total, at.busy, at.stalled) == (1, 4, 1, 0)
-    assert found.timing.looked == ago(minutes=59)
+    assert (at.shards_done, at.shards_total, at.shards_busy, at.stalled_count) == (1, 4, 1, 0)
+    assert found.timing.last_complete_at == ago(minutes=59)
     assert found.health is Health.OK
 
 
 def test_a_round_that_stood_still_is_failing() -> None:
-    stalled = Round("r1", ago(minutes=12), Tally(), stalled=2)
-    found = of(ran(ago(minutes=5)), known=memory(state=replace(LOOKED, round=stalled)))
+    stalled = ScanPass("r1", ago(minutes=12), ScanTotals(), stalled_count=2)
+    found = of(ran(ago(minutes=5)), known=memory(state=replace(LOOKED, scan_pass=stalled)))
     assert "stood still" in words(found)
 
 
@@ -242,8 +257,8 @@ def test_a_round_that_stood_still_is_failing() -> None:
 def test_a_document_that_tells_no_time_that_has_come_is_no_run(
     strange: Mapping[str, object],
 ) -> None:
-    assert run_of(strange, NOW) is None
-    assert of(strange, ran(ago(hours=3))).timing.late > timedelta(hours=2)
+    assert parse_run(strange, NOW) is None
+    assert of(strange, ran(ago(hours=3))).timing.late_by > timedelta(hours=2)
 
 
 def test_what_another_version_wrote_is_taken_as_far_as_it_goes() -> None:
@@ -259,14 +274,23 @@ def test_what_another_version_wrote_is_taken_as_far_as_it_goes() -> None:
         "error": "x" * 10_000,
         "granted": {"graph": "all", "exchange": [7, "Get-Mailbox"]},
     }
-    found = run_of(hostile, NOW)
+    found = parse_run(hostile, NOW)
     assert found is not None
-    assert (found.seen, found.population, found.unread, found.told) == (0, 0, 0, None)
-    assert (found.blind, found.changes, found.preview) == (("rules",), (("", ""),), ())
+    assert (found.read_count, found.population, found.unread_count, found.delivered) == (
+        0,
+        0,
+        0,
+        None,
+    )
+    assert (found.unavailable_sources, found.changes, found.preview) == (
+        ("rules",),
+        (("", ""),),
+        (),
+    )
     assert len(found.error) == 600
-    assert found.granted.app_roles is None
-    assert found.granted.cmdlets == frozenset({"Get-Mailbox"})
-    assert of(old).timing.late == timedelta()
+    assert found.granted_permissions.app_roles is None
+    assert found.granted_permissions.cmdlets == frozenset({"Get-Mailbox"})
+    assert of(old).timing.late_by == timedelta()
 
 
 def test_what_a_run_writes_is_what_is_read_of_it() -> None:
@@ -276,23 +300,27 @@ def test_what_a_run_writes_is_what_is_read_of_it() -> None:
         noun="mailboxes",
         run="1-2",
         mode=Mode.ENFORCE,
-        started=ago(minutes=5),
+        started_at=ago(minutes=5),
         status="done",
-        finished=ago(minutes=4),
-        seen=812,
+        finished_at=ago(minutes=4),
+        read_count=812,
         population=815,
-        unread=3,
-        blind=("rules",),
-        held="too many",
+        unread_count=3,
+        unavailable_sources=("rules",),
+        block_reason="too many",
         plan="a" * 32,
-        told=True,
+        delivered=True,
         error="no",
     )
-    found = run_of(json.loads(json.dumps(run_document(report))), NOW)
+    found = parse_run(json.loads(json.dumps(run_document(report))), NOW)
     assert found is not None
     for name in ("run", "status", "seen", "population", "unread", "blind", "held", "plan", "told"):
         assert getattr(found, name) == getattr(report, name)
-    assert (found.began, found.ended, found.error) == (report.started, report.finished, "no")
+    assert (found.started_at, found.finished_at, found.error) == (
+        report.started_at,
+        report.finished_at,
+        "no",
+    )
 
 
 # -- coverage and cases ---------------------------------------------------------------------------
@@ -318,9 +346,9 @@ def test_open_cases_are_counted_by_severity_and_age_and_the_gravest_is_first() -
             case(5, closed=ago(days=1), closing="gone"),
         ),
     )
-    assert found.levels == {Severity.CRITICAL: 1, Severity.HIGH: 2, Severity.LOW: 1}
-    assert found.ages == (1, 1, 1, 1)
-    assert [one.object_id for one in found.open] == ["m4", "m3", "m2", "m1"]
+    assert found.open_by_severity == {Severity.CRITICAL: 1, Severity.HIGH: 2, Severity.LOW: 1}
+    assert found.open_by_age == (1, 1, 1, 1)
+    assert [one.object_id for one in found.open_cases] == ["m4", "m3", "m2", "m1"]
     assert words(found) == "3 open cases: 1 critical, 2 high"
 
 
@@ -361,21 +389,21 @@ def test_what_hinders_exoguard_itself_is_failing(
 
 
 def test_state_that_cannot_be_read_is_failing_and_says_why() -> None:
-    found = status([Standing(QUARTERLY, unreadable="the state table answers 503")], NOW)
+    found = build_status([GuardData(QUARTERLY, read_error="the state table answers 503")], NOW)
     assert found.health is Health.FAILING
     assert words(found) == "its state cannot be read: the state table answers 503"
 
 
 def test_alerts_the_channel_does_not_take_are_failing_after_a_while() -> None:
-    fresh = case(news=News.OPENED, opened=ago(minutes=5), told=None, severity=Severity.LOW)
+    fresh = case(news=Notification.OPENED, opened=ago(minutes=5), told=None, severity=Severity.LOW)
     assert of(ran(ago(minutes=5)), known=memory(fresh)).health is Health.OK
-    old = replace(fresh, opened=ago(hours=3))
-    act = Action("1", Deed.ACKNOWLEDGE, old.key, "ann", "known", ago(hours=5))
-    done = replace(act, state=ActionState.DONE, ended=ago(hours=4))
+    old = replace(fresh, opened_at=ago(hours=3))
+    act = OperatorRequest("1", RequestKind.ACKNOWLEDGE, old.key, "ann", "known", ago(hours=5))
+    done = replace(act, state=RequestState.DONE, ended_at=ago(hours=4))
     asked = replace(act, id="2")
     found = of(ran(ago(minutes=5)), known=memory(old, actions=(done, asked)))
-    assert (found.untold.cases, found.untold.actions) == (1, 1)
-    assert found.untold.oldest == ago(hours=4)
+    assert (found.pending.case_count, found.pending.request_count) == (1, 1)
+    assert found.pending.oldest_at == ago(hours=4)
     assert words(found) == "2 alerts not taken by the channel for 4 hours"
 
 
@@ -395,7 +423,9 @@ def forwarding(number: int, **other: Any) -> Case:
 
 def test_the_plan_the_brake_holds_is_shown_with_its_hash_and_what_it_would_do() -> None:
     wanting = [forwarding(n) for n in (1, 2)]
-    name = plan_hash("toy", [(one.key, change) for one in wanting for change in wished(one)], 100)
+    name = compute_plan_hash(
+        "toy", [(one.key, change) for one in wanting for change in parse_planned_changes(one)], 100
+    )
     held = case(
         9,
         kind="brake",
@@ -404,14 +434,17 @@ def test_the_plan_the_brake_holds_is_shown_with_its_hash_and_what_it_would_do() 
         facts=(f"plan {name}", "would change m1@x"),
         opened=ago(minutes=5),
     )
-    enforcing = replace(ENFORCE, schedule=QUARTERLY.schedule)
+    enforcing = replace(ENFORCE_CONFIG, schedule=QUARTERLY.schedule)
     found = of(ran(ago(minutes=5)), duty=enforcing, known=memory(held, *wanting))
     [plan] = found.decisions
-    assert (plan.kind, plan.plan, plan.exact) == ("plan", name, True)
-    assert plan.would == (("ClearMailboxForward", "m1@x"), ("ClearMailboxForward", "m2@x"))
+    assert (plan.kind, plan.plan, plan.is_exact) == ("plan", name, True)
+    assert plan.planned_changes == (
+        ("ClearMailboxForward", "m1@x"),
+        ("ClearMailboxForward", "m2@x"),
+    )
     assert "a plan waits for its release" in words(found)
     moved_on = of(ran(ago(minutes=5)), duty=enforcing, known=memory(held, wanting[0]))
-    assert [(one.plan, one.exact) for one in moved_on.decisions] == [(name, False)]
+    assert [(one.plan, one.is_exact) for one in moved_on.decisions] == [(name, False)]
 
 
 @pytest.mark.parametrize(
@@ -420,7 +453,7 @@ def test_the_plan_the_brake_holds_is_shown_with_its_hash_and_what_it_would_do() 
 def test_a_wish_of_another_version_does_not_hide_the_plan(wish: str) -> None:
     held = case(9, kind="brake", verdict=Verdict.ASK, facts=("something else",))
     [plan] = of(known=memory(held, case(1, wanted=(wish,)))).decisions
-    assert (plan.plan, plan.would, plan.exact) == ("", (), False)
+    assert (plan.plan, plan.planned_changes, plan.is_exact) == ("", (), False)
 
 
 def test_what_was_set_aside_or_is_being_adopted_is_no_part_of_the_plan() -> None:
@@ -429,7 +462,7 @@ def test_what_was_set_aside_or_is_being_adopted_is_no_part_of_the_plan() -> None
     adopting = forwarding(2, surfaces=("deep",))
     ended = forwarding(3, closed=ago(days=1))
     [plan] = of(known=memory(held, aside, adopting, ended)).decisions
-    assert plan.would == ()
+    assert plan.planned_changes == ()
 
 
 def test_contested_asked_refused_failed_and_half_made_wait_for_a_person() -> None:
@@ -469,16 +502,16 @@ def test_exemptions_that_end_first_stand_first_and_expired_ones_are_not_in_force
             )
         },
     )
-    found = of(ran(ago(minutes=5)), known=known).pardons
-    assert [(one.exemption.who, one.in_force, one.soon) for one in found] == [
+    found = of(ran(ago(minutes=5)), known=known).exemptions
+    assert [(one.exemption.granted_by, one.in_force, one.ends_soon) for one in found] == [
         ("bob", True, True),
         ("ann", True, False),
         ("cid", False, False),
     ]
-    assert [one.named for one in found] == ["m1@x", "m1@x", ""]
+    assert [one.subject_name for one in found] == ["m1@x", "m1@x", ""]
 
 
-def needing(*permissions: Permission) -> Duty:
+def needing(*permissions: Permission) -> GuardConfig:
     return replace(QUARTERLY, guard=replace(GUARD, permissions=permissions))
 
 
@@ -490,29 +523,38 @@ def test_what_the_app_may_do_and_no_guard_needs_is_too_much() -> None:
     granted = {"graph": ["Domain.Read.All"], "exchange": ["Get-Mailbox", "Get-User", "Set-User"]}
     newest = ran(ago(minutes=5), granted=granted)
     before = ran(ago(minutes=20), granted={"graph": ["User.Read.All"], "exchange": None})
-    found = status([Standing(duty, memory(), [newest, before])], NOW)
-    assert found.rights.too_much == ("Domain.Read.All", "Set-User")
-    assert found.rights.at == ago(minutes=5)
+    found = build_status([GuardData(duty, memory(), [newest, before])], NOW)
+    assert found.permissions.excess_names == ("Domain.Read.All", "Set-User")
+    assert found.permissions.known_since == ago(minutes=5)
     assert "2 permissions no guard needs" in words(found)
 
 
 @pytest.mark.parametrize("granted", [None, {}, {"graph": None, "exchange": None}, "all"])
 def test_rights_nobody_could_read_are_not_too_much(granted: object) -> None:
     duty = needing(Permission(Service.GRAPH, "User.Read.All", "to see accounts"))
-    found = status([Standing(duty, memory(), [ran(ago(minutes=5), granted=granted)])], NOW)
-    assert (found.rights.at, found.rights.too_much) == (None, ())
+    found = build_status([GuardData(duty, memory(), [ran(ago(minutes=5), granted=granted)])], NOW)
+    assert (found.permissions.known_since, found.permissions.excess_names) == (None, ())
     assert found.health is Health.OK
 
 
 def test_what_people_asked_for_is_shown_for_a_month_and_until_it_is_answered() -> None:
-    old = Action("3", Deed.UNDO, "c", "ann", "wrong", ago(days=60))
+    old = OperatorRequest("3", RequestKind.UNDO, "c", "ann", "wrong", ago(days=60))
     actions = (
-        Action("1", Deed.RUN, "", "bob", "look", ago(hours=1), state=ActionState.DONE, told=True),
-        replace(old, id="2", state=ActionState.DONE, told=True),
+        OperatorRequest(
+            "1",
+            RequestKind.RUN,
+            "",
+            "bob",
+            "look",
+            ago(hours=1),
+            state=RequestState.DONE,
+            notified=True,
+        ),
+        replace(old, id="2", state=RequestState.DONE, notified=True),
         old,
     )
     found = of(ran(ago(minutes=5)), known=memory(actions=actions))
-    assert [action.id for action in found.actions] == ["1", "3"]
+    assert [action.id for action in found.operator_requests] == ["1", "3"]
 
 
 # -- history --------------------------------------------------------------------------------------
@@ -527,13 +569,18 @@ def test_the_history_counts_what_was_open_opened_closed_and_changed_on_each_day(
     ]
     made = ChangeRecord("c", "k", "s", "K", {}, ChangeState.APPLIED, ago(days=1), "r")
     changes = [made, replace(made, state=ChangeState.FAILED)]
-    days = history(cases, changes, NOW)
-    assert len(days) == DAYS
+    days = build_daily_history(cases, changes, NOW)
+    assert len(days) == HISTORY_DAYS
     assert [day.day.day for day in days[-3:]] == [18, 19, 20]
-    assert [day.all_open for day in days[-5:]] == [1, 2, 2, 1, 1]
-    assert [(day.opened, day.closed) for day in days[-4:]] == [(1, 0), (1, 1), (0, 1), (0, 0)]
-    assert [day.changes for day in days[-3:]] == [0, 1, 0]
-    assert days[0].open == {Severity.HIGH: 1}
+    assert [day.open_count for day in days[-5:]] == [1, 2, 2, 1, 1]
+    assert [(day.opened_count, day.closed_count) for day in days[-4:]] == [
+        (1, 0),
+        (1, 1),
+        (0, 1),
+        (0, 0),
+    ]
+    assert [day.change_count for day in days[-3:]] == [0, 1, 0]
+    assert days[0].open_by_severity == {Severity.HIGH: 1}
 
 
 # -- lists ----------------------------------------------------------------------------------------
@@ -542,17 +589,22 @@ def test_the_history_counts_what_was_open_opened_closed_and_changed_on_each_day(
 def test_cases_are_chosen_by_guard_severity_and_state_a_page_at_a_time() -> None:
     many = [case(n, opened=ago(minutes=n)) for n in range(1, 251)]
     ended = [case(n, closed=ago(hours=n), severity=Severity.HIGH) for n in range(301, 304)]
-    rows = [Standing(QUARTERLY, memory(*many, *ended))]
-    first = chosen(rows, Choice())
-    assert (len(first.rows), first.total, first.pages, first.first) == (PAGE, 250, 3, 1)
+    rows = [GuardData(QUARTERLY, memory(*many, *ended))]
+    first = select_case_page(rows, CaseFilter())
+    assert (len(first.rows), first.total, first.page_count, first.first_number) == (
+        PAGE_SIZE,
+        250,
+        3,
+        1,
+    )
     assert first.rows[0][1].object_id == "m250"
-    last = chosen(rows, Choice(page=3))
-    assert (len(last.rows), last.first) == (50, 201)
-    assert chosen(rows, Choice(page=4)).rows == ()
-    closed = chosen(rows, Choice(state="closed"))
+    last = select_case_page(rows, CaseFilter(page=3))
+    assert (len(last.rows), last.first_number) == (50, 201)
+    assert select_case_page(rows, CaseFilter(page=4)).rows == ()
+    closed = select_case_page(rows, CaseFilter(state="closed"))
     assert [one.object_id for _, one in closed.rows] == ["m301", "m302", "m303"]
-    assert chosen(rows, Choice(state="all", severity="high")).total == 3
-    assert chosen(rows, Choice(guard="another")).total == 0
+    assert select_case_page(rows, CaseFilter(state="all", severity="high")).total == 3
+    assert select_case_page(rows, CaseFilter(guard="another")).total == 0
 
 
 @pytest.mark.parametrize(
@@ -569,15 +621,15 @@ def test_cases_are_chosen_by_guard_severity_and_state_a_page_at_a_time() -> None
     ],
 )
 def test_what_is_not_on_offer_is_refused(asked: Mapping[str, str]) -> None:
-    with pytest.raises(BadChoice):
-        Choice.read(asked, ["toy"])
+    with pytest.raises(InvalidCaseFilter):
+        CaseFilter.parse(asked, ["toy"])
 
 
 def test_a_choice_left_empty_is_any() -> None:
     asked = {"guard": "", "severity": "", "state": "", "page": ""}
-    assert Choice.read(asked, ["toy"]) == Choice()
+    assert CaseFilter.parse(asked, ["toy"]) == CaseFilter()
     asked = {"guard": "toy", "severity": "high", "state": "all", "page": "7"}
-    assert Choice.read(asked, ["toy"]) == Choice("toy", "high", "all", 7)
+    assert CaseFilter.parse(asked, ["toy"]) == CaseFilter("toy", "high", "all", 7)
 
 
 def test_a_case_comes_with_its_changes_its_exemption_and_what_people_did_about_it() -> None:
@@ -585,20 +637,20 @@ def test_a_case_comes_with_its_changes_its_exemption_and_what_people_did_about_i
     made = ChangeRecord("c" * 32, one.key, "s", "K", {}, ChangeState.APPLIED, ago(days=1), "r")
     known = memory(
         one,
-        changes=(made, replace(made, id="d" * 32, case="other")),
+        changes=(made, replace(made, id="d" * 32, case_key="other")),
         exemptions={"m1": Exemption("m1", "ann", "printer", ago(days=-2))},
         actions=(
-            Action("1", Deed.UNDO, made.id, "ann", "wrong", ago(hours=1)),
-            Action("2", Deed.ACKNOWLEDGE, one.key, "ann", "known", ago(hours=1)),
-            Action("3", Deed.ACKNOWLEDGE, "f" * 32, "ann", "known", ago(hours=1)),
+            OperatorRequest("1", RequestKind.UNDO, made.id, "ann", "wrong", ago(hours=1)),
+            OperatorRequest("2", RequestKind.ACKNOWLEDGE, one.key, "ann", "known", ago(hours=1)),
+            OperatorRequest("3", RequestKind.ACKNOWLEDGE, "f" * 32, "ann", "known", ago(hours=1)),
         ),
     )
-    found = whole(QUARTERLY, known, one.key)
+    found = find_case_detail(QUARTERLY, known, one.key)
     assert found is not None
     assert [record.id for record in found.changes] == [made.id]
     assert found.exemption is not None
-    assert [action.id for action in found.actions] == ["1", "2"]
-    assert whole(QUARTERLY, known, "nobody") is None
+    assert [action.id for action in found.operator_requests] == ["1", "2"]
+    assert find_case_detail(QUARTERLY, known, "nobody") is None
 
 
 # -- JSON -----------------------------------------------------------------------------------------
@@ -623,9 +675,11 @@ def test_the_status_is_json_with_times_of_one_zone() -> None:
         one,
         changes=(made,),
         exemptions={"m1": Exemption("m1", "ann", "printer", ago(days=-2))},
-        actions=(Action("1", Deed.RUN, "", "bob", "look", ago(hours=1)),),
+        actions=(OperatorRequest("1", RequestKind.RUN, "", "bob", "look", ago(hours=1)),),
     )
-    text = json.dumps(document(status([Standing(QUARTERLY, known, [ran(ago(minutes=5))])], NOW)))
+    text = json.dumps(
+        status_to_json(build_status([GuardData(QUARTERLY, known, [ran(ago(minutes=5))])], NOW))
+    )
     read = json.loads(text)
     assert (read["version"], read["at"], read["health"]) == (1, NOW.isoformat(), "attention")
     assert read["guards"][0]["last_complete_look"] == ago(minutes=4).isoformat()
@@ -633,18 +687,18 @@ def test_the_status_is_json_with_times_of_one_zone() -> None:
     assert read["decisions"][0]["would_change"][0]["subject"] == "m1@x"
     assert read["changes"][0]["before"] == {"was": "a@b"}
     assert read["open"] == {"all": 2, "critical": 0, "high": 0, "medium": 2, "low": 0}
-    assert len(read["history"]) == DAYS
+    assert len(read["history"]) == HISTORY_DAYS
 
 
 def test_cases_are_json() -> None:
     one = case(1, acknowledged=ago(hours=1), acknowledged_by="ann")
     made = ChangeRecord("c", one.key, "s", "K", {}, ChangeState.APPLIED, ago(days=1), "r")
-    read = json.loads(json.dumps(case_document(QUARTERLY, one, [made])))
+    read = json.loads(json.dumps(case_detail_to_json(QUARTERLY, one, [made])))
     assert (read["case"], read["state"], read["why"]) == (one.key, "open", "It is a toy.")
     assert read["changes"][0]["outcome"] == "applied"
-    page = json.loads(json.dumps(cases_document([("toy", one)], 1, 1, 1)))
+    page = json.loads(json.dumps(case_page_to_json([("toy", one)], 1, 1, 1)))
     assert page["cases"][0]["acknowledged_by"] == "ann"
 
 
 def test_a_change_that_is_wished_for_is_known_to_this_version() -> None:
-    assert wished(forwarding(1)) == (ClearMailboxForward("g-m1"),)
+    assert parse_planned_changes(forwarding(1)) == (ClearMailboxForward("g-m1"),)

@@ -3,18 +3,18 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.keys import END, FIRST, place
-from core.tenant.mailbox_index import Page, Roll
+from core.keys import RANGE_END, RANGE_START, compute_hash_prefix
+from core.tenant.mailbox_index import MailboxIndex, MailboxPage
 from core.tenant.mailboxes import Mailbox
-from core.tenant.readings import Reading, Unread
+from core.tenant.readings import ReadFailure, Reading
 
 SURFACES = frozenset({"inbox-rules", "mailboxes"})
 names = st.text(min_size=1, max_size=40)
 
 
-def roll_of(boxes: list[Mailbox], watched: frozenset[str] = frozenset()) -> Roll:
-    roll = Roll(watched, SURFACES)
-    roll.add(Page(Reading(tuple(boxes), population=len(boxes)), SURFACES))
+def roll_of(boxes: list[Mailbox], watched: frozenset[str] = frozenset()) -> MailboxIndex:
+    roll = MailboxIndex(watched, SURFACES)
+    roll.add_page(MailboxPage(Reading(tuple(boxes), population=len(boxes)), SURFACES))
     return roll
 
 
@@ -25,86 +25,96 @@ def boxes_of(number: int) -> list[Mailbox]:
 @given(st.lists(names, unique=True, max_size=60), st.integers(1, 7))
 def test_the_slices_hold_every_mailbox_once_and_leave_no_gap(ids: list[str], size: int) -> None:
     roll = roll_of([Mailbox(one, f"guid {one}", f"{one}@x") for one in ids])
-    pieces = list(roll.slices(size=size))
-    assert [piece.low for piece in pieces] == [FIRST, *(piece.high for piece in pieces[:-1])]
-    assert pieces[-1].high == END
+    pieces = list(roll.iter_ranges(size=size))
+    assert [piece.low for piece in pieces] == [RANGE_START, *(piece.high for piece in pieces[:-1])]
+    assert pieces[-1].high == RANGE_END
     found = [box for piece in pieces for box in piece.mailboxes]
     assert sorted(box.id for box in found) == sorted(ids)
     assert all(box.address == f"{box.id}@x" for box in found)
     for piece in pieces:
-        assert all(piece.low <= place(box.id) < piece.high for box in piece.mailboxes)
+        assert all(piece.low <= compute_hash_prefix(box.id) < piece.high for box in piece.mailboxes)
 
 
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_going_on_after_a_slice_leaves_out_nothing_and_repeats_nothing(size: int, at: int) -> None:
     roll = roll_of(boxes_of(size))
-    pieces = list(roll.slices(size=3))
+    pieces = list(roll.iter_ranges(size=3))
     before = pieces[: at % len(pieces)]
-    after = before[-1].high if before else FIRST
-    rest = list(roll.slices(after, size=5))
+    after = before[-1].high if before else RANGE_START
+    rest = list(roll.iter_ranges(after, size=5))
     seen = [box.id for piece in [*before, *rest] for box in piece.mailboxes]
     assert sorted(seen) == sorted(f"id-{n}" for n in range(size))
 
 
 def test_a_mailbox_that_appeared_behind_the_cursor_waits_for_the_next_round() -> None:
-    first = list(roll_of(boxes_of(20)).slices(size=10))
+    first = list(roll_of(boxes_of(20)).iter_ranges(size=10))
     grown = roll_of(boxes_of(40))
-    rest = [box.id for piece in grown.slices(first[0].high, size=10) for box in piece.mailboxes]
+    rest = [
+        box.id for piece in grown.iter_ranges(first[0].high, size=10) for box in piece.mailboxes
+    ]
     assert {box.id for box in first[1].mailboxes} <= set(rest)
     assert {box.id for box in first[0].mailboxes}.isdisjoint(rest)
 
 
 def test_a_mailbox_listed_twice_is_looked_into_once() -> None:
     boxes = boxes_of(3)
-    (piece,) = roll_of([*boxes, *boxes]).slices()
+    (piece,) = roll_of([*boxes, *boxes]).iter_ranges()
     assert len(piece.mailboxes) == 3
 
 
 def test_what_a_complete_listing_does_not_name_is_gone_and_what_is_broken_is_not() -> None:
-    roll = Roll(frozenset({"id-1", "lost", "broken"}), SURFACES)
-    broken = Unread("mailboxes", "unreadable", "broken")
-    roll.add(Page(Reading(tuple(boxes_of(3)), unread=(broken,), population=4), SURFACES))
-    rest = roll.rest()
+    roll = MailboxIndex(frozenset({"id-1", "lost", "broken"}), SURFACES)
+    broken = ReadFailure("mailboxes", "unreadable", "broken")
+    roll.add_page(
+        MailboxPage(Reading(tuple(boxes_of(3)), failures=(broken,), population=4), SURFACES)
+    )
+    rest = roll.build_listing_reading()
     surfaces = ("inbox-rules", "mailboxes")
     assert rest.covers(surfaces, "lost")
     assert not rest.covers(surfaces, "id-1")
     assert not rest.covers(surfaces, "broken")
     assert rest.population == 1
-    assert rest.unread_objects == {"broken"}
-    roll.add(Page(Reading(complete=False), SURFACES))
-    assert not roll.rest().covers(surfaces, "lost")
+    assert rest.unread_object_ids == {"broken"}
+    roll.add_page(MailboxPage(Reading(complete=False), SURFACES))
+    assert not roll.build_listing_reading().covers(surfaces, "lost")
 
 
 def test_kinds_that_are_left_out_are_counted_and_not_looked_into() -> None:
-    roll = Roll()
+    roll = MailboxIndex()
     kinds = ("UserMailbox", "DiscoveryMailbox")
     listed = tuple(Mailbox(kind, "g", "a@x", kind=kind) for kind in kinds)
-    roll.add(Page(Reading(listed, population=2), SURFACES, left_out=("DiscoveryMailbox",)))
-    (piece,) = roll.slices()
+    roll.add_page(
+        MailboxPage(Reading(listed, population=2), SURFACES, excluded_kinds=("DiscoveryMailbox",))
+    )
+    (piece,) = roll.iter_ranges()
     assert [box.id for box in piece.mailboxes] == ["UserMailbox"]
-    assert roll.rest().population == 1
+    assert roll.build_listing_reading().population == 1
 
 
 def test_a_case_of_a_mailbox_that_is_left_out_now_is_over() -> None:
-    roll = Roll(watched=frozenset({"UserMailbox", "DiscoveryMailbox"}), surfaces=SURFACES)
+    roll = MailboxIndex(
+        open_case_ids=frozenset({"UserMailbox", "DiscoveryMailbox"}), sources=SURFACES
+    )
     kinds = ("UserMailbox", "DiscoveryMailbox")
     listed = tuple(Mailbox(kind, "g", "a@x", kind=kind) for kind in kinds)
-    roll.add(Page(Reading(listed, population=2), SURFACES, left_out=("DiscoveryMailbox",)))
-    assert not roll.rest().covers(SURFACES, "UserMailbox")
-    assert roll.rest().covers(SURFACES, "DiscoveryMailbox")
+    roll.add_page(
+        MailboxPage(Reading(listed, population=2), SURFACES, excluded_kinds=("DiscoveryMailbox",))
+    )
+    assert not roll.build_listing_reading().covers(SURFACES, "UserMailbox")
+    assert roll.build_listing_reading().covers(SURFACES, "DiscoveryMailbox")
 
 
 def test_mailboxes_come_as_they_were_listed_in_full_slices_and_the_last_ones_at_the_end() -> None:
-    roll = Roll()
+    roll = MailboxIndex()
     seen: list[str] = []
     for start in range(0, 10, 5):
         part = tuple(boxes_of(10)[start : start + 5])
-        roll.add(Page(Reading(part, population=5), SURFACES))
-        while piece := roll.next_listed(3):
+        roll.add_page(MailboxPage(Reading(part, population=5), SURFACES))
+        while piece := roll.take_listed_range(3):
             assert len(piece.mailboxes) == 3
             seen += [box.id for box in piece.mailboxes]
     assert len(seen) == 9
-    last = roll.next_listed(3, last=True)
+    last = roll.take_listed_range(3, last=True)
     assert last
     assert [*seen, *(box.id for box in last.mailboxes)] == [f"id-{n}" for n in range(10)]
-    assert roll.next_listed(3, last=True) is None
+    assert roll.take_listed_range(3, last=True) is None

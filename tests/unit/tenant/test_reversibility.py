@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.tenant.changes import CHANGES
+from core.tenant.changes import CHANGE_TYPES
 from core.tenant.mail_flow import InboxRule
 from core.tenant.reversibility import (
-    FOUND_SO,
-    MICROSOFTS,
-    NOTHING_KNOWN,
-    PURGES,
+    ALREADY_SET,
+    AUDIT_AGE_PURGES,
+    DEFAULT_SET_ONLY,
+    PRIOR_STATE_UNKNOWN,
     UNKNOWN_KIND,
-    changed_since,
-    doing,
-    irreversible,
-    unknown,
+    describe_changed_since,
+    explain_irreversible,
+    explain_undo_unknown,
+    hash_rule_actions,
 )
 
 FORWARD = {"ForwardingAddress": None, "DeliverToMailboxAndForward": True}
@@ -50,7 +50,7 @@ RULE = InboxRule("R1", "m1", "any", "graph", redirect_to=("x@evil.example",))
     ids=str,
 )
 def test_what_was_told_can_be_undone(kind: str, before: dict[str, object]) -> None:
-    assert irreversible(kind, before) == ""
+    assert explain_irreversible(kind, before) == ""
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ def test_what_was_told_can_be_undone(kind: str, before: dict[str, object]) -> No
     ids=str,
 )
 def test_what_was_not_told_cannot(kind: str, before: dict[str, object]) -> None:
-    assert irreversible(kind, before) == NOTHING_KNOWN
+    assert explain_irreversible(kind, before) == PRIOR_STATE_UNKNOWN
 
 
-@pytest.mark.parametrize("kind", CHANGES)
+@pytest.mark.parametrize("kind", CHANGE_TYPES)
 def test_an_empty_record_tells_nothing(kind: str) -> None:
-    assert irreversible(kind, {}) == NOTHING_KNOWN
+    assert explain_irreversible(kind, {}) == PRIOR_STATE_UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -99,18 +99,21 @@ def test_an_empty_record_tells_nothing(kind: str) -> None:
 def test_a_change_that_wrote_nothing_has_nothing_to_give_back(
     kind: str, before: dict[str, object]
 ) -> None:
-    assert irreversible(kind, before) == FOUND_SO
-    assert unknown(kind, before) == ""
+    assert explain_irreversible(kind, before) == ALREADY_SET
+    assert explain_undo_unknown(kind, before) == ""
 
 
 def test_records_are_not_shortened_and_microsofts_lists_not_set() -> None:
-    assert irreversible("RaiseAuditAge", {"AuditLogAgeLimit": "90.00:00:00"}) == PURGES
+    assert (
+        explain_irreversible("RaiseAuditAge", {"AuditLogAgeLimit": "90.00:00:00"})
+        == AUDIT_AGE_PURGES
+    )
     before = {"DefaultAuditSet": ["Admin", "Delegate", "Owner"], "AuditOwner": ["Update"]}
-    assert irreversible("ResetAuditSet", before) == MICROSOFTS
+    assert explain_irreversible("ResetAuditSet", before) == DEFAULT_SET_ONLY
 
 
 def test_a_change_of_another_version_is_not_known() -> None:
-    assert irreversible("RemoveEverything", {"accountEnabled": True}) == UNKNOWN_KIND
+    assert explain_irreversible("RemoveEverything", {"accountEnabled": True}) == UNKNOWN_KIND
 
 
 JSON = st.recursive(
@@ -127,16 +130,16 @@ NAMES = st.sampled_from(
 )
 
 
-@given(st.sampled_from(sorted(CHANGES)), st.dictionaries(NAMES, JSON, max_size=4))
+@given(st.sampled_from(sorted(CHANGE_TYPES)), st.dictionaries(NAMES, JSON, max_size=4))
 def test_no_record_breaks_the_answer(kind: str, before: dict[str, Any]) -> None:
-    reason = irreversible(kind, before)
-    assert reason in ("", NOTHING_KNOWN, FOUND_SO, PURGES, MICROSOFTS)
-    assert not unknown(kind, before) or reason == NOTHING_KNOWN
+    reason = explain_irreversible(kind, before)
+    assert reason in ("", PRIOR_STATE_UNKNOWN, ALREADY_SET, AUDIT_AGE_PURGES, DEFAULT_SET_ONLY)
+    assert not explain_undo_unknown(kind, before) or reason == PRIOR_STATE_UNKNOWN
 
 
 def test_what_a_rule_does_is_not_its_name_nor_whether_it_is_on() -> None:
     same = replace(RULE, name="other", enabled=False, sequence=9)
-    assert doing(same) == doing(RULE)
+    assert hash_rule_actions(same) == hash_rule_actions(RULE)
     for other in (
         replace(RULE, redirect_to=("y@evil.example",)),
         replace(RULE, forward_to=("x@evil.example",), redirect_to=()),
@@ -145,11 +148,13 @@ def test_what_a_rule_does_is_not_its_name_nor_whether_it_is_on() -> None:
         replace(RULE, move_to="archive"),
         replace(RULE, mark_as_read=True),
     ):
-        assert doing(other) != doing(RULE)
+        assert hash_rule_actions(other) != hash_rule_actions(RULE)
 
 
 def test_what_is_told_of_an_object_is_bounded_and_shows_what_it_is() -> None:
-    told = changed_since({"ForwardingSmtpAddress": "smtp:\u202e" + "x" * 5_000, "other": None})
+    told = describe_changed_since(
+        {"ForwardingSmtpAddress": "smtp:\u202e" + "x" * 5_000, "other": None}
+    )
     assert len(told) < 400
     assert "\\u202e" in told
     assert told.endswith("other is empty now")

@@ -16,36 +16,36 @@ from core.cli.program import program
 from core.model.changes import ChangeState
 from core.model.findings import Severity, Verdict
 from core.model.guards import Mode
-from core.model.requests import ActionState, Deed
-from core.status.daily_history import history
+from core.model.requests import RequestKind, RequestState
+from core.status.daily_history import build_daily_history
 from core.status.guard_status import Health
-from core.tenant.changes import CHANGES
+from core.tenant.changes import CHANGE_TYPES
 from core.web import instructions
-from core.web.case_timeline import timeline
-from core.web.charts import changes_made, nice, open_cases, opened_and_closed
+from core.web.case_timeline import build_case_timeline
+from core.web.charts import chart_case_flow, chart_changes, chart_open_cases, round_up_to_axis
 from core.web.glossary import (
-    ANSWER,
-    CHANGE,
-    DEED,
-    HEADLINE,
-    HEALTH,
-    LEAD,
-    MODE,
-    OUTCOME,
-    SEVERITY,
-    VERDICT,
+    CHANGE_STATE_TEXTS,
+    CHANGE_TEXTS_BY_KIND,
+    HEALTH_HEADLINES,
+    HEALTH_LABELS,
+    HEALTH_LEADS,
+    MODE_TEXTS,
+    REQUEST_KIND_TEXTS,
+    REQUEST_STATE_TEXTS,
+    SEVERITY_TEXTS,
+    VERDICT_TEXTS,
 )
-from core.web.pages import HEADERS, ROWS, case_page, notice_page
+from core.web.pages import MAX_ROWS, PAGE_HEADERS, render_case_page, render_notice_page
 from tests.support.status_samples import (
     AUDIT,
     FORWARDING,
     NOW,
     SIGN_IN,
-    Pages,
-    hostile,
-    large,
-    mornings,
-    quiet,
+    SamplePages,
+    build_busy_tenant,
+    build_healthy_tenant,
+    build_hostile_tenant,
+    build_large_tenant,
 )
 
 VOID = {"meta", "link", "br", "rect", "path", "line"}
@@ -97,21 +97,26 @@ class Read(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
-def every_page(pages: Pages) -> Iterator[tuple[str, str]]:
+def every_page(pages: SamplePages) -> Iterator[tuple[str, str]]:
     """All the pages of a tenant, with the page of every case of the hostile one."""
     for path in ("status", "cases", "notice"):
-        yield path, pages.page(path, {}) or ""
-    for standing in pages.standings:
-        for key in list(standing.memory.cases)[:20]:
-            yield "case", pages.page(f"cases/{standing.duty.guard.name}/{key}", {}) or ""
+        yield path, pages.render_page(path, {}) or ""
+    for standing in pages.statuses:
+        for key in list(standing.snapshot.cases)[:20]:
+            yield "case", pages.render_page(f"cases/{standing.config.guard.name}/{key}", {}) or ""
 
 
-TENANTS = {"quiet": quiet(), "morning": mornings(), "large": large(300), "hostile": hostile()}
+TENANTS = {
+    "quiet": build_healthy_tenant(),
+    "morning": build_busy_tenant(),
+    "large": build_large_tenant(300),
+    "hostile": build_hostile_tenant(),
+}
 
 
 @pytest.mark.parametrize("name", TENANTS)
 def test_every_page_is_well_formed_and_what_it_points_at_is_there(name: str) -> None:
-    for _, text in every_page(Pages(TENANTS[name])):
+    for _, text in every_page(SamplePages(TENANTS[name])):
         page = Read(text)
         ids = page.values("id")
         assert len(ids) == len(set(ids))
@@ -124,7 +129,7 @@ def test_every_page_is_well_formed_and_what_it_points_at_is_there(name: str) -> 
 
 @pytest.mark.parametrize("name", TENANTS)
 def test_no_page_has_a_script_a_handler_an_inline_style_or_a_foreign_address(name: str) -> None:
-    for _, text in every_page(Pages(TENANTS[name])):
+    for _, text in every_page(SamplePages(TENANTS[name])):
         page = Read(text)
         names = {key for _, attrs in page.tags for key in attrs}
         assert not {one for one in names if one.startswith("on")}
@@ -141,7 +146,7 @@ def test_no_page_has_a_script_a_handler_an_inline_style_or_a_foreign_address(nam
 
 
 def test_nothing_hostile_acts_or_is_invisible_on_any_page() -> None:
-    for kind, text in every_page(Pages(TENANTS["hostile"])):
+    for kind, text in every_page(SamplePages(TENANTS["hostile"])):
         assert not INVISIBLE.search(text), kind
         assert "<script" not in text
         assert "alert(1)>" not in text
@@ -151,7 +156,7 @@ def test_nothing_hostile_acts_or_is_invisible_on_any_page() -> None:
 
 
 def test_what_is_hostile_is_shown_as_what_it_is() -> None:
-    text = Read(Pages(TENANTS["hostile"]).page("status", {}) or "").text
+    text = Read(SamplePages(TENANTS["hostile"]).render_page("status", {}) or "").text
     assert "<script>alert(1)</script>" in text
     assert "\\u202egnp.exe\\u202c" in text
     assert "(10,000 characters)" in text
@@ -159,42 +164,42 @@ def test_what_is_hostile_is_shown_as_what_it_is() -> None:
 
 
 def test_a_value_a_template_forgets_to_cut_is_cut_all_the_same() -> None:
-    page = notice_page("x" * 5_000, ["\u202e<b>"])
+    page = render_notice_page("x" * 5_000, ["\u202e<b>"])
     assert "x" * 2_001 not in page
     assert "\\u202e&lt;b&gt;" in page
 
 
 def test_the_policy_lets_exactly_the_pages_own_style_through() -> None:
-    text = notice_page("Sign in", [])
+    text = render_notice_page("Sign in", [])
     style = text.partition("<style>")[2].partition("</style>")[0]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = HEADERS["Content-Security-Policy"]
+    policy = PAGE_HEADERS["Content-Security-Policy"]
     assert f"style-src 'sha256-{digest}'" in policy
     assert text.count("<style") == 1
     for rule in ("default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"):
         assert rule in policy
     assert "unsafe" not in policy
-    assert HEADERS["Cache-Control"] == "no-store"
-    assert HEADERS["X-Content-Type-Options"] == "nosniff"
-    assert HEADERS["Referrer-Policy"] == "no-referrer"
+    assert PAGE_HEADERS["Cache-Control"] == "no-store"
+    assert PAGE_HEADERS["X-Content-Type-Options"] == "nosniff"
+    assert PAGE_HEADERS["Referrer-Policy"] == "no-referrer"
 
 
 def test_a_notice_tells_nothing_of_the_tenant_and_leads_nowhere() -> None:
-    page = Read(notice_page("Sign in", ["A key is needed."], "python -m core.cli page"))
+    page = Read(render_notice_page("Sign in", ["A key is needed."], "python -m core.cli page"))
     assert not [tag for tag, _ in page.tags if tag in ("nav", "form", "a")][1:]
     assert "A key is needed." in page.text
     assert "python -m core.cli page" in page.text
 
 
 def test_a_quiet_tenant_says_that_all_is_well_and_why_one_may_believe_it() -> None:
-    text = Read(Pages(TENANTS["quiet"]).page("status", {}) or "").text
+    text = Read(SamplePages(TENANTS["quiet"]).render_page("status", {}) or "").text
     assert "All is well" in text
     assert "815 of 815" in text
     assert "Nothing waits" in text
 
 
 def test_a_busy_morning_shows_what_is_late_held_missing_exempt_and_changed() -> None:
-    text = Read(Pages(TENANTS["morning"]).page("status", {}) or "").text
+    text = Read(SamplePages(TENANTS["morning"]).render_page("status", {}) or "").text
     for words in (
         "Exoguard is hindered",
         "late by 69 minutes",
@@ -213,19 +218,19 @@ def test_a_busy_morning_shows_what_is_late_held_missing_exempt_and_changed() -> 
 
 
 def test_a_case_tells_how_to_answer_it_over_http_and_on_the_command_line() -> None:
-    pages = Pages(TENANTS["morning"])
-    memory = pages.standings[0].memory
-    blocked = next(one for one in memory.cases.values() if one.closing == "done")
-    text = Read(pages.page(f"cases/{SIGN_IN}/{blocked.key}", {}) or "").text
-    made = next(one for one in memory.changes if one.case == blocked.key)
+    pages = SamplePages(TENANTS["morning"])
+    memory = pages.statuses[0].snapshot
+    blocked = next(one for one in memory.cases.values() if one.resolution == "done")
+    text = Read(pages.render_page(f"cases/{SIGN_IN}/{blocked.key}", {}) or "").text
+    made = next(one for one in memory.changes if one.case_key == blocked.key)
     assert f"POST /api/changes/{SIGN_IN}/{made.id}/undo" in text
     assert f"python -m core.cli undo {SIGN_IN} {made.id} --why" in text
     assert "x-functions-key: <key>" in text
     assert "Acknowledge it" not in text
     assert "Exoguard put it right and read it back." in text
-    first = pages.first
+    first = pages.gravest_case
     assert first is not None
-    text = Read(pages.page("cases/" + "/".join(first), {}) or "").text
+    text = Read(pages.render_page("cases/" + "/".join(first), {}) or "").text
     assert f"POST /api/cases/{first[0]}/{first[1]}/acknowledge" in text
     assert f'"subject": "{first[1]}"' in text
 
@@ -234,83 +239,83 @@ def test_the_commands_of_the_pages_are_those_of_the_command_line() -> None:
     commands = typer.main.get_command(program).commands  # type: ignore[attr-defined]  # a group
     key = "a" * 32
     asked = (
-        instructions.acknowledge(SIGN_IN, key),
-        instructions.exempt(SIGN_IN, key),
-        instructions.end_exemption(SIGN_IN, key),
-        instructions.undo(SIGN_IN, key),
-        instructions.release(SIGN_IN, key),
+        instructions.explain_acknowledgement(SIGN_IN, key),
+        instructions.explain_exemption(SIGN_IN, key),
+        instructions.explain_exemption_end(SIGN_IN, key),
+        instructions.explain_undo(SIGN_IN, key),
+        instructions.explain_release(SIGN_IN, key),
     )
     for way in asked:
         name, *arguments = shlex.split(way.command)[3:]
         context = commands[name].make_context(name, arguments, resilient_parsing=False)
         assert context.params["guard"] in (SIGN_IN, "")
         assert key in context.params.values()
-        assert context.params["why"] == instructions.WHY
+        assert context.params["why"] == instructions.EXAMPLE_WHY
 
 
 def test_the_requests_of_the_pages_are_those_of_the_api() -> None:
     key = "a" * 32
-    posts = {route.path: route for route in ROUTES if route.acts}
+    posts = {route.path: route for route in ROUTES if route.is_write}
     for way in (
-        instructions.exempt(SIGN_IN, key),
-        instructions.undo(SIGN_IN, key),
-        instructions.release(SIGN_IN, key),
+        instructions.explain_exemption(SIGN_IN, key),
+        instructions.explain_undo(SIGN_IN, key),
+        instructions.explain_release(SIGN_IN, key),
     ):
-        head, _, body = way.request.partition("\n\n")
+        head, _, body = way.http_request.partition("\n\n")
         path = head.splitlines()[0].removeprefix("POST /api/").replace(SIGN_IN, "{guard}")
         route = posts[path.replace(key, "{change}")]
-        names = {one.name for one in route.fields}
+        names = {one.name for one in route.parameters}
         assert json.loads(body).keys() <= names
-        assert {one.name for one in route.fields if one.required} <= json.loads(body).keys()
+        assert {one.name for one in route.parameters if one.required} <= json.loads(body).keys()
 
 
 def test_a_change_that_was_undone_or_cannot_be_is_not_offered_to_be_undone() -> None:
-    pages = Pages(TENANTS["morning"])
-    memory = pages.standings[0].memory
-    asked = next(one for one in memory.cases.values() if one.acknowledged)
-    text = Read(pages.page(f"cases/{SIGN_IN}/{asked.key}", {}) or "").text
+    pages = SamplePages(TENANTS["morning"])
+    memory = pages.statuses[0].snapshot
+    asked = next(one for one in memory.cases.values() if one.acknowledged_at)
+    text = Read(pages.render_page(f"cases/{SIGN_IN}/{asked.key}", {}) or "").text
     assert "Undo the change" not in text
     assert "End the exemption" not in text
     assert "The whole object is exempt, by its id: object-3" in text
 
 
 def test_the_case_of_a_held_plan_tells_how_to_release_it() -> None:
-    pages = Pages(TENANTS["morning"])
-    audit = next(one for one in pages.standings if one.duty.guard.name == AUDIT)
-    held = next(one for one in audit.memory.cases.values() if one.kind == "brake")
+    pages = SamplePages(TENANTS["morning"])
+    audit = next(one for one in pages.statuses if one.config.guard.name == AUDIT)
+    held = next(one for one in audit.snapshot.cases.values() if one.kind == "brake")
     name = held.facts[0].removeprefix("plan ")
-    text = Read(pages.page(f"cases/{AUDIT}/{held.key}", {}) or "").text
+    text = Read(pages.render_page(f"cases/{AUDIT}/{held.key}", {}) or "").text
     assert f"python -m core.cli release {AUDIT} {name}" in text
     assert f"POST /api/guards/{AUDIT}/run" in text
 
 
 def test_the_list_of_cases_is_paged_and_keeps_what_was_chosen() -> None:
-    pages = Pages(TENANTS["large"])
+    pages = SamplePages(TENANTS["large"])
     asked = {"guard": FORWARDING, "severity": "", "state": "all", "page": "2"}
-    page = Read(pages.page("cases", asked) or "")
+    page = Read(pages.render_page("cases", asked) or "")
     assert "101 to 200 of 600 cases" in page.text
     assert f"cases?guard={FORWARDING}&severity=&state=all&page=3" in page.values("href")
     chosen = [attrs["value"] for tag, attrs in page.tags if tag == "option" and "selected" in attrs]
     assert chosen == [FORWARDING, "", "all"]
-    beyond = Read(pages.page("cases", {"page": "9"}) or "").text
+    beyond = Read(pages.render_page("cases", {"page": "9"}) or "").text
     assert "none on this page" in beyond
-    assert "No such case" in Read(pages.page("cases", {"guard": AUDIT}) or "").text
+    assert "No such case" in Read(pages.render_page("cases", {"guard": AUDIT}) or "").text
 
 
 def test_the_status_shows_a_bounded_number_of_rows_and_says_how_many_more_there_are() -> None:
-    text = Read(Pages(large(300)).page("status", {}) or "").text
+    text = Read(SamplePages(build_large_tenant(300)).render_page("status", {}) or "").text
     assert re.search(r"\d+ more changes not shown here", text)
-    assert text.count("Clear the mailbox's forward") == ROWS
+    assert text.count("Clear the mailbox's forward") == MAX_ROWS
 
 
 def test_history_is_drawn_to_scale_and_also_told_as_a_table() -> None:
-    page = Read(Pages(TENANTS["morning"]).page("status", {}) or "")
+    page = Read(SamplePages(TENANTS["morning"]).render_page("status", {}) or "")
     tags = [tag for tag, _ in page.tags]
     assert (tags.count("figure"), tags.count("desc")) == (3, 3)
     assert page.text.count("2026-11-20") > 1
-    cases = [one for row in TENANTS["large"] for one in row.memory.cases.values()]
-    days = history(cases, [], NOW)
-    for chart in (open_cases(days), opened_and_closed(days), changes_made(days)):
+    cases = [one for row in TENANTS["large"] for one in row.snapshot.cases.values()]
+    days = build_daily_history(cases, [], NOW)
+    for chart in (chart_open_cases(days), chart_case_flow(days), chart_changes(days)):
         assert len(chart.columns) == len(days)
         for column in chart.columns:
             assert all(0 <= block.y <= block.y + block.height <= 100.1 for block in column.blocks)
@@ -320,35 +325,38 @@ def test_history_is_drawn_to_scale_and_also_told_as_a_table() -> None:
     ("number", "axis"), [(0, 1), (1, 1), (3, 5), (10, 10), (11, 20), (64, 100), (4_999, 5_000)]
 )
 def test_an_axis_ends_at_a_number_people_read(number: int, axis: int) -> None:
-    assert nice(number) == axis
+    assert round_up_to_axis(number) == axis
 
 
 def test_what_happened_to_a_case_is_told_in_order() -> None:
-    pages = Pages(TENANTS["morning"])
-    memory = pages.standings[0].memory
-    asked = next(one for one in memory.cases.values() if one.acknowledged)
-    events = timeline(pages.case_of(SIGN_IN, asked.key))
+    pages = SamplePages(TENANTS["morning"])
+    memory = pages.statuses[0].snapshot
+    asked = next(one for one in memory.cases.values() if one.acknowledged_at)
+    events = build_case_timeline(pages.find_case(SIGN_IN, asked.key))
     assert [event.at for event in events] == sorted(event.at for event in events)
-    said = " | ".join(event.what for event in events)
+    said = " | ".join(event.text for event in events)
     assert "Change: block sign-in and revoke the sessions: made" in said
     assert "undid a change: done" in said
     assert "Taken back" in said
 
 
 def test_every_term_has_words() -> None:
-    assert VERDICT.keys() == set(Verdict)
-    assert CHANGE.keys() == CHANGES.keys()
-    assert OUTCOME.keys() == set(ChangeState)
-    assert (set(DEED), set(ANSWER)) == (set(Deed), set(ActionState))
-    assert HEALTH.keys() == HEADLINE.keys() == LEAD.keys() == set(Health)
-    assert (set(MODE), set(SEVERITY)) == (set(Mode), set(Severity))
+    assert VERDICT_TEXTS.keys() == set(Verdict)
+    assert CHANGE_TEXTS_BY_KIND.keys() == CHANGE_TYPES.keys()
+    assert CHANGE_STATE_TEXTS.keys() == set(ChangeState)
+    assert (set(REQUEST_KIND_TEXTS), set(REQUEST_STATE_TEXTS)) == (
+        set(RequestKind),
+        set(RequestState),
+    )
+    assert HEALTH_LABELS.keys() == HEALTH_HEADLINES.keys() == HEALTH_LEADS.keys() == set(Health)
+    assert (set(MODE_TEXTS), set(SEVERITY_TEXTS)) == (set(Mode), set(Severity))
 
 
 def test_controls_are_named_where_a_finding_is_about_one() -> None:
-    pages = Pages(TENANTS["morning"])
-    memory = pages.standings[0].memory
-    asked = next(one for one in memory.cases.values() if one.acknowledged)
-    text = Read(pages.page(f"cases/{SIGN_IN}/{asked.key}", {}) or "").text
+    pages = SamplePages(TENANTS["morning"])
+    memory = pages.statuses[0].snapshot
+    asked = next(one for one in memory.cases.values() if one.acknowledged_at)
+    text = Read(pages.render_page(f"cases/{SIGN_IN}/{asked.key}", {}) or "").text
     assert "1.2.2: Ensure sign-in to shared mailboxes is blocked" in text
-    without = Read(case_page(pages.case_of(SIGN_IN, asked.key), NOW)).text
+    without = Read(render_case_page(pages.find_case(SIGN_IN, asked.key), NOW)).text
     assert "CIS" not in without

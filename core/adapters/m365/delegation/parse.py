@@ -4,8 +4,16 @@ What denies, is inherited, or belongs to the mailbox itself or to Exchange is no
 delegated. Only what says so plainly is left out: a row that does not tell is a delegation.
 """
 
-from core.adapters.m365.parsing import Row, apart, flag, mailbox, recipient_text, text, words
-from core.microsoft365.trustees import keeps_for_itself, sid_of
+from core.adapters.m365.parsing import (
+    ResponseRow,
+    parse_mailbox,
+    parse_name_set,
+    parse_recipient_text,
+    parse_row_flag,
+    parse_text,
+    split_recipients,
+)
+from core.microsoft365.trustees import find_sid, is_built_in_trustee
 from core.tenant.mailboxes import Delegation, Mailbox
 
 PERMISSION_PROPERTIES = (
@@ -17,77 +25,77 @@ PERMISSION_PROPERTIES = (
     "IsInherited",
 )
 
-OVER_MAILBOXES = {
+MAILBOX_RIGHTS = {
     "fullaccess": "FullAccess",
     "changepermission": "ChangePermission",
     "changeowner": "ChangeOwner",
 }
 """Rights to read a mailbox, or to give oneself that right."""
 
-HARMLESS = frozenset({"readpermission", "deleteitem", "externalaccount", "none"})
+IGNORED_RIGHTS = frozenset({"readpermission", "deleteitem", "externalaccount", "none"})
 
 
-def trustee_of(row: Row, name: str) -> str:
+def parse_trustee(row: ResponseRow, name: str) -> str:
     """Whom a row is about. Raises ValueError when it does not tell."""
     value = row.get(name)
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"a right whose {name} cannot be read")
-    return recipient_text(value.strip())
+    return parse_recipient_text(value.strip())
 
 
-def is_nothing(row: Row, trustee: str, sid: str) -> bool:
+def is_no_delegation(row: ResponseRow, trustee: str, sid: str) -> bool:
     """True for a row by which nobody got a right over somebody else's mailbox."""
-    denied = flag(row, "Deny")
-    denied = denied or text(row.get("AccessControlType"), 64).strip().casefold() == "deny"
-    return denied or flag(row, "IsInherited") or keeps_for_itself(trustee, sid)
+    denied = parse_row_flag(row, "Deny")
+    denied = denied or parse_text(row.get("AccessControlType"), 64).strip().casefold() == "deny"
+    return denied or parse_row_flag(row, "IsInherited") or is_built_in_trustee(trustee, sid)
 
 
-def rights_in(row: Row) -> frozenset[str]:
+def parse_rights(row: ResponseRow) -> frozenset[str]:
     """The rights of a row in lower case, from a list or a string. Raises ValueError for none."""
-    found = frozenset(word.casefold() for word in words(row.get("AccessRights")))
+    found = frozenset(word.casefold() for word in parse_name_set(row.get("AccessRights")))
     if not found:
         raise ValueError("a right that is not named")
     return found
 
 
-def mailbox_rights(owner: Mailbox, row: Row) -> tuple[Delegation, ...]:
+def parse_mailbox_rights(owner: Mailbox, row: ResponseRow) -> tuple[Delegation, ...]:
     """A row of Get-MailboxPermission, which may hold several rights."""
-    trustee = trustee_of(row, "User")
-    sid = sid_of(row.get("UserSid"), trustee)
-    if is_nothing(row, trustee, sid):
+    trustee = parse_trustee(row, "User")
+    sid = find_sid(row.get("UserSid"), trustee)
+    if is_no_delegation(row, trustee, sid):
         return ()
-    found = rights_in(row)
-    if strange := sorted(found - OVER_MAILBOXES.keys() - HARMLESS):
+    found = parse_rights(row)
+    if strange := sorted(found - MAILBOX_RIGHTS.keys() - IGNORED_RIGHTS):
         raise ValueError(f"a right nobody knows: {strange[0][:60]}")
     return tuple(
         Delegation(right, trustee, sid, owner)
-        for word, right in OVER_MAILBOXES.items()
+        for word, right in MAILBOX_RIGHTS.items()
         if word in found
     )
 
 
-def send_as_rights(row: Row) -> tuple[Delegation, ...]:
+def parse_send_as_rights(row: ResponseRow) -> tuple[Delegation, ...]:
     """A row of Get-RecipientPermission. Of the recipient it only has the name."""
-    trustee = trustee_of(row, "Trustee")
-    sid = sid_of(row.get("TrusteeSidString"), trustee)
-    if is_nothing(row, trustee, sid):
+    trustee = parse_trustee(row, "Trustee")
+    sid = find_sid(row.get("TrusteeSidString"), trustee)
+    if is_no_delegation(row, trustee, sid):
         return ()
-    if rights_in(row) != {"sendas"}:
+    if parse_rights(row) != {"sendas"}:
         raise ValueError("a right over a recipient nobody knows")
-    of = text(row.get("Identity")).strip()
+    of = parse_text(row.get("Identity")).strip()
     if not of:
         raise ValueError("a right over a recipient without a name")
-    return (Delegation("SendAs", trustee, sid, of=of),)
+    return (Delegation("SendAs", trustee, sid, mailbox_name=of),)
 
 
-def send_on_behalf_rights(row: Row) -> tuple[Delegation, ...]:
+def parse_send_on_behalf_rights(row: ResponseRow) -> tuple[Delegation, ...]:
     """A row of Get-Mailbox: whom its GrantSendOnBehalfTo names."""
-    owner = mailbox(row)
+    owner = parse_mailbox(row)
     value = row.get("GrantSendOnBehalfTo")
     found = {}
-    for entry in apart(value):
+    for entry in split_recipients(value):
         if not isinstance(entry, str) or not entry.strip():
             raise ValueError("GrantSendOnBehalfTo names somebody who cannot be read")
-        trustee = recipient_text(entry.strip())
-        found[trustee] = Delegation("SendOnBehalf", trustee, sid_of(trustee), owner)
+        trustee = parse_recipient_text(entry.strip())
+        found[trustee] = Delegation("SendOnBehalf", trustee, find_sid(trustee), owner)
     return tuple(found.values())

@@ -2,10 +2,17 @@
 
 from collections.abc import Mapping
 
-from core.adapters.m365.parsing import Row, mailbox, moment, object_id, text, truth
+from core.adapters.m365.parsing import (
+    ResponseRow,
+    parse_mailbox,
+    parse_object_id,
+    parse_optional_bool,
+    parse_text,
+    parse_timestamp,
+)
 from core.tenant.mailboxes import MailboxProtocols, ProtocolUse
 
-SWITCHES: Mapping[str, str] = {
+PROTOCOL_FLAGS: Mapping[str, str] = {
     "imap": "ImapEnabled",
     "pop": "PopEnabled",
     "smtp": "SmtpClientAuthenticationDisabled",
@@ -16,29 +23,31 @@ CAS_PROPERTIES = (
     "PrimarySmtpAddress",
     "DisplayName",
     "Name",
-    *SWITCHES.values(),
+    *PROTOCOL_FLAGS.values(),
 )
 ADDRESS_LIMIT = 64
 
 
-def mailbox_protocols(row: Row) -> MailboxProtocols:
+def parse_mailbox_protocols(row: ResponseRow) -> MailboxProtocols:
     """A row of Get-CASMailbox.
 
     SmtpClientAuthenticationDisabled is null where the organization decides. A property that is not
     there at all, or is no boolean, tells nothing.
     """
     allowed, refused, untold = set[str](), set[str](), set[str]()
-    for protocol, name in SWITCHES.items():
-        value = truth(row.get(name))
+    for protocol, name in PROTOCOL_FLAGS.items():
+        value = parse_optional_bool(row.get(name))
         inherits = protocol == "smtp" and name in row and row[name] in (None, "")
         if value is None:
             untold |= set() if inherits else {protocol}
         else:
             (allowed if value is (protocol != "smtp") else refused).add(protocol)
-    return MailboxProtocols(mailbox(row), frozenset(allowed), frozenset(refused), frozenset(untold))
+    return MailboxProtocols(
+        parse_mailbox(row), frozenset(allowed), frozenset(refused), frozenset(untold)
+    )
 
 
-def failed(row: Row) -> bool:
+def is_failed_sign_in(row: ResponseRow) -> bool:
     """True for a sign-in that is known to have failed: anybody can cause those.
 
     An error has a positive code; what cannot be one leaves the sign-in a use of the protocol.
@@ -48,17 +57,17 @@ def failed(row: Row) -> bool:
     return isinstance(code, int) and not isinstance(code, bool) and code > 0
 
 
-def protocol_use(protocol: str, row: Row) -> ProtocolUse:
+def parse_protocol_use(protocol: str, row: ResponseRow) -> ProtocolUse:
     """A row of /auditLogs/signIns. Raises ValueError when it names nobody, or no time."""
-    account = object_id(row.get("userId"))
-    at = moment(row.get("createdDateTime"))
+    account = parse_object_id(row.get("userId"))
+    at = parse_timestamp(row.get("createdDateTime"))
     if not account or at is None:
         raise ValueError("a sign-in that does not tell who or when")
-    address = text(row.get("ipAddress"), ADDRESS_LIMIT).strip()
+    address = parse_text(row.get("ipAddress"), ADDRESS_LIMIT).strip()
     return ProtocolUse(
         account_id=account,
         protocol=protocol,
-        upn=text(row.get("userPrincipalName"), 512),
-        last=at,
+        upn=parse_text(row.get("userPrincipalName"), 512),
+        last_used=at,
         addresses=(address,) if address else (),
     )

@@ -7,13 +7,13 @@ over is an administrator who is not known to be one.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.adapters.m365.parsing import Row, object_id, text, truth
+from core.adapters.m365.parsing import ResponseRow, parse_object_id, parse_optional_bool, parse_text
 from core.tenant.directory import ModuleUser
 
 # The same in every tenant (Microsoft Learn: Microsoft Entra built-in roles).
 GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
 GROUP, UNKNOWN, OTHER = "group", "unknown", "other"
-TYPES = {
+PRINCIPAL_KINDS = {
     "#microsoft.graph.group": GROUP,
     "#microsoft.graph.user": OTHER,
     "#microsoft.graph.serviceprincipal": OTHER,
@@ -42,7 +42,7 @@ class Principal:
 
     id: str
     kind: str = UNKNOWN
-    role: str = ""
+    role_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class RoleGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class RoleGroupMember:
     """A member of a role group, by its Entra id, its Exchange Guid, or both.
 
     `nested`: another role group, whose members are read with those of all role groups.
@@ -64,82 +64,89 @@ class Member:
     guid: str
     name: str
     kind: str
-    nested: bool = False
+    is_nested: bool = False
 
 
-def typed(value: object) -> str:
+def parse_principal_kind(value: object) -> str:
     """What an object of the directory is, by its `@odata.type`."""
     row = value if isinstance(value, Mapping) else {}
-    return TYPES.get(text(row.get("@odata.type"), 100).lower(), UNKNOWN)
+    return PRINCIPAL_KINDS.get(parse_text(row.get("@odata.type"), 100).lower(), UNKNOWN)
 
 
-def principal(row: Row) -> Principal:
+def parse_principal(row: ResponseRow) -> Principal:
     """A unifiedRoleAssignment, a unifiedRoleEligibilityScheduleInstance, or the like of a group.
 
     Graph leaves the expanded principal out where the app may not read it. Raises ValueError.
     """
-    found = object_id(row.get("principalId"))
+    found = parse_object_id(row.get("principalId"))
     if not found:
         raise ValueError("an assignment without principalId")
-    return Principal(found, typed(row.get("principal")), object_id(row.get("roleDefinitionId")))
+    return Principal(
+        found,
+        parse_principal_kind(row.get("principal")),
+        parse_object_id(row.get("roleDefinitionId")),
+    )
 
 
-def role(row: Row) -> Principal:
+def parse_role_assignment(row: ResponseRow) -> Principal:
     """An assignment of a role. Raises ValueError for one that names no role."""
-    found = principal(row)
-    if not found.role:
+    found = parse_principal(row)
+    if not found.role_id:
         raise ValueError("an assignment without roleDefinitionId")
     return found
 
 
-def member(row: Row) -> Principal:
+def parse_group_member(row: ResponseRow) -> Principal:
     """A member of a group. Raises ValueError for one without an id."""
-    found = object_id(row.get("id"))
+    found = parse_object_id(row.get("id"))
     if not found:
         raise ValueError("a member without id")
-    return Principal(found, typed(row))
+    return Principal(found, parse_principal_kind(row))
 
 
-def role_group(row: Row) -> RoleGroup:
+def parse_role_group(row: ResponseRow) -> RoleGroup:
     """A row of Get-RoleGroup. Raises ValueError for one that could not be asked for."""
-    name = text(row.get("Name"), NAME_LIMIT).strip()
-    found = object_id(row.get("Guid")) or name
+    name = parse_text(row.get("Name"), NAME_LIMIT).strip()
+    found = parse_object_id(row.get("Guid")) or name
     if not found:
         raise ValueError("a role group without Guid and Name")
     return RoleGroup(found, name or found)
 
 
-def role_group_member(row: Row) -> Member:
+def parse_role_group_member(row: ResponseRow) -> RoleGroupMember:
     """A row of Get-RoleGroupMember. Raises ValueError for one without any id."""
-    entra, guid = object_id(row.get("ExternalDirectoryObjectId")), object_id(row.get("Guid"))
-    name = text(row.get("Name"), NAME_LIMIT).strip()
-    printed = text(row.get("RecipientTypeDetails"), 100).replace(" ", "").lower()
+    entra, guid = (
+        parse_object_id(row.get("ExternalDirectoryObjectId")),
+        parse_object_id(row.get("Guid")),
+    )
+    name = parse_text(row.get("Name"), NAME_LIMIT).strip()
+    printed = parse_text(row.get("RecipientTypeDetails"), 100).replace(" ", "").lower()
     nested = printed == "rolegroup"
     kind = UNKNOWN if not printed else GROUP if "group" in printed else OTHER
     if not entra and not guid and not (nested and name):
         raise ValueError("a member of a role group without any id")
-    return Member(entra, guid, name, kind, nested)
+    return RoleGroupMember(entra, guid, name, kind, nested)
 
 
-def module_user(row: Row) -> ModuleUser:
+def parse_module_user(row: ResponseRow) -> ModuleUser:
     """A row of Get-User. Raises ValueError when it does not tell who it is, or what it may.
 
     EXOModuleEnabled and RemotePowerShellEnabled are two names of one setting (Microsoft Learn:
     Set-User); where both are told and differ, nothing is known.
     """
-    guid = object_id(row.get("Guid"))
+    guid = parse_object_id(row.get("Guid"))
     if not guid:
         raise ValueError("a user without Guid")
     names = ("EXOModuleEnabled", "RemotePowerShellEnabled")
-    told = {truth(row[name]) for name in names if row.get(name) is not None}
+    told = {parse_optional_bool(row[name]) for name in names if row.get(name) is not None}
     if len(told) != 1 or None in told:
         raise ValueError("whether the user may use Exchange PowerShell was not told")
-    entra = object_id(row.get("ExternalDirectoryObjectId"))
+    entra = parse_object_id(row.get("ExternalDirectoryObjectId"))
     return ModuleUser(
         id=entra or guid,
         guid=guid,
-        name=text(row.get("UserPrincipalName"), NAME_LIMIT),
-        kind=text(row.get("RecipientTypeDetails"), 100),
+        name=parse_text(row.get("UserPrincipalName"), NAME_LIMIT),
+        kind=parse_text(row.get("RecipientTypeDetails"), 100),
         has_account=bool(entra),
         enabled=True in told,
     )

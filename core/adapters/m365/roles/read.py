@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from itertools import batched
 from urllib.parse import quote
 
-from core.adapters.exchange.client import Command, Exchange
-from core.adapters.exchange.paging import paged
-from core.adapters.graph.client import Graph
-from core.adapters.m365.exchange_queries import ALL
-from core.adapters.m365.parsing import Row, object_id, text
+from core.adapters.exchange.client import Command, ExchangeClient
+from core.adapters.exchange.paging import fetch_paged_listing
+from core.adapters.graph.client import GraphClient
+from core.adapters.m365.exchange_queries import ALL_RESULTS
+from core.adapters.m365.parsing import ResponseRow, parse_object_id, parse_text
 from core.adapters.m365.roles.parse import (
     GLOBAL_ADMINISTRATOR,
     GROUP,
@@ -26,41 +26,41 @@ from core.adapters.m365.roles.parse import (
     ROLE_GROUP_PROPERTIES,
     UNKNOWN,
     USER_PROPERTIES,
-    Member,
     Principal,
     RoleGroup,
-    member,
-    module_user,
-    principal,
-    role,
-    role_group,
-    role_group_member,
+    RoleGroupMember,
+    parse_group_member,
+    parse_module_user,
+    parse_principal,
+    parse_role_assignment,
+    parse_role_group,
+    parse_role_group_member,
 )
-from core.adapters.read_errors import unread
-from core.errors import Forbidden, Gone, NoLicence, TenantError, Unavailable
+from core.adapters.read_errors import build_read_failure
+from core.errors import Forbidden, NoLicence, NotFound, TenantError, Unavailable
 from core.tenant.directory import ModuleUser, RoleHolder
-from core.tenant.readings import Reading, Unread
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import MODULE_USERS, ROLE_HOLDERS
 
 READ_ROLES = "RoleManagement.Read.Directory"
 READ_GROUPS = "GroupMember.Read.All"
 READ_HIDDEN = "Member.Read.Hidden"
 READ_ELIGIBILITY = "PrivilegedEligibilitySchedule.Read.AzureADGroup"
-ROLES = "/roleManagement/directory"
-ACTIVE = f"{ROLES}/roleAssignments"
-ELIGIBLE = f"{ROLES}/roleEligibilityScheduleInstances"
-MAY_JOIN = "/identityGovernance/privilegedAccess/group/eligibilityScheduleInstances"
+ROLES_PATH = "/roleManagement/directory"
+ACTIVE_PATH = f"{ROLES_PATH}/roleAssignments"
+ELIGIBLE_PATH = f"{ROLES_PATH}/roleEligibilityScheduleInstances"
+GROUP_ELIGIBILITY_PATH = "/identityGovernance/privilegedAccess/group/eligibilityScheduleInstances"
 
 # More than this is no list of administrators, and each costs requests.
-GROUPS = 2_000
-HOLDERS = 50_000
-COMMANDS = 200
+MAX_GROUPS = 2_000
+MAX_HOLDERS = 50_000
+COMMAND_CHUNK_SIZE = 200
 
 ENTRA, BY_ACTIVATION, EXCHANGE = "entra", "eligible", "exchange"
 
 
 @dataclass(slots=True)
-class Roster:
+class RoleHolders:
     """Everybody with a role as far as is known, and why that is not all, if so.
 
     `groups` are those a role, active or eligible, comes through; `waiting` those among them whose
@@ -71,71 +71,71 @@ class Roster:
 
     holders: dict[str, str] = field(default_factory=dict)
     groups: set[str] = field(default_factory=set)
-    waiting: dict[str, str] = field(default_factory=dict)
+    pending_groups: dict[str, str] = field(default_factory=dict)
     members: dict[str, set[str]] = field(default_factory=dict)
-    chiefs: dict[str, str] = field(default_factory=dict)
-    missed: dict[Unread, None] = field(default_factory=dict)
-    keeper: str = ""
+    global_admins: dict[str, str] = field(default_factory=dict)
+    failures: dict[ReadFailure, None] = field(default_factory=dict)
+    confirmed_admin: str = ""
 
-    def miss(self, error: TenantError | str) -> None:
+    def add_failure(self, error: TenantError | str) -> None:
         """Something of it was not read, so nothing may be concluded from it."""
-        self.missed[unread(ROLE_HOLDERS, error)] = None
+        self.failures[build_read_failure(ROLE_HOLDERS, error)] = None
 
-    def take(self, one: Principal, through: str) -> None:
+    def add_principal(self, one: Principal, through: str) -> None:
         """Somebody with a role, or a group whose members have it: both, where nobody said."""
         self.holders.setdefault(one.id, through)
         if one.kind in (GROUP, UNKNOWN) and one.id not in self.groups:
             self.groups.add(one.id)
-            self.waiting[one.id] = one.kind
-        elif one.kind == GROUP and one.id in self.waiting:
-            self.waiting[one.id] = GROUP
-        if one.role == GLOBAL_ADMINISTRATOR:
-            self.chiefs[one.id] = one.kind
+            self.pending_groups[one.id] = one.kind
+        elif one.kind == GROUP and one.id in self.pending_groups:
+            self.pending_groups[one.id] = GROUP
+        if one.role_id == GLOBAL_ADMINISTRATOR:
+            self.global_admins[one.id] = one.kind
 
-    def nearness(self, one: str) -> tuple[bool, bool, str]:
+    def get_lookup_order(self, one: str) -> tuple[bool, bool, str]:
         """Sorts holders so that those who most likely use Exchange PowerShell come first."""
         return (one in self.groups, self.holders[one] != EXCHANGE, one)
 
     @property
-    def trouble(self) -> Unread | None:
+    def first_failure(self) -> ReadFailure | None:
         """Why it is not whole; what a person can mend comes first."""
-        return min(self.missed, key=lambda miss: not miss.permission, default=None)
+        return min(self.failures, key=lambda miss: not miss.permission, default=None)
 
-    def reading(self) -> Reading[RoleHolder]:
+    def to_reading(self) -> Reading[RoleHolder]:
         """The list as the port has it."""
         return Reading(
             items=tuple(RoleHolder(one, self.holders[one]) for one in sorted(self.holders)),
-            unread=tuple(self.missed),
-            surfaces=frozenset({ROLE_HOLDERS}),
+            failures=tuple(self.failures),
+            sources=frozenset({ROLE_HOLDERS}),
             population=len(self.holders),
         )
 
 
-async def roster_of(graph: Graph, exchange: Exchange) -> Roster:
+async def fetch_role_holders(graph: GraphClient, exchange: ExchangeClient) -> RoleHolders:
     """The whole list. It raises nothing: what was not read is in it."""
-    roster = Roster()
-    await take_roles(graph, roster)
-    await take_role_groups(exchange, roster)
-    while roster.waiting:
-        if len(roster.groups) > GROUPS or len(roster.holders) > HOLDERS:
-            roster.miss(f"more than {GROUPS} groups or {HOLDERS} members hold roles")
+    roster = RoleHolders()
+    await collect_role_assignments(graph, roster)
+    await collect_role_groups(exchange, roster)
+    while roster.pending_groups:
+        if len(roster.groups) > MAX_GROUPS or len(roster.holders) > MAX_HOLDERS:
+            roster.add_failure(f"more than {MAX_GROUPS} groups or {MAX_HOLDERS} members hold roles")
             break
-        waiting, roster.waiting = roster.waiting, {}
-        await take_members(graph, roster, waiting)
-    if not roster.missed and not has_chief(roster):
-        roster.miss("no Global Administrator was listed, and every tenant has one")
+        waiting, roster.pending_groups = roster.pending_groups, {}
+        await collect_group_members(graph, roster, waiting)
+    if not roster.failures and not has_global_admin(roster):
+        roster.add_failure("no Global Administrator was listed, and every tenant has one")
     return roster
 
 
-def has_chief(roster: Roster) -> bool:
+def has_global_admin(role_holders: RoleHolders) -> bool:
     """True when somebody, not only a group, is Global Administrator."""
     return any(
-        bool(roster.members.get(one)) if one in roster.members else kind != GROUP
-        for one, kind in roster.chiefs.items()
+        bool(role_holders.members.get(one)) if one in role_holders.members else kind != GROUP
+        for one, kind in role_holders.global_admins.items()
     )
 
 
-def parsed[T](rows: Iterable[Row], parse: Callable[[Row], T]) -> Iterator[T]:
+def parse_all[T](rows: Iterable[ResponseRow], parse: Callable[[ResponseRow], T]) -> Iterator[T]:
     """The rows understood, every one of them. Raises Unavailable."""
     for row in rows:
         try:
@@ -149,97 +149,107 @@ def parsed[T](rows: Iterable[Row], parse: Callable[[Row], T]) -> Iterator[T]:
 # ----------------------------------------------------------------------------------------------
 
 
-async def every(graph: Graph, path: str, permission: str) -> list[Row]:
+async def fetch_collection(graph: GraphClient, path: str, permission: str) -> list[ResponseRow]:
     """A whole collection. Raises TenantError, also half way."""
-    return [row async for page in graph.pages(path, permission) for row in page]
+    return [row async for page in graph.read_pages(path, permission) for row in page]
 
 
-async def take_roles(graph: Graph, roster: Roster) -> None:
+async def collect_role_assignments(graph: GraphClient, role_holders: RoleHolders) -> None:
     """Whom roles were given, in force or to be activated.
 
     Where PIM is not licensed nobody can activate anything, so that refusal is an answer.
     """
-    for path, through in ((ACTIVE, ENTRA), (ELIGIBLE, BY_ACTIVATION)):
+    for path, through in ((ACTIVE_PATH, ENTRA), (ELIGIBLE_PATH, BY_ACTIVATION)):
         try:
-            rows = await every(graph, f"{path}?$expand=principal", READ_ROLES)
+            rows = await fetch_collection(graph, f"{path}?$expand=principal", READ_ROLES)
             if not rows and through == ENTRA:
                 raise Unavailable("no role is assigned to anybody, which no tenant can be")
-            for one in parsed(rows, role):
-                roster.take(one, through)
+            for one in parse_all(rows, parse_role_assignment):
+                role_holders.add_principal(one, through)
         except NoLicence:
             if through == ENTRA:
-                roster.miss("role assignments were refused for want of a licence")
+                role_holders.add_failure("role assignments were refused for want of a licence")
         except TenantError as error:
-            roster.miss(error)
+            role_holders.add_failure(error)
 
 
-async def take_members(graph: Graph, roster: Roster, waiting: dict[str, str]) -> None:
+async def collect_group_members(
+    graph: GraphClient, role_holders: RoleHolders, pending_groups: dict[str, str]
+) -> None:
     """The members of groups, and who may activate a membership or ownership of them.
 
     Members are listed with those of nested groups, cycles included (Microsoft Learn: Graph "List
     group transitive members"). Nested groups are looked into for those who may join them.
     """
-    answers: dict[str, list[Row] | TenantError] = {}
-    paths = {one: f"/groups/{quote(one, safe='')}/transitiveMembers?$select=id" for one in waiting}
-    await graph.lists(paths, READ_GROUPS, answers.__setitem__)
+    answers: dict[str, list[ResponseRow] | TenantError] = {}
+    paths = {
+        one: f"/groups/{quote(one, safe='')}/transitiveMembers?$select=id" for one in pending_groups
+    }
+    await graph.get_collections(paths, READ_GROUPS, answers.__setitem__)
     there: list[str] = []
-    for group, kind in waiting.items():
+    for group, kind in pending_groups.items():
         try:
-            if await took(graph, roster, group, kind, answers[group]):
+            if await add_group_members(graph, role_holders, group, kind, answers[group]):
                 there.append(group)
         except TenantError as error:
-            roster.miss(error)
+            role_holders.add_failure(error)
     for group in there:
-        await take_eligible(graph, roster, group)
+        await collect_eligible_members(graph, role_holders, group)
 
 
-async def took(
-    graph: Graph, roster: Roster, group: str, kind: str, answer: list[Row] | TenantError
+async def add_group_members(
+    graph: GraphClient,
+    role_holders: RoleHolders,
+    group: str,
+    kind: str,
+    answer: list[ResponseRow] | TenantError,
 ) -> bool:
     """Take the members of one group; False when it turned out to be none. Raises TenantError."""
-    if isinstance(answer, Gone) and kind == UNKNOWN:
+    if isinstance(answer, NotFound) and kind == UNKNOWN:
         # Nobody said that it is a group, and Graph knows no group of this id.
-        roster.groups.discard(group)
+        role_holders.groups.discard(group)
         return False
     if isinstance(answer, TenantError):
         raise answer
-    members = list(parsed(answer, member))
+    members = list(parse_all(answer, parse_group_member))
     if not members:
-        await check_visible(graph, group)
-    through = roster.holders[group]
+        await check_membership_visible(graph, group)
+    through = role_holders.holders[group]
     for one in members:
-        roster.take(one, through)
-    roster.members[group] = {one.id for one in members if one.kind != GROUP}
+        role_holders.add_principal(one, through)
+    role_holders.members[group] = {one.id for one in members if one.kind != GROUP}
     return True
 
 
-async def check_visible(graph: Graph, group: str) -> None:
+async def check_membership_visible(graph: GraphClient, group: str) -> None:
     """Raise Forbidden when a group only seems empty, because its membership is hidden.
 
     Microsoft Learn: Graph "List group members" names the permission that hidden ones take.
     """
     row = await graph.get(f"/groups/{quote(group, safe='')}?$select=id,visibility", READ_GROUPS)
-    if object_id(row.get("id")) != group:
+    if parse_object_id(row.get("id")) != group:
         raise Unavailable("Graph answered with another group than was asked for")
-    if text(row.get("visibility"), 50).lower() == "hiddenmembership":
+    if parse_text(row.get("visibility"), 50).lower() == "hiddenmembership":
         raise Forbidden("a group that holds a role hides its members", READ_HIDDEN)
 
 
-async def take_eligible(graph: Graph, roster: Roster, group: str) -> None:
+async def collect_eligible_members(
+    graph: GraphClient, role_holders: RoleHolders, group: str
+) -> None:
     """Who may activate a membership of a group, or own it and let anybody in.
 
     A group that PIM does not know has nobody of the kind.
     """
-    path = f"{MAY_JOIN}?$filter={quote(f"groupId eq '{group}'", safe="'")}"
+    path = f"{GROUP_ELIGIBILITY_PATH}?$filter={quote(f"groupId eq '{group}'", safe="'")}"
     try:
-        rows = await every(graph, path, READ_ELIGIBILITY)
-        for one in parsed(rows, principal):
-            roster.take(one, BY_ACTIVATION)
-            roster.members[group].add(one.id)
-    except (NoLicence, Gone):
+        rows = await fetch_collection(graph, path, READ_ELIGIBILITY)
+        for one in parse_all(rows, parse_principal):
+            role_holders.add_principal(one, BY_ACTIVATION)
+            role_holders.members[group].add(one.id)
+    except (NoLicence, NotFound):
         return
     except TenantError as error:
-        roster.miss(error)
+        role_holders.add_failure(error)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -247,61 +257,68 @@ async def take_eligible(graph: Graph, roster: Roster, group: str) -> None:
 # ----------------------------------------------------------------------------------------------
 
 
-async def take_role_groups(exchange: Exchange, roster: Roster) -> None:
+async def collect_role_groups(exchange: ExchangeClient, role_holders: RoleHolders) -> None:
     """The members of every role group of Exchange.
 
     A role group inside another is among all role groups; any other group is asked of Graph.
     """
     try:
-        rows = await exchange.invoke("Get-RoleGroup", ALL, select=ROLE_GROUP_PROPERTIES)
-        groups = list(parsed(rows, role_group))
+        rows = await exchange.invoke("Get-RoleGroup", ALL_RESULTS, select=ROLE_GROUP_PROPERTIES)
+        groups = list(parse_all(rows, parse_role_group))
         if not groups:
             raise Unavailable("Exchange listed no role group, which no tenant is without")
     except TenantError as error:
-        roster.miss(error)
+        role_holders.add_failure(error)
         return
     known = {one.id for one in groups} | {one.name.lower() for one in groups}
     members = 0
-    for part in batched(groups, COMMANDS, strict=False):
-        for group, answer in zip(part, await exchange.batch(asked(part)), strict=True):
+    for part in batched(groups, COMMAND_CHUNK_SIZE, strict=False):
+        for group, answer in zip(
+            part, await exchange.invoke_batch(build_member_commands(part)), strict=True
+        ):
             try:
-                members += take_role_group(roster, group, answer, known)
+                members += add_role_group_members(role_holders, group, answer, known)
             except TenantError as error:
-                roster.miss(error)
-    if not members and not roster.missed:
-        roster.miss("no role group of Exchange has any member, which no tenant can be")
+                role_holders.add_failure(error)
+    if not members and not role_holders.failures:
+        role_holders.add_failure("no role group of Exchange has any member, which no tenant can be")
 
 
-def take_role_group(
-    roster: Roster, group: RoleGroup, answer: list[Row] | TenantError, known: set[str]
+def add_role_group_members(
+    role_holders: RoleHolders,
+    group: RoleGroup,
+    answer: list[ResponseRow] | TenantError,
+    known: set[str],
 ) -> int:
     """The members of one role group, and how many they are. Raises TenantError."""
     if isinstance(answer, TenantError):
         raise answer
-    members = list(parsed(answer, role_group_member))
+    members = list(parse_all(answer, parse_role_group_member))
     for one in members:
-        take_member(roster, group, one, known)
+        add_role_group_member(role_holders, group, one, known)
     return len(members)
 
 
-def asked(groups: Sequence[RoleGroup]) -> list[Command]:
+def build_member_commands(groups: Sequence[RoleGroup]) -> list[Command]:
     """The commands that list the members of role groups."""
     return [
-        Command("Get-RoleGroupMember", {"Identity": one.id, **ALL}, MEMBER_PROPERTIES)
+        Command("Get-RoleGroupMember", {"Identity": one.id, **ALL_RESULTS}, MEMBER_PROPERTIES)
         for one in groups
     ]
 
 
-def take_member(roster: Roster, group: RoleGroup, one: Member, known: set[str]) -> None:
+def add_role_group_member(
+    role_holders: RoleHolders, group: RoleGroup, one: RoleGroupMember, known: set[str]
+) -> None:
     """One member of a role group. Raises Unavailable for a group that nobody can look into."""
-    if one.nested:
+    if one.is_nested:
         if one.guid not in known and one.name.lower() not in known:
             raise Unavailable(f"role group {group.name!r}: a role group in it was not listed")
         return
     if one.guid:
-        roster.take(Principal(one.guid, OTHER), EXCHANGE)
+        role_holders.add_principal(Principal(one.guid, OTHER), EXCHANGE)
     if one.id:
-        roster.take(Principal(one.id, one.kind), EXCHANGE)
+        role_holders.add_principal(Principal(one.id, one.kind), EXCHANGE)
     elif one.kind == GROUP:
         raise Unavailable(f"role group {group.name!r}: a group in it has no Entra id")
 
@@ -311,13 +328,15 @@ def take_member(roster: Roster, group: RoleGroup, one: Member, known: set[str]) 
 # ----------------------------------------------------------------------------------------------
 
 
-def module_users(exchange: Exchange) -> AsyncIterator[Reading[ModuleUser]]:
+def fetch_module_users(exchange: ExchangeClient) -> AsyncIterator[Reading[ModuleUser]]:
     """The users who may use Exchange PowerShell, found by Exchange itself.
 
     Only the old name can be filtered by (Microsoft Learn: Enable or disable access to Exchange
     Online PowerShell); what each row itself tells is what counts.
     """
     command = Command(
-        "Get-User", {**ALL, "Filter": "RemotePowerShellEnabled -eq $true"}, USER_PROPERTIES
+        "Get-User", {**ALL_RESULTS, "Filter": "RemotePowerShellEnabled -eq $true"}, USER_PROPERTIES
     )
-    return paged(exchange, MODULE_USERS, command, module_user, lambda one: one.id, "")
+    return fetch_paged_listing(
+        exchange, MODULE_USERS, command, parse_module_user, lambda one: one.id, ""
+    )

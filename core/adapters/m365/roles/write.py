@@ -8,160 +8,171 @@ at all unless somebody else who administers is seen to keep their access.
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import quote
 
-from core.adapters.exchange.client import Exchange
-from core.adapters.graph.client import Graph
-from core.adapters.m365.graph_queries import READ_USERS, user
-from core.adapters.m365.parsing import object_id, text
-from core.adapters.m365.roles.parse import USER_PROPERTIES, module_user
+from core.adapters.exchange.client import ExchangeClient
+from core.adapters.graph.client import GraphClient
+from core.adapters.m365.graph_queries import READ_USERS, build_user_path
+from core.adapters.m365.parsing import parse_object_id, parse_text
+from core.adapters.m365.roles.parse import USER_PROPERTIES, parse_module_user
 from core.adapters.m365.roles.read import (
-    ACTIVE,
-    ELIGIBLE,
-    MAY_JOIN,
+    ACTIVE_PATH,
+    ELIGIBLE_PATH,
+    GROUP_ELIGIBILITY_PATH,
     READ_ELIGIBILITY,
     READ_ROLES,
-    Roster,
-    every,
+    RoleHolders,
+    fetch_collection,
 )
 from core.adapters.m365.verified_write import (
     Sleep,
-    begun,
-    confirm,
-    put_back,
-    switch_back,
-    understood,
+    build_switch_undo,
+    parse_row_for_change,
+    recording_before,
+    run_undo,
+    wait_until_visible,
 )
-from core.errors import Forbidden, Gone, Moot, NoLicence, Refused, Unavailable
-from core.tenant.changes import Applied, DisableExchangeModule
+from core.errors import Forbidden, NoLicence, NotFound, Rejected, Superseded, Unavailable
+from core.tenant.changes import AppliedChange, DisableExchangeModule
 from core.tenant.directory import ModuleUser
-from core.tenant.reversibility import SWITCHED
+from core.tenant.reversibility import SWITCH_CHANGES
 
 GROUP_TYPE = "#microsoft.graph.group"
-HARMLESS = frozenset({GROUP_TYPE, "#microsoft.graph.administrativeunit"})
-KEEPERS = 40
+IGNORED_MEMBERSHIPS = frozenset({GROUP_TYPE, "#microsoft.graph.administrativeunit"})
+MAX_ADMIN_LOOKUPS = 40
 PROTECTED = "protected"
 
-type Rostering = Callable[[], Awaitable[Roster]]
+type RoleHoldersReader = Callable[[], Awaitable[RoleHolders]]
 
 
 async def disable_exchange_module(
-    graph: Graph,
-    exchange: Exchange,
+    graph: GraphClient,
+    exchange: ExchangeClient,
     change: DisableExchangeModule,
-    rostering: Rostering,
+    read_role_holders: RoleHoldersReader,
     sleep: Sleep,
-) -> Applied:
+) -> AppliedChange:
     """Set EXOModuleEnabled to false for a user who holds nothing. Raises as `Tenant.apply`."""
 
     async def look() -> ModuleUser:
-        return await one_user(exchange, change.user_guid)
+        return await read_module_user(exchange, change.user_guid)
 
     found = await look()
     if found.id != change.user_id:
-        raise Moot("the user has another account now")
+        raise Superseded("the user has another account now")
     if not found.enabled:
-        return Applied({"EXOModuleEnabled": False}, already=True)
+        return AppliedChange({"EXOModuleEnabled": False}, unchanged=True)
     if not found.has_account:
-        raise Refused("the user has no Entra account whose roles could be looked at")
-    roster = whole(await rostering())
+        raise Rejected("the user has no Entra account whose roles could be looked at")
+    roster = require_all_role_holders(await read_role_holders())
     if not roster.holders.keys().isdisjoint({found.id, found.guid}):
-        raise Refused("the user holds a role, or may", verdict=PROTECTED)
-    await check_keeper(exchange, roster)
-    await check_roles(graph, roster, found.id)
+        raise Rejected("the user holds a role, or may", verdict=PROTECTED)
+    await check_admin_keeps_access(exchange, roster)
+    await check_holds_no_role(graph, roster, found.id)
     before = {"EXOModuleEnabled": True}
-    with begun(before):
-        await set_module(exchange, found.guid, enabled=False)
-        await confirm(look, lambda one: not one.enabled, sleep)
-    return Applied(before)
+    with recording_before(before):
+        await set_module_access(exchange, found.guid, enabled=False)
+        await wait_until_visible(look, lambda one: not one.enabled, sleep)
+    return AppliedChange(before)
 
 
-async def restore_exchange_module(
-    exchange: Exchange, change: DisableExchangeModule, before: Mapping[str, object], sleep: Sleep
-) -> Applied:
+async def undo_disable_exchange_module(
+    exchange: ExchangeClient,
+    change: DisableExchangeModule,
+    before: Mapping[str, object],
+    sleep: Sleep,
+) -> AppliedChange:
     """Give a user Exchange PowerShell again. Nobody is locked out by that, whoever holds a role."""
 
     async def look() -> bool:
-        found = await one_user(exchange, change.user_guid)
+        found = await read_module_user(exchange, change.user_guid)
         if found.id != change.user_id:
-            raise Moot("the user has another account now")
+            raise Superseded("the user has another account now")
         return found.enabled
 
-    name, left = SWITCHED["DisableExchangeModule"]
-    undo = switch_back(
+    name, left = SWITCH_CHANGES["DisableExchangeModule"]
+    undo = build_switch_undo(
         look,
-        lambda was: set_module(exchange, change.user_guid, enabled=was),
+        lambda was: set_module_access(exchange, change.user_guid, enabled=was),
         name,
         before[name] is True,
         left,
     )
-    return await put_back(undo, sleep)
+    return await run_undo(undo, sleep)
 
 
-async def set_module(exchange: Exchange, guid: str, *, enabled: bool) -> None:
+async def set_module_access(exchange: ExchangeClient, guid: str, *, enabled: bool) -> None:
     """Set EXOModuleEnabled of one user."""
     await exchange.invoke("Set-User", {"Identity": guid, "EXOModuleEnabled": enabled})
 
 
-async def one_user(exchange: Exchange, identity: str) -> ModuleUser:
+async def read_module_user(exchange: ExchangeClient, identity: str) -> ModuleUser:
     """A user by id. Raises Gone, or Unavailable for anybody else's row."""
     rows = await exchange.invoke("Get-User", {"Identity": identity}, select=USER_PROPERTIES)
     if not rows:
-        raise Gone("the user is gone")
-    found = understood(module_user, rows[0])
+        raise NotFound("the user is gone")
+    found = parse_row_for_change(parse_module_user, rows[0])
     if len(rows) > 1 or identity not in (found.id, found.guid):
         raise Unavailable("Exchange answered with another user than was asked for")
     return found
 
 
-def whole(roster: Roster) -> Roster:
+def require_all_role_holders(role_holders: RoleHolders) -> RoleHolders:
     """The roster. Raises Forbidden or Unavailable where not all of it was read."""
-    miss = roster.trouble
+    miss = role_holders.first_failure
     if miss is None:
-        return roster
+        return role_holders
     reason = f"who holds roles is not known: {miss.reason}"
     raise Forbidden(reason, miss.permission) if miss.permission else Unavailable(reason)
 
 
-async def check_keeper(exchange: Exchange, roster: Roster) -> None:
+async def check_admin_keeps_access(exchange: ExchangeClient, role_holders: RoleHolders) -> None:
     """Raise Refused unless somebody who administers is seen to have access.
 
     Not every holder is a user of Exchange; the first ones that are tell.
     """
-    if roster.keeper:
+    if role_holders.confirmed_admin:
         return
-    for identity in sorted(roster.holders, key=roster.nearness)[:KEEPERS]:
+    for identity in sorted(role_holders.holders, key=role_holders.get_lookup_order)[
+        :MAX_ADMIN_LOOKUPS
+    ]:
         try:
-            found = await one_user(exchange, identity)
-        except (Gone, Refused):
+            found = await read_module_user(exchange, identity)
+        except (NotFound, Rejected):
             continue
         if found.enabled:
-            roster.keeper = found.guid
+            role_holders.confirmed_admin = found.guid
             return
-    raise Refused("no administrator was seen to have Exchange PowerShell")
+    raise Rejected("no administrator was seen to have Exchange PowerShell")
 
 
-async def check_roles(graph: Graph, roster: Roster, user_id: str) -> None:
+async def check_holds_no_role(graph: GraphClient, role_holders: RoleHolders, user_id: str) -> None:
     """Raise Refused for a user who holds a role now, or may, whatever the lists said.
 
     transitiveMemberOf names the roles and groups a user is in; the assignments also know roles
     within a part of the directory, roles the tenant made itself, and what can be activated.
     """
-    for row in await every(graph, f"{user(user_id)}/transitiveMemberOf?$select=id", READ_USERS):
-        kind = text(row.get("@odata.type"), 100).lower()
-        if kind not in HARMLESS or object_id(row.get("id")) in roster.groups:
-            raise Refused("the user is in a role, or in a group that holds one", verdict=PROTECTED)
+    for row in await fetch_collection(
+        graph, f"{build_user_path(user_id)}/transitiveMemberOf?$select=id", READ_USERS
+    ):
+        kind = parse_text(row.get("@odata.type"), 100).lower()
+        if kind not in IGNORED_MEMBERSHIPS or parse_object_id(row.get("id")) in role_holders.groups:
+            raise Rejected("the user is in a role, or in a group that holds one", verdict=PROTECTED)
     by_user = quote(f"principalId eq '{user_id}'", safe="'")
     for path, permission in (
-        (ACTIVE, READ_ROLES),
-        (ELIGIBLE, READ_ROLES),
-        (MAY_JOIN, READ_ELIGIBILITY),
+        (ACTIVE_PATH, READ_ROLES),
+        (ELIGIBLE_PATH, READ_ROLES),
+        (GROUP_ELIGIBILITY_PATH, READ_ELIGIBILITY),
     ):
         try:
-            rows = await every(graph, f"{path}?$filter={by_user}", permission)
+            rows = await fetch_collection(graph, f"{path}?$filter={by_user}", permission)
         except NoLicence:
-            if path == ACTIVE:
+            if path == ACTIVE_PATH:
                 raise
             continue
-        if path == MAY_JOIN:
-            rows = [row for row in rows if object_id(row.get("groupId")) in (*roster.groups, "")]
+        if path == GROUP_ELIGIBILITY_PATH:
+            rows = [
+                row
+                for row in rows
+                if parse_object_id(row.get("groupId")) in (*role_holders.groups, "")
+            ]
         if rows:
-            raise Refused("the user was given a role, or may activate one", verdict=PROTECTED)
+            raise Rejected("the user was given a role, or may activate one", verdict=PROTECTED)

@@ -5,11 +5,18 @@ from typing import Any
 
 import pytest
 
-from core.adapters.api_errors import exchange_failure
-from core.adapters.exchange.client import Command, judged
-from core.adapters.retry import Again
-from core.errors import Forbidden, Gone, Refused, TenantError, Unavailable
-from tests.support.http_recorder import PERSON_GUID, ROOM_GUID, connected, mailbox, rows_in, scene
+from core.adapters.api_errors import map_exchange_error
+from core.adapters.exchange.client import Command, parse_exchange_reply
+from core.adapters.retry import RetryableError
+from core.errors import Forbidden, NotFound, Rejected, TenantError, Unavailable
+from tests.support.http_recorder import (
+    PERSON_GUID,
+    ROOM_GUID,
+    build_mailbox_row,
+    build_scene,
+    connect_sandbox,
+    expect_rows,
+)
 
 ALL = {"ResultSize": "Unlimited"}
 NOT_FOUND = "Microsoft.Exchange.Configuration.Tasks.ManagementObjectNotFoundException"
@@ -20,30 +27,34 @@ def fault(kind: str, **more: Any) -> dict[str, Any]:
 
 
 async def test_rows_come_without_notes_on_types() -> None:
-    async with connected(scene()) as to:
+    async with connect_sandbox(build_scene()) as to:
         rows = await to.exchange.invoke("Get-Mailbox", ALL, select=("Guid", "AuditOwner"))
         assert rows[0] == {"Guid": PERSON_GUID, "AuditOwner": ["Update"]}
 
 
 async def test_all_pages_are_read_by_posting_the_command_again() -> None:
-    boxes = [mailbox(f"id-{number}", f"guid-{number}", f"m{number}") for number in range(2500)]
-    async with connected(scene(exchange={"Get-Mailbox": boxes})) as to:
+    boxes = [
+        build_mailbox_row(f"id-{number}", f"guid-{number}", f"m{number}") for number in range(2500)
+    ]
+    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": boxes})) as to:
         rows = await to.exchange.invoke("Get-Mailbox", ALL, select=("Guid",))
         assert len({row["Guid"] for row in rows}) == 2500
         assert to.exchange.service.requests == 3
 
 
 async def test_pages_come_one_by_one_and_reading_can_go_on_behind_any_of_them() -> None:
-    boxes = [mailbox(f"id-{number}", f"guid-{number}", f"m{number}") for number in range(2500)]
+    boxes = [
+        build_mailbox_row(f"id-{number}", f"guid-{number}", f"m{number}") for number in range(2500)
+    ]
     command = Command("Get-Mailbox", ALL, ("Guid",))
-    async with connected(scene(exchange={"Get-Mailbox": boxes})) as to:
-        pages = [page async for page in to.exchange.pages(command)]
+    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": boxes})) as to:
+        pages = [page async for page in to.exchange.read_pages(command)]
         assert [(len(rows), bool(path)) for rows, path in pages] == [
             (1000, True),
             (1000, True),
             (500, False),
         ]
-        rest = [page async for page in to.exchange.pages(command, pages[0][1])]
+        rest = [page async for page in to.exchange.read_pages(command, pages[0][1])]
         assert rest == pages[1:]
 
 
@@ -59,17 +70,19 @@ async def test_pages_come_one_by_one_and_reading_can_go_on_behind_any_of_them() 
     ],
 )
 async def test_a_place_to_go_on_from_never_leads_elsewhere(after: str) -> None:
-    async with connected(scene()) as to:
+    async with connect_sandbox(build_scene()) as to:
         path = after.replace("{tenant}", to.sandbox.tenant.tenant_id)
-        with pytest.raises(Refused):
-            _ = [page async for page in to.exchange.pages(Command("Get-Mailbox", ALL), path)]
+        with pytest.raises(Rejected):
+            _ = [page async for page in to.exchange.read_pages(Command("Get-Mailbox", ALL), path)]
         assert to.exchange.service.requests == 0
 
 
 async def test_a_listing_that_breaks_off_is_no_listing() -> None:
-    boxes = [mailbox(f"id-{number}", f"guid-{number}", f"m{number}") for number in range(1500)]
+    boxes = [
+        build_mailbox_row(f"id-{number}", f"guid-{number}", f"m{number}") for number in range(1500)
+    ]
     faults = [fault("error", status=500, match="skiptoken")]
-    async with connected(scene(exchange={"Get-Mailbox": boxes}, faults=faults)) as to:
+    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": boxes}, faults=faults)) as to:
         with pytest.raises(Unavailable):
             await to.exchange.invoke("Get-Mailbox", ALL)
 
@@ -89,46 +102,48 @@ async def test_a_listing_that_breaks_off_is_no_listing() -> None:
 async def test_a_command_that_could_mean_everyone_is_never_sent(
     cmdlet: str, parameters: dict[str, object]
 ) -> None:
-    async with connected(scene()) as to:
-        with pytest.raises(Refused, match="not sent"):
+    async with connect_sandbox(build_scene()) as to:
+        with pytest.raises(Rejected, match="not sent"):
             await to.exchange.invoke(cmdlet, parameters)
-        outcomes = await to.exchange.batch([Command(cmdlet, parameters)])
-        assert isinstance(outcomes[0], Refused)
+        outcomes = await to.exchange.invoke_batch([Command(cmdlet, parameters)])
+        assert isinstance(outcomes[0], Rejected)
         assert to.exchange.service.requests == 0
 
 
 async def test_a_cmdlet_outside_of_the_roles_is_named() -> None:
-    async with connected(scene(grants={"exchange": ["Get-Mailbox"]})) as to:
+    async with connect_sandbox(build_scene(grants={"exchange": ["Get-Mailbox"]})) as to:
         with pytest.raises(Forbidden) as caught:
             await to.exchange.invoke("Get-TransportRule", ALL)
         assert caught.value.permission == "Exchange role with Get-TransportRule"
-        assert await to.exchange.cmdlets() == {"Get-Mailbox"}
+        assert await to.exchange.read_allowed_cmdlets() == {"Get-Mailbox"}
 
 
 async def test_an_app_without_any_role_is_told_what_it_needs() -> None:
-    async with connected(scene(grants={"exchange": []})) as to:
+    async with connect_sandbox(build_scene(grants={"exchange": []})) as to:
         with pytest.raises(Forbidden) as caught:
             await to.exchange.invoke("Get-Mailbox", ALL)
         assert caught.value.permission == "Exchange.ManageAsApp and an Exchange role"
         with pytest.raises(Forbidden):
-            await to.exchange.cmdlets()
+            await to.exchange.read_allowed_cmdlets()
 
 
 async def test_nobody_by_that_name_is_gone() -> None:
-    async with connected(scene()) as to:
+    async with connect_sandbox(build_scene()) as to:
         for name in ("nobody", "nobody-else", "x@evil.example", "/o=nowhere"):
-            with pytest.raises(Gone):
+            with pytest.raises(NotFound):
                 await to.exchange.invoke("Get-Mailbox", {"Identity": name})
 
 
 async def test_a_command_that_only_changes_may_answer_nothing() -> None:
-    async with connected(scene(faults=[fault("empty", late=True, match="Set-Mailbox")])) as to:
+    async with connect_sandbox(
+        build_scene(faults=[fault("empty", late=True, match="Set-Mailbox")])
+    ) as to:
         parameters = {"Identity": PERSON_GUID, "AuditEnabled": True}
         assert await to.exchange.invoke("Set-Mailbox", parameters) == []
 
 
 async def test_warnings_are_kept() -> None:
-    async with connected(scene()) as to:
+    async with connect_sandbox(build_scene()) as to:
         await to.exchange.invoke("Set-Mailbox", {"Identity": PERSON_GUID, "AuditEnabled": True})
         ((cmdlet, warning),) = to.exchange.warnings
         assert cmdlet == "Set-Mailbox"
@@ -149,9 +164,9 @@ async def test_warnings_are_kept() -> None:
     ids=lambda one: f"{one['kind']}-{one.get('status', '')}",
 )
 async def test_passing_trouble_is_tried_again_and_then_named(trouble: dict[str, Any]) -> None:
-    async with connected(scene(faults=[trouble | {"times": 2}])) as to:
+    async with connect_sandbox(build_scene(faults=[trouble | {"times": 2}])) as to:
         assert len(await to.exchange.invoke("Get-Mailbox", ALL)) == 2
-    async with connected(scene(faults=[trouble]), attempts=2) as to:
+    async with connect_sandbox(build_scene(faults=[trouble]), attempts=2) as to:
         with pytest.raises(Unavailable):
             await to.exchange.invoke("Get-Mailbox", ALL)
 
@@ -162,14 +177,14 @@ async def test_passing_trouble_is_tried_again_and_then_named(trouble: dict[str, 
     ids=json.dumps,
 )
 async def test_an_unknown_shape_is_never_an_empty_listing(body: Any) -> None:
-    async with connected(scene(faults=[fault("wrongBody", body=body)])) as to:
+    async with connect_sandbox(build_scene(faults=[fault("wrongBody", body=body)])) as to:
         with pytest.raises(Unavailable):
             await to.exchange.invoke("Get-Mailbox", ALL, select=("Guid",))
 
 
 @pytest.mark.parametrize("body", [{"Guid": "g"}, {"value": {"Guid": "g"}}], ids=json.dumps)
 async def test_a_single_object_will_do_for_a_list(body: Any) -> None:
-    async with connected(scene(faults=[fault("wrongBody", body=body)])) as to:
+    async with connect_sandbox(build_scene(faults=[fault("wrongBody", body=body)])) as to:
         assert await to.exchange.invoke("Get-Mailbox", ALL, select=("Guid",)) == [{"Guid": "g"}]
 
 
@@ -188,7 +203,7 @@ async def test_a_single_object_will_do_for_a_list(body: Any) -> None:
     ],
 )
 async def test_a_next_page_elsewhere_is_refused_without_a_request(link: Any) -> None:
-    async with connected(scene()) as to:
+    async with connect_sandbox(build_scene()) as to:
         tenant = to.sandbox.tenant.tenant_id
         if isinstance(link, str):
             link = link.replace("{tenant}", tenant).replace("{base}", to.sandbox.base)
@@ -200,14 +215,14 @@ async def test_a_next_page_elsewhere_is_refused_without_a_request(link: Any) -> 
 
 
 async def test_pages_that_go_in_circles_are_noticed() -> None:
-    async with connected(scene()) as to:
+    async with connect_sandbox(build_scene()) as to:
         where = f"{to.sandbox.base}/adminapi/beta/{to.sandbox.tenant.tenant_id}"
         body = {"value": [], "@odata.nextLink": f"{where}/InvokeCommand?$skiptoken=1"}
         to.sandbox.tenant.faults.load([fault("wrongBody", body=body)])
         with pytest.raises(Unavailable, match="do not end"):
             await to.exchange.invoke("Get-Mailbox", ALL)
         to.sandbox.tenant.faults.load([fault("wrongBody", body=body, inner=True)])
-        outcomes = await to.exchange.batch([Command("Get-Mailbox", ALL)])
+        outcomes = await to.exchange.invoke_batch([Command("Get-Mailbox", ALL)])
         assert isinstance(outcomes[0], Unavailable)
 
 
@@ -225,28 +240,30 @@ async def test_pages_that_go_in_circles_are_noticed() -> None:
     ],
 )
 async def test_only_hosts_of_exchange_are_moved_to(location: str, allowed: bool) -> None:
-    async with connected(scene()) as to:
+    async with connect_sandbox(build_scene()) as to:
         if not allowed:
             with pytest.raises(Unavailable, match="not its own"):
-                to.exchange.move(location)
+                to.exchange.switch_host(location)
             assert to.exchange.origin == to.sandbox.base
         else:
-            to.exchange.move(location)
+            to.exchange.switch_host(location)
             assert to.exchange.origin == location[: location.index("/", 8)]
 
 
 async def test_a_batch_answers_every_command_in_its_order() -> None:
-    boxes = [mailbox(f"id-{number}", f"guid-{number}", f"m{number}") for number in range(23)]
-    async with connected(scene(exchange={"Get-Mailbox": boxes})) as to:
+    boxes = [
+        build_mailbox_row(f"id-{number}", f"guid-{number}", f"m{number}") for number in range(23)
+    ]
+    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": boxes})) as to:
         commands = [
             Command("Get-Mailbox", {"Identity": f"guid-{number}"}, ("Guid",))
             for number in range(25)
         ]
-        outcomes = await to.exchange.batch(commands)
-        assert [rows_in(one)[0]["Guid"] for one in outcomes[:23]] == [
+        outcomes = await to.exchange.invoke_batch(commands)
+        assert [expect_rows(one)[0]["Guid"] for one in outcomes[:23]] == [
             f"guid-{number}" for number in range(23)
         ]
-        assert all(isinstance(outcome, Gone) for outcome in outcomes[23:])
+        assert all(isinstance(outcome, NotFound) for outcome in outcomes[23:])
         assert to.exchange.service.requests == 3
 
 
@@ -258,34 +275,34 @@ async def test_a_batch_answers_every_command_in_its_order() -> None:
 async def test_trouble_inside_a_batch_costs_only_those_it_struck(trouble: dict[str, Any]) -> None:
     inner = trouble | {"inner": True, "match": PERSON_GUID}
     commands = [Command("Get-Mailbox", {"Identity": one}) for one in (PERSON_GUID, ROOM_GUID)]
-    async with connected(scene(faults=[inner | {"times": 1}])) as to:
-        outcomes = await to.exchange.batch(commands)
-        assert [len(rows_in(one)) for one in outcomes] == [1, 1]
-    async with connected(scene(faults=[inner]), attempts=2) as to:
-        first, second = await to.exchange.batch(commands)
+    async with connect_sandbox(build_scene(faults=[inner | {"times": 1}])) as to:
+        outcomes = await to.exchange.invoke_batch(commands)
+        assert [len(expect_rows(one)) for one in outcomes] == [1, 1]
+    async with connect_sandbox(build_scene(faults=[inner]), attempts=2) as to:
+        first, second = await to.exchange.invoke_batch(commands)
         assert isinstance(first, Unavailable)
         assert not isinstance(second, TenantError)
 
 
 async def test_a_batch_that_fails_fails_for_every_command() -> None:
     commands = [Command("Get-Mailbox", {"Identity": one}) for one in (PERSON_GUID, ROOM_GUID)]
-    async with connected(scene(faults=[fault("nulbytes")])) as to:
-        assert all(isinstance(one, Forbidden) for one in await to.exchange.batch(commands))
+    async with connect_sandbox(build_scene(faults=[fault("nulbytes")])) as to:
+        assert all(isinstance(one, Forbidden) for one in await to.exchange.invoke_batch(commands))
 
 
 def test_only_a_command_that_changes_may_have_no_body_in_a_batch() -> None:
     reply = {"id": "0", "status": 200}
-    assert judged([reply], Command("Set-Mailbox", {"Identity": "x"})) == {"value": []}
-    with pytest.raises(Again):
-        judged([reply], Command("Get-Mailbox", {"Identity": "x"}))
+    assert parse_exchange_reply([reply], Command("Set-Mailbox", {"Identity": "x"})) == {"value": []}
+    with pytest.raises(RetryableError):
+        parse_exchange_reply([reply], Command("Get-Mailbox", {"Identity": "x"}))
 
 
 @pytest.mark.parametrize("anchor", ["", "ann", "ann@x\r\nX-Evil: 1", "ännä@x", "a b@x"])
 async def test_foreign_text_never_becomes_a_header(anchor: str) -> None:
-    async with connected(scene()) as to:
-        headers = to.exchange.headers(Command("Get-Mailbox", {}, (), anchor))
+    async with connect_sandbox(build_scene()) as to:
+        headers = to.exchange.build_headers(Command("Get-Mailbox", {}, (), anchor))
         assert headers["X-AnchorMailbox"].startswith("APP:SystemMailbox")
-        headers = to.exchange.headers(Command("Get-Mailbox", {}, (), "ann@contoso.example"))
+        headers = to.exchange.build_headers(Command("Get-Mailbox", {}, (), "ann@contoso.example"))
         assert headers["X-AnchorMailbox"] == "UPN:ann@contoso.example"
 
 
@@ -299,18 +316,23 @@ def error(**parts: Any) -> dict[str, Any]:
         (
             400,
             error(innererror={"internalexception": {"message": "Not so.", "type": "x.Bad"}}),
-            Refused,
+            Rejected,
             "Not so.",
         ),
         (
             404,
             error(details=[{"message": json.dumps({"Message": "No x", "TypeName": NOT_FOUND})}]),
-            Gone,
+            NotFound,
             "No x",
         ),
-        (400, error(details=[{"message": f"Ex6F9304|{NOT_FOUND}|No 'y' there."}]), Gone, "No 'y'"),
-        (400, error(details=[{"message": f"|{NOT_FOUND}|No 'y'."}]), Gone, "No 'y'"),
-        (400, error(), Refused, "Invalid Operation"),
+        (
+            400,
+            error(details=[{"message": f"Ex6F9304|{NOT_FOUND}|No 'y' there."}]),
+            NotFound,
+            "No 'y'",
+        ),
+        (400, error(details=[{"message": f"|{NOT_FOUND}|No 'y'."}]), NotFound, "No 'y'"),
+        (400, error(), Rejected, "Invalid Operation"),
         (403, None, Forbidden, "no role"),
         (401, None, Forbidden, "no role"),
         (403, error(), Forbidden, "Invalid Operation"),
@@ -333,10 +355,10 @@ def error(**parts: Any) -> dict[str, Any]:
         (
             400,
             error(details=[{"message": "for On-premises mastered Directory Sync objects"}]),
-            Refused,
+            Rejected,
             "Directory Sync",
         ),
-        (400, error(details=[{"message": "{" * 20_000}]), Refused, "{"),
+        (400, error(details=[{"message": "{" * 20_000}]), Rejected, "{"),
         (400, {"error": "text"}, Unavailable, "400"),
         (418, None, Unavailable, "418"),
     ],
@@ -344,7 +366,7 @@ def error(**parts: Any) -> dict[str, Any]:
 def test_every_shape_of_error_is_understood(
     status: int, body: Any, kind: type[TenantError], said: str
 ) -> None:
-    failure = exchange_failure(status, body, "Get-Mailbox")
+    failure = map_exchange_error(status, body, "Get-Mailbox")
     assert type(failure) is kind
     assert said in str(failure)
     assert len(str(failure)) < 500
@@ -352,6 +374,6 @@ def test_every_shape_of_error_is_understood(
 
 def test_a_parameter_that_a_role_was_trimmed_of_is_named() -> None:
     text = "A parameter cannot be found that matches parameter name 'AuditEnabled'."
-    failure = exchange_failure(400, error(details=[{"message": text}]), "Set-Mailbox")
+    failure = map_exchange_error(400, error(details=[{"message": text}]), "Set-Mailbox")
     assert isinstance(failure, Forbidden)
     assert failure.permission == "Exchange role with Set-Mailbox -AuditEnabled"

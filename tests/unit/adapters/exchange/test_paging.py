@@ -8,16 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.adapters.exchange.paging import Seen
-from core.adapters.m365.tenant import PEOPLE, Once
+from core.adapters.exchange.paging import IdSet
+from core.adapters.m365.tenant import MAX_CACHED_RECIPIENTS, AsyncCached
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
 from core.tenant.surfaces import AUDIT_BYPASS, MAILBOXES
-from tests.support.http_recorder import Connection, connected, mailbox, scene
+from tests.support.http_recorder import Connection, build_mailbox_row, build_scene, connect_sandbox
 
 
 def boxes(numbers: range, **more: object) -> list[dict[str, Any]]:
-    return [mailbox(f"m{number}", f"g{number}", f"n{number}", **more) for number in numbers]
+    return [
+        build_mailbox_row(f"m{number}", f"g{number}", f"n{number}", **more) for number in numbers
+    ]
 
 
 async def listed(to: Connection, after: str = "") -> list[Reading[Mailbox]]:
@@ -25,9 +27,9 @@ async def listed(to: Connection, after: str = "") -> list[Reading[Mailbox]]:
 
 
 async def test_a_mailbox_that_moves_between_pages_counts_once_where_it_was_first() -> None:
-    ghosts = [mailbox("", "", f"ghost{number}") for number in range(3)]
+    ghosts = [build_mailbox_row("", "", f"ghost{number}") for number in range(3)]
     rows = [*boxes(range(999)), ghosts[0], *boxes(range(500, 1_400)), *ghosts[1:]]
-    async with connected(scene(exchange={"Get-Mailbox": rows})) as to:
+    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": rows})) as to:
         first, second = await listed(to)
     assert (first.population, second.population) == (1_000, 401 + 2)
     assert first.scope is not None
@@ -35,23 +37,23 @@ async def test_a_mailbox_that_moves_between_pages_counts_once_where_it_was_first
     assert "m700" in first.scope
     assert "m700" not in second.scope
     assert not {one.id for one in first.items} & {one.id for one in second.items}
-    nameless = [miss.object_id for page in (first, second) for miss in page.unread]
+    nameless = [miss.object_id for page in (first, second) for miss in page.failures]
     assert nameless == ["unidentified-1", "unidentified-2", "unidentified-3"]
 
 
 async def test_a_mailbox_that_is_broken_on_two_pages_is_one_unread_mailbox() -> None:
-    broken = mailbox("m-bad", "g-bad", "bad", AuditAdmin=["x"] * 1_001)
+    broken = build_mailbox_row("m-bad", "g-bad", "bad", AuditAdmin=["x"] * 1_001)
     rows = [broken, *boxes(range(999)), broken]
-    async with connected(scene(exchange={"Get-Mailbox": rows})) as to:
+    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": rows})) as to:
         first, second = [page async for page in to.tenant.mailbox_audits()]
-    assert [miss.object_id for miss in first.unread] == ["m-bad"]
-    assert (first.population, second.population, second.unread) == (1_000, 0, ())
+    assert [miss.object_id for miss in first.failures] == ["m-bad"]
+    assert (first.population, second.population, second.failures) == (1_000, 0, ())
 
 
 @pytest.mark.parametrize("status", [400, 404, 410])
 async def test_a_link_that_has_gone_stale_is_not_the_end_of_the_listing(status: int) -> None:
-    async with connected(scene(exchange={"Get-Mailbox": boxes(range(1_100))})) as to:
-        further = (await listed(to))[0].further
+    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": boxes(range(1_100))})) as to:
+        further = (await listed(to))[0].continuation
         refused = {"kind": "error", "status": status, "match": "skiptoken", "times": 1}
         to.sandbox.tenant.set_faults([refused])
         pages = await listed(to, further)
@@ -60,17 +62,19 @@ async def test_a_link_that_has_gone_stale_is_not_the_end_of_the_listing(status: 
 
 
 async def test_passing_trouble_is_no_reason_to_begin_anew() -> None:
-    async with connected(scene(exchange={"Get-Mailbox": boxes(range(1_100))}), attempts=2) as to:
-        further = (await listed(to))[0].further
+    async with connect_sandbox(
+        build_scene(exchange={"Get-Mailbox": boxes(range(1_100))}), attempts=2
+    ) as to:
+        further = (await listed(to))[0].continuation
         to.sandbox.tenant.set_faults([{"kind": "error", "status": 503, "match": "skiptoken"}])
         (page,) = await listed(to, further)
     assert not page.complete
-    assert page.blind_to(MAILBOXES)
+    assert page.find_source_failure(MAILBOXES)
 
 
 async def test_the_end_of_a_listing_may_be_an_empty_page_but_the_beginning_may_not() -> None:
-    async with connected(scene(exchange={"Get-Mailbox": boxes(range(1_100))})) as to:
-        further = (await listed(to))[0].further
+    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": boxes(range(1_100))})) as to:
+        further = (await listed(to))[0].continuation
         empty = {"kind": "wrongBody", "body": {"value": []}, "match": "^Get-Mailbox"}
         to.sandbox.tenant.set_faults([empty])
         (rest,) = [page async for page in to.tenant.mailbox_audits(further)]
@@ -89,35 +93,37 @@ def bypasses(number: int, bypassed: int) -> dict[str, Any]:
 
 async def test_bypassed_accounts_stay_known_when_the_listing_breaks_off() -> None:
     faults = [{"kind": "error", "status": 503, "match": "skiptoken"}]
-    async with connected(scene(exchange=bypasses(1_100, 7), faults=faults), attempts=1) as to:
+    async with connect_sandbox(
+        build_scene(exchange=bypasses(1_100, 7), faults=faults), attempts=1
+    ) as to:
         found = await to.tenant.audit_bypasses()
     assert [one.id for one in found.items] == ["g7"]
-    assert found.blind_to(AUDIT_BYPASS)
+    assert found.find_source_failure(AUDIT_BYPASS)
 
 
 async def test_a_list_of_nobody_does_not_mean_that_nobody_is_bypassed() -> None:
-    async with connected(scene(exchange=bypasses(0, 0))) as to:
+    async with connect_sandbox(build_scene(exchange=bypasses(0, 0))) as to:
         found = await to.tenant.audit_bypasses()
-    assert found.blind_to(AUDIT_BYPASS)
+    assert found.find_source_failure(AUDIT_BYPASS)
 
 
 @given(st.lists(st.text(max_size=3), max_size=60))
 def test_what_was_seen_is_known(names: list[str]) -> None:
-    seen, known = Seen(), set[str]()
+    seen, known = IdSet(), set[str]()
     for name in names:
-        assert seen.first(name) is (name not in known)
+        assert seen.add(name) is (name not in known)
         known.add(name)
 
 
 def test_a_hundred_thousand_names_take_three_megabytes_while_they_are_noted() -> None:
     tracemalloc.start()
     try:
-        seen = Seen()
-        assert all(seen.first(f"{number:08x}-mailbox") for number in range(100_000))
+        seen = IdSet()
+        assert all(seen.add(f"{number:08x}-mailbox") for number in range(100_000))
         assert tracemalloc.get_traced_memory()[1] < 3.5 * 1024 * 1024
     finally:
         tracemalloc.stop()
-    assert not any(seen.first(f"{number:08x}-mailbox") for number in range(0, 100_000, 97))
+    assert not any(seen.add(f"{number:08x}-mailbox") for number in range(0, 100_000, 97))
 
 
 async def test_whoever_gives_up_asking_does_not_take_the_answer_from_the_others() -> None:
@@ -129,7 +135,7 @@ async def test_whoever_gives_up_asking_does_not_take_the_answer_from_the_others(
         await let_go.wait()
         return "answer"
 
-    once = Once(read)
+    once = AsyncCached(read)
     first, *others = [asyncio.create_task(once()) for _ in range(3)]
     await asyncio.sleep(0)
     first.cancel()
@@ -140,11 +146,13 @@ async def test_whoever_gives_up_asking_does_not_take_the_answer_from_the_others(
 
 
 async def test_slices_that_ask_for_the_same_recipients_ask_once_and_not_all_are_kept() -> None:
-    async with connected(scene()) as to:
+    async with connect_sandbox(build_scene()) as to:
         await asyncio.gather(*(to.tenant.recipients(["ann", "nobody"]) for _ in range(2)))
         asked = to.sandbox.counts["exchange"]
         assert asked == 1
-        await to.tenant.recipients([f"x{number}" + "y" * 1_000 for number in range(PEOPLE - 1)])
-        assert len(to.tenant.people) == PEOPLE
+        await to.tenant.recipients(
+            [f"x{number}" + "y" * 1_000 for number in range(MAX_CACHED_RECIPIENTS - 1)]
+        )
+        assert len(to.tenant.people) == MAX_CACHED_RECIPIENTS
         await to.tenant.recipients(["ann", "nobody"])
         assert to.sandbox.counts["exchange"] == asked + 1

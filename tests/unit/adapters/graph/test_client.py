@@ -14,11 +14,20 @@ import httpx
 import pytest
 from aiohttp import web
 
-from core.adapters.graph.client import Graph, judged
+from core.adapters.graph.client import GraphClient, parse_graph_reply
 from core.adapters.graph.transport import GraphTransport
-from core.adapters.retry import Again
-from core.errors import Forbidden, Gone, Refused, TenantError, Unavailable
-from tests.support.http_recorder import PERSON, ROOM, connected, rows_in, rule, scene, service, user
+from core.adapters.retry import RetryableError
+from core.errors import Forbidden, NotFound, Rejected, TenantError, Unavailable
+from tests.support.http_recorder import (
+    PERSON,
+    ROOM,
+    build_rule_row,
+    build_scene,
+    build_service,
+    build_user_row,
+    connect_sandbox,
+    expect_rows,
+)
 
 RULES = f"/users/{PERSON}/mailFolders/inbox/messageRules"
 
@@ -52,26 +61,26 @@ def test_importing_the_adapter_loads_no_typed_model() -> None:
 
 async def test_whole_addresses_do_not_reach_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    async with connected(scene()) as to:
+    async with connect_sandbox(build_scene()) as to:
         await to.graph.get(f"/users/{PERSON}?$select=id&$skiptoken=secret")
     assert "secret" not in caplog.text
 
 
 async def test_an_object_is_read_with_the_token_of_the_app() -> None:
-    async with connected(scene()) as to:
+    async with connect_sandbox(build_scene()) as to:
         row = await to.graph.get(f"/users/{PERSON}?$select=id,accountEnabled", "User.Read.All")
         assert row["accountEnabled"] is True
-        assert "User.Read.All" in (await to.graph.roles() or ())
+        assert "User.Read.All" in (await to.graph.read_token_roles() or ())
 
 
 async def test_what_is_not_there_is_gone() -> None:
-    async with connected(scene()) as to:
-        with pytest.raises(Gone):
+    async with connect_sandbox(build_scene()) as to:
+        with pytest.raises(NotFound):
             await to.graph.get("/users/nobody", "User.Read.All")
 
 
 async def test_a_missing_role_is_named() -> None:
-    async with connected(scene(grants={"graph": ["Domain.Read.All"]})) as to:
+    async with connect_sandbox(build_scene(grants={"graph": ["Domain.Read.All"]})) as to:
         with pytest.raises(Forbidden) as caught:
             await to.graph.get(f"/users/{PERSON}", "User.Read.All")
         assert caught.value.permission == "User.Read.All"
@@ -79,7 +88,7 @@ async def test_a_missing_role_is_named() -> None:
 
 async def test_throttling_is_waited_out() -> None:
     faults = [fault("throttle", retryAfter=30, times=2)]
-    async with connected(scene(faults=faults)) as to:
+    async with connect_sandbox(build_scene(faults=faults)) as to:
         await to.graph.get(f"/users/{PERSON}")
         assert sum(to.clock.waits) >= 60
         assert len(to.sandbox.requests) - to.sandbox.counts["entra"] == 3
@@ -99,9 +108,9 @@ async def test_throttling_is_waited_out() -> None:
     ids=lambda one: f"{one['kind']}-{one.get('status', '')}",
 )
 async def test_passing_trouble_is_tried_again_and_then_named(trouble: dict[str, Any]) -> None:
-    async with connected(scene(faults=[trouble | {"times": 2}])) as to:
+    async with connect_sandbox(build_scene(faults=[trouble | {"times": 2}])) as to:
         assert (await to.graph.get(f"/users/{PERSON}"))["id"] == PERSON
-    async with connected(scene(faults=[trouble]), attempts=3) as to:
+    async with connect_sandbox(build_scene(faults=[trouble]), attempts=3) as to:
         with pytest.raises(Unavailable):
             await to.graph.get(f"/users/{PERSON}")
         assert to.graph.service.requests == 3
@@ -109,10 +118,10 @@ async def test_passing_trouble_is_tried_again_and_then_named(trouble: dict[str, 
 
 async def test_a_token_that_is_not_taken_is_renewed_once() -> None:
     faults = [fault("error", status=401, times=1)]
-    async with connected(scene(faults=faults)) as to:
+    async with connect_sandbox(build_scene(faults=faults)) as to:
         await to.graph.get(f"/users/{PERSON}")
         assert to.sandbox.counts["entra"] == 2
-    async with connected(scene(faults=[fault("error", status=401)])) as to:
+    async with connect_sandbox(build_scene(faults=[fault("error", status=401)])) as to:
         with pytest.raises(Forbidden, match="token"):
             await to.graph.get(f"/users/{PERSON}")
 
@@ -131,34 +140,34 @@ async def test_a_token_that_is_not_taken_is_renewed_once() -> None:
     ],
 )
 async def test_a_next_page_elsewhere_is_refused_without_a_request(link: Any) -> None:
-    async with connected(scene()) as to:
+    async with connect_sandbox(build_scene()) as to:
         shown = link.replace("{base}", to.sandbox.base) if isinstance(link, str) else link
         body: dict[str, Any] = {"value": [], "@odata.nextLink": shown}
         to.sandbox.tenant.faults.load([fault("wrongBody", body=body)])
         with pytest.raises(Unavailable, match="outside"):
-            _ = [page async for page in to.graph.pages("/domains")]
+            _ = [page async for page in to.graph.read_pages("/domains")]
         assert to.graph.service.requests == 1
 
 
 async def test_pages_that_go_in_circles_are_noticed() -> None:
-    async with connected(scene()) as to:
+    async with connect_sandbox(build_scene()) as to:
         body = {"value": [], "@odata.nextLink": f"{to.sandbox.base}/v1.0/domains?$skiptoken=1"}
         to.sandbox.tenant.faults.load([fault("wrongBody", body=body)])
         with pytest.raises(Unavailable, match="do not end"):
-            _ = [page async for page in to.graph.pages("/domains")]
+            _ = [page async for page in to.graph.read_pages("/domains")]
 
 
 async def test_all_pages_of_a_collection_are_read() -> None:
-    people = [user(f"p{number}", f"p{number}") for number in range(25)]
-    async with connected(scene(graph={"users": people})) as to:
-        pages = [page async for page in to.graph.pages("/users?$top=10&$select=id")]
+    people = [build_user_row(f"p{number}", f"p{number}") for number in range(25)]
+    async with connect_sandbox(build_scene(graph={"users": people})) as to:
+        pages = [page async for page in to.graph.read_pages("/users?$top=10&$select=id")]
         assert [len(page) for page in pages] == [10, 10, 5]
 
 
 async def test_an_unknown_shape_is_never_an_empty_collection() -> None:
-    async with connected(scene(faults=[fault("wrongBody")])) as to:
+    async with connect_sandbox(build_scene(faults=[fault("wrongBody")])) as to:
         with pytest.raises(Unavailable):
-            _ = [page async for page in to.graph.pages("/domains")]
+            _ = [page async for page in to.graph.read_pages("/domains")]
 
 
 async def test_a_redirect_is_not_followed() -> None:
@@ -168,9 +177,9 @@ async def test_a_redirect_is_not_followed() -> None:
         paths.append(request.path)
         return web.Response(status=302, headers={"Location": "/stolen"})
 
-    async with connected(scene()) as to, serving(elsewhere) as address:
+    async with connect_sandbox(build_scene()) as to, serving(elsewhere) as address:
         cloud = replace(to.cloud, graph=address)
-        graph = Graph(cloud, to.credential, service(to.clock))
+        graph = GraphClient(cloud, to.credential, build_service(to.clock))
         with pytest.raises(Unavailable, match="302"):
             await graph.get("/domains")
         await graph.close()
@@ -192,12 +201,12 @@ async def serving(
 
 
 async def test_a_batch_answers_for_everyone_in_any_order() -> None:
-    people = [user(f"p{number}", f"p{number}") for number in range(47)]
-    async with connected(scene(graph={"users": people})) as to:
+    people = [build_user_row(f"p{number}", f"p{number}") for number in range(47)]
+    async with connect_sandbox(build_scene(graph={"users": people})) as to:
         paths = {f"p{number}": f"/users/p{number}?$select=id" for number in range(50)}
-        answers = await answered(to.graph.batch, paths, "User.Read.All")
+        answers = await answered(to.graph.get_batch, paths, "User.Read.All")
         assert to.graph.service.requests == 3
-        assert {key for key, answer in answers.items() if isinstance(answer, Gone)} == {
+        assert {key for key, answer in answers.items() if isinstance(answer, NotFound)} == {
             "p47",
             "p48",
             "p49",
@@ -221,48 +230,52 @@ async def test_a_batch_answers_for_everyone_in_any_order() -> None:
 async def test_trouble_inside_a_batch_costs_only_those_it_struck(trouble: dict[str, Any]) -> None:
     inner = trouble | {"inner": True, "match": PERSON}
     paths = {one: f"/users/{one}?$select=id" for one in (PERSON, ROOM)}
-    async with connected(scene(faults=[inner | {"times": 1}])) as to:
-        answers = await answered(to.graph.batch, paths)
+    async with connect_sandbox(build_scene(faults=[inner | {"times": 1}])) as to:
+        answers = await answered(to.graph.get_batch, paths)
         assert all(not isinstance(answer, TenantError) for answer in answers.values())
         asked = [seen.path for seen in to.sandbox.requests if seen.service == "graph/inner"]
         assert len([path for path in asked if ROOM in path]) == 1
-    async with connected(scene(faults=[inner]), attempts=2) as to:
-        answers = await answered(to.graph.batch, paths)
+    async with connect_sandbox(build_scene(faults=[inner]), attempts=2) as to:
+        answers = await answered(to.graph.get_batch, paths)
         assert isinstance(answers[PERSON], Unavailable)
         assert not isinstance(answers[ROOM], TenantError)
 
 
 async def test_a_missing_body_is_never_read_as_no_rules() -> None:
     faults = [fault("empty", inner=True, match="messageRules")]
-    async with connected(scene(graph={"messageRules": {PERSON: []}}, faults=faults)) as to:
-        found = await answered(to.graph.lists, {"one": RULES}, "MailboxSettings.Read")
+    async with connect_sandbox(
+        build_scene(graph={"messageRules": {PERSON: []}}, faults=faults)
+    ) as to:
+        found = await answered(to.graph.get_collections, {"one": RULES}, "MailboxSettings.Read")
         assert isinstance(found["one"], Unavailable)
 
 
 async def test_a_whole_batch_that_fails_is_unread_for_everyone() -> None:
-    async with connected(scene(faults=[fault("error", status=502)]), attempts=2) as to:
-        answers = await answered(to.graph.batch, {one: f"/users/{one}" for one in (PERSON, ROOM)})
+    async with connect_sandbox(build_scene(faults=[fault("error", status=502)]), attempts=2) as to:
+        answers = await answered(
+            to.graph.get_batch, {one: f"/users/{one}" for one in (PERSON, ROOM)}
+        )
         assert all(isinstance(answer, Unavailable) for answer in answers.values())
         assert set(answers) == {PERSON, ROOM}
 
 
 async def test_pages_inside_a_batch_are_followed() -> None:
-    rules = [rule(f"R{number}") for number in range(3)]
-    async with connected(scene(graph={"messageRules": {PERSON: rules}})) as to:
+    rules = [build_rule_row(f"R{number}") for number in range(3)]
+    async with connect_sandbox(build_scene(graph={"messageRules": {PERSON: rules}})) as to:
         first = {
-            "value": [rule("R9")],
+            "value": [build_rule_row("R9")],
             "@odata.nextLink": f"{to.sandbox.base}/v1.0{RULES}?$skiptoken=2",
         }
         to.sandbox.tenant.faults.load([fault("wrongBody", inner=True, body=first, times=1)])
-        found = await answered(to.graph.lists, {"one": RULES}, "MailboxSettings.Read")
-        assert [row["id"] for row in rows_in(found["one"])] == ["R9", "R0", "R1", "R2"]
+        found = await answered(to.graph.get_collections, {"one": RULES}, "MailboxSettings.Read")
+        assert [row["id"] for row in expect_rows(found["one"])] == ["R9", "R0", "R1", "R2"]
 
 
 async def test_pages_inside_a_batch_may_not_lead_out_of_it() -> None:
     body = {"value": [], "@odata.nextLink": "https://evil.example/v1.0/x"}
     faults = [fault("wrongBody", inner=True, body=body)]
-    async with connected(scene(faults=faults)) as to:
-        found = await answered(to.graph.lists, {"one": RULES})
+    async with connect_sandbox(build_scene(faults=faults)) as to:
+        found = await answered(to.graph.get_collections, {"one": RULES})
         assert isinstance(found["one"], Unavailable)
 
 
@@ -279,17 +292,17 @@ async def test_pages_inside_a_batch_may_not_lead_out_of_it() -> None:
     ],
 )
 def test_replies_that_prove_nothing_are_asked_again(replies: list[Any]) -> None:
-    assert isinstance(judged(replies, "one", ""), Again)
+    assert isinstance(parse_graph_reply(replies, "one", ""), RetryableError)
 
 
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [
         (403, "ErrorAccessDenied", Forbidden),
-        (404, "MailboxNotEnabledForRESTAPI", Gone),
-        (404, "ErrorItemNotFound", Gone),
-        (404, "Request_ResourceNotFound", Gone),
-        (400, "Request_BadRequest", Refused),
+        (404, "MailboxNotEnabledForRESTAPI", NotFound),
+        (404, "ErrorItemNotFound", NotFound),
+        (404, "Request_ResourceNotFound", NotFound),
+        (400, "Request_BadRequest", Rejected),
         (401, "InvalidAuthenticationToken", Forbidden),
         (302, "", Unavailable),
         (418, "", Unavailable),
@@ -297,7 +310,7 @@ def test_replies_that_prove_nothing_are_asked_again(replies: list[Any]) -> None:
 )
 def test_every_refusal_has_its_meaning(status: int, code: str, kind: type[TenantError]) -> None:
     reply = {"id": "0", "status": status, "body": {"error": {"code": code, "message": "x" * 9000}}}
-    answer = judged([reply], "one", "Mail.Read")
+    answer = parse_graph_reply([reply], "one", "Mail.Read")
     assert isinstance(answer, kind)
     assert len(str(answer)) < 500
 
@@ -348,9 +361,9 @@ async def test_a_compressed_answer_that_is_damaged_is_no_answer(body: bytes) -> 
 
 
 async def test_nobody_there_is_passing_trouble() -> None:
-    async with connected(scene(), attempts=2) as to:
+    async with connect_sandbox(build_scene(), attempts=2) as to:
         cloud = replace(to.cloud, graph="http://127.0.0.1:1")
-        graph = Graph(cloud, to.credential, service(to.clock, attempts=2))
+        graph = GraphClient(cloud, to.credential, build_service(to.clock, attempts=2))
         with pytest.raises(Unavailable, match="TransportError"):
             await graph.get("/domains")
         await graph.close()
@@ -364,8 +377,10 @@ async def test_requests_go_through_the_pipeline_of_the_sdk() -> None:
         assert request.headers["Authorization"].startswith("Bearer ")
         return web.json_response({"value": []})
 
-    async with connected(scene()) as to, serving(answer) as address:
-        graph = Graph(replace(to.cloud, graph=address), to.credential, service(to.clock))
+    async with connect_sandbox(build_scene()) as to, serving(answer) as address:
+        graph = GraphClient(
+            replace(to.cloud, graph=address), to.credential, build_service(to.clock)
+        )
         assert await graph.get("/domains") == {"value": []}
         await graph.close()
     assert "kiota" in agents[0]

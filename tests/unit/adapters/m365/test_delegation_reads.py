@@ -4,10 +4,15 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from core.adapters.exchange.client import Command, Exchange
-from core.adapters.m365.delegation.read import BROKEN_LIMIT, full_access, send_as, send_on_behalf
-from core.adapters.m365.parsing import Row
-from core.errors import Forbidden, Gone, TenantError, Unavailable
+from core.adapters.exchange.client import Command, ExchangeClient
+from core.adapters.m365.delegation.read import (
+    MAX_BROKEN_ROWS,
+    fetch_full_access,
+    fetch_send_as,
+    fetch_send_on_behalf,
+)
+from core.adapters.m365.parsing import ResponseRow
+from core.errors import Forbidden, NotFound, TenantError, Unavailable
 from core.tenant.mailboxes import Delegation, Mailbox
 from core.tenant.readings import Reading
 from core.tenant.surfaces import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
@@ -37,17 +42,17 @@ SENDS: dict[str, object] = {
 class Answers:
     """An Exchange that answers from lists. `pages_of` may end with an error."""
 
-    batches: Sequence[list[Row] | TenantError] = ()
-    pages_of: Sequence[list[Row] | TenantError] = ()
+    batches: Sequence[list[ResponseRow] | TenantError] = ()
+    pages_of: Sequence[list[ResponseRow] | TenantError] = ()
     sent: list[Command] = field(default_factory=list)
 
-    async def batch(self, commands: Sequence[Command]) -> list[list[Row] | TenantError]:
+    async def batch(self, commands: Sequence[Command]) -> list[list[ResponseRow] | TenantError]:
         self.sent += commands
         return list(self.batches)
 
     async def pages(
         self, command: Command, after: str = ""
-    ) -> AsyncIterator[tuple[list[Row], str]]:
+    ) -> AsyncIterator[tuple[list[ResponseRow], str]]:
         self.sent.append(command)
         for page in self.pages_of:
             if isinstance(page, TenantError):
@@ -55,8 +60,8 @@ class Answers:
             yield page, ""
 
     @property
-    def exchange(self) -> Exchange:
-        return cast(Exchange, self)
+    def exchange(self) -> ExchangeClient:
+        return cast(ExchangeClient, self)
 
 
 async def parts_of(listing: AsyncIterator[Reading[Delegation]]) -> list[Reading[Delegation]]:
@@ -65,7 +70,7 @@ async def parts_of(listing: AsyncIterator[Reading[Delegation]]) -> list[Reading[
 
 async def test_each_mailbox_is_asked_for_by_its_id_with_holders_nobody_can_name() -> None:
     answers = Answers([[SELF], [SELF, OPENS]])
-    found = await full_access(answers.exchange, [ANN, BEN])
+    found = await fetch_full_access(answers.exchange, [ANN, BEN])
     assert [one.mailbox for one in found.items] == [BEN]
     assert [one.parameters["Identity"] for one in answers.sent] == ["g-ann", "g-ben"]
     assert [one.anchor for one in answers.sent] == ["ann@contoso.com", "ben@contoso.com"]
@@ -75,18 +80,18 @@ async def test_each_mailbox_is_asked_for_by_its_id_with_holders_nobody_can_name(
 
 
 async def test_an_answer_without_a_row_is_none_since_every_mailbox_has_its_own() -> None:
-    found = await full_access(Answers([[], [SELF]]).exchange, [ANN, BEN])
-    assert [miss.object_id for miss in found.unread] == ["ann"]
+    found = await fetch_full_access(Answers([[], [SELF]]).exchange, [ANN, BEN])
+    assert [miss.object_id for miss in found.failures] == ["ann"]
     assert found.covers((FULL_ACCESS,), "ben")
 
 
 async def test_a_row_that_makes_no_sense_leaves_the_mailbox_unread_and_its_other_rows_seen() -> (
     None
 ):
-    answers = Answers([[SELF, OPENS | {"AccessRights": ["New"]}, OPENS], [SELF], Gone("gone")])
-    found = await full_access(answers.exchange, [ANN, BEN, EVE])
+    answers = Answers([[SELF, OPENS | {"AccessRights": ["New"]}, OPENS], [SELF], NotFound("gone")])
+    found = await fetch_full_access(answers.exchange, [ANN, BEN, EVE])
     assert [one.trustee for one in found.items] == ["max@contoso.com"]
-    assert {miss.object_id: miss.subject for miss in found.unread} == {
+    assert {miss.object_id: miss.subject for miss in found.failures} == {
         "ann": "ann@contoso.com",
         "eve": "eve@contoso.com",
     }
@@ -94,58 +99,58 @@ async def test_a_row_that_makes_no_sense_leaves_the_mailbox_unread_and_its_other
 
 async def test_refused_for_every_mailbox_it_is_the_permission_that_is_missing() -> None:
     answers = Answers([Forbidden("no", "Get-MailboxPermission")] * 2)
-    found = await full_access(answers.exchange, [ANN, BEN])
-    (miss,) = found.unread
+    found = await fetch_full_access(answers.exchange, [ANN, BEN])
+    (miss,) = found.failures
     assert (miss.object_id, miss.permission) == ("", "Get-MailboxPermission")
 
 
 async def test_a_listing_is_streamed_and_only_what_is_delegated_is_kept() -> None:
     answers = Answers(pages_of=[[OWN, SENDS], [OWN], [SENDS | {"Identity": "ben"}]])
-    *pages, last = await parts_of(send_as(answers.exchange))
-    assert [[one.of for one in page.items] for page in pages] == [["ann"], ["ben"]]
+    *pages, last = await parts_of(fetch_send_as(answers.exchange))
+    assert [[one.mailbox_name for one in page.items] for page in pages] == [["ann"], ["ben"]]
     assert {page.scope for page in pages} == {frozenset()}
-    assert (last.items, last.unread, last.scope) == ((), (), None)
+    assert (last.items, last.failures, last.scope) == ((), (), None)
     assert answers.sent[0].parameters == {"ResultSize": "Unlimited"}
 
 
 async def test_an_organization_without_a_single_right_is_no_answer() -> None:
-    (only,) = await parts_of(send_as(Answers(pages_of=[[]]).exchange))
-    assert only.blind_to(SEND_AS) is not None
+    (only,) = await parts_of(fetch_send_as(Answers(pages_of=[[]]).exchange))
+    assert only.find_source_failure(SEND_AS) is not None
     assert not only.covers((SEND_AS,), "ann")
 
 
 async def test_nobody_who_sends_on_behalf_of_anybody_is_an_answer() -> None:
-    (only,) = await parts_of(send_on_behalf(Answers(pages_of=[[]]).exchange))
+    (only,) = await parts_of(fetch_send_on_behalf(Answers(pages_of=[[]]).exchange))
     assert only.covers((SEND_ON_BEHALF,), "ann")
 
 
 async def test_a_listing_that_breaks_off_says_so_behind_what_it_told() -> None:
     answers = Answers(pages_of=[[SENDS], Unavailable("HTTP 503")])
-    page, last = await parts_of(send_as(answers.exchange))
+    page, last = await parts_of(fetch_send_as(answers.exchange))
     assert len(page.items) == 1
     assert not last.covers((SEND_AS,), "ann")
 
 
 async def test_a_broken_row_of_an_unknown_recipient_may_be_anybodys() -> None:
     broken = SENDS | {"Trustee": None, "Identity": "Ann Example"}
-    page, last = await parts_of(send_as(Answers(pages_of=[[broken, SENDS]]).exchange))
+    page, last = await parts_of(fetch_send_as(Answers(pages_of=[[broken, SENDS]]).exchange))
     assert len(page.items) == 1
-    assert [miss.subject for miss in last.unread] == ["Ann Example"]
+    assert [miss.subject for miss in last.failures] == ["Ann Example"]
     for somebody in ("ann", "ben"):
         assert not last.covers((SEND_AS,), somebody)
 
 
 async def test_a_listing_of_which_too_much_is_broken_is_not_understood_at_all() -> None:
-    many: list[Row] = [SENDS | {"Trustee": None}] * (BROKEN_LIMIT + 1)
-    (only,) = await parts_of(send_as(Answers(pages_of=[many]).exchange))
-    assert len(only.unread) == 1
-    assert only.blind_to(SEND_AS) is not None
+    many: list[ResponseRow] = [SENDS | {"Trustee": None}] * (MAX_BROKEN_ROWS + 1)
+    (only,) = await parts_of(fetch_send_as(Answers(pages_of=[many]).exchange))
+    assert len(only.failures) == 1
+    assert only.find_source_failure(SEND_AS) is not None
 
 
 async def test_exchange_finds_those_with_somebody_on_their_behalf_by_itself() -> None:
     row = {"ExternalDirectoryObjectId": "a1", "Guid": "g1", "GrantSendOnBehalfTo": ["Ann"]}
     answers = Answers(pages_of=[[row]])
-    page, _ = await parts_of(send_on_behalf(answers.exchange))
+    page, _ = await parts_of(fetch_send_on_behalf(answers.exchange))
     assert [one.mailbox.id for one in page.items if one.mailbox] == ["a1"]
     assert answers.sent[0].parameters["Filter"] == "GrantSendOnBehalfTo -ne $null"
     assert "GrantSendOnBehalfTo" in answers.sent[0].select

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from core.adapters.m365.directory.deletions import deletions
-from core.errors import Refused
-from core.tenant.surfaces import DELETED_USERS, DELETIONS, REGISTRATIONS
-from sandbox.graph.registrations import report_row
-from tests.support.http_recorder import connected, scene, user
-from tests.support.observe import whole
+from core.adapters.m365.directory.deletions import fetch_deletions
+from core.errors import Rejected
+from core.tenant.surfaces import DELETED_USERS, DELETIONS, SIGN_IN_METHODS
+from sandbox.graph.registrations import build_report_row
+from tests.support.http_recorder import build_scene, build_user_row, connect_sandbox
+from tests.support.observe import collect_pages
 
 SINCE = datetime(2026, 11, 19, 6, 0, tzinfo=UTC)
 
@@ -30,7 +30,7 @@ def record(number: int) -> dict[str, Any]:
 
 
 def log(number: int, **more: Any) -> dict[str, Any]:
-    return scene(graph={"directoryAudits": [record(one) for one in range(number)]}, **more)
+    return build_scene(graph={"directoryAudits": [record(one) for one in range(number)]}, **more)
 
 
 def breaking(where: str) -> list[dict[str, Any]]:
@@ -39,17 +39,17 @@ def breaking(where: str) -> list[dict[str, Any]]:
 
 
 async def test_a_log_that_breaks_off_tells_what_it_told_and_that_it_broke_off() -> None:
-    async with connected(log(1_500, faults=breaking("directoryAudits")), attempts=1) as to:
+    async with connect_sandbox(log(1_500, faults=breaking("directoryAudits")), attempts=1) as to:
         reading = await to.tenant.deletions(SINCE)
         assert len(reading.items) == 999
-        assert reading.blind_to(DELETIONS) is not None
+        assert reading.find_source_failure(DELETIONS) is not None
         assert not reading.covers((DELETIONS,), numbered(1))
 
 
 async def test_of_more_deletions_than_anybody_needs_the_rest_is_said_to_be_unread() -> None:
-    async with connected(log(1_500)) as to:
-        reading = await deletions(to.graph, SINCE, most=500)
-        miss = reading.blind_to(DELETIONS)
+    async with connect_sandbox(log(1_500)) as to:
+        reading = await fetch_deletions(to.graph, SINCE, max_count=500)
+        miss = reading.find_source_failure(DELETIONS)
         assert miss is not None
         assert miss.reason == "more than 500 deletions; the older ones were not read"
         assert len(reading.items) == 999
@@ -57,48 +57,51 @@ async def test_of_more_deletions_than_anybody_needs_the_rest_is_said_to_be_unrea
 
 async def test_a_broken_record_is_unread_and_the_others_are_read() -> None:
     rows = [record(1), record(2) | {"targetResources": []}, record(3) | {"activityDateTime": "?"}]
-    async with connected(scene(graph={"directoryAudits": rows})) as to:
+    async with connect_sandbox(build_scene(graph={"directoryAudits": rows})) as to:
         reading = await to.tenant.deletions(SINCE)
         assert [one.id for one in reading.items] == [numbered(1)]
-        assert [miss.object_id for miss in reading.unread] == ["unidentified-1", "unidentified-2"]
+        assert [miss.object_id for miss in reading.failures] == ["unidentified-1", "unidentified-2"]
         assert not reading.covers((DELETIONS,), "anybody")
 
 
 async def test_a_broken_row_of_the_recycle_bin_is_unread_by_its_id() -> None:
     rows = [{"@odata.type": "#microsoft.graph.user", "id": numbered(7), "displayName": "Ann"}]
-    async with connected(scene(graph={"deletedItems": rows})) as to:
+    async with connect_sandbox(build_scene(graph={"deletedItems": rows})) as to:
         reading = await to.tenant.deleted_objects(SINCE)
         assert reading.items == ()
-        (miss,) = reading.unread
-        assert (miss.surface, miss.object_id) == (DELETED_USERS, numbered(7))
+        (miss,) = reading.failures
+        assert (miss.source, miss.object_id) == (DELETED_USERS, numbered(7))
 
 
 async def test_a_report_that_breaks_off_ends_with_a_part_that_says_so() -> None:
-    rows = [report_row(user(numbered(one), f"u{one}")) for one in range(1_200)]
-    broken = scene(
+    rows = [build_report_row(build_user_row(numbered(one), f"u{one}")) for one in range(1_200)]
+    broken = build_scene(
         graph={"userRegistrationDetails": rows}, faults=breaking("userRegistrationDetails")
     )
-    async with connected(broken, attempts=1) as to:
+    async with connect_sandbox(broken, attempts=1) as to:
         first, last = [part async for part in to.tenant.registrations()]
         assert (first.population, first.complete) == (1_000, True)
         assert (last.items, last.complete) == ((), False)
-        assert last.blind_to(REGISTRATIONS) is not None
+        assert last.find_source_failure(SIGN_IN_METHODS) is not None
 
 
 @pytest.mark.parametrize("count", [1, 2])
 async def test_broken_rows_of_the_report_are_counted_as_unread(count: int) -> None:
-    rows = [report_row(user(numbered(1), "ann")), *([{"userPrincipalName": "x"}] * count)]
-    async with connected(scene(graph={"userRegistrationDetails": rows})) as to:
-        reading = await whole(to.tenant.registrations())
+    rows = [
+        build_report_row(build_user_row(numbered(1), "ann")),
+        *([{"userPrincipalName": "x"}] * count),
+    ]
+    async with connect_sandbox(build_scene(graph={"userRegistrationDetails": rows})) as to:
+        reading = await collect_pages(to.tenant.registrations())
         assert len(reading.items) == 1
-        assert len(reading.unread) == count
+        assert len(reading.failures) == count
         assert reading.population == 1 + count
 
 
 async def test_graph_takes_no_other_query_of_the_report_than_the_documented_one() -> None:
-    async with connected(scene()) as to:
+    async with connect_sandbox(build_scene()) as to:
         path = "/reports/authenticationMethods/userRegistrationDetails"
         good = await to.graph.get(f"{path}?$filter=isAdmin%20eq%20false")
         assert good["value"]
-        with pytest.raises(Refused, match=r"\$top"):
+        with pytest.raises(Rejected, match=r"\$top"):
             await to.graph.get(f"{path}?$top=5")

@@ -3,9 +3,9 @@
 import pytest
 
 from core.adapters.m365.delegation.parse import (
-    mailbox_rights,
-    send_as_rights,
-    send_on_behalf_rights,
+    parse_mailbox_rights,
+    parse_send_as_rights,
+    parse_send_on_behalf_rights,
 )
 from core.tenant.mailboxes import Delegation, Mailbox
 
@@ -47,7 +47,9 @@ BOX = {"ExternalDirectoryObjectId": "m1", "Guid": "g1", "PrimarySmtpAddress": "d
     ],
 )
 def test_rights_are_understood_as_a_list_or_as_words(rights: object, found: list[str]) -> None:
-    assert [one.right for one in mailbox_rights(OWNER, OPENS | {"AccessRights": rights})] == found
+    assert [
+        one.right for one in parse_mailbox_rights(OWNER, OPENS | {"AccessRights": rights})
+    ] == found
 
 
 @pytest.mark.parametrize(
@@ -60,24 +62,24 @@ def test_rights_are_understood_as_a_list_or_as_words(rights: object, found: list
     ],
 )
 def test_the_holder_is_kept_as_it_is_printed(trustee: str) -> None:
-    (found,) = mailbox_rights(OWNER, OPENS | {"User": f" {trustee} "})
+    (found,) = parse_mailbox_rights(OWNER, OPENS | {"User": f" {trustee} "})
     assert (found.trustee, found.sid) == (trustee, SID)
 
 
 def test_a_bare_identifier_is_the_holders_identifier() -> None:
-    (found,) = mailbox_rights(OWNER, OPENS | {"User": SID.lower(), "UserSid": None})
+    (found,) = parse_mailbox_rights(OWNER, OPENS | {"User": SID.lower(), "UserSid": None})
     assert (found.trustee, found.sid) == (SID.lower(), SID)
 
 
 @pytest.mark.parametrize("inherited", [True, "True", "true"])
 def test_what_is_inherited_is_left_out_also_as_a_word(inherited: object) -> None:
-    assert mailbox_rights(OWNER, OPENS | {"IsInherited": inherited}) == ()
-    assert send_as_rights(SENDS | {"IsInherited": inherited}) == ()
+    assert parse_mailbox_rights(OWNER, OPENS | {"IsInherited": inherited}) == ()
+    assert parse_send_as_rights(SENDS | {"IsInherited": inherited}) == ()
 
 
 @pytest.mark.parametrize("inherited", [False, "False", None])
 def test_what_is_not_plainly_inherited_is_a_delegation(inherited: object) -> None:
-    assert mailbox_rights(OWNER, OPENS | {"IsInherited": inherited}) == (HELD,)
+    assert parse_mailbox_rights(OWNER, OPENS | {"IsInherited": inherited}) == (HELD,)
 
 
 @pytest.mark.parametrize("name", ["Deny", "IsInherited"])
@@ -86,23 +88,23 @@ def test_a_right_that_does_not_plainly_say_what_it_is_counts_as_unread(
     name: str, value: object
 ) -> None:
     with pytest.raises(ValueError, match=f"{name} is neither true nor false"):
-        mailbox_rights(OWNER, OPENS | {name: value})
+        parse_mailbox_rights(OWNER, OPENS | {name: value})
 
 
 def test_what_is_denied_is_left_out() -> None:
-    assert mailbox_rights(OWNER, OPENS | {"Deny": True}) == ()
-    assert mailbox_rights(OWNER, OPENS | {"Deny": {"IsPresent": True}}) == ()
-    assert mailbox_rights(OWNER, OPENS | {"Deny": {"IsPresent": False}}) == (HELD,)
-    assert mailbox_rights(OWNER, OPENS | {"Deny": "True"}) == ()
-    assert send_as_rights(SENDS | {"AccessControlType": "Deny"}) == ()
-    assert send_as_rights(SENDS | {"AccessControlType": "deny "}) == ()
+    assert parse_mailbox_rights(OWNER, OPENS | {"Deny": True}) == ()
+    assert parse_mailbox_rights(OWNER, OPENS | {"Deny": {"IsPresent": True}}) == ()
+    assert parse_mailbox_rights(OWNER, OPENS | {"Deny": {"IsPresent": False}}) == (HELD,)
+    assert parse_mailbox_rights(OWNER, OPENS | {"Deny": "True"}) == ()
+    assert parse_send_as_rights(SENDS | {"AccessControlType": "Deny"}) == ()
+    assert parse_send_as_rights(SENDS | {"AccessControlType": "deny "}) == ()
 
 
 def test_rows_that_lack_the_columns_for_it_are_delegations() -> None:
     bare = {"User": "ann@contoso.com", "AccessRights": "FullAccess"}
-    assert [one.right for one in mailbox_rights(OWNER, bare)] == ["FullAccess"]
+    assert [one.right for one in parse_mailbox_rights(OWNER, bare)] == ["FullAccess"]
     bare = {"Identity": "director", "Trustee": "ann@contoso.com", "AccessRights": "SendAs"}
-    assert [one.of for one in send_as_rights(bare)] == ["director"]
+    assert [one.mailbox_name for one in parse_send_as_rights(bare)] == ["director"]
 
 
 @pytest.mark.parametrize(
@@ -124,8 +126,8 @@ def test_rows_that_lack_the_columns_for_it_are_delegations() -> None:
     ],
 )
 def test_a_mailboxs_own_rights_and_exchanges_are_left_out(user: str, sid: str | None) -> None:
-    assert mailbox_rights(OWNER, OPENS | {"User": user, "UserSid": sid}) == ()
-    assert send_as_rights(SENDS | {"Trustee": user, "TrusteeSidString": sid}) == ()
+    assert parse_mailbox_rights(OWNER, OPENS | {"User": user, "UserSid": sid}) == ()
+    assert parse_send_as_rights(SENDS | {"Trustee": user, "TrusteeSidString": sid}) == ()
 
 
 @pytest.mark.parametrize(
@@ -143,7 +145,7 @@ def test_a_mailboxs_own_rights_and_exchanges_are_left_out(user: str, sid: str | 
 def test_a_name_that_only_looks_like_exchanges_own_hides_nothing(
     user: str, sid: str | None
 ) -> None:
-    assert len(mailbox_rights(OWNER, OPENS | {"User": user, "UserSid": sid})) == 1
+    assert len(parse_mailbox_rights(OWNER, OPENS | {"User": user, "UserSid": sid})) == 1
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,7 @@ def test_a_name_that_only_looks_like_exchanges_own_hides_nothing(
 )
 def test_a_row_that_makes_no_sense_is_no_empty_answer(broken: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="a right"):
-        mailbox_rights(OWNER, OPENS | broken)
+        parse_mailbox_rights(OWNER, OPENS | broken)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_a_row_of_a_recipient_that_makes_no_sense_is_none_either(
     broken: dict[str, object],
 ) -> None:
     with pytest.raises(ValueError, match="a right"):
-        send_as_rights(SENDS | broken)
+        parse_send_as_rights(SENDS | broken)
 
 
 @pytest.mark.parametrize(
@@ -184,25 +186,27 @@ def test_a_row_of_a_recipient_that_makes_no_sense_is_none_either(
     ],
 )
 def test_send_on_behalf_is_a_property_of_the_mailbox(value: object, found: list[str]) -> None:
-    rights = send_on_behalf_rights(BOX | {"GrantSendOnBehalfTo": value})
+    rights = parse_send_on_behalf_rights(BOX | {"GrantSendOnBehalfTo": value})
     assert [one.trustee for one in rights] == found
     assert {one.mailbox.id for one in rights if one.mailbox} <= {"m1"}
 
 
 def test_somebody_who_cannot_be_read_is_not_left_out() -> None:
     with pytest.raises(ValueError, match="GrantSendOnBehalfTo"):
-        send_on_behalf_rights(BOX | {"GrantSendOnBehalfTo": ["Ann", {"Name": "Bob"}]})
+        parse_send_on_behalf_rights(BOX | {"GrantSendOnBehalfTo": ["Ann", {"Name": "Bob"}]})
 
 
 def test_the_listing_of_mailboxes_is_not_where_full_access_stands() -> None:
     """A tool that looks for `User` in rows of Get-Mailbox never finds anybody."""
-    assert send_on_behalf_rights(BOX | {"User": "ann@contoso.com"}) == ()
+    assert parse_send_on_behalf_rights(BOX | {"User": "ann@contoso.com"}) == ()
     with pytest.raises(ValueError, match="User cannot be read"):
-        mailbox_rights(OWNER, BOX | {"AccessRights": ["FullAccess"]})
+        parse_mailbox_rights(OWNER, BOX | {"AccessRights": ["FullAccess"]})
 
 
 def test_what_a_row_leaves_out_does_not_hide_a_right() -> None:
     """The admin API prints neither IsInherited nor Deny with rights to send."""
     bare = {name: SENDS[name] for name in ("Identity", "Trustee", "TrusteeSidString")}
-    (found,) = send_as_rights(bare | {"AccessControlType": "Allow", "AccessRights": ["SendAs"]})
+    (found,) = parse_send_as_rights(
+        bare | {"AccessControlType": "Allow", "AccessRights": ["SendAs"]}
+    )
     assert (found.right, found.trustee, found.sid) == ("SendAs", "ann@contoso.com", SID)

@@ -9,21 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as some
 from yarl import URL
 
-from core.adapters.api_errors import graph_failure
-from core.adapters.m365.directory.deletions import log_path
+from core.adapters.api_errors import map_graph_error
+from core.adapters.m365.directory.deletions import build_audit_log_path
 from core.adapters.m365.directory.parse import (
-    ACTIVITIES,
-    actor,
-    deleted_object,
-    deletion,
-    registration,
-    unmangled,
+    DELETION_ACTIVITIES,
+    parse_actor,
+    parse_deleted_object,
+    parse_deletion,
+    parse_registration,
+    strip_deletion_prefix,
 )
-from core.adapters.m365.directory.registrations import PREMIUM, report_unread
+from core.adapters.m365.directory.registrations import PREMIUM_LICENCE, build_report_failure
 from core.errors import Unavailable
-from core.tenant.directory import Actor, DeletedObject, Registration
+from core.tenant.directory import Actor, DeletedObject, MfaRegistration
 from sandbox.graph.odata import parse_filter
-from sandbox.http_types import make_call
+from sandbox.http_types import make_request
 
 ID = "44444444-0000-4000-8000-00000000000A"
 AT = datetime(2026, 11, 20, 5, 0, 0, 123456, tzinfo=UTC)
@@ -48,11 +48,11 @@ RECORD: dict[str, Any] = {
 
 
 def test_a_row_of_the_report() -> None:
-    assert registration(DETAILS) == Registration(
+    assert parse_registration(DETAILS) == MfaRegistration(
         ID.lower(),
         "ann@contoso.example",
-        admin=True,
-        registered=True,
+        is_admin=True,
+        mfa_registered=True,
         methods=frozenset({"mobilephone", "passkeydevicebound"}),
     )
 
@@ -72,7 +72,7 @@ def test_a_row_of_the_report() -> None:
     ],
 )
 def test_what_the_report_may_leave_open(change: dict[str, Any], name: str, value: object) -> None:
-    assert getattr(registration(DETAILS | change), name) == value
+    assert getattr(parse_registration(DETAILS | change), name) == value
 
 
 @pytest.mark.parametrize(
@@ -80,21 +80,21 @@ def test_what_the_report_may_leave_open(change: dict[str, Any], name: str, value
 )
 def test_a_row_that_does_not_say_the_main_thing_is_unread(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="report"):
-        registration(DETAILS | change)
+        parse_registration(DETAILS | change)
 
 
 def test_a_deletion() -> None:
-    found = deletion(RECORD)
+    found = parse_deletion(RECORD)
     assert found is not None
     assert (found.id, found.kind, found.at, found.name) == (ID.lower(), "user", AT, "Ann")
-    assert (found.final, found.actor) == (False, Actor("A1", "boss@contoso.example"))
+    assert (found.permanent, found.actor) == (False, Actor("A1", "boss@contoso.example"))
 
 
-@pytest.mark.parametrize("activity", ACTIVITIES)
+@pytest.mark.parametrize("activity", DELETION_ACTIVITIES)
 def test_every_kind_of_deletion(activity: str) -> None:
-    found = deletion(RECORD | {"activityDisplayName": activity.title()})
+    found = parse_deletion(RECORD | {"activityDisplayName": activity.title()})
     assert found is not None
-    assert (found.kind, found.final) == ACTIVITIES[activity]
+    assert (found.kind, found.permanent) == DELETION_ACTIVITIES[activity]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_every_kind_of_deletion(activity: str) -> None:
     ],
 )
 def test_what_deleted_nothing_is_left_out(change: dict[str, Any]) -> None:
-    assert deletion(RECORD | change) is None
+    assert parse_deletion(RECORD | change) is None
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_what_deleted_nothing_is_left_out(change: dict[str, Any]) -> None:
 )
 def test_a_deletion_that_does_not_say_of_what_or_when_is_unread(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="delet"):
-        deletion(RECORD | change)
+        parse_deletion(RECORD | change)
 
 
 @pytest.mark.parametrize(
@@ -143,37 +143,39 @@ def test_a_deletion_that_does_not_say_of_what_or_when_is_unread(change: dict[str
     ],
 )
 def test_who_did_it(by: object, who: Actor) -> None:
-    assert actor({"initiatedBy": by}) == who
+    assert parse_actor({"initiatedBy": by}) == who
 
 
 def test_the_name_of_a_deleted_user_is_freed_of_its_id() -> None:
     mark = ID.replace("-", "")
-    assert unmangled(ID.lower(), f"{mark}ann@contoso.example") == "ann@contoso.example"
-    assert unmangled(ID.lower(), "ann@contoso.example") == "ann@contoso.example"
-    assert unmangled(ID.lower(), mark) == mark
+    assert strip_deletion_prefix(ID.lower(), f"{mark}ann@contoso.example") == "ann@contoso.example"
+    assert strip_deletion_prefix(ID.lower(), "ann@contoso.example") == "ann@contoso.example"
+    assert strip_deletion_prefix(ID.lower(), mark) == mark
     row = {"id": ID, "displayName": "Team", "deletedDateTime": "2026-11-20T05:00:00Z"}
     at = AT.replace(microsecond=0)
-    assert deleted_object("group", row) == DeletedObject(ID.lower(), "group", at, "Team")
+    assert parse_deleted_object("group", row) == DeletedObject(ID.lower(), "group", at, "Team")
     with pytest.raises(ValueError, match="time"):
-        deleted_object("user", row | {"deletedDateTime": None})
+        parse_deleted_object("user", row | {"deletedDateTime": None})
 
 
 def test_the_log_is_asked_for_deletions_only() -> None:
-    call = make_call("GET", URL("https://graph.example/v1.0" + log_path(AT), encoded=True))
+    call = make_request(
+        "GET", URL("https://graph.example/v1.0" + build_audit_log_path(AT), encoded=True)
+    )
     wanted = parse_filter(call.query["$filter"])
     row = {"activityDateTime": "2026-11-20T05:00:01Z", "activityDisplayName": "Hard Delete group"}
-    assert wanted.test(row)
-    assert not wanted.test(row | {"activityDateTime": "2026-11-20T04:59:59Z"})
-    assert not wanted.test(row | {"activityDisplayName": "Update user"})
+    assert wanted.matches(row)
+    assert not wanted.matches(row | {"activityDateTime": "2026-11-20T04:59:59Z"})
+    assert not wanted.matches(row | {"activityDisplayName": "Update user"})
 
 
 def test_a_missing_licence_is_told_from_a_missing_permission() -> None:
     code = {"error": {"code": "Authentication_RequestFromNonPremiumTenantOrB2CTenant"}}
-    licence = report_unread(graph_failure(403, code, "GET", "AuditLog.Read.All"))
-    right = report_unread(graph_failure(403, {}, "GET", "AuditLog.Read.All"))
-    assert (licence.permission, right.permission) == (PREMIUM, "AuditLog.Read.All")
-    assert report_unread(graph_failure(401, {}, "GET")).permission == ""
-    assert report_unread(Unavailable("HTTP 503")).permission == ""
+    licence = build_report_failure(map_graph_error(403, code, "GET", "AuditLog.Read.All"))
+    right = build_report_failure(map_graph_error(403, {}, "GET", "AuditLog.Read.All"))
+    assert (licence.permission, right.permission) == (PREMIUM_LICENCE, "AuditLog.Read.All")
+    assert build_report_failure(map_graph_error(401, {}, "GET")).permission == ""
+    assert build_report_failure(Unavailable("HTTP 503")).permission == ""
 
 
 JSON = some.recursive(
@@ -190,7 +192,11 @@ JSON = some.recursive(
 
 @given(some.dictionaries(some.sampled_from([*DETAILS, *RECORD]), JSON))
 def test_whatever_comes_is_understood_or_unread(row: dict[str, Any]) -> None:
-    for parse in (registration, deletion, lambda one: deleted_object("user", one)):
+    for parse in (
+        parse_registration,
+        parse_deletion,
+        lambda one: parse_deleted_object("user", one),
+    ):
         for one in (row, DETAILS | row, RECORD | row):
             with suppress(ValueError):
                 parse(one)

@@ -2,8 +2,17 @@
 
 import pytest
 
-from core.adapters.m365.shared_mailboxes.parse import mailbox_size, shared_mailbox, size_in_bytes
-from core.microsoft365.remote_recipient_type import FLAGS, flags_of, mended, names_of
+from core.adapters.m365.shared_mailboxes.parse import (
+    parse_mailbox_size,
+    parse_shared_mailbox,
+    parse_size_in_bytes,
+)
+from core.microsoft365.remote_recipient_type import (
+    FLAGS,
+    compute_shared_flags,
+    format_recipient_type,
+    parse_recipient_type_flags,
+)
 
 ID = "11111111-0000-4000-8000-000000000001"
 NONE = "00000000-0000-0000-0000-000000000000"
@@ -23,17 +32,17 @@ ROW: dict[str, object] = {
 
 
 def test_a_row_in_order() -> None:
-    found = shared_mailbox(ROW)
+    found = parse_shared_mailbox(ROW)
     assert (found.mailbox.id, found.mailbox.synced) == (ID, True)
     assert found.upn == "info@contoso.onmicrosoft.com"
-    assert (found.held, found.archive, found.kept) == (False, False, False)
-    assert (found.remote, found.cloud_managed) == (97, False)
+    assert (found.litigation_hold, found.has_archive, found.on_hold) == (False, False, False)
+    assert (found.remote_recipient_type, found.cloud_managed) == (97, False)
 
 
 @pytest.mark.parametrize("name", ["LitigationHoldEnabled", "InPlaceHolds", "RemoteRecipientType"])
 def test_a_property_that_is_not_there_tells_nothing(name: str) -> None:
-    found = shared_mailbox({key: value for key, value in ROW.items() if key != name})
-    assert None in (found.held, found.kept, found.remote)
+    found = parse_shared_mailbox({key: value for key, value in ROW.items() if key != name})
+    assert None in (found.litigation_hold, found.on_hold, found.remote_recipient_type)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +61,10 @@ def test_a_property_that_is_not_there_tells_nothing(name: str) -> None:
 def test_an_archive_is_known_by_its_guid_and_else_by_its_status(
     guid: object, status: object, there: bool | None
 ) -> None:
-    assert shared_mailbox(ROW | {"ArchiveGuid": guid, "ArchiveStatus": status}).archive is there
+    assert (
+        parse_shared_mailbox(ROW | {"ArchiveGuid": guid, "ArchiveStatus": status}).has_archive
+        is there
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,7 +81,7 @@ def test_an_archive_is_known_by_its_guid_and_else_by_its_status(
 def test_a_hold_or_a_policy_that_names_the_mailbox_counts(
     row: dict[str, object], kept: bool
 ) -> None:
-    assert shared_mailbox(ROW | row).kept is kept
+    assert parse_shared_mailbox(ROW | row).on_hold is kept
 
 
 @pytest.mark.parametrize(
@@ -93,20 +105,28 @@ def test_a_hold_or_a_policy_that_names_the_mailbox_counts(
     ],
 )
 def test_flags_are_read_as_names_or_as_their_sum(printed: object, flags: int | None) -> None:
-    assert shared_mailbox(ROW | {"RemoteRecipientType": printed}).remote == flags
+    assert (
+        parse_shared_mailbox(ROW | {"RemoteRecipientType": printed}).remote_recipient_type == flags
+    )
 
 
 @pytest.mark.parametrize("flags", range(256))
 def test_flags_in_words_are_the_same_flags(flags: int) -> None:
-    assert flags_of(names_of(flags)) == flags
+    assert parse_recipient_type_flags(format_recipient_type(flags)) == flags
 
 
 def test_the_sum_that_exchange_prints_as_a_word_is_printed_as_that_word() -> None:
-    assert names_of(97) == "ProvisionMailbox, SharedMailbox"
-    assert names_of(100) == "Migrated, SharedMailbox"
-    assert names_of(32) == "RoomMailbox"
-    assert names_of(0) == "None"
-    assert [mended(flags) for flags in (1, 4, 3, 33, 128)] == [100, 100, 102, 100, 100]
+    assert format_recipient_type(97) == "ProvisionMailbox, SharedMailbox"
+    assert format_recipient_type(100) == "Migrated, SharedMailbox"
+    assert format_recipient_type(32) == "RoomMailbox"
+    assert format_recipient_type(0) == "None"
+    assert [compute_shared_flags(flags) for flags in (1, 4, 3, 33, 128)] == [
+        100,
+        100,
+        102,
+        100,
+        100,
+    ]
     assert max(FLAGS.values()) == 128
 
 
@@ -122,7 +142,7 @@ def test_the_sum_that_exchange_prints_as_a_word_is_printed_as_that_word() -> Non
     ],
 )
 def test_a_size_is_read_to_the_byte(printed: object, size: int) -> None:
-    assert size_in_bytes(printed) == size
+    assert parse_size_in_bytes(printed) == size
 
 
 @pytest.mark.parametrize(
@@ -134,11 +154,11 @@ def test_a_size_is_read_to_the_byte(printed: object, size: int) -> None:
 )
 def test_a_size_that_makes_no_sense_is_no_small_one(printed: object) -> None:
     with pytest.raises(ValueError, match="size"):
-        mailbox_size("m1", {"TotalItemSize": printed})
+        parse_mailbox_size("m1", {"TotalItemSize": printed})
 
 
 def test_a_size_may_be_wrapped() -> None:
     row = {"TotalItemSize": {"IsUnlimited": False, "Value": "1 KB (1,024 bytes)"}}
-    assert mailbox_size("m1", row).size == 1_024
+    assert parse_mailbox_size("m1", row).size_bytes == 1_024
     with pytest.raises(ValueError, match="size"):
-        mailbox_size("m1", {})
+        parse_mailbox_size("m1", {})

@@ -43,7 +43,7 @@ ANYTHING = st.recursive(
     ],
 )
 def test_booleans_come_as_such_or_as_words(value: object, meaning: bool | None) -> None:
-    assert parsing.truth(value) is meaning
+    assert parsing.parse_optional_bool(value) is meaning
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_booleans_come_as_such_or_as_words(value: object, meaning: bool | None) 
 def test_durations_come_in_several_forms_and_garbage_is_unknown(
     value: object, days: float | None
 ) -> None:
-    assert parsing.days(value) == days
+    assert parsing.parse_timespan_days(value) == days
 
 
 @given(st.integers(min_value=0, max_value=24_855))
 def test_a_duration_that_is_sent_is_read_as_the_same(days: int) -> None:
-    assert parsing.days(parsing.timespan(days)) == days
+    assert parsing.parse_timespan_days(parsing.format_timespan(days)) == days
 
 
 @pytest.mark.parametrize(
@@ -102,17 +102,17 @@ def test_a_duration_that_is_sent_is_read_as_the_same(days: int) -> None:
     ],
 )
 def test_only_what_looks_like_an_id_is_one(value: object, meaning: str) -> None:
-    assert parsing.identifier(value) == meaning
+    assert parsing.parse_identifier(value) == meaning
 
 
 def test_long_names_are_cut_and_broken_ones_can_be_written_down() -> None:
-    assert len(parsing.text("x" * 1_000_000)) == 2_000
-    parsing.text("\ud800 half a letter").encode()
-    assert parsing.text(7) == ""
+    assert len(parsing.parse_text("x" * 1_000_000)) == 2_000
+    parsing.parse_text("\ud800 half a letter").encode()
+    assert parsing.parse_text(7) == ""
 
 
 def test_a_long_recipient_keeps_the_address_at_its_end() -> None:
-    shown = parsing.recipient_text(f'"{"x" * 9_000}" [SMTP:x@evil.example]')
+    shown = parsing.parse_recipient_text(f'"{"x" * 9_000}" [SMTP:x@evil.example]')
     assert len(shown) <= 2_000
     assert shown.endswith("[SMTP:x@evil.example]")
 
@@ -138,29 +138,29 @@ def test_a_long_recipient_keeps_the_address_at_its_end() -> None:
 )
 def test_what_is_not_a_json_object_is_refused(raw: bytes) -> None:
     with pytest.raises(ValueError, match="the answer"):
-        parsing.document(raw)
+        parsing.parse_json_object(raw)
 
 
 @given(st.binary(max_size=200))
 def test_no_body_breaks_the_reading_in_another_way(raw: bytes) -> None:
     with contextlib.suppress(ValueError):
-        parsing.document(raw)
+        parsing.parse_json_object(raw)
 
 
 def test_rows_are_a_list_or_one_object_and_nothing_else() -> None:
-    assert parsing.rows_of({"value": [{"a": 1}]}) == [{"a": 1}]
-    assert parsing.rows_of({"value": {"a": 1}}) == [{"a": 1}]
-    assert parsing.rows_of({"Guid": "g"}, ("Guid",)) == [{"Guid": "g"}]
+    assert parsing.parse_response_rows({"value": [{"a": 1}]}) == [{"a": 1}]
+    assert parsing.parse_response_rows({"value": {"a": 1}}) == [{"a": 1}]
+    assert parsing.parse_response_rows({"Guid": "g"}, ("Guid",)) == [{"Guid": "g"}]
     for answer in ({}, {"value": None}, {"value": [1]}, {"value": "x"}, {"Guid": "g"}):
         with pytest.raises(ValueError, match="no list"):
-            parsing.rows_of(answer)
+            parsing.parse_response_rows(answer)
 
 
 # Mailboxes and accounts -------------------------------------------------------------------------
 
 
 def test_a_mailbox_is_known_by_its_account() -> None:
-    found = parsing.mailbox(
+    found = parsing.parse_mailbox(
         {
             "ExternalDirectoryObjectId": "account-1",
             "Guid": "guid-1",
@@ -179,7 +179,7 @@ def test_a_mailbox_is_known_by_its_account() -> None:
 
 @pytest.mark.parametrize("account", ["", None, "00000000-0000-0000-0000-000000000000"], ids=repr)
 def test_a_mailbox_without_an_account_is_known_by_its_guid(account: object) -> None:
-    found = parsing.mailbox({"ExternalDirectoryObjectId": account, "Guid": "guid-1"})
+    found = parsing.parse_mailbox({"ExternalDirectoryObjectId": account, "Guid": "guid-1"})
     assert (found.id, found.has_account) == ("guid-1", False)
 
 
@@ -195,7 +195,7 @@ def test_a_mailbox_without_an_account_is_known_by_its_guid(account: object) -> N
 )
 def test_a_mailbox_that_cannot_be_read_is_not_a_clean_one(row: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"without a usable id|is not a string"):
-        parsing.mailbox(row)
+        parsing.parse_mailbox(row)
 
 
 PLAN = {"servicePlanId": "EFB87545-963C", "capabilityStatus": "Enabled"}
@@ -222,7 +222,7 @@ DEAD = {"servicePlanId": "dead", "capabilityStatus": "Deleted"}
 def test_plans_are_known_or_said_to_be_unknown(
     more: dict[str, object], plans: set[str] | None, licensed: bool
 ) -> None:
-    found = parsing.account({"id": "a", **more})
+    found = parsing.parse_account({"id": "a", **more})
     assert (found.plans, found.licensed) == (plans, licensed)
 
 
@@ -232,34 +232,40 @@ def test_plans_are_known_or_said_to_be_unknown(
 def test_an_account_that_does_not_say_is_neither_enabled_nor_disabled(
     value: object, enabled: bool | None
 ) -> None:
-    assert parsing.account({"id": "a", "accountEnabled": value}).enabled is enabled
-    assert parsing.account({"id": "a"}).enabled is None
+    assert parsing.parse_account({"id": "a", "accountEnabled": value}).enabled is enabled
+    assert parsing.parse_account({"id": "a"}).enabled is None
 
 
 def test_only_an_account_that_is_synced_now_is_synced() -> None:
     for value, synced in ((True, True), (False, False), (None, False)):
-        assert parsing.account({"id": "a", "onPremisesSyncEnabled": value}).synced is synced
+        assert parsing.parse_account({"id": "a", "onPremisesSyncEnabled": value}).synced is synced
 
 
 def test_a_guid_joins_in_either_case_and_any_other_id_stays_as_it_is() -> None:
     upper = "7C9E6679-7425-40DE-944B-E07FC1F90AE7"
-    assert parsing.mailbox({"ExternalDirectoryObjectId": upper}).id == upper.lower()
-    assert parsing.account({"id": upper}).id == parsing.sign_in({"id": upper}).id == upper.lower()
-    assert parsing.account({"id": "User-1"}).id == "User-1"
+    assert parsing.parse_mailbox({"ExternalDirectoryObjectId": upper}).id == upper.lower()
+    assert (
+        parsing.parse_account({"id": upper}).id
+        == parsing.parse_sign_in({"id": upper}).id
+        == upper.lower()
+    )
+    assert parsing.parse_account({"id": "User-1"}).id == "User-1"
 
 
 def test_failed_sign_ins_do_not_count() -> None:
     activity = {"lastSignInDateTime": "2026-11-20T00:00:00Z"}
-    assert parsing.sign_in({"id": "a", "signInActivity": activity}).last_success is None
+    assert parsing.parse_sign_in({"id": "a", "signInActivity": activity}).last_success is None
     activity["lastSuccessfulSignInDateTime"] = "2026-11-01T08:00:00.1234567Z"
     at = datetime(2026, 11, 1, 8, 0, 0, 123_456, tzinfo=UTC)
-    assert parsing.sign_in({"id": "a", "signInActivity": activity}).last_success == at
+    assert parsing.parse_sign_in({"id": "a", "signInActivity": activity}).last_success == at
     with pytest.raises(ValueError, match="makes no sense"):
-        parsing.sign_in({"id": "a", "signInActivity": {"lastSuccessfulSignInDateTime": "soon"}})
+        parsing.parse_sign_in(
+            {"id": "a", "signInActivity": {"lastSuccessfulSignInDateTime": "soon"}}
+        )
 
 
 def test_audit_settings_are_read_in_every_form() -> None:
-    found = parsing.mailbox_audit(
+    found = parsing.parse_mailbox_audit(
         {
             "Guid": "g",
             "AuditEnabled": "True",
@@ -286,7 +292,7 @@ def test_audit_settings_are_read_in_every_form() -> None:
 
 
 def graph_rule(**more: object) -> InboxRule:
-    return inbox_rules_parse.graph_rule("m", {"id": "R", "displayName": ".", **more})
+    return inbox_rules_parse.parse_graph_rule("m", {"id": "R", "displayName": ".", **more})
 
 
 def to(*addresses: str) -> list[dict[str, object]]:
@@ -314,7 +320,7 @@ def test_a_rule_of_graph_is_read_whole() -> None:
     assert found.forward_as_attachment_to == ("b@x.example", "c@x.example")
     assert (found.delete, found.move_to, found.mark_as_read) == ("permanent", "AAMk=", True)
     assert (found.enabled, found.read_only, found.in_error) == (False, True, True)
-    assert (found.sequence, found.words, found.readable) == (3, ("pay", "invoice"), True)
+    assert (found.sequence, found.keywords, found.readable) == (3, ("pay", "invoice"), True)
     assert json.loads(found.conditions) == {"subjectContains": ["invoice"], "bodyContains": ["pay"]}
 
 
@@ -351,12 +357,12 @@ def test_the_same_conditions_read_the_same_however_they_are_ordered() -> None:
     long = graph_rule(conditions={"bodyContains": ["x" * 50_000]})
     assert len(long.conditions) < 200
     assert long.conditions != graph_rule(conditions={"bodyContains": ["y" * 50_000]}).conditions
-    assert len(long.words[0]) == 256
+    assert len(long.keywords[0]) == 256
 
 
 def test_a_rule_of_exchange_is_read_whole() -> None:
     number = 1_675_000_000_000_000_001
-    found = inbox_rules_parse.exchange_rule(
+    found = inbox_rules_parse.parse_exchange_rule(
         "m",
         {
             "RuleIdentity": number,
@@ -378,17 +384,19 @@ def test_a_rule_of_exchange_is_read_whole() -> None:
     assert found.forward_to == ('"me@contoso.example" [SMTP:x@evil.example]',)
     assert found.redirect_to == (f'"Ann" [EX:{LEGACY}]',)
     assert (found.enabled, found.sequence, found.delete) == (False, 2, "permanent")
-    assert (found.move_to, found.words, found.readable) == ("RSS Feeds", ("invoice",), True)
+    assert (found.move_to, found.keywords, found.readable) == ("RSS Feeds", ("invoice",), True)
     assert "ExceptIfFrom" in found.conditions
 
 
 def test_a_rule_of_exchange_without_number_goes_by_its_identity() -> None:
-    assert inbox_rules_parse.exchange_rule("m", {"Identity": "ann\\77"}).id == "77"
-    assert inbox_rules_parse.exchange_rule("m", {"Identity": "ann\\77"}).readable is False
+    assert inbox_rules_parse.parse_exchange_rule("m", {"Identity": "ann\\77"}).id == "77"
+    assert inbox_rules_parse.parse_exchange_rule("m", {"Identity": "ann\\77"}).readable is False
     with pytest.raises(ValueError, match="usable id"):
-        inbox_rules_parse.exchange_rule("m", {"Name": "x"})
+        inbox_rules_parse.parse_exchange_rule("m", {"Name": "x"})
     with pytest.raises(ValueError, match="recipient"):
-        inbox_rules_parse.exchange_rule("m", {"RuleIdentity": 1, "ForwardTo": [{"Address": "x"}]})
+        inbox_rules_parse.parse_exchange_rule(
+            "m", {"RuleIdentity": 1, "ForwardTo": [{"Address": "x"}]}
+        )
 
 
 # Recipients, domains, mail flow -----------------------------------------------------------------
@@ -413,7 +421,7 @@ CONTACT = {
     ],
 )
 def test_a_recipient_is_found_by_any_of_its_names(name: str) -> None:
-    found = mail_flow_parse.recipient(name, [CONTACT])
+    found = mail_flow_parse.parse_recipient(name, [CONTACT])
     assert (found.found, found.external_address) == (True, "SMTP:p@partner.example")
 
 
@@ -432,42 +440,45 @@ def test_a_recipient_is_found_by_any_of_its_names(name: str) -> None:
     ids=["none", "several", "another", "empty", "prefix", "slash", "unit", "no forest"],
 )
 def test_an_answer_that_is_not_about_the_name_finds_nobody(name: str, rows: list[Any]) -> None:
-    assert mail_flow_parse.recipient(name, rows) == Recipient(name, found=False)
+    assert mail_flow_parse.parse_recipient(name, rows) == Recipient(name, found=False)
 
 
 def test_a_mailbox_has_no_address_outside() -> None:
     row = {**CONTACT, "RecipientTypeDetails": "UserMailbox"}
-    assert mail_flow_parse.recipient("Partner", [row]).external_address == ""
+    assert mail_flow_parse.parse_recipient("Partner", [row]).external_address == ""
 
 
 def test_domains_are_read_in_lower_case() -> None:
     row = {"DomainName": "Contoso.Example.", "MatchSubDomains": "True"}
-    assert mail_flow_parse.accepted_domain(row) == AcceptedDomain("contoso.example", True)
-    assert mail_flow_parse.verified_domain({"id": "x.example", "isVerified": False}) is None
+    assert mail_flow_parse.parse_accepted_domain(row) == AcceptedDomain("contoso.example", True)
+    assert mail_flow_parse.parse_verified_domain({"id": "x.example", "isVerified": False}) is None
     for bad in ("", None, "a b", "x@y", "x" * 254):
         with pytest.raises(ValueError, match="domain"):
-            mail_flow_parse.accepted_domain({"DomainName": bad})
+            mail_flow_parse.parse_accepted_domain({"DomainName": bad})
     with pytest.raises(ValueError, match="remote domain"):
-        mail_flow_parse.remote_domain({"DomainName": "*"})
+        mail_flow_parse.parse_remote_domain({"DomainName": "*"})
 
 
 @pytest.mark.parametrize("value", [-1, 0, 1, 1e308, "perhaps", [], {}], ids=repr)
 @pytest.mark.parametrize(
     ("name", "parser"),
     [
-        ("MatchSubDomains", lambda odd: mail_flow_parse.accepted_domain(DOMAIN | odd)),
-        ("delete", lambda odd: inbox_rules_parse.graph_rule("m1", {"id": "r1", "actions": odd})),
+        ("MatchSubDomains", lambda odd: mail_flow_parse.parse_accepted_domain(DOMAIN | odd)),
+        (
+            "delete",
+            lambda odd: inbox_rules_parse.parse_graph_rule("m1", {"id": "r1", "actions": odd}),
+        ),
         (
             "permanentDelete",
-            lambda odd: inbox_rules_parse.graph_rule("m1", {"id": "r1", "actions": odd}),
+            lambda odd: inbox_rules_parse.parse_graph_rule("m1", {"id": "r1", "actions": odd}),
         ),
-        ("isEnabled", lambda odd: inbox_rules_parse.graph_rule("m1", {"id": "r1"} | odd)),
+        ("isEnabled", lambda odd: inbox_rules_parse.parse_graph_rule("m1", {"id": "r1"} | odd)),
         (
             "SoftDeleteMessage",
-            lambda odd: inbox_rules_parse.exchange_rule("m1", {"RuleIdentity": 1} | odd),
+            lambda odd: inbox_rules_parse.parse_exchange_rule("m1", {"RuleIdentity": 1} | odd),
         ),
-        ("IsDirSynced", lambda odd: parsing.mailbox({"Guid": "g1"} | odd)),
-        ("onPremisesSyncEnabled", lambda odd: parsing.account({"id": "u1"} | odd)),
+        ("IsDirSynced", lambda odd: parsing.parse_mailbox({"Guid": "g1"} | odd)),
+        ("onPremisesSyncEnabled", lambda odd: parsing.parse_account({"id": "u1"} | odd)),
     ],
 )
 def test_what_should_be_true_or_false_and_is_neither_is_not_taken_for_false(
@@ -496,22 +507,22 @@ def test_a_policy_applies_to_whom_its_rule_says() -> None:
             "ExceptIfFromMemberOf": ["staff"],
         }
     ]
-    assert mail_flow_parse.outbound_policies(policies, rules) == [
-        OutboundPolicy("Default", "Automatic", default=True),
+    assert mail_flow_parse.parse_outbound_policies(policies, rules) == [
+        OutboundPolicy("Default", "Automatic", is_default=True),
         OutboundPolicy(
             "Loose",
             "On",
             priority=1,
             senders=frozenset({"ann@contoso.example"}),
             sender_domains=frozenset({"contoso.example"}),
-            groups=True,
+            names_groups=True,
         ),
         OutboundPolicy("Orphan", "On", enabled=False),
     ]
 
 
 def test_a_mail_flow_rule_names_everyone_it_sends_to() -> None:
-    found = mail_flow_parse.transport_rule(
+    found = mail_flow_parse.parse_transport_rule(
         {
             "Guid": "g",
             "Name": "n",
@@ -548,36 +559,36 @@ BOB, EVE = '"Bob" [SMTP:bob@contoso.com]', '"Eve, R." [SMTP:eve@evil.example]'
     ids=repr,
 )
 def test_a_list_holds_nulls_and_a_string_may_hold_a_list(value: Any, found: list[Any]) -> None:
-    assert list(parsing.apart(value)) == found
+    assert list(parsing.split_recipients(value)) == found
 
 
 def test_a_mail_flow_rule_that_cannot_be_read_is_refused() -> None:
     for row in ({"Name": ""}, {"Guid": "g", "BlindCopyTo": [{"x": 1}]}, {"Guid": "g", "CopyTo": 7}):
         with pytest.raises(ValueError, match="mail-flow rule"):
-            mail_flow_parse.transport_rule(row)
+            mail_flow_parse.parse_transport_rule(row)
 
 
 def test_an_account_must_say_whether_it_is_bypassed() -> None:
-    assert mail_flow_parse.audit_bypass({"Guid": "g", "AuditBypassEnabled": "True"}).bypassed
+    assert mail_flow_parse.parse_audit_bypass({"Guid": "g", "AuditBypassEnabled": "True"}).bypassed
     for row in ({"Guid": "g"}, {"AuditBypassEnabled": True}):
         with pytest.raises(ValueError, match="account"):
-            mail_flow_parse.audit_bypass(row)
+            mail_flow_parse.parse_audit_bypass(row)
 
 
 PARSERS: list[Callable[[dict[str, Any]], object]] = [
-    parsing.mailbox,
-    parsing.mailbox_audit,
-    parsing.account,
-    parsing.sign_in,
-    mail_flow_parse.accepted_domain,
-    mail_flow_parse.verified_domain,
-    mail_flow_parse.remote_domain,
-    mail_flow_parse.transport_rule,
-    mail_flow_parse.audit_bypass,
-    lambda row: inbox_rules_parse.graph_rule("m", row),
-    lambda row: inbox_rules_parse.exchange_rule("m", row),
-    lambda row: mail_flow_parse.recipient("x", [row]),
-    lambda row: mail_flow_parse.outbound_policies([row], [row]),
+    parsing.parse_mailbox,
+    parsing.parse_mailbox_audit,
+    parsing.parse_account,
+    parsing.parse_sign_in,
+    mail_flow_parse.parse_accepted_domain,
+    mail_flow_parse.parse_verified_domain,
+    mail_flow_parse.parse_remote_domain,
+    mail_flow_parse.parse_transport_rule,
+    mail_flow_parse.parse_audit_bypass,
+    lambda row: inbox_rules_parse.parse_graph_rule("m", row),
+    lambda row: inbox_rules_parse.parse_exchange_rule("m", row),
+    lambda row: mail_flow_parse.parse_recipient("x", [row]),
+    lambda row: mail_flow_parse.parse_outbound_policies([row], [row]),
 ]
 FIELDS = sorted(
     {
@@ -636,7 +647,7 @@ CONDITIONS = st.one_of(
     st.just({"fromAddresses": [{"emailAddress": {"name": "x", "address": "x@evil.example"}}]}),
     st.just({"bodyContains": ["x"] * 1_001}),
     st.just({"bodyContains": DEEP}),
-    st.dictionaries(st.sampled_from(inbox_rules_parse.GRAPH_WORDS), ODD),
+    st.dictionaries(st.sampled_from(inbox_rules_parse.GRAPH_WORD_CONDITIONS), ODD),
     ODD,
 )
 
@@ -658,9 +669,9 @@ CONDITIONS = st.one_of(
 def test_a_rule_is_only_called_harmless_when_a_closer_look_says_the_same(
     row: dict[str, Any],
 ) -> None:
-    if not inbox_rules_parse.plainly_harmless(row):
+    if not inbox_rules_parse.is_harmless_rule(row):
         return
-    seen = inbox_rules_parse.graph_rule("m1", row)
+    seen = inbox_rules_parse.parse_graph_rule("m1", row)
     assert seen.readable
     assert not seen.read_only
     assert not seen.in_error
@@ -674,7 +685,7 @@ def test_a_rule_is_only_called_harmless_when_a_closer_look_says_the_same(
 def test_what_most_rules_do_is_harmless_and_what_graph_might_add_is_not() -> None:
     def does(**actions: object) -> bool:
         row = {"id": "R1", "isEnabled": True, "actions": actions, "conditions": {}}
-        return inbox_rules_parse.plainly_harmless(row)
+        return inbox_rules_parse.is_harmless_rule(row)
 
     assert does(markAsRead=True)
     assert does(assignCategories=["Red"], stopProcessingRules=True, forwardTo=[], delete=False)
@@ -702,5 +713,5 @@ def test_what_most_rules_do_is_harmless_and_what_graph_might_add_is_not() -> Non
 )
 def test_a_rule_that_is_odd_in_any_way_is_looked_at_closely(odd: dict[str, Any]) -> None:
     row = {"id": "R1", "isEnabled": True, "actions": {"markAsRead": True}}
-    assert inbox_rules_parse.plainly_harmless(row)
-    assert not inbox_rules_parse.plainly_harmless(row | odd)
+    assert inbox_rules_parse.is_harmless_rule(row)
+    assert not inbox_rules_parse.is_harmless_rule(row | odd)

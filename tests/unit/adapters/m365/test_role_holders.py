@@ -13,17 +13,29 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.adapters.m365.tenant import M365
-from core.errors import Forbidden, Refused, TenantError
+from core.adapters.m365.tenant import M365Tenant
+from core.errors import Forbidden, Rejected, TenantError
 from core.guards.exchange_module_access import GUARD
-from core.model.guards import Look, Terms
+from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import DisableExchangeModule
-from sandbox.scenes.default_roles import ASSIGNED, CHIEF, CHIEF_GUID, GLOBAL_ADMINISTRATOR, USERS
-from tests.support.fakes.roles import holders_in
-from tests.support.http_recorder import Connection, connected, module_row, scene, user
-from tests.support.observe import looked
+from sandbox.scenes.default_roles import (
+    ADMIN_GUID,
+    ADMIN_ID,
+    DEFAULT_ASSIGNMENTS,
+    DEFAULT_USERS,
+    GLOBAL_ADMINISTRATOR,
+)
+from tests.support.fakes.roles import find_role_holders
+from tests.support.http_recorder import (
+    Connection,
+    build_module_user_row,
+    build_scene,
+    build_user_row,
+    connect_sandbox,
+)
+from tests.support.observe import observe_all
 
-TERMS = Terms(now=datetime(2026, 11, 20, 12, tzinfo=UTC))
+TERMS = GuardPolicy(now=datetime(2026, 11, 20, 12, tzinfo=UTC))
 PEOPLE = range(1, 9)
 GROUPS = range(1, 6)
 READER = "88d8e3e3-8f55-4a1e-953a-9b9898b8876b"
@@ -106,9 +118,9 @@ FAULTS = st.sampled_from(
 def directories(draw: st.DrawFn) -> dict[str, Any]:
     """A directory with all that makes it hard to say who administers."""
     chief = {
-        "principalId": CHIEF,
+        "principalId": ADMIN_ID,
         "roleDefinitionId": GLOBAL_ADMINISTRATOR,
-        "principal": {"@odata.type": "#microsoft.graph.user", "id": CHIEF},
+        "principal": {"@odata.type": "#microsoft.graph.user", "id": ADMIN_ID},
     }
     groups = [
         {
@@ -128,7 +140,7 @@ def directories(draw: st.DrawFn) -> dict[str, Any]:
     ]
     with_chief = draw(st.integers(0, 9)) > 0
     rows = [
-        module_row(
+        build_module_user_row(
             person(number),
             guid(number),
             f"p{number}",
@@ -141,14 +153,14 @@ def directories(draw: st.DrawFn) -> dict[str, Any]:
     ]
     return {
         "graph": {
-            "users": [user(person(number), f"p{number}") for number in PEOPLE],
+            "users": [build_user_row(person(number), f"p{number}") for number in PEOPLE],
             "roleAssignments": [chief, *draw(assignments())] if with_chief else draw(assignments()),
             "roleEligibilityScheduleInstances": draw(assignments()),
             "groups": groups,
             "groupEligibility": may_join,
         },
         "exchange": {
-            "Get-User": [*USERS, *rows] if draw(st.integers(0, 9)) else rows,
+            "Get-User": [*DEFAULT_USERS, *rows] if draw(st.integers(0, 9)) else rows,
             "Get-RoleGroup": [
                 {"Guid": person(50), "Name": "Organization Management"},
                 {"Name": "Recipients"},
@@ -175,7 +187,7 @@ def holders_of(directory: dict[str, Any]) -> set[str]:
         name: [{**row, "principalId": row["principalId"].lower()} for row in graph[name]]
         for name in ("roleAssignments", "roleEligibilityScheduleInstances")
     }
-    return holders_in({**graph, **lowered}, directory["exchange"])
+    return find_role_holders({**graph, **lowered}, directory["exchange"])
 
 
 @dataclass
@@ -189,11 +201,11 @@ class Tally:
 
 async def check(to: Connection, directory: dict[str, Any], tally: Tally) -> None:
     """No holder is in a Change; and no Change, however it came about, is made of a holder."""
-    to.sandbox.tenant.merge(directory)
+    to.sandbox.tenant.apply_patch(directory)
     to.sandbox.tenant.writes.clear()
     holders = holders_of(directory)
-    tenant = M365(to.graph, to.exchange, sleep=to.clock.sleep)
-    reading = await looked(GUARD, tenant, Look(TERMS, enforcing=True))
+    tenant = M365Tenant(to.graph, to.exchange, sleep=to.clock.sleep)
+    reading = await observe_all(GUARD, tenant, ObserveContext(TERMS, is_enforcing=True))
     changes = {
         change.user_id
         for item in reading.items
@@ -214,7 +226,7 @@ async def check(to: Connection, directory: dict[str, Any], tally: Tally) -> None
     }
     tally.changed += len(written)
     assert not written & {guid(n) for n in PEOPLE if {person(n), guid(n)} & holders}
-    assert CHIEF_GUID not in written
+    assert ADMIN_GUID not in written
     rows = to.sandbox.tenant.exchange["Get-User"]
     kept = {row["ExternalDirectoryObjectId"].lower() for row in rows if row["EXOModuleEnabled"]}
     assert not written or kept & holders
@@ -223,7 +235,7 @@ async def check(to: Connection, directory: dict[str, Any], tally: Tally) -> None
 def test_nobody_who_holds_a_role_or_may_is_ever_locked_out() -> None:
     tally = Tally()
     with asyncio.Runner() as runner:
-        opening = connected(scene(), attempts=1)
+        opening = connect_sandbox(build_scene(), attempts=1)
         to = runner.run(opening.__aenter__())
 
         @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -240,30 +252,30 @@ def test_nobody_who_holds_a_role_or_may_is_ever_locked_out() -> None:
 
 # One thing wrong a case ---------------------------------------------------------------------------
 
-TWO = scene(
-    graph={"users": [user(person(1), "p1")]},
-    exchange={"Get-User": [*USERS, module_row(person(1), guid(1), "p1")]},
+TWO = build_scene(
+    graph={"users": [build_user_row(person(1), "p1")]},
+    exchange={"Get-User": [*DEFAULT_USERS, build_module_user_row(person(1), guid(1), "p1")]},
 )
 TAKE = DisableExchangeModule(person(1), guid(1))
 
 
 async def reasons(**more: Any) -> list[str]:
     """Why the list of a tenant is not whole; and then nothing may be written."""
-    async with connected(scene(**more), attempts=1) as to:
+    async with connect_sandbox(build_scene(**more), attempts=1) as to:
         found = await to.tenant.role_holders()
-        if found.unread:
+        if found.failures:
             with pytest.raises(TenantError):
                 await to.tenant.apply(TAKE)
             assert to.sandbox.writes == []
-        return [f"{miss.permission}|{miss.reason}" for miss in found.unread]
+        return [f"{miss.permission}|{miss.reason}" for miss in found.failures]
 
 
 def with_members(*rows: dict[str, Any]) -> dict[str, Any]:
     """A tenant with such members of a role group."""
     return {
-        "graph": {"users": [user(person(1), "p1")]},
+        "graph": {"users": [build_user_row(person(1), "p1")]},
         "exchange": {
-            "Get-User": [*USERS, module_row(person(1), guid(1), "p1")],
+            "Get-User": [*DEFAULT_USERS, build_module_user_row(person(1), guid(1), "p1")],
             "Get-RoleGroup": [{"Guid": person(50), "Name": "Desk"}],
             "Get-RoleGroupMember": {"Desk": list(rows)},
         },
@@ -322,13 +334,16 @@ async def test_a_group_deleted_under_the_look_leaves_the_list_unread() -> None:
         "roleDefinitionId": READER,
         "principal": {"@odata.type": "#microsoft.graph.group", "id": group(1)},
     }
-    (reason,) = await reasons(graph={"roleAssignments": [*ASSIGNED, row]})
+    (reason,) = await reasons(graph={"roleAssignments": [*DEFAULT_ASSIGNMENTS, row]})
     assert "404" in reason
 
 
 async def test_who_may_join_a_group_that_holds_a_role_must_be_read_too() -> None:
     graph = {
-        "roleAssignments": [*ASSIGNED, {"principalId": group(1), "roleDefinitionId": READER}],
+        "roleAssignments": [
+            *DEFAULT_ASSIGNMENTS,
+            {"principalId": group(1), "roleDefinitionId": READER},
+        ],
         "groups": [{"id": group(1), "visibility": "Private", "members": [person(9)]}],
         "groupEligibility": [{"groupId": group(1), "principalId": person(1)}],
     }
@@ -341,7 +356,9 @@ async def test_who_may_join_a_group_that_holds_a_role_must_be_read_too() -> None
 async def test_a_listing_that_breaks_off_on_its_second_page_is_no_list() -> None:
     rows = [{"principalId": person(n), "roleDefinitionId": READER} for n in range(100, 350)]
     faults = [{"match": "skiptoken", "kind": "error", "status": 503}]
-    (reason,) = await reasons(graph={"roleAssignments": [*ASSIGNED, *rows]}, faults=faults)
+    (reason,) = await reasons(
+        graph={"roleAssignments": [*DEFAULT_ASSIGNMENTS, *rows]}, faults=faults
+    )
     assert "503" in reason
 
 
@@ -351,7 +368,10 @@ async def test_every_missing_permission_is_named_and_not_only_the_first() -> Non
         "roleDefinitionId": READER,
         "principal": {"@odata.type": "#microsoft.graph.group", "id": group(1)},
     }
-    graph = {"roleAssignments": [*ASSIGNED, row], "groups": [{"id": group(1), "members": []}]}
+    graph = {
+        "roleAssignments": [*DEFAULT_ASSIGNMENTS, row],
+        "groups": [{"id": group(1), "members": []}],
+    }
     granted = {"graph": ["RoleManagement.Read.Directory"], "exchange": ["Get-User"]}
     found = await reasons(graph=graph, grants=granted)
     assert [one.partition("|")[0] for one in found] == [
@@ -364,11 +384,11 @@ async def test_every_missing_permission_is_named_and_not_only_the_first() -> Non
 
 
 async def test_a_role_given_after_the_lists_were_read_is_seen_before_the_write() -> None:
-    async with connected(TWO, attempts=1) as to:
+    async with connect_sandbox(TWO, attempts=1) as to:
         assert person(1) not in {one.id for one in (await to.tenant.role_holders()).items}
         late = {"principalId": person(1), "roleDefinitionId": READER, "directoryScopeId": "/"}
-        to.sandbox.tenant.merge({"graph": {"roleAssignments": [*ASSIGNED, late]}})
-        with pytest.raises(Refused) as refused:
+        to.sandbox.tenant.apply_patch({"graph": {"roleAssignments": [*DEFAULT_ASSIGNMENTS, late]}})
+        with pytest.raises(Rejected) as refused:
             await to.tenant.apply(TAKE)
         assert refused.value.verdict == "protected"
         assert to.sandbox.writes == []
@@ -376,16 +396,16 @@ async def test_a_role_given_after_the_lists_were_read_is_seen_before_the_write()
 
 @pytest.mark.parametrize("collection", ["roleAssignments", "roleEligibilityScheduleInstances"])
 async def test_a_role_that_no_membership_shows_is_seen_before_the_write(collection: str) -> None:
-    async with connected(TWO, attempts=1) as to:
+    async with connect_sandbox(TWO, attempts=1) as to:
         await to.tenant.role_holders()
         late = {
             "principalId": person(1),
             "roleDefinitionId": READER,
             "directoryScopeId": "/administrativeUnits/1",
         }
-        base = ASSIGNED if collection == "roleAssignments" else []
-        to.sandbox.tenant.merge({"graph": {collection: [*base, late]}})
-        with pytest.raises(Refused):
+        base = DEFAULT_ASSIGNMENTS if collection == "roleAssignments" else []
+        to.sandbox.tenant.apply_patch({"graph": {collection: [*base, late]}})
+        with pytest.raises(Rejected):
             await to.tenant.apply(TAKE)
         assert to.sandbox.writes == []
 
@@ -395,7 +415,7 @@ async def test_a_role_that_no_membership_shows_is_seen_before_the_write(collecti
 )
 async def test_a_last_look_that_fails_ends_before_the_write(match: str) -> None:
     faults = [{"match": match, "kind": "error", "status": 403}]
-    async with connected({**TWO, "faults": faults}, attempts=1) as to:
+    async with connect_sandbox({**TWO, "faults": faults}, attempts=1) as to:
         with pytest.raises(Forbidden) as forbidden:
             await to.tenant.apply(TAKE)
         assert forbidden.value.permission
@@ -403,12 +423,12 @@ async def test_a_last_look_that_fails_ends_before_the_write(match: str) -> None:
 
 
 async def test_the_lists_are_read_once_for_many_changes() -> None:
-    rows = [module_row(person(n), guid(n), f"p{n}") for n in range(1, 6)]
-    many = scene(
-        graph={"users": [user(person(n), f"p{n}") for n in range(1, 6)]},
-        exchange={"Get-User": [*USERS, *rows]},
+    rows = [build_module_user_row(person(n), guid(n), f"p{n}") for n in range(1, 6)]
+    many = build_scene(
+        graph={"users": [build_user_row(person(n), f"p{n}") for n in range(1, 6)]},
+        exchange={"Get-User": [*DEFAULT_USERS, *rows]},
     )
-    async with connected(many, attempts=1) as to:
+    async with connect_sandbox(many, attempts=1) as to:
         for number in range(1, 6):
             await to.tenant.apply(DisableExchangeModule(person(number), guid(number)))
         lines = [str(one) for one in to.sandbox.requests]

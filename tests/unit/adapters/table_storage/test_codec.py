@@ -7,12 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.adapters.table_storage.codec import LONGEST, read, written
-from core.model.cases import Case, Exemption, News
+from core.adapters.table_storage.codec import (
+    MAX_BODY_LENGTH,
+    decode_stored_record,
+    encode_stored_record,
+)
+from core.model.cases import Case, Exemption, Notification
 from core.model.changes import ChangeRecord
 from core.model.findings import Severity, Verdict
 from core.model.state import GuardState
-from core.tenant.changes import CHANGES, ResetAuditSet, change_from_wire, change_to_wire
+from core.tenant.changes import CHANGE_TYPES, ResetAuditSet, build_change, change_to_arguments
 from tests.support.fakes.world import START
 
 CASE = Case(
@@ -21,10 +25,10 @@ CASE = Case(
     object_id="o",
     subject="s",
     severity=Severity.HIGH,
-    judged=Verdict.BLOCK,
+    guard_verdict=Verdict.BLOCK,
     verdict=Verdict.BLOCK,
     summary="S.",
-    opened=START,
+    opened_at=START,
 )
 
 
@@ -34,7 +38,7 @@ CASE = Case(
         st.just(CASE),
         subject=st.text(max_size=50),
         facts=st.lists(st.text(max_size=20)).map(tuple),
-        news=st.sampled_from(News),
+        news=st.sampled_from(Notification),
         severity=st.sampled_from(Severity),
         closed=st.none() | st.just(START),
         failures=st.integers(0, 9),
@@ -42,18 +46,18 @@ CASE = Case(
     )
 )
 def test_a_case_survives_its_row(case: Case) -> None:
-    assert read(Case, written(case)) == case
+    assert decode_stored_record(Case, encode_stored_record(case)) == case
 
 
 def test_a_state_survives_its_row() -> None:
     state = GuardState(frozenset({"b", "a"}), None, {"slow": START})
-    assert read(GuardState, written(state)) == state
+    assert decode_stored_record(GuardState, encode_stored_record(state)) == state
 
 
 def test_a_change_survives_its_row() -> None:
     change = ResetAuditSet("g", ("Owner",), (("Owner", ("Copy", "Move")),))
-    assert change_from_wire("ResetAuditSet", change_to_wire(change)) == change
-    assert set(CHANGES) >= {"BlockSignIn", "ResetAuditSet"}
+    assert build_change("ResetAuditSet", change_to_arguments(change)) == change
+    assert set(CHANGE_TYPES) >= {"BlockSignIn", "ResetAuditSet"}
 
 
 @pytest.mark.parametrize(
@@ -64,17 +68,17 @@ def test_a_change_survives_its_row() -> None:
         "{}",
         "nonsense",
         "[" * 100_000,
-        written(CASE).replace('"k"', "7", 1),
-        written(CASE).replace("+00:00", ""),
-        written(CASE).replace('"block"', '"explode"', 1),
-        written(CASE).replace('"adopted":false', '"adopted":"no"'),
-        written(CASE).replace('"kind"', '"unheard_of"', 1),
+        encode_stored_record(CASE).replace('"k"', "7", 1),
+        encode_stored_record(CASE).replace("+00:00", ""),
+        encode_stored_record(CASE).replace('"block"', '"explode"', 1),
+        encode_stored_record(CASE).replace('"adopted":false', '"adopted":"no"'),
+        encode_stored_record(CASE).replace('"kind"', '"unheard_of"', 1),
     ],
     ids=lambda text: text[:30],
 )
 def test_what_is_not_a_case_is_not_read_as_one(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        read(Case, text)
+        decode_stored_record(Case, text)
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=20))
@@ -83,14 +87,14 @@ def test_no_text_does_anything_but_be_read_or_refused(value: object) -> None:
 
     for kind in (Case, ChangeRecord, Exemption, GuardState):
         with pytest.raises(ValueError, match=r".+"):
-            read(kind, json.dumps({"unknown": value}))
+            decode_stored_record(kind, json.dumps({"unknown": value}))
 
 
 def test_a_record_that_fits_no_row_is_refused() -> None:
     with pytest.raises(ValueError, match="fits no row"):
-        written(replace(CASE, summary="x" * LONGEST))
+        encode_stored_record(replace(CASE, summary="x" * MAX_BODY_LENGTH))
 
 
 def test_times_keep_their_zone() -> None:
-    assert read(Case, written(CASE)).opened.tzinfo is not None
-    assert isinstance(read(Case, written(CASE)).opened, datetime)
+    assert decode_stored_record(Case, encode_stored_record(CASE)).opened_at.tzinfo is not None
+    assert isinstance(decode_stored_record(Case, encode_stored_record(CASE)).opened_at, datetime)

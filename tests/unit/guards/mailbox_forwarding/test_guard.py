@@ -9,7 +9,7 @@ import pytest
 from core.guards.mailbox_forwarding.forwards import Forward
 from core.guards.mailbox_forwarding.guard import GUARD, judge
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Look, Terms
+from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import ClearMailboxForward, DisableInboxRule
 from core.tenant.mail_flow import (
     AcceptedDomain,
@@ -28,15 +28,15 @@ from core.tenant.surfaces import (
     INBOX_RULES,
     MAILBOX_FORWARDS,
     MAILBOXES,
-    OUTBOUND,
+    OUTBOUND_POLICIES,
     RECIPIENTS,
     RULE_FOLDERS,
     TRANSPORT_RULES,
 )
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.observe import looked
+from tests.support.observe import observe_all
 
-TERMS = Terms(datetime(2026, 11, 20, 6, 0, tzinfo=UTC))
+TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC))
 ANN = Mailbox("m1", "g1", "ann@contoso.com", "Ann")
 EVIL = "x@evil.example"
 RULE = InboxRule("r1", "m1", "Invoices", "graph", conditions='{"subjectContains":["a"]}')
@@ -55,30 +55,30 @@ def tenant(*boxes: Mailbox, rules: tuple[InboxRule, ...] = ()) -> FakeTenant:
         boxes=list(boxes) or [ANN],
         rules=list(rules),
         domains=[AcceptedDomain("contoso.com"), AcceptedDomain("contoso.onmicrosoft.com")],
-        remotes=[RemoteDomain("*", auto_forward=True)],
-        policies=[OutboundPolicy("Default", "On", default=True)],
+        remote_domain_list=[RemoteDomain("*", auto_forward=True)],
+        policies=[OutboundPolicy("Default", "On", is_default=True)],
     )
 
 
 async def look(fake: FakeTenant, due: frozenset[str] = frozenset()) -> Reading[Forward]:
-    return await looked(GUARD, fake, Look(TERMS, due))
+    return await observe_all(GUARD, fake, ObserveContext(TERMS, due))
 
 
 async def findings(
-    fake: FakeTenant, due: frozenset[str] = frozenset(), terms: Terms = TERMS
+    fake: FakeTenant, due: frozenset[str] = frozenset(), terms: GuardPolicy = TERMS
 ) -> list[Finding]:
     return [found for item in (await look(fake, due)).items for found in judge(item, terms)]
 
 
 async def only(
-    fake: FakeTenant, due: frozenset[str] = frozenset(), terms: Terms = TERMS
+    fake: FakeTenant, due: frozenset[str] = frozenset(), terms: GuardPolicy = TERMS
 ) -> Finding:
     (finding,) = await findings(fake, due, terms)
     return finding
 
 
 async def key(fake: FakeTenant, due: frozenset[str] = frozenset()) -> str:
-    return (await only(fake, due)).key(GUARD.name)
+    return (await only(fake, due)).compute_key(GUARD.name)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ async def test_mailboxes_in_order_are_nothing_to_speak_of() -> None:
     fake = tenant(ANN, rules=(replace(RULE, mark_as_read=True),))
     reading = await look(fake, SWEEP)
     assert reading.items == ()
-    assert reading.unread == ()
+    assert reading.failures == ()
     assert reading.population == 1
     surfaces = (MAILBOXES, INBOX_RULES, HIDDEN_RULES, RULE_FOLDERS, DOMAINS, TRANSPORT_RULES)
     assert reading.covers(surfaces, "m1")
@@ -102,8 +102,8 @@ async def test_a_forward_to_an_outside_address_is_found_and_can_be_cleared() -> 
     assert (finding.kind, finding.verdict) == ("mailbox-forward", Verdict.EXTERNAL)
     assert finding.severity is Severity.HIGH
     assert finding.changes == (ClearMailboxForward("g1"),)
-    assert finding.surfaces == (MAILBOX_FORWARDS, DOMAINS)
-    assert finding.dangerous == json.dumps([EVIL])
+    assert finding.sources == (MAILBOX_FORWARDS, DOMAINS)
+    assert finding.fingerprint == json.dumps([EVIL])
     assert "the mailbox keeps a copy" in finding.facts
     await fake.apply(finding.changes[0])
     assert await findings(fake) == []
@@ -111,7 +111,7 @@ async def test_a_forward_to_an_outside_address_is_found_and_can_be_cleared() -> 
 
 async def test_forwarding_address_is_not_internal_by_being_an_object() -> None:
     fake = tenant(replace(ANN, forwarding_address="Bob Private"))
-    fake.people = [replace(CONTACT, name="Bob Private")]
+    fake.known_recipients = [replace(CONTACT, name="Bob Private")]
     finding = await only(fake)
     assert finding.verdict is Verdict.EXTERNAL
     assert finding.facts[0] == f"ForwardingAddress: {EVIL} (through MailContact bob@contoso.com)"
@@ -119,7 +119,7 @@ async def test_forwarding_address_is_not_internal_by_being_an_object() -> None:
 
 async def test_forwarding_address_that_is_a_colleague_is_nothing() -> None:
     fake = tenant(replace(ANN, forwarding_address="Bob"))
-    fake.people = [Recipient("Bob", True, "UserMailbox", "bob@contoso.com")]
+    fake.known_recipients = [Recipient("Bob", True, "UserMailbox", "bob@contoso.com")]
     assert await findings(fake) == []
 
 
@@ -132,13 +132,13 @@ async def test_a_forward_to_nobody_known_is_its_own_verdict() -> None:
 async def test_of_two_forwards_the_one_exchange_heeds_is_told() -> None:
     both = replace(ANN, forwarding_address="Bob", forwarding_smtp_address="smtp:y@other.example")
     fake = tenant(both)
-    fake.people = [replace(CONTACT, name="Bob")]
+    fake.known_recipients = [replace(CONTACT, name="Bob")]
     winner, loser = await findings(fake)
     assert (winner.verdict, loser.verdict) == (Verdict.EXTERNAL, Verdict.DORMANT)
     assert loser.severity is Severity.INFO
     assert loser.changes == ()
     assert "ForwardingSmtpAddress, without effect: smtp:y@other.example" in winner.facts
-    fake.people = [Recipient("Bob", True, "UserMailbox", "bob@contoso.com")]
+    fake.known_recipients = [Recipient("Bob", True, "UserMailbox", "bob@contoso.com")]
     assert (await only(fake)).verdict is Verdict.DORMANT
 
 
@@ -146,23 +146,23 @@ async def test_a_forward_without_effect_need_not_be_looked_up() -> None:
     fake = tenant(
         replace(ANN, forwarding_address="Bob", forwarding_smtp_address="smtp:cy@contoso.com")
     )
-    fake.people = [replace(CONTACT, name="Bob")]
-    fake.fail(RECIPIENTS, "cy@contoso.com")
+    fake.known_recipients = [replace(CONTACT, name="Bob")]
+    fake.fail_read(RECIPIENTS, "cy@contoso.com")
     assert (await only(fake)).verdict is Verdict.EXTERNAL
-    assert (await look(fake)).unread == ()
+    assert (await look(fake)).failures == ()
 
 
 async def test_a_discovery_mailbox_is_not_asked_for_rules() -> None:
     fake = tenant(ANN, replace(ANN, id="m2", guid="g2", kind="DiscoveryMailbox"))
     await look(fake, SWEEP)
-    asked = dict(fake.asked)
+    asked = dict(fake.read_log)
     assert asked[INBOX_RULES] == asked[HIDDEN_RULES] == ("m1",)
 
 
 async def test_mailboxes_of_disabled_accounts_are_read_like_any() -> None:
     fake = tenant(ANN, rules=(REDIRECT,))
     assert (await only(fake)).verdict is Verdict.EXTERNAL
-    assert "accounts" not in {surface for surface, _ in fake.asked}
+    assert "accounts" not in {surface for surface, _ in fake.read_log}
 
 
 # ----------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ async def test_every_way_to_pass_mail_on_counts_by_itself(action: str) -> None:
     assert (finding.kind, finding.verdict) == ("inbox-rule-forward", Verdict.EXTERNAL)
     assert finding.severity is Severity.HIGH
     assert finding.changes == (DisableInboxRule("m1", "r1"),)
-    assert finding.surfaces == (MAILBOXES, INBOX_RULES, DOMAINS)
+    assert finding.sources == (MAILBOXES, INBOX_RULES, DOMAINS)
 
 
 async def test_a_rule_that_only_redirects_is_not_dropped() -> None:
@@ -193,7 +193,7 @@ async def test_the_outside_recipient_counts_wherever_it_stands_in_the_list() -> 
     for recipients in ((EVIL, "bob@contoso.com"), ("bob@contoso.com", EVIL)):
         finding = await only(tenant(rules=(replace(RULE, forward_to=recipients),)))
         assert finding.verdict is Verdict.EXTERNAL
-        assert finding.dangerous == json.dumps([EVIL])
+        assert finding.fingerprint == json.dumps([EVIL])
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ async def test_a_legacy_name_of_a_live_contact_is_outside_and_of_nobody_is_unres
     fake = tenant(rules=(replace(RULE, redirect_to=(f'"Bob" [EX:{BOB}]',)),))
     finding = await only(fake)
     assert (finding.verdict, finding.severity) == (Verdict.UNRESOLVED, Severity.MEDIUM)
-    fake.people = [CONTACT]
+    fake.known_recipients = [CONTACT]
     assert (await only(fake)).verdict is Verdict.EXTERNAL
 
 
@@ -229,25 +229,25 @@ async def test_a_look_up_that_failed_leaves_the_mailbox_unread() -> None:
     fake = tenant(
         replace(ANN, forwarding_address="Bob"), rules=(replace(RULE, redirect_to=(BOB,)),)
     )
-    fake.people = [CONTACT, replace(CONTACT, name="Bob")]
-    fake.fail(RECIPIENTS, BOB)
-    fake.fail(RECIPIENTS, "Bob")
+    fake.known_recipients = [CONTACT, replace(CONTACT, name="Bob")]
+    fake.fail_read(RECIPIENTS, BOB)
+    fake.fail_read(RECIPIENTS, "Bob")
     reading = await look(fake)
     assert reading.items == ()
-    assert {(miss.surface, miss.object_id) for miss in reading.unread} == {
+    assert {(miss.source, miss.object_id) for miss in reading.failures} == {
         (INBOX_RULES, "m1"),
         (MAILBOX_FORWARDS, "m1"),
     }
-    assert len(reading.unread_objects) == 1
+    assert len(reading.unread_object_ids) == 1
 
 
 async def test_without_the_right_to_look_up_what_is_plainly_outside_is_still_found() -> None:
     plain, unclear = REDIRECT, replace(RULE, id="r2", mailbox_id="m2", redirect_to=(BOB,))
     fake = tenant(ANN, replace(ANN, id="m2", guid="g2"), rules=(plain, unclear))
-    fake.fail(RECIPIENTS, permission="Exchange role with Get-Recipient")
+    fake.fail_read(RECIPIENTS, permission="Exchange role with Get-Recipient")
     reading = await look(fake)
     assert len(reading.items) == 1
-    assert reading.blind_to(RECIPIENTS)
+    assert reading.find_source_failure(RECIPIENTS)
     assert reading.covers((MAILBOXES, INBOX_RULES, DOMAINS), "m1")
     assert not reading.covers((MAILBOXES, INBOX_RULES, DOMAINS), "m2")
 
@@ -255,17 +255,17 @@ async def test_without_the_right_to_look_up_what_is_plainly_outside_is_still_fou
 @pytest.mark.parametrize("how", ["failed", "empty", "broken-off"])
 async def test_without_the_own_domains_nothing_is_called_outside(how: str) -> None:
     fake = tenant(replace(ANN, forwarding_smtp_address=EVIL), rules=(REDIRECT,))
-    fake.flow = [replace(FLOW, redirect_to=(EVIL,))]
+    fake.mail_flow_rules = [replace(FLOW, redirect_to=(EVIL,))]
     if how == "failed":
-        fake.fail(DOMAINS)
+        fake.fail_read(DOMAINS)
     elif how == "empty":
         fake.domains = []
     else:
-        fake.broken_off.add(DOMAINS)
+        fake.interrupted_sources.add(DOMAINS)
     reading = await look(fake)
     assert reading.items == ()
     assert not reading.covers((DOMAINS,), "m1")
-    assert {(miss.surface, miss.object_id) for miss in reading.unread} == {
+    assert {(miss.source, miss.object_id) for miss in reading.failures} == {
         (DOMAINS, ""),
         (MAILBOX_FORWARDS, "m1"),
         (INBOX_RULES, "m1"),
@@ -275,7 +275,7 @@ async def test_without_the_own_domains_nothing_is_called_outside(how: str) -> No
 
 async def test_without_the_own_domains_mail_that_is_hidden_is_still_found() -> None:
     fake = tenant(rules=(replace(REDIRECT, delete="delete"),))
-    fake.fail(DOMAINS)
+    fake.fail_read(DOMAINS)
     assert (await only(fake)).verdict is Verdict.HIDES_MAIL
 
 
@@ -293,7 +293,7 @@ async def test_a_disabled_rule_is_dormant_so_that_enabling_it_is_news() -> None:
     off = await only(tenant(rules=(replace(REDIRECT, enabled=False),)))
     on = await only(tenant(rules=(REDIRECT,)))
     assert (off.verdict, off.severity, off.changes) == (Verdict.DORMANT, Severity.INFO, ())
-    assert off.key(GUARD.name) == on.key(GUARD.name)
+    assert off.compute_key(GUARD.name) == on.compute_key(GUARD.name)
     assert on.verdict is Verdict.EXTERNAL
     nobody = replace(RULE, enabled=False, redirect_to=("Nobody",))
     assert await findings(tenant(rules=(nobody,))) == []
@@ -301,9 +301,9 @@ async def test_a_disabled_rule_is_dormant_so_that_enabling_it_is_news() -> None:
 
 async def test_a_disabled_rule_whose_recipient_cannot_be_looked_up_hides_nothing_else() -> None:
     fake = tenant(rules=(replace(RULE, enabled=False, redirect_to=(BOB,)),))
-    fake.fail(RECIPIENTS, BOB)
+    fake.fail_read(RECIPIENTS, BOB)
     reading = await look(fake)
-    assert (reading.items, reading.unread) == ((), ())
+    assert (reading.items, reading.failures) == ((), ())
 
 
 async def test_a_broken_rule_stays_a_finding() -> None:
@@ -361,7 +361,7 @@ async def test_whether_mail_leaves_is_a_fact_and_no_excuse(
     mode: str, severity: Severity, words: str
 ) -> None:
     fake = tenant(rules=(REDIRECT,))
-    fake.policies = [OutboundPolicy("Default", mode, default=True)]
+    fake.policies = [OutboundPolicy("Default", mode, is_default=True)]
     finding = await only(fake)
     assert (finding.verdict, finding.severity) == (Verdict.EXTERNAL, severity)
     assert any(words in fact for fact in finding.facts)
@@ -369,9 +369,9 @@ async def test_whether_mail_leaves_is_a_fact_and_no_excuse(
 
 async def test_outbound_settings_that_cannot_be_read_keep_nothing_from_being_judged() -> None:
     fake = tenant(rules=(REDIRECT,))
-    fake.fail(OUTBOUND, permission="Exchange role with Get-RemoteDomain")
+    fake.fail_read(OUTBOUND_POLICIES, permission="Exchange role with Get-RemoteDomain")
     reading = await look(fake)
-    assert all(miss.optional for miss in reading.unread)
+    assert all(miss.optional for miss in reading.failures)
     finding = await only(fake)
     assert finding.severity is Severity.HIGH
     assert any("is not known" in fact for fact in finding.facts)
@@ -382,8 +382,8 @@ async def test_what_findings_share_is_the_outside_address_mail_goes_to_now() -> 
     boxes[0] = replace(boxes[0], forwarding_smtp_address=EVIL)
     rules = (replace(REDIRECT, mailbox_id="m1"), replace(REDIRECT, mailbox_id="m2", enabled=False))
     found = {finding.object_id: finding for finding in await findings(tenant(*boxes, rules=rules))}
-    assert found["m0"].shared == found["m1"].shared != ()
-    assert found["m2"].shared == ()
+    assert found["m0"].correlation_keys == found["m1"].correlation_keys != ()
+    assert found["m2"].correlation_keys == ()
 
 
 # ----------------------------------------------------------------------------------------------
@@ -393,11 +393,11 @@ async def test_what_findings_share_is_the_outside_address_mail_goes_to_now() -> 
 
 async def test_a_rule_only_exchange_shows_is_hidden_and_critical() -> None:
     fake = tenant()
-    fake.exchange_rules = [replace(REDIRECT, id="17", source="exchange")]
+    fake.exchange_rules = [replace(REDIRECT, id="17", api="exchange")]
     assert await findings(fake) == []
     finding = await only(fake, SWEEP)
     assert (finding.verdict, finding.severity) == (Verdict.EXTERNAL, Severity.CRITICAL)
-    assert finding.surfaces[0] == HIDDEN_RULES
+    assert finding.sources[0] == HIDDEN_RULES
     assert any("hidden from Outlook" in fact for fact in finding.facts)
     assert finding.changes == ()
     assert "Disable-InboxRule -Mailbox 'g1' -Identity '17'" in finding.advice
@@ -406,13 +406,13 @@ async def test_a_rule_only_exchange_shows_is_hidden_and_critical() -> None:
 async def test_a_hidden_case_is_not_closed_by_a_run_that_did_not_sweep() -> None:
     fake = tenant(rules=(UNREADABLE,))
     fake.exchange_rules = [
-        replace(RULE, name="Other", source="exchange", redirect_to=("y@evil.example",))
+        replace(RULE, name="Other", api="exchange", redirect_to=("y@evil.example",))
     ]
-    hidden = next(item for item in await findings(fake, SWEEP) if item.dangerous.startswith("["))
+    hidden = next(item for item in await findings(fake, SWEEP) if item.fingerprint.startswith("["))
     reading = await look(fake)
-    assert dict(fake.asked)[HIDDEN_RULES] == ("m1",), "this mailbox was asked, the others not"
-    assert not reading.covers(hidden.surfaces, "m1")
-    assert (await look(fake, SWEEP)).covers(hidden.surfaces, "m1")
+    assert dict(fake.read_log)[HIDDEN_RULES] == ("m1",), "this mailbox was asked, the others not"
+    assert not reading.covers(hidden.sources, "m1")
+    assert (await look(fake, SWEEP)).covers(hidden.sources, "m1")
 
 
 async def test_the_same_rule_seen_by_both_is_one_finding() -> None:
@@ -426,18 +426,18 @@ async def test_a_rule_exchange_leaves_open_is_compared_with_all_rules_of_graph()
     other = replace(ANN, id="m2", guid="g2", address="bob@contoso.com")
     fake = tenant(ANN, other, rules=(replace(RULE, mark_as_read=True),))
     await look(fake, SWEEP)
-    asked = [sorted(names) for surface, names in fake.asked if surface == INBOX_RULES]
+    asked = [sorted(names) for surface, names in fake.read_log if surface == INBOX_RULES]
     assert asked == [["m1", "m2"]]
-    fake.exchange_rules = [replace(RULE, name="X", id="17", source="exchange", readable=False)]
+    fake.exchange_rules = [replace(RULE, name="X", id="17", api="exchange", readable=False)]
     assert (await only(fake, SWEEP)).kind == "inbox-rule-unreadable"
-    assert [names for surface, names in fake.asked if surface == INBOX_RULES][-1] == ("m1",)
+    assert [names for surface, names in fake.read_log if surface == INBOX_RULES][-1] == ("m1",)
 
 
 async def test_the_same_rule_is_one_finding_although_exchange_writes_it_otherwise() -> None:
     fake = tenant(rules=(replace(RULE, redirect_to=("bob@contoso.com",)),))
-    fake.people = [CONTACT, replace(CONTACT, name="bob@contoso.com")]
+    fake.known_recipients = [CONTACT, replace(CONTACT, name="bob@contoso.com")]
     fake.exchange_rules = [
-        replace(RULE, name="Invoices", source="exchange", redirect_to=(f'"Bob" [EX:{BOB}]',))
+        replace(RULE, name="Invoices", api="exchange", redirect_to=(f'"Bob" [EX:{BOB}]',))
     ]
     finding = await only(fake, SWEEP)
     assert finding.changes == (DisableInboxRule("m1", "r1"),)
@@ -446,7 +446,7 @@ async def test_the_same_rule_is_one_finding_although_exchange_writes_it_otherwis
 
 async def test_a_hidden_rule_does_not_pass_under_the_name_of_a_visible_one() -> None:
     fake = tenant(rules=(replace(RULE, mark_as_read=True),))
-    fake.exchange_rules = [replace(REDIRECT, source="exchange")]
+    fake.exchange_rules = [replace(REDIRECT, api="exchange")]
     assert (await only(fake, SWEEP)).severity is Severity.CRITICAL
 
 
@@ -454,13 +454,13 @@ async def test_a_hidden_rule_does_not_pass_under_the_name_of_a_visible_one() -> 
 async def test_a_visible_rule_hides_no_second_rule_like_it(reverse: bool) -> None:
     off = replace(REDIRECT, enabled=False)
     fake = tenant(rules=(off,))
-    pair = [replace(rule, source="exchange") for rule in (off, REDIRECT)]
+    pair = [replace(rule, api="exchange") for rule in (off, REDIRECT)]
     fake.exchange_rules = pair[::-1] if reverse else pair
     found = await findings(fake, SWEEP)
     assert sorted(finding.verdict for finding in found) == [Verdict.DORMANT, Verdict.EXTERNAL]
     moves = replace(RULE, move_to="Projects")
     fake = tenant(rules=(moves,))
-    pair = [replace(moves, source="exchange", move_to=to) for to in ("Projects", "RSS Feeds")]
+    pair = [replace(moves, api="exchange", move_to=to) for to in ("Projects", "RSS Feeds")]
     fake.exchange_rules = pair[::-1] if reverse else pair
     assert (await only(fake, SWEEP)).verdict is Verdict.HIDES_MAIL
 
@@ -484,17 +484,17 @@ async def test_only_what_a_command_is_needed_for_gets_one() -> None:
 
 async def test_where_graph_could_not_be_asked_a_rule_is_not_called_hidden() -> None:
     fake = tenant(rules=(REDIRECT,))
-    fake.fail(INBOX_RULES, "m1")
+    fake.fail_read(INBOX_RULES, "m1")
     finding = await only(fake, SWEEP)
     assert finding.severity is Severity.HIGH
     assert "seen through Exchange" in finding.facts
     assert not any("hidden" in fact for fact in finding.facts)
-    assert finding.surfaces[0] == HIDDEN_RULES
+    assert finding.sources[0] == HIDDEN_RULES
 
 
 async def test_an_allowed_domain_does_not_excuse_a_hidden_rule() -> None:
     fake = tenant()
-    fake.exchange_rules = [replace(REDIRECT, source="exchange")]
+    fake.exchange_rules = [replace(REDIRECT, api="exchange")]
     allowed = replace(TERMS, allowed_domains=frozenset({"evil.example"}))
     assert (await only(fake, SWEEP, allowed)).verdict is Verdict.EXTERNAL
 
@@ -503,7 +503,7 @@ async def test_an_allowed_domain_does_not_excuse_a_hidden_rule() -> None:
     "name", ["Junk E-mail Rule", "Microsoft.Exchange.OOF.KnownExternalSenders.Global"]
 )
 async def test_exchanges_own_rules_are_noise_unless_they_forward_or_delete(name: str) -> None:
-    own = replace(RULE, name=name, source="exchange")
+    own = replace(RULE, name=name, api="exchange")
     fake = tenant(rules=(replace(UNREADABLE, name=name),))
     fake.exchange_rules = [replace(own, move_to="Junk Email", conditions="{}")]
     assert await findings(fake, SWEEP) == []
@@ -515,11 +515,11 @@ async def test_exchanges_own_rules_are_noise_unless_they_forward_or_delete(name:
 
 async def test_a_rule_graph_shows_without_actions_is_read_through_exchange_on_every_run() -> None:
     fake = tenant(ANN, replace(ANN, id="m2", guid="g2"), rules=(UNREADABLE,))
-    fake.exchange_rules = [replace(REDIRECT, id="17", source="exchange")]
+    fake.exchange_rules = [replace(REDIRECT, id="17", api="exchange")]
     finding = await only(fake)
-    assert dict(fake.asked)[HIDDEN_RULES] == ("m1",)
+    assert dict(fake.read_log)[HIDDEN_RULES] == ("m1",)
     assert (finding.verdict, finding.severity) == (Verdict.EXTERNAL, Severity.HIGH)
-    assert finding.surfaces == (MAILBOXES, INBOX_RULES, DOMAINS)
+    assert finding.sources == (MAILBOXES, INBOX_RULES, DOMAINS)
     assert finding.changes == ()
     assert "-Identity '17'" in finding.advice
     assert not (await look(fake)).covers((HIDDEN_RULES,), "m1")
@@ -528,11 +528,11 @@ async def test_a_rule_graph_shows_without_actions_is_read_through_exchange_on_ev
 
 async def test_between_sweeps_only_mailboxes_with_a_case_are_asked_about_hidden_rules() -> None:
     fake = tenant(ANN, replace(ANN, id="m2", guid="g2"))
-    fake.exchange_rules = [replace(REDIRECT, id="17", source="exchange")]
+    fake.exchange_rules = [replace(REDIRECT, id="17", api="exchange")]
     assert (await look(fake)).items == ()
-    assert HIDDEN_RULES not in dict(fake.asked)
-    again = await looked(GUARD, fake, Look(TERMS, watched=frozenset({"m1"})))
-    assert dict(fake.asked)[HIDDEN_RULES] == ("m1",)
+    assert HIDDEN_RULES not in dict(fake.read_log)
+    again = await observe_all(GUARD, fake, ObserveContext(TERMS, open_case_ids=frozenset({"m1"})))
+    assert dict(fake.read_log)[HIDDEN_RULES] == ("m1",)
     assert again.items == (await look(fake, SWEEP)).items
     assert again.covers((HIDDEN_RULES,), "m1")
     assert not again.covers((HIDDEN_RULES,), "m2")
@@ -540,9 +540,9 @@ async def test_between_sweeps_only_mailboxes_with_a_case_are_asked_about_hidden_
 
 async def test_a_mailbox_that_a_sweep_could_not_read_is_asked_again_at_once() -> None:
     fake = tenant(ANN, replace(ANN, id="m2", guid="g2"))
-    fake.fail(HIDDEN_RULES, "m1")
-    again = await looked(GUARD, fake, Look(TERMS, watched=frozenset({"m1"})))
-    assert [(miss.surface, miss.object_id) for miss in again.unread] == [(HIDDEN_RULES, "m1")]
+    fake.fail_read(HIDDEN_RULES, "m1")
+    again = await observe_all(GUARD, fake, ObserveContext(TERMS, open_case_ids=frozenset({"m1"})))
+    assert [(miss.source, miss.object_id) for miss in again.failures] == [(HIDDEN_RULES, "m1")]
     assert not again.covers((HIDDEN_RULES,), "m1")
 
 
@@ -556,27 +556,27 @@ async def test_a_rule_nobody_shows_the_actions_of_is_unreadable_and_never_harmle
 
 async def test_a_rule_exchange_failed_to_explain_keeps_what_was_concluded_before() -> None:
     fake = tenant(rules=(UNREADABLE,))
-    fake.exchange_rules = [replace(REDIRECT, source="exchange")]
+    fake.exchange_rules = [replace(REDIRECT, api="exchange")]
     before = await only(fake)
-    fake.fail(HIDDEN_RULES, "m1")
+    fake.fail_read(HIDDEN_RULES, "m1")
     reading = await look(fake)
     assert reading.items == ()
-    assert not reading.covers(before.surfaces, "m1")
-    assert [(miss.surface, miss.object_id) for miss in reading.unread] == [(INBOX_RULES, "m1")]
+    assert not reading.covers(before.sources, "m1")
+    assert [(miss.source, miss.object_id) for miss in reading.failures] == [(INBOX_RULES, "m1")]
 
 
 async def test_a_rule_exchange_may_not_explain_is_unreadable() -> None:
     fake = tenant(rules=(UNREADABLE,))
-    fake.fail(HIDDEN_RULES, permission="Exchange role with Get-InboxRule")
+    fake.fail_read(HIDDEN_RULES, permission="Exchange role with Get-InboxRule")
     reading = await look(fake)
     assert (await only(fake)).kind == "inbox-rule-unreadable"
     assert not reading.covers((MAILBOXES, INBOX_RULES), "m1")
-    assert reading.blind_to(HIDDEN_RULES)
+    assert reading.find_source_failure(HIDDEN_RULES)
 
 
 async def test_two_unreadable_rules_are_two_cases() -> None:
     fake = tenant(rules=(UNREADABLE, replace(UNREADABLE, id="r2", name="Other")))
-    assert len({finding.key(GUARD.name) for finding in await findings(fake)}) == 2
+    assert len({finding.compute_key(GUARD.name) for finding in await findings(fake)}) == 2
 
 
 # ----------------------------------------------------------------------------------------------
@@ -589,7 +589,7 @@ async def test_a_rule_that_deletes_hides_mail(delete: str) -> None:
     finding = await only(tenant(rules=(replace(RULE, delete=delete),)))
     assert (finding.kind, finding.verdict) == ("inbox-rule-hides", Verdict.HIDES_MAIL)
     assert finding.severity is Severity.LOW
-    assert finding.surfaces == (MAILBOXES, INBOX_RULES)
+    assert finding.sources == (MAILBOXES, INBOX_RULES)
     assert finding.changes == ()
 
 
@@ -612,16 +612,16 @@ async def test_moving_mail_hides_it_in_the_folders_nobody_opens_in_any_language(
     fake.folders = [folder]
     found = await findings(fake, FOLDERS)
     assert [finding.severity for finding in found] == ([severity] if severity else [])
-    assert all(finding.surfaces[-1] == RULE_FOLDERS for finding in found)
+    assert all(finding.sources[-1] == RULE_FOLDERS for finding in found)
 
 
 async def test_a_folder_that_could_not_be_read_is_unread_and_not_ordinary() -> None:
     fake = tenant(rules=(replace(RULE, move_to="f1"), replace(REDIRECT, id="r2")))
     fake.folders = [Folder("m1", "f1", "RSS Feeds")]
     hides = next(item for item in await findings(fake, FOLDERS) if item.kind == "inbox-rule-hides")
-    fake.fail(RULE_FOLDERS, "m1", optional=True)
+    fake.fail_read(RULE_FOLDERS, "m1", optional=True)
     reading = await look(fake, FOLDERS)
-    assert not reading.covers(hides.surfaces, "m1")
+    assert not reading.covers(hides.sources, "m1")
     assert reading.covers((MAILBOXES, INBOX_RULES, DOMAINS), "m1")
     assert (await only(fake, FOLDERS)).kind == "inbox-rule-forward"
 
@@ -629,9 +629,9 @@ async def test_a_folder_that_could_not_be_read_is_unread_and_not_ordinary() -> N
 async def test_without_the_right_to_read_folders_only_moves_go_unjudged() -> None:
     fake = tenant(rules=(replace(RULE, move_to="f1"), replace(RULE, id="r2", delete="delete")))
     fake.folders = [Folder("m1", "f1", "RSS Feeds")]
-    fake.fail(RULE_FOLDERS, permission="Mail.ReadBasic.All")
+    fake.fail_read(RULE_FOLDERS, permission="Mail.ReadBasic.All")
     reading = await look(fake, FOLDERS)
-    assert [(miss.surface, miss.optional) for miss in reading.unread] == [(RULE_FOLDERS, True)]
+    assert [(miss.source, miss.optional) for miss in reading.failures] == [(RULE_FOLDERS, True)]
     assert (await only(fake, FOLDERS)).severity is Severity.LOW
 
 
@@ -645,7 +645,7 @@ async def test_a_rule_that_moves_nothing_leaves_the_folders_read() -> None:
         replace(RULE, move_to="f1", mark_as_read=True),
         replace(RULE, move_to="f1", conditions="{}"),
         replace(RULE, move_to="f1", name="..."),
-        replace(RULE, move_to="f1", words=("invoice",)),
+        replace(RULE, move_to="f1", keywords=("invoice",)),
         replace(RULE, move_to="f1", redirect_to=("y@evil.example",)),
         replace(RULE, move_to="deleteditems"),
     ],
@@ -667,7 +667,7 @@ async def test_a_rule_that_seems_to_sort_mail_is_followed_in_the_sweep_or_with_a
     assert reading.covers((MAILBOXES, INBOX_RULES, DOMAINS), "m1")
     swept = await look(fake, FOLDERS)
     assert len(swept.items) == 1
-    watched = await looked(GUARD, fake, Look(TERMS, watched=frozenset({"m1"})))
+    watched = await observe_all(GUARD, fake, ObserveContext(TERMS, open_case_ids=frozenset({"m1"})))
     assert watched.items == swept.items
     assert watched.covers((MAILBOXES, INBOX_RULES, RULE_FOLDERS), "m1")
 
@@ -677,7 +677,7 @@ async def test_a_disabled_rule_hides_nothing() -> None:
 
 
 async def test_a_rule_may_send_mail_away_and_hide_it() -> None:
-    rule = replace(REDIRECT, delete="delete", name=".", words=("invoice",))
+    rule = replace(REDIRECT, delete="delete", name=".", keywords=("invoice",))
     forward, hides = await findings(tenant(rules=(rule,)))
     assert (forward.kind, hides.kind) == ("inbox-rule-forward", "inbox-rule-hides")
     assert hides.severity is Severity.HIGH
@@ -692,10 +692,10 @@ async def test_a_rule_among_colleagues_that_deletes_still_hides_mail() -> None:
 
 async def test_a_hidden_rule_that_hides_mail_is_grave() -> None:
     fake = tenant()
-    fake.exchange_rules = [replace(RULE, source="exchange", move_to="ann:\\RSS Feeds")]
+    fake.exchange_rules = [replace(RULE, api="exchange", move_to="ann:\\RSS Feeds")]
     finding = await only(fake, SWEEP)
     assert (finding.verdict, finding.severity) == (Verdict.HIDES_MAIL, Severity.HIGH)
-    assert finding.surfaces == (HIDDEN_RULES, MAILBOXES, INBOX_RULES)
+    assert finding.sources == (HIDDEN_RULES, MAILBOXES, INBOX_RULES)
 
 
 async def test_what_a_hiding_rule_takes_is_part_of_its_identity_and_its_name_is_not() -> None:
@@ -725,12 +725,12 @@ async def test_a_mail_flow_rule_with_an_outside_recipient_concerns_everybody(
     rule: TransportRule, severity: Severity
 ) -> None:
     fake = tenant()
-    fake.flow = [rule]
-    fake.policies = [OutboundPolicy("Default", "Off", default=True)]
+    fake.mail_flow_rules = [rule]
+    fake.policies = [OutboundPolicy("Default", "Off", is_default=True)]
     finding = await only(fake)
     assert (finding.kind, finding.verdict) == ("transport-rule", Verdict.EXTERNAL)
     assert finding.severity is severity
-    assert (finding.object_id, finding.surfaces) == ("organization", (TRANSPORT_RULES, DOMAINS))
+    assert (finding.object_id, finding.sources) == ("organization", (TRANSPORT_RULES, DOMAINS))
     assert finding.changes == ()
 
 
@@ -747,13 +747,13 @@ async def test_a_mail_flow_rule_with_an_outside_recipient_concerns_everybody(
 )
 async def test_other_mail_flow_rules(rule: TransportRule, verdict: Verdict | None) -> None:
     fake = tenant()
-    fake.flow = [rule]
+    fake.mail_flow_rules = [rule]
     assert [finding.verdict for finding in await findings(fake)] == ([verdict] if verdict else [])
 
 
 async def test_a_mail_flow_rule_to_an_allowed_domain_is_shown_and_not_told() -> None:
     fake = tenant()
-    fake.flow = [replace(FLOW, blind_copy_to=(EVIL,))]
+    fake.mail_flow_rules = [replace(FLOW, blind_copy_to=(EVIL,))]
     allowed = replace(TERMS, allowed_domains=frozenset({"evil.example"}))
     finding = await only(fake, terms=allowed)
     assert (finding.verdict, finding.severity) == (Verdict.KEEP, Severity.INFO)
@@ -761,10 +761,10 @@ async def test_a_mail_flow_rule_to_an_allowed_domain_is_shown_and_not_told() -> 
 
 async def test_mail_flow_rules_that_could_not_be_listed_are_not_absent() -> None:
     fake = tenant()
-    fake.fail(TRANSPORT_RULES)
+    fake.fail_read(TRANSPORT_RULES)
     assert not (await look(fake)).covers((TRANSPORT_RULES,), "organization")
-    fake.mend()
-    fake.broken_off.add(TRANSPORT_RULES)
+    fake.clear_faults()
+    fake.interrupted_sources.add(TRANSPORT_RULES)
     reading = await look(fake)
     assert not reading.covers((TRANSPORT_RULES,), "organization")
     assert reading.covers((MAILBOXES, INBOX_RULES), "m1")
@@ -778,10 +778,10 @@ async def test_mail_flow_rules_that_could_not_be_listed_are_not_absent() -> None
 async def test_five_hundred_forwards_to_one_contact_cost_one_look_up() -> None:
     boxes = [replace(ANN, id=f"m{n}", guid=f"g{n}", forwarding_address="Bob") for n in range(500)]
     fake = tenant(*boxes)
-    fake.people = [replace(CONTACT, name="Bob")]
+    fake.known_recipients = [replace(CONTACT, name="Bob")]
     found = await findings(fake)
-    assert len({finding.key(GUARD.name) for finding in found}) == 500
-    assert [names for surface, names in fake.asked if surface == RECIPIENTS] == [("Bob",)]
+    assert len({finding.compute_key(GUARD.name) for finding in found}) == 500
+    assert [names for surface, names in fake.read_log if surface == RECIPIENTS] == [("Bob",)]
 
 
 async def test_one_mailbox_that_could_not_be_read_does_not_stand_in_the_way_of_others() -> None:
@@ -790,15 +790,15 @@ async def test_one_mailbox_that_could_not_be_read_does_not_stand_in_the_way_of_o
         replace(ANN, id="m2", guid="g2"),
         rules=(REDIRECT, replace(REDIRECT, mailbox_id="m2")),
     )
-    fake.fail(INBOX_RULES, "m1")
+    fake.fail_read(INBOX_RULES, "m1")
     reading = await look(fake)
     assert [finding.object_id for finding in await findings(fake)] == ["m2"]
     assert not reading.covers((INBOX_RULES,), "m1")
     assert reading.covers((INBOX_RULES,), "m2")
-    assert (reading.population, len(reading.unread_objects)) == (2, 1)
+    assert (reading.population, len(reading.unread_object_ids)) == (2, 1)
 
 
 async def test_a_listing_that_broke_off_makes_the_reading_incomplete() -> None:
     fake = tenant(ANN, rules=(REDIRECT,))
-    fake.broken_off.add(MAILBOXES)
+    fake.interrupted_sources.add(MAILBOXES)
     assert not (await look(fake)).complete

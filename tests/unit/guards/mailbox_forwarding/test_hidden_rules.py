@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from core.guards.mailbox_forwarding.hidden_rules import Sight, sighted
+from core.guards.mailbox_forwarding.hidden_rules import RuleVisibility, match_visible_rules
 from core.tenant.mail_flow import InboxRule
 
 SORTS = InboxRule("r1", "m1", "Newsletters", "graph", mark_as_read=True)
-LEFT_OPEN = replace(SORTS, id="17", source="exchange", mark_as_read=False, readable=False)
+LEFT_OPEN = replace(SORTS, id="17", api="exchange", mark_as_read=False, readable=False)
 
 
 def nobody(rule: InboxRule) -> frozenset[str]:
@@ -14,8 +14,12 @@ def nobody(rule: InboxRule) -> frozenset[str]:
 
 
 def test_a_rule_exchange_leaves_open_is_the_harmless_one_graph_shows_under_its_name() -> None:
-    assert list(sighted([SORTS], [LEFT_OPEN], True, nobody)) == [(SORTS, Sight.GRAPH)]
+    assert list(match_visible_rules([SORTS], [LEFT_OPEN], True, nobody)) == [
+        (SORTS, RuleVisibility.GRAPH)
+    ]
 
 
 def test_without_graphs_harmless_rules_it_would_look_hidden() -> None:
-    assert list(sighted([], [LEFT_OPEN], True, nobody)) == [(LEFT_OPEN, Sight.HIDDEN)]
+    assert list(match_visible_rules([], [LEFT_OPEN], True, nobody)) == [
+        (LEFT_OPEN, RuleVisibility.HIDDEN)
+    ]

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from core.guards.mailbox_forwarding.hiding import (
-    gravity,
-    hiding_place,
-    kept_by_exchange,
-    known_folder,
-    nameless,
-    printed_folder,
-    telling_words,
+    classify_folder_path,
+    classify_graph_folder,
+    find_hiding_place,
+    find_suspicious_words,
+    is_built_in_rule,
+    is_nameless,
+    rate_hiding_rule,
 )
 from core.model.findings import Severity
 from core.tenant.mail_flow import InboxRule
@@ -23,38 +23,38 @@ NARROW = InboxRule(
     "graph",
     delete="delete",
     conditions='{"subjectContains":["newsletter"]}',
-    words=("newsletter",),
+    keywords=("newsletter",),
 )
 
 
 def test_a_narrow_rule_that_deletes_is_the_least_of_it() -> None:
-    assert gravity(NARROW, "delete") is Severity.LOW
-    assert gravity(NARROW, "archive") is Severity.LOW
+    assert rate_hiding_rule(NARROW, "delete") is Severity.LOW
+    assert rate_hiding_rule(NARROW, "archive") is Severity.LOW
 
 
 @pytest.mark.parametrize("place", ["rssfeeds", "conversationhistory", "syncissues", "conflicts"])
 def test_a_folder_nobody_opens_is_worse(place: str) -> None:
-    assert gravity(NARROW, place) is Severity.MEDIUM
+    assert rate_hiding_rule(NARROW, place) is Severity.MEDIUM
 
 
 def test_marking_as_read_is_worse() -> None:
-    assert gravity(replace(NARROW, mark_as_read=True), "delete") is Severity.MEDIUM
+    assert rate_hiding_rule(replace(NARROW, mark_as_read=True), "delete") is Severity.MEDIUM
 
 
 @pytest.mark.parametrize("name", ["", " ", ".", "..", "'", "---", "\u200b", "_ _"])
 def test_a_name_made_to_be_overlooked_is_worst(name: str) -> None:
-    assert nameless(name)
-    assert gravity(replace(NARROW, name=name), "delete") is Severity.HIGH
+    assert is_nameless(name)
+    assert rate_hiding_rule(replace(NARROW, name=name), "delete") is Severity.HIGH
 
 
 @pytest.mark.parametrize("name", ["a", "規則", "1", "Ünlü"])
 def test_a_name_in_any_script_is_a_name(name: str) -> None:
-    assert not nameless(name)
+    assert not is_nameless(name)
 
 
 @pytest.mark.parametrize("conditions", ["{}", "", " {} "])
 def test_a_rule_that_takes_everything_is_worst(conditions: str) -> None:
-    assert gravity(replace(NARROW, conditions=conditions), "archive") is Severity.HIGH
+    assert rate_hiding_rule(replace(NARROW, conditions=conditions), "archive") is Severity.HIGH
 
 
 @pytest.mark.parametrize(
@@ -82,14 +82,14 @@ def test_a_rule_that_takes_everything_is_worst(conditions: str) -> None:
     ],
 )
 def test_words_a_thief_looks_for_are_worst(word: str) -> None:
-    rule = replace(NARROW, words=("newsletter", word))
-    assert telling_words(rule) == (word,)
-    assert gravity(rule, "delete") is Severity.HIGH
+    rule = replace(NARROW, keywords=("newsletter", word))
+    assert find_suspicious_words(rule) == (word,)
+    assert rate_hiding_rule(rule, "delete") is Severity.HIGH
 
 
 @pytest.mark.parametrize("word", ["wireless", "newsletter", "embankment", "swiftly", "dismfa"])
 def test_words_that_only_contain_such_a_word_do_not_count(word: str) -> None:
-    assert telling_words(replace(NARROW, words=(word,))) == ()
+    assert find_suspicious_words(replace(NARROW, keywords=(word,))) == ()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_words_that_only_contain_such_a_word_do_not_count(word: str) -> None:
     ],
 )
 def test_folders_are_known_as_exchange_prints_them(path: str, folder: str) -> None:
-    assert printed_folder(path) == folder
+    assert classify_folder_path(path) == folder
 
 
 @pytest.mark.parametrize(
@@ -130,14 +130,14 @@ def test_folders_are_known_as_exchange_prints_them(path: str, folder: str) -> No
 def test_graphs_folders_are_known_by_id_and_not_by_their_name(
     well_known: str, name: str, folder: str
 ) -> None:
-    assert known_folder(well_known, name) == folder
+    assert classify_graph_folder(well_known, name) == folder
 
 
 def test_deleting_is_where_the_mail_goes_whatever_else_the_rule_does() -> None:
-    assert hiding_place(NARROW, "rssfeeds") == "delete"
-    assert hiding_place(replace(NARROW, delete="permanent"), "") == "permanent"
-    assert hiding_place(replace(NARROW, delete=""), "rssfeeds") == "rssfeeds"
-    assert hiding_place(replace(NARROW, delete=""), "") == ""
+    assert find_hiding_place(NARROW, "rssfeeds") == "delete"
+    assert find_hiding_place(replace(NARROW, delete="permanent"), "") == "permanent"
+    assert find_hiding_place(replace(NARROW, delete=""), "rssfeeds") == "rssfeeds"
+    assert find_hiding_place(replace(NARROW, delete=""), "") == ""
 
 
 @pytest.mark.parametrize(
@@ -152,4 +152,4 @@ def test_deleting_is_where_the_mail_goes_whatever_else_the_rule_does() -> None:
     ],
 )
 def test_exchanges_own_rules_are_known_by_their_exact_name(name: str, own: bool) -> None:
-    assert kept_by_exchange(replace(NARROW, name=name)) is own
+    assert is_built_in_rule(replace(NARROW, name=name)) is own

@@ -5,24 +5,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.guards.mailbox_forwarding.recipients import (
+    ForwardTarget,
     OwnDomains,
-    Place,
-    Target,
-    a_label,
-    further_questions,
-    locate,
-    locate_object,
-    normal_address,
-    question,
-    value_of,
+    RecipientLocation,
+    get_lookup_name,
+    list_further_lookups,
+    locate_forwarding_object,
+    locate_recipient,
+    normalize_address,
+    parse_recipient_string,
+    to_a_label,
 )
 from core.tenant.mail_flow import AcceptedDomain, Recipient
 
-OWN = OwnDomains.of(
+OWN = OwnDomains.from_accepted_domains(
     [
         AcceptedDomain("Contoso.com"),
         AcceptedDomain("contoso.onmicrosoft.com"),
-        AcceptedDomain("fabrikam.example", subdomains=True),
+        AcceptedDomain("fabrikam.example", includes_subdomains=True),
         AcceptedDomain("bücher.example"),
     ]
 )
@@ -34,9 +34,9 @@ def known(*recipients: Recipient) -> dict[str, Recipient]:
     return {recipient.name: recipient for recipient in recipients}
 
 
-def place(raw: str, *recipients: Recipient) -> Place | None:
-    target = locate(raw, OWN, known(*recipients))
-    return target.place if target else None
+def place(raw: str, *recipients: Recipient) -> RecipientLocation | None:
+    target = locate_recipient(raw, OWN, known(*recipients))
+    return target.location if target else None
 
 
 def person(name: str, kind: str = "UserMailbox", outside: str = "", address: str = "") -> Recipient:
@@ -61,9 +61,9 @@ def person(name: str, kind: str = "UserMailbox", outside: str = "", address: str
     ],
 )
 def test_every_way_to_write_an_outside_address_is_the_same_address(raw: str) -> None:
-    target = locate(raw, OWN, {})
-    assert target == Target(raw, Place.OUTSIDE, "x@evil.example")
-    assert question(raw, OWN) == ""
+    target = locate_recipient(raw, OWN, {})
+    assert target == ForwardTarget(raw, RecipientLocation.OUTSIDE, "x@evil.example")
+    assert get_lookup_name(raw, OWN) == ""
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_every_way_to_write_an_outside_address_is_the_same_address(raw: str) -> 
 def test_whole_labels_of_the_last_domain_decide_and_nothing_that_looks_like_them(
     address: str,
 ) -> None:
-    assert place(address) is Place.OUTSIDE
+    assert place(address) is RecipientLocation.OUTSIDE
 
 
 @pytest.mark.parametrize(
@@ -107,16 +107,16 @@ def test_whole_labels_of_the_last_domain_decide_and_nothing_that_looks_like_them
     ],
 )
 def test_every_accepted_domain_is_inside(address: str) -> None:
-    asked = question(address, OWN)
-    assert place(address, Recipient(asked, found=False)) is Place.INSIDE
-    assert place(address, person(asked)) is Place.INSIDE
+    asked = get_lookup_name(address, OWN)
+    assert place(address, Recipient(asked, found=False)) is RecipientLocation.INSIDE
+    assert place(address, person(asked)) is RecipientLocation.INSIDE
 
 
 def test_an_own_address_may_be_a_contact_whose_mail_goes_outside() -> None:
     contact = person("bob@contoso.com", "MailContact", "SMTP:x@evil.example")
-    assert locate('"Bob" [SMTP:Bob@contoso.com]', OWN, known(contact)) == Target(
+    assert locate_recipient('"Bob" [SMTP:Bob@contoso.com]', OWN, known(contact)) == ForwardTarget(
         '"Bob" [SMTP:Bob@contoso.com]',
-        Place.OUTSIDE,
+        RecipientLocation.OUTSIDE,
         "x@evil.example",
         "MailContact bob@contoso.com",
     )
@@ -124,15 +124,15 @@ def test_an_own_address_may_be_a_contact_whose_mail_goes_outside() -> None:
 
 def test_an_exchange_name_is_not_internal_by_being_one() -> None:
     raw = f'"Bob" [EX:{BOB}]'
-    assert question(raw, OWN) == BOB
-    assert place(raw, person(BOB)) is Place.INSIDE
-    assert place(raw, person(BOB, "MailUser", "x@evil.example")) is Place.OUTSIDE
+    assert get_lookup_name(raw, OWN) == BOB
+    assert place(raw, person(BOB)) is RecipientLocation.INSIDE
+    assert place(raw, person(BOB, "MailUser", "x@evil.example")) is RecipientLocation.OUTSIDE
 
 
 @pytest.mark.parametrize("raw", [f'"Bob" [EX:{BOB}]', BOB, f"x500:{BOB}", GUID, "Bob Smith"])
 def test_a_name_nobody_knows_is_its_own_answer(raw: str) -> None:
-    asked = question(raw, OWN)
-    assert place(raw, Recipient(asked, found=False)) is Place.UNRESOLVED
+    asked = get_lookup_name(raw, OWN)
+    assert place(raw, Recipient(asked, found=False)) is RecipientLocation.UNRESOLVED
 
 
 @pytest.mark.parametrize("raw", [f'"Bob" [EX:{BOB}]', BOB, GUID, "Bob Smith", "bob@contoso.com"])
@@ -141,66 +141,78 @@ def test_a_look_up_that_failed_is_neither_external_nor_internal(raw: str) -> Non
 
 
 def test_a_display_name_that_imitates_a_bracket_is_only_a_name() -> None:
-    assert value_of('"Bob [SMTP:bob@contoso.com]"') == ("", "Bob [SMTP:bob@contoso.com]")
-    assert value_of('"x" [SMTP:"y [SMTP:bob@contoso.com"@evil.example]')[1].endswith("evil.example")
-    assert place('"x" [SMTP:"y [SMTP:bob@contoso.com"@evil.example]') is Place.OUTSIDE
+    assert parse_recipient_string('"Bob [SMTP:bob@contoso.com]"') == (
+        "",
+        "Bob [SMTP:bob@contoso.com]",
+    )
+    assert parse_recipient_string('"x" [SMTP:"y [SMTP:bob@contoso.com"@evil.example]')[1].endswith(
+        "evil.example"
+    )
+    assert place('"x" [SMTP:"y [SMTP:bob@contoso.com"@evil.example]') is RecipientLocation.OUTSIDE
 
 
 def test_what_is_no_address_is_not_judged_by_its_looks() -> None:
-    assert place("[SMTP:]") is Place.UNRESOLVED
-    assert place('"Bob" [SMTP:nobody]') is Place.UNRESOLVED
-    assert normal_address("@contoso.com") == ""
-    assert normal_address("x@") == ""
-    assert normal_address("x@a..b") == ""
-    assert normal_address("x@evil.example> contoso.com") == ""
+    assert place("[SMTP:]") is RecipientLocation.UNRESOLVED
+    assert place('"Bob" [SMTP:nobody]') is RecipientLocation.UNRESOLVED
+    assert normalize_address("@contoso.com") == ""
+    assert normalize_address("x@") == ""
+    assert normalize_address("x@a..b") == ""
+    assert normalize_address("x@evil.example> contoso.com") == ""
 
 
 def test_a_guest_is_the_address_it_came_from() -> None:
     raw = "first_last_gmail.com#EXT#@contoso.onmicrosoft.com"
-    assert locate(raw, OWN, {}) == Target(raw, Place.OUTSIDE, "first_last@gmail.com", "guest")
-    assert question(raw, OWN) == ""
+    assert locate_recipient(raw, OWN, {}) == ForwardTarget(
+        raw, RecipientLocation.OUTSIDE, "first_last@gmail.com", "guest"
+    )
+    assert get_lookup_name(raw, OWN) == ""
     path = f"forest.example/Hosted Organizations/contoso.com/{raw}"
-    assert locate(path, OWN, {}) == Target(path, Place.OUTSIDE, "first_last@gmail.com", "guest")
+    assert locate_recipient(path, OWN, {}) == ForwardTarget(
+        path, RecipientLocation.OUTSIDE, "first_last@gmail.com", "guest"
+    )
 
 
 def test_a_guest_name_that_claims_to_come_from_inside_is_looked_up() -> None:
     raw = "bob_contoso.com#EXT#@contoso.onmicrosoft.com"
-    guest = person(question(raw, OWN), "GuestMailUser", "x@evil.example")
+    guest = person(get_lookup_name(raw, OWN), "GuestMailUser", "x@evil.example")
     assert place(raw) is None
-    assert place(raw, guest) is Place.OUTSIDE
-    assert place("bob_contoso.com#EXT#@evil.example") is Place.OUTSIDE
+    assert place(raw, guest) is RecipientLocation.OUTSIDE
+    assert place("bob_contoso.com#EXT#@evil.example") is RecipientLocation.OUTSIDE
 
 
 @pytest.mark.parametrize("kind", ["MailContact", "MailUser", "GuestMailUser"])
 def test_a_stand_in_without_an_address_elsewhere_is_unresolved(kind: str) -> None:
-    assert place("bob@contoso.com", person("bob@contoso.com", kind)) is Place.UNRESOLVED
+    assert place("bob@contoso.com", person("bob@contoso.com", kind)) is RecipientLocation.UNRESOLVED
     assert place("bob@contoso.com", person("bob@contoso.com", kind, "x400:c=US")) is None
 
 
 @pytest.mark.parametrize("kind", ["UserMailbox", "SharedMailbox", "MailUniversalDistributionGroup"])
 def test_a_mailbox_or_a_group_of_ours_is_inside(kind: str) -> None:
-    assert place("bob@contoso.com", person("bob@contoso.com", kind)) is Place.INSIDE
+    assert place("bob@contoso.com", person("bob@contoso.com", kind)) is RecipientLocation.INSIDE
 
 
 def test_a_mail_user_of_a_hybrid_tenant_is_inside() -> None:
     far = person("bob@contoso.com", "MailUser", "SMTP:bob@fabrikam.example")
     near = person("bob@fabrikam.example", "MailUser", "SMTP:bob@fabrikam.example")
-    assert list(further_questions(known(far), OWN)) == ["bob@fabrikam.example"]
+    assert list(list_further_lookups(known(far), OWN)) == ["bob@fabrikam.example"]
     assert place("bob@contoso.com", far) is None
-    assert place("bob@contoso.com", far, near) is Place.INSIDE
-    assert place("bob@contoso.com", far, Recipient("bob@fabrikam.example", False)) is Place.INSIDE
+    assert place("bob@contoso.com", far, near) is RecipientLocation.INSIDE
+    assert (
+        place("bob@contoso.com", far, Recipient("bob@fabrikam.example", False))
+        is RecipientLocation.INSIDE
+    )
 
 
 def test_a_contact_for_a_contact_is_followed_to_the_end() -> None:
     first = person("one@contoso.com", "MailContact", "SMTP:two@contoso.com", "one@contoso.com")
     second = person("two@contoso.com", "MailContact", "SMTP:x@evil.example", "two@contoso.com")
-    assert place("one@contoso.com", first, second) is Place.OUTSIDE
+    assert place("one@contoso.com", first, second) is RecipientLocation.OUTSIDE
 
 
 def test_contacts_in_a_circle_come_to_an_end() -> None:
     first = person("one@contoso.com", "MailContact", "two@contoso.com", "one@contoso.com")
     second = person("two@contoso.com", "MailContact", "one@contoso.com", "two@contoso.com")
-    assert place("one@contoso.com", first, second) is Place.INSIDE
+    assert place("one@contoso.com", first, second) is RecipientLocation.INSIDE
 
 
 def test_contacts_nested_too_deeply_are_unresolved() -> None:
@@ -208,8 +220,8 @@ def test_contacts_nested_too_deeply_are_unresolved() -> None:
         person(f"{n}@contoso.com", "MailContact", f"{n + 1}@contoso.com", f"{n}@contoso.com")
         for n in range(9)
     ]
-    assert place("0@contoso.com", *chain) is Place.UNRESOLVED
-    assert place("0@contoso.com", *chain[:4]) is Place.UNRESOLVED
+    assert place("0@contoso.com", *chain) is RecipientLocation.UNRESOLVED
+    assert place("0@contoso.com", *chain[:4]) is RecipientLocation.UNRESOLVED
     assert place("0@contoso.com", *chain[:3]) is None
 
 
@@ -217,28 +229,31 @@ def test_a_forwarding_object_is_known_by_its_entry_and_not_by_its_name() -> None
     contact = person("ceo@contoso.com", "MailContact", "x@evil.example")
     for name in ("ceo@contoso.com", "Bob Private"):
         entry = Recipient(name, True, "MailContact", "p@contoso.com", "SMTP:x@evil.example")
-        target = locate_object(f" {name} ", OWN, known(contact, entry))
+        target = locate_forwarding_object(f" {name} ", OWN, known(contact, entry))
         assert target is not None
-        assert (target.place, target.address) == (Place.OUTSIDE, "x@evil.example")
-    assert locate_object("Bob Private", OWN, {}) is None
+        assert (target.location, target.address) == (RecipientLocation.OUTSIDE, "x@evil.example")
+    assert locate_forwarding_object("Bob Private", OWN, {}) is None
 
 
 def test_a_forwarding_object_nobody_knows_is_unresolved_unless_it_reads_as_outside() -> None:
     for name, expected in (
-        ("Bob Private", Place.UNRESOLVED),
-        ("bob@contoso.com", Place.UNRESOLVED),
-        ("x@evil.example", Place.OUTSIDE),
-        ("x_gmail.com#EXT#", Place.OUTSIDE),
+        ("Bob Private", RecipientLocation.UNRESOLVED),
+        ("bob@contoso.com", RecipientLocation.UNRESOLVED),
+        ("x@evil.example", RecipientLocation.OUTSIDE),
+        ("x_gmail.com#EXT#", RecipientLocation.OUTSIDE),
     ):
-        target = locate_object(name, OWN, known(Recipient(name, found=False)))
+        target = locate_forwarding_object(name, OWN, known(Recipient(name, found=False)))
         assert target is not None
-        assert target.place is expected, name
+        assert target.location is expected, name
 
 
 def test_a_target_has_one_essence_however_it_was_written() -> None:
     forms = [f'"Bob" [EX:{BOB}]', BOB.upper(), f"EX:{BOB}", f' "B" [ex:{BOB}] ']
-    assert len({Target(raw, Place.UNRESOLVED).essence for raw in forms}) == 1
-    assert Target('"a" [SMTP:A@b.example]', Place.UNRESOLVED).essence == "a@b.example"
+    assert len({ForwardTarget(raw, RecipientLocation.UNRESOLVED).identity for raw in forms}) == 1
+    assert (
+        ForwardTarget('"a" [SMTP:A@b.example]', RecipientLocation.UNRESOLVED).identity
+        == "a@b.example"
+    )
 
 
 @pytest.mark.parametrize(
@@ -248,24 +263,27 @@ def test_a_target_has_one_essence_however_it_was_written() -> None:
         ("straße.example", "xn--strae-oqa.example"),
         ("xn--STRAE-oqa.example", "xn--strae-oqa.example"),
         ("bücher.example", "xn--bcher-kva.example"),
-        ("☃☃.ex\u200bample", a_label("☃☃.ex\u200bample")),
+        ("☃☃.ex\u200bample", to_a_label("☃☃.ex\u200bample")),
     ],
 )
 def test_domains_compare_in_one_form(domain: str, label: str) -> None:
-    assert a_label(domain) == label
-    assert a_label(label) == label
+    assert to_a_label(domain) == label
+    assert to_a_label(label) == label
 
 
 @given(st.text(max_size=80))
 def test_any_string_gets_an_answer_and_the_same_one_twice(raw: str) -> None:
-    name = question(raw, OWN)
+    name = get_lookup_name(raw, OWN)
     answers = known(Recipient(name, found=False)) if name else {}
-    target = locate(raw, OWN, answers)
+    target = locate_recipient(raw, OWN, answers)
     assert target is not None
-    assert target == locate(raw, OWN, answers)
-    assert target.place is not Place.OUTSIDE or target.address.rpartition("@")[2] not in OWN.exact
+    assert target == locate_recipient(raw, OWN, answers)
+    assert (
+        target.location is not RecipientLocation.OUTSIDE
+        or target.address.rpartition("@")[2] not in OWN.exact
+    )
 
 
 @given(st.text(max_size=40), st.sampled_from(["evil.example", "evilcontoso.com"]))
 def test_no_display_name_makes_an_outside_address_look_inside(name: str, domain: str) -> None:
-    assert place(f'"{name}" [SMTP:x@{domain}]') is Place.OUTSIDE
+    assert place(f'"{name}" [SMTP:x@{domain}]') is RecipientLocation.OUTSIDE

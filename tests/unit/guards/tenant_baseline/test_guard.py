@@ -7,24 +7,32 @@ from typing import Any
 
 import pytest
 
-from core.guards.tenant_baseline.guard import GUARD, ORGANIZATION, permissions, row_surface
-from core.guards.tenant_baseline.rule_file import SHIPPED, everything, is_writable
-from core.microsoft365.configuration_sources import SOURCES, surface_of
-from core.model.baseline import Baseline, Off, Row, Wanted
+from core.guards.tenant_baseline.guard import (
+    GUARD,
+    ORGANIZATION,
+    build_baseline_permissions,
+    build_row_source,
+)
+from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS, build_full_baseline, is_writable_row
+from core.microsoft365.configuration_sources import (
+    CONFIGURATION_SOURCES,
+    get_configuration_source_name,
+)
+from core.model.baseline import Baseline, BaselineRow, ExpectedValue, RowWaiver
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Look, Terms
+from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
 from core.tenant.readings import Reading
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.http_recorder import scene
-from tests.support.in_memory_services import fake_of
-from tests.support.observe import looked
+from tests.support.http_recorder import build_scene
+from tests.support.in_memory_services import build_fake_tenant
+from tests.support.observe import observe_all
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
-ROWS = {row.id: row for row in SHIPPED}
-TERMS = Terms(NOW, baseline=Baseline(SHIPPED))
-HEALTHY = scene(
+ROWS = {row.id: row for row in SHIPPED_ROWS}
+TERMS = GuardPolicy(NOW, baseline=Baseline(SHIPPED_ROWS))
+HEALTHY = build_scene(
     exchange={
         "Get-RemoteDomain": [
             {"Guid": "d1", "Name": "Default", "DomainName": "*", "AutoForwardEnabled": False}
@@ -38,7 +46,7 @@ HEALTHY = scene(
 
 def tenant() -> FakeTenant:
     """An organization in which everything is as the shipped rows want it."""
-    return fake_of(HEALTHY)
+    return build_fake_tenant(HEALTHY)
 
 
 def varied(source: str, name: str, value: object, at: str = "") -> FakeTenant:
@@ -73,29 +81,29 @@ def adding(found: FakeTenant, source: str, identity: str, **values: object) -> F
     return found
 
 
-async def seen(found: FakeTenant, terms: Terms = TERMS) -> Reading[Any]:
-    return await looked(GUARD, found, Look(terms))
+async def seen(found: FakeTenant, terms: GuardPolicy = TERMS) -> Reading[Any]:
+    return await observe_all(GUARD, found, ObserveContext(terms))
 
 
-async def findings(found: FakeTenant, terms: Terms = TERMS) -> list[Finding]:
+async def findings(found: FakeTenant, terms: GuardPolicy = TERMS) -> list[Finding]:
     """All that is found, in order."""
     reading = await seen(found, terms)
     return [finding for item in reading.items for finding in GUARD.judge(item, terms)]
 
 
-async def only(found: FakeTenant, terms: Terms = TERMS) -> Finding:
+async def only(found: FakeTenant, terms: GuardPolicy = TERMS) -> Finding:
     """The one thing that is found."""
     (finding,) = await findings(found, terms)
     return finding
 
 
-def enforcing(*rows: str) -> Terms:
-    return replace(TERMS, baseline=Baseline(SHIPPED, frozenset(rows)))
+def enforcing(*rows: str) -> GuardPolicy:
+    return replace(TERMS, baseline=Baseline(SHIPPED_ROWS, frozenset(rows)))
 
 
-def with_row(row: Row, *enforced: str) -> Terms:
+def with_row(row: BaselineRow, *enforced: str) -> GuardPolicy:
     """Terms whose row of this id is this one."""
-    rows = tuple(row if one.id == row.id else one for one in SHIPPED)
+    rows = tuple(row if one.id == row.id else one for one in SHIPPED_ROWS)
     return replace(TERMS, baseline=Baseline(rows, frozenset(enforced)))
 
 
@@ -105,10 +113,10 @@ def with_row(row: Row, *enforced: str) -> Terms:
 async def test_an_organization_in_order_is_nothing_to_speak_of() -> None:
     reading = await seen(tenant())
     assert await findings(tenant()) == []
-    assert reading.unread == ()
+    assert reading.failures == ()
     assert {item.row.id for item in reading.items} == ROWS.keys()
-    assert reading.surfaces >= {row_surface(row) for row in SHIPPED}
-    assert reading.surfaces >= {surface_of(row.source) for row in SHIPPED}
+    assert reading.sources >= {build_row_source(row) for row in SHIPPED_ROWS}
+    assert reading.sources >= {get_configuration_source_name(row.source) for row in SHIPPED_ROWS}
 
 
 async def test_an_object_that_microsoft_wrote_again_is_the_same_as_before() -> None:
@@ -125,7 +133,9 @@ async def test_an_object_that_microsoft_wrote_again_is_the_same_as_before() -> N
         }
         wrong.configurations[number] = replace(one, values=values)
     again = await findings(wrong)
-    assert [one.key(GUARD.name) for one in again] == [one.key(GUARD.name) for one in before]
+    assert [one.compute_key(GUARD.name) for one in again] == [
+        one.compute_key(GUARD.name) for one in before
+    ]
     assert [one.facts for one in again] == [one.facts for one in before]
 
 
@@ -165,8 +175,8 @@ WRONG: tuple[tuple[str, object], ...] = (
 )
 
 
-def with_value(row: Row, value: object) -> FakeTenant:
-    at, _, name = row.property.rpartition(".")
+def with_value(row: BaselineRow, value: object) -> FakeTenant:
+    at, _, name = row.property_name.rpartition(".")
     return varied(row.source, name, value, at)
 
 
@@ -176,10 +186,10 @@ async def test_each_row_sees_its_setting(name: str, value: object) -> None:
     finding = await only(with_value(row, value))
     assert (finding.kind, finding.verdict) == (name, Verdict.DRIFT)
     assert finding.severity is Severity[row.severity.upper()]
-    assert finding.surfaces == (surface_of(row.source), row_surface(row))
+    assert finding.sources == (get_configuration_source_name(row.source), build_row_source(row))
     assert finding.changes == ()
     assert any("only alerts" in fact for fact in finding.facts)
-    assert f"why: {row.why}" in finding.facts
+    assert f"why: {row.rationale}" in finding.facts
     assert "<identity>" not in finding.advice
 
 
@@ -212,26 +222,31 @@ async def test_what_is_only_printed_differently_or_stricter_is_right(
 # Unknown is not clean ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("row", [row for row in SHIPPED if "." not in row.property])
-async def test_a_property_that_is_not_shown_is_unread_and_never_fine(row: Row) -> None:
-    reading = await seen(hiding(row.source, row.property))
-    misses = [miss for miss in reading.unread if miss.surface == row_surface(row)]
+@pytest.mark.parametrize("row", [row for row in SHIPPED_ROWS if "." not in row.property_name])
+async def test_a_property_that_is_not_shown_is_unread_and_never_fine(row: BaselineRow) -> None:
+    reading = await seen(hiding(row.source, row.property_name))
+    misses = [miss for miss in reading.failures if miss.source == build_row_source(row)]
     assert misses
     for miss in misses:
-        assert row.property in miss.reason
+        assert row.property_name in miss.reason
         assert miss.object_id
         assert not miss.optional
-        assert not reading.covers((surface_of(row.source), row_surface(row)), miss.object_id)
-    others = [one for one in SHIPPED if one.source == row.source and one is not row]
+        assert not reading.covers(
+            (get_configuration_source_name(row.source), build_row_source(row)), miss.object_id
+        )
+    others = [one for one in SHIPPED_ROWS if one.source == row.source and one is not row]
     for other in others:
-        assert reading.covers((surface_of(row.source), row_surface(other)), misses[0].object_id)
+        assert reading.covers(
+            (get_configuration_source_name(row.source), build_row_source(other)),
+            misses[0].object_id,
+        )
 
 
 async def test_a_property_inside_of_what_is_not_shown_is_not_shown() -> None:
     reading = await seen(hiding("authorization-policy", "defaultUserRolePermissions"))
-    surfaces = {miss.surface for miss in reading.unread}
+    surfaces = {miss.source for miss in reading.failures}
     assert surfaces == {"baseline-users-register-applications", "baseline-users-create-tenants"}
-    assert {miss.object_id for miss in reading.unread} == {ORGANIZATION}
+    assert {miss.object_id for miss in reading.failures} == {ORGANIZATION}
 
 
 async def test_no_privacy_profile_at_all_is_two_things_that_are_missing() -> None:
@@ -254,7 +269,7 @@ async def test_no_privacy_profile_at_all_is_two_things_that_are_missing() -> Non
     ],
 )
 async def test_a_value_nobody_understands_could_not_be_told(name: str, value: object) -> None:
-    terms = enforcing(name) if is_writable(ROWS[name]) else TERMS
+    terms = enforcing(name) if is_writable_row(ROWS[name]) else TERMS
     finding = await only(with_value(ROWS[name], value), terms)
     assert (finding.kind, finding.verdict) == (name, Verdict.COULD_NOT_TELL)
     assert finding.severity <= Severity.MEDIUM
@@ -275,26 +290,35 @@ async def test_automatic_is_unknown_and_off_is_recommended() -> None:
     )
 
 
-@pytest.mark.parametrize("source", sorted({row.source for row in SHIPPED}))
+@pytest.mark.parametrize("source", sorted({row.source for row in SHIPPED_ROWS}))
 async def test_a_source_that_cannot_be_read_covers_none_of_its_rows(source: str) -> None:
     found = tenant()
-    found.fail(surface_of(source), "", "HTTP 403", SOURCES[source].permission)
+    found.fail_read(
+        get_configuration_source_name(source),
+        "",
+        "HTTP 403",
+        CONFIGURATION_SOURCES[source].permission,
+    )
     reading = await seen(found)
-    miss = reading.blind_to(surface_of(source))
+    miss = reading.find_source_failure(get_configuration_source_name(source))
     assert miss
     assert miss.permission
-    for row in SHIPPED:
-        covered = reading.covers((surface_of(row.source), row_surface(row)), "any")
+    for row in SHIPPED_ROWS:
+        covered = reading.covers(
+            (get_configuration_source_name(row.source), build_row_source(row)), "any"
+        )
         assert covered is (row.source != source)
     assert not [item for item in reading.items if item.row.source == source]
 
 
 async def test_an_object_that_could_not_be_read_stays_what_it_was() -> None:
     found = varied("remote-domain", "AutoForwardEnabled", True)
-    found.fail(surface_of("remote-domain"), "d1")
+    found.fail_read(get_configuration_source_name("remote-domain"), "d1")
     reading = await seen(found)
     row = ROWS["remote-domain-forwarding"]
-    assert not reading.covers((surface_of(row.source), row_surface(row)), "d1")
+    assert not reading.covers(
+        (get_configuration_source_name(row.source), build_row_source(row)), "d1"
+    )
     assert await findings(found) == []
 
 
@@ -312,10 +336,10 @@ async def test_every_remote_domain_is_looked_at_and_not_only_the_default() -> No
 async def test_two_objects_that_are_wrong_are_two_cases_and_renaming_makes_no_third() -> None:
     found = varied("remote-domain", "AutoForwardEnabled", True)
     adding(found, "remote-domain", "d2", Name="evil", AutoForwardEnabled=True)
-    keys = {one.key(GUARD.name) for one in await findings(found)}
+    keys = {one.compute_key(GUARD.name) for one in await findings(found)}
     assert len(keys) == 2
     found.configurations = [replace(one, name="renamed") for one in found.configurations]
-    assert {one.key(GUARD.name) for one in await findings(found)} == keys
+    assert {one.compute_key(GUARD.name) for one in await findings(found)} == keys
 
 
 async def test_outbound_policies_are_told_by_priority_with_whom_they_apply_to() -> None:
@@ -353,12 +377,14 @@ async def test_policies_are_judged_in_full_while_their_rules_are_unknown() -> No
     found = tenant()
     policy = {"Name": "a", "IsDefault": False, "AutoForwardingMode": "On"}
     adding(found, "outbound-spam-policy", "p2", **policy)
-    found.fail(surface_of("outbound-spam-rule"), "", "HTTP 403", "Get-…Rule")
+    found.fail_read(
+        get_configuration_source_name("outbound-spam-rule"), "", "HTTP 403", "Get-…Rule"
+    )
     finding = await only(found)
     assert finding.severity is Severity.HIGH
     assert "to whom it applies could not be read" in finding.facts
     reading = await seen(found)
-    assert [miss.optional for miss in reading.unread] == [True]
+    assert [miss.optional for miss in reading.failures] == [True]
 
 
 async def test_a_sharing_policy_that_is_switched_off_shares_nothing() -> None:
@@ -382,38 +408,40 @@ async def test_a_further_entry_of_a_list_is_another_case_and_named() -> None:
             ["a:CalendarSharingFreeBusyDetail", "evil.example:ContactsSharing"],
         )
     )
-    assert before.key(GUARD.name) != after.key(GUARD.name)
+    assert before.compute_key(GUARD.name) != after.compute_key(GUARD.name)
     assert "too wide: evil.example:contactssharing" in after.facts
 
 
 # Row by row -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("row", [row for row in SHIPPED if is_writable(row)])
-async def test_a_row_that_is_enforced_writes_its_value_and_no_other_row_does(row: Row) -> None:
+@pytest.mark.parametrize("row", [row for row in SHIPPED_ROWS if is_writable_row(row)])
+async def test_a_row_that_is_enforced_writes_its_value_and_no_other_row_does(
+    row: BaselineRow,
+) -> None:
     value = next(value for name, value in WRONG if name == row.id)
     finding = await only(with_value(row, value), enforcing(row.id))
     (change,) = finding.changes
     assert isinstance(change, SetConfiguration)
     assert finding.verdict is Verdict.REPAIR
-    assert row.wanted.fits(change.value)
+    assert row.expected.matches(change.value)
     assert f"row {row.id}: put right in enforce mode" in finding.facts
-    others = everything().enforced - {row.id}
+    others = build_full_baseline().enforced - {row.id}
     assert (await only(with_value(row, value), enforcing(*others))).changes == ()
 
 
-@pytest.mark.parametrize("row", [row for row in SHIPPED if is_writable(row)])
-async def test_what_an_enforced_row_writes_puts_it_right(row: Row) -> None:
+@pytest.mark.parametrize("row", [row for row in SHIPPED_ROWS if is_writable_row(row)])
+async def test_what_an_enforced_row_writes_puts_it_right(row: BaselineRow) -> None:
     found = with_value(row, next(value for name, value in WRONG if name == row.id))
     (change,) = (await only(found, enforcing(row.id))).changes
     done = await found.apply(change)
-    assert not done.already
+    assert not done.unchanged
     assert await findings(found, enforcing(row.id)) == []
-    assert (await found.apply(change)).already
+    assert (await found.apply(change)).unchanged
 
 
 def test_what_is_for_a_person_is_told_so() -> None:
-    assert {row.id for row in SHIPPED if not is_writable(row)} == {
+    assert {row.id for row in SHIPPED_ROWS if not is_writable_row(row)} == {
         "calendar-sharing",
         "risky-applications",
         "privacy-contact",
@@ -429,7 +457,7 @@ async def test_a_row_without_a_way_to_write_it_says_so() -> None:
 
 async def test_a_row_that_is_switched_off_is_noted_until_its_day_has_passed() -> None:
     row = ROWS["guest-invitations"]
-    off = replace(row, off=Off("CISO", "merger", date(2026, 11, 20)))
+    off = replace(row, waiver=RowWaiver("CISO", "merger", date(2026, 11, 20)))
     found = with_value(row, "everyone")
     noted = await only(found, with_row(off, row.id))
     assert (noted.severity, noted.verdict, noted.changes) == (Severity.INFO, Verdict.KEEP, ())
@@ -466,14 +494,18 @@ async def test_a_long_value_is_cut_where_it_is_shown() -> None:
 
 
 def test_what_is_read_and_what_is_written_follow_from_the_rows() -> None:
-    reads = {one.name for one in permissions(Baseline(SHIPPED)) if not one.writes}
-    assert reads == {SOURCES[row.source].permission for row in SHIPPED} | {
+    reads = {
+        one.name for one in build_baseline_permissions(Baseline(SHIPPED_ROWS)) if not one.writes
+    }
+    assert reads == {CONFIGURATION_SOURCES[row.source].permission for row in SHIPPED_ROWS} | {
         "Get-HostedOutboundSpamFilterRule"
     }
-    assert not [one for one in permissions(Baseline(SHIPPED)) if one.writes]
+    assert not [one for one in build_baseline_permissions(Baseline(SHIPPED_ROWS)) if one.writes]
     (writes,) = (
         one
-        for one in permissions(enforcing("device-password", "device-encryption").baseline)
+        for one in build_baseline_permissions(
+            enforcing("device-password", "device-encryption").baseline
+        )
         if one.writes
     )
     assert writes.name == "Set-MobileDeviceMailboxPolicy"
@@ -481,13 +513,13 @@ def test_what_is_read_and_what_is_written_follow_from_the_rows() -> None:
 
 
 def test_without_rows_nothing_is_needed() -> None:
-    assert permissions(Baseline()) == ()
+    assert build_baseline_permissions(Baseline()) == ()
 
 
 def test_one_permission_stands_once_however_many_sources_need_it() -> None:
     extra = replace(
-        ROWS["guest-access"], id="defaults", source="security-defaults", property="isEnabled",
-        wanted=Wanted("is", (True,)),
+        ROWS["guest-access"], id="defaults", source="security-defaults", property_name="isEnabled",
+        expected=ExpectedValue("is", (True,)),
     )  # fmt: skip
-    names = [one.name for one in permissions(Baseline((*SHIPPED, extra)))]
+    names = [one.name for one in build_baseline_permissions(Baseline((*SHIPPED_ROWS, extra)))]
     assert len(names) == len(set(names))

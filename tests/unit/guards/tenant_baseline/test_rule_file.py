@@ -12,14 +12,14 @@ from core.config.settings import Settings
 from core.errors import SettingsError
 from core.guards.tenant_baseline.rule_file import (
     ROOT,
-    SHIPPED,
-    baseline_of,
-    everything,
-    is_writable,
-    read_rows,
+    SHIPPED_ROWS,
+    build_baseline,
+    build_full_baseline,
+    is_writable_row,
+    read_baseline_rows,
 )
-from core.microsoft365.configuration_sources import SOURCES
-from core.model.baseline import Row, Wanted
+from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
+from core.model.baseline import BaselineRow, ExpectedValue
 from core.model.guards import Mode
 from tests.unit.config.test_settings import GIVEN
 
@@ -36,9 +36,9 @@ NEW: Mapping[str, object] = {
 }
 
 
-def read(**parts: object) -> dict[str, Row]:
+def read(**parts: object) -> dict[str, BaselineRow]:
     """The rows in force with a customer's file of these parts."""
-    rows = read_rows(json.dumps(parts), SHIPPED, "BASELINE_FILE", TODAY)
+    rows = read_baseline_rows(json.dumps(parts), SHIPPED_ROWS, "BASELINE_FILE", TODAY)
     return {row.id: row for row in rows}
 
 
@@ -52,26 +52,30 @@ def test_each_shipped_row_is_one_line_of_the_table() -> None:
         .splitlines()
     )
     assert [json.loads(line.rstrip(","))["id"] for line in lines[1:-1]] == [
-        row.id for row in SHIPPED
+        row.id for row in SHIPPED_ROWS
     ]
 
 
-@pytest.mark.parametrize("row", SHIPPED, ids=lambda row: row.id)
-def test_a_shipped_row_says_where_it_comes_from_and_how_it_is_set(row: Row) -> None:
+@pytest.mark.parametrize("row", SHIPPED_ROWS, ids=lambda row: row.id)
+def test_a_shipped_row_says_where_it_comes_from_and_how_it_is_set(row: BaselineRow) -> None:
     assert row.reference.startswith(("CIS Microsoft 365: ", "Microsoft Learn: "))
-    source = SOURCES[row.source]
-    name = row.property.rpartition(".")[2]
-    assert name.lower() in row.remedy.lower() or not is_writable(row)
-    assert ("<identity>" in row.remedy) is (source.identity == "Guid")
-    if is_writable(row):
-        assert row.wanted.fits(row.wanted.repair)
+    source = CONFIGURATION_SOURCES[row.source]
+    name = row.property_name.rpartition(".")[2]
+    assert name.lower() in row.remedy.lower() or not is_writable_row(row)
+    assert ("<identity>" in row.remedy) is (source.identity_property == "Guid")
+    if is_writable_row(row):
+        assert row.expected.matches(row.expected.target_value)
 
 
 def test_what_can_be_written_is_what_some_row_writes_or_another_guard() -> None:
     """A property that is writable and that no row and no guard writes is a risk for nothing."""
-    written = {(row.source, row.property) for row in SHIPPED if is_writable(row)}
-    spare = {(name, prop) for name, source in SOURCES.items() for prop in source.writable} - written
-    assert {pair for pair in spare if pair[0] in {row.source for row in SHIPPED}} <= {
+    written = {(row.source, row.property_name) for row in SHIPPED_ROWS if is_writable_row(row)}
+    spare = {
+        (name, prop)
+        for name, source in CONFIGURATION_SOURCES.items()
+        for prop in source.writable_properties
+    } - written
+    assert {pair for pair in spare if pair[0] in {row.source for row in SHIPPED_ROWS}} <= {
         ("sharing-policy", "Domains"),
         ("authorization-policy", "defaultUserRolePermissions.permissionGrantPoliciesAssigned"),
     }
@@ -81,8 +85,8 @@ def test_what_can_be_written_is_what_some_row_writes_or_another_guard() -> None:
 
 
 def test_no_file_is_the_shipped_rows_and_nothing_enforced() -> None:
-    baseline = baseline_of("", (), TODAY)
-    assert baseline.rows == SHIPPED
+    baseline = build_baseline("", (), TODAY)
+    assert baseline.rows == SHIPPED_ROWS
     assert baseline.enforced == frozenset()
 
 
@@ -92,27 +96,31 @@ def test_a_file_adds_changes_and_switches_off() -> None:
         change={"device-password-length": {"wanted": {"at_least": 8}, "why": "our policy"}},
         off={"owa-offline": {"who": "IT", "why": "kiosks", "until": "2027-01-31"}},
     )
-    assert rows["mail-tips"].wanted == Wanted("is", (True,))
+    assert rows["mail-tips"].expected == ExpectedValue("is", (True,))
     changed = rows["device-password-length"]
-    assert (changed.wanted.repair, changed.why, changed.severity) == (8, "our policy", "low")
-    off = rows["owa-offline"].off
+    assert (changed.expected.target_value, changed.rationale, changed.severity) == (
+        8,
+        "our policy",
+        "low",
+    )
+    off = rows["owa-offline"].waiver
     assert off
-    assert (off.who, off.until) == ("IT", date(2027, 1, 31))
-    assert [rows[row.id] for row in SHIPPED if row.id not in ("device-password-length",)] == [
+    assert (off.granted_by, off.until) == ("IT", date(2027, 1, 31))
+    assert [rows[row.id] for row in SHIPPED_ROWS if row.id not in ("device-password-length",)] == [
         row if row.id != "owa-offline" else rows["owa-offline"]
-        for row in SHIPPED
+        for row in SHIPPED_ROWS
         if row.id != "device-password-length"
     ]
 
 
 def test_a_file_may_change_and_switch_off_the_rows_it_adds() -> None:
     off = {"mail-tips": {"who": "IT", "why": "later", "until": "2027-01-31"}}
-    assert read(rows=[NEW], off=off)["mail-tips"].off
+    assert read(rows=[NEW], off=off)["mail-tips"].waiver
 
 
 def test_a_day_that_has_passed_is_no_mistake() -> None:
     off = {"owa-offline": {"who": "IT", "why": "kiosks", "until": "2020-01-31"}}
-    assert read(off=off)["owa-offline"].off
+    assert read(off=off)["owa-offline"].waiver
 
 
 @pytest.mark.parametrize(
@@ -159,7 +167,7 @@ def test_each_test_holds_for_what_it_says(
     wanted: dict[str, object], value: object, fits: bool | None
 ) -> None:
     row = read(rows=[{**NEW, "wanted": wanted}])["mail-tips"]
-    assert row.wanted.fits(value) is fits
+    assert row.expected.matches(value) is fits
 
 
 WRONG_ROWS: tuple[tuple[dict[str, Any], str], ...] = (
@@ -235,7 +243,7 @@ def test_nobody_does_without_a_row_for_ever() -> None:
         until = (TODAY + timedelta(days=days)).isoformat()
         off = {"owa-rules": {"who": "x", "why": "y", "until": until}}
         if fine:
-            assert read(off=off)["owa-rules"].off
+            assert read(off=off)["owa-rules"].waiver
         else:
             with pytest.raises(SettingsError, match="within a year"):
                 read(off=off)
@@ -250,7 +258,7 @@ def test_all_mistakes_are_named_at_once() -> None:
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"rows": NaN}', "[" * 100_000])
 def test_what_is_no_json_object_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="BASELINE_FILE"):
-        read_rows(text, SHIPPED, "BASELINE_FILE", TODAY)
+        read_baseline_rows(text, SHIPPED_ROWS, "BASELINE_FILE", TODAY)
 
 
 # Where the file lies ----------------------------------------------------------------------------
@@ -261,36 +269,36 @@ def test_a_file_is_read_from_the_package_and_from_nowhere_else(tmp_path: Path) -
     root.mkdir()
     (root / "mine.json").write_text(json.dumps({"rows": [NEW]}), encoding="utf-8")
     (tmp_path / "outside.json").write_text("{}", encoding="utf-8")
-    assert len(baseline_of("mine.json", (), TODAY, root).rows) == len(SHIPPED) + 1
+    assert len(build_baseline("mine.json", (), TODAY, root).rows) == len(SHIPPED_ROWS) + 1
     for name in ("../outside.json", str(tmp_path / "outside.json")):
         with pytest.raises(SettingsError, match="deployed package"):
-            baseline_of(name, (), TODAY, root)
+            build_baseline(name, (), TODAY, root)
     with pytest.raises(SettingsError, match=r"beside host\.json"):
-        baseline_of("none.json", (), TODAY, root)
+        build_baseline("none.json", (), TODAY, root)
     (root / "large.json").write_text(" " * 300_000, encoding="utf-8")
     with pytest.raises(SettingsError, match="fewer rows"):
-        baseline_of("large.json", (), TODAY, root)
+        build_baseline("large.json", (), TODAY, root)
     (root / "broken.json").write_bytes(b"\xff\xfe")
     with pytest.raises(SettingsError, match="cannot be read"):
-        baseline_of("broken.json", (), TODAY, root)
+        build_baseline("broken.json", (), TODAY, root)
 
 
 def test_the_sample_is_a_file_that_works() -> None:
     sample = (ROOT / "docs" / "baseline.sample.json").read_text(encoding="utf-8")
-    rows = {row.id: row for row in read_rows(sample, SHIPPED, "sample", TODAY)}
+    rows = {row.id: row for row in read_baseline_rows(sample, SHIPPED_ROWS, "sample", TODAY)}
     assert rows["mail-tips"].source == "organization-config"
     assert rows["owa-rules"].severity == "low"
-    assert rows["device-encryption"].off
+    assert rows["device-encryption"].waiver
 
 
 # Settings ---------------------------------------------------------------------------------------
 
 
 def test_only_rows_that_can_be_written_may_be_enforced() -> None:
-    able = everything().enforced
-    assert baseline_of("", sorted(able), TODAY).enforced == able
+    able = build_full_baseline().enforced
+    assert build_baseline("", sorted(able), TODAY).enforced == able
     with pytest.raises(SettingsError) as caught:
-        baseline_of("", ("privacy-contact", "nothing", "modern-authentication"), TODAY)
+        build_baseline("", ("privacy-contact", "nothing", "modern-authentication"), TODAY)
     told = str(caught.value).splitlines()
     assert len(told) == 2
     assert "row privacy-contact can only alert" in told[0]
@@ -301,9 +309,9 @@ def test_settings_bring_the_baseline_and_the_permissions_that_follow_from_it() -
     settings = Settings.read(
         {**GIVEN, "TENANT_BASELINE_MODE": "enforce", "BASELINE_ENFORCE": "device-password"}
     )
-    assert settings.terms.baseline.rows == SHIPPED
-    assert settings.terms.baseline.enforced == {"device-password"}
-    duty = settings.duty("tenant-baseline")
+    assert settings.policy.baseline.rows == SHIPPED_ROWS
+    assert settings.policy.baseline.enforced == {"device-password"}
+    duty = settings.find_guard_config("tenant-baseline")
     assert duty
     assert duty.mode is Mode.ENFORCE
     writes = [one for one in duty.guard.permissions if one.writes]
