@@ -121,9 +121,9 @@ def build_template_environment() -> Environment:
     }
     made.globals |= {
         "style": STYLESHEET,
-        "words": glossary,
-        "ways": instructions,
-        "ending": glossary.describe_case_end,
+        "glossary": glossary,
+        "instructions": instructions,
+        "describe_case_end": glossary.describe_case_end,
     }
     return made
 
@@ -146,10 +146,10 @@ def render_status_page(status: TenantStatus) -> str:
         shares=[(severity.label, number) for severity, number in levels.items()],
         decisions=decisions,
         oldest=min((one.since for one in decisions), default=status.at),
-        lately=status.recent_changes,
-        pardons=status.exemptions,
-        lacking=status.missing_permissions,
-        actions=status.operator_requests,
+        recent_changes=status.recent_changes,
+        exemptions=status.exemptions,
+        missing_permissions=status.missing_permissions,
+        operator_requests=status.operator_requests,
         charts={
             "open": chart_open_cases(status.history),
             "flow": chart_case_flow(status.history),
@@ -170,9 +170,9 @@ def render_cases_page(page: CasePage, configs: Sequence[GuardConfig], now: datet
         root="",
         json=f"cases.json?{query}&page={choice.page}",
         now=now,
-        chosen=page,
-        choice_of=choice,
-        titles={duty.guard.name: duty.guard.title for duty in configs},
+        page=page,
+        case_filter=choice,
+        titles={config.guard.name: config.guard.title for config in configs},
         severities=SEVERITIES,
     )
 
@@ -187,13 +187,13 @@ def render_case_page(detail: CaseDetail, now: datetime, controls: Sequence[Contr
         root=ROOT_FROM_CASE,
         json=f"{case.key}.json",
         now=now,
-        whole=detail,
+        detail=detail,
         case=case,
-        duty=detail.config,
+        config=detail.config,
         controls=controls,
         events=build_case_timeline(detail),
         exempt_now=exemption is not None and exemption.until - now > timedelta(),
-        undoable={record.id for record in detail.changes if can_offer_undo(record)},
+        undoable_ids={record.id for record in detail.changes if can_offer_undo(record)},
         plan=found.group(1) if held and found else "",
     )
 

@@ -78,9 +78,9 @@ async def test_the_evidence_is_what_the_ledger_remembers_of_the_period(ledger: L
         assert claim
         await claim.save(
             build_audited_case(subject="o'brien@exämple.com \U0001f984"),
-            build_audited_case(key="1" * 32, opened=UNTIL),
-            build_audited_change(undone=WITHIN_PERIOD + DAY),
-            build_audited_change(id="c2", at=WITHIN_PERIOD + DAY, restores="c1"),
+            build_audited_case(key="1" * 32, opened_at=UNTIL),
+            build_audited_change(undone_at=WITHIN_PERIOD + DAY),
+            build_audited_change(id="c2", at=WITHIN_PERIOD + DAY, undo_of="c1"),
             Exemption("0" * 32, "Dana", "a partner's mailbox", UNTIL),
         )
     await ledger.add_request(GUARD_NAME, build_audited_request())
@@ -188,7 +188,7 @@ async def test_thousands_of_rows_are_kept_small_until_they_are_sent(ledger: Ledg
                 build_audited_case(
                     key=f"{index:032x}",
                     subject=f"user{index}@contoso.example",
-                    opened=SINCE + index * timedelta(minutes=3),
+                    opened_at=SINCE + index * timedelta(minutes=3),
                 )
                 for index in range(number)
             )

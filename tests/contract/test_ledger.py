@@ -411,7 +411,7 @@ def asked(**changes: Any) -> OperatorRequest:
 
 
 async def test_what_is_asked_for_waits_until_a_claim_takes_it_up(ledger: Ledger) -> None:
-    first, second = asked(), asked(id=create_run_id(START + DAY), deed=RequestKind.RUN, subject="")
+    first, second = asked(), asked(id=create_run_id(START + DAY), kind=RequestKind.RUN, subject="")
     await ledger.add_request(GUARD, first)
     await ledger.add_request(GUARD, second)
     assert await ledger.get_request(GUARD, first.id) == first

@@ -173,7 +173,9 @@ async def test_a_burst_is_a_few_cards_that_lose_nobody() -> None:
 
 def test_a_plain_card_is_small_whatever_it_has_to_tell_and_counts_what_it_leaves_out() -> None:
     many = tuple(
-        build_case(number, severity=Severity.HIGH, news=Notification.OPENED, summary="x" * 4_000)
+        build_case(
+            number, severity=Severity.HIGH, notification=Notification.OPENED, summary="x" * 4_000
+        )
         for number in range(MAX_PLAIN_ROWS + 160)
     )
     (message,) = build_cards(build_report(*many))

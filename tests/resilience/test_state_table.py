@@ -349,7 +349,7 @@ async def test_a_transaction_that_is_refused_leaves_nothing_of_itself(
             proxy.count, proxy.harm = 0, {1: "400"}.get
             with pytest.raises(LedgerError, match="400"):
                 await claim.save(build_case(1), build_case(2))
-            await claim.save(build_case(3, news=Notification.NONE))
+            await claim.save(build_case(3, notification=Notification.NONE))
     cases = (await stage.remembered())[0]
     assert len(cases) == len(before[0]) + 1
     assert ChangeState.APPLIED not in before[1]

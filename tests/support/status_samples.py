@@ -140,7 +140,7 @@ def build_guard_status(
 
 def build_healthy_tenant() -> list[GuardData]:
     """Every guard has looked, nothing is wrong."""
-    return [build_guard_status(duty.guard.name, duty=duty) for duty in CATALOG]
+    return [build_guard_status(duty.guard.name, config=duty) for duty in CATALOG]
 
 
 def build_closed_cases(guard: str, count: int) -> list[Case]:
@@ -154,7 +154,7 @@ def build_closed_cases(guard: str, count: int) -> list[Case]:
         level = (Severity.MEDIUM, Severity.LOW, Severity.HIGH, Severity.LOW)[number % 4]
         found.append(
             build_sample_case(
-                guard, 400 + number, "It was open.", opened=opened, severity=level, **over
+                guard, 400 + number, "It was open.", opened_at=opened, severity=level, **over
             )
         )
     return [one for one in found if one.closed_at]
@@ -168,7 +168,7 @@ def build_busy_tenant() -> list[GuardData]:
         "A hidden inbox rule of mia.lang@contoso.example sends mail out of the organization.",
         kind="inbox-rule",
         severity=Severity.CRITICAL,
-        opened=time_ago(hours=3, minutes=7),
+        opened_at=time_ago(hours=3, minutes=7),
         facts=(
             "rule: \u201c.\u201d",
             "sends a copy to: collect.4471@mail.example.net",
@@ -178,8 +178,8 @@ def build_busy_tenant() -> list[GuardData]:
         ),
         advice="Ask the owner who made the rule; switch it off unless somebody answers for it, "
         "then reset the password and end all sessions.",
-        shared=("collect.4471@mail.example.net",),
-        raised=True,
+        correlation_keys=("collect.4471@mail.example.net",),
+        escalated=True,
     )
     contested = build_sample_case(
         AUDIT,
@@ -188,9 +188,9 @@ def build_busy_tenant() -> list[GuardData]:
         kind="audit-set",
         severity=Severity.HIGH,
         verdict=Verdict.CONTESTED,
-        judged=Verdict.REPAIR,
-        opened=time_ago(days=6),
-        set_aside=time_ago(days=1, hours=2),
+        guard_verdict=Verdict.REPAIR,
+        opened_at=time_ago(days=6),
+        deferred_at=time_ago(days=1, hours=2),
         facts=("missing from Delegate: MailItemsAccessed, SendAs",),
     )
     licensed = build_sample_case(
@@ -200,9 +200,9 @@ def build_busy_tenant() -> list[GuardData]:
         kind="sign-in-enabled",
         severity=Severity.HIGH,
         verdict=Verdict.ASK,
-        judged=Verdict.ASK,
-        opened=time_ago(days=9),
-        acknowledged=time_ago(days=8),
+        guard_verdict=Verdict.ASK,
+        opened_at=time_ago(days=9),
+        acknowledged_at=time_ago(days=8),
         acknowledged_by="ann@contoso.example",
         advice="It is licensed, so it looks like a person or a mailbox over 50 GB. Block it by "
         "hand if nobody signs in, or exempt it.",
@@ -213,11 +213,11 @@ def build_busy_tenant() -> list[GuardData]:
         "The account of t.okafor@contoso.example can sign in.",
         kind="sign-in-enabled",
         verdict=Verdict.BLOCK,
-        judged=Verdict.BLOCK,
+        guard_verdict=Verdict.BLOCK,
         severity=Severity.HIGH,
-        opened=time_ago(days=3),
-        closed=time_ago(days=3) + timedelta(minutes=15),
-        closing="done",
+        opened_at=time_ago(days=3),
+        closed_at=time_ago(days=3) + timedelta(minutes=15),
+        resolution="done",
         note="blocked, sessions revoked",
     )
     app = build_sample_case(
@@ -228,8 +228,8 @@ def build_busy_tenant() -> list[GuardData]:
         kind="grant",
         severity=Severity.CRITICAL,
         verdict=Verdict.GRANTED,
-        judged=Verdict.GRANTED,
-        opened=time_ago(days=1),
+        guard_verdict=Verdict.GRANTED,
+        opened_at=time_ago(days=1),
         facts=("publisher: not verified", "Mail.Read for all mailboxes", "consented: 19 Nov"),
         advice="Find out who needs it; take the grant away if nobody answers.",
     )
@@ -241,8 +241,8 @@ def build_busy_tenant() -> list[GuardData]:
         kind="permission-missing",
         severity=Severity.CRITICAL,
         verdict=Verdict.COULD_NOT_TELL,
-        judged=Verdict.COULD_NOT_TELL,
-        opened=time_ago(hours=5),
+        guard_verdict=Verdict.COULD_NOT_TELL,
+        opened_at=time_ago(hours=5),
         advice="Grant it: pwsh infra/exchange-role.ps1 -AppId <CLIENT_ID>",
     )
     drift = [
@@ -253,8 +253,8 @@ def build_busy_tenant() -> list[GuardData]:
             subject=name,
             severity=level,
             verdict=Verdict.DRIFT,
-            judged=Verdict.DRIFT,
-            opened=time_ago(days=12 + n),
+            guard_verdict=Verdict.DRIFT,
+            opened_at=time_ago(days=12 + n),
         )
         for n, (name, level) in enumerate(
             (
@@ -271,9 +271,11 @@ def build_busy_tenant() -> list[GuardData]:
             f"Mailbox {PEOPLE[n % 9]} keeps audit records for 30 days only.",
             kind="audit-age",
             verdict=Verdict.REPAIR,
-            judged=Verdict.REPAIR,
-            opened=time_ago(minutes=32),
-            wanted=(json.dumps(["RaiseAuditAge", {"mailbox_guid": f"g{n}", "days": 180}]),),
+            guard_verdict=Verdict.REPAIR,
+            opened_at=time_ago(minutes=32),
+            planned_changes=(
+                json.dumps(["RaiseAuditAge", {"mailbox_guid": f"g{n}", "days": 180}]),
+            ),
         )
         for n in range(6)
     ]
@@ -287,8 +289,8 @@ def build_busy_tenant() -> list[GuardData]:
         kind="brake",
         severity=Severity.HIGH,
         verdict=Verdict.ASK,
-        judged=Verdict.ASK,
-        opened=time_ago(minutes=32),
+        guard_verdict=Verdict.ASK,
+        opened_at=time_ago(minutes=32),
         facts=(f"plan {name}", *(f"would change {one.subject}" for one in wanting[:20])),
     )
     undone = build_sample_change(
@@ -297,7 +299,7 @@ def build_busy_tenant() -> list[GuardData]:
         "BlockSignIn",
         time_ago(days=8),
         before={"accountEnabled": True},
-        undone=time_ago(days=7),
+        undone_at=time_ago(days=7),
     )
     made = build_sample_change(
         blocked, 2, "BlockSignIn", time_ago(days=3), before={"accountEnabled": True}
@@ -374,7 +376,7 @@ def build_busy_tenant() -> list[GuardData]:
         ),
         "exchange-module-access": build_guard_status(
             "exchange-module-access",
-            duty=replace(CONFIGS_BY_NAME["exchange-module-access"], mode=Mode.OFF),
+            config=replace(CONFIGS_BY_NAME["exchange-module-access"], mode=Mode.OFF),
             runs=[],
             state=GuardState(),
         ),
@@ -391,9 +393,9 @@ def build_large_tenant(count: int) -> list[GuardData]:
             n,
             f"Mailbox user{n}@contoso.example forwards to box{n}@mail.example.net.",
             severity=levels[n % 4],
-            opened=time_ago(hours=n % 1_000),
-            closed=time_ago(hours=n % 500) if n % 2 else None,
-            closing="gone" if n % 2 else "",
+            opened_at=time_ago(hours=n % 1_000),
+            closed_at=time_ago(hours=n % 500) if n % 2 else None,
+            resolution="gone" if n % 2 else "",
         )
         for n in range(2 * count)
     ]
@@ -423,10 +425,10 @@ def build_hostile_tenant() -> list[GuardData]:
             facts=(name, f"rule: {name}"),
             advice=f"Look at {name}",
             note=name,
-            shared=(name,),
-            acknowledged=time_ago(hours=1),
+            correlation_keys=(name,),
+            acknowledged_at=time_ago(hours=1),
             acknowledged_by=name,
-            news=Notification.OPENED,
+            notification=Notification.OPENED,
         )
         cases.append(opened)
     changes = tuple(

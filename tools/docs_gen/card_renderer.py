@@ -186,8 +186,8 @@ def build_redirect_case(number: int, name: str, target: str, **other: Any) -> Ca
         subject=name,
         kind="inbox-rule-forward",
         severity=Severity.HIGH,
-        opened=NOW,
-        news=Notification.OPENED,
+        opened_at=NOW,
+        notification=Notification.OPENED,
         facts=(
             "rule without a readable name",
             f"redirects to {target}",
@@ -195,7 +195,7 @@ def build_redirect_case(number: int, name: str, target: str, **other: Any) -> Ca
             "moves the mail to RSS Feeds",
         ),
         advice="Ask the owner; disable the rule unless they made it. If not, reset access.",
-        wanted=(DISABLE_RULE_CHANGE_JSON,),
+        planned_changes=(DISABLE_RULE_CHANGE_JSON,),
     )
     return replace(found, notified_at=None, **other)
 
@@ -210,14 +210,14 @@ def build_sign_in_case(number: int, name: str, kind: str = "shared", **other: An
         kind="sign-in-enabled",
         severity=Severity.HIGH,
         verdict=Verdict.BLOCK,
-        opened=NOW - timedelta(minutes=15),
-        news=Notification.OPENED,
+        opened_at=NOW - timedelta(minutes=15),
+        notification=Notification.OPENED,
         facts=(
             f"sign-in name: {name}",
             "licences: none that is a mailbox",
             "last successful sign-in: none on record",
         ),
-        wanted=(BLOCK_CHANGE_JSON,),
+        planned_changes=(BLOCK_CHANGE_JSON,),
     )
     return replace(found, notified_at=None, **other)
 
@@ -238,22 +238,22 @@ def build_initial_scan_card() -> Payload:
     """What an enforcing guard finds when it looks for the first time."""
     names = ("info", "orders", "press", "bookings", "events", "warehouse")
     there = [
-        build_sign_in_case(number, f"{name}@contoso.example", adopted=True)
+        build_sign_in_case(number, f"{name}@contoso.example", baselined=True)
         for number, name in enumerate(names)
     ]
     asked = build_sign_in_case(
         9,
         "boardroom@contoso.example",
         "room",
-        adopted=True,
+        baselined=True,
         verdict=Verdict.ASK,
         severity=Severity.MEDIUM,
         advice="Somebody signed in on 2026-11-18: find out who uses it before it is blocked.",
-        wanted=(),
+        planned_changes=(),
     )
     preview = tuple(build_planned_outcome(one) for one in there)
     report = build_guard_report(
-        SIGN_IN, *there, asked, adopted=True, preview=preview, noun="shared mailboxes"
+        SIGN_IN, *there, asked, baselined=True, preview=preview, noun="shared mailboxes"
     )
     return build_cards(report, PUBLIC_URL)[0].payload
 
@@ -262,12 +262,20 @@ def build_resolved_card() -> Payload:
     """What was put right, and what somebody else saw to."""
     done = [
         build_sign_in_case(
-            number, f"{name}@contoso.example", news=Notification.DONE, closed=NOW, closing="done"
+            number,
+            f"{name}@contoso.example",
+            notification=Notification.DONE,
+            closed_at=NOW,
+            resolution="done",
         )
         for number, name in enumerate(("info", "orders", "press"))
     ]
     gone = build_sign_in_case(
-        7, "events@contoso.example", news=Notification.CLOSED, closed=NOW, closing="gone"
+        7,
+        "events@contoso.example",
+        notification=Notification.CLOSED,
+        closed_at=NOW,
+        resolution="gone",
     )
     return build_cards(build_guard_report(SIGN_IN, *done, gone), PUBLIC_URL)[0].payload
 
@@ -279,27 +287,27 @@ def build_requests_card() -> Payload:
         1,
         RequestKind.EXEMPT,
         subject=rule.key,
-        who="Ada Okafor",
-        why="Our bookkeepers get a copy until the end of the year, ticket 4711.",
-        signed_in="ada@contoso.example",
+        requested_by="Ada Okafor",
+        reason="Our bookkeepers get a copy until the end of the year, ticket 4711.",
+        authenticated_as="ada@contoso.example",
         until=NOW + timedelta(days=40),
         at=NOW,
-        ended=NOW,
+        ended_at=NOW,
         note="exempt until 2026-12-30 09:42 UTC; 1 open cases ended",
     )
     undone = build_request(
         2,
         RequestKind.UNDO,
-        who="Ben Silva",
-        why="The scanner on the second floor signs in with this account.",
-        signed_in="ben@contoso.example",
+        requested_by="Ben Silva",
+        reason="The scanner on the second floor signs in with this account.",
+        authenticated_as="ben@contoso.example",
         at=NOW,
-        ended=NOW,
+        ended_at=NOW,
         note="restored as it was, and exempt until 2026-12-20",
     )
     names = {rule.key: rule.summary, undone.subject: "BlockSignIn of scanner@contoso.example"}
     report = build_guard_report(
-        FORWARDING, actions=(exempted, undone), names=names, mode=Mode.ALERT
+        FORWARDING, operator_requests=(exempted, undone), subject_names=names, mode=Mode.ALERT
     )
     return build_cards(report, PUBLIC_URL)[0].payload
 

@@ -93,7 +93,7 @@ def fuzz_cards(data: bytes) -> None:
         one = build_case(
             number,
             facts=tuple(soil.take_text() for _ in range(soil.take_byte() % 12)),
-            wanted=soil.choose(((), (BLOCK_CHANGE_JSON,), (soil.take_text(),))),
+            planned_changes=soil.choose(((), (BLOCK_CHANGE_JSON,), (soil.take_text(),))),
             object_id=soil.take_text(),
         )
         news.append(replace(one, **take_texts(soil, UNTRUSTED_FIELDS)))
@@ -102,7 +102,10 @@ def fuzz_cards(data: bytes) -> None:
         for number in range(soil.take_byte() % 3)
     )
     run = build_report(
-        *news, actions=deeds, adopted=bool(soil.take_byte() % 2), title=soil.take_text() or "x"
+        *news,
+        operator_requests=deeds,
+        baselined=bool(soil.take_byte() % 2),
+        title=soil.take_text() or "x",
     )
     told: list[Case] = []
     for message in build_cards(run, PUBLIC_URL):

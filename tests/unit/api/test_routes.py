@@ -389,7 +389,7 @@ async def test_a_guard_whose_state_cannot_be_read_is_failing_and_the_others_are_
 
 async def test_cases_are_listed_by_choice() -> None:
     counter = Counter()
-    closed = a_case(2, closed=START, closing="gone")
+    closed = a_case(2, closed_at=START, resolution="gone")
     await remember(counter, a_case(1), closed, a_case(3, severity=Severity.LOW))
     every = says(await counter.look("cases-json", {"state": "all", "guard": GUARD}))
     assert every["total"] == 3

@@ -45,7 +45,7 @@ def hostile() -> LocalApp:
             advice=HOSTILE,
             note=HOSTILE,
             object_id=HOSTILE,
-            acknowledged=START,
+            acknowledged_at=START,
             acknowledged_by=HOSTILE,
         ),
         build_applied_change(subject=HOSTILE, note=HOSTILE, before={HOSTILE: [HOSTILE]}),
@@ -141,7 +141,7 @@ def test_cases_are_chosen_from() -> None:
     counter.save_rows(
         build_open_case(1),
         build_open_case(2, severity=Severity.LOW),
-        build_open_case(3, closed=START, closing="x"),
+        build_open_case(3, closed_at=START, resolution="x"),
     )
     assert "box2" in counter.run_command("cases", "--severity", "low").out
     assert "box1" not in counter.run_command("cases", "--severity", "low").out
@@ -156,10 +156,10 @@ def test_changes_tell_how_to_take_them_back_or_why_not() -> None:
     counter = LocalApp()
     counter.save_rows(
         build_applied_change(1),
-        build_applied_change(2, undone=START),
+        build_applied_change(2, undone_at=START),
         build_applied_change(3, state=ChangeState.FAILED),
         build_applied_change(4, **RAISE_AUDIT_AGE_CHANGE),
-        build_applied_change(5, restores=build_applied_change(1).id),
+        build_applied_change(5, undo_of=build_applied_change(1).id),
         build_applied_change(6, kind="NobodyKnows"),
     )
     out = " ".join(counter.run_command("changes").out.split())

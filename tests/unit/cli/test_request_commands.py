@@ -54,14 +54,14 @@ def test_without_a_terminal_nobody_is_asked_and_nothing_is_done_unless_told_so()
 
 @pytest.mark.parametrize("answer", ["", "n\n", "no", "q", "yess"])
 def test_whoever_does_not_agree_asked_for_nothing(answer: str) -> None:
-    counter = with_rows(terminal=True, answers=[answer])
+    counter = with_rows(is_terminal=True, typed_answers=[answer])
     said = counter.run_command("acknowledge", CASE.short_key, *WHY_OPTIONS)
     assert (said.exit_code, counter.posts, len(counter.prompts)) == (EXIT_REFUSED, [], 1)
     assert "Nothing was asked for." in said.err
 
 
 def test_a_person_sees_what_will_happen_and_agrees() -> None:
-    counter = with_rows(terminal=True, answers=["y\n"])
+    counter = with_rows(is_terminal=True, typed_answers=["y\n"])
     said = counter.run_command("acknowledge", CASE.short_key, *WHY_OPTIONS)
     assert said.exit_code == EXIT_OK
     assert counter.posts == [(ACKNOWLEDGED, {"who": "dana@desk", "why": "because"})]
@@ -71,7 +71,7 @@ def test_a_person_sees_what_will_happen_and_agrees() -> None:
 
 
 def test_a_change_is_shown_with_what_it_will_be_again() -> None:
-    counter = with_rows(terminal=True)
+    counter = with_rows(is_terminal=True)
     said = counter.run_command("undo", GUARD_NAME, CHANGE.id, *WHY_OPTIONS)
     assert "EnableMailboxAudit · box1@contoso.com" in said.err
     assert "restores AuditEnabled = false" in said.err
@@ -85,12 +85,12 @@ def test_a_change_that_cannot_be_undone_is_said_to_be_before_it_is_asked_for() -
 
 
 def test_a_plan_that_does_not_wait_is_said_not_to() -> None:
-    said = with_rows(terminal=True).run_command("release", GUARD_NAME, PLAN, *WHY_OPTIONS)
+    said = with_rows(is_terminal=True).run_command("release", GUARD_NAME, PLAN, *WHY_OPTIONS)
     assert "no plan of that name waits now" in said.err
 
 
 def test_the_changes_of_a_plan_are_shown() -> None:
-    counter = with_rows(terminal=True)
+    counter = with_rows(is_terminal=True)
     decision = {
         "guard": GUARD_NAME,
         "plan": PLAN,
@@ -105,7 +105,7 @@ def test_the_changes_of_a_plan_are_shown() -> None:
 
 
 def test_what_is_asked_for_is_written_down_and_can_be_followed() -> None:
-    counter = with_rows(idle=True)
+    counter = with_rows(is_idle=True)
     said = counter.run_command("acknowledge", CASE.key, *WHY_OPTIONS, "--yes", "--who", "Eve")
     [(_, body)] = counter.posts
     assert (said.exit_code, body["who"]) == (EXIT_OK, "Eve")
@@ -133,7 +133,7 @@ def test_what_the_guard_refuses_ends_as_refused() -> None:
 
 
 def test_waiting_ends_and_says_where_it_goes_on() -> None:
-    counter = with_rows(idle=True)
+    counter = with_rows(is_idle=True)
     said = counter.run_command(
         "acknowledge", CASE.short_key, *WHY_OPTIONS, "--yes", "--wait", "--timeout", "30"
     )
@@ -221,7 +221,7 @@ def test_what_several_cases_end_with_is_ambiguous() -> None:
 def test_an_open_case_is_meant_before_one_that_ended() -> None:
     counter = LocalApp()
     ended = build_open_case(
-        2, key="1" * 24 + "0badcafe", closed=build_open_case().opened_at, closing="done"
+        2, key="1" * 24 + "0badcafe", closed_at=build_open_case().opened_at, resolution="done"
     )
     still_open = build_open_case(3, key="2" * 24 + "0badcafe")
     counter.save_rows(ended, still_open)

@@ -294,9 +294,9 @@ def test_a_case_whose_finding_became_a_note_ends() -> None:
     "blurred",
     [
         reading(complete=False),
-        reading(surfaces=frozenset()),
-        reading(unread=(ReadFailure(SURFACE, "broken"),)),
-        reading(unread=(ReadFailure(SURFACE, "broken", object_id="a"),)),
+        reading(sources=frozenset()),
+        reading(failures=(ReadFailure(SURFACE, "broken"),)),
+        reading(failures=(ReadFailure(SURFACE, "broken", object_id="a"),)),
     ],
     ids=["incomplete", "not looked at", "blind", "object unread"],
 )
@@ -307,13 +307,13 @@ def test_a_case_does_not_end_by_what_was_not_read(blurred: Reading[object]) -> N
 
 def test_a_missing_permission_is_told_at_once_and_is_critical() -> None:
     miss = ReadFailure(SURFACE, "refused", permission="User.Read.All")
-    case = only(make_plan(situation(reading=reading(unread=(miss,))), []))
+    case = only(make_plan(situation(reading=reading(failures=(miss,))), []))
     assert (case.severity, case.notification) == (Severity.CRITICAL, Notification.OPENED)
     assert "User.Read.All" in case.advice
 
 
 def test_passing_trouble_is_told_at_the_third_sighting_and_forgotten_when_over() -> None:
-    blurred = reading(unread=(ReadFailure(SURFACE, "timed out", object_id="a", subject="a@x"),))
+    blurred = reading(failures=(ReadFailure(SURFACE, "timed out", object_id="a", subject="a@x"),))
     memory = GuardSnapshot(state=STATE)
     news = []
     for _ in range(4):
@@ -351,7 +351,7 @@ def test_the_first_run_adopts_and_previews_and_changes_nothing() -> None:
 
 def test_a_surface_that_was_blind_is_adopted_when_it_is_first_seen() -> None:
     miss = ReadFailure(SURFACE, "refused", permission="X")
-    blind = make_plan(situation(GuardSnapshot(), reading=reading(unread=(miss,))), [])
+    blind = make_plan(situation(GuardSnapshot(), reading=reading(failures=(miss,))), [])
     assert SURFACE not in blind.state.adopted
     plan = make_plan(situation(after(blind, GuardSnapshot())), [finding()])
     assert [case.baselined for case in plan.cases if case.kind == "forward"] == [True]

@@ -51,7 +51,10 @@ from tests.unit.engine.test_decide import (
 
 HOUR = timedelta(hours=1)
 FULL = finding(
-    facts=("to x@evil.example",), advice="Ask them.", shared=("x@evil.example",), event=True
+    facts=("to x@evil.example",),
+    advice="Ask them.",
+    correlation_keys=("x@evil.example",),
+    is_one_off=True,
 )
 CASE = Case(
     key=KEY,
@@ -253,13 +256,13 @@ MILD = finding(
     summary="mild",
     severity=Severity.LOW,
     facts=("both", "mild"),
-    shared=("both", "m"),
+    correlation_keys=("both", "m"),
     changes=(ClearMailboxForward("a"), ClearMailboxForward("m")),
 )
 GRAVE = finding(
     summary="grave",
     facts=("grave", "both"),
-    shared=("g", "both"),
+    correlation_keys=("g", "both"),
     changes=(ClearMailboxForward("g"), ClearMailboxForward("a")),
 )
 
@@ -431,7 +434,7 @@ def test_the_case_of_an_exempt_finding_ends_now_and_without_a_word() -> None:
 def test_that_an_exempt_object_cannot_be_read_is_told_all_the_same() -> None:
     exemption = Exemption("a", "me", "partner", START + DAY)
     memory = GuardSnapshot(state=STATE, exemptions={"a": exemption})
-    part = reading(unread=(ReadFailure(SURFACE, "HTTP 503", "a", "a@x"),))
+    part = reading(failures=(ReadFailure(SURFACE, "HTTP 503", "a", "a@x"),))
     scene, _ = situation(memory)
     assert len(reconcile_batch(scene, part, []).cases) == 1
 
@@ -574,7 +577,9 @@ def test_what_was_lost_of_a_look_is_a_case_of_its_own() -> None:
 def test_a_look_that_saw_all_is_remembered_and_its_round_is_over() -> None:
     state = replace(STATE, scan_pass=ScanPass("r", START, ScanTotals()))
     memory = GuardSnapshot(state=state)
-    part = reading(surfaces=frozenset({"new", "blind"}), unread=(ReadFailure("blind", "HTTP 403"),))
+    part = reading(
+        sources=frozenset({"new", "blind"}), failures=(ReadFailure("blind", "HTTP 403"),)
+    )
     after = make_plan(situation(memory, reading=part), []).plan.state
     assert after == replace(state, baselined_sources=frozenset({SURFACE, "new"}), scan_pass=None)
     larger = make_plan(situation(memory, reading=reading(population=21)), []).plan.state
@@ -606,13 +611,13 @@ def test_a_case_of_the_engine_that_nobody_heard_of_yet_is_told_at_its_end() -> N
         (Notification.CLOSED, START)
     ]
     assert plan.result.cases_to_delete == ()
-    quiet = own_case(news=Notification.NONE)
+    quiet = own_case(notification=Notification.NONE)
     plan = make_plan(situation(remembering(quiet)), []).plan
     assert (plan.result.cases, [case.key for case in plan.result.cases_to_delete]) == (
         (),
         [quiet.key],
     )
-    told = own_case(news=Notification.NONE, told=START)
+    told = own_case(notification=Notification.NONE, notified_at=START)
     plan = make_plan(situation(remembering(told)), []).plan
     assert ([case.notification for case in plan.result.cases], plan.result.cases_to_delete) == (
         [Notification.CLOSED],
@@ -704,7 +709,7 @@ def test_cases_that_share_with_enough_others_are_graver_and_that_is_news() -> No
 
 
 def test_one_that_is_not_told_or_was_as_grave_before_is_raised_without_a_word() -> None:
-    assert [case.notification for case in raising(*sharing(2, told=None))] == [
+    assert [case.notification for case in raising(*sharing(2, notified_at=None))] == [
         Notification.NONE,
         Notification.NONE,
     ]
@@ -715,8 +720,8 @@ def test_one_that_is_not_told_or_was_as_grave_before_is_raised_without_a_word() 
 
 
 def test_what_was_raised_once_is_not_raised_again_and_is_so_no_longer_when_alone() -> None:
-    assert list(raising(*sharing(2, raised=True))) == []
-    (alone,) = raising(*sharing(1, raised=True))
+    assert list(raising(*sharing(2, escalated=True))) == []
+    (alone,) = raising(*sharing(1, escalated=True))
     assert alone == replace(sharing(1)[0], escalated=False)
 
 
@@ -731,7 +736,7 @@ def test_only_open_cases_of_other_objects_count_as_others() -> None:
 
 def test_a_case_that_was_raised_stays_so_while_it_shares_anything() -> None:
     scene, _ = situation(duty=TOGETHER)
-    (old,) = sharing(1, raised=True, severity=Severity.CRITICAL)
+    (old,) = sharing(1, escalated=True, severity=Severity.CRITICAL)
     case = update_case(scene, old, FULL)
     assert (case.escalated, case.severity) == (True, Severity.CRITICAL)
     assert case.facts == ("to x@evil.example", "several forward there")

@@ -24,7 +24,7 @@ from tests.support.fakes.tenant import FakeTenant
 from tests.support.fakes.world import START, Clock, FakeLedger, FakeNotificationChannel
 
 NEWS = (build_case(1, severity=Severity.CRITICAL), build_case(2), build_closed_case(3))
-RUN = build_report(*NEWS, actions=(build_request(),))
+RUN = build_report(*NEWS, operator_requests=(build_request(),))
 GUARD = RUN.guard
 
 
@@ -111,7 +111,7 @@ async def test_a_channel_that_takes_nothing_leaves_everything_untold() -> None:
 
 async def test_actions_alone_are_told_and_only_once() -> None:
     stage = Stage()
-    run = build_report(actions=(build_request(1), build_request(2, told=True)))
+    run = build_report(operator_requests=(build_request(1), build_request(2, notified=True)))
     assert (await stage.tell(run)).card_count == 1
     assert "00000001" in str(stage.alerts.sent)
     rows = stage.ledger.get_partition(GUARD).rows

@@ -92,7 +92,7 @@ def test_a_case_belongs_to_every_period_in_which_it_was_open(
 def test_a_period_that_is_not_over_ends_with_the_export(span: timedelta, open_at_end: bool) -> None:
     heading = replace(EXPORT_HEADER, created_at=WITHIN_PERIOD + DAY)
     (entry,) = filter_records(
-        "finding", told(build_audited_case(closed=heading.created_at + span), heading=heading)
+        "finding", told(build_audited_case(closed_at=heading.created_at + span), heading=heading)
     )
     assert entry["open_at_end"] is open_at_end
 
@@ -103,10 +103,10 @@ def test_a_finding_says_what_an_auditor_asks() -> None:
         told(
             build_audited_case(
                 verdict=Verdict.CONTESTED,
-                acknowledged=WITHIN_PERIOD + DAY,
+                acknowledged_at=WITHIN_PERIOD + DAY,
                 acknowledged_by="Dana",
-                closed=WITHIN_PERIOD + 2 * DAY,
-                closing="done",
+                closed_at=WITHIN_PERIOD + 2 * DAY,
+                resolution="done",
             )
         ),
     )
@@ -132,7 +132,7 @@ def test_a_finding_says_what_an_auditor_asks() -> None:
 def test_a_finding_is_about_what_its_guard_judged_whatever_became_of_it() -> None:
     lacking = build_audited_case(
         kind="administrator-second-factor",
-        judged=Verdict.NO_SECOND_FACTOR,
+        guard_verdict=Verdict.NO_SECOND_FACTOR,
         verdict=Verdict.CONTESTED,
     )
     (entry,) = filter_records("finding", told(lacking, guard="mfa-registration"))
@@ -151,8 +151,8 @@ def test_foreign_text_is_plain_and_bounded() -> None:
 
 
 def test_a_change_says_what_was_there_before_and_what_took_it_back() -> None:
-    first = build_audited_change(undone=WITHIN_PERIOD + DAY)
-    second = build_audited_change(id="c2", restores="c1", at=WITHIN_PERIOD + DAY, before={})
+    first = build_audited_change(undone_at=WITHIN_PERIOD + DAY)
+    second = build_audited_change(id="c2", undo_of="c1", at=WITHIN_PERIOD + DAY, before={})
     entries = filter_records("change", told(second, first))
     assert [entry["id"] for entry in entries] == ["c1", "c2"]
     assert entries[0]["before"] == {"ForwardingSmtpAddress": "smtp:mallory@evil.example"}
@@ -216,7 +216,7 @@ def test_another_action_is_not_taken_for_it(changes: dict[str, Any]) -> None:
 def test_an_exemption_belongs_to_every_period_in_which_it_held(
     until: Any, granted: Any, shown: bool
 ) -> None:
-    rows = (replace(EXEMPTION, until=until), build_audited_request(until=until, ended=granted))
+    rows = (replace(EXEMPTION, until=until), build_audited_request(until=until, ended_at=granted))
     assert bool(filter_records("exemption", told(*rows))) is shown
 
 
@@ -282,7 +282,7 @@ def test_every_record_has_the_fields_of_the_dictionary_in_their_order() -> None:
 
 def test_the_order_of_the_rows_changes_nothing() -> None:
     rows = [
-        build_audited_case(key=f"{number:032x}", opened=WITHIN_PERIOD - number % 3 * DAY)
+        build_audited_case(key=f"{number:032x}", opened_at=WITHIN_PERIOD - number % 3 * DAY)
         for number in range(20)
     ]
     assert told(*rows) == told(*reversed(rows))

@@ -145,7 +145,7 @@ async def test_a_switch_of_the_organization_that_is_not_told_is_not_known(value:
 
 
 async def test_who_uses_smtp_auth_is_named_and_nothing_is_switched_off() -> None:
-    tenant = tenant_of(SMTP_ON, used=[use(ANN, "smtp", 1, "203.0.113.7")])
+    tenant = tenant_of(SMTP_ON, observed_uses=[use(ANN, "smtp", 1, "203.0.113.7")])
     finding = (await found(tenant))["smtp-auth-organization"]
     assert (finding.severity, finding.verdict) == (Severity.HIGH, Verdict.ASK)
     assert finding.changes == ()
@@ -153,14 +153,14 @@ async def test_who_uses_smtp_auth_is_named_and_nothing_is_switched_off() -> None
 
 
 async def test_even_where_sign_ins_need_not_be_readable_use_is_a_veto() -> None:
-    tenant = tenant_of(SMTP_ON, used=[use(ANN, "smtp")])
+    tenant = tenant_of(SMTP_ON, observed_uses=[use(ANN, "smtp")])
     finding = (await found(tenant, ENFORCED))["smtp-auth-organization"]
     assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
 
 
 async def test_many_users_are_counted_and_ten_of_them_named() -> None:
     many = [Mailbox(f"u{n}", f"g{n}", f"u{n:03}@contoso.com") for n in range(250)]
-    tenant = tenant_of(SMTP_ON, used=[use(box, "smtp") for box in many])
+    tenant = tenant_of(SMTP_ON, observed_uses=[use(box, "smtp") for box in many])
     finding = (await found(tenant))["smtp-auth-organization"]
     assert "used by 250 accounts in all" in finding.facts
     assert sum("used SMTP AUTH" in fact for fact in finding.facts) == 10
@@ -173,7 +173,7 @@ async def test_a_user_whose_mailbox_decides_for_itself_does_not_speak_for_the_or
     own: Mapping[str, frozenset[str]],
 ) -> None:
     boxes = [MailboxProtocols(ANN, **own), MailboxProtocols(BEN, denied=CLOSED)]
-    tenant = tenant_of(SMTP_ON, protocols=boxes, used=[use(ANN, "smtp")])
+    tenant = tenant_of(SMTP_ON, protocols=boxes, observed_uses=[use(ANN, "smtp")])
     finding = (await found(tenant))["smtp-auth-organization"]
     assert (finding.verdict, finding.changes) == (Verdict.REPAIR, (SMTP_OFF_CHANGE,))
     assert "1 more who use it have a setting of their own" in finding.facts
@@ -182,14 +182,14 @@ async def test_a_user_whose_mailbox_decides_for_itself_does_not_speak_for_the_or
 @pytest.mark.parametrize("gone", [True, False])
 async def test_a_user_whose_mailbox_cannot_be_looked_at_counts_as_concerned(gone: bool) -> None:
     boxes = [MailboxProtocols(BEN, denied=CLOSED)]
-    tenant = tenant_of(SMTP_ON, protocols=boxes, used=[use(ANN, "smtp")])
+    tenant = tenant_of(SMTP_ON, protocols=boxes, observed_uses=[use(ANN, "smtp")])
     if not gone:
         tenant.fail_read(PROTOCOLS, ANN.id)
     assert (await found(tenant))["smtp-auth-organization"].verdict is Verdict.ASK
 
 
 async def test_use_before_the_days_that_count_is_no_use() -> None:
-    tenant = tenant_of(SMTP_ON, used=[use(ANN, "smtp", 31)])
+    tenant = tenant_of(SMTP_ON, observed_uses=[use(ANN, "smtp", 31)])
     assert (await found(tenant))["smtp-auth-organization"].verdict is Verdict.REPAIR
 
 
@@ -298,7 +298,7 @@ async def test_a_renamed_mailbox_is_the_same_finding() -> None:
 
 
 async def test_a_mailbox_one_of_whose_protocols_is_in_use_is_asked_about() -> None:
-    tenant = tenant_of(protocols=allowing("imap", "pop"), used=[use(ANN, "imap")])
+    tenant = tenant_of(protocols=allowing("imap", "pop"), observed_uses=[use(ANN, "imap")])
     finding = (await found(tenant))["mailbox-protocols"]
     assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.ASK)
     assert finding.changes == ()
@@ -309,21 +309,21 @@ async def test_a_mailbox_one_of_whose_protocols_is_in_use_is_asked_about() -> No
 
 
 async def test_use_of_one_protocol_does_not_speak_for_another() -> None:
-    tenant = tenant_of(protocols=allowing("imap", "smtp"), used=[use(ANN, "imap")])
+    tenant = tenant_of(protocols=allowing("imap", "smtp"), observed_uses=[use(ANN, "imap")])
     findings = await found(tenant)
     assert findings["smtp-auth-override"].verdict is Verdict.REPAIR
     assert findings["mailbox-protocols"].verdict is Verdict.ASK
 
 
 async def test_what_somebody_else_uses_is_not_held_against_a_mailbox() -> None:
-    tenant = tenant_of(protocols=allowing("imap"), used=[use(BEN, "imap")])
+    tenant = tenant_of(protocols=allowing("imap"), observed_uses=[use(BEN, "imap")])
     assert (await found(tenant))["mailbox-protocols"].verdict is Verdict.REPAIR
 
 
 async def test_the_next_sign_in_from_the_same_place_on_the_same_day_changes_no_fact() -> None:
-    first = tenant_of(protocols=allowing("imap"), used=[use(ANN, "imap", 1, "10.0.0.1")])
+    first = tenant_of(protocols=allowing("imap"), observed_uses=[use(ANN, "imap", 1, "10.0.0.1")])
     later = replace(use(ANN, "imap", 1, "10.0.0.1"), last_used=NOW - timedelta(hours=20))
-    second = tenant_of(protocols=allowing("imap"), used=[later])
+    second = tenant_of(protocols=allowing("imap"), observed_uses=[later])
     assert (await found(first))["mailbox-protocols"] == (await found(second))["mailbox-protocols"]
 
 
@@ -363,7 +363,7 @@ async def test_no_command_is_made_of_a_name_that_cannot_be_written(address: str)
 
 async def test_what_new_mailboxes_get_is_switched_off_whoever_uses_it_today() -> None:
     plan = config(PLANS, "Enterprise", ImapEnabled=True, PopEnabled="True")
-    finding = (await found(tenant_of(plan, used=[use(ANN, "imap")])))["plan-protocols"]
+    finding = (await found(tenant_of(plan, observed_uses=[use(ANN, "imap")])))["plan-protocols"]
     assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.REPAIR)
     assert finding.changes == (
         SetConfiguration(PLANS, "Enterprise", "ImapEnabled", False),
@@ -411,7 +411,7 @@ async def test_a_policy_that_takes_bare_passwords_is_worse_as_the_default(
 
 async def test_while_anybody_uses_smtp_auth_no_policy_is_changed() -> None:
     boxes = [MailboxProtocols(ANN, denied=CLOSED)]
-    tenant = tenant_of(ALLOWS, protocols=boxes, used=[use(ANN, "smtp")])
+    tenant = tenant_of(ALLOWS, protocols=boxes, observed_uses=[use(ANN, "smtp")])
     finding = (await found(tenant))["policy-basic-smtp"]
     assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
 

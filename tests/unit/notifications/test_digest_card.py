@@ -86,11 +86,20 @@ WELL = at(*(healthy(duty) for duty in THREE_CONFIGS))
 def busy() -> TenantStatus:
     """A week in which something happened."""
     waits = build_case(
-        1, judged=Verdict.ASK, verdict=Verdict.ASK, news=Notification.NONE, told=NOW, opened=NOW
+        1,
+        guard_verdict=Verdict.ASK,
+        verdict=Verdict.ASK,
+        notification=Notification.NONE,
+        notified_at=NOW,
+        opened_at=NOW,
     )
-    untold = build_case(2, severity=Severity.CRITICAL, opened=NOW - timedelta(hours=2))
+    untold = build_case(2, severity=Severity.CRITICAL, opened_at=NOW - timedelta(hours=2))
     ended = build_case(
-        3, closed=NOW - timedelta(days=2), closing="done", news=Notification.NONE, told=NOW
+        3,
+        closed_at=NOW - timedelta(days=2),
+        resolution="done",
+        notification=Notification.NONE,
+        notified_at=NOW,
     )
     made = ChangeRecord(
         "c", ended.key, "joe", "DisableInboxRule", {}, ChangeState.APPLIED, NOW, "r"
@@ -108,7 +117,7 @@ def overfull() -> TenantStatus:
             summary=HOSTILE,
             subject=HOSTILE,
             verdict=Verdict.ASK,
-            opened=NOW,
+            opened_at=NOW,
             severity=Severity.CRITICAL,
         )
         for number in range(200)

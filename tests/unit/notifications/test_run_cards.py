@@ -62,14 +62,14 @@ bad = build_case(
     advice=HOSTILE,
     note=HOSTILE,
 )
-FIRST = build_case(adopted=True, wanted=(BLOCK_CHANGE_JSON,))
+FIRST = build_case(baselined=True, planned_changes=(BLOCK_CHANGE_JSON,))
 VARIANTS = {
     "every gravity": build_report(
         *(build_case(number, severity=number) for number in Severity if number)
     ),
     "every news": build_report(
         *(
-            build_case(number, news=news, note="tried")
+            build_case(number, notification=news, note="tried")
             for number, news in enumerate(Notification)
             if news
         ),
@@ -77,26 +77,35 @@ VARIANTS = {
         build_closed_case(11, Notification.CLOSED),
     ),
     "first look": build_report(
-        FIRST, adopted=True, mode=Mode.ENFORCE, preview=(build_planned_outcome(FIRST),)
+        FIRST, baselined=True, mode=Mode.ENFORCE, preview=(build_planned_outcome(FIRST),)
     ),
     "failed": build_report(
         build_case(), outcomes=(Outcome("k", "a", "BlockSignIn", ChangeState.FAILED),)
     ),
-    "exempt": build_report(build_case(), exemptions=2, blind=("inbox-rules",)),
+    "exempt": build_report(build_case(), exemption_count=2, unavailable_sources=("inbox-rules",)),
     "held": build_report(
-        build_case(wanted=(BLOCK_CHANGE_JSON,)), mode=Mode.ENFORCE, held="too many", plan="0" * 32
+        build_case(planned_changes=(BLOCK_CHANGE_JSON,)),
+        mode=Mode.ENFORCE,
+        block_reason="too many",
+        plan="0" * 32,
     ),
-    "an event": build_report(build_case(event=True, closed=START, closing="gone")),
+    "an event": build_report(build_case(is_one_off=True, closed_at=START, resolution="gone")),
     "asked for": build_report(
-        *(), actions=tuple(build_request(number, deed) for number, deed in enumerate(RequestKind))
+        *(),
+        operator_requests=tuple(
+            build_request(number, deed) for number, deed in enumerate(RequestKind)
+        ),
     ),
-    "asked for at the first look": build_report(FIRST, adopted=True, actions=(build_request(),)),
+    "asked for at the first look": build_report(
+        FIRST, baselined=True, operator_requests=(build_request(),)
+    ),
     "hostile": build_report(
-        bad, actions=(build_request(subject=HOSTILE, who=HOSTILE, why=HOSTILE),)
+        bad,
+        operator_requests=(build_request(subject=HOSTILE, requested_by=HOSTILE, reason=HOSTILE),),
     ),
     "overfull": build_report(*(build_case(number) for number in range(500))),
     "overfull of deeds": build_report(
-        actions=tuple(build_request(number) for number in range(500))
+        operator_requests=tuple(build_request(number) for number in range(500))
     ),
 }
 
@@ -131,7 +140,7 @@ def test_there_is_one_card_for_each_gravity_then_one_for_what_is_over_then_one_f
         build_closed_case(2, severity=Severity.CRITICAL),
         build_case(3, severity=Severity.CRITICAL),
         build_case(4, severity=Severity.LOW),
-        actions=(build_request(),),
+        operator_requests=(build_request(),),
     )
     messages = build_cards(run)
     assert [headline(message) for message in messages] == [
@@ -149,11 +158,11 @@ def test_there_is_one_card_for_each_gravity_then_one_for_what_is_over_then_one_f
 
 
 def test_a_first_look_is_one_card_that_counts_everything_and_shows_the_gravest() -> None:
-    many = [build_case(number, adopted=True) for number in range(1, 40)]
+    many = [build_case(number, baselined=True) for number in range(1, 40)]
     grave = build_case(
         99, severity=Severity.CRITICAL, kind="audit-off", summary="Nothing is recorded."
     )
-    run = build_report(*many, grave, adopted=True, actions=(build_request(),))
+    run = build_report(*many, grave, baselined=True, operator_requests=(build_request(),))
     told = shown(run)
     assert headline(only(run)) == "First look: 39 things already there"
     assert "critical\n1 x audit-off\nhigh\n39 x inbox-rule-forward" in told
@@ -164,7 +173,7 @@ def test_a_first_look_is_one_card_that_counts_everything_and_shows_the_gravest()
 
 def test_what_a_dead_run_found_at_its_first_look_is_still_summed_up_on_one_card() -> None:
     there = [
-        build_case(number, adopted=True, severity=grave) for number, grave in enumerate(Severity)
+        build_case(number, baselined=True, severity=grave) for number, grave in enumerate(Severity)
     ]
     summary, fresh = build_cards(build_report(*there, build_case(99)))
     assert headline(summary) == "First look: 5 things already there"
@@ -173,12 +182,12 @@ def test_what_a_dead_run_found_at_its_first_look_is_still_summed_up_on_one_card(
 
 def test_a_run_without_news_has_no_card() -> None:
     assert build_cards(build_report()) == []
-    assert build_cards(build_report(adopted=True)) == []
-    assert build_cards(build_report(actions=(build_request(told=True),))) == []
+    assert build_cards(build_report(baselined=True)) == []
+    assert build_cards(build_report(operator_requests=(build_request(notified=True),))) == []
 
 
 def test_a_card_says_what_was_found_why_it_matters_the_evidence_and_the_next_step() -> None:
-    told = shown(build_report(build_case(wanted=(DISABLE_RULE_CHANGE_JSON,))))
+    told = shown(build_report(build_case(planned_changes=(DISABLE_RULE_CHANGE_JSON,))))
     assert "Exoguard · Mailbox forwarding" in told
     assert "alert mode · 812 of 815 mailboxes read; 3 unreadable · 2026-11-20 06:00 UTC" in told
     assert "**Why it matters:** A forward keeps an intruder reading" in told
@@ -218,7 +227,7 @@ def test_a_fact_with_a_name_is_a_row_of_the_table(fact: str, name: str) -> None:
 def test_what_the_next_run_will_do_is_nobody_elses_next_step() -> None:
     told = shown(
         build_report(
-            FIRST, preview=(build_planned_outcome(FIRST),), mode=Mode.ENFORCE, adopted=True
+            FIRST, preview=(build_planned_outcome(FIRST),), mode=Mode.ENFORCE, baselined=True
         )
     )
     assert "none for you; the next run will block sign-in and revoke the sessions." in told
@@ -274,7 +283,7 @@ def test_every_change_there_is_has_words() -> None:
 
 
 def test_what_was_done_is_said_and_asks_for_nothing() -> None:
-    ended = build_closed_case(note="It took two tries.", wanted=(BLOCK_CHANGE_JSON,))
+    ended = build_closed_case(note="It took two tries.", planned_changes=(BLOCK_CHANGE_JSON,))
     told = shown(build_report(ended, mode=Mode.ENFORCE), PUBLIC_URL)
     assert (
         "Exoguard put it right and read it back: block sign-in and revoke the sessions. "
@@ -285,7 +294,7 @@ def test_what_was_done_is_said_and_asks_for_nothing() -> None:
 
 
 def test_an_event_that_was_over_before_it_was_told_still_asks_for_something() -> None:
-    told = shown(build_report(build_case(event=True, closed=START, closing="gone")))
+    told = shown(build_report(build_case(is_one_off=True, closed_at=START, resolution="gone")))
     assert "High: 1 new" in told
     assert "what it did is still done" in told
     assert "Next step" in told
@@ -355,7 +364,7 @@ def test_an_entry_that_is_too_large_is_shown_shorter_and_crowds_out_nobody() -> 
         build_case(number, facts=(f"fact: {HOSTILE}",) * 20, advice=HOSTILE, summary=HOSTILE)
         for number in range(20)
     ]
-    quiet = build_case(999, summary="The quiet one.", opened=START)
+    quiet = build_case(999, summary="The quiet one.", opened_at=START)
     told = shown(build_report(*huge, quiet))
     assert (
         len(
@@ -372,7 +381,7 @@ def test_an_entry_that_is_too_large_is_shown_shorter_and_crowds_out_nobody() -> 
 
 
 def test_the_gravest_comes_first_and_the_oldest_of_those() -> None:
-    old = build_case(2, summary="Old.", opened=START.replace(year=2020))
+    old = build_case(2, summary="Old.", opened_at=START.replace(year=2020))
     told = shown(build_report(build_case(1, summary="New."), old))
     assert told.index("Old.") < told.index("New.")
 
@@ -395,7 +404,8 @@ def test_hostile_names_act_as_nothing_and_are_bounded() -> None:
 
 def test_what_somebody_asked_for_is_told_with_who_why_and_what_came_of_it() -> None:
     told = shown(
-        build_report(actions=(build_request(kind=RequestKind.EXEMPT, until=START),)), PUBLIC_URL
+        build_report(operator_requests=(build_request(kind=RequestKind.EXEMPT, until=START),)),
+        PUBLIC_URL,
     )
     assert "**Exempted**" in told
     assert "who\nAda (function key)" in told
@@ -410,7 +420,9 @@ def test_what_somebody_asked_for_is_told_with_who_why_and_what_came_of_it() -> N
     ("state", "said"), [(RequestState.REFUSED, "Refused: "), (RequestState.REQUESTED, "Waiting: ")]
 )
 def test_what_was_not_done_does_not_read_as_done(state: RequestState, said: str) -> None:
-    told = shown(build_report(actions=(build_request(kind=RequestKind.UNDO, state=state),)))
+    told = shown(
+        build_report(operator_requests=(build_request(kind=RequestKind.UNDO, state=state),))
+    )
     assert f"**{said}undone**" in told
     assert f"1 {said.lower()}undone" in told
 
@@ -422,7 +434,10 @@ def test_every_deed_has_words() -> None:
 def test_what_an_action_is_about_is_told_by_its_name_where_that_is_known() -> None:
     undone = build_request(kind=RequestKind.UNDO)
     told = shown(
-        build_report(actions=(undone,), names={undone.subject: "BlockSignIn of info@contoso"})
+        build_report(
+            operator_requests=(undone,),
+            subject_names={undone.subject: "BlockSignIn of info@contoso"},
+        )
     )
     assert "about\nBlockSignIn of info@contoso" in told
 

@@ -339,11 +339,11 @@ def test_open_cases_are_counted_by_severity_and_age_and_the_gravest_is_first() -
     found = of(
         ran(ago(minutes=5)),
         known=memory(
-            case(1, severity=Severity.LOW, opened=ago(hours=2)),
-            case(2, severity=Severity.HIGH, opened=ago(days=5)),
-            case(3, severity=Severity.HIGH, opened=ago(days=20)),
-            case(4, severity=Severity.CRITICAL, opened=ago(days=60)),
-            case(5, closed=ago(days=1), closing="gone"),
+            case(1, severity=Severity.LOW, opened_at=ago(hours=2)),
+            case(2, severity=Severity.HIGH, opened_at=ago(days=5)),
+            case(3, severity=Severity.HIGH, opened_at=ago(days=20)),
+            case(4, severity=Severity.CRITICAL, opened_at=ago(days=60)),
+            case(5, closed_at=ago(days=1), resolution="gone"),
         ),
     )
     assert found.open_by_severity == {Severity.CRITICAL: 1, Severity.HIGH: 2, Severity.LOW: 1}
@@ -365,7 +365,7 @@ def test_open_cases_are_counted_by_severity_and_age_and_the_gravest_is_first() -
 def test_somebody_is_needed_for_grave_cases_always_and_for_medium_ones_until_known(
     severity: Severity, acknowledged: datetime | None, health: Health
 ) -> None:
-    one = case(severity=severity, acknowledged=acknowledged, acknowledged_by="ann")
+    one = case(severity=severity, acknowledged_at=acknowledged, acknowledged_by="ann")
     assert of(ran(ago(minutes=5)), known=memory(one)).health is health
 
 
@@ -395,20 +395,25 @@ def test_state_that_cannot_be_read_is_failing_and_says_why() -> None:
 
 
 def test_alerts_the_channel_does_not_take_are_failing_after_a_while() -> None:
-    fresh = case(news=Notification.OPENED, opened=ago(minutes=5), told=None, severity=Severity.LOW)
+    fresh = case(
+        notification=Notification.OPENED,
+        opened_at=ago(minutes=5),
+        notified_at=None,
+        severity=Severity.LOW,
+    )
     assert of(ran(ago(minutes=5)), known=memory(fresh)).health is Health.OK
     old = replace(fresh, opened_at=ago(hours=3))
     act = OperatorRequest("1", RequestKind.ACKNOWLEDGE, old.key, "ann", "known", ago(hours=5))
     done = replace(act, state=RequestState.DONE, ended_at=ago(hours=4))
     asked = replace(act, id="2")
-    found = of(ran(ago(minutes=5)), known=memory(old, actions=(done, asked)))
+    found = of(ran(ago(minutes=5)), known=memory(old, operator_requests=(done, asked)))
     assert (found.pending.case_count, found.pending.request_count) == (1, 1)
     assert found.pending.oldest_at == ago(hours=4)
     assert words(found) == "2 alerts not taken by the channel for 4 hours"
 
 
 def test_rows_nobody_understands_are_told() -> None:
-    found = of(ran(ago(minutes=5)), known=memory(poisoned=2))
+    found = of(ran(ago(minutes=5)), known=memory(unreadable_rows=2))
     assert words(found) == "2 rows of its state not understood"
 
 
@@ -418,7 +423,7 @@ def test_rows_nobody_understands_are_told() -> None:
 def forwarding(number: int, **other: Any) -> Case:
     """A case that asks for a change."""
     wish = json.dumps(["ClearMailboxForward", {"mailbox_guid": f"g-m{number}"}])
-    return case(number, wanted=(wish,), **other)
+    return case(number, planned_changes=(wish,), **other)
 
 
 def test_the_plan_the_brake_holds_is_shown_with_its_hash_and_what_it_would_do() -> None:
@@ -432,7 +437,7 @@ def test_the_plan_the_brake_holds_is_shown_with_its_hash_and_what_it_would_do() 
         verdict=Verdict.ASK,
         severity=Severity.HIGH,
         facts=(f"plan {name}", "would change m1@x"),
-        opened=ago(minutes=5),
+        opened_at=ago(minutes=5),
     )
     enforcing = replace(ENFORCE_CONFIG, schedule=QUARTERLY.schedule)
     found = of(ran(ago(minutes=5)), duty=enforcing, known=memory(held, *wanting))
@@ -452,15 +457,15 @@ def test_the_plan_the_brake_holds_is_shown_with_its_hash_and_what_it_would_do() 
 )
 def test_a_wish_of_another_version_does_not_hide_the_plan(wish: str) -> None:
     held = case(9, kind="brake", verdict=Verdict.ASK, facts=("something else",))
-    [plan] = of(known=memory(held, case(1, wanted=(wish,)))).decisions
+    [plan] = of(known=memory(held, case(1, planned_changes=(wish,)))).decisions
     assert (plan.plan, plan.planned_changes, plan.is_exact) == ("", (), False)
 
 
 def test_what_was_set_aside_or_is_being_adopted_is_no_part_of_the_plan() -> None:
     held = case(9, kind="brake", verdict=Verdict.ASK, facts=())
-    aside = forwarding(1, set_aside=ago(days=1))
-    adopting = forwarding(2, surfaces=("deep",))
-    ended = forwarding(3, closed=ago(days=1))
+    aside = forwarding(1, deferred_at=ago(days=1))
+    adopting = forwarding(2, sources=("deep",))
+    ended = forwarding(3, closed_at=ago(days=1))
     [plan] = of(known=memory(held, aside, adopting, ended)).decisions
     assert plan.planned_changes == ()
 
@@ -553,7 +558,7 @@ def test_what_people_asked_for_is_shown_for_a_month_and_until_it_is_answered() -
         replace(old, id="2", state=RequestState.DONE, notified=True),
         old,
     )
-    found = of(ran(ago(minutes=5)), known=memory(actions=actions))
+    found = of(ran(ago(minutes=5)), known=memory(operator_requests=actions))
     assert [action.id for action in found.operator_requests] == ["1", "3"]
 
 
@@ -562,10 +567,10 @@ def test_what_people_asked_for_is_shown_for_a_month_and_until_it_is_answered() -
 
 def test_the_history_counts_what_was_open_opened_closed_and_changed_on_each_day() -> None:
     cases = [
-        case(1, opened=ago(days=100), severity=Severity.HIGH),
-        case(2, opened=ago(days=3), closed=ago(days=1), severity=Severity.LOW),
-        case(3, opened=ago(days=2, hours=3), closed=ago(days=2)),
-        case(4, opened=ago(days=80), closed=ago(days=50)),
+        case(1, opened_at=ago(days=100), severity=Severity.HIGH),
+        case(2, opened_at=ago(days=3), closed_at=ago(days=1), severity=Severity.LOW),
+        case(3, opened_at=ago(days=2, hours=3), closed_at=ago(days=2)),
+        case(4, opened_at=ago(days=80), closed_at=ago(days=50)),
     ]
     made = ChangeRecord("c", "k", "s", "K", {}, ChangeState.APPLIED, ago(days=1), "r")
     changes = [made, replace(made, state=ChangeState.FAILED)]
@@ -587,8 +592,8 @@ def test_the_history_counts_what_was_open_opened_closed_and_changed_on_each_day(
 
 
 def test_cases_are_chosen_by_guard_severity_and_state_a_page_at_a_time() -> None:
-    many = [case(n, opened=ago(minutes=n)) for n in range(1, 251)]
-    ended = [case(n, closed=ago(hours=n), severity=Severity.HIGH) for n in range(301, 304)]
+    many = [case(n, opened_at=ago(minutes=n)) for n in range(1, 251)]
+    ended = [case(n, closed_at=ago(hours=n), severity=Severity.HIGH) for n in range(301, 304)]
     rows = [GuardData(QUARTERLY, memory(*many, *ended))]
     first = select_case_page(rows, CaseFilter())
     assert (len(first.rows), first.total, first.page_count, first.first_number) == (
@@ -639,7 +644,7 @@ def test_a_case_comes_with_its_changes_its_exemption_and_what_people_did_about_i
         one,
         changes=(made, replace(made, id="d" * 32, case_key="other")),
         exemptions={"m1": Exemption("m1", "ann", "printer", ago(days=-2))},
-        actions=(
+        operator_requests=(
             OperatorRequest("1", RequestKind.UNDO, made.id, "ann", "wrong", ago(hours=1)),
             OperatorRequest("2", RequestKind.ACKNOWLEDGE, one.key, "ann", "known", ago(hours=1)),
             OperatorRequest("3", RequestKind.ACKNOWLEDGE, "f" * 32, "ann", "known", ago(hours=1)),
@@ -675,7 +680,7 @@ def test_the_status_is_json_with_times_of_one_zone() -> None:
         one,
         changes=(made,),
         exemptions={"m1": Exemption("m1", "ann", "printer", ago(days=-2))},
-        actions=(OperatorRequest("1", RequestKind.RUN, "", "bob", "look", ago(hours=1)),),
+        operator_requests=(OperatorRequest("1", RequestKind.RUN, "", "bob", "look", ago(hours=1)),),
     )
     text = json.dumps(
         status_to_json(build_status([GuardData(QUARTERLY, known, [ran(ago(minutes=5))])], NOW))
@@ -691,7 +696,7 @@ def test_the_status_is_json_with_times_of_one_zone() -> None:
 
 
 def test_cases_are_json() -> None:
-    one = case(1, acknowledged=ago(hours=1), acknowledged_by="ann")
+    one = case(1, acknowledged_at=ago(hours=1), acknowledged_by="ann")
     made = ChangeRecord("c", one.key, "s", "K", {}, ChangeState.APPLIED, ago(days=1), "r")
     read = json.loads(json.dumps(case_detail_to_json(QUARTERLY, one, [made])))
     assert (read["case"], read["state"], read["why"]) == (one.key, "open", "It is a toy.")
