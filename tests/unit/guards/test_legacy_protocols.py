@@ -166,9 +166,7 @@ async def test_many_users_are_counted_and_ten_of_them_named() -> None:
     assert sum("used SMTP AUTH" in fact for fact in finding.facts) == 10
 
 
-@pytest.mark.parametrize(
-    "own", [{"allowed": frozenset({"smtp"})}, {"refused": frozenset({"smtp"})}]
-)
+@pytest.mark.parametrize("own", [{"allowed": frozenset({"smtp"})}, {"denied": frozenset({"smtp"})}])
 async def test_a_user_whose_mailbox_decides_for_itself_does_not_speak_for_the_organization(
     own: Mapping[str, frozenset[str]],
 ) -> None:

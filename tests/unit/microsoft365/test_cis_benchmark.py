@@ -18,7 +18,7 @@ from core.microsoft365.cis_benchmark import (
 )
 from core.model.findings import Verdict
 
-ROOT = Path(__file__).resolve().parent.parent.parent.parent
+GUARDS_DIRECTORY = Path(__file__).resolve().parent.parent.parent.parent / "core" / "guards"
 GUARDS = tuple(duty.guard.name for duty in CATALOG)
 CIS = "CIS Microsoft 365: "
 EVERY = [(guard, control) for guard, controls in CONTROLS.items() for control in controls]
@@ -30,8 +30,12 @@ def ids_of(guard: str, kind: str, verdict: Verdict, object_id: str = "m1") -> li
 
 def source_of(guard: str) -> str:
     """The text of a guard, with the rows of the baseline where these are its kinds."""
-    path = ROOT / "core" / "guards" / f"{guard.replace('-', '_')}.py"
-    return path.read_text(encoding="utf-8") + "".join(f'"{row.id}"' for row in SHIPPED_ROWS)
+    name = guard.replace("-", "_")
+    modules = sorted(GUARDS_DIRECTORY.glob(f"{name}.py")) or sorted(
+        (GUARDS_DIRECTORY / name).glob("*.py")
+    )
+    text = "".join(path.read_text(encoding="utf-8") for path in modules)
+    return text + "".join(f'"{row.id}"' for row in SHIPPED_ROWS)
 
 
 def test_every_guard_has_its_recommendations_or_a_reason_for_having_none() -> None:
