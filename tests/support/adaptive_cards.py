@@ -47,10 +47,9 @@ def build_closed_case(
     number: int = 1, notification: Notification = Notification.DONE, **changes: Any
 ) -> Case:
     """A case that ended."""
-    closing = "done" if notification is Notification.DONE else "gone"
-    return build_case(
-        number, **({"news": notification, "closed": START, "closing": closing} | changes)
-    )
+    resolution = "done" if notification is Notification.DONE else "gone"
+    ended = {"notification": notification, "closed_at": START, "resolution": resolution}
+    return build_case(number, **(ended | changes))
 
 
 def build_request(

@@ -77,7 +77,7 @@ def build_sample_case(guard: str, number: int, summary: str, **other: Any) -> Ca
         opened_at=time_ago(days=2),
         sources=("mailboxes",),
     )
-    return replace(replace(made, notified_at=other.get("opened", made.opened_at)), **other)
+    return replace(replace(made, notified_at=other.get("opened_at", made.opened_at)), **other)
 
 
 CHANGE_ARGUMENTS: dict[str, dict[str, object]] = {
@@ -129,7 +129,7 @@ def build_guard_status(
     name: str, *cases: Case, runs: list[Any] | None = None, **other: Any
 ) -> GuardData:
     """One guard with these cases."""
-    duty = other.pop("duty", CONFIGS_BY_NAME[name])
+    duty = other.pop("config", CONFIGS_BY_NAME[name])
     state = other.pop(
         "state", GuardState(baselined_sources=frozenset({"mailboxes"}), population=815)
     )
@@ -150,7 +150,7 @@ def build_closed_cases(guard: str, count: int) -> list[Case]:
         days = 1 + (number * number * 7 + number * 3) % 28
         opened = time_ago(days=days + number % 3, hours=number % 11)
         ended = opened + timedelta(days=1 + number % 4, hours=5)
-        over = {"closed": ended, "closing": "gone"} if ended < NOW else {}
+        over = {"closed_at": ended, "resolution": "gone"} if ended < NOW else {}
         level = (Severity.MEDIUM, Severity.LOW, Severity.HIGH, Severity.LOW)[number % 4]
         found.append(
             build_sample_case(
@@ -312,15 +312,31 @@ def build_busy_tenant() -> list[GuardData]:
     )
     asked = (
         OperatorRequest(
-            "1", RequestKind.ACKNOWLEDGE, licensed.key, "ann@contoso.example", "Used by the display.",
-            time_ago(days=8), "function key", state=RequestState.DONE, ended_at=time_ago(days=8), notified=True,
+            id="1",
+            kind=RequestKind.ACKNOWLEDGE,
+            subject=licensed.key,
+            requested_by="ann@contoso.example",
+            reason="Used by the display.",
+            at=time_ago(days=8),
+            authenticated_as="function key",
+            state=RequestState.DONE,
+            ended_at=time_ago(days=8),
+            notified=True,
         ),
         OperatorRequest(
-            "2", RequestKind.UNDO, undone.id, "ann@contoso.example", "The room could not join calls.",
-            time_ago(days=7), "function key", state=RequestState.DONE, ended_at=time_ago(days=7), notified=True,
-            note="put back and exempt until 2026-12-13",
+            id="2",
+            kind=RequestKind.UNDO,
+            subject=undone.id,
+            requested_by="ann@contoso.example",
+            reason="The room could not join calls.",
+            at=time_ago(days=7),
+            authenticated_as="function key",
+            state=RequestState.DONE,
+            ended_at=time_ago(days=7),
+            notified=True,
+            note="restored and exempt until 2026-12-13",
         ),
-    )  # fmt: skip
+    )
     going_on = ScanPass(
         "r1", time_ago(minutes=11), ScanTotals(), population=815, continuation="3f", shard_count=5
     )
@@ -335,7 +351,7 @@ def build_busy_tenant() -> list[GuardData]:
             blocked,
             *build_closed_cases(SIGN_IN, 12),
             changes=(made, undone),
-            actions=asked,
+            operator_requests=asked,
             exemptions={
                 "object-3": Exemption(
                     "object-3", "ann@contoso.example", "Teams display", time_ago(days=-9)
@@ -457,8 +473,8 @@ def build_hostile_tenant() -> list[GuardData]:
         granted={"graph": list(HOSTILE_TEXTS)},
     )
     known = build_guard_status(
-        FORWARDING, *cases, runs=[failed, *looked], changes=changes, actions=asked,
-        exemptions=exempt, poisoned=2,
+        FORWARDING, *cases, runs=[failed, *looked], changes=changes, operator_requests=asked,
+        exemptions=exempt, unreadable_rows=2,
     )  # fmt: skip
     return [known, GuardData(CONFIGS_BY_NAME[AUDIT], read_error=HOSTILE_TEXTS[1])]
 

@@ -69,15 +69,15 @@ def told(
     ("changes", "shown", "open_at_end"),
     [
         ({}, True, True),
-        ({"opened": SINCE - DAY}, True, True),
-        ({"opened": SINCE}, True, True),
-        ({"opened": UNTIL - TICK}, True, True),
-        ({"opened": UNTIL}, False, None),
-        ({"closed": WITHIN_PERIOD + DAY}, True, False),
-        ({"closed": UNTIL}, True, True),
-        ({"closed": UNTIL - TICK}, True, False),
-        ({"opened": SINCE - 2 * DAY, "closed": SINCE - TICK}, False, None),
-        ({"opened": SINCE - 2 * DAY, "closed": SINCE}, True, False),
+        ({"opened_at": SINCE - DAY}, True, True),
+        ({"opened_at": SINCE}, True, True),
+        ({"opened_at": UNTIL - TICK}, True, True),
+        ({"opened_at": UNTIL}, False, None),
+        ({"closed_at": WITHIN_PERIOD + DAY}, True, False),
+        ({"closed_at": UNTIL}, True, True),
+        ({"closed_at": UNTIL - TICK}, True, False),
+        ({"opened_at": SINCE - 2 * DAY, "closed_at": SINCE - TICK}, False, None),
+        ({"opened_at": SINCE - 2 * DAY, "closed_at": SINCE}, True, False),
     ],
     ids=str,
 )
@@ -166,8 +166,8 @@ def test_a_change_says_what_was_there_before_and_what_took_it_back() -> None:
         ({"at": SINCE}, True),
         ({"at": UNTIL}, False),
         ({"at": SINCE - DAY}, False),
-        ({"at": SINCE - DAY, "undone": SINCE}, True),
-        ({"at": SINCE - DAY, "undone": UNTIL}, False),
+        ({"at": SINCE - DAY, "undone_at": SINCE}, True),
+        ({"at": SINCE - DAY, "undone_at": UNTIL}, False),
     ],
     ids=str,
 )
@@ -191,7 +191,7 @@ def test_an_exemption_names_the_action_that_asked_for_it() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"deed": RequestKind.UNDO},
+        {"kind": RequestKind.UNDO},
         {"subject": "1" * 32},
         {"until": UNTIL + DAY},
         {"state": RequestState.REFUSED},
@@ -225,9 +225,9 @@ def test_an_exemption_belongs_to_every_period_in_which_it_held(
     [
         ({}, True),
         ({"at": SINCE - DAY}, True),
-        ({"at": SINCE - DAY, "ended": None}, False),
-        ({"at": UNTIL, "ended": UNTIL}, False),
-        ({"ended": UNTIL + DAY}, True),
+        ({"at": SINCE - DAY, "ended_at": None}, False),
+        ({"at": UNTIL, "ended_at": UNTIL}, False),
+        ({"ended_at": UNTIL + DAY}, True),
     ],
     ids=str,
 )

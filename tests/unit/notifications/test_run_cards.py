@@ -239,34 +239,38 @@ def test_what_the_next_run_will_do_is_nobody_elses_next_step() -> None:
     [
         ({}, {}, "**Nothing was changed:** it takes a person to decide."),
         (
-            {"wanted": (DISABLE_RULE_CHANGE_JSON,)},
+            {"planned_changes": (DISABLE_RULE_CHANGE_JSON,)},
             {},
             "In enforce mode this guard would disable the inbox rule.",
         ),
         (
-            {"wanted": (BLOCK_CHANGE_JSON,)},
-            {"mode": Mode.ENFORCE, "held": "too many changes"},
+            {"planned_changes": (BLOCK_CHANGE_JSON,)},
+            {"mode": Mode.ENFORCE, "block_reason": "too many changes"},
             "**Held by the brake:** once released, this guard will block sign-in",
         ),
         (
-            {"wanted": (BLOCK_CHANGE_JSON,)},
+            {"planned_changes": (BLOCK_CHANGE_JSON,)},
             {"mode": Mode.ENFORCE, "status": "going on"},
             "**Not changed yet:** this guard is going to block sign-in",
         ),
         (
-            {"verdict": Verdict.CONTESTED, "set_aside": START, "wanted": (BLOCK_CHANGE_JSON,)},
+            {
+                "verdict": Verdict.CONTESTED,
+                "deferred_at": START,
+                "planned_changes": (BLOCK_CHANGE_JSON,),
+            },
             {"mode": Mode.ENFORCE},
             "**Left to a person:** it was changed back twice",
         ),
         (
-            {"verdict": Verdict.PROTECTED, "set_aside": START, "note": "an administrator"},
+            {"verdict": Verdict.PROTECTED, "deferred_at": START, "note": "an administrator"},
             {"mode": Mode.ENFORCE},
             "it cannot be put right here (protected): an administrator",
         ),
         ({"note": "HTTP 503"}, {"mode": Mode.ENFORCE}, "**Tried, without success:** HTTP 503"),
-        ({"wanted": ("{}",)}, {}, "**Nothing was changed:** it takes a person to decide."),
+        ({"planned_changes": ("{}",)}, {}, "**Nothing was changed:** it takes a person to decide."),
         (
-            {"wanted": ('["FromTomorrow", {}]',)},
+            {"planned_changes": ('["FromTomorrow", {}]',)},
             {},
             "In enforce mode this guard would FromTomorrow.",
         ),

@@ -314,7 +314,10 @@ def test_what_a_run_writes_is_what_is_read_of_it() -> None:
     )
     found = parse_run(json.loads(json.dumps(run_document(report))), NOW)
     assert found is not None
-    for name in ("run", "status", "seen", "population", "unread", "blind", "held", "plan", "told"):
+    for name in (
+        "run", "status", "read_count", "population", "unread_count",
+        "unavailable_sources", "block_reason", "plan", "delivered",
+    ):  # fmt: skip
         assert getattr(found, name) == getattr(report, name)
     assert (found.started_at, found.finished_at, found.error) == (
         report.started_at,
