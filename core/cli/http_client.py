@@ -121,14 +121,14 @@ def explain_connection_error(location: str, error: BaseException) -> str:
             return f"{location}: no such name: check --app, or this machine's network"
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
             return (
-                f"{location}: its certificate is not trusted: check --app; behind a proxy that opens "
-                "connections, put the proxy's authority in SSL_CERT_FILE"
+                f"{location}: its certificate is not trusted: check --app; behind a proxy that "
+                "decrypts TLS, name the proxy's CA file in SSL_CERT_FILE"
             )
         case TimeoutError():
             return f"{location}: no answer in time: it may be starting; try again in a minute"
         case aiohttp.ClientConnectorError():
-            reason = error.os_error.strerror or type(error.os_error).__name__
-            return f"{location}: cannot be reached ({sanitize_text(reason, 80)}): check --app and the network"
+            reason = sanitize_text(error.os_error.strerror or type(error.os_error).__name__, 80)
+            return f"{location}: cannot be reached ({reason}): check --app and the network"
         case _:
             return f"{location}: the connection broke ({type(error).__name__}): try again"
 

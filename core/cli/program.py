@@ -1,6 +1,6 @@
 """The command line as a whole: its options, its commands, and the codes it ends with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -65,25 +65,26 @@ def configure_connection(
     session.connection = Connection(address, key_file, local, settings)
 
 
-for command in (
-    read_commands.show_status,
-    read_commands.list_cases,
-    read_commands.show_case,
-    read_commands.list_changes,
-    read_commands.list_requests,
-    read_commands.show_request,
-    viewer.serve_pages,
-    read_commands.download_evidence,
-    read_commands.verify_evidence,
-    read_commands.check_permissions,
-    write_commands.submit_run,
-    write_commands.submit_release,
-    write_commands.submit_undo,
-    write_commands.submit_exemption,
-    write_commands.submit_exemption_end,
-    write_commands.submit_acknowledgement,
-):
-    program.command()(command)
+COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
+    ("status", read_commands.show_status),
+    ("cases", read_commands.list_cases),
+    ("case", read_commands.show_case),
+    ("changes", read_commands.list_changes),
+    ("actions", read_commands.list_requests),
+    ("action", read_commands.show_request),
+    ("page", viewer.serve_pages),
+    ("export", read_commands.download_evidence),
+    ("verify", read_commands.verify_evidence),
+    ("doctor", read_commands.check_permissions),
+    ("run", write_commands.submit_run),
+    ("release", write_commands.submit_release),
+    ("undo", write_commands.submit_undo),
+    ("exempt", write_commands.submit_exemption),
+    ("unexempt", write_commands.submit_exemption_end),
+    ("acknowledge", write_commands.submit_acknowledgement),
+)
+for command_name, command_body in COMMANDS:
+    program.command(command_name)(command_body)
 
 
 def main(arguments: Sequence[str], session: Session | None = None) -> int:

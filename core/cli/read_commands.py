@@ -29,8 +29,7 @@ from core.cli.options import AsJson, GuardName, get_session, run_command
 from core.cli.render import TerminalRenderer
 from core.cli.session import Session
 from core.doctor import main as doctor_main
-from core.evidence.file_format import ExportFormat
-from core.evidence.file_format import verify_export as verify_export
+from core.evidence.file_format import ExportFormat, verify_export
 from core.sanitize import sanitize_text
 from core.status.case_query import CASE_STATES
 
@@ -76,7 +75,7 @@ def list_cases(
         str, typer.Option("--state", metavar="STATE", help="open, closed or all")
     ] = "open",
     page: Annotated[
-        int, typer.Option(min=1, metavar="NUMBER", help="a hundred list_cases are a page")
+        int, typer.Option(min=1, metavar="NUMBER", help="the page, 100 cases each")
     ] = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -263,7 +262,7 @@ def write_private_file(path: Path, body: bytes) -> None:
 
 def verify_evidence(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="an download_evidence")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="an exported file")],
     digest: Annotated[
         str,
         typer.Option(

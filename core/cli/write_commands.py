@@ -80,7 +80,7 @@ def submit_run(
     guard: GuardName,
     why: Why,
     mode: Annotated[
-        str, typer.Option("--mode", metavar="MODE", help="restrains this submit_run: alert")
+        str, typer.Option("--mode", metavar="MODE", help="restricts the mode of this run: alert")
     ] = "",
     who: Who = "",
     yes: Yes = False,
@@ -276,9 +276,8 @@ def preview_plan(guard: str, plan: str) -> Callable[[Session, ApiClient], Awaita
         for row in document["decisions"]:
             if (row["guard"], row.get("plan")) == (guard, plan):
                 for change in row["would_change"]:
-                    session.print_note(
-                        f"  {sanitize_text(change['kind'], 60)} · {sanitize_text(change['subject'])}"
-                    )
+                    kind = sanitize_text(change["kind"], 60)
+                    session.print_note(f"  {kind} · {sanitize_text(change['subject'])}")
                 if not row["list_is_exact"]:
                     session.print_note("  and more than is known here: see the alert")
                 return
@@ -402,7 +401,7 @@ def get_exit_code(ended: dict[str, Any], response: ApiResponse) -> int:
 
 
 async def poll_until_done(
-    session: Session, client: ApiClient, address: str, timeout: float
+    session: Session, client: ApiClient, address: str, max_wait_seconds: float
 ) -> ApiResponse:
     """The answer at an address once it is the last one. Raises Unknown when that takes too long."""
     waited, step = 0.0, FIRST_DELAY
@@ -410,7 +409,9 @@ async def poll_until_done(
         reply = await fetch_response(client, address)
         if reply.parse_object().get("status") not in PENDING_STATUSES:
             return reply
-        if waited >= timeout:
-            raise ApiUnavailable(f"not done within {timeout:.0f} s; it goes on: see {address}")
+        if waited >= max_wait_seconds:
+            raise ApiUnavailable(
+                f"not done within {max_wait_seconds:.0f} s; it goes on: see {address}"
+            )
         await session.sleep(step)
         waited, step = waited + step, min(step * 1.5, MAX_DELAY)

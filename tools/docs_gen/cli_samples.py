@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from core.cli.api_client import ApiClient, ApiResponse
-from core.cli.program import NAME, main, program
+from core.cli.program import COMMANDS, NAME, main, program
 from core.cli.session import Session
 from core.status.case_query import CaseFilter, select_case_page
 from core.status.document import case_detail_to_json, case_page_to_json, status_to_json
@@ -97,7 +97,7 @@ def render_help(*words: str) -> str:
     return text.getvalue().strip("\n")
 
 
-COMMANDS = tuple(entry.callback.__name__ for entry in program.registered_commands if entry.callback)
+COMMAND_NAMES = tuple(name for name, _ in COMMANDS)
 
 
 def format_block(text: str) -> str:
@@ -126,6 +126,6 @@ def build_examples() -> dict[str, str]:
     } | {
         "help": format_block(render_help()),
         "commands": "\n\n".join(
-            f"### {name}\n\n{format_block(render_help(name))}" for name in COMMANDS
+            f"### {name}\n\n{format_block(render_help(name))}" for name in COMMAND_NAMES
         ),
     }

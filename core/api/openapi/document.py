@@ -312,8 +312,8 @@ COMMON_HEADERS: JsonSchema = {
 ERROR_DESCRIPTIONS: Mapping[str, str] = {
     "BadRequest": "The request is not what the route takes; or a key stands in the address.",
     "NotAllowed": (
-        f"Who signed in has neither of the app roles {READER_ROLE} and {OPERATOR_ROLE}, or may only look; "
-        "or a page of another site asks."
+        f"The caller has neither of the app roles {READER_ROLE} and {OPERATOR_ROLE}, or only the "
+        "reader role for a write; or a page of another site sent the request."
     ),
     "NotFound": "There is nothing of that name.",
     "TooLarge": "The body is larger than any request is.",

@@ -7,7 +7,7 @@ import pytest
 
 from core.cli.local_client import match_route
 from tests.support.status_samples import build_busy_tenant, build_hostile_tenant
-from tools.docs_gen.cli_samples import COMMANDS, render_command
+from tools.docs_gen.cli_samples import COMMAND_NAMES, render_command
 
 ROOT = Path(__file__).resolve().parents[3]
 CALLED = re.compile(r"(?:\bexo|python -m core\.cli)((?: --[a-z]+)*) ([a-z]+)\b")
@@ -18,7 +18,7 @@ OPTIONS = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 def test_every_command_a_document_names_exists(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     named = {match[2] for match in CALLED.finditer(text)}
-    assert named <= set(COMMANDS)
+    assert named <= set(COMMAND_NAMES)
     assert named or name == "README.md"
 
 

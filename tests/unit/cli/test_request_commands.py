@@ -15,7 +15,7 @@ from core.cli.api_client import (
     ApiResponse,
 )
 from core.keys import hash_parts
-from core.web import instructions as told
+from core.web import instructions
 from tests.support.local_app import (
     APP_URL,
     GUARD_NAME,
@@ -231,22 +231,24 @@ def test_an_open_case_is_meant_before_one_that_ended() -> None:
 
 
 @pytest.mark.parametrize(
-    "way",
+    "instruction",
     [
-        told.explain_acknowledgement(GUARD_NAME, CASE.key),
-        told.explain_exemption(GUARD_NAME, CASE.key),
-        told.explain_exemption_end(GUARD_NAME, CASE.key),
-        told.explain_undo(GUARD_NAME, CHANGE.id),
-        told.explain_release(GUARD_NAME, PLAN),
+        instructions.explain_acknowledgement(GUARD_NAME, CASE.key),
+        instructions.explain_exemption(GUARD_NAME, CASE.key),
+        instructions.explain_exemption_end(GUARD_NAME, CASE.key),
+        instructions.explain_undo(GUARD_NAME, CHANGE.id),
+        instructions.explain_release(GUARD_NAME, PLAN),
     ],
-    ids=lambda way: str(way.deed),
+    ids=lambda instruction: str(instruction.kind),
 )
-def test_the_command_a_page_tells_asks_for_what_its_request_does(way: told.Instruction) -> None:
+def test_the_command_a_page_tells_asks_for_what_its_request_does(
+    instruction: instructions.Instruction,
+) -> None:
     counter = with_rows()
-    words = shlex.split(way.command.replace(told.EXAMPLE_UNTIL, "2026-12-24"))
+    words = shlex.split(instruction.command.replace(instructions.EXAMPLE_UNTIL, "2026-12-24"))
     assert words[:3] == ["python", "-m", "core.cli"]
     counter.run_command(*words[3:], "--yes")
     [(path, body)] = counter.posts
-    head, _, text = way.http_request.partition("\n\n")
+    head, _, text = instruction.http_request.partition("\n\n")
     assert head.startswith(f"POST {path}\n")
     assert body.keys() == json.loads(text).keys()
