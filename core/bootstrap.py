@@ -73,7 +73,7 @@ async def connect_world(
                 certificate=settings["CLIENT_CERTIFICATE_PATH"],
                 ca_path=ca_path,
                 service=build_token_service(
-                    deadline=deadline, door=gate_for(f"{cloud.login} {tenant_id}")
+                    deadline=deadline, throttle_gate=gate_for(f"{cloud.login} {tenant_id}")
                 ),
             )
         )
