@@ -7,18 +7,18 @@ schedule, mode and limit; `core.config.settings` names them after the guard.
 from datetime import timedelta
 
 from core.guards import (
+    app_consent,
     exchange_module_access,
+    legacy_protocols,
     mailbox_audit,
     mailbox_delegation,
+    mailbox_forwarding,
     mass_deletion,
     mfa_registration,
     shared_mailbox_health,
     shared_mailbox_sign_in,
+    tenant_baseline,
 )
-from core.guards.app_consent import guard as app_consent
-from core.guards.legacy_protocols import guard as legacy_protocols
-from core.guards.mailbox_forwarding import guard as mailbox_forwarding
-from core.guards.tenant_baseline import guard as tenant_baseline
 from core.model.guards import ChangeLimit, GuardConfig, Mode
 
 CATALOG = (

@@ -34,7 +34,7 @@ from core.tenant.changes import (
     ResetAuditSet,
 )
 from core.tenant.directory import Account
-from core.tenant.mailboxes import Mailbox
+from core.tenant.mailboxes import Mailbox, format_mailbox_name
 from core.tenant.merging import (
     PresenceTracker,
     collect_failures,
@@ -359,11 +359,6 @@ def judge_audit_age(audit: MailboxAudit, policy: GuardPolicy) -> Iterator[Findin
             changes=(RaiseAuditAge(audit.mailbox.guid, policy.audit_age_days),),
         )
     yield finding
-
-
-def format_mailbox_name(mailbox: Mailbox) -> str:
-    """The mailbox as people know it."""
-    return sanitize_text(mailbox.address or mailbox.name or mailbox.id, MAX_TEXT_LENGTH)
 
 
 EXCHANGE = Service.EXCHANGE

@@ -17,7 +17,7 @@ from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Se
 from core.sanitize import sanitize_text
 from core.tenant.changes import BlockSignIn
 from core.tenant.directory import Account, SignIn
-from core.tenant.mailboxes import Mailbox
+from core.tenant.mailboxes import Mailbox, format_mailbox_name
 from core.tenant.merging import (
     PresenceTracker,
     collect_failures,
@@ -261,11 +261,6 @@ def list_sign_in_facts(
         return ("last successful sign-in: not readable (AuditLog.Read.All and Entra ID P1)",)
     date = f"{item.last_sign_in:%Y-%m-%d}" if item.last_sign_in else "none on record"
     return (f"last successful sign-in: {date}",)
-
-
-def format_mailbox_name(mailbox: Mailbox) -> str:
-    """The mailbox as people know it."""
-    return sanitize_text(mailbox.address or mailbox.name or mailbox.id, MAX_TEXT_LENGTH)
 
 
 def format_mailbox_with_kind(mailbox: Mailbox) -> str:

@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from core.sanitize import sanitize_text
+
+MAX_NAME_LENGTH = 200
+"""The most characters of a name that a finding shows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
@@ -92,3 +97,8 @@ class MailboxSize:
 
     id: str
     size_bytes: int
+
+
+def format_mailbox_name(mailbox: Mailbox) -> str:
+    """The mailbox as people know it: its address, else its name, else its id; sanitized."""
+    return sanitize_text(mailbox.address or mailbox.name or mailbox.id, MAX_NAME_LENGTH)

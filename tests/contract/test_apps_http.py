@@ -1,6 +1,7 @@
 """Apps and consent over the wire: what only the real adapters have to cope with."""
 
-from core.guards.app_consent.guard import POLICY, PROPERTY
+from core.guards.app_consent.grants import POLICY
+from core.guards.app_consent.judge import PROPERTY
 from core.tenant.changes import SetConfiguration
 from core.tenant.readings import Reading
 from core.tenant.surfaces import APP_PERMISSIONS, APPS

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from core.sanitize import sanitize_text
 from core.tenant.apps import App, AppPermission, DelegatedGrant
+from core.tenant.configuration import Configuration
 from core.tenant.merging import collect_failures
 from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
 from core.tenant.surfaces import APP_PERMISSIONS, DELEGATED_GRANTS
@@ -13,6 +14,7 @@ from core.tenant.surfaces import APP_PERMISSIONS, DELEGATED_GRANTS
 MAX_PERMISSIONS = 200_000
 MAX_SUBJECT_LENGTH = 120
 GRANT_SOURCES = (DELEGATED_GRANTS, APP_PERMISSIONS)
+POLICY = "authorization-policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,10 @@ class ConsentedApp:
     delegated_grants: tuple[DelegatedGrantView, ...] = ()
     app_grants: tuple[AppGrant, ...] = ()
     is_listed: bool = True
+
+
+type ConsentItem = ConsentedApp | Configuration
+"""An app with its permissions, or the authorization policy that lets users consent."""
 
 
 @dataclass(slots=True)

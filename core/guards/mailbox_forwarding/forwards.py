@@ -33,7 +33,7 @@ from core.tenant.mail_flow import (
     RemoteDomain,
     TransportRule,
 )
-from core.tenant.mailboxes import Mailbox
+from core.tenant.mailboxes import Mailbox, format_mailbox_name
 from core.tenant.merging import find_object_failure
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import (
@@ -156,11 +156,6 @@ class ForwardingInputs:
             miss.reason for miss in self.recipient_reading.failures if miss.source == RECIPIENTS
         ]
         return f"a recipient could not be looked up: {reasons[0] if reasons else 'no answer'}"
-
-
-def format_mailbox_name(mailbox: Mailbox) -> str:
-    """The mailbox as people know it."""
-    return sanitize_text(mailbox.address or mailbox.name or mailbox.id, MAX_TEXT_LENGTH)
 
 
 def list_rule_recipients(rule: InboxRule) -> Iterator[tuple[str, str]]:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from core.guards.legacy_protocols.guard import TRANSPORT
-from core.guards.shared_mailbox_health import GB
+from core.guards.legacy_protocols.items import TRANSPORT
+from core.guards.shared_mailbox_health.items import GB
 from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS
 from core.microsoft365.audit_actions import DEFAULT_ACTIONS
 from core.model.baseline import Baseline

@@ -7,12 +7,14 @@ import pytest
 
 from core.guards.app_consent.grants import (
     MAX_PERMISSIONS,
+    POLICY,
     AppGrant,
     AppGrants,
     ConsentedApp,
     DelegatedGrantView,
 )
-from core.guards.app_consent.guard import GUARD, POLICY, PROPERTY, describe_user_count, judge
+from core.guards.app_consent.guard import GUARD
+from core.guards.app_consent.judge import PROPERTY, describe_user_count, judge
 from core.microsoft365.app_permissions import (
     MICROSOFT_TENANTS,
     PermissionRisk,

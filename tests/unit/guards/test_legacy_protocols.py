@@ -7,16 +7,10 @@ from typing import Any
 
 import pytest
 
-from core.guards.legacy_protocols.guard import (
-    GUARD,
-    ORGANIZATION,
-    PLANS,
-    POLICIES,
-    SETTINGS,
-    TRANSPORT,
-    judge,
-    matches_policy_name,
-)
+from core.guards.legacy_protocols.guard import GUARD
+from core.guards.legacy_protocols.items import ORGANIZATION, PLANS, POLICIES, SETTINGS, TRANSPORT
+from core.guards.legacy_protocols.judge import judge
+from core.guards.legacy_protocols.observe import matches_policy_name
 from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.model.findings import Finding, Severity, Verdict
 from core.model.guards import GuardPolicy, ObserveContext

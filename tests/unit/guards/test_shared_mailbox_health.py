@@ -5,18 +5,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.guards.shared_mailbox_health import (
+from core.guards.shared_mailbox_health.guard import GUARD
+from core.guards.shared_mailbox_health.items import (
     GB,
-    GUARD,
     LICENCES,
-    MAX_FAILED_ACCOUNTS,
     SETTINGS,
     SIZE_SOURCES,
     MeasuredMailbox,
     SharedMailboxState,
-    combine_account_failures,
-    judge,
 )
+from core.guards.shared_mailbox_health.judge import judge
+from core.guards.shared_mailbox_health.observe import MAX_FAILED_ACCOUNTS, combine_account_failures
 from core.microsoft365.remote_recipient_type import parse_recipient_type_flags
 from core.model.findings import Finding, Severity, Verdict
 from core.model.guards import GuardPolicy, ObserveContext

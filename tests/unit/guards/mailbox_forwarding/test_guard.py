@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from core.guards.mailbox_forwarding.forwards import Forward
-from core.guards.mailbox_forwarding.guard import GUARD, judge
+from core.guards.mailbox_forwarding.guard import GUARD
+from core.guards.mailbox_forwarding.judge import judge
 from core.model.findings import Finding, Severity, Verdict
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import ClearMailboxForward, DisableInboxRule

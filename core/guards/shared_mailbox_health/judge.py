@@ -1,16 +1,20 @@
-"""The threat: a shared mailbox that stops being one, or that its licence does not fit.
+"""Judges shared mailboxes by what their licence allows and what synchronization will do. Pure."""
 
-Over 50 GB, on hold or with an archive it needs a licence; without one it takes no more mail, or
-what has to be kept is not. One that needs none and has one costs money and is a person's mailbox in
-all but name: a team's mail behind a sign-in that nobody owns. And one that was converted in the
-cloud only becomes a user's again at the next synchronisation, and is lost when it has no licence.
-"""
-
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
+from core.guards.shared_mailbox_health.items import (
+    GB,
+    LICENCES,
+    NEAR_SIZE_LIMIT,
+    SETTINGS,
+    SIZE_LIMIT,
+    SIZE_SOURCES,
+    MeasuredMailbox,
+    SharedMailboxItem,
+    SharedMailboxState,
+)
 from core.microsoft365.powershell import (
     ARCHIVING_PRODUCT,
     LARGE_MAILBOX_PRODUCT,
@@ -36,188 +40,13 @@ from core.microsoft365.service_plans import (
     normalize_plan_ids,
 )
 from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import Guard, GuardPolicy, ObserveContext, PeriodicCheck, Permission, Service
-from core.sanitize import sanitize_text
+from core.model.guards import GuardPolicy
 from core.tenant.directory import Account
-from core.tenant.mailbox_index import MailboxPage, select_between_checks
-from core.tenant.mailboxes import Mailbox, MailboxSize, SharedMailbox
-from core.tenant.merging import collect_failures
-from core.tenant.port import Tenant
-from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import ACCOUNTS, MAILBOX_SIZES, SHARED_MAILBOXES
+from core.tenant.mailboxes import SharedMailbox, format_mailbox_name
 
-MAX_TEXT_LENGTH = 200
-GB = 2**30
-SIZE_LIMIT, NEAR_SIZE_LIMIT = 50 * GB, 45 * GB
 SIZE_STEPS = (45, 50, 60, 75, 90)
 """Sizes are told in steps of so many GB: a figure that is another one tomorrow is no fact."""
-
-SETTINGS, LICENCES = "shared-mailbox-settings", "licences"
-"""What is read of every shared mailbox at each run; sizes and accounts are read in the sweep."""
-
-SOURCES = frozenset({SHARED_MAILBOXES, MAILBOX_SIZES, ACCOUNTS})
-"""All that is read mailbox by mailbox."""
-
-SIZE_SOURCES = (SHARED_MAILBOXES, MAILBOX_SIZES, ACCOUNTS)
-MAX_FAILED_ACCOUNTS = 1_000
-"""Of so many mailboxes the account may be unread; with more, reading accounts did not work."""
-
 SYNC_CYCLE = "then a sync cycle (Start-ADSyncSyncCycle -PolicyType Delta)"
-
-
-@dataclass(frozen=True, slots=True)
-class SharedMailboxState:
-    """What a shared mailbox is set to, and its account; None: Entra knows none.
-
-    `unread`: the account could not be read, which is told apart from what is wrong.
-    """
-
-    settings: SharedMailbox
-    account: Account | None = None
-    is_account_unreadable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class MeasuredMailbox:
-    """How large a shared mailbox is, and its account; `settings` only where they decide."""
-
-    mailbox: Mailbox
-    size_bytes: int
-    account: Account | None = None
-    settings: SharedMailbox | None = None
-
-
-type SharedMailboxItem = SharedMailboxState | MeasuredMailbox
-
-
-# ----------------------------------------------------------------------------------------------
-# Looking
-# ----------------------------------------------------------------------------------------------
-
-
-async def observe(
-    tenant: Tenant, context: ObserveContext
-) -> AsyncIterator[Reading[SharedMailboxItem] | MailboxPage]:
-    """Every shared mailbox with its settings and its account; then all of them, to be measured.
-
-    No page but the last speaks of objects, and the last of all of them: a case ends when the whole
-    listing no longer shows it.
-    """
-    lost: dict[ReadFailure, None] = {}
-    whole = True
-    async for page in tenant.shared_mailboxes():
-        if page.items:
-            kept, misses = await join_mailbox_accounts(tenant, page.items)
-            lost |= dict.fromkeys(misses)
-            yield Reading(items=kept, sources=frozenset({SETTINGS, LICENCES}), scope=frozenset())
-        broken = [replace(miss, source=SETTINGS) for miss in page.failures]
-        lost |= dict.fromkeys(miss for miss in broken if miss.object_id)
-        whole = whole and page.complete and not any(not miss.object_id for miss in page.failures)
-        yield MailboxPage(list_page_mailboxes(page), SOURCES)
-    if whole:
-        yield Reading(
-            failures=combine_account_failures(lost), sources=frozenset({SETTINGS, LICENCES})
-        )
-
-
-def list_page_mailboxes(page: Reading[SharedMailbox]) -> Reading[Mailbox]:
-    """A page as a listing of mailboxes."""
-    boxes = tuple(one.mailbox for one in page.items)
-    return page.with_items(boxes, page.failures, page.sources, page.population)
-
-
-def combine_account_failures(failures: dict[ReadFailure, None]) -> tuple[ReadFailure, ...]:
-    """What was missed on all pages; of a thousand accounts, that accounts cannot be read."""
-    accounts = [miss for miss in failures if miss.source == LICENCES]
-    whole = [miss for miss in accounts if not miss.object_id]
-    if len(accounts) > MAX_FAILED_ACCOUNTS and not whole:
-        whole = [
-            ReadFailure(
-                LICENCES,
-                f"the accounts of {MAX_FAILED_ACCOUNTS:,} mailboxes and more cannot be read",
-            )
-        ]
-    return (*(miss for miss in failures if miss.source != LICENCES), *(whole or accounts))
-
-
-async def join_mailbox_accounts(
-    tenant: Tenant, mailboxes: Sequence[SharedMailbox]
-) -> tuple[tuple[SharedMailboxState, ...], tuple[ReadFailure, ...]]:
-    """Mailboxes with their accounts, and which accounts could not be read."""
-    accounts = await tenant.accounts([one.mailbox for one in mailboxes])
-    by_id = {account.id: account for account in accounts.items}
-    misses = tuple(replace(miss, source=LICENCES) for miss in collect_failures((accounts,)))
-    lost = {miss.object_id for miss in misses}
-    return tuple(
-        SharedMailboxState(
-            one, by_id.get(one.mailbox.id), not lost.isdisjoint({"", one.mailbox.id})
-        )
-        for one in mailboxes
-    ), misses
-
-
-async def inspect(
-    tenant: Tenant, context: ObserveContext, mailboxes: Sequence[Mailbox]
-) -> Reading[SharedMailboxItem]:
-    """How large some mailboxes are. It takes a command each, so it is swept over the day.
-
-    Between sweeps only those with an open case are measured, so that what was put right is known
-    sooner.
-    """
-    scope = frozenset(one.id for one in mailboxes)
-    swept = MAILBOX_SIZES in context.due_checks
-    asked = mailboxes if swept else select_between_checks(mailboxes, context.open_case_ids)
-    if not asked and not swept:
-        surfaces = frozenset({SHARED_MAILBOXES})
-        return Reading(sources=surfaces, population=len(mailboxes), scope=scope)
-    sizes = await tenant.mailbox_sizes(asked)
-    accounts = await tenant.accounts(asked)
-    items, doubtful = measure_mailboxes(asked, sizes, accounts)
-    settings = await tenant.shared_mailboxes_of(doubtful) if doubtful else Reading[SharedMailbox]()
-    known = {one.mailbox.id: one for one in settings.items}
-    spared = {one.id for one in doubtful} - known.keys()
-    misses = collect_failures((sizes, accounts, settings))
-    # A sweep goes on only over what it has seen: nobody would look at these for another day.
-    blind = [replace(one, source=MAILBOX_SIZES) for one in misses if not one.object_id]
-    seen = frozenset(one.id for one in asked)
-    return Reading(
-        items=tuple(
-            replace(one, settings=known.get(one.mailbox.id))
-            for one in items
-            if one.mailbox.id not in spared
-        ),
-        failures=tuple(dict.fromkeys((*misses, *blind))),
-        sources=SOURCES,
-        population=len(mailboxes),
-        scope=scope,
-        partial_scopes={} if swept else {MAILBOX_SIZES: seen, ACCOUNTS: seen},
-    )
-
-
-def measure_mailboxes(
-    mailboxes: Sequence[Mailbox], sizes: Reading[MailboxSize], accounts: Reading[Account]
-) -> tuple[list[MeasuredMailbox], list[Mailbox]]:
-    """Mailboxes with size and account, and those whose settings decide what to say of them.
-
-    One whose account was not read says nothing: without its licences there is no telling.
-    """
-    by_id = {account.id: account for account in accounts.items}
-    unread = {miss.object_id for miss in accounts.failures}
-    bytes_of = {one.id: one.size_bytes for one in sizes.items}
-    items, doubtful = list[MeasuredMailbox](), list[Mailbox]()
-    for box in mailboxes:
-        if box.id not in bytes_of or not unread.isdisjoint({"", box.id}):
-            continue
-        account = by_id.get(box.id)
-        items.append(MeasuredMailbox(box, bytes_of[box.id], account))
-        if bytes_of[box.id] < NEAR_SIZE_LIMIT and account and account.plans is not None:
-            doubtful += [box] if has_mailbox_plan(account.plans) else []
-    return items, doubtful
-
-
-# ----------------------------------------------------------------------------------------------
-# Judgement
-# ----------------------------------------------------------------------------------------------
 
 
 def judge(item: SharedMailboxItem, policy: GuardPolicy) -> Iterator[Finding]:
@@ -450,16 +279,6 @@ def build_licence_advice(account: Account, product: str) -> str:
     return f"{command} (the account needs a UsageLocation).{instead}"
 
 
-# ----------------------------------------------------------------------------------------------
-# Words
-# ----------------------------------------------------------------------------------------------
-
-
-def format_mailbox_name(mailbox: Mailbox) -> str:
-    """The mailbox as people know it."""
-    return sanitize_text(mailbox.address or mailbox.name or mailbox.id, MAX_TEXT_LENGTH)
-
-
 def format_size_step(size_bytes: int) -> str:
     """A size in steps so wide that it stays the same for weeks."""
     if size_bytes < NEAR_SIZE_LIMIT:
@@ -485,22 +304,3 @@ def format_sign_in_state(account: Account) -> str:
     """Whether somebody could sign in as the mailbox."""
     words = {True: "enabled", False: "blocked", None: "not known"}
     return f"sign-in of its account: {words[account.enabled]}"
-
-
-GUARD = Guard(
-    name="shared-mailbox-health",
-    title="Health of shared mailboxes",
-    rationale="One with the wrong licence, or that is a user's again tomorrow, loses mail or hides one.",
-    permissions=(
-        Permission(
-            Service.EXCHANGE, "Get-Mailbox", "shared mailboxes, their holds, their type on premises"
-        ),
-        Permission(Service.EXCHANGE, "Get-MailboxStatistics", "how large they are"),
-        Permission(Service.GRAPH, "User.Read.All", "which licences their accounts hold"),
-    ),
-    observe=observe,
-    judge=judge,
-    inspect=inspect,
-    noun="shared mailboxes",
-    periodic_checks=(PeriodicCheck(MAILBOX_SIZES, timedelta(days=1)),),
-)

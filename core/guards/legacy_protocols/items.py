@@ -1,0 +1,68 @@
+"""What the guard judges: settings of the organization, and mailboxes that allow a protocol."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core.guards.legacy_protocols.sign_in_evidence import NO_EVIDENCE, ProtocolEvidence
+from core.tenant.configuration import Configuration
+from core.tenant.mailboxes import MailboxProtocols
+
+MAX_TEXT_LENGTH = 200
+ORGANIZATION = "organization"
+TRANSPORT, PLANS = "transport-config", "cas-mailbox-plan"
+POLICIES, SETTINGS = "authentication-policy", "organization-config"
+PROTOCOL_PROPERTIES: Mapping[str, str] = {"imap": "ImapEnabled", "pop": "PopEnabled"}
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpAuthSetting:
+    """SMTP AUTH of the organization. `disabled` None: not told.
+
+    `spared` counts the users whose mailbox decides for itself; `default` is what the default
+    authentication policy says about bare passwords.
+    """
+
+    disabled: bool | None
+    evidence: ProtocolEvidence = NO_EVIDENCE
+    own_setting_count: int = 0
+    default_policy_fact: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMailboxPlan:
+    """What new mailboxes get."""
+
+    plan: Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticationPolicy:
+    """An authentication policy; `default`: accounts without one of their own fall under it."""
+
+    policy: Configuration
+    is_default: bool = False
+    evidence: ProtocolEvidence = NO_EVIDENCE
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyProtocolMailbox:
+    """A mailbox that allows a protocol by itself, or does not tell, and who uses it."""
+
+    protocols: MailboxProtocols
+    evidence: ProtocolEvidence = NO_EVIDENCE
+
+
+type ProtocolItem = SmtpAuthSetting | NewMailboxPlan | AuthenticationPolicy | LegacyProtocolMailbox
+
+
+def parse_protocol_switch(value: object) -> bool | None:
+    """A switch of the configuration, also as a word; None when it is neither."""
+    if isinstance(value, bool):
+        return value
+    words = {"true": True, "false": False}
+    return words.get(value.strip().lower()) if isinstance(value, str) else None
+
+
+def allows_basic_smtp_auth(policy: Configuration) -> bool | None:
+    """Whether a policy takes basic authentication for SMTP, the one protocol that still has it."""
+    return parse_protocol_switch(policy.values.get("AllowBasicAuthSmtp"))

@@ -1,0 +1,237 @@
+"""Reads mail protocol settings, and the sign-in log where a setting allows a protocol."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import replace
+
+from core.guards.legacy_protocols.items import (
+    MAX_TEXT_LENGTH,
+    ORGANIZATION,
+    PLANS,
+    POLICIES,
+    SETTINGS,
+    TRANSPORT,
+    AuthenticationPolicy,
+    LegacyProtocolMailbox,
+    NewMailboxPlan,
+    ProtocolItem,
+    SmtpAuthSetting,
+    allows_basic_smtp_auth,
+    parse_protocol_switch,
+)
+from core.guards.legacy_protocols.sign_in_evidence import NO_EVIDENCE, ProtocolEvidence, SignInLog
+from core.model.guards import ObserveContext
+from core.sanitize import sanitize_text
+from core.tenant.configuration import Configuration
+from core.tenant.mailboxes import MailboxProtocols, ProtocolUse
+from core.tenant.merging import PresenceTracker, collect_failures, collect_sources
+from core.tenant.port import Tenant
+from core.tenant.readings import Reading
+from core.tenant.surfaces import PROTOCOL_USE, PROTOCOLS, SIGN_INS
+
+MAX_LOOKUPS = 200
+"""Users of SMTP AUTH whose own setting is read; beyond that they all count as concerned."""
+
+
+async def observe(tenant: Tenant, context: ObserveContext) -> AsyncIterator[Reading[ProtocolItem]]:
+    """The settings of the organization, then every mailbox; who uses what is only asked if needed.
+
+    While the log cannot be read, what has an open case stays as it was last judged, and what has
+    none is told without that knowledge.
+    """
+    log = SignInLog(tenant, context.policy)
+    yield await read_organization_protocols(tenant, context, log)
+    listed = PresenceTracker(context.open_case_ids)
+    searches: frozenset[str] | None = None
+    async for page in tenant.mailbox_protocols(context.continuation):
+        listed.add_page(page)
+        if searches is None and any(one.allowed or one.unknown for one in page.items):
+            searches = await read_discovery_mailboxes(tenant)
+        yield await build_protocol_batch(page, context, log, searches or frozenset())
+    if not context.continuation:
+        for rest in listed.build_absence_readings((PROTOCOLS, PROTOCOL_USE)):
+            yield rest
+
+
+async def read_organization_protocols(
+    tenant: Tenant, context: ObserveContext, log: SignInLog
+) -> Reading[ProtocolItem]:
+    """SMTP AUTH as a whole, the plans of new mailboxes, and authentication policies."""
+    transport = await tenant.configuration(TRANSPORT)
+    plans = await tenant.configuration(PLANS)
+    policies = await tenant.configuration(POLICIES)
+    settings = await tenant.configuration(SETTINGS)
+    read = (transport, plans, policies, settings)
+    named = next((get_default_policy_name(one) for one in settings.items), None)
+    items: list[ProtocolItem] = [NewMailboxPlan(plan) for plan in plans.items]
+    for one in transport.items:
+        disabled = parse_protocol_switch(one.values.get("SmtpClientAuthenticationDisabled"))
+        items.append(
+            SmtpAuthSetting(disabled, default_policy_fact=describe_default_policy(named, policies))
+        )
+    if named is not None:
+        items += [
+            AuthenticationPolicy(one, matches_policy_name(named, one)) for one in policies.items
+        ]
+    if any(allows_legacy_sign_in(item) for item in items):
+        await log.read_once()
+    return Reading(
+        items=tuple(
+            [
+                await add_protocol_users(tenant, item, log)
+                for item in filter_judgeable_items(items, context, log)
+            ]
+        ),
+        failures=(*collect_failures(read), *log.read_failures),
+        sources=collect_sources(read) | {PROTOCOL_USE, SIGN_INS},
+    )
+
+
+def allows_legacy_sign_in(item: ProtocolItem) -> bool:
+    """True for a setting that somebody may be signing in by."""
+    match item:
+        case SmtpAuthSetting():
+            return item.disabled is False
+        case AuthenticationPolicy():
+            return allows_basic_smtp_auth(item.policy) is True
+        case LegacyProtocolMailbox():
+            return bool(item.protocols.allowed)
+        case NewMailboxPlan():
+            return False
+
+
+def filter_judgeable_items(
+    items: Iterable[ProtocolItem], context: ObserveContext, log: SignInLog
+) -> Iterator[ProtocolItem]:
+    """The items that can be judged: all, or without the log those that have no case yet."""
+    for item in items:
+        if not (
+            log.failure
+            and allows_legacy_sign_in(item)
+            and get_item_object_id(item) in context.open_case_ids
+        ):
+            yield item
+
+
+def get_item_object_id(item: ProtocolItem) -> str:
+    """The object a finding about an item is about."""
+    match item:
+        case SmtpAuthSetting():
+            return ORGANIZATION
+        case NewMailboxPlan():
+            return item.plan.id
+        case AuthenticationPolicy():
+            return item.policy.id
+        case LegacyProtocolMailbox():
+            return item.protocols.mailbox.id
+
+
+async def add_protocol_users(tenant: Tenant, item: ProtocolItem, log: SignInLog) -> ProtocolItem:
+    """A setting of the organization with those who use what it allows."""
+    if not allows_legacy_sign_in(item):
+        return item
+    evidence = log.find_evidence(("smtp",))
+    match item:
+        case AuthenticationPolicy():
+            return replace(item, evidence=evidence)
+        case SmtpAuthSetting():
+            concerned = await filter_inheriting_users(tenant, evidence.uses)
+            spared = len(evidence.uses) - len(concerned)
+            return replace(
+                item, evidence=replace(evidence, uses=concerned), own_setting_count=spared
+            )
+        case _:
+            return item
+
+
+async def filter_inheriting_users(
+    tenant: Tenant, uses: tuple[ProtocolUse, ...]
+) -> tuple[ProtocolUse, ...]:
+    """The users whom the organization's switch concerns: all but those known to decide alone."""
+    asked = [use.account_id for use in uses[:MAX_LOOKUPS]]
+    if not asked:
+        return uses
+    found = await tenant.protocols_of(asked)
+    alone = {one.mailbox.id for one in found.items if "smtp" in one.allowed | one.denied}
+    return tuple(use for use in uses if use.account_id not in alone)
+
+
+async def read_discovery_mailboxes(tenant: Tenant) -> frozenset[str]:
+    """The mailboxes that hold what a search found: nobody can sign in to one.
+
+    Get-CASMailbox does not tell what a mailbox is. Where these cannot be listed they count like
+    any other.
+    """
+    return frozenset(
+        [box.id async for page in tenant.mailboxes(("DiscoveryMailbox",)) for box in page.items]
+    )
+
+
+async def build_protocol_batch(
+    page: Reading[MailboxProtocols],
+    context: ObserveContext,
+    log: SignInLog,
+    excluded: frozenset[str],
+) -> Reading[ProtocolItem]:
+    """The mailboxes of a page in which something is open, with those who use it."""
+    deviant = [
+        LegacyProtocolMailbox(one)
+        for one in page.items
+        if (one.allowed or one.unknown) and one.mailbox.id not in excluded
+    ]
+    asks = any(allows_legacy_sign_in(item) for item in deviant)
+    if asks:
+        await log.read_once()
+    items = [
+        replace(item, evidence=find_mailbox_evidence(item.protocols, log))
+        for item in filter_judgeable_items(deviant, context, log)
+        if isinstance(item, LegacyProtocolMailbox)
+    ]
+    return page.with_items(
+        tuple(items),
+        (*collect_failures((page,)), *(log.read_failures if asks else ())),
+        page.sources | {PROTOCOL_USE},
+        page.population,
+    )
+
+
+def find_mailbox_evidence(protocols: MailboxProtocols, log: SignInLog) -> ProtocolEvidence:
+    """Who uses what a mailbox allows. Without an account there is nobody to look for."""
+    if not protocols.allowed:
+        return NO_EVIDENCE
+    found = log.find_evidence(protocols.allowed, protocols.mailbox.id)
+    if not protocols.mailbox.has_account:
+        return replace(found, doubts=(*found.doubts, "which account it belongs to is not told"))
+    return found
+
+
+def get_default_policy_name(settings: Configuration) -> str:
+    """What the organization calls its default authentication policy, "" for none."""
+    value = settings.values.get("DefaultAuthenticationPolicy")
+    return value.strip() if isinstance(value, str) else ""
+
+
+def matches_policy_name(name: str, policy: Configuration) -> bool:
+    """True when a name, a path or a DN means this policy."""
+    keys = (policy.id, policy.name, policy.values.get("DistinguishedName"))
+    known = {key.strip().lower() for key in keys if isinstance(key, str) and key.strip()}
+    wanted = name.strip().lower()
+    last = wanted.replace("/", "\\").rpartition("\\")[2]
+    first = wanted.removeprefix("cn=").partition(",")[0] if wanted.startswith("cn=") else wanted
+    return bool(wanted) and bool(known & {wanted, last, first})
+
+
+def describe_default_policy(name: str | None, policies: Reading[Configuration]) -> str:
+    """What the default authentication policy says about bare passwords, in words."""
+    if name is None:
+        return "the default authentication policy is not known"
+    if not name:
+        return "no default authentication policy refuses bare passwords"
+    shown = sanitize_text(name, MAX_TEXT_LENGTH)
+    for policy in policies.items:
+        if matches_policy_name(name, policy):
+            allowed = allows_basic_smtp_auth(policy)
+            if allowed is False:
+                return f"the default authentication policy {shown} refuses bare passwords"
+            if allowed:
+                return f"the default authentication policy {shown} takes bare passwords"
+    return f"what the default authentication policy {shown} says is not known"

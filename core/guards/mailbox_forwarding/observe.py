@@ -1,0 +1,242 @@
+"""Reads forwards, mail-flow rules and inbox rules, and looks up their recipients."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
+
+from core.guards.mailbox_forwarding.forwards import (
+    Forward,
+    ForwardingInputs,
+    assemble_forwards,
+    list_rule_recipients,
+)
+from core.guards.mailbox_forwarding.hiding import (
+    find_suspicious_words,
+    is_built_in_rule,
+    is_nameless,
+    is_unconditional_rule,
+)
+from core.guards.mailbox_forwarding.lookups import (
+    get_own_domains,
+    list_domain_failures,
+    list_lookup_names,
+    look_up_recipients,
+)
+from core.model.guards import ObserveContext
+from core.tenant.mail_flow import (
+    WELL_KNOWN_FOLDERS,
+    AcceptedDomain,
+    Folder,
+    InboxRule,
+    OutboundPolicy,
+    RemoteDomain,
+)
+from core.tenant.mailbox_index import MailboxPage, select_between_checks
+from core.tenant.mailboxes import Mailbox
+from core.tenant.merging import collect_failures, collect_sources
+from core.tenant.port import Tenant
+from core.tenant.readings import AllExcept, ReadFailure, Reading
+from core.tenant.surfaces import (
+    DOMAINS,
+    HIDDEN_RULES,
+    INBOX_RULES,
+    MAILBOX_FORWARDS,
+    MAILBOXES,
+    RECIPIENTS,
+    RULE_FOLDERS,
+    TRANSPORT_RULES,
+)
+
+SOURCES = frozenset({MAILBOXES, INBOX_RULES, HIDDEN_RULES, RULE_FOLDERS, DOMAINS, RECIPIENTS})
+"""All that is ever read of one mailbox."""
+
+
+async def observe(
+    tenant: Tenant, context: ObserveContext
+) -> AsyncIterator[Reading[Forward] | MailboxPage]:
+    """The forwards Exchange can name by itself, then all mailboxes, to look into one by one."""
+    yield await read_listed_forwards(tenant)
+    async for page in tenant.mailboxes():
+        yield MailboxPage(page, SOURCES, excluded_kinds=("DiscoveryMailbox",))
+
+
+async def read_listed_forwards(tenant: Tenant) -> Reading[Forward]:
+    """Forwards set on mailboxes, and mail-flow rules: a few requests at any size of tenant."""
+    listed, domains, flow, remotes, policies = await asyncio.gather(
+        tenant.forwarding_mailboxes(),
+        tenant.accepted_domains(),
+        tenant.transport_rules(),
+        tenant.remote_domains(),
+        tenant.outbound_policies(),
+    )
+    boxes = list({mailbox.id: mailbox for mailbox in listed.items}.values())
+    own = get_own_domains(domains)
+    names = list_lookup_names(boxes, (), flow.items, own) if own else set()
+    known, looked_up = await look_up_recipients(tenant, names, own)
+    forwards, unplaced = assemble_forwards(
+        ForwardingInputs(
+            mailboxes=boxes,
+            own_domains=own,
+            transport_rules=flow.items,
+            known_recipients=known,
+            recipient_reading=looked_up,
+            outbound_policies=get_complete_items(policies),
+            remote_domains=get_complete_items(remotes),
+        )
+    )
+    read = (listed, domains, flow)
+    return Reading(
+        items=forwards,
+        failures=tuple(
+            dict.fromkeys(
+                (
+                    *collect_failures(read),
+                    *collect_failures((remotes, policies), optional=True),
+                    *(miss for miss in collect_failures((looked_up,)) if not miss.object_id),
+                    *list_domain_failures(domains),
+                    *unplaced,
+                )
+            )
+        ),
+        sources=collect_sources((*read, remotes, policies, looked_up))
+        | {MAILBOX_FORWARDS, TRANSPORT_RULES, DOMAINS},
+    )
+
+
+async def inspect(
+    tenant: Tenant, context: ObserveContext, mailboxes: Sequence[Mailbox]
+) -> Reading[Forward]:
+    """The inbox rules of some mailboxes, and what their recipients stand for.
+
+    What only a forward needs to be judged is asked for when there is one. What Graph hides takes a
+    command for each mailbox, so it is swept over the day; between sweeps those with an open case
+    are asked, so that what a sweep could not read waits for the next run and not for the next day.
+    """
+    graph = await tenant.inbox_rules(mailboxes)
+    swept = HIDDEN_RULES in context.due_checks
+    again = mailboxes if swept else select_between_checks(mailboxes, context.open_case_ids)
+    seen = frozenset(owner.id for owner in again)
+    asked = [
+        *again,
+        *(one for one in find_unclear_mailboxes(mailboxes, graph.items) if one.id not in seen),
+    ]
+    exchange = await tenant.hidden_rules(asked) if asked else Reading[InboxRule]()
+    graph = await reread_ambiguous_rules(tenant, mailboxes, graph, exchange)
+    movers = [rule for rule in graph.items if rule.move_to and rule.enabled and not rule.delete]
+    everywhere = RULE_FOLDERS in context.due_checks
+    followed = [
+        rule for rule in movers if everywhere or needs_folder_lookup(rule, context.open_case_ids)
+    ]
+    folders = await tenant.rule_folders(followed) if followed else Reading[Folder]()
+    rules = (*graph.items, *exchange.items)
+    sends = any(True for rule in rules for _ in list_rule_recipients(rule))
+    domains = await tenant.accepted_domains() if sends else Reading[AcceptedDomain]()
+    remotes, policies = Reading[RemoteDomain](), Reading[OutboundPolicy]()
+    if sends:
+        remotes, policies = await tenant.remote_domains(), await tenant.outbound_policies()
+    own = get_own_domains(domains) if sends else None
+    known, looked_up = await look_up_recipients(
+        tenant, list_lookup_names((), rules, (), own) if own else set(), own
+    )
+
+    forwards, unplaced = assemble_forwards(
+        ForwardingInputs(
+            mailboxes=mailboxes,
+            own_domains=own,
+            graph_rules=graph,
+            exchange_rules=exchange,
+            exchange_mailbox_ids=frozenset(mailbox.id for mailbox in asked),
+            folders={(folder.mailbox_id, folder.id): folder for folder in folders.items},
+            known_recipients=known,
+            recipient_reading=looked_up,
+            outbound_policies=get_complete_items(policies),
+            remote_domains=get_complete_items(remotes),
+        )
+    )
+    skipped = {rule.mailbox_id for rule in movers} - {rule.mailbox_id for rule in followed}
+    skipped |= {rule.mailbox_id for rule in movers if rule not in followed}
+    return Reading(
+        items=forwards,
+        failures=tuple(
+            dict.fromkeys(
+                (
+                    *collect_failures((graph,)),
+                    *(mark_failure_optional(miss) for miss in collect_failures((folders,))),
+                    *(
+                        m
+                        for m in collect_failures((exchange,))
+                        if not m.object_id or m.object_id in seen
+                    ),
+                    *(miss for miss in collect_failures((looked_up,)) if not miss.object_id),
+                    *unplaced,
+                )
+            )
+        ),
+        sources=collect_sources((graph, folders, looked_up))
+        | {MAILBOXES, INBOX_RULES, HIDDEN_RULES, RULE_FOLDERS, DOMAINS},
+        population=len(mailboxes),
+        scope=frozenset(mailbox.id for mailbox in mailboxes),
+        partial_scopes=({} if everywhere else {RULE_FOLDERS: AllExcept(frozenset(skipped))})
+        | ({} if swept else {HIDDEN_RULES: seen}),
+    )
+
+
+async def reread_ambiguous_rules(
+    tenant: Tenant,
+    mailboxes: Sequence[Mailbox],
+    graph_rules: Reading[InboxRule],
+    exchange_rules: Reading[InboxRule],
+) -> Reading[InboxRule]:
+    """Graph's rules, with the harmless ones of mailboxes where Exchange shows one it leaves open.
+
+    Only beside all of Graph's rules can be told whether such a rule is one that Graph shows too.
+    """
+    puzzling = {rule.mailbox_id for rule in exchange_rules.items if not rule.readable}
+    if not puzzling:
+        return graph_rules
+    again = [owner for owner in mailboxes if owner.id in puzzling]
+    full = await tenant.inbox_rules(again, everything=True)
+    rest = tuple(rule for rule in graph_rules.items if rule.mailbox_id not in puzzling)
+    return replace(
+        graph_rules, items=rest + full.items, failures=graph_rules.failures + full.failures
+    )
+
+
+def needs_folder_lookup(rule: InboxRule, open_case_ids: frozenset[str]) -> bool:
+    """True for a rule whose folder is looked up at every run; for all others it is done daily.
+
+    Most rules that move mail only sort it. One that takes all of it, marks it as read, looks for
+    what a thief looks for, sends mail on or has no name may hide it; so may one in a mailbox with
+    an open case.
+    """
+    return (
+        rule.mailbox_id in open_case_ids
+        or any(True for _ in list_rule_recipients(rule))
+        or rule.mark_as_read
+        or is_unconditional_rule(rule)
+        or is_nameless(rule.name)
+        or bool(find_suspicious_words(rule))
+        or rule.move_to.lower() in WELL_KNOWN_FOLDERS
+    )
+
+
+def find_unclear_mailboxes(
+    mailboxes: Sequence[Mailbox], rules: Iterable[InboxRule]
+) -> list[Mailbox]:
+    """The mailboxes with an enabled rule of which Graph does not show what it does."""
+    wanted = {
+        rule.mailbox_id
+        for rule in rules
+        if rule.enabled and not rule.readable and not is_built_in_rule(rule)
+    }
+    return [mailbox for mailbox in mailboxes if mailbox.id in wanted]
+
+
+def mark_failure_optional(failure: ReadFailure) -> ReadFailure:
+    """Folders only add detail where no right to read them was granted."""
+    return replace(failure, optional=True) if not failure.object_id else failure
+
+
+def get_complete_items[T](reading: Reading[T]) -> Sequence[T] | None:
+    """The items of settings that only count as a whole."""
+    return None if reading.failures or not reading.complete else reading.items

@@ -1,0 +1,147 @@
+"""Reads the settings of shared mailboxes at each run, and their sizes once a day."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from core.guards.shared_mailbox_health.items import (
+    LICENCES,
+    NEAR_SIZE_LIMIT,
+    SETTINGS,
+    MeasuredMailbox,
+    SharedMailboxItem,
+    SharedMailboxState,
+)
+from core.microsoft365.service_plans import has_mailbox_plan
+from core.model.guards import ObserveContext
+from core.tenant.directory import Account
+from core.tenant.mailbox_index import MailboxPage, select_between_checks
+from core.tenant.mailboxes import Mailbox, MailboxSize, SharedMailbox
+from core.tenant.merging import collect_failures
+from core.tenant.port import Tenant
+from core.tenant.readings import ReadFailure, Reading
+from core.tenant.surfaces import ACCOUNTS, MAILBOX_SIZES, SHARED_MAILBOXES
+
+SOURCES = frozenset({SHARED_MAILBOXES, MAILBOX_SIZES, ACCOUNTS})
+"""All that is read mailbox by mailbox."""
+MAX_FAILED_ACCOUNTS = 1_000
+"""Of so many mailboxes the account may be unread; with more, reading accounts did not work."""
+
+
+async def observe(
+    tenant: Tenant, context: ObserveContext
+) -> AsyncIterator[Reading[SharedMailboxItem] | MailboxPage]:
+    """Every shared mailbox with its settings and its account; then all of them, to be measured.
+
+    No page but the last speaks of objects, and the last of all of them: a case ends when the whole
+    listing no longer shows it.
+    """
+    lost: dict[ReadFailure, None] = {}
+    whole = True
+    async for page in tenant.shared_mailboxes():
+        if page.items:
+            kept, misses = await join_mailbox_accounts(tenant, page.items)
+            lost |= dict.fromkeys(misses)
+            yield Reading(items=kept, sources=frozenset({SETTINGS, LICENCES}), scope=frozenset())
+        broken = [replace(miss, source=SETTINGS) for miss in page.failures]
+        lost |= dict.fromkeys(miss for miss in broken if miss.object_id)
+        whole = whole and page.complete and not any(not miss.object_id for miss in page.failures)
+        yield MailboxPage(list_page_mailboxes(page), SOURCES)
+    if whole:
+        yield Reading(
+            failures=combine_account_failures(lost), sources=frozenset({SETTINGS, LICENCES})
+        )
+
+
+def list_page_mailboxes(page: Reading[SharedMailbox]) -> Reading[Mailbox]:
+    """A page as a listing of mailboxes."""
+    boxes = tuple(one.mailbox for one in page.items)
+    return page.with_items(boxes, page.failures, page.sources, page.population)
+
+
+def combine_account_failures(failures: dict[ReadFailure, None]) -> tuple[ReadFailure, ...]:
+    """What was missed on all pages; of a thousand accounts, that accounts cannot be read."""
+    accounts = [miss for miss in failures if miss.source == LICENCES]
+    whole = [miss for miss in accounts if not miss.object_id]
+    if len(accounts) > MAX_FAILED_ACCOUNTS and not whole:
+        whole = [
+            ReadFailure(
+                LICENCES,
+                f"the accounts of {MAX_FAILED_ACCOUNTS:,} mailboxes and more cannot be read",
+            )
+        ]
+    return (*(miss for miss in failures if miss.source != LICENCES), *(whole or accounts))
+
+
+async def join_mailbox_accounts(
+    tenant: Tenant, mailboxes: Sequence[SharedMailbox]
+) -> tuple[tuple[SharedMailboxState, ...], tuple[ReadFailure, ...]]:
+    """Mailboxes with their accounts, and which accounts could not be read."""
+    accounts = await tenant.accounts([one.mailbox for one in mailboxes])
+    by_id = {account.id: account for account in accounts.items}
+    misses = tuple(replace(miss, source=LICENCES) for miss in collect_failures((accounts,)))
+    lost = {miss.object_id for miss in misses}
+    return tuple(
+        SharedMailboxState(
+            one, by_id.get(one.mailbox.id), not lost.isdisjoint({"", one.mailbox.id})
+        )
+        for one in mailboxes
+    ), misses
+
+
+async def inspect(
+    tenant: Tenant, context: ObserveContext, mailboxes: Sequence[Mailbox]
+) -> Reading[SharedMailboxItem]:
+    """How large some mailboxes are. It takes a command each, so it is swept over the day.
+
+    Between sweeps only those with an open case are measured, so that what was put right is known
+    sooner.
+    """
+    scope = frozenset(one.id for one in mailboxes)
+    swept = MAILBOX_SIZES in context.due_checks
+    asked = mailboxes if swept else select_between_checks(mailboxes, context.open_case_ids)
+    if not asked and not swept:
+        surfaces = frozenset({SHARED_MAILBOXES})
+        return Reading(sources=surfaces, population=len(mailboxes), scope=scope)
+    sizes = await tenant.mailbox_sizes(asked)
+    accounts = await tenant.accounts(asked)
+    items, doubtful = measure_mailboxes(asked, sizes, accounts)
+    settings = await tenant.shared_mailboxes_of(doubtful) if doubtful else Reading[SharedMailbox]()
+    known = {one.mailbox.id: one for one in settings.items}
+    spared = {one.id for one in doubtful} - known.keys()
+    misses = collect_failures((sizes, accounts, settings))
+    # A sweep goes on only over what it has seen: nobody would look at these for another day.
+    blind = [replace(one, source=MAILBOX_SIZES) for one in misses if not one.object_id]
+    seen = frozenset(one.id for one in asked)
+    return Reading(
+        items=tuple(
+            replace(one, settings=known.get(one.mailbox.id))
+            for one in items
+            if one.mailbox.id not in spared
+        ),
+        failures=tuple(dict.fromkeys((*misses, *blind))),
+        sources=SOURCES,
+        population=len(mailboxes),
+        scope=scope,
+        partial_scopes={} if swept else {MAILBOX_SIZES: seen, ACCOUNTS: seen},
+    )
+
+
+def measure_mailboxes(
+    mailboxes: Sequence[Mailbox], sizes: Reading[MailboxSize], accounts: Reading[Account]
+) -> tuple[list[MeasuredMailbox], list[Mailbox]]:
+    """Mailboxes with size and account, and those whose settings decide what to say of them.
+
+    One whose account was not read says nothing: without its licences there is no telling.
+    """
+    by_id = {account.id: account for account in accounts.items}
+    unread = {miss.object_id for miss in accounts.failures}
+    bytes_of = {one.id: one.size_bytes for one in sizes.items}
+    items, doubtful = list[MeasuredMailbox](), list[Mailbox]()
+    for box in mailboxes:
+        if box.id not in bytes_of or not unread.isdisjoint({"", box.id}):
+            continue
+        account = by_id.get(box.id)
+        items.append(MeasuredMailbox(box, bytes_of[box.id], account))
+        if bytes_of[box.id] < NEAR_SIZE_LIMIT and account and account.plans is not None:
+            doubtful += [box] if has_mailbox_plan(account.plans) else []
+    return items, doubtful
