@@ -210,7 +210,7 @@ def request_report_to_json(guard: str, operator_request: OperatorRequest) -> dic
     return {
         "guard": guard,
         "action": operator_request.id,
-        "deed": str(operator_request.kind),
+        "kind": str(operator_request.kind),
         "subject": operator_request.subject,
         "who": operator_request.requested_by,
         "signed_in": operator_request.authenticated_as,

@@ -114,11 +114,11 @@ class TerminalRenderer:
             self.print_table(
                 ("since", "kind", "what"), map(self.build_decision_row, document["decisions"])
             )
-        untold = document["untold"]
-        if untold["cases"] or untold["actions"]:
-            number = untold["cases"] + untold["actions"]
+        pending = document["pending_notifications"]
+        if pending["cases"] or pending["actions"]:
+            number = pending["cases"] + pending["actions"]
             self.print_title(
-                f"{number} not told yet, the oldest {format_age(untold['oldest'], self.now)}"
+                f"{number} not told yet, the oldest {format_age(pending['oldest'], self.now)}"
             )
         missing = group_by_permission(document["permissions"]["missing"])
         if missing:
@@ -251,7 +251,7 @@ class TerminalRenderer:
 
     def build_request_row(self, row: JsonRow) -> tuple[str | Text, ...]:
         """One of them."""
-        head = sanitize_cell(f"{row['deed']} · {row['guard']} {row['subject'] or ''}".strip(), 400)
+        head = sanitize_cell(f"{row['kind']} · {row['guard']} {row['subject'] or ''}".strip(), 400)
         why = sanitize_cell(f"{row['who']}: {row['why']}", 800)
         lines = [head, why, *([sanitize_cell(row["note"], 600)] if row["note"] else [])]
         lines.append(sanitize_cell(row["action"], 40, "dim"))

@@ -319,7 +319,7 @@ def test_who_may_not_is_refused(story: Story, name: str, status: int) -> None:
 
 
 def test_what_was_refused_at_the_door_left_no_row(story: Story) -> None:
-    rows = {row["action"] for row in story.seen["status"]["actions"] if row["deed"] == "undo"}
+    rows = {row["action"] for row in story.seen["status"]["actions"] if row["kind"] == "undo"}
     accepted = {row["action"] for name, row in story.person.became.items() if "undo" in name}
     accepted.discard(story.person.became["run after the undo"]["action"])
     assert rows == accepted
@@ -387,7 +387,7 @@ def test_an_exempted_case_is_closed_as_such_and_shows_who_decided(story: Story) 
 def test_the_channel_is_told_of_everything_that_people_did(story: Story) -> None:
     told = json.dumps(story.cards)
     for name, action in story.person.became.items():
-        if action["deed"] != "run":
+        if action["kind"] != "run":
             assert action["note"].partition(":")[0] in told, name
     assert "Dana (function key)" in told
 

@@ -70,7 +70,7 @@ OPERATOR_REQUEST = build_object_schema(
     {
         "guard": TEXT,
         "action": RUN_ID,
-        "deed": build_enum_schema(RequestKind),
+        "kind": build_enum_schema(RequestKind),
         "subject": TEXT,
         "who": TEXT,
         "signed_in": TEXT,

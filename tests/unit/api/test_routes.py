@@ -414,7 +414,7 @@ async def test_a_case_is_told_with_its_evidence_and_what_people_did() -> None:
     await counter.ask("request-acknowledgement", case=case.key)
     told = says(await counter.look("case-json", case=case.key))
     assert told["facts"] == ["AuditEnabled is false"]
-    assert [row["deed"] for row in told["actions"]] == ["acknowledge"]
+    assert [row["kind"] for row in told["actions"]] == ["acknowledge"]
     assert (await counter.look("case-json", case=hash_parts("another"))).status == 404
 
 

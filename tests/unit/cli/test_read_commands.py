@@ -219,7 +219,11 @@ def test_the_status_names_what_waits() -> None:
         "acknowledged": False, "plan": plan, "would_change": [], "list_is_exact": True,
     }  # fmt: skip
     document["decisions"] = [decision]
-    document["untold"] = {"cases": 2, "actions": 1, "oldest": (START - DAY).isoformat()}
+    document["pending_notifications"] = {
+        "cases": 2,
+        "actions": 1,
+        "oldest": (START - DAY).isoformat(),
+    }
     counter.canned_replies["/api/status.json"] = ApiResponse(200, json.dumps(document).encode())
     out = counter.run_command("status").out
     assert f"release {GUARD_NAME} {plan}" in " ".join(out.split())

@@ -209,9 +209,9 @@ def test_the_columns_are_these_and_no_others() -> None:
         *("not_understood", "strays"),
         *("id", "object", "subject", "kind", "severity", "verdict", "judged", "summary", "facts"),
         *("advice", "opened", "told", "acknowledged", "acknowledged_by", "closed", "closing"),
-        *("open_at_end", "adopted", "event", "untold", "set_aside", "note"),
+        *("open_at_end", "adopted", "event", "pending_notification", "set_aside", "note"),
         *("case", "arguments", "before", "state", "at", "run", "restores", "undone", "undone_by"),
-        *("who", "until", "granted", "action", "deed", "signed_in", "ended"),
+        *("who", "until", "granted", "action", "signed_in", "ended"),
         *("day", "kept", "runs", "scheduled", "finished", "complete", "unfinished", "failed"),
         *("idle", "unreadable", "worst", "best", "blind"),
     ) == COLUMNS
