@@ -152,13 +152,14 @@ def build_source_finding(
 
 def build_object_finding(failure: ReadFailure) -> Finding:
     """One object that could not be read, worth telling when it stays so."""
+    subject = failure.subject or failure.object_id
     return Finding(
         kind="unreadable",
         object_id=failure.object_id,
-        subject=failure.subject or failure.object_id,
+        subject=subject,
         severity=Severity.INFO if failure.optional else Severity.MEDIUM,
         verdict=Verdict.COULD_NOT_TELL,
-        summary=f"{failure.subject or failure.object_id}: {failure.source.replace('-', ' ')} not readable.",
+        summary=f"{subject}: {failure.source.replace('-', ' ')} not readable.",
         facts=(failure.reason,)
         + ((f"missing: {failure.permission}",) if failure.permission else ()),
         sources=(failure.source,),
@@ -212,7 +213,8 @@ def build_exemption_finding(config: GuardConfig, exemptions: Sequence[Exemption]
     They hold all the same, since a change made against one cannot be unmade by an apology.
     """
     rows = [
-        f"{sanitize_text(one.subject, 80)} until {one.until:%Y-%m-%d %H:%M} UTC, says {sanitize_text(one.granted_by, 60)}"
+        f"{sanitize_text(one.subject, 80)} until {one.until:%Y-%m-%d %H:%M} UTC, "
+        f"says {sanitize_text(one.granted_by, 60)}"
         for one in exemptions
     ]
     count = f"{len(rows)} exemptions" if len(rows) > 1 else "An exemption"

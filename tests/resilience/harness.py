@@ -73,7 +73,9 @@ def build_harness(
 async def build_scene_harness(config: GuardConfig, scene: GuardScene) -> RecordingHarness:
     """A guard that may change what it can, on the tenant of a scene."""
     enforcing = replace(config, mode=Mode.ENFORCE)
-    return build_harness(enforcing, scene.build_tenant(), terms=scene.policy, every=scene.interval)
+    return build_harness(
+        enforcing, scene.build_tenant(), policy=scene.policy, interval=scene.interval
+    )
 
 
 def edit_tenant(change: Callable[[FakeTenant], None]) -> Step:

@@ -169,7 +169,7 @@ async def large() -> RecordingHarness:
     stage = build_harness(
         replace(ENFORCE_CONFIG, limit=ChangeLimit(50, 0.0)),
         SyntheticTenant(SIZE, page_size=10),
-        slice_size=8,
+        range_size=8,
     )
     stage.interval = timedelta(minutes=20)
     await run_timer_and_queue(stage)

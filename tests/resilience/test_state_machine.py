@@ -180,7 +180,7 @@ class Machine(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.model = Model()
         self.tenant = self.model.tenant
-        self.stage: RecordingHarness = build_harness(DUTY, self.tenant, slice_size=2)
+        self.stage: RecordingHarness = build_harness(DUTY, self.tenant, range_size=2)
         self.stage.tenant.assess = self.view
         # The storage service has a clock of its own, which nobody sets.
         self.stage.ledger.clock = Clock()

@@ -124,7 +124,7 @@ class AdapterHarness:
 
         async with AsyncExitStack() as stack:
             until = {"deadline": begun + budget}
-            tokens = shared("tokens", attempts=3, cap=1, start=1, **until)
+            tokens = shared("tokens", attempts=3, cap=1, initial_limit=1, **until)
             credential = await stack.enter_async_context(
                 build_credential(
                     self.sandbox.tenant.tenant_id,
@@ -140,7 +140,7 @@ class AdapterHarness:
                 self.cloud,
                 self.sandbox.tenant.tenant_id,
                 credential,
-                shared("exchange", start=2, cap=6, **until),
+                shared("exchange", initial_limit=2, cap=6, **until),
             )
             webhook = self.webhook or self.sandbox.build_settings()["TEAMS_WEBHOOK_URL"]
             channel = shared("teams", cap=1, deadline=begun + budget + NOTIFY_SECONDS)

@@ -32,25 +32,25 @@ from core.model.runs import ReportedFinding
 from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals
 from core.tenant.changes import ClearMailboxForward, EnableOrganizationAudit, ResetAuditSet
 from core.tenant.readings import ReadFailure, Reading
-from tests.support.fakes.world import START
-from tests.unit.engine.test_decide import (
+from tests.support.decisions import (
+    CONFIG,
     DAY,
-    DUTY,
     KEY,
     MANY,
     STATE,
     SURFACE,
-    changed,
-    finding,
-    known,
+    build_change_record,
+    build_finding,
+    build_known_snapshot,
+    build_reading,
+    build_scene,
+    get_only_case,
     make_plan,
-    only,
-    reading,
-    situation,
 )
+from tests.support.fakes.world import START
 
 HOUR = timedelta(hours=1)
-FULL = finding(
+FULL = build_finding(
     facts=("to x@evil.example",),
     advice="Ask them.",
     correlation_keys=("x@evil.example",),
@@ -76,7 +76,7 @@ CASE = Case(
 )
 
 
-def remembering(*cases: Case, state: GuardState = STATE) -> GuardSnapshot:
+def build_snapshot(*cases: Case, state: GuardState = STATE) -> GuardSnapshot:
     return GuardSnapshot(cases={case.key: case for case in cases}, state=state)
 
 
@@ -84,12 +84,12 @@ def remembering(*cases: Case, state: GuardState = STATE) -> GuardSnapshot:
 
 
 def test_a_new_case_holds_all_that_its_finding_says() -> None:
-    scene, part = situation()
+    scene, part = build_scene()
     assert reconcile_batch(scene, part, [FULL]).cases == (CASE,)
 
 
 def test_a_case_of_the_first_look_is_adopted_and_one_of_the_engine_is_not() -> None:
-    first, _ = situation(GuardSnapshot())
+    first, _ = build_scene(GuardSnapshot())
     assert open_case(first, KEY, FULL, is_self_check=False) == replace(CASE, baselined=True)
     assert open_case(first, KEY, FULL, is_self_check=True) == CASE
     patient = replace(FULL, confirmations_needed=1)
@@ -112,7 +112,7 @@ def test_an_open_case_is_brought_up_to_date_without_a_word() -> None:
         changes=(),
         correlation_keys=("y@evil.example",),
     )
-    scene, _ = situation(now=START + DAY)
+    scene, _ = build_scene(now=START + DAY)
     assert update_case(scene, old, now) == replace(
         old,
         subject="b@example.com",
@@ -127,7 +127,7 @@ def test_an_open_case_is_brought_up_to_date_without_a_word() -> None:
 
 def test_a_lesser_severity_is_written_down_and_is_no_news() -> None:
     old = replace(CASE, notification=Notification.NONE, notified_at=START)
-    scene, _ = situation()
+    scene, _ = build_scene()
     case = update_case(scene, old, replace(FULL, severity=Severity.LOW))
     assert (case.severity, case.notification) == (Severity.LOW, Notification.NONE)
 
@@ -140,7 +140,7 @@ def test_who_acknowledged_a_case_is_asked_again_when_it_changes() -> None:
         acknowledged_at=START,
         acknowledged_by="Dana",
     )
-    later, _ = situation(now=START + 30 * DAY)
+    later, _ = build_scene(now=START + 30 * DAY)
     assert update_case(later, old, FULL) == old
     graver = update_case(later, old, replace(FULL, severity=Severity.CRITICAL))
     assert (graver.notification, graver.acknowledged_at, graver.acknowledged_by) == (
@@ -159,7 +159,7 @@ def test_another_verdict_gives_a_case_that_was_set_aside_another_chance() -> Non
         deferred_at=START,
         failure_count=3,
     )
-    scene, _ = situation(now=START + HOUR)
+    scene, _ = build_scene(now=START + HOUR)
     case = update_case(scene, old, replace(FULL, verdict=Verdict.ASK))
     assert (case.guard_verdict, case.verdict) == (Verdict.ASK, Verdict.ASK)
     assert (case.deferred_at, case.failure_count, case.notification) == (
@@ -178,9 +178,9 @@ def test_after_a_week_a_case_that_was_set_aside_is_as_it_was_judged() -> None:
         deferred_at=START,
         failure_count=3,
     )
-    before, _ = situation(now=START + 7 * DAY - HOUR)
+    before, _ = build_scene(now=START + 7 * DAY - HOUR)
     assert update_case(before, old, FULL) == old
-    after, _ = situation(now=START + 7 * DAY)
+    after, _ = build_scene(now=START + 7 * DAY)
     assert update_case(after, old, FULL) == replace(
         old, verdict=Verdict.EXTERNAL, deferred_at=None, failure_count=0
     )
@@ -205,7 +205,7 @@ def test_a_case_nobody_heard_of_is_told_as_opened(
 
 def test_sightings_are_counted_until_the_case_is_told() -> None:
     patient = replace(FULL, confirmations_needed=2)
-    scene, part = situation()
+    scene, part = build_scene()
     (case,) = reconcile_batch(scene, part, [patient]).cases
     seen = []
     for _ in range(3):
@@ -216,26 +216,29 @@ def test_sightings_are_counted_until_the_case_is_told() -> None:
 
 def test_an_untold_case_waits_and_one_that_waited_long_enough_is_known() -> None:
     patient = replace(FULL, confirmations_needed=1)
-    first = make_plan(situation(mode=Mode.ALERT), [patient])
-    assert first.reported[0].state == "waiting"
-    then = make_plan(situation(remembering(only(first)), mode=Mode.ALERT), [patient])
-    assert then.reported[0].state == "known"
+    first = make_plan(build_scene(mode=Mode.ALERT), [patient])
+    assert first.reported_findings[0].state == "waiting"
+    then = make_plan(build_scene(build_snapshot(get_only_case(first)), mode=Mode.ALERT), [patient])
+    assert then.reported_findings[0].state == "known"
 
 
 def test_what_is_back_before_anybody_heard_that_it_was_over_goes_on() -> None:
     patient = replace(FULL, confirmations_needed=2)
-    first = only(make_plan(situation(mode=Mode.ALERT), [patient]))
+    first = get_only_case(make_plan(build_scene(mode=Mode.ALERT), [patient]))
     known = replace(first, notified_at=START, seen_count=3, notification=Notification.NONE)
     over = replace(known, closed_at=START, resolution="gone", notification=Notification.CLOSED)
-    unheard = make_plan(situation(remembering(over), mode=Mode.ALERT), [patient])
-    assert (only(unheard), unheard.reported[0].state) == (known, "known")
+    unheard = make_plan(build_scene(build_snapshot(over), mode=Mode.ALERT), [patient])
+    assert (get_only_case(unheard), unheard.reported_findings[0].state) == (known, "known")
     heard = make_plan(
-        situation(remembering(replace(over, notification=Notification.NONE)), mode=Mode.ALERT),
+        build_scene(build_snapshot(replace(over, notification=Notification.NONE)), mode=Mode.ALERT),
         [patient],
     )
-    assert (only(heard).notified_at, heard.reported[0].state) == (None, "waiting")
-    at_once = make_plan(situation(remembering(over), mode=Mode.ALERT), [FULL])
-    assert (only(at_once).notification, at_once.reported[0].state) == (Notification.OPENED, "new")
+    assert (get_only_case(heard).notified_at, heard.reported_findings[0].state) == (None, "waiting")
+    at_once = make_plan(build_scene(build_snapshot(over), mode=Mode.ALERT), [FULL])
+    assert (get_only_case(at_once).notification, at_once.reported_findings[0].state) == (
+        Notification.OPENED,
+        "new",
+    )
 
 
 def test_what_a_case_wants_can_be_read_again_and_what_is_not_understood_is_nothing() -> None:
@@ -252,14 +255,14 @@ def test_what_a_case_wants_can_be_read_again_and_what_is_not_understood_is_nothi
 
 # -- findings of one key -----------------------------------------------------------------------
 
-MILD = finding(
+MILD = build_finding(
     summary="mild",
     severity=Severity.LOW,
     facts=("both", "mild"),
     correlation_keys=("both", "m"),
     changes=(ClearMailboxForward("a"), ClearMailboxForward("m")),
 )
-GRAVE = finding(
+GRAVE = build_finding(
     summary="grave",
     facts=("grave", "both"),
     correlation_keys=("g", "both"),
@@ -271,7 +274,7 @@ GRAVE = finding(
 def test_findings_of_one_key_become_the_gravest_with_everything_of_all_once(
     order: tuple[Finding, ...],
 ) -> None:
-    scene, _ = situation()
+    scene, _ = build_scene()
     assert merge_findings(scene, order) == {
         KEY: replace(
             GRAVE,
@@ -283,14 +286,14 @@ def test_findings_of_one_key_become_the_gravest_with_everything_of_all_once(
 
 
 def test_of_findings_as_grave_as_each_other_the_first_speaks() -> None:
-    scene, _ = situation()
-    two = merge_findings(scene, [finding(summary="first"), finding(summary="second")])
+    scene, _ = build_scene()
+    two = merge_findings(scene, [build_finding(summary="first"), build_finding(summary="second")])
     assert two[KEY].summary == "first"
 
 
 def test_beside_a_row_nobody_understands_the_finding_has_one_of_its_own() -> None:
-    scene, part = situation(GuardSnapshot(state=STATE, unreadable_keys=frozenset({KEY})))
-    (case,) = reconcile_batch(scene, part, [finding()]).cases
+    scene, part = build_scene(GuardSnapshot(state=STATE, unreadable_keys=frozenset({KEY})))
+    (case,) = reconcile_batch(scene, part, [build_finding()]).cases
     assert case.key == KEY[:PREFIX_LENGTH] + hash_parts("beside", KEY)[PREFIX_LENGTH:]
 
 
@@ -311,8 +314,10 @@ def test_what_a_part_comes_to_is_tallied() -> None:
         population=7,
         complete=False,
     )
-    scene, _ = situation()
-    noted = reconcile_batch(scene, part, [finding(), finding("n", severity=Severity.INFO)])
+    scene, _ = build_scene()
+    noted = reconcile_batch(
+        scene, part, [build_finding(), build_finding("n", severity=Severity.INFO)]
+    )
     assert noted.totals == ScanTotals(
         population=7,
         unread_count=len(part.unread_object_ids),
@@ -325,43 +330,47 @@ def test_what_a_part_comes_to_is_tallied() -> None:
 
 
 def test_what_is_known_or_may_not_be_changed_is_not_ready_in_alert_mode() -> None:
-    scene, part = situation(mode=Mode.ALERT)
-    assert reconcile_batch(scene, part, [finding()]).totals.ready_case_keys == ()
-    enforcing, part = situation()
-    assert reconcile_batch(enforcing, part, [finding(changes=())]).totals.ready_case_keys == ()
+    scene, part = build_scene(mode=Mode.ALERT)
+    assert reconcile_batch(scene, part, [build_finding()]).totals.ready_case_keys == ()
+    enforcing, part = build_scene()
+    assert (
+        reconcile_batch(enforcing, part, [build_finding(changes=())]).totals.ready_case_keys == ()
+    )
 
 
 def test_only_what_is_new_is_adopted() -> None:
-    scene, part = situation(GuardSnapshot())
-    first = reconcile_batch(scene, part, [finding()])
+    scene, part = build_scene(GuardSnapshot())
+    first = reconcile_batch(scene, part, [build_finding()])
     assert first.baselined
-    again, _ = situation(remembering(*first.cases, state=GuardState()))
-    assert not reconcile_batch(again, part, [finding()]).baselined
-    ordinary, _ = situation()
-    assert not reconcile_batch(ordinary, part, [finding()]).baselined
+    again, _ = build_scene(build_snapshot(*first.cases, state=GuardState()))
+    assert not reconcile_batch(again, part, [build_finding()]).baselined
+    ordinary, _ = build_scene()
+    assert not reconcile_batch(ordinary, part, [build_finding()]).baselined
 
 
 def test_the_first_look_reports_what_it_adopts_and_prepares_it_only_while_enforcing() -> None:
-    scene, part = situation(GuardSnapshot())
-    noted = reconcile_batch(scene, part, [finding()])
+    scene, part = build_scene(GuardSnapshot())
+    noted = reconcile_batch(scene, part, [build_finding()])
     assert ([one.state for one in noted.reported_findings], noted.totals.ready_case_keys) == (
         ["adopted"],
         (KEY,),
     )
-    memory = remembering(*noted.cases, state=GuardState())
-    again, _ = situation(memory)
-    assert [one.state for one in reconcile_batch(again, part, [finding()]).reported_findings] == [
-        "known"
-    ]
-    alerting, _ = situation(GuardSnapshot(), mode=Mode.ALERT)
-    assert reconcile_batch(alerting, part, [finding()]).totals.ready_case_keys == ()
+    memory = build_snapshot(*noted.cases, state=GuardState())
+    again, _ = build_scene(memory)
+    assert [
+        one.state for one in reconcile_batch(again, part, [build_finding()]).reported_findings
+    ] == ["known"]
+    alerting, _ = build_scene(GuardSnapshot(), mode=Mode.ALERT)
+    assert reconcile_batch(alerting, part, [build_finding()]).totals.ready_case_keys == ()
 
 
 def test_what_is_still_settling_is_no_note() -> None:
     ended = replace(CASE, closed_at=START, resolution="done")
-    memory = replace(remembering(ended), changes=(changed(ChangeState.APPLIED, START),))
-    scene, part = situation(memory, now=START + timedelta(minutes=1))
-    noted = reconcile_batch(scene, part, [finding()])
+    memory = replace(
+        build_snapshot(ended), changes=(build_change_record(ChangeState.APPLIED, START),)
+    )
+    scene, part = build_scene(memory, now=START + timedelta(minutes=1))
+    noted = reconcile_batch(scene, part, [build_finding()])
     assert ([one.state for one in noted.reported_findings], noted.totals.untracked_count) == (
         ["settling"],
         0,
@@ -369,13 +378,13 @@ def test_what_is_still_settling_is_no_note() -> None:
 
 
 def test_a_case_that_an_earlier_part_showed_does_not_end_by_a_later_one() -> None:
-    scene, part = situation(known())
+    scene, part = build_scene(build_known_snapshot())
     assert reconcile_batch(scene, part, [], seen_keys={KEY}).cases == ()
     assert [case.key for case in reconcile_batch(scene, part, []).cases] == [KEY]
 
 
 def test_a_listing_that_is_not_trusted_ends_only_what_it_names() -> None:
-    scene, part = situation(known())
+    scene, part = build_scene(build_known_snapshot())
     assert reconcile_batch(scene, part, [], trusted=False).cases == ()
     named = replace(part, scope=frozenset({"a"}))
     assert [case.key for case in reconcile_batch(scene, named, [], trusted=False).cases] == [KEY]
@@ -383,14 +392,14 @@ def test_a_listing_that_is_not_trusted_ends_only_what_it_names() -> None:
 
 def test_the_end_of_a_case_nobody_heard_of_is_forgotten_in_both_places() -> None:
     quiet = replace(CASE, notification=Notification.NONE, is_one_off=False)
-    scene, part = situation(remembering(quiet))
+    scene, part = build_scene(build_snapshot(quiet))
     noted = reconcile_batch(scene, part, [])
     assert (noted.cases, [case.key for case in noted.cases_to_delete]) == ((), [KEY])
     heard = replace(quiet, notified_at=START)
-    noted = reconcile_batch(replace(scene, snapshot=remembering(heard)), part, [])
+    noted = reconcile_batch(replace(scene, snapshot=build_snapshot(heard)), part, [])
     assert ([case.key for case in noted.cases], noted.cases_to_delete) == ([KEY], ())
     waiting = replace(quiet, notification=Notification.OPENED)
-    noted = reconcile_batch(replace(scene, snapshot=remembering(waiting)), part, [])
+    noted = reconcile_batch(replace(scene, snapshot=build_snapshot(waiting)), part, [])
     assert ([case.notification for case in noted.cases], noted.cases_to_delete) == (
         [Notification.CLOSED],
         (),
@@ -402,40 +411,40 @@ def test_the_end_of_a_case_nobody_heard_of_is_forgotten_in_both_places() -> None
 
 def test_an_exemption_of_an_object_is_none_of_what_the_engine_says_of_itself() -> None:
     exemption = Exemption("a", "me", "partner", START + DAY)
-    scene, _ = situation(GuardSnapshot(state=STATE, exemptions={"a": exemption}))
-    assert scene.get_exempt_until(KEY, finding(), is_self_check=False) == START + DAY
-    assert scene.get_exempt_until(KEY, finding(), is_self_check=True) is None
+    scene, _ = build_scene(GuardSnapshot(state=STATE, exemptions={"a": exemption}))
+    assert scene.get_exempt_until(KEY, build_finding(), is_self_check=False) == START + DAY
+    assert scene.get_exempt_until(KEY, build_finding(), is_self_check=True) is None
     ended = replace(scene, now=START + DAY)
-    assert ended.get_exempt_until(KEY, finding(), is_self_check=False) is None
+    assert ended.get_exempt_until(KEY, build_finding(), is_self_check=False) is None
 
 
 def test_an_exempt_finding_without_an_open_case_makes_none() -> None:
     exemption = Exemption("a", "me", "partner", START + DAY)
     for cases in ((), (replace(CASE, closed_at=START),)):
-        memory = replace(remembering(*cases), exemptions={"a": exemption})
-        scene, part = situation(memory)
-        noted = reconcile_batch(scene, part, [finding()])
+        memory = replace(build_snapshot(*cases), exemptions={"a": exemption})
+        scene, part = build_scene(memory)
+        noted = reconcile_batch(scene, part, [build_finding()])
         assert noted.cases == ()
         assert noted.reported_findings == (
-            ReportedFinding(KEY, finding(), "exempt", Verdict.EXTERNAL, START + DAY),
+            ReportedFinding(KEY, build_finding(), "exempt", Verdict.EXTERNAL, START + DAY),
         )
 
 
 def test_the_case_of_an_exempt_finding_ends_now_and_without_a_word() -> None:
     exemption = Exemption("a", "me", "partner", START + DAY)
-    memory = replace(remembering(CASE), exemptions={"a": exemption})
-    scene, part = situation(memory, now=START + HOUR)
+    memory = replace(build_snapshot(CASE), exemptions={"a": exemption})
+    scene, part = build_scene(memory, now=START + HOUR)
     ended = replace(
         CASE, closed_at=START + HOUR, resolution="exempt", notification=Notification.NONE
     )
-    assert reconcile_batch(scene, part, [finding()]).cases == (ended,)
+    assert reconcile_batch(scene, part, [build_finding()]).cases == (ended,)
 
 
 def test_that_an_exempt_object_cannot_be_read_is_told_all_the_same() -> None:
     exemption = Exemption("a", "me", "partner", START + DAY)
     memory = GuardSnapshot(state=STATE, exemptions={"a": exemption})
-    part = reading(failures=(ReadFailure(SURFACE, "HTTP 503", "a", "a@x"),))
-    scene, _ = situation(memory)
+    part = build_reading(failures=(ReadFailure(SURFACE, "HTTP 503", "a", "a@x"),))
+    scene, _ = build_scene(memory)
     assert len(reconcile_batch(scene, part, []).cases) == 1
 
 
@@ -443,8 +452,8 @@ def test_that_an_exempt_object_cannot_be_read_is_told_all_the_same() -> None:
 
 
 def test_an_intent_says_what_is_changed_for_whom_and_by_which_run() -> None:
-    plan = make_plan(situation(), [finding()])
-    assert plan.act == (
+    plan = make_plan(build_scene(), [build_finding()])
+    assert plan.changes_to_apply == (
         ChangeRecord(
             id=KEY[:PREFIX_LENGTH] + hash_parts("run", KEY, 0)[PREFIX_LENGTH:],
             case_key=KEY,
@@ -459,56 +468,61 @@ def test_an_intent_says_what_is_changed_for_whom_and_by_which_run() -> None:
 
 
 def test_no_two_intents_of_a_run_have_one_id() -> None:
-    two = finding(changes=(ClearMailboxForward("a"), ClearMailboxForward("b")))
-    plan = make_plan(situation(), [two])
-    assert len({record.id for record in plan.act}) == 2
+    two = build_finding(changes=(ClearMailboxForward("a"), ClearMailboxForward("b")))
+    plan = make_plan(build_scene(), [two])
+    assert len({record.id for record in plan.changes_to_apply}) == 2
 
 
 def test_all_that_a_dead_run_intended_for_a_case_is_taken_up_once_by_this_run() -> None:
     waiting = (
-        changed(ChangeState.INTENDED, START, 1),
-        changed(ChangeState.INTENDED, START, 2),
-        changed(ChangeState.APPLIED, START - 30 * DAY, 3),
-        replace(changed(ChangeState.INTENDED, START, 4), undo_of="c0"),
-        replace(changed(ChangeState.INTENDED, START, 5), case_key="another"),
+        build_change_record(ChangeState.INTENDED, START, 1),
+        build_change_record(ChangeState.INTENDED, START, 2),
+        build_change_record(ChangeState.APPLIED, START - 30 * DAY, 3),
+        replace(build_change_record(ChangeState.INTENDED, START, 4), undo_of="c0"),
+        replace(build_change_record(ChangeState.INTENDED, START, 5), case_key="another"),
     )
-    two = finding(changes=(ClearMailboxForward("a"), ClearMailboxForward("b")))
-    plan = make_plan(situation(replace(known(), changes=waiting)), [two, finding("z")])
-    mine = [(record.id, record.run) for record in plan.act if record.case == KEY]
+    two = build_finding(changes=(ClearMailboxForward("a"), ClearMailboxForward("b")))
+    plan = make_plan(
+        build_scene(replace(build_known_snapshot(), changes=waiting)), [two, build_finding("z")]
+    )
+    mine = [(record.id, record.run) for record in plan.changes_to_apply if record.case_key == KEY]
     assert mine == [("c1", "run"), ("c2", "run")]
-    assert len(plan.act) == 3
+    assert len(plan.changes_to_apply) == 3
 
 
 def test_a_change_a_person_took_back_does_not_make_a_case_contested() -> None:
     made = (
-        replace(changed(ChangeState.APPLIED, START, 1), undone_at=START),
-        changed(ChangeState.APPLIED, START, 2),
+        replace(build_change_record(ChangeState.APPLIED, START, 1), undone_at=START),
+        build_change_record(ChangeState.APPLIED, START, 2),
     )
-    plan = make_plan(situation(replace(known(), changes=made), now=START + DAY), [finding()])
-    assert len(plan.act) == 1
+    plan = make_plan(
+        build_scene(replace(build_known_snapshot(), changes=made), now=START + DAY),
+        [build_finding()],
+    )
+    assert len(plan.changes_to_apply) == 1
 
 
 def test_changes_of_a_week_ago_no_longer_make_a_case_contested() -> None:
-    made = tuple(changed(ChangeState.APPLIED, START, number) for number in (1, 2))
+    made = tuple(build_change_record(ChangeState.APPLIED, START, number) for number in (1, 2))
     memory = GuardSnapshot(state=STATE, changes=made)
     for age, contested in ((7 * DAY - HOUR, True), (7 * DAY, False)):
-        plan = make_plan(situation(memory, now=START + age), [finding()])
-        assert (only(plan).verdict is Verdict.CONTESTED) is contested
+        plan = make_plan(build_scene(memory, now=START + age), [build_finding()])
+        assert (get_only_case(plan).verdict is Verdict.CONTESTED) is contested
 
 
 def test_what_only_may_no_longer_be_changed_is_given_up_with_a_word() -> None:
-    intent = changed(ChangeState.INTENDED, START - DAY)
-    done = changed(ChangeState.APPLIED, START - DAY, 2)
-    memory = replace(known(), changes=(done, intent))
-    duty = replace(DUTY, mode=Mode.ALERT)
-    scene, part = situation(memory, mode=Mode.ALERT, duty=duty)
-    assert reconcile_batch(scene, part, [finding()]).records == (
+    intent = build_change_record(ChangeState.INTENDED, START - DAY)
+    done = build_change_record(ChangeState.APPLIED, START - DAY, 2)
+    memory = replace(build_known_snapshot(), changes=(done, intent))
+    duty = replace(CONFIG, mode=Mode.ALERT)
+    scene, part = build_scene(memory, mode=Mode.ALERT, config=duty)
+    assert reconcile_batch(scene, part, [build_finding()]).records == (
         replace(intent, state=ChangeState.SUPERSEDED, at=START, note="no longer allowed"),
     )
 
 
 def test_what_is_inferred_says_so_in_the_record_and_in_the_case() -> None:
-    intent = changed(ChangeState.INTENDED, START - DAY)
+    intent = build_change_record(ChangeState.INTENDED, START - DAY)
     other = replace(
         CASE,
         key="f" * 32,
@@ -517,9 +531,9 @@ def test_what_is_inferred_says_so_in_the_record_and_in_the_case() -> None:
         notified_at=START,
         is_one_off=False,
     )
-    memory = replace(known(), changes=(intent,))
+    memory = replace(build_known_snapshot(), changes=(intent,))
     memory = replace(memory, cases={**memory.cases, other.key: other})
-    scene, part = situation(memory, mode=Mode.ALERT, duty=replace(DUTY, mode=Mode.ALERT))
+    scene, part = build_scene(memory, mode=Mode.ALERT, config=replace(CONFIG, mode=Mode.ALERT))
     noted = reconcile_batch(scene, part, [])
     assert noted.records == (
         replace(intent, state=ChangeState.INFERRED, at=START, note=INFERRED_NOTE),
@@ -535,7 +549,7 @@ def test_what_is_inferred_says_so_in_the_record_and_in_the_case() -> None:
 
 
 def test_a_plan_that_is_held_makes_nothing_and_says_what_releases_it() -> None:
-    plan = make_plan(situation(), MANY).plan
+    plan = make_plan(build_scene(), MANY).plan
     assert (plan.records, plan.changes_to_apply, plan.released) == ((), (), False)
     assert plan.block_reason == "3 changes are wanted and a run may make 2"
     (brake,) = plan.result.cases
@@ -544,7 +558,7 @@ def test_a_plan_that_is_held_makes_nothing_and_says_what_releases_it() -> None:
 
 
 def test_a_plan_within_limits_is_not_held_and_released_by_nobody() -> None:
-    plan = make_plan(situation(), [finding()]).plan
+    plan = make_plan(build_scene(), [build_finding()]).plan
     assert (plan.block_reason, plan.hash, plan.released, plan.records) == (
         "",
         "",
@@ -559,14 +573,14 @@ def test_cases_that_ended_or_are_set_aside_want_nothing() -> None:
         replace(CASE, key="1" * 32, deferred_at=START),
         replace(CASE, key="2" * 32),
     ]
-    scene, _ = situation(remembering(*cases))
+    scene, _ = build_scene(build_snapshot(*cases))
     ready = ("f" * 32, *(case.key for case in cases))
     plan = plan_changes(scene, ScanTotals(20, sources=frozenset({SURFACE}), ready_case_keys=ready))
     assert [record.case_key for record in plan.changes_to_apply] == [cases[2].key]
 
 
 def test_what_was_lost_of_a_look_is_a_case_of_its_own() -> None:
-    scene, _ = situation()
+    scene, _ = build_scene()
     plan = plan_changes(
         scene, ScanTotals(20, sources=frozenset({SURFACE}), abandoned_shards=("shard 3: HTTP 503",))
     )
@@ -577,48 +591,50 @@ def test_what_was_lost_of_a_look_is_a_case_of_its_own() -> None:
 def test_a_look_that_saw_all_is_remembered_and_its_round_is_over() -> None:
     state = replace(STATE, scan_pass=ScanPass("r", START, ScanTotals()))
     memory = GuardSnapshot(state=state)
-    part = reading(
+    part = build_reading(
         sources=frozenset({"new", "blind"}), failures=(ReadFailure("blind", "HTTP 403"),)
     )
-    after = make_plan(situation(memory, reading=part), []).plan.state
+    after = make_plan(build_scene(memory, reading=part), []).plan.state
     assert after == replace(state, baselined_sources=frozenset({SURFACE, "new"}), scan_pass=None)
-    larger = make_plan(situation(memory, reading=reading(population=21)), []).plan.state
+    larger = make_plan(build_scene(memory, reading=build_reading(population=21)), []).plan.state
     assert (larger.population, larger.scan_pass) == (21, None)
-    partial = make_plan(situation(memory, reading=reading(99, complete=False)), []).plan.state
+    partial = make_plan(
+        build_scene(memory, reading=build_reading(99, complete=False)), []
+    ).plan.state
     assert partial == replace(state, scan_pass=None)
-    fallen = make_plan(situation(memory, reading=reading(1)), []).plan.state
+    fallen = make_plan(build_scene(memory, reading=build_reading(1)), []).plan.state
     assert fallen == replace(state, scan_pass=None)
 
 
 def test_no_exemption_of_an_object_silences_what_the_engine_says_of_itself() -> None:
     silencing = {name: Exemption(name, "me", "?", START + DAY) for name in ("state", "toy")}
     memory = GuardSnapshot(state=STATE, unreadable_rows=2, exemptions=silencing)
-    plan = make_plan(situation(memory), MANY)
+    plan = make_plan(build_scene(memory), MANY)
     kinds = {case.kind for case in plan.plan.result.cases}
     assert {"state-unreadable", "brake"} <= kinds
 
 
 def own_case(**changes: Any) -> Case:
     """A case the engine opened about itself, whose reason is gone."""
-    scene, _ = situation(GuardSnapshot(state=STATE, unreadable_rows=2))
-    (case,) = make_plan((scene, reading()), []).plan.result.cases
+    scene, _ = build_scene(GuardSnapshot(state=STATE, unreadable_rows=2))
+    (case,) = make_plan((scene, build_reading()), []).plan.result.cases
     return replace(case, **changes)
 
 
 def test_a_case_of_the_engine_that_nobody_heard_of_yet_is_told_at_its_end() -> None:
-    plan = make_plan(situation(remembering(own_case())), []).plan
+    plan = make_plan(build_scene(build_snapshot(own_case())), []).plan
     assert [(case.notification, case.closed_at) for case in plan.result.cases] == [
         (Notification.CLOSED, START)
     ]
     assert plan.result.cases_to_delete == ()
     quiet = own_case(notification=Notification.NONE)
-    plan = make_plan(situation(remembering(quiet)), []).plan
+    plan = make_plan(build_scene(build_snapshot(quiet)), []).plan
     assert (plan.result.cases, [case.key for case in plan.result.cases_to_delete]) == (
         (),
         [quiet.key],
     )
     told = own_case(notification=Notification.NONE, notified_at=START)
-    plan = make_plan(situation(remembering(told)), []).plan
+    plan = make_plan(build_scene(build_snapshot(told)), []).plan
     assert ([case.notification for case in plan.result.cases], plan.result.cases_to_delete) == (
         [Notification.CLOSED],
         (),
@@ -626,30 +642,33 @@ def test_a_case_of_the_engine_that_nobody_heard_of_yet_is_told_at_its_end() -> N
 
 
 def test_a_look_that_may_not_change_anything_leaves_the_brake_and_ends_what_is_over() -> None:
-    held = make_plan(situation(), MANY).plan.result.cases
+    held = make_plan(build_scene(), MANY).plan.result.cases
     (brake,) = (replace(case, notification=Notification.NONE, notified_at=START) for case in held)
-    scene = situation(remembering(brake, own_case()), mode=Mode.ALERT)
+    scene = build_scene(build_snapshot(brake, own_case()), mode=Mode.ALERT)
     ended = [case.kind for case in make_plan(scene, []).plan.result.cases]
     assert ended == ["state-unreadable"]
-    scene = situation(remembering(brake, own_case()))
+    scene = build_scene(build_snapshot(brake, own_case()))
     ended = [case.kind for case in make_plan(scene, []).plan.result.cases]
     assert sorted(ended) == ["brake", "state-unreadable"]
 
 
 HALF = replace(
-    changed(ChangeState.INTENDED, START - DAY), kind="BlockSignIn", arguments={}, run="dead"
+    build_change_record(ChangeState.INTENDED, START - DAY),
+    kind="BlockSignIn",
+    arguments={},
+    run="dead",
 )
 
 
 def test_what_may_be_half_made_is_made_again_by_this_run() -> None:
-    memory = replace(known(), changes=(HALF,))
-    assert make_plan(situation(memory), []).act == (replace(HALF, run="run"),)
+    memory = replace(build_known_snapshot(), changes=(HALF,))
+    assert make_plan(build_scene(memory), []).changes_to_apply == (replace(HALF, run="run"),)
 
 
 def test_what_may_be_half_made_is_noted_as_made_when_the_brake_holds() -> None:
-    memory = replace(known(), changes=(HALF,))
-    others = [finding(name) for name in "bcd"]
-    stopped = make_plan(situation(memory), others).plan
+    memory = replace(build_known_snapshot(), changes=(HALF,))
+    others = [build_finding(name) for name in "bcd"]
+    stopped = make_plan(build_scene(memory), others).plan
     assert (stopped.changes_to_apply, stopped.block_reason != "") == ((), True)
     assert [(row.id, row.state) for row in stopped.result.records] == [("c1", ChangeState.INFERRED)]
     (ended,) = (case for case in stopped.result.cases if case.key == KEY)
@@ -658,32 +677,32 @@ def test_what_may_be_half_made_is_noted_as_made_when_the_brake_holds() -> None:
         "done",
         Notification.DONE,
     )
-    restrained = make_plan(situation(memory, mode=Mode.ALERT), others)
-    assert (restrained.act, restrained.records) == ((), ())
+    restrained = make_plan(build_scene(memory, mode=Mode.ALERT), others)
+    assert (restrained.changes_to_apply, restrained.records) == ((), ())
     assert KEY not in [case.key for case in restrained.cases]
 
 
 def test_the_brake_and_another_end_are_told_together() -> None:
-    memory = replace(remembering(own_case()), changes=(HALF,))
-    memory = replace(memory, cases={**memory.cases, **known().cases})
-    plan = make_plan(situation(memory), [finding(name) for name in "bcd"]).plan
+    memory = replace(build_snapshot(own_case()), changes=(HALF,))
+    memory = replace(memory, cases={**memory.cases, **build_known_snapshot().cases})
+    plan = make_plan(build_scene(memory), [build_finding(name) for name in "bcd"]).plan
     ended = sorted(case.kind for case in plan.result.cases if case.closed_at)
     assert ended == ["forward", "state-unreadable"]
 
 
 def test_a_plan_can_be_released_until_the_hour_is_over() -> None:
-    held = make_plan(situation(), MANY)
-    memory = remembering(*held.cases)
+    held = make_plan(build_scene(), MANY)
+    memory = build_snapshot(*held.cases)
     name = held.hash
     for age, released in ((HOUR, True), (HOUR + timedelta(seconds=1), False)):
-        scene = situation(memory, now=START + age, request=RunOptions(plan=name, at=START))
+        scene = build_scene(memory, now=START + age, run_options=RunOptions(plan=name, at=START))
         assert make_plan(scene, MANY).released is released
 
 
 # -- what several objects share ----------------------------------------------------------------
 
 SEVERAL = CorrelationRule(2, Severity.CRITICAL, "several forward there")
-TOGETHER = replace(DUTY, guard=replace(DUTY.guard, correlation=SEVERAL))
+TOGETHER = replace(CONFIG, guard=replace(CONFIG.guard, correlation=SEVERAL))
 
 
 def sharing(count: int, **changes: Any) -> list[Case]:
@@ -692,7 +711,7 @@ def sharing(count: int, **changes: Any) -> list[Case]:
 
 
 def raising(*cases: Case) -> Iterator[Case]:
-    scene, _ = situation(remembering(*cases), duty=TOGETHER)
+    scene, _ = build_scene(build_snapshot(*cases), config=TOGETHER)
     return apply_correlation(scene)
 
 
@@ -730,12 +749,12 @@ def test_only_open_cases_of_other_objects_count_as_others() -> None:
     assert list(raising(one, replace(two, object_id=one.object_id))) == []
     assert list(raising(one, replace(two, closed_at=START))) == []
     assert list(raising(one, replace(two, correlation_keys=("elsewhere",)))) == []
-    scene, _ = situation(remembering(one, two))
+    scene, _ = build_scene(build_snapshot(one, two))
     assert list(apply_correlation(scene)) == []
 
 
 def test_a_case_that_was_raised_stays_so_while_it_shares_anything() -> None:
-    scene, _ = situation(duty=TOGETHER)
+    scene, _ = build_scene(config=TOGETHER)
     (old,) = sharing(1, escalated=True, severity=Severity.CRITICAL)
     case = update_case(scene, old, FULL)
     assert (case.escalated, case.severity) == (True, Severity.CRITICAL)
@@ -750,7 +769,7 @@ def test_a_case_that_was_raised_stays_so_while_it_shares_anything() -> None:
 
 # -- what came of changes ----------------------------------------------------------------------
 
-INTENT = changed(ChangeState.INTENDED, START)
+INTENT = build_change_record(ChangeState.INTENDED, START)
 MADE = Outcome(KEY, "a", INTENT.kind, ChangeState.APPLIED, "made", before={"was": 1})
 
 
