@@ -18,7 +18,8 @@ from typing import List  # noqa: UP035
 import azure.functions as func
 
 from core.api.request import HttpRequest, HttpResponse, Route
-from core.api.routes import ROUTES, handle_request
+from core.api.routes import ROUTES
+from core.api.server import handle_request
 from core.bootstrap import connect_world
 from core.config.catalog import CATALOG
 from core.config.settings import (

@@ -1,10 +1,10 @@
-"""Who a request comes from, and what they may do: pure.
+"""Identifies the caller of a request and its permissions. Pure.
 
-Two ways in, by the setting SIGN_IN:
+The setting SIGN_IN selects one of two methods:
 
-    key      the host asks for the function key before this app sees the request
-    entra    App Service Authentication in front signs people in and says who they are, in a header
-             it takes away from everybody else's requests; app roles say what they may do
+    key      the host verifies the function key before this app sees the request
+    entra    App Service Authentication, in front of the app, signs callers in and passes their
+             identity in a header that it strips from all other requests; app roles grant access
 
 Source: Microsoft Learn, "Work with user identities in Azure App Service authentication", and
 "Work with access keys in Azure Functions".
@@ -23,7 +23,7 @@ PRINCIPAL_HEADER = "x-ms-client-principal"
 READER_ROLE = "Exoguard.Reader"
 OPERATOR_ROLE = "Exoguard.Operator"
 KEY_HOLDER = "function key"
-# A principal with very many groups is a few KiB; more is nobody's.
+# A principal with very many groups takes a few KiB; anything longer is rejected.
 MAX_PRINCIPAL_LENGTH = 64_000
 NAME_CLAIMS = ("preferred_username", "upn", "name", "appid", "azp")
 ROLE_CLAIMS = ("roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role")
@@ -31,7 +31,7 @@ OBJECT_ID_CLAIMS = ("oid", "http://schemas.microsoft.com/identity/claims/objecti
 
 
 class AccessDenied(Exception):
-    """The request is not let in. `status` is the HTTP status, the message says what to do."""
+    """The caller may not do this. `status` is the HTTP status; the message says what to do."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -40,58 +40,63 @@ class AccessDenied(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who was let in. `signed_in` is what is known of them, `name` what people call them, if it is
-    known; `operator`: they may act, not only look.
-    """
+    """An authenticated caller."""
 
     authenticated_as: str
+    """How the caller was identified: the function key, or a name and an object id."""
     name: str = ""
+    """The caller's display name; empty if unknown."""
     is_operator: bool = True
+    """True when the caller may write, not only read."""
 
 
 def authenticate_caller(
     sign_in_mode: str, platform_signs_in: bool, headers: Mapping[str, str], query: Mapping[str, str]
 ) -> Caller:
-    """Who this is. `headers` have lower-case names.
+    """The caller of a request, whose header names are in lower case. Raises AccessDenied.
 
-    `enabled`: the platform says that it signs people in. Raises Denied.
+    `platform_signs_in`: App Service Authentication is on for this app.
     """
-    # The host knows names in a query whatever their case.
+    # The host reads names in a query regardless of case.
     if any(name.lower() == "code" for name in query):
         raise AccessDenied(
             400,
-            "a key in an address ends up in logs and histories: send it in the header "
-            "x-functions-key, and make a new one in place of this",
+            "a key in an address ends up in logs and browser histories: send it in the header "
+            "x-functions-key, and replace this key with a new one",
         )
     if sign_in_mode == "key":
-        # The host has compared the key already; who else claims to be somebody is not believed.
+        # The host has already verified the key. Identity headers are ignored: callers can set them.
         return Caller(KEY_HOLDER)
     if not platform_signs_in:
         raise AccessDenied(
-            503, "SIGN_IN is entra, but App Service Authentication is not switched on for this app"
+            503, "SIGN_IN is entra, but App Service Authentication is off for this app"
         )
     return parse_client_principal(headers.get(PRINCIPAL_HEADER, ""))
 
 
 def parse_client_principal(text: str) -> Caller:
-    """Who the platform's sign-in says this is. Raises Denied."""
+    """The caller in the header of App Service Authentication. Raises AccessDenied."""
     claims = parse_principal_claims(text)
-    roles = {value for kind, value in claims if kind in ROLE_CLAIMS}
+    roles = {value for claim_type, value in claims if claim_type in ROLE_CLAIMS}
     if roles.isdisjoint({READER_ROLE, OPERATOR_ROLE}):
         raise AccessDenied(
             403, f"this account has neither of the app roles {READER_ROLE} and {OPERATOR_ROLE}"
         )
-    known = dict(reversed(claims))
-    oid = next((known[kind] for kind in OBJECT_ID_CLAIMS if kind in known), "")
-    if not oid:
-        raise AccessDenied(401, "the sign-in does not say which account this is")
-    name = next((known[kind] for kind in NAME_CLAIMS if known.get(kind)), oid)
-    shown = sanitize_text(name, 120)
-    return Caller(f"{shown} ({sanitize_text(oid, 40)})", shown, OPERATOR_ROLE in roles)
+    first_values = dict(reversed(claims))
+    object_id = next(
+        (first_values[claim] for claim in OBJECT_ID_CLAIMS if claim in first_values), ""
+    )
+    if not object_id:
+        raise AccessDenied(401, "the sign-in has no object id, so the account is unknown")
+    name = next(
+        (first_values[claim] for claim in NAME_CLAIMS if first_values.get(claim)), object_id
+    )
+    name = sanitize_text(name, 120)
+    return Caller(f"{name} ({sanitize_text(object_id, 40)})", name, OPERATOR_ROLE in roles)
 
 
 def parse_principal_claims(text: str) -> list[tuple[str, str]]:
-    """The claims of a principal as pairs. Raises Denied for anything that is none."""
+    """The claims of a principal as (type, value) pairs. Raises AccessDenied if it is malformed."""
     if not text:
         raise AccessDenied(401, "sign in first")
     try:
@@ -100,4 +105,4 @@ def parse_principal_claims(text: str) -> list[tuple[str, str]]:
         document: Any = parse_strict_json(base64.b64decode(text, validate=True))
         return [(str(claim["typ"]), str(claim["val"])) for claim in document["claims"]]
     except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
-        raise AccessDenied(401, "the sign-in is not understood") from None
+        raise AccessDenied(401, "the sign-in header is malformed") from None

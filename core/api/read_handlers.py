@@ -1,7 +1,7 @@
-"""What can be looked at over the HTTP API: nothing here has an effect.
+"""Handlers of GET: they read the state and have no effect.
 
-standings of all guards ─► status, cases      one guard's memory ─► a case
-one row ─► a run, an action                   a period ─► the evidence
+data of all guards ─► status, cases       state of one guard ─► a case
+one row ─► a run, a request               a period ─► the evidence
 """
 
 from collections.abc import Iterable
@@ -40,25 +40,27 @@ SEVERITY_LABELS = tuple(level.label for level in Severity if level is not Severi
 
 
 def build_optional_pattern(choices: Iterable[str]) -> str:
-    """A pattern: one of some words, or nothing."""
+    """A pattern for one of `choices`, or an empty text."""
     return f"({'|'.join(choices)})?"
 
 
 DATE_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-GUARD_PARAMETER = Parameter("guard", "only of this guard", r"[a-z-]*", 60, required=False)
+GUARD_PARAMETER = Parameter("guard", "only this guard", r"[a-z-]*", 60, required=False)
 SEVERITY_PARAMETER = Parameter(
-    "severity", "only of this severity", build_optional_pattern(SEVERITY_LABELS), 10, required=False
+    "severity", "only this severity", build_optional_pattern(SEVERITY_LABELS), 10, required=False
 )
 STATE_PARAMETER = Parameter(
     "state",
-    "open ones, closed ones, or all",
+    "open, closed or all",
     build_optional_pattern(CASE_STATES),
     10,
     required=False,
 )
-PAGE_PARAMETER = Parameter("page", "which page, from 1", r"([1-9][0-9]{0,5})?", 6, required=False)
+PAGE_PARAMETER = Parameter(
+    "page", "the number of the page, from 1", r"([1-9][0-9]{0,5})?", 6, required=False
+)
 FROM_PARAMETER = Parameter("from", "the first day, in UTC", DATE_PATTERN, 10)
-TO_PARAMETER = Parameter("to", "the day after the last one, in UTC", DATE_PATTERN, 10)
+TO_PARAMETER = Parameter("to", "the day after the last day, in UTC", DATE_PATTERN, 10)
 FORMAT_PARAMETER = Parameter(
     "format", "jsonl (JSON Lines) or csv", "|".join(ExportFormat), 5, required=False
 )
@@ -67,47 +69,49 @@ EXPORT_PARAMETERS = (FROM_PARAMETER, TO_PARAMETER, FORMAT_PARAMETER)
 
 
 async def load_status(context: RequestContext) -> TenantStatus:
-    """How everything stands."""
-    known = await load_all_guard_data(context.ledger, context.settings.guard_configs)
-    return build_status(known, context.now, context.settings.run_seconds / 60)
+    """The status of the tenant and of every guard."""
+    guard_data = await load_all_guard_data(context.ledger, context.settings.guard_configs)
+    return build_status(guard_data, context.now, context.settings.run_seconds / 60)
 
 
 async def get_status_json(context: RequestContext) -> HttpResponse:
-    """How everything stands, for programs."""
+    """The status as JSON."""
     return json_response(200, status_to_json(await load_status(context)))
 
 
 async def get_status_page(context: RequestContext) -> HttpResponse:
-    """How everything stands, as a page."""
+    """The status as an HTML page."""
     from core.web import pages
 
     return html_response(200, pages.render_status_page(await load_status(context)))
 
 
 async def load_case_page(context: RequestContext) -> CasePage:
-    """A page of cases, as it was chosen."""
-    names = [duty.guard.name for duty in context.settings.guard_configs]
+    """The page of cases that the query selects. Raises BadRequest."""
+    names = [config.guard.name for config in context.settings.guard_configs]
     try:
-        choice = CaseFilter.parse(context.parameters, names)
+        case_filter = CaseFilter.parse(context.parameters, names)
     except InvalidCaseFilter as error:
         raise BadRequest(400, str(error)) from None
-    duties = [
-        duty for duty in context.settings.guard_configs if choice.guard in ("", duty.guard.name)
+    configs = [
+        config
+        for config in context.settings.guard_configs
+        if case_filter.guard in ("", config.guard.name)
     ]
-    return select_case_page(await load_all_guard_data(context.ledger, duties), choice)
+    return select_case_page(await load_all_guard_data(context.ledger, configs), case_filter)
 
 
 async def get_cases_json(context: RequestContext) -> HttpResponse:
-    """A page of cases, for programs."""
-    found = await load_case_page(context)
-    rows = [(duty.guard.name, case) for duty, case in found.rows]
+    """A page of cases as JSON."""
+    page = await load_case_page(context)
+    rows = [(config.guard.name, case) for config, case in page.rows]
     return json_response(
-        200, case_page_to_json(rows, found.total, found.case_filter.page, found.page_count)
+        200, case_page_to_json(rows, page.total, page.case_filter.page, page.page_count)
     )
 
 
 async def get_cases_page(context: RequestContext) -> HttpResponse:
-    """A page of cases, as a page."""
+    """A page of cases as an HTML page."""
     from core.web import pages
 
     return html_response(
@@ -119,94 +123,97 @@ async def get_cases_page(context: RequestContext) -> HttpResponse:
 
 
 async def load_case_detail(context: RequestContext) -> CaseDetail:
-    """A case with everything that is known of it. Raises BadRequest."""
-    duty, key = context.get_guard_config(), path_parameter(context, "case")
-    found = find_case_detail(duty, await context.ledger.load(duty.guard.name), key)
-    if found is None:
+    """A case with its changes, exemption and requests. Raises BadRequest."""
+    config, key = context.get_guard_config(), path_parameter(context, "case")
+    detail = find_case_detail(config, await context.ledger.load(config.guard.name), key)
+    if detail is None:
         raise BadRequest(404, "there is no such case")
-    return found
+    return detail
 
 
 async def get_case_json(context: RequestContext) -> HttpResponse:
-    """A case with everything that is known of it, for programs."""
-    found = await load_case_detail(context)
-    shown = case_detail_to_json(
-        found.config, found.case, found.changes, found.exemption, found.operator_requests
+    """A case as JSON."""
+    detail = await load_case_detail(context)
+    document = case_detail_to_json(
+        detail.config, detail.case, detail.changes, detail.exemption, detail.operator_requests
     )
-    return json_response(200, shown)
+    return json_response(200, document)
 
 
 async def get_case_page(context: RequestContext) -> HttpResponse:
-    """A case with everything that is known of it, as a page."""
+    """A case as an HTML page."""
     from core.web import pages
 
-    found = await load_case_detail(context)
-    case, guard = found.case, found.config.guard.name
+    detail = await load_case_detail(context)
+    case, guard = detail.case, detail.config.guard.name
     controls = tuple(find_controls(guard, case.kind, case.guard_verdict, case.object_id))
-    return html_response(200, pages.render_case_page(found, context.now, controls))
+    return html_response(200, pages.render_case_page(detail, context.now, controls))
 
 
 def html_response(status: int, html: str) -> HttpResponse:
-    """A page. Templates are only loaded when somebody wants to see one."""
-    from core.web.pages import PAGE_HEADERS as PAGE_HEADERS
+    """An HTML page. The template engine is imported on demand, to keep cold starts short."""
+    from core.web.pages import PAGE_HEADERS
 
     return HttpResponse(status, html, PAGE_HEADERS, "text/html")
 
 
 def notice_response(status: int, message: str) -> HttpResponse:
-    """What is wrong with a request for a page, as a page that tells nothing of the tenant."""
+    """An error as an HTML page, which reveals nothing about the tenant."""
     from core.web.pages import render_notice_page
 
-    headings = {401: "Sign in", 403: "Not for this account", 404: "Not found", 503: "Out of reach"}
+    headings = {401: "Sign in", 403: "Access denied", 404: "Not found", 503: "Not available"}
     return html_response(
-        status, render_notice_page(headings.get(status, "That is not possible"), [message])
+        status, render_notice_page(headings.get(status, "Request not valid"), [message])
     )
 
 
 async def get_evidence(context: RequestContext) -> HttpResponse:
-    """What auditors want to see of a period, as a file with a digest."""
+    """The evidence of a period for auditors: a file with its digest in a header."""
     try:
         since, until = parse_period(
             context.parameters["from"], context.parameters["to"], context.now
         )
     except InvalidPeriod as error:
         raise BadRequest(400, str(error)) from None
-    heading = ExportHeader(context.settings["TENANT_ID"], since, until, context.now, VERSION)
-    form = ExportFormat(context.parameters.get("format", ExportFormat.JSONL))
-    made = await export_evidence(
+    header = ExportHeader(context.settings["TENANT_ID"], since, until, context.now, VERSION)
+    file_format = ExportFormat(context.parameters.get("format", ExportFormat.JSONL))
+    export = await export_evidence(
         context.ledger,
         context.settings.guard_configs,
-        heading,
-        form,
+        header,
+        file_format,
         context.settings.policy.baseline,
     )
     return HttpResponse(
-        200, b"".join(made.iter_lines()), {**RESPONSE_HEADERS, **made.headers}, form.media_type
+        200,
+        b"".join(export.iter_lines()),
+        {**RESPONSE_HEADERS, **export.headers},
+        file_format.media_type,
     )
 
 
 async def get_run_report(context: RequestContext) -> HttpResponse:
-    """What became of a run."""
+    """The status or the report of a run."""
     guard = context.get_guard_config().guard.name
-    found = await context.ledger.get_run(guard, path_parameter(context, "run", RUN_ID_PATTERN))
-    if found is None:
+    document = await context.ledger.get_run(guard, path_parameter(context, "run", RUN_ID_PATTERN))
+    if document is None:
         raise BadRequest(404, "there is no such run")
-    return json_response(200, found)
+    return json_response(200, document)
 
 
 async def get_request_report(context: RequestContext) -> HttpResponse:
-    """What became of something a person asked for."""
+    """The state of an operator's request."""
     guard = context.get_guard_config().guard.name
-    found = await context.ledger.get_request(
+    operator_request = await context.ledger.get_request(
         guard, path_parameter(context, "action", RUN_ID_PATTERN)
     )
-    if found is None:
+    if operator_request is None:
         raise BadRequest(404, "there is no such action")
-    return json_response(200, request_report_to_json(guard, found))
+    return json_response(200, request_report_to_json(guard, operator_request))
 
 
 def request_report_to_json(guard: str, operator_request: OperatorRequest) -> dict[str, object]:
-    """An action as the API shows it."""
+    """An operator's request as GET /api/actions/{guard}/{action} answers it."""
     return {
         "guard": guard,
         "action": operator_request.id,

@@ -1,7 +1,7 @@
-"""What handlers of the HTTP API work with: a request, who asks, the memory, the answer.
+"""The types of the HTTP API: a route, its parameters, a request, its context and its response.
 
-Nothing here knows Azure, or a route: the same handlers serve the function app, the command line and
-the loopback viewer.
+Nothing here depends on Azure or on a single route: the function app, the command line and its
+viewer on the loopback interface all use the same handlers.
 """
 
 import json
@@ -17,11 +17,12 @@ from core.keys import KEY_PATTERN
 from core.model.guards import GuardConfig
 from core.ports import Ledger
 
+HTML_ONLY = ("text/html",)
 RESPONSE_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class BadRequest(ValueError):
-    """The request is not what the route takes; `status` and the message say what is wrong."""
+    """The request is not valid for the route. `status` is the HTTP status of the response."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -30,43 +31,46 @@ class BadRequest(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One request as it came. Names of headers are in lower case, `path` are its parameters."""
+    """One HTTP request, not validated yet."""
 
     path_parameters: Mapping[str, str] = field(default_factory=dict)
+    """The values of the route's {placeholders}, by name."""
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    """By lower-case name."""
     body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """What is answered, and what is to be put on the queue of requests."""
+    """One HTTP response, and the message to enqueue with it."""
 
     status: int
     body: str | bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     mimetype: str = "application/json"
     run_message: RunMessage | None = None
+    """Goes onto the queue of run messages once the handler has returned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One text of a request's body or query: what it may be, in words and as a pattern."""
+    """One text in the body of a POST or the query of a GET."""
 
     name: str
     help: str
+    """What the value is, as error messages and the OpenAPI document say it."""
     pattern: str
+    """A regular expression that the whole value must match."""
     max_length: int
     required: bool = True
     format: str = ""
+    """A format name of JSON Schema, such as date-time; empty for plain text."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """What a handler works with: the settings, the memory, the moment, who asks, and for what.
-
-    `wish` are the typed values of the body, or of the query, by name.
-    """
+    """What a handler works with."""
 
     settings: Settings
     ledger: Ledger
@@ -74,44 +78,46 @@ class RequestContext:
     caller: Caller
     request: HttpRequest
     parameters: Mapping[str, str]
+    """The validated values of the body or the query, by name."""
 
     def get_guard_config(self) -> GuardConfig:
-        """The guard the address names. Raises BadRequest."""
-        guard = self.request.path_parameters.get("guard", "")
-        duty = self.settings.find_guard_config(guard)
-        if duty is None:
-            known = ", ".join(row.guard.name for row in self.settings.guard_configs)
-            raise BadRequest(404, f"there is no such guard; there are: {known}")
-        return duty
+        """The guard that the address names. Raises BadRequest."""
+        config = self.settings.find_guard_config(self.request.path_parameters.get("guard", ""))
+        if config is None:
+            known = ", ".join(config.guard.name for config in self.settings.guard_configs)
+            raise BadRequest(404, f"there is no such guard; the guards are: {known}")
+        return config
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route. `fields` are those of the body of a POST, or of the query of a GET."""
+    """One route of the API."""
 
     name: str
     method: str
     path: str
+    """The address below /api/, with {placeholders}."""
     summary: str
     handle: Callable[[RequestContext], Awaitable[HttpResponse]]
     parameters: tuple[Parameter, ...] = ()
+    """The fields of the body of a POST, or of the query of a GET."""
     media_types: tuple[str, ...] = ("application/json",)
 
     @property
     def is_write(self) -> bool:
-        """True when using it has an effect."""
+        """True when a request of this route has an effect."""
         return self.method == "POST"
 
 
 def json_response(status: int, body: Mapping[str, object], **headers: str) -> HttpResponse:
-    """A JSON answer that nobody keeps."""
+    """A JSON response that no client or proxy may store."""
     return HttpResponse(
         status, json.dumps(body, ensure_ascii=False), {**RESPONSE_HEADERS, **headers}
     )
 
 
 def path_parameter(context: RequestContext, name: str, pattern: str = KEY_PATTERN) -> str:
-    """A key or an id in the address. Raises BadRequest for anything that cannot be one."""
+    """A key or an id in the address. Raises BadRequest when its form is wrong."""
     value = context.request.path_parameters.get(name, "")
     if not re.fullmatch(pattern, value):
         raise BadRequest(404, f"there is no such {name}")

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 
 from core.api.authentication import Caller
 from core.api.request import HttpRequest, Route
-from core.api.routes import ROUTES, dispatch_request
+from core.api.routes import ROUTES
+from core.api.server import dispatch_request
 from core.bootstrap import open_ledger
 from core.cli.api_client import ApiClient, ApiResponse, ApiUnavailable
 from core.config.settings import Settings

@@ -23,7 +23,8 @@ from azure.data.tables.aio import TableClient
 from rich.console import Console
 
 from core.api.request import HttpRequest, Route
-from core.api.routes import ROUTES, handle_request
+from core.api.routes import ROUTES
+from core.api.server import handle_request
 from core.bootstrap import connect_world
 from core.cli.program import main
 from core.cli.session import Session

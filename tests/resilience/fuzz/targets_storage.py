@@ -24,7 +24,9 @@ from core.adapters.table_storage.entities import build_record_key, decode_run_do
 from core.adapters.table_storage.ledger import RecordCollector
 from core.api.authentication import AccessDenied, Caller, parse_client_principal
 from core.api.request import BadRequest, HttpRequest
-from core.api.routes import ROUTES, parse_request_body, parse_request_query, parse_until_parameter
+from core.api.routes import ROUTES
+from core.api.server import parse_request_body, parse_request_query
+from core.api.write_handlers import parse_until_parameter
 from core.engine.decide import parse_planned_changes
 from core.engine.shards import ShardMessage
 from core.errors import SettingsError

@@ -88,7 +88,7 @@ def test_nobody_else_is_let_in(headers: dict[str, str], status: int) -> None:
 
 
 def test_a_header_is_not_believed_where_the_platform_signs_nobody_in() -> None:
-    with pytest.raises(AccessDenied, match="not switched on") as refusal:
+    with pytest.raises(AccessDenied, match="is off for this app") as refusal:
         authenticate_caller("entra", False, signed(*DANA), {})
     assert refusal.value.status == 503
 

@@ -10,13 +10,9 @@ import pytest
 
 from core.api.authentication import KEY_HOLDER, Caller
 from core.api.request import HttpRequest, HttpResponse, Route
-from core.api.routes import (
-    MAX_BODY_BYTES,
-    MAX_PENDING_REQUESTS,
-    ROUTES,
-    dispatch_request,
-    handle_request,
-)
+from core.api.routes import ROUTES
+from core.api.server import MAX_BODY_BYTES, dispatch_request, handle_request
+from core.api.write_handlers import MAX_PENDING_REQUESTS
 from core.config.settings import Settings, get_setting_prefix, list_settings
 from core.engine.run import create_run_id
 from core.evidence.file_format import verify_export
@@ -32,87 +28,98 @@ GUARD = "mailbox-audit"
 ROUTE = {route.name: route for route in ROUTES}
 SAMPLES = {entry.name: entry.sample for entry in list_settings()}
 PLAN = hash_parts("a plan")
-SAID = {"who": "Dana", "why": "because"}
-JSON = {"content-type": "application/json"}
+WHO_AND_WHY = {"who": "Dana", "why": "because"}
+JSON_HEADERS = {"content-type": "application/json"}
 
 
 @dataclass
-class Counter:
-    """The API over a ledger in memory, as somebody with the key uses it."""
+class ApiHarness:
+    """The API over a ledger in memory, used with the function key."""
 
     clock: Clock = field(default_factory=Clock)
     environ: dict[str, str] = field(default_factory=dict)
-    who: Caller = field(default_factory=lambda: Caller(KEY_HOLDER))
+    caller: Caller = field(default_factory=lambda: Caller(KEY_HOLDER))
 
     def __post_init__(self) -> None:
         self.ledger = FakeLedger(self.clock)
 
-    async def ask(
-        self, name: str, body: Any = SAID, guard: str = GUARD, **path: str
+    async def post(
+        self, name: str, body: Any = WHO_AND_WHY, guard: str = GUARD, **path: str
     ) -> HttpResponse:
-        """One request with a JSON body."""
-        call = HttpRequest(
+        """One POST request with a JSON body."""
+        request = HttpRequest(
             path_parameters={"guard": guard, **path},
-            headers=JSON,
+            headers=JSON_HEADERS,
             body=body if isinstance(body, bytes) else json.dumps(body).encode(),
         )
-        return await self.send(name, call)
+        return await self.send(name, request)
 
-    async def look(
+    async def get(
         self, name: str, query: Mapping[str, str] | None = None, **path: str
     ) -> HttpResponse:
-        """One request that only looks."""
+        """One GET request."""
         return await self.send(
             name, HttpRequest(path_parameters={"guard": GUARD, **path}, query=query or {})
         )
 
-    async def send(self, name: str, call: HttpRequest) -> HttpResponse:
+    async def send(self, name: str, request: HttpRequest) -> HttpResponse:
         settings = Settings.read({**SAMPLES, **self.environ})
         return await dispatch_request(
-            ROUTE[name], call, settings, self.ledger, self.who, self.clock()
+            ROUTE[name], request, settings, self.ledger, self.caller, self.clock()
         )
 
-    async def actions(self, guard: str = GUARD) -> tuple[OperatorRequest, ...]:
+    async def list_requests(self, guard: str = GUARD) -> tuple[OperatorRequest, ...]:
         return (await self.ledger.load(guard)).operator_requests
 
 
-def says(answer: HttpResponse) -> Any:
-    """The JSON of an answer."""
-    assert answer.headers["Cache-Control"] == "no-store"
-    return json.loads(answer.body)
+def parse_body(response: HttpResponse) -> Any:
+    """The JSON document of a response."""
+    assert response.headers["Cache-Control"] == "no-store"
+    return json.loads(response.body)
 
 
-async def test_a_run_is_asked_for_with_who_and_why() -> None:
-    counter = Counter()
-    answer = await counter.ask("request-run")
-    [action] = await counter.actions()
-    assert (action.kind, action.requested_by, action.reason) == (RequestKind.RUN, "Dana", "because")
-    assert action.authenticated_as == KEY_HOLDER
-    assert answer.status == 202
-    assert answer.run_message == RunMessage(GUARD, action.id, START, runs_guard=True)
-    address = f"/api/runs/{GUARD}/{action.id}"
-    assert says(answer) == {
-        "run": action.id, "action": action.id, "status": "queued", "address": address
-    }  # fmt: skip
-    assert answer.headers["Location"] == address
-    assert says(await counter.look("run-report", run=action.id))["status"] == "queued"
+async def test_a_run_is_requested_with_who_and_why() -> None:
+    api = ApiHarness()
+    response = await api.post("request-run")
+    [operator_request] = await api.list_requests()
+    assert (operator_request.kind, operator_request.requested_by, operator_request.reason) == (
+        RequestKind.RUN,
+        "Dana",
+        "because",
+    )
+    assert operator_request.authenticated_as == KEY_HOLDER
+    assert response.status == 202
+    assert response.run_message == RunMessage(GUARD, operator_request.id, START, runs_guard=True)
+    address = f"/api/runs/{GUARD}/{operator_request.id}"
+    assert parse_body(response) == {
+        "run": operator_request.id,
+        "action": operator_request.id,
+        "status": "queued",
+        "address": address,
+    }
+    assert response.headers["Location"] == address
+    assert parse_body(await api.get("run-report", run=operator_request.id))["status"] == "queued"
 
 
-async def test_a_run_may_be_restrained_and_never_emboldened() -> None:
-    counter = Counter()
-    answer = await counter.ask("request-run", {**SAID, "mode": "alert"})
-    assert answer.run_message
-    assert answer.run_message.mode is Mode.ALERT
-    refused = await counter.ask("request-run", {**SAID, "mode": "enforce"}, "app-consent")
+async def test_a_run_may_use_a_stricter_mode_and_never_a_looser_one() -> None:
+    api = ApiHarness()
+    response = await api.post("request-run", {**WHO_AND_WHY, "mode": "alert"})
+    assert response.run_message
+    assert response.run_message.mode is Mode.ALERT
+    refused = await api.post("request-run", {**WHO_AND_WHY, "mode": "enforce"}, "app-consent")
     assert (refused.status, refused.run_message) == (409, None)
-    assert "only go down" in says(refused)["error"]
+    assert "only be stricter" in parse_body(refused)["error"]
 
 
 async def test_a_plan_is_released_by_its_name() -> None:
-    counter = Counter()
-    answer = await counter.ask("request-run", {**SAID, "plan": PLAN})
-    [action] = await counter.actions()
-    assert (answer.status, action.kind, action.subject) == (202, RequestKind.RELEASE, PLAN)
+    api = ApiHarness()
+    response = await api.post("request-run", {**WHO_AND_WHY, "plan": PLAN})
+    [operator_request] = await api.list_requests()
+    assert (response.status, operator_request.kind, operator_request.subject) == (
+        202,
+        RequestKind.RELEASE,
+        PLAN,
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,148 +128,152 @@ async def test_a_plan_is_released_by_its_name() -> None:
         (b"nonsense", GUARD, 400, "not JSON"),
         (b"[" * 4000, GUARD, 400, "not JSON"),
         (b"[]", GUARD, 400, "object"),
-        (b'{"who": "a", "who": "b", "why": "c"}', GUARD, 400, "twice"),
+        (b'{"who": "a", "who": "b", "why": "c"}', GUARD, 400, "repeats a name"),
         (b"", GUARD, 400, "not JSON"),
         ({}, GUARD, 400, '"who" is missing'),
         ({"who": "Dana"}, GUARD, 400, '"why" is missing'),
-        ({**SAID, "who": " "}, GUARD, 400, '"who" is'),
-        ({**SAID, "who": ["Dana"]}, GUARD, 400, '"who" is'),
-        ({**SAID, "why": "line\nline"}, GUARD, 400, '"why" is'),
-        ({**SAID, "why": "\x85"}, GUARD, 400, '"why" is'),
-        ({**SAID, "why": "x" * 501}, GUARD, 400, "500 characters"),
+        ({**WHO_AND_WHY, "who": " "}, GUARD, 400, '"who" is'),
+        ({**WHO_AND_WHY, "who": ["Dana"]}, GUARD, 400, '"who" is'),
+        ({**WHO_AND_WHY, "why": "line\nline"}, GUARD, 400, '"why" is'),
+        ({**WHO_AND_WHY, "why": "\x85"}, GUARD, 400, '"why" is'),
+        ({**WHO_AND_WHY, "why": "x" * 501}, GUARD, 400, "500 characters"),
         (b'{"who": "Dana", "why": "half of \\ud83d"}', GUARD, 400, "not JSON"),
-        ({**SAID, "apply": True}, GUARD, 400, "apply is not known"),
-        ({**SAID, "mode": "off"}, GUARD, 400, '"mode" is'),
-        ({**SAID, "mode": ["alert"]}, GUARD, 400, '"mode" is'),
-        ({**SAID, "plan": "*"}, GUARD, 400, "32 hex digits"),
-        ({**SAID, "plan": 7}, GUARD, 400, "32 hex digits"),
-        ({**SAID, "plan": None}, GUARD, 400, "32 hex digits"),
-        ({**SAID, "plan": PLAN, "mode": "alert"}, GUARD, 409, "alert mode"),
-        ({**SAID, "plan": PLAN}, "app-consent", 409, "alert mode"),
-        (SAID, "no-such-guard", 404, "there are: shared-mailbox-sign-in"),
+        ({**WHO_AND_WHY, "apply": True}, GUARD, 400, "apply is not a known parameter"),
+        ({**WHO_AND_WHY, "mode": "off"}, GUARD, 400, '"mode" is'),
+        ({**WHO_AND_WHY, "mode": ["alert"]}, GUARD, 400, '"mode" is'),
+        ({**WHO_AND_WHY, "plan": "*"}, GUARD, 400, "32 hex digits"),
+        ({**WHO_AND_WHY, "plan": 7}, GUARD, 400, "32 hex digits"),
+        ({**WHO_AND_WHY, "plan": None}, GUARD, 400, "32 hex digits"),
+        ({**WHO_AND_WHY, "plan": PLAN, "mode": "alert"}, GUARD, 409, "alert mode"),
+        ({**WHO_AND_WHY, "plan": PLAN}, "app-consent", 409, "alert mode"),
+        (WHO_AND_WHY, "no-such-guard", 404, "the guards are: shared-mailbox-sign-in"),
         (b'{"mode": "' + b"x" * MAX_BODY_BYTES + b'"}', GUARD, 413, "larger than"),
     ],
 )
-async def test_what_a_run_cannot_be_asked_for_with_is_named(
+async def test_an_invalid_run_request_is_refused_with_the_reason(
     body: Any, guard: str, status: int, reason: str
 ) -> None:
-    counter = Counter()
-    answer = await counter.ask("request-run", body, guard)
-    assert answer.status == status
-    assert reason in says(answer)["error"]
-    assert answer.run_message is None
-    assert await counter.actions() == ()
+    api = ApiHarness()
+    response = await api.post("request-run", body, guard)
+    assert response.status == status
+    assert reason in parse_body(response)["error"]
+    assert response.run_message is None
+    assert await api.list_requests() == ()
 
 
-async def test_a_guard_that_is_off_is_not_run_but_answers_for_what_it_did() -> None:
-    counter = Counter(environ={f"{get_setting_prefix(GUARD)}_MODE": "off"})
-    assert (await counter.ask("request-run")).status == 409
-    assert (await counter.ask("request-undo", change=hash_parts("it"))).status == 202
+async def test_a_guard_that_is_off_does_not_run_but_its_changes_can_be_undone() -> None:
+    api = ApiHarness(environ={f"{get_setting_prefix(GUARD)}_MODE": "off"})
+    assert (await api.post("request-run")).status == 409
+    assert (await api.post("request-undo", change=hash_parts("it"))).status == 202
 
 
-async def test_every_field_at_its_longest_fits_however_it_is_written() -> None:
-    counter = Counter()
+async def test_every_field_at_its_longest_fits_however_it_is_escaped() -> None:
+    api = ApiHarness()
     for route in ROUTES:
         if route.is_write:
             longest = {entry.name: "\U0001f6e1" * entry.max_length for entry in route.parameters}
             assert len(json.dumps(longest)) <= MAX_BODY_BYTES
-    said = {"who": "\U0001f6e1" * 200, "why": "\U0001f6e1" * 500}
-    assert (await counter.ask("request-run", said)).status == 202
+    longest = {"who": "\U0001f6e1" * 200, "why": "\U0001f6e1" * 500}
+    assert (await api.post("request-run", longest)).status == 202
 
 
 @pytest.mark.parametrize(
     "headers",
     [{}, {"content-type": "text/plain"}, {"content-type": "application/x-www-form-urlencoded"}],
 )
-async def test_a_form_of_another_site_is_not_taken(headers: dict[str, str]) -> None:
-    counter = Counter()
-    call = HttpRequest(
-        path_parameters={"guard": GUARD}, headers=headers, body=json.dumps(SAID).encode()
+async def test_a_form_of_another_site_is_refused(headers: dict[str, str]) -> None:
+    api = ApiHarness()
+    request = HttpRequest(
+        path_parameters={"guard": GUARD}, headers=headers, body=json.dumps(WHO_AND_WHY).encode()
     )
-    assert (await counter.send("request-run", call)).status == 415
-    foreign = {**JSON, "sec-fetch-site": "cross-site"}
-    call = replace(call, headers=foreign)
-    assert (await counter.send("request-run", call)).status == 403
-    assert await counter.actions() == ()
+    assert (await api.send("request-run", request)).status == 415
+    foreign = {**JSON_HEADERS, "sec-fetch-site": "cross-site"}
+    request = replace(request, headers=foreign)
+    assert (await api.send("request-run", request)).status == 403
+    assert await api.list_requests() == ()
 
 
-async def test_who_may_only_look_cannot_act() -> None:
-    counter = Counter(who=Caller("reader (id)", "reader", is_operator=False))
-    assert (await counter.ask("request-run")).status == 403
-    assert await counter.actions() == ()
+async def test_a_reader_cannot_write() -> None:
+    api = ApiHarness(caller=Caller("reader (id)", "reader", is_operator=False))
+    assert (await api.post("request-run")).status == 403
+    assert await api.list_requests() == ()
 
 
-async def test_who_signed_in_need_not_say_who_they_are() -> None:
-    counter = Counter(who=Caller("dana@contoso.com (id)", "dana@contoso.com"))
-    await counter.ask("request-run", {"why": "because"})
-    [action] = await counter.actions()
-    assert (action.requested_by, action.authenticated_as) == (
+async def test_a_signed_in_operator_need_not_give_a_name() -> None:
+    api = ApiHarness(caller=Caller("dana@contoso.com (id)", "dana@contoso.com"))
+    await api.post("request-run", {"why": "because"})
+    [operator_request] = await api.list_requests()
+    assert (operator_request.requested_by, operator_request.authenticated_as) == (
         "dana@contoso.com",
         "dana@contoso.com (id)",
     )
 
 
-async def test_who_asks_twice_is_told_of_what_waits_already() -> None:
-    counter = Counter()
-    first = await counter.ask("request-undo", change=hash_parts("it"))
-    counter.clock.advance(minutes=1)
-    second = await counter.ask("request-undo", change=hash_parts("it"))
-    other = await counter.ask("request-undo", change=hash_parts("another"))
-    assert says(first) == says(second)
+async def test_a_repeated_request_points_to_the_pending_one() -> None:
+    api = ApiHarness()
+    first = await api.post("request-undo", change=hash_parts("it"))
+    api.clock.advance(minutes=1)
+    second = await api.post("request-undo", change=hash_parts("it"))
+    other = await api.post("request-undo", change=hash_parts("another"))
+    assert parse_body(first) == parse_body(second)
     assert second.run_message is None
-    assert says(other)["action"] != says(first)["action"]
-    assert len(await counter.actions()) == 2
+    assert parse_body(other)["action"] != parse_body(first)["action"]
+    assert len(await api.list_requests()) == 2
 
 
-async def test_nobody_can_fill_the_ledger() -> None:
-    counter = Counter()
+async def test_pending_requests_cannot_fill_the_ledger() -> None:
+    api = ApiHarness()
     for number in range(MAX_PENDING_REQUESTS):
-        counter.clock.advance(seconds=1)
-        assert (await counter.ask("request-undo", change=hash_parts(number))).status == 202
-    assert (await counter.ask("request-undo", change=hash_parts("more"))).status == 429
-    assert len(await counter.actions()) == MAX_PENDING_REQUESTS
+        api.clock.advance(seconds=1)
+        assert (await api.post("request-undo", change=hash_parts(number))).status == 202
+    assert (await api.post("request-undo", change=hash_parts("more"))).status == 429
+    assert len(await api.list_requests()) == MAX_PENDING_REQUESTS
 
 
 async def test_an_exemption_has_a_subject_and_an_end() -> None:
-    counter = Counter()
+    api = ApiHarness()
     until = (START + 30 * DAY).isoformat()
-    answer = await counter.ask("request-exemption", {**SAID, "subject": "an-id", "until": until})
-    [action] = await counter.actions()
-    assert (action.kind, action.subject, action.until) == (
+    response = await api.post(
+        "request-exemption", {**WHO_AND_WHY, "subject": "an-id", "until": until}
+    )
+    [operator_request] = await api.list_requests()
+    assert (operator_request.kind, operator_request.subject, operator_request.until) == (
         RequestKind.EXEMPT,
         "an-id",
         START + 30 * DAY,
     )
-    assert says(answer)["address"] == f"/api/actions/{GUARD}/{action.id}"
-    assert says(await counter.look("action-report", action=action.id))["status"] == "asked"
+    assert parse_body(response)["address"] == f"/api/actions/{GUARD}/{operator_request.id}"
+    assert (
+        parse_body(await api.get("action-report", action=operator_request.id))["status"] == "asked"
+    )
 
 
 async def test_a_date_begins_at_midnight_utc() -> None:
-    counter = Counter()
-    await counter.ask("request-exemption", {**SAID, "subject": "x", "until": "2026-12-24"})
-    [action] = await counter.actions()
-    assert action.until == datetime(2026, 12, 24, tzinfo=UTC)
+    api = ApiHarness()
+    await api.post("request-exemption", {**WHO_AND_WHY, "subject": "x", "until": "2026-12-24"})
+    [operator_request] = await api.list_requests()
+    assert operator_request.until == datetime(2026, 12, 24, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("wish", "reason"),
+    ("fields", "reason"),
     [
         ({"subject": "*", "until": "2026-12-24"}, "never a pattern"),
         ({"subject": "x", "until": "2026-11-01"}, "in the future"),
         ({"subject": "x", "until": "2028-11-01"}, "within a year"),
-        ({"subject": "x", "until": "2026-13-01"}, "no date"),
+        ({"subject": "x", "until": "2026-13-01"}, "not a valid date; use YYYY-MM-DD"),
         ({"subject": "x", "until": "soon"}, '"until" is'),
         ({"subject": "x"}, '"until" is missing'),
         ({"until": "2026-12-24"}, '"subject" is missing'),
         ({"subject": "x" * 300, "until": "2026-12-24"}, '"subject" is'),
     ],
 )
-async def test_an_exemption_without_bounds_is_refused(wish: dict[str, str], reason: str) -> None:
-    counter = Counter()
-    answer = await counter.ask("request-exemption", {**SAID, **wish})
-    assert answer.status == 400
-    assert reason in says(answer)["error"]
-    assert await counter.actions() == ()
+async def test_an_exemption_without_bounds_is_refused(fields: dict[str, str], reason: str) -> None:
+    api = ApiHarness()
+    response = await api.post("request-exemption", {**WHO_AND_WHY, **fields})
+    assert response.status == 400
+    assert reason in parse_body(response)["error"]
+    assert await api.list_requests() == ()
 
 
 @pytest.mark.parametrize(
@@ -276,42 +287,49 @@ async def test_an_exemption_without_bounds_is_refused(wish: dict[str, str], reas
         ("action-report", {"action": create_run_id(START)}),
     ],
 )
-async def test_an_address_of_nothing_is_not_found(name: str, path: dict[str, str]) -> None:
-    call = HttpRequest({"guard": GUARD, **path}, headers=JSON, body=json.dumps(SAID).encode())
-    assert (await Counter().send(name, call)).status == 404
+async def test_an_unknown_id_is_not_found(name: str, path: dict[str, str]) -> None:
+    request = HttpRequest(
+        {"guard": GUARD, **path}, headers=JSON_HEADERS, body=json.dumps(WHO_AND_WHY).encode()
+    )
+    assert (await ApiHarness().send(name, request)).status == 404
 
 
-async def test_looking_takes_no_parameters_it_does_not_know() -> None:
-    answer = await Counter().look("run-report", {"apply": "true"}, run=create_run_id(START))
-    assert answer.status == 400
+async def test_a_read_refuses_unknown_parameters() -> None:
+    response = await ApiHarness().get("run-report", {"apply": "true"}, run=create_run_id(START))
+    assert response.status == 400
 
 
-async def test_looking_leaves_no_trace() -> None:
-    counter = Counter()
-    await counter.ask("request-acknowledgement", case=hash_parts("it"))
-    before = dict(counter.ledger.get_partition(GUARD).rows)
-    [action] = await counter.actions()
+async def test_a_read_leaves_no_trace() -> None:
+    api = ApiHarness()
+    await api.post("request-acknowledgement", case=hash_parts("it"))
+    before = dict(api.ledger.get_partition(GUARD).rows)
+    [operator_request] = await api.list_requests()
     for route in ROUTES:
         if not route.is_write:
-            await counter.look(route.name, run=action.id, action=action.id, case=hash_parts("it"))
-    assert counter.ledger.get_partition(GUARD).rows == before
+            await api.get(
+                route.name,
+                run=operator_request.id,
+                action=operator_request.id,
+                case=hash_parts("it"),
+            )
+    assert api.ledger.get_partition(GUARD).rows == before
 
 
-async def test_an_unreadable_ledger_is_said() -> None:
-    counter = Counter()
-    counter.ledger.is_down = True
-    answer = await counter.ask("request-run")
-    assert (answer.status, answer.run_message) == (503, None)
-    assert "503" in says(answer)["error"]
+async def test_an_unreadable_ledger_answers_503() -> None:
+    api = ApiHarness()
+    api.ledger.is_down = True
+    response = await api.post("request-run")
+    assert (response.status, response.run_message) == (503, None)
+    assert "503" in parse_body(response)["error"]
 
 
-async def test_settings_that_are_wrong_are_said_to_whoever_asks() -> None:
-    answer = await handle_request(ROUTE["run-report"], HttpRequest(), {})
-    assert answer.status == 503
-    assert "TENANT_ID" in says(answer)["error"]
+async def test_invalid_settings_answer_503_with_their_names() -> None:
+    response = await handle_request(ROUTE["run-report"], HttpRequest(), {})
+    assert response.status == 503
+    assert "TENANT_ID" in parse_body(response)["error"]
 
 
-async def test_a_request_without_sign_in_is_not_served_where_people_sign_in() -> None:
+async def test_a_request_without_sign_in_is_refused_when_sign_in_is_required() -> None:
     environ = {**SAMPLES, "SIGN_IN": "entra", "WEBSITE_AUTH_ENABLED": "True"}
     assert (await handle_request(ROUTE["run-report"], HttpRequest(), environ)).status == 401
     assert (
@@ -319,31 +337,31 @@ async def test_a_request_without_sign_in_is_not_served_where_people_sign_in() ->
     ).status == 400
 
 
-def test_a_ticket_survives_its_message() -> None:
+def test_a_run_message_survives_its_json() -> None:
     for mode in (None, Mode.ALERT):
-        ticket = RunMessage(GUARD, create_run_id(START), START + timedelta(seconds=1), True, mode)
-        assert RunMessage.from_json(ticket.to_json()) == ticket
+        message = RunMessage(GUARD, create_run_id(START), START + timedelta(seconds=1), True, mode)
+        assert RunMessage.from_json(message.to_json()) == message
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"guard": "x"}', "[" * 100_000])
-def test_a_message_that_is_no_ticket_is_refused(text: str) -> None:
+def test_a_malformed_run_message_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a ticket"):
         RunMessage.from_json(text)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
-def test_what_acts_says_who_and_why(route: Route) -> None:
+def test_every_write_requires_who_and_why(route: Route) -> None:
     names = {entry.name for entry in route.parameters}
     assert route.is_write == (route.method == "POST")
     assert not route.is_write or {"who", "why"} <= names
 
 
 # ----------------------------------------------------------------------------------------------
-# Looking
+# Reads
 # ----------------------------------------------------------------------------------------------
 
 
-def a_case(number: int = 1, **changes: Any) -> Case:
+def build_case(number: int = 1, **changes: Any) -> Case:
     """A case of a mailbox."""
     case = Case(
         key=build_object_key(f"m{number}", "audit"),
@@ -361,41 +379,41 @@ def a_case(number: int = 1, **changes: Any) -> Case:
     return replace(case, **changes)
 
 
-async def remember(counter: Counter, *cases: Case) -> None:
+async def save_cases(api: ApiHarness, *cases: Case) -> None:
     """Put cases into the ledger."""
-    async with counter.ledger.claim(GUARD, "a run") as claim:
+    async with api.ledger.claim(GUARD, "a run") as claim:
         assert claim
         await claim.save(*cases)
 
 
-async def test_how_everything_stands_is_told_for_every_guard() -> None:
-    counter = Counter()
-    await remember(counter, a_case())
-    told = says(await counter.look("status-json"))
-    assert [guard["guard"] for guard in told["guards"]] == [
+async def test_the_status_covers_every_guard() -> None:
+    api = ApiHarness()
+    await save_cases(api, build_case())
+    document = parse_body(await api.get("status-json"))
+    assert [guard["guard"] for guard in document["guards"]] == [
         duty.guard.name for duty in Settings.read(SAMPLES).guard_configs
     ]
-    assert told["open"]["high"] == 1
+    assert document["open"]["high"] == 1
 
 
-async def test_a_guard_whose_state_cannot_be_read_is_failing_and_the_others_are_told() -> None:
-    counter = Counter()
-    counter.ledger.unreadable_guards.add(GUARD)
-    told = says(await counter.look("status-json"))
-    found = {guard["guard"]: guard["health"] for guard in told["guards"]}
-    assert found[GUARD] == told["health"] == "failing"
+async def test_a_guard_with_unreadable_state_is_failing_and_the_others_are_reported() -> None:
+    api = ApiHarness()
+    api.ledger.unreadable_guards.add(GUARD)
+    document = parse_body(await api.get("status-json"))
+    found = {guard["guard"]: guard["health"] for guard in document["guards"]}
+    assert found[GUARD] == document["health"] == "failing"
     assert len(found) > 5
 
 
-async def test_cases_are_listed_by_choice() -> None:
-    counter = Counter()
-    closed = a_case(2, closed_at=START, resolution="gone")
-    await remember(counter, a_case(1), closed, a_case(3, severity=Severity.LOW))
-    every = says(await counter.look("cases-json", {"state": "all", "guard": GUARD}))
+async def test_cases_are_filtered() -> None:
+    api = ApiHarness()
+    closed = build_case(2, closed_at=START, resolution="gone")
+    await save_cases(api, build_case(1), closed, build_case(3, severity=Severity.LOW))
+    every = parse_body(await api.get("cases-json", {"state": "all", "guard": GUARD}))
     assert every["total"] == 3
-    low = says(await counter.look("cases-json", {"severity": "low"}))
+    low = parse_body(await api.get("cases-json", {"severity": "low"}))
     assert [row["subject"] for row in low["cases"]] == ["m3@contoso.com"]
-    gone = says(await counter.look("cases-json", {"state": "closed"}))
+    gone = parse_body(await api.get("cases-json", {"state": "closed"}))
     assert [row["case"] for row in gone["cases"]] == [closed.key]
 
 
@@ -403,33 +421,35 @@ async def test_cases_are_listed_by_choice() -> None:
     "query",
     [{"guard": "nobody"}, {"severity": "info"}, {"state": "x"}, {"page": "0"}, {"page": "9" * 7}],
 )
-async def test_a_choice_that_is_not_on_offer_is_refused(query: dict[str, str]) -> None:
-    assert (await Counter().look("cases-json", query)).status == 400
+async def test_an_invalid_filter_is_refused(query: dict[str, str]) -> None:
+    assert (await ApiHarness().get("cases-json", query)).status == 400
 
 
-async def test_a_case_is_told_with_its_evidence_and_what_people_did() -> None:
-    counter = Counter()
-    case = a_case()
-    await remember(counter, case)
-    await counter.ask("request-acknowledgement", case=case.key)
-    told = says(await counter.look("case-json", case=case.key))
-    assert told["facts"] == ["AuditEnabled is false"]
-    assert [row["kind"] for row in told["actions"]] == ["acknowledge"]
-    assert (await counter.look("case-json", case=hash_parts("another"))).status == 404
+async def test_a_case_has_its_facts_and_requests() -> None:
+    api = ApiHarness()
+    case = build_case()
+    await save_cases(api, case)
+    await api.post("request-acknowledgement", case=case.key)
+    document = parse_body(await api.get("case-json", case=case.key))
+    assert document["facts"] == ["AuditEnabled is false"]
+    assert [row["kind"] for row in document["actions"]] == ["acknowledge"]
+    assert (await api.get("case-json", case=hash_parts("another"))).status == 404
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
 async def test_evidence_comes_with_its_digest(form: str) -> None:
-    counter = Counter()
-    await remember(counter, a_case())
+    api = ApiHarness()
+    await save_cases(api, build_case())
     query = {"from": "2026-11-01", "to": "2026-11-21", "format": form}
-    answer = await counter.look("export", query)
-    assert isinstance(answer.body, bytes)
-    assert answer.status == 200
-    assert b"m1@contoso.com" in answer.body
-    checked = verify_export(answer.body.splitlines(keepends=True), answer.headers["Repr-Digest"])
+    response = await api.get("export", query)
+    assert isinstance(response.body, bytes)
+    assert response.status == 200
+    assert b"m1@contoso.com" in response.body
+    checked = verify_export(
+        response.body.splitlines(keepends=True), response.headers["Repr-Digest"]
+    )
     assert checked.intact
-    assert answer.headers["Cache-Control"] == "no-store"
+    assert response.headers["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize(
@@ -443,5 +463,5 @@ async def test_evidence_comes_with_its_digest(form: str) -> None:
         {"from": "yesterday", "to": "2026-11-02"},
     ],
 )
-async def test_a_period_that_is_none_is_refused(query: dict[str, str]) -> None:
-    assert (await Counter().look("export", query)).status == 400
+async def test_an_invalid_period_is_refused(query: dict[str, str]) -> None:
+    assert (await ApiHarness().get("export", query)).status == 400

@@ -1,0 +1,158 @@
+"""Handles one HTTP request: authenticates the caller, validates the input, calls the handler.
+
+    headers, query ─► caller          body or query ─► parameters          handler ─► response
+
+The function app calls `handle_request`. The command line, which holds an open ledger and knows its
+caller, calls `dispatch_request`. Every error a caller can cause or meet becomes a response.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from core.api.authentication import AccessDenied, Caller, authenticate_caller
+from core.api.read_handlers import notice_response
+from core.api.request import (
+    HTML_ONLY,
+    BadRequest,
+    HttpRequest,
+    HttpResponse,
+    Parameter,
+    RequestContext,
+    Route,
+    json_response,
+)
+from core.bootstrap import open_ledger
+from core.config.settings import Settings, get_sign_in_method
+from core.errors import ExoguardError
+from core.ports import Ledger
+from core.sanitize import sanitize_text
+from core.strict_json import parse_strict_json
+
+log = logging.getLogger("exoguard.api")
+
+# Room for all fields at their longest, with every character written as two \uXXXX escapes.
+MAX_BODY_BYTES = 16 * 1024
+
+
+async def handle_request(
+    route: Route,
+    request: HttpRequest,
+    environ: Mapping[str, str],
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> HttpResponse:
+    """Authenticate the caller and answer one request with the settings of `environ`."""
+    try:
+        settings = Settings.read(environ)
+        platform_signs_in = environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
+        caller = authenticate_caller(
+            get_sign_in_method(settings.values), platform_signs_in, request.headers, request.query
+        )
+        async with open_ledger(settings) as ledger:
+            return await dispatch_request(route, request, settings, ledger, caller, now())
+    except AccessDenied as error:
+        return error_response(route, error.status, str(error))
+    except ExoguardError as error:
+        log.error("%s: %s", route.name, error)
+        return error_response(route, 503, str(error))
+
+
+def error_response(route: Route, status: int, message: str) -> HttpResponse:
+    """An error in the route's own media type: an HTML page for people, or JSON for programs."""
+    if route.media_types == HTML_ONLY:
+        return notice_response(status, message)
+    return json_response(status, {"error": message})
+
+
+async def dispatch_request(
+    route: Route,
+    request: HttpRequest,
+    settings: Settings,
+    ledger: Ledger,
+    caller: Caller,
+    now: datetime,
+) -> HttpResponse:
+    """Answer one request of an authenticated caller. Errors become responses."""
+    try:
+        if route.is_write and not caller.is_operator:
+            raise AccessDenied(
+                403, "this account has read access only; this needs the app role Exoguard.Operator"
+            )
+        parameters = (
+            parse_request_body(route, request, caller)
+            if route.is_write
+            else parse_request_query(route, request)
+        )
+        context = RequestContext(settings, ledger, now, caller, request, parameters)
+        return await route.handle(context)
+    except (BadRequest, AccessDenied) as error:
+        return error_response(route, error.status, str(error))
+    except ExoguardError as error:
+        log.error("%s: %s", route.name, error)
+        return error_response(route, 503, str(error))
+
+
+def parse_request_body(route: Route, request: HttpRequest, caller: Caller) -> dict[str, str]:
+    """The parameters in the JSON body of a POST. Raises BadRequest.
+
+    Only JSON is accepted: an HTML form on another site cannot send it in the name of a signed-in
+    operator.
+    """
+    if len(request.body) > MAX_BODY_BYTES:
+        raise BadRequest(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != "application/json":
+        raise BadRequest(415, "the body must be JSON, with Content-Type: application/json")
+    if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        raise BadRequest(403, "a page of another site cannot send requests to this API")
+    try:
+        document = parse_strict_json(request.body)
+        # JSON can escape one half of a surrogate pair, which no storage can encode.
+        json.dumps(document, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise BadRequest(400, "the body is not JSON, or repeats a name") from None
+    if not isinstance(document, dict):
+        raise BadRequest(400, "the body must be a JSON object")
+    if caller.name and "who" not in document:
+        document["who"] = caller.name
+    return validate_parameters(route.parameters, document)
+
+
+def parse_request_query(route: Route, request: HttpRequest) -> dict[str, str]:
+    """The parameters in the query of a GET. Raises BadRequest."""
+    return validate_parameters(route.parameters, dict(request.query))
+
+
+def validate_parameters(
+    parameters: tuple[Parameter, ...], raw: Mapping[str, Any]
+) -> dict[str, str]:
+    """The values by name, each checked against its parameter.
+
+    Rejects unknown names, so that a typo is not silently ignored. Raises BadRequest, which names
+    the parameter at fault.
+    """
+    known = {parameter.name for parameter in parameters}
+    if unknown := [name for name in raw if name not in known]:
+        names = ", ".join(f'"{parameter.name}"' for parameter in parameters)
+        raise BadRequest(
+            400, f"{sanitize_text(unknown[0], 40)} is not a known parameter; known are: {names}"
+        )
+    values: dict[str, str] = {}
+    for parameter in parameters:
+        if parameter.name not in raw:
+            if parameter.required:
+                raise BadRequest(400, f'"{parameter.name}" is missing: {parameter.help}')
+            continue
+        value = raw[parameter.name]
+        fits = isinstance(value, str) and len(value) <= parameter.max_length
+        if not fits or not re.fullmatch(parameter.pattern, value):
+            raise BadRequest(
+                400,
+                f'"{parameter.name}" is not valid. It is {parameter.help}; '
+                f"at most {parameter.max_length} characters",
+            )
+        values[parameter.name] = value
+    return values
