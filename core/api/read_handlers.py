@@ -19,10 +19,15 @@ from core.api.request import (
 from core.evidence.export import export_evidence
 from core.evidence.file_format import ExportFormat, InvalidPeriod, parse_period
 from core.evidence.records import ExportHeader
+from core.json_document import to_json
 from core.keys import RUN_ID_PATTERN
 from core.microsoft365.cis_benchmark import find_controls
 from core.model.findings import Severity
-from core.model.requests import OperatorRequest
+from core.status.case_document import (
+    build_case_document,
+    build_case_page_document,
+    build_operator_request,
+)
 from core.status.case_query import (
     CASE_STATES,
     CaseDetail,
@@ -32,7 +37,7 @@ from core.status.case_query import (
     find_case_detail,
     select_case_page,
 )
-from core.status.document import case_detail_to_json, case_page_to_json, status_to_json
+from core.status.document import build_status_document
 from core.status.load import load_all_guard_data
 from core.status.overview import TenantStatus, build_status
 
@@ -76,7 +81,7 @@ async def load_status(context: RequestContext) -> TenantStatus:
 
 async def get_status_json(context: RequestContext) -> HttpResponse:
     """The status as JSON."""
-    return json_response(200, status_to_json(await load_status(context)))
+    return json_response(200, to_json(build_status_document(await load_status(context))))
 
 
 async def get_status_page(context: RequestContext) -> HttpResponse:
@@ -103,11 +108,7 @@ async def load_case_page(context: RequestContext) -> CasePage:
 
 async def get_cases_json(context: RequestContext) -> HttpResponse:
     """A page of cases as JSON."""
-    page = await load_case_page(context)
-    rows = [(config.guard.name, case) for config, case in page.rows]
-    return json_response(
-        200, case_page_to_json(rows, page.total, page.case_filter.page, page.page_count)
-    )
+    return json_response(200, to_json(build_case_page_document(await load_case_page(context))))
 
 
 async def get_cases_page(context: RequestContext) -> HttpResponse:
@@ -133,11 +134,7 @@ async def load_case_detail(context: RequestContext) -> CaseDetail:
 
 async def get_case_json(context: RequestContext) -> HttpResponse:
     """A case as JSON."""
-    detail = await load_case_detail(context)
-    document = case_detail_to_json(
-        detail.config, detail.case, detail.changes, detail.exemption, detail.operator_requests
-    )
-    return json_response(200, document)
+    return json_response(200, to_json(build_case_document(await load_case_detail(context))))
 
 
 async def get_case_page(context: RequestContext) -> HttpResponse:
@@ -209,22 +206,4 @@ async def get_request_report(context: RequestContext) -> HttpResponse:
     )
     if operator_request is None:
         raise BadRequest(404, "there is no such action")
-    return json_response(200, request_report_to_json(guard, operator_request))
-
-
-def request_report_to_json(guard: str, operator_request: OperatorRequest) -> dict[str, object]:
-    """An operator's request as GET /api/actions/{guard}/{action} answers it."""
-    return {
-        "guard": guard,
-        "action": operator_request.id,
-        "kind": str(operator_request.kind),
-        "subject": operator_request.subject,
-        "who": operator_request.requested_by,
-        "signed_in": operator_request.authenticated_as,
-        "why": operator_request.reason,
-        "asked": operator_request.at.isoformat(),
-        "until": operator_request.until.isoformat() if operator_request.until else None,
-        "status": str(operator_request.state),
-        "ended": operator_request.ended_at.isoformat() if operator_request.ended_at else None,
-        "note": operator_request.note,
-    }
+    return json_response(200, to_json(build_operator_request(operator_request, guard)))

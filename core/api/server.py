@@ -25,9 +25,11 @@ from core.api.request import (
     Route,
     json_response,
 )
+from core.api.responses import ErrorDocument
 from core.bootstrap import open_ledger
 from core.config.settings import Settings, get_sign_in_method
 from core.errors import ExoguardError
+from core.json_document import to_json
 from core.ports import Ledger
 from core.sanitize import sanitize_text
 from core.strict_json import parse_strict_json
@@ -64,7 +66,7 @@ def error_response(route: Route, status: int, message: str) -> HttpResponse:
     """An error in the route's own media type: an HTML page for people, or JSON for programs."""
     if route.media_types == HTML_ONLY:
         return notice_response(status, message)
-    return json_response(status, {"error": message})
+    return json_response(status, to_json(ErrorDocument(message)))
 
 
 async def dispatch_request(

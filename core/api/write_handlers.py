@@ -17,10 +17,12 @@ from core.api.request import (
     json_response,
     path_parameter,
 )
+from core.api.responses import AcceptedDocument, AcceptedRunDocument
 from core.config.settings import get_setting_prefix
 from core.engine.run import create_run_id
 from core.errors import SettingsError
 from core.jobs.run_requests import RunMessage
+from core.json_document import to_json
 from core.keys import KEY_PATTERN
 from core.model.cases import Exemption
 from core.model.guards import GuardConfig, Mode
@@ -193,19 +195,11 @@ async def enqueue_request(
 
 def accepted_response(guard: str, operator_request: OperatorRequest) -> HttpResponse:
     """202: the request is recorded; `Location` is the address of its result."""
+    request_id = operator_request.id
     if operator_request.kind in (RequestKind.RUN, RequestKind.RELEASE):
-        address = f"/api/runs/{guard}/{operator_request.id}"
-        body = {
-            "run": operator_request.id,
-            "action": operator_request.id,
-            "status": "queued",
-            "address": address,
-        }
-    else:
-        address = f"/api/actions/{guard}/{operator_request.id}"
-        body = {
-            "action": operator_request.id,
-            "status": str(operator_request.state),
-            "address": address,
-        }
-    return json_response(202, body, Location=address)
+        address = f"/api/runs/{guard}/{request_id}"
+        run = AcceptedRunDocument(request_id, request_id, "queued", address)
+        return json_response(202, to_json(run), Location=address)
+    address = f"/api/actions/{guard}/{request_id}"
+    accepted = AcceptedDocument(request_id, operator_request.state, address)
+    return json_response(202, to_json(accepted), Location=address)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from core.sanitize import sanitize_text
-from core.status.document import DOCUMENT_VERSION
+from core.status.case_document import DOCUMENT_VERSION
 
 # An address of the API; whatever else a path may hold is nobody's.
 API_PATH = re.compile(r"/api(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")

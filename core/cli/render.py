@@ -255,8 +255,7 @@ class TerminalRenderer:
         why = sanitize_cell(f"{row['who']}: {row['why']}", 800)
         lines = [head, why, *([sanitize_cell(row["note"], 600)] if row["note"] else [])]
         lines.append(sanitize_cell(row["action"], 40, "dim"))
-        asked = row.get("at") or row.get("asked")
-        return format_age(asked, self.now), colour_word(row["status"]), Text("\n").join(lines)
+        return format_age(row["at"], self.now), colour_word(row["status"]), Text("\n").join(lines)
 
     def print_run(self, row: JsonRow) -> None:
         """What a run saw, did and said."""

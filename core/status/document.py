@@ -1,338 +1,428 @@
-"""The status, and a case, as JSON: for status.json, cases.json and whoever else reads by program.
+"""The status as a JSON document, as status.json has it.
 
-Names are promises: they are added to and never change their meaning. Times are ISO 8601 in UTC,
-spans are seconds. Foreign words stand as they are; whoever shows them has to escape them.
+Names are added and never change their meaning. Times are in UTC, durations in seconds. Text from
+the tenant is not escaped here; whoever shows it has to.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Annotated, Literal
 
-from core.model.cases import Case, Exemption
-from core.model.changes import ChangeRecord
+from core.json_document import INLINE, CaseKey, Count, RunId
 from core.model.findings import Severity
-from core.model.guards import GuardConfig
-from core.model.requests import OperatorRequest
+from core.model.guards import Mode
+from core.status.case_document import (
+    DOCUMENT_VERSION,
+    ChangeRecordDocument,
+    ExemptionDocument,
+    OperatorRequestDocument,
+    SeverityLabel,
+    build_change_record,
+    build_exemption,
+    build_operator_request,
+)
 from core.status.daily_history import DailyCounts
 from core.status.guard_status import (
     ExemptionView,
+    Health,
     HealthReason,
     PendingDecision,
     PendingNotifications,
     ScanCoverage,
+    ScanProgress,
     ScanTiming,
 )
 from core.status.overview import GuardStatus, TenantStatus
 from core.status.run_history import RunSummary
 
-DOCUMENT_VERSION = 1
-
-type JsonObject = dict[str, object]
-
-
-def status_to_json(status: TenantStatus) -> JsonObject:
-    """The whole status."""
-    return {
-        "version": DOCUMENT_VERSION,
-        "at": status.at.isoformat(),
-        "health": str(status.health),
-        "reasons": [reason_to_json(one) for one in status.reasons],
-        "open": severity_counts_to_json(status.open_by_severity),
-        "pending_notifications": pending_to_json(status.pending),
-        "guards": [guard_status_to_json(one) for one in status.guards],
-        "decisions": [decision_to_json(one) for one in status.decisions],
-        "changes": [change_record_to_json(record, of.name) for of, record in status.recent_changes],
-        "exemptions": [exemption_view_to_json(one) for one in status.exemptions],
-        "actions": [operator_request_to_json(one, of.name) for of, one in status.operator_requests],
-        "permissions": permissions_to_json(status),
-        "history": [daily_counts_to_json(one) for one in status.history],
-    }
+DecisionKind = Annotated[
+    str, {"enum": ["plan", "contested", "ask", "refused", "failed", "half-made"]}
+]
+Share = Annotated[float, {"minimum": 0, "maximum": 1}]
 
 
-def reason_to_json(one: HealthReason) -> JsonObject:
-    """Why something is not well."""
-    return {"health": str(one.health), "guard": one.guard or None, "text": one.text}
+@dataclass(frozen=True, slots=True)
+class SeverityCountsDocument:
+    """Cases by severity, and their sum."""
+
+    all: Count
+    critical: Count
+    high: Count
+    medium: Count
+    low: Count
 
 
-def severity_counts_to_json(counts: Mapping[Severity, int]) -> JsonObject:
-    """Cases by severity, every severity that can be told, and their sum."""
-    told = [severity for severity in reversed(Severity) if severity is not Severity.INFO]
-    return {
-        "all": sum(counts.values()),
-        **{severity.label: counts.get(severity, 0) for severity in told},
-    }
+def build_severity_counts(counts: Mapping[Severity, int]) -> SeverityCountsDocument:
+    """The document of cases counted by severity."""
+    return SeverityCountsDocument(
+        all=sum(counts.values()),
+        critical=counts.get(Severity.CRITICAL, 0),
+        high=counts.get(Severity.HIGH, 0),
+        medium=counts.get(Severity.MEDIUM, 0),
+        low=counts.get(Severity.LOW, 0),
+    )
 
 
-def guard_status_to_json(one: GuardStatus) -> JsonObject:
-    """One guard."""
-    day_old, week_old, month_old, older = one.open_by_age
-    return {
-        "guard": one.name,
-        "title": one.title,
-        "health": str(one.health),
-        "mode": str(one.config.mode),
-        "reasons": [reason_to_json(row) for row in one.reasons],
-        **timing_to_json(one.timing),
-        "coverage": coverage_to_json(one.coverage) if one.coverage else None,
-        "open": severity_counts_to_json(one.open_by_severity),
-        "ages": {
-            "within_a_day": day_old,
-            "within_a_week": week_old,
-            "within_30_days": month_old,
-            "older": older,
-        },
-        "decisions": len(one.decisions),
-        "recent_changes": len(one.recent_changes),
-        "exemptions": sum(row.in_force for row in one.exemptions),
-        "missing_permissions": [case.subject for case in one.missing_permissions],
-        "pending_notifications": pending_to_json(one.pending),
-        "rows_not_understood": one.unreadable_rows,
-        "unreadable": one.read_error or None,
-    }
+@dataclass(frozen=True, slots=True)
+class ReasonDocument:
+    """A reason why the health is not ok."""
+
+    health: Health
+    guard: str | None
+    text: str
 
 
-def timing_to_json(one: ScanTiming) -> JsonObject:
-    """When a guard looked and when it has to."""
-    going_on = one.progress
-    return {
-        "schedule": one.schedule,
-        "schedule_in_words": one.schedule_text,
-        "last_run": run_summary_to_json(one.last_run) if one.last_run else None,
-        "last_complete_look": time_to_json(one.last_complete_at),
-        "never_looked": one.never_scanned,
-        "next_due": time_to_json(one.next_due_at),
-        "late": bool(one.late_by),
-        "late_seconds": duration_to_json(one.late_by),
-        "missed": time_to_json(one.missed_due_at),
-        "run_asked_for": time_to_json(one.run_requested_at),
-        "going_on": going_on
-        and {
-            "began": time_to_json(going_on.started_at),
-            "pieces_done": going_on.shards_done,
-            "pieces": going_on.shards_total,
-            "pieces_busy": going_on.shards_busy,
-            "times_stalled": going_on.stalled_count,
-        },
-    }
+def build_reason(reason: HealthReason) -> ReasonDocument:
+    """The document of one reason."""
+    return ReasonDocument(reason.health, reason.guard or None, reason.text)
 
 
-def run_summary_to_json(one: RunSummary) -> JsonObject:
-    """A run in short; GET /api/runs/{guard}/{run} has all of it."""
-    return {
-        "run": one.run,
-        "status": one.status,
-        "mode": one.mode,
-        "began": time_to_json(one.started_at),
-        "ended": time_to_json(one.finished_at),
-        "error": one.error or None,
-    }
+@dataclass(frozen=True, slots=True)
+class PendingNotificationsDocument:
+    """Notifications that have not reached the Teams channel yet."""
+
+    cases: Count
+    actions: Count
+    oldest: datetime | None
 
 
-def coverage_to_json(one: ScanCoverage) -> JsonObject:
-    """How much was read."""
-    return {
-        "at": time_to_json(one.at),
-        "of": one.noun,
-        "seen": one.read_count,
-        "population": one.population,
-        "unread": one.unread_count,
-        "left": one.remaining_count,
-        "not_seen_at_all": list(one.unavailable_sources),
-        "share": round(one.share, 4),
-    }
+def build_pending_notifications(pending: PendingNotifications) -> PendingNotificationsDocument:
+    """The document of pending notifications."""
+    return PendingNotificationsDocument(
+        pending.case_count, pending.request_count, pending.oldest_at
+    )
 
 
-def pending_to_json(one: PendingNotifications) -> JsonObject:
-    """What the channel has not heard."""
-    return {
-        "cases": one.case_count,
-        "actions": one.request_count,
-        "oldest": time_to_json(one.oldest_at),
-    }
+@dataclass(frozen=True, slots=True)
+class LastRunDocument:
+    """A summary of a run; GET /api/runs/{guard}/{run} has its report."""
+
+    run: RunId
+    status: str
+    mode: str
+    began: datetime
+    ended: datetime | None
+    error: str | None
 
 
-def decision_to_json(one: PendingDecision) -> JsonObject:
-    """What waits for a person."""
-    plan: JsonObject = {
-        "plan": one.plan,
-        "would_change": [
-            {"kind": kind, "subject": subject} for kind, subject in one.planned_changes
-        ],
-        "list_is_exact": one.is_exact,
-    }
-    return {
-        "guard": one.guard,
-        "kind": one.kind,
-        "subject": one.subject,
-        "summary": one.summary,
-        "since": time_to_json(one.since),
-        "severity": one.severity.label,
-        "case": one.case_key or None,
-        "acknowledged": one.acknowledged,
-        **(plan if one.kind == "plan" else {}),
-    }
+def build_last_run(run: RunSummary) -> LastRunDocument:
+    """The document of a guard's last run."""
+    return LastRunDocument(
+        run.run, run.status, run.mode, run.started_at, run.finished_at, run.error or None
+    )
 
 
-def change_record_to_json(record: ChangeRecord, guard: str) -> JsonObject:
-    """A change of the tenant, with what was there before."""
-    return {
-        "guard": guard,
-        "change": record.id,
-        "case": record.case_key,
-        "kind": record.kind,
-        "subject": record.subject,
-        "arguments": dict(record.arguments),
-        "before": dict(record.before),
-        "outcome": str(record.state),
-        "at": time_to_json(record.at),
-        "run": record.run,
-        "note": record.note,
-        "restores": record.undo_of or None,
-        "undone": time_to_json(record.undone_at),
-    }
+@dataclass(frozen=True, slots=True)
+class ProgressDocument:
+    """A scan of a large tenant in progress, in pieces."""
+
+    began: datetime
+    pieces_done: Count
+    pieces: Count
+    pieces_busy: Count
+    times_stalled: Count
 
 
-def exemption_view_to_json(one: ExemptionView) -> JsonObject:
-    """An exemption and what it is about."""
-    return {
-        "guard": one.guard,
-        **exemption_to_json(one.exemption),
-        "named": one.subject_name or None,
-        "case": one.case_key or None,
-        "in_force": one.in_force,
-        "ends_soon": one.ends_soon,
-    }
+def build_progress(progress: ScanProgress) -> ProgressDocument:
+    """The document of a scan in progress."""
+    return ProgressDocument(
+        began=progress.started_at,
+        pieces_done=progress.shards_done,
+        pieces=progress.shards_total,
+        pieces_busy=progress.shards_busy,
+        times_stalled=progress.stalled_count,
+    )
 
 
-def exemption_to_json(one: Exemption) -> JsonObject:
-    """An exemption as it was decided."""
-    return {
-        "subject": one.subject,
-        "who": one.granted_by,
-        "why": one.reason,
-        "until": time_to_json(one.until),
-    }
+@dataclass(frozen=True, slots=True)
+class TimingDocument:
+    """When a guard scanned, and when it is due."""
+
+    schedule: str
+    schedule_in_words: str
+    last_run: LastRunDocument | None
+    last_complete_look: datetime | None
+    never_looked: bool
+    next_due: datetime | None
+    late: bool
+    late_seconds: Count
+    missed: datetime | None
+    run_asked_for: datetime | None
+    going_on: ProgressDocument | None
 
 
-def operator_request_to_json(one: OperatorRequest, guard: str) -> JsonObject:
-    """Something a person asked for."""
-    return {
-        "guard": guard,
-        "action": one.id,
-        "kind": str(one.kind),
-        "subject": one.subject or None,
-        "who": one.requested_by,
-        "why": one.reason,
-        "signed_in": one.authenticated_as or None,
-        "at": time_to_json(one.at),
-        "until": time_to_json(one.until),
-        "status": str(one.state),
-        "ended": time_to_json(one.ended_at),
-        "note": one.note or None,
-    }
+def build_timing(timing: ScanTiming) -> TimingDocument:
+    """The document of a guard's timing."""
+    return TimingDocument(
+        schedule=timing.schedule,
+        schedule_in_words=timing.schedule_text,
+        last_run=build_last_run(timing.last_run) if timing.last_run else None,
+        last_complete_look=timing.last_complete_at,
+        never_looked=timing.never_scanned,
+        next_due=timing.next_due_at,
+        late=bool(timing.late_by),
+        late_seconds=int(timing.late_by.total_seconds()),
+        missed=timing.missed_due_at,
+        run_asked_for=timing.run_requested_at,
+        going_on=build_progress(timing.progress) if timing.progress else None,
+    )
 
 
-def permissions_to_json(status: TenantStatus) -> JsonObject:
-    """What guards lack, and what the app has beside what they need; null where nobody knows."""
-    rights = status.permissions
-    return {
-        "missing": [
-            {"guard": of.name, "permission": one.subject, "optional": one.severity is Severity.LOW}
-            | {"case": one.key, "since": time_to_json(one.opened_at), "advice": one.advice}
-            for of, one in status.missing_permissions
-        ],
-        "excess": list(rights.excess_names),
-        "excess_known_since": time_to_json(rights.known_since),
-        "graph_known": rights.grants.app_roles is not None,
-        "exchange_known": rights.grants.cmdlets is not None,
-    }
+@dataclass(frozen=True, slots=True)
+class CoverageDocument:
+    """How much of the tenant the last scan read."""
+
+    at: datetime
+    of: str
+    seen: Count
+    population: Count
+    unread: Count
+    left: Count
+    not_seen_at_all: tuple[str, ...]
+    share: Share
 
 
-def daily_counts_to_json(one: DailyCounts) -> JsonObject:
-    """One day of the history."""
-    return {
-        "day": one.day.isoformat(),
-        "open": severity_counts_to_json(one.open_by_severity),
-        "opened": one.opened_count,
-        "closed": one.closed_count,
-        "changes": one.change_count,
-    }
+def build_coverage(coverage: ScanCoverage) -> CoverageDocument:
+    """The document of a scan's coverage."""
+    return CoverageDocument(
+        at=coverage.at,
+        of=coverage.noun,
+        seen=coverage.read_count,
+        population=coverage.population,
+        unread=coverage.unread_count,
+        left=coverage.remaining_count,
+        not_seen_at_all=coverage.unavailable_sources,
+        share=round(coverage.share, 4),
+    )
 
 
-# ----------------------------------------------------------------------------------------------
-# Cases
-# ----------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class AgesDocument:
+    """Open cases by age."""
+
+    within_a_day: Count
+    within_a_week: Count
+    within_30_days: Count
+    older: Count
 
 
-def case_summary_to_json(case: Case, guard: str) -> JsonObject:
-    """A case as a list of cases shows it."""
-    return {
-        "guard": guard,
-        "case": case.key,
-        "short": case.short_key,
-        "state": "closed" if case.closed_at else "open",
-        "severity": case.severity.label,
-        "verdict": str(case.verdict),
-        "kind": case.kind,
-        "subject": case.subject,
-        "summary": case.summary,
-        "opened": time_to_json(case.opened_at),
-        "closed": time_to_json(case.closed_at),
-        "closing": case.resolution or None,
-        "told": time_to_json(case.notified_at),
-        "acknowledged": time_to_json(case.acknowledged_at),
-        "acknowledged_by": case.acknowledged_by or None,
-    }
+@dataclass(frozen=True, slots=True)
+class GuardDocument:
+    """The status of one guard."""
+
+    guard: str
+    title: str
+    health: Health
+    mode: Mode
+    reasons: tuple[ReasonDocument, ...]
+    timing: TimingDocument = field(metadata=INLINE)
+    coverage: CoverageDocument | None
+    open: SeverityCountsDocument
+    ages: AgesDocument
+    decisions: Count
+    recent_changes: Count
+    exemptions: Count
+    missing_permissions: tuple[str, ...]
+    pending_notifications: PendingNotificationsDocument
+    rows_not_understood: Count
+    unreadable: str | None
 
 
-def case_detail_to_json(
-    config: GuardConfig,
-    case: Case,
-    changes: Iterable[ChangeRecord] = (),
-    exemption_of: Exemption | None = None,
-    requests: Iterable[OperatorRequest] = (),
-) -> JsonObject:
-    """A case with all that is known of it."""
-    name = config.guard.name
-    return {
-        "version": DOCUMENT_VERSION,
-        **case_summary_to_json(case, name),
-        "title": config.guard.title,
-        "why": config.guard.rationale,
-        "object": case.object_id,
-        "judged": str(case.guard_verdict),
-        "facts": list(case.facts),
-        "advice": case.advice or None,
-        "note": case.note or None,
-        "news": str(case.notification) or None,
-        "set_aside": time_to_json(case.deferred_at),
-        "adopted": case.baselined,
-        "event": case.is_one_off,
-        "shared": list(case.correlation_keys),
-        "failures": case.failure_count,
-        "changes": [change_record_to_json(record, name) for record in changes],
-        "exemption": exemption_to_json(exemption_of) if exemption_of else None,
-        "actions": [operator_request_to_json(one, name) for one in requests],
-    }
+def build_guard(status: GuardStatus) -> GuardDocument:
+    """The document of one guard."""
+    return GuardDocument(
+        guard=status.name,
+        title=status.title,
+        health=status.health,
+        mode=status.config.mode,
+        reasons=tuple(map(build_reason, status.reasons)),
+        timing=build_timing(status.timing),
+        coverage=build_coverage(status.coverage) if status.coverage else None,
+        open=build_severity_counts(status.open_by_severity),
+        ages=AgesDocument(*status.open_by_age),
+        decisions=len(status.decisions),
+        recent_changes=len(status.recent_changes),
+        exemptions=sum(exemption.in_force for exemption in status.exemptions),
+        missing_permissions=tuple(case.subject for case in status.missing_permissions),
+        pending_notifications=build_pending_notifications(status.pending),
+        rows_not_understood=status.unreadable_rows,
+        unreadable=status.read_error or None,
+    )
 
 
-def case_page_to_json(
-    rows: Sequence[tuple[str, Case]], total: int, page: int, page_count: int
-) -> JsonObject:
-    """One page of a list of cases: pairs of a guard's name and a case."""
-    return {
-        "version": DOCUMENT_VERSION,
-        "total": total,
-        "page": page,
-        "pages": page_count,
-        "cases": [case_summary_to_json(case, guard) for guard, case in rows],
-    }
+@dataclass(frozen=True, slots=True)
+class PlannedChangeDocument:
+    """A change that a plan would make."""
+
+    kind: str
+    subject: str
 
 
-def time_to_json(moment: datetime | None) -> str | None:
-    """A time as JSON has it."""
-    return moment.isoformat() if moment else None
+@dataclass(frozen=True, slots=True)
+class DecisionDocument:
+    """A decision that only an operator can make; of kind plan, it is the plan to release."""
+
+    guard: str
+    kind: DecisionKind
+    subject: str
+    summary: str
+    since: datetime
+    severity: SeverityLabel
+    case: CaseKey | None
+    acknowledged: bool
+    plan: str | None = None
+    would_change: tuple[PlannedChangeDocument, ...] | None = None
+    list_is_exact: bool | None = None
 
 
-def duration_to_json(length: timedelta) -> int:
-    """A span as JSON has it."""
-    return int(length.total_seconds())
+def build_decision(decision: PendingDecision) -> DecisionDocument:
+    """The document of one pending decision."""
+    is_plan = decision.kind == "plan"
+    planned = tuple(PlannedChangeDocument(*pair) for pair in decision.planned_changes)
+    return DecisionDocument(
+        guard=decision.guard,
+        kind=decision.kind,
+        subject=decision.subject,
+        summary=decision.summary,
+        since=decision.since,
+        severity=decision.severity.label,
+        case=decision.case_key or None,
+        acknowledged=decision.acknowledged,
+        plan=decision.plan if is_plan else None,
+        would_change=planned if is_plan else None,
+        list_is_exact=decision.is_exact if is_plan else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ExemptionViewDocument:
+    """An exemption, and the case or object it is about."""
+
+    guard: str
+    exemption: ExemptionDocument = field(metadata=INLINE)
+    named: str | None
+    case: CaseKey | None
+    in_force: bool
+    ends_soon: bool
+
+
+def build_exemption_view(view: ExemptionView) -> ExemptionViewDocument:
+    """The document of one exemption in the status."""
+    return ExemptionViewDocument(
+        guard=view.guard,
+        exemption=build_exemption(view.exemption),
+        named=view.subject_name or None,
+        case=view.case_key or None,
+        in_force=view.in_force,
+        ends_soon=view.ends_soon,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MissingPermissionDocument:
+    """A permission that a guard needs and the app does not have."""
+
+    guard: str
+    permission: str
+    optional: bool
+    case: CaseKey
+    since: datetime
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionsDocument:
+    """Permissions the app lacks, and those it holds beyond what its guards need, where known."""
+
+    missing: tuple[MissingPermissionDocument, ...]
+    excess: tuple[str, ...]
+    excess_known_since: datetime | None
+    graph_known: bool
+    exchange_known: bool
+
+
+def build_permissions(status: TenantStatus) -> PermissionsDocument:
+    """The document of the app's permissions."""
+    return PermissionsDocument(
+        missing=tuple(
+            MissingPermissionDocument(
+                guard=guard.name,
+                permission=case.subject,
+                optional=case.severity is Severity.LOW,
+                case=case.key,
+                since=case.opened_at,
+                advice=case.advice,
+            )
+            for guard, case in status.missing_permissions
+        ),
+        excess=status.permissions.excess_names,
+        excess_known_since=status.permissions.known_since,
+        graph_known=status.permissions.grants.app_roles is not None,
+        exchange_known=status.permissions.grants.cmdlets is not None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DayDocument:
+    """One day of the history, in UTC."""
+
+    day: date
+    open: SeverityCountsDocument
+    opened: Count
+    closed: Count
+    changes: Count
+
+
+def build_day(day: DailyCounts) -> DayDocument:
+    """The document of one day."""
+    return DayDocument(
+        day=day.day,
+        open=build_severity_counts(day.open_by_severity),
+        opened=day.opened_count,
+        closed=day.closed_count,
+        changes=day.change_count,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StatusDocument:
+    """The status of the tenant and of every guard."""
+
+    version: Literal[1]
+    at: datetime
+    health: Health
+    reasons: tuple[ReasonDocument, ...]
+    open: SeverityCountsDocument
+    pending_notifications: PendingNotificationsDocument
+    guards: tuple[GuardDocument, ...]
+    decisions: tuple[DecisionDocument, ...]
+    changes: tuple[ChangeRecordDocument, ...]
+    exemptions: tuple[ExemptionViewDocument, ...]
+    actions: tuple[OperatorRequestDocument, ...]
+    permissions: PermissionsDocument
+    history: tuple[DayDocument, ...]
+
+
+def build_status_document(status: TenantStatus) -> StatusDocument:
+    """The document of the whole status."""
+    return StatusDocument(
+        version=DOCUMENT_VERSION,
+        at=status.at,
+        health=status.health,
+        reasons=tuple(map(build_reason, status.reasons)),
+        open=build_severity_counts(status.open_by_severity),
+        pending_notifications=build_pending_notifications(status.pending),
+        guards=tuple(map(build_guard, status.guards)),
+        decisions=tuple(map(build_decision, status.decisions)),
+        changes=tuple(
+            build_change_record(record, guard.name) for guard, record in status.recent_changes
+        ),
+        exemptions=tuple(map(build_exemption_view, status.exemptions)),
+        actions=tuple(
+            build_operator_request(operator_request, guard.name)
+            for guard, operator_request in status.operator_requests
+        ),
+        permissions=build_permissions(status),
+        history=tuple(map(build_day, status.history)),
+    )

@@ -141,7 +141,7 @@ async def test_everything_a_neglected_tenant_shows_is_as_described(app: HostedAp
     async with aiohttp.ClientSession(app.base_url, headers=headers) as session:
         reader = Reader(session)
         status = await reader.read("/api/status.json", "Status")
-        cases = await reader.read("/api/cases.json?state=all", "Cases")
+        cases = await reader.read("/api/cases.json?state=all", "CasePage")
         for row in cases["cases"]:
             await reader.read(f"/api/cases/{row['guard']}/{row['case']}.json", "Case")
         for row in status["guards"]:

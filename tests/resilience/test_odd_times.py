@@ -25,13 +25,14 @@ from core.adapters.m365.parsing import parse_timestamp
 from core.adapters.table_storage.entities import CLOCK_TOLERANCE, ServiceClock
 from core.adapters.table_storage.ledger import TableLedger
 from core.engine.run import run
+from core.json_document import to_json
 from core.keys import format_descending_time
 from core.model.guards import ChangeLimit
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.run_document import run_report_to_log_line
 from core.model.runs import RunReport
 from core.ncrontab import CronSchedule
-from core.status.document import status_to_json
+from core.status.document import build_status_document
 from core.status.load import load_guard_data
 from core.status.overview import build_status
 from core.status.run_history import parse_run
@@ -203,7 +204,7 @@ async def test_no_age_is_negative_wherever_it_is_shown(leap: timedelta) -> None:
     assert report.oldest_pending_age >= timedelta()
     for now in (stage.clock(), stage.clock() - leap, stage.clock() - 2 * leap):
         known = build_status([await load_guard_data(stage.ledger, ALERT_CONFIG)], now)
-        assert min(numbers(status_to_json(known)), default=0) >= 0
+        assert min(numbers(to_json(build_status_document(known))), default=0) >= 0
         assert known.guards[0].timing.late_by >= timedelta()
 
 

@@ -13,8 +13,10 @@ from rich.console import Console
 from core.cli.api_client import ApiClient, ApiResponse
 from core.cli.program import COMMANDS, NAME, main, program
 from core.cli.session import Session
+from core.json_document import to_json
+from core.status.case_document import build_case_document, build_case_page_document
 from core.status.case_query import CaseFilter, select_case_page
-from core.status.document import case_detail_to_json, case_page_to_json, status_to_json
+from core.status.document import build_status_document
 from core.status.guard_status import GuardData
 from core.status.overview import build_status
 from tests.support.status_samples import NOW, SamplePages, build_busy_tenant
@@ -22,9 +24,9 @@ from tests.support.status_samples import NOW, SamplePages, build_busy_tenant
 TERMINAL_WIDTH = 80
 
 
-def build_reply(document: Mapping[str, object]) -> ApiResponse:
-    """An answer of the API."""
-    return ApiResponse(200, json.dumps(document).encode())
+def build_reply(document: object) -> ApiResponse:
+    """A response of the API."""
+    return ApiResponse(200, json.dumps(to_json(document)).encode())
 
 
 @dataclass
@@ -37,23 +39,18 @@ class SampleClient:
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> ApiResponse:
         parts = path.removeprefix("/api/").removesuffix(".json").split("/")
         if parts == ["status"]:
-            return build_reply(status_to_json(build_status(self.statuses, NOW)))
+            return build_reply(build_status_document(build_status(self.statuses, NOW)))
         if parts == ["cases"]:
             names = [row.config.guard.name for row in self.statuses]
             choice = CaseFilter.parse(query or {}, names)
-            found = select_case_page(self.statuses, choice)
-            rows = [(duty.guard.name, case) for duty, case in found.rows]
-            return build_reply(case_page_to_json(rows, found.total, choice.page, found.page_count))
+            return build_reply(build_case_page_document(select_case_page(self.statuses, choice)))
         if parts[0] == "cases":
             _, guard, key = parts
             keys = [row for row in self.statuses if key in row.snapshot.cases]
             if [row.config.guard.name for row in keys] != [guard]:
                 return ApiResponse(404, b"{}")
-            one = SamplePages(list(self.statuses)).find_case(guard, key)
-            found_case = case_detail_to_json(
-                one.config, one.case, one.changes, one.exemption, one.operator_requests
-            )
-            return build_reply(found_case)
+            detail = SamplePages(list(self.statuses)).find_case(guard, key)
+            return build_reply(build_case_document(detail))
         return ApiResponse(404, b"{}")
 
     async def post(self, path: str, body: Mapping[str, str]) -> ApiResponse:

@@ -13,15 +13,51 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from core.api.authentication import OPERATOR_ROLE, READER_ROLE
-from core.api.openapi.response_schemas import RESPONSE_SCHEMAS, JsonSchema, build_schema_ref
-from core.api.openapi.status_schemas import STATUS_SCHEMAS
+from core.api.openapi.run_schemas import RUN_SCHEMAS
+from core.api.openapi.schemas import JsonSchema, build_schema_ref, build_schemas
+from core.api.responses import AcceptedDocument, AcceptedRunDocument, ErrorDocument
 from core.keys import KEY_PATTERN, RUN_ID_PATTERN
+from core.status.case_document import CaseDocument, CasePageDocument, OperatorRequestDocument
+from core.status.document import StatusDocument
 
 PREFIX = "/api/"
 JSON_TYPE = "application/json"
 KEY_HEADER = "x-functions-key"
 PATH_PARAMETER = re.compile(r"\{(\w+)\}")
-ALL_SCHEMAS: Mapping[str, JsonSchema] = dict(sorted({**RESPONSE_SCHEMAS, **STATUS_SCHEMAS}.items()))
+DOCUMENTS = (
+    AcceptedDocument,
+    AcceptedRunDocument,
+    CaseDocument,
+    CasePageDocument,
+    ErrorDocument,
+    OperatorRequestDocument,
+    StatusDocument,
+)
+# Responses that are not JSON documents of their own dataclass.
+OTHER_SCHEMAS: Mapping[str, JsonSchema] = {
+    "Evidence": {
+        "type": "string",
+        "description": (
+            "The records of a period, guard by guard, and how many there are of each kind; the "
+            "header Repr-Digest has the SHA-256 of all bytes."
+        ),
+    },
+    "OpenApi": {
+        "type": "object",
+        "description": "This document.",
+        "properties": {
+            "openapi": {"const": "3.1.1"},
+            "info": {"type": "object"},
+            "paths": {"type": "object"},
+            "components": {"type": "object"},
+        },
+        "required": ["openapi", "info", "paths", "components"],
+    },
+    "Page": {"type": "string", "description": "A page for people: HTML, without scripts."},
+}
+ALL_SCHEMAS: Mapping[str, JsonSchema] = dict(
+    sorted({**build_schemas(DOCUMENTS), **RUN_SCHEMAS, **OTHER_SCHEMAS}.items())
+)
 
 # The schema of what a route answers when all is well; the media type says what is no JSON.
 SCHEMA_BY_ROUTE: Mapping[str, str] = {
@@ -34,12 +70,12 @@ SCHEMA_BY_ROUTE: Mapping[str, str] = {
     "cases-page": "Page",
     "case-page": "Page",
     "status-json": "Status",
-    "cases-json": "Cases",
+    "cases-json": "CasePage",
     "case-json": "Case",
     "export": "Evidence",
     "run-report": "Run",
-    "action-report": "Action",
-    "openapi": "Document",
+    "action-report": "OperatorRequest",
+    "openapi": "OpenApi",
 }
 CONFLICTS: Mapping[str, str] = {
     "request-run": "The guard is set to something else: it is off, or does not enforce.",

@@ -33,6 +33,7 @@ from core.errors import SettingsError
 from core.evidence.daily_coverage import CoveragePeriod
 from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS, read_baseline_rows
 from core.jobs.run_requests import RunMessage
+from core.json_document import to_json
 from core.keys import compute_hash_prefix
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord, ChangeState
@@ -43,7 +44,7 @@ from core.notifications.digest_card import build_digest_card
 from core.notifications.run_cards import build_cards
 from core.sanitize import DECEPTIVE_CATEGORIES
 from core.status.change_texts import list_planned_kinds
-from core.status.document import status_to_json as status_document
+from core.status.document import build_status_document
 from core.status.guard_status import GuardData
 from core.status.overview import build_status
 from core.status.run_history import parse_runs
@@ -199,7 +200,7 @@ def assert_renderable(snapshot: GuardSnapshot, provider: FuzzDataProvider) -> No
     parse_runs(documents, START)
     duty = THREE_CONFIGS[0]
     now = build_status([GuardData(duty, snapshot, documents)], START)
-    json.dumps(status_document(now))
+    json.dumps(to_json(build_status_document(now)))
     assert len(json.dumps(build_digest_card(now, PUBLIC_URL)).encode()) <= MAX_MESSAGE_BYTES
     days = CoveragePeriod(START, START)
     for told in documents:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from core.engine.decide import parse_planned_changes
+from core.json_document import to_json
 from core.model.cases import Case, Exemption, Notification
 from core.model.changes import ChangeRecord, ChangeState, compute_plan_hash
 from core.model.findings import Severity, Verdict
@@ -19,15 +20,18 @@ from core.model.runs import RunReport
 from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals, Shard
 from core.ncrontab import CronSchedule
 from core.ports import ShardStatus
+from core.status.case_document import build_case_document, build_case_page_document
 from core.status.case_query import (
     PAGE_SIZE,
+    CaseDetail,
     CaseFilter,
+    CasePage,
     InvalidCaseFilter,
     find_case_detail,
     select_case_page,
 )
 from core.status.daily_history import HISTORY_DAYS, build_daily_history
-from core.status.document import case_detail_to_json, case_page_to_json, status_to_json
+from core.status.document import build_status_document
 from core.status.guard_status import GuardData, Health
 from core.status.overview import GuardStatus, TenantStatus, build_status
 from core.status.run_history import parse_run
@@ -685,10 +689,8 @@ def test_the_status_is_json_with_times_of_one_zone() -> None:
         exemptions={"m1": Exemption("m1", "ann", "printer", ago(days=-2))},
         operator_requests=(OperatorRequest("1", RequestKind.RUN, "", "bob", "look", ago(hours=1)),),
     )
-    text = json.dumps(
-        status_to_json(build_status([GuardData(QUARTERLY, known, [ran(ago(minutes=5))])], NOW))
-    )
-    read = json.loads(text)
+    status = build_status([GuardData(QUARTERLY, known, [ran(ago(minutes=5))])], NOW)
+    read = json.loads(json.dumps(to_json(build_status_document(status))))
     assert (read["version"], read["at"], read["health"]) == (1, NOW.isoformat(), "attention")
     assert read["guards"][0]["last_complete_look"] == ago(minutes=4).isoformat()
     assert read["decisions"][0]["plan"] == "a" * 32
@@ -701,10 +703,11 @@ def test_the_status_is_json_with_times_of_one_zone() -> None:
 def test_cases_are_json() -> None:
     one = case(1, acknowledged_at=ago(hours=1), acknowledged_by="ann")
     made = ChangeRecord("c", one.key, "s", "K", {}, ChangeState.APPLIED, ago(days=1), "r")
-    read = json.loads(json.dumps(case_detail_to_json(QUARTERLY, one, [made])))
+    read = json.loads(json.dumps(to_json(build_case_document(CaseDetail(QUARTERLY, one, (made,))))))
     assert (read["case"], read["state"], read["why"]) == (one.key, "open", "It is a toy.")
     assert read["changes"][0]["outcome"] == "applied"
-    page = json.loads(json.dumps(case_page_to_json([("toy", one)], 1, 1, 1)))
+    case_page = CasePage(CaseFilter(), ((QUARTERLY, one),), 1, 1)
+    page = json.loads(json.dumps(to_json(build_case_page_document(case_page))))
     assert page["cases"][0]["acknowledged_by"] == "ann"
 
 

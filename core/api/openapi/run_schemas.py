@@ -1,17 +1,15 @@
-"""What the HTTP API answers, as JSON Schema 2020-12: pure.
+"""JSON Schema 2020-12 of a run's report, as core.model.run_document writes it. Pure.
 
-Every object is whole: each name it has is required, and null where there is nothing to say.
+Every object is whole: each of its names is required, and null where there is no value.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
+from core.api.openapi.schemas import JsonSchema, build_enum_schema, build_schema_ref
 from core.keys import KEY_PATTERN, RUN_ID_PATTERN
 from core.model.changes import ChangeState
 from core.model.findings import Severity, Verdict
 from core.model.guards import Mode
-from core.model.requests import RequestKind, RequestState
-
-type JsonSchema = dict[str, object]
 
 TEXT: JsonSchema = {"type": "string"}
 COUNT: JsonSchema = {"type": "integer", "minimum": 0}
@@ -24,18 +22,8 @@ UNREPORTED_STATUSES = ("queued", "running", "busy", "off", "failed")
 REPORTED_STATUSES = ("done", "going on", "busy", "off", "failed", "attended")
 
 
-def build_schema_ref(name: str) -> JsonSchema:
-    """A reference to one of the schemas."""
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def build_enum_schema(values: Iterable[str]) -> JsonSchema:
-    """One of a list of texts."""
-    return {"type": "string", "enum": [str(value) for value in values]}
-
-
 def build_nullable_schema(schema: JsonSchema) -> JsonSchema:
-    """That, or null."""
+    """The schema, or null."""
     return {"anyOf": [schema, {"type": "null"}]}
 
 
@@ -47,7 +35,7 @@ def build_array_schema(schema: JsonSchema) -> JsonSchema:
 def build_object_schema(
     description: str, fields: Mapping[str, JsonSchema], **optional: JsonSchema
 ) -> JsonSchema:
-    """An object with all of these names; `others` need not be there."""
+    """An object that has all of these names, and may have the optional ones."""
     return {
         "type": "object",
         "description": description,
@@ -56,32 +44,6 @@ def build_object_schema(
     }
 
 
-ERROR = build_object_schema("What is wrong.", {"error": TEXT})
-ACCEPTED = build_object_schema(
-    "It is written down, and done by whoever holds the guard next.",
-    {"action": RUN_ID, "status": build_enum_schema(RequestState), "address": TEXT},
-)
-ACCEPTED_RUN = build_object_schema(
-    "The run is written down, and begins as soon as nobody else holds the guard.",
-    {"run": RUN_ID, "action": RUN_ID, "status": {"const": "queued"}, "address": TEXT},
-)
-OPERATOR_REQUEST = build_object_schema(
-    "What was asked for, by whom, why, and what came of it.",
-    {
-        "guard": TEXT,
-        "action": RUN_ID,
-        "kind": build_enum_schema(RequestKind),
-        "subject": TEXT,
-        "who": TEXT,
-        "signed_in": TEXT,
-        "why": TEXT,
-        "asked": TIME,
-        "until": build_nullable_schema(TIME),
-        "status": build_enum_schema(RequestState),
-        "ended": build_nullable_schema(TIME),
-        "note": TEXT,
-    },
-)
 CHANGE = build_object_schema(
     "A change of the tenant.",
     {
@@ -93,7 +55,7 @@ CHANGE = build_object_schema(
     },
 )
 FINDING = build_object_schema(
-    "Something that is wrong in the tenant.",
+    "A finding: something wrong in the tenant.",
     {
         "key": CASE_KEY,
         "subject": TEXT,
@@ -109,7 +71,7 @@ FINDING = build_object_schema(
     exempt_until=TIME,
 )
 REPORT = build_object_schema(
-    "A run that has ended, or that goes on in the next one.",
+    "The report of a run that has ended, or continues in the next run.",
     {
         "guard": TEXT,
         "run": RUN_ID,
@@ -143,32 +105,17 @@ REPORT = build_object_schema(
     preview_omitted=COUNT,
 )
 UNREPORTED_RUN = build_object_schema(
-    "A run that was asked for and has not reported.",
+    "A run that was requested and has not reported yet.",
     {"guard": TEXT, "run": RUN_ID, "at": TIME, "status": build_enum_schema(UNREPORTED_STATUSES)},
     error=TEXT,
 )
-DOCUMENT = build_object_schema(
-    "This document.",
-    {
-        "openapi": {"const": "3.1.1"},
-        "info": {"type": "object"},
-        "paths": {"type": "object"},
-        "components": {"type": "object"},
-    },
-)
-
-RESPONSE_SCHEMAS: Mapping[str, JsonSchema] = {
-    "Accepted": ACCEPTED,
-    "AcceptedRun": ACCEPTED_RUN,
-    "Action": OPERATOR_REQUEST,
+RUN_SCHEMAS: Mapping[str, JsonSchema] = {
     "Change": CHANGE,
-    "Document": DOCUMENT,
-    "Error": ERROR,
     "Finding": FINDING,
     "Report": REPORT,
     "Run": {
-        "description": "What is known of a run.",
-        "anyOf": [build_schema_ref("Report"), build_schema_ref("Waiting")],
+        "description": "The status or the report of a run.",
+        "anyOf": [build_schema_ref("Report"), build_schema_ref("UnreportedRun")],
     },
-    "Waiting": UNREPORTED_RUN,
+    "UnreportedRun": UNREPORTED_RUN,
 }

@@ -1,0 +1,33 @@
+"""The JSON documents that only the HTTP API answers: an accepted request, an error. Pure."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from core.json_document import RunId
+from core.model.requests import RequestState
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedDocument:
+    """The request is recorded; the guard processes it as soon as no other run holds the guard."""
+
+    action: RunId
+    status: RequestState
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedRunDocument:
+    """The run is recorded; it starts as soon as no other run holds the guard."""
+
+    run: RunId
+    action: RunId
+    status: Literal["queued"]
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorDocument:
+    """What is wrong."""
+
+    error: str

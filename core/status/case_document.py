@@ -1,0 +1,232 @@
+"""Cases, changes, exemptions and requests as JSON documents.
+
+Names are added and never change their meaning. Text from the tenant is not escaped here; whoever
+shows it has to.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Literal
+
+from core.json_document import INLINE, CaseKey, Count, RunId
+from core.model.cases import Case, Exemption
+from core.model.changes import ChangeRecord, ChangeState
+from core.model.findings import Severity, Verdict
+from core.model.requests import OperatorRequest, RequestKind, RequestState
+from core.status.case_query import CaseDetail, CasePage
+
+DOCUMENT_VERSION: Literal[1] = 1
+
+SeverityLabel = Annotated[str, {"enum": [severity.label for severity in Severity]}]
+CaseStateName = Literal["open", "closed"]
+Resolution = Annotated[str, {"enum": ["done", "gone", "exempt"]}]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRecordDocument:
+    """A change of the tenant, with the values before it."""
+
+    guard: str
+    change: CaseKey
+    case: str
+    kind: str
+    subject: str
+    arguments: Mapping[str, object]
+    before: Mapping[str, object]
+    outcome: ChangeState
+    at: datetime
+    run: str
+    note: str
+    restores: CaseKey | None
+    undone: datetime | None
+
+
+def build_change_record(record: ChangeRecord, guard: str) -> ChangeRecordDocument:
+    """The document of one change."""
+    return ChangeRecordDocument(
+        guard=guard,
+        change=record.id,
+        case=record.case_key,
+        kind=record.kind,
+        subject=record.subject,
+        arguments=record.arguments,
+        before=record.before,
+        outcome=record.state,
+        at=record.at,
+        run=record.run,
+        note=record.note,
+        restores=record.undo_of or None,
+        undone=record.undone_at,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ExemptionDocument:
+    """An exemption as an operator granted it."""
+
+    subject: str
+    who: str
+    why: str
+    until: datetime
+
+
+def build_exemption(exemption: Exemption) -> ExemptionDocument:
+    """The document of one exemption."""
+    return ExemptionDocument(
+        exemption.subject, exemption.granted_by, exemption.reason, exemption.until
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRequestDocument:
+    """What an operator requested, why, and the result."""
+
+    guard: str
+    action: RunId
+    kind: RequestKind
+    subject: str | None
+    who: str
+    why: str
+    signed_in: str | None
+    at: datetime
+    until: datetime | None
+    status: RequestState
+    ended: datetime | None
+    note: str | None
+
+
+def build_operator_request(
+    operator_request: OperatorRequest, guard: str
+) -> OperatorRequestDocument:
+    """The document of one request."""
+    return OperatorRequestDocument(
+        guard=guard,
+        action=operator_request.id,
+        kind=operator_request.kind,
+        subject=operator_request.subject or None,
+        who=operator_request.requested_by,
+        why=operator_request.reason,
+        signed_in=operator_request.authenticated_as or None,
+        at=operator_request.at,
+        until=operator_request.until,
+        status=operator_request.state,
+        ended=operator_request.ended_at,
+        note=operator_request.note or None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CaseSummaryDocument:
+    """A case as a list of cases shows it."""
+
+    guard: str
+    case: CaseKey
+    short: str
+    state: CaseStateName
+    severity: SeverityLabel
+    verdict: Verdict
+    kind: str
+    subject: str
+    summary: str
+    opened: datetime
+    closed: datetime | None
+    closing: Resolution | None
+    told: datetime | None
+    acknowledged: datetime | None
+    acknowledged_by: str | None
+
+
+def build_case_summary(case: Case, guard: str) -> CaseSummaryDocument:
+    """The document of one case in a list."""
+    return CaseSummaryDocument(
+        guard=guard,
+        case=case.key,
+        short=case.short_key,
+        state="closed" if case.closed_at else "open",
+        severity=case.severity.label,
+        verdict=case.verdict,
+        kind=case.kind,
+        subject=case.subject,
+        summary=case.summary,
+        opened=case.opened_at,
+        closed=case.closed_at,
+        closing=case.resolution or None,
+        told=case.notified_at,
+        acknowledged=case.acknowledged_at,
+        acknowledged_by=case.acknowledged_by or None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CaseDocument:
+    """A case with its changes, exemption and requests."""
+
+    version: Literal[1]
+    case_summary: CaseSummaryDocument = field(metadata=INLINE)
+    title: str
+    why: str
+    object: str
+    judged: Verdict
+    facts: tuple[str, ...]
+    advice: str | None
+    note: str | None
+    news: str | None
+    set_aside: datetime | None
+    adopted: bool
+    event: bool
+    shared: tuple[str, ...]
+    failures: Count
+    changes: tuple[ChangeRecordDocument, ...]
+    exemption: ExemptionDocument | None
+    actions: tuple[OperatorRequestDocument, ...]
+
+
+def build_case_document(detail: CaseDetail) -> CaseDocument:
+    """The document of one case in full."""
+    guard, case = detail.config.guard, detail.case
+    return CaseDocument(
+        version=DOCUMENT_VERSION,
+        case_summary=build_case_summary(case, guard.name),
+        title=guard.title,
+        why=guard.rationale,
+        object=case.object_id,
+        judged=case.guard_verdict,
+        facts=case.facts,
+        advice=case.advice or None,
+        note=case.note or None,
+        news=case.notification.value or None,
+        set_aside=case.deferred_at,
+        adopted=case.baselined,
+        event=case.is_one_off,
+        shared=case.correlation_keys,
+        failures=case.failure_count,
+        changes=tuple(build_change_record(record, guard.name) for record in detail.changes),
+        exemption=build_exemption(detail.exemption) if detail.exemption else None,
+        actions=tuple(
+            build_operator_request(operator_request, guard.name)
+            for operator_request in detail.operator_requests
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CasePageDocument:
+    """A page of cases: open ones by severity and age, then closed ones, the newest first."""
+
+    version: Literal[1]
+    total: Count
+    page: Count
+    pages: Count
+    cases: tuple[CaseSummaryDocument, ...]
+
+
+def build_case_page_document(page: CasePage) -> CasePageDocument:
+    """The document of one page of cases."""
+    return CasePageDocument(
+        version=DOCUMENT_VERSION,
+        total=page.total,
+        page=page.case_filter.page,
+        pages=page.page_count,
+        cases=tuple(build_case_summary(case, config.guard.name) for config, case in page.rows),
+    )
