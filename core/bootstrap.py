@@ -49,7 +49,7 @@ async def connect_world(
     from core.adapters.credentials import build_credential, build_token_service
     from core.adapters.exchange.client import ExchangeClient
     from core.adapters.graph.client import GraphClient
-    from core.adapters.m365.tenant import M365Tenant
+    from core.adapters.m365.tenant import connect_tenant
     from core.adapters.retry import ThrottledService, gate_for
     from core.adapters.teams import TeamsChannel
 
@@ -112,7 +112,7 @@ async def connect_world(
         ledger = await stack.enter_async_context(open_ledger(settings))
         services = (graph_service, exchange_service)
         yield World(
-            M365Tenant(graph, exchange),
+            connect_tenant(graph, exchange),
             ledger,
             teams,
             settings.policy,

@@ -59,7 +59,7 @@ def print_permission_report(
 async def check_tenant_permissions(settings: Settings, print_line: PrintLine) -> int:
     """Sign in, ask, compare."""
     async with connect_world(settings) as world:
-        reading = await world.tenant.grants()
+        reading = await world.tenant.permissions.read_granted_permissions()
     shut_out = reading.find_source_failure(CREDENTIAL)
     if shut_out or not reading.items:
         print_line(f"The app cannot sign in: {shut_out.reason if shut_out else 'no answer'}")

@@ -339,7 +339,7 @@ async def attempt_change(
     if record.kind in forbidden:
         return replace(forbidden[record.kind], case_key=record.case_key, subject=record.subject)
     async with claim.protect_writes():
-        outcome = await capture_outcome(record, lambda: tenant.apply(change))
+        outcome = await capture_outcome(record, lambda: tenant.writer.apply(change))
     if outcome.lacks_permission:
         # The permission is missing for every object: asking again would only repeat the answer.
         forbidden[record.kind] = outcome

@@ -68,7 +68,9 @@ async def undo_requested_change(
         raise ValueError("nothing is to be restored")
     change = build_change(original.kind, original.arguments)
     async with claim.protect_writes():
-        outcome = await capture_outcome(intent, lambda: world.tenant.undo(change, original.before))
+        outcome = await capture_outcome(
+            intent, lambda: world.tenant.writer.undo(change, original.before)
+        )
     return record_undo(result, outcome, world.now())
 
 

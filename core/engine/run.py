@@ -91,7 +91,7 @@ async def run_claimed(
     under_way = await continue_scan_pass(config, world, claim, report, memory, run_options)
     if isinstance(under_way, RunReport):
         return under_way
-    granted = await world.tenant.grants()
+    granted = await world.tenant.permissions.read_granted_permissions()
     situation = DecisionContext(
         config,
         report.mode,

@@ -205,7 +205,7 @@ async def continue_scan_pass(
     )
     scan = build_scan_from_shards(situation, world, claim, report, shards)
     if scan.finished:
-        granted = await world.tenant.grants()
+        granted = await world.tenant.permissions.read_granted_permissions()
         grants = granted.items[0] if granted.items else GrantedPermissions()
         scan.decision_context = replace(scan.decision_context, grants=grants)
         return await finish_run(scan)

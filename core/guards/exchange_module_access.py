@@ -20,7 +20,7 @@ from core.sanitize import sanitize_text
 from core.tenant.changes import DisableExchangeModule
 from core.tenant.directory import ModuleUser
 from core.tenant.merging import collect_failures
-from core.tenant.port import Tenant
+from core.tenant.port import HasRoles
 from core.tenant.readings import Reading
 from core.tenant.surfaces import MODULE_USERS, ROLE_HOLDERS
 
@@ -54,17 +54,19 @@ class ModuleAccess:
     role_holder_count: int
 
 
-async def observe(tenant: Tenant, context: ObserveContext) -> AsyncIterator[Reading[ModuleAccess]]:
+async def observe(
+    tenant: HasRoles, context: ObserveContext
+) -> AsyncIterator[Reading[ModuleAccess]]:
     """Who administers, compared with who may: nothing to judge where either is not known.
 
     Of the users no more are kept than are told, whatever the size of the tenant.
     """
-    roles = await tenant.role_holders()
+    roles = await tenant.roles.read_role_holders()
     holders = frozenset(one.id for one in roles.items)
     kept: list[tuple[int, str, ModuleUser]] = []
     parts: list[Reading[ModuleUser]] = []
     count = keepers = 0
-    async for page in tenant.module_users():
+    async for page in tenant.roles.list_module_users():
         parts.append(page.with_items((), page.failures, page.sources, page.population))
         for user in page.items:
             if user.enabled and not holders.isdisjoint({user.id, user.guid}):

@@ -8,6 +8,7 @@ afterwards nobody can say which mail was taken; what was never recorded cannot b
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Protocol
 
 from core.microsoft365.audit_actions import (
     AUDITING_CAPABILITY,
@@ -41,7 +42,7 @@ from core.tenant.merging import (
     collect_sources,
     find_object_failure,
 )
-from core.tenant.port import Tenant
+from core.tenant.port import HasAccounts, HasAuditing
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import (
     ACCOUNTS,
@@ -73,17 +74,21 @@ class LicensedAudit:
 type AuditItem = LicensedAudit | OrganizationAudit | AuditBypass
 
 
-async def observe(tenant: Tenant, context: ObserveContext) -> AsyncIterator[Reading[AuditItem]]:
+class AuditPorts(HasAccounts, HasAuditing, Protocol):
+    """The ports this guard reads."""
+
+
+async def observe(tenant: AuditPorts, context: ObserveContext) -> AsyncIterator[Reading[AuditItem]]:
     """The switches of the organization, who bypasses them, and every mailbox's settings."""
-    organization = await tenant.organization_audit()
-    bypasses = await tenant.audit_bypasses()
+    organization = await tenant.auditing.read_organization_audit()
+    bypasses = await tenant.auditing.read_audit_bypasses()
     yield Reading(
         items=(*organization.items, *bypasses.items),
         failures=collect_failures((organization, bypasses)),
         sources=collect_sources((organization, bypasses)),
     )
     listed = PresenceTracker(context.open_case_ids)
-    async for page in tenant.mailbox_audits(context.continuation):
+    async for page in tenant.auditing.list_mailbox_audits(context.continuation):
         listed.add_page(page)
         yield await add_audit_licences(tenant, page, context.policy)
     if not context.continuation:
@@ -92,14 +97,14 @@ async def observe(tenant: Tenant, context: ObserveContext) -> AsyncIterator[Read
 
 
 async def add_audit_licences(
-    tenant: Tenant, page: Reading[MailboxAudit], policy: GuardPolicy
+    tenant: HasAccounts, page: Reading[MailboxAudit], policy: GuardPolicy
 ) -> Reading[AuditItem]:
     """A page of settings, with the owners' licences where those decide something."""
     audits = [audit for audit in page.items if is_audited_mailbox(audit.mailbox)]
     open_questions = [audit for audit in audits if depends_on_licence(audit, policy)]
     accounts = Reading[Account](sources=frozenset({ACCOUNTS}))
     if open_questions:
-        accounts = await tenant.accounts([audit.mailbox for audit in open_questions])
+        accounts = await tenant.accounts.read_accounts([audit.mailbox for audit in open_questions])
     holders = {account.id: account for account in accounts.items}
     return page.with_items(
         tuple[AuditItem, ...](

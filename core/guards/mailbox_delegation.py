@@ -9,6 +9,7 @@ Permissions).
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Protocol
 
 from core.keys import hash_parts
 from core.microsoft365.trustees import (
@@ -27,7 +28,7 @@ from core.tenant.mail_flow import Recipient
 from core.tenant.mailbox_index import MailboxPage, select_between_checks
 from core.tenant.mailboxes import Delegation, Mailbox
 from core.tenant.merging import collect_failures
-from core.tenant.port import Tenant
+from core.tenant.port import HasDelegation, HasMailboxes, HasMailFlow
 from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
 from core.tenant.surfaces import FULL_ACCESS, MAILBOXES, RECIPIENTS, SEND_AS, SEND_ON_BEHALF
 
@@ -70,20 +71,26 @@ class GrantedRight:
 # ----------------------------------------------------------------------------------------------
 
 
+class DelegationPorts(HasDelegation, HasMailFlow, HasMailboxes, Protocol):
+    """The ports this guard reads."""
+
+
 async def observe(
-    tenant: Tenant, context: ObserveContext
+    tenant: DelegationPorts, context: ObserveContext
 ) -> AsyncIterator[Reading[GrantedRight] | MailboxPage]:
     """What Exchange lists for the whole organization, then all mailboxes, to ask one by one."""
-    async for part in resolve_delegations(tenant, SEND_ON_BEHALF, tenant.send_on_behalf()):
+    async for part in resolve_delegations(
+        tenant, SEND_ON_BEHALF, tenant.delegation.list_send_on_behalf()
+    ):
         yield part
-    async for part in resolve_delegations(tenant, SEND_AS, tenant.send_as()):
+    async for part in resolve_delegations(tenant, SEND_AS, tenant.delegation.list_send_as()):
         yield part
-    async for page in tenant.mailboxes():
+    async for page in tenant.mailboxes.list_mailboxes():
         yield MailboxPage(page, SOURCES, excluded_kinds=("DiscoveryMailbox",))
 
 
 async def resolve_delegations(
-    tenant: Tenant, source: str, batches: AsyncIterator[Reading[Delegation]]
+    tenant: HasMailFlow, source: str, batches: AsyncIterator[Reading[Delegation]]
 ) -> AsyncIterator[Reading[GrantedRight]]:
     """A stream of delegations with everybody in it looked up.
 
@@ -110,7 +117,7 @@ def number_lookup_failures(failures: Iterable[ReadFailure], offset: int) -> Iter
 
 
 async def inspect(
-    tenant: Tenant, context: ObserveContext, mailboxes: Sequence[Mailbox]
+    tenant: DelegationPorts, context: ObserveContext, mailboxes: Sequence[Mailbox]
 ) -> Reading[GrantedRight]:
     """Who may open some mailboxes. It takes a command each, so it is swept over the day.
 
@@ -122,7 +129,7 @@ async def inspect(
     asked = mailboxes if swept else select_between_checks(mailboxes, context.open_case_ids)
     if not asked and not swept:
         return Reading(sources=frozenset({MAILBOXES}), population=len(mailboxes), scope=scope)
-    granted = await tenant.full_access(asked)
+    granted = await tenant.delegation.read_full_access(asked)
     held, misses = await look_up_holders(tenant, FULL_ACCESS, granted.items)
     unread = [*collect_failures((granted,)), *misses]
     # A sweep goes on only over what it has seen: nobody would look at these for another day.
@@ -138,12 +145,14 @@ async def inspect(
 
 
 async def look_up_holders(
-    tenant: Tenant, source: str, delegations: Sequence[Delegation]
+    tenant: HasMailFlow, source: str, delegations: Sequence[Delegation]
 ) -> tuple[tuple[GrantedRight, ...], tuple[ReadFailure, ...]]:
     """Delegations with their mailbox and holder, and what could not be looked up."""
     names = {one.mailbox_name for one in delegations if one.mailbox is None}
     names |= {one.trustee for one in delegations if not needs_no_lookup(one)}
-    answers = await tenant.recipients(sorted(names)) if names else Reading[Recipient]()
+    answers = (
+        await tenant.mail_flow.read_recipients(sorted(names)) if names else Reading[Recipient]()
+    )
     known = {person.name: person for person in answers.items}
     blind = tuple(miss for miss in collect_failures((answers,)) if not miss.object_id)
     held: list[GrantedRight] = []

@@ -11,13 +11,14 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from core.model.findings import Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
 from core.sanitize import sanitize_text
 from core.tenant.directory import Account, Actor, DeletedObject, Deletion
 from core.tenant.merging import collect_failures, collect_sources
-from core.tenant.port import Tenant
+from core.tenant.port import HasAccounts, HasDeletions
 from core.tenant.readings import Reading
 from core.tenant.surfaces import ACCOUNTS, DELETED_GROUPS, DELETED_USERS, DELETIONS
 
@@ -86,7 +87,13 @@ class DeletionBurst:
 # ----------------------------------------------------------------------------------------------
 
 
-async def observe(tenant: Tenant, context: ObserveContext) -> AsyncIterator[Reading[DeletionBurst]]:
+class DeletionPorts(HasAccounts, HasDeletions, Protocol):
+    """The ports this guard reads."""
+
+
+async def observe(
+    tenant: DeletionPorts, context: ObserveContext
+) -> AsyncIterator[Reading[DeletionBurst]]:
     """The audit log of two windows, what is in the recycle bin, and how many users there are."""
     terms, window = context.policy, timedelta(hours=context.policy.mass_deletion_hours)
     # What happened while nobody looked counts as if it had happened just now.
@@ -94,9 +101,9 @@ async def observe(tenant: Tenant, context: ObserveContext) -> AsyncIterator[Read
         terms.now, max(context.last_full_scan or terms.now, terms.now - MAX_DOWNTIME)
     )
     since = unseen_since - 2 * window
-    log = await tenant.deletions(since)
-    bins = await tenant.deleted_objects(since)
-    counted = await tenant.user_count()
+    log = await tenant.deletions.read_deletions(since)
+    bins = await tenant.deletions.read_deleted_objects(since)
+    counted = await tenant.accounts.read_user_count()
     users = None
     if counted.items:
         users = counted.items[0] + len({one.id for one in bins.items if one.kind == "user"})
@@ -121,7 +128,7 @@ async def observe(tenant: Tenant, context: ObserveContext) -> AsyncIterator[Read
     asked = list_users_to_check(found)
     accounts = Reading[Account](sources=frozenset({ACCOUNTS}))
     if asked:
-        accounts = await tenant.users_named(asked)
+        accounts = await tenant.accounts.read_users(asked)
     yield Reading(
         items=tuple(add_deletion_outcomes(burst, bins, accounts, asked) for burst in found),
         failures=(

@@ -14,7 +14,7 @@ from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Se
 from core.sanitize import sanitize_text
 from core.tenant.directory import Account, MfaRegistration
 from core.tenant.merging import PresenceTracker, collect_failures
-from core.tenant.port import Tenant
+from core.tenant.port import HasAccounts
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import ACCOUNTS, REGISTERED_ADMINISTRATORS, SIGN_IN_METHODS
 
@@ -169,11 +169,11 @@ def get_factor_deficiency(entry: MfaRegistration) -> str:
 
 
 async def observe(
-    tenant: Tenant, context: ObserveContext
+    tenant: HasAccounts, context: ObserveContext
 ) -> AsyncIterator[Reading[RegistrationItem]]:
     """Administrators as they come, page by page; everybody else as a digest in the end."""
     listed, census, named = PresenceTracker(context.open_case_ids), RegistrationTotals(), 0
-    async for page in tenant.registrations():
+    async for page in tenant.accounts.list_mfa_registrations():
         listed.add_page(page)
         named += page.population
         census.is_complete = census.is_complete and page.complete
@@ -202,12 +202,12 @@ def build_unknown_roles_failure(has_unknown_roles: bool) -> tuple[ReadFailure, .
 
 
 async def process_registrations(
-    tenant: Tenant, page: Reading[MfaRegistration], totals: RegistrationTotals
+    tenant: HasAccounts, page: Reading[MfaRegistration], totals: RegistrationTotals
 ) -> Reading[RegistrationItem]:
     """A page: its administrators who lack something, and the others counted."""
     lacking = [entry for entry in page.items if get_factor_deficiency(entry)]
     asked = list_accounts_to_check(lacking, totals)
-    accounts = await tenant.users_named(asked) if asked else Reading[Account]()
+    accounts = await tenant.accounts.read_users(asked) if asked else Reading[Account]()
     if accounts.find_source_failure(ACCOUNTS):
         totals.accounts_unavailable = True
     missing = {miss.object_id for miss in accounts.failures}

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Protocol
 
 from core.microsoft365.powershell import build_disable_account_command
 from core.microsoft365.service_plans import has_mailbox_plan, has_teams_rooms_plan, list_plan_names
@@ -24,7 +25,7 @@ from core.tenant.merging import (
     collect_sources,
     find_object_failure,
 )
-from core.tenant.port import Tenant
+from core.tenant.port import HasAccounts, HasMailboxes
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import ACCOUNTS, MAILBOXES, SIGN_INS
 
@@ -54,12 +55,18 @@ class ResourceAccount:
     are_sign_ins_read: bool = False
 
 
+class SignInPorts(HasAccounts, HasMailboxes, Protocol):
+    """The ports this guard reads."""
+
+
 async def observe(
-    tenant: Tenant, context: ObserveContext
+    tenant: SignInPorts, context: ObserveContext
 ) -> AsyncIterator[Reading[ResourceAccount]]:
     """Resource mailboxes joined with their accounts, a page of the listing at a time."""
     listed = PresenceTracker(context.open_case_ids)
-    async for page in tenant.mailboxes(context.policy.resource_kinds, context.continuation):
+    async for page in tenant.mailboxes.list_mailboxes(
+        context.policy.resource_kinds, context.continuation
+    ):
         listed.add_page(page)
         yield await join_accounts(tenant, page, context.policy)
     if not context.continuation:
@@ -68,16 +75,20 @@ async def observe(
 
 
 async def join_accounts(
-    tenant: Tenant, page: Reading[Mailbox], policy: GuardPolicy
+    tenant: HasAccounts, page: Reading[Mailbox], policy: GuardPolicy
 ) -> Reading[ResourceAccount]:
     """The mailboxes of a page with their accounts, and sign-ins where they decide something."""
     owners = page.items
-    accounts = await tenant.accounts(owners)
+    accounts = await tenant.accounts.read_accounts(owners)
     by_id = {account.id: account for account in accounts.items}
     candidates = {
         box.id for box in owners if box.id in by_id and is_block_candidate(by_id[box.id], policy)
     }
-    sign_ins = await tenant.last_sign_ins(sorted(candidates)) if candidates else Reading[SignIn]()
+    sign_ins = (
+        await tenant.accounts.read_last_sign_ins(sorted(candidates))
+        if candidates
+        else Reading[SignIn]()
+    )
     dates = {entry.id: entry.last_success for entry in sign_ins.items}
 
     items: list[ResourceAccount] = []

@@ -1,11 +1,18 @@
-"""core.tenant.port."""
+"""The port to one Microsoft 365 tenant: small readers by resource, and the writer.
 
-from collections.abc import (
-    AsyncIterator,
-    Collection,
-    Mapping,
-    Sequence,
-)
+    tenant.mailboxes.list_mailboxes()        list_: a stream of pages
+    tenant.inbox_rules.read_inbox_rules()    read_: one answer
+    tenant.writer.apply(change)              the only way to change anything
+
+A read never raises TenantError: what could not be read is in `Reading.failures`. A function names
+in its type the readers it takes. Python has no intersection types, so it declares a protocol:
+
+    class DelegationPorts(HasMailboxes, HasDelegation, Protocol): ...
+
+An implementation of the port has one class a reader, in a module of its own. `Tenant` joins them.
+"""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -42,229 +49,396 @@ from core.tenant.mailboxes import (
 )
 from core.tenant.readings import Reading
 
+# ----------------------------------------------------------------------------------------------
+# Readers
+# ----------------------------------------------------------------------------------------------
+
 
 @dataclass(frozen=True, slots=True)
 class GrantedPermissions:
     """What the app may do: the app roles in its Graph token, the cmdlets Exchange lets it run.
 
-    None: that could not be read, so nothing may be concluded from it.
+    None means that the list could not be read, so nothing may be concluded from it.
     """
 
     app_roles: frozenset[str] | None = None
     cmdlets: frozenset[str] | None = None
 
 
-class Tenant(Protocol):
-    """The door to one tenant. Reads never raise TenantError: what fails is in `Reading.unread`."""
+class PermissionReader(Protocol):
+    """Reads which permissions the app holds."""
 
-    async def grants(self) -> Reading[GrantedPermissions]:
-        """What the app may do, in one item. Surface `grants`, optional.
+    async def read_granted_permissions(self) -> Reading[GrantedPermissions]:
+        """The granted permissions, in one item. Source `grants`, optional.
 
-        When the app cannot sign in at all, surface `credential` is unread, with what to do.
+        When the app cannot sign in at all, source `credential` failed, and its reason says what to
+        do.
         """
         ...
 
-    def mailboxes(
+
+class MailboxReader(Protocol):
+    """Reads the mailboxes themselves."""
+
+    def list_mailboxes(
         self, kinds: Collection[str] = (), after: str = ""
     ) -> AsyncIterator[Reading[Mailbox]]:
-        """Every mailbox, or those of some kinds (RecipientTypeDetails). Surface `mailboxes`.
+        """Every mailbox, or those of some kinds (RecipientTypeDetails). Source `mailboxes`.
 
-        Page by page, each part with its mailboxes as `scope`; `after` is an earlier part's
-        `further`. A listing that breaks off ends with a part that is not complete and says why.
-        Nothing in it tells of forwards: `forwarding_mailboxes` does.
+        Each page has its mailboxes as `scope`; `after` is the `continuation` of an earlier page.
+        A listing that breaks off ends with a page that is not complete and holds the reason. The
+        listing leaves forwards out; `read_forwarding_mailboxes` returns them.
         """
         ...
 
-    async def forwarding_mailboxes(self) -> Reading[Mailbox]:
-        """The mailboxes that have a forward set, found by Exchange itself. Surface `mailboxes`."""
+    async def read_forwarding_mailboxes(self) -> Reading[Mailbox]:
+        """The mailboxes that forward, as Exchange filters them. Source `mailbox-forwards`."""
         ...
 
-    async def accounts(self, owners: Sequence[Mailbox]) -> Reading[Account]:
-        """The accounts of mailboxes. Surface `accounts`; one that Entra does not know is absent."""
+
+class SharedMailboxReader(Protocol):
+    """Reads what shared mailboxes need a licence for, and how large mailboxes are."""
+
+    def list_shared_mailboxes(self) -> AsyncIterator[Reading[SharedMailbox]]:
+        """Every shared mailbox, paged as `list_mailboxes`. Source `shared-mailboxes`."""
         ...
 
-    async def last_sign_ins(self, ids: Sequence[str]) -> Reading[SignIn]:
-        """Last successful sign-ins. Surface `sign-ins`, optional: needs a licence and a right."""
+    async def read_shared_mailboxes(self, owners: Sequence[Mailbox]) -> Reading[SharedMailbox]:
+        """A few shared mailboxes. Source `shared-mailboxes`; one of another kind is absent."""
         ...
 
-    async def inbox_rules(
-        self, owners: Sequence[Mailbox], everything: bool = False
+    async def read_mailbox_sizes(self, owners: Sequence[Mailbox]) -> Reading[MailboxSize]:
+        """The size of each mailbox. Source `mailbox-sizes`.
+
+        A mailbox that was never used has no statistics in Exchange: an optional failure.
+        """
+        ...
+
+
+class ProtocolReader(Protocol):
+    """Reads which mail protocols mailboxes allow, and who signs in by them."""
+
+    def list_mailbox_protocols(self, after: str = "") -> AsyncIterator[Reading[MailboxProtocols]]:
+        """Every mailbox's protocols, paged as `list_mailboxes`. Source `mailbox-protocols`."""
+        ...
+
+    async def read_mailbox_protocols(self, ids: Sequence[str]) -> Reading[MailboxProtocols]:
+        """The protocols of a few mailboxes, by account. Source `mailbox-protocols`.
+
+        An account without a mailbox is absent. The population is the number of accounts asked for.
+        """
+        ...
+
+    async def read_protocol_use(self, since: datetime) -> Reading[ProtocolUse]:
+        """The accounts that signed in by a mail protocol since a time. Source `protocol-use`.
+
+        Successful sign-ins only, one item an account and protocol. `ReadFailure.permission` names a
+        missing permission or licence; a protocol in `ReadFailure.object_id` was read in part.
+        """
+        ...
+
+
+class DelegationReader(Protocol):
+    """Reads who holds rights over other people's mailboxes.
+
+    Denied and inherited rights, a mailbox's right over itself and Exchange's own are no
+    delegations.
+    """
+
+    async def read_full_access(self, owners: Sequence[Mailbox]) -> Reading[Delegation]:
+        """Who may open mailboxes, or grant that right to others. Source `full-access`."""
+        ...
+
+    def list_send_as(self) -> AsyncIterator[Reading[Delegation]]:
+        """Who may send as a mailbox, page by page. Source `send-as`.
+
+        Each page has an empty `scope` but the last, which covers every mailbox and holds all
+        failures: the rights over one mailbox may stand on several pages.
+        """
+        ...
+
+    def list_send_on_behalf(self) -> AsyncIterator[Reading[Delegation]]:
+        """Who may send on behalf of a mailbox, paged as `list_send_as`. Source `send-on-behalf`.
+
+        Exchange filters the mailboxes that have a delegate.
+        """
+        ...
+
+
+class InboxRuleReader(Protocol):
+    """Reads inbox rules, and the folders they move mail to."""
+
+    async def read_inbox_rules(
+        self, owners: Sequence[Mailbox], include_harmless: bool = False
     ) -> Reading[InboxRule]:
-        """The inbox rules Graph shows: all but hidden ones. Surface `inbox-rules`.
+        """The inbox rules Graph shows: all but hidden ones. Source `inbox-rules`.
 
-        Rules that plainly neither send mail on nor move or delete it are left out, unless
-        `everything` is asked for.
+        Rules that plainly neither forward mail nor move or delete it are left out, unless
+        `include_harmless` is set.
         """
         ...
 
-    async def hidden_rules(self, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
-        """All rules as Exchange shows them, hidden ones too. Surface `hidden-rules`."""
+    async def read_hidden_rules(self, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
+        """All rules as Exchange shows them, hidden ones too. Source `hidden-rules`."""
         ...
 
-    async def rule_folders(self, rules: Sequence[InboxRule]) -> Reading[Folder]:
-        """The folders rules move mail to. Surface `rule-folders`; unread ones name a mailbox."""
+    async def read_rule_folders(self, rules: Sequence[InboxRule]) -> Reading[Folder]:
+        """The folders rules move mail to. Source `rule-folders`; a failure names a mailbox."""
         ...
 
-    async def recipients(self, names: Collection[str]) -> Reading[Recipient]:
-        """What recipient strings stand for. Surface `recipients`; unread ones by their name."""
+
+class MailFlowReader(Protocol):
+    """Reads the organization's mail flow: domains, policies, rules, and whom a name stands for."""
+
+    async def read_recipients(self, names: Collection[str]) -> Reading[Recipient]:
+        """What recipient strings stand for. Source `recipients`; a failure names the string."""
         ...
 
-    async def accepted_domains(self) -> Reading[AcceptedDomain]:
-        """Every domain that is the tenant's own, from Exchange and Entra. Surface `domains`."""
+    async def read_accepted_domains(self) -> Reading[AcceptedDomain]:
+        """Every domain of the tenant, from Exchange and Entra. Source `domains`."""
         ...
 
-    async def remote_domains(self) -> Reading[RemoteDomain]:
-        """Remote domain settings. Surface `outbound-policies`, optional."""
+    async def read_remote_domains(self) -> Reading[RemoteDomain]:
+        """Remote domain settings. Source `outbound-policies`, optional."""
         ...
 
-    async def outbound_policies(self) -> Reading[OutboundPolicy]:
-        """Outbound spam policies with their rules. Surface `outbound-policies`, optional."""
+    async def read_outbound_policies(self) -> Reading[OutboundPolicy]:
+        """Outbound spam policies with their rules. Source `outbound-policies`, optional."""
         ...
 
-    async def transport_rules(self) -> Reading[TransportRule]:
-        """Mail-flow rules. Surface `transport-rules`."""
+    async def read_transport_rules(self) -> Reading[TransportRule]:
+        """Mail-flow rules. Source `transport-rules`."""
         ...
 
-    def mailbox_audits(self, after: str = "") -> AsyncIterator[Reading[MailboxAudit]]:
-        """Every mailbox's audit settings, page by page as `mailboxes`. Surface `mailbox-audit`."""
+
+class AuditingReader(Protocol):
+    """Reads what mailbox auditing and the unified audit log record."""
+
+    def list_mailbox_audits(self, after: str = "") -> AsyncIterator[Reading[MailboxAudit]]:
+        """Every mailbox's audit settings, paged as `list_mailboxes`. Source `mailbox-audit`."""
         ...
 
-    async def organization_audit(self) -> Reading[OrganizationAudit]:
-        """One item. Surfaces `organization-audit` and `unified-audit-log`."""
-        ...
+    async def read_organization_audit(self) -> Reading[OrganizationAudit]:
+        """The organization's switches, in one item.
 
-    async def audit_bypasses(self) -> Reading[AuditBypass]:
-        """The accounts whose actions are recorded nowhere. Surface `audit-bypass`."""
-        ...
-
-    async def configuration(self, source: str) -> Reading[Configuration]:
-        """The objects of a source of the configuration. Surface `configuration-<source>`."""
-        ...
-
-    async def full_access(self, owners: Sequence[Mailbox]) -> Reading[Delegation]:
-        """Who may open mailboxes, or give that right to others. Surface `full-access`.
-
-        Of no delegation are told: denied and inherited rights, a mailbox's own, and Exchange's.
+        Sources `organization-audit` and `unified-audit-log`.
         """
         ...
 
-    def send_as(self) -> AsyncIterator[Reading[Delegation]]:
-        """Who may send as somebody else, page by page. Surface `send-as`.
+    async def read_audit_bypasses(self) -> Reading[AuditBypass]:
+        """The accounts whose actions no mailbox audit log records. Source `audit-bypass`."""
+        ...
 
-        No part speaks of objects (`scope` is empty) but the last, which speaks of all and holds
-        what could not be read: the rights over one mailbox may stand on several pages.
+
+class AccountReader(Protocol):
+    """Reads user accounts of Entra ID: their state, sign-ins and authentication methods."""
+
+    async def read_accounts(self, owners: Sequence[Mailbox]) -> Reading[Account]:
+        """The accounts of mailboxes. Source `accounts`; one unknown to Entra is absent."""
+        ...
+
+    async def read_users(self, keys: Sequence[str]) -> Reading[Account]:
+        """Users by object id or principal name, without plans. Source `accounts`.
+
+        One unknown to Entra is absent.
         """
         ...
 
-    def send_on_behalf(self) -> AsyncIterator[Reading[Delegation]]:
-        """Who may send on behalf of mailboxes, page by page as `send_as`. Surface `send-on-behalf`.
+    async def read_last_sign_ins(self, ids: Sequence[str]) -> Reading[SignIn]:
+        """Last successful sign-ins. Source `sign-ins`, optional.
 
-        Exchange finds the mailboxes by itself.
+        Needs a licence of Entra ID P1 besides the permission.
         """
         ...
 
-    def apps(self) -> AsyncIterator[Reading[App]]:
-        """Every app of the tenant, page by page as `mailboxes`. Surface `apps`."""
+    def list_mfa_registrations(self) -> AsyncIterator[Reading[MfaRegistration]]:
+        """The authentication methods of every enabled account. Source `sign-in-methods`."""
         ...
 
-    async def apps_by_id(self, ids: Collection[str]) -> Reading[App]:
-        """Some apps, without their credentials. Surface `apps`; one that is not there is absent."""
+    async def read_user_count(self) -> Reading[int]:
+        """The number of users, in one item. Source `number-of-users`, optional."""
         ...
 
-    def delegated_grants(self) -> AsyncIterator[Reading[DelegatedGrant]]:
-        """Every delegated grant, page by page, without a scope. Surface `delegated-grants`.
 
-        An unread one names its client.
+class DeletionReader(Protocol):
+    """Reads what was deleted from the directory."""
+
+    async def read_deletions(self, since: datetime) -> Reading[Deletion]:
+        """Deletions in the audit log since a time. Source `deletions-in-the-audit-log`."""
+        ...
+
+    async def read_deleted_objects(self, since: datetime) -> Reading[DeletedObject]:
+        """Objects deleted since a time that can be restored.
+
+        Sources `deleted-users` and `deleted-groups`, of which the latter is optional.
         """
         ...
 
-    def app_permissions(self) -> AsyncIterator[Reading[AppPermission]]:
-        """Who was given app roles of Graph, Exchange and SharePoint. Surface `app-permissions`.
 
-        Page by page as `delegated_grants`; an API that this tenant does not have has given none.
+class AppReader(Protocol):
+    """Reads enterprise apps and what they were granted."""
+
+    def list_apps(self) -> AsyncIterator[Reading[App]]:
+        """Every app of the tenant, paged as `list_mailboxes`. Source `apps`."""
+        ...
+
+    async def read_apps(self, ids: Collection[str]) -> Reading[App]:
+        """Some apps, without their credentials. Source `apps`; a missing one is absent."""
+        ...
+
+    def list_delegated_grants(self) -> AsyncIterator[Reading[DelegatedGrant]]:
+        """Every delegated grant, page by page, without a scope. Source `delegated-grants`.
+
+        A failure names its client.
         """
         ...
 
-    def registrations(self) -> AsyncIterator[Reading[MfaRegistration]]:
-        """Every enabled account's sign-in methods, page by page. Surface `sign-in-methods`."""
-        ...
+    def list_app_permissions(self) -> AsyncIterator[Reading[AppPermission]]:
+        """The app roles of Graph, Exchange and SharePoint that were granted to apps.
 
-    async def users_named(self, keys: Sequence[str]) -> Reading[Account]:
-        """Users by object id or principal name, without plans. Surface `accounts`, as above."""
-        ...
-
-    async def deletions(self, since: datetime) -> Reading[Deletion]:
-        """What was deleted since, as the audit log has it. Surface `deletions-in-the-audit-log`."""
-        ...
-
-    async def deleted_objects(self, since: datetime) -> Reading[DeletedObject]:
-        """What was deleted since and can be restored. Surfaces `deleted-users`, `deleted-groups`;
-        the latter is optional."""
-        ...
-
-    async def user_count(self) -> Reading[int]:
-        """How many users there are, in one item. Surface `number-of-users`, optional."""
-        ...
-
-    async def role_holders(self) -> Reading[RoleHolder]:
-        """Everybody who holds a role in Entra or Exchange, or may. Surface `role-holders`.
-
-        Directly or through groups, however deep. What is missing of it leaves all of it unread, and
-        so does an answer that cannot be: a tenant without a Global Administrator, say.
+        Source `app-permissions`, paged as `list_delegated_grants`. An API without a service
+        principal in this tenant has granted none.
         """
         ...
 
-    def module_users(self) -> AsyncIterator[Reading[ModuleUser]]:
-        """Who may use Exchange PowerShell, page by page as `mailboxes`. Surface `module-users`."""
-        ...
 
-    def mailbox_protocols(self, after: str = "") -> AsyncIterator[Reading[MailboxProtocols]]:
-        """Every mailbox's protocols, page by page as `mailboxes`. Surface `mailbox-protocols`."""
-        ...
+class RoleReader(Protocol):
+    """Reads who holds administrative roles, and who may use Exchange PowerShell."""
 
-    async def protocols_of(self, ids: Sequence[str]) -> Reading[MailboxProtocols]:
-        """The protocols of a few mailboxes, by account. Surface `mailbox-protocols`; absent: none.
+    async def read_role_holders(self) -> Reading[RoleHolder]:
+        """Everyone who holds, or is eligible for, a role in Entra or Exchange.
 
-        The population is what was asked for.
+        Source `role-holders`. Groups are expanded at any depth. Any gap fails the whole source, and
+        so does an impossible answer, such as a tenant without a Global Administrator.
         """
         ...
 
-    async def protocol_use(self, since: datetime) -> Reading[ProtocolUse]:
-        """Who signed in by a mail protocol since a moment. Surface `protocol-use`.
-
-        Successes only, one item an account and protocol. A missing permission or licence is named
-        in `Unread.permission`; a protocol in `Unread.object_id` was read in part.
-        """
+    def list_module_users(self) -> AsyncIterator[Reading[ModuleUser]]:
+        """Who may use Exchange PowerShell, paged as `list_mailboxes`. Source `module-users`."""
         ...
 
-    def shared_mailboxes(self) -> AsyncIterator[Reading[SharedMailbox]]:
-        """Every shared mailbox, page by page as `mailboxes`. Surface `shared-mailboxes`."""
+
+class ConfigurationReader(Protocol):
+    """Reads the organization's settings."""
+
+    async def read_configuration(self, source: str) -> Reading[Configuration]:
+        """The objects of one configuration source. Source `configuration-<source>`."""
         ...
 
-    async def shared_mailboxes_of(self, owners: Sequence[Mailbox]) -> Reading[SharedMailbox]:
-        """The same of a few mailboxes. Surface `shared-mailboxes`; absent: there is none (now)."""
-        ...
 
-    async def mailbox_sizes(self, owners: Sequence[Mailbox]) -> Reading[MailboxSize]:
-        """How large mailboxes are. Surface `mailbox-sizes`.
-
-        One of which Exchange has no figures, since nobody used it yet, is unread and optional.
-        """
-        ...
+class TenantWriter(Protocol):
+    """Makes and undoes changes: everything the app can do to a tenant."""
 
     async def apply(self, change: Change) -> AppliedChange:
         """Make one change: read the object again, write, read back. Safe to repeat.
 
-        Raises Moot (no longer as judged), Gone, Refused, Forbidden or Unavailable.
+        Raises Superseded when the object is no longer as judged, NotFound, Rejected, Forbidden or
+        Unavailable.
         """
         ...
 
     async def undo(self, change: Change, before: Mapping[str, object]) -> AppliedChange:
-        """Undo one change: put back what it recorded as `before`. Safe to repeat.
+        """Undo one change: restore what it recorded as `before`. Safe to repeat.
 
-        The object is read again; `already` when it is as before. `Applied.before` is what was there
-        until now. Raises Moot, and writes nothing, when somebody changed the object since, so that
-        a person has to decide; Refused where the record does not tell enough, or where restoring
-        would destroy something (see `core.tenant.reversibility`); else as `apply`.
+        Reads the object again; `unchanged` is set when it already is as before, and
+        `AppliedChange.before` holds what was there until now. Raises Superseded, and writes
+        nothing, when the object was changed since, so that an operator decides. Raises Rejected
+        where the record holds too little, or where restoring would destroy something (see
+        `core.tenant.reversibility`); otherwise as `apply`.
         """
         ...
+
+
+# ----------------------------------------------------------------------------------------------
+# What a function asks for
+# ----------------------------------------------------------------------------------------------
+
+
+class HasPermissions(Protocol):
+    @property
+    def permissions(self) -> PermissionReader: ...
+
+
+class HasMailboxes(Protocol):
+    @property
+    def mailboxes(self) -> MailboxReader: ...
+
+
+class HasSharedMailboxes(Protocol):
+    @property
+    def shared_mailboxes(self) -> SharedMailboxReader: ...
+
+
+class HasProtocols(Protocol):
+    @property
+    def protocols(self) -> ProtocolReader: ...
+
+
+class HasDelegation(Protocol):
+    @property
+    def delegation(self) -> DelegationReader: ...
+
+
+class HasInboxRules(Protocol):
+    @property
+    def inbox_rules(self) -> InboxRuleReader: ...
+
+
+class HasMailFlow(Protocol):
+    @property
+    def mail_flow(self) -> MailFlowReader: ...
+
+
+class HasAuditing(Protocol):
+    @property
+    def auditing(self) -> AuditingReader: ...
+
+
+class HasAccounts(Protocol):
+    @property
+    def accounts(self) -> AccountReader: ...
+
+
+class HasDeletions(Protocol):
+    @property
+    def deletions(self) -> DeletionReader: ...
+
+
+class HasApps(Protocol):
+    @property
+    def apps(self) -> AppReader: ...
+
+
+class HasRoles(Protocol):
+    @property
+    def roles(self) -> RoleReader: ...
+
+
+class HasConfiguration(Protocol):
+    @property
+    def configuration(self) -> ConfigurationReader: ...
+
+
+class HasWriter(Protocol):
+    @property
+    def writer(self) -> TenantWriter: ...
+
+
+class Tenant(
+    HasPermissions,
+    HasMailboxes,
+    HasSharedMailboxes,
+    HasProtocols,
+    HasDelegation,
+    HasInboxRules,
+    HasMailFlow,
+    HasAuditing,
+    HasAccounts,
+    HasDeletions,
+    HasApps,
+    HasRoles,
+    HasConfiguration,
+    HasWriter,
+    Protocol,
+):
+    """One tenant: every reader, and the writer."""

@@ -83,7 +83,7 @@ def tenant_scene(**graph: object) -> dict[str, Any]:
 
 async def test_apps_are_listed_with_whose_they_are(opener: OpenTenant) -> None:
     async with opener(tenant_scene()) as opened:
-        found = await collect_pages(opened.tenant.apps())
+        found = await collect_pages(opened.tenant.apps.list_apps())
         by_id = {app.id: app for app in found.items}
         notes, helper, itself = by_id[NOTES], by_id[HELPER], by_id[APP_OBJECT_ID]
         assert (notes.owner_tenant_id, notes.is_home_tenant, notes.publisher) == (
@@ -102,7 +102,7 @@ async def test_apps_are_listed_with_whose_they_are(opener: OpenTenant) -> None:
 
 async def test_grants_are_told_row_by_row_with_their_scopes_as_sets(opener: OpenTenant) -> None:
     async with opener(tenant_scene()) as opened:
-        found = await collect_pages(opened.tenant.delegated_grants())
+        found = await collect_pages(opened.tenant.apps.list_delegated_grants())
         graph = derive_api_id(GRAPH_APP)
         assert set(found.items) == {
             DelegatedGrant(NOTES, graph, False, frozenset({"Mail.Read", "offline_access"})),
@@ -114,7 +114,7 @@ async def test_grants_are_told_row_by_row_with_their_scopes_as_sets(opener: Open
 
 async def test_only_what_apps_were_given_is_a_permission(opener: OpenTenant) -> None:
     async with opener(tenant_scene()) as opened:
-        found = await collect_pages(opened.tenant.app_permissions())
+        found = await collect_pages(opened.tenant.apps.list_app_permissions())
         held = {(one.client_id, one.value) for one in found.items if one.client_id != APP_OBJECT_ID}
         assert held == {(HELPER, "Mail.Read"), (HELPER, "Sites.FullControl.All"), (NOTES, "")}
         assert all(one.id and one.role_id for one in found.items)
@@ -124,7 +124,7 @@ async def test_apps_can_be_asked_for_by_id_and_one_that_is_gone_is_absent(
     opener: OpenTenant,
 ) -> None:
     async with opener(tenant_scene()) as opened:
-        found = await opened.tenant.apps_by_id([NOTES, derive_api_id(GRAPH_APP), "nobody"])
+        found = await opened.tenant.apps.read_apps([NOTES, derive_api_id(GRAPH_APP), "nobody"])
         assert {app.id for app in found.items} == {NOTES, derive_api_id(GRAPH_APP)}
         assert found.failures == ()
 
@@ -142,7 +142,7 @@ async def test_a_grant_that_makes_no_sense_is_unread_by_its_app(
     opener: OpenTenant, row: object, owner: str
 ) -> None:
     async with opener(tenant_scene(oauth2PermissionGrants=[row])) as opened:
-        found = await collect_pages(opened.tenant.delegated_grants())
+        found = await collect_pages(opened.tenant.apps.list_delegated_grants())
         assert found.items == ()
         assert [miss.object_id for miss in found.failures] == [owner]
 
@@ -150,16 +150,16 @@ async def test_a_grant_that_makes_no_sense_is_unread_by_its_app(
 async def test_an_app_whose_secrets_make_no_sense_is_unread(opener: OpenTenant) -> None:
     rows = [build_principal(NOTES, "a1", "Notes", ELSEWHERE, passwordCredentials=[{}])]
     async with opener(tenant_scene(servicePrincipals=rows)) as opened:
-        found = await collect_pages(opened.tenant.apps())
+        found = await collect_pages(opened.tenant.apps.list_apps())
         assert [miss.object_id for miss in found.failures] == [NOTES]
         assert NOTES not in {app.id for app in found.items}
 
 
 type Read = Callable[[Tenant], AsyncIterator[Reading[Any]]]
 READS: dict[str, Read] = {
-    APPS: lambda tenant: tenant.apps(),
-    DELEGATED_GRANTS: lambda tenant: tenant.delegated_grants(),
-    APP_PERMISSIONS: lambda tenant: tenant.app_permissions(),
+    APPS: lambda tenant: tenant.apps.list_apps(),
+    DELEGATED_GRANTS: lambda tenant: tenant.apps.list_delegated_grants(),
+    APP_PERMISSIONS: lambda tenant: tenant.apps.list_app_permissions(),
 }
 NEEDED = {
     APPS: "Application.Read.All",

@@ -53,7 +53,7 @@ def open_tenant(request: pytest.FixtureRequest) -> OpenTenant:
 
 async def shown(tenant: Tenant, source: str, name: str) -> dict[str, object]:
     """A property of each object by its id."""
-    found = await tenant.configuration(source)
+    found = await tenant.configuration.read_configuration(source)
     return {one.id: find_property(one.values, name)[1] for one in found.items}
 
 
@@ -63,8 +63,8 @@ async def shown(tenant: Tenant, source: str, name: str) -> dict[str, object]:
 @pytest.mark.parametrize("source", CONFIGURATION_SOURCES)
 async def test_both_tenants_show_the_same_of_every_source(source: str) -> None:
     async with open_fake(build_scene()) as fake, open_sandbox(build_scene()) as real:
-        found = await real.tenant.configuration(source)
-        assert await fake.tenant.configuration(source) == found
+        found = await real.tenant.configuration.read_configuration(source)
+        assert await fake.tenant.configuration.read_configuration(source) == found
         assert found.sources == {get_configuration_source_name(source)}
         assert found.failures == ()
         assert found.population == len(found.items)
@@ -76,14 +76,14 @@ async def test_both_tenants_show_the_same_of_every_source(source: str) -> None:
 )
 async def test_objects_of_a_source_can_be_named_again(open_tenant: OpenTenant, source: str) -> None:
     async with open_tenant(build_scene()) as to:
-        found = (await to.tenant.configuration(source)).items
+        found = (await to.tenant.configuration.read_configuration(source)).items
         assert all(one.id for one in found)
         assert len({one.id for one in found}) == len(found)
 
 
 async def test_every_object_is_read_with_all_its_properties(open_tenant: OpenTenant) -> None:
     async with open_tenant(domains(True, "False")) as to:
-        found = await to.tenant.configuration("remote-domain")
+        found = await to.tenant.configuration.read_configuration("remote-domain")
         assert found.population == 2
         assert [(one.id, one.name) for one in found.items] == [(FIRST, "Default"), (SECOND, "b")]
         values = await shown(to.tenant, "remote-domain", "AutoForwardEnabled")
@@ -100,7 +100,7 @@ async def test_a_source_the_app_may_not_read_names_its_permission(source: str) -
     asked = CONFIGURATION_SOURCES[source]
     other = {"graph": ["Domain.Read.All"], "exchange": ["Get-AcceptedDomain"]}
     async with connect_sandbox(build_scene(grants=other), attempts=1) as to:
-        found = await to.tenant.configuration(source)
+        found = await to.tenant.configuration.read_configuration(source)
         miss = found.find_source_failure(get_configuration_source_name(source))
         assert miss
         assert asked.permission in miss.permission
@@ -111,7 +111,7 @@ async def test_a_source_that_does_not_answer_is_unread_without_a_permission() ->
     async with connect_sandbox(build_scene(), attempts=1) as to:
         to.sandbox.tenant.set_faults([{"match": ".", "kind": "error", "status": 503}])
         for source in CONFIGURATION_SOURCES:
-            miss = (await to.tenant.configuration(source)).find_source_failure(
+            miss = (await to.tenant.configuration.read_configuration(source)).find_source_failure(
                 get_configuration_source_name(source)
             )
             assert miss
@@ -122,7 +122,7 @@ async def test_a_single_object_that_is_not_there_was_not_read() -> None:
     async with connect_sandbox(
         build_scene(exchange={"Get-OrganizationConfig": []}), attempts=1
     ) as to:
-        found = await to.tenant.configuration("organization-config")
+        found = await to.tenant.configuration.read_configuration("organization-config")
         assert found.find_source_failure(get_configuration_source_name("organization-config"))
 
 
@@ -132,7 +132,7 @@ async def test_an_object_that_could_not_be_named_again_is_unread_by_its_place() 
         {"Name": "nameless", "AutoForwardEnabled": True, "@sandbox.bare": True},
     ]
     async with connect_sandbox(build_scene(exchange={"Get-RemoteDomain": rows}), attempts=1) as to:
-        found = await to.tenant.configuration("remote-domain")
+        found = await to.tenant.configuration.read_configuration("remote-domain")
         assert [one.id for one in found.items] == [FIRST]
         assert [(miss.object_id, miss.subject) for miss in found.failures] == [
             ("unidentified-1", "nameless")
@@ -155,7 +155,7 @@ async def test_what_is_read_is_bounded() -> None:
         }
     ]
     async with connect_sandbox(build_scene(exchange={"Get-RemoteDomain": rows}), attempts=1) as to:
-        (one,) = (await to.tenant.configuration("remote-domain")).items
+        (one,) = (await to.tenant.configuration.read_configuration("remote-domain")).items
         assert len(one.name) == 200
         assert len(str(one.values["Long"])) == 2_000
         assert isinstance(one.values["Many"], list)
@@ -168,7 +168,7 @@ async def test_what_is_read_is_bounded() -> None:
 
 async def test_one_property_of_one_object_is_set_and_no_other(open_tenant: OpenTenant) -> None:
     async with open_tenant(domains(True, True)) as to:
-        done = await to.tenant.apply(forwarding(SECOND))
+        done = await to.tenant.writer.apply(forwarding(SECOND))
         assert done.before == {"AutoForwardEnabled": True}
         values = await shown(to.tenant, "remote-domain", "AutoForwardEnabled")
         assert values == {FIRST: True, SECOND: False}
@@ -179,7 +179,7 @@ async def test_a_value_that_is_only_printed_differently_is_not_written(
     open_tenant: OpenTenant,
 ) -> None:
     async with open_tenant(domains("False")) as to:
-        assert (await to.tenant.apply(forwarding())).unchanged
+        assert (await to.tenant.writer.apply(forwarding())).unchanged
         assert to.write_count == 0
 
 
@@ -187,30 +187,32 @@ async def test_a_property_inside_of_an_object_leaves_its_neighbours_alone(
     open_tenant: OpenTenant,
 ) -> None:
     async with open_tenant(consenting("one", "two")) as to:
-        done = await to.tenant.apply(SetConfiguration(AUTHORIZATION, "", CONSENT, ("two",)))
+        done = await to.tenant.writer.apply(SetConfiguration(AUTHORIZATION, "", CONSENT, ("two",)))
         assert done.before == {CONSENT: ["one", "two"]}
-        (policy,) = (await to.tenant.configuration(AUTHORIZATION)).items
+        (policy,) = (await to.tenant.configuration.read_configuration(AUTHORIZATION)).items
         inner = policy.values["defaultUserRolePermissions"]
         assert isinstance(inner, dict)
         assert inner["permissionGrantPoliciesAssigned"] == ["two"]
         assert inner["allowedToReadOtherUsers"] is True
-        again = await to.tenant.apply(SetConfiguration(AUTHORIZATION, "", CONSENT, ("TWO",)))
+        again = await to.tenant.writer.apply(SetConfiguration(AUTHORIZATION, "", CONSENT, ("TWO",)))
         assert again.unchanged
         assert to.write_count == 1
 
 
 async def test_a_list_may_be_emptied(open_tenant: OpenTenant) -> None:
     async with open_tenant(consenting("one")) as to:
-        await to.tenant.apply(SetConfiguration(AUTHORIZATION, "", CONSENT, ()))
+        await to.tenant.writer.apply(SetConfiguration(AUTHORIZATION, "", CONSENT, ()))
         assert await shown(to.tenant, AUTHORIZATION, CONSENT) == {"": []}
 
 
 async def test_what_was_set_can_be_set_back(open_tenant: OpenTenant) -> None:
     async with open_tenant(domains(True)) as to:
-        before: list[Reading[Configuration]] = [await to.tenant.configuration("remote-domain")]
-        done = await to.tenant.apply(forwarding())
-        await to.tenant.apply(forwarding(value=bool(done.before["AutoForwardEnabled"])))
-        assert [await to.tenant.configuration("remote-domain")] == before
+        before: list[Reading[Configuration]] = [
+            await to.tenant.configuration.read_configuration("remote-domain")
+        ]
+        done = await to.tenant.writer.apply(forwarding())
+        await to.tenant.writer.apply(forwarding(value=bool(done.before["AutoForwardEnabled"])))
+        assert [await to.tenant.configuration.read_configuration("remote-domain")] == before
 
 
 @pytest.mark.parametrize(
@@ -230,7 +232,7 @@ async def test_what_is_not_writable_is_refused_whoever_asks(
 ) -> None:
     async with open_tenant(domains(True)) as to:
         with pytest.raises(Rejected, match="not among"):
-            await to.tenant.apply(change)
+            await to.tenant.writer.apply(change)
         assert to.write_count == 0
 
 
@@ -244,12 +246,12 @@ async def test_every_writable_source_names_the_permission_to_write(source: str) 
     policy = {"Identity": "Printers", "Name": "Printers", "AllowBasicAuthSmtp": True}
     there = build_scene(exchange={"Get-AuthenticationPolicy": [policy]})
     async with connect_sandbox(there, attempts=1) as to:
-        identity = (await to.tenant.configuration(source)).items[0].id
+        identity = (await to.tenant.configuration.read_configuration(source)).items[0].id
     reading = {"graph": ["Policy.Read.All"], "exchange": [asked.read]}
     there["grants"] = reading
     async with connect_sandbox(there, attempts=1) as to:
         with pytest.raises(Forbidden) as caught:
-            await to.tenant.apply(SetConfiguration(source, identity, name, "other"))
+            await to.tenant.writer.apply(SetConfiguration(source, identity, name, "other"))
         assert asked.write_permission in caught.value.permission
         assert list(to.sandbox.writes) == []
 
@@ -258,7 +260,7 @@ async def test_two_objects_of_one_name_are_both_left_alone() -> None:
     rows = [{"Guid": FIRST, "Name": name, "AutoForwardEnabled": True} for name in ("a", "b")]
     async with connect_sandbox(build_scene(exchange={"Get-RemoteDomain": rows}), attempts=1) as to:
         with pytest.raises(NotFound, match="2 objects"):
-            await to.tenant.apply(forwarding())
+            await to.tenant.writer.apply(forwarding())
         assert list(to.sandbox.writes) == []
 
 
@@ -266,7 +268,7 @@ async def test_a_write_is_believed_when_it_shows_and_not_before() -> None:
     async with connect_sandbox(domains(True), attempts=1) as to:
         stale = {"match": "^Set-RemoteDomain", "kind": "staleReads", "times": 3}
         to.sandbox.tenant.set_faults([stale])
-        assert not (await to.tenant.apply(forwarding())).unchanged
+        assert not (await to.tenant.writer.apply(forwarding())).unchanged
         assert len(to.clock.waits) == 3
 
 
@@ -275,7 +277,7 @@ async def test_a_write_that_does_not_show_says_what_was_there_before() -> None:
         stale = {"match": "^Set-RemoteDomain", "kind": "staleReads", "times": 50}
         to.sandbox.tenant.set_faults([stale])
         with pytest.raises(Unavailable) as caught:
-            await to.tenant.apply(forwarding())
+            await to.tenant.writer.apply(forwarding())
         assert caught.value.before == {"AutoForwardEnabled": True}
 
 
@@ -306,11 +308,11 @@ async def test_each_writable_property_can_be_written_on_both(
     source: str, name: str, value: bool | int | str | tuple[str, ...]
 ) -> None:
     async with open_fake(build_scene()) as fake, open_sandbox(build_scene()) as real:
-        identity = (await real.tenant.configuration(source)).items[0].id
+        identity = (await real.tenant.configuration.read_configuration(source)).items[0].id
         change = SetConfiguration(source, identity, name, value)
-        first = await real.tenant.apply(change)
-        assert await fake.tenant.apply(change) == first
+        first = await real.tenant.writer.apply(change)
+        assert await fake.tenant.writer.apply(change) == first
         assert not first.unchanged
         for to in (fake, real):
-            assert (await to.tenant.apply(change)).unchanged
+            assert (await to.tenant.writer.apply(change)).unchanged
         assert (fake.write_count, real.write_count) == (1, 1)

@@ -68,24 +68,24 @@ async def test_full_access_is_told_of_the_mailboxes_that_were_asked_for(
     open_tenant: OpenTenant,
 ) -> None:
     async with open_tenant(build_scene(exchange=DELEGATED)) as to:
-        found = await to.tenant.full_access(OWNERS)
+        found = await to.tenant.delegation.read_full_access(OWNERS)
         assert told(found) == [
             ("FullAccess", "bob@contoso.example", BOB_SID, PERSON),
             ("FullAccess", GHOST, GHOST, ROOM),
         ]
         assert not found.failures
         assert found.sources == {FULL_ACCESS}
-        room = await to.tenant.full_access(OWNERS[1:])
+        room = await to.tenant.delegation.read_full_access(OWNERS[1:])
         assert [one.trustee for one in room.items] == [GHOST]
 
 
 async def test_send_as_and_send_on_behalf_are_listed_for_everybody(open_tenant: OpenTenant) -> None:
     async with open_tenant(build_scene(exchange=DELEGATED)) as to:
-        found = await collect_pages(to.tenant.send_as())
+        found = await collect_pages(to.tenant.delegation.list_send_as())
         assert told(found) == [("SendAs", "bob@contoso.example", BOB_SID, "ann")]
         assert not found.failures
         assert found.sources == {SEND_AS}
-        behalf = await collect_pages(to.tenant.send_on_behalf())
+        behalf = await collect_pages(to.tenant.delegation.list_send_on_behalf())
         assert told(behalf) == [
             ("SendOnBehalf", "bob", "", PERSON),
             ("SendOnBehalf", "eve", "", PERSON),
@@ -97,16 +97,19 @@ async def test_send_as_and_send_on_behalf_are_listed_for_everybody(open_tenant: 
 async def test_a_tenant_in_which_nobody_delegated_tells_of_nobody(open_tenant: OpenTenant) -> None:
     async with open_tenant(build_scene()) as to:
         readings = [
-            await to.tenant.full_access(OWNERS),
-            await collect_pages(to.tenant.send_as()),
-            await collect_pages(to.tenant.send_on_behalf()),
+            await to.tenant.delegation.read_full_access(OWNERS),
+            await collect_pages(to.tenant.delegation.list_send_as()),
+            await collect_pages(to.tenant.delegation.list_send_on_behalf()),
         ]
         assert [(found.items, found.failures) for found in readings] == [((), ())] * 3
 
 
 async def test_only_the_last_part_of_a_listing_speaks_of_objects(open_tenant: OpenTenant) -> None:
     async with open_tenant(build_scene(exchange=DELEGATED)) as to:
-        for listing in (to.tenant.send_as(), to.tenant.send_on_behalf()):
+        for listing in (
+            to.tenant.delegation.list_send_as(),
+            to.tenant.delegation.list_send_on_behalf(),
+        ):
             *pages, last = await parts(listing)
             assert [page.scope for page in pages] == [frozenset()]
             assert (last.scope, last.items) == (None, ())
@@ -123,9 +126,9 @@ async def test_what_is_not_permitted_names_the_cmdlet(
     async with open_tenant(build_scene(exchange=DELEGATED)) as to:
         to.withhold_permission(surface)
         found = await {
-            FULL_ACCESS: lambda: to.tenant.full_access(OWNERS),
-            SEND_AS: lambda: collect_pages(to.tenant.send_as()),
-            SEND_ON_BEHALF: lambda: collect_pages(to.tenant.send_on_behalf()),
+            FULL_ACCESS: lambda: to.tenant.delegation.read_full_access(OWNERS),
+            SEND_AS: lambda: collect_pages(to.tenant.delegation.list_send_as()),
+            SEND_ON_BEHALF: lambda: collect_pages(to.tenant.delegation.list_send_on_behalf()),
         }[surface]()
         miss = found.find_source_failure(surface)
         assert miss is not None
@@ -138,7 +141,7 @@ async def test_one_mailbox_that_is_refused_is_unread_and_the_other_is_read(
 ) -> None:
     async with open_tenant(build_scene(exchange=DELEGATED)) as to:
         to.fail_read(FULL_ACCESS, PERSON)
-        found = await to.tenant.full_access(OWNERS)
+        found = await to.tenant.delegation.read_full_access(OWNERS)
         assert [one.trustee for one in found.items] == [GHOST]
         assert [miss.object_id for miss in found.failures] == [PERSON]
         assert found.covers((FULL_ACCESS,), ROOM)
@@ -148,7 +151,11 @@ async def test_one_mailbox_that_is_refused_is_unread_and_the_other_is_read(
 async def test_a_listing_that_breaks_covers_nobody(open_tenant: OpenTenant, surface: str) -> None:
     async with open_tenant(build_scene(exchange=DELEGATED)) as to:
         to.fail_read(surface)
-        listing = to.tenant.send_as() if surface == SEND_AS else to.tenant.send_on_behalf()
+        listing = (
+            to.tenant.delegation.list_send_as()
+            if surface == SEND_AS
+            else to.tenant.delegation.list_send_on_behalf()
+        )
         found = await collect_pages(listing)
         assert found.find_source_failure(surface) is not None
         assert found.items == ()

@@ -77,7 +77,7 @@ async def test_the_report_is_read_page_by_page(open_tenant: OpenTenant) -> None:
         for number in range(1_100)
     ]
     async with open_tenant(graph(userRegistrationDetails=rows)) as to:
-        parts = [part async for part in to.tenant.registrations()]
+        parts = [part async for part in to.tenant.accounts.list_mfa_registrations()]
         assert len(parts) == 2
         assert [part.population for part in parts] == [1_000, 100]
         assert all(part.scope is not None and part.complete for part in parts)
@@ -108,11 +108,11 @@ async def test_what_may_not_be_read_names_the_permission(
         reading: Reading[Any]
         match surface:
             case "sign-in-methods":
-                reading = await collect_pages(to.tenant.registrations())
+                reading = await collect_pages(to.tenant.accounts.list_mfa_registrations())
             case "deletions-in-the-audit-log":
-                reading = await to.tenant.deletions(SINCE)
+                reading = await to.tenant.deletions.read_deletions(SINCE)
             case _:
-                reading = await to.tenant.deleted_objects(SINCE)
+                reading = await to.tenant.deletions.read_deleted_objects(SINCE)
         miss = reading.find_source_failure(surface)
         assert miss is not None
         assert miss.permission == needs[surface]
@@ -125,16 +125,16 @@ async def test_what_fails_for_now_names_none(open_tenant: OpenTenant, surface: s
     async with open_tenant(graph(userRegistrationDetails=[report_row(ANN)])) as to:
         to.fail_read(surface)
         reading = (
-            await collect_pages(to.tenant.registrations())
+            await collect_pages(to.tenant.accounts.list_mfa_registrations())
             if surface == SIGN_IN_METHODS
-            else await to.tenant.deletions(SINCE)
+            else await to.tenant.deletions.read_deletions(SINCE)
         )
         assert reading.items == ()
         miss = reading.find_source_failure(surface)
         assert miss is not None
         assert miss.permission == ""
         to.clear_faults()
-        assert (await collect_pages(to.tenant.registrations())).failures == ()
+        assert (await collect_pages(to.tenant.accounts.list_mfa_registrations())).failures == ()
 
 
 async def test_deletions_since_a_moment_with_who_did_them(open_tenant: OpenTenant) -> None:
@@ -146,7 +146,7 @@ async def test_deletions_since_a_moment_with_who_did_them(open_tenant: OpenTenan
         audit("2026-11-19T05:59:00Z", TEAM),
     ]
     async with open_tenant(graph(directoryAudits=rows)) as to:
-        reading = await to.tenant.deletions(SINCE)
+        reading = await to.tenant.deletions.read_deletions(SINCE)
         at = datetime(2026, 11, 20, 5, 0, tzinfo=UTC)
         soft = Deletion(
             ANN, "user", at, "ann@contoso.example", actor=Actor(ADMIN, "boss@contoso.example")
@@ -165,7 +165,7 @@ async def test_what_is_in_the_recycle_bin(open_tenant: OpenTenant) -> None:
         deleted_row(ADMIN, "user", "2026-11-01T05:00:00Z"),
     ]
     async with open_tenant(graph(deletedItems=rows)) as to:
-        reading = await to.tenant.deleted_objects(SINCE)
+        reading = await to.tenant.deletions.read_deleted_objects(SINCE)
         at = datetime(2026, 11, 20, 5, 0, tzinfo=UTC)
         assert reading.items == (
             DeletedObject(ANN, "user", at, "Name"),
@@ -176,10 +176,10 @@ async def test_what_is_in_the_recycle_bin(open_tenant: OpenTenant) -> None:
 
 async def test_users_are_counted(open_tenant: OpenTenant) -> None:
     async with open_tenant(graph()) as to:
-        assert (await to.tenant.user_count()).items == (2,)
+        assert (await to.tenant.accounts.read_user_count()).items == (2,)
     async with open_tenant(graph()) as to:
         to.withhold_permission(USER_COUNT)
-        reading = await to.tenant.user_count()
+        reading = await to.tenant.accounts.read_user_count()
         assert reading.items == ()
         miss = reading.find_source_failure(USER_COUNT)
         assert miss is not None
@@ -190,13 +190,13 @@ async def test_users_are_found_by_id_and_by_name_and_the_others_are_absent(
     open_tenant: OpenTenant,
 ) -> None:
     async with open_tenant(graph()) as to:
-        reading = await to.tenant.users_named([PERSON, "Room@contoso.example", ANN])
+        reading = await to.tenant.accounts.read_users([PERSON, "Room@contoso.example", ANN])
         assert {one.id: (one.upn, one.enabled) for one in reading.items} == {
             PERSON: ("ann@contoso.example", True),
             ROOM: ("room@contoso.example", True),
         }
         assert reading.failures == ()
-        assert (await to.tenant.users_named([])).sources == {ACCOUNTS}
+        assert (await to.tenant.accounts.read_users([])).sources == {ACCOUNTS}
 
 
 async def test_one_user_who_cannot_be_read_is_unread_and_the_others_are_not(
@@ -204,6 +204,6 @@ async def test_one_user_who_cannot_be_read_is_unread_and_the_others_are_not(
 ) -> None:
     async with open_tenant(graph()) as to:
         to.fail_read(ACCOUNTS, PERSON)
-        reading = await to.tenant.users_named([PERSON, ROOM])
+        reading = await to.tenant.accounts.read_users([PERSON, ROOM])
         assert [one.id for one in reading.items] == [ROOM]
         assert [miss.object_id for miss in reading.failures] == [PERSON]

@@ -81,7 +81,7 @@ async def test_every_mailbox_tells_what_it_allows_and_what_it_leaves_open(
 ) -> None:
     row = {"ImapEnabled": True, "SmtpClientAuthenticationDisabled": False}
     async with open_tenant(with_row(**row)) as to:
-        found = await collect_pages(to.tenant.mailbox_protocols())
+        found = await collect_pages(to.tenant.protocols.list_mailbox_protocols())
         ann, room = found.items
         assert (ann.mailbox.id, ann.mailbox.guid) == (PERSON, PERSON_GUID)
         assert (set(ann.allowed), set(ann.denied)) == ({"imap", "smtp"}, {"pop"})
@@ -96,7 +96,7 @@ async def test_a_long_listing_comes_in_pages_and_goes_on_where_it_stopped(
     async with open_tenant(build_scene(exchange={"Get-Mailbox": rows})) as to:
 
         def listed(after: str = "") -> AsyncIterator[Reading[MailboxProtocols]]:
-            return to.tenant.mailbox_protocols(after)
+            return to.tenant.protocols.list_mailbox_protocols(after)
 
         pages = [page async for page in listed()]
         assert [page.population for page in pages] == [1_000, 1_000, 300]
@@ -109,7 +109,7 @@ async def test_a_long_listing_comes_in_pages_and_goes_on_where_it_stopped(
 async def test_a_listing_that_is_refused_names_the_permission(open_tenant: OpenTenant) -> None:
     async with open_tenant(build_scene()) as to:
         to.withhold_permission(PROTOCOLS)
-        found = await collect_pages(to.tenant.mailbox_protocols())
+        found = await collect_pages(to.tenant.protocols.list_mailbox_protocols())
         miss = found.find_source_failure(PROTOCOLS)
         assert miss is not None
         assert miss.permission
@@ -119,7 +119,7 @@ async def test_a_listing_that_is_refused_names_the_permission(open_tenant: OpenT
 async def test_a_listing_in_passing_trouble_names_none(open_tenant: OpenTenant) -> None:
     async with open_tenant(build_scene()) as to:
         to.fail_read(PROTOCOLS)
-        found = await collect_pages(to.tenant.mailbox_protocols())
+        found = await collect_pages(to.tenant.protocols.list_mailbox_protocols())
         miss = found.find_source_failure(PROTOCOLS)
         assert miss is not None
         assert (miss.permission, found.complete) == ("", False)
@@ -127,7 +127,7 @@ async def test_a_listing_in_passing_trouble_names_none(open_tenant: OpenTenant) 
 
 async def test_a_few_mailboxes_are_asked_for_by_their_accounts(open_tenant: OpenTenant) -> None:
     async with open_tenant(with_row(SmtpClientAuthenticationDisabled=True)) as to:
-        found = await to.tenant.protocols_of([PERSON, NOBODY])
+        found = await to.tenant.protocols.read_mailbox_protocols([PERSON, NOBODY])
         (ann,) = found.items
         assert (ann.mailbox.id, "smtp" in ann.denied) == (PERSON, True)
         assert (found.population, found.failures) == (2, ())
@@ -136,7 +136,7 @@ async def test_a_few_mailboxes_are_asked_for_by_their_accounts(open_tenant: Open
 async def test_one_of_a_few_that_is_refused_is_that_one(open_tenant: OpenTenant) -> None:
     async with open_tenant(build_scene()) as to:
         to.fail_read(PROTOCOLS, PERSON)
-        found = await to.tenant.protocols_of([PERSON, ROOM])
+        found = await to.tenant.protocols.read_mailbox_protocols([PERSON, ROOM])
         assert [one.mailbox.id for one in found.items] == [ROOM]
         assert found.unread_object_ids == {PERSON}
 
@@ -155,7 +155,7 @@ async def test_who_signed_in_by_a_protocol_is_told_once_with_the_last_time(
         sign_in(ROOM, "Browser", 1),
     ]
     async with open_tenant(logged(*rows)) as to:
-        found = await to.tenant.protocol_use(SINCE)
+        found = await to.tenant.protocols.read_protocol_use(SINCE)
         uses = {(use.account_id, use.protocol): use for use in found.items}
         assert uses.keys() == {(PERSON, "smtp"), (PERSON, "pop"), (ROOM, "imap")}
         assert uses[PERSON, "smtp"].last_used == NOW - timedelta(days=2)
@@ -166,18 +166,18 @@ async def test_who_signed_in_by_a_protocol_is_told_once_with_the_last_time(
 
 async def test_failures_are_no_use_since_anybody_can_cause_them(open_tenant: OpenTenant) -> None:
     async with open_tenant(logged(sign_in(PERSON, "Authenticated SMTP", code=50126))) as to:
-        assert (await to.tenant.protocol_use(SINCE)).items == ()
+        assert (await to.tenant.protocols.read_protocol_use(SINCE)).items == ()
 
 
 async def test_what_is_older_than_was_asked_for_is_left_out(open_tenant: OpenTenant) -> None:
     async with open_tenant(logged(sign_in(PERSON, "POP3", 31))) as to:
-        assert (await to.tenant.protocol_use(SINCE)).items == ()
+        assert (await to.tenant.protocols.read_protocol_use(SINCE)).items == ()
 
 
 async def test_without_the_permission_the_log_names_it(open_tenant: OpenTenant) -> None:
     async with open_tenant(logged(sign_in(PERSON, "POP3"))) as to:
         to.withhold_permission(PROTOCOL_USE)
-        found = await to.tenant.protocol_use(SINCE)
+        found = await to.tenant.protocols.read_protocol_use(SINCE)
         miss = found.find_source_failure(PROTOCOL_USE)
         assert miss is not None
         assert (miss.permission, found.items) == ("AuditLog.Read.All", ())
@@ -186,7 +186,7 @@ async def test_without_the_permission_the_log_names_it(open_tenant: OpenTenant) 
 async def test_a_log_in_passing_trouble_names_no_permission(open_tenant: OpenTenant) -> None:
     async with open_tenant(logged(sign_in(PERSON, "POP3"))) as to:
         to.fail_read(PROTOCOL_USE)
-        found = await to.tenant.protocol_use(SINCE)
+        found = await to.tenant.protocols.read_protocol_use(SINCE)
         miss = found.find_source_failure(PROTOCOL_USE)
         assert miss is not None
         assert (miss.permission, found.items) == ("", ())
@@ -194,7 +194,9 @@ async def test_a_log_in_passing_trouble_names_no_permission(open_tenant: OpenTen
 
 async def test_a_missing_licence_is_named_like_a_missing_permission() -> None:
     async with connect_sandbox(logged(**{"@sandbox.premium": False})) as to:
-        miss = (await to.tenant.protocol_use(SINCE)).find_source_failure(PROTOCOL_USE)
+        miss = (await to.tenant.protocols.read_protocol_use(SINCE)).find_source_failure(
+            PROTOCOL_USE
+        )
         assert miss is not None
         assert miss.permission == REQUIRED_LICENCE
 
@@ -202,7 +204,7 @@ async def test_a_missing_licence_is_named_like_a_missing_permission() -> None:
 async def test_a_sign_in_of_nobody_makes_its_protocol_uncertain() -> None:
     rows = [sign_in("", "IMAP4"), sign_in(PERSON, "IMAP4"), sign_in(PERSON, "POP3")]
     async with connect_sandbox(logged(*rows)) as to:
-        found = await to.tenant.protocol_use(SINCE)
+        found = await to.tenant.protocols.read_protocol_use(SINCE)
         assert len(found.items) == 2
         assert [(miss.object_id, miss.optional) for miss in found.failures] == [("imap", True)]
 
@@ -210,7 +212,7 @@ async def test_a_sign_in_of_nobody_makes_its_protocol_uncertain() -> None:
 async def test_a_long_log_is_read_slowly_and_not_without_end() -> None:
     many = [sign_in(f"u{n}", "Authenticated SMTP") for n in range(PAGE_SIZE * MAX_PAGES + 1)]
     async with connect_sandbox(logged(*many, sign_in(PERSON, "POP3"))) as to:
-        found = await to.tenant.protocol_use(SINCE)
+        found = await to.tenant.protocols.read_protocol_use(SINCE)
         assert len(found.items) == PAGE_SIZE * MAX_PAGES + 1
         assert [miss.object_id for miss in found.failures] == ["smtp"]
         assert "not all were read" in found.failures[0].reason
@@ -221,7 +223,7 @@ async def test_a_log_that_fails_half_way_is_not_half_a_log() -> None:
     many = [sign_in(f"u{n}", "Authenticated SMTP") for n in range(PAGE_SIZE + 1)]
     fault = {"match": "skiptoken", "kind": "error", "status": 503}
     async with connect_sandbox({**logged(*many), "faults": [fault]}, attempts=1) as to:
-        found = await to.tenant.protocol_use(SINCE)
+        found = await to.tenant.protocols.read_protocol_use(SINCE)
         assert found.items == ()
         assert found.find_source_failure(PROTOCOL_USE) is not None
 
@@ -231,9 +233,9 @@ async def test_a_log_that_fails_half_way_is_not_half_a_log() -> None:
 
 async def test_what_was_on_is_remembered_as_it_was(open_tenant: OpenTenant) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
-        done = await to.tenant.apply(DisableMailboxProtocols(PERSON_GUID, ("imap", "smtp")))
+        done = await to.tenant.writer.apply(DisableMailboxProtocols(PERSON_GUID, ("imap", "smtp")))
         assert done.before == {"ImapEnabled": True, "SmtpClientAuthenticationDisabled": False}
-        ann = (await collect_pages(to.tenant.mailbox_protocols())).items[0]
+        ann = (await collect_pages(to.tenant.protocols.list_mailbox_protocols())).items[0]
         assert (set(ann.allowed), set(ann.denied)) == (set(), {"imap", "pop", "smtp"})
         assert to.write_count == 1
 
@@ -241,8 +243,8 @@ async def test_what_was_on_is_remembered_as_it_was(open_tenant: OpenTenant) -> N
 async def test_only_what_is_on_is_switched_off(open_tenant: OpenTenant) -> None:
     async with open_tenant(with_row(PopEnabled=True)) as to:
         change = DisableMailboxProtocols(PERSON_GUID, ("imap", "pop"))
-        assert not (await to.tenant.apply(change)).unchanged
-        assert (await to.tenant.apply(change)).unchanged
+        assert not (await to.tenant.writer.apply(change)).unchanged
+        assert (await to.tenant.writer.apply(change)).unchanged
         assert to.write_count == 1
 
 
@@ -250,7 +252,7 @@ async def test_a_mailbox_that_follows_the_organization_again_is_let_be(
     open_tenant: OpenTenant,
 ) -> None:
     async with open_tenant(with_row()) as to:
-        done = await to.tenant.apply(DisableMailboxProtocols(PERSON_GUID, ("smtp",)))
+        done = await to.tenant.writer.apply(DisableMailboxProtocols(PERSON_GUID, ("smtp",)))
         assert done.unchanged
         assert done.before == {"SmtpClientAuthenticationDisabled": None}
         assert to.write_count == 0
@@ -259,7 +261,7 @@ async def test_a_mailbox_that_follows_the_organization_again_is_let_be(
 async def test_a_protocol_whose_state_is_not_told_is_not_touched(open_tenant: OpenTenant) -> None:
     async with open_tenant(with_row(ImapEnabled="perhaps")) as to:
         with pytest.raises(Unavailable):
-            await to.tenant.apply(DisableMailboxProtocols(PERSON_GUID, ("imap",)))
+            await to.tenant.writer.apply(DisableMailboxProtocols(PERSON_GUID, ("imap",)))
         assert to.write_count == 0
 
 
@@ -278,15 +280,15 @@ async def test_no_other_mailbox_and_no_other_protocol_is_meant(
 ) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         with pytest.raises(error):
-            await to.tenant.apply(change)
+            await to.tenant.writer.apply(change)
         assert to.write_count == 0
 
 
 async def test_the_other_mailbox_stays_as_it_is() -> None:
     rows = [cas(PERSON, PERSON_GUID, PopEnabled=True), cas(ROOM, ROOM_GUID, PopEnabled=True)]
     async with connect_sandbox(build_scene(exchange={"Get-CASMailbox": rows})) as to:
-        await to.tenant.apply(DisableMailboxProtocols(PERSON_GUID, ("pop",)))
-        ann, room = (await collect_pages(to.tenant.mailbox_protocols())).items
+        await to.tenant.writer.apply(DisableMailboxProtocols(PERSON_GUID, ("pop",)))
+        ann, room = (await collect_pages(to.tenant.protocols.list_mailbox_protocols())).items
         assert ("pop" in ann.allowed, "pop" in room.allowed) == (False, True)
 
 
@@ -311,14 +313,14 @@ async def test_settings_of_the_organization_are_read_changed_and_read_back(
     source: str, identity: str, name: str, value: bool, wrong: dict[str, object]
 ) -> None:
     async with connect_sandbox(build_scene(exchange=wrong)) as to:
-        (before,) = (await to.tenant.configuration(source)).items
+        (before,) = (await to.tenant.configuration.read_configuration(source)).items
         assert (before.id, before.values[name]) == (identity, not value)
         change = SetConfiguration(source, identity, name, value)
-        assert (await to.tenant.apply(change)).before == {name: not value}
-        assert (await to.tenant.apply(change)).unchanged
-        found = await to.tenant.configuration(source)
+        assert (await to.tenant.writer.apply(change)).before == {name: not value}
+        assert (await to.tenant.writer.apply(change)).unchanged
+        found = await to.tenant.configuration.read_configuration(source)
         assert found.items[0].values[name] is value
         assert found.covers((get_configuration_source_name(source),), identity)
         with pytest.raises(Rejected):
-            await to.tenant.apply(SetConfiguration(source, identity, "Name", "x"))
+            await to.tenant.writer.apply(SetConfiguration(source, identity, "Name", "x"))
         assert len(to.sandbox.writes) == 1

@@ -68,14 +68,14 @@ EVERY_WAY = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 async def test_who_may_is_listed_and_only_they(open_tenant: OpenTenant) -> None:
     users = [*DEFAULT_USERS, build_module_user_row(PERSON, PERSON_GUID, "ann", enabled=False)]
     async with open_tenant(tenant([*users, build_module_user_row(ROOM, ROOM_GUID, "room")])) as to:
-        found = await collect_pages(to.tenant.module_users())
+        found = await collect_pages(to.tenant.roles.list_module_users())
         assert [one.id for one in found.items] == [ADMIN_ID, ROOM]
         assert (found.failures, found.complete, found.population) == ((), True, 2)
 
 
 async def test_without_any_role_but_one_there_is_one_holder(open_tenant: OpenTenant) -> None:
     async with open_tenant(tenant()) as to:
-        found = await to.tenant.role_holders()
+        found = await to.tenant.roles.read_role_holders()
         assert [one.id for one in found.items] == [ADMIN_ID]
         assert found.failures == ()
         assert found.sources == {ROLE_HOLDERS}
@@ -86,11 +86,11 @@ async def test_a_holder_is_listed_and_never_changed(
     open_tenant: OpenTenant, way: Mapping[str, Any]
 ) -> None:
     async with open_tenant(way) as to:
-        holders = await to.tenant.role_holders()
+        holders = await to.tenant.roles.read_role_holders()
         assert {ADMIN_ID, PERSON} <= {one.id for one in holders.items}
         assert holders.failures == ()
         with pytest.raises(Rejected) as refused:
-            await to.tenant.apply(TAKE)
+            await to.tenant.writer.apply(TAKE)
         assert refused.value.verdict == "protected"
         assert to.write_count == 0
 
@@ -102,13 +102,13 @@ async def test_a_list_out_of_reach_names_its_permission_and_nothing_is_changed(
     async with open_tenant(tenant()) as to:
         to.withhold_permission(surface)
         if surface == ROLE_HOLDERS:
-            found: Any = await to.tenant.role_holders()
+            found: Any = await to.tenant.roles.read_role_holders()
             with pytest.raises(Forbidden):
-                await to.tenant.apply(TAKE)
+                await to.tenant.writer.apply(TAKE)
         else:
-            found = await collect_pages(to.tenant.module_users())
+            found = await collect_pages(to.tenant.roles.list_module_users())
             assert not found.complete
-        miss = found.blind_to(surface)
+        miss = found.find_source_failure(surface)
         assert miss.permission.endswith(
             "RoleManagement.Read.Directory" if surface == ROLE_HOLDERS else "Get-User"
         )
@@ -117,9 +117,9 @@ async def test_a_list_out_of_reach_names_its_permission_and_nothing_is_changed(
 
 async def test_one_change_is_made_of_exactly_one_user(open_tenant: OpenTenant) -> None:
     async with open_tenant(tenant()) as to:
-        assert (await to.tenant.apply(TAKE)).before == {"EXOModuleEnabled": True}
-        assert (await to.tenant.apply(TAKE)).unchanged
-        found = await collect_pages(to.tenant.module_users())
+        assert (await to.tenant.writer.apply(TAKE)).before == {"EXOModuleEnabled": True}
+        assert (await to.tenant.writer.apply(TAKE)).unchanged
+        found = await collect_pages(to.tenant.roles.list_module_users())
         assert [one.id for one in found.items] == [ADMIN_ID, ROOM]
         assert to.write_count == 1
 
@@ -151,5 +151,5 @@ async def test_what_is_not_as_it_was_judged_is_left_alone(
         users = [{**users[0], "RemotePowerShellEnabled": False}, *users[1:]]
     async with open_tenant(tenant(users)) as to:
         with pytest.raises(error):
-            await to.tenant.apply(change)
+            await to.tenant.writer.apply(change)
         assert to.write_count == 0

@@ -78,7 +78,7 @@ def shown(one: SharedMailbox) -> tuple[object, ...]:
 
 async def test_shared_mailboxes_are_listed_and_nobody_else(open_tenant: OpenTenant) -> None:
     async with open_tenant(tenant(NEGLECTED, sales(IsExchangeCloudManaged=True))) as to:
-        found = await collect_pages(to.tenant.shared_mailboxes())
+        found = await collect_pages(to.tenant.shared_mailboxes.list_shared_mailboxes())
         assert [shown(one) for one in found.items] == [
             (INFO, True, True, True, 1, False),
             (SALES, False, False, False, 0, True),
@@ -91,14 +91,14 @@ async def test_shared_mailboxes_are_listed_and_nobody_else(open_tenant: OpenTena
 
 async def test_a_tenant_without_shared_mailboxes_is_read_in_full(open_tenant: OpenTenant) -> None:
     async with open_tenant(tenant()) as to:
-        found = await collect_pages(to.tenant.shared_mailboxes())
+        found = await collect_pages(to.tenant.shared_mailboxes.list_shared_mailboxes())
         assert (found.items, found.failures, found.complete) == ((), (), True)
 
 
 async def test_a_few_are_asked_for_by_themselves(open_tenant: OpenTenant) -> None:
     absent = Mailbox(GONE, GONE, "gone@contoso.example", kind=SHARED)
     async with open_tenant(tenant(NEGLECTED, sales(RecipientTypeDetails="UserMailbox"))) as to:
-        found = await to.tenant.shared_mailboxes_of((*OWNERS, absent))
+        found = await to.tenant.shared_mailboxes.read_shared_mailboxes((*OWNERS, absent))
         # Of the others one was converted meanwhile, and one is gone.
         assert [shown(one) for one in found.items] == [(INFO, True, True, True, 1, False)]
         assert found.failures == ()
@@ -108,7 +108,7 @@ async def test_a_few_are_asked_for_by_themselves(open_tenant: OpenTenant) -> Non
 async def test_one_that_cannot_be_read_is_missed_by_its_id(open_tenant: OpenTenant) -> None:
     async with open_tenant(tenant(info(), sales())) as to:
         to.fail_read(SHARED_MAILBOXES, SALES)
-        found = await to.tenant.shared_mailboxes_of(OWNERS)
+        found = await to.tenant.shared_mailboxes.read_shared_mailboxes(OWNERS)
         assert [one.mailbox.id for one in found.items] == [INFO]
         assert [miss.object_id for miss in found.failures] == [SALES]
 
@@ -118,7 +118,7 @@ async def test_sizes_are_told_of_the_mailboxes_that_were_asked_for(open_tenant: 
         {"Identity": "info", "TotalItemSize": "51 GB (54,760,833,024 bytes)"}
     ]
     async with open_tenant(tenant(info(), sales(), figures=figures)) as to:
-        found = await to.tenant.mailbox_sizes(OWNERS)
+        found = await to.tenant.shared_mailboxes.read_mailbox_sizes(OWNERS)
         assert found.items[0] == MailboxSize(INFO, 51 * GB)
         assert [one.id for one in found.items] == [INFO, SALES]
         assert found.items[1].size_bytes < 2 * GB
@@ -129,7 +129,7 @@ async def test_sizes_are_told_of_the_mailboxes_that_were_asked_for(open_tenant: 
 async def test_a_mailbox_nobody_used_has_no_figures(open_tenant: OpenTenant) -> None:
     unused: list[dict[str, object]] = [{"Identity": "sales", "@sandbox.unused": True}]
     async with open_tenant(tenant(info(), sales(), figures=unused)) as to:
-        found = await to.tenant.mailbox_sizes(OWNERS)
+        found = await to.tenant.shared_mailboxes.read_mailbox_sizes(OWNERS)
         assert [one.id for one in found.items] == [INFO]
         (miss,) = found.failures
         assert (miss.object_id, miss.optional, miss.permission) == (SALES, True, "")
@@ -138,17 +138,17 @@ async def test_a_mailbox_nobody_used_has_no_figures(open_tenant: OpenTenant) -> 
 async def test_a_size_that_cannot_be_read_is_missed_by_its_mailbox(open_tenant: OpenTenant) -> None:
     async with open_tenant(tenant(info(), sales())) as to:
         to.fail_read(MAILBOX_SIZES, SALES)
-        found = await to.tenant.mailbox_sizes(OWNERS)
+        found = await to.tenant.shared_mailboxes.read_mailbox_sizes(OWNERS)
         assert [one.id for one in found.items] == [INFO]
         (miss,) = found.failures
         assert (miss.object_id, miss.optional) == (SALES, False)
         to.clear_faults()
-        assert (await to.tenant.mailbox_sizes(OWNERS)).failures == ()
+        assert (await to.tenant.shared_mailboxes.read_mailbox_sizes(OWNERS)).failures == ()
 
 
 async def test_a_mailbox_that_is_gone_has_no_size(open_tenant: OpenTenant) -> None:
     async with open_tenant(tenant(info())) as to:
-        found = await to.tenant.mailbox_sizes(OWNERS)
+        found = await to.tenant.shared_mailboxes.read_mailbox_sizes(OWNERS)
         assert [one.id for one in found.items] == [INFO]
         assert [(miss.object_id, miss.optional) for miss in found.failures] == [(SALES, False)]
 
@@ -158,11 +158,11 @@ async def test_without_the_cmdlet_it_is_named(open_tenant: OpenTenant, surface: 
     async with open_tenant(tenant(info(), sales())) as to:
         to.withhold_permission(surface)
         if surface == MAILBOX_SIZES:
-            found: Any = await to.tenant.mailbox_sizes(OWNERS)
+            found: Any = await to.tenant.shared_mailboxes.read_mailbox_sizes(OWNERS)
         else:
-            found = await collect_pages(to.tenant.shared_mailboxes())
-        (miss,) = found.unread
-        assert (miss.surface, miss.object_id) == (surface, "")
+            found = await collect_pages(to.tenant.shared_mailboxes.list_shared_mailboxes())
+        (miss,) = found.failures
+        assert (miss.source, miss.object_id) == (surface, "")
         assert "Get-Mailbox" in miss.permission
         assert found.items == ()
 
@@ -172,7 +172,7 @@ async def test_a_listing_that_fails_is_not_a_tenant_without_shared_mailboxes(
 ) -> None:
     async with open_tenant(tenant(info())) as to:
         to.fail_read(SHARED_MAILBOXES)
-        found = await collect_pages(to.tenant.shared_mailboxes())
+        found = await collect_pages(to.tenant.shared_mailboxes.list_shared_mailboxes())
         assert (found.items, found.complete) == ((), False)
         assert found.find_source_failure(SHARED_MAILBOXES)
 
@@ -190,10 +190,15 @@ async def test_that_none_of_many_mailboxes_was_ever_used_is_not_believed() -> No
     ]
     figures = [{"Identity": row["Name"], "@sandbox.unused": True} for row in rows]
     async with connect_sandbox(tenant(*rows, figures=figures)) as to:
-        owners = [one.mailbox for one in (await collect_pages(to.tenant.shared_mailboxes())).items]
-        found = await to.tenant.mailbox_sizes(owners)
+        owners = [
+            one.mailbox
+            for one in (
+                await collect_pages(to.tenant.shared_mailboxes.list_shared_mailboxes())
+            ).items
+        ]
+        found = await to.tenant.shared_mailboxes.read_mailbox_sizes(owners)
         assert found.find_source_failure(MAILBOX_SIZES)
-        fewer = await to.tenant.mailbox_sizes(owners[1:])
+        fewer = await to.tenant.shared_mailboxes.read_mailbox_sizes(owners[1:])
         assert all(miss.optional for miss in fewer.failures)
         assert len(fewer.failures) == 20
 
@@ -202,7 +207,7 @@ async def test_that_none_of_many_mailboxes_was_ever_used_is_not_believed() -> No
 async def test_a_size_in_words_nobody_knows_is_unread(size: object) -> None:
     figures: list[dict[str, object]] = [{"Identity": "info", "TotalItemSize": size}]
     async with connect_sandbox(tenant(info(), figures=figures)) as to:
-        found = await to.tenant.mailbox_sizes(OWNERS[:1])
+        found = await to.tenant.shared_mailboxes.read_mailbox_sizes(OWNERS[:1])
         assert found.items == ()
         assert [miss.object_id for miss in found.failures] == [INFO]
 
@@ -211,6 +216,6 @@ async def test_passing_trouble_with_one_mailbox_is_asked_about_again() -> None:
     async with connect_sandbox(tenant(info(), sales())) as to:
         fault = {"match": f"^Get-MailboxStatistics {INFO_GUID}$", "inner": True, "kind": "error"}
         to.sandbox.tenant.set_faults([fault | {"status": 503, "times": 1}])
-        found = await to.tenant.mailbox_sizes(OWNERS)
+        found = await to.tenant.shared_mailboxes.read_mailbox_sizes(OWNERS)
         assert [one.id for one in found.items] == [INFO, SALES]
         assert found.failures == ()

@@ -62,25 +62,27 @@ def reads(tenant: Tenant) -> dict[str, Callable[[], Awaitable[Reading[Any]]]]:
     """A look at each surface that is asked for object by object, for the person and the room."""
 
     async def folders() -> Reading[Folder]:
-        return await tenant.rule_folders((await tenant.inbox_rules(OWNERS)).items)
+        return await tenant.inbox_rules.read_rule_folders(
+            (await tenant.inbox_rules.read_inbox_rules(OWNERS)).items
+        )
 
     return {
-        ACCOUNTS: lambda: tenant.accounts(OWNERS),
-        SIGN_INS: lambda: tenant.last_sign_ins([PERSON, ROOM]),
-        INBOX_RULES: lambda: tenant.inbox_rules(OWNERS),
-        HIDDEN_RULES: lambda: tenant.hidden_rules(OWNERS),
+        ACCOUNTS: lambda: tenant.accounts.read_accounts(OWNERS),
+        SIGN_INS: lambda: tenant.accounts.read_last_sign_ins([PERSON, ROOM]),
+        INBOX_RULES: lambda: tenant.inbox_rules.read_inbox_rules(OWNERS),
+        HIDDEN_RULES: lambda: tenant.inbox_rules.read_hidden_rules(OWNERS),
         RULE_FOLDERS: folders,
-        RECIPIENTS: lambda: tenant.recipients(["ann", "room"]),
+        RECIPIENTS: lambda: tenant.mail_flow.read_recipients(["ann", "room"]),
     }
 
 
 def listings(tenant: Tenant) -> dict[str, Callable[[], Awaitable[Reading[Any]]]]:
     """A look at each surface that lists by itself all there is."""
     return {
-        MAILBOXES: lambda: collect_pages(tenant.mailboxes()),
-        MAILBOX_AUDIT: lambda: collect_pages(tenant.mailbox_audits()),
-        TRANSPORT_RULES: tenant.transport_rules,
-        AUDIT_BYPASS: tenant.audit_bypasses,
+        MAILBOXES: lambda: collect_pages(tenant.mailboxes.list_mailboxes()),
+        MAILBOX_AUDIT: lambda: collect_pages(tenant.auditing.list_mailbox_audits()),
+        TRANSPORT_RULES: tenant.mail_flow.read_transport_rules,
+        AUDIT_BYPASS: tenant.auditing.read_audit_bypasses,
     }
 
 
@@ -109,7 +111,7 @@ async def test_what_the_app_may_do_is_told_as_it_was_granted(open_tenant: OpenTe
     granted = {"graph": ["User.Read.All"], "exchange": ["Get-Mailbox", "Get-Recipient"]}
     async with open_tenant(build_scene(grants=granted)) as to:
         to.withhold_permission(RECIPIENTS)
-        found = await to.tenant.grants()
+        found = await to.tenant.permissions.read_granted_permissions()
         assert found.items == (
             GrantedPermissions(frozenset({"User.Read.All"}), frozenset({"Get-Mailbox"})),
         )
@@ -119,10 +121,12 @@ async def test_what_the_app_may_do_is_told_as_it_was_granted(open_tenant: OpenTe
 
 async def test_every_mailbox_is_listed_or_those_of_some_kinds(open_tenant: OpenTenant) -> None:
     async with open_tenant(build_scene()) as to:
-        found = await collect_pages(to.tenant.mailboxes())
+        found = await collect_pages(to.tenant.mailboxes.list_mailboxes())
         assert [one.id for one in found.items] == [PERSON, ROOM]
         assert (found.population, found.complete, found.failures) == (2, True, ())
-        rooms = await collect_pages(to.tenant.mailboxes(("RoomMailbox", "EquipmentMailbox")))
+        rooms = await collect_pages(
+            to.tenant.mailboxes.list_mailboxes(("RoomMailbox", "EquipmentMailbox"))
+        )
         assert [one.id for one in rooms.items] == [ROOM]
 
 
@@ -130,7 +134,9 @@ async def paged(tenant: Tenant, surface: str, after: str = "") -> list[Reading[A
     """The pages of one of the listings that come in pages."""
     listing: AsyncIterator[Reading[Any]]
     listing = (
-        tenant.mailboxes(after=after) if surface == MAILBOXES else tenant.mailbox_audits(after)
+        tenant.mailboxes.list_mailboxes(after=after)
+        if surface == MAILBOXES
+        else tenant.auditing.list_mailbox_audits(after)
     )
     return [page async for page in listing]
 
@@ -194,15 +200,15 @@ async def test_mailboxes_with_a_forward_are_found_among_all(open_tenant: OpenTen
         ),
     ]
     async with open_tenant(build_scene(exchange={"Get-Mailbox": rows})) as to:
-        found = await to.tenant.forwarding_mailboxes()
+        found = await to.tenant.mailboxes.read_forwarding_mailboxes()
         assert [one.id for one in found.items] == ["m1", "m3"]
         assert found.items[0].forwarding_smtp_address == "smtp:x@evil.example"
         assert (found.items[1].forwarding_address, found.items[1].keeps_copy) == ("Bob", True)
         assert found.covers((MAILBOX_FORWARDS,), "m2")
-        listed = await collect_pages(to.tenant.mailboxes())
+        listed = await collect_pages(to.tenant.mailboxes.list_mailboxes())
         assert not any(one.forwarding_address or one.keeps_copy for one in listed.items)
         to.withhold_permission(MAILBOX_FORWARDS)
-        refused = await to.tenant.forwarding_mailboxes()
+        refused = await to.tenant.mailboxes.read_forwarding_mailboxes()
         assert refused.find_source_failure(MAILBOX_FORWARDS)
         assert not refused.covers((MAILBOX_FORWARDS,), "m1")
 
@@ -219,10 +225,10 @@ async def test_rules_that_can_do_no_harm_are_left_out(open_tenant: OpenTenant) -
         build_rule_row("R6", actions={"delete": True}, isEnabled=False),
     ]
     async with open_tenant(build_scene(graph={"messageRules": {PERSON: rules}})) as to:
-        found = await to.tenant.inbox_rules(OWNERS)
+        found = await to.tenant.inbox_rules.read_inbox_rules(OWNERS)
         assert [one.id for one in found.items] == ["R3", "R4", "R5", "R6"]
         assert found.failures == ()
-        whole_list = await to.tenant.inbox_rules(OWNERS, everything=True)
+        whole_list = await to.tenant.inbox_rules.read_inbox_rules(OWNERS, include_harmless=True)
         assert [one.id for one in whole_list.items] == ["R1", "R2", "R3", "R4", "R5", "R6"]
 
 
@@ -275,7 +281,7 @@ async def test_an_account_that_entra_does_not_know_is_absent_and_not_unread(
 ) -> None:
     people = {"users": [person(PERSON, "ann", accountEnabled=False)]}
     async with open_tenant(build_scene(graph=people)) as to:
-        found = await to.tenant.accounts(OWNERS)
+        found = await to.tenant.accounts.read_accounts(OWNERS)
         assert [(one.id, one.enabled) for one in found.items] == [(PERSON, False)]
         assert (found.failures, found.population) == ((), 2)
 
@@ -285,7 +291,7 @@ async def test_a_mailbox_without_an_account_counts_but_is_not_asked_for(
 ) -> None:
     lonely = Mailbox("guid-9", "guid-9", "lost@contoso.example", has_account=False)
     async with open_tenant(build_scene()) as to:
-        found = await to.tenant.accounts((*OWNERS, lonely))
+        found = await to.tenant.accounts.read_accounts((*OWNERS, lonely))
         assert (len(found.items), found.failures, found.population) == (2, (), 3)
 
 
@@ -323,8 +329,8 @@ async def test_a_mailbox_that_cannot_be_opened_is_never_one_without_rules(
     lonely = Mailbox("guid-9", "guid-9", "lost@contoso.example", has_account=False)
     async with open_tenant(build_scene(exchange=boxes)) as to:
         for found, surface in (
-            (await to.tenant.inbox_rules((*OWNERS, lonely)), INBOX_RULES),
-            (await to.tenant.hidden_rules((*OWNERS, lonely)), HIDDEN_RULES),
+            (await to.tenant.inbox_rules.read_inbox_rules((*OWNERS, lonely)), INBOX_RULES),
+            (await to.tenant.inbox_rules.read_hidden_rules((*OWNERS, lonely)), HIDDEN_RULES),
         ):
             assert {miss.object_id for miss in found.failures} == {PERSON, "guid-9"}
             assert found.covers((surface,), ROOM)
@@ -340,9 +346,9 @@ async def test_hidden_rules_are_seen_by_exchange_alone(open_tenant: OpenTenant) 
     graph = {"messageRules": {PERSON: [build_rule_row("R1", "seen")]}}
     exchange = {"Get-InboxRule": {PERSON_GUID: rows}}
     async with open_tenant(build_scene(graph=graph, exchange=exchange)) as to:
-        visible = await to.tenant.inbox_rules(OWNERS)
+        visible = await to.tenant.inbox_rules.read_inbox_rules(OWNERS)
         assert [(one.api, one.name) for one in visible.items] == [("graph", "seen")]
-        found = await to.tenant.hidden_rules(OWNERS)
+        found = await to.tenant.inbox_rules.read_hidden_rules(OWNERS)
         assert [(one.api, one.mailbox_id, one.name) for one in found.items] == [
             ("exchange", PERSON, "seen"),
             ("exchange", PERSON, ""),
@@ -359,7 +365,9 @@ async def test_folders_are_known_by_id_whatever_they_are_called(open_tenant: Ope
     rules = moving("F-trash", "F-rss", "F-own", "Archive", "F-none")
     graph = {"messageRules": {PERSON: rules}, "mailFolders": {PERSON: folders}}
     async with open_tenant(build_scene(graph=graph)) as to:
-        found = await to.tenant.rule_folders((await to.tenant.inbox_rules(OWNERS)).items)
+        found = await to.tenant.inbox_rules.read_rule_folders(
+            (await to.tenant.inbox_rules.read_inbox_rules(OWNERS)).items
+        )
         assert {one.id: one.well_known for one in found.items} == {
             "F-trash": "deleteditems",
             "F-rss": "rssfeeds",
@@ -376,11 +384,13 @@ async def test_folders_need_a_permission_of_their_own_and_well_known_names_need_
     graph = {"messageRules": {PERSON: moving("F1"), ROOM: moving("deleteditems")}}
     async with open_tenant(build_scene(graph=graph)) as to:
         to.withhold_permission(RULE_FOLDERS)
-        rules = (await to.tenant.inbox_rules(OWNERS)).items
-        found = await to.tenant.rule_folders(rules)
+        rules = (await to.tenant.inbox_rules.read_inbox_rules(OWNERS)).items
+        found = await to.tenant.inbox_rules.read_rule_folders(rules)
         assert found.items == (Folder(ROOM, "deleteditems", "deleteditems", "deleteditems"),)
         assert found.find_source_failure(RULE_FOLDERS) is not None
-        named = await to.tenant.rule_folders([one for one in rules if one.mailbox_id == ROOM])
+        named = await to.tenant.inbox_rules.read_rule_folders(
+            [one for one in rules if one.mailbox_id == ROOM]
+        )
         assert named.failures == ()
 
 
@@ -393,7 +403,7 @@ async def test_recipients_are_found_or_known_to_be_unknown(open_tenant: OpenTena
     }
     names = ["Partner", "ann@contoso.example", "nobody", "*", "", "x" * 5000, "a\x00b"]
     async with open_tenant(build_scene(exchange={"Get-Recipient": [contact]})) as to:
-        found = await to.tenant.recipients([*names, "Partner"])
+        found = await to.tenant.mail_flow.read_recipients([*names, "Partner"])
         by_name = {one.name: one for one in found.items}
         assert len(found.items) == found.population == len(names)
         assert by_name["Partner"].external_address == "SMTP:p@partner.example"
@@ -411,7 +421,7 @@ async def test_the_tenants_domains_are_those_of_exchange_and_entra_together(
     async with open_tenant(
         build_scene(graph=graph, exchange={"Get-AcceptedDomain": accepted})
     ) as to:
-        found = await to.tenant.accepted_domains()
+        found = await to.tenant.mail_flow.read_accepted_domains()
         assert set(found.items) == {
             AcceptedDomain("mail.contoso.example", True),
             AcceptedDomain("y.example"),
@@ -423,7 +433,7 @@ async def test_the_domains_of_exchange_are_enough_and_the_others_are_mentioned(
 ) -> None:
     async with open_tenant(build_scene()) as to:
         to.withhold_permission(DOMAINS, GRAPH_SOURCE)
-        found = await to.tenant.accepted_domains()
+        found = await to.tenant.mail_flow.read_accepted_domains()
         assert found.items == (AcceptedDomain("contoso.example"),)
         assert found.find_source_failure(DOMAINS) is None
         (miss,) = found.failures
@@ -437,7 +447,7 @@ async def test_without_those_of_exchange_the_domains_are_unread(
 ) -> None:
     async with open_tenant(build_scene()) as to:
         to.withhold_permission(DOMAINS, source)
-        found = await to.tenant.accepted_domains()
+        found = await to.tenant.mail_flow.read_accepted_domains()
         assert found.items == ()
         assert found.find_source_failure(DOMAINS) is not None
 
@@ -453,7 +463,7 @@ async def test_domains_that_are_missing_for_a_moment_make_nobody_an_outsider(
 ) -> None:
     async with connect_sandbox(build_scene(), attempts=1) as to:
         to.sandbox.tenant.set_faults([{"match": match, **fault}])
-        found = await to.tenant.accepted_domains()
+        found = await to.tenant.mail_flow.read_accepted_domains()
         assert found.find_source_failure(DOMAINS)
         assert found.items == ()
 
@@ -463,9 +473,9 @@ async def test_what_only_adds_detail_is_optional(open_tenant: OpenTenant) -> Non
         to.withhold_permission(SIGN_INS)
         to.withhold_permission(OUTBOUND_POLICIES)
         for reading, surface in (
-            (await to.tenant.last_sign_ins([PERSON, ROOM]), SIGN_INS),
-            (await to.tenant.remote_domains(), OUTBOUND_POLICIES),
-            (await to.tenant.outbound_policies(), OUTBOUND_POLICIES),
+            (await to.tenant.accounts.read_last_sign_ins([PERSON, ROOM]), SIGN_INS),
+            (await to.tenant.mail_flow.read_remote_domains(), OUTBOUND_POLICIES),
+            (await to.tenant.mail_flow.read_outbound_policies(), OUTBOUND_POLICIES),
         ):
             miss = reading.find_source_failure(surface)
             assert miss is not None
@@ -478,7 +488,7 @@ async def test_each_switch_of_the_organization_may_be_unreadable_by_itself(
 ) -> None:
     async with open_tenant(build_scene()) as to:
         to.withhold_permission(UNIFIED_AUDIT_LOG)
-        found = await to.tenant.organization_audit()
+        found = await to.tenant.auditing.read_organization_audit()
         assert found.items[0].audit_disabled is False
         assert found.items[0].unified_log is None
         assert found.find_source_failure(ORGANIZATION_AUDIT) is None
@@ -488,11 +498,11 @@ async def test_each_switch_of_the_organization_may_be_unreadable_by_itself(
 async def test_a_switch_that_is_not_told_is_unread_and_left_alone(open_tenant: OpenTenant) -> None:
     untold: dict[str, Any] = {"Get-OrganizationConfig": [{"Identity": "Organization"}]}
     async with open_tenant(build_scene(exchange=untold)) as to:
-        found = await to.tenant.organization_audit()
+        found = await to.tenant.auditing.read_organization_audit()
         assert found.items[0].audit_disabled is None
         assert found.find_source_failure(ORGANIZATION_AUDIT) is not None
         with pytest.raises(Unavailable):
-            await to.tenant.apply(EnableOrganizationAudit())
+            await to.tenant.writer.apply(EnableOrganizationAudit())
         assert to.write_count == 0
 
 
@@ -502,6 +512,6 @@ async def test_all_audit_bypasses_are_listed(open_tenant: OpenTenant) -> None:
         for number in range(1300)
     ]
     async with open_tenant(build_scene(exchange={"Get-MailboxAuditBypassAssociation": rows})) as to:
-        found = await to.tenant.audit_bypasses()
+        found = await to.tenant.auditing.read_audit_bypasses()
         assert found.population == 1300
         assert [one.id for one in found.items if one.bypassed] == ["g1200"]

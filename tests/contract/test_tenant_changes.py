@@ -67,15 +67,15 @@ def open_tenant(request: pytest.FixtureRequest) -> OpenTenant:
 async def state(tenant: Tenant) -> list[Reading[Any]]:
     """All of a tenant that a change can touch."""
     return [
-        await tenant.accounts(OWNERS),
-        await tenant.inbox_rules(OWNERS),
-        await tenant.forwarding_mailboxes(),
-        await collect_pages(tenant.mailbox_audits()),
-        await collect_pages(tenant.mailbox_protocols()),
-        await tenant.organization_audit(),
-        await tenant.audit_bypasses(),
-        await tenant.configuration("remote-domain"),
-        await collect_pages(tenant.module_users()),
+        await tenant.accounts.read_accounts(OWNERS),
+        await tenant.inbox_rules.read_inbox_rules(OWNERS),
+        await tenant.mailboxes.read_forwarding_mailboxes(),
+        await collect_pages(tenant.auditing.list_mailbox_audits()),
+        await collect_pages(tenant.protocols.list_mailbox_protocols()),
+        await tenant.auditing.read_organization_audit(),
+        await tenant.auditing.read_audit_bypasses(),
+        await tenant.configuration.read_configuration("remote-domain"),
+        await collect_pages(tenant.roles.list_module_users()),
     ]
 
 
@@ -88,13 +88,13 @@ async def test_a_change_is_in_effect_once_and_safe_to_repeat(
 ) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         wrong = await state(to.tenant)
-        first = await to.tenant.apply(change)
+        first = await to.tenant.writer.apply(change)
         assert not first.unchanged
         assert first.before
         written, right = to.write_count, await state(to.tenant)
         assert written == steps(change)
         assert right != wrong
-        second = await to.tenant.apply(change)
+        second = await to.tenant.writer.apply(change)
         assert await state(to.tenant) == right
         if change is not RESET_CHANGE:
             assert second.unchanged
@@ -110,7 +110,7 @@ async def test_both_tenants_do_the_same(change: Change) -> None:
     ):
         assert await state(fake.tenant) == await state(real.tenant)
         for _ in range(2):
-            assert await fake.tenant.apply(change) == await real.tenant.apply(change)
+            assert await fake.tenant.writer.apply(change) == await real.tenant.writer.apply(change)
             assert await state(fake.tenant) == await state(real.tenant)
             assert (fake.write_count, fake.signed_out) == (real.write_count, real.signed_out)
 
@@ -124,17 +124,17 @@ async def test_a_change_that_was_cut_off_anywhere_is_completed_by_a_repeat(
     open_tenant: OpenTenant, change: Change, writes: int
 ) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as undisturbed:
-        whole = await undisturbed.tenant.apply(change)
+        whole = await undisturbed.tenant.writer.apply(change)
         right = await state(undisturbed.tenant)
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         to.limit_writes(writes)
         with pytest.raises(Unavailable) as caught:
-            await to.tenant.apply(change)
+            await to.tenant.writer.apply(change)
         to.clear_faults()
         assert caught.value.before == whole.before
         assert to.write_count == writes
         assert (await state(to.tenant) == right) is (writes == steps(change))
-        repeated = await to.tenant.apply(change)
+        repeated = await to.tenant.writer.apply(change)
         assert repeated.unchanged is (writes == 1 and change is not RESET_CHANGE)
         assert await state(to.tenant) == right
 
@@ -149,7 +149,7 @@ async def test_a_change_without_its_permission_is_refused_and_named(
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         to.withhold_permission(type(change).__name__)
         with pytest.raises(Forbidden) as caught:
-            await to.tenant.apply(change)
+            await to.tenant.writer.apply(change)
         assert caught.value.permission
         assert to.write_count == 0
 
@@ -175,7 +175,7 @@ async def test_a_change_that_names_no_object_never_means_all_of_them(
 ) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         with pytest.raises(TenantError):
-            await to.tenant.apply(change)
+            await to.tenant.writer.apply(change)
         assert (to.write_count, to.signed_out) == (0, [])
 
 
@@ -202,7 +202,7 @@ async def test_what_is_no_longer_as_judged_is_left_alone(
 ) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         with pytest.raises(kind):
-            await to.tenant.apply(change)
+            await to.tenant.writer.apply(change)
         assert (to.write_count, to.signed_out) == (0, [])
 
 
@@ -220,7 +220,7 @@ async def test_an_account_that_cannot_be_blocked_from_here_says_why(
         build_scene(graph={"users": [build_user_row(ROOM, "room", **more)]})
     ) as to:
         with pytest.raises(Rejected) as caught:
-            await to.tenant.apply(BLOCK_CHANGE)
+            await to.tenant.writer.apply(BLOCK_CHANGE)
         assert caught.value.verdict == verdict
         assert (to.write_count, to.signed_out) == (0, [])
 
@@ -231,14 +231,14 @@ async def test_an_account_of_unknown_state_is_neither_blocked_nor_called_blocked
     people = {"users": [build_user_row(ROOM, "room", accountEnabled=None)]}
     async with open_tenant(build_scene(graph=people)) as to:
         with pytest.raises(Unavailable):
-            await to.tenant.apply(BLOCK_CHANGE)
+            await to.tenant.writer.apply(BLOCK_CHANGE)
         assert to.write_count == 0
 
 
 async def test_sessions_that_stay_are_a_note_and_no_failure(open_tenant: OpenTenant) -> None:
     async with open_tenant(build_scene()) as to:
         to.withhold_permission(SESSIONS_TARGET)
-        done = await to.tenant.apply(BLOCK_CHANGE)
+        done = await to.tenant.writer.apply(BLOCK_CHANGE)
         assert "sessions were not revoked" in done.note
         assert (to.write_count, to.signed_out) == (1, [])
 
@@ -248,7 +248,7 @@ async def test_sessions_are_revoked_even_if_the_account_was_blocked_already(
 ) -> None:
     people = {"users": [build_user_row(ROOM, "room", accountEnabled=False)]}
     async with open_tenant(build_scene(graph=people)) as to:
-        assert (await to.tenant.apply(BLOCK_CHANGE)).unchanged
+        assert (await to.tenant.writer.apply(BLOCK_CHANGE)).unchanged
         assert (to.write_count, to.signed_out) == (0, [ROOM])
 
 
@@ -259,7 +259,7 @@ async def test_a_rule_that_only_outlook_may_change_is_left_to_it(open_tenant: Op
     rules = {"messageRules": {PERSON: [build_rule_row("R1", isReadOnly=True)]}}
     async with open_tenant(build_scene(graph=rules)) as to:
         with pytest.raises(Rejected, match="Outlook"):
-            await to.tenant.apply(DisableInboxRule(PERSON, "R1"))
+            await to.tenant.writer.apply(DisableInboxRule(PERSON, "R1"))
         assert to.write_count == 0
 
 
@@ -268,18 +268,18 @@ async def test_a_rule_that_is_off_is_as_wanted_whoever_may_change_it(
 ) -> None:
     rules = {"messageRules": {PERSON: [build_rule_row("R1", isReadOnly=True, isEnabled=False)]}}
     async with open_tenant(build_scene(graph=rules)) as to:
-        assert (await to.tenant.apply(DisableInboxRule(PERSON, "R1"))).unchanged
+        assert (await to.tenant.writer.apply(DisableInboxRule(PERSON, "R1"))).unchanged
 
 
 async def test_a_forward_that_was_removed_is_no_longer_found(open_tenant: OpenTenant) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
-        done = await to.tenant.apply(ClearMailboxForward(PERSON_GUID))
+        done = await to.tenant.writer.apply(ClearMailboxForward(PERSON_GUID))
         assert done.before == {
             "ForwardingAddress": None,
             "ForwardingSmtpAddress": "smtp:x@evil.example",
             "DeliverToMailboxAndForward": True,
         }
-        assert (await to.tenant.forwarding_mailboxes()).items == ()
+        assert (await to.tenant.mailboxes.read_forwarding_mailboxes()).items == ()
 
 
 # Auditing ---------------------------------------------------------------------------------------
@@ -294,34 +294,34 @@ def one_mailbox(**more: object) -> dict[str, Any]:
 
 async def test_records_are_kept_longer_and_never_shorter(open_tenant: OpenTenant) -> None:
     async with open_tenant(one_mailbox()) as to:
-        done = await to.tenant.apply(RaiseAuditAge(PERSON_GUID, 180))
+        done = await to.tenant.writer.apply(RaiseAuditAge(PERSON_GUID, 180))
         assert done.before == {"AuditLogAgeLimit": "90.00:00:00"}
         for days in (180, 90, 1):
-            again = await to.tenant.apply(RaiseAuditAge(PERSON_GUID, days))
+            again = await to.tenant.writer.apply(RaiseAuditAge(PERSON_GUID, days))
             assert again.unchanged
             assert again.before == {"AuditLogAgeLimit": "180.00:00:00"}
         assert to.write_count == 1
-        (audit,) = (await collect_pages(to.tenant.mailbox_audits())).items
+        (audit,) = (await collect_pages(to.tenant.auditing.list_mailbox_audits())).items
         assert audit.age_days == 180
 
 
 async def test_an_age_limit_that_is_not_understood_is_not_raised(open_tenant: OpenTenant) -> None:
     async with open_tenant(one_mailbox(AuditLogAgeLimit="for ever")) as to:
         with pytest.raises(Superseded):
-            await to.tenant.apply(RaiseAuditAge(PERSON_GUID, 180))
+            await to.tenant.writer.apply(RaiseAuditAge(PERSON_GUID, 180))
         assert to.write_count == 0
 
 
 async def test_logon_types_go_back_to_microsoft_and_extras_stay(open_tenant: OpenTenant) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
-        done = await to.tenant.apply(RESET_CHANGE)
+        done = await to.tenant.writer.apply(RESET_CHANGE)
         assert done.before == {
             "DefaultAuditSet": ["Admin"],
             "AuditAdmin": ["Update"],
             "AuditDelegate": ["Update"],
             "AuditOwner": ["MailboxLogin"],
         }
-        audit = (await collect_pages(to.tenant.mailbox_audits())).items[0]
+        audit = (await collect_pages(to.tenant.auditing.list_mailbox_audits())).items[0]
         assert audit.default_set == {"Admin", "Delegate"}
         assert audit.actions["Owner"] >= {"MailboxLogin", "Update", "MailItemsAccessed"}
 
@@ -335,4 +335,4 @@ async def test_a_default_set_that_does_not_bring_what_is_expected_is_a_refusal(
     async with open_tenant(unlicensed) as to:
         for _ in range(2):
             with pytest.raises(Rejected, match="MailItemsAccessed"):
-                await to.tenant.apply(change)
+                await to.tenant.writer.apply(change)

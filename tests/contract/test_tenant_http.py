@@ -35,8 +35,8 @@ from tests.support.tenants import BLOCK_CHANGE, MISCONFIGURED_SCENE, OWNERS
 async def test_an_app_without_any_exchange_role_is_told_what_it_needs() -> None:
     async with connect_sandbox(build_scene(grants={"exchange": []})) as to:
         for found, surface in (
-            (await collect_pages(to.tenant.mailboxes()), MAILBOXES),
-            (await collect_pages(to.tenant.mailbox_audits()), MAILBOX_AUDIT),
+            (await collect_pages(to.tenant.mailboxes.list_mailboxes()), MAILBOXES),
+            (await collect_pages(to.tenant.auditing.list_mailbox_audits()), MAILBOX_AUDIT),
         ):
             miss = found.find_source_failure(surface)
             assert miss is not None
@@ -59,11 +59,11 @@ async def test_a_missing_permission_is_named_as_the_documentation_does(
     grants = {"graph": ["Domain.Read.All"], "exchange": ["Get-Mailbox"]}
     async with connect_sandbox(build_scene(grants=grants)) as to:
         reads: dict[str, Callable[[], Awaitable[Reading[Any]]]] = {
-            ACCOUNTS: lambda: to.tenant.accounts(OWNERS),
-            INBOX_RULES: lambda: to.tenant.inbox_rules(OWNERS),
-            HIDDEN_RULES: lambda: to.tenant.hidden_rules(OWNERS),
-            RECIPIENTS: lambda: to.tenant.recipients(["ann", "room"]),
-            AUDIT_BYPASS: to.tenant.audit_bypasses,
+            ACCOUNTS: lambda: to.tenant.accounts.read_accounts(OWNERS),
+            INBOX_RULES: lambda: to.tenant.inbox_rules.read_inbox_rules(OWNERS),
+            HIDDEN_RULES: lambda: to.tenant.inbox_rules.read_hidden_rules(OWNERS),
+            RECIPIENTS: lambda: to.tenant.mail_flow.read_recipients(["ann", "room"]),
+            AUDIT_BYPASS: to.tenant.auditing.read_audit_bypasses,
         }
         miss = (await reads[surface]()).find_source_failure(surface)
         assert miss is not None
@@ -73,20 +73,26 @@ async def test_a_missing_permission_is_named_as_the_documentation_does(
 async def test_what_is_the_same_for_the_whole_tenant_is_read_once_a_run() -> None:
     async with connect_sandbox(build_scene()) as to:
         first, second = await asyncio.gather(
-            to.tenant.accepted_domains(), to.tenant.accepted_domains()
+            to.tenant.mail_flow.read_accepted_domains(), to.tenant.mail_flow.read_accepted_domains()
         )
-        policies = await to.tenant.outbound_policies(), await to.tenant.remote_domains()
+        policies = (
+            await to.tenant.mail_flow.read_outbound_policies(),
+            await to.tenant.mail_flow.read_remote_domains(),
+        )
         asked = sum(to.sandbox.counts.values())
-        assert first is second is await to.tenant.accepted_domains()
-        assert (await to.tenant.outbound_policies(), await to.tenant.remote_domains()) == policies
+        assert first is second is await to.tenant.mail_flow.read_accepted_domains()
+        assert (
+            await to.tenant.mail_flow.read_outbound_policies(),
+            await to.tenant.mail_flow.read_remote_domains(),
+        ) == policies
         assert sum(to.sandbox.counts.values()) == asked
 
 
 async def test_a_recipient_is_looked_up_once_a_run() -> None:
     async with connect_sandbox(build_scene()) as to:
-        first = await to.tenant.recipients(["ann@contoso.example", "nobody"])
+        first = await to.tenant.mail_flow.read_recipients(["ann@contoso.example", "nobody"])
         asked = to.sandbox.counts["exchange"]
-        again = await to.tenant.recipients(["nobody", "ann@contoso.example"])
+        again = await to.tenant.mail_flow.read_recipients(["nobody", "ann@contoso.example"])
         assert set(again.items) == set(first.items)
         assert again.population == 2
         assert to.sandbox.counts["exchange"] == asked
@@ -95,7 +101,7 @@ async def test_a_recipient_is_looked_up_once_a_run() -> None:
 async def test_names_that_could_mean_everyone_are_not_sent() -> None:
     async with connect_sandbox(build_scene()) as to:
         names = ["*", "", " ", "x" * 5000, "a\x00b"]
-        found = await to.tenant.recipients(names)
+        found = await to.tenant.mail_flow.read_recipients(names)
         assert found.items == tuple(Recipient(name, found=False) for name in names)
         assert to.sandbox.requests == []
 
@@ -107,7 +113,7 @@ async def test_a_rule_that_makes_no_sense_leaves_its_mailbox_unread_and_the_othe
     ]
     graph = {"messageRules": {PERSON: rules, ROOM: [build_rule_row("R3")]}}
     async with connect_sandbox(build_scene(graph=graph)) as to:
-        found = await to.tenant.inbox_rules(OWNERS)
+        found = await to.tenant.inbox_rules.read_inbox_rules(OWNERS)
         assert [one.id for one in found.items] == ["R1", "R3"]
         assert [miss.object_id for miss in found.failures] == [PERSON]
 
@@ -119,7 +125,9 @@ async def test_the_folder_of_news_feeds_is_known_by_its_name_alone() -> None:
     ]
     graph = {"messageRules": {PERSON: rules}, "mailFolders": {PERSON: folders}}
     async with connect_sandbox(build_scene(graph=graph)) as to:
-        found = await to.tenant.rule_folders((await to.tenant.inbox_rules(OWNERS)).items)
+        found = await to.tenant.inbox_rules.read_rule_folders(
+            (await to.tenant.inbox_rules.read_inbox_rules(OWNERS)).items
+        )
         assert [one.well_known for one in found.items] == ["rssfeeds", ""]
 
 
@@ -130,7 +138,7 @@ async def test_domains_of_both_sources_are_one_list() -> None:
     async with connect_sandbox(
         build_scene(graph=graph, exchange={"Get-AcceptedDomain": accepted})
     ) as to:
-        found = await to.tenant.accepted_domains()
+        found = await to.tenant.mail_flow.read_accepted_domains()
         assert found.items == (AcceptedDomain("contoso.example", includes_subdomains=True),)
 
 
@@ -139,29 +147,29 @@ async def test_domains_of_both_sources_are_one_list() -> None:
 
 async def test_reads_that_lag_behind_are_waited_for() -> None:
     async with connect_sandbox(build_scene(faults=[{"kind": "staleReads", "times": 3}])) as to:
-        assert (await to.tenant.apply(BLOCK_CHANGE)).before == {"accountEnabled": True}
+        assert (await to.tenant.writer.apply(BLOCK_CHANGE)).before == {"accountEnabled": True}
         assert len(to.clock.waits) == 3
     async with connect_sandbox(build_scene(faults=[{"kind": "staleReads", "times": 99}])) as to:
         with pytest.raises(Unavailable, match="does not show yet"):
-            await to.tenant.apply(BLOCK_CHANGE)
+            await to.tenant.writer.apply(BLOCK_CHANGE)
 
 
 async def test_the_unified_log_may_take_its_time_to_show() -> None:
     faults = [{"kind": "staleReads", "times": 99}]
     async with connect_sandbox(build_scene(**MISCONFIGURED_SCENE, faults=faults)) as to:
-        assert "hour" in (await to.tenant.apply(EnableUnifiedAuditLog())).note
+        assert "hour" in (await to.tenant.writer.apply(EnableUnifiedAuditLog())).note
 
 
 async def test_a_throttled_write_is_sent_again() -> None:
     faults = [{"service": "exchange", "match": "^Set-", "status": 429, "times": 2}]
     async with connect_sandbox(build_scene(**MISCONFIGURED_SCENE, faults=faults)) as to:
-        assert not (await to.tenant.apply(EnableMailboxAudit(PERSON_GUID))).unchanged
+        assert not (await to.tenant.writer.apply(EnableMailboxAudit(PERSON_GUID))).unchanged
         assert len(to.sandbox.writes) == 1
 
 
 async def test_only_what_is_to_change_is_sent() -> None:
     async with connect_sandbox(build_scene()) as to:
-        await to.tenant.apply(BLOCK_CHANGE)
+        await to.tenant.writer.apply(BLOCK_CHANGE)
         patch, revoke = to.sandbox.writes
         assert (patch["target"], patch["body"]) == (f"/users/{ROOM}", {"accountEnabled": False})
         assert revoke["target"] == f"/users/{ROOM}/revokeSignInSessions"
@@ -171,5 +179,5 @@ async def test_a_403_for_one_account_is_its_role_and_not_a_missing_permission() 
     people = {"users": [build_user_row(ROOM, "room", **{"@sandbox.protected": True})]}
     async with connect_sandbox(build_scene(graph=people)) as to:
         with pytest.raises(Rejected):
-            await to.tenant.apply(BLOCK_CHANGE)
+            await to.tenant.writer.apply(BLOCK_CHANGE)
         assert to.sandbox.requests[-1].status == 403

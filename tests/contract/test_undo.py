@@ -69,14 +69,14 @@ async def test_what_was_changed_is_put_back_exactly_and_once(
 ) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         wrong = await state(to.tenant)
-        made = await to.tenant.apply(change)
+        made = await to.tenant.writer.apply(change)
         right, written = await state(to.tenant), to.write_count
         assert right != wrong
-        undone = await to.tenant.undo(change, made.before)
+        undone = await to.tenant.writer.undo(change, made.before)
         assert not undone.unchanged
         assert await state(to.tenant) == wrong
         assert to.write_count == written + 1
-        again = await to.tenant.undo(change, made.before)
+        again = await to.tenant.writer.undo(change, made.before)
         assert again.unchanged
         assert to.write_count == written + 1
         assert await state(to.tenant) == wrong
@@ -87,9 +87,9 @@ async def test_what_was_there_until_now_is_told_as_a_change_tells_it(
     open_tenant: OpenTenant, change: Change
 ) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
-        made = await to.tenant.apply(change)
-        undone = await to.tenant.undo(change, made.before)
-        later = await to.tenant.undo(change, made.before)
+        made = await to.tenant.writer.apply(change)
+        undone = await to.tenant.writer.undo(change, made.before)
+        later = await to.tenant.writer.undo(change, made.before)
         assert undone.before.keys() <= made.before.keys()
         assert later.before.keys() == undone.before.keys()
         assert later.before != undone.before
@@ -102,11 +102,11 @@ async def test_both_tenants_undo_alike(change: Change) -> None:
         open_fake(build_scene(**MISCONFIGURED_SCENE)) as fake,
         open_sandbox(build_scene(**MISCONFIGURED_SCENE)) as real,
     ):
-        made = await fake.tenant.apply(change)
-        assert await real.tenant.apply(change) == made
+        made = await fake.tenant.writer.apply(change)
+        assert await real.tenant.writer.apply(change) == made
         for _ in range(2):
-            undone = await fake.tenant.undo(change, made.before)
-            assert await real.tenant.undo(change, made.before) == undone
+            undone = await fake.tenant.writer.undo(change, made.before)
+            assert await real.tenant.writer.undo(change, made.before) == undone
             assert await state(fake.tenant) == await state(real.tenant)
             assert fake.write_count == real.write_count
 
@@ -130,9 +130,9 @@ async def test_nothing_else_in_the_tenant_is_touched(change: Change) -> None:
     async with open_sandbox(build_scene(**deepcopy(dict(MISCONFIGURED_SCENE)))) as to:
         assert isinstance(to, SandboxTenant)
         wrong = everything(to)
-        made = await to.tenant.apply(change)
+        made = await to.tenant.writer.apply(change)
         assert everything(to) != wrong
-        await to.tenant.undo(change, made.before)
+        await to.tenant.writer.undo(change, made.before)
         assert everything(to) == wrong
 
 
@@ -143,11 +143,11 @@ async def test_a_record_that_went_through_the_table_is_as_good(
     arguments = {entry.name: getattr(change, entry.name) for entry in fields(change)}
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         wrong = await state(to.tenant)
-        made = await to.tenant.apply(change)
+        made = await to.tenant.writer.apply(change)
         before, stored = json.loads(json.dumps([dict(made.before), arguments]))
         again = build_change(type(change).__name__, stored)
         assert explain_irreversible(type(change).__name__, before) == ""
-        assert not (await to.tenant.undo(again, before)).unchanged
+        assert not (await to.tenant.writer.undo(again, before)).unchanged
         assert await state(to.tenant) == wrong
 
 
@@ -161,15 +161,15 @@ async def test_an_undo_that_was_cut_off_is_completed_by_a_repeat(
 ) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         wrong = await state(to.tenant)
-        made = await to.tenant.apply(change)
+        made = await to.tenant.writer.apply(change)
         written = to.write_count
         to.limit_writes(writes)
         with pytest.raises(Unavailable) as caught:
-            await to.tenant.undo(change, made.before)
+            await to.tenant.writer.undo(change, made.before)
         to.clear_faults()
         assert caught.value.before
         assert to.write_count == written + writes
-        assert (await to.tenant.undo(change, made.before)).unchanged is (writes == 1)
+        assert (await to.tenant.writer.undo(change, made.before)).unchanged is (writes == 1)
         assert await state(to.tenant) == wrong
 
 
@@ -185,13 +185,13 @@ async def test_audited_actions_are_put_back_from_anywhere_between(
     )
     async with open_tenant(build_scene(**half)) as to:
         wrong = await state(to.tenant)
-        made = await to.tenant.apply(MIXED)
+        made = await to.tenant.writer.apply(MIXED)
         to.limit_writes(writes)
         with pytest.raises(Unavailable):
-            await to.tenant.undo(MIXED, made.before)
+            await to.tenant.writer.undo(MIXED, made.before)
         to.clear_faults()
         assert (await state(to.tenant) == wrong) is (writes == 2)
-        assert (await to.tenant.undo(MIXED, made.before)).unchanged is (writes == 2)
+        assert (await to.tenant.writer.undo(MIXED, made.before)).unchanged is (writes == 2)
         assert await state(to.tenant) == wrong
 
 
@@ -203,10 +203,10 @@ async def test_a_change_that_was_cut_off_can_be_undone_as_well(
         wrong = await state(to.tenant)
         to.limit_writes(writes)
         with pytest.raises(Unavailable) as caught:
-            await to.tenant.apply(RESET_CHANGE)
+            await to.tenant.writer.apply(RESET_CHANGE)
         to.clear_faults()
         assert caught.value.before
-        undone = await to.tenant.undo(RESET_CHANGE, caught.value.before)
+        undone = await to.tenant.writer.undo(RESET_CHANGE, caught.value.before)
         assert undone.unchanged is (writes == 0)
         assert await state(to.tenant) == wrong
 
@@ -222,7 +222,7 @@ async def test_an_undo_without_its_permission_is_refused_and_named(
     async with open_tenant(build_scene(**left)) as to:
         to.withhold_permission(type(change).__name__)
         with pytest.raises(Forbidden) as caught:
-            await to.tenant.undo(change, before)
+            await to.tenant.writer.undo(change, before)
         assert caught.value.permission
         assert to.write_count == 0
 
@@ -285,7 +285,7 @@ async def test_what_somebody_changed_since_is_told_and_not_overwritten(
     async with open_tenant(build_scene(**left)) as to:
         now = await state(to.tenant)
         with pytest.raises(Superseded) as caught:
-            await to.tenant.undo(change, before)
+            await to.tenant.writer.undo(change, before)
         assert told in str(caught.value)
         assert to.write_count == 0
         assert await state(to.tenant) == now
@@ -299,11 +299,11 @@ async def test_what_was_so_by_itself_is_not_switched_by_undoing(
     name, wanted = SWITCH_CHANGES[type(change).__name__]
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         with pytest.raises(Superseded):
-            await to.tenant.undo(change, {name: wanted})
+            await to.tenant.writer.undo(change, {name: wanted})
         assert to.write_count == 0
-        await to.tenant.apply(change)
+        await to.tenant.writer.apply(change)
         written = to.write_count
-        assert (await to.tenant.undo(change, {name: wanted})).unchanged
+        assert (await to.tenant.writer.undo(change, {name: wanted})).unchanged
         assert to.write_count == written
 
 
@@ -338,7 +338,7 @@ async def test_what_is_gone_cannot_be_put_back(
 ) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         with pytest.raises(NotFound):
-            await to.tenant.undo(change, before)
+            await to.tenant.writer.undo(change, before)
         assert to.write_count == 0
 
 
@@ -350,7 +350,7 @@ async def test_what_is_not_known_is_not_guessed(
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         wrong = await state(to.tenant)
         with pytest.raises(Rejected, match="nothing is known"):
-            await to.tenant.undo(change, before)
+            await to.tenant.writer.undo(change, before)
         assert await state(to.tenant) == wrong
 
 
@@ -360,7 +360,7 @@ async def test_a_setting_that_no_source_lets_be_changed_is_not_restored(
     change = SetConfiguration("remote-domain", DOMAIN_GUID, "DomainName", "a.example")
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         with pytest.raises(Rejected, match="not among"):
-            await to.tenant.undo(change, {"DomainName": "b.example"})
+            await to.tenant.writer.undo(change, {"DomainName": "b.example"})
         assert to.write_count == 0
 
 
@@ -376,7 +376,7 @@ async def test_undoing_needs_no_more_than_the_guard_may_do(change: Change) -> No
     left, before = await apply_and_capture(change)
     async with open_sandbox(build_scene(**left)) as to:
         assert isinstance(to, SandboxTenant)
-        await to.tenant.undo(change, before)
+        await to.tenant.writer.undo(change, before)
         (write,) = to.connection.sandbox.writes
         if write["api"] == "exchange":
             command = cast(Any, write["body"])["CmdletInput"]

@@ -66,8 +66,8 @@ def open_tenant(request: pytest.FixtureRequest) -> OpenTenant:
 
 async def test_sessions_that_were_ended_do_not_come_back(open_tenant: OpenTenant) -> None:
     async with open_tenant(build_scene()) as to:
-        made = await to.tenant.apply(BLOCK_CHANGE)
-        undone = await to.tenant.undo(BLOCK_CHANGE, made.before)
+        made = await to.tenant.writer.apply(BLOCK_CHANGE)
+        undone = await to.tenant.writer.undo(BLOCK_CHANGE, made.before)
         assert undone == AppliedChange({"accountEnabled": False}, note=SESSIONS_STAY_ENDED)
         assert to.signed_out == [ROOM]
 
@@ -78,7 +78,7 @@ async def test_an_account_is_let_in_again_whatever_became_of_its_mailbox(
     left, before = await apply_and_capture(BLOCK_CHANGE)
     left["exchange"]["Get-Mailbox"].pop()
     async with open_tenant(build_scene(**left)) as to:
-        assert not (await to.tenant.undo(BLOCK_CHANGE, before)).unchanged
+        assert not (await to.tenant.writer.undo(BLOCK_CHANGE, before)).unchanged
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ async def test_an_account_that_cannot_be_let_in_from_here_says_why(
     people = {"users": [build_user_row(ROOM, "room", accountEnabled=False, **more)]}
     async with open_tenant(build_scene(graph=people)) as to:
         with pytest.raises(Rejected) as caught:
-            await to.tenant.undo(BLOCK_CHANGE, {"accountEnabled": True})
+            await to.tenant.writer.undo(BLOCK_CHANGE, {"accountEnabled": True})
         assert caught.value.verdict == verdict
         assert to.write_count == 0
 
@@ -101,11 +101,11 @@ async def test_a_lower_age_limit_is_left_to_a_person_with_the_command(
 ) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         wrong = await state(to.tenant)
-        made = await to.tenant.apply(RAISE_AGE_CHANGE)
+        made = await to.tenant.writer.apply(RAISE_AGE_CHANGE)
         right = await state(to.tenant)
         command = f"Set-Mailbox -Identity '{PERSON_GUID}' -AuditLogAgeLimit '90.00:00:00'"
         with pytest.raises(Rejected, match=command):
-            await to.tenant.undo(RAISE_AGE_CHANGE, made.before)
+            await to.tenant.writer.undo(RAISE_AGE_CHANGE, made.before)
         assert await state(to.tenant) == right != wrong
         assert explain_irreversible("RaiseAuditAge", made.before)
 
@@ -113,7 +113,7 @@ async def test_a_lower_age_limit_is_left_to_a_person_with_the_command(
 async def test_an_age_limit_that_was_lowered_by_hand_is_as_before(open_tenant: OpenTenant) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         assert (
-            await to.tenant.undo(RAISE_AGE_CHANGE, {"AuditLogAgeLimit": "90.00:00:00"})
+            await to.tenant.writer.undo(RAISE_AGE_CHANGE, {"AuditLogAgeLimit": "90.00:00:00"})
         ).unchanged
 
 
@@ -124,7 +124,7 @@ async def test_exchange_powershell_comes_back_without_a_look_at_the_roles(
     left, before = await apply_and_capture(change)
     async with open_tenant(build_scene(**left)) as to:
         to.fail_read(ROLE_HOLDERS)
-        assert not (await to.tenant.undo(change, before)).unchanged
+        assert not (await to.tenant.writer.undo(change, before)).unchanged
 
 
 async def test_a_rule_that_only_outlook_may_change_by_now_is_left_to_it(
@@ -135,7 +135,7 @@ async def test_a_rule_that_only_outlook_may_change_by_now_is_left_to_it(
     left["graph"]["messageRules"][PERSON][0]["isReadOnly"] = True
     async with open_tenant(build_scene(**left)) as to:
         with pytest.raises(Rejected, match="Outlook"):
-            await to.tenant.undo(change, before)
+            await to.tenant.writer.undo(change, before)
         assert to.write_count == 0
 
 
@@ -145,7 +145,7 @@ async def test_a_rule_that_cannot_be_read_any_more_is_not_switched_on() -> None:
     left["graph"]["messageRules"][PERSON][0]["actions"] = {"redirectTo": [{"emailAddress": 7}]}
     async with open_sandbox(build_scene(**left)) as to:
         with pytest.raises(Superseded, match="not readable"):
-            await to.tenant.undo(change, before)
+            await to.tenant.writer.undo(change, before)
         assert to.write_count == 0
 
 
@@ -153,7 +153,7 @@ async def test_an_old_record_of_a_rule_tells_enough(open_tenant: OpenTenant) -> 
     change = DisableInboxRule(PERSON, "R1")
     left, _ = await apply_and_capture(change)
     async with open_tenant(build_scene(**left)) as to:
-        assert not (await to.tenant.undo(change, {"isEnabled": True})).unchanged
+        assert not (await to.tenant.writer.undo(change, {"isEnabled": True})).unchanged
 
 
 async def test_a_rule_may_be_renamed_and_moved_in_line_meanwhile(open_tenant: OpenTenant) -> None:
@@ -161,7 +161,7 @@ async def test_a_rule_may_be_renamed_and_moved_in_line_meanwhile(open_tenant: Op
     left, before = await apply_and_capture(change)
     left["graph"]["messageRules"][PERSON][0] |= {"displayName": "other", "sequence": 9}
     async with open_tenant(build_scene(**left)) as to:
-        assert not (await to.tenant.undo(change, before)).unchanged
+        assert not (await to.tenant.writer.undo(change, before)).unchanged
 
 
 def partner(name: str = "Partner", guid: str = PARTNER) -> dict[str, object]:
@@ -187,14 +187,14 @@ CLEAR = ClearMailboxForward(PERSON_GUID)
 
 async def test_a_forward_goes_to_the_same_recipient_again(open_tenant: OpenTenant) -> None:
     async with open_tenant(build_scene(**forwarded(partner()))) as to:
-        wrong = await to.tenant.forwarding_mailboxes()
-        made = await to.tenant.apply(CLEAR)
+        wrong = await to.tenant.mailboxes.read_forwarding_mailboxes()
+        made = await to.tenant.writer.apply(CLEAR)
         assert made.before["ForwardingAddressId"] == PARTNER
-        assert (await to.tenant.forwarding_mailboxes()).items == ()
-        undone = await to.tenant.undo(CLEAR, made.before)
+        assert (await to.tenant.mailboxes.read_forwarding_mailboxes()).items == ()
+        undone = await to.tenant.writer.undo(CLEAR, made.before)
         assert not undone.unchanged
-        assert await to.tenant.forwarding_mailboxes() == wrong
-        assert (await to.tenant.undo(CLEAR, made.before)).unchanged
+        assert await to.tenant.mailboxes.read_forwarding_mailboxes() == wrong
+        assert (await to.tenant.writer.undo(CLEAR, made.before)).unchanged
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ async def test_mail_is_never_forwarded_to_a_stranger(
     left["exchange"]["Get-Recipient"] = people
     async with open_tenant(build_scene(**left)) as to:
         with pytest.raises(Rejected, match="recipient"):
-            await to.tenant.undo(CLEAR, before)
+            await to.tenant.writer.undo(CLEAR, before)
         assert to.write_count == 0
 
 
@@ -225,7 +225,7 @@ async def test_of_two_of_one_name_the_forward_goes_to_the_one_it_meant() -> None
     left["exchange"]["Get-Recipient"] = [partner(guid=NOBODY), partner()]
     async with open_sandbox(build_scene(**left)) as to:
         assert isinstance(to, SandboxTenant)
-        assert not (await to.tenant.undo(CLEAR, before)).unchanged
+        assert not (await to.tenant.writer.undo(CLEAR, before)).unchanged
         (write,) = to.connection.sandbox.writes
         assert PARTNER in str(write["body"])
 
@@ -234,18 +234,18 @@ async def test_a_recipient_that_was_renamed_meanwhile_is_the_same() -> None:
     left, before = await apply_and_capture(CLEAR, forwarded(partner()))
     left["exchange"]["Get-Recipient"] = [partner("Renamed")]
     async with open_sandbox(build_scene(**left)) as to:
-        assert not (await to.tenant.undo(CLEAR, before)).unchanged
-        (now,) = (await to.tenant.forwarding_mailboxes()).items
+        assert not (await to.tenant.writer.undo(CLEAR, before)).unchanged
+        (now,) = (await to.tenant.mailboxes.read_forwarding_mailboxes()).items
         assert now.forwarding_address == "Renamed"
-        assert (await to.tenant.undo(CLEAR, before)).unchanged
+        assert (await to.tenant.writer.undo(CLEAR, before)).unchanged
 
 
 async def test_an_old_record_goes_by_the_name_of_the_recipient(open_tenant: OpenTenant) -> None:
     left, before = await apply_and_capture(CLEAR, forwarded(partner()))
     old = {name: value for name, value in before.items() if name != "ForwardingAddressId"}
     async with open_tenant(build_scene(**left)) as to:
-        assert not (await to.tenant.undo(CLEAR, old)).unchanged
-        (box,) = (await to.tenant.forwarding_mailboxes()).items
+        assert not (await to.tenant.writer.undo(CLEAR, old)).unchanged
+        (box,) = (await to.tenant.mailboxes.read_forwarding_mailboxes()).items
         assert box.forwarding_address == "Partner"
 
 
@@ -256,10 +256,10 @@ async def test_logon_types_that_were_microsofts_are_again_and_so_are_their_lists
     change = ResetAuditSet(PERSON_GUID, ("Delegate", "Owner"), expects=("MailItemsAccessed",))
     lacking = build_mailbox_scene(DefaultAuditSet=["Admin", "Delegate"], AuditDelegate=["Update"])
     async with open_tenant(build_scene(**lacking)) as to:
-        made = await to.tenant.apply(change)
-        undone = await to.tenant.undo(change, made.before)
+        made = await to.tenant.writer.apply(change)
+        undone = await to.tenant.writer.undo(change, made.before)
         assert undone.note == "Microsoft keeps what is audited for Delegate: it is not as it was."
-        (audit, _) = (await collect_pages(to.tenant.mailbox_audits())).items
+        (audit, _) = (await collect_pages(to.tenant.auditing.list_mailbox_audits())).items
         assert audit.default_set == {"Admin", "Delegate"}
         assert audit.actions["Owner"] == {"MailboxLogin"}
 
@@ -269,10 +269,10 @@ async def test_what_was_audited_besides_is_known_under_every_licence(
     open_tenant: OpenTenant, capabilities: list[str]
 ) -> None:
     async with open_tenant(build_scene(exchange={"Get-Mailbox": [licensed(capabilities)]})) as to:
-        wrong = await collect_pages(to.tenant.mailbox_audits())
-        made = await to.tenant.apply(RESET_CHANGE)
-        assert not (await to.tenant.undo(RESET_CHANGE, made.before)).unchanged
-        assert await collect_pages(to.tenant.mailbox_audits()) == wrong
+        wrong = await collect_pages(to.tenant.auditing.list_mailbox_audits())
+        made = await to.tenant.writer.apply(RESET_CHANGE)
+        assert not (await to.tenant.writer.undo(RESET_CHANGE, made.before)).unchanged
+        assert await collect_pages(to.tenant.auditing.list_mailbox_audits()) == wrong
 
 
 @pytest.mark.parametrize("other", ["SearchQueryInitiated", "-Update"])
@@ -287,7 +287,7 @@ async def test_an_action_that_somebody_added_or_took_since_is_not_overwritten(
         actions.append(other)
     async with open_tenant(build_scene(**left)) as to:
         with pytest.raises(Superseded):
-            await to.tenant.undo(RESET_CHANGE, before)
+            await to.tenant.writer.undo(RESET_CHANGE, before)
         assert to.write_count == 0
 
 
@@ -303,9 +303,9 @@ async def test_a_list_that_held_nothing_holds_nothing_again(open_tenant: OpenTen
     change = ResetAuditSet(PERSON_GUID, ("Owner",))
     async with open_tenant(build_scene(**build_mailbox_scene(AuditOwner=[]))) as to:
         wrong = await state(to.tenant)
-        made = await to.tenant.apply(change)
+        made = await to.tenant.writer.apply(change)
         assert await state(to.tenant) != wrong
-        await to.tenant.undo(change, made.before)
+        await to.tenant.writer.undo(change, made.before)
         assert await state(to.tenant) == wrong
 
 
@@ -320,14 +320,14 @@ async def test_an_action_that_exchange_takes_no_more_is_a_refusal_and_no_half_li
     left, before = await apply_and_capture(change, old)
     async with open_sandbox(build_scene(**left)) as to:
         with pytest.raises(Rejected):
-            await to.tenant.undo(change, before)
+            await to.tenant.writer.undo(change, before)
         assert to.write_count == 0
 
 
 async def test_the_unified_log_may_look_undone_and_come_on_later(open_tenant: OpenTenant) -> None:
     change = EnableUnifiedAuditLog()
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
-        looked = await to.tenant.undo(change, {"UnifiedAuditLogIngestionEnabled": False})
+        looked = await to.tenant.writer.undo(change, {"UnifiedAuditLogIngestionEnabled": False})
         assert looked.unchanged
         assert looked.note == MAY_BE_DELAYED
 
@@ -338,7 +338,7 @@ async def test_nobody_waits_for_the_unified_log_to_show() -> None:
     async with open_sandbox(build_scene(**left)) as to:
         assert isinstance(to, SandboxTenant)
         to.add_fault({"match": "^Set-AdminAuditLogConfig", "kind": "staleReads", "times": 9})
-        undone = await to.tenant.undo(change, before)
+        undone = await to.tenant.writer.undo(change, before)
         assert undone.note == VISIBLE_LATE
         assert to.connection.clock.waits == []
 
@@ -349,7 +349,7 @@ async def test_an_undo_that_shows_late_is_waited_for() -> None:
     async with open_sandbox(build_scene(**left)) as to:
         assert isinstance(to, SandboxTenant)
         to.add_fault({"match": "^Set-OrganizationConfig", "kind": "staleReads", "times": 3})
-        assert not (await to.tenant.undo(change, before)).unchanged
+        assert not (await to.tenant.writer.undo(change, before)).unchanged
         assert to.connection.clock.waits
 
 
@@ -389,12 +389,12 @@ async def test_a_setting_of_any_type_is_put_back(
     change = SetConfiguration(source, DOMAIN_GUID, name, value)
     rows = {cmdlet: [{"Guid": DOMAIN_GUID, "Name": "Default", name: was}]}
     async with open_tenant(build_scene(exchange=rows)) as to:
-        made = await to.tenant.apply(change)
+        made = await to.tenant.writer.apply(change)
         assert made.before == {name: was}
-        assert not (await to.tenant.undo(change, made.before)).unchanged
-        ((one),) = (await to.tenant.configuration(source)).items
+        assert not (await to.tenant.writer.undo(change, made.before)).unchanged
+        ((one),) = (await to.tenant.configuration.read_configuration(source)).items
         assert is_equal_as_printed(one.values[name], was)
-        assert (await to.tenant.undo(change, made.before)).unchanged
+        assert (await to.tenant.writer.undo(change, made.before)).unchanged
 
 
 @pytest.mark.parametrize(
@@ -416,11 +416,11 @@ async def test_a_policy_of_graph_is_put_back(
     holder[last] = was
     change = SetConfiguration("authorization-policy", "", name, value)
     async with open_tenant(build_scene(graph={"authorizationPolicy": known})) as to:
-        wrong = await to.tenant.configuration("authorization-policy")
-        made = await to.tenant.apply(change)
-        assert await to.tenant.configuration("authorization-policy") != wrong
-        await to.tenant.undo(change, made.before)
-        assert await to.tenant.configuration("authorization-policy") == wrong
+        wrong = await to.tenant.configuration.read_configuration("authorization-policy")
+        made = await to.tenant.writer.apply(change)
+        assert await to.tenant.configuration.read_configuration("authorization-policy") != wrong
+        await to.tenant.writer.undo(change, made.before)
+        assert await to.tenant.configuration.read_configuration("authorization-policy") == wrong
 
 
 async def test_a_setting_that_is_not_shown_is_not_changed_since_nobody_could_undo_it() -> None:
@@ -430,6 +430,6 @@ async def test_a_setting_that_is_not_shown_is_not_changed_since_nobody_could_und
     async with connect_sandbox(build_scene(exchange=rows), attempts=1) as to:
         for tenant in (fake, to.tenant):
             with pytest.raises(Unavailable, match="AutoForwardEnabled"):
-                await tenant.apply(change)
+                await tenant.writer.apply(change)
         assert to.sandbox.writes == []
         assert fake.applied_changes == []

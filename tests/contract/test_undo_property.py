@@ -104,10 +104,10 @@ def test_a_change_and_its_undoing_are_nothing_at_all(
     async def there_and_back() -> None:
         async with OPENERS[where](what) as to:
             start = await state(to.tenant)
-            made = await to.tenant.apply(change)
-            undone = await to.tenant.undo(change, made.before)
+            made = await to.tenant.writer.apply(change)
+            undone = await to.tenant.writer.undo(change, made.before)
             assert undone.unchanged or not made.unchanged
             assert await state(to.tenant) == start
-            assert (await to.tenant.undo(change, made.before)).unchanged
+            assert (await to.tenant.writer.undo(change, made.before)).unchanged
 
     asyncio.run(there_and_back())

@@ -105,7 +105,7 @@ async def look(watch: Watch) -> dict[str, Any]:
         os.environ.update({name: settings[name] for name in settings if name.startswith("IDENT")})
         async with connect_world(Settings.read(settings)) as world:
             mailbox = Mailbox(id=MIA, guid=MIA_GUID, address="mia@contoso.example")
-            reading = await world.tenant.inbox_rules([mailbox])
+            reading = await world.tenant.inbox_rules.read_inbox_rules([mailbox])
         return {
             "unread": [str(one) for one in reading.failures],
             "rules": len(reading.items),

@@ -21,7 +21,7 @@ from core.adapters.clouds import resolve_cloud
 from core.adapters.credentials import build_credential
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.graph.client import GraphClient
-from core.adapters.m365.tenant import M365Tenant
+from core.adapters.m365.tenant import connect_tenant
 from core.adapters.retry import ThrottledService
 from core.adapters.table_storage.ledger import TableLedger
 from core.adapters.teams import TeamsChannel
@@ -169,7 +169,7 @@ class Stage:
             service.reaper = reaper
         async with self.table() as table:
             ledger = TableLedger(cast(TableClient, MortalTable(table, reaper)))
-            tenant = M365Tenant(self.graph, self.exchange)
+            tenant = connect_tenant(self.graph, self.exchange)
             world = World(tenant, ledger, self.teams, self.settings.policy, self.clock)
             return await run(self.duty, world)
 

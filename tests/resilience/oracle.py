@@ -21,7 +21,7 @@ from collections.abc import (
 )
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, get_protocol_members
 
 from core.keys import PREFIX_LENGTH, RANGE_END, RANGE_START
 from core.model.cases import Case, Exemption, Notification
@@ -34,7 +34,7 @@ from core.tenant.mailbox_index import MailboxPage
 from core.tenant.mailboxes import Mailbox
 from core.tenant.port import Tenant
 from core.tenant.readings import Reading
-from tests.support.fakes.tenant import SingleWrite
+from tests.support.fakes.state import SingleWrite
 from tests.support.fakes.world import CrashInjector, DeliveredMessage, Journal, SavedTransaction
 from tests.support.observe import observe_all
 
@@ -125,6 +125,20 @@ def log_guard_readings(guard: Guard[Any], journal: Journal) -> Guard[Any]:
     return replace(guard, observe=observe, inspect=inspect if guard.inspect else None)
 
 
+PORT_NAMES = get_protocol_members(Tenant)
+
+
+@dataclass
+class RecordingPort:
+    """One port of a tenant that is recorded."""
+
+    recorder: "RecordingTenant"
+    port: Any
+
+    def __getattr__(self, name: str) -> Any:
+        return self.recorder.wrap(name, getattr(self.port, name))
+
+
 @dataclass
 class RecordingTenant:
     """A tenant each of whose operations may be the last, and is written down.
@@ -139,7 +153,11 @@ class RecordingTenant:
     latency_seconds: float = 0.0
 
     def __getattr__(self, name: str) -> Any:
-        operation = getattr(self.real, name)
+        found = getattr(self.real, name)
+        return RecordingPort(self, found) if name in PORT_NAMES else self.wrap(name, found)
+
+    def wrap(self, name: str, operation: Any) -> Any:
+        """An operation of the tenant, or of one of its ports, that is recorded."""
         if name in ("apply", "undo"):
             return self.wrap_change(operation, is_undo=name == "undo")
         if inspect.isasyncgenfunction(operation):
@@ -182,11 +200,11 @@ class RecordingTenant:
 
         async def changed(change: Change, *arguments: Any) -> Any:
             self.journal.append(ChangeAttempt(change, await self.assess(), is_undo))
-            self.real.reaper, self.real.journal = self.crash_injector, self.journal
+            self.real.crash_injector, self.real.journal = self.crash_injector, self.journal
             try:
                 return await operation(change, *arguments)
             finally:
-                self.real.reaper = CrashInjector()
+                self.real.crash_injector = CrashInjector()
 
         return changed
 

@@ -172,7 +172,7 @@ async def test_more_rules_than_a_mailbox_can_hold_leave_it_unread_and_the_others
         ROOM: [build_rule_row("only")],
     }
     async with connect_sandbox(build_scene(graph={"messageRules": rules})) as connection:
-        reading = await connection.tenant.inbox_rules(OWNERS)
+        reading = await connection.tenant.inbox_rules.read_inbox_rules(OWNERS)
         assert [seen.id for seen in reading.items] == ["only"]
         (miss,) = reading.failures
         assert miss.object_id == PERSON

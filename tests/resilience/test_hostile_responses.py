@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from aiohttp import web
 
+from core.adapters.m365.tenant import connect_tenant
 from core.engine.run import run
 from core.model.cases import Case
 from core.model.findings import Verdict
@@ -82,8 +83,8 @@ class Watch:
             else []
         )
         self.connection.sandbox.tenant.set_faults(struck)
-        tenant = self.connection.tenant
-        fresh = type(tenant)(tenant.graph, tenant.exchange, sleep=self.connection.clock.sleep)
+        of = self.connection
+        fresh = connect_tenant(of.graph, of.exchange, sleep=of.clock.sleep)
         world = World(fresh, self.ledger, self.alerts, GuardPolicy(START), self.clock)
         report = await run(self.duty, world)
         self.clock.advance(hours=1)
@@ -181,7 +182,7 @@ async def test_a_place_to_go_on_from_that_somebody_changed_is_never_asked_for() 
         stored = watch.ledger.get_partition(watch.duty.guard.name)
         before = watch.connection.sandbox.counts["exchange"]
         for link in ("https://evil.example/adminapi/beta/x", "//evil.example", "/../x", "\u202e"):
-            pages = watch.connection.tenant.mailbox_audits(link)
+            pages = watch.connection.tenant.auditing.list_mailbox_audits(link)
             readings = [page async for page in pages]
             assert readings
             assert "evil.example" not in str(watch.connection.exchange.origin)

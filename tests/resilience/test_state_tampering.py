@@ -202,7 +202,10 @@ async def test_a_place_to_go_on_from_that_leads_elsewhere_sends_no_request(plant
 
 async def test_a_listing_begins_anew_where_its_place_was_tampered_with() -> None:
     async with connect_sandbox(build_scene()) as to:
-        parts = [part async for part in to.tenant.mailbox_audits(after="//evil.example/steal")]
+        parts = [
+            part
+            async for part in to.tenant.auditing.list_mailbox_audits(after="//evil.example/steal")
+        ]
         assert parts[0].restarted
         assert sum(part.population for part in parts) == 2
 

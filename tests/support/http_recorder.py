@@ -10,7 +10,7 @@ from core.adapters.clouds import Cloud, resolve_cloud
 from core.adapters.credentials import Credential, build_credential
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.graph.client import GraphClient
-from core.adapters.m365.tenant import M365Tenant
+from core.adapters.m365.tenant import M365Tenant, connect_tenant
 from core.adapters.retry import ThrottledService
 from core.errors import TenantError
 from sandbox.graph.identity import CLIENT_ID
@@ -176,7 +176,7 @@ async def connect_sandbox(scene: Mapping[str, object], **options: Any) -> AsyncI
                 credential,
                 graph,
                 exchange,
-                M365Tenant(graph, exchange, sleep=clock.sleep),
+                connect_tenant(graph, exchange, sleep=clock.sleep),
             )
         finally:
             await graph.close()

@@ -206,7 +206,7 @@ def read_delegations(wire: Wire) -> Iterator[Delegation]:
 
 def add_protocols(fake: FakeTenant, wire: Wire) -> None:
     """What each mailbox allows, and who signed in by what."""
-    fake.protocols, _ = parse_each_row(
+    fake.protocol_settings, _ = parse_each_row(
         CMDLETS[GET_CAS_MAILBOX].run(wire, Command(GET_CAS_MAILBOX, ALL_RESULTS)).rows,
         parse_mailbox_protocols,
     )

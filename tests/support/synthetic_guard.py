@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, Self, cast
 
 from core.engine.run import run
 from core.engine.shards import ShardMessage, abandon_shard, process_shard
@@ -31,7 +31,7 @@ from core.tenant.merging import PresenceTracker
 from core.tenant.port import GrantedPermissions, Tenant
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import GRANTS
-from tests.support.fakes.tenant import SingleWrite
+from tests.support.fakes.state import SingleWrite
 from tests.support.fakes.world import (
     START,
     Clock,
@@ -108,7 +108,15 @@ class SyntheticTenant:
         self.partially_applied.clear()
         self.listing_interrupted = self.unavailable = False
 
-    async def grants(self) -> Reading[GrantedPermissions]:
+    @property
+    def permissions(self) -> Self:
+        return self
+
+    @property
+    def writer(self) -> Self:
+        return self
+
+    async def read_granted_permissions(self) -> Reading[GrantedPermissions]:
         with self.crash_injector():
             return Reading((self.granted,), sources=frozenset({GRANTS}))
 

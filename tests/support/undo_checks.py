@@ -29,7 +29,7 @@ async def apply_and_capture(
     """The scene that a change leaves behind, and what the change recorded."""
     async with open_sandbox(build_scene(**deepcopy(dict(scene_parts)))) as to:
         assert isinstance(to, SandboxTenant)
-        made = await to.tenant.apply(change)
+        made = await to.tenant.writer.apply(change)
         tenant = to.connection.sandbox.tenant
         return deepcopy({"graph": tenant.graph, "exchange": tenant.exchange}), made.before
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from typing import Protocol
 
 from core.guards.app_consent.grants import (
     GRANT_SOURCES,
@@ -15,28 +16,34 @@ from core.guards.app_consent.grants import (
 from core.model.guards import ObserveContext
 from core.tenant.apps import App
 from core.tenant.merging import PresenceTracker, collect_failures
-from core.tenant.port import Tenant
+from core.tenant.port import HasApps, HasConfiguration
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import APPS
 
 
-async def observe(tenant: Tenant, context: ObserveContext) -> AsyncIterator[Reading[ConsentItem]]:
+class ConsentPorts(HasApps, HasConfiguration, Protocol):
+    """The ports this guard reads."""
+
+
+async def observe(
+    tenant: ConsentPorts, context: ObserveContext
+) -> AsyncIterator[Reading[ConsentItem]]:
     """Whether users may consent; then every app of the tenant with what it holds, page by page."""
-    policy = await tenant.configuration(POLICY)
+    policy = await tenant.configuration.read_configuration(POLICY)
     yield Reading(policy.items, policy.failures, policy.sources)
     holdings = AppGrants()
-    async for grants in tenant.delegated_grants():
+    async for grants in tenant.apps.list_delegated_grants():
         holdings.failures += collect_failures((grants,))
         for grant in grants.items:
             holdings.add_delegated_grant(grant)
-    async for given in tenant.app_permissions():
+    async for given in tenant.apps.list_app_permissions():
         holdings.failures += collect_failures((given,))
         for permission in given.items:
             holdings.add_app_permission(permission)
     apis = await read_resource_apis(tenant, holdings)
     listed = PresenceTracker(context.open_case_ids)
     unseen = holdings.list_owner_ids()
-    async for page in tenant.apps():
+    async for page in tenant.apps.list_apps():
         listed.add_page(page)
         unseen -= {one for one in unseen if page.scope is not None and one in page.scope}
         yield join_app_grants(page, holdings, apis)
@@ -47,10 +54,10 @@ async def observe(tenant: Tenant, context: ObserveContext) -> AsyncIterator[Read
         yield absent
 
 
-async def read_resource_apis(tenant: Tenant, grants: AppGrants) -> Mapping[str, App]:
+async def read_resource_apis(tenant: HasApps, grants: AppGrants) -> Mapping[str, App]:
     """The APIs by id; what is for one that could not be read counts as unread, app by app."""
     wanted = grants.list_api_ids()
-    found = await tenant.apps_by_id(wanted) if wanted else Reading[App]()
+    found = await tenant.apps.read_apps(wanted) if wanted else Reading[App]()
     apis = {api.id: api for api in found.items}
     if whole := found.find_source_failure(APPS):
         grants.failures += [replace(whole, source=surface) for surface in GRANT_SOURCES]

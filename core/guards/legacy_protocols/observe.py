@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import replace
+from typing import Protocol
 
 from core.guards.legacy_protocols.items import (
     MAX_TEXT_LENGTH,
@@ -24,7 +25,7 @@ from core.sanitize import sanitize_text
 from core.tenant.configuration import Configuration
 from core.tenant.mailboxes import MailboxProtocols, ProtocolUse
 from core.tenant.merging import PresenceTracker, collect_failures, collect_sources
-from core.tenant.port import Tenant
+from core.tenant.port import HasConfiguration, HasMailboxes, HasProtocols
 from core.tenant.readings import Reading
 from core.tenant.surfaces import PROTOCOL_USE, PROTOCOLS, SIGN_INS
 
@@ -32,7 +33,13 @@ MAX_LOOKUPS = 200
 """Users of SMTP AUTH whose own setting is read; beyond that they all count as concerned."""
 
 
-async def observe(tenant: Tenant, context: ObserveContext) -> AsyncIterator[Reading[ProtocolItem]]:
+class ProtocolPorts(HasConfiguration, HasMailboxes, HasProtocols, Protocol):
+    """The ports this guard reads."""
+
+
+async def observe(
+    tenant: ProtocolPorts, context: ObserveContext
+) -> AsyncIterator[Reading[ProtocolItem]]:
     """The settings of the organization, then every mailbox; who uses what is only asked if needed.
 
     While the log cannot be read, what has an open case stays as it was last judged, and what has
@@ -42,7 +49,7 @@ async def observe(tenant: Tenant, context: ObserveContext) -> AsyncIterator[Read
     yield await read_organization_protocols(tenant, context, log)
     listed = PresenceTracker(context.open_case_ids)
     searches: frozenset[str] | None = None
-    async for page in tenant.mailbox_protocols(context.continuation):
+    async for page in tenant.protocols.list_mailbox_protocols(context.continuation):
         listed.add_page(page)
         if searches is None and any(one.allowed or one.unknown for one in page.items):
             searches = await read_discovery_mailboxes(tenant)
@@ -53,13 +60,13 @@ async def observe(tenant: Tenant, context: ObserveContext) -> AsyncIterator[Read
 
 
 async def read_organization_protocols(
-    tenant: Tenant, context: ObserveContext, log: SignInLog
+    tenant: ProtocolPorts, context: ObserveContext, log: SignInLog
 ) -> Reading[ProtocolItem]:
     """SMTP AUTH as a whole, the plans of new mailboxes, and authentication policies."""
-    transport = await tenant.configuration(TRANSPORT)
-    plans = await tenant.configuration(PLANS)
-    policies = await tenant.configuration(POLICIES)
-    settings = await tenant.configuration(SETTINGS)
+    transport = await tenant.configuration.read_configuration(TRANSPORT)
+    plans = await tenant.configuration.read_configuration(PLANS)
+    policies = await tenant.configuration.read_configuration(POLICIES)
+    settings = await tenant.configuration.read_configuration(SETTINGS)
     read = (transport, plans, policies, settings)
     named = next((get_default_policy_name(one) for one in settings.items), None)
     items: list[ProtocolItem] = [NewMailboxPlan(plan) for plan in plans.items]
@@ -125,7 +132,9 @@ def get_item_object_id(item: ProtocolItem) -> str:
             return item.protocols.mailbox.id
 
 
-async def add_protocol_users(tenant: Tenant, item: ProtocolItem, log: SignInLog) -> ProtocolItem:
+async def add_protocol_users(
+    tenant: ProtocolPorts, item: ProtocolItem, log: SignInLog
+) -> ProtocolItem:
     """A setting of the organization with those who use what it allows."""
     if not allows_legacy_sign_in(item):
         return item
@@ -144,25 +153,29 @@ async def add_protocol_users(tenant: Tenant, item: ProtocolItem, log: SignInLog)
 
 
 async def filter_inheriting_users(
-    tenant: Tenant, uses: tuple[ProtocolUse, ...]
+    tenant: HasProtocols, uses: tuple[ProtocolUse, ...]
 ) -> tuple[ProtocolUse, ...]:
     """The users whom the organization's switch concerns: all but those known to decide alone."""
     asked = [use.account_id for use in uses[:MAX_LOOKUPS]]
     if not asked:
         return uses
-    found = await tenant.protocols_of(asked)
+    found = await tenant.protocols.read_mailbox_protocols(asked)
     alone = {one.mailbox.id for one in found.items if "smtp" in one.allowed | one.denied}
     return tuple(use for use in uses if use.account_id not in alone)
 
 
-async def read_discovery_mailboxes(tenant: Tenant) -> frozenset[str]:
+async def read_discovery_mailboxes(tenant: HasMailboxes) -> frozenset[str]:
     """The mailboxes that hold what a search found: nobody can sign in to one.
 
     Get-CASMailbox does not tell what a mailbox is. Where these cannot be listed they count like
     any other.
     """
     return frozenset(
-        [box.id async for page in tenant.mailboxes(("DiscoveryMailbox",)) for box in page.items]
+        [
+            box.id
+            async for page in tenant.mailboxes.list_mailboxes(("DiscoveryMailbox",))
+            for box in page.items
+        ]
     )
 
 

@@ -12,7 +12,7 @@ from core.model.findings import Verdict
 from core.model.guards import GuardPolicy
 from core.sanitize import sanitize_text
 from core.tenant.mailboxes import ProtocolUse
-from core.tenant.port import Tenant
+from core.tenant.port import HasProtocols
 from core.tenant.readings import ReadFailure
 from core.tenant.surfaces import PROTOCOL_USE, SIGN_INS
 
@@ -48,7 +48,7 @@ class SignInLog:
     `failure` is why the log could not be read just now.
     """
 
-    tenant: Tenant
+    tenant: HasProtocols
     policy: GuardPolicy
     is_read: bool = False
     uses: dict[str, tuple[ProtocolUse, ...]] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class SignInLog:
         if self.is_read:
             return
         self.is_read = True
-        found = await self.tenant.protocol_use(
+        found = await self.tenant.protocols.read_protocol_use(
             self.policy.now - timedelta(days=get_log_days(self.policy))
         )
         for use in found.items:

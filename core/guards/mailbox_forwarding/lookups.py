@@ -12,7 +12,7 @@ from core.guards.mailbox_forwarding.recipients import (
 from core.tenant.mail_flow import AcceptedDomain, InboxRule, Recipient, TransportRule
 from core.tenant.mailboxes import Mailbox
 from core.tenant.merging import collect_failures, collect_sources
-from core.tenant.port import Tenant
+from core.tenant.port import HasMailFlow
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import DOMAINS
 
@@ -53,7 +53,7 @@ def list_lookup_names(
 
 
 async def look_up_recipients(
-    tenant: Tenant, names: set[str], own_domains: OwnDomains | None
+    tenant: HasMailFlow, names: set[str], own_domains: OwnDomains | None
 ) -> tuple[Mapping[str, Recipient], Reading[Recipient]]:
     """What recipients stand for, and what those stand for that are contacts for own addresses."""
     known: dict[str, Recipient] = {}
@@ -62,7 +62,7 @@ async def look_up_recipients(
     for _ in range(MAX_HOPS):
         if not wanted or own_domains is None:
             break
-        part = await tenant.recipients(sorted(wanted))
+        part = await tenant.mail_flow.read_recipients(sorted(wanted))
         parts.append(part)
         known |= {recipient.name: recipient for recipient in part.items}
         asked = {miss.object_id for miss in part.failures} | set(known) | wanted

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from core.guards.mailbox_forwarding.forwards import (
     Forward,
@@ -34,7 +35,7 @@ from core.tenant.mail_flow import (
 from core.tenant.mailbox_index import MailboxPage, select_between_checks
 from core.tenant.mailboxes import Mailbox
 from core.tenant.merging import collect_failures, collect_sources
-from core.tenant.port import Tenant
+from core.tenant.port import HasInboxRules, HasMailboxes, HasMailFlow
 from core.tenant.readings import AllExcept, ReadFailure, Reading
 from core.tenant.surfaces import (
     DOMAINS,
@@ -51,23 +52,27 @@ SOURCES = frozenset({MAILBOXES, INBOX_RULES, HIDDEN_RULES, RULE_FOLDERS, DOMAINS
 """All that is ever read of one mailbox."""
 
 
+class ForwardingPorts(HasInboxRules, HasMailFlow, HasMailboxes, Protocol):
+    """The ports this guard reads."""
+
+
 async def observe(
-    tenant: Tenant, context: ObserveContext
+    tenant: ForwardingPorts, context: ObserveContext
 ) -> AsyncIterator[Reading[Forward] | MailboxPage]:
     """The forwards Exchange can name by itself, then all mailboxes, to look into one by one."""
     yield await read_listed_forwards(tenant)
-    async for page in tenant.mailboxes():
+    async for page in tenant.mailboxes.list_mailboxes():
         yield MailboxPage(page, SOURCES, excluded_kinds=("DiscoveryMailbox",))
 
 
-async def read_listed_forwards(tenant: Tenant) -> Reading[Forward]:
+async def read_listed_forwards(tenant: ForwardingPorts) -> Reading[Forward]:
     """Forwards set on mailboxes, and mail-flow rules: a few requests at any size of tenant."""
     listed, domains, flow, remotes, policies = await asyncio.gather(
-        tenant.forwarding_mailboxes(),
-        tenant.accepted_domains(),
-        tenant.transport_rules(),
-        tenant.remote_domains(),
-        tenant.outbound_policies(),
+        tenant.mailboxes.read_forwarding_mailboxes(),
+        tenant.mail_flow.read_accepted_domains(),
+        tenant.mail_flow.read_transport_rules(),
+        tenant.mail_flow.read_remote_domains(),
+        tenant.mail_flow.read_outbound_policies(),
     )
     boxes = list({mailbox.id: mailbox for mailbox in listed.items}.values())
     own = get_own_domains(domains)
@@ -104,7 +109,7 @@ async def read_listed_forwards(tenant: Tenant) -> Reading[Forward]:
 
 
 async def inspect(
-    tenant: Tenant, context: ObserveContext, mailboxes: Sequence[Mailbox]
+    tenant: ForwardingPorts, context: ObserveContext, mailboxes: Sequence[Mailbox]
 ) -> Reading[Forward]:
     """The inbox rules of some mailboxes, and what their recipients stand for.
 
@@ -112,7 +117,7 @@ async def inspect(
     command for each mailbox, so it is swept over the day; between sweeps those with an open case
     are asked, so that what a sweep could not read waits for the next run and not for the next day.
     """
-    graph = await tenant.inbox_rules(mailboxes)
+    graph = await tenant.inbox_rules.read_inbox_rules(mailboxes)
     swept = HIDDEN_RULES in context.due_checks
     again = mailboxes if swept else select_between_checks(mailboxes, context.open_case_ids)
     seen = frozenset(owner.id for owner in again)
@@ -120,20 +125,25 @@ async def inspect(
         *again,
         *(one for one in find_unclear_mailboxes(mailboxes, graph.items) if one.id not in seen),
     ]
-    exchange = await tenant.hidden_rules(asked) if asked else Reading[InboxRule]()
+    exchange = await tenant.inbox_rules.read_hidden_rules(asked) if asked else Reading[InboxRule]()
     graph = await reread_ambiguous_rules(tenant, mailboxes, graph, exchange)
     movers = [rule for rule in graph.items if rule.move_to and rule.enabled and not rule.delete]
     everywhere = RULE_FOLDERS in context.due_checks
     followed = [
         rule for rule in movers if everywhere or needs_folder_lookup(rule, context.open_case_ids)
     ]
-    folders = await tenant.rule_folders(followed) if followed else Reading[Folder]()
+    folders = (
+        await tenant.inbox_rules.read_rule_folders(followed) if followed else Reading[Folder]()
+    )
     rules = (*graph.items, *exchange.items)
     sends = any(True for rule in rules for _ in list_rule_recipients(rule))
-    domains = await tenant.accepted_domains() if sends else Reading[AcceptedDomain]()
+    domains = await tenant.mail_flow.read_accepted_domains() if sends else Reading[AcceptedDomain]()
     remotes, policies = Reading[RemoteDomain](), Reading[OutboundPolicy]()
     if sends:
-        remotes, policies = await tenant.remote_domains(), await tenant.outbound_policies()
+        remotes, policies = (
+            await tenant.mail_flow.read_remote_domains(),
+            await tenant.mail_flow.read_outbound_policies(),
+        )
     own = get_own_domains(domains) if sends else None
     known, looked_up = await look_up_recipients(
         tenant, list_lookup_names((), rules, (), own) if own else set(), own
@@ -182,7 +192,7 @@ async def inspect(
 
 
 async def reread_ambiguous_rules(
-    tenant: Tenant,
+    tenant: HasInboxRules,
     mailboxes: Sequence[Mailbox],
     graph_rules: Reading[InboxRule],
     exchange_rules: Reading[InboxRule],
@@ -195,7 +205,7 @@ async def reread_ambiguous_rules(
     if not puzzling:
         return graph_rules
     again = [owner for owner in mailboxes if owner.id in puzzling]
-    full = await tenant.inbox_rules(again, everything=True)
+    full = await tenant.inbox_rules.read_inbox_rules(again, include_harmless=True)
     rest = tuple(rule for rule in graph_rules.items if rule.mailbox_id not in puzzling)
     return replace(
         graph_rules, items=rest + full.items, failures=graph_rules.failures + full.failures

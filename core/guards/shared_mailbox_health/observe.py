@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from core.guards.shared_mailbox_health.items import (
     LICENCES,
@@ -17,7 +18,7 @@ from core.tenant.directory import Account
 from core.tenant.mailbox_index import MailboxPage, select_between_checks
 from core.tenant.mailboxes import Mailbox, MailboxSize, SharedMailbox
 from core.tenant.merging import collect_failures
-from core.tenant.port import Tenant
+from core.tenant.port import HasAccounts, HasSharedMailboxes
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import ACCOUNTS, MAILBOX_SIZES, SHARED_MAILBOXES
 
@@ -27,8 +28,12 @@ MAX_FAILED_ACCOUNTS = 1_000
 """Of so many mailboxes the account may be unread; with more, reading accounts did not work."""
 
 
+class SharedMailboxPorts(HasAccounts, HasSharedMailboxes, Protocol):
+    """The ports this guard reads."""
+
+
 async def observe(
-    tenant: Tenant, context: ObserveContext
+    tenant: SharedMailboxPorts, context: ObserveContext
 ) -> AsyncIterator[Reading[SharedMailboxItem] | MailboxPage]:
     """Every shared mailbox with its settings and its account; then all of them, to be measured.
 
@@ -37,7 +42,7 @@ async def observe(
     """
     lost: dict[ReadFailure, None] = {}
     whole = True
-    async for page in tenant.shared_mailboxes():
+    async for page in tenant.shared_mailboxes.list_shared_mailboxes():
         if page.items:
             kept, misses = await join_mailbox_accounts(tenant, page.items)
             lost |= dict.fromkeys(misses)
@@ -73,10 +78,10 @@ def combine_account_failures(failures: dict[ReadFailure, None]) -> tuple[ReadFai
 
 
 async def join_mailbox_accounts(
-    tenant: Tenant, mailboxes: Sequence[SharedMailbox]
+    tenant: HasAccounts, mailboxes: Sequence[SharedMailbox]
 ) -> tuple[tuple[SharedMailboxState, ...], tuple[ReadFailure, ...]]:
     """Mailboxes with their accounts, and which accounts could not be read."""
-    accounts = await tenant.accounts([one.mailbox for one in mailboxes])
+    accounts = await tenant.accounts.read_accounts([one.mailbox for one in mailboxes])
     by_id = {account.id: account for account in accounts.items}
     misses = tuple(replace(miss, source=LICENCES) for miss in collect_failures((accounts,)))
     lost = {miss.object_id for miss in misses}
@@ -89,7 +94,7 @@ async def join_mailbox_accounts(
 
 
 async def inspect(
-    tenant: Tenant, context: ObserveContext, mailboxes: Sequence[Mailbox]
+    tenant: SharedMailboxPorts, context: ObserveContext, mailboxes: Sequence[Mailbox]
 ) -> Reading[SharedMailboxItem]:
     """How large some mailboxes are. It takes a command each, so it is swept over the day.
 
@@ -102,10 +107,14 @@ async def inspect(
     if not asked and not swept:
         surfaces = frozenset({SHARED_MAILBOXES})
         return Reading(sources=surfaces, population=len(mailboxes), scope=scope)
-    sizes = await tenant.mailbox_sizes(asked)
-    accounts = await tenant.accounts(asked)
+    sizes = await tenant.shared_mailboxes.read_mailbox_sizes(asked)
+    accounts = await tenant.accounts.read_accounts(asked)
     items, doubtful = measure_mailboxes(asked, sizes, accounts)
-    settings = await tenant.shared_mailboxes_of(doubtful) if doubtful else Reading[SharedMailbox]()
+    settings = (
+        await tenant.shared_mailboxes.read_shared_mailboxes(doubtful)
+        if doubtful
+        else Reading[SharedMailbox]()
+    )
     known = {one.mailbox.id: one for one in settings.items}
     spared = {one.id for one in doubtful} - known.keys()
     misses = collect_failures((sizes, accounts, settings))

@@ -34,7 +34,7 @@ from core.sanitize import sanitize_text
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
 from core.tenant.merging import collect_failures
-from core.tenant.port import Tenant
+from core.tenant.port import HasConfiguration
 from core.tenant.readings import ReadFailure, Reading
 
 MAX_TEXT_LENGTH = 200
@@ -71,14 +71,16 @@ def build_row_source(row: BaselineRow) -> str:
 # Looking ----------------------------------------------------------------------------------------
 
 
-async def observe(tenant: Tenant, context: ObserveContext) -> AsyncIterator[Reading[BaselineItem]]:
+async def observe(
+    tenant: HasConfiguration, context: ObserveContext
+) -> AsyncIterator[Reading[BaselineItem]]:
     """Each source the rows speak of, with all its objects."""
     rows = context.policy.baseline.rows
     for source in dict.fromkeys(row.source for row in rows):
-        seen = await tenant.configuration(source)
+        seen = await tenant.configuration.read_configuration(source)
         rules = Reading[Configuration]()
         if source == POLICIES:
-            rules = await tenant.configuration(RULES)
+            rules = await tenant.configuration.read_configuration(RULES)
         yield build_baseline_batch(seen, rules, [row for row in rows if row.source == source])
 
 

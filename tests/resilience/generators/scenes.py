@@ -15,7 +15,7 @@ from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.directory import Account, MfaRegistration, ModuleUser
 from core.tenant.mail_flow import AcceptedDomain, InboxRule, OutboundPolicy, Recipient, RemoteDomain
 from core.tenant.mailboxes import Delegation, Mailbox, SharedMailbox
-from tests.support.fakes.roles import ADMIN_MODULE_USER
+from tests.support.fakes.state import ADMIN_MODULE_USER
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.fakes.world import START
 from tests.unit.guards import test_app_consent, test_legacy_protocols
@@ -134,7 +134,7 @@ def build_module_tenant() -> FakeTenant:
 
 
 def build_protocol_tenant() -> FakeTenant:
-    return test_legacy_protocols.tenant_of(protocols=test_legacy_protocols.allowing("imap"))
+    return test_legacy_protocols.tenant_of(protocol_settings=test_legacy_protocols.allowing("imap"))
 
 
 def enable_smtp(tenant: FakeTenant) -> None:

@@ -15,7 +15,7 @@ from core.adapters.clouds import Cloud, resolve_cloud
 from core.adapters.credentials import build_credential
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.graph.client import GraphClient
-from core.adapters.m365.tenant import M365Tenant
+from core.adapters.m365.tenant import connect_tenant
 from core.adapters.retry import ThrottledService as Shared
 from core.adapters.teams import TeamsChannel
 from core.bootstrap import NOTIFY_SECONDS, SCAN_TIME_SHARE
@@ -148,7 +148,7 @@ class AdapterHarness:
             for adapter in (graph, exchange, teams):
                 stack.push_async_callback(adapter.close)
             world = World(
-                M365Tenant(graph, exchange, sleep=self.timer.sleep),
+                connect_tenant(graph, exchange, sleep=self.timer.sleep),
                 self.ledger,
                 teams,
                 self.policy,

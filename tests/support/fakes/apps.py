@@ -1,5 +1,8 @@
 """The apps of a scene in wire form, as a tenant in memory holds them."""
 
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+
 from core.adapters.m365.apps.parse import (
     CallerIdentity,
     parse_app,
@@ -7,15 +10,17 @@ from core.adapters.m365.apps.parse import (
     parse_delegated_grant,
 )
 from core.adapters.m365.parsing import parse_each_row, parse_object_id
-from core.tenant.surfaces import APPS, DELEGATED_GRANTS
+from core.tenant.apps import App, AppPermission, DelegatedGrant
+from core.tenant.readings import Reading
+from core.tenant.surfaces import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
 from sandbox.graph import apps as wired
 from sandbox.graph.identity import CLIENT_ID
 from sandbox.state.tenant import SimulatedTenant as Wire
 from sandbox.state.tenant import to_rows
-from tests.support.fakes.tenant import FakeTenant
+from tests.support.fakes.state import FakeTenantState
 
 
-def add_apps(fake: FakeTenant, wire: Wire) -> None:
+def add_apps(fake: FakeTenantState, wire: Wire) -> None:
     """Apps with what they hold; rows that make no sense are unread."""
     reader = CallerIdentity(CLIENT_ID, wire.tenant_id)
     rows = wired.collect_principals(wire)
@@ -35,3 +40,47 @@ def add_apps(fake: FakeTenant, wire: Wire) -> None:
     apis = {row["id"] for row in rows if row.get("appId") in wired.APIS}
     assigned = (parse_app_permission(row, names) for row in wired.collect_app_assignments(wire))
     fake.app_role_assignments = [one for one in assigned if one and one.resource_id in apis]
+
+
+@dataclass(frozen=True, slots=True)
+class FakeAppReader:
+    """AppReader of a fake tenant."""
+
+    tenant: FakeTenantState
+
+    async def list_apps(self) -> AsyncIterator[Reading[App]]:
+        seen = self.tenant.build_reading(APPS, self.tenant.service_principals, lambda app: app.id)
+        for part in self.tenant.paginate(seen, lambda app: app.id, ""):
+            yield replace(part, continuation="")
+
+    async def read_apps(self, ids: Collection[str]) -> Reading[App]:
+        found = [
+            replace(app, credentials=(), publisher="", reply_urls=())
+            for app in self.tenant.service_principals
+            if app.id in ids
+        ]
+        seen = self.tenant.build_reading(APPS, found, lambda app: app.id, ids)
+        return replace(seen, complete=True)
+
+    async def list_delegated_grants(self) -> AsyncIterator[Reading[DelegatedGrant]]:
+        for part in self.paginate_grants(
+            DELEGATED_GRANTS, self.tenant.oauth_grants, lambda one: one.client_id
+        ):
+            yield part
+
+    async def list_app_permissions(self) -> AsyncIterator[Reading[AppPermission]]:
+        for part in self.paginate_grants(
+            APP_PERMISSIONS, self.tenant.app_role_assignments, lambda one: one.client_id
+        ):
+            yield part
+
+    def paginate_grants[T](
+        self, source: str, found: Sequence[T], get_owner_id: Callable[[T], str]
+    ) -> Iterator[Reading[T]]:
+        """What apps hold, page by page, without a scope."""
+        seen = self.tenant.build_reading(source, found, get_owner_id)
+        for at in range(0, max(len(seen.items), 1), self.tenant.page_size):
+            last = at + self.tenant.page_size >= len(seen.items)
+            items = seen.items[at : at + self.tenant.page_size]
+            unread = seen.failures if last else ()
+            yield replace(seen, items=items, failures=unread, population=len(items))

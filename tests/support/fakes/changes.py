@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from core.adapters.m365.parsing import format_timespan
 from core.adapters.m365.protocols.parse import PROTOCOL_FLAGS
@@ -28,16 +27,13 @@ from core.tenant.changes import (
 )
 from core.tenant.reversibility import hash_rule_actions
 from tests.support.fakes.roles import disable_exchange_module
-
-if TYPE_CHECKING:
-    # FakeTenant.apply calls this page, which only needs to know the shape of a FakeTenant.
-    from tests.support.fakes.tenant import FakeTenant
+from tests.support.fakes.state import FakeTenantState
 
 SESSIONS_TARGET = "sessions"
 """The target of `FakeTenant.refuse` that keeps sessions from ending, and nothing else."""
 
 
-def apply_change(tenant: "FakeTenant", change: Change) -> AppliedChange:
+def apply_change(tenant: FakeTenantState, change: Change) -> AppliedChange:
     """Make one change, as the port promises it."""
     match change:
         case BlockSignIn():
@@ -57,7 +53,7 @@ def apply_change(tenant: "FakeTenant", change: Change) -> AppliedChange:
 
 
 def apply_settings_change(
-    tenant: "FakeTenant", change: SetConfiguration | DisableMailboxProtocols
+    tenant: FakeTenantState, change: SetConfiguration | DisableMailboxProtocols
 ) -> AppliedChange:
     """A setting of the organization, or the protocols of a mailbox."""
     if isinstance(change, SetConfiguration):
@@ -65,7 +61,7 @@ def apply_settings_change(
     return disable_protocols(tenant, change)
 
 
-def set_configuration(tenant: "FakeTenant", change: SetConfiguration) -> AppliedChange:
+def set_configuration(tenant: FakeTenantState, change: SetConfiguration) -> AppliedChange:
     source = CONFIGURATION_SOURCES.get(change.source)
     if source is None or change.name not in source.writable_properties:
         raise Rejected(f"{change.name} of {change.source} is not among what may be changed")
@@ -98,12 +94,12 @@ def replace_property(
     return {**values, first: new_value}
 
 
-def disable_protocols(tenant: "FakeTenant", change: DisableMailboxProtocols) -> AppliedChange:
+def disable_protocols(tenant: FakeTenantState, change: DisableMailboxProtocols) -> AppliedChange:
     unknown = set(change.protocols) - PROTOCOL_FLAGS.keys()
     if unknown or not change.protocols:
         raise Rejected("no such protocols")
     found = get_first(
-        entry for entry in tenant.protocols if entry.mailbox.guid == change.mailbox_guid
+        entry for entry in tenant.protocol_settings if entry.mailbox.guid == change.mailbox_guid
     )
     if found.unknown & set(change.protocols):
         raise Unavailable("it is not told whether they are on")
@@ -118,11 +114,11 @@ def disable_protocols(tenant: "FakeTenant", change: DisableMailboxProtocols) -> 
         return AppliedChange(before, unchanged=True)
     with tenant.record_write(change, before):
         after = replace(found, allowed=found.allowed - wanted, denied=found.denied | wanted)
-        tenant.protocols[tenant.protocols.index(found)] = after
+        tenant.protocol_settings[tenant.protocol_settings.index(found)] = after
     return AppliedChange(before)
 
 
-def block_sign_in(tenant: "FakeTenant", change: BlockSignIn) -> AppliedChange:
+def block_sign_in(tenant: FakeTenantState, change: BlockSignIn) -> AppliedChange:
     box = get_first(box for box in tenant.boxes if box.guid == change.mailbox_guid)
     if box.kind not in change.kinds:
         raise Superseded(f"the mailbox is now a {box.kind}")
@@ -143,7 +139,7 @@ def block_sign_in(tenant: "FakeTenant", change: BlockSignIn) -> AppliedChange:
     return AppliedChange(before, unchanged=not user.enabled, note=note)
 
 
-def revoke_sessions(tenant: "FakeTenant", account_id: str) -> str:
+def revoke_sessions(tenant: FakeTenantState, account_id: str) -> str:
     """End the sessions of an account, or say why they last."""
     if SESSIONS_TARGET in tenant.change_errors:
         return f"sessions were not revoked: {tenant.change_errors[SESSIONS_TARGET]}"
@@ -151,7 +147,7 @@ def revoke_sessions(tenant: "FakeTenant", account_id: str) -> str:
     return ""
 
 
-def disable_inbox_rule(tenant: "FakeTenant", change: DisableInboxRule) -> AppliedChange:
+def disable_inbox_rule(tenant: FakeTenantState, change: DisableInboxRule) -> AppliedChange:
     rule = get_first(
         rule
         for rule in tenant.rules
@@ -167,7 +163,7 @@ def disable_inbox_rule(tenant: "FakeTenant", change: DisableInboxRule) -> Applie
     return AppliedChange(before)
 
 
-def clear_forward(tenant: "FakeTenant", change: ClearMailboxForward) -> AppliedChange:
+def clear_forward(tenant: FakeTenantState, change: ClearMailboxForward) -> AppliedChange:
     box = get_first(box for box in tenant.boxes if box.guid == change.mailbox_guid)
     before: dict[str, object] = {
         "ForwardingAddress": box.forwarding_address or None,
@@ -191,14 +187,14 @@ def clear_forward(tenant: "FakeTenant", change: ClearMailboxForward) -> AppliedC
 
 
 def apply_user_change(
-    tenant: "FakeTenant", change: ClearAuditBypass | DisableExchangeModule
+    tenant: FakeTenantState, change: ClearAuditBypass | DisableExchangeModule
 ) -> AppliedChange:
     if isinstance(change, ClearAuditBypass):
         return clear_bypass(tenant, change)
     return disable_exchange_module(tenant, change)
 
 
-def clear_bypass(tenant: "FakeTenant", change: ClearAuditBypass) -> AppliedChange:
+def clear_bypass(tenant: FakeTenantState, change: ClearAuditBypass) -> AppliedChange:
     bypass = get_first(entry for entry in tenant.bypasses if entry.id == change.account_guid)
     if not bypass.bypassed:
         return AppliedChange({"AuditBypassEnabled": False}, unchanged=True)
@@ -209,7 +205,7 @@ def clear_bypass(tenant: "FakeTenant", change: ClearAuditBypass) -> AppliedChang
 
 
 def apply_organization_change(
-    tenant: "FakeTenant", change: EnableOrganizationAudit | EnableUnifiedAuditLog
+    tenant: FakeTenantState, change: EnableOrganizationAudit | EnableUnifiedAuditLog
 ) -> AppliedChange:
     before = tenant.organization
     if isinstance(change, EnableOrganizationAudit):
@@ -233,7 +229,7 @@ def apply_organization_change(
 
 
 def apply_audit_change(
-    tenant: "FakeTenant", change: EnableMailboxAudit | ResetAuditSet | RaiseAuditAge
+    tenant: FakeTenantState, change: EnableMailboxAudit | ResetAuditSet | RaiseAuditAge
 ) -> AppliedChange:
     match change:
         case EnableMailboxAudit():
@@ -244,12 +240,12 @@ def apply_audit_change(
             return raise_audit_age(tenant, change)
 
 
-def find_audit(tenant: "FakeTenant", guid: str) -> MailboxAudit:
+def find_audit(tenant: FakeTenantState, guid: str) -> MailboxAudit:
     """The audit settings of a mailbox. Raises Gone."""
     return get_first(entry for entry in tenant.audits if entry.mailbox.guid == guid)
 
 
-def enable_audit(tenant: "FakeTenant", change: EnableMailboxAudit) -> AppliedChange:
+def enable_audit(tenant: FakeTenantState, change: EnableMailboxAudit) -> AppliedChange:
     audit = find_audit(tenant, change.mailbox_guid)
     before = {"AuditEnabled": audit.enabled}
     if audit.enabled:
@@ -259,7 +255,7 @@ def enable_audit(tenant: "FakeTenant", change: EnableMailboxAudit) -> AppliedCha
     return AppliedChange(before)
 
 
-def raise_audit_age(tenant: "FakeTenant", change: RaiseAuditAge) -> AppliedChange:
+def raise_audit_age(tenant: FakeTenantState, change: RaiseAuditAge) -> AppliedChange:
     audit = find_audit(tenant, change.mailbox_guid)
     if audit.age_days is None:
         raise Superseded("how long records are kept is not known")
@@ -273,7 +269,7 @@ def raise_audit_age(tenant: "FakeTenant", change: RaiseAuditAge) -> AppliedChang
     return AppliedChange(before)
 
 
-def reset_audit_set(tenant: "FakeTenant", change: ResetAuditSet) -> AppliedChange:
+def reset_audit_set(tenant: FakeTenantState, change: ResetAuditSet) -> AppliedChange:
     """As Exchange does it: back to the default list, and out of its hands where more is added.
 
     What is added makes a list one that was set by hand, and nobody can tell from such a list

@@ -1,14 +1,12 @@
 """Delegations of the tenant in memory, as the port tells them."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 
-from core.tenant.mailboxes import Delegation
+from core.tenant.mailboxes import Delegation, Mailbox
 from core.tenant.readings import Reading
-from core.tenant.surfaces import SEND_AS
-
-if TYPE_CHECKING:
-    from tests.support.fakes.tenant import FakeTenant
+from core.tenant.surfaces import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
+from tests.support.fakes.state import FakeTenantState
 
 
 def is_over_mailbox(delegation: Delegation) -> bool:
@@ -21,7 +19,7 @@ def get_delegation_owner(delegation: Delegation) -> str:
     return delegation.mailbox.id if delegation.mailbox else delegation.mailbox_name
 
 
-def stream_delegations(tenant: "FakeTenant", source: str) -> Iterator[Reading[Delegation]]:
+def stream_delegations(tenant: FakeTenantState, source: str) -> Iterator[Reading[Delegation]]:
     """A listing of the whole organization: its pages, then a part that speaks of everybody."""
     right = "SendAs" if source == SEND_AS else "SendOnBehalf"
     found = [one for one in tenant.delegations if one.right == right]
@@ -30,3 +28,28 @@ def stream_delegations(tenant: "FakeTenant", source: str) -> Iterator[Reading[De
         page = seen.items[at : at + tenant.page_size]
         yield Reading(items=page, sources=seen.sources, scope=frozenset())
     yield Reading(failures=seen.failures, sources=seen.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeDelegationReader:
+    """DelegationReader of a fake tenant."""
+
+    tenant: FakeTenantState
+
+    async def read_full_access(self, owners: Sequence[Mailbox]) -> Reading[Delegation]:
+        ids = [box.id for box in owners]
+        found = [
+            one
+            for one in self.tenant.delegations
+            if is_over_mailbox(one) and get_delegation_owner(one) in ids
+        ]
+        unopened = self.tenant.find_unknown_mailboxes(FULL_ACCESS, owners)
+        return self.tenant.build_reading(FULL_ACCESS, found, get_delegation_owner, ids, unopened)
+
+    async def list_send_as(self) -> AsyncIterator[Reading[Delegation]]:
+        for part in stream_delegations(self.tenant, SEND_AS):
+            yield part
+
+    async def list_send_on_behalf(self) -> AsyncIterator[Reading[Delegation]]:
+        for part in stream_delegations(self.tenant, SEND_ON_BEHALF):
+            yield part

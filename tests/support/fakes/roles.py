@@ -1,23 +1,20 @@
 """Who administers a `FakeTenant`, and what taking Exchange PowerShell away does to it."""
 
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 from core.errors import Forbidden, NotFound, Rejected, Superseded, Unavailable
 from core.tenant.changes import AppliedChange, DisableExchangeModule
 from core.tenant.directory import ModuleUser, RoleHolder
-from core.tenant.surfaces import ROLE_HOLDERS
-from sandbox.scenes.default_roles import ADMIN_GUID, ADMIN_ID
-
-if TYPE_CHECKING:
-    from tests.support.fakes.tenant import FakeTenant
-
-ADMIN_ROLE_HOLDER = RoleHolder(ADMIN_ID, "entra")
-ADMIN_MODULE_USER = ModuleUser(ADMIN_ID, ADMIN_GUID, "chief@sandbox.example", "User")
+from core.tenant.readings import Reading
+from core.tenant.surfaces import MODULE_USERS, ROLE_HOLDERS
+from tests.support.fakes.state import FakeTenantState
 
 
-def disable_exchange_module(tenant: "FakeTenant", change: DisableExchangeModule) -> AppliedChange:
+def disable_exchange_module(
+    tenant: FakeTenantState, change: DisableExchangeModule
+) -> AppliedChange:
     found = [one for one in tenant.powershell_users if one.guid == change.user_guid]
     if not found:
         raise NotFound("the user is gone")
@@ -35,7 +32,7 @@ def disable_exchange_module(tenant: "FakeTenant", change: DisableExchangeModule)
     return AppliedChange(before)
 
 
-def ensure_no_role(tenant: "FakeTenant", user: ModuleUser) -> None:
+def ensure_no_role(tenant: FakeTenantState, user: ModuleUser) -> None:
     """Raise for a user who holds a role, or when that cannot be told."""
     for (surface, _), miss in tenant.failures.items():
         if surface == ROLE_HOLDERS:
@@ -48,6 +45,24 @@ def ensure_no_role(tenant: "FakeTenant", user: ModuleUser) -> None:
         for one in tenant.powershell_users
     ):
         raise Rejected("no administrator was seen to have Exchange PowerShell")
+
+
+@dataclass(frozen=True, slots=True)
+class FakeRoleReader:
+    """RoleReader of a fake tenant."""
+
+    tenant: FakeTenantState
+
+    async def read_role_holders(self) -> Reading[RoleHolder]:
+        return self.tenant.build_reading(
+            ROLE_HOLDERS, self.tenant.holders, lambda holder: holder.id
+        )
+
+    async def list_module_users(self) -> AsyncIterator[Reading[ModuleUser]]:
+        found = [one for one in self.tenant.powershell_users if one.enabled]
+        seen = self.tenant.build_reading(MODULE_USERS, found, lambda one: one.id)
+        for part in self.tenant.paginate(seen, lambda one: one.id, ""):
+            yield part
 
 
 # A scene in wire form -----------------------------------------------------------------------------

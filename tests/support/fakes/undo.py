@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.adapters.m365.parsing import format_timespan
 from core.adapters.m365.protocols.parse import PROTOCOL_FLAGS
@@ -40,15 +40,12 @@ from core.tenant.reversibility import (
     hash_rule_actions,
 )
 from tests.support.fakes.changes import find_audit, get_first, replace_property
-
-if TYPE_CHECKING:
-    # FakeTenant.restore calls this page, which only needs to know the shape of a FakeTenant.
-    from tests.support.fakes.tenant import FakeTenant
+from tests.support.fakes.state import FakeTenantState
 
 type BeforeValues = Mapping[str, object]
 
 
-def undo_change(tenant: "FakeTenant", change: Change, before: BeforeValues) -> AppliedChange:
+def undo_change(tenant: FakeTenantState, change: Change, before: BeforeValues) -> AppliedChange:
     """Undo one change, as the port promises it."""
     if reason := explain_undo_unknown(type(change).__name__, before):
         raise Rejected(reason)
@@ -68,7 +65,7 @@ def undo_change(tenant: "FakeTenant", change: Change, before: BeforeValues) -> A
 
 
 def undo_unless_changed(
-    tenant: "FakeTenant",
+    tenant: FakeTenantState,
     change: Change,
     now: BeforeValues,
     *,
@@ -102,7 +99,9 @@ type SwitchChange = (
 )
 
 
-def undo_switch(tenant: "FakeTenant", change: SwitchChange, before: BeforeValues) -> AppliedChange:
+def undo_switch(
+    tenant: FakeTenantState, change: SwitchChange, before: BeforeValues
+) -> AppliedChange:
     """One switch, wherever it stands."""
     name, left = SWITCH_CHANGES[type(change).__name__]
     was = before[name] is True
@@ -123,7 +122,7 @@ def undo_switch(tenant: "FakeTenant", change: SwitchChange, before: BeforeValues
 
 
 def get_switch(
-    tenant: "FakeTenant", change: SwitchChange, before: BeforeValues
+    tenant: FakeTenantState, change: SwitchChange, before: BeforeValues
 ) -> tuple[bool, Callable[[bool], None]]:
     """What the switch of a change is now, and what turns it."""
     match change:
@@ -160,7 +159,9 @@ def get_object_switch(rows: list[Any], row: Any, name: str) -> tuple[bool, Calla
     return now, turn
 
 
-def get_organization_switch(tenant: "FakeTenant", name: str) -> tuple[bool, Callable[[bool], None]]:
+def get_organization_switch(
+    tenant: FakeTenantState, name: str
+) -> tuple[bool, Callable[[bool], None]]:
     """A switch of the organization."""
     now = getattr(tenant.organization, name)
     if now is None:
@@ -174,7 +175,7 @@ def get_organization_switch(tenant: "FakeTenant", name: str) -> tuple[bool, Call
 
 
 def get_sign_in_switch(
-    tenant: "FakeTenant", change: BlockSignIn, before: BeforeValues
+    tenant: FakeTenantState, change: BlockSignIn, before: BeforeValues
 ) -> tuple[bool, Callable[[bool], None]]:
     user = get_first(user for user in tenant.users if user.id == change.account_id)
     now, turn = get_object_switch(tenant.users, user, "enabled")
@@ -187,7 +188,7 @@ def get_sign_in_switch(
 
 
 def get_module_switch(
-    tenant: "FakeTenant", change: DisableExchangeModule
+    tenant: FakeTenantState, change: DisableExchangeModule
 ) -> tuple[bool, Callable[[bool], None]]:
     user = get_first(user for user in tenant.powershell_users if user.guid == change.user_guid)
     if user.id != change.user_id:
@@ -196,7 +197,7 @@ def get_module_switch(
 
 
 def get_rule_switch(
-    tenant: "FakeTenant", change: DisableInboxRule, before: BeforeValues
+    tenant: FakeTenantState, change: DisableInboxRule, before: BeforeValues
 ) -> tuple[bool, Callable[[bool], None]]:
     rule = get_first(
         rule
@@ -215,7 +216,7 @@ def get_rule_switch(
 
 
 def undo_forward(
-    tenant: "FakeTenant", change: ClearMailboxForward, before: BeforeValues
+    tenant: FakeTenantState, change: ClearMailboxForward, before: BeforeValues
 ) -> AppliedChange:
     box = get_first(box for box in tenant.boxes if box.guid == change.mailbox_guid)
     after = replace(
@@ -257,7 +258,7 @@ def has_same_forwards(box: Mailbox, other: Mailbox) -> bool:
     )
 
 
-def ensure_recipient_exists(tenant: "FakeTenant", name: str, known_id: str) -> None:
+def ensure_recipient_exists(tenant: FakeTenantState, name: str, known_id: str) -> None:
     """Raise Refused unless the recipient is there: by its id if that is known, else by its name."""
     if not any(
         person.found and (person.id == known_id if known_id else person.name == name)
@@ -267,13 +268,13 @@ def ensure_recipient_exists(tenant: "FakeTenant", name: str, known_id: str) -> N
 
 
 def undo_protocols(
-    tenant: "FakeTenant", change: DisableMailboxProtocols, before: BeforeValues
+    tenant: FakeTenantState, change: DisableMailboxProtocols, before: BeforeValues
 ) -> AppliedChange:
     """Protocols that were on are put on; one that was left to the organization is again."""
     if not {PROTOCOL_FLAGS.get(name, "?") for name in change.protocols} <= before.keys():
         raise Rejected(PRIOR_STATE_UNKNOWN)
     found = get_first(
-        entry for entry in tenant.protocols if entry.mailbox.guid == change.mailbox_guid
+        entry for entry in tenant.protocol_settings if entry.mailbox.guid == change.mailbox_guid
     )
     if found.unknown & set(change.protocols):
         raise Unavailable("it is not told whether they are on")
@@ -284,7 +285,7 @@ def undo_protocols(
 
     def write() -> None:
         after = replace(found, allowed=found.allowed | behind, denied=found.denied - behind)
-        tenant.protocols[tenant.protocols.index(found)] = after
+        tenant.protocol_settings[tenant.protocol_settings.index(found)] = after
 
     return undo_unless_changed(
         tenant,
@@ -304,7 +305,7 @@ def get_protocol_switch(found: MailboxProtocols, name: str) -> bool | None:
 
 
 def undo_configuration(
-    tenant: "FakeTenant", change: SetConfiguration, before: BeforeValues
+    tenant: FakeTenantState, change: SetConfiguration, before: BeforeValues
 ) -> AppliedChange:
     source = CONFIGURATION_SOURCES.get(change.source)
     if source is None or change.name not in source.writable_properties:
@@ -338,7 +339,7 @@ def undo_configuration(
 
 
 def reject_audit_age_undo(
-    tenant: "FakeTenant", change: RaiseAuditAge, before: BeforeValues
+    tenant: FakeTenantState, change: RaiseAuditAge, before: BeforeValues
 ) -> AppliedChange:
     audit = find_audit(tenant, change.mailbox_guid)
     if audit.age_days is None:
@@ -352,7 +353,7 @@ def reject_audit_age_undo(
 
 
 def undo_audit_set(
-    tenant: "FakeTenant", change: ResetAuditSet, before: BeforeValues
+    tenant: FakeTenantState, change: ResetAuditSet, before: BeforeValues
 ) -> AppliedChange:
     """Lists that were set by hand are again; others are Microsoft's, whatever those hold."""
     audit = find_audit(tenant, change.mailbox_guid)

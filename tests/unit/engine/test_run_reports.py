@@ -35,7 +35,7 @@ class Passing(Clock):
 class Ungranted(SyntheticTenant):
     """A tenant that does not tell what the app may do."""
 
-    async def grants(self) -> Reading[GrantedPermissions]:
+    async def read_granted_permissions(self) -> Reading[GrantedPermissions]:
         return Reading(failures=(ReadFailure(GRANTS, "HTTP 503"),))
 
 

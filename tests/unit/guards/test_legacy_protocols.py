@@ -48,7 +48,10 @@ def tenant_of(*changed: Configuration, **more: object) -> FakeTenant:
     tenant = FakeTenant(
         boxes=[ANN, BEN],
         configurations=[*kept, *changed],
-        protocols=[MailboxProtocols(ANN, denied=CLOSED), MailboxProtocols(BEN, denied=CLOSED)],
+        protocol_settings=[
+            MailboxProtocols(ANN, denied=CLOSED),
+            MailboxProtocols(BEN, denied=CLOSED),
+        ],
     )
     for name, value in more.items():
         setattr(tenant, name, value)
@@ -104,7 +107,7 @@ async def test_where_all_is_off_nothing_is_said_and_nobody_asks_who_signed_in() 
 async def test_a_mailbox_that_refuses_smtp_auth_or_leaves_it_to_the_organization_is_no_finding(
     refused: frozenset[str],
 ) -> None:
-    tenant = tenant_of(protocols=[MailboxProtocols(ANN, denied=refused)])
+    tenant = tenant_of(protocol_settings=[MailboxProtocols(ANN, denied=refused)])
     assert await found(tenant) == {}
 
 
@@ -165,7 +168,7 @@ async def test_a_user_whose_mailbox_decides_for_itself_does_not_speak_for_the_or
     own: Mapping[str, frozenset[str]],
 ) -> None:
     boxes = [MailboxProtocols(ANN, **own), MailboxProtocols(BEN, denied=CLOSED)]
-    tenant = tenant_of(SMTP_ON, protocols=boxes, observed_uses=[use(ANN, "smtp")])
+    tenant = tenant_of(SMTP_ON, protocol_settings=boxes, observed_uses=[use(ANN, "smtp")])
     finding = (await found(tenant))["smtp-auth-organization"]
     assert (finding.verdict, finding.changes) == (Verdict.REPAIR, (SMTP_OFF_CHANGE,))
     assert "1 more who use it have a setting of their own" in finding.facts
@@ -174,7 +177,7 @@ async def test_a_user_whose_mailbox_decides_for_itself_does_not_speak_for_the_or
 @pytest.mark.parametrize("gone", [True, False])
 async def test_a_user_whose_mailbox_cannot_be_looked_at_counts_as_concerned(gone: bool) -> None:
     boxes = [MailboxProtocols(BEN, denied=CLOSED)]
-    tenant = tenant_of(SMTP_ON, protocols=boxes, observed_uses=[use(ANN, "smtp")])
+    tenant = tenant_of(SMTP_ON, protocol_settings=boxes, observed_uses=[use(ANN, "smtp")])
     if not gone:
         tenant.fail_read(PROTOCOLS, ANN.id)
     assert (await found(tenant))["smtp-auth-organization"].verdict is Verdict.ASK
@@ -190,7 +193,7 @@ async def test_use_before_the_days_that_count_is_no_use() -> None:
 
 @pytest.mark.parametrize("permission", [PERMISSION, "Microsoft Entra ID P1 (a licence)"])
 async def test_where_sign_ins_cannot_be_read_the_setting_decides(permission: str) -> None:
-    tenant = tenant_of(SMTP_ON, protocols=allowing("imap"))
+    tenant = tenant_of(SMTP_ON, protocol_settings=allowing("imap"))
     tenant.fail_read(PROTOCOL_USE, permission=permission)
     for kind in ("smtp-auth-organization", "mailbox-protocols"):
         finding = (await found(tenant))[kind]
@@ -200,7 +203,7 @@ async def test_where_sign_ins_cannot_be_read_the_setting_decides(permission: str
 
 
 async def test_what_is_missing_to_read_sign_ins_is_a_detail_and_keeps_no_case_open() -> None:
-    tenant = tenant_of(protocols=allowing("imap"))
+    tenant = tenant_of(protocol_settings=allowing("imap"))
     tenant.fail_read(PROTOCOL_USE, permission=PERMISSION)
     reading = await read(tenant)
     assert reading.covers((PROTOCOLS, PROTOCOL_USE), "m1")
@@ -209,7 +212,7 @@ async def test_what_is_missing_to_read_sign_ins_is_a_detail_and_keeps_no_case_op
 
 
 async def test_while_the_log_fails_what_is_new_is_asked_and_never_written() -> None:
-    tenant = tenant_of(SMTP_ON, protocols=allowing("imap"))
+    tenant = tenant_of(SMTP_ON, protocol_settings=allowing("imap"))
     tenant.fail_read(PROTOCOL_USE)
     for terms in (TERMS, ENFORCED):
         findings = await found(tenant, terms)
@@ -219,7 +222,7 @@ async def test_while_the_log_fails_what_is_new_is_asked_and_never_written() -> N
 
 
 async def test_while_the_log_fails_what_has_a_case_stays_as_it_was_last_judged() -> None:
-    tenant = tenant_of(SMTP_ON, protocols=allowing("imap"))
+    tenant = tenant_of(SMTP_ON, protocol_settings=allowing("imap"))
     tenant.fail_read(PROTOCOL_USE)
     assert await found(tenant, TERMS, ORGANIZATION, "m1") == {}
     reading = await read(tenant, TERMS, ORGANIZATION, "m1")
@@ -231,7 +234,7 @@ async def test_while_the_log_fails_what_has_a_case_stays_as_it_was_last_judged()
 
 
 async def test_a_log_of_which_not_all_was_read_speaks_against_but_never_for() -> None:
-    tenant = tenant_of(protocols=allowing("imap", "smtp"))
+    tenant = tenant_of(protocol_settings=allowing("imap", "smtp"))
     tenant.fail_read(PROTOCOL_USE, "smtp", "too many", optional=True)
     findings = await found(tenant)
     assert findings["smtp-auth-override"].verdict is Verdict.ASK
@@ -239,7 +242,7 @@ async def test_a_log_of_which_not_all_was_read_speaks_against_but_never_for() ->
 
 
 async def test_a_mailbox_without_an_account_cannot_be_looked_up_in_the_log() -> None:
-    tenant = tenant_of(protocols=allowing("imap", box=replace(ANN, has_account=False)))
+    tenant = tenant_of(protocol_settings=allowing("imap", box=replace(ANN, has_account=False)))
     finding = (await found(tenant))["mailbox-protocols"]
     assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
 
@@ -248,7 +251,7 @@ async def test_a_mailbox_without_an_account_cannot_be_looked_up_in_the_log() -> 
 
 
 async def test_an_override_of_smtp_auth_is_set_to_refuse_and_not_emptied() -> None:
-    finding = (await found(tenant_of(protocols=allowing("smtp"))))["smtp-auth-override"]
+    finding = (await found(tenant_of(protocol_settings=allowing("smtp"))))["smtp-auth-override"]
     assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.REPAIR)
     assert finding.changes == (DisableMailboxProtocols("g1", ("smtp",)),)
     assert finding.sources == (PROTOCOLS, PROTOCOL_USE)
@@ -260,7 +263,9 @@ async def test_an_override_of_smtp_auth_is_set_to_refuse_and_not_emptied() -> No
 @pytest.mark.parametrize("organization", [True, False])
 async def test_an_override_counts_whatever_the_organization_says(organization: bool) -> None:
     setting = config(TRANSPORT, SmtpClientAuthenticationDisabled=organization)
-    assert "smtp-auth-override" in await found(tenant_of(setting, protocols=allowing("smtp")))
+    assert "smtp-auth-override" in await found(
+        tenant_of(setting, protocol_settings=allowing("smtp"))
+    )
 
 
 @pytest.mark.parametrize(
@@ -270,27 +275,27 @@ async def test_an_override_counts_whatever_the_organization_says(organization: b
 async def test_pop_and_imap_that_nobody_uses_are_switched_off(
     protocols: tuple[str, ...], dangerous: str
 ) -> None:
-    finding = (await found(tenant_of(protocols=allowing(*protocols))))["mailbox-protocols"]
+    finding = (await found(tenant_of(protocol_settings=allowing(*protocols))))["mailbox-protocols"]
     assert (finding.severity, finding.verdict) == (Severity.LOW, Verdict.REPAIR)
     assert finding.fingerprint == dangerous
     assert finding.changes == (DisableMailboxProtocols("g1", tuple(dangerous.split("+"))),)
 
 
 async def test_a_protocol_switched_on_beside_another_is_another_finding() -> None:
-    one = (await found(tenant_of(protocols=allowing("pop"))))["mailbox-protocols"]
-    both = (await found(tenant_of(protocols=allowing("pop", "imap"))))["mailbox-protocols"]
+    one = (await found(tenant_of(protocol_settings=allowing("pop"))))["mailbox-protocols"]
+    both = (await found(tenant_of(protocol_settings=allowing("pop", "imap"))))["mailbox-protocols"]
     assert one.compute_key(GUARD.name) != both.compute_key(GUARD.name)
 
 
 async def test_a_renamed_mailbox_is_the_same_finding() -> None:
-    one = (await found(tenant_of(protocols=allowing("pop"))))["mailbox-protocols"]
+    one = (await found(tenant_of(protocol_settings=allowing("pop"))))["mailbox-protocols"]
     renamed = allowing("pop", box=replace(ANN, address="new@contoso.com"))
-    other = (await found(tenant_of(protocols=renamed)))["mailbox-protocols"]
+    other = (await found(tenant_of(protocol_settings=renamed)))["mailbox-protocols"]
     assert one.compute_key(GUARD.name) == other.compute_key(GUARD.name)
 
 
 async def test_a_mailbox_one_of_whose_protocols_is_in_use_is_asked_about() -> None:
-    tenant = tenant_of(protocols=allowing("imap", "pop"), observed_uses=[use(ANN, "imap")])
+    tenant = tenant_of(protocol_settings=allowing("imap", "pop"), observed_uses=[use(ANN, "imap")])
     finding = (await found(tenant))["mailbox-protocols"]
     assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.ASK)
     assert finding.changes == ()
@@ -301,27 +306,29 @@ async def test_a_mailbox_one_of_whose_protocols_is_in_use_is_asked_about() -> No
 
 
 async def test_use_of_one_protocol_does_not_speak_for_another() -> None:
-    tenant = tenant_of(protocols=allowing("imap", "smtp"), observed_uses=[use(ANN, "imap")])
+    tenant = tenant_of(protocol_settings=allowing("imap", "smtp"), observed_uses=[use(ANN, "imap")])
     findings = await found(tenant)
     assert findings["smtp-auth-override"].verdict is Verdict.REPAIR
     assert findings["mailbox-protocols"].verdict is Verdict.ASK
 
 
 async def test_what_somebody_else_uses_is_not_held_against_a_mailbox() -> None:
-    tenant = tenant_of(protocols=allowing("imap"), observed_uses=[use(BEN, "imap")])
+    tenant = tenant_of(protocol_settings=allowing("imap"), observed_uses=[use(BEN, "imap")])
     assert (await found(tenant))["mailbox-protocols"].verdict is Verdict.REPAIR
 
 
 async def test_the_next_sign_in_from_the_same_place_on_the_same_day_changes_no_fact() -> None:
-    first = tenant_of(protocols=allowing("imap"), observed_uses=[use(ANN, "imap", 1, "10.0.0.1")])
+    first = tenant_of(
+        protocol_settings=allowing("imap"), observed_uses=[use(ANN, "imap", 1, "10.0.0.1")]
+    )
     later = replace(use(ANN, "imap", 1, "10.0.0.1"), last_used=NOW - timedelta(hours=20))
-    second = tenant_of(protocols=allowing("imap"), observed_uses=[later])
+    second = tenant_of(protocol_settings=allowing("imap"), observed_uses=[later])
     assert (await found(first))["mailbox-protocols"] == (await found(second))["mailbox-protocols"]
 
 
 async def test_what_a_mailbox_does_not_tell_is_not_known() -> None:
     boxes = [MailboxProtocols(ANN, denied=frozenset({"pop"}), unknown=frozenset({"imap", "smtp"}))]
-    findings = await found(tenant_of(protocols=boxes))
+    findings = await found(tenant_of(protocol_settings=boxes))
     assert findings.keys() == {"mailbox-protocols-unknown"}
     finding = findings["mailbox-protocols-unknown"]
     assert (finding.verdict, finding.changes) == (Verdict.COULD_NOT_TELL, ())
@@ -331,19 +338,21 @@ async def test_what_a_mailbox_does_not_tell_is_not_known() -> None:
 @pytest.mark.parametrize("kind", ["SharedMailbox", "RoomMailbox", "SchedulingMailbox"])
 async def test_mailboxes_of_no_person_are_judged_like_any_other(kind: str) -> None:
     boxes = [replace(ANN, kind=kind), BEN]
-    assert await found(tenant_of(boxes=boxes, protocols=allowing("pop")))
+    assert await found(tenant_of(boxes=boxes, protocol_settings=allowing("pop")))
 
 
 async def test_discovery_mailboxes_are_left_alone_and_their_names_are_nothing_to_go_by() -> None:
     search = replace(ANN, kind="DiscoveryMailbox", name="DiscoverySearchMailbox{D919BA05}")
-    assert await found(tenant_of(boxes=[search, BEN], protocols=allowing("pop"))) == {}
+    assert await found(tenant_of(boxes=[search, BEN], protocol_settings=allowing("pop"))) == {}
     person = replace(search, kind="UserMailbox")
-    assert await found(tenant_of(boxes=[person, BEN], protocols=allowing("pop", box=person)))
+    assert await found(
+        tenant_of(boxes=[person, BEN], protocol_settings=allowing("pop", box=person))
+    )
 
 
 @pytest.mark.parametrize("address", ["a'b\n@contoso.com", "\u202e@contoso.com", "x" * 300])
 async def test_no_command_is_made_of_a_name_that_cannot_be_written(address: str) -> None:
-    tenant = tenant_of(protocols=allowing("pop", box=replace(ANN, address=address)))
+    tenant = tenant_of(protocol_settings=allowing("pop", box=replace(ANN, address=address)))
     finding = (await found(tenant))["mailbox-protocols"]
     assert finding.advice == "Set-CASMailbox -Identity <identity> -PopEnabled $false"
     assert "\n" not in finding.summary
@@ -403,7 +412,7 @@ async def test_a_policy_that_takes_bare_passwords_is_worse_as_the_default(
 
 async def test_while_anybody_uses_smtp_auth_no_policy_is_changed() -> None:
     boxes = [MailboxProtocols(ANN, denied=CLOSED)]
-    tenant = tenant_of(ALLOWS, protocols=boxes, observed_uses=[use(ANN, "smtp")])
+    tenant = tenant_of(ALLOWS, protocol_settings=boxes, observed_uses=[use(ANN, "smtp")])
     finding = (await found(tenant))["policy-basic-smtp"]
     assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
 
@@ -457,7 +466,7 @@ async def test_mailboxes_that_cannot_be_listed_are_not_gone() -> None:
 
 
 async def test_a_mailbox_that_is_gone_ends_its_case_even_while_the_log_fails() -> None:
-    tenant = tenant_of(protocols=allowing("pop"))
+    tenant = tenant_of(protocol_settings=allowing("pop"))
     tenant.fail_read(PROTOCOL_USE)
     parts = [
         part
@@ -472,7 +481,7 @@ async def test_a_mailbox_that_is_gone_ends_its_case_even_while_the_log_fails() -
 
 
 async def test_one_mailbox_that_cannot_be_read_is_that_one() -> None:
-    tenant = tenant_of(protocols=allowing("pop", box=BEN))
+    tenant = tenant_of(protocol_settings=allowing("pop", box=BEN))
     tenant.fail_read(PROTOCOLS, "m1")
     reading = await read(tenant)
     assert reading.unread_object_ids == {"m1"}
@@ -482,7 +491,7 @@ async def test_one_mailbox_that_cannot_be_read_is_that_one() -> None:
 async def test_the_log_is_read_once_however_many_pages_there_are() -> None:
     boxes = [Mailbox(f"m{n}", f"g{n}", f"n{n}@contoso.com") for n in range(50)]
     tenant = tenant_of(
-        SMTP_ON, protocols=[MailboxProtocols(box, frozenset({"pop"})) for box in boxes]
+        SMTP_ON, protocol_settings=[MailboxProtocols(box, frozenset({"pop"})) for box in boxes]
     )
     tenant.page_size = 10
     await read(tenant)
@@ -494,11 +503,11 @@ async def test_the_log_is_read_once_however_many_pages_there_are() -> None:
 
 async def test_what_is_changed_is_no_finding_any_more() -> None:
     plan = config(PLANS, "Enterprise", ImapEnabled=True, PopEnabled=True)
-    tenant = tenant_of(SMTP_ON, ALLOWS, plan, protocols=allowing("imap", "pop", "smtp"))
+    tenant = tenant_of(SMTP_ON, ALLOWS, plan, protocol_settings=allowing("imap", "pop", "smtp"))
     findings = await found(tenant)
     assert len(findings) == 5
     for finding in findings.values():
         for change in finding.changes:
-            assert not (await tenant.apply(change)).unchanged
-            assert (await tenant.apply(change)).unchanged
+            assert not (await tenant.writer.apply(change)).unchanged
+            assert (await tenant.writer.apply(change)).unchanged
     assert await found(tenant) == {}

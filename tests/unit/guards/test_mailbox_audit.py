@@ -362,7 +362,7 @@ async def test_a_default_that_does_not_bring_what_is_expected_is_a_refusal() -> 
     )
     (finding,) = await everything(tenant)
     with pytest.raises(Rejected, match="MailItemsAccessed"):
-        await tenant.apply(finding.changes[0])
+        await tenant.writer.apply(finding.changes[0])
 
 
 async def test_changes_put_everything_right_and_nothing_is_found_again() -> None:
@@ -383,7 +383,7 @@ async def test_changes_put_everything_right_and_nothing_is_found_again() -> None
     first = await everything(tenant)
     assert len(first) == 7
     for change in [change for finding in first for change in finding.changes]:
-        await tenant.apply(change)
+        await tenant.writer.apply(change)
     left = await everything(tenant)
     assert [(finding.kind, finding.verdict) for finding in left] == [
         ("audit-set-customised", Verdict.KEEP)

@@ -244,7 +244,7 @@ async def test_the_change_blocks_exactly_this_account() -> None:
     tenant = FakeTenant(boxes=[BOX], users=[OPEN, other])
     (item,) = (await look(tenant)).items
     (change,) = only(item).changes
-    applied = await tenant.apply(change)
+    applied = await tenant.writer.apply(change)
     assert applied.before == {"accountEnabled": True}
     assert [user.enabled for user in tenant.users] == [False, True]
     assert not [finding for item in (await look(tenant)).items for finding in judge(item, TERMS)]

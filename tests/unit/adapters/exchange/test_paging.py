@@ -23,7 +23,7 @@ def boxes(numbers: range, **more: object) -> list[dict[str, Any]]:
 
 
 async def listed(to: Connection, after: str = "") -> list[Reading[Mailbox]]:
-    return [page async for page in to.tenant.mailboxes(after=after)]
+    return [page async for page in to.tenant.mailboxes.list_mailboxes(after=after)]
 
 
 async def test_a_mailbox_that_moves_between_pages_counts_once_where_it_was_first() -> None:
@@ -45,7 +45,7 @@ async def test_a_mailbox_that_is_broken_on_two_pages_is_one_unread_mailbox() -> 
     broken = build_mailbox_row("m-bad", "g-bad", "bad", AuditAdmin=["x"] * 1_001)
     rows = [broken, *boxes(range(999)), broken]
     async with connect_sandbox(build_scene(exchange={"Get-Mailbox": rows})) as to:
-        first, second = [page async for page in to.tenant.mailbox_audits()]
+        first, second = [page async for page in to.tenant.auditing.list_mailbox_audits()]
     assert [miss.object_id for miss in first.failures] == ["m-bad"]
     assert (first.population, second.population, second.failures) == (1_000, 0, ())
 
@@ -77,9 +77,9 @@ async def test_the_end_of_a_listing_may_be_an_empty_page_but_the_beginning_may_n
         further = (await listed(to))[0].continuation
         empty = {"kind": "wrongBody", "body": {"value": []}, "match": "^Get-Mailbox"}
         to.sandbox.tenant.set_faults([empty])
-        (rest,) = [page async for page in to.tenant.mailbox_audits(further)]
+        (rest,) = [page async for page in to.tenant.auditing.list_mailbox_audits(further)]
         assert (rest.complete, rest.population) == (True, 0)
-        (nobody,) = [page async for page in to.tenant.mailbox_audits()]
+        (nobody,) = [page async for page in to.tenant.auditing.list_mailbox_audits()]
         assert not nobody.complete
 
 
@@ -96,14 +96,14 @@ async def test_bypassed_accounts_stay_known_when_the_listing_breaks_off() -> Non
     async with connect_sandbox(
         build_scene(exchange=bypasses(1_100, 7), faults=faults), attempts=1
     ) as to:
-        found = await to.tenant.audit_bypasses()
+        found = await to.tenant.auditing.read_audit_bypasses()
     assert [one.id for one in found.items] == ["g7"]
     assert found.find_source_failure(AUDIT_BYPASS)
 
 
 async def test_a_list_of_nobody_does_not_mean_that_nobody_is_bypassed() -> None:
     async with connect_sandbox(build_scene(exchange=bypasses(0, 0))) as to:
-        found = await to.tenant.audit_bypasses()
+        found = await to.tenant.auditing.read_audit_bypasses()
     assert found.find_source_failure(AUDIT_BYPASS)
 
 
@@ -147,12 +147,14 @@ async def test_whoever_gives_up_asking_does_not_take_the_answer_from_the_others(
 
 async def test_slices_that_ask_for_the_same_recipients_ask_once_and_not_all_are_kept() -> None:
     async with connect_sandbox(build_scene()) as to:
-        await asyncio.gather(*(to.tenant.recipients(["ann", "nobody"]) for _ in range(2)))
+        await asyncio.gather(
+            *(to.tenant.mail_flow.read_recipients(["ann", "nobody"]) for _ in range(2))
+        )
         asked = to.sandbox.counts["exchange"]
         assert asked == 1
-        await to.tenant.recipients(
+        await to.tenant.mail_flow.read_recipients(
             [f"x{number}" + "y" * 1_000 for number in range(MAX_CACHED_RECIPIENTS - 1)]
         )
-        assert len(to.tenant.people) == MAX_CACHED_RECIPIENTS
-        await to.tenant.recipients(["ann", "nobody"])
+        assert len(to.tenant.mail_flow.people) == MAX_CACHED_RECIPIENTS
+        await to.tenant.mail_flow.read_recipients(["ann", "nobody"])
         assert to.sandbox.counts["exchange"] == asked + 1

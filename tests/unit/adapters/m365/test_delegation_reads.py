@@ -46,11 +46,13 @@ class Answers:
     pages_of: Sequence[list[ResponseRow] | TenantError] = ()
     sent: list[Command] = field(default_factory=list)
 
-    async def batch(self, commands: Sequence[Command]) -> list[list[ResponseRow] | TenantError]:
+    async def invoke_batch(
+        self, commands: Sequence[Command]
+    ) -> list[list[ResponseRow] | TenantError]:
         self.sent += commands
         return list(self.batches)
 
-    async def pages(
+    async def read_pages(
         self, command: Command, after: str = ""
     ) -> AsyncIterator[tuple[list[ResponseRow], str]]:
         self.sent.append(command)

@@ -40,7 +40,7 @@ def breaking(where: str) -> list[dict[str, Any]]:
 
 async def test_a_log_that_breaks_off_tells_what_it_told_and_that_it_broke_off() -> None:
     async with connect_sandbox(log(1_500, faults=breaking("directoryAudits")), attempts=1) as to:
-        reading = await to.tenant.deletions(SINCE)
+        reading = await to.tenant.deletions.read_deletions(SINCE)
         assert len(reading.items) == 999
         assert reading.find_source_failure(DELETIONS) is not None
         assert not reading.covers((DELETIONS,), numbered(1))
@@ -58,7 +58,7 @@ async def test_of_more_deletions_than_anybody_needs_the_rest_is_said_to_be_unrea
 async def test_a_broken_record_is_unread_and_the_others_are_read() -> None:
     rows = [record(1), record(2) | {"targetResources": []}, record(3) | {"activityDateTime": "?"}]
     async with connect_sandbox(build_scene(graph={"directoryAudits": rows})) as to:
-        reading = await to.tenant.deletions(SINCE)
+        reading = await to.tenant.deletions.read_deletions(SINCE)
         assert [one.id for one in reading.items] == [numbered(1)]
         assert [miss.object_id for miss in reading.failures] == ["unidentified-1", "unidentified-2"]
         assert not reading.covers((DELETIONS,), "anybody")
@@ -67,7 +67,7 @@ async def test_a_broken_record_is_unread_and_the_others_are_read() -> None:
 async def test_a_broken_row_of_the_recycle_bin_is_unread_by_its_id() -> None:
     rows = [{"@odata.type": "#microsoft.graph.user", "id": numbered(7), "displayName": "Ann"}]
     async with connect_sandbox(build_scene(graph={"deletedItems": rows})) as to:
-        reading = await to.tenant.deleted_objects(SINCE)
+        reading = await to.tenant.deletions.read_deleted_objects(SINCE)
         assert reading.items == ()
         (miss,) = reading.failures
         assert (miss.source, miss.object_id) == (DELETED_USERS, numbered(7))
@@ -79,7 +79,7 @@ async def test_a_report_that_breaks_off_ends_with_a_part_that_says_so() -> None:
         graph={"userRegistrationDetails": rows}, faults=breaking("userRegistrationDetails")
     )
     async with connect_sandbox(broken, attempts=1) as to:
-        first, last = [part async for part in to.tenant.registrations()]
+        first, last = [part async for part in to.tenant.accounts.list_mfa_registrations()]
         assert (first.population, first.complete) == (1_000, True)
         assert (last.items, last.complete) == ((), False)
         assert last.find_source_failure(SIGN_IN_METHODS) is not None
@@ -92,7 +92,7 @@ async def test_broken_rows_of_the_report_are_counted_as_unread(count: int) -> No
         *([{"userPrincipalName": "x"}] * count),
     ]
     async with connect_sandbox(build_scene(graph={"userRegistrationDetails": rows})) as to:
-        reading = await collect_pages(to.tenant.registrations())
+        reading = await collect_pages(to.tenant.accounts.list_mfa_registrations())
         assert len(reading.items) == 1
         assert len(reading.failures) == count
         assert reading.population == 1 + count

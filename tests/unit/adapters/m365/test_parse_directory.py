@@ -60,12 +60,12 @@ def test_a_row_of_the_report() -> None:
 @pytest.mark.parametrize(
     ("change", "name", "value"),
     [
-        ({"userType": "Guest"}, "guest", True),
-        ({"userType": None}, "guest", False),
-        ({"isAdmin": None}, "admin", None),
-        ({"isAdmin": "False"}, "admin", False),
-        ({"isPasswordlessCapable": True}, "passwordless", True),
-        ({"isPasswordlessCapable": None}, "passwordless", False),
+        ({"userType": "Guest"}, "is_guest", True),
+        ({"userType": None}, "is_guest", False),
+        ({"isAdmin": None}, "is_admin", None),
+        ({"isAdmin": "False"}, "is_admin", False),
+        ({"isPasswordlessCapable": True}, "passwordless_capable", True),
+        ({"isPasswordlessCapable": None}, "passwordless_capable", False),
         ({"methodsRegistered": None}, "methods", frozenset()),
         ({"methodsRegistered": "mobilePhone"}, "methods", frozenset()),
         ({"userPrincipalName": None}, "upn", ""),

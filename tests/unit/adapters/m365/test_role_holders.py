@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.adapters.m365.tenant import M365Tenant
+from core.adapters.m365.tenant import connect_tenant
 from core.errors import Forbidden, Rejected, TenantError
 from core.guards.exchange_module_access import GUARD
 from core.model.guards import GuardPolicy, ObserveContext
@@ -204,7 +204,7 @@ async def check(to: Connection, directory: dict[str, Any], tally: Tally) -> None
     to.sandbox.tenant.apply_patch(directory)
     to.sandbox.tenant.writes.clear()
     holders = holders_of(directory)
-    tenant = M365Tenant(to.graph, to.exchange, sleep=to.clock.sleep)
+    tenant = connect_tenant(to.graph, to.exchange, sleep=to.clock.sleep)
     reading = await observe_all(GUARD, tenant, ObserveContext(TERMS, is_enforcing=True))
     changes = {
         change.user_id
@@ -217,7 +217,7 @@ async def check(to: Connection, directory: dict[str, Any], tally: Tally) -> None
     tally.blind += not reading.items
     for number in PEOPLE:
         try:
-            await tenant.apply(DisableExchangeModule(person(number), guid(number)))
+            await tenant.writer.apply(DisableExchangeModule(person(number), guid(number)))
         except TenantError:
             tally.refused += 1
     written = {
@@ -262,10 +262,10 @@ TAKE = DisableExchangeModule(person(1), guid(1))
 async def reasons(**more: Any) -> list[str]:
     """Why the list of a tenant is not whole; and then nothing may be written."""
     async with connect_sandbox(build_scene(**more), attempts=1) as to:
-        found = await to.tenant.role_holders()
+        found = await to.tenant.roles.read_role_holders()
         if found.failures:
             with pytest.raises(TenantError):
-                await to.tenant.apply(TAKE)
+                await to.tenant.writer.apply(TAKE)
             assert to.sandbox.writes == []
         return [f"{miss.permission}|{miss.reason}" for miss in found.failures]
 
@@ -385,11 +385,13 @@ async def test_every_missing_permission_is_named_and_not_only_the_first() -> Non
 
 async def test_a_role_given_after_the_lists_were_read_is_seen_before_the_write() -> None:
     async with connect_sandbox(TWO, attempts=1) as to:
-        assert person(1) not in {one.id for one in (await to.tenant.role_holders()).items}
+        assert person(1) not in {
+            one.id for one in (await to.tenant.roles.read_role_holders()).items
+        }
         late = {"principalId": person(1), "roleDefinitionId": READER, "directoryScopeId": "/"}
         to.sandbox.tenant.apply_patch({"graph": {"roleAssignments": [*DEFAULT_ASSIGNMENTS, late]}})
         with pytest.raises(Rejected) as refused:
-            await to.tenant.apply(TAKE)
+            await to.tenant.writer.apply(TAKE)
         assert refused.value.verdict == "protected"
         assert to.sandbox.writes == []
 
@@ -397,7 +399,7 @@ async def test_a_role_given_after_the_lists_were_read_is_seen_before_the_write()
 @pytest.mark.parametrize("collection", ["roleAssignments", "roleEligibilityScheduleInstances"])
 async def test_a_role_that_no_membership_shows_is_seen_before_the_write(collection: str) -> None:
     async with connect_sandbox(TWO, attempts=1) as to:
-        await to.tenant.role_holders()
+        await to.tenant.roles.read_role_holders()
         late = {
             "principalId": person(1),
             "roleDefinitionId": READER,
@@ -406,7 +408,7 @@ async def test_a_role_that_no_membership_shows_is_seen_before_the_write(collecti
         base = DEFAULT_ASSIGNMENTS if collection == "roleAssignments" else []
         to.sandbox.tenant.apply_patch({"graph": {collection: [*base, late]}})
         with pytest.raises(Rejected):
-            await to.tenant.apply(TAKE)
+            await to.tenant.writer.apply(TAKE)
         assert to.sandbox.writes == []
 
 
@@ -417,7 +419,7 @@ async def test_a_last_look_that_fails_ends_before_the_write(match: str) -> None:
     faults = [{"match": match, "kind": "error", "status": 403}]
     async with connect_sandbox({**TWO, "faults": faults}, attempts=1) as to:
         with pytest.raises(Forbidden) as forbidden:
-            await to.tenant.apply(TAKE)
+            await to.tenant.writer.apply(TAKE)
         assert forbidden.value.permission
         assert to.sandbox.writes == []
 
@@ -430,7 +432,7 @@ async def test_the_lists_are_read_once_for_many_changes() -> None:
     )
     async with connect_sandbox(many, attempts=1) as to:
         for number in range(1, 6):
-            await to.tenant.apply(DisableExchangeModule(person(number), guid(number)))
+            await to.tenant.writer.apply(DisableExchangeModule(person(number), guid(number)))
         lines = [str(one) for one in to.sandbox.requests]
         assert len(to.sandbox.writes) == 5
         assert sum("Get-RoleGroupMember" in line for line in lines) <= 2

@@ -106,7 +106,7 @@ async def test_a_forward_to_an_outside_address_is_found_and_can_be_cleared() -> 
     assert finding.sources == (MAILBOX_FORWARDS, DOMAINS)
     assert finding.fingerprint == json.dumps([EVIL])
     assert "the mailbox keeps a copy" in finding.facts
-    await fake.apply(finding.changes[0])
+    await fake.writer.apply(finding.changes[0])
     assert await findings(fake) == []
 
 

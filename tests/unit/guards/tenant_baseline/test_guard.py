@@ -434,10 +434,10 @@ async def test_a_row_that_is_enforced_writes_its_value_and_no_other_row_does(
 async def test_what_an_enforced_row_writes_puts_it_right(row: BaselineRow) -> None:
     found = with_value(row, next(value for name, value in WRONG if name == row.id))
     (change,) = (await only(found, enforcing(row.id))).changes
-    done = await found.apply(change)
+    done = await found.writer.apply(change)
     assert not done.unchanged
     assert await findings(found, enforcing(row.id)) == []
-    assert (await found.apply(change)).unchanged
+    assert (await found.writer.apply(change)).unchanged
 
 
 def test_what_is_for_a_person_is_told_so() -> None:

@@ -1,0 +1,57 @@
+"""User accounts of a fake tenant."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+
+from core.tenant.directory import Account, MfaRegistration, SignIn
+from core.tenant.mailboxes import Mailbox
+from core.tenant.readings import Reading
+from core.tenant.surfaces import ACCOUNTS, SIGN_IN_METHODS, SIGN_INS, USER_COUNT
+from tests.support.fakes.state import FakeTenantState
+
+
+@dataclass(frozen=True, slots=True)
+class FakeAccountReader:
+    """AccountReader of a fake tenant."""
+
+    tenant: FakeTenantState
+
+    async def read_accounts(self, owners: Sequence[Mailbox]) -> Reading[Account]:
+        ids = [box.id for box in owners if box.has_account]
+        found = [user for user in self.tenant.users if user.id in ids]
+        seen = self.tenant.build_reading(ACCOUNTS, found, lambda user: user.id, ids)
+        return seen if seen.find_source_failure(ACCOUNTS) else replace(seen, population=len(owners))
+
+    async def read_users(self, keys: Sequence[str]) -> Reading[Account]:
+        wanted = {key.lower(): key for key in keys}
+        found = [
+            replace(user, plans=frozenset(), licensed=False, synced=False)
+            for user in self.tenant.users
+            if user.id in wanted or user.upn.lower() in wanted
+        ]
+
+        def asked_by(user: Account) -> str:
+            return wanted.get(user.id) or wanted[user.upn.lower()]
+
+        seen = self.tenant.build_reading(ACCOUNTS, found, asked_by, keys)
+        return seen if seen.find_source_failure(ACCOUNTS) else replace(seen, population=len(keys))
+
+    async def read_last_sign_ins(self, ids: Sequence[str]) -> Reading[SignIn]:
+        found = [entry for entry in self.tenant.sign_ins if entry.id in ids]
+        return self.tenant.build_reading(SIGN_INS, found, lambda entry: entry.id, ids)
+
+    async def list_mfa_registrations(self) -> AsyncIterator[Reading[MfaRegistration]]:
+        seen = self.tenant.build_reading(
+            SIGN_IN_METHODS, self.tenant.mfa_registrations, lambda one: one.id
+        )
+        for part in self.tenant.paginate(seen, lambda one: one.id, ""):
+            yield replace(part, continuation="")
+
+    async def read_user_count(self) -> Reading[int]:
+        number = (
+            len(self.tenant.users)
+            if self.tenant.reported_user_count is None
+            else self.tenant.reported_user_count
+        )
+        seen = self.tenant.build_reading(USER_COUNT, (number,), str)
+        return replace(seen, population=len(seen.items))

@@ -1,0 +1,46 @@
+"""Mail flow of a fake tenant."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from core.tenant.mail_flow import (
+    AcceptedDomain,
+    OutboundPolicy,
+    Recipient,
+    RemoteDomain,
+    TransportRule,
+)
+from core.tenant.readings import Reading
+from core.tenant.surfaces import DOMAINS, OUTBOUND_POLICIES, RECIPIENTS, TRANSPORT_RULES
+from tests.support.fakes.state import FakeTenantState
+
+
+@dataclass(frozen=True, slots=True)
+class FakeMailFlowReader:
+    """MailFlowReader of a fake tenant."""
+
+    tenant: FakeTenantState
+
+    async def read_recipients(self, names: Collection[str]) -> Reading[Recipient]:
+        known = {person.name: person for person in self.tenant.known_recipients}
+        asked = tuple(dict.fromkeys(names))
+        found = [known.get(name, Recipient(name, found=False)) for name in asked]
+        return self.tenant.build_reading(RECIPIENTS, found, lambda person: person.name, asked)
+
+    async def read_accepted_domains(self) -> Reading[AcceptedDomain]:
+        return self.tenant.build_reading(DOMAINS, self.tenant.domains, lambda domain: domain.name)
+
+    async def read_remote_domains(self) -> Reading[RemoteDomain]:
+        return self.tenant.build_reading(
+            OUTBOUND_POLICIES, self.tenant.remote_domain_list, lambda remote: remote.name
+        )
+
+    async def read_outbound_policies(self) -> Reading[OutboundPolicy]:
+        return self.tenant.build_reading(
+            OUTBOUND_POLICIES, self.tenant.policies, lambda policy: policy.name
+        )
+
+    async def read_transport_rules(self) -> Reading[TransportRule]:
+        return self.tenant.build_reading(
+            TRANSPORT_RULES, self.tenant.mail_flow_rules, lambda rule: rule.id
+        )

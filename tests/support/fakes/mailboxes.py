@@ -1,0 +1,40 @@
+"""Mailboxes of a fake tenant."""
+
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass, replace
+
+from core.tenant.mailboxes import Mailbox
+from core.tenant.readings import Reading
+from core.tenant.surfaces import MAILBOX_FORWARDS, MAILBOXES
+from tests.support.fakes.state import FakeTenantState
+
+
+@dataclass(frozen=True, slots=True)
+class FakeMailboxReader:
+    """MailboxReader of a fake tenant."""
+
+    tenant: FakeTenantState
+
+    async def list_mailboxes(
+        self, kinds: Collection[str] = (), after: str = ""
+    ) -> AsyncIterator[Reading[Mailbox]]:
+        found = [box for box in self.tenant.boxes if not kinds or box.kind in kinds]
+        others = {box.id for box in self.tenant.boxes} - {box.id for box in found}
+        seen = self.tenant.build_reading(MAILBOXES, map(strip_forwards, found), lambda box: box.id)
+        unread = tuple(miss for miss in seen.failures if miss.object_id not in others)
+        for part in self.tenant.paginate(replace(seen, failures=unread), lambda box: box.id, after):
+            yield part
+
+    async def read_forwarding_mailboxes(self) -> Reading[Mailbox]:
+        found = [
+            box
+            for box in self.tenant.boxes
+            if box.forwarding_address or box.forwarding_smtp_address
+        ]
+        seen = self.tenant.build_reading(MAILBOX_FORWARDS, found, lambda box: box.id)
+        return replace(seen, complete=True)
+
+
+def strip_forwards(box: Mailbox) -> Mailbox:
+    """A mailbox as a listing of all of them tells of it."""
+    return replace(box, forwarding_address="", forwarding_smtp_address="", keeps_copy=False)

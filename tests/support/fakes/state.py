@@ -1,0 +1,271 @@
+"""What a fake tenant holds, its faults, and how its readers answer from both."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from core.errors import TenantError, Unavailable
+from core.microsoft365.audit_actions import DEFAULT_ACTIONS
+from core.tenant.apps import App, AppPermission, DelegatedGrant
+from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
+from core.tenant.changes import Change
+from core.tenant.configuration import Configuration
+from core.tenant.directory import (
+    Account,
+    DeletedObject,
+    Deletion,
+    MfaRegistration,
+    ModuleUser,
+    RoleHolder,
+    SignIn,
+)
+from core.tenant.mail_flow import (
+    AcceptedDomain,
+    Folder,
+    InboxRule,
+    OutboundPolicy,
+    Recipient,
+    RemoteDomain,
+    TransportRule,
+)
+from core.tenant.mailboxes import Delegation, Mailbox, MailboxProtocols, ProtocolUse, SharedMailbox
+from core.tenant.port import GrantedPermissions
+from core.tenant.readings import ReadFailure, Reading
+from core.tenant.surfaces import (
+    APPS,
+    DELETED_GROUPS,
+    DOMAINS,
+    GRANTS,
+    MAILBOX_AUDIT,
+    MAILBOXES,
+    MODULE_USERS,
+    OUTBOUND_POLICIES,
+    PROTOCOLS,
+    SHARED_MAILBOXES,
+    SIGN_IN_METHODS,
+    SIGN_INS,
+    USER_COUNT,
+)
+from sandbox.scenes.default_roles import ADMIN_GUID, ADMIN_ID
+from tests.support.fakes.world import CrashInjector, Journal
+
+ADMIN_ROLE_HOLDER = RoleHolder(ADMIN_ID, "entra")
+ADMIN_MODULE_USER = ModuleUser(ADMIN_ID, ADMIN_GUID, "chief@sandbox.example", "User")
+
+OPTIONAL_SOURCES = frozenset({GRANTS, SIGN_INS, OUTBOUND_POLICIES, DELETED_GROUPS, USER_COUNT})
+LISTING_SOURCES = frozenset(
+    {MAILBOXES, MAILBOX_AUDIT, APPS, SIGN_IN_METHODS, MODULE_USERS, PROTOCOLS}
+)
+LISTING_SOURCES |= {SHARED_MAILBOXES}
+"""Listings without which nothing that is absent may be taken as gone."""
+
+
+@dataclass(frozen=True)
+class SingleWrite:
+    """One single write, of which a change may need several, and what was there before."""
+
+    change: Change
+    before: Mapping[str, object]
+
+
+@dataclass
+class FakeTenantState:
+    """What a tenant holds. `rules` are those Graph shows; `exchange_rules` what only Exchange does.
+
+    A rule of `exchange_rules` with the name of an unreadable Graph rule is that rule, in full.
+    `protected` are accounts that only a person may touch, for a role they hold. `sent` counts
+    single writes, of which a change may need several; `signed_out` are the accounts whose sessions
+    were ended. `holding_now` hold a role that no list of `holders` tells yet.
+    """
+
+    granted: GrantedPermissions = field(default_factory=GrantedPermissions)
+    boxes: list[Mailbox] = field(default_factory=list)
+    users: list[Account] = field(default_factory=list)
+    sign_ins: list[SignIn] = field(default_factory=list)
+    rules: list[InboxRule] = field(default_factory=list)
+    exchange_rules: list[InboxRule] = field(default_factory=list)
+    folders: list[Folder] = field(default_factory=list)
+    known_recipients: list[Recipient] = field(default_factory=list)
+    domains: list[AcceptedDomain] = field(default_factory=list)
+    remote_domain_list: list[RemoteDomain] = field(default_factory=list)
+    policies: list[OutboundPolicy] = field(default_factory=list)
+    mail_flow_rules: list[TransportRule] = field(default_factory=list)
+    audits: list[MailboxAudit] = field(default_factory=list)
+    organization: OrganizationAudit = field(
+        default_factory=lambda: OrganizationAudit(audit_disabled=False, unified_log=True)
+    )
+    bypasses: list[AuditBypass] = field(default_factory=list)
+    configurations: list[Configuration] = field(default_factory=list)
+    delegations: list[Delegation] = field(default_factory=list)
+    service_principals: list[App] = field(default_factory=list)
+    oauth_grants: list[DelegatedGrant] = field(default_factory=list)
+    app_role_assignments: list[AppPermission] = field(default_factory=list)
+    mfa_registrations: list[MfaRegistration] = field(default_factory=list)
+    deletion_events: list[Deletion] = field(default_factory=list)
+    recycle_bin: list[DeletedObject] = field(default_factory=list)
+    reported_user_count: int | None = None
+    holders: list[RoleHolder] = field(default_factory=lambda: [ADMIN_ROLE_HOLDER])
+    unlisted_holders: set[str] = field(default_factory=set)
+    powershell_users: list[ModuleUser] = field(default_factory=lambda: [ADMIN_MODULE_USER])
+    protocol_settings: list[MailboxProtocols] = field(default_factory=list)
+    observed_uses: list[ProtocolUse] = field(default_factory=list)
+    shared_settings: list[SharedMailbox] = field(default_factory=list)
+    sizes: dict[str, int | None] = field(default_factory=dict)
+    default_audit_sets: Mapping[str, frozenset[str]] = field(
+        default_factory=lambda: DEFAULT_ACTIONS
+    )
+    protected_accounts: set[str] = field(default_factory=set)
+    interrupted_sources: set[str] = field(default_factory=set)
+    failures: dict[tuple[str, str], ReadFailure] = field(default_factory=dict)
+    change_errors: dict[str, TenantError] = field(default_factory=dict)
+    applied_changes: list[Change] = field(default_factory=list)
+    undone_changes: list[Change] = field(default_factory=list)
+    write_count: int = 0
+    signed_out: list[str] = field(default_factory=list)
+    writes_left: int | None = None
+    read_log: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    page_size: int = 1_000
+    crash_injector: CrashInjector = field(default_factory=CrashInjector)
+    journal: Journal = field(default_factory=list)
+
+    # ------------------------------------------------------------------------------------------
+    # Faults
+    # ------------------------------------------------------------------------------------------
+
+    def fail_read(
+        self,
+        source: str,
+        object_id: str = "",
+        reason: str = "HTTP 503",
+        permission: str = "",
+        optional: bool = False,
+    ) -> None:
+        """From now on a surface, or one object of it, cannot be read.
+
+        The objects of `domains` are its sources, of which one is enough.
+        """
+        spare = source in OPTIONAL_SOURCES or (source == DOMAINS and bool(object_id))
+        self.failures[source, object_id] = ReadFailure(
+            source, reason, object_id, "", permission, optional or spare
+        )
+
+    def fail_change(self, target: str, error: TenantError) -> None:
+        """From now on changes raise an error: those of one object, or those of one class.
+
+        For the target SESSIONS it is only that sessions do not end.
+        """
+        self.change_errors[target] = error
+
+    def limit_writes(self, writes: int) -> None:
+        """So many single writes still take effect; the answer to the last of them is lost."""
+        self.writes_left = writes
+
+    def clear_faults(self) -> None:
+        """Everything can be read and changed again."""
+        self.failures.clear()
+        self.change_errors.clear()
+        self.interrupted_sources.clear()
+        self.writes_left = None
+
+    # ------------------------------------------------------------------------------------------
+    # Reads
+    # ------------------------------------------------------------------------------------------
+
+    def build_reading[T](
+        self,
+        source: str,
+        found: Iterable[T],
+        get_owner_id: Callable[[T], str],
+        requested_ids: Iterable[str] | None = None,
+        unreadable: Iterable[ReadFailure] = (),
+    ) -> Reading[T]:
+        """What a surface answers: all of it, all but some objects, or nothing.
+
+        Without `asked` it is a listing, which finds out by itself which objects there are.
+        `unopened` are objects that are asked for and could never be read.
+        """
+        names = tuple(requested_ids or ())
+        self.read_log.append((source, names))
+        items = tuple(found)
+        whole = self.failures.get((source, ""))
+        complete = source not in self.interrupted_sources
+        if whole:
+            complete = complete and source not in LISTING_SOURCES
+            return Reading((), (whole,), frozenset({source}), complete=complete)
+        missed = tuple(
+            miss
+            for (place, name), miss in self.failures.items()
+            if place == source and (requested_ids is None or name in names)
+        )
+        there = {get_owner_id(item) for item in items} | set(names)
+        there |= {miss.object_id for miss in missed if not miss.optional}
+        lost = {miss.object_id for miss in missed}
+        return Reading(
+            items=tuple(item for item in items if get_owner_id(item) not in lost),
+            failures=(*missed, *(miss for miss in unreadable if miss.object_id not in lost)),
+            sources=frozenset({source}),
+            population=len(there),
+            complete=complete,
+        )
+
+    def find_unknown_mailboxes(self, source: str, owners: Iterable[Mailbox]) -> list[ReadFailure]:
+        """The mailboxes among these that are not in this tenant."""
+        known = {box.id for box in self.boxes}
+        return [
+            ReadFailure(source, "the mailbox cannot be opened", owner.id, owner.address)
+            for owner in owners
+            if owner.id not in known
+        ]
+
+    def paginate[T](
+        self, reading: Reading[T], get_owner_id: Callable[[T], str], after: str
+    ) -> Iterator[Reading[T]]:
+        """A listing page by page; what breaks off ends with a part that says so.
+
+        What is no place to go on from, any more, is the beginning.
+        """
+        if not reading.complete and not reading.items:
+            yield replace(reading, scope=frozenset())
+            return
+        start = int(after) if after.isdigit() else 0
+        items = tuple({get_owner_id(item): item for item in reading.items}.values())
+        objects = tuple(miss for miss in reading.failures if miss.object_id)
+        for at in range(start, max(len(items), start + 1), self.page_size):
+            page = items[at : at + self.page_size]
+            last = at + self.page_size >= len(items)
+            lost = objects if last else ()
+            goes_on = not last or not reading.complete
+            ids = frozenset(map(get_owner_id, page)) | {miss.object_id for miss in lost}
+            yield Reading(
+                items=page,
+                failures=lost,
+                sources=reading.sources,
+                population=len(page) + sum(not miss.optional for miss in lost),
+                scope=ids,
+                continuation=str(at + self.page_size) if goes_on else "",
+            )
+        if not reading.complete:
+            (surface,) = reading.sources
+            why = ReadFailure(surface, "HTTP 503: the listing broke off")
+            yield Reading((), (why,), reading.sources, complete=False, scope=frozenset())
+
+    @contextmanager
+    def record_write(
+        self, change: Change, before: Mapping[str, object], is_first: bool = True
+    ) -> Iterator[None]:
+        """One single write, the first of a change or a further one.
+
+        Raises Unavailable before it, or after it took effect: nobody can tell from outside.
+        """
+        if self.writes_left == 0:
+            raise Unavailable("HTTP 503", before)
+        with self.crash_injector():
+            yield
+            self.write_count += 1
+            self.journal.append(SingleWrite(change, before))
+            if is_first:
+                self.applied_changes.append(change)
+        if self.writes_left is not None:
+            self.writes_left -= 1
+            if self.writes_left == 0:
+                raise Unavailable("HTTP 503", before)
