@@ -36,14 +36,14 @@ type RecordingHarness = EngineHarness[RecordingTenant]
 type Step = Callable[[RecordingHarness], Awaitable[object]]
 
 BOOKKEEPING_FIELDS = {
-    "writes",
-    "undone",
-    "sent",
+    "applied_changes",
+    "undone_changes",
+    "write_count",
     "signed_out",
-    "asked",
-    "left",
+    "read_log",
+    "writes_left",
     "journal",
-    "reaper",
+    "crash_injector",
 }
 
 

@@ -156,7 +156,7 @@ async def test_a_run_may_die_at_any_operation_of_carrying_out_a_released_plan() 
     peaceful = await assert_crash_safe(
         CrashStory(begin, (asking(RequestKind.RELEASE), run_timer_and_queue))
     )
-    assert peaceful.tenant.real.bad == {}
+    assert peaceful.tenant.real.forwards == {}
 
 
 # ----------------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ async def large() -> RecordingHarness:
 
 async def spread(stage: RecordingHarness) -> None:
     """Mailboxes everywhere begin to forward."""
-    stage.tenant.real.bad |= SPREAD
+    stage.tenant.real.forwards |= SPREAD
 
 
 async def test_a_worker_may_die_at_any_operation_of_a_round_in_shards() -> None:
@@ -214,7 +214,7 @@ async def test_what_takes_several_transactions_may_end_between_any_two() -> None
         return stage
 
     async def spreading(stage: RecordingHarness) -> None:
-        stage.tenant.real.bad |= many
+        stage.tenant.real.forwards |= many
 
     peaceful = await assert_crash_safe(CrashStory(begin, (spreading, run_timer_and_queue)))
     assert sorted(peaceful.tenant.real.writes) == sorted(many)
