@@ -500,6 +500,7 @@ def open_case(context: DecisionContext, key: str, finding: Finding, is_self_chec
         planned_changes=encode_planned_changes(finding),
         correlation_keys=finding.correlation_keys,
         is_one_off=finding.is_one_off,
+        plan_hash=finding.plan_hash,
     )
 
 

@@ -18,7 +18,7 @@ from core.microsoft365.permissions import (
 )
 from core.model.cases import Exemption
 from core.model.changes import ChangeState, compute_plan_hash
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import GuardConfig, Permission, Service
 from core.model.state import GuardSnapshot, GuardState
 from core.sanitize import sanitize_text
@@ -76,8 +76,8 @@ def build_permission_finding(
         verdict=Verdict.COULD_NOT_TELL,
         summary=f"{config.guard.title} lacks the permission {permission.name}.",
         facts=(
-            f"needed: {permission.reason}",
-            *((f"not seen for want of it: {', '.join(unseen)}",) if unseen else ()),
+            Fact("needed", permission.reason),
+            *((Fact("", f"not seen for want of it: {', '.join(unseen)}"),) if unseen else ()),
         ),
         sources=(GRANTS,),
         advice=f"Grant it: {build_grant_command(permission)}",
@@ -112,7 +112,7 @@ def build_sign_in_finding(config: GuardConfig, failure: ReadFailure) -> Finding:
         severity=Severity.CRITICAL,
         verdict=Verdict.COULD_NOT_TELL,
         summary=f"{config.guard.title} sees nothing: the app cannot sign in to the tenant.",
-        facts=(failure.reason,),
+        facts=(Fact("", failure.reason),),
         sources=(CREDENTIAL,),
         advice="Mend what the reason names; docs/deploy.md tells how each part is set up.",
         confirmations_needed=0 if failure.permission else 2,
@@ -141,8 +141,8 @@ def build_source_finding(
         severity=severity,
         verdict=Verdict.COULD_NOT_TELL,
         summary=f"{config.guard.title} cannot see {failure.source.replace('-', ' ')}.",
-        facts=(failure.reason,)
-        + ((f"missing: {failure.permission}",) if failure.permission else ()),
+        facts=(Fact("", failure.reason),)
+        + ((Fact("missing", failure.permission),) if failure.permission else ()),
         sources=(failure.source,),
         fingerprint=failure.permission,
         advice=f"Grant {failure.permission} (see docs/guards.md)." if failure.permission else "",
@@ -160,8 +160,8 @@ def build_object_finding(failure: ReadFailure) -> Finding:
         severity=Severity.INFO if failure.optional else Severity.MEDIUM,
         verdict=Verdict.COULD_NOT_TELL,
         summary=f"{subject}: {failure.source.replace('-', ' ')} not readable.",
-        facts=(failure.reason,)
-        + ((f"missing: {failure.permission}",) if failure.permission else ()),
+        facts=(Fact("", failure.reason),)
+        + ((Fact("missing", failure.permission),) if failure.permission else ()),
         sources=(failure.source,),
         fingerprint=failure.source,
         confirmations_needed=2,
@@ -199,7 +199,11 @@ def find_self_check_findings(
             severity=Severity.HIGH,
             verdict=Verdict.COULD_NOT_TELL,
             summary=f"{snapshot.unreadable_rows} rows of the state table cannot be understood.",
-            facts=("They were left as they are; what they said is not known to this version.",),
+            facts=(
+                Fact(
+                    "", "They were left as they are; what they said is not known to this version."
+                ),
+            ),
             advice="Compare the deployed version with the one that wrote the rows.",
         )
 
@@ -213,8 +217,11 @@ def build_exemption_finding(config: GuardConfig, exemptions: Sequence[Exemption]
     They hold all the same, since a change made against one cannot be unmade by an apology.
     """
     rows = [
-        f"{sanitize_text(one.subject, 80)} until {one.until:%Y-%m-%d %H:%M} UTC, "
-        f"says {sanitize_text(one.granted_by, 60)}"
+        Fact(
+            "",
+            f"{sanitize_text(one.subject, 80)} until {one.until:%Y-%m-%d %H:%M} UTC, "
+            f"says {sanitize_text(one.granted_by, 60)}",
+        )
         for one in exemptions
     ]
     count = f"{len(rows)} exemptions" if len(rows) > 1 else "An exemption"
@@ -227,7 +234,11 @@ def build_exemption_finding(config: GuardConfig, exemptions: Sequence[Exemption]
         summary=f"{count} of {config.guard.title} nobody asked for, or not like this.",
         facts=(
             *rows[:MAX_LISTED_FACTS],
-            *((f"and {len(rows) - MAX_LISTED_FACTS} more",) if rows[MAX_LISTED_FACTS:] else ()),
+            *(
+                (Fact("", f"and {len(rows) - MAX_LISTED_FACTS} more"),)
+                if rows[MAX_LISTED_FACTS:]
+                else ()
+            ),
         ),
         fingerprint=hash_parts(
             sorted((one.subject, one.until.isoformat(), one.granted_by) for one in exemptions)
@@ -246,7 +257,7 @@ def build_stall_finding(config: GuardConfig, stalled_count: int) -> Finding:
         severity=Severity.HIGH,
         verdict=Verdict.COULD_NOT_TELL,
         summary=f"{config.guard.title} did not get through the tenant: its queue stood still.",
-        facts=(f"begun anew {stalled_count} times",),
+        facts=(Fact("", f"begun anew {stalled_count} times"),),
         advice="Look at the function scan-shard and its queue; docs/performance.md tells what "
         "shards are. The look was begun anew.",
     )
@@ -262,7 +273,7 @@ def build_shard_findings(config: GuardConfig, abandoned_shards: Sequence[str]) -
             severity=Severity.HIGH,
             verdict=Verdict.COULD_NOT_TELL,
             summary=f"{config.guard.title} could not look at some mailboxes: their shard failed.",
-            facts=(reason,),
+            facts=(Fact("", reason),),
             fingerprint=reason.partition(",")[0],
             advice="The next round tries again; when it fails too, look at the log of scan-shard.",
         )
@@ -316,11 +327,12 @@ def build_brake_finding(
         verdict=Verdict.ASK,
         summary=f"The brake holds: {reason}. Nothing was changed.",
         facts=(
-            f"plan {name}",
-            *(f"would change {subject}" for subject in subjects[:MAX_LISTED_FACTS]),
-            *((f"and {more} more",) if more > 0 else ()),
+            Fact("", f"plan {name}"),
+            *(Fact("", f"would change {subject}") for subject in subjects[:MAX_LISTED_FACTS]),
+            *((Fact("", f"and {more} more"),) if more > 0 else ()),
         ),
         fingerprint=name,
+        plan_hash=name,
         advice=(
             f"Review the list; to release exactly this plan once, within an hour: "
             f"python -m core.cli release {config.guard.name} {name}"

@@ -300,6 +300,7 @@ def build_reported_finding(case: Case) -> ReportedFinding:
         facts=case.facts,
         sources=case.sources,
         advice=case.advice,
+        plan_hash=case.plan_hash,
     )
     state = (
         "adopted"

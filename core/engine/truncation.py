@@ -6,10 +6,11 @@ others of its guard with it. So what is too long is cut, always in the same way,
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 
 from core.model.changes import ChangeRecord
-from core.model.findings import Finding
+from core.model.findings import Fact, Finding
 from core.tenant.changes import change_to_arguments
 
 # Characters of JSON, where a sign beyond ASCII takes six or twelve.
@@ -22,9 +23,10 @@ MAX_FINDING_SIZE = 24_000
     MAX_FACTS_SIZE,
     MAX_CHANGES_SIZE,
 ) = 1_500, 3_000, 4_000, 1_200, 9_000, 5_000
+MAX_LABEL_SIZE = 120
 MAX_BEFORE_SIZE = 16_000
-CHANGE_TOO_LONG_NOTE = (
-    "the change that would put it right is too long to be remembered, so it is not made"
+CHANGE_TOO_LONG_FACT = Fact(
+    "", "the change that would put it right is too long to be remembered, so it is not made"
 )
 BEFORE_TOO_LONG_NOTE = (
     "what was there before is too long to be remembered, so it cannot be taken back"
@@ -34,27 +36,33 @@ BEFORE_TOO_LONG_NOTE = (
 def truncate_finding(finding: Finding) -> Finding:
     """A finding whose case fits into a row, the same one where it does already."""
     changes = [change_to_arguments(change) for change in finding.changes]
-    shown = (finding.subject, finding.summary, finding.advice, finding.facts)
+    shown = (finding.subject, finding.summary, finding.advice, list_fact_parts(finding.facts))
     if get_json_size(shown) + get_json_size(changes) <= MAX_FINDING_SIZE:
         return finding
-    facts: list[str] = []
+    facts: list[Fact] = []
     room = MAX_FACTS_SIZE
     for fact in finding.facts:
-        facts.append(truncate_text(fact, MAX_FACT_SIZE))
-        room -= get_json_size(facts[-1])
+        label = truncate_text(fact.label, MAX_LABEL_SIZE)
+        facts.append(Fact(label, truncate_text(fact.text, MAX_FACT_SIZE)))
+        room -= get_json_size(list_fact_parts(facts[-1:]))
         if room < 0:
             break
     if left := len(finding.facts) - len(facts):
-        facts.append(f"and {left:,} more facts")
+        facts.append(Fact("", f"and {left:,} more facts"))
     too_long = get_json_size(changes) > MAX_CHANGES_SIZE
     return replace(
         finding,
         subject=truncate_text(finding.subject, MAX_SUBJECT_SIZE),
         summary=truncate_text(finding.summary, MAX_SUMMARY_SIZE),
         advice=truncate_text(finding.advice, MAX_ADVICE_SIZE),
-        facts=(*facts, CHANGE_TOO_LONG_NOTE) if too_long else tuple(facts),
+        facts=(*facts, CHANGE_TOO_LONG_FACT) if too_long else tuple(facts),
         changes=() if too_long else finding.changes,
     )
+
+
+def list_fact_parts(facts: Iterable[Fact]) -> list[dict[str, str]]:
+    """Facts as a row stores them."""
+    return [{"label": fact.label, "text": fact.text} for fact in facts]
 
 
 def truncate_record(record: ChangeRecord) -> ChangeRecord:

@@ -14,6 +14,7 @@ from core.microsoft365.cis_benchmark import CONTROLS, NO_CONTROL_REASONS, find_c
 from core.model.baseline import Baseline
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
+from core.model.findings import format_facts
 from core.model.guards import GuardConfig
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.state import GuardSnapshot
@@ -306,7 +307,7 @@ def make_finding_record(header: ExportHeader, guard: str, case: Case) -> Evidenc
         verdict=str(case.verdict),
         judged=str(case.guard_verdict),
         summary=case.summary,
-        facts=case.facts,
+        facts=format_facts(case.facts),
         advice=case.advice,
         controls=[
             one.id for one in find_controls(guard, case.kind, case.guard_verdict, case.object_id)

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 from core.keys import compute_hash_prefix
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
 from core.sanitize import sanitize_text
 from core.tenant.changes import DisableExchangeModule
@@ -134,7 +134,7 @@ def build_no_admin_finding(access: ModuleAccess) -> Finding:
         severity=Severity.HIGH,
         verdict=Verdict.COULD_NOT_TELL,
         summary="No administrator was seen to have Exchange PowerShell; nothing is changed.",
-        facts=("the list may have gone wrong, or every administrator is locked out",),
+        facts=(Fact("", "the list may have gone wrong, or every administrator is locked out"),),
         sources=SOURCES,
         advice="Look at administrators with Get-User <name> | Format-List EXOModuleEnabled. An app "
         "with an Exchange role can still give it back: Set-User <name> -EXOModuleEnabled $true.",
@@ -152,7 +152,7 @@ def build_module_user_finding(user: ModuleUser, access: ModuleAccess) -> Finding
         severity=Severity.LOW,
         verdict=Verdict.REPAIR,
         summary=f"{name} may use Exchange PowerShell and holds no role.",
-        facts=(f"kind: {sanitize_text(user.kind, MAX_TEXT_LENGTH)}",),
+        facts=(Fact("kind", sanitize_text(user.kind, MAX_TEXT_LENGTH)),),
         sources=SOURCES,
         changes=(DisableExchangeModule(user.id, user.guid),) if possible else (),
         advice=f"Set-User -Identity {user.guid} -EXOModuleEnabled $false; "
@@ -172,9 +172,9 @@ def build_open_module_finding(access: ModuleAccess, count: int) -> Finding:
         verdict=Verdict.REPAIR,
         summary=f"{count:,} {more}users may use Exchange PowerShell and hold no role.",
         facts=(
-            f"{access.admin_count:,} users with a role may use it too, and keep it",
+            Fact("", f"{access.admin_count:,} users with a role may use it too, and keep it"),
             *(
-                f"for example {sanitize_text(user.name or user.id, MAX_TEXT_LENGTH)}"
+                Fact("", f"for example {sanitize_text(user.name or user.id, MAX_TEXT_LENGTH)}")
                 for user in named
             ),
         ),

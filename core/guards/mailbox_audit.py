@@ -22,7 +22,7 @@ from core.microsoft365.audit_actions import (
     includes_advanced_auditing,
     list_deviation_facts,
 )
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
 from core.sanitize import sanitize_text
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
@@ -193,7 +193,10 @@ def judge_organization_audit(item: OrganizationAudit) -> Iterator[Finding]:
             severity=Severity.CRITICAL,
             verdict=Verdict.REPAIR,
             summary="Mailbox auditing is switched off for the whole organization.",
-            facts=("AuditDisabled: true", "no mailbox records anything, whatever its own settings"),
+            facts=(
+                Fact("AuditDisabled", "true"),
+                Fact("", "no mailbox records anything, whatever its own settings"),
+            ),
             sources=(ORGANIZATION_AUDIT,),
             changes=(EnableOrganizationAudit(),),
             advice="Set-OrganizationConfig -AuditDisabled $false; find out who switched it off.",
@@ -207,8 +210,8 @@ def judge_organization_audit(item: OrganizationAudit) -> Iterator[Finding]:
             verdict=Verdict.REPAIR,
             summary="The unified audit log of the organization is switched off.",
             facts=(
-                "UnifiedAuditLogIngestionEnabled: false",
-                "nothing that happens meanwhile can be searched later",
+                Fact("UnifiedAuditLogIngestionEnabled", "false"),
+                Fact("", "nothing that happens meanwhile can be searched later"),
             ),
             sources=(UNIFIED_AUDIT_LOG,),
             changes=(EnableUnifiedAuditLog(),),
@@ -229,7 +232,7 @@ def judge_audit_bypass(item: AuditBypass) -> Iterator[Finding]:
         severity=Severity.CRITICAL,
         verdict=Verdict.REPAIR,
         summary=f"Nothing that {name} does in any mailbox is recorded.",
-        facts=("AuditBypassEnabled: true",),
+        facts=(Fact("AuditBypassEnabled", "true"),),
         sources=(AUDIT_BYPASS,),
         changes=(ClearAuditBypass(item.id),),
         advice="Clear the bypass; if a service needs it, exempt it with a reason and an end.",
@@ -249,9 +252,12 @@ def judge_audit_enabled(audit: MailboxAudit) -> Iterator[Finding]:
         verdict=Verdict.REPAIR,
         summary=f"Auditing is not switched on for mailbox {name}.",
         facts=(
-            "AuditEnabled: false",
-            "while auditing is on for the organization the mailbox still records, but without "
-            "advanced auditing its records do not reach the unified audit log",
+            Fact("AuditEnabled", "false"),
+            Fact(
+                "",
+                "while auditing is on for the organization the mailbox still records, but without "
+                "advanced auditing its records do not reach the unified audit log",
+            ),
         ),
         sources=(MAILBOX_AUDIT,),
         changes=(EnableMailboxAudit(audit.mailbox.guid),),
@@ -293,7 +299,7 @@ def judge_audit_sets(item: LicensedAudit, policy: GuardPolicy) -> Iterator[Findi
         summary=f"What mailbox {name} audits was set by hand and misses what Microsoft adds.",
         facts=(
             *(line for entry in deviations for line in list_deviation_facts(entry, audit)),
-            *(f"{entry}: which actions are audited is not known" for entry in unknown),
+            *(Fact("", f"{entry}: which actions are audited is not known") for entry in unknown),
         ),
         sources=(MAILBOX_AUDIT,),
     )
@@ -335,7 +341,7 @@ def judge_items_accessed(item: LicensedAudit, policy: GuardPolicy) -> Iterator[F
         severity=Severity.MEDIUM,
         verdict=Verdict.REPAIR,
         summary=f"Mailbox {name} does not record which mail was read.",
-        facts=(f"{MAIL_ITEMS_ACCESSED} is missing for: {', '.join(lacking)}",),
+        facts=(Fact("", f"{MAIL_ITEMS_ACCESSED} is missing for: {', '.join(lacking)}"),),
         sources=(MAILBOX_AUDIT,),
         changes=(ResetAuditSet(audit.mailbox.guid, lacking, expects=(MAIL_ITEMS_ACCESSED,)),),
     )
@@ -360,7 +366,7 @@ def judge_audit_age(audit: MailboxAudit, policy: GuardPolicy) -> Iterator[Findin
             finding,
             verdict=Verdict.REPAIR,
             summary=f"Mailbox {name} keeps its audit records for too short a time.",
-            facts=(f"kept {audit.age_days:g} days; expected {policy.audit_age_days}",),
+            facts=(Fact("", f"kept {audit.age_days:g} days; expected {policy.audit_age_days}"),),
             changes=(RaiseAuditAge(audit.mailbox.guid, policy.audit_age_days),),
         )
     yield finding

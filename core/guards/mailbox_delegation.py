@@ -21,7 +21,7 @@ from core.microsoft365.trustees import (
     needs_no_lookup,
     normalize_trustee,
 )
-from core.model.findings import CorrelationRule, Finding, Severity, Verdict
+from core.model.findings import CorrelationRule, Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, PeriodicCheck, Permission, Service
 from core.sanitize import sanitize_text
 from core.tenant.mail_flow import Recipient
@@ -227,11 +227,12 @@ HOLDER_VERDICTS = {
     HolderType.UNKNOWN_NAME: Verdict.UNRESOLVED,
     HolderType.KNOWN: Verdict.DELEGATED,
 }
-HOLDER_FACTS = {
+HOLDER_TEXTS = {
     HolderType.EVERYONE: "this is not one person: everybody may",
     HolderType.OUTSIDER: "a guest or contact: somebody from outside",
     HolderType.UNKNOWN_SID: "an identifier nobody has: a deleted account, or one of another tenant",
-    HolderType.UNKNOWN_NAME: "no recipient has that name: an account or group without mail, or several",
+    HolderType.UNKNOWN_NAME: "no recipient has that name: an account or group without mail, "
+    "or several",
 }
 
 
@@ -291,19 +292,25 @@ def format_holder(item: GrantedRight) -> str:
     return sanitize_text(item.recipient.address or item.delegation.trustee, MAX_TEXT_LENGTH)
 
 
-def list_delegation_facts(item: GrantedRight, holder: HolderType) -> Iterator[str]:
+def list_delegation_facts(item: GrantedRight, holder: HolderType) -> Iterator[Fact]:
     """What is told of a right; the same as long as it stays as it is."""
     delegation, person = item.delegation, item.recipient
-    yield f"right: {delegation.right}"
-    yield f"over: {sanitize_text(item.mailbox.kind, MAX_TEXT_LENGTH) or 'a recipient Exchange does not know by name'}"
+    yield Fact("right", delegation.right)
+    yield Fact(
+        "over",
+        sanitize_text(item.mailbox.kind, MAX_TEXT_LENGTH)
+        or "a recipient Exchange does not know by name",
+    )
     if person.kind:
-        yield f"held by: {sanitize_text(person.kind, MAX_TEXT_LENGTH)} {format_holder(item)}"
+        yield Fact(
+            "held by", f"{sanitize_text(person.kind, MAX_TEXT_LENGTH)} {format_holder(item)}"
+        )
     elif delegation.trustee != delegation.sid:
-        yield f"held by: {sanitize_text(delegation.trustee, MAX_TEXT_LENGTH)}"
+        yield Fact("held by", sanitize_text(delegation.trustee, MAX_TEXT_LENGTH))
     if delegation.sid:
-        yield f"security identifier: {sanitize_text(delegation.sid, MAX_TEXT_LENGTH)}"
-    if holder in HOLDER_FACTS:
-        yield HOLDER_FACTS[holder]
+        yield Fact("security identifier", sanitize_text(delegation.sid, MAX_TEXT_LENGTH))
+    if holder in HOLDER_TEXTS:
+        yield Fact("", HOLDER_TEXTS[holder])
 
 
 def build_delegation_advice(item: GrantedRight) -> str:
@@ -330,6 +337,6 @@ GUARD = Guard(
     noun="mailboxes",
     periodic_checks=(PeriodicCheck(FULL_ACCESS, timedelta(days=1)),),
     correlation=CorrelationRule(
-        5, Severity.HIGH, "the same holder has rights over 5 or more mailboxes"
+        5, Severity.HIGH, Fact("", "the same holder has rights over 5 or more mailboxes")
     ),
 )

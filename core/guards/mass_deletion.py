@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
 from core.sanitize import sanitize_text
 from core.tenant.directory import Account, Actor, DeletedObject, Deletion
@@ -278,7 +278,8 @@ def judge(burst: DeletionBurst, policy: GuardPolicy) -> Iterator[Finding]:
         subject=format_burst_actor(burst),
         severity=Severity.CRITICAL if grave else Severity.HIGH,
         verdict=Verdict.MASS_DELETION,
-        summary=f"{format_object_counts(burst.deletions)} were deleted by {format_burst_actor(burst)}.",
+        summary=f"{format_object_counts(burst.deletions)} were deleted by "
+        f"{format_burst_actor(burst)}.",
         facts=tuple(list_burst_facts(burst, policy)),
         sources=(DELETIONS,) if burst.is_attributed else (DELETED_USERS,),
         advice=build_burst_advice(burst),
@@ -304,16 +305,18 @@ def format_object_counts(deletions: Iterable[Deletion]) -> str:
     return ", ".join(part for part, kind in zip(parts, OBJECT_KINDS, strict=True) if counts[kind])
 
 
-def list_burst_facts(burst: DeletionBurst, policy: GuardPolicy) -> Iterator[str]:
+def list_burst_facts(burst: DeletionBurst, policy: GuardPolicy) -> Iterator[Fact]:
     """When, who, how much, and what can still be had back."""
     first, last = (format_deletion_time(burst.deletions[end].at) for end in (0, -1))
-    yield f"between {first} and {last}"
-    yield describe_burst_actors(burst)
+    yield Fact("", f"between {first} and {last}")
+    yield Fact("", describe_burst_actors(burst))
     hours = policy.mass_deletion_hours
-    yield f"{describe_user_share(burst)}told above {burst.limit} objects within {hours} hours"
+    yield Fact(
+        "", f"{describe_user_share(burst)}told above {burst.limit} objects within {hours} hours"
+    )
     yield from list_restore_facts(burst)
     names = sorted({one.name or one.id for one in burst.deletions}, key=str.casefold)[:MAX_NAMED]
-    yield f"first by name: {', '.join(sanitize_text(name, MAX_LABEL_LENGTH) for name in names)}"
+    yield Fact("first by name", ", ".join(sanitize_text(name, MAX_LABEL_LENGTH) for name in names))
 
 
 def describe_burst_actors(burst: DeletionBurst) -> str:
@@ -343,25 +346,35 @@ def describe_user_share(burst: DeletionBurst) -> str:
     return f"{100 * lost / max(burst.user_count, lost):.0f} % of all users; "
 
 
-def list_restore_facts(burst: DeletionBurst) -> Iterator[str]:
+def list_restore_facts(burst: DeletionBurst) -> Iterator[Fact]:
     """What became of the objects."""
     kept = [one for one in burst.deletions if one.id in burst.restorable_ids and not one.permanent]
     if kept:
         until = min(one.at for one in kept) + RETENTION
-        yield f"can be restored: {format_object_counts(kept)}, the first of them until {until:%Y-%m-%d}"
+        yield Fact(
+            "can be restored",
+            f"{format_object_counts(kept)}, the first of them until {until:%Y-%m-%d}",
+        )
     unseen = [one for one in burst.deletions if one.id in burst.unverified_ids]
     if unseen:
-        yield f"not known whether it can be restored: {format_object_counts(unseen)}"
+        yield Fact("", f"not known whether it can be restored: {format_object_counts(unseen)}")
     taken = [one for one in kept if one.id in burst.name_taken_ids]
     if taken:
-        yield f"their name is somebody else's by now, so restoring collides: {format_object_counts(taken)}"
+        yield Fact(
+            "",
+            "their name is somebody else's by now, so restoring collides: "
+            f"{format_object_counts(taken)}",
+        )
     back = [one for one in burst.deletions if one.id in burst.restored_ids]
     if back:
-        yield f"back already: {format_object_counts(back)}"
+        yield Fact("back already", format_object_counts(back))
     accounted = {one.id for one in kept} | burst.restored_ids | burst.unverified_ids
     lost = [one for one in burst.deletions if one.id not in accounted]
     if lost:
-        yield f"gone for good: {format_object_counts(lost)} (deleted for good, or of a kind that is not kept)"
+        yield Fact(
+            "gone for good",
+            f"{format_object_counts(lost)} (deleted for good, or of a kind that is not kept)",
+        )
 
 
 def format_deletion_time(at: datetime) -> str:

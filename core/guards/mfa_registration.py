@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import batched
 
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
 from core.sanitize import sanitize_text
 from core.tenant.directory import Account, MfaRegistration
@@ -48,7 +48,7 @@ MEMBERS, GUESTS = "members", "guests"
 WITHOUT_SECOND_FACTOR, WEAK_FACTOR = "without-second-factor", "weak-factor"
 # At these shares a digest becomes graver, and only that is news.
 HIGH_SHARE, MEDIUM_SHARE = 25.0, 5.0
-REPORT_AGE_FACT = "Microsoft's report is up to a day old and leaves out disabled accounts"
+REPORT_AGE_TEXT = "Microsoft's report is up to a day old and leaves out disabled accounts"
 UNKNOWN_ROLES = "the report does not say of some accounts whether they are administrators"
 EMPTY_REPORT = "the report names not a single account"
 
@@ -297,19 +297,22 @@ def build_administrator_finding(entry: MfaRegistration, deficiency: str) -> Find
     )
 
 
-def list_administrator_facts(entry: MfaRegistration) -> Iterator[str]:
+def list_administrator_facts(entry: MfaRegistration) -> Iterator[Fact]:
     """What is registered, and why it does not do."""
     methods = ", ".join(
         sanitize_text(method, MAX_LABEL_LENGTH) for method in sorted(entry.methods)[:10]
     )
-    yield f"registered methods: {methods or 'none'}"
+    yield Fact("registered methods", methods or "none")
     if entry.mfa_registered and not has_second_factor(entry):
-        yield "what is registered is no second factor that the authentication methods policy allows"
+        yield Fact(
+            "",
+            "what is registered is no second factor that the authentication methods policy allows",
+        )
     if has_only_weak_factor(entry) and has_second_factor(entry):
-        yield "messages and calls can be diverted by whoever takes over the number"
+        yield Fact("", "messages and calls can be diverted by whoever takes over the number")
     if entry.is_guest:
-        yield "it is a guest with an administrator's role"
-    yield REPORT_AGE_FACT
+        yield Fact("", "it is a guest with an administrator's role")
+    yield Fact("", REPORT_AGE_TEXT)
 
 
 def build_administrator_advice(entry: MfaRegistration, name: str) -> str:
@@ -369,28 +372,36 @@ def build_group_finding(summary: GroupSummary) -> Finding:
     )
 
 
-def list_group_facts(summary: GroupSummary) -> Iterator[str]:
+def list_group_facts(summary: GroupSummary) -> Iterator[Fact]:
     """Figures and first names; the same as long as the accounts are."""
     figures = f"{summary.share:.0f} % of {summary.group}"
     if summary.deficiency == WITHOUT_SECOND_FACTOR and summary.disallowed_count:
         figures += f"; {summary.disallowed_count:,} have registered only what policy does not allow"
-    yield figures
+    yield Fact("", figures)
     for names in batched(summary.names, NAMES_PER_LINE, strict=False):
-        yield ", ".join(sanitize_text(name, MAX_LABEL_LENGTH) for name in names)
+        yield Fact("", ", ".join(sanitize_text(name, MAX_LABEL_LENGTH) for name in names))
     if more := summary.count - len(summary.names):
-        yield f"and {more:,} more"
+        yield Fact("", f"and {more:,} more")
     if summary.group == GUESTS and summary.deficiency == WITHOUT_SECOND_FACTOR:
-        yield "their own organization may ask them for a second factor, which is not seen from here"
+        yield Fact(
+            "",
+            "their own organization may ask them for a second factor, which is not seen from here",
+        )
     if summary.deficiency == WITHOUT_SECOND_FACTOR and summary.unchecked_count:
-        yield f"of {summary.unchecked_count:,} it was not looked up whether they are disabled since; {REPORT_AGE_FACT}"
+        yield Fact(
+            "",
+            f"of {summary.unchecked_count:,} it was not looked up whether they are disabled since; "
+            f"{REPORT_AGE_TEXT}",
+        )
     else:
-        yield REPORT_AGE_FACT
+        yield Fact("", REPORT_AGE_TEXT)
 
 
 GUARD = Guard(
     name="mfa-registration",
     title="Second factors",
-    rationale="Where a password alone is enough, one that was guessed or phished opens the account.",
+    rationale="Where a password alone is enough, one that was guessed or phished opens the "
+    "account.",
     permissions=(
         Permission(
             Service.GRAPH,

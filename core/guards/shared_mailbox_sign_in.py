@@ -13,7 +13,7 @@ from typing import Protocol
 
 from core.microsoft365.powershell import build_disable_account_command
 from core.microsoft365.service_plans import has_mailbox_plan, has_teams_rooms_plan, list_plan_names
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
 from core.sanitize import sanitize_text
 from core.tenant.changes import BlockSignIn
@@ -35,8 +35,8 @@ KIND_NAMES = {
     "EquipmentMailbox": "equipment mailbox",
     "SchedulingMailbox": "scheduling mailbox",
 }
-DELEGATION_FACT = (
-    "whoever opens the mailbox by delegation keeps their access when sign-in is blocked"
+DELEGATION_FACT = Fact(
+    "", "whoever opens the mailbox by delegation keeps their access when sign-in is blocked"
 )
 MAX_TEXT_LENGTH = 200
 
@@ -154,8 +154,9 @@ def build_unknown_account_finding(item: ResourceAccount) -> Finding:
         subject=format_mailbox_name(item.mailbox),
         severity=Severity.LOW,
         verdict=Verdict.COULD_NOT_TELL,
-        summary=f"The account of {format_mailbox_with_kind(item.mailbox)} was not found in Entra ID.",
-        facts=(f"kind of mailbox: {sanitize_text(item.mailbox.kind, MAX_TEXT_LENGTH)}",),
+        summary=f"The account of {format_mailbox_with_kind(item.mailbox)} was not found in "
+        "Entra ID.",
+        facts=(Fact("kind of mailbox", sanitize_text(item.mailbox.kind, MAX_TEXT_LENGTH)),),
         sources=(MAILBOXES, ACCOUNTS),
         advice="Find out which account the mailbox belongs to, and whether it can sign in.",
     )
@@ -169,7 +170,8 @@ def build_unknown_state_finding(item: ResourceAccount, account: Account) -> Find
         subject=format_mailbox_name(item.mailbox),
         severity=Severity.LOW,
         verdict=Verdict.COULD_NOT_TELL,
-        summary=f"Whether the account of {format_mailbox_with_kind(item.mailbox)} can sign in is not known.",
+        summary=f"Whether the account of {format_mailbox_with_kind(item.mailbox)} can sign in "
+        "is not known.",
         facts=(*list_account_facts(item, account), DELEGATION_FACT),
         sources=(MAILBOXES, ACCOUNTS),
         advice="Look at the account in Entra ID: Graph did not say whether it is enabled.",
@@ -244,34 +246,36 @@ def build_ad_disable_advice(account: Account) -> str:
     )
 
 
-def list_account_facts(item: ResourceAccount, account: Account) -> tuple[str, ...]:
+def list_account_facts(item: ResourceAccount, account: Account) -> tuple[Fact, ...]:
     """What a person needs to know; nothing in it changes while the account does not."""
     licences = ", ".join(list_plan_names(account.plans or ())) or "none that is a mailbox"
     if account.plans is None:
         licences = "assigned, plans unknown" if account.licensed else "not known"
     facts = (
-        f"kind of mailbox: {sanitize_text(item.mailbox.kind, MAX_TEXT_LENGTH)}",
-        f"sign-in name: {sanitize_text(account.upn, MAX_TEXT_LENGTH) or 'not known'}",
-        f"licences: {licences}",
+        Fact("kind of mailbox", sanitize_text(item.mailbox.kind, MAX_TEXT_LENGTH)),
+        Fact("sign-in name", sanitize_text(account.upn, MAX_TEXT_LENGTH) or "not known"),
+        Fact("licences", licences),
     )
     if not account.synced:
         return facts
     synced = "the account comes from the on-premises directory"
     if is_licensed_account(account):
         synced += "; it is licensed, so it may be a person's: ask before disabling it"
-    return (*facts, synced)
+    return (*facts, Fact("", synced))
 
 
 def list_sign_in_facts(
     item: ResourceAccount, account: Account, policy: GuardPolicy
-) -> tuple[str, ...]:
+) -> tuple[Fact, ...]:
     """When somebody last signed in, where that was asked for."""
     if not is_block_candidate(account, policy):
         return ()
     if not item.are_sign_ins_read:
-        return ("last successful sign-in: not readable (AuditLog.Read.All and Entra ID P1)",)
+        return (
+            Fact("last successful sign-in", "not readable (AuditLog.Read.All and Entra ID P1)"),
+        )
     date = f"{item.last_sign_in:%Y-%m-%d}" if item.last_sign_in else "none on record"
-    return (f"last successful sign-in: {date}",)
+    return (Fact("last successful sign-in", date),)
 
 
 def format_mailbox_with_kind(mailbox: Mailbox) -> str:
@@ -282,7 +286,8 @@ def format_mailbox_with_kind(mailbox: Mailbox) -> str:
 GUARD = Guard(
     name="shared-mailbox-sign-in",
     title="Sign-in of shared mailboxes",
-    rationale="An account that belongs to no person and can sign in is a way in that nobody watches.",
+    rationale="An account that belongs to no person and can sign in is a way in that nobody "
+    "watches.",
     permissions=(
         Permission(Service.EXCHANGE, "Get-Mailbox", "which mailboxes are shared, rooms, equipment"),
         Permission(Service.GRAPH, "User.Read.All", "whether an account is enabled and licensed"),

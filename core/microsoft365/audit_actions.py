@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from core.microsoft365.service_plans import has_advanced_auditing
+from core.model.findings import Fact
 from core.model.guards import GuardPolicy
 from core.sanitize import sanitize_text
 from core.tenant.auditing import MailboxAudit
@@ -118,20 +119,29 @@ def get_refused_actions(audit: MailboxAudit) -> frozenset[str]:
     return frozenset({MESSAGE_BIND}) if AUDITING_CAPABILITY in audit.capabilities else frozenset()
 
 
-def list_deviation_facts(deviation: AuditSetDeviation, audit: MailboxAudit) -> Iterator[str]:
+def list_deviation_facts(deviation: AuditSetDeviation, audit: MailboxAudit) -> Iterator[Fact]:
     """What one logon type audits more and less than by default."""
     if deviation.missing:
-        yield f"{deviation.logon_type}: not audited: {format_action_list(deviation.missing)}"
+        yield Fact(
+            "", f"{deviation.logon_type}: not audited: {format_action_list(deviation.missing)}"
+        )
     dropped = (
         frozenset() if deviation.is_deliberate else deviation.extras & get_refused_actions(audit)
     )
     if kept := deviation.extras - dropped:
         how = "kept as it is" if deviation.is_deliberate else "kept when it is reset"
-        yield f"{deviation.logon_type}: audited besides: {format_action_list(kept)} ({how})"
+        yield Fact(
+            "", f"{deviation.logon_type}: audited besides: {format_action_list(kept)} ({how})"
+        )
     if not deviation.missing and not deviation.extras:
-        yield f"{deviation.logon_type}: complete today, but without what Microsoft adds in future"
+        yield Fact(
+            "", f"{deviation.logon_type}: complete today, but without what Microsoft adds in future"
+        )
     if dropped:
-        yield f"{deviation.logon_type}: {MESSAGE_BIND} is dropped, Exchange refuses to set it again"
+        yield Fact(
+            "",
+            f"{deviation.logon_type}: {MESSAGE_BIND} is dropped, Exchange refuses to set it again",
+        )
 
 
 def format_action_list(actions: frozenset[str]) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from core.errors import SettingsError
-from core.model.findings import Severity, Verdict
+from core.model.findings import Fact, Severity, Verdict
 
 
 class Notification(StrEnum):
@@ -28,7 +28,7 @@ class Case:
     until the case is first told. `closing` says how it ended: done, gone, exempt. `wanted` are the
     changes that put it right, as JSON; `raised`: it is worse for what it shares with others.
     `acknowledged` is when a person said they know of it: it is not brought up again until it
-    changes.
+    changes. `plan_hash` names the plan that the brake holds, where the case is about one.
     """
 
     key: str
@@ -40,7 +40,7 @@ class Case:
     verdict: Verdict
     summary: str
     opened_at: datetime
-    facts: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
     advice: str = ""
     sources: tuple[str, ...] = ()
     notification: Notification = Notification.NONE
@@ -58,6 +58,7 @@ class Case:
     is_one_off: bool = False
     acknowledged_at: datetime | None = None
     acknowledged_by: str = ""
+    plan_hash: str = ""
 
     @property
     def short_key(self) -> str:

@@ -1,5 +1,6 @@
 """core.model.findings."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -59,6 +60,26 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """One piece of the evidence: a labelled value ("rule", "Parcel notes") or a plain statement.
+
+    Documents write a fact as one string; a card shows the labelled ones as a table.
+    """
+
+    label: str
+    """What the text is, in up to three words; empty for a statement that speaks for itself."""
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.text}" if self.label else self.text
+
+
+def format_facts(facts: Iterable[Fact]) -> tuple[str, ...]:
+    """Facts as JSON documents write them: "label: text", or the statement alone."""
+    return tuple(str(fact) for fact in facts)
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something is wrong with one object, now.
 
@@ -68,7 +89,8 @@ class Finding:
     `changes` put it right, where that is possible from here; `advice` says what a person can do.
     `patience` is how many further sightings it takes before it is worth telling. `shared` is what
     the findings of several objects may have in common (an outside address): see `Several`. An
-    `event` is something that happened: that it is over is no news.
+    `event` is something that happened: that it is over is no news. `plan_hash` names the plan that
+    the brake holds, where the finding is about one.
     """
 
     kind: str
@@ -77,7 +99,7 @@ class Finding:
     severity: Severity
     verdict: Verdict
     summary: str
-    facts: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
     sources: tuple[str, ...] = ()
     fingerprint: str = ""
     changes: tuple[Change, ...] = ()
@@ -85,6 +107,7 @@ class Finding:
     confirmations_needed: int = 0
     correlation_keys: tuple[str, ...] = ()
     is_one_off: bool = False
+    plan_hash: str = ""
 
     def compute_key(self, guard: str) -> str:
         """The identity of the finding, the same in every run."""
@@ -97,4 +120,4 @@ class CorrelationRule:
 
     min_objects: int
     severity: Severity
-    fact: str
+    fact: Fact

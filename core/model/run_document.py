@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 from core.model.changes import ChangeState, Outcome
+from core.model.findings import format_facts
 from core.model.runs import ReportedFinding, RunReport
 
 # A string property of Table Storage holds 32,768 characters (Microsoft Learn: Table data model).
@@ -33,7 +34,7 @@ def run_finding_to_json(reported: ReportedFinding) -> dict[str, object]:
         "verdict": str(reported.verdict),
         "state": reported.state,
         "summary": reported.finding.summary,
-        "facts": list(reported.finding.facts),
+        "facts": list(format_facts(reported.finding.facts)),
     }
     if reported.finding.advice:
         document["advice"] = reported.finding.advice

@@ -36,10 +36,6 @@ from core.status.change_texts import describe_changes, list_planned_kinds
 MAX_BLOCK_BYTES = 4_000
 FACT_COUNTS = (8, 3, 0)
 COMPACT_FACT_COUNT = 4
-# A fact that begins with up to three short words and a colon has a name.
-LABELLED_FACT = re.compile(
-    r"(?=.{2,24}: )([^\W\d][^\s:.,]{0,17}(?: [^\s:.,]{1,17}){0,2}): (.+)", re.DOTALL
-)
 CASE_KEY = re.compile(r"[0-9a-f]{32}")
 CASE_HEADLINES = {
     Notification.OPENED: "New",
@@ -139,7 +135,9 @@ def render_case_block(context: CardContext, case: Case, max_facts: int) -> CardE
 def render_compact_block(context: CardContext, case: Case, max_facts: int) -> CardElement:
     """A case in a few lines, where there are many and most of them can wait."""
     short = max_facts == 0
-    facts = [escape_markdown(fact) for fact in case.facts[: min(max_facts, COMPACT_FACT_COUNT)]]
+    facts = [
+        escape_markdown(str(fact)) for fact in case.facts[: min(max_facts, COMPACT_FACT_COUNT)]
+    ]
     items = [
         make_text_block(
             f"**{case.severity.label}** · {escape_markdown(case.summary, 120 if short else 400)}",
@@ -185,11 +183,10 @@ def make_evidence_table(case: Case, max_facts: int) -> CardElement:
     rows = [("about", case.subject if max_facts else case.subject[:80])]
     others: list[str] = []
     for fact in case.facts[:max_facts]:
-        found = LABELLED_FACT.fullmatch(fact)
-        if found:
-            rows.append((found[1], found[2]))
+        if fact.label:
+            rows.append((fact.label, fact.text))
         else:
-            others.append(fact)
+            others.append(fact.text)
     if len(case.facts) > max_facts:
         others.append(f"and {format_amount(case.facts[max_facts:], 'more fact')}")
     rows += zip(chain(["also"], repeat("")), others, strict=False)

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from core.json_document import INLINE, CaseKey, Count, RunId
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord, ChangeState
-from core.model.findings import Severity, Verdict
+from core.model.findings import Severity, Verdict, format_facts
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.status.case_query import CaseDetail, CasePage
 
@@ -192,7 +192,7 @@ def build_case_document(detail: CaseDetail) -> CaseDocument:
         why=guard.rationale,
         object=case.object_id,
         judged=case.guard_verdict,
-        facts=case.facts,
+        facts=format_facts(case.facts),
         advice=case.advice or None,
         note=case.note or None,
         news=case.notification.value or None,

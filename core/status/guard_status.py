@@ -5,7 +5,6 @@ check and the digest can only say the same. Silence is not health: a guard that 
 and did not is late, and one that never looked is not well.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,7 +30,6 @@ RECENT_REQUEST_WINDOW = timedelta(days=30)
 ENDING_SOON_WINDOW = timedelta(days=14)
 EXPIRED_WINDOW = timedelta(days=30)
 AGE_LIMITS = (timedelta(days=1), timedelta(days=7), timedelta(days=30))
-PLAN_FACT = re.compile(r"plan ([0-9a-f]{32})")
 
 
 class Health(StrEnum):
@@ -376,8 +374,6 @@ def build_plan_decision(
     config: GuardConfig, snapshot: GuardSnapshot, case: Case, runs: Sequence[RunSummary]
 ) -> PendingDecision:
     """The plan the brake holds. What it would do is told by the cases that ask for changes."""
-    found = next((match for fact in case.facts if (match := PLAN_FACT.fullmatch(fact))), None)
-    name = found.group(1) if found else ""
     wanted = tuple(list_planned_changes(snapshot))
     population = next((run.population for run in runs if run.has_scanned), 0)
     made_of = compute_plan_hash(
@@ -392,9 +388,9 @@ def build_plan_decision(
         since=case.opened_at,
         case_key=case.key,
         severity=case.severity,
-        plan=name,
+        plan=case.plan_hash,
         planned_changes=tuple((type(change).__name__, one.subject) for one, change in wanted),
-        is_exact=made_of == name,
+        is_exact=made_of == case.plan_hash,
         acknowledged=case.acknowledged_at is not None,
     )
 

@@ -29,7 +29,6 @@ from core.model.guards import GuardConfig
 from core.sanitize import sanitize_text
 from core.status.case_query import CaseDetail, CasePage
 from core.status.daily_history import EFFECTIVE_STATES
-from core.status.guard_status import PLAN_FACT
 from core.status.overview import TenantStatus, format_duration
 from core.tenant.reversibility import explain_irreversible
 from core.web import glossary, instructions
@@ -181,7 +180,6 @@ def render_case_page(detail: CaseDetail, now: datetime, controls: Sequence[Contr
     """One case: what, since when, the evidence, what became of it, how to answer it."""
     case, exemption = detail.case, detail.exemption
     held = case.kind == "brake" and case.closed_at is None
-    found = next((match for fact in case.facts if (match := PLAN_FACT.fullmatch(fact))), None)
     return TEMPLATES.get_template("case.html").render(
         here="case",
         root=ROOT_FROM_CASE,
@@ -194,7 +192,7 @@ def render_case_page(detail: CaseDetail, now: datetime, controls: Sequence[Contr
         events=build_case_timeline(detail),
         exempt_now=exemption is not None and exemption.until - now > timedelta(),
         undoable_ids={record.id for record in detail.changes if can_offer_undo(record)},
-        plan=found.group(1) if held and found else "",
+        plan=case.plan_hash if held else "",
     )
 
 

@@ -18,7 +18,7 @@ from core.engine.run import create_run_id
 from core.errors import ClaimLost, LedgerError
 from core.model.cases import Case, Exemption, Notification
 from core.model.changes import ChangeRecord, ChangeState
-from core.model.findings import Severity, Verdict
+from core.model.findings import Fact, Severity, Verdict
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.runs import RunReport
@@ -61,7 +61,7 @@ def case(key: str = "k1") -> Case:
         verdict=Verdict.CONTESTED,
         summary="It forwards / mail # ? \\ out.",
         opened_at=START,
-        facts=("a", "b"),
+        facts=(Fact("", "a"), Fact("", "b")),
         sources=("mailboxes",),
         notification=Notification.OPENED,
         notified_at=START + DAY,

@@ -18,7 +18,7 @@ from core.config.catalog import CATALOG
 from core.config.settings import Settings
 from core.doctor import main as doctor
 from core.engine.run import run
-from core.model.findings import Severity
+from core.model.findings import Severity, format_facts
 from core.model.runs import RunReport
 from sandbox.functions_host.azurite import Azurite
 from sandbox.scene_runner import build_app_settings
@@ -140,7 +140,7 @@ def assert_case(told: RunReport, remedy: str) -> None:
     assert told.delivered
     (case,) = told.notifications
     assert (case.kind, case.severity) == ("credential", Severity.CRITICAL)
-    assert remedy in " ".join(case.facts)
+    assert remedy in " ".join(format_facts(case.facts))
     assert told.outcomes == ()
 
 

@@ -112,7 +112,7 @@ async def subject(stage: RecordingHarness, deed: RequestKind) -> str:
         return next(record.id for record in memory.changes if not record.undo_of)
     if deed is RequestKind.RELEASE:
         (brake,) = (case for case in memory.cases.values() if case.kind == "brake")
-        return brake.facts[0].removeprefix("plan ")
+        return brake.plan_hash
     return next(iter(memory.cases))
 
 

@@ -11,7 +11,7 @@ import pytest
 from core.adapters.table_storage.codec import MAX_BODY_LENGTH
 from core.engine.run import run
 from core.engine.truncation import truncate_finding
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Fact, Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, Mode
 from core.model.runs import RunReport
 from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
@@ -148,22 +148,23 @@ def test_whatever_is_found_fits_into_a_row_and_what_was_cut_says_so(text: str) -
         severity=Severity.HIGH,
         verdict=Verdict.EXTERNAL,
         summary=text,
-        facts=(text,) * 300,
+        facts=(Fact("", text),) * 300,
         advice=text,
         changes=(ClearAuditBypass("g"),),
     )
     found = truncate_finding(finding)
     assert found.changes == finding.changes
     assert found.subject.endswith("…")
-    assert "more facts" in found.facts[-1]
+    assert "more facts" in str(found.facts[-1])
     assert (
-        len(json.dumps([found.subject, found.summary, found.advice, found.facts])) < MAX_BODY_LENGTH
+        len(json.dumps([found.subject, found.summary, found.advice, format_facts(found.facts)]))
+        < MAX_BODY_LENGTH
     )
     assert truncate_finding(found) == found
     hostile = ResetAuditSet("g", ("Owner",), (("Owner", (text,)),))
     held = truncate_finding(replace(finding, changes=(hostile,)))
     assert held.changes == ()
-    assert "not made" in held.facts[-1]
+    assert "not made" in str(held.facts[-1])
 
 
 async def test_more_rules_than_a_mailbox_can_hold_leave_it_unread_and_the_others_seen() -> None:

@@ -10,7 +10,7 @@ from jsonschema import Draft6Validator
 
 from core.model.cases import Case, Notification
 from core.model.changes import ChangeState, Outcome
-from core.model.findings import Severity, Verdict
+from core.model.findings import Fact, Severity, Verdict
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.runs import RunReport
@@ -36,7 +36,11 @@ def build_case(number: int = 1, **changes: Any) -> Case:
         verdict=Verdict.EXTERNAL,
         summary="An inbox rule of joe@contoso.com redirects to x@evil.example.",
         opened_at=START,
-        facts=("rule: Parcel notes", "target: x@evil.example", "marks it as read"),
+        facts=(
+            Fact("rule", "Parcel notes"),
+            Fact("target", "x@evil.example"),
+            Fact("", "marks it as read"),
+        ),
         advice="Ask joe; then disable the rule.",
         notification=Notification.OPENED,
     )

@@ -8,7 +8,7 @@ from core.evidence.records import EvidenceRecord, ExportHeader
 from core.keys import format_descending_time
 from core.model.cases import Case
 from core.model.changes import ChangeRecord, ChangeState
-from core.model.findings import Severity, Verdict
+from core.model.findings import Fact, Severity, Verdict
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 
 DAY = timedelta(days=1)
@@ -37,7 +37,7 @@ def build_audited_case(**changes: Any) -> Case:
         verdict=Verdict.EXTERNAL,
         summary="A rule forwards mail to mallory@evil.example.",
         opened_at=WITHIN_PERIOD,
-        facts=("rule: .", "to: mallory@evil.example"),
+        facts=(Fact("rule", "."), Fact("to", "mallory@evil.example")),
         notified_at=WITHIN_PERIOD,
     )
     return replace(found, **changes)

@@ -20,7 +20,7 @@ from core.jobs.run_requests import RunMessage
 from core.keys import build_object_key
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord, ChangeState
-from core.model.findings import Severity, Verdict
+from core.model.findings import Fact, Severity, Verdict
 from core.model.guards import GuardPolicy
 from core.ports import World
 from tests.support.fakes.tenant import FakeTenant
@@ -174,7 +174,7 @@ def build_open_case(number: int = 1, **other: Any) -> Case:
         verdict=Verdict.REPAIR,
         summary="Auditing is off.",
         opened_at=START - 3 * DAY,
-        facts=("AuditEnabled is False",),
+        facts=(Fact("", "AuditEnabled is False"),),
         notified_at=START - 3 * DAY,
         sources=("mailboxes",),
     )

@@ -11,7 +11,7 @@ from core.keys import build_object_key
 from core.microsoft365.cis_benchmark import find_controls
 from core.model.cases import Case, Exemption, Notification
 from core.model.changes import ChangeRecord, ChangeState, compute_plan_hash
-from core.model.findings import Severity, Verdict
+from core.model.findings import Fact, Severity, Verdict
 from core.model.guards import GuardConfig, Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals, Shard
@@ -170,11 +170,11 @@ def build_busy_tenant() -> list[GuardData]:
         severity=Severity.CRITICAL,
         opened_at=time_ago(hours=3, minutes=7),
         facts=(
-            "rule: \u201c.\u201d",
-            "sends a copy to: collect.4471@mail.example.net",
-            "hidden: Outlook does not show it",
-            "2 other mailboxes send to the same address",
-            "outbound spam policy: automatic forwarding is allowed, so mail is leaving",
+            Fact("rule", "\u201c.\u201d"),
+            Fact("", "sends a copy to: collect.4471@mail.example.net"),
+            Fact("hidden", "Outlook does not show it"),
+            Fact("", "2 other mailboxes send to the same address"),
+            Fact("outbound spam policy", "automatic forwarding is allowed, so mail is leaving"),
         ),
         advice="Ask the owner who made the rule; switch it off unless somebody answers for it, "
         "then reset the password and end all sessions.",
@@ -191,7 +191,7 @@ def build_busy_tenant() -> list[GuardData]:
         guard_verdict=Verdict.REPAIR,
         opened_at=time_ago(days=6),
         deferred_at=time_ago(days=1, hours=2),
-        facts=("missing from Delegate: MailItemsAccessed, SendAs",),
+        facts=(Fact("missing from Delegate", "MailItemsAccessed, SendAs"),),
     )
     licensed = build_sample_case(
         SIGN_IN,
@@ -230,7 +230,11 @@ def build_busy_tenant() -> list[GuardData]:
         verdict=Verdict.GRANTED,
         guard_verdict=Verdict.GRANTED,
         opened_at=time_ago(days=1),
-        facts=("publisher: not verified", "Mail.Read for all mailboxes", "consented: 19 Nov"),
+        facts=(
+            Fact("publisher", "not verified"),
+            Fact("", "Mail.Read for all mailboxes"),
+            Fact("consented", "19 Nov"),
+        ),
         advice="Find out who needs it; take the grant away if nobody answers.",
     )
     missing = build_sample_case(
@@ -291,7 +295,11 @@ def build_busy_tenant() -> list[GuardData]:
         verdict=Verdict.ASK,
         guard_verdict=Verdict.ASK,
         opened_at=time_ago(minutes=32),
-        facts=(f"plan {name}", *(f"would change {one.subject}" for one in wanting[:20])),
+        facts=(
+            Fact("", f"plan {name}"),
+            *(Fact("", f"would change {one.subject}") for one in wanting[:20]),
+        ),
+        plan_hash=name,
     )
     undone = build_sample_change(
         licensed,
@@ -438,7 +446,7 @@ def build_hostile_tenant() -> list[GuardData]:
             kind="permission-missing" if n == 3 else "finding",
             severity=Severity.HIGH,
             verdict=(Verdict.ASK, Verdict.CONTESTED, Verdict.FAILED)[n % 3],
-            facts=(name, f"rule: {name}"),
+            facts=(Fact("", name), Fact("rule", name)),
             advice=f"Look at {name}",
             note=name,
             correlation_keys=(name,),

@@ -11,7 +11,7 @@ from core.engine.run import run
 from core.engine.shards import ShardMessage, abandon_shard, process_shard
 from core.errors import NotFound, Superseded, TenantError, Unavailable
 from core.keys import format_descending_time
-from core.model.findings import CorrelationRule, Finding, Severity, Verdict
+from core.model.findings import CorrelationRule, Fact, Finding, Severity, Verdict
 from core.model.guards import (
     ChangeLimit,
     Guard,
@@ -288,7 +288,7 @@ GUARD: Guard[Any] = Guard(
     judge=judge,
     inspect=inspect,
     periodic_checks=(PeriodicCheck(DEEP_CHECK, timedelta(days=1)),),
-    correlation=CorrelationRule(3, Severity.CRITICAL, "several share it"),
+    correlation=CorrelationRule(3, Severity.CRITICAL, Fact("", "several share it")),
 )
 ALERT_CONFIG = GuardConfig(GUARD, "0 0 * * * *", Mode.ALERT, ChangeLimit(count=50, percent=5.0))
 ENFORCE_CONFIG = replace(ALERT_CONFIG, mode=Mode.ENFORCE)

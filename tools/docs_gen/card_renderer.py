@@ -14,7 +14,7 @@ from typing import Any
 from playwright.async_api import Browser, Page
 
 from core.model.cases import Case, Notification
-from core.model.findings import Severity, Verdict
+from core.model.findings import Fact, Severity, Verdict
 from core.model.guards import Mode
 from core.model.requests import RequestKind
 from core.model.runs import RunReport
@@ -189,10 +189,10 @@ def build_redirect_case(number: int, name: str, target: str, **other: Any) -> Ca
         opened_at=NOW,
         notification=Notification.OPENED,
         facts=(
-            "rule without a readable name",
-            f"redirects to {target}",
-            "nothing stops this mail: it leaves the organization",
-            "moves the mail to RSS Feeds",
+            Fact("", "rule without a readable name"),
+            Fact("", f"redirects to {target}"),
+            Fact("", "nothing stops this mail: it leaves the organization"),
+            Fact("", "moves the mail to RSS Feeds"),
         ),
         advice="Ask the owner; disable the rule unless they made it. If not, reset access.",
         planned_changes=(DISABLE_RULE_CHANGE_JSON,),
@@ -213,9 +213,9 @@ def build_sign_in_case(number: int, name: str, kind: str = "shared", **other: An
         opened_at=NOW - timedelta(minutes=15),
         notification=Notification.OPENED,
         facts=(
-            f"sign-in name: {name}",
-            "licences: none that is a mailbox",
-            "last successful sign-in: none on record",
+            Fact("sign-in name", name),
+            Fact("licences", "none that is a mailbox"),
+            Fact("last successful sign-in", "none on record"),
         ),
         planned_changes=(BLOCK_CHANGE_JSON,),
     )

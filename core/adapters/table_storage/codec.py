@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
+from core.model.findings import Fact
 from core.model.requests import OperatorRequest
 from core.model.state import GuardState, ScanPass, ScanTotals, Shard
 from core.tenant.readings import ReadFailure
@@ -25,6 +26,7 @@ FIELD_TYPES: Mapping[object, dict[str, Any]] = {
     for kind in (
         Case,
         ChangeRecord,
+        Fact,
         Exemption,
         OperatorRequest,
         GuardState,

@@ -13,7 +13,8 @@ GRAPH = Service.GRAPH
 GUARD = Guard(
     name="app-consent",
     title="Apps and consent",
-    rationale="An app somebody agreed to keeps reading mail and files after the password was changed.",
+    rationale="An app somebody agreed to keeps reading mail and files after the password was "
+    "changed.",
     permissions=(
         Permission(GRAPH, "Application.Read.All", "which apps there are and what they may do"),
         Permission(GRAPH, "Directory.Read.All", "which delegated permissions were granted"),

@@ -21,7 +21,7 @@ from core.microsoft365.app_permissions import (
 )
 from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.microsoft365.powershell import can_be_quoted, quote_literal
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import GuardPolicy
 from core.sanitize import sanitize_text
 from core.tenant.apps import App, AppCredential
@@ -71,8 +71,8 @@ def judge_delegated_grant(app: App, grant: DelegatedGrantView) -> Iterator[Findi
         advice=build_delegated_advice(app, grant),
     )
     at, scopes = (
-        f"at: {format_app_name(grant.api)}",
-        f"all it may do there: {format_name_list(list(weights))}",
+        Fact("at", format_app_name(grant.api)),
+        Fact("", f"all it may do there: {format_name_list(list(weights))}"),
     )
     if is_trusted_app(app) or not more:
         severity, verdict = rate_app_grant(app, PermissionRisk.SIGN_IN, Severity.INFO)
@@ -96,12 +96,13 @@ def judge_delegated_grant(app: App, grant: DelegatedGrantView) -> Iterator[Findi
         by = (
             ()
             if grant.all_principals
-            else (f"granted by: {describe_user_count(grant.scope_counts[scope])}",)
+            else (Fact("granted by", describe_user_count(grant.scope_counts[scope])),)
         )
         yield finding(
             severity=severity,
             verdict=verdict,
-            summary=f"{format_app_title(app)} may use {sanitize_text(scope, MAX_TEXT_LENGTH)} {whom}.",
+            summary=f"{format_app_title(app)} may use "
+            f"{sanitize_text(scope, MAX_TEXT_LENGTH)} {whom}.",
             facts=(*list_app_facts(app), at, scopes, *by),
             fingerprint=f"{grant.api.id} {scope.casefold()}",
         )
@@ -126,7 +127,7 @@ def judge_app_permission(app: App, grant: AppGrant) -> Finding:
         severity=severity,
         verdict=verdict,
         summary=f"{format_app_title(app)} may use {name} without anybody signed in.",
-        facts=(*list_app_facts(app), f"at: {format_app_name(grant.api)}"),
+        facts=(*list_app_facts(app), Fact("at", format_app_name(grant.api))),
         sources=(APP_PERMISSIONS, APPS),
         fingerprint=f"{grant.api.id} {role.role_id}",
         advice=build_app_permission_advice(app, grant),
@@ -189,8 +190,13 @@ def judge_app_credential(
         subject=format_app_name(app),
         severity=Severity.INFO if over else severity,
         verdict=Verdict.DORMANT if over else Verdict.GRANTED,
-        summary=f"{format_app_title(app)} can be signed in to with a {credential.kind} added in this tenant.",
-        facts=(*list_app_facts(app), f"{credential.kind}: {credential.id}", f"ends: {ends}"),
+        summary=f"{format_app_title(app)} can be signed in to with a {credential.kind} added in "
+        "this tenant.",
+        facts=(
+            *list_app_facts(app),
+            Fact(credential.kind, credential.id),
+            Fact("ends", ends),
+        ),
         sources=(APPS,),
         fingerprint=credential.id,
         advice=build_app_credential_advice(app, credential),
@@ -239,7 +245,7 @@ def judge_consent_policy(policy: Configuration) -> Iterator[Finding]:
             severity=Severity.HIGH if anything else Severity.MEDIUM,
             verdict=Verdict.REPAIR,
             summary="Users may let apps into their mail and files by themselves.",
-            facts=(f"by: {format_name_list(sorted(found))}",),
+            facts=(Fact("by", format_name_list(sorted(found))),),
             changes=(
                 SetConfiguration(
                     POLICY, "", PROPERTY, tuple(one for one in assigned if one not in found)
@@ -271,7 +277,7 @@ def format_app_title(app: App) -> str:
     return f"{whose} {format_app_name(app)}"
 
 
-def list_app_facts(app: App) -> tuple[str, ...]:
+def list_app_facts(app: App) -> tuple[Fact, ...]:
     """Who made an app, and where it sends people."""
     if is_microsoft_app(app):
         owner = "Microsoft"
@@ -280,21 +286,21 @@ def list_app_facts(app: App) -> tuple[str, ...]:
     else:
         owner = f"another tenant ({app.owner_tenant_id})" if app.owner_tenant_id else "not told"
     facts = [
-        f"application id: {sanitize_text(app.app_id, MAX_TEXT_LENGTH) or 'not told'}",
-        f"registered in: {owner}",
+        Fact("application id", sanitize_text(app.app_id, MAX_TEXT_LENGTH) or "not told"),
+        Fact("registered in", owner),
     ]
     if not (is_microsoft_app(app) or app.is_home_tenant):
         facts.append(
-            f"publisher: {sanitize_text(app.publisher, MAX_TEXT_LENGTH) or 'not verified'}"
+            Fact("publisher", sanitize_text(app.publisher, MAX_TEXT_LENGTH) or "not verified")
         )
     if impersonates_microsoft(app):
-        facts.append("its name looks like one of Microsoft's, and it is not")
+        facts.append(Fact("", "its name looks like one of Microsoft's, and it is not"))
     if not app.enabled:
-        facts.append("sign-in to it is switched off")
+        facts.append(Fact("", "sign-in to it is switched off"))
     if unsafe := list_unsafe_reply_hosts(app):
-        facts.append(f"sends sign-ins unprotected to: {format_name_list(list(unsafe))}")
+        facts.append(Fact("", f"sends sign-ins unprotected to: {format_name_list(list(unsafe))}"))
     elif hosts := list_reply_hosts(app):
-        facts.append(f"sends sign-ins to: {format_name_list(list(hosts))}")
+        facts.append(Fact("sends sign-ins to", format_name_list(list(hosts))))
     return tuple(facts)
 
 
@@ -314,7 +320,10 @@ def describe_user_count(count: int) -> str:
 
 def build_stop_app_command(app: App) -> str:
     """The command that stops an app at once."""
-    return f"Update-MgServicePrincipal -ServicePrincipalId {quote_literal(app.id)} -AccountEnabled:$false"
+    return (
+        f"Update-MgServicePrincipal -ServicePrincipalId {quote_literal(app.id)} "
+        "-AccountEnabled:$false"
+    )
 
 
 def build_delegated_advice(app: App, grant: DelegatedGrantView) -> str:
@@ -323,8 +332,10 @@ def build_delegated_advice(app: App, grant: DelegatedGrantView) -> str:
         return ""
     consent = "AllPrincipals" if grant.all_principals else "Principal"
     return (
-        f"If nobody can answer for it, stop the app: {build_stop_app_command(app)} ; then take the grant away: "
-        f"Get-MgServicePrincipalOauth2PermissionGrant -ServicePrincipalId {quote_literal(app.id)} -All | "
+        f"If nobody can answer for it, stop the app: {build_stop_app_command(app)} ; then take "
+        "the grant away: "
+        "Get-MgServicePrincipalOauth2PermissionGrant -ServicePrincipalId "
+        f"{quote_literal(app.id)} -All | "
         f"Where-Object {{ $_.ResourceId -eq {quote_literal(grant.api.id)} -and "
         f"$_.ConsentType -eq '{consent}' }} | "
         "ForEach-Object { Remove-MgOauth2PermissionGrant -OAuth2PermissionGrantId $_.Id }"
@@ -337,8 +348,10 @@ def build_app_permission_advice(app: App, grant: AppGrant) -> str:
     if not all(can_be_quoted(one) for one in ids):
         return ""
     return (
-        f"If nobody can answer for it, stop the app: {build_stop_app_command(app)} ; then take it away: "
-        f"Remove-MgServicePrincipalAppRoleAssignedTo -ServicePrincipalId {quote_literal(grant.api.id)} "
+        f"If nobody can answer for it, stop the app: {build_stop_app_command(app)} ; then take "
+        "it away: "
+        "Remove-MgServicePrincipalAppRoleAssignedTo -ServicePrincipalId "
+        f"{quote_literal(grant.api.id)} "
         f"-AppRoleAssignmentId {quote_literal(grant.permission.id)}"
     )
 
@@ -354,7 +367,8 @@ def build_app_credential_advice(app: App, credential: AppCredential) -> str:
         )
     else:
         command = (
-            f"Update-MgServicePrincipal -ServicePrincipalId {quote_literal(app.id)} -KeyCredentials @() "
+            f"Update-MgServicePrincipal -ServicePrincipalId {quote_literal(app.id)} "
+            "-KeyCredentials @() "
             "(takes all its certificates away)"
         )
     usual = (

@@ -15,7 +15,8 @@ EXCHANGE = Service.EXCHANGE
 GUARD = Guard(
     name="legacy-protocols",
     title="Legacy protocols",
-    rationale="SMTP AUTH, POP and IMAP let a stolen password in where no second factor is asked for.",
+    rationale="SMTP AUTH, POP and IMAP let a stolen password in where no second factor is asked "
+    "for.",
     permissions=(
         Permission(EXCHANGE, "Get-TransportConfig", "whether SMTP AUTH is off"),
         Permission(EXCHANGE, "Get-CASMailbox", "which mailboxes allow SMTP AUTH, POP or IMAP"),

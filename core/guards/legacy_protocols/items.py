@@ -25,7 +25,7 @@ class SmtpAuthSetting:
     disabled: bool | None
     evidence: ProtocolEvidence = NO_EVIDENCE
     own_setting_count: int = 0
-    default_policy_fact: str = ""
+    default_policy_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from core.guards.legacy_protocols.sign_in_evidence import (
 )
 from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.microsoft365.powershell import can_be_quoted, quote_literal
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import GuardPolicy
 from core.sanitize import sanitize_text
 from core.tenant.changes import Change, DisableMailboxProtocols, SetConfiguration
@@ -75,7 +75,7 @@ def judge_smtp_auth(item: SmtpAuthSetting, policy: GuardPolicy) -> Iterator[Find
     decided = decide_protocol_verdict(item.evidence, policy)
     command = "Set-TransportConfig -SmtpClientAuthenticationDisabled $true"
     spared = (
-        (f"{item.own_setting_count} more who use it have a setting of their own",)
+        (Fact("", f"{item.own_setting_count} more who use it have a setting of their own"),)
         if item.own_setting_count
         else ()
     )
@@ -85,8 +85,8 @@ def judge_smtp_auth(item: SmtpAuthSetting, policy: GuardPolicy) -> Iterator[Find
         verdict=decided,
         summary="SMTP AUTH is on for every mailbox of the organization.",
         facts=(
-            "SmtpClientAuthenticationDisabled: false",
-            item.default_policy_fact,
+            Fact("SmtpClientAuthenticationDisabled", "false"),
+            Fact("", item.default_policy_text),
             *list_protocol_facts(item.evidence, ("smtp",), policy),
             *spared,
         ),
@@ -122,7 +122,7 @@ def judge_mailbox_plan(plan: Configuration) -> Iterator[Finding]:
             finding,
             fingerprint="+".join(open_ones),
             summary=f"New mailboxes of the plan {name} get {format_protocol_names(open_ones)}.",
-            facts=tuple(f"{PROTOCOL_PROPERTIES[one]}: true" for one in open_ones),
+            facts=tuple(Fact(PROTOCOL_PROPERTIES[one], "true") for one in open_ones),
             changes=tuple(
                 SetConfiguration(PLANS, plan.id, PROTOCOL_PROPERTIES[one], False)
                 for one in open_ones
@@ -135,7 +135,8 @@ def judge_mailbox_plan(plan: Configuration) -> Iterator[Finding]:
             kind="plan-protocols-unknown",
             severity=Severity.LOW,
             verdict=Verdict.COULD_NOT_TELL,
-            summary=f"Whether new mailboxes of the plan {name} get {format_protocol_names(untold)} is not known.",
+            summary=f"Whether new mailboxes of the plan {name} get "
+            f"{format_protocol_names(untold)} is not known.",
         )
 
 
@@ -174,7 +175,10 @@ def judge_authentication_policy(
         severity=Severity.HIGH if item.is_default else Severity.MEDIUM,
         verdict=decided,
         summary=f"The authentication policy {name} lets {who} send with a bare password.",
-        facts=("AllowBasicAuthSmtp: true", *list_protocol_facts(item.evidence, ("smtp",), policy)),
+        facts=(
+            Fact("AllowBasicAuthSmtp", "true"),
+            *list_protocol_facts(item.evidence, ("smtp",), policy),
+        ),
         changes=list_repair_changes(
             decided, SetConfiguration(POLICIES, item.policy.id, "AllowBasicAuthSmtp", False)
         ),

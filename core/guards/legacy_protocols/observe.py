@@ -73,7 +73,7 @@ async def read_organization_protocols(
     for one in transport.items:
         disabled = parse_protocol_switch(one.values.get("SmtpClientAuthenticationDisabled"))
         items.append(
-            SmtpAuthSetting(disabled, default_policy_fact=describe_default_policy(named, policies))
+            SmtpAuthSetting(disabled, default_policy_text=describe_default_policy(named, policies))
         )
     if named is not None:
         items += [

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from core.model.findings import Verdict
+from core.model.findings import Fact, Verdict
 from core.model.guards import GuardPolicy
 from core.sanitize import sanitize_text
 from core.tenant.mailboxes import ProtocolUse
@@ -107,7 +107,7 @@ def decide_protocol_verdict(evidence: ProtocolEvidence, policy: GuardPolicy) -> 
 
 def list_protocol_facts(
     evidence: ProtocolEvidence, protocols: Iterable[str], policy: GuardPolicy
-) -> tuple[str, ...]:
+) -> tuple[Fact, ...]:
     """Who uses it, and since when nobody does."""
     uses = evidence.uses
     lines = [format_protocol_use(use) for use in uses[:MAX_SHOWN]]
@@ -122,7 +122,7 @@ def list_protocol_facts(
     elif not uses:
         names = " or ".join(PROTOCOL_NAMES[one] for one in protocols)
         lines.append(f"no successful sign-in by {names} in the last {get_log_days(policy)} days")
-    return tuple(lines)
+    return tuple(Fact("", line) for line in lines)
 
 
 def format_protocol_use(use: ProtocolUse) -> str:

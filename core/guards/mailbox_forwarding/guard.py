@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from core.guards.mailbox_forwarding.judge import judge
 from core.guards.mailbox_forwarding.observe import inspect, observe
-from core.model.findings import CorrelationRule, Severity
+from core.model.findings import CorrelationRule, Fact, Severity
 from core.model.guards import Guard, PeriodicCheck, Permission, Service
 from core.tenant.surfaces import HIDDEN_RULES, RULE_FOLDERS
 
@@ -17,7 +17,8 @@ GRAPH, EXCHANGE = Service.GRAPH, Service.EXCHANGE
 GUARD = Guard(
     name="mailbox-forwarding",
     title="Forwarding and hiding of mail",
-    rationale="A forward or an inbox rule keeps an intruder reading after the password was changed.",
+    rationale="A forward or an inbox rule keeps an intruder reading after the password was "
+    "changed.",
     permissions=(
         Permission(EXCHANGE, "Get-Mailbox", "forwards set on mailboxes"),
         Permission(GRAPH, "MailboxSettings.Read", "inbox rules"),
@@ -70,6 +71,6 @@ GUARD = Guard(
         PeriodicCheck(RULE_FOLDERS, timedelta(days=1)),
     ),
     correlation=CorrelationRule(
-        3, Severity.CRITICAL, "3 or more mailboxes send to the same outside address"
+        3, Severity.CRITICAL, Fact("", "3 or more mailboxes send to the same outside address")
     ),
 )

@@ -40,7 +40,7 @@ from core.guards.mailbox_forwarding.texts import (
 )
 from core.keys import hash_parts
 from core.microsoft365.powershell import build_list_rules_command
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import GuardPolicy
 from core.sanitize import sanitize_text
 from core.tenant.changes import Change, ClearMailboxForward, DisableInboxRule
@@ -124,15 +124,18 @@ def judge_mailbox_forward(item: MailboxForward, policy: GuardPolicy) -> Iterator
         return
     if item.is_overruled:
         verdict = Verdict.DORMANT
-    facts = [f"{item.setting}: {format_forward_target(item.target)}"]
+    facts = [Fact(item.setting, format_forward_target(item.target))]
     if item.is_overruled:
-        facts.append("without effect: ForwardingAddress is set too and wins")
+        facts.append(Fact("", "without effect: ForwardingAddress is set too and wins"))
     else:
         copy = "keeps a copy" if item.mailbox.keeps_copy else "keeps no copy"
-        facts += [f"the mailbox {copy}", *list_policy_facts(verdict, item.policy_result)]
+        facts += [Fact("", f"the mailbox {copy}"), *list_policy_facts(verdict, item.policy_result)]
     if item.overruled_address:
         facts.append(
-            f"ForwardingSmtpAddress, without effect: {sanitize_text(item.overruled_address, MAX_TEXT_LENGTH)}"
+            Fact(
+                "ForwardingSmtpAddress, without effect",
+                sanitize_text(item.overruled_address, MAX_TEXT_LENGTH),
+            )
         )
     changes = (ClearMailboxForward(item.mailbox.guid),) if verdict is Verdict.EXTERNAL else ()
     name = format_mailbox_name(item.mailbox)
@@ -164,9 +167,9 @@ def judge_forwarding_rule(item: InboxRuleForward, policy: GuardPolicy) -> Iterat
     facts = [*list_rule_facts(item), *list_recipient_facts(item.recipients)]
     if item.rule.enabled:
         facts += list_policy_facts(verdict, item.policy_result)
-        facts += [describe_hiding_place(item.hiding_place)] if item.hiding_place else []
+        facts += [Fact("", describe_hiding_place(item.hiding_place))] if item.hiding_place else []
     else:
-        facts.append("the rule is disabled")
+        facts.append(Fact("", "the rule is disabled"))
     safe = verdict is Verdict.EXTERNAL and can_disable_rule(item)
     name = format_mailbox_name(item.mailbox)
     yield Finding(
@@ -190,13 +193,13 @@ def build_hiding_finding(item: InboxRuleForward, changes: tuple[Change, ...]) ->
     hidden = item.visibility is RuleVisibility.HIDDEN
     grave = rate_hiding_rule(item.rule, item.hiding_place)
     words = [sanitize_text(word, 60) for word in find_suspicious_words(item.rule)]
-    facts = [*list_rule_facts(item), describe_hiding_place(item.hiding_place)]
+    facts = [*list_rule_facts(item), Fact("", describe_hiding_place(item.hiding_place))]
     if item.rule.mark_as_read:
-        facts.append("marks it as read")
+        facts.append(Fact("", "marks it as read"))
     if is_unconditional_rule(item.rule):
-        facts.append("without any condition: it takes every message")
+        facts.append(Fact("", "without any condition: it takes every message"))
     if words:
-        facts.append(f"looks for: {format_word_list(words)}")
+        facts.append(Fact("looks for", format_word_list(words)))
     name = format_mailbox_name(item.mailbox)
     folder = () if item.rule.delete or item.rule.api == "exchange" else (RULE_FOLDERS,)
     return Finding(
@@ -205,7 +208,8 @@ def build_hiding_finding(item: InboxRuleForward, changes: tuple[Change, ...]) ->
         subject=name,
         severity=max(grave, Severity.HIGH) if hidden else grave,
         verdict=Verdict.HIDES_MAIL,
-        summary=f"{'A hidden' if hidden else 'An'} inbox rule of {name} {describe_hiding_place(item.hiding_place)}.",
+        summary=f"{'A hidden' if hidden else 'An'} inbox rule of {name} "
+        f"{describe_hiding_place(item.hiding_place)}.",
         facts=tuple(facts),
         sources=list_rule_sources(item, *folder),
         fingerprint=json.dumps([item.hiding_place, item.rule.conditions], separators=(",", ":")),
@@ -249,12 +253,16 @@ def judge_transport_rule(item: TransportRuleForward, policy: GuardPolicy) -> Ite
     )
     grave = rate_forward(verdict, ForwardingPolicyResult.ALLOWED, unseen)
     facts = [
-        f"rule: {sanitize_text(item.rule.name, MAX_TEXT_LENGTH)}",
+        Fact("rule", sanitize_text(item.rule.name, MAX_TEXT_LENGTH)),
         *list_recipient_facts(item.recipients),
     ]
     if not acts:
         verdict, grave = Verdict.DORMANT, Severity.INFO
-        facts.append("the rule is only tested" if item.rule.enabled else "the rule is disabled")
+        facts.append(
+            Fact("", "the rule is only tested")
+            if item.rule.enabled
+            else Fact("", "the rule is disabled")
+        )
     name = sanitize_text(item.rule.name or item.rule.id, MAX_TEXT_LENGTH)
     yield Finding(
         kind="transport-rule",

@@ -15,14 +15,14 @@ from core.guards.mailbox_forwarding.hiding import is_nameless
 from core.guards.mailbox_forwarding.outbound import RESULT_TEXTS, ForwardingPolicyResult
 from core.guards.mailbox_forwarding.recipients import ForwardTarget, RecipientLocation
 from core.microsoft365.powershell import build_disable_rule_command, build_list_rules_command
-from core.model.findings import Verdict
+from core.model.findings import Fact, Verdict
 from core.sanitize import sanitize_text
 from core.tenant.surfaces import HIDDEN_RULES, INBOX_RULES, MAILBOXES
 
 MAX_SHOWN = 20
 """So many recipients or words are shown of one rule; the others are counted."""
 
-VISIBILITY_FACTS = {
+VISIBILITY_TEXTS = {
     RuleVisibility.GRAPH: (),
     RuleVisibility.READ_ONLY: ("read-only: what it does is seen through Exchange",),
     RuleVisibility.EXCHANGE: ("seen through Exchange",),
@@ -50,27 +50,27 @@ def list_rule_sources(item: InboxRuleForward, *extra_sources: str) -> tuple[str,
     return (MAILBOXES, INBOX_RULES, *extra_sources)
 
 
-def list_rule_facts(item: InboxRuleForward) -> Iterator[str]:
+def list_rule_facts(item: InboxRuleForward) -> Iterator[Fact]:
     """The rule itself, and who shows it."""
     rule = item.rule
     yield (
-        "rule without a readable name"
+        Fact("", "rule without a readable name")
         if is_nameless(rule.name)
-        else f"rule: {sanitize_text(rule.name, MAX_TEXT_LENGTH)}"
+        else Fact("rule", sanitize_text(rule.name, MAX_TEXT_LENGTH))
     )
-    yield from VISIBILITY_FACTS[item.visibility]
+    yield from (Fact("", text) for text in VISIBILITY_TEXTS[item.visibility])
     if rule.in_error:
-        yield "Exchange marks the rule as broken: it may not run"
+        yield Fact("", "Exchange marks the rule as broken: it may not run")
 
 
-def list_recipient_facts(recipients: Sequence[ForwardRecipient]) -> Iterator[str]:
+def list_recipient_facts(recipients: Sequence[ForwardRecipient]) -> Iterator[Fact]:
     """Whom it sends to, in an order that stays the same."""
     lines = sorted(
         {f"{sending.action} {format_forward_target(sending.target)}" for sending in recipients}
     )
-    yield from lines[:MAX_SHOWN]
+    yield from (Fact("", line) for line in lines[:MAX_SHOWN])
     if len(lines) > MAX_SHOWN:
-        yield f"and {len(lines) - MAX_SHOWN} more"
+        yield Fact("", f"and {len(lines) - MAX_SHOWN} more")
 
 
 def format_forward_target(target: ForwardTarget) -> str:
@@ -81,10 +81,10 @@ def format_forward_target(target: ForwardTarget) -> str:
     return f"{sanitize_text(target.address, MAX_TEXT_LENGTH)}{via}"
 
 
-def list_policy_facts(verdict: Verdict, policy_result: ForwardingPolicyResult) -> Iterator[str]:
+def list_policy_facts(verdict: Verdict, policy_result: ForwardingPolicyResult) -> Iterator[Fact]:
     """What becomes of the mail."""
     if verdict in (Verdict.EXTERNAL, Verdict.KEEP):
-        yield RESULT_TEXTS[policy_result]
+        yield Fact("", RESULT_TEXTS[policy_result])
 
 
 def can_disable_rule(item: InboxRuleForward) -> bool:

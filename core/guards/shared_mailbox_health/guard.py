@@ -16,7 +16,8 @@ from core.tenant.surfaces import MAILBOX_SIZES
 GUARD = Guard(
     name="shared-mailbox-health",
     title="Health of shared mailboxes",
-    rationale="One with the wrong licence, or that is a user's again tomorrow, loses mail or hides one.",
+    rationale="One with the wrong licence, or that is a user's again tomorrow, loses mail or "
+    "hides one.",
     permissions=(
         Permission(
             Service.EXCHANGE, "Get-Mailbox", "shared mailboxes, their holds, their type on premises"

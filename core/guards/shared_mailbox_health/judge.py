@@ -39,7 +39,7 @@ from core.microsoft365.service_plans import (
     list_plan_names,
     normalize_plan_ids,
 )
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import GuardPolicy
 from core.tenant.directory import Account
 from core.tenant.mailboxes import SharedMailbox, format_mailbox_name
@@ -82,8 +82,8 @@ def judge_conversion(item: SharedMailboxState) -> Iterator[Finding]:
         if unsure
         else f"The next synchronisation makes {name} {future.value} again.",
         facts=(
-            f"RemoteRecipientType: {format_recipient_type(remote)} ({remote})",
-            f"after the next synchronisation: {future.value}",
+            Fact("", f"RemoteRecipientType: {format_recipient_type(remote)} ({remote})"),
+            Fact("", f"after the next synchronisation: {future.value}"),
             *list_conversion_facts(future, item.account),
         ),
         sources=(SETTINGS,),
@@ -92,14 +92,16 @@ def judge_conversion(item: SharedMailboxState) -> Iterator[Finding]:
     )
 
 
-def list_conversion_facts(outcome: ConversionOutcome, account: Account | None) -> Iterator[str]:
+def list_conversion_facts(outcome: ConversionOutcome, account: Account | None) -> Iterator[Fact]:
     """What becomes of its mail and its sign-in."""
     if account is None:
         return
     unlicensed = account.plans is not None and not has_mailbox_plan(account.plans)
     if outcome is ConversionOutcome.USER and unlicensed:
-        yield "no licence: as a user mailbox it is disconnected after 30 days, and its mail lost"
-    yield format_sign_in_state(account)
+        yield Fact(
+            "", "no licence: as a user mailbox it is disconnected after 30 days, and its mail lost"
+        )
+    yield make_sign_in_fact(account)
 
 
 def build_conversion_advice(settings: SharedMailbox, remote_recipient_type: int) -> str:
@@ -134,7 +136,7 @@ def judge_unlicensed_features(item: SharedMailboxState) -> Iterator[Finding]:
         severity=Severity.LOW,
         verdict=Verdict.COULD_NOT_TELL,
         summary=f"Whether {name} has the licence it needs is not known.",
-        facts=(f"it has: {', '.join(features)}", format_account_licences(account)),
+        facts=(Fact("it has", ", ".join(features)), make_licence_fact(account)),
         sources=(SETTINGS, LICENCES),
         fingerprint="+".join(features),
         advice="Graph did not say which service plans its account holds: look at it in Entra ID.",
@@ -149,7 +151,9 @@ def judge_unlicensed_features(item: SharedMailboxState) -> Iterator[Finding]:
             summary=f"Shared mailbox {name} has {' and '.join(features)} without the licence.",
             facts=(
                 *finding.facts,
-                "needed: Exchange Online (Plan 2), or (Plan 1) with Exchange Online Archiving",
+                Fact(
+                    "needed", "Exchange Online (Plan 2), or (Plan 1) with Exchange Online Archiving"
+                ),
             ),
             advice=build_licence_advice(
                 account,
@@ -200,7 +204,7 @@ def judge_mailbox_size(item: MeasuredMailbox) -> Iterator[Finding]:
         severity=Severity.LOW,
         verdict=Verdict.COULD_NOT_TELL,
         summary=f"Whether {name} has the licence for its size is not known.",
-        facts=(f"size: {format_size_step(item.size_bytes)}",),
+        facts=(Fact("size", format_size_step(item.size_bytes)),),
         sources=SIZE_SOURCES,
         advice="Find out which licences its account holds: above 50 GB it needs Exchange Online "
         "(Plan 2).",
@@ -217,10 +221,11 @@ def judge_mailbox_size(item: MeasuredMailbox) -> Iterator[Finding]:
         else f"Shared mailbox {name} is near the 50 GB it may have without a licence.",
         facts=(
             *finding.facts,
-            format_account_licences(account),
-            "needed above 50 GB: Exchange Online (Plan 2)",
+            make_licence_fact(account),
+            Fact("", "needed above 50 GB: Exchange Online (Plan 2)"),
         ),
-        advice=f"Delete or move what is not needed, or: {build_licence_advice(account, LARGE_MAILBOX_PRODUCT)}",
+        advice="Delete or move what is not needed, or: "
+        f"{build_licence_advice(account, LARGE_MAILBOX_PRODUCT)}",
     )
 
 
@@ -246,9 +251,9 @@ def judge_needless_licence(item: MeasuredMailbox) -> Iterator[Finding]:
         verdict=Verdict.ASK,
         summary=f"Shared mailbox {name} is licensed without need.",
         facts=(
-            format_account_licences(account),
-            format_sign_in_state(account),
-            f"size: {format_size_step(item.size_bytes)}; no hold, no archive",
+            make_licence_fact(account),
+            make_sign_in_fact(account),
+            Fact("size", f"{format_size_step(item.size_bytes)}; no hold, no archive"),
         ),
         sources=SIZE_SOURCES,
         advice=build_needless_advice(account, plans),
@@ -289,18 +294,17 @@ def format_size_step(size_bytes: int) -> str:
     return f"over {SIZE_STEPS[-1]} GB"
 
 
-def format_account_licences(account: Account | None) -> str:
+def make_licence_fact(account: Account | None) -> Fact:
     """Which licences decide, by service plan."""
     if account is None:
-        return "licences: not known, for Entra ID does not know its account"
+        return Fact("licences", "not known, for Entra ID does not know its account")
     if account.plans is None:
-        return "licences: assigned, plans unknown" if account.licensed else "licences: not known"
-    return (
-        f"licences: {', '.join(list_plan_names(account.plans)) or 'none that concerns a mailbox'}"
-    )
+        return Fact("licences", "assigned, plans unknown" if account.licensed else "not known")
+    names = ", ".join(list_plan_names(account.plans))
+    return Fact("licences", names or "none that concerns a mailbox")
 
 
-def format_sign_in_state(account: Account) -> str:
+def make_sign_in_fact(account: Account) -> Fact:
     """Whether somebody could sign in as the mailbox."""
     words = {True: "enabled", False: "blocked", None: "not known"}
-    return f"sign-in of its account: {words[account.enabled]}"
+    return Fact("sign-in of its account", words[account.enabled])

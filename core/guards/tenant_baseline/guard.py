@@ -21,7 +21,7 @@ from core.microsoft365.configuration_sources import (
 )
 from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.model.baseline import Baseline, BaselineRow, format_setting_value
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
 from core.property_values import (
     find_property,
@@ -207,15 +207,15 @@ def judge(item: BaselineItem, policy: GuardPolicy) -> Iterator[Finding]:
         verdict=Verdict.DRIFT if told else Verdict.COULD_NOT_TELL,
         summary=f"{subject}: {row.property_name} is {shown}, and should be {row.expected}.",
         facts=(
-            *((format_unknown_value_fact(shown),) if left else ()),
+            *((make_unknown_value_fact(shown),) if left else ()),
             *(
-                f"too wide: {sanitize_text(entry, MAX_TEXT_LENGTH)}"
+                Fact("too wide", sanitize_text(entry, MAX_TEXT_LENGTH))
                 for entry in list_excess_entries(item)[:10]
             ),
-            f"why: {row.rationale}",
-            *item.notes,
-            f"reference: {row.reference}",
-            describe_row_reach(row, policy.baseline),
+            Fact("why", row.rationale),
+            *(Fact("", note) for note in item.notes),
+            Fact("reference", row.reference),
+            make_reach_fact(row, policy.baseline),
         ),
         sources=(get_configuration_source_name(row.source), build_row_source(row)),
         fingerprint="\n".join(list_excess_entries(item)),
@@ -224,8 +224,11 @@ def judge(item: BaselineItem, policy: GuardPolicy) -> Iterator[Finding]:
     yield apply_row_decision(item, finding, policy, is_repairable=told or left)
 
 
-def format_unknown_value_fact(value_text: str) -> str:
-    return f"what {value_text} means is Microsoft's to decide and to change; say it yourself"
+def make_unknown_value_fact(value_text: str) -> Fact:
+    """The fact for a value whose meaning Microsoft decides."""
+    return Fact(
+        "", f"what {value_text} means is Microsoft's to decide and to change; say it yourself"
+    )
 
 
 def list_excess_entries(item: BaselineItem) -> list[str]:
@@ -246,13 +249,15 @@ def apply_row_decision(
             finding,
             severity=Severity.INFO,
             verdict=Verdict.KEEP,
-            facts=(sanitize_text(decided, 2 * MAX_TEXT_LENGTH), *finding.facts),
+            facts=(Fact("", sanitize_text(decided, 2 * MAX_TEXT_LENGTH)), *finding.facts),
         )
     if row.waiver:
         ended = (
             f"it was switched off until {row.waiver.until} by {row.waiver.granted_by}; that is over"
         )
-        finding = replace(finding, facts=(sanitize_text(ended, MAX_TEXT_LENGTH), *finding.facts))
+        finding = replace(
+            finding, facts=(Fact("", sanitize_text(ended, MAX_TEXT_LENGTH)), *finding.facts)
+        )
     value = row.expected.target_value
     if row.id not in policy.baseline.enforced or not is_repairable or value is None:
         return finding
@@ -260,13 +265,13 @@ def apply_row_decision(
     return replace(finding, verdict=Verdict.REPAIR, changes=(change,))
 
 
-def describe_row_reach(row: BaselineRow, baseline: Baseline) -> str:
+def make_reach_fact(row: BaselineRow, baseline: Baseline) -> Fact:
     """How far this row may go, in words."""
     if row.id in baseline.enforced:
-        return f"row {row.id}: put right in enforce mode"
+        return Fact("", f"row {row.id}: put right in enforce mode")
     if is_writable_row(row):
-        return f"row {row.id} only alerts: BASELINE_ENFORCE does not name it"
-    return f"row {row.id} only alerts: it is for a person to set"
+        return Fact("", f"row {row.id} only alerts: BASELINE_ENFORCE does not name it")
+    return Fact("", f"row {row.id} only alerts: it is for a person to set")
 
 
 def format_configuration_name(configuration: Configuration) -> str:

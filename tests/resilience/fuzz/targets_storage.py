@@ -37,6 +37,7 @@ from core.json_document import to_json
 from core.keys import compute_hash_prefix
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord, ChangeState
+from core.model.findings import Fact
 from core.model.requests import OperatorRequest
 from core.model.state import GuardSnapshot, GuardState, Shard
 from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
@@ -95,7 +96,9 @@ def fuzz_cards(data: bytes) -> None:
     for number in range(1 + soil.take_byte() % 3):
         one = build_case(
             number,
-            facts=tuple(soil.take_text() for _ in range(soil.take_byte() % 12)),
+            facts=tuple(
+                Fact(soil.take_text(), soil.take_text()) for _ in range(soil.take_byte() % 12)
+            ),
             planned_changes=soil.choose(((), (BLOCK_CHANGE_JSON,), (soil.take_text(),))),
             object_id=soil.take_text(),
         )

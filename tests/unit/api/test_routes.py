@@ -19,7 +19,7 @@ from core.evidence.file_format import verify_export
 from core.jobs.run_requests import RunMessage
 from core.keys import build_object_key, hash_parts
 from core.model.cases import Case
-from core.model.findings import Severity, Verdict
+from core.model.findings import Fact, Severity, Verdict
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind
 from tests.support.fakes.world import DAY, START, Clock, FakeLedger
@@ -374,7 +374,7 @@ def build_case(number: int = 1, **changes: Any) -> Case:
         summary="Nothing is audited.",
         opened_at=START - DAY,
         notified_at=START - DAY,
-        facts=("AuditEnabled is false",),
+        facts=(Fact("", "AuditEnabled is false"),),
     )
     return replace(case, **changes)
 

@@ -18,7 +18,7 @@ from core.cli.formatting import (
 )
 from core.model.cases import Exemption
 from core.model.changes import ChangeState
-from core.model.findings import Severity
+from core.model.findings import Fact, Severity
 from tests.support.fakes.world import DAY, START
 from tests.support.local_app import (
     GUARD_NAME,
@@ -41,7 +41,7 @@ def hostile() -> LocalApp:
         build_open_case(
             subject=HOSTILE,
             summary=HOSTILE,
-            facts=(HOSTILE,),
+            facts=(Fact("", HOSTILE),),
             advice=HOSTILE,
             note=HOSTILE,
             object_id=HOSTILE,

@@ -14,7 +14,7 @@ from core.engine.decide import (
 )
 from core.model.cases import Exemption, Notification
 from core.model.changes import ChangeState, Outcome
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState, RunOptions
 from core.model.state import GuardSnapshot, GuardState
@@ -444,7 +444,7 @@ def test_more_changes_than_count_and_percentage_allow_are_held_back() -> None:
     plan = make_plan(build_scene(), MANY)
     assert plan.changes_to_apply == ()
     assert [case.kind for case in plan.cases].count("brake") == 1
-    assert plan.hash in " ".join(f for case in plan.cases for f in case.facts)
+    assert plan.hash in " ".join(f for case in plan.cases for f in format_facts(case.facts))
     assert make_plan(build_scene(), MANY[:2]).block_reason == ""
 
 

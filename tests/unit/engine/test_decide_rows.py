@@ -25,7 +25,7 @@ from core.engine.decide import (
 from core.keys import PREFIX_LENGTH, hash_parts
 from core.model.cases import Case, Exemption, Notification
 from core.model.changes import ChangeRecord, ChangeState, Outcome
-from core.model.findings import CorrelationRule, Finding, Severity, Verdict
+from core.model.findings import CorrelationRule, Fact, Finding, Severity, Verdict
 from core.model.guards import Mode
 from core.model.requests import RunOptions
 from core.model.runs import ReportedFinding
@@ -51,7 +51,7 @@ from tests.support.fakes.world import START
 
 HOUR = timedelta(hours=1)
 FULL = build_finding(
-    facts=("to x@evil.example",),
+    facts=(Fact("", "to x@evil.example"),),
     advice="Ask them.",
     correlation_keys=("x@evil.example",),
     is_one_off=True,
@@ -66,7 +66,7 @@ CASE = Case(
     verdict=Verdict.EXTERNAL,
     summary="a forwards.",
     opened_at=START,
-    facts=("to x@evil.example",),
+    facts=(Fact("", "to x@evil.example"),),
     advice="Ask them.",
     sources=(SURFACE,),
     notification=Notification.OPENED,
@@ -106,7 +106,7 @@ def test_an_open_case_is_brought_up_to_date_without_a_word() -> None:
         FULL,
         subject="b@example.com",
         summary="b forwards.",
-        facts=("since today",),
+        facts=(Fact("", "since today"),),
         advice="Ask somebody else.",
         sources=("other",),
         changes=(),
@@ -117,7 +117,7 @@ def test_an_open_case_is_brought_up_to_date_without_a_word() -> None:
         old,
         subject="b@example.com",
         summary="b forwards.",
-        facts=("since today",),
+        facts=(Fact("", "since today"),),
         advice="Ask somebody else.",
         sources=("other",),
         planned_changes=(),
@@ -258,13 +258,13 @@ def test_what_a_case_wants_can_be_read_again_and_what_is_not_understood_is_nothi
 MILD = build_finding(
     summary="mild",
     severity=Severity.LOW,
-    facts=("both", "mild"),
+    facts=(Fact("", "both"), Fact("", "mild")),
     correlation_keys=("both", "m"),
     changes=(ClearMailboxForward("a"), ClearMailboxForward("m")),
 )
 GRAVE = build_finding(
     summary="grave",
-    facts=("grave", "both"),
+    facts=(Fact("", "grave"), Fact("", "both")),
     correlation_keys=("g", "both"),
     changes=(ClearMailboxForward("g"), ClearMailboxForward("a")),
 )
@@ -278,7 +278,7 @@ def test_findings_of_one_key_become_the_gravest_with_everything_of_all_once(
     assert merge_findings(scene, order) == {
         KEY: replace(
             GRAVE,
-            facts=("grave", "both", "mild"),
+            facts=(Fact("", "grave"), Fact("", "both"), Fact("", "mild")),
             correlation_keys=("g", "both", "m"),
             changes=tuple(map(ClearMailboxForward, ("g", "a", "m"))),
         )
@@ -701,7 +701,7 @@ def test_a_plan_can_be_released_until_the_hour_is_over() -> None:
 
 # -- what several objects share ----------------------------------------------------------------
 
-SEVERAL = CorrelationRule(2, Severity.CRITICAL, "several forward there")
+SEVERAL = CorrelationRule(2, Severity.CRITICAL, Fact("", "several forward there"))
 TOGETHER = replace(CONFIG, guard=replace(CONFIG.guard, correlation=SEVERAL))
 
 
@@ -722,7 +722,7 @@ def test_cases_that_share_with_enough_others_are_graver_and_that_is_news() -> No
             before,
             escalated=True,
             severity=Severity.CRITICAL,
-            facts=(*before.facts, "several forward there"),
+            facts=(*before.facts, Fact("", "several forward there")),
             notification=Notification.CHANGED,
         )
 
@@ -758,7 +758,7 @@ def test_a_case_that_was_raised_stays_so_while_it_shares_anything() -> None:
     (old,) = sharing(1, escalated=True, severity=Severity.CRITICAL)
     case = update_case(scene, old, FULL)
     assert (case.escalated, case.severity) == (True, Severity.CRITICAL)
-    assert case.facts == ("to x@evil.example", "several forward there")
+    assert case.facts == (Fact("", "to x@evil.example"), Fact("", "several forward there"))
     alone = update_case(scene, old, replace(FULL, correlation_keys=()))
     assert (alone.escalated, alone.severity, alone.facts) == (False, Severity.HIGH, FULL.facts)
     modest = update_case(

@@ -33,6 +33,7 @@ from core.evidence.file_format import (
 from core.evidence.records import EvidenceRecord, list_guard_records
 from core.model.baseline import Baseline
 from core.model.cases import Case
+from core.model.findings import Fact
 from core.model.state import GuardSnapshot
 from core.sanitize import sanitize_text
 from tests.support.audit_builders import (
@@ -172,7 +173,7 @@ TEXTS = st.text(max_size=60) | st.sampled_from(
 def test_whatever_a_case_says_both_forms_read_back_the_same(
     texts: dict[str, str], facts: list[str]
 ) -> None:
-    told = build_audited_case(facts=tuple(facts), **texts)
+    told = build_audited_case(facts=tuple(Fact("", fact) for fact in facts), **texts)
     (line,) = filter_records("finding", parsed(made(ExportFormat.JSONL, told)))
     shown = {name: sanitize_text(text, 4_000) for name, text in texts.items()}
     for name, field in zip(NAMES, (*NAMES[:-1], "object"), strict=True):

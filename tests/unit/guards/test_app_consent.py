@@ -23,7 +23,7 @@ from core.microsoft365.app_permissions import (
     list_unsafe_reply_hosts,
 )
 from core.microsoft365.configuration_sources import get_configuration_source_name
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.apps import App, AppCredential, AppPermission, DelegatedGrant
 from core.tenant.changes import SetConfiguration
@@ -191,7 +191,7 @@ def test_a_managed_identity_is_this_tenants_whoever_registered_it() -> None:
 def test_an_app_whose_owner_is_not_told_is_no_impostor_and_never_microsofts() -> None:
     finding = only(delegated(replace(UNTOLD, name="Microsoft Teams Services"), "Mail.Read"))
     assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.GRANTED)
-    assert "registered in: not told" in finding.facts
+    assert "registered in: not told" in format_facts(finding.facts)
 
 
 # Names --------------------------------------------------------------------------------------------

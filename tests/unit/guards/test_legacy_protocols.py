@@ -12,7 +12,7 @@ from core.guards.legacy_protocols.items import ORGANIZATION, PLANS, POLICIES, SE
 from core.guards.legacy_protocols.judge import judge
 from core.guards.legacy_protocols.observe import matches_policy_name
 from core.microsoft365.configuration_sources import get_configuration_source_name
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import DisableMailboxProtocols, SetConfiguration
 from core.tenant.configuration import Configuration
@@ -124,8 +124,10 @@ async def test_smtp_auth_that_nobody_uses_is_switched_off_for_the_organization()
     assert finding.changes == (SMTP_OFF_CHANGE,)
     assert finding.object_id == ORGANIZATION
     assert finding.sources == (get_configuration_source_name(TRANSPORT), PROTOCOL_USE)
-    assert "no successful sign-in by SMTP AUTH in the last 30 days" in finding.facts
-    assert "the default authentication policy Block refuses bare passwords" in finding.facts
+    assert "no successful sign-in by SMTP AUTH in the last 30 days" in format_facts(finding.facts)
+    assert "the default authentication policy Block refuses bare passwords" in format_facts(
+        finding.facts
+    )
     assert "Set-TransportConfig -SmtpClientAuthenticationDisabled $true" in finding.advice
 
 
@@ -146,7 +148,9 @@ async def test_who_uses_smtp_auth_is_named_and_nothing_is_switched_off() -> None
     finding = (await found(tenant))["smtp-auth-organization"]
     assert (finding.severity, finding.verdict) == (Severity.HIGH, Verdict.ASK)
     assert finding.changes == ()
-    assert "ann@contoso.com used SMTP AUTH from 203.0.113.7, last on 2026-11-19" in finding.facts
+    assert "ann@contoso.com used SMTP AUTH from 203.0.113.7, last on 2026-11-19" in format_facts(
+        finding.facts
+    )
 
 
 async def test_even_where_sign_ins_need_not_be_readable_use_is_a_veto() -> None:
@@ -159,8 +163,8 @@ async def test_many_users_are_counted_and_ten_of_them_named() -> None:
     many = [Mailbox(f"u{n}", f"g{n}", f"u{n:03}@contoso.com") for n in range(250)]
     tenant = tenant_of(SMTP_ON, observed_uses=[use(box, "smtp") for box in many])
     finding = (await found(tenant))["smtp-auth-organization"]
-    assert "used by 250 accounts in all" in finding.facts
-    assert sum("used SMTP AUTH" in fact for fact in finding.facts) == 10
+    assert "used by 250 accounts in all" in format_facts(finding.facts)
+    assert sum("used SMTP AUTH" in fact for fact in format_facts(finding.facts)) == 10
 
 
 @pytest.mark.parametrize("own", [{"allowed": frozenset({"smtp"})}, {"denied": frozenset({"smtp"})}])
@@ -171,7 +175,7 @@ async def test_a_user_whose_mailbox_decides_for_itself_does_not_speak_for_the_or
     tenant = tenant_of(SMTP_ON, protocol_settings=boxes, observed_uses=[use(ANN, "smtp")])
     finding = (await found(tenant))["smtp-auth-organization"]
     assert (finding.verdict, finding.changes) == (Verdict.REPAIR, (SMTP_OFF_CHANGE,))
-    assert "1 more who use it have a setting of their own" in finding.facts
+    assert "1 more who use it have a setting of their own" in format_facts(finding.facts)
 
 
 @pytest.mark.parametrize("gone", [True, False])
@@ -198,7 +202,7 @@ async def test_where_sign_ins_cannot_be_read_the_setting_decides(permission: str
     for kind in ("smtp-auth-organization", "mailbox-protocols"):
         finding = (await found(tenant))[kind]
         assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
-        assert any(permission in fact for fact in finding.facts)
+        assert any(permission in fact for fact in format_facts(finding.facts))
         assert (await found(tenant, ENFORCED))[kind].verdict is Verdict.REPAIR
 
 
@@ -238,7 +242,9 @@ async def test_a_log_of_which_not_all_was_read_speaks_against_but_never_for() ->
     tenant.fail_read(PROTOCOL_USE, "smtp", "too many", optional=True)
     findings = await found(tenant)
     assert findings["smtp-auth-override"].verdict is Verdict.ASK
-    assert "who uses it is not known: too many" in findings["smtp-auth-override"].facts
+    assert "who uses it is not known: too many" in format_facts(
+        findings["smtp-auth-override"].facts
+    )
 
 
 async def test_a_mailbox_without_an_account_cannot_be_looked_up_in_the_log() -> None:
@@ -299,7 +305,7 @@ async def test_a_mailbox_one_of_whose_protocols_is_in_use_is_asked_about() -> No
     finding = (await found(tenant))["mailbox-protocols"]
     assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.ASK)
     assert finding.changes == ()
-    assert any("ann@contoso.com used IMAP" in fact for fact in finding.facts)
+    assert any("ann@contoso.com used IMAP" in fact for fact in format_facts(finding.facts))
     assert finding.advice.startswith(
         "Set-CASMailbox -Identity 'ann@contoso.com' -PopEnabled $false;"
     )

@@ -10,7 +10,7 @@ from core.errors import Rejected
 from core.guards.mailbox_audit import GUARD, AuditItem, LicensedAudit, judge
 from core.microsoft365.audit_actions import DEFAULT_ACTIONS
 from core.microsoft365.service_plans import ADVANCED_AUDITING_PLAN
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.changes import (
@@ -125,7 +125,7 @@ def test_a_list_without_an_action_goes_back_to_microsoft() -> None:
     found = findings(custom({"Owner": LISTS["Owner"] - {"HardDelete"}}))["audit-set-customised"]
     assert (found.verdict, found.severity) == (Verdict.REPAIR, Severity.MEDIUM)
     assert found.changes == (ResetAuditSet("g1", ("Owner",)),)
-    assert "Owner: not audited: HardDelete" in found.facts
+    assert "Owner: not audited: HardDelete" in format_facts(found.facts)
 
 
 def test_a_list_that_equals_the_default_still_misses_what_is_added_in_future() -> None:
@@ -181,7 +181,7 @@ def test_message_bind_is_not_set_again_where_exchange_refuses_it() -> None:
     capable = replace(item.audit, capabilities=frozenset({"M365Auditing"}))
     found = findings(replace(item, audit=capable))["audit-set-customised"]
     assert found.changes == (ResetAuditSet("g1", ("Admin",), (("Admin", ("Copy",)),)),)
-    assert any("MessageBind is dropped" in fact for fact in found.facts)
+    assert any("MessageBind is dropped" in fact for fact in format_facts(found.facts))
     found = findings(item)["audit-set-customised"]
     assert found.changes == (
         ResetAuditSet("g1", ("Admin",), (("Admin", ("Copy", "MessageBind")),)),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from core.guards.mailbox_delegation import GUARD, judge
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.mail_flow import Recipient
 from core.tenant.mailboxes import Delegation, Mailbox
@@ -105,7 +105,7 @@ async def test_sending_as_a_person_is_found_by_the_persons_id() -> None:
 async def test_sending_as_a_group_is_found_too() -> None:
     finding = await only(replace(SENDS, mailbox_name="Sales"))
     assert (finding.object_id, finding.severity) == ("s1", Severity.LOW)
-    assert "over: MailUniversalSecurityGroup" in finding.facts
+    assert "over: MailUniversalSecurityGroup" in format_facts(finding.facts)
 
 
 async def test_sending_on_behalf_is_the_least_of_the_three() -> None:
@@ -159,7 +159,7 @@ async def test_an_identifier_nobody_has_is_its_own_answer() -> None:
 async def test_a_name_no_recipient_has_is_not_taken_for_a_colleague() -> None:
     finding = await only(Delegation("FullAccess", "CONTOSO\\admin7", "", INFO))
     assert (finding.verdict, finding.severity) == (Verdict.UNRESOLVED, Severity.MEDIUM)
-    assert "held by: CONTOSO\\admin7" in finding.facts
+    assert "held by: CONTOSO\\admin7" in format_facts(finding.facts)
 
 
 @pytest.mark.parametrize(

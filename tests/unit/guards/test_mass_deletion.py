@@ -13,7 +13,7 @@ from core.guards.mass_deletion import (
     compute_deletion_limit,
     find_bursts,
 )
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.directory import Account, Actor, DeletedObject, Deletion
 from core.tenant.readings import Reading
@@ -82,7 +82,7 @@ async def test_one_more_is_a_mass_deletion_told_with_who_did_it_and_what_can_be_
     assert (finding.object_id, finding.verdict) == ("a1", Verdict.MASS_DELETION)
     assert finding.severity is Severity.HIGH
     assert finding.summary == "10 users, 1 group were deleted by admin@contoso.com."
-    assert finding.facts == (
+    assert format_facts(finding.facts) == (
         "between 2026-11-20 05:00 UTC and 2026-11-20 05:00 UTC",
         "by admin@contoso.com from 203.0.113.9 (11)",
         "17 % of all users; told above 10 objects within 24 hours",
@@ -126,7 +126,7 @@ async def test_without_the_number_of_users_the_count_alone_decides() -> None:
     assert await found(of) == []
     of.fail_read(USER_COUNT)
     finding = await only(of)
-    assert finding.facts[2] == "told above 10 objects within 24 hours"
+    assert format_facts(finding.facts)[2] == "told above 10 objects within 24 hours"
 
 
 async def test_settings_change_limit_and_window() -> None:
@@ -162,7 +162,7 @@ async def test_what_was_deleted_for_good_makes_it_critical() -> None:
     rows = deleted(11)
     finding = await only(tenant([*rows, replace(rows[0], permanent=True)]))
     assert finding.severity is Severity.CRITICAL
-    assert any(fact.startswith("gone for good: 1 user") for fact in finding.facts)
+    assert any(fact.startswith("gone for good: 1 user") for fact in format_facts(finding.facts))
 
 
 async def test_what_is_purged_by_itself_after_30_days_is_nobodys_deed() -> None:
@@ -176,13 +176,15 @@ async def test_devices_have_no_recycle_bin_and_are_counted() -> None:
     )
     assert finding.severity is Severity.HIGH
     assert finding.summary == "30 devices were deleted by admin@contoso.com."
-    assert any("gone for good: 30 devices" in fact for fact in finding.facts)
+    assert any("gone for good: 30 devices" in fact for fact in format_facts(finding.facts))
 
 
 async def test_several_who_delete_a_few_each_are_one_case() -> None:
     finding = await only(tenant([*deleted(6), *deleted(6, OTHER, first=6)]))
     assert finding.object_id == "several"
-    assert finding.facts[1] == ("by admin@contoso.com from 203.0.113.9 (6), other@contoso.com (6)")
+    assert format_facts(finding.facts)[1] == (
+        "by admin@contoso.com from 203.0.113.9 (6), other@contoso.com (6)"
+    )
 
 
 async def test_a_known_burst_does_not_cover_another_ones() -> None:
@@ -238,7 +240,7 @@ async def test_who_is_back_and_whose_name_is_taken_is_said() -> None:
     of = tenant(rows)
     of.recycle_bin = binned(rows[2:])
     of.users = [Account("user-0", "user-0@contoso.com"), Account("new", "User-5@contoso.com")]
-    facts = (await only(of)).facts
+    facts = format_facts((await only(of)).facts)
     assert "back already: 1 user" in facts
     assert "their name is somebody else's by now, so restoring collides: 1 user" in facts
     assert any(fact.startswith("can be restored: 10 users") for fact in facts)
@@ -251,7 +253,7 @@ async def test_what_cannot_be_looked_up_is_not_called_lost() -> None:
     of.recycle_bin = []
     for surface in (DELETED_GROUPS, ACCOUNTS):
         of.fail_read(surface)
-    facts = (await only(of)).facts
+    facts = format_facts((await only(of)).facts)
     assert "not known whether it can be restored: 11 users, 4 groups" in facts
     assert not any("gone for good" in fact for fact in facts)
 
@@ -260,7 +262,7 @@ async def test_only_so_many_are_looked_up() -> None:
     rows = deleted(MAX_LOOKUPS + 50)
     of = tenant(rows)
     of.recycle_bin = []
-    facts = (await only(of)).facts
+    facts = format_facts((await only(of)).facts)
     (asked,) = (keys for surface, keys in of.read_log if surface == ACCOUNTS)
     assert len(asked) == MAX_LOOKUPS
     assert "not known whether it can be restored: 50 users" in facts
@@ -271,8 +273,8 @@ async def test_foreign_text_is_bounded_and_plain() -> None:
     rows = [replace(one, name="n\n" * 2_000) for one in deleted(11, actor)]
     finding = await only(tenant(rows))
     assert len(finding.summary) < 2_000
-    assert "\u202e" not in finding.summary + "".join(finding.facts)
-    assert all(len(fact) < 2_000 for fact in finding.facts)
+    assert "\u202e" not in finding.summary + "".join(format_facts(finding.facts))
+    assert all(len(fact) < 2_000 for fact in format_facts(finding.facts))
     assert finding.advice.startswith("Restore:"), "what was cut off is not how to restore"
 
 
@@ -286,7 +288,7 @@ async def test_without_the_audit_log_the_recycle_bin_still_tells() -> None:
     (finding,) = [one for item in reading.items for one in GUARD.judge(item, TERMS)]
     assert finding.object_id == "unknown"
     assert "11 users were deleted by somebody unknown." in finding.summary
-    assert any("who did it is not known" in fact for fact in finding.facts)
+    assert any("who did it is not known" in fact for fact in format_facts(finding.facts))
     assert (finding.sources, finding.confirmations_needed) == ((DELETED_USERS,), 0)
     miss = reading.find_source_failure(DELETIONS)
     assert miss is not None

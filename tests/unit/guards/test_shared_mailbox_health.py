@@ -17,7 +17,7 @@ from core.guards.shared_mailbox_health.items import (
 from core.guards.shared_mailbox_health.judge import judge
 from core.guards.shared_mailbox_health.observe import MAX_FAILED_ACCOUNTS, combine_account_failures
 from core.microsoft365.remote_recipient_type import parse_recipient_type_flags
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.directory import Account
 from core.tenant.mailbox_index import BETWEEN_CHECKS_LIMIT
@@ -144,13 +144,13 @@ def test_a_mailbox_that_is_a_users_again_tomorrow_is_grave(printed: str, value: 
 
 def test_what_becomes_of_its_mail_and_its_sign_in_is_told() -> None:
     lost = "no licence: as a user mailbox it is disconnected after 30 days, and its mail lost"
-    assert lost in one(remote("1")).facts
-    assert "sign-in of its account: blocked" in one(remote("1")).facts
-    facts = one(remote("1", licensed(PLAN_2, enabled=True))).facts
+    assert lost in format_facts(one(remote("1")).facts)
+    assert "sign-in of its account: blocked" in format_facts(one(remote("1")).facts)
+    facts = format_facts(one(remote("1", licensed(PLAN_2, enabled=True))).facts)
     assert lost not in facts
     assert "sign-in of its account: enabled" in facts
-    assert lost not in one(remote("1", UNTOLD)).facts
-    assert len(one(remote("1", None)).facts) == 2
+    assert lost not in format_facts(one(remote("1", UNTOLD)).facts)
+    assert len(format_facts(one(remote("1", None)).facts)) == 2
 
 
 def test_who_may_sign_in_does_not_make_it_another_case() -> None:
@@ -164,8 +164,8 @@ def test_who_may_sign_in_does_not_make_it_another_case() -> None:
 def test_a_migrated_one_is_kept_as_it_is_and_told_all_the_same() -> None:
     finding = one(remote("Migrated"))
     assert (finding.severity, finding.verdict) == (Severity.LOW, Verdict.ON_PREMISES)
-    assert "RemoteRecipientType: Migrated (4)" in finding.facts
-    assert not any("lost" in fact for fact in finding.facts)
+    assert "RemoteRecipientType: Migrated (4)" in format_facts(finding.facts)
+    assert not any("lost" in fact for fact in format_facts(finding.facts))
 
 
 @pytest.mark.parametrize("printed", ["33", "ProvisionMailbox, RoomMailbox", "68"])
@@ -285,7 +285,7 @@ def test_a_mailbox_outgrows_what_it_may_have_in_steps(
     finding = one(sized(gigabytes, ACCOUNT))
     assert (finding.kind, finding.verdict) == ("too-large", Verdict.ASK)
     assert finding.severity is severity
-    assert f"size: {step}" in finding.facts
+    assert f"size: {step}" in format_facts(finding.facts)
     assert finding.sources == SIZE_SOURCES
     assert "'EXCHANGEENTERPRISE'" in finding.advice
 
@@ -329,7 +329,7 @@ def test_a_licence_without_need_is_low_and_the_command_takes_it_by_its_plan() ->
 def test_one_with_an_enabled_sign_in_may_be_in_use_as_a_persons() -> None:
     quiet, used = (one(sized(3, licensed(PLAN_2, enabled=on))) for on in (False, True))
     assert used.severity is Severity.MEDIUM
-    assert "sign-in of its account: enabled" in used.facts
+    assert "sign-in of its account: enabled" in format_facts(used.facts)
     assert used.compute_key(GUARD.name) == quiet.compute_key(GUARD.name)
 
 

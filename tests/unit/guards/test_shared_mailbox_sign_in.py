@@ -7,7 +7,7 @@ import pytest
 
 from core.guards.shared_mailbox_sign_in import GUARD, ResourceAccount, judge
 from core.microsoft365.service_plans import MAILBOX_PLANS, TEAMS_ROOMS_PLANS
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import BlockSignIn
 from core.tenant.directory import Account, SignIn
@@ -43,8 +43,8 @@ def test_an_unlicensed_cloud_account_that_nobody_uses_is_blocked() -> None:
     assert finding.changes == (BlockSignIn("m1", "g1", TERMS.resource_kinds),)
     assert finding.summary == "The account of shared mailbox info@contoso.com can sign in."
     assert finding.sources == (MAILBOXES, ACCOUNTS)
-    assert any("delegation" in fact for fact in finding.facts)
-    assert "last successful sign-in: none on record" in finding.facts
+    assert any("delegation" in fact for fact in format_facts(finding.facts))
+    assert "last successful sign-in: none on record" in format_facts(finding.facts)
 
 
 def test_a_blocked_account_is_nothing_to_speak_of() -> None:
@@ -98,7 +98,9 @@ def test_a_recent_success_is_a_reason_to_ask_first(days: float, verdict: Verdict
     seen = replace(ITEM, last_sign_in=NOW - timedelta(days=days))
     finding = only(seen)
     assert finding.verdict is verdict
-    assert f"last successful sign-in: {NOW - timedelta(days=days):%Y-%m-%d}" in finding.facts
+    assert f"last successful sign-in: {NOW - timedelta(days=days):%Y-%m-%d}" in format_facts(
+        finding.facts
+    )
 
 
 def test_a_recent_success_speaks_for_a_licensed_account_even_where_those_are_blocked() -> None:
@@ -109,7 +111,9 @@ def test_a_recent_success_speaks_for_a_licensed_account_even_where_those_are_blo
 def test_that_sign_ins_cannot_be_read_is_said() -> None:
     finding = only(replace(ITEM, are_sign_ins_read=False))
     assert finding.verdict is Verdict.BLOCK
-    assert any("not readable (AuditLog.Read.All and Entra ID P1)" in f for f in finding.facts)
+    assert any(
+        "not readable (AuditLog.Read.All and Entra ID P1)" in f for f in format_facts(finding.facts)
+    )
 
 
 def test_a_synced_account_comes_with_the_command_for_its_own_directory() -> None:
@@ -125,14 +129,14 @@ def test_a_synced_account_comes_with_the_command_for_its_own_directory() -> None
 
 def test_a_synced_account_that_is_licensed_says_so() -> None:
     finding = only(replace(ITEM, account=replace(LICENSED, synced=True)))
-    assert any("licensed" in fact and "on-premises" in fact for fact in finding.facts)
+    assert any("licensed" in fact and "on-premises" in fact for fact in format_facts(finding.facts))
 
 
 def test_foreign_text_is_bounded() -> None:
     box = replace(BOX, address="a" * 5000, kind="K" * 5000)
     finding = only(replace(ITEM, mailbox=box, account=replace(OPEN, upn="u" * 5000)))
     assert len(finding.summary) < 400
-    assert all(len(fact) < 300 for fact in finding.facts)
+    assert all(len(fact) < 300 for fact in format_facts(finding.facts))
 
 
 def test_facts_do_not_move_with_the_clock() -> None:

@@ -135,7 +135,7 @@ def test_what_a_missing_permission_explains_is_only_a_note() -> None:
     }
     lacking = found["MailboxSettings.Read"]
     assert lacking.severity is Severity.CRITICAL
-    assert "inbox rules" in lacking.facts[-1]
+    assert "inbox rules" in str(lacking.facts[-1])
     assert found[INBOX_RULES].severity is Severity.INFO
     unexplained = {
         finding.kind: finding

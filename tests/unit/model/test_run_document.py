@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import Mode
 from core.model.run_document import (
     RUN_ROW_LIMIT,
@@ -25,7 +25,7 @@ def finding(number: int) -> ReportedFinding:
         severity=Severity.HIGH,
         verdict=Verdict.EXTERNAL,
         summary="It forwards." * 5,
-        facts=("fact" * 10,) * 3,
+        facts=(Fact("", "fact" * 10),) * 3,
     )
     return ReportedFinding(found.compute_key("g"), found, "new", Verdict.EXTERNAL)
 

@@ -12,7 +12,7 @@ from core.engine.decide import parse_planned_changes
 from core.json_document import to_json
 from core.model.cases import Case, Exemption, Notification
 from core.model.changes import ChangeRecord, ChangeState, compute_plan_hash
-from core.model.findings import Severity, Verdict
+from core.model.findings import Fact, Severity, Verdict
 from core.model.guards import GuardConfig, Mode, Permission, Service
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.run_document import run_report_to_json as run_document
@@ -443,7 +443,8 @@ def test_the_plan_the_brake_holds_is_shown_with_its_hash_and_what_it_would_do() 
         kind="brake",
         verdict=Verdict.ASK,
         severity=Severity.HIGH,
-        facts=(f"plan {name}", "would change m1@x"),
+        facts=(Fact("", f"plan {name}"), Fact("", "would change m1@x")),
+        plan_hash=name,
         opened_at=ago(minutes=5),
     )
     enforcing = replace(ENFORCE_CONFIG, schedule=QUARTERLY.schedule)
@@ -463,7 +464,7 @@ def test_the_plan_the_brake_holds_is_shown_with_its_hash_and_what_it_would_do() 
     "wish", ["[]", "{", '["Unheard", {}]', '["ClearMailboxForward", {"a": 1}]', "[1, 2, 3]"]
 )
 def test_a_wish_of_another_version_does_not_hide_the_plan(wish: str) -> None:
-    held = case(9, kind="brake", verdict=Verdict.ASK, facts=("something else",))
+    held = case(9, kind="brake", verdict=Verdict.ASK, facts=(Fact("", "something else"),))
     [plan] = of(known=memory(held, case(1, planned_changes=(wish,)))).decisions
     assert (plan.plan, plan.planned_changes, plan.is_exact) == ("", (), False)
 
@@ -669,7 +670,7 @@ def test_a_case_comes_with_its_changes_its_exemption_and_what_people_did_about_i
 
 
 def test_the_status_is_json_with_times_of_one_zone() -> None:
-    held = case(9, kind="brake", verdict=Verdict.ASK, facts=(f"plan {'a' * 32}",))
+    held = case(9, kind="brake", verdict=Verdict.ASK, plan_hash="a" * 32)
     one = forwarding(1)
     made = ChangeRecord(
         "c" * 32,

@@ -283,7 +283,7 @@ def test_the_case_of_a_held_plan_tells_how_to_release_it() -> None:
     pages = SamplePages(TENANTS["morning"])
     audit = next(one for one in pages.statuses if one.config.guard.name == AUDIT)
     held = next(one for one in audit.snapshot.cases.values() if one.kind == "brake")
-    name = held.facts[0].removeprefix("plan ")
+    name = held.plan_hash
     text = Read(pages.render_page(f"cases/{AUDIT}/{held.key}", {}) or "").text
     assert f"python -m core.cli release {AUDIT} {name}" in text
     assert f"POST /api/guards/{AUDIT}/run" in text

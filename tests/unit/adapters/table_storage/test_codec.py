@@ -14,7 +14,7 @@ from core.adapters.table_storage.codec import (
 )
 from core.model.cases import Case, Exemption, Notification
 from core.model.changes import ChangeRecord
-from core.model.findings import Severity, Verdict
+from core.model.findings import Fact, Severity, Verdict
 from core.model.state import GuardState
 from core.tenant.changes import CHANGE_TYPES, ResetAuditSet, build_change, change_to_arguments
 from tests.support.fakes.world import START
@@ -37,7 +37,7 @@ CASE = Case(
         replace,
         st.just(CASE),
         subject=st.text(max_size=50),
-        facts=st.lists(st.text(max_size=20)).map(tuple),
+        facts=st.lists(st.builds(Fact, st.text(max_size=9), st.text(max_size=20))).map(tuple),
         news=st.sampled_from(Notification),
         severity=st.sampled_from(Severity),
         closed=st.none() | st.just(START),

@@ -9,7 +9,7 @@ import pytest
 from core.guards.mailbox_forwarding.forwards import Forward
 from core.guards.mailbox_forwarding.guard import GUARD
 from core.guards.mailbox_forwarding.judge import judge
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import ClearMailboxForward, DisableInboxRule
 from core.tenant.mail_flow import (
@@ -105,7 +105,7 @@ async def test_a_forward_to_an_outside_address_is_found_and_can_be_cleared() -> 
     assert finding.changes == (ClearMailboxForward("g1"),)
     assert finding.sources == (MAILBOX_FORWARDS, DOMAINS)
     assert finding.fingerprint == json.dumps([EVIL])
-    assert "the mailbox keeps a copy" in finding.facts
+    assert "the mailbox keeps a copy" in format_facts(finding.facts)
     await fake.writer.apply(finding.changes[0])
     assert await findings(fake) == []
 
@@ -115,7 +115,10 @@ async def test_forwarding_address_is_not_internal_by_being_an_object() -> None:
     fake.known_recipients = [replace(CONTACT, name="Bob Private")]
     finding = await only(fake)
     assert finding.verdict is Verdict.EXTERNAL
-    assert finding.facts[0] == f"ForwardingAddress: {EVIL} (through MailContact bob@contoso.com)"
+    assert (
+        format_facts(finding.facts)[0]
+        == f"ForwardingAddress: {EVIL} (through MailContact bob@contoso.com)"
+    )
 
 
 async def test_forwarding_address_that_is_a_colleague_is_nothing() -> None:
@@ -138,7 +141,9 @@ async def test_of_two_forwards_the_one_exchange_heeds_is_told() -> None:
     assert (winner.verdict, loser.verdict) == (Verdict.EXTERNAL, Verdict.DORMANT)
     assert loser.severity is Severity.INFO
     assert loser.changes == ()
-    assert "ForwardingSmtpAddress, without effect: smtp:y@other.example" in winner.facts
+    assert "ForwardingSmtpAddress, without effect: smtp:y@other.example" in format_facts(
+        winner.facts
+    )
     fake.known_recipients = [Recipient("Bob", True, "UserMailbox", "bob@contoso.com")]
     assert (await only(fake)).verdict is Verdict.DORMANT
 
@@ -310,7 +315,7 @@ async def test_a_disabled_rule_whose_recipient_cannot_be_looked_up_hides_nothing
 async def test_a_broken_rule_stays_a_finding() -> None:
     finding = await only(tenant(rules=(replace(REDIRECT, in_error=True),)))
     assert finding.verdict is Verdict.EXTERNAL
-    assert any("broken" in fact for fact in finding.facts)
+    assert any("broken" in fact for fact in format_facts(finding.facts))
 
 
 async def test_a_read_only_rule_is_left_to_a_person_with_the_exact_command() -> None:
@@ -339,9 +344,9 @@ async def test_facts_are_bounded_and_in_an_order_that_stays() -> None:
     finding = await only(tenant(rules=(replace(RULE, name="n" * 9000, forward_to=many),)))
     again = await only(tenant(rules=(replace(RULE, name="n" * 9000, forward_to=many[::-1]),)))
     assert finding == again
-    assert len(finding.facts) < 30
-    assert all(len(fact) < 300 for fact in finding.facts)
-    assert "and 480 more" in finding.facts
+    assert len(format_facts(finding.facts)) < 30
+    assert all(len(fact) < 300 for fact in format_facts(finding.facts))
+    assert "and 480 more" in format_facts(finding.facts)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -365,7 +370,7 @@ async def test_whether_mail_leaves_is_a_fact_and_no_excuse(
     fake.policies = [OutboundPolicy("Default", mode, is_default=True)]
     finding = await only(fake)
     assert (finding.verdict, finding.severity) == (Verdict.EXTERNAL, severity)
-    assert any(words in fact for fact in finding.facts)
+    assert any(words in fact for fact in format_facts(finding.facts))
 
 
 async def test_outbound_settings_that_cannot_be_read_keep_nothing_from_being_judged() -> None:
@@ -375,7 +380,7 @@ async def test_outbound_settings_that_cannot_be_read_keep_nothing_from_being_jud
     assert all(miss.optional for miss in reading.failures)
     finding = await only(fake)
     assert finding.severity is Severity.HIGH
-    assert any("is not known" in fact for fact in finding.facts)
+    assert any("is not known" in fact for fact in format_facts(finding.facts))
 
 
 async def test_what_findings_share_is_the_outside_address_mail_goes_to_now() -> None:
@@ -399,7 +404,7 @@ async def test_a_rule_only_exchange_shows_is_hidden_and_critical() -> None:
     finding = await only(fake, SWEEP)
     assert (finding.verdict, finding.severity) == (Verdict.EXTERNAL, Severity.CRITICAL)
     assert finding.sources[0] == HIDDEN_RULES
-    assert any("hidden from Outlook" in fact for fact in finding.facts)
+    assert any("hidden from Outlook" in fact for fact in format_facts(finding.facts))
     assert finding.changes == ()
     assert "Disable-InboxRule -Mailbox 'g1' -Identity '17'" in finding.advice
 
@@ -442,7 +447,7 @@ async def test_the_same_rule_is_one_finding_although_exchange_writes_it_otherwis
     ]
     finding = await only(fake, SWEEP)
     assert finding.changes == (DisableInboxRule("m1", "r1"),)
-    assert not any("Exchange" in fact for fact in finding.facts)
+    assert not any("Exchange" in fact for fact in format_facts(finding.facts))
 
 
 async def test_a_hidden_rule_does_not_pass_under_the_name_of_a_visible_one() -> None:
@@ -488,8 +493,8 @@ async def test_where_graph_could_not_be_asked_a_rule_is_not_called_hidden() -> N
     fake.fail_read(INBOX_RULES, "m1")
     finding = await only(fake, SWEEP)
     assert finding.severity is Severity.HIGH
-    assert "seen through Exchange" in finding.facts
-    assert not any("hidden" in fact for fact in finding.facts)
+    assert "seen through Exchange" in format_facts(finding.facts)
+    assert not any("hidden" in fact for fact in format_facts(finding.facts))
     assert finding.sources[0] == HIDDEN_RULES
 
 
@@ -682,8 +687,8 @@ async def test_a_rule_may_send_mail_away_and_hide_it() -> None:
     forward, hides = await findings(tenant(rules=(rule,)))
     assert (forward.kind, hides.kind) == ("inbox-rule-forward", "inbox-rule-hides")
     assert hides.severity is Severity.HIGH
-    assert "looks for: invoice" in hides.facts
-    assert "deletes the mail" in forward.facts
+    assert "looks for: invoice" in format_facts(hides.facts)
+    assert "deletes the mail" in format_facts(forward.facts)
 
 
 async def test_a_rule_among_colleagues_that_deletes_still_hides_mail() -> None:

@@ -19,7 +19,7 @@ from core.microsoft365.configuration_sources import (
     get_configuration_source_name,
 )
 from core.model.baseline import Baseline, BaselineRow, ExpectedValue, RowWaiver
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
@@ -136,7 +136,7 @@ async def test_an_object_that_microsoft_wrote_again_is_the_same_as_before() -> N
     assert [one.compute_key(GUARD.name) for one in again] == [
         one.compute_key(GUARD.name) for one in before
     ]
-    assert [one.facts for one in again] == [one.facts for one in before]
+    assert [format_facts(one.facts) for one in again] == [format_facts(one.facts) for one in before]
 
 
 # One setting wrong ------------------------------------------------------------------------------
@@ -188,8 +188,8 @@ async def test_each_row_sees_its_setting(name: str, value: object) -> None:
     assert finding.severity is Severity[row.severity.upper()]
     assert finding.sources == (get_configuration_source_name(row.source), build_row_source(row))
     assert finding.changes == ()
-    assert any("only alerts" in fact for fact in finding.facts)
-    assert f"why: {row.rationale}" in finding.facts
+    assert any("only alerts" in fact for fact in format_facts(finding.facts))
+    assert f"why: {row.rationale}" in format_facts(finding.facts)
     assert "<identity>" not in finding.advice
 
 
@@ -281,7 +281,7 @@ async def test_automatic_is_unknown_and_off_is_recommended() -> None:
     row = ROWS["outbound-forwarding"]
     finding = await only(with_value(row, mode))
     assert (finding.verdict, finding.severity) == (Verdict.COULD_NOT_TELL, Severity.MEDIUM)
-    assert "Automatic" in finding.facts[0]
+    assert "Automatic" in format_facts(finding.facts)[0]
     assert finding.advice.endswith("-Identity 'p1' -AutoForwardingMode Off")
     enforced = await only(with_value(row, mode), enforcing("outbound-forwarding"))
     assert enforced.verdict is Verdict.REPAIR
@@ -353,8 +353,8 @@ async def test_outbound_policies_are_told_by_priority_with_whom_they_apply_to() 
     adding(found, "outbound-spam-policy", "p-z", Name="z", AutoForwardingMode="On")
     told = await findings(found)
     assert [one.object_id for one in told] == ["p-early", "p-late", "p-no", "p-z", "p1"]
-    assert "applies to those its rule of priority 0 names" in told[0].facts
-    assert "applies to everybody no rule names" in told[4].facts
+    assert "applies to those its rule of priority 0 names" in format_facts(told[0].facts)
+    assert "applies to everybody no rule names" in format_facts(told[4].facts)
     severities = [one.severity for one in told]
     assert severities == [Severity.HIGH, Severity.HIGH, Severity.LOW, Severity.LOW, Severity.HIGH]
 
@@ -370,7 +370,9 @@ async def test_a_policy_is_idle_only_while_all_its_rules_are_known_to_be_off(
         adding(found, "outbound-spam-rule", identity, **rule)
     finding = await only(found)
     assert finding.severity is Severity.HIGH
-    assert "applies to those its rule of a priority that is not shown names" in finding.facts
+    assert "applies to those its rule of a priority that is not shown names" in format_facts(
+        finding.facts
+    )
 
 
 async def test_policies_are_judged_in_full_while_their_rules_are_unknown() -> None:
@@ -382,7 +384,7 @@ async def test_policies_are_judged_in_full_while_their_rules_are_unknown() -> No
     )
     finding = await only(found)
     assert finding.severity is Severity.HIGH
-    assert "to whom it applies could not be read" in finding.facts
+    assert "to whom it applies could not be read" in format_facts(finding.facts)
     reading = await seen(found)
     assert [miss.optional for miss in reading.failures] == [True]
 
@@ -409,7 +411,7 @@ async def test_a_further_entry_of_a_list_is_another_case_and_named() -> None:
         )
     )
     assert before.compute_key(GUARD.name) != after.compute_key(GUARD.name)
-    assert "too wide: evil.example:contactssharing" in after.facts
+    assert "too wide: evil.example:contactssharing" in format_facts(after.facts)
 
 
 # Row by row -------------------------------------------------------------------------------------
@@ -425,7 +427,7 @@ async def test_a_row_that_is_enforced_writes_its_value_and_no_other_row_does(
     assert isinstance(change, SetConfiguration)
     assert finding.verdict is Verdict.REPAIR
     assert row.expected.matches(change.value)
-    assert f"row {row.id}: put right in enforce mode" in finding.facts
+    assert f"row {row.id}: put right in enforce mode" in format_facts(finding.facts)
     others = build_full_baseline().enforced - {row.id}
     assert (await only(with_value(row, value), enforcing(*others))).changes == ()
 
@@ -451,7 +453,9 @@ def test_what_is_for_a_person_is_told_so() -> None:
 
 async def test_a_row_without_a_way_to_write_it_says_so() -> None:
     finding = await only(with_value(ROWS["privacy-contact"], None))
-    assert "row privacy-contact only alerts: it is for a person to set" in finding.facts
+    assert "row privacy-contact only alerts: it is for a person to set" in format_facts(
+        finding.facts
+    )
     assert finding.advice.startswith("Entra admin center")
 
 
@@ -461,11 +465,11 @@ async def test_a_row_that_is_switched_off_is_noted_until_its_day_has_passed() ->
     found = with_value(row, "everyone")
     noted = await only(found, with_row(off, row.id))
     assert (noted.severity, noted.verdict, noted.changes) == (Severity.INFO, Verdict.KEEP, ())
-    assert noted.facts[0] == "switched off until 2026-11-20 by CISO: merger"
+    assert format_facts(noted.facts)[0] == "switched off until 2026-11-20 by CISO: merger"
     later = replace(with_row(off, row.id), now=NOW.replace(day=21))
     again = await only(found, later)
     assert (again.severity, again.verdict) == (Severity.MEDIUM, Verdict.REPAIR)
-    assert "that is over" in again.facts[0]
+    assert "that is over" in format_facts(again.facts)[0]
 
 
 # Hostile text and commands ----------------------------------------------------------------------
