@@ -50,7 +50,7 @@ log = logging.getLogger("exoguard")
 # Settings of the platform that hold secrets, beside those of the app.
 PLATFORM_SECRETS = (STORAGE_SETTING, "IDENTITY_HEADER", "APPLICATIONINSIGHTS_CONNECTION_STRING")
 install_log_redaction(
-    os.environ, (*PLATFORM_SECRETS, *(entry.name for entry in SETTINGS if entry.secret))
+    os.environ, (*PLATFORM_SECRETS, *(entry.name for entry in SETTINGS if entry.is_secret))
 )
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 

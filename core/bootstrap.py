@@ -115,7 +115,6 @@ async def connect_world(
             connect_tenant(graph, exchange),
             ledger,
             teams,
-            settings.policy,
             now or ledger.clock.now,
             lambda: {service.name: service.requests for service in services},
             lambda: (time.monotonic() - begun) / (SCAN_TIME_SHARE * settings.run_seconds),

@@ -77,7 +77,9 @@ async def check_tenant_permissions(settings: Settings, print_line: PrintLine) ->
 
 def read_sample_settings(environ: Mapping[str, str]) -> Settings:
     """The settings with harmless values for what is not known before the deployment."""
-    return Settings.read({**{entry.name: entry.sample for entry in list_settings()}, **environ})
+    return Settings.read(
+        {**{entry.name: entry.sample_text for entry in list_settings()}, **environ}
+    )
 
 
 def main(arguments: list[str], environ: Mapping[str, str], print_line: PrintLine) -> int:

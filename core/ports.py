@@ -10,7 +10,6 @@ from typing import Protocol
 from core.keys import RANGE_END, RANGE_START
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
-from core.model.guards import GuardPolicy
 from core.model.requests import OperatorRequest
 from core.model.runs import RunReport
 from core.model.state import GuardSnapshot, GuardState, Shard
@@ -139,8 +138,7 @@ class NotificationChannel(Protocol):
 class World:
     """Everything outside the process, in one hand.
 
-    `terms` are the settings guards judge by; each run sets their moment. `requests` counts the
-    calls made so far, by service. `spent` tells how much of the run's time is used, 1 when nothing
+    `requests` counts the calls made so far, by service. `spent` tells how much of the run's time is used, 1 when nothing
     more should be begun. A tenant of more than `shard_above` mailboxes is cut into shards for the
     queue, of which `shards_at_once` are worked on together; None: this process does it all.
     `slice_size` is how many mailboxes are looked into at a time, `pause` waits for a turn.
@@ -150,7 +148,6 @@ class World:
     tenant: Tenant
     ledger: Ledger
     notification_channel: NotificationChannel
-    policy: GuardPolicy
     now: Callable[[], datetime]
     call_counts: Callable[[], Mapping[str, int]] = dict
     budget_used: Callable[[], float] = lambda: 0.0

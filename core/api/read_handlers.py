@@ -179,7 +179,6 @@ async def get_evidence(context: RequestContext) -> HttpResponse:
         context.settings.guard_configs,
         header,
         file_format,
-        context.settings.policy.baseline,
     )
     return HttpResponse(
         200,

@@ -1,165 +1,273 @@
-"""Every setting: its name, its default, what it is for. Read once a run, all mistakes at once.
+"""Every setting of the app, read once per run; an operator sees all mistakes at once.
 
-    from the table below      TENANT_ID, TEAMS_WEBHOOK_URL, ...
-    from the catalog, a guard <GUARD>_SCHEDULE, <GUARD>_MODE, <GUARD>_LIMIT, <GUARD>_LIMIT_PERCENT
+    declared here                TENANT_ID, TEAMS_WEBHOOK_URL, ...
+    declared by a guard          RECENT_SIGN_IN_DAYS, BASELINE_FILE, ...
+    derived from the catalog     <GUARD>_SCHEDULE, <GUARD>_MODE, <GUARD>_LIMIT, <GUARD>_LIMIT_PERCENT
 
 Nothing else in the app reads the environment.
 """
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from core.config.catalog import CATALOG
 from core.errors import SettingsError
-from core.guards.tenant_baseline import guard as tenant_baseline
-from core.guards.tenant_baseline.rule_file import build_baseline
-from core.model.baseline import Baseline
-from core.model.guards import ChangeLimit, GuardConfig, GuardPolicy, Mode
+from core.model.guards import ChangeLimit, Guard, GuardConfig, Mode
+from core.model.options import (
+    REQUIRED,
+    Purpose,
+    Setting,
+    SettingReader,
+    any_text,
+    matching,
+    names,
+    number,
+    one_of,
+    whole_number,
+)
 from core.ncrontab import CRON_FIELDS, CronError, CronSchedule
 
-REQUIRED = None
 SIGN_IN_BY_KEY = "key"
+SIGN_IN_BY_ENTRA = "entra"
+CREDENTIAL_SETTINGS = ("MANAGED_IDENTITY_CLIENT_ID", "CLIENT_CERTIFICATE_PATH", "CLIENT_SECRET")
+"""An operator has to give one of these, so that the app can sign in to the tenant."""
+
+
+def parse_schedule(value: str) -> str:
+    """The parser of an NCRONTAB schedule; the Functions host reads the same text."""
+    remedy = "use six fields with seconds first, such as 0 */15 * * * *"
+    if len(value.split()) != len(CRON_FIELDS):
+        raise ValueError(f"{value[:60]!r} is not a valid schedule; {remedy}.")
+    try:
+        CronSchedule.parse(value)
+    except CronError as error:
+        raise ValueError(f"{value[:60]!r} is not a valid schedule ({error}); {remedy}.") from None
+    return value
+
+
+def parse_success_statuses(value: str) -> frozenset[int]:
+    """The parser of a list of HTTP statuses that mean success, at least one."""
+    remedy = "HTTP statuses from 200 to 299, separated by commas"
+    found = names(r"2[0-9]{2}", remedy)(value)
+    if not found:
+        raise ValueError(f"the list is empty; use {remedy}.")
+    return frozenset(map(int, found))
+
+
+RUN_MINUTES = Setting(
+    name="RUN_MINUTES",
+    purpose=Purpose.LOAD,
+    default="8",
+    help="minutes after which a run sends no further request to the tenant",
+    parse=number(0.5, 60.0),
+)
+GRAPH_CONCURRENCY = Setting(
+    name="GRAPH_CONCURRENCY",
+    purpose=Purpose.LOAD,
+    default="16",
+    help="most requests to Microsoft Graph in flight at a time",
+    parse=whole_number(1, 64),
+)
+EXCHANGE_CONCURRENCY = Setting(
+    name="EXCHANGE_CONCURRENCY",
+    purpose=Purpose.LOAD,
+    default="6",
+    help="most requests to Exchange in flight at a time",
+    parse=whole_number(1, 32),
+)
+SHARD_ABOVE = Setting(
+    name="SHARD_ABOVE",
+    purpose=Purpose.LOAD,
+    default="20000",
+    help="number of mailboxes above which a scan is divided into shards, which any instance of "
+    "the app processes",
+    parse=whole_number(1, 10_000_000),
+)
+SHARDS_AT_ONCE = Setting(
+    name="SHARDS_AT_ONCE",
+    purpose=Purpose.LOAD,
+    default="4",
+    help="most shards processed at a time over all instances, which share the limits of requests "
+    "in flight",
+    parse=whole_number(1, 64),
+)
+WEBHOOK_SUCCESS_STATUSES = Setting(
+    name="WEBHOOK_ANSWERS",
+    purpose=Purpose.NOTIFICATIONS,
+    default="202",
+    help="HTTP statuses with which the webhook accepts a card, separated by commas",
+    parse=parse_success_statuses,
+)
+REMINDER_DAYS = Setting(
+    name="REMIND_DAYS",
+    purpose=Purpose.NOTIFICATIONS,
+    default="7",
+    help="days after which a card reminds of an open case",
+    parse=whole_number(1, 365),
+)
+
+APP_SETTINGS: tuple[Setting[Any], ...] = (
+    Setting(
+        name="TENANT_ID",
+        purpose=Purpose.IDENTITY,
+        default=REQUIRED,
+        sample="00000000-0000-4000-8000-000000000001",
+        help="Entra tenant id",
+        parse=matching(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}", "a tenant id or a domain name"),
+    ),
+    Setting(
+        name="CLIENT_ID",
+        purpose=Purpose.IDENTITY,
+        default=REQUIRED,
+        sample="00000000-0000-4000-8000-000000000002",
+        help="application (client) id of the app registration",
+        parse=any_text,
+    ),
+    Setting(
+        name="MANAGED_IDENTITY_CLIENT_ID",
+        purpose=Purpose.IDENTITY,
+        help="client id of the user-assigned managed identity that the app registration trusts",
+        parse=any_text,
+    ),
+    Setting(
+        name="CLIENT_SECRET",
+        purpose=Purpose.IDENTITY,
+        sample="not-a-secret",
+        help="development only: a client secret",
+        parse=any_text,
+        is_secret=True,
+    ),
+    Setting(
+        name="CLIENT_CERTIFICATE_PATH",
+        purpose=Purpose.IDENTITY,
+        help="development only: path of a PEM file with certificate and key",
+        parse=any_text,
+    ),
+    Setting(
+        name="CLOUD",
+        purpose=Purpose.SERVICES,
+        default="global",
+        help="global, gcc-high, dod or china",
+        parse=any_text,
+    ),
+    Setting(
+        name="LOGIN_ENDPOINT",
+        purpose=Purpose.SERVICES,
+        help="replaces the cloud's sign-in address",
+        parse=any_text,
+    ),
+    Setting(
+        name="GRAPH_ENDPOINT",
+        purpose=Purpose.SERVICES,
+        help="replaces the cloud's Microsoft Graph address",
+        parse=any_text,
+    ),
+    Setting(
+        name="EXCHANGE_ENDPOINT",
+        purpose=Purpose.SERVICES,
+        help="replaces the cloud's Exchange admin address",
+        parse=any_text,
+    ),
+    Setting(
+        name="CA_BUNDLE",
+        purpose=Purpose.SERVICES,
+        help="path of a PEM file of certificate authorities to trust in place of the public ones",
+        parse=any_text,
+    ),
+    Setting(
+        name="TEAMS_WEBHOOK_URL",
+        purpose=Purpose.NOTIFICATIONS,
+        default=REQUIRED,
+        sample="https://example.environment.api.powerplatform.com/workflows/sample",
+        help="address of the Workflows webhook; keep it in Key Vault",
+        parse=any_text,
+        is_secret=True,
+    ),
+    Setting(
+        name="WEBHOOK_HOSTS",
+        purpose=Purpose.NOTIFICATIONS,
+        help="further hosts that a webhook may have, separated by commas",
+        parse=any_text,
+    ),
+    WEBHOOK_SUCCESS_STATUSES,
+    Setting(
+        name="PUBLIC_ADDRESS",
+        purpose=Purpose.ACCESS,
+        help="address at which a browser reaches the app (https); with it, cards link to cases",
+        parse=matching(
+            r"https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d{1,5})?/?",
+            "https:// and a host, without a path",
+        ),
+    ),
+    Setting(
+        name="STATE_TABLE_ENDPOINT",
+        purpose=Purpose.STATE,
+        help="address of the table service that holds the state",
+        parse=matching(r"https://.*", "an address that begins with https://"),
+    ),
+    Setting(
+        name="STATE_CONNECTION_STRING",
+        purpose=Purpose.STATE,
+        sample="UseDevelopmentStorage=true",
+        help="development only: connection string in place of STATE_TABLE_ENDPOINT",
+        parse=any_text,
+        is_secret=True,
+    ),
+    Setting(
+        name="STATE_TABLE",
+        purpose=Purpose.STATE,
+        default="exoguard",
+        help="name of the table; each tenant has its own",
+        parse=matching(r"[A-Za-z][A-Za-z0-9]{2,62}", "3 to 63 letters and digits, a letter first"),
+    ),
+    RUN_MINUTES,
+    GRAPH_CONCURRENCY,
+    EXCHANGE_CONCURRENCY,
+    SHARD_ABOVE,
+    SHARDS_AT_ONCE,
+    Setting(
+        name="SIGN_IN",
+        purpose=Purpose.ACCESS,
+        default=SIGN_IN_BY_KEY,
+        help="who may use the API: key (holders of the function key) or entra (App Service "
+        "Authentication)",
+        parse=one_of(SIGN_IN_BY_KEY, SIGN_IN_BY_ENTRA),
+    ),
+    Setting(
+        name="DIGEST_SCHEDULE",
+        purpose=Purpose.NOTIFICATIONS,
+        default="0 0 7 * * 1",
+        help="when the weekly digest is due (NCRONTAB, UTC); the app sends it within the hour",
+        parse=parse_schedule,
+    ),
+    REMINDER_DAYS,
+)
+
+
+def list_option_settings() -> Iterator[Setting[Any]]:
+    """The settings that guards declare, each once: two guards may read the same one."""
+    yield from {one.name: one for config in CATALOG for one in config.guard.settings}.values()
+
+
+SETTINGS: tuple[Setting[Any], ...] = (*APP_SETTINGS, *list_option_settings())
+"""Every setting but schedule, mode and change limit of each guard."""
+
+GUARD_SETTING_SUFFIXES = ("SCHEDULE", "MODE", "LIMIT", "LIMIT_PERCENT")
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting. `default` None: it must be given. `sample` is a harmless value that works."""
+class ScheduleSettings:
+    """The four settings that every guard has, with the catalog's values as defaults."""
 
-    name: str
-    default: str | None
-    help: str
-    sample: str = ""
-    secret: bool = False
+    schedule: Setting[str]
+    mode: Setting[str]
+    limit: Setting[int]
+    limit_percent: Setting[float]
 
-
-SETTINGS = (
-    Setting("TENANT_ID", REQUIRED, "Entra tenant id", "00000000-0000-4000-8000-000000000001"),
-    Setting(
-        "CLIENT_ID",
-        REQUIRED,
-        "application (client) id of the app registration",
-        "00000000-0000-4000-8000-000000000002",
-    ),
-    Setting(
-        "MANAGED_IDENTITY_CLIENT_ID",
-        "",
-        "client id of the user-assigned managed identity the app registration trusts",
-    ),
-    Setting("CLIENT_SECRET", "", "development only: a client secret", "not-a-secret", True),
-    Setting("CLIENT_CERTIFICATE_PATH", "", "development only: a PEM file with key"),
-    Setting("CLOUD", "global", "global, gcc-high, dod or china", "global"),
-    Setting("LOGIN_ENDPOINT", "", "overrides the cloud's login address"),
-    Setting("GRAPH_ENDPOINT", "", "overrides the cloud's Microsoft Graph address"),
-    Setting("EXCHANGE_ENDPOINT", "", "overrides the cloud's Exchange admin address"),
-    Setting("CA_BUNDLE", "", "a PEM file of authorities to trust instead of the public ones"),
-    Setting(
-        "TEAMS_WEBHOOK_URL",
-        REQUIRED,
-        "address of the Workflows webhook; keep it in Key Vault",
-        "https://example.environment.api.powerplatform.com/workflows/sample",
-        True,
-    ),
-    Setting("WEBHOOK_HOSTS", "", "further hosts a webhook may have, comma separated"),
-    Setting(
-        "WEBHOOK_ANSWERS",
-        "202",
-        "HTTP statuses by which the webhook says that it took a card, comma separated",
-        "202",
-    ),
-    Setting(
-        "PUBLIC_ADDRESS",
-        "",
-        "where people open the app in a browser (https); with it, cards link to their cases",
-    ),
-    Setting("STATE_TABLE_ENDPOINT", "", "address of the table service that holds the state"),
-    Setting(
-        "STATE_CONNECTION_STRING",
-        "",
-        "development only: connection string instead of STATE_TABLE_ENDPOINT",
-        "UseDevelopmentStorage=true",
-        True,
-    ),
-    Setting("STATE_TABLE", "exoguard", "name of the table, one for each tenant", "exoguard"),
-    Setting(
-        "RESOURCE_MAILBOX_KINDS",
-        "SharedMailbox,RoomMailbox,EquipmentMailbox,SchedulingMailbox",
-        "RecipientTypeDetails whose accounts nobody should sign in with",
-        "SharedMailbox,RoomMailbox,EquipmentMailbox,SchedulingMailbox",
-    ),
-    Setting("LICENSED_MAILBOXES", "alert", "licensed ones: alert, block or ignore", "alert"),
-    Setting("RECENT_SIGN_IN_DAYS", "30", "a sign-in this recent asks before blocking", "30"),
-    Setting("AUDIT_LOG_AGE_DAYS", "180", "the least AuditLogAgeLimit, in days", "180"),
-    Setting(
-        "MAIL_ITEMS_ACCESSED",
-        "licensed",
-        "MailItemsAccessed is expected: licensed, required or ignore",
-        "licensed",
-    ),
-    Setting("ALLOWED_FORWARD_DOMAINS", "", "outside domains mail may be forwarded to"),
-    Setting(
-        "BASELINE_FILE",
-        "",
-        "a JSON file of the package that adds rows to the baseline, changes or switches off some",
-    ),
-    Setting(
-        "BASELINE_ENFORCE",
-        "",
-        "rows of the baseline that may be put right in enforce mode; all others only alert",
-    ),
-    Setting("MASS_DELETION_COUNT", "10", "so many deletions in the window are not told", "10"),
-    Setting(
-        "MASS_DELETION_PERCENT",
-        "5",
-        "or so many, as a percentage of all users, whichever is more; above 500 always",
-        "5",
-    ),
-    Setting("MASS_DELETION_HOURS", "24", "the window in which deletions are counted", "24"),
-    Setting(
-        "LEGACY_PROTOCOLS_WITHOUT_SIGN_INS",
-        "ask",
-        "where sign-in logs cannot be read, protocols are left on (ask) or switched off (enforce)",
-        "ask",
-    ),
-    Setting("RUN_MINUTES", "8", "a run asks the services nothing more after this time", "8"),
-    Setting("GRAPH_CONCURRENCY", "16", "the most requests to Graph in flight at once", "16"),
-    Setting("EXCHANGE_CONCURRENCY", "6", "the most requests to Exchange in flight at once", "6"),
-    Setting(
-        "SHARD_ABOVE",
-        "20000",
-        "a tenant of more mailboxes is looked at in shards, by as many instances as there are",
-        "20000",
-    ),
-    Setting(
-        "SHARDS_AT_ONCE",
-        "4",
-        "shards worked on together, over all instances; they share the two limits above",
-        "4",
-    ),
-    Setting(
-        "SIGN_IN",
-        SIGN_IN_BY_KEY,
-        "who may use the API: key (the function key), or entra (App Service Authentication)",
-        SIGN_IN_BY_KEY,
-    ),
-    Setting(
-        "DIGEST_SCHEDULE",
-        "0 0 7 * * 1",
-        "when the week's card is due, which is sent within the hour (NCRONTAB, UTC)",
-        "0 0 7 * * 1",
-    ),
-    Setting("REMIND_DAYS", "7", "an open case is told again after this many days", "7"),
-)
-
-GUARD_SETTING_SUFFIXES = ("SCHEDULE", "MODE", "LIMIT", "LIMIT_PERCENT")
-TABLE_NAME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9]{2,62}")
-SUCCESS_STATUS_PATTERN = re.compile(r"2[0-9]{2}")
-MAILBOX_KIND_PATTERN = re.compile(r"[A-Za-z]{1,40}")
-BASELINE_ROW_PATTERN = re.compile(r"[a-z0-9-]{1,60}")
-DOMAIN_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
-PUBLIC_URL_PATTERN = re.compile(r"https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d{1,5})?/?")
-TENANT_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
+    def __iter__(self) -> Iterator[Setting[Any]]:
+        return iter((self.schedule, self.mode, self.limit, self.limit_percent))
 
 
 def get_setting_prefix(guard: str) -> str:
@@ -168,58 +276,66 @@ def get_setting_prefix(guard: str) -> str:
 
 
 def get_sign_in_method(values: Mapping[str, str]) -> str:
-    """How people are let in: by the function key, unless the setting says otherwise."""
+    """How people sign in: with the function key, unless SIGN_IN says otherwise."""
     return values.get("SIGN_IN", "").strip().lower() or SIGN_IN_BY_KEY
 
 
-def list_guard_settings(config: GuardConfig) -> Iterator[Setting]:
-    """The settings of one row of the catalog, with what the catalog says as defaults."""
-    name, guard = get_setting_prefix(config.guard.name), config.guard.name
-    yield Setting(
-        f"{name}_SCHEDULE", config.schedule, f"when {guard} runs (NCRONTAB, UTC)", config.schedule
-    )
-    yield Setting(
-        f"{name}_MODE", str(config.mode), f"{guard}: off, alert or enforce", str(config.mode)
-    )
-    count, percent = str(config.limit.count), str(config.limit.percent)
-    yield Setting(f"{name}_LIMIT", count, f"{guard}: changes a run may make in any case", count)
-    yield Setting(
-        f"{name}_LIMIT_PERCENT",
-        percent,
-        f"{guard}: or this percentage of the objects, whichever is more",
-        percent,
+def build_schedule_settings(config: GuardConfig) -> ScheduleSettings:
+    """The settings of one row of the catalog."""
+    prefix, guard = get_setting_prefix(config.guard.name), config.guard.name
+    return ScheduleSettings(
+        schedule=Setting(
+            name=f"{prefix}_SCHEDULE",
+            purpose=Purpose.GUARDS,
+            default=config.schedule,
+            help=f"when {guard} runs (NCRONTAB, UTC)",
+            parse=parse_schedule,
+        ),
+        mode=Setting(
+            name=f"{prefix}_MODE",
+            purpose=Purpose.GUARDS,
+            default=str(config.mode),
+            help=f"{guard}: off, alert or enforce",
+            parse=one_of(*Mode),
+        ),
+        limit=Setting(
+            name=f"{prefix}_LIMIT",
+            purpose=Purpose.GUARDS,
+            default=str(config.limit.count),
+            help=f"{guard}: changes that a run may always make",
+            parse=whole_number(0, 500),
+        ),
+        limit_percent=Setting(
+            name=f"{prefix}_LIMIT_PERCENT",
+            purpose=Purpose.GUARDS,
+            default=str(config.limit.percent),
+            help=f"{guard}: or changes to this percentage of the objects, whichever is more",
+            parse=number(0.0, 100.0),
+        ),
     )
 
 
-def list_settings() -> tuple[Setting, ...]:
+def list_settings() -> tuple[Setting[Any], ...]:
     """Every setting there is."""
-    return (*SETTINGS, *(entry for duty in CATALOG for entry in list_guard_settings(duty)))
-
-
-def with_needed_permissions(config: GuardConfig, policy: GuardPolicy) -> GuardConfig:
-    """A duty with the permissions that these settings leave it: those of the rows in force."""
-    if config.guard is not tenant_baseline.GUARD:
-        return config
-    permissions = tenant_baseline.build_baseline_permissions(policy.baseline)
-    return replace(config, guard=replace(config.guard, permissions=permissions))
+    return (*SETTINGS, *(one for config in CATALOG for one in build_schedule_settings(config)))
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings as read. `values` are the texts by name; the rest is what they mean.
-
-    `run_seconds` is how long a run may ask; the two limits are requests in flight at once.
-    `shard_above` is the number of mailboxes beyond which there are shards, `webhook_answers` are
-    the HTTP statuses by which a card was taken.
-    """
+    """The settings as read."""
 
     values: Mapping[str, str]
-    policy: GuardPolicy
+    """The text of each setting by name, defaults included."""
     guard_configs: tuple[GuardConfig, ...]
+    """The catalog under these settings."""
     run_seconds: float
+    """How long a run may send requests."""
     graph_limit: int
+    """Most requests to Graph in flight."""
     exchange_limit: int
+    """Most requests to Exchange in flight."""
     shard_above: int
+    """Number of mailboxes above which a scan has shards."""
     shards_at_once: int
     webhook_success_statuses: frozenset[int]
 
@@ -227,162 +343,58 @@ class Settings:
         return self.values[name]
 
     def find_guard_config(self, guard: str) -> GuardConfig | None:
-        """The duty of that name, with schedule, mode and limit as set."""
-        return next((duty for duty in self.guard_configs if duty.guard.name == guard), None)
+        """The guard of this name with its schedule, mode, limit and options as set."""
+        return next((one for one in self.guard_configs if one.guard.name == guard), None)
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "Settings":
-        """All settings from the environment. Raises SettingsError naming everything wrong."""
-        wrong: list[str] = []
-        values = {
-            entry.name: environ.get(entry.name, "").strip() or (entry.default or "")
-            for entry in list_settings()
-        }
-        for entry in list_settings():
-            if entry.default is REQUIRED and not values[entry.name]:
-                wrong.append(f"{entry.name} is missing ({entry.help})")
-        check = SettingsParser(values, wrong)
-        terms = check.parse_policy()
-        duties = tuple(
-            with_needed_permissions(check.parse_guard_config(duty), terms) for duty in CATALOG
+        """All settings from the environment. Raises SettingsError with every mistake."""
+        reader = SettingReader(environ, datetime.now(UTC).date())
+        for setting in APP_SETTINGS:
+            reader.read(setting)
+        check_connections(reader)
+        settings = cls(
+            values={one.name: reader.read_text(one) for one in list_settings()},
+            guard_configs=tuple(configure_guard(config, reader) for config in CATALOG),
+            run_seconds=60.0 * reader.read(RUN_MINUTES),
+            graph_limit=reader.read(GRAPH_CONCURRENCY),
+            exchange_limit=reader.read(EXCHANGE_CONCURRENCY),
+            shard_above=reader.read(SHARD_ABOVE),
+            shards_at_once=reader.read(SHARDS_AT_ONCE),
+            webhook_success_statuses=reader.read(WEBHOOK_SUCCESS_STATUSES),
         )
-        check.check_connections()
-        check.parse_schedule("DIGEST_SCHEDULE")
-        check.parse_choice("SIGN_IN", (SIGN_IN_BY_KEY, "entra"))
-        seconds = 60.0 * check.parse_number("RUN_MINUTES", float, 0.5, 60.0)
-        graph_limit = check.parse_number("GRAPH_CONCURRENCY", int, 1, 64)
-        exchange_limit = check.parse_number("EXCHANGE_CONCURRENCY", int, 1, 32)
-        above = check.parse_number("SHARD_ABOVE", int, 1, 10_000_000)
-        at_once = check.parse_number("SHARDS_AT_ONCE", int, 1, 64)
-        answers = check.parse_statuses("WEBHOOK_ANSWERS")
-        if wrong:
-            raise SettingsError("\n".join(wrong))
-        return cls(
-            values, terms, duties, seconds, graph_limit, exchange_limit, above, at_once, answers
+        if reader.errors:
+            raise SettingsError("\n".join(reader.errors))
+        return settings
+
+
+def configure_guard(config: GuardConfig, reader: SettingReader) -> GuardConfig:
+    """One row of the catalog under the settings."""
+    settings = build_schedule_settings(config)
+    return replace(
+        config,
+        guard=configure_options(config.guard, reader),
+        schedule=reader.read(settings.schedule),
+        mode=Mode(reader.read(settings.mode)),
+        limit=ChangeLimit(
+            count=reader.read(settings.limit), percent=reader.read(settings.limit_percent)
+        ),
+        reminder_interval=timedelta(days=reader.read(REMINDER_DAYS)),
+    )
+
+
+def configure_options[T, O](guard: Guard[T, O], reader: SettingReader) -> Guard[T, O]:
+    """A guard with its options as set, and the permissions it then needs."""
+    return guard.with_options(guard.read_options(reader)) if guard.read_options else guard
+
+
+def check_connections(reader: SettingReader) -> None:
+    """Note what is missing to reach the tenant and the state."""
+    given = {one.name for one in APP_SETTINGS if reader.read_text(one)}
+    if given.isdisjoint(CREDENTIAL_SETTINGS):
+        reader.add_error(f"No credential is set; set one of {', '.join(CREDENTIAL_SETTINGS)}.")
+    if given.isdisjoint({"STATE_TABLE_ENDPOINT", "STATE_CONNECTION_STRING"}):
+        reader.add_error(
+            "STATE_TABLE_ENDPOINT is missing; set it to the address of the table service that "
+            "holds the state."
         )
-
-
-@dataclass(frozen=True, slots=True)
-class SettingsParser:
-    """Reads texts as what they should be, and collects what they are not in `wrong`."""
-
-    values: Mapping[str, str]
-    errors: list[str]
-
-    def parse_choice(self, name: str, allowed: tuple[str, ...]) -> str:
-        """A word from a list."""
-        value = self.values[name].lower()
-        if value not in allowed:
-            self.errors.append(f"{name} must be one of {', '.join(allowed)}")
-            return allowed[0]
-        return value
-
-    def parse_number[N: (int, float)](
-        self, name: str, kind: Callable[[str], N], low: N, high: N
-    ) -> N:
-        """A number within bounds."""
-        try:
-            value = kind(self.values[name])
-        except ValueError:
-            value = high + high
-        if not low <= value <= high:
-            self.errors.append(f"{name} must be a number from {low} to {high}")
-            return low
-        return value
-
-    def parse_names(self, name: str, pattern: re.Pattern[str]) -> tuple[str, ...]:
-        """A list of names, separated by commas."""
-        parts = [part.strip() for part in self.values[name].split(",") if part.strip()]
-        for part in parts:
-            if not pattern.fullmatch(part):
-                self.errors.append(
-                    f"{name} has an entry that is no name of its kind: {part[:60]!r}"
-                )
-        return tuple(parts)
-
-    def parse_statuses(self, name: str) -> frozenset[int]:
-        """A list of HTTP statuses, at least one."""
-        known = self.parse_names(name, SUCCESS_STATUS_PATTERN)
-        if not known:
-            self.errors.append(f"{name} must hold at least one HTTP status from 200 to 299")
-        return frozenset(
-            int(status) for status in known if SUCCESS_STATUS_PATTERN.fullmatch(status)
-        )
-
-    def parse_policy(self) -> GuardPolicy:
-        """What guards judge by."""
-        domains = {name: text.lower() for name, text in self.values.items()}
-        lowered = replace(self, values=domains)
-        return GuardPolicy(
-            now=datetime.fromtimestamp(0, UTC),
-            resource_kinds=self.parse_names("RESOURCE_MAILBOX_KINDS", MAILBOX_KIND_PATTERN),
-            licensed_accounts=self.parse_choice("LICENSED_MAILBOXES", ("alert", "block", "ignore")),
-            recent_days=self.parse_number("RECENT_SIGN_IN_DAYS", int, 1, 365),
-            audit_age_days=self.parse_number("AUDIT_LOG_AGE_DAYS", int, 1, 3650),
-            mail_items_accessed=self.parse_choice(
-                "MAIL_ITEMS_ACCESSED", ("licensed", "required", "ignore")
-            ),
-            allowed_domains=frozenset(
-                lowered.parse_names("ALLOWED_FORWARD_DOMAINS", DOMAIN_PATTERN)
-            ),
-            baseline=self.load_baseline(),
-            mass_deletion_count=self.parse_number("MASS_DELETION_COUNT", int, 1, 500),
-            mass_deletion_percent=self.parse_number("MASS_DELETION_PERCENT", float, 0.0, 100.0),
-            mass_deletion_hours=self.parse_number("MASS_DELETION_HOURS", int, 1, 72),
-            without_sign_ins=self.parse_choice(
-                "LEGACY_PROTOCOLS_WITHOUT_SIGN_INS", ("ask", "enforce")
-            ),
-        )
-
-    def load_baseline(self) -> Baseline:
-        """What settings of the organization should be, with the customer's own rows."""
-        enforced = self.parse_names("BASELINE_ENFORCE", BASELINE_ROW_PATTERN)
-        try:
-            return build_baseline(self.values["BASELINE_FILE"], enforced, datetime.now(UTC).date())
-        except SettingsError as error:
-            self.errors.append(str(error))
-            return Baseline()
-
-    def parse_schedule(self, name: str) -> str:
-        """A schedule as the host reads it."""
-        schedule = self.values[name]
-        try:
-            if len(schedule.split()) != len(CRON_FIELDS):
-                raise CronError("must have six fields, seconds first")
-            CronSchedule.parse(schedule)
-        except CronError as error:
-            self.errors.append(f"{name} {error}")
-        return schedule
-
-    def parse_guard_config(self, config: GuardConfig) -> GuardConfig:
-        """One row of the catalog as the settings want it."""
-        name = get_setting_prefix(config.guard.name)
-        return replace(
-            config,
-            schedule=self.parse_schedule(f"{name}_SCHEDULE"),
-            mode=Mode(self.parse_choice(f"{name}_MODE", tuple(Mode))),
-            limit=replace(
-                ChangeLimit(),
-                count=self.parse_number(f"{name}_LIMIT", int, 0, 500),
-                percent=self.parse_number(f"{name}_LIMIT_PERCENT", float, 0.0, 100.0),
-            ),
-            reminder_interval=timedelta(days=self.parse_number("REMIND_DAYS", int, 1, 365)),
-        )
-
-    def check_connections(self) -> None:
-        """Whether there is a way to the tenant and to the state."""
-        if self.values["TENANT_ID"] and not TENANT_PATTERN.fullmatch(self.values["TENANT_ID"]):
-            self.errors.append("TENANT_ID must be a tenant id or a domain name")
-        ways = ("MANAGED_IDENTITY_CLIENT_ID", "CLIENT_CERTIFICATE_PATH", "CLIENT_SECRET")
-        if not any(self.values[way] for way in ways):
-            self.errors.append(f"one of {', '.join(ways)} is needed to sign in")
-        if not self.values["STATE_TABLE_ENDPOINT"] and not self.values["STATE_CONNECTION_STRING"]:
-            self.errors.append("STATE_TABLE_ENDPOINT is missing (where the state is kept)")
-        endpoint = self.values["STATE_TABLE_ENDPOINT"]
-        if endpoint and not endpoint.startswith("https://"):
-            self.errors.append("STATE_TABLE_ENDPOINT must begin with https://")
-        address = self.values["PUBLIC_ADDRESS"]
-        if address and not PUBLIC_URL_PATTERN.fullmatch(address):
-            self.errors.append("PUBLIC_ADDRESS must be https:// and a host, without a path")
-        if not TABLE_NAME_PATTERN.fullmatch(self.values["STATE_TABLE"]):
-            self.errors.append("STATE_TABLE must be 3 to 63 letters and digits, a letter first")

@@ -114,11 +114,11 @@ class Scan:
         )
 
     @property
-    def policy(self) -> GuardPolicy:
-        """The settings guards judge by, at this run's moment."""
-        return replace(self.world.policy, now=self.decision_context.now)
+    def policy(self) -> GuardPolicy[Any]:
+        """The guard's options at this run's moment."""
+        return GuardPolicy(self.decision_context.now, self.config.guard.options)
 
-    def build_observe_context(self) -> ObserveContext:
+    def build_observe_context(self) -> ObserveContext[Any]:
         """What the guard is asked to look at."""
         state = self.snapshot.state
         return ObserveContext(

@@ -33,7 +33,7 @@ from core.errors import Unavailable
 from core.keys import PREFIX_LENGTH, RANGE_END, RANGE_START, compute_hash_prefix
 from core.model.cases import Case
 from core.model.findings import Finding
-from core.model.guards import GuardConfig, Mode, ObserveContext
+from core.model.guards import GuardConfig, GuardPolicy, Mode, ObserveContext
 from core.model.requests import RunOptions
 from core.model.runs import ReportedFinding, RunReport
 from core.model.state import GuardSnapshot, ScanPass, ScanTotals, Shard
@@ -374,7 +374,7 @@ async def inspect_shard(
     """Read, judge, note and save one shard, and that it is done, in one go. True for news."""
     memory = await claim.load(message.low, message.high)
     now = world.now()
-    terms = replace(world.policy, now=now)
+    terms = GuardPolicy(now, config.guard.options)
     situation = DecisionContext(config, message.mode, message.pass_id, memory, now)
     watched = frozenset(case.object_id for case in memory.cases.values() if case.closed_at is None)
     part = Reading[object](scope=frozenset[str]())

@@ -7,7 +7,6 @@ from datetime import timedelta
 from core.evidence.daily_coverage import CoveragePeriod
 from core.evidence.file_format import EvidenceExport, EvidenceWriter, ExportFormat
 from core.evidence.records import EvidenceRecord, ExportHeader, list_gap_records, list_guard_records
-from core.model.baseline import Baseline
 from core.model.guards import GuardConfig
 from core.ports import Ledger
 
@@ -19,18 +18,18 @@ YIELD_INTERVAL = 200
 
 
 async def collect_evidence(
-    ledger: Ledger, configs: Iterable[GuardConfig], header: ExportHeader, baseline: Baseline
+    ledger: Ledger, configs: Iterable[GuardConfig], header: ExportHeader
 ) -> AsyncIterator[EvidenceRecord]:
     """Every record of a period, with one guard in memory at a time. Raises LedgerError."""
     for gap in list_gap_records(header):
         yield gap
     for duty in sorted(configs, key=lambda duty: duty.guard.name):
-        async for entry in collect_guard_evidence(ledger, duty, header, baseline):
+        async for entry in collect_guard_evidence(ledger, duty, header):
             yield entry
 
 
 async def collect_guard_evidence(
-    ledger: Ledger, config: GuardConfig, header: ExportHeader, baseline: Baseline
+    ledger: Ledger, config: GuardConfig, header: ExportHeader
 ) -> AsyncIterator[EvidenceRecord]:
     """The records of one guard."""
     name, days = config.guard.name, CoveragePeriod(header.since, header.until)
@@ -39,7 +38,7 @@ async def collect_guard_evidence(
     ):
         days.add_document(document)
     memory = await ledger.load(name)
-    for entry in list_guard_records(header, config, memory, days, baseline):
+    for entry in list_guard_records(header, config, memory, days):
         yield entry
 
 
@@ -48,11 +47,10 @@ async def export_evidence(
     configs: Iterable[GuardConfig],
     header: ExportHeader,
     file_format: ExportFormat,
-    baseline: Baseline | None = None,
 ) -> EvidenceExport:
     """The evidence for a period, ready to be sent or written. Raises LedgerError."""
     press, number = EvidenceWriter(file_format), 0
-    async for entry in collect_evidence(ledger, configs, header, baseline or Baseline()):
+    async for entry in collect_evidence(ledger, configs, header):
         press.add_record(entry)
         number += 1
         if number % YIELD_INTERVAL == 0:

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 
 from core.evidence.daily_coverage import CoveragePeriod, DailyCoverage, count_due_runs
 from core.microsoft365.cis_benchmark import CONTROLS, NO_CONTROL_REASONS, find_controls
-from core.model.baseline import Baseline
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.findings import format_facts
@@ -27,7 +26,6 @@ type EvidenceRecord = dict[str, object]
 SCHEMA_VERSION = 1
 MAX_TEXT_LENGTH = 4_000
 MAX_DEPTH = 8
-BASELINE_GUARD = "tenant-baseline"
 
 EXPORT_FIELDS: Mapping[str, str] = {
     "tenant": "the tenant the app guards, as its settings name it",
@@ -54,7 +52,7 @@ RECORD_FIELDS: Mapping[str, Mapping[str, str]] = {
         "source",
         "without": "why it speaks of none",
         "reads": "where it looks: the Graph permissions and Exchange cmdlets it reads by",
-        "checks": "of `tenant-baseline`: each setting that is compared, with the source it is from",
+        "checks": "each setting of the tenant that the guard compares, with the source of its value",
         "not_understood": "rows of its memory that this version cannot read; they are not here",
         "strays": "documents of runs that do not say when the run was",
     },
@@ -262,11 +260,10 @@ def list_gap_records(header: ExportHeader) -> Iterator[EvidenceRecord]:
 
 
 def make_guard_record(
-    config: GuardConfig, snapshot: GuardSnapshot, days: CoveragePeriod, baseline: Baseline
+    config: GuardConfig, snapshot: GuardSnapshot, days: CoveragePeriod
 ) -> EvidenceRecord:
     """What the guard is, and by whose standard it judges."""
     guard = config.guard
-    rows = baseline.rows if guard.name == BASELINE_GUARD else ()
     return make_record(
         "guard",
         guard=guard.name,
@@ -279,7 +276,7 @@ def make_guard_record(
         ],
         without=NO_CONTROL_REASONS.get(guard.name, ""),
         reads=[f"{one.service}: {one.name}" for one in guard.permissions if not one.writes],
-        checks=[{"id": row.id, "source": row.reference} for row in rows],
+        checks=[{"id": one.id, "source": one.reference} for one in guard.list_compared_settings()],
         not_understood=snapshot.unreadable_rows,
         strays=days.undated_count,
     )
@@ -462,11 +459,10 @@ def list_guard_records(
     config: GuardConfig,
     snapshot: GuardSnapshot,
     days: CoveragePeriod,
-    baseline: Baseline,
 ) -> Iterator[EvidenceRecord]:
     """All there is to say of one guard, in an order that depends on nothing but the rows."""
     guard = config.guard.name
-    yield make_guard_record(config, snapshot, days, baseline)
+    yield make_guard_record(config, snapshot, days)
     yield from list_finding_records(header, guard, snapshot)
     yield from list_change_records(header, guard, snapshot)
     yield from list_exemption_records(header, guard, snapshot)

@@ -14,6 +14,7 @@ from core.microsoft365.audit_actions import (
     AUDITING_CAPABILITY,
     DEFAULT_ACTIONS,
     MAIL_ITEMS_ACCESSED,
+    ItemsAccessedRule,
     build_audit_reset,
     compare_audit_set,
     expects_items_accessed,
@@ -24,6 +25,7 @@ from core.microsoft365.audit_actions import (
 )
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
+from core.model.options import Purpose, Setting, SettingReader, one_of, whole_number
 from core.sanitize import sanitize_text
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.changes import (
@@ -64,6 +66,41 @@ AUDITED_KINDS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class AuditOptions:
+    """What mailboxes should record, and for how long."""
+
+    age_days: int
+    """The least AuditLogAgeLimit, in days."""
+    items_accessed: ItemsAccessedRule
+    """Where MailItemsAccessed should be recorded."""
+
+
+type Policy = GuardPolicy[AuditOptions]
+
+AUDIT_LOG_AGE_DAYS = Setting(
+    name="AUDIT_LOG_AGE_DAYS",
+    purpose=Purpose.JUDGEMENT,
+    default="180",
+    help="mailbox-audit: the least AuditLogAgeLimit, in days",
+    parse=whole_number(1, 3650),
+)
+ITEMS_ACCESSED = Setting(
+    name="MAIL_ITEMS_ACCESSED",
+    purpose=Purpose.JUDGEMENT,
+    default="licensed",
+    help="mailbox-audit: where MailItemsAccessed should be recorded: licensed, required or ignore",
+    parse=one_of(*ItemsAccessedRule),
+)
+
+
+def read_options(reader: SettingReader) -> AuditOptions:
+    """The guard's options from its settings."""
+    return AuditOptions(
+        reader.read(AUDIT_LOG_AGE_DAYS), ItemsAccessedRule(reader.read(ITEMS_ACCESSED))
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class LicensedAudit:
     """A mailbox's audit settings, and whether its owner's licence includes advanced auditing."""
 
@@ -78,7 +115,9 @@ class AuditPorts(HasAccounts, HasAuditing, Protocol):
     """The ports this guard reads."""
 
 
-async def observe(tenant: AuditPorts, context: ObserveContext) -> AsyncIterator[Reading[AuditItem]]:
+async def observe(
+    tenant: AuditPorts, context: ObserveContext[AuditOptions]
+) -> AsyncIterator[Reading[AuditItem]]:
     """The switches of the organization, who bypasses them, and every mailbox's settings."""
     organization = await tenant.auditing.read_organization_audit()
     bypasses = await tenant.auditing.read_audit_bypasses()
@@ -97,7 +136,7 @@ async def observe(tenant: AuditPorts, context: ObserveContext) -> AsyncIterator[
 
 
 async def add_audit_licences(
-    tenant: HasAccounts, page: Reading[MailboxAudit], policy: GuardPolicy
+    tenant: HasAccounts, page: Reading[MailboxAudit], policy: Policy
 ) -> Reading[AuditItem]:
     """A page of settings, with the owners' licences where those decide something."""
     audits = [audit for audit in page.items if is_audited_mailbox(audit.mailbox)]
@@ -125,7 +164,7 @@ async def add_audit_licences(
     )
 
 
-def depends_on_licence(audit: MailboxAudit, policy: GuardPolicy) -> bool:
+def depends_on_licence(audit: MailboxAudit, policy: Policy) -> bool:
     """True when a mailbox would be judged otherwise with a licence than without."""
     return list(judge(LicensedAudit(audit, True), policy)) != list(
         judge(LicensedAudit(audit, False), policy)
@@ -161,7 +200,7 @@ def list_licence_failures(
 # ----------------------------------------------------------------------------------------------
 
 
-def judge(item: AuditItem, policy: GuardPolicy) -> Iterator[Finding]:
+def judge(item: AuditItem, policy: Policy) -> Iterator[Finding]:
     """What keeps actions from being recorded."""
     match item:
         case OrganizationAudit():
@@ -175,7 +214,7 @@ def judge(item: AuditItem, policy: GuardPolicy) -> Iterator[Finding]:
                 yield finding if told else replace(finding, changes=())
 
 
-def judge_mailbox_audit(item: LicensedAudit, policy: GuardPolicy) -> Iterator[Finding]:
+def judge_mailbox_audit(item: LicensedAudit, policy: Policy) -> Iterator[Finding]:
     """What keeps the actions in one mailbox from being recorded."""
     yield from judge_audit_enabled(item.audit)
     yield from judge_audit_sets(item, policy)
@@ -274,7 +313,7 @@ def judge_audit_enabled(audit: MailboxAudit) -> Iterator[Finding]:
     yield finding
 
 
-def judge_audit_sets(item: LicensedAudit, policy: GuardPolicy) -> Iterator[Finding]:
+def judge_audit_sets(item: LicensedAudit, policy: Policy) -> Iterator[Finding]:
     """Logon types whose actions were set by hand and no longer follow Microsoft's."""
     audit = item.audit
     custom = [
@@ -282,7 +321,7 @@ def judge_audit_sets(item: LicensedAudit, policy: GuardPolicy) -> Iterator[Findi
     ]
     unknown = [name for name in custom if name not in audit.actions]
     deviations = [
-        compare_audit_set(audit, name, item.has_advanced_auditing, policy)
+        compare_audit_set(audit, name, item.has_advanced_auditing, policy.options.items_accessed)
         for name in custom
         if name in audit.actions
     ]
@@ -321,7 +360,7 @@ def judge_audit_sets(item: LicensedAudit, policy: GuardPolicy) -> Iterator[Findi
         )
 
 
-def judge_items_accessed(item: LicensedAudit, policy: GuardPolicy) -> Iterator[Finding]:
+def judge_items_accessed(item: LicensedAudit, policy: Policy) -> Iterator[Finding]:
     """Logon types in Microsoft's hands that all the same do not record what was read."""
     audit = item.audit
     lacking = tuple(
@@ -331,7 +370,9 @@ def judge_items_accessed(item: LicensedAudit, policy: GuardPolicy) -> Iterator[F
         and name in audit.actions
         and MAIL_ITEMS_ACCESSED not in get_audited_actions(audit, name)
     )
-    if not lacking or not expects_items_accessed(item.has_advanced_auditing, policy):
+    if not lacking or not expects_items_accessed(
+        item.has_advanced_auditing, policy.options.items_accessed
+    ):
         return
     name = format_mailbox_name(audit.mailbox)
     yield Finding(
@@ -347,9 +388,9 @@ def judge_items_accessed(item: LicensedAudit, policy: GuardPolicy) -> Iterator[F
     )
 
 
-def judge_audit_age(audit: MailboxAudit, policy: GuardPolicy) -> Iterator[Finding]:
+def judge_audit_age(audit: MailboxAudit, policy: Policy) -> Iterator[Finding]:
     """How long records are kept. Longer than asked for is never shortened: it would purge them."""
-    if audit.age_days is not None and audit.age_days >= policy.audit_age_days:
+    if audit.age_days is not None and audit.age_days >= policy.options.age_days:
         return
     name = format_mailbox_name(audit.mailbox)
     finding = Finding(
@@ -366,8 +407,8 @@ def judge_audit_age(audit: MailboxAudit, policy: GuardPolicy) -> Iterator[Findin
             finding,
             verdict=Verdict.REPAIR,
             summary=f"Mailbox {name} keeps its audit records for too short a time.",
-            facts=(Fact("", f"kept {audit.age_days:g} days; expected {policy.audit_age_days}"),),
-            changes=(RaiseAuditAge(audit.mailbox.guid, policy.audit_age_days),),
+            facts=(Fact("", f"kept {audit.age_days:g} days; expected {policy.options.age_days}"),),
+            changes=(RaiseAuditAge(audit.mailbox.guid, policy.options.age_days),),
         )
     yield finding
 
@@ -422,5 +463,8 @@ GUARD = Guard(
     ),
     observe=observe,
     judge=judge,
+    settings=(AUDIT_LOG_AGE_DAYS, ITEMS_ACCESSED),
+    read_options=read_options,
+    options=read_options(SettingReader()),
     settling_time=timedelta(hours=2),
 )

@@ -23,6 +23,8 @@ from core.microsoft365.trustees import (
 )
 from core.model.findings import CorrelationRule, Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, PeriodicCheck, Permission, Service
+from core.model.options import SettingReader
+from core.model.shared_settings import RESOURCE_MAILBOX_KINDS
 from core.sanitize import sanitize_text
 from core.tenant.mail_flow import Recipient
 from core.tenant.mailbox_index import MailboxPage, select_between_checks
@@ -58,6 +60,22 @@ PERSONAL_KINDS = frozenset({"", "usermailbox", "linkedmailbox", "legacymailbox",
 
 
 @dataclass(frozen=True, slots=True)
+class DelegationOptions:
+    """Which mailboxes are shared ones."""
+
+    resource_kinds: tuple[str, ...]
+    """RecipientTypeDetails of mailboxes that people share."""
+
+
+type Policy = GuardPolicy[DelegationOptions]
+
+
+def read_options(reader: SettingReader) -> DelegationOptions:
+    """The guard's options from its settings."""
+    return DelegationOptions(resource_kinds=reader.read(RESOURCE_MAILBOX_KINDS))
+
+
+@dataclass(frozen=True, slots=True)
 class GrantedRight:
     """One right, the mailbox it is over, and who holds it as far as Exchange knows."""
 
@@ -76,7 +94,7 @@ class DelegationPorts(HasDelegation, HasMailFlow, HasMailboxes, Protocol):
 
 
 async def observe(
-    tenant: DelegationPorts, context: ObserveContext
+    tenant: DelegationPorts, context: ObserveContext[DelegationOptions]
 ) -> AsyncIterator[Reading[GrantedRight] | MailboxPage]:
     """What Exchange lists for the whole organization, then all mailboxes, to ask one by one."""
     async for part in resolve_delegations(
@@ -117,7 +135,9 @@ def number_lookup_failures(failures: Iterable[ReadFailure], offset: int) -> Iter
 
 
 async def inspect(
-    tenant: DelegationPorts, context: ObserveContext, mailboxes: Sequence[Mailbox]
+    tenant: DelegationPorts,
+    context: ObserveContext[DelegationOptions],
+    mailboxes: Sequence[Mailbox],
 ) -> Reading[GrantedRight]:
     """Who may open some mailboxes. It takes a command each, so it is swept over the day.
 
@@ -236,7 +256,7 @@ HOLDER_TEXTS = {
 }
 
 
-def judge(item: GrantedRight, policy: GuardPolicy) -> Iterator[Finding]:
+def judge(item: GrantedRight, policy: Policy) -> Iterator[Finding]:
     """One right. Members of a shared mailbox are normal; a new one is told all the same."""
     delegation, holder = item.delegation, classify_holder(item.delegation, item.recipient)
     kind, may = RIGHT_KINDS[delegation.right]
@@ -260,9 +280,9 @@ def judge(item: GrantedRight, policy: GuardPolicy) -> Iterator[Finding]:
     )
 
 
-def is_personal_mailbox(mailbox: Mailbox, policy: GuardPolicy) -> bool:
+def is_personal_mailbox(mailbox: Mailbox, policy: Policy) -> bool:
     """True for a mailbox that is one person's own."""
-    shared = {kind.casefold() for kind in policy.resource_kinds}
+    shared = {kind.casefold() for kind in policy.options.resource_kinds}
     return mailbox.kind.casefold() in PERSONAL_KINDS - shared
 
 
@@ -333,6 +353,9 @@ GUARD = Guard(
     ),
     observe=observe,
     judge=judge,
+    settings=(RESOURCE_MAILBOX_KINDS,),
+    read_options=read_options,
+    options=read_options(SettingReader()),
     inspect=inspect,
     noun="mailboxes",
     periodic_checks=(PeriodicCheck(FULL_ACCESS, timedelta(days=1)),),

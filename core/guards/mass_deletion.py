@@ -15,6 +15,7 @@ from typing import Protocol
 
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
+from core.model.options import Purpose, Setting, SettingReader, number, whole_number
 from core.sanitize import sanitize_text
 from core.tenant.directory import Account, Actor, DeletedObject, Deletion
 from core.tenant.merging import collect_failures, collect_sources
@@ -50,6 +51,48 @@ SYNC_NAMES = frozenset(
         "on-premises directory synchronization service account",
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionOptions:
+    """How many deletions are a mass deletion: more than `count` and more than `percent`."""
+
+    count: int
+    percent: float
+    """A percentage of all users."""
+    hours: int
+    """The window in which deletions count together."""
+
+
+type Policy = GuardPolicy[DeletionOptions]
+
+COUNT = Setting(
+    name="MASS_DELETION_COUNT",
+    purpose=Purpose.JUDGEMENT,
+    default="10",
+    help="mass-deletion: deletions within the window that raise no finding",
+    parse=whole_number(1, 500),
+)
+PERCENT = Setting(
+    name="MASS_DELETION_PERCENT",
+    purpose=Purpose.JUDGEMENT,
+    default="5",
+    help="mass-deletion: or this percentage of all users, whichever is more; more than 500 "
+    "deletions always raise a finding",
+    parse=number(0.0, 100.0),
+)
+HOURS = Setting(
+    name="MASS_DELETION_HOURS",
+    purpose=Purpose.JUDGEMENT,
+    default="24",
+    help="mass-deletion: length of the window in hours",
+    parse=whole_number(1, 72),
+)
+
+
+def read_options(reader: SettingReader) -> DeletionOptions:
+    """The guard's options from its settings."""
+    return DeletionOptions(reader.read(COUNT), reader.read(PERCENT), reader.read(HOURS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +135,10 @@ class DeletionPorts(HasAccounts, HasDeletions, Protocol):
 
 
 async def observe(
-    tenant: DeletionPorts, context: ObserveContext
+    tenant: DeletionPorts, context: ObserveContext[DeletionOptions]
 ) -> AsyncIterator[Reading[DeletionBurst]]:
     """The audit log of two windows, what is in the recycle bin, and how many users there are."""
-    terms, window = context.policy, timedelta(hours=context.policy.mass_deletion_hours)
+    terms, window = context.policy, timedelta(hours=context.policy.options.hours)
     # What happened while nobody looked counts as if it had happened just now.
     unseen_since = min(
         terms.now, max(context.last_full_scan or terms.now, terms.now - MAX_DOWNTIME)
@@ -197,15 +240,13 @@ def add_deletion_outcomes(
 # ----------------------------------------------------------------------------------------------
 
 
-def compute_deletion_limit(user_count: int | None, policy: GuardPolicy) -> int:
+def compute_deletion_limit(user_count: int | None, policy: Policy) -> int:
     """How many deletions within the window are still ordinary."""
-    share = math.ceil(policy.mass_deletion_percent * (user_count or 0) / 100)
-    return min(max(policy.mass_deletion_count, share), MAX_DELETION_LIMIT)
+    share = math.ceil(policy.options.percent * (user_count or 0) / 100)
+    return min(max(policy.options.count, share), MAX_DELETION_LIMIT)
 
 
-def find_bursts(
-    deletions: Iterable[Deletion], limit: int, policy: GuardPolicy
-) -> list[DeletionBurst]:
+def find_bursts(deletions: Iterable[Deletion], limit: int, policy: Policy) -> list[DeletionBurst]:
     """Every actor who deleted more than the limit by itself, and all others if they did together.
 
     Actors are kept apart so that a burst somebody knows of does not cover another's.
@@ -228,14 +269,12 @@ def find_bursts(
     return found
 
 
-def extract_last_episode(
-    deletions: Iterable[Deletion], policy: GuardPolicy
-) -> tuple[Deletion, ...]:
+def extract_last_episode(deletions: Iterable[Deletion], policy: Policy) -> tuple[Deletion, ...]:
     """What was deleted since the last pause as long as the window; none while such a pause lasts.
 
     Each object once, by the last thing done to it: records come twice and in any order.
     """
-    window = timedelta(hours=policy.mass_deletion_hours)
+    window = timedelta(hours=policy.options.hours)
     objects: dict[str, Deletion] = {}
     for one in sorted(deletions, key=lambda row: (row.at, row.permanent, row.id)):
         before = objects.get(one.id)
@@ -253,9 +292,9 @@ def extract_last_episode(
     return tuple(reversed(episode))
 
 
-def count_peak_deletions(episode: Sequence[Deletion], policy: GuardPolicy) -> int:
+def count_peak_deletions(episode: Sequence[Deletion], policy: Policy) -> int:
     """The most objects deleted within any one window."""
-    window = timedelta(hours=policy.mass_deletion_hours)
+    window = timedelta(hours=policy.options.hours)
     most, first = 0, 0
     for last, one in enumerate(episode):
         while one.at - episode[first].at > window:
@@ -269,7 +308,7 @@ def count_peak_deletions(episode: Sequence[Deletion], policy: GuardPolicy) -> in
 # ----------------------------------------------------------------------------------------------
 
 
-def judge(burst: DeletionBurst, policy: GuardPolicy) -> Iterator[Finding]:
+def judge(burst: DeletionBurst, policy: Policy) -> Iterator[Finding]:
     """One burst, one case; graver when something is gone for good or very much is deleted."""
     grave = burst.purged_deletions or len(burst.deletions) >= CRITICAL_FACTOR * burst.limit
     yield Finding(
@@ -305,12 +344,12 @@ def format_object_counts(deletions: Iterable[Deletion]) -> str:
     return ", ".join(part for part, kind in zip(parts, OBJECT_KINDS, strict=True) if counts[kind])
 
 
-def list_burst_facts(burst: DeletionBurst, policy: GuardPolicy) -> Iterator[Fact]:
+def list_burst_facts(burst: DeletionBurst, policy: Policy) -> Iterator[Fact]:
     """When, who, how much, and what can still be had back."""
     first, last = (format_deletion_time(burst.deletions[end].at) for end in (0, -1))
     yield Fact("", f"between {first} and {last}")
     yield Fact("", describe_burst_actors(burst))
-    hours = policy.mass_deletion_hours
+    hours = policy.options.hours
     yield Fact(
         "", f"{describe_user_share(burst)}told above {burst.limit} objects within {hours} hours"
     )
@@ -419,5 +458,8 @@ GUARD = Guard(
     ),
     observe=observe,
     judge=judge,
+    settings=(COUNT, PERCENT, HOURS),
+    read_options=read_options,
+    options=read_options(SettingReader()),
     noun="sources",
 )

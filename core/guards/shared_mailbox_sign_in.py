@@ -15,6 +15,8 @@ from core.microsoft365.powershell import build_disable_account_command
 from core.microsoft365.service_plans import has_mailbox_plan, has_teams_rooms_plan, list_plan_names
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
+from core.model.options import Purpose, Setting, SettingReader, one_of
+from core.model.shared_settings import RECENT_SIGN_IN_DAYS, RESOURCE_MAILBOX_KINDS
 from core.sanitize import sanitize_text
 from core.tenant.changes import BlockSignIn
 from core.tenant.directory import Account, SignIn
@@ -42,6 +44,38 @@ MAX_TEXT_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
+class SignInOptions:
+    """Which accounts the guard blocks, and which it leaves to an operator."""
+
+    resource_kinds: tuple[str, ...]
+    """RecipientTypeDetails whose accounts should not sign in."""
+    licensed_accounts: str
+    """What to do about a licensed account: "alert" (leave it to an operator), "block", "ignore"."""
+    recent_days: int
+    """An account that signed in within so many days is left to an operator."""
+
+
+type Policy = GuardPolicy[SignInOptions]
+
+LICENSED_MAILBOXES = Setting(
+    name="LICENSED_MAILBOXES",
+    purpose=Purpose.JUDGEMENT,
+    default="alert",
+    help="shared-mailbox-sign-in: what to do about licensed accounts: alert, block or ignore",
+    parse=one_of("alert", "block", "ignore"),
+)
+
+
+def read_options(reader: SettingReader) -> SignInOptions:
+    """The guard's options from its settings."""
+    return SignInOptions(
+        resource_kinds=reader.read(RESOURCE_MAILBOX_KINDS),
+        licensed_accounts=reader.read(LICENSED_MAILBOXES),
+        recent_days=reader.read(RECENT_SIGN_IN_DAYS),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceAccount:
     """A mailbox nobody should sign in to, and its account; `account` None: Entra knows none.
 
@@ -60,12 +94,12 @@ class SignInPorts(HasAccounts, HasMailboxes, Protocol):
 
 
 async def observe(
-    tenant: SignInPorts, context: ObserveContext
+    tenant: SignInPorts, context: ObserveContext[SignInOptions]
 ) -> AsyncIterator[Reading[ResourceAccount]]:
     """Resource mailboxes joined with their accounts, a page of the listing at a time."""
     listed = PresenceTracker(context.open_case_ids)
     async for page in tenant.mailboxes.list_mailboxes(
-        context.policy.resource_kinds, context.continuation
+        context.policy.options.resource_kinds, context.continuation
     ):
         listed.add_page(page)
         yield await join_accounts(tenant, page, context.policy)
@@ -75,7 +109,7 @@ async def observe(
 
 
 async def join_accounts(
-    tenant: HasAccounts, page: Reading[Mailbox], policy: GuardPolicy
+    tenant: HasAccounts, page: Reading[Mailbox], policy: Policy
 ) -> Reading[ResourceAccount]:
     """The mailboxes of a page with their accounts, and sign-ins where they decide something."""
     owners = page.items
@@ -118,13 +152,13 @@ async def join_accounts(
     )
 
 
-def is_block_candidate(account: Account, policy: GuardPolicy) -> bool:
+def is_block_candidate(account: Account, policy: Policy) -> bool:
     """True when only a recent sign-in could still speak against blocking the account."""
     return (
         account.enabled is True
         and not account.synced
         and not has_teams_rooms_plan(account.plans or ())
-        and (policy.licensed_accounts == "block" or not is_licensed_account(account))
+        and (policy.options.licensed_accounts == "block" or not is_licensed_account(account))
     )
 
 
@@ -135,7 +169,7 @@ def is_licensed_account(account: Account) -> bool:
     return has_mailbox_plan(account.plans)
 
 
-def judge(item: ResourceAccount, policy: GuardPolicy) -> Iterator[Finding]:
+def judge(item: ResourceAccount, policy: Policy) -> Iterator[Finding]:
     """One account, by the first thing that decides about it."""
     account = item.account
     if account is None:
@@ -178,7 +212,7 @@ def build_unknown_state_finding(item: ResourceAccount, account: Account) -> Find
     )
 
 
-def judge_enabled_account(item: ResourceAccount, account: Account, policy: GuardPolicy) -> Finding:
+def judge_enabled_account(item: ResourceAccount, account: Account, policy: Policy) -> Finding:
     """An enabled account: what may be done about it."""
     finding = partial(
         Finding,
@@ -205,9 +239,9 @@ def judge_enabled_account(item: ResourceAccount, account: Account, policy: Guard
             verdict=Verdict.ON_PREMISES,
             advice=build_ad_disable_advice(account),
         )
-    if is_licensed_account(account) and policy.licensed_accounts == "ignore":
+    if is_licensed_account(account) and policy.options.licensed_accounts == "ignore":
         return finding(severity=Severity.INFO, verdict=Verdict.KEEP)
-    if is_licensed_account(account) and policy.licensed_accounts != "block":
+    if is_licensed_account(account) and policy.options.licensed_accounts != "block":
         return finding(
             severity=Severity.MEDIUM,
             verdict=Verdict.ASK,
@@ -223,15 +257,15 @@ def judge_enabled_account(item: ResourceAccount, account: Account, policy: Guard
     return finding(
         severity=Severity.HIGH,
         verdict=Verdict.BLOCK,
-        changes=(BlockSignIn(account.id, item.mailbox.guid, tuple(policy.resource_kinds)),),
+        changes=(BlockSignIn(account.id, item.mailbox.guid, tuple(policy.options.resource_kinds)),),
         advice="Block sign-in of the account in Entra ID and revoke its sessions.",
     )
 
 
-def is_recent_sign_in(signed_in_at: datetime | None, policy: GuardPolicy) -> bool:
+def is_recent_sign_in(signed_in_at: datetime | None, policy: Policy) -> bool:
     """True for a success within the days that count; a date to come is a clock that is off."""
     return signed_in_at is not None and policy.now - signed_in_at <= timedelta(
-        days=policy.recent_days
+        days=policy.options.recent_days
     )
 
 
@@ -264,9 +298,7 @@ def list_account_facts(item: ResourceAccount, account: Account) -> tuple[Fact, .
     return (*facts, Fact("", synced))
 
 
-def list_sign_in_facts(
-    item: ResourceAccount, account: Account, policy: GuardPolicy
-) -> tuple[Fact, ...]:
+def list_sign_in_facts(item: ResourceAccount, account: Account, policy: Policy) -> tuple[Fact, ...]:
     """When somebody last signed in, where that was asked for."""
     if not is_block_candidate(account, policy):
         return ()
@@ -308,5 +340,8 @@ GUARD = Guard(
     ),
     observe=observe,
     judge=judge,
+    settings=(RESOURCE_MAILBOX_KINDS, LICENSED_MAILBOXES, RECENT_SIGN_IN_DAYS),
+    read_options=read_options,
+    options=read_options(SettingReader()),
     noun="resource mailboxes",
 )

@@ -56,7 +56,7 @@ def collect_setting_values(settings: Settings) -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in list_settings():
         value = settings[entry.name]
-        if value and (entry.secret or len(value) > MAX_SETTING_LENGTH):
+        if value and (entry.is_secret or len(value) > MAX_SETTING_LENGTH):
             value = f"sha256 {hashlib.sha256(value.encode()).hexdigest()[:8]}"
         found[entry.name] = value
     return found

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from core.microsoft365.service_plans import has_advanced_auditing
 from core.model.findings import Fact
-from core.model.guards import GuardPolicy
 from core.sanitize import sanitize_text
 from core.tenant.auditing import MailboxAudit
 from core.tenant.changes import ResetAuditSet
@@ -80,20 +80,31 @@ def get_audited_actions(audit: MailboxAudit, logon_type: str) -> frozenset[str]:
     )
 
 
-def expects_items_accessed(advanced: bool, policy: GuardPolicy) -> bool:
-    """Whether MailItemsAccessed is to be recorded under a licence."""
-    if policy.mail_items_accessed == "ignore":
+class ItemsAccessedRule(StrEnum):
+    """Where MailItemsAccessed should be recorded."""
+
+    LICENSED = "licensed"
+    """Where the licence includes advanced auditing."""
+    REQUIRED = "required"
+    """In every mailbox."""
+    IGNORE = "ignore"
+    """The guard does not look at it."""
+
+
+def expects_items_accessed(advanced: bool, rule: ItemsAccessedRule) -> bool:
+    """Whether MailItemsAccessed should be recorded, with advanced auditing or without it."""
+    if rule is ItemsAccessedRule.IGNORE:
         return False
-    return advanced or policy.mail_items_accessed == "required"
+    return advanced or rule is ItemsAccessedRule.REQUIRED
 
 
 def compare_audit_set(
-    audit: MailboxAudit, logon_type: str, advanced: bool, policy: GuardPolicy
+    audit: MailboxAudit, logon_type: str, advanced: bool, rule: ItemsAccessedRule
 ) -> AuditSetDeviation:
     """How a list set by hand differs from what Microsoft would audit under this licence."""
     actions = get_audited_actions(audit, logon_type)
     not_expected = set() if advanced else {SEND}
-    if not expects_items_accessed(advanced, policy):
+    if not expects_items_accessed(advanced, rule):
         not_expected.add(MAIL_ITEMS_ACCESSED)
     missing = DEFAULT_ACTIONS[logon_type] - actions - not_expected
     return AuditSetDeviation(logon_type, actions - DEFAULT_ACTIONS[logon_type], missing)

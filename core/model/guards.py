@@ -1,13 +1,13 @@
-"""core.model.guards."""
+"""What a guard is, what it is given to judge by, and how it is scheduled and limited."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
-from core.model.baseline import Baseline
 from core.model.findings import CorrelationRule, Finding
+from core.model.options import Setting, SettingReader
 from core.tenant.mailbox_index import MailboxPage
 from core.tenant.mailboxes import Mailbox
 from core.tenant.port import Tenant
@@ -15,14 +15,14 @@ from core.tenant.readings import Reading
 
 
 class Mode(StrEnum):
-    """How far a guard may go: not run at all, look and tell, or also put right."""
+    """How far a guard may go: not run, only report, or also remediate."""
 
     OFF = "off"
     ALERT = "alert"
     ENFORCE = "enforce"
 
     def restrict_to(self, other: "Mode | None") -> "Mode":
-        """The lesser of two modes: a request may restrain a guard, never embolden it."""
+        """The lesser of two modes: a request may restrict a guard, never extend what it may do."""
         order = list(Mode)
         return self if other is None else min(self, other, key=order.index)
 
@@ -36,109 +36,121 @@ class Service(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """A Graph app role or an Exchange cmdlet a guard needs, and why.
-
-    `writes` marks what only enforcing needs; `optional` what only adds detail. `parameters` are
-    the only ones of a writing cmdlet that are used.
-    """
+    """A Graph app role or an Exchange cmdlet a guard needs, and why."""
 
     service: Service
     name: str
     reason: str
+    """What the guard does with it, as a phrase."""
     writes: bool = False
+    """Whether only a guard that enforces needs it."""
     optional: bool = False
+    """Whether it only adds detail: without it the guard still covers everything."""
     parameters: tuple[str, ...] = ()
+    """Of a writing cmdlet, the only parameters that the guard uses."""
 
 
 @dataclass(frozen=True, slots=True)
-class GuardPolicy:
-    """What a guard judges by: the settings that concern it, and the moment.
-
-    `resource_kinds` are the RecipientTypeDetails whose accounts nobody should sign in with.
-    `licensed` says what to do about licensed ones: "alert" (ask), "block" or "ignore".
-    `mail_items_accessed` is "licensed" (expected where the licence is there), "required" or
-    "ignore". `allowed_domains` are outside domains mail may be forwarded to. `baseline` is
-    what settings of the organization should be. More deletions than `mass_deletion_count`, or that
-    percentage of all users, in so many hours are a mass deletion.
-    `without_sign_ins`: "ask" or "enforce" where nobody can say who uses a mail protocol.
-    """
+class GuardPolicy[O = Any]:
+    """What a guard judges by at one moment. O is the guard's own options."""
 
     now: datetime
-    resource_kinds: tuple[str, ...] = (
-        "SharedMailbox",
-        "RoomMailbox",
-        "EquipmentMailbox",
-        "SchedulingMailbox",
-    )
-    licensed_accounts: str = "alert"
-    recent_days: int = 30
-    audit_age_days: int = 180
-    mail_items_accessed: str = "licensed"
-    allowed_domains: frozenset[str] = frozenset()
-    baseline: Baseline = field(default_factory=Baseline)
-    mass_deletion_count: int = 10
-    mass_deletion_percent: float = 5.0
-    mass_deletion_hours: int = 24
-    without_sign_ins: str = "ask"
+    """The moment of the run."""
+    options: O = cast(O, None)
+    """The guard's options as the settings have them; None for a guard that has none."""
 
 
 @dataclass(frozen=True, slots=True)
-class ObserveContext:
-    """What one observation is asked to do: by which terms, and which slow sweeps are due.
+class ObserveContext[O = Any]:
+    """What one call of `observe` or `inspect` reads, and for which policy."""
 
-    `after` is where an earlier look had to stop (a reading's `further`). `watched` are the objects
-    that have an open case: of them it has to be known whether they are still there. `enforcing`:
-    each finding may lead to a write, so each object that needs one has to be a finding by itself.
-    `last` is when the guard last looked at everything: what happened since was seen by nobody.
-    """
-
-    policy: GuardPolicy
+    policy: GuardPolicy[O]
     due_checks: frozenset[str] = frozenset()
+    """The periodic checks that are due."""
     continuation: str = ""
+    """Where an earlier scan stopped, as a reading gave it; empty to begin at the first object."""
     open_case_ids: frozenset[str] = frozenset()
+    """The objects with an open case: the guard has to find out whether they still exist."""
     is_enforcing: bool = False
+    """Whether findings may lead to changes: each object that needs one has to be a finding."""
     last_full_scan: datetime | None = None
+    """When the guard last read everything: no run has seen what happened since."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeriodicCheck:
-    """A slow part of an observation, due at once on the first run and then at an interval."""
+    """A slow part of a scan, due on the first run and then once per interval."""
 
     name: str
     interval: timedelta
 
 
 @dataclass(frozen=True, slots=True)
-class Guard[T]:
-    """One control: how it looks at the tenant and how it judges one thing it saw.
+class ComparedSetting:
+    """A setting of the tenant that a guard compares, as the evidence lists it for auditors."""
 
-    `observe` and `inspect` are its only I/O. `observe` brings what can be listed, in parts; a
-    `Page` among them names mailboxes that `inspect` is to look into, a slice at a time. No two
-    parts may speak of the same surface of the same object. `judge` is pure and yields what is wrong
-    with one thing; a thing may be wrong in several ways. `settles` is how long a change may take to
-    show: within that time the same finding again is not a new one.
+    id: str
+    reference: str
+    """The public source of the value the setting should have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard[T, O = Any]:
+    """One control: what it reads of the tenant, and how it judges one item of it.
+
+    T is an item; O are the options that only this guard knows.
     """
 
     name: str
+    """The name people use, such as mailbox-audit; the module has it with underscores."""
     title: str
     rationale: str
+    """Why the control exists, in one sentence."""
     permissions: tuple[Permission, ...]
-    observe: Callable[[Tenant, ObserveContext], AsyncIterator[Reading[T] | MailboxPage]]
-    judge: Callable[[T, GuardPolicy], Iterable[Finding]]
-    inspect: Callable[[Tenant, ObserveContext, Sequence[Mailbox]], Awaitable[Reading[T]]] | None = (
-        None
-    )
+    """What the guard needs; with every setting that could need more."""
+    observe: Callable[[Tenant, ObserveContext[O]], AsyncIterator[Reading[T] | MailboxPage]]
+    """Reads what can be listed, in batches; a MailboxPage among them names mailboxes for `inspect`.
+
+    No two batches may speak of the same source of the same object.
+    """
+    judge: Callable[[T, GuardPolicy[O]], Iterable[Finding]]
+    """Yields what is wrong with one item, which may be several things. Pure."""
+    inspect: (
+        Callable[[Tenant, ObserveContext[O], Sequence[Mailbox]], Awaitable[Reading[T]]] | None
+    ) = None
+    """Reads some mailboxes one by one. `observe` and `inspect` are the only I/O of a guard."""
     noun: str = "mailboxes"
+    """What the guard counts."""
     correlation: CorrelationRule | None = None
     periodic_checks: tuple[PeriodicCheck, ...] = ()
     settling_time: timedelta = timedelta(minutes=10)
+    """How long a change may take to show: until then the same finding is not a new one."""
+    settings: tuple[Setting[Any], ...] = ()
+    """The settings that the options are read from."""
+    read_options: Callable[[SettingReader], O] | None = None
+    """Reads the options from `settings`, and reports mistakes that concern several of them."""
+    options: O = cast(O, None)
+    """The options in force; in the catalog, those of the settings' defaults."""
+    permissions_for: Callable[[O], tuple[Permission, ...]] | None = None
+    """The permissions that some options leave necessary, where they depend on them."""
+    compared_settings_for: Callable[[O], tuple[ComparedSetting, ...]] | None = None
+    """The settings of the tenant that are compared under some options."""
+
+    def with_options(self, options: O) -> "Guard[T, O]":
+        """The guard under these options, with the permissions it then needs."""
+        needed = self.permissions_for(options) if self.permissions_for else self.permissions
+        return replace(self, options=options, permissions=needed)
+
+    def list_compared_settings(self) -> tuple[ComparedSetting, ...]:
+        """The settings of the tenant that are compared under the options in force."""
+        return self.compared_settings_for(self.options) if self.compared_settings_for else ()
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeLimit:
     """The brake: the most changes one run may make, as a count and as a percentage of all objects.
 
-    More than the larger of the two, or more than `ceiling` in any case, and nothing is changed.
+    A run that plans more than the larger of the two, or more than `ceiling`, makes no change.
     """
 
     count: int = 20

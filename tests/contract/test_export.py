@@ -16,8 +16,6 @@ from core.errors import LedgerError
 from core.evidence.export import export_evidence
 from core.evidence.file_format import EvidenceExport, ExportFormat, verify_export
 from core.evidence.records import EvidenceRecord
-from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS
-from core.model.baseline import Baseline
 from core.model.cases import Exemption
 from core.ports import Ledger
 from sandbox.functions_host.azurite import Azurite
@@ -153,7 +151,6 @@ async def test_guards_come_one_after_the_other_by_their_names(ledger: Ledger) ->
         [SIGN_IN_CONFIG, FORWARDING_CONFIG, AUDIT_CONFIG],
         EXPORT_HEADER,
         ExportFormat.JSONL,
-        Baseline(SHIPPED_ROWS),
     )
     guards = [entry["guard"] for entry in records(made)[1:-1]]
     assert list(dict.fromkeys(guards)) == [

@@ -170,7 +170,7 @@ class Stage:
         async with self.table() as table:
             ledger = TableLedger(cast(TableClient, MortalTable(table, reaper)))
             tenant = connect_tenant(self.graph, self.exchange)
-            world = World(tenant, ledger, self.teams, self.settings.policy, self.clock)
+            world = World(tenant, ledger, self.teams, self.clock)
             return await run(self.duty, world)
 
     async def tick(self) -> None:

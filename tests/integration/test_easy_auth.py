@@ -76,7 +76,7 @@ class Site:
 
 
 def settings_of(azurite: Azurite) -> dict[str, str]:
-    return {entry.name: entry.sample for entry in list_settings()} | {
+    return {entry.name: entry.sample_text for entry in list_settings()} | {
         "AzureWebJobsStorage": azurite.connection_string,
         "STATE_CONNECTION_STRING": azurite.connection_string,
         "STATE_TABLE": "frontdoor",

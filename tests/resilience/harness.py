@@ -17,7 +17,7 @@ from core.engine.decide import IN_EFFECT_STATES
 from core.engine.self_findings import SELF_CHECK_KINDS
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
-from core.model.guards import GuardConfig, Mode
+from core.model.guards import GuardConfig, GuardPolicy, Mode
 from tests.resilience.generators.scenes import GuardScene
 from tests.resilience.oracle import (
     ProcessEnded,
@@ -63,7 +63,7 @@ def build_harness(
     stage = EngineHarness(watched, config, **more)
 
     async def view() -> object:
-        terms = replace(stage.policy, now=stage.clock())
+        terms = GuardPolicy(stage.clock(), stage.config.guard.options)
         return await assess_tenant(config.guard, tenant, terms, stage.clock())
 
     watched.assess = view
@@ -74,9 +74,9 @@ def build_harness(
 async def build_scene_harness(config: GuardConfig, scene: GuardScene) -> RecordingHarness:
     """A guard that may change what it can, on the tenant of a scene."""
     enforcing = replace(config, mode=Mode.ENFORCE)
-    return build_harness(
-        enforcing, scene.build_tenant(), policy=scene.policy, interval=scene.interval
-    )
+    if scene.options is not None:
+        enforcing = replace(enforcing, guard=replace(config.guard, options=scene.options))
+    return build_harness(enforcing, scene.build_tenant(), interval=scene.interval)
 
 
 def edit_tenant(change: Callable[[FakeTenant], None]) -> Step:

@@ -53,7 +53,11 @@ WRONG_KEY = base64.b64encode(
 WRONG_SECRET = "canary~secret~that~is~wrong"
 WRONG_HOOK = "https://prod-01.elsewhere.example/workflows/canary-path?sig=canary-signature"
 DEAD_HOOK = "http://127.0.0.1:9/workflows/canary-dead-path?sig=canary-dead-signature"
-SECRET = ("AzureWebJobsStorage", "IDENTITY_HEADER", *(one.name for one in SETTINGS if one.secret))
+SECRET = (
+    "AzureWebJobsStorage",
+    "IDENTITY_HEADER",
+    *(one.name for one in SETTINGS if one.is_secret),
+)
 GUARD = "shared-mailbox-sign-in"
 SERVICES = ("graph", "exchange", "entra", "teams")
 TROUBLES: list[dict[str, Any]] = [

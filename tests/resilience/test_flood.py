@@ -12,7 +12,7 @@ from core.adapters.table_storage.codec import MAX_BODY_LENGTH
 from core.engine.run import run
 from core.engine.truncation import truncate_finding
 from core.model.findings import Fact, Finding, Severity, Verdict, format_facts
-from core.model.guards import GuardPolicy, Mode
+from core.model.guards import Mode
 from core.model.runs import RunReport
 from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
 from core.notifications.run_cards import build_cards
@@ -24,7 +24,7 @@ from tests.support.adaptive_cards import build_case, collect_texts, get_card_con
 from tests.support.adaptive_cards import build_report as report_of
 from tests.support.builders import FORWARDING_CONFIG
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.fakes.world import START, Clock, FakeLedger, FakeNotificationChannel
+from tests.support.fakes.world import Clock, FakeLedger, FakeNotificationChannel
 from tests.support.http_recorder import PERSON, ROOM, build_rule_row, build_scene, connect_sandbox
 from tests.support.synthetic_guard import EngineHarness, SyntheticTenant
 from tests.support.tenants import OWNERS
@@ -52,7 +52,7 @@ class Channel:
     async def tick(self) -> RunReport:
         """One run."""
         duty = replace(FORWARDING_CONFIG, mode=Mode.ALERT)
-        world = World(self.tenant, self.ledger, self.alerts, GuardPolicy(START), self.clock)
+        world = World(self.tenant, self.ledger, self.alerts, self.clock)
         report = await run(duty, world)
         self.clock.advance(minutes=15)
         return report

@@ -17,11 +17,11 @@ from core.adapters.m365.tenant import connect_tenant
 from core.engine.run import run
 from core.model.cases import Case
 from core.model.findings import Verdict
-from core.model.guards import GuardConfig, GuardPolicy, Mode
+from core.model.guards import GuardConfig, Mode
 from core.model.runs import RunReport
 from core.ports import World
 from tests.support.builders import AUDIT_CONFIG, FORWARDING_CONFIG, SIGN_IN_CONFIG
-from tests.support.fakes.world import START, Clock, FakeLedger, FakeNotificationChannel
+from tests.support.fakes.world import Clock, FakeLedger, FakeNotificationChannel
 from tests.support.http_recorder import Connection, build_scene, connect_sandbox
 from tests.support.tenants import MISCONFIGURED_SCENE
 
@@ -85,7 +85,7 @@ class Watch:
         self.connection.sandbox.tenant.set_faults(struck)
         of = self.connection
         fresh = connect_tenant(of.graph, of.exchange, sleep=of.clock.sleep)
-        world = World(fresh, self.ledger, self.alerts, GuardPolicy(START), self.clock)
+        world = World(fresh, self.ledger, self.alerts, self.clock)
         report = await run(self.duty, world)
         self.clock.advance(hours=1)
         return report

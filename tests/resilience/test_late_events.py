@@ -16,7 +16,7 @@ from core.guards.mass_deletion import GUARD as DELETION
 from core.guards.mass_deletion import MAX_DOWNTIME
 from core.model.cases import Case
 from core.model.findings import Severity
-from core.model.guards import Guard, GuardConfig, GuardPolicy, Mode
+from core.model.guards import Guard, GuardConfig, Mode
 from core.model.runs import RunReport
 from core.ports import World
 from core.tenant.apps import DelegatedGrant
@@ -46,7 +46,7 @@ class Stage:
     async def tick(self, hours: float = 1.0) -> RunReport:
         """One run; then so many hours pass."""
         tenant = cast(Tenant, self.tenant)
-        world = World(tenant, self.ledger, self.alerts, GuardPolicy(START), self.clock)
+        world = World(tenant, self.ledger, self.alerts, self.clock)
         report = await run(GuardConfig(self.guard, "0 0 * * * *", Mode.ALERT), world)
         self.clock.advance(hours=hours)
         return report

@@ -63,13 +63,13 @@ AT_THE_END = (check_dangers_notified, check_resolutions_notified, check_writes_r
 
 def judging(item: ForwardItem, terms: GuardPolicy) -> Iterator[Finding]:
     """What the toy finds wrong, but for targets that are allowed."""
-    if item.target not in terms.allowed_domains:
+    if item.target not in terms.options:
         yield from judge(item, terms)
 
 
 DUTY = replace(
     ENFORCE_CONFIG,
-    guard=replace(GUARD, judge=judging, periodic_checks=(), correlation=None),
+    guard=replace(GUARD, judge=judging, options=frozenset(), periodic_checks=(), correlation=None),
     limit=LIMIT,
 )
 
@@ -344,7 +344,8 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def partners_are_allowed_or_not(self) -> None:
         self.model.allowed ^= ALLOWED
-        self.stage.policy = replace(self.stage.policy, allowed_domains=self.model.allowed)
+        guard = replace(self.stage.config.guard, options=self.model.allowed)
+        self.stage.config = replace(self.stage.config, guard=guard)
 
     @rule(hours=st.sampled_from([-1, 1, 24, 24 * 8]))
     def the_clock_jumps(self, hours: int) -> None:

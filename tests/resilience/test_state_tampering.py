@@ -214,7 +214,7 @@ async def test_a_listing_begins_anew_where_its_place_was_tampered_with() -> None
 
 
 def settings(**changed: str) -> Settings:
-    return Settings.read({**{one.name: one.sample for one in list_settings()}, **changed})
+    return Settings.read({**{one.name: one.sample_text for one in list_settings()}, **changed})
 
 
 async def test_a_guard_that_was_switched_off_is_told_once() -> None:
@@ -256,7 +256,7 @@ def test_no_secret_setting_is_remembered_as_it_is() -> None:
     given = settings(ALLOWED_FORWARD_DOMAINS="a.example," * 20)
     kept = collect_setting_values(replace(given, values={**given.values, "CLIENT_SECRET": long}))
     for entry in SETTINGS:
-        if entry.secret and given[entry.name]:
+        if entry.is_secret and given[entry.name]:
             assert kept[entry.name].startswith("sha256 ")
     assert kept["ALLOWED_FORWARD_DOMAINS"].startswith("sha256 ")
     assert len(str(kept)) < 16_000

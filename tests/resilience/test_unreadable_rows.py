@@ -23,7 +23,7 @@ from core.engine.run import create_run_id, run
 from core.errors import LedgerError
 from core.keys import hash_parts
 from core.model.cases import Case, Exemption
-from core.model.guards import ChangeLimit, GuardConfig, GuardPolicy
+from core.model.guards import ChangeLimit, GuardConfig
 from core.model.runs import RunReport
 from core.ports import World
 from core.status.change_texts import list_planned_kinds
@@ -98,7 +98,7 @@ async def tick(
 ) -> RunReport:
     """One run of a guard that would put right what it finds."""
     clock = Clock()
-    return await run(duty, World(cast(Tenant, toy), ledger, alerts, GuardPolicy(START), clock))
+    return await run(duty, World(cast(Tenant, toy), ledger, alerts, clock))
 
 
 async def put(ledger: TableLedger, key: str, row: Mapping[str, object]) -> dict[str, Any]:

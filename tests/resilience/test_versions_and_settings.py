@@ -24,7 +24,7 @@ from core.engine.run import create_run_id, run
 from core.errors import LedgerError
 from core.jobs.run_requests import RunMessage, process_run_message
 from core.model.cases import Exemption
-from core.model.guards import GuardConfig, GuardPolicy, Mode
+from core.model.guards import GuardConfig, Mode
 from core.model.runs import RunReport
 from core.model.state import GuardState
 from core.ports import World
@@ -60,7 +60,6 @@ class Told:
             cast(Tenant, self.toy),
             self.ledger,
             self.alerts,
-            GuardPolicy(START),
             self.clock,
             shard_above=shard_above,
         )

@@ -21,13 +21,12 @@ from core.keys import build_object_key
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Fact, Severity, Verdict
-from core.model.guards import GuardPolicy
 from core.ports import World
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.fakes.world import DAY, START, Clock, FakeLedger, FakeNotificationChannel
 
 GUARD_NAME = "mailbox-audit"
-SAMPLES = {entry.name: entry.sample for entry in list_settings()}
+SAMPLES = {entry.name: entry.sample_text for entry in list_settings()}
 WHY_OPTIONS = ("--why", "because")
 # A key as somebody keeps it in the environment: it must never be seen again.
 SECRET_KEY = "a-key-nobody-may-see"
@@ -86,9 +85,7 @@ class LocalApp:
         """A worker, unless it is idle: does what is asked, without a look at the tenant."""
         duty = settings.find_guard_config(message.guard)
         assert duty
-        world = World(
-            FakeTenant(), self.ledger, FakeNotificationChannel(), GuardPolicy(START), self.clock
-        )
+        world = World(FakeTenant(), self.ledger, FakeNotificationChannel(), self.clock)
         if not self.is_idle:
             await run_requests_only(duty, world, message.run)
 

@@ -33,7 +33,6 @@ from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import GRANTS
 from tests.support.fakes.state import SingleWrite
 from tests.support.fakes.world import (
-    START,
     Clock,
     CrashInjector,
     FakeLedger,
@@ -316,7 +315,6 @@ class EngineHarness[T: CrashableTenant = SyntheticTenant]:
     budget_used: Callable[[], float] = lambda: 0.0
     shard_above: int | None = None
     shards_at_once: int = 4
-    policy: GuardPolicy = field(default_factory=lambda: GuardPolicy(START))
     range_size: int = 100
     interval: timedelta = timedelta(minutes=15)
     journal: Journal = field(default_factory=list)
@@ -334,7 +332,6 @@ class EngineHarness[T: CrashableTenant = SyntheticTenant]:
             cast(Tenant, self.tenant),
             self.ledger,
             self.notification_channel,
-            self.policy,
             self.clock,
             budget_used=self.budget_used,
             shard_above=self.shard_above,

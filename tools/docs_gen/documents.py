@@ -166,7 +166,7 @@ def build_settings_table() -> str:
         format_row(
             f"`{entry.name}`",
             "required" if entry.default is None else f"`{entry.default}`" if entry.default else "",
-            entry.help + (" (secret)" if entry.secret else ""),
+            entry.help + (" (secret)" if entry.is_secret else ""),
         )
         for entry in list_settings()
     ]
@@ -177,7 +177,7 @@ def build_sample_settings() -> str:
     """`local.settings.sample.json`."""
     hosts = {"AzureWebJobsStorage": "UseDevelopmentStorage=true"}
     hosts["FUNCTIONS_WORKER_RUNTIME"] = "python"
-    values = hosts | {entry.name: entry.sample for entry in list_settings()}
+    values = hosts | {entry.name: entry.sample_text for entry in list_settings()}
     return json.dumps({"IsEncrypted": False, "Values": values}, indent=2) + "\n"
 
 

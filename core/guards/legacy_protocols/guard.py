@@ -9,7 +9,10 @@ or an exception policy that nobody remembers brings them back.
 
 from core.guards.legacy_protocols.judge import judge
 from core.guards.legacy_protocols.observe import observe
+from core.guards.legacy_protocols.options import WITHOUT_SIGN_INS, read_options
 from core.model.guards import Guard, Permission, Service
+from core.model.options import SettingReader
+from core.model.shared_settings import RECENT_SIGN_IN_DAYS
 
 EXCHANGE = Service.EXCHANGE
 GUARD = Guard(
@@ -68,4 +71,7 @@ GUARD = Guard(
     ),
     observe=observe,
     judge=judge,
+    settings=(RECENT_SIGN_IN_DAYS, WITHOUT_SIGN_INS),
+    read_options=read_options,
+    options=read_options(SettingReader()),
 )

@@ -19,6 +19,7 @@ from core.guards.legacy_protocols.items import (
     allows_basic_smtp_auth,
     parse_protocol_switch,
 )
+from core.guards.legacy_protocols.options import Policy
 from core.guards.legacy_protocols.sign_in_evidence import (
     PROTOCOL_NAMES,
     decide_protocol_verdict,
@@ -28,7 +29,6 @@ from core.guards.legacy_protocols.sign_in_evidence import (
 from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.model.findings import Fact, Finding, Severity, Verdict
-from core.model.guards import GuardPolicy
 from core.sanitize import sanitize_text
 from core.tenant.changes import Change, DisableMailboxProtocols, SetConfiguration
 from core.tenant.configuration import Configuration
@@ -42,7 +42,7 @@ DISABLE_PARAMETERS: Mapping[str, str] = {
 }
 
 
-def judge(item: ProtocolItem, policy: GuardPolicy) -> Iterator[Finding]:
+def judge(item: ProtocolItem, policy: Policy) -> Iterator[Finding]:
     """Where a bare password, POP or IMAP still opens a mailbox."""
     match item:
         case SmtpAuthSetting():
@@ -55,7 +55,7 @@ def judge(item: ProtocolItem, policy: GuardPolicy) -> Iterator[Finding]:
             yield from judge_mailbox_protocols(item, policy)
 
 
-def judge_smtp_auth(item: SmtpAuthSetting, policy: GuardPolicy) -> Iterator[Finding]:
+def judge_smtp_auth(item: SmtpAuthSetting, policy: Policy) -> Iterator[Finding]:
     """SMTP AUTH for every mailbox that does not say otherwise."""
     if item.disabled:
         return
@@ -140,9 +140,7 @@ def judge_mailbox_plan(plan: Configuration) -> Iterator[Finding]:
         )
 
 
-def judge_authentication_policy(
-    item: AuthenticationPolicy, policy: GuardPolicy
-) -> Iterator[Finding]:
+def judge_authentication_policy(item: AuthenticationPolicy, policy: Policy) -> Iterator[Finding]:
     """A policy under which a bare password is still taken for sending."""
     allowed = allows_basic_smtp_auth(item.policy)
     name = sanitize_text(item.policy.name, MAX_TEXT_LENGTH)
@@ -187,7 +185,7 @@ def judge_authentication_policy(
     )
 
 
-def judge_mailbox_protocols(item: LegacyProtocolMailbox, policy: GuardPolicy) -> Iterator[Finding]:
+def judge_mailbox_protocols(item: LegacyProtocolMailbox, policy: Policy) -> Iterator[Finding]:
     """A mailbox's own settings. POP and IMAP are one finding, an override of SMTP AUTH another."""
     seen = item.protocols
     readers = [one for one in PROTOCOL_PROPERTIES if one in seen.allowed]
@@ -210,7 +208,7 @@ def judge_mailbox_protocols(item: LegacyProtocolMailbox, policy: GuardPolicy) ->
 
 
 def build_protocol_finding(
-    item: LegacyProtocolMailbox, protocols: list[str], kind: str, policy: GuardPolicy
+    item: LegacyProtocolMailbox, protocols: list[str], kind: str, policy: Policy
 ) -> Finding:
     """One or two protocols that a mailbox allows."""
     name, smtp = format_mailbox_name(item.protocols.mailbox), "smtp" in protocols

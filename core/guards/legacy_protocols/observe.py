@@ -19,6 +19,7 @@ from core.guards.legacy_protocols.items import (
     allows_basic_smtp_auth,
     parse_protocol_switch,
 )
+from core.guards.legacy_protocols.options import ProtocolOptions
 from core.guards.legacy_protocols.sign_in_evidence import NO_EVIDENCE, ProtocolEvidence, SignInLog
 from core.model.guards import ObserveContext
 from core.sanitize import sanitize_text
@@ -38,7 +39,7 @@ class ProtocolPorts(HasConfiguration, HasMailboxes, HasProtocols, Protocol):
 
 
 async def observe(
-    tenant: ProtocolPorts, context: ObserveContext
+    tenant: ProtocolPorts, context: ObserveContext[ProtocolOptions]
 ) -> AsyncIterator[Reading[ProtocolItem]]:
     """The settings of the organization, then every mailbox; who uses what is only asked if needed.
 
@@ -60,7 +61,7 @@ async def observe(
 
 
 async def read_organization_protocols(
-    tenant: ProtocolPorts, context: ObserveContext, log: SignInLog
+    tenant: ProtocolPorts, context: ObserveContext[ProtocolOptions], log: SignInLog
 ) -> Reading[ProtocolItem]:
     """SMTP AUTH as a whole, the plans of new mailboxes, and authentication policies."""
     transport = await tenant.configuration.read_configuration(TRANSPORT)
@@ -107,7 +108,7 @@ def allows_legacy_sign_in(item: ProtocolItem) -> bool:
 
 
 def filter_judgeable_items(
-    items: Iterable[ProtocolItem], context: ObserveContext, log: SignInLog
+    items: Iterable[ProtocolItem], context: ObserveContext[ProtocolOptions], log: SignInLog
 ) -> Iterator[ProtocolItem]:
     """The items that can be judged: all, or without the log those that have no case yet."""
     for item in items:
@@ -181,7 +182,7 @@ async def read_discovery_mailboxes(tenant: HasMailboxes) -> frozenset[str]:
 
 async def build_protocol_batch(
     page: Reading[MailboxProtocols],
-    context: ObserveContext,
+    context: ObserveContext[ProtocolOptions],
     log: SignInLog,
     excluded: frozenset[str],
 ) -> Reading[ProtocolItem]:

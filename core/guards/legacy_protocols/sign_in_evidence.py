@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from core.guards.legacy_protocols.options import Policy
 from core.model.findings import Fact, Verdict
-from core.model.guards import GuardPolicy
 from core.sanitize import sanitize_text
 from core.tenant.mailboxes import ProtocolUse
 from core.tenant.port import HasProtocols
@@ -49,7 +49,7 @@ class SignInLog:
     """
 
     tenant: HasProtocols
-    policy: GuardPolicy
+    policy: Policy
     is_read: bool = False
     uses: dict[str, tuple[ProtocolUse, ...]] = field(default_factory=dict)
     permanent_doubts: dict[str, str] = field(default_factory=dict)
@@ -94,19 +94,21 @@ class SignInLog:
         return ProtocolEvidence(tuple(uses), doubts, bool(self.failure))
 
 
-def get_log_days(policy: GuardPolicy) -> int:
+def get_log_days(policy: Policy) -> int:
     """How many days of the sign-in log count."""
-    return min(policy.recent_days, LOG_RETENTION_DAYS)
+    return min(policy.options.recent_days, LOG_RETENTION_DAYS)
 
 
-def decide_protocol_verdict(evidence: ProtocolEvidence, policy: GuardPolicy) -> Verdict:
+def decide_protocol_verdict(evidence: ProtocolEvidence, policy: Policy) -> Verdict:
     """Whether to switch off, or to ask first: what is in use is never switched off unasked."""
-    unsure = evidence.is_transient or (evidence.doubts and policy.without_sign_ins != "enforce")
+    unsure = evidence.is_transient or (
+        evidence.doubts and policy.options.without_sign_ins != "enforce"
+    )
     return Verdict.ASK if evidence.uses or unsure else Verdict.REPAIR
 
 
 def list_protocol_facts(
-    evidence: ProtocolEvidence, protocols: Iterable[str], policy: GuardPolicy
+    evidence: ProtocolEvidence, protocols: Iterable[str], policy: Policy
 ) -> tuple[Fact, ...]:
     """Who uses it, and since when nobody does."""
     uses = evidence.uses

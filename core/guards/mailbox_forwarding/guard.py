@@ -9,8 +9,10 @@ from datetime import timedelta
 
 from core.guards.mailbox_forwarding.judge import judge
 from core.guards.mailbox_forwarding.observe import inspect, observe
+from core.guards.mailbox_forwarding.options import ALLOWED_FORWARD_DOMAINS, read_options
 from core.model.findings import CorrelationRule, Fact, Severity
 from core.model.guards import Guard, PeriodicCheck, Permission, Service
+from core.model.options import SettingReader
 from core.tenant.surfaces import HIDDEN_RULES, RULE_FOLDERS
 
 GRAPH, EXCHANGE = Service.GRAPH, Service.EXCHANGE
@@ -64,6 +66,9 @@ GUARD = Guard(
     ),
     observe=observe,
     judge=judge,
+    settings=(ALLOWED_FORWARD_DOMAINS,),
+    read_options=read_options,
+    options=read_options(SettingReader()),
     inspect=inspect,
     noun="mailboxes",
     periodic_checks=(

@@ -18,6 +18,7 @@ from core.guards.mailbox_forwarding.hiding import (
     is_unconditional_rule,
     rate_hiding_rule,
 )
+from core.guards.mailbox_forwarding.options import Policy
 from core.guards.mailbox_forwarding.outbound import ForwardingPolicyResult
 from core.guards.mailbox_forwarding.recipients import (
     ForwardTarget,
@@ -41,14 +42,13 @@ from core.guards.mailbox_forwarding.texts import (
 from core.keys import hash_parts
 from core.microsoft365.powershell import build_list_rules_command
 from core.model.findings import Fact, Finding, Severity, Verdict
-from core.model.guards import GuardPolicy
 from core.sanitize import sanitize_text
 from core.tenant.changes import Change, ClearMailboxForward, DisableInboxRule
 from core.tenant.mailboxes import format_mailbox_name
 from core.tenant.surfaces import DOMAINS, MAILBOX_FORWARDS, RULE_FOLDERS, TRANSPORT_RULES
 
 
-def judge(item: Forward, policy: GuardPolicy) -> Iterator[Finding]:
+def judge(item: Forward, policy: Policy) -> Iterator[Finding]:
     """What is wrong with one forward or rule; a rule may send mail away and hide it as well."""
     match item:
         case MailboxForward():
@@ -66,13 +66,13 @@ def judge(item: Forward, policy: GuardPolicy) -> Iterator[Finding]:
 
 
 def decide_forward_verdict(
-    targets: Iterable[ForwardTarget], policy: GuardPolicy, is_hidden: bool = False
+    targets: Iterable[ForwardTarget], policy: Policy, is_hidden: bool = False
 ) -> Verdict | None:
     """What the recipients say together; the gravest of them decides.
 
     A domain that is allowed excuses a forward its owner can see, never a hidden one.
     """
-    allowed = {to_a_label(domain) for domain in policy.allowed_domains}
+    allowed = {to_a_label(domain) for domain in policy.options.allowed_domains}
     verdicts = set()
     for target in targets:
         if target.location is RecipientLocation.UNRESOLVED:
@@ -115,7 +115,7 @@ def build_correlation_keys(verdict: Verdict, targets: Iterable[ForwardTarget]) -
     return tuple(sorted(hash_parts(address)[:16] for address in outside))[:MAX_SHOWN]
 
 
-def judge_mailbox_forward(item: MailboxForward, policy: GuardPolicy) -> Iterator[Finding]:
+def judge_mailbox_forward(item: MailboxForward, policy: Policy) -> Iterator[Finding]:
     """A forward set on the mailbox."""
     verdict = decide_forward_verdict([item.target], policy)
     if verdict is None or (
@@ -155,7 +155,7 @@ def judge_mailbox_forward(item: MailboxForward, policy: GuardPolicy) -> Iterator
     )
 
 
-def judge_forwarding_rule(item: InboxRuleForward, policy: GuardPolicy) -> Iterator[Finding]:
+def judge_forwarding_rule(item: InboxRuleForward, policy: Policy) -> Iterator[Finding]:
     """An inbox rule that forwards or redirects."""
     hidden = item.visibility is RuleVisibility.HIDDEN
     targets = [sending.target for sending in item.recipients]
@@ -239,7 +239,7 @@ def build_unreadable_finding(item: InboxRuleForward) -> Finding:
     )
 
 
-def judge_transport_rule(item: TransportRuleForward, policy: GuardPolicy) -> Iterator[Finding]:
+def judge_transport_rule(item: TransportRuleForward, policy: Policy) -> Iterator[Finding]:
     """A mail-flow rule of the organization."""
     targets = [sending.target for sending in item.recipients]
     verdict = decide_forward_verdict(targets, policy)

@@ -23,6 +23,7 @@ from core.guards.mailbox_forwarding.lookups import (
     list_lookup_names,
     look_up_recipients,
 )
+from core.guards.mailbox_forwarding.options import ForwardingOptions
 from core.model.guards import ObserveContext
 from core.tenant.mail_flow import (
     WELL_KNOWN_FOLDERS,
@@ -57,7 +58,7 @@ class ForwardingPorts(HasInboxRules, HasMailFlow, HasMailboxes, Protocol):
 
 
 async def observe(
-    tenant: ForwardingPorts, context: ObserveContext
+    tenant: ForwardingPorts, context: ObserveContext[ForwardingOptions]
 ) -> AsyncIterator[Reading[Forward] | MailboxPage]:
     """The forwards Exchange can name by itself, then all mailboxes, to look into one by one."""
     yield await read_listed_forwards(tenant)
@@ -109,7 +110,9 @@ async def read_listed_forwards(tenant: ForwardingPorts) -> Reading[Forward]:
 
 
 async def inspect(
-    tenant: ForwardingPorts, context: ObserveContext, mailboxes: Sequence[Mailbox]
+    tenant: ForwardingPorts,
+    context: ObserveContext[ForwardingOptions],
+    mailboxes: Sequence[Mailbox],
 ) -> Reading[Forward]:
     """The inbox rules of some mailboxes, and what their recipients stand for.
 

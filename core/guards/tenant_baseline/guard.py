@@ -13,16 +13,29 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from core.guards.tenant_baseline.rule_file import build_full_baseline, is_writable_row
+from core.errors import SettingsError
+from core.guards.tenant_baseline.baseline import Baseline, BaselineRow, format_setting_value
+from core.guards.tenant_baseline.rule_file import (
+    build_baseline,
+    build_full_baseline,
+    is_writable_row,
+)
 from core.microsoft365.configuration_sources import (
     CONFIGURATION_SOURCES,
     ConfigurationSource,
     get_configuration_source_name,
 )
 from core.microsoft365.powershell import can_be_quoted, quote_literal
-from core.model.baseline import Baseline, BaselineRow, format_setting_value
 from core.model.findings import Fact, Finding, Severity, Verdict
-from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
+from core.model.guards import (
+    ComparedSetting,
+    Guard,
+    GuardPolicy,
+    ObserveContext,
+    Permission,
+    Service,
+)
+from core.model.options import Purpose, Setting, SettingReader, any_text, names
 from core.property_values import (
     find_property,
     fold_printed_text,
@@ -41,6 +54,23 @@ MAX_TEXT_LENGTH = 200
 ORGANIZATION = "organization"
 POLICIES, RULES = "outbound-spam-policy", "outbound-spam-rule"
 LOWEST_PRIORITY = 1_000_000
+
+type Policy = GuardPolicy[Baseline]
+
+BASELINE_FILE = Setting(
+    name="BASELINE_FILE",
+    purpose=Purpose.JUDGEMENT,
+    help="tenant-baseline: name of a JSON file in the deployed package that adds rows, changes "
+    "rows or switches rows off",
+    parse=any_text,
+)
+BASELINE_ENFORCE = Setting(
+    name="BASELINE_ENFORCE",
+    purpose=Purpose.JUDGEMENT,
+    help="tenant-baseline: rows that the guard remediates in enforce mode, separated by commas; "
+    "all others only alert",
+    parse=names(r"[a-z0-9-]{1,60}", "ids of rows, which docs/guards.md lists"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +102,10 @@ def build_row_source(row: BaselineRow) -> str:
 
 
 async def observe(
-    tenant: HasConfiguration, context: ObserveContext
+    tenant: HasConfiguration, context: ObserveContext[Baseline]
 ) -> AsyncIterator[Reading[BaselineItem]]:
     """Each source the rows speak of, with all its objects."""
-    rows = context.policy.baseline.rows
+    rows = context.policy.options.rows
     for source in dict.fromkeys(row.source for row in rows):
         seen = await tenant.configuration.read_configuration(source)
         rules = Reading[Configuration]()
@@ -181,7 +211,7 @@ def is_disabled_rule(rule: Configuration) -> bool:
 # Judgement --------------------------------------------------------------------------------------
 
 
-def judge(item: BaselineItem, policy: GuardPolicy) -> Iterator[Finding]:
+def judge(item: BaselineItem, policy: Policy) -> Iterator[Finding]:
     """A value that is not what it should be, or of which that cannot be told."""
     row, fits = item.row, item.row.expected.matches(item.value)
     left = isinstance(item.value, str) and fold_printed_text(item.value) in map(
@@ -215,7 +245,7 @@ def judge(item: BaselineItem, policy: GuardPolicy) -> Iterator[Finding]:
             Fact("why", row.rationale),
             *(Fact("", note) for note in item.notes),
             Fact("reference", row.reference),
-            make_reach_fact(row, policy.baseline),
+            make_reach_fact(row, policy.options),
         ),
         sources=(get_configuration_source_name(row.source), build_row_source(row)),
         fingerprint="\n".join(list_excess_entries(item)),
@@ -237,7 +267,7 @@ def list_excess_entries(item: BaselineItem) -> list[str]:
 
 
 def apply_row_decision(
-    item: BaselineItem, finding: Finding, policy: GuardPolicy, is_repairable: bool
+    item: BaselineItem, finding: Finding, policy: Policy, is_repairable: bool
 ) -> Finding:
     """The finding as its row has it: written, only told, or switched off for a time."""
     row = item.row
@@ -259,7 +289,7 @@ def apply_row_decision(
             finding, facts=(Fact("", sanitize_text(ended, MAX_TEXT_LENGTH)), *finding.facts)
         )
     value = row.expected.target_value
-    if row.id not in policy.baseline.enforced or not is_repairable or value is None:
+    if row.id not in policy.options.enforced or not is_repairable or value is None:
         return finding
     change = SetConfiguration(row.source, item.configuration.id, row.property_name, value)
     return replace(finding, verdict=Verdict.REPAIR, changes=(change,))
@@ -289,6 +319,25 @@ def format_remedy(item: BaselineItem) -> str:
     )
     named = quote_literal(identity) if can_be_quoted(identity) else "<identity>"
     return item.row.remedy.replace("<identity>", named)
+
+
+# Options ----------------------------------------------------------------------------------------
+
+
+def read_options(reader: SettingReader) -> Baseline:
+    """The rows in force on the day of reading, and those that may be remediated."""
+    file, enforced = reader.read(BASELINE_FILE), reader.read(BASELINE_ENFORCE)
+    try:
+        return build_baseline(file, enforced, reader.today)
+    except SettingsError as error:
+        for line in str(error).splitlines():
+            reader.add_error(line)
+        return Baseline()
+
+
+def list_compared_settings(baseline: Baseline) -> tuple[ComparedSetting, ...]:
+    """Each row with the public source of its value."""
+    return tuple(ComparedSetting(row.id, row.reference) for row in baseline.rows)
 
 
 # Permissions ------------------------------------------------------------------------------------
@@ -353,6 +402,11 @@ GUARD = Guard(
     permissions=build_baseline_permissions(build_full_baseline()),
     observe=observe,
     judge=judge,
+    settings=(BASELINE_FILE, BASELINE_ENFORCE),
+    read_options=read_options,
+    options=read_options(SettingReader()),
     noun="objects",
     settling_time=timedelta(hours=1),
+    permissions_for=build_baseline_permissions,
+    compared_settings_for=list_compared_settings,
 )

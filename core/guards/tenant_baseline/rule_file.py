@@ -16,8 +16,14 @@ from pathlib import Path
 from re import compile as pattern
 
 from core.errors import SettingsError
+from core.guards.tenant_baseline.baseline import (
+    TESTS,
+    Baseline,
+    BaselineRow,
+    ExpectedValue,
+    RowWaiver,
+)
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
-from core.model.baseline import TESTS, Baseline, BaselineRow, ExpectedValue, RowWaiver
 from core.model.findings import Severity
 from core.property_values import Scalar, Value
 

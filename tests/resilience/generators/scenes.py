@@ -1,15 +1,16 @@
 """A small tenant for each guard of the catalog: something wrong from the start, and more later."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
+from core.guards import legacy_protocols
 from core.guards.legacy_protocols.items import TRANSPORT
 from core.guards.shared_mailbox_health.items import GB
+from core.guards.tenant_baseline.baseline import Baseline
 from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS
 from core.microsoft365.audit_actions import DEFAULT_ACTIONS
-from core.model.baseline import Baseline
-from core.model.guards import GuardPolicy
 from core.tenant.apps import DelegatedGrant
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.directory import Account, MfaRegistration, ModuleUser
@@ -17,7 +18,6 @@ from core.tenant.mail_flow import AcceptedDomain, InboxRule, OutboundPolicy, Rec
 from core.tenant.mailboxes import Delegation, Mailbox, SharedMailbox
 from tests.support.fakes.state import ADMIN_MODULE_USER
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.fakes.world import START
 from tests.unit.guards import test_app_consent, test_legacy_protocols
 from tests.unit.guards.tenant_baseline import test_guard
 from tests.unit.guards.test_mass_deletion import OTHER, binned, deleted
@@ -41,7 +41,7 @@ class GuardScene:
     repair: Callable[[FakeTenant], None] = lambda tenant: None
     repair_otherwise: Callable[[FakeTenant], None] | None = None
     can_remediate: bool = False
-    policy: GuardPolicy = field(default_factory=lambda: GuardPolicy(START))
+    options: Any = None
     interval: timedelta = timedelta(days=1)
 
 
@@ -102,10 +102,10 @@ def weaken_auditing(tenant: FakeTenant) -> None:
     tenant.organization = replace(tenant.organization, unified_log=False)
 
 
-def build_strict_policy() -> GuardPolicy:
-    """Two rows of the baseline are put right."""
+def build_strict_baseline() -> Baseline:
+    """Two rows of the baseline are remediated."""
     rows = frozenset({"remote-domain-forwarding", "outbound-forwarding"})
-    return GuardPolicy(START, baseline=Baseline(SHIPPED_ROWS, rows))
+    return Baseline(SHIPPED_ROWS, rows)
 
 
 def build_lax_tenant() -> FakeTenant:
@@ -234,7 +234,7 @@ SCENES: Mapping[str, GuardScene] = {
             tenant, "owa-mailbox-policy", "AdditionalStorageProvidersAvailable", False
         ),
         can_remediate=True,
-        policy=build_strict_policy(),
+        options=build_strict_baseline(),
     ),
     "app-consent": GuardScene(
         build_consent_tenant,
@@ -257,7 +257,7 @@ SCENES: Mapping[str, GuardScene] = {
         build_protocol_tenant,
         enable_smtp,
         can_remediate=True,
-        policy=GuardPolicy(START, without_sign_ins="enforce"),
+        options=replace(legacy_protocols.GUARD.options, without_sign_ins="enforce"),
     ),
     "shared-mailbox-health": GuardScene(
         build_size_tenant,

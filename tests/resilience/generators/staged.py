@@ -22,7 +22,7 @@ from core.bootstrap import NOTIFY_SECONDS, SCAN_TIME_SHARE
 from core.engine.run import run
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
-from core.model.guards import GuardConfig, GuardPolicy, Mode
+from core.model.guards import GuardConfig, Mode
 from core.model.runs import RunReport
 from core.model.state import GuardSnapshot
 from core.ports import Ledger, World
@@ -110,7 +110,6 @@ class AdapterHarness:
     budget_minutes: float = BUDGET_MINUTES
     range_size: int = RANGE_SIZE
     webhook: str = ""
-    policy: GuardPolicy = field(default_factory=lambda: GuardPolicy(Clock().current))
 
     async def run_guard(self, *faults: Mapping[str, Any]) -> RunReport:
         """The guard's next run, with everything connected anew and these faults in force."""
@@ -151,7 +150,6 @@ class AdapterHarness:
                 connect_tenant(graph, exchange, sleep=self.timer.sleep),
                 self.ledger,
                 teams,
-                self.policy,
                 self.clock,
                 budget_used=lambda: (self.timer.now - begun) / (SCAN_TIME_SHARE * budget),
                 range_size=self.range_size,

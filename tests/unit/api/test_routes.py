@@ -26,7 +26,7 @@ from tests.support.fakes.world import DAY, START, Clock, FakeLedger
 
 GUARD = "mailbox-audit"
 ROUTE = {route.name: route for route in ROUTES}
-SAMPLES = {entry.name: entry.sample for entry in list_settings()}
+SAMPLES = {entry.name: entry.sample_text for entry in list_settings()}
 PLAN = hash_parts("a plan")
 WHO_AND_WHY = {"who": "Dana", "why": "because"}
 JSON_HEADERS = {"content-type": "application/json"}

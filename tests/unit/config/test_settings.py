@@ -91,7 +91,9 @@ def test_a_guard_is_set_by_its_own_names() -> None:
 
 def test_domains_are_compared_in_lower_case() -> None:
     settings = Settings.read({**GIVEN, "ALLOWED_FORWARD_DOMAINS": "Partner.Example, b.example"})
-    assert settings.policy.allowed_domains == {"partner.example", "b.example"}
+    config = settings.find_guard_config("mailbox-forwarding")
+    assert config
+    assert config.guard.options.allowed_domains == {"partner.example", "b.example"}
 
 
 def test_the_sample_lists_every_setting_and_nothing_else_and_works() -> None:
@@ -99,7 +101,7 @@ def test_the_sample_lists_every_setting_and_nothing_else_and_works() -> None:
     hosts = {"AzureWebJobsStorage", "FUNCTIONS_WORKER_RUNTIME"}
     values: dict[str, str] = sample["Values"]
     assert values.keys() - hosts == {entry.name for entry in list_settings()}
-    assert {entry.name: entry.sample for entry in list_settings()} == {
+    assert {entry.name: entry.sample_text for entry in list_settings()} == {
         name: value for name, value in values.items() if name not in hosts
     }
     Settings.read(values)

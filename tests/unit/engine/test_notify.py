@@ -8,7 +8,6 @@ from core.adapters.table_storage.codec import decode_stored_record
 from core.engine.finish import send_notifications
 from core.model.cases import Case, Notification
 from core.model.findings import Severity
-from core.model.guards import GuardPolicy
 from core.model.requests import OperatorRequest
 from core.model.runs import RunReport
 from core.ports import World
@@ -36,9 +35,7 @@ class Stage:
         self.ledger = FakeLedger(self.clock)
         self.alerts = FakeNotificationChannel()
         tenant = cast(Tenant, FakeTenant())
-        self.world = World(
-            tenant, self.ledger, self.alerts, GuardPolicy(START), self.clock, public_url=PUBLIC_URL
-        )
+        self.world = World(tenant, self.ledger, self.alerts, self.clock, public_url=PUBLIC_URL)
 
     async def tell(self, run: RunReport) -> RunReport:
         async with self.ledger.claim(GUARD, run.run) as claim:

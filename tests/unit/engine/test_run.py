@@ -14,7 +14,7 @@ from core.errors import Forbidden, LedgerError, Rejected, Unavailable
 from core.keys import RUN_ID_PATTERN
 from core.model.cases import Notification
 from core.model.changes import ChangeRecord, ChangeState
-from core.model.guards import ChangeLimit, GuardConfig, GuardPolicy, Mode
+from core.model.guards import ChangeLimit, GuardConfig, Mode
 from core.model.requests import RunOptions
 from core.model.runs import RunReport
 from core.ports import World
@@ -68,7 +68,7 @@ class Stage:
 
     async def tick(self, request: RunOptions | None = None) -> RunReport:
         """One run; then time passes until every guard is due again."""
-        world = World(self.tenant, self.ledger, self.alerts, GuardPolicy(START), self.clock)
+        world = World(self.tenant, self.ledger, self.alerts, self.clock)
         try:
             return await run(self.duty, world, request)
         finally:

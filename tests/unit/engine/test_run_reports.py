@@ -9,7 +9,7 @@ import pytest
 
 from core.engine.run import run
 from core.errors import LedgerError
-from core.model.guards import GuardPolicy, Mode, Permission, Service
+from core.model.guards import Mode, Permission, Service
 from core.model.requests import RunOptions
 from core.model.runs import RunReport
 from core.ports import World
@@ -49,9 +49,7 @@ class Stage:
 
     async def run(self, request: RunOptions | None = None, mode: Mode = Mode.ALERT) -> RunReport:
         tenant = cast(Tenant, self.tenant)
-        world = World(
-            tenant, self.ledger, FakeNotificationChannel(), GuardPolicy(START), self.clock
-        )
+        world = World(tenant, self.ledger, FakeNotificationChannel(), self.clock)
         return await run(replace(DUTY, mode=mode), world, request)
 
 

@@ -31,7 +31,6 @@ from core.evidence.file_format import (
     verify_export,
 )
 from core.evidence.records import EvidenceRecord, list_guard_records
-from core.model.baseline import Baseline
 from core.model.cases import Case
 from core.model.findings import Fact
 from core.model.state import GuardSnapshot
@@ -68,9 +67,7 @@ def made(form: ExportFormat, *cases: Case) -> EvidenceExport:
         operator_requests=(build_audited_request(),),
     )
     press = EvidenceWriter(form)
-    for entry in list_guard_records(
-        EXPORT_HEADER, CONFIGS_BY_NAME[GUARD_NAME], memory, days, Baseline()
-    ):
+    for entry in list_guard_records(EXPORT_HEADER, CONFIGS_BY_NAME[GUARD_NAME], memory, days):
         press.add_record(entry)
     return press.finish_export(EXPORT_HEADER)
 

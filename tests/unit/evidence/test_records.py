@@ -18,7 +18,6 @@ from core.evidence.records import (
     sanitize_record_value,
 )
 from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS
-from core.model.baseline import Baseline
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.findings import Verdict
@@ -57,9 +56,7 @@ def told(
         unreadable_rows=3,
     )
     days = CoveragePeriod(heading.since, heading.until)
-    return list(
-        list_guard_records(heading, CONFIGS_BY_NAME[guard], memory, days, Baseline(SHIPPED_ROWS))
-    )
+    return list(list_guard_records(heading, CONFIGS_BY_NAME[guard], memory, days))
 
 
 # -- findings ----------------------------------------------------------------------------------
@@ -271,9 +268,7 @@ def test_every_record_has_the_fields_of_the_dictionary_in_their_order() -> None:
         {"e": EXEMPTION},
         operator_requests=(build_audited_request(),),
     )
-    entries = list(
-        list_guard_records(EXPORT_HEADER, CONFIGS_BY_NAME[GUARD_NAME], memory, days, Baseline())
-    )
+    entries = list(list_guard_records(EXPORT_HEADER, CONFIGS_BY_NAME[GUARD_NAME], memory, days))
     entries += list_gap_records(replace(EXPORT_HEADER, since=SINCE - 100 * DAY))
     for entry in entries:
         assert list(entry) == ["record", "schema", *RECORD_FIELDS[str(entry["record"])]]
@@ -321,9 +316,7 @@ def test_a_day_of_which_runs_may_be_gone_says_so(late: timedelta, kept: str) -> 
     heading = replace(EXPORT_HEADER, created_at=SINCE + 30 * DAY + late)
     days = CoveragePeriod(SINCE, UNTIL)
     days.add_document(build_run_document(SINCE))
-    entries = list(
-        list_guard_records(heading, CONFIGS_BY_NAME[GUARD_NAME], GuardSnapshot(), days, Baseline())
-    )
+    entries = list(list_guard_records(heading, CONFIGS_BY_NAME[GUARD_NAME], GuardSnapshot(), days))
     assert filter_records("coverage", entries)[0]["kept"] == kept
 
 

@@ -23,8 +23,8 @@ from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
-TERMS = GuardPolicy(NOW)
-ENFORCED = replace(TERMS, without_sign_ins="enforce")
+TERMS = GuardPolicy(NOW, GUARD.options)
+ENFORCED = replace(TERMS, options=replace(GUARD.options, without_sign_ins="enforce"))
 ANN = Mailbox("m1", "g1", "ann@contoso.com")
 BEN = Mailbox("m2", "g2", "ben@contoso.com")
 CLOSED = frozenset({"imap", "pop"})

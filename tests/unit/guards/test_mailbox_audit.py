@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import Rejected
 from core.guards.mailbox_audit import GUARD, AuditItem, LicensedAudit, judge
-from core.microsoft365.audit_actions import DEFAULT_ACTIONS
+from core.microsoft365.audit_actions import DEFAULT_ACTIONS, ItemsAccessedRule
 from core.microsoft365.service_plans import ADVANCED_AUDITING_PLAN
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
@@ -34,7 +34,7 @@ from core.tenant.surfaces import (
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
 
-TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC))
+TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC), GUARD.options)
 BOX = Mailbox("m1", "g1", "ann@contoso.com", "Ann")
 ALL = frozenset(DEFAULT_ACTIONS)
 PREMIUM = {"MailItemsAccessed", "Send"}
@@ -226,7 +226,10 @@ def test_whether_reading_mail_must_be_recorded_is_a_setting(
 ) -> None:
     lists = {**LISTS, "Owner": LISTS["Owner"] - {"MailItemsAccessed"}}
     item = LicensedAudit(replace(AUDIT, actions=lists), advanced)
-    result = findings(item, replace(TERMS, mail_items_accessed=setting))
+    result = findings(
+        item,
+        replace(TERMS, options=replace(GUARD.options, items_accessed=ItemsAccessedRule(setting))),
+    )
     assert set(result) == ({"mail-items-accessed-missing"} if found else set())
     if found:
         finding = result["mail-items-accessed-missing"]

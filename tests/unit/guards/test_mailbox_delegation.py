@@ -15,7 +15,7 @@ from core.tenant.surfaces import FULL_ACCESS, MAILBOXES, RECIPIENTS, SEND_AS, SE
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
 
-TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC))
+TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC), GUARD.options)
 SWEEP = frozenset({FULL_ACCESS})
 DIRECTOR = Mailbox("m1", "g1", "director@contoso.com", "Director")
 INFO = Mailbox("m2", "g2", "info@contoso.com", "Info", kind="SharedMailbox")

@@ -22,7 +22,7 @@ from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
-TERMS = GuardPolicy(NOW)
+TERMS = GuardPolicy(NOW, GUARD.options)
 ADMIN = Actor("a1", "admin@contoso.com", ip="203.0.113.9")
 OTHER = Actor("a2", "other@contoso.com")
 SYNC = Actor("s1", "Sync_DC1_0123@contoso.onmicrosoft.com")
@@ -131,8 +131,8 @@ async def test_without_the_number_of_users_the_count_alone_decides() -> None:
 
 async def test_settings_change_limit_and_window() -> None:
     of = tenant([*deleted(3, hours=1), *deleted(3, hours=20, first=3)])
-    assert len(await found(of, replace(TERMS, mass_deletion_count=5))) == 1
-    narrow = replace(TERMS, mass_deletion_count=5, mass_deletion_hours=6)
+    assert len(await found(of, replace(TERMS, options=replace(GUARD.options, count=5)))) == 1
+    narrow = replace(TERMS, options=replace(GUARD.options, count=5, hours=6))
     assert await found(of, narrow) == []
 
 

@@ -18,7 +18,7 @@ from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
-TERMS = GuardPolicy(NOW)
+TERMS = GuardPolicy(NOW, GUARD.options)
 BOX = Mailbox("m1", "g1", "info@contoso.com", "Info", "SharedMailbox")
 OPEN = Account("m1", "info@contoso.com", enabled=True)
 PLAN_2 = next(plan for plan, name in MAILBOX_PLANS.items() if name == "Exchange Online (Plan 2)")
@@ -40,7 +40,7 @@ def test_an_unlicensed_cloud_account_that_nobody_uses_is_blocked() -> None:
     finding = only(ITEM)
     assert finding.verdict is Verdict.BLOCK
     assert finding.severity is Severity.HIGH
-    assert finding.changes == (BlockSignIn("m1", "g1", TERMS.resource_kinds),)
+    assert finding.changes == (BlockSignIn("m1", "g1", TERMS.options.resource_kinds),)
     assert finding.summary == "The account of shared mailbox info@contoso.com can sign in."
     assert finding.sources == (MAILBOXES, ACCOUNTS)
     assert any("delegation" in fact for fact in format_facts(finding.facts))
@@ -86,7 +86,10 @@ def test_each_account_has_its_verdict(
 def test_what_happens_to_licensed_accounts_is_a_setting(
     account: Account, setting: str, verdict: Verdict
 ) -> None:
-    finding = only(replace(ITEM, account=account), replace(TERMS, licensed_accounts=setting))
+    finding = only(
+        replace(ITEM, account=account),
+        replace(TERMS, options=replace(GUARD.options, licensed_accounts=setting)),
+    )
     assert finding.verdict is verdict
 
 
@@ -105,7 +108,12 @@ def test_a_recent_success_is_a_reason_to_ask_first(days: float, verdict: Verdict
 
 def test_a_recent_success_speaks_for_a_licensed_account_even_where_those_are_blocked() -> None:
     seen = replace(ITEM, account=LICENSED, last_sign_in=NOW)
-    assert only(seen, replace(TERMS, licensed_accounts="block")).verdict is Verdict.ASK
+    assert (
+        only(
+            seen, replace(TERMS, options=replace(GUARD.options, licensed_accounts="block"))
+        ).verdict
+        is Verdict.ASK
+    )
 
 
 def test_that_sign_ins_cannot_be_read_is_said() -> None:
@@ -174,7 +182,7 @@ async def test_sign_ins_are_asked_for_only_where_they_decide() -> None:
     boxes = [replace(BOX, id=account.id, guid=f"g-{account.id}") for account in accounts]
     tenant = FakeTenant(boxes=boxes, users=accounts)
     await look(tenant)
-    await look(tenant, replace(TERMS, licensed_accounts="block"))
+    await look(tenant, replace(TERMS, options=replace(GUARD.options, licensed_accounts="block")))
     assert [ids for surface, ids in tenant.read_log if surface == SIGN_INS] == [
         ("m1",),
         ("m1", "m2"),

@@ -11,7 +11,7 @@ from core.jobs.weekly_digest import is_digest_due, send_weekly_digest
 from core.model.cases import Exemption, Notification
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Severity, Verdict
-from core.model.guards import GuardConfig, GuardPolicy, Mode
+from core.model.guards import GuardConfig, Mode
 from core.model.state import GuardSnapshot, GuardState
 from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
 from core.notifications.digest_card import build_digest_card
@@ -230,9 +230,7 @@ class Stage:
         self.ledger = FakeLedger(self.clock)
         self.alerts = FakeNotificationChannel()
         tenant = cast(Tenant, FakeTenant())
-        self.world = World(
-            tenant, self.ledger, self.alerts, GuardPolicy(start), self.clock, public_url=PUBLIC_URL
-        )
+        self.world = World(tenant, self.ledger, self.alerts, self.clock, public_url=PUBLIC_URL)
 
     async def hour(self) -> str:
         """The timer of one hour."""

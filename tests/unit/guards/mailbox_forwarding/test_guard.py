@@ -37,7 +37,7 @@ from core.tenant.surfaces import (
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
 
-TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC))
+TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC), GUARD.options)
 ANN = Mailbox("m1", "g1", "ann@contoso.com", "Ann")
 EVIL = "x@evil.example"
 RULE = InboxRule("r1", "m1", "Invoices", "graph", conditions='{"subjectContains":["a"]}')
@@ -327,7 +327,9 @@ async def test_a_read_only_rule_is_left_to_a_person_with_the_exact_command() -> 
 
 async def test_an_allowed_domain_is_shown_and_not_told() -> None:
     fake = tenant(rules=(replace(RULE, forward_to=("a@Partner.example",)),))
-    allowed = replace(TERMS, allowed_domains=frozenset({"partner.EXAMPLE"}))
+    allowed = replace(
+        TERMS, options=replace(GUARD.options, allowed_domains=frozenset({"partner.EXAMPLE"}))
+    )
     finding = await only(fake, terms=allowed)
     assert (finding.verdict, finding.severity) == (Verdict.KEEP, Severity.INFO)
     for recipients in (
@@ -501,7 +503,9 @@ async def test_where_graph_could_not_be_asked_a_rule_is_not_called_hidden() -> N
 async def test_an_allowed_domain_does_not_excuse_a_hidden_rule() -> None:
     fake = tenant()
     fake.exchange_rules = [replace(REDIRECT, api="exchange")]
-    allowed = replace(TERMS, allowed_domains=frozenset({"evil.example"}))
+    allowed = replace(
+        TERMS, options=replace(GUARD.options, allowed_domains=frozenset({"evil.example"}))
+    )
     assert (await only(fake, SWEEP, allowed)).verdict is Verdict.EXTERNAL
 
 
@@ -760,7 +764,9 @@ async def test_other_mail_flow_rules(rule: TransportRule, verdict: Verdict | Non
 async def test_a_mail_flow_rule_to_an_allowed_domain_is_shown_and_not_told() -> None:
     fake = tenant()
     fake.mail_flow_rules = [replace(FLOW, blind_copy_to=(EVIL,))]
-    allowed = replace(TERMS, allowed_domains=frozenset({"evil.example"}))
+    allowed = replace(
+        TERMS, options=replace(GUARD.options, allowed_domains=frozenset({"evil.example"}))
+    )
     finding = await only(fake, terms=allowed)
     assert (finding.verdict, finding.severity) == (Verdict.KEEP, Severity.INFO)
 

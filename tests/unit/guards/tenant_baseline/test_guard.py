@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from core.guards.tenant_baseline.baseline import Baseline, BaselineRow, ExpectedValue, RowWaiver
 from core.guards.tenant_baseline.guard import (
     GUARD,
     ORGANIZATION,
@@ -18,7 +19,6 @@ from core.microsoft365.configuration_sources import (
     CONFIGURATION_SOURCES,
     get_configuration_source_name,
 )
-from core.model.baseline import Baseline, BaselineRow, ExpectedValue, RowWaiver
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import SetConfiguration
@@ -31,7 +31,7 @@ from tests.support.observe import observe_all
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 ROWS = {row.id: row for row in SHIPPED_ROWS}
-TERMS = GuardPolicy(NOW, baseline=Baseline(SHIPPED_ROWS))
+TERMS = GuardPolicy(NOW, options=Baseline(SHIPPED_ROWS))
 HEALTHY = build_scene(
     exchange={
         "Get-RemoteDomain": [
@@ -98,13 +98,13 @@ async def only(found: FakeTenant, terms: GuardPolicy = TERMS) -> Finding:
 
 
 def enforcing(*rows: str) -> GuardPolicy:
-    return replace(TERMS, baseline=Baseline(SHIPPED_ROWS, frozenset(rows)))
+    return replace(TERMS, options=Baseline(SHIPPED_ROWS, frozenset(rows)))
 
 
 def with_row(row: BaselineRow, *enforced: str) -> GuardPolicy:
     """Terms whose row of this id is this one."""
     rows = tuple(row if one.id == row.id else one for one in SHIPPED_ROWS)
-    return replace(TERMS, baseline=Baseline(rows, frozenset(enforced)))
+    return replace(TERMS, options=Baseline(rows, frozenset(enforced)))
 
 
 # In order ---------------------------------------------------------------------------------------
@@ -508,7 +508,7 @@ def test_what_is_read_and_what_is_written_follow_from_the_rows() -> None:
     (writes,) = (
         one
         for one in build_baseline_permissions(
-            enforcing("device-password", "device-encryption").baseline
+            enforcing("device-password", "device-encryption").options
         )
         if one.writes
     )

@@ -10,6 +10,7 @@ import pytest
 
 from core.config.settings import Settings
 from core.errors import SettingsError
+from core.guards.tenant_baseline.baseline import BaselineRow, ExpectedValue
 from core.guards.tenant_baseline.rule_file import (
     ROOT,
     SHIPPED_ROWS,
@@ -19,7 +20,6 @@ from core.guards.tenant_baseline.rule_file import (
     read_baseline_rows,
 )
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
-from core.model.baseline import BaselineRow, ExpectedValue
 from core.model.guards import Mode
 from tests.unit.config.test_settings import GIVEN
 
@@ -309,8 +309,10 @@ def test_settings_bring_the_baseline_and_the_permissions_that_follow_from_it() -
     settings = Settings.read(
         {**GIVEN, "TENANT_BASELINE_MODE": "enforce", "BASELINE_ENFORCE": "device-password"}
     )
-    assert settings.policy.baseline.rows == SHIPPED_ROWS
-    assert settings.policy.baseline.enforced == {"device-password"}
+    config = settings.find_guard_config("tenant-baseline")
+    assert config
+    assert config.guard.options.rows == SHIPPED_ROWS
+    assert config.guard.options.enforced == {"device-password"}
     duty = settings.find_guard_config("tenant-baseline")
     assert duty
     assert duty.mode is Mode.ENFORCE
