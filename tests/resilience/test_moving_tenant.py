@@ -40,13 +40,13 @@ class Moving(RecordingSandbox):
 
     happens: dict[str, Any] | None = None
 
-    async def serve(
+    async def serve_request(
         self, request: web.BaseRequest, service: SimulatedService, call: HttpRequest
     ) -> web.StreamResponse:
         if self.happens and service.name == "exchange" and "$skiptoken" in call.query:
             patch, self.happens = self.happens, None
             self.tenant.apply_patch(patch)
-        return await super().serve(request, service, call)
+        return await super().serve_request(request, service, call)
 
 
 def enabled(stage: AdapterHarness) -> set[str]:

@@ -54,7 +54,7 @@ POISON: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "deep": (f"case|{CASE.key}", {"v": 1, "body": "[" * 30_000}),
     "a field of another type": (
         f"case|{CASE.key}",
-        {"v": 1, "body": BODY.replace('"failures":0', '"failures":"0"')},
+        {"v": 1, "body": BODY.replace('"failure_count":0', '"failure_count":"0"')},
     ),
     "a field too many": (f"case|{CASE.key}", {"v": 1, "body": BODY.replace('"kind"', '"mood"')}),
     "out of all time": (f"case|{CASE.key}", {"v": 1, "body": BODY.replace("2026-", "9999-")}),
@@ -179,7 +179,7 @@ async def test_a_lease_of_another_version_stops_the_guard_and_says_so(
         assert toy.inspected == toy.writes == []
 
 
-@pytest.mark.parametrize("state", ["nonsense", 7, '{"adopted": 7}', "[" * 30_000])
+@pytest.mark.parametrize("state", ["nonsense", 7, '{"baselined_sources": 7}', "[" * 30_000])
 async def test_a_state_nobody_understands_begins_anew_and_is_told(
     azurite: Azurite, state: object
 ) -> None:

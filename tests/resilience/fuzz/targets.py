@@ -12,7 +12,7 @@ from tests.resilience.fuzz import targets_m365 as m365
 from tests.resilience.fuzz import targets_storage as own
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
-    target.__name__: target
+    target.__name__.removeprefix("fuzz_"): target
     for target in (
         m365.fuzz_rows,
         m365.fuzz_bodies,

@@ -71,7 +71,7 @@ class RecordingSandbox(Sandbox):
         self.received: list[ReceivedRequest] = []
         self.faulted: list[ReceivedRequest] = []
 
-    async def serve(
+    async def serve_request(
         self, request: web.BaseRequest, service: SimulatedService, call: HttpRequest
     ) -> web.StreamResponse:
         arrival = ReceivedRequest(self.timer.now, service.name, service.get_fault_lines(call)[0])

@@ -135,7 +135,7 @@ async def test_a_refusal_is_not_tried_again() -> None:
 
 async def test_a_wait_longer_than_patience_is_not_waited_for() -> None:
     clock = SleepClock()
-    busy = build_service(clock, patience=60.0)
+    busy = build_service(clock, max_wait=60.0)
     attempt, tries = failing(RetryableError("busy", wait_seconds=200.0, is_throttled=True))
     with pytest.raises(Unavailable):
         await busy.call(attempt)
@@ -161,7 +161,7 @@ async def test_nothing_is_started_or_waited_for_past_the_deadline() -> None:
 
 async def test_while_the_gate_is_closed_nobody_calls() -> None:
     clock = SleepClock()
-    shared = build_service(clock, start=8)
+    shared = build_service(clock, initial_limit=8)
     called_at: list[float] = []
     first = failing(RetryableError("busy", wait_seconds=20.0, is_throttled=True))[0]
 
@@ -181,14 +181,14 @@ async def test_more_run_at_once_after_clean_answers_up_to_the_cap() -> None:
     async def attempt() -> None:
         await asyncio.sleep(0)
 
-    growing = build_service(SleepClock(), start=1, cap=3)
+    growing = build_service(SleepClock(), initial_limit=1, cap=3)
     for _ in range(5):
         await asyncio.gather(*(growing.call(attempt) for _ in range(3)))
     assert growing.limit == 3
 
 
 async def test_places_that_stand_empty_prove_nothing_about_further_ones() -> None:
-    quiet = build_service(SleepClock(), start=4, cap=16)
+    quiet = build_service(SleepClock(), initial_limit=4, cap=16)
     for _ in range(40):
         await quiet.call(failing()[0])
     assert quiet.limit == 4
@@ -196,7 +196,7 @@ async def test_places_that_stand_empty_prove_nothing_about_further_ones() -> Non
 
 async def test_a_burst_closes_the_gate_once_and_for_as_long_as_the_slowest_says() -> None:
     clock = SleepClock()
-    burst = build_service(clock, start=3, cap=3)
+    burst = build_service(clock, initial_limit=3, cap=3)
     burst.record_throttling(started_at=999.0, wait_seconds=5.0)
     clock.now += 2.0
     burst.record_throttling(started_at=999.5, wait_seconds=4.0)
@@ -209,7 +209,7 @@ async def test_a_burst_closes_the_gate_once_and_for_as_long_as_the_slowest_says(
 
 async def test_being_pushed_back_halves_the_limit_once_for_a_burst() -> None:
     clock = SleepClock()
-    burst = build_service(clock, start=8, cap=8)
+    burst = build_service(clock, initial_limit=8, cap=8)
     ready = asyncio.Event()
     refused: list[int] = []
 
@@ -227,7 +227,7 @@ async def test_being_pushed_back_halves_the_limit_once_for_a_burst() -> None:
 
 
 async def test_never_more_than_the_limit_are_in_flight() -> None:
-    narrow = build_service(SleepClock(), start=2, cap=3)
+    narrow = build_service(SleepClock(), initial_limit=2, cap=3)
     now = most = 0
 
     async def attempt() -> None:
@@ -246,7 +246,7 @@ async def test_a_call_that_hangs_is_given_up() -> None:
     async def hang() -> None:
         await asyncio.sleep(3600)
 
-    hanging = build_service(SleepClock(), attempts=2, longest=0.01)
+    hanging = build_service(SleepClock(), attempts=2, call_timeout=0.01)
     with pytest.raises(Unavailable, match="did not answer in time"):
         await hanging.call(hang)
     assert hanging.requests == 2
