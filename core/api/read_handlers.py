@@ -38,8 +38,7 @@ from core.status.case_query import (
     select_case_page,
 )
 from core.status.document import build_status_document
-from core.status.load import load_all_guard_data
-from core.status.overview import TenantStatus, build_status
+from core.status.overview import TenantStatus, build_status, load_all_guard_data
 
 SEVERITY_LABELS = tuple(level.label for level in Severity if level is not Severity.INFO)
 

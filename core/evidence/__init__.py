@@ -1,1 +1,1 @@
-"""evidence."""
+"""The evidence export for auditors."""

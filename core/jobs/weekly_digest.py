@@ -18,8 +18,7 @@ from core.ncrontab import CronSchedule
 from core.notifications.digest_card import build_digest_card
 from core.ports import World
 from core.status.guard_status import DEFAULT_RUN_MINUTES
-from core.status.load import load_all_guard_data
-from core.status.overview import build_status
+from core.status.overview import build_status, load_all_guard_data
 
 log = logging.getLogger("exoguard.weekly")
 

@@ -1,10 +1,10 @@
-"""An Adaptive Card, piece by piece: pure, and the same for everything that is told.
+"""The elements of an Adaptive Card, and the message that carries one. Pure.
 
 Version 1.4 in the envelope that Workflows expects (Microsoft Learn: Create incoming webhooks with
 Workflows). Teams takes about 28 KB a message; a card stays below 25 KB.
 
-Foreign text comes in escaped (`core.sanitize.escaped`), so that nothing of it acts as markdown. A
-link is made of our own words and an address of the app alone.
+Untrusted text arrives escaped (`core.sanitize.escape_markdown`), so that none of it acts as
+markdown. Links consist of literal labels and addresses of the app.
 """
 
 import json
@@ -23,21 +23,21 @@ HEADLINE_COLOUR = {
 }
 """The colour of a headline by the style of its container."""
 MAX_MESSAGE_BYTES = 24_000
-"""Bytes a whole message may have."""
+"""The size limit of a whole message, in bytes."""
 
 
 def make_text_block(value: str, **options: object) -> CardElement:
-    """A TextBlock. `value` is our own words or escaped already."""
+    """A TextBlock. `value` is literal text or escaped already."""
     return {"type": "TextBlock", "text": value, "wrap": True, **options}
 
 
 def make_subtle_text(value: str, **options: object) -> CardElement:
-    """A TextBlock for what only completes the picture."""
+    """A small, subdued TextBlock for secondary details."""
     return make_text_block(value, isSubtle=True, size="Small", **options)
 
 
 def make_fact_set(rows: Iterable[tuple[str, str]], **options: object) -> CardElement:
-    """A FactSet: names at the left, what they are at the right, both escaped already."""
+    """A FactSet of names and values, both escaped already."""
     facts = [{"title": name, "value": value} for name, value in rows]
     return {"type": "FactSet", "facts": facts, **options}
 
@@ -48,7 +48,7 @@ def make_container(items: Sequence[CardElement], **options: object) -> CardEleme
 
 
 def make_card_header(about: str, headline: str, subtitle: str, style: str) -> CardElement:
-    """The coloured top of a card: what it is about, what there is to know, and of when."""
+    """The coloured header of a card: subject, headline and subtitle."""
     return make_container(
         [
             make_text_block(f"Exoguard · {about}", weight="Bolder", spacing="None"),
@@ -67,20 +67,21 @@ def make_card_header(about: str, headline: str, subtitle: str, style: str) -> Ca
 
 
 def build_app_url(base_url: str, *path: str, **query: str) -> str:
-    """An address of the app's own pages; empty when nobody said where the app is."""
+    """The address of one of the app's pages; empty where the public address is not configured."""
     if not base_url:
         return ""
-    asked = f"?{urlencode(query)}" if query else ""
-    return f"{base_url.rstrip('/')}/api/{'/'.join(quote(part, safe='') for part in path)}{asked}"
+    query_string = f"?{urlencode(query)}" if query else ""
+    route = "/".join(quote(part, safe="") for part in path)
+    return f"{base_url.rstrip('/')}/api/{route}{query_string}"
 
 
 def format_card_link(label: str, url: str) -> str:
-    """Our own words as a link, or as they are where there is no address."""
+    """A literal label as a link; the label alone where there is no address."""
     return f"[{label}]({url})" if url else label
 
 
 def make_link_button(title: str, url: str) -> tuple[CardElement, ...]:
-    """A button that opens an address; nothing where there is none."""
+    """A button that opens an address; none without an address."""
     if not url:
         return ()
     return ({"type": "Action.OpenUrl", "title": title, "url": url},)
@@ -89,7 +90,7 @@ def make_link_button(title: str, url: str) -> tuple[CardElement, ...]:
 def wrap_in_message(
     body: Sequence[CardElement], fallback: str, actions: Sequence[CardElement] = ()
 ) -> Mapping[str, object]:
-    """The message: one card with the full width of the channel. `fallback` is escaped already."""
+    """A message with one card of full width. `fallback` is escaped already."""
     content: CardElement = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -106,5 +107,5 @@ def wrap_in_message(
 
 
 def count_json_bytes(value: object) -> int:
-    """Bytes on the wire."""
+    """The size of a value as JSON, in bytes."""
     return len(json.dumps(value).encode())

@@ -1,17 +1,16 @@
-"""One entry of a card: a case, or something a person asked for, with all there is to know of it.
+"""One block of a card: a case, or an operator's request. Pure.
 
-    drawn     a case somebody has to look at: evidence, what was done, the next step
-    brief     the same in a few lines, for the card that sums up a first look
-    finale    a case that is over
+    case block      an open case: evidence, remediation, next step
+    compact block   the same in a few lines, for the card of an initial scan
+    closed block    a case that ended
 
-Pure. Foreign text is escaped and bounded; an entry that would be too large is shown with fewer
-facts, so that none can take a card for itself.
+Untrusted text is escaped and bounded. A block that would be too large shows fewer facts, so that
+no case takes the whole card.
 """
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import chain, repeat
 
 from core.model.cases import Case, Notification
@@ -30,9 +29,11 @@ from core.notifications.adaptive_card import (
     make_text_block,
 )
 from core.sanitize import escape_markdown
+from core.status.case_texts import describe_case_end
 from core.status.change_texts import describe_changes, list_planned_kinds
+from core.time_format import format_time
 
-# An entry that would be larger is shown with fewer facts, so that none can take a card for itself.
+# A block that would be larger shows fewer facts.
 MAX_BLOCK_BYTES = 4_000
 FACT_COUNTS = (8, 3, 0)
 COMPACT_FACT_COUNT = 4
@@ -41,11 +42,11 @@ CASE_HEADLINES = {
     Notification.OPENED: "New",
     Notification.CHANGED: "Changed",
     Notification.REMINDER: "Still open",
-    Notification.DONE: "Put right",
-    Notification.CLOSED: "No longer there",
+    Notification.DONE: "Remediated",
+    Notification.CLOSED: "No longer present",
 }
 REQUEST_HEADLINES = {
-    RequestKind.RUN: "Run by hand",
+    RequestKind.RUN: "Manual run",
     RequestKind.RELEASE: "Plan released",
     RequestKind.EXEMPT: "Exempted",
     RequestKind.END_EXEMPTION: "Exemption ended",
@@ -54,28 +55,30 @@ REQUEST_HEADLINES = {
 }
 CASE_REQUEST_KINDS = (RequestKind.EXEMPT, RequestKind.END_EXEMPTION, RequestKind.ACKNOWLEDGE)
 DEFERRED_REASONS = {
-    Verdict.CONTESTED: "was changed back twice, so it is no longer changed",
-    Verdict.REFUSED: "was refused by the tenant",
-    Verdict.FAILED: "failed three times",
+    Verdict.CONTESTED: "the setting was reverted twice, so Exoguard no longer changes it",
+    Verdict.REFUSED: "the tenant refused the change",
+    Verdict.FAILED: "the change failed three times",
 }
 END_NOTIFICATIONS = (Notification.DONE, Notification.CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
 class CardContext:
-    """What the cards of one run have in common, and what its entries need to know of it."""
+    """What all cards of one run share."""
 
     report: RunReport
     base_url: str
+    """The public address of the app; empty where it is not configured."""
     planned_cases: frozenset[str]
+    """The keys of the cases that the next run will remediate."""
 
     @classmethod
     def from_report(cls, report: RunReport, base_url: str) -> "CardContext":
-        """The frame of a run. `address` is where people reach the app; empty: not known."""
+        """The context of a run's cards."""
         return cls(report, base_url, frozenset(outcome.case_key for outcome in report.preview))
 
     def build_case_url(self, key: str) -> str:
-        """The page of a case."""
+        """The address of a case's page."""
         return (
             build_app_url(self.base_url, "cases", self.report.guard, key)
             if CASE_KEY.fullmatch(key)
@@ -84,11 +87,11 @@ class CardContext:
 
     @property
     def status_url(self) -> str:
-        """The page of all guards."""
+        """The address of the status page."""
         return build_app_url(self.base_url, "status")
 
     def build_list_url(self, **query: str) -> str:
-        """The page that lists the guard's cases."""
+        """The address of the list of the guard's cases."""
         return build_app_url(self.base_url, "cases", guard=self.report.guard, **query)
 
 
@@ -96,17 +99,17 @@ type BlockRenderer = Callable[[CardContext, Case, int], CardElement]
 
 
 def fit_case_block(context: CardContext, case: Case, renderer: BlockRenderer) -> CardElement:
-    """One case, with as many facts as leave room for others."""
+    """One case with as many facts as fit in MAX_BLOCK_BYTES."""
     block = make_container([])
-    for most in FACT_COUNTS:
-        block = renderer(context, case, most)
+    for max_facts in FACT_COUNTS:
+        block = renderer(context, case, max_facts)
         if count_json_bytes(block) <= MAX_BLOCK_BYTES:
             break
     return block
 
 
 def render_case_block(context: CardContext, case: Case, max_facts: int) -> CardElement:
-    """What was found, the evidence, what was done, what to do, since when."""
+    """An open case: summary, evidence, remediation, next step, dates."""
     short = max_facts == 0
     items = [
         make_text_block(
@@ -123,17 +126,15 @@ def render_case_block(context: CardContext, case: Case, max_facts: int) -> CardE
     if step := describe_next_step(context, case, 200 if short else 600):
         items.append(make_text_block(f"**Next step:** {step}", spacing="Small"))
     page = format_card_link(f"case {case.short_key}", context.build_case_url(case.key))
-    over = f" · over {format_card_time(case.closed_at)}" if case.closed_at else ""
+    closed = f" · closed {format_time(case.closed_at)}" if case.closed_at else ""
     items.append(
-        make_subtle_text(
-            f"{page} · since {format_card_time(case.opened_at)}{over}", spacing="Small"
-        )
+        make_subtle_text(f"{page} · since {format_time(case.opened_at)}{closed}", spacing="Small")
     )
     return make_container(items, separator=True, spacing="Medium")
 
 
 def render_compact_block(context: CardContext, case: Case, max_facts: int) -> CardElement:
-    """A case in a few lines, where there are many and most of them can wait."""
+    """A case in a few lines, for a card with many cases."""
     short = max_facts == 0
     facts = [
         escape_markdown(str(fact)) for fact in case.facts[: min(max_facts, COMPACT_FACT_COUNT)]
@@ -159,19 +160,19 @@ def render_compact_block(context: CardContext, case: Case, max_facts: int) -> Ca
 
 
 def render_closed_block(context: CardContext, case: Case, max_facts: int) -> CardElement:
-    """A case that is over: what it was, and how it ended."""
+    """A closed case: what it was, and how it ended."""
     page = format_card_link(f"case {case.short_key}", context.build_case_url(case.key))
-    over = f" · over {format_card_time(case.closed_at)}" if case.closed_at else ""
+    closed = f" · closed {format_time(case.closed_at)}" if case.closed_at else ""
     items = [
         make_text_block(
             f"**{get_case_headline(case)}** · {escape_markdown(case.subject, 120)}", spacing="None"
         ),
         make_text_block(
-            f"It was: {escape_markdown(case.summary, 400 if max_facts else 120)}", spacing="None"
+            f"Was: {escape_markdown(case.summary, 400 if max_facts else 120)}", spacing="None"
         ),
-        make_text_block(describe_end_on_card(case), spacing="None"),
+        make_text_block(describe_closed_case(case), spacing="None"),
         make_subtle_text(
-            f"{page} · {case.severity.label} · since {format_card_time(case.opened_at)}{over}",
+            f"{page} · {case.severity.label} · since {format_time(case.opened_at)}{closed}",
             spacing="None",
         ),
     ]
@@ -196,59 +197,57 @@ def make_evidence_table(case: Case, max_facts: int) -> CardElement:
 
 
 def describe_remediation(context: CardContext, case: Case) -> str:
-    """What was done about a case, would be done, or why nothing was."""
+    """What was changed for a case, what would be changed, or why nothing is."""
     note = f" {escape_markdown(case.note)}" if case.note else ""
-    does = describe_changes(list_planned_kinds(case))
+    changes = describe_changes(list_planned_kinds(case))
     if case.closed_at:
-        return f"**What happened:** {describe_end_on_card(case)}"
+        return f"**Result:** {describe_closed_case(case)}"
     if case.key in context.planned_cases:
-        return "**Nothing was changed yet:** the next run puts it right."
+        return "**Not changed yet:** the next run remediates it."
     if case.deferred_at:
-        reason = DEFERRED_REASONS.get(case.verdict, f"cannot be put right here ({case.verdict})")
-        return f"**Left to a person:** it {reason}{f':{note}' if note else '.'}"
+        reason = DEFERRED_REASONS.get(
+            case.verdict, f"Exoguard cannot remediate it ({case.verdict})"
+        )
+        return f"**Left to an operator:** {reason}{f':{note}' if note else '.'}"
     if case.note:
-        return f"**Tried, without success:**{note}"
-    if does and context.report.mode is Mode.ALERT:
-        return f"**Nothing was changed.** In enforce mode this guard would {does}."
-    if does and context.report.block_reason:
-        return f"**Held by the brake:** once released, this guard will {does}."
-    if does:
-        return f"**Not changed yet:** this guard is going to {does}."
-    return "**Nothing was changed:** it takes a person to decide."
+        return f"**Attempted without success:**{note}"
+    if changes and context.report.mode is Mode.ALERT:
+        return f"**Nothing was changed.** In enforce mode this guard would {changes}."
+    if changes and context.report.block_reason:
+        return f"**Held by the brake:** once released, this guard will {changes}."
+    if changes:
+        return f"**Not changed yet:** this guard is going to {changes}."
+    return "**Nothing was changed:** an operator has to decide."
 
 
 def describe_next_step(context: CardContext, case: Case, limit: int) -> str:
-    """What somebody has to do about it; nothing where nobody has to."""
+    """What an operator has to do about a case; empty where there is nothing to do."""
     if case.key in context.planned_cases:
-        return f"none for you; the next run will {describe_changes(list_planned_kinds(case)) or 'put it right'}."
+        changes = describe_changes(list_planned_kinds(case)) or "remediate it"
+        return f"none for you; the next run will {changes}."
     if case.closed_at and not case.is_one_off:
         return ""
     return escape_markdown(case.advice, limit)
 
 
-def describe_end_on_card(case: Case) -> str:
-    """How a case ended, in a sentence."""
-    if case.is_one_off:
-        return "It is over; what it did is still done."
-    if case.resolution != "done":
-        return "It is no longer there."
-    note = f" {escape_markdown(case.note)}" if case.note else ""
-    does = describe_changes(list_planned_kinds(case))
-    return f"Exoguard put it right and read it back{f': {does}' if does else ''}.{note}"
+def describe_closed_case(case: Case) -> str:
+    """How a case ended, with the note of its remediation."""
+    note = f" {escape_markdown(case.note)}" if case.note and case.resolution == "done" else ""
+    return f"{describe_case_end(case)}{note}"
 
 
 def get_case_headline(case: Case) -> str:
     """What is new about a case."""
-    return "Already there" if is_preexisting(case) else CASE_HEADLINES[case.notification]
+    return "Pre-existing" if is_preexisting(case) else CASE_HEADLINES[case.notification]
 
 
 def is_preexisting(case: Case) -> bool:
-    """True for what existed when its surface was seen for the first time, and is untold."""
+    """Whether a case existed at the initial scan and was not notified yet."""
     return case.baselined and case.notification is Notification.OPENED
 
 
 def get_request_headline(request: OperatorRequest) -> str:
-    """What was asked for and whether it was done."""
+    """What an operator requested, and whether it was done."""
     name = REQUEST_HEADLINES[request.kind]
     if request.state is RequestState.DONE:
         return name
@@ -256,19 +255,19 @@ def get_request_headline(request: OperatorRequest) -> str:
 
 
 def render_request_block(context: CardContext, request: OperatorRequest) -> CardElement:
-    """Who asked for what, why, and what came of it."""
+    """What an operator requested, by whom, why, and the result."""
     about = escape_markdown(context.report.subject_names.get(request.subject, request.subject))
     if request.kind in CASE_REQUEST_KINDS and CASE_KEY.fullmatch(request.subject):
         page = format_card_link(
             f"case {request.subject[-8:]}", context.build_case_url(request.subject)
         )
         about = f"{about} · {page}" if request.subject in context.report.subject_names else page
-    way = f" ({escape_markdown(request.authenticated_as)})" if request.authenticated_as else ""
+    account = f" ({escape_markdown(request.authenticated_as)})" if request.authenticated_as else ""
     rows = [
-        ("who", f"{escape_markdown(request.requested_by)}{way}"),
+        ("who", f"{escape_markdown(request.requested_by)}{account}"),
         ("why", escape_markdown(request.reason, 500)),
         ("about", about),
-        ("until", format_card_time(request.until) if request.until else ""),
+        ("until", format_time(request.until) if request.until else ""),
     ]
     items = [
         make_text_block(f"**{get_request_headline(request)}**", spacing="None"),
@@ -276,20 +275,13 @@ def render_request_block(context: CardContext, request: OperatorRequest) -> Card
     ]
     if request.note:
         items.append(
-            make_text_block(
-                f"**What came of it:** {escape_markdown(request.note, 400)}", spacing="Small"
-            )
+            make_text_block(f"**Result:** {escape_markdown(request.note, 400)}", spacing="Small")
         )
-    ended = f" · answered {format_card_time(request.ended_at)}" if request.ended_at else ""
-    items.append(make_subtle_text(f"asked {format_card_time(request.at)}{ended}", spacing="Small"))
+    ended = f" · completed {format_time(request.ended_at)}" if request.ended_at else ""
+    items.append(make_subtle_text(f"requested {format_time(request.at)}{ended}", spacing="Small"))
     return make_container(items, separator=True, spacing="Medium")
 
 
-def format_card_time(at: datetime) -> str:
-    """A time as people read it."""
-    return f"{at:%Y-%m-%d %H:%M} UTC"
-
-
 def format_amount(things: Sequence[object], noun: str) -> str:
-    """So many things."""
+    """A number of things with their noun: 1 case, 2 cases."""
     return f"{len(things):,} {noun}{'' if len(things) == 1 else 's'}"

@@ -1,14 +1,14 @@
-"""RunReport -> the messages a Teams channel shows: pure.
+"""RunReport -> the messages for the Teams channel. Pure.
 
-    what a guard sees for the first time      one card that sums it up
-    cases with news                           a card for each severity, the gravest first
-    cases that ended                          a card of their own
-    what people asked for                     a card of its own
+    initial scan of a guard        one card that summarizes what exists
+    cases with a notification      one card for each severity, the most severe first
+    closed cases                   one card
+    operator requests              one card
 
-A card names its cases with what was found, what was done about it, the evidence and the next step.
-On each, the gravest come first, no mailbox may crowd out another, and what does not fit is counted.
-A `Message` knows what it tells, so that exactly this is marked as told once the channel took it,
-and how to say so in plain words where the channel refuses the card.
+A card shows each case with its summary, remediation, evidence and next step, the most severe
+first; cases of one mailbox cannot crowd out others, and a card counts what does not fit. A
+`ChannelMessage` lists what it covers, so that exactly this is marked as notified once the channel
+accepted it, and it has a plain form for a channel that rejects the card.
 """
 
 import re
@@ -43,7 +43,6 @@ from core.notifications.case_blocks import (
     CardContext,
     fit_case_block,
     format_amount,
-    format_card_time,
     get_request_headline,
     is_preexisting,
     render_case_block,
@@ -53,6 +52,7 @@ from core.notifications.case_blocks import (
 )
 from core.sanitize import escape_markdown
 from core.status.change_texts import describe_change
+from core.time_format import format_time
 
 RESERVED_BYTES = 2_000
 MAX_PER_OBJECT = 3
@@ -71,62 +71,62 @@ SEVERITY_STYLES = {
 
 @dataclass(frozen=True, slots=True)
 class ChannelMessage:
-    """One message and what it tells: exactly this is told once the channel took it."""
+    """One message, and the cases and requests that count as notified once it was accepted."""
 
     payload: Mapping[str, object]
     cases: tuple[Case, ...] = ()
     operator_requests: tuple[OperatorRequest, ...] = ()
 
     def build_plain_payload(self, report: RunReport) -> Mapping[str, object]:
-        """The same news for a channel that refused the card: small, and without foreign text."""
+        """The message for a channel that rejected the card: small, without text from the tenant."""
         rows = [
             f"{case.severity.label} · {case.kind} · case {case.short_key}" for case in self.cases
         ]
         rows += [
-            f"{get_request_headline(action)} · {action.id}" for action in self.operator_requests
+            f"{get_request_headline(request)} · {request.id}" for request in self.operator_requests
         ]
         more = [f"and {len(rows) - MAX_PLAIN_ROWS:,} more"] if len(rows) > MAX_PLAIN_ROWS else []
         body = [
             make_text_block(
-                f"Exoguard · {report.title}: {format_amount(rows, 'thing')} to tell",
+                f"Exoguard · {report.title}: {format_amount(rows, 'notification')}",
                 weight="Bolder",
             ),
-            make_text_block("The channel refused the card that shows them. Look at:"),
+            make_text_block("The channel rejected the card with the details. They concern:"),
             *map(make_text_block, (*rows[:MAX_PLAIN_ROWS], *more)),
             make_subtle_text(
                 f"GET /api/cases?guard={report.guard} · run {escape_markdown(report.run)}"
             ),
         ]
-        return wrap_in_message(body, f"Exoguard: {format_amount(rows, 'thing')} to tell")
+        return wrap_in_message(body, f"Exoguard: {format_amount(rows, 'notification')}")
 
 
 def build_cards(report: RunReport, base_url: str = "") -> list[ChannelMessage]:
-    """The messages of a run, in the order they are to be sent; none when there is nothing to tell.
+    """The messages of a run in the order to send them; none when there is nothing to notify.
 
-    `address` is where people reach the app: with it cards link to the pages of their cases.
+    With `base_url`, the public address of the app, cards link to the pages of their cases.
     """
-    frame = CardContext.from_report(report, base_url)
-    asked = tuple(action for action in report.operator_requests if not action.notified)
+    context = CardContext.from_report(report, base_url)
+    requests = tuple(request for request in report.operator_requests if not request.notified)
     if report.baselined and report.notifications:
-        return [build_initial_message(frame, report.notifications, asked)]
-    # What an earlier run took as its starting point and could not tell any more.
-    there = tuple(filter(is_preexisting, report.notifications))
+        return [build_initial_message(context, report.notifications, requests)]
+    # Cases of an initial scan whose run ended before it could notify them.
+    preexisting = tuple(filter(is_preexisting, report.notifications))
     groups: defaultdict[Severity, list[Case]] = defaultdict(list)
-    ended: list[Case] = []
+    closed: list[Case] = []
     for case in report.notifications:
         if not is_preexisting(case):
-            (ended if case.notification in END_NOTIFICATIONS else groups[case.severity]).append(
+            (closed if case.notification in END_NOTIFICATIONS else groups[case.severity]).append(
                 case
             )
-    messages = [build_initial_message(frame, there)] if there else []
+    messages = [build_initial_message(context, preexisting)] if preexisting else []
     messages += [
-        build_severity_message(frame, grave, groups[grave])
-        for grave in sorted(groups, reverse=True)
+        build_severity_message(context, severity, groups[severity])
+        for severity in sorted(groups, reverse=True)
     ]
-    if ended:
-        messages.append(build_closed_message(frame, ended))
-    if asked:
-        messages.append(build_requests_message(frame, asked))
+    if closed:
+        messages.append(build_closed_message(context, closed))
+    if requests:
+        messages.append(build_requests_message(context, requests))
     return messages
 
 
@@ -138,29 +138,29 @@ def build_cards(report: RunReport, base_url: str = "") -> list[ChannelMessage]:
 def build_initial_message(
     context: CardContext, cases: tuple[Case, ...], requests: tuple[OperatorRequest, ...] = ()
 ) -> ChannelMessage:
-    """All that exists already, by number and gravity, and the gravest of it in detail."""
-    there = [case for case in cases if is_preexisting(case)]
+    """What already exists: counted by severity and kind, the most severe cases in detail."""
+    preexisting = [case for case in cases if is_preexisting(case)]
     worst = max(case.severity for case in cases)
     counts = Counter(
         (case.severity, case.kind) for case in cases if case.notification not in END_NOTIFICATIONS
     )
-    by_gravity: defaultdict[Severity, list[str]] = defaultdict(list)
+    kinds_by_severity: defaultdict[Severity, list[str]] = defaultdict(list)
     for (severity, kind), number in sorted(counts.items(), key=lambda row: (-row[0][0], -row[1])):
-        by_gravity[severity].append(f"{number} x {escape_markdown(kind, 60)}")
-    rows = [(severity.label, ", ".join(kinds)) for severity, kinds in by_gravity.items()]
+        kinds_by_severity[severity].append(f"{number} x {escape_markdown(kind, 60)}")
+    rows = [(severity.label, ", ".join(kinds)) for severity, kinds in kinds_by_severity.items()]
     top = [
         *render_card_opening(
             context,
-            f"First look: {format_amount(there, 'thing')} already there",
+            f"Initial scan: {format_amount(preexisting, 'pre-existing case')}",
             SEVERITY_STYLES[worst],
         ),
         make_text_block(
-            "What is already there is the starting point and will not be told one by one. From "
-            "now on only what is new, changed or gone is told."
+            "These cases are the baseline and are not notified one by one. From now on Exoguard "
+            "notifies only what is new, changed or closed."
         ),
         *([make_fact_set(rows)] if rows else ()),
         *render_card_notices(context),
-        *(render_request_block(context, action) for action in requests),
+        *(render_request_block(context, request) for request in requests),
     ]
     page = context.build_list_url(state="open")
     return ChannelMessage(
@@ -173,7 +173,7 @@ def build_initial_message(
 def build_severity_message(
     context: CardContext, severity: Severity, cases: Sequence[Case]
 ) -> ChannelMessage:
-    """The cases of one gravity."""
+    """The cases of one severity."""
     headline = f"{severity.label.capitalize()}: {count_by_headline(cases)}"
     top = [
         *render_card_opening(context, headline, SEVERITY_STYLES[severity]),
@@ -184,10 +184,10 @@ def build_severity_message(
 
 
 def build_closed_message(context: CardContext, cases: Sequence[Case]) -> ChannelMessage:
-    """The cases that are over: nobody has to do anything."""
+    """The closed cases: no action is needed."""
     top = [
         *render_card_opening(
-            context, f"Over: {count_by_headline(cases)}", "good", with_reason=False
+            context, f"Resolved: {count_by_headline(cases)}", "good", with_reason=False
         )
     ]
     page = context.build_list_url(state="closed")
@@ -199,22 +199,22 @@ def build_closed_message(context: CardContext, cases: Sequence[Case]) -> Channel
 def build_requests_message(
     context: CardContext, requests: tuple[OperatorRequest, ...]
 ) -> ChannelMessage:
-    """What people asked of the guard, and what came of it. What does not fit is counted."""
-    counts = Counter(get_request_headline(action).lower() for action in requests)
+    """What operators requested, and the results. The card counts what does not fit."""
+    counts = Counter(get_request_headline(request).lower() for request in requests)
     numbers = ", ".join(f"{number} {name}" for name, number in counts.items())
     body = render_card_opening(
-        context, f"Asked for by people: {numbers}", "emphasis", with_reason=False
+        context, f"Requested by operators: {numbers}", "emphasis", with_reason=False
     )
-    room, left = MAX_MESSAGE_BYTES - RESERVED_BYTES - count_json_bytes(body), 0
-    for action in requests:
-        block = render_request_block(context, action)
-        if count_json_bytes(block) > room:
-            left += 1
+    free_bytes, omitted = MAX_MESSAGE_BYTES - RESERVED_BYTES - count_json_bytes(body), 0
+    for request in requests:
+        block = render_request_block(context, request)
+        if count_json_bytes(block) > free_bytes:
+            omitted += 1
             continue
         body.append(block)
-        room -= count_json_bytes(block)
-    if left:
-        body.append(make_text_block(f"and {left} more", weight="Bolder"))
+        free_bytes -= count_json_bytes(block)
+    if omitted:
+        body.append(make_text_block(f"and {omitted} more", weight="Bolder"))
     page = context.build_list_url(state="open")
     return ChannelMessage(
         wrap_card(context, [*body, render_card_footer(context)], page), (), requests
@@ -229,36 +229,36 @@ def assemble_card(
     renderer: BlockRenderer,
     max_cases: int = 1_000,
 ) -> Mapping[str, object]:
-    """A card with as many entries as fit, and the rest counted. `page` lists all of them."""
-    room = MAX_MESSAGE_BYTES - RESERVED_BYTES - count_json_bytes(opening_blocks)
-    shown: list[CardElement] = []
-    left: list[Case] = []
+    """A card with as many cases as fit, and a count of the others. `list_url` lists them all."""
+    free_bytes = MAX_MESSAGE_BYTES - RESERVED_BYTES - count_json_bytes(opening_blocks)
+    blocks: list[CardElement] = []
+    omitted: list[Case] = []
     misfits = 0
     for case in rank_for_card(cases):
-        # What did not fit so often will not: of ten thousand, most are only counted.
+        # After that many misfits the card is full: of ten thousand cases most are only counted.
         block = (
             fit_case_block(context, case, renderer)
-            if len(shown) < max_cases and misfits < MAX_MISFITS
+            if len(blocks) < max_cases and misfits < MAX_MISFITS
             else None
         )
-        if block is None or count_json_bytes(block) > room:
+        if block is None or count_json_bytes(block) > free_bytes:
             misfits += 1
-            left.append(case)
+            omitted.append(case)
             continue
-        room -= count_json_bytes(block)
-        shown.append(block)
-    if left:
-        rest = describe_remainder(left) + (
+        free_bytes -= count_json_bytes(block)
+        blocks.append(block)
+    if omitted:
+        rest = describe_remainder(omitted) + (
             f" · {format_card_link('all of them', list_url)}" if list_url else ""
         )
-        shown.append(make_text_block(rest, weight="Bolder", separator=True))
-    return wrap_card(context, [*opening_blocks, *shown, render_card_footer(context)], list_url)
+        blocks.append(make_text_block(rest, weight="Bolder", separator=True))
+    return wrap_card(context, [*opening_blocks, *blocks, render_card_footer(context)], list_url)
 
 
 def wrap_card(
     context: CardContext, body: Sequence[CardElement], list_url: str
 ) -> Mapping[str, object]:
-    """A card in its envelope, with the way to its cases and to the page of all guards."""
+    """A card in its envelope, with buttons to its cases and to the status page."""
     title = context.report.title
     buttons = (
         *make_link_button("These cases", list_url),
@@ -266,7 +266,9 @@ def wrap_card(
     )
     return wrap_in_message(
         body,
-        escape_markdown(f"Exoguard: {title}, {len(context.report.notifications)} news"),
+        escape_markdown(
+            f"Exoguard: {title}, {format_amount(context.report.notifications, 'notification')}"
+        ),
         buttons,
     )
 
@@ -274,14 +276,14 @@ def wrap_card(
 def render_card_opening(
     context: CardContext, headline: str, style: str, with_reason: bool = True
 ) -> list[CardElement]:
-    """What a card begins with: what it is about, how it was seen, and why it matters."""
+    """The top of a card: guard, headline, mode, coverage, and why it matters."""
     report = context.report
-    seen = (
+    coverage = (
         f" · {escape_markdown(format_run_coverage(report))}"
         if report.population or report.unavailable_sources
         else ""
     )
-    line = f"{report.mode} mode{seen} · {format_card_time(report.started_at)}"
+    line = f"{report.mode} mode{coverage} · {format_time(report.started_at)}"
     body = [make_card_header(escape_markdown(report.title), headline, line, style)]
     if with_reason and report.rationale:
         body.append(make_text_block(f"**Why it matters:** {escape_markdown(report.rationale)}"))
@@ -289,7 +291,7 @@ def render_card_opening(
 
 
 def rank_for_card(cases: Iterable[Case]) -> list[Case]:
-    """The gravest first; of one object only a few before everybody else has had a turn."""
+    """The most severe first; only a few of one object before the other objects had a turn."""
     ranked = sorted(
         cases, key=lambda case: (-case.severity, case.opened_at, case.subject, case.key)
     )
@@ -303,7 +305,7 @@ def rank_for_card(cases: Iterable[Case]) -> list[Case]:
 
 
 def count_by_headline(cases: Iterable[Case]) -> str:
-    """The news in numbers."""
+    """How many cases there are under each headline."""
     counts = Counter(CASE_HEADLINES[case.notification].lower() for case in cases)
     return ", ".join(f"{number} {name}" for name, number in counts.items())
 
@@ -311,7 +313,7 @@ def count_by_headline(cases: Iterable[Case]) -> str:
 def render_card_notices(
     context: CardContext, cases: Sequence[Case] | None = None
 ) -> Iterator[CardElement]:
-    """What concerns all cases of a card, or of the run."""
+    """Notices about the changes of a card's cases, or of the run."""
     keys = {case.key for case in cases} if cases is not None else None
     preview = [one for one in context.report.preview if keys is None or one.case_key in keys]
     if preview:
@@ -319,7 +321,7 @@ def render_card_notices(
         planned = ", ".join(
             f"{number} x {describe_change(kind)}" for kind, number in kinds.most_common()
         )
-        yield make_text_block(f"**Nothing was changed yet. The next run will make:** {planned}.")
+        yield make_text_block(f"**Not changed yet. The next run will make:** {planned}.")
     failed = [
         outcome
         for outcome in context.report.outcomes
@@ -327,11 +329,11 @@ def render_card_notices(
     ]
     if failed:
         verb = "change did" if len(failed) == 1 else "changes did"
-        yield make_text_block(f"**{len(failed)} {verb} not succeed** and will be tried again.")
+        yield make_text_block(f"**{len(failed)} {verb} not succeed.** The next run tries again.")
 
 
 def describe_remainder(omitted: Iterable[Case]) -> str:
-    """Everything that did not fit, counted by kind and severity."""
+    """The cases that did not fit, counted by kind and severity."""
     counts = Counter((case.severity, case.kind) for case in omitted)
     parts = [
         f"{number} x {escape_markdown(kind, 60)} ({severity.label})"
@@ -341,19 +343,19 @@ def describe_remainder(omitted: Iterable[Case]) -> str:
 
 
 def render_card_footer(context: CardContext) -> CardElement:
-    """Where to look further."""
+    """Where to find the details."""
     report = context.report
     run = escape_markdown(report.run)
-    # Who is only called to do what was asked for makes no run: its id is that of the action.
-    asked = report.status == REQUESTS_ONLY
-    place, label = ("actions", "action") if asked else ("runs", "run")
+    # A run that only processes requests has no run document: its id is that of the request.
+    requests_only = report.status == REQUESTS_ONLY
+    place, label = ("actions", "action") if requests_only else ("runs", "run")
     page = build_app_url(context.base_url, place, report.guard, report.run)
-    whole = format_card_link(f"the whole {label}", page)
-    parts = [whole] if page and RUN_ID.fullmatch(report.run) else [f"{label} {run}"]
+    details = format_card_link(f"details of the {label}", page)
+    parts = [details] if page and RUN_ID.fullmatch(report.run) else [f"{label} {run}"]
     if report.exemption_count:
         parts.append(f"{report.exemption_count} exempt")
     if report.mode is Mode.ALERT:
-        parts.append("this guard only tells, it changes nothing")
+        parts.append("alert mode: this guard changes nothing")
     if not page:
-        parts.append(f"all of it: GET /api/{place}/{report.guard}/{run}")
+        parts.append(f"details: GET /api/{place}/{report.guard}/{run}")
     return make_subtle_text(" · ".join(parts), separator=True)

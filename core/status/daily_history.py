@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from core.model.cases import Case
-from core.model.changes import ChangeRecord, ChangeState
+from core.model.changes import ChangeRecord
 from core.model.findings import Severity
+from core.status.counts import is_change_made
 
 HISTORY_DAYS = 30
-EFFECTIVE_STATES = (ChangeState.APPLIED, ChangeState.INFERRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,7 @@ def build_daily_history(
         if end:
             closed[end] += 1
             moved[max(end, first), case.severity] -= 1
-    made = Counter(
-        get_utc_date(record.at) for record in changes if record.state in EFFECTIVE_STATES
-    )
+    made = Counter(get_utc_date(record.at) for record in changes if is_change_made(record))
     return tuple(
         DailyCounts(day, levels, opened[day], closed[day], made[day])
         for day, levels in accumulate_open_counts(moved, first)

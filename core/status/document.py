@@ -22,13 +22,13 @@ from core.status.case_document import (
     build_exemption,
     build_operator_request,
 )
+from core.status.counts import PendingNotifications
 from core.status.daily_history import DailyCounts
 from core.status.guard_status import (
     ExemptionView,
     Health,
     HealthReason,
     PendingDecision,
-    PendingNotifications,
     ScanCoverage,
     ScanProgress,
     ScanTiming,
@@ -239,13 +239,13 @@ def build_guard(status: GuardStatus) -> GuardDocument:
         reasons=tuple(map(build_reason, status.reasons)),
         timing=build_timing(status.timing),
         coverage=build_coverage(status.coverage) if status.coverage else None,
-        open=build_severity_counts(status.open_by_severity),
-        ages=AgesDocument(*status.open_by_age),
-        decisions=len(status.decisions),
-        recent_changes=len(status.recent_changes),
-        exemptions=sum(exemption.in_force for exemption in status.exemptions),
+        open=build_severity_counts(status.counts.open_by_severity),
+        ages=AgesDocument(*status.counts.open_by_age),
+        decisions=status.counts.decisions,
+        recent_changes=status.counts.changes_made,
+        exemptions=status.counts.exemptions,
         missing_permissions=tuple(case.subject for case in status.missing_permissions),
-        pending_notifications=build_pending_notifications(status.pending),
+        pending_notifications=build_pending_notifications(status.counts.pending),
         rows_not_understood=status.unreadable_rows,
         unreadable=status.read_error or None,
     )
@@ -411,8 +411,8 @@ def build_status_document(status: TenantStatus) -> StatusDocument:
         at=status.at,
         health=status.health,
         reasons=tuple(map(build_reason, status.reasons)),
-        open=build_severity_counts(status.open_by_severity),
-        pending_notifications=build_pending_notifications(status.pending),
+        open=build_severity_counts(status.counts.open_by_severity),
+        pending_notifications=build_pending_notifications(status.counts.pending),
         guards=tuple(map(build_guard, status.guards)),
         decisions=tuple(map(build_decision, status.decisions)),
         changes=tuple(

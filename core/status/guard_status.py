@@ -5,13 +5,12 @@ check and the digest can only say the same. Silence is not health: a guard that 
 and did not is late, and one that never looked is not well.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from core.model.cases import Case, Exemption, Notification
+from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord, ChangeState, compute_plan_hash
 from core.model.findings import Severity, Verdict
 from core.model.guards import GuardConfig, Mode
@@ -19,17 +18,16 @@ from core.model.requests import OperatorRequest, RequestState
 from core.model.state import GuardSnapshot, ScanPass
 from core.ncrontab import CronSchedule
 from core.ports import ShardStatus
+from core.status.counts import is_recent, select_open_cases
 from core.status.run_history import PENDING_STATUSES, RunSummary
 from core.tenant.changes import Change, parse_change
 
 DEFAULT_RUN_MINUTES = 8.0
 # What a run may take besides asking: to begin, to write down, to tell.
 RUN_MARGIN = timedelta(minutes=2)
-RECENT_CHANGE_WINDOW = timedelta(days=7)
 RECENT_REQUEST_WINDOW = timedelta(days=30)
 ENDING_SOON_WINDOW = timedelta(days=14)
 EXPIRED_WINDOW = timedelta(days=30)
-AGE_LIMITS = (timedelta(days=1), timedelta(days=7), timedelta(days=30))
 
 
 class Health(StrEnum):
@@ -169,28 +167,6 @@ class ExemptionView:
     ends_soon: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PendingNotifications:
-    """What has not been told to the channel yet: news of cases, outcomes of actions."""
-
-    case_count: int = 0
-    request_count: int = 0
-    oldest_at: datetime | None = None
-
-    @property
-    def total(self) -> int:
-        """All of it."""
-        return self.case_count + self.request_count
-
-    def plus(self, other: "PendingNotifications") -> "PendingNotifications":
-        """That of two guards."""
-        known = [moment for moment in (self.oldest_at, other.oldest_at) if moment]
-        oldest = min(known, default=None)
-        return PendingNotifications(
-            self.case_count + other.case_count, self.request_count + other.request_count, oldest
-        )
-
-
 # ----------------------------------------------------------------------------------------------
 # Time
 # ----------------------------------------------------------------------------------------------
@@ -277,48 +253,6 @@ def sort_cases(cases: Iterable[Case]) -> tuple[Case, ...]:
     return tuple(sorted(cases, key=lambda case: (-case.severity, case.opened_at, case.key)))
 
 
-def count_by_severity(cases: Iterable[Case]) -> dict[Severity, int]:
-    """How many of each severity, the gravest first."""
-    counted = Counter(case.severity for case in cases)
-    return {severity: counted[severity] for severity in reversed(Severity) if counted[severity]}
-
-
-def count_by_age(cases: Iterable[Case], now: datetime) -> tuple[int, int, int, int]:
-    """How many were opened within a day, within a week, within 30 days, before."""
-    counted = [0] * (len(AGE_LIMITS) + 1)
-    for case in cases:
-        counted[sum(now - case.opened_at > age for age in AGE_LIMITS)] += 1
-    day, week, month, older = counted
-    return day, week, month, older
-
-
-def get_pending_since(case: Case) -> datetime | None:
-    """Since when the news of a case have waited, as far as its times tell."""
-    match case.notification:
-        case Notification.NONE:
-            return None
-        case Notification.OPENED:
-            return case.opened_at
-        case Notification.DONE | Notification.CLOSED:
-            return case.closed_at
-        case _:
-            return case.deferred_at or case.notified_at
-
-
-def count_pending_notifications(snapshot: GuardSnapshot) -> PendingNotifications:
-    """What the channel has not heard yet."""
-    cases = [case for case in snapshot.cases.values() if case.notification]
-    actions = [
-        action
-        for action in snapshot.operator_requests
-        if action.state is not RequestState.REQUESTED and not action.notified
-    ]
-    times = [*map(get_pending_since, cases), *(action.ended_at for action in actions)]
-    return PendingNotifications(
-        len(cases), len(actions), min((one for one in times if one), default=None)
-    )
-
-
 # ----------------------------------------------------------------------------------------------
 # What waits for a person
 # ----------------------------------------------------------------------------------------------
@@ -335,7 +269,7 @@ def list_decisions(data: GuardData, runs: Sequence[RunSummary]) -> Iterator[Pend
     """Everything about a guard that a person has to decide, the gravest and oldest first."""
     duty, memory = data.config, data.snapshot
     name, title = duty.guard.name, duty.guard.title
-    for case in sort_cases(case for case in memory.cases.values() if case.closed_at is None):
+    for case in sort_cases(select_open_cases(memory.cases.values())):
         if case.kind == "brake":
             yield build_plan_decision(duty, memory, case, runs)
         elif case.verdict in DECISION_KINDS:
@@ -449,6 +383,6 @@ def list_recent_requests(snapshot: GuardSnapshot, now: datetime) -> tuple[Operat
 
 
 def list_recent_changes(snapshot: GuardSnapshot, now: datetime) -> tuple[ChangeRecord, ...]:
-    """What was changed in the last week, newest first."""
-    recent = (record for record in snapshot.changes if now - record.at <= RECENT_CHANGE_WINDOW)
+    """The changes attempted in the last seven days, newest first: failed and undone ones too."""
+    recent = (record for record in snapshot.changes if is_recent(record.at, now))
     return tuple(sorted(recent, key=lambda record: record.at, reverse=True))

@@ -6,16 +6,21 @@
 `ok` has to be earned: every guard that is on has looked in time and seen all, nothing waits.
 """
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import reduce
 
+from core.errors import LedgerError
 from core.microsoft365.permissions import ExcessPermissions, find_excess_permissions
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
 from core.model.findings import Severity
 from core.model.guards import GuardConfig, Mode
 from core.model.requests import OperatorRequest
+from core.ports import Ledger
+from core.status.counts import StatusCounts, count_guard, select_open_cases
 from core.status.daily_history import DailyCounts, build_daily_history
 from core.status.guard_status import (
     DEFAULT_RUN_MINUTES,
@@ -25,13 +30,9 @@ from core.status.guard_status import (
     Health,
     HealthReason,
     PendingDecision,
-    PendingNotifications,
     ScanCoverage,
     ScanTiming,
     compute_scan_timing,
-    count_by_age,
-    count_by_severity,
-    count_pending_notifications,
     find_latest_coverage,
     list_decisions,
     list_exemption_views,
@@ -41,7 +42,10 @@ from core.status.guard_status import (
 )
 from core.status.run_history import RunSummary, parse_runs
 from core.tenant.port import GrantedPermissions
+from core.time_format import format_duration, format_time
 
+# Enough runs to include the last complete scan of a guard that runs every quarter of an hour.
+MAX_RUNS = 120
 # News that wait for longer are not on their way: the channel does not take them.
 DELIVERY_GRACE = timedelta(minutes=30)
 # The kinds of cases that say Exoguard itself is hindered.
@@ -68,14 +72,12 @@ class GuardStatus:
     timing: ScanTiming
     coverage: ScanCoverage | None = None
     open_cases: tuple[Case, ...] = ()
-    open_by_severity: Mapping[Severity, int] = field(default_factory=dict)
-    open_by_age: tuple[int, int, int, int] = (0, 0, 0, 0)
+    counts: StatusCounts = field(default_factory=StatusCounts)
     decisions: tuple[PendingDecision, ...] = ()
     recent_changes: tuple[ChangeRecord, ...] = ()
     known_cases: frozenset[str] = frozenset()
     exemptions: tuple[ExemptionView, ...] = ()
     missing_permissions: tuple[Case, ...] = ()
-    pending: PendingNotifications = field(default_factory=PendingNotifications)
     operator_requests: tuple[OperatorRequest, ...] = ()
     unreadable_rows: int = 0
     read_error: str = ""
@@ -121,23 +123,15 @@ class TenantStatus:
     history: tuple[DailyCounts, ...]
 
     @property
-    def open_by_severity(self) -> dict[Severity, int]:
-        """Open cases of all guards by severity, the gravest first."""
-        return count_by_severity(case for guard in self.guards for case in guard.open_cases)
+    def counts(self) -> StatusCounts:
+        """The numbers of all guards together."""
+        return reduce(StatusCounts.plus, (guard.counts for guard in self.guards), StatusCounts())
 
     @property
     def missing_permissions(self) -> tuple[tuple[GuardStatus, Case], ...]:
         """The permissions guards lack: the gravest first."""
         every = ((guard, case) for guard in self.guards for case in guard.missing_permissions)
         return tuple(sorted(every, key=lambda pair: (-pair[1].severity, pair[1].subject)))
-
-    @property
-    def pending(self) -> PendingNotifications:
-        """What the channel has not heard of any guard."""
-        whole = PendingNotifications()
-        for guard in self.guards:
-            whole = whole.plus(guard.pending)
-        return whole
 
     @property
     def decisions(self) -> tuple[PendingDecision, ...]:
@@ -166,6 +160,25 @@ class TenantStatus:
         """What people asked for lately, newest first."""
         every = ((guard, action) for guard in self.guards for action in guard.operator_requests)
         return tuple(sorted(every, key=lambda pair: pair[1].at, reverse=True))
+
+
+async def load_all_guard_data(ledger: Ledger, configs: Iterable[GuardConfig]) -> list[GuardData]:
+    """Load what the ledger holds of every guard; of one that cannot be read, the reason."""
+    return await asyncio.gather(*(load_guard_data(ledger, config) for config in configs))
+
+
+async def load_guard_data(ledger: Ledger, config: GuardConfig) -> GuardData:
+    """Load what the ledger holds of one guard."""
+    guard = config.guard.name
+    try:
+        return GuardData(
+            config,
+            await ledger.load(guard),
+            await ledger.list_recent_runs(guard, MAX_RUNS),
+            await ledger.load_shards(guard),
+        )
+    except LedgerError as error:
+        return GuardData(config, read_error=str(error))
 
 
 def build_status(
@@ -210,8 +223,9 @@ def build_guard_status(
 ) -> GuardStatus:
     """How one guard stands."""
     duty, memory = data.config, data.snapshot
-    open_cases = sort_cases(case for case in memory.cases.values() if case.closed_at is None)
+    open_cases = sort_cases(select_open_cases(memory.cases.values()))
     recent = list_recent_changes(memory, now)
+    decisions = tuple(list_decisions(data, runs))
     found = GuardStatus(
         config=duty,
         health=Health.OK,
@@ -219,14 +233,12 @@ def build_guard_status(
         timing=compute_scan_timing(data, runs, now, since, grace),
         coverage=find_latest_coverage(duty, runs),
         open_cases=open_cases,
-        open_by_severity=count_by_severity(open_cases),
-        open_by_age=count_by_age(open_cases, now),
-        decisions=tuple(list_decisions(data, runs)),
+        counts=count_guard(memory, sum(not one.acknowledged for one in decisions), now),
+        decisions=decisions,
         recent_changes=recent,
         known_cases=frozenset(one.case_key for one in recent if one.case_key in memory.cases),
         exemptions=list_exemption_views(duty.guard.name, memory, now),
         missing_permissions=tuple(case for case in open_cases if case.kind == "permission-missing"),
-        pending=count_pending_notifications(memory),
         operator_requests=list_recent_requests(memory, now),
         unreadable_rows=memory.unreadable_rows,
         read_error=data.read_error,
@@ -285,7 +297,7 @@ def list_failure_reasons(guard: GuardStatus, now: datetime) -> Iterator[HealthRe
     ):
         why = f"{guard.unreadable_rows} {pluralize('row', guard.unreadable_rows)} of its state not understood"
         yield HealthReason(Health.ATTENTION, why, guard.name)
-    waiting = guard.pending
+    waiting = guard.counts.pending
     if waiting.oldest_at and now - waiting.oldest_at > DELIVERY_GRACE:
         alerts = f"{waiting.total} {pluralize('alert', waiting.total)}"
         why = f"{alerts} not taken by the channel for {format_duration(now - waiting.oldest_at)}"
@@ -297,7 +309,7 @@ def list_missed_scan_reasons(guard: GuardStatus) -> Iterator[HealthReason]:
     time, name = guard.timing, guard.name
     if time.late_by:
         ran = "never looked" if time.never_scanned else "not looked"
-        since = f", due since {time.missed_due_at:%Y-%m-%d %H:%M} UTC" if time.missed_due_at else ""
+        since = f", due since {format_time(time.missed_due_at)}" if time.missed_due_at else ""
         yield HealthReason(
             Health.FAILING, f"late by {format_duration(time.late_by)}: it has {ran}{since}", name
         )
@@ -325,15 +337,25 @@ def list_attention_reasons(guard: GuardStatus) -> Iterator[HealthReason]:
         yield HealthReason(Health.ATTENTION, f"{len(asked)} {verb} a decision", name)
     grave = [case for case in guard.open_cases if needs_attention(case)]
     if grave:
-        levels = ", ".join(f"{n} {level.label}" for level, n in count_by_severity(grave).items())
-        number = len(grave)
-        text = f"{number} open {pluralize('case', number)}: {levels}"
+        text = describe_open_cases(guard.counts)
         yield HealthReason(Health.ATTENTION, text, name, max(case.severity for case in grave))
     seen = guard.coverage
     if seen and seen.unread_count:
         yield HealthReason(
             Health.ATTENTION, f"{seen.unread_count:,} of its {seen.noun} not readable", name
         )
+
+
+def describe_open_cases(counts: StatusCounts) -> str:
+    """All open cases, in total and by severity."""
+    number = counts.open_cases
+    levels = format_severity_counts(counts.open_by_severity)
+    return f"{number:,} open {pluralize('case', number)}: {levels}"
+
+
+def format_severity_counts(counts: Mapping[Severity, int]) -> str:
+    """Numbers of cases by severity, the most severe first."""
+    return ", ".join(f"{number:,} {level.label}" for level, number in counts.items()) or "none"
 
 
 def needs_attention(case: Case) -> bool:
@@ -366,12 +388,3 @@ def pluralize(word: str, number: int) -> str:
 def append_count(text: str, number: int) -> str:
     """Words with their number, when it is more than one."""
     return text if number == 1 else f"{text} ({number})"
-
-
-def format_duration(length: timedelta) -> str:
-    """A length of time in words, in the largest unit of which there are two."""
-    minutes = int(length.total_seconds() // 60)
-    for unit, size in (("day", 1440), ("hour", 60)):
-        if minutes >= 2 * size:
-            return f"{minutes // size} {unit}s"
-    return f"{max(minutes, 1)} {pluralize('minute', max(minutes, 1))}"

@@ -1,1 +1,1 @@
-"""web."""
+"""The HTML pages: status, list of cases, one case."""

@@ -8,12 +8,12 @@ from core.model.cases import Case
 from core.model.changes import ChangeState
 from core.model.requests import OperatorRequest, RequestState
 from core.status.case_query import CaseDetail
+from core.status.case_texts import describe_case_end
 from core.web.glossary import (
     CHANGE_STATE_TEXTS,
     CHANGE_TEXTS_BY_KIND,
     REQUEST_KIND_TEXTS,
     REQUEST_STATE_TEXTS,
-    describe_case_end,
 )
 
 

@@ -1,15 +1,11 @@
 """What Exoguard's own terms mean, for people who see them for the first time."""
 
-from datetime import datetime, timedelta
-
-from core.model.cases import Case
 from core.model.changes import ChangeState
 from core.model.findings import Severity, Verdict
 from core.model.guards import Mode
 from core.model.requests import RequestKind, RequestState
 from core.status.change_texts import CHANGE_TEXTS
 from core.status.guard_status import Health
-from core.status.overview import format_duration
 
 HEALTH_LABELS = {
     Health.OK: "Ok",
@@ -102,24 +98,3 @@ RUN_STATUS_TEXTS = {
     "going on": "still looking",
     "failed": "failed",
 }
-
-
-def format_relative_time(moment: datetime, now: datetime) -> str:
-    """How long ago, or how soon."""
-    gap = moment - now
-    if abs(gap) < timedelta(minutes=1):
-        return "just now" if gap <= timedelta() else "in a moment"
-    return f"in {format_duration(gap)}" if gap > timedelta() else f"{format_duration(-gap)} ago"
-
-
-def describe_case_end(case: Case) -> str:
-    """How a case ended, in a sentence."""
-    if case.is_one_off:
-        return "It is over; what it did is still done."
-    match case.resolution:
-        case "done":
-            return "Exoguard put it right and read it back."
-        case "exempt":
-            return "Somebody exempted it."
-        case _:
-            return "It is no longer there."

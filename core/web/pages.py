@@ -15,7 +15,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 
@@ -28,9 +28,11 @@ from core.model.findings import Severity
 from core.model.guards import GuardConfig
 from core.sanitize import sanitize_text
 from core.status.case_query import CaseDetail, CasePage
-from core.status.daily_history import EFFECTIVE_STATES
-from core.status.overview import TenantStatus, format_duration
+from core.status.case_texts import describe_case_end
+from core.status.counts import is_change_made
+from core.status.overview import TenantStatus
 from core.tenant.reversibility import explain_irreversible
+from core.time_format import format_date, format_duration, format_relative_time, format_time
 from core.web import glossary, instructions
 from core.web.case_timeline import build_case_timeline
 from core.web.charts import chart_case_flow, chart_changes, chart_open_cases
@@ -82,11 +84,6 @@ def sanitize_lines(text: str) -> Markup:
     )
 
 
-def format_page_time(moment: datetime) -> str:
-    """A time as people read it."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
 def group_digits(number: int) -> str:
     """A number in groups of three."""
     return f"{number:,}"
@@ -113,16 +110,17 @@ def build_template_environment() -> Environment:
         "clip": sanitize_text,
         "grouped": group_digits,
         "lines": sanitize_lines,
-        "relative": glossary.format_relative_time,
-        "span": format_duration,
-        "stamp": format_page_time,
-        "written": format_before_value,
+        "before_value": format_before_value,
+        "date": format_date,
+        "duration": format_duration,
+        "relative": format_relative_time,
+        "time": format_time,
     }
     made.globals |= {
         "style": STYLESHEET,
         "glossary": glossary,
         "instructions": instructions,
-        "describe_case_end": glossary.describe_case_end,
+        "describe_case_end": describe_case_end,
     }
     return made
 
@@ -133,7 +131,7 @@ SEVERITIES = tuple(one for one in reversed(Severity) if one is not Severity.INFO
 
 def render_status_page(status: TenantStatus) -> str:
     """The first page: is all well, what waits for a person, how each guard stands."""
-    levels, decisions = status.open_by_severity, status.decisions
+    counts = status.counts
     return TEMPLATES.get_template("status.html").render(
         here="status",
         root="",
@@ -141,10 +139,12 @@ def render_status_page(status: TenantStatus) -> str:
         now=status.at,
         status=status,
         titles={guard.name: guard.title for guard in status.guards},
-        total=sum(levels.values()),
-        shares=[(severity.label, number) for severity, number in levels.items()],
-        decisions=decisions,
-        oldest=min((one.since for one in decisions), default=status.at),
+        counts=counts,
+        shares=[(level.label, number) for level, number in counts.open_by_severity.items()],
+        decisions=status.decisions,
+        oldest_decision=min(
+            (one.since for one in status.decisions if not one.acknowledged), default=status.at
+        ),
         recent_changes=status.recent_changes,
         exemptions=status.exemptions,
         missing_permissions=status.missing_permissions,
@@ -198,8 +198,7 @@ def render_case_page(detail: CaseDetail, now: datetime, controls: Sequence[Contr
 
 def can_offer_undo(record: ChangeRecord) -> bool:
     """Whether it makes sense to offer taking a change back."""
-    made = record.state in EFFECTIVE_STATES and not record.undo_of and record.undone_at is None
-    return made and not explain_irreversible(record.kind, record.before)
+    return is_change_made(record) and not explain_irreversible(record.kind, record.before)
 
 
 def render_notice_page(heading: str, paragraphs: Sequence[str], command: str = "") -> str:

@@ -14,7 +14,7 @@ import pytest
 from core.model.cases import Notification
 from core.model.findings import Severity
 from core.notifications.run_cards import MAX_PLAIN_ROWS, build_cards
-from core.status.guard_status import count_pending_notifications
+from core.status.counts import count_pending_notifications
 from tests.resilience.generators.small_tenant import PERSON_IDS, build_small_tenant
 from tests.resilience.generators.staged import AdapterHarness, open_harness
 from tests.support.adaptive_cards import build_case, build_report

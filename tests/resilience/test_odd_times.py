@@ -33,8 +33,7 @@ from core.model.run_document import run_report_to_log_line
 from core.model.runs import RunReport
 from core.ncrontab import CronSchedule
 from core.status.document import build_status_document
-from core.status.load import load_guard_data
-from core.status.overview import build_status
+from core.status.overview import build_status, load_guard_data
 from core.status.run_history import parse_run
 from sandbox.functions_host.azurite import Azurite
 from tests.support.fakes.world import DAY, START, Clock

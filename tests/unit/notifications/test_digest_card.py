@@ -17,8 +17,7 @@ from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
 from core.notifications.digest_card import build_digest_card
 from core.ports import World
 from core.status.guard_status import GuardData
-from core.status.load import MAX_RUNS
-from core.status.overview import TenantStatus, build_status
+from core.status.overview import MAX_RUNS, TenantStatus, build_status
 from core.tenant.port import Tenant
 from tests.support.adaptive_cards import (
     PUBLIC_URL,
@@ -155,7 +154,7 @@ def test_it_is_a_valid_card_that_fits(known: TenantStatus, address: str) -> None
 
 def test_when_all_is_well_it_says_so_and_of_each_guard_when_it_looked_and_at_how_much() -> None:
     told = shown(at(*(healthy(duty) for duty in THREE_CONFIGS)))
-    assert told.count("looked 2026-11-23 06:55 UTC · 812 of 815 ") == 3
+    assert told.count("scanned 2026-11-23 06:55 UTC · 812 of 815 ") == 3
     assert "3 guards on, 2 of them enforcing" in told
     assert "open cases\nnone" in told
     assert "waiting for a decision\nnone" in told
@@ -168,17 +167,17 @@ def test_a_guard_that_has_not_looked_is_said_plainly_and_comes_first() -> None:
     known = at(healthy(SIGN_IN_CONFIG), late)
     told = shown(known)
     assert style(known) == "attention"
-    assert "Exoguard does not see everything, or cannot tell it" in told
+    assert "Degraded: Exoguard misses part of the tenant or cannot notify" in told
     assert "**mailbox-audit**: late by" in told
-    assert "**has not looked since 2026-11-20 07:00 UTC**" in told
+    assert "**has not scanned since 2026-11-20 07:00 UTC**" in told
     assert told.index(AUDIT_CONFIG.guard.title) < told.index(SIGN_IN_CONFIG.guard.title)
 
 
 def test_a_guard_that_never_looked_and_one_that_is_off_are_said_plainly() -> None:
     off = GuardData(replace(AUDIT_CONFIG, mode=Mode.OFF))
     told = shown(at(healthy(SIGN_IN_CONFIG), GuardData(FORWARDING_CONFIG), off))
-    assert "**has never looked**" in told
-    assert "off: it does not look" in told
+    assert "**has never scanned**" in told
+    assert "off: it does not run" in told
     assert "1 off" in told
 
 
@@ -194,7 +193,7 @@ def test_a_guard_whose_last_run_failed_did_not_look() -> None:
 def test_however_many_reasons_there_are_what_waits_is_still_told() -> None:
     told = shown(overfull())
     assert "more reasons" in told
-    assert "Waits for a decision" in told
+    assert "Waiting for your decision" in told
     assert "and 2995 more" in told
 
 
@@ -202,17 +201,17 @@ def test_a_guard_whose_state_cannot_be_read_is_not_well() -> None:
     known = at(GuardData(SIGN_IN_CONFIG, read_error="the table answers 503"))
     assert style(known) == "attention"
     assert "the table answers 503" in shown(known)
-    assert "nothing is known of it" in shown(known)
+    assert "its state cannot be read" in shown(known)
 
 
 def test_the_week_is_told_in_numbers_and_what_waits_by_name() -> None:
     told = shown(busy(), PUBLIC_URL)
     assert "open cases\n1 critical, 1 high" in told
-    assert "in this week\n3 new, 1 over" in told
+    assert "last 7 days\n3 opened, 1 closed" in told
     assert "changes made\n1" in told
     assert "waiting for a decision\n1" in told
     assert "exemptions ending\n1" in told
-    assert "not told yet\n1 alert" in told
+    assert "pending notifications\n1" in told
     page = f"{PUBLIC_URL}/api/cases/mailbox-forwarding/{1:032x}"
     assert f"[case 00000001]({page})" in told
     assert "mailbox-9: until 2026-11-26, by Ada" in told
@@ -308,7 +307,7 @@ async def test_it_tells_of_every_guard_from_what_the_ledger_remembers() -> None:
     await stage.hour()
     assert await stage.hour() == "sent"
     told = "\n".join(collect_texts(stage.alerts.sent[0]))
-    assert told.count("**has never looked**") == 3
+    assert told.count("**has never scanned**") == 3
 
 
 @pytest.mark.parametrize(

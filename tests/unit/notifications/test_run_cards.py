@@ -146,8 +146,8 @@ def test_there_is_one_card_for_each_gravity_then_one_for_what_is_over_then_one_f
     assert [headline(message) for message in messages] == [
         "Critical: 1 new",
         "Low: 2 new",
-        "Over: 1 put right",
-        "Asked for by people: 1 acknowledged",
+        "Resolved: 1 remediated",
+        "Requested by operators: 1 acknowledged",
     ]
     assert [get_card_content(message.payload)["body"][0]["style"] for message in messages] == [
         "attention",
@@ -164,7 +164,7 @@ def test_a_first_look_is_one_card_that_counts_everything_and_shows_the_gravest()
     )
     run = build_report(*many, grave, baselined=True, operator_requests=(build_request(),))
     told = shown(run)
-    assert headline(only(run)) == "First look: 39 things already there"
+    assert headline(only(run)) == "Initial scan: 39 pre-existing cases"
     assert "critical\n1 x audit-off\nhigh\n39 x inbox-rule-forward" in told
     assert told.index("Nothing is recorded.") < told.index("redirects to")
     assert "and 28 more: 28 x inbox-rule-forward (high)" in told
@@ -176,7 +176,7 @@ def test_what_a_dead_run_found_at_its_first_look_is_still_summed_up_on_one_card(
         build_case(number, baselined=True, severity=grave) for number, grave in enumerate(Severity)
     ]
     summary, fresh = build_cards(build_report(*there, build_case(99)))
-    assert headline(summary) == "First look: 5 things already there"
+    assert headline(summary) == "Initial scan: 5 pre-existing cases"
     assert (len(summary.cases), fresh.cases) == (5, (build_case(99),))
 
 
@@ -235,7 +235,7 @@ def test_what_the_next_run_will_do_is_nobody_elses_next_step() -> None:
 @pytest.mark.parametrize(
     ("changes", "run", "said"),
     [
-        ({}, {}, "**Nothing was changed:** it takes a person to decide."),
+        ({}, {}, "**Nothing was changed:** an operator has to decide."),
         (
             {"planned_changes": (DISABLE_RULE_CHANGE_JSON,)},
             {},
@@ -258,15 +258,15 @@ def test_what_the_next_run_will_do_is_nobody_elses_next_step() -> None:
                 "planned_changes": (BLOCK_CHANGE_JSON,),
             },
             {"mode": Mode.ENFORCE},
-            "**Left to a person:** it was changed back twice",
+            "**Left to an operator:** the setting was reverted twice",
         ),
         (
             {"verdict": Verdict.PROTECTED, "deferred_at": START, "note": "an administrator"},
             {"mode": Mode.ENFORCE},
-            "it cannot be put right here (protected): an administrator",
+            "Exoguard cannot remediate it (protected): an administrator",
         ),
-        ({"note": "HTTP 503"}, {"mode": Mode.ENFORCE}, "**Tried, without success:** HTTP 503"),
-        ({"planned_changes": ("{}",)}, {}, "**Nothing was changed:** it takes a person to decide."),
+        ({"note": "HTTP 503"}, {"mode": Mode.ENFORCE}, "**Attempted without success:** HTTP 503"),
+        ({"planned_changes": ("{}",)}, {}, "**Nothing was changed:** an operator has to decide."),
         (
             {"planned_changes": ('["FromTomorrow", {}]',)},
             {},
@@ -288,17 +288,17 @@ def test_what_was_done_is_said_and_asks_for_nothing() -> None:
     ended = build_closed_case(note="It took two tries.", planned_changes=(BLOCK_CHANGE_JSON,))
     told = shown(build_report(ended, mode=Mode.ENFORCE), PUBLIC_URL)
     assert (
-        "Exoguard put it right and read it back: block sign-in and revoke the sessions. "
+        "Exoguard remediated it and verified the result: block sign-in and revoke the sessions. "
         "It took two tries."
     ) in told
     assert "Next step" not in told
-    assert "over 2026-11-20 06:00 UTC" in told
+    assert "closed 2026-11-20 06:00 UTC" in told
 
 
 def test_an_event_that_was_over_before_it_was_told_still_asks_for_something() -> None:
     told = shown(build_report(build_case(is_one_off=True, closed_at=START, resolution="gone")))
     assert "High: 1 new" in told
-    assert "what it did is still done" in told
+    assert "its effects remain" in told
     assert "Next step" in told
 
 
@@ -411,11 +411,11 @@ def test_what_somebody_asked_for_is_told_with_who_why_and_what_came_of_it() -> N
     )
     assert "**Exempted**" in told
     assert "who\nAda (function key)" in told
-    assert "asked 2026-11-20 06:00 UTC · answered 2026-11-20 06:00 UTC" in told
+    assert "requested 2026-11-20 06:00 UTC · completed 2026-11-20 06:00 UTC" in told
     assert "why\nI talk to Joe this afternoon." in told
     assert "until\n2026-11-20 06:00 UTC" in told
     assert f"[case 00000001]({PUBLIC_URL}/api/cases/mailbox-forwarding/{1:032x})" in told
-    assert "**What came of it:** It is not brought up again" in told
+    assert "**Result:** It is not brought up again" in told
 
 
 @pytest.mark.parametrize(

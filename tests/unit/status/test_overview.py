@@ -353,10 +353,10 @@ def test_open_cases_are_counted_by_severity_and_age_and_the_gravest_is_first() -
             case(5, closed_at=ago(days=1), resolution="gone"),
         ),
     )
-    assert found.open_by_severity == {Severity.CRITICAL: 1, Severity.HIGH: 2, Severity.LOW: 1}
-    assert found.open_by_age == (1, 1, 1, 1)
+    assert found.counts.open_by_severity == {Severity.CRITICAL: 1, Severity.HIGH: 2, Severity.LOW: 1}
+    assert found.counts.open_by_age == (1, 1, 1, 1)
     assert [one.object_id for one in found.open_cases] == ["m4", "m3", "m2", "m1"]
-    assert words(found) == "3 open cases: 1 critical, 2 high"
+    assert words(found) == "4 open cases: 1 critical, 2 high, 1 low"
 
 
 @pytest.mark.parametrize(
@@ -414,8 +414,8 @@ def test_alerts_the_channel_does_not_take_are_failing_after_a_while() -> None:
     done = replace(act, state=RequestState.DONE, ended_at=ago(hours=4))
     asked = replace(act, id="2")
     found = of(ran(ago(minutes=5)), known=memory(old, operator_requests=(done, asked)))
-    assert (found.pending.case_count, found.pending.request_count) == (1, 1)
-    assert found.pending.oldest_at == ago(hours=4)
+    assert (found.counts.pending.case_count, found.counts.pending.request_count) == (1, 1)
+    assert found.counts.pending.oldest_at == ago(hours=4)
     assert words(found) == "2 alerts not taken by the channel for 4 hours"
 
 
