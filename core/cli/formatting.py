@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from rich.text import Text
 
 from core.sanitize import sanitize_text
+from core.time_format import format_relative_time, format_time
 
 WORD_COLOURS = {
     "critical": "bold red",
@@ -24,7 +25,6 @@ WORD_COLOURS = {
     "busy": "yellow",
     "late": "bold red",
 }
-TIME_UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
 def sanitize_cell(value: object, limit: int = 256, style: str = "") -> Text:
@@ -48,31 +48,15 @@ def parse_document_time(text: object) -> datetime | None:
 
 
 def format_utc(text: object) -> str:
-    """A time in UTC, to the minute."""
+    """A time of a document in UTC, to the minute."""
     found = parse_document_time(text)
-    return f"{found:%Y-%m-%d %H:%M} UTC" if found else "-"
+    return format_time(found) if found else "-"
 
 
 def format_age(text: object, now: datetime) -> str:
-    """How long ago, or in how long, in the largest unit there is one of."""
+    """How long ago a time of a document was, or how soon it comes, in short units."""
     found = parse_document_time(text)
-    if found is None:
-        return "-"
-    length = now - found
-    return (
-        f"{format_short_duration(length)} ago"
-        if length >= timedelta()
-        else f"in {format_short_duration(-length)}"
-    )
-
-
-def format_short_duration(length: timedelta) -> str:
-    """A length of time."""
-    seconds = int(length.total_seconds())
-    for size, unit in TIME_UNITS:
-        if seconds >= size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
+    return format_relative_time(found, now, compact=True) if found else "-"
 
 
 def format_time_and_age(text: object, now: datetime) -> str:

@@ -19,6 +19,7 @@ from core.cli.formatting import (
 )
 from core.cli.lookup import SEVERITY_LABELS
 from core.cli.undo_hint import format_before, format_undo_hint
+from core.status.counts import EFFECTIVE_STATES
 
 MIN_TABLE_WIDTH = 80
 # So many of what may be many are shown in the status.
@@ -110,7 +111,8 @@ class TerminalRenderer:
     def print_waiting(self, document: JsonRow) -> None:
         """What waits: for a person, for the channel, for a grant."""
         if document["decisions"]:
-            self.print_title("Waiting for a person")
+            number = sum(row["decisions"] for row in document["guards"])
+            self.print_title(f"Waiting for your decision: {number}")
             self.print_table(
                 ("since", "kind", "what"), map(self.build_decision_row, document["decisions"])
             )
@@ -118,7 +120,7 @@ class TerminalRenderer:
         if pending["cases"] or pending["actions"]:
             number = pending["cases"] + pending["actions"]
             self.print_title(
-                f"{number} not told yet, the oldest {format_age(pending['oldest'], self.now)}"
+                f"Pending notifications: {number}, oldest {format_age(pending['oldest'], self.now)}"
             )
         missing = group_by_permission(document["permissions"]["missing"])
         if missing:
@@ -133,7 +135,8 @@ class TerminalRenderer:
 
     def build_decision_row(self, row: JsonRow) -> tuple[str | Text, ...]:
         """Something only a person can decide."""
-        text = sanitize_cell(f"{row['guard']} · {row['subject']}", 400)
+        acknowledged = " (acknowledged)" if row["acknowledged"] else ""
+        text = sanitize_cell(f"{row['guard']} · {row['subject']}{acknowledged}", 400)
         text.append_text(Text("\n")).append_text(sanitize_cell(row["summary"], 400))
         if row["kind"] == "plan":
             text.append(f"\nrelease {row['guard']} {row['plan']}", style="bold")
@@ -268,7 +271,7 @@ class TerminalRenderer:
                 ("mode", sanitize_cell(row.get("mode"), 10)),
                 ("saw", sanitize_cell(row.get("coverage"), 400)),
                 ("open", f"{row['open']} ({row['critical']} critical)" if "open" in row else None),
-                ("changed", f"{len(changes)}" if "changes" in row else None),
+                ("changes made", f"{count_changes_made(changes)}" if "changes" in row else None),
                 ("held", sanitize_cell(f"{held}; plan {row.get('plan')}", 400) if held else None),
                 ("error", sanitize_cell(row.get("error"), 600)),
             )
@@ -288,6 +291,11 @@ def group_by_permission(rows: Iterable[JsonRow]) -> list[tuple[Text, Text]]:
         (sanitize_cell(name, 80), sanitize_cell(", ".join(guards), 400))
         for name, guards in found.items()
     ]
+
+
+def count_changes_made(rows: Iterable[JsonRow]) -> int:
+    """How many changes of a run took effect; refused and failed ones did not."""
+    return sum(row["outcome"] in EFFECTIVE_STATES for row in rows)
 
 
 def build_reason_row(reason: JsonRow) -> tuple[Text, Text]:

@@ -33,6 +33,7 @@ from core.model.runs import REQUESTS_ONLY, ReportedFinding, RunReport
 from core.model.state import GuardState, ScanTotals
 from core.notifications.run_cards import ChannelMessage, build_cards
 from core.ports import Claim, World
+from core.status.counts import count_by_severity, select_open_cases
 from core.tenant.changes import AppliedChange, build_change
 from core.tenant.port import GrantedPermissions, Tenant
 
@@ -108,6 +109,7 @@ def mark_totals_incomplete(totals: ScanTotals) -> ScanTotals:
 def build_run_report(scan: Scan, plan: Plan | None = None) -> RunReport:
     """The report with what was seen and decided."""
     tally, cases = scan.totals, scan.cases
+    open_by_severity = count_by_severity(select_open_cases(cases.values()))
     rows = [*scan.reported_findings, *(plan.result.reported_findings if plan else ())]
     report = replace(
         scan.report,
@@ -130,10 +132,8 @@ def build_run_report(scan: Scan, plan: Plan | None = None) -> RunReport:
         exemption_count=sum(
             exempt.until > scan.report.started_at for exempt in scan.snapshot.exemptions.values()
         ),
-        open_count=sum(case.closed_at is None for case in cases.values()),
-        critical_count=sum(
-            case.closed_at is None and case.severity is Severity.CRITICAL for case in cases.values()
-        ),
+        open_count=sum(open_by_severity.values()),
+        critical_count=open_by_severity.get(Severity.CRITICAL, 0),
     )
     if plan is None:
         return report

@@ -295,7 +295,8 @@ def list_failure_reasons(guard: GuardStatus, now: datetime) -> Iterator[HealthRe
     if guard.unreadable_rows and not any(
         case.kind == "state-unreadable" for case in guard.open_cases
     ):
-        why = f"{guard.unreadable_rows} {pluralize('row', guard.unreadable_rows)} of its state not understood"
+        rows = pluralize("row", guard.unreadable_rows)
+        why = f"{guard.unreadable_rows} {rows} of its state not understood"
         yield HealthReason(Health.ATTENTION, why, guard.name)
     waiting = guard.counts.pending
     if waiting.oldest_at and now - waiting.oldest_at > DELIVERY_GRACE:

@@ -205,7 +205,7 @@ async def test_a_bypassed_row_without_an_id_is_told_by_its_name_and_nothing_abse
     told = dump_cards(journey.cards)
     assert "svc backup" in told
     assert "AuditBypassEnabled: True" in told
-    assert "No longer there" not in told
+    assert "No longer present" not in told
 
 
 @pytest.mark.parametrize("cmdlet", ["Get-MailboxAuditBypassAssociation", "Get-Mailbox"])
@@ -216,7 +216,7 @@ async def test_a_listing_of_nobody_at_all_is_not_a_clean_tenant(cmdlet: str) -> 
     journey = await examined(scene, ticks=4, mode="alert")
     assert journey.find_run(2, AUDIT)["blind"]
     told = dump_cards(journey.cards)
-    assert "No longer there" not in told
+    assert "No longer present" not in told
     assert "listed nobody at all" in told
 
 
@@ -235,7 +235,7 @@ async def test_extras_are_added_again_although_the_first_half_already_looks_righ
     added = [row["AuditOwner"]["Add"] for row in parameters(journey) if "AuditOwner" in row]
     assert added == [["MailboxLogin"]]
     assert verdicts(journey, 4) == {(SET, KEEP)}
-    assert "Put right" in dump_cards(journey.cards)
+    assert "Remediated" in dump_cards(journey.cards)
 
 
 async def test_a_change_whose_answer_was_lost_is_told_as_made_and_not_made_again() -> None:
@@ -247,8 +247,8 @@ async def test_a_change_whose_answer_was_lost_is_told_as_made_and_not_made_again
         for tick in (2, 3)
     ] == [["failed"], []]
     assert len(journey.writes) == 1
-    assert "**Put right** · u0@contoso.com" in dump_cards(journey.cards)
-    assert "**No longer there** · u0@contoso.com" not in dump_cards(journey.cards)
+    assert "**Remediated** · u0@contoso.com" in dump_cards(journey.cards)
+    assert "**No longer present** · u0@contoso.com" not in dump_cards(journey.cards)
 
 
 async def test_what_somebody_changes_back_twice_is_left_to_a_person() -> None:

@@ -11,7 +11,7 @@ from core.model.cases import Case, Notification
 from core.model.findings import Finding, Severity, Verdict
 from core.model.guards import Mode
 from core.model.state import GuardSnapshot
-from core.notifications.case_blocks import describe_end_on_card
+from core.status.case_texts import describe_case_end
 from core.tenant.readings import Reading
 from tests.support.builders import FORWARDING_CONFIG
 
@@ -47,7 +47,7 @@ def test_that_an_event_is_over_is_no_news(event: bool, news: Notification) -> No
 def test_an_event_that_was_over_before_it_could_be_told_is_told_all_the_same() -> None:
     (case,) = reconcile_batch(situation(opened()), SEEN, []).cases
     assert (case.closed_at, case.notification) == (NOW, Notification.OPENED)
-    assert describe_end_on_card(case) == "It is over; what it did is still done."
+    assert describe_case_end(case) == "The event is over; its effects remain."
 
 
 def test_the_same_again_after_its_end_is_a_new_case() -> None:

@@ -173,7 +173,7 @@ async def test_news_wait_for_a_channel_that_is_down() -> None:
     report = await stage.tick()
     assert report.delivered
     assert len(stage.alerts.sent) == 1
-    assert "put it right" in stage.cards()
+    assert "Exoguard remediated it" in stage.cards()
     assert (await stage.tick()).delivered is None
 
 

@@ -353,7 +353,11 @@ def test_open_cases_are_counted_by_severity_and_age_and_the_gravest_is_first() -
             case(5, closed_at=ago(days=1), resolution="gone"),
         ),
     )
-    assert found.counts.open_by_severity == {Severity.CRITICAL: 1, Severity.HIGH: 2, Severity.LOW: 1}
+    assert found.counts.open_by_severity == {
+        Severity.CRITICAL: 1,
+        Severity.HIGH: 2,
+        Severity.LOW: 1,
+    }
     assert found.counts.open_by_age == (1, 1, 1, 1)
     assert [one.object_id for one in found.open_cases] == ["m4", "m3", "m2", "m1"]
     assert words(found) == "4 open cases: 1 critical, 2 high, 1 low"

@@ -211,7 +211,7 @@ def test_a_busy_morning_shows_what_is_late_held_missing_exempt_and_changed() -> 
         "ends soon",
         "Get-MailboxPermission",
         "Changed back by somebody",
-        "put back and exempt until 2026-12-13",
+        "restored and exempt until 2026-12-13",
     ):
         assert words in text
     assert "may differ from the plan" not in text
@@ -227,7 +227,7 @@ def test_a_case_tells_how_to_answer_it_over_http_and_on_the_command_line() -> No
     assert f"python -m core.cli undo {SIGN_IN} {made.id} --why" in text
     assert "x-functions-key: <key>" in text
     assert "Acknowledge it" not in text
-    assert "Exoguard put it right and read it back." in text
+    assert "Exoguard remediated it and verified the result." in text
     first = pages.gravest_case
     assert first is not None
     text = Read(pages.render_page("cases/" + "/".join(first), {}) or "").text
