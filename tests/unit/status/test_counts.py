@@ -13,6 +13,7 @@ from rich.console import Console
 from core.cli.render import TerminalRenderer
 from core.evidence.daily_coverage import CoveragePeriod
 from core.evidence.records import ExportHeader, list_guard_records
+from core.json_document import to_json
 from core.model.baseline import Baseline
 from core.model.cases import Notification
 from core.model.changes import ChangeState
@@ -21,7 +22,7 @@ from core.model.requests import RequestState
 from core.notifications.digest_card import build_digest_card
 from core.status.case_query import CaseFilter, select_case_page
 from core.status.counts import StatusCounts, is_change_made
-from core.status.document import status_to_json
+from core.status.document import build_status_document
 from core.status.guard_status import GuardData
 from core.status.overview import TenantStatus, build_status
 from core.web.pages import render_cases_page, render_status_page
@@ -92,7 +93,7 @@ def collect_numbers(text: str) -> dict[str, int]:
 def render_terminal(status: TenantStatus) -> str:
     paper = StringIO()
     console = Console(file=paper, width=200, markup=False, highlight=False)
-    TerminalRenderer(console, NOW).print_status(status_to_json(status), "app")
+    TerminalRenderer(console, NOW).print_status(to_json(build_status_document(status)), "app")
     return paper.getvalue()
 
 
@@ -128,7 +129,7 @@ def test_all_surfaces_show_the_same_number_of_open_cases(name: str) -> None:
     status = build_status(data, NOW)
     expected = sum(case.closed_at is None for one in data for case in one.snapshot.cases.values())
     levels = {severity.label: n for severity, n in status.counts.open_by_severity.items()}
-    document = status_to_json(status)
+    document = to_json(build_status_document(status))
     assert read_tile(render_status_page(status), "Open cases") == expected
     assert select_case_page(data, CaseFilter()).total == expected
     page = select_case_page(data, CaseFilter())
@@ -170,7 +171,7 @@ def test_all_surfaces_count_changes_made_and_neither_refused_nor_undone_ones() -
     assert "changes made\n6\n" in card
     section = card.partition("Changes made in the last 7 days")[2]
     assert sum(int(number) for number in re.findall(r"^- (\d+) x", section, re.MULTILINE)) == 6
-    guards = status_to_json(status)["guards"]
+    guards = to_json(build_status_document(status))["guards"]
     assert isinstance(guards, list)
     assert sum(guard["recent_changes"] for guard in guards) == 6
     assert sum(day.change_count for day in status.history[-8:]) == 6
@@ -181,7 +182,7 @@ def test_all_surfaces_show_the_same_decisions_and_pending_notifications() -> Non
     waiting = [one for one in status.decisions if not one.acknowledged]
     assert len(waiting) < len(status.decisions)
     page, card = render_status_page(status), "\n".join(collect_texts(build_digest_card(status)))
-    document, terminal = status_to_json(status), render_terminal(status)
+    document, terminal = to_json(build_status_document(status)), render_terminal(status)
     assert read_tile(page, "Waiting for a decision") == len(waiting)
     assert f"waiting for a decision\n{len(waiting)}\n" in card
     assert f"Waiting for your decision: {len(waiting)}\n" in terminal
