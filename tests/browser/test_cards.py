@@ -8,9 +8,14 @@ import pytest
 from core.notifications.digest_card import build_digest_card
 from core.notifications.run_cards import build_cards
 from tests.browser.served import launch_browser
-from tests.support.adaptive_cards import PUBLIC_URL, collect_texts, get_card_content, validate_card
-from tests.unit.notifications.test_digest_card import WELL, busy, overfull
-from tests.unit.notifications.test_run_cards import VARIANTS
+from tests.support.adaptive_cards import (
+    PUBLIC_URL,
+    REPORT_VARIANTS,
+    collect_texts,
+    get_card_content,
+    validate_card,
+)
+from tests.support.weekly_status import HEALTHY_STATUS, build_busy_week, build_overfull_week
 from tools.docs_gen.card_renderer import (
     CARD_IMAGES,
     CHANNEL_WIDTH,
@@ -28,10 +33,10 @@ def every() -> dict[str, Mapping[str, Any]]:
     """Every card there is a test of, by name."""
     found = {
         f"{name} {number}": message.payload
-        for name, run in VARIANTS.items()
+        for name, run in REPORT_VARIANTS.items()
         for number, message in enumerate(build_cards(run, PUBLIC_URL))
     }
-    weeks = {"well": WELL, "busy": busy(), "overfull": overfull()}
+    weeks = {"well": HEALTHY_STATUS, "busy": build_busy_week(), "overfull": build_overfull_week()}
     found |= {
         f"the week, {name}": build_digest_card(one, PUBLIC_URL) for name, one in weeks.items()
     }

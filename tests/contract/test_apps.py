@@ -13,86 +13,37 @@ from core.tenant.surfaces import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
 from sandbox.graph.apps import (
     APIS,
     APP_OBJECT_ID,
-    EXCHANGE_APP,
     GRAPH_APP,
-    SHAREPOINT_APP,
-    build_app_assignment,
     build_principal,
     derive_api_id,
 )
-from tests.support.http_recorder import build_scene
 from tests.support.observe import collect_pages
-from tests.support.tenants import OPENERS, OpenTenant
+from tests.support.tenants import (
+    APP_CREDENTIAL_ID,
+    HELPER,
+    NOTES,
+    OPENERS,
+    OTHER_TENANT_ID,
+    OpenTenant,
+    build_app_scene,
+    build_grant_row,
+)
 
 pytestmark = pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS.keys())
 
-ELSEWHERE = "0e15e000-0000-4000-8000-000000000001"
-NOTES, HELPER = (f"c0000000-0000-4000-8000-00000000000{number}" for number in (1, 2))
-KEY = "fe000000-0000-4000-8000-000000000001"
-
-
-def grant(number: int, client: str, scope: str | None, user: str | None, **more: object) -> Any:
-    return {
-        "id": f"G{number}",
-        "clientId": client,
-        "consentType": "Principal" if user else "AllPrincipals",
-        "principalId": user,
-        "resourceId": derive_api_id(GRAPH_APP),
-        "scope": scope,
-        **more,
-    }
-
-
-def tenant_scene(**graph: object) -> dict[str, Any]:
-    parts: dict[str, object] = {
-        "servicePrincipals": [
-            build_principal(
-                NOTES.upper(),
-                "a0000000-0000-4000-8000-000000000001",
-                "Notes",
-                ELSEWHERE,
-                replyUrls=["https://notes.example/b", "https://notes.example/a"],
-                passwordCredentials=[{"keyId": KEY, "endDateTime": "2027-01-01T00:00:00Z"}],
-            ),
-            build_principal(HELPER, "a0000000-0000-4000-8000-000000000002", "Helper", None),
-        ],
-        "oauth2PermissionGrants": [
-            grant(1, NOTES, " Mail.Read  offline_access ", "u1"),
-            grant(2, NOTES.upper(), "Mail.Read", "u2"),
-            grant(3, HELPER, None, None),
-        ],
-        "appRoleAssignments": [
-            build_app_assignment(HELPER, GRAPH_APP, "Mail.Read"),
-            build_app_assignment(HELPER, SHAREPOINT_APP, "Sites.FullControl.All"),
-            build_app_assignment("u1", GRAPH_APP, "Mail.Send", principalType="User"),
-            build_app_assignment(
-                NOTES, EXCHANGE_APP, "", appRoleId="00000000-0000-0000-0000-000000000000"
-            ),
-            build_app_assignment(NOTES, EXCHANGE_APP, "Nobody.Knows"),
-        ],
-        "authorizationPolicy": {
-            "id": "authorizationPolicy",
-            "defaultUserRolePermissions": {
-                "allowedToCreateApps": True,
-                "permissionGrantPoliciesAssigned": ["A", "B"],
-            },
-        },
-    }
-    return build_scene(graph=parts | graph)
-
 
 async def test_apps_are_listed_with_whose_they_are(opener: OpenTenant) -> None:
-    async with opener(tenant_scene()) as opened:
+    async with opener(build_app_scene()) as opened:
         found = await collect_pages(opened.tenant.apps.list_apps())
         by_id = {app.id: app for app in found.items}
         notes, helper, itself = by_id[NOTES], by_id[HELPER], by_id[APP_OBJECT_ID]
         assert (notes.owner_tenant_id, notes.is_home_tenant, notes.publisher) == (
-            ELSEWHERE,
+            OTHER_TENANT_ID,
             False,
             "",
         )
         ends = datetime(2027, 1, 1, tzinfo=UTC)
-        assert notes.credentials == (AppCredential(KEY, "secret", ends),)
+        assert notes.credentials == (AppCredential(APP_CREDENTIAL_ID, "secret", ends),)
         assert notes.reply_urls == ("https://notes.example/a", "https://notes.example/b")
         assert (helper.owner_tenant_id, helper.is_home_tenant, helper.is_self) == ("", False, False)
         assert (itself.is_self, itself.is_home_tenant) == (True, True)
@@ -101,7 +52,7 @@ async def test_apps_are_listed_with_whose_they_are(opener: OpenTenant) -> None:
 
 
 async def test_grants_are_told_row_by_row_with_their_scopes_as_sets(opener: OpenTenant) -> None:
-    async with opener(tenant_scene()) as opened:
+    async with opener(build_app_scene()) as opened:
         found = await collect_pages(opened.tenant.apps.list_delegated_grants())
         graph = derive_api_id(GRAPH_APP)
         assert set(found.items) == {
@@ -113,7 +64,7 @@ async def test_grants_are_told_row_by_row_with_their_scopes_as_sets(opener: Open
 
 
 async def test_only_what_apps_were_given_is_a_permission(opener: OpenTenant) -> None:
-    async with opener(tenant_scene()) as opened:
+    async with opener(build_app_scene()) as opened:
         found = await collect_pages(opened.tenant.apps.list_app_permissions())
         held = {(one.client_id, one.value) for one in found.items if one.client_id != APP_OBJECT_ID}
         assert held == {(HELPER, "Mail.Read"), (HELPER, "Sites.FullControl.All"), (NOTES, "")}
@@ -123,7 +74,7 @@ async def test_only_what_apps_were_given_is_a_permission(opener: OpenTenant) -> 
 async def test_apps_can_be_asked_for_by_id_and_one_that_is_gone_is_absent(
     opener: OpenTenant,
 ) -> None:
-    async with opener(tenant_scene()) as opened:
+    async with opener(build_app_scene()) as opened:
         found = await opened.tenant.apps.read_apps([NOTES, derive_api_id(GRAPH_APP), "nobody"])
         assert {app.id for app in found.items} == {NOTES, derive_api_id(GRAPH_APP)}
         assert found.failures == ()
@@ -132,24 +83,24 @@ async def test_apps_can_be_asked_for_by_id_and_one_that_is_gone_is_absent(
 @pytest.mark.parametrize(
     ("row", "owner"),
     [
-        (grant(9, NOTES, 7, "u1"), NOTES),  # type: ignore[arg-type]  # That is the point.
-        (grant(9, NOTES, "x", "u1", consentType="Anybody"), NOTES),
-        (grant(9, NOTES, "x", "u1", resourceId=None), NOTES),
-        (grant(9, "", "x", "u1"), "unidentified-1"),
+        (build_grant_row(9, NOTES, 7, "u1"), NOTES),  # type: ignore[arg-type]  # That is the point.
+        (build_grant_row(9, NOTES, "x", "u1", consentType="Anybody"), NOTES),
+        (build_grant_row(9, NOTES, "x", "u1", resourceId=None), NOTES),
+        (build_grant_row(9, "", "x", "u1"), "unidentified-1"),
     ],
 )
 async def test_a_grant_that_makes_no_sense_is_unread_by_its_app(
     opener: OpenTenant, row: object, owner: str
 ) -> None:
-    async with opener(tenant_scene(oauth2PermissionGrants=[row])) as opened:
+    async with opener(build_app_scene(oauth2PermissionGrants=[row])) as opened:
         found = await collect_pages(opened.tenant.apps.list_delegated_grants())
         assert found.items == ()
         assert [miss.object_id for miss in found.failures] == [owner]
 
 
 async def test_an_app_whose_secrets_make_no_sense_is_unread(opener: OpenTenant) -> None:
-    rows = [build_principal(NOTES, "a1", "Notes", ELSEWHERE, passwordCredentials=[{}])]
-    async with opener(tenant_scene(servicePrincipals=rows)) as opened:
+    rows = [build_principal(NOTES, "a1", "Notes", OTHER_TENANT_ID, passwordCredentials=[{}])]
+    async with opener(build_app_scene(servicePrincipals=rows)) as opened:
         found = await collect_pages(opened.tenant.apps.list_apps())
         assert [miss.object_id for miss in found.failures] == [NOTES]
         assert NOTES not in {app.id for app in found.items}
@@ -170,7 +121,7 @@ NEEDED = {
 
 @pytest.mark.parametrize("surface", READS)
 async def test_a_missing_permission_is_named(opener: OpenTenant, surface: str) -> None:
-    async with opener(tenant_scene()) as opened:
+    async with opener(build_app_scene()) as opened:
         opened.withhold_permission(surface)
         found = await collect_pages(READS[surface](opened.tenant))
         miss = found.find_source_failure(surface)
@@ -181,7 +132,7 @@ async def test_a_missing_permission_is_named(opener: OpenTenant, surface: str) -
 
 @pytest.mark.parametrize("surface", READS)
 async def test_a_listing_that_breaks_is_not_an_empty_one(opener: OpenTenant, surface: str) -> None:
-    async with opener(tenant_scene()) as opened:
+    async with opener(build_app_scene()) as opened:
         opened.fail_read(surface)
         found = await collect_pages(READS[surface](opened.tenant))
         assert found.find_source_failure(surface)

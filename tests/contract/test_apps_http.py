@@ -13,21 +13,23 @@ from sandbox.graph.apps import (
     build_principal,
     derive_api_id,
 )
-from tests.contract.test_apps import ELSEWHERE, HELPER, NOTES, grant, tenant_scene
 from tests.support.http_recorder import connect_sandbox
 from tests.support.observe import collect_pages
+from tests.support.tenants import HELPER, NOTES, OTHER_TENANT_ID, build_app_scene, build_grant_row
 
 
 async def test_grants_of_a_large_tenant_come_page_by_page() -> None:
-    rows = [grant(number, NOTES, "Mail.Read", f"u{number}") for number in range(2_500)]
-    async with connect_sandbox(tenant_scene(oauth2PermissionGrants=rows)) as to:
+    rows = [build_grant_row(number, NOTES, "Mail.Read", f"u{number}") for number in range(2_500)]
+    async with connect_sandbox(build_app_scene(oauth2PermissionGrants=rows)) as to:
         pages = [len(page.items) async for page in to.tenant.apps.list_delegated_grants()]
         assert pages == [999, 999, 502]
 
 
 async def test_apps_come_page_by_page_each_with_its_own_scope() -> None:
-    rows = [build_principal(f"p{number}", f"a{number}", "x", ELSEWHERE) for number in range(600)]
-    async with connect_sandbox(tenant_scene(servicePrincipals=rows)) as to:
+    rows = [
+        build_principal(f"p{number}", f"a{number}", "x", OTHER_TENANT_ID) for number in range(600)
+    ]
+    async with connect_sandbox(build_app_scene(servicePrincipals=rows)) as to:
         pages = [page async for page in to.tenant.apps.list_apps()]
         assert [page.population for page in pages] == [500, 104]
         for page in pages:
@@ -37,16 +39,18 @@ async def test_apps_come_page_by_page_each_with_its_own_scope() -> None:
 
 
 async def test_an_app_that_moved_between_pages_counts_once() -> None:
-    rows = [build_principal(f"p{number}", f"a{number}", "x", ELSEWHERE) for number in range(500)]
+    rows = [
+        build_principal(f"p{number}", f"a{number}", "x", OTHER_TENANT_ID) for number in range(500)
+    ]
     twice = [*rows, rows[0]]
-    async with connect_sandbox(tenant_scene(servicePrincipals=twice)) as to:
+    async with connect_sandbox(build_app_scene(servicePrincipals=twice)) as to:
         found = await collect_pages(to.tenant.apps.list_apps())
         assert found.population == len({app.id for app in found.items}) == 504
 
 
 async def test_an_answer_without_any_app_is_an_answer_gone_wrong() -> None:
     fault = {"match": "/servicePrincipals[?]", "kind": "wrongBody", "body": {"value": []}}
-    async with connect_sandbox(tenant_scene()) as to:
+    async with connect_sandbox(build_app_scene()) as to:
         to.sandbox.tenant.set_faults([fault])
         found = await collect_pages(to.tenant.apps.list_apps())
         assert found.find_source_failure(APPS)
@@ -59,7 +63,7 @@ async def test_one_api_that_cannot_be_read_does_not_hide_the_others() -> None:
         "kind": "error",
         "status": 503,
     }
-    async with connect_sandbox(tenant_scene(), attempts=1) as to:
+    async with connect_sandbox(build_app_scene(), attempts=1) as to:
         to.sandbox.tenant.set_faults([fault])
         found = await collect_pages(to.tenant.apps.list_app_permissions())
         miss = found.find_source_failure(APP_PERMISSIONS)
@@ -69,14 +73,14 @@ async def test_one_api_that_cannot_be_read_does_not_hide_the_others() -> None:
 
 
 async def test_an_api_that_this_tenant_does_not_have_gave_nothing() -> None:
-    odd = build_principal(NOTES, EXCHANGE_APP.upper(), "Not there under this id", ELSEWHERE)
-    async with connect_sandbox(tenant_scene(servicePrincipals=[odd])) as to:
+    odd = build_principal(NOTES, EXCHANGE_APP.upper(), "Not there under this id", OTHER_TENANT_ID)
+    async with connect_sandbox(build_app_scene(servicePrincipals=[odd])) as to:
         found: Reading[object] = await collect_pages(to.tenant.apps.list_app_permissions())
         assert found.find_source_failure(APP_PERMISSIONS) is None
 
 
 async def test_the_app_knows_itself_by_its_own_token() -> None:
-    async with connect_sandbox(tenant_scene()) as to:
+    async with connect_sandbox(build_app_scene()) as to:
         found = await collect_pages(to.tenant.apps.list_apps())
         assert [app.id for app in found.items if app.is_self] == [APP_OBJECT_ID]
         assert [app.id for app in found.items if app.is_home_tenant] == [APP_OBJECT_ID]
@@ -84,7 +88,7 @@ async def test_the_app_knows_itself_by_its_own_token() -> None:
 
 async def test_the_apps_own_roles_are_seen_as_its_own() -> None:
     grants = {"graph": ["Application.Read.All", "Mail.ReadBasic.All"]}
-    async with connect_sandbox(tenant_scene(appRoleAssignments=[]) | {"grants": grants}) as to:
+    async with connect_sandbox(build_app_scene(appRoleAssignments=[]) | {"grants": grants}) as to:
         found = await collect_pages(to.tenant.apps.list_app_permissions())
         held = {(one.client_id, one.value) for one in found.items}
         assert held >= {
@@ -96,7 +100,7 @@ async def test_the_apps_own_roles_are_seen_as_its_own() -> None:
 async def test_consent_is_taken_from_users_and_nothing_else_changes() -> None:
     change = SetConfiguration(POLICY, "", PROPERTY, ("B",))
 
-    async with connect_sandbox(tenant_scene()) as to:
+    async with connect_sandbox(build_app_scene()) as to:
         applied = await to.tenant.writer.apply(change)
         assert (applied.before, applied.unchanged) == ({PROPERTY: ["A", "B"]}, False)
         (policy,) = (await to.tenant.configuration.read_configuration(POLICY)).items
@@ -110,6 +114,6 @@ async def test_consent_is_taken_from_users_and_nothing_else_changes() -> None:
 
 async def test_roles_by_their_made_up_ids_have_their_names() -> None:
     rows = [build_app_assignment(HELPER, GRAPH_APP, "Mail.Send")]
-    async with connect_sandbox(tenant_scene(appRoleAssignments=rows)) as to:
+    async with connect_sandbox(build_app_scene(appRoleAssignments=rows)) as to:
         found = await collect_pages(to.tenant.apps.list_app_permissions())
         assert [one.value for one in found.items if one.client_id == HELPER] == ["Mail.Send"]

@@ -1,9 +1,7 @@
 """The Ledger port: the same promises on the fake and on Table Storage (Azurite)."""
 
 import contextlib
-import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
@@ -16,28 +14,23 @@ from azure.data.tables.aio import TableClient
 from core.adapters.table_storage.ledger import LEASE_DURATION, PAGE_SIZE, TableClaim, TableLedger
 from core.engine.run import create_run_id
 from core.errors import ClaimLost, LedgerError
-from core.model.cases import Case, Exemption, Notification
-from core.model.changes import ChangeRecord, ChangeState
-from core.model.findings import Fact, Severity, Verdict
+from core.model.cases import Exemption, Notification
 from core.model.guards import Mode
-from core.model.requests import OperatorRequest, RequestKind, RequestState
+from core.model.requests import RequestKind, RequestState
 from core.model.runs import RunReport
-from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals, Shard
+from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals
 from core.ports import Ledger
 from sandbox.functions_host.azurite import Azurite
 from tests.support.fakes.world import DAY, START, Clock, FakeLedger, SimulatedCrash
-
-GUARD = "toy"
-
-
-@asynccontextmanager
-async def table_ledger(azurite: Azurite, name: str = "") -> AsyncIterator[TableLedger]:
-    """A ledger on a table of its own."""
-    table = TableClient.from_connection_string(
-        azurite.connection_string, table_name=name or f"t{uuid.uuid4().hex}", retry_total=0
-    )
-    async with table:
-        yield TableLedger(table)
+from tests.support.ledgers import (
+    DONE_SHARD,
+    GUARD,
+    GUARD_STATE,
+    build_stored_case,
+    build_stored_record,
+    build_stored_request,
+    open_table_ledger,
+)
 
 
 @pytest_asyncio.fixture(params=["fake", "table"])
@@ -46,58 +39,29 @@ async def ledger(request: pytest.FixtureRequest, azurite: Azurite) -> AsyncItera
     if request.param == "fake":
         yield FakeLedger(Clock())
     else:
-        async with table_ledger(azurite) as real:
+        async with open_table_ledger(azurite) as real:
             yield real
-
-
-def case(key: str = "k1") -> Case:
-    return Case(
-        key=key,
-        kind="forward",
-        object_id="00000000-0000-0000-0000-000000000001",
-        subject="o'brien@exämple.com \U0001f984",
-        severity=Severity.HIGH,
-        guard_verdict=Verdict.EXTERNAL,
-        verdict=Verdict.CONTESTED,
-        summary="It forwards / mail # ? \\ out.",
-        opened_at=START,
-        facts=(Fact("", "a"), Fact("", "b")),
-        sources=("mailboxes",),
-        notification=Notification.OPENED,
-        notified_at=START + DAY,
-    )
-
-
-def record(number: int = 1) -> ChangeRecord:
-    return ChangeRecord(
-        id=f"c{number}",
-        case_key="k1",
-        subject="a@example.com",
-        kind="ResetAuditSet",
-        arguments={"mailbox_guid": "g", "extras": [["Owner", ["Copy"]]]},
-        state=ChangeState.INTENDED,
-        at=START + timedelta(seconds=number),
-        run="r1",
-        before={"AuditEnabled": True, "DefaultAuditSet": ["Admin"]},
-    )
-
-
-STATE = GuardState(frozenset({"b", "a"}), 12, {"slow": START})
 
 
 async def test_what_was_saved_is_recalled_as_it_was(ledger: Ledger) -> None:
     exemption = Exemption("x", "me", "why", START + DAY)
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
-        await claim.save(case(), record(1), record(2), exemption, state=STATE)
+        await claim.save(
+            build_stored_case(),
+            build_stored_record(1),
+            build_stored_record(2),
+            exemption,
+            state=GUARD_STATE,
+        )
     async with ledger.claim(GUARD, "r2") as claim:
         assert claim
         memory = await claim.load()
-    assert memory.cases == {"k1": case()}
+    assert memory.cases == {"k1": build_stored_case()}
     assert [row.id for row in memory.changes] == ["c2", "c1"]
-    assert memory.changes[1] == record(1)
+    assert memory.changes[1] == build_stored_record(1)
     assert memory.exemptions == {"x": exemption}
-    assert memory.state == STATE
+    assert memory.state == GUARD_STATE
     assert memory.unreadable_rows == 0
 
 
@@ -123,8 +87,11 @@ async def test_a_claim_is_released_when_the_run_fails(ledger: Ledger) -> None:
 async def test_saving_again_replaces_and_forgetting_removes(ledger: Ledger) -> None:
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
-        await claim.save(case("k1"), case("k2"))
-        await claim.save(replace(case("k1"), notification=Notification.NONE), forget=(case("k2"),))
+        await claim.save(build_stored_case("k1"), build_stored_case("k2"))
+        await claim.save(
+            replace(build_stored_case("k1"), notification=Notification.NONE),
+            forget=(build_stored_case("k2"),),
+        )
         memory = await claim.load()
     assert {key: row.notification for key, row in memory.cases.items()} == {"k1": Notification.NONE}
 
@@ -132,9 +99,11 @@ async def test_saving_again_replaces_and_forgetting_removes(ledger: Ledger) -> N
 async def test_more_rows_than_a_transaction_holds_are_saved(ledger: Ledger) -> None:
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
-        await claim.save(*(case(f"k{number}") for number in range(250)), state=STATE)
+        await claim.save(
+            *(build_stored_case(f"k{number}") for number in range(250)), state=GUARD_STATE
+        )
         memory = await claim.load()
-    assert (len(memory.cases), memory.state) == (250, STATE)
+    assert (len(memory.cases), memory.state) == (250, GUARD_STATE)
 
 
 async def test_a_run_tells_its_status_from_request_to_report(ledger: Ledger) -> None:
@@ -165,9 +134,9 @@ async def test_long_closed_cases_are_tidied_away_and_open_ones_never(ledger: Led
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
         await claim.save(
-            case("open"),
-            replace(case("old"), closed_at=START - 91 * DAY),
-            replace(case("recent"), closed_at=START - 89 * DAY),
+            build_stored_case("open"),
+            replace(build_stored_case("old"), closed_at=START - 91 * DAY),
+            replace(build_stored_case("recent"), closed_at=START - 89 * DAY),
         )
     await ledger.purge_expired(GUARD, START)
     async with ledger.claim(GUARD, "r2") as claim:
@@ -192,12 +161,12 @@ async def take_over(ledger: TableLedger) -> None:
 
 
 async def test_an_owner_that_was_overtaken_writes_nothing(azurite: Azurite) -> None:
-    async with table_ledger(azurite) as ledger, ledger.claim(GUARD, "r1") as claim:
+    async with open_table_ledger(azurite) as ledger, ledger.claim(GUARD, "r1") as claim:
         assert claim
-        await claim.save(case("before"))
+        await claim.save(build_stored_case("before"))
         await take_over(ledger)
         with pytest.raises(ClaimLost):
-            await claim.save(case("after"))
+            await claim.save(build_stored_case("after"))
         with pytest.raises(ClaimLost):
             await claim.ensure_held()
         assert await ledger.read_row(GUARD, "case|before") is not None
@@ -205,7 +174,7 @@ async def test_an_owner_that_was_overtaken_writes_nothing(azurite: Azurite) -> N
 
 
 async def test_a_lease_that_ran_out_is_taken_with_the_next_epoch(azurite: Azurite) -> None:
-    async with table_ledger(azurite) as ledger:
+    async with open_table_ledger(azurite) as ledger:
         held = await ledger.acquire_lease(GUARD, "dead", "lease")
         assert held
         assert await ledger.acquire_lease(GUARD, "early", "lease") is None
@@ -222,7 +191,7 @@ async def test_a_lease_that_ran_out_is_taken_with_the_next_epoch(azurite: Azurit
 async def test_a_lease_nobody_understands_is_not_taken_over(
     azurite: Azurite, row: dict[str, object]
 ) -> None:
-    async with table_ledger(azurite) as ledger:
+    async with open_table_ledger(azurite) as ledger:
         async with ledger.claim(GUARD, "r1"):
             pass
         lease = await ledger.read_row(GUARD, "lease")
@@ -234,18 +203,18 @@ async def test_a_lease_nobody_understands_is_not_taken_over(
 
 
 async def test_a_write_whose_reply_was_lost_is_recognised_as_ours(azurite: Azurite) -> None:
-    async with table_ledger(azurite) as ledger, ledger.claim(GUARD, "r1") as claim:
+    async with open_table_ledger(azurite) as ledger, ledger.claim(GUARD, "r1") as claim:
         held = table_claim(claim)
         stale = held.etag
-        await held.save(case("k1"))
+        await held.save(build_stored_case("k1"))
         # The service has the write and its new ETag; to this side it looks as if nothing arrived.
         held.etag = stale
-        await held.save(case("k2"))
+        await held.save(build_stored_case("k2"))
         assert set((await held.load()).cases) == {"k1", "k2"}
 
 
 async def test_renewing_moves_the_end_of_the_lease(azurite: Azurite) -> None:
-    async with table_ledger(azurite) as ledger, ledger.claim(GUARD, "r1") as claim:
+    async with open_table_ledger(azurite) as ledger, ledger.claim(GUARD, "r1") as claim:
         held = table_claim(claim)
         held.renewed_at -= LEASE_DURATION.total_seconds() - 1
         assert held.get_seconds_left() < 2
@@ -267,10 +236,10 @@ async def test_renewing_moves_the_end_of_the_lease(azurite: Azurite) -> None:
 async def test_a_row_nobody_understands_is_left_alone(
     azurite: Azurite, row: dict[str, object]
 ) -> None:
-    async with table_ledger(azurite) as ledger:
+    async with open_table_ledger(azurite) as ledger:
         async with ledger.claim(GUARD, "r1") as claim:
             assert claim
-            await claim.save(case("good"))
+            await claim.save(build_stored_case("good"))
         if len(str(row.get("body", ""))) > 32_000:
             row["body"] = str(row["body"])[:30_000]
         poison = {"PartitionKey": GUARD, "RowKey": "case|k1", **row}
@@ -279,7 +248,7 @@ async def test_a_row_nobody_understands_is_left_alone(
             assert claim
             memory = await claim.load()
             assert (set(memory.cases), memory.unreadable_rows) == ({"good"}, 1)
-            await claim.save(case("k1"), case("k3"))
+            await claim.save(build_stored_case("k1"), build_stored_case("k3"))
         kept = await ledger.read_row(GUARD, "case|k1")
         assert kept is not None
         assert kept.get("body") == row.get("body")
@@ -287,20 +256,16 @@ async def test_a_row_nobody_understands_is_left_alone(
 
 
 async def test_a_run_without_news_writes_the_lease_and_one_row(azurite: Azurite) -> None:
-    async with table_ledger(azurite) as ledger:
+    async with open_table_ledger(azurite) as ledger:
         report = RunReport(GUARD, "Toy", "toys", "r1", Mode.ALERT, START)
         async with ledger.claim(GUARD, "r1") as claim:
             assert claim
-            await claim.save(report, state=STATE)
+            await claim.save(report, state=GUARD_STATE)
         rows = [row["RowKey"] async for row in ledger.table.list_entities()]
         assert sorted(rows) == ["lease", "run|r1"]
 
 
 # -- shards ------------------------------------------------------------------------------------
-
-SHARD = Shard(
-    "r1", "", "8", 500, START, done=True, totals=ScanTotals(500, 1, abandoned_shards=("why",))
-)
 
 
 async def test_shards_are_held_apart_from_each_other_and_from_the_guard(ledger: Ledger) -> None:
@@ -322,16 +287,16 @@ async def test_shards_are_held_apart_from_each_other_and_from_the_guard(ledger: 
 
 async def test_what_a_shard_came_to_is_kept_beside_the_state_of_the_guard(ledger: Ledger) -> None:
     going_on = ScanPass("r1", START, ScanTotals(3, 1, frozenset({"a"})), 3, "0f", 2, START, 1)
-    state = replace(STATE, scan_pass=going_on, check_progress={"slow": "0f"})
+    state = replace(GUARD_STATE, scan_pass=going_on, check_progress={"slow": "0f"})
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
         await claim.save(state=state)
     async with ledger.claim(GUARD, "r2", 7) as claim:
         assert claim
         assert (await claim.load()).state == state
-        await claim.save(case(), state=SHARD)
+        await claim.save(build_stored_case(), state=DONE_SHARD)
     assert {number: held.shard for number, held in (await ledger.load_shards(GUARD)).items()} == {
-        7: SHARD
+        7: DONE_SHARD
     }
     assert await ledger.load_state(GUARD) == state
     assert await ledger.load_state("another") == GuardState()
@@ -342,8 +307,8 @@ async def test_a_stretch_of_places_is_recalled_with_all_exemptions(ledger: Ledge
     exemption = Exemption("x", "me", "why", START + DAY)
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
-        records = [replace(record(), id=key) for key in keys]
-        await claim.save(*(case(key) for key in keys), *records, exemption)
+        records = [replace(build_stored_record(), id=key) for key in keys]
+        await claim.save(*(build_stored_case(key) for key in keys), *records, exemption)
         memory = await claim.load("7fffffff", "80000000")
         assert set(memory.cases) == {"7fffffffb"}
         assert [row.id for row in memory.changes] == ["7fffffffb"]
@@ -368,26 +333,26 @@ class CutOff:
 
 
 async def test_the_state_is_written_with_the_last_of_many_rows(azurite: Azurite) -> None:
-    async with table_ledger(azurite) as ledger:
-        for transactions, kept in ((2, GuardState()), (3, STATE)):
+    async with open_table_ledger(azurite) as ledger:
+        for transactions, kept in ((2, GuardState()), (3, GUARD_STATE)):
             mortal = TableLedger(cast(TableClient, CutOff(ledger.table, transactions)))
             held = await mortal.acquire_lease(f"{GUARD}{transactions}", "r1", "lease")
             assert held
-            rows = [case(f"k{number}") for number in range(250)]
+            rows = [build_stored_case(f"k{number}") for number in range(250)]
             with contextlib.suppress(SimulatedCrash):
-                await held.save(*rows, state=STATE)
+                await held.save(*rows, state=GUARD_STATE)
             assert await ledger.load_state(f"{GUARD}{transactions}") == kept
 
 
 async def test_a_shard_that_was_taken_back_writes_nothing_more(azurite: Azurite) -> None:
-    async with table_ledger(azurite) as ledger:
+    async with open_table_ledger(azurite) as ledger:
         paused = await ledger.acquire_lease(GUARD, "r1", "shard|000003")
         assert paused
         await paused.release_lease()
         async with ledger.claim(GUARD, "r2", 3) as claim:
             assert claim
         with pytest.raises(ClaimLost):
-            await paused.save(case(), state=SHARD)
+            await paused.save(build_stored_case(), state=DONE_SHARD)
         assert (await ledger.load_shards(GUARD))[3].shard.done is False
 
 
@@ -396,22 +361,11 @@ async def test_a_shard_that_was_taken_back_writes_nothing_more(azurite: Azurite)
 # ----------------------------------------------------------------------------------------------
 
 
-def asked(**changes: Any) -> OperatorRequest:
-    """Something a person asks for."""
-    action = OperatorRequest(
-        id=create_run_id(START),
-        kind=RequestKind.ACKNOWLEDGE,
-        subject="0" * 32,
-        requested_by="Dana",
-        reason="known; being looked into",
-        at=START,
-        authenticated_as="function key",
-    )
-    return replace(action, **changes)
-
-
 async def test_what_is_asked_for_waits_until_a_claim_takes_it_up(ledger: Ledger) -> None:
-    first, second = asked(), asked(id=create_run_id(START + DAY), kind=RequestKind.RUN, subject="")
+    first, second = (
+        build_stored_request(),
+        build_stored_request(id=create_run_id(START + DAY), kind=RequestKind.RUN, subject=""),
+    )
     await ledger.add_request(GUARD, first)
     await ledger.add_request(GUARD, second)
     assert await ledger.get_request(GUARD, first.id) == first
@@ -430,8 +384,8 @@ async def test_what_is_asked_for_waits_until_a_claim_takes_it_up(ledger: Ledger)
 async def test_somebody_may_ask_while_a_run_holds_the_guard(ledger: Ledger) -> None:
     async with ledger.claim(GUARD, "run") as claim:
         assert claim is not None
-        await ledger.add_request(GUARD, asked())
-        await claim.save(case())
+        await ledger.add_request(GUARD, build_stored_request())
+        await claim.save(build_stored_case())
     assert len((await ledger.load(GUARD)).operator_requests) == 1
 
 
@@ -439,9 +393,11 @@ async def test_who_only_reads_sees_what_a_claim_sees(ledger: Ledger) -> None:
     async with ledger.claim(GUARD, "run") as claim:
         assert claim is not None
         await claim.save(
-            case(), Exemption("id", "Dana", "known", START + DAY), state=GuardState(population=7)
+            build_stored_case(),
+            Exemption("id", "Dana", "known", START + DAY),
+            state=GuardState(population=7),
         )
-        await ledger.add_request(GUARD, asked())
+        await ledger.add_request(GUARD, build_stored_request())
         assert await ledger.load(GUARD) == await claim.load()
     assert (await ledger.load("nobody")) == GuardSnapshot()
 
@@ -455,7 +411,7 @@ async def test_runs_are_told_by_the_time_they_began(ledger: Ledger) -> None:
 
 
 async def test_many_runs_are_read_page_by_page(azurite: Azurite) -> None:
-    async with table_ledger(azurite) as ledger:
+    async with open_table_ledger(azurite) as ledger:
         total = 2 * PAGE_SIZE + 1
         for number in range(total):
             await ledger.save_run_status(

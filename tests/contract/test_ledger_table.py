@@ -40,15 +40,23 @@ from core.model.guards import Mode
 from core.model.runs import RunReport
 from core.model.state import GuardSnapshot, GuardState, ScanPass, Shard
 from sandbox.functions_host.azurite import Azurite
-from tests.contract.test_ledger import GUARD, SHARD, STATE, asked, case, record, table_ledger
 from tests.support.fakes.world import DAY, START
+from tests.support.ledgers import (
+    DONE_SHARD,
+    GUARD,
+    GUARD_STATE,
+    build_stored_case,
+    build_stored_record,
+    build_stored_request,
+    open_table_ledger,
+)
 
 SECOND = timedelta(seconds=1)
 
 
 @pytest_asyncio.fixture
 async def ledger(azurite: Azurite) -> AsyncIterator[TableLedger]:
-    async with table_ledger(azurite) as real:
+    async with open_table_ledger(azurite) as real:
         yield real
 
 
@@ -274,7 +282,7 @@ async def test_a_lease_whose_answer_was_lost_is_ours_and_that_of_another_is_not(
     held = await ledger.acquire_lease(GUARD, "r2", "lease")
     assert held
     ledger.table = table
-    await held.save(case())
+    await held.save(build_stored_case())
     assert await ledger.read_row(GUARD, "case|k1")
 
 
@@ -382,7 +390,7 @@ async def test_what_is_done_may_go_on_for_longer_when_the_claim_is_renewed(
         assert held.write_timeout
         held.write_timeout.reschedule(asyncio.get_running_loop().time() + 30)
         first = held.write_timeout.when()
-        await held.save(case())
+        await held.save(build_stored_case())
         later = held.write_timeout.when()
     assert first
     assert later
@@ -397,7 +405,7 @@ async def test_a_claim_that_is_lost_stays_lost_and_says_why(ledger: TableLedger)
     await ledger.table.update_entity({**row, "nonce": "another's"}, mode=UpdateMode.REPLACE)
     for _ in range(2):
         with pytest.raises(ClaimLost, match=f"^another run took over {GUARD}$"):
-            await held.save(case())
+            await held.save(build_stored_case())
         with pytest.raises(ClaimLost, match=f"^another run took over {GUARD}$"):
             await held.ensure_held()
     await held.release_lease()
@@ -411,7 +419,7 @@ async def test_a_claim_whose_lease_row_is_gone_is_lost(ledger: TableLedger) -> N
     assert held
     await ledger.table.delete_entity(GUARD, "lease")
     with pytest.raises(ClaimLost):
-        await held.save(case())
+        await held.save(build_stored_case())
     assert await ledger.read_row(GUARD, "case|k1") is None
 
 
@@ -420,9 +428,11 @@ async def test_what_is_gone_already_can_be_forgotten_with_what_is_to_be_kept(
 ) -> None:
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
-        await claim.save(case("k1"), forget=(case("never-there"),), state=STATE)
+        await claim.save(
+            build_stored_case("k1"), forget=(build_stored_case("never-there"),), state=GUARD_STATE
+        )
         memory = await claim.load()
-    assert (set(memory.cases), memory.state) == ({"k1"}, STATE)
+    assert (set(memory.cases), memory.state) == ({"k1"}, GUARD_STATE)
 
 
 async def test_a_write_the_service_does_not_accept_is_told_and_the_claim_lives_on(
@@ -433,7 +443,7 @@ async def test_a_write_the_service_does_not_accept_is_told_and_the_claim_lives_o
     foreign = ("upsert", {"PartitionKey": "another", "RowKey": "k"}, {"mode": UpdateMode.REPLACE})
     with pytest.raises((LedgerError, ValueError)):
         await held.submit_with_fence([foreign])
-    await held.save(case())
+    await held.save(build_stored_case())
     assert await ledger.read_row(GUARD, "case|k1")
 
 
@@ -468,10 +478,10 @@ async def test_a_transaction_that_is_never_accepted_is_given_up_and_the_claim_is
     assert held
     table, ledger.table = ledger.table, cast(TableClient, Refusing(ledger.table, status))
     with pytest.raises(LedgerError, match=f"^the state table answers {status}$"):
-        await held.save(case("k1"), forget=(case("k2"),))
+        await held.save(build_stored_case("k1"), forget=(build_stored_case("k2"),))
     assert cast(Refusing, ledger.table).sent == sent
     ledger.table = table
-    await held.save(case("k1"))
+    await held.save(build_stored_case("k1"))
     assert held.lost_reason == ""
 
 
@@ -523,7 +533,7 @@ async def test_a_state_nobody_understands_stops_who_only_reads_and_is_counted_by
 ) -> None:
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
-        await claim.save(state=STATE)
+        await claim.save(state=GUARD_STATE)
     await spoil(ledger, "lease", state="{")
     with pytest.raises(LedgerError, match=f"^the state of {GUARD} is not understood: "):
         await ledger.load_state(GUARD)
@@ -531,10 +541,12 @@ async def test_a_state_nobody_understands_stops_who_only_reads_and_is_counted_by
         assert claim
         memory = await claim.load()
         assert (memory.state, memory.unreadable_rows) == (GuardState(), 1)
-        await claim.save(case(), state=STATE)
+        await claim.save(build_stored_case(), state=GUARD_STATE)
         with pytest.raises(LedgerError, match="no round can be begun"):
             await claim.save(
-                state=replace(STATE, scan_pass=ScanPass("r2", START, SHARD.totals, shard_count=2))
+                state=replace(
+                    GUARD_STATE, scan_pass=ScanPass("r2", START, DONE_SHARD.totals, shard_count=2)
+                )
             )
     row = await ledger.read_row(GUARD, "lease")
     assert row
@@ -567,7 +579,9 @@ async def test_a_state_without_shards_is_dropped_where_the_row_is_not_understood
         assert claim
         await claim.load()
         await claim.save(
-            state=replace(STATE, scan_pass=ScanPass("r2", START, SHARD.totals, shard_count=0))
+            state=replace(
+                GUARD_STATE, scan_pass=ScanPass("r2", START, DONE_SHARD.totals, shard_count=0)
+            )
         )
     row = await ledger.read_row(GUARD, "lease")
     assert row
@@ -579,12 +593,12 @@ async def test_a_row_nobody_understood_is_spared_whatever_is_recalled_after_it(
 ) -> None:
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
-        await claim.save(case("1"), case("8"))
+        await claim.save(build_stored_case("1"), build_stored_case("8"))
         await spoil(ledger, "case|1", body="of another version")
         first = await claim.load("0", "5")
         assert (first.unreadable_rows, first.unreadable_keys) == (1, frozenset({"1"}))
         assert (await claim.load("5")).unreadable_rows == 1
-        await claim.save(case("1"))
+        await claim.save(build_stored_case("1"))
     row = await ledger.read_row(GUARD, "case|1")
     assert row
     assert row["body"] == "of another version"
@@ -598,11 +612,11 @@ async def test_shards_nobody_understands_are_none_and_one_that_saved_nothing_is_
         async with ledger.claim(GUARD, "r1", number) as claim:
             assert claim
             if number != 1:
-                await claim.save(state=SHARD)
+                await claim.save(state=DONE_SHARD)
     await spoil(ledger, build_shard_key(2), state="{")
     await spoil(ledger, build_shard_key(3), v=2)
     known = {number: held.shard for number, held in (await ledger.load_shards(GUARD)).items()}
-    assert known == {0: SHARD, 1: IDLE_SHARD}
+    assert known == {0: DONE_SHARD, 1: IDLE_SHARD}
     assert Shard("", "", "", 0, datetime.fromisoformat("1970-01-01T00:00:00+00:00")) == IDLE_SHARD
 
 
@@ -611,7 +625,7 @@ async def test_only_rows_of_shards_are_read_for_shards(
 ) -> None:
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
-        await claim.save(case("7"), record(), state=STATE)
+        await claim.save(build_stored_case("7"), build_stored_record(), state=GUARD_STATE)
     assert await ledger.load_shards(GUARD) == {}
     assert caplog.records == []
 
@@ -648,7 +662,7 @@ async def test_a_report_nobody_understands_is_told_as_such(ledger: TableLedger) 
 async def test_an_action_nobody_understands_is_told_as_such_and_not_listed(
     ledger: TableLedger,
 ) -> None:
-    good, bad = asked(), asked()
+    good, bad = build_stored_request(), build_stored_request()
     await ledger.add_request(GUARD, good)
     await ledger.add_request(GUARD, bad)
     await spoil(ledger, f"action|{bad.id}", body="[]")
@@ -658,7 +672,7 @@ async def test_an_action_nobody_understands_is_told_as_such_and_not_listed(
 
 
 async def test_what_is_asked_for_again_replaces_what_was_asked(ledger: TableLedger) -> None:
-    action = asked()
+    action = build_stored_request()
     await ledger.add_request(GUARD, action)
     await ledger.add_request(GUARD, replace(action, reason="I know better now"))
     assert (await ledger.list_requests(GUARD, START))[0].reason == "I know better now"
@@ -676,7 +690,7 @@ async def test_runs_and_histories_keep_to_their_guard(ledger: TableLedger) -> No
             )
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
-        await claim.save(case(), record())
+        await claim.save(build_stored_case(), build_stored_record())
     known = await ledger.list_recent_runs(GUARD, 9)
     assert [(run["guard"], run["minute"]) for run in known] == [(GUARD, n) for n in (2, 1, 0)]
     since, until = START - DAY, START + DAY
@@ -697,9 +711,9 @@ async def test_each_kind_of_row_is_kept_for_its_time(ledger: TableLedger) -> Non
                 name = f"{kind}-{age}"
                 row: Any = {
                     "run": RunReport(GUARD, "Toy", "toys", name, Mode.ALERT, at, finished_at=at),
-                    "case": replace(case(name), closed_at=at),
-                    "change": replace(record(), id=name, at=at),
-                    "action": replace(asked(id=name), ended_at=at),
+                    "case": replace(build_stored_case(name), closed_at=at),
+                    "change": replace(build_stored_record(), id=name, at=at),
+                    "action": replace(build_stored_request(id=name), ended_at=at),
                 }[kind]
                 await claim.save(row)
     await ledger.purge_expired(GUARD, now)
@@ -713,6 +727,8 @@ async def test_more_old_rows_than_a_transaction_holds_are_tidied_away(
 ) -> None:
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
-        await claim.save(*(replace(case(f"k{n}"), closed_at=START - 99 * DAY) for n in range(120)))
+        await claim.save(
+            *(replace(build_stored_case(f"k{n}"), closed_at=START - 99 * DAY) for n in range(120))
+        )
     await ledger.purge_expired(GUARD, START)
     assert (await ledger.load(GUARD)).cases == {}

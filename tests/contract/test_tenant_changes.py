@@ -16,8 +16,6 @@ from core.tenant.changes import (
     ResetAuditSet,
     SetConfiguration,
 )
-from core.tenant.port import Tenant
-from core.tenant.readings import Reading
 from tests.support.fakes.changes import SESSIONS_TARGET
 from tests.support.http_recorder import (
     PERSON,
@@ -35,14 +33,12 @@ from tests.support.tenants import (
     EVERY_CHANGE,
     MISCONFIGURED_SCENE,
     OPENERS,
-    OWNERS,
     RESET_CHANGE,
     OpenTenant,
     open_fake,
     open_sandbox,
 )
-
-NOBODY = "33333333-0000-4000-8000-00000000dead"
+from tests.support.undo_checks import UNKNOWN_ACCOUNT_ID, name_change, read_changeable_state
 
 
 def steps(change: Change) -> int:
@@ -50,33 +46,13 @@ def steps(change: Change) -> int:
     return 1 + len(change.extras) if isinstance(change, ResetAuditSet) else 1
 
 
-def named(value: object) -> str:
-    """A change in the name of a test."""
-    return str(value) if isinstance(value, int) else type(value).__name__
-
-
-EVERY = pytest.mark.parametrize("change", EVERY_CHANGE, ids=named)
+EVERY = pytest.mark.parametrize("change", EVERY_CHANGE, ids=name_change)
 
 
 @pytest.fixture(params=["fake", "m365"])
 def open_tenant(request: pytest.FixtureRequest) -> OpenTenant:
     """Opens a tenant from a scene, on one implementation of the port after the other."""
     return OPENERS[request.param]
-
-
-async def state(tenant: Tenant) -> list[Reading[Any]]:
-    """All of a tenant that a change can touch."""
-    return [
-        await tenant.accounts.read_accounts(OWNERS),
-        await tenant.inbox_rules.read_inbox_rules(OWNERS),
-        await tenant.mailboxes.read_forwarding_mailboxes(),
-        await collect_pages(tenant.auditing.list_mailbox_audits()),
-        await collect_pages(tenant.protocols.list_mailbox_protocols()),
-        await tenant.auditing.read_organization_audit(),
-        await tenant.auditing.read_audit_bypasses(),
-        await tenant.configuration.read_configuration("remote-domain"),
-        await collect_pages(tenant.roles.list_module_users()),
-    ]
 
 
 # Made once, made again --------------------------------------------------------------------------
@@ -87,15 +63,15 @@ async def test_a_change_is_in_effect_once_and_safe_to_repeat(
     open_tenant: OpenTenant, change: Change
 ) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
-        wrong = await state(to.tenant)
+        wrong = await read_changeable_state(to.tenant)
         first = await to.tenant.writer.apply(change)
         assert not first.unchanged
         assert first.before
-        written, right = to.write_count, await state(to.tenant)
+        written, right = to.write_count, await read_changeable_state(to.tenant)
         assert written == steps(change)
         assert right != wrong
         second = await to.tenant.writer.apply(change)
-        assert await state(to.tenant) == right
+        assert await read_changeable_state(to.tenant) == right
         if change is not RESET_CHANGE:
             assert second.unchanged
             assert to.write_count == written
@@ -108,24 +84,26 @@ async def test_both_tenants_do_the_same(change: Change) -> None:
         open_fake(build_scene(**MISCONFIGURED_SCENE)) as fake,
         open_sandbox(build_scene(**MISCONFIGURED_SCENE)) as real,
     ):
-        assert await state(fake.tenant) == await state(real.tenant)
+        assert await read_changeable_state(fake.tenant) == await read_changeable_state(real.tenant)
         for _ in range(2):
             assert await fake.tenant.writer.apply(change) == await real.tenant.writer.apply(change)
-            assert await state(fake.tenant) == await state(real.tenant)
+            assert await read_changeable_state(fake.tenant) == await read_changeable_state(
+                real.tenant
+            )
             assert (fake.write_count, fake.signed_out) == (real.write_count, real.signed_out)
 
 
 @pytest.mark.parametrize(
     ("change", "writes"),
     [(change, writes) for change in EVERY_CHANGE for writes in range(steps(change) + 1)],
-    ids=named,
+    ids=name_change,
 )
 async def test_a_change_that_was_cut_off_anywhere_is_completed_by_a_repeat(
     open_tenant: OpenTenant, change: Change, writes: int
 ) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as undisturbed:
         whole = await undisturbed.tenant.writer.apply(change)
-        right = await state(undisturbed.tenant)
+        right = await read_changeable_state(undisturbed.tenant)
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
         to.limit_writes(writes)
         with pytest.raises(Unavailable) as caught:
@@ -133,10 +111,10 @@ async def test_a_change_that_was_cut_off_anywhere_is_completed_by_a_repeat(
         to.clear_faults()
         assert caught.value.before == whole.before
         assert to.write_count == writes
-        assert (await state(to.tenant) == right) is (writes == steps(change))
+        assert (await read_changeable_state(to.tenant) == right) is (writes == steps(change))
         repeated = await to.tenant.writer.apply(change)
         assert repeated.unchanged is (writes == 1 and change is not RESET_CHANGE)
-        assert await state(to.tenant) == right
+        assert await read_changeable_state(to.tenant) == right
 
 
 # Not made ---------------------------------------------------------------------------------------
@@ -184,14 +162,17 @@ async def test_a_change_that_names_no_object_never_means_all_of_them(
     [
         (BlockSignIn(ROOM, ROOM_GUID, ("SharedMailbox",)), Superseded),
         (BlockSignIn(PERSON, ROOM_GUID, ("RoomMailbox",)), Superseded),
-        (BlockSignIn(ROOM, NOBODY, ("RoomMailbox",)), NotFound),
-        (EnableMailboxAudit(NOBODY), NotFound),
-        (ResetAuditSet(NOBODY, ("Owner",)), NotFound),
-        (ClearMailboxForward(NOBODY), NotFound),
-        (ClearAuditBypass(NOBODY), NotFound),
+        (BlockSignIn(ROOM, UNKNOWN_ACCOUNT_ID, ("RoomMailbox",)), NotFound),
+        (EnableMailboxAudit(UNKNOWN_ACCOUNT_ID), NotFound),
+        (ResetAuditSet(UNKNOWN_ACCOUNT_ID, ("Owner",)), NotFound),
+        (ClearMailboxForward(UNKNOWN_ACCOUNT_ID), NotFound),
+        (ClearAuditBypass(UNKNOWN_ACCOUNT_ID), NotFound),
         (DisableInboxRule(PERSON, "R9"), NotFound),
         (DisableInboxRule(ROOM, "R1"), NotFound),
-        (SetConfiguration("remote-domain", NOBODY, "AutoForwardEnabled", False), NotFound),
+        (
+            SetConfiguration("remote-domain", UNKNOWN_ACCOUNT_ID, "AutoForwardEnabled", False),
+            NotFound,
+        ),
         (RaiseAuditAge(PERSON_GUID, 0), Superseded),
         (RaiseAuditAge(PERSON_GUID, -1), Superseded),
     ],

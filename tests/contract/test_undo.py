@@ -26,7 +26,6 @@ from core.tenant.changes import (
 )
 from core.tenant.reversibility import SWITCH_CHANGES, explain_irreversible
 from sandbox.exchange.auditing import DEFAULT_ACTIONS
-from tests.contract.test_tenant_changes import NOBODY, named, state
 from tests.support.http_recorder import PERSON, PERSON_GUID, ROOM, ROOM_GUID, build_scene
 from tests.support.tenants import (
     DOMAIN_GUID,
@@ -43,9 +42,12 @@ from tests.support.undo_checks import (
     EACH_REVERSIBLE,
     RAISE_AGE_CHANGE,
     REVERSIBLE,
+    UNKNOWN_ACCOUNT_ID,
     apply_and_capture,
     build_mailbox_scene,
     get_person_row,
+    name_change,
+    read_changeable_state,
 )
 
 
@@ -68,18 +70,18 @@ async def test_what_was_changed_is_put_back_exactly_and_once(
     open_tenant: OpenTenant, change: Change
 ) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
-        wrong = await state(to.tenant)
+        wrong = await read_changeable_state(to.tenant)
         made = await to.tenant.writer.apply(change)
-        right, written = await state(to.tenant), to.write_count
+        right, written = await read_changeable_state(to.tenant), to.write_count
         assert right != wrong
         undone = await to.tenant.writer.undo(change, made.before)
         assert not undone.unchanged
-        assert await state(to.tenant) == wrong
+        assert await read_changeable_state(to.tenant) == wrong
         assert to.write_count == written + 1
         again = await to.tenant.writer.undo(change, made.before)
         assert again.unchanged
         assert to.write_count == written + 1
-        assert await state(to.tenant) == wrong
+        assert await read_changeable_state(to.tenant) == wrong
 
 
 @EACH_REVERSIBLE
@@ -107,7 +109,9 @@ async def test_both_tenants_undo_alike(change: Change) -> None:
         for _ in range(2):
             undone = await fake.tenant.writer.undo(change, made.before)
             assert await real.tenant.writer.undo(change, made.before) == undone
-            assert await state(fake.tenant) == await state(real.tenant)
+            assert await read_changeable_state(fake.tenant) == await read_changeable_state(
+                real.tenant
+            )
             assert fake.write_count == real.write_count
 
 
@@ -142,13 +146,13 @@ async def test_a_record_that_went_through_the_table_is_as_good(
 ) -> None:
     arguments = {entry.name: getattr(change, entry.name) for entry in fields(change)}
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
-        wrong = await state(to.tenant)
+        wrong = await read_changeable_state(to.tenant)
         made = await to.tenant.writer.apply(change)
         before, stored = json.loads(json.dumps([dict(made.before), arguments]))
         again = build_change(type(change).__name__, stored)
         assert explain_irreversible(type(change).__name__, before) == ""
         assert not (await to.tenant.writer.undo(again, before)).unchanged
-        assert await state(to.tenant) == wrong
+        assert await read_changeable_state(to.tenant) == wrong
 
 
 # Cut off ----------------------------------------------------------------------------------------
@@ -160,7 +164,7 @@ async def test_an_undo_that_was_cut_off_is_completed_by_a_repeat(
     open_tenant: OpenTenant, change: Change, writes: int
 ) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
-        wrong = await state(to.tenant)
+        wrong = await read_changeable_state(to.tenant)
         made = await to.tenant.writer.apply(change)
         written = to.write_count
         to.limit_writes(writes)
@@ -170,7 +174,7 @@ async def test_an_undo_that_was_cut_off_is_completed_by_a_repeat(
         assert caught.value.before
         assert to.write_count == written + writes
         assert (await to.tenant.writer.undo(change, made.before)).unchanged is (writes == 1)
-        assert await state(to.tenant) == wrong
+        assert await read_changeable_state(to.tenant) == wrong
 
 
 MIXED = ResetAuditSet(PERSON_GUID, ("Delegate", "Owner"), (("Delegate", ("FolderBind",)),))
@@ -184,15 +188,15 @@ async def test_audited_actions_are_put_back_from_anywhere_between(
         DefaultAuditSet=["Admin", "Delegate"], AuditDelegate=[*DEFAULT_ACTIONS["Delegate"]]
     )
     async with open_tenant(build_scene(**half)) as to:
-        wrong = await state(to.tenant)
+        wrong = await read_changeable_state(to.tenant)
         made = await to.tenant.writer.apply(MIXED)
         to.limit_writes(writes)
         with pytest.raises(Unavailable):
             await to.tenant.writer.undo(MIXED, made.before)
         to.clear_faults()
-        assert (await state(to.tenant) == wrong) is (writes == 2)
+        assert (await read_changeable_state(to.tenant) == wrong) is (writes == 2)
         assert (await to.tenant.writer.undo(MIXED, made.before)).unchanged is (writes == 2)
-        assert await state(to.tenant) == wrong
+        assert await read_changeable_state(to.tenant) == wrong
 
 
 @pytest.mark.parametrize("writes", [0, 1, 2])
@@ -200,7 +204,7 @@ async def test_a_change_that_was_cut_off_can_be_undone_as_well(
     open_tenant: OpenTenant, writes: int
 ) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
-        wrong = await state(to.tenant)
+        wrong = await read_changeable_state(to.tenant)
         to.limit_writes(writes)
         with pytest.raises(Unavailable) as caught:
             await to.tenant.writer.apply(RESET_CHANGE)
@@ -208,7 +212,7 @@ async def test_a_change_that_was_cut_off_can_be_undone_as_well(
         assert caught.value.before
         undone = await to.tenant.writer.undo(RESET_CHANGE, caught.value.before)
         assert undone.unchanged is (writes == 0)
-        assert await state(to.tenant) == wrong
+        assert await read_changeable_state(to.tenant) == wrong
 
 
 # Not undone -------------------------------------------------------------------------------------
@@ -273,7 +277,7 @@ MODE = SetConfiguration("outbound-spam-policy", DOMAIN_GUID, "AutoForwardingMode
         DisableExchangeModule(PERSON, PERSON_GUID),
         DisableInboxRule(PERSON, "R1"),
     ],
-    ids=named,
+    ids=name_change,
 )
 async def test_what_somebody_changed_since_is_told_and_not_overwritten(
     open_tenant: OpenTenant, change: Change
@@ -283,15 +287,15 @@ async def test_what_somebody_changed_since_is_told_and_not_overwritten(
     left, before = await apply_and_capture(change, {**MISCONFIGURED_SCENE, "exchange": exchange})
     told = edited(left, change)
     async with open_tenant(build_scene(**left)) as to:
-        now = await state(to.tenant)
+        now = await read_changeable_state(to.tenant)
         with pytest.raises(Superseded) as caught:
             await to.tenant.writer.undo(change, before)
         assert told in str(caught.value)
         assert to.write_count == 0
-        assert await state(to.tenant) == now
+        assert await read_changeable_state(to.tenant) == now
 
 
-@pytest.mark.parametrize("change", [one for one in REVERSIBLE if is_switch(one)], ids=named)
+@pytest.mark.parametrize("change", [one for one in REVERSIBLE if is_switch(one)], ids=name_change)
 async def test_what_was_so_by_itself_is_not_switched_by_undoing(
     open_tenant: OpenTenant, change: Change
 ) -> None:
@@ -310,14 +314,14 @@ async def test_what_was_so_by_itself_is_not_switched_by_undoing(
 @pytest.mark.parametrize(
     ("change", "before"),
     [
-        (BlockSignIn(NOBODY, ROOM_GUID, ("RoomMailbox",)), {"accountEnabled": True}),
-        (EnableMailboxAudit(NOBODY), {"AuditEnabled": False}),
-        (ResetAuditSet(NOBODY, ("Owner",)), {"DefaultAuditSet": [], "AuditOwner": []}),
-        (RaiseAuditAge(NOBODY, 180), {"AuditLogAgeLimit": "90.00:00:00"}),
-        (ClearAuditBypass(NOBODY), {"AuditBypassEnabled": True}),
+        (BlockSignIn(UNKNOWN_ACCOUNT_ID, ROOM_GUID, ("RoomMailbox",)), {"accountEnabled": True}),
+        (EnableMailboxAudit(UNKNOWN_ACCOUNT_ID), {"AuditEnabled": False}),
+        (ResetAuditSet(UNKNOWN_ACCOUNT_ID, ("Owner",)), {"DefaultAuditSet": [], "AuditOwner": []}),
+        (RaiseAuditAge(UNKNOWN_ACCOUNT_ID, 180), {"AuditLogAgeLimit": "90.00:00:00"}),
+        (ClearAuditBypass(UNKNOWN_ACCOUNT_ID), {"AuditBypassEnabled": True}),
         (DisableInboxRule(PERSON, "R9"), {"isEnabled": True}),
         (
-            ClearMailboxForward(NOBODY),
+            ClearMailboxForward(UNKNOWN_ACCOUNT_ID),
             {
                 "ForwardingAddress": None,
                 "ForwardingSmtpAddress": "smtp:a@b.example",
@@ -325,13 +329,13 @@ async def test_what_was_so_by_itself_is_not_switched_by_undoing(
             },
         ),
         (
-            SetConfiguration("remote-domain", NOBODY, "AutoForwardEnabled", False),
+            SetConfiguration("remote-domain", UNKNOWN_ACCOUNT_ID, "AutoForwardEnabled", False),
             {"AutoForwardEnabled": True},
         ),
-        (DisableExchangeModule(NOBODY, NOBODY), {"EXOModuleEnabled": True}),
-        (DisableMailboxProtocols(NOBODY, ("imap",)), {"ImapEnabled": True}),
+        (DisableExchangeModule(UNKNOWN_ACCOUNT_ID, UNKNOWN_ACCOUNT_ID), {"EXOModuleEnabled": True}),
+        (DisableMailboxProtocols(UNKNOWN_ACCOUNT_ID, ("imap",)), {"ImapEnabled": True}),
     ],
-    ids=named,
+    ids=name_change,
 )
 async def test_what_is_gone_cannot_be_put_back(
     open_tenant: OpenTenant, change: Change, before: Mapping[str, object]
@@ -343,15 +347,15 @@ async def test_what_is_gone_cannot_be_put_back(
 
 
 @pytest.mark.parametrize("before", [{}, {"was": "x@evil.example"}], ids=["nothing", "other"])
-@pytest.mark.parametrize("change", EVERY_CHANGE, ids=named)
+@pytest.mark.parametrize("change", EVERY_CHANGE, ids=name_change)
 async def test_what_is_not_known_is_not_guessed(
     open_tenant: OpenTenant, change: Change, before: Mapping[str, object]
 ) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
-        wrong = await state(to.tenant)
+        wrong = await read_changeable_state(to.tenant)
         with pytest.raises(Rejected, match="nothing is known"):
             await to.tenant.writer.undo(change, before)
-        assert await state(to.tenant) == wrong
+        assert await read_changeable_state(to.tenant) == wrong
 
 
 async def test_a_setting_that_no_source_lets_be_changed_is_not_restored(

@@ -26,7 +26,6 @@ from core.tenant.reversibility import (
 )
 from core.tenant.surfaces import ROLE_HOLDERS
 from sandbox.graph.policies import DEFAULT_GRAPH_POLICIES
-from tests.contract.test_tenant_changes import NOBODY, state
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.http_recorder import (
     PERSON,
@@ -50,9 +49,11 @@ from tests.support.tenants import (
 )
 from tests.support.undo_checks import (
     RAISE_AGE_CHANGE,
+    UNKNOWN_ACCOUNT_ID,
     apply_and_capture,
     build_mailbox_scene,
     get_person_row,
+    read_changeable_state,
 )
 
 PARTNER = "55555555-0000-4000-8000-000000000001"
@@ -100,13 +101,13 @@ async def test_a_lower_age_limit_is_left_to_a_person_with_the_command(
     open_tenant: OpenTenant,
 ) -> None:
     async with open_tenant(build_scene(**MISCONFIGURED_SCENE)) as to:
-        wrong = await state(to.tenant)
+        wrong = await read_changeable_state(to.tenant)
         made = await to.tenant.writer.apply(RAISE_AGE_CHANGE)
-        right = await state(to.tenant)
+        right = await read_changeable_state(to.tenant)
         command = f"Set-Mailbox -Identity '{PERSON_GUID}' -AuditLogAgeLimit '90.00:00:00'"
         with pytest.raises(Rejected, match=command):
             await to.tenant.writer.undo(RAISE_AGE_CHANGE, made.before)
-        assert await state(to.tenant) == right != wrong
+        assert await read_changeable_state(to.tenant) == right != wrong
         assert explain_irreversible("RaiseAuditAge", made.before)
 
 
@@ -201,8 +202,8 @@ async def test_a_forward_goes_to_the_same_recipient_again(open_tenant: OpenTenan
     ("people", "keep"),
     [
         ([], True),
-        ([partner(guid=NOBODY)], True),
-        ([partner(guid=NOBODY), partner()], False),
+        ([partner(guid=UNKNOWN_ACCOUNT_ID)], True),
+        ([partner(guid=UNKNOWN_ACCOUNT_ID), partner()], False),
         ([], False),
     ],
     ids=["gone", "a stranger of that name", "two of that name, and an old record", "old and gone"],
@@ -222,7 +223,7 @@ async def test_mail_is_never_forwarded_to_a_stranger(
 
 async def test_of_two_of_one_name_the_forward_goes_to_the_one_it_meant() -> None:
     left, before = await apply_and_capture(CLEAR, forwarded(partner()))
-    left["exchange"]["Get-Recipient"] = [partner(guid=NOBODY), partner()]
+    left["exchange"]["Get-Recipient"] = [partner(guid=UNKNOWN_ACCOUNT_ID), partner()]
     async with open_sandbox(build_scene(**left)) as to:
         assert isinstance(to, SandboxTenant)
         assert not (await to.tenant.writer.undo(CLEAR, before)).unchanged
@@ -302,11 +303,11 @@ def licensed(capabilities: list[str]) -> dict[str, object]:
 async def test_a_list_that_held_nothing_holds_nothing_again(open_tenant: OpenTenant) -> None:
     change = ResetAuditSet(PERSON_GUID, ("Owner",))
     async with open_tenant(build_scene(**build_mailbox_scene(AuditOwner=[]))) as to:
-        wrong = await state(to.tenant)
+        wrong = await read_changeable_state(to.tenant)
         made = await to.tenant.writer.apply(change)
-        assert await state(to.tenant) != wrong
+        assert await read_changeable_state(to.tenant) != wrong
         await to.tenant.writer.undo(change, made.before)
-        assert await state(to.tenant) == wrong
+        assert await read_changeable_state(to.tenant) == wrong
 
 
 async def test_an_action_that_exchange_takes_no_more_is_a_refusal_and_no_half_list() -> None:

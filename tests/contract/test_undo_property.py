@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from core.tenant.changes import Change, ResetAuditSet
 from sandbox.exchange.auditing import ALLOWED_ACTIONS, DEFAULT_ACTIONS, LOGON_TYPES
 from sandbox.scenes.default_roles import DEFAULT_USERS
-from tests.contract.test_tenant_changes import state
 from tests.support.http_recorder import (
     PERSON,
     PERSON_GUID,
@@ -22,7 +21,7 @@ from tests.support.http_recorder import (
     build_user_row,
 )
 from tests.support.tenants import DOMAIN_GUID, OPENERS
-from tests.support.undo_checks import REVERSIBLE
+from tests.support.undo_checks import REVERSIBLE, read_changeable_state
 
 MORE = {"Admin": "FolderBind", "Delegate": "FolderBind", "Owner": "MailboxLogin"}
 BOOLEANS = st.booleans()
@@ -103,11 +102,11 @@ def test_a_change_and_its_undoing_are_nothing_at_all(
 ) -> None:
     async def there_and_back() -> None:
         async with OPENERS[where](what) as to:
-            start = await state(to.tenant)
+            start = await read_changeable_state(to.tenant)
             made = await to.tenant.writer.apply(change)
             undone = await to.tenant.writer.undo(change, made.before)
             assert undone.unchanged or not made.unchanged
-            assert await state(to.tenant) == start
+            assert await read_changeable_state(to.tenant) == start
             assert (await to.tenant.writer.undo(change, made.before)).unchanged
 
     asyncio.run(there_and_back())

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.test_functions_host import SCENE, SHARED
+from tests.support.hosted_app import HOST_SCENE, SHARED_MAILBOX_ID
 
 ROOT = Path(__file__).resolve().parents[2]
-USER = f"/users/{SHARED}"
+USER = f"/users/{SHARED_MAILBOX_ID}"
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def journey() -> dict[str, Any]:
     """One process, one app, one journey."""
     command = [sys.executable, "-m", "tests.integration.cli_app"]
     done = subprocess.run(
-        command, cwd=ROOT, input=json.dumps(SCENE), capture_output=True, text=True, timeout=110
+        command, cwd=ROOT, input=json.dumps(HOST_SCENE), capture_output=True, text=True, timeout=110
     )
     assert done.returncode == 0, done.stderr[-3000:]
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -9,12 +9,10 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
-from azure.core.exceptions import ResourceNotFoundError
-from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
 from core.adapters.clouds import resolve_cloud
@@ -36,6 +34,7 @@ from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
 from tests.support.builders import THREE_CONFIGS
 from tests.support.fakes.world import Clock, CrashInjector, SimulatedCrash
+from tests.support.hosted_app import expire_lease
 
 IDS = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(1, 4)]
 DEFAULTS = {
@@ -185,7 +184,7 @@ class Stage:
             await self.live(CrashInjector(operation, after))
         except SimulatedCrash:
             async with self.table() as table:
-                await expire(table, self.duty.guard.name)
+                await expire_lease(table, self.duty.guard.name)
             return True
         finally:
             self.clock.advance(hours=6)
@@ -206,14 +205,6 @@ class Stage:
         ):
             assert claim
             return await claim.load()
-
-
-async def expire(table: TableClient, guard: str) -> None:
-    """What a minute does to the lease of a process that is gone."""
-    with contextlib.suppress(ResourceNotFoundError):
-        lease = await table.get_entity(guard, "lease")
-        lease["until"] = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
-        await table.update_entity(lease, mode=UpdateMode.REPLACE)
 
 
 @pytest.fixture(params=THREE_CONFIGS, ids=lambda duty: duty.guard.name)

@@ -10,44 +10,9 @@ import pytest
 
 from core.api.routes import ROUTES
 from core.config.catalog import CATALOG
+from tests.support.hosted_app import HOST_SCENE
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = "11111111-0000-4000-8000-000000000001"
-SCENE = {
-    "graph": {
-        "users": [
-            {
-                "id": SHARED,
-                "userPrincipalName": "info@contoso.com",
-                "displayName": "Info",
-                "accountEnabled": True,
-                "assignedPlans": [],
-                "assignedLicenses": [],
-                "onPremisesSyncEnabled": None,
-                "userType": "Member",
-            }
-        ],
-        "domains": [{"id": "contoso.com", "isVerified": True, "isDefault": True}],
-    },
-    "exchange": {
-        "Get-Mailbox": [
-            {
-                "ExternalDirectoryObjectId": SHARED,
-                "Guid": "22222222-0000-4000-8000-000000000001",
-                "UserPrincipalName": "info@contoso.com",
-                "PrimarySmtpAddress": "info@contoso.com",
-                "RecipientTypeDetails": "SharedMailbox",
-                "AuditEnabled": True,
-                "DefaultAuditSet": ["Admin", "Delegate", "Owner"],
-                "AuditLogAgeLimit": "180.00:00:00",
-            }
-        ],
-        "Get-RemoteDomain": [{"Name": "Default", "DomainName": "*", "AutoForwardEnabled": False}],
-        "Get-HostedOutboundSpamFilterPolicy": [
-            {"Name": "Default", "IsDefault": True, "AutoForwardingMode": "Off"}
-        ],
-    },
-}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +20,7 @@ def journey() -> dict[str, Any]:
     """One process, one app, one journey."""
     command = [sys.executable, "-m", "tests.integration.host_app"]
     done = subprocess.run(
-        command, cwd=ROOT, input=json.dumps(SCENE), capture_output=True, text=True, timeout=110
+        command, cwd=ROOT, input=json.dumps(HOST_SCENE), capture_output=True, text=True, timeout=110
     )
     assert done.returncode == 0, done.stderr[-3000:]
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -6,18 +6,13 @@ one simulated tenant. What is killed is killed with SIGKILL in the middle of its
 
 import asyncio
 import json
-import os
 import re
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession
 
 from core.bootstrap import open_ledger
 from core.config.settings import Settings
@@ -26,26 +21,18 @@ from core.model.state import GuardState
 from sandbox.functions_host.azurite import Azurite
 from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
+from tests.support.hosted_app import (
+    HOSTED_GUARD,
+    HostProcess,
+    build_account_id,
+    build_mailbox_row,
+    start_host_process,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
-GUARD = "mailbox-forwarding"
 SIZE = 2_100  # Five shards.
 ATTACKED = range(0, SIZE, 120)
 OFF = {"shared-mailbox-sign-in": "off", "mailbox-audit": "off"}
-
-
-def object_id(number: int) -> str:
-    return f"{number:08d}-0000-4000-8000-{number:012d}"
-
-
-def mailbox(number: int) -> dict[str, Any]:
-    return {
-        "ExternalDirectoryObjectId": object_id(number),
-        "Guid": f"{number:08d}-1111-4000-8000-{number:012d}",
-        "PrimarySmtpAddress": f"user{number}@contoso.com",
-        "UserPrincipalName": f"user{number}@contoso.com",
-        "RecipientTypeDetails": "UserMailbox",
-    }
 
 
 def rule(number: int) -> dict[str, Any]:
@@ -62,53 +49,19 @@ def rule(number: int) -> dict[str, Any]:
 SCENE: dict[str, Any] = {
     "graph": {
         "users": [
-            {"id": object_id(n), "userPrincipalName": f"user{n}@contoso.com", "userType": "Member"}
+            {
+                "id": build_account_id(n),
+                "userPrincipalName": f"user{n}@contoso.com",
+                "userType": "Member",
+            }
             for n in range(SIZE)
         ],
         "domains": [{"id": "contoso.com", "isVerified": True}],
         "messageRules": {},
     },
-    "exchange": {"Get-Mailbox": [mailbox(n) for n in range(SIZE)]},
+    "exchange": {"Get-Mailbox": [build_mailbox_row(n) for n in range(SIZE)]},
 }
-ATTACK = {"graph": {"messageRules": {object_id(n): [rule(n)] for n in ATTACKED}}}
-
-
-@dataclass(frozen=True)
-class Worker:
-    """A host in a process of its own."""
-
-    process: asyncio.subprocess.Process
-    base: str
-    key: str
-
-    async def plan(self, guard: str = GUARD) -> None:
-        """The timer of the guard, now."""
-        async with ClientSession() as session:
-            address = f"{self.base}/admin/functions/{guard}"
-            headers = {"x-functions-key": self.key}
-            async with session.post(address, json={"input": ""}, headers=headers) as answer:
-                assert answer.status == 202
-
-
-@asynccontextmanager
-async def worker(settings: Path) -> AsyncIterator[Worker]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "sandbox.functions_host.host", "--app", str(ROOT), "--settings", str(settings)),
-        *("--no-schedules", "--visibility", "6"),
-        cwd=ROOT,
-        env=dict(os.environ),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert process.stdout
-    try:
-        ready = json.loads(await process.stdout.readline())
-        yield Worker(process, ready["base"], ready["keys"]["master"])
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+ATTACK = {"graph": {"messageRules": {build_account_id(n): [rule(n)] for n in ATTACKED}}}
 
 
 @dataclass
@@ -120,7 +73,7 @@ class Stage:
 
     async def state(self) -> GuardState:
         async with open_ledger(self.settings) as ledger:
-            return await ledger.load_state(GUARD)
+            return await ledger.load_state(HOSTED_GUARD)
 
     async def round(self) -> str:
         """The round under way; "" for none."""
@@ -131,15 +84,17 @@ class Stage:
         """How many shards of the round under way are done."""
         under_way = await self.round()
         async with open_ledger(self.settings) as ledger:
-            shards = await ledger.load_shards(GUARD)
+            shards = await ledger.load_shards(HOSTED_GUARD)
         return sum(held.shard.done and held.shard.pass_id == under_way for held in shards.values())
 
     async def busy(self) -> bool:
         """Whether somebody works on a shard."""
         async with open_ledger(self.settings) as ledger:
-            return any(held.is_claimed for held in (await ledger.load_shards(GUARD)).values())
+            return any(
+                held.is_claimed for held in (await ledger.load_shards(HOSTED_GUARD)).values()
+            )
 
-    async def played(self, by: Worker) -> None:
+    async def played(self, by: HostProcess) -> None:
         """One round from its plan to its end."""
         await by.plan()
         while not await self.round():
@@ -150,7 +105,10 @@ class Stage:
     async def cases(self) -> list[Case]:
         """All cases, once nobody holds the guard any more."""
         while True:
-            async with open_ledger(self.settings) as ledger, ledger.claim(GUARD, "test") as claim:
+            async with (
+                open_ledger(self.settings) as ledger,
+                ledger.claim(HOSTED_GUARD, "test") as claim,
+            ):
                 if claim:
                     return list((await claim.load()).cases.values())
             await asyncio.sleep(0.2)
@@ -173,7 +131,7 @@ async def test_workers_that_are_killed_leave_nothing_out_and_tell_nothing_twice(
         settings = tmp_path / "settings.json"
         settings.write_text(json.dumps(environ), encoding="utf-8")
         stage = Stage(box, Settings.read(environ))
-        async with worker(settings) as first, worker(settings) as second:
+        async with start_host_process(settings) as first, start_host_process(settings) as second:
             await stage.played(first)
             assert await stage.cases() == []
             assert box.cards == []
@@ -184,7 +142,7 @@ async def test_workers_that_are_killed_leave_nothing_out_and_tell_nothing_twice(
             first.process.kill()
             second.process.kill()
         assert await stage.round()
-        async with worker(settings) as third, worker(settings):
+        async with start_host_process(settings) as third, start_host_process(settings):
             while await stage.round():
                 await asyncio.sleep(0.2)
             cases = await stage.cases()

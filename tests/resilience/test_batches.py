@@ -15,8 +15,7 @@ from tests.resilience.generators.small_tenant import (
     build_mailbox_guid,
     build_small_tenant,
 )
-from tests.support.http_recorder import connect_sandbox
-from tests.unit.adapters.graph.test_client import answered
+from tests.support.http_recorder import collect_batch_answers, connect_sandbox
 
 HOW = ("missing", "twice", "renamed", "padded", "null", "text")
 ASKED = {one: f"/users/{one}?$select=id" for one in PERSON_IDS}
@@ -37,7 +36,7 @@ async def test_graph_answers_for_everyone_or_says_for_whom_it_did_not(
 ) -> None:
     fault = mixing("graph", how, **({"times": times} if times else {}))
     async with connect_sandbox(build_small_tenant() | {"faults": [fault]}, attempts=3) as to:
-        answers = await answered(to.graph.get_batch, ASKED)
+        answers = await collect_batch_answers(to.graph.get_batch, ASKED)
         right = {key for key, answer in answers.items() if isinstance(answer, dict)}
         assert all(answers[key]["id"] == key for key in right)
         assert all(isinstance(answers[key], Unavailable) for key in ASKED.keys() - right)
@@ -70,7 +69,7 @@ async def test_each_refusal_in_a_batch_is_that_ones_alone() -> None:
         for number, status in enumerate(statuses)
     ]
     async with connect_sandbox(build_small_tenant() | {"faults": faults}, attempts=2) as to:
-        answers = await answered(to.graph.get_batch, ASKED)
+        answers = await collect_batch_answers(to.graph.get_batch, ASKED)
     for number, kind in enumerate(statuses.values()):
         assert type(answers[PERSON_IDS[number]]).__mro__.count(kind) == 1
     assert all(isinstance(answers[one], dict) for one in PERSON_IDS[len(statuses) :])

@@ -25,8 +25,13 @@ from core.model.state import GuardSnapshot
 from sandbox.functions_host.azurite import Azurite
 from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
-from tests.integration.test_crash_recovery import expire
-from tests.integration.test_two_workers import Worker, mailbox, object_id, worker
+from tests.support.hosted_app import (
+    HostProcess,
+    build_account_id,
+    build_mailbox_row,
+    expire_lease,
+    start_host_process,
+)
 
 GUARD = "shared-mailbox-sign-in"
 MODES = {GUARD: "enforce", "mailbox-forwarding": "off", "mailbox-audit": "off"}
@@ -63,7 +68,7 @@ SCENE: dict[str, Any] = {
     "graph": {
         "users": [
             {
-                "id": object_id(number),
+                "id": build_account_id(number),
                 "userPrincipalName": f"user{number}@contoso.com",
                 "accountEnabled": False,
                 "assignedPlans": [],
@@ -76,7 +81,8 @@ SCENE: dict[str, Any] = {
     },
     "exchange": {
         "Get-Mailbox": [
-            {**mailbox(number), "RecipientTypeDetails": "SharedMailbox"} for number in range(SIZE)
+            {**build_mailbox_row(number), "RecipientTypeDetails": "SharedMailbox"}
+            for number in range(SIZE)
         ]
     },
 }
@@ -98,7 +104,7 @@ class Stage:
         async with open_ledger(self.settings) as ledger:
             return await ledger.load(GUARD)
 
-    async def ticked(self, by: Worker) -> None:
+    async def ticked(self, by: HostProcess) -> None:
         """One run of the timer, to its end."""
         async with open_ledger(self.settings) as ledger:
             before = {run["run"] for run in await ledger.list_recent_runs(GUARD, 50)}
@@ -114,7 +120,7 @@ class Stage:
                         return
                 await asyncio.sleep(0.05)
 
-    async def killed(self, by: Worker, moment: Moment) -> None:
+    async def killed(self, by: HostProcess, moment: Moment) -> None:
         """The worker dies at that request; its lease runs out."""
         (fault,) = self.box.tenant.faults.rows
         while not fault.strike_count:
@@ -124,9 +130,9 @@ class Stage:
         self.box.tenant.set_faults([])
         connection, name = self.settings["STATE_CONNECTION_STRING"], self.settings["STATE_TABLE"]
         async with TableClient.from_connection_string(connection, table_name=name) as table:
-            await expire(table, GUARD)
+            await expire_lease(table, GUARD)
 
-    async def undone(self, by: Worker, change: str) -> None:
+    async def undone(self, by: HostProcess, change: str) -> None:
         """A person asks for a change to be taken back."""
         address = f"{by.base}/api/changes/{GUARD}/{change}/undo"
         headers = {"x-functions-key": by.key}
@@ -139,7 +145,7 @@ class Stage:
 
     def writes(self, number: int) -> Counter[str]:
         """What was written to an account, by the last part of its address."""
-        name = object_id(number)
+        name = build_account_id(number)
         lines = [json.dumps(one) for one in self.box.writes]
         return Counter("revoke" if "revoke" in line else "patch" for line in lines if name in line)
 
@@ -154,13 +160,13 @@ async def test_a_worker_killed_within_a_change_a_card_or_an_undo_leaves_nothing_
         path.write_text(json.dumps(environ), encoding="utf-8")
         stage = Stage(box, Settings.read(environ))
         for number, moment in enumerate(MOMENTS):
-            async with worker(path) as one:
+            async with start_host_process(path) as one:
                 await stage.ticked(one)
                 stage.account(number)["accountEnabled"] = True
                 box.tenant.set_faults([moment.fault()])
                 await one.plan(GUARD)
                 await stage.killed(one, moment)
-        async with worker(path) as one:
+        async with start_host_process(path) as one:
             await stage.ticked(one)
             memory = await stage.memory()
             check_blocked(stage, memory)
@@ -168,7 +174,7 @@ async def test_a_worker_killed_within_a_change_a_card_or_an_undo_leaves_nothing_
             box.tenant.set_faults([UNDOING.fault()])
             await stage.undone(one, made.id)
             await stage.killed(one, UNDOING)
-        async with worker(path) as one:
+        async with start_host_process(path) as one:
             await stage.ticked(one)
             await check_undone(stage, made.id)
             quiet = (len(box.writes), len(box.cards))

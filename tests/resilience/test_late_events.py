@@ -25,8 +25,12 @@ from core.tenant.port import Tenant
 from core.tenant.surfaces import DELETIONS
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.fakes.world import START, Clock, FakeLedger, FakeNotificationChannel
-from tests.unit.guards.test_app_consent import grant, tenant_of
-from tests.unit.guards.test_mass_deletion import OTHER, deleted
+from tests.support.guard_tenants import (
+    OTHER_ACTOR,
+    build_app_consent_tenant,
+    build_delegated_grant,
+    build_deletions,
+)
 
 HOUR = timedelta(hours=1)
 
@@ -70,7 +74,7 @@ async def test_records_that_come_hours_late_one_by_one_in_any_order_and_twice_ar
     None
 ):
     stage = await watched()
-    rows = deleted(14, hours=0)
+    rows = build_deletions(14, hours=0)
     for row in (*rows[7:], *rows[:7], *rows[3:9]):
         stage.tenant.deletion_events.append(row)
         await stage.tick(0.5)
@@ -82,7 +86,7 @@ async def test_records_that_come_hours_late_one_by_one_in_any_order_and_twice_ar
 
 async def test_a_record_that_makes_it_worse_is_told_however_late_it_comes() -> None:
     stage = await watched()
-    rows = deleted(12, hours=0)
+    rows = build_deletions(12, hours=0)
     stage.tenant.deletion_events += rows
     await stage.tick(8)
     (case,) = stage.cases()
@@ -95,13 +99,13 @@ async def test_a_record_that_makes_it_worse_is_told_however_late_it_comes() -> N
 
 async def test_the_same_records_again_after_all_is_over_are_no_news() -> None:
     stage = await watched()
-    stage.tenant.deletion_events += deleted(12, hours=0)
+    stage.tenant.deletion_events += build_deletions(12, hours=0)
     await stage.tick()
     await stage.tick(30)
     for _ in range(2):
         await stage.tick()
     assert [case.resolution for case in stage.cases()] == ["gone"]
-    stage.tenant.deletion_events += deleted(12, hours=0)
+    stage.tenant.deletion_events += build_deletions(12, hours=0)
     for _ in range(3):
         await stage.tick()
     assert stage.cards == 1
@@ -112,7 +116,7 @@ async def test_what_was_deleted_while_nobody_looked_is_told_by_the_first_who_loo
     hours: float,
 ) -> None:
     stage = await watched()
-    stage.tenant.deletion_events += deleted(12, hours=-1)
+    stage.tenant.deletion_events += build_deletions(12, hours=-1)
     stage.clock.advance(hours=hours)
     await stage.tick()
     (case,) = stage.cases()
@@ -125,7 +129,7 @@ async def test_what_was_deleted_while_nobody_looked_is_told_by_the_first_who_loo
 
 async def test_an_hour_in_which_the_log_could_not_be_read_leaves_no_hole() -> None:
     stage = await watched()
-    stage.tenant.deletion_events += deleted(12, hours=-1)
+    stage.tenant.deletion_events += build_deletions(12, hours=-1)
     stage.tenant.fail_read(DELETIONS)
     for _ in range(30):
         await stage.tick()
@@ -139,9 +143,12 @@ async def test_an_hour_in_which_the_log_could_not_be_read_leaves_no_hole() -> No
 
 async def test_one_record_of_a_day_yet_to_come_hides_none_of_the_others() -> None:
     stage = await watched()
-    stray = Deletion("user-99", "user", START + timedelta(days=400), "stray", actor=OTHER)
-    for actor in (OTHER, deleted(1)[0].actor):
-        stage.tenant.deletion_events = [*deleted(12, OTHER, hours=0), replace(stray, actor=actor)]
+    stray = Deletion("user-99", "user", START + timedelta(days=400), "stray", actor=OTHER_ACTOR)
+    for actor in (OTHER_ACTOR, build_deletions(1)[0].actor):
+        stage.tenant.deletion_events = [
+            *build_deletions(12, OTHER_ACTOR, hours=0),
+            replace(stray, actor=actor),
+        ]
         await stage.tick()
         (case,) = [one for one in stage.cases() if one.closed_at is None]
         assert case.notified_at
@@ -149,7 +156,7 @@ async def test_one_record_of_a_day_yet_to_come_hides_none_of_the_others() -> Non
 
 
 async def test_a_consent_that_comes_twice_or_late_or_again_is_told_once_each_time() -> None:
-    stage = Stage(CONSENT, tenant_of(grant("c1", "User.Read")))
+    stage = Stage(CONSENT, build_app_consent_tenant(build_delegated_grant("c1", "User.Read")))
     await stage.tick()
     read = DelegatedGrant("c1", "graph", True, frozenset({"Mail.Read"}))
     stage.tenant.oauth_grants += [read, read]

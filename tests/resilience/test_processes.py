@@ -31,10 +31,10 @@ from core.model.state import GuardSnapshot
 from sandbox.functions_host.azurite import Azurite
 from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
-from tests.integration.test_crash_recovery import expire
 from tests.resilience.surfaces import GUARD_NAME, build_account_id
 from tests.resilience.surfaces import build_sign_in_scene as tenant
 from tests.support.builders import CONFIGS_BY_NAME
+from tests.support.hosted_app import expire_lease
 
 ROOT = Path(__file__).resolve().parents[2]
 # Long enough for a busy machine to renew in time.
@@ -236,7 +236,7 @@ async def test_two_hosts_whose_timers_fire_together_change_once_killed_or_shut_d
         async with TableClient.from_connection_string(
             connection, table_name=stage.settings["STATE_TABLE"]
         ) as table:
-            await expire(table, GUARD_NAME)
+            await expire_lease(table, GUARD_NAME)
         async with stage.host() as third, stage.host() as fourth:
             await until(lambda: stage.done() == 12)
             stage.grow(18)

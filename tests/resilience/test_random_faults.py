@@ -24,8 +24,12 @@ from core.errors import LedgerError
 from core.model.guards import ChangeLimit, GuardConfig, Mode
 from sandbox.scenes.attack_steps import build_aftermath, build_rule_step
 from sandbox.scenes.build import resolve_dates
-from tests.resilience.generators.staged import AdapterHarness, open_harness
-from tests.resilience.test_untouched_tenant import about_objects, neglected
+from tests.resilience.generators.staged import (
+    AdapterHarness,
+    build_neglected_scene,
+    get_object_cases,
+    open_harness,
+)
 from tests.support.fakes.world import START, CrashInjector, FakeLedger, SimulatedCrash
 
 ATTACKED = START + timedelta(hours=24)
@@ -191,10 +195,10 @@ async def test_when_the_faults_stop_all_is_as_if_there_had_been_none(
     tenants: list[dict[str, Any]] = []
     cases: list[set[str]] = []
     for chance in (None, random.Random(f"{duty.guard.name} {seed}")):
-        async with open_harness(neglected(), bold, Mode.ENFORCE) as stage:
+        async with open_harness(build_neglected_scene(), bold, Mode.ENFORCE) as stage:
             await lived(stage, chance)
             tenants.append(flat(stage.sandbox.tenant.scene))
-            cases.append(set(await about_objects(stage)))
+            cases.append(set(await get_object_cases(stage)))
             await comes_to_rest(stage)
     assert cases[0] == cases[1]
     assert different(*tenants) == []

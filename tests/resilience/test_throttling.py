@@ -23,8 +23,8 @@ from tests.resilience.generators.staged import (
     SharedSleepClock,
     open_harness,
 )
+from tests.support.adaptive_cards import SAMPLE_CARD
 from tests.support.builders import AUDIT_CONFIG, FORWARDING_CONFIG, SIGN_IN_CONFIG
-from tests.unit.adapters.test_teams import CARD
 
 PLACES: dict[str, tuple[GuardConfig, dict[str, Any]]] = {
     "a list of Exchange": (SIGN_IN_CONFIG, {"service": "exchange", "match": "^Get-Mailbox"}),
@@ -183,7 +183,7 @@ async def test_the_guards_together_send_no_more_cards_than_a_channel_takes() -> 
         ]
         for _ in range(3):
             for voice in voices:
-                await voice.send(CARD)
+                await voice.send(SAMPLE_CARD)
         for voice in voices:
             await voice.close()
         times = [one.received_at for one in box.find_received("teams")]

@@ -6,21 +6,21 @@ broken connections and broken bodies, with batches whose replies are missing, do
 tokens refused and consent withdrawn half way, and with listings that are silently empty.
 """
 
-import json
-from functools import cache
 from typing import Any
 
 import pytest
 
 from core.bootstrap import NOTIFY_SECONDS
 from core.config.catalog import CATALOG
-from core.engine.self_findings import SELF_CHECK_KINDS
 from core.guards.mailbox_forwarding.guard import GUARD as FORWARDING
-from core.model.cases import Case
 from core.model.guards import GuardConfig
-from sandbox.scenes.build import SCENES_FOLDER, resolve_dates
-from tests.resilience.generators.staged import BUDGET_MINUTES, AdapterHarness, open_harness
-from tests.support.fakes.world import START
+from tests.resilience.generators.staged import (
+    BUDGET_MINUTES,
+    AdapterHarness,
+    build_neglected_scene,
+    get_object_cases,
+    open_harness,
+)
 
 BATCH = {"kind": "replies", "match": "batch", "many": 7}
 # Behind the first request of each service: a look that breaks off is worse than none.
@@ -51,22 +51,6 @@ FEW = ("500", "no list", "missing replies", "500 in a batch")
 BY_ANOTHER_SOURCE = frozenset({"inbox-rule-hides", "inbox-rule-unreadable", "inbox-rule-silent"})
 
 
-@cache
-def neglected() -> dict[str, Any]:
-    """A tenant in which most guards find something."""
-    scene = json.loads((SCENES_FOLDER / "neglected.json").read_text(encoding="utf-8"))
-    return dict(resolve_dates(scene, START))
-
-
-async def about_objects(stage: AdapterHarness) -> dict[str, Case]:
-    """The open cases of what the guard is there for, without the engine's own troubles."""
-    return {
-        key: case
-        for key, case in (await stage.get_open_cases()).items()
-        if case.kind not in SELF_CHECK_KINDS and case.kind != "unreadable"
-    }
-
-
 async def suffer(stage: AdapterHarness, fault: dict[str, Any]) -> None:
     """One run in which both services have the same trouble."""
     begun = stage.timer.now
@@ -78,19 +62,19 @@ async def suffer(stage: AdapterHarness, fault: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
 async def test_no_trouble_of_the_services_ends_a_case_or_makes_one(duty: GuardConfig) -> None:
-    async with open_harness(neglected(), duty) as stage:
+    async with open_harness(build_neglected_scene(), duty) as stage:
         await stage.run_guard()
         await stage.run_guard()
-        known = await about_objects(stage)
+        known = await get_object_cases(stage)
         for name in PASSING if duty.guard is FORWARDING else FEW:
             fault = PASSING[name]
             await suffer(stage, fault)
-            assert (await about_objects(stage)).keys() == known.keys(), name
+            assert (await get_object_cases(stage)).keys() == known.keys(), name
         await stage.run_guard()
-        assert (await about_objects(stage)).keys() == known.keys()
+        assert (await get_object_cases(stage)).keys() == known.keys()
         for name, fault in REFUSING.items():
             await suffer(stage, fault)
-            now = await about_objects(stage)
+            now = await get_object_cases(stage)
             assert now.keys() >= known.keys(), name
             assert {now[key].kind for key in now.keys() - known.keys()} <= BY_ANOTHER_SOURCE, name
         assert stage.sandbox.writes == []
@@ -103,38 +87,38 @@ MAY_BE_NONE = frozenset({"transport-rule", "plan-protocols", "mailbox-forward"})
 
 @pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
 async def test_a_listing_that_is_silently_empty_ends_no_case(duty: GuardConfig) -> None:
-    async with open_harness(neglected(), duty) as stage:
+    async with open_harness(build_neglected_scene(), duty) as stage:
         await stage.run_guard()
         await stage.run_guard()
-        known = await about_objects(stage)
+        known = await get_object_cases(stage)
         await suffer(stage, EMPTY)
-        gone = known.keys() - (await about_objects(stage)).keys()
+        gone = known.keys() - (await get_object_cases(stage)).keys()
         assert {known[key].kind for key in gone} <= MAY_BE_NONE
         await stage.run_guard()
-        assert (await about_objects(stage)).keys() == known.keys()
+        assert (await get_object_cases(stage)).keys() == known.keys()
         assert stage.sandbox.writes == []
 
 
 async def test_a_forward_whose_recipient_cannot_be_looked_up_keeps_its_case() -> None:
     (duty,) = (duty for duty in CATALOG if duty.guard is FORWARDING)
-    async with open_harness(neglected(), duty) as stage:
+    async with open_harness(build_neglected_scene(), duty) as stage:
         await stage.run_guard()
-        known = await about_objects(stage)
+        known = await get_object_cases(stage)
         forwards = {key for key, case in known.items() if case.kind == "mailbox-forward"}
         assert forwards
         await stage.run_guard(
             {"service": "exchange", "match": "^Get-Recipient", "status": 500, "inner": True}
         )
-        assert forwards <= (await about_objects(stage)).keys()
+        assert forwards <= (await get_object_cases(stage)).keys()
         await stage.run_guard(
             {"service": "exchange", "match": "^Get-Mailbox", "status": 500, "times": 5}
         )
-        assert forwards <= (await about_objects(stage)).keys()
+        assert forwards <= (await get_object_cases(stage)).keys()
 
 
 async def test_what_stays_unreadable_is_told_at_the_third_run() -> None:
     (duty,) = (duty for duty in CATALOG if duty.guard is FORWARDING)
-    async with open_harness(neglected(), duty) as stage:
+    async with open_harness(build_neglected_scene(), duty) as stage:
         await stage.run_guard()
         cards = len(stage.sandbox.cards)
         fault = {"service": "graph", "kind": "error", "status": 401}

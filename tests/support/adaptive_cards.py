@@ -119,3 +119,75 @@ def validate_card(message: Mapping[str, Any]) -> None:
     """Against the schema, but for `msteams`, which Teams adds to it."""
     plain = {name: value for name, value in get_card_content(message).items() if name != "msteams"}
     Draft6Validator(CARD_SCHEMA).validate(plain)
+
+
+HOSTILE_TEXT = "**x** [click](https://evil.example) <at>All</at> \u202e\n# y " + "\u00e9" * 5000
+HOSTILE_CASE = build_case(
+    summary=HOSTILE_TEXT,
+    subject=HOSTILE_TEXT,
+    facts=(Fact("rule", HOSTILE_TEXT), Fact("", HOSTILE_TEXT)) * 20,
+    advice=HOSTILE_TEXT,
+    note=HOSTILE_TEXT,
+)
+BASELINED_CASE = build_case(baselined=True, planned_changes=(BLOCK_CHANGE_JSON,))
+REPORT_VARIANTS = {
+    "every gravity": build_report(
+        *(build_case(number, severity=number) for number in Severity if number)
+    ),
+    "every news": build_report(
+        *(
+            build_case(number, notification=news, note="tried")
+            for number, news in enumerate(Notification)
+            if news
+        ),
+        build_closed_case(10),
+        build_closed_case(11, Notification.CLOSED),
+    ),
+    "first look": build_report(
+        BASELINED_CASE,
+        baselined=True,
+        mode=Mode.ENFORCE,
+        preview=(build_planned_outcome(BASELINED_CASE),),
+    ),
+    "failed": build_report(
+        build_case(), outcomes=(Outcome("k", "a", "BlockSignIn", ChangeState.FAILED),)
+    ),
+    "exempt": build_report(build_case(), exemption_count=2, unavailable_sources=("inbox-rules",)),
+    "held": build_report(
+        build_case(planned_changes=(BLOCK_CHANGE_JSON,)),
+        mode=Mode.ENFORCE,
+        block_reason="too many",
+        plan="0" * 32,
+    ),
+    "an event": build_report(build_case(is_one_off=True, closed_at=START, resolution="gone")),
+    "asked for": build_report(
+        *(),
+        operator_requests=tuple(
+            build_request(number, deed) for number, deed in enumerate(RequestKind)
+        ),
+    ),
+    "asked for at the first look": build_report(
+        BASELINED_CASE, baselined=True, operator_requests=(build_request(),)
+    ),
+    "hostile": build_report(
+        HOSTILE_CASE,
+        operator_requests=(
+            build_request(subject=HOSTILE_TEXT, requested_by=HOSTILE_TEXT, reason=HOSTILE_TEXT),
+        ),
+    ),
+    "overfull": build_report(*(build_case(number) for number in range(500))),
+    "overfull of deeds": build_report(
+        operator_requests=tuple(build_request(number) for number in range(500))
+    ),
+}
+
+
+SAMPLE_CARD: dict[str, Any] = {
+    "type": "message",
+    "attachments": [
+        {
+            "contentType": "application/vnd.microsoft.card.adaptive",
+            "content": {"type": "AdaptiveCard", "version": "1.4", "body": []},
+        }
+    ],
+}

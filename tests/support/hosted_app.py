@@ -1,13 +1,21 @@
 """The app on the local host in a process of its own, as a test over HTTP sees it."""
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientSession
+from azure.core.exceptions import ResourceNotFoundError
+from azure.data.tables import UpdateMode
+from azure.data.tables.aio import TableClient
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,6 +57,107 @@ async def start_hosted_app(
     try:
         ready = json.loads(await process.stdout.readline())
         yield HostedApp(ready["base"], ready["keys"]["function"], ready["keys"]["master"])
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+SHARED_MAILBOX_ID = "11111111-0000-4000-8000-000000000001"
+HOST_SCENE = {
+    "graph": {
+        "users": [
+            {
+                "id": SHARED_MAILBOX_ID,
+                "userPrincipalName": "info@contoso.com",
+                "displayName": "Info",
+                "accountEnabled": True,
+                "assignedPlans": [],
+                "assignedLicenses": [],
+                "onPremisesSyncEnabled": None,
+                "userType": "Member",
+            }
+        ],
+        "domains": [{"id": "contoso.com", "isVerified": True, "isDefault": True}],
+    },
+    "exchange": {
+        "Get-Mailbox": [
+            {
+                "ExternalDirectoryObjectId": SHARED_MAILBOX_ID,
+                "Guid": "22222222-0000-4000-8000-000000000001",
+                "UserPrincipalName": "info@contoso.com",
+                "PrimarySmtpAddress": "info@contoso.com",
+                "RecipientTypeDetails": "SharedMailbox",
+                "AuditEnabled": True,
+                "DefaultAuditSet": ["Admin", "Delegate", "Owner"],
+                "AuditLogAgeLimit": "180.00:00:00",
+            }
+        ],
+        "Get-RemoteDomain": [{"Name": "Default", "DomainName": "*", "AutoForwardEnabled": False}],
+        "Get-HostedOutboundSpamFilterPolicy": [
+            {"Name": "Default", "IsDefault": True, "AutoForwardingMode": "Off"}
+        ],
+    },
+}
+
+
+async def expire_lease(table: TableClient, guard: str) -> None:
+    """What a minute does to the lease of a process that is gone."""
+    with contextlib.suppress(ResourceNotFoundError):
+        lease = await table.get_entity(guard, "lease")
+        lease["until"] = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
+        await table.update_entity(lease, mode=UpdateMode.REPLACE)
+
+
+HOSTED_GUARD = "mailbox-forwarding"
+
+
+def build_account_id(number: int) -> str:
+    return f"{number:08d}-0000-4000-8000-{number:012d}"
+
+
+def build_mailbox_row(number: int) -> dict[str, Any]:
+    return {
+        "ExternalDirectoryObjectId": build_account_id(number),
+        "Guid": f"{number:08d}-1111-4000-8000-{number:012d}",
+        "PrimarySmtpAddress": f"user{number}@contoso.com",
+        "UserPrincipalName": f"user{number}@contoso.com",
+        "RecipientTypeDetails": "UserMailbox",
+    }
+
+
+@dataclass(frozen=True)
+class HostProcess:
+    """A host in a process of its own."""
+
+    process: asyncio.subprocess.Process
+    base: str
+    key: str
+
+    async def plan(self, guard: str = HOSTED_GUARD) -> None:
+        """The timer of the guard, now."""
+        async with ClientSession() as session:
+            address = f"{self.base}/admin/functions/{guard}"
+            headers = {"x-functions-key": self.key}
+            async with session.post(address, json={"input": ""}, headers=headers) as answer:
+                assert answer.status == 202
+
+
+@asynccontextmanager
+async def start_host_process(settings: Path) -> AsyncIterator[HostProcess]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "sandbox.functions_host.host", "--app", str(ROOT), "--settings", str(settings)),
+        *("--no-schedules", "--visibility", "6"),
+        cwd=ROOT,
+        env=dict(os.environ),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdout
+    try:
+        ready = json.loads(await process.stdout.readline())
+        yield HostProcess(process, ready["base"], ready["keys"]["master"])
     finally:
         if process.returncode is None:
             process.terminate()

@@ -1,7 +1,7 @@
 """The real adapters on a tenant of their own, with a clock that only moves when somebody waits."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -182,3 +182,18 @@ async def connect_sandbox(scene: Mapping[str, object], **options: Any) -> AsyncI
             await graph.close()
             await exchange.close()
             await credential.close()
+
+
+async def collect_batch_answers(
+    ask: Callable[..., Awaitable[None]], paths: Mapping[str, str], permission: str = ""
+) -> dict[str, Any]:
+    """All that a batch answers, each of it exactly once."""
+    found: dict[str, Any] = {}
+
+    def take(key: str, answer: object) -> None:
+        assert key not in found
+        found[key] = answer
+
+    await ask(paths, permission, take)
+    assert found.keys() == paths.keys()
+    return found

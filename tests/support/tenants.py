@@ -65,6 +65,14 @@ from core.tenant.surfaces import (
 )
 from sandbox.exchange.api import CMDLETS
 from sandbox.graph.api import ALL_ROLES
+from sandbox.graph.apps import (
+    EXCHANGE_APP,
+    GRAPH_APP,
+    SHAREPOINT_APP,
+    build_app_assignment,
+    build_principal,
+    derive_api_id,
+)
 from sandbox.scenes.default_roles import DEFAULT_USERS
 from tests.support.fakes.changes import SESSIONS_TARGET
 from tests.support.fakes.tenant import FakeTenant
@@ -76,6 +84,7 @@ from tests.support.http_recorder import (
     Connection,
     build_module_user_row,
     build_rule_row,
+    build_scene,
     connect_sandbox,
 )
 from tests.support.http_recorder import build_mailbox_row as mailbox_row
@@ -413,3 +422,62 @@ async def open_fake(scene: Mapping[str, object]) -> AsyncIterator[TenantUnderTes
 
 
 OPENERS: Mapping[str, OpenTenant] = {"fake": open_fake, "m365": open_sandbox}
+
+
+OTHER_TENANT_ID = "0e15e000-0000-4000-8000-000000000001"
+NOTES, HELPER = (f"c0000000-0000-4000-8000-00000000000{number}" for number in (1, 2))
+APP_CREDENTIAL_ID = "fe000000-0000-4000-8000-000000000001"
+
+
+def build_grant_row(
+    number: int, client: str, scope: str | None, user: str | None, **more: object
+) -> Any:
+    return {
+        "id": f"G{number}",
+        "clientId": client,
+        "consentType": "Principal" if user else "AllPrincipals",
+        "principalId": user,
+        "resourceId": derive_api_id(GRAPH_APP),
+        "scope": scope,
+        **more,
+    }
+
+
+def build_app_scene(**graph: object) -> dict[str, Any]:
+    parts: dict[str, object] = {
+        "servicePrincipals": [
+            build_principal(
+                NOTES.upper(),
+                "a0000000-0000-4000-8000-000000000001",
+                "Notes",
+                OTHER_TENANT_ID,
+                replyUrls=["https://notes.example/b", "https://notes.example/a"],
+                passwordCredentials=[
+                    {"keyId": APP_CREDENTIAL_ID, "endDateTime": "2027-01-01T00:00:00Z"}
+                ],
+            ),
+            build_principal(HELPER, "a0000000-0000-4000-8000-000000000002", "Helper", None),
+        ],
+        "oauth2PermissionGrants": [
+            build_grant_row(1, NOTES, " Mail.Read  offline_access ", "u1"),
+            build_grant_row(2, NOTES.upper(), "Mail.Read", "u2"),
+            build_grant_row(3, HELPER, None, None),
+        ],
+        "appRoleAssignments": [
+            build_app_assignment(HELPER, GRAPH_APP, "Mail.Read"),
+            build_app_assignment(HELPER, SHAREPOINT_APP, "Sites.FullControl.All"),
+            build_app_assignment("u1", GRAPH_APP, "Mail.Send", principalType="User"),
+            build_app_assignment(
+                NOTES, EXCHANGE_APP, "", appRoleId="00000000-0000-0000-0000-000000000000"
+            ),
+            build_app_assignment(NOTES, EXCHANGE_APP, "Nobody.Knows"),
+        ],
+        "authorizationPolicy": {
+            "id": "authorizationPolicy",
+            "defaultUserRolePermissions": {
+                "allowedToCreateApps": True,
+                "permissionGrantPoliciesAssigned": ["A", "B"],
+            },
+        },
+    }
+    return build_scene(graph=parts | graph)

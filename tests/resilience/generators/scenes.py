@@ -18,9 +18,18 @@ from core.tenant.mail_flow import AcceptedDomain, InboxRule, OutboundPolicy, Rec
 from core.tenant.mailboxes import Delegation, Mailbox, SharedMailbox
 from tests.support.fakes.state import ADMIN_MODULE_USER
 from tests.support.fakes.tenant import FakeTenant
-from tests.unit.guards import test_app_consent, test_legacy_protocols
-from tests.unit.guards.tenant_baseline import test_guard
-from tests.unit.guards.test_mass_deletion import OTHER, binned, deleted
+from tests.support.guard_tenants import (
+    FOR_SELF,
+    OTHER_ACTOR,
+    build_app_consent_tenant,
+    build_consent_policy,
+    build_delegated_grant,
+    build_deletions,
+    build_legacy_protocol_tenant,
+    build_protocols,
+    build_recycle_bin,
+    build_varied_baseline_tenant,
+)
 
 ANN = Mailbox("m1", "g1", "ann@contoso.com", "Ann")
 BEN = Mailbox("m2", "g2", "ben@contoso.com", "Ben")
@@ -109,7 +118,7 @@ def build_strict_baseline() -> Baseline:
 
 
 def build_lax_tenant() -> FakeTenant:
-    return test_guard.varied("remote-domain", "AutoForwardEnabled", True)
+    return build_varied_baseline_tenant("remote-domain", "AutoForwardEnabled", True)
 
 
 def loosen_settings(tenant: FakeTenant) -> None:
@@ -134,7 +143,7 @@ def build_module_tenant() -> FakeTenant:
 
 
 def build_protocol_tenant() -> FakeTenant:
-    return test_legacy_protocols.tenant_of(protocol_settings=test_legacy_protocols.allowing("imap"))
+    return build_legacy_protocol_tenant(protocol_settings=build_protocols("imap"))
 
 
 def enable_smtp(tenant: FakeTenant) -> None:
@@ -152,8 +161,8 @@ def build_delegation_tenant() -> FakeTenant:
 
 
 def build_consent_tenant() -> FakeTenant:
-    tenant = test_app_consent.tenant_of(test_app_consent.grant("c1", "Mail.Read"))
-    return replace(tenant, configurations=[test_app_consent.policy(test_app_consent.FOR_SELF)])
+    tenant = build_app_consent_tenant(build_delegated_grant("c1", "Mail.Read"))
+    return replace(tenant, configurations=[build_consent_policy(FOR_SELF)])
 
 
 def add_consent(tenant: FakeTenant) -> None:
@@ -182,14 +191,16 @@ def remove_registration(tenant: FakeTenant) -> None:
 
 
 def build_deletion_tenant() -> FakeTenant:
-    rows = deleted(11)
-    return FakeTenant(deletion_events=rows, recycle_bin=binned(rows), reported_user_count=50)
+    rows = build_deletions(11)
+    return FakeTenant(
+        deletion_events=rows, recycle_bin=build_recycle_bin(rows), reported_user_count=50
+    )
 
 
 def add_deletions(tenant: FakeTenant) -> None:
-    rows = deleted(12, OTHER, hours=0.1, first=50)
+    rows = build_deletions(12, OTHER_ACTOR, hours=0.1, first=50)
     tenant.deletion_events += rows
-    tenant.recycle_bin += binned(rows)
+    tenant.recycle_bin += build_recycle_bin(rows)
 
 
 def build_size_tenant() -> FakeTenant:

@@ -4,9 +4,11 @@ Tenant and channel are the sandbox's, over HTTP. What waits does not take time: 
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from aiohttp import web
@@ -20,6 +22,7 @@ from core.adapters.retry import ThrottledService as Shared
 from core.adapters.teams import TeamsChannel
 from core.bootstrap import NOTIFY_SECONDS, SCAN_TIME_SHARE
 from core.engine.run import run
+from core.engine.self_findings import SELF_CHECK_KINDS
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
 from core.model.guards import GuardConfig, Mode
@@ -29,8 +32,9 @@ from core.ports import Ledger, World
 from core.tenant.mailbox_index import RANGE_SIZE
 from sandbox.graph.identity import CLIENT_ID
 from sandbox.http_types import HttpRequest
+from sandbox.scenes.build import SCENES_FOLDER, resolve_dates
 from sandbox.server import Sandbox, SimulatedService
-from tests.support.fakes.world import Clock, FakeLedger
+from tests.support.fakes.world import START, Clock, FakeLedger
 
 BUDGET_MINUTES = 8
 
@@ -198,3 +202,19 @@ async def open_harness(
             timer=timer,
             clock=clock,
         )
+
+
+@cache
+def build_neglected_scene() -> dict[str, Any]:
+    """A tenant in which most guards find something."""
+    scene = json.loads((SCENES_FOLDER / "neglected.json").read_text(encoding="utf-8"))
+    return dict(resolve_dates(scene, START))
+
+
+async def get_object_cases(stage: AdapterHarness) -> dict[str, Case]:
+    """The open cases of what the guard is there for, without the engine's own troubles."""
+    return {
+        key: case
+        for key, case in (await stage.get_open_cases()).items()
+        if case.kind not in SELF_CHECK_KINDS and case.kind != "unreadable"
+    }

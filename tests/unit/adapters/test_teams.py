@@ -14,17 +14,9 @@ from core.adapters.teams import SEND_INTERVAL, TeamsChannel
 from core.config.settings import Settings
 from core.errors import NotificationError, SettingsError
 from sandbox.server import Sandbox
+from tests.support.adaptive_cards import SAMPLE_CARD
 from tests.support.http_recorder import SleepClock, build_scene, build_service
 
-CARD: dict[str, Any] = {
-    "type": "message",
-    "attachments": [
-        {
-            "contentType": "application/vnd.microsoft.card.adaptive",
-            "content": {"type": "AdaptiveCard", "version": "1.4", "body": []},
-        }
-    ],
-}
 WORKFLOW = "https://prod-01.westeurope.logic.azure.com:443/workflows/x?sig=hush"
 
 
@@ -94,9 +86,9 @@ def test_a_listed_host_must_still_be_https_unless_it_is_this_machine() -> None:
 async def test_a_card_is_posted_as_it_is() -> None:
     async with Sandbox(build_scene()) as sandbox:
         voice = teams(sandbox.build_settings()["TEAMS_WEBHOOK_URL"])
-        await voice.send(CARD)
+        await voice.send(SAMPLE_CARD)
         await voice.close()
-        assert sandbox.cards == [CARD]
+        assert sandbox.cards == [SAMPLE_CARD]
 
 
 async def test_cards_go_out_no_faster_than_a_channel_takes_them() -> None:
@@ -104,7 +96,7 @@ async def test_cards_go_out_no_faster_than_a_channel_takes_them() -> None:
         clock = SleepClock()
         voice = teams(sandbox.build_settings()["TEAMS_WEBHOOK_URL"], clock)
         for _ in range(5):
-            await voice.send(CARD)
+            await voice.send(SAMPLE_CARD)
         await voice.close()
         assert len(sandbox.cards) == 5
         assert clock.waits == pytest.approx([SEND_INTERVAL] * 4)
@@ -113,9 +105,9 @@ async def test_cards_go_out_no_faster_than_a_channel_takes_them() -> None:
 async def test_the_connector_of_old_takes_cards_too() -> None:
     async with Sandbox(build_scene()) as sandbox:
         voice = teams(sandbox.legacy_webhook)
-        await voice.send(CARD)
+        await voice.send(SAMPLE_CARD)
         await voice.close()
-        assert sandbox.cards == [CARD]
+        assert sandbox.cards == [SAMPLE_CARD]
 
 
 async def test_throttling_hidden_in_a_success_is_seen() -> None:
@@ -123,7 +115,7 @@ async def test_throttling_hidden_in_a_success_is_seen() -> None:
     async with Sandbox(build_scene(faults=faults)) as sandbox:
         clock = SleepClock()
         voice = teams(sandbox.legacy_webhook, clock)
-        await voice.send(CARD)
+        await voice.send(SAMPLE_CARD)
         await voice.close()
         assert len(sandbox.cards) == 1
         assert len(clock.waits) >= 2
@@ -153,7 +145,7 @@ async def test_what_was_not_taken_is_said_without_the_address(
     async with Sandbox(build_scene(faults=[{"service": "teams", **trouble}])) as sandbox:
         voice = teams(sandbox.build_settings()["TEAMS_WEBHOOK_URL"], attempts=2)
         with pytest.raises(NotificationError, match=said) as caught:
-            await voice.send(CARD)
+            await voice.send(SAMPLE_CARD)
         await voice.close()
         secret = sandbox.teams.signature
         assert not sandbox.cards
@@ -176,16 +168,16 @@ async def test_a_flow_that_answers_itself_is_believed_where_the_settings_say_so(
             hosts=["127.0.0.1"],
             accepted_statuses=settings.webhook_success_statuses,
         )
-        await voice.send(CARD)
+        await voice.send(SAMPLE_CARD)
         await voice.close()
-        assert sandbox.cards == [CARD]
+        assert sandbox.cards == [SAMPLE_CARD]
 
 
 async def test_a_card_that_is_too_large_says_so() -> None:
     async with Sandbox(build_scene()) as sandbox:
         voice = teams(sandbox.build_settings()["TEAMS_WEBHOOK_URL"])
         with pytest.raises(NotificationError, match="too large"):
-            await voice.send({**CARD, "padding": "x" * 30_000})
+            await voice.send({**SAMPLE_CARD, "padding": "x" * 30_000})
         await voice.close()
 
 

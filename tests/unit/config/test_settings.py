@@ -9,19 +9,13 @@ from core.config.catalog import CATALOG
 from core.config.settings import Settings, get_setting_prefix, list_settings
 from core.errors import SettingsError
 from core.model.guards import Mode
+from tests.support.builders import MINIMAL_SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
-GIVEN = {
-    "TENANT_ID": "00000000-0000-4000-8000-000000000001",
-    "CLIENT_ID": "00000000-0000-4000-8000-000000000002",
-    "MANAGED_IDENTITY_CLIENT_ID": "00000000-0000-4000-8000-000000000003",
-    "TEAMS_WEBHOOK_URL": "https://example.environment.api.powerplatform.com/x",
-    "STATE_TABLE_ENDPOINT": "https://example.table.core.windows.net",
-}
 
 
 def test_what_must_be_given_is_enough() -> None:
-    settings = Settings.read(GIVEN)
+    settings = Settings.read(MINIMAL_SETTINGS)
     assert [duty.schedule for duty in settings.guard_configs] == [duty.schedule for duty in CATALOG]
     assert [duty.mode for duty in settings.guard_configs] == [duty.mode for duty in CATALOG]
     assert [duty.limit for duty in settings.guard_configs] == [duty.limit for duty in CATALOG]
@@ -69,13 +63,13 @@ def test_every_missing_setting_is_named_at_once() -> None:
 )
 def test_a_wrong_value_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
-        Settings.read({**GIVEN, name: value})
+        Settings.read({**MINIMAL_SETTINGS, name: value})
 
 
 def test_a_guard_is_set_by_its_own_names() -> None:
     settings = Settings.read(
         {
-            **GIVEN,
+            **MINIMAL_SETTINGS,
             "MAILBOX_FORWARDING_MODE": "Enforce",
             "MAILBOX_FORWARDING_SCHEDULE": "0 0 * * * *",
             "MAILBOX_FORWARDING_LIMIT": "3",
@@ -90,7 +84,9 @@ def test_a_guard_is_set_by_its_own_names() -> None:
 
 
 def test_domains_are_compared_in_lower_case() -> None:
-    settings = Settings.read({**GIVEN, "ALLOWED_FORWARD_DOMAINS": "Partner.Example, b.example"})
+    settings = Settings.read(
+        {**MINIMAL_SETTINGS, "ALLOWED_FORWARD_DOMAINS": "Partner.Example, b.example"}
+    )
     config = settings.find_guard_config("mailbox-forwarding")
     assert config
     assert config.guard.options.allowed_domains == {"partner.example", "b.example"}

@@ -25,27 +25,31 @@ from core.microsoft365.app_permissions import (
 from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
-from core.tenant.apps import App, AppCredential, AppPermission, DelegatedGrant
+from core.tenant.apps import App, AppCredential, AppPermission
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
 from core.tenant.readings import Reading
 from core.tenant.surfaces import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
 from tests.support.fakes.tenant import FakeTenant
+from tests.support.guard_tenants import (
+    FOR_SELF,
+    GRAPH,
+    HOME_APP,
+    MICROSOFT_SERVICES_TENANT,
+    UNVERIFIED_APP,
+    VERIFIED_APP,
+    build_app_consent_tenant,
+    build_consent_policy,
+    build_delegated_grant,
+)
 from tests.support.observe import observe_all
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 TERMS = GuardPolicy(NOW)
-SERVICES = "f8cdef31-a31e-4b4a-93e4-5f571e91255a"
-ELSEWHERE = "0e15e000-0000-4000-8000-000000000001"
-GRAPH = App("graph", "00000003-0000-0000-c000-000000000000", "Microsoft Graph", SERVICES)
 OWN_API = App("api", "a1", "Payroll API", is_home_tenant=True)
-VERIFIED = App("c1", "a-c1", "Contoso Notes", ELSEWHERE, publisher="Contoso Ltd")
-UNVERIFIED = replace(VERIFIED, publisher="")
-HOME = replace(VERIFIED, owner_tenant_id="here", is_home_tenant=True, publisher="")
-UNTOLD = replace(VERIFIED, owner_tenant_id="", publisher="")
-MICROSOFTS = replace(VERIFIED, owner_tenant_id=SERVICES, publisher="")
-ITSELF = replace(HOME, is_self=True)
-FOR_SELF = "ManagePermissionGrantsForSelf.microsoft-user-default-legacy"
+UNTOLD = replace(VERIFIED_APP, owner_tenant_id="", publisher="")
+MICROSOFTS = replace(VERIFIED_APP, owner_tenant_id=MICROSOFT_SERVICES_TENANT, publisher="")
+ITSELF = replace(HOME_APP, is_self=True)
 FOR_OWNED = "ManagePermissionGrantsForOwnedResource.microsoft-chats"
 
 
@@ -66,38 +70,32 @@ def keys(item: ConsentedApp) -> set[str]:
     return {finding.compute_key(GUARD.name) for finding in judge(item, TERMS)}
 
 
-def policy(*assigned: str, **more: object) -> Configuration:
-    permissions = {"permissionGrantPoliciesAssigned": list(assigned)}
-    values = {"defaultUserRolePermissions": permissions, **more}
-    return Configuration(POLICY, "", POLICY, values)
-
-
 # Whose app, and what it may do --------------------------------------------------------------------
 
 
 def test_an_app_without_permissions_is_nothing_to_speak_of() -> None:
-    assert list(judge(ConsentedApp(UNVERIFIED), TERMS)) == []
+    assert list(judge(ConsentedApp(UNVERIFIED_APP), TERMS)) == []
 
 
 def test_what_signing_in_needs_is_one_note_whatever_the_app() -> None:
-    finding = only(delegated(UNVERIFIED, "openid", "profile", "email", "offline_access"))
+    finding = only(delegated(UNVERIFIED_APP, "openid", "profile", "email", "offline_access"))
     assert (finding.severity, finding.verdict) == (Severity.INFO, Verdict.KEEP)
 
 
 def test_offline_access_alone_is_nothing() -> None:
-    assert only(delegated(UNVERIFIED, "offline_access")).severity is Severity.INFO
+    assert only(delegated(UNVERIFIED_APP, "offline_access")).severity is Severity.INFO
 
 
 @pytest.mark.parametrize(
     ("app", "users", "everyone", "alone"),
     [
-        (VERIFIED, Severity.MEDIUM, Severity.HIGH, Severity.HIGH),
-        (UNVERIFIED, Severity.HIGH, Severity.CRITICAL, Severity.CRITICAL),
+        (VERIFIED_APP, Severity.MEDIUM, Severity.HIGH, Severity.HIGH),
+        (UNVERIFIED_APP, Severity.HIGH, Severity.CRITICAL, Severity.CRITICAL),
         (UNTOLD, Severity.MEDIUM, Severity.HIGH, Severity.HIGH),
-        (HOME, Severity.LOW, Severity.MEDIUM, Severity.HIGH),
+        (HOME_APP, Severity.LOW, Severity.MEDIUM, Severity.HIGH),
         (MICROSOFTS, Severity.INFO, Severity.INFO, Severity.INFO),
         (ITSELF, Severity.INFO, Severity.INFO, Severity.INFO),
-        (replace(UNVERIFIED, enabled=False), Severity.INFO, Severity.INFO, Severity.INFO),
+        (replace(UNVERIFIED_APP, enabled=False), Severity.INFO, Severity.INFO, Severity.INFO),
     ],
 )
 def test_how_grave_mail_is_depends_on_whose_app_it_is(
@@ -109,12 +107,12 @@ def test_how_grave_mail_is_depends_on_whose_app_it_is(
 
 
 def test_an_ordinary_scope_of_an_unverified_app_is_told_and_no_more() -> None:
-    assert only(delegated(UNVERIFIED, "Calendars.Read")).severity is Severity.LOW
-    assert only(delegated(HOME, "Calendars.Read")).severity is Severity.INFO
-    assert only(given(UNVERIFIED, "User.Read.All")).severity is Severity.MEDIUM
+    assert only(delegated(UNVERIFIED_APP, "Calendars.Read")).severity is Severity.LOW
+    assert only(delegated(HOME_APP, "Calendars.Read")).severity is Severity.INFO
+    assert only(given(UNVERIFIED_APP, "User.Read.All")).severity is Severity.MEDIUM
 
 
-@pytest.mark.parametrize("app", [VERIFIED, UNVERIFIED, HOME, UNTOLD])
+@pytest.mark.parametrize("app", [VERIFIED_APP, UNVERIFIED_APP, HOME_APP, UNTOLD])
 @pytest.mark.parametrize(
     "role", ["RoleManagement.ReadWrite.Directory", "full_access_as_app", "Exchange.ManageAsApp"]
 )
@@ -123,7 +121,7 @@ def test_a_master_of_the_directory_or_of_every_mailbox_is_critical(app: App, rol
 
 
 def test_a_role_that_the_api_does_not_list_is_taken_for_a_grave_one() -> None:
-    finding = only(given(VERIFIED, ""))
+    finding = only(given(VERIFIED_APP, ""))
     assert finding.severity is Severity.HIGH
     assert "r1" in finding.summary
 
@@ -168,7 +166,7 @@ def test_microsofts_apis_are_known_by_their_application_id_in_every_cloud() -> N
 
 @pytest.mark.parametrize("owner", sorted(MICROSOFT_TENANTS))
 def test_microsoft_registers_its_apps_in_several_tenants(owner: str) -> None:
-    finding = only(given(replace(UNVERIFIED, owner_tenant_id=owner), "Directory.ReadWrite.All"))
+    finding = only(given(replace(UNVERIFIED_APP, owner_tenant_id=owner), "Directory.ReadWrite.All"))
     assert (finding.severity, finding.verdict) == (Severity.INFO, Verdict.KEEP)
 
 
@@ -178,7 +176,7 @@ def test_microsoft_registers_its_apps_in_several_tenants(owner: str) -> None:
 )
 def test_the_tenants_of_personal_accounts_and_of_the_gallery_are_not_microsoft(owner: str) -> None:
     assert (
-        only(delegated(replace(UNVERIFIED, owner_tenant_id=owner), "Mail.Read")).severity
+        only(delegated(replace(UNVERIFIED_APP, owner_tenant_id=owner), "Mail.Read")).severity
         > Severity.LOW
     )
 
@@ -215,10 +213,10 @@ def test_an_app_whose_owner_is_not_told_is_no_impostor_and_never_microsofts() ->
     ],
 )
 def test_a_name_of_microsofts_on_somebody_elses_app_is_an_impostors(name: str) -> None:
-    app = replace(UNVERIFIED, name=name)
+    app = replace(UNVERIFIED_APP, name=name)
     finding = only(delegated(app, "Calendars.Read"))
     assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.IMPOSTOR)
-    assert impersonates_microsoft(replace(app, owner_tenant_id=SERVICES)) is False
+    assert impersonates_microsoft(replace(app, owner_tenant_id=MICROSOFT_SERVICES_TENANT)) is False
 
 
 @pytest.mark.parametrize(
@@ -226,16 +224,16 @@ def test_a_name_of_microsofts_on_somebody_elses_app_is_an_impostors(name: str) -
     ["Zoom for Outlook", "Officevibe", "Adobe Acrobat for Microsoft Teams", "Modern Mail", "", "1"],
 )
 def test_a_name_that_says_what_an_app_is_for_is_honest(name: str) -> None:
-    assert not impersonates_microsoft(replace(UNVERIFIED, name=name))
+    assert not impersonates_microsoft(replace(UNVERIFIED_APP, name=name))
 
 
 def test_an_impostor_that_only_signs_people_in_is_told_all_the_same() -> None:
-    finding = only(delegated(replace(UNVERIFIED, name="Microsoft Teams"), "openid"))
+    finding = only(delegated(replace(UNVERIFIED_APP, name="Microsoft Teams"), "openid"))
     assert (finding.severity, finding.verdict) == (Severity.LOW, Verdict.IMPOSTOR)
 
 
 def test_a_hostile_name_is_bounded_and_shown_as_what_it_is() -> None:
-    finding = only(delegated(replace(UNVERIFIED, name="a\u202e" + "b" * 5_000), "Mail.Read"))
+    finding = only(delegated(replace(UNVERIFIED_APP, name="a\u202e" + "b" * 5_000), "Mail.Read"))
     assert "\u202e" not in finding.summary
     assert len(finding.summary) < 300
 
@@ -253,7 +251,7 @@ def test_a_hostile_name_is_bounded_and_shown_as_what_it_is() -> None:
     ],
 )
 def test_sign_ins_sent_in_the_clear_are_a_step_graver(reply: str, unsafe: bool) -> None:
-    app = replace(VERIFIED, reply_urls=(reply,))
+    app = replace(VERIFIED_APP, reply_urls=(reply,))
     assert bool(list_unsafe_reply_hosts(app)) is unsafe
     finding = only(delegated(app, "Mail.Read"))
     assert finding.severity is (Severity.HIGH if unsafe else Severity.MEDIUM)
@@ -263,29 +261,29 @@ def test_sign_ins_sent_in_the_clear_are_a_step_graver(reply: str, unsafe: bool) 
 
 
 def test_a_scope_that_is_added_is_a_new_finding_and_one_taken_away_ends() -> None:
-    before = keys(delegated(UNVERIFIED, "Mail.Read"))
-    after = keys(delegated(UNVERIFIED, "Mail.Read", "Files.Read.All"))
+    before = keys(delegated(UNVERIFIED_APP, "Mail.Read"))
+    after = keys(delegated(UNVERIFIED_APP, "Mail.Read", "Files.Read.All"))
     assert len(before) == 1
     assert len(after - before) == 1
     assert before <= after
 
 
 def test_scopes_are_a_set_and_their_order_and_case_are_no_news() -> None:
-    one = keys(delegated(UNVERIFIED, "Mail.Read", "Calendars.Read", "openid"))
-    assert one == keys(delegated(UNVERIFIED, "calendars.read", "mail.read"))
+    one = keys(delegated(UNVERIFIED_APP, "Mail.Read", "Calendars.Read", "openid"))
+    assert one == keys(delegated(UNVERIFIED_APP, "calendars.read", "mail.read"))
 
 
 def test_another_name_is_the_same_case_and_another_api_or_audience_is_not() -> None:
-    one = keys(delegated(UNVERIFIED, "Mail.Read"))
-    assert keys(delegated(replace(UNVERIFIED, name="Other"), "Mail.Read")) == one
-    assert keys(delegated(UNVERIFIED, "Mail.Read", everyone=True)) != one
-    assert keys(delegated(UNVERIFIED, "Mail.Read", api=replace(GRAPH, id="exchange"))) != one
+    one = keys(delegated(UNVERIFIED_APP, "Mail.Read"))
+    assert keys(delegated(replace(UNVERIFIED_APP, name="Other"), "Mail.Read")) == one
+    assert keys(delegated(UNVERIFIED_APP, "Mail.Read", everyone=True)) != one
+    assert keys(delegated(UNVERIFIED_APP, "Mail.Read", api=replace(GRAPH, id="exchange"))) != one
 
 
 def test_the_thousand_and_first_user_changes_nothing_that_is_told() -> None:
     def told(count: int) -> Finding:
         return only(
-            ConsentedApp(UNVERIFIED, (DelegatedGrantView(GRAPH, False, {"Mail.Read": count}),))
+            ConsentedApp(UNVERIFIED_APP, (DelegatedGrantView(GRAPH, False, {"Mail.Read": count}),))
         )
 
     assert told(1_001) == told(5_000)
@@ -294,17 +292,17 @@ def test_the_thousand_and_first_user_changes_nothing_that_is_told() -> None:
 
 
 def test_the_advice_is_the_exact_command_and_nothing_is_removed_here() -> None:
-    finding = only(delegated(UNVERIFIED, "Mail.Read"))
+    finding = only(delegated(UNVERIFIED_APP, "Mail.Read"))
     assert finding.changes == ()
     assert "Get-MgServicePrincipalOauth2PermissionGrant -ServicePrincipalId 'c1'" in finding.advice
     assert "$_.ResourceId -eq 'graph' -and $_.ConsentType -eq 'Principal'" in finding.advice
-    alone = only(given(UNVERIFIED, "Mail.Read"))
+    alone = only(given(UNVERIFIED_APP, "Mail.Read"))
     assert alone.changes == ()
     assert "-ServicePrincipalId 'graph' -AppRoleAssignmentId 'x1'" in alone.advice
 
 
 def test_ids_that_would_break_out_of_a_command_stay_text() -> None:
-    finding = only(delegated(replace(UNVERIFIED, id="c1'; Remove-All"), "Mail.Read"))
+    finding = only(delegated(replace(UNVERIFIED_APP, id="c1'; Remove-All"), "Mail.Read"))
     assert "'c1''; Remove-All'" in finding.advice
 
 
@@ -317,9 +315,9 @@ SECRET = AppCredential("k1", "secret", NOW + timedelta(days=365))
     ("app", "severity"),
     [
         (MICROSOFTS, Severity.HIGH),
-        (VERIFIED, Severity.HIGH),
+        (VERIFIED_APP, Severity.HIGH),
         (UNTOLD, Severity.HIGH),
-        (HOME, Severity.MEDIUM),
+        (HOME_APP, Severity.MEDIUM),
         (ITSELF, Severity.HIGH),
     ],
 )
@@ -333,7 +331,7 @@ def test_a_secret_on_a_service_principal_is_told_even_on_microsofts_apps(
 
 def test_a_second_secret_is_a_finding_of_its_own() -> None:
     more = replace(SECRET, id="k2", kind="certificate", expires=None)
-    one, other = judge(ConsentedApp(replace(VERIFIED, credentials=(SECRET, more))), TERMS)
+    one, other = judge(ConsentedApp(replace(VERIFIED_APP, credentials=(SECRET, more))), TERMS)
     assert one.compute_key(GUARD.name) != other.compute_key(GUARD.name)
     assert "-KeyCredentials @()" in other.advice
     assert other.severity is Severity.HIGH
@@ -342,8 +340,8 @@ def test_a_second_secret_is_a_finding_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("app", "credential"),
     [
-        (replace(HOME, kind="ManagedIdentity"), SECRET),
-        (VERIFIED, replace(SECRET, saml_signing=True)),
+        (replace(HOME_APP, kind="ManagedIdentity"), SECRET),
+        (VERIFIED_APP, replace(SECRET, saml_signing=True)),
     ],
 )
 def test_managed_identities_and_saml_have_certificates_by_nature(
@@ -353,7 +351,7 @@ def test_managed_identities_and_saml_have_certificates_by_nature(
 
 
 def test_a_secret_that_has_ended_opens_nothing() -> None:
-    finding = only(ConsentedApp(replace(VERIFIED, credentials=(replace(SECRET, expires=NOW),))))
+    finding = only(ConsentedApp(replace(VERIFIED_APP, credentials=(replace(SECRET, expires=NOW),))))
     assert (finding.severity, finding.verdict) == (Severity.INFO, Verdict.DORMANT)
 
 
@@ -361,8 +359,8 @@ def test_a_secret_that_has_ended_opens_nothing() -> None:
 
 
 def test_users_who_may_not_consent_are_nothing_to_speak_of() -> None:
-    assert list(judge(policy(), TERMS)) == []
-    assert list(judge(policy(FOR_OWNED), TERMS)) == []
+    assert list(judge(build_consent_policy(), TERMS)) == []
+    assert list(judge(build_consent_policy(FOR_OWNED), TERMS)) == []
 
 
 @pytest.mark.parametrize(
@@ -377,7 +375,7 @@ def test_users_who_may_not_consent_are_nothing_to_speak_of() -> None:
 def test_consent_is_taken_from_users_and_every_other_entry_stays(
     entry: str, severity: Severity
 ) -> None:
-    finding = only(policy("A.first", entry, FOR_OWNED))
+    finding = only(build_consent_policy("A.first", entry, FOR_OWNED))
     assert (finding.severity, finding.verdict) == (severity, Verdict.REPAIR)
     assert finding.changes == (SetConfiguration(POLICY, "", PROPERTY, ("A.first", FOR_OWNED)),)
     assert finding.sources == (get_configuration_source_name(POLICY),)
@@ -394,27 +392,12 @@ def test_a_policy_that_does_not_say_is_not_a_policy_that_forbids(value: object) 
 
 
 def test_consent_to_risky_apps_is_told_and_left_to_a_person() -> None:
-    finding = only(policy(allowUserConsentForRiskyApps=True))
+    finding = only(build_consent_policy(allowUserConsentForRiskyApps=True))
     assert (finding.severity, finding.changes) == (Severity.HIGH, ())
-    assert list(judge(policy(allowUserConsentForRiskyApps=None), TERMS)) == []
+    assert list(judge(build_consent_policy(allowUserConsentForRiskyApps=None), TERMS)) == []
 
 
 # Looking ------------------------------------------------------------------------------------------
-
-
-def grant(client: str, scopes: str, everyone: bool = False, api: str = "graph") -> DelegatedGrant:
-    return DelegatedGrant(client, api, everyone, frozenset(scopes.split()))
-
-
-def tenant_of(*grants: DelegatedGrant, roles: tuple[AppPermission, ...] = ()) -> FakeTenant:
-    apps = [GRAPH, UNVERIFIED, replace(HOME, id="c2")]
-    return FakeTenant(
-        service_principals=apps,
-        oauth_grants=list(grants),
-        configurations=[policy()],
-        page_size=2,
-        app_role_assignments=list(roles),
-    )
 
 
 async def look(tenant: FakeTenant, *watched: str) -> Reading[ConsentedApp | Configuration]:
@@ -429,7 +412,10 @@ def held(reading: Reading[ConsentedApp | Configuration], app_id: str) -> Consent
 
 
 async def test_grants_of_many_users_are_one_holding_with_a_count() -> None:
-    tenant = tenant_of(*(grant("c1", "Mail.Read openid") for _ in range(7)), grant("c1", "openid"))
+    tenant = build_app_consent_tenant(
+        *(build_delegated_grant("c1", "Mail.Read openid") for _ in range(7)),
+        build_delegated_grant("c1", "openid"),
+    )
     reading = await look(tenant)
     (one,) = held(reading, "c1").delegated_grants
     assert one.scope_counts == {"Mail.Read": 7, "openid": 8}
@@ -439,14 +425,16 @@ async def test_grants_of_many_users_are_one_holding_with_a_count() -> None:
 
 
 async def test_permissions_stand_with_their_app_and_their_api() -> None:
-    tenant = tenant_of(roles=(AppPermission("x1", "c2", "graph", "r1", "Mail.Read"),))
+    tenant = build_app_consent_tenant(
+        roles=(AppPermission("x1", "c2", "graph", "r1", "Mail.Read"),)
+    )
     (one,) = held(await look(tenant), "c2").app_grants
     assert (one.api.name, one.permission.value) == ("Microsoft Graph", "Mail.Read")
 
 
 @pytest.mark.parametrize("surface", [DELEGATED_GRANTS, APP_PERMISSIONS])
 async def test_a_surface_that_cannot_be_read_is_never_empty(surface: str) -> None:
-    tenant = tenant_of(grant("c1", "Mail.Read"))
+    tenant = build_app_consent_tenant(build_delegated_grant("c1", "Mail.Read"))
     tenant.fail_read(surface, permission="Directory.Read.All")
     reading = await look(tenant)
     miss = reading.find_source_failure(surface)
@@ -458,7 +446,7 @@ async def test_a_surface_that_cannot_be_read_is_never_empty(surface: str) -> Non
 
 
 async def test_a_grant_of_nobody_knows_whom_keeps_every_case_open() -> None:
-    tenant = tenant_of(grant("c1", "Mail.Read"))
+    tenant = build_app_consent_tenant(build_delegated_grant("c1", "Mail.Read"))
     tenant.fail_read(DELEGATED_GRANTS, "unidentified-1")
     async for part in GUARD.observe(
         tenant, ObserveContext(TERMS, open_case_ids=frozenset({"c1", "gone"}))
@@ -469,7 +457,9 @@ async def test_a_grant_of_nobody_knows_whom_keeps_every_case_open() -> None:
 
 
 async def test_one_apps_broken_grant_leaves_only_that_app_unread() -> None:
-    tenant = tenant_of(grant("c1", "Mail.Read"), grant("c2", "Mail.Read"))
+    tenant = build_app_consent_tenant(
+        build_delegated_grant("c1", "Mail.Read"), build_delegated_grant("c2", "Mail.Read")
+    )
     tenant.fail_read(DELEGATED_GRANTS, "c1")
     reading = await look(tenant)
     (miss,) = reading.failures
@@ -478,7 +468,10 @@ async def test_one_apps_broken_grant_leaves_only_that_app_unread() -> None:
 
 
 async def test_an_api_that_cannot_be_read_leaves_its_users_unread() -> None:
-    tenant = tenant_of(grant("c1", "Mail.Read"), grant("c2", "Mail.Read", api="other"))
+    tenant = build_app_consent_tenant(
+        build_delegated_grant("c1", "Mail.Read"),
+        build_delegated_grant("c2", "Mail.Read", api="other"),
+    )
     tenant.service_principals.append(App("other"))
     tenant.fail_read(APPS, "other")
     reading = await look(tenant)
@@ -490,7 +483,7 @@ async def test_an_api_that_cannot_be_read_leaves_its_users_unread() -> None:
 
 
 async def test_without_a_look_at_the_apis_nothing_granted_is_judged_or_clean() -> None:
-    tenant = tenant_of(grant("c1", "Mail.Read"))
+    tenant = build_app_consent_tenant(build_delegated_grant("c1", "Mail.Read"))
     tenant.fail_read(APPS, permission="Application.Read.All")
     reading = await look(tenant, "c1")
     for surface in (APPS, DELEGATED_GRANTS, APP_PERMISSIONS):
@@ -501,7 +494,7 @@ async def test_without_a_look_at_the_apis_nothing_granted_is_judged_or_clean() -
 
 
 async def test_a_vanished_app_is_gone_and_a_broken_listing_makes_nothing_gone() -> None:
-    tenant = tenant_of()
+    tenant = build_app_consent_tenant()
     parts = [
         part
         async for part in GUARD.observe(
@@ -520,14 +513,14 @@ async def test_a_vanished_app_is_gone_and_a_broken_listing_makes_nothing_gone() 
 
 
 async def test_permissions_of_an_app_that_is_not_listed_are_not_overlooked() -> None:
-    tenant = tenant_of(grant("ghost", "Mail.Read"))
+    tenant = build_app_consent_tenant(build_delegated_grant("ghost", "Mail.Read"))
     finding = only(held(await look(tenant, "ghost"), "ghost"))
     assert (finding.kind, finding.verdict) == ("app-unlisted", Verdict.COULD_NOT_TELL)
     assert finding.confirmations_needed > 0
 
 
 async def test_an_unreadable_policy_is_named_and_the_apps_are_read_all_the_same() -> None:
-    tenant = tenant_of(grant("c1", "Mail.Read"))
+    tenant = build_app_consent_tenant(build_delegated_grant("c1", "Mail.Read"))
     tenant.fail_read(get_configuration_source_name(POLICY), permission="Policy.Read.All")
     reading = await look(tenant)
     assert reading.find_source_failure(get_configuration_source_name(POLICY))
@@ -536,7 +529,7 @@ async def test_an_unreadable_policy_is_named_and_the_apps_are_read_all_the_same(
 
 def test_what_does_not_fit_into_memory_is_unread_and_not_forgotten() -> None:
     holdings = AppGrants(count=MAX_PERMISSIONS)
-    holdings.add_delegated_grant(grant("c1", "Mail.Read Files.Read.All"))
+    holdings.add_delegated_grant(build_delegated_grant("c1", "Mail.Read Files.Read.All"))
     holdings.add_app_permission(AppPermission("x1", "c1", "graph", "r1", "Mail.Read"))
     assert {miss.source for miss in holdings.failures} == {DELEGATED_GRANTS, APP_PERMISSIONS}
     assert holdings.list_complete_sources() == frozenset()

@@ -15,56 +15,24 @@ from core.microsoft365.configuration_sources import get_configuration_source_nam
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import DisableMailboxProtocols, SetConfiguration
-from core.tenant.configuration import Configuration
 from core.tenant.mailboxes import Mailbox, MailboxProtocols, ProtocolUse
 from core.tenant.readings import Reading
 from core.tenant.surfaces import PROTOCOL_USE, PROTOCOLS, SIGN_INS
 from tests.support.fakes.tenant import FakeTenant
+from tests.support.guard_tenants import (
+    ANN,
+    BEN,
+    CLOSED,
+    build_configuration,
+    build_legacy_protocol_tenant,
+    build_protocols,
+)
 from tests.support.observe import observe_all
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 TERMS = GuardPolicy(NOW, GUARD.options)
 ENFORCED = replace(TERMS, options=replace(GUARD.options, without_sign_ins="enforce"))
-ANN = Mailbox("m1", "g1", "ann@contoso.com")
-BEN = Mailbox("m2", "g2", "ben@contoso.com")
-CLOSED = frozenset({"imap", "pop"})
 PERMISSION = "AuditLog.Read.All"
-
-
-def config(source: str, name: str = "", **values: object) -> Configuration:
-    return Configuration(source, name, name or source, values)
-
-
-def tenant_of(*changed: Configuration, **more: object) -> FakeTenant:
-    """A tenant in which everything is off, but for some settings."""
-    usual = [
-        config(TRANSPORT, SmtpClientAuthenticationDisabled=True),
-        config(SETTINGS, DefaultAuthenticationPolicy="Block"),
-        config(PLANS, "Enterprise", ImapEnabled=False, PopEnabled=False),
-        config(POLICIES, "Block", AllowBasicAuthSmtp=False),
-    ]
-    replaced = {(one.source, one.id) for one in changed}
-    kept = [one for one in usual if (one.source, one.id) not in replaced]
-    tenant = FakeTenant(
-        boxes=[ANN, BEN],
-        configurations=[*kept, *changed],
-        protocol_settings=[
-            MailboxProtocols(ANN, denied=CLOSED),
-            MailboxProtocols(BEN, denied=CLOSED),
-        ],
-    )
-    for name, value in more.items():
-        setattr(tenant, name, value)
-    return tenant
-
-
-def allowing(*protocols: str, box: Mailbox = ANN) -> list[MailboxProtocols]:
-    """The two mailboxes, one of which allows something."""
-    other = BEN if box.id == ANN.id else ANN
-    return [
-        MailboxProtocols(box, frozenset(protocols), CLOSED - {*protocols}),
-        MailboxProtocols(other, denied=CLOSED),
-    ]
 
 
 def use(box: Mailbox, protocol: str, days: int = 1, *addresses: str) -> ProtocolUse:
@@ -85,7 +53,7 @@ async def found(
     return {one.kind: one for one in findings}
 
 
-SMTP_ON = config(TRANSPORT, SmtpClientAuthenticationDisabled=False)
+SMTP_ON = build_configuration(TRANSPORT, SmtpClientAuthenticationDisabled=False)
 SMTP_OFF_CHANGE = SetConfiguration(TRANSPORT, "", "SmtpClientAuthenticationDisabled", True)
 
 
@@ -93,7 +61,7 @@ SMTP_OFF_CHANGE = SetConfiguration(TRANSPORT, "", "SmtpClientAuthenticationDisab
 
 
 async def test_where_all_is_off_nothing_is_said_and_nobody_asks_who_signed_in() -> None:
-    tenant = tenant_of()
+    tenant = build_legacy_protocol_tenant()
     reading = await read(tenant)
     assert reading.items
     assert await found(tenant) == {}
@@ -107,19 +75,26 @@ async def test_where_all_is_off_nothing_is_said_and_nobody_asks_who_signed_in() 
 async def test_a_mailbox_that_refuses_smtp_auth_or_leaves_it_to_the_organization_is_no_finding(
     refused: frozenset[str],
 ) -> None:
-    tenant = tenant_of(protocol_settings=[MailboxProtocols(ANN, denied=refused)])
+    tenant = build_legacy_protocol_tenant(protocol_settings=[MailboxProtocols(ANN, denied=refused)])
     assert await found(tenant) == {}
 
 
 async def test_without_a_default_policy_and_with_smtp_auth_off_there_is_nothing_to_say() -> None:
-    assert await found(tenant_of(config(SETTINGS, DefaultAuthenticationPolicy=None))) == {}
+    assert (
+        await found(
+            build_legacy_protocol_tenant(
+                build_configuration(SETTINGS, DefaultAuthenticationPolicy=None)
+            )
+        )
+        == {}
+    )
 
 
 # The organization -------------------------------------------------------------------------------
 
 
 async def test_smtp_auth_that_nobody_uses_is_switched_off_for_the_organization() -> None:
-    finding = (await found(tenant_of(SMTP_ON)))["smtp-auth-organization"]
+    finding = (await found(build_legacy_protocol_tenant(SMTP_ON)))["smtp-auth-organization"]
     assert (finding.severity, finding.verdict) == (Severity.HIGH, Verdict.REPAIR)
     assert finding.changes == (SMTP_OFF_CHANGE,)
     assert finding.object_id == ORGANIZATION
@@ -132,19 +107,25 @@ async def test_smtp_auth_that_nobody_uses_is_switched_off_for_the_organization()
 
 
 async def test_the_word_false_is_as_good_as_the_value() -> None:
-    tenant = tenant_of(config(TRANSPORT, SmtpClientAuthenticationDisabled="False"))
+    tenant = build_legacy_protocol_tenant(
+        build_configuration(TRANSPORT, SmtpClientAuthenticationDisabled="False")
+    )
     assert (await found(tenant))["smtp-auth-organization"].verdict is Verdict.REPAIR
 
 
 @pytest.mark.parametrize("value", [None, "", 0, {}])
 async def test_a_switch_of_the_organization_that_is_not_told_is_not_known(value: object) -> None:
-    tenant = tenant_of(config(TRANSPORT, SmtpClientAuthenticationDisabled=value))
+    tenant = build_legacy_protocol_tenant(
+        build_configuration(TRANSPORT, SmtpClientAuthenticationDisabled=value)
+    )
     finding = (await found(tenant))["smtp-auth-organization"]
     assert (finding.verdict, finding.changes) == (Verdict.COULD_NOT_TELL, ())
 
 
 async def test_who_uses_smtp_auth_is_named_and_nothing_is_switched_off() -> None:
-    tenant = tenant_of(SMTP_ON, observed_uses=[use(ANN, "smtp", 1, "203.0.113.7")])
+    tenant = build_legacy_protocol_tenant(
+        SMTP_ON, observed_uses=[use(ANN, "smtp", 1, "203.0.113.7")]
+    )
     finding = (await found(tenant))["smtp-auth-organization"]
     assert (finding.severity, finding.verdict) == (Severity.HIGH, Verdict.ASK)
     assert finding.changes == ()
@@ -154,14 +135,14 @@ async def test_who_uses_smtp_auth_is_named_and_nothing_is_switched_off() -> None
 
 
 async def test_even_where_sign_ins_need_not_be_readable_use_is_a_veto() -> None:
-    tenant = tenant_of(SMTP_ON, observed_uses=[use(ANN, "smtp")])
+    tenant = build_legacy_protocol_tenant(SMTP_ON, observed_uses=[use(ANN, "smtp")])
     finding = (await found(tenant, ENFORCED))["smtp-auth-organization"]
     assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
 
 
 async def test_many_users_are_counted_and_ten_of_them_named() -> None:
     many = [Mailbox(f"u{n}", f"g{n}", f"u{n:03}@contoso.com") for n in range(250)]
-    tenant = tenant_of(SMTP_ON, observed_uses=[use(box, "smtp") for box in many])
+    tenant = build_legacy_protocol_tenant(SMTP_ON, observed_uses=[use(box, "smtp") for box in many])
     finding = (await found(tenant))["smtp-auth-organization"]
     assert "used by 250 accounts in all" in format_facts(finding.facts)
     assert sum("used SMTP AUTH" in fact for fact in format_facts(finding.facts)) == 10
@@ -172,7 +153,9 @@ async def test_a_user_whose_mailbox_decides_for_itself_does_not_speak_for_the_or
     own: Mapping[str, frozenset[str]],
 ) -> None:
     boxes = [MailboxProtocols(ANN, **own), MailboxProtocols(BEN, denied=CLOSED)]
-    tenant = tenant_of(SMTP_ON, protocol_settings=boxes, observed_uses=[use(ANN, "smtp")])
+    tenant = build_legacy_protocol_tenant(
+        SMTP_ON, protocol_settings=boxes, observed_uses=[use(ANN, "smtp")]
+    )
     finding = (await found(tenant))["smtp-auth-organization"]
     assert (finding.verdict, finding.changes) == (Verdict.REPAIR, (SMTP_OFF_CHANGE,))
     assert "1 more who use it have a setting of their own" in format_facts(finding.facts)
@@ -181,14 +164,16 @@ async def test_a_user_whose_mailbox_decides_for_itself_does_not_speak_for_the_or
 @pytest.mark.parametrize("gone", [True, False])
 async def test_a_user_whose_mailbox_cannot_be_looked_at_counts_as_concerned(gone: bool) -> None:
     boxes = [MailboxProtocols(BEN, denied=CLOSED)]
-    tenant = tenant_of(SMTP_ON, protocol_settings=boxes, observed_uses=[use(ANN, "smtp")])
+    tenant = build_legacy_protocol_tenant(
+        SMTP_ON, protocol_settings=boxes, observed_uses=[use(ANN, "smtp")]
+    )
     if not gone:
         tenant.fail_read(PROTOCOLS, ANN.id)
     assert (await found(tenant))["smtp-auth-organization"].verdict is Verdict.ASK
 
 
 async def test_use_before_the_days_that_count_is_no_use() -> None:
-    tenant = tenant_of(SMTP_ON, observed_uses=[use(ANN, "smtp", 31)])
+    tenant = build_legacy_protocol_tenant(SMTP_ON, observed_uses=[use(ANN, "smtp", 31)])
     assert (await found(tenant))["smtp-auth-organization"].verdict is Verdict.REPAIR
 
 
@@ -197,7 +182,7 @@ async def test_use_before_the_days_that_count_is_no_use() -> None:
 
 @pytest.mark.parametrize("permission", [PERMISSION, "Microsoft Entra ID P1 (a licence)"])
 async def test_where_sign_ins_cannot_be_read_the_setting_decides(permission: str) -> None:
-    tenant = tenant_of(SMTP_ON, protocol_settings=allowing("imap"))
+    tenant = build_legacy_protocol_tenant(SMTP_ON, protocol_settings=build_protocols("imap"))
     tenant.fail_read(PROTOCOL_USE, permission=permission)
     for kind in ("smtp-auth-organization", "mailbox-protocols"):
         finding = (await found(tenant))[kind]
@@ -207,7 +192,7 @@ async def test_where_sign_ins_cannot_be_read_the_setting_decides(permission: str
 
 
 async def test_what_is_missing_to_read_sign_ins_is_a_detail_and_keeps_no_case_open() -> None:
-    tenant = tenant_of(protocol_settings=allowing("imap"))
+    tenant = build_legacy_protocol_tenant(protocol_settings=build_protocols("imap"))
     tenant.fail_read(PROTOCOL_USE, permission=PERMISSION)
     reading = await read(tenant)
     assert reading.covers((PROTOCOLS, PROTOCOL_USE), "m1")
@@ -216,7 +201,7 @@ async def test_what_is_missing_to_read_sign_ins_is_a_detail_and_keeps_no_case_op
 
 
 async def test_while_the_log_fails_what_is_new_is_asked_and_never_written() -> None:
-    tenant = tenant_of(SMTP_ON, protocol_settings=allowing("imap"))
+    tenant = build_legacy_protocol_tenant(SMTP_ON, protocol_settings=build_protocols("imap"))
     tenant.fail_read(PROTOCOL_USE)
     for terms in (TERMS, ENFORCED):
         findings = await found(tenant, terms)
@@ -226,7 +211,7 @@ async def test_while_the_log_fails_what_is_new_is_asked_and_never_written() -> N
 
 
 async def test_while_the_log_fails_what_has_a_case_stays_as_it_was_last_judged() -> None:
-    tenant = tenant_of(SMTP_ON, protocol_settings=allowing("imap"))
+    tenant = build_legacy_protocol_tenant(SMTP_ON, protocol_settings=build_protocols("imap"))
     tenant.fail_read(PROTOCOL_USE)
     assert await found(tenant, TERMS, ORGANIZATION, "m1") == {}
     reading = await read(tenant, TERMS, ORGANIZATION, "m1")
@@ -238,7 +223,7 @@ async def test_while_the_log_fails_what_has_a_case_stays_as_it_was_last_judged()
 
 
 async def test_a_log_of_which_not_all_was_read_speaks_against_but_never_for() -> None:
-    tenant = tenant_of(protocol_settings=allowing("imap", "smtp"))
+    tenant = build_legacy_protocol_tenant(protocol_settings=build_protocols("imap", "smtp"))
     tenant.fail_read(PROTOCOL_USE, "smtp", "too many", optional=True)
     findings = await found(tenant)
     assert findings["smtp-auth-override"].verdict is Verdict.ASK
@@ -248,7 +233,9 @@ async def test_a_log_of_which_not_all_was_read_speaks_against_but_never_for() ->
 
 
 async def test_a_mailbox_without_an_account_cannot_be_looked_up_in_the_log() -> None:
-    tenant = tenant_of(protocol_settings=allowing("imap", box=replace(ANN, has_account=False)))
+    tenant = build_legacy_protocol_tenant(
+        protocol_settings=build_protocols("imap", box=replace(ANN, has_account=False))
+    )
     finding = (await found(tenant))["mailbox-protocols"]
     assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
 
@@ -257,7 +244,9 @@ async def test_a_mailbox_without_an_account_cannot_be_looked_up_in_the_log() -> 
 
 
 async def test_an_override_of_smtp_auth_is_set_to_refuse_and_not_emptied() -> None:
-    finding = (await found(tenant_of(protocol_settings=allowing("smtp"))))["smtp-auth-override"]
+    finding = (
+        await found(build_legacy_protocol_tenant(protocol_settings=build_protocols("smtp")))
+    )["smtp-auth-override"]
     assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.REPAIR)
     assert finding.changes == (DisableMailboxProtocols("g1", ("smtp",)),)
     assert finding.sources == (PROTOCOLS, PROTOCOL_USE)
@@ -268,9 +257,9 @@ async def test_an_override_of_smtp_auth_is_set_to_refuse_and_not_emptied() -> No
 
 @pytest.mark.parametrize("organization", [True, False])
 async def test_an_override_counts_whatever_the_organization_says(organization: bool) -> None:
-    setting = config(TRANSPORT, SmtpClientAuthenticationDisabled=organization)
+    setting = build_configuration(TRANSPORT, SmtpClientAuthenticationDisabled=organization)
     assert "smtp-auth-override" in await found(
-        tenant_of(setting, protocol_settings=allowing("smtp"))
+        build_legacy_protocol_tenant(setting, protocol_settings=build_protocols("smtp"))
     )
 
 
@@ -281,27 +270,39 @@ async def test_an_override_counts_whatever_the_organization_says(organization: b
 async def test_pop_and_imap_that_nobody_uses_are_switched_off(
     protocols: tuple[str, ...], dangerous: str
 ) -> None:
-    finding = (await found(tenant_of(protocol_settings=allowing(*protocols))))["mailbox-protocols"]
+    finding = (
+        await found(build_legacy_protocol_tenant(protocol_settings=build_protocols(*protocols)))
+    )["mailbox-protocols"]
     assert (finding.severity, finding.verdict) == (Severity.LOW, Verdict.REPAIR)
     assert finding.fingerprint == dangerous
     assert finding.changes == (DisableMailboxProtocols("g1", tuple(dangerous.split("+"))),)
 
 
 async def test_a_protocol_switched_on_beside_another_is_another_finding() -> None:
-    one = (await found(tenant_of(protocol_settings=allowing("pop"))))["mailbox-protocols"]
-    both = (await found(tenant_of(protocol_settings=allowing("pop", "imap"))))["mailbox-protocols"]
+    one = (await found(build_legacy_protocol_tenant(protocol_settings=build_protocols("pop"))))[
+        "mailbox-protocols"
+    ]
+    both = (
+        await found(build_legacy_protocol_tenant(protocol_settings=build_protocols("pop", "imap")))
+    )["mailbox-protocols"]
     assert one.compute_key(GUARD.name) != both.compute_key(GUARD.name)
 
 
 async def test_a_renamed_mailbox_is_the_same_finding() -> None:
-    one = (await found(tenant_of(protocol_settings=allowing("pop"))))["mailbox-protocols"]
-    renamed = allowing("pop", box=replace(ANN, address="new@contoso.com"))
-    other = (await found(tenant_of(protocol_settings=renamed)))["mailbox-protocols"]
+    one = (await found(build_legacy_protocol_tenant(protocol_settings=build_protocols("pop"))))[
+        "mailbox-protocols"
+    ]
+    renamed = build_protocols("pop", box=replace(ANN, address="new@contoso.com"))
+    other = (await found(build_legacy_protocol_tenant(protocol_settings=renamed)))[
+        "mailbox-protocols"
+    ]
     assert one.compute_key(GUARD.name) == other.compute_key(GUARD.name)
 
 
 async def test_a_mailbox_one_of_whose_protocols_is_in_use_is_asked_about() -> None:
-    tenant = tenant_of(protocol_settings=allowing("imap", "pop"), observed_uses=[use(ANN, "imap")])
+    tenant = build_legacy_protocol_tenant(
+        protocol_settings=build_protocols("imap", "pop"), observed_uses=[use(ANN, "imap")]
+    )
     finding = (await found(tenant))["mailbox-protocols"]
     assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.ASK)
     assert finding.changes == ()
@@ -312,29 +313,35 @@ async def test_a_mailbox_one_of_whose_protocols_is_in_use_is_asked_about() -> No
 
 
 async def test_use_of_one_protocol_does_not_speak_for_another() -> None:
-    tenant = tenant_of(protocol_settings=allowing("imap", "smtp"), observed_uses=[use(ANN, "imap")])
+    tenant = build_legacy_protocol_tenant(
+        protocol_settings=build_protocols("imap", "smtp"), observed_uses=[use(ANN, "imap")]
+    )
     findings = await found(tenant)
     assert findings["smtp-auth-override"].verdict is Verdict.REPAIR
     assert findings["mailbox-protocols"].verdict is Verdict.ASK
 
 
 async def test_what_somebody_else_uses_is_not_held_against_a_mailbox() -> None:
-    tenant = tenant_of(protocol_settings=allowing("imap"), observed_uses=[use(BEN, "imap")])
+    tenant = build_legacy_protocol_tenant(
+        protocol_settings=build_protocols("imap"), observed_uses=[use(BEN, "imap")]
+    )
     assert (await found(tenant))["mailbox-protocols"].verdict is Verdict.REPAIR
 
 
 async def test_the_next_sign_in_from_the_same_place_on_the_same_day_changes_no_fact() -> None:
-    first = tenant_of(
-        protocol_settings=allowing("imap"), observed_uses=[use(ANN, "imap", 1, "10.0.0.1")]
+    first = build_legacy_protocol_tenant(
+        protocol_settings=build_protocols("imap"), observed_uses=[use(ANN, "imap", 1, "10.0.0.1")]
     )
     later = replace(use(ANN, "imap", 1, "10.0.0.1"), last_used=NOW - timedelta(hours=20))
-    second = tenant_of(protocol_settings=allowing("imap"), observed_uses=[later])
+    second = build_legacy_protocol_tenant(
+        protocol_settings=build_protocols("imap"), observed_uses=[later]
+    )
     assert (await found(first))["mailbox-protocols"] == (await found(second))["mailbox-protocols"]
 
 
 async def test_what_a_mailbox_does_not_tell_is_not_known() -> None:
     boxes = [MailboxProtocols(ANN, denied=frozenset({"pop"}), unknown=frozenset({"imap", "smtp"}))]
-    findings = await found(tenant_of(protocol_settings=boxes))
+    findings = await found(build_legacy_protocol_tenant(protocol_settings=boxes))
     assert findings.keys() == {"mailbox-protocols-unknown"}
     finding = findings["mailbox-protocols-unknown"]
     assert (finding.verdict, finding.changes) == (Verdict.COULD_NOT_TELL, ())
@@ -344,21 +351,34 @@ async def test_what_a_mailbox_does_not_tell_is_not_known() -> None:
 @pytest.mark.parametrize("kind", ["SharedMailbox", "RoomMailbox", "SchedulingMailbox"])
 async def test_mailboxes_of_no_person_are_judged_like_any_other(kind: str) -> None:
     boxes = [replace(ANN, kind=kind), BEN]
-    assert await found(tenant_of(boxes=boxes, protocol_settings=allowing("pop")))
+    assert await found(
+        build_legacy_protocol_tenant(boxes=boxes, protocol_settings=build_protocols("pop"))
+    )
 
 
 async def test_discovery_mailboxes_are_left_alone_and_their_names_are_nothing_to_go_by() -> None:
     search = replace(ANN, kind="DiscoveryMailbox", name="DiscoverySearchMailbox{D919BA05}")
-    assert await found(tenant_of(boxes=[search, BEN], protocol_settings=allowing("pop"))) == {}
+    assert (
+        await found(
+            build_legacy_protocol_tenant(
+                boxes=[search, BEN], protocol_settings=build_protocols("pop")
+            )
+        )
+        == {}
+    )
     person = replace(search, kind="UserMailbox")
     assert await found(
-        tenant_of(boxes=[person, BEN], protocol_settings=allowing("pop", box=person))
+        build_legacy_protocol_tenant(
+            boxes=[person, BEN], protocol_settings=build_protocols("pop", box=person)
+        )
     )
 
 
 @pytest.mark.parametrize("address", ["a'b\n@contoso.com", "\u202e@contoso.com", "x" * 300])
 async def test_no_command_is_made_of_a_name_that_cannot_be_written(address: str) -> None:
-    tenant = tenant_of(protocol_settings=allowing("pop", box=replace(ANN, address=address)))
+    tenant = build_legacy_protocol_tenant(
+        protocol_settings=build_protocols("pop", box=replace(ANN, address=address))
+    )
     finding = (await found(tenant))["mailbox-protocols"]
     assert finding.advice == "Set-CASMailbox -Identity <identity> -PopEnabled $false"
     assert "\n" not in finding.summary
@@ -369,8 +389,10 @@ async def test_no_command_is_made_of_a_name_that_cannot_be_written(address: str)
 
 
 async def test_what_new_mailboxes_get_is_switched_off_whoever_uses_it_today() -> None:
-    plan = config(PLANS, "Enterprise", ImapEnabled=True, PopEnabled="True")
-    finding = (await found(tenant_of(plan, observed_uses=[use(ANN, "imap")])))["plan-protocols"]
+    plan = build_configuration(PLANS, "Enterprise", ImapEnabled=True, PopEnabled="True")
+    finding = (await found(build_legacy_protocol_tenant(plan, observed_uses=[use(ANN, "imap")])))[
+        "plan-protocols"
+    ]
     assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.REPAIR)
     assert finding.changes == (
         SetConfiguration(PLANS, "Enterprise", "ImapEnabled", False),
@@ -382,19 +404,21 @@ async def test_what_new_mailboxes_get_is_switched_off_whoever_uses_it_today() ->
 
 
 async def test_a_plan_that_has_imap_off_by_itself_is_fine_and_its_pop_is_not() -> None:
-    plan = config(PLANS, "ExchangeOnlineDeskless", ImapEnabled=False, PopEnabled=True)
-    finding = (await found(tenant_of(plan)))["plan-protocols"]
+    plan = build_configuration(PLANS, "ExchangeOnlineDeskless", ImapEnabled=False, PopEnabled=True)
+    finding = (await found(build_legacy_protocol_tenant(plan)))["plan-protocols"]
     assert finding.changes == (SetConfiguration(PLANS, plan.id, "PopEnabled", False),)
 
 
 async def test_a_plan_that_does_not_tell_is_not_known() -> None:
-    findings = await found(tenant_of(config(PLANS, "Enterprise", PopEnabled=False)))
+    findings = await found(
+        build_legacy_protocol_tenant(build_configuration(PLANS, "Enterprise", PopEnabled=False))
+    )
     assert findings["plan-protocols-unknown"].verdict is Verdict.COULD_NOT_TELL
 
 
 # Authentication policies ------------------------------------------------------------------------
 
-ALLOWS = config(POLICIES, "Printers", AllowBasicAuthSmtp=True)
+ALLOWS = build_configuration(POLICIES, "Printers", AllowBasicAuthSmtp=True)
 
 
 @pytest.mark.parametrize(
@@ -410,7 +434,9 @@ ALLOWS = config(POLICIES, "Printers", AllowBasicAuthSmtp=True)
 async def test_a_policy_that_takes_bare_passwords_is_worse_as_the_default(
     default: str | None, severity: Severity
 ) -> None:
-    tenant = tenant_of(ALLOWS, config(SETTINGS, DefaultAuthenticationPolicy=default))
+    tenant = build_legacy_protocol_tenant(
+        ALLOWS, build_configuration(SETTINGS, DefaultAuthenticationPolicy=default)
+    )
     finding = (await found(tenant))["policy-basic-smtp"]
     assert (finding.severity, finding.verdict) == (severity, Verdict.REPAIR)
     assert finding.changes == (SetConfiguration(POLICIES, "Printers", "AllowBasicAuthSmtp", False),)
@@ -418,23 +444,29 @@ async def test_a_policy_that_takes_bare_passwords_is_worse_as_the_default(
 
 async def test_while_anybody_uses_smtp_auth_no_policy_is_changed() -> None:
     boxes = [MailboxProtocols(ANN, denied=CLOSED)]
-    tenant = tenant_of(ALLOWS, protocol_settings=boxes, observed_uses=[use(ANN, "smtp")])
+    tenant = build_legacy_protocol_tenant(
+        ALLOWS, protocol_settings=boxes, observed_uses=[use(ANN, "smtp")]
+    )
     finding = (await found(tenant))["policy-basic-smtp"]
     assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
 
 
 async def test_a_policy_that_does_not_tell_is_not_known() -> None:
-    finding = (await found(tenant_of(config(POLICIES, "Block"))))["policy-basic-smtp"]
+    finding = (await found(build_legacy_protocol_tenant(build_configuration(POLICIES, "Block"))))[
+        "policy-basic-smtp"
+    ]
     assert (finding.verdict, finding.changes) == (Verdict.COULD_NOT_TELL, ())
 
 
 async def test_other_switches_of_a_policy_mean_nothing_any_more() -> None:
-    policy = config(POLICIES, "Block", AllowBasicAuthSmtp=False, AllowBasicAuthImap=True)
-    assert await found(tenant_of(policy)) == {}
+    policy = build_configuration(
+        POLICIES, "Block", AllowBasicAuthSmtp=False, AllowBasicAuthImap=True
+    )
+    assert await found(build_legacy_protocol_tenant(policy)) == {}
 
 
 async def test_without_knowing_the_default_no_policy_is_judged_and_none_is_let_go() -> None:
-    tenant = tenant_of(ALLOWS)
+    tenant = build_legacy_protocol_tenant(ALLOWS)
     tenant.configurations = [one for one in tenant.configurations if one.source != SETTINGS]
     tenant.fail_read(get_configuration_source_name(SETTINGS), permission="Get-OrganizationConfig")
     assert await found(tenant) == {}
@@ -447,8 +479,8 @@ async def test_without_knowing_the_default_no_policy_is_judged_and_none_is_let_g
 
 
 def test_a_name_with_a_comma_is_no_other_policy() -> None:
-    assert not matches_policy_name("Block, all", config(POLICIES, "Block"))
-    assert not matches_policy_name("", config(POLICIES, ""))
+    assert not matches_policy_name("Block, all", build_configuration(POLICIES, "Block"))
+    assert not matches_policy_name("", build_configuration(POLICIES, ""))
 
 
 # Coverage ---------------------------------------------------------------------------------------
@@ -456,7 +488,7 @@ def test_a_name_with_a_comma_is_no_other_policy() -> None:
 
 @pytest.mark.parametrize("source", [TRANSPORT, PLANS, POLICIES])
 async def test_settings_that_cannot_be_read_are_not_clean(source: str) -> None:
-    tenant = tenant_of()
+    tenant = build_legacy_protocol_tenant()
     tenant.fail_read(get_configuration_source_name(source), permission="an Exchange role")
     reading = await read(tenant)
     assert reading.find_source_failure(get_configuration_source_name(source))
@@ -464,7 +496,7 @@ async def test_settings_that_cannot_be_read_are_not_clean(source: str) -> None:
 
 
 async def test_mailboxes_that_cannot_be_listed_are_not_gone() -> None:
-    tenant = tenant_of()
+    tenant = build_legacy_protocol_tenant()
     tenant.fail_read(PROTOCOLS, permission="Get-CASMailbox")
     reading = await read(tenant, TERMS, "m1")
     assert not reading.complete
@@ -472,7 +504,7 @@ async def test_mailboxes_that_cannot_be_listed_are_not_gone() -> None:
 
 
 async def test_a_mailbox_that_is_gone_ends_its_case_even_while_the_log_fails() -> None:
-    tenant = tenant_of(protocol_settings=allowing("pop"))
+    tenant = build_legacy_protocol_tenant(protocol_settings=build_protocols("pop"))
     tenant.fail_read(PROTOCOL_USE)
     parts = [
         part
@@ -487,7 +519,7 @@ async def test_a_mailbox_that_is_gone_ends_its_case_even_while_the_log_fails() -
 
 
 async def test_one_mailbox_that_cannot_be_read_is_that_one() -> None:
-    tenant = tenant_of(protocol_settings=allowing("pop", box=BEN))
+    tenant = build_legacy_protocol_tenant(protocol_settings=build_protocols("pop", box=BEN))
     tenant.fail_read(PROTOCOLS, "m1")
     reading = await read(tenant)
     assert reading.unread_object_ids == {"m1"}
@@ -496,7 +528,7 @@ async def test_one_mailbox_that_cannot_be_read_is_that_one() -> None:
 
 async def test_the_log_is_read_once_however_many_pages_there_are() -> None:
     boxes = [Mailbox(f"m{n}", f"g{n}", f"n{n}@contoso.com") for n in range(50)]
-    tenant = tenant_of(
+    tenant = build_legacy_protocol_tenant(
         SMTP_ON, protocol_settings=[MailboxProtocols(box, frozenset({"pop"})) for box in boxes]
     )
     tenant.page_size = 10
@@ -508,8 +540,10 @@ async def test_the_log_is_read_once_however_many_pages_there_are() -> None:
 
 
 async def test_what_is_changed_is_no_finding_any_more() -> None:
-    plan = config(PLANS, "Enterprise", ImapEnabled=True, PopEnabled=True)
-    tenant = tenant_of(SMTP_ON, ALLOWS, plan, protocol_settings=allowing("imap", "pop", "smtp"))
+    plan = build_configuration(PLANS, "Enterprise", ImapEnabled=True, PopEnabled=True)
+    tenant = build_legacy_protocol_tenant(
+        SMTP_ON, ALLOWS, plan, protocol_settings=build_protocols("imap", "pop", "smtp")
+    )
     findings = await found(tenant)
     assert len(findings) == 5
     for finding in findings.values():

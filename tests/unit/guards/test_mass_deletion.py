@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -15,45 +15,24 @@ from core.guards.mass_deletion import (
 )
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
-from core.tenant.directory import Account, Actor, DeletedObject, Deletion
+from core.tenant.directory import Account, Actor, Deletion
 from core.tenant.readings import Reading
 from core.tenant.surfaces import ACCOUNTS, DELETED_GROUPS, DELETED_USERS, DELETIONS, USER_COUNT
 from tests.support.fakes.tenant import FakeTenant
+from tests.support.guard_tenants import ADMIN, NOW, OTHER_ACTOR, build_deletions, build_recycle_bin
 from tests.support.observe import observe_all
 
-NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 TERMS = GuardPolicy(NOW, GUARD.options)
-ADMIN = Actor("a1", "admin@contoso.com", ip="203.0.113.9")
-OTHER = Actor("a2", "other@contoso.com")
 SYNC = Actor("s1", "Sync_DC1_0123@contoso.onmicrosoft.com")
 FIVE = timedelta(minutes=5)
-
-
-def deleted(
-    number: int, actor: Actor = ADMIN, hours: float = 1.0, kind: str = "user", first: int = 0
-) -> list[Deletion]:
-    """So many objects deleted by somebody some hours ago, within one minute."""
-    at = NOW - timedelta(hours=hours)
-    return [
-        Deletion(
-            f"{kind}-{one}", kind, at + timedelta(seconds=one % 60), named(kind, one), actor=actor
-        )
-        for one in range(first, first + number)
-    ]
-
-
-def named(kind: str, one: int) -> str:
-    return f"{kind}-{one}@contoso.com" if kind == "user" else f"{kind} {one}"
-
-
-def binned(rows: Sequence[Deletion]) -> list[DeletedObject]:
-    return [DeletedObject(one.id, one.kind, one.at, one.name) for one in rows]
 
 
 def tenant(rows: Sequence[Deletion], users: int = 50) -> FakeTenant:
     kept = {one.id: one for one in rows if one.kind in ("user", "group") and not one.permanent}
     return FakeTenant(
-        deletion_events=list(rows), recycle_bin=binned([*kept.values()]), reported_user_count=users
+        deletion_events=list(rows),
+        recycle_bin=build_recycle_bin([*kept.values()]),
+        reported_user_count=users,
     )
 
 
@@ -74,11 +53,11 @@ async def only(of: FakeTenant, terms: GuardPolicy = TERMS) -> Finding:
 
 
 async def test_ten_deletions_in_a_day_are_ordinary() -> None:
-    assert await found(tenant(deleted(10))) == []
+    assert await found(tenant(build_deletions(10))) == []
 
 
 async def test_one_more_is_a_mass_deletion_told_with_who_did_it_and_what_can_be_restored() -> None:
-    finding = await only(tenant([*deleted(10), *deleted(1, kind="group")]))
+    finding = await only(tenant([*build_deletions(10), *build_deletions(1, kind="group")]))
     assert (finding.object_id, finding.verdict) == ("a1", Verdict.MASS_DELETION)
     assert finding.severity is Severity.HIGH
     assert finding.summary == "10 users, 1 group were deleted by admin@contoso.com."
@@ -117,12 +96,12 @@ def test_the_limit_is_the_larger_of_count_and_share_and_never_over_500(
 
 
 async def test_in_a_large_tenant_as_many_are_ordinary() -> None:
-    assert await found(tenant(deleted(50), users=1_000)) == []
-    assert len(await found(tenant(deleted(54), users=1_000))) == 1
+    assert await found(tenant(build_deletions(50), users=1_000)) == []
+    assert len(await found(tenant(build_deletions(54), users=1_000))) == 1
 
 
 async def test_without_the_number_of_users_the_count_alone_decides() -> None:
-    of = tenant(deleted(11), users=10_000)
+    of = tenant(build_deletions(11), users=10_000)
     assert await found(of) == []
     of.fail_read(USER_COUNT)
     finding = await only(of)
@@ -130,14 +109,14 @@ async def test_without_the_number_of_users_the_count_alone_decides() -> None:
 
 
 async def test_settings_change_limit_and_window() -> None:
-    of = tenant([*deleted(3, hours=1), *deleted(3, hours=20, first=3)])
+    of = tenant([*build_deletions(3, hours=1), *build_deletions(3, hours=20, first=3)])
     assert len(await found(of, replace(TERMS, options=replace(GUARD.options, count=5)))) == 1
     narrow = replace(TERMS, options=replace(GUARD.options, count=5, hours=6))
     assert await found(of, narrow) == []
 
 
 async def test_records_that_come_twice_and_in_any_order_are_one_deletion_each() -> None:
-    rows = deleted(11)
+    rows = build_deletions(11)
     assert await found(tenant([*rows[:10], *rows[:10], *rows[:10]])) == []
     one = await only(tenant(rows))
     other = await only(tenant([*rows[::-1], *rows]))
@@ -145,34 +124,34 @@ async def test_records_that_come_twice_and_in_any_order_are_one_deletion_each() 
 
 
 def test_an_object_deleted_softly_and_then_for_good_is_one_object() -> None:
-    rows = deleted(6)
+    rows = build_deletions(6)
     purged = [replace(one, permanent=True, at=one.at + FIVE) for one in rows]
     assert find_bursts([*rows, *purged], 10, TERMS) == []
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_deleted_for_good_is_never_forgotten_whatever_record_comes_last(order: int) -> None:
-    rows = deleted(11)
+    rows = build_deletions(11)
     purged = replace(rows[0], permanent=True, at=rows[0].at - FIVE)
     (burst,) = find_bursts([*rows, purged][::order], 10, TERMS)
     assert [one.id for one in burst.purged_deletions] == ["user-0"]
 
 
 async def test_what_was_deleted_for_good_makes_it_critical() -> None:
-    rows = deleted(11)
+    rows = build_deletions(11)
     finding = await only(tenant([*rows, replace(rows[0], permanent=True)]))
     assert finding.severity is Severity.CRITICAL
     assert any(fact.startswith("gone for good: 1 user") for fact in format_facts(finding.facts))
 
 
 async def test_what_is_purged_by_itself_after_30_days_is_nobodys_deed() -> None:
-    purged = [replace(one, permanent=True, actor=Actor()) for one in deleted(40)]
+    purged = [replace(one, permanent=True, actor=Actor()) for one in build_deletions(40)]
     assert await found(tenant(purged)) == []
 
 
 async def test_devices_have_no_recycle_bin_and_are_counted() -> None:
     finding = await only(
-        tenant([replace(one, permanent=True) for one in deleted(30, kind="device")])
+        tenant([replace(one, permanent=True) for one in build_deletions(30, kind="device")])
     )
     assert finding.severity is Severity.HIGH
     assert finding.summary == "30 devices were deleted by admin@contoso.com."
@@ -180,7 +159,7 @@ async def test_devices_have_no_recycle_bin_and_are_counted() -> None:
 
 
 async def test_several_who_delete_a_few_each_are_one_case() -> None:
-    finding = await only(tenant([*deleted(6), *deleted(6, OTHER, first=6)]))
+    finding = await only(tenant([*build_deletions(6), *build_deletions(6, OTHER_ACTOR, first=6)]))
     assert finding.object_id == "several"
     assert format_facts(finding.facts)[1] == (
         "by admin@contoso.com from 203.0.113.9 (6), other@contoso.com (6)"
@@ -188,12 +167,19 @@ async def test_several_who_delete_a_few_each_are_one_case() -> None:
 
 
 async def test_a_known_burst_does_not_cover_another_ones() -> None:
-    rows = [*deleted(40, SYNC), *deleted(11, OTHER, first=40), *deleted(2, ADMIN, first=60)]
+    rows = [
+        *build_deletions(40, SYNC),
+        *build_deletions(11, OTHER_ACTOR, first=40),
+        *build_deletions(2, ADMIN, first=60),
+    ]
     assert [one.object_id for one in await found(tenant(rows))] == ["a2", "s1"]
 
 
 async def test_synchronization_gets_the_advice_it_needs_and_no_more_trust() -> None:
-    ours, theirs = await only(tenant(deleted(11, SYNC))), await only(tenant(deleted(11)))
+    ours, theirs = (
+        await only(tenant(build_deletions(11, SYNC))),
+        await only(tenant(build_deletions(11))),
+    )
     assert "Set-ADSyncScheduler -SyncCycleEnabled $false" in ours.advice
     assert ours.severity is theirs.severity
     assert len(ours.advice) < 600
@@ -203,14 +189,14 @@ async def test_synchronization_gets_the_advice_it_needs_and_no_more_trust() -> N
 
 
 async def test_a_burst_that_grows_stays_one_case_and_becomes_graver() -> None:
-    first = await only(tenant(deleted(11)))
-    later = await only(tenant([*deleted(11), *deleted(45, hours=0.2, first=11)]))
+    first = await only(tenant(build_deletions(11)))
+    later = await only(tenant([*build_deletions(11), *build_deletions(45, hours=0.2, first=11)]))
     assert first.compute_key("g") == later.compute_key("g")
     assert (first.severity, later.severity) == (Severity.HIGH, Severity.CRITICAL)
 
 
 async def test_it_is_the_same_case_with_the_same_facts_until_a_whole_window_has_passed() -> None:
-    of = tenant(deleted(11))
+    of = tenant(build_deletions(11))
     first = await only(of)
     for hours in (1, 12, 22.9):
         assert await only(of, replace(TERMS, now=NOW + timedelta(hours=hours))) == first
@@ -218,27 +204,27 @@ async def test_it_is_the_same_case_with_the_same_facts_until_a_whole_window_has_
 
 
 async def test_as_long_as_more_is_deleted_it_is_not_over() -> None:
-    rows = [*deleted(11, hours=30), deleted(1, hours=8, first=11)[0]]
+    rows = [*build_deletions(11, hours=30), build_deletions(1, hours=8, first=11)[0]]
     finding = await only(tenant(rows))
     assert finding.summary.startswith("12 users")
 
 
 async def test_a_single_deletion_after_a_pause_does_not_bring_the_burst_back() -> None:
-    rows = [*deleted(11, hours=30), deleted(1, hours=1, first=11)[0]]
+    rows = [*build_deletions(11, hours=30), build_deletions(1, hours=1, first=11)[0]]
     assert await found(tenant(rows)) == []
 
 
 async def test_its_end_is_no_news() -> None:
-    assert (await only(tenant(deleted(11)))).is_one_off
+    assert (await only(tenant(build_deletions(11)))).is_one_off
 
 
 # What became of the objects ---------------------------------------------------------------------
 
 
 async def test_who_is_back_and_whose_name_is_taken_is_said() -> None:
-    rows = deleted(12)
+    rows = build_deletions(12)
     of = tenant(rows)
-    of.recycle_bin = binned(rows[2:])
+    of.recycle_bin = build_recycle_bin(rows[2:])
     of.users = [Account("user-0", "user-0@contoso.com"), Account("new", "User-5@contoso.com")]
     facts = format_facts((await only(of)).facts)
     assert "back already: 1 user" in facts
@@ -248,7 +234,7 @@ async def test_who_is_back_and_whose_name_is_taken_is_said() -> None:
 
 
 async def test_what_cannot_be_looked_up_is_not_called_lost() -> None:
-    rows = [*deleted(11), *deleted(4, kind="group")]
+    rows = [*build_deletions(11), *build_deletions(4, kind="group")]
     of = tenant(rows)
     of.recycle_bin = []
     for surface in (DELETED_GROUPS, ACCOUNTS):
@@ -259,7 +245,7 @@ async def test_what_cannot_be_looked_up_is_not_called_lost() -> None:
 
 
 async def test_only_so_many_are_looked_up() -> None:
-    rows = deleted(MAX_LOOKUPS + 50)
+    rows = build_deletions(MAX_LOOKUPS + 50)
     of = tenant(rows)
     of.recycle_bin = []
     facts = format_facts((await only(of)).facts)
@@ -270,7 +256,7 @@ async def test_only_so_many_are_looked_up() -> None:
 
 async def test_foreign_text_is_bounded_and_plain() -> None:
     actor = Actor("a1", "x\u202e" * 3_000, ip="9" * 900)
-    rows = [replace(one, name="n\n" * 2_000) for one in deleted(11, actor)]
+    rows = [replace(one, name="n\n" * 2_000) for one in build_deletions(11, actor)]
     finding = await only(tenant(rows))
     assert len(finding.summary) < 2_000
     assert "\u202e" not in finding.summary + "".join(format_facts(finding.facts))
@@ -282,7 +268,7 @@ async def test_foreign_text_is_bounded_and_plain() -> None:
 
 
 async def test_without_the_audit_log_the_recycle_bin_still_tells() -> None:
-    of = tenant(deleted(11))
+    of = tenant(build_deletions(11))
     of.fail_read(DELETIONS, permission="AuditLog.Read.All")
     reading = await look(of)
     (finding,) = [one for item in reading.items for one in GUARD.judge(item, TERMS)]
@@ -298,13 +284,13 @@ async def test_without_the_audit_log_the_recycle_bin_still_tells() -> None:
 
 
 async def test_while_the_audit_log_only_fails_for_now_the_nameless_case_waits() -> None:
-    of = tenant(deleted(11))
+    of = tenant(build_deletions(11))
     of.fail_read(DELETIONS)
     assert (await only(of)).confirmations_needed == 2
 
 
 async def test_without_the_recycle_bin_the_audit_log_still_tells() -> None:
-    of = tenant(deleted(11))
+    of = tenant(build_deletions(11))
     of.fail_read(DELETED_USERS, permission="User.Read.All")
     finding = await only(of)
     assert finding.sources == (DELETIONS,)
@@ -312,7 +298,7 @@ async def test_without_the_recycle_bin_the_audit_log_still_tells() -> None:
 
 
 async def test_nothing_readable_is_not_nothing_deleted() -> None:
-    of = tenant(deleted(11))
+    of = tenant(build_deletions(11))
     for surface in (DELETIONS, DELETED_USERS):
         of.fail_read(surface)
     reading = await look(of)
@@ -322,5 +308,8 @@ async def test_nothing_readable_is_not_nothing_deleted() -> None:
 
 
 async def test_a_mass_deletion_does_not_look_like_a_listing_that_fell() -> None:
-    before, after = await look(tenant([], users=100)), await look(tenant(deleted(60), users=40))
+    before, after = (
+        await look(tenant([], users=100)),
+        await look(tenant(build_deletions(60), users=40)),
+    )
     assert before.population == after.population > 0

@@ -2,26 +2,22 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from datetime import datetime, timedelta
+from typing import cast
 
 import pytest
 
 from core.jobs.weekly_digest import is_digest_due, send_weekly_digest
-from core.model.cases import Exemption, Notification
-from core.model.changes import ChangeRecord, ChangeState
-from core.model.findings import Severity, Verdict
-from core.model.guards import GuardConfig, Mode
-from core.model.state import GuardSnapshot, GuardState
+from core.model.guards import Mode
+from core.model.state import GuardSnapshot
 from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
 from core.notifications.digest_card import build_digest_card
 from core.ports import World
 from core.status.guard_status import GuardData
-from core.status.overview import MAX_RUNS, TenantStatus, build_status
+from core.status.overview import MAX_RUNS, TenantStatus
 from core.tenant.port import Tenant
 from tests.support.adaptive_cards import (
     PUBLIC_URL,
-    build_case,
     collect_texts,
     get_card_content,
     validate_card,
@@ -35,36 +31,18 @@ from tests.support.fakes.world import (
     FakeNotificationChannel,
     SimulatedCrash,
 )
-from tests.unit.notifications.test_run_cards import HOSTILE
+from tests.support.weekly_status import (
+    BASELINED_STATE,
+    DIGEST_TIME,
+    HEALTHY_STATUS,
+    build_busy_week,
+    build_digest_run,
+    build_digest_status,
+    build_healthy_data,
+    build_overfull_week,
+)
 
-# A Monday.
-NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
 MONDAYS = "0 0 7 * * 1"
-LOOKED = GuardState(baselined_sources=frozenset({"rules"}), population=815)
-
-
-def ran(
-    duty: GuardConfig, at: datetime = NOW - timedelta(minutes=5), **other: Any
-) -> dict[str, Any]:
-    """A run's document."""
-    return {
-        "guard": duty.guard.name,
-        "run": "30000000000000-00000001",
-        "status": "done",
-        "started": at.isoformat(),
-        "finished": at.isoformat(),
-        "seen": 812,
-        "population": 815,
-        **other,
-    }
-
-
-def healthy(duty: GuardConfig, memory: GuardSnapshot | None = None) -> GuardData:
-    return GuardData(duty, memory or GuardSnapshot(state=LOOKED), [ran(duty)])
-
-
-def at(*standings: GuardData) -> TenantStatus:
-    return build_status(standings, NOW)
 
 
 def shown(known: TenantStatus, address: str = "") -> str:
@@ -75,73 +53,11 @@ def style(known: TenantStatus) -> object:
     return get_card_content(build_digest_card(known))["body"][0]["style"]
 
 
-def remembering(*cases: Any, **other: Any) -> GuardSnapshot:
-    return GuardSnapshot(cases={one.key: one for one in cases}, state=LOOKED, **other)
-
-
-WELL = at(*(healthy(duty) for duty in THREE_CONFIGS))
-
-
-def busy() -> TenantStatus:
-    """A week in which something happened."""
-    waits = build_case(
-        1,
-        guard_verdict=Verdict.ASK,
-        verdict=Verdict.ASK,
-        notification=Notification.NONE,
-        notified_at=NOW,
-        opened_at=NOW,
-    )
-    untold = build_case(2, severity=Severity.CRITICAL, opened_at=NOW - timedelta(hours=2))
-    ended = build_case(
-        3,
-        closed_at=NOW - timedelta(days=2),
-        resolution="done",
-        notification=Notification.NONE,
-        notified_at=NOW,
-    )
-    made = ChangeRecord(
-        "c", ended.key, "joe", "DisableInboxRule", {}, ChangeState.APPLIED, NOW, "r"
-    )
-    soon = Exemption("mailbox-9", "Ada", "a partner", NOW + timedelta(days=3))
-    memory = remembering(waits, untold, ended, changes=(made,), exemptions={"mailbox-9": soon})
-    return at(healthy(FORWARDING_CONFIG, memory), healthy(SIGN_IN_CONFIG))
-
-
-def overfull() -> TenantStatus:
-    """As much as there can be of everything, and all of it hostile."""
-    many = [
-        build_case(
-            number,
-            summary=HOSTILE,
-            subject=HOSTILE,
-            verdict=Verdict.ASK,
-            opened_at=NOW,
-            severity=Severity.CRITICAL,
-        )
-        for number in range(200)
-    ]
-    pardons = {
-        str(number): Exemption(str(number), HOSTILE, HOSTILE, NOW + timedelta(days=1))
-        for number in range(50)
-    }
-    memory = remembering(*many, exemptions=pardons)
-    return at(
-        *(
-            GuardData(
-                replace(duty, guard=replace(duty.guard, name=f"{duty.guard.name}-{number}")),
-                memory,
-                [ran(duty, seen=1, blind=[HOSTILE] * 3, error=HOSTILE, status="failed")],
-            )
-            for number in range(5)
-            for duty in THREE_CONFIGS
-        )
-    )
-
-
 @pytest.mark.parametrize("address", ["", PUBLIC_URL])
 @pytest.mark.parametrize(
-    "known", [WELL, busy(), overfull(), at()], ids=["well", "busy", "full", "none"]
+    "known",
+    [HEALTHY_STATUS, build_busy_week(), build_overfull_week(), build_digest_status()],
+    ids=["well", "busy", "full", "none"],
 )
 def test_it_is_a_valid_card_that_fits(known: TenantStatus, address: str) -> None:
     message = build_digest_card(known, address)
@@ -153,7 +69,7 @@ def test_it_is_a_valid_card_that_fits(known: TenantStatus, address: str) -> None
 
 
 def test_when_all_is_well_it_says_so_and_of_each_guard_when_it_looked_and_at_how_much() -> None:
-    told = shown(at(*(healthy(duty) for duty in THREE_CONFIGS)))
+    told = shown(build_digest_status(*(build_healthy_data(duty) for duty in THREE_CONFIGS)))
     assert told.count("scanned 2026-11-23 06:55 UTC · 812 of 815 ") == 3
     assert "3 guards on, 2 of them enforcing" in told
     assert "open cases\nnone" in told
@@ -162,9 +78,11 @@ def test_when_all_is_well_it_says_so_and_of_each_guard_when_it_looked_and_at_how
 
 def test_a_guard_that_has_not_looked_is_said_plainly_and_comes_first() -> None:
     late = GuardData(
-        AUDIT_CONFIG, GuardSnapshot(state=LOOKED), [ran(AUDIT_CONFIG, NOW - timedelta(days=3))]
+        AUDIT_CONFIG,
+        GuardSnapshot(state=BASELINED_STATE),
+        [build_digest_run(AUDIT_CONFIG, DIGEST_TIME - timedelta(days=3))],
     )
-    known = at(healthy(SIGN_IN_CONFIG), late)
+    known = build_digest_status(build_healthy_data(SIGN_IN_CONFIG), late)
     told = shown(known)
     assert style(known) == "attention"
     assert "Degraded: Exoguard misses part of the tenant or cannot notify" in told
@@ -175,37 +93,45 @@ def test_a_guard_that_has_not_looked_is_said_plainly_and_comes_first() -> None:
 
 def test_a_guard_that_never_looked_and_one_that_is_off_are_said_plainly() -> None:
     off = GuardData(replace(AUDIT_CONFIG, mode=Mode.OFF))
-    told = shown(at(healthy(SIGN_IN_CONFIG), GuardData(FORWARDING_CONFIG), off))
+    told = shown(
+        build_digest_status(build_healthy_data(SIGN_IN_CONFIG), GuardData(FORWARDING_CONFIG), off)
+    )
     assert "**has never scanned**" in told
     assert "off: it does not run" in told
     assert "1 off" in told
 
 
 def test_a_guard_whose_last_run_failed_did_not_look() -> None:
-    failed = ran(SIGN_IN_CONFIG, status="failed", error="HTTP 503")
+    failed = build_digest_run(SIGN_IN_CONFIG, status="failed", error="HTTP 503")
     told = shown(
-        at(GuardData(SIGN_IN_CONFIG, GuardSnapshot(state=LOOKED), [failed, ran(SIGN_IN_CONFIG)]))
+        build_digest_status(
+            GuardData(
+                SIGN_IN_CONFIG,
+                GuardSnapshot(state=BASELINED_STATE),
+                [failed, build_digest_run(SIGN_IN_CONFIG)],
+            )
+        )
     )
     assert "its last run failed: HTTP 503" in told
     assert "**its last run failed** 2026-11-23 06:55 UTC" in told
 
 
 def test_however_many_reasons_there_are_what_waits_is_still_told() -> None:
-    told = shown(overfull())
+    told = shown(build_overfull_week())
     assert "more reasons" in told
     assert "Waiting for your decision" in told
     assert "and 2995 more" in told
 
 
 def test_a_guard_whose_state_cannot_be_read_is_not_well() -> None:
-    known = at(GuardData(SIGN_IN_CONFIG, read_error="the table answers 503"))
+    known = build_digest_status(GuardData(SIGN_IN_CONFIG, read_error="the table answers 503"))
     assert style(known) == "attention"
     assert "the table answers 503" in shown(known)
     assert "its state cannot be read" in shown(known)
 
 
 def test_the_week_is_told_in_numbers_and_what_waits_by_name() -> None:
-    told = shown(busy(), PUBLIC_URL)
+    told = shown(build_busy_week(), PUBLIC_URL)
     assert "open cases\n1 critical, 1 high" in told
     assert "last 7 days\n3 opened, 1 closed" in told
     assert "changes made\n1" in told
@@ -224,7 +150,7 @@ def test_the_week_is_told_in_numbers_and_what_waits_by_name() -> None:
 class Stage:
     """The memory of all guards, one channel, and a clock."""
 
-    def __init__(self, start: datetime = NOW - timedelta(days=3)) -> None:
+    def __init__(self, start: datetime = DIGEST_TIME - timedelta(days=3)) -> None:
         self.clock = Clock(start)
         self.ledger = FakeLedger(self.clock)
         self.alerts = FakeNotificationChannel()
@@ -249,23 +175,23 @@ class Stage:
 
 async def test_it_is_sent_once_a_week_at_the_time_of_the_setting() -> None:
     stage = Stage()
-    assert await stage.days(15) == [NOW, NOW + timedelta(days=7)]
+    assert await stage.days(15) == [DIGEST_TIME, DIGEST_TIME + timedelta(days=7)]
     assert len(stage.alerts.sent) == 2
 
 
 async def test_a_timer_that_fires_twice_or_a_little_early_sends_one() -> None:
-    stage = Stage(NOW - timedelta(hours=1))
+    stage = Stage(DIGEST_TIME - timedelta(hours=1))
     assert await stage.hour() == "not due"
-    stage.clock.current = NOW - timedelta(seconds=2)
+    stage.clock.current = DIGEST_TIME - timedelta(seconds=2)
     assert await stage.hour() == "sent"
-    stage.clock.current = NOW + timedelta(seconds=5)
+    stage.clock.current = DIGEST_TIME + timedelta(seconds=5)
     assert await stage.hour() == "not due"
 
 
 async def test_two_at_once_send_one() -> None:
-    stage = Stage(NOW - timedelta(days=1))
+    stage = Stage(DIGEST_TIME - timedelta(days=1))
     await stage.hour()
-    stage.clock.current = NOW
+    stage.clock.current = DIGEST_TIME
     async with stage.ledger.claim("digest", "another") as claim:
         assert claim
         assert await stage.hour() == "busy"
@@ -273,7 +199,7 @@ async def test_two_at_once_send_one() -> None:
 
 
 async def test_a_channel_that_is_down_gets_it_an_hour_later() -> None:
-    stage = Stage(NOW - timedelta(hours=1))
+    stage = Stage(DIGEST_TIME - timedelta(hours=1))
     await stage.hour()
     stage.alerts.is_down = True
     assert [await stage.hour() for _ in range(5)] == ["untold"] * 5
@@ -286,7 +212,7 @@ async def test_whoever_dies_at_any_step_it_is_told_and_at_most_twice() -> None:
     died = 0
     for operation in range(1, 30):
         for after in (False, True):
-            stage = Stage(NOW - timedelta(hours=1))
+            stage = Stage(DIGEST_TIME - timedelta(hours=1))
             await stage.hour()
             reaper = CrashInjector(operation, after)
             stage.ledger.crash_injector = stage.alerts.crash_injector = reaper
@@ -303,7 +229,7 @@ async def test_whoever_dies_at_any_step_it_is_told_and_at_most_twice() -> None:
 
 
 async def test_it_tells_of_every_guard_from_what_the_ledger_remembers() -> None:
-    stage = Stage(NOW - timedelta(hours=1))
+    stage = Stage(DIGEST_TIME - timedelta(hours=1))
     await stage.hour()
     assert await stage.hour() == "sent"
     told = "\n".join(collect_texts(stage.alerts.sent[0]))
@@ -313,10 +239,10 @@ async def test_it_tells_of_every_guard_from_what_the_ledger_remembers() -> None:
 @pytest.mark.parametrize(
     ("last", "now", "expected"),
     [
-        (NOW, NOW + timedelta(days=6, hours=23), False),
-        (NOW, NOW + timedelta(days=7), True),
-        (NOW, NOW + timedelta(days=30), True),
-        (NOW - timedelta(seconds=30), NOW + timedelta(seconds=30), False),
+        (DIGEST_TIME, DIGEST_TIME + timedelta(days=6, hours=23), False),
+        (DIGEST_TIME, DIGEST_TIME + timedelta(days=7), True),
+        (DIGEST_TIME, DIGEST_TIME + timedelta(days=30), True),
+        (DIGEST_TIME - timedelta(seconds=30), DIGEST_TIME + timedelta(seconds=30), False),
     ],
 )
 def test_it_is_due_when_the_schedule_came_to_a_moment_nothing_was_sent_for(

@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-from core.model.cases import Notification
-from core.model.changes import ChangeState, Outcome
 from core.model.findings import Fact, Severity, Verdict
 from core.model.guards import Mode
 from core.model.requests import RequestKind, RequestState
@@ -24,9 +22,12 @@ from core.notifications.run_cards import ChannelMessage, build_cards
 from core.status.change_texts import CHANGE_TEXTS
 from core.tenant.changes import CHANGE_TYPES
 from tests.support.adaptive_cards import (
+    BASELINED_CASE,
     BLOCK_CHANGE_JSON,
     DISABLE_RULE_CHANGE_JSON,
+    HOSTILE_TEXT,
     PUBLIC_URL,
+    REPORT_VARIANTS,
     build_case,
     build_closed_case,
     build_planned_outcome,
@@ -37,8 +38,6 @@ from tests.support.adaptive_cards import (
     validate_card,
 )
 from tests.support.fakes.world import START
-
-HOSTILE = "**x** [click](https://evil.example) <at>All</at> \u202e\n# y " + "\u00e9" * 5000
 
 
 def only(run: RunReport, address: str = "") -> ChannelMessage:
@@ -55,67 +54,12 @@ def headline(message: ChannelMessage) -> str:
     return str(get_card_content(message.payload)["body"][0]["items"][1]["text"])
 
 
-bad = build_case(
-    summary=HOSTILE,
-    subject=HOSTILE,
-    facts=(Fact("rule", HOSTILE), Fact("", HOSTILE)) * 20,
-    advice=HOSTILE,
-    note=HOSTILE,
-)
-FIRST = build_case(baselined=True, planned_changes=(BLOCK_CHANGE_JSON,))
-VARIANTS = {
-    "every gravity": build_report(
-        *(build_case(number, severity=number) for number in Severity if number)
-    ),
-    "every news": build_report(
-        *(
-            build_case(number, notification=news, note="tried")
-            for number, news in enumerate(Notification)
-            if news
-        ),
-        build_closed_case(10),
-        build_closed_case(11, Notification.CLOSED),
-    ),
-    "first look": build_report(
-        FIRST, baselined=True, mode=Mode.ENFORCE, preview=(build_planned_outcome(FIRST),)
-    ),
-    "failed": build_report(
-        build_case(), outcomes=(Outcome("k", "a", "BlockSignIn", ChangeState.FAILED),)
-    ),
-    "exempt": build_report(build_case(), exemption_count=2, unavailable_sources=("inbox-rules",)),
-    "held": build_report(
-        build_case(planned_changes=(BLOCK_CHANGE_JSON,)),
-        mode=Mode.ENFORCE,
-        block_reason="too many",
-        plan="0" * 32,
-    ),
-    "an event": build_report(build_case(is_one_off=True, closed_at=START, resolution="gone")),
-    "asked for": build_report(
-        *(),
-        operator_requests=tuple(
-            build_request(number, deed) for number, deed in enumerate(RequestKind)
-        ),
-    ),
-    "asked for at the first look": build_report(
-        FIRST, baselined=True, operator_requests=(build_request(),)
-    ),
-    "hostile": build_report(
-        bad,
-        operator_requests=(build_request(subject=HOSTILE, requested_by=HOSTILE, reason=HOSTILE),),
-    ),
-    "overfull": build_report(*(build_case(number) for number in range(500))),
-    "overfull of deeds": build_report(
-        operator_requests=tuple(build_request(number) for number in range(500))
-    ),
-}
-
-
 @pytest.mark.parametrize("address", ["", PUBLIC_URL])
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", REPORT_VARIANTS)
 def test_every_card_is_a_valid_adaptive_card_in_the_envelope_of_workflows(
     name: str, address: str
 ) -> None:
-    messages = build_cards(VARIANTS[name], address)
+    messages = build_cards(REPORT_VARIANTS[name], address)
     assert messages
     for message in messages:
         assert message.payload["type"] == "message"
@@ -124,9 +68,9 @@ def test_every_card_is_a_valid_adaptive_card_in_the_envelope_of_workflows(
         validate_card(message.payload)
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", REPORT_VARIANTS)
 def test_each_case_and_each_action_is_told_by_exactly_one_card(name: str) -> None:
-    run = VARIANTS[name]
+    run = REPORT_VARIANTS[name]
     messages = build_cards(run)
     told = [one.key for message in messages for one in message.cases]
     asked = [one.id for message in messages for one in message.operator_requests]
@@ -225,7 +169,10 @@ def test_a_fact_with_a_label_is_a_row_of_the_table(fact: Fact, name: str) -> Non
 def test_what_the_next_run_will_do_is_nobody_elses_next_step() -> None:
     told = shown(
         build_report(
-            FIRST, preview=(build_planned_outcome(FIRST),), mode=Mode.ENFORCE, baselined=True
+            BASELINED_CASE,
+            preview=(build_planned_outcome(BASELINED_CASE),),
+            mode=Mode.ENFORCE,
+            baselined=True,
         )
     )
     assert "none for you; the next run will block sign-in and revoke the sessions." in told
@@ -328,12 +275,12 @@ def test_what_did_not_fit_is_one_link_away() -> None:
 
 
 def test_where_nobody_said_where_the_app_is_there_are_no_links() -> None:
-    assert [links(run, "") for run in VARIANTS.values()] == [[]] * len(VARIANTS)
+    assert [links(run, "") for run in REPORT_VARIANTS.values()] == [[]] * len(REPORT_VARIANTS)
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", REPORT_VARIANTS)
 def test_no_link_leads_anywhere_but_to_the_app_and_none_holds_a_key(name: str) -> None:
-    for address in links(VARIANTS[name]):
+    for address in links(REPORT_VARIANTS[name]):
         assert address.startswith(f"{PUBLIC_URL}/api/")
         assert "code=" not in address
 
@@ -363,7 +310,12 @@ def test_one_mailbox_cannot_crowd_out_another() -> None:
 
 def test_an_entry_that_is_too_large_is_shown_shorter_and_crowds_out_nobody() -> None:
     huge = [
-        build_case(number, facts=(Fact("fact", HOSTILE),) * 20, advice=HOSTILE, summary=HOSTILE)
+        build_case(
+            number,
+            facts=(Fact("fact", HOSTILE_TEXT),) * 20,
+            advice=HOSTILE_TEXT,
+            summary=HOSTILE_TEXT,
+        )
         for number in range(20)
     ]
     quiet = build_case(999, summary="The quiet one.", opened_at=START)
@@ -392,7 +344,7 @@ def test_the_gravest_comes_first_and_the_oldest_of_those() -> None:
 
 
 def test_hostile_names_act_as_nothing_and_are_bounded() -> None:
-    for message in build_cards(VARIANTS["hostile"], PUBLIC_URL):
+    for message in build_cards(REPORT_VARIANTS["hostile"], PUBLIC_URL):
         raw = json.dumps(message.payload, ensure_ascii=False)
         assert "https://evil" not in raw
         assert "[click](" not in raw
@@ -445,6 +397,6 @@ def test_what_an_action_is_about_is_told_by_its_name_where_that_is_known() -> No
 
 
 def test_more_actions_than_fit_are_counted() -> None:
-    told = shown(VARIANTS["overfull of deeds"])
+    told = shown(REPORT_VARIANTS["overfull of deeds"])
     listed = told.count("**Acknowledged**")
     assert f"and {500 - listed} more" in told

@@ -8,13 +8,13 @@ from html import unescape
 from io import StringIO
 
 import pytest
+from core.model.baseline import Baseline
 from rich.console import Console
 
 from core.cli.render import TerminalRenderer
 from core.evidence.daily_coverage import CoveragePeriod
 from core.evidence.records import ExportHeader, list_guard_records
 from core.json_document import to_json
-from core.model.baseline import Baseline
 from core.model.cases import Notification
 from core.model.changes import ChangeState
 from core.model.findings import Severity

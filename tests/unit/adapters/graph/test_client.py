@@ -5,7 +5,7 @@ import logging
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -25,26 +25,12 @@ from tests.support.http_recorder import (
     build_scene,
     build_service,
     build_user_row,
+    collect_batch_answers,
     connect_sandbox,
     expect_rows,
 )
 
 RULES = f"/users/{PERSON}/mailFolders/inbox/messageRules"
-
-
-async def answered(
-    ask: Callable[..., Awaitable[None]], paths: Mapping[str, str], permission: str = ""
-) -> dict[str, Any]:
-    """All that a batch answers, each of it exactly once."""
-    found: dict[str, Any] = {}
-
-    def take(key: str, answer: object) -> None:
-        assert key not in found
-        found[key] = answer
-
-    await ask(paths, permission, take)
-    assert found.keys() == paths.keys()
-    return found
 
 
 def fault(kind: str, **more: Any) -> dict[str, Any]:
@@ -204,7 +190,7 @@ async def test_a_batch_answers_for_everyone_in_any_order() -> None:
     people = [build_user_row(f"p{number}", f"p{number}") for number in range(47)]
     async with connect_sandbox(build_scene(graph={"users": people})) as to:
         paths = {f"p{number}": f"/users/p{number}?$select=id" for number in range(50)}
-        answers = await answered(to.graph.get_batch, paths, "User.Read.All")
+        answers = await collect_batch_answers(to.graph.get_batch, paths, "User.Read.All")
         assert to.graph.service.requests == 3
         assert {key for key, answer in answers.items() if isinstance(answer, NotFound)} == {
             "p47",
@@ -231,12 +217,12 @@ async def test_trouble_inside_a_batch_costs_only_those_it_struck(trouble: dict[s
     inner = trouble | {"inner": True, "match": PERSON}
     paths = {one: f"/users/{one}?$select=id" for one in (PERSON, ROOM)}
     async with connect_sandbox(build_scene(faults=[inner | {"times": 1}])) as to:
-        answers = await answered(to.graph.get_batch, paths)
+        answers = await collect_batch_answers(to.graph.get_batch, paths)
         assert all(not isinstance(answer, TenantError) for answer in answers.values())
         asked = [seen.path for seen in to.sandbox.requests if seen.service == "graph/inner"]
         assert len([path for path in asked if ROOM in path]) == 1
     async with connect_sandbox(build_scene(faults=[inner]), attempts=2) as to:
-        answers = await answered(to.graph.get_batch, paths)
+        answers = await collect_batch_answers(to.graph.get_batch, paths)
         assert isinstance(answers[PERSON], Unavailable)
         assert not isinstance(answers[ROOM], TenantError)
 
@@ -246,13 +232,15 @@ async def test_a_missing_body_is_never_read_as_no_rules() -> None:
     async with connect_sandbox(
         build_scene(graph={"messageRules": {PERSON: []}}, faults=faults)
     ) as to:
-        found = await answered(to.graph.get_collections, {"one": RULES}, "MailboxSettings.Read")
+        found = await collect_batch_answers(
+            to.graph.get_collections, {"one": RULES}, "MailboxSettings.Read"
+        )
         assert isinstance(found["one"], Unavailable)
 
 
 async def test_a_whole_batch_that_fails_is_unread_for_everyone() -> None:
     async with connect_sandbox(build_scene(faults=[fault("error", status=502)]), attempts=2) as to:
-        answers = await answered(
+        answers = await collect_batch_answers(
             to.graph.get_batch, {one: f"/users/{one}" for one in (PERSON, ROOM)}
         )
         assert all(isinstance(answer, Unavailable) for answer in answers.values())
@@ -267,7 +255,9 @@ async def test_pages_inside_a_batch_are_followed() -> None:
             "@odata.nextLink": f"{to.sandbox.base}/v1.0{RULES}?$skiptoken=2",
         }
         to.sandbox.tenant.faults.load([fault("wrongBody", inner=True, body=first, times=1)])
-        found = await answered(to.graph.get_collections, {"one": RULES}, "MailboxSettings.Read")
+        found = await collect_batch_answers(
+            to.graph.get_collections, {"one": RULES}, "MailboxSettings.Read"
+        )
         assert [row["id"] for row in expect_rows(found["one"])] == ["R9", "R0", "R1", "R2"]
 
 
@@ -275,7 +265,7 @@ async def test_pages_inside_a_batch_may_not_lead_out_of_it() -> None:
     body = {"value": [], "@odata.nextLink": "https://evil.example/v1.0/x"}
     faults = [fault("wrongBody", inner=True, body=body)]
     async with connect_sandbox(build_scene(faults=faults)) as to:
-        found = await answered(to.graph.get_collections, {"one": RULES})
+        found = await collect_batch_answers(to.graph.get_collections, {"one": RULES})
         assert isinstance(found["one"], Unavailable)
 
 

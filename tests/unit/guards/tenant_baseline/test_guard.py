@@ -1,6 +1,5 @@
 """The baseline: an organization in order, then one setting varied a case."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -25,46 +24,17 @@ from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
 from core.tenant.readings import Reading
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.http_recorder import build_scene
-from tests.support.in_memory_services import build_fake_tenant
+from tests.support.guard_tenants import build_baseline_tenant, build_varied_baseline_tenant
 from tests.support.observe import observe_all
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 ROWS = {row.id: row for row in SHIPPED_ROWS}
 TERMS = GuardPolicy(NOW, options=Baseline(SHIPPED_ROWS))
-HEALTHY = build_scene(
-    exchange={
-        "Get-RemoteDomain": [
-            {"Guid": "d1", "Name": "Default", "DomainName": "*", "AutoForwardEnabled": False}
-        ],
-        "Get-HostedOutboundSpamFilterPolicy": [
-            {"Guid": "p1", "Name": "Default", "IsDefault": True, "AutoForwardingMode": "Off"}
-        ],
-    }
-)
-
-
-def tenant() -> FakeTenant:
-    """An organization in which everything is as the shipped rows want it."""
-    return build_fake_tenant(HEALTHY)
-
-
-def varied(source: str, name: str, value: object, at: str = "") -> FakeTenant:
-    """The same with one value of one object changed; inside of an object `at` names that."""
-    found = tenant()
-    index = next(n for n, one in enumerate(found.configurations) if one.source == source)
-    one = found.configurations[index]
-    if at:
-        inner = one.values[at]
-        assert isinstance(inner, Mapping)
-        name, value = at, {**inner, name: value}
-    found.configurations[index] = replace(one, values={**one.values, name: value})
-    return found
 
 
 def hiding(source: str, name: str) -> FakeTenant:
     """The same in which the objects of a source do not show a property."""
-    found = tenant()
+    found = build_baseline_tenant()
     found.configurations = [
         replace(one, values={key: held for key, held in one.values.items() if key != name})
         if one.source == source
@@ -111,8 +81,8 @@ def with_row(row: BaselineRow, *enforced: str) -> GuardPolicy:
 
 
 async def test_an_organization_in_order_is_nothing_to_speak_of() -> None:
-    reading = await seen(tenant())
-    assert await findings(tenant()) == []
+    reading = await seen(build_baseline_tenant())
+    assert await findings(build_baseline_tenant()) == []
     assert reading.failures == ()
     assert {item.row.id for item in reading.items} == ROWS.keys()
     assert reading.sources >= {build_row_source(row) for row in SHIPPED_ROWS}
@@ -121,7 +91,9 @@ async def test_an_organization_in_order_is_nothing_to_speak_of() -> None:
 
 async def test_an_object_that_microsoft_wrote_again_is_the_same_as_before() -> None:
     """Dates, the order of lists and the form of values come and go by themselves."""
-    wrong = varied("sharing-policy", "Domains", ["b:CalendarSharingFreeBusyDetail", "*:x"])
+    wrong = build_varied_baseline_tenant(
+        "sharing-policy", "Domains", ["b:CalendarSharingFreeBusyDetail", "*:x"]
+    )
     before = await findings(wrong)
     for number, one in enumerate(wrong.configurations):
         values: dict[str, object] = {**one.values, "WhenChangedUTC": "now", "ExchangeVersion": "2"}
@@ -177,7 +149,7 @@ WRONG: tuple[tuple[str, object], ...] = (
 
 def with_value(row: BaselineRow, value: object) -> FakeTenant:
     at, _, name = row.property_name.rpartition(".")
-    return varied(row.source, name, value, at)
+    return build_varied_baseline_tenant(row.source, name, value, at)
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
@@ -250,7 +222,7 @@ async def test_a_property_inside_of_what_is_not_shown_is_not_shown() -> None:
 
 
 async def test_no_privacy_profile_at_all_is_two_things_that_are_missing() -> None:
-    found = await findings(varied("organization", "privacyProfile", None))
+    found = await findings(build_varied_baseline_tenant("organization", "privacyProfile", None))
     assert [one.kind for one in found] == ["privacy-contact", "privacy-statement"]
 
 
@@ -292,7 +264,7 @@ async def test_automatic_is_unknown_and_off_is_recommended() -> None:
 
 @pytest.mark.parametrize("source", sorted({row.source for row in SHIPPED_ROWS}))
 async def test_a_source_that_cannot_be_read_covers_none_of_its_rows(source: str) -> None:
-    found = tenant()
+    found = build_baseline_tenant()
     found.fail_read(
         get_configuration_source_name(source),
         "",
@@ -312,7 +284,7 @@ async def test_a_source_that_cannot_be_read_covers_none_of_its_rows(source: str)
 
 
 async def test_an_object_that_could_not_be_read_stays_what_it_was() -> None:
-    found = varied("remote-domain", "AutoForwardEnabled", True)
+    found = build_varied_baseline_tenant("remote-domain", "AutoForwardEnabled", True)
     found.fail_read(get_configuration_source_name("remote-domain"), "d1")
     reading = await seen(found)
     row = ROWS["remote-domain-forwarding"]
@@ -326,15 +298,17 @@ async def test_an_object_that_could_not_be_read_stays_what_it_was() -> None:
 
 
 async def test_every_remote_domain_is_looked_at_and_not_only_the_default() -> None:
-    found = adding(tenant(), "remote-domain", "d2", Name="evil", AutoForwardEnabled=True)
+    found = adding(
+        build_baseline_tenant(), "remote-domain", "d2", Name="evil", AutoForwardEnabled=True
+    )
     finding = await only(found)
     assert (finding.object_id, finding.subject) == ("d2", "remote domain evil")
     reading = await seen(found)
-    assert reading.population == (await seen(tenant())).population + 1
+    assert reading.population == (await seen(build_baseline_tenant())).population + 1
 
 
 async def test_two_objects_that_are_wrong_are_two_cases_and_renaming_makes_no_third() -> None:
-    found = varied("remote-domain", "AutoForwardEnabled", True)
+    found = build_varied_baseline_tenant("remote-domain", "AutoForwardEnabled", True)
     adding(found, "remote-domain", "d2", Name="evil", AutoForwardEnabled=True)
     keys = {one.compute_key(GUARD.name) for one in await findings(found)}
     assert len(keys) == 2
@@ -343,7 +317,7 @@ async def test_two_objects_that_are_wrong_are_two_cases_and_renaming_makes_no_th
 
 
 async def test_outbound_policies_are_told_by_priority_with_whom_they_apply_to() -> None:
-    found = varied("outbound-spam-policy", "AutoForwardingMode", "On")
+    found = build_varied_baseline_tenant("outbound-spam-policy", "AutoForwardingMode", "On")
     for name, priority, state in (("late", 7, "Enabled"), ("early", 0, "Enabled"), ("no", 1, "x")):
         policy = {"Name": name, "IsDefault": False, "AutoForwardingMode": "On"}
         adding(found, "outbound-spam-policy", f"p-{name}", **policy)
@@ -363,7 +337,7 @@ async def test_outbound_policies_are_told_by_priority_with_whom_they_apply_to() 
 async def test_a_policy_is_idle_only_while_all_its_rules_are_known_to_be_off(
     state: str | None,
 ) -> None:
-    found = tenant()
+    found = build_baseline_tenant()
     adding(found, "outbound-spam-policy", "p2", Name="a", AutoForwardingMode="On")
     for identity, told in (("r1", "Disabled"), ("r2", state)):
         rule = {"HostedOutboundSpamFilterPolicy": "A", "Priority": None, "State": told}
@@ -376,7 +350,7 @@ async def test_a_policy_is_idle_only_while_all_its_rules_are_known_to_be_off(
 
 
 async def test_policies_are_judged_in_full_while_their_rules_are_unknown() -> None:
-    found = tenant()
+    found = build_baseline_tenant()
     policy = {"Name": "a", "IsDefault": False, "AutoForwardingMode": "On"}
     adding(found, "outbound-spam-policy", "p2", **policy)
     found.fail_read(
@@ -390,7 +364,9 @@ async def test_policies_are_judged_in_full_while_their_rules_are_unknown() -> No
 
 
 async def test_a_sharing_policy_that_is_switched_off_shares_nothing() -> None:
-    found = varied("sharing-policy", "Domains", ["Anonymous:CalendarSharingFreeBusyReviewer"])
+    found = build_varied_baseline_tenant(
+        "sharing-policy", "Domains", ["Anonymous:CalendarSharingFreeBusyReviewer"]
+    )
     assert len(await findings(found)) == 1
     index = next(n for n, one in enumerate(found.configurations) if one.source == "sharing-policy")
     one = found.configurations[index]
@@ -402,9 +378,13 @@ async def test_a_sharing_policy_that_is_switched_off_shares_nothing() -> None:
 
 
 async def test_a_further_entry_of_a_list_is_another_case_and_named() -> None:
-    before = await only(varied("sharing-policy", "Domains", ["a:CalendarSharingFreeBusyDetail"]))
+    before = await only(
+        build_varied_baseline_tenant(
+            "sharing-policy", "Domains", ["a:CalendarSharingFreeBusyDetail"]
+        )
+    )
     after = await only(
-        varied(
+        build_varied_baseline_tenant(
             "sharing-policy",
             "Domains",
             ["a:CalendarSharingFreeBusyDetail", "evil.example:ContactsSharing"],
@@ -476,7 +456,7 @@ async def test_a_row_that_is_switched_off_is_noted_until_its_day_has_passed() ->
 
 
 async def test_foreign_names_are_shown_as_they_are_and_cannot_leave_their_quotes() -> None:
-    found = tenant()
+    found = build_baseline_tenant()
     name = "x' ; Remove-Mailbox\u202e\n" + "y" * 5_000
     adding(found, "remote-domain", "id' -AutoForwardEnabled $true #", Name=name)
     found.configurations[-1] = replace(

@@ -21,7 +21,7 @@ from core.guards.tenant_baseline.rule_file import (
 )
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
 from core.model.guards import Mode
-from tests.unit.config.test_settings import GIVEN
+from tests.support.builders import MINIMAL_SETTINGS
 
 TODAY = date(2026, 11, 20)
 NEW: Mapping[str, object] = {
@@ -307,7 +307,11 @@ def test_only_rows_that_can_be_written_may_be_enforced() -> None:
 
 def test_settings_bring_the_baseline_and_the_permissions_that_follow_from_it() -> None:
     settings = Settings.read(
-        {**GIVEN, "TENANT_BASELINE_MODE": "enforce", "BASELINE_ENFORCE": "device-password"}
+        {
+            **MINIMAL_SETTINGS,
+            "TENANT_BASELINE_MODE": "enforce",
+            "BASELINE_ENFORCE": "device-password",
+        }
     )
     config = settings.find_guard_config("tenant-baseline")
     assert config
@@ -334,5 +338,5 @@ def test_settings_bring_the_baseline_and_the_permissions_that_follow_from_it() -
 )
 def test_a_wrong_baseline_is_named_with_all_other_mistakes(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name) as caught:
-        Settings.read({**GIVEN, name: value, "RUN_MINUTES": "nan"})
+        Settings.read({**MINIMAL_SETTINGS, name: value, "RUN_MINUTES": "nan"})
     assert "RUN_MINUTES" in str(caught.value)

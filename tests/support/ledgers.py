@@ -1,0 +1,84 @@
+"""Rows for tests of the ledger, and a ledger on a table of its own."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from azure.data.tables.aio import TableClient
+
+from core.adapters.table_storage.ledger import TableLedger
+from core.engine.run import create_run_id
+from core.model.cases import Case, Notification
+from core.model.changes import ChangeRecord, ChangeState
+from core.model.findings import Fact, Severity, Verdict
+from core.model.requests import OperatorRequest, RequestKind
+from core.model.state import GuardState, ScanTotals, Shard
+from sandbox.functions_host.azurite import Azurite
+from tests.support.fakes.world import DAY, START
+
+GUARD = "toy"
+
+
+@asynccontextmanager
+async def open_table_ledger(azurite: Azurite, name: str = "") -> AsyncIterator[TableLedger]:
+    """A ledger on a table of its own."""
+    table = TableClient.from_connection_string(
+        azurite.connection_string, table_name=name or f"t{uuid.uuid4().hex}", retry_total=0
+    )
+    async with table:
+        yield TableLedger(table)
+
+
+def build_stored_case(key: str = "k1") -> Case:
+    return Case(
+        key=key,
+        kind="forward",
+        object_id="00000000-0000-0000-0000-000000000001",
+        subject="o'brien@exämple.com \U0001f984",
+        severity=Severity.HIGH,
+        guard_verdict=Verdict.EXTERNAL,
+        verdict=Verdict.CONTESTED,
+        summary="It forwards / mail # ? \\ out.",
+        opened_at=START,
+        facts=(Fact("", "a"), Fact("", "b")),
+        sources=("mailboxes",),
+        notification=Notification.OPENED,
+        notified_at=START + DAY,
+    )
+
+
+def build_stored_record(number: int = 1) -> ChangeRecord:
+    return ChangeRecord(
+        id=f"c{number}",
+        case_key="k1",
+        subject="a@example.com",
+        kind="ResetAuditSet",
+        arguments={"mailbox_guid": "g", "extras": [["Owner", ["Copy"]]]},
+        state=ChangeState.INTENDED,
+        at=START + timedelta(seconds=number),
+        run="r1",
+        before={"AuditEnabled": True, "DefaultAuditSet": ["Admin"]},
+    )
+
+
+GUARD_STATE = GuardState(frozenset({"b", "a"}), 12, {"slow": START})
+DONE_SHARD = Shard(
+    "r1", "", "8", 500, START, done=True, totals=ScanTotals(500, 1, abandoned_shards=("why",))
+)
+
+
+def build_stored_request(**changes: Any) -> OperatorRequest:
+    """Something a person asks for."""
+    action = OperatorRequest(
+        id=create_run_id(START),
+        kind=RequestKind.ACKNOWLEDGE,
+        subject="0" * 32,
+        requested_by="Dana",
+        reason="known; being looked into",
+        at=START,
+        authenticated_as="function key",
+    )
+    return replace(action, **changes)

@@ -1,0 +1,48 @@
+"""The layout of the repository: what tests share stands in modules that are no tests."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("bench", "core", "sandbox", "tests", "tools")
+MODULES = sorted(
+    path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py")
+)
+TEST_MODULES = {path.with_suffix("").parts for path in MODULES if path.name.startswith("test_")}
+
+
+def list_imported_modules(source: str) -> Iterator[tuple[str, ...]]:
+    """The dotted paths, split, of every name that a module imports."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (tuple(alias.name.split(".")) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            module = tuple(node.module.split("."))
+            yield module
+            yield from ((*module, alias.name) for alias in node.names)
+
+
+def test_the_repository_has_test_modules() -> None:
+    assert len(TEST_MODULES) > 100
+
+
+@pytest.mark.parametrize(
+    "line", ["import a.test_b", "from a.test_b import c", "from a import test_b"]
+)
+def test_every_form_of_an_import_is_recognized(line: str) -> None:
+    assert ("a", "test_b") in list_imported_modules(line)
+
+
+def test_nothing_is_imported_from_a_test_module() -> None:
+    imports = {
+        str(path): sorted(
+            ".".join(module)
+            for module in list_imported_modules((ROOT / path).read_text(encoding="utf-8"))
+            if module in TEST_MODULES
+        )
+        for path in MODULES
+    }
+    assert {path: modules for path, modules in imports.items() if modules} == {}
