@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from core.errors import Rejected
-from core.guards.mailbox_audit import GUARD, AuditItem, LicensedAudit, judge
+from core.guards.mailbox_audit.guard import GUARD, AuditItem, LicensedAudit, judge
 from core.microsoft365.audit_actions import DEFAULT_ACTIONS, ItemsAccessedRule
 from core.microsoft365.service_plans import ADVANCED_AUDITING_PLAN
 from core.model.findings import Finding, Severity, Verdict, format_facts

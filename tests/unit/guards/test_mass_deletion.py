@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from core.guards.mass_deletion import (
+from core.guards.mass_deletion.guard import (
     GUARD,
     MAX_LOOKUPS,
     DeletionBurst,

@@ -13,9 +13,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from core.guards.mass_deletion.options import (
+    COUNT,
+    HOURS,
+    PERCENT,
+    DeletionOptions,
+    Policy,
+    read_options,
+)
 from core.model.findings import Fact, Finding, Severity, Verdict
-from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
-from core.model.options import Purpose, Setting, SettingReader, number, whole_number
+from core.model.guards import Guard, ObserveContext, Permission, Service
+from core.model.options import SettingReader
 from core.sanitize import sanitize_text
 from core.tenant.directory import Account, Actor, DeletedObject, Deletion
 from core.tenant.merging import collect_failures, collect_sources
@@ -51,48 +59,6 @@ SYNC_NAMES = frozenset(
         "on-premises directory synchronization service account",
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class DeletionOptions:
-    """How many deletions are a mass deletion: more than `count` and more than `percent`."""
-
-    count: int
-    percent: float
-    """A percentage of all users."""
-    hours: int
-    """The window in which deletions count together."""
-
-
-type Policy = GuardPolicy[DeletionOptions]
-
-COUNT = Setting(
-    name="MASS_DELETION_COUNT",
-    purpose=Purpose.JUDGEMENT,
-    default="10",
-    help="mass-deletion: deletions within the window that raise no finding",
-    parse=whole_number(1, 500),
-)
-PERCENT = Setting(
-    name="MASS_DELETION_PERCENT",
-    purpose=Purpose.JUDGEMENT,
-    default="5",
-    help="mass-deletion: or this percentage of all users, whichever is more; more than 500 "
-    "deletions always raise a finding",
-    parse=number(0.0, 100.0),
-)
-HOURS = Setting(
-    name="MASS_DELETION_HOURS",
-    purpose=Purpose.JUDGEMENT,
-    default="24",
-    help="mass-deletion: length of the window in hours",
-    parse=whole_number(1, 72),
-)
-
-
-def read_options(reader: SettingReader) -> DeletionOptions:
-    """The guard's options from its settings."""
-    return DeletionOptions(reader.read(COUNT), reader.read(PERCENT), reader.read(HOURS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,17 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
 
+from core.guards.mailbox_audit.options import (
+    AUDIT_LOG_AGE_DAYS,
+    ITEMS_ACCESSED,
+    AuditOptions,
+    Policy,
+    read_options,
+)
 from core.microsoft365.audit_actions import (
     AUDITING_CAPABILITY,
     DEFAULT_ACTIONS,
     MAIL_ITEMS_ACCESSED,
-    ItemsAccessedRule,
     build_audit_reset,
     compare_audit_set,
     expects_items_accessed,
@@ -24,8 +30,8 @@ from core.microsoft365.audit_actions import (
     list_deviation_facts,
 )
 from core.model.findings import Fact, Finding, Severity, Verdict
-from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
-from core.model.options import Purpose, Setting, SettingReader, one_of, whole_number
+from core.model.guards import Guard, ObserveContext, Permission, Service
+from core.model.options import SettingReader
 from core.sanitize import sanitize_text
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.changes import (
@@ -63,41 +69,6 @@ ORGANIZATION = "organization"
 AUDITED_KINDS = frozenset(
     {"usermailbox", "sharedmailbox", "linkedmailbox", "legacymailbox", "teammailbox"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class AuditOptions:
-    """What mailboxes should record, and for how long."""
-
-    age_days: int
-    """The least AuditLogAgeLimit, in days."""
-    items_accessed: ItemsAccessedRule
-    """Where MailItemsAccessed should be recorded."""
-
-
-type Policy = GuardPolicy[AuditOptions]
-
-AUDIT_LOG_AGE_DAYS = Setting(
-    name="AUDIT_LOG_AGE_DAYS",
-    purpose=Purpose.JUDGEMENT,
-    default="180",
-    help="mailbox-audit: the least AuditLogAgeLimit, in days",
-    parse=whole_number(1, 3650),
-)
-ITEMS_ACCESSED = Setting(
-    name="MAIL_ITEMS_ACCESSED",
-    purpose=Purpose.JUDGEMENT,
-    default="licensed",
-    help="mailbox-audit: where MailItemsAccessed should be recorded: licensed, required or ignore",
-    parse=one_of(*ItemsAccessedRule),
-)
-
-
-def read_options(reader: SettingReader) -> AuditOptions:
-    """The guard's options from its settings."""
-    return AuditOptions(
-        reader.read(AUDIT_LOG_AGE_DAYS), ItemsAccessedRule(reader.read(ITEMS_ACCESSED))
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,3 @@
+"""The guard mailbox_audit."""
+
+from core.guards.mailbox_audit.guard import GUARD as GUARD
