@@ -30,7 +30,8 @@ from core.config.settings import (
     get_sign_in_method,
 )
 from core.engine.run import create_run_id, run
-from core.engine.shards import ShardMessage, abandon_shard, process_shard
+from core.engine.shard_message import ShardMessage
+from core.engine.shards import abandon_shard, process_shard
 from core.errors import SettingsError
 from core.jobs.run_requests import RunMessage, process_run_message
 from core.jobs.settings_changes import alert_on_settings_change

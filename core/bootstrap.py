@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.config.settings import Settings
 from core.errors import SettingsError
+from core.notifications.run_cards import build_cards
 from core.ports import World
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ async def connect_world(
             ledger,
             teams,
             now or ledger.clock.now,
+            build_cards,
             lambda: {service.name: service.requests for service in services},
             lambda: (time.monotonic() - begun) / (SCAN_TIME_SHARE * settings.run_seconds),
             settings.shard_above if has_queue else None,

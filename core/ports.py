@@ -1,7 +1,7 @@
 """What the engine needs besides the tenant: memory, a voice, and the time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -126,6 +126,36 @@ class Ledger(Protocol):
         ...
 
 
+class RenderedMessage(Protocol):
+    """A message for the notification channel, with the rows that it reports.
+
+    Exactly these rows are marked as notified once the channel has accepted it.
+    """
+
+    @property
+    def payload(self) -> Mapping[str, object]:
+        """The message as the channel takes it."""
+        ...
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """The cases it reports."""
+        ...
+
+    @property
+    def operator_requests(self) -> tuple[OperatorRequest, ...]:
+        """The requests of operators whose results it reports."""
+        ...
+
+    def build_plain_payload(self, report: RunReport) -> Mapping[str, object]:
+        """The same report for a channel that rejected the card: small, without untrusted text."""
+        ...
+
+
+# Makes the messages of a run's report, in sending order, with links to the app at an address.
+type ReportRenderer = Callable[[RunReport, str], Sequence[RenderedMessage]]
+
+
 class NotificationChannel(Protocol):
     """The voice."""
 
@@ -149,6 +179,7 @@ class World:
     ledger: Ledger
     notification_channel: NotificationChannel
     now: Callable[[], datetime]
+    render: ReportRenderer
     call_counts: Callable[[], Mapping[str, int]] = dict
     budget_used: Callable[[], float] = lambda: 0.0
     shard_above: int | None = None

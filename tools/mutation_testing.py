@@ -1,6 +1,6 @@
 """How much the tests notice: the program is changed in small ways, and each time they must fail.
 
-    python -m tools.mutation_testing [plan] [run] [ledger] [--again] [--count] [--show] [--processes
+    python -m tools.mutation_testing [decide] [run] [ledger] [--again] [--count] [--show] [--processes
     N]
 
 Mutmut makes the mutants (settings: `[tool.mutmut]` in pyproject.toml) and runs, for each, the tests
@@ -28,10 +28,11 @@ from sandbox.functions_host.azurite import Azurite
 ROOT = Path(__file__).resolve().parent.parent
 MUTANTS = ROOT / "mutants"
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
-TARGETS = {
-    "plan": "core/engine/decide.py",
-    "run": "core/engine/run.py",
-    "ledger": "core/adapters/table_storage/ledger.py",
+DECISIONS = ("assess", "case_lifecycle", "decision_context", "outcomes", "plan", "reconcile")
+TARGETS: Mapping[str, tuple[str, ...]] = {
+    "decide": tuple(f"core/engine/{name}.py" for name in DECISIONS),
+    "run": ("core/engine/run.py",),
+    "ledger": ("core/adapters/table_storage/ledger.py",),
 }
 MIN_SCORE = 90.0
 
@@ -103,12 +104,12 @@ async def run_mutmut(patterns: list[str], processes: int) -> int:
 def summarize_target(target: str, show: bool) -> Iterator[str]:
     """A line about a target, and one for each mutant the tests did not notice."""
     known = load_equivalents()
-    mutants = load_mutants(TARGETS[target])
-    count = Counter(mutant.outcome for mutant in mutants)
+    mutants = [(mutant, source) for source in TARGETS[target] for mutant in load_mutants(source)]
+    count = Counter(mutant.outcome for mutant, _ in mutants)
     left: list[str] = []
-    for mutant in mutants:
+    for mutant, source in mutants:
         if mutant.outcome in LIVING_OUTCOMES:
-            was, becomes = get_diff(mutant, TARGETS[target])
+            was, becomes = get_diff(mutant, source)
             if (mutant.function, becomes) in known:
                 count["equivalent"] += 1
             else:
@@ -138,13 +139,16 @@ def main() -> int:
     asked.target = asked.target or list(TARGETS)
     if not asked.count:
         patterns = [
-            f"{TARGETS[target].removesuffix('.py').replace('/', '.')}.*" for target in asked.target
+            f"{source.removesuffix('.py').replace('/', '.')}.*"
+            for target in asked.target
+            for source in TARGETS[target]
         ]
         if asked.again:
             patterns = [
                 mutant.name
                 for target in asked.target
-                for mutant in load_mutants(TARGETS[target])
+                for source in TARGETS[target]
+                for mutant in load_mutants(source)
                 if mutant.outcome in LIVING_OUTCOMES
             ]
         if patterns and (failed := asyncio.run(run_mutmut(patterns, asked.processes))):

@@ -5,52 +5,21 @@
 It is the same whether one run has looked at everything or many shards have.
 """
 
-import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
-from itertools import batched, groupby
+from datetime import timedelta
 
-from core.engine.decide import Plan, mark_notified, plan_changes, record_outcomes
+from core.engine.apply import apply_changes
+from core.engine.notify import send_notifications
+from core.engine.plan import Plan, plan_changes
 from core.engine.request_decisions import resolve_run_requests
-from core.engine.scan import Scan
-from core.errors import (
-    CardRejected,
-    Forbidden,
-    NotFound,
-    NotificationError,
-    Rejected,
-    Superseded,
-    Unavailable,
-)
-from core.microsoft365.permissions import READ_ONLY_VERBS
-from core.model.cases import Case, Notification
-from core.model.changes import ChangeRecord, ChangeState, Outcome
-from core.model.findings import Severity, Verdict
+from core.engine.run_report import build_run_report
+from core.engine.scan_progress import Scan
 from core.model.requests import OperatorRequest, RunOptions
-from core.model.run_document import run_report_to_log_line
-from core.model.runs import REQUESTS_ONLY, ReportedFinding, RunReport
+from core.model.runs import RunReport
 from core.model.state import GuardState, ScanTotals
-from core.notifications.run_cards import ChannelMessage, build_cards
-from core.ports import Claim, World
-from core.status.counts import count_by_severity, select_open_cases
-from core.tenant.changes import AppliedChange, build_change
-from core.tenant.port import GrantedPermissions, Tenant
+from core.ports import World
 
-log = logging.getLogger("exoguard.run")
-
-# Outcomes are written down this often, so that a run which dies repeats little.
-RECORD_BATCH_SIZE = 10
 HOUSEKEEPING_KEY = "housekeeping"
-MAX_GRANTS_LISTED = 200
-# A look that takes longer tells what it has found before it ends, and then again now and then.
-FIRST_CARD_AFTER = timedelta(seconds=3)
-NEXT_CARD_AFTER = timedelta(seconds=30)
-
-
-def log_run(report: RunReport) -> None:
-    """One line a run, whatever became of it: what watches from outside reads nothing else."""
-    log.info("exoguard.run %s", run_report_to_log_line(report))
 
 
 async def finish_run(scan: Scan) -> RunReport:
@@ -63,7 +32,7 @@ async def finish_run(scan: Scan) -> RunReport:
     for case in noted.cases_to_delete:
         scan.cases.pop(case.key, None)
     scan.apply_saved_rows(noted.cases, (*noted.records, *plan.records))
-    outcomes = await apply_planned_changes(scan.world, scan.claim, plan, scan.cases)
+    outcomes = await apply_changes(scan.world, scan.claim, plan.changes_to_apply, scan.cases)
     scan.apply_saved_rows((), ())
     report = replace(
         build_run_report(scan, plan),
@@ -106,70 +75,6 @@ def mark_totals_incomplete(totals: ScanTotals) -> ScanTotals:
     return replace(totals, complete=False, ready_case_keys=(), unfinished_case_keys=())
 
 
-def build_run_report(scan: Scan, plan: Plan | None = None) -> RunReport:
-    """The report with what was seen and decided."""
-    tally, cases = scan.totals, scan.cases
-    open_by_severity = count_by_severity(select_open_cases(cases.values()))
-    rows = [*scan.reported_findings, *(plan.result.reported_findings if plan else ())]
-    report = replace(
-        scan.report,
-        status="done" if scan.finished else "going on",
-        read_count=tally.read_count,
-        population=max(scan.expected_population or 0, tally.population),
-        remaining_count=scan.remaining_count,
-        unread_count=tally.unread_count,
-        unavailable_sources=tuple(
-            sorted({miss.source for miss in tally.source_failures if not miss.optional})
-        ),
-        baselined=scan.baselined,
-        granted_permissions=summarize_grants(scan.decision_context.grants),
-        findings=tuple(
-            sorted(
-                (apply_escalation(row, cases.get(row.key)) for row in rows),
-                key=lambda row: (-row.finding.severity, row.finding.subject),
-            )
-        ),
-        exemption_count=sum(
-            exempt.until > scan.report.started_at for exempt in scan.snapshot.exemptions.values()
-        ),
-        open_count=sum(open_by_severity.values()),
-        critical_count=open_by_severity.get(Severity.CRITICAL, 0),
-    )
-    if plan is None:
-        return report
-    return replace(
-        report,
-        preview=tuple(
-            Outcome(case, subject, type(change).__name__, ChangeState.INTENDED)
-            for case, subject, change in plan.preview
-        ),
-        block_reason=plan.block_reason,
-        plan=plan.hash,
-    )
-
-
-def summarize_grants(grants: GrantedPermissions) -> dict[str, tuple[str, ...] | None]:
-    """What the app may do, as far as a run row has room for it: cmdlets that only look do not
-    count as too much.
-    """
-    roles, cmdlets = grants.app_roles, grants.cmdlets
-    return {
-        "graph": None if roles is None else tuple(sorted(roles))[:MAX_GRANTS_LISTED],
-        "exchange": None
-        if cmdlets is None
-        else tuple(sorted(name for name in cmdlets if not name.startswith(READ_ONLY_VERBS)))[
-            :MAX_GRANTS_LISTED
-        ],
-    }
-
-
-def apply_escalation(row: ReportedFinding, case: Case | None) -> ReportedFinding:
-    """A finding as its case has it: what it shares with others may have made it worse."""
-    if case is None or not case.escalated or case.severity <= row.finding.severity:
-        return row
-    return replace(row, finding=replace(row.finding, severity=case.severity, facts=case.facts))
-
-
 def get_release_error(run_options: RunOptions, plan: Plan) -> str:
     """What to say to somebody who released a plan that is not the one waiting."""
     if not run_options.plan or plan.released:
@@ -189,180 +94,3 @@ async def purge_if_due(world: World, state: GuardState, report: RunReport) -> Gu
     return replace(
         state, checks_finished_at={**state.checks_finished_at, HOUSEKEEPING_KEY: report.started_at}
     )
-
-
-def get_waiting_time(row: Case | OperatorRequest, now: datetime) -> timedelta:
-    """How long news have waited, as far as their times tell."""
-    if isinstance(row, OperatorRequest):
-        return max(now - (row.ended_at or row.at), timedelta())
-    since = {
-        Notification.OPENED: row.opened_at,
-        Notification.DONE: row.closed_at,
-        Notification.CLOSED: row.closed_at,
-    }
-    return max(now - (since.get(row.notification) or now), timedelta())
-
-
-async def send_notifications(world: World, claim: Claim, report: RunReport) -> RunReport:
-    """Send the cards one after another; what each tells is marked told once it was taken.
-
-    A channel that does not answer leaves the rest untold, for the next run. One that refuses a
-    card, in whatever words, is still told the others.
-    """
-    messages = build_cards(report, world.public_url)
-    if not messages:
-        return report
-    untold: list[ChannelMessage] = []
-    error = ""
-    for number, message in enumerate(messages):
-        try:
-            rows = await send_message(world, claim, message, report)
-        except CardRejected as refused:
-            untold.append(message)
-            error = str(refused)
-            continue
-        except NotificationError as failed:
-            untold += messages[number:]
-            error = str(failed)
-            break
-        all_told = message is messages[-1] and not untold
-        report = replace(
-            report,
-            card_count=report.card_count + 1,
-            delivered=True if all_told else report.delivered,
-        )
-        await claim.save(*rows, *(get_report_rows(report) if all_told else ()))
-    if untold:
-        left = [row for message in untold for row in get_message_rows(message)]
-        log.error("%s: %d news stay untold: %s", report.guard, len(left), error)
-        report = replace(
-            report,
-            delivered=False,
-            error=f"the alert was not taken: {error}",
-            oldest_pending_age=max(get_waiting_time(row, world.now()) for row in left),
-        )
-        await claim.save(*get_report_rows(report))
-    return report
-
-
-def get_report_rows(report: RunReport) -> tuple[RunReport, ...]:
-    """The report, to be remembered: unless nothing was looked at, which is no run."""
-    return () if report.status == REQUESTS_ONLY else (report,)
-
-
-def get_message_rows(message: ChannelMessage) -> tuple[Case | OperatorRequest, ...]:
-    """Everything a message tells."""
-    return (*message.cases, *message.operator_requests)
-
-
-async def send_message(
-    world: World, claim: Claim, message: ChannelMessage, report: RunReport
-) -> tuple[Case | OperatorRequest, ...]:
-    """The rows of a message that was taken, to be written as told. Raises AlertError.
-
-    A card that is refused, too large perhaps, is followed by a plain one.
-    """
-    await claim.ensure_held()
-    try:
-        await world.notification_channel.send(message.payload)
-    except CardRejected as error:
-        log.warning("%s: a card was refused, so a plain one goes out: %s", report.guard, error)
-        await world.notification_channel.send(message.build_plain_payload(report))
-    actions = (replace(action, notified=True) for action in message.operator_requests)
-    return (*mark_notified(message.cases, world.now()), *actions)
-
-
-async def send_early_notifications(scan: Scan) -> None:
-    """Cards while the look goes on, so that nobody waits for the end of a large tenant.
-
-    What is found at the first look is told at its end, as one summary.
-    """
-    now = scan.world.now()
-    since = scan.scan_pass.notified_at or scan.report.started_at
-    patience = NEXT_CARD_AFTER if scan.scan_pass.notified_at else FIRST_CARD_AFTER
-    news = [case for case in scan.cases.values() if case.notification and scan.owns_case(case)]
-    asked = any(not action.notified for action in scan.report.operator_requests)
-    if not (news or asked) or now - since < patience or any(case.baselined for case in news):
-        return
-    report = replace(build_run_report(scan), notifications=tuple(news), status="going on")
-    scan.scan_pass = replace(scan.scan_pass, notified_at=now)
-    for message in build_cards(report, scan.world.public_url):
-        try:
-            rows = await send_message(scan.world, scan.claim, message, report)
-        except NotificationError as error:
-            log.warning("%s: news wait for the end of the run: %s", report.guard, error)
-            return
-        await scan.claim.save(*rows, state=scan.build_state())
-        scan.apply_saved_rows((row for row in rows if isinstance(row, Case)), ())
-        known = {row.id: row for row in rows if isinstance(row, OperatorRequest)}
-        actions = tuple(known.get(action.id, action) for action in scan.report.operator_requests)
-        scan.report = replace(
-            scan.report, card_count=scan.report.card_count + 1, operator_requests=actions
-        )
-
-
-async def apply_planned_changes(
-    world: World, claim: Claim, plan: Plan, cases: dict[str, Case]
-) -> tuple[Outcome, ...]:
-    """Make the planned changes, case by case, and record what came of each."""
-    outcomes: list[Outcome] = []
-    forbidden: dict[str, Outcome] = {}
-    by_case = [
-        list(rows) for _, rows in groupby(plan.changes_to_apply, key=lambda record: record.case_key)
-    ]
-    for group in batched(by_case, RECORD_BATCH_SIZE, strict=False):
-        rows: list[Case | ChangeRecord] = []
-        for records in group:
-            made = [
-                (record, await attempt_change(world.tenant, claim, record, forbidden))
-                for record in records
-            ]
-            concluded, case = record_outcomes(cases.get(records[0].case_key), made, world.now())
-            rows += concluded
-            if case:
-                cases[case.key] = case
-                rows.append(case)
-            outcomes += (outcome for _, outcome in made)
-        await claim.save(*rows)
-    return tuple(outcomes)
-
-
-async def attempt_change(
-    tenant: Tenant, claim: Claim, record: ChangeRecord, forbidden: dict[str, Outcome]
-) -> Outcome:
-    """Make one change. What the tenant answers is an outcome; the others go on."""
-    try:
-        change = build_change(record.kind, record.arguments)
-    except ValueError:
-        note = f"this version does not know the change {record.kind}"
-        return Outcome(record.case_key, record.subject, record.kind, ChangeState.SUPERSEDED, note)
-    if record.kind in forbidden:
-        return replace(forbidden[record.kind], case_key=record.case_key, subject=record.subject)
-    async with claim.protect_writes():
-        outcome = await capture_outcome(record, lambda: tenant.writer.apply(change))
-    if outcome.lacks_permission:
-        # The permission is missing for every object: asking again would only repeat the answer.
-        forbidden[record.kind] = outcome
-    return outcome
-
-
-async def capture_outcome(
-    record: ChangeRecord, attempt: Callable[[], Awaitable[AppliedChange]]
-) -> Outcome:
-    """What the tenant answers to one attempt, as an outcome."""
-    result = Outcome(record.case_key, record.subject, record.kind, ChangeState.APPLIED)
-    try:
-        applied = await attempt()
-    except (Superseded, NotFound) as error:
-        return replace(result, state=ChangeState.SUPERSEDED, note=str(error))
-    except Rejected as error:
-        verdict = next((item for item in Verdict if item == error.verdict), Verdict.REFUSED)
-        return replace(result, state=ChangeState.REFUSED, note=str(error), verdict=verdict)
-    except Forbidden as error:
-        missing = f"missing permission: {error.permission}; " if error.permission else ""
-        note = f"{missing}{error}"
-        return replace(result, state=ChangeState.FAILED, note=note, lacks_permission=True)
-    except Unavailable as error:
-        begun = dict(error.before or {})
-        return replace(result, state=ChangeState.FAILED, note=str(error), before=begun)
-    return replace(result, note=applied.note, before=dict(applied.before))

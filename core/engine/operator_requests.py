@@ -11,7 +11,8 @@ round.
 import logging
 from dataclasses import replace
 
-from core.engine.finish import capture_outcome, log_run, send_notifications
+from core.engine.apply import capture_outcome
+from core.engine.notify import send_notifications
 from core.engine.request_decisions import (
     RUN_REQUEST_KINDS,
     RequestResult,
@@ -21,6 +22,7 @@ from core.engine.request_decisions import (
     list_open_requests,
     record_undo,
 )
+from core.engine.run_report import log_run
 from core.errors import Unavailable
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from core.engine.decide import IN_EFFECT_STATES, RELEASE_WINDOW
+from core.engine.decision_context import IN_EFFECT_STATES, RELEASE_WINDOW
 from core.engine.exemption_audit import UNDO_EXEMPTION_PERIOD, build_undo_reason
 from core.engine.truncation import truncate_record
 from core.errors import SettingsError

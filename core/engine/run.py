@@ -17,11 +17,14 @@ import secrets
 from dataclasses import replace
 from datetime import datetime
 
-from core.engine.decide import DecisionContext
-from core.engine.finish import finish_run, log_run, send_early_notifications
+from core.engine.decision_context import DecisionContext
+from core.engine.finish import finish_run
+from core.engine.notify import send_early_notifications
 from core.engine.operator_requests import add_requests_to_report, process_requests
 from core.engine.request_decisions import with_requested_release
-from core.engine.scan import Scan, scan_tenant
+from core.engine.run_report import log_run
+from core.engine.scan import scan_tenant
+from core.engine.scan_progress import Scan
 from core.engine.shards import continue_scan_pass, enqueue_shards
 from core.errors import ExoguardError
 from core.keys import format_descending_time

@@ -10,25 +10,21 @@ once, and a card is made only of cases whose shards are done. How many shards ar
 is counted in the ledger after each claim, so it holds over all instances.
 """
 
-import base64
-import json
 import logging
 import secrets
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
-from core.engine.decide import DecisionContext, find_due_checks, reconcile_batch
-from core.engine.finish import (
-    NEXT_CARD_AFTER,
-    build_run_report,
-    finish_run,
-    log_run,
-    send_early_notifications,
-)
-from core.engine.scan import Scan, is_check_complete, truncate_totals
+from core.engine.decision_context import DecisionContext
+from core.engine.finish import finish_run
+from core.engine.notify import NEXT_CARD_AFTER, send_early_notifications
+from core.engine.periodic_checks import find_due_checks, is_check_complete
+from core.engine.reconcile import reconcile_batch
+from core.engine.run_report import build_run_report, log_run
+from core.engine.scan_progress import Scan, truncate_totals
 from core.engine.self_findings import SELF_CHECK_KINDS
+from core.engine.shard_message import ShardMessage
 from core.errors import Unavailable
 from core.keys import PREFIX_LENGTH, RANGE_END, RANGE_START, compute_hash_prefix
 from core.model.cases import Case
@@ -38,8 +34,7 @@ from core.model.requests import RunOptions
 from core.model.runs import ReportedFinding, RunReport
 from core.model.state import GuardSnapshot, ScanPass, ScanTotals, Shard
 from core.ports import Claim, ShardStatus, World
-from core.tenant.mailbox_index import MailboxIndex, MailboxRange, mailbox_to_row, parse_mailbox_rows
-from core.tenant.mailboxes import Mailbox
+from core.tenant.mailbox_index import MailboxIndex, MailboxRange
 from core.tenant.port import GrantedPermissions
 from core.tenant.readings import Reading
 
@@ -47,68 +42,12 @@ log = logging.getLogger("exoguard.shards")
 
 # A message of a Storage queue holds 64 KiB as base64, which is 48 KiB of text.
 MAX_QUEUE_MESSAGE_LENGTH = 45_000
-MAX_DECOMPRESSED_SIZE = 1_000_000
 # A round nobody has worked on for so long is given up and begun anew.
 STALL_TIMEOUT = timedelta(minutes=15)
 # So large a part of the shards is swept in one round, so that a sweep is over within a day.
 CHECKED_SHARD_DIVISOR = 48
-# What comes of taking a message apart that nobody here has written.
-MESSAGE_PARSE_ERRORS = (ValueError, KeyError, TypeError, OverflowError, RecursionError, zlib.error)
 # How long a shard waits for its turn, in seconds: a look at the ledger each time.
 SHARD_TURN_DELAY = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class ShardMessage:
-    """One message on the queue: which mailboxes to look into, for which round."""
-
-    guard: str
-    pass_id: str
-    number: int
-    mode: Mode
-    low: str
-    high: str
-    due_checks: tuple[str, ...]
-    mailboxes: tuple[Mailbox, ...]
-
-    def to_json(self) -> str:
-        """The message. It begins with what a person may want to read of it."""
-        rows = [mailbox_to_row(mailbox) for mailbox in self.mailboxes]
-        squeezed = zlib.compress(json.dumps(rows, ensure_ascii=False).encode())
-        return json.dumps(
-            {
-                "guard": self.guard,
-                "round": self.pass_id,
-                "shard": self.number,
-                "mode": str(self.mode),
-                "low": self.low,
-                "high": self.high,
-                "due": self.due_checks,
-                "mailboxes": base64.b64encode(squeezed).decode(),
-            }
-        )
-
-    @classmethod
-    def from_json(cls, text: str) -> "ShardMessage":
-        """An order from its message. Raises ValueError for anything else."""
-        try:
-            wire = json.loads(text)
-            inflater = zlib.decompressobj()
-            raw = inflater.decompress(base64.b64decode(wire["mailboxes"]), MAX_DECOMPRESSED_SIZE)
-            if inflater.unconsumed_tail:
-                raise ValueError("too long")
-            return cls(
-                guard=str(wire["guard"]),
-                pass_id=str(wire["round"]),
-                number=int(wire["shard"]),
-                mode=Mode(wire["mode"]),
-                low=str(wire["low"]),
-                high=str(wire["high"]),
-                due_checks=tuple(map(str, wire["due"])),
-                mailboxes=parse_mailbox_rows(json.loads(raw)),
-            )
-        except MESSAGE_PARSE_ERRORS as error:
-            raise ValueError(f"not an order for a shard: {type(error).__name__}") from error
 
 
 # ----------------------------------------------------------------------------------------------

@@ -24,10 +24,11 @@ from core.adapters.retry import ThrottledService
 from core.adapters.table_storage.ledger import TableLedger
 from core.adapters.teams import TeamsChannel
 from core.config.settings import Settings
-from core.engine.decide import IN_EFFECT_STATES
+from core.engine.decision_context import IN_EFFECT_STATES
 from core.engine.run import run
 from core.model.guards import GuardConfig, Mode
 from core.model.runs import RunReport
+from core.notifications.run_cards import build_cards
 from core.ports import World
 from sandbox.functions_host.azurite import Azurite
 from sandbox.scene_runner import build_app_settings
@@ -169,7 +170,7 @@ class Stage:
         async with self.table() as table:
             ledger = TableLedger(cast(TableClient, MortalTable(table, reaper)))
             tenant = connect_tenant(self.graph, self.exchange)
-            world = World(tenant, ledger, self.teams, self.clock)
+            world = World(tenant, ledger, self.teams, self.clock, build_cards)
             return await run(self.duty, world)
 
     async def tick(self) -> None:

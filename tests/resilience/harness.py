@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from core.engine.decide import IN_EFFECT_STATES
+from core.engine.decision_context import IN_EFFECT_STATES
 from core.engine.self_findings import SELF_CHECK_KINDS
 from core.model.cases import Case
 from core.model.changes import ChangeRecord

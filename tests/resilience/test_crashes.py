@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from core.config.catalog import CATALOG
-from core.engine.finish import RECORD_BATCH_SIZE
+from core.engine.apply import RECORD_BATCH_SIZE
 from core.engine.operator_requests import run_requests_only
 from core.model.guards import ChangeLimit, GuardConfig
 from core.model.requests import OperatorRequest, RequestKind

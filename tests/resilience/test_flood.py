@@ -52,7 +52,7 @@ class Channel:
     async def tick(self) -> RunReport:
         """One run."""
         duty = replace(FORWARDING_CONFIG, mode=Mode.ALERT)
-        world = World(self.tenant, self.ledger, self.alerts, self.clock)
+        world = World(self.tenant, self.ledger, self.alerts, self.clock, build_cards)
         report = await run(duty, world)
         self.clock.advance(minutes=15)
         return report

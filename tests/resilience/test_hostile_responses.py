@@ -19,6 +19,7 @@ from core.model.cases import Case
 from core.model.findings import Verdict
 from core.model.guards import GuardConfig, Mode
 from core.model.runs import RunReport
+from core.notifications.run_cards import build_cards
 from core.ports import World
 from tests.support.builders import AUDIT_CONFIG, FORWARDING_CONFIG, SIGN_IN_CONFIG
 from tests.support.fakes.world import Clock, FakeLedger, FakeNotificationChannel
@@ -85,7 +86,7 @@ class Watch:
         self.connection.sandbox.tenant.set_faults(struck)
         of = self.connection
         fresh = connect_tenant(of.graph, of.exchange, sleep=of.clock.sleep)
-        world = World(fresh, self.ledger, self.alerts, self.clock)
+        world = World(fresh, self.ledger, self.alerts, self.clock, build_cards)
         report = await run(self.duty, world)
         self.clock.advance(hours=1)
         return report

@@ -19,7 +19,7 @@ from azure.data.tables.aio import TableClient
 
 from core.bootstrap import open_ledger
 from core.config.settings import Settings
-from core.engine.decide import IN_EFFECT_STATES
+from core.engine.decision_context import IN_EFFECT_STATES
 from core.model.changes import ChangeState
 from core.model.state import GuardSnapshot
 from sandbox.functions_host.azurite import Azurite

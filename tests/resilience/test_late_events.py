@@ -18,6 +18,7 @@ from core.model.cases import Case
 from core.model.findings import Severity
 from core.model.guards import Guard, GuardConfig, Mode
 from core.model.runs import RunReport
+from core.notifications.run_cards import build_cards
 from core.ports import World
 from core.tenant.apps import DelegatedGrant
 from core.tenant.directory import Deletion
@@ -50,7 +51,7 @@ class Stage:
     async def tick(self, hours: float = 1.0) -> RunReport:
         """One run; then so many hours pass."""
         tenant = cast(Tenant, self.tenant)
-        world = World(tenant, self.ledger, self.alerts, self.clock)
+        world = World(tenant, self.ledger, self.alerts, self.clock, build_cards)
         report = await run(GuardConfig(self.guard, "0 0 * * * *", Mode.ALERT), world)
         self.clock.advance(hours=hours)
         return report

@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 
 from core.adapters.table_storage.codec import decode_stored_record
-from core.engine.decide import IN_EFFECT_STATES
+from core.engine.decision_context import IN_EFFECT_STATES
 from core.engine.operator_requests import run_requests_only
 from core.engine.run import run
 from core.model.changes import ChangeRecord, ChangeState

@@ -17,9 +17,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from core.engine.decide import CONTEST_WINDOW, FLAP_COUNT, IN_EFFECT_STATES
+from core.engine.assess import FLAP_COUNT
+from core.engine.decision_context import CONTEST_WINDOW, IN_EFFECT_STATES
 from core.engine.operator_requests import run_requests_only
-from core.engine.shards import ShardMessage
+from core.engine.shard_message import ShardMessage
 from core.errors import Forbidden, LedgerError, NotificationError, Rejected, Unavailable
 from core.model.changes import ChangeRecord
 from core.model.findings import Finding

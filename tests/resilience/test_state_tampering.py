@@ -12,9 +12,9 @@ import pytest
 from core.adapters.exchange.client import Command
 from core.adapters.table_storage.codec import encode_stored_record
 from core.config.settings import SETTINGS, Settings, list_settings
-from core.engine.decide import find_due_checks
 from core.engine.exemption_audit import find_unauthorized_exemptions
 from core.engine.operator_requests import run_requests_only
+from core.engine.periodic_checks import find_due_checks
 from core.engine.run import create_run_id
 from core.engine.self_findings import UNAUTHORIZED_EXEMPTION
 from core.errors import Rejected

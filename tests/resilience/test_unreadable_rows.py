@@ -18,13 +18,14 @@ from azure.data.tables.aio import TableClient
 
 from core.adapters.table_storage.codec import encode_stored_record
 from core.adapters.table_storage.ledger import TableLedger
-from core.engine.decide import parse_planned_changes
+from core.engine.case_lifecycle import parse_planned_changes
 from core.engine.run import create_run_id, run
 from core.errors import LedgerError
 from core.keys import hash_parts
 from core.model.cases import Case, Exemption
 from core.model.guards import ChangeLimit, GuardConfig
 from core.model.runs import RunReport
+from core.notifications.run_cards import build_cards
 from core.ports import World
 from core.status.change_texts import list_planned_kinds
 from core.tenant.port import Tenant
@@ -98,7 +99,7 @@ async def tick(
 ) -> RunReport:
     """One run of a guard that would put right what it finds."""
     clock = Clock()
-    return await run(duty, World(cast(Tenant, toy), ledger, alerts, clock))
+    return await run(duty, World(cast(Tenant, toy), ledger, alerts, clock, build_cards))
 
 
 async def put(ledger: TableLedger, key: str, row: Mapping[str, object]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from core.model.cases import Exemption
 from core.model.guards import GuardConfig, Mode
 from core.model.runs import RunReport
 from core.model.state import GuardState
+from core.notifications.run_cards import build_cards
 from core.ports import World
 from core.tenant.port import Tenant
 from sandbox.functions_host.azurite import Azurite
@@ -61,6 +62,7 @@ class Told:
             self.ledger,
             self.alerts,
             self.clock,
+            build_cards,
             shard_above=shard_above,
         )
         report = await run(duty, world)

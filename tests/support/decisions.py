@@ -5,15 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from core.engine.decide import (
-    BatchResult,
-    DecisionContext,
-    Plan,
-    mark_notified,
-    plan_changes,
-    reconcile_batch,
-    record_outcomes,
-)
+from core.engine.decision_context import DecisionContext
+from core.engine.outcomes import mark_notified, record_outcomes
+from core.engine.plan import Plan, plan_changes
+from core.engine.reconcile import BatchResult, reconcile_batch
 from core.engine.self_findings import PlannedChange, population_dropped
 from core.model.cases import Case, Notification
 from core.model.changes import ChangeRecord, ChangeState, Outcome

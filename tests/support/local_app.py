@@ -21,6 +21,7 @@ from core.keys import build_object_key
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Fact, Severity, Verdict
+from core.notifications.run_cards import build_cards
 from core.ports import World
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.fakes.world import DAY, START, Clock, FakeLedger, FakeNotificationChannel
@@ -85,7 +86,7 @@ class LocalApp:
         """A worker, unless it is idle: does what is asked, without a look at the tenant."""
         duty = settings.find_guard_config(message.guard)
         assert duty
-        world = World(FakeTenant(), self.ledger, FakeNotificationChannel(), self.clock)
+        world = World(FakeTenant(), self.ledger, FakeNotificationChannel(), self.clock, build_cards)
         if not self.is_idle:
             await run_requests_only(duty, world, message.run)
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.config.catalog import CATALOG
-from core.engine.decide import parse_planned_changes
+from core.engine.case_lifecycle import parse_planned_changes
 from core.keys import build_object_key
 from core.microsoft365.cis_benchmark import find_controls
 from core.model.cases import Case, Exemption, Notification

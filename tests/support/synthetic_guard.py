@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any, Protocol, Self, cast
 
 from core.engine.run import run
-from core.engine.shards import ShardMessage, abandon_shard, process_shard
+from core.engine.shard_message import ShardMessage
+from core.engine.shards import abandon_shard, process_shard
 from core.errors import NotFound, Superseded, TenantError, Unavailable
 from core.keys import format_descending_time
 from core.model.findings import CorrelationRule, Fact, Finding, Severity, Verdict
@@ -23,6 +24,7 @@ from core.model.guards import (
 )
 from core.model.requests import RunOptions
 from core.model.runs import RunReport
+from core.notifications.run_cards import build_cards
 from core.ports import World
 from core.tenant.changes import AppliedChange, ClearMailboxForward
 from core.tenant.mailbox_index import MailboxPage
@@ -333,6 +335,7 @@ class EngineHarness[T: CrashableTenant = SyntheticTenant]:
             self.ledger,
             self.notification_channel,
             self.clock,
+            build_cards,
             budget_used=self.budget_used,
             shard_above=self.shard_above,
             shards_at_once=self.shards_at_once,

@@ -27,8 +27,8 @@ from core.api.request import BadRequest, HttpRequest
 from core.api.routes import ROUTES
 from core.api.server import parse_request_body, parse_request_query
 from core.api.write_handlers import parse_until_parameter
-from core.engine.decide import parse_planned_changes
-from core.engine.shards import ShardMessage
+from core.engine.case_lifecycle import parse_planned_changes
+from core.engine.shard_message import ShardMessage
 from core.errors import SettingsError
 from core.evidence.daily_coverage import CoveragePeriod
 from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS, read_baseline_rows

@@ -28,6 +28,7 @@ from core.model.changes import ChangeRecord
 from core.model.guards import GuardConfig, Mode
 from core.model.runs import RunReport
 from core.model.state import GuardSnapshot
+from core.notifications.run_cards import build_cards
 from core.ports import Ledger, World
 from core.tenant.mailbox_index import RANGE_SIZE
 from sandbox.graph.identity import CLIENT_ID
@@ -155,6 +156,7 @@ class AdapterHarness:
                 self.ledger,
                 teams,
                 self.clock,
+                build_cards,
                 budget_used=lambda: (self.timer.now - begun) / (SCAN_TIME_SHARE * budget),
                 range_size=self.range_size,
                 sleep=self.timer.sleep,

@@ -5,13 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from core.engine.decide import (
-    INFERRED_NOTE,
-    find_due_checks,
-    mark_notified,
-    record_outcomes,
-    update_case,
-)
+from core.engine.case_lifecycle import update_case
+from core.engine.outcomes import mark_notified, record_outcomes
+from core.engine.periodic_checks import find_due_checks
+from core.engine.reconcile import INFERRED_NOTE
 from core.model.cases import Exemption, Notification
 from core.model.changes import ChangeState, Outcome
 from core.model.findings import Finding, Severity, Verdict, format_facts

@@ -8,20 +8,17 @@ from typing import Any
 
 import pytest
 
-from core.engine.decide import (
-    INFERRED_NOTE,
-    apply_correlation,
+from core.engine.assess import merge_findings
+from core.engine.case_lifecycle import (
     encode_planned_changes,
-    merge_findings,
     open_case,
     parse_planned_changes,
-    plan_changes,
-    rank_outcome,
-    reconcile_batch,
-    record_outcomes,
     update_case,
     with_notification,
 )
+from core.engine.outcomes import rank_outcome, record_outcomes
+from core.engine.plan import apply_correlation, plan_changes
+from core.engine.reconcile import INFERRED_NOTE, reconcile_batch
 from core.keys import PREFIX_LENGTH, hash_parts
 from core.model.cases import Case, Exemption, Notification
 from core.model.changes import ChangeRecord, ChangeState, Outcome

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
-from core.engine.decide import DecisionContext, reconcile_batch
+from core.engine.decision_context import DecisionContext
+from core.engine.reconcile import reconcile_batch
 from core.model.cases import Case, Notification
 from core.model.findings import Finding, Severity, Verdict
 from core.model.guards import Mode

@@ -5,11 +5,12 @@ from datetime import timedelta
 from typing import cast
 
 from core.adapters.table_storage.codec import decode_stored_record
-from core.engine.finish import send_notifications
+from core.engine.notify import send_notifications
 from core.model.cases import Case, Notification
 from core.model.findings import Severity
 from core.model.requests import OperatorRequest
 from core.model.runs import RunReport
+from core.notifications.run_cards import build_cards
 from core.ports import World
 from core.tenant.port import Tenant
 from tests.support.adaptive_cards import (
@@ -35,7 +36,9 @@ class Stage:
         self.ledger = FakeLedger(self.clock)
         self.alerts = FakeNotificationChannel()
         tenant = cast(Tenant, FakeTenant())
-        self.world = World(tenant, self.ledger, self.alerts, self.clock, public_url=PUBLIC_URL)
+        self.world = World(
+            tenant, self.ledger, self.alerts, self.clock, build_cards, public_url=PUBLIC_URL
+        )
 
     async def tell(self, run: RunReport) -> RunReport:
         async with self.ledger.claim(GUARD, run.run) as claim:

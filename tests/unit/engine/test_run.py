@@ -17,6 +17,7 @@ from core.model.changes import ChangeRecord, ChangeState
 from core.model.guards import ChangeLimit, GuardConfig, Mode
 from core.model.requests import RunOptions
 from core.model.runs import RunReport
+from core.notifications.run_cards import build_cards
 from core.ports import World
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.directory import Account
@@ -68,7 +69,7 @@ class Stage:
 
     async def tick(self, request: RunOptions | None = None) -> RunReport:
         """One run; then time passes until every guard is due again."""
-        world = World(self.tenant, self.ledger, self.alerts, self.clock)
+        world = World(self.tenant, self.ledger, self.alerts, self.clock, build_cards)
         try:
             return await run(self.duty, world, request)
         finally:

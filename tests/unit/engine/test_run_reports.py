@@ -12,6 +12,7 @@ from core.errors import LedgerError
 from core.model.guards import Mode, Permission, Service
 from core.model.requests import RunOptions
 from core.model.runs import RunReport
+from core.notifications.run_cards import build_cards
 from core.ports import World
 from core.tenant.port import GrantedPermissions, Tenant
 from core.tenant.readings import ReadFailure, Reading
@@ -49,7 +50,7 @@ class Stage:
 
     async def run(self, request: RunOptions | None = None, mode: Mode = Mode.ALERT) -> RunReport:
         tenant = cast(Tenant, self.tenant)
-        world = World(tenant, self.ledger, FakeNotificationChannel(), self.clock)
+        world = World(tenant, self.ledger, FakeNotificationChannel(), self.clock, build_cards)
         return await run(replace(DUTY, mode=mode), world, request)
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
 from core.engine.run import run
-from core.engine.scan import truncate_totals
-from core.engine.shards import MAX_QUEUE_MESSAGE_LENGTH, ShardMessage
+from core.engine.scan_progress import truncate_totals
+from core.engine.shard_message import ShardMessage
+from core.engine.shards import MAX_QUEUE_MESSAGE_LENGTH
 from core.keys import hash_parts
 from core.model.findings import Severity
 from core.model.guards import GuardConfig, Mode, Permission, Service

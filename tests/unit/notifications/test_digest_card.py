@@ -12,6 +12,7 @@ from core.model.guards import Mode
 from core.model.state import GuardSnapshot
 from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
 from core.notifications.digest_card import build_digest_card
+from core.notifications.run_cards import build_cards
 from core.ports import World
 from core.status.guard_status import GuardData
 from core.status.overview import MAX_RUNS, TenantStatus
@@ -155,7 +156,9 @@ class Stage:
         self.ledger = FakeLedger(self.clock)
         self.alerts = FakeNotificationChannel()
         tenant = cast(Tenant, FakeTenant())
-        self.world = World(tenant, self.ledger, self.alerts, self.clock, public_url=PUBLIC_URL)
+        self.world = World(
+            tenant, self.ledger, self.alerts, self.clock, build_cards, public_url=PUBLIC_URL
+        )
 
     async def hour(self) -> str:
         """The timer of one hour."""

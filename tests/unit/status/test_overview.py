@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.engine.decide import parse_planned_changes
+from core.engine.case_lifecycle import parse_planned_changes
 from core.json_document import to_json
 from core.model.cases import Case, Exemption, Notification
 from core.model.changes import ChangeRecord, ChangeState, compute_plan_hash

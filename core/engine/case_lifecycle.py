@@ -1,0 +1,120 @@
+"""How a case opens, changes with its finding, and comes to have something to report. Pure."""
+
+import json
+from dataclasses import replace
+from datetime import datetime
+
+from core.engine.decision_context import CONTEST_WINDOW, DecisionContext
+from core.model.cases import Case, Notification
+from core.model.findings import Finding, Severity, Verdict
+from core.tenant.changes import Change, change_to_arguments, parse_change
+
+
+def open_case(context: DecisionContext, key: str, finding: Finding, is_self_check: bool) -> Case:
+    """The case of a finding nobody knew, or of one that had ended."""
+    return Case(
+        key=key,
+        kind=finding.kind,
+        object_id=finding.object_id,
+        subject=finding.subject,
+        severity=finding.severity,
+        guard_verdict=finding.verdict,
+        verdict=finding.verdict,
+        summary=finding.summary,
+        opened_at=context.now,
+        facts=finding.facts,
+        advice=finding.advice,
+        sources=finding.sources,
+        notification=Notification.NONE if finding.confirmations_needed else Notification.OPENED,
+        baselined=not is_self_check and context.is_initial_reading(finding.sources),
+        planned_changes=encode_planned_changes(finding),
+        correlation_keys=finding.correlation_keys,
+        is_one_off=finding.is_one_off,
+        plan_hash=finding.plan_hash,
+    )
+
+
+def update_case(context: DecisionContext, old: Case, finding: Finding) -> Case:
+    """A case that is still open, brought up to date; with news only when something matters."""
+    several = context.config.guard.correlation
+    raised = several if old.escalated and finding.correlation_keys else None
+    case = replace(
+        old,
+        subject=finding.subject,
+        summary=finding.summary,
+        facts=(*finding.facts, raised.fact) if raised else finding.facts,
+        advice=finding.advice,
+        severity=max(finding.severity, raised.severity) if raised else finding.severity,
+        sources=finding.sources,
+        planned_changes=encode_planned_changes(finding),
+        correlation_keys=finding.correlation_keys,
+        escalated=raised is not None,
+    )
+    if case.deferred_at and context.has_elapsed(case.deferred_at, CONTEST_WINDOW):
+        case = replace(case, verdict=case.guard_verdict, deferred_at=None, failure_count=0)
+    if finding.verdict is not case.guard_verdict:
+        case = replace(
+            case,
+            guard_verdict=finding.verdict,
+            verdict=finding.verdict,
+            deferred_at=None,
+            failure_count=0,
+        )
+        return with_notification(case, Notification.CHANGED)
+    if case.severity > old.severity:
+        return with_notification(case, Notification.CHANGED)
+    if not case.notified_at and not case.notification:
+        seen = case.seen_count + 1
+        news = Notification.OPENED if seen > finding.confirmations_needed else Notification.NONE
+        return replace(case, seen_count=seen, notification=news)
+    if (
+        case.acknowledged_at
+        or not case.notified_at
+        or case.notification
+        or is_optional_permission_case(case)
+    ):
+        return case
+    due = context.has_elapsed(case.notified_at, context.config.reminder_interval)
+    return replace(case, notification=Notification.REMINDER) if due else case
+
+
+def is_optional_permission_case(case: Case) -> bool:
+    """True for an optional permission the app was not given: told once, since one may do without.
+
+    Whoever leaves it out on purpose would otherwise hear of it every week for ever.
+    """
+    return case.kind == "permission-missing" and case.severity is Severity.LOW
+
+
+def with_notification(case: Case, notification: Notification) -> Case:
+    """The case with something to tell; what was never told stays "opened".
+
+    Who acknowledged it knew another case.
+    """
+    case = replace(case, acknowledged_at=None, acknowledged_by="")
+    if case.notification is Notification.OPENED or (
+        not case.notified_at and notification is Notification.CHANGED
+    ):
+        return replace(case, notification=Notification.OPENED)
+    return replace(case, notification=notification)
+
+
+def defer_case(case: Case, verdict: Verdict, now: datetime) -> Case:
+    """The case left to a person for a week."""
+    return with_notification(replace(case, verdict=verdict, deferred_at=now), Notification.CHANGED)
+
+
+def encode_planned_changes(finding: Finding) -> tuple[str, ...]:
+    """The changes a finding asks for, as its case remembers them."""
+    return tuple(
+        json.dumps([type(change).__name__, change_to_arguments(change)], sort_keys=True)
+        for change in finding.changes
+    )
+
+
+def parse_planned_changes(case: Case) -> tuple[Change, ...]:
+    """The changes a case asks for; none when another version wrote them."""
+    try:
+        return tuple(map(parse_change, case.planned_changes))
+    except ValueError:
+        return ()

@@ -1,0 +1,99 @@
+"""What every decision of a run depends on besides what the run has read. Pure."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from core.engine.self_findings import (
+    UNAUTHORIZED_EXEMPTION,
+)
+from core.keys import PREFIX_LENGTH, hash_parts
+from core.model.changes import ChangeRecord, ChangeState
+from core.model.findings import Finding
+from core.model.guards import GuardConfig, Mode
+from core.model.requests import RunOptions
+from core.model.state import GuardSnapshot
+from core.tenant.port import GrantedPermissions
+
+CONTEST_WINDOW = timedelta(days=7)
+RELEASE_WINDOW = timedelta(hours=1)
+IN_EFFECT_STATES = (ChangeState.APPLIED, ChangeState.INFERRED)
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionContext:
+    """All that is decided by, besides what was seen. `memory` is as far as the run has come."""
+
+    config: GuardConfig
+    mode: Mode
+    run: str
+    snapshot: GuardSnapshot
+    now: datetime
+    grants: GrantedPermissions = field(default_factory=GrantedPermissions)
+    run_options: RunOptions = field(default_factory=RunOptions)
+
+    @property
+    def guard_changes(self) -> Iterator[ChangeRecord]:
+        """The changes guards asked for; what a person took back is that person's."""
+        return (record for record in self.snapshot.changes if not record.undo_of)
+
+    def get_applied_changes(self, case_key: str) -> list[ChangeRecord]:
+        """The changes made for a case within the contest window, and not taken back by a person."""
+        return [
+            record
+            for record in self.guard_changes
+            if record.case_key == case_key
+            and record.state in IN_EFFECT_STATES
+            and not record.undone_at
+            and self.now - record.at < CONTEST_WINDOW
+        ]
+
+    def get_intended_changes(self, case_key: str) -> list[ChangeRecord]:
+        """The changes intended for a case whose outcome was never recorded."""
+        return [
+            record
+            for record in self.guard_changes
+            if record.case_key == case_key and record.state is ChangeState.INTENDED
+        ]
+
+    def get_case_key(self, finding: Finding) -> str:
+        """The key of a finding's case.
+
+        Where its row is another version's, which stays as it is, the finding has a row beside it:
+        without one it would be told at every run, or at none.
+        """
+        key = finding.compute_key(self.config.guard.name)
+        return (
+            key[:PREFIX_LENGTH] + hash_parts("beside", key)[PREFIX_LENGTH:]
+            if key in self.snapshot.unreadable_keys
+            else key
+        )
+
+    def has_elapsed(self, since: datetime, span: timedelta) -> bool:
+        """True when so much time has passed, or when the moment lies so far ahead that the clock
+        was wrong which told it: otherwise all would stand still until that day.
+        """
+        return abs(self.now - since) >= span
+
+    @property
+    def is_mode_lowered(self) -> bool:
+        """True when somebody asked an enforcing guard to look and not to change."""
+        return self.mode is not Mode.ENFORCE and self.config.mode is Mode.ENFORCE
+
+    def get_exempt_until(self, key: str, finding: Finding, is_self_check: bool) -> datetime | None:
+        """Until when somebody decided that this is right as it is.
+
+        The engine's own findings are about no object, so only their case can be exempt; that an
+        exemption was forged is not silenced by another.
+        """
+        if finding.kind == UNAUTHORIZED_EXEMPTION:
+            return None
+        for subject in (key,) if is_self_check else (key, finding.object_id):
+            exemption = self.snapshot.exemptions.get(subject)
+            if exemption and exemption.until > self.now:
+                return exemption.until
+        return None
+
+    def is_initial_reading(self, sources: Collection[str]) -> bool:
+        """True when one of the surfaces is read for the first time."""
+        return not self.snapshot.state.baselined_sources.issuperset(sources)

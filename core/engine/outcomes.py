@@ -1,0 +1,72 @@
+"""What becomes of records and cases once a change was attempted or a message delivered. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from core.engine.case_lifecycle import defer_case, with_notification
+from core.engine.truncation import truncate_record
+from core.model.cases import Case, Notification
+from core.model.changes import ChangeRecord, ChangeState, Outcome
+from core.model.findings import Verdict
+
+MAX_CHANGE_ATTEMPTS = 3
+
+
+def record_outcomes(
+    case: Case | None, attempts: Sequence[tuple[ChangeRecord, Outcome]], now: datetime
+) -> tuple[tuple[ChangeRecord, ...], Case | None]:
+    """The changes made for one case and the case itself, with what came of them.
+
+    The case is done when everything made for it is in effect; one refusal, or one change that
+    failed too often, leaves it to a person. A change that failed after it was begun stays intended:
+    half of it may be in effect, and the other half must not be forgotten with the finding.
+    """
+    records = tuple(
+        truncate_record(
+            replace(
+                record,
+                state=ChangeState.INTENDED if outcome.is_partially_applied else outcome.state,
+                at=now,
+                note=outcome.note,
+                before=record.before or outcome.before,
+            )
+        )
+        for record, outcome in attempts
+    )
+    outcomes = [outcome for _, outcome in attempts if outcome.state is not ChangeState.SUPERSEDED]
+    if case is None or not outcomes:
+        return records, case
+    before, case = (
+        case,
+        replace(case, note=next(o.note for o in sorted(outcomes, key=rank_outcome))),
+    )
+    if all(outcome.state is ChangeState.APPLIED for outcome in outcomes):
+        return records, replace(
+            case, closed_at=now, resolution="done", notification=Notification.DONE
+        )
+    refused = [outcome for outcome in outcomes if outcome.state is ChangeState.REFUSED]
+    for outcome in refused:
+        if outcome.verdict not in (None, Verdict.REFUSED):
+            return records, defer_case(case, outcome.verdict, now)
+    if any(outcome.lacks_permission for outcome in outcomes):
+        return records, with_notification(
+            case, Notification.CHANGED
+        ) if case.note != before.note else case
+    # A refusal without a known reason may pass as well; which of the two it was is said in the end.
+    case = replace(case, failure_count=case.failure_count + 1)
+    verdict = Verdict.REFUSED if refused else Verdict.FAILED
+    return records, defer_case(
+        case, verdict, now
+    ) if case.failure_count >= MAX_CHANGE_ATTEMPTS else case
+
+
+def rank_outcome(outcome: Outcome) -> int:
+    """Sorts outcomes so that the one a person must hear of comes first."""
+    order = (ChangeState.REFUSED, ChangeState.FAILED, ChangeState.APPLIED)
+    return order.index(outcome.state)
+
+
+def mark_notified(cases: Iterable[Case], now: datetime) -> tuple[Case, ...]:
+    """The same cases, their news delivered."""
+    return tuple(replace(case, notification=Notification.NONE, notified_at=now) for case in cases)

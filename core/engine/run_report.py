@@ -1,0 +1,88 @@
+"""The report of a run: what it has read and decided so far, and the line it writes to the log."""
+
+import logging
+from dataclasses import replace
+
+from core.engine.plan import Plan
+from core.engine.scan_progress import Scan
+from core.microsoft365.permissions import READ_ONLY_VERBS
+from core.model.cases import Case
+from core.model.changes import ChangeState, Outcome
+from core.model.findings import Severity
+from core.model.run_document import run_report_to_log_line
+from core.model.runs import ReportedFinding, RunReport
+from core.status.counts import count_by_severity, select_open_cases
+from core.tenant.port import GrantedPermissions
+
+log = logging.getLogger("exoguard.run")
+
+MAX_GRANTS_LISTED = 200
+
+
+def log_run(report: RunReport) -> None:
+    """One line a run, whatever became of it: what watches from outside reads nothing else."""
+    log.info("exoguard.run %s", run_report_to_log_line(report))
+
+
+def build_run_report(scan: Scan, plan: Plan | None = None) -> RunReport:
+    """The report with what was seen and decided."""
+    tally, cases = scan.totals, scan.cases
+    open_by_severity = count_by_severity(select_open_cases(cases.values()))
+    rows = [*scan.reported_findings, *(plan.result.reported_findings if plan else ())]
+    report = replace(
+        scan.report,
+        status="done" if scan.finished else "going on",
+        read_count=tally.read_count,
+        population=max(scan.expected_population or 0, tally.population),
+        remaining_count=scan.remaining_count,
+        unread_count=tally.unread_count,
+        unavailable_sources=tuple(
+            sorted({miss.source for miss in tally.source_failures if not miss.optional})
+        ),
+        baselined=scan.baselined,
+        granted_permissions=summarize_grants(scan.decision_context.grants),
+        findings=tuple(
+            sorted(
+                (apply_escalation(row, cases.get(row.key)) for row in rows),
+                key=lambda row: (-row.finding.severity, row.finding.subject),
+            )
+        ),
+        exemption_count=sum(
+            exempt.until > scan.report.started_at for exempt in scan.snapshot.exemptions.values()
+        ),
+        open_count=sum(open_by_severity.values()),
+        critical_count=open_by_severity.get(Severity.CRITICAL, 0),
+    )
+    if plan is None:
+        return report
+    return replace(
+        report,
+        preview=tuple(
+            Outcome(case, subject, type(change).__name__, ChangeState.INTENDED)
+            for case, subject, change in plan.preview
+        ),
+        block_reason=plan.block_reason,
+        plan=plan.hash,
+    )
+
+
+def summarize_grants(grants: GrantedPermissions) -> dict[str, tuple[str, ...] | None]:
+    """What the app may do, as far as a run row has room for it: cmdlets that only look do not
+    count as too much.
+    """
+    roles, cmdlets = grants.app_roles, grants.cmdlets
+    return {
+        "graph": None if roles is None else tuple(sorted(roles))[:MAX_GRANTS_LISTED],
+        "exchange": None
+        if cmdlets is None
+        else tuple(sorted(name for name in cmdlets if not name.startswith(READ_ONLY_VERBS)))[
+            :MAX_GRANTS_LISTED
+        ],
+    }
+
+
+def apply_escalation(row: ReportedFinding, case: Case | None) -> ReportedFinding:
+    """A finding as its case has it: what it shares with others may have made it worse."""
+    if case is None or not case.escalated or case.severity <= row.finding.severity:
+        return row
+    return replace(row, finding=replace(row.finding, severity=case.severity, facts=case.facts))
