@@ -1,10 +1,11 @@
-"""`python -m core.doctor`: what the app needs, what it has, what is missing and what is too much.
+"""Compares the app's permissions with those its enabled guards need: `python -m core.doctor`.
 
-    python -m core.doctor --needs    what the enabled guards need; reads settings, asks nobody
+    python -m core.doctor --needs    lists the permissions that the enabled guards need
     python -m core.doctor            signs in with the settings and compares
 
-Before the deployment only modes matter, so `--needs` works without any other setting. The exit code
-is 0 when nothing required is missing, 1 when something is, 2 when it could not be found out.
+`--needs` reads only the guards' modes, so it works before the deployment without other settings.
+The exit code is 0 if no required permission is missing, 1 if one is, 2 if the permissions could not
+be read.
 """
 
 import argparse
@@ -31,61 +32,66 @@ type PrintLine = Callable[[str], object]
 
 
 def print_needed_permissions(configs: Iterable[GuardConfig], print_line: PrintLine) -> None:
-    """What has to be granted, for whom, and what it is worth to a thief."""
-    if any(list_needed_permissions(duty) for duty in configs):
-        print_line("exchange Exchange.ManageAsApp, the app role; what it may do is what follows")
+    """Print what has to be granted, for which guards, and what an attacker could do with it."""
+    if any(list_needed_permissions(config) for config in configs):
+        print_line("exchange Exchange.ManageAsApp, the app role; limited to the cmdlets below")
     for name, (permission, guards) in collect_needed_permissions(configs).items():
         optional = " (optional)" if permission.optional else ""
         print_line(f"{permission.service:<9}{name}{optional}")
-        print_line(f"         for {', '.join(guards)}; a thief could {describe_risk(permission)}")
+        print_line(
+            f"         for {', '.join(guards)}; an attacker could {describe_risk(permission)}"
+        )
 
 
 def print_permission_report(
     configs: Iterable[GuardConfig], grants: GrantedPermissions, print_line: PrintLine
 ) -> bool:
-    """Compare; True when everything required is there."""
-    found = compare_permissions(configs, grants)
-    for permission, _ in found.granted:
+    """Print the comparison. True if no required permission is missing."""
+    comparison = compare_permissions(configs, grants)
+    for permission, _ in comparison.granted:
         print_line(f"ok        {permission.name}")
-    for permission, guards in found.missing:
+    for permission, guards in comparison.missing:
         print_line(f"{'optional' if permission.optional else 'MISSING':<10}{permission.name}")
         print_line(f"          for {', '.join(guards)}: {permission.reason}")
         print_line(f"          grant it: {build_grant_command(permission)}")
-    for name in (*found.excess.app_roles, *found.excess.cmdlets):
-        print_line(f"too much  {name}: no enabled guard needs it, take it away")
-    return found.is_complete
+    for name in (*comparison.excess.app_roles, *comparison.excess.cmdlets):
+        print_line(f"excess    {name}: no enabled guard needs it; revoke it")
+    return comparison.is_complete
 
 
 async def check_tenant_permissions(settings: Settings, print_line: PrintLine) -> int:
-    """Sign in, ask, compare."""
+    """Sign in, read the app's permissions and compare them. Returns the exit code."""
     async with connect_world(settings) as world:
         reading = await world.tenant.permissions.read_granted_permissions()
-    shut_out = reading.find_source_failure(CREDENTIAL)
-    if shut_out or not reading.items:
-        print_line(f"The app cannot sign in: {shut_out.reason if shut_out else 'no answer'}")
+    sign_in_failure = reading.find_source_failure(CREDENTIAL)
+    if sign_in_failure or not reading.items:
+        reason = sign_in_failure.reason if sign_in_failure else "no response"
+        print_line(f"The app cannot sign in: {reason}")
         return 2
-    for miss in reading.failures:
-        print_line(f"not known {miss.source}: {miss.reason}")
+    for failure in reading.failures:
+        print_line(f"unknown   {failure.source}: {failure.reason}")
     grants = reading.items[0]
     known = grants.app_roles is not None and grants.cmdlets is not None
     complete = print_permission_report(settings.guard_configs, grants, print_line)
     if not known:
         return 2
-    print_line("Everything required is there." if complete else "Something required is missing.")
+    print_line(
+        "No required permission is missing." if complete else "A required permission is missing."
+    )
     return 0 if complete else 1
 
 
 def read_sample_settings(environ: Mapping[str, str]) -> Settings:
-    """The settings with harmless values for what is not known before the deployment."""
+    """The settings, with samples for those that are unknown before the deployment."""
     return Settings.read(
         {**{entry.name: entry.sample_text for entry in list_settings()}, **environ}
     )
 
 
 def main(arguments: list[str], environ: Mapping[str, str], print_line: PrintLine) -> int:
-    """The command; `say` takes a line."""
+    """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m core.doctor", description=__doc__)
-    parser.add_argument("--needs", action="store_true", help="only say what is needed")
+    parser.add_argument("--needs", action="store_true", help="only list what is needed")
     options = parser.parse_args(arguments)
     try:
         if options.needs:

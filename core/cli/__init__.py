@@ -1,6 +1,6 @@
-"""The command line: what the pages and the API show and take, on a terminal.
+"""The command line: reads and requests through the API, on a terminal.
 
     python -m core.cli status
 
-Nothing that is deployed imports any of it.
+It is not deployed, and nothing that is deployed imports it.
 """

@@ -1,11 +1,11 @@
-"""`python -m core.cli`."""
+"""Runs the command line: `python -m core.cli`."""
 
 import logging
 import sys
 
 from core.cli.program import main
 
-# What the engine logs while it works for --local is told by the command itself.
+# With --local the engine runs in this process. The command prints its results, not its log.
 logging.getLogger("exoguard").addHandler(logging.NullHandler())
 logging.getLogger("exoguard").propagate = False
 

@@ -1,9 +1,9 @@
-"""How the command line reaches the data: one small interface, over HTTP or in this process.
+"""How the command line reaches the API: one small interface with two implementations.
 
-    OverHttp     a deployed app, by its address and a key
-    InProcess    the state table itself, through the same handlers
+    RemoteClient    a deployed app, over HTTPS with a key
+    LocalClient     the state table, through the same handlers in this process
 
-Either way the answers are those of core/api/routes.py.
+Both return the responses of the routes in core.api.routes.
 """
 
 import json
@@ -16,46 +16,46 @@ from typing import Any, Protocol
 from core.sanitize import sanitize_text
 from core.status.case_document import DOCUMENT_VERSION
 
-# An address of the API; whatever else a path may hold is nobody's.
+# The only form a path of the API has.
 API_PATH = re.compile(r"/api(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
 
 
 class CliError(Exception):
-    """Something could not be found out or done; `code` is what the command ends with."""
+    """A command failed. `exit_code` is its exit code; the message says what to do."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, exit_code: int, message: str) -> None:
         super().__init__(message)
-        self.code = code
+        self.exit_code = exit_code
 
 
 class ApiUnavailable(CliError):
-    """It could not be found out; the message says what to do about it."""
+    """The API, or a part of its data, could not be reached or read."""
 
     def __init__(self, message: str) -> None:
         super().__init__(EXIT_UNAVAILABLE, message)
 
 
 class RequestRefused(CliError):
-    """What was asked for was refused."""
+    """The API refused the request."""
 
     def __init__(self, message: str) -> None:
         super().__init__(EXIT_REFUSED, message)
 
 
 class UsageError(CliError):
-    """The command was not given what it takes."""
+    """An argument or option is not valid."""
 
     def __init__(self, message: str) -> None:
         super().__init__(EXIT_USAGE, message)
 
 
-# What a command ends with; the last is EX_USAGE of sysexits.h.
+# The last is EX_USAGE of sysexits.h.
 EXIT_OK, EXIT_PROBLEM, EXIT_UNAVAILABLE, EXIT_REFUSED, EXIT_USAGE = 0, 1, 2, 3, 64
 
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """An answer of the API. Names of headers are in lower case."""
+    """A response of the API. Header names are in lower case."""
 
     status: int
     body: bytes
@@ -67,46 +67,49 @@ class ApiResponse:
         return self.body.decode("utf-8", "replace")
 
     def parse_object(self) -> dict[str, Any]:
-        """The JSON object in the body. Raises Unknown for anything else."""
+        """The JSON object in the body. Raises ApiUnavailable for anything else."""
         try:
-            found = json.loads(self.body)
+            document = json.loads(self.body)
         except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
-            raise ApiUnavailable("the answer is not JSON: is this the address of an Exoguard app?")
-        if found.get("version", DOCUMENT_VERSION) != DOCUMENT_VERSION:
+            document = None
+        if not isinstance(document, dict):
             raise ApiUnavailable(
-                "the app is of another version: use the command line that belongs to it"
+                "the response is not a JSON object: is this the address of an Exoguard app?"
             )
-        return found
+        if document.get("version", DOCUMENT_VERSION) != DOCUMENT_VERSION:
+            raise ApiUnavailable(
+                "the app has a different version: use the command line of that version"
+            )
+        return document
 
     def get_error(self) -> str:
-        """What the answer says went wrong, where it says so."""
+        """The error message in the body; empty if there is none."""
         try:
-            found = json.loads(self.body)
+            document = json.loads(self.body)
         except (ValueError, RecursionError):
             return ""
-        return sanitize_text(str(found.get("error") or ""), 600) if isinstance(found, dict) else ""
+        message = document.get("error") if isinstance(document, dict) else None
+        return sanitize_text(str(message or ""), 600)
 
 
 class ApiClient(Protocol):
-    """A way to the API."""
+    """A connection to the API."""
 
     @property
     def location(self) -> str:
-        """What it leads to, as people know it."""
+        """The app or the table, as it is shown to the operator."""
         ...
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> ApiResponse:
-        """Look at something, whatever the status of the answer. Raises Unknown."""
+        """Read; any status is a response. Raises ApiUnavailable without a response."""
         ...
 
     async def post(self, path: str, body: Mapping[str, str]) -> ApiResponse:
-        """Ask for something, whatever the status of the answer. Raises Unknown."""
+        """Write; any status is a response. Raises ApiUnavailable without a response."""
         ...
 
     async def process_pending(self) -> None:
-        """Do what was asked for, where nobody else is called to do it. Raises Unknown."""
+        """Process the requests just submitted, if no app does it. Raises ApiUnavailable."""
         ...
 
 
@@ -116,41 +119,41 @@ type ClientContext = AbstractAsyncContextManager[ApiClient]
 async def fetch_response(
     client: ApiClient, path: str, query: Mapping[str, str] | None = None
 ) -> ApiResponse:
-    """An answer that is there. Raises Misused for what the app does not take, Unknown otherwise."""
-    reply = await client.get(path, query)
-    if reply.status == 400 and reply.get_error():
-        raise UsageError(reply.get_error())
-    if reply.status != 200:
-        raise ApiUnavailable(explain_response(reply))
-    return reply
+    """A successful response. Raises UsageError for an invalid query, else ApiUnavailable."""
+    response = await client.get(path, query)
+    if response.status == 400 and response.get_error():
+        raise UsageError(response.get_error())
+    if response.status != 200:
+        raise ApiUnavailable(explain_response(response))
+    return response
 
 
 async def submit_request(client: ApiClient, path: str, body: Mapping[str, str]) -> ApiResponse:
-    """Ask for something; the answer that it was taken. Raises NotDone, or Unknown."""
-    reply = await client.post(path, body)
-    if reply.status == 202:
-        return reply
-    if reply.status in (400, 404, 409, 413, 415, 429) and reply.get_error():
-        raise RequestRefused(f"refused: {reply.get_error()}")
-    raise ApiUnavailable(explain_response(reply))
+    """Submit a request; the response that accepts it. Raises RequestRefused or ApiUnavailable."""
+    response = await client.post(path, body)
+    if response.status == 202:
+        return response
+    if response.status in (400, 404, 409, 413, 415, 429) and response.get_error():
+        raise RequestRefused(f"refused: {response.get_error()}")
+    raise ApiUnavailable(explain_response(response))
 
 
 REMEDIES = {
-    401: "the key is wrong, or there is none: take the function key of the app "
-    "(az functionapp keys list) and put it in EXOGUARD_KEY or a file for --key-file",
-    403: "not let in: the app may be closed to this network, or the account may not do this",
-    404: "not found: is the address that of the app, without a path, and is it up to date?",
-    429: "too many requests: wait a minute",
-    500: "the app failed: its log tells why",
-    502: "the app is not reachable behind its address: it may be starting; try again in a minute",
-    503: "the app is not ready: its settings may be wrong, or its state out of reach",
+    401: "the key is missing or wrong: put the app's function key (az functionapp keys list) in "
+    "EXOGUARD_KEY, or in a file for --key-file",
+    403: "access denied: the app may block this network, or the account lacks an app role",
+    404: "not found: --app takes the address without a path; the app may be out of date",
+    429: "too many requests: try again in a minute",
+    500: "the app failed: see its log",
+    502: "the app does not answer behind its address: it may be starting; try again in a minute",
+    503: "the app is not ready: its settings may be wrong, or its state unreachable",
 }
 
 
 def explain_response(response: ApiResponse) -> str:
-    """What an answer means that is not the one wanted, and what to do."""
+    """What an unsuccessful response means, and what to do."""
     if 300 <= response.status < 400:
-        return f"{response.status}: the app sends elsewhere, which is not followed: check --app"
-    known = REMEDIES.get(response.status, "the app answers what was not expected")
-    said = response.get_error()
-    return f"{response.status}: {said} ({known})" if said else f"{response.status}: {known}"
+        return f"{response.status}: the app redirects, which is not followed: check --app"
+    remedy = REMEDIES.get(response.status, "unexpected status")
+    error = response.get_error()
+    return f"{response.status}: {error} ({remedy})" if error else f"{response.status}: {remedy}"

@@ -1,4 +1,4 @@
-"""Times and foreign text as a terminal shows them. Pure."""
+"""Formats times and untrusted text for a terminal. Pure."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,18 +28,18 @@ WORD_COLOURS = {
 
 
 def sanitize_cell(value: object, limit: int = 256, style: str = "") -> Text:
-    """Foreign text, which is never taken for markup."""
+    """Untrusted text, sanitized, shortened and never read as markup."""
     return Text(sanitize_text("" if value is None else str(value), limit), style=style)
 
 
 def colour_word(value: object) -> Text:
-    """A word in its colour; the colour says nothing the word does not."""
+    """A word in its colour. The colour adds no information to the word."""
     text = "-" if value is None else str(value)
     return sanitize_cell(text, 40, WORD_COLOURS.get(text, ""))
 
 
 def parse_document_time(text: object) -> datetime | None:
-    """A time of a document; None for what is none."""
+    """A time in a document; None if it is not valid."""
     try:
         found = datetime.fromisoformat(str(text))
     except ValueError:
@@ -60,12 +60,12 @@ def format_age(text: object, now: datetime) -> str:
 
 
 def format_time_and_age(text: object, now: datetime) -> str:
-    """A time, and how long ago it was."""
+    """A time in UTC, and how long ago it was."""
     return f"{format_utc(text)} ({format_age(text, now)})" if parse_document_time(text) else "-"
 
 
 def parse_deadline(text: str, now: datetime) -> datetime | None:
-    """What `30d`, a date or a time stands for; None for anything else."""
+    """The end that `30d`, a date or a time stands for; None if it is not valid."""
     days = text[:-1]
     if text.endswith("d") and days.isascii() and days.isdigit() and len(days) <= 4:
         return now + timedelta(days=int(days))

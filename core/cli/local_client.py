@@ -1,6 +1,7 @@
-"""The state table itself: the handlers of the API, called here, without an app in between.
+"""A client of the state table: calls the handlers of the API in this process, without an app.
 
-Whoever can write the table may do all of this anyway; the row says that it came this way.
+An operator who can write to the table needs no further permission. Each row records that its
+request came this way.
 """
 
 import json
@@ -21,7 +22,7 @@ from core.errors import ExoguardError
 from core.jobs.run_requests import RunMessage, process_run_message
 from core.ports import Ledger
 
-# There is no queue here to hand pieces of a large tenant to: this process looks at all of it.
+# Without a queue for shards, this process scans even a large tenant on its own.
 NEVER_SHARD_ABOVE = 10**9
 
 type LedgerOpener = Callable[[Settings], AbstractAsyncContextManager[Ledger]]
@@ -29,7 +30,7 @@ type MessageProcessor = Callable[[RunMessage, Settings], Awaitable[object]]
 
 
 def match_route(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-    """The route of an address, and its parameters; the one that says most about it comes first."""
+    """The most specific route that matches an address, and its path parameters."""
     by_length = sorted(ROUTES, key=lambda route: -len(re.sub(r"\{\w+\}", "", route.path)))
     for route in by_length:
         pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(f"/api/{route.path}"))
@@ -41,7 +42,7 @@ def match_route(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
 
 @dataclass(slots=True)
 class LocalClient:
-    """Implements Way on an open ledger. `waiting` are the tickets nobody has worked off yet."""
+    """Implements ApiClient on an open ledger."""
 
     location: str
     settings: Settings
@@ -50,25 +51,26 @@ class LocalClient:
     process_message: MessageProcessor = process_run_message
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     pending_messages: list[RunMessage] = field(default_factory=list)
+    """Run messages of accepted requests that `process_pending` has not processed yet."""
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> ApiResponse:
-        """Look at something."""
+        """Call the handler of a GET route."""
         return await self.handle("GET", path, HttpRequest(query=query or {}))
 
     async def post(self, path: str, body: Mapping[str, str]) -> ApiResponse:
-        """Ask for something."""
+        """Call the handler of a POST route."""
         headers = {"content-type": "application/json"}
         return await self.handle(
             "POST", path, HttpRequest(headers=headers, body=json.dumps(body).encode())
         )
 
     async def handle(self, method: str, path: str, request: HttpRequest) -> ApiResponse:
-        """One request."""
-        known = match_route(method, path)
-        if known is None:
+        """Call the handler of the route that matches."""
+        match = match_route(method, path)
+        if match is None:
             return ApiResponse(404, b'{"error": "there is no such address"}')
-        route, parameters = known
-        answer = await dispatch_request(
+        route, parameters = match
+        response = await dispatch_request(
             route,
             replace(request, path_parameters=parameters),
             self.settings,
@@ -76,24 +78,24 @@ class LocalClient:
             self.caller,
             self.now(),
         )
-        if answer.run_message:
-            self.pending_messages.append(answer.run_message)
-        headers = {name.lower(): value for name, value in answer.headers.items()}
+        if response.run_message:
+            self.pending_messages.append(response.run_message)
+        headers = {name.lower(): value for name, value in response.headers.items()}
         return ApiResponse(
-            answer.status,
-            answer.body.encode() if isinstance(answer.body, str) else answer.body,
-            {"content-type": answer.mimetype, **headers},
+            response.status,
+            response.body.encode() if isinstance(response.body, str) else response.body,
+            {"content-type": response.mimetype, **headers},
         )
 
     async def process_pending(self) -> None:
-        """Do what was asked for. Raises Unknown when it could not be done now."""
-        whole = replace(self.settings, shard_above=NEVER_SHARD_ABOVE)
+        """Process the pending run messages. Raises ApiUnavailable if one fails."""
+        settings = replace(self.settings, shard_above=NEVER_SHARD_ABOVE)
         while self.pending_messages:
             try:
-                await self.process_message(self.pending_messages.pop(0), whole)
+                await self.process_message(self.pending_messages.pop(0), settings)
             except ExoguardError as error:
                 raise ApiUnavailable(
-                    f"not done yet: {error}; it waits for the guard's next run"
+                    f"not done yet: {error}; the guard's next run will process it"
                 ) from None
 
 
@@ -104,7 +106,7 @@ async def open_local_client(
     ledger_opener: LedgerOpener = open_ledger,
     process_message: MessageProcessor = process_run_message,
 ) -> AsyncIterator[ApiClient]:
-    """The table of these settings. Raises Unknown for settings that are wrong."""
+    """A client of the table that these settings name. Raises ApiUnavailable."""
     async with AsyncExitStack() as stack:
         try:
             settings = Settings.read(environ)
@@ -112,7 +114,7 @@ async def open_local_client(
         except ExoguardError as error:
             raise ApiUnavailable(str(error)) from error
         except ValueError as error:
-            raise ApiUnavailable("STATE_CONNECTION_STRING is no connection string") from error
+            raise ApiUnavailable("STATE_CONNECTION_STRING is not valid") from error
         caller = Caller(f"command line of {who}, on the table", is_operator=True)
         yield LocalClient(
             f"table {settings['STATE_TABLE']}", settings, ledger, caller, process_message

@@ -1,4 +1,4 @@
-"""Which case, guard or moment is meant by what somebody types."""
+"""Resolves what an operator types: the name of a guard, a case, a time, a number."""
 
 import re
 from datetime import UTC, datetime
@@ -20,92 +20,99 @@ from core.sanitize import sanitize_text
 FULL_KEY = re.compile(KEY_PATTERN)
 SHORT_KEY = re.compile(r"[0-9a-f]{8,31}")
 SEVERITY_LABELS = tuple(level.label for level in reversed(Severity) if level is not Severity.INFO)
-GUARD_NAMES = tuple(duty.guard.name for duty in CATALOG)
-# So many pages of cases are looked through for a short name, a hundred each.
+GUARD_NAMES = tuple(config.guard.name for config in CATALOG)
+# The most pages of cases, 100 each, that are searched for a short key.
 MAX_PAGES = 200
-# As many digits as `Case.short` has.
+# The length of Case.short_key.
 SHORT_LENGTH = 8
 
 
 def parse_guard_name(text: str) -> str:
-    """A guard's name. Raises Misused, naming those there are."""
+    """A guard's name. Raises UsageError, which lists the guards."""
     if text not in GUARD_NAMES:
         raise UsageError(
-            f"there is no guard {sanitize_text(text, 60)}; there are: {', '.join(GUARD_NAMES)}"
+            f"'{sanitize_text(text, 60)}' is not a guard; the guards are: {', '.join(GUARD_NAMES)}"
         )
     return text
 
 
 def parse_option_choice(text: str, allowed: tuple[str, ...], option: str) -> str:
-    """A word that an option takes. Raises Misused, naming them all."""
+    """One of the values of an option. Raises UsageError, which lists them."""
     if text not in allowed:
-        raise UsageError(f"{option} is one of {', '.join(allowed)}: not {sanitize_text(text, 40)}")
+        raise UsageError(
+            f"'{sanitize_text(text, 40)}' is not valid for {option}; use {', '.join(allowed)}"
+        )
     return text
 
 
 def parse_hex_id(text: str, what: str) -> str:
-    """The key of a case or the id of a change or plan, in full. Raises Misused."""
+    """The full key of a case, or the full id of a change or plan. Raises UsageError."""
     found = text.strip().lower()
     if not FULL_KEY.fullmatch(found):
-        raise UsageError(f"{sanitize_text(text, 60)} is no {what}: 32 hex digits")
+        raise UsageError(
+            f"'{sanitize_text(text, 60)}' is not a valid {what}; use its 32 hex digits"
+        )
     return found
 
 
 def parse_run_number(text: str, what: str) -> str:
-    """The number of a run or an action. Raises Misused."""
+    """The number of a run or a request. Raises UsageError."""
     if not re.fullmatch(RUN_ID_PATTERN, text):
-        raise UsageError(f"{sanitize_text(text, 60)} is no {what}: 14 digits, a dash, 8 hex digits")
+        raise UsageError(
+            f"'{sanitize_text(text, 60)}' is not a valid {what}; "
+            "use 14 digits, a hyphen and 8 hex digits"
+        )
     return text
 
 
 def parse_until_option(text: str, now: datetime) -> datetime:
-    """An end: a number of days from now, a date, or a time. Raises Misused."""
+    """An end: a number of days from now, a date, or a time. Raises UsageError."""
     found = parse_deadline(text.strip(), now)
     if found is None:
         raise UsageError(
-            f"--until is a number of days as 30d, or a date: not {sanitize_text(text, 40)}"
+            f"'{sanitize_text(text, 40)}' is not a valid date; use YYYY-MM-DD, or days such as 30d"
         )
     return found.astimezone(UTC)
 
 
 async def resolve_case(client: ApiClient, text: str, guard: str = "") -> tuple[str, str]:
-    """The guard and the full key of a case: by its key, or by the end of it as cards show it.
+    """The guard and the full key of a case, given by its key or by the end of it.
 
-    An open case comes before closed ones. Raises Misused for what several cases end with, Unknown
-    for what none does.
+    Open cases are searched before closed ones. Raises UsageError if several cases match,
+    ApiUnavailable if none does.
     """
     wanted = text.strip().lower()
     if FULL_KEY.fullmatch(wanted):
         return await find_case_guard(client, wanted, guard), wanted
     if not SHORT_KEY.fullmatch(wanted):
         raise UsageError(
-            f"{sanitize_text(text, 60)} is no case: its key, or the last 8 digits of it"
+            f"'{sanitize_text(text, 60)}' is not a valid case; use its key or the last 8 digits"
         )
     for state in ("open", "closed"):
-        ending = [
+        matches = [
             row for row in await list_case_keys(client, state, guard) if row[1].endswith(wanted)
         ]
-        if len(ending) > 1:
-            named = ", ".join(f"{key} ({of})" for of, key in ending[:5])
-            raise UsageError(f"{wanted} is ambiguous: {len(ending)} cases end so: {named}")
-        if ending:
-            return ending[0]
-    raise ApiUnavailable(f"no case ends with {wanted}: cases that ended are kept for 90 days")
+        if len(matches) > 1:
+            keys = ", ".join(f"{key} ({name})" for name, key in matches[:5])
+            raise UsageError(f"{wanted} is ambiguous; {len(matches)} cases end with it: {keys}")
+        if matches:
+            return matches[0]
+    raise ApiUnavailable(f"no case ends with {wanted}; closed cases are kept for 90 days")
 
 
 async def find_case_guard(client: ApiClient, key: str, guard: str) -> str:
-    """The guard that has a case. Raises Unknown."""
+    """The guard of a case. Raises ApiUnavailable."""
     for name in [guard] if guard else GUARD_NAMES:
-        reply = await client.get(f"/api/cases/{name}/{key}.json")
-        if reply.status == 200:
+        response = await client.get(f"/api/cases/{name}/{key}.json")
+        if response.status == 200:
             return name
-        if reply.status != 404:
-            raise ApiUnavailable(explain_response(reply))
-    raise ApiUnavailable(f"no case has the key {key}: cases that ended are kept for 90 days")
+        if response.status != 404:
+            raise ApiUnavailable(explain_response(response))
+    raise ApiUnavailable(f"no case has the key {key}; closed cases are kept for 90 days")
 
 
 async def list_case_keys(client: ApiClient, state: str, guard: str) -> list[tuple[str, str]]:
-    """All cases in a state: pairs of a guard and a key. Raises Unknown."""
+    """All cases in a state, as pairs of a guard and a key. Raises ApiUnavailable."""
     found: list[tuple[str, str]] = []
     for page in range(1, MAX_PAGES + 1):
         query = {"state": state, "page": str(page), **({"guard": guard} if guard else {})}
@@ -113,16 +120,16 @@ async def list_case_keys(client: ApiClient, state: str, guard: str) -> list[tupl
         found += [(str(row["guard"]), str(row["case"])) for row in document["cases"]]
         if page >= int(document["pages"]):
             return found
-    raise ApiUnavailable("there are too many cases to look through: give the whole key, or --guard")
+    raise ApiUnavailable("there are too many cases to search: use the full key, or --guard")
 
 
 async def resolve_subject(client: ApiClient, text: str, guard: str) -> str:
-    """What an exemption is about: the id of an object, a key, or the short end of one."""
+    """The subject of an exemption: an object's id or a case's key, which may be shortened."""
     if len(text) != SHORT_LENGTH or not SHORT_KEY.fullmatch(text):
         return text
     return (await resolve_case(client, text, guard))[1]
 
 
 def find_change_row(document: dict[str, Any], change: str) -> dict[str, Any] | None:
-    """A change among those of a status; None when it is older."""
+    """A change in the status document; None if it is older than the status covers."""
     return next((row for row in document["changes"] if row["change"] == change), None)

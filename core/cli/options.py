@@ -1,8 +1,14 @@
-"""What commands have in common: their options, and how they are carried out."""
+"""What the commands share: their arguments, and the way from a function to a typer command.
+
+A command is an async function `(session, client, ...)` that returns an exit code. `as_command`
+opens the client and makes its remaining parameters the arguments and options of the command.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Annotated
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any
 
 import typer
 
@@ -10,19 +16,25 @@ from core.cli.api_client import ApiClient
 from core.cli.lookup import GUARD_NAMES
 from core.cli.session import Session, open_client
 
+type Command = Callable[..., None]
 type CommandBody = Callable[[Session, ApiClient], Awaitable[int]]
-
-AsJson = Annotated[bool, typer.Option("--json", help="the answer of the API as it is")]
 
 
 def complete_guard_name(incomplete: str) -> list[str]:
-    """Names of guards, for the completion of a shell."""
+    """The guards whose names begin like this, for the completion of a shell."""
     return [name for name in GUARD_NAMES if name.startswith(incomplete)]
 
 
+AsJson = Annotated[bool, typer.Option("--json", help="print the response of the API unchanged")]
 GuardName = Annotated[
     str,
     typer.Argument(help="the guard's name", autocompletion=complete_guard_name, metavar="GUARD"),
+]
+GuardFilter = Annotated[
+    str, typer.Option("--guard", metavar="GUARD", help="only the cases of one guard")
+]
+CaseName = Annotated[
+    str, typer.Argument(metavar="CASE", help="its key, or the last 8 digits as cards show them")
 ]
 
 
@@ -34,11 +46,39 @@ def get_session(ctx: typer.Context) -> Session:
     return session
 
 
-def run_command(ctx: typer.Context, work: CommandBody) -> None:
-    """Open the way to the data, do the work, and end with its code."""
+def list_own_parameters(body: Callable[..., Any]) -> list[Parameter]:
+    """The parameters of a command's function after the session and the client."""
+    return list(signature(body).parameters.values())[2:]
 
-    async def whole(session: Session) -> int:
-        async with open_client(session) as way:
-            return await work(session, way)
 
-    raise typer.Exit(asyncio.run(whole(get_session(ctx))))
+def as_command(
+    body: Callable[..., Awaitable[int]],
+    parameters: Iterable[Parameter] | None = None,
+    help_text: str | None = None,
+) -> Command:
+    """A typer command that runs `body` with an open client and exits with its code.
+
+    Its arguments, options and help are those of `body`, unless they are given.
+    """
+
+    def command(ctx: typer.Context, **arguments: Any) -> None:
+        run_command(ctx, partial(body, **arguments))
+
+    context = Parameter("ctx", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    own = list_own_parameters(body) if parameters is None else parameters
+    # typer reads the options from the signature; keyword-only ones need no order by default.
+    keywords = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in own]
+    as_any: Any = command
+    as_any.__signature__ = Signature([context, *keywords])
+    command.__doc__ = help_text or body.__doc__
+    return command
+
+
+def run_command(ctx: typer.Context, body: CommandBody) -> None:
+    """Open the client, run the command, and exit with its code."""
+
+    async def run_with_client(session: Session) -> int:
+        async with open_client(session) as client:
+            return await body(session, client)
+
+    raise typer.Exit(asyncio.run(run_with_client(get_session(ctx))))

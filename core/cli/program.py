@@ -1,6 +1,6 @@
-"""The command line as a whole: its options, its commands, and the codes it ends with."""
+"""The command line program: its options, its commands and its exit codes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,20 +9,21 @@ from typer.exceptions import Abort, TyperException
 
 from core.cli import read_commands, viewer, write_commands
 from core.cli.api_client import EXIT_USAGE, CliError
-from core.cli.options import get_session
+from core.cli.options import Command, as_command, get_session
 from core.cli.session import APP_VARIABLE, Connection, Session
+from core.cli.write_commands import as_write_command
 
 NAME = "python -m core.cli"
-# What somebody calls it who has tools/exo on PATH; completion goes by that name.
+# Set by tools/exo: the name that help texts and shell completion use.
 NAME_VARIABLE = "EXOGUARD_PROGRAM"
 EXIT_INTERRUPTED = 130
-HELP = """Exoguard from a terminal: what it sees, what it did, and what you want of it.
+HELP = """Exoguard on the command line: read its status and cases, and submit requests.
 
-Speaks to a deployed app (--app, with its function key in EXOGUARD_KEY or a file), or with --local
-to the state table itself, by the settings of the environment or of a file.
+Connects to a deployed app (--app, with its function key in EXOGUARD_KEY or a file), or with --local
+directly to the state table, with the settings of the environment or of a file.
 
-Ends with 0 when all is well, 1 when something is wrong in the tenant, 2 when it could not be found
-out, 3 when what was asked for was refused, 64 when the command was not understood.
+Exit codes: 0 if all is well, 1 if something is wrong in the tenant, 2 if the result is unknown, 3
+if a request was refused, 64 if the command line is not valid.
 """
 
 program = typer.Typer(
@@ -37,7 +38,7 @@ def configure_connection(
         str,
         typer.Option(
             metavar="ADDRESS",
-            help=f"the app: https://<name>.azurewebsites.net [default: {APP_VARIABLE}]",
+            help=f"the app's address: https://<name>.azurewebsites.net [default: {APP_VARIABLE}]",
         ),
     ] = "",
     key_file: Annotated[
@@ -49,46 +50,46 @@ def configure_connection(
         ),
     ] = None,
     local: Annotated[
-        bool, typer.Option("--local", help="the state table itself, without an app")
+        bool, typer.Option("--local", help="use the state table directly, without an app")
     ] = False,
     settings: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="settings of the app, as local.settings.json; with --local and doctor",
+            help="the app's settings, in the form of local.settings.json; for --local and doctor",
         ),
     ] = None,
 ) -> None:
-    """Where the data is."""
+    """Record how to reach the data."""
     session = get_session(ctx)
     address = app or session.environ.get(APP_VARIABLE, "")
     session.connection = Connection(address, key_file, local, settings)
 
 
-COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
-    ("status", read_commands.show_status),
-    ("cases", read_commands.list_cases),
-    ("case", read_commands.show_case),
-    ("changes", read_commands.list_changes),
-    ("actions", read_commands.list_requests),
-    ("action", read_commands.show_request),
+COMMANDS: tuple[tuple[str, Command], ...] = (
+    ("status", as_command(read_commands.show_status)),
+    ("cases", as_command(read_commands.list_cases)),
+    ("case", as_command(read_commands.show_case)),
+    ("changes", as_command(read_commands.list_changes)),
+    ("actions", as_command(read_commands.list_requests)),
+    ("action", as_command(read_commands.show_request)),
     ("page", viewer.serve_pages),
-    ("export", read_commands.download_evidence),
+    ("export", as_command(read_commands.download_evidence)),
     ("verify", read_commands.verify_evidence),
     ("doctor", read_commands.check_permissions),
-    ("run", write_commands.submit_run),
-    ("release", write_commands.submit_release),
-    ("undo", write_commands.submit_undo),
-    ("exempt", write_commands.submit_exemption),
-    ("unexempt", write_commands.submit_exemption_end),
-    ("acknowledge", write_commands.submit_acknowledgement),
+    ("run", as_write_command(write_commands.prepare_run)),
+    ("release", as_write_command(write_commands.prepare_release)),
+    ("undo", as_write_command(write_commands.prepare_undo)),
+    ("exempt", as_write_command(write_commands.prepare_exemption)),
+    ("unexempt", as_write_command(write_commands.prepare_exemption_end)),
+    ("acknowledge", as_write_command(write_commands.prepare_acknowledgement)),
 )
-for command_name, command_body in COMMANDS:
-    program.command(command_name)(command_body)
+for command_name, command_function in COMMANDS:
+    program.command(command_name)(command_function)
 
 
 def main(arguments: Sequence[str], session: Session | None = None) -> int:
-    """Carry out one command line; the code to end with."""
+    """Run one command line and return its exit code."""
     session = session or Session()
     name = session.environ.get(NAME_VARIABLE, "") or NAME
     command = typer.main.get_command(program)
@@ -99,7 +100,7 @@ def main(arguments: Sequence[str], session: Session | None = None) -> int:
         return EXIT_USAGE
     except CliError as error:
         session.print_note(str(error))
-        return error.code
+        return error.exit_code
     except Abort:
         return EXIT_INTERRUPTED
     return code if isinstance(code, int) else 0

@@ -1,4 +1,4 @@
-"""The commands that look: status, cases, changes, what was asked for, evidence."""
+"""The commands that read: status, cases, changes, requests and evidence."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ from core.cli.lookup import (
     parse_run_number,
     resolve_case,
 )
-from core.cli.options import AsJson, GuardName, get_session, run_command
+from core.cli.options import AsJson, CaseName, GuardFilter, GuardName, get_session
 from core.cli.render import TerminalRenderer
 from core.cli.session import Session
 from core.doctor import main as doctor_main
@@ -34,40 +34,34 @@ from core.sanitize import sanitize_text
 from core.status.case_query import CASE_STATES
 
 
-def show_status(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """How every guard stands, and what waits.
+async def show_status(session: Session, client: ApiClient, as_json: AsJson = False) -> int:
+    """Show the status of every guard, and what is pending.
 
-    Ends with 1 when a critical or high case is open, or a guard is late or failing.
+    Exits with 1 if a critical or high case is open, or a guard is late or failing.
     """
-
-    async def work(session: Session, way: ApiClient) -> int:
-        reply = await fetch_response(way, "/api/status.json")
-        document = reply.parse_object()
-        if as_json:
-            session.write_response(reply.body)
-        else:
-            TerminalRenderer(session.out, session.now()).print_status(document, way.location)
-        return EXIT_PROBLEM if has_problems(document) else EXIT_OK
-
-    run_command(ctx, work)
+    response = await fetch_response(client, "/api/status.json")
+    document = response.parse_object()
+    if as_json:
+        session.write_response(response.body)
+    else:
+        TerminalRenderer(session.out, session.now()).print_status(document, client.location)
+    return EXIT_PROBLEM if has_problems(document) else EXIT_OK
 
 
 def has_problems(document: dict[str, Any]) -> bool:
-    """True when somebody should look at the tenant, or at Exoguard, now."""
-    grave = document["open"]["critical"] + document["open"]["high"]
-    guards = document["guards"]
+    """True if a status needs an operator now, because of the tenant or of Exoguard itself."""
     return bool(
-        grave
+        document["open"]["critical"]
+        or document["open"]["high"]
         or document["health"] == "failing"
-        or any(row["health"] == "failing" or row["late"] for row in guards)
+        or any(row["health"] == "failing" or row["late"] for row in document["guards"])
     )
 
 
-def list_cases(
-    ctx: typer.Context,
-    guard: Annotated[
-        str, typer.Option("--guard", metavar="GUARD", help="only those of one guard")
-    ] = "",
+async def list_cases(
+    session: Session,
+    client: ApiClient,
+    guard: GuardFilter = "",
     severity: Annotated[
         str, typer.Option("--severity", metavar="LEVEL", help="critical, high, medium or low")
     ] = "",
@@ -78,120 +72,96 @@ def list_cases(
         int, typer.Option(min=1, metavar="NUMBER", help="the page, 100 cases each")
     ] = 1,
     as_json: AsJson = False,
-) -> None:
-    """What is wrong, the gravest first."""
-
-    async def work(session: Session, way: ApiClient) -> int:
-        query = {"state": parse_option_choice(state, CASE_STATES, "--state"), "page": str(page)}
-        query |= {"guard": parse_guard_name(guard)} if guard else {}
-        query |= (
-            {"severity": parse_option_choice(severity, SEVERITY_LABELS, "--severity")}
-            if severity
-            else {}
-        )
-        reply = await fetch_response(way, "/api/cases.json", query)
-        if as_json:
-            session.write_response(reply.body)
-        else:
-            TerminalRenderer(session.out, session.now()).print_cases(reply.parse_object())
-        return EXIT_OK
-
-    run_command(ctx, work)
-
-
-def show_case(
-    ctx: typer.Context,
-    case: Annotated[
-        str, typer.Argument(metavar="CASE", help="its key, or the last 8 digits, as cards show it")
-    ],
-    guard: Annotated[
-        str, typer.Option("--guard", metavar="GUARD", help="only among those of one guard")
-    ] = "",
-    as_json: AsJson = False,
-) -> None:
-    """All that is known of one case."""
-
-    async def work(session: Session, way: ApiClient) -> int:
-        of, key = await resolve_case(way, case, guard and parse_guard_name(guard))
-        reply = await fetch_response(way, f"/api/cases/{of}/{key}.json")
-        if as_json:
-            session.write_response(reply.body)
-        else:
-            TerminalRenderer(session.out, session.now()).print_case(reply.parse_object())
-        return EXIT_OK
-
-    run_command(ctx, work)
-
-
-def list_changes(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """What was changed, and how to undo it.
-
-    Of the last week, with what was there before.
-    """
-
-    async def work(session: Session, way: ApiClient) -> int:
-        return await print_status_list(session, way, "changes", as_json)
-
-    run_command(ctx, work)
-
-
-def list_requests(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """What people asked for.
-
-    In the last 30 days, and what came of it.
-    """
-
-    async def work(session: Session, way: ApiClient) -> int:
-        return await print_status_list(session, way, "actions", as_json)
-
-    run_command(ctx, work)
-
-
-async def print_status_list(session: Session, client: ApiClient, name: str, as_json: bool) -> int:
-    """One list of the status. As JSON the whole of it, as the API answers."""
-    reply = await fetch_response(client, "/api/status.json")
-    rows = reply.parse_object()[name]
-    show = TerminalRenderer(session.out, session.now())
+) -> int:
+    """List the cases, the most severe first."""
+    query = {"state": parse_option_choice(state, CASE_STATES, "--state"), "page": str(page)}
+    if guard:
+        query["guard"] = parse_guard_name(guard)
+    if severity:
+        query["severity"] = parse_option_choice(severity, SEVERITY_LABELS, "--severity")
+    response = await fetch_response(client, "/api/cases.json", query)
     if as_json:
-        session.write_response(reply.body)
-    elif not rows:
-        session.print_output("Nothing.")
-    elif name == "changes":
-        show.print_changes(rows)
+        session.write_response(response.body)
     else:
-        show.print_requests(rows)
+        TerminalRenderer(session.out, session.now()).print_cases(response.parse_object())
     return EXIT_OK
 
 
-def show_request(
-    ctx: typer.Context,
+async def show_case(
+    session: Session,
+    client: ApiClient,
+    case: CaseName,
+    guard: GuardFilter = "",
+    as_json: AsJson = False,
+) -> int:
+    """Show one case in full."""
+    name, key = await resolve_case(client, case, guard and parse_guard_name(guard))
+    response = await fetch_response(client, f"/api/cases/{name}/{key}.json")
+    if as_json:
+        session.write_response(response.body)
+    else:
+        TerminalRenderer(session.out, session.now()).print_case(response.parse_object())
+    return EXIT_OK
+
+
+async def list_changes(session: Session, client: ApiClient, as_json: AsJson = False) -> int:
+    """List the changes of the last week, and how to undo them.
+
+    With the values that each change replaced.
+    """
+    return await print_status_list(session, client, "changes", as_json)
+
+
+async def list_requests(session: Session, client: ApiClient, as_json: AsJson = False) -> int:
+    """List the requests of operators.
+
+    Of the last 30 days, with their results.
+    """
+    return await print_status_list(session, client, "actions", as_json)
+
+
+async def print_status_list(session: Session, client: ApiClient, name: str, as_json: bool) -> int:
+    """Print one list of the status; as JSON, the whole response of the API."""
+    response = await fetch_response(client, "/api/status.json")
+    rows = response.parse_object()[name]
+    renderer = TerminalRenderer(session.out, session.now())
+    if as_json:
+        session.write_response(response.body)
+    elif not rows:
+        session.print_output("None.")
+    elif name == "changes":
+        renderer.print_changes(rows)
+    else:
+        renderer.print_requests(rows)
+    return EXIT_OK
+
+
+async def show_request(
+    session: Session,
+    client: ApiClient,
     guard: GuardName,
     action: Annotated[
-        str, typer.Argument(metavar="ACTION", help="its number, as the command said that asked")
+        str, typer.Argument(metavar="ACTION", help="its number, as the submitting command printed")
     ],
     as_json: AsJson = False,
-) -> None:
-    """What came of something asked for.
+) -> int:
+    """Show the result of a request.
 
-    Of a run: what it saw, did and said.
+    Of a run: its coverage, findings and changes.
     """
-
-    async def work(session: Session, way: ApiClient) -> int:
-        of, number = parse_guard_name(guard), parse_run_number(action, "action")
-        reply = await way.get(f"/api/runs/{of}/{number}")
-        of_run = reply.status == 200
-        if not of_run:
-            reply = await fetch_response(way, f"/api/actions/{of}/{number}")
-        show = TerminalRenderer(session.out, session.now())
-        if as_json:
-            session.write_response(reply.body)
-        elif of_run:
-            show.print_run(reply.parse_object())
-        else:
-            show.print_requests([reply.parse_object()])
-        return EXIT_OK
-
-    run_command(ctx, work)
+    name, number = parse_guard_name(guard), parse_run_number(action, "action")
+    response = await client.get(f"/api/runs/{name}/{number}")
+    is_run = response.status == 200
+    if not is_run:
+        response = await fetch_response(client, f"/api/actions/{name}/{number}")
+    renderer = TerminalRenderer(session.out, session.now())
+    if as_json:
+        session.write_response(response.body)
+    elif is_run:
+        renderer.print_run(response.parse_object())
+    else:
+        renderer.print_requests([response.parse_object()])
+    return EXIT_OK
 
 
 # ----------------------------------------------------------------------------------------------
@@ -199,8 +169,9 @@ def show_request(
 # ----------------------------------------------------------------------------------------------
 
 
-def download_evidence(
-    ctx: typer.Context,
+async def download_evidence(
+    session: Session,
+    client: ApiClient,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="the file; - is standard output")
     ],
@@ -209,45 +180,43 @@ def download_evidence(
     ],
     until: Annotated[
         str,
-        typer.Option(
-            "--to", metavar="DATE", help="the day after the last; without it, today is the last"
-        ),
+        typer.Option("--to", metavar="DATE", help="the day after the last day [default: tomorrow]"),
     ] = "",
-    form: Annotated[str, typer.Option("--format", metavar="FORM", help="jsonl or csv")] = "jsonl",
-    force: Annotated[bool, typer.Option("--force", help="replace a file that is there")] = False,
-) -> None:
-    """Write the evidence of a period.
+    file_format: Annotated[
+        str, typer.Option("--format", metavar="FORM", help="jsonl or csv")
+    ] = "jsonl",
+    force: Annotated[bool, typer.Option("--force", help="replace an existing file")] = False,
+) -> int:
+    """Write the evidence of a period to a file.
 
-    Findings, changes, exemptions, what was asked for and how much was looked at, for auditors.
-    Says the digest of the file: keep it apart from the file.
+    Findings, changes, exemptions, requests and coverage, for auditors. Prints the digest of the
+    file: keep it apart from the file.
     """
-
-    async def work(session: Session, way: ApiClient) -> int:
-        kind = parse_option_choice(form, tuple(ExportFormat), "--format")
-        if str(output) != "-" and output.exists() and not force:
-            raise UsageError(f"{sanitize_text(str(output))} is there already: --force replaces it")
-        last = until or (session.now() + timedelta(days=1)).date().isoformat()
-        reply = await fetch_response(
-            way, "/api/export", {"from": since, "to": last, "format": kind}
-        )
-        digest = hashlib.sha256(reply.body)
-        told = reply.headers.get("repr-digest", "")
-        encoded = base64.b64encode(digest.digest()).decode()
-        if told and told != f"sha-256=:{encoded}:":
-            raise ApiUnavailable("the export did not arrive as it was sent: ask for it again")
-        if str(output) == "-":
-            session.write_bytes(reply.body)
-        else:
-            write_private_file(output, reply.body)
-        size = f"{len(reply.body):,} bytes"
-        session.print_note(f"{sanitize_text(str(output))}: {size}, SHA-256 {digest.hexdigest()}")
-        return EXIT_OK
-
-    run_command(ctx, work)
+    form = parse_option_choice(file_format, tuple(ExportFormat), "--format")
+    name = sanitize_text(str(output))
+    if str(output) != "-" and output.exists() and not force:
+        raise UsageError(f"{name} already exists: use --force to replace it")
+    end = until or (session.now() + timedelta(days=1)).date().isoformat()
+    query = {"from": since, "to": end, "format": form}
+    response = await fetch_response(client, "/api/export", query)
+    digest = hashlib.sha256(response.body)
+    expected = response.headers.get("repr-digest", "")
+    encoded = base64.b64encode(digest.digest()).decode()
+    if expected and expected != f"sha-256=:{encoded}:":
+        raise ApiUnavailable("the export was damaged in transit: download it again")
+    if str(output) == "-":
+        session.write_bytes(response.body)
+    else:
+        write_private_file(output, response.body)
+    session.print_note(f"{name}: {len(response.body):,} bytes, SHA-256 {digest.hexdigest()}")
+    return EXIT_OK
 
 
 def write_private_file(path: Path, body: bytes) -> None:
-    """Write a file whole or not at all, for its owner alone: it names people. Raises Unknown."""
+    """Write a file whole or not at all, readable by its owner only, because it names people.
+
+    Raises ApiUnavailable if it cannot be written.
+    """
     partial = path.with_name(f"{path.name}.part")
     try:
         partial.unlink(missing_ok=True)
@@ -270,33 +239,35 @@ def verify_evidence(
         ),
     ] = "",
 ) -> None:
-    """Whether an export is as it was made.
+    """Verify that an export is unchanged.
 
-    With the digest that was kept apart from it, for certain.
+    Only the digest that was kept apart from the file proves it.
     """
     session = get_session(ctx)
     try:
         with file.open("rb") as lines:
-            checked = verify_export(lines, digest)
+            verification = verify_export(lines, digest)
     except OSError as error:
         session.print_note(f"{sanitize_text(str(file))}: cannot be read ({error.strerror})")
         raise typer.Exit(EXIT_UNAVAILABLE) from None
-    session.print_output(f"{'intact' if checked.intact else 'NOT INTACT'}: {checked.note}")
-    session.print_output(f"SHA-256 {checked.sha256}")
-    if checked.intact and not digest:
-        session.print_output("Compare the digest with the one that was kept apart from the file.")
-    raise typer.Exit(EXIT_OK if checked.intact else EXIT_PROBLEM)
+    session.print_output(
+        f"{'intact' if verification.intact else 'NOT INTACT'}: {verification.note}"
+    )
+    session.print_output(f"SHA-256 {verification.sha256}")
+    if verification.intact and not digest:
+        session.print_output("Compare this digest with the one that was kept apart from the file.")
+    raise typer.Exit(EXIT_OK if verification.intact else EXIT_PROBLEM)
 
 
 def check_permissions(
     ctx: typer.Context,
-    needs: Annotated[bool, typer.Option("--needs", help="only say what is needed")] = False,
+    needs: Annotated[bool, typer.Option("--needs", help="only list what is needed")] = False,
 ) -> None:
-    """What the app may do in the tenant.
+    """Compare the app's permissions with those it needs.
 
-    Signs in as the app, and says what is missing and what is too much. Reads the settings of the
-    environment, or of the file that --settings names. Ends with 1 when something required is
-    missing, 2 when it could not be found out.
+    Signs in as the app, and lists missing and excess permissions. Reads the settings from the
+    environment, or from the file that --settings names. Exits with 1 if a required permission is
+    missing, 2 if the permissions could not be read.
     """
     session = get_session(ctx)
     code = doctor_main(

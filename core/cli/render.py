@@ -1,4 +1,4 @@
-"""The documents of the API on a terminal: tables that fit 80 columns, and words beside colours."""
+"""Renders the documents of the API on a terminal, in tables that fit 80 columns."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from core.cli.undo_hint import format_before, format_undo_hint
 from core.status.counts import EFFECTIVE_STATES
 
 MIN_TABLE_WIDTH = 80
-# So many of what may be many are shown in the status.
+# The most rows the status shows of a list without bounds.
 MAX_ROWS = 8
 
 type JsonRow = Mapping[str, Any]
@@ -30,25 +30,26 @@ type JsonRow = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class TerminalRenderer:
-    """Prints documents. Everything in them is foreign: shown as text and never as markup."""
+    """Prints documents. Their text is untrusted: it is printed as text, never as markup."""
 
     console: Console
     now: datetime
 
     def print_line(self, *parts: str | Text) -> None:
-        """Parts on one line."""
+        """Print parts on one line."""
         self.console.print(Text(" ").join(to_rich_text(part) for part in parts))
 
     def print_title(self, text: str) -> None:
-        """What begins a part."""
+        """Print the title of a section."""
         self.console.print()
         self.console.print(Text(text, style="bold"))
 
     def print_table(
         self, names: Iterable[str], rows: Iterable[Iterable[str | Text]], no_wrap: bool = False
     ) -> None:
-        """A table; its last column takes what is left. `whole`: no line of the others is broken,
-        where there is room for that.
+        """Print a table whose last column takes the remaining width.
+
+        `no_wrap`: cells of the other columns stay on one line if the terminal is wide enough.
         """
         no_wrap = no_wrap and self.console.width >= MIN_TABLE_WIDTH
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
@@ -61,13 +62,13 @@ class TerminalRenderer:
         self.console.print(table)
 
     def print_pairs(self, rows: Iterable[tuple[str, str | Text | None]]) -> None:
-        """Names and values; what has no value is left out."""
+        """Print names and values, without those that have no value."""
         self.print_columns(
             (Text(name, style="dim"), to_rich_text(value)) for name, value in rows if value
         )
 
     def print_columns(self, rows: Iterable[tuple[Text, Text]]) -> None:
-        """Two columns without a head."""
+        """Print two columns without a header."""
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
@@ -76,26 +77,26 @@ class TerminalRenderer:
         self.console.print(table)
 
     # ------------------------------------------------------------------------------------------
-    # The status
+    # Status
     # ------------------------------------------------------------------------------------------
 
     def print_status(self, document: JsonRow, location: str) -> None:
-        """How everything stands."""
+        """Print the status."""
         health, at = colour_word(document["health"]), format_time_and_age(document["at"], self.now)
         self.print_line("Exoguard is", health, f"· {location} · {at}")
         self.print_columns(map(build_reason_row, document["reasons"]))
         self.print_title("Guards")
         self.print_table(
-            ("guard", "health", "mode", "looked", "seen", "open"),
+            ("guard", "health", "mode", "scanned", "read", "open"),
             (self.build_guard_row(row) for row in document["guards"]),
             no_wrap=True,
         )
         self.print_waiting(document)
 
     def build_guard_row(self, row: JsonRow) -> tuple[str | Text, ...]:
-        """One guard."""
-        seen = row["coverage"]
-        looked = format_age(row["last_complete_look"], self.now)
+        """The row of one guard."""
+        coverage = row["coverage"]
+        scanned = format_age(row["last_complete_look"], self.now)
         health = colour_word(row["health"])
         if row["late"]:
             health = Text(" ").join([health, colour_word("late")])
@@ -103,13 +104,13 @@ class TerminalRenderer:
             sanitize_cell(row["guard"], 60),
             health,
             sanitize_cell(row["mode"], 10),
-            "never" if row["never_looked"] else looked,
-            f"{seen['seen']:,}/{seen['population']:,}" if seen else "-",
+            "never" if row["never_looked"] else scanned,
+            f"{coverage['seen']:,}/{coverage['population']:,}" if coverage else "-",
             format_level_counts(row["open"]),
         )
 
     def print_waiting(self, document: JsonRow) -> None:
-        """What waits: for a person, for the channel, for a grant."""
+        """Print what is pending: decisions, notifications, permissions, exemptions."""
         if document["decisions"]:
             number = sum(row["decisions"] for row in document["guards"])
             self.print_title(f"Waiting for your decision: {number}")
@@ -124,17 +125,17 @@ class TerminalRenderer:
             )
         missing = group_by_permission(document["permissions"]["missing"])
         if missing:
-            self.print_title("Permissions that are missing")
-            self.print_table(("permission", "for"), missing[:MAX_ROWS])
+            self.print_title("Missing permissions")
+            self.print_table(("permission", "needed by"), missing[:MAX_ROWS])
         if len(missing) > MAX_ROWS:
-            self.print_line(f"and {len(missing) - MAX_ROWS} more: doctor tells all")
+            self.print_line(f"and {len(missing) - MAX_ROWS} more: `doctor` lists all")
         exemptions = [row for row in document["exemptions"] if row["in_force"]]
         if exemptions:
             self.print_title("Exemptions")
             self.print_table(("until", "who", "what"), map(self.build_exemption_row, exemptions))
 
     def build_decision_row(self, row: JsonRow) -> tuple[str | Text, ...]:
-        """Something only a person can decide."""
+        """The row of one pending decision."""
         acknowledged = " (acknowledged)" if row["acknowledged"] else ""
         text = sanitize_cell(f"{row['guard']} · {row['subject']}{acknowledged}", 400)
         text.append_text(Text("\n")).append_text(sanitize_cell(row["summary"], 400))
@@ -145,7 +146,7 @@ class TerminalRenderer:
         return format_age(row["since"], self.now), colour_word(row["kind"]), text
 
     def build_exemption_row(self, row: JsonRow) -> tuple[str | Text, ...]:
-        """Something that is right as it is, for a time."""
+        """The row of one exemption."""
         name = row["named"] or row["subject"]
         return (
             format_utc(row["until"])[:10],
@@ -158,7 +159,7 @@ class TerminalRenderer:
     # ------------------------------------------------------------------------------------------
 
     def print_cases(self, document: JsonRow) -> None:
-        """A list of cases."""
+        """Print a page of cases."""
         if not document["cases"]:
             self.print_line("No cases.")
             return
@@ -171,7 +172,7 @@ class TerminalRenderer:
         self.print_line(f"{number:,} {'case' if number == 1 else 'cases'}{more}")
 
     def build_case_row(self, row: JsonRow) -> tuple[str | Text, ...]:
-        """One of them."""
+        """The row of one case."""
         state = ", acknowledged" if row["acknowledged"] else ""
         if row["state"] == "closed":
             state = f", closed {format_age(row['closed'], self.now)} ({row['closing'] or 'closed'})"
@@ -185,7 +186,7 @@ class TerminalRenderer:
         )
 
     def print_case(self, row: JsonRow) -> None:
-        """A case with all that is known of it."""
+        """Print one case in full."""
         self.print_line(
             colour_word(row["severity"]), sanitize_cell(f"{row['guard']} · {row['subject']}", 400)
         )
@@ -202,7 +203,10 @@ class TerminalRenderer:
                 ("state", sanitize_cell(closed) if row["closed"] else "open"),
                 ("verdict", sanitize_cell(row["verdict"], 40)),
                 ("opened", format_time_and_age(row["opened"], self.now)),
-                ("told", format_time_and_age(row["told"], self.now) if row["told"] else "not yet"),
+                (
+                    "notified",
+                    format_time_and_age(row["told"], self.now) if row["told"] else "not yet",
+                ),
                 (
                     "acknowledged",
                     sanitize_cell(
@@ -228,19 +232,19 @@ class TerminalRenderer:
             self.print_title("Changes")
             self.print_changes(row["changes"])
         if row["actions"]:
-            self.print_title("What people asked for")
+            self.print_title("Requests")
             self.print_requests(row["actions"])
 
     # ------------------------------------------------------------------------------------------
-    # Changes and actions
+    # Changes, requests and runs
     # ------------------------------------------------------------------------------------------
 
     def print_changes(self, rows: Iterable[JsonRow]) -> None:
-        """Changes of the tenant, with what was there before and how to take them back."""
+        """Print changes, with the values before them and how to undo them."""
         self.print_table(("when", "outcome", "what"), map(self.build_change_row, rows))
 
     def build_change_row(self, row: JsonRow) -> tuple[str | Text, ...]:
-        """One of them."""
+        """The row of one change."""
         lines = [sanitize_cell(f"{row['guard']} · {row['kind']} · {row['subject']}", 400)]
         if row["note"]:
             lines.append(sanitize_cell(row["note"], 400))
@@ -249,11 +253,11 @@ class TerminalRenderer:
         return format_age(row["at"], self.now), colour_word(row["outcome"]), Text("\n").join(lines)
 
     def print_requests(self, rows: Iterable[JsonRow]) -> None:
-        """What people asked for, and what came of it."""
-        self.print_table(("asked", "status", "what"), map(self.build_request_row, rows))
+        """Print requests of operators with their results."""
+        self.print_table(("requested", "status", "what"), map(self.build_request_row, rows))
 
     def build_request_row(self, row: JsonRow) -> tuple[str | Text, ...]:
-        """One of them."""
+        """The row of one request."""
         head = sanitize_cell(f"{row['kind']} · {row['guard']} {row['subject'] or ''}".strip(), 400)
         why = sanitize_cell(f"{row['who']}: {row['why']}", 800)
         lines = [head, why, *([sanitize_cell(row["note"], 600)] if row["note"] else [])]
@@ -261,18 +265,19 @@ class TerminalRenderer:
         return format_age(row["at"], self.now), colour_word(row["status"]), Text("\n").join(lines)
 
     def print_run(self, row: JsonRow) -> None:
-        """What a run saw, did and said."""
+        """Print the report of a run: its coverage, findings and changes."""
         self.print_line(
             colour_word(row["status"]), sanitize_cell(f"{row['guard']} · run {row['run']}")
         )
         changes, held = row.get("changes") or [], row.get("held")
+        held_back = f"{held}; plan {row.get('plan')}"
         self.print_pairs(
             (
                 ("mode", sanitize_cell(row.get("mode"), 10)),
-                ("saw", sanitize_cell(row.get("coverage"), 400)),
+                ("coverage", sanitize_cell(row.get("coverage"), 400)),
                 ("open", f"{row['open']} ({row['critical']} critical)" if "open" in row else None),
                 ("changes made", f"{count_changes_made(changes)}" if "changes" in row else None),
-                ("held", sanitize_cell(f"{held}; plan {row.get('plan')}", 400) if held else None),
+                ("held back", sanitize_cell(held_back, 400) if held else None),
                 ("error", sanitize_cell(row.get("error"), 600)),
             )
         )
@@ -282,7 +287,7 @@ class TerminalRenderer:
 
 
 def group_by_permission(rows: Iterable[JsonRow]) -> list[tuple[Text, Text]]:
-    """Permissions that are missing, and which guards are short of each."""
+    """The missing permissions, and the guards that need each."""
     found: dict[str, list[str]] = {}
     for row in rows:
         optional = " (optional)" if row["optional"] else ""
@@ -299,7 +304,7 @@ def count_changes_made(rows: Iterable[JsonRow]) -> int:
 
 
 def build_reason_row(reason: JsonRow) -> tuple[Text, Text]:
-    """A reason why something is not well."""
+    """The row of a reason why the health is not ok."""
     about = f"{reason['guard']}: " if reason["guard"] else ""
     return Text.assemble("  ", colour_word(reason["health"])), sanitize_cell(
         f"{about}{reason['text']}", 400
@@ -307,12 +312,12 @@ def build_reason_row(reason: JsonRow) -> tuple[Text, Text]:
 
 
 def to_rich_text(value: str | Text) -> Text:
-    """A cell; a string of this program's own is text as well, never markup."""
+    """A cell as text. A plain string is never read as markup."""
     return value if isinstance(value, Text) else Text(value)
 
 
 def format_level_counts(counts: JsonRow) -> Text:
-    """Open cases by severity, in words."""
+    """Open cases by severity, as text."""
     parts = [
         Text.assemble(f"{counts[name]} ", colour_word(name))
         for name in SEVERITY_LABELS

@@ -1,4 +1,4 @@
-"""One invocation: where it speaks to, where it prints, whom it may ask, what time it is."""
+"""One invocation of the command line: its connection, output, prompts, clock and settings."""
 
 import asyncio
 import getpass
@@ -24,14 +24,14 @@ from core.sanitize import sanitize_text
 APP_VARIABLE = "EXOGUARD_APP"
 KEY_VARIABLE = "EXOGUARD_KEY"
 TOKEN_VARIABLE = "EXOGUARD_TOKEN"  # noqa: S105 (the name of a variable)
-# A key file is one line; a settings file some hundred.
+# A key file is one line; a settings file a few hundred.
 MAX_FILE_BYTES = 64 * 1024
 MAX_LINE_LENGTH = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How the data is to be reached, as the options say."""
+    """How to reach the data, as the options say."""
 
     app: str = ""
     key_file: Path | None = None
@@ -40,32 +40,30 @@ class Connection:
 
 
 def open_console(file: int) -> Console:
-    """Standard output (1) or standard error (2). Nothing that is printed is markup."""
+    """Standard output (1) or standard error (2). What is printed is never read as markup."""
     stream = sys.stdout if file == 1 else sys.stderr
     return Console(file=stream, markup=False, highlight=False, emoji=False)
 
 
 def ask_on_stderr(text: str) -> str:
-    """Ask on standard error, so that the output stays what it is; the line that is answered."""
+    """Ask on standard error, so that the output stays clean, and return the line typed."""
     sys.stderr.write(text)
     sys.stderr.flush()
     return sys.stdin.readline()
 
 
 def identify_user() -> str:
-    """The user and the machine, for who does not say who they are."""
+    """The user and the machine: the operator's name if --who does not give one."""
     try:
         name = getpass.getuser()
     except (OSError, KeyError):
-        name = "somebody"
+        name = "unknown"
     return sanitize_text(f"{name}@{socket.gethostname()}", 200)
 
 
 @dataclass(slots=True)
 class Session:
-    """What a command works with. `asks` puts a question that is answered yes or no, `secret` one
-    whose answer is not shown; `terminal`: there is somebody to answer.
-    """
+    """What a command works with. Tests replace its parts."""
 
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     out: Console = field(default_factory=lambda: open_console(1))
@@ -73,24 +71,26 @@ class Session:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     is_interactive: bool = field(default_factory=lambda: sys.stdin.isatty() and sys.stderr.isatty())
+    """True if an operator at a terminal can answer questions."""
     who: str = field(default_factory=identify_user)
     ask: Callable[[str], str] = ask_on_stderr
     ask_secret: Callable[[str], str] = getpass.getpass
+    """Asks for a text without echoing it."""
     client_factory: "Callable[[Session], ClientContext] | None" = None
     connection: Connection = field(default_factory=Connection)
 
     def print_output(self, *lines: str) -> None:
-        """Lines on standard output, never broken by this program, so that they can be copied."""
+        """Print lines on standard output; they are not wrapped, so that they can be copied."""
         for line in lines:
             self.out.print(Text(sanitize_text(line, MAX_LINE_LENGTH)), soft_wrap=True)
 
     def print_note(self, text: str) -> None:
-        """Lines for the person, beside the output."""
+        """Print lines for the operator on standard error."""
         for line in text.splitlines():
             self.err.print(Text(sanitize_text(line, MAX_LINE_LENGTH)), soft_wrap=True)
 
     def write_bytes(self, body: bytes) -> None:
-        """Bytes as they are, on standard output."""
+        """Write bytes unchanged to standard output."""
         file = self.out.file
         file.flush()
         if isinstance(file, TextIOWrapper):
@@ -99,19 +99,19 @@ class Session:
             file.write(body.decode("utf-8", "replace"))
 
     def write_response(self, body: bytes) -> None:
-        """An answer of the API as it is, on a line of its own."""
+        """Write a response of the API unchanged, ending with a line break."""
         self.write_bytes(body if body.endswith(b"\n") else body + b"\n")
 
     def confirm(self, yes: bool) -> bool:
-        """Whether to go on. Without a terminal nobody is asked. Raises Misused."""
+        """True if the operator agrees. Raises UsageError without a terminal to ask at."""
         if yes:
             return True
         if not self.is_interactive:
-            raise UsageError("there is no terminal to ask at: --yes does it without asking")
-        return self.ask("Go on? [y/N] ").strip().lower() in ("y", "yes")
+            raise UsageError("there is no terminal for a confirmation: use --yes to skip it")
+        return self.ask("Continue? [y/N] ").strip().lower() in ("y", "yes")
 
     def load_settings(self) -> dict[str, str]:
-        """The settings of the app: the environment, with those of a file in front."""
+        """The app's settings: those of the file that --settings names, then the environment."""
         path = self.connection.settings
         if path is None:
             return dict(self.environ)
@@ -121,31 +121,31 @@ class Session:
             found = {str(name): str(value) for name, value in values.items()}
         except (ValueError, AttributeError, RecursionError):
             raise ApiUnavailable(
-                f"{path}: not a file of settings as local.settings.json is"
+                f"{path} is not a settings file in the form of local.settings.json"
             ) from None
         return {**self.environ, **found}
 
     def build_auth_headers(self) -> dict[str, str]:
-        """What opens the app: a token where there is one, else the key. Raises Misused, Unknown."""
+        """The header with the token or the key. Raises UsageError or ApiUnavailable."""
         if token := self.environ.get(TOKEN_VARIABLE, ""):
             return {"Authorization": f"Bearer {parse_key(token)}"}
         return {KEY_HEADER: parse_key(self.read_function_key())}
 
     def read_function_key(self) -> str:
-        """The function key: from a file, from the environment, or asked for."""
+        """The function key: from a file, the environment, or a prompt. Raises ApiUnavailable."""
         if self.connection.key_file:
             return read_small_file(self.connection.key_file)
         if key := self.environ.get(KEY_VARIABLE, ""):
             return key
         if not self.is_interactive:
             raise ApiUnavailable(
-                f"the function key is missing: set {KEY_VARIABLE}, or give --key-file"
+                f"the function key is missing: set {KEY_VARIABLE} or use --key-file"
             )
         return self.ask_secret("Function key: ")
 
 
 def read_small_file(path: Path) -> str:
-    """The text of a small file. Raises Unknown."""
+    """The text of a small file. Raises ApiUnavailable."""
     try:
         with path.open("rb") as file:
             return file.read(MAX_FILE_BYTES).decode("utf-8-sig")
@@ -156,16 +156,16 @@ def read_small_file(path: Path) -> str:
 
 @asynccontextmanager
 async def open_client(session: Session) -> AsyncIterator[ApiClient]:
-    """The way to the data. Raises Misused and Unknown."""
+    """The client for this session's connection. Raises UsageError or ApiUnavailable."""
     connection = session.connection
     if session.client_factory:
-        way = session.client_factory(session)
+        opening = session.client_factory(session)
     elif connection.local:
-        way = open_local_client(session.load_settings(), session.who)
+        opening = open_local_client(session.load_settings(), session.who)
     elif connection.app:
         parse_origin(connection.app)
-        way = open_remote_client(connection.app, session.build_auth_headers())
+        opening = open_remote_client(connection.app, session.build_auth_headers())
     else:
-        raise UsageError("where to? Give --app https://<name>.azurewebsites.net, or --local")
-    async with way as found:
-        yield found
+        raise UsageError("use --app https://<name>.azurewebsites.net, or --local")
+    async with opening as client:
+        yield client

@@ -1,4 +1,4 @@
-"""What a change did, by its JSON document: what was there before, and how to take it back. Pure."""
+"""Describes a change from its JSON document: the values before it, and how to undo it. Pure."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,11 +8,11 @@ from core.cli.formatting import parse_document_time
 from core.engine.request_decisions import find_undo_obstacle
 from core.model.changes import ChangeRecord, ChangeState
 
-NOT_UNDERSTOOD = "this version does not understand its record"
+NOT_UNDERSTOOD = "this version cannot read its record"
 
 
 def format_before(row: Mapping[str, Any]) -> Iterator[str]:
-    """What was there before, a line a name."""
+    """The values before the change, one line each."""
     before = row.get("before")
     for name, value in before.items() if isinstance(before, dict) else ():
         shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -20,7 +20,7 @@ def format_before(row: Mapping[str, Any]) -> Iterator[str]:
 
 
 def explain_undo_refusal(row: Mapping[str, Any]) -> str:
-    """Why a change cannot be taken back; nothing when it can."""
+    """Why a change cannot be undone; empty if it can."""
     at = parse_document_time(row.get("at"))
     if at is None:
         return NOT_UNDERSTOOD
@@ -44,6 +44,6 @@ def explain_undo_refusal(row: Mapping[str, Any]) -> str:
 
 
 def format_undo_hint(row: Mapping[str, Any]) -> str:
-    """The command that takes a change back, or why there is none."""
+    """The command that undoes a change, or the reason why it cannot be undone."""
     reason = explain_undo_refusal(row)
     return f"cannot be undone: {reason}" if reason else f"undo {row['guard']} {row['change']}"

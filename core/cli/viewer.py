@@ -1,11 +1,10 @@
-"""The pages in a browser, where the app is opened by a key: a viewer on this machine adds it.
+"""Serves the app's pages to a browser on this machine, and adds the function key to its requests.
 
     browser ─► 127.0.0.1, with a cookie ─► GET under /api/ ─► the app, with the key
 
-The key stays in this process. The first address holds a word that opens the viewer once; what the
-browser keeps is a cookie. Requests are answered only for the name this viewer has, so that no other
-site can get at it under a name of its own (DNS rebinding), and only when the browser does not say
-that another site made them.
+The key never leaves this process. The first address holds a token that is valid once; the browser
+then keeps a cookie. The viewer answers only requests for its own host name, against DNS rebinding,
+and rejects those that the browser attributes to another site.
 """
 
 import asyncio
@@ -25,7 +24,7 @@ from core.cli.session import Session
 
 HOST = "127.0.0.1"
 FIRST_PAGE = "/api/status"
-# Whatever else the app or what is in front of it says concerns nobody behind this viewer.
+# No other header of the app, or of a proxy in front of it, reaches the browser.
 FORWARDED_HEADERS = (
     "cache-control",
     "content-disposition",
@@ -50,7 +49,7 @@ MAX_QUERY_LENGTH = 500
 
 @dataclass(slots=True)
 class PageViewer:
-    """One viewer: the way to the data, the word that opens it once, the cookie it gives."""
+    """A local web server that forwards read requests of one browser to the API."""
 
     client: ApiClient
     port: int = 0
@@ -89,31 +88,31 @@ class PageViewer:
             await self.runner.cleanup()
 
     async def handle(self, request: web.Request) -> web.Response:
-        """One request of the browser."""
+        """Answer one request of the browser."""
         site = request.headers.get("Sec-Fetch-Site", "none")
         if request.headers.getall("Host", []) != [self.host]:
-            return refuse_browser(421, "this viewer answers for its own address alone")
+            return refuse_browser(421, "this viewer answers only under its own address")
         if request.method != "GET":
-            return refuse_browser(405, "this viewer only looks: use the command line to act")
+            return refuse_browser(405, "this viewer is read-only: use the command line to write")
         if site not in ("none", "same-origin") and not self.is_opening(request):
-            return refuse_browser(403, "another site cannot look here")
+            return refuse_browser(403, "other sites cannot read from this viewer")
         if self.is_opening(request):
             return self.exchange_token()
         if not secrets_equal(request.cookies.get(self.cookie_name, ""), self.cookie_secret):
             return refuse_browser(
-                403, "open the address that the command line gave, or start it again"
+                403, "open the address that the command line printed, or restart the viewer"
             )
         if request.rel_url.raw_path == "/":
             return redirect_to_first_page()
         return await self.forward(request)
 
     def is_opening(self, request: web.Request) -> bool:
-        """Whether a request brings the word that opens the viewer."""
-        word = request.rel_url.raw_path.removeprefix("/open/")
-        return bool(self.opening_token) and secrets_equal(word, self.opening_token)
+        """True if a request carries the valid opening token."""
+        token = request.rel_url.raw_path.removeprefix("/open/")
+        return bool(self.opening_token) and secrets_equal(token, self.opening_token)
 
     def exchange_token(self) -> web.Response:
-        """The cookie in exchange for the word, which is worth nothing from then on."""
+        """Set the cookie in exchange for the opening token, which is invalid from then on."""
         self.opening_token = ""
         response = redirect_to_first_page()
         response.set_cookie(
@@ -122,7 +121,7 @@ class PageViewer:
         return response
 
     async def forward(self, request: web.Request) -> web.Response:
-        """What the app answers."""
+        """Forward a request to the API."""
         path, query = request.rel_url.raw_path, dict(request.query)
         odd = len(request.query) != len(query) or len(request.query_string) > MAX_QUERY_LENGTH
         if not API_PATH.fullmatch(path) or odd or "code" in map(str.lower, query):
@@ -134,15 +133,15 @@ class PageViewer:
 
 
 def secrets_equal(one: str, other: str) -> bool:
-    """Whether two secrets are the same, in a time that does not tell."""
+    """Compare two secrets in constant time."""
     return hmac.compare_digest(one.encode(), other.encode())
 
 
 def redirect_to_first_page() -> web.Response:
-    """On to the first page. From here the browser makes the request itself.
+    """A page that loads the first page by itself.
 
-    A redirect would still count as begun by whoever gave the first address, and a cookie that is
-    SameSite=Strict would not be sent with it.
+    A redirect would count as part of the navigation that another program started, and browsers do
+    not send SameSite=Strict cookies with those.
     """
     text = (
         '<!doctype html><meta charset="utf-8"><title>Exoguard</title>'
@@ -152,14 +151,14 @@ def redirect_to_first_page() -> web.Response:
 
 
 def refuse_browser(status: int, text: str) -> web.Response:
-    """A refusal of this viewer's own."""
+    """A refusal by the viewer itself."""
     return web.Response(status=status, text=f"{text}\n", headers=OWN_HEADERS)
 
 
 def relay_response(response: ApiResponse) -> web.Response:
-    """An answer of the app with the headers that are safe. A redirect is followed by nobody."""
+    """A response of the app, with the safe headers only. Redirects are refused."""
     if 300 <= response.status < 400:
-        return refuse_browser(502, "the app sends elsewhere: check its address")
+        return refuse_browser(502, "the app redirects: check its address")
     headers = {
         name: response.headers[name] for name in FORWARDED_HEADERS if name in response.headers
     }
@@ -174,16 +173,17 @@ def serve_pages(
     ctx: typer.Context,
     browser: Annotated[bool, typer.Option(help="open the browser")] = True,
 ) -> None:
-    """Look at the pages in a browser.
+    """Open the pages in a browser.
 
-    A viewer on this machine adds the key, which is in no address. It only looks; Ctrl-C ends it.
+    A local viewer adds the function key to each request, so that it is in no address. It is
+    read-only. Ctrl-C ends it.
     """
 
-    async def work(session: Session, way: ApiClient) -> int:
-        viewer = PageViewer(way)
+    async def serve(session: Session, client: ApiClient) -> int:
+        viewer = PageViewer(client)
         await viewer.start()
         try:
-            session.print_output(f"{viewer.opening_url}", "good for once; Ctrl-C ends it")
+            session.print_output(f"{viewer.opening_url}", "opens once; Ctrl-C ends the viewer")
             if browser:
                 await asyncio.to_thread(open_browser, viewer.opening_url)
             await asyncio.Event().wait()
@@ -192,13 +192,13 @@ def serve_pages(
         return EXIT_OK
 
     try:
-        run_command(ctx, work)
+        run_command(ctx, serve)
     except KeyboardInterrupt:
         raise typer.Exit(EXIT_OK) from None
 
 
 def open_browser(address: str, opener: Callable[[str], bool] = webbrowser.open) -> bool:
-    """Open the browser of this machine, if there is one."""
+    """Open the default browser. False if there is none."""
     try:
         return opener(address)
     except webbrowser.Error:

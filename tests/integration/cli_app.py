@@ -1,4 +1,4 @@
-"""A program for test_cli_journey: the command line against the app on the local host; prints JSON.
+"""The program of test_cli: the command line against the app on the local host; prints JSON.
 
 One process hosts one app, so it runs on its own. Some command lines are processes too; most run in
 a thread of this one, which spares their start.
@@ -33,19 +33,19 @@ WHY_OPTIONS = ("--who", "Dana", "--why", "the journey")
 
 
 def create_console(text: StringIO) -> Console:
-    """What a command prints on here: as wide as a terminal at least is."""
+    """A console of the least width a terminal has."""
     return Console(file=text, width=80, markup=False, highlight=False)
 
 
 @dataclass
 class Terminal:
-    """Runs command lines and remembers what they said, by name."""
+    """Runs command lines and keeps their results by name."""
 
     environ: Mapping[str, str]
     results: dict[str, tuple[int, str, str]] = field(default_factory=dict)
 
     async def start_process(self, *words: str) -> asyncio.subprocess.Process:
-        """A command line as a process without a terminal."""
+        """Start a command line as a process without a terminal."""
         return await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "core.cli", *words),
@@ -57,14 +57,14 @@ class Terminal:
         )
 
     async def run_process(self, name: str, *words: str) -> str:
-        """A command line as a process, to its end; what it printed."""
+        """Run a command line as a process and return its output."""
         process = await self.start_process(*words)
         out, err = await process.communicate()
         self.results[name] = (process.returncode or 0, out.decode(), err.decode())
         return out.decode()
 
     async def run_command(self, name: str, *words: str, **environ: str) -> str:
-        """A command line to its end; what it printed."""
+        """Run a command line in this process and return its output."""
         out, err = StringIO(), StringIO()
         session = Session(
             {**self.environ, **environ},
@@ -78,7 +78,7 @@ class Terminal:
 
 
 async def run_read_commands(terminal: Terminal, folder: Path) -> None:
-    """Everything that only looks."""
+    """Run every command that reads."""
     await terminal.run_process("status", "status")
     for name in ("cases", "changes", "actions"):
         await terminal.run_command(name, name)
@@ -101,12 +101,12 @@ async def run_read_commands(terminal: Terminal, folder: Path) -> None:
 
 
 def append_line(file: Path) -> None:
-    """Somebody adds a line."""
+    """Tamper with an export by adding a line."""
     file.write_bytes(file.read_bytes() + b"{}\n")
 
 
 async def run_write_commands(terminal: Terminal, change: str) -> None:
-    """Everything that asks for something."""
+    """Run every command that submits a request."""
     yes = ("--yes", "--wait", *WHY_OPTIONS)
     await terminal.run_command("unasked", "run", GUARD_NAME, *WHY_OPTIONS)
     await terminal.run_command("undo", "undo", GUARD_NAME, change, *yes)
@@ -127,7 +127,7 @@ async def run_write_commands(terminal: Terminal, change: str) -> None:
 
 
 async def use_viewer(terminal: Terminal) -> dict[str, Any]:
-    """The viewer, as a browser uses it."""
+    """Use the viewer as a browser does."""
     process = await terminal.start_process("page", "--no-browser")
     assert process.stdout is not None
     line = (await process.stdout.readline()).decode().strip()
@@ -157,7 +157,7 @@ async def use_viewer(terminal: Terminal) -> dict[str, Any]:
 
 
 async def run_local_commands(terminal: Terminal, folder: Path, environ: Mapping[str, str]) -> None:
-    """The table itself, without the app."""
+    """Run commands directly on the table, without the app."""
     file = folder / "local.settings.json"
     values = {name: value for name, value in environ.items() if not name.startswith("IDENTITY_")}
     file.write_text(json.dumps({"IsEncrypted": False, "Values": values}), encoding="utf-8")
@@ -179,7 +179,7 @@ async def run_local_commands(terminal: Terminal, folder: Path, environ: Mapping[
 
 
 async def run_cli_journey(scene: Mapping[str, Any]) -> dict[str, Any]:
-    """A day of an administrator."""
+    """Run all commands in the order of an operator's day."""
     async with Azurite() as azurite, Sandbox(scene) as box:
         environ = build_app_settings(box, azurite, {})
         async with Host(ROOT, environ, timers_enabled=False) as host:
@@ -200,7 +200,7 @@ async def run_cli_journey(scene: Mapping[str, Any]) -> dict[str, Any]:
                 seen = await use_viewer(terminal)
                 await run_local_commands(terminal, folder, environ)
             return {
-                "said": terminal.results,
+                "result": terminal.results,
                 "view": seen,
                 "changes": changes,
                 "writes": box.writes,

@@ -166,9 +166,9 @@ async def test_the_doctor_finds_nothing_wrong_with_exactly_what_is_needed(
     async with Sandbox({**SCENE, "grants": grants}) as box:
         code, said = await examined(settings(box, azurite, {}))
     assert code == 0
-    assert "Everything required is there." in said
-    # Forwarding only tells by default, so what it would need to write is too much.
-    assert "too much  MailboxSettings.ReadWrite" in said
+    assert "No required permission is missing." in said
+    # Forwarding only tells by default, so what it would need to write is excess.
+    assert "excess    MailboxSettings.ReadWrite" in said
 
 
 async def test_the_doctor_names_what_is_missing_and_how_to_grant_it(azurite: Azurite) -> None:
@@ -179,7 +179,7 @@ async def test_the_doctor_names_what_is_missing_and_how_to_grant_it(azurite: Azu
     assert "MISSING   Domain.Read.All" in said
     assert "optional  Mail.ReadBasic.All" in said
     assert "az ad app permission add" in said
-    assert "too much  Disable-InboxRule" in said
+    assert "excess    Disable-InboxRule" in said
     assert "ok        User.Read.All" in said
 
 

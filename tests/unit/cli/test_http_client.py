@@ -120,7 +120,7 @@ async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
         aiohttp.ClientSession() as session,
     ):
         way = RemoteClient(app.base, session, max_bytes=99_999)
-        with pytest.raises(ApiUnavailable, match="larger than 99,999 bytes"):
+        with pytest.raises(ApiUnavailable, match="exceeds 99,999 bytes"):
             await way.get("/api/export")
 
 
@@ -168,13 +168,13 @@ def test_what_is_no_address_of_an_app_gets_no_key(address: str) -> None:
 def test_what_cannot_be_a_key_is_refused_without_being_repeated(key: str) -> None:
     with pytest.raises(UsageError) as found:
         parse_key(key)
-    assert str(found.value) == "the key is one word of letters, digits and signs"
+    assert str(found.value) == "the key is not valid: it has no spaces and only ASCII characters"
 
 
 async def test_who_is_not_there_is_told_with_what_to_do(tmp_path: Path) -> None:
     for address, words in (
         ("http://127.0.0.1:9", "check --app and the network"),
-        ("https://no-such-app.invalid", "no such name"),
+        ("https://no-such-app.invalid", "the name does not resolve"),
     ):
         async with open_remote_client(address, OPENS) as way:
             with pytest.raises(ApiUnavailable, match=words):
@@ -239,14 +239,14 @@ def test_the_key_is_taken_from_a_file_the_environment_or_a_person(tmp_path: Path
 
 
 def test_without_a_key_nothing_is_sent_and_the_remedy_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ApiUnavailable, match="EXOGUARD_KEY, or give --key-file"):
+    with pytest.raises(ApiUnavailable, match="EXOGUARD_KEY or use --key-file"):
         Desk().session().build_auth_headers()
     with pytest.raises(ApiUnavailable, match="cannot be read"):
         Desk(connection=Connection(key_file=tmp_path / "none")).session().build_auth_headers()
 
 
 def typed(*words: str, **environ: str) -> tuple[int, str]:
-    """A command line; its code and what it said."""
+    """A command line; its code and what it result."""
     text = StringIO()
     console = Console(file=text, width=80, markup=False)
     session = Session(environ=environ, out=console, err=console, is_interactive=False)
@@ -262,42 +262,42 @@ def typed(*words: str, **environ: str) -> tuple[int, str]:
     ],
 )
 def test_a_key_is_no_argument(words: tuple[str, ...]) -> None:
-    code, said = typed(*words, *([] if "status" in words else ["status"]), EXOGUARD_KEY="x")
+    code, result = typed(*words, *([] if "status" in words else ["status"]), EXOGUARD_KEY="x")
     assert code == EXIT_USAGE
-    assert KEY not in said
+    assert KEY not in result
 
 
 def test_no_error_shows_the_key() -> None:
     for address in ("http://127.0.0.1:9", "https://no-such-app.invalid"):
-        code, said = typed("--app", address, "status", EXOGUARD_KEY=KEY)
-        assert (code, KEY in said) == (EXIT_UNAVAILABLE, False)
+        code, result = typed("--app", address, "status", EXOGUARD_KEY=KEY)
+        assert (code, KEY in result) == (EXIT_UNAVAILABLE, False)
 
 
 def test_nothing_is_asked_of_nobody() -> None:
-    code, said = typed("status")
+    code, result = typed("status")
     assert code == EXIT_USAGE
-    assert "--app https://<name>.azurewebsites.net, or --local" in said
+    assert "--app https://<name>.azurewebsites.net, or --local" in result
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"Values": 7}', '{"Values": []}'])
 def test_what_is_no_file_of_settings_is_said_to_be_none(text: str, tmp_path: Path) -> None:
     file = tmp_path / "local.settings.json"
     file.write_text(text)
-    code, said = typed("--local", "--settings", str(file), "status")
+    code, result = typed("--local", "--settings", str(file), "status")
     assert code == EXIT_UNAVAILABLE
-    assert "not a file of settings" in said
+    assert "not a settings file" in result
 
 
 def test_every_setting_that_is_wrong_is_named_for_the_table() -> None:
-    code, said = typed("--local", "status", STATE_CONNECTION_STRING="nonsense")
+    code, result = typed("--local", "status", STATE_CONNECTION_STRING="nonsense")
     assert code == EXIT_UNAVAILABLE
-    assert "TENANT_ID is missing" in said
-    assert "TEAMS_WEBHOOK_URL is missing" in said
+    assert "TENANT_ID is missing" in result
+    assert "TEAMS_WEBHOOK_URL is missing" in result
 
 
 def test_a_connection_string_that_is_none_is_said_to_be_none() -> None:
     wrong = {**SAMPLES, "STATE_CONNECTION_STRING": f"nonsense-{KEY}"}
-    code, said = typed("--local", "status", **wrong)
+    code, result = typed("--local", "status", **wrong)
     assert code == EXIT_UNAVAILABLE
-    assert "STATE_CONNECTION_STRING" in said
-    assert KEY not in said
+    assert "STATE_CONNECTION_STRING" in result
+    assert KEY not in result

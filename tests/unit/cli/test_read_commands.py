@@ -35,8 +35,8 @@ ACTING = ("\x1b", "\x07", "\x9b", "\u202e", "\r")
 
 def hostile() -> LocalApp:
     """A ledger in which every foreign text is hostile."""
-    counter = LocalApp()
-    counter.save_rows(
+    app = LocalApp()
+    app.save_rows(
         build_open_case(
             subject=HOSTILE,
             summary=HOSTILE,
@@ -49,7 +49,7 @@ def hostile() -> LocalApp:
         ),
         build_applied_change(subject=HOSTILE, note=HOSTILE, before={HOSTILE: [HOSTILE]}),
     )
-    return counter
+    return app
 
 
 @pytest.mark.parametrize(
@@ -57,52 +57,52 @@ def hostile() -> LocalApp:
     [("status",), ("cases",), ("case", build_open_case().short_key), ("changes",), ("actions",)],
 )
 def test_nothing_foreign_acts_on_the_terminal(words: tuple[str, ...]) -> None:
-    counter = hostile()
-    counter.run_command(
+    app = hostile()
+    app.run_command(
         *("exempt", GUARD_NAME, "an object", "--until", "9d", "--yes", "--wait"),
         *("--why", "[bold]w[/]", "--who", "\u200b[red]me"),
     )
-    said = counter.run_command(*words)
-    assert said.exit_code in (EXIT_OK, EXIT_PROBLEM)
-    assert not any(sign in said.out + said.err for sign in ACTING)
-    assert "fake line" not in [line.strip() for line in said.out.splitlines()]
+    result = app.run_command(*words)
+    assert result.exit_code in (EXIT_OK, EXIT_PROBLEM)
+    assert not any(sign in result.out + result.err for sign in ACTING)
+    assert "fake line" not in [line.strip() for line in result.out.splitlines()]
     if words != ("status",):
-        assert "[red]me" in said.out or "[bold red]x[/]" in said.out
+        assert "[red]me" in result.out or "[bold red]x[/]" in result.out
 
 
 @pytest.mark.parametrize("width", [80, 40])
 def test_what_is_printed_fits_the_terminal(width: int) -> None:
-    counter = hostile()
-    counter.width = width
+    app = hostile()
+    app.width = width
     for words in (("status",), ("cases",), ("case", build_open_case().short_key)):
-        lines = counter.run_command(*words).out.splitlines()
+        lines = app.run_command(*words).out.splitlines()
         assert max(len(line) for line in lines if "·" not in line) <= width
 
 
 def test_colour_says_nothing_that_words_do_not() -> None:
     plain, coloured = LocalApp(), LocalApp(is_colored=True, environ={"TERM": "xterm-256color"})
-    for counter in (plain, coloured):
-        counter.save_rows(build_open_case(severity=Severity.CRITICAL))
+    for app in (plain, coloured):
+        app.save_rows(build_open_case(severity=Severity.CRITICAL))
     assert "\x1b[" not in plain.run_command("cases").out
     assert "\x1b[1;31mcritical" in coloured.run_command("cases").out
     assert "critical" in plain.run_command("cases").out
 
 
 def test_the_status_ends_as_wrong_when_something_grave_is_open() -> None:
-    counter = LocalApp()
-    counter.save_rows(build_open_case())
-    said = counter.run_command("status")
-    assert said.exit_code == EXIT_PROBLEM
-    assert "1 high" in said.out
+    app = LocalApp()
+    app.save_rows(build_open_case())
+    result = app.run_command("status")
+    assert result.exit_code == EXIT_PROBLEM
+    assert "1 high" in result.out
 
 
-def status_of(counter: LocalApp, **changes: object) -> LocalApp:
+def status_of(app: LocalApp, **changes: object) -> LocalApp:
     """Everything is well, but for these."""
-    document = json.loads(counter.run_command("status", "--json").out)
+    document = json.loads(app.run_command("status", "--json").out)
     guards = [row | {"health": "ok", "late": False} for row in document["guards"]]
     well = {**document, "health": "ok", "guards": guards, "reasons": [], **changes}
-    counter.canned_replies["/api/status.json"] = ApiResponse(200, json.dumps(well).encode())
-    return counter
+    app.canned_replies["/api/status.json"] = ApiResponse(200, json.dumps(well).encode())
+    return app
 
 
 def test_the_status_ends_as_fine_when_nothing_is_wrong() -> None:
@@ -115,45 +115,45 @@ def test_the_status_ends_as_fine_when_nothing_is_wrong() -> None:
 def test_the_status_ends_as_wrong_when_a_guard_is_late_or_failing(
     change: dict[str, object],
 ) -> None:
-    counter = status_of(LocalApp())
-    document = json.loads(counter.canned_replies["/api/status.json"].body)
+    app = status_of(LocalApp())
+    document = json.loads(app.canned_replies["/api/status.json"].body)
     document["guards"][0] |= change
-    counter.canned_replies["/api/status.json"] = ApiResponse(200, json.dumps(document).encode())
-    said = counter.run_command("status")
-    assert said.exit_code == EXIT_PROBLEM
-    assert ("late" if "late" in change else "failing") in said.out
+    app.canned_replies["/api/status.json"] = ApiResponse(200, json.dumps(document).encode())
+    result = app.run_command("status")
+    assert result.exit_code == EXIT_PROBLEM
+    assert ("late" if "late" in change else "failing") in result.out
 
 
 def test_json_is_what_the_api_answers_and_nothing_else() -> None:
-    counter = LocalApp()
-    counter.save_rows(build_open_case(), build_applied_change())
+    app = LocalApp()
+    app.save_rows(build_open_case(), build_applied_change())
     body = b'{"cases":  [], "total": 0, "page": 1, "pages": 1, "new": "\\u001b"}'
-    counter.canned_replies["/api/cases.json"] = ApiResponse(200, body)
-    assert counter.run_command("cases", "--json").out == body.decode() + "\n"
-    whole = json.loads(counter.run_command("case", build_open_case().key, "--json").out)
+    app.canned_replies["/api/cases.json"] = ApiResponse(200, body)
+    assert app.run_command("cases", "--json").out == body.decode() + "\n"
+    whole = json.loads(app.run_command("case", build_open_case().key, "--json").out)
     assert (whole["case"], whole["guard"]) == (build_open_case().key, GUARD_NAME)
-    assert json.loads(counter.run_command("changes", "--json").out)["changes"]
+    assert json.loads(app.run_command("changes", "--json").out)["changes"]
 
 
 def test_cases_are_chosen_from() -> None:
-    counter = LocalApp()
-    counter.save_rows(
+    app = LocalApp()
+    app.save_rows(
         build_open_case(1),
         build_open_case(2, severity=Severity.LOW),
         build_open_case(3, closed_at=START, resolution="x"),
     )
-    assert "box2" in counter.run_command("cases", "--severity", "low").out
-    assert "box1" not in counter.run_command("cases", "--severity", "low").out
-    assert "3 cases" in counter.run_command("cases", "--state", "all").out
-    assert "1 case\n" in counter.run_command("cases", "--state", "closed").out
-    assert "No cases." in counter.run_command("cases", "--guard", "app-consent").out
+    assert "box2" in app.run_command("cases", "--severity", "low").out
+    assert "box1" not in app.run_command("cases", "--severity", "low").out
+    assert "3 cases" in app.run_command("cases", "--state", "all").out
+    assert "1 case\n" in app.run_command("cases", "--state", "closed").out
+    assert "No cases." in app.run_command("cases", "--guard", "app-consent").out
     for words in (("--severity", "bad"), ("--state", "bad"), ("--guard", "bad"), ("--page", "0")):
-        assert counter.run_command("cases", *words).exit_code == EXIT_USAGE
+        assert app.run_command("cases", *words).exit_code == EXIT_USAGE
 
 
 def test_changes_tell_how_to_take_them_back_or_why_not() -> None:
-    counter = LocalApp()
-    counter.save_rows(
+    app = LocalApp()
+    app.save_rows(
         build_applied_change(1),
         build_applied_change(2, undone_at=START),
         build_applied_change(3, state=ChangeState.FAILED),
@@ -161,7 +161,7 @@ def test_changes_tell_how_to_take_them_back_or_why_not() -> None:
         build_applied_change(5, undo_of=build_applied_change(1).id),
         build_applied_change(6, kind="NobodyKnows"),
     )
-    out = " ".join(counter.run_command("changes").out.split())
+    out = " ".join(app.run_command("changes").out.split())
     assert f"undo {GUARD_NAME} {build_applied_change(1).id}" in out
     assert out.count("cannot be undone") == 5
     assert "it was taken back on" in out
@@ -171,46 +171,46 @@ def test_changes_tell_how_to_take_them_back_or_why_not() -> None:
 
 
 def test_what_cannot_be_found_is_not_found_out() -> None:
-    counter = LocalApp()
+    app = LocalApp()
     for words in (
         ("case", "0badcafe"),
         ("case", "0" * 32),
         ("action", GUARD_NAME, "00000000000000-00000000"),
     ):
-        said = counter.run_command(*words)
-        assert (said.exit_code, said.out) == (EXIT_UNAVAILABLE, "")
-    assert counter.run_command("action", GUARD_NAME, "x").exit_code == EXIT_USAGE
+        result = app.run_command(*words)
+        assert (result.exit_code, result.out) == (EXIT_UNAVAILABLE, "")
+    assert app.run_command("action", GUARD_NAME, "x").exit_code == EXIT_USAGE
 
 
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
-        (ApiResponse(401, b""), "the key is wrong"),
+        (ApiResponse(401, b""), "the key is missing or wrong"),
         (ApiResponse(403, b'{"error": "not you\\u001b"}'), "not you\\u001b"),
-        (ApiResponse(404, b"<html>"), "is it up to date"),
-        (ApiResponse(500, b""), "its log tells why"),
+        (ApiResponse(404, b"<html>"), "out of date"),
+        (ApiResponse(500, b""), "see its log"),
         (ApiResponse(503, b'{"error": "no table"}'), "503: no table (the app is not ready"),
         (ApiResponse(302, b"", {"location": "https://evil.example"}), "not followed"),
         (ApiResponse(200, b"<html>sign in</html>"), "is this the address of an Exoguard app"),
         (ApiResponse(200, b"[" * 100_000), "is this the address of an Exoguard app"),
-        (ApiResponse(418, b"{}"), "not expected"),
-        (ApiResponse(200, b'{"version": 2}'), "of another version"),
+        (ApiResponse(418, b"{}"), "unexpected status"),
+        (ApiResponse(200, b'{"version": 2}'), "a different version"),
     ],
 )
 def test_an_answer_that_is_none_is_told_with_what_to_do(reply: ApiResponse, words: str) -> None:
-    counter = LocalApp(canned_replies={"/api/status.json": reply})
-    said = counter.run_command("status")
-    assert (said.exit_code, said.out) == (EXIT_UNAVAILABLE, "")
-    assert words in said.err
+    app = LocalApp(canned_replies={"/api/status.json": reply})
+    result = app.run_command("status")
+    assert (result.exit_code, result.out) == (EXIT_UNAVAILABLE, "")
+    assert words in result.err
 
 
 def test_the_status_names_what_waits() -> None:
-    counter = LocalApp()
-    counter.save_rows(build_open_case())
-    counter.run_command(
+    app = LocalApp()
+    app.save_rows(build_open_case())
+    app.run_command(
         "exempt", GUARD_NAME, "an object", "--until", "9d", "--why", "w", "--yes", "--wait"
     )
-    document = json.loads(counter.run_command("status", "--json").out)
+    document = json.loads(app.run_command("status", "--json").out)
     plan = "ab" * 16
     decision = {
         "guard": GUARD_NAME, "kind": "plan", "subject": "changes held", "summary": "40 changes",
@@ -223,8 +223,8 @@ def test_the_status_names_what_waits() -> None:
         "actions": 1,
         "oldest": (START - DAY).isoformat(),
     }
-    counter.canned_replies["/api/status.json"] = ApiResponse(200, json.dumps(document).encode())
-    out = counter.run_command("status").out
+    app.canned_replies["/api/status.json"] = ApiResponse(200, json.dumps(document).encode())
+    out = app.run_command("status").out
     assert f"release {GUARD_NAME} {plan}" in " ".join(out.split())
     assert "Pending notifications: 3, oldest 24 h ago" in out
     assert "an object: w" in " ".join(out.split())
@@ -236,36 +236,36 @@ def test_the_status_names_what_waits() -> None:
 
 
 def test_an_export_is_written_whole_and_for_its_owner_alone(tmp_path: Path) -> None:
-    counter, file = LocalApp(), tmp_path / "evidence.jsonl"
-    counter.save_rows(build_open_case())
-    said = counter.run_command("export", "--from", "2026-11-01", "-o", str(file))
+    app, file = LocalApp(), tmp_path / "evidence.jsonl"
+    app.save_rows(build_open_case())
+    result = app.run_command("export", "--from", "2026-11-01", "-o", str(file))
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    assert (said.exit_code, said.out) == (EXIT_OK, "")
-    assert digest in said.err
+    assert (result.exit_code, result.out) == (EXIT_OK, "")
+    assert digest in result.err
     assert file.stat().st_mode & 0o077 == 0
     assert list(tmp_path.iterdir()) == [file]
-    assert counter.run_command("verify", str(file), "--digest", digest).exit_code == EXIT_OK
-    assert counter.run_command("verify", str(file), "--digest", "0" * 64).exit_code == EXIT_PROBLEM
-    assert counter.run_command("verify", str(tmp_path / "none")).exit_code == EXIT_UNAVAILABLE
+    assert app.run_command("verify", str(file), "--digest", digest).exit_code == EXIT_OK
+    assert app.run_command("verify", str(file), "--digest", "0" * 64).exit_code == EXIT_PROBLEM
+    assert app.run_command("verify", str(tmp_path / "none")).exit_code == EXIT_UNAVAILABLE
     last = json.loads(file.read_text().splitlines()[0])
     assert (last["from"], last["to"]) == ("2026-11-01T00:00:00Z", "2026-11-21T00:00:00Z")
 
 
 def test_an_export_goes_to_standard_output_byte_for_byte(tmp_path: Path) -> None:
-    counter = LocalApp()
+    app = LocalApp()
     words = ("export", "--from", "2026-11-01", "--to", "2026-11-02", "--format", "csv", "-o")
-    printed = counter.run_command(*words, "-")
-    counter.run_command(*words, str(tmp_path / "x.csv"))
+    printed = app.run_command(*words, "-")
+    app.run_command(*words, str(tmp_path / "x.csv"))
     assert (tmp_path / "x.csv").read_bytes().decode() == printed.out
     assert "\r\n" in printed.out
 
 
 def test_an_export_that_was_damaged_on_the_way_is_not_kept(tmp_path: Path) -> None:
     damaged = ApiResponse(200, b"{}\n", {"repr-digest": "sha-256=:AAAA:"})
-    counter = LocalApp(canned_replies={"/api/export": damaged})
-    said = counter.run_command("export", "--from", "2026-11-01", "-o", str(tmp_path / "x"))
-    assert (said.exit_code, list(tmp_path.iterdir())) == (EXIT_UNAVAILABLE, [])
-    assert "did not arrive as it was sent" in said.err
+    app = LocalApp(canned_replies={"/api/export": damaged})
+    result = app.run_command("export", "--from", "2026-11-01", "-o", str(tmp_path / "x"))
+    assert (result.exit_code, list(tmp_path.iterdir())) == (EXIT_UNAVAILABLE, [])
+    assert "damaged in transit" in result.err
 
 
 def test_an_export_never_replaces_a_file_unasked(tmp_path: Path) -> None:
@@ -291,9 +291,9 @@ def test_an_export_never_replaces_a_file_unasked(tmp_path: Path) -> None:
 
 
 def test_the_doctor_is_the_same_as_by_itself() -> None:
-    counter = LocalApp()
-    assert "exchange Get-Mailbox" in counter.run_command("doctor", "--needs").out
-    missing = counter.run_command("doctor")
+    app = LocalApp()
+    assert "exchange Get-Mailbox" in app.run_command("doctor", "--needs").out
+    missing = app.run_command("doctor")
     assert missing.exit_code == EXIT_UNAVAILABLE
     assert "setting   TENANT_ID is missing" in missing.out
 
@@ -329,18 +329,18 @@ def test_what_is_no_end_is_none(text: str) -> None:
 
 
 def test_an_exemption_shows_until_when_and_why() -> None:
-    counter = LocalApp()
+    app = LocalApp()
     case = build_open_case()
-    counter.save_rows(case)
+    app.save_rows(case)
     granted = Exemption(case.key, "Dana", "known", START + 9 * DAY)
-    counter.save_rows(replace(case, closed_at=START, resolution="exempt"), granted)
-    out = " ".join(counter.run_command("case", case.short_key).out.split())
+    app.save_rows(replace(case, closed_at=START, resolution="exempt"), granted)
+    out = " ".join(app.run_command("case", case.short_key).out.split())
     assert "until 2026-11-29 06:00 UTC, by Dana: known" in out
 
 
 def test_a_terminal_that_wants_no_colour_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    counter = LocalApp(is_colored=True)
-    counter.save_rows(build_open_case(severity=Severity.CRITICAL))
-    assert "\x1b[1;31m" not in counter.run_command("cases").out
-    assert "critical" in counter.run_command("cases").out
+    app = LocalApp(is_colored=True)
+    app.save_rows(build_open_case(severity=Severity.CRITICAL))
+    assert "\x1b[1;31m" not in app.run_command("cases").out
+    assert "critical" in app.run_command("cases").out
