@@ -331,7 +331,7 @@ def list_attention_reasons(guard: GuardStatus) -> Iterator[HealthReason]:
     name = guard.name
     plans = [one for one in guard.decisions if one.kind == "plan"]
     if plans:
-        yield HealthReason(Health.ATTENTION, "a plan waits for its release", name, Severity.HIGH)
+        yield HealthReason(Health.ATTENTION, "a plan waits for release", name, Severity.HIGH)
     asked = [one for one in guard.decisions if one.kind != "plan" and not one.acknowledged]
     if asked:
         verb = "needs" if len(asked) == 1 else "need"

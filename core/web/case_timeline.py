@@ -1,4 +1,4 @@
-"""What happened to one case, in order: from its row, its changes and what people asked for."""
+"""The history of one case, from its row, its changes and its operator requests. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from core.model.changes import ChangeState
 from core.model.requests import OperatorRequest, RequestState
 from core.status.case_query import CaseDetail
 from core.status.case_texts import describe_case_end
+from core.status.change_texts import describe_change
 from core.web.glossary import (
     CHANGE_STATE_TEXTS,
-    CHANGE_TEXTS_BY_KIND,
     REQUEST_KIND_TEXTS,
     REQUEST_STATE_TEXTS,
 )
@@ -19,7 +19,7 @@ from core.web.glossary import (
 
 @dataclass(frozen=True, slots=True)
 class TimelineEvent:
-    """One moment: what happened, who did it, what was said. Foreign words are raw."""
+    """One event: what happened, who did it, and a note. Untrusted text is not escaped yet."""
 
     at: datetime
     text: str
@@ -29,7 +29,7 @@ class TimelineEvent:
 
 
 def build_case_timeline(detail: CaseDetail) -> tuple[TimelineEvent, ...]:
-    """Oldest first."""
+    """The events of a case, oldest first."""
     events = [
         *list_case_events(detail.case),
         *list_change_events(detail),
@@ -39,42 +39,42 @@ def build_case_timeline(detail: CaseDetail) -> tuple[TimelineEvent, ...]:
 
 
 def list_case_events(case: Case) -> Iterator[TimelineEvent]:
-    """The life of the case itself."""
-    found = "Found at the first look: it existed already" if case.baselined else "Found"
+    """The events of the case itself."""
+    found = "Found by the initial scan: pre-existing" if case.baselined else "Found"
     yield TimelineEvent(case.opened_at, found)
     if case.notified_at:
-        yield TimelineEvent(case.notified_at, "Last told to the channel")
+        yield TimelineEvent(case.notified_at, "Last notified")
     if case.acknowledged_at:
         yield TimelineEvent(case.acknowledged_at, "Acknowledged", case.acknowledged_by)
     if case.deferred_at:
         yield TimelineEvent(
-            case.deferred_at, "Left to a person for a week", note=case.note, is_severe=True
+            case.deferred_at, "Left to an operator for a week", note=case.note, is_severe=True
         )
     if case.closed_at:
         yield TimelineEvent(case.closed_at, f"Closed. {describe_case_end(case)}", note=case.note)
 
 
 def list_change_events(detail: CaseDetail) -> Iterator[TimelineEvent]:
-    """What was changed in the tenant for it, and taken back."""
+    """The changes made for a case, and their undos."""
     for record in detail.changes:
-        kind = CHANGE_TEXTS_BY_KIND.get(record.kind, record.kind)
+        change = describe_change(record.kind)
         verb = "Undo" if record.undo_of else "Change"
         yield TimelineEvent(
             record.at,
-            f"{verb}: {kind}: {CHANGE_STATE_TEXTS[record.state]}",
+            f"{verb}: {change}: {CHANGE_STATE_TEXTS[record.state]}",
             note=record.note,
             is_severe=record.state in (ChangeState.FAILED, ChangeState.REFUSED),
         )
         if record.undone_at:
-            yield TimelineEvent(record.undone_at, f"Taken back: {kind}")
+            yield TimelineEvent(record.undone_at, f"Undone: {change}")
 
 
 def build_request_event(request: OperatorRequest) -> TimelineEvent:
-    """What a person asked for, and what came of it."""
-    answer = REQUEST_STATE_TEXTS[request.state] + (f": {request.note}" if request.note else "")
+    """An operator request and its result."""
+    result = REQUEST_STATE_TEXTS[request.state] + (f": {request.note}" if request.note else "")
     return TimelineEvent(
         request.at,
-        f"{request.requested_by} {REQUEST_KIND_TEXTS[request.kind]}: {answer}",
+        f"{request.requested_by} {REQUEST_KIND_TEXTS[request.kind]}: {result}",
         note=request.reason,
         is_severe=request.state is RequestState.REFUSED,
     )

@@ -1,7 +1,7 @@
-"""The geometry of the page's small charts: pure numbers, drawn by the template as SVG.
+"""The geometry of the status page's charts, which the template draws as SVG. Pure.
 
-A chart is a strip of columns, one a day, in a box that the page stretches to the width there is;
-so there is no text in it. What it shows is in its title, and in a table beside it.
+A chart has one column a day. The page stretches it to the available width, so it contains no text:
+its title and a table say what it shows.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +17,7 @@ CHART_HEIGHT = 100
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A rectangle of a column; `shade` names its colour."""
+    """A rectangle of a column, in chart units; `css_class` names its colour."""
 
     y: float
     height: float
@@ -26,7 +26,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One day: where it stands, of what it is made, what it says when pointed at."""
+    """One day: position, blocks, and the label that a pointer shows."""
 
     x: int
     blocks: tuple[Block, ...]
@@ -35,7 +35,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A strip of columns. `top` is the number that reaches the upper edge."""
+    """A row of columns. `max_value` is the number at the upper edge."""
 
     columns: tuple[Column, ...]
     max_value: int
@@ -43,12 +43,12 @@ class Chart:
 
     @property
     def width(self) -> int:
-        """In the units of the columns."""
+        """The width in chart units."""
         return len(self.columns) * COLUMN_WIDTH - COLUMN_GAP
 
 
 def round_up_to_axis(number: int) -> int:
-    """The least of 1, 2, 5, 10, 20, 50, ... that is not below a number: an axis to read."""
+    """The smallest of 1, 2, 5, 10, 20, 50, ... that is at least a number."""
     step = 1
     while True:
         for factor in (1, 2, 5):
@@ -62,50 +62,50 @@ def build_stacked_chart(
     get_parts: Callable[[DailyCounts], Iterable[tuple[int, str]]],
     get_label: Callable[[DailyCounts], str],
 ) -> Chart:
-    """Columns of parts on top of each other: pairs of a number and a shade, the lowest first."""
-    top = round_up_to_axis(
+    """Stacked columns. `get_parts` yields numbers with their CSS class, the lowest first."""
+    max_value = round_up_to_axis(
         max((sum(number for number, _ in get_parts(day)) for day in days), default=0)
     )
     return Chart(
         tuple(
             Column(
-                place * COLUMN_WIDTH,
-                tuple(stack_blocks(get_parts(day), CHART_HEIGHT / top)),
+                number * COLUMN_WIDTH,
+                tuple(stack_blocks(get_parts(day), CHART_HEIGHT / max_value)),
                 get_label(day),
             )
-            for place, day in enumerate(days)
+            for number, day in enumerate(days)
         ),
-        top,
+        max_value,
     )
 
 
 def stack_blocks(parts: Iterable[tuple[int, str]], scale: float) -> Iterable[Block]:
-    """The blocks of a column, from the ground up."""
-    ground = float(CHART_HEIGHT)
-    for number, shade in parts:
+    """The blocks of a column, from the bottom up."""
+    y = float(CHART_HEIGHT)
+    for number, css_class in parts:
         if number:
-            ground -= number * scale
-            yield Block(round(ground, 2), round(number * scale, 2), shade)
+            y -= number * scale
+            yield Block(round(y, 2), round(number * scale, 2), css_class)
 
 
 def chart_open_cases(days: Sequence[DailyCounts]) -> Chart:
-    """Open cases at the end of each day: the gravest at the ground, where it is easiest to read."""
+    """Open cases at the end of each day, the most severe at the bottom."""
 
-    def parts(day: DailyCounts) -> list[tuple[int, str]]:
+    def get_parts(day: DailyCounts) -> list[tuple[int, str]]:
         return [
             (day.open_by_severity.get(severity, 0), severity.label)
             for severity in reversed(Severity)
         ]
 
-    def says(day: DailyCounts) -> str:
-        known = [
+    def get_label(day: DailyCounts) -> str:
+        levels = [
             f"{day.open_by_severity[one]} {one.label}"
             for one in reversed(Severity)
             if day.open_by_severity.get(one)
         ]
-        return f"{day.day:%d %b}: {', '.join(known) or 'none open'}"
+        return f"{day.day:%d %b}: {', '.join(levels) or 'none open'}"
 
-    return build_stacked_chart(days, parts, says)
+    return build_stacked_chart(days, get_parts, get_label)
 
 
 def chart_changes(days: Sequence[DailyCounts]) -> Chart:
@@ -113,26 +113,27 @@ def chart_changes(days: Sequence[DailyCounts]) -> Chart:
     return build_stacked_chart(
         days,
         lambda day: [(day.change_count, "change")],
-        lambda day: f"{day.day:%d %b}: {day.change_count} changed",
+        lambda day: f"{day.day:%d %b}: {day.change_count} changes made",
     )
 
 
 def chart_case_flow(days: Sequence[DailyCounts]) -> Chart:
-    """Cases opened, above the line, and closed, below it, on each day."""
-    top = round_up_to_axis(
+    """Cases opened (above the line) and closed (below it) on each day."""
+    max_value = round_up_to_axis(
         max((max(day.opened_count, day.closed_count) for day in days), default=0)
     )
     half = CHART_HEIGHT / 2
 
-    def column(place: int, day: DailyCounts) -> Column:
+    def build_column(number: int, day: DailyCounts) -> Column:
         up, down = (
-            round(number * half / top, 2) for number in (day.opened_count, day.closed_count)
+            round(count * half / max_value, 2) for count in (day.opened_count, day.closed_count)
         )
         above, below = Block(half - up, up, "opened"), Block(half, down, "closed")
         return Column(
-            place * COLUMN_WIDTH,
+            number * COLUMN_WIDTH,
             tuple(block for block in (above, below) if block.height),
             f"{day.day:%d %b}: {day.opened_count} opened, {day.closed_count} closed",
         )
 
-    return Chart(tuple(column(place, day) for place, day in enumerate(days)), top, baseline=half)
+    columns = tuple(build_column(number, day) for number, day in enumerate(days))
+    return Chart(columns, max_value, baseline=half)

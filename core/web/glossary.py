@@ -1,42 +1,41 @@
-"""What Exoguard's own terms mean, for people who see them for the first time."""
+"""The texts that pages show for modes, health, severities, verdicts, outcomes and requests."""
 
 from core.model.changes import ChangeState
 from core.model.findings import Severity, Verdict
 from core.model.guards import Mode
 from core.model.requests import RequestKind, RequestState
-from core.status.change_texts import CHANGE_TEXTS
 from core.status.guard_status import Health
 
 HEALTH_LABELS = {
     Health.OK: "Ok",
-    Health.ATTENTION: "Needs you",
-    Health.FAILING: "Hindered",
+    Health.ATTENTION: "Needs attention",
+    Health.FAILING: "Degraded",
     Health.OFF: "Off",
 }
 HEALTH_HEADLINES = {
     Health.OK: "All is well",
-    Health.ATTENTION: "Somebody is needed",
-    Health.FAILING: "Exoguard is hindered",
-    Health.OFF: "Everything is off",
+    Health.ATTENTION: "An operator is needed",
+    Health.FAILING: "Exoguard is degraded",
+    Health.OFF: "Every guard is off",
 }
 HEALTH_LEADS = {
-    Health.OK: "Every guard has looked in time and has read all it should. Nothing waits for you.",
-    Health.ATTENTION: "The guards are at work. What they found, or ask, needs a person.",
-    Health.FAILING: "Part of the tenant is not seen, or not told about. Until this is mended, "
-    "silence does not mean that nothing is wrong.",
-    Health.OFF: "No guard looks at the tenant.",
+    Health.OK: "Every guard scanned the tenant on time and read all of it. Nothing waits for you.",
+    Health.ATTENTION: "The guards run as scheduled. What they found needs an operator.",
+    Health.FAILING: "Exoguard misses part of the tenant, or cannot send notifications. Until this is "
+    "fixed, silence does not mean that nothing is wrong.",
+    Health.OFF: "No guard scans the tenant.",
 }
 MODE_TEXTS = {
     Mode.OFF: "does not run",
-    Mode.ALERT: "tells, changes nothing",
-    Mode.ENFORCE: "puts right, and tells",
+    Mode.ALERT: "notifies, changes nothing",
+    Mode.ENFORCE: "remediates and notifies",
 }
 SEVERITY_TEXTS = {
     Severity.CRITICAL: "Critical",
     Severity.HIGH: "High",
     Severity.MEDIUM: "Medium",
     Severity.LOW: "Low",
-    Severity.INFO: "Note",
+    Severity.INFO: "Info",
 }
 VERDICT_TEXTS = {
     Verdict.COULD_NOT_TELL: "it could not be read, so nothing is known of it",
@@ -63,17 +62,16 @@ VERDICT_TEXTS = {
     Verdict.WEAK_FACTOR: "the second factor is a weak one",
     Verdict.MASS_DELETION: "much was deleted at once",
 }
-CHANGE_TEXTS_BY_KIND = CHANGE_TEXTS
 CHANGE_STATE_TEXTS = {
-    ChangeState.INTENDED: "begun",
+    ChangeState.INTENDED: "started",
     ChangeState.APPLIED: "made",
-    ChangeState.INFERRED: "in effect",
+    ChangeState.INFERRED: "in effect, response lost",
     ChangeState.FAILED: "failed",
     ChangeState.REFUSED: "refused",
-    ChangeState.SUPERSEDED: "not needed",
+    ChangeState.SUPERSEDED: "superseded",
 }
 REQUEST_KIND_TEXTS = {
-    RequestKind.RUN: "asked for a run",
+    RequestKind.RUN: "requested a run",
     RequestKind.RELEASE: "released a plan",
     RequestKind.EXEMPT: "exempted",
     RequestKind.END_EXEMPTION: "ended an exemption",
@@ -86,15 +84,15 @@ REQUEST_STATE_TEXTS = {
     RequestState.REFUSED: "refused",
 }
 DECISION_TEXTS = {
-    "plan": "A plan waits for its release",
-    "contested": "Changed back by somebody",
-    "ask": "A person has to decide",
+    "plan": "A plan waits for release",
+    "contested": "Reverted by somebody else",
+    "ask": "An operator has to decide",
     "refused": "The tenant refused the change",
     "failed": "The change keeps failing",
-    "half-made": "A change is half made",
+    "half-made": "A change was applied in part",
 }
 RUN_STATUS_TEXTS = {
-    "done": "looked at everything",
-    "going on": "still looking",
+    "done": "complete",
+    "going on": "in progress",
     "failed": "failed",
 }

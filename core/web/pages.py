@@ -1,7 +1,7 @@
-"""The pages people look at, as HTML: the status, the list of cases, one case, and a notice.
+"""The HTML pages: the status, the list of cases, one case, and a notice.
 
-Made by the server, without a script, from what `core.status.overview` derived; nothing here reads
-or decides anything. What comes from the tenant is hostile: every value that a template prints is
+The server renders them without a script from what `core.status.overview` derived; nothing here
+reads or decides anything. What comes from the tenant is hostile: every value that a template prints is
 made plain (`core.sanitize.plain`: no control, bidirectional or invisible character stays what it
 is) and escaped, by the environment and not by the template, and the policy in HEADERS lets nothing
 run, load or frame the page. No address carries a key; links are relative, so the page works behind
@@ -29,6 +29,7 @@ from core.model.guards import GuardConfig
 from core.sanitize import sanitize_text
 from core.status.case_query import CaseDetail, CasePage
 from core.status.case_texts import describe_case_end
+from core.status.change_texts import describe_change
 from core.status.counts import is_change_made
 from core.status.overview import TenantStatus
 from core.tenant.reversibility import explain_irreversible
@@ -39,9 +40,9 @@ from core.web.charts import chart_case_flow, chart_changes, chart_open_cases
 
 TEMPLATES_FOLDER = Path(__file__).parent / "templates"
 STYLESHEET = Markup((TEMPLATES_FOLDER / "style.css").read_text("utf-8"))  # noqa: S704  # our own file
-# How many rows of a section the status shows; the JSON has all of them.
+# Rows that the status page shows of a section; the JSON has all of them.
 MAX_ROWS = 25
-# The longest a value may be, whatever a template forgot to cut.
+# The limit of any value that a template prints, in characters.
 MAX_VALUE_LENGTH = 2_000
 ROOT_FROM_CASE = "../../"
 STYLESHEET_DIGEST = base64.b64encode(hashlib.sha256(STYLESHEET.encode()).digest()).decode()
@@ -78,26 +79,26 @@ def sanitize_output(value: object) -> object:
 
 
 def sanitize_lines(text: str) -> Markup:
-    """A text of several lines, each of them plain."""
+    """A text of several lines, each sanitized and escaped."""
     return Markup("\n").join(
         escape(sanitize_text(line, MAX_VALUE_LENGTH)) for line in text.split("\n")
     )
 
 
 def group_digits(number: int) -> str:
-    """A number in groups of three."""
+    """A number with its digits in groups of three."""
     return f"{number:,}"
 
 
 def format_before_value(value: object) -> str:
-    """A value that was in the tenant, as JSON says it."""
+    """A value the tenant had before a change, as text or JSON."""
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def build_template_environment() -> Environment:
-    """The templates, escaping everything and forgiving nothing."""
+    """The Jinja environment: it escapes every value and fails on undefined names."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES_FOLDER),
         autoescape=True,
@@ -111,6 +112,7 @@ def build_template_environment() -> Environment:
         "grouped": group_digits,
         "lines": sanitize_lines,
         "before_value": format_before_value,
+        "change_text": describe_change,
         "date": format_date,
         "duration": format_duration,
         "relative": format_relative_time,
@@ -130,7 +132,7 @@ SEVERITIES = tuple(one for one in reversed(Severity) if one is not Severity.INFO
 
 
 def render_status_page(status: TenantStatus) -> str:
-    """The first page: is all well, what waits for a person, how each guard stands."""
+    """The status page: overall health, pending decisions, and the status of each guard."""
     counts = status.counts
     return TEMPLATES.get_template("status.html").render(
         here="status",
@@ -161,7 +163,7 @@ def render_status_page(status: TenantStatus) -> str:
 
 
 def render_cases_page(page: CasePage, configs: Sequence[GuardConfig], now: datetime) -> str:
-    """One page of the list of cases, with what can be chosen from it."""
+    """One page of the list of cases, with its filter."""
     choice = page.case_filter
     query = f"guard={choice.guard}&severity={choice.severity}&state={choice.state}"
     return TEMPLATES.get_template("cases.html").render(
@@ -177,7 +179,7 @@ def render_cases_page(page: CasePage, configs: Sequence[GuardConfig], now: datet
 
 
 def render_case_page(detail: CaseDetail, now: datetime, controls: Sequence[Control] = ()) -> str:
-    """One case: what, since when, the evidence, what became of it, how to answer it."""
+    """One case: summary, evidence, changes, history, and how to respond."""
     case, exemption = detail.case, detail.exemption
     held = case.kind == "brake" and case.closed_at is None
     return TEMPLATES.get_template("case.html").render(
@@ -197,12 +199,12 @@ def render_case_page(detail: CaseDetail, now: datetime, controls: Sequence[Contr
 
 
 def can_offer_undo(record: ChangeRecord) -> bool:
-    """Whether it makes sense to offer taking a change back."""
+    """Whether a change is in effect and can be undone."""
     return is_change_made(record) and not explain_irreversible(record.kind, record.before)
 
 
 def render_notice_page(heading: str, paragraphs: Sequence[str], command: str = "") -> str:
-    """A page that tells nothing of the tenant: sign in, not found, the state is out of reach."""
+    """A page without data of the tenant: sign in, not found, state unavailable."""
     return TEMPLATES.get_template("notice.html").render(
         heading=heading, lines=tuple(paragraphs), command=command
     )

@@ -156,7 +156,6 @@ def test_all_surfaces_show_the_same_number_of_open_cases(name: str) -> None:
             one.config,
             one.snapshot,
             CoveragePeriod(NOW - timedelta(days=90), NOW),
-            Baseline(),
         )
     ]
     assert sum(bool(record.get("open_at_end")) for record in evidence) == expected

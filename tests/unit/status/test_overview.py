@@ -459,7 +459,7 @@ def test_the_plan_the_brake_holds_is_shown_with_its_hash_and_what_it_would_do() 
         ("ClearMailboxForward", "m1@x"),
         ("ClearMailboxForward", "m2@x"),
     )
-    assert "a plan waits for its release" in words(found)
+    assert "a plan waits for release" in words(found)
     moved_on = of(ran(ago(minutes=5)), duty=enforcing, known=memory(held, wanting[0]))
     assert [(one.plan, one.is_exact) for one in moved_on.decisions] == [(name, False)]
 
