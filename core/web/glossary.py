@@ -21,8 +21,8 @@ HEALTH_HEADLINES = {
 HEALTH_LEADS = {
     Health.OK: "Every guard scanned the tenant on time and read all of it. Nothing waits for you.",
     Health.ATTENTION: "The guards run as scheduled. What they found needs an operator.",
-    Health.FAILING: "Exoguard misses part of the tenant, or cannot send notifications. Until this is "
-    "fixed, silence does not mean that nothing is wrong.",
+    Health.FAILING: "Exoguard misses part of the tenant, or cannot send notifications. Until this "
+    "is fixed, silence does not mean that nothing is wrong.",
     Health.OFF: "No guard scans the tenant.",
 }
 MODE_TEXTS = {

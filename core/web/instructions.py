@@ -28,12 +28,12 @@ def build_instruction(
     kind: RequestKind, title: str, effect: str, path: str, command_arguments: str, **body: str
 ) -> Instruction:
     """The instruction for one request. `body` holds its parameters besides who and why."""
-    request_body = json.dumps({**body, "who": EXAMPLE_WHO, "why": EXAMPLE_WHY}, indent=2)
+    http_body = json.dumps({**body, "who": EXAMPLE_WHO, "why": EXAMPLE_WHY}, indent=2)
     return Instruction(
         kind,
         title,
         effect,
-        f"POST /api/{path}\nContent-Type: application/json\nx-functions-key: <key>\n\n{request_body}",
+        f"POST /api/{path}\nContent-Type: application/json\nx-functions-key: <key>\n\n{http_body}",
         f'python -m core.cli {command_arguments} --why "{EXAMPLE_WHY}"',
     )
 

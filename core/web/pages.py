@@ -1,14 +1,14 @@
 """The HTML pages: the status, the list of cases, one case, and a notice.
 
 The server renders them without a script from what `core.status.overview` derived; nothing here
-reads or decides anything. What comes from the tenant is hostile: every value that a template prints is
-made plain (`core.sanitize.plain`: no control, bidirectional or invisible character stays what it
-is) and escaped, by the environment and not by the template, and the policy in HEADERS lets nothing
-run, load or frame the page. No address carries a key; links are relative, so the page works behind
-anything.
+reads or decides anything. Text from the tenant is hostile: the environment, not the template,
+sanitizes every printed value (`core.sanitize.sanitize_text` makes control, bidirectional and
+invisible characters visible) and escapes it. The policy in PAGE_HEADERS lets nothing run, load or
+frame the page. No address carries a key, and links are relative, so that the pages work behind any
+proxy.
 
-Templates cost jinja2 and some milliseconds to compile: who answers HTTP imports this module when a
-page is asked for, and not at the start.
+jinja2 and its templates take some milliseconds to load, so the API imports this module only when a
+page is requested.
 """
 
 import base64
