@@ -5,63 +5,87 @@ import json
 import zlib
 from dataclasses import dataclass
 
+import msgspec
+
 from core.model.guards import Mode
+from core.strict_json import parse_strict_json
 from core.tenant.mailbox_index import mailbox_to_row, parse_mailbox_rows
 from core.tenant.mailboxes import Mailbox
 
 MAX_DECOMPRESSED_SIZE = 1_000_000
-# What comes of taking a message apart that nobody here has written.
+# What decoding a message from an untrusted source can raise.
 MESSAGE_PARSE_ERRORS = (ValueError, KeyError, TypeError, OverflowError, RecursionError, zlib.error)
+
+
+class EncodedShardMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A shard message as JSON: what an operator may want to read first, then the mailboxes."""
+
+    guard: str
+    pass_id: str = msgspec.field(name="round")
+    number: int = msgspec.field(name="shard")
+    mode: Mode
+    low: str
+    high: str
+    due_checks: tuple[str, ...] = msgspec.field(name="due")
+    mailboxes: str
+    """The mailbox rows as JSON, compressed with zlib, in base64."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardMessage:
-    """One message on the queue: which mailboxes to look into, for which round."""
+    """A message that asks for one shard of a scan pass to be processed."""
 
     guard: str
+    """The name of the guard."""
     pass_id: str
+    """The id of the scan pass."""
     number: int
+    """The number of the shard, from 0."""
     mode: Mode
+    """The mode of the run that planned the pass."""
     low: str
+    """The lowest hash prefix of the shard's key range."""
     high: str
+    """The hash prefix above the range; empty for the last one."""
     due_checks: tuple[str, ...]
+    """The names of the periodic checks this shard takes part in."""
     mailboxes: tuple[Mailbox, ...]
+    """The mailboxes to inspect."""
 
     def to_json(self) -> str:
-        """The message. It begins with what a person may want to read of it."""
+        """Encode the message."""
         rows = [mailbox_to_row(mailbox) for mailbox in self.mailboxes]
-        squeezed = zlib.compress(json.dumps(rows, ensure_ascii=False).encode())
-        return json.dumps(
-            {
-                "guard": self.guard,
-                "round": self.pass_id,
-                "shard": self.number,
-                "mode": str(self.mode),
-                "low": self.low,
-                "high": self.high,
-                "due": self.due_checks,
-                "mailboxes": base64.b64encode(squeezed).decode(),
-            }
+        compressed = zlib.compress(json.dumps(rows, ensure_ascii=False).encode())
+        encoded = EncodedShardMessage(
+            guard=self.guard,
+            pass_id=self.pass_id,
+            number=self.number,
+            mode=self.mode,
+            low=self.low,
+            high=self.high,
+            due_checks=self.due_checks,
+            mailboxes=base64.b64encode(compressed).decode(),
         )
+        return msgspec.json.encode(encoded).decode()
 
     @classmethod
     def from_json(cls, text: str) -> "ShardMessage":
-        """An order from its message. Raises ValueError for anything else."""
+        """Decode a message. Raises ValueError if the text is not exactly a message."""
         try:
-            wire = json.loads(text)
+            encoded = msgspec.convert(parse_strict_json(text), EncodedShardMessage)
             inflater = zlib.decompressobj()
-            raw = inflater.decompress(base64.b64decode(wire["mailboxes"]), MAX_DECOMPRESSED_SIZE)
+            raw = inflater.decompress(base64.b64decode(encoded.mailboxes), MAX_DECOMPRESSED_SIZE)
             if inflater.unconsumed_tail:
                 raise ValueError("too long")
             return cls(
-                guard=str(wire["guard"]),
-                pass_id=str(wire["round"]),
-                number=int(wire["shard"]),
-                mode=Mode(wire["mode"]),
-                low=str(wire["low"]),
-                high=str(wire["high"]),
-                due_checks=tuple(map(str, wire["due"])),
+                guard=encoded.guard,
+                pass_id=encoded.pass_id,
+                number=encoded.number,
+                mode=encoded.mode,
+                low=encoded.low,
+                high=encoded.high,
+                due_checks=encoded.due_checks,
                 mailboxes=parse_mailbox_rows(json.loads(raw)),
             )
         except MESSAGE_PARSE_ERRORS as error:
-            raise ValueError(f"not an order for a shard: {type(error).__name__}") from error
+            raise ValueError(f"not a shard message: {type(error).__name__}") from error

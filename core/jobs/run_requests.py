@@ -6,9 +6,9 @@ The row is what counts: a ticket that is lost, doubled or forged does nothing th
 in the ledger, and nothing that the guard's mode does not allow.
 """
 
-import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import msgspec
 
 from core.bootstrap import connect_world, open_ledger
 from core.config.settings import Settings
@@ -21,51 +21,38 @@ from core.model.requests import RequestKind, RequestState, RunOptions
 from core.model.run_document import run_report_to_json
 from core.model.runs import RunReport
 from core.ports import World
+from core.strict_json import normalize_time, parse_strict_json
 
 # How often a run that was asked for looks whether the guard is free, TURN seconds apart.
 MAX_CLAIM_ATTEMPTS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class RunMessage:
-    """One message. `run` is the id of what was asked for; `looks`: the guard is to run, in a mode
-    that may only restrain it.
-    """
+class RunMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A message of the queue of requests."""
 
     guard: str
+    """The name of the guard."""
     run: str
+    """The id of the operator request."""
     at: datetime
-    runs_guard: bool
+    """When the operator made the request."""
+    runs_guard: bool = msgspec.field(name="looks")
+    """Whether the guard is to run; otherwise it only processes its requests."""
     mode: Mode | None = None
+    """A mode for the run; it can only restrict the guard's own."""
 
     def to_json(self) -> str:
-        """The message."""
-        wire = {
-            "guard": self.guard,
-            "run": self.run,
-            "at": self.at.isoformat(),
-            "looks": self.runs_guard,
-            "mode": str(self.mode) if self.mode else None,
-        }
-        return json.dumps(wire)
+        """Encode the message."""
+        return msgspec.json.encode(self).decode()
 
     @classmethod
     def from_json(cls, text: str) -> "RunMessage":
-        """A ticket from its message. Raises ValueError for anything else."""
+        """Decode a message. Raises ValueError if the text is not exactly a message."""
         try:
-            wire = json.loads(text)
-            at = datetime.fromisoformat(wire["at"])
-            if at.tzinfo is None:
-                raise ValueError("no time zone")
-            return cls(
-                guard=str(wire["guard"]),
-                run=str(wire["run"]),
-                at=at,
-                runs_guard=wire["looks"] is True,
-                mode=Mode(wire["mode"]) if wire["mode"] else None,
-            )
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ValueError(f"not a ticket: {type(error).__name__}") from error
+            message = msgspec.convert(parse_strict_json(text), cls)
+            return msgspec.structs.replace(message, at=normalize_time(message.at))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ValueError(f"not a run message: {type(error).__name__}") from error
 
 
 async def process_run_message(message: RunMessage, settings: Settings) -> RunReport:

@@ -12,7 +12,7 @@ by hand or before a field was added, is parsed a second time to check its names.
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, get_args, get_type_hints
 
 import msgspec
@@ -21,15 +21,13 @@ from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
 from core.model.state import GuardState, ScanPass, Shard
-from core.strict_json import parse_strict_json
+from core.strict_json import normalize_time, parse_strict_json
 
 type StoredRecord = Case | ChangeRecord | Exemption | OperatorRequest | GuardState | Shard
 
 # Bytes of UTF-8, of which a text has at least as many as UTF-16 code units. A string property of
 # Table Storage holds 32,768 of those (Microsoft Learn: Understanding the Table service data model).
 MAX_BODY_LENGTH = 32_000
-# Years that leave room for every sum and difference the engine computes.
-FIRST_YEAR, END_YEAR = 1970, 3000
 
 RECORD_TYPES: tuple[type[StoredRecord], ...] = get_args(StoredRecord.__value__)
 DECODERS: Mapping[type[Any], msgspec.json.Decoder[Any]] = {
@@ -88,7 +86,7 @@ def require_known_names(document: object, known: object) -> None:
             raise ValueError(f"unknown field {min(unknown)[:60]!r}")
         for name, value in document.items():
             require_known_names(value, known[name])
-    elif isinstance(document, list) and isinstance(known, list):
+    elif isinstance(document, list) and isinstance(known, list | tuple):
         for one, other in zip(document, known, strict=False):
             require_known_names(one, other)
 
@@ -96,22 +94,18 @@ def require_known_names(document: object, known: object) -> None:
 def normalize_times(record: Any) -> Any:
     """Return a record with all its times in UTC. Raises ValueError for one that is unusable."""
     values = {name: getattr(record, name) for name in TIME_FIELDS[type(record)]}
-    normalized = {name: normalize_value(value, name) for name, value in values.items()}
+    normalized = {name: normalize_value(value) for name, value in values.items()}
     if all(normalized[name] is value for name, value in values.items()):
         return record
     return replace(record, **normalized)
 
 
-def normalize_value(value: Any, name: str) -> Any:
-    """Return a time, a mapping of times or a nested record with all times in UTC."""
+def normalize_value(value: Any) -> Any:
+    """Return a time, a mapping of times or a nested record with all its times in UTC."""
     if value is None:
         return None
     if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise ValueError(f"{name} has no time zone")
-        if not FIRST_YEAR <= value.year < END_YEAR:
-            raise ValueError(f"the year of {name} is out of range")
-        return value if value.tzinfo is UTC else value.astimezone(UTC)
+        return normalize_time(value)
     if isinstance(value, dict):
-        return {key: normalize_value(part, name) for key, part in value.items()}
+        return {key: normalize_value(part) for key, part in value.items()}
     return normalize_times(value)

@@ -343,9 +343,29 @@ def test_a_run_message_survives_its_json() -> None:
         assert RunMessage.from_json(message.to_json()) == message
 
 
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ('"looks":true', '"looks":"yes"'),
+        ('"looks":true', '"looks":true,"looks":false'),
+        ('"looks":true', '"looks":true,"colour":"red"'),
+        ('"looks":true,', ""),
+        ('"mode":"alert"', '"mode":"destroy"'),
+        ('Z"', '"'),
+        ('"2026-', '"0001-'),
+        ('"2026-', '"9999-'),
+    ],
+)
+def test_a_run_message_with_a_wrong_field_is_refused(was: str, becomes: str) -> None:
+    text = RunMessage(GUARD, create_run_id(START), START, True, Mode.ALERT).to_json()
+    assert was in text
+    with pytest.raises(ValueError, match="not a run message"):
+        RunMessage.from_json(text.replace(was, becomes))
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"guard": "x"}', "[" * 100_000])
 def test_a_malformed_run_message_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not a ticket"):
+    with pytest.raises(ValueError, match="not a run message"):
         RunMessage.from_json(text)
 
 

@@ -303,8 +303,26 @@ async def test_addresses_too_long_for_a_message_make_more_shards() -> None:
     ["", "{}", "[]", "nonsense", json.dumps({"guard": "toy"}), '{"mailboxes": "AAAA"}'],
 )
 def test_what_is_no_order_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not an order"):
+    with pytest.raises(ValueError, match="not a shard message"):
         ShardMessage.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ('"shard":7', '"shard":"7"'),
+        ('"shard":7', '"shard":7.5'),
+        ('"shard":7', '"shard":7,"shard":8'),
+        ('"shard":7', '"shard":7,"colour":"red"'),
+        ('"due":["deep"]', '"due":"deep"'),
+        ('"low":"",', ""),
+    ],
+)
+def test_a_shard_message_with_a_wrong_field_is_refused(was: str, becomes: str) -> None:
+    text = ShardMessage("toy", "1-2", 7, ENFORCE_CONFIG.mode, "", "g", ("deep",), ()).to_json()
+    assert was in text
+    with pytest.raises(ValueError, match="not a shard message"):
+        ShardMessage.from_json(text.replace(was, becomes))
 
 
 async def test_a_guard_that_is_switched_off_plans_nothing() -> None:

@@ -1,7 +1,7 @@
 """Records are read back exactly as they were written, and nothing else is read at all."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 
 from core.adapters.table_storage.codec import (
     MAX_BODY_LENGTH,
+    StoredRecord,
     decode_stored_record,
     encode_stored_record,
 )
 from core.model.cases import Case, Exemption, Notification
 from core.model.changes import ChangeRecord
 from core.model.findings import Fact, Severity, Verdict
-from core.model.state import GuardState
+from core.model.state import GuardState, ScanPass, ScanTotals
 from core.tenant.changes import CHANGE_TYPES, ResetAuditSet, build_change, change_to_arguments
+from core.tenant.readings import ReadFailure
 from tests.support.fakes.world import START
 
 CASE = Case(
@@ -79,6 +81,59 @@ def test_a_change_survives_its_row() -> None:
 def test_what_is_not_a_case_is_not_read_as_one(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         decode_stored_record(Case, text)
+
+
+def encode_with(record: StoredRecord, was: str, becomes: str) -> str:
+    """The text of a record in which something else is written."""
+    text = encode_stored_record(record)
+    assert was in text
+    return text.replace(was, becomes)
+
+
+PASS = ScanPass("r1", START, ScanTotals(source_failures=(ReadFailure("mailboxes", "refused"),)))
+STATE = GuardState(checks_finished_at={"deep": START}, scan_pass=PASS)
+
+
+@pytest.mark.parametrize(
+    ("record", "was", "becomes"),
+    [
+        (CASE, '"key":"k"', '"key":"k","key":"k"'),
+        (CASE, '"key":"k"', '"key":"k","unknown":1'),
+        (CASE, '"key":"k",', ""),
+        (CASE, '"seen_count":1', '"seen_count":1.0'),
+        (CASE, '"seen_count":1', '"seen_count":true'),
+        (CASE, '"seen_count":1', '"seen_count":1e999'),
+        (CASE, '"seen_count":1', '"seen_count":NaN'),
+        (CASE, '"2026-', '"1969-'),
+        (CASE, '"2026-', '"3000-'),
+        (CASE, '"2026-11', '"2026-13'),
+        (STATE, '{"deep":"2026-11-20T06:00:00Z"}', '{"deep":"2026-11-20T06:00:00"}'),
+        (STATE, '{"deep":"2026-', '{"deep":"9999-'),
+        (STATE, '"started_at":"2026-', '"started_at":"0001-'),
+        (STATE, '"reason":"refused"', '"reason":"refused","unknown":1'),
+        (STATE, '"reason":"refused"', '"reason":"refused","reason":"refused"'),
+    ],
+)
+def test_a_record_with_a_wrong_field_is_not_read(
+    record: StoredRecord, was: str, becomes: str
+) -> None:
+    with pytest.raises(ValueError, match=f"not a valid {type(record).__name__}"):
+        decode_stored_record(type(record), encode_with(record, was, becomes))
+
+
+def test_a_record_is_read_without_fields_that_have_a_default_and_with_spaces() -> None:
+    text = encode_with(CASE, '"seen_count":1,', "").replace(",", ", ")
+    assert decode_stored_record(Case, text) == CASE
+
+
+def test_times_of_another_zone_are_read_in_utc() -> None:
+    case = decode_stored_record(Case, encode_with(CASE, '06:00:00Z"', '08:00:00+02:00"'))
+    assert (case, case.opened_at.tzinfo) == (CASE, UTC)
+
+
+def test_a_lone_surrogate_is_replaced_and_the_record_still_read() -> None:
+    case = replace(CASE, subject="a\ud800b", object_id="caf\u00e9")
+    assert decode_stored_record(Case, encode_stored_record(case)) == replace(case, subject="a?b")
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=20))
