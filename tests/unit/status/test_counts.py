@@ -8,7 +8,6 @@ from html import unescape
 from io import StringIO
 
 import pytest
-from core.model.baseline import Baseline
 from rich.console import Console
 
 from core.cli.render import TerminalRenderer
