@@ -8,7 +8,7 @@ the .NET type named in the message tells what happened.
 import re
 from collections.abc import Mapping
 
-from core.adapters.m365.parsing import ResponseRow, parse_text
+from core.adapters.parsing import ResponseRow, parse_text
 from core.errors import Forbidden, NoLicence, NotFound, Rejected, TenantError, Unavailable
 from core.sanitize import sanitize_text
 from core.strict_json import parse_strict_json

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from core.adapters.m365.parsing import parse_text
+from core.adapters.parsing import parse_text
 from core.errors import Forbidden, TenantError
 from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
 

@@ -25,7 +25,7 @@ from bench.results import (
     NO_CHANGE,
 )
 from bench.tenant_generator import TenantSpec, get_ids_path, write_scene
-from core.adapters.m365.inbox_rules_parse import parse_exchange_rule
+from core.adapters.m365.inbox_rules.parse import parse_exchange_rule
 from sandbox.server import Sandbox
 from sandbox.state.tenant import SimulatedTenant
 

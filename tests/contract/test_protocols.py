@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.adapters.m365.protocols.read import MAX_PAGES, PAGE_DELAY, PAGE_SIZE, REQUIRED_LICENCE
+from core.adapters.m365.protocols import MAX_PAGES, PAGE_DELAY, PAGE_SIZE, REQUIRED_LICENCE
 from core.errors import NotFound, Rejected, TenantError, Unavailable
 from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.tenant.changes import DisableMailboxProtocols, SetConfiguration

@@ -12,13 +12,11 @@ import pytest
 
 from core.adapters.exchange.client import Command, ExchangeClient
 from core.adapters.graph.client import GraphClient
-from core.adapters.m365 import changes, exchange_queries
-from core.adapters.m365.configuration import fetch_configuration
-from core.adapters.m365.delegation import read as delegation_reads
-from core.adapters.m365.protocols import read as protocol_reads
-from core.adapters.m365.roles import read as role_reads
+from core.adapters.m365.changes import apply_change
+from core.adapters.m365.mail_flow.read import fetch_accepted_domains
 from core.adapters.m365.roles.parse import RoleGroup
-from core.adapters.m365.shared_mailboxes import read as shared_mailbox_reads
+from core.adapters.m365.roles.read import RoleHolders, build_member_commands, collect_role_groups
+from core.adapters.m365.tenant import connect_tenant
 from core.config.catalog import CATALOG
 from core.errors import TenantError
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
@@ -225,13 +223,13 @@ class Recorder:
         self.note(Command(cmdlet, parameters, tuple(select), anchor))
         return []
 
-    async def pages(
+    async def read_pages(
         self, command: Command, after: str = ""
     ) -> AsyncIterator[tuple[list[object], str]]:
         self.note(command)
         yield [], ""
 
-    async def batch(self, commands: Sequence[Command]) -> list[list[object]]:
+    async def invoke_batch(self, commands: Sequence[Command]) -> list[list[object]]:
         for command in commands:
             self.note(command)
         return [[] for _ in commands]
@@ -239,40 +237,41 @@ class Recorder:
 
 async def everything_read(exchange: ExchangeClient) -> None:
     """Every reading of Exchange, and the reading before a change."""
-    await collect_pages(exchange_queries.fetch_mailboxes(exchange, ["SharedMailbox"]))
-    await exchange_queries.fetch_forwarding_mailboxes(exchange)
-    await exchange_queries.fetch_hidden_rules(exchange, [MAILBOX])
-    await exchange_queries.fetch_recipients(exchange, ["Ada"])
-    await exchange_queries.fetch_accepted_domains(exchange)
-    await exchange_queries.fetch_remote_domains(exchange)
-    await exchange_queries.fetch_outbound_policies(exchange)
-    await exchange_queries.fetch_transport_rules(exchange)
-    await collect_pages(exchange_queries.fetch_mailbox_audits(exchange))
-    await exchange_queries.fetch_audit_bypasses(exchange)
-    await exchange_queries.fetch_organization_audit(exchange)
-    await delegation_reads.fetch_full_access(exchange, [MAILBOX])
-    await collect_pages(delegation_reads.fetch_send_as(exchange))
-    await collect_pages(delegation_reads.fetch_send_on_behalf(exchange))
-    await collect_pages(protocol_reads.fetch_mailbox_protocols(exchange))
-    await protocol_reads.fetch_protocols_by_id(exchange, [MAILBOX.id])
-    await collect_pages(shared_mailbox_reads.fetch_shared_mailboxes(exchange))
-    await shared_mailbox_reads.fetch_shared_mailboxes_by_id(exchange, [MAILBOX])
-    await shared_mailbox_reads.fetch_mailbox_sizes(exchange, [MAILBOX])
     graph = cast(GraphClient, None)
+    tenant = connect_tenant(graph, exchange)
+    await collect_pages(tenant.mailboxes.list_mailboxes(["SharedMailbox"]))
+    await tenant.mailboxes.read_forwarding_mailboxes()
+    await tenant.inbox_rules.read_hidden_rules([MAILBOX])
+    await tenant.mail_flow.read_recipients(["Ada"])
+    await fetch_accepted_domains(exchange)
+    await tenant.mail_flow.read_remote_domains()
+    await tenant.mail_flow.read_outbound_policies()
+    await tenant.mail_flow.read_transport_rules()
+    await collect_pages(tenant.auditing.list_mailbox_audits())
+    await tenant.auditing.read_audit_bypasses()
+    await tenant.auditing.read_organization_audit()
+    await tenant.delegation.read_full_access([MAILBOX])
+    await collect_pages(tenant.delegation.list_send_as())
+    await collect_pages(tenant.delegation.list_send_on_behalf())
+    await collect_pages(tenant.protocols.list_mailbox_protocols())
+    await tenant.protocols.read_mailbox_protocols([MAILBOX.id])
+    await collect_pages(tenant.shared_mailboxes.list_shared_mailboxes())
+    await tenant.shared_mailboxes.read_shared_mailboxes([MAILBOX])
+    await tenant.shared_mailboxes.read_mailbox_sizes([MAILBOX])
     for name, source in CONFIGURATION_SOURCES.items():
         if source.service is Service.EXCHANGE:
-            await fetch_configuration(graph, exchange, name)
-    await collect_pages(role_reads.fetch_module_users(exchange))
-    await role_reads.collect_role_groups(exchange, role_reads.RoleHolders())
+            await tenant.configuration.read_configuration(name)
+    await collect_pages(tenant.roles.list_module_users())
+    await collect_role_groups(exchange, RoleHolders())
     group = RoleGroup(MAILBOX.guid, "Organization Management")
-    await exchange.invoke_batch(role_reads.build_member_commands([group]))
+    await exchange.invoke_batch(build_member_commands([group]))
     for change in (
         ClearAuditBypass(MAILBOX.id),
         EnableMailboxAudit(MAILBOX.guid),
         DisableExchangeModule(MAILBOX.id, MAILBOX.guid),
     ):
         with suppress(TenantError):
-            await changes.apply_change(graph, exchange, change, asyncio.sleep)
+            await apply_change(graph, exchange, change, asyncio.sleep)
 
 
 async def test_the_reading_parameters_are_those_that_are_sent() -> None:

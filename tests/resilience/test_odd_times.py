@@ -21,7 +21,7 @@ import pytest
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
-from core.adapters.m365.parsing import parse_timestamp
+from core.adapters.parsing import parse_timestamp
 from core.adapters.table_storage.entities import CLOCK_TOLERANCE, ServiceClock
 from core.adapters.table_storage.ledger import TableLedger
 from core.engine.run import run

@@ -4,48 +4,36 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from core.adapters.m365.accounts import parse_account, parse_registration, parse_sign_in
+from core.adapters.m365.auditing.parse import LOGON_TYPES, parse_audit_bypass, parse_mailbox_audit
 from core.adapters.m365.configuration import parse_configuration
-from core.adapters.m365.delegation.parse import (
+from core.adapters.m365.delegation import (
     parse_mailbox_rights,
     parse_send_as_rights,
     parse_send_on_behalf_rights,
 )
-from core.adapters.m365.directory.parse import (
-    parse_deleted_object,
-    parse_deletion,
-    parse_registration,
-)
-from core.adapters.m365.exchange_queries import ALL_RESULTS
-from core.adapters.m365.inbox_rules_parse import parse_exchange_rule, parse_graph_rule
-from core.adapters.m365.mail_flow_parse import (
+from core.adapters.m365.deletions import parse_deleted_object, parse_deletion
+from core.adapters.m365.inbox_rules.parse import parse_exchange_rule, parse_graph_rule
+from core.adapters.m365.mail_flow.parse import (
     IDENTITY_PROPERTIES,
     parse_accepted_domain,
-    parse_audit_bypass,
     parse_outbound_policies,
     parse_recipient,
     parse_remote_domain,
     parse_transport_rule,
     parse_verified_domain,
 )
-from core.adapters.m365.parsing import (
-    LOGON_TYPES,
-    ResponseRow,
-    parse_account,
-    parse_each_row,
-    parse_identifier,
-    parse_mailbox,
-    parse_mailbox_audit,
-    parse_sign_in,
-    parse_value_list,
-)
-from core.adapters.m365.protocols.parse import (
+from core.adapters.m365.mailboxes import ALL_RESULTS, parse_mailbox
+from core.adapters.m365.protocols import (
+    CLIENT_NAMES,
     is_failed_sign_in,
+    merge_protocol_use,
     parse_mailbox_protocols,
     parse_protocol_use,
 )
-from core.adapters.m365.protocols.read import CLIENT_NAMES, merge_protocol_use
 from core.adapters.m365.roles.parse import parse_module_user
-from core.adapters.m365.shared_mailboxes.parse import parse_mailbox_size, parse_shared_mailbox
+from core.adapters.m365.shared_mailboxes import parse_mailbox_size, parse_shared_mailbox
+from core.adapters.parsing import ResponseRow, parse_each_row, parse_identifier, parse_value_list
 from core.guards.mailbox_forwarding.hidden_rules import normalize_rule_name
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
 from core.model.guards import Service

@@ -20,10 +20,10 @@ from core.adapters.api_errors import get_api_error, map_exchange_error, sanitize
 from core.adapters.clouds import REGIONAL_EXCHANGE, Cloud
 from core.adapters.credentials import Credential
 from core.adapters.http import BufferedResponse, HttpClient
-from core.adapters.m365.mail_flow_parse import parse_cmdlet_names
-from core.adapters.m365.parsing import (
+from core.adapters.parsing import (
     ResponseRow,
     parse_json_object,
+    parse_name_set,
     parse_response_rows,
     parse_text,
     strip_annotations,
@@ -374,7 +374,9 @@ class ExchangeClient:
                 rows = parse_response_rows(parse_json_object(reply.body))
             except ValueError as error:
                 raise RetryableError(f"EXOModuleFile: {error}") from error
-            return frozenset[str]().union(*map(parse_cmdlet_names, rows))
+            return frozenset[str]().union(
+                *(parse_name_set(row.get("exportedCmdlets")) for row in rows)
+            )
 
         return await self.service.call(attempt)
 

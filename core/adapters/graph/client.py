@@ -31,12 +31,7 @@ from core.adapters.api_errors import get_api_error, map_graph_error
 from core.adapters.clouds import Cloud
 from core.adapters.credentials import Credential, parse_token_roles
 from core.adapters.graph.transport import GraphTransport
-from core.adapters.m365.parsing import (
-    ResponseRow,
-    parse_json_object,
-    parse_response_rows,
-    parse_text,
-)
+from core.adapters.parsing import ResponseRow, parse_json_object, parse_response_rows, parse_text
 from core.adapters.retry import (
     RetryableError,
     ThrottledService,

@@ -12,6 +12,12 @@ from urllib.parse import quote
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.graph.client import GraphClient
+from core.adapters.m365.accounts import (
+    ACCOUNT_PROPERTIES,
+    READ_USERS,
+    build_user_path,
+    parse_account,
+)
 from core.adapters.m365.auditing.write import (
     clear_audit_bypass,
     enable_mailbox_audit,
@@ -20,16 +26,9 @@ from core.adapters.m365.auditing.write import (
     reset_audit_set,
 )
 from core.adapters.m365.configuration import set_configuration
-from core.adapters.m365.exchange_queries import fetch_recipients
-from core.adapters.m365.graph_queries import ACCOUNT_PROPERTIES, READ_USERS, build_user_path
-from core.adapters.m365.inbox_rules_parse import parse_graph_rule
-from core.adapters.m365.parsing import (
-    ResponseRow,
-    parse_account,
-    parse_identifier,
-    parse_optional_bool,
-)
-from core.adapters.m365.protocols.write import disable_mailbox_protocols
+from core.adapters.m365.inbox_rules.parse import parse_graph_rule
+from core.adapters.m365.mail_flow.read import fetch_recipients
+from core.adapters.m365.protocols import disable_mailbox_protocols
 from core.adapters.m365.roles.read import fetch_role_holders
 from core.adapters.m365.roles.write import RoleHoldersReader, disable_exchange_module
 from core.adapters.m365.verified_write import (
@@ -40,6 +39,7 @@ from core.adapters.m365.verified_write import (
     set_mailbox_properties,
     wait_until_visible,
 )
+from core.adapters.parsing import ResponseRow, parse_identifier, parse_optional_bool
 from core.errors import Forbidden, Rejected, Superseded, TenantError, Unavailable
 from core.tenant.changes import (
     AppliedChange,

@@ -3,24 +3,25 @@ down.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.graph.client import GraphClient
-from core.adapters.m365.parsing import (
-    ResponseRow,
-    parse_each_row,
-    parse_identifier,
-    parse_text,
-    parse_value_list,
-    strip_annotations,
-)
 from core.adapters.m365.verified_write import (
     Sleep,
     UndoProcedure,
     recording_before,
     run_undo,
     wait_until_visible,
+)
+from core.adapters.parsing import (
+    ResponseRow,
+    parse_each_row,
+    parse_identifier,
+    parse_text,
+    parse_value_list,
+    strip_annotations,
 )
 from core.adapters.read_errors import build_row_failures, build_unavailable_reading
 from core.errors import NotFound, Rejected, TenantError, Unavailable
@@ -48,20 +49,25 @@ LIST_LIMIT = 1_000
 MAX_DEPTH = 6
 
 
-async def fetch_configuration(
-    graph: GraphClient, exchange: ExchangeClient, name: str
-) -> Reading[Configuration]:
-    """Every object of a source. A source of which there is nothing at all was not read."""
-    source, surface = CONFIGURATION_SOURCES[name], get_configuration_source_name(name)
-    try:
-        rows = await read_source_rows(graph, exchange, source)
-        if not rows and not source.identity_property:
-            raise Unavailable(f"{source.read} answered with nothing")
-    except TenantError as error:
-        return build_unavailable_reading(surface, error)
-    items, broken = parse_each_row(rows, lambda row: parse_configuration(name, source, row))
-    unread = build_row_failures(surface, broken, [""] * len(broken))
-    return Reading(tuple(items), unread, frozenset({surface}), population=len(rows))
+@dataclass(frozen=True, slots=True)
+class M365ConfigurationReader:
+    """Implements ConfigurationReader."""
+
+    graph: GraphClient
+    exchange: ExchangeClient
+
+    async def read_configuration(self, name: str) -> Reading[Configuration]:
+        """Every object of a source. A source of which there is nothing at all was not read."""
+        source, surface = CONFIGURATION_SOURCES[name], get_configuration_source_name(name)
+        try:
+            rows = await read_source_rows(self.graph, self.exchange, source)
+            if not rows and not source.identity_property:
+                raise Unavailable(f"{source.read} answered with nothing")
+        except TenantError as error:
+            return build_unavailable_reading(surface, error)
+        items, broken = parse_each_row(rows, lambda row: parse_configuration(name, source, row))
+        unread = build_row_failures(surface, broken, [""] * len(broken))
+        return Reading(tuple(items), unread, frozenset({surface}), population=len(rows))
 
 
 async def read_source_rows(

@@ -28,14 +28,13 @@ from core.adapters.m365.changes import (
     set_rule_enabled,
 )
 from core.adapters.m365.configuration import undo_set_configuration
-from core.adapters.m365.inbox_rules_parse import parse_graph_rule
-from core.adapters.m365.mail_flow_parse import (
+from core.adapters.m365.inbox_rules.parse import parse_graph_rule
+from core.adapters.m365.mail_flow.parse import (
     RECIPIENT_PROPERTIES,
     matches_recipient,
     parse_recipient,
 )
-from core.adapters.m365.parsing import ResponseRow, parse_identifier, parse_optional_bool
-from core.adapters.m365.protocols.write import undo_disable_mailbox_protocols
+from core.adapters.m365.protocols import undo_disable_mailbox_protocols
 from core.adapters.m365.roles.write import undo_disable_exchange_module
 from core.adapters.m365.verified_write import (
     Sleep,
@@ -45,6 +44,7 @@ from core.adapters.m365.verified_write import (
     run_undo,
     set_mailbox_properties,
 )
+from core.adapters.parsing import ResponseRow, parse_identifier, parse_optional_bool
 from core.errors import NotFound, Rejected, Superseded, Unavailable
 from core.tenant.changes import (
     AppliedChange,

@@ -9,14 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from core.adapters.exchange.client import ExchangeClient
-from core.adapters.m365.parsing import (
-    AUDIT_PROPERTIES,
-    FORWARDING_PROPERTIES,
-    MAILBOX_PROPERTIES,
-    ResponseRow,
-    parse_mailbox,
-    parse_mailbox_audit,
-)
+from core.adapters.m365.auditing.parse import AUDIT_PROPERTIES, parse_mailbox_audit
+from core.adapters.m365.mailboxes import FORWARDING_PROPERTIES, MAILBOX_PROPERTIES, parse_mailbox
+from core.adapters.parsing import ResponseRow
 from core.errors import NotFound, Superseded, Unavailable
 from core.tenant.auditing import MailboxAudit
 from core.tenant.changes import AppliedChange

@@ -11,13 +11,56 @@ from core.adapters.exchange import client as exchange_adapter
 from core.adapters.exchange.client import Command
 from core.adapters.graph import client as graph_adapter
 from core.adapters.http import BufferedResponse
-from core.adapters.m365 import inbox_rules_parse, mail_flow_parse, parsing
-from core.adapters.m365.apps import parse as wire_apps
-from core.adapters.m365.delegation import parse as wire_delegation
-from core.adapters.m365.directory import parse as wire_directory
-from core.adapters.m365.protocols import parse as wire_protocols
-from core.adapters.m365.roles import parse as wire_roles
-from core.adapters.m365.shared_mailboxes import parse as wire_shared_mailboxes
+from core.adapters.m365.accounts import parse_account, parse_registration, parse_sign_in
+from core.adapters.m365.apps import (
+    CallerIdentity,
+    is_default_role,
+    parse_app,
+    parse_app_permission,
+    parse_delegated_grant,
+    parse_role_names,
+)
+from core.adapters.m365.auditing.parse import parse_audit_bypass, parse_mailbox_audit
+from core.adapters.m365.delegation import (
+    parse_mailbox_rights,
+    parse_send_as_rights,
+    parse_send_on_behalf_rights,
+)
+from core.adapters.m365.deletions import parse_deleted_object, parse_deletion
+from core.adapters.m365.inbox_rules.parse import (
+    is_harmless_rule,
+    parse_exchange_rule,
+    parse_graph_rule,
+)
+from core.adapters.m365.mail_flow.parse import (
+    parse_accepted_domain,
+    parse_outbound_policies,
+    parse_recipient,
+    parse_remote_domain,
+    parse_transport_rule,
+    parse_verified_domain,
+)
+from core.adapters.m365.mailboxes import parse_mailbox
+from core.adapters.m365.protocols import parse_mailbox_protocols, parse_protocol_use
+from core.adapters.m365.roles.parse import (
+    parse_group_member,
+    parse_module_user,
+    parse_principal,
+    parse_role_assignment,
+    parse_role_group,
+    parse_role_group_member,
+)
+from core.adapters.m365.shared_mailboxes import parse_mailbox_size, parse_shared_mailbox
+from core.adapters.parsing import (
+    CONDITIONS_LIMIT,
+    ResponseRow,
+    parse_each_row,
+    parse_json_object,
+    parse_recipient_text,
+    parse_response_rows,
+    strip_annotations,
+    to_canonical_json,
+)
 from core.adapters.retry import RetryableError, parse_retry_after
 from core.errors import TenantError
 from core.guards.mailbox_forwarding.recipients import (
@@ -47,45 +90,44 @@ OWN_DOMAINS = OwnDomains.from_accepted_domains(
 )
 OWNER = Mailbox("11111111-0000-4000-8000-000000000001", "g", "a@contoso.com")
 
-ROW_PARSERS: tuple[Callable[[parsing.ResponseRow], object], ...] = (
-    parsing.parse_mailbox,
-    parsing.parse_mailbox_audit,
-    parsing.parse_account,
-    parsing.parse_sign_in,
-    lambda row: wire_apps.parse_app(row, wire_apps.CallerIdentity("x", "x")),
-    wire_apps.parse_delegated_grant,
-    wire_apps.parse_role_names,
-    lambda row: wire_apps.parse_app_permission(row, {}),
-    wire_apps.is_default_role,
-    lambda row: wire_delegation.parse_mailbox_rights(OWNER, row),
-    wire_delegation.parse_send_as_rights,
-    wire_delegation.parse_send_on_behalf_rights,
-    wire_directory.parse_registration,
-    wire_directory.parse_deletion,
-    lambda row: wire_directory.parse_deleted_object("user", row),
-    mail_flow_parse.parse_accepted_domain,
-    mail_flow_parse.parse_verified_domain,
-    mail_flow_parse.parse_remote_domain,
-    mail_flow_parse.parse_transport_rule,
-    mail_flow_parse.parse_audit_bypass,
-    mail_flow_parse.parse_cmdlet_names,
-    lambda row: mail_flow_parse.parse_recipient("joe@contoso.com", [row]),
-    lambda row: mail_flow_parse.parse_outbound_policies([row], [row]),
-    wire_protocols.parse_mailbox_protocols,
-    lambda row: wire_protocols.parse_protocol_use("imap", row),
-    wire_roles.parse_principal,
-    wire_roles.parse_role_assignment,
-    wire_roles.parse_group_member,
-    wire_roles.parse_role_group,
-    wire_roles.parse_role_group_member,
-    wire_roles.parse_module_user,
-    inbox_rules_parse.is_harmless_rule,
-    lambda row: inbox_rules_parse.parse_graph_rule("m", row),
-    lambda row: inbox_rules_parse.parse_exchange_rule("m", row),
-    wire_shared_mailboxes.parse_shared_mailbox,
-    lambda row: wire_shared_mailboxes.parse_mailbox_size("m", row),
+ROW_PARSERS: tuple[Callable[[ResponseRow], object], ...] = (
+    parse_mailbox,
+    parse_mailbox_audit,
+    parse_account,
+    parse_sign_in,
+    lambda row: parse_app(row, CallerIdentity("x", "x")),
+    parse_delegated_grant,
+    parse_role_names,
+    lambda row: parse_app_permission(row, {}),
+    is_default_role,
+    lambda row: parse_mailbox_rights(OWNER, row),
+    parse_send_as_rights,
+    parse_send_on_behalf_rights,
+    parse_registration,
+    parse_deletion,
+    lambda row: parse_deleted_object("user", row),
+    parse_accepted_domain,
+    parse_verified_domain,
+    parse_remote_domain,
+    parse_transport_rule,
+    parse_audit_bypass,
+    lambda row: parse_recipient("joe@contoso.com", [row]),
+    lambda row: parse_outbound_policies([row], [row]),
+    parse_mailbox_protocols,
+    lambda row: parse_protocol_use("imap", row),
+    parse_principal,
+    parse_role_assignment,
+    parse_group_member,
+    parse_role_group,
+    parse_role_group_member,
+    parse_module_user,
+    is_harmless_rule,
+    lambda row: parse_graph_rule("m", row),
+    lambda row: parse_exchange_rule("m", row),
+    parse_shared_mailbox,
+    lambda row: parse_mailbox_size("m", row),
 )
-ROW_NAMES = find_property_names("adapters/wire*.py", "adapters/*_reads.py")
+ROW_NAMES = find_property_names("adapters/m365/**/*.py")
 ERROR_NAMES = (
     *("error", "innererror", "internalexception", "message", "type", "details", "code"),
     *("Message", "TypeName"),
@@ -98,25 +140,25 @@ def fuzz_rows(data: bytes) -> None:
     soil = FuzzDataProvider(data, ROW_NAMES)
     parse = soil.choose(ROW_PARSERS)
     row = soil.take_row()
-    for found in (row, parsing.strip_annotations(row)):
+    for found in (row, strip_annotations(row)):
         noun = call_expecting(partial(parse, found), ValueError)
         if isinstance(noun, ValueError):
             assert str(noun)
         else:
             assert_bounded(noun)
-    canonical = call_expecting(lambda: parsing.to_canonical_json(row), ValueError)
-    assert isinstance(canonical, ValueError) or len(canonical) <= parsing.CONDITIONS_LIMIT
+    canonical = call_expecting(lambda: to_canonical_json(row), ValueError)
+    assert isinstance(canonical, ValueError) or len(canonical) <= CONDITIONS_LIMIT
 
 
 def fuzz_bodies(data: bytes) -> None:
     """An answer as bytes: rows, or the reason why there are none."""
     try:
-        answer = parsing.parse_json_object(data)
-        found = parsing.parse_response_rows(answer, ("id",))
+        answer = parse_json_object(data)
+        found = parse_response_rows(answer, ("id",))
     except ValueError:
         return
     for parse in ROW_PARSERS:
-        parsed, broken = parsing.parse_each_row(found, parse)
+        parsed, broken = parse_each_row(found, parse)
         assert len(parsed) + len(broken) == len(found)
 
 
@@ -177,7 +219,7 @@ def fuzz_headers(data: bytes) -> None:
 def fuzz_recipients(data: bytes) -> None:
     """A recipient: inside, outside, or unresolved, but always something, and always the same."""
     soil = FuzzDataProvider(data)
-    raw = parsing.parse_recipient_text(soil.take_text())
+    raw = parse_recipient_text(soil.take_text())
     names = [raw, parse_recipient_string(raw)[1], get_lookup_name(raw, OWN_DOMAINS)]
     known = {
         name: Recipient(
@@ -185,7 +227,7 @@ def fuzz_recipients(data: bytes) -> None:
             bool(soil.take_byte() % 2),
             soil.choose(("MailContact", "UserMailbox", "GuestMailUser", "")),
             soil.take_text(),
-            parsing.parse_recipient_text(soil.take_text()),
+            parse_recipient_text(soil.take_text()),
         )
         for name in [*names, *(soil.take_text() for _ in range(soil.take_byte() % 4))]
     }

@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from core.adapters.m365.apps.parse import (
+from core.adapters.m365.apps import (
     CallerIdentity,
     parse_app,
     parse_app_permission,
     parse_delegated_grant,
 )
-from core.adapters.m365.parsing import parse_each_row, parse_object_id
+from core.adapters.parsing import parse_each_row, parse_object_id
 from core.tenant.apps import App, AppPermission, DelegatedGrant
 from core.tenant.readings import Reading
 from core.tenant.surfaces import APP_PERMISSIONS, APPS, DELEGATED_GRANTS

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from core.adapters.m365.parsing import format_timespan
-from core.adapters.m365.protocols.parse import PROTOCOL_FLAGS
+from core.adapters.m365.protocols import PROTOCOL_FLAGS
+from core.adapters.parsing import format_timespan
 from core.errors import NotFound, Rejected, Superseded, Unavailable
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
 from core.property_values import find_property, matches_value

@@ -5,8 +5,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from core.adapters.m365.parsing import format_timespan
-from core.adapters.m365.protocols.parse import PROTOCOL_FLAGS
+from core.adapters.m365.protocols import PROTOCOL_FLAGS
+from core.adapters.parsing import format_timespan
 from core.errors import Rejected, Superseded, Unavailable
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
 from core.microsoft365.powershell import build_audit_age_command

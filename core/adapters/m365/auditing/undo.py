@@ -14,7 +14,6 @@ from core.adapters.m365.auditing.write import (
     read_organization_switch,
     set_audit_bypass,
 )
-from core.adapters.m365.parsing import format_timespan, parse_timespan_days
 from core.adapters.m365.verified_write import (
     Sleep,
     UndoProcedure,
@@ -24,6 +23,7 @@ from core.adapters.m365.verified_write import (
     run_undo,
     set_mailbox_properties,
 )
+from core.adapters.parsing import format_timespan, parse_timespan_days
 from core.errors import Rejected, Superseded, Unavailable
 from core.microsoft365.audit_actions import DEFAULT_ACTIONS, MAIL_ITEMS_ACCESSED, SEND
 from core.microsoft365.powershell import build_audit_age_command

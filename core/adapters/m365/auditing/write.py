@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from core.adapters.exchange.client import ExchangeClient
-from core.adapters.m365.mail_flow_parse import parse_audit_bypass
-from core.adapters.m365.parsing import format_timespan, parse_optional_bool
+from core.adapters.m365.auditing.parse import parse_audit_bypass
 from core.adapters.m365.verified_write import (
     Sleep,
     parse_row_for_change,
@@ -14,6 +13,7 @@ from core.adapters.m365.verified_write import (
     set_mailbox_properties,
     wait_until_visible,
 )
+from core.adapters.parsing import format_timespan, parse_optional_bool
 from core.errors import NotFound, Rejected, Superseded, Unavailable
 from core.tenant.auditing import MailboxAudit
 from core.tenant.changes import (

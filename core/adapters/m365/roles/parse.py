@@ -7,7 +7,7 @@ over is an administrator who is not known to be one.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.adapters.m365.parsing import ResponseRow, parse_object_id, parse_optional_bool, parse_text
+from core.adapters.parsing import ResponseRow, parse_object_id, parse_optional_bool, parse_text
 from core.tenant.directory import ModuleUser
 
 # The same in every tenant (Microsoft Learn: Microsoft Entra built-in roles).

@@ -8,16 +8,24 @@ This list decides whose access may be taken away, so it is whole or it is nothin
 not be read, and whatever came back empty although it never is, leaves all of it unread.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import batched
 from urllib.parse import quote
 
 from core.adapters.exchange.client import Command, ExchangeClient
 from core.adapters.exchange.paging import fetch_paged_listing
 from core.adapters.graph.client import GraphClient
-from core.adapters.m365.exchange_queries import ALL_RESULTS
-from core.adapters.m365.parsing import ResponseRow, parse_object_id, parse_text
+from core.adapters.m365.async_cached import AsyncCached
+from core.adapters.m365.mailboxes import ALL_RESULTS
 from core.adapters.m365.roles.parse import (
     GLOBAL_ADMINISTRATOR,
     GROUP,
@@ -36,9 +44,13 @@ from core.adapters.m365.roles.parse import (
     parse_role_group,
     parse_role_group_member,
 )
+from core.adapters.parsing import ResponseRow, parse_object_id, parse_text
 from core.adapters.read_errors import build_read_failure
 from core.errors import Forbidden, NoLicence, NotFound, TenantError, Unavailable
-from core.tenant.directory import ModuleUser, RoleHolder
+from core.tenant.directory import (
+    ModuleUser,
+    RoleHolder,
+)
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import MODULE_USERS, ROLE_HOLDERS
 
@@ -50,13 +62,13 @@ ROLES_PATH = "/roleManagement/directory"
 ACTIVE_PATH = f"{ROLES_PATH}/roleAssignments"
 ELIGIBLE_PATH = f"{ROLES_PATH}/roleEligibilityScheduleInstances"
 GROUP_ELIGIBILITY_PATH = "/identityGovernance/privilegedAccess/group/eligibilityScheduleInstances"
-
 # More than this is no list of administrators, and each costs requests.
 MAX_GROUPS = 2_000
 MAX_HOLDERS = 50_000
 COMMAND_CHUNK_SIZE = 200
-
 ENTRA, BY_ACTIVATION, EXCHANGE = "entra", "eligible", "exchange"
+# Who holds roles is read anew when changes go on for longer than this many seconds.
+ROLE_HOLDERS_TTL = 300.0
 
 
 @dataclass(slots=True)
@@ -111,6 +123,45 @@ class RoleHolders:
         )
 
 
+class M365RoleReader:
+    """Implements RoleReader. Role holders are read once a run, and again after five minutes."""
+
+    def __init__(self, graph: GraphClient, exchange: ExchangeClient) -> None:
+        self.graph = graph
+        self.exchange = exchange
+        self.cached_holders: AsyncCached[RoleHolders] | None = None
+        self.cached_at = 0.0
+
+    async def read_role_holders(self) -> Reading[RoleHolder]:
+        """As the port says, from what was read at most five minutes ago."""
+        return (await self.read_recent_holders()).to_reading()
+
+    async def read_recent_holders(self) -> RoleHolders:
+        """The role holders as this run read them at most ROLE_HOLDERS_TTL seconds ago."""
+        now = time.monotonic()
+        if self.cached_holders is None or now - self.cached_at > ROLE_HOLDERS_TTL:
+            self.cached_holders = AsyncCached(
+                partial(fetch_role_holders, self.graph, self.exchange)
+            )
+            self.cached_at = now
+        return await self.cached_holders()
+
+    def list_module_users(self) -> AsyncIterator[Reading[ModuleUser]]:
+        """The users who may use Exchange PowerShell, found by Exchange itself.
+
+        Only the old name can be filtered by (Microsoft Learn: Enable or disable access to Exchange
+        Online PowerShell); what each row itself tells is what counts.
+        """
+        command = Command(
+            "Get-User",
+            {**ALL_RESULTS, "Filter": "RemotePowerShellEnabled -eq $true"},
+            USER_PROPERTIES,
+        )
+        return fetch_paged_listing(
+            self.exchange, MODULE_USERS, command, parse_module_user, lambda one: one.id, ""
+        )
+
+
 async def fetch_role_holders(graph: GraphClient, exchange: ExchangeClient) -> RoleHolders:
     """The whole list. It raises nothing: what was not read is in it."""
     roster = RoleHolders()
@@ -142,11 +193,6 @@ def parse_all[T](rows: Iterable[ResponseRow], parse: Callable[[ResponseRow], T])
             yield parse(row)
         except ValueError as error:
             raise Unavailable(str(error)) from error
-
-
-# ----------------------------------------------------------------------------------------------
-# Entra
-# ----------------------------------------------------------------------------------------------
 
 
 async def fetch_collection(graph: GraphClient, path: str, permission: str) -> list[ResponseRow]:
@@ -252,11 +298,6 @@ async def collect_eligible_members(
         role_holders.add_failure(error)
 
 
-# ----------------------------------------------------------------------------------------------
-# Exchange
-# ----------------------------------------------------------------------------------------------
-
-
 async def collect_role_groups(exchange: ExchangeClient, role_holders: RoleHolders) -> None:
     """The members of every role group of Exchange.
 
@@ -321,22 +362,3 @@ def add_role_group_member(
         role_holders.add_principal(Principal(one.id, one.kind), EXCHANGE)
     elif one.kind == GROUP:
         raise Unavailable(f"role group {group.name!r}: a group in it has no Entra id")
-
-
-# ----------------------------------------------------------------------------------------------
-# Users
-# ----------------------------------------------------------------------------------------------
-
-
-def fetch_module_users(exchange: ExchangeClient) -> AsyncIterator[Reading[ModuleUser]]:
-    """The users who may use Exchange PowerShell, found by Exchange itself.
-
-    Only the old name can be filtered by (Microsoft Learn: Enable or disable access to Exchange
-    Online PowerShell); what each row itself tells is what counts.
-    """
-    command = Command(
-        "Get-User", {**ALL_RESULTS, "Filter": "RemotePowerShellEnabled -eq $true"}, USER_PROPERTIES
-    )
-    return fetch_paged_listing(
-        exchange, MODULE_USERS, command, parse_module_user, lambda one: one.id, ""
-    )

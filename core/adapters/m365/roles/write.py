@@ -10,8 +10,7 @@ from urllib.parse import quote
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.graph.client import GraphClient
-from core.adapters.m365.graph_queries import READ_USERS, build_user_path
-from core.adapters.m365.parsing import parse_object_id, parse_text
+from core.adapters.m365.accounts import READ_USERS, build_user_path
 from core.adapters.m365.roles.parse import USER_PROPERTIES, parse_module_user
 from core.adapters.m365.roles.read import (
     ACTIVE_PATH,
@@ -30,6 +29,7 @@ from core.adapters.m365.verified_write import (
     run_undo,
     wait_until_visible,
 )
+from core.adapters.parsing import parse_object_id, parse_text
 from core.errors import Forbidden, NoLicence, NotFound, Rejected, Superseded, Unavailable
 from core.tenant.changes import AppliedChange, DisableExchangeModule
 from core.tenant.directory import ModuleUser

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.adapters.exchange.paging import IdSet
-from core.adapters.m365.tenant import MAX_CACHED_RECIPIENTS, AsyncCached
+from core.adapters.m365.async_cached import AsyncCached
+from core.adapters.m365.mail_flow.read import MAX_CACHED_RECIPIENTS
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
 from core.tenant.surfaces import AUDIT_BYPASS, MAILBOXES
@@ -155,6 +156,6 @@ async def test_slices_that_ask_for_the_same_recipients_ask_once_and_not_all_are_
         await to.tenant.mail_flow.read_recipients(
             [f"x{number}" + "y" * 1_000 for number in range(MAX_CACHED_RECIPIENTS - 1)]
         )
-        assert len(to.tenant.mail_flow.people) == MAX_CACHED_RECIPIENTS
+        assert len(to.tenant.mail_flow.recipients) == MAX_CACHED_RECIPIENTS
         await to.tenant.mail_flow.read_recipients(["ann", "nobody"])
         assert to.sandbox.counts["exchange"] == asked + 1

@@ -5,13 +5,8 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from core.adapters.exchange.client import Command, ExchangeClient
-from core.adapters.m365.delegation.read import (
-    MAX_BROKEN_ROWS,
-    fetch_full_access,
-    fetch_send_as,
-    fetch_send_on_behalf,
-)
-from core.adapters.m365.parsing import ResponseRow
+from core.adapters.m365.delegation import MAX_BROKEN_ROWS, M365DelegationReader
+from core.adapters.parsing import ResponseRow
 from core.errors import Forbidden, NotFound, TenantError, Unavailable
 from core.tenant.mailboxes import Delegation, Mailbox
 from core.tenant.readings import Reading
@@ -62,8 +57,8 @@ class Answers:
             yield page, ""
 
     @property
-    def exchange(self) -> ExchangeClient:
-        return cast(ExchangeClient, self)
+    def reader(self) -> M365DelegationReader:
+        return M365DelegationReader(cast(ExchangeClient, self))
 
 
 async def parts_of(listing: AsyncIterator[Reading[Delegation]]) -> list[Reading[Delegation]]:
@@ -72,7 +67,7 @@ async def parts_of(listing: AsyncIterator[Reading[Delegation]]) -> list[Reading[
 
 async def test_each_mailbox_is_asked_for_by_its_id_with_holders_nobody_can_name() -> None:
     answers = Answers([[SELF], [SELF, OPENS]])
-    found = await fetch_full_access(answers.exchange, [ANN, BEN])
+    found = await answers.reader.read_full_access([ANN, BEN])
     assert [one.mailbox for one in found.items] == [BEN]
     assert [one.parameters["Identity"] for one in answers.sent] == ["g-ann", "g-ben"]
     assert [one.anchor for one in answers.sent] == ["ann@contoso.com", "ben@contoso.com"]
@@ -82,7 +77,7 @@ async def test_each_mailbox_is_asked_for_by_its_id_with_holders_nobody_can_name(
 
 
 async def test_an_answer_without_a_row_is_none_since_every_mailbox_has_its_own() -> None:
-    found = await fetch_full_access(Answers([[], [SELF]]).exchange, [ANN, BEN])
+    found = await Answers([[], [SELF]]).reader.read_full_access([ANN, BEN])
     assert [miss.object_id for miss in found.failures] == ["ann"]
     assert found.covers((FULL_ACCESS,), "ben")
 
@@ -91,7 +86,7 @@ async def test_a_row_that_makes_no_sense_leaves_the_mailbox_unread_and_its_other
     None
 ):
     answers = Answers([[SELF, OPENS | {"AccessRights": ["New"]}, OPENS], [SELF], NotFound("gone")])
-    found = await fetch_full_access(answers.exchange, [ANN, BEN, EVE])
+    found = await answers.reader.read_full_access([ANN, BEN, EVE])
     assert [one.trustee for one in found.items] == ["max@contoso.com"]
     assert {miss.object_id: miss.subject for miss in found.failures} == {
         "ann": "ann@contoso.com",
@@ -101,14 +96,14 @@ async def test_a_row_that_makes_no_sense_leaves_the_mailbox_unread_and_its_other
 
 async def test_refused_for_every_mailbox_it_is_the_permission_that_is_missing() -> None:
     answers = Answers([Forbidden("no", "Get-MailboxPermission")] * 2)
-    found = await fetch_full_access(answers.exchange, [ANN, BEN])
+    found = await answers.reader.read_full_access([ANN, BEN])
     (miss,) = found.failures
     assert (miss.object_id, miss.permission) == ("", "Get-MailboxPermission")
 
 
 async def test_a_listing_is_streamed_and_only_what_is_delegated_is_kept() -> None:
     answers = Answers(pages_of=[[OWN, SENDS], [OWN], [SENDS | {"Identity": "ben"}]])
-    *pages, last = await parts_of(fetch_send_as(answers.exchange))
+    *pages, last = await parts_of(answers.reader.list_send_as())
     assert [[one.mailbox_name for one in page.items] for page in pages] == [["ann"], ["ben"]]
     assert {page.scope for page in pages} == {frozenset()}
     assert (last.items, last.failures, last.scope) == ((), (), None)
@@ -116,26 +111,26 @@ async def test_a_listing_is_streamed_and_only_what_is_delegated_is_kept() -> Non
 
 
 async def test_an_organization_without_a_single_right_is_no_answer() -> None:
-    (only,) = await parts_of(fetch_send_as(Answers(pages_of=[[]]).exchange))
+    (only,) = await parts_of(Answers(pages_of=[[]]).reader.list_send_as())
     assert only.find_source_failure(SEND_AS) is not None
     assert not only.covers((SEND_AS,), "ann")
 
 
 async def test_nobody_who_sends_on_behalf_of_anybody_is_an_answer() -> None:
-    (only,) = await parts_of(fetch_send_on_behalf(Answers(pages_of=[[]]).exchange))
+    (only,) = await parts_of(Answers(pages_of=[[]]).reader.list_send_on_behalf())
     assert only.covers((SEND_ON_BEHALF,), "ann")
 
 
 async def test_a_listing_that_breaks_off_says_so_behind_what_it_told() -> None:
     answers = Answers(pages_of=[[SENDS], Unavailable("HTTP 503")])
-    page, last = await parts_of(fetch_send_as(answers.exchange))
+    page, last = await parts_of(answers.reader.list_send_as())
     assert len(page.items) == 1
     assert not last.covers((SEND_AS,), "ann")
 
 
 async def test_a_broken_row_of_an_unknown_recipient_may_be_anybodys() -> None:
     broken = SENDS | {"Trustee": None, "Identity": "Ann Example"}
-    page, last = await parts_of(fetch_send_as(Answers(pages_of=[[broken, SENDS]]).exchange))
+    page, last = await parts_of(Answers(pages_of=[[broken, SENDS]]).reader.list_send_as())
     assert len(page.items) == 1
     assert [miss.subject for miss in last.failures] == ["Ann Example"]
     for somebody in ("ann", "ben"):
@@ -144,7 +139,7 @@ async def test_a_broken_row_of_an_unknown_recipient_may_be_anybodys() -> None:
 
 async def test_a_listing_of_which_too_much_is_broken_is_not_understood_at_all() -> None:
     many: list[ResponseRow] = [SENDS | {"Trustee": None}] * (MAX_BROKEN_ROWS + 1)
-    (only,) = await parts_of(fetch_send_as(Answers(pages_of=[many]).exchange))
+    (only,) = await parts_of(Answers(pages_of=[many]).reader.list_send_as())
     assert len(only.failures) == 1
     assert only.find_source_failure(SEND_AS) is not None
 
@@ -152,7 +147,7 @@ async def test_a_listing_of_which_too_much_is_broken_is_not_understood_at_all() 
 async def test_exchange_finds_those_with_somebody_on_their_behalf_by_itself() -> None:
     row = {"ExternalDirectoryObjectId": "a1", "Guid": "g1", "GrantSendOnBehalfTo": ["Ann"]}
     answers = Answers(pages_of=[[row]])
-    page, _ = await parts_of(fetch_send_on_behalf(answers.exchange))
+    page, _ = await parts_of(answers.reader.list_send_on_behalf())
     assert [one.mailbox.id for one in page.items if one.mailbox] == ["a1"]
     assert answers.sent[0].parameters["Filter"] == "GrantSendOnBehalfTo -ne $null"
     assert "GrantSendOnBehalfTo" in answers.sent[0].select

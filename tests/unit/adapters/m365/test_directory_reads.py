@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.adapters.m365.directory.deletions import fetch_deletions
+from core.adapters.m365.deletions import M365DeletionReader
 from core.errors import Rejected
 from core.tenant.surfaces import DELETED_USERS, DELETIONS, SIGN_IN_METHODS
 from sandbox.graph.registrations import build_report_row
@@ -48,7 +48,7 @@ async def test_a_log_that_breaks_off_tells_what_it_told_and_that_it_broke_off() 
 
 async def test_of_more_deletions_than_anybody_needs_the_rest_is_said_to_be_unread() -> None:
     async with connect_sandbox(log(1_500)) as to:
-        reading = await fetch_deletions(to.graph, SINCE, max_count=500)
+        reading = await M365DeletionReader(to.graph, max_deletions=500).read_deletions(SINCE)
         miss = reading.find_source_failure(DELETIONS)
         assert miss is not None
         assert miss.reason == "more than 500 deletions; the older ones were not read"

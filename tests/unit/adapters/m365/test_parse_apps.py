@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from core.adapters.credentials import parse_token_claims, parse_token_roles
-from core.adapters.m365.apps.parse import (
+from core.adapters.m365.apps import (
     REPLY_URL_LIMIT,
     SCOPE_LIMIT,
     SCOPES_LIMIT,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.adapters.m365.delegation.parse import (
+from core.adapters.m365.delegation import (
     parse_mailbox_rights,
     parse_send_as_rights,
     parse_send_on_behalf_rights,

@@ -10,16 +10,15 @@ from hypothesis import strategies as some
 from yarl import URL
 
 from core.adapters.api_errors import map_graph_error
-from core.adapters.m365.directory.deletions import build_audit_log_path
-from core.adapters.m365.directory.parse import (
+from core.adapters.m365.accounts import PREMIUM_LICENCE, build_report_failure, parse_registration
+from core.adapters.m365.deletions import (
     DELETION_ACTIVITIES,
+    build_audit_log_path,
     parse_actor,
     parse_deleted_object,
     parse_deletion,
-    parse_registration,
     strip_deletion_prefix,
 )
-from core.adapters.m365.directory.registrations import PREMIUM_LICENCE, build_report_failure
 from core.errors import Unavailable
 from core.tenant.directory import Actor, DeletedObject, MfaRegistration
 from sandbox.graph.odata import parse_filter

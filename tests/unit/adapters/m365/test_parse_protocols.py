@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.adapters.m365.protocols.parse import (
+from core.adapters.m365.protocols import (
     is_failed_sign_in,
     parse_mailbox_protocols,
     parse_protocol_use,

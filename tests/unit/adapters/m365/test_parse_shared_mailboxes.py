@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.adapters.m365.shared_mailboxes.parse import (
+from core.adapters.m365.shared_mailboxes import (
     parse_mailbox_size,
     parse_shared_mailbox,
     parse_size_in_bytes,

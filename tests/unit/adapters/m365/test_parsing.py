@@ -10,7 +10,41 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.adapters.m365 import inbox_rules_parse, mail_flow_parse, parsing
+from core.adapters.m365.accounts import parse_account, parse_sign_in
+from core.adapters.m365.auditing.parse import (
+    AUDIT_PROPERTIES,
+    parse_audit_bypass,
+    parse_mailbox_audit,
+)
+from core.adapters.m365.inbox_rules.parse import (
+    EXCHANGE_ACTIONS,
+    GRAPH_ACTIONS,
+    GRAPH_WORD_CONDITIONS,
+    is_harmless_rule,
+    parse_exchange_rule,
+    parse_graph_rule,
+)
+from core.adapters.m365.mail_flow.parse import (
+    RECIPIENT_PROPERTIES,
+    parse_accepted_domain,
+    parse_outbound_policies,
+    parse_recipient,
+    parse_remote_domain,
+    parse_transport_rule,
+    parse_verified_domain,
+)
+from core.adapters.m365.mailboxes import MAILBOX_PROPERTIES, parse_mailbox
+from core.adapters.parsing import (
+    format_timespan,
+    parse_identifier,
+    parse_json_object,
+    parse_optional_bool,
+    parse_recipient_text,
+    parse_response_rows,
+    parse_text,
+    parse_timespan_days,
+    split_recipients,
+)
 from core.tenant.mail_flow import AcceptedDomain, InboxRule, OutboundPolicy, Recipient
 
 DOMAIN = {"DomainName": "contoso.example", "id": "contoso.example"}
@@ -43,7 +77,7 @@ ANYTHING = st.recursive(
     ],
 )
 def test_booleans_come_as_such_or_as_words(value: object, meaning: bool | None) -> None:
-    assert parsing.parse_optional_bool(value) is meaning
+    assert parse_optional_bool(value) is meaning
 
 
 @pytest.mark.parametrize(
@@ -74,12 +108,12 @@ def test_booleans_come_as_such_or_as_words(value: object, meaning: bool | None) 
 def test_durations_come_in_several_forms_and_garbage_is_unknown(
     value: object, days: float | None
 ) -> None:
-    assert parsing.parse_timespan_days(value) == days
+    assert parse_timespan_days(value) == days
 
 
 @given(st.integers(min_value=0, max_value=24_855))
 def test_a_duration_that_is_sent_is_read_as_the_same(days: int) -> None:
-    assert parsing.parse_timespan_days(parsing.format_timespan(days)) == days
+    assert parse_timespan_days(format_timespan(days)) == days
 
 
 @pytest.mark.parametrize(
@@ -102,17 +136,17 @@ def test_a_duration_that_is_sent_is_read_as_the_same(days: int) -> None:
     ],
 )
 def test_only_what_looks_like_an_id_is_one(value: object, meaning: str) -> None:
-    assert parsing.parse_identifier(value) == meaning
+    assert parse_identifier(value) == meaning
 
 
 def test_long_names_are_cut_and_broken_ones_can_be_written_down() -> None:
-    assert len(parsing.parse_text("x" * 1_000_000)) == 2_000
-    parsing.parse_text("\ud800 half a letter").encode()
-    assert parsing.parse_text(7) == ""
+    assert len(parse_text("x" * 1_000_000)) == 2_000
+    parse_text("\ud800 half a letter").encode()
+    assert parse_text(7) == ""
 
 
 def test_a_long_recipient_keeps_the_address_at_its_end() -> None:
-    shown = parsing.parse_recipient_text(f'"{"x" * 9_000}" [SMTP:x@evil.example]')
+    shown = parse_recipient_text(f'"{"x" * 9_000}" [SMTP:x@evil.example]')
     assert len(shown) <= 2_000
     assert shown.endswith("[SMTP:x@evil.example]")
 
@@ -138,29 +172,29 @@ def test_a_long_recipient_keeps_the_address_at_its_end() -> None:
 )
 def test_what_is_not_a_json_object_is_refused(raw: bytes) -> None:
     with pytest.raises(ValueError, match="the answer"):
-        parsing.parse_json_object(raw)
+        parse_json_object(raw)
 
 
 @given(st.binary(max_size=200))
 def test_no_body_breaks_the_reading_in_another_way(raw: bytes) -> None:
     with contextlib.suppress(ValueError):
-        parsing.parse_json_object(raw)
+        parse_json_object(raw)
 
 
 def test_rows_are_a_list_or_one_object_and_nothing_else() -> None:
-    assert parsing.parse_response_rows({"value": [{"a": 1}]}) == [{"a": 1}]
-    assert parsing.parse_response_rows({"value": {"a": 1}}) == [{"a": 1}]
-    assert parsing.parse_response_rows({"Guid": "g"}, ("Guid",)) == [{"Guid": "g"}]
+    assert parse_response_rows({"value": [{"a": 1}]}) == [{"a": 1}]
+    assert parse_response_rows({"value": {"a": 1}}) == [{"a": 1}]
+    assert parse_response_rows({"Guid": "g"}, ("Guid",)) == [{"Guid": "g"}]
     for answer in ({}, {"value": None}, {"value": [1]}, {"value": "x"}, {"Guid": "g"}):
         with pytest.raises(ValueError, match="no list"):
-            parsing.parse_response_rows(answer)
+            parse_response_rows(answer)
 
 
 # Mailboxes and accounts -------------------------------------------------------------------------
 
 
 def test_a_mailbox_is_known_by_its_account() -> None:
-    found = parsing.parse_mailbox(
+    found = parse_mailbox(
         {
             "ExternalDirectoryObjectId": "account-1",
             "Guid": "guid-1",
@@ -179,7 +213,7 @@ def test_a_mailbox_is_known_by_its_account() -> None:
 
 @pytest.mark.parametrize("account", ["", None, "00000000-0000-0000-0000-000000000000"], ids=repr)
 def test_a_mailbox_without_an_account_is_known_by_its_guid(account: object) -> None:
-    found = parsing.parse_mailbox({"ExternalDirectoryObjectId": account, "Guid": "guid-1"})
+    found = parse_mailbox({"ExternalDirectoryObjectId": account, "Guid": "guid-1"})
     assert (found.id, found.has_account) == ("guid-1", False)
 
 
@@ -195,7 +229,7 @@ def test_a_mailbox_without_an_account_is_known_by_its_guid(account: object) -> N
 )
 def test_a_mailbox_that_cannot_be_read_is_not_a_clean_one(row: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"without a usable id|is not a string"):
-        parsing.parse_mailbox(row)
+        parse_mailbox(row)
 
 
 PLAN = {"servicePlanId": "EFB87545-963C", "capabilityStatus": "Enabled"}
@@ -222,7 +256,7 @@ DEAD = {"servicePlanId": "dead", "capabilityStatus": "Deleted"}
 def test_plans_are_known_or_said_to_be_unknown(
     more: dict[str, object], plans: set[str] | None, licensed: bool
 ) -> None:
-    found = parsing.parse_account({"id": "a", **more})
+    found = parse_account({"id": "a", **more})
     assert (found.plans, found.licensed) == (plans, licensed)
 
 
@@ -232,40 +266,34 @@ def test_plans_are_known_or_said_to_be_unknown(
 def test_an_account_that_does_not_say_is_neither_enabled_nor_disabled(
     value: object, enabled: bool | None
 ) -> None:
-    assert parsing.parse_account({"id": "a", "accountEnabled": value}).enabled is enabled
-    assert parsing.parse_account({"id": "a"}).enabled is None
+    assert parse_account({"id": "a", "accountEnabled": value}).enabled is enabled
+    assert parse_account({"id": "a"}).enabled is None
 
 
 def test_only_an_account_that_is_synced_now_is_synced() -> None:
     for value, synced in ((True, True), (False, False), (None, False)):
-        assert parsing.parse_account({"id": "a", "onPremisesSyncEnabled": value}).synced is synced
+        assert parse_account({"id": "a", "onPremisesSyncEnabled": value}).synced is synced
 
 
 def test_a_guid_joins_in_either_case_and_any_other_id_stays_as_it_is() -> None:
     upper = "7C9E6679-7425-40DE-944B-E07FC1F90AE7"
-    assert parsing.parse_mailbox({"ExternalDirectoryObjectId": upper}).id == upper.lower()
-    assert (
-        parsing.parse_account({"id": upper}).id
-        == parsing.parse_sign_in({"id": upper}).id
-        == upper.lower()
-    )
-    assert parsing.parse_account({"id": "User-1"}).id == "User-1"
+    assert parse_mailbox({"ExternalDirectoryObjectId": upper}).id == upper.lower()
+    assert parse_account({"id": upper}).id == parse_sign_in({"id": upper}).id == upper.lower()
+    assert parse_account({"id": "User-1"}).id == "User-1"
 
 
 def test_failed_sign_ins_do_not_count() -> None:
     activity = {"lastSignInDateTime": "2026-11-20T00:00:00Z"}
-    assert parsing.parse_sign_in({"id": "a", "signInActivity": activity}).last_success is None
+    assert parse_sign_in({"id": "a", "signInActivity": activity}).last_success is None
     activity["lastSuccessfulSignInDateTime"] = "2026-11-01T08:00:00.1234567Z"
     at = datetime(2026, 11, 1, 8, 0, 0, 123_456, tzinfo=UTC)
-    assert parsing.parse_sign_in({"id": "a", "signInActivity": activity}).last_success == at
+    assert parse_sign_in({"id": "a", "signInActivity": activity}).last_success == at
     with pytest.raises(ValueError, match="makes no sense"):
-        parsing.parse_sign_in(
-            {"id": "a", "signInActivity": {"lastSuccessfulSignInDateTime": "soon"}}
-        )
+        parse_sign_in({"id": "a", "signInActivity": {"lastSuccessfulSignInDateTime": "soon"}})
 
 
 def test_audit_settings_are_read_in_every_form() -> None:
-    found = parsing.parse_mailbox_audit(
+    found = parse_mailbox_audit(
         {
             "Guid": "g",
             "AuditEnabled": "True",
@@ -292,7 +320,7 @@ def test_audit_settings_are_read_in_every_form() -> None:
 
 
 def graph_rule(**more: object) -> InboxRule:
-    return inbox_rules_parse.parse_graph_rule("m", {"id": "R", "displayName": ".", **more})
+    return parse_graph_rule("m", {"id": "R", "displayName": ".", **more})
 
 
 def to(*addresses: str) -> list[dict[str, object]]:
@@ -362,7 +390,7 @@ def test_the_same_conditions_read_the_same_however_they_are_ordered() -> None:
 
 def test_a_rule_of_exchange_is_read_whole() -> None:
     number = 1_675_000_000_000_000_001
-    found = inbox_rules_parse.parse_exchange_rule(
+    found = parse_exchange_rule(
         "m",
         {
             "RuleIdentity": number,
@@ -389,14 +417,12 @@ def test_a_rule_of_exchange_is_read_whole() -> None:
 
 
 def test_a_rule_of_exchange_without_number_goes_by_its_identity() -> None:
-    assert inbox_rules_parse.parse_exchange_rule("m", {"Identity": "ann\\77"}).id == "77"
-    assert inbox_rules_parse.parse_exchange_rule("m", {"Identity": "ann\\77"}).readable is False
+    assert parse_exchange_rule("m", {"Identity": "ann\\77"}).id == "77"
+    assert parse_exchange_rule("m", {"Identity": "ann\\77"}).readable is False
     with pytest.raises(ValueError, match="usable id"):
-        inbox_rules_parse.parse_exchange_rule("m", {"Name": "x"})
+        parse_exchange_rule("m", {"Name": "x"})
     with pytest.raises(ValueError, match="recipient"):
-        inbox_rules_parse.parse_exchange_rule(
-            "m", {"RuleIdentity": 1, "ForwardTo": [{"Address": "x"}]}
-        )
+        parse_exchange_rule("m", {"RuleIdentity": 1, "ForwardTo": [{"Address": "x"}]})
 
 
 # Recipients, domains, mail flow -----------------------------------------------------------------
@@ -421,7 +447,7 @@ CONTACT = {
     ],
 )
 def test_a_recipient_is_found_by_any_of_its_names(name: str) -> None:
-    found = mail_flow_parse.parse_recipient(name, [CONTACT])
+    found = parse_recipient(name, [CONTACT])
     assert (found.found, found.external_address) == (True, "SMTP:p@partner.example")
 
 
@@ -440,45 +466,45 @@ def test_a_recipient_is_found_by_any_of_its_names(name: str) -> None:
     ids=["none", "several", "another", "empty", "prefix", "slash", "unit", "no forest"],
 )
 def test_an_answer_that_is_not_about_the_name_finds_nobody(name: str, rows: list[Any]) -> None:
-    assert mail_flow_parse.parse_recipient(name, rows) == Recipient(name, found=False)
+    assert parse_recipient(name, rows) == Recipient(name, found=False)
 
 
 def test_a_mailbox_has_no_address_outside() -> None:
     row = {**CONTACT, "RecipientTypeDetails": "UserMailbox"}
-    assert mail_flow_parse.parse_recipient("Partner", [row]).external_address == ""
+    assert parse_recipient("Partner", [row]).external_address == ""
 
 
 def test_domains_are_read_in_lower_case() -> None:
     row = {"DomainName": "Contoso.Example.", "MatchSubDomains": "True"}
-    assert mail_flow_parse.parse_accepted_domain(row) == AcceptedDomain("contoso.example", True)
-    assert mail_flow_parse.parse_verified_domain({"id": "x.example", "isVerified": False}) is None
+    assert parse_accepted_domain(row) == AcceptedDomain("contoso.example", True)
+    assert parse_verified_domain({"id": "x.example", "isVerified": False}) is None
     for bad in ("", None, "a b", "x@y", "x" * 254):
         with pytest.raises(ValueError, match="domain"):
-            mail_flow_parse.parse_accepted_domain({"DomainName": bad})
+            parse_accepted_domain({"DomainName": bad})
     with pytest.raises(ValueError, match="remote domain"):
-        mail_flow_parse.parse_remote_domain({"DomainName": "*"})
+        parse_remote_domain({"DomainName": "*"})
 
 
 @pytest.mark.parametrize("value", [-1, 0, 1, 1e308, "perhaps", [], {}], ids=repr)
 @pytest.mark.parametrize(
     ("name", "parser"),
     [
-        ("MatchSubDomains", lambda odd: mail_flow_parse.parse_accepted_domain(DOMAIN | odd)),
+        ("MatchSubDomains", lambda odd: parse_accepted_domain(DOMAIN | odd)),
         (
             "delete",
-            lambda odd: inbox_rules_parse.parse_graph_rule("m1", {"id": "r1", "actions": odd}),
+            lambda odd: parse_graph_rule("m1", {"id": "r1", "actions": odd}),
         ),
         (
             "permanentDelete",
-            lambda odd: inbox_rules_parse.parse_graph_rule("m1", {"id": "r1", "actions": odd}),
+            lambda odd: parse_graph_rule("m1", {"id": "r1", "actions": odd}),
         ),
-        ("isEnabled", lambda odd: inbox_rules_parse.parse_graph_rule("m1", {"id": "r1"} | odd)),
+        ("isEnabled", lambda odd: parse_graph_rule("m1", {"id": "r1"} | odd)),
         (
             "SoftDeleteMessage",
-            lambda odd: inbox_rules_parse.parse_exchange_rule("m1", {"RuleIdentity": 1} | odd),
+            lambda odd: parse_exchange_rule("m1", {"RuleIdentity": 1} | odd),
         ),
-        ("IsDirSynced", lambda odd: parsing.parse_mailbox({"Guid": "g1"} | odd)),
-        ("onPremisesSyncEnabled", lambda odd: parsing.parse_account({"id": "u1"} | odd)),
+        ("IsDirSynced", lambda odd: parse_mailbox({"Guid": "g1"} | odd)),
+        ("onPremisesSyncEnabled", lambda odd: parse_account({"id": "u1"} | odd)),
     ],
 )
 def test_what_should_be_true_or_false_and_is_neither_is_not_taken_for_false(
@@ -507,7 +533,7 @@ def test_a_policy_applies_to_whom_its_rule_says() -> None:
             "ExceptIfFromMemberOf": ["staff"],
         }
     ]
-    assert mail_flow_parse.parse_outbound_policies(policies, rules) == [
+    assert parse_outbound_policies(policies, rules) == [
         OutboundPolicy("Default", "Automatic", is_default=True),
         OutboundPolicy(
             "Loose",
@@ -522,7 +548,7 @@ def test_a_policy_applies_to_whom_its_rule_says() -> None:
 
 
 def test_a_mail_flow_rule_names_everyone_it_sends_to() -> None:
-    found = mail_flow_parse.parse_transport_rule(
+    found = parse_transport_rule(
         {
             "Guid": "g",
             "Name": "n",
@@ -559,43 +585,43 @@ BOB, EVE = '"Bob" [SMTP:bob@contoso.com]', '"Eve, R." [SMTP:eve@evil.example]'
     ids=repr,
 )
 def test_a_list_holds_nulls_and_a_string_may_hold_a_list(value: Any, found: list[Any]) -> None:
-    assert list(parsing.split_recipients(value)) == found
+    assert list(split_recipients(value)) == found
 
 
 def test_a_mail_flow_rule_that_cannot_be_read_is_refused() -> None:
     for row in ({"Name": ""}, {"Guid": "g", "BlindCopyTo": [{"x": 1}]}, {"Guid": "g", "CopyTo": 7}):
         with pytest.raises(ValueError, match="mail-flow rule"):
-            mail_flow_parse.parse_transport_rule(row)
+            parse_transport_rule(row)
 
 
 def test_an_account_must_say_whether_it_is_bypassed() -> None:
-    assert mail_flow_parse.parse_audit_bypass({"Guid": "g", "AuditBypassEnabled": "True"}).bypassed
+    assert parse_audit_bypass({"Guid": "g", "AuditBypassEnabled": "True"}).bypassed
     for row in ({"Guid": "g"}, {"AuditBypassEnabled": True}):
         with pytest.raises(ValueError, match="account"):
-            mail_flow_parse.parse_audit_bypass(row)
+            parse_audit_bypass(row)
 
 
 PARSERS: list[Callable[[dict[str, Any]], object]] = [
-    parsing.parse_mailbox,
-    parsing.parse_mailbox_audit,
-    parsing.parse_account,
-    parsing.parse_sign_in,
-    mail_flow_parse.parse_accepted_domain,
-    mail_flow_parse.parse_verified_domain,
-    mail_flow_parse.parse_remote_domain,
-    mail_flow_parse.parse_transport_rule,
-    mail_flow_parse.parse_audit_bypass,
-    lambda row: inbox_rules_parse.parse_graph_rule("m", row),
-    lambda row: inbox_rules_parse.parse_exchange_rule("m", row),
-    lambda row: mail_flow_parse.parse_recipient("x", [row]),
-    lambda row: mail_flow_parse.parse_outbound_policies([row], [row]),
+    parse_mailbox,
+    parse_mailbox_audit,
+    parse_account,
+    parse_sign_in,
+    parse_accepted_domain,
+    parse_verified_domain,
+    parse_remote_domain,
+    parse_transport_rule,
+    parse_audit_bypass,
+    lambda row: parse_graph_rule("m", row),
+    lambda row: parse_exchange_rule("m", row),
+    lambda row: parse_recipient("x", [row]),
+    lambda row: parse_outbound_policies([row], [row]),
 ]
 FIELDS = sorted(
     {
-        *parsing.MAILBOX_PROPERTIES,
-        *parsing.AUDIT_PROPERTIES,
-        *inbox_rules_parse.EXCHANGE_ACTIONS,
-        *mail_flow_parse.RECIPIENT_PROPERTIES,
+        *MAILBOX_PROPERTIES,
+        *AUDIT_PROPERTIES,
+        *EXCHANGE_ACTIONS,
+        *RECIPIENT_PROPERTIES,
         *("id", "actions", "conditions", "assignedPlans", "assignedLicenses", "signInActivity"),
         *("isVerified", "DomainName", "BlindCopyTo", "CopyTo", "State", "Mode", "From"),
     }
@@ -632,9 +658,7 @@ ACTIONS = st.one_of(
     st.builds(
         lambda plain, odd: plain | odd,
         PLAIN,
-        st.dictionaries(
-            st.sampled_from([*inbox_rules_parse.GRAPH_ACTIONS, "somethingNew"]), ODD, min_size=1
-        ),
+        st.dictionaries(st.sampled_from([*GRAPH_ACTIONS, "somethingNew"]), ODD, min_size=1),
     ),
     ODD,
 )
@@ -647,7 +671,7 @@ CONDITIONS = st.one_of(
     st.just({"fromAddresses": [{"emailAddress": {"name": "x", "address": "x@evil.example"}}]}),
     st.just({"bodyContains": ["x"] * 1_001}),
     st.just({"bodyContains": DEEP}),
-    st.dictionaries(st.sampled_from(inbox_rules_parse.GRAPH_WORD_CONDITIONS), ODD),
+    st.dictionaries(st.sampled_from(GRAPH_WORD_CONDITIONS), ODD),
     ODD,
 )
 
@@ -669,9 +693,9 @@ CONDITIONS = st.one_of(
 def test_a_rule_is_only_called_harmless_when_a_closer_look_says_the_same(
     row: dict[str, Any],
 ) -> None:
-    if not inbox_rules_parse.is_harmless_rule(row):
+    if not is_harmless_rule(row):
         return
-    seen = inbox_rules_parse.parse_graph_rule("m1", row)
+    seen = parse_graph_rule("m1", row)
     assert seen.readable
     assert not seen.read_only
     assert not seen.in_error
@@ -685,7 +709,7 @@ def test_a_rule_is_only_called_harmless_when_a_closer_look_says_the_same(
 def test_what_most_rules_do_is_harmless_and_what_graph_might_add_is_not() -> None:
     def does(**actions: object) -> bool:
         row = {"id": "R1", "isEnabled": True, "actions": actions, "conditions": {}}
-        return inbox_rules_parse.is_harmless_rule(row)
+        return is_harmless_rule(row)
 
     assert does(markAsRead=True)
     assert does(assignCategories=["Red"], stopProcessingRules=True, forwardTo=[], delete=False)
@@ -713,5 +737,5 @@ def test_what_most_rules_do_is_harmless_and_what_graph_might_add_is_not() -> Non
 )
 def test_a_rule_that_is_odd_in_any_way_is_looked_at_closely(odd: dict[str, Any]) -> None:
     row = {"id": "R1", "isEnabled": True, "actions": {"markAsRead": True}}
-    assert inbox_rules_parse.is_harmless_rule(row)
-    assert not inbox_rules_parse.is_harmless_rule(row | odd)
+    assert is_harmless_rule(row)
+    assert not is_harmless_rule(row | odd)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from core.adapters.m365.parsing import (
+from core.adapters.parsing import (
     FOLDER_ID_LIMIT,
     LIST_LIMIT,
     NAME_LIMIT,
@@ -50,7 +50,6 @@ GRAPH_WORD_CONDITIONS = (
     "headerContains",
     "subjectContains",
 )
-
 EXCHANGE_ACTIONS = (
     "ApplyCategory",
     "ApplySystemCategory",

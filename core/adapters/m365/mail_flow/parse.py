@@ -1,13 +1,12 @@
-"""Recipients, domains, mail-flow and audit rows of Exchange into the nouns of the tenant. Pure."""
+"""Rows of recipients, domains, policies and mail-flow rules into `core.tenant.mail_flow`. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping
 
-from core.adapters.m365.parsing import (
+from core.adapters.parsing import (
     ResponseRow,
     is_set,
     parse_identifier,
-    parse_name_set,
     parse_object_id,
     parse_optional_bool,
     parse_recipient_text,
@@ -17,7 +16,6 @@ from core.adapters.m365.parsing import (
     parse_value_list,
     split_recipients,
 )
-from core.tenant.auditing import AuditBypass
 from core.tenant.mail_flow import (
     AcceptedDomain,
     OutboundPolicy,
@@ -29,7 +27,6 @@ from core.tenant.mail_flow import (
 DOMAIN = re.compile(r"[^\s@/\\:\x00-\x1f]{1,253}")
 COMMON_NAME = re.compile(r"(?i)cn=((?:\\.|[^,\\])+),")
 ADDRESS_PREFIX = re.compile(r"(?i)(?:smtp|x500|ex|sip|spo):")
-
 RECIPIENT_PROPERTIES = (
     "Identity",
     "Name",
@@ -222,19 +219,3 @@ def parse_transport_rule(row: ResponseRow) -> TransportRule:
         copy_to=parse_transport_recipients(row.get("CopyTo")),
         add_to=parse_transport_recipients(row.get("AddToRecipients")),
     )
-
-
-def parse_audit_bypass(row: ResponseRow) -> AuditBypass:
-    """A row of Get-MailboxAuditBypassAssociation."""
-    found = parse_identifier(row.get("Guid"))
-    bypassed = parse_optional_bool(row.get("AuditBypassEnabled"))
-    if bypassed is None:
-        raise ValueError("an account that does not say whether it is bypassed")
-    if not found:
-        raise ValueError(f"an account without a usable id; AuditBypassEnabled: {bypassed}")
-    return AuditBypass(found, parse_text(row.get("Name")), bypassed)
-
-
-def parse_cmdlet_names(row: ResponseRow) -> frozenset[str]:
-    """The cmdlets the caller may run, from an EXOModuleFile row."""
-    return parse_name_set(row.get("exportedCmdlets"))

@@ -13,12 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from core.strict_json import parse_strict_json
-from core.tenant.auditing import MailboxAudit
-from core.tenant.directory import Account, SignIn
-from core.tenant.mailboxes import Mailbox
 
 type ResponseRow = Mapping[str, object]
-
 NAME_LIMIT = 2_000
 WORD_LIMIT = 256
 ID_LIMIT = 128
@@ -27,17 +23,11 @@ LIST_LIMIT = 1_000
 CONDITIONS_LIMIT = 8 * 1024
 EMPTY_GUID = "00000000-0000-0000-0000-000000000000"
 GUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-LOGON_TYPES = ("Admin", "Delegate", "Owner")
-
 TIMESPAN = re.compile(r"(-?)(?:(\d{1,9})\.)?(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.\d{1,7})?")
 DURATION = re.compile(
     r"P(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.\d+)?S)?)?"
 )
 ANNOTATION_MARKERS = ("@odata.type", "@data.type")
-
-# ----------------------------------------------------------------------------------------------
-# Documents and plain values
-# ----------------------------------------------------------------------------------------------
 
 
 def parse_json_object(raw: bytes) -> dict[str, object]:
@@ -258,145 +248,3 @@ def parse_each_row[T](
         except ValueError as error:
             broken.append((row, str(error)[:200]))
     return parsed, broken
-
-
-# ----------------------------------------------------------------------------------------------
-# Mailboxes and accounts
-# ----------------------------------------------------------------------------------------------
-
-MAILBOX_PROPERTIES = (
-    "ExternalDirectoryObjectId",
-    "Guid",
-    "PrimarySmtpAddress",
-    "UserPrincipalName",
-    "DisplayName",
-    "Name",
-    "RecipientTypeDetails",
-    "IsDirSynced",
-)
-
-FORWARDING_PROPERTIES = (
-    "ForwardingAddress",
-    "ForwardingSmtpAddress",
-    "DeliverToMailboxAndForward",
-)
-
-AUDIT_PROPERTIES = (
-    "AuditEnabled",
-    "DefaultAuditSet",
-    "AuditAdmin",
-    "AuditDelegate",
-    "AuditOwner",
-    "AuditLogAgeLimit",
-    "PersistedCapabilities",
-)
-
-
-def parse_forwarding_address(row: ResponseRow, name: str) -> str:
-    """A forwarding property. What is set but is no string would hide a forward: an error."""
-    value = row.get(name)
-    if value is not None and not isinstance(value, str):
-        raise ValueError(f"{name} is not a string")
-    return parse_recipient_text(value or "")
-
-
-def parse_mailbox(row: ResponseRow) -> Mailbox:
-    """A row of Get-Mailbox."""
-    account = parse_object_id(row.get("ExternalDirectoryObjectId"))
-    guid = parse_object_id(row.get("Guid")) or account
-    if not guid:
-        raise ValueError("a mailbox without a usable id")
-    address = parse_text(row.get("PrimarySmtpAddress"), 512) or parse_text(
-        row.get("UserPrincipalName"), 512
-    )
-    return Mailbox(
-        id=account or guid,
-        guid=guid,
-        address=address,
-        name=parse_text(row.get("DisplayName")) or parse_text(row.get("Name")),
-        kind=parse_text(row.get("RecipientTypeDetails"), 64) or "UserMailbox",
-        has_account=bool(account),
-        synced=parse_row_flag(row, "IsDirSynced"),
-        forwarding_address=parse_forwarding_address(row, "ForwardingAddress"),
-        forwarding_smtp_address=parse_forwarding_address(row, "ForwardingSmtpAddress"),
-        keeps_copy=parse_row_flag(row, "DeliverToMailboxAndForward"),
-    )
-
-
-def parse_audit_names(row: ResponseRow, name: str) -> frozenset[str] | None:
-    """A list of logon types or actions: null, an empty list and the word None are none of them.
-
-    None when it is not shown, or no list of words: it is not known to be empty.
-    """
-    if name not in row or not all(isinstance(part, str) for part in parse_value_list(row[name])):
-        return None
-    return frozenset(word for word in parse_name_set(row[name]) if word.lower() != "none")
-
-
-def parse_mailbox_audit(row: ResponseRow) -> MailboxAudit:
-    """A row of Get-Mailbox with its audit settings.
-
-    Logon types whose actions are not known are left out of `actions`: all of them without a
-    DefaultAuditSet, since nobody can say then which were set by hand.
-    """
-    default_set = parse_audit_names(row, "DefaultAuditSet")
-    shown = {kind: parse_audit_names(row, f"Audit{kind}") for kind in LOGON_TYPES}
-    known = {kind: found for kind, found in shown.items() if found is not None}
-    return MailboxAudit(
-        mailbox=parse_mailbox(row),
-        enabled=parse_optional_bool(row.get("AuditEnabled")),
-        default_set=default_set or frozenset(),
-        actions={} if default_set is None else known,
-        age_days=parse_timespan_days(row.get("AuditLogAgeLimit")),
-        capabilities=parse_name_set(row.get("PersistedCapabilities")),
-    )
-
-
-def parse_account(row: ResponseRow) -> Account:
-    """A Graph user, as `$select=id,accountEnabled,...` shows it.
-
-    The plans of a licence given a moment ago are not listed yet: then they are unknown, not none.
-    Nor are they none where the list of licences is not there.
-    """
-    found = parse_object_id(row.get("id"))
-    if not found:
-        raise ValueError("a user without a usable id")
-    plans = parse_plan_ids(row.get("assignedPlans") or None)
-    licences = row.get("assignedLicenses")
-    licensed = bool(plans) or (isinstance(licences, list) and bool(licences))
-    if plans is None and licences == []:
-        plans = frozenset()
-    return Account(
-        id=found,
-        upn=parse_text(row.get("userPrincipalName"), 512),
-        enabled=parse_optional_bool(row.get("accountEnabled")),
-        synced=parse_row_flag(row, "onPremisesSyncEnabled"),
-        plans=plans,
-        licensed=licensed,
-    )
-
-
-def parse_plan_ids(value: object) -> frozenset[str] | None:
-    """Ids of the service plans that are not deleted; None when they were not told."""
-    if not isinstance(value, list):
-        return None
-    return frozenset(
-        parse_text(plan.get("servicePlanId"), ID_LIMIT).lower()
-        for plan in value[:LIST_LIMIT]
-        if isinstance(plan, Mapping)
-        and parse_text(plan.get("servicePlanId"))
-        and parse_text(plan.get("capabilityStatus")).lower() != "deleted"
-    )
-
-
-def parse_sign_in(row: ResponseRow) -> SignIn:
-    """A Graph user's signInActivity: successes only, since anybody can cause failures."""
-    found = parse_object_id(row.get("id"))
-    if not found:
-        raise ValueError("a user without a usable id")
-    activity = row.get("signInActivity")
-    told = activity.get("lastSuccessfulSignInDateTime") if isinstance(activity, Mapping) else None
-    try:
-        return SignIn(found, parse_timestamp(told))
-    except ValueError:
-        raise ValueError("the time of the last sign-in makes no sense") from None

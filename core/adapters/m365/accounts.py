@@ -1,0 +1,214 @@
+"""User accounts of Entra ID: state, sign-ins and authentication methods."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import quote
+
+from core.adapters.api_errors import NO_LICENCE
+from core.adapters.graph.client import COUNTING, GraphClient
+from core.adapters.graph.objects import fetch_objects
+from core.adapters.parsing import (
+    ID_LIMIT,
+    LIST_LIMIT,
+    ResponseRow,
+    parse_each_row,
+    parse_object_id,
+    parse_optional_bool,
+    parse_row_flag,
+    parse_text,
+    parse_timestamp,
+)
+from core.adapters.read_errors import (
+    build_object_failures,
+    build_read_failure,
+    build_row_failures,
+)
+from core.errors import Forbidden, TenantError, Unavailable
+from core.tenant.directory import Account, MfaRegistration, SignIn
+from core.tenant.mailboxes import Mailbox
+from core.tenant.readings import ReadFailure, Reading
+from core.tenant.surfaces import ACCOUNTS, SIGN_IN_METHODS, SIGN_INS, USER_COUNT
+
+READ_USERS = "User.Read.All"
+READ_SIGN_INS = "AuditLog.Read.All"
+READ_REPORT = "AuditLog.Read.All"
+PREMIUM_LICENCE = "a licence of Microsoft Entra ID P1"
+# The report takes no $select and no $top (Microsoft Learn: List userRegistrationDetails).
+REPORT_PATH = "/reports/authenticationMethods/userRegistrationDetails"
+ACCOUNT_PROPERTIES = (
+    "id,userPrincipalName,accountEnabled,onPremisesSyncEnabled,assignedPlans,assignedLicenses"
+)
+ACCOUNT_STATE_PROPERTIES = "id,userPrincipalName,accountEnabled"
+NAME_LIMIT = 256
+SHORT_LIMIT = 64
+
+
+def build_user_path(object_id: str) -> str:
+    """The path of a user."""
+    return f"/users/{quote(object_id, safe='')}"
+
+
+def parse_account(row: ResponseRow) -> Account:
+    """A Graph user, as `$select=id,accountEnabled,...` shows it.
+
+    The plans of a licence given a moment ago are not listed yet: then they are unknown, not none.
+    Nor are they none where the list of licences is not there.
+    """
+    found = parse_object_id(row.get("id"))
+    if not found:
+        raise ValueError("a user without a usable id")
+    plans = parse_plan_ids(row.get("assignedPlans") or None)
+    licences = row.get("assignedLicenses")
+    licensed = bool(plans) or (isinstance(licences, list) and bool(licences))
+    if plans is None and licences == []:
+        plans = frozenset()
+    return Account(
+        id=found,
+        upn=parse_text(row.get("userPrincipalName"), 512),
+        enabled=parse_optional_bool(row.get("accountEnabled")),
+        synced=parse_row_flag(row, "onPremisesSyncEnabled"),
+        plans=plans,
+        licensed=licensed,
+    )
+
+
+def parse_plan_ids(value: object) -> frozenset[str] | None:
+    """Ids of the service plans that are not deleted; None when they were not told."""
+    if not isinstance(value, list):
+        return None
+    return frozenset(
+        parse_text(plan.get("servicePlanId"), ID_LIMIT).lower()
+        for plan in value[:LIST_LIMIT]
+        if isinstance(plan, Mapping)
+        and parse_text(plan.get("servicePlanId"))
+        and parse_text(plan.get("capabilityStatus")).lower() != "deleted"
+    )
+
+
+def parse_sign_in(row: ResponseRow) -> SignIn:
+    """A Graph user's signInActivity: successes only, since anybody can cause failures."""
+    found = parse_object_id(row.get("id"))
+    if not found:
+        raise ValueError("a user without a usable id")
+    activity = row.get("signInActivity")
+    told = activity.get("lastSuccessfulSignInDateTime") if isinstance(activity, Mapping) else None
+    try:
+        return SignIn(found, parse_timestamp(told))
+    except ValueError:
+        raise ValueError("the time of the last sign-in makes no sense") from None
+
+
+def parse_registration(row: ResponseRow) -> MfaRegistration:
+    """A row of userRegistrationDetails."""
+    found = parse_object_id(row.get("id"))
+    if not found:
+        raise ValueError("a row of the report without a usable id")
+    registered, capable = (
+        parse_optional_bool(row.get("isMfaRegistered")),
+        parse_optional_bool(row.get("isMfaCapable")),
+    )
+    if registered is None or capable is None:
+        raise ValueError("the report does not say whether there is a second factor")
+    methods = row.get("methodsRegistered")
+    named = methods[:LIST_LIMIT] if isinstance(methods, list) else ()
+    return MfaRegistration(
+        id=found,
+        upn=parse_text(row.get("userPrincipalName"), NAME_LIMIT),
+        is_guest=parse_text(row.get("userType"), SHORT_LIMIT).lower() == "guest",
+        is_admin=parse_optional_bool(row.get("isAdmin")),
+        mfa_registered=registered,
+        mfa_capable=capable,
+        passwordless_capable=parse_row_flag(row, "isPasswordlessCapable"),
+        methods=frozenset(
+            filter(None, (parse_text(one, SHORT_LIMIT).strip().lower() for one in named))
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class M365AccountReader:
+    """Implements AccountReader on Graph."""
+
+    graph: GraphClient
+
+    async def read_accounts(self, owners: Sequence[Mailbox]) -> Reading[Account]:
+        """The accounts of mailboxes by id. That Entra knows none is an answer, not a failure."""
+        asked = {owner.id: owner for owner in owners if owner.has_account}
+        paths = {one: f"{build_user_path(one)}?$select={ACCOUNT_PROPERTIES}" for one in asked}
+        items, failures = await fetch_objects(self.graph, paths, READ_USERS, parse_account)
+        subjects = {owner.id: owner.address for owner in owners}
+        return Reading(
+            items=tuple(items),
+            failures=build_object_failures(ACCOUNTS, failures, len(asked), subjects),
+            sources=frozenset({ACCOUNTS}),
+            population=len(owners),
+        )
+
+    async def read_users(self, keys: Sequence[str]) -> Reading[Account]:
+        """Users by id or principal name; those Entra does not know are absent."""
+        if not keys:
+            return Reading(sources=frozenset({ACCOUNTS}))
+        paths = {
+            key: f"/users/{quote(key, safe='')}?$select={ACCOUNT_STATE_PROPERTIES}" for key in keys
+        }
+        items, failures = await fetch_objects(self.graph, paths, READ_USERS, parse_account)
+        return Reading(
+            items=tuple(items),
+            failures=build_object_failures(ACCOUNTS, failures, len(paths), {}),
+            sources=frozenset({ACCOUNTS}),
+            population=len(paths),
+        )
+
+    async def read_last_sign_ins(self, ids: Sequence[str]) -> Reading[SignIn]:
+        """Last successful sign-ins by id. Needs a licence of Entra ID P1 besides the role."""
+        paths = {one: f"{build_user_path(one)}?$select=id,signInActivity" for one in ids}
+        items, failures = await fetch_objects(self.graph, paths, READ_SIGN_INS, parse_sign_in)
+        return Reading(
+            items=tuple(items),
+            failures=build_object_failures(SIGN_INS, failures, len(paths), {}, optional=True),
+            sources=frozenset({SIGN_INS}),
+            population=len(paths),
+        )
+
+    async def list_mfa_registrations(self) -> AsyncIterator[Reading[MfaRegistration]]:
+        """The report page by page. Of a report that breaks off, the last part says why."""
+        surfaces = frozenset({SIGN_IN_METHODS})
+        nameless = 0
+        try:
+            async for rows in self.graph.read_pages(REPORT_PATH, READ_REPORT):
+                found, broken = parse_each_row(rows, parse_registration)
+                ids = [parse_object_id(row.get("id")) for row, _ in broken]
+                misses = build_row_failures(SIGN_IN_METHODS, broken, ids, nameless)
+                nameless += len(broken)
+                yield Reading(
+                    items=tuple(found),
+                    failures=misses,
+                    sources=surfaces,
+                    population=len(rows),
+                    scope=frozenset(one.id for one in found) | {miss.object_id for miss in misses},
+                )
+        except TenantError as error:
+            miss = build_report_failure(error)
+            yield Reading(failures=(miss,), sources=surfaces, complete=False, scope=frozenset())
+
+    async def read_user_count(self) -> Reading[int]:
+        """How many users there are now."""
+        surfaces = frozenset({USER_COUNT})
+        try:
+            answer = await self.graph.get(f"/users?$select=id&$top=1&{COUNTING}", READ_USERS)
+            count = answer.get("@odata.count")
+            if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+                raise Unavailable("Graph did not count the users")
+        except TenantError as error:
+            return Reading(
+                failures=(build_read_failure(USER_COUNT, error, optional=True),), sources=surfaces
+            )
+        return Reading((count,), sources=surfaces, population=1)
+
+
+def build_report_failure(error: TenantError) -> ReadFailure:
+    """Why the report was not read: for want of a right, of a licence, or for now."""
+    miss = build_read_failure(SIGN_IN_METHODS, error)
+    if isinstance(error, Forbidden) and NO_LICENCE in str(error):
+        return replace(miss, permission=PREMIUM_LICENCE)
+    return miss

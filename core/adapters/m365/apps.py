@@ -1,0 +1,337 @@
+"""What is read of apps through Microsoft Graph: who they are, and what they were given.
+
+All of it is listed in pages of 999, the most Graph gives. Apps are listed rather than asked for one
+by one, for their credentials: requests that select keyCredentials are limited to 150 a minute
+(Microsoft Learn: List servicePrincipals).
+"""
+
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from urllib.parse import quote
+
+from core.adapters.credentials import parse_token_claims
+from core.adapters.exchange.paging import IdSet
+from core.adapters.graph.client import GraphClient
+from core.adapters.graph.objects import fetch_objects
+from core.adapters.parsing import (
+    ResponseRow,
+    parse_each_row,
+    parse_object_id,
+    parse_row_flag,
+    parse_text,
+    parse_timestamp,
+)
+from core.adapters.read_errors import (
+    build_object_failures,
+    build_read_failure,
+    build_row_failures,
+    build_unavailable_reading,
+)
+from core.errors import TenantError, Unavailable
+from core.microsoft365.app_permissions import MICROSOFT_APIS
+from core.tenant.apps import App, AppCredential, AppPermission, DelegatedGrant
+from core.tenant.readings import Reading
+from core.tenant.surfaces import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
+
+READ_APPS = "Application.Read.All"
+READ_GRANTS = "Directory.Read.All"
+IDENTITY_PROPERTIES = (
+    "id,appId,displayName,appOwnerOrganizationId,accountEnabled,servicePrincipalType"
+)
+APP_PROPERTIES = (
+    f"{IDENTITY_PROPERTIES},verifiedPublisher,replyUrls,keyCredentials,passwordCredentials"
+)
+PAGE_SIZE = 999
+# Certificates make rows of apps long, and an answer has to stay within its limit.
+APPS_PAGE_SIZE = 500
+NAME_LIMIT = 256
+SCOPES_LIMIT = 32 * 1024
+SCOPE_LIMIT = 256
+ROLES_LIMIT = 10_000
+REPLY_URL_LIMIT = 256
+CREDENTIAL_LIMIT = 500
+CONSENT_TYPES = {"AllPrincipals": True, "Principal": False}
+
+
+@dataclass(frozen=True, slots=True)
+class CallerIdentity:
+    """Who reads: the app's client id and the tenant its token is for; "" where a token is mute."""
+
+    app_id: str = ""
+    tenant_id: str = ""
+
+
+def parse_app(row: ResponseRow, caller: CallerIdentity) -> App:
+    """A service principal. Raises ValueError for one without an id."""
+    found = parse_object_id(row.get("id"))
+    if not found:
+        raise ValueError("an app without a usable id")
+    app_id, owner = (
+        parse_object_id(row.get("appId")),
+        parse_object_id(row.get("appOwnerOrganizationId")),
+    )
+    kind = parse_text(row.get("servicePrincipalType"), 64) or "Application"
+    urls = row.get("replyUrls")
+    replies = (
+        [parse_text(one, NAME_LIMIT).strip() for one in urls] if isinstance(urls, list) else []
+    )
+    return App(
+        id=found,
+        app_id=app_id,
+        name=parse_text(row.get("displayName"), NAME_LIMIT),
+        owner_tenant_id=owner,
+        is_home_tenant=kind.casefold() == "managedidentity"
+        or (bool(owner) and owner == caller.tenant_id),
+        is_self=bool(app_id) and app_id == caller.app_id,
+        kind=kind,
+        enabled=parse_row_flag(row, "accountEnabled", default=True),
+        publisher=parse_publisher(row.get("verifiedPublisher")),
+        credentials=tuple(parse_app_credentials(row)),
+        reply_urls=tuple(sorted({one for one in replies if one}))[:REPLY_URL_LIMIT],
+    )
+
+
+def parse_publisher(value: object) -> str:
+    """The verified publisher. Graph shows an object full of nulls where there is none."""
+    if not isinstance(value, Mapping) or not parse_object_id(value.get("verifiedPublisherId")):
+        return ""
+    return parse_text(value.get("displayName"), NAME_LIMIT) or parse_object_id(
+        value.get("verifiedPublisherId")
+    )
+
+
+def parse_app_credentials(row: ResponseRow) -> Iterator[AppCredential]:
+    """The secrets and certificates. Raises ValueError for one that has no id, or too many.
+
+    A certificate for SAML comes as two keys, to sign and to verify, of one customKeyIdentifier, and
+    a password under the id of the first: that opens its file and signs nobody in.
+    """
+    keys = parse_object_list(row, "keyCredentials")
+    signing = [key for key in keys if parse_text(key.get("usage"), 16).casefold() == "sign"]
+    marks = {parse_text(key.get("customKeyIdentifier"), NAME_LIMIT) for key in signing} - {""}
+    ids = {parse_object_id(key.get("keyId")) for key in signing}
+    for key in keys:
+        mark = parse_text(key.get("customKeyIdentifier"), NAME_LIMIT)
+        one = parse_object_id(key.get("keyId"))
+        yield parse_app_credential(key, "certificate", saml_signing=one in ids or mark in marks)
+    for secret in parse_object_list(row, "passwordCredentials"):
+        yield parse_app_credential(
+            secret, "secret", saml_signing=parse_object_id(secret.get("keyId")) in ids
+        )
+
+
+def parse_object_list(row: ResponseRow, name: str) -> list[ResponseRow]:
+    """A list of objects in a row. Raises ValueError where it is none, or too long."""
+    found = row.get(name) or []
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        raise ValueError(f"{name} is not a list of objects")
+    if len(found) > CREDENTIAL_LIMIT:
+        raise ValueError(f"{name} has {len(found)} elements")
+    return found
+
+
+def parse_app_credential(row: ResponseRow, kind: str, *, saml_signing: bool) -> AppCredential:
+    """One secret or certificate."""
+    found = parse_object_id(row.get("keyId"))
+    if not found:
+        raise ValueError(f"a {kind} without a usable id")
+    return AppCredential(found, kind, parse_timestamp(row.get("endDateTime")), saml_signing)
+
+
+def parse_delegated_grant(row: ResponseRow) -> DelegatedGrant:
+    """An oAuth2PermissionGrant. Raises ValueError for what is cut short nowhere: its scopes."""
+    client, resource = parse_object_id(row.get("clientId")), parse_object_id(row.get("resourceId"))
+    if not client or not resource:
+        raise ValueError("a grant that does not say whose it is, or to what")
+    everyone = CONSENT_TYPES.get(parse_text(row.get("consentType"), 64))
+    if everyone is None:
+        raise ValueError("a grant that does not say for whom")
+    scope = row.get("scope")
+    if (scope is not None and not isinstance(scope, str)) or len(scope or "") > SCOPES_LIMIT:
+        raise ValueError("scopes that are no text, or too long")
+    scopes = frozenset((scope or "").split())
+    if any(len(one) > SCOPE_LIMIT for one in scopes):
+        raise ValueError("a scope with too long a name")
+    return DelegatedGrant(client, resource, everyone, frozenset(parse_text(one) for one in scopes))
+
+
+def parse_role_names(row: ResponseRow) -> dict[str, str]:
+    """The names of an API's app roles by id. Raises ValueError when they cannot be understood."""
+    found = row.get("appRoles") or []
+    if not isinstance(found, list) or len(found) > ROLES_LIMIT:
+        raise ValueError("appRoles is no list, or too long")
+    roles = [role for role in found if isinstance(role, Mapping)]
+    return {
+        parse_object_id(role.get("id")): parse_text(role.get("value"), SCOPE_LIMIT)
+        for role in roles
+    }
+
+
+def parse_app_permission(row: ResponseRow, names: Mapping[str, str]) -> AppPermission | None:
+    """An appRoleAssignment; None for a person's or a group's, and for mere access to the API."""
+    if parse_text(row.get("principalType"), 64).casefold() in ("user", "group"):
+        return None
+    client, resource = (
+        parse_object_id(row.get("principalId")),
+        parse_object_id(row.get("resourceId")),
+    )
+    if not client or not resource:
+        raise ValueError("an assignment that does not say whose it is, or of what")
+    role = parse_object_id(row.get("appRoleId"))
+    if not role:
+        if is_default_role(row):
+            return None
+        raise ValueError("an assignment without a usable role")
+    return AppPermission(
+        parse_text(row.get("id"), NAME_LIMIT), client, resource, role, names.get(role, "")
+    )
+
+
+def is_default_role(row: ResponseRow) -> bool:
+    """True for the role of nothing but zeros: the app may be signed in to, and no more."""
+    return row.get("appRoleId") == "00000000-0000-0000-0000-000000000000"
+
+
+async def read_caller_identity(graph: GraphClient) -> CallerIdentity:
+    """Who the app is, and where, as its own token says. Raises TenantError."""
+    token = await graph.credential.get_token(graph.scope)
+    claims = parse_token_claims(token.token) or {}
+    return CallerIdentity(
+        parse_object_id(claims.get("appid")) or parse_object_id(claims.get("azp")),
+        parse_object_id(claims.get("tid")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class M365AppReader:
+    """Implements AppReader on Graph."""
+
+    graph: GraphClient
+
+    async def list_apps(self) -> AsyncIterator[Reading[App]]:
+        """Every app, page by page. One that moved between pages counts where it was seen first."""
+        seen = IdSet()
+        nameless = 0
+        nobody = True
+        try:
+            parse = partial(parse_app, caller=await read_caller_identity(self.graph))
+            path = f"/servicePrincipals?$select={APP_PROPERTIES}&$top={APPS_PAGE_SIZE}"
+            async for rows in self.graph.read_pages(path, READ_APPS):
+                nobody = nobody and not rows
+                items, broken = parse_each_row(rows, parse)
+                new = {one.id: one for one in items if seen.add(one.id)}
+                ids = [parse_object_id(row.get("id")) for row, _ in broken]
+                pairs = [
+                    pair
+                    for pair in zip(broken, ids, strict=True)
+                    if not pair[1] or seen.add(pair[1])
+                ]
+                misses = build_row_failures(
+                    APPS, [row for row, _ in pairs], [one for _, one in pairs], nameless
+                )
+                nameless += len(pairs)
+                yield Reading(
+                    items=tuple(new.values()),
+                    failures=misses,
+                    sources=frozenset({APPS}),
+                    population=len(new) + len(misses),
+                    scope=frozenset(new) | {miss.object_id for miss in misses},
+                )
+            if nobody:
+                raise Unavailable("Graph listed no app at all, not even this one")
+        except TenantError as error:
+            yield Reading(
+                failures=build_unavailable_reading(APPS, error).failures,
+                sources=frozenset({APPS}),
+                complete=False,
+                scope=frozenset(),
+            )
+
+    async def read_apps(self, ids: Collection[str]) -> Reading[App]:
+        """Some apps by id, twenty in a request."""
+        surfaces = frozenset({APPS})
+        try:
+            parse = partial(parse_app, caller=await read_caller_identity(self.graph))
+        except TenantError as error:
+            return build_unavailable_reading(APPS, error)
+        paths = {
+            one: f"/servicePrincipals/{quote(one, safe='')}?$select={IDENTITY_PROPERTIES}"
+            for one in sorted(ids)
+        }
+        items, failures = await fetch_objects(self.graph, paths, READ_APPS, parse)
+        items.sort(key=lambda one: one.id)
+        misses = build_object_failures(APPS, failures, len(paths), {})
+        return Reading(tuple(items), misses, surfaces, population=len(paths))
+
+    async def list_delegated_grants(self) -> AsyncIterator[Reading[DelegatedGrant]]:
+        """Every delegated grant, page by page."""
+        path = f"/oauth2PermissionGrants?$top={PAGE_SIZE}"
+        try:
+            async for page in fetch_grant_pages(
+                self.graph, DELEGATED_GRANTS, path, READ_GRANTS, parse_delegated_grant, "clientId"
+            ):
+                yield page
+        except TenantError as error:
+            yield build_unavailable_reading(DELEGATED_GRANTS, error)
+
+    async def list_app_permissions(self) -> AsyncIterator[Reading[AppPermission]]:
+        """The assignments of app roles, API by API: one that cannot be read hides no other."""
+        for app_id, name in MICROSOFT_APIS.items():
+            try:
+                async for page in fetch_api_permissions(self.graph, app_id):
+                    yield page
+            except TenantError as error:
+                miss = build_read_failure(APP_PERMISSIONS, error)
+                yield Reading(
+                    failures=(replace(miss, reason=f"{name}: {miss.reason}"),),
+                    sources=frozenset({APP_PERMISSIONS}),
+                )
+
+
+async def fetch_api_permissions(
+    graph: GraphClient, app_id: str
+) -> AsyncIterator[Reading[AppPermission]]:
+    """The assignments of one API's app roles. Raises TenantError."""
+    known = quote(f"appId eq '{app_id}'")
+    path = f"/servicePrincipals?$filter={known}&$select=id,appId,appRoles"
+    async for apis in graph.read_pages(path, READ_APPS):
+        for api in apis:
+            found = parse_object_id(api.get("id"))
+            if not found or parse_object_id(api.get("appId")) != app_id:
+                raise Unavailable("Graph answered with another app than was asked for")
+            try:
+                names = parse_role_names(api)
+            except ValueError as error:
+                raise Unavailable(str(error)) from error
+            parse = partial(parse_app_permission, names=names)
+            path = f"/servicePrincipals/{quote(found, safe='')}/appRoleAssignedTo?$top={PAGE_SIZE}"
+            async for page in fetch_grant_pages(
+                graph, APP_PERMISSIONS, path, READ_APPS, parse, "principalId"
+            ):
+                yield page
+    # An API that nobody in this tenant uses has no service principal here and has given nothing.
+    yield Reading(sources=frozenset({APP_PERMISSIONS}))
+
+
+async def fetch_grant_pages[T](
+    graph: GraphClient,
+    source: str,
+    path: str,
+    permission: str,
+    parse: Callable[[ResponseRow], T | None],
+    app_property: str,
+) -> AsyncIterator[Reading[T]]:
+    """A listing of what apps hold, page by page. `owner` is the property that names the app."""
+    nameless = 0
+    async for rows in graph.read_pages(path, permission):
+        items, broken = parse_each_row(rows, parse)
+        ids = [parse_object_id(row.get(app_property)) for row, _ in broken]
+        misses = build_row_failures(source, broken, ids, nameless)
+        nameless += len(broken)
+        yield Reading(
+            items=tuple(one for one in items if one is not None),
+            failures=misses,
+            sources=frozenset({source}),
+            population=len(rows),
+        )

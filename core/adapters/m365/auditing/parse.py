@@ -1,0 +1,64 @@
+"""Rows of audit settings into `core.tenant.auditing`. Pure."""
+
+from core.adapters.m365.mailboxes import parse_mailbox
+from core.adapters.parsing import (
+    ResponseRow,
+    parse_identifier,
+    parse_name_set,
+    parse_optional_bool,
+    parse_text,
+    parse_timespan_days,
+    parse_value_list,
+)
+from core.tenant.auditing import AuditBypass, MailboxAudit
+
+AUDIT_PROPERTIES = (
+    "AuditEnabled",
+    "DefaultAuditSet",
+    "AuditAdmin",
+    "AuditDelegate",
+    "AuditOwner",
+    "AuditLogAgeLimit",
+    "PersistedCapabilities",
+)
+LOGON_TYPES = ("Admin", "Delegate", "Owner")
+
+
+def parse_audit_names(row: ResponseRow, name: str) -> frozenset[str] | None:
+    """A list of logon types or actions: null, an empty list and the word None are none of them.
+
+    None when it is not shown, or no list of words: it is not known to be empty.
+    """
+    if name not in row or not all(isinstance(part, str) for part in parse_value_list(row[name])):
+        return None
+    return frozenset(word for word in parse_name_set(row[name]) if word.lower() != "none")
+
+
+def parse_mailbox_audit(row: ResponseRow) -> MailboxAudit:
+    """A row of Get-Mailbox with its audit settings.
+
+    Logon types whose actions are not known are left out of `actions`: all of them without a
+    DefaultAuditSet, since nobody can say then which were set by hand.
+    """
+    default_set = parse_audit_names(row, "DefaultAuditSet")
+    shown = {kind: parse_audit_names(row, f"Audit{kind}") for kind in LOGON_TYPES}
+    known = {kind: found for kind, found in shown.items() if found is not None}
+    return MailboxAudit(
+        mailbox=parse_mailbox(row),
+        enabled=parse_optional_bool(row.get("AuditEnabled")),
+        default_set=default_set or frozenset(),
+        actions={} if default_set is None else known,
+        age_days=parse_timespan_days(row.get("AuditLogAgeLimit")),
+        capabilities=parse_name_set(row.get("PersistedCapabilities")),
+    )
+
+
+def parse_audit_bypass(row: ResponseRow) -> AuditBypass:
+    """A row of Get-MailboxAuditBypassAssociation."""
+    found = parse_identifier(row.get("Guid"))
+    bypassed = parse_optional_bool(row.get("AuditBypassEnabled"))
+    if bypassed is None:
+        raise ValueError("an account that does not say whether it is bypassed")
+    if not found:
+        raise ValueError(f"an account without a usable id; AuditBypassEnabled: {bypassed}")
+    return AuditBypass(found, parse_text(row.get("Name")), bypassed)

@@ -1,0 +1,105 @@
+"""What mailbox auditing and the unified audit log record."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from core.adapters.exchange.client import Command, ExchangeClient
+from core.adapters.exchange.paging import collect_row_ids, fetch_paged_listing
+from core.adapters.m365.auditing.parse import (
+    AUDIT_PROPERTIES,
+    parse_audit_bypass,
+    parse_mailbox_audit,
+)
+from core.adapters.m365.mailboxes import ALL_RESULTS, MAILBOX_PROPERTIES
+from core.adapters.parsing import parse_each_row, parse_optional_bool, parse_text
+from core.adapters.read_errors import (
+    build_read_failure,
+    build_row_failures,
+)
+from core.errors import TenantError, Unavailable
+from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
+from core.tenant.readings import ReadFailure, Reading
+from core.tenant.surfaces import (
+    AUDIT_BYPASS,
+    MAILBOX_AUDIT,
+    ORGANIZATION_AUDIT,
+    UNIFIED_AUDIT_LOG,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class M365AuditingReader:
+    """Implements AuditingReader on Exchange."""
+
+    exchange: ExchangeClient
+
+    async def list_mailbox_audits(self, after: str = "") -> AsyncIterator[Reading[MailboxAudit]]:
+        """Every mailbox with its audit settings, page by page."""
+        command = Command("Get-Mailbox", ALL_RESULTS, (*MAILBOX_PROPERTIES, *AUDIT_PROPERTIES))
+        async for page in fetch_paged_listing(
+            self.exchange,
+            MAILBOX_AUDIT,
+            command,
+            parse_mailbox_audit,
+            lambda one: one.mailbox.id,
+            after,
+            never_empty=True,
+        ):
+            yield page
+
+    async def read_organization_audit(self) -> Reading[OrganizationAudit]:
+        """The organization's two switches, each of which may be unreadable by itself."""
+        disabled, no_disabled = await try_read_switch(
+            self.exchange, "Get-OrganizationConfig", "AuditDisabled", ORGANIZATION_AUDIT
+        )
+        unified, no_unified = await try_read_switch(
+            self.exchange,
+            "Get-AdminAuditLogConfig",
+            "UnifiedAuditLogIngestionEnabled",
+            UNIFIED_AUDIT_LOG,
+        )
+        return Reading(
+            items=(OrganizationAudit(disabled, unified),),
+            failures=(*no_disabled, *no_unified),
+            sources=frozenset({ORGANIZATION_AUDIT, UNIFIED_AUDIT_LOG}),
+            population=1,
+        )
+
+    async def read_audit_bypasses(self) -> Reading[AuditBypass]:
+        """The accounts whose actions are left out of all mailbox audit logs.
+
+        The cmdlet lists everybody, so silence does not mean that nobody is left out.
+        """
+        select = ("Guid", "Name", "AuditBypassEnabled")
+        command = Command("Get-MailboxAuditBypassAssociation", ALL_RESULTS, select)
+        items: list[AuditBypass] = []
+        misses: list[ReadFailure] = []
+        population = 0
+        try:
+            async for rows, _ in self.exchange.read_pages(command):
+                found, broken = parse_each_row(rows, parse_audit_bypass)
+                items += (one for one in found if one.bypassed)
+                misses += build_row_failures(
+                    AUDIT_BYPASS, broken, collect_row_ids(broken), len(misses)
+                )
+                population += len(rows)
+            if not population:
+                raise Unavailable(f"{command.cmdlet} listed nobody at all")
+        except TenantError as error:
+            misses.append(build_read_failure(AUDIT_BYPASS, error))
+        return Reading(tuple(items), tuple(misses), frozenset({AUDIT_BYPASS}), population)
+
+
+async def try_read_switch(
+    exchange: ExchangeClient, cmdlet: str, name: str, source: str
+) -> tuple[bool | None, tuple[ReadFailure, ...]]:
+    """One boolean of a configuration there is one of; None with the reason when it is not told."""
+    try:
+        rows = await exchange.invoke(cmdlet, {}, select=(name,))
+    except TenantError as error:
+        return None, (build_read_failure(source, error),)
+    value = parse_optional_bool(rows[0].get(name)) if len(rows) == 1 else None
+    if value is None:
+        shown = f"{cmdlet} did not tell {name}: {len(rows)} rows, {parse_text(str(rows[:1]), 80)}"
+        return None, (build_read_failure(source, shown),)
+    return value, ()

@@ -1,0 +1,226 @@
+"""What is read of delegated mailboxes: mailbox by mailbox, or as a stream of the organization's."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import batched, chain
+
+from core.adapters.exchange.client import Command, ExchangeClient
+from core.adapters.m365.mailboxes import ALL_RESULTS, CHUNK_SIZE, MAILBOX_PROPERTIES, parse_mailbox
+from core.adapters.parsing import (
+    ResponseRow,
+    parse_each_row,
+    parse_name_set,
+    parse_object_id,
+    parse_recipient_text,
+    parse_row_flag,
+    parse_text,
+    split_recipients,
+)
+from core.adapters.read_errors import build_object_failures, build_read_failure
+from core.errors import TenantError, Unavailable
+from core.microsoft365.trustees import find_sid, is_built_in_trustee
+from core.tenant.mailboxes import Delegation, Mailbox
+from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
+from core.tenant.surfaces import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
+
+PERMISSION_PROPERTIES = (
+    "Identity",
+    "Trustee",
+    "TrusteeSidString",
+    "AccessControlType",
+    "AccessRights",
+    "IsInherited",
+)
+MAILBOX_RIGHTS = {
+    "fullaccess": "FullAccess",
+    "changepermission": "ChangePermission",
+    "changeowner": "ChangeOwner",
+}
+"""Rights to read a mailbox, or to give oneself that right."""
+IGNORED_RIGHTS = frozenset({"readpermission", "deleteitem", "externalaccount", "none"})
+
+
+def parse_trustee(row: ResponseRow, name: str) -> str:
+    """Whom a row is about. Raises ValueError when it does not tell."""
+    value = row.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"a right whose {name} cannot be read")
+    return parse_recipient_text(value.strip())
+
+
+def is_no_delegation(row: ResponseRow, trustee: str, sid: str) -> bool:
+    """True for a row by which nobody got a right over somebody else's mailbox."""
+    denied = parse_row_flag(row, "Deny")
+    denied = denied or parse_text(row.get("AccessControlType"), 64).strip().casefold() == "deny"
+    return denied or parse_row_flag(row, "IsInherited") or is_built_in_trustee(trustee, sid)
+
+
+def parse_rights(row: ResponseRow) -> frozenset[str]:
+    """The rights of a row in lower case, from a list or a string. Raises ValueError for none."""
+    found = frozenset(word.casefold() for word in parse_name_set(row.get("AccessRights")))
+    if not found:
+        raise ValueError("a right that is not named")
+    return found
+
+
+def parse_mailbox_rights(owner: Mailbox, row: ResponseRow) -> tuple[Delegation, ...]:
+    """A row of Get-MailboxPermission, which may hold several rights."""
+    trustee = parse_trustee(row, "User")
+    sid = find_sid(row.get("UserSid"), trustee)
+    if is_no_delegation(row, trustee, sid):
+        return ()
+    found = parse_rights(row)
+    if strange := sorted(found - MAILBOX_RIGHTS.keys() - IGNORED_RIGHTS):
+        raise ValueError(f"a right nobody knows: {strange[0][:60]}")
+    return tuple(
+        Delegation(right, trustee, sid, owner)
+        for word, right in MAILBOX_RIGHTS.items()
+        if word in found
+    )
+
+
+def parse_send_as_rights(row: ResponseRow) -> tuple[Delegation, ...]:
+    """A row of Get-RecipientPermission. Of the recipient it only has the name."""
+    trustee = parse_trustee(row, "Trustee")
+    sid = find_sid(row.get("TrusteeSidString"), trustee)
+    if is_no_delegation(row, trustee, sid):
+        return ()
+    if parse_rights(row) != {"sendas"}:
+        raise ValueError("a right over a recipient nobody knows")
+    of = parse_text(row.get("Identity")).strip()
+    if not of:
+        raise ValueError("a right over a recipient without a name")
+    return (Delegation("SendAs", trustee, sid, mailbox_name=of),)
+
+
+def parse_send_on_behalf_rights(row: ResponseRow) -> tuple[Delegation, ...]:
+    """A row of Get-Mailbox: whom its GrantSendOnBehalfTo names."""
+    owner = parse_mailbox(row)
+    value = row.get("GrantSendOnBehalfTo")
+    found = {}
+    for entry in split_recipients(value):
+        if not isinstance(entry, str) or not entry.strip():
+            raise ValueError("GrantSendOnBehalfTo names somebody who cannot be read")
+        trustee = parse_recipient_text(entry.strip())
+        found[trustee] = Delegation("SendOnBehalf", trustee, find_sid(trustee), owner)
+    return tuple(found.values())
+
+
+MAX_BROKEN_ROWS = 1_000
+"""So many rows may be broken one by one; with more, the listing as a whole is not understood."""
+NO_ROW = "Exchange told of no right at all, not even of the mailbox's own"
+
+
+@dataclass(frozen=True, slots=True)
+class M365DelegationReader:
+    """Implements DelegationReader on Exchange."""
+
+    exchange: ExchangeClient
+
+    async def read_full_access(self, owners: Sequence[Mailbox]) -> Reading[Delegation]:
+        """The rights over each mailbox: there is no cmdlet for several.
+
+        Every mailbox has a right over itself, so an answer without any row is none.
+        """
+        items: list[Delegation] = []
+        failures: dict[str, TenantError | str] = {}
+        for part in batched(owners, CHUNK_SIZE, strict=False):
+            commands = [build_rights_command(owner) for owner in part]
+            for owner, rows in zip(part, await self.exchange.invoke_batch(commands), strict=True):
+                if isinstance(rows, TenantError):
+                    failures[owner.id] = rows
+                    continue
+                found, broken = parse_each_row(rows, partial(parse_mailbox_rights, owner))
+                items += chain.from_iterable(found)
+                if broken:
+                    failures[owner.id] = broken[0][1]
+                elif not rows:
+                    failures[owner.id] = NO_ROW
+        subjects = {owner.id: owner.address for owner in owners}
+        return Reading(
+            items=tuple(dict.fromkeys(items)),
+            failures=build_object_failures(FULL_ACCESS, failures, len(owners), subjects),
+            sources=frozenset({FULL_ACCESS}),
+            population=len(owners),
+        )
+
+    def list_send_as(self) -> AsyncIterator[Reading[Delegation]]:
+        """Who may send as whom. Every mailbox may as itself, so nobody at all is no answer."""
+        command = Command("Get-RecipientPermission", ALL_RESULTS, PERMISSION_PROPERTIES)
+        return stream_delegations(
+            self.exchange, SEND_AS, command, parse_send_as_rights, never_empty=True
+        )
+
+    def list_send_on_behalf(self) -> AsyncIterator[Reading[Delegation]]:
+        """Who may send on behalf of which mailbox.
+
+        The property can be filtered by (Microsoft Learn: Filterable properties for the -Filter
+        parameter), so only the mailboxes that have somebody are listed.
+        """
+        command = Command(
+            "Get-Mailbox",
+            {**ALL_RESULTS, "Filter": "GrantSendOnBehalfTo -ne $null"},
+            (*MAILBOX_PROPERTIES, "GrantSendOnBehalfTo"),
+        )
+        return stream_delegations(
+            self.exchange, SEND_ON_BEHALF, command, parse_send_on_behalf_rights
+        )
+
+
+def build_rights_command(owner: Mailbox) -> Command:
+    """The command that lists the rights over a mailbox, sent to the server that holds it.
+
+    Without its switch Exchange leaves out holders that it cannot name any more.
+    """
+    parameters = {"Identity": owner.guid, "IncludeUnresolvedPermissions": True, **ALL_RESULTS}
+    return Command("Get-MailboxPermission", parameters, (), owner.address)
+
+
+async def stream_delegations(
+    exchange: ExchangeClient,
+    source: str,
+    command: Command,
+    parse: Callable[[ResponseRow], tuple[Delegation, ...]],
+    *,
+    never_empty: bool = False,
+) -> AsyncIterator[Reading[Delegation]]:
+    """A listing page by page; the last part speaks of everybody, and of what was not read."""
+    surfaces = frozenset({source})
+    misses: list[ReadFailure] = []
+    listed = 0
+    try:
+        async for rows, _ in exchange.read_pages(command):
+            found, broken = parse_each_row(rows, parse)
+            listed += len(rows)
+            misses += build_delegation_failures(source, broken, len(misses))
+            if len(misses) > MAX_BROKEN_ROWS:
+                raise Unavailable(
+                    f"{command.cmdlet}: more than {MAX_BROKEN_ROWS} rows make no sense"
+                )
+            items = tuple(dict.fromkeys(chain.from_iterable(found)))
+            if items:
+                yield Reading(items=items, sources=surfaces, scope=frozenset())
+        if never_empty and not listed:
+            raise Unavailable(f"{command.cmdlet} listed nobody at all")
+    except TenantError as error:
+        misses = [build_read_failure(source, error)]
+    yield Reading(failures=tuple(misses), sources=surfaces)
+
+
+def build_delegation_failures(
+    source: str, broken: list[tuple[ResponseRow, str]], previous_count: int
+) -> list[ReadFailure]:
+    """Rows that could not be understood, by the mailbox's id where they have one."""
+    found = []
+    for number, (row, reason) in enumerate(broken, previous_count + 1):
+        known = parse_object_id(row.get("ExternalDirectoryObjectId")) or parse_object_id(
+            row.get("Guid")
+        )
+        name = parse_text(row.get("PrimarySmtpAddress"), 200) or parse_text(
+            row.get("Identity"), 200
+        )
+        found.append(
+            build_read_failure(source, reason, known or f"{UNIDENTIFIED_PREFIX}{number}", name)
+        )
+    return found

@@ -1,0 +1,1 @@
+"""Inbox rules: rows into nouns, and the reads."""

@@ -1,0 +1,204 @@
+"""Inbox rules through Graph, hidden ones through Exchange, and the folders they move mail to."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import batched
+from urllib.parse import quote
+
+from core.adapters.exchange.client import Command, ExchangeClient
+from core.adapters.graph.client import GraphClient
+from core.adapters.graph.objects import Failures
+from core.adapters.m365.accounts import build_user_path
+from core.adapters.m365.inbox_rules.parse import (
+    is_harmless_rule,
+    parse_exchange_rule,
+    parse_graph_rule,
+)
+from core.adapters.m365.mailboxes import ALL_RESULTS, CHUNK_SIZE
+from core.adapters.parsing import ResponseRow, parse_each_row, parse_identifier, parse_text
+from core.adapters.read_errors import (
+    build_object_failures,
+    build_read_failure,
+)
+from core.errors import NotFound, TenantError
+from core.tenant.mail_flow import WELL_KNOWN_FOLDERS, Folder, InboxRule
+from core.tenant.mailboxes import Mailbox
+from core.tenant.readings import Reading
+from core.tenant.surfaces import (
+    HIDDEN_RULES,
+    INBOX_RULES,
+    RULE_FOLDERS,
+)
+
+READ_RULES = "MailboxSettings.Read"
+READ_FOLDERS = "Mail.ReadBasic.All"
+FOLDER_CHUNK_SIZE = 200
+"""Mailboxes whose folders are asked for before any of them is judged."""
+QUERIED_WELL_KNOWN = (
+    "deleteditems",
+    "junkemail",
+    "archive",
+    "conversationhistory",
+    "syncissues",
+    "conflicts",
+    "localfailures",
+    "serverfailures",
+    "recoverableitemsdeletions",
+    "clutter",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class M365InboxRuleReader:
+    """Implements InboxRuleReader."""
+
+    graph: GraphClient
+    exchange: ExchangeClient
+
+    async def read_inbox_rules(
+        self, owners: Sequence[Mailbox], include_harmless: bool = False
+    ) -> Reading[InboxRule]:
+        """The rules of each mailbox, a request each. A mailbox Graph does not serve is unread.
+
+        What a rule is made of is parsed as it arrives, and only if it may matter, or `everything` is
+        wanted.
+        """
+        asked = {owner.id: owner for owner in owners if owner.has_account}
+        items: list[InboxRule] = []
+        failures: Failures = {}
+
+        def take(mailbox_id: str, rows: list[ResponseRow] | TenantError) -> None:
+            if isinstance(rows, TenantError):
+                failures[mailbox_id] = rows
+                return
+            matter = [row for row in rows if include_harmless or not is_harmless_rule(row)]
+            rules, broken = parse_each_row(matter, partial(parse_graph_rule, mailbox_id))
+            items.extend(rules)
+            if broken:
+                failures[mailbox_id] = broken[0][1]
+
+        paths = {one: f"{build_user_path(one)}/mailFolders/inbox/messageRules" for one in asked}
+        await self.graph.get_collections(paths, READ_RULES, take)
+        subjects = {owner.id: owner.address for owner in owners}
+        rootless = tuple(
+            build_read_failure(
+                INBOX_RULES, "no Entra account, so Graph cannot open it", owner.id, owner.address
+            )
+            for owner in owners
+            if not owner.has_account
+        )
+        # Answers come in any order; what is told of them comes in one.
+        order = {mailbox_id: number for number, mailbox_id in enumerate(asked)}
+        return Reading(
+            items=tuple(sorted(items, key=lambda rule: order[rule.mailbox_id])),
+            failures=(
+                *build_object_failures(INBOX_RULES, failures, len(asked), subjects),
+                *rootless,
+            ),
+            sources=frozenset({INBOX_RULES}),
+            population=len(owners),
+        )
+
+    async def read_hidden_rules(self, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
+        """The rules of each mailbox with the hidden ones: there is no cmdlet for several mailboxes."""
+        items: list[InboxRule] = []
+        failures: dict[str, TenantError | str] = {}
+        for part in batched(owners, CHUNK_SIZE, strict=False):
+            commands = [build_hidden_rules_command(owner) for owner in part]
+            for owner, rows in zip(part, await self.exchange.invoke_batch(commands), strict=True):
+                if isinstance(rows, TenantError):
+                    failures[owner.id] = rows
+                    continue
+                rules, broken = parse_each_row(rows, partial(parse_exchange_rule, owner.id))
+                items += rules
+                if broken:
+                    failures[owner.id] = broken[0][1]
+        subjects = {owner.id: owner.address for owner in owners}
+        return Reading(
+            items=tuple(items),
+            failures=build_object_failures(HIDDEN_RULES, failures, len(owners), subjects),
+            sources=frozenset({HIDDEN_RULES}),
+            population=len(owners),
+        )
+
+    async def read_rule_folders(self, rules: Sequence[InboxRule]) -> Reading[Folder]:
+        """The folders Graph's rules move to, known by id, since folder names are localised.
+
+        A rule that names a well-known folder itself costs no request.
+        """
+        wanted: dict[str, set[str]] = {}
+        items: list[Folder] = []
+        for mailbox_id, target in {
+            (rule.mailbox_id, rule.move_to)
+            for rule in rules
+            if rule.api == "graph" and rule.move_to
+        }:
+            if target.lower() in WELL_KNOWN_FOLDERS:
+                items.append(Folder(mailbox_id, target, target, target.lower()))
+            else:
+                wanted.setdefault(mailbox_id, set()).add(target)
+        failures: Failures = {}
+        for mailboxes in batched(wanted, FOLDER_CHUNK_SIZE, strict=False):
+            part = {mailbox_id: wanted[mailbox_id] for mailbox_id in mailboxes}
+            answers: dict[str, ResponseRow | TenantError] = {}
+            await self.graph.get_batch(build_folder_paths(part), READ_FOLDERS, answers.__setitem__)
+            for mailbox_id, targets in part.items():
+                try:
+                    items += [
+                        resolve_folder(mailbox_id, target, answers) for target in sorted(targets)
+                    ]
+                except TenantError as error:
+                    failures[mailbox_id] = error
+        return Reading(
+            items=tuple(sorted(items, key=lambda one: (one.mailbox_id, one.id))),
+            failures=build_object_failures(RULE_FOLDERS, failures, len(wanted), {}),
+            sources=frozenset({RULE_FOLDERS}),
+            population=len({rule.mailbox_id for rule in rules}),
+        )
+
+
+def build_hidden_rules_command(owner: Mailbox) -> Command:
+    """The command that lists all rules of a mailbox, sent to the server that holds it."""
+    parameters = {"Mailbox": owner.guid, "IncludeHidden": True, **ALL_RESULTS}
+    return Command("Get-InboxRule", parameters, (), owner.address)
+
+
+def build_folder_key(mailbox_id: str, name: str) -> str:
+    """The key of one folder's request in a batch; ids hold no spaces."""
+    return f"{mailbox_id} {name}"
+
+
+def build_folder_paths(targets_by_mailbox: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Requests for the well-known folders of mailboxes, and for the targets themselves."""
+    return {
+        build_folder_key(mailbox_id, name): (
+            f"{build_user_path(mailbox_id)}/mailFolders/{quote(name, safe='')}?$select=id,displayName"
+        )
+        for mailbox_id, targets in targets_by_mailbox.items()
+        for name in (*QUERIED_WELL_KNOWN, *sorted(targets))
+    }
+
+
+def resolve_folder(
+    mailbox_id: str, target: str, answers: Mapping[str, ResponseRow | TenantError]
+) -> Folder:
+    """What a target is. Raises TenantError when it is none of the folders that could be read.
+
+    RSS Feeds cannot be asked for by a name; but its display name keeps the letters RSS in every
+    language Outlook speaks.
+    """
+    trouble: TenantError | None = None
+    own = answers[build_folder_key(mailbox_id, target)]
+    name = "" if isinstance(own, TenantError) else parse_text(own.get("displayName"))
+    for known in QUERIED_WELL_KNOWN:
+        answer = answers[build_folder_key(mailbox_id, known)]
+        if isinstance(answer, TenantError):
+            trouble = trouble if isinstance(answer, NotFound) else answer
+        elif parse_identifier(answer.get("id"), 512) == target:
+            return Folder(mailbox_id, target, name or parse_text(answer.get("displayName")), known)
+    if isinstance(own, TenantError) and not isinstance(own, NotFound):
+        trouble = own
+    if trouble:
+        raise trouble
+    return Folder(mailbox_id, target, name, "rssfeeds" if "rss" in name.lower() else "")

@@ -1,0 +1,1 @@
+"""Mail flow: rows into nouns, and the reads."""

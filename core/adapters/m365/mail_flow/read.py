@@ -1,0 +1,207 @@
+"""The organization's mail flow, and whom a recipient name stands for."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import replace
+from functools import partial
+from itertools import batched
+
+from core.adapters.exchange.client import Command, ExchangeClient
+from core.adapters.exchange.paging import fetch_listing
+from core.adapters.graph.client import GraphClient
+from core.adapters.m365.async_cached import AsyncCached
+from core.adapters.m365.mail_flow.parse import (
+    RECIPIENT_PROPERTIES,
+    parse_accepted_domain,
+    parse_recipient,
+    parse_remote_domain,
+    parse_transport_rule,
+    parse_verified_domain,
+)
+from core.adapters.m365.mail_flow.parse import parse_outbound_policies as joined_policies
+from core.adapters.m365.mailboxes import ALL_RESULTS, CHUNK_SIZE
+from core.adapters.parsing import ResponseRow, parse_each_row
+from core.adapters.read_errors import (
+    build_object_failures,
+    build_read_failure,
+    build_unavailable_reading,
+)
+from core.errors import NotFound, Rejected, TenantError
+from core.tenant.mail_flow import (
+    AcceptedDomain,
+    OutboundPolicy,
+    Recipient,
+    RemoteDomain,
+    TransportRule,
+)
+from core.tenant.readings import ReadFailure, Reading
+from core.tenant.surfaces import (
+    DOMAINS,
+    OUTBOUND_POLICIES,
+    RECIPIENTS,
+    TRANSPORT_RULES,
+)
+
+READ_DOMAINS = "Domain.Read.All"
+RECIPIENT_NAME_LIMIT = 1_000
+# So many recipients are remembered within a run.
+MAX_CACHED_RECIPIENTS = 4_096
+
+
+class M365MailFlowReader:
+    """Implements MailFlowReader. What is the same for the whole tenant is read once a run."""
+
+    def __init__(self, graph: GraphClient, exchange: ExchangeClient) -> None:
+        self.exchange = exchange
+        self.read_accepted_domains = AsyncCached(partial(fetch_domains, graph, exchange))
+        self.read_remote_domains = AsyncCached(partial(fetch_remote_domains, exchange))
+        self.read_outbound_policies = AsyncCached(partial(fetch_outbound_policies, exchange))
+        self.read_transport_rules = AsyncCached(partial(fetch_transport_rules, exchange))
+        self.recipients: OrderedDict[str, Recipient] = OrderedDict()
+        self.lock = asyncio.Lock()
+
+    async def read_recipients(self, names: Collection[str]) -> Reading[Recipient]:
+        """As the port says. Most forwards go to the same few people, batch after batch."""
+        async with self.lock:
+            known = {name: self.recipients[name] for name in names if name in self.recipients}
+            unknown = [name for name in names if name not in known]
+            found = await fetch_recipients(self.exchange, unknown)
+            self.recipients |= {one.name: one for one in found.items}
+            while len(self.recipients) > MAX_CACHED_RECIPIENTS:
+                self.recipients.popitem(last=False)
+        population = found.population + len(known)
+        return replace(found, items=(*known.values(), *found.items), population=population)
+
+
+async def fetch_recipients(exchange: ExchangeClient, names: Collection[str]) -> Reading[Recipient]:
+    """What names stand for. A name that nobody could have is answered without asking."""
+    asked = [name for name in dict.fromkeys(names) if is_single_recipient_name(name)]
+    items = [
+        Recipient(name, found=False)
+        for name in dict.fromkeys(names)
+        if not is_single_recipient_name(name)
+    ]
+    failures: dict[str, TenantError | str] = {}
+    for part in batched(asked, CHUNK_SIZE, strict=False):
+        commands = [
+            Command("Get-Recipient", {"Identity": name, "ResultSize": 2}, RECIPIENT_PROPERTIES)
+            for name in part
+        ]
+        for name, rows in zip(part, await exchange.invoke_batch(commands), strict=True):
+            match rows:
+                case NotFound() | Rejected():
+                    items.append(Recipient(name, found=False))
+                case TenantError():
+                    failures[name] = rows
+                case _:
+                    items.append(parse_recipient(name, rows))
+    return Reading(
+        items=tuple(items),
+        failures=build_object_failures(RECIPIENTS, failures, len(asked), {}),
+        sources=frozenset({RECIPIENTS}),
+        population=len(items) + len(failures),
+    )
+
+
+def is_single_recipient_name(name: str) -> bool:
+    """False for what cannot be the name of one recipient, and could mean all of them."""
+    return len(name.strip(" *")) > 0 and len(name) <= RECIPIENT_NAME_LIMIT and name.isprintable()
+
+
+async def fetch_domains(graph: GraphClient, exchange: ExchangeClient) -> Reading[AcceptedDomain]:
+    """The domains of Exchange and Entra."""
+    accepted = await fetch_accepted_domains(exchange)
+    verified = await fetch_verified_domains(graph)
+    return merge_domains(accepted, verified)
+
+
+async def fetch_accepted_domains(exchange: ExchangeClient) -> Reading[AcceptedDomain]:
+    """The domains Exchange accepts mail for."""
+    select = ("DomainName", "MatchSubDomains")
+    return await fetch_listing(
+        exchange, DOMAINS, Command("Get-AcceptedDomain", {}, select), parse_accepted_domain
+    )
+
+
+async def fetch_verified_domains(graph: GraphClient) -> Reading[AcceptedDomain]:
+    """The domains Entra has verified."""
+    rows: list[ResponseRow] = []
+    try:
+        async for page in graph.read_pages("/domains", READ_DOMAINS):
+            rows += page
+    except TenantError as error:
+        return build_unavailable_reading(DOMAINS, error)
+    found, broken = parse_each_row(rows, parse_verified_domain)
+    misses: tuple[ReadFailure, ...] = ()
+    if broken:
+        misses = (build_read_failure(DOMAINS, broken[0][1], optional=True),)
+    return Reading(
+        items=tuple(domain for domain in found if domain),
+        failures=misses,
+        sources=frozenset({DOMAINS}),
+        population=len(rows),
+    )
+
+
+def merge_domains(
+    accepted: Reading[AcceptedDomain], verified: Reading[AcceptedDomain]
+) -> Reading[AcceptedDomain]:
+    """The tenant's domains from both sources.
+
+    Too few domains make insiders look like outsiders, whose rules would be disabled. So all is
+    unread without those that Exchange accepts mail for: it alone knows which of them accept their
+    subdomains. Entra's, which add those without mail, may be left out by not granting Graph's
+    permission, but not be missing for a moment. One row that cannot be read may be any domain.
+    """
+    withheld = tuple(miss for miss in verified.failures if miss.permission and not miss.object_id)
+    gaps = [*accepted.failures, *(miss for miss in verified.failures if miss not in withheld)]
+    if gaps:
+        gap = ReadFailure(DOMAINS, gaps[0].reason, permission=gaps[0].permission)
+        return Reading(failures=(gap,), sources=frozenset({DOMAINS}))
+    by_name: dict[str, AcceptedDomain] = {}
+    for domain in (*verified.items, *accepted.items):
+        known = by_name.get(domain.name)
+        subdomains = domain.includes_subdomains or (known is not None and known.includes_subdomains)
+        by_name[domain.name] = AcceptedDomain(domain.name, subdomains)
+    misses = tuple(
+        ReadFailure(DOMAINS, miss.reason, "graph", "", miss.permission, True) for miss in withheld
+    )
+    return Reading(
+        items=tuple(by_name.values()),
+        failures=misses,
+        sources=frozenset({DOMAINS}),
+        population=len(by_name),
+        complete=accepted.complete and (verified.complete or bool(withheld)),
+    )
+
+
+async def fetch_remote_domains(exchange: ExchangeClient) -> Reading[RemoteDomain]:
+    """Remote domain settings. Optional: they only say whether a forward gets through."""
+    command = Command("Get-RemoteDomain", {}, ("DomainName", "AutoForwardEnabled"))
+    return await fetch_listing(
+        exchange, OUTBOUND_POLICIES, command, parse_remote_domain, optional=True
+    )
+
+
+async def fetch_outbound_policies(exchange: ExchangeClient) -> Reading[OutboundPolicy]:
+    """Outbound spam policies with their rules; without the rules the policies say nothing."""
+    select = ("Name", "Identity", "IsDefault", "AutoForwardingMode")
+    try:
+        policies = await exchange.invoke("Get-HostedOutboundSpamFilterPolicy", {}, select=select)
+        rules = await exchange.invoke("Get-HostedOutboundSpamFilterRule", {})
+        items = joined_policies(policies, rules)
+    except TenantError as error:
+        return build_unavailable_reading(OUTBOUND_POLICIES, error, optional=True)
+    except ValueError as error:
+        miss = build_read_failure(OUTBOUND_POLICIES, str(error), optional=True)
+        return Reading(failures=(miss,), sources=frozenset({OUTBOUND_POLICIES}))
+    return Reading(
+        items=tuple(items), sources=frozenset({OUTBOUND_POLICIES}), population=len(items)
+    )
+
+
+async def fetch_transport_rules(exchange: ExchangeClient) -> Reading[TransportRule]:
+    """The mail-flow rules of the organization."""
+    command = Command("Get-TransportRule", ALL_RESULTS)
+    return await fetch_listing(exchange, TRANSPORT_RULES, command, parse_transport_rule)

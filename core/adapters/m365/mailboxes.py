@@ -1,0 +1,103 @@
+"""Mailboxes: rows of Get-Mailbox, and the listings of them."""
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass
+
+from core.adapters.exchange.client import Command, ExchangeClient
+from core.adapters.exchange.paging import fetch_listing, fetch_paged_listing
+from core.adapters.parsing import (
+    ResponseRow,
+    parse_object_id,
+    parse_recipient_text,
+    parse_row_flag,
+    parse_text,
+)
+from core.tenant.mailboxes import Mailbox
+from core.tenant.readings import Reading
+from core.tenant.surfaces import (
+    MAILBOX_FORWARDS,
+    MAILBOXES,
+)
+
+ALL_RESULTS: Mapping[str, object] = {"ResultSize": "Unlimited"}
+CHUNK_SIZE = 1_000
+MAILBOX_PROPERTIES = (
+    "ExternalDirectoryObjectId",
+    "Guid",
+    "PrimarySmtpAddress",
+    "UserPrincipalName",
+    "DisplayName",
+    "Name",
+    "RecipientTypeDetails",
+    "IsDirSynced",
+)
+FORWARDING_PROPERTIES = (
+    "ForwardingAddress",
+    "ForwardingSmtpAddress",
+    "DeliverToMailboxAndForward",
+)
+
+
+def parse_forwarding_address(row: ResponseRow, name: str) -> str:
+    """A forwarding property. What is set but is no string would hide a forward: an error."""
+    value = row.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{name} is not a string")
+    return parse_recipient_text(value or "")
+
+
+def parse_mailbox(row: ResponseRow) -> Mailbox:
+    """A row of Get-Mailbox."""
+    account = parse_object_id(row.get("ExternalDirectoryObjectId"))
+    guid = parse_object_id(row.get("Guid")) or account
+    if not guid:
+        raise ValueError("a mailbox without a usable id")
+    address = parse_text(row.get("PrimarySmtpAddress"), 512) or parse_text(
+        row.get("UserPrincipalName"), 512
+    )
+    return Mailbox(
+        id=account or guid,
+        guid=guid,
+        address=address,
+        name=parse_text(row.get("DisplayName")) or parse_text(row.get("Name")),
+        kind=parse_text(row.get("RecipientTypeDetails"), 64) or "UserMailbox",
+        has_account=bool(account),
+        synced=parse_row_flag(row, "IsDirSynced"),
+        forwarding_address=parse_forwarding_address(row, "ForwardingAddress"),
+        forwarding_smtp_address=parse_forwarding_address(row, "ForwardingSmtpAddress"),
+        keeps_copy=parse_row_flag(row, "DeliverToMailboxAndForward"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class M365MailboxReader:
+    """Implements MailboxReader on Exchange."""
+
+    exchange: ExchangeClient
+
+    async def list_mailboxes(
+        self, kinds: Collection[str] = (), after: str = ""
+    ) -> AsyncIterator[Reading[Mailbox]]:
+        """Every mailbox, or those of some kinds, page by page."""
+        only = {"RecipientTypeDetails": sorted(kinds)} if kinds else {}
+        command = Command("Get-Mailbox", {**ALL_RESULTS, **only}, MAILBOX_PROPERTIES)
+        async for page in fetch_paged_listing(
+            self.exchange, MAILBOXES, command, parse_mailbox, lambda one: one.id, after
+        ):
+            yield page
+
+    async def read_forwarding_mailboxes(self) -> Reading[Mailbox]:
+        """The mailboxes with a forward of their own, as Exchange finds them by itself.
+
+        Both properties can be filtered by (Microsoft Learn: Filterable properties for the -Filter
+        parameter), so this is one request at any size of tenant.
+        """
+        command = Command(
+            "Get-Mailbox",
+            {
+                **ALL_RESULTS,
+                "Filter": "ForwardingAddress -ne $null -or ForwardingSmtpAddress -ne $null",
+            },
+            (*MAILBOX_PROPERTIES, *FORWARDING_PROPERTIES),
+        )
+        return await fetch_listing(self.exchange, MAILBOX_FORWARDS, command, parse_mailbox)
