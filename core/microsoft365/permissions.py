@@ -1,7 +1,7 @@
 """What each permission is, what an attacker could do with it, and how it is granted.
 
-Which permission a guard needs stands in its `GUARD`; here is what is true of a permission for all.
-Ids and the permissions that include others are those of Microsoft's permissions reference
+Each guard declares which permissions it needs and why; this module holds what is true of a
+permission whichever guard needs it. Ids and the permissions that include others are those of Microsoft's permissions reference
 (Microsoft Learn: Microsoft Graph permissions reference).
 """
 
@@ -17,11 +17,23 @@ EXCHANGE_REQUIREMENT = "Exchange.ManageAsApp and an Exchange role"
 
 @dataclass(frozen=True, slots=True)
 class AppRole:
-    """A Graph app role: its id, its worth to a thief, and the wider roles that include it."""
+    """A Graph app role."""
 
     id: str
     risk: str
+    """What an attacker who holds the app's credential could do with it."""
     included_in: frozenset[str] = frozenset()
+    """The wider roles that allow the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cmdlet:
+    """An Exchange cmdlet."""
+
+    risk: str
+    """What an attacker who holds the app's credential could do with it."""
+    read_parameters: tuple[str, ...] = ()
+    """The parameters that the adapters send, for a cmdlet that reads."""
 
 
 ALL_USERS = frozenset({"User.ReadWrite.All", "Directory.ReadWrite.All"})
@@ -39,7 +51,7 @@ APP_ROLES: Mapping[str, AppRole] = {
     ),
     "User.RevokeSessions.All": AppRole(
         "77f3a031-c388-4f99-b373-dc68676a979e",
-        "sign users out again and again",
+        "sign any user out again and again",
         ALL_USERS,
     ),
     "AuditLog.Read.All": AppRole(
@@ -53,7 +65,7 @@ APP_ROLES: Mapping[str, AppRole] = {
     ),
     "MailboxSettings.ReadWrite": AppRole(
         "6931bccd-447a-43d1-b442-00a195474933",
-        "add a forwarding rule to any mailbox: the very attack this guard looks for",
+        "add a forwarding rule to any mailbox and so receive its mail",
     ),
     "Domain.Read.All": AppRole(
         "dbb9058a-0e50-45d7-ae91-66909b5d4664",
@@ -78,7 +90,7 @@ APP_ROLES: Mapping[str, AppRole] = {
     ),
     "PrivilegedEligibilitySchedule.Read.AzureADGroup": AppRole(
         "edb419d6-7edc-42a3-9345-509bfdf5d87c",
-        "read who may let themselves into groups that hold roles",
+        "read who may activate a membership of a group that holds roles",
         frozenset({"PrivilegedEligibilitySchedule.ReadWrite.AzureADGroup"}),
     ),
     "Mail.ReadBasic.All": AppRole(
@@ -96,8 +108,8 @@ APP_ROLES: Mapping[str, AppRole] = {
         "read every app with its permissions: which of them is worth stealing",
         frozenset({"Application.ReadWrite.All", "Directory.Read.All"}),
     ),
-    # DelegatedPermissionGrant.Read.All exists, but no page of Microsoft says that it opens the list
-    # of grants; whoever gives the app that one instead is taken by their word, and the read tells.
+    # DelegatedPermissionGrant.Read.All exists, but no page of Microsoft says that it allows to list
+    # grants. An app that holds it instead counts as permitted, and the read shows whether it is.
     "Directory.Read.All": AppRole(
         "7ab1d382-f21e-4acd-a863-ba3e13f7da61",
         "read the whole directory: users, groups, roles, devices, apps and their grants",
@@ -111,7 +123,7 @@ APP_ROLES: Mapping[str, AppRole] = {
     ),
     "Policy.Read.All": AppRole(
         "246dd0d5-5bd0-4def-940b-0421030a5b68",
-        "read every policy of the directory: what is not asked for a second factor, say",
+        "read every policy of the directory, such as who is not asked for a second factor",
     ),
     "Policy.ReadWrite.Authorization": AppRole(
         "fb221be6-99f2-473f-bd32-01c6a0e9ca3b",
@@ -119,52 +131,98 @@ APP_ROLES: Mapping[str, AppRole] = {
     ),
 }
 
-CMDLET_RISKS: Mapping[str, str] = {
-    "Get-Mailbox": "list every mailbox with its settings",
-    "Get-MailboxPermission": "see who may open whose mailbox: a map of accounts worth taking",
-    "Get-RecipientPermission": "see who may send mail in whose name",
-    "Get-InboxRule": "read the rules of any mailbox, hidden ones too",
-    "Get-Recipient": "list every recipient and where contacts lead",
-    "Get-AcceptedDomain": "read the tenant's domains",
-    "Get-RemoteDomain": "see to which domains mail may be forwarded",
-    "Get-TransportRule": "read all mail-flow rules: how mail is filtered and who gets copies",
-    "Get-HostedOutboundSpamFilterPolicy": "see whether forwarding is blocked",
-    "Get-HostedOutboundSpamFilterRule": "see for whom forwarding is not blocked",
-    "Get-OrganizationConfig": "read the settings of the organization",
-    "Get-AdminAuditLogConfig": "see whether the unified audit log is on",
-    "Get-OwaMailboxPolicy": "see what Outlook on the web allows",
-    "Get-MobileDeviceMailboxPolicy": "see what phones must have before they get mail",
-    "Get-SharingPolicy": "see what of calendars is shown to whom outside",
-    "Get-MailboxAuditBypassAssociation": "find the accounts whose actions are not recorded",
-    "Get-User": "list every user, and who may use Exchange PowerShell",
-    "Get-RoleGroup": "list the role groups of Exchange",
-    "Get-RoleGroupMember": "read who administers Exchange",
-    "Set-User": "take Exchange PowerShell away from administrators, or give it to anybody",
-    "Get-MailboxStatistics": "see how large each mailbox is, and when it was last opened",
-    "Get-CASMailbox": "see by which protocols each mailbox can be reached",
-    "Get-CASMailboxPlan": "see by which protocols new mailboxes can be reached",
-    "Get-TransportConfig": "see whether SMTP AUTH is on",
-    "Get-AuthenticationPolicy": "find the policies that still allow a bare password",
-    "Set-CASMailbox": "open or close POP, IMAP and SMTP AUTH of any mailbox",
-    "Set-CASMailboxPlan": "open or close POP and IMAP for every new mailbox",
-    "Set-TransportConfig": "switch SMTP AUTH on for everybody, or off for every device that sends",
-    "Set-AuthenticationPolicy": "let accounts send with a bare password again",
-    "Set-Mailbox": "remove forwards, and weaken or purge the audit log of any mailbox",
-    "Set-OrganizationConfig": "switch mailbox auditing or modern authentication off for all",
-    "Set-AdminAuditLogConfig": "switch the unified audit log off",
-    "Set-RemoteDomain": "let mail be forwarded to outside domains again",
-    "Set-HostedOutboundSpamFilterPolicy": "let forwarded mail leave, unlimited and unnoticed",
-    "Set-OwaMailboxPolicy": "weaken Outlook on the web for everybody",
-    "Set-MobileDeviceMailboxPolicy": "let unlocked and unencrypted devices in",
-    "Set-MailboxAuditBypassAssociation": "exempt an account from being recorded",
+CMDLETS: Mapping[str, Cmdlet] = {
+    "Get-AcceptedDomain": Cmdlet("read the tenant's domains"),
+    "Get-AdminAuditLogConfig": Cmdlet("see whether the unified audit log is on"),
+    "Get-AuthenticationPolicy": Cmdlet("find the policies that still allow a bare password"),
+    "Get-CASMailbox": Cmdlet(
+        "see by which protocols each mailbox can be reached", ("Identity", "ResultSize")
+    ),
+    "Get-CASMailboxPlan": Cmdlet("see by which protocols new mailboxes can be reached"),
+    "Get-HostedOutboundSpamFilterPolicy": Cmdlet("see whether forwarding is blocked"),
+    "Get-HostedOutboundSpamFilterRule": Cmdlet("see for whom forwarding is not blocked"),
+    "Get-InboxRule": Cmdlet(
+        "read the rules of any mailbox, hidden ones too", ("Mailbox", "IncludeHidden", "ResultSize")
+    ),
+    "Get-Mailbox": Cmdlet(
+        "list every mailbox with its settings",
+        ("Filter", "Identity", "RecipientTypeDetails", "ResultSize"),
+    ),
+    "Get-MailboxAuditBypassAssociation": Cmdlet(
+        "find the accounts whose actions are not recorded", ("Identity", "ResultSize")
+    ),
+    "Get-MailboxPermission": Cmdlet(
+        "see who may open whose mailbox: a map of accounts worth taking",
+        ("Identity", "IncludeUnresolvedPermissions", "ResultSize"),
+    ),
+    "Get-MailboxStatistics": Cmdlet(
+        "see how large each mailbox is, and when it was last opened", ("Identity",)
+    ),
+    "Get-MobileDeviceMailboxPolicy": Cmdlet("see what phones must have before they get mail"),
+    "Get-OrganizationConfig": Cmdlet("read the settings of the organization"),
+    "Get-OwaMailboxPolicy": Cmdlet("see what Outlook on the web allows"),
+    "Get-Recipient": Cmdlet(
+        "list every recipient and where contacts lead", ("Identity", "ResultSize")
+    ),
+    "Get-RecipientPermission": Cmdlet("see who may send mail in whose name", ("ResultSize",)),
+    "Get-RemoteDomain": Cmdlet("see to which domains mail may be forwarded"),
+    "Get-RoleGroup": Cmdlet("list the role groups of Exchange", ("ResultSize",)),
+    "Get-RoleGroupMember": Cmdlet("read who administers Exchange", ("Identity", "ResultSize")),
+    "Get-SharingPolicy": Cmdlet("see what of calendars is shown to whom outside"),
+    "Get-TransportConfig": Cmdlet("see whether SMTP AUTH is on"),
+    "Get-TransportRule": Cmdlet(
+        "read all mail-flow rules: how mail is filtered and who gets copies", ("ResultSize",)
+    ),
+    "Get-User": Cmdlet(
+        "list every user, and who may use Exchange PowerShell", ("Filter", "Identity", "ResultSize")
+    ),
+    "Set-AdminAuditLogConfig": Cmdlet("switch the unified audit log off"),
+    "Set-AuthenticationPolicy": Cmdlet("let accounts send with a bare password again"),
+    "Set-CASMailbox": Cmdlet("open or close POP, IMAP and SMTP AUTH of any mailbox"),
+    "Set-CASMailboxPlan": Cmdlet("open or close POP and IMAP for every new mailbox"),
+    "Set-HostedOutboundSpamFilterPolicy": Cmdlet(
+        "let forwarded mail leave, unlimited and unnoticed"
+    ),
+    "Set-Mailbox": Cmdlet("remove forwards, and weaken or purge the audit log of any mailbox"),
+    "Set-MailboxAuditBypassAssociation": Cmdlet("exempt an account from being recorded"),
+    "Set-MobileDeviceMailboxPolicy": Cmdlet("let unlocked and unencrypted devices in"),
+    "Set-OrganizationConfig": Cmdlet(
+        "switch mailbox auditing or modern authentication off for all"
+    ),
+    "Set-OwaMailboxPolicy": Cmdlet("weaken Outlook on the web for everybody"),
+    "Set-RemoteDomain": Cmdlet("let mail be forwarded to outside domains again"),
+    "Set-TransportConfig": Cmdlet(
+        "switch SMTP AUTH on for everybody, or off for every device that sends"
+    ),
+    "Set-User": Cmdlet("take Exchange PowerShell away from administrators, or give it to anybody"),
 }
 
 
+def find_app_role(name: str) -> AppRole:
+    """What is known of a Graph app role. Raises LookupError that says where to add it."""
+    if name not in APP_ROLES:
+        raise LookupError(
+            f"core/microsoft365/permissions.py: APP_ROLES has no row for {name}: "
+            "add its id, and what an attacker could do with it"
+        )
+    return APP_ROLES[name]
+
+
+def find_cmdlet(name: str) -> Cmdlet:
+    """What is known of an Exchange cmdlet. Raises LookupError that says where to add it."""
+    if name not in CMDLETS:
+        raise LookupError(
+            f"core/microsoft365/permissions.py: CMDLETS has no row for {name}: "
+            "add what an attacker could do with it, and the parameters the adapters send"
+        )
+    return CMDLETS[name]
+
+
 def describe_risk(permission: Permission) -> str:
-    """What somebody who stole the app's credential could do with a permission."""
+    """What an attacker who holds the app's credential could do with a permission."""
     if permission.service is Service.GRAPH:
-        return APP_ROLES[permission.name].risk
-    return CMDLET_RISKS[permission.name]
+        return find_app_role(permission.name).risk
+    return find_cmdlet(permission.name).risk
 
 
 def build_grant_command(permission: Permission) -> str:
@@ -174,7 +232,7 @@ def build_grant_command(permission: Permission) -> str:
             "pwsh infra/exchange-role.ps1 -AppId <CLIENT_ID> "
             "-ServicePrincipalObjectId <object id of the enterprise application>"
         )
-    role = APP_ROLES[permission.name].id
+    role = find_app_role(permission.name).id
     return (
         f"az ad app permission add --id <CLIENT_ID> --api {GRAPH_APP_ID} "
         f"--api-permissions {role}=Role && az ad app permission admin-consent --id <CLIENT_ID>"
@@ -195,13 +253,13 @@ def is_granted(permission: Permission, grants: GrantedPermissions) -> bool:
     if permission.service is Service.GRAPH:
         if grants.app_roles is None:
             return True
-        role = APP_ROLES[permission.name]
+        role = find_app_role(permission.name)
         return not grants.app_roles.isdisjoint({permission.name, *role.included_in})
     return grants.cmdlets is None or permission.name in grants.cmdlets
 
 
 def missing_permissions(config: GuardConfig, grants: GrantedPermissions) -> tuple[Permission, ...]:
-    """What a guard needs and the app does not have."""
+    """What a guard needs and the app does not hold."""
     return tuple(
         permission
         for permission in list_needed_permissions(config)
@@ -211,20 +269,20 @@ def missing_permissions(config: GuardConfig, grants: GrantedPermissions) -> tupl
 
 @dataclass(frozen=True, slots=True)
 class ExcessPermissions:
-    """What the app has and no guard needs: app roles, and cmdlets that change something."""
+    """What the app holds and no guard needs: app roles, and cmdlets that change something."""
 
     app_roles: tuple[str, ...]
     cmdlets: tuple[str, ...]
 
 
-# Verbs of cmdlets that only look.
+# Verbs of cmdlets that change nothing.
 READ_ONLY_VERBS = ("Get-", "Test-", "Search-", "Find-", "Resolve-", "Measure-", "Export-")
 
 
 def find_excess_permissions(
     configs: Iterable[GuardConfig], grants: GrantedPermissions
 ) -> ExcessPermissions:
-    """What could be taken away from the app without any guard noticing."""
+    """What an administrator could take away from the app without affecting a guard."""
     wanted = {permission.name for duty in configs for permission in list_needed_permissions(duty)}
     roles = grants.app_roles or frozenset()
     cmdlets = grants.cmdlets or frozenset()
@@ -249,7 +307,7 @@ def collect_needed_permissions(
 
 @dataclass(frozen=True, slots=True)
 class PermissionComparison:
-    """What all guards need beside what the app has: each need with its guards, and the excess."""
+    """What all guards need compared with what the app holds."""
 
     granted: tuple[tuple[Permission, tuple[str, ...]], ...]
     missing: tuple[tuple[Permission, tuple[str, ...]], ...]
@@ -257,14 +315,14 @@ class PermissionComparison:
 
     @property
     def is_complete(self) -> bool:
-        """True when everything required is there."""
+        """True if no required permission is missing."""
         return all(permission.optional for permission, _ in self.missing)
 
 
 def compare_permissions(
     configs: Iterable[GuardConfig], grants: GrantedPermissions
 ) -> PermissionComparison:
-    """What is there, what is missing, what is too much."""
+    """Which needed permissions are granted and missing, with the guards, and what is in excess."""
     configs = tuple(configs)
     rows = [
         (permission, tuple(guards))

@@ -330,10 +330,12 @@ def test_queries_know_the_beginning_of_a_runs_line() -> None:
         for number in re.findall(r"substring\(message, (\d+)\)", query)
     }
     assert marks == {"exoguard.run ", "exoguard.settings "}
-    settings = (ROOT / "core" / "changed_settings.py").read_text(encoding="utf-8")
+    settings = (ROOT / "core" / "jobs" / "settings_changes.py").read_text(encoding="utf-8")
     assert '"exoguard.settings %s"' in settings
     assert lengths == {len("exoguard.run ")}
-    assert '"exoguard.run %s"' in (ROOT / "core" / "closing.py").read_text(encoding="utf-8")
+    assert '"exoguard.run %s"' in (ROOT / "core" / "engine" / "finish.py").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_every_status_a_query_asks_for_exists() -> None:

@@ -1,13 +1,14 @@
-"""Tables in documents and scripts that are written from the code: `python -m
-tools.docs_gen.documents`.
+"""Writes the tables of documents and scripts from the code: `python -m tools.docs_gen.documents`.
 
-One fact has one place. `tests/docs/test_generated.py` fails when a table is not what the code says.
+Each fact has one source. What only a person can write is asked for by file and name, everything
+missing at once. `tests/docs/test_generated.py` fails when a table differs from the code.
 """
 
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from core.api.routes import build_api_document
@@ -17,54 +18,29 @@ from core.evidence.file_format import COLUMNS
 from core.evidence.records import RECORD_FIELDS
 from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS, is_writable_row
 from core.microsoft365.cis_benchmark import BENCHMARK, BENCHMARK_URL, CONTROLS, NO_CONTROL_REASONS
-from core.microsoft365.permissions import describe_risk
+from core.microsoft365.permissions import describe_risk, find_app_role, find_cmdlet
 from core.model.guards import GuardConfig, Mode, Permission, Service
+from core.model.options import REQUIRED, Purpose
 from tools.docs_gen import cli_samples, infra
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 INFRA = ROOT / "infra"
 
-# What the adapters send with each cmdlet that reads. `tests/infra` records them at it.
-READ_PARAMETERS: Mapping[str, tuple[str, ...]] = {
-    "Get-AcceptedDomain": (),
-    "Get-AdminAuditLogConfig": (),
-    "Get-AuthenticationPolicy": (),
-    "Get-CASMailbox": ("Identity", "ResultSize"),
-    "Get-CASMailboxPlan": (),
-    "Get-HostedOutboundSpamFilterPolicy": (),
-    "Get-HostedOutboundSpamFilterRule": (),
-    "Get-InboxRule": ("Mailbox", "IncludeHidden", "ResultSize"),
-    "Get-Mailbox": ("Filter", "Identity", "RecipientTypeDetails", "ResultSize"),
-    "Get-MailboxAuditBypassAssociation": ("Identity", "ResultSize"),
-    "Get-MailboxPermission": ("Identity", "IncludeUnresolvedPermissions", "ResultSize"),
-    "Get-MailboxStatistics": ("Identity",),
-    "Get-MobileDeviceMailboxPolicy": (),
-    "Get-OrganizationConfig": (),
-    "Get-OwaMailboxPolicy": (),
-    "Get-Recipient": ("Identity", "ResultSize"),
-    "Get-RecipientPermission": ("ResultSize",),
-    "Get-RemoteDomain": (),
-    "Get-SharingPolicy": (),
-    "Get-RoleGroup": ("ResultSize",),
-    "Get-RoleGroupMember": ("Identity", "ResultSize"),
-    "Get-TransportConfig": (),
-    "Get-TransportRule": ("ResultSize",),
-    "Get-User": ("Filter", "Identity", "ResultSize"),
-}
+type TableBuilder = Callable[[], str]
 
 
 def format_row(*cells: str) -> str:
-    """A line of a table."""
+    """A row of a Markdown table."""
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def format_table(head: tuple[str, ...], rows: list[str]) -> str:
-    """A whole table."""
+    """A Markdown table."""
     return "\n".join([format_row(*head), "|" + "---|" * len(head), *rows])
 
 
 def build_guard_table() -> str:
-    """Every guard in a line."""
+    """The guards, one per row."""
     rows = [
         format_row(
             f"`{duty.guard.name}`",
@@ -79,11 +55,11 @@ def build_guard_table() -> str:
 
 
 def format_permission(entry: Permission) -> str:
-    """A permission of a guard in a line."""
+    """A row about one permission of a guard."""
     name = f"`{entry.name}`"
     if entry.parameters:
         name += f" ({', '.join(entry.parameters)})"
-    when = "to enforce" if entry.writes else "to look"
+    when = "to enforce" if entry.writes else "to read"
     return format_row(
         str(entry.service), name, when + (", optional" if entry.optional else ""), entry.reason
     )
@@ -96,12 +72,12 @@ def build_permission_table(config: GuardConfig) -> str:
 
 
 def build_all_permissions_table() -> str:
-    """Guard by permission, with its worth to a thief."""
+    """Every permission of every guard, with what an attacker could do with it."""
     rows = [
         format_row(
             f"`{duty.guard.name}`",
             f"`{entry.name}`" + (f" ({', '.join(entry.parameters)})" if entry.parameters else ""),
-            ("to enforce" if entry.writes else "to look")
+            ("to enforce" if entry.writes else "to read")
             + (", optional" if entry.optional else ""),
             entry.reason,
             describe_risk(entry),
@@ -109,17 +85,20 @@ def build_all_permissions_table() -> str:
         for duty in CATALOG
         for entry in duty.guard.permissions
     ]
-    return format_table(("guard", "permission", "needed", "why", "what a thief could do"), rows)
+    return format_table(("guard", "permission", "needed", "why", "what an attacker could do"), rows)
 
 
 def format_controls(config: GuardConfig) -> str:
-    """The recommendations of the benchmark a guard speaks of, or why there is none.
+    """The recommendations of the benchmark that a guard covers, or why there is none.
 
-    Raises LookupError for a guard that says neither.
+    Raises LookupError that says where to add them.
     """
     found = CONTROLS.get(config.guard.name, ())
     if not found and config.guard.name not in NO_CONTROL_REASONS:
-        raise LookupError(f"core/microsoft365/cis_benchmark.py does not name {config.guard.name}")
+        raise LookupError(
+            f"core/microsoft365/cis_benchmark.py does not name {config.guard.name}: add the "
+            "recommendations it covers to CONTROLS, or to NO_CONTROL_REASONS why there is none"
+        )
     if not found:
         return f"[{BENCHMARK}]({BENCHMARK_URL}): none; {NO_CONTROL_REASONS[config.guard.name]}."
     told = "; ".join(f'{one.id} "{one.title}"' for one in found)
@@ -127,7 +106,7 @@ def format_controls(config: GuardConfig) -> str:
 
 
 def build_baseline_table() -> str:
-    """The rows of the baseline that come with the app."""
+    """The rows of the baseline that the app ships with."""
     rows = [
         format_row(
             f"`{entry.id}`",
@@ -160,24 +139,30 @@ def format_columns() -> str:
     return "`" + ",".join(COLUMNS) + "`"
 
 
-def build_settings_table() -> str:
-    """Every setting in a line."""
-    rows = [
-        format_row(
-            f"`{entry.name}`",
-            "required" if entry.default is None else f"`{entry.default}`" if entry.default else "",
-            entry.help + (" (secret)" if entry.is_secret else ""),
+def build_settings_tables() -> str:
+    """The settings, a table for each purpose."""
+    groups: dict[Purpose, list[str]] = {purpose: [] for purpose in Purpose}
+    for setting in list_settings():
+        default = f"`{setting.default}`" if setting.default else ""
+        groups[setting.purpose].append(
+            format_row(
+                f"`{setting.name}`",
+                "required" if setting.default is REQUIRED else default,
+                setting.help + (" (secret)" if setting.is_secret else ""),
+            )
         )
-        for entry in list_settings()
-    ]
-    return format_table(("setting", "default", "what it is"), rows)
+    return "\n\n".join(
+        f"## {purpose}\n\n" + format_table(("setting", "default", "what it is"), rows)
+        for purpose, rows in groups.items()
+    )
 
 
 def build_sample_settings() -> str:
     """`local.settings.sample.json`."""
     hosts = {"AzureWebJobsStorage": "UseDevelopmentStorage=true"}
     hosts["FUNCTIONS_WORKER_RUNTIME"] = "python"
-    values = hosts | {entry.name: entry.sample_text for entry in list_settings()}
+    by_purpose = sorted(list_settings(), key=lambda one: list(Purpose).index(one.purpose))
+    values = hosts | {setting.name: setting.sample_text for setting in by_purpose}
     return json.dumps({"IsEncrypted": False, "Values": values}, indent=2) + "\n"
 
 
@@ -194,7 +179,9 @@ def build_cmdlet_catalog() -> str:
             "cmdlet": entry.name,
             "writes": entry.writes,
             "optional": entry.optional,
-            "parameters": entry.parameters if entry.writes else READ_PARAMETERS[entry.name],
+            "parameters": entry.parameters
+            if entry.writes
+            else find_cmdlet(entry.name).read_parameters,
         }
         for duty in CATALOG
         for entry in duty.guard.permissions
@@ -208,27 +195,30 @@ def build_cmdlet_catalog() -> str:
     return f"#>\n$Catalog = @'\n{document}\n'@ | ConvertFrom-Json\n<#"
 
 
-def build_tables() -> dict[Path, dict[str, str]]:
-    """The tables of each document by name."""
-    guards = {f"permissions {duty.guard.name}": build_permission_table(duty) for duty in CATALOG}
-    guards |= {f"controls {duty.guard.name}": format_controls(duty) for duty in CATALOG}
+def list_guard_tables() -> dict[str, TableBuilder]:
+    """The tables of docs/guards.md by name."""
+    tables: dict[str, TableBuilder] = {"overview": build_guard_table}
+    tables["baseline"] = build_baseline_table
+    for config in CATALOG:
+        tables[f"permissions {config.guard.name}"] = partial(build_permission_table, config)
+        tables[f"controls {config.guard.name}"] = partial(format_controls, config)
+    return tables
+
+
+def list_tables() -> dict[Path, dict[str, TableBuilder]]:
+    """What builds the tables of each file, by the table's name."""
     return {
-        ROOT / "docs" / "guards.md": {
-            "overview": build_guard_table(),
-            "baseline": build_baseline_table(),
-            **guards,
+        ROOT / "docs" / "guards.md": list_guard_tables(),
+        ROOT / "docs" / "evidence.md": {"records": build_record_tables, "columns": format_columns},
+        ROOT / "docs" / "cli.md": {
+            name: partial(str, example) for name, example in cli_samples.build_examples().items()
         },
-        ROOT / "docs" / "evidence.md": {
-            "records": build_record_tables(),
-            "columns": format_columns(),
-        },
-        ROOT / "docs" / "cli.md": cli_samples.build_examples(),
-        ROOT / "docs" / "settings.md": {"settings": build_settings_table()},
-        ROOT / "docs" / "permissions.md": {"permissions": build_all_permissions_table()},
-        INFRA / "exchange-role.ps1": {"cmdlets": build_cmdlet_catalog()},
-        INFRA / "main.bicep": {"guards": infra.build_guards_object()},
-        INFRA / "app.bicep": {"guard settings": infra.build_guard_settings()},
-        INFRA / "entra.bicep": {"permissions": infra.build_permissions_object()},
+        ROOT / "docs" / "settings.md": {"settings": build_settings_tables},
+        ROOT / "docs" / "permissions.md": {"permissions": build_all_permissions_table},
+        INFRA / "exchange-role.ps1": {"cmdlets": build_cmdlet_catalog},
+        INFRA / "main.bicep": {"guards": infra.build_guards_object},
+        INFRA / "app.bicep": {"guard settings": infra.build_guard_settings},
+        INFRA / "entra.bicep": {"permissions": infra.build_permissions_object},
     }
 
 
@@ -248,30 +238,76 @@ def build_parameters_file(text: str) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-def replace_tables(text: str, tables: dict[str, str]) -> str:
-    """A document with its tables as they should be. Raises LookupError for a missing place."""
-    for name, content in tables.items():
-        mark = re.escape(name)
-        inner = rf"(?<=<!-- {mark} -->\n).*?(?=^[^\n]*<!-- end -->)"
-        place = re.search(inner, text, re.DOTALL | re.MULTILINE)
-        if not place:
-            raise LookupError(f"no place for <!-- {name} --> ... <!-- end -->")
-        text = f"{text[: place.start()]}{content}\n{text[place.end() :]}"
+def replace_table(text: str, name: str, content: str) -> str:
+    """A document with one table replaced. Raises LookupError if it has no place for the table."""
+    inner = rf"(?<=<!-- {re.escape(name)} -->\n).*?(?=^[^\n]*<!-- end -->)"
+    place = re.search(inner, text, re.DOTALL | re.MULTILINE)
+    if not place:
+        raise LookupError(f"add a place for it: <!-- {name} --> and below it <!-- end -->")
+    return f"{text[: place.start()]}{content}\n{text[place.end() :]}"
+
+
+def replace_tables(text: str, tables: Mapping[str, TableBuilder]) -> str:
+    """A document with its tables as the code has them. Raises LookupError at the first mistake."""
+    for name, build in tables.items():
+        text = replace_table(text, name, build())
     return text
 
 
-def main() -> None:
-    """Write all of them."""
+def write_tables(path: Path, tables: Mapping[str, TableBuilder]) -> Iterator[str]:
+    """Write the tables of one file as far as possible, and yield what is missing."""
+    text = path.read_text(encoding="utf-8")
+    for name, build in tables.items():
+        try:
+            content = build()
+        except LookupError as missing:
+            yield missing.args[0]
+            continue
+        try:
+            text = replace_table(text, name, content)
+        except LookupError as missing:
+            yield f"{path.relative_to(ROOT)} has no table {name!r}: {missing.args[0]}"
+    path.write_text(text, encoding="utf-8")
+
+
+def list_unknown_permissions() -> Iterator[str]:
+    """What core/microsoft365/permissions.py does not know of what the guards need."""
+    for config in CATALOG:
+        for permission in config.guard.permissions:
+            find = find_app_role if permission.service is Service.GRAPH else find_cmdlet
+            try:
+                find(permission.name)
+            except LookupError as missing:
+                yield missing.args[0]
+
+
+def list_missing_mentions() -> Iterator[str]:
+    """The guards that README.md and docs/guards.md do not describe."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    guards = (ROOT / "docs" / "guards.md").read_text(encoding="utf-8")
+    for config in CATALOG:
+        name = config.guard.name
+        if f"| `{name}` |" not in readme:
+            yield f"README.md has no row for {name}: add what it finds and how often it runs"
+        if f"\n## {name}\n" not in guards:
+            yield (
+                f"docs/guards.md has no section {name}: add the threat, the verdicts and "
+                "**Articles and controls.**, in the order of the catalog"
+            )
+
+
+def write_documents() -> tuple[str, ...]:
+    """Write every generated document and table. Returns what a person has to add, by file."""
+    missing = [*list_unknown_permissions(), *list_missing_mentions()]
+    for path, tables in list_tables().items():
+        missing += write_tables(path, tables)
     (ROOT / "local.settings.sample.json").write_text(build_sample_settings(), encoding="utf-8")
     (ROOT / "docs" / "openapi.json").write_text(build_openapi_json(), encoding="utf-8")
     path = INFRA / "main.parameters.json"
     path.write_text(build_parameters_file(path.read_text(encoding="utf-8")), encoding="utf-8")
-    for path, named in build_tables().items():
-        path.write_text(replace_tables(path.read_text(encoding="utf-8"), named), encoding="utf-8")
+    return tuple(dict.fromkeys(missing))
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except LookupError as missing:
-        sys.exit(f"written: {missing.args[0]}")
+    if gaps := write_documents():
+        sys.exit("\n".join(("Still missing:", *(f"  {gap}" for gap in gaps))))

@@ -1,6 +1,4 @@
-"""The parts of `infra/` that list guards, as the catalog says; `tools.docs_gen.documents` puts them
-there.
-"""
+"""The parts of `infra/` that list guards; `tools.docs_gen.documents` writes them there."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,8 +8,8 @@ from core.config.settings import GUARD_SETTING_SUFFIXES, get_setting_prefix
 from core.model.guards import GuardConfig, Service
 from core.ncrontab import CronSchedule
 
-# Silence of three times the longest gap is an alarm.
 MAX_MISSED_INTERVALS = 3
+"""An alert fires when a guard has not completed a run for this many of its longest gaps."""
 BICEP_FIELDS = {
     "SCHEDULE": "schedule",
     "MODE": "mode",
@@ -32,12 +30,12 @@ def find_longest_gap(config: GuardConfig) -> timedelta:
 
 
 def get_max_age_minutes(config: GuardConfig) -> int:
-    """After how many minutes without a completed run somebody is told."""
+    """Minutes without a completed run after which an alert fires."""
     return -(-MAX_MISSED_INTERVALS * find_longest_gap(config) // timedelta(minutes=1))
 
 
 def format_chosen_setting(config: GuardConfig, suffix: str, default: str) -> str:
-    """A setting chosen for the deployment, or its default."""
+    """The Bicep expression of a setting that the deployer may choose."""
     return f"chosen(settings, '{get_setting_prefix(config.guard.name)}_{suffix}', '{default}')"
 
 
@@ -45,13 +43,14 @@ def build_guards_object() -> str:
     """The object `guards` of main.bicep."""
     lines = ["var guards = {"]
     for duty in CATALOG:
+        percent, minutes = str(duty.limit.percent), str(get_max_age_minutes(duty))
         lines += [
             f"  '{duty.guard.name}': {{",
             f"    mode: toLower({format_chosen_setting(duty, 'MODE', duty.mode)})",
             f"    schedule: {format_chosen_setting(duty, 'SCHEDULE', duty.schedule)}",
             f"    limit: {format_chosen_setting(duty, 'LIMIT', str(duty.limit.count))}",
-            f"    limitPercent: {format_chosen_setting(duty, 'LIMIT_PERCENT', str(duty.limit.percent))}",
-            f"    maxAgeMinutes: {format_chosen_setting(duty, 'MAX_AGE_MINUTES', str(get_max_age_minutes(duty)))}",
+            f"    limitPercent: {format_chosen_setting(duty, 'LIMIT_PERCENT', percent)}",
+            f"    maxAgeMinutes: {format_chosen_setting(duty, 'MAX_AGE_MINUTES', minutes)}",
             "  }",
         ]
     return "\n".join([*lines, "}"])
@@ -60,8 +59,8 @@ def build_guards_object() -> str:
 def build_guard_settings() -> str:
     """The settings of guards in app.bicep."""
     return "\n".join(
-        f"  {get_setting_prefix(duty.guard.name)}_{suffix}: guards['{duty.guard.name}'].{BICEP_FIELDS[suffix]}"
-        for duty in CATALOG
+        f"  {get_setting_prefix(name)}_{suffix}: guards['{name}'].{BICEP_FIELDS[suffix]}"
+        for name in (duty.guard.name for duty in CATALOG)
         for suffix in GUARD_SETTING_SUFFIXES
     )
 

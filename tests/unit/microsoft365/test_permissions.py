@@ -9,7 +9,7 @@ from core.config.catalog import CATALOG
 from core.engine.self_findings import check_guard_permissions, find_self_check_findings
 from core.microsoft365.permissions import (
     APP_ROLES,
-    CMDLET_RISKS,
+    CMDLETS,
     EXCHANGE_REQUIREMENT,
     build_grant_command,
     describe_risk,
@@ -55,7 +55,7 @@ def test_every_permission_has_its_risk_and_the_command_that_grants_it(
 
 
 def test_no_permission_is_described_that_no_guard_needs() -> None:
-    assert APP_ROLES.keys() | CMDLET_RISKS.keys() == {permission.name for permission in EVERY}
+    assert APP_ROLES.keys() | CMDLETS.keys() == {permission.name for permission in EVERY}
 
 
 def test_only_an_enforcing_guard_needs_to_write_and_one_that_is_off_needs_nothing() -> None:
