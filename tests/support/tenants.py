@@ -27,8 +27,7 @@ from core.tenant.changes import (
     SetConfiguration,
 )
 from core.tenant.mailboxes import Mailbox
-from core.tenant.port import GrantedPermissions
-from core.tenant.port import Tenant as TenantPort
+from core.tenant.port import GrantedPermissions, Tenant
 from core.tenant.surfaces import (
     ACCOUNTS,
     APP_PERMISSIONS,
@@ -261,7 +260,7 @@ class TenantUnderTest(Protocol):
     """A tenant under test, and what a test does to it from outside."""
 
     @property
-    def tenant(self) -> TenantPort: ...
+    def tenant(self) -> Tenant: ...
 
     @property
     def write_count(self) -> int:
@@ -310,7 +309,7 @@ class SandboxTenant:
     connection: Connection
 
     @property
-    def tenant(self) -> TenantPort:
+    def tenant(self) -> Tenant:
         return self.connection.tenant
 
     @property
@@ -379,7 +378,7 @@ class InMemoryTenant:
     fake: FakeTenant
 
     @property
-    def tenant(self) -> TenantPort:
+    def tenant(self) -> Tenant:
         return self.fake
 
     @property

@@ -1,1 +1,1 @@
-"""m365."""
+"""Implements the `Tenant` port on Microsoft Graph and Exchange Online, a module a resource."""

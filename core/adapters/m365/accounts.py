@@ -18,11 +18,7 @@ from core.adapters.parsing import (
     parse_text,
     parse_timestamp,
 )
-from core.adapters.read_errors import (
-    build_object_failures,
-    build_read_failure,
-    build_row_failures,
-)
+from core.adapters.read_errors import build_object_failures, build_read_failure, build_row_failures
 from core.errors import Forbidden, TenantError, Unavailable
 from core.tenant.directory import Account, MfaRegistration, SignIn
 from core.tenant.mailboxes import Mailbox

@@ -12,19 +12,11 @@ from core.adapters.m365.auditing.parse import (
 )
 from core.adapters.m365.mailboxes import ALL_RESULTS, MAILBOX_PROPERTIES
 from core.adapters.parsing import parse_each_row, parse_optional_bool, parse_text
-from core.adapters.read_errors import (
-    build_read_failure,
-    build_row_failures,
-)
+from core.adapters.read_errors import build_read_failure, build_row_failures
 from core.errors import TenantError, Unavailable
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import (
-    AUDIT_BYPASS,
-    MAILBOX_AUDIT,
-    ORGANIZATION_AUDIT,
-    UNIFIED_AUDIT_LOG,
-)
+from core.tenant.surfaces import AUDIT_BYPASS, MAILBOX_AUDIT, ORGANIZATION_AUDIT, UNIFIED_AUDIT_LOG
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Inbox rules: rows into nouns, and the reads."""
+"""Inbox rules: rows and reads."""

@@ -17,19 +17,12 @@ from core.adapters.m365.inbox_rules.parse import (
 )
 from core.adapters.m365.mailboxes import ALL_RESULTS, CHUNK_SIZE
 from core.adapters.parsing import ResponseRow, parse_each_row, parse_identifier, parse_text
-from core.adapters.read_errors import (
-    build_object_failures,
-    build_read_failure,
-)
+from core.adapters.read_errors import build_object_failures, build_read_failure
 from core.errors import NotFound, TenantError
 from core.tenant.mail_flow import WELL_KNOWN_FOLDERS, Folder, InboxRule
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
-from core.tenant.surfaces import (
-    HIDDEN_RULES,
-    INBOX_RULES,
-    RULE_FOLDERS,
-)
+from core.tenant.surfaces import HIDDEN_RULES, INBOX_RULES, RULE_FOLDERS
 
 READ_RULES = "MailboxSettings.Read"
 READ_FOLDERS = "Mail.ReadBasic.All"

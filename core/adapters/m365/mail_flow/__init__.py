@@ -1,1 +1,1 @@
-"""Mail flow: rows into nouns, and the reads."""
+"""Mail flow: rows and reads."""

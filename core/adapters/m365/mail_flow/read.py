@@ -14,12 +14,12 @@ from core.adapters.m365.async_cached import AsyncCached
 from core.adapters.m365.mail_flow.parse import (
     RECIPIENT_PROPERTIES,
     parse_accepted_domain,
+    parse_outbound_policies,
     parse_recipient,
     parse_remote_domain,
     parse_transport_rule,
     parse_verified_domain,
 )
-from core.adapters.m365.mail_flow.parse import parse_outbound_policies as joined_policies
 from core.adapters.m365.mailboxes import ALL_RESULTS, CHUNK_SIZE
 from core.adapters.parsing import ResponseRow, parse_each_row
 from core.adapters.read_errors import (
@@ -36,12 +36,7 @@ from core.tenant.mail_flow import (
     TransportRule,
 )
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import (
-    DOMAINS,
-    OUTBOUND_POLICIES,
-    RECIPIENTS,
-    TRANSPORT_RULES,
-)
+from core.tenant.surfaces import DOMAINS, OUTBOUND_POLICIES, RECIPIENTS, TRANSPORT_RULES
 
 READ_DOMAINS = "Domain.Read.All"
 RECIPIENT_NAME_LIMIT = 1_000
@@ -190,7 +185,7 @@ async def fetch_outbound_policies(exchange: ExchangeClient) -> Reading[OutboundP
     try:
         policies = await exchange.invoke("Get-HostedOutboundSpamFilterPolicy", {}, select=select)
         rules = await exchange.invoke("Get-HostedOutboundSpamFilterRule", {})
-        items = joined_policies(policies, rules)
+        items = parse_outbound_policies(policies, rules)
     except TenantError as error:
         return build_unavailable_reading(OUTBOUND_POLICIES, error, optional=True)
     except ValueError as error:

@@ -1,1 +1,1 @@
-"""roles."""
+"""Administrative roles: rows, reads, writes and undoing them."""

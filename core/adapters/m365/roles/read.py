@@ -9,13 +9,7 @@ not be read, and whatever came back empty although it never is, leaves all of it
 """
 
 import time
-from collections.abc import (
-    AsyncIterator,
-    Callable,
-    Iterable,
-    Iterator,
-    Sequence,
-)
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import batched
@@ -47,10 +41,7 @@ from core.adapters.m365.roles.parse import (
 from core.adapters.parsing import ResponseRow, parse_object_id, parse_text
 from core.adapters.read_errors import build_read_failure
 from core.errors import Forbidden, NoLicence, NotFound, TenantError, Unavailable
-from core.tenant.directory import (
-    ModuleUser,
-    RoleHolder,
-)
+from core.tenant.directory import ModuleUser, RoleHolder
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import MODULE_USERS, ROLE_HOLDERS
 
