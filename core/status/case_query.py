@@ -1,4 +1,4 @@
-"""Choosing from many cases: by guard, severity and state, a page at a time. Pure."""
+"""The list of cases, filtered by guard, severity and state, in pages; and one case. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ CASE_STATES = ("open", "closed", "all")
 
 
 class InvalidCaseFilter(ValueError):
-    """What was asked of the list is not on offer; the message says what is."""
+    """A filter value is not valid; the message lists the valid ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseFilter:
-    """Which cases are wanted; empty means any. `page` counts from 1."""
+    """Which cases to list. Empty means any; pages are numbered from 1."""
 
     guard: str = ""
     severity: str = ""
@@ -30,7 +30,7 @@ class CaseFilter:
 
     @classmethod
     def parse(cls, parameters: Mapping[str, str], guards: Iterable[str]) -> "CaseFilter":
-        """A choice from the parameters of an address. Raises BadChoice."""
+        """A filter from query parameters. Raises InvalidCaseFilter."""
         guard, severity = parameters.get("guard", ""), parameters.get("severity", "")
         state, page = parameters.get("state", "") or "open", parameters.get("page", "") or "1"
         labels = [severity.label for severity in Severity if severity is not Severity.INFO]
@@ -45,7 +45,7 @@ class CaseFilter:
         return cls(guard, severity, state, int(page))
 
     def matches(self, guard: str, case: Case) -> bool:
-        """Whether a case is wanted."""
+        """Whether a case passes the filter."""
         return (
             self.guard in ("", guard)
             and self.severity in ("", case.severity.label)
@@ -55,7 +55,7 @@ class CaseFilter:
 
 @dataclass(frozen=True, slots=True)
 class CasePage:
-    """A page of what was chosen: pairs of a duty and a case, out of `total`."""
+    """One page of the filtered cases, with the guard of each; `total` counts all pages."""
 
     case_filter: CaseFilter
     rows: tuple[tuple[GuardConfig, Case], ...]
@@ -64,17 +64,17 @@ class CasePage:
 
     @property
     def first_number(self) -> int:
-        """The number of the first one on the page, from 1; 0 of none."""
+        """The position of the page's first case, from 1; 0 on an empty page."""
         return (self.case_filter.page - 1) * PAGE_SIZE + 1 if self.rows else 0
 
 
 def select_case_page(all_data: Iterable[GuardData], case_filter: CaseFilter) -> CasePage:
-    """The page that was asked for: open ones by gravity and age, closed ones the newest first."""
+    """The requested page: open cases by severity and age, then closed ones, newest first."""
     found = [
-        (standing.config, case)
-        for standing in all_data
-        for case in standing.snapshot.cases.values()
-        if case_filter.matches(standing.config.guard.name, case)
+        (data.config, case)
+        for data in all_data
+        for case in data.snapshot.cases.values()
+        if case_filter.matches(data.config.guard.name, case)
     ]
     still_open = [pair for pair in found if pair[1].closed_at is None]
     ended = [pair for pair in found if pair[1].closed_at is not None]
@@ -91,7 +91,7 @@ def select_case_page(all_data: Iterable[GuardData], case_filter: CaseFilter) -> 
 
 @dataclass(frozen=True, slots=True)
 class CaseDetail:
-    """A case with everything its guard remembers of it, newest first."""
+    """A case with its changes, exemption and requests, newest first."""
 
     config: GuardConfig
     case: Case
@@ -101,21 +101,21 @@ class CaseDetail:
 
 
 def find_case_detail(config: GuardConfig, snapshot: GuardSnapshot, key: str) -> CaseDetail | None:
-    """A case by its key; None when it is not remembered."""
+    """A case by its key; None if it is not on record."""
     case = snapshot.cases.get(key)
     if case is None:
         return None
     changes = tuple(record for record in snapshot.changes if record.case_key == key)
-    about = {key, case.object_id}
-    made = {record.id for record in changes}
+    subjects = {key, case.object_id}
+    change_ids = {record.id for record in changes}
     return CaseDetail(
         config=config,
         case=case,
         changes=changes,
         exemption=snapshot.exemptions.get(key) or snapshot.exemptions.get(case.object_id),
         operator_requests=tuple(
-            action
-            for action in snapshot.operator_requests
-            if action.subject in (made if action.kind is RequestKind.UNDO else about)
+            request
+            for request in snapshot.operator_requests
+            if request.subject in (change_ids if request.kind is RequestKind.UNDO else subjects)
         ),
     )

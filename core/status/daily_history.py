@@ -1,7 +1,7 @@
-"""Thirty days, day by day, from the rows of cases and changes: no state of its own.
+"""The last thirty days, day by day, derived from cases and changes. Pure.
 
-A case that ended and came back has one row, which tells of its last life only. Closed cases are
-kept for longer than is looked back, so what is shown here is whole otherwise. Days are UTC's.
+A case that was reopened has one row, which covers its last opening only. Closed cases are kept for
+longer than thirty days, so the history is complete otherwise. Days are in UTC.
 """
 
 from collections import Counter
@@ -19,58 +19,58 @@ HISTORY_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class DailyCounts:
-    """One day: cases open at its end by severity, opened and closed in it, changes made in it.
-
-    `opened` and `closed` count also what was over within the day.
-    """
+    """The numbers of one day."""
 
     day: date
     open_by_severity: Mapping[Severity, int] = field(default_factory=dict)
+    """Cases open at the end of the day."""
     opened_count: int = 0
+    """Cases opened on the day, including those closed on the same day."""
     closed_count: int = 0
     change_count: int = 0
+    """Changes made on the day that still are in effect."""
 
     @property
     def open_count(self) -> int:
-        """Cases of any severity open at the day's end."""
+        """Open cases of any severity at the end of the day."""
         return sum(self.open_by_severity.values())
 
 
 def build_daily_history(
     cases: Iterable[Case], changes: Iterable[ChangeRecord], now: datetime
 ) -> tuple[DailyCounts, ...]:
-    """The last thirty days, oldest first; the last one is today up to now."""
+    """The last thirty days, oldest first; the last one is today so far."""
     first = get_utc_date(now) - timedelta(days=HISTORY_DAYS - 1)
     opened: Counter[date] = Counter()
     closed: Counter[date] = Counter()
-    moved: Counter[tuple[date, Severity]] = Counter()
+    deltas: Counter[tuple[date, Severity]] = Counter()
     for case in cases:
         begin, end = (
             get_utc_date(case.opened_at),
             get_utc_date(case.closed_at) if case.closed_at else None,
         )
         opened[begin] += 1
-        # What was open before the first day shown is open on it, unless it ended before as well.
-        moved[max(begin, first), case.severity] += 1
+        # A case opened before the first day counts from that day on, unless it was closed before.
+        deltas[max(begin, first), case.severity] += 1
         if end:
             closed[end] += 1
-            moved[max(end, first), case.severity] -= 1
+            deltas[max(end, first), case.severity] -= 1
     made = Counter(get_utc_date(record.at) for record in changes if is_change_made(record))
     return tuple(
         DailyCounts(day, levels, opened[day], closed[day], made[day])
-        for day, levels in accumulate_open_counts(moved, first)
+        for day, levels in accumulate_open_counts(deltas, first)
     )
 
 
 def get_utc_date(moment: datetime) -> date:
-    """The day a moment belongs to."""
+    """The UTC date of a time."""
     return moment.astimezone(UTC).date()
 
 
 def accumulate_open_counts(
     deltas: Mapping[tuple[date, Severity], int], first: date
 ) -> Iterable[tuple[date, dict[Severity, int]]]:
-    """What has come together by the end of each day."""
+    """The numbers of open cases at the end of each day, from their daily differences."""
     levels = dict.fromkeys(Severity, 0)
     for number in range(HISTORY_DAYS):
         day = first + timedelta(days=number)

@@ -1,8 +1,8 @@
-"""How one guard stands: when it looked and what it saw, what is open, what waits for a person.
+"""The parts of one guard's status: timing, coverage, pending decisions, exemptions, requests.
 
-Derived from what the ledger remembers and nothing else, so that the page, the JSON, the health
-check and the digest can only say the same. Silence is not health: a guard that should have looked
-and did not is late, and one that never looked is not well.
+They are derived from the ledger alone, so that the page, the JSON, the health check and the digest
+agree. Silence is not health: a guard that missed its schedule is late, and one that never scanned
+needs attention. Pure.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from core.status.run_history import PENDING_STATUSES, RunSummary
 from core.tenant.changes import Change, parse_change
 
 DEFAULT_RUN_MINUTES = 8.0
-# What a run may take besides asking: to begin, to write down, to tell.
+# Time a run needs besides reading the tenant: to start, to save its state, to notify.
 RUN_MARGIN = timedelta(minutes=2)
 RECENT_REQUEST_WINDOW = timedelta(days=30)
 ENDING_SOON_WINDOW = timedelta(days=14)
@@ -31,7 +31,7 @@ EXPIRED_WINDOW = timedelta(days=30)
 
 
 class Health(StrEnum):
-    """How well something is, the worst last: of a guard, and of all of them."""
+    """The health of a guard or of the whole app, in order of badness."""
 
     OFF = "off"
     OK = "ok"
@@ -40,84 +40,81 @@ class Health(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Greater is worse."""
+        """The order of badness; greater is worse."""
         return list(Health).index(self)
 
 
 @dataclass(frozen=True, slots=True)
 class GuardData:
-    """What the ledger knows of one guard, as the caller gathered it.
-
-    `runs` are its newest documents (`Ledger.history`; a day's worth tells of the last complete
-    look). `unreadable` says why there is no memory, when the state could not be read.
-    """
+    """What the ledger holds of one guard."""
 
     config: GuardConfig
     snapshot: GuardSnapshot = field(default_factory=GuardSnapshot)
     runs: Sequence[Mapping[str, object]] = ()
+    """The newest run documents; a day of them includes the last complete scan."""
     shards: Mapping[int, ShardStatus] = field(default_factory=dict)
     read_error: str = ""
+    """Why the state could not be read; empty if it was."""
 
 
 @dataclass(frozen=True, slots=True)
 class HealthReason:
-    """Why something is not well, in a sentence. Foreign words in it are not escaped.
-
-    Of reasons that are as bad, those of a higher `grade` come first.
-    """
+    """A reason why the health is not ok, as a sentence. Its text is not escaped."""
 
     health: Health
     text: str
     guard: str = ""
     severity: Severity = Severity.MEDIUM
+    """Orders reasons of the same health."""
 
     @property
     def rank(self) -> tuple[int, int]:
-        """Sorts the worst first."""
+        """A sort key that puts the worst first."""
         return -self.health.rank, -self.severity
 
 
 @dataclass(frozen=True, slots=True)
 class ScanProgress:
-    """A look at the whole tenant that goes on over several runs, or in the queue.
-
-    `pieces` of `total` shards are done, `busy` are worked on; 0 of 0 when runs follow each other.
-    """
+    """A scan of the whole tenant that takes several runs, or shards in the queue."""
 
     started_at: datetime
     shards_done: int = 0
     shards_total: int = 0
+    """0 when consecutive runs continue the scan without shards."""
     shards_busy: int = 0
+    """Shards that a worker holds now."""
     stalled_count: int = 0
+    """How many earlier passes stalled and were restarted."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanTiming:
-    """When a guard looked and when it has to again.
-
-    `last` is its newest run of any outcome, `looked` the newest that saw all of the tenant, None
-    when no run that is still known did. `due` is when it should look next; past by more than the
-    grace, it is `late` by so much since `missed`.
-    """
+    """When a guard scanned the tenant, and when it is due."""
 
     schedule: str
     schedule_text: str
     last_run: RunSummary | None = None
+    """The newest run that scanned or failed."""
     last_complete_at: datetime | None = None
+    """When the newest complete scan finished; None if no run on record completed one."""
     next_due_at: datetime | None = None
     missed_due_at: datetime | None = None
+    """The due time that the guard missed; None unless it is late."""
     late_by: timedelta = timedelta()
+    """How late the guard is beyond its grace; zero if it is on time."""
     never_scanned: bool = False
     run_requested_at: datetime | None = None
+    """When an operator requested a run that is still pending."""
     progress: ScanProgress | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ScanCoverage:
-    """How much of the tenant the newest look read, as `core.model.run_document.coverage` has it."""
+    """How much of the tenant the newest scan read."""
 
     at: datetime
     noun: str
+    """What the guard counts, such as "mailboxes"."""
     read_count: int
     population: int
     unread_count: int = 0
@@ -126,38 +123,37 @@ class ScanCoverage:
 
     @property
     def share(self) -> float:
-        """From 0 to 1; of nothing, all. Never 1 while anything was not read."""
+        """Fraction read, 0 to 1; 1 if there were no objects, below 1 if anything was not read."""
         share = self.read_count / self.population if self.population else 1.0
-        whole = self.read_count >= self.population and not self.unread_count
-        return min(share, 1.0) if whole else min(share, 0.9999)
+        is_complete = self.read_count >= self.population and not self.unread_count
+        return min(share, 1.0) if is_complete else min(share, 0.9999)
 
 
 @dataclass(frozen=True, slots=True)
 class PendingDecision:
-    """Something only a person can decide.
-
-    `kind` is plan, contested, ask, refused, failed or half-made. For a plan, `plan` is the hash
-    that releases it and `would` what it would change: pairs of a kind of change and a subject,
-    `exact` when these are known to be those of the hash.
-    """
+    """A decision that only an operator can make."""
 
     guard: str
     title: str
     kind: str
+    """plan, contested, ask, refused, failed or half-made."""
     subject: str
     summary: str
     since: datetime
     case_key: str = ""
     severity: Severity = Severity.HIGH
     plan: str = ""
+    """For a plan, the hash that releases it."""
     planned_changes: tuple[tuple[str, str], ...] = ()
+    """For a plan, what it would change: pairs of a kind of change and a subject."""
     is_exact: bool = False
+    """Whether `planned_changes` are exactly those of the hash."""
     acknowledged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ExemptionView:
-    """An exemption, with the name of what it is about as far as a case tells it."""
+    """An exemption, with the name and the case of its subject where a case is known."""
 
     guard: str
     exemption: Exemption
@@ -168,7 +164,7 @@ class ExemptionView:
 
 
 # ----------------------------------------------------------------------------------------------
-# Time
+# Timing and coverage
 # ----------------------------------------------------------------------------------------------
 
 
@@ -179,56 +175,54 @@ def compute_scan_timing(
     since: datetime | None,
     grace: timedelta,
 ) -> ScanTiming:
-    """When a guard looked, when it has to, whether it is late.
+    """When a guard scanned, when it is due, and whether it is late.
 
-    A guard that never ran counts from `since`: the first moment at which any guard is known to
-    have run, because then the app was there.
+    A guard that never ran is measured from `since`, the first time any guard is known to have run:
+    the app was deployed by then. `grace` is how long a run may take.
     """
-    duty, memory = data.config, data.snapshot
-    cron = CronSchedule.parse(duty.schedule)
-    looks = [run for run in runs if run.has_scanned]
-    state = memory.state
-    never = not looks and state.population is None and state.scan_pass is None
-    waiting = [run.started_at for run in runs if run.status in PENDING_STATUSES]
-    known = ScanTiming(
-        schedule=duty.schedule,
+    config, state = data.config, data.snapshot.state
+    cron = CronSchedule.parse(config.schedule)
+    scans = [run for run in runs if run.has_scanned]
+    requested = [run.started_at for run in runs if run.status in PENDING_STATUSES]
+    timing = ScanTiming(
+        schedule=config.schedule,
         schedule_text=cron.describe_schedule(),
         last_run=next((run for run in runs if run.has_scanned or run.status == "failed"), None),
         last_complete_at=next(
             (run.finished_at or run.started_at for run in runs if run.status == "done"), None
         ),
-        never_scanned=never,
-        run_requested_at=waiting[0] if waiting else None,
+        never_scanned=not scans and state.population is None and state.scan_pass is None,
+        run_requested_at=requested[0] if requested else None,
         progress=measure_scan_progress(state.scan_pass, data.shards) if state.scan_pass else None,
     )
-    if duty.mode is Mode.OFF:
-        return known
-    sign = max((run.last_active_at for run in looks), default=since)
-    missed = cron.find_next(sign) if sign else None
-    late = now - missed if missed and now - missed > grace else timedelta()
+    if config.mode is Mode.OFF:
+        return timing
+    last_active = max((run.last_active_at for run in scans), default=since)
+    due = cron.find_next(last_active) if last_active else None
+    late = now - due if due and now - due > grace else timedelta()
     return replace(
-        known, next_due_at=cron.find_next(now), missed_due_at=missed if late else None, late_by=late
+        timing, next_due_at=cron.find_next(now), missed_due_at=due if late else None, late_by=late
     )
 
 
 def measure_scan_progress(scan_pass: ScanPass, shards: Mapping[int, ShardStatus]) -> ScanProgress:
-    """How far a look has come that no run has finished."""
-    mine = [
-        held
-        for number, held in shards.items()
-        if held.shard.pass_id == scan_pass.id and number < scan_pass.shard_count
+    """How far an unfinished scan has come."""
+    current = [
+        status
+        for number, status in shards.items()
+        if status.shard.pass_id == scan_pass.id and number < scan_pass.shard_count
     ]
     return ScanProgress(
         started_at=scan_pass.started_at,
-        shards_done=sum(held.shard.done for held in mine),
+        shards_done=sum(status.shard.done for status in current),
         shards_total=scan_pass.shard_count,
-        shards_busy=sum(held.is_claimed and not held.shard.done for held in mine),
+        shards_busy=sum(status.is_claimed and not status.shard.done for status in current),
         stalled_count=scan_pass.stalled_count,
     )
 
 
 def find_latest_coverage(config: GuardConfig, runs: Iterable[RunSummary]) -> ScanCoverage | None:
-    """What the newest look read; None when no run that is known looked."""
+    """What the newest scan read; None if no run on record scanned."""
     run = next((run for run in runs if run.has_scanned), None)
     if run is None:
         return None
@@ -249,12 +243,12 @@ def find_latest_coverage(config: GuardConfig, runs: Iterable[RunSummary]) -> Sca
 
 
 def sort_cases(cases: Iterable[Case]) -> tuple[Case, ...]:
-    """The gravest first, then the oldest."""
+    """Cases in order: the most severe first, then the oldest."""
     return tuple(sorted(cases, key=lambda case: (-case.severity, case.opened_at, case.key)))
 
 
 # ----------------------------------------------------------------------------------------------
-# What waits for a person
+# Decisions
 # ----------------------------------------------------------------------------------------------
 
 DECISION_KINDS = {
@@ -266,12 +260,12 @@ DECISION_KINDS = {
 
 
 def list_decisions(data: GuardData, runs: Sequence[RunSummary]) -> Iterator[PendingDecision]:
-    """Everything about a guard that a person has to decide, the gravest and oldest first."""
-    duty, memory = data.config, data.snapshot
-    name, title = duty.guard.name, duty.guard.title
-    for case in sort_cases(select_open_cases(memory.cases.values())):
+    """The decisions of a guard that wait for an operator, the most severe and oldest first."""
+    config, snapshot = data.config, data.snapshot
+    name, title = config.guard.name, config.guard.title
+    for case in sort_cases(select_open_cases(snapshot.cases.values())):
         if case.kind == "brake":
-            yield build_plan_decision(duty, memory, case, runs)
+            yield build_plan_decision(config, snapshot, case, runs)
         elif case.verdict in DECISION_KINDS:
             yield PendingDecision(
                 guard=name,
@@ -284,23 +278,23 @@ def list_decisions(data: GuardData, runs: Sequence[RunSummary]) -> Iterator[Pend
                 severity=case.severity,
                 acknowledged=case.acknowledged_at is not None,
             )
-    for record in memory.changes:
+    for record in snapshot.changes:
         if is_partially_applied(record):
-            known = memory.cases.get(record.case_key)
+            affected_case = snapshot.cases.get(record.case_key)
             yield PendingDecision(
                 guard=name,
                 title=title,
                 kind="half-made",
                 subject=record.subject,
-                summary=f"{record.kind} was begun and not finished: {record.note or 'no answer'}",
+                summary=f"{record.kind} was applied in part: {record.note or 'no response'}",
                 since=record.at,
-                case_key=known.key if known else "",
-                severity=known.severity if known else Severity.HIGH,
+                case_key=affected_case.key if affected_case else "",
+                severity=affected_case.severity if affected_case else Severity.HIGH,
             )
 
 
 def is_partially_applied(record: ChangeRecord) -> bool:
-    """True for a change whose first step was sent and whose last was not."""
+    """Whether the first step of a change was sent and its last was not."""
     return record.state is ChangeState.INTENDED and bool(record.before)
 
 
@@ -344,14 +338,14 @@ def list_planned_changes(snapshot: GuardSnapshot) -> Iterator[tuple[Case, Change
 
 
 # ----------------------------------------------------------------------------------------------
-# What people did
+# Exemptions, requests, changes
 # ----------------------------------------------------------------------------------------------
 
 
 def list_exemption_views(
     guard: str, snapshot: GuardSnapshot, now: datetime
 ) -> tuple[ExemptionView, ...]:
-    """The exemptions, those that end first in front; expired ones for a while after them."""
+    """The exemptions in order of their end; those that expired lately come last."""
     by_object = {case.object_id: case for case in snapshot.cases.values()}
     found = []
     for subject, exemption in snapshot.exemptions.items():
@@ -374,11 +368,11 @@ def list_exemption_views(
 
 
 def list_recent_requests(snapshot: GuardSnapshot, now: datetime) -> tuple[OperatorRequest, ...]:
-    """What people asked for lately, and all that still waits for its answer."""
+    """The requests of the last 30 days, and all that are not processed yet."""
     return tuple(
-        action
-        for action in snapshot.operator_requests
-        if now - action.at <= RECENT_REQUEST_WINDOW or action.state is RequestState.REQUESTED
+        request
+        for request in snapshot.operator_requests
+        if now - request.at <= RECENT_REQUEST_WINDOW or request.state is RequestState.REQUESTED
     )
 
 

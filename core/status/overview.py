@@ -1,9 +1,9 @@
-"""Everything people look at, as one value: how each guard stands, and how all of it does.
+"""The status of every guard and of the whole app, as one value for all surfaces.
 
-    the ledger ─► Standing, one a guard ─► status() ─► the page, status.json, the digest, health
+    ledger ─► GuardData, one a guard ─► build_status() ─► page, status.json, digest, health check
 
-`failing`: Exoguard does not see, or does not speak. `attention`: it does, and somebody is needed.
-`ok` has to be earned: every guard that is on has looked in time and seen all, nothing waits.
+`failing`: Exoguard misses part of the tenant, or cannot notify. `attention`: it works, and an
+operator is needed. `ok`: every guard that is on scanned on time and completely, and nothing waits.
 """
 
 import asyncio
@@ -46,36 +46,37 @@ from core.time_format import format_duration, format_time
 
 # Enough runs to include the last complete scan of a guard that runs every quarter of an hour.
 MAX_RUNS = 120
-# News that wait for longer are not on their way: the channel does not take them.
+# Notifications that wait for longer are not in transit: the channel does not accept them.
 DELIVERY_GRACE = timedelta(minutes=30)
-# The kinds of cases that say Exoguard itself is hindered.
+# The kinds of cases about Exoguard itself: it misses data or cannot act.
 DEGRADED_KINDS = {
-    "blind": "cannot see part of the tenant",
+    "blind": "part of the tenant cannot be read",
     "credential": "the app cannot sign in to the tenant",
     "permission-missing": "a permission is missing",
-    "scan-stalled": "the look in shards stood still",
-    "shard-failed": "some mailboxes could not be looked at",
-    "state-unreadable": "rows of the state are not understood",
+    "scan-stalled": "a scan in shards stalled",
+    "shard-failed": "some mailboxes could not be scanned",
+    "state-unreadable": "rows of the state cannot be decoded",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class GuardStatus:
-    """How one guard stands. `open` are its open cases, the gravest and oldest first.
-
-    `remembered` are the keys of those cases of the changes `lately` made that are still known.
-    """
+    """The status of one guard."""
 
     config: GuardConfig
     health: Health
     reasons: tuple[HealthReason, ...]
+    """Why the health is not ok, the worst first."""
     timing: ScanTiming
     coverage: ScanCoverage | None = None
     open_cases: tuple[Case, ...] = ()
+    """The open cases, the most severe and oldest first."""
     counts: StatusCounts = field(default_factory=StatusCounts)
     decisions: tuple[PendingDecision, ...] = ()
     recent_changes: tuple[ChangeRecord, ...] = ()
+    """The changes attempted in the last seven days, newest first."""
     known_cases: frozenset[str] = frozenset()
+    """The keys of the cases of recent changes that are still on record."""
     exemptions: tuple[ExemptionView, ...] = ()
     missing_permissions: tuple[Case, ...] = ()
     operator_requests: tuple[OperatorRequest, ...] = ()
@@ -95,25 +96,25 @@ class GuardStatus:
 
 @dataclass(frozen=True, slots=True)
 class PermissionStatus:
-    """What the app may do and no enabled guard needs, as the newest runs found it.
+    """The permissions the app holds and no enabled guard needs, as of the newest runs.
 
-    `at` is when, None where no run told. What is not known is not too much. What is missing is a
-    case of the guard that lacks it: the runs that look are the ones to say so.
+    Unknown permissions are not excess. A missing permission is a case of the guard that lacks it.
     """
 
     excess: ExcessPermissions
     grants: GrantedPermissions = field(default_factory=GrantedPermissions)
     known_since: datetime | None = None
+    """When a run last read the permissions; None if none did."""
 
     @property
     def excess_names(self) -> tuple[str, ...]:
-        """The names of what could be taken away."""
+        """The names of the permissions that can be revoked."""
         return (*self.excess.app_roles, *self.excess.cmdlets)
 
 
 @dataclass(frozen=True, slots=True)
 class TenantStatus:
-    """All of it, at one moment. `reasons` say why it is not ok, the worst first."""
+    """The status of all guards at one timing. `reasons` are the worst first."""
 
     at: datetime
     health: Health
@@ -129,13 +130,13 @@ class TenantStatus:
 
     @property
     def missing_permissions(self) -> tuple[tuple[GuardStatus, Case], ...]:
-        """The permissions guards lack: the gravest first."""
+        """The permissions that guards lack, the most severe first."""
         every = ((guard, case) for guard in self.guards for case in guard.missing_permissions)
         return tuple(sorted(every, key=lambda pair: (-pair[1].severity, pair[1].subject)))
 
     @property
     def decisions(self) -> tuple[PendingDecision, ...]:
-        """What waits for a person, of all guards: plans first, then the gravest and oldest."""
+        """The decisions of all guards: plans first, then the most severe and oldest."""
         every = (one for guard in self.guards for one in guard.decisions)
         return tuple(
             sorted(
@@ -145,20 +146,20 @@ class TenantStatus:
 
     @property
     def exemptions(self) -> tuple[ExemptionView, ...]:
-        """The exemptions of all guards, those that end first in front, expired ones last."""
+        """The exemptions of all guards in order of their end, expired ones last."""
         every = (one for guard in self.guards for one in guard.exemptions)
         return tuple(sorted(every, key=lambda one: (not one.in_force, one.exemption.until)))
 
     @property
     def recent_changes(self) -> tuple[tuple[GuardStatus, ChangeRecord], ...]:
-        """What was changed in the last week, newest first."""
+        """The changes attempted in the last seven days, newest first."""
         every = ((guard, record) for guard in self.guards for record in guard.recent_changes)
         return tuple(sorted(every, key=lambda pair: pair[1].at, reverse=True))
 
     @property
     def operator_requests(self) -> tuple[tuple[GuardStatus, OperatorRequest], ...]:
-        """What people asked for lately, newest first."""
-        every = ((guard, action) for guard in self.guards for action in guard.operator_requests)
+        """The recent operator requests of all guards, newest first."""
+        every = ((guard, one) for guard in self.guards for one in guard.operator_requests)
         return tuple(sorted(every, key=lambda pair: pair[1].at, reverse=True))
 
 
@@ -184,18 +185,18 @@ async def load_guard_data(ledger: Ledger, config: GuardConfig) -> GuardData:
 def build_status(
     all_data: Sequence[GuardData], now: datetime, run_minutes: float = DEFAULT_RUN_MINUTES
 ) -> TenantStatus:
-    """How everything stands now. `run_minutes` is the setting of that name: the grace of a run."""
-    runs = [parse_runs(standing.runs, now) for standing in all_data]
-    since = min((run.started_at for known in runs for run in known), default=None)
+    """The status as of `now`. `run_minutes` is how long a run may take, from the settings."""
+    runs = [parse_runs(data.runs, now) for data in all_data]
+    since = min((run.started_at for one in runs for run in one), default=None)
     grace = timedelta(minutes=run_minutes) + RUN_MARGIN
     guards = tuple(
-        build_guard_status(standing, known, now, since, grace)
-        for standing, known in zip(all_data, runs, strict=True)
+        build_guard_status(data, of_guard, now, since, grace)
+        for data, of_guard in zip(all_data, runs, strict=True)
     )
-    rights = build_permission_status([standing.config for standing in all_data], runs)
+    permissions = build_permission_status([data.config for data in all_data], runs)
     reasons = sorted(
         [
-            *list_overall_reasons(guards, rights),
+            *list_overall_reasons(guards, permissions),
             *(one for guard in guards for one in guard.reasons),
         ],
         key=lambda reason: reason.rank,
@@ -205,10 +206,10 @@ def build_status(
         health=get_worst_health(reasons),
         reasons=tuple(reasons),
         guards=guards,
-        permissions=rights,
+        permissions=permissions,
         history=build_daily_history(
-            [case for standing in all_data for case in standing.snapshot.cases.values()],
-            [record for standing in all_data for record in standing.snapshot.changes],
+            [case for data in all_data for case in data.snapshot.cases.values()],
+            [record for data in all_data for record in data.snapshot.changes],
             now,
         ),
     )
@@ -221,49 +222,49 @@ def build_guard_status(
     since: datetime | None,
     grace: timedelta,
 ) -> GuardStatus:
-    """How one guard stands."""
-    duty, memory = data.config, data.snapshot
-    open_cases = sort_cases(select_open_cases(memory.cases.values()))
-    recent = list_recent_changes(memory, now)
+    """The status of one guard."""
+    config, snapshot = data.config, data.snapshot
+    open_cases = sort_cases(select_open_cases(snapshot.cases.values()))
+    recent = list_recent_changes(snapshot, now)
     decisions = tuple(list_decisions(data, runs))
-    found = GuardStatus(
-        config=duty,
+    status = GuardStatus(
+        config=config,
         health=Health.OK,
         reasons=(),
         timing=compute_scan_timing(data, runs, now, since, grace),
-        coverage=find_latest_coverage(duty, runs),
+        coverage=find_latest_coverage(config, runs),
         open_cases=open_cases,
-        counts=count_guard(memory, sum(not one.acknowledged for one in decisions), now),
+        counts=count_guard(snapshot, sum(not one.acknowledged for one in decisions), now),
         decisions=decisions,
         recent_changes=recent,
-        known_cases=frozenset(one.case_key for one in recent if one.case_key in memory.cases),
-        exemptions=list_exemption_views(duty.guard.name, memory, now),
+        known_cases=frozenset(one.case_key for one in recent if one.case_key in snapshot.cases),
+        exemptions=list_exemption_views(config.guard.name, snapshot, now),
         missing_permissions=tuple(case for case in open_cases if case.kind == "permission-missing"),
-        operator_requests=list_recent_requests(memory, now),
-        unreadable_rows=memory.unreadable_rows,
+        operator_requests=list_recent_requests(snapshot, now),
+        unreadable_rows=snapshot.unreadable_rows,
         read_error=data.read_error,
     )
-    if duty.mode is Mode.OFF:
-        return replace(found, health=Health.OFF)
+    if config.mode is Mode.OFF:
+        return replace(status, health=Health.OFF)
     reasons = tuple(
         sorted(
-            [*list_failure_reasons(found, now), *list_attention_reasons(found)],
+            [*list_failure_reasons(status, now), *list_attention_reasons(status)],
             key=lambda reason: reason.rank,
         )
     )
-    return replace(found, health=get_worst_health(reasons), reasons=reasons)
+    return replace(status, health=get_worst_health(reasons), reasons=reasons)
 
 
 def get_worst_health(reasons: Iterable[HealthReason]) -> Health:
-    """The worst of all, ok when there is no reason for anything else."""
+    """The worst health of all reasons; ok without reasons."""
     return max((reason.health for reason in reasons), key=lambda one: one.rank, default=Health.OK)
 
 
 def build_permission_status(
     configs: Sequence[GuardConfig], runs: Sequence[Sequence[RunSummary]]
 ) -> PermissionStatus:
-    """What the newest runs that could tell found the app to be allowed."""
-    every = sorted((run for known in runs for run in known), key=lambda run: run.started_at)
+    """The permissions that the newest runs read."""
+    every = sorted((run for one in runs for run in one), key=lambda run: run.started_at)
     roles = cmdlets = at = None
     for run in every:
         if run.granted_permissions.app_roles is not None:
@@ -275,75 +276,74 @@ def build_permission_status(
 
 
 # ----------------------------------------------------------------------------------------------
-# Reasons, in words
+# Reasons
 # ----------------------------------------------------------------------------------------------
 
 
 def list_failure_reasons(guard: GuardStatus, now: datetime) -> Iterator[HealthReason]:
-    """What keeps a guard from seeing or speaking."""
+    """Why a guard misses part of the tenant or cannot notify."""
     if guard.read_error:
-        why = f"its state cannot be read: {guard.read_error}"
-        yield HealthReason(Health.FAILING, why, guard.name)
+        text = f"its state cannot be read: {guard.read_error}"
+        yield HealthReason(Health.FAILING, text, guard.name)
         return
     yield from list_missed_scan_reasons(guard)
-    for kind, words in DEGRADED_KINDS.items():
+    for kind, text in DEGRADED_KINDS.items():
         cases = [case for case in guard.open_cases if case.kind == kind]
         if cases:
-            grave = max(case.severity for case in cases) >= Severity.HIGH
-            level = Health.FAILING if grave else Health.ATTENTION
-            yield HealthReason(level, append_count(words, len(cases)), guard.name)
+            is_severe = max(case.severity for case in cases) >= Severity.HIGH
+            health = Health.FAILING if is_severe else Health.ATTENTION
+            yield HealthReason(health, append_count(text, len(cases)), guard.name)
     if guard.unreadable_rows and not any(
         case.kind == "state-unreadable" for case in guard.open_cases
     ):
         rows = pluralize("row", guard.unreadable_rows)
-        why = f"{guard.unreadable_rows} {rows} of its state not understood"
-        yield HealthReason(Health.ATTENTION, why, guard.name)
-    waiting = guard.counts.pending
-    if waiting.oldest_at and now - waiting.oldest_at > DELIVERY_GRACE:
-        alerts = f"{waiting.total} {pluralize('alert', waiting.total)}"
-        why = f"{alerts} not taken by the channel for {format_duration(now - waiting.oldest_at)}"
-        yield HealthReason(Health.FAILING, why, guard.name)
+        text = f"{guard.unreadable_rows} {rows} of its state cannot be decoded"
+        yield HealthReason(Health.ATTENTION, text, guard.name)
+    pending = guard.counts.pending
+    if pending.oldest_at and now - pending.oldest_at > DELIVERY_GRACE:
+        number = f"{pending.total} {pluralize('notification', pending.total)}"
+        text = f"{number} pending for {format_duration(now - pending.oldest_at)}"
+        yield HealthReason(Health.FAILING, text, guard.name)
 
 
 def list_missed_scan_reasons(guard: GuardStatus) -> Iterator[HealthReason]:
-    """What its runs, or their absence, say against a guard."""
-    time, name = guard.timing, guard.name
-    if time.late_by:
-        ran = "never looked" if time.never_scanned else "not looked"
-        since = f", due since {format_time(time.missed_due_at)}" if time.missed_due_at else ""
+    """Scans that a guard missed, or that failed."""
+    timing, name = guard.timing, guard.name
+    if timing.late_by:
+        ran = "never scanned" if timing.never_scanned else "not scanned"
+        since = f", due since {format_time(timing.missed_due_at)}" if timing.missed_due_at else ""
         yield HealthReason(
-            Health.FAILING, f"late by {format_duration(time.late_by)}: it has {ran}{since}", name
+            Health.FAILING, f"late by {format_duration(timing.late_by)}: it has {ran}{since}", name
         )
-    elif time.never_scanned:
-        yield HealthReason(Health.ATTENTION, "it has not looked yet", name)
-    if time.last_run and time.last_run.status == "failed":
+    elif timing.never_scanned:
+        yield HealthReason(Health.ATTENTION, "it has not scanned yet", name)
+    if timing.last_run and timing.last_run.status == "failed":
         yield HealthReason(
-            Health.FAILING, f"its last run failed: {time.last_run.error or 'no reason'}", name
+            Health.FAILING, f"its last run failed: {timing.last_run.error or 'no reason'}", name
         )
-    if time.progress and time.progress.stalled_count:
-        yield HealthReason(
-            Health.FAILING, "its look at the tenant stood still and was begun anew", name
-        )
+    if timing.progress and timing.progress.stalled_count:
+        yield HealthReason(Health.FAILING, "its scan stalled and was restarted", name)
 
 
 def list_attention_reasons(guard: GuardStatus) -> Iterator[HealthReason]:
-    """What a person has to look at."""
+    """What an operator has to look at."""
     name = guard.name
     plans = [one for one in guard.decisions if one.kind == "plan"]
     if plans:
         yield HealthReason(Health.ATTENTION, "a plan waits for release", name, Severity.HIGH)
-    asked = [one for one in guard.decisions if one.kind != "plan" and not one.acknowledged]
-    if asked:
-        verb = "needs" if len(asked) == 1 else "need"
-        yield HealthReason(Health.ATTENTION, f"{len(asked)} {verb} a decision", name)
-    grave = [case for case in guard.open_cases if needs_attention(case)]
-    if grave:
+    waiting = [one for one in guard.decisions if one.kind != "plan" and not one.acknowledged]
+    if waiting:
+        number = guard.counts.decisions
+        text = f"{number} pending {pluralize('decision', number)}"
+        yield HealthReason(Health.ATTENTION, text, name)
+    unattended = [case for case in guard.open_cases if needs_attention(case)]
+    if unattended:
         text = describe_open_cases(guard.counts)
-        yield HealthReason(Health.ATTENTION, text, name, max(case.severity for case in grave))
-    seen = guard.coverage
-    if seen and seen.unread_count:
+        yield HealthReason(Health.ATTENTION, text, name, max(case.severity for case in unattended))
+    coverage = guard.coverage
+    if coverage and coverage.unread_count:
         yield HealthReason(
-            Health.ATTENTION, f"{seen.unread_count:,} of its {seen.noun} not readable", name
+            Health.ATTENTION, f"{coverage.unread_count:,} of its {coverage.noun} not readable", name
         )
 
 
@@ -360,7 +360,7 @@ def format_severity_counts(counts: Mapping[Severity, int]) -> str:
 
 
 def needs_attention(case: Case) -> bool:
-    """Whether an open case is a reason to look: high ones always, medium ones until known."""
+    """Whether an open case needs an operator: high ones always, medium ones until acknowledged."""
     if case.kind in DEGRADED_KINDS or case.kind == "brake":
         return False
     if case.severity >= Severity.HIGH:
@@ -371,21 +371,20 @@ def needs_attention(case: Case) -> bool:
 def list_overall_reasons(
     guards: Sequence[GuardStatus], permissions: PermissionStatus
 ) -> Iterator[HealthReason]:
-    """What concerns all of them together."""
+    """Reasons that concern all guards together."""
     if all(guard.health is Health.OFF for guard in guards):
-        yield HealthReason(Health.ATTENTION, "every guard is off: nobody watches")
-    more = len(permissions.excess_names)
-    if more:
-        yield HealthReason(
-            Health.ATTENTION, f"the app has {more} {pluralize('permission', more)} no guard needs"
-        )
+        yield HealthReason(Health.ATTENTION, "every guard is off")
+    number = len(permissions.excess_names)
+    if number:
+        excess = f"{number} {pluralize('permission', number)}"
+        yield HealthReason(Health.ATTENTION, f"the app has {excess} that no guard needs")
 
 
 def pluralize(word: str, number: int) -> str:
-    """A word for one or several."""
+    """A noun in singular or plural, for a number."""
     return word if number == 1 else f"{word}s"
 
 
 def append_count(text: str, number: int) -> str:
-    """Words with their number, when it is more than one."""
+    """A text with a number, if that is more than one."""
     return text if number == 1 else f"{text} ({number})"

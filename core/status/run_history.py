@@ -1,7 +1,7 @@
-"""What a run's document says, read back from the state: as far as it can be believed.
+"""Run documents parsed back from the state, with tolerance. Pure.
 
-Another version may have written it, and what it tells of the tenant is foreign. So nothing here
-raises: what is not of its kind is not there, and a document without a beginning is no run.
+Another version may have written a document, and its texts are untrusted. Nothing here raises: a
+value of the wrong type counts as missing, and a document without status or start is not a run.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,23 +10,19 @@ from datetime import UTC, datetime, timedelta
 
 from core.tenant.port import GrantedPermissions
 
-# A document from so far in the future was not written by a clock that can be compared with.
+# A document from further in the future was written by a clock that cannot be trusted.
 MAX_CLOCK_SKEW = timedelta(minutes=10)
 MAX_TEXT_LENGTH = 600
 MAX_LIST_LENGTH = 2_000
 MAX_COUNT = 10**9
-# What a run can be after it looked at the tenant.
+# The statuses of a run that scanned the tenant.
 SCAN_STATUSES = ("done", "going on")
 PENDING_STATUSES = ("queued", "running")
 
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One run as its document tells it; the names are those of `core.model.RunReport`.
-
-    `changes` and `preview` are pairs of a kind of change and a subject, `omitted` how many rows of
-    theirs and of the findings did not fit. `granted` is what the app may do, as far as was known.
-    """
+    """One run as its document describes it; the fields are those of `core.model.runs.RunReport`."""
 
     run: str
     status: str
@@ -44,29 +40,32 @@ class RunSummary:
     delivered: bool | None = None
     error: str = ""
     changes: tuple[tuple[str, str], ...] = ()
+    """Pairs of a kind of change and a subject."""
     preview: tuple[tuple[str, str], ...] = ()
+    """The changes of the next run, in the same form."""
     omitted_count: int = 0
+    """Changes, previews and findings that did not fit into the document."""
     granted_permissions: GrantedPermissions = field(default_factory=GrantedPermissions)
 
     @property
     def has_scanned(self) -> bool:
-        """True for a run that got as far as looking at the tenant."""
+        """Whether the run scanned the tenant."""
         return self.status in SCAN_STATUSES
 
     @property
     def last_active_at(self) -> datetime:
-        """The last moment at which the run is known to have been alive."""
+        """The last time at which the run is known to have been active."""
         return max(self.started_at, self.finished_at or self.started_at)
 
 
 def parse_runs(documents: Iterable[Mapping[str, object]], now: datetime) -> tuple[RunSummary, ...]:
-    """The runs among documents, newest first; what is no run is left out."""
+    """The runs among documents, newest first; other documents are left out."""
     found = [run for run in (parse_run(document, now) for document in documents) if run]
     return tuple(sorted(found, key=lambda run: run.started_at, reverse=True))
 
 
 def parse_run(document: Mapping[str, object], now: datetime) -> RunSummary | None:
-    """The run a document speaks of. None when it has no status or no beginning."""
+    """The run that a document describes; None without a status or a start."""
     status = read_run_text(document.get("status"), 20)
     began = read_run_time(document.get("started"), now) or read_run_time(document.get("at"), now)
     if not status or began is None:
@@ -99,7 +98,7 @@ def parse_run(document: Mapping[str, object], now: datetime) -> RunSummary | Non
 
 
 def parse_run_grants(value: object) -> GrantedPermissions:
-    """What the app may do, by service; what is not a list is not known."""
+    """The permissions a run read, by service; None where the document has no list."""
     if not isinstance(value, Mapping):
         return GrantedPermissions()
     roles, cmdlets = value.get("graph"), value.get("exchange")
@@ -110,17 +109,17 @@ def parse_run_grants(value: object) -> GrantedPermissions:
 
 
 def read_run_text(value: object, limit: int = MAX_TEXT_LENGTH) -> str:
-    """A text, cut where it is too long."""
+    """A text, cut at `limit` characters."""
     return value[:limit] if isinstance(value, str) else ""
 
 
 def read_run_count(value: object) -> int:
-    """A number of things. True is no number."""
+    """A count within bounds, else 0. A boolean is not a count."""
     return value if type(value) is int and 0 <= value <= MAX_COUNT else 0
 
 
 def read_run_time(value: object, now: datetime) -> datetime | None:
-    """A time, in UTC, that has come."""
+    """A time in UTC that is not in the future, else None."""
     try:
         read = datetime.fromisoformat(value) if isinstance(value, str) else None
         if read is None or read.tzinfo is None or read > now + MAX_CLOCK_SKEW:
@@ -131,7 +130,7 @@ def read_run_time(value: object, now: datetime) -> datetime | None:
 
 
 def read_run_texts(value: object) -> tuple[str, ...]:
-    """The texts of a list."""
+    """The texts of a list; entries of other types are left out."""
     if not isinstance(value, list):
         return ()
     return tuple(
@@ -140,7 +139,7 @@ def read_run_texts(value: object) -> tuple[str, ...]:
 
 
 def read_run_changes(value: object) -> tuple[tuple[str, str], ...]:
-    """What rows say was changed: the kind and the subject."""
+    """The kind and subject of each change of a list."""
     if not isinstance(value, list):
         return ()
     return tuple(

@@ -169,7 +169,7 @@ def test_a_guard_that_never_ran_is_not_well_and_is_late_once_others_have_run() -
     other = GuardData(SIX_HOURLY, memory(), [ran(ago(hours=7)), ran(ago(minutes=10))])
     late = build_status([GuardData(QUARTERLY), other], NOW).guards[0]
     assert late.health is Health.FAILING
-    assert "never looked" in words(late)
+    assert "never scanned" in words(late)
 
 
 def test_a_guard_that_is_off_is_neither_late_nor_failing() -> None:
@@ -184,7 +184,7 @@ def test_a_guard_that_is_off_is_neither_late_nor_failing() -> None:
 
 def test_when_every_guard_is_off_nobody_watches_and_that_is_not_ok() -> None:
     found = build_status([GuardData(replace(QUARTERLY, mode=Mode.OFF))], NOW)
-    assert (found.health, words(found)) == (Health.ATTENTION, "every guard is off: nobody watches")
+    assert (found.health, words(found)) == (Health.ATTENTION, "every guard is off")
 
 
 def test_no_guard_at_all_is_not_ok_either() -> None:
@@ -239,7 +239,7 @@ def test_a_look_in_shards_shows_how_far_it_has_come() -> None:
 def test_a_round_that_stood_still_is_failing() -> None:
     stalled = ScanPass("r1", ago(minutes=12), ScanTotals(), stalled_count=2)
     found = of(ran(ago(minutes=5)), known=memory(state=replace(LOOKED, scan_pass=stalled)))
-    assert "stood still" in words(found)
+    assert "scan stalled" in words(found)
 
 
 # -- documents that are not what they should be ---------------------------------------------------
@@ -420,12 +420,12 @@ def test_alerts_the_channel_does_not_take_are_failing_after_a_while() -> None:
     found = of(ran(ago(minutes=5)), known=memory(old, operator_requests=(done, asked)))
     assert (found.counts.pending.case_count, found.counts.pending.request_count) == (1, 1)
     assert found.counts.pending.oldest_at == ago(hours=4)
-    assert words(found) == "2 alerts not taken by the channel for 4 hours"
+    assert words(found) == "2 notifications pending for 4 hours"
 
 
 def test_rows_nobody_understands_are_told() -> None:
     found = of(ran(ago(minutes=5)), known=memory(unreadable_rows=2))
-    assert words(found) == "2 rows of its state not understood"
+    assert words(found) == "2 rows of its state cannot be decoded"
 
 
 # -- what waits for a person ----------------------------------------------------------------------
@@ -500,7 +500,7 @@ def test_contested_asked_refused_failed_and_half_made_wait_for_a_person() -> Non
     found = of(ran(ago(minutes=5)), known=memory(*cases, changes=(begun, only_meant)))
     kinds = [one.kind for one in found.decisions]
     assert kinds == ["ask", "contested", "failed", "refused", "half-made"]
-    assert "5 need a decision" in words(found)
+    assert "5 pending decisions" in words(found)
 
 
 # -- exemptions, permissions, people --------------------------------------------------------------
@@ -543,7 +543,7 @@ def test_what_the_app_may_do_and_no_guard_needs_is_too_much() -> None:
     found = build_status([GuardData(duty, memory(), [newest, before])], NOW)
     assert found.permissions.excess_names == ("Domain.Read.All", "Set-User")
     assert found.permissions.known_since == ago(minutes=5)
-    assert "2 permissions no guard needs" in words(found)
+    assert "2 permissions that no guard needs" in words(found)
 
 
 @pytest.mark.parametrize("granted", [None, {}, {"graph": None, "exchange": None}, "all"])
