@@ -35,7 +35,8 @@ from tests.support.audit_builders import (
     filter_records,
 )
 from tests.support.builders import AUDIT_CONFIG, FORWARDING_CONFIG, SIGN_IN_CONFIG
-from tests.support.fakes.world import Clock, FakeLedger
+from tests.support.fakes.clock import Clock
+from tests.support.fakes.ledger import FakeLedger
 
 TICK = timedelta(milliseconds=1)
 

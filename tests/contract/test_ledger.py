@@ -21,7 +21,9 @@ from core.model.runs import RunReport
 from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals
 from core.ports import Ledger
 from sandbox.functions_host.azurite import Azurite
-from tests.support.fakes.world import DAY, START, Clock, FakeLedger, SimulatedCrash
+from tests.support.fakes.clock import START, Clock
+from tests.support.fakes.crash import SimulatedCrash
+from tests.support.fakes.ledger import DAY, FakeLedger
 from tests.support.ledgers import (
     DONE_SHARD,
     GUARD,

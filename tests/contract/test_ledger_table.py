@@ -40,7 +40,8 @@ from core.model.guards import Mode
 from core.model.runs import RunReport
 from core.model.state import GuardSnapshot, GuardState, ScanPass, Shard
 from sandbox.functions_host.azurite import Azurite
-from tests.support.fakes.world import DAY, START
+from tests.support.fakes.clock import START
+from tests.support.fakes.ledger import DAY
 from tests.support.ledgers import (
     DONE_SHARD,
     GUARD,

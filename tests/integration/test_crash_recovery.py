@@ -34,7 +34,8 @@ from sandbox.functions_host.azurite import Azurite
 from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
 from tests.support.builders import THREE_CONFIGS
-from tests.support.fakes.world import Clock, CrashInjector, SimulatedCrash
+from tests.support.fakes.clock import Clock
+from tests.support.fakes.crash import CrashInjector, SimulatedCrash
 from tests.support.hosted_app import expire_lease
 
 IDS = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(1, 4)]

@@ -27,9 +27,10 @@ from tests.resilience.oracle import (
     iter_saved_rows,
     log_guard_readings,
 )
+from tests.support.fakes.channel import DeliveredMessage
+from tests.support.fakes.crash import CrashInjector, SimulatedCrash
 from tests.support.fakes.state import SingleWrite
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.fakes.world import CrashInjector, DeliveredMessage, SimulatedCrash
 from tests.support.synthetic_guard import EngineHarness, SyntheticTenant
 
 type RecordingHarness = EngineHarness[RecordingTenant]

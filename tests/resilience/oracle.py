@@ -34,8 +34,11 @@ from core.tenant.mailbox_index import MailboxPage
 from core.tenant.mailboxes import Mailbox
 from core.tenant.port import Tenant
 from core.tenant.readings import Reading
+from tests.support.fakes.channel import DeliveredMessage
+from tests.support.fakes.crash import CrashInjector
+from tests.support.fakes.journal import Journal
+from tests.support.fakes.ledger import SavedTransaction
 from tests.support.fakes.state import SingleWrite
-from tests.support.fakes.world import CrashInjector, DeliveredMessage, Journal, SavedTransaction
 from tests.support.observe import observe_all
 
 

@@ -28,8 +28,8 @@ from tests.resilience.harness import (
     run_timer_and_queue,
 )
 from tests.resilience.oracle import find_violations
+from tests.support.fakes.ledger import DAY
 from tests.support.fakes.state import SingleWrite
-from tests.support.fakes.world import DAY
 from tests.support.synthetic_guard import ALERT_CONFIG, ENFORCE_CONFIG, SyntheticTenant
 
 EVIL = "x@evil.example"

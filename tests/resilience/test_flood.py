@@ -23,8 +23,10 @@ from core.tenant.mailboxes import Mailbox
 from tests.support.adaptive_cards import build_case, collect_texts, get_card_content
 from tests.support.adaptive_cards import build_report as report_of
 from tests.support.builders import FORWARDING_CONFIG
+from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.clock import Clock
+from tests.support.fakes.ledger import FakeLedger
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.fakes.world import Clock, FakeLedger, FakeNotificationChannel
 from tests.support.http_recorder import PERSON, ROOM, build_rule_row, build_scene, connect_sandbox
 from tests.support.synthetic_guard import EngineHarness, SyntheticTenant
 from tests.support.tenants import OWNERS

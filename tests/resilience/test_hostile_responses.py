@@ -22,7 +22,9 @@ from core.model.runs import RunReport
 from core.notifications.run_cards import build_cards
 from core.ports import World
 from tests.support.builders import AUDIT_CONFIG, FORWARDING_CONFIG, SIGN_IN_CONFIG
-from tests.support.fakes.world import Clock, FakeLedger, FakeNotificationChannel
+from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.clock import Clock
+from tests.support.fakes.ledger import FakeLedger
 from tests.support.http_recorder import Connection, build_scene, connect_sandbox
 from tests.support.tenants import MISCONFIGURED_SCENE
 

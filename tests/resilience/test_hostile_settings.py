@@ -13,7 +13,8 @@ from core.errors import SettingsError
 from core.guards.mailbox_forwarding.outbound import rank_domain_pattern
 from core.model.cases import Exemption
 from tests.support.builders import MINIMAL_SETTINGS
-from tests.support.fakes.world import DAY, START
+from tests.support.fakes.clock import START
+from tests.support.fakes.ledger import DAY
 
 PATTERNS = {name: value for name, value in vars(known).items() if isinstance(value, re.Pattern)}
 LONG = ("a" * 50_000, "a-" * 25_000, "a." * 25_000, "a.a-" * 12_500, "-" * 50_000)

@@ -24,8 +24,10 @@ from core.tenant.apps import DelegatedGrant
 from core.tenant.directory import Deletion
 from core.tenant.port import Tenant
 from core.tenant.surfaces import DELETIONS
+from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.clock import START, Clock
+from tests.support.fakes.ledger import FakeLedger
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.fakes.world import START, Clock, FakeLedger, FakeNotificationChannel
 from tests.support.guard_tenants import (
     OTHER_ACTOR,
     build_app_consent_tenant,

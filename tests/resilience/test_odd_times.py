@@ -36,7 +36,8 @@ from core.status.document import build_status_document
 from core.status.overview import build_status, load_guard_data
 from core.status.run_history import parse_run
 from sandbox.functions_host.azurite import Azurite
-from tests.support.fakes.world import DAY, START, Clock
+from tests.support.fakes.clock import START, Clock
+from tests.support.fakes.ledger import DAY
 from tests.support.synthetic_guard import (
     ALERT_CONFIG,
     DEEP_CHECK,

@@ -19,7 +19,7 @@ from core.model.changes import ChangeRecord, ChangeState
 from core.model.guards import ChangeLimit, GuardConfig, Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState, RunOptions
 from core.model.runs import RunReport
-from tests.support.fakes.world import CrashInjector, SimulatedCrash
+from tests.support.fakes.crash import CrashInjector, SimulatedCrash
 from tests.support.synthetic_guard import (
     ALERT_CONFIG,
     ENFORCE_CONFIG,

@@ -30,7 +30,9 @@ from tests.resilience.generators.staged import (
     get_object_cases,
     open_harness,
 )
-from tests.support.fakes.world import START, CrashInjector, FakeLedger, SimulatedCrash
+from tests.support.fakes.clock import START
+from tests.support.fakes.crash import CrashInjector, SimulatedCrash
+from tests.support.fakes.ledger import FakeLedger
 
 ATTACKED = START + timedelta(hours=24)
 SERVICES = ("graph", "exchange", "entra", "teams")

@@ -43,7 +43,9 @@ from tests.resilience.oracle import (
     find_exempted,
     iter_saved_rows,
 )
-from tests.support.fakes.world import DAY, START, Clock, CrashInjector, SimulatedCrash
+from tests.support.fakes.clock import START, Clock
+from tests.support.fakes.crash import CrashInjector, SimulatedCrash
+from tests.support.fakes.ledger import DAY
 from tests.support.synthetic_guard import ENFORCE_CONFIG, GUARD, ForwardItem, SyntheticTenant, judge
 
 SIZE = 7

@@ -29,7 +29,8 @@ from core.model.cases import Case, Exemption
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.state import GuardState
-from tests.support.fakes.world import DAY, START, get_row_key
+from tests.support.fakes.clock import START
+from tests.support.fakes.ledger import DAY, get_row_key
 from tests.support.http_recorder import build_scene, connect_sandbox
 from tests.support.synthetic_guard import (
     ALERT_CONFIG,

@@ -31,7 +31,8 @@ from core.status.change_texts import list_planned_kinds
 from core.tenant.port import Tenant
 from sandbox.functions_host.azurite import Azurite
 from tests.support.adaptive_cards import build_case, build_request
-from tests.support.fakes.world import START, Clock, FakeNotificationChannel
+from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.clock import START, Clock
 from tests.support.synthetic_guard import ENFORCE_CONFIG, SyntheticTenant
 
 GUARD = "toy"

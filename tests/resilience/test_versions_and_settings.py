@@ -33,7 +33,9 @@ from core.tenant.port import Tenant
 from sandbox.functions_host.azurite import Azurite
 from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
-from tests.support.fakes.world import DAY, START, Clock, FakeNotificationChannel
+from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.clock import START, Clock
+from tests.support.fakes.ledger import DAY
 from tests.support.synthetic_guard import (
     ALERT_CONFIG,
     ENFORCE_CONFIG,

@@ -14,7 +14,7 @@ from core.model.findings import Fact, Severity, Verdict
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.runs import RunReport
-from tests.support.fakes.world import START
+from tests.support.fakes.clock import START
 
 CARD_SCHEMA = json.loads(
     (Path(__file__).parents[1] / "data" / "adaptive-card-1.4.0.json").read_text(encoding="utf-8")

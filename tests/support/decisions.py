@@ -20,7 +20,7 @@ from core.tenant.changes import ClearMailboxForward
 from core.tenant.mailbox_index import MailboxPage
 from core.tenant.port import Tenant
 from core.tenant.readings import Reading
-from tests.support.fakes.world import START
+from tests.support.fakes.clock import START
 
 SURFACE = "mailboxes"
 

@@ -17,7 +17,8 @@ from core.model.findings import Fact, Severity, Verdict
 from core.model.requests import OperatorRequest, RequestKind
 from core.model.state import GuardState, ScanTotals, Shard
 from sandbox.functions_host.azurite import Azurite
-from tests.support.fakes.world import DAY, START
+from tests.support.fakes.clock import START
+from tests.support.fakes.ledger import DAY
 
 GUARD = "toy"
 

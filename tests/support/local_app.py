@@ -23,8 +23,10 @@ from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Fact, Severity, Verdict
 from core.notifications.run_cards import build_cards
 from core.ports import World
+from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.clock import START, Clock
+from tests.support.fakes.ledger import DAY, FakeLedger
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.fakes.world import DAY, START, Clock, FakeLedger, FakeNotificationChannel
 
 GUARD_NAME = "mailbox-audit"
 SAMPLES = {entry.name: entry.sample_text for entry in list_settings()}

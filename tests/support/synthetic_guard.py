@@ -33,15 +33,12 @@ from core.tenant.merging import PresenceTracker
 from core.tenant.port import GrantedPermissions, Tenant
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import GRANTS
+from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.clock import Clock
+from tests.support.fakes.crash import CrashInjector, SimulatedCrash
+from tests.support.fakes.journal import Journal
+from tests.support.fakes.ledger import FakeLedger
 from tests.support.fakes.state import SingleWrite
-from tests.support.fakes.world import (
-    Clock,
-    CrashInjector,
-    FakeLedger,
-    FakeNotificationChannel,
-    Journal,
-    SimulatedCrash,
-)
 
 DEEP_CHECK = "deep"
 RULES_SOURCE = "rules"

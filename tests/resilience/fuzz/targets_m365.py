@@ -83,7 +83,7 @@ from tests.resilience.generators.volumes import (
     dump_json,
     find_property_names,
 )
-from tests.support.fakes.world import START
+from tests.support.fakes.clock import START
 
 OWN_DOMAINS = OwnDomains.from_accepted_domains(
     [AcceptedDomain("contoso.com", includes_subdomains=True), AcceptedDomain("*.own.example")]

@@ -66,7 +66,7 @@ from tests.support.adaptive_cards import (
     get_card_content,
 )
 from tests.support.builders import THREE_CONFIGS
-from tests.support.fakes.world import START
+from tests.support.fakes.clock import START
 
 CARD_VALIDATOR = Draft6Validator(
     json.loads(

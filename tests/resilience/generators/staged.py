@@ -35,7 +35,8 @@ from sandbox.graph.identity import CLIENT_ID
 from sandbox.http_types import HttpRequest
 from sandbox.scenes.build import SCENES_FOLDER, resolve_dates
 from sandbox.server import Sandbox, SimulatedService
-from tests.support.fakes.world import START, Clock, FakeLedger
+from tests.support.fakes.clock import START, Clock
+from tests.support.fakes.ledger import FakeLedger
 
 BUDGET_MINUTES = 8
 

@@ -47,7 +47,8 @@ from core.tenant.surfaces import (
     USER_COUNT,
 )
 from sandbox.scenes.default_roles import ADMIN_GUID, ADMIN_ID
-from tests.support.fakes.world import CrashInjector, Journal
+from tests.support.fakes.crash import CrashInjector
+from tests.support.fakes.journal import Journal
 
 ADMIN_ROLE_HOLDER = RoleHolder(ADMIN_ID, "entra")
 ADMIN_MODULE_USER = ModuleUser(ADMIN_ID, ADMIN_GUID, "chief@sandbox.example", "User")

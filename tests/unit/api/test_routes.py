@@ -22,7 +22,8 @@ from core.model.cases import Case
 from core.model.findings import Fact, Severity, Verdict
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind
-from tests.support.fakes.world import DAY, START, Clock, FakeLedger
+from tests.support.fakes.clock import START, Clock
+from tests.support.fakes.ledger import DAY, FakeLedger
 
 GUARD = "mailbox-audit"
 ROUTE = {route.name: route for route in ROUTES}

@@ -18,7 +18,8 @@ from core.cli.formatting import (
 from core.model.cases import Exemption
 from core.model.changes import ChangeState
 from core.model.findings import Fact, Severity
-from tests.support.fakes.world import DAY, START
+from tests.support.fakes.clock import START
+from tests.support.fakes.ledger import DAY
 from tests.support.local_app import (
     GUARD_NAME,
     RAISE_AUDIT_AGE_CHANGE,

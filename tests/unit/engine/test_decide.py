@@ -33,7 +33,7 @@ from tests.support.decisions import (
     get_only_case,
     make_plan,
 )
-from tests.support.fakes.world import START
+from tests.support.fakes.clock import START
 
 # -- notifications -----------------------------------------------------------------------------
 

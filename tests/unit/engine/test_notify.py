@@ -20,8 +20,10 @@ from tests.support.adaptive_cards import (
     build_report,
     build_request,
 )
+from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.clock import START, Clock
+from tests.support.fakes.ledger import FakeLedger
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.fakes.world import START, Clock, FakeLedger, FakeNotificationChannel
 
 NEWS = (build_case(1, severity=Severity.CRITICAL), build_case(2), build_closed_case(3))
 RUN = build_report(*NEWS, operator_requests=(build_request(),))

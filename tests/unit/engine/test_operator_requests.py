@@ -18,7 +18,8 @@ from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState, RunOptions
 from core.model.runs import RunReport
 from core.model.state import GuardSnapshot
-from tests.support.fakes.world import DAY, START
+from tests.support.fakes.clock import START
+from tests.support.fakes.ledger import DAY
 from tests.support.synthetic_guard import (
     ALERT_CONFIG,
     ENFORCE_CONFIG,

@@ -24,8 +24,10 @@ from core.tenant.directory import Account
 from core.tenant.mail_flow import AcceptedDomain, InboxRule
 from core.tenant.mailboxes import Mailbox
 from tests.support.builders import AUDIT_CONFIG, FORWARDING_CONFIG, SIGN_IN_CONFIG, THREE_CONFIGS
+from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.clock import START, Clock
+from tests.support.fakes.ledger import FakeLedger
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.fakes.world import START, Clock, FakeLedger, FakeNotificationChannel
 
 CUSTOM = {"Owner": frozenset({"Move"}), "Delegate": frozenset({"Update"})}
 

@@ -17,7 +17,9 @@ from core.ports import World
 from core.tenant.port import GrantedPermissions, Tenant
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import GRANTS
-from tests.support.fakes.world import START, Clock, FakeLedger, FakeNotificationChannel
+from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.clock import START, Clock
+from tests.support.fakes.ledger import FakeLedger
 from tests.support.synthetic_guard import ALERT_CONFIG, GUARD, SyntheticTenant
 
 SECOND = timedelta(seconds=1)

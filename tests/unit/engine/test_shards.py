@@ -21,7 +21,7 @@ from core.model.state import GuardState, ScanPass, ScanTotals, Shard
 from core.tenant.mailboxes import Mailbox
 from core.tenant.port import GrantedPermissions
 from core.tenant.readings import ReadFailure
-from tests.support.fakes.world import START
+from tests.support.fakes.clock import START
 from tests.support.synthetic_guard import (
     ALERT_CONFIG,
     ENFORCE_CONFIG,

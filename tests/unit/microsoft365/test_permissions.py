@@ -24,7 +24,7 @@ from core.tenant.port import GrantedPermissions
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import GRANTS, INBOX_RULES
 from tests.support.builders import AUDIT_CONFIG, FORWARDING_CONFIG, SIGN_IN_CONFIG
-from tests.support.fakes.world import START
+from tests.support.fakes.clock import START
 
 EVERY = [permission for duty in CATALOG for permission in duty.guard.permissions]
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -14,7 +14,7 @@ from core.model.run_document import (
     truncate_run_json,
 )
 from core.model.runs import ReportedFinding, RunReport
-from tests.support.fakes.world import START
+from tests.support.fakes.clock import START
 
 
 def finding(number: int) -> ReportedFinding:

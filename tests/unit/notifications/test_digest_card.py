@@ -24,14 +24,11 @@ from tests.support.adaptive_cards import (
     validate_card,
 )
 from tests.support.builders import AUDIT_CONFIG, FORWARDING_CONFIG, SIGN_IN_CONFIG, THREE_CONFIGS
+from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.clock import Clock
+from tests.support.fakes.crash import CrashInjector, SimulatedCrash
+from tests.support.fakes.ledger import FakeLedger
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.fakes.world import (
-    Clock,
-    CrashInjector,
-    FakeLedger,
-    FakeNotificationChannel,
-    SimulatedCrash,
-)
 from tests.support.weekly_status import (
     BASELINED_STATE,
     DIGEST_TIME,

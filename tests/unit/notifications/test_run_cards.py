@@ -37,7 +37,7 @@ from tests.support.adaptive_cards import (
     get_card_content,
     validate_card,
 )
-from tests.support.fakes.world import START
+from tests.support.fakes.clock import START
 
 
 def only(run: RunReport, address: str = "") -> ChannelMessage:

@@ -19,7 +19,7 @@ from core.model.findings import Fact, Severity, Verdict
 from core.model.state import GuardState, ScanPass, ScanTotals
 from core.tenant.changes import CHANGE_TYPES, ResetAuditSet, build_change, change_to_arguments
 from core.tenant.readings import ReadFailure
-from tests.support.fakes.world import START
+from tests.support.fakes.clock import START
 
 CASE = Case(
     key="k",

@@ -1,17 +1,13 @@
-"""Small working stand-ins for everything outside the process but the tenant: memory, voice, time.
+"""A ledger in memory, which keeps its records as the JSON that a table would hold."""
 
-All of them can die: a `Reaper` counts their operations and strikes before or after one of them, as
-a killed process would.
-"""
-
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import batched
 
 from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
-from core.errors import ClaimLost, LedgerError, NotificationError
+from core.errors import ClaimLost, LedgerError
 from core.keys import RANGE_END, RANGE_START, format_descending_time
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
@@ -20,66 +16,14 @@ from core.model.run_document import run_report_to_json
 from core.model.runs import RunReport
 from core.model.state import GuardSnapshot, GuardState, Shard
 from core.ports import Claim, LedgerRow, ShardStatus
-
-START = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
-LEASE_DURATION = timedelta(seconds=60)
-
-
-class SimulatedCrash(BaseException):
-    """The process was killed: nothing catches this."""
-
-
-@dataclass
-class Clock:
-    """A time that moves only when told to."""
-
-    current: datetime = START
-
-    def __call__(self) -> datetime:
-        return self.current
-
-    def advance(self, **span: float) -> None:
-        """Let time pass."""
-        self.current += timedelta(**span)
-
-
-@dataclass
-class CrashInjector:
-    """Kills at the n-th operation: before it, or after it took effect. 0 never kills.
-
-    With another error than a `Death` what it watches over is out of reach from there on. `lasting`
-    are the numbers of the operations that are no mere reads.
-    """
-
-    crash_at: int = 0
-    after: bool = False
-    count: int = 0
-    crashed: bool = False
-    error: Callable[[], BaseException] = SimulatedCrash
-    write_numbers: list[int] = field(default_factory=list)
-
-    @contextmanager
-    def __call__(self, *, reads: bool = False) -> Iterator[None]:
-        """One operation: its number is taken before it, and it has an effect even if it fails."""
-        if self.crashed:
-            raise self.error()
-        self.count += 1
-        number = self.count
-        self.write_numbers += () if reads else (number,)
-        if number == self.crash_at and not self.after:
-            self.crashed = True
-            raise self.error()
-        try:
-            yield
-        finally:
-            if number == self.crash_at:
-                self.crashed = True
-                raise self.error()
+from tests.support.fakes.clock import START, Clock
+from tests.support.fakes.crash import CrashInjector
+from tests.support.fakes.journal import Journal
 
 
 @dataclass(frozen=True)
 class SavedTransaction:
-    """One transaction of the ledger, committed."""
+    """One committed transaction of the ledger."""
 
     guard: str
     rows: tuple[LedgerRow, ...]
@@ -87,15 +31,7 @@ class SavedTransaction:
     at: datetime
 
 
-@dataclass(frozen=True)
-class DeliveredMessage:
-    """A message the channel took."""
-
-    payload: Mapping[str, object]
-
-
-type Journal = list[object]
-"""What happened, in order: what was saved and delivered, and what a test adds to it."""
+LEASE_DURATION = timedelta(seconds=60)
 
 
 type StoredRecord = Case | ChangeRecord | Exemption | OperatorRequest
@@ -122,7 +58,7 @@ class Partition(Lease):
 
 @dataclass
 class FakeLedger:
-    """Implements the Ledger port in memory. A transaction holds `batch` rows, as a table's does."""
+    """Implements the Ledger port in memory. A transaction holds `batch_size` rows, as a table's."""
 
     clock: Clock
     crash_injector: CrashInjector = field(default_factory=CrashInjector)
@@ -138,7 +74,7 @@ class FakeLedger:
         return self.partitions.setdefault(guard, Partition())
 
     def list_cases(self, guard: str) -> dict[str, Case]:
-        """The cases remembered, for assertions."""
+        """The stored cases, for assertions."""
         records = (
             decode_stored_record(Case, text)
             for kind, text in self.get_partition(guard).rows.values()
@@ -150,7 +86,7 @@ class FakeLedger:
     async def claim(
         self, guard: str, run: str, shard: int | None = None
     ) -> AsyncIterator[Claim | None]:
-        """Hold a guard or a shard; None when another run holds it."""
+        """Claim a guard or a shard; None while another run holds it."""
         partition = self.get_partition(guard)
         lease = partition if shard is None else partition.shards.setdefault(shard, Lease())
         if self.is_down:
@@ -169,12 +105,12 @@ class FakeLedger:
                 lease.until = self.clock()
 
     async def load_state(self, guard: str) -> GuardState:
-        """What the guard remembers besides its cases."""
+        """The guard's state row."""
         text = self.get_partition(guard).state
         return decode_stored_record(GuardState, text) if text else GuardState()
 
     async def load_shards(self, guard: str) -> Mapping[int, ShardStatus]:
-        """The shards of the guard's last rounds."""
+        """The shards of the guard's last scan passes."""
         return {
             number: ShardStatus(
                 decode_stored_record(Shard, lease.state)
@@ -186,11 +122,11 @@ class FakeLedger:
         }
 
     async def save_run_status(self, guard: str, run: str, document: Mapping[str, object]) -> None:
-        """Write down what became of a requested run."""
+        """Record the status of a requested run."""
         self.get_partition(guard).runs[run] = document
 
     async def get_run(self, guard: str, run: str) -> Mapping[str, object] | None:
-        """What is known of a run."""
+        """The document of a run, if there is one."""
         return self.get_partition(guard).runs.get(run)
 
     async def list_recent_runs(self, guard: str, count: int) -> list[Mapping[str, object]]:
@@ -201,21 +137,21 @@ class FakeLedger:
     async def iter_runs(
         self, guard: str, since: datetime, until: datetime
     ) -> AsyncIterator[Mapping[str, object]]:
-        """The runs that began in a time, newest first."""
+        """The runs that started within a period, newest first."""
         runs = self.get_partition(guard).runs
         for run in sorted(runs):
             if format_descending_time(until) <= run < format_descending_time(since):
                 yield runs[run]
 
     async def load(self, guard: str) -> GuardSnapshot:
-        """All the guard remembers."""
+        """Everything the guard has stored."""
         if guard in self.unreadable_guards:
             raise LedgerError("the state table answers 503")
         memory = load_snapshot(self.get_partition(guard), RANGE_START, RANGE_END)
         return replace(memory, state=await self.load_state(guard))
 
     async def add_request(self, guard: str, action: OperatorRequest) -> None:
-        """Write down what a person asks for."""
+        """Store an operator's request."""
         with self.crash_injector():
             self.get_partition(guard).rows[get_row_key(action)] = (
                 OperatorRequest,
@@ -223,14 +159,14 @@ class FakeLedger:
             )
 
     async def list_requests(self, guard: str, since: datetime) -> tuple[OperatorRequest, ...]:
-        """What people asked for since then, newest first."""
+        """The requests since a time, newest first."""
         if self.is_down:
             raise LedgerError("the state table answers 503")
         known = load_snapshot(self.get_partition(guard), RANGE_START, RANGE_END).operator_requests
         return tuple(action for action in known if action.id < f"{format_descending_time(since)}~")
 
     async def get_request(self, guard: str, action: str) -> OperatorRequest | None:
-        """What is known of something a person asked for."""
+        """One request by its id."""
         row = self.get_partition(guard).rows.get(f"action|{action}")
         return decode_stored_record(OperatorRequest, row[1]) if row else None
 
@@ -262,12 +198,12 @@ class FakeClaim:
 
     @asynccontextmanager
     async def protect_writes(self) -> AsyncIterator[None]:
-        """While something is done to the tenant."""
+        """Guard a write to the tenant."""
         await self.ensure_held()
         yield
 
     async def load(self, low: str = RANGE_START, high: str = RANGE_END) -> GuardSnapshot:
-        """All the guard remembers, or what concerns a stretch of places."""
+        """Everything the guard has stored, or the part within a key range."""
         partition = self.ledger.get_partition(self.guard)
         with self.ledger.crash_injector(reads=True):
             memory = load_snapshot(partition, low, high)
@@ -307,7 +243,7 @@ class FakeClaim:
             )
 
     def write_row(self, row: LedgerRow, keep: bool) -> None:
-        """Put a row into the partition, or take it out."""
+        """Store a row in the partition, or delete it."""
         partition = self.ledger.get_partition(self.guard)
         if isinstance(row, RunReport):
             partition.runs[row.run] = run_report_to_json(row)
@@ -318,7 +254,7 @@ class FakeClaim:
 
 
 def load_snapshot(partition: Partition, low: str, high: str) -> GuardSnapshot:
-    """What rows of a stretch of places say."""
+    """The stored rows within a key range."""
     records = [decode_stored_record(kind, text) for kind, text in partition.rows.values()]
     changes = [
         record for record in records if isinstance(record, ChangeRecord) and low <= record.id < high
@@ -347,22 +283,3 @@ def get_row_key(row: StoredRecord) -> str:
             return f"exempt|{row.subject}"
         case OperatorRequest():
             return f"action|{row.id}"
-
-
-@dataclass
-class FakeNotificationChannel:
-    """Implements the Alerts port; keeps what it was sent. `takes`: so many, and no more."""
-
-    crash_injector: CrashInjector = field(default_factory=CrashInjector)
-    journal: Journal = field(default_factory=list)
-    sent: list[Mapping[str, object]] = field(default_factory=list)
-    is_down: bool = False
-    capacity: int | None = None
-
-    async def send(self, payload: Mapping[str, object]) -> None:
-        """Take a message, or refuse it."""
-        with self.crash_injector():
-            if self.is_down or (self.capacity is not None and len(self.sent) >= self.capacity):
-                raise NotificationError("the webhook answers 503")
-            self.sent.append(payload)
-            self.journal.append(DeliveredMessage(payload))
