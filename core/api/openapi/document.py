@@ -1,9 +1,8 @@
-"""The HTTP API described as OpenAPI 3.1, from the same rows that register and serve it: pure.
+"""Generates the OpenAPI 3.1 document from the routes and the types of the responses. Pure.
 
-    Route, Field ─► paths, parameters, bodies        core.api.openapi.response_schemas ─► what is
-    answered
+    Route, Parameter ─► paths, parameters, request bodies        XDocument ─► response schemas
 
-A new route needs its row in `core.api.routes.ROUTES` and a row in `ANSWERS` here.
+A new route needs its row in `core.api.routes.ROUTES` and a row in `SCHEMA_BY_ROUTE` here.
 
 Source: OpenAPI Specification 3.1.1 (spec.openapis.org).
 """
@@ -59,7 +58,7 @@ ALL_SCHEMAS: Mapping[str, JsonSchema] = dict(
     sorted({**build_schemas(DOCUMENTS), **RUN_SCHEMAS, **OTHER_SCHEMAS}.items())
 )
 
-# The schema of what a route answers when all is well; the media type says what is no JSON.
+# The schema of each route's successful response.
 SCHEMA_BY_ROUTE: Mapping[str, str] = {
     "request-run": "AcceptedRun",
     "request-exemption": "Accepted",
@@ -78,23 +77,23 @@ SCHEMA_BY_ROUTE: Mapping[str, str] = {
     "openapi": "OpenApi",
 }
 CONFLICTS: Mapping[str, str] = {
-    "request-run": "The guard is set to something else: it is off, or does not enforce.",
+    "request-run": "The guard's mode does not allow it: it is off, or it does not enforce.",
 }
-# Headers of an answer beside those that every answer has.
+# Headers of a response other than those that every response has.
 EXTRA_HEADERS: Mapping[str, tuple[str, ...]] = {
     "Evidence": ("Content-Disposition", "Repr-Digest"),
     "Page": ("Content-Security-Policy",),
 }
-# Where one can see what became of it: the route, and its parameter.
+# The route that reports the result of an accepted request, and its parameter.
 RESULT_ROUTES: Mapping[str, tuple[str, str]] = {
     "AcceptedRun": ("run-report", "run"),
     "Accepted": ("action-report", "action"),
 }
 PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
-    "run": (RUN_ID_PATTERN, "the id of a run, as the answer to the request names it"),
+    "run": (RUN_ID_PATTERN, "the id of a run, from the response that accepted it"),
     "action": (
         RUN_ID_PATTERN,
-        "the id of what was asked for, as the answer to the request names it",
+        "the id of a request, from the response that accepted it",
     ),
     "case": (KEY_PATTERN, "the key of a case: 32 hex digits"),
     "change": (KEY_PATTERN, "the id of a change: 32 hex digits"),
@@ -102,7 +101,7 @@ PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
 
 
 class ParameterSpec(Protocol):
-    """A field of a body or a query, as `core.api.routes.Field`."""
+    """What this module needs of core.api.request.Parameter."""
 
     @property
     def name(self) -> str: ...
@@ -117,7 +116,7 @@ class ParameterSpec(Protocol):
 
 
 class RouteSpec(Protocol):
-    """A route, as `core.api.routes.Route`."""
+    """What this module needs of core.api.request.Route."""
 
     @property
     def name(self) -> str: ...
@@ -136,7 +135,7 @@ class RouteSpec(Protocol):
 
 
 def build_openapi_document(routes: Iterable[RouteSpec], guards: Iterable[str]) -> JsonSchema:
-    """The whole document. `guards` are the names an address may have."""
+    """The whole document. `guards` are the names that {guard} in an address may have."""
     names = tuple(guards)
     paths: dict[str, dict[str, object]] = {}
     for route in routes:
@@ -149,16 +148,16 @@ def build_openapi_document(routes: Iterable[RouteSpec], guards: Iterable[str]) -
             "title": "Exoguard",
             "version": "1",
             "description": (
-                "Looking is GET and has no effect. Acting is POST with a JSON body that says who "
-                "asks and why; the answer is 202 with the address that tells what became of it. "
-                "Names are promises: they are added to, and never change their meaning."
+                "GET reads and has no effect. POST submits a request with a JSON body that states "
+                "who and why; the response is 202 with the address of the result. "
+                "Names are added and never change their meaning."
             ),
         },
         "servers": [{"url": "/", "description": "The function app"}],
         "security": [{"functionKey": []}, {"signedIn": []}, {"token": []}],
         "tags": [
-            {"name": "look", "description": "Has no effect."},
-            {"name": "act", "description": "Leaves a record of who asked for what, and why."},
+            {"name": "read", "description": "Has no effect."},
+            {"name": "write", "description": "Records who requested what, and why."},
         ],
         "paths": paths,
         "components": {
@@ -174,26 +173,26 @@ def build_openapi_document(routes: Iterable[RouteSpec], guards: Iterable[str]) -
 
 
 def build_operation(route: RouteSpec, guards: Sequence[str]) -> JsonSchema:
-    """One route."""
-    found: dict[str, object] = {
+    """One route as an operation."""
+    operation: dict[str, object] = {
         "operationId": route.name,
-        "tags": ["act" if route.is_write else "look"],
+        "tags": ["write" if route.is_write else "read"],
         "summary": route.summary,
         "responses": build_responses(route),
     }
     parameters = [build_path_parameter(name, guards) for name in PATH_PARAMETER.findall(route.path)]
     if route.is_write:
-        found["requestBody"] = {
+        operation["requestBody"] = {
             "required": True,
             "content": {JSON_TYPE: {"schema": build_body_schema(route.parameters)}},
         }
     else:
-        parameters += [build_query_parameter(entry, guards) for entry in route.parameters]
-    return found | ({"parameters": parameters} if parameters else {})
+        parameters += [build_query_parameter(parameter, guards) for parameter in route.parameters]
+    return operation | ({"parameters": parameters} if parameters else {})
 
 
 def build_path_parameter(name: str, guards: Sequence[str]) -> JsonSchema:
-    """A parameter in the address. Raises LookupError for one nobody described."""
+    """A parameter in the address. Raises LookupError if it has no description here."""
     if name == "guard":
         schema: JsonSchema = {"type": "string", "enum": list(guards)}
         text = "the name of a guard"
@@ -204,7 +203,7 @@ def build_path_parameter(name: str, guards: Sequence[str]) -> JsonSchema:
 
 
 def build_query_parameter(parameter: ParameterSpec, guards: Sequence[str]) -> JsonSchema:
-    """A parameter in the query; an empty one is none."""
+    """A parameter in the query. An empty value counts as absent."""
     schema: JsonSchema = {"type": "string", "enum": ["", *guards]}
     return {
         "name": parameter.name,
@@ -216,20 +215,20 @@ def build_query_parameter(parameter: ParameterSpec, guards: Sequence[str]) -> Js
 
 
 def build_body_schema(parameters: Sequence[ParameterSpec]) -> JsonSchema:
-    """What a POST says."""
+    """The schema of a POST body."""
     return {
         "type": "object",
         "properties": {
-            entry.name: build_text_schema(entry) | {"description": entry.help}
-            for entry in parameters
+            parameter.name: build_text_schema(parameter) | {"description": parameter.help}
+            for parameter in parameters
         },
-        "required": [entry.name for entry in parameters if entry.required],
+        "required": [parameter.name for parameter in parameters if parameter.required],
         "additionalProperties": False,
     }
 
 
 def build_text_schema(parameter: ParameterSpec) -> JsonSchema:
-    """The text a field takes."""
+    """The schema of one text."""
     return {
         "type": "string",
         "pattern": f"^(?:{parameter.pattern})$",
@@ -238,61 +237,58 @@ def build_text_schema(parameter: ParameterSpec) -> JsonSchema:
 
 
 def build_responses(route: RouteSpec) -> JsonSchema:
-    """Everything a route can answer, by status."""
+    """The responses of a route, by status."""
     schema = SCHEMA_BY_ROUTE[route.name]
-    good = {
+    success = {
         "description": ALL_SCHEMAS[schema]["description"],
         "headers": dict(COMMON_HEADERS),
         "content": {kind: {"schema": build_schema_ref(schema)} for kind in route.media_types},
     }
-    if further := EXTRA_HEADERS.get(schema, ("Location",) if route.is_write else ()):
-        good["headers"] = COMMON_HEADERS | {name: build_header_ref(name) for name in further}
+    if extra := EXTRA_HEADERS.get(schema, ("Location",) if route.is_write else ()):
+        success["headers"] = COMMON_HEADERS | {name: build_header_ref(name) for name in extra}
     if route.is_write:
-        good["links"] = build_result_link(schema)
-    found: dict[str, object] = {"202" if route.is_write else "200": good}
-    in_front = "".join(UNAUTHENTICATED)
+        success["links"] = build_result_link(schema)
+    responses: dict[str, object] = {"202" if route.is_write else "200": success}
     for status, name in list_error_responses(route).items():
-        page = schema == "Page" and name != in_front
-        shown = (
+        responses[str(status)] = (
             build_page_error_response(ERROR_DESCRIPTIONS[name])
-            if page
+            if schema == "Page" and name not in UNAUTHENTICATED
             else {"$ref": f"#/components/responses/{name}"}
         )
-        found[str(status)] = shown
     if route.name in CONFLICTS:
-        found["409"] = build_error_response(CONFLICTS[route.name])
-    return dict(sorted(found.items()))
+        responses["409"] = build_error_response(CONFLICTS[route.name])
+    return dict(sorted(responses.items()))
 
 
 def build_header_ref(name: str) -> JsonSchema:
-    """A reference to one of the headers."""
+    """A reference to a header component."""
     return {"$ref": f"#/components/headers/{name}"}
 
 
 def list_error_responses(route: RouteSpec) -> dict[int, str]:
-    """How a route can refuse a request; what no address names cannot be missing."""
-    found = {400: "BadRequest", 401: "NotSignedIn", 403: "NotAllowed", 503: "Unavailable"}
+    """The error responses of a route. Only a route with a parameter in its address has a 404."""
+    errors = {400: "BadRequest", 401: "NotSignedIn", 403: "NotAllowed", 503: "Unavailable"}
     if "{" in route.path:
-        found[404] = "NotFound"
+        errors[404] = "NotFound"
     if route.is_write:
-        found |= {413: "TooLarge", 415: "NotJson", 429: "TooMany"}
-    return found
+        errors |= {413: "TooLarge", 415: "NotJson", 429: "TooMany"}
+    return errors
 
 
 def build_result_link(schema: str) -> JsonSchema:
-    """From the answer to a request to what became of it."""
+    """The link from an accepted request to its result."""
     route, name = RESULT_ROUTES[schema]
     return {
-        "became": {
+        "result": {
             "operationId": route,
             "parameters": {"guard": "$request.path.guard", name: f"$response.body#/{name}"},
-            "description": "What became of it.",
+            "description": "The result.",
         }
     }
 
 
 def build_error_response(text: str) -> JsonSchema:
-    """An answer that says what is wrong."""
+    """An error as JSON."""
     return {
         "description": text,
         "headers": dict(COMMON_HEADERS),
@@ -301,7 +297,7 @@ def build_error_response(text: str) -> JsonSchema:
 
 
 def build_page_error_response(text: str) -> JsonSchema:
-    """An answer that says what is wrong to whoever asked for a page."""
+    """An error as an HTML page."""
     return {
         "description": text,
         "headers": COMMON_HEADERS
@@ -312,17 +308,17 @@ def build_page_error_response(text: str) -> JsonSchema:
 
 HEADER_COMPONENTS: JsonSchema = {
     "Cache-Control": {
-        "description": "Nobody keeps an answer.",
+        "description": "No client or proxy may store a response.",
         "required": True,
         "schema": {"const": "no-store"},
     },
     "X-Content-Type-Options": {
-        "description": "Nobody takes it for something else.",
+        "description": "Browsers do not guess another media type.",
         "required": True,
         "schema": {"const": "nosniff"},
     },
     "Location": {
-        "description": "Where to see what became of it.",
+        "description": "The address of the result.",
         "required": True,
         "schema": {"type": "string", "pattern": "^/api/(runs|actions)/"},
     },
@@ -332,7 +328,7 @@ HEADER_COMPONENTS: JsonSchema = {
         "schema": {"type": "string", "pattern": "^attachment; filename="},
     },
     "Content-Security-Policy": {
-        "description": "Nothing runs in a page, and it loads nothing.",
+        "description": "A page runs no scripts and loads no resources.",
         "required": True,
         "schema": {"type": "string", "pattern": "^default-src 'none'"},
     },
@@ -346,20 +342,22 @@ COMMON_HEADERS: JsonSchema = {
     name: build_header_ref(name) for name in ("Cache-Control", "X-Content-Type-Options")
 }
 ERROR_DESCRIPTIONS: Mapping[str, str] = {
-    "BadRequest": "The request is not what the route takes; or a key stands in the address.",
+    "BadRequest": "The request is not valid for the route, or its address contains a key.",
     "NotAllowed": (
         f"The caller has neither of the app roles {READER_ROLE} and {OPERATOR_ROLE}, or only the "
         "reader role for a write; or a page of another site sent the request."
     ),
-    "NotFound": "There is nothing of that name.",
-    "TooLarge": "The body is larger than any request is.",
-    "NotJson": "The body is JSON, and says so in Content-Type.",
-    "TooMany": "Many things wait for this guard already.",
-    "Unavailable": "The settings are wrong, or the state cannot be reached; the answer says which.",
+    "NotFound": "The address names nothing that exists.",
+    "TooLarge": "The body is too large.",
+    "NotJson": "The body must be JSON, with Content-Type: application/json.",
+    "TooMany": "Too many requests are pending for this guard.",
+    "Unavailable": "A setting is invalid, or the state is unreachable; the response says which.",
 }
-# The platform in front of the app answers this one, with a body of its own or with none.
+# The platform in front of the app sends this response, with its own body or without one.
 UNAUTHENTICATED: JsonSchema = {
-    "NotSignedIn": {"description": "No function key, a wrong one, or no sign-in."}
+    "NotSignedIn": {
+        "description": "The function key is missing or wrong, or the sign-in is missing."
+    }
 }
 SECURITY_SCHEMES: JsonSchema = {
     "functionKey": {
@@ -372,15 +370,15 @@ SECURITY_SCHEMES: JsonSchema = {
         "type": "apiKey",
         "in": "cookie",
         "name": "AppServiceAuthSession",
-        "description": "With SIGN_IN=entra: a browser that signed in at /.auth/login/aad.",
+        "description": "With SIGN_IN=entra: the session of a browser signed in at /.auth/login.",
     },
     "token": {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
         "description": (
-            "With SIGN_IN=entra: a token of Entra for the app registration of the sign-in; its "
-            f"app roles say whether its holder may look ({READER_ROLE}) or act ({OPERATOR_ROLE})."
+            "With SIGN_IN=entra: an Entra token for the app registration of the sign-in; its "
+            f"app roles allow reading ({READER_ROLE}) or also writing ({OPERATOR_ROLE})."
         ),
     },
 }
