@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from core.json_document import INLINE, CaseKey, Count, RunId
+from core.json_document import INLINE, CaseKey, Count
 from core.model.findings import Severity
 from core.model.guards import Mode
 from core.status.case_document import (
@@ -98,7 +98,7 @@ def build_pending_notifications(pending: PendingNotifications) -> PendingNotific
 class LastRunDocument:
     """A summary of a run; GET /api/runs/{guard}/{run} has its report."""
 
-    run: RunId
+    run: str
     status: str
     mode: str
     began: datetime

@@ -1,4 +1,4 @@
-"""The app on the local host in a process of its own, as a test over HTTP sees it."""
+"""Runs the app on the local Functions host in a process of its own, for tests over HTTP."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class HostedApp:
-    """Where the app answers, and its keys."""
+    """The address and the keys of a running app."""
 
     base_url: str
     function_key: str
@@ -33,7 +33,7 @@ class HostedApp:
 async def start_hosted_app(
     settings: Mapping[str, str], folder: Path, *options: str
 ) -> AsyncIterator[HostedApp]:
-    """The app with these settings, without schedules; `folder` is for the file that has them."""
+    """Start the app with these settings and without timers. `folder` holds its settings file."""
     file = folder / "settings.json"
     file.write_text(json.dumps(dict(settings)), encoding="utf-8")
     process = await asyncio.create_subprocess_exec(
@@ -102,7 +102,7 @@ HOST_SCENE = {
 
 
 async def expire_lease(table: TableClient, guard: str) -> None:
-    """What a minute does to the lease of a process that is gone."""
+    """Move the lease of a dead process into the past, as a minute would."""
     with contextlib.suppress(ResourceNotFoundError):
         lease = await table.get_entity(guard, "lease")
         lease["until"] = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()

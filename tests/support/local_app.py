@@ -1,4 +1,4 @@
-"""The command line over a ledger in memory: what is typed, what is answered, what it printed."""
+"""Runs the command line over a ledger in memory, and records its requests and output."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -31,10 +31,10 @@ from tests.support.fakes.tenant import FakeTenant
 GUARD_NAME = "mailbox-audit"
 SAMPLES = {entry.name: entry.sample_text for entry in list_settings()}
 WHY_OPTIONS = ("--why", "because")
-# A key as somebody keeps it in the environment: it must never be seen again.
-SECRET_KEY = "a-key-nobody-may-see"
+# A function key in the environment, which no output may contain.
+SECRET_KEY = "a-key-that-stays-secret"
 APP_URL = "https://app.example"
-# A change that nobody but a person may take back.
+# A change that Exoguard does not undo.
 RAISE_AUDIT_AGE_CHANGE: dict[str, Any] = {
     "kind": "RaiseAuditAge",
     "arguments": {"mailbox_guid": "object-4", "days": 180},
@@ -44,7 +44,7 @@ RAISE_AUDIT_AGE_CHANGE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What became of a command line."""
+    """The result of a command line."""
 
     exit_code: int
     out: str
@@ -53,20 +53,21 @@ class CommandResult:
 
 @dataclass
 class LocalApp:
-    """One terminal. `posts` are the requests that asked for something, `puts` the questions.
-
-    `answers` are what the person types, in order; without a `terminal` nobody is asked.
-    """
+    """One terminal and one app."""
 
     clock: Clock = field(default_factory=Clock)
     is_terminal: bool = False
     typed_answers: list[str] = field(default_factory=list)
+    """What the operator types, in order."""
     environ: dict[str, str] = field(default_factory=dict)
     prompts: list[str] = field(default_factory=list)
+    """The questions the command line asked."""
     posts: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
+    """The submitted requests: path and body."""
     canned_replies: dict[str, ApiResponse] = field(default_factory=dict)
     waits: list[float] = field(default_factory=list)
     is_idle: bool = False
+    """True if no worker processes the requests."""
     width: int = 80
     is_colored: bool = False
 
@@ -77,20 +78,20 @@ class LocalApp:
     def save_rows(self, *rows: Case | ChangeRecord | Exemption, guard: str = GUARD_NAME) -> None:
         """Put rows into the ledger."""
 
-        async def kept() -> None:
+        async def save() -> None:
             async with self.ledger.claim(guard, "the test") as claim:
                 assert claim
                 await claim.save(*rows)
 
-        asyncio.run(kept())
+        asyncio.run(save())
 
     async def process_run_message(self, message: RunMessage, settings: Settings) -> None:
-        """A worker, unless it is idle: does what is asked, without a look at the tenant."""
-        duty = settings.find_guard_config(message.guard)
-        assert duty
+        """Process a run message as the worker does, unless it is idle, without a scan."""
+        config = settings.find_guard_config(message.guard)
+        assert config
         world = World(FakeTenant(), self.ledger, FakeNotificationChannel(), self.clock, build_cards)
         if not self.is_idle:
-            await run_requests_only(duty, world, message.run)
+            await run_requests_only(config, world, message.run)
 
     @asynccontextmanager
     async def open_client(self, session: Session) -> AsyncIterator[ApiClient]:
@@ -102,13 +103,13 @@ class LocalApp:
         yield RecordingClient(self, inner)
 
     def run_command(self, *words: str) -> CommandResult:
-        """One command line to its end."""
+        """Run one command line."""
         out, err = StringIO(), StringIO()
 
         async def pause(seconds: float) -> None:
             self.waits.append(seconds)
 
-        def asks(text: str) -> str:
+        def ask(text: str) -> str:
             self.prompts.append(text)
             return self.typed_answers.pop(0) if self.typed_answers else ""
 
@@ -119,18 +120,18 @@ class LocalApp:
             now=self.clock,
             sleep=pause,
             is_interactive=self.is_terminal,
-            who="dana@desk",
-            ask=asks,
-            ask_secret=asks,
+            who="dana@laptop",
+            ask=ask,
+            ask_secret=ask,
             client_factory=self.open_client,
         )
         code = main(words, session)
-        said = CommandResult(code, out.getvalue(), err.getvalue())
-        assert SECRET_KEY not in said.out + said.err
-        return said
+        result = CommandResult(code, out.getvalue(), err.getvalue())
+        assert SECRET_KEY not in result.out + result.err
+        return result
 
     def open_console(self, text: StringIO) -> Console:
-        """What is printed on."""
+        """A console that writes to `text`."""
         return Console(
             file=text,
             width=self.width,
@@ -142,7 +143,7 @@ class LocalApp:
 
 @dataclass
 class RecordingClient:
-    """A way that remembers what was asked for, and answers some addresses as the test wants."""
+    """A client that records requests, and answers some paths with canned replies."""
 
     app: LocalApp
     inner: ApiClient
@@ -163,7 +164,7 @@ class RecordingClient:
 
 
 def build_open_case(number: int = 1, **other: Any) -> Case:
-    """An open case that was told."""
+    """An open case whose notification was sent."""
     made = Case(
         key=build_object_key(f"object-{number}", GUARD_NAME, "audit-off"),
         kind="audit-off",
@@ -182,7 +183,7 @@ def build_open_case(number: int = 1, **other: Any) -> Case:
 
 
 def build_applied_change(number: int = 1, **other: Any) -> ChangeRecord:
-    """A change that was made, with what was there before."""
+    """An applied change, with the values before it."""
     case = build_open_case(number)
     made = ChangeRecord(
         id=build_object_key(case.object_id, "change", str(number)),

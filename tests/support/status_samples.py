@@ -320,7 +320,7 @@ def build_busy_tenant() -> list[GuardData]:
     )
     asked = (
         OperatorRequest(
-            id="1",
+            id="30708439043000-00000001",
             kind=RequestKind.ACKNOWLEDGE,
             subject=licensed.key,
             requested_by="ann@contoso.example",
@@ -332,7 +332,7 @@ def build_busy_tenant() -> list[GuardData]:
             notified=True,
         ),
         OperatorRequest(
-            id="2",
+            id="30708439043000-00000002",
             kind=RequestKind.UNDO,
             subject=undone.id,
             requested_by="ann@contoso.example",
@@ -468,7 +468,14 @@ def build_hostile_tenant() -> list[GuardData]:
     )
     asked = tuple(
         OperatorRequest(
-            str(n), RequestKind.UNDO, changes[n].id, name, name, time_ago(hours=1), name, note=name
+            f"30708439043000-{n:08x}",
+            RequestKind.UNDO,
+            changes[n].id,
+            name,
+            name,
+            time_ago(hours=1),
+            name,
+            note=name,
         )
         for n, name in enumerate(HOSTILE_TEXTS)
     )

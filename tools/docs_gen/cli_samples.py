@@ -74,7 +74,7 @@ def render_command(statuses: Sequence[GuardData], *words: str) -> str:
     paper = Console(file=text, width=TERMINAL_WIDTH, markup=False, highlight=False)
     session = Session(
         environ={}, out=paper, err=paper, now=lambda: NOW, is_interactive=False, client_factory=way,
-        who="dana@desk",
+        who="dana@laptop",
     )  # fmt: skip
     main(words, session)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

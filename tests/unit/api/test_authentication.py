@@ -28,12 +28,12 @@ def signed(*claims: tuple[str, Any]) -> dict[str, str]:
 DANA = (("oid", OID), ("preferred_username", "dana@contoso.com"), ("roles", OPERATOR_ROLE))
 
 
-def test_who_comes_with_the_key_may_look_and_act() -> None:
+def test_a_key_holder_may_read_and_write() -> None:
     found = authenticate_caller("key", False, {}, {})
     assert (found.authenticated_as, found.name, found.is_operator) == (KEY_HOLDER, "", True)
 
 
-def test_with_keys_nobody_is_believed_who_claims_to_have_signed_in() -> None:
+def test_with_keys_a_client_principal_header_is_ignored() -> None:
     assert authenticate_caller("key", True, signed(*DANA), {}).authenticated_as == KEY_HOLDER
 
 
@@ -45,20 +45,20 @@ def test_a_key_in_the_address_is_refused(way: str) -> None:
     assert "the-key" not in str(refusal.value)
 
 
-def test_an_account_with_the_role_of_an_operator_may_act() -> None:
+def test_an_operator_may_write() -> None:
     found = authenticate_caller("entra", True, signed(*DANA), {})
     assert (found.name, found.is_operator) == ("dana@contoso.com", True)
     assert found.authenticated_as == f"dana@contoso.com ({OID})"
 
 
-def test_a_reader_may_only_look() -> None:
+def test_a_reader_may_only_read() -> None:
     claims = [claim for claim in DANA if claim[0] != "roles"]
     assert not authenticate_caller(
         "entra", True, signed(*claims, ("roles", READER_ROLE)), {}
     ).is_operator
 
 
-def test_the_long_names_of_claims_are_known_as_well() -> None:
+def test_the_long_names_of_claims_are_accepted() -> None:
     base = "http://schemas.microsoft.com"
     headers = signed(
         (f"{base}/identity/claims/objectidentifier", OID),
@@ -81,19 +81,19 @@ def test_the_long_names_of_claims_are_known_as_well() -> None:
         (signed(("oid", OID), ("roles", "Somebody.Else")), 403),
     ],
 )
-def test_nobody_else_is_let_in(headers: dict[str, str], status: int) -> None:
+def test_other_callers_are_denied(headers: dict[str, str], status: int) -> None:
     with pytest.raises(AccessDenied) as refusal:
         authenticate_caller("entra", True, headers, {})
     assert refusal.value.status == status
 
 
-def test_a_header_is_not_believed_where_the_platform_signs_nobody_in() -> None:
+def test_a_principal_header_is_ignored_without_platform_sign_in() -> None:
     with pytest.raises(AccessDenied, match="is off for this app") as refusal:
         authenticate_caller("entra", False, signed(*DANA), {})
     assert refusal.value.status == 503
 
 
-def test_a_deceiving_name_is_shown_as_what_it_is() -> None:
+def test_a_deceptive_name_is_sanitized() -> None:
     claims = (
         ("oid", OID),
         ("preferred_username", "\u202eanad@contoso.com"),

@@ -1,4 +1,4 @@
-"""What documents and pages say of the command line is what it takes."""
+"""Documents and pages name only commands, options and addresses that exist."""
 
 import re
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_hostile_names_on_the_pages_are_harmless_on_a_terminal(words: tuple[str,
     assert strange == set()
 
 
-def test_a_morning_is_told_in_eighty_columns() -> None:
+def test_a_busy_status_fits_eighty_columns() -> None:
     for words in (("status",), ("cases",), ("actions",)):
         lines = render_command(build_busy_tenant(), *words).splitlines()
         assert max(map(len, lines)) <= 80
@@ -62,7 +62,7 @@ def test_an_address_finds_its_route_without_a_host(method: str, path: str, name:
     assert all("/" not in value for value in parameters.values())
 
 
-def test_an_address_that_is_none_finds_nothing() -> None:
+def test_an_unknown_address_finds_no_route() -> None:
     assert match_route("GET", "/api/nothing") is None
     assert match_route("POST", "/api/status.json") is None
     assert match_route("GET", "/admin/host/keys") is None

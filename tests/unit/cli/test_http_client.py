@@ -107,14 +107,14 @@ async def test_a_cookie_of_the_app_is_not_sent_back() -> None:
         "/API/x",
     ],
 )
-async def test_only_addresses_of_the_api_are_asked(path: str) -> None:
+async def test_only_addresses_of_the_api_are_requested(path: str) -> None:
     async with serving(App()) as app, open_remote_client(app.base, OPENS) as way:
         with pytest.raises(UsageError):
             await way.get(path)
     assert app.asked == []
 
 
-async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
+async def test_an_endless_response_is_cut_off() -> None:
     async with (
         serving(App(lambda: web.Response(body=b"x" * 100_000))) as app,
         aiohttp.ClientSession() as session,
@@ -157,7 +157,7 @@ def test_the_address_of_an_app_is_its_origin(address: str, found: str) -> None:
         "https://[::1",
     ],
 )
-def test_what_is_no_address_of_an_app_gets_no_key(address: str) -> None:
+def test_an_invalid_app_address_gets_no_key(address: str) -> None:
     with pytest.raises(UsageError) as found:
         parse_origin(address)
     assert "abc" not in str(found.value)
@@ -165,13 +165,13 @@ def test_what_is_no_address_of_an_app_gets_no_key(address: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["", " ", "two words", "line\nX-Other: y", "\x00", "schlüssel"])
-def test_what_cannot_be_a_key_is_refused_without_being_repeated(key: str) -> None:
+def test_an_invalid_key_is_refused_without_being_repeated(key: str) -> None:
     with pytest.raises(UsageError) as found:
         parse_key(key)
     assert str(found.value) == "the key is not valid: it has no spaces and only ASCII characters"
 
 
-async def test_who_is_not_there_is_told_with_what_to_do(tmp_path: Path) -> None:
+async def test_an_unreachable_app_is_reported_with_a_remedy(tmp_path: Path) -> None:
     for address, words in (
         ("http://127.0.0.1:9", "check --app and the network"),
         ("https://no-such-app.invalid", "the name does not resolve"),
@@ -181,7 +181,7 @@ async def test_who_is_not_there_is_told_with_what_to_do(tmp_path: Path) -> None:
                 await way.get("/api/status.json")
 
 
-async def test_a_certificate_nobody_vouches_for_gets_no_key(tmp_path: Path) -> None:
+async def test_an_untrusted_certificate_gets_no_key(tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*make_certificate(tmp_path))
     async with serving(App(), context) as app, open_remote_client(app.base, OPENS) as way:
@@ -190,7 +190,7 @@ async def test_a_certificate_nobody_vouches_for_gets_no_key(tmp_path: Path) -> N
     assert app.asked == []
 
 
-async def test_a_proxy_never_sees_a_key_that_is_not_encrypted(
+async def test_a_proxy_never_sees_an_unencrypted_key(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with serving(App()) as proxy, serving(App()) as app:
@@ -224,7 +224,7 @@ class Desk:
         )
 
 
-def test_the_key_is_taken_from_a_file_the_environment_or_a_person(tmp_path: Path) -> None:
+def test_the_key_comes_from_a_file_the_environment_or_a_prompt(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("from-a-file\n")
     kept = {"EXOGUARD_KEY": "kept"}
@@ -261,7 +261,7 @@ def typed(*words: str, **environ: str) -> tuple[int, str]:
         ("--app", f"https://a.example?code={KEY}"),
     ],
 )
-def test_a_key_is_no_argument(words: tuple[str, ...]) -> None:
+def test_the_key_is_never_an_argument(words: tuple[str, ...]) -> None:
     code, result = typed(*words, *([] if "status" in words else ["status"]), EXOGUARD_KEY="x")
     assert code == EXIT_USAGE
     assert KEY not in result
@@ -273,14 +273,14 @@ def test_no_error_shows_the_key() -> None:
         assert (code, KEY in result) == (EXIT_UNAVAILABLE, False)
 
 
-def test_nothing_is_asked_of_nobody() -> None:
+def test_a_command_without_a_connection_is_refused() -> None:
     code, result = typed("status")
     assert code == EXIT_USAGE
     assert "--app https://<name>.azurewebsites.net, or --local" in result
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"Values": 7}', '{"Values": []}'])
-def test_what_is_no_file_of_settings_is_said_to_be_none(text: str, tmp_path: Path) -> None:
+def test_an_invalid_settings_file_is_reported(text: str, tmp_path: Path) -> None:
     file = tmp_path / "local.settings.json"
     file.write_text(text)
     code, result = typed("--local", "--settings", str(file), "status")
@@ -288,14 +288,14 @@ def test_what_is_no_file_of_settings_is_said_to_be_none(text: str, tmp_path: Pat
     assert "not a settings file" in result
 
 
-def test_every_setting_that_is_wrong_is_named_for_the_table() -> None:
+def test_every_invalid_setting_is_named_with_local() -> None:
     code, result = typed("--local", "status", STATE_CONNECTION_STRING="nonsense")
     assert code == EXIT_UNAVAILABLE
     assert "TENANT_ID is missing" in result
     assert "TEAMS_WEBHOOK_URL is missing" in result
 
 
-def test_a_connection_string_that_is_none_is_said_to_be_none() -> None:
+def test_an_invalid_connection_string_is_reported() -> None:
     wrong = {**SAMPLES, "STATE_CONNECTION_STRING": f"nonsense-{KEY}"}
     code, result = typed("--local", "status", **wrong)
     assert code == EXIT_UNAVAILABLE

@@ -1,4 +1,4 @@
-"""What the command line prints: everything that is there, nothing that acts, within 80 columns."""
+"""The commands that read: complete output, no control characters, within 80 columns."""
 
 import hashlib
 import json
@@ -28,14 +28,14 @@ from tests.support.local_app import (
     build_open_case,
 )
 
-# Colours, a cleared screen, a title of the window, a direction that turns around, a line of its
-# own, markup of rich, a link: none of it may act on the terminal of who looks.
+# Colours, a cleared screen, a window title, a direction override, a line break, markup of rich, a
+# link: none of them may take effect on the operator's terminal.
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[bold red]x[/] \u202egnp\r\nfake line\x9b31m [link=http://e]y[/]"
-ACTING = ("\x1b", "\x07", "\x9b", "\u202e", "\r")
+CONTROL_CHARACTERS = ("\x1b", "\x07", "\x9b", "\u202e", "\r")
 
 
-def hostile() -> LocalApp:
-    """A ledger in which every foreign text is hostile."""
+def build_hostile_app() -> LocalApp:
+    """An app whose ledger holds only hostile text."""
     app = LocalApp()
     app.save_rows(
         build_open_case(
@@ -57,15 +57,15 @@ def hostile() -> LocalApp:
     "words",
     [("status",), ("cases",), ("case", build_open_case().short_key), ("changes",), ("actions",)],
 )
-def test_nothing_foreign_acts_on_the_terminal(words: tuple[str, ...]) -> None:
-    app = hostile()
+def test_untrusted_text_cannot_control_the_terminal(words: tuple[str, ...]) -> None:
+    app = build_hostile_app()
     app.run_command(
         *("exempt", GUARD_NAME, "an object", "--until", "9d", "--yes", "--wait"),
         *("--why", "[bold]w[/]", "--who", "\u200b[red]me"),
     )
     result = app.run_command(*words)
     assert result.exit_code in (EXIT_OK, EXIT_PROBLEM)
-    assert not any(sign in result.out + result.err for sign in ACTING)
+    assert not any(sign in result.out + result.err for sign in CONTROL_CHARACTERS)
     assert "fake line" not in [line.strip() for line in result.out.splitlines()]
     if words != ("status",):
         assert "[red]me" in result.out or "[bold red]x[/]" in result.out
@@ -73,14 +73,14 @@ def test_nothing_foreign_acts_on_the_terminal(words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("width", [80, 40])
 def test_what_is_printed_fits_the_terminal(width: int) -> None:
-    app = hostile()
+    app = build_hostile_app()
     app.width = width
     for words in (("status",), ("cases",), ("case", build_open_case().short_key)):
         lines = app.run_command(*words).out.splitlines()
         assert max(len(line) for line in lines if "·" not in line) <= width
 
 
-def test_colour_says_nothing_that_words_do_not() -> None:
+def test_colours_add_no_information() -> None:
     plain, coloured = LocalApp(), LocalApp(is_colored=True, environ={"TERM": "xterm-256color"})
     for app in (plain, coloured):
         app.save_rows(build_open_case(severity=Severity.CRITICAL))
@@ -89,7 +89,7 @@ def test_colour_says_nothing_that_words_do_not() -> None:
     assert "critical" in plain.run_command("cases").out
 
 
-def test_the_status_ends_as_wrong_when_something_grave_is_open() -> None:
+def test_status_exits_with_1_for_an_open_severe_case() -> None:
     app = LocalApp()
     app.save_rows(build_open_case())
     result = app.run_command("status")
@@ -97,8 +97,8 @@ def test_the_status_ends_as_wrong_when_something_grave_is_open() -> None:
     assert "1 high" in result.out
 
 
-def status_of(app: LocalApp, **changes: object) -> LocalApp:
-    """Everything is well, but for these."""
+def override(app: LocalApp, **changes: object) -> LocalApp:
+    """Make the status healthy, except for these changes."""
     document = json.loads(app.run_command("status", "--json").out)
     guards = [row | {"health": "ok", "late": False} for row in document["guards"]]
     well = {**document, "health": "ok", "guards": guards, "reasons": [], **changes}
@@ -106,17 +106,17 @@ def status_of(app: LocalApp, **changes: object) -> LocalApp:
     return app
 
 
-def test_the_status_ends_as_fine_when_nothing_is_wrong() -> None:
-    assert status_of(LocalApp()).run_command("status").exit_code == EXIT_OK
-    assert status_of(LocalApp(), health="attention").run_command("status").exit_code == EXIT_OK
-    assert status_of(LocalApp(), health="failing").run_command("status").exit_code == EXIT_PROBLEM
+def test_status_exits_with_0_when_nothing_is_wrong() -> None:
+    assert override(LocalApp()).run_command("status").exit_code == EXIT_OK
+    assert override(LocalApp(), health="attention").run_command("status").exit_code == EXIT_OK
+    assert override(LocalApp(), health="failing").run_command("status").exit_code == EXIT_PROBLEM
 
 
 @pytest.mark.parametrize("change", [{"late": True}, {"health": "failing"}])
-def test_the_status_ends_as_wrong_when_a_guard_is_late_or_failing(
+def test_status_exits_with_1_for_a_late_or_failing_guard(
     change: dict[str, object],
 ) -> None:
-    app = status_of(LocalApp())
+    app = override(LocalApp())
     document = json.loads(app.canned_replies["/api/status.json"].body)
     document["guards"][0] |= change
     app.canned_replies["/api/status.json"] = ApiResponse(200, json.dumps(document).encode())
@@ -125,7 +125,7 @@ def test_the_status_ends_as_wrong_when_a_guard_is_late_or_failing(
     assert ("late" if "late" in change else "failing") in result.out
 
 
-def test_json_is_what_the_api_answers_and_nothing_else() -> None:
+def test_json_is_the_response_of_the_api_unchanged() -> None:
     app = LocalApp()
     app.save_rows(build_open_case(), build_applied_change())
     body = b'{"cases":  [], "total": 0, "page": 1, "pages": 1, "new": "\\u001b"}'
@@ -136,7 +136,7 @@ def test_json_is_what_the_api_answers_and_nothing_else() -> None:
     assert json.loads(app.run_command("changes", "--json").out)["changes"]
 
 
-def test_cases_are_chosen_from() -> None:
+def test_cases_are_filtered() -> None:
     app = LocalApp()
     app.save_rows(
         build_open_case(1),
@@ -152,7 +152,7 @@ def test_cases_are_chosen_from() -> None:
         assert app.run_command("cases", *words).exit_code == EXIT_USAGE
 
 
-def test_changes_tell_how_to_take_them_back_or_why_not() -> None:
+def test_changes_show_how_to_undo_them_or_why_not() -> None:
     app = LocalApp()
     app.save_rows(
         build_applied_change(1),
@@ -171,7 +171,7 @@ def test_changes_tell_how_to_take_them_back_or_why_not() -> None:
     assert "a lower AuditLogAgeLimit deletes all older records" in out
 
 
-def test_what_cannot_be_found_is_not_found_out() -> None:
+def test_an_unknown_id_exits_with_2() -> None:
     app = LocalApp()
     for words in (
         ("case", "0badcafe"),
@@ -198,14 +198,16 @@ def test_what_cannot_be_found_is_not_found_out() -> None:
         (ApiResponse(200, b'{"version": 2}'), "a different version"),
     ],
 )
-def test_an_answer_that_is_none_is_told_with_what_to_do(reply: ApiResponse, words: str) -> None:
+def test_an_unsuccessful_response_is_explained_with_a_remedy(
+    reply: ApiResponse, words: str
+) -> None:
     app = LocalApp(canned_replies={"/api/status.json": reply})
     result = app.run_command("status")
     assert (result.exit_code, result.out) == (EXIT_UNAVAILABLE, "")
     assert words in result.err
 
 
-def test_the_status_names_what_waits() -> None:
+def test_the_status_lists_what_is_pending() -> None:
     app = LocalApp()
     app.save_rows(build_open_case())
     app.run_command(
@@ -236,7 +238,7 @@ def test_the_status_names_what_waits() -> None:
 # ----------------------------------------------------------------------------------------------
 
 
-def test_an_export_is_written_whole_and_for_its_owner_alone(tmp_path: Path) -> None:
+def test_an_export_is_written_whole_and_readable_by_its_owner_only(tmp_path: Path) -> None:
     app, file = LocalApp(), tmp_path / "evidence.jsonl"
     app.save_rows(build_open_case())
     result = app.run_command("export", "--from", "2026-11-01", "-o", str(file))
@@ -261,7 +263,7 @@ def test_an_export_goes_to_standard_output_byte_for_byte(tmp_path: Path) -> None
     assert "\r\n" in printed.out
 
 
-def test_an_export_that_was_damaged_on_the_way_is_not_kept(tmp_path: Path) -> None:
+def test_an_export_damaged_in_transit_is_not_kept(tmp_path: Path) -> None:
     damaged = ApiResponse(200, b"{}\n", {"repr-digest": "sha-256=:AAAA:"})
     app = LocalApp(canned_replies={"/api/export": damaged})
     result = app.run_command("export", "--from", "2026-11-01", "-o", str(tmp_path / "x"))
@@ -269,7 +271,7 @@ def test_an_export_that_was_damaged_on_the_way_is_not_kept(tmp_path: Path) -> No
     assert "damaged in transit" in result.err
 
 
-def test_an_export_never_replaces_a_file_unasked(tmp_path: Path) -> None:
+def test_an_export_replaces_a_file_only_with_force(tmp_path: Path) -> None:
     file = tmp_path / "kept"
     file.write_text("mine")
     words = ("export", "--from", "2026-11-01", "-o", str(file))
@@ -287,11 +289,11 @@ def test_an_export_never_replaces_a_file_unasked(tmp_path: Path) -> None:
 
 
 # ----------------------------------------------------------------------------------------------
-# The doctor, and times
+# Doctor and times
 # ----------------------------------------------------------------------------------------------
 
 
-def test_the_doctor_is_the_same_as_by_itself() -> None:
+def test_doctor_prints_what_core_doctor_prints() -> None:
     app = LocalApp()
     assert "exchange Get-Mailbox" in app.run_command("doctor", "--needs").out
     missing = app.run_command("doctor")
@@ -308,12 +310,12 @@ def test_the_doctor_is_the_same_as_by_itself() -> None:
         (timedelta(days=40), "40 d"),
     ],
 )
-def test_spans_are_told_in_their_largest_unit(length: timedelta, words: str) -> None:
+def test_durations_are_printed_in_their_largest_unit(length: timedelta, words: str) -> None:
     assert format_age((START - length).isoformat(), START) == f"{words} ago"
     assert format_age((START + length).isoformat(), START) == f"in {words}"
 
 
-def test_times_are_told_in_utc_and_what_is_none_is_not_made_up() -> None:
+def test_times_are_printed_in_utc_and_invalid_ones_as_a_dash() -> None:
     assert format_utc("2026-11-20T08:00:00+02:00") == "2026-11-20 06:00 UTC"
     assert format_time_and_age("2026-11-20T03:00:00Z", START) == "2026-11-20 03:00 UTC (3 h ago)"
     for none in (None, "", "soon", 7):
@@ -325,7 +327,7 @@ def test_times_are_told_in_utc_and_what_is_none_is_not_made_up() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "d", "x30d", "-1d", "99999d", "soon", "٣d", "2026-13-01"])
-def test_what_is_no_end_is_none(text: str) -> None:
+def test_an_invalid_deadline_is_none(text: str) -> None:
     assert parse_deadline(text, START) is None
 
 
@@ -339,7 +341,7 @@ def test_an_exemption_shows_until_when_and_why() -> None:
     assert "until 2026-11-29 06:00 UTC, by Dana: known" in out
 
 
-def test_a_terminal_that_wants_no_colour_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     app = LocalApp(is_colored=True)
     app.save_rows(build_open_case(severity=Severity.CRITICAL))

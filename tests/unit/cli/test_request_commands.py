@@ -1,4 +1,4 @@
-"""Asking for something: who and why, what will happen shown first, and what came of it."""
+"""The commands that submit requests: who and why, preview, consent and result."""
 
 import json
 import shlex
@@ -29,68 +29,68 @@ from tests.support.local_app import (
 PLAN = hash_parts("a plan")
 CASE = build_open_case()
 CHANGE = build_applied_change()
-ACKNOWLEDGED = f"/api/cases/{GUARD_NAME}/{CASE.key}/acknowledge"
+ACKNOWLEDGE_PATH = f"/api/cases/{GUARD_NAME}/{CASE.key}/acknowledge"
 
 
-def with_rows(**other: Any) -> LocalApp:
+def build_app(**other: Any) -> LocalApp:
     app = LocalApp(**other)
     app.save_rows(CASE, CHANGE)
     return app
 
 
-def test_nothing_is_asked_for_without_a_reason() -> None:
-    app = with_rows()
+def test_a_request_without_a_reason_is_not_submitted() -> None:
+    app = build_app()
     result = app.run_command("acknowledge", CASE.short_key, "--yes")
     assert (result.exit_code, app.posts) == (EXIT_USAGE, [])
     assert "--why" in result.err
 
 
-def test_without_a_terminal_nobody_is_asked_and_nothing_is_done_unless_told_so() -> None:
-    app = with_rows()
+def test_without_a_terminal_a_request_needs_yes() -> None:
+    app = build_app()
     result = app.run_command("acknowledge", CASE.short_key, *WHY_OPTIONS)
     assert (result.exit_code, app.posts, app.prompts) == (EXIT_USAGE, [], [])
     assert "use --yes to skip it" in result.err
 
 
 @pytest.mark.parametrize("answer", ["", "n\n", "no", "q", "yess"])
-def test_whoever_does_not_agree_asked_for_nothing(answer: str) -> None:
-    app = with_rows(is_terminal=True, typed_answers=[answer])
+def test_without_consent_nothing_is_submitted(answer: str) -> None:
+    app = build_app(is_terminal=True, typed_answers=[answer])
     result = app.run_command("acknowledge", CASE.short_key, *WHY_OPTIONS)
     assert (result.exit_code, app.posts, len(app.prompts)) == (EXIT_REFUSED, [], 1)
     assert "Nothing was requested." in result.err
 
 
-def test_a_person_sees_what_will_happen_and_agrees() -> None:
-    app = with_rows(is_terminal=True, typed_answers=["y\n"])
+def test_an_operator_sees_what_will_happen_and_agrees() -> None:
+    app = build_app(is_terminal=True, typed_answers=["y\n"])
     result = app.run_command("acknowledge", CASE.short_key, *WHY_OPTIONS)
     assert result.exit_code == EXIT_OK
-    assert app.posts == [(ACKNOWLEDGED, {"who": "dana@desk", "why": "because"})]
+    assert app.posts == [(ACKNOWLEDGE_PATH, {"who": "dana@laptop", "why": "because"})]
     assert "box1@contoso.com" in result.err
-    assert "requested by dana@desk: because" in result.err
+    assert "requested by dana@laptop: because" in result.err
     assert APP_URL in result.err
 
 
-def test_a_change_is_shown_with_what_it_will_be_again() -> None:
-    app = with_rows(is_terminal=True)
+def test_an_undo_shows_the_values_it_restores() -> None:
+    app = build_app(is_terminal=True)
     result = app.run_command("undo", GUARD_NAME, CHANGE.id, *WHY_OPTIONS)
     assert "EnableMailboxAudit · box1@contoso.com" in result.err
     assert "restores AuditEnabled = false" in result.err
 
 
-def test_a_change_that_cannot_be_undone_is_said_to_be_before_it_is_asked_for() -> None:
+def test_an_undo_that_will_be_refused_is_announced_before_consent() -> None:
     app = LocalApp(is_terminal=True)
     app.save_rows(CASE, build_applied_change(**RAISE_AUDIT_AGE_CHANGE))
     result = app.run_command("undo", GUARD_NAME, CHANGE.id, *WHY_OPTIONS)
     assert "it will be refused: a lower AuditLogAgeLimit deletes" in result.err
 
 
-def test_a_plan_that_does_not_wait_is_said_not_to() -> None:
-    result = with_rows(is_terminal=True).run_command("release", GUARD_NAME, PLAN, *WHY_OPTIONS)
+def test_the_release_of_an_unknown_plan_is_announced() -> None:
+    result = build_app(is_terminal=True).run_command("release", GUARD_NAME, PLAN, *WHY_OPTIONS)
     assert "the status lists no plan with this hash" in result.err
 
 
 def test_the_changes_of_a_plan_are_shown() -> None:
-    app = with_rows(is_terminal=True)
+    app = build_app(is_terminal=True)
     decision = {
         "guard": GUARD_NAME,
         "plan": PLAN,
@@ -104,8 +104,8 @@ def test_the_changes_of_a_plan_are_shown() -> None:
     assert "more that are not listed here" in result.err
 
 
-def test_what_is_asked_for_is_written_down_and_can_be_followed() -> None:
-    app = with_rows(is_idle=True)
+def test_a_request_is_recorded_and_its_result_can_be_shown() -> None:
+    app = build_app(is_idle=True)
     result = app.run_command("acknowledge", CASE.key, *WHY_OPTIONS, "--yes", "--who", "Eve")
     [(_, body)] = app.posts
     assert (result.exit_code, body["who"]) == (EXIT_OK, "Eve")
@@ -114,26 +114,26 @@ def test_what_is_asked_for_is_written_down_and_can_be_followed() -> None:
     assert json.loads(followed.out)["status"] == "asked"
 
 
-def test_waiting_tells_what_came_of_it() -> None:
-    app = with_rows()
+def test_waiting_prints_the_result() -> None:
+    app = build_app()
     result = app.run_command("acknowledge", CASE.short_key, *WHY_OPTIONS, "--yes", "--wait")
     assert result.exit_code == EXIT_OK
     assert "not brought up again until it changes" in result.out
     again = app.run_command(
         "acknowledge", CASE.short_key, *WHY_OPTIONS, "--yes", "--wait", "--json"
     )
-    assert json.loads(again.out)["note"].startswith("it was acknowledged by dana@desk")
+    assert json.loads(again.out)["note"].startswith("it was acknowledged by dana@laptop")
 
 
-def test_what_the_guard_refuses_ends_as_refused() -> None:
-    app = with_rows()
+def test_a_request_the_guard_refuses_exits_with_3() -> None:
+    app = build_app()
     result = app.run_command("unexempt", GUARD_NAME, "nobody", *WHY_OPTIONS, "--yes", "--wait")
     assert result.exit_code == EXIT_REFUSED
     assert "no exemption is in force" in result.out
 
 
-def test_waiting_ends_and_says_where_it_goes_on() -> None:
-    app = with_rows(is_idle=True)
+def test_waiting_ends_after_the_timeout_with_the_address() -> None:
+    app = build_app(is_idle=True)
     result = app.run_command(
         "acknowledge", CASE.short_key, *WHY_OPTIONS, "--yes", "--wait", "--timeout", "30"
     )
@@ -143,7 +143,7 @@ def test_waiting_ends_and_says_where_it_goes_on() -> None:
     assert app.waits == sorted(app.waits)
 
 
-def test_a_run_that_failed_ends_as_wrong() -> None:
+def test_a_failed_run_exits_with_1() -> None:
     app = LocalApp()
     number = "30708425056706-52e65694"
     path = f"/api/guards/{GUARD_NAME}/run"
@@ -158,7 +158,7 @@ def test_a_run_that_failed_ends_as_wrong() -> None:
 
 
 def test_an_exemption_ends_after_so_many_days() -> None:
-    app = with_rows()
+    app = build_app()
     result = app.run_command(
         "exempt", GUARD_NAME, CASE.short_key, "--until", "30d", *WHY_OPTIONS, "--yes", "--wait"
     )
@@ -168,7 +168,7 @@ def test_an_exemption_ends_after_so_many_days() -> None:
     assert "1 open cases ended" in result.out
 
 
-def test_an_id_of_an_object_is_taken_as_it_is() -> None:
+def test_an_object_id_is_used_unchanged() -> None:
     app = LocalApp()
     subject = "11111111-0000-4000-8000-000000000001"
     app.run_command("exempt", GUARD_NAME, subject, "--until", "2026-12-01", *WHY_OPTIONS, "--yes")
@@ -192,21 +192,21 @@ def test_an_id_of_an_object_is_taken_as_it_is() -> None:
         ("run", GUARD_NAME, "--wait", "--timeout", "0"),
     ],
 )
-def test_what_cannot_be_meant_is_not_asked_for(words: tuple[str, ...]) -> None:
-    app = with_rows()
+def test_an_invalid_command_line_submits_nothing(words: tuple[str, ...]) -> None:
+    app = build_app()
     result = app.run_command(*words, *WHY_OPTIONS, "--yes")
     assert (result.exit_code, app.posts) == (EXIT_USAGE, [])
     assert result.err
 
 
-def test_what_the_app_refuses_is_told_in_its_words() -> None:
-    app = with_rows()
+def test_a_refusal_of_the_app_is_printed() -> None:
+    app = build_app()
     result = app.run_command("exempt", GUARD_NAME, "it", "--until", "999d", *WHY_OPTIONS, "--yes")
     assert result.exit_code == EXIT_REFUSED
     assert "refused: an exemption ends in the future, within a year" in result.err
 
 
-def test_what_several_cases_end_with_is_ambiguous() -> None:
+def test_the_end_of_several_keys_is_ambiguous() -> None:
     app = LocalApp()
     keys = [f"{number:024x}0badcafe" for number in (1, 2)]
     app.save_rows(*(build_open_case(number, key=key) for number, key in enumerate(keys)))
@@ -216,7 +216,7 @@ def test_what_several_cases_end_with_is_ambiguous() -> None:
     assert all(key in result.err for key in keys)
 
 
-def test_an_open_case_is_meant_before_one_that_ended() -> None:
+def test_an_open_case_is_chosen_before_a_closed_one() -> None:
     app = LocalApp()
     ended = build_open_case(
         2, key="1" * 24 + "0badcafe", closed_at=build_open_case().opened_at, resolution="done"
@@ -239,10 +239,10 @@ def test_an_open_case_is_meant_before_one_that_ended() -> None:
     ],
     ids=lambda instruction: str(instruction.kind),
 )
-def test_the_command_a_page_tells_asks_for_what_its_request_does(
+def test_the_command_on_a_page_submits_the_same_request(
     instruction: instructions.Instruction,
 ) -> None:
-    app = with_rows()
+    app = build_app()
     words = shlex.split(instruction.command.replace(instructions.EXAMPLE_UNTIL, "2026-12-24"))
     assert words[:3] == ["python", "-m", "core.cli"]
     app.run_command(*words[3:], "--yes")

@@ -88,7 +88,7 @@ async def browsing() -> AsyncIterator[Browser]:
         await viewer.stop()
 
 
-async def test_a_page_is_passed_on_with_the_headers_that_are_safe() -> None:
+async def test_a_page_is_forwarded_with_the_safe_headers() -> None:
     async with browsing() as browser:
         await browser.let_in()
         status, text, headers = await browser.get("/api/cases?state=all&page=2")
@@ -104,7 +104,7 @@ async def test_a_page_is_passed_on_with_the_headers_that_are_safe() -> None:
     assert "Kestrel" not in str(headers)
 
 
-async def test_the_first_address_opens_once_and_gives_a_cookie_no_script_can_read() -> None:
+async def test_the_first_address_opens_once_and_sets_an_httponly_cookie() -> None:
     async with browsing() as browser:
         first = f"/open/{browser.viewer.opening_token}"
         _, text, headers = await browser.get(first)
@@ -119,7 +119,7 @@ async def test_the_first_address_opens_once_and_gives_a_cookie_no_script_can_rea
 
 
 @pytest.mark.parametrize("path", ["/", "/api/status", "/open/guess", "/favicon.ico"])
-async def test_who_was_not_let_in_sees_nothing(path: str) -> None:
+async def test_a_browser_without_the_cookie_sees_nothing(path: str) -> None:
     async with browsing() as browser:
         status, _, headers = await browser.get(path)
         assert status == 403
@@ -133,7 +133,7 @@ async def test_who_was_not_let_in_sees_nothing(path: str) -> None:
 @pytest.mark.parametrize(
     "host", ["evil.example", "localhost", "127.0.0.1", "127.0.0.1:1", "127.0.0.1.evil.example", ""]
 )
-async def test_a_name_that_was_turned_to_this_machine_gets_nothing(host: str) -> None:
+async def test_another_host_name_gets_nothing(host: str) -> None:
     async with browsing() as browser:
         await browser.let_in()
         assert (await browser.get("/api/status", Host=host))[0] == 421
@@ -141,7 +141,7 @@ async def test_a_name_that_was_turned_to_this_machine_gets_nothing(host: str) ->
         assert browser.app.looked == []
 
 
-async def test_two_names_at_once_get_nothing() -> None:
+async def test_two_host_headers_get_nothing() -> None:
     async with browsing() as browser:
         reader, writer = await asyncio.open_connection("127.0.0.1", browser.viewer.port)
         word = browser.viewer.opening_token
@@ -155,7 +155,7 @@ async def test_two_names_at_once_get_nothing() -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])
-async def test_the_viewer_only_looks(method: str) -> None:
+async def test_the_viewer_is_read_only(method: str) -> None:
     async with browsing() as browser:
         await browser.let_in()
         assert (await browser.get("/api/guards/mailbox-audit/run", method))[0] == 405
@@ -163,7 +163,7 @@ async def test_the_viewer_only_looks(method: str) -> None:
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "what"])
-async def test_another_site_cannot_look(site: str) -> None:
+async def test_another_site_cannot_read(site: str) -> None:
     async with browsing() as browser:
         await browser.let_in()
         assert (await browser.get("/api/status", Sec_Fetch_Site=site))[0] == 403
@@ -202,7 +202,7 @@ async def test_only_the_api_is_behind_the_viewer(path: str) -> None:
     assert browser.app.looked == []
 
 
-async def test_a_redirect_of_the_app_leads_nowhere() -> None:
+async def test_a_redirect_of_the_app_is_refused() -> None:
     async with browsing() as browser:
         await browser.let_in()
         browser.app.reply = ApiResponse(302, b"", {"location": "https://evil.example"})
@@ -211,7 +211,7 @@ async def test_a_redirect_of_the_app_leads_nowhere() -> None:
     assert "Location" not in headers
 
 
-async def test_an_app_that_is_not_there_is_said_not_to_be() -> None:
+async def test_an_unreachable_app_is_reported() -> None:
     async with browsing() as browser:
         await browser.let_in()
         browser.app.down = True
@@ -220,7 +220,7 @@ async def test_an_app_that_is_not_there_is_said_not_to_be() -> None:
     assert headers["Content-Type"].startswith("text/plain")
 
 
-async def test_a_refusal_of_the_app_is_passed_on() -> None:
+async def test_a_refusal_of_the_app_is_forwarded() -> None:
     async with browsing() as browser:
         await browser.let_in()
         browser.app.reply = ApiResponse(404, b"{}", {"content-type": "application/json"})
@@ -234,7 +234,7 @@ async def test_the_first_page_is_the_status() -> None:
     assert 'content="0;url=/api/status"' in text
 
 
-async def test_the_viewer_listens_on_this_machine_alone() -> None:
+async def test_the_viewer_listens_on_this_machine_only() -> None:
     async with browsing() as browser:
         assert browser.viewer.runner
         assert {address[0] for address in browser.viewer.runner.addresses} == {"127.0.0.1"}
