@@ -119,7 +119,7 @@ async def send_early_notifications(scan: Scan) -> None:
     asked = any(not action.notified for action in scan.report.operator_requests)
     if not (news or asked) or now - since < patience or any(case.baselined for case in news):
         return
-    report = replace(build_run_report(scan), notifications=tuple(news), status="going on")
+    report = replace(build_run_report(scan), notifications=tuple(news), status="in-progress")
     scan.scan_pass = replace(scan.scan_pass, notified_at=now)
     for message in scan.world.render(report, scan.world.public_url):
         try:

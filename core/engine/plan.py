@@ -1,4 +1,4 @@
-"""The decision about the whole tenant, once every batch was reconciled: what to change now. Pure."""
+"""Plans what to change, once the whole tenant was read and every batch reconciled. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence

@@ -31,7 +31,7 @@ def build_run_report(scan: Scan, plan: Plan | None = None) -> RunReport:
     rows = [*scan.reported_findings, *(plan.result.reported_findings if plan else ())]
     report = replace(
         scan.report,
-        status="done" if scan.finished else "going on",
+        status="done" if scan.finished else "in-progress",
         read_count=tally.read_count,
         population=max(scan.expected_population or 0, tally.population),
         remaining_count=scan.remaining_count,

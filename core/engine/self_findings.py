@@ -28,10 +28,10 @@ from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import CREDENTIAL, GRANTS
 
 # The kinds of the engine's own findings about a look as a whole.
-UNAUTHORIZED_EXEMPTION = "exemption-unaccounted"
+UNAUTHORIZED_EXEMPTION = "exemption-unauthorized"
 SELF_CHECK_KINDS = frozenset(
     {
-        "blind",
+        "source-unavailable",
         "brake",
         "credential",
         UNAUTHORIZED_EXEMPTION,
@@ -135,7 +135,7 @@ def build_source_finding(
     if any(name in failure.permission for name in missing_names):
         severity = Severity.INFO
     return Finding(
-        kind="blind",
+        kind="source-unavailable",
         object_id=failure.source,
         subject=failure.source,
         severity=severity,

@@ -17,7 +17,7 @@ from core.sanitize import sanitize_text
 RUN_ID = re.compile(r"(\d{14})-[0-9a-f]{8}")
 # "queued", "busy" and "off" are known of a run that somebody asked for and that did not look.
 IDLE_STATUSES = frozenset({"busy", "off", "queued", "running"})
-SCAN_STATUSES = frozenset({"done", "going on"})
+SCAN_STATUSES = frozenset({"done", "in-progress"})
 MAX_COUNT = 10**9
 MAX_SOURCES = 50
 ONE_DAY = timedelta(days=1)

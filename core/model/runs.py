@@ -23,14 +23,14 @@ class ReportedFinding:
 
 
 # The status of a report that only tells what people asked for.
-REQUESTS_ONLY = "attended"
+REQUESTS_ONLY = "requests-only"
 
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
     """What one run saw, decided, did and said.
 
-    `status` is done, busy, off or failed, or "going on" when the rest is left to the next run or to
+    `status` is done, busy, off or failed, or "in-progress" when the rest is left to the next run or to
     the queue. `seen` of `population` objects were read in full, `left` are still to be looked at.
     `adopted`: this run took what exists as its starting point. `preview` are changes the next run
     will make. `held` says why the brake holds, `plan` is the hash that releases it. `news` are

@@ -50,7 +50,7 @@ MAX_RUNS = 120
 DELIVERY_GRACE = timedelta(minutes=30)
 # The kinds of cases about Exoguard itself: it misses data or cannot act.
 DEGRADED_KINDS = {
-    "blind": "part of the tenant cannot be read",
+    "source-unavailable": "part of the tenant cannot be read",
     "credential": "the app cannot sign in to the tenant",
     "permission-missing": "a permission is missing",
     "scan-stalled": "a scan in shards stalled",

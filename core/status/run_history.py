@@ -16,7 +16,7 @@ MAX_TEXT_LENGTH = 600
 MAX_LIST_LENGTH = 2_000
 MAX_COUNT = 10**9
 # The statuses of a run that scanned the tenant.
-SCAN_STATUSES = ("done", "going on")
+SCAN_STATUSES = ("done", "in-progress")
 PENDING_STATUSES = ("queued", "running")
 
 

@@ -93,6 +93,6 @@ DECISION_TEXTS = {
 }
 RUN_STATUS_TEXTS = {
     "done": "complete",
-    "going on": "in progress",
+    "in-progress": "in progress",
     "failed": "failed",
 }

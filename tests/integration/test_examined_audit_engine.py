@@ -189,7 +189,7 @@ async def test_a_switch_is_read_as_exports_print_it_and_never_guessed(
         assert verdicts(journey, 1) == {(kind, REPAIR)}
         assert (len(journey.writes), verdicts(journey, 3)) == (1, NOTHING)
     else:
-        assert verdicts(journey, 1) == {("blind", UNKNOWN)}
+        assert verdicts(journey, 1) == {("source-unavailable", UNKNOWN)}
         assert (len(journey.writes), len(journey.cards)) == (0, 1)
 
 

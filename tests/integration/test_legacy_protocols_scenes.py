@@ -231,7 +231,7 @@ async def test_without_a_licence_for_the_log_everything_is_asked_and_nothing_wri
     found = journey.tabulate_findings(1, GUARD)
     assert found["ann"] == {("mailbox-protocols", "ask")}
     assert found["organization"] == {("smtp-auth-organization", "ask")}
-    assert found["sign-ins"] == {("blind", "could-not-tell")}
+    assert found["sign-ins"] == {("source-unavailable", "could-not-tell")}
     # Nobody uses a plan: what future mailboxes get is put right all the same.
     assert {cmdlet for cmdlet, _ in cmdlets(journey)} == {"Set-CASMailboxPlan"}
     assert "Entra ID P1" in str(journey.cards)

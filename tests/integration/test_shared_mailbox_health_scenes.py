@@ -261,7 +261,7 @@ async def test_without_the_cmdlet_for_sizes_the_rest_is_told_and_it_is_named() -
         "comes-back",
         "hold-without-licence",
         "permission-missing",
-        "blind",
+        "source-unavailable",
     }
     assert ("Get-MailboxStatistics", "permission-missing", "could-not-tell", "critical") in table(
         run

@@ -140,7 +140,7 @@ async def test_a_run_that_is_throttled_to_its_end_goes_on_with_the_next() -> Non
         fault = {"service": "graph", "kind": "throttle", "inner": True, "retryAfter": 30}
         report = await stage.run_guard(fault)
         assert stage.timer.now - begun <= BUDGET_MINUTES * 60
-        assert (report.status, report.read_count) == ("going on", 0)
+        assert (report.status, report.read_count) == ("in-progress", 0)
         assert report.remaining_count + report.unread_count == report.population == 27
         assert set(await stage.get_open_cases()) >= known
         assert (await stage.run_guard()).status == "done"

@@ -382,7 +382,7 @@ def build_busy_tenant() -> list[GuardData]:
             missing,
             runs=build_recent_runs(
                 CONFIGS_BY_NAME[DELEGATION],
-                status="going on",
+                status="in-progress",
                 seen=510,
                 left=305,
                 blind=["delegations"],

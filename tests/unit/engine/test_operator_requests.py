@@ -43,7 +43,7 @@ async def asks(
     return action
 
 
-async def attended(stage: EngineHarness) -> RunReport:
+async def process_requests_now(stage: EngineHarness) -> RunReport:
     """A worker does what is asked."""
     return await run_requests_only(stage.config, stage.world, create_run_id(stage.clock()))
 
@@ -89,7 +89,7 @@ async def enforced() -> tuple[EngineHarness, ChangeRecord]:
 async def test_an_acknowledged_case_is_not_brought_up_again() -> None:
     stage = await alerted()
     action = await asks(stage, RequestKind.ACKNOWLEDGE, (await the_case(stage)).key)
-    await attended(stage)
+    await process_requests_now(stage)
     assert (await became(stage, action)).state is RequestState.DONE
     case = await the_case(stage)
     assert (case.acknowledged_by, case.closed_at) == ("Dana", None)
@@ -103,7 +103,7 @@ async def test_an_acknowledged_case_is_not_brought_up_again() -> None:
 async def test_an_acknowledged_case_that_gets_worse_is_news() -> None:
     stage = await alerted()
     await asks(stage, RequestKind.ACKNOWLEDGE, (await the_case(stage)).key)
-    await attended(stage)
+    await process_requests_now(stage)
     cards = len(stage.notification_channel.sent)
     stage.tenant.forwards |= {"m8": EVIL, "m9": EVIL}
     await stage.run_timer()
@@ -118,7 +118,7 @@ async def test_only_an_open_case_can_be_acknowledged() -> None:
     stage.tenant.forwards.clear()
     await stage.run_timer()
     closed = await asks(stage, RequestKind.ACKNOWLEDGE, (await the_case(stage)).key)
-    await attended(stage)
+    await process_requests_now(stage)
     for action in (nothing, closed):
         assert (await became(stage, action)).state is RequestState.REFUSED
 
@@ -134,7 +134,7 @@ async def test_what_is_exempt_ends_quietly_and_comes_back_when_the_exemption_end
     case = await the_case(stage)
     subject = case.key if by == "case" else case.object_id
     await asks(stage, RequestKind.EXEMPT, subject, until=stage.clock() + 30 * DAY)
-    await attended(stage)
+    await process_requests_now(stage)
     assert (await the_case(stage)).resolution == "exempt"
     cards = len(stage.notification_channel.sent)
     await stage.run_timer()
@@ -151,7 +151,7 @@ async def test_an_exemption_can_be_ended_before_its_time_and_only_once() -> None
     await asks(stage, RequestKind.EXEMPT, subject, until=stage.clock() + 30 * DAY)
     first = await asks(stage, RequestKind.END_EXEMPTION, subject)
     second = await asks(stage, RequestKind.END_EXEMPTION, subject)
-    await attended(stage)
+    await process_requests_now(stage)
     assert (await became(stage, first)).state is RequestState.DONE
     assert (await became(stage, second)).state is RequestState.REFUSED
     await stage.run_timer()
@@ -163,7 +163,7 @@ async def test_an_exemption_whose_end_has_passed_meanwhile_is_refused() -> None:
     until = stage.clock() + timedelta(minutes=1)
     action = await asks(stage, RequestKind.EXEMPT, "m7", until=until)
     stage.clock.advance(hours=1)
-    await attended(stage)
+    await process_requests_now(stage)
     assert (await became(stage, action)).state is RequestState.REFUSED
     assert stage.get_open_subjects() == {"m7@x"}
 
@@ -176,7 +176,7 @@ async def test_an_exemption_whose_end_has_passed_meanwhile_is_refused() -> None:
 async def test_a_change_is_taken_back_and_left_alone_for_a_month() -> None:
     stage, record = await enforced()
     action = await asks(stage, RequestKind.UNDO, record.id)
-    await attended(stage)
+    await process_requests_now(stage)
     assert stage.tenant.forwards == {"m7": EVIL}
     assert (await became(stage, action)).state is RequestState.DONE
     for _ in range(3):
@@ -198,7 +198,7 @@ async def test_a_run_that_comes_first_does_what_was_asked_before_it_looks() -> N
 async def test_taking_back_is_a_record_of_its_own() -> None:
     stage, record = await enforced()
     await asks(stage, RequestKind.UNDO, record.id)
-    await attended(stage)
+    await process_requests_now(stage)
     found = {one.id: one for one in (await memory(stage)).changes}
     assert found.pop(record.id).undone_at
     [restoring] = found.values()
@@ -210,7 +210,7 @@ async def test_taking_back_is_a_record_of_its_own() -> None:
 async def test_a_change_is_taken_back_once_however_often_it_is_asked_for(number: int) -> None:
     stage, record = await enforced()
     actions = [await asks(stage, RequestKind.UNDO, record.id) for _ in range(number)]
-    await attended(stage)
+    await process_requests_now(stage)
     states = [(await became(stage, action)).state for action in actions]
     assert states == [RequestState.DONE, *[RequestState.REFUSED] * (number - 1)]
     assert stage.tenant.undone == ["m7"]
@@ -219,11 +219,11 @@ async def test_a_change_is_taken_back_once_however_often_it_is_asked_for(number:
 async def test_a_restoring_is_no_change_that_could_be_taken_back() -> None:
     stage, record = await enforced()
     await asks(stage, RequestKind.UNDO, record.id)
-    await attended(stage)
+    await process_requests_now(stage)
     restoring = next(one for one in (await memory(stage)).changes if one.undo_of)
     action = await asks(stage, RequestKind.UNDO, restoring.id)
     unknown = await asks(stage, RequestKind.UNDO, hash_parts("unknown"))
-    await attended(stage)
+    await process_requests_now(stage)
     assert "restoring itself" in (await became(stage, action)).note
     assert "no change has that id" in (await became(stage, unknown)).note
 
@@ -240,7 +240,7 @@ async def test_what_cannot_be_taken_back_is_refused_and_not_exempt(error: Tenant
     stage, record = await enforced()
     stage.tenant.undo_error = error
     action = await asks(stage, RequestKind.UNDO, record.id)
-    await attended(stage)
+    await process_requests_now(stage)
     ended = await became(stage, action)
     assert ended.state is RequestState.REFUSED
     assert str(error) in ended.note
@@ -277,7 +277,7 @@ async def test_what_fails_too_often_is_given_up() -> None:
 async def test_what_a_person_took_back_is_not_contested() -> None:
     stage, record = await enforced()
     await asks(stage, RequestKind.UNDO, record.id)
-    await attended(stage)
+    await process_requests_now(stage)
     subject = record.case_key
     await asks(stage, RequestKind.END_EXEMPTION, subject)
     await stage.run_timer()
@@ -291,11 +291,11 @@ async def test_doing_what_is_asked_is_told_and_is_no_run() -> None:
     runs = len(await stage.ledger.list_recent_runs("toy", 50))
     cards = len(stage.notification_channel.sent)
     await asks(stage, RequestKind.UNDO, record.id)
-    await attended(stage)
+    await process_requests_now(stage)
     assert len(await stage.ledger.list_recent_runs("toy", 50)) == runs
     assert len(stage.notification_channel.sent) == cards + 1
     assert "Dana" in str(stage.notification_channel.sent[-1])
-    await attended(stage)
+    await process_requests_now(stage)
     await stage.run_timer()
     assert len(stage.notification_channel.sent) == cards + 1
 
@@ -304,7 +304,7 @@ async def test_what_the_channel_did_not_take_is_told_by_the_next_run() -> None:
     stage, record = await enforced()
     await asks(stage, RequestKind.UNDO, record.id)
     stage.notification_channel.is_down = True
-    await attended(stage)
+    await process_requests_now(stage)
     assert list_undelivered_requests(await memory(stage))
     stage.notification_channel.is_down = False
     await stage.run_timer()
@@ -364,7 +364,7 @@ async def test_a_release_waits_for_the_end_of_a_look_that_takes_two_runs() -> No
     asked = await asks(stage, RequestKind.RELEASE, waits.plan)
     stage.budget_used = iter([0.0] * 3 + [1.0] * 1_000).__next__
     first = await stage.run_timer()
-    assert (first.status, first.error) == ("going on", "")
+    assert (first.status, first.error) == ("in-progress", "")
     assert stage.tenant.writes == []
     stage.budget_used = lambda: 0.0
     last = await stage.run_timer()
@@ -380,7 +380,7 @@ async def test_a_release_asked_for_while_shards_are_worked_on_counts_at_their_en
     assert planned.shard_messages
     asked = await asks(stage, RequestKind.RELEASE, waits.plan)
     meanwhile = await stage.run_timer()
-    assert (meanwhile.status, meanwhile.error, meanwhile.shard_messages) == ("going on", "", ())
+    assert (meanwhile.status, meanwhile.error, meanwhile.shard_messages) == ("in-progress", "", ())
     assert stage.tenant.writes == []
     for message in stage.queue:
         await stage.process_message(message)
@@ -391,7 +391,7 @@ async def test_a_release_asked_for_while_shards_are_worked_on_counts_at_their_en
 async def test_who_asked_for_a_run_hears_of_it() -> None:
     stage = EngineHarness(SyntheticTenant(mailbox_count=3))
     action = await asks(stage, RequestKind.RUN)
-    await attended(stage)
+    await process_requests_now(stage)
     assert (await became(stage, action)).state is RequestState.REQUESTED
     report = await stage.run_timer()
     assert (await became(stage, action)).state is RequestState.DONE
@@ -416,7 +416,7 @@ async def test_whoever_finds_the_guard_busy_waits_and_then_leaves_it_to_the_next
     stage.budget_used = spent
     async with stage.ledger.claim("toy", "a long run"):
         with pytest.raises(Unavailable, match="busy"):
-            await attended(stage)
+            await process_requests_now(stage)
     assert (await became(stage, action)).state is RequestState.REQUESTED
     await stage.run_timer()
     assert stage.tenant.undone == ["m7"]
@@ -437,7 +437,7 @@ async def test_while_shards_are_worked_on_nothing_of_theirs_is_touched() -> None
     await stage.run_timer()
     assert stage.queue
     action = await asks(stage, RequestKind.UNDO, record.id)
-    await attended(stage)
+    await process_requests_now(stage)
     assert (await became(stage, action)).state is RequestState.REQUESTED
     for message in stage.queue:
         await stage.process_message(message)

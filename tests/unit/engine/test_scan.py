@@ -90,7 +90,7 @@ async def test_what_was_not_covered_is_not_closed_and_nothing_is_changed_before_
     stage = await spreading(ENFORCE_CONFIG)
     stage.budget_used = budget(3).__next__
     first = await stage.run_timer()
-    assert first.status == "going on"
+    assert first.status == "in-progress"
     assert stage.tenant.writes == []
     assert not first.block_reason
     found = stage.get_open_subjects()
@@ -258,7 +258,7 @@ async def test_a_listing_that_has_to_begin_anew_counts_nobody_twice() -> None:
     stage = await paged()
     stage.budget_used = budget(3).__next__
     first = await stage.run_timer()
-    assert first.status == "going on"
+    assert first.status == "in-progress"
     stage.tenant.next_links.clear()
     stage.budget_used = lambda: 0.0
     second = await stage.run_timer()

@@ -47,7 +47,7 @@ async def ready(duty: GuardConfig = ALERT_CONFIG) -> EngineHarness:
 async def test_the_timer_only_plans_and_the_last_shard_closes_the_round() -> None:
     stage = await ready()
     planned = await stage.run_timer()
-    assert (planned.status, planned.remaining_count, len(stage.queue)) == ("going on", SIZE, 6)
+    assert (planned.status, planned.remaining_count, len(stage.queue)) == ("in-progress", SIZE, 6)
     assert stage.tenant.inspected == []
     for message in stage.queue:
         assert await stage.process_message(message) == "done"
@@ -201,7 +201,7 @@ async def test_a_timer_that_finds_a_round_under_way_leaves_it_alone() -> None:
     await stage.run_timer()
     await stage.process_message(stage.queue[0])
     report = await stage.run_timer()
-    assert (report.status, report.shard_messages) == ("going on", ())
+    assert (report.status, report.shard_messages) == ("in-progress", ())
     assert 0 < report.read_count < SIZE
 
 
@@ -226,7 +226,7 @@ async def test_messages_that_were_lost_cost_time_and_no_mailbox() -> None:
     stage.queue.clear()
     stage.clock.advance(minutes=15)
     again = await stage.run_timer()
-    assert (again.status, len(again.shard_messages)) == ("going on", 6)
+    assert (again.status, len(again.shard_messages)) == ("in-progress", 6)
     assert "scan-stalled" in {case.kind for case in stage.ledger.list_cases("toy").values()}
     assert [await stage.process_message(message) for message in lost] == ["superseded"] * 6
     for message in stage.queue:

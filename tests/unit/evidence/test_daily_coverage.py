@@ -64,7 +64,7 @@ def test_only_all_of_it_is_one() -> None:
 
 
 def test_a_look_that_goes_on_has_no_share_yet() -> None:
-    day = one_day(build_run_document(WITHIN_PERIOD, status="going on", seen=10, left=90))
+    day = one_day(build_run_document(WITHIN_PERIOD, status="in-progress", seen=10, left=90))
     assert (
         day.run_count,
         day.unfinished_count,
@@ -170,7 +170,7 @@ VALUES = st.recursive(
 @given(
     st.dictionaries(
         st.sampled_from(["run", "status", "started", "at", "seen", "population", "left", "blind"]),
-        VALUES | st.sampled_from(["done", "going on", "failed", WITHIN_PERIOD.isoformat()]),
+        VALUES | st.sampled_from(["done", "in-progress", "failed", WITHIN_PERIOD.isoformat()]),
     )
 )
 def test_no_document_breaks_the_count(document: dict[str, object]) -> None:

@@ -143,4 +143,4 @@ def test_what_a_missing_permission_explains_is_only_a_note() -> None:
             FORWARDING_CONFIG, reading(blind), GuardSnapshot(), everything(), START
         )
     }
-    assert unexplained["blind"].severity is Severity.CRITICAL
+    assert unexplained["source-unavailable"].severity is Severity.CRITICAL

@@ -195,7 +195,7 @@ def test_what_the_next_run_will_do_is_nobody_elses_next_step() -> None:
         ),
         (
             {"planned_changes": (BLOCK_CHANGE_JSON,)},
-            {"mode": Mode.ENFORCE, "status": "going on"},
+            {"mode": Mode.ENFORCE, "status": "in-progress"},
             "**Not changed yet:** this guard is going to block sign-in",
         ),
         (

@@ -224,7 +224,7 @@ def test_a_look_in_shards_shows_how_far_it_has_come() -> None:
         9: ShardStatus(Shard("r1", "c", "~", 100, NOW, done=True), is_claimed=True),
     }
     found = of(
-        ran(ago(minutes=5), status="going on", left=200),
+        ran(ago(minutes=5), status="in-progress", left=200),
         ran(ago(hours=1)),
         known=memory(state=replace(LOOKED, scan_pass=going_on)),
         shards=shards,
@@ -384,8 +384,8 @@ def test_somebody_is_needed_for_grave_cases_always_and_for_medium_ones_until_kno
     ("kind", "severity", "health"),
     [
         ("credential", Severity.CRITICAL, Health.FAILING),
-        ("blind", Severity.HIGH, Health.FAILING),
-        ("blind", Severity.LOW, Health.ATTENTION),
+        ("source-unavailable", Severity.HIGH, Health.FAILING),
+        ("source-unavailable", Severity.LOW, Health.ATTENTION),
         ("permission-missing", Severity.CRITICAL, Health.FAILING),
         ("permission-missing", Severity.LOW, Health.ATTENTION),
         ("shard-failed", Severity.HIGH, Health.FAILING),
