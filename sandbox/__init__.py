@@ -1,1 +1,3 @@
-"""A Microsoft 365 tenant on loopback, and what it takes to run the whole app against it."""
+"""A simulated Microsoft 365 tenant on loopback, and everything needed to run the whole app against
+it.
+"""

@@ -1,7 +1,7 @@
-"""`python -m sandbox`: a Microsoft 365 tenant and the app that guards it, on this machine.
+"""`python -m sandbox`: a simulated Microsoft 365 tenant and the app that guards it.
 
-This file runs on whatever Python a machine calls its own, so it stays with the syntax and the
-library of old ones; the rest of the project is imported only once the project's own Python runs.
+The system's Python runs this file first, whatever its version, so the file uses only old syntax and
+the standard library. Project modules are imported after the switch to the project's own Python.
 """
 
 import argparse
@@ -34,9 +34,9 @@ def main() -> int:
 
 
 def continue_in_venv() -> None:
-    """Replaces this process by the project's own Python, installed first where it is missing."""
+    """Replaces this process with the project's own Python, which is installed first if missing."""
     python = VENV / "bin" / "python"
-    # Standard output belongs to the command itself: `run --json` prints one document there.
+    # Setup must not write to standard output: `run --json` prints its document there.
     setup = [str(ROOT / "tools" / "setup.sh"), "--quiet"]
     done = subprocess.run(setup, stdout=sys.stderr, check=False)
     if done.returncode:
@@ -47,11 +47,11 @@ def continue_in_venv() -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line: run, demo, serve."""
-    whole = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__.splitlines()[0])
-    commands = whole.add_subparsers(dest="command", required=True)
+    """Builds the parser of the commands run, demo and serve."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
 
-    run = commands.add_parser("run", help="run every guard on a scene, print what came of it")
+    run = commands.add_parser("run", help="run every guard on a scene and print the results")
     run.add_argument("--scene", type=Path, required=True, help="a JSON file with the tenant")
     run.add_argument("--json", action="store_true", help="print one JSON document")
     run.add_argument("--ticks", type=parse_positive, default=1, help="how often each guard runs")
@@ -67,17 +67,18 @@ def build_parser() -> argparse.ArgumentParser:
         "--fault",
         action="append",
         default=[],
-        help="trouble all the time: KIND[/STATUS][:SERVICE[:MATCH]], such as throttle:graph, or "
-        "the JSON of a fault; repeatable (sandbox/faults/injection.py lists the kinds)",
+        help="inject a permanent fault: KIND[/STATUS][:SERVICE[:MATCH]], such as "
+        "throttle:graph, or the JSON of a fault; repeatable (sandbox/faults/injection.py lists the "
+        "kinds)",
     )
 
-    demo = commands.add_parser("demo", help="watch the guards at work, step by step")
-    demo.add_argument("--once", action="store_true", help="end after one round")
+    demo = commands.add_parser("demo", help="show the guards at work, step by step")
+    demo.add_argument("--once", action="store_true", help="exit after the last step")
 
     serve = commands.add_parser("serve", help="serve a scene's tenant until interrupted")
     serve.add_argument("--scene", type=Path, required=True, help="a JSON file with the tenant")
-    serve.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    return whole
+    serve.add_argument("--port", type=int, default=0, help="0 picks a free port")
+    return parser
 
 
 def parse_positive(text: str) -> int:

@@ -1,4 +1,4 @@
-"""`$batch`: many requests in one, answered in any order (Microsoft Learn: Graph json-batching)."""
+"""`$batch`: many requests in one body, answered in any order (Microsoft Learn: JSON batching)."""
 
 import asyncio
 import json
@@ -16,12 +16,12 @@ type RequestHandler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 class InvalidBatch(Exception):
-    """The whole batch is refused."""
+    """The whole batch is rejected."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchPart:
-    """One request of a batch. `call` is None where its address cannot be one of a batch."""
+    """One request of a batch. `call` is None if its address cannot be part of a batch."""
 
     id: str
     depends_on: tuple[str, ...]
@@ -29,10 +29,10 @@ class BatchPart:
 
 
 def parse_part(document: Any, prefix: str, absolute: str) -> BatchPart:
-    """One request from its JSON.
+    """Parses one request from its JSON.
 
-    `absolute` is the start of absolute addresses where such are allowed, as Exchange does; there a
-    body needs no Content-Type either, and a relative address may repeat the prefix.
+    `absolute` is the prefix of absolute addresses where these are allowed, as in Exchange. There a
+    body needs no Content-Type, and a relative address may repeat the prefix.
     """
     if (
         not isinstance(document, Mapping)
@@ -63,7 +63,7 @@ def parse_part(document: Any, prefix: str, absolute: str) -> BatchPart:
 
 
 def parse_parts(body: Any, max_parts: int, prefix: str, absolute: str = "") -> list[BatchPart]:
-    """The requests of a batch. Raises BadBatch."""
+    """Parses the requests of a batch. Raises InvalidBatch."""
     wires = body.get("requests") if isinstance(body, Mapping) else None
     if not isinstance(wires, list) or not wires:
         raise InvalidBatch("A batch needs at least one request.")
@@ -87,9 +87,10 @@ def parse_parts(body: Any, max_parts: int, prefix: str, absolute: str = "") -> l
 async def run_batch(
     parts: list[BatchPart], handle_part: RequestHandler, order_seed: int
 ) -> HttpResponse:
-    """Carry out a batch. What depends on a failure fails with 424; what is dropped is left out.
+    """Runs a batch. A request that depends on a failed one fails with 424; a dropped one is left
+    out.
 
-    The answers come shuffled, the same way for the same `shuffle` and ids.
+    The responses are shuffled, in the same order for the same `shuffle` and ids.
     """
     running: dict[str, asyncio.Task[HttpResponse | None]] = {}
 
@@ -118,7 +119,7 @@ async def run_batch(
 
 
 def build_part_response(name: str, part_response: HttpResponse) -> dict[str, Any]:
-    """One answer as it stands in a batch."""
+    """Formats one response as an element of the batch response."""
     response: dict[str, Any] = {"id": name, "status": part_response.status}
     headers = dict(part_response.headers)
     if part_response.raw is not None:

@@ -1,4 +1,4 @@
-"""What happened, as a person would like to read it on a terminal: tables, cards, writes."""
+"""Prints runs, cards and writes for a terminal."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -29,13 +29,13 @@ STYLES = {
     "default": "cyan",
 }
 MAX_ROWS = 40
-# Where nobody tells how wide the screen is.
+# Used if the output is not a terminal.
 DEFAULT_WIDTH = 110
 MAX_CARDS = 6
 
 
 class SceneConsole:
-    """Prints to one console. Everything foreign is shown as text, never as markup."""
+    """Prints to one console. Untrusted text is always shown as text, never as markup."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
@@ -43,42 +43,42 @@ class SceneConsole:
             self.console.width = DEFAULT_WIDTH
 
     def print_title(self, text: str) -> None:
-        """A line that begins something."""
+        """Prints a heading."""
         self.console.print()
         self.console.print(Rule(Text(text, style="bold"), align="left"))
 
     def print_text(self, text: str) -> None:
-        """A sentence."""
+        """Prints a sentence."""
         self.console.print(Text(text))
 
     async def print_tick_run(self, tick: int, report: RunReport) -> None:
-        """One run of one guard, with its tick."""
+        """Prints one run of one guard with its tick."""
         self.print_run(run_report_to_json(report), f"tick {tick} · ")
 
     def print_run(self, report: Mapping[str, Any], title_prefix: str = "") -> None:
-        """What one run saw, decided, did and said."""
+        """Prints what one run read, found, changed and sent."""
         self.print_title(f"{title_prefix}{report['guard']} ({report['mode']})")
-        self.print_text(f"saw      {report['coverage']}")
+        self.print_text(f"read     {report['coverage']}")
         findings = [row for row in report["findings"] if row["state"] != "known"]
         known = len(report["findings"]) - len(findings)
-        self.print_text(f"decided  {self.summarize_findings(report, known)}")
+        self.print_text(f"found    {self.summarize_findings(report, known)}")
         if findings:
             self.console.print(self.build_findings_table(findings))
         self.print_changes(report)
-        self.print_text(f"said     {self.summarize_cards(report)}")
+        self.print_text(f"sent     {self.summarize_cards(report)}")
 
     def summarize_findings(self, report: Mapping[str, Any], known: int) -> str:
-        """The findings in numbers."""
+        """Counts the findings by verdict."""
         if not report["findings"]:
-            return "nothing is wrong"
+            return "no problems"
         counts = Counter(str(row["verdict"]) for row in report["findings"])
         text = ", ".join(f"{number} {verdict}" for verdict, number in counts.most_common())
-        return f"{text} ({known} of them known already)" if known else text
+        return f"{text} ({known} already known)" if known else text
 
     def build_findings_table(self, rows: Sequence[Mapping[str, Any]]) -> RenderableType:
-        """Findings as a table."""
+        """Lays out findings as a table."""
         table = Table(box=None, pad_edge=False, expand=False, header_style="dim")
-        for name in ("severity", "verdict", "what", "evidence"):
+        for name in ("severity", "verdict", "summary", "evidence"):
             table.add_column(name, overflow="fold", max_width=56 if name == "evidence" else None)
         for row in rows[:MAX_ROWS]:
             table.add_row(
@@ -92,9 +92,9 @@ class SceneConsole:
         return table
 
     def print_changes(self, report: Mapping[str, Any]) -> None:
-        """What was changed, will be, or is held back."""
+        """Prints which changes were made, are planned or were blocked."""
         if report["held"]:
-            self.print_text(f"held     {report['held']}; plan {report['plan']}")
+            self.print_text(f"blocked  {report['held']}; plan {report['plan']}")
         if report["preview"]:
             counts = Counter(row["kind"] for row in report["preview"])
             text = ", ".join(f"{number} x {kind}" for kind, number in counts.items())
@@ -107,23 +107,23 @@ class SceneConsole:
             self.print_text("changed  nothing")
 
     def summarize_cards(self, report: Mapping[str, Any]) -> str:
-        """Which cards were sent."""
+        """Describes the cards that were sent."""
         if report["told"] is None and not report["cards"]:
-            return "nothing: there is nothing new"
+            return "nothing: no news"
         number = report["cards"]
-        line = f"{number} card{'' if number == 1 else 's'}; {report['news']} news"
+        line = f"{number} card{'' if number == 1 else 's'}; {report['news']} notifications"
         if report["told"] is False:
-            return f"{line}; NOT all sent ({report['error']}), kept for the next run"
+            return f"{line}; NOT all were sent ({report['error']}); the next run sends the rest"
         return line
 
     def print_cards(self, cards: Sequence[Mapping[str, Any]]) -> None:
-        """The cards, roughly as Teams would show them."""
+        """Prints the cards roughly as Teams would show them."""
         self.print_title(f"{len(cards)} cards in the Teams channel")
         for card in cards[-MAX_CARDS:]:
             self.print_card(card)
 
     def print_card(self, message: Mapping[str, Any], max_entries: int = 4) -> None:
-        """One card; of a long list of cases the first few."""
+        """Prints one card, with at most `max_entries` of its cases."""
         content = message["attachments"][0]["content"]
         header, *blocks = content["body"]
         entries = [block for block in blocks if block.get("separator") and "items" in block]
@@ -139,11 +139,13 @@ class SceneConsole:
         )
 
     def render_block(self, block: Mapping[str, Any]) -> list[RenderableType]:
-        """The texts of a block; their markdown is the card's own, what is foreign is escaped."""
+        """Renders the texts of a block. Their markdown is the card's own; untrusted text in it is
+        escaped.
+        """
         return [self.render_element(item) for item in block.get("items", [block])]
 
     def render_element(self, item: Mapping[str, Any]) -> RenderableType:
-        """One text, or one table of facts."""
+        """Renders one text or one table of facts."""
         if item["type"] != "FactSet":
             return Markdown(item["text"], style="dim" if item.get("isSubtle") else "")
         grid = Table.grid(padding=(0, 2), expand=True)
@@ -154,12 +156,12 @@ class SceneConsole:
         return grid
 
     def print_writes(self, writes: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> None:
-        """Every change the tenant has seen. `names` are what people call the objects by id."""
-        self.print_title(f"{len(writes)} writes the tenant has seen")
+        """Prints every write the tenant has received. `names` maps object ids to readable names."""
+        self.print_title(f"{len(writes)} writes received by the tenant")
         if not writes:
             return
         table = Table(box=None, pad_edge=False, header_style="dim")
-        for name in ("api", "what", "object", "with"):
+        for name in ("api", "action", "object", "arguments"):
             table.add_column(name, overflow="fold")
         for row in writes[:MAX_ROWS]:
             action, subject = describe_write(row, names)
@@ -175,7 +177,7 @@ class SceneConsole:
 
 
 def map_object_names(scene: Mapping[str, Any]) -> dict[str, str]:
-    """What people call the users and mailboxes of a scene, by their ids."""
+    """Maps the ids of a scene's users and mailboxes to their principal names and addresses."""
     users = scene.get("graph", {}).get("users", [])
     boxes = scene.get("exchange", {}).get("Get-Mailbox", [])
     named = {str(row.get("id")): str(row.get("userPrincipalName")) for row in users}
@@ -183,7 +185,7 @@ def map_object_names(scene: Mapping[str, Any]) -> dict[str, str]:
 
 
 def describe_write(row: Mapping[str, Any], names: Mapping[str, str]) -> tuple[str, str]:
-    """A write in the field's words: what is done, to whom."""
+    """Describes a write by its action and its object."""
     target = str(row["target"])
     if row["api"] == "graph":
         parts = target.strip("/").split("/")
@@ -194,7 +196,7 @@ def describe_write(row: Mapping[str, Any], names: Mapping[str, str]) -> tuple[st
 
 
 def format_write_arguments(body: Any) -> str:
-    """The arguments of a write, without what only names its object."""
+    """Formats the arguments of a write, without those that only name its object."""
     if isinstance(body, Mapping) and "CmdletInput" in body:
         body = body["CmdletInput"].get("Parameters", {})
     if not isinstance(body, Mapping):

@@ -1,13 +1,12 @@
-"""`make run`: the app on the real worker, a neglected tenant, and what the guards make of it.
+"""`make run`: the app on the production worker, guarding a neglected tenant.
 
-    first tick    every guard takes stock and says what it will change
-    second tick   the enforcing guards change exactly that
-    attack        somebody gets into a mailbox; a run that is asked for tells
-    third tick    the intruder goes on, and every guard has something to say
-    answer        a person takes a change back and acknowledges a case, and the channel is told
+    first tick    every guard takes an inventory and previews its changes
+    second tick   the enforcing guards make exactly those changes
+    attack        an attacker signs in to a mailbox; an operator requests a run, which reports it
+    third tick    the attacker continues, and the guards report every step
+    response      an operator undoes a change and acknowledges a case; both are announced
 
-Then everything keeps running, with the status page and the addresses to try it by hand, until
-Ctrl-C.
+Then everything keeps running, with the status page and commands to try by hand, until Ctrl-C.
 """
 
 import argparse
@@ -47,7 +46,7 @@ RUN_REASON = {"who": "Dana", "why": "answers to invoices do not arrive"}
 
 
 class Demo:
-    """One tenant, one host, one terminal."""
+    """One tenant, one host and one console."""
 
     def __init__(
         self,
@@ -65,12 +64,14 @@ class Demo:
         self.shown_count = 0
 
     async def run_tick(self, title: str, text: str) -> None:
-        """Every timer once, as the portal's "Test/Run" does it, and what each guard reported."""
+        """Starts every timer once, like "Test/Run" in the portal, and prints what each guard
+        reported.
+        """
         self.output.print_title(title)
         self.output.print_text(text)
         for duty in self.settings.guard_configs:
             guard = duty.guard.name
-            with self.output.console.status(f"{guard} is looking at the tenant …"):
+            with self.output.console.status(f"{guard} is reading the tenant …"):
                 began = len(await self.load_runs(guard))
                 await self.post_to_host(
                     f"/admin/functions/{guard}", self.host.keys.master, {"input": ""}
@@ -79,12 +80,12 @@ class Demo:
             self.print_run(report)
 
     async def load_runs(self, guard: str) -> list[Mapping[str, Any]]:
-        """The runs of a guard so far."""
+        """Loads the latest runs of a guard."""
         async with open_ledger(self.settings) as ledger:
             return list(await ledger.list_recent_runs(guard, 50))
 
     async def wait_for_run(self, guard: str, known_runs: int) -> Mapping[str, Any]:
-        """The report of the run that is under way, once its card is out as well."""
+        """Waits for the report of the run in progress and for its cards."""
         until = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < until:
             await asyncio.sleep(POLL_SECONDS)
@@ -98,45 +99,46 @@ class Demo:
         raise ExoguardError(f"{guard} did not report within {WAIT_SECONDS:.0f} s")
 
     def print_run(self, report: Mapping[str, Any]) -> None:
-        """A run, and the cards it sent."""
+        """Prints a run and the cards it sent."""
         self.output.print_run(report)
         self.print_new_cards()
 
     def print_new_cards(self) -> None:
-        """The cards that came since the last look."""
+        """Prints the cards that arrived since the last call."""
         for card in self.sandbox.cards[self.shown_count :]:
             self.output.print_card(card)
         self.shown_count = len(self.sandbox.cards)
 
     async def run_attack(self) -> None:
-        """A rule appears in a mailbox, and a person asks for a run instead of waiting."""
-        self.output.print_title("Attack: somebody signs in to a mailbox and leaves a rule behind")
+        """Adds a rule to a mailbox and requests a run instead of waiting for the timer."""
+        self.output.print_title(
+            "Attack: an attacker signs in to a mailbox and leaves a rule behind"
+        )
         self.perform_step(build_rule_step(self.sandbox.tenant.scene))
-        self.output.print_text(f"A person asks for a run: POST /api/guards/{ATTACKED_GUARD}/run")
+        self.output.print_text(f"An operator requests a run: POST /api/guards/{ATTACKED_GUARD}/run")
         self.print_run(await self.submit_request(f"/api/guards/{ATTACKED_GUARD}/run", RUN_REASON))
 
     def perform_step(self, step: AttackStep) -> None:
-        """Something the intruder does, said and done."""
+        """Prints and performs one step of the attacker."""
         self.output.print_text(step.description)
         self.sandbox.tenant.apply_patch(
             resolve_dates({"edit": list(step.edits)}, datetime.now(UTC))
         )
 
     async def run_aftermath(self) -> None:
-        """The intruder goes on, and everybody looks again."""
-        self.output.print_title("The intruder goes on")
+        """Performs the attacker's other steps, then runs every guard again."""
+        self.output.print_title("The attacker continues")
         for step in build_aftermath(self.sandbox.tenant.scene):
             self.perform_step(step)
         await self.run_tick(
-            "Third tick: every guard tells what is new to it",
-            "What the enforcing guards may put right, they put right at once; the rest is told "
-            "with what to do.",
+            "Third tick: every guard reports what is new",
+            "The enforcing guards remediate what they may at once and report the rest with advice.",
         )
 
     async def act_as_operator(self) -> None:
-        """What a person makes of it: one change was wrong, one case is being looked into."""
+        """Responds as an operator: undoes one change and acknowledges one case."""
         self.output.print_title(
-            "A person answers: every deed is recorded with who and why, and told"
+            "An operator responds: every request is recorded with who and why, and announced"
         )
         status = (await self.api_client.get("/api/status.json")).parse_object()
         change = next(row for row in status["changes"] if row["kind"] == "BlockSignIn")
@@ -153,17 +155,17 @@ class Demo:
         self.print_new_cards()
 
     async def submit_request(self, path: str, body: Mapping[str, str]) -> Mapping[str, Any]:
-        """What became of something that is asked for over HTTP."""
+        """Submits an operator's request over HTTP and waits for its report."""
         reply = await self.api_client.post(path, body)
         if reply.status != 202:
             raise ExoguardError(f"POST {path} answers {reply.status}: {reply.get_error()}")
         address = str(reply.parse_object()["address"])
-        self.output.print_text(f"202 Accepted, to be followed at {address}")
-        with self.output.console.status("the queue brings the request to the guard …"):
+        self.output.print_text(f"202 Accepted; follow the request at {address}")
+        with self.output.console.status("waiting for the guard to process the request …"):
             return await self.wait_for_report(address)
 
     async def post_to_host(self, path: str, key: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A call of the host with a key in its header."""
+        """Posts to the host with a key in the header."""
         headers = {"x-functions-key": key}
         async with (
             aiohttp.ClientSession() as session,
@@ -175,7 +177,7 @@ class Demo:
             return json.loads(text) if text else {}
 
     async def wait_for_report(self, address: str) -> Mapping[str, Any]:
-        """The report at an address, when it is there."""
+        """Polls an address until its report is there."""
         until = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < until:
             report = (await self.api_client.get(address)).parse_object()
@@ -186,22 +188,22 @@ class Demo:
         raise ExoguardError(f"{address} did not end within {WAIT_SECONDS:.0f} s")
 
     def print_sign_ins(self) -> None:
-        """How the app came to its tokens: there is no secret in its settings."""
+        """Prints how the app got its tokens: its settings hold no secret."""
         counts = self.sandbox.counts
         self.output.print_text(
-            f"Signed in without a secret: {counts['msi']} tokens of the managed identity vouched "
-            f"for {counts['entra']} tokens of the app; then {counts['graph']} requests to Graph "
-            f"and {counts['exchange']} to Exchange."
+            f"Signed in without a secret: {counts['msi']} managed identity tokens were assertions "
+            f"for {counts['entra']} app tokens; the app then sent {counts['graph']} requests to "
+            f"Graph and {counts['exchange']} to Exchange."
         )
 
     def print_addresses(self, viewer_address: str) -> None:
-        """Where everything is, and what to try."""
+        """Prints all addresses, and commands to try."""
         key, master = self.host.keys.function, self.host.keys.master
         run = f"{self.host.base}/api/guards/{ATTACKED_GUARD}/run"
         admin = f"{self.host.base}/admin/functions/{ATTACKED_GUARD}"
-        self.output.print_title("Everything keeps running; Ctrl-C ends it")
+        self.output.print_title("Everything keeps running; press Ctrl-C to stop")
         for line in (
-            f"look      {viewer_address} (opens once, in your browser; then it keeps a cookie)",
+            f"status    {viewer_address} (opens once in a browser, which then keeps a cookie)",
             f"app       {self.host.base} (timers run on their schedules)",
             f"commands  export EXOGUARD_APP={self.host.base} EXOGUARD_KEY={key}; "
             "tools/exo status; tools/exo --help",
@@ -215,38 +217,38 @@ class Demo:
 
 
 async def run_demo(once: bool) -> None:
-    """The whole of it."""
-    show = SceneConsole()
+    """Runs the demo from start to end."""
+    output = SceneConsole()
     scene = json.loads((SCENES_FOLDER / "neglected.json").read_text(encoding="utf-8"))
     async with contextlib.AsyncExitStack() as stack:
-        with show.console.status("starting the storage account, the tenant and the host …"):
+        with output.console.status("starting the storage account, the tenant and the host …"):
             azurite = await stack.enter_async_context(Azurite())
             box = await stack.enter_async_context(Sandbox(resolve_dates(scene, datetime.now(UTC))))
             environ = build_app_settings(box, azurite, {})
             host = await stack.enter_async_context(Host(ROOT, environ, timers_enabled=not once))
         key = {KEY_HEADER: host.keys.function}
-        way = await stack.enter_async_context(open_remote_client(host.base, key))
-        demo = Demo(box, host, Settings.read(environ), way, show)
+        client = await stack.enter_async_context(open_remote_client(host.base, key))
+        demo = Demo(box, host, Settings.read(environ), client, output)
         mailboxes = len(scene["exchange"]["Get-Mailbox"])
-        show.print_text(
-            f"A tenant with {mailboxes} mailboxes nobody looked after, on this machine."
+        output.print_text(
+            f"A simulated, neglected tenant with {mailboxes} mailboxes runs on this machine."
         )
         await demo.run_tick(
-            "First tick: every guard takes stock",
-            "What exists already is the starting point: one card each, and a preview of the "
+            "First tick: every guard takes an inventory",
+            "Existing findings become the baseline: one card per guard, with a preview of the "
             "changes. Nothing is changed yet.",
         )
         await demo.run_tick(
-            "Second tick: the enforcing guards put right what they announced",
-            "Every change is written down before it is made and read back after.",
+            "Second tick: the enforcing guards make the changes they announced",
+            "Every change is recorded before it is made and read back afterwards.",
         )
         await demo.run_attack()
         await demo.run_aftermath()
         await demo.act_as_operator()
-        show.print_writes(box.writes, map_object_names(box.tenant.scene))
+        output.print_writes(box.writes, map_object_names(box.tenant.scene))
         demo.print_sign_ins()
         if not once:
-            viewer = PageViewer(way)
+            viewer = PageViewer(client)
             await viewer.start()
             stack.push_async_callback(viewer.stop)
             demo.print_addresses(viewer.opening_url)
@@ -254,12 +256,12 @@ async def run_demo(once: bool) -> None:
 
 
 async def wait_for_interrupt() -> None:
-    """Returns when somebody has had enough."""
-    enough = asyncio.Event()
+    """Returns on SIGINT or SIGTERM."""
+    interrupted = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, enough.set)
-    await enough.wait()
+        loop.add_signal_handler(number, interrupted.set)
+    await interrupted.wait()
 
 
 def main(arguments: argparse.Namespace) -> int:

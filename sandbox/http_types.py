@@ -1,7 +1,7 @@
-"""What comes in and what goes out, freed from any HTTP library.
+"""Requests and responses, independent of any HTTP library.
 
-A request inside a `$batch` and one that came by itself are the same `Call`, so both take the same
-way through a service.
+A single request and a request inside a `$batch` are both an `HttpRequest`, so that services handle
+them alike.
 """
 
 import json
@@ -18,12 +18,14 @@ type Row = dict[str, Any]
 
 
 class MalformedBody(Exception):
-    """A body that is not the JSON it claims to be."""
+    """The body is not valid JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One request. `segments` is the decoded path; `roles` the caller's, once the token is read."""
+    """One request. `segments` is the decoded path; `roles` are the caller's, once its token is
+    read.
+    """
 
     method: str
     segments: tuple[str, ...]
@@ -38,12 +40,12 @@ class HttpRequest:
 
     @property
     def line(self) -> str:
-        """Method and path with the query, decoded: what faults are matched against."""
+        """The method and the decoded path with its query, which faults are matched against."""
         query = "&".join(f"{name}={value}" for name, value in self.query.items())
         return f"{self.method} {self.path}" + (f"?{query}" if query else "")
 
     def json(self) -> Any:
-        """The body as JSON, None when there is none. Raises Malformed."""
+        """The body as JSON, None if it is empty. Raises MalformedBody."""
         if not self.body:
             return None
         try:
@@ -54,7 +56,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """One response. `body` is JSON; `raw` takes its place where a body is not JSON at all."""
+    """One response. `body` is JSON; `raw` replaces it if the body is not JSON."""
 
     status: int = 200
     body: Any = None
@@ -72,29 +74,29 @@ class HttpResponse:
 def make_request(
     method: str, url: URL, headers: Mapping[str, str] | None = None, body: bytes = b""
 ) -> HttpRequest:
-    """A call from a URL. Segments are split before they are decoded: an id may hold a slash."""
+    """Builds a request from a URL. Splits segments before decoding: an id may contain a slash."""
     raw = url.raw_path.strip("/")
     segments = tuple(unquote(part) for part in raw.split("/")) if raw else ()
     return HttpRequest(method.upper(), segments, url.query, CIMultiDict(headers or {}), body)
 
 
 def split_words(text: str) -> tuple[str, ...]:
-    """The words of a text: how this folder writes long lists of names."""
+    """Splits a text into words. The sandbox writes long lists of names as text."""
     return tuple(text.split())
 
 
 def strip_private_keys(row: Mapping[str, Any]) -> Row:
-    """A row without what is only the sandbox's own knowledge."""
+    """Removes the properties that only the sandbox uses."""
     return {name: value for name, value in row.items() if not name.startswith("@sandbox.")}
 
 
 def is_true(value: object) -> bool:
-    """A boolean as scenes hold it: exports from PowerShell print True as a word."""
+    """Reads a boolean of a scene. Exports from PowerShell contain the word True."""
     return value is True or (isinstance(value, str) and value.casefold() == "true")
 
 
 def build_next_link(base: str, request: HttpRequest, token: str) -> str:
-    """The address of the next page: this one's, with a skip token."""
+    """Builds the address of the next page: this one's, with a skip token."""
     kept = {name: value for name, value in request.query.items() if name != "$skiptoken"}
     pairs = [*kept.items(), ("$skiptoken", token)]
     path = "/".join(quote(segment, safe="$") for segment in request.segments)

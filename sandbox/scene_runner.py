@@ -1,7 +1,7 @@
-"""A scene's whole journey: the simulated tenant, a storage account and the app's own code.
+"""Runs the app on a scene: a simulated tenant, a storage account and the app's own code.
 
-Everything between is real: the SDKs over HTTP, the credential chain, the state table, the webhook.
-Only the time between two ticks is made up, so that everything is due again.
+Everything in between is real: the SDKs over HTTP, the credential chain, the state table, the
+webhook. Only the time between two ticks is simulated, so that every guard and check is due again.
 """
 
 import argparse
@@ -31,16 +31,16 @@ from sandbox.functions_host.azurite import Azurite
 from sandbox.scenes.build import resolve_dates
 from sandbox.server import Sandbox
 
-# As long as the slowest guard's interval: at every tick everything is due.
+# The slowest guard's interval, so that every guard is due at every tick.
 BETWEEN_TICKS = timedelta(hours=6)
-# A killed run's lease ends by itself within a minute.
+# The lease of a killed run expires within a minute.
 MAX_BUSY_ATTEMPTS = 15
 BUSY_WAIT_SECONDS = 5.0
 
 
 @dataclass(slots=True)
 class SteppingClock:
-    """The time of day, moved on by hand."""
+    """The current time plus an offset that the runner advances."""
 
     offset: timedelta = timedelta()
 
@@ -51,7 +51,7 @@ class SteppingClock:
 def build_app_settings(
     sandbox: Sandbox, azurite: Azurite, modes: Mapping[str, str]
 ) -> dict[str, str]:
-    """The app's settings for this tenant and this storage account."""
+    """Builds the app's settings for this tenant and this storage account."""
     named = {f"{get_setting_prefix(guard)}_MODE": mode for guard, mode in modes.items()}
     storage = azurite.connection_string
     return {
@@ -71,17 +71,17 @@ async def run_scene(
     settings: Mapping[str, str] | None = None,
     on_report: Callable[[int, RunReport], Awaitable[None]] | None = None,
 ) -> dict[str, Any]:
-    """Run every duty `ticks` times on a scene and return what came of it.
+    """Runs every guard `ticks` times on a scene and returns the runs, cards and writes.
 
-    `scene["ticks"]`, where there is one, lists edits to make before each tick; `"exemptions"` are
-    put into the ledger first. `settings` are further ones by name. Raises SettingsError for a mode
-    that does not exist.
+    `scene["ticks"]`, if present, lists edits to make before each tick; `"exemptions"` are stored in
+    the ledger first. `settings` adds or overrides settings by name. Raises SettingsError for an
+    unknown mode.
     """
     clock = SteppingClock()
     scene = resolve_dates(scene, clock())
     async with Azurite() as azurite, Sandbox(scene) as box:
         environ = build_app_settings(box, azurite, modes or {}) | dict(settings or {})
-        # Azure gives the address of the managed identity endpoint to the process, not to the app.
+        # Azure sets the managed identity endpoint in the environment, not in the app's settings.
         os.environ.update(
             {name: environ[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")}
         )
@@ -96,7 +96,7 @@ async def run_scene(
                 if on_report:
                     await on_report(tick, report)
             clock.offset += BETWEEN_TICKS
-            # No service asks to wait for that long.
+            # The simulated time is longer than any Retry-After, so no gate stays closed.
             gate_for.cache_clear()
         return {"runs": runs, "cards": list(box.cards), "writes": list(box.writes)}
 
@@ -104,7 +104,7 @@ async def run_scene(
 async def run_with_retries(
     settings: Settings, config: GuardConfig, clock: SteppingClock
 ) -> RunReport:
-    """One run, waiting for the lease of one that died."""
+    """Runs a guard once, after waiting for the lease of a run that died."""
     for _ in range(MAX_BUSY_ATTEMPTS):
         async with connect_world(settings, clock) as world:
             report = await run(config, world)
@@ -115,28 +115,28 @@ async def run_with_retries(
 
 
 def add_faults(scene: Mapping[str, Any], faults: Sequence[str]) -> dict[str, Any]:
-    """A scene with more faults, as somebody typed them. Raises ValueError for one that is none."""
+    """Adds faults from the command line to a scene. Raises ValueError for an invalid one."""
     there = scene.get("faults") or []
     rows = [there] if isinstance(there, Mapping) else list(there)
     return {**scene, "faults": [*map(parse_fault_argument, faults), *rows]}
 
 
 def apply_tick_edits(sandbox: Sandbox, scene: Mapping[str, Any], tick: int) -> None:
-    """What happens in the tenant before a tick."""
+    """Applies the scene's edits for a tick."""
     plans = scene.get("ticks", [])
     if tick <= len(plans) and plans[tick - 1]:
         sandbox.tenant.apply_patch(plans[tick - 1])
 
 
 async def store_exemptions(settings: Settings, scene: Mapping[str, Any], now: datetime) -> None:
-    """The scene's exemptions, as the ledger holds them."""
+    """Stores the scene's exemptions in the ledger."""
     async with open_ledger(settings) as ledger:
         for row in scene.get("exemptions", []):
             until = datetime.fromisoformat(row["until"])
             granted = Exemption.grant(row["subject"], row["who"], row["why"], until, now)
             async with ledger.claim(row["guard"], "the scene") as claim:
                 assert claim is not None
-                # Whoever granted it asked for it: an exemption without that is a forged one.
+                # Without a request row, the exemption audit reports the exemption as unauthorized.
                 asked = OperatorRequest(
                     id=create_run_id(now),
                     kind=RequestKind.EXEMPT,
@@ -153,7 +153,7 @@ async def store_exemptions(settings: Settings, scene: Mapping[str, Any], now: da
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """`python -m sandbox run`: prints the document, or what a person would like to read."""
+    """`python -m sandbox run`: prints one JSON document, or readable output."""
     modes = dict(entry.partition("=")[::2] for entry in arguments.mode)
     guards = [duty.guard.name for duty in CATALOG]
     if not modes.keys() <= set(guards):
@@ -161,21 +161,21 @@ def main(arguments: argparse.Namespace) -> int:
         return 2
     try:
         scene = add_faults(json.loads(arguments.scene.read_text(encoding="utf-8")), arguments.fault)
-        show = None if arguments.json else SceneConsole()
+        output = None if arguments.json else SceneConsole()
         result = asyncio.run(
             run_scene(
                 scene,
                 ticks=arguments.ticks,
                 modes=modes,
-                on_report=show.print_tick_run if show else None,
+                on_report=output.print_tick_run if output else None,
             )
         )
     except (OSError, ValueError, ExoguardError) as error:
         print(f"sandbox: {error}", file=sys.stderr)
         return 2
-    if show:
-        show.print_cards(result["cards"])
-        show.print_writes(result["writes"], map_object_names(scene))
+    if output:
+        output.print_cards(result["cards"])
+        output.print_writes(result["writes"], map_object_names(scene))
     else:
         json.dump(result, sys.stdout, indent=1)
         print()

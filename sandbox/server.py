@@ -1,8 +1,8 @@
-"""The sandbox on loopback: two small HTTP servers in front of one pretended tenant.
+"""The sandbox on loopback: two small HTTP servers in front of one simulated tenant.
 
-Plain HTTP carries Graph, Exchange, the managed identity endpoint, the webhook and the control
-routes; HTTPS carries Entra, since azure-identity speaks to nothing else. Run it by itself with
-`python -m sandbox.server --scene FILE`.
+Plain HTTP serves Graph, Exchange, the managed identity endpoint, the webhook and the control
+routes. HTTPS serves Entra, because azure-identity accepts nothing else. Run it alone with `python
+-m sandbox.server --scene FILE`.
 """
 
 import argparse
@@ -45,7 +45,7 @@ class RecordedRequest(NamedTuple):
 
 
 class SimulatedService(Protocol):
-    """What stands behind a server: faults are matched against the lines of a call."""
+    """A service behind a server. Faults are matched against the fault lines of a request."""
 
     @property
     def name(self) -> str: ...
@@ -58,9 +58,9 @@ class SimulatedService(Protocol):
 class Sandbox:
     """A tenant on two ports of 127.0.0.1, as an async context manager.
 
-    It is made from a scene or from the JSON text of one. `base` is the address of the APIs,
-    `authority` that of Entra, `ca_path` the certificate to trust for it; `latency` is added to
-    every request, in seconds. `requests` holds the latest requests, `counts` counts all of them.
+    It is created from a scene or from a scene's JSON. `base` is the address of the APIs,
+    `authority` that of Entra, `ca_path` its CA certificate. `latency`, in seconds, is added to
+    every request. `requests` holds the latest requests; `counts` counts all of them.
     """
 
     def __init__(
@@ -125,31 +125,31 @@ class Sandbox:
 
     @property
     def writes(self) -> list[dict[str, Any]]:
-        """Every change of the tenant, in order: api, method, target, body."""
+        """Every write to the tenant, in order: api, method, target, body."""
         return self.tenant.writes
 
     @property
     def cards(self) -> list[dict[str, Any]]:
-        """The messages the flow posted, as they were sent."""
+        """The messages that the flow posted, as they were received."""
         return self.teams.cards
 
     @property
     def failed_flows(self) -> list[dict[str, Any]]:
-        """The messages that were accepted and never posted: reason and body."""
+        """The messages that were accepted but never posted, with the reason."""
         return self.teams.failed_flows
 
     @property
     def client_secret(self) -> str:
-        """The secret of the app registration, for who comes without a managed identity."""
+        """The secret of the app registration, for clients without a managed identity."""
         return self.entra.secret
 
     @property
     def legacy_webhook(self) -> str:
-        """The address of the connector as it was before Workflows."""
+        """The address of the connector that Workflows replaced."""
         return f"{self.base}/webhookb2/{self.tenant.tenant_id}/IncomingWebhook/sandbox"
 
     def build_settings(self) -> dict[str, str]:
-        """The settings that point the app at this tenant."""
+        """Builds the settings that point the app at this tenant."""
         return {
             "TENANT_ID": self.tenant.tenant_id,
             "CLIENT_ID": CLIENT_ID,
@@ -165,14 +165,14 @@ class Sandbox:
         }
 
     def reset(self) -> None:
-        """Back to the scene it was started with, and nothing remembered."""
+        """Restores the initial scene and clears all records."""
         self.tenant.reset()
         self.teams.reset()
         self.requests.clear()
         self.counts.clear()
 
     def record_request(self, service: str, method: str, path: str, status: int) -> None:
-        """Remember a request; of many, the latest REQUESTS_KEPT at least."""
+        """Records a request. At least the latest MAX_RECORDED_REQUESTS are kept."""
         if len(self.requests) >= 2 * MAX_RECORDED_REQUESTS:
             del self.requests[:MAX_RECORDED_REQUESTS]
         self.requests.append(RecordedRequest(service, method, path, status))
@@ -181,7 +181,7 @@ class Sandbox:
     # Requests --------------------------------------------------------------------------------
 
     async def handle_base(self, request: web.BaseRequest) -> web.StreamResponse:
-        """A request to the plain port: its first segment says which service it is for."""
+        """Handles a request to the plain port. Its first segment selects the service."""
         call = await read_request(request)
         first = call.segments[0].casefold() if call.segments else ""
         if first == "sandbox":
@@ -199,7 +199,7 @@ class Sandbox:
     async def serve_request(
         self, request: web.BaseRequest, service: SimulatedService, parsed_request: HttpRequest
     ) -> web.StreamResponse:
-        """Answer a request, or let a fault do it."""
+        """Answers a request, or lets a fault answer it."""
         lines = service.get_fault_lines(parsed_request)
         fault: Fault | None = self.tenant.faults.match_fault(service.name, lines)
         try:
@@ -220,7 +220,7 @@ class Sandbox:
     async def abort_connection(
         self, request: web.BaseRequest, partial_response: HttpResponse | None
     ) -> None:
-        """End the connection, after the first half of an answer if there is one."""
+        """Closes the connection, after the first half of a response if there is one."""
         if partial_response is not None:
             whole = to_web_response(partial_response)
             content = partial_response.encode_content()
@@ -234,7 +234,7 @@ class Sandbox:
     def record_service_request(
         self, service: SimulatedService, request: HttpRequest, line: str, status: int
     ) -> None:
-        """Remember a request; a command goes by its cmdlet, since all have the same path."""
+        """Records a request; a command by its cmdlet, because all commands share one path."""
         if service.name == "exchange" and request.segments[-1].casefold() == "invokecommand":
             self.record_request(service.name, "InvokeCommand", line, status)
         else:
@@ -243,7 +243,7 @@ class Sandbox:
     # Control ---------------------------------------------------------------------------------
 
     def handle_control(self, request: HttpRequest) -> HttpResponse:
-        """The routes by which a demonstration looks behind the scene and changes it."""
+        """Handles the routes with which demos and benchmarks inspect and change the tenant."""
         views: dict[str, Callable[[], object]] = {
             "state": lambda: self.tenant.scene,
             "writes": lambda: self.writes,
@@ -276,20 +276,20 @@ def require_object(value: Any) -> Mapping[str, Any]:
 
 
 async def start_site(runner: web.ServerRunner, port: int, tls: ssl.SSLContext | None) -> int:
-    """Start a server on loopback and tell its port."""
+    """Starts a server on loopback and returns its port."""
     await runner.setup()
     await web.TCPSite(runner, HOST, port, ssl_context=tls).start()
     return int(runner.addresses[0][1])
 
 
 async def read_request(request: web.BaseRequest) -> HttpRequest:
-    """A call from a request. `request.read` would stop at one megabyte, less than a scene."""
+    """Reads a request. `request.read` stops at one megabyte, and a scene may be larger."""
     body = await request.content.read() if request.can_read_body else b""
     return make_request(request.method, request.rel_url, request.headers, body)
 
 
 def to_web_response(http_response: HttpResponse) -> web.Response:
-    """An answer as aiohttp sends it."""
+    """Converts a response to aiohttp's."""
     content = http_response.encode_content()
     headers = dict(http_response.headers)
     if content:
@@ -300,16 +300,16 @@ def to_web_response(http_response: HttpResponse) -> web.Response:
 async def serve_tenant(
     scene: bytes, *, port: int = 0, authority_port: int = 0, latency: float = 0.0
 ) -> int:
-    """Serve a tenant until the process is told to stop; the first line of output says where.
+    """Serves a tenant until SIGINT or SIGTERM. The first line of output holds the addresses.
 
-    The scene is a JSON text, with or without the byte order mark that PowerShell writes.
+    The scene is JSON text, with or without the byte order mark that PowerShell writes.
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     sandbox = Sandbox(scene, latency=latency, port=port, authority_port=authority_port)
-    # A large scene must not be held as text while it is served, nor be searched for garbage.
+    # Frees the text of a large scene before serving, and spares its rows from garbage collection.
     del scene
     gc.freeze()
     async with sandbox:

@@ -1,7 +1,7 @@
-"""The Teams webhook: Workflows as of today, and the connector it replaced.
+"""The Teams webhook: the Workflows trigger, and the connector it replaced.
 
-A workflow answers 202 before anything is posted: a card the flow cannot post is lost without a
-word, so what was accepted (`cards`) and what the flow choked on (`failed_flows`) are kept apart.
+A workflow answers 202 before it posts anything, so a card that the flow cannot post is lost
+silently. Therefore posted messages (`cards`) and failed ones (`failed_flows`) are kept apart.
 """
 
 import hmac
@@ -17,9 +17,9 @@ CARD_CONTENT_TYPE = "application/vnd.microsoft.card.adaptive"
 
 
 class TeamsWebhook:
-    """The service. `signature` is the secret part of the webhook's address.
+    """The webhook service. `signature` is the secret part of the webhook's address.
 
-    `card_times` says for each card how old the tenant was when it came, in seconds.
+    `card_times` holds, per card, the seconds from the tenant's start to its arrival.
     """
 
     name = "teams"
@@ -38,7 +38,7 @@ class TeamsWebhook:
         self.failed_flows.clear()
 
     def get_age(self) -> float:
-        """Seconds since the tenant was made, or reset."""
+        """Seconds since the tenant started or was reset."""
         return time.monotonic() - self.started_at
 
     def get_fault_lines(self, request: HttpRequest) -> tuple[str, str]:
@@ -62,7 +62,7 @@ class TeamsWebhook:
         return HttpResponse(202)
 
     def run_flow(self, request: HttpRequest) -> None:
-        """What happens behind the answer."""
+        """Runs the flow after the response: posts the card or records the failure."""
         try:
             body = request.json()
         except MalformedBody:
@@ -76,7 +76,7 @@ class TeamsWebhook:
 
 
 def find_card_error(body: Any) -> str:
-    """Why the flow fails on a message; nothing when it posts it."""
+    """Why the flow fails on a message; empty if it posts the message."""
     attachments = body.get("attachments") if isinstance(body, Mapping) else None
     if not isinstance(attachments, list) or not attachments:
         return "The 'foreach' expression on the message's attachments is of type 'Null'."

@@ -1,1 +1,1 @@
-"""exchange."""
+"""Exchange Online's admin API and Get-/Set- cmdlets, one module per cmdlet family."""

@@ -1,1 +1,1 @@
-"""faults."""
+"""Faults that a scene can inject: errors, throttling and hostile responses."""

@@ -1,8 +1,8 @@
-"""Answers that want to do harm: too deep, too large, without end, or not what they seem.
+"""Hostile responses: too deep, too large, endless, or deceptive.
 
-Each is made from the true answer where it can be, so that it passes for one;
-`sandbox.faults.injection` lists them with what can be set. A page that only such an answer led to
-holds nothing.
+Where possible each is derived from the true response, so that it looks valid.
+`sandbox.faults.injection` lists the kinds with their parameters. A page that only a hostile link
+leads to is empty.
 """
 
 import gzip
@@ -20,8 +20,8 @@ HOSTILE_KINDS = frozenset(
         "deep huge bomb duplicate names numbers nulls bare typed mislabelled loop foreign endless"
     )
 )
-# A lone surrogate, an override of the reading direction, a space of no width, a bell, an escape,
-# and what would be markup where it is shown as it came.
+# A lone surrogate, a right-to-left override, a zero-width space, a bell, an escape, and markup
+# that acts where it is shown unescaped.
 HOSTILE_NAME = "\ud800\u202e\u200b\u0007\u001b[31m</at><script>[x](https://evil.example)"
 NAME_PATTERN = re.compile(r"name$|^subject$", re.IGNORECASE)
 ID_PATTERN = re.compile(r"^(id|guid|identity|\w*objectid)$", re.IGNORECASE)
@@ -30,7 +30,7 @@ EVIL_HOST = "https://evil.example"
 
 
 class DuplicateKeyDict(dict[str, Any]):
-    """An object that says everything twice: as it is, then null. Only JSON can hold it."""
+    """An object with every key twice: first its value, then null. Only JSON text can hold it."""
 
     def items(self) -> Any:
         for name, value in super().items():
@@ -45,7 +45,7 @@ async def build_hostile_response(
     base: str,
     get_response: Callable[[], Awaitable[HttpResponse]],
 ) -> HttpResponse:
-    """The answer of a kind. `wire` is the fault, `base` the address that links begin with."""
+    """Builds the response of a kind. `wire` is the fault, `base` the prefix of links."""
     if kind in ("huge", "bomb"):
         size = int(definition.get("bytes", 50_000_000))
         return (
@@ -73,31 +73,31 @@ async def build_hostile_response(
 
 
 def build_deep_body(depth: int) -> bytes:
-    """One row, nested so deep."""
+    """One row, nested to the given depth."""
     return b'{"value":[{"id":"deep","nested":' + b"[" * depth + b"]" * depth + b"}]}"
 
 
 @cache
 def build_padded_body(size: int) -> bytes:
-    """An empty list in a body of so many bytes."""
+    """An empty list in a body of the given size in bytes."""
     return b'{"value":[],"padding":"' + b"0" * size + b'"}'
 
 
 @cache
 def compress_padded_body(size: int) -> bytes:
-    """The same, compressed a thousand times."""
+    """The same body, compressed to about a thousandth."""
     return gzip.compress(build_padded_body(size), mtime=0)
 
 
 def build_bomb(size: int) -> HttpResponse:
-    """A small answer that unpacks to so many bytes."""
+    """A small body that decompresses to the given size in bytes."""
     return HttpResponse(200, raw=compress_padded_body(size), headers={"Content-Encoding": "gzip"})
 
 
 def build_hostile_link(
     kind: str, definition: Mapping[str, Any], request: HttpRequest, base: str
 ) -> str:
-    """Where the next page is said to be: here again, elsewhere, or ever further."""
+    """The link to the next page: this page again, another host, or one more page for ever."""
     token = request.query.get("$skiptoken", "")
     if kind == "loop":
         return build_next_link(base, request, f"{TOKEN_PREFIX}loop")
@@ -113,7 +113,7 @@ def build_hostile_link(
 
 
 def corrupt_body(kind: str, definition: Mapping[str, Any], body: Any) -> Any:
-    """A body with every object in it made worse."""
+    """Corrupts every object in a body."""
     if isinstance(body, list):
         return [corrupt_body(kind, definition, each) for each in body]
     if not isinstance(body, dict):
@@ -123,7 +123,7 @@ def corrupt_body(kind: str, definition: Mapping[str, Any], body: Any) -> Any:
 
 
 def corrupt_object(kind: str, definition: Mapping[str, Any], row: dict[str, Any]) -> dict[str, Any]:
-    """One object, made worse. Lists of objects stay: what carries rows is not spoilt itself."""
+    """Corrupts one object. Lists of objects stay, so that the rows in them are still reached."""
     if kind == "duplicate":
         return DuplicateKeyDict(row)
     if kind == "typed":
@@ -141,19 +141,19 @@ def corrupt_object(kind: str, definition: Mapping[str, Any], row: dict[str, Any]
 
 
 def is_container(row: Mapping[str, Any]) -> bool:
-    """True for what is no object of the tenant, but an answer or a part of one."""
+    """True for a response or a part of one, rather than an object of the tenant."""
     return bool({"value", "responses", "body", "error"} & row.keys())
 
 
 def replace_numbers(body: Any, number: str) -> bytes:
-    """A body in which each number and each truth is this text, JSON or not."""
+    """Replaces every number and boolean in a body with a text, which need not be JSON."""
     mark = "\u0000number\u0000"
     text = json.dumps(mark_numbers(body, mark), separators=(",", ":"))
     return text.replace(json.dumps(mark), number).encode()
 
 
 def mark_numbers(value: Any, mark: str) -> Any:
-    """A value with a mark in place of each number and each truth."""
+    """Replaces every number and boolean in a value with a marker."""
     if isinstance(value, dict):
         return {name: mark_numbers(each, mark) for name, each in value.items()} | {
             "@odata.count": mark

@@ -1,66 +1,66 @@
-"""Trouble on demand: what can go wrong with a request, as a table in the scene.
+"""Fault injection: everything that can go wrong with a request, as a table in the scene.
 
 A fault is an object; the scene's `faults` is one of them or a list.
 
-    service     graph, exchange, entra, teams or msi; absent: any of them
+    service     graph, exchange, entra, teams or msi; default: any
     match       regular expression, searched in "METHOD /path" or "METHOD /path?query"; for Exchange
-                in "Get-InboxRule mailbox identity"; absent: every request
-    inner       true: only requests inside a $batch; otherwise only those that come by themselves
-    skip, times first let `skip` requests pass, then hit `times` of them; absent: none, for ever
-    late        true: the request is carried out first, and only its answer is lost to the fault
+                in "Get-InboxRule mailbox identity"; default: every request
+    inner       true: only requests inside a $batch; otherwise only single requests
+    skip, times first let `skip` requests pass, then hit `times` of them; default: no skip, no end
+    late        true: the request is carried out; the fault replaces only its response
     kind        one of the following
         throttle   429 (or `status`) with `retryAfter` seconds; without `retryAfter` no such header.
-                   At the old webhook: 200 and a text, as Teams did it
+                   The old webhook answers 200 with a text, as Teams did
         error      `status` (500) with an error in the service's own shape; `code` and `message`.
                    Either may have further `headers`
         html       `status` (503) with a page of HTML
-        truncate   the true answer, cut in the middle
-        break      the same, but all of it was promised: after `seconds` (0) the connection is cut
-        gzip       the true answer, compressed, and that cut in the middle
+        truncate   the true response, cut in the middle
+        break      the same with the full Content-Length; after `seconds` (0) the connection closes
+        gzip       the true response, compressed, then cut in the middle
         empty      `status` (200) without a body
         nulbytes   `status` (403) with a body of NUL bytes
-        hang       no answer for `seconds` (an hour), then the connection is cut
-        drop       the connection is cut at once
+        hang       no response for `seconds` (an hour), then the connection closes
+        drop       the connection closes at once
         staleReads a write takes effect, but the old value is read for `seconds`, or `times` reads
-        slow       the true answer, after `seconds` (1)
-        wrongBody  `status` (200) with well-formed JSON that is not what was asked (or `body`)
-        replies    the true answer of a $batch, in which the first `many` (1) replies are `how`:
+        slow       the true response, after `seconds` (1)
+        wrongBody  `status` (200) with well-formed but unrelated JSON (or `body`)
+        replies    the true response of a $batch, in which the first `many` (1) replies are `how`:
                    missing, twice, renamed, null (the body), text (the body as base64) or
                    padded (their ids)
-        limit      429 for what is more than the service takes; at Graph and Exchange only
-            atOnce         so many requests under way at the same moment; `retryAfter` (1)
-            window, most   so many requests in each stretch of `window` seconds; Retry-After is what
-                           is left of it. `countsRefused` true: what is refused is counted too, and
-                           what was too much is taken from the next window
+        limit      429 above a limit; Graph and Exchange only
+            atOnce         most requests in progress at once; `retryAfter` (1)
+            window, most   most requests in each `window` of seconds; Retry-After is what
+                           is left of it. `countsRefused` true: refused requests count too, and
+                           the excess is charged to the next window
             per            app: all requests together (the default); mailbox: each mailbox has its
                            own limit, and requests that concern no single mailbox have none
 
-    and, from `sandbox.faults.hostile_responses`, answers that mean harm
+    and the hostile responses of `sandbox.faults.hostile_responses`:
         deep       JSON nested `depth` (5,000) times
         huge       JSON of so many `bytes` (50,000,000)
         bomb       the same, compressed a thousand times
-        duplicate  the true answer; every object says everything twice, the second time null
-        names      the true answer; every name goes on with `text`: by default a lone surrogate,
-                   signs that turn or hide text, and markup; `repeat` says how often (1)
-        numbers    the true answer; every number and truth is `number`, JSON or not (NaN)
-        nulls      the true answer; every object is null but for its ids
-        bare       the true answer; every object has its ids and nothing else
-        typed      the true answer; every object claims to be of a type nobody knows
-        mislabelled  the true answer, called a picture
-        loop       the true answer; the next page is the same one, for ever
-        foreign    the true answer; the next page is on another `host` (https://evil.example)
-        endless    the true answer; there is always one more page
+        duplicate  the true response; every key occurs twice, the second time with null
+        names      the true response; every name ends with `text`: by default a lone surrogate,
+                   characters that reverse or hide text, and markup, `repeat` (1) times
+        numbers    the true response; every number and boolean is `number` (NaN)
+        nulls      the true response; every property but the ids is null
+        bare       the true response; every object has only its ids
+        typed      the true response; every object has an unknown type
+        mislabelled  the true response with the content type of an image
+        loop       the true response; the next page is the same page, for ever
+        foreign    the true response; the next page is on another `host` (https://evil.example)
+        endless    the true response; there is always one more page
 
-By hand a fault is such an object, or in short KIND[/STATUS][:SERVICE[:MATCH]]: `throttle:graph`,
+On the command line a fault is such an object, or KIND[/STATUS][:SERVICE[:MATCH]]: `throttle:graph`,
 `html/200:exchange:^Get-Mailbox$`.
 
 Without `kind` a status of 429 is a throttle and any other an error. Inside a $batch there is no
-connection to cut: hang, drop, truncate, break and gzip leave the answer out.
+connection to close: hang, drop, truncate, break and gzip omit the reply.
 
 A limit counts each request of a $batch by itself and not the $batch around them, so that without
 `inner` it holds for both kinds of requests together; `inner` true or false keeps it to one. Its
-`skip` and `times` count what it would refuse. Besides, Graph takes no more than four requests at
-once to any one mailbox, and no table changes that.
+`skip` and `times` count the requests it would refuse. Independently of the table, Graph accepts at
+most four concurrent requests to one mailbox.
 """
 
 import asyncio
@@ -82,9 +82,9 @@ FAULT_KINDS = hostile_responses.HOSTILE_KINDS | frozenset(
         " replies limit"
     )
 )
-# Kinds that do not strike a request on its way in.
+# Kinds that do not apply when a request arrives.
 OUTSIDE_KINDS = frozenset({"staleReads", "limit"})
-# Kinds that need a connection of their own.
+# Kinds that need a connection, so a request in a $batch has none.
 CONNECTION_KINDS = frozenset({"truncate", "break", "gzip"})
 HTML_BODY = b"<html><head><title>Service unavailable</title></head><body>Try later.</body></html>"
 LEGACY_THROTTLE = (
@@ -105,7 +105,7 @@ ERROR_CODES = {
 
 
 class ConnectionDropped(Exception):
-    """The connection ends here: without an answer, or in the middle of one."""
+    """The connection is closed, before a response or in the middle of one."""
 
     def __init__(self, response: HttpResponse | None = None) -> None:
         super().__init__()
@@ -114,9 +114,9 @@ class ConnectionDropped(Exception):
 
 @dataclass(slots=True)
 class Fault:
-    """One row of the table. `skip` and `times` count down; `times` None never runs out.
+    """One row of the fault table. `skip` and `times` count down; a `times` of None never ends.
 
-    `struck` counts the requests it has hit. `limit` is that of the kind of the same name.
+    `struck` counts the requests it has hit. `limit` is that of the kind `limit`.
     """
 
     kind: str
@@ -137,7 +137,7 @@ class Fault:
         return self.service in ("", service) and any(self.pattern.search(line) for line in lines)
 
     def count_match(self) -> bool:
-        """Count one match; True when the fault strikes."""
+        """Counts one match. True if the fault applies."""
         if self.skip > 0:
             self.skip -= 1
             return False
@@ -150,7 +150,7 @@ class Fault:
 
 
 def parse_fault(definition: Mapping[str, Any]) -> Fault:
-    """A fault from a scene. Raises ValueError for one that could never do what it says."""
+    """Parses a fault from a scene. Raises ValueError for one that could never take effect."""
     status = definition.get("status")
     kind = str(definition.get("kind") or ("throttle" if status == 429 else "error"))
     if kind not in FAULT_KINDS:
@@ -181,7 +181,7 @@ def parse_fault(definition: Mapping[str, Any]) -> Fault:
 
 
 def parse_fault_argument(text: str) -> dict[str, Any]:
-    """A fault as somebody typed it: JSON, or in short. Raises ValueError."""
+    """Parses a fault from the command line: JSON or the short form. Raises ValueError."""
     if text.lstrip().startswith("{"):
         return dict(json.loads(text))
     what, service, match = [*text.split(":", 2), "", ""][:3]
@@ -191,14 +191,14 @@ def parse_fault_argument(text: str) -> dict[str, Any]:
 
 
 class FaultTable:
-    """The table in force."""
+    """The active faults."""
 
     def __init__(self, definitions: object = None) -> None:
         self.rows: list[Fault] = []
         self.load(definitions)
 
     def load(self, definitions: object) -> None:
-        """Replace the table by an object, a list of objects, or nothing."""
+        """Replaces the table by an object, a list of objects, or nothing."""
         entries = (
             [definitions] if isinstance(definitions, Mapping) and definitions else definitions or []
         )
@@ -208,7 +208,7 @@ class FaultTable:
         self.has_limits = any(row.limit for row in self.rows)
 
     def match_fault(self, service: str, lines: Iterable[str], inner: bool = False) -> Fault | None:
-        """The first fault that strikes this request, counted."""
+        """Finds and counts the first fault that applies to this request."""
         if not self.rows:
             return None
         known = tuple(lines)
@@ -219,7 +219,7 @@ class FaultTable:
         return None
 
     def find_stale_fault(self, service: str, lines: Iterable[str]) -> Fault | None:
-        """The fault that hides the effect of this write for a while."""
+        """Finds the fault that hides the effect of this write for a while."""
         known = tuple(lines)
         for row in self.rows:
             if row.kind == "staleReads" and row.matches(service, known):
@@ -229,7 +229,9 @@ class FaultTable:
     def list_limits(
         self, service: str, lines: Iterable[str], inner: bool, mailbox: Hashable | None
     ) -> Iterator[KeyedLimit]:
-        """The limits a request comes under. `mailbox` is the one it concerns, if it is one."""
+        """Lists the limits that apply to a request. `mailbox` is the mailbox it concerns, if
+        any.
+        """
         known = tuple(lines)
         for row in self.rows:
             if row.limit is None or ("inner" in row.definition and row.inner is not inner):
@@ -240,7 +242,7 @@ class FaultTable:
 
 
 def build_fault_body(fault: Fault, service: str, status: int) -> object:
-    """An error in the words of the service."""
+    """Builds an error body in the service's format."""
     code = str(fault.definition.get("code") or ERROR_CODES.get(status, "UnknownError"))
     message = str(fault.definition.get("message") or "The sandbox was told to fail this request.")
     if service == "entra":
@@ -252,7 +254,7 @@ def build_fault_body(fault: Fault, service: str, status: int) -> object:
 
 
 def build_throttle_response(fault: Fault, service: str, line: str) -> HttpResponse:
-    """Too many requests, as the service says it."""
+    """Builds the service's response to too many requests."""
     if service == "teams" and "/webhookb2/" in line:
         return HttpResponse(200, raw=LEGACY_THROTTLE, headers={"Content-Type": "text/plain"})
     return build_error_response(fault, service, fault.status or 429)
@@ -265,7 +267,7 @@ def build_error_response(fault: Fault, service: str, status: int) -> HttpRespons
 
 
 def build_replacement(fault: Fault, service: str, line: str) -> HttpResponse | None:
-    """The answer a fault gives in place of the true one; None when it only meddles with that."""
+    """Builds the response that replaces the true one; None if the fault only alters that."""
     match fault.kind:
         case "throttle":
             return build_throttle_response(fault, service, line)
@@ -288,9 +290,9 @@ def build_replacement(fault: Fault, service: str, line: str) -> HttpResponse | N
 
 @dataclass(frozen=True, slots=True)
 class FaultedRequest:
-    """A request that a fault struck: the service it was for, the line by which it is known.
+    """A request hit by a fault: its service and the line that identifies it.
 
-    `base` is the address of the tenant; `inner`: it came inside a $batch.
+    `base` is the address of the tenant; `inner` is true for a request inside a $batch.
     """
 
     service: str
@@ -303,7 +305,7 @@ class FaultedRequest:
 async def apply_fault(
     fault: Fault, target: FaultedRequest, get_response: Callable[[], Awaitable[HttpResponse]]
 ) -> HttpResponse:
-    """The answer to a request that a fault struck. Raises Dropped when there is none."""
+    """Answers a request hit by a fault. Raises ConnectionDropped if there is no response."""
     if fault.after_effect and fault.kind != "slow":
         await get_response()
     if fault.kind == "hang":
@@ -325,7 +327,7 @@ async def apply_fault(
 
 
 async def damage_response(fault: Fault, response: HttpResponse) -> HttpResponse:
-    """The true answer, damaged. Raises Dropped where it ends with the connection."""
+    """Damages the true response. Raises ConnectionDropped if the connection ends in it."""
     if fault.kind == "break":
         await asyncio.sleep(fault.seconds or 0)
         raise ConnectionDropped(response)
@@ -339,7 +341,7 @@ async def damage_response(fault: Fault, response: HttpResponse) -> HttpResponse:
 
 
 def corrupt_batch_replies(definition: Mapping[str, Any], body: Any) -> Any:
-    """The body of a $batch with its first replies made worse; any other is left as it is."""
+    """Corrupts the first replies in the body of a $batch; leaves other bodies as they are."""
     replies = body.get("responses") if isinstance(body, dict) else None
     if not isinstance(replies, list):
         return body

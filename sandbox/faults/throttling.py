@@ -1,4 +1,4 @@
-"""How much a service takes from one app: so many requests at once, so many in a window of time."""
+"""Throttling limits of a service for one app: concurrent requests, or requests in a time window."""
 
 import math
 from collections import Counter
@@ -13,7 +13,7 @@ LIMIT_SCOPES = frozenset({"app", "mailbox"})
 
 
 class CountedFault(Protocol):
-    """The row of a table of faults: it says whether it strikes this time."""
+    """A row of the fault table that decides whether it applies to the current request."""
 
     @property
     def definition(self) -> Mapping[str, Any]: ...
@@ -22,7 +22,7 @@ class CountedFault(Protocol):
 
 
 class LimitExceeded(Exception):
-    """A request too many: what the service says of it, and after how many seconds to come again."""
+    """The request exceeds a limit: the service's message and the seconds to wait."""
 
     def __init__(
         self, retry_after: float, is_concurrency: bool, definition: Mapping[str, Any]
@@ -30,13 +30,13 @@ class LimitExceeded(Exception):
         what = "MailboxConcurrency" if is_concurrency else "RequestRate"
         super().__init__(str(definition.get("message") or f"Application is over its {what} limit."))
         self.code = str(definition.get("code") or "ApplicationThrottled")
-        # Never shorter than it is: Retry-After knows whole seconds only.
+        # Rounded up, because Retry-After has whole seconds.
         self.headers = {"Retry-After": str(max(1, math.ceil(retry_after)))}
 
 
 @dataclass(slots=True)
 class RateWindow:
-    """A stretch of time and how many requests were counted in it."""
+    """A time window and the number of requests counted in it."""
 
     started_at: float
     request_count: int = 0
@@ -44,12 +44,13 @@ class RateWindow:
 
 @dataclass(slots=True)
 class ThrottleLimit:
-    """One limit, kept for each key: the whole app has one key, every mailbox has its own.
+    """One limit, counted per key: the whole app has one key, each mailbox its own.
 
-    Either `at_once` requests are under way, and what is more has to wait `retry_after` seconds, or
-    `most` are counted in each `window` of seconds. The windows follow each other from a key's first
-    request on. With `counts_refused` a window is charged with what it refuses as well, and what is
-    more than it holds is taken from the next one: who keeps asking is kept waiting, as by Graph.
+    Either `at_once` requests may be in progress, and any further one must wait `retry_after`
+    seconds; or `most` requests are counted in each `window` of seconds. Windows follow each other
+    from a key's first request. With `counts_refused`, a window also counts refused requests, and
+    the excess is charged to the next window: like Graph, it keeps a client waiting that keeps
+    asking.
     """
 
     max_concurrent: int = 0
@@ -61,7 +62,7 @@ class ThrottleLimit:
     windows: dict[Hashable, RateWindow] = field(default_factory=dict)
 
     def enter(self, key: Hashable, now: float) -> float:
-        """Count a request; how long it should wait in seconds, 0 when it may go on."""
+        """Counts a request. Returns the seconds it must wait, 0 if it may proceed."""
         if not self.window:
             if self.running_counts[key] >= self.max_concurrent:
                 return self.retry_after
@@ -76,14 +77,14 @@ class ThrottleLimit:
         return current.started_at + self.window - now
 
     def leave(self, key: Hashable) -> None:
-        """A request that was let in is answered."""
+        """Marks an admitted request as answered."""
         if not self.window:
             self.running_counts[key] -= 1
             if not self.running_counts[key]:
                 del self.running_counts[key]
 
     def get_window(self, key: Hashable, now: float) -> RateWindow:
-        """The window of this moment, with what earlier ones left to it."""
+        """The current window, charged with the excess of earlier ones."""
         current = self.windows.setdefault(key, RateWindow(now))
         over = int((now - current.started_at) // self.window)
         if over > 0:
@@ -98,7 +99,7 @@ class ThrottleLimit:
 
 @dataclass(frozen=True, slots=True)
 class KeyedLimit:
-    """A limit that a request has to pass, under its key there. `row` None: the service's own."""
+    """A limit with the key of one request. `row` is None for the service's own limits."""
 
     limit: ThrottleLimit
     key: Hashable
@@ -106,7 +107,7 @@ class KeyedLimit:
 
 
 def parse_limit(definition: Mapping[str, Any]) -> ThrottleLimit:
-    """A limit from a fault. Raises ValueError for one that limits nothing, or two things."""
+    """Parses a limit from a fault. Raises ValueError unless it has exactly one limit."""
     if definition.get("per", "app") not in LIMIT_SCOPES:
         raise ValueError(
             f"a limit is per {' or '.join(sorted(LIMIT_SCOPES))}, not {definition['per']!r}"
@@ -132,7 +133,7 @@ def parse_limit(definition: Mapping[str, Any]) -> ThrottleLimit:
 
 @contextmanager
 def hold_limits(limits: Iterable[KeyedLimit], now: float) -> Iterator[None]:
-    """Hold a request's place in every limit it comes under. Raises Limited when one is full."""
+    """Holds a request's slot in every limit that applies. Raises LimitExceeded if one is full."""
     entered: list[KeyedLimit] = []
     try:
         for gate in limits:

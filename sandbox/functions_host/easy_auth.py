@@ -1,17 +1,17 @@
 """A stand-in for App Service Authentication in front of the local host.
 
-    browser or program ─► front door: who is this? ─► X-MS-CLIENT-PRINCIPAL ─► the app
+    browser or program ─► proxy: who is this? ─► X-MS-CLIENT-PRINCIPAL ─► the app
 
     python -m sandbox.functions_host.easy_auth --app http://127.0.0.1:PORT
 
-It does what the app relies on with SIGN_IN=entra: nobody gets past without having signed in, and
-the headers that say who somebody is come from here only; what a client sends of their names is
-taken away. Browsers sign in as one of a few made-up people, with a click and without a password;
-programs send one of their tokens. In Azure there is no way around; here the host's own port is one.
+It does what the app relies on with SIGN_IN=entra: no request passes without a sign-in, and the
+identity headers come only from the proxy, which removes the client's own. Browsers sign in as one
+of a few test users, with a click and without a password; programs send one of their tokens. In
+Azure the app cannot be reached except through the proxy; here the host's own port stays open.
 
-Sources: Microsoft Learn, "Authentication and authorization in Azure App Service" (requests that
-have not signed in) and "Work with user identities in Azure App Service authentication" (the
-headers). That browsers are told from programs by what they accept is this stand-in's own guess.
+Sources: Microsoft Learn, "Authentication and authorization in Azure App Service" (unauthenticated
+requests) and "Work with user identities in Azure App Service authentication" (the headers). That
+the Accept header tells a browser from a program is an assumption of this stand-in.
 """
 
 import argparse
@@ -35,11 +35,11 @@ LOGIN = "/.auth/login/aad"
 CALLBACK = f"{LOGIN}/callback"
 LOGOUT = "/.auth/logout"
 RETURN_PARAMETER = "post_login_redirect_uri"
-# Whatever begins so is the platform's to say (Microsoft Learn, as above).
+# Only the platform sets headers with this prefix (Microsoft Learn, as above).
 PLATFORM_PREFIX = "x-ms-"
 PROVIDER = "aad"
 OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
-# What concerns one connection is not passed on (RFC 9110, 7.6.1).
+# Headers of one connection are not forwarded (RFC 9110, 7.6.1).
 HOP_BY_HOP_HEADERS = frozenset(
     {"connection", "content-length", "host", "keep-alive", "transfer-encoding"}
 )
@@ -48,7 +48,7 @@ MAX_BODY_BYTES = 1024**2
 
 @dataclass(frozen=True, slots=True)
 class TestUser:
-    """Somebody who can sign in, with the app roles they have been given."""
+    """A user who can sign in, with the assigned app roles."""
 
     name: str
     object_id: str
@@ -56,7 +56,7 @@ class TestUser:
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
     def encode_principal(self) -> str:
-        """The header that tells the app who this is."""
+        """The header that identifies the user to the app."""
         claims = [
             (OBJECT_ID, self.object_id),
             ("preferred_username", self.name),
@@ -71,7 +71,7 @@ class TestUser:
         return base64.b64encode(json.dumps(document).encode()).decode()
 
     def build_headers(self) -> dict[str, str]:
-        """All headers about somebody who signed in."""
+        """All headers about the signed-in user."""
         return {
             "X-MS-CLIENT-PRINCIPAL": self.encode_principal(),
             "X-MS-CLIENT-PRINCIPAL-ID": self.object_id,
@@ -81,7 +81,7 @@ class TestUser:
 
 
 def build_test_users() -> tuple[TestUser, ...]:
-    """Who can sign in here: one who may look, one who may act, one who may neither."""
+    """The users of the stand-in: a reader, an operator and one without a role."""
     return (
         TestUser("rita@contoso.com", "0e000000-0000-4000-8000-000000000001", ("Exoguard.Reader",)),
         TestUser(
@@ -93,7 +93,7 @@ def build_test_users() -> tuple[TestUser, ...]:
 
 @dataclass(slots=True)
 class EasyAuthProxy:
-    """Stands in front of the app at `app`, an address without a slash at the end."""
+    """A proxy in front of the app at `app`, an address without a trailing slash."""
 
     app_url: str
     users: tuple[TestUser, ...] = field(default_factory=build_test_users)
@@ -104,7 +104,7 @@ class EasyAuthProxy:
 
     @property
     def base(self) -> str:
-        """Where it answers, without a slash at the end."""
+        """The proxy's address, without a trailing slash."""
         return f"http://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
@@ -136,7 +136,7 @@ class EasyAuthProxy:
     # ------------------------------------------------------------------------------------------
 
     async def show_login(self, request: web.Request) -> web.Response:
-        """The page on which a browser says who it is; Entra's, in Azure."""
+        """Shows the page on which a browser picks a user; in Azure, Entra's sign-in page."""
         back = html.escape(to_local_path(request.query.get(RETURN_PARAMETER, "/")))
         buttons = "".join(
             f'<p><button name="as" value="{html.escape(person.name)}">{html.escape(person.name)} '
@@ -151,7 +151,7 @@ class EasyAuthProxy:
         return web.Response(text=page, content_type="text/html")
 
     async def complete_login(self, request: web.Request) -> web.Response:
-        """The sign-in is completed, and the browser goes on to where it wanted to."""
+        """Completes the sign-in and redirects the browser to where it wanted to go."""
         form = await request.post()
         person = next((one for one in self.users if one.name == form.get("as")), None)
         if person is None:
@@ -165,25 +165,25 @@ class EasyAuthProxy:
         return answer
 
     async def end_session(self, request: web.Request) -> web.Response:
-        """The session is over, also for who copied its cookie."""
+        """Ends the session, also for anyone who copied its cookie."""
         self.sessions.pop(request.cookies.get(COOKIE, ""), None)
         answer = web.Response(status=302, headers={"Location": "/"})
         answer.del_cookie(COOKIE, path="/")
         return answer
 
     def find_signed_in_user(self, request: web.Request) -> TestUser | None:
-        """Who sends a request: by the cookie of a browser, or the token of a program."""
+        """The user who sends a request, by a browser's cookie or a program's token."""
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() == "bearer":
             return next((one for one in self.users if is_same_secret(one.token, token)), None)
         return self.sessions.get(request.cookies.get(COOKIE, ""))
 
     # ------------------------------------------------------------------------------------------
-    # Passing on
+    # Forwarding
     # ------------------------------------------------------------------------------------------
 
     async def forward_request(self, request: web.Request) -> web.Response:
-        """Everything else is the app's, for who has signed in."""
+        """Forwards every other request of a signed-in user to the app."""
         person = self.find_signed_in_user(request)
         if person is None:
             return refuse_request(request)
@@ -212,12 +212,12 @@ class EasyAuthProxy:
 
 
 def is_same_secret(first: str, second: str) -> bool:
-    """Whether two secrets are one, in the same time for all."""
+    """Compares two secrets in constant time."""
     return secrets.compare_digest(first.encode(), second.encode())
 
 
 def filter_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """What of a client's headers the app gets to see: nothing that only the platform may say."""
+    """The client's headers without those that only the platform may set."""
     return [
         (name, value)
         for name, value in headers
@@ -227,7 +227,7 @@ def filter_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def refuse_request(request: web.Request) -> web.Response:
-    """A browser that wants to look is sent to sign in, everybody else is told to."""
+    """Redirects a browser to the sign-in page; answers 401 to any other client."""
     if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
         where = f"{LOGIN}?{RETURN_PARAMETER}={quote(request.raw_path, safe='')}"
         return web.Response(status=302, headers={"Location": where})
@@ -235,13 +235,13 @@ def refuse_request(request: web.Request) -> web.Response:
 
 
 def to_local_path(target: str) -> str:
-    """A place of this app to go on to; never one of another site."""
+    """A path of this app to redirect to, never one of another site."""
     inside = target.startswith("/") and not target.startswith("//")
     return target if inside and target.isprintable() and "\\" not in target else "/"
 
 
 async def serve_proxy(proxy: EasyAuthProxy) -> None:
-    """Stands there until the process is told to stop."""
+    """Serves until SIGINT or SIGTERM."""
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)

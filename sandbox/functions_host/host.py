@@ -1,20 +1,20 @@
 """A local Azure Functions host for one app, on the production Python worker.
 
-It does what the real host does around a Python app: settings in the environment, HTTP routes
-behind keys, the admin door, timers, Storage queues, retry policies. One process hosts one app, as
-in Azure, because Python keeps what it has imported.
+It does what the real host does for a Python app: settings in the environment, HTTP routes behind
+keys, the admin API, timers, Storage queues, retry policies. One process hosts one app, as in Azure,
+because Python keeps its imported modules.
 
     python -m sandbox.functions_host.host --app DIR --settings FILE.json
 
-hosts an app until SIGTERM. Its first line of output is a JSON object: where it answers and its
-keys. Several such processes on one storage account are the instances of one app and share its
-queues; of these one at most may run the timers, the others take `--no-schedules`.
+hosts an app until SIGTERM. Its first line of output is a JSON object with its address and keys.
+Several such processes on one storage account are instances of one app and share its queues. At most
+one of them may run the timers; the others take `--no-schedules`.
 
-With `--sign-in` the app is told that the platform signs people in, as with App Service
-Authentication in front: `sandbox.functions_host.easy_auth` is what has to stand there.
+`--sign-in` tells the app that the platform signs users in, as App Service Authentication does;
+`sandbox.functions_host.easy_auth` must then be in front of it.
 
-What differs from Azure: keys are new at each start and live in memory, a method that no route takes
-is answered 405, and no lease sees to it that timers run on one instance only.
+Differences from Azure: keys are new at each start and live in memory, an unsupported method of a
+route gets 405, and no lease ensures that timers run on one instance only.
 """
 
 import argparse
@@ -47,17 +47,17 @@ from sandbox.functions_host.worker_messages import TypedData
 
 LOG = logging.getLogger(__name__)
 
-# The real host takes bodies up to 100 MiB.
+# The real host accepts bodies up to 100 MiB.
 MAX_BODY_BYTES = 100 * 1024**2
 DRAIN_POLL_SECONDS = 0.02
-# Only the platform says this; a setting of the name has no effect (Microsoft Learn, "Environment
-# variables and app settings in Azure App Service").
+# Only the platform sets this; a setting of the same name has no effect (Microsoft Learn,
+# "Environment variables and app settings in Azure App Service").
 AUTH_ENABLED_SETTING = "WEBSITE_AUTH_ENABLED"
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One finished run of a function. `error` is empty when it succeeded."""
+    """One finished invocation of a function. `error` is empty if it succeeded."""
 
     name: str
     error: str
@@ -99,13 +99,13 @@ class Host:
 
     @property
     def base(self) -> str:
-        """Where the app answers, without a slash at the end."""
+        """The app's address, without a trailing slash."""
         return f"http://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
         try:
             return await self.start()
-        except BaseException:  # Also when cancelled: what was started must not be left behind.
+        except BaseException:  # Also on cancellation: leave no process or client behind.
             await self.stop()
             raise
 
@@ -122,7 +122,7 @@ class Host:
     # ------------------------------------------------------------------------------------------
 
     async def start(self) -> Self:
-        """Loads the app and begins to serve it. Raises HostError when Azure would not host it."""
+        """Loads the app and starts to serve it. Raises HostError if Azure would not host it."""
         self.host_json = HostJson.read(self.app_dir / "host.json")
         self.queues = QueueTriggers.create(self.host_json, self.visibility_timeout)
         door = socket.create_server(("127.0.0.1", self.port))
@@ -133,7 +133,7 @@ class Host:
                 if not worker.is_disabled(function):
                     self.functions[function.name] = function
             await self.start_http(door)
-        except BaseException:  # Also when cancelled: the port must not stay taken.
+        except BaseException:  # Also on cancellation: the port must be freed.
             door.close()
             raise
         self.start_listeners()
@@ -177,7 +177,7 @@ class Host:
         self.listeners.append(asyncio.create_task(listener))
 
     async def stop(self) -> None:
-        """Stops listening, breaks off what is running and gives the environment back."""
+        """Stops listening, cancels what is running and restores the environment."""
         tasks = [*self.listeners, *self.background_tasks]
         for task in tasks:
             task.cancel()
@@ -200,7 +200,9 @@ class Host:
     async def invoke(
         self, function: Function, data: TypedData, metadata: Mapping[str, TypedData] | None = None
     ) -> InvocationResult:
-        """Runs a function with its retry policy, sends its queue outputs and keeps a record."""
+        """Runs a function with its retry policy, sends its queue outputs and records the
+        invocation.
+        """
         LOG.info("Executing 'Functions.%s'", function.name)
         began = time.monotonic()
         self.running_count += 1
@@ -217,10 +219,11 @@ class Host:
     async def invoke_with_retries(
         self, function: Function, data: TypedData, metadata: Mapping[str, TypedData]
     ) -> InvocationResult:
-        """Runs until success or the end of the retry policy, which only timers have here.
+        """Runs a function until it succeeds or its retry policy, which only timers have, is
+        exhausted.
 
-        Queues retry by themselves and HTTP never does (Microsoft Learn, "Azure Functions error
-        handling and retries").
+        Queue triggers retry by themselves and HTTP triggers never do (Microsoft Learn, "Azure
+        Functions error handling and retries").
         """
         retry = function.retry if function.trigger["type"] == "timerTrigger" else None
         attempt = 0
@@ -238,7 +241,7 @@ class Host:
         metadata: Mapping[str, TypedData],
         attempt_number: int,
     ) -> InvocationResult:
-        """One try. A function whose output cannot be delivered has failed."""
+        """Makes one attempt. A function whose output cannot be sent has failed."""
         result = await worker.invoke_function(
             function, data, metadata, attempt_number, self.host_json.function_timeout
         )
@@ -263,7 +266,9 @@ class Host:
         return await self.invoke(function, request)
 
     def start_by_admin(self, function: Function, text: str) -> None:
-        """What `POST /admin/functions/{name}` sets going: beside the schedule, as in Azure."""
+        """Starts a function for `POST /admin/functions/{name}`, independently of its schedule, as
+        in Azure.
+        """
         timer = self.timers.get(function.name)
         data = timer.build_tick(past_due=False) if timer else TypedData(string=text)
         errand = asyncio.create_task(self.invoke(function, data, build_admin_metadata(function)))
@@ -271,7 +276,7 @@ class Host:
         errand.add_done_callback(self.background_tasks.discard)
 
     async def invoke_timer(self, name: str, past_due: bool = False) -> Invocation:
-        """Runs a timer function now and waits for it, whatever its schedule says."""
+        """Runs a timer function now and waits for it, whatever its schedule."""
         timer = self.timers.get(name)
         if timer is None:
             raise HostError(f"no timer function is called {name!r}")
@@ -280,9 +285,9 @@ class Host:
         return Invocation(name, result.error, time.monotonic() - began)
 
     async def drain(self) -> None:
-        """Waits until nothing is under way and every triggering queue is empty.
+        """Waits until no invocation is running and every trigger queue is empty.
 
-        A listener never ends by itself; one that broke would be waited for in vain, so it raises.
+        Raises the error of a listener that failed, because waiting for it would not end.
         """
         while True:
             for listener in self.listeners:
@@ -301,7 +306,7 @@ class Host:
 
 
 def build_admin_metadata(function: Function) -> dict[str, TypedData]:
-    """A queue message made by hand has been tried once and nothing else is known of it."""
+    """Trigger metadata of a queue message sent by hand: a first attempt, nothing else is known."""
     if function.trigger["type"] != "queueTrigger":
         return {}
     return {"Id": TypedData(string=""), "DequeueCount": TypedData(json=json.dumps(1))}
@@ -313,7 +318,7 @@ def build_admin_metadata(function: Function) -> dict[str, TypedData]:
 
 
 async def serve_host(host: Host) -> int:
-    """Hosts an app until the process is told to stop; 1 when Azure would not host it."""
+    """Hosts an app until SIGINT or SIGTERM. Returns 1 if Azure would not host it."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -330,7 +335,7 @@ async def serve_host(host: Host) -> int:
 
 
 def read_settings_file(file: Path) -> dict[str, str]:
-    """The settings in a file: one JSON object of texts, or the `Values` of local.settings.json."""
+    """Reads settings: one JSON object of strings, or the `Values` of local.settings.json."""
     document = json.loads(file.read_text(encoding="utf-8-sig"))
     return {name: str(value) for name, value in document.get("Values", document).items()}
 

@@ -1,4 +1,4 @@
-"""host.json, as far as a local host obeys it, with the defaults of the real one.
+"""The part of host.json that the local host supports, with the defaults of the real host.
 
 Source: Microsoft Learn, "host.json reference for Azure Functions 2.x and later" and the host.json
 sections of the HTTP and Storage queue bindings.
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class HostJson:
-    """The settings of host.json that change what a function app sees."""
+    """The settings of host.json that affect a function app."""
 
     route_prefix: str = "api"
     function_timeout: timedelta = timedelta(minutes=30)
@@ -25,7 +25,7 @@ class HostJson:
 
     @classmethod
     def read(cls, path: Path) -> "HostJson":
-        """Reads the file. Raises ValueError when it is no host.json of version 2.0."""
+        """Reads the file. Raises ValueError if it is not a host.json of version 2.0."""
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if document.get("version") != "2.0":
             raise ValueError(f"{path}: version must be 2.0")
@@ -44,7 +44,7 @@ class HostJson:
 
 
 def parse_time_span(text: str) -> timedelta:
-    """A .NET TimeSpan of the form `[d.]hh:mm:ss`; `-1` stands for no limit at all."""
+    """Parses a .NET TimeSpan of the form `[d.]hh:mm:ss`; `-1` means no limit."""
     if text == "-1":
         return timedelta.max
     hours, minutes, seconds = text.split(":")

@@ -1,4 +1,4 @@
-"""The HTTP side of the local Functions host: routes behind keys, and the admin door.
+"""HTTP triggers of the local Functions host: routes behind keys, and the admin API.
 
 Sources: Microsoft Learn, "Azure Functions HTTP trigger" and "Manually run a non HTTP-triggered
 function"; Azure/azure-functions-host, FunctionsController.
@@ -19,7 +19,7 @@ from sandbox.functions_host.worker_messages import TypedData
 
 ANONYMOUS, FUNCTION, ADMIN = "ANONYMOUS", "FUNCTION", "ADMIN"
 
-# Route constraints of ASP.NET that are worth having, as patterns. `*` takes the rest of the path.
+# The supported route constraints of ASP.NET, as patterns. `*` matches the rest of the path.
 CONSTRAINTS = {
     "": "[^/]+",
     "int": r"-?\d+",
@@ -32,7 +32,7 @@ ROUTE_PARAMETER = re.compile(r"\{(?P<rest>\*?)(?P<name>\w+)(?::(?P<constraint>\w
 
 @dataclass(frozen=True, slots=True)
 class FunctionKeys:
-    """The two keys of an app: `function` opens its routes, `master` opens everything."""
+    """The two keys of an app: `function` grants access to its routes, `master` to everything."""
 
     function: str
     master: str
@@ -42,7 +42,7 @@ class FunctionKeys:
         return cls(function=secrets.token_urlsafe(32), master=secrets.token_urlsafe(32))
 
     def is_sufficient(self, presented_key: str, level: str) -> bool:
-        """Whether a key is enough for a level. Compared in constant time, as the host does."""
+        """True if a key grants access at a level. Compared in constant time, as in the host."""
         if level == ANONYMOUS:
             return True
         accepted = (self.master,) if level == ADMIN else (self.function, self.master)
@@ -51,7 +51,7 @@ class FunctionKeys:
 
 @dataclass(frozen=True, slots=True)
 class HttpTriggers:
-    """All paths of an app. `answer` runs a function for a request; `start` begins one by hand."""
+    """All routes of an app. `answer` runs a function for a request; `start` starts one by hand."""
 
     keys: FunctionKeys
     invoke: Callable[[Function, TypedData], Awaitable[InvocationResult]]
@@ -60,7 +60,7 @@ class HttpTriggers:
     def register_routes(
         self, app: web.Application, functions: Iterable[Function], prefix: str
     ) -> None:
-        """Adds every route of the functions and the admin door to a web application."""
+        """Adds the routes of the functions and the admin API to a web application."""
         by_name = {function.name.casefold(): function for function in functions}
         for function in by_name.values():
             if function.trigger["type"] == "httpTrigger":
@@ -82,7 +82,9 @@ class HttpTriggers:
             app.router.add_route(method, path, route)
 
     async def handle_route(self, request: web.Request, function: Function) -> web.Response:
-        """Key, invocation, answer. A function that fails answers 500 and says nothing more."""
+        """Checks the key, invokes the function and responds. A failed function answers 500 with no
+        details.
+        """
         if not self.keys.is_sufficient(
             get_request_key(request), function.trigger.get("authLevel", FUNCTION).upper()
         ):
@@ -91,7 +93,7 @@ class HttpTriggers:
         return to_function_response(result.returned) if result.ok else web.Response(status=500)
 
     async def handle_admin(self, request: web.Request, function: Function | None) -> web.Response:
-        """Starts a function that HTTP does not trigger; answers before it has run."""
+        """Starts a function that has no HTTP trigger. Responds before the function has run."""
         if not self.keys.is_sufficient(get_request_key(request), ADMIN):
             return web.Response(status=401)
         if function is None:
@@ -111,7 +113,9 @@ def get_request_key(request: web.Request) -> str:
 
 
 def convert_route(route: str) -> list[str]:
-    """A route template of ASP.NET as aiohttp paths: two when its last parameter is optional."""
+    """Converts an ASP.NET route template to aiohttp paths: two if its last parameter is
+    optional.
+    """
 
     def pattern(match: re.Match[str]) -> str:
         constraint = match["rest"] or match["constraint"] or ""
@@ -127,7 +131,7 @@ def convert_route(route: str) -> list[str]:
 
 
 async def to_typed_request(request: web.Request) -> TypedData:
-    """A request as the host hands it to the worker: header names in lower case, a body of bytes."""
+    """Converts a request for the worker: header names in lower case, the body as bytes."""
     return TypedData(
         http=SimpleNamespace(
             method=request.method,
@@ -141,7 +145,7 @@ async def to_typed_request(request: web.Request) -> TypedData:
 
 
 def to_function_response(returned: TypedData | None) -> web.Response:
-    """A function's answer: an HttpResponse, plain text, or nothing (204)."""
+    """Converts a function's return value: an HttpResponse, plain text, or None (204)."""
     if returned is None:
         return web.Response(status=204)
     if returned.kind != "http":

@@ -1,10 +1,10 @@
-"""Storage queue triggers and outputs against a real queue service (Azurite, or Azure itself).
+"""Storage queue triggers and outputs on a real queue service (Azurite or Azure).
 
-As the Storage queue extension does it: a message is hidden while it is worked on, and hidden anew
-for as long as that takes; it is deleted when the function succeeded, shown again when it failed,
-and moved to `<queue>-poison` once it has been tried `maxDequeueCount` times. So the message of an
-instance that died comes back by itself. Bodies travel as base64 unless host.json says otherwise.
-The next batch is fetched when no more than `newBatchThreshold` messages are being worked on.
+As in the Storage queue extension, a message is hidden while it is processed, and hidden again as
+long as that takes. It is deleted if the function succeeds, made visible again if it fails, and
+moved to `<queue>-poison` after `maxDequeueCount` attempts. So the message of an instance that died
+becomes visible again by itself. Bodies are base64 unless host.json says otherwise. The next batch
+is fetched when at most `newBatchThreshold` messages are being processed.
 """
 
 import asyncio
@@ -28,19 +28,19 @@ from sandbox.functions_host.worker_messages import ParameterBinding, TypedData
 
 LOG = logging.getLogger(__name__)
 
-# Messages the app itself puts wake the listeners at once; polling is for all others.
+# The app's own messages wake the listeners at once; polling finds all others.
 POLL_INTERVAL = timedelta(milliseconds=250)
-# How long the extension hides a message at a time (Azure/azure-sdk-for-net, the storage queue
-# extension of WebJobs); it does so again when half of it is over.
+# The visibility timeout of the extension (Azure/azure-sdk-for-net, the storage queue extension of
+# WebJobs), which renews it at half time.
 VISIBILITY_TIMEOUT = timedelta(minutes=10)
-# What one request can fetch.
+# The most messages one request can fetch.
 MAX_FETCH = 32
 
 type QueueHandler = Callable[[Function, TypedData, dict[str, TypedData]], Awaitable[bool]]
 
 
 def get_connection_string(setting: str) -> str:
-    """The connection string a binding names: the host tries the name with its own prefix first."""
+    """The connection string a binding names. As in the host, the prefixed name is tried first."""
     for name in (f"AzureWebJobs{setting}", setting):
         if value := os.environ.get(name):
             return value
@@ -48,7 +48,7 @@ def get_connection_string(setting: str) -> str:
 
 
 def decode_message(content: str) -> str:
-    """A message's body. Plain text that other programs put in is taken as it is."""
+    """Decodes a message's body. Plain text from other programs is kept as it is."""
     try:
         return base64.b64decode(content, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
@@ -57,10 +57,10 @@ def decode_message(content: str) -> str:
 
 @dataclass(slots=True)
 class MessageHold:
-    """A message kept from all other instances while this one works on it.
+    """A message hidden from all other instances while this one processes it.
 
-    `message` is as the last renewal left it: each has a receipt of its own, and without the newest
-    the message can be neither deleted nor shown.
+    `message` is as the last renewal left it. Each renewal has a new receipt, which is needed to
+    delete the message or to make it visible.
     """
 
     queue: QueueClient
@@ -69,7 +69,7 @@ class MessageHold:
     renew_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def renew(self) -> None:
-        """Hides the message anew, again and again until cancelled."""
+        """Renews the hiding until cancelled."""
         while True:
             await asyncio.sleep(self.visibility_timeout.total_seconds() / 2)
             async with self.renew_lock:
@@ -86,12 +86,12 @@ class MessageHold:
 async def hold_message(
     queue: QueueClient, message: QueueMessage, visibility_timeout: timedelta
 ) -> AsyncIterator[MessageHold]:
-    """Keeps a message hidden for the time of a block."""
+    """Keeps a message hidden for the duration of a block."""
     hold = MessageHold(queue, message, visibility_timeout)
     renewing = asyncio.create_task(hold.renew())
     try:
         yield hold
-        # A renewal under way is waited for: only its answer tells the receipt that is good now.
+        # Waits for a renewal in progress, because its response holds the valid receipt.
         await hold.renew_lock.acquire()
     finally:
         renewing.cancel()
@@ -99,9 +99,9 @@ async def hold_message(
 
 @dataclass(slots=True)
 class QueueTriggers:
-    """All queues of one app: one client for each queue, opened when first needed.
+    """All queues of one app. A queue's client is opened at its first use.
 
-    `hiding` is for how long a message is hidden at a time: at least a second.
+    `hiding` is the visibility timeout of a message: at least a second.
     """
 
     host_json: HostJson
@@ -117,7 +117,7 @@ class QueueTriggers:
         return cls(host_json, visibility_timeout, AsyncExitStack(), {}, asyncio.Event())
 
     async def open_queue(self, binding: Binding, suffix: str = "") -> QueueClient:
-        """The client of a binding's queue; the queue is created when missing, as the host does."""
+        """Opens the client of a binding's queue and creates a missing queue, as the host does."""
         setting = binding.get("connection") or "AzureWebJobsStorage"
         queue = binding["queueName"] + suffix
         key = (setting, queue)
@@ -135,7 +135,7 @@ class QueueTriggers:
     # ------------------------------------------------------------------------------------------
 
     async def send_outputs(self, function: Function, result: InvocationResult) -> None:
-        """Sends what an invocation put out through its queue bindings."""
+        """Sends the queue outputs of an invocation."""
         values = {output.name: output.data for output in result.outputs}
         if result.returned is not None:
             values.setdefault("$return", result.returned)
@@ -154,7 +154,7 @@ class QueueTriggers:
     # ------------------------------------------------------------------------------------------
 
     async def serve_queue(self, function: Function, handler: QueueHandler) -> None:
-        """Serves one queue until cancelled. A storage that stumbles is asked again."""
+        """Serves one queue until cancelled. Retries if the storage fails."""
         queue = await self.open_queue(function.trigger)
         at_work: set[asyncio.Task[None]] = set()
         async with asyncio.TaskGroup() as group:
@@ -178,7 +178,7 @@ class QueueTriggers:
             return
 
     async def fetch_messages(self, queue: QueueClient) -> list[QueueMessage]:
-        """Up to a batch of messages, hidden from others now; none when the storage stumbles."""
+        """Fetches up to a batch of messages and hides them; none if the storage fails."""
         messages = []
         try:
             async for message in queue.receive_messages(
@@ -194,14 +194,16 @@ class QueueTriggers:
     async def process_message(
         self, queue: QueueClient, message: QueueMessage, function: Function, handler: QueueHandler
     ) -> None:
-        """One message: run, then settle it. What cannot be settled comes back by itself."""
+        """Runs the function for one message and settles it. A message that cannot be settled
+        becomes visible again.
+        """
         tries = message.dequeue_count or 1
         body, metadata = (
             TypedData(string=decode_message(message.content)),
             build_trigger_metadata(message),
         )
         async with hold_message(queue, message, self.visibility_timeout) as hold:
-            # More tries than allowed means that the host died while working on it.
+            # More attempts than allowed: the host died while processing it.
             ok = tries <= self.host_json.queue_attempts and await handler(function, body, metadata)
         try:
             await self.settle_message(queue, hold.message, function, ok)
@@ -211,7 +213,7 @@ class QueueTriggers:
     async def settle_message(
         self, queue: QueueClient, message: QueueMessage, function: Function, ok: bool
     ) -> None:
-        """Deletes a message, shows it again or puts it aside as poison."""
+        """Deletes a message, makes it visible again or moves it to the poison queue."""
         if not ok and (message.dequeue_count or 1) < self.host_json.queue_attempts:
             await queue.update_message(
                 message,
@@ -225,7 +227,7 @@ class QueueTriggers:
         await queue.delete_message(message)
 
     async def count_messages(self, function: Function) -> int:
-        """How many messages a triggering queue holds, those being worked on included."""
+        """Counts the messages of a trigger queue, including those being processed."""
         properties = await (await self.open_queue(function.trigger)).get_queue_properties()
         return int(properties.approximate_message_count or 0)
 
@@ -251,7 +253,7 @@ def list_bodies(output: ParameterBinding) -> list[bytes]:
 
 
 def build_trigger_metadata(message: QueueMessage) -> dict[str, TypedData]:
-    """What a function can read off its QueueMessage beside the body."""
+    """The properties of a QueueMessage besides its body."""
     times = {
         "InsertionTime": message.inserted_on,
         "ExpirationTime": message.expires_on,

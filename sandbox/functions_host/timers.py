@@ -1,9 +1,9 @@
-"""Timer triggers: when they are due, what is remembered of them, and that they never overlap.
+"""Timer triggers: due times, stored status, and no overlapping runs.
 
-The rules are those of the timer extension (Azure/azure-webjobs-sdk-extensions, Timers): one run
-for all occurrences missed while the app was down, told by `past_due`; no run for a schedule that
-changed meanwhile; the next occurrence is computed when a run has ended, so a long run delays the
-next one and never meets it. UTC only, as on Flex Consumption.
+The rules are those of the timer extension (Azure/azure-webjobs-sdk-extensions, Timers): one run,
+marked `past_due`, for all occurrences missed while the app was down; no run if the schedule changed
+meanwhile. The next occurrence is computed when a run has ended, so a long run delays the next one
+and never overlaps it. UTC only, as on Flex Consumption.
 """
 
 import asyncio
@@ -18,19 +18,19 @@ from core.ncrontab import CronError, CronSchedule
 from sandbox.functions_host.worker import Function, HostError
 from sandbox.functions_host.worker_messages import TypedData
 
-# What .NET writes for a time that never was.
+# .NET's DateTime.MinValue, written if there is no time.
 NEVER = "0001-01-01T00:00:00+00:00"
-# The extension keeps no status for schedules tighter than this.
+# The extension keeps no status for shorter intervals.
 MIN_MONITORED_INTERVAL = timedelta(minutes=1)
 
 type TimerHandler = Callable[[Function, TypedData], Awaitable[None]]
 
 
 class TimerStatusStore:
-    """What the host remembers of each timer, in memory or in one small JSON file.
+    """The host's status of each timer, in memory or in one small JSON file.
 
-    Azure keeps the same three times in a blob for each function: the last run, the next one due
-    and when they were written.
+    Azure keeps the same three times in a blob per function: the last run, the next due time and the
+    time of the update.
     """
 
     def __init__(self, file: Path | None) -> None:
@@ -43,7 +43,7 @@ class TimerStatusStore:
         return self.entries.get(name)
 
     def write(self, name: str, schedule: CronSchedule, last: str, due: datetime) -> None:
-        """Notes when the last run began, or that there was none, and when the next one is due."""
+        """Stores when the last run began, if there was one, and when the next one is due."""
         self.entries[name] = {
             "Schedule": schedule.text,
             "Last": last,
@@ -56,7 +56,7 @@ class TimerStatusStore:
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """One timer-triggered function, its schedule and what is remembered of it."""
+    """One timer-triggered function, its schedule and its status."""
 
     function: Function
     schedule: CronSchedule
@@ -66,7 +66,7 @@ class Timer:
 
     @classmethod
     def from_function(cls, function: Function, status_store: TimerStatusStore) -> "Timer":
-        """Reads the trigger. Raises HostError when the schedule is none."""
+        """Reads the trigger. Raises HostError if the schedule is invalid."""
         try:
             schedule = CronSchedule.parse(function.trigger["schedule"])
             first = schedule.find_next(datetime.now(UTC))
@@ -82,7 +82,7 @@ class Timer:
         )
 
     def build_tick(self, past_due: bool) -> TypedData:
-        """What the function receives as its TimerRequest."""
+        """The TimerRequest for the function."""
         status = self.status_store.read(self.function.name) if self.monitored else None
         body: dict[str, Any] = {
             "Schedule": {"AdjustForDST": True},
@@ -93,7 +93,7 @@ class Timer:
         return TypedData(json=json.dumps(body))
 
     async def run(self, handler: TimerHandler) -> None:
-        """Serves the schedule until cancelled."""
+        """Runs the function on its schedule until cancelled."""
         due = datetime.now(UTC)
         if self.check_missed(due):
             await self.run_at(due, handler, past_due=True)
@@ -105,11 +105,13 @@ class Timer:
             await self.run_at(due, handler, past_due=False)
 
     def get_next_due(self, due: datetime) -> datetime:
-        """The next occurrence. A sleep may end a little early: what was served is not due again."""
+        """The next occurrence. A sleep may end slightly early; a served occurrence is not due
+        again.
+        """
         return self.schedule.find_next(max(due, datetime.now(UTC)))
 
     def check_missed(self, now: datetime) -> bool:
-        """Whether a run was due while nobody watched; begins the record where there is none."""
+        """True if an occurrence was missed while the host was down. Creates a missing status."""
         if not self.monitored:
             return False
         status = self.status_store.read(self.function.name)

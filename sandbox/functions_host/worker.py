@@ -1,9 +1,8 @@
 """The production Python worker of Azure Functions, driven as its host drives it.
 
-What runs here is Microsoft's own library (PyPI azure-functions-runtime): it imports
-function_app.py, checks names, annotations and bindings, and calls the functions. Around it stand
-the duties of the host at start-up: `%SETTING%` references, function names, disabled functions,
-retry policies.
+Microsoft's own library (PyPI azure-functions-runtime) imports function_app.py, checks names,
+annotations and bindings, and calls the functions. This module adds the host's start-up work:
+`%SETTING%` references, function names, disabled functions, retry policies.
 """
 
 import asyncio
@@ -38,26 +37,26 @@ SETTING_REFERENCE = re.compile(r"%([^%]+)%")
 
 
 class HostError(Exception):
-    """The app cannot be hosted; the message says what the real host would have said."""
+    """The app cannot be hosted. The message is that of the real host."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """A function's own retry policy: at most `attempts` more runs, -1 for ever."""
+    """A function's own retry policy: at most `attempts` more runs, -1 for no limit."""
 
     max_retries: int
     first_delay: timedelta
     max_delay: timedelta
 
     def get_delay(self, attempt: int) -> timedelta:
-        """How long to wait before attempt 1, 2, …: doubling from the first to the longest."""
+        """The delay before attempt 1, 2, …, doubling from the first to the longest."""
         # After 30 doublings any interval a policy can hold has reached its maximum.
         return min(self.max_delay, self.first_delay * (1 << min(attempt - 1, 30)))
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One function of the app, as the worker indexed it and with its settings filled in."""
+    """One function of the app, as the worker indexed it, with its settings resolved."""
 
     name: str
     function_id: str
@@ -68,7 +67,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class InvocationResult:
-    """How an invocation ended: what it returned and put out, or the error with its traceback."""
+    """The result of an invocation: return value and outputs, or the error with its traceback."""
 
     returned: TypedData | None = None
     outputs: tuple[ParameterBinding, ...] = ()
@@ -81,8 +80,10 @@ class InvocationResult:
 
 
 async def index_functions(app_dir: Path) -> tuple[Function, ...]:
-    """Imports and indexes function_app.py. Raises HostError. Once in a process: Python keeps it."""
-    # The index is logged as one line of JSON that drowns everything else on a console.
+    """Imports and indexes function_app.py. Raises HostError. Works once per process: Python keeps
+    modules.
+    """
+    # The worker logs the index as one long line of JSON, which would fill the console.
     logging.getLogger("azure.functions").setLevel(logging.WARNING)
     sys.path.insert(0, str(app_dir))
     runtime.start_threadpool_executor()
@@ -106,7 +107,7 @@ async def index_functions(app_dir: Path) -> tuple[Function, ...]:
 
 
 async def load_function(metadata: Any) -> Function:
-    """Checks one function as the host does, and has the worker load it."""
+    """Validates one function as the host does and loads it in the worker."""
     if not FUNCTION_NAME.fullmatch(metadata.name) or metadata.name.casefold() == "host":
         raise HostError(f"{metadata.name!r} is not a valid function name")
     answer = await runtime.function_load_request(
@@ -129,7 +130,7 @@ async def load_function(metadata: Any) -> Function:
 
 
 def resolve_settings(binding: Binding, function: str) -> Binding:
-    """A binding with every `%SETTING%` replaced from the app's settings."""
+    """Replaces every `%SETTING%` in a binding with the app's setting."""
 
     def value(match: re.Match[str]) -> str:
         setting = os.environ.get(match[1])
@@ -146,7 +147,7 @@ def resolve_settings(binding: Binding, function: str) -> Binding:
 
 
 def parse_retry_policy(options: Any) -> RetryPolicy | None:
-    """The worker's retry options, for both strategies: a fixed delay never grows."""
+    """Parses the worker's retry options for both strategies: a fixed delay never grows."""
     if options is None:
         return None
     if options.retry_strategy == "fixed_delay":
@@ -155,7 +156,7 @@ def parse_retry_policy(options: Any) -> RetryPolicy | None:
 
 
 def is_disabled(function: Function) -> bool:
-    """Whether the setting AzureWebJobs.<name>.Disabled switches the function off."""
+    """True if the setting AzureWebJobs.<name>.Disabled disables the function."""
     return os.environ.get(f"AzureWebJobs.{function.name}.Disabled", "").casefold() in ("true", "1")
 
 
@@ -164,9 +165,9 @@ async def invoke_function(
     data: TypedData,
     metadata: Mapping[str, TypedData],
     attempt: int,
-    timeout: timedelta,
+    time_limit: timedelta,
 ) -> InvocationResult:
-    """Runs a function once. Its own exceptions come back in the result, they are never raised."""
+    """Runs a function once. Its exceptions are returned in the result, never raised."""
     request = SimpleNamespace(
         invocation_id=str(uuid.uuid4()),
         function_id=function.function_id,
@@ -183,13 +184,13 @@ async def invoke_function(
             exception=None,
         ),
     )
-    seconds = None if timeout == timedelta.max else timeout.total_seconds()
+    seconds = None if time_limit == timedelta.max else time_limit.total_seconds()
     try:
         async with asyncio.timeout(seconds):
             answer = await runtime.invocation_request(wrap_request(invocation_request=request))
     except TimeoutError:
         return InvocationResult(
-            error=f"FunctionTimeoutException: the limit of {timeout} was exceeded"
+            error=f"FunctionTimeoutException: the limit of {time_limit} was exceeded"
         )
     if answer.result.status != StatusResult.Success:
         failure = answer.result.exception
@@ -198,5 +199,5 @@ async def invoke_function(
 
 
 def stop_threads() -> None:
-    """Ends the threads that synchronous functions run on, after what they are doing."""
+    """Stops the threads of synchronous functions after their current work."""
     runtime.stop_threadpool_executor()

@@ -1,9 +1,9 @@
-"""The messages that the Functions host and its Python worker exchange, without gRPC.
+"""The messages between the Functions host and its Python worker, without gRPC.
 
-The worker library takes the namespace of its message classes from whoever drives it and only ever
-builds them by keyword and reads them by attribute. So plain objects do, save for the few messages
-whose class carries constants or that are a choice of one of several fields. Names are those of
-FunctionRpc.proto (github.com/Azure/azure-functions-language-worker-protobuf).
+The worker library uses the message classes that its driver supplies, builds them by keyword and
+reads them by attribute. So plain objects suffice, except for the few messages whose class has
+constants or that hold exactly one of several fields. Names are those of FunctionRpc.proto
+(github.com/Azure/azure-functions-language-worker-protobuf).
 """
 
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 
 
 class TypedData:
-    """A value that crosses the border as exactly one of string, json, bytes, int, double, http."""
+    """A value that is exactly one of string, json, bytes, int, double, http."""
 
     def __init__(self, **one_of: Any) -> None:
         [(self.kind, self.value)] = one_of.items()
 
     def WhichOneof(self, group: str) -> str:
-        """protobuf's own spelling; there is one group, so its name tells nothing."""
+        """Named as in protobuf. There is only one group, so its name is ignored."""
         return self.kind
 
     def __getattr__(self, name: str) -> Any:
@@ -29,19 +29,19 @@ class TypedData:
 
 @dataclass(frozen=True, slots=True)
 class ParameterBinding:
-    """The value of one parameter of a function, going in or coming out."""
+    """The value of one parameter of a function, input or output."""
 
     name: str
     data: TypedData
 
     def WhichOneof(self, group: str) -> str:
-        """Shared memory is the other choice; it is never offered here."""
+        """Always data: the host does not offer shared memory, the alternative."""
         return "data"
 
 
 @dataclass(frozen=True, slots=True)
 class StatusResult:
-    """How a request to the worker ended."""
+    """The result of a request to the worker."""
 
     Failure: ClassVar[int] = 0
     Success: ClassVar[int] = 1
@@ -52,7 +52,7 @@ class StatusResult:
 
 @dataclass(frozen=True, slots=True)
 class BindingInfo:
-    """A binding's type and direction, as the worker checks them against the signature."""
+    """A binding's type and direction, which the worker checks against the signature."""
 
     undefined: ClassVar[int] = 0
     inout: ClassVar[int] = 2
@@ -62,7 +62,7 @@ class BindingInfo:
     direction: Any = None
 
 
-# `in` is a keyword, so it and its sisters cannot be written in the class body's own words.
+# `in` is a keyword, so the class body cannot define it.
 for direction, number in (("in", 0), ("out", 1)):
     setattr(BindingInfo, direction, number)
 
@@ -107,7 +107,7 @@ MESSAGES = SimpleNamespace(
 
 
 def wrap_request(**request: Any) -> SimpleNamespace:
-    """A request as the worker's entry points expect it, with the message classes to answer in."""
+    """Wraps a request for the worker's entry points, with the message classes for the response."""
     return SimpleNamespace(
         request=SimpleNamespace(**request),
         properties={"host": "127.0.0.1", "protos": MESSAGES},

@@ -1,1 +1,1 @@
-"""scenes."""
+"""The scenes that ship with the sandbox, and the code that generates them."""

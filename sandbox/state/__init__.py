@@ -1,1 +1,1 @@
-"""state."""
+"""The state of the simulated tenant: its scene, defaults and edits."""

@@ -1,6 +1,6 @@
-"""What stands in a tenant of which a scene says nothing: the settings Exchange always prints.
+"""Default settings that Exchange always prints, for everything that a scene does not specify.
 
-A row of a scene that leaves some of it out has that too, unless it says `"@sandbox.bare": true`.
+A scene's row gets the missing defaults too, unless it says `"@sandbox.bare": true`.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from sandbox.http_types import Row
 
-# Policies of a tenant somebody has looked after.
+# Policies of a well-kept tenant.
 DEFAULT_EXCHANGE_POLICIES: Mapping[str, list[Row]] = {
     "Get-OwaMailboxPolicy": [
         {
@@ -45,7 +45,7 @@ DEFAULT_EXCHANGE_POLICIES: Mapping[str, list[Row]] = {
         }
     ],
 }
-# What each row of a cmdlet has besides, whatever a scene's row leaves out.
+# Properties that every row of a cmdlet has, even if a scene's row leaves them out.
 DEFAULT_ROW_PROPERTIES: Mapping[str, Row] = {
     "Get-OrganizationConfig": {"OAuth2ClientProfileEnabled": True},
 }
@@ -60,7 +60,7 @@ CMDLETS_WITH_GUID = (
 
 
 def add_defaults(graph: Mapping[str, Any], exchange: dict[str, Any]) -> None:
-    """Add what a scene left out, but not to rows it wants bare."""
+    """Adds the defaults a scene leaves out, except to rows it marks as bare."""
     for cmdlet, rows in DEFAULT_EXCHANGE_POLICIES.items():
         exchange.setdefault(cmdlet, deepcopy(rows))
     for cmdlet in (*CMDLETS_WITH_GUID, *DEFAULT_ROW_PROPERTIES):
@@ -73,7 +73,7 @@ def add_defaults(graph: Mapping[str, Any], exchange: dict[str, Any]) -> None:
 
 
 def fill_row(row: Row, defaults: Row) -> None:
-    """Put in what is not there."""
+    """Adds the properties that a row lacks."""
     if not row.get("@sandbox.bare"):
         for name, value in defaults.items():
             row.setdefault(name, value)

@@ -1,4 +1,4 @@
-"""Small edits of a scene by JSON pointer: how a demonstration makes something happen."""
+"""Small edits of a scene by JSON pointer, with which demos and tests change the tenant."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,14 +15,14 @@ NAMING_PROPERTIES = (
 
 
 def split_pointer(pointer: str) -> list[str]:
-    """The steps of a JSON pointer (RFC 6901)."""
+    """Splits a JSON pointer into its steps (RFC 6901)."""
     if not pointer.startswith("/"):
         raise ValueError(f"a path starts with a slash: {pointer!r}")
     return [step.replace("~1", "/").replace("~0", "~") for step in pointer[1:].split("/")]
 
 
 def find_position(rows: list[Any], step: str) -> int:
-    """Where in a list a step points: a number, or the name of an object in it."""
+    """Finds the list position a step points to: a number, or the name of an object in the list."""
     if step.isdigit() and int(step) < len(rows):
         return int(step)
     for position, row in enumerate(rows):
@@ -34,7 +34,7 @@ def find_position(rows: list[Any], step: str) -> int:
 
 
 def descend(value: Any, step: str, create: bool) -> Any:
-    """One step down; a missing object on the way is made when something is to be put there."""
+    """Takes one step down. Creates a missing object on the way if a value is to be put there."""
     if isinstance(value, list):
         return value[find_position(value, step)]
     if isinstance(value, dict):
@@ -46,7 +46,7 @@ def descend(value: Any, step: str, create: bool) -> Any:
 
 
 def apply_edit(scene: Any, operation: str, pointer: str, value: Any) -> None:
-    """Make one edit: `set` puts a value, `add` appends to a list or puts, `remove` takes away."""
+    """Applies one edit: `set` sets a value, `add` appends to a list or sets, `remove` deletes."""
     *way, last = split_pointer(pointer)
     parent = scene
     for step in way:
@@ -69,6 +69,6 @@ def apply_edit(scene: Any, operation: str, pointer: str, value: Any) -> None:
 
 
 def apply_edits(scene: Any, edits: Sequence[Any]) -> None:
-    """Make edits in order. Raises ValueError or LookupError at the first that cannot be made."""
+    """Applies edits in order. Raises ValueError or LookupError at the first invalid one."""
     for edit in edits:
         apply_edit(scene, str(edit.get("op")), str(edit.get("path")), edit.get("value"))

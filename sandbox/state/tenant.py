@@ -1,7 +1,7 @@
-"""The state of the pretended tenant, and the rules that hold across its services.
+"""The state of the simulated tenant, and the rules that hold across its services.
 
 The state is the scene itself: one JSON object in wire form, changed in place. Graph and Exchange
-look at the same people, so an account blocked through one shows in the other.
+share its people, so an account blocked through one is blocked in the other.
 """
 
 import json
@@ -82,9 +82,9 @@ PROXY_KINDS = frozenset({"smtp", "x500", "ex", "sip", "spo"})
 
 @dataclass(slots=True, eq=False)
 class Owner:
-    """One person, room or contact: its account, its mailbox, its recipient row, what it holds.
+    """One person, room or contact: account, mailbox, recipient row and belongings.
 
-    `rules` and `folders` are Graph's view, `exchange_rules` Get-InboxRule's.
+    `rules` and `folders` are Graph's view; `exchange_rules` is that of Get-InboxRule.
     """
 
     user: Row | None = None
@@ -100,7 +100,7 @@ class Owner:
         return self.mailbox is not None or self.rules is not None
 
     def get_unique_ids(self) -> set[str]:
-        """What nobody else is called: ids and principal names, and the mailbox's address."""
+        """Identifiers that no two owners share: ids, principal names and the mailbox's address."""
         user, mailbox = self.user or {}, self.mailbox or {}
         names = ("ExternalDirectoryObjectId", "UserPrincipalName", "Guid", "PrimarySmtpAddress")
         ids = [*(user.get(name) for name in ACCOUNT_KEYS), *(mailbox.get(name) for name in names)]
@@ -109,7 +109,7 @@ class Owner:
 
 @dataclass(slots=True)
 class StaleRow:
-    """What is still read of a changed row: until a moment, or for so many reads."""
+    """The old value of a changed row, still shown until a time or for a number of reads."""
 
     old_row: Row
     until: float | None
@@ -117,14 +117,14 @@ class StaleRow:
 
 
 def fold_key(key: object) -> str:
-    """A key as it is compared. One that is folded already is not held in memory a second time."""
+    """The key in the form that is compared. Returns a folded key itself, to save memory."""
     text = str(key).strip()
     lower = text.casefold()
     return text if lower == text else lower
 
 
 def strip_address_prefix(address: object) -> str:
-    """A proxy address without its `SMTP:` or `X500:`."""
+    """A proxy address without its `SMTP:` or `X500:` prefix."""
     kind, colon, rest = str(address).partition(":")
     return rest if colon and fold_key(kind) in PROXY_KINDS else str(address)
 
@@ -138,7 +138,7 @@ def extract_common_name(path: str) -> str:
 
 
 def iter_keys(row: Row) -> Iterator[str]:
-    """Every key a recipient row answers to."""
+    """Every key that identifies a recipient row."""
     for name in RECIPIENT_KEYS:
         if row.get(name):
             yield fold_key(strip_address_prefix(row[name]))
@@ -148,13 +148,17 @@ def iter_keys(row: Row) -> Iterator[str]:
 
 
 def get_join_keys(mailbox: Row) -> tuple[str, ...]:
-    """By what a mailbox is joined to its account: its address only where it has nothing better."""
+    """The properties that join a mailbox to its account; its address only if it has no better
+    one.
+    """
     better = ("ExternalDirectoryObjectId", "UserPrincipalName")
     return better if any(mailbox.get(name) for name in better) else ("PrimarySmtpAddress",)
 
 
 def group_rules(rules: list[Row]) -> dict[str, list[Row]]:
-    """Inbox rules of many mailboxes in one list, as a loop over Get-InboxRule leaves them."""
+    """Groups a flat list of inbox rules by mailbox; an export that loops over Get-InboxRule is
+    flat.
+    """
     result: dict[str, list[Row]] = {}
     for rule in to_rows(rules):
         owner = rule.get("MailboxOwnerId") or str(rule.get("Identity")).rpartition("\\")[0]
@@ -163,7 +167,7 @@ def group_rules(rules: list[Row]) -> dict[str, list[Row]]:
 
 
 def to_rows(value: object) -> list[Row]:
-    """A collection as a list, whatever form the export gave it."""
+    """A collection as a list, whatever form the export has."""
     if isinstance(value, dict) and isinstance(value.get("value"), list):
         value = value["value"]
     if isinstance(value, list):
@@ -172,17 +176,17 @@ def to_rows(value: object) -> list[Row]:
 
 
 class SimulatedTenant:
-    """One tenant. `writes` are its changes in order; `snapshots` the listings under way."""
+    """One tenant. `writes` are its changes in order; `snapshots` are the listings in progress."""
 
     def __init__(self, scene: Mapping[str, object] | bytes) -> None:
         text = scene if isinstance(scene, bytes) else json.dumps(scene).encode()
-        # Only a reset needs it again, and a scene may have hundreds of megabytes.
+        # Compressed, because only a reset needs it and a scene can have hundreds of megabytes.
         self.compressed_scene = zlib.compress(text, level=1)
         self.base = ""
         self.reset()
 
     def reset(self) -> None:
-        """Back to the scene it was made from."""
+        """Restores the initial scene."""
         self.scene: dict[str, Any] = json.loads(zlib.decompress(self.compressed_scene))
         self.writes: list[dict[str, Any]] = []
         self.faults = FaultTable(self.scene.get("faults"))
@@ -190,7 +194,7 @@ class SimulatedTenant:
         self.rebuild_index()
 
     def rebuild_index(self) -> None:
-        """Bring the scene into shape and index it: after loading, and after every edit."""
+        """Normalizes and indexes the scene, after loading and after every edit."""
         self.graph: dict[str, Any] = self.get_section("graph")
         self.exchange: dict[str, Any] = self.get_section("exchange")
         self.graph.setdefault("organization", deepcopy(DEFAULT_ORGANIZATION))
@@ -215,7 +219,7 @@ class SimulatedTenant:
         return section
 
     def index_owners(self) -> None:
-        """Join users, mailboxes and recipients, and note every key each answers to."""
+        """Joins users, mailboxes and recipients, and indexes every key of each."""
         for user in self.graph["users"]:
             owner = Owner(user=user)
             names = [user.get(name) for name in (*ACCOUNT_KEYS, "mail", "mailNickname")]
@@ -230,7 +234,7 @@ class SimulatedTenant:
             self.index_keys(owner, iter_keys(recipient))
 
     def find_or_create_owner(self, row: Row, part: str, names: Iterable[str]) -> Owner:
-        """The owner a row belongs to: one already known who lacks this part, or a new one."""
+        """Finds the owner a row belongs to, one that still lacks this part, or creates one."""
         for key in (fold_key(row[name]) for name in names if row.get(name)):
             for owner in self.find_owners(key):
                 if getattr(owner, part) is None and key in owner.get_unique_ids():
@@ -238,7 +242,7 @@ class SimulatedTenant:
         return Owner()
 
     def index_belongings(self) -> None:
-        """Hang rules, folders and licences on their owners; a key nobody has makes a new one."""
+        """Assigns rules, folders and licences to their owners; an unknown key creates an owner."""
         for collection, part in OWNED_COLLECTIONS.items():
             self.graph[collection] = self.assign_belongings(self.graph.get(collection), part)
         rules = self.exchange.get("Get-InboxRule")
@@ -247,7 +251,7 @@ class SimulatedTenant:
         )
 
     def assign_belongings(self, collection: object, part: str) -> dict[str, list[Row]]:
-        """One collection by owner; what is filed under two names of an owner is put together."""
+        """Assigns one collection; entries under two names of one owner are merged."""
         kept: dict[str, list[Row]] = {}
         for key, value in collection.items() if isinstance(collection, dict) else ():
             owner = self.get_owner(key)
@@ -279,7 +283,7 @@ class SimulatedTenant:
                 self.owner_index[key] = [known, owner]
 
     def find_owners(self, key: object) -> Sequence[Owner]:
-        """Everyone who answers to a key: none, one, or several where names collide."""
+        """All owners a key identifies: none, one, or several if names collide."""
         found = (
             self.owner_index.get(fold_key(key))
             or self.owner_index.get(fold_key(strip_address_prefix(key)))
@@ -289,7 +293,7 @@ class SimulatedTenant:
         return (found,) if isinstance(found, Owner) else found
 
     def find_account(self, key: str) -> Owner | None:
-        """The owner of an Entra account, by object id or user principal name."""
+        """Finds the owner of an Entra account by object id or user principal name."""
         wanted = fold_key(key)
         for owner in self.find_owners(key):
             user = owner.user
@@ -298,14 +302,14 @@ class SimulatedTenant:
         return None
 
     def find_outlook_owner(self, key: str) -> Owner | None:
-        """Whose mailbox `/users/{key}/...` means, also where only Exchange knows of it."""
+        """Finds whose mailbox `/users/{key}/...` means, including mailboxes only Exchange knows."""
         return self.find_account(key) or next(
             (one for one in self.find_owners(key) if one.has_mailbox), None
         )
 
     @property
     def tenant_id(self) -> str:
-        """The organization's id in the scene, or the sandbox's own."""
+        """The organization's id in the scene, or a default."""
         for organization in self.graph["organization"]:
             try:
                 return str(UUID(str(organization.get("id"))))
@@ -319,14 +323,14 @@ class SimulatedTenant:
         return fold_key(name) in (self.tenant_id, *domains)
 
     def get_grants(self, api: str, default: Iterable[str]) -> frozenset[str]:
-        """The Graph roles or Exchange cmdlets consented to; a scene that is silent grants all."""
+        """The granted Graph roles or Exchange cmdlets. A scene without `grants` grants all."""
         grants = self.scene.get("grants")
         if not isinstance(grants, dict) or not isinstance(grants.get(api), list):
             return frozenset(default)
         return frozenset(map(str, grants[api]))
 
     def list_rows(self, cmdlet: str) -> list[Row]:
-        """The rows of a Get-*; accepted domains follow Entra's where the scene has none."""
+        """The rows of a Get-*. Accepted domains are derived from Entra's if the scene has none."""
         if cmdlet == "Get-AcceptedDomain" and cmdlet not in self.exchange:
             return build_accepted_domains(self.graph["domains"])
         rows: list[Row] = self.exchange.get(cmdlet, [])
@@ -337,7 +341,7 @@ class SimulatedTenant:
     def read_row(self, row: Row, counts_as_read: bool = True) -> Row:
         """The row as a read shows it now: the old one while a fault keeps it stale.
 
-        A filter looks before the answer does, and is not counted as a read of its own.
+        A filter reads the row before the response does; only the latter counts as a read.
         """
         if not self.stale_rows or (stale := self.stale_rows.get(id(row))) is None:
             return row
@@ -351,7 +355,7 @@ class SimulatedTenant:
     def update_row(
         self, row: Row, values: Mapping[str, object], hidden_by: Fault | None = None
     ) -> None:
-        """Set properties of a row. A staleReads fault keeps showing what was there before."""
+        """Sets properties of a row. A staleReads fault keeps the old values visible."""
         if hidden_by is not None and id(row) not in self.stale_rows:
             seconds = hidden_by.seconds
             until = None if seconds is None else time.monotonic() + seconds
@@ -360,20 +364,22 @@ class SimulatedTenant:
         row.update(values)
 
     def record_write(self, api: str, method: str, target: str, body: object) -> None:
-        """Note a change of the tenant."""
+        """Records a change of the tenant."""
         self.writes.append({"api": api, "method": method, "target": target, "body": body})
 
     def set_faults(self, definitions: object) -> None:
-        """Replace the faults in force. Raises ValueError, and keeps the old, for a wrong table."""
+        """Replaces the active faults. Raises ValueError, and keeps the old ones, for an invalid
+        table.
+        """
         self.faults = FaultTable(definitions)
         self.scene["faults"] = definitions
 
     # Editing from outside --------------------------------------------------------------------
 
     def apply_patch(self, patch: Mapping[str, Any]) -> None:
-        """Replace collections (`{"graph": {"users": [...]}}`), then make the edits of `edit`.
+        """Replaces collections (`{"graph": {"users": [...]}}`), then applies the edits of `edit`.
 
-        Raises ValueError or LookupError; the scene is then as it was.
+        Raises ValueError or LookupError, and leaves the scene unchanged.
         """
         scene = deepcopy(self.scene)
         for name, value in patch.items():
@@ -391,7 +397,7 @@ class SimulatedTenant:
 
 
 def build_accepted_domains(domains: Iterable[Row]) -> list[Row]:
-    """What Exchange would list for the verified domains of Entra."""
+    """The accepted domains that Exchange would list for Entra's verified domains."""
     return [
         {
             "Identity": domain.get("id"),

@@ -30,13 +30,13 @@ def test_the_demonstration_shows_preview_change_and_attack_and_ends_by_itself() 
     assert "An inbox rule of dana@contoso.com forwards mail to the outside." in shown
     assert "collector@evil.example" in shown
     third = shown.partition("Third tick")[2]
-    said = [line.strip() for line in third.splitlines() if line.startswith("said ")]
-    # The rule was told when a person asked; every other guard tells in the third tick.
-    assert len(said) == len(CATALOG)
-    quiet = [line for line in said if line.endswith("nothing: there is nothing new")]
+    sent = [line.strip() for line in third.splitlines() if line.startswith("sent ")]
+    # The run that the operator requested reported the rule; every other guard reports now.
+    assert len(sent) == len(CATALOG)
+    quiet = [line for line in sent if line.endswith("nothing: no news")]
     assert len(quiet) == 1
     assert "14 users were deleted by derya@contoso.com." in third
-    assert "29 writes the tenant has seen" in third
+    assert "29 writes received by the tenant" in third
     assert "Undone" in third
     assert "Acknowledged" in third
 
