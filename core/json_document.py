@@ -21,6 +21,8 @@ INLINE: Mapping[str, bool] = {"inline": True}
 
 Count = Annotated[int, {"minimum": 0}]
 CaseKey = Annotated[str, {"pattern": f"^{KEY_PATTERN}$"}]
+VERDICT_DESCRIPTION = "A verdict of the engine or of the guard; docs/guards.md explains each."
+VerdictWord = Annotated[str, {"description": VERDICT_DESCRIPTION}]
 RunId = Annotated[str, {"pattern": f"^{RUN_ID_PATTERN}$"}]
 
 

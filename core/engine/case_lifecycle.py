@@ -6,7 +6,7 @@ from datetime import datetime
 
 from core.engine.decision_context import CONTEST_WINDOW, DecisionContext
 from core.model.cases import Case, Notification
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Finding, Severity
 from core.tenant.changes import Change, change_to_arguments, parse_change
 
 
@@ -52,7 +52,7 @@ def update_case(context: DecisionContext, old: Case, finding: Finding) -> Case:
     )
     if case.deferred_at and context.has_elapsed(case.deferred_at, CONTEST_WINDOW):
         case = replace(case, verdict=case.guard_verdict, deferred_at=None, failure_count=0)
-    if finding.verdict is not case.guard_verdict:
+    if finding.verdict != case.guard_verdict:
         case = replace(
             case,
             guard_verdict=finding.verdict,
@@ -99,7 +99,7 @@ def with_notification(case: Case, notification: Notification) -> Case:
     return replace(case, notification=notification)
 
 
-def defer_case(case: Case, verdict: Verdict, now: datetime) -> Case:
+def defer_case(case: Case, verdict: str, now: datetime) -> Case:
     """The case left to a person for a week."""
     return with_notification(replace(case, verdict=verdict, deferred_at=now), Notification.CHANGED)
 

@@ -10,8 +10,9 @@ who that is was not read as a whole.
 """
 
 import heapq
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from core.keys import compute_hash_prefix
 from core.model.findings import Fact, Finding, Severity, Verdict
@@ -23,6 +24,17 @@ from core.tenant.merging import collect_failures
 from core.tenant.port import HasRoles
 from core.tenant.readings import Reading
 from core.tenant.surfaces import MODULE_USERS, ROLE_HOLDERS
+
+
+class ModuleAccessVerdict(StrEnum):
+    """What this guard concludes, besides the engine's own verdicts."""
+
+    REPAIR = "repair"
+
+
+VERDICT_TEXTS: Mapping[str, str] = {
+    ModuleAccessVerdict.REPAIR: "a protection is weaker than it should be",
+}
 
 ORGANIZATION = "organization"
 SOURCES = (ROLE_HOLDERS, MODULE_USERS)
@@ -150,7 +162,7 @@ def build_module_user_finding(user: ModuleUser, access: ModuleAccess) -> Finding
         object_id=user.id,
         subject=name,
         severity=Severity.LOW,
-        verdict=Verdict.REPAIR,
+        verdict=ModuleAccessVerdict.REPAIR,
         summary=f"{name} may use Exchange PowerShell and holds no role.",
         facts=(Fact("kind", sanitize_text(user.kind, MAX_TEXT_LENGTH)),),
         sources=SOURCES,
@@ -169,7 +181,7 @@ def build_open_module_finding(access: ModuleAccess, count: int) -> Finding:
         object_id=ORGANIZATION,
         subject="Exchange PowerShell",
         severity=Severity.MEDIUM,
-        verdict=Verdict.REPAIR,
+        verdict=ModuleAccessVerdict.REPAIR,
         summary=f"{count:,} {more}users may use Exchange PowerShell and hold no role.",
         facts=(
             Fact("", f"{access.admin_count:,} users with a role may use it too, and keep it"),
@@ -188,6 +200,7 @@ GUARD = Guard(
     name="exchange-module-access",
     title="Exchange PowerShell",
     rationale="A stolen password of an ordinary user is a command line in Exchange as well.",
+    verdicts=VERDICT_TEXTS,
     permissions=(
         Permission(Service.EXCHANGE, "Get-User", "who may use Exchange PowerShell"),
         Permission(Service.EXCHANGE, "Get-RoleGroup", "which role groups there are"),

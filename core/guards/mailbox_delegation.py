@@ -6,9 +6,10 @@ reset, and no view of Entra shows it (MITRE ATT&CK T1098.002, Additional Email D
 Permissions).
 """
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from core.keys import hash_parts
@@ -21,7 +22,7 @@ from core.microsoft365.trustees import (
     needs_no_lookup,
     normalize_trustee,
 )
-from core.model.findings import CorrelationRule, Fact, Finding, Severity, Verdict
+from core.model.findings import CorrelationRule, Fact, Finding, Severity
 from core.model.guards import Guard, GuardPolicy, ObserveContext, PeriodicCheck, Permission, Service
 from core.model.options import SettingReader
 from core.model.shared_settings import RESOURCE_MAILBOX_KINDS
@@ -33,6 +34,23 @@ from core.tenant.merging import collect_failures
 from core.tenant.port import HasDelegation, HasMailboxes, HasMailFlow
 from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
 from core.tenant.surfaces import FULL_ACCESS, MAILBOXES, RECIPIENTS, SEND_AS, SEND_ON_BEHALF
+
+
+class DelegationVerdict(StrEnum):
+    """What this guard concludes, besides the engine's own verdicts."""
+
+    DELEGATED = "delegated"
+    EVERYONE = "everyone"
+    EXTERNAL = "external"
+    UNRESOLVED = "unresolved"
+
+
+VERDICT_TEXTS: Mapping[str, str] = {
+    DelegationVerdict.DELEGATED: "somebody else has rights over a mailbox",
+    DelegationVerdict.EVERYONE: "everybody has rights over a mailbox",
+    DelegationVerdict.EXTERNAL: "somebody outside the organization has rights over a mailbox",
+    DelegationVerdict.UNRESOLVED: "who has rights over a mailbox could not be found out",
+}
 
 MAX_TEXT_LENGTH = 120
 MAX_FAILED_LOOKUPS = 100
@@ -241,11 +259,11 @@ def build_lookup_failure(
 # ----------------------------------------------------------------------------------------------
 
 HOLDER_VERDICTS = {
-    HolderType.EVERYONE: Verdict.EVERYONE,
-    HolderType.OUTSIDER: Verdict.EXTERNAL,
-    HolderType.UNKNOWN_SID: Verdict.UNRESOLVED,
-    HolderType.UNKNOWN_NAME: Verdict.UNRESOLVED,
-    HolderType.KNOWN: Verdict.DELEGATED,
+    HolderType.EVERYONE: DelegationVerdict.EVERYONE,
+    HolderType.OUTSIDER: DelegationVerdict.EXTERNAL,
+    HolderType.UNKNOWN_SID: DelegationVerdict.UNRESOLVED,
+    HolderType.UNKNOWN_NAME: DelegationVerdict.UNRESOLVED,
+    HolderType.KNOWN: DelegationVerdict.DELEGATED,
 }
 HOLDER_TEXTS = {
     HolderType.EVERYONE: "this is not one person: everybody may",
@@ -345,6 +363,7 @@ GUARD = Guard(
     name="mailbox-delegation",
     title="Delegated mailboxes",
     rationale="A right over somebody's mailbox reads and writes for them, whatever their password.",
+    verdicts=VERDICT_TEXTS,
     permissions=(
         Permission(EXCHANGE, "Get-Mailbox", "all mailboxes, and who may send on their behalf"),
         Permission(EXCHANGE, "Get-MailboxPermission", "who may open a mailbox"),

@@ -5,11 +5,12 @@ such password away from an intruder, and the first one who signs in with it may 
 factor of their own. An administrator's account then opens the tenant.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from itertools import batched
 
-from core.model.findings import Fact, Finding, Severity, Verdict
+from core.model.findings import Fact, Finding, Severity
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
 from core.sanitize import sanitize_text
 from core.tenant.directory import Account, MfaRegistration
@@ -17,6 +18,19 @@ from core.tenant.merging import PresenceTracker, collect_failures
 from core.tenant.port import HasAccounts
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import ACCOUNTS, REGISTERED_ADMINISTRATORS, SIGN_IN_METHODS
+
+
+class MfaVerdict(StrEnum):
+    """What this guard concludes, besides the engine's own verdicts."""
+
+    NO_SECOND_FACTOR = "no-second-factor"
+    WEAK_FACTOR = "weak-factor"
+
+
+VERDICT_TEXTS: Mapping[str, str] = {
+    MfaVerdict.NO_SECOND_FACTOR: "a password alone opens the account",
+    MfaVerdict.WEAK_FACTOR: "the second factor is a weak one",
+}
 
 # Passkeys and their kin prove two things at once and cannot be phished. The report counts some of
 # them as a second factor only where policy does, so their own names decide.
@@ -289,7 +303,7 @@ def build_administrator_finding(entry: MfaRegistration, deficiency: str) -> Find
         object_id=entry.id,
         subject=name,
         severity=Severity.CRITICAL if without else Severity.HIGH,
-        verdict=Verdict.NO_SECOND_FACTOR if without else Verdict.WEAK_FACTOR,
+        verdict=MfaVerdict.NO_SECOND_FACTOR if without else MfaVerdict.WEAK_FACTOR,
         summary=summary,
         facts=tuple(list_administrator_facts(entry)),
         sources=(SIGN_IN_METHODS, REGISTERED_ADMINISTRATORS),
@@ -363,7 +377,7 @@ def build_group_finding(summary: GroupSummary) -> Finding:
         object_id=summary.group,
         subject=f"{summary.group} {what}",
         severity=rate_group_summary(summary),
-        verdict=Verdict.NO_SECOND_FACTOR if without else Verdict.WEAK_FACTOR,
+        verdict=MfaVerdict.NO_SECOND_FACTOR if without else MfaVerdict.WEAK_FACTOR,
         summary=f"{summary.count:,} of {summary.total:,} {summary.group} are {what}, "
         "administrators aside.",
         facts=tuple(list_group_facts(summary)),
@@ -402,6 +416,7 @@ GUARD = Guard(
     title="Second factors",
     rationale="Where a password alone is enough, one that was guessed or phished opens the "
     "account.",
+    verdicts=VERDICT_TEXTS,
     permissions=(
         Permission(
             Service.GRAPH,

@@ -5,9 +5,10 @@ before the mailbox was converted. Whoever guesses or buys that password reads an
 a whole team and has a foothold in the tenant that nobody misses.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import partial
 from typing import Protocol
 
@@ -30,6 +31,21 @@ from core.tenant.merging import (
 from core.tenant.port import HasAccounts, HasMailboxes
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import ACCOUNTS, MAILBOXES, SIGN_INS
+
+
+class SignInVerdict(StrEnum):
+    """What this guard concludes, besides the engine's own verdicts."""
+
+    BLOCK = "block"
+    KEEP = "keep"
+    NEVER = "never"
+
+
+VERDICT_TEXTS: Mapping[str, str] = {
+    SignInVerdict.BLOCK: "an account that should not be able to sign in can",
+    SignInVerdict.KEEP: "it differs, and is kept as it is",
+    SignInVerdict.NEVER: "it is never changed, only shown",
+}
 
 KIND_NAMES = {
     "SharedMailbox": "shared mailbox",
@@ -230,7 +246,7 @@ def judge_enabled_account(item: ResourceAccount, account: Account, policy: Polic
     if has_teams_rooms_plan(account.plans or ()):
         return finding(
             severity=Severity.INFO,
-            verdict=Verdict.NEVER,
+            verdict=SignInVerdict.NEVER,
             advice="A Teams Rooms device signs in with this account; it is never blocked.",
         )
     if account.synced:
@@ -240,7 +256,7 @@ def judge_enabled_account(item: ResourceAccount, account: Account, policy: Polic
             advice=build_ad_disable_advice(account),
         )
     if is_licensed_account(account) and policy.options.licensed_accounts == "ignore":
-        return finding(severity=Severity.INFO, verdict=Verdict.KEEP)
+        return finding(severity=Severity.INFO, verdict=SignInVerdict.KEEP)
     if is_licensed_account(account) and policy.options.licensed_accounts != "block":
         return finding(
             severity=Severity.MEDIUM,
@@ -256,7 +272,7 @@ def judge_enabled_account(item: ResourceAccount, account: Account, policy: Polic
         )
     return finding(
         severity=Severity.HIGH,
-        verdict=Verdict.BLOCK,
+        verdict=SignInVerdict.BLOCK,
         changes=(BlockSignIn(account.id, item.mailbox.guid, tuple(policy.options.resource_kinds)),),
         advice="Block sign-in of the account in Entra ID and revoke its sessions.",
     )
@@ -320,6 +336,7 @@ GUARD = Guard(
     title="Sign-in of shared mailboxes",
     rationale="An account that belongs to no person and can sign in is a way in that nobody "
     "watches.",
+    verdicts=VERDICT_TEXTS,
     permissions=(
         Permission(Service.EXCHANGE, "Get-Mailbox", "which mailboxes are shared, rooms, equipment"),
         Permission(Service.GRAPH, "User.Read.All", "whether an account is enabled and licensed"),

@@ -9,8 +9,6 @@ v6.0.0). Other versions number some of them otherwise.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from core.model.findings import Verdict
-
 BENCHMARK = "CIS Microsoft 365 Foundations Benchmark v6.0.1"
 BENCHMARK_URL = "https://www.cisecurity.org/benchmark/microsoft_365"
 
@@ -20,10 +18,10 @@ class ControlScope:
     """The findings of one kind; of certain verdicts or objects only, where some are named."""
 
     kind: str
-    verdicts: frozenset[Verdict] = field(default_factory=frozenset)
+    verdicts: frozenset[str] = field(default_factory=frozenset)
     objects: frozenset[str] = field(default_factory=frozenset)
 
-    def matches_finding(self, kind: str, verdict: Verdict, object_id: str) -> bool:
+    def matches_finding(self, kind: str, verdict: str, object_id: str) -> bool:
         return (
             kind == self.kind
             and (not self.verdicts or verdict in self.verdicts)
@@ -41,7 +39,7 @@ class Control:
     benchmark: str = BENCHMARK
     url: str = BENCHMARK_URL
 
-    def covers_finding(self, kind: str, verdict: Verdict, object_id: str) -> bool:
+    def covers_finding(self, kind: str, verdict: str, object_id: str) -> bool:
         """True for a finding that is about this recommendation. `verdict` is the guard's own."""
         return any(scope.matches_finding(kind, verdict, object_id) for scope in self.scopes)
 
@@ -53,7 +51,7 @@ def define_cis_control(number: str, title: str, *kinds: str | ControlScope) -> C
     )
 
 
-NO_SECOND_FACTOR_VERDICTS = frozenset({Verdict.NO_SECOND_FACTOR})
+NO_SECOND_FACTOR_VERDICTS = frozenset({"no-second-factor"})
 
 CONTROLS: Mapping[str, tuple[Control, ...]] = {
     "shared-mailbox-sign-in": (
@@ -161,7 +159,7 @@ NO_CONTROL_REASONS: Mapping[str, str] = {
 }
 
 
-def find_controls(guard: str, kind: str, verdict: Verdict, object_id: str) -> Iterator[Control]:
+def find_controls(guard: str, kind: str, verdict: str, object_id: str) -> Iterator[Control]:
     """The recommendations a finding is about."""
     for control in CONTROLS.get(guard, ()):
         if control.covers_finding(kind, verdict, object_id):

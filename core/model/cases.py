@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from core.errors import SettingsError
-from core.model.findings import Fact, Severity, Verdict
+from core.model.findings import Fact, Severity
 
 
 class Notification(StrEnum):
@@ -36,8 +36,8 @@ class Case:
     object_id: str
     subject: str
     severity: Severity
-    guard_verdict: Verdict
-    verdict: Verdict
+    guard_verdict: str
+    verdict: str
     summary: str
     opened_at: datetime
     facts: tuple[Fact, ...] = ()

@@ -7,7 +7,6 @@ from datetime import datetime
 from enum import StrEnum
 
 from core.keys import hash_parts
-from core.model.findings import Verdict
 from core.tenant.changes import Change, change_to_arguments
 
 
@@ -56,7 +55,7 @@ class Outcome:
     kind: str
     state: ChangeState
     note: str = ""
-    verdict: Verdict | None = None
+    verdict: str | None = None
     lacks_permission: bool = False
     before: Mapping[str, object] = field(default_factory=dict)
 

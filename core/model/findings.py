@@ -24,39 +24,26 @@ class Severity(IntEnum):
 
 
 class Verdict(StrEnum):
-    """What a guard concludes about one thing. The first group is the same for every guard."""
+    """The verdicts that every guard shares, and those only the engine gives.
+
+    A guard declares its own in `Guard.verdicts`, so a verdict is any short word; one that this
+    version does not know is shown as it stands.
+    """
 
     COULD_NOT_TELL = "could-not-tell"
-    FAILED = "failed"
-    CONTESTED = "contested"
-    REFUSED = "refused"
-    # shared-mailbox-sign-in
-    BLOCK = "block"
-    ON_PREMISES = "on-premises"
+    """The object could not be read, or the answer did not say."""
     ASK = "ask"
-    NEVER = "never"
+    """Only an operator can decide."""
+    ON_PREMISES = "on-premises"
+    """The object is mastered on premises and has to be changed there."""
     PROTECTED = "protected"
-    # mailbox-forwarding
-    EXTERNAL = "external"
-    UNRESOLVED = "unresolved"
-    HIDES_MAIL = "hides-mail"
-    DORMANT = "dormant"
-    # mailbox-audit
-    REPAIR = "repair"
-    KEEP = "keep"
-    # mailbox-delegation
-    DELEGATED = "delegated"
-    EVERYONE = "everyone"
-    # tenant-baseline
-    DRIFT = "drift"
-    # app-consent
-    GRANTED = "granted"
-    IMPOSTOR = "impostor"
-    # mfa-registration
-    NO_SECOND_FACTOR = "no-second-factor"
-    WEAK_FACTOR = "weak-factor"
-    # mass-deletion
-    MASS_DELETION = "mass-deletion"
+    """Microsoft does not let an app change it."""
+    REFUSED = "refused"
+    """The tenant refused the change."""
+    FAILED = "failed"
+    """The change failed several times."""
+    CONTESTED = "contested"
+    """Somebody reversed the change twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +84,7 @@ class Finding:
     object_id: str
     subject: str
     severity: Severity
-    verdict: Verdict
+    verdict: str
     summary: str
     facts: tuple[Fact, ...] = ()
     sources: tuple[str, ...] = ()

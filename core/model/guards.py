@@ -1,7 +1,7 @@
 """What a guard is, what it is given to judge by, and how it is scheduled and limited."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
@@ -125,6 +125,8 @@ class Guard[T, O = Any]:
     periodic_checks: tuple[PeriodicCheck, ...] = ()
     settling_time: timedelta = timedelta(minutes=10)
     """How long a change may take to show: until then the same finding is not a new one."""
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+    """The guard's own verdicts, each with a sentence that explains it to an operator."""
     settings: tuple[Setting[Any], ...] = ()
     """The settings that the options are read from."""
     read_options: Callable[[SettingReader], O] | None = None

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from core.model.cases import Case
 from core.model.changes import Outcome
-from core.model.findings import Finding, Verdict
+from core.model.findings import Finding
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest
 
@@ -18,7 +18,7 @@ class ReportedFinding:
     key: str
     finding: Finding
     state: str
-    verdict: Verdict
+    verdict: str
     until: datetime | None = None
 
 

@@ -9,7 +9,7 @@ no case takes the whole card.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 
@@ -54,7 +54,7 @@ REQUEST_HEADLINES = {
     RequestKind.ACKNOWLEDGE: "Acknowledged",
 }
 CASE_REQUEST_KINDS = (RequestKind.EXEMPT, RequestKind.END_EXEMPTION, RequestKind.ACKNOWLEDGE)
-DEFERRED_REASONS = {
+DEFERRED_REASONS: Mapping[str, str] = {
     Verdict.CONTESTED: "the setting was reverted twice, so Exoguard no longer changes it",
     Verdict.REFUSED: "the tenant refused the change",
     Verdict.FAILED: "the change failed three times",

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Literal
 
-from core.json_document import INLINE, CaseKey, Count, RunId
+from core.json_document import INLINE, CaseKey, Count, RunId, VerdictWord
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord, ChangeState
-from core.model.findings import Severity, Verdict, format_facts
+from core.model.findings import Severity, format_facts
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.status.case_query import CaseDetail, CasePage
 
@@ -125,7 +125,7 @@ class CaseSummaryDocument:
     short: str
     state: CaseStateName
     severity: SeverityLabel
-    verdict: Verdict
+    verdict: VerdictWord
     kind: str
     subject: str
     summary: str
@@ -167,7 +167,7 @@ class CaseDocument:
     title: str
     why: str
     object: str
-    judged: Verdict
+    judged: VerdictWord
     facts: tuple[str, ...]
     advice: str | None
     note: str | None

@@ -251,7 +251,7 @@ def sort_cases(cases: Iterable[Case]) -> tuple[Case, ...]:
 # Decisions
 # ----------------------------------------------------------------------------------------------
 
-DECISION_KINDS = {
+DECISION_KINDS: Mapping[str, str] = {
     Verdict.CONTESTED: "contested",
     Verdict.ASK: "ask",
     Verdict.REFUSED: "refused",

@@ -1,8 +1,11 @@
 """The texts that pages show for modes, health, severities, verdicts, outcomes and requests."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from core.model.changes import ChangeState
 from core.model.findings import Severity, Verdict
-from core.model.guards import Mode
+from core.model.guards import Guard, Mode
 from core.model.requests import RequestKind, RequestState
 from core.status.guard_status import Health
 
@@ -37,30 +40,14 @@ SEVERITY_TEXTS = {
     Severity.LOW: "Low",
     Severity.INFO: "Info",
 }
-VERDICT_TEXTS = {
+VERDICT_TEXTS: Mapping[str, str] = {
     Verdict.COULD_NOT_TELL: "it could not be read, so nothing is known of it",
+    Verdict.ASK: "a person has to decide",
+    Verdict.ON_PREMISES: "it is managed on premises and has to be changed there",
+    Verdict.PROTECTED: "Microsoft lets no app change an administrator's account",
+    Verdict.REFUSED: "the tenant refused the change; it is left to you",
     Verdict.FAILED: "putting it right failed again and again; it is left to you for a week",
     Verdict.CONTESTED: "it was put right twice and somebody changed it back; it is left to you",
-    Verdict.REFUSED: "the tenant refused the change; it is left to you",
-    Verdict.BLOCK: "an account that should not be able to sign in can",
-    Verdict.ON_PREMISES: "it is managed on premises and has to be changed there",
-    Verdict.ASK: "a person has to decide",
-    Verdict.NEVER: "it is never changed, only shown",
-    Verdict.PROTECTED: "Microsoft lets no app change an administrator's account",
-    Verdict.EXTERNAL: "mail leaves the organization",
-    Verdict.UNRESOLVED: "where mail goes could not be found out",
-    Verdict.HIDES_MAIL: "mail is hidden from its owner",
-    Verdict.DORMANT: "it does nothing now and would if it were switched on",
-    Verdict.REPAIR: "a protection is weaker than it should be",
-    Verdict.KEEP: "it differs, and is kept as it is",
-    Verdict.DELEGATED: "somebody else has rights over a mailbox",
-    Verdict.EVERYONE: "everybody has rights over a mailbox",
-    Verdict.DRIFT: "a setting is not what it should be",
-    Verdict.GRANTED: "an app was given access",
-    Verdict.IMPOSTOR: "an app goes by a name that is not its own",
-    Verdict.NO_SECOND_FACTOR: "a password alone opens the account",
-    Verdict.WEAK_FACTOR: "the second factor is a weak one",
-    Verdict.MASS_DELETION: "much was deleted at once",
 }
 CHANGE_STATE_TEXTS = {
     ChangeState.INTENDED: "started",
@@ -96,3 +83,8 @@ RUN_STATUS_TEXTS = {
     "in-progress": "in progress",
     "failed": "failed",
 }
+
+
+def describe_verdict(guard: Guard[Any, Any], verdict: str) -> str:
+    """The sentence for a verdict; the word itself where this version knows none."""
+    return guard.verdicts.get(verdict) or VERDICT_TEXTS.get(verdict, verdict)

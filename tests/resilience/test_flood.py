@@ -11,7 +11,7 @@ import pytest
 from core.adapters.table_storage.codec import MAX_BODY_LENGTH
 from core.engine.run import run
 from core.engine.truncation import truncate_finding
-from core.model.findings import Fact, Finding, Severity, Verdict, format_facts
+from core.model.findings import Fact, Finding, Severity, format_facts
 from core.model.guards import Mode
 from core.model.runs import RunReport
 from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
@@ -148,7 +148,7 @@ def test_whatever_is_found_fits_into_a_row_and_what_was_cut_says_so(text: str) -
         object_id="o",
         subject=text,
         severity=Severity.HIGH,
-        verdict=Verdict.EXTERNAL,
+        verdict="external",
         summary=text,
         facts=(Fact("", text),) * 300,
         advice=text,

@@ -10,7 +10,7 @@ from jsonschema import Draft6Validator
 
 from core.model.cases import Case, Notification
 from core.model.changes import ChangeState, Outcome
-from core.model.findings import Fact, Severity, Verdict
+from core.model.findings import Fact, Severity
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.runs import RunReport
@@ -32,8 +32,8 @@ def build_case(number: int = 1, **changes: Any) -> Case:
         object_id=f"mailbox-{number}",
         subject="joe@contoso.com",
         severity=Severity.HIGH,
-        guard_verdict=Verdict.EXTERNAL,
-        verdict=Verdict.EXTERNAL,
+        guard_verdict="external",
+        verdict="external",
         summary="An inbox rule of joe@contoso.com redirects to x@evil.example.",
         opened_at=START,
         facts=(

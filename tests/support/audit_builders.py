@@ -8,7 +8,7 @@ from core.evidence.records import EvidenceRecord, ExportHeader
 from core.keys import format_descending_time
 from core.model.cases import Case
 from core.model.changes import ChangeRecord, ChangeState
-from core.model.findings import Fact, Severity, Verdict
+from core.model.findings import Fact, Severity
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 
 DAY = timedelta(days=1)
@@ -33,8 +33,8 @@ def build_audited_case(**changes: Any) -> Case:
         object_id="00000000-0000-0000-0000-000000000001",
         subject="ann@contoso.example",
         severity=Severity.HIGH,
-        guard_verdict=Verdict.EXTERNAL,
-        verdict=Verdict.EXTERNAL,
+        guard_verdict="external",
+        verdict="external",
         summary="A rule forwards mail to mallory@evil.example.",
         opened_at=WITHIN_PERIOD,
         facts=(Fact("rule", "."), Fact("to", "mallory@evil.example")),

@@ -12,7 +12,7 @@ from core.engine.reconcile import BatchResult, reconcile_batch
 from core.engine.self_findings import PlannedChange, population_dropped
 from core.model.cases import Case, Notification
 from core.model.changes import ChangeRecord, ChangeState, Outcome
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Finding, Severity
 from core.model.guards import ChangeLimit, Guard, GuardConfig, Mode, ObserveContext, PeriodicCheck
 from core.model.runs import ReportedFinding
 from core.model.state import GuardSnapshot, GuardState
@@ -56,7 +56,7 @@ def build_finding(name: str = "a", **changes: Any) -> Finding:
         object_id=name,
         subject=f"{name}@example.com",
         severity=Severity.HIGH,
-        verdict=Verdict.EXTERNAL,
+        verdict="external",
         summary=f"{name} forwards.",
         sources=(SURFACE,),
         changes=(ClearMailboxForward(name),),

@@ -20,7 +20,7 @@ from core.jobs.run_requests import RunMessage
 from core.keys import build_object_key
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord, ChangeState
-from core.model.findings import Fact, Severity, Verdict
+from core.model.findings import Fact, Severity
 from core.notifications.run_cards import build_cards
 from core.ports import World
 from tests.support.fakes.channel import FakeNotificationChannel
@@ -171,8 +171,8 @@ def build_open_case(number: int = 1, **other: Any) -> Case:
         object_id=f"object-{number}",
         subject=f"box{number}@contoso.com",
         severity=Severity.HIGH,
-        guard_verdict=Verdict.REPAIR,
-        verdict=Verdict.REPAIR,
+        guard_verdict="repair",
+        verdict="repair",
         summary="Auditing is off.",
         opened_at=START - 3 * DAY,
         facts=(Fact("", "AuditEnabled is False"),),

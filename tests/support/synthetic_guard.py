@@ -12,7 +12,7 @@ from core.engine.shard_message import ShardMessage
 from core.engine.shards import abandon_shard, process_shard
 from core.errors import NotFound, Superseded, TenantError, Unavailable
 from core.keys import format_descending_time
-from core.model.findings import CorrelationRule, Fact, Finding, Severity, Verdict
+from core.model.findings import CorrelationRule, Fact, Finding, Severity
 from core.model.guards import (
     ChangeLimit,
     Guard,
@@ -237,7 +237,7 @@ def judge(item: ForwardItem, policy: GuardPolicy) -> Iterator[Finding]:
         object_id=item.mailbox,
         subject=f"{item.mailbox}@x",
         severity=Severity.HIGH,
-        verdict=Verdict.EXTERNAL,
+        verdict="external",
         summary=f"{item.mailbox} forwards to {item.target}.",
         sources=(DEEP_CHECK,) if item.is_deep else (RULES_SOURCE,),
         fingerprint=item.target,

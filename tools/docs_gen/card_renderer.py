@@ -209,7 +209,7 @@ def build_sign_in_case(number: int, name: str, kind: str = "shared", **other: An
         subject=name,
         kind="sign-in-enabled",
         severity=Severity.HIGH,
-        verdict=Verdict.BLOCK,
+        verdict="block",
         opened_at=NOW - timedelta(minutes=15),
         notification=Notification.OPENED,
         facts=(

@@ -6,9 +6,10 @@ Every object is whole: each of its names is required, and null where there is no
 from collections.abc import Mapping
 
 from core.api.openapi.schemas import JsonSchema, build_enum_schema, build_schema_ref
+from core.json_document import VERDICT_DESCRIPTION
 from core.keys import KEY_PATTERN, RUN_ID_PATTERN
 from core.model.changes import ChangeState
-from core.model.findings import Severity, Verdict
+from core.model.findings import Severity
 from core.model.guards import Mode
 
 TEXT: JsonSchema = {"type": "string"}
@@ -62,7 +63,7 @@ FINDING = build_object_schema(
         "object": TEXT,
         "kind": TEXT,
         "severity": build_enum_schema([severity.label for severity in Severity]),
-        "verdict": build_enum_schema(Verdict),
+        "verdict": {**TEXT, "description": VERDICT_DESCRIPTION},
         "state": TEXT,
         "summary": TEXT,
         "facts": TEXTS,

@@ -7,6 +7,7 @@ theirs the run of every mailbox, or hang a secret of theirs on an app that has i
 
 from core.guards.app_consent.judge import judge
 from core.guards.app_consent.observe import observe
+from core.guards.app_consent.verdicts import VERDICT_TEXTS
 from core.model.guards import Guard, Permission, Service
 
 GRAPH = Service.GRAPH
@@ -15,6 +16,7 @@ GUARD = Guard(
     title="Apps and consent",
     rationale="An app somebody agreed to keeps reading mail and files after the password was "
     "changed.",
+    verdicts=VERDICT_TEXTS,
     permissions=(
         Permission(GRAPH, "Application.Read.All", "which apps there are and what they may do"),
         Permission(GRAPH, "Directory.Read.All", "which delegated permissions were granted"),

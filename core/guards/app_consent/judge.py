@@ -11,6 +11,7 @@ from core.guards.app_consent.grants import (
     ConsentItem,
     DelegatedGrantView,
 )
+from core.guards.app_consent.verdicts import ConsentVerdict
 from core.microsoft365.app_permissions import (
     PermissionRisk,
     classify_permission_risk,
@@ -147,20 +148,21 @@ def is_trusted_app(app: App) -> bool:
     return app.is_self or is_microsoft_app(app)
 
 
-def rate_app_grant(
-    app: App, risk: PermissionRisk, base_severity: Severity
-) -> tuple[Severity, Verdict]:
+def rate_app_grant(app: App, risk: PermissionRisk, base_severity: Severity) -> tuple[Severity, str]:
     """The severity and verdict of what an app holds, by whose app it is.
 
     An app whose owner Entra does not tell is judged as another organization's, but nothing is made
     of the missing publisher: many of those are old ones of Microsoft's.
     """
     if is_trusted_app(app):
-        return Severity.INFO, Verdict.KEEP
+        return Severity.INFO, ConsentVerdict.KEEP
     if not app.enabled:
-        return Severity.INFO, Verdict.DORMANT
+        return Severity.INFO, ConsentVerdict.DORMANT
     if app.is_home_tenant:
-        return base_severity, Verdict.GRANTED if base_severity > Severity.INFO else Verdict.KEEP
+        return (
+            base_severity,
+            ConsentVerdict.GRANTED if base_severity > Severity.INFO else ConsentVerdict.KEEP,
+        )
     steps = int(
         bool(risk >= PermissionRisk.SENSITIVE and app.owner_tenant_id and not app.publisher)
     )
@@ -168,8 +170,8 @@ def rate_app_grant(
     steps += int(impersonates_microsoft(app))
     severity = Severity(min(base_severity + steps, Severity.CRITICAL))
     if impersonates_microsoft(app):
-        return severity, Verdict.IMPOSTOR
-    return severity, Verdict.GRANTED if severity > Severity.INFO else Verdict.KEEP
+        return severity, ConsentVerdict.IMPOSTOR
+    return severity, ConsentVerdict.GRANTED if severity > Severity.INFO else ConsentVerdict.KEEP
 
 
 def judge_app_credential(
@@ -189,7 +191,7 @@ def judge_app_credential(
         object_id=app.id,
         subject=format_app_name(app),
         severity=Severity.INFO if over else severity,
-        verdict=Verdict.DORMANT if over else Verdict.GRANTED,
+        verdict=ConsentVerdict.DORMANT if over else ConsentVerdict.GRANTED,
         summary=f"{format_app_title(app)} can be signed in to with a {credential.kind} added in "
         "this tenant.",
         facts=(
@@ -243,7 +245,7 @@ def judge_consent_policy(policy: Configuration) -> Iterator[Finding]:
         anything = any(one.casefold().endswith("-legacy") for one in found)
         yield finding(
             severity=Severity.HIGH if anything else Severity.MEDIUM,
-            verdict=Verdict.REPAIR,
+            verdict=ConsentVerdict.REPAIR,
             summary="Users may let apps into their mail and files by themselves.",
             facts=(Fact("by", format_name_list(sorted(found))),),
             changes=(
@@ -258,7 +260,7 @@ def judge_consent_policy(policy: Configuration) -> Iterator[Finding]:
         yield finding(
             kind="risky-app-consent",
             severity=Severity.HIGH,
-            verdict=Verdict.GRANTED,
+            verdict=ConsentVerdict.GRANTED,
             summary="Users may consent even to apps that Microsoft holds to be risky.",
             advice="Update-MgPolicyAuthorizationPolicy -AllowUserConsentForRiskyApps:$false",
         )

@@ -10,6 +10,7 @@ or an exception policy that nobody remembers brings them back.
 from core.guards.legacy_protocols.judge import judge
 from core.guards.legacy_protocols.observe import observe
 from core.guards.legacy_protocols.options import WITHOUT_SIGN_INS, read_options
+from core.guards.legacy_protocols.verdicts import VERDICT_TEXTS
 from core.model.guards import Guard, Permission, Service
 from core.model.options import SettingReader
 from core.model.shared_settings import RECENT_SIGN_IN_DAYS
@@ -20,6 +21,7 @@ GUARD = Guard(
     title="Legacy protocols",
     rationale="SMTP AUTH, POP and IMAP let a stolen password in where no second factor is asked "
     "for.",
+    verdicts=VERDICT_TEXTS,
     permissions=(
         Permission(EXCHANGE, "Get-TransportConfig", "whether SMTP AUTH is off"),
         Permission(EXCHANGE, "Get-CASMailbox", "which mailboxes allow SMTP AUTH, POP or IMAP"),

@@ -26,6 +26,7 @@ from core.guards.legacy_protocols.sign_in_evidence import (
     format_protocol_names,
     list_protocol_facts,
 )
+from core.guards.legacy_protocols.verdicts import ProtocolVerdict
 from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.model.findings import Fact, Finding, Severity, Verdict
@@ -111,7 +112,7 @@ def judge_mailbox_plan(plan: Configuration) -> Iterator[Finding]:
         object_id=plan.id,
         subject=name,
         severity=Severity.MEDIUM,
-        verdict=Verdict.REPAIR,
+        verdict=ProtocolVerdict.REPAIR,
         summary="",
         sources=(get_configuration_source_name(PLANS),),
     )
@@ -240,9 +241,9 @@ def build_protocol_finding(
     )
 
 
-def list_repair_changes(decided: Verdict, change: Change) -> tuple[Change, ...]:
+def list_repair_changes(decided: str, change: Change) -> tuple[Change, ...]:
     """The change of a finding that needs no asking."""
-    return (change,) if decided is Verdict.REPAIR else ()
+    return (change,) if decided is ProtocolVerdict.REPAIR else ()
 
 
 def build_protocols_off_command(cmdlet: str, identity: str, protocols: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from core.guards.legacy_protocols.options import Policy
+from core.guards.legacy_protocols.verdicts import ProtocolVerdict
 from core.model.findings import Fact, Verdict
 from core.sanitize import sanitize_text
 from core.tenant.mailboxes import ProtocolUse
@@ -99,12 +100,12 @@ def get_log_days(policy: Policy) -> int:
     return min(policy.options.recent_days, LOG_RETENTION_DAYS)
 
 
-def decide_protocol_verdict(evidence: ProtocolEvidence, policy: Policy) -> Verdict:
+def decide_protocol_verdict(evidence: ProtocolEvidence, policy: Policy) -> str:
     """Whether to switch off, or to ask first: what is in use is never switched off unasked."""
     unsure = evidence.is_transient or (
         evidence.doubts and policy.options.without_sign_ins != "enforce"
     )
-    return Verdict.ASK if evidence.uses or unsure else Verdict.REPAIR
+    return Verdict.ASK if evidence.uses or unsure else ProtocolVerdict.REPAIR
 
 
 def list_protocol_facts(

@@ -5,9 +5,10 @@ everything one account does. An intruder who does that first reads, sends and de
 afterwards nobody can say which mail was taken; what was never recorded cannot be recovered.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from core.guards.mailbox_audit.options import (
@@ -59,6 +60,19 @@ from core.tenant.surfaces import (
     ORGANIZATION_AUDIT,
     UNIFIED_AUDIT_LOG,
 )
+
+
+class AuditVerdict(StrEnum):
+    """What this guard concludes, besides the engine's own verdicts."""
+
+    REPAIR = "repair"
+    KEEP = "keep"
+
+
+VERDICT_TEXTS: Mapping[str, str] = {
+    AuditVerdict.REPAIR: "a protection is weaker than it should be",
+    AuditVerdict.KEEP: "it differs, and is kept as it is",
+}
 
 MAX_TEXT_LENGTH = 200
 ORGANIZATION = "organization"
@@ -201,7 +215,7 @@ def judge_organization_audit(item: OrganizationAudit) -> Iterator[Finding]:
             object_id=ORGANIZATION,
             subject=ORGANIZATION,
             severity=Severity.CRITICAL,
-            verdict=Verdict.REPAIR,
+            verdict=AuditVerdict.REPAIR,
             summary="Mailbox auditing is switched off for the whole organization.",
             facts=(
                 Fact("AuditDisabled", "true"),
@@ -217,7 +231,7 @@ def judge_organization_audit(item: OrganizationAudit) -> Iterator[Finding]:
             object_id=ORGANIZATION,
             subject=ORGANIZATION,
             severity=Severity.CRITICAL,
-            verdict=Verdict.REPAIR,
+            verdict=AuditVerdict.REPAIR,
             summary="The unified audit log of the organization is switched off.",
             facts=(
                 Fact("UnifiedAuditLogIngestionEnabled", "false"),
@@ -240,7 +254,7 @@ def judge_audit_bypass(item: AuditBypass) -> Iterator[Finding]:
         object_id=item.id,
         subject=name,
         severity=Severity.CRITICAL,
-        verdict=Verdict.REPAIR,
+        verdict=AuditVerdict.REPAIR,
         summary=f"Nothing that {name} does in any mailbox is recorded.",
         facts=(Fact("AuditBypassEnabled", "true"),),
         sources=(AUDIT_BYPASS,),
@@ -259,7 +273,7 @@ def judge_audit_enabled(audit: MailboxAudit) -> Iterator[Finding]:
         object_id=audit.mailbox.id,
         subject=name,
         severity=Severity.MEDIUM,
-        verdict=Verdict.REPAIR,
+        verdict=AuditVerdict.REPAIR,
         summary=f"Auditing is not switched on for mailbox {name}.",
         facts=(
             Fact("AuditEnabled", "false"),
@@ -305,7 +319,7 @@ def judge_audit_sets(item: LicensedAudit, policy: Policy) -> Iterator[Finding]:
         object_id=audit.mailbox.id,
         subject=name,
         severity=Severity.MEDIUM,
-        verdict=Verdict.REPAIR,
+        verdict=AuditVerdict.REPAIR,
         summary=f"What mailbox {name} audits was set by hand and misses what Microsoft adds.",
         facts=(
             *(line for entry in deviations for line in list_deviation_facts(entry, audit)),
@@ -326,7 +340,7 @@ def judge_audit_sets(item: LicensedAudit, policy: Policy) -> Iterator[Finding]:
         yield replace(
             finding,
             severity=Severity.INFO,
-            verdict=Verdict.KEEP,
+            verdict=AuditVerdict.KEEP,
             summary=f"Mailbox {name} audits more than Microsoft's default, and nothing less.",
         )
 
@@ -351,7 +365,7 @@ def judge_items_accessed(item: LicensedAudit, policy: Policy) -> Iterator[Findin
         object_id=audit.mailbox.id,
         subject=name,
         severity=Severity.MEDIUM,
-        verdict=Verdict.REPAIR,
+        verdict=AuditVerdict.REPAIR,
         summary=f"Mailbox {name} does not record which mail was read.",
         facts=(Fact("", f"{MAIL_ITEMS_ACCESSED} is missing for: {', '.join(lacking)}"),),
         sources=(MAILBOX_AUDIT,),
@@ -376,7 +390,7 @@ def judge_audit_age(audit: MailboxAudit, policy: Policy) -> Iterator[Finding]:
     if audit.age_days is not None:
         finding = replace(
             finding,
-            verdict=Verdict.REPAIR,
+            verdict=AuditVerdict.REPAIR,
             summary=f"Mailbox {name} keeps its audit records for too short a time.",
             facts=(Fact("", f"kept {audit.age_days:g} days; expected {policy.options.age_days}"),),
             changes=(RaiseAuditAge(audit.mailbox.guid, policy.options.age_days),),
@@ -389,6 +403,7 @@ GUARD = Guard(
     name="mailbox-audit",
     title="Mailbox auditing",
     rationale="What is not recorded cannot be found out later, so intruders switch it off first.",
+    verdicts=VERDICT_TEXTS,
     permissions=(
         Permission(EXCHANGE, "Get-Mailbox", "what each mailbox audits and for how long"),
         Permission(EXCHANGE, "Get-OrganizationConfig", "whether mailboxes audit at all"),

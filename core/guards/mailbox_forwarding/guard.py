@@ -10,6 +10,7 @@ from datetime import timedelta
 from core.guards.mailbox_forwarding.judge import judge
 from core.guards.mailbox_forwarding.observe import inspect, observe
 from core.guards.mailbox_forwarding.options import ALLOWED_FORWARD_DOMAINS, read_options
+from core.guards.mailbox_forwarding.verdicts import VERDICT_TEXTS
 from core.model.findings import CorrelationRule, Fact, Severity
 from core.model.guards import Guard, PeriodicCheck, Permission, Service
 from core.model.options import SettingReader
@@ -21,6 +22,7 @@ GUARD = Guard(
     title="Forwarding and hiding of mail",
     rationale="A forward or an inbox rule keeps an intruder reading after the password was "
     "changed.",
+    verdicts=VERDICT_TEXTS,
     permissions=(
         Permission(EXCHANGE, "Get-Mailbox", "forwards set on mailboxes"),
         Permission(GRAPH, "MailboxSettings.Read", "inbox rules"),

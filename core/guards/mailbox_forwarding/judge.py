@@ -39,6 +39,7 @@ from core.guards.mailbox_forwarding.texts import (
     list_rule_facts,
     list_rule_sources,
 )
+from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.keys import hash_parts
 from core.microsoft365.powershell import build_list_rules_command
 from core.model.findings import Fact, Finding, Severity, Verdict
@@ -67,7 +68,7 @@ def judge(item: Forward, policy: Policy) -> Iterator[Finding]:
 
 def decide_forward_verdict(
     targets: Iterable[ForwardTarget], policy: Policy, is_hidden: bool = False
-) -> Verdict | None:
+) -> ForwardingVerdict | None:
     """What the recipients say together; the gravest of them decides.
 
     A domain that is allowed excuses a forward its owner can see, never a hidden one.
@@ -76,25 +77,29 @@ def decide_forward_verdict(
     verdicts = set()
     for target in targets:
         if target.location is RecipientLocation.UNRESOLVED:
-            verdicts.add(Verdict.UNRESOLVED)
+            verdicts.add(ForwardingVerdict.UNRESOLVED)
         elif target.location is RecipientLocation.OUTSIDE:
             excused = get_address_domain(target.address) in allowed and not is_hidden
-            verdicts.add(Verdict.KEEP if excused else Verdict.EXTERNAL)
-    for verdict in (Verdict.EXTERNAL, Verdict.UNRESOLVED, Verdict.KEEP):
+            verdicts.add(ForwardingVerdict.KEEP if excused else ForwardingVerdict.EXTERNAL)
+    for verdict in (
+        ForwardingVerdict.EXTERNAL,
+        ForwardingVerdict.UNRESOLVED,
+        ForwardingVerdict.KEEP,
+    ):
         if verdict in verdicts:
             return verdict
     return None
 
 
 def rate_forward(
-    verdict: Verdict, policy_result: ForwardingPolicyResult, is_unseen: bool = False
+    verdict: ForwardingVerdict, policy_result: ForwardingPolicyResult, is_unseen: bool = False
 ) -> Severity:
     """How bad a forward is, by what becomes of the mail and whether anybody could notice."""
-    if verdict in (Verdict.KEEP, Verdict.DORMANT):
+    if verdict in (ForwardingVerdict.KEEP, ForwardingVerdict.DORMANT):
         return Severity.INFO
-    if verdict is Verdict.EXTERNAL and is_unseen:
+    if verdict is ForwardingVerdict.EXTERNAL and is_unseen:
         return Severity.CRITICAL
-    if verdict is Verdict.EXTERNAL:
+    if verdict is ForwardingVerdict.EXTERNAL:
         return Severity.MEDIUM if policy_result is ForwardingPolicyResult.BLOCKED else Severity.HIGH
     return Severity.HIGH if is_unseen else Severity.MEDIUM
 
@@ -107,9 +112,11 @@ def build_forward_fingerprint(targets: Iterable[ForwardTarget]) -> str:
     return json.dumps(sorted(sent), separators=(",", ":"))
 
 
-def build_correlation_keys(verdict: Verdict, targets: Iterable[ForwardTarget]) -> tuple[str, ...]:
+def build_correlation_keys(
+    verdict: ForwardingVerdict, targets: Iterable[ForwardTarget]
+) -> tuple[str, ...]:
     """The outside addresses mail goes to now: the same one in several mailboxes is no accident."""
-    if verdict is not Verdict.EXTERNAL:
+    if verdict is not ForwardingVerdict.EXTERNAL:
         return ()
     outside = {target.address for target in targets if target.location is RecipientLocation.OUTSIDE}
     return tuple(sorted(hash_parts(address)[:16] for address in outside))[:MAX_SHOWN]
@@ -123,7 +130,7 @@ def judge_mailbox_forward(item: MailboxForward, policy: Policy) -> Iterator[Find
     ):
         return
     if item.is_overruled:
-        verdict = Verdict.DORMANT
+        verdict = ForwardingVerdict.DORMANT
     facts = [Fact(item.setting, format_forward_target(item.target))]
     if item.is_overruled:
         facts.append(Fact("", "without effect: ForwardingAddress is set too and wins"))
@@ -137,7 +144,9 @@ def judge_mailbox_forward(item: MailboxForward, policy: Policy) -> Iterator[Find
                 sanitize_text(item.overruled_address, MAX_TEXT_LENGTH),
             )
         )
-    changes = (ClearMailboxForward(item.mailbox.guid),) if verdict is Verdict.EXTERNAL else ()
+    changes = (
+        (ClearMailboxForward(item.mailbox.guid),) if verdict is ForwardingVerdict.EXTERNAL else ()
+    )
     name = format_mailbox_name(item.mailbox)
     yield Finding(
         kind="mailbox-forward",
@@ -160,17 +169,17 @@ def judge_forwarding_rule(item: InboxRuleForward, policy: Policy) -> Iterator[Fi
     hidden = item.visibility is RuleVisibility.HIDDEN
     targets = [sending.target for sending in item.recipients]
     verdict = decide_forward_verdict(targets, policy, hidden)
-    if verdict is None or (not item.rule.enabled and verdict is Verdict.UNRESOLVED):
+    if verdict is None or (not item.rule.enabled and verdict is ForwardingVerdict.UNRESOLVED):
         return
     if not item.rule.enabled:
-        verdict = Verdict.DORMANT
+        verdict = ForwardingVerdict.DORMANT
     facts = [*list_rule_facts(item), *list_recipient_facts(item.recipients)]
     if item.rule.enabled:
         facts += list_policy_facts(verdict, item.policy_result)
         facts += [Fact("", describe_hiding_place(item.hiding_place))] if item.hiding_place else []
     else:
         facts.append(Fact("", "the rule is disabled"))
-    safe = verdict is Verdict.EXTERNAL and can_disable_rule(item)
+    safe = verdict is ForwardingVerdict.EXTERNAL and can_disable_rule(item)
     name = format_mailbox_name(item.mailbox)
     yield Finding(
         kind="inbox-rule-forward",
@@ -207,7 +216,7 @@ def build_hiding_finding(item: InboxRuleForward, changes: tuple[Change, ...]) ->
         object_id=item.mailbox.id,
         subject=name,
         severity=max(grave, Severity.HIGH) if hidden else grave,
-        verdict=Verdict.HIDES_MAIL,
+        verdict=ForwardingVerdict.HIDES_MAIL,
         summary=f"{'A hidden' if hidden else 'An'} inbox rule of {name} "
         f"{describe_hiding_place(item.hiding_place)}.",
         facts=tuple(facts),
@@ -244,11 +253,11 @@ def judge_transport_rule(item: TransportRuleForward, policy: Policy) -> Iterator
     targets = [sending.target for sending in item.recipients]
     verdict = decide_forward_verdict(targets, policy)
     acts = item.rule.enabled and item.rule.enforced
-    if verdict is None or (not acts and verdict is Verdict.UNRESOLVED):
+    if verdict is None or (not acts and verdict is ForwardingVerdict.UNRESOLVED):
         return
     unseen = any(
         sending.action in ("redirects to", "blind copies to")
-        and decide_forward_verdict([sending.target], policy) is Verdict.EXTERNAL
+        and decide_forward_verdict([sending.target], policy) is ForwardingVerdict.EXTERNAL
         for sending in item.recipients
     )
     grave = rate_forward(verdict, ForwardingPolicyResult.ALLOWED, unseen)
@@ -257,7 +266,7 @@ def judge_transport_rule(item: TransportRuleForward, policy: Policy) -> Iterator
         *list_recipient_facts(item.recipients),
     ]
     if not acts:
-        verdict, grave = Verdict.DORMANT, Severity.INFO
+        verdict, grave = ForwardingVerdict.DORMANT, Severity.INFO
         facts.append(
             Fact("", "the rule is only tested")
             if item.rule.enabled

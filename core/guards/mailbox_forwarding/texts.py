@@ -14,8 +14,9 @@ from core.guards.mailbox_forwarding.hidden_rules import RuleVisibility
 from core.guards.mailbox_forwarding.hiding import is_nameless
 from core.guards.mailbox_forwarding.outbound import RESULT_TEXTS, ForwardingPolicyResult
 from core.guards.mailbox_forwarding.recipients import ForwardTarget, RecipientLocation
+from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.microsoft365.powershell import build_disable_rule_command, build_list_rules_command
-from core.model.findings import Fact, Verdict
+from core.model.findings import Fact
 from core.sanitize import sanitize_text
 from core.tenant.surfaces import HIDDEN_RULES, INBOX_RULES, MAILBOXES
 
@@ -29,16 +30,16 @@ VISIBILITY_TEXTS = {
     RuleVisibility.HIDDEN: ("hidden from Outlook: only Exchange shows it",),
 }
 FORWARD_TEXTS = {
-    Verdict.EXTERNAL: "forwards mail to the outside",
-    Verdict.KEEP: "forwards mail to an allowed domain outside",
-    Verdict.DORMANT: "has a forward to the outside that is not in effect",
-    Verdict.UNRESOLVED: "forwards mail to somebody who cannot be identified",
+    ForwardingVerdict.EXTERNAL: "forwards mail to the outside",
+    ForwardingVerdict.KEEP: "forwards mail to an allowed domain outside",
+    ForwardingVerdict.DORMANT: "has a forward to the outside that is not in effect",
+    ForwardingVerdict.UNRESOLVED: "forwards mail to somebody who cannot be identified",
 }
 TRANSPORT_RULE_TEXTS = {
-    Verdict.EXTERNAL: "sends mail of the organization to the outside",
-    Verdict.KEEP: "sends mail of the organization to an allowed domain outside",
-    Verdict.DORMANT: "would send mail of the organization to the outside, but is not in effect",
-    Verdict.UNRESOLVED: "sends mail of the organization to somebody who cannot be identified",
+    ForwardingVerdict.EXTERNAL: "sends mail of the organization to the outside",
+    ForwardingVerdict.KEEP: "sends mail of the organization to an allowed domain outside",
+    ForwardingVerdict.DORMANT: "would send mail of the organization to the outside, but is not in effect",
+    ForwardingVerdict.UNRESOLVED: "sends mail of the organization to somebody who cannot be identified",
 }
 CLIENT_RULES_WARNING = "Any such command deletes the client-side rules of the mailbox."
 
@@ -81,9 +82,11 @@ def format_forward_target(target: ForwardTarget) -> str:
     return f"{sanitize_text(target.address, MAX_TEXT_LENGTH)}{via}"
 
 
-def list_policy_facts(verdict: Verdict, policy_result: ForwardingPolicyResult) -> Iterator[Fact]:
+def list_policy_facts(
+    verdict: ForwardingVerdict, policy_result: ForwardingPolicyResult
+) -> Iterator[Fact]:
     """What becomes of the mail."""
-    if verdict in (Verdict.EXTERNAL, Verdict.KEEP):
+    if verdict in (ForwardingVerdict.EXTERNAL, ForwardingVerdict.KEEP):
         yield Fact("", RESULT_TEXTS[policy_result])
 
 

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from core.guards.mass_deletion.options import (
@@ -21,7 +22,7 @@ from core.guards.mass_deletion.options import (
     Policy,
     read_options,
 )
-from core.model.findings import Fact, Finding, Severity, Verdict
+from core.model.findings import Fact, Finding, Severity
 from core.model.guards import Guard, ObserveContext, Permission, Service
 from core.model.options import SettingReader
 from core.sanitize import sanitize_text
@@ -30,6 +31,17 @@ from core.tenant.merging import collect_failures, collect_sources
 from core.tenant.port import HasAccounts, HasDeletions
 from core.tenant.readings import Reading
 from core.tenant.surfaces import ACCOUNTS, DELETED_GROUPS, DELETED_USERS, DELETIONS
+
+
+class DeletionVerdict(StrEnum):
+    """What this guard concludes, besides the engine's own verdicts."""
+
+    MASS_DELETION = "mass-deletion"
+
+
+VERDICT_TEXTS: Mapping[str, str] = {
+    DeletionVerdict.MASS_DELETION: "much was deleted at once",
+}
 
 # Entra Connect refuses to delete more than this by itself; here it is never too few to tell.
 MAX_DELETION_LIMIT = 500
@@ -282,7 +294,7 @@ def judge(burst: DeletionBurst, policy: Policy) -> Iterator[Finding]:
         object_id=burst.actor_id,
         subject=format_burst_actor(burst),
         severity=Severity.CRITICAL if grave else Severity.HIGH,
-        verdict=Verdict.MASS_DELETION,
+        verdict=DeletionVerdict.MASS_DELETION,
         summary=f"{format_object_counts(burst.deletions)} were deleted by "
         f"{format_burst_actor(burst)}.",
         facts=tuple(list_burst_facts(burst, policy)),
@@ -415,6 +427,7 @@ GUARD = Guard(
     name="mass-deletion",
     title="Mass deletion",
     rationale="What was deleted can be restored for 30 days, if somebody notices.",
+    verdicts=VERDICT_TEXTS,
     permissions=(
         Permission(Service.GRAPH, "AuditLog.Read.All", "what was deleted, when and by whom"),
         Permission(

@@ -9,9 +9,10 @@ value alone, never by when an object was last written: Microsoft rewrites some o
 itself.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from enum import StrEnum
 
 from core.errors import SettingsError
 from core.guards.tenant_baseline.baseline import Baseline, BaselineRow, format_setting_value
@@ -49,6 +50,21 @@ from core.tenant.configuration import Configuration
 from core.tenant.merging import collect_failures
 from core.tenant.port import HasConfiguration
 from core.tenant.readings import ReadFailure, Reading
+
+
+class BaselineVerdict(StrEnum):
+    """What this guard concludes, besides the engine's own verdicts."""
+
+    DRIFT = "drift"
+    REPAIR = "repair"
+    KEEP = "keep"
+
+
+VERDICT_TEXTS: Mapping[str, str] = {
+    BaselineVerdict.DRIFT: "a setting is not what it should be",
+    BaselineVerdict.REPAIR: "a protection is weaker than it should be",
+    BaselineVerdict.KEEP: "it differs, and is kept as it is",
+}
 
 MAX_TEXT_LENGTH = 200
 ORGANIZATION = "organization"
@@ -234,7 +250,7 @@ def judge(item: BaselineItem, policy: Policy) -> Iterator[Finding]:
         object_id=item.configuration.id or ORGANIZATION,
         subject=subject,
         severity=severity,
-        verdict=Verdict.DRIFT if told else Verdict.COULD_NOT_TELL,
+        verdict=BaselineVerdict.DRIFT if told else Verdict.COULD_NOT_TELL,
         summary=f"{subject}: {row.property_name} is {shown}, and should be {row.expected}.",
         facts=(
             *((make_unknown_value_fact(shown),) if left else ()),
@@ -278,7 +294,7 @@ def apply_row_decision(
         return replace(
             finding,
             severity=Severity.INFO,
-            verdict=Verdict.KEEP,
+            verdict=BaselineVerdict.KEEP,
             facts=(Fact("", sanitize_text(decided, 2 * MAX_TEXT_LENGTH)), *finding.facts),
         )
     if row.waiver:
@@ -292,7 +308,7 @@ def apply_row_decision(
     if row.id not in policy.options.enforced or not is_repairable or value is None:
         return finding
     change = SetConfiguration(row.source, item.configuration.id, row.property_name, value)
-    return replace(finding, verdict=Verdict.REPAIR, changes=(change,))
+    return replace(finding, verdict=BaselineVerdict.REPAIR, changes=(change,))
 
 
 def make_reach_fact(row: BaselineRow, baseline: Baseline) -> Fact:
@@ -399,6 +415,7 @@ GUARD = Guard(
     name="tenant-baseline",
     title="Baseline of the organization",
     rationale="One lax setting of the organization opens every mailbox at once, and shows in none.",
+    verdicts=VERDICT_TEXTS,
     permissions=build_baseline_permissions(build_full_baseline()),
     observe=observe,
     judge=judge,

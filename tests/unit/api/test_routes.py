@@ -19,7 +19,7 @@ from core.evidence.file_format import verify_export
 from core.jobs.run_requests import RunMessage
 from core.keys import build_object_key, hash_parts
 from core.model.cases import Case
-from core.model.findings import Fact, Severity, Verdict
+from core.model.findings import Fact, Severity
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind
 from tests.support.fakes.clock import START, Clock
@@ -390,8 +390,8 @@ def build_case(number: int = 1, **changes: Any) -> Case:
         object_id=f"m{number}",
         subject=f"m{number}@contoso.com",
         severity=Severity.HIGH,
-        guard_verdict=Verdict.REPAIR,
-        verdict=Verdict.REPAIR,
+        guard_verdict="repair",
+        verdict="repair",
         summary="Nothing is audited.",
         opened_at=START - DAY,
         notified_at=START - DAY,

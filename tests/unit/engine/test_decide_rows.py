@@ -59,8 +59,8 @@ CASE = Case(
     object_id="a",
     subject="a@example.com",
     severity=Severity.HIGH,
-    guard_verdict=Verdict.EXTERNAL,
-    verdict=Verdict.EXTERNAL,
+    guard_verdict="external",
+    verdict="external",
     summary="a forwards.",
     opened_at=START,
     facts=(Fact("", "to x@evil.example"),),
@@ -179,7 +179,7 @@ def test_after_a_week_a_case_that_was_set_aside_is_as_it_was_judged() -> None:
     assert update_case(before, old, FULL) == old
     after, _ = build_scene(now=START + 7 * DAY)
     assert update_case(after, old, FULL) == replace(
-        old, verdict=Verdict.EXTERNAL, deferred_at=None, failure_count=0
+        old, verdict="external", deferred_at=None, failure_count=0
     )
 
 
@@ -423,7 +423,7 @@ def test_an_exempt_finding_without_an_open_case_makes_none() -> None:
         noted = reconcile_batch(scene, part, [build_finding()])
         assert noted.cases == ()
         assert noted.reported_findings == (
-            ReportedFinding(KEY, build_finding(), "exempt", Verdict.EXTERNAL, START + DAY),
+            ReportedFinding(KEY, build_finding(), "exempt", "external", START + DAY),
         )
 
 
@@ -843,9 +843,7 @@ def test_a_missing_permission_is_told_again_when_it_is_another() -> None:
     ("state", "verdict"),
     [(ChangeState.FAILED, Verdict.FAILED), (ChangeState.REFUSED, Verdict.REFUSED)],
 )
-def test_the_third_failure_leaves_the_case_to_a_person(
-    state: ChangeState, verdict: Verdict
-) -> None:
+def test_the_third_failure_leaves_the_case_to_a_person(state: ChangeState, verdict: str) -> None:
     told = replace(CASE, notification=Notification.NONE, notified_at=START, failure_count=1)
     outcome = Outcome(KEY, "a", "k", state, "HTTP 503")
     _, second = record_outcomes(told, [(INTENT, outcome)], START)

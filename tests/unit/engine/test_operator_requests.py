@@ -13,7 +13,7 @@ from core.errors import Forbidden, NotFound, Superseded, TenantError, Unavailabl
 from core.keys import hash_parts
 from core.model.cases import Case, Notification
 from core.model.changes import ChangeRecord, ChangeState
-from core.model.findings import Severity, Verdict
+from core.model.findings import Severity
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState, RunOptions
 from core.model.runs import RunReport
@@ -460,8 +460,8 @@ def test_acknowledging_a_case_loses_no_news_but_its_reminder(
         object_id="m7",
         subject="m7",
         severity=Severity.HIGH,
-        guard_verdict=Verdict.EXTERNAL,
-        verdict=Verdict.EXTERNAL,
+        guard_verdict="external",
+        verdict="external",
         summary="",
         opened_at=START,
         notification=news,

@@ -129,7 +129,7 @@ def test_a_finding_says_what_an_auditor_asks() -> None:
 def test_a_finding_is_about_what_its_guard_judged_whatever_became_of_it() -> None:
     lacking = build_audited_case(
         kind="administrator-second-factor",
-        guard_verdict=Verdict.NO_SECOND_FACTOR,
+        guard_verdict="no-second-factor",
         verdict=Verdict.CONTESTED,
     )
     (entry,) = filter_records("finding", told(lacking, guard="mfa-registration"))

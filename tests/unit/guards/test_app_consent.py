@@ -15,6 +15,7 @@ from core.guards.app_consent.grants import (
 )
 from core.guards.app_consent.guard import GUARD
 from core.guards.app_consent.judge import PROPERTY, describe_user_count, judge
+from core.guards.app_consent.verdicts import ConsentVerdict
 from core.microsoft365.app_permissions import (
     MICROSOFT_TENANTS,
     PermissionRisk,
@@ -79,7 +80,7 @@ def test_an_app_without_permissions_is_nothing_to_speak_of() -> None:
 
 def test_what_signing_in_needs_is_one_note_whatever_the_app() -> None:
     finding = only(delegated(UNVERIFIED_APP, "openid", "profile", "email", "offline_access"))
-    assert (finding.severity, finding.verdict) == (Severity.INFO, Verdict.KEEP)
+    assert (finding.severity, finding.verdict) == (Severity.INFO, ConsentVerdict.KEEP)
 
 
 def test_offline_access_alone_is_nothing() -> None:
@@ -167,7 +168,7 @@ def test_microsofts_apis_are_known_by_their_application_id_in_every_cloud() -> N
 @pytest.mark.parametrize("owner", sorted(MICROSOFT_TENANTS))
 def test_microsoft_registers_its_apps_in_several_tenants(owner: str) -> None:
     finding = only(given(replace(UNVERIFIED_APP, owner_tenant_id=owner), "Directory.ReadWrite.All"))
-    assert (finding.severity, finding.verdict) == (Severity.INFO, Verdict.KEEP)
+    assert (finding.severity, finding.verdict) == (Severity.INFO, ConsentVerdict.KEEP)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ def test_a_managed_identity_is_this_tenants_whoever_registered_it() -> None:
 
 def test_an_app_whose_owner_is_not_told_is_no_impostor_and_never_microsofts() -> None:
     finding = only(delegated(replace(UNTOLD, name="Microsoft Teams Services"), "Mail.Read"))
-    assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.GRANTED)
+    assert (finding.severity, finding.verdict) == (Severity.MEDIUM, ConsentVerdict.GRANTED)
     assert "registered in: not told" in format_facts(finding.facts)
 
 
@@ -215,7 +216,7 @@ def test_an_app_whose_owner_is_not_told_is_no_impostor_and_never_microsofts() ->
 def test_a_name_of_microsofts_on_somebody_elses_app_is_an_impostors(name: str) -> None:
     app = replace(UNVERIFIED_APP, name=name)
     finding = only(delegated(app, "Calendars.Read"))
-    assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.IMPOSTOR)
+    assert (finding.severity, finding.verdict) == (Severity.MEDIUM, ConsentVerdict.IMPOSTOR)
     assert impersonates_microsoft(replace(app, owner_tenant_id=MICROSOFT_SERVICES_TENANT)) is False
 
 
@@ -229,7 +230,7 @@ def test_a_name_that_says_what_an_app_is_for_is_honest(name: str) -> None:
 
 def test_an_impostor_that_only_signs_people_in_is_told_all_the_same() -> None:
     finding = only(delegated(replace(UNVERIFIED_APP, name="Microsoft Teams"), "openid"))
-    assert (finding.severity, finding.verdict) == (Severity.LOW, Verdict.IMPOSTOR)
+    assert (finding.severity, finding.verdict) == (Severity.LOW, ConsentVerdict.IMPOSTOR)
 
 
 def test_a_hostile_name_is_bounded_and_shown_as_what_it_is() -> None:
@@ -352,7 +353,7 @@ def test_managed_identities_and_saml_have_certificates_by_nature(
 
 def test_a_secret_that_has_ended_opens_nothing() -> None:
     finding = only(ConsentedApp(replace(VERIFIED_APP, credentials=(replace(SECRET, expires=NOW),))))
-    assert (finding.severity, finding.verdict) == (Severity.INFO, Verdict.DORMANT)
+    assert (finding.severity, finding.verdict) == (Severity.INFO, ConsentVerdict.DORMANT)
 
 
 # User consent -------------------------------------------------------------------------------------
@@ -376,7 +377,7 @@ def test_consent_is_taken_from_users_and_every_other_entry_stays(
     entry: str, severity: Severity
 ) -> None:
     finding = only(build_consent_policy("A.first", entry, FOR_OWNED))
-    assert (finding.severity, finding.verdict) == (severity, Verdict.REPAIR)
+    assert (finding.severity, finding.verdict) == (severity, ConsentVerdict.REPAIR)
     assert finding.changes == (SetConfiguration(POLICY, "", PROPERTY, ("A.first", FOR_OWNED)),)
     assert finding.sources == (get_configuration_source_name(POLICY),)
 

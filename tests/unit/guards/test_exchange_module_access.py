@@ -11,6 +11,7 @@ from core.guards.exchange_module_access import (
     ORGANIZATION,
     PER_USER_LIMIT,
     PER_USER_LIMIT_ONCE_OPEN,
+    ModuleAccessVerdict,
 )
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
@@ -62,7 +63,7 @@ async def test_where_only_administrators_may_nothing_is_wrong() -> None:
 async def test_a_user_with_a_mailbox_and_no_role_is_to_be_repaired() -> None:
     (one,) = await found(tenant([user(1)]))
     assert (one.object_id, one.subject) == ("u1", "user-1@contoso.example")
-    assert (one.severity, one.verdict) == (Severity.LOW, Verdict.REPAIR)
+    assert (one.severity, one.verdict) == (Severity.LOW, ModuleAccessVerdict.REPAIR)
     assert one.changes == (DisableExchangeModule("u1", "g1"),)
     assert "Set-User -Identity g1 -EXOModuleEnabled $false" in one.advice
 

@@ -11,6 +11,7 @@ from core.guards.legacy_protocols.guard import GUARD
 from core.guards.legacy_protocols.items import ORGANIZATION, PLANS, POLICIES, SETTINGS, TRANSPORT
 from core.guards.legacy_protocols.judge import judge
 from core.guards.legacy_protocols.observe import matches_policy_name
+from core.guards.legacy_protocols.verdicts import ProtocolVerdict
 from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
@@ -95,7 +96,7 @@ async def test_without_a_default_policy_and_with_smtp_auth_off_there_is_nothing_
 
 async def test_smtp_auth_that_nobody_uses_is_switched_off_for_the_organization() -> None:
     finding = (await found(build_legacy_protocol_tenant(SMTP_ON)))["smtp-auth-organization"]
-    assert (finding.severity, finding.verdict) == (Severity.HIGH, Verdict.REPAIR)
+    assert (finding.severity, finding.verdict) == (Severity.HIGH, ProtocolVerdict.REPAIR)
     assert finding.changes == (SMTP_OFF_CHANGE,)
     assert finding.object_id == ORGANIZATION
     assert finding.sources == (get_configuration_source_name(TRANSPORT), PROTOCOL_USE)
@@ -110,7 +111,7 @@ async def test_the_word_false_is_as_good_as_the_value() -> None:
     tenant = build_legacy_protocol_tenant(
         build_configuration(TRANSPORT, SmtpClientAuthenticationDisabled="False")
     )
-    assert (await found(tenant))["smtp-auth-organization"].verdict is Verdict.REPAIR
+    assert (await found(tenant))["smtp-auth-organization"].verdict is ProtocolVerdict.REPAIR
 
 
 @pytest.mark.parametrize("value", [None, "", 0, {}])
@@ -157,7 +158,7 @@ async def test_a_user_whose_mailbox_decides_for_itself_does_not_speak_for_the_or
         SMTP_ON, protocol_settings=boxes, observed_uses=[use(ANN, "smtp")]
     )
     finding = (await found(tenant))["smtp-auth-organization"]
-    assert (finding.verdict, finding.changes) == (Verdict.REPAIR, (SMTP_OFF_CHANGE,))
+    assert (finding.verdict, finding.changes) == (ProtocolVerdict.REPAIR, (SMTP_OFF_CHANGE,))
     assert "1 more who use it have a setting of their own" in format_facts(finding.facts)
 
 
@@ -174,7 +175,7 @@ async def test_a_user_whose_mailbox_cannot_be_looked_at_counts_as_concerned(gone
 
 async def test_use_before_the_days_that_count_is_no_use() -> None:
     tenant = build_legacy_protocol_tenant(SMTP_ON, observed_uses=[use(ANN, "smtp", 31)])
-    assert (await found(tenant))["smtp-auth-organization"].verdict is Verdict.REPAIR
+    assert (await found(tenant))["smtp-auth-organization"].verdict is ProtocolVerdict.REPAIR
 
 
 # Without the sign-in log ------------------------------------------------------------------------
@@ -188,7 +189,7 @@ async def test_where_sign_ins_cannot_be_read_the_setting_decides(permission: str
         finding = (await found(tenant))[kind]
         assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
         assert any(permission in fact for fact in format_facts(finding.facts))
-        assert (await found(tenant, ENFORCED))[kind].verdict is Verdict.REPAIR
+        assert (await found(tenant, ENFORCED))[kind].verdict is ProtocolVerdict.REPAIR
 
 
 async def test_what_is_missing_to_read_sign_ins_is_a_detail_and_keeps_no_case_open() -> None:
@@ -247,7 +248,7 @@ async def test_an_override_of_smtp_auth_is_set_to_refuse_and_not_emptied() -> No
     finding = (
         await found(build_legacy_protocol_tenant(protocol_settings=build_protocols("smtp")))
     )["smtp-auth-override"]
-    assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.REPAIR)
+    assert (finding.severity, finding.verdict) == (Severity.MEDIUM, ProtocolVerdict.REPAIR)
     assert finding.changes == (DisableMailboxProtocols("g1", ("smtp",)),)
     assert finding.sources == (PROTOCOLS, PROTOCOL_USE)
     assert finding.advice == (
@@ -273,7 +274,7 @@ async def test_pop_and_imap_that_nobody_uses_are_switched_off(
     finding = (
         await found(build_legacy_protocol_tenant(protocol_settings=build_protocols(*protocols)))
     )["mailbox-protocols"]
-    assert (finding.severity, finding.verdict) == (Severity.LOW, Verdict.REPAIR)
+    assert (finding.severity, finding.verdict) == (Severity.LOW, ProtocolVerdict.REPAIR)
     assert finding.fingerprint == dangerous
     assert finding.changes == (DisableMailboxProtocols("g1", tuple(dangerous.split("+"))),)
 
@@ -317,7 +318,7 @@ async def test_use_of_one_protocol_does_not_speak_for_another() -> None:
         protocol_settings=build_protocols("imap", "smtp"), observed_uses=[use(ANN, "imap")]
     )
     findings = await found(tenant)
-    assert findings["smtp-auth-override"].verdict is Verdict.REPAIR
+    assert findings["smtp-auth-override"].verdict is ProtocolVerdict.REPAIR
     assert findings["mailbox-protocols"].verdict is Verdict.ASK
 
 
@@ -325,7 +326,7 @@ async def test_what_somebody_else_uses_is_not_held_against_a_mailbox() -> None:
     tenant = build_legacy_protocol_tenant(
         protocol_settings=build_protocols("imap"), observed_uses=[use(BEN, "imap")]
     )
-    assert (await found(tenant))["mailbox-protocols"].verdict is Verdict.REPAIR
+    assert (await found(tenant))["mailbox-protocols"].verdict is ProtocolVerdict.REPAIR
 
 
 async def test_the_next_sign_in_from_the_same_place_on_the_same_day_changes_no_fact() -> None:
@@ -393,7 +394,7 @@ async def test_what_new_mailboxes_get_is_switched_off_whoever_uses_it_today() ->
     finding = (await found(build_legacy_protocol_tenant(plan, observed_uses=[use(ANN, "imap")])))[
         "plan-protocols"
     ]
-    assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.REPAIR)
+    assert (finding.severity, finding.verdict) == (Severity.MEDIUM, ProtocolVerdict.REPAIR)
     assert finding.changes == (
         SetConfiguration(PLANS, "Enterprise", "ImapEnabled", False),
         SetConfiguration(PLANS, "Enterprise", "PopEnabled", False),
@@ -438,7 +439,7 @@ async def test_a_policy_that_takes_bare_passwords_is_worse_as_the_default(
         ALLOWS, build_configuration(SETTINGS, DefaultAuthenticationPolicy=default)
     )
     finding = (await found(tenant))["policy-basic-smtp"]
-    assert (finding.severity, finding.verdict) == (severity, Verdict.REPAIR)
+    assert (finding.severity, finding.verdict) == (severity, ProtocolVerdict.REPAIR)
     assert finding.changes == (SetConfiguration(POLICIES, "Printers", "AllowBasicAuthSmtp", False),)
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from core.errors import Rejected
-from core.guards.mailbox_audit.guard import GUARD, AuditItem, LicensedAudit, judge
+from core.guards.mailbox_audit.guard import GUARD, AuditItem, AuditVerdict, LicensedAudit, judge
 from core.microsoft365.audit_actions import DEFAULT_ACTIONS, ItemsAccessedRule
 from core.microsoft365.service_plans import ADVANCED_AUDITING_PLAN
 from core.model.findings import Finding, Severity, Verdict, format_facts
@@ -96,7 +96,7 @@ def test_a_bypass_is_critical() -> None:
 def test_auditing_that_is_off_is_switched_on_and_unknown_is_neither() -> None:
     off = findings(replace(HEALTHY, audit=replace(AUDIT, enabled=False)))["mailbox-audit-off"]
     unknown = findings(replace(HEALTHY, audit=replace(AUDIT, enabled=None)))["mailbox-audit-off"]
-    assert (off.verdict, off.severity) == (Verdict.REPAIR, Severity.MEDIUM)
+    assert (off.verdict, off.severity) == (AuditVerdict.REPAIR, Severity.MEDIUM)
     assert off.changes == (EnableMailboxAudit("g1"),)
     assert (unknown.verdict, unknown.changes) == (Verdict.COULD_NOT_TELL, ())
     assert off.compute_key(GUARD.name) == unknown.compute_key(GUARD.name)
@@ -123,7 +123,7 @@ def test_an_age_that_cannot_be_understood_is_not_changed() -> None:
 
 def test_a_list_without_an_action_goes_back_to_microsoft() -> None:
     found = findings(custom({"Owner": LISTS["Owner"] - {"HardDelete"}}))["audit-set-customised"]
-    assert (found.verdict, found.severity) == (Verdict.REPAIR, Severity.MEDIUM)
+    assert (found.verdict, found.severity) == (AuditVerdict.REPAIR, Severity.MEDIUM)
     assert found.changes == (ResetAuditSet("g1", ("Owner",)),)
     assert "Owner: not audited: HardDelete" in format_facts(found.facts)
 
@@ -163,7 +163,7 @@ def test_what_was_added_is_kept_when_a_list_is_reset() -> None:
 def test_more_than_the_default_and_nothing_less_is_somebodys_decision() -> None:
     item = custom({"Owner": LISTS["Owner"] | {"SearchQueryInitiated"}})
     found = findings(item)["audit-set-customised"]
-    assert (found.verdict, found.severity, found.changes) == (Verdict.KEEP, Severity.INFO, ())
+    assert (found.verdict, found.severity, found.changes) == (AuditVerdict.KEEP, Severity.INFO, ())
 
 
 def test_only_the_lists_that_miss_something_are_reset() -> None:
@@ -190,7 +190,7 @@ def test_message_bind_is_not_set_again_where_exchange_refuses_it() -> None:
 
 def test_premium_actions_are_not_expected_without_the_licence() -> None:
     item = custom({"Owner": BASIC["Owner"] | {"Move"}}, advanced=False)
-    assert findings(item)["audit-set-customised"].verdict is Verdict.KEEP
+    assert findings(item)["audit-set-customised"].verdict is AuditVerdict.KEEP
     licensed = replace(item, has_advanced_auditing=True)
     found = findings(licensed)["audit-set-customised"]
     assert found.changes == (ResetAuditSet("g1", ("Owner",), (("Owner", ("Move",)),)),)
@@ -389,7 +389,7 @@ async def test_changes_put_everything_right_and_nothing_is_found_again() -> None
         await tenant.writer.apply(change)
     left = await everything(tenant)
     assert [(finding.kind, finding.verdict) for finding in left] == [
-        ("audit-set-customised", Verdict.KEEP)
+        ("audit-set-customised", AuditVerdict.KEEP)
     ]
     assert "SearchQueryInitiated" in tenant.audits[0].actions["Owner"]
     assert len(tenant.applied_changes) == 7

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.guards.mailbox_delegation import GUARD, judge
-from core.model.findings import Finding, Severity, Verdict, format_facts
+from core.guards.mailbox_delegation import GUARD, DelegationVerdict, judge
+from core.model.findings import Finding, Severity, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.mail_flow import Recipient
 from core.tenant.mailboxes import Delegation, Mailbox
@@ -75,7 +75,7 @@ async def test_a_tenant_without_delegations_is_read_and_is_nothing_to_speak_of()
 
 async def test_a_colleague_who_may_open_a_persons_mailbox_is_found() -> None:
     finding = await only(OPENS)
-    assert (finding.kind, finding.verdict) == ("full-access", Verdict.DELEGATED)
+    assert (finding.kind, finding.verdict) == ("full-access", DelegationVerdict.DELEGATED)
     assert finding.severity is Severity.MEDIUM
     assert (finding.object_id, finding.fingerprint) == ("m1", f"sid:{ANN_SID}")
     assert finding.sources == (FULL_ACCESS, MAILBOXES, RECIPIENTS)
@@ -88,7 +88,7 @@ async def test_a_colleague_who_may_open_a_persons_mailbox_is_found() -> None:
 
 async def test_the_member_of_a_shared_mailbox_is_normal_and_told_all_the_same() -> None:
     finding = await only(replace(OPENS, mailbox=INFO))
-    assert (finding.verdict, finding.severity) == (Verdict.DELEGATED, Severity.LOW)
+    assert (finding.verdict, finding.severity) == (DelegationVerdict.DELEGATED, Severity.LOW)
     assert finding.correlation_keys == ()
 
 
@@ -139,26 +139,26 @@ async def test_the_right_to_give_oneself_rights_is_one(right: str, kind: str) ->
 )
 async def test_a_guest_over_a_persons_mailbox_is_critical(guest: Delegation) -> None:
     finding = await only(guest)
-    assert (finding.verdict, finding.severity) == (Verdict.EXTERNAL, Severity.CRITICAL)
+    assert (finding.verdict, finding.severity) == (DelegationVerdict.EXTERNAL, Severity.CRITICAL)
 
 
 async def test_a_guest_over_a_shared_mailbox_is_grave() -> None:
     finding = await only(Delegation("FullAccess", "Max", GHOST, INFO))
-    assert (finding.verdict, finding.severity) == (Verdict.EXTERNAL, Severity.HIGH)
+    assert (finding.verdict, finding.severity) == (DelegationVerdict.EXTERNAL, Severity.HIGH)
     assert finding.correlation_keys != ()
 
 
 async def test_an_identifier_nobody_has_is_its_own_answer() -> None:
     finding = await only(Delegation("FullAccess", GHOST, GHOST, DIRECTOR))
-    assert (finding.verdict, finding.severity) == (Verdict.UNRESOLVED, Severity.HIGH)
+    assert (finding.verdict, finding.severity) == (DelegationVerdict.UNRESOLVED, Severity.HIGH)
     assert finding.fingerprint == f"sid:{GHOST}"
     shared = await only(Delegation("FullAccess", GHOST, GHOST, INFO))
-    assert (shared.verdict, shared.severity) == (Verdict.UNRESOLVED, Severity.MEDIUM)
+    assert (shared.verdict, shared.severity) == (DelegationVerdict.UNRESOLVED, Severity.MEDIUM)
 
 
 async def test_a_name_no_recipient_has_is_not_taken_for_a_colleague() -> None:
     finding = await only(Delegation("FullAccess", "CONTOSO\\admin7", "", INFO))
-    assert (finding.verdict, finding.severity) == (Verdict.UNRESOLVED, Severity.MEDIUM)
+    assert (finding.verdict, finding.severity) == (DelegationVerdict.UNRESOLVED, Severity.MEDIUM)
     assert "held by: CONTOSO\\admin7" in format_facts(finding.facts)
 
 
@@ -176,7 +176,7 @@ async def test_a_name_no_recipient_has_is_not_taken_for_a_colleague() -> None:
 )
 async def test_a_right_for_everyone_is_critical_wherever_it_is(trustee: str, sid: str) -> None:
     finding = await only(Delegation("FullAccess", trustee, sid, INFO))
-    assert (finding.verdict, finding.severity) == (Verdict.EVERYONE, Severity.CRITICAL)
+    assert (finding.verdict, finding.severity) == (DelegationVerdict.EVERYONE, Severity.CRITICAL)
 
 
 async def test_ones_own_mailbox_is_no_delegation() -> None:
@@ -224,7 +224,10 @@ async def test_a_holder_whose_account_is_deleted_is_the_same_finding_and_worse()
     gone = replace(OPENS, trustee=ANN_SID)
     assert await key(OPENS) == await key(gone)
     before, after = await only(OPENS), await only(gone)
-    assert (before.verdict, after.verdict) == (Verdict.DELEGATED, Verdict.UNRESOLVED)
+    assert (before.verdict, after.verdict) == (
+        DelegationVerdict.DELEGATED,
+        DelegationVerdict.UNRESOLVED,
+    )
     assert after.severity > before.severity
 
 
@@ -378,8 +381,8 @@ async def test_who_is_plainly_a_guest_or_everyone_is_told_without_asking() -> No
     fake = tenant(guest, replace(OPENS, trustee="Everyone", sid="S-1-1-0"))
     fake.fail_read(RECIPIENTS, permission="Get-Recipient")
     assert {found.verdict for found in await findings(fake)} == {
-        Verdict.EXTERNAL,
-        Verdict.EVERYONE,
+        DelegationVerdict.EXTERNAL,
+        DelegationVerdict.EVERYONE,
     }
 
 

@@ -10,10 +10,11 @@ from core.guards.mass_deletion.guard import (
     GUARD,
     MAX_LOOKUPS,
     DeletionBurst,
+    DeletionVerdict,
     compute_deletion_limit,
     find_bursts,
 )
-from core.model.findings import Finding, Severity, Verdict, format_facts
+from core.model.findings import Finding, Severity, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.directory import Account, Actor, Deletion
 from core.tenant.readings import Reading
@@ -58,7 +59,7 @@ async def test_ten_deletions_in_a_day_are_ordinary() -> None:
 
 async def test_one_more_is_a_mass_deletion_told_with_who_did_it_and_what_can_be_restored() -> None:
     finding = await only(tenant([*build_deletions(10), *build_deletions(1, kind="group")]))
-    assert (finding.object_id, finding.verdict) == ("a1", Verdict.MASS_DELETION)
+    assert (finding.object_id, finding.verdict) == ("a1", DeletionVerdict.MASS_DELETION)
     assert finding.severity is Severity.HIGH
     assert finding.summary == "10 users, 1 group were deleted by admin@contoso.com."
     assert format_facts(finding.facts) == (

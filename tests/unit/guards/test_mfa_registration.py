@@ -11,10 +11,11 @@ from core.guards.mfa_registration import (
     MAX_LOOKUPS,
     MAX_NAMED,
     GroupSummary,
+    MfaVerdict,
     get_factor_deficiency,
     judge,
 )
-from core.model.findings import Finding, Severity, Verdict, format_facts
+from core.model.findings import Finding, Severity, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.directory import Account, MfaRegistration
 from core.tenant.readings import Reading
@@ -87,7 +88,7 @@ def test_what_counts_as_a_second_factor(entry: MfaRegistration, lack: str) -> No
 
 def test_an_administrator_without_a_second_factor_is_critical_and_a_case_of_its_own() -> None:
     finding = only(ADMIN)
-    assert (finding.severity, finding.verdict) == (Severity.CRITICAL, Verdict.NO_SECOND_FACTOR)
+    assert (finding.severity, finding.verdict) == (Severity.CRITICAL, MfaVerdict.NO_SECOND_FACTOR)
     assert finding.summary == "The administrator ann@contoso.com signs in with a password alone."
     assert format_facts(finding.facts)[0] == "registered methods: none"
     assert finding.changes == ()
@@ -104,7 +105,7 @@ def test_a_second_factor_that_policy_does_not_allow_protects_no_administrator() 
 
 def test_an_administrator_with_only_a_telephone_is_the_same_case_and_less_grave() -> None:
     weak = only(replace(PHONE, is_admin=True))
-    assert (weak.severity, weak.verdict) == (Severity.HIGH, Verdict.WEAK_FACTOR)
+    assert (weak.severity, weak.verdict) == (Severity.HIGH, MfaVerdict.WEAK_FACTOR)
     assert format_facts(weak.facts)[0] == "registered methods: email, mobilephone"
     assert weak.compute_key(GUARD.name) == only(ADMIN).compute_key(GUARD.name)
 
@@ -145,7 +146,7 @@ def test_foreign_text_is_bounded_and_plain() -> None:
 )
 def test_a_digest_is_as_grave_as_its_share(count: int, severity: Severity) -> None:
     finding = only(GroupSummary("members", "without-second-factor", 1000, count))
-    assert (finding.severity, finding.verdict) == (severity, Verdict.NO_SECOND_FACTOR)
+    assert (finding.severity, finding.verdict) == (severity, MfaVerdict.NO_SECOND_FACTOR)
 
 
 def test_a_digest_of_any_size_is_the_same_case() -> None:
@@ -157,7 +158,7 @@ def test_guests_and_telephones_are_low_however_many_there_are() -> None:
     guests = only(GroupSummary("guests", "without-second-factor", 10, 10))
     phones = only(GroupSummary("members", "weak-factor", 10, 10))
     assert {guests.severity, phones.severity} == {Severity.LOW}
-    assert phones.verdict is Verdict.WEAK_FACTOR
+    assert phones.verdict is MfaVerdict.WEAK_FACTOR
     assert any("their own organization" in fact for fact in format_facts(guests.facts))
     assert len({guests.compute_key("g"), phones.compute_key("g")}) == 2
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.guards.shared_mailbox_sign_in import GUARD, ResourceAccount, judge
+from core.guards.shared_mailbox_sign_in import GUARD, ResourceAccount, SignInVerdict, judge
 from core.microsoft365.service_plans import MAILBOX_PLANS, TEAMS_ROOMS_PLANS
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
@@ -38,7 +38,7 @@ def only(item: ResourceAccount, terms: GuardPolicy = TERMS) -> Finding:
 
 def test_an_unlicensed_cloud_account_that_nobody_uses_is_blocked() -> None:
     finding = only(ITEM)
-    assert finding.verdict is Verdict.BLOCK
+    assert finding.verdict is SignInVerdict.BLOCK
     assert finding.severity is Severity.HIGH
     assert finding.changes == (BlockSignIn("m1", "g1", TERMS.options.resource_kinds),)
     assert finding.summary == "The account of shared mailbox info@contoso.com can sign in."
@@ -56,23 +56,23 @@ def test_a_blocked_account_is_nothing_to_speak_of() -> None:
     [
         (None, Verdict.COULD_NOT_TELL, Severity.LOW),
         (replace(OPEN, enabled=None), Verdict.COULD_NOT_TELL, Severity.LOW),
-        (replace(OPEN, plans=frozenset({ROOM})), Verdict.NEVER, Severity.INFO),
-        (replace(OPEN, plans=frozenset({ROOM, PLAN_2})), Verdict.NEVER, Severity.INFO),
-        (replace(SYNCED, plans=frozenset({ROOM})), Verdict.NEVER, Severity.INFO),
+        (replace(OPEN, plans=frozenset({ROOM})), SignInVerdict.NEVER, Severity.INFO),
+        (replace(OPEN, plans=frozenset({ROOM, PLAN_2})), SignInVerdict.NEVER, Severity.INFO),
+        (replace(SYNCED, plans=frozenset({ROOM})), SignInVerdict.NEVER, Severity.INFO),
         (SYNCED, Verdict.ON_PREMISES, Severity.HIGH),
         (replace(LICENSED, synced=True), Verdict.ON_PREMISES, Severity.HIGH),
         (LICENSED, Verdict.ASK, Severity.MEDIUM),
         (UNKNOWN_PLANS, Verdict.ASK, Severity.MEDIUM),
-        (replace(OPEN, plans=frozenset({FOUNDATION, ARCHIVE})), Verdict.BLOCK, Severity.HIGH),
-        (replace(OPEN, plans=frozenset({"no-such-plan"})), Verdict.BLOCK, Severity.HIGH),
+        (replace(OPEN, plans=frozenset({FOUNDATION, ARCHIVE})), SignInVerdict.BLOCK, Severity.HIGH),
+        (replace(OPEN, plans=frozenset({"no-such-plan"})), SignInVerdict.BLOCK, Severity.HIGH),
     ],
 )
 def test_each_account_has_its_verdict(
-    account: Account | None, verdict: Verdict, severity: Severity
+    account: Account | None, verdict: str, severity: Severity
 ) -> None:
     finding = only(replace(ITEM, account=account))
     assert (finding.verdict, finding.severity) == (verdict, severity)
-    assert bool(finding.changes) is (verdict is Verdict.BLOCK)
+    assert bool(finding.changes) is (verdict is SignInVerdict.BLOCK)
     assert finding.compute_key(GUARD.name) == only(ITEM).compute_key(GUARD.name), (
         "one case, whatever its verdict"
     )
@@ -80,11 +80,11 @@ def test_each_account_has_its_verdict(
 
 @pytest.mark.parametrize(
     ("setting", "verdict"),
-    [("alert", Verdict.ASK), ("ignore", Verdict.KEEP), ("block", Verdict.BLOCK)],
+    [("alert", Verdict.ASK), ("ignore", SignInVerdict.KEEP), ("block", SignInVerdict.BLOCK)],
 )
 @pytest.mark.parametrize("account", [LICENSED, UNKNOWN_PLANS])
 def test_what_happens_to_licensed_accounts_is_a_setting(
-    account: Account, setting: str, verdict: Verdict
+    account: Account, setting: str, verdict: str
 ) -> None:
     finding = only(
         replace(ITEM, account=account),
@@ -95,9 +95,9 @@ def test_what_happens_to_licensed_accounts_is_a_setting(
 
 @pytest.mark.parametrize(
     ("days", "verdict"),
-    [(0, Verdict.ASK), (30, Verdict.ASK), (30.1, Verdict.BLOCK), (-1, Verdict.ASK)],
+    [(0, Verdict.ASK), (30, Verdict.ASK), (30.1, SignInVerdict.BLOCK), (-1, Verdict.ASK)],
 )
-def test_a_recent_success_is_a_reason_to_ask_first(days: float, verdict: Verdict) -> None:
+def test_a_recent_success_is_a_reason_to_ask_first(days: float, verdict: str) -> None:
     seen = replace(ITEM, last_sign_in=NOW - timedelta(days=days))
     finding = only(seen)
     assert finding.verdict is verdict
@@ -118,7 +118,7 @@ def test_a_recent_success_speaks_for_a_licensed_account_even_where_those_are_blo
 
 def test_that_sign_ins_cannot_be_read_is_said() -> None:
     finding = only(replace(ITEM, are_sign_ins_read=False))
-    assert finding.verdict is Verdict.BLOCK
+    assert finding.verdict is SignInVerdict.BLOCK
     assert any(
         "not readable (AuditLog.Read.All and Entra ID P1)" in f for f in format_facts(finding.facts)
     )
@@ -233,7 +233,7 @@ async def test_without_the_right_to_read_sign_ins_accounts_are_judged_without_th
     reading = await look(tenant)
     (item,) = reading.items
     assert not item.are_sign_ins_read
-    assert only(item).verdict is Verdict.BLOCK
+    assert only(item).verdict is SignInVerdict.BLOCK
     assert reading.covers((MAILBOXES, ACCOUNTS), "m1")
     assert all(miss.optional for miss in reading.failures)
 

@@ -16,7 +16,6 @@ from core.microsoft365.cis_benchmark import (
     Control,
     find_controls,
 )
-from core.model.findings import Verdict
 
 GUARDS_DIRECTORY = Path(__file__).resolve().parent.parent.parent.parent / "core" / "guards"
 GUARDS = tuple(duty.guard.name for duty in CATALOG)
@@ -24,7 +23,7 @@ CIS = "CIS Microsoft 365: "
 EVERY = [(guard, control) for guard, controls in CONTROLS.items() for control in controls]
 
 
-def ids_of(guard: str, kind: str, verdict: Verdict, object_id: str = "m1") -> list[str]:
+def ids_of(guard: str, kind: str, verdict: str, object_id: str = "m1") -> list[str]:
     return [control.id for control in find_controls(guard, kind, verdict, object_id)]
 
 
@@ -84,16 +83,16 @@ def test_a_row_of_the_baseline_refers_to_the_recommendation_it_is_about() -> Non
 
 def test_a_finding_is_about_what_its_kind_is_about_and_nothing_else() -> None:
     audit = "mailbox-audit"
-    assert ids_of(audit, "unified-audit-log-off", Verdict.REPAIR) == ["3.1.1"]
-    assert ids_of(audit, "audit-bypass", Verdict.REPAIR) == ["6.1.3"]
-    assert ids_of(audit, "audit-age-too-short", Verdict.REPAIR) == []
-    assert ids_of("mailbox-forwarding", "inbox-rule-hides", Verdict.HIDES_MAIL) == []
-    assert ids_of("nobody", "audit-bypass", Verdict.REPAIR) == []
+    assert ids_of(audit, "unified-audit-log-off", "repair") == ["3.1.1"]
+    assert ids_of(audit, "audit-bypass", "repair") == ["6.1.3"]
+    assert ids_of(audit, "audit-age-too-short", "repair") == []
+    assert ids_of("mailbox-forwarding", "inbox-rule-hides", "hides-mail") == []
+    assert ids_of("nobody", "audit-bypass", "repair") == []
 
 
 def test_a_weak_factor_is_a_second_factor_and_a_guest_is_no_member() -> None:
     guard = "mfa-registration"
-    lacking, weak = Verdict.NO_SECOND_FACTOR, Verdict.WEAK_FACTOR
+    lacking, weak = "no-second-factor", "weak-factor"
     assert ids_of(guard, "administrator-second-factor", lacking) == ["5.2.3.4"]
     assert ids_of(guard, "administrator-second-factor", weak) == []
     assert ids_of(guard, "without-second-factor", lacking, "members") == ["5.2.3.4"]

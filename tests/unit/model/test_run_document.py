@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from core.model.findings import Fact, Finding, Severity, Verdict
+from core.model.findings import Fact, Finding, Severity
 from core.model.guards import Mode
 from core.model.run_document import (
     RUN_ROW_LIMIT,
@@ -23,11 +23,11 @@ def finding(number: int) -> ReportedFinding:
         object_id=str(number),
         subject=f"user{number}@contoso.com",
         severity=Severity.HIGH,
-        verdict=Verdict.EXTERNAL,
+        verdict="external",
         summary="It forwards." * 5,
         facts=(Fact("", "fact" * 10),) * 3,
     )
-    return ReportedFinding(found.compute_key("g"), found, "new", Verdict.EXTERNAL)
+    return ReportedFinding(found.compute_key("g"), found, "new", "external")
 
 
 def report(count: int) -> RunReport:

@@ -71,8 +71,8 @@ def case(number: int = 1, **other: Any) -> Case:
         object_id=f"m{number}",
         subject=f"m{number}@x",
         severity=Severity.MEDIUM,
-        guard_verdict=Verdict.EXTERNAL,
-        verdict=Verdict.EXTERNAL,
+        guard_verdict="external",
+        verdict="external",
         summary=f"m{number} forwards.",
         opened_at=ago(days=2),
         notified_at=ago(days=2),
@@ -483,7 +483,7 @@ def test_what_was_set_aside_or_is_being_adopted_is_no_part_of_the_plan() -> None
 
 
 def test_contested_asked_refused_failed_and_half_made_wait_for_a_person() -> None:
-    verdicts = (Verdict.ASK, Verdict.CONTESTED, Verdict.FAILED, Verdict.REFUSED, Verdict.NEVER)
+    verdicts = (Verdict.ASK, Verdict.CONTESTED, Verdict.FAILED, Verdict.REFUSED, "never")
     cases = [case(n, verdict=verdict) for n, verdict in enumerate(verdicts, 1)]
     begun = ChangeRecord(
         "f" * 32,

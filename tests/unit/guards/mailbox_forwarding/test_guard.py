@@ -9,6 +9,7 @@ import pytest
 from core.guards.mailbox_forwarding.forwards import Forward
 from core.guards.mailbox_forwarding.guard import GUARD
 from core.guards.mailbox_forwarding.judge import judge
+from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import ClearMailboxForward, DisableInboxRule
@@ -100,7 +101,7 @@ async def test_mailboxes_in_order_are_nothing_to_speak_of() -> None:
 async def test_a_forward_to_an_outside_address_is_found_and_can_be_cleared() -> None:
     fake = tenant(replace(ANN, forwarding_smtp_address=f"smtp:{EVIL}", keeps_copy=True))
     finding = await only(fake)
-    assert (finding.kind, finding.verdict) == ("mailbox-forward", Verdict.EXTERNAL)
+    assert (finding.kind, finding.verdict) == ("mailbox-forward", ForwardingVerdict.EXTERNAL)
     assert finding.severity is Severity.HIGH
     assert finding.changes == (ClearMailboxForward("g1"),)
     assert finding.sources == (MAILBOX_FORWARDS, DOMAINS)
@@ -114,7 +115,7 @@ async def test_forwarding_address_is_not_internal_by_being_an_object() -> None:
     fake = tenant(replace(ANN, forwarding_address="Bob Private"))
     fake.known_recipients = [replace(CONTACT, name="Bob Private")]
     finding = await only(fake)
-    assert finding.verdict is Verdict.EXTERNAL
+    assert finding.verdict is ForwardingVerdict.EXTERNAL
     assert (
         format_facts(finding.facts)[0]
         == f"ForwardingAddress: {EVIL} (through MailContact bob@contoso.com)"
@@ -129,7 +130,7 @@ async def test_forwarding_address_that_is_a_colleague_is_nothing() -> None:
 
 async def test_a_forward_to_nobody_known_is_its_own_verdict() -> None:
     finding = await only(tenant(replace(ANN, forwarding_address="Bob Private")))
-    assert (finding.verdict, finding.severity) == (Verdict.UNRESOLVED, Severity.MEDIUM)
+    assert (finding.verdict, finding.severity) == (ForwardingVerdict.UNRESOLVED, Severity.MEDIUM)
     assert finding.changes == ()
 
 
@@ -138,14 +139,17 @@ async def test_of_two_forwards_the_one_exchange_heeds_is_told() -> None:
     fake = tenant(both)
     fake.known_recipients = [replace(CONTACT, name="Bob")]
     winner, loser = await findings(fake)
-    assert (winner.verdict, loser.verdict) == (Verdict.EXTERNAL, Verdict.DORMANT)
+    assert (winner.verdict, loser.verdict) == (
+        ForwardingVerdict.EXTERNAL,
+        ForwardingVerdict.DORMANT,
+    )
     assert loser.severity is Severity.INFO
     assert loser.changes == ()
     assert "ForwardingSmtpAddress, without effect: smtp:y@other.example" in format_facts(
         winner.facts
     )
     fake.known_recipients = [Recipient("Bob", True, "UserMailbox", "bob@contoso.com")]
-    assert (await only(fake)).verdict is Verdict.DORMANT
+    assert (await only(fake)).verdict is ForwardingVerdict.DORMANT
 
 
 async def test_a_forward_without_effect_need_not_be_looked_up() -> None:
@@ -154,7 +158,7 @@ async def test_a_forward_without_effect_need_not_be_looked_up() -> None:
     )
     fake.known_recipients = [replace(CONTACT, name="Bob")]
     fake.fail_read(RECIPIENTS, "cy@contoso.com")
-    assert (await only(fake)).verdict is Verdict.EXTERNAL
+    assert (await only(fake)).verdict is ForwardingVerdict.EXTERNAL
     assert (await look(fake)).failures == ()
 
 
@@ -167,7 +171,7 @@ async def test_a_discovery_mailbox_is_not_asked_for_rules() -> None:
 
 async def test_mailboxes_of_disabled_accounts_are_read_like_any() -> None:
     fake = tenant(ANN, rules=(REDIRECT,))
-    assert (await only(fake)).verdict is Verdict.EXTERNAL
+    assert (await only(fake)).verdict is ForwardingVerdict.EXTERNAL
     assert "accounts" not in {surface for surface, _ in fake.read_log}
 
 
@@ -185,20 +189,20 @@ async def test_every_way_to_pass_mail_on_counts_by_itself(action: str) -> None:
         redirect_to=(EVIL,) if action == "redirect_to" else (),
     )
     finding = await only(tenant(rules=(rule,)))
-    assert (finding.kind, finding.verdict) == ("inbox-rule-forward", Verdict.EXTERNAL)
+    assert (finding.kind, finding.verdict) == ("inbox-rule-forward", ForwardingVerdict.EXTERNAL)
     assert finding.severity is Severity.HIGH
     assert finding.changes == (DisableInboxRule("m1", "r1"),)
     assert finding.sources == (MAILBOXES, INBOX_RULES, DOMAINS)
 
 
 async def test_a_rule_that_only_redirects_is_not_dropped() -> None:
-    assert (await only(tenant(rules=(REDIRECT,)))).verdict is Verdict.EXTERNAL
+    assert (await only(tenant(rules=(REDIRECT,)))).verdict is ForwardingVerdict.EXTERNAL
 
 
 async def test_the_outside_recipient_counts_wherever_it_stands_in_the_list() -> None:
     for recipients in ((EVIL, "bob@contoso.com"), ("bob@contoso.com", EVIL)):
         finding = await only(tenant(rules=(replace(RULE, forward_to=recipients),)))
-        assert finding.verdict is Verdict.EXTERNAL
+        assert finding.verdict is ForwardingVerdict.EXTERNAL
         assert finding.fingerprint == json.dumps([EVIL])
 
 
@@ -220,15 +224,15 @@ async def test_a_rule_among_colleagues_is_nothing(recipient: str) -> None:
 )
 async def test_what_only_looks_like_ours_is_outside(recipient: str) -> None:
     fake = tenant(rules=(replace(RULE, forward_to=(recipient,)),))
-    assert (await only(fake)).verdict is Verdict.EXTERNAL
+    assert (await only(fake)).verdict is ForwardingVerdict.EXTERNAL
 
 
 async def test_a_legacy_name_of_a_live_contact_is_outside_and_of_nobody_is_unresolved() -> None:
     fake = tenant(rules=(replace(RULE, redirect_to=(f'"Bob" [EX:{BOB}]',)),))
     finding = await only(fake)
-    assert (finding.verdict, finding.severity) == (Verdict.UNRESOLVED, Severity.MEDIUM)
+    assert (finding.verdict, finding.severity) == (ForwardingVerdict.UNRESOLVED, Severity.MEDIUM)
     fake.known_recipients = [CONTACT]
-    assert (await only(fake)).verdict is Verdict.EXTERNAL
+    assert (await only(fake)).verdict is ForwardingVerdict.EXTERNAL
 
 
 async def test_a_look_up_that_failed_leaves_the_mailbox_unread() -> None:
@@ -282,7 +286,7 @@ async def test_without_the_own_domains_nothing_is_called_outside(how: str) -> No
 async def test_without_the_own_domains_mail_that_is_hidden_is_still_found() -> None:
     fake = tenant(rules=(replace(REDIRECT, delete="delete"),))
     fake.fail_read(DOMAINS)
-    assert (await only(fake)).verdict is Verdict.HIDES_MAIL
+    assert (await only(fake)).verdict is ForwardingVerdict.HIDES_MAIL
 
 
 async def test_a_renamed_or_remade_rule_is_the_same_case_and_a_new_target_is_another() -> None:
@@ -298,9 +302,13 @@ async def test_a_renamed_or_remade_rule_is_the_same_case_and_a_new_target_is_ano
 async def test_a_disabled_rule_is_dormant_so_that_enabling_it_is_news() -> None:
     off = await only(tenant(rules=(replace(REDIRECT, enabled=False),)))
     on = await only(tenant(rules=(REDIRECT,)))
-    assert (off.verdict, off.severity, off.changes) == (Verdict.DORMANT, Severity.INFO, ())
+    assert (off.verdict, off.severity, off.changes) == (
+        ForwardingVerdict.DORMANT,
+        Severity.INFO,
+        (),
+    )
     assert off.compute_key(GUARD.name) == on.compute_key(GUARD.name)
-    assert on.verdict is Verdict.EXTERNAL
+    assert on.verdict is ForwardingVerdict.EXTERNAL
     nobody = replace(RULE, enabled=False, redirect_to=("Nobody",))
     assert await findings(tenant(rules=(nobody,))) == []
 
@@ -314,7 +322,7 @@ async def test_a_disabled_rule_whose_recipient_cannot_be_looked_up_hides_nothing
 
 async def test_a_broken_rule_stays_a_finding() -> None:
     finding = await only(tenant(rules=(replace(REDIRECT, in_error=True),)))
-    assert finding.verdict is Verdict.EXTERNAL
+    assert finding.verdict is ForwardingVerdict.EXTERNAL
     assert any("broken" in fact for fact in format_facts(finding.facts))
 
 
@@ -331,14 +339,14 @@ async def test_an_allowed_domain_is_shown_and_not_told() -> None:
         TERMS, options=replace(GUARD.options, allowed_domains=frozenset({"partner.EXAMPLE"}))
     )
     finding = await only(fake, terms=allowed)
-    assert (finding.verdict, finding.severity) == (Verdict.KEEP, Severity.INFO)
+    assert (finding.verdict, finding.severity) == (ForwardingVerdict.KEEP, Severity.INFO)
     for recipients in (
         ("a@partner.example", EVIL),
         ("a@sub.partner.example",),
         ("a@notpartner.example",),
     ):
         fake.rules = [replace(RULE, forward_to=recipients)]
-        assert (await only(fake, terms=allowed)).verdict is Verdict.EXTERNAL
+        assert (await only(fake, terms=allowed)).verdict is ForwardingVerdict.EXTERNAL
 
 
 async def test_facts_are_bounded_and_in_an_order_that_stays() -> None:
@@ -371,7 +379,7 @@ async def test_whether_mail_leaves_is_a_fact_and_no_excuse(
     fake = tenant(rules=(REDIRECT,))
     fake.policies = [OutboundPolicy("Default", mode, is_default=True)]
     finding = await only(fake)
-    assert (finding.verdict, finding.severity) == (Verdict.EXTERNAL, severity)
+    assert (finding.verdict, finding.severity) == (ForwardingVerdict.EXTERNAL, severity)
     assert any(words in fact for fact in format_facts(finding.facts))
 
 
@@ -404,7 +412,7 @@ async def test_a_rule_only_exchange_shows_is_hidden_and_critical() -> None:
     fake.exchange_rules = [replace(REDIRECT, id="17", api="exchange")]
     assert await findings(fake) == []
     finding = await only(fake, SWEEP)
-    assert (finding.verdict, finding.severity) == (Verdict.EXTERNAL, Severity.CRITICAL)
+    assert (finding.verdict, finding.severity) == (ForwardingVerdict.EXTERNAL, Severity.CRITICAL)
     assert finding.sources[0] == HIDDEN_RULES
     assert any("hidden from Outlook" in fact for fact in format_facts(finding.facts))
     assert finding.changes == ()
@@ -465,12 +473,15 @@ async def test_a_visible_rule_hides_no_second_rule_like_it(reverse: bool) -> Non
     pair = [replace(rule, api="exchange") for rule in (off, REDIRECT)]
     fake.exchange_rules = pair[::-1] if reverse else pair
     found = await findings(fake, SWEEP)
-    assert sorted(finding.verdict for finding in found) == [Verdict.DORMANT, Verdict.EXTERNAL]
+    assert sorted(finding.verdict for finding in found) == [
+        ForwardingVerdict.DORMANT,
+        ForwardingVerdict.EXTERNAL,
+    ]
     moves = replace(RULE, move_to="Projects")
     fake = tenant(rules=(moves,))
     pair = [replace(moves, api="exchange", move_to=to) for to in ("Projects", "RSS Feeds")]
     fake.exchange_rules = pair[::-1] if reverse else pair
-    assert (await only(fake, SWEEP)).verdict is Verdict.HIDES_MAIL
+    assert (await only(fake, SWEEP)).verdict is ForwardingVerdict.HIDES_MAIL
 
 
 async def test_a_rule_disabled_for_what_it_sends_is_also_put_right_as_one_that_hides() -> None:
@@ -506,7 +517,7 @@ async def test_an_allowed_domain_does_not_excuse_a_hidden_rule() -> None:
     allowed = replace(
         TERMS, options=replace(GUARD.options, allowed_domains=frozenset({"evil.example"}))
     )
-    assert (await only(fake, SWEEP, allowed)).verdict is Verdict.EXTERNAL
+    assert (await only(fake, SWEEP, allowed)).verdict is ForwardingVerdict.EXTERNAL
 
 
 @pytest.mark.parametrize(
@@ -518,9 +529,9 @@ async def test_exchanges_own_rules_are_noise_unless_they_forward_or_delete(name:
     fake.exchange_rules = [replace(own, move_to="Junk Email", conditions="{}")]
     assert await findings(fake, SWEEP) == []
     fake.exchange_rules = [replace(own, delete="delete", conditions="{}")]
-    assert (await only(fake, SWEEP)).verdict is Verdict.HIDES_MAIL
+    assert (await only(fake, SWEEP)).verdict is ForwardingVerdict.HIDES_MAIL
     fake.exchange_rules = [replace(own, redirect_to=(EVIL,))]
-    assert (await only(fake, SWEEP)).verdict is Verdict.EXTERNAL
+    assert (await only(fake, SWEEP)).verdict is ForwardingVerdict.EXTERNAL
 
 
 async def test_a_rule_graph_shows_without_actions_is_read_through_exchange_on_every_run() -> None:
@@ -528,7 +539,7 @@ async def test_a_rule_graph_shows_without_actions_is_read_through_exchange_on_ev
     fake.exchange_rules = [replace(REDIRECT, id="17", api="exchange")]
     finding = await only(fake)
     assert dict(fake.read_log)[HIDDEN_RULES] == ("m1",)
-    assert (finding.verdict, finding.severity) == (Verdict.EXTERNAL, Severity.HIGH)
+    assert (finding.verdict, finding.severity) == (ForwardingVerdict.EXTERNAL, Severity.HIGH)
     assert finding.sources == (MAILBOXES, INBOX_RULES, DOMAINS)
     assert finding.changes == ()
     assert "-Identity '17'" in finding.advice
@@ -597,7 +608,7 @@ async def test_two_unreadable_rules_are_two_cases() -> None:
 @pytest.mark.parametrize("delete", ["delete", "permanent"])
 async def test_a_rule_that_deletes_hides_mail(delete: str) -> None:
     finding = await only(tenant(rules=(replace(RULE, delete=delete),)))
-    assert (finding.kind, finding.verdict) == ("inbox-rule-hides", Verdict.HIDES_MAIL)
+    assert (finding.kind, finding.verdict) == ("inbox-rule-hides", ForwardingVerdict.HIDES_MAIL)
     assert finding.severity is Severity.LOW
     assert finding.sources == (MAILBOXES, INBOX_RULES)
     assert finding.changes == ()
@@ -704,7 +715,7 @@ async def test_a_hidden_rule_that_hides_mail_is_grave() -> None:
     fake = tenant()
     fake.exchange_rules = [replace(RULE, api="exchange", move_to="ann:\\RSS Feeds")]
     finding = await only(fake, SWEEP)
-    assert (finding.verdict, finding.severity) == (Verdict.HIDES_MAIL, Severity.HIGH)
+    assert (finding.verdict, finding.severity) == (ForwardingVerdict.HIDES_MAIL, Severity.HIGH)
     assert finding.sources == (HIDDEN_RULES, MAILBOXES, INBOX_RULES)
 
 
@@ -738,7 +749,7 @@ async def test_a_mail_flow_rule_with_an_outside_recipient_concerns_everybody(
     fake.mail_flow_rules = [rule]
     fake.policies = [OutboundPolicy("Default", "Off", is_default=True)]
     finding = await only(fake)
-    assert (finding.kind, finding.verdict) == ("transport-rule", Verdict.EXTERNAL)
+    assert (finding.kind, finding.verdict) == ("transport-rule", ForwardingVerdict.EXTERNAL)
     assert finding.severity is severity
     assert (finding.object_id, finding.sources) == ("organization", (TRANSPORT_RULES, DOMAINS))
     assert finding.changes == ()
@@ -747,15 +758,15 @@ async def test_a_mail_flow_rule_with_an_outside_recipient_concerns_everybody(
 @pytest.mark.parametrize(
     ("rule", "verdict"),
     [
-        (replace(FLOW, redirect_to=("Nobody",)), Verdict.UNRESOLVED),
-        (replace(FLOW, redirect_to=(EVIL,), enabled=False), Verdict.DORMANT),
-        (replace(FLOW, redirect_to=(EVIL,), enforced=False), Verdict.DORMANT),
+        (replace(FLOW, redirect_to=("Nobody",)), ForwardingVerdict.UNRESOLVED),
+        (replace(FLOW, redirect_to=(EVIL,), enabled=False), ForwardingVerdict.DORMANT),
+        (replace(FLOW, redirect_to=(EVIL,), enforced=False), ForwardingVerdict.DORMANT),
         (replace(FLOW, redirect_to=("Nobody",), enabled=False), None),
         (replace(FLOW, redirect_to=("bob@contoso.com",)), None),
         (FLOW, None),
     ],
 )
-async def test_other_mail_flow_rules(rule: TransportRule, verdict: Verdict | None) -> None:
+async def test_other_mail_flow_rules(rule: TransportRule, verdict: str | None) -> None:
     fake = tenant()
     fake.mail_flow_rules = [rule]
     assert [finding.verdict for finding in await findings(fake)] == ([verdict] if verdict else [])
@@ -768,7 +779,7 @@ async def test_a_mail_flow_rule_to_an_allowed_domain_is_shown_and_not_told() -> 
         TERMS, options=replace(GUARD.options, allowed_domains=frozenset({"evil.example"}))
     )
     finding = await only(fake, terms=allowed)
-    assert (finding.verdict, finding.severity) == (Verdict.KEEP, Severity.INFO)
+    assert (finding.verdict, finding.severity) == (ForwardingVerdict.KEEP, Severity.INFO)
 
 
 async def test_mail_flow_rules_that_could_not_be_listed_are_not_absent() -> None:

@@ -10,6 +10,7 @@ from core.guards.tenant_baseline.baseline import Baseline, BaselineRow, Expected
 from core.guards.tenant_baseline.guard import (
     GUARD,
     ORGANIZATION,
+    BaselineVerdict,
     build_baseline_permissions,
     build_row_source,
 )
@@ -156,7 +157,7 @@ def with_value(row: BaselineRow, value: object) -> FakeTenant:
 async def test_each_row_sees_its_setting(name: str, value: object) -> None:
     row = ROWS[name]
     finding = await only(with_value(row, value))
-    assert (finding.kind, finding.verdict) == (name, Verdict.DRIFT)
+    assert (finding.kind, finding.verdict) == (name, BaselineVerdict.DRIFT)
     assert finding.severity is Severity[row.severity.upper()]
     assert finding.sources == (get_configuration_source_name(row.source), build_row_source(row))
     assert finding.changes == ()
@@ -256,7 +257,7 @@ async def test_automatic_is_unknown_and_off_is_recommended() -> None:
     assert "Automatic" in format_facts(finding.facts)[0]
     assert finding.advice.endswith("-Identity 'p1' -AutoForwardingMode Off")
     enforced = await only(with_value(row, mode), enforcing("outbound-forwarding"))
-    assert enforced.verdict is Verdict.REPAIR
+    assert enforced.verdict is BaselineVerdict.REPAIR
     assert enforced.changes == (
         SetConfiguration("outbound-spam-policy", "p1", "AutoForwardingMode", "Off"),
     )
@@ -405,7 +406,7 @@ async def test_a_row_that_is_enforced_writes_its_value_and_no_other_row_does(
     finding = await only(with_value(row, value), enforcing(row.id))
     (change,) = finding.changes
     assert isinstance(change, SetConfiguration)
-    assert finding.verdict is Verdict.REPAIR
+    assert finding.verdict is BaselineVerdict.REPAIR
     assert row.expected.matches(change.value)
     assert f"row {row.id}: put right in enforce mode" in format_facts(finding.facts)
     others = build_full_baseline().enforced - {row.id}
@@ -444,11 +445,15 @@ async def test_a_row_that_is_switched_off_is_noted_until_its_day_has_passed() ->
     off = replace(row, waiver=RowWaiver("CISO", "merger", date(2026, 11, 20)))
     found = with_value(row, "everyone")
     noted = await only(found, with_row(off, row.id))
-    assert (noted.severity, noted.verdict, noted.changes) == (Severity.INFO, Verdict.KEEP, ())
+    assert (noted.severity, noted.verdict, noted.changes) == (
+        Severity.INFO,
+        BaselineVerdict.KEEP,
+        (),
+    )
     assert format_facts(noted.facts)[0] == "switched off until 2026-11-20 by CISO: merger"
     later = replace(with_row(off, row.id), now=NOW.replace(day=21))
     again = await only(found, later)
-    assert (again.severity, again.verdict) == (Severity.MEDIUM, Verdict.REPAIR)
+    assert (again.severity, again.verdict) == (Severity.MEDIUM, BaselineVerdict.REPAIR)
     assert "that is over" in format_facts(again.facts)[0]
 
 
