@@ -132,11 +132,11 @@ async def test_what_cannot_be_believed_ends_nothing_and_changes_nothing(
     async with watched(duty) as watch:
         known = dict(watch.open)
         during = await watch.tick(service, LIES[name])
-        unsure = any(row.verdict is Verdict.COULD_NOT_TELL for row in during.findings)
+        unsure = any(row.verdict == Verdict.COULD_NOT_TELL for row in during.findings)
         assert during.status == "done"
         assert during.unread_count or during.unavailable_sources or unsure
         unsure_of = {
-            case.object_id for case in watch.open.values() if case.verdict is Verdict.COULD_NOT_TELL
+            case.object_id for case in watch.open.values() if case.verdict == Verdict.COULD_NOT_TELL
         }
         ended = [case for key, case in known.items() if key not in watch.open]
         assert all(case.object_id in unsure_of for case in ended)

@@ -504,7 +504,7 @@ def test_changes_of_a_week_ago_no_longer_make_a_case_contested() -> None:
     memory = GuardSnapshot(state=STATE, changes=made)
     for age, contested in ((7 * DAY - HOUR, True), (7 * DAY, False)):
         plan = make_plan(build_scene(memory, now=START + age), [build_finding()])
-        assert (get_only_case(plan).verdict is Verdict.CONTESTED) is contested
+        assert (get_only_case(plan).verdict == Verdict.CONTESTED) is contested
 
 
 def test_what_only_may_no_longer_be_changed_is_given_up_with_a_word() -> None:

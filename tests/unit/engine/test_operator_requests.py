@@ -283,7 +283,7 @@ async def test_what_a_person_took_back_is_not_contested() -> None:
     await stage.run_timer()
     assert stage.tenant.writes == ["m7", "m7"]
     case = (await memory(stage)).cases[subject]
-    assert case.verdict is case.guard_verdict
+    assert case.verdict == case.guard_verdict
 
 
 async def test_doing_what_is_asked_is_told_and_is_no_run() -> None:
