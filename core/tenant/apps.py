@@ -1,4 +1,4 @@
-"""core.tenant.apps."""
+"""Enterprise apps: service principals, and what they were granted."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,62 +6,62 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class AppCredential:
-    """A secret or certificate that stands on a service principal itself, not on its registration.
-
-    `kind` is "secret" or "certificate"; `ends` None: it does not say. `signs` marks a certificate
-    that only signs SAML answers, and the password of its file.
-    """
+    """A secret or certificate on a service principal itself, not on its app registration."""
 
     id: str
     kind: str
+    """Either "secret" or "certificate"."""
     expires: datetime | None = None
+    """None: Graph reports no expiry."""
     saml_signing: bool = False
+    """True: a certificate that only signs SAML responses, or the password of its file."""
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An app as this tenant knows it: a service principal.
-
-    `owner` is the id of the tenant it is registered in, "" where Entra does not say; `home`: it is
-    this one. `itself` marks the app these lines run in. `kind` is servicePrincipalType, `publisher`
-    the name of the verified publisher, "" for none, `replies` where sign-ins to it may end up.
-    """
+    """An app as this tenant knows it: a service principal."""
 
     id: str
+    """Object id of the service principal."""
     app_id: str = ""
+    """Client id of the app."""
     name: str = ""
     owner_tenant_id: str = ""
+    """Tenant the app is registered in; empty where Entra does not report it."""
     is_home_tenant: bool = False
+    """True: that tenant is this one."""
     is_self: bool = False
+    """True: Exoguard's own app."""
     kind: str = "Application"
+    """servicePrincipalType."""
     enabled: bool = True
     publisher: str = ""
+    """Name of the verified publisher; empty for none."""
     credentials: tuple[AppCredential, ...] = ()
     reply_urls: tuple[str, ...] = ()
+    """Where sign-ins to the app may be sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class DelegatedGrant:
-    """What an app may do in the name of one user, or of `everyone`, at one API.
-
-    `client_id` and `resource_id` are ids of service principals: the app's and the API's.
-    """
+    """What an app may do at one API on behalf of one user, or of all users."""
 
     client_id: str
+    """Object id of the app's service principal."""
     resource_id: str
+    """Object id of the API's service principal."""
     all_principals: bool
+    """True: on behalf of all users."""
     scopes: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class AppPermission:
-    """An app role of an API, given to an app: what it may do in its own name.
-
-    `value` is the role's name, "" where the API does not list the role (any more).
-    """
+    """An app role of an API, granted to an app: what the app may do without a user."""
 
     id: str
     client_id: str
     resource_id: str
     role_id: str
     value: str = ""
+    """Name of the role; empty where the API does not list it (any more)."""

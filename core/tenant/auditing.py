@@ -1,8 +1,6 @@
-"""core.tenant.auditing."""
+"""What mailbox auditing and the unified audit log record."""
 
-from collections.abc import (
-    Mapping,
-)
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.tenant.mailboxes import Mailbox
@@ -10,32 +8,34 @@ from core.tenant.mailboxes import Mailbox
 
 @dataclass(frozen=True, slots=True)
 class MailboxAudit:
-    """The audit settings of a mailbox.
-
-    `default_set` are the logon types (Admin, Delegate, Owner) that Microsoft keeps up to date;
-    `actions` the audited actions by logon type. `age_days` is AuditLogAgeLimit, None when it could
-    not be understood. `capabilities` is PersistedCapabilities.
-    """
+    """The audit settings of a mailbox."""
 
     mailbox: Mailbox
     enabled: bool | None
+    """AuditEnabled; None: the response did not report it."""
     default_set: frozenset[str]
+    """The logon types (Admin, Delegate, Owner) whose actions Microsoft maintains."""
     actions: Mapping[str, frozenset[str]]
+    """Audited actions by logon type; a logon type that could not be read is absent."""
     age_days: float | None
+    """AuditLogAgeLimit in days; None when it could not be parsed."""
     capabilities: frozenset[str] = frozenset()
+    """PersistedCapabilities."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrganizationAudit:
-    """The organization's two switches: None is "could not tell" (and the reading says why)."""
+    """The organization's two switches. None: unknown, and the reading holds the reason."""
 
     audit_disabled: bool | None = None
+    """AuditDisabled: mailbox auditing is off for the whole organization."""
     unified_log: bool | None = None
+    """UnifiedAuditLogIngestionEnabled."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditBypass:
-    """An account none of whose actions are written to any mailbox audit log, if `bypassed`."""
+    """An account and whether mailbox audit logs leave its actions out."""
 
     id: str
     name: str

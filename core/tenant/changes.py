@@ -1,17 +1,18 @@
-"""core.tenant.changes."""
+"""Every change Exoguard can make to a tenant: a closed union of frozen dataclasses.
+
+Nothing else is ever written. Each class says exactly what it sets; the adapter that makes a change
+checks the object again first.
+"""
 
 import json
-from collections.abc import (
-    Callable,
-    Mapping,
-)
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, get_args, get_origin, get_type_hints
 
 
 @dataclass(frozen=True, slots=True)
 class BlockSignIn:
-    """Set accountEnabled to false, revoke sessions. Only while the mailbox is one of `kinds`."""
+    """Set accountEnabled to false and revoke sessions, while the mailbox is one of `kinds`."""
 
     account_id: str
     mailbox_guid: str
@@ -25,7 +26,7 @@ class EnableOrganizationAudit:
 
 @dataclass(frozen=True, slots=True)
 class EnableUnifiedAuditLog:
-    """Set UnifiedAuditLogIngestionEnabled to true. Takes up to an hour to show."""
+    """Set UnifiedAuditLogIngestionEnabled to true. Takes up to an hour to become visible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,9 @@ class EnableMailboxAudit:
 
 @dataclass(frozen=True, slots=True)
 class ResetAuditSet:
-    """Give logon types back to Microsoft's default set, then add `extras` (by logon type) again.
+    """Return logon types to Microsoft's default set, then add `extras` (by logon type) again.
 
-    `expects` are actions the default set should bring to each of the logon types.
+    `expects` are the actions that the default set should contain for each of the logon types.
     """
 
     mailbox_guid: str
@@ -80,7 +81,7 @@ class ClearMailboxForward:
 
 @dataclass(frozen=True, slots=True)
 class SetConfiguration:
-    """Set one property of one object of the configuration, one that its source lets be changed."""
+    """Set one property of one configuration object, if its source allows the property."""
 
     source: str
     identity: str
@@ -90,7 +91,7 @@ class SetConfiguration:
 
 @dataclass(frozen=True, slots=True)
 class DisableExchangeModule:
-    """Set EXOModuleEnabled of one user to false. Never of one who holds, or may hold, any role."""
+    """Set EXOModuleEnabled of one user to false. Never of a user who holds or may take a role."""
 
     user_id: str
     user_guid: str
@@ -125,12 +126,12 @@ CHANGE_TYPES: Mapping[str, Callable[..., Change]] = {
 
 
 MULTI_STEP_CHANGES = frozenset({"BlockSignIn", "ResetAuditSet"})
-"""Changes of more than one write: of one that was begun nobody can tell from the object whether it
-was finished. What another was to put right is wrong until it is made, and right from then on."""
+"""Changes that take several writes: the object does not show whether one that started was finished.
+Any other change is either in effect or not, and the object shows which."""
 
 
 def to_tuples(value: object) -> object:
-    """Lists as tuples, all the way down: JSON knows no tuples, frozen changes nothing else."""
+    """Lists as tuples at any depth: JSON has no tuples, and frozen changes hold nothing else."""
     return tuple(to_tuples(part) for part in value) if isinstance(value, list | tuple) else value
 
 
@@ -149,7 +150,7 @@ def matches_type(value: object, hint: Any) -> bool:
 
 
 def build_change(kind: object, arguments: object) -> Change:
-    """A change as it was stored. Raises ValueError for anything but a change known here."""
+    """A stored change. Raises ValueError for anything but one of `CHANGE_TYPES`."""
     try:
         made = CHANGE_TYPES[str(kind)]
         if not isinstance(arguments, Mapping):
@@ -164,7 +165,7 @@ def build_change(kind: object, arguments: object) -> Change:
 
 
 def parse_change(text: str) -> Change:
-    """A change as a case remembers that it wants it. Raises ValueError for anything else."""
+    """A change from the JSON text that a case stores. Raises ValueError for anything else."""
     try:
         kind, arguments = json.loads(text)
     except (TypeError, RecursionError) as error:
@@ -173,17 +174,17 @@ def parse_change(text: str) -> Change:
 
 
 def change_to_arguments(change: Change) -> dict[str, object]:
-    """A change's arguments as JSON can hold them; its kind is the name of its class."""
+    """A change's arguments as JSON values; its kind is the name of its class."""
     return {entry.name: getattr(change, entry.name) for entry in fields(change)}
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedChange:
-    """A change that is in effect, read back. `before` restores it; `already`: nothing was written.
-
-    `note` says what else a person should know ("sessions were not revoked: ...").
-    """
+    """A change that is in effect, as read back."""
 
     before: Mapping[str, object] = field(default_factory=dict)
+    """The values before the change; undoing it restores them."""
     unchanged: bool = False
+    """True: it was in effect already, and nothing was written."""
     note: str = ""
+    """What else the operator should know, such as "sessions were not revoked: ..."."""

@@ -1,4 +1,4 @@
-"""core.tenant.directory."""
+"""Users, roles and deletions of the directory, Entra ID."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,106 +6,108 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An Entra user. `enabled` is None when Graph did not say.
-
-    `plans` are the ids of service plans assigned and not deleted; None when Graph did not say while
-    licences are assigned (`licensed`), so that the plans are unknown.
-    """
+    """A user of Entra ID."""
 
     id: str
     upn: str = ""
+    """User principal name."""
     enabled: bool | None = None
+    """accountEnabled; None: Graph did not report it."""
     synced: bool = False
+    """True: the on-premises directory is its source."""
     plans: frozenset[str] | None = frozenset()
+    """Ids of assigned service plans, deleted ones left out; None: licensed, plans unknown."""
     licensed: bool = False
+    """True: at least one licence is assigned."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """When an account last signed in with success; None when it never did as far as is known."""
+    """When an account last signed in successfully."""
 
     id: str
     last_success: datetime | None
+    """None: never, as far as Entra records it."""
 
 
 @dataclass(frozen=True, slots=True)
 class MfaRegistration:
-    """By what an account can prove who it is, as Entra's registration report has it.
-
-    The report is up to a day old. `registered`: it has a method that is a second factor; `capable`:
-    it has one that policy allows as well; `passwordless` likewise. `methods` are the names of
-    registered methods in lower case. `admin` None: the report does not say.
-    """
+    """An account's authentication methods, from Entra's registration report, up to a day old."""
 
     id: str
     upn: str = ""
     is_guest: bool = False
     is_admin: bool | None = False
+    """None: the report does not say."""
     mfa_registered: bool = False
+    """The account has a method that is a second factor."""
     mfa_capable: bool = False
+    """It has one that policy allows as well."""
     passwordless_capable: bool = False
+    """It has a passwordless method that policy allows."""
     methods: frozenset[str] = frozenset()
+    """Names of the registered methods in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did something in the directory: a user or an app, by object id; "" is nobody known."""
+    """The user or app that did something in the directory; an empty `id`: unknown."""
 
     id: str = ""
+    """Object id."""
     name: str = ""
     is_app: bool = False
     ip: str = ""
+    """The user's IP address; empty for an app."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """That an object was deleted, as the directory's audit log tells.
-
-    `id` is the object's, `kind` one of user, group, device, contact. `final`: it was deleted for
-    good, so that nothing of it can be restored.
-    """
+    """A deletion in the directory's audit log."""
 
     id: str
+    """Object id of what was deleted."""
     kind: str
+    """user, group, device or contact."""
     at: datetime
     name: str = ""
     permanent: bool = False
+    """True: nothing can be restored."""
     actor: Actor = Actor()
 
 
 @dataclass(frozen=True, slots=True)
 class DeletedObject:
-    """A user or group that can still be restored: for 30 days after `at`."""
+    """A user or group in the recycle bin."""
 
     id: str
     kind: str
     at: datetime
+    """Deleted at; can be restored for 30 days from then."""
     name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RoleHolder:
-    """Somebody who administers the tenant, or may make themselves do so.
-
-    `id` is an Entra object id, or the Exchange Guid of one that has none. `through` is "entra" (an
-    active role), "eligible" (one that can be activated) or "exchange" (a role group).
-    """
+    """A principal that administers the tenant, or can activate a role that does."""
 
     id: str
+    """Entra object id, or the Exchange Guid of one that has none."""
     assigned_via: str
+    """One of "entra" (active role), "eligible" (role to be activated) or "exchange" (role group)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModuleUser:
-    """An account that Exchange lists as one that may use its PowerShell.
-
-    `id` is the Entra object id, or the Exchange Guid where there is none (`has_account` False).
-    `kind` is RecipientTypeDetails. `enabled` False: it may not, whatever the list was filtered by.
-    """
+    """An account that Exchange lists as allowed to use Exchange PowerShell."""
 
     id: str
+    """Entra object id, or the Exchange Guid where there is none."""
     guid: str
     name: str = ""
     kind: str = "UserMailbox"
+    """RecipientTypeDetails."""
     has_account: bool = True
+    """False: no Entra account belongs to it, and `id` is the Exchange Guid."""
     enabled: bool = True
+    """False: not allowed after all, whatever the listing was filtered by."""

@@ -1,8 +1,8 @@
-"""core.tenant.mail_flow."""
+"""What decides where mail goes: inbox rules, domains, outbound policies and mail-flow rules."""
 
 from dataclasses import dataclass
 
-# What Graph calls folders that exist in every mailbox, in lower case.
+# Graph's names for folders that exist in every mailbox, in lower case.
 WELL_KNOWN_FOLDERS = frozenset(
     {
         "archive",
@@ -32,103 +32,114 @@ WELL_KNOWN_FOLDERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class InboxRule:
-    """An inbox rule, as Graph or as Exchange shows it (`source` is "graph" or "exchange").
-
-    Recipient lists hold the raw recipient strings. `delete` is "" or "delete" or "permanent".
-    `move_to` is a folder id (Graph) or a folder path (Exchange). `conditions` is canonical JSON of
-    the conditions, `words` the texts it looks for. `readable` is False when the answer showed no
-    action at all although a rule must have one.
-    """
+    """An inbox rule as Graph or Exchange shows it. Recipients are raw recipient strings."""
 
     id: str
     mailbox_id: str
     name: str
     api: str
+    """Where the rule was read: "graph" or "exchange"."""
     enabled: bool = True
     read_only: bool = False
+    """True: only Outlook can change the rule."""
     in_error: bool = False
+    """True: the server reports the rule as broken."""
     sequence: int = 0
+    """Rules run in this order, lowest first."""
     forward_to: tuple[str, ...] = ()
     forward_as_attachment_to: tuple[str, ...] = ()
     redirect_to: tuple[str, ...] = ()
     delete: str = ""
+    """Empty, "delete" (to Deleted Items) or "permanent"."""
     move_to: str = ""
+    """A folder id (Graph) or a folder path (Exchange)."""
     mark_as_read: bool = False
     conditions: str = "{}"
+    """Canonical JSON of the conditions."""
     keywords: tuple[str, ...] = ()
+    """The texts the conditions look for."""
     readable: bool = True
+    """False: the response showed no action, although every rule has one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A mail folder. `well_known` is Graph's well-known name in lower case, "" for any other."""
+    """A mail folder."""
 
     mailbox_id: str
     id: str
     name: str = ""
     well_known: str = ""
+    """Graph's well-known name in lower case; empty for any other folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """What a recipient string stands for. `name` is the string that was asked for.
-
-    `found` False: Exchange knows nobody by it (or more than one). `external_address` is where mail
-    to it really goes, for a mail contact, mail user or guest; "" for a mailbox or a group. `id` is
-    the Entra object id, or the Exchange Guid where there is none.
-    """
+    """What a recipient string stands for."""
 
     name: str
+    """The string that was looked up."""
     found: bool
+    """False: Exchange knows no recipient by that string, or more than one."""
     kind: str = ""
+    """RecipientTypeDetails."""
     address: str = ""
     external_address: str = ""
+    """Where mail to a mail contact, mail user or guest goes; empty for any other kind."""
     id: str = ""
+    """Entra object id, or the Exchange Guid where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptedDomain:
-    """A domain that is the tenant's own. `subdomains`: every name below it is too."""
+    """A domain of the tenant."""
 
     name: str
     includes_subdomains: bool = False
+    """True: every name below it belongs to the tenant as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteDomain:
-    """How mail to other domains is handled. `name` is `*`, `*.example.org` or `example.org`."""
+    """How mail to other domains is handled."""
 
     name: str
+    """`*`, `*.example.org` or `example.org`."""
     auto_forward: bool
+    """True: automatic forwards to the domain are delivered."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutboundPolicy:
-    """One outbound spam policy, with the rule that says to whom it applies.
+    """One outbound spam policy with the rule that applies it.
 
-    `mode` is AutoForwardingMode: On, Off or Automatic. The default policy has `default` True and
-    applies to everyone no enabled rule names; rules go by `priority`, lowest first. `groups` True:
-    the rule also names groups (or exceptions), whose members are not read.
+    The default policy applies to every sender that no enabled rule names.
     """
 
     name: str
     mode: str
+    """AutoForwardingMode: On, Off or Automatic."""
     is_default: bool = False
     enabled: bool = True
     priority: int = 0
+    """Rules apply in this order, lowest first."""
     senders: frozenset[str] = frozenset()
+    """Sender addresses the rule names, in lower case."""
     sender_domains: frozenset[str] = frozenset()
+    """Sender domains the rule names, in lower case."""
     names_groups: bool = False
+    """True: the rule also names groups or exceptions, whose members are not read."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransportRule:
-    """A mail-flow rule of the organization. `enforced` False: it is only tested, not acted on."""
+    """A mail-flow rule of the organization."""
 
     id: str
     name: str
     enabled: bool = True
     enforced: bool = True
+    """False: Exchange only tests the rule and does not act on it."""
     redirect_to: tuple[str, ...] = ()
     blind_copy_to: tuple[str, ...] = ()
     copy_to: tuple[str, ...] = ()

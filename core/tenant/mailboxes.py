@@ -1,4 +1,4 @@
-"""core.tenant.mailboxes."""
+"""Mailboxes of Exchange Online, their protocols, and the rights others hold over them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,99 +6,104 @@ from datetime import datetime
 from core.sanitize import sanitize_text
 
 MAX_NAME_LENGTH = 200
-"""The most characters of a name that a finding shows."""
+"""Longest name in a finding, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """A mailbox as Exchange lists it.
-
-    `id` is the Entra object id (ExternalDirectoryObjectId), or the Exchange Guid where there is
-    none (`has_account` False). `guid` is Exchange's own id, the identity used in cmdlets. `kind` is
-    RecipientTypeDetails. `forwarding_address` is a recipient's name as Exchange prints it,
-    `forwarding_smtp_address` an address with its `smtp:` prefix; both empty when unset.
-    """
+    """A mailbox as Get-Mailbox lists it."""
 
     id: str
+    """Entra object id (ExternalDirectoryObjectId), or the Exchange Guid where there is none."""
     guid: str
+    """Exchange's own id, the identity that cmdlets take."""
     address: str
+    """Primary SMTP address."""
     name: str = ""
     kind: str = "UserMailbox"
+    """RecipientTypeDetails."""
     has_account: bool = True
+    """False: no Entra account belongs to it, and `id` is the Exchange Guid."""
     synced: bool = False
+    """True: the on-premises directory is its source."""
     forwarding_address: str = ""
+    """A recipient's name as Exchange prints it; empty when unset."""
     forwarding_smtp_address: str = ""
+    """An address with its `smtp:` prefix; empty when unset."""
     keeps_copy: bool = False
+    """True: forwarded mail is also delivered to the mailbox."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailboxProtocols:
-    """Which of "imap", "pop" and "smtp" (SMTP AUTH) a mailbox allows or refuses by itself.
+    """Which of "imap", "pop" and "smtp" (SMTP AUTH) a mailbox's own settings allow or deny.
 
-    What is in none of the three sets is left to the organization, which only SMTP AUTH can be.
-    `untold` are protocols of which the answer did not tell.
+    A protocol in none of the three sets is inherited from the organization, as only SMTP AUTH can
+    be.
     """
 
     mailbox: Mailbox
     allowed: frozenset[str] = frozenset()
     denied: frozenset[str] = frozenset()
     unknown: frozenset[str] = frozenset()
+    """Protocols that the response did not report."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProtocolUse:
-    """That an account signed in by a protocol with success: when last, and from which addresses."""
+    """Successful sign-ins of one account by one protocol."""
 
     account_id: str
     protocol: str
     upn: str
     last_used: datetime
+    """The latest of them."""
     addresses: tuple[str, ...] = ()
+    """IP addresses the client signed in from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """A right over a mailbox that somebody else was given.
-
-    `right` is FullAccess, ChangePermission, ChangeOwner, SendAs or SendOnBehalf. `trustee` is who
-    has it, in whatever words Exchange prints; `sid` their security identifier, "" where it is not
-    told. `mailbox` is None where Exchange only prints the name of a recipient, which `of` is then.
-    """
+    """A right over a mailbox that another principal holds."""
 
     right: str
+    """FullAccess, ChangePermission, ChangeOwner, SendAs or SendOnBehalf."""
     trustee: str
+    """The holder, as Exchange prints it."""
     sid: str = ""
+    """The holder's security identifier; empty where Exchange does not print it."""
     mailbox: Mailbox | None = None
+    """None where Exchange prints only a recipient's name."""
     mailbox_name: str = ""
+    """That name; empty where `mailbox` is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class SharedMailbox:
-    """A shared mailbox with what may need a licence, and what the directory on premises says of it.
-
-    `held` is its litigation hold, `archive` whether it has one, `kept` whether another hold or a
-    retention policy names it; None: the answer did not tell. `remote` are the flags of
-    RemoteRecipientType, None when they were not understood. `cloud_managed`: what Exchange knows
-    of it is no longer taken from the directory on premises.
-    """
+    """A shared mailbox with what may need a licence, and its link to the on-premises directory."""
 
     mailbox: Mailbox
     upn: str = ""
     litigation_hold: bool | None = False
+    """None: the response did not report it."""
     has_archive: bool | None = False
+    """None: the response did not report it."""
     on_hold: bool | None = False
+    """Another hold or a retention policy covers it; None: the response did not report it."""
     remote_recipient_type: int | None = 0
+    """The flags of RemoteRecipientType; None when they could not be parsed."""
     cloud_managed: bool = False
+    """True: Exchange attributes are no longer synchronized from the on-premises directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailboxSize:
-    """How many bytes the items of a mailbox take, those in its archive or recoverable left out."""
+    """The size of a mailbox's items, without its archive and its recoverable items."""
 
     id: str
     size_bytes: int
 
 
 def format_mailbox_name(mailbox: Mailbox) -> str:
-    """The mailbox as people know it: its address, else its name, else its id; sanitized."""
+    """The mailbox's address, else its name, else its id; sanitized."""
     return sanitize_text(mailbox.address or mailbox.name or mailbox.id, MAX_NAME_LENGTH)
