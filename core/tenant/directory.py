@@ -94,7 +94,7 @@ class RoleHolder:
     id: str
     """Entra object id, or the Exchange Guid of one that has none."""
     assigned_via: str
-    """One of "entra" (active role), "eligible" (role to be activated) or "exchange" (role group)."""
+    """Either "entra" (active), "eligible" (to be activated) or "exchange" (role group)."""
 
 
 @dataclass(frozen=True, slots=True)
