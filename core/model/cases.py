@@ -1,4 +1,4 @@
-"""core.model.cases."""
+"""Cases and exemptions: what the guards remember about the objects of a tenant."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from core.model.findings import Fact, Severity
 
 
 class Notification(StrEnum):
-    """What about a case has not been told yet."""
+    """What the channel has still to be notified of about a case."""
 
     NONE = ""
     OPENED = "opened"
@@ -21,59 +21,79 @@ class Notification(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A finding's life across runs: one row, so that a case and its news are written together.
+    """A finding across runs.
 
-    `judged` is the guard's verdict, `verdict` the one in force: the engine overrides it when a
-    change was refused, failed too often or is contested, at `set_aside`. `sightings` counts runs
-    until the case is first told. `closing` says how it ended: done, gone, exempt. `wanted` are the
-    changes that put it right, as JSON; `raised`: it is worse for what it shares with others.
-    `acknowledged` is when a person said they know of it: it is not brought up again until it
-    changes. `plan_hash` names the plan that the brake holds, where the case is about one.
+    One row holds a case and its pending notification, so both are saved together.
     """
 
     key: str
+    """The identity of the finding: see `Finding.compute_key`."""
     kind: str
     object_id: str
+    """The id of the object it is about."""
     subject: str
+    """The name of the object, which may change."""
     severity: Severity
     guard_verdict: str
+    """The guard's own verdict."""
     verdict: str
+    """The verdict in force: the engine overrides it when a change was refused, kept failing or is
+    contested.
+    """
     summary: str
     opened_at: datetime
     facts: tuple[Fact, ...] = ()
+    """The evidence."""
     advice: str = ""
+    """What an operator can do."""
     sources: tuple[str, ...] = ()
+    """The data sources that must be read before the finding counts as gone."""
     notification: Notification = Notification.NONE
+    """What is pending: the channel has not accepted a message about it."""
     notified_at: datetime | None = None
+    """When the channel last accepted a message about the case."""
     closed_at: datetime | None = None
     resolution: str = ""
+    """How a closed case ended: done, gone or exempt."""
     seen_count: int = 1
+    """How many runs saw the finding before the first notification."""
     baselined: bool = False
+    """Whether the case existed when the guard first read its sources."""
     failure_count: int = 0
+    """How many attempts of its changes failed in a row."""
     deferred_at: datetime | None = None
+    """When the engine left the case to an operator."""
     note: str = ""
+    """The result of the last attempt to change it."""
     planned_changes: tuple[str, ...] = ()
+    """The changes that remediate it, as JSON."""
     correlation_keys: tuple[str, ...] = ()
+    """What the case may share with cases of other objects, such as an outside address."""
     escalated: bool = False
+    """Whether its severity was raised because of what it shares."""
     is_one_off: bool = False
+    """Whether it is an event: its end is not reported."""
     acknowledged_at: datetime | None = None
+    """When an operator acknowledged it: no reminder is sent until it changes."""
     acknowledged_by: str = ""
     plan_hash: str = ""
+    """The plan that the brake holds, if the case is about one."""
 
     @property
     def short_key(self) -> str:
-        """What people call it: the end of its key, since those of one object begin alike."""
+        """The last characters of the key, by which people refer to the case.
+
+        Keys of one object share their first characters.
+        """
         return self.key[-8:]
 
 
 @dataclass(frozen=True, slots=True)
 class Exemption:
-    """Somebody's decision that one thing is right as it is, for a time.
-
-    `subject` is an object id or a case key: never a pattern.
-    """
+    """An operator's decision to accept a case or an object as it is until a date."""
 
     subject: str
+    """The id of an object or the key of a case, never a pattern."""
     granted_by: str
     reason: str
     until: datetime
@@ -82,7 +102,7 @@ class Exemption:
     def grant(
         cls, subject: str, granted_by: str, reason: str, until: datetime, now: datetime
     ) -> "Exemption":
-        """A checked exemption. Raises SettingsError for a pattern, no reason, or no end."""
+        """Build a valid exemption. Raises SettingsError for a pattern, a missing reason or no end."""
         if not subject.strip() or any(sign in subject for sign in "*?%"):
             raise SettingsError("an exemption names one object id or case key, never a pattern")
         if not granted_by.strip() or not reason.strip():

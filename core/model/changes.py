@@ -1,4 +1,4 @@
-"""core.model.changes."""
+"""Records of changes to the tenant, from the intent to the outcome."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from core.tenant.changes import Change, change_to_arguments
 
 
 class ChangeState(StrEnum):
-    """What became of a change: written down, in effect, in effect by inference, or why not."""
+    """The state of a change: intended, in effect, inferred to be in effect, or not made."""
 
     INTENDED = "intended"
     APPLIED = "applied"
@@ -23,52 +23,58 @@ class ChangeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChangeRecord:
-    """A change of the tenant, from its intention to its outcome, with what was there before.
-
-    With `restores` it takes back the change of that id. `undone` is when it was taken back itself.
-    """
+    """A change of the tenant, saved as an intent before it is made and with its outcome after."""
 
     id: str
     case_key: str
     subject: str
     kind: str
+    """The name of the change class in `core.tenant.changes`."""
     arguments: Mapping[str, object]
+    """The fields of the change."""
     state: ChangeState
     at: datetime
+    """When the record last changed its state."""
     run: str
+    """The run that made or intended the change."""
     before: Mapping[str, object] = field(default_factory=dict)
+    """The values before the change, from which it can be undone."""
     note: str = ""
     undo_of: str = ""
+    """The id of the change that this one undoes; empty for a change of a guard."""
     undone_at: datetime | None = None
+    """When an operator undid the change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one change in this run; `kind` names it as `core.tenant.Change` does.
-
-    `verdict` is set where the tenant refused it for good; `blocked` where a permission is missing,
-    so that it is told at once and tried again every run. `before` is what was there before it.
-    """
+    """The result of one attempt to change the tenant."""
 
     case_key: str
     subject: str
     kind: str
+    """The name of the change class in `core.tenant.changes`."""
     state: ChangeState
     note: str = ""
     verdict: str | None = None
+    """Set when the tenant refused the change for good."""
     lacks_permission: bool = False
+    """Whether a permission is missing: reported at once, and attempted again by every run."""
     before: Mapping[str, object] = field(default_factory=dict)
+    """The values before the change."""
 
     @property
     def is_partially_applied(self) -> bool:
-        """True when it failed after its first step was sent."""
+        """Whether the attempt failed after its first write was sent."""
         return self.state is ChangeState.FAILED and bool(self.before)
 
 
 def compute_plan_hash(
     guard: str, planned_changes: Iterable[tuple[str, Change]], population: int
 ) -> str:
-    """The name of exactly one plan: which cases, which changes, out of how many objects."""
+    """The hash of exactly one plan: its cases, its changes, and the number of objects they are part
+    of.
+    """
     rows = sorted(
         json.dumps([case, type(change).__name__, change_to_arguments(change)], sort_keys=True)
         for case, change in planned_changes

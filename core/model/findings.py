@@ -1,4 +1,4 @@
-"""core.model.findings."""
+"""Findings: what a guard concludes about one object in one run."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from core.tenant.changes import Change
 
 
 class Severity(IntEnum):
-    """How bad a finding is. INFO is shown in reports and never told."""
+    """How severe a finding is. INFO appears in reports and is never notified."""
 
     INFO = 0
     LOW = 1
@@ -70,31 +70,38 @@ def format_facts(facts: Iterable[Fact]) -> tuple[str, ...]:
 class Finding:
     """Something is wrong with one object, now.
 
-    Its identity is (guard, object, kind, dangerous part), never a name: a renamed rule with the
-    same target is the same finding, a new target is a new one. `surfaces` are what must be read
-    before its absence may be believed. `facts` are stable from run to run as long as the thing is.
-    `changes` put it right, where that is possible from here; `advice` says what a person can do.
-    `patience` is how many further sightings it takes before it is worth telling. `shared` is what
-    the findings of several objects may have in common (an outside address): see `Several`. An
-    `event` is something that happened: that it is over is no news. `plan_hash` names the plan that
-    the brake holds, where the finding is about one.
+    Its identity is the guard, the object, the kind and the fingerprint, never a name: a renamed rule with
+    the same target is the same finding, and a new target is a new one.
     """
 
     kind: str
     object_id: str
+    """The id of the object."""
     subject: str
+    """The name of the object."""
     severity: Severity
     verdict: str
     summary: str
     facts: tuple[Fact, ...] = ()
+    """The evidence; the same in every run while the object stays the same."""
     sources: tuple[str, ...] = ()
+    """The data sources that must be read before the finding counts as gone."""
     fingerprint: str = ""
+    """The dangerous part, such as the target of a forward; part of the identity."""
     changes: tuple[Change, ...] = ()
+    """The changes that remediate it, if the app can make them."""
     advice: str = ""
+    """What an operator can do."""
     confirmations_needed: int = 0
+    """How many further runs must see the finding before it is notified."""
     correlation_keys: tuple[str, ...] = ()
+    """What findings of several objects may share, such as an outside address: see
+    `CorrelationRule`.
+    """
     is_one_off: bool = False
+    """Whether the finding is an event: its end is not reported."""
     plan_hash: str = ""
+    """The plan that the brake holds, if the finding is about one."""
 
     def compute_key(self, guard: str) -> str:
         """The identity of the finding, the same in every run."""
@@ -103,8 +110,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class CorrelationRule:
-    """When the findings of so many objects share something, each of them is worse: by this much."""
+    """When findings of at least so many objects share a key, each of them becomes this severe."""
 
     min_objects: int
     severity: Severity
     fact: Fact
+    """The evidence that each case then gets."""

@@ -1,4 +1,4 @@
-"""core.model.requests."""
+"""What operators ask of a guard."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from core.model.guards import Mode
 
 
 class RequestKind(StrEnum):
-    """What a person can ask of a guard."""
+    """What an operator can ask of a guard."""
 
     RUN = "run"
     RELEASE = "release"
@@ -19,7 +19,7 @@ class RequestKind(StrEnum):
 
 
 class RequestState(StrEnum):
-    """What became of what a person asked for."""
+    """Whether a request is open, done or refused."""
 
     REQUESTED = "asked"
     DONE = "done"
@@ -28,35 +28,43 @@ class RequestState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OperatorRequest:
-    """Something a person asked for: what, of which thing, who, why, and what came of it.
-
-    `id` is made as a run's id is, so that the newest sorts first. `subject` is the key of a case,
-    the id of an object or of a change, the hash of a plan, or nothing for a run. `signed_in` says
-    how the request was let in ("function key", or the account as the platform's sign-in names it):
-    `who` is what it says of itself. `ended` is when it was done or refused, `note` what came of it,
-    `tries` how often it was begun without an answer; `told` whether the channel was told.
-    """
+    """A request of an operator, and its result."""
 
     id: str
+    """Made like the id of a run, so that the newest request sorts first."""
     kind: RequestKind
     subject: str
+    """The key of a case, the id of an object or a change, the hash of a plan, or empty for a run.
+    """
     requested_by: str
+    """The name that the operator gave."""
     reason: str
     at: datetime
     authenticated_as: str = ""
+    """How the API authenticated the request: "function key", or the account that the platform
+    signed in.
+    """
     until: datetime | None = None
+    """The end of the exemption asked for."""
     state: RequestState = RequestState.REQUESTED
     ended_at: datetime | None = None
+    """When the request was done or refused."""
     note: str = ""
+    """The result in words."""
     attempts: int = 0
+    """How many attempts gave no definite result."""
     notified: bool = False
+    """Whether the channel accepted a message about the result."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a person asked for when running a guard by hand: restraint, or the release of a plan."""
+    """What an operator asked for when starting a run: a restricted mode, or the release of a plan."""
 
     run: str = ""
+    """The id the run is to have."""
     mode: Mode | None = None
     plan: str = ""
+    """The hash of the plan to release."""
     at: datetime | None = None
+    """When the operator asked for it."""

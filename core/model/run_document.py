@@ -1,4 +1,4 @@
-"""A run's report as a JSON document: what the HTTP API, the run row and the sandbox show."""
+"""A run's report as a JSON document: in the HTTP API, in the run row and in the sandbox."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ RUN_ROW_LIMIT = 30_000
 
 
 def format_run_coverage(report: RunReport) -> str:
-    """The honest line: how much was seen, and what was not."""
+    """How much the run read and what it could not read, in one line."""
     line = f"{report.read_count:,} of {report.population:,} {report.noun} read"
     if report.remaining_count:
         line += f"; {report.remaining_count:,} still to come"
@@ -93,14 +93,14 @@ def run_report_to_json(report: RunReport) -> dict[str, object]:
 
 
 def compute_run_coverage(report: RunReport) -> float:
-    """How much of the population was read, from 0 to 1; of nothing, all."""
+    """Fraction of the population read, 0 to 1; 1 if there were no objects."""
     return round(report.read_count / report.population, 4) if report.population else 1.0
 
 
 def run_report_to_log_line(report: RunReport) -> str:
-    """A run as one line of JSON for the log, with its figures and nothing from the tenant.
+    """A run as one line of JSON for the log: its figures, and nothing from the tenant.
 
-    The alert rules and the workbook in `infra/` are built on these names.
+    The alert rules and the workbook in `infra/` query these names.
     """
     finished = report.finished_at or report.started_at
     failed = sum(outcome.state is ChangeState.FAILED for outcome in report.outcomes)
@@ -134,7 +134,7 @@ def run_report_to_log_line(report: RunReport) -> str:
 
 
 def truncate_run_json(document: Mapping[str, object], limit: int = RUN_ROW_LIMIT) -> str:
-    """A document as JSON of at most `limit` characters; what had to be left out is counted."""
+    """A document as JSON of at most `limit` characters; what is left out is counted."""
     text = json.dumps(document, separators=(",", ":"))
     kept = dict(document)
     for name in ("findings", "preview", "changes"):

@@ -1,4 +1,4 @@
-"""core.model.state."""
+"""What the ledger stores about a guard besides its rows: state, scan passes, shards and snapshots."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,31 +12,32 @@ from core.tenant.readings import ReadFailure
 
 @dataclass(frozen=True, slots=True)
 class ScanTotals:
-    """What came of looking at a part of the tenant, as far as later parts need to know it.
-
-    Of `population` objects `unread` were not read in full; `blind` are the misses of whole
-    surfaces. `ready` are the keys of cases with changes to make, `unfinished` those of cases that
-    are gone but whose changes an earlier run only began. `lost` says which shards were given up,
-    and why.
-    """
+    """The result of reading a part of the tenant, as far as later batches need it."""
 
     population: int = 0
+    """The number of objects in it."""
     unread_count: int = 0
+    """The number of objects that could not be read in full."""
     sources: frozenset[str] = frozenset()
     source_failures: tuple[ReadFailure, ...] = ()
+    """The failures to read a whole data source."""
     complete: bool = True
     ready_case_keys: tuple[str, ...] = ()
+    """The keys of cases with changes to make."""
     unfinished_case_keys: tuple[str, ...] = ()
+    """The keys of cases that are gone but whose changes an earlier run may have applied in part."""
     abandoned_shards: tuple[str, ...] = ()
+    """The shards that were abandoned, with the reason."""
     untracked_count: int = 0
+    """The number of findings without a case."""
 
     @property
     def read_count(self) -> int:
-        """How many objects were read in full."""
+        """The number of objects that were read in full."""
         return max(self.population - self.unread_count, 0)
 
     def add_totals(self, other: "ScanTotals") -> "ScanTotals":
-        """Two parts together."""
+        """The totals of both parts."""
         return ScanTotals(
             population=self.population + other.population,
             unread_count=self.unread_count + other.unread_count,
@@ -54,77 +55,79 @@ class ScanTotals:
 
 @dataclass(frozen=True, slots=True)
 class ScanPass:
-    """A look at the whole tenant that one run did not finish: what it came to so far.
-
-    `population` is how many objects were listed, where that is known beforehand; `after` is where
-    to go on: a place, or a page's `further`. With `shards` the rest is in a queue
-    instead, cut in so many pieces; `told` is when a card last said how far it had come, `stalled`
-    how many rounds before it were given up because nobody worked on them. `plan` is the plan that a
-    person asked to release, `asked` when: the brake is only met at the end of the round.
-    """
+    """A scan of the whole tenant that takes several runs, and how far it has come."""
 
     id: str
     started_at: datetime
     totals: ScanTotals
     population: int = 0
+    """The number of listed objects, where it is known."""
     continuation: str = ""
+    """Where to continue: a hash prefix, or the next link of a listing."""
     shard_count: int = 0
+    """The number of shards in the queue; 0 for a pass without shards."""
     notified_at: datetime | None = None
+    """When a card last reported its progress."""
     stalled_count: int = 0
+    """How many passes before it stalled."""
     plan: str = ""
+    """The plan that an operator asked to release: the brake decides at the end of the pass."""
     requested_at: datetime | None = None
+    """When the operator asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """What became of one piece of a round in the queue: places from `low` up to `high`.
-
-    `swept` are the sweeps it was part of. `error` says why it was given up.
-    """
+    """The result of one key range of a pass in shards."""
 
     pass_id: str
     low: str
+    """The first hash prefix of the range."""
     high: str
+    """The hash prefix after the range."""
     mailbox_count: int
     at: datetime
+    """When the row was written."""
     done: bool = False
     totals: ScanTotals = field(default_factory=ScanTotals)
     periodic_checks: tuple[str, ...] = ()
+    """The periodic checks it was part of."""
     baselined: bool = False
     error: str = ""
+    """Why it was abandoned."""
 
 
 @dataclass(frozen=True, slots=True)
 class GuardState:
-    """What a guard remembers between runs besides its cases.
-
-    `adopted` are the surfaces whose first reading has been taken as the starting point.
-    `population` is that of the last complete reading, None before the first. `sweeps` tells when
-    each sweep was last finished, `sweeping` up to which place a sweep under way has come. The
-    app's `settings` as they were last compared are in the state of the digest's partition alone.
-    """
+    """A guard's state between runs, besides its rows."""
 
     baselined_sources: frozenset[str] = frozenset()
+    """The data sources whose first reading was taken as the starting point."""
     population: int | None = None
+    """The population of the last complete reading; None before the first."""
     checks_finished_at: Mapping[str, datetime] = field(default_factory=dict)
+    """When each periodic check last finished."""
     check_progress: Mapping[str, str] = field(default_factory=dict)
+    """The hash prefix up to which an unfinished periodic check has come."""
     scan_pass: ScanPass | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    """The app's settings as last compared; only in the state of the digest's partition."""
 
 
 @dataclass(frozen=True, slots=True)
 class GuardSnapshot:
-    """All a guard remembers, as one partition scan brings it.
-
-    `cases` by key, closed ones included; `changes` newest first; `exemptions` by subject;
-    `actions` are what people asked for, newest first. `poisoned` counts rows that could not be
-    understood: they are left alone. `strange` are the keys of their cases.
-    """
+    """Everything the ledger stores about a guard, as one scan of its partition returns it."""
 
     cases: Mapping[str, Case] = field(default_factory=dict)
+    """By key, closed ones included."""
     changes: tuple[ChangeRecord, ...] = ()
+    """Newest first."""
     exemptions: Mapping[str, Exemption] = field(default_factory=dict)
+    """By subject."""
     state: GuardState = field(default_factory=GuardState)
     unreadable_rows: int = 0
+    """The number of rows that this version cannot decode; they are left as they are."""
     operator_requests: tuple[OperatorRequest, ...] = ()
+    """Newest first."""
     unreadable_keys: frozenset[str] = frozenset()
+    """The keys of the cases in those rows."""
