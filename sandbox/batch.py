@@ -21,7 +21,7 @@ class InvalidBatch(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BatchPart:
-    """One request of a batch. `call` is None if its address cannot be part of a batch."""
+    """One request of a batch. `request` is None if its address cannot be part of a batch."""
 
     id: str
     depends_on: tuple[str, ...]
@@ -87,10 +87,9 @@ def parse_parts(body: Any, max_parts: int, prefix: str, absolute: str = "") -> l
 async def run_batch(
     parts: list[BatchPart], handle_part: RequestHandler, order_seed: int
 ) -> HttpResponse:
-    """Runs a batch. A request that depends on a failed one fails with 424; a dropped one is left
-    out.
+    """Runs a batch and answers in random order, always the same for one `order_seed` and ids.
 
-    The responses are shuffled, in the same order for the same `shuffle` and ids.
+    A request that depends on a failed one fails with 424; a dropped one is left out.
     """
     running: dict[str, asyncio.Task[HttpResponse | None]] = {}
 

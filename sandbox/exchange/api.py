@@ -1,6 +1,6 @@
-"""Exchange Online's admin API, InvokeCommand: cmdlets over HTTP, with its ways of answering.
+"""Exchange Online's admin API: cmdlets over HTTP (InvokeCommand).
 
-The shapes are those seen on the wire by the tools that use it (CISA ScubaGear, CIPP): type notes
+The shapes are those that public clients of the API handle (CISA ScubaGear, CIPP): type annotations
 between the properties, paging by posting the same body again, three forms of errors, and a 403 of
 NUL bytes for an app without any Exchange role.
 """
@@ -50,7 +50,7 @@ NUL_BODY = bytes(512)
 
 
 class Exchange:
-    """The service. `latency` in seconds; `seen` is told of every command and its status."""
+    """The service. `latency` is in seconds; `on_request` receives every command with its status."""
 
     name = "exchange"
 
@@ -69,7 +69,7 @@ class Exchange:
         self.request_count = 0
 
     def get_fault_lines(self, request: HttpRequest) -> tuple[str, str]:
-        """What faults are matched against: the command, and the command with the page asked for."""
+        """The lines that faults are matched against: the command, and the command with its page."""
         try:
             line = (
                 parse_command(request.json()).line
@@ -88,7 +88,7 @@ class Exchange:
         return f"{request.method} {request.segments[-1]}"
 
     async def handle_request(self, request: HttpRequest) -> HttpResponse:
-        """One request that came by itself."""
+        """Handles a single request."""
         try:
             roles = self.entra.authenticate_caller(request, EXCHANGE_RESOURCES)
         except InvalidToken as trouble:
@@ -109,13 +109,13 @@ class Exchange:
         return build_plain_error(404, "NotFound", "No such resource.")
 
     def get_granted_cmdlets(self) -> frozenset[str]:
-        """The cmdlets this app's role groups let it run, in lower case."""
+        """The cmdlets that this app's role groups allow, in lower case."""
         everything = {*CMDLETS, *(name for name in self.tenant.exchange if name.startswith("Get-"))}
         cmdlets = self.tenant.get_grants("exchange", everything)
         return frozenset(name.casefold() for name in cmdlets)
 
     def get_module_file(self, request: HttpRequest) -> HttpResponse:
-        """What the PowerShell module loads first: the cmdlets the caller's roles hold."""
+        """The file the PowerShell module loads first: the cmdlets that the caller's roles allow."""
         known = {*CMDLETS, *(name for name in self.tenant.exchange if name.startswith("Get-"))}
         allowed = self.get_granted_cmdlets()
         exported = sorted(name for name in known if name.casefold() in allowed)
@@ -127,7 +127,7 @@ class Exchange:
         )
 
     def build_headers(self) -> dict[str, str]:
-        """The headers every answer carries, with how much of the app's budget is left."""
+        """The headers of every response, with the rest of the app's budget."""
         self.request_count = (self.request_count + 1) % RATE_LIMIT
         reset = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 300))
         return {
@@ -141,7 +141,7 @@ class Exchange:
     # One command -----------------------------------------------------------------------------
 
     async def handle_command(self, request: HttpRequest, inner: bool = False) -> HttpResponse:
-        """`POST .../InvokeCommand`, in a batch or by itself."""
+        """Handles `POST .../InvokeCommand`, in a batch or alone."""
         try:
             body = request.json()
             command = parse_command(body)
@@ -159,7 +159,7 @@ class Exchange:
     def list_limits(
         self, request: HttpRequest, command: Command, inner: bool
     ) -> Iterator[KeyedLimit]:
-        """The limits of the table a command comes under."""
+        """The limits of the fault table that apply to a command."""
         if not self.tenant.faults.has_limits:
             return
         about = command.get_parameter("Mailbox") or command.get_parameter("Identity")
@@ -170,7 +170,7 @@ class Exchange:
         )
 
     def run_command(self, command: Command) -> CmdletResult:
-        """Run a command. Raises CmdletError."""
+        """Runs a command. Raises CmdletError."""
         name = command.name
         if name.casefold() not in self.get_granted_cmdlets():
             raise build_unknown_cmdlet_error(name)
@@ -186,7 +186,7 @@ class Exchange:
         )
 
     def build_page(self, request: HttpRequest, body: Any, command: Command) -> HttpResponse:
-        """The first page of a command's rows, or the one a skip token stands for."""
+        """Builds the first page of a command's rows, or the one that a skip token identifies."""
         size = parse_preferred_page_size(request.headers.get("Prefer", ""))
         mark = json.dumps(body, sort_keys=True)
         warnings: tuple[str, ...] = ()
@@ -220,7 +220,7 @@ class Exchange:
     # Many commands ---------------------------------------------------------------------------
 
     async def handle_batch(self, request: HttpRequest) -> HttpResponse:
-        """`POST .../$batch`: up to ten commands, their addresses absolute or relative."""
+        """Handles `POST .../$batch`: up to ten commands with absolute or relative addresses."""
         prefix = "/" + "/".join(request.segments[:3])
         try:
             parts = parse_parts(
@@ -232,7 +232,7 @@ class Exchange:
         return await run_batch(parts, self.handle_batch_part, self.batch_count)
 
     async def handle_batch_part(self, request: HttpRequest) -> HttpResponse:
-        """One command of a batch, with the faults meant for such."""
+        """Handles one command of a batch, with the faults for such commands."""
         if request.method != "POST" or not self.is_command(request):
             return build_plain_error(400, "BadRequest", "A batch holds commands only.")
         lines = self.get_fault_lines(request)
@@ -249,7 +249,7 @@ class Exchange:
 
 
 def parse_command(body: Any) -> Command:
-    """The command in a body. Raises CmdletError."""
+    """Parses the command in a body. Raises CmdletError."""
     cmdlet = body.get("CmdletInput") if isinstance(body, Mapping) else None
     if not isinstance(cmdlet, Mapping) or not isinstance(cmdlet.get("CmdletName"), str):
         raise build_parameter_error("The body holds no CmdletInput with a CmdletName.")
@@ -260,7 +260,7 @@ def parse_command(body: Any) -> Command:
 
 
 def parse_preferred_page_size(prefer: str) -> int:
-    """The page size of a Prefer header, a thousand at the most."""
+    """Parses the page size of a Prefer header, at most a thousand."""
     for part in prefer.replace(";", ",").split(","):
         name, _, value = part.strip().partition("=")
         if name.casefold() == "odata.maxpagesize" and value.strip().isdigit():
@@ -269,7 +269,7 @@ def parse_preferred_page_size(prefer: str) -> int:
 
 
 def annotate_row(row: Row, names: Sequence[str]) -> Row:
-    """A row as Exchange prints it: notes on types stand between the properties."""
+    """Formats a row as Exchange prints it, with type annotations between the properties."""
     result: Row = {}
     for name in names or row:
         usual = mailbox_statistics.DEFAULT_MAILBOX_PROPERTIES
@@ -304,10 +304,10 @@ def build_plain_error(status: int, code: str, message: str) -> HttpResponse:
 
 
 def build_cmdlet_error(error: CmdletError) -> Row:
-    """The body of a failed command, in one of the three forms there are.
+    """Builds the body of a failed command, in one of three forms.
 
-    What was not found is told as JSON inside JSON or as text between bars: which, depends on the
-    object, so that the same question always gets the same answer.
+    A missing object is reported as JSON inside JSON or as text between bars. The object's name
+    selects the form, so that the same request always gets the same response.
     """
     if not error.type.endswith("ManagementObjectNotFoundException"):
         return build_detailed_error(error)
@@ -327,7 +327,7 @@ def build_cmdlet_error(error: CmdletError) -> Row:
 
 
 def build_detailed_error(error: CmdletError) -> Row:
-    """The long form, with the exception inside the exception."""
+    """Builds the long form, with an inner exception."""
     inner = {"message": error.message, "type": error.type, "stacktrace": ""}
     return {
         "error": {

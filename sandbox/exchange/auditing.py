@@ -1,9 +1,8 @@
-"""What a mailbox's audit settings hold and how they change (Microsoft Learn: "Manage mailbox
-auditing").
+"""A mailbox's audit settings and how they change (Microsoft Learn: "Manage mailbox auditing").
 
-A logon type in DefaultAuditSet is kept up to date by Microsoft. Setting its actions by hand takes
-it out of there, even when the actions are the default ones; naming it in DefaultAuditSet puts the
-default actions back and it in again.
+Microsoft maintains the actions of a logon type that is in DefaultAuditSet. Setting its actions by
+hand removes it from there, even if they equal the default ones. Naming it in DefaultAuditSet
+restores the default actions and puts it back.
 """
 
 import re
@@ -47,18 +46,18 @@ TIME_SPAN = re.compile(r"(?:(\d{1,5})\.)?(\d{1,2}):([0-5]\d):([0-5]\d)(?:\.\d+)?
 
 
 class InvalidParameterType(ValueError):
-    """A value that is not of its parameter's type."""
+    """The value is not of its parameter's type."""
 
 
 class ValueNotAllowed(ValueError):
-    """A value of the right type that this mailbox does not take."""
+    """The value has the right type but is not valid for this mailbox."""
 
 
 def list_default_actions(mailbox: Row, logon_type: str, all_defaults: bool) -> list[str]:
-    """Microsoft's list for a logon type: two actions go only to who is licensed for them.
+    """Microsoft's default actions of a logon type; two of them need a licence.
 
-    A mailbox that does not print its capabilities counts as licensed, as does every one where the
-    scene says so (`all_defaults`).
+    A mailbox without capabilities in its row counts as licensed, and so does every mailbox of a
+    scene with `all_defaults`.
     """
     capabilities = mailbox.get("PersistedCapabilities")
     if all_defaults or capabilities is None or ADVANCED_AUDITING in to_list(capabilities):
@@ -67,7 +66,7 @@ def list_default_actions(mailbox: Row, logon_type: str, all_defaults: bool) -> l
 
 
 def parse_logon_types(value: Any) -> list[str]:
-    """The value of DefaultAuditSet. Raises NotTransformable for what is no logon type."""
+    """Parses a value of DefaultAuditSet. Raises InvalidParameterType."""
     words = value.split(",") if isinstance(value, str) else to_list(value)
     named = {str(word).strip().casefold() for word in words}
     known = [each for each in LOGON_TYPES if each.casefold() in named]
@@ -79,9 +78,10 @@ def parse_logon_types(value: Any) -> list[str]:
 
 
 def resolve_actions(value: Any, present: Iterable[str], logon_type: str) -> list[str]:
-    """The value of AuditAdmin and its like: a list replaces, a tagged hashtable adds and removes.
+    """Resolves a value of AuditAdmin, AuditDelegate or AuditOwner.
 
-    Raises NotTransformable for an untagged one, which arrives as a type no binder knows.
+    A list replaces the actions, a tagged hashtable adds and removes some.
+    Raises InvalidParameterType for an untagged hashtable, which the parameter binder rejects.
     """
     if isinstance(value, Mapping):
         if value.get("@odata.type") != HASHTABLE:
@@ -96,7 +96,7 @@ def resolve_actions(value: Any, present: Iterable[str], logon_type: str) -> list
 
 
 def normalize_actions(values: Iterable[Any], logon_type: str) -> list[str]:
-    """Actions in their own spelling. Raises NotTransformable for those of another logon type."""
+    """Actions in canonical spelling. Raises InvalidParameterType for those of another type."""
     spelling = {each.casefold(): each for each in ALLOWED_ACTIONS[logon_type]}
     spelling["none"] = "None"
     result = []
@@ -116,7 +116,7 @@ def merge_actions(present: list[str], added: list[str]) -> list[str]:
 
 
 def normalize_time_span(value: Any) -> str:
-    """A TimeSpan as Exchange prints it, `dd.hh:mm:ss`. Raises NotTransformable."""
+    """A TimeSpan as Exchange prints it, `dd.hh:mm:ss`. Raises InvalidParameterType."""
     found = TIME_SPAN.fullmatch(value) if isinstance(value, str) else None
     if found is None or int(found[2]) > 23:
         raise InvalidParameterType(f"Cannot convert value to EnhancedTimeSpan: {str(value)[:64]}")
@@ -125,7 +125,7 @@ def normalize_time_span(value: Any) -> str:
 
 
 def build_audit_changes(mailbox: Row, requested: Mapping[str, Any], all_defaults: bool) -> Row:
-    """The properties that the audit parameters of Set-Mailbox change, with their new values."""
+    """Builds the properties that the audit parameters of Set-Mailbox change, with their values."""
     result: Row = {}
     managed = set(to_list(mailbox.get("DefaultAuditSet")))
     if "DefaultAuditSet" in requested:

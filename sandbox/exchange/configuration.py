@@ -1,4 +1,4 @@
-"""Exchange's policies for the organization: the cmdlets that show and set them."""
+"""Exchange's organization policies: the cmdlets that read and set them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,7 +22,7 @@ POLICY_READ_CMDLETS: Mapping[str, Cmdlet] = {
 
 
 def make_enum_parser(names: tuple[str, ...]) -> Callable[[Command, str], str]:
-    """A parameter that is a name of an enumeration, in whatever case."""
+    """Makes a parser of an enumeration's names, in any case."""
 
     def parse(command: Command, name: str) -> str:
         given = str(command.parameters[name])
@@ -35,7 +35,7 @@ def make_enum_parser(names: tuple[str, ...]) -> Callable[[Command, str], str]:
 
 
 def make_number_parser(low: int, high: int) -> Callable[[Command, str], object]:
-    """A number within limits, null or Unlimited; Exchange prints it as a text."""
+    """Makes a parser of a number within limits, null or Unlimited; Exchange prints it as text."""
 
     def parse(command: Command, name: str) -> object:
         given = command.parameters[name]
@@ -51,7 +51,7 @@ def make_number_parser(low: int, high: int) -> Callable[[Command, str], object]:
 
 
 def parse_sharing_domains(command: Command, name: str) -> list[str]:
-    """Domains with what they see: `domain:Action, Action`."""
+    """Parses sharing domains with their actions: `domain:Action, Action`."""
     given = command.parameters[name]
     entries = given if isinstance(given, list) else [given]
     for entry in entries:
@@ -61,7 +61,7 @@ def parse_sharing_domains(command: Command, name: str) -> list[str]:
 
 
 def make_policy_setter(read_cmdlet: str, **parameters: Callable[[Command, str], Any]) -> Cmdlet:
-    """A Set-* of one named policy, each parameter checked in its own way."""
+    """Makes the Set-* cmdlet of a named policy, with a parser per parameter."""
 
     def run(tenant: SimulatedTenant, command: Command) -> CmdletResult:
         row = find_named_row(tenant.list_rows(read_cmdlet), require_identity(command))

@@ -1,7 +1,7 @@
-"""Get-MailboxStatistics, and what Get-Mailbox prints of a mailbox about which a scene says nothing.
+"""Get-MailboxStatistics, and the statistics of mailboxes that a scene does not specify.
 
-A scene lists figures as Exchange prints them, each with the `Identity` of its mailbox. One of which
-it tells none is small; one with `"@sandbox.unused": true` was never opened, and has no row, but a
+A scene lists figures as Exchange prints them, each with the `Identity` of its mailbox. A mailbox
+without figures is small. One with `"@sandbox.unused": true` was never opened: it has no row, only a
 warning. The parameters are those of the cmdlet reference (Microsoft Learn).
 """
 
@@ -20,7 +20,7 @@ from sandbox.state.tenant import Owner, SimulatedTenant
 GET_MAILBOX_STATISTICS = "Get-MailboxStatistics"
 DEFAULT_SIZE = "1.25 GB (1,342,177,280 bytes)"
 
-# A mailbox nobody holds, without an archive, of no directory on premises.
+# A mailbox without a hold, an archive or an on-premises directory.
 DEFAULT_MAILBOX_PROPERTIES: Mapping[str, object] = {
     "LitigationHoldEnabled": False,
     "InPlaceHolds": [],
@@ -34,7 +34,7 @@ DEFAULT_MAILBOX_PROPERTIES: Mapping[str, object] = {
 
 
 def get_mailbox_statistics(tenant: SimulatedTenant, command: Command) -> CmdletResult:
-    """Get-MailboxStatistics: one mailbox a call."""
+    """Get-MailboxStatistics: one mailbox per call."""
     identity = command.get_parameter("Identity")
     if identity is None:
         raise build_binding_error("Identity is mandatory.")

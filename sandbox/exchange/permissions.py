@@ -1,9 +1,9 @@
 """Rights over mailboxes: Get-MailboxPermission and Get-RecipientPermission.
 
-A scene lists rows as Exchange prints them, flat or by mailbox. Beside them every mailbox has its
-right over itself and an inherited one of Exchange's, as in every tenant, so a scene that says
-nothing about delegation has healthy mailboxes. The cmdlet reference (Microsoft Learn) tells the
-parameters; holders whose account is gone are shown only when they are asked for.
+A scene lists rows as Exchange prints them, flat or by mailbox. In addition, every mailbox has its
+right over itself and one inherited from Exchange, as in every tenant, so a scene without
+delegations has healthy mailboxes. The parameters are those of the cmdlet reference (Microsoft
+Learn). Trustees whose account is gone are listed only on request.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ UNRESOLVED_SID_PREFIX = "s-1-5-21-"
 
 
 def iter_rows_by_name(tenant: SimulatedTenant, cmdlet: str) -> Iterator[tuple[str, Row]]:
-    """The scene's rows with what they are over, whether they are listed flat or by mailbox."""
+    """The scene's rows with the mailbox they are over, whether listed flat or by mailbox."""
     for row in tenant.exchange.get(cmdlet, ()):
         if "AccessRights" in row or "User" in row or "Trustee" in row:
             yield str(row.get("Identity") or ""), row
@@ -39,22 +39,22 @@ def iter_rows_by_name(tenant: SimulatedTenant, cmdlet: str) -> Iterator[tuple[st
 
 
 def get_mailbox_name(mailbox: Row) -> str:
-    """What a mailbox is called in rows about it."""
+    """The name of a mailbox in rows about it."""
     return str(mailbox.get("Identity") or mailbox.get("Name") or mailbox.get("PrimarySmtpAddress"))
 
 
 def is_for_owner(tenant: SimulatedTenant, name: str, owner: Owner) -> bool:
-    """True when a row is over the mailbox or recipient that is asked for."""
+    """True if a row is over the requested mailbox or recipient."""
     return any(found is owner for found in tenant.find_owners(name))
 
 
 def is_holder(row: Row, key: str, holder: object) -> bool:
-    """True for a row about one holder, or about any when none is asked for."""
+    """True if a row is about the requested trustee, or if none was requested."""
     return holder is None or fold_key(row.get(key)) == fold_key(holder)
 
 
 def get_mailbox_permission(tenant: SimulatedTenant, command: Command) -> CmdletResult:
-    """Get-MailboxPermission: one mailbox a call."""
+    """Get-MailboxPermission: one mailbox per call."""
     identity = command.get_parameter("Identity")
     if identity is None:
         raise build_binding_error("Identity is mandatory.")
@@ -103,7 +103,7 @@ def iter_default_permissions(mailbox: Row) -> Iterator[Row]:
 
 
 def get_recipient_permission(tenant: SimulatedTenant, command: Command) -> CmdletResult:
-    """Get-RecipientPermission: of one recipient, or of the whole organization."""
+    """Get-RecipientPermission: one recipient, or the whole organization."""
     identity, trustee = command.get_parameter("Identity"), command.get_parameter("Trustee")
     rights = {fold_key(right) for right in split_values(command.get_parameter("AccessRights"))}
     rows = [
@@ -124,7 +124,7 @@ def get_recipient_permission(tenant: SimulatedTenant, command: Command) -> Cmdle
 
 
 def is_same_recipient(tenant: SimulatedTenant, name: str, identity: object) -> bool:
-    """True when two names are of one recipient."""
+    """True if two names identify one recipient."""
     wanted = tenant.find_owners(identity)
     return any(found is one for found in tenant.find_owners(name) for one in wanted)
 

@@ -1,7 +1,7 @@
-"""Mail protocols: Get- and Set-CASMailbox, plans and policies, and the sign-in log of Graph.
+"""Mail protocols: Get- and Set-CASMailbox, plans and policies, and Graph's sign-in log.
 
-A mailbox of which the scene tells nothing has POP and IMAP off and leaves SMTP AUTH to the
-organization. A scene with `"@sandbox.premium": false` in its Graph half has no Entra ID P1.
+By default a mailbox has POP and IMAP off and inherits SMTP AUTH from the organization. A scene with
+`"@sandbox.premium": false` in its Graph section has no Entra ID P1.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ PROTOCOL_SWITCHES = ("ImapEnabled", "PopEnabled", "ActiveSyncEnabled", "OWAEnabl
 SHARED_PROPERTIES = split_words(
     "ExternalDirectoryObjectId Guid Identity Name DisplayName PrimarySmtpAddress"
 )
-# Microsoft Learn: Get-CASMailbox, the values of RecipientTypeDetails. Scheduling is not among them.
+# Microsoft Learn: Get-CASMailbox, the values of RecipientTypeDetails (SchedulingMailbox is none).
 MAILBOX_KINDS = frozenset(
     split_words(
         "discoverymailbox equipmentmailbox legacymailbox linkedmailbox linkedroommailbox mailuser"
@@ -61,7 +61,7 @@ MAILBOX_KINDS = frozenset(
 
 
 def index_cas_rows(tenant: SimulatedTenant) -> dict[str, Row]:
-    """The settings that are not as they are by default, by each id of their mailbox."""
+    """Indexes the settings that differ from the default, by each id of their mailbox."""
     return {
         fold_key(row[name]): row
         for row in tenant.exchange[GET_CAS_MAILBOX]
@@ -71,7 +71,7 @@ def index_cas_rows(tenant: SimulatedTenant) -> dict[str, Row]:
 
 
 def get_cas_row(mailbox: Row, known: Mapping[str, Row]) -> Row:
-    """The row of a mailbox: what the scene says of it, or what is usual."""
+    """The row of a mailbox: the scene's, or the default."""
     for name in ("Guid", "ExternalDirectoryObjectId", "PrimarySmtpAddress"):
         row = known.get(fold_key(mailbox.get(name) or "-"))
         if row is not None:
@@ -80,7 +80,7 @@ def get_cas_row(mailbox: Row, known: Mapping[str, Row]) -> Row:
 
 
 def find_cas_row(tenant: SimulatedTenant, identity: object) -> Row:
-    """The row an identity means. Raises CmdletError."""
+    """Finds the row of an identity. Raises CmdletError."""
     known = index_cas_rows(tenant)
     row = known.get(fold_key(identity))
     return (
@@ -91,7 +91,7 @@ def find_cas_row(tenant: SimulatedTenant, identity: object) -> Row:
 
 
 def get_cas_mailbox(tenant: SimulatedTenant, command: Command) -> CmdletResult:
-    """Get-CASMailbox: of every mailbox, or of one. It does not print what kind of mailbox it is."""
+    """Get-CASMailbox: every mailbox or one. It does not print the mailbox's type."""
     kinds = {fold_key(kind) for kind in split_values(command.get_parameter("RecipientTypeDetails"))}
     if kinds - MAILBOX_KINDS:
         raise build_parameter_error(f"Cannot convert value '{min(kinds - MAILBOX_KINDS)[:64]}'.")
@@ -111,7 +111,7 @@ def get_cas_mailbox(tenant: SimulatedTenant, command: Command) -> CmdletResult:
 
 
 def set_cas_mailbox(tenant: SimulatedTenant, command: Command) -> CmdletResult:
-    """Set-CASMailbox. SMTP AUTH can be given back to the organization with null."""
+    """Set-CASMailbox. Null makes SMTP AUTH inherit the organization's setting again."""
     identity = require_identity(command)
     row = find_cas_row(tenant, identity)
     if not row.get("Guid") and not row.get("ExternalDirectoryObjectId"):
@@ -152,7 +152,7 @@ PROTOCOL_CMDLETS: Mapping[str, Cmdlet] = {
 
 
 def list_sign_ins(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
-    """`GET /auditLogs/signIns`: newest first, in pages. It knows no `in` and no `$select`."""
+    """`GET /auditLogs/signIns`: newest first, in pages. It supports neither `in` nor `$select`."""
     if tenant.graph.get("@sandbox.premium") is False:
         raise GraphError(
             403,
@@ -184,7 +184,7 @@ def list_sign_ins(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse
 
 
 def filter_sign_ins(tenant: SimulatedTenant, text: str) -> Sequence[Row]:
-    """The sign-ins a filter lets through. Raises BadFilter."""
+    """Filters sign-ins. Raises InvalidFilter."""
     wanted = parse_filter(text)
     if wanted.operators - {"eq", "ge", "le"}:
         raise InvalidFilter("this property is compared with eq, ge and le alone")
@@ -194,7 +194,7 @@ def filter_sign_ins(tenant: SimulatedTenant, text: str) -> Sequence[Row]:
 
 
 def flatten_sign_in(row: Row) -> Row:
-    """A sign-in with the names a filter knows: `status/errorCode` is one."""
+    """Flattens a sign-in to the names used in filters, such as `status/errorCode`."""
     status = row.get("status")
     inner = status if isinstance(status, Mapping) else {}
     return {**row, **{f"status/{name}": value for name, value in inner.items()}}

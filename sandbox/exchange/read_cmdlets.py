@@ -1,7 +1,7 @@
-"""Exchange Online's cmdlets: what a command is, how it fails, and those that only read.
+"""Exchange Online's cmdlets: commands, their errors, and the cmdlets that only read.
 
-Parameters and defaults follow Microsoft's Exchange PowerShell reference. A Get-* of which only the
-scene knows is served from there, so that an export of any tenant can be looked at.
+Parameters and defaults follow Microsoft's Exchange PowerShell reference. Any other Get-* is served
+from the scene, so that the export of any tenant can be simulated.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ IDENTITY_NAMES = ("Identity", "Name", "Guid", "DomainName", "Id", "Distinguished
 
 
 class CmdletError(Exception):
-    """A command that failed. `type` is the .NET exception, whose name clients go by."""
+    """A failed command. `type` is the .NET exception, whose name clients check."""
 
     def __init__(self, message: str, type_name: str, status: int = 400, subject: str = "") -> None:
         super().__init__(message)
@@ -71,13 +71,13 @@ class Command:
     parameters: Mapping[str, Any]
 
     def get_parameter(self, name: str) -> Any:
-        """A parameter's value; null and the empty text count as not given."""
+        """A parameter's value; null and the empty string count as absent."""
         value = self.parameters.get(name)
         return None if value == "" else value
 
     @property
     def line(self) -> str:
-        """What faults are matched against: the cmdlet, the mailbox, the identity."""
+        """The line that faults are matched against: cmdlet, mailbox, identity."""
         about = (self.get_parameter("Mailbox"), self.get_parameter("Identity"))
         return " ".join([self.name, *(str(each) for each in about if each is not None)])
 
@@ -90,13 +90,13 @@ class CmdletResult:
 
 @dataclass(frozen=True, slots=True)
 class Cmdlet:
-    """A cmdlet the sandbox can run, and the parameters it takes besides those all take."""
+    """A cmdlet of the sandbox and its parameters besides the common ones."""
 
     run: Callable[[SimulatedTenant, Command], CmdletResult]
     parameters: frozenset[str] = field(default_factory=frozenset)
 
     def normalize_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Parameters in their own spelling. Raises CmdletError for one that does not exist."""
+        """Parameters in canonical spelling. Raises CmdletError for an unknown one."""
         spelling = {name.casefold(): name for name in (*self.parameters, *COMMON_PARAMETERS)}
         result = {}
         for name, value in parameters.items():
@@ -110,7 +110,7 @@ class Cmdlet:
 
 
 def find_mailbox_owner(tenant: SimulatedTenant, identity: object, group: bool = False) -> Owner:
-    """The one mailbox an identity means. Raises CmdletError for none or several."""
+    """Finds the one mailbox of an identity. Raises CmdletError for none or several."""
     found = [
         owner
         for owner in tenant.find_owners(identity)
@@ -126,7 +126,7 @@ def find_mailbox_owner(tenant: SimulatedTenant, identity: object, group: bool = 
 
 
 def is_exact_match(row: Row | None, identity: object) -> bool:
-    """True when an identity is one of a row's ids or addresses, which no two rows share."""
+    """True if an identity is one of a row's unique ids or addresses."""
     names = ("Guid", "ExternalDirectoryObjectId", "PrimarySmtpAddress", "Identity")
     return row is not None and fold_key(identity) in [fold_key(row.get(name)) for name in names]
 
@@ -136,7 +136,7 @@ def is_group(row: Row | None) -> bool:
 
 
 def find_named_row(rows: Sequence[Row], identity: object) -> Row:
-    """The row of a configuration list an identity means. Raises CmdletError."""
+    """Finds the row of a configuration list by identity. Raises CmdletError."""
     wanted = fold_key(identity)
     for row in rows:
         if wanted in [fold_key(row[name]) for name in IDENTITY_NAMES if row.get(name)]:
@@ -148,7 +148,7 @@ def find_named_row(rows: Sequence[Row], identity: object) -> Row:
 
 
 def limit_rows(rows: Sequence[Row], command: Command) -> Sequence[Row]:
-    """As many rows as ResultSize allows: a thousand where nothing is said, without a word."""
+    """Limits rows to ResultSize: silently to a thousand by default."""
     size = command.get_parameter("ResultSize")
     if size is None:
         return rows[:DEFAULT_RESULT_SIZE]
@@ -164,7 +164,7 @@ def limit_rows(rows: Sequence[Row], command: Command) -> Sequence[Row]:
 def filter_cmdlet_rows(
     tenant: SimulatedTenant, rows: Sequence[Row], command: Command
 ) -> Sequence[Row]:
-    """The rows that RecipientTypeDetails and Filter let through. Raises CmdletError."""
+    """Filters rows by RecipientTypeDetails and Filter. Raises CmdletError."""
     kinds = {
         str(kind).strip().casefold()
         for kind in split_values(command.get_parameter("RecipientTypeDetails"))
@@ -192,7 +192,7 @@ def split_values(value: object) -> Iterable[object]:
 
 
 def get_mailbox(tenant: SimulatedTenant, command: Command) -> CmdletResult:
-    """Get-Mailbox. Without an identity, null and empty included, it lists every mailbox."""
+    """Get-Mailbox. Without an identity, or with a null or empty one, it lists every mailbox."""
     group = is_true(command.get_parameter("GroupMailbox"))
     identity = command.get_parameter("Identity")
     if identity is not None:
@@ -240,7 +240,7 @@ def get_recipient(tenant: SimulatedTenant, command: Command) -> CmdletResult:
 
 
 def find_row_owners(tenant: SimulatedTenant, mailbox: Row) -> list[Owner]:
-    """The owner of a mailbox row, found by the first key it has."""
+    """Finds the owners of a mailbox row by the first key it has."""
     for key in iter_keys(mailbox):
         found = [owner for owner in tenant.find_owners(key) if owner.mailbox is mailbox]
         if found:
@@ -249,7 +249,7 @@ def find_row_owners(tenant: SimulatedTenant, mailbox: Row) -> list[Owner]:
 
 
 def find_rules_owner(tenant: SimulatedTenant, mailbox: object) -> Owner:
-    """Whose inbox rules a mailbox identity means. Raises CmdletError."""
+    """Finds whose inbox rules a mailbox identity means. Raises CmdletError."""
     found = [
         one
         for one in tenant.find_owners(mailbox)
@@ -263,14 +263,14 @@ def find_rules_owner(tenant: SimulatedTenant, mailbox: object) -> Owner:
 
 
 def is_rule(row: Row, identity: object) -> bool:
-    """True when a rule answers to an identity: its own, its number, or its name."""
+    """True if an identity is the rule's own identity, number or name."""
     text = fold_key(identity)
     names = {fold_key(row.get(name)) for name in ("Identity", "RuleIdentity", "Name")}
     return text in names or text.rpartition("\\")[2] in names
 
 
 def get_inbox_rule(tenant: SimulatedTenant, command: Command) -> CmdletResult:
-    """Get-InboxRule: one mailbox a call, hidden rules only when they are asked for."""
+    """Get-InboxRule: one mailbox per call; hidden rules only on request."""
     mailbox, identity = command.get_parameter("Mailbox"), command.get_parameter("Identity")
     if mailbox is None and "\\" in str(identity or ""):
         mailbox = str(identity).rpartition("\\")[0]
@@ -292,7 +292,7 @@ def get_inbox_rule(tenant: SimulatedTenant, command: Command) -> CmdletResult:
 
 
 def get_rows(tenant: SimulatedTenant, command: Command) -> CmdletResult:
-    """Any other Get-*: the rows of the scene, one of them with an identity."""
+    """Any other Get-*: the scene's rows, or the one of an identity."""
     rows: Sequence[Row] = tenant.list_rows(command.name)
     identity = command.get_parameter("Identity")
     if identity is not None:
@@ -304,7 +304,7 @@ def get_rows(tenant: SimulatedTenant, command: Command) -> CmdletResult:
 
 
 def get_role_group_member(tenant: SimulatedTenant, command: Command) -> CmdletResult:
-    """Get-RoleGroupMember: of one role group, which must be named."""
+    """Get-RoleGroupMember: one role group, which must be named."""
     identity = command.get_parameter("Identity")
     if identity is None:
         raise build_binding_error(

@@ -1,4 +1,4 @@
-"""Exchange Online's cmdlets that change something."""
+"""Exchange Online's cmdlets that write."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -40,7 +40,7 @@ PURGE_WARNING = "An age limit of 00:00:00 deletes every audit entry of the mailb
 
 
 def read_boolean(command: Command, name: str) -> bool:
-    """A boolean parameter, which must be one: text is not. Raises CmdletError."""
+    """Reads a boolean parameter; text is not accepted. Raises CmdletError."""
     value = command.parameters[name]
     if not isinstance(value, bool):
         raise build_parameter_error(
@@ -51,7 +51,7 @@ def read_boolean(command: Command, name: str) -> bool:
 
 
 def require_identity(command: Command) -> Any:
-    """The identity a write must have. Raises CmdletError."""
+    """The identity that a write must have. Raises CmdletError."""
     identity = command.get_parameter("Identity")
     if identity is None:
         raise build_binding_error(
@@ -63,7 +63,7 @@ def require_identity(command: Command) -> Any:
 def commit_change(
     tenant: SimulatedTenant, command: Command, row: Row, values: Mapping[str, Any], subject: object
 ) -> CmdletResult:
-    """Make a change, note it, and say so when it changed nothing."""
+    """Makes and records a change. Returns a warning if nothing changed."""
     if is_true(command.get_parameter("WhatIf")):
         return CmdletResult()
     idle = all(name in row and row[name] == value for name, value in values.items())
@@ -131,7 +131,7 @@ def build_mailbox_values(tenant: SimulatedTenant, command: Command, mailbox: Row
 
 
 def format_proxy_address(address: object) -> str | None:
-    """A forwarding address with its prefix. Raises CmdletError for what is none."""
+    """A forwarding address with its prefix. Raises CmdletError for an invalid one."""
     if address is None:
         return None
     bare = str(address)[5:] if str(address).casefold().startswith("smtp:") else str(address)
@@ -141,7 +141,7 @@ def format_proxy_address(address: object) -> str | None:
 
 
 def find_recipient_name(tenant: SimulatedTenant, identity: object) -> str | None:
-    """A recipient as ForwardingAddress prints it. Raises CmdletError for one nobody knows."""
+    """A recipient as ForwardingAddress prints it. Raises CmdletError for an unknown one."""
     if identity is None:
         return None
     row = get_recipient(tenant, Command("Get-Recipient", {"Identity": identity})).rows[0]
@@ -152,7 +152,7 @@ def find_recipient_name(tenant: SimulatedTenant, identity: object) -> str | None
 
 
 def find_inbox_rule(tenant: SimulatedTenant, command: Command) -> tuple[Owner, Row]:
-    """The inbox rule a command means: by mailbox and identity, or `mailbox\\identity` alone."""
+    """Finds an inbox rule by mailbox and identity, or by `mailbox\\identity`."""
     identity = require_identity(command)
     mailbox = command.get_parameter("Mailbox") or str(identity).rpartition("\\")[0]
     if not mailbox:
@@ -167,7 +167,7 @@ def find_inbox_rule(tenant: SimulatedTenant, command: Command) -> tuple[Owner, R
 
 
 def switch_inbox_rule(tenant: SimulatedTenant, command: Command) -> CmdletResult:
-    """Disable-InboxRule and Enable-InboxRule. Graph's rule of the same name is the same rule."""
+    """Disable-InboxRule and Enable-InboxRule. Graph's rule of the same name is switched too."""
     owner, row = find_inbox_rule(tenant, command)
     enabled = command.name.startswith("Enable")
     result = commit_change(
@@ -208,9 +208,9 @@ def make_setter(
     single_row: bool = False,
     aliases: tuple[str, ...] = (),
 ) -> Cmdlet:
-    """A Set-* that puts its parameters on a row of its Get-*. `alone`: there is only one row.
+    """Makes a Set-* that sets its parameters on a row of its Get-*.
 
-    `twin` are further names of the same one setting.
+    With `single_row` there is only one row. `aliases` are further properties with the same value.
     """
     names = frozenset(split_words(booleans))
     free = frozenset(split_words(texts))

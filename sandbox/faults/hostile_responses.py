@@ -45,7 +45,7 @@ async def build_hostile_response(
     base: str,
     get_response: Callable[[], Awaitable[HttpResponse]],
 ) -> HttpResponse:
-    """Builds the response of a kind. `wire` is the fault, `base` the prefix of links."""
+    """Builds the response of a kind. `definition` is the fault, `base` the prefix of links."""
     if kind in ("huge", "bomb"):
         size = int(definition.get("bytes", 50_000_000))
         return (

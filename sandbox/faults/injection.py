@@ -116,7 +116,7 @@ class ConnectionDropped(Exception):
 class Fault:
     """One row of the fault table. `skip` and `times` count down; a `times` of None never ends.
 
-    `struck` counts the requests it has hit. `limit` is that of the kind `limit`.
+    `strike_count` counts the requests it has hit. `limit` is set if the kind is `limit`.
     """
 
     kind: str

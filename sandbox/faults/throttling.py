@@ -99,7 +99,7 @@ class ThrottleLimit:
 
 @dataclass(frozen=True, slots=True)
 class KeyedLimit:
-    """A limit with the key of one request. `row` is None for the service's own limits."""
+    """A limit with the key of one request. `fault` is None for the service's own limits."""
 
     limit: ThrottleLimit
     key: Hashable

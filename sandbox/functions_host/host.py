@@ -72,10 +72,10 @@ class Invocation:
 class Host:
     """Hosts the app in `app_dir` with `settings` as its environment.
 
-    `port` 0 takes any free one. `status_file` lets the memory of timers outlive the host.
-    `schedules` False keeps the timers still, so that they run only when asked to. `hiding` is how
-    long after the death of this host another one sees the queue messages it was working on.
-    `signs_in` tells the app that somebody in front of it signs people in.
+    A `port` of 0 picks a free one. `status_file` keeps the status of timers across restarts.
+    Without `timers_enabled`, timers run only on request. `visibility_timeout` is how long after
+    this host's death another instance sees the messages it was processing. `sign_in_enabled` tells
+    the app that a proxy in front of it signs users in.
     """
 
     app_dir: Path

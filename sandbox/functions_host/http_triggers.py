@@ -51,7 +51,7 @@ class FunctionKeys:
 
 @dataclass(frozen=True, slots=True)
 class HttpTriggers:
-    """All routes of an app. `answer` runs a function for a request; `start` starts one by hand."""
+    """All routes. `invoke` runs a function for a request; `start_function` starts one by hand."""
 
     keys: FunctionKeys
     invoke: Callable[[Function, TypedData], Awaitable[InvocationResult]]

@@ -101,7 +101,7 @@ async def hold_message(
 class QueueTriggers:
     """All queues of one app. A queue's client is opened at its first use.
 
-    `hiding` is the visibility timeout of a message: at least a second.
+    `visibility_timeout` hides a message that is being processed; it is at least a second.
     """
 
     host_json: HostJson

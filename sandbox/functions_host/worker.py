@@ -42,7 +42,7 @@ class HostError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """A function's own retry policy: at most `attempts` more runs, -1 for no limit."""
+    """A function's own retry policy: at most `max_retries` further runs, -1 for no limit."""
 
     max_retries: int
     first_delay: timedelta

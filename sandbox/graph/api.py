@@ -1,4 +1,4 @@
-"""Microsoft Graph v1.0, as far as the guards use it: who may call what, errors, and `$batch`.
+"""Microsoft Graph v1.0 as far as the guards use it: routes, permissions, errors and `$batch`.
 
 The roles of each route are application permissions of Microsoft's Graph permissions reference.
 """
@@ -27,7 +27,7 @@ MAILBOX_CONCURRENCY = 4
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row of the table: method, path, who may, and what happens. `*` stands for any segment."""
+    """One row of the table: method, path, roles and handler. `*` matches any segment."""
 
     method: str
     path: str
@@ -129,7 +129,7 @@ ALL_ROLES = frozenset[str]().union(*(route.roles for route in ROUTES)) | {users.
 
 
 def group_routes(routes: tuple[Route, ...]) -> dict[tuple[str, int], list[tuple[Route, list[str]]]]:
-    """Routes by method and number of segments: a path is then compared with two or three."""
+    """Groups routes by method and number of segments, so that a path is compared with few."""
     table: dict[tuple[str, int], list[tuple[Route, list[str]]]] = {}
     for route in routes:
         steps = route.path.split("/")
@@ -141,7 +141,7 @@ ROUTES_BY_SHAPE = group_routes(ROUTES)
 
 
 def find_route(request: HttpRequest) -> tuple[Route, list[str]] | None:
-    """The route of a call and what stands for its stars."""
+    """Finds the route of a request and the values of its stars."""
     segments = request.segments[1:]
     for route, steps in ROUTES_BY_SHAPE.get((request.method, len(segments)), ()):
         stars = [have for have, want in zip(segments, steps, strict=True) if want == "*"]
@@ -151,7 +151,9 @@ def find_route(request: HttpRequest) -> tuple[Route, list[str]] | None:
 
 
 class Graph:
-    """The service. `latency` in seconds; `seen` is told of every inner request and its status."""
+    """The service. `latency` is in seconds; `on_request` receives every inner request with its
+    status.
+    """
 
     name = "graph"
 
@@ -170,11 +172,11 @@ class Graph:
         self.mailbox_limit = ThrottleLimit(max_concurrent=MAILBOX_CONCURRENCY)
 
     def get_fault_lines(self, request: HttpRequest) -> tuple[str, str]:
-        """What faults are matched against: the path, and the path with its query."""
+        """The lines that faults are matched against: the path, and the path with its query."""
         return f"{request.method} {request.path}", request.line
 
     async def handle_request(self, request: HttpRequest) -> HttpResponse:
-        """One request that came by itself."""
+        """Handles a single request."""
         try:
             request = replace(
                 request, roles=self.entra.authenticate_caller(request, GRAPH_RESOURCES)
@@ -188,7 +190,7 @@ class Graph:
             return to_error_response(trouble)
 
     async def handle_single(self, request: HttpRequest, inner: bool = False) -> HttpResponse:
-        """One request, in a batch or by itself. Never raises GraphError."""
+        """Handles one request, in a batch or alone. Never raises GraphError."""
         try:
             found = find_route(request) if request.segments[0] == "v1.0" else None
             if found is None:
@@ -212,7 +214,7 @@ class Graph:
             return replace(refused, headers={**refused.headers, **trouble.headers})
 
     def build_refusal(self, route: Route) -> GraphError:
-        """The directory and Outlook refuse a missing role in words of their own."""
+        """Builds the 403 for a missing role; the directory and Outlook word it differently."""
         if route.outlook:
             text = "Access is denied. Check credentials and try again."
             return GraphError(403, "ErrorAccessDenied", text)
@@ -221,7 +223,7 @@ class Graph:
     def list_limits(
         self, request: HttpRequest, owner: Owner | None, inner: bool
     ) -> Iterator[KeyedLimit]:
-        """The limits a request comes under: that of its mailbox, and those of the table."""
+        """The limits of a request: that of its mailbox, and those of the fault table."""
         if owner is not None:
             yield KeyedLimit(self.mailbox_limit, owner)
         if self.tenant.faults.has_limits:
@@ -230,7 +232,7 @@ class Graph:
             )
 
     async def handle_batch(self, request: HttpRequest) -> HttpResponse:
-        """`POST /$batch`: the requests to Outlook go four at a time, the others all at once."""
+        """Handles `POST /$batch`: runs requests to Outlook four at a time, all others at once."""
         try:
             parts = parse_parts(request.json(), BATCH_LIMIT, "/v1.0")
         except (InvalidBatch, MalformedBody) as trouble:
@@ -249,7 +251,7 @@ class Graph:
         return await run_batch(parts, carry, self.batch_count)
 
     async def handle_batch_part(self, request: HttpRequest) -> HttpResponse:
-        """One request of a batch, with the faults meant for such."""
+        """Handles one request of a batch, with the faults for such requests."""
         lines = self.get_fault_lines(request)
         fault = self.tenant.faults.match_fault(self.name, lines, inner=True)
         if fault is None:
@@ -264,7 +266,7 @@ class Graph:
 
 
 def to_error_response(graph_error: GraphError) -> HttpResponse:
-    """An error as Graph prints it."""
+    """Formats an error as Graph does."""
     request = str(uuid4())
     inner = {
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"),

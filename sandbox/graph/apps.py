@@ -1,8 +1,8 @@
 """Apps in Graph: service principals, delegated grants, app role assignments.
 
-A scene may hold `servicePrincipals`, `oauth2PermissionGrants` and `appRoleAssignments`, each a list
-as Graph shows it. A tenant always has Microsoft's APIs and the app under test, which holds the
-roles the scene grants it; where the scene does not list those, they are there all the same.
+A scene may contain `servicePrincipals`, `oauth2PermissionGrants` and `appRoleAssignments`, each a
+list as Graph prints it. Microsoft's APIs and the app under test, with the roles that the scene
+grants it, exist in every tenant, even if the scene does not list them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -58,12 +58,12 @@ UNVERIFIED_PUBLISHER = {"displayName": None, "verifiedPublisherId": None, "added
 
 
 def derive_object_id(*parts: str) -> str:
-    """An id that is the same every time for the same thing."""
+    """Derives a stable id from a name."""
     return str(uuid5(NAMESPACE_URL, "/".join(parts)))
 
 
 def derive_api_id(app_id: str) -> str:
-    """The service principal of one of Microsoft's APIs where a scene does not list it."""
+    """The id of the service principal of a Microsoft API that the scene does not list."""
     return derive_object_id("api", app_id)
 
 
@@ -78,7 +78,9 @@ APP_OBJECT_ID = derive_object_id("app", CLIENT_ID)
 def build_principal(
     object_id: str, app_id: str, name: str, owner: str | None, **more: object
 ) -> Row:
-    """A service principal as Graph shows it; without a verified publisher all of that is null."""
+    """Builds a service principal as Graph prints it; without a verified publisher those fields are
+    null.
+    """
     return {
         "id": object_id,
         "appId": app_id,
@@ -98,7 +100,7 @@ def build_principal(
 
 
 def build_app_assignment(principal_id: str, app_id: str, value: str, **more: object) -> Row:
-    """A role of one of Microsoft's APIs, given to an app."""
+    """Builds the assignment of a Microsoft API's role to an app."""
     role = derive_role_id(app_id, value)
     return {
         "id": derive_object_id("assignment", principal_id, role),
@@ -112,13 +114,13 @@ def build_app_assignment(principal_id: str, app_id: str, value: str, **more: obj
 
 
 def list_own_roles(tenant: SimulatedTenant) -> list[tuple[str, str]]:
-    """The roles the app under test was given, as far as the scene says."""
+    """The roles that the scene grants the app under test."""
     found = [(GRAPH_APP, name) for name in sorted(tenant.get_grants("graph", ()))]
     return found + ([(EXCHANGE_APP, MANAGE_AS_APP)] if tenant.get_grants("exchange", ("",)) else [])
 
 
 def collect_principals(tenant: SimulatedTenant) -> list[Row]:
-    """Every service principal: the scene's, Microsoft's APIs and the app itself."""
+    """Collects all service principals: the scene's, Microsoft's APIs and the app itself."""
     rows = to_rows(tenant.graph.get("servicePrincipals"))
     known = {str(row.get("appId")).casefold() for row in rows}
     there = [
@@ -132,13 +134,15 @@ def collect_principals(tenant: SimulatedTenant) -> list[Row]:
 
 
 def collect_app_assignments(tenant: SimulatedTenant) -> list[Row]:
-    """Every assignment: the scene's, and those of the app itself."""
+    """Collects all assignments: the scene's and the app's own."""
     rows = to_rows(tenant.graph.get("appRoleAssignments"))
     return [*(build_app_assignment(APP_OBJECT_ID, *role) for role in list_own_roles(tenant)), *rows]
 
 
 def list_api_roles(tenant: SimulatedTenant, api: Row) -> list[Row]:
-    """The roles an API lists: the scene's, and those the assignments need by their made-up ids."""
+    """Lists the roles of an API: the scene's, and those that assignments use by their derived
+    ids.
+    """
     own: list[Row] = list(api.get("appRoles") or ())
     app_id = str(api.get("appId"))
     if app_id not in APIS or api["id"] != derive_api_id(app_id):
@@ -172,7 +176,7 @@ def build_apps_page(
     rows: Sequence[Row],
     names: Iterable[str] = (),
 ) -> HttpResponse:
-    """A page of a collection."""
+    """Builds a page of a collection."""
     size = parse_page_size(request, default=100, maximum=999)
     mark = "&".join((what, *names, request.query.get("$filter", "")))
     token = request.query.get("$skiptoken")
@@ -195,7 +199,7 @@ def build_apps_page(
 
 
 def parse_principal_select(request: HttpRequest) -> tuple[str, ...]:
-    """The properties of `$select`. Raises GraphError for one that does not exist."""
+    """Parses `$select`. Raises GraphError for an unknown property."""
     names = parse_select(request)
     for name in names:
         if name not in PRINCIPAL_PROPERTIES:
@@ -204,7 +208,7 @@ def parse_principal_select(request: HttpRequest) -> tuple[str, ...]:
 
 
 def filter_app_rows(request: HttpRequest, rows: Sequence[Row]) -> Sequence[Row]:
-    """The rows a `$filter` leaves. Raises GraphError for one that cannot be understood."""
+    """Applies `$filter`. Raises GraphError for an invalid one."""
     try:
         wanted = parse_filter(request.query.get("$filter", ""))
     except InvalidFilter as trouble:
@@ -213,7 +217,7 @@ def filter_app_rows(request: HttpRequest, rows: Sequence[Row]) -> Sequence[Row]:
 
 
 def add_app_roles(tenant: SimulatedTenant, row: Row, names: Iterable[str]) -> Row:
-    """A service principal as it is shown; its roles are looked up only when they are asked for."""
+    """Adds a principal's roles, which are looked up only if selected."""
     return {**row, "appRoles": list_api_roles(tenant, row)} if "appRoles" in names else row
 
 
@@ -228,7 +232,7 @@ def list_principals(tenant: SimulatedTenant, request: HttpRequest) -> HttpRespon
 
 
 def find_principal(tenant: SimulatedTenant, key: str) -> Row:
-    """The service principal a path names by its object id. Raises GraphError when it is not one."""
+    """Finds a service principal by object id. Raises GraphError."""
     for row in collect_principals(tenant):
         if str(row.get("id")).casefold() == key.casefold():
             return row
@@ -246,7 +250,7 @@ def get_principal(tenant: SimulatedTenant, request: HttpRequest, key: str) -> Ht
 
 
 def list_assigned_to(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
-    """`GET /servicePrincipals/{id}/appRoleAssignedTo`: who was given roles of this API."""
+    """`GET /servicePrincipals/{id}/appRoleAssignedTo`: the roles of this API that were granted."""
     api = find_principal(tenant, key)["id"]
     rows = [row for row in collect_app_assignments(tenant) if row.get("resourceId") == api]
     return build_apps_page(tenant, request, f"servicePrincipals('{key}')/appRoleAssignedTo", rows)

@@ -1,7 +1,7 @@
-"""The directory's audit log and its recycle bin, as Graph serves them.
+"""The directory's audit log and its recycle bin.
 
-A scene holds the records as `directoryAudits` and the deleted objects, with their `@odata.type`, as
-`deletedItems`; without them nothing was ever deleted.
+A scene holds audit records as `directoryAudits` and deleted objects, with their `@odata.type`, as
+`deletedItems`. Both are empty by default.
 """
 
 from sandbox.graph.odata import InvalidFilter, parse_filter
@@ -23,7 +23,7 @@ DEFAULT_DELETED_PAGE_SIZE = 100
 def build_directory_page(
     tenant: SimulatedTenant, request: HttpRequest, rows: list[Row], size: int, what: str
 ) -> HttpResponse:
-    """A page of rows; the token belongs to the question it answers."""
+    """Builds a page of rows; its token belongs to the query it continues."""
     mark = f"{what} {request.query.get('$filter', '')}"
     token = request.query.get("$skiptoken")
     if token is None:
@@ -40,7 +40,7 @@ def build_directory_page(
 
 
 def list_audits(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
-    """`GET /auditLogs/directoryAudits`, newest first as it does by itself."""
+    """`GET /auditLogs/directoryAudits`, newest first by default."""
     try:
         wanted = parse_filter(request.query.get("$filter", ""))
     except InvalidFilter as trouble:

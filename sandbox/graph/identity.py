@@ -1,9 +1,9 @@
-"""Entra ID as far as an unattended app sees it: the token endpoint and the managed identity.
+"""Entra ID as an unattended app sees it: the token endpoint and the managed identity.
 
-The chain is the one of production: the managed identity endpoint of App Service hands out a token
-for `api://AzureADTokenExchange`, and the token endpoint takes it as the app's assertion (Microsoft
-Learn: "Configure an application to trust a managed identity"). Tokens are JWTs; their signature is
-an HMAC with a key of this process, so nobody else's token is taken for one.
+The chain is that of production: App Service's managed identity endpoint issues a token for
+`api://AzureADTokenExchange`, which the token endpoint accepts as the app's client assertion
+(Microsoft Learn: "Configure an application to trust a managed identity"). Tokens are JWTs signed
+with an HMAC key of this process, so only its own tokens are valid.
 """
 
 import hmac
@@ -48,7 +48,7 @@ IDENTITY_LIFETIME = 86400
 
 
 class InvalidToken(Exception):
-    """A token that is not good for what it was shown for."""
+    """The token is not valid for this use."""
 
 
 def encode_base64url(value: bytes) -> str:
@@ -60,7 +60,7 @@ def decode_base64url(text: str) -> bytes:
 
 
 class Entra:
-    """The issuer. `base` is the loopback host of the APIs, itself a resource with both roles."""
+    """The token issuer. `base` is the address of the APIs, itself a resource with both roles."""
 
     name = "entra"
 
@@ -79,7 +79,7 @@ class Entra:
     # Tokens ----------------------------------------------------------------------------------
 
     def issue_token(self, audience: str, lifetime: int, **claims: object) -> str:
-        """A token of this tenant. A lifetime below zero makes one that has expired."""
+        """Issues a token of this tenant. A negative lifetime makes an expired one."""
         now = int(time.time())
         payload = {
             "aud": audience,
@@ -100,7 +100,9 @@ class Entra:
         return encode_base64url(hmac.digest(self.key, signing_input.encode(), sha256))
 
     def read_claims(self, token: str) -> dict[str, Any]:
-        """What a token says. Raises Rejected unless it is ours and in date."""
+        """Reads the claims of a token. Raises InvalidToken unless it was issued here and has not
+        expired.
+        """
         claims = self.claims_by_token.get(token)
         if claims is None:
             signed, dot, signature = token.rpartition(".")
@@ -115,7 +117,7 @@ class Entra:
     def authenticate_caller(
         self, request: HttpRequest, audiences: frozenset[str]
     ) -> frozenset[str]:
-        """The roles of whoever sent a request. Raises Rejected."""
+        """The roles of a request's sender. Raises InvalidToken."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.casefold() != "bearer" or not token:
             raise InvalidToken("Access token is empty.")
@@ -125,7 +127,7 @@ class Entra:
         return frozenset(claims.get("roles", ()))
 
     def list_roles(self, resource: str) -> list[str]:
-        """The app roles consented to on a resource, at this moment."""
+        """The app roles currently granted on a resource."""
         roles: set[str] = set()
         if resource in GRAPH_RESOURCES or resource == self.base:
             roles |= self.tenant.get_grants("graph", self.graph_roles)
@@ -165,7 +167,7 @@ class Entra:
         )
 
     def check_token_request(self, tenant: str, form: dict[str, str]) -> HttpResponse | None:
-        """Why a token is not given, in the order Entra looks at things."""
+        """The error of a token request, checked in Entra's order."""
         if not self.tenant.is_tenant(tenant):
             text = f"AADSTS90002: Tenant '{tenant}' not found. Check the tenant id."
             return build_token_error(400, "invalid_request", text)
@@ -187,7 +189,7 @@ class Entra:
         return self.check_client(form)
 
     def check_client(self, form: dict[str, str]) -> HttpResponse | None:
-        """Why the client is not who it says: its secret, or the assertion in its place."""
+        """The error of the client's credential: its secret or its assertion."""
         if "client_assertion" not in form:
             if hmac.compare_digest(form.get("client_secret", "").encode(), self.secret.encode()):
                 return None
@@ -213,7 +215,7 @@ class Entra:
 
 
 def build_token_error(status: int, error: str, description: str) -> HttpResponse:
-    """An error of the token endpoint."""
+    """Builds an error of the token endpoint."""
     number = "".join(filter(str.isdigit, description.partition(":")[0]))
     return HttpResponse(
         status,

@@ -1,7 +1,7 @@
 """Filters and pages over rows, in the two query languages of Microsoft 365.
 
-Graph speaks OData (`accountEnabled eq true`), Exchange OPATH (`AuditEnabled -eq $true`). The
-grammar is one: comparisons joined by not, and, or; only the words differ.
+Graph uses OData (`accountEnabled eq true`), Exchange OPATH (`AuditEnabled -eq $true`). Both share
+one grammar: comparisons joined by not, and, or; only the operators are spelled differently.
 """
 
 import operator
@@ -36,19 +36,19 @@ ORDER_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt,
     "le": operator.le,
 }
-# As many listings are kept as are under way together in any test, and of large ones fewer.
+# Enough listings for the most that any test reads at once; fewer if they are large.
 SNAPSHOTS_KEPT = 256
 LARGE_SNAPSHOTS_KEPT = 8
 ROWS_KEPT = 1_000_000
 
 
 class InvalidFilter(Exception):
-    """A filter that cannot be understood."""
+    """The filter cannot be parsed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A filter ready for use. `operators` are the words it uses, `clauses` its comparisons."""
+    """A parsed filter. `operators` are those it uses, `clause_count` counts its comparisons."""
 
     matches: RowPredicate
     operators: frozenset[str]
@@ -65,7 +65,7 @@ class FilterToken:
 
 
 def tokenize_filter(text: str) -> list[FilterToken]:
-    """Split a filter into words, `-eq` and `eq` alike. Raises BadFilter."""
+    """Splits a filter into tokens, `-eq` and `eq` alike. Raises InvalidFilter."""
     tokens = []
     position = 0
     text = text.rstrip()
@@ -92,7 +92,7 @@ def tokenize_filter(text: str) -> list[FilterToken]:
 
 
 def normalize_value(value: object) -> object:
-    """A value in the form comparisons are made in: folded text, numbers, booleans, None."""
+    """A value in the form that is compared: folded text, numbers, booleans, None."""
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, int | float):
@@ -102,7 +102,7 @@ def normalize_value(value: object) -> object:
 
 
 def is_equal(actual: object, expected: object) -> bool:
-    """Equality as the services see it: any element of a list will do, `smtp:` may be left out."""
+    """Equality as in the services: any element of a list matches, and `smtp:` is optional."""
     if isinstance(actual, list):
         return any(is_equal(part, expected) for part in actual) if actual else expected is None
     left, right = normalize_value(actual), normalize_value(expected)
@@ -121,7 +121,7 @@ def compare_order(actual: object, expected: object, comparator: str) -> bool:
 
 
 def make_comparison(name: str, comparator: str, expected: object) -> RowPredicate:
-    """The test of one comparison; a property a row does not have is null."""
+    """Makes the test of one comparison. A property that a row lacks is null."""
     match comparator:
         case "eq":
             return lambda row: is_equal(row.get(name), expected)
@@ -138,14 +138,14 @@ def make_comparison(name: str, comparator: str, expected: object) -> RowPredicat
 
 
 def to_list(value: object) -> list[Any]:
-    """A value as a list: none, the one, or the list it is."""
+    """A value as a list: empty, one element, or the list itself."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
 
 
 class FilterParser:
-    """Recursive descent over the tokens of one filter."""
+    """A recursive-descent parser of one filter's tokens."""
 
     def __init__(self, text: str) -> None:
         self.tokens = tokenize_filter(text)
@@ -264,7 +264,7 @@ class FilterParser:
 
 
 def bind_variable(variable: str, part: object) -> Mapping[str, Any]:
-    """A lambda's variable with what it stands for: `p/servicePlanId` is a name like any other."""
+    """Binds a lambda's variable: `p/servicePlanId` becomes an ordinary name."""
     if isinstance(part, Mapping):
         return {f"{variable}/{name}": value for name, value in part.items()}
     return {variable: part}
@@ -277,12 +277,12 @@ def combine_predicates(
 
 
 def parse_filter(text: str) -> Filter:
-    """A filter from its text, in either language. Raises BadFilter."""
+    """Parses a filter in either language. Raises InvalidFilter."""
     return FilterParser(text).parse() if text.strip() else MATCH_ALL
 
 
 class Snapshots:
-    """Listings cut in pages. A page's token names a listing that no longer changes under it."""
+    """Listings cut into pages. A page's token identifies a listing that no longer changes."""
 
     def __init__(self) -> None:
         self.listings: OrderedDict[str, tuple[Sequence[Row], str]] = OrderedDict()
@@ -290,7 +290,7 @@ class Snapshots:
         self.row_count = 0
 
     def store_listing(self, name: str, rows: Sequence[Row], query_key: str) -> None:
-        """Remember a listing and forget the oldest ones that are too much."""
+        """Stores a listing and drops the oldest ones beyond the limit."""
         self.listings[name] = (rows, query_key)
         self.row_count += len(rows)
         while len(self.listings) > (
@@ -302,7 +302,9 @@ class Snapshots:
     def cut_page(
         self, rows: Sequence[Row], size: int, query_key: str, name: str = "", start: int = 0
     ) -> tuple[Sequence[Row], str]:
-        """One page and the token of the next, empty at the end. `mark` ties it to its question."""
+        """One page and the token of the next, empty at the end. `query_key` ties it to its
+        query.
+        """
         part = rows[start : start + size]
         if start + size >= len(rows):
             return part, ""
@@ -313,7 +315,7 @@ class Snapshots:
         return part, urlsafe_b64encode(f"{name}.{start + size}".encode()).decode().rstrip("=")
 
     def resume_listing(self, token: str, size: int, query_key: str) -> tuple[Sequence[Row], str]:
-        """The page a token stands for. Raises KeyError for one that answers another question."""
+        """The page of a token. Raises KeyError if the token belongs to another query."""
         try:
             name, start = urlsafe_b64decode(token + "==").decode().split(".")
             rows, known = self.listings[name]

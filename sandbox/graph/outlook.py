@@ -38,7 +38,9 @@ NO_MAILBOX = (
 
 
 def require_mailbox_owner(tenant: SimulatedTenant, key: str) -> Owner:
-    """Whose mailbox a path means. Raises GraphError for nobody, and for one without a mailbox."""
+    """Finds whose mailbox a path means. Raises GraphError for nobody or for one without a
+    mailbox.
+    """
     owner = tenant.find_outlook_owner(key)
     if owner is None:
         raise build_missing_resource_error(key)
@@ -55,7 +57,7 @@ def build_missing_item_error() -> GraphError:
 
 
 def drop_nulls(value: Any) -> Any:
-    """A part of a rule as Graph prints it: what is not set is left out."""
+    """Drops the null properties of a part of a rule, as Graph does."""
     if isinstance(value, dict):
         return {name: drop_nulls(part) for name, part in value.items() if part is not None}
     if isinstance(value, list):
@@ -64,7 +66,7 @@ def drop_nulls(value: Any) -> Any:
 
 
 def project_rule(tenant: SimulatedTenant, names: Sequence[str], row: Row) -> Row:
-    """A rule with the properties that were selected, all of them where none were."""
+    """Projects a rule to the selected properties, or to all of them."""
     known = tenant.read_row(row)
     return {
         name: drop_nulls(known[name])
@@ -74,7 +76,7 @@ def project_rule(tenant: SimulatedTenant, names: Sequence[str], row: Row) -> Row
 
 
 def list_visible_rules(owner: Owner) -> list[Row]:
-    """The rules Graph shows: a hidden one is only seen by Exchange."""
+    """The rules that Graph lists; only Exchange lists hidden ones."""
     return [row for row in owner.rules or () if not is_true(row.get("@sandbox.hidden"))]
 
 
@@ -113,7 +115,7 @@ def find_writable_rule(owner: Owner, rule_id: str) -> Row:
 def change_rule(
     tenant: SimulatedTenant, request: HttpRequest, key: str, rule_id: str
 ) -> HttpResponse:
-    """`PATCH` a rule. Exchange's row of the same name is the same rule, so it changes too."""
+    """`PATCH` of a rule. Also changes Exchange's row of the same name, which is the same rule."""
     owner = require_mailbox_owner(tenant, key)
     body = request.json()
     changes = (
@@ -136,19 +138,19 @@ def change_rule(
 
 
 def find_unique_row(rows: list[Row] | None, name: str, value: object) -> list[Row]:
-    """The one row with a name; none where several have it, since nobody can tell which."""
+    """The one row with a name; None if several share it."""
     found = [row for row in rows or () if row.get(name) == value]
     return found if len(found) == 1 else []
 
 
 def drop_client_rules(owner: Owner) -> None:
-    """Any change of rules by a cmdlet deletes the rules that only Outlook itself understands."""
+    """Deletes the client-side rules, as any change of rules by a cmdlet does."""
     if owner.rules is not None:
         owner.rules[:] = [row for row in owner.rules if not is_true(row.get("isReadOnly"))]
 
 
 def remove_row(rows: list[Row] | None, row: Row) -> None:
-    """Take one row out of a list, and not its equals."""
+    """Removes one row from a list by identity, not by equality."""
     if rows is not None:
         rows[:] = [each for each in rows if each is not row]
 
@@ -166,7 +168,7 @@ def delete_rule(
 
 
 def build_rule_path(owner: Owner, key: str, rule_id: str) -> str:
-    """The address of a rule, by the immutable id of its owner where there is one."""
+    """The address of a rule, with its owner's object id if there is one."""
     owner_id = (owner.user or {}).get("id") or key
     return f"/users/{owner_id}/mailFolders/inbox/messageRules/{rule_id}"
 
@@ -175,14 +177,14 @@ def build_rule_path(owner: Owner, key: str, rule_id: str) -> str:
 
 
 def project_folder(row: Row) -> Row:
-    """A folder as v1.0 shows it: its well-known name is not among its properties."""
+    """Projects a folder as v1.0 does: without its well-known name."""
     return {
         name: value for name, value in strip_private_keys(row).items() if name != "wellKnownName"
     }
 
 
 def list_folders(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
-    """`GET /users/{id}/mailFolders`, ten a page unless `$top` says otherwise."""
+    """`GET /users/{id}/mailFolders`, ten per page unless `$top` says otherwise."""
     owner = require_mailbox_owner(tenant, key)
     size = parse_page_size(request, default=10, maximum=1000)
     hidden_too = request.query.get("includeHiddenFolders", "").casefold() == "true"
@@ -202,7 +204,7 @@ def list_folders(tenant: SimulatedTenant, request: HttpRequest, key: str) -> Htt
 def get_folder(
     tenant: SimulatedTenant, request: HttpRequest, key: str, folder: str
 ) -> HttpResponse:
-    """One folder, by its id or by its well-known name."""
+    """Gets one folder by id or well-known name."""
     owner = require_mailbox_owner(tenant, key)
     for row in owner.folders or ():
         if row.get("id") == folder or str(row.get("wellKnownName")).casefold() == folder.casefold():
@@ -220,7 +222,7 @@ def get_purpose(owner: Owner) -> str:
 
 
 def get_mailbox_settings(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
-    """`GET /users/{id}/mailboxSettings`: of all settings the sandbox knows the purpose alone."""
+    """`GET /users/{id}/mailboxSettings`: the sandbox supports only userPurpose."""
     where = build_context_url(tenant, f"users('{key}')/mailboxSettings")
     return HttpResponse(
         200,

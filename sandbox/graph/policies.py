@@ -1,7 +1,7 @@
-"""Graph's policies of which there is one each, and the organization's own object.
+"""Graph's singleton policies and the organization object.
 
-A policy is one row of the scene (`graph.authorizationPolicy`, as Graph shows it); a scene that says
-nothing of it has that of a tenant somebody has looked after.
+A policy is one row of the scene (`graph.authorizationPolicy`, as Graph prints it). The default is
+that of a well-kept tenant.
 """
 
 from collections.abc import Callable, Mapping
@@ -68,14 +68,14 @@ MAIL_PROPERTIES = frozenset(
 
 
 def get_policy_row(tenant: SimulatedTenant, segment: str) -> Row:
-    """The one row of a policy: the scene's, or a healthy one that is the scene's from now on."""
+    """The row of a policy: the scene's, or a healthy one that becomes the scene's."""
     name = next(one for one in DEFAULT_GRAPH_POLICIES if one.casefold() == segment.casefold())
     row: Row = tenant.graph.setdefault(name, deepcopy(DEFAULT_GRAPH_POLICIES[name]))
     return row
 
 
 def get_policy(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
-    """`GET /policies/{policy}`: an object, never a collection, in v1.0."""
+    """`GET /policies/{policy}`: an object, not a collection, in v1.0."""
     row = get_policy_row(tenant, request.segments[-1])
     names = parse_select(request)
     where = build_context_url(tenant, f"policies/{request.segments[-1]}/$entity")
@@ -86,7 +86,7 @@ def get_policy(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
 
 
 def parse_changes(request: HttpRequest, known: frozenset[str]) -> dict[str, Any]:
-    """The properties to change. Raises GraphError for none, or one that does not exist."""
+    """Parses the properties to change. Raises GraphError for none or an unknown one."""
     body = request.json()
     given = body.items() if isinstance(body, Mapping) else ()
     changes = {name: value for name, value in given if not name.startswith("@odata.")}
@@ -104,7 +104,7 @@ def build_invalid_value_error(name: str, resource: str) -> GraphError:
 
 
 def change_authorization(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
-    """`PATCH /policies/authorizationPolicy`. What is inside of an object is changed one by one."""
+    """`PATCH /policies/authorizationPolicy`. Nested objects are changed property by property."""
     changes = parse_changes(request, AUTHORIZATION_PROPERTIES - {"id"})
     row = get_policy_row(tenant, request.segments[-1])
     for name, value in changes.items():
@@ -120,7 +120,7 @@ def change_authorization(tenant: SimulatedTenant, request: HttpRequest) -> HttpR
 
 
 def check_default_user(value: object) -> Mapping[str, Any]:
-    """Permissions of the default user role, as far as they are given. Raises GraphError."""
+    """Checks the given permissions of the default user role. Raises GraphError."""
     if not isinstance(value, Mapping):
         raise build_invalid_value_error(DEFAULT_USER_PROPERTY, "authorizationPolicy")
     for name, inner in value.items():
@@ -135,7 +135,7 @@ def check_default_user(value: object) -> Mapping[str, Any]:
 
 
 def find_organization(tenant: SimulatedTenant, key: str) -> Row:
-    """The organization a path names. Raises GraphError for any other."""
+    """Finds the organization of a path. Raises GraphError for any other."""
     for row in tenant.graph["organization"]:
         if str(row.get("id")).casefold() == key.casefold():
             found: Row = row
@@ -154,7 +154,7 @@ def get_organization(tenant: SimulatedTenant, request: HttpRequest, key: str) ->
 
 
 def change_organization(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
-    """`PATCH /organization/{id}`: the addresses for notices, and the privacy profile as a whole."""
+    """`PATCH /organization/{id}`: the notification addresses and the whole privacy profile."""
     changes = parse_changes(request, MAIL_PROPERTIES | {"privacyProfile"})
     for name, value in changes.items():
         if name in MAIL_PROPERTIES:

@@ -1,8 +1,8 @@
-"""Entra's report on registered sign-in methods, as Graph serves it.
+"""Entra's report on registered authentication methods.
 
-Where a scene has no `userRegistrationDetails`, everybody enabled has a strong second factor. The
-report leaves out disabled accounts, and a tenant without Entra ID P1 (its organization carries
-`"@sandbox.premium": false`) is refused it.
+Without `userRegistrationDetails` in the scene, every enabled account has a strong second factor.
+The report omits disabled accounts, and a tenant without Entra ID P1 (`"@sandbox.premium": false` on
+its organization) is refused.
 """
 
 from sandbox.graph.odata import InvalidFilter, parse_filter
@@ -30,7 +30,7 @@ REGISTRATION_PROPERTIES = split_words(
 
 
 def build_report_row(user: Row) -> Row:
-    """A well-kept account's row of the report."""
+    """The report's row of a well-kept account."""
     guest = str(user.get("userType") or "Member").casefold() == "guest"
     return {
         "id": user.get("id"),
@@ -53,7 +53,7 @@ def build_report_row(user: Row) -> Row:
 
 
 def list_report_rows(tenant: SimulatedTenant) -> list[Row]:
-    """The rows of the report: the scene's, or one for every account that is enabled."""
+    """The report's rows: the scene's, or one per enabled account."""
     if "userRegistrationDetails" in tenant.graph:
         return [strip_private_keys(row) for row in to_rows(tenant.graph["userRegistrationDetails"])]
     users = tenant.graph["users"]
@@ -61,7 +61,7 @@ def list_report_rows(tenant: SimulatedTenant) -> list[Row]:
 
 
 def is_premium(tenant: SimulatedTenant) -> bool:
-    """True for a tenant with Entra ID P1, as every scene is that does not deny it."""
+    """True for a tenant with Entra ID P1, the default."""
     return all(row.get("@sandbox.premium", True) for row in tenant.graph["organization"])
 
 

@@ -1,6 +1,7 @@
-"""The part of Graph that knows who administers: role assignments, PIM, groups.
+"""Administrators in Graph: role assignments, PIM and groups.
 
-Groups hold the ids of their direct members; what is transitive is followed here, round cycles too.
+Groups list the ids of their direct members; transitive members are resolved here, through cycles
+too.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,7 +37,7 @@ UNLICENSED_MESSAGE = (
 def build_roles_page(
     tenant: SimulatedTenant, request: HttpRequest, what: str, rows: Sequence[Row]
 ) -> HttpResponse:
-    """A collection in pages. Raises GraphError for a token of another question."""
+    """Builds a page of a collection. Raises GraphError for a token of another query."""
     size = parse_page_size(request, default=100, maximum=999)
     mark = f"{request.path}?{request.query.get('$filter', '')}"
     token = request.query.get("$skiptoken")
@@ -58,7 +59,7 @@ def build_roles_page(
 
 
 def filter_role_rows(request: HttpRequest, rows: Iterable[Row]) -> list[Row]:
-    """The rows `$filter` lets through. Raises GraphError."""
+    """Applies `$filter`. Raises GraphError."""
     try:
         wanted = parse_filter(request.query.get("$filter", ""))
     except InvalidFilter as trouble:
@@ -67,27 +68,27 @@ def filter_role_rows(request: HttpRequest, rows: Iterable[Row]) -> list[Row]:
 
 
 def strip_principals(request: HttpRequest, rows: Iterable[Row]) -> list[Row]:
-    """The principal of an assignment is told only to whoever expands it."""
+    """Removes the principal of an assignment unless it is expanded."""
     if request.query.get("$expand", "").casefold() == "principal":
         return list(rows)
     return [{name: value for name, value in row.items() if name != "principal"} for row in rows]
 
 
 def require_pim(tenant: SimulatedTenant) -> None:
-    """Raise GraphError in a tenant without PIM: that it has none is told as a bad request."""
+    """Raises GraphError in a tenant without PIM, which Graph reports as a bad request."""
     if tenant.scene.get("@sandbox.entraP2") is False:
         raise GraphError(400, "AadPremiumLicenseRequired", UNLICENSED_MESSAGE)
 
 
 def list_role_assignments(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
-    """`GET /roleManagement/directory/roleAssignments`: roles in force."""
+    """`GET /roleManagement/directory/roleAssignments`: active roles."""
     rows = filter_role_rows(request, tenant.graph["roleAssignments"])
     what = "roleManagement/directory/roleAssignments"
     return build_roles_page(tenant, request, what, strip_principals(request, rows))
 
 
 def list_eligible_roles(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
-    """`GET .../roleEligibilityScheduleInstances`: roles that may be activated. Needs P2."""
+    """`GET .../roleEligibilityScheduleInstances`: roles that can be activated. Needs P2."""
     require_pim(tenant)
     rows = filter_role_rows(request, tenant.graph["roleEligibilityScheduleInstances"])
     what = "roleManagement/directory/roleEligibilityScheduleInstances"
@@ -95,7 +96,9 @@ def list_eligible_roles(tenant: SimulatedTenant, request: HttpRequest) -> HttpRe
 
 
 def list_group_eligibility(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
-    """`GET .../group/eligibilityScheduleInstances`: who may activate a membership. Needs P2."""
+    """`GET .../group/eligibilityScheduleInstances`: group memberships that can be activated. Needs
+    P2.
+    """
     require_pim(tenant)
     if "$filter" not in request.query:
         raise build_bad_request("The query must be filtered by groupId or principalId.")
@@ -107,7 +110,7 @@ def list_group_eligibility(tenant: SimulatedTenant, request: HttpRequest) -> Htt
 
 
 def find_group(tenant: SimulatedTenant, key: str) -> Row:
-    """The group of an id. Raises GraphError."""
+    """Finds a group by id. Raises GraphError."""
     for row in tenant.graph["groups"]:
         if fold_key(row.get("id")) == fold_key(key):
             return dict(row)
@@ -125,7 +128,7 @@ def get_group(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpRe
 
 
 def iter_members(groups: Mapping[str, Row], key: str) -> Iterator[str]:
-    """The ids of everything in a group, in groups in it, and so on; each once."""
+    """The ids of all transitive members of a group, each once."""
     waiting, seen = [key], {key}
     while waiting:
         for one in map(fold_key, groups.get(waiting.pop(), {}).get("members") or ()):
@@ -142,7 +145,7 @@ def index_groups(tenant: SimulatedTenant) -> dict[str, Row]:
 def list_transitive_members(
     tenant: SimulatedTenant, request: HttpRequest, key: str
 ) -> HttpResponse:
-    """`GET /groups/{id}/transitiveMembers`. Hidden ones are left out without a word."""
+    """`GET /groups/{id}/transitiveMembers`. Hidden members are omitted silently."""
     group, groups = find_group(tenant, key), index_groups(tenant)
     hidden = (
         fold_key(group.get("visibility")) == "hiddenmembership"
@@ -158,9 +161,9 @@ def list_transitive_members(
 def list_transitive_memberships(
     tenant: SimulatedTenant, request: HttpRequest, key: str
 ) -> HttpResponse:
-    """`GET /users/{id}/transitiveMemberOf`: groups, and the roles they and the user hold.
+    """`GET /users/{id}/transitiveMemberOf`: groups, and the roles that they and the user hold.
 
-    A role within a part of the directory, or one the tenant made itself, is not among them.
+    Roles scoped to a part of the directory and custom roles are omitted.
     """
     _, user = find_user(tenant, key)
     own, groups = fold_key(user["id"]), index_groups(tenant)

@@ -1,4 +1,4 @@
-"""The directory side of Graph: users, domains, the organization and its licences."""
+"""The directory in Graph: users, domains, the organization and its licences."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -56,7 +56,7 @@ NEEDS_HEADER_MESSAGE = (
 
 
 class GraphError(Exception):
-    """An answer that is an error, in Graph's shape."""
+    """An error response in Graph's format."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -77,14 +77,14 @@ def build_bad_request(message: str) -> GraphError:
 
 
 def parse_select(request: HttpRequest) -> tuple[str, ...]:
-    """The properties of `$select`, none when it is absent."""
+    """Parses `$select`, empty if absent."""
     return tuple(
         name.strip() for name in request.query.get("$select", "").split(",") if name.strip()
     )
 
 
 def parse_user_select(request: HttpRequest) -> tuple[str, ...]:
-    """The properties of a user an answer holds. Raises GraphError for one that does not exist."""
+    """Parses the selected properties of users. Raises GraphError for an unknown one."""
     names = parse_select(request)
     for name in names:
         if name not in USER_PROPERTIES:
@@ -104,7 +104,7 @@ def project_row(row: Row, names: Iterable[str]) -> Row:
 
 
 def parse_page_size(request: HttpRequest, default: int, maximum: int) -> int:
-    """`$top`, or the usual page. Raises GraphError outside 1 to the most allowed."""
+    """Parses `$top`, or the default. Raises GraphError if out of range."""
     text = request.query.get("$top", str(default))
     if not text.isdigit() or not 1 <= int(text) <= maximum:
         raise build_bad_request(
@@ -114,12 +114,12 @@ def parse_page_size(request: HttpRequest, default: int, maximum: int) -> int:
 
 
 def is_advanced(request: HttpRequest) -> bool:
-    """True when a request carries the header that advanced directory queries need."""
+    """True if a request has the header that advanced directory queries need."""
     return request.headers.get("ConsistencyLevel", "").casefold() == "eventual"
 
 
 def parse_user_filter(request: HttpRequest) -> Filter:
-    """The filter of a listing of users. Raises GraphError where Graph would refuse the query."""
+    """Parses a filter of users. Raises GraphError if Graph would refuse the query."""
     try:
         wanted = parse_filter(request.query.get("$filter", ""))
     except InvalidFilter as trouble:
@@ -166,7 +166,7 @@ def find_users(tenant: SimulatedTenant, request: HttpRequest) -> Sequence[Row]:
 
 
 def list_users(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
-    """`GET /users`, in pages. The mark ties a skip token to the query it came from."""
+    """`GET /users`, in pages. A skip token belongs to the query it came from."""
     names = parse_user_select(request)
     size = parse_page_size(request, default=100, maximum=999)
     mark = "&".join((*names, request.query.get("$filter", ""), request.query.get("$orderby", "")))
@@ -199,7 +199,7 @@ def list_users(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
 
 
 def count_users(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
-    """`GET /users/$count`, an advanced query of its own."""
+    """`GET /users/$count`, which is an advanced query."""
     if not is_advanced(request):
         raise build_bad_request("$count is not currently supported.")
     count = str(len(find_users(tenant, request)))
@@ -207,7 +207,7 @@ def count_users(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
 
 
 def find_user(tenant: SimulatedTenant, key: str) -> tuple[Owner, Row]:
-    """The account a path names. Raises GraphError when nobody has it."""
+    """Finds the account of a path. Raises GraphError if there is none."""
     owner = tenant.find_account(key)
     if owner is None or owner.user is None:
         raise build_missing_resource_error(key)
@@ -231,7 +231,9 @@ def get_user(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpRes
 
 
 def change_user(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
-    """`PATCH /users/{id}`: accountEnabled with the narrow permission, the rest with a wide one."""
+    """`PATCH /users/{id}`: accountEnabled needs a narrow permission, other properties a wide
+    one.
+    """
     body = request.json()
     changes = (
         {}
@@ -263,7 +265,9 @@ def change_user(tenant: SimulatedTenant, request: HttpRequest, key: str) -> Http
 
 
 def require_writable(user: Row) -> None:
-    """Raise GraphError for the accounts this app may not change: admins, and those synced."""
+    """Raises GraphError for accounts this app may not change: administrators and synced
+    accounts.
+    """
     if is_true(user.get("@sandbox.protected")):
         raise build_denied_error()
     if is_true(user.get("onPremisesSyncEnabled")):
@@ -271,7 +275,9 @@ def require_writable(user: Row) -> None:
 
 
 def revoke_sessions(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
-    """`POST /users/{id}/revokeSignInSessions`: allowed on synced accounts, not on admins."""
+    """`POST /users/{id}/revokeSignInSessions`: allowed for synced accounts, not for
+    administrators.
+    """
     _, user = find_user(tenant, key)
     if is_true(user.get("@sandbox.protected")):
         raise build_denied_error()
@@ -286,7 +292,7 @@ def revoke_sessions(tenant: SimulatedTenant, request: HttpRequest, key: str) -> 
 
 
 def list_licence_details(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
-    """`GET /users/{id}/licenseDetails`: the scene's, or what the organization's SKUs say."""
+    """`GET /users/{id}/licenseDetails`: the scene's, or derived from the organization's SKUs."""
     owner, user = find_user(tenant, key)
     rows = owner.licences
     if rows is None:
@@ -304,7 +310,7 @@ def list_licence_details(tenant: SimulatedTenant, request: HttpRequest, key: str
 
 
 def list_collection(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
-    """`GET /domains`, `/organization` or `/subscribedSkus`: small, and never paged."""
+    """`GET /domains`, `/organization` or `/subscribedSkus`: small collections without paging."""
     name = {"subscribedskus": "subscribedSkus"}.get(
         request.segments[1].casefold(), request.segments[1].casefold()
     )

@@ -34,40 +34,52 @@ MISTAKES = {
         syntax.check_syntax, "storage.bicep", "param sku", "parma sku", "storage.bicep"
     ),
     "a symbol nobody declared": Mistake(
-        symbols.check_symbols, "app.bicep", "serverFarmId: plan.id", "serverFarmId: plna.id", "plna is not"
+        symbols.check_symbols, "app.bicep", "serverFarmId: plan.id", "serverFarmId: plna.id",
+        "plna is not",
     ),
     "a symbol in a text": Mistake(
-        symbols.check_symbols, "keyvault.bicep", "${vault.properties", "${valt.properties", "valt is not"
+        symbols.check_symbols, "keyvault.bicep", "${vault.properties", "${valt.properties",
+        "valt is not",
     ),
     "a parameter nobody uses": Mistake(
-        symbols.check_symbols, "identity.bicep", "param tags", "param spare string\nparam tags", "spare"
+        symbols.check_symbols, "identity.bicep", "param tags", "param spare string\nparam tags",
+        "spare",
     ),
     "a variable nobody uses": Mistake(
-        symbols.check_symbols, "identity.bicep", "param tags", "var spare = 1\nparam tags", "spare is not"
+        symbols.check_symbols, "identity.bicep", "param tags", "var spare = 1\nparam tags",
+        "spare is not",
     ),
     "a parameter a module is not given": Mistake(
-        symbols.check_symbols, "main.bicep", "    sku: storageSku\n", "", "storage.bicep is not given sku"
+        symbols.check_symbols, "main.bicep", "    sku: storageSku\n", "",
+        "storage.bicep is not given sku",
     ),
     "a parameter a module does not have": Mistake(
-        symbols.check_symbols, "main.bicep", "    sku: storageSku", "    skew: storageSku", "parameter skew"
+        symbols.check_symbols, "main.bicep", "    sku: storageSku", "    skew: storageSku",
+        "parameter skew",
     ),
     "an output a module does not have": Mistake(
-        symbols.check_symbols, "main.bicep", "outputs.packageContainer", "outputs.package", "no output"
+        symbols.check_symbols, "main.bicep", "outputs.packageContainer", "outputs.package",
+        "no output",
     ),
     "a module file that is not there": Mistake(
-        symbols.check_symbols, "main.bicep", "'roles.bicep'", "'rolls.bicep'", "no module file rolls.bicep"
+        symbols.check_symbols, "main.bicep", "'roles.bicep'", "'rolls.bicep'",
+        "no module file rolls.bicep",
     ),
     "a key a variable does not have": Mistake(
-        symbols.check_symbols, "roles.bicep", "roles.keyVaultSecretsUser", "roles.keyVaultUser", "has no"
+        symbols.check_symbols, "roles.bicep", "roles.keyVaultSecretsUser", "roles.keyVaultUser",
+        "has no",
     ),
     "a nested resource that is not there": Mistake(
-        symbols.check_symbols, "storage.bicep", "::package.name", "::packages.name", "no nested resource"
+        symbols.check_symbols, "storage.bicep", "::package.name", "::packages.name",
+        "no nested resource",
     ),
     "a function that does not exist": Mistake(
-        symbols.check_symbols, "alerts.bicep", "trim(address)", "strip(address)", "there is no function"
+        symbols.check_symbols, "alerts.bicep", "trim(address)", "strip(address)",
+        "there is no function",
     ),
     "a loop variable outside its loop": Mistake(
-        symbols.check_symbols, "network.bicep", "token}'\n  location: location\n  tags: tags\n  sku",
+        symbols.check_symbols, "network.bicep",
+        "token}'\n  location: location\n  tags: tags\n  sku",
         "token}${endpoint.name}'\n  location: location\n  tags: tags\n  sku", "endpoint is not",
     ),
     "a loop in a condition": Mistake(
@@ -83,7 +95,8 @@ MISTAKES = {
         symbols.check_symbols, "alerts.bicep", "app-silent.kql", "app-dead.kql", "there is no file"
     ),
     "a name declared twice": Mistake(
-        symbols.check_symbols, "roles.bicep", "param principalId string", "param principalId string\n"
+        symbols.check_symbols, "roles.bicep", "param principalId string",
+        "param principalId string\n",
         "param principalId string", "declared twice",
     ),
     "a secret in an output": Mistake(
@@ -98,7 +111,8 @@ MISTAKES = {
         "param teamsWebhookUrl string = 'https://x'", "secret with a default",
     ),
     "a misspelt property": Mistake(
-        shapes.check_shapes, "storage.bicep", "allowSharedKeyAccess", "allowSharedKeyAcces", "no such"
+        shapes.check_shapes, "storage.bicep", "allowSharedKeyAccess", "allowSharedKeyAcces",
+        "no such",
     ),
     "a misspelt property deep inside": Mistake(
         shapes.check_shapes, "app.bicep", "instanceMemoryMB", "instanceMemoryMb", "no such property"
@@ -114,10 +128,12 @@ MISTAKES = {
         shapes.check_shapes, "storage.bicep", "'StorageV2'", "'StorageV9'", "is none of"
     ),
     "a number in quotes": Mistake(
-        shapes.check_shapes, "app.bicep", "instanceMemoryMB: 2048", "instanceMemoryMB: '2048'", "is int"
+        shapes.check_shapes, "app.bicep", "instanceMemoryMB: 2048", "instanceMemoryMB: '2048'",
+        "is int",
     ),
     "a flag in quotes": Mistake(
-        shapes.check_shapes, "keyvault.bicep", "PurgeProtection: true", "PurgeProtection: '1'", "is bool"
+        shapes.check_shapes, "keyvault.bicep", "PurgeProtection: true", "PurgeProtection: '1'",
+        "is bool",
     ),
     "an object where a list is expected": Mistake(
         shapes.check_shapes, "network.bicep", "groupIds: [endpoint.service]",
@@ -133,13 +149,16 @@ MISTAKES = {
         shapes.check_shapes, "signin.bicep", "redirectUris", "redirectUrls", "no such property"
     ),
     "a misspelt property of the authentication in front": Mistake(
-        shapes.check_shapes, "auth.bicep", "requireAuthentication", "requiresAuthentication", "no such"
+        shapes.check_shapes, "auth.bicep", "requireAuthentication", "requiresAuthentication",
+        "no such",
     ),
     "an app registration without a name": Mistake(
-        shapes.check_shapes, "entra.bicep", "  uniqueName: uniqueName\n", "", ".uniqueName: is required"
+        shapes.check_shapes, "entra.bicep", "  uniqueName: uniqueName\n", "",
+        ".uniqueName: is required",
     ),
     "a version whose types are not known": Mistake(
-        shapes.check_shapes, "storage.bicep", "storageAccounts@2025-01-01", "storageAccounts@2019-01-01",
+        shapes.check_shapes, "storage.bicep", "storageAccounts@2025-01-01",
+        "storageAccounts@2019-01-01",
         "is not 2025-01-01",
     ),
     "a resource type that does not exist": Mistake(
@@ -147,17 +166,21 @@ MISTAKES = {
         "neither azmcp",
     ),
     "a secret written into the parameters": Mistake(
-        documents.check_documents, "main.parameters.json", "${TEAMS_WEBHOOK_URL}", "https://x", "is a secret"
+        documents.check_documents, "main.parameters.json", "${TEAMS_WEBHOOK_URL}", "https://x",
+        "is a secret",
     ),
     "a parameter main.bicep does not have": Mistake(
-        documents.check_documents, "main.parameters.json", '"alertEmails"', '"alertMails"', "alertMails"
+        documents.check_documents, "main.parameters.json", '"alertEmails"', '"alertMails"',
+        "alertMails",
     ),
     "an output azd would take for a wish": Mistake(
-        documents.check_documents, "main.bicep", "output KEY_VAULT_NAME", "output EXISTING_CLIENT_ID",
+        documents.check_documents, "main.bicep", "output KEY_VAULT_NAME",
+        "output EXISTING_CLIENT_ID",
         "EXISTING_CLIENT_ID is an output too",
     ),
     "JSON with a comma too many": Mistake(
-        documents.check_documents, "workbook.json", '"version": "Notebook/1.0",', '"version": "N",,',
+        documents.check_documents, "workbook.json", '"version": "Notebook/1.0",',
+        '"version": "N",,',
         "workbook.json",
     ),
     "a workbook query without a time range": Mistake(
@@ -165,10 +188,12 @@ MISTAKES = {
         '"timeContext": "x"', "does not ask",
     ),
     "an extension nobody configured": Mistake(
-        documents.check_documents, "bicepconfig.json", "microsoftGraphV1", "microsoftGraph", "no extension"
+        documents.check_documents, "bicepconfig.json", "microsoftGraphV1", "microsoftGraph",
+        "no extension",
     ),
     "an app azd cannot find": Mistake(
-        documents.check_documents, "app.bicep", "'azd-service-name': 'exoguard'", "'azd-service-name': 'x'",
+        documents.check_documents, "app.bicep", "'azd-service-name': 'exoguard'",
+        "'azd-service-name': 'x'",
         "has no service",
     ),
 }  # fmt: skip

@@ -90,6 +90,10 @@ def test_the_ways_in_are_those_of_the_setting() -> None:
 
 @pytest.mark.parametrize("name", ["app", "auth", "main", "signin"])
 def test_no_secret_is_made_for_the_sign_in(name: str) -> None:
-    texts = [node.plain or "" for entry in read_bicep(name).declarations for node in walk_nodes(entry)
-             if isinstance(node, Text)]  # fmt: skip
+    texts = [
+        node.plain or ""
+        for entry in read_bicep(name).declarations
+        for node in walk_nodes(entry)
+        if isinstance(node, Text)
+    ]
     assert not any("PROVIDER_AUTHENTICATION_SECRET" in text for text in texts)

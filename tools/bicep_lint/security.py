@@ -190,4 +190,4 @@ def match_reasons(findings: list[CheckovFinding]) -> Iterator[str]:
         if entry.check not in reasons:
             yield f"security: {entry.file}: {entry.resource}: {entry.name} ({entry.check})"
     for check_id in sorted(reasons.keys() - {entry.check for entry in findings}):
-        yield f"security: {ACCEPTED_FINDINGS.name}: nothing needs the reason for {check_id} any more"
+        yield f"security: {ACCEPTED_FINDINGS.name}: the reason for {check_id} is no longer needed"

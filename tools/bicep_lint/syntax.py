@@ -26,7 +26,10 @@ def check_syntax(folder: Path) -> Iterator[str]:
         for path in paths:
             alone = run_pycep([path])
             if alone is None:
-                yield f"syntax: {path.name}: not parsed within {TIMEOUT_SECONDS} s; is a quote missing?"
+                yield (
+                    f"syntax: {path.name}: not parsed within {TIMEOUT_SECONDS} s; "
+                    "is a quote missing?"
+                )
             else:
                 yield from add_file_names(alone)
     else:
