@@ -1,8 +1,7 @@
-"""What the runs of a guard say about each day: how often it looked, and how much it saw. Pure.
+"""The coverage of each day, from a guard's run documents: how many scans, how complete. Pure.
 
-Documents of runs are read as something strange: an older version may have written them, or a run
-that had no more to say. One that lacks what is needed is counted as unreadable, and nothing is
-concluded from it.
+Another version may have written a document, or a run that ended early. A document that lacks a
+needed field counts as unreadable.
 """
 
 import re
@@ -15,7 +14,7 @@ from core.ncrontab import CronSchedule
 from core.sanitize import sanitize_text
 
 RUN_ID = re.compile(r"(\d{14})-[0-9a-f]{8}")
-# "queued", "busy" and "off" are known of a run that somebody asked for and that did not look.
+# A requested run that did not scan is "queued", "running", "busy" or "off".
 IDLE_STATUSES = frozenset({"busy", "off", "queued", "running"})
 SCAN_STATUSES = frozenset({"done", "in-progress"})
 MAX_COUNT = 10**9
@@ -25,7 +24,7 @@ ONE_DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class RunCoverage:
-    """What one document says. `share` is how much was read, from 0 to 1."""
+    """The coverage of one run. `share` is the fraction read, 0 to 1."""
 
     status: str
     share: float = 0.0
@@ -34,7 +33,7 @@ class RunCoverage:
 
 
 def read_document_count(document: Mapping[str, object], name: str) -> int | None:
-    """A whole number that can be one."""
+    """A count of a document; None if it is not a valid one."""
     value = document.get(name)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_COUNT:
         return None
@@ -42,7 +41,7 @@ def read_document_count(document: Mapping[str, object], name: str) -> int | None
 
 
 def parse_run_coverage(document: Mapping[str, object]) -> RunCoverage | None:
-    """A document understood; None when it says too little."""
+    """The coverage that a document describes; None if it lacks a needed field."""
     status = document.get("status")
     if not isinstance(status, str):
         return None
@@ -65,12 +64,12 @@ def parse_run_coverage(document: Mapping[str, object]) -> RunCoverage | None:
 
 
 def compute_read_share(seen: int, population: int) -> float:
-    """How much was read, rounded down: only all of it is 1. Of nothing, all."""
+    """Fraction read, rounded down so that only a complete scan is 1; 1 if there were no objects."""
     return min(seen * 10_000 // population, 10_000) / 10_000 if population else 1.0
 
 
 def parse_run_start(document: Mapping[str, object]) -> datetime | None:
-    """When a run began, or was asked for: its id says it, or else its document."""
+    """When a run started or was requested, from its id or else from its document."""
     run = document.get("run")
     number = RUN_ID.fullmatch(run) if isinstance(run, str) else None
     try:
@@ -85,7 +84,7 @@ def parse_run_start(document: Mapping[str, object]) -> datetime | None:
 
 @dataclass(slots=True)
 class DailyCoverage:
-    """The runs of one day, as far as they have been taken in."""
+    """The runs of one day."""
 
     run_count: int = 0
     finished_count: int = 0
@@ -99,7 +98,7 @@ class DailyCoverage:
     unavailable_sources: set[str] = field(default_factory=set)
 
     def add_run(self, run: RunCoverage | None) -> None:
-        """One more run."""
+        """Count a run."""
         self.run_count += 1
         if run is None:
             self.unreadable_count += 1
@@ -111,7 +110,7 @@ class DailyCoverage:
             self.add_scan(run)
 
     def add_scan(self, run: RunCoverage) -> None:
-        """One more run that looked at the tenant; of a look that goes on, no share is known yet."""
+        """Count a run that scanned the tenant. An unfinished scan has no share yet."""
         self.unavailable_sources |= run.unavailable_sources
         if run.status != "done":
             self.unfinished_count += 1
@@ -126,7 +125,7 @@ class DailyCoverage:
         )
 
     def list_unavailable_sources(self) -> list[str]:
-        """What could not be read at all in some run of the day."""
+        """The sources that some run of the day could not read at all."""
         names = sorted({sanitize_text(name) for name in self.unavailable_sources})
         more = len(names) - MAX_SOURCES
         return [*names[:MAX_SOURCES], *([f"and {more} more"] if more > 0 else [])]
@@ -134,7 +133,7 @@ class DailyCoverage:
 
 @dataclass(slots=True)
 class CoveragePeriod:
-    """The days of a period. `strays` are documents that cannot be put on any of them."""
+    """The days of a period. `undated_count` counts documents without a usable time."""
 
     since: datetime
     until: datetime
@@ -142,7 +141,7 @@ class CoveragePeriod:
     undated_count: int = 0
 
     def add_document(self, document: Mapping[str, object]) -> None:
-        """One more document."""
+        """Count a run document."""
         moment = parse_run_start(document)
         if moment is None or not self.since <= moment < self.until:
             self.undated_count += 1
@@ -152,10 +151,10 @@ class CoveragePeriod:
     def iter_days(
         self, retained_since: datetime, created_at: datetime
     ) -> Iterator[tuple[datetime, DailyCoverage]]:
-        """Every day there is something to say of: with runs, or with none where there should be.
+        """The days with runs, and those without that should have had some.
 
-        What began before `kept` may have been removed, so there a day without runs says nothing;
-        nor does one that has not begun when the export is `made`.
+        A day before `retained_since` or after `created_at` without runs proves nothing and is left
+        out.
         """
         start = self.since
         while start < self.until:
@@ -166,7 +165,7 @@ class CoveragePeriod:
 
 
 def count_due_runs(cron: CronSchedule, start: datetime, created_at: datetime) -> int:
-    """How often a schedule comes due on a day, up to a moment."""
+    """How often a schedule is due on a day, up to `created_at`."""
     if not cron.allows_day(start):
         return 0
     if created_at >= start + ONE_DAY:

@@ -1,4 +1,4 @@
-"""The evidence export: reads the ledger guard by guard, and changes nothing."""
+"""Builds the evidence export from the ledger, guard by guard, without writing."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -10,22 +10,22 @@ from core.evidence.records import EvidenceRecord, ExportHeader, list_gap_records
 from core.model.guards import GuardConfig
 from core.ports import Ledger
 
-# The ledger's stretch of runs holds its later end and not its earlier one, to the millisecond; a
-# period is the other way round.
+# The ledger's interval of runs includes its later end and excludes its earlier one, to the
+# millisecond; a period is the other way round.
 LEDGER_RESOLUTION = timedelta(milliseconds=1)
-# Writing down a record takes no turn of the event loop by itself.
+# Writing records never yields to the event loop by itself.
 YIELD_INTERVAL = 200
 
 
 async def collect_evidence(
     ledger: Ledger, configs: Iterable[GuardConfig], header: ExportHeader
 ) -> AsyncIterator[EvidenceRecord]:
-    """Every record of a period, with one guard in memory at a time. Raises LedgerError."""
+    """All records of a period, with one guard in memory at a time. Raises LedgerError."""
     for gap in list_gap_records(header):
         yield gap
-    for duty in sorted(configs, key=lambda duty: duty.guard.name):
-        async for entry in collect_guard_evidence(ledger, duty, header):
-            yield entry
+    for config in sorted(configs, key=lambda config: config.guard.name):
+        async for record in collect_guard_evidence(ledger, config, header):
+            yield record
 
 
 async def collect_guard_evidence(
@@ -37,9 +37,9 @@ async def collect_guard_evidence(
         name, header.since - LEDGER_RESOLUTION, header.until - LEDGER_RESOLUTION
     ):
         days.add_document(document)
-    memory = await ledger.load(name)
-    for entry in list_guard_records(header, config, memory, days):
-        yield entry
+    snapshot = await ledger.load(name)
+    for record in list_guard_records(header, config, snapshot, days):
+        yield record
 
 
 async def export_evidence(
@@ -48,11 +48,11 @@ async def export_evidence(
     header: ExportHeader,
     file_format: ExportFormat,
 ) -> EvidenceExport:
-    """The evidence for a period, ready to be sent or written. Raises LedgerError."""
-    press, number = EvidenceWriter(file_format), 0
-    async for entry in collect_evidence(ledger, configs, header):
-        press.add_record(entry)
+    """The evidence of a period, ready to be sent or written. Raises LedgerError."""
+    writer, number = EvidenceWriter(file_format), 0
+    async for record in collect_evidence(ledger, configs, header):
+        writer.add_record(record)
         number += 1
         if number % YIELD_INTERVAL == 0:
             await asyncio.sleep(0)
-    return press.finish_export(header)
+    return writer.finish_export(header)

@@ -1,12 +1,12 @@
 """The evidence for auditors as a file: JSON Lines or one table, with a digest. Pure.
 
-    head      what the export is about, with the number of records of each type
+    head      what the export covers, with the number of records of each type
     body      the records, guard by guard
     tail      JSON Lines only: the SHA-256 of all bytes before it
 
-The same rows give the same bytes, whenever and by whoever they are asked for; only `made` differs.
-The counts stand at the beginning and the digest goes into a header, so the body is kept until the
-last record is known: compressed, since a hundred thousand cases say much the same.
+The same rows give the same bytes, whoever exports them and when; only `made` differs. The counts
+come first and the digest goes into a header, so the body is buffered until the last record is
+known: compressed, because the records of a hundred thousand cases are much alike.
 """
 
 import base64
@@ -35,7 +35,7 @@ ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 BLOCK_BYTES = 256 * 1024
 JSON_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
-# Every name of every record but the digest, once, in the order of the dictionary.
+# Every field of every record but the digest, once, in the order of RECORD_FIELDS.
 COLUMNS = tuple(
     dict.fromkeys(
         ["record", "schema"]
@@ -45,51 +45,51 @@ COLUMNS = tuple(
 
 COLUMN_POSITIONS = {name: place for place, name in enumerate(COLUMNS)}
 
-# What makes a spreadsheet take a cell for a formula (OWASP: CSV Injection), at the beginning of a
-# cell, or after a semicolon: where the comma is the decimal sign, that begins a cell as well. The
-# full-width signs are taken for the others in some languages. The apostrophe, which is what
-# defuses, is defused itself, so that what it was put before can be told.
+# What makes a spreadsheet treat a cell as a formula (OWASP: CSV Injection), at the start of a cell
+# or after a semicolon, which separates cells in locales with a decimal comma. Some languages treat
+# the full-width signs alike. The escaping apostrophe is escaped itself, so that the original text
+# can be restored.
 FORMULA_START = re.compile("(^|;)(?=[\\s\"]*[=+\\-@'\\t\\r\\n\uff1d\uff0b\uff0d\uff20])")
 
 
 class InvalidPeriod(ValueError):
-    """The dates of an export are not what they should be; the message says what is wrong."""
+    """The period of an export is not valid; the message says why."""
 
 
 class ExportFormat(StrEnum):
-    """How the records are written down."""
+    """The file format of an export."""
 
     JSONL = "jsonl"
     CSV = "csv"
 
     @property
     def media_type(self) -> str:
-        """What the form is called over HTTP: RFC 4180; for JSON Lines the name in common use."""
+        """The media type: RFC 4180 for CSV, the name in common use for JSON Lines."""
         if self is ExportFormat.JSONL:
             return "application/x-ndjson; charset=utf-8"
         return "text/csv; charset=utf-8; header=present"
 
 
 def parse_midnight(text: str, name: str) -> datetime:
-    """The beginning of a day in UTC. Raises BadPeriod."""
+    """The start of a day in UTC. Raises InvalidPeriod."""
     try:
         if not ISO_DATE.fullmatch(text):
             raise ValueError
         return datetime.combine(date.fromisoformat(text), time(), UTC)
     except ValueError:
-        raise InvalidPeriod(f'"{name}" is a date like 2026-01-31, in UTC') from None
+        raise InvalidPeriod(f'"{name}" is not a valid date; use YYYY-MM-DD (UTC)') from None
 
 
 def parse_period(since: str, until: str, now: datetime) -> tuple[datetime, datetime]:
-    """From the beginning of one day up to the beginning of another. Raises BadPeriod."""
+    """A period from the start of one day to the start of another. Raises InvalidPeriod."""
     first, last = parse_midnight(since, "from"), parse_midnight(until, "to")
     if first >= last:
-        raise InvalidPeriod('"to" is a later day than "from", and is not part of the period itself')
+        raise InvalidPeriod('"to" must be after "from"; it is not part of the period')
     if last - first > MAX_PERIOD:
         raise InvalidPeriod(f"an export covers at most {MAX_PERIOD.days} days")
     if last > now + timedelta(days=1):
         latest = (now + timedelta(days=1)).date().isoformat()
-        raise InvalidPeriod(f'"to" is {latest} at the latest: then today is part of the period')
+        raise InvalidPeriod(f'"to" must not be after {latest}, which includes today')
     return first, last
 
 
@@ -109,15 +109,15 @@ def encode_json_line(record: EvidenceRecord) -> bytes:
 
 
 def escape_formula(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    # Only a semicolon needs the whole cell searched, and few cells have one.
+    """A cell that no spreadsheet treats as a formula."""
+    # Only a semicolon requires a search of the whole cell, and few cells have one.
     if ";" not in cell:
         return f"'{cell}" if FORMULA_START.match(cell) else cell
     return FORMULA_START.sub(r"\1'", cell)
 
 
 def format_table_cell(value: object) -> str:
-    """A value as a cell: lists and objects as JSON, nothing as nothing."""
+    """A value as a cell: lists and objects as JSON, None as an empty cell."""
     match value:
         case None:
             return ""
@@ -127,17 +127,17 @@ def format_table_cell(value: object) -> str:
 
 
 def encode_table_line(cells: Iterable[str]) -> bytes:
-    """A row of the table (RFC 4180)."""
+    """A CSV line (RFC 4180)."""
     line = io.StringIO()
     csv.writer(line, lineterminator="\r\n").writerow(cells)
     return line.getvalue().encode()
 
 
 def encode_record(record: EvidenceRecord, file_format: ExportFormat) -> bytes:
-    """A record in one of the forms."""
+    """A record in a file format."""
     if file_format is ExportFormat.JSONL:
         return encode_json_line(record)
-    # Most cells of a row are empty: only those that say something are looked at.
+    # Most cells of a row are empty; only the others are formatted.
     cells = [""] * len(COLUMNS)
     for name, value in record.items():
         cells[COLUMN_POSITIONS[name]] = escape_formula(format_table_cell(value))
@@ -153,20 +153,20 @@ def encode_digest_line(digest: str) -> bytes:
 
 @dataclass(slots=True)
 class SpooledFile:
-    """Lines, kept compressed. `open` are those that are not yet."""
+    """Lines buffered in memory, in compressed blocks. `buffer` is not compressed yet."""
 
     blocks: list[bytes] = field(default_factory=list)
     buffer: bytearray = field(default_factory=bytearray)
 
     def add_line(self, line: bytes) -> None:
-        """One more."""
+        """Append a line."""
         self.buffer += line
         if len(self.buffer) >= BLOCK_BYTES:
             self.blocks.append(zlib.compress(self.buffer, 1))
             self.buffer = bytearray()
 
     def iter_lines(self) -> Iterator[bytes]:
-        """All of them, as they came."""
+        """All lines, in order."""
         for block in self.blocks:
             yield from zlib.decompress(block).splitlines(keepends=True)
         yield from bytes(self.buffer).splitlines(keepends=True)
@@ -174,7 +174,7 @@ class SpooledFile:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceExport:
-    """An export that is complete. `sha256` is that of all its bytes, in hex digits."""
+    """A complete export. `sha256` is the digest of all its bytes, in hexadecimal."""
 
     header: ExportHeader
     file_format: ExportFormat
@@ -185,7 +185,7 @@ class EvidenceExport:
     size: int
 
     def iter_lines(self) -> Iterator[bytes]:
-        """Every line, as often as they are wanted."""
+        """All lines; may be called repeatedly."""
         yield from self.head.splitlines(keepends=True)
         yield from self.body.iter_lines()
         if self.tail:
@@ -193,21 +193,18 @@ class EvidenceExport:
 
     @property
     def file_name(self) -> str:
-        """What to call the file."""
+        """The name of the file."""
         since, until = self.header.since.date(), self.header.until.date()
         return f"exoguard-{since.isoformat()}-{until.isoformat()}.{self.file_format}"
 
     @property
     def repr_digest(self) -> str:
-        """The digest as the header `Repr-Digest` writes it (RFC 9530).
-
-        It holds for the export as it is: with a Content-Encoding the header would be another.
-        """
+        """The digest as a `Repr-Digest` header (RFC 9530), valid without a Content-Encoding."""
         return f"sha-256=:{base64.b64encode(bytes.fromhex(self.sha256)).decode()}:"
 
     @property
     def headers(self) -> dict[str, str]:
-        """What belongs beside the bytes when they are sent over HTTP."""
+        """The HTTP headers of the export."""
         return {
             "Content-Type": self.file_format.media_type,
             "Content-Disposition": f'attachment; filename="{self.file_name}"',
@@ -217,19 +214,19 @@ class EvidenceExport:
 
 @dataclass(slots=True)
 class EvidenceWriter:
-    """Takes records one by one and makes an export of them."""
+    """Collects records one by one into an export."""
 
     file_format: ExportFormat
     body: SpooledFile = field(default_factory=SpooledFile)
     counts: Counter[str] = field(default_factory=Counter)
 
     def add_record(self, record: EvidenceRecord) -> None:
-        """One more record."""
+        """Append a record."""
         self.counts[str(record["record"])] += 1
         self.body.add_line(encode_record(record, self.file_format))
 
     def finish_export(self, header: ExportHeader) -> EvidenceExport:
-        """The export, once all of it is there."""
+        """The export of all records added."""
         counts = {
             name: self.counts[name] for name in RECORD_FIELDS if name not in ("export", "digest")
         }
@@ -250,13 +247,13 @@ class EvidenceWriter:
 
 
 # ----------------------------------------------------------------------------------------------
-# Whether an export is as it was made
+# Verification
 # ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationResult:
-    """What comes of checking an export; `sha256` is that of all its bytes."""
+    """The result of verifying an export; `sha256` is the digest of all its bytes."""
 
     intact: bool
     note: str
@@ -264,34 +261,35 @@ class VerificationResult:
 
 
 def verify_export(lines: Iterable[bytes], digest: str = "") -> VerificationResult:
-    """Compare an export with its own last line, and with a digest that was kept apart from it.
+    """Verify an export against its own last line, and against a digest that was kept elsewhere.
 
-    `lines` are those of a file opened for bytes. `digest` is 64 hex digits or a Repr-Digest header.
-    A table has no last line of its own: without a digest nothing can be said of it. Whoever can
-    write the file can also make its last line anew, so only a digest kept elsewhere shows that.
+    `lines` come from a file opened in binary mode. `digest` is 64 hexadecimal digits or a
+    Repr-Digest header. A CSV file has no digest line, so it cannot be verified without a digest.
+    An attacker who can write the file can also rewrite its last line; only a digest that was kept
+    elsewhere detects that.
     """
-    before, whole, last, first = hashlib.sha256(), hashlib.sha256(), b"", b""
+    before, total, last, first = hashlib.sha256(), hashlib.sha256(), b"", b""
     for line in lines:
         first = first or line[:1]
         before.update(last)
-        whole.update(line)
+        total.update(line)
         last = line
-    found = whole.hexdigest()
-    wanted = parse_sha256(digest) if digest else ""
-    if wanted is None:
-        return VerificationResult(False, "the digest given is no SHA-256", found)
-    if wanted and wanted != found:
-        return VerificationResult(False, "the export is not the one this digest was made of", found)
+    found = total.hexdigest()
+    expected = parse_sha256(digest) if digest else ""
+    if expected is None:
+        return VerificationResult(False, "the digest given is not a SHA-256", found)
+    if expected and expected != found:
+        return VerificationResult(False, "the export does not match the digest given", found)
     if first != b"{":
-        note = "as it was made" if wanted else "a table needs the digest it came with"
-        return VerificationResult(bool(wanted), note, found)
+        note = "unchanged" if expected else "a CSV file can only be verified with its digest"
+        return VerificationResult(bool(expected), note, found)
     if last != encode_digest_line(before.hexdigest()):
-        return VerificationResult(False, "the export was changed, or is not whole", found)
-    return VerificationResult(True, "as it was made", found)
+        return VerificationResult(False, "the export was changed or is incomplete", found)
+    return VerificationResult(True, "unchanged", found)
 
 
 def parse_sha256(digest: str) -> str | None:
-    """A digest as hex digits; None when it is none."""
+    """A digest in hexadecimal; None if it is not a valid one."""
     text = digest.strip()
     if re.fullmatch(r"[0-9a-fA-F]{64}", text):
         return text.lower()

@@ -1,7 +1,7 @@
-"""What an export says: one record for each guard, finding, change, exemption, action and day. Pure.
+"""The records of an export: one for each guard, finding, change, exemption, action and day. Pure.
 
-`FIELDS` is the data dictionary: the names of what each record holds, in order, and their meaning.
-The columns of the table form and the tables of docs/evidence.md are made from it.
+`RECORD_FIELDS` is the data dictionary: the fields of each record in order, with their meaning. The
+columns of the CSV format and the tables of docs/evidence.md are generated from it.
 """
 
 import math
@@ -29,117 +29,116 @@ MAX_DEPTH = 8
 
 EXPORT_FIELDS: Mapping[str, str] = {
     "tenant": "the tenant the app guards, as its settings name it",
-    "from": "the first moment of the period",
-    "to": "the end of the period; this moment is not part of it",
-    "made": "when the export was made; everything is told as it was known then",
+    "from": "the start of the period, inclusive",
+    "to": "the end of the period, exclusive",
+    "made": "when the export was made; it shows what was known then",
     "version": "the version of Exoguard that made it",
     "counts": "how many records of each type follow",
 }
 RECORD_FIELDS: Mapping[str, Mapping[str, str]] = {
     "export": EXPORT_FIELDS,
     "gap": {
-        "what": "the type of record that is missing or may be; `all` for what is yet to come",
-        "from": "the beginning of the stretch",
-        "to": "its end",
-        "why": "why",
+        "what": "the type of record that is or may be missing; `all` for the future",
+        "from": "the start of the gap",
+        "to": "the end of the gap",
+        "why": "why records are missing",
     },
     "guard": {
         "guard": "the guard's name",
         "title": "what it guards",
-        "mode": "how far it may go, at the time of the export: off, alert or enforce",
-        "schedule": "when it runs (NCRONTAB, UTC), at the time of the export",
-        "controls": "recommendations of a public benchmark it speaks of: id, title, benchmark, "
-        "source",
-        "without": "why it speaks of none",
-        "reads": "where it looks: the Graph permissions and Exchange cmdlets it reads by",
-        "checks": "each setting of the tenant that the guard compares, with the source of its value",
-        "not_understood": "rows of its memory that this version cannot read; they are not here",
-        "strays": "documents of runs that do not say when the run was",
+        "mode": "its mode at the time of the export: off, alert or enforce",
+        "schedule": "its schedule at the time of the export (NCRONTAB, UTC)",
+        "controls": "recommendations of a public benchmark it covers: id, title, benchmark, source",
+        "without": "why it covers none",
+        "reads": "the Graph permissions and Exchange cmdlets it reads with",
+        "checks": "each tenant setting that the guard compares, with the source of its value",
+        "not_understood": "rows of its state that this version cannot decode and does not export",
+        "strays": "run documents without a usable start time",
     },
     "finding": {
         "guard": "the guard that found it",
-        "id": "the key of the case: the same as long as the finding is",
+        "id": "the key of the case; the same for as long as the finding lasts",
         "object": "the immutable id of the object",
-        "subject": "how people name the object",
-        "kind": "what kind of finding",
+        "subject": "the display name of the object",
+        "kind": "the kind of finding",
         "severity": "info, low, medium, high or critical",
         "verdict": "the verdict in force",
-        "judged": "the guard's own verdict; another one was put in its place where they differ",
+        "judged": "the guard's own verdict; the engine overrode it where the two differ",
         "summary": "the finding in a sentence",
-        "facts": "what it was concluded from",
-        "advice": "what a person can do",
-        "controls": "ids of the recommendations it is about",
+        "facts": "the evidence",
+        "advice": "what an operator can do",
+        "controls": "ids of the benchmark recommendations it concerns",
         "opened": "when the case was opened",
-        "told": "when the channel took it last",
-        "acknowledged": "when a person said they know of it",
-        "acknowledged_by": "who",
-        "closed": "when it ended",
-        "closing": "how: done (put right here), gone, or exempt",
+        "told": "when the channel last accepted a notification of it",
+        "acknowledged": "when an operator acknowledged it",
+        "acknowledged_by": "the operator who acknowledged it",
+        "closed": "when the case was closed",
+        "closing": "how it ended: done (remediated by Exoguard), gone, or exempt",
         "open_at_end": "whether it was open at the end of the period, or when the export was made",
-        "adopted": "it was there already when the guard first looked",
-        "event": "it is something that happened, not a state",
-        "pending_notification": "what about it was not sent to the channel yet",
-        "set_aside": "when the engine stopped changing it",
-        "note": "what became of it here",
+        "adopted": "whether it existed at the initial scan of the guard",
+        "event": "whether it is a one-off event and not a lasting state",
+        "pending_notification": "the notification that was not sent yet",
+        "set_aside": "when Exoguard left it to an operator",
+        "note": "the result of the last attempt",
     },
     "change": {
-        "guard": "the guard whose finding asked for it",
+        "guard": "the guard that made the change",
         "id": "the id of the change",
         "case": "the key of the case it was for",
-        "subject": "the object that was changed, as people name it",
-        "kind": "what was done",
-        "arguments": "with what",
-        "before": "what was there before",
+        "subject": "the display name of the object that was changed",
+        "kind": "the kind of change",
+        "arguments": "its arguments",
+        "before": "the previous values",
         "state": "intended, applied, inferred, failed, refused or moot",
-        "at": "when it was intended",
+        "at": "when it was recorded, before it was made",
         "run": "the run that made it",
-        "note": "what the tenant said",
-        "restores": "the change that it took back",
-        "undone": "when it was taken back itself",
-        "undone_by": "the changes that took it back",
+        "note": "the response of the tenant",
+        "restores": "the change that it undid",
+        "undone": "when it was undone itself",
+        "undone_by": "the changes that undid it",
     },
     "exemption": {
-        "guard": "the guard that leaves it alone",
+        "guard": "the guard it applies to",
         "subject": "the id of an object, or the key of a case",
-        "who": "who answers for it",
-        "why": "why it is right as it is",
-        "until": "until when",
-        "granted": "when it was granted, where the action is known that asked for it",
+        "who": "who granted it",
+        "why": "why it is acceptable",
+        "until": "when it ends",
+        "granted": "when it was granted, where the action that requested it is on record",
         "action": "the id of that action",
     },
     "action": {
-        "guard": "the guard it was asked of",
+        "guard": "the guard it was requested of",
         "id": "the id of the action",
         "kind": "what was requested: run, release, exempt, end-exemption, undo or acknowledge",
-        "subject": "of what: the key of a case, the id of an object or of a change, a plan's hash",
-        "who": "who asked, by their own word",
-        "why": "why",
-        "signed_in": "how the request was let in",
-        "at": "when it was asked",
-        "until": "until when it is meant to hold",
+        "subject": "the key of a case, the id of an object or a change, or the hash of a plan",
+        "who": "who requested it, by their own statement",
+        "why": "the reason given",
+        "signed_in": "how the request was authenticated",
+        "at": "when it was requested",
+        "until": "when its effect ends",
         "state": "asked, done or refused",
         "ended": "when it was done or refused",
-        "note": "what came of it",
+        "note": "the result",
     },
     "coverage": {
         "guard": "the guard",
         "day": "the day (UTC)",
-        "kept": "`all`, or `partly` for a day of which documents may have been removed already",
-        "runs": "runs that are known",
-        "scheduled": "how often the schedule of today would have come due, up to the export",
-        "finished": "runs that came to an end",
-        "complete": "of these, those that could read everything",
-        "unfinished": "runs that left a part of the tenant to the next one",
-        "failed": "runs that were asked for and failed; a run that died by itself leaves no "
-        "document and is only missing from `runs`",
-        "idle": "runs that were asked for and did not look: queued, busy or off",
-        "unreadable": "runs whose document is not understood",
-        "worst": "the least share of the objects that a finished run could read, from 0 to 1",
-        "best": "the largest",
-        "blind": "what could not be read at all in some run",
+        "kept": "`all`, or `partly` for a day whose documents may be past their retention",
+        "runs": "runs on record",
+        "scheduled": "how often the current schedule was due, up to the export",
+        "finished": "runs that finished a scan",
+        "complete": "of these, those that read everything",
+        "unfinished": "runs that left part of the scan to the next run",
+        "failed": "requested runs that failed; a run whose process died leaves no document and is "
+        "only missing from `runs`",
+        "idle": "requested runs that did not scan: queued, busy or off",
+        "unreadable": "runs whose document cannot be decoded",
+        "worst": "the lowest share of objects that a finished run read, 0 to 1",
+        "best": "the highest share",
+        "blind": "sources that some run could not read at all",
     },
     "digest": {
-        "algorithm": "how it is computed",
+        "algorithm": "the hash algorithm",
         "sha256": "the SHA-256 of all bytes before this line, as 64 hex digits",
     },
 }
@@ -147,7 +146,7 @@ RECORD_FIELDS: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class ExportHeader:
-    """What an export is about. `since` and `until` are midnights; `made` is when it was asked."""
+    """What an export covers. `since` and `until` are midnights in UTC."""
 
     tenant: str
     since: datetime
@@ -157,31 +156,31 @@ class ExportHeader:
 
     @property
     def known_until(self) -> datetime:
-        """The last moment anything can be known of."""
+        """The end of what the export can know."""
         return min(self.until, self.created_at)
 
     def contains(self, moment: datetime | None) -> bool:
-        """Whether something happened in the period."""
+        """Whether a time lies in the period."""
         return moment is not None and self.since <= moment < self.until
 
 
 def sanitize_record_text(text: str) -> str:
-    """Foreign text in which every character is what it seems to be, and not without end."""
-    # Most of it is plain already, and there may be a hundred thousand cases.
+    """Untrusted text without deceptive characters, of bounded length."""
+    # Most text needs no work, and there may be a hundred thousand cases.
     if len(text) <= MAX_TEXT_LENGTH and text.isascii() and text.isprintable():
         return text
     return sanitize_text(text, MAX_TEXT_LENGTH)
 
 
 def format_record_time(value: datetime | None) -> str | None:
-    """A time as all records write it: UTC, to the second."""
+    """A time in ISO 8601: UTC, to the second."""
     if value is None:
         return None
     return value.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def sanitize_record_value(value: object, depth: int = MAX_DEPTH) -> object:
-    """Any JSON value with its texts made plain, its keys in order, and not too deep."""
+    """A JSON value with sanitized texts, sorted keys and bounded depth."""
     match value:
         case str():
             return sanitize_record_text(value)
@@ -203,14 +202,14 @@ def sanitize_record_value(value: object, depth: int = MAX_DEPTH) -> object:
 
 
 def make_record(record: str, **values: object) -> EvidenceRecord:
-    """A record with its fields in the order of the dictionary."""
+    """A record with its fields in the order of RECORD_FIELDS."""
     return {"record": record, "schema": SCHEMA_VERSION} | {
         name: sanitize_record_value(values[name]) for name in RECORD_FIELDS[record]
     }
 
 
 # ----------------------------------------------------------------------------------------------
-# The whole
+# The export
 # ----------------------------------------------------------------------------------------------
 
 
@@ -227,15 +226,19 @@ def make_header_record(header: ExportHeader, counts: Mapping[str, int]) -> Evide
 
 
 RETENTIONS = (
-    ("coverage", KEEP_RUNS, "runs are kept for {} days: of what was before, little or nothing"),
-    ("finding", KEEP_CASES, "a case is kept for {} days after it ended: those before are missing"),
-    ("change", KEEP_CHANGES, "changes are kept for {} days"),
-    ("action", KEEP_ACTIONS, "actions are kept for {} days after they ended"),
+    ("coverage", KEEP_RUNS, "runs are kept for {} days; older ones are missing"),
+    ("finding", KEEP_CASES, "cases are kept for {} days after they ended; older ones are missing"),
+    ("change", KEEP_CHANGES, "changes are kept for {} days; older ones are missing"),
+    (
+        "action",
+        KEEP_ACTIONS,
+        "actions are kept for {} days after they ended; older ones are missing",
+    ),
 )
 
 
 def list_gap_records(header: ExportHeader) -> Iterator[EvidenceRecord]:
-    """What the export cannot show, because it is not kept for so long or has not happened yet."""
+    """The parts of the period without records: past retention, or in the future."""
 
     def gap(what: str, since: datetime, until: datetime, why: str) -> EvidenceRecord:
         return make_record(
@@ -251,7 +254,7 @@ def list_gap_records(header: ExportHeader) -> Iterator[EvidenceRecord]:
             yield gap(what, header.since, min(limit, header.until), why.format(kept.days))
     if header.until > header.created_at:
         since = max(header.since, header.created_at)
-        yield gap("all", since, header.until, "this was still to come when the export was made")
+        yield gap("all", since, header.until, "this was in the future when the export was made")
 
 
 # ----------------------------------------------------------------------------------------------
@@ -262,7 +265,7 @@ def list_gap_records(header: ExportHeader) -> Iterator[EvidenceRecord]:
 def make_guard_record(
     config: GuardConfig, snapshot: GuardSnapshot, days: CoveragePeriod
 ) -> EvidenceRecord:
-    """What the guard is, and by whose standard it judges."""
+    """The record of a guard: configuration, benchmark controls, permissions."""
     guard = config.guard
     return make_record(
         "guard",
@@ -285,7 +288,7 @@ def make_guard_record(
 def list_finding_records(
     header: ExportHeader, guard: str, snapshot: GuardSnapshot
 ) -> Iterator[EvidenceRecord]:
-    """The cases that were open at some time of the period."""
+    """The cases that were open at any time in the period."""
     for case in sort_by_time(snapshot.cases.values(), lambda case: (case.opened_at, case.key)):
         if case.opened_at < header.until and not (case.closed_at and case.closed_at < header.since):
             yield make_finding_record(header, guard, case)
@@ -327,14 +330,14 @@ def make_finding_record(header: ExportHeader, guard: str, case: Case) -> Evidenc
 def list_change_records(
     header: ExportHeader, guard: str, snapshot: GuardSnapshot
 ) -> Iterator[EvidenceRecord]:
-    """The changes that were made, or taken back, in the period."""
-    undoing: dict[str, list[str]] = {}
+    """The changes that were made or undone in the period."""
+    undo_ids: dict[str, list[str]] = {}
     for record in sort_by_time(snapshot.changes, lambda record: (record.at, record.id)):
         if record.undo_of:
-            undoing.setdefault(record.undo_of, []).append(record.id)
+            undo_ids.setdefault(record.undo_of, []).append(record.id)
     for record in sort_by_time(snapshot.changes, lambda record: (record.at, record.id)):
         if header.contains(record.at) or header.contains(record.undone_at):
-            yield make_change_record(guard, record, undoing.get(record.id, ()))
+            yield make_change_record(guard, record, undo_ids.get(record.id, ()))
 
 
 def make_change_record(
@@ -363,12 +366,12 @@ def make_change_record(
 def list_exemption_records(
     header: ExportHeader, guard: str, snapshot: GuardSnapshot
 ) -> Iterator[EvidenceRecord]:
-    """The exemptions that held at some time of the period, as far as that is known."""
+    """The exemptions in force at any time in the period, as far as that is known."""
     for exemption in sort_by_time(
         snapshot.exemptions.values(), lambda row: (row.until, row.subject)
     ):
-        action = find_granting_request(exemption, snapshot.operator_requests)
-        granted = (action.ended_at or action.at) if action else None
+        request = find_granting_request(exemption, snapshot.operator_requests)
+        granted = (request.ended_at or request.at) if request else None
         if exemption.until > header.since and not (granted and granted >= header.until):
             yield make_record(
                 "exemption",
@@ -378,51 +381,53 @@ def list_exemption_records(
                 why=exemption.reason,
                 until=format_record_time(exemption.until),
                 granted=format_record_time(granted),
-                action=action.id if action else "",
+                action=request.id if request else "",
             )
 
 
 def find_granting_request(
     exemption: Exemption, requests: Iterable[OperatorRequest]
 ) -> OperatorRequest | None:
-    """The action that asked for an exemption: the last one with its subject and its end."""
-    asked = [
-        action
-        for action in requests
-        if action.kind is RequestKind.EXEMPT
-        and action.state is RequestState.DONE
-        and (action.subject, action.until) == (exemption.subject, exemption.until)
+    """The request that granted an exemption: the last one with its subject and its end."""
+    matching = [
+        request
+        for request in requests
+        if request.kind is RequestKind.EXEMPT
+        and request.state is RequestState.DONE
+        and (request.subject, request.until) == (exemption.subject, exemption.until)
     ]
-    return max(asked, key=lambda action: (action.at, action.id), default=None)
+    return max(matching, key=lambda request: (request.at, request.id), default=None)
 
 
 def list_request_records(
     header: ExportHeader, guard: str, snapshot: GuardSnapshot
 ) -> Iterator[EvidenceRecord]:
-    """What people asked for in the period, and what came to an end in it."""
-    for action in sort_by_time(snapshot.operator_requests, lambda action: (action.at, action.id)):
-        if header.contains(action.at) or header.contains(action.ended_at):
+    """The requests that were made or ended in the period."""
+    for request in sort_by_time(
+        snapshot.operator_requests, lambda request: (request.at, request.id)
+    ):
+        if header.contains(request.at) or header.contains(request.ended_at):
             yield make_record(
                 "action",
                 guard=guard,
-                id=action.id,
-                kind=str(action.kind),
-                subject=action.subject,
-                who=action.requested_by,
-                why=action.reason,
-                signed_in=action.authenticated_as,
-                at=format_record_time(action.at),
-                until=format_record_time(action.until),
-                state=str(action.state),
-                ended=format_record_time(action.ended_at),
-                note=action.note,
+                id=request.id,
+                kind=str(request.kind),
+                subject=request.subject,
+                who=request.requested_by,
+                why=request.reason,
+                signed_in=request.authenticated_as,
+                at=format_record_time(request.at),
+                until=format_record_time(request.until),
+                state=str(request.state),
+                ended=format_record_time(request.ended_at),
+                note=request.note,
             )
 
 
 def list_coverage_records(
     header: ExportHeader, config: GuardConfig, days: CoveragePeriod
 ) -> Iterator[EvidenceRecord]:
-    """Every day of the period that is known of."""
+    """The days of the period with known coverage."""
     cron = CronSchedule.parse(config.schedule)
     kept = header.created_at - KEEP_RUNS
     for start, day in days.iter_days(kept, header.created_at):
@@ -460,7 +465,7 @@ def list_guard_records(
     snapshot: GuardSnapshot,
     days: CoveragePeriod,
 ) -> Iterator[EvidenceRecord]:
-    """All there is to say of one guard, in an order that depends on nothing but the rows."""
+    """All records of one guard, in an order that only the rows determine."""
     guard = config.guard.name
     yield make_guard_record(config, snapshot, days)
     yield from list_finding_records(header, guard, snapshot)
@@ -471,5 +476,5 @@ def list_guard_records(
 
 
 def sort_by_time[T](rows: Iterable[T], key: Callable[[T], tuple[datetime, str]]) -> list[T]:
-    """Rows by their time; those of one time by what they are known by."""
+    """Rows sorted by time, then by their key."""
     return sorted(rows, key=key)

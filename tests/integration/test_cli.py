@@ -38,7 +38,7 @@ def journey() -> dict[str, Any]:
         ("strange severity", 64, "not valid for --severity; use critical, high, medium, low"),
         ("export", 0, "SHA-256"),
         ("export again", 64, "use --force to replace it"),
-        ("verify", 0, "intact: as it was made"),
+        ("verify", 0, "intact: unchanged"),
         ("verify a changed one", 1, "NOT INTACT"),
         ("unasked", 64, "use --yes to skip it"),
         ("undo", 0, "restored as it was"),

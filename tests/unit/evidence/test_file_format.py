@@ -103,18 +103,18 @@ def test_today_can_be_part_of_it() -> None:
 @pytest.mark.parametrize(
     ("since", "until", "why"),
     [
-        ("", "2026-11-11", '"from" is a date'),
-        ("2026-11-01", "tomorrow", '"to" is a date'),
-        ("20261101", "2026-11-11", '"from" is a date'),
-        ("2026-W45-1", "2026-11-11", '"from" is a date'),
-        ("2026-11-31", "2026-12-01", '"from" is a date'),
-        ("2026-11-01T00:00:00", "2026-11-11", '"from" is a date'),
-        ("\u0662\u0660\u0662\u0666-11-01", "2026-11-11", '"from" is a date'),
-        ("2026-11-01\n", "2026-11-11", '"from" is a date'),
-        ("2026-11-01", "2026-11-01", "later day"),
-        ("2026-11-02", "2026-11-01", "later day"),
+        ("", "2026-11-11", '"from" is not a valid date'),
+        ("2026-11-01", "tomorrow", '"to" is not a valid date'),
+        ("20261101", "2026-11-11", '"from" is not a valid date'),
+        ("2026-W45-1", "2026-11-11", '"from" is not a valid date'),
+        ("2026-11-31", "2026-12-01", '"from" is not a valid date'),
+        ("2026-11-01T00:00:00", "2026-11-11", '"from" is not a valid date'),
+        ("\u0662\u0660\u0662\u0666-11-01", "2026-11-11", '"from" is not a valid date'),
+        ("2026-11-01\n", "2026-11-11", '"from" is not a valid date'),
+        ("2026-11-01", "2026-11-01", "must be after"),
+        ("2026-11-02", "2026-11-01", "must be after"),
         ("2025-10-07", "2026-11-12", "at most 400 days"),
-        ("2026-11-01", "2026-11-22", "2026-11-21 at the latest"),
+        ("2026-11-01", "2026-11-22", "must not be after 2026-11-21"),
     ],
 )
 def test_a_period_that_is_none_is_refused_with_the_reason(since: str, until: str, why: str) -> None:
@@ -344,7 +344,7 @@ def test_an_export_that_was_made_anew_is_only_told_by_a_digest_kept_apart() -> N
 @pytest.mark.parametrize("digest", ["x", "0" * 63, "sha-256=:AAAA:", "md5=:AAAA:"])
 def test_a_digest_that_is_none_is_said_to_be_none(digest: str) -> None:
     checked = verify_export(made(ExportFormat.JSONL).iter_lines(), digest)
-    assert (checked.intact, checked.note) == (False, "the digest given is no SHA-256")
+    assert (checked.intact, checked.note) == (False, "the digest given is not a SHA-256")
 
 
 def test_only_the_moment_it_was_made_differs_between_two_exports() -> None:
