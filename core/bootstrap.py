@@ -116,7 +116,7 @@ async def connect_world(
             connect_tenant(graph, exchange),
             ledger,
             teams,
-            now or ledger.clock.now,
+            now or ledger.table.clock.now,
             build_cards,
             lambda: {service.name: service.requests for service in services},
             lambda: (time.monotonic() - begun) / (SCAN_TIME_SHARE * settings.run_seconds),

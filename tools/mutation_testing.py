@@ -1,7 +1,7 @@
 """How much the tests notice: the program is changed in small ways, and each time they must fail.
 
-    python -m tools.mutation_testing [decide] [run] [ledger] [--again] [--count] [--show] [--processes
-    N]
+    python -m tools.mutation_testing [decide] [run] [ledger] [--again] [--count] [--show]
+                                     [--processes N]
 
 Mutmut makes the mutants (settings: `[tool.mutmut]` in pyproject.toml) and runs, for each, the tests
 that reach the changed function. This starts one Azurite for all of them and counts what came of it.
@@ -29,10 +29,11 @@ ROOT = Path(__file__).resolve().parent.parent
 MUTANTS = ROOT / "mutants"
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
 DECISIONS = ("assess", "case_lifecycle", "decision_context", "outcomes", "plan", "reconcile")
+LEDGER_MODULES = ("ledger", "lease", "records", "state_table")
 TARGETS: Mapping[str, tuple[str, ...]] = {
     "decide": tuple(f"core/engine/{name}.py" for name in DECISIONS),
     "run": ("core/engine/run.py",),
-    "ledger": ("core/adapters/table_storage/ledger.py",),
+    "ledger": tuple(f"core/adapters/table_storage/{name}.py" for name in LEDGER_MODULES),
 }
 MIN_SCORE = 90.0
 

@@ -231,7 +231,7 @@ async def test_a_row_that_holds_no_document_is_counted(
 ) -> None:
     await note(table, WITHIN_PERIOD + DAY)
     row = {"PartitionKey": GUARD_NAME, "RowKey": f"run|{build_run_id(WITHIN_PERIOD)}", "v": 1}
-    await table.table.upsert_entity(row | ({"body": body} if body else {}))
+    await table.table.client.upsert_entity(row | ({"body": body} if body else {}))
     entries = await taken(table)
     assert filter_records("guard", entries)[0]["strays"] == 1
     assert sum(int(str(day["runs"])) for day in filter_records("coverage", entries)) == 1
@@ -241,7 +241,7 @@ async def test_rows_of_another_version_are_said_to_be_missing(table: TableLedger
     async with table.claim(GUARD_NAME, "r1") as claim:
         assert claim
         await claim.save(build_audited_case())
-    await table.table.upsert_entity(
+    await table.table.client.upsert_entity(
         {"PartitionKey": GUARD_NAME, "RowKey": "case|zz", "v": 1, "body": "{}"}
     )
     entries = await taken(table)

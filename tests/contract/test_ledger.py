@@ -11,7 +11,9 @@ import pytest_asyncio
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
-from core.adapters.table_storage.ledger import LEASE_DURATION, PAGE_SIZE, TableClaim, TableLedger
+from core.adapters.table_storage.lease import LEASE_DURATION, TableClaim, acquire_lease
+from core.adapters.table_storage.ledger import TableLedger
+from core.adapters.table_storage.state_table import PAGE_SIZE
 from core.engine.run import create_run_id
 from core.errors import ClaimLost, LedgerError
 from core.model.cases import Exemption, Notification
@@ -156,10 +158,10 @@ def table_claim(claim: object) -> TableClaim:
 
 async def take_over(ledger: TableLedger) -> None:
     """What another instance does when a lease ran out: a new owner, a new epoch, a new ETag."""
-    lease = await ledger.read_row(GUARD, "lease")
+    lease = await ledger.table.read_row(GUARD, "lease")
     assert lease is not None
     lease |= {"owner": "other", "nonce": "other", "epoch": lease["epoch"] + 1}
-    await ledger.table.update_entity(lease, mode=UpdateMode.REPLACE)
+    await ledger.table.client.update_entity(lease, mode=UpdateMode.REPLACE)
 
 
 async def test_an_owner_that_was_overtaken_writes_nothing(azurite: Azurite) -> None:
@@ -171,20 +173,20 @@ async def test_an_owner_that_was_overtaken_writes_nothing(azurite: Azurite) -> N
             await claim.save(build_stored_case("after"))
         with pytest.raises(ClaimLost):
             await claim.ensure_held()
-        assert await ledger.read_row(GUARD, "case|before") is not None
-        assert await ledger.read_row(GUARD, "case|after") is None
+        assert await ledger.table.read_row(GUARD, "case|before") is not None
+        assert await ledger.table.read_row(GUARD, "case|after") is None
 
 
 async def test_a_lease_that_ran_out_is_taken_with_the_next_epoch(azurite: Azurite) -> None:
     async with open_table_ledger(azurite) as ledger:
-        held = await ledger.acquire_lease(GUARD, "dead", "lease")
+        held = await acquire_lease(ledger.table, GUARD, "dead", "lease")
         assert held
-        assert await ledger.acquire_lease(GUARD, "early", "lease") is None
-        lease = await ledger.read_row(GUARD, "lease")
+        assert await acquire_lease(ledger.table, GUARD, "early", "lease") is None
+        lease = await ledger.table.read_row(GUARD, "lease")
         assert lease is not None
-        lease["until"] = (ledger.clock.now() - timedelta(seconds=2)).isoformat()
-        await ledger.table.update_entity(lease, mode=UpdateMode.REPLACE)
-        later = await ledger.acquire_lease(GUARD, "next", "lease")
+        lease["until"] = (ledger.table.clock.now() - timedelta(seconds=2)).isoformat()
+        await ledger.table.client.update_entity(lease, mode=UpdateMode.REPLACE)
+        later = await acquire_lease(ledger.table, GUARD, "next", "lease")
         assert later
         assert later.epoch == held.epoch + 1
 
@@ -196,9 +198,9 @@ async def test_a_lease_nobody_understands_is_not_taken_over(
     async with open_table_ledger(azurite) as ledger:
         async with ledger.claim(GUARD, "r1"):
             pass
-        lease = await ledger.read_row(GUARD, "lease")
+        lease = await ledger.table.read_row(GUARD, "lease")
         assert lease is not None
-        await ledger.table.update_entity({**lease, **row}, mode=UpdateMode.REPLACE)
+        await ledger.table.client.update_entity({**lease, **row}, mode=UpdateMode.REPLACE)
         with pytest.raises(LedgerError, match="delete the row 'lease'"):
             async with ledger.claim(GUARD, "r2"):
                 pass
@@ -245,16 +247,16 @@ async def test_a_row_nobody_understands_is_left_alone(
         if len(str(row.get("body", ""))) > 32_000:
             row["body"] = str(row["body"])[:30_000]
         poison = {"PartitionKey": GUARD, "RowKey": "case|k1", **row}
-        await ledger.table.upsert_entity(poison)
+        await ledger.table.client.upsert_entity(poison)
         async with ledger.claim(GUARD, "r2") as claim:
             assert claim
             memory = await claim.load()
             assert (set(memory.cases), memory.unreadable_rows) == ({"good"}, 1)
             await claim.save(build_stored_case("k1"), build_stored_case("k3"))
-        kept = await ledger.read_row(GUARD, "case|k1")
+        kept = await ledger.table.read_row(GUARD, "case|k1")
         assert kept is not None
         assert kept.get("body") == row.get("body")
-        assert await ledger.read_row(GUARD, "case|k3") is not None
+        assert await ledger.table.read_row(GUARD, "case|k3") is not None
 
 
 async def test_a_run_without_news_writes_the_lease_and_one_row(azurite: Azurite) -> None:
@@ -263,7 +265,7 @@ async def test_a_run_without_news_writes_the_lease_and_one_row(azurite: Azurite)
         async with ledger.claim(GUARD, "r1") as claim:
             assert claim
             await claim.save(report, state=GUARD_STATE)
-        rows = [row["RowKey"] async for row in ledger.table.list_entities()]
+        rows = [row["RowKey"] async for row in ledger.table.client.list_entities()]
         assert sorted(rows) == ["lease", "run|r1"]
 
 
@@ -337,8 +339,8 @@ class CutOff:
 async def test_the_state_is_written_with_the_last_of_many_rows(azurite: Azurite) -> None:
     async with open_table_ledger(azurite) as ledger:
         for transactions, kept in ((2, GuardState()), (3, GUARD_STATE)):
-            mortal = TableLedger(cast(TableClient, CutOff(ledger.table, transactions)))
-            held = await mortal.acquire_lease(f"{GUARD}{transactions}", "r1", "lease")
+            mortal = TableLedger(cast(TableClient, CutOff(ledger.table.client, transactions)))
+            held = await acquire_lease(mortal.table, f"{GUARD}{transactions}", "r1", "lease")
             assert held
             rows = [build_stored_case(f"k{number}") for number in range(250)]
             with contextlib.suppress(SimulatedCrash):
@@ -348,7 +350,7 @@ async def test_the_state_is_written_with_the_last_of_many_rows(azurite: Azurite)
 
 async def test_a_shard_that_was_taken_back_writes_nothing_more(azurite: Azurite) -> None:
     async with open_table_ledger(azurite) as ledger:
-        paused = await ledger.acquire_lease(GUARD, "r1", "shard|000003")
+        paused = await acquire_lease(ledger.table, GUARD, "r1", "shard|000003")
         assert paused
         await paused.release_lease()
         async with ledger.claim(GUARD, "r2", 3) as claim:

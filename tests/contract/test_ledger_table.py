@@ -20,13 +20,13 @@ from azure.core.exceptions import (
 from azure.data.tables import TableEntity, TableErrorCode, UpdateMode
 from azure.data.tables.aio import TableClient
 
-from core.adapters.table_storage.ledger import (
-    IDLE_SHARD,
+from core.adapters.table_storage.lease import (
     LEASE_DURATION,
-    TableLedger,
+    acquire_lease,
     build_shard_key,
     is_lease_expired,
 )
+from core.adapters.table_storage.ledger import IDLE_SHARD, TableLedger
 from core.adapters.table_storage.responses import (
     call_table_service,
     describe_table_error,
@@ -99,7 +99,7 @@ class Troubled:
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 async def test_passing_trouble_is_waited_out(status: int) -> None:
     attempt = Troubled(http(status), ServiceRequestError("reset"), http(status), http(status))
-    assert await attempt.ledger.run_operation(attempt) == "done"
+    assert await attempt.ledger.table.run_operation(attempt) == "done"
     assert attempt.attempts == 5
     # Each wait is drawn from a range twice as long, the first from a fifth of a second.
     longest = [0.2, 0.4, 0.8, 1.6]
@@ -110,7 +110,7 @@ async def test_waits_are_drawn_from_ranges_that_double() -> None:
     drawn: list[list[float]] = [[], [], [], []]
     for _ in range(200):
         attempt = Troubled(*(http(503) for _ in range(4)))
-        await attempt.ledger.run_operation(attempt)
+        await attempt.ledger.table.run_operation(attempt)
         for known, slept in zip(drawn, attempt.slept, strict=True):
             known.append(slept)
     for known, most in zip(drawn, (0.2, 0.4, 0.8, 1.6), strict=True):
@@ -120,21 +120,21 @@ async def test_waits_are_drawn_from_ranges_that_double() -> None:
 async def test_trouble_that_does_not_pass_is_told_after_five_attempts() -> None:
     attempt = Troubled(*(http(503) for _ in range(9)))
     with pytest.raises(LedgerError, match=r"^the state table answers 503$"):
-        await attempt.ledger.run_operation(attempt)
+        await attempt.ledger.table.run_operation(attempt)
     assert attempt.attempts == 5
 
 
 async def test_a_table_that_cannot_be_reached_is_told_by_what_went_wrong() -> None:
     attempt = Troubled(*(ServiceRequestError("refused") for _ in range(9)))
     with pytest.raises(LedgerError, match=r"^the state table: ServiceRequestError$"):
-        await attempt.ledger.run_operation(attempt)
+        await attempt.ledger.table.run_operation(attempt)
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 412])
 async def test_an_answer_to_what_was_asked_is_the_callers_to_judge(status: int) -> None:
     attempt = Troubled(http(status))
     with pytest.raises(HttpResponseError) as raised:
-        await attempt.ledger.run_with_retries(attempt)
+        await attempt.ledger.table.run_with_retries(attempt)
     assert (raised.value.status_code, attempt.attempts) == (status, 1)
 
 
@@ -143,7 +143,7 @@ async def test_a_refusal_names_the_role_that_is_missing(status: int) -> None:
     attempt = Troubled(http(status))
     remedy = "^the state table refuses access: assign Storage Table Data Contributor to the app$"
     with pytest.raises(LedgerError, match=remedy):
-        await attempt.ledger.run_with_retries(attempt)
+        await attempt.ledger.table.run_with_retries(attempt)
     assert attempt.attempts == 1
 
 
@@ -164,7 +164,7 @@ def test_only_trouble_of_the_service_and_the_way_to_it_passes() -> None:
 )
 async def test_what_the_sdk_trips_over_is_an_answer_that_was_lost(error: Exception) -> None:
     attempt = Troubled(error)
-    await attempt.ledger.run_operation(attempt)
+    await attempt.ledger.table.run_operation(attempt)
     assert attempt.attempts == 2
     with pytest.raises(ServiceResponseError, match=type(error).__name__):
         await call_table_service(Troubled(error))
@@ -202,8 +202,10 @@ class Vanished:
 async def test_a_table_that_is_gone_and_cannot_be_made_is_told(code: str) -> None:
     gone = Vanished(code)
     ledger = TableLedger(cast(TableClient, gone))
-    with pytest.raises(LedgerError, match=r"^the state table is not there and cannot be made$"):
-        await ledger.run_operation(gone.attempt)
+    with pytest.raises(
+        LedgerError, match=r"^the state table does not exist and cannot be created$"
+    ):
+        await ledger.table.run_operation(gone.attempt)
 
 
 # -- the lease ---------------------------------------------------------------------------------
@@ -269,52 +271,54 @@ class Lossy:
 async def test_a_lease_whose_answer_was_lost_is_ours_and_that_of_another_is_not(
     ledger: TableLedger, anew: bool
 ) -> None:
-    table = ledger.table
+    table = ledger.table.client
     if not anew:
         async with ledger.claim(GUARD, "r0"):
             pass
-    ledger.table = cast(TableClient, Lossy(table, stolen="thief"))
-    assert await ledger.acquire_lease(GUARD, "r1", "lease") is None
-    ledger.table = table
+    ledger.table.client = cast(TableClient, Lossy(table, stolen="thief"))
+    assert await acquire_lease(ledger.table, GUARD, "r1", "lease") is None
+    ledger.table.client = table
     await spoil(ledger, "lease", until=START.isoformat())
     if anew:
         await table.delete_entity(GUARD, "lease")
-    ledger.table = cast(TableClient, Lossy(table))
-    held = await ledger.acquire_lease(GUARD, "r2", "lease")
+    ledger.table.client = cast(TableClient, Lossy(table))
+    held = await acquire_lease(ledger.table, GUARD, "r2", "lease")
     assert held
-    ledger.table = table
+    ledger.table.client = table
     await held.save(build_stored_case())
-    assert await ledger.read_row(GUARD, "case|k1")
+    assert await ledger.table.read_row(GUARD, "case|k1")
 
 
 async def test_every_answer_tells_the_time_of_the_service(ledger: TableLedger) -> None:
-    held = await ledger.acquire_lease(GUARD, "r1", "lease")
+    held = await acquire_lease(ledger.table, GUARD, "r1", "lease")
     assert held
-    now = ledger.clock.now()
+    now = ledger.table.clock.now()
 
     async def page() -> object:
         return [run async for run in ledger.iter_runs(GUARD, START - DAY, START)]
 
     asked: list[Callable[[], Awaitable[object]]] = [
-        lambda: ledger.read_row(GUARD, "lease"),
-        lambda: ledger.query_key_range(GUARD, "a", "z"),
+        lambda: ledger.table.read_row(GUARD, "lease"),
+        lambda: ledger.table.query_key_range(GUARD, "a", "z"),
         page,
         held.release_lease,
     ]
     for ask in asked:
-        ledger.clock.service_time -= DAY
+        ledger.table.clock.service_time -= DAY
         await ask()
-        assert ledger.clock.now() >= now - timedelta(seconds=3)
+        assert ledger.table.clock.now() >= now - timedelta(seconds=3)
 
 
 async def test_a_claim_lasts_as_long_as_the_lease(ledger: TableLedger) -> None:
-    before = ledger.clock.now()
-    held = await ledger.acquire_lease(GUARD, "r1", "lease")
+    before = ledger.table.clock.now()
+    held = await acquire_lease(ledger.table, GUARD, "r1", "lease")
     assert held
-    row = await ledger.read_row(GUARD, "lease")
+    row = await ledger.table.read_row(GUARD, "lease")
     assert row
     until = datetime.fromisoformat(row["until"])
-    assert before + LEASE_DURATION <= until <= ledger.clock.now() + LEASE_DURATION + 3 * SECOND
+    assert (
+        before + LEASE_DURATION <= until <= ledger.table.clock.now() + LEASE_DURATION + 3 * SECOND
+    )
     assert (row["owner"], row["epoch"], row["v"]) == ("r1", 1, 1)
     assert (
         LEASE_DURATION.total_seconds() - 30
@@ -322,7 +326,7 @@ async def test_a_claim_lasts_as_long_as_the_lease(ledger: TableLedger) -> None:
         <= LEASE_DURATION.total_seconds()
     )
     await held.release_lease()
-    row = await ledger.read_row(GUARD, "lease")
+    row = await ledger.table.read_row(GUARD, "lease")
     assert row
     assert is_lease_expired(row, START - 15_000 * DAY)
 
@@ -331,7 +335,7 @@ async def test_a_claim_lasts_as_long_as_the_lease(ledger: TableLedger) -> None:
 async def test_a_claim_is_renewed_when_less_than_a_quarter_of_it_is_left(
     ledger: TableLedger, left: float, renewed: bool
 ) -> None:
-    held = await ledger.acquire_lease(GUARD, "r1", "lease")
+    held = await acquire_lease(ledger.table, GUARD, "r1", "lease")
     assert held
     etag = held.etag
     held.renewed_at -= held.get_seconds_left() - left * held.lease_seconds
@@ -343,10 +347,10 @@ async def test_a_claim_renews_itself_while_it_is_held(ledger: TableLedger) -> No
     ledger.lease_duration = timedelta(seconds=0.3)
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
-        first = later = await ledger.read_row(GUARD, "lease")
+        first = later = await ledger.table.read_row(GUARD, "lease")
         while first and later and later["until"] == first["until"]:
             await asyncio.sleep(0.05)
-            later = await ledger.read_row(GUARD, "lease")
+            later = await ledger.table.read_row(GUARD, "lease")
     assert first
     assert later
     assert later["until"] > first["until"]
@@ -363,8 +367,7 @@ async def test_a_renewal_ends_with_the_claim(ledger: TableLedger) -> None:
 
 
 async def test_what_is_done_under_a_claim_that_ran_out_is_cut_off(ledger: TableLedger) -> None:
-    ledger.lease_duration = timedelta(seconds=0.5)
-    held = await ledger.acquire_lease(GUARD, "r1", "lease")
+    held = await acquire_lease(ledger.table, GUARD, "r1", "lease", timedelta(seconds=0.5))
     assert held
     with pytest.raises(ClaimLost, match=f"^the claim on {GUARD} ran out while it was used$"):
         async with held.protect_writes():
@@ -375,7 +378,7 @@ async def test_what_is_done_under_a_claim_that_ran_out_is_cut_off(ledger: TableL
 async def test_a_timeout_of_what_is_done_is_not_taken_for_the_end_of_the_claim(
     ledger: TableLedger,
 ) -> None:
-    held = await ledger.acquire_lease(GUARD, "r1", "lease")
+    held = await acquire_lease(ledger.table, GUARD, "r1", "lease")
     assert held
     with pytest.raises(TimeoutError):
         async with held.protect_writes():
@@ -385,7 +388,7 @@ async def test_a_timeout_of_what_is_done_is_not_taken_for_the_end_of_the_claim(
 async def test_what_is_done_may_go_on_for_longer_when_the_claim_is_renewed(
     ledger: TableLedger,
 ) -> None:
-    held = await ledger.acquire_lease(GUARD, "r1", "lease")
+    held = await acquire_lease(ledger.table, GUARD, "r1", "lease")
     assert held
     async with held.protect_writes():
         assert held.write_timeout
@@ -399,29 +402,29 @@ async def test_what_is_done_may_go_on_for_longer_when_the_claim_is_renewed(
 
 
 async def test_a_claim_that_is_lost_stays_lost_and_says_why(ledger: TableLedger) -> None:
-    held = await ledger.acquire_lease(GUARD, "r1", "lease")
+    held = await acquire_lease(ledger.table, GUARD, "r1", "lease")
     assert held
-    row = await ledger.read_row(GUARD, "lease")
+    row = await ledger.table.read_row(GUARD, "lease")
     assert row
-    await ledger.table.update_entity({**row, "nonce": "another's"}, mode=UpdateMode.REPLACE)
+    await ledger.table.client.update_entity({**row, "nonce": "another's"}, mode=UpdateMode.REPLACE)
     for _ in range(2):
         with pytest.raises(ClaimLost, match=f"^another run took over {GUARD}$"):
             await held.save(build_stored_case())
         with pytest.raises(ClaimLost, match=f"^another run took over {GUARD}$"):
             await held.ensure_held()
     await held.release_lease()
-    left = await ledger.read_row(GUARD, "lease")
+    left = await ledger.table.read_row(GUARD, "lease")
     assert left
     assert left["until"] == row["until"]
 
 
 async def test_a_claim_whose_lease_row_is_gone_is_lost(ledger: TableLedger) -> None:
-    held = await ledger.acquire_lease(GUARD, "r1", "lease")
+    held = await acquire_lease(ledger.table, GUARD, "r1", "lease")
     assert held
-    await ledger.table.delete_entity(GUARD, "lease")
+    await ledger.table.client.delete_entity(GUARD, "lease")
     with pytest.raises(ClaimLost):
         await held.save(build_stored_case())
-    assert await ledger.read_row(GUARD, "case|k1") is None
+    assert await ledger.table.read_row(GUARD, "case|k1") is None
 
 
 async def test_what_is_gone_already_can_be_forgotten_with_what_is_to_be_kept(
@@ -439,13 +442,13 @@ async def test_what_is_gone_already_can_be_forgotten_with_what_is_to_be_kept(
 async def test_a_write_the_service_does_not_accept_is_told_and_the_claim_lives_on(
     ledger: TableLedger,
 ) -> None:
-    held = await ledger.acquire_lease(GUARD, "r1", "lease")
+    held = await acquire_lease(ledger.table, GUARD, "r1", "lease")
     assert held
     foreign = ("upsert", {"PartitionKey": "another", "RowKey": "k"}, {"mode": UpdateMode.REPLACE})
     with pytest.raises((LedgerError, ValueError)):
         await held.submit_with_fence([foreign])
     await held.save(build_stored_case())
-    assert await ledger.read_row(GUARD, "case|k1")
+    assert await ledger.table.read_row(GUARD, "case|k1")
 
 
 class Refusing:
@@ -475,19 +478,22 @@ class Refusing:
 async def test_a_transaction_that_is_never_accepted_is_given_up_and_the_claim_is_not(
     ledger: TableLedger, status: int, sent: list[list[str]]
 ) -> None:
-    held = await ledger.acquire_lease(GUARD, "r1", "lease")
+    held = await acquire_lease(ledger.table, GUARD, "r1", "lease")
     assert held
-    table, ledger.table = ledger.table, cast(TableClient, Refusing(ledger.table, status))
+    table, ledger.table.client = (
+        ledger.table.client,
+        cast(TableClient, Refusing(ledger.table.client, status)),
+    )
     with pytest.raises(LedgerError, match=f"^the state table answers {status}$"):
         await held.save(build_stored_case("k1"), forget=(build_stored_case("k2"),))
-    assert cast(Refusing, ledger.table).sent == sent
-    ledger.table = table
+    assert cast(Refusing, ledger.table.client).sent == sent
+    ledger.table.client = table
     await held.save(build_stored_case("k1"))
     assert held.lost_reason == ""
 
 
 async def test_nothing_to_say_is_no_write(ledger: TableLedger) -> None:
-    held = await ledger.acquire_lease(GUARD, "r1", "lease")
+    held = await acquire_lease(ledger.table, GUARD, "r1", "lease")
     assert held
     etag = held.etag
     await held.save()
@@ -498,20 +504,20 @@ async def test_the_state_of_another_tenant_is_refused_with_the_remedy(
     ledger: TableLedger,
 ) -> None:
     other = "T" * 100
-    theirs = TableLedger(ledger.table, tenant=other)
+    theirs = TableLedger(ledger.table.client, tenant=other)
     async with theirs.claim(GUARD, "r1") as claim:
         assert claim
         assert await theirs.load_state(GUARD) == GuardState()
-    ours = TableLedger(ledger.table, tenant="Ours")
+    ours = TableLedger(ledger.table.client, tenant="Ours")
     remedy = (
-        rf"^the table {ledger.table.table_name} holds the state of tenant {'t' * 80}, "
+        rf"^the table {ledger.table.client.table_name} holds the state of tenant {'t' * 80}, "
         "and TENANT_ID is ours: name another table in STATE_TABLE, or set TENANT_ID back if it is "
         "the same tenant by another name$"
     )
     with pytest.raises(LedgerError, match=remedy):
         await ours.load_state(GUARD)
     with pytest.raises(LedgerError, match=remedy):
-        await ours.acquire_lease(GUARD, "r2", "lease")
+        await acquire_lease(ours.table, GUARD, "r2", "lease")
     # Who does not say whose it is may look, and what was written before tenants were is anybody's.
     assert await ledger.load_state(GUARD) == GuardState()
     async with ledger.claim(GUARD, "r3") as claim:
@@ -524,9 +530,9 @@ async def test_the_state_of_another_tenant_is_refused_with_the_remedy(
 
 async def spoil(ledger: TableLedger, key: str, **changes: object) -> None:
     """Somebody writes into a row by hand."""
-    row = await ledger.read_row(GUARD, key)
+    row = await ledger.table.read_row(GUARD, key)
     assert row
-    await ledger.table.update_entity({**row, **changes}, mode=UpdateMode.REPLACE)
+    await ledger.table.client.update_entity({**row, **changes}, mode=UpdateMode.REPLACE)
 
 
 async def test_a_state_nobody_understands_stops_who_only_reads_and_is_counted_by_a_claim(
@@ -536,34 +542,34 @@ async def test_a_state_nobody_understands_stops_who_only_reads_and_is_counted_by
         assert claim
         await claim.save(state=GUARD_STATE)
     await spoil(ledger, "lease", state="{")
-    with pytest.raises(LedgerError, match=f"^the state of {GUARD} is not understood: "):
+    with pytest.raises(LedgerError, match=f"^the state of {GUARD} cannot be decoded: "):
         await ledger.load_state(GUARD)
     async with ledger.claim(GUARD, "r2") as claim:
         assert claim
         memory = await claim.load()
         assert (memory.state, memory.unreadable_rows) == (GuardState(), 1)
         await claim.save(build_stored_case(), state=GUARD_STATE)
-        with pytest.raises(LedgerError, match="no round can be begun"):
+        with pytest.raises(LedgerError, match="no scan pass can start"):
             await claim.save(
                 state=replace(
                     GUARD_STATE, scan_pass=ScanPass("r2", START, DONE_SHARD.totals, shard_count=2)
                 )
             )
-    row = await ledger.read_row(GUARD, "lease")
+    row = await ledger.table.read_row(GUARD, "lease")
     assert row
     assert row["state"] == "{"
-    assert await ledger.read_row(GUARD, "case|k1")
+    assert await ledger.table.read_row(GUARD, "case|k1")
 
 
 async def test_a_lease_without_a_state_is_a_guard_that_remembers_nothing(
     ledger: TableLedger,
 ) -> None:
     async with ledger.claim(GUARD, "r1"):
-        row = await ledger.read_row(GUARD, "lease")
+        row = await ledger.table.read_row(GUARD, "lease")
     assert row
     bare = {name: value for name, value in row.items() if name != "state"}
     released = {**bare, "until": START.isoformat()}
-    await ledger.table.update_entity(released, mode=UpdateMode.REPLACE)
+    await ledger.table.client.update_entity(released, mode=UpdateMode.REPLACE)
     assert await ledger.load_state(GUARD) == GuardState()
     async with ledger.claim(GUARD, "r2") as claim:
         assert claim
@@ -584,7 +590,7 @@ async def test_a_state_without_shards_is_dropped_where_the_row_is_not_understood
                 GUARD_STATE, scan_pass=ScanPass("r2", START, DONE_SHARD.totals, shard_count=0)
             )
         )
-    row = await ledger.read_row(GUARD, "lease")
+    row = await ledger.table.read_row(GUARD, "lease")
     assert row
     assert row["state"] == "{"
 
@@ -600,7 +606,7 @@ async def test_a_row_nobody_understood_is_spared_whatever_is_recalled_after_it(
         assert (first.unreadable_rows, first.unreadable_keys) == (1, frozenset({"1"}))
         assert (await claim.load("5")).unreadable_rows == 1
         await claim.save(build_stored_case("1"))
-    row = await ledger.read_row(GUARD, "case|1")
+    row = await ledger.table.read_row(GUARD, "case|1")
     assert row
     assert row["body"] == "of another version"
     assert (await ledger.load(GUARD)).unreadable_rows == 1
@@ -656,7 +662,7 @@ async def test_a_requested_run_is_running_while_its_own_claim_is_held(
 async def test_a_report_nobody_understands_is_told_as_such(ledger: TableLedger) -> None:
     await ledger.save_run_status(GUARD, "r1", {"status": "queued"})
     await spoil(ledger, "run|r1", body="[]")
-    with pytest.raises(LedgerError, match=r"^the report of run r1 is not understood$"):
+    with pytest.raises(LedgerError, match=r"^the report of run r1 cannot be decoded$"):
         await ledger.get_run(GUARD, "r1")
 
 
@@ -667,7 +673,7 @@ async def test_an_action_nobody_understands_is_told_as_such_and_not_listed(
     await ledger.add_request(GUARD, good)
     await ledger.add_request(GUARD, bad)
     await spoil(ledger, f"action|{bad.id}", body="[]")
-    with pytest.raises(LedgerError, match=f"^the action {bad.id} is not understood$"):
+    with pytest.raises(LedgerError, match=f"^the request {bad.id} cannot be decoded$"):
         await ledger.get_request(GUARD, bad.id)
     assert await ledger.list_requests(GUARD, START) == (good,)
 
@@ -718,7 +724,7 @@ async def test_each_kind_of_row_is_kept_for_its_time(ledger: TableLedger) -> Non
                 }[kind]
                 await claim.save(row)
     await ledger.purge_expired(GUARD, now)
-    rows = [row["RowKey"] async for row in ledger.table.list_entities()]
+    rows = [row["RowKey"] async for row in ledger.table.client.list_entities()]
     kept = {f"{kind}|{kind}-{days[0]}" for kind, days in ages.items()}
     assert set(rows) - {"lease"} == kept
 

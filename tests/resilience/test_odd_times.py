@@ -23,6 +23,7 @@ from azure.data.tables.aio import TableClient
 
 from core.adapters.parsing import parse_timestamp
 from core.adapters.table_storage.entities import CLOCK_TOLERANCE, ServiceClock
+from core.adapters.table_storage.lease import acquire_lease
 from core.adapters.table_storage.ledger import TableLedger
 from core.engine.run import run
 from core.json_document import to_json
@@ -56,7 +57,7 @@ THIEVES = {"m3": "thief", "m31": "crook"}
 async def ledger_off_by(table: TableClient, off: timedelta) -> TableLedger:
     """The ledger of an instance whose clock is wrong, before it heard from the service."""
     ledger = TableLedger(table)
-    ledger.clock = ServiceClock(datetime.now(UTC) + off, time.monotonic())
+    ledger.table.clock = ServiceClock(datetime.now(UTC) + off, time.monotonic())
     return ledger
 
 
@@ -71,17 +72,19 @@ async def test_a_wrong_clock_neither_takes_a_claim_early_nor_gives_one_away(
         right, wrong = TableLedger(table), await ledger_off_by(table, off)
         for holder, other in ((right, wrong), (wrong, right)):
             for guard in ("first", "again"):
-                held = await holder.acquire_lease(f"{guard}-{id(holder)}", "r1", "lease")
+                held = await acquire_lease(holder.table, f"{guard}-{id(holder)}", "r1", "lease")
                 assert held
-                assert await other.acquire_lease(f"{guard}-{id(holder)}", "r2", "lease") is None
-        lease = await right.read_row(f"first-{id(wrong)}", "lease")
+                assert (
+                    await acquire_lease(other.table, f"{guard}-{id(holder)}", "r2", "lease") is None
+                )
+        lease = await right.table.read_row(f"first-{id(wrong)}", "lease")
         assert lease
         until = datetime.fromisoformat(lease["until"])
         assert abs(until - datetime.now(UTC) - right.lease_duration) < timedelta(seconds=10)
-        assert abs(wrong.clock.now() - datetime.now(UTC)) < timedelta(seconds=10)
+        assert abs(wrong.table.clock.now() - datetime.now(UTC)) < timedelta(seconds=10)
         lease["until"] = (datetime.now(UTC) - 3 * CLOCK_TOLERANCE).isoformat()
         await table.update_entity(lease, mode=UpdateMode.REPLACE)
-        assert await right.acquire_lease(f"first-{id(wrong)}", "r3", "lease")
+        assert await acquire_lease(right.table, f"first-{id(wrong)}", "r3", "lease")
 
 
 def test_a_clock_that_is_right_never_runs_backwards_for_a_date_of_whole_seconds() -> None:

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from azure.data.tables.aio import TableClient
 
-from core.adapters.table_storage.ledger import RELEASED_UNTIL
+from core.adapters.table_storage.lease import RELEASED_UNTIL
 from core.bootstrap import connect_world, open_ledger
 from core.config.settings import Settings, get_setting_prefix
 from core.engine.run import run
@@ -93,12 +93,12 @@ class Stage:
 
     async def lease(self) -> dict[str, Any]:
         async with open_ledger(self.settings) as ledger:
-            return dict(await ledger.read_row(GUARD_NAME, "lease") or {})
+            return dict(await ledger.table.read_row(GUARD_NAME, "lease") or {})
 
     async def rows(self) -> dict[str, str]:
         """Every row of the table, with its version."""
         async with open_ledger(self.settings) as ledger:
-            rows = [row async for row in ledger.table.list_entities()]
+            rows = [row async for row in ledger.table.client.list_entities()]
         return {f"{row['PartitionKey']} {row['RowKey']}": str(row.metadata["etag"]) for row in rows}
 
     @asynccontextmanager

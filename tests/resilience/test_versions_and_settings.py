@@ -72,12 +72,12 @@ class Told:
         return report
 
     async def row(self, key: str) -> dict[str, Any]:
-        found = await self.ledger.read_row("toy", key)
+        found = await self.ledger.table.read_row("toy", key)
         assert found
         return dict(found)
 
     async def rows(self, kind: str) -> list[str]:
-        found = await self.ledger.query_key_range("toy", f"{kind}|", f"{kind}}}")
+        found = await self.ledger.table.query_key_range("toy", f"{kind}|", f"{kind}}}")
         return [row["RowKey"] for row in found]
 
     async def another_version(self, key: str, **change: object) -> dict[str, Any]:

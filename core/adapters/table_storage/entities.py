@@ -1,4 +1,4 @@
-"""How rows of the state table look, and what time the storage service has."""
+"""Builds the rows of the state table, and keeps the time of the storage service."""
 
 import contextlib
 import email.utils
@@ -26,30 +26,35 @@ SCHEMA_VERSION = 1
 type Entity = dict[str, Any]
 
 
-# A Date header tells whole seconds; what is nearer than this is no difference.
+BATCH_SIZE = 99
+"""Operations in a transaction, which also carries the fence: 100 is the limit of the service."""
+
+# A Date header has whole seconds, so a smaller difference means nothing.
 CLOCK_TOLERANCE = timedelta(seconds=2)
 
 
 @dataclass(slots=True)
 class ServiceClock:
-    """The storage service's time, the same for all instances: this machine's, put right by the
-    Date headers of the service, and from then on what has passed here.
+    """The storage service's time, which is the same for all instances.
+
+    It starts as this machine's time, is corrected by the Date headers of responses, and advances by
+    this machine's monotonic clock.
     """
 
     service_time: datetime = field(default_factory=lambda: datetime.now(UTC))
     monotonic_mark: float = field(default_factory=time.monotonic)
 
     def update_from_response(self, response: Any) -> None:
-        """Take the time from an answer (a hook of the pipeline)."""
+        """Set the clock by the Date header of a response. Used as a hook of the SDK's pipeline."""
         text = response.http_response.headers.get("Date")
         if text:
             with contextlib.suppress(ValueError, TypeError):
-                heard = email.utils.parsedate_to_datetime(text)
-                if abs(heard - self.now()) > CLOCK_TOLERANCE:
-                    self.service_time, self.monotonic_mark = heard, time.monotonic()
+                service_now = email.utils.parsedate_to_datetime(text)
+                if abs(service_now - self.now()) > CLOCK_TOLERANCE:
+                    self.service_time, self.monotonic_mark = service_now, time.monotonic()
 
     def now(self) -> datetime:
-        """What time the service has now."""
+        """Return the current time of the service."""
         return self.service_time + timedelta(seconds=time.monotonic() - self.monotonic_mark)
 
 
@@ -57,7 +62,7 @@ type EntityRecord = Case | ChangeRecord | Exemption | OperatorRequest
 
 
 def build_record_key(record: EntityRecord) -> str:
-    """The key of a record's row: its kind, and what tells it from others of the kind."""
+    """Return the row key of a record: its kind and its identity within the kind."""
     match record:
         case Case():
             return f"case|{record.key}"
@@ -70,7 +75,7 @@ def build_record_key(record: EntityRecord) -> str:
 
 
 def build_record_entity(guard: str, record: EntityRecord, ended: datetime | None = None) -> Entity:
-    """A record as a row. `ended` is when it began to age, for `tidy`."""
+    """Build the row of a record. `ended` is when its retention period begins."""
     return {
         "PartitionKey": guard,
         "RowKey": build_record_key(record),
@@ -83,7 +88,7 @@ def build_record_entity(guard: str, record: EntityRecord, ended: datetime | None
 def build_run_entity(
     guard: str, run: str, document: Mapping[str, object], ended: datetime
 ) -> Entity:
-    """A run's document as a row."""
+    """Build the row of a run's document."""
     return {
         "PartitionKey": guard,
         "RowKey": f"run|{run}",
@@ -94,16 +99,16 @@ def build_run_entity(
 
 
 def decode_run_document(entity: TableEntity) -> Mapping[str, object]:
-    """A run's document from its row; an empty one where the row holds none."""
+    """Decode a run's document. Returns an empty one if the row holds none."""
     try:
-        found = json.loads(entity["body"])
+        document = json.loads(entity["body"])
     except (KeyError, TypeError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
 def build_entity(guard: str, row: LedgerRow) -> Entity:
-    """Any row of the port as an entity."""
+    """Build the row of anything that a claim saves."""
     match row:
         case Case():
             return build_record_entity(guard, row, row.closed_at)
@@ -120,7 +125,7 @@ def build_entity(guard: str, row: LedgerRow) -> Entity:
 
 
 def build_delete_operations(rows: Iterable[TableEntity]) -> list[Any]:
-    """Operations that delete rows nobody has changed since they were read."""
+    """Build operations that delete rows unless they have changed since they were read."""
     return [
         (
             "delete",

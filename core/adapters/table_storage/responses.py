@@ -1,8 +1,8 @@
-"""What the table service answers, and what is no answer of a table at all.
+"""Tells responses of the table service from those that no table service sends.
 
-A page that a proxy shows, or half an answer, makes the SDK raise whatever its parsers happen to
-raise, or take nothing for something. Here both become trouble on the way, which is tried again like
-a reply that was lost.
+On a proxy's HTML page or a truncated response, the SDK raises whatever its parsers happen to raise,
+or accepts an empty response as success. Both are treated as transient failures here and retried
+like a lost response.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,9 +13,9 @@ from azure.core.exceptions import AzureError, HttpResponseError, ServiceResponse
 from azure.data.tables import TableEntity
 
 TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
-# What a caller wants to hear: malformed, not there, there already, changed since.
+# Statuses that callers handle: malformed, not found, already exists, changed since.
 EXPECTED_STATUSES = frozenset({400, 404, 409, 412})
-# What the SDK raises on answers that no table gives.
+# What the SDK raises on responses that no table service sends.
 MALFORMED_ERRORS = (
     AttributeError,
     HTTPException,
@@ -27,16 +27,16 @@ MALFORMED_ERRORS = (
 
 
 def describe_table_error(error: HttpResponseError) -> str:
-    """What went wrong with the state, and the remedy where one is known."""
+    """Describe a failure of the state table, with the remedy where one is known."""
     if error.status_code in (401, 403):
         return "the state table refuses access: assign Storage Table Data Contributor to the app"
     return f"the state table answers {error.status_code}"
 
 
 def is_transient_error(error: BaseException) -> bool:
-    """True for trouble of the service or the way to it, not an answer to what was asked.
+    """Return whether an error is a failure of the service or the network, so a retry may help.
 
-    An error with a status of success is the SDK's: what came is not what a table answers.
+    An error with a status of success comes from the SDK: the response was not a table service's.
     """
     if isinstance(error, HttpResponseError):
         status = error.status_code
@@ -45,26 +45,26 @@ def is_transient_error(error: BaseException) -> bool:
 
 
 async def call_table_service[T](attempt: Callable[[], Awaitable[T]]) -> T:
-    """What one call of the SDK brings. Raises AzureError for an answer that is not understood."""
+    """Call the SDK. Raises AzureError for a response that it could not parse."""
     try:
         return await attempt()
     except MALFORMED_ERRORS as error:
-        raise ServiceResponseError(f"no answer of a table: {type(error).__name__}") from error
+        raise ServiceResponseError(f"malformed response: {type(error).__name__}") from error
 
 
 def require_entity_keys(entity: TableEntity) -> TableEntity:
-    """A row as it was answered. Raises ValueError for one without keys: no table has such."""
+    """Return a row that has keys. Raises ValueError for one that has none, as no table's has."""
     if not all(isinstance(entity.get(name), str) for name in ("PartitionKey", "RowKey")):
         raise ValueError("a row without keys")
     return entity
 
 
-def require_etag(answer: Mapping[str, Any]) -> str:
-    """The ETag a write left. Raises ValueError where there is none, or only the first half of it.
+def require_etag(response: Mapping[str, Any]) -> str:
+    """Return the ETag of a write's response. Raises ValueError if it is missing or truncated.
 
     An ETag ends with a quotation mark (RFC 9110, 8.8.3).
     """
-    etag = answer.get("etag")
+    etag = response.get("etag")
     if not isinstance(etag, str) or not etag.endswith('"'):
         raise ValueError("a write without an ETag")
     return etag

@@ -21,7 +21,7 @@ from core.adapters.table_storage.codec import (
     encode_stored_record,
 )
 from core.adapters.table_storage.entities import build_record_key, decode_run_document
-from core.adapters.table_storage.ledger import RecordCollector
+from core.adapters.table_storage.records import RecordCollector
 from core.api.authentication import AccessDenied, Caller, parse_client_principal
 from core.api.request import BadRequest, HttpRequest
 from core.api.routes import ROUTES

@@ -46,12 +46,14 @@ async def main(file: str, guard: str, seconds: str, *options: str) -> int:
     duty = settings.find_guard_config(guard)
     assert duty
     async with connect_world(settings) as world, open_ledger(settings) as ledger:
-        table = cast(TableClient, HaltingTable(ledger.table)) if options else ledger.table
+        table = (
+            cast(TableClient, HaltingTable(ledger.table.client)) if options else ledger.table.client
+        )
         short = TableLedger(
             table, tenant=settings["TENANT_ID"], lease_duration=timedelta(seconds=float(seconds))
         )
         try:
-            report = await run(duty, replace(world, ledger=short, now=short.clock.now))
+            report = await run(duty, replace(world, ledger=short, now=short.table.clock.now))
         except ClaimLost:
             return 3
     return 0 if report.status == "done" else 1
