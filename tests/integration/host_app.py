@@ -1,4 +1,4 @@
-"""A program for test_host_journey: the app on the local host, asked over HTTP; prints JSON.
+"""The program of test_functions_host: the app on the local host, used over HTTP; prints JSON.
 
 One process hosts one app, so it runs on its own.
 """
@@ -24,7 +24,7 @@ GUARD_NAME = "shared-mailbox-sign-in"
 
 
 class HostClient:
-    """Calls the host and remembers what it answered, by name."""
+    """Sends requests to the host and keeps the responses by name."""
 
     def __init__(self, host: Host, session: aiohttp.ClientSession) -> None:
         self.host = host
@@ -34,7 +34,7 @@ class HostClient:
     async def send_request(
         self, name: str, method: str, path: str, body: bytes = b"", key: str | None = None
     ) -> Any:
-        """One request; its status and its JSON are kept under `name`."""
+        """Send one request; keep its status and its JSON under `name`."""
         headers = {
             "x-functions-key": self.host.keys.function if key is None else key,
             "Content-Type": "application/json",
@@ -48,12 +48,12 @@ class HostClient:
 
 
 def build_request_body(**fields: str) -> bytes:
-    """The body of a request."""
+    """The JSON body of a request."""
     return json.dumps({"who": "Dana", "why": "a journey", **fields}).encode()
 
 
 async def run_host_journey(scene: Mapping[str, Any]) -> dict[str, Any]:
-    """Timers, requests and reports, as an administrator would use them."""
+    """Trigger timers, send requests and read reports, as an operator would."""
     async with Azurite() as azurite, Sandbox(scene) as box:
         environ = build_app_settings(box, azurite, {})
         async with (

@@ -33,7 +33,7 @@ SCENE: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def process_environment() -> Iterator[None]:
-    """The identity endpoint is the process's, so it is put back after each test."""
+    """Restore the identity endpoint after each test: it is a variable of the process."""
     before = {name: os.environ.get(name) for name in IDENTITY}
     yield
     for name, value in before.items():
@@ -43,7 +43,7 @@ def process_environment() -> Iterator[None]:
 
 
 def settings(box: Sandbox, azurite: Azurite, changes: Mapping[str, str]) -> dict[str, str]:
-    """The app's settings in this tenant, some of them wrong."""
+    """The app's settings for this tenant, with changes."""
     table = {"STATE_TABLE": f"t{uuid.uuid4().hex}"}
     environ: dict[str, str] = {**build_app_settings(box, azurite, {}), **table, **changes}
     os.environ.update({name: environ[name] for name in IDENTITY})
@@ -51,7 +51,7 @@ def settings(box: Sandbox, azurite: Azurite, changes: Mapping[str, str]) -> dict
 
 
 async def report(environ: Mapping[str, str]) -> RunReport:
-    """One run of the first guard."""
+    """Run the first guard once."""
     read = Settings.read(environ)
     async with connect_world(read, lambda: datetime.now(UTC)) as world:
         return await run(read.guard_configs[0], world)
@@ -88,7 +88,7 @@ async def test_a_wrong_setting_is_one_critical_case_that_names_it(
 async def test_a_missing_federation_is_named(azurite: Azurite) -> None:
     async with Sandbox(SCENE) as box:
         environ = settings(box, azurite, {})
-        # Somebody else's assertion: the right form, the wrong subject.
+        # The assertion of another app: the right form, the wrong subject.
         stranger = box.entra.issue_token(
             "api://AzureADTokenExchange", 3600, sub=str(uuid.UUID(int=9))
         )
@@ -104,7 +104,7 @@ async def test_an_expired_identity_token_is_named(azurite: Azurite) -> None:
         assert_case(await report(environ), "the managed identity's token has expired")
 
 
-async def test_an_identity_that_is_not_assigned_is_told_when_it_lasts(azurite: Azurite) -> None:
+async def test_a_missing_identity_is_notified_when_it_lasts(azurite: Azurite) -> None:
     async with Sandbox(SCENE) as box:
         environ = settings(box, azurite, {"MANAGED_IDENTITY_CLIENT_ID": str(uuid.UUID(int=10))})
         for _ in range(3):
@@ -113,7 +113,7 @@ async def test_an_identity_that_is_not_assigned_is_told_when_it_lasts(azurite: A
         assert [case.kind for case in done.notifications] == ["credential"]
 
 
-async def test_the_case_ends_when_the_chain_is_mended(azurite: Azurite) -> None:
+async def test_the_case_closes_when_the_chain_works_again(azurite: Azurite) -> None:
     async with Sandbox(SCENE) as box:
         environ = settings(box, azurite, {"CLIENT_ID": str(uuid.UUID(int=8))})
         assert_case(await report(environ), "CLIENT_ID does not exist")
@@ -136,7 +136,7 @@ def identity_answer(token: str) -> dict[str, Any]:
 
 
 def assert_case(told: RunReport, remedy: str) -> None:
-    """One critical case, told at once, that says what to do; and nothing concluded."""
+    """Check for one critical case, notified at once with a remedy, and no other conclusion."""
     assert told.delivered
     (case,) = told.notifications
     assert (case.kind, case.severity) == ("credential", Severity.CRITICAL)
@@ -144,11 +144,11 @@ def assert_case(told: RunReport, remedy: str) -> None:
     assert told.outcomes == ()
 
 
-# -- the doctor --------------------------------------------------------------------------------
+# -- doctor ------------------------------------------------------------------------------------
 
 
 async def examined(environ: Mapping[str, str], *arguments: str) -> tuple[int, str]:
-    """The doctor's exit code and what it says; it runs a loop of its own."""
+    """The exit code and the output of core.doctor, which runs its own event loop."""
     import asyncio
 
     lines: list[str] = []
@@ -156,7 +156,7 @@ async def examined(environ: Mapping[str, str], *arguments: str) -> tuple[int, st
     return code, "\n".join(lines)
 
 
-async def test_the_doctor_finds_nothing_wrong_with_exactly_what_is_needed(
+async def test_doctor_accepts_exactly_the_needed_permissions(
     azurite: Azurite,
 ) -> None:
     grants: dict[str, list[str]] = {"graph": [], "exchange": []}
@@ -167,11 +167,11 @@ async def test_the_doctor_finds_nothing_wrong_with_exactly_what_is_needed(
         code, said = await examined(settings(box, azurite, {}))
     assert code == 0
     assert "No required permission is missing." in said
-    # Forwarding only tells by default, so what it would need to write is excess.
+    # mailbox-forwarding only alerts by default, so what it would need to write is excess.
     assert "excess    MailboxSettings.ReadWrite" in said
 
 
-async def test_the_doctor_names_what_is_missing_and_how_to_grant_it(azurite: Azurite) -> None:
+async def test_doctor_names_missing_permissions_and_how_to_grant_them(azurite: Azurite) -> None:
     grants = {"graph": ["User.Read.All"], "exchange": ["Get-Mailbox", "Disable-InboxRule"]}
     async with Sandbox({**SCENE, "grants": grants}) as box:
         code, said = await examined(settings(box, azurite, {}))
@@ -183,21 +183,21 @@ async def test_the_doctor_names_what_is_missing_and_how_to_grant_it(azurite: Azu
     assert "ok        User.Read.All" in said
 
 
-async def test_the_doctor_says_why_it_cannot_sign_in(azurite: Azurite) -> None:
+async def test_doctor_says_why_it_cannot_sign_in(azurite: Azurite) -> None:
     async with Sandbox(SCENE) as box:
         environ = settings(box, azurite, {"TENANT_ID": str(uuid.UUID(int=7))})
         code, said = await examined(environ)
     assert (code, "TENANT_ID names a tenant" in said) == (2, True)
 
 
-async def test_the_doctor_names_every_wrong_setting() -> None:
+async def test_doctor_names_every_invalid_setting() -> None:
     code, said = await examined({})
     assert code == 2
     assert "setting   TENANT_ID is missing" in said
     assert "setting   CLIENT_ID is missing" in said
 
 
-async def test_before_the_deployment_the_doctor_says_what_will_be_needed() -> None:
+async def test_doctor_lists_the_needed_permissions_before_the_deployment() -> None:
     code, said = await examined({}, "--needs")
     assert code == 0
     assert "User.EnableDisableAccount.All" in said

@@ -35,7 +35,7 @@ WISH = json.dumps({"subject": "an-id", "why": "a journey"})
 
 @dataclass(frozen=True)
 class Site:
-    """The front door, the app behind it, and who can sign in."""
+    """App Service Authentication, the app behind it, and the accounts that can sign in."""
 
     door: EasyAuthProxy
     app: HostedApp
@@ -60,7 +60,7 @@ class Site:
         headers: Mapping[str, str] | None = None,
         body: str = "",
     ) -> tuple[int, Any, Mapping[str, str]]:
-        """One request of a program, with the token of a person if there is one."""
+        """Send one request, with an account's token if there is one."""
         sent = dict(headers or {})
         if person:
             sent["Authorization"] = f"Bearer {person.token}"
@@ -81,7 +81,7 @@ def settings_of(azurite: Azurite) -> dict[str, str]:
         "STATE_CONNECTION_STRING": azurite.connection_string,
         "STATE_TABLE": "frontdoor",
         "SIGN_IN": "entra",
-        # What people ask for is not worked off here: this is about who may ask.
+        # No worker processes requests here: the tests are about who may submit them.
         "AzureWebJobs.run-requested.Disabled": "true",
         "WEBSITE_AUTH_ENABLED": "True",
     }
@@ -101,7 +101,7 @@ session = pytest.mark.asyncio(loop_scope="session")
 
 
 @session
-async def test_a_browser_that_has_not_signed_in_is_sent_to_do_so(site: Site) -> None:
+async def test_a_browser_without_a_session_is_redirected_to_sign_in(site: Site) -> None:
     status, _, headers = await site.ask("GET", f"{STATUS}?a=b", headers=BROWSER)
     assert status == 302
     assert headers["Location"] == f"{LOGIN}?{RETURN_PARAMETER}=%2Fapi%2Fstatus.json%3Fa%3Db"
@@ -118,7 +118,7 @@ async def test_a_browser_that_has_not_signed_in_is_sent_to_do_so(site: Site) -> 
         {"x-ms-client-principal-name": "olive@contoso.com"},
     ],
 )
-async def test_nobody_else_gets_past(site: Site, headers: dict[str, str]) -> None:
+async def test_other_callers_are_denied(site: Site, headers: dict[str, str]) -> None:
     assert (await site.ask("GET", STATUS, headers=headers))[0] == 401
     assert (await site.ask("POST", EXEMPTIONS, headers=JSON | headers, body=WISH))[0] == 401
     forged = {**headers, "X-MS-CLIENT-PRINCIPAL": site.operator.encode_principal()}
@@ -126,13 +126,13 @@ async def test_nobody_else_gets_past(site: Site, headers: dict[str, str]) -> Non
 
 
 @session
-async def test_the_key_of_the_host_opens_nothing_where_people_sign_in(site: Site) -> None:
+async def test_a_function_key_grants_nothing_when_sign_in_is_required(site: Site) -> None:
     headers = {"x-functions-key": site.app.function_key}
     assert (await site.ask("GET", STATUS, headers=headers))[0] == 401
 
 
 @session
-async def test_a_reader_may_look_and_not_act(site: Site) -> None:
+async def test_a_reader_may_read_and_not_write(site: Site) -> None:
     assert (await site.ask("GET", STATUS, site.reader))[0] == 200
     status, said, _ = await site.ask("POST", EXEMPTIONS, site.reader, JSON, WISH)
     assert status == 403
@@ -147,7 +147,7 @@ async def test_a_reader_who_claims_to_be_an_operator_stays_a_reader(site: Site, 
 
 
 @session
-async def test_who_has_no_role_may_not_even_look(site: Site) -> None:
+async def test_an_account_without_a_role_may_not_read(site: Site) -> None:
     status, said, _ = await site.ask("GET", STATUS, site.guest)
     assert status == 403
     assert "Exoguard.Reader" in said["error"]
@@ -155,7 +155,7 @@ async def test_who_has_no_role_may_not_even_look(site: Site) -> None:
 
 @session
 @pytest.mark.parametrize("who", [None, "the boss"])
-async def test_an_operator_acts_and_is_recorded_by_name(site: Site, who: str | None) -> None:
+async def test_a_request_records_the_operator_by_name(site: Site, who: str | None) -> None:
     wish = {"subject": hash_parts(who), "why": "a journey"} | ({"who": who} if who else {})
     body = json.dumps(wish)
     status, said, headers = await site.ask("POST", EXEMPTIONS, site.operator, JSON, body)
@@ -166,7 +166,7 @@ async def test_an_operator_acts_and_is_recorded_by_name(site: Site, who: str | N
 
 
 @session
-async def test_a_person_signs_in_with_a_browser_looks_and_leaves(site: Site) -> None:
+async def test_a_browser_signs_in_reads_and_signs_out(site: Site) -> None:
     jar = aiohttp.CookieJar(unsafe=True)
     async with aiohttp.ClientSession(site.door.base, cookie_jar=jar) as browser:
         async with browser.get(STATUS, headers=BROWSER) as page:
@@ -193,14 +193,14 @@ async def test_a_person_signs_in_with_a_browser_looks_and_leaves(site: Site) -> 
         ({**JSON, "Sec-Fetch-Site": "same-site"}, 403),
     ],
 )
-async def test_another_site_cannot_act_with_the_session_of_a_browser(
+async def test_another_site_cannot_write_with_a_browser_session(
     site: Site, headers: dict[str, str], status: int
 ) -> None:
     assert (await site.ask("POST", EXEMPTIONS, site.operator, headers, WISH))[0] == status
 
 
 @session
-async def test_the_app_believes_no_header_while_nobody_stands_in_front(
+async def test_the_app_ignores_the_principal_header_without_platform_sign_in(
     azurite: Azurite, tmp_path: Path
 ) -> None:
     async with (
@@ -218,6 +218,6 @@ async def test_the_app_believes_no_header_while_nobody_stands_in_front(
 @pytest.mark.parametrize(
     "place", ["https://evil.example", "//evil.example", "/\\evil.example", "api", "/a\nb", ""]
 )
-def test_nobody_is_sent_to_another_site_after_signing_in(place: str) -> None:
+def test_sign_in_never_redirects_to_another_site(place: str) -> None:
     assert to_local_path(place) == "/"
     assert to_local_path(STATUS) == STATUS

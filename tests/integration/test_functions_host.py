@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def journey() -> dict[str, Any]:
-    """One process, one app, one journey."""
+    """One process with one app plays the whole journey."""
     command = [sys.executable, "-m", "tests.integration.host_app"]
     done = subprocess.run(
         command, cwd=ROOT, input=json.dumps(HOST_SCENE), capture_output=True, text=True, timeout=110
@@ -73,5 +73,5 @@ def test_an_enforcing_run_blocks_the_account_and_says_so(journey: dict[str, Any]
     assert report["told"] is True
     blocked = [row for row in journey["writes"] if row["method"] == "PATCH"]
     assert [row["body"]["accountEnabled"] for row in blocked] == [False]
-    # The first look, two runs that somebody asked for, and the account that was blocked.
+    # The baseline, two requested runs, and the blocked account.
     assert journey["cards"] == 4

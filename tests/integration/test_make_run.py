@@ -1,4 +1,4 @@
-"""The two commands a newcomer types, as they are typed."""
+"""The two commands a newcomer starts with."""
 
 import json
 import os
@@ -13,7 +13,7 @@ SCENES = ROOT / "sandbox" / "scenes"
 
 
 def sandbox(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """`python -m sandbox ...` in the project's folder."""
+    """Run `python -m sandbox ...` in the project's folder."""
     command = [sys.executable, "-m", "sandbox", *arguments]
     environ = {**os.environ, "COLUMNS": "140", "NO_COLOR": "1"}
     return subprocess.run(
@@ -58,7 +58,7 @@ def test_a_scene_gives_one_json_document() -> None:
         assert row.keys() == {"api", "method", "target", "body"}
 
 
-def test_a_scene_that_is_not_there_or_no_json_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_missing_or_invalid_scene_is_reported_in_one_line(tmp_path: Path) -> None:
     broken = tmp_path / "broken.json"
     broken.write_text("{", encoding="utf-8")
     for path in (tmp_path / "nowhere.json", broken):
@@ -69,7 +69,7 @@ def test_a_scene_that_is_not_there_or_no_json_is_said_in_one_line(tmp_path: Path
         assert done.stderr.count("\n") == 1
 
 
-def test_a_mode_that_does_not_exist_is_refused_by_name() -> None:
+def test_an_unknown_mode_is_refused_by_name() -> None:
     scene = str(SCENES / "healthy.json")
     done = sandbox("run", "--scene", scene, "--json", "--mode", "mailbox-audit=loud")
     assert done.returncode == 2

@@ -1,7 +1,7 @@
-"""The API does what its document says: asked over HTTP, by a program that knows only the document.
+"""The API conforms to its OpenAPI document.
 
-schemathesis makes requests from docs/openapi.json, right and wrong ones, and holds every answer
-against it: its status, its headers, its media type and its schema, with and without the key.
+schemathesis generates valid and invalid requests from docs/openapi.json and checks the status,
+headers, media type and schema of every response, with and without the function key.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ SECONDS = 280
 async def app(
     azurite: Azurite, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[HostedApp]:
-    """The app after two looks at a neglected tenant; what is asked for now waits."""
+    """The app after two scans of a neglected tenant, without a worker for new requests."""
     clock = SteppingClock(-BETWEEN_TICKS)
     scene = resolve_dates(
         json.loads((SCENES_FOLDER / "neglected.json").read_text("utf-8")), clock()
@@ -68,7 +68,7 @@ def test_the_document_is_valid_openapi() -> None:
     validate(build_api_document())
 
 
-def test_every_route_has_an_answer_and_every_schema_is_used() -> None:
+def test_every_route_has_a_response_and_every_schema_is_used() -> None:
     assert {route.name for route in ROUTES} == SCHEMA_BY_ROUTE.keys()
     text = str(build_api_document())
     assert [name for name in ALL_SCHEMAS if f"#/components/schemas/{name}'" not in text] == []
@@ -76,7 +76,7 @@ def test_every_route_has_an_answer_and_every_schema_is_used() -> None:
 
 @pytest.mark.timeout(SECONDS + 20)
 @pytest.mark.asyncio(loop_scope="session")
-async def test_the_app_answers_as_its_document_says(app: HostedApp, tmp_path: Path) -> None:
+async def test_the_app_conforms_to_its_document(app: HostedApp, tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)),
         *(
@@ -108,7 +108,7 @@ async def test_the_app_answers_as_its_document_says(app: HostedApp, tmp_path: Pa
 @pytest.mark.parametrize("key", ["", "not the key"])
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 @pytest.mark.asyncio(loop_scope="session")
-async def test_nobody_is_served_without_the_key(app: HostedApp, route: Route, key: str) -> None:
+async def test_no_route_answers_without_the_key(app: HostedApp, route: Route, key: str) -> None:
     path = PREFIX + re.sub(r"\{\w+\}", "x", route.path)
     headers = {"x-functions-key": key} if key else {}
     async with (
@@ -119,14 +119,14 @@ async def test_nobody_is_served_without_the_key(app: HostedApp, route: Route, ke
 
 
 class Reader:
-    """Reads the API and holds each answer against its schema, formats included."""
+    """Reads from the API and validates each response, formats included."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
         self.document = build_api_document()
 
     async def read(self, path: str, schema: str) -> Any:
-        """An answer, which is what the document says."""
+        """A response that is valid for its schema."""
         async with self.session.get(path) as answer:
             assert answer.status == 200, await answer.text()
             found = await answer.json()
@@ -136,7 +136,7 @@ class Reader:
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_everything_a_neglected_tenant_shows_is_as_described(app: HostedApp) -> None:
+async def test_the_documents_of_a_neglected_tenant_are_valid(app: HostedApp) -> None:
     headers = {"x-functions-key": app.function_key}
     async with aiohttp.ClientSession(app.base_url, headers=headers) as session:
         reader = Reader(session)

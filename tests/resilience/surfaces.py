@@ -1,4 +1,4 @@
-"""A tenant of shared mailboxes whose accounts can sign in: something to shut, over HTTP."""
+"""Builds a tenant of shared mailboxes whose accounts can sign in, for runs over HTTP."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def build_shared_mailbox_row(number: int) -> dict[str, Any]:
 
 
 def build_sign_in_scene(count: int) -> dict[str, Any]:
-    """So many of them."""
+    """A scene with `count` of these mailboxes."""
     return {
         "graph": {
             "users": [build_account_row(number) for number in range(count)],

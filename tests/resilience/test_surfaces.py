@@ -1,4 +1,4 @@
-"""Where requests go and who is let in: nothing foreign decides either.
+"""Untrusted data decides neither where requests go nor who is authenticated.
 
 No token goes to a host that a service only named: next pages, further pages of earlier runs and
 redirects of Graph, Exchange, Entra and the webhook. Cards go to no address inside a network,
@@ -29,8 +29,8 @@ from tests.support.http_recorder import SleepClock, build_scene, build_service, 
 
 
 @dataclass
-class Elsewhere:
-    """A server of somebody else's: what came to it, and what it answers."""
+class RecordingServer:
+    """A server outside the tenant: the requests it received, and its response."""
 
     address: str = ""
     status: int = 200
@@ -44,11 +44,11 @@ class Elsewhere:
 
 
 @asynccontextmanager
-async def elsewhere(
+async def start_recording_server(
     *, tls: ssl.SSLContext | None = None, **options: Any
-) -> AsyncIterator[Elsewhere]:
-    """A server on this machine that is no part of the tenant."""
-    server = Elsewhere(**options)
+) -> AsyncIterator[RecordingServer]:
+    """Start a server on this machine that is not part of the tenant."""
+    server = RecordingServer(**options)
     runner = web.ServerRunner(web.Server(server.answer))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
@@ -59,8 +59,8 @@ async def elsewhere(
         await runner.cleanup()
 
 
-async def answered(api: str, to: Any, at: str) -> None:
-    """One question to Graph or Exchange at an address."""
+async def send_request(api: str, to: Any, at: str) -> None:
+    """Send one request to Graph or Exchange at an address."""
     cloud = replace(to.cloud, graph=at, exchange=at)
     if api == "graph":
         graph = GraphClient(cloud, to.credential, build_service(to.clock))
@@ -81,63 +81,63 @@ async def answered(api: str, to: Any, at: str) -> None:
 @pytest.mark.parametrize("api", ["graph", "exchange"])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_no_token_follows_a_redirect_to_another_host(api: str, status: int) -> None:
-    async with connect_sandbox(build_scene()) as to, elsewhere() as thief:
-        headers = {"Location": f"{thief.address}/v1.0/domains"}
-        async with elsewhere(status=status, headers=headers) as door:
+    async with connect_sandbox(build_scene()) as to, start_recording_server() as attacker:
+        headers = {"Location": f"{attacker.address}/v1.0/domains"}
+        async with start_recording_server(status=status, headers=headers) as service:
             with pytest.raises(TenantError):
-                await answered(api, to, door.address)
-        assert "Authorization" in door.seen[0][1]
-        assert thief.seen == []
+                await send_request(api, to, service.address)
+        assert "Authorization" in service.seen[0][1]
+        assert attacker.seen == []
 
 
 @pytest.mark.parametrize("api", ["graph", "exchange"])
 @pytest.mark.parametrize("name", ["@odata.nextLink", "@odata.deltaLink", "contentUri"])
-async def test_no_token_goes_where_a_link_in_an_answer_points(api: str, name: str) -> None:
-    async with connect_sandbox(build_scene()) as to, elsewhere() as thief:
-        body = {"value": [], name: f"{thief.address}/v1.0/domains?$skiptoken=1"}
-        async with elsewhere(body=body, headers={"Content-Location": thief.address}) as door:
+async def test_no_token_follows_a_link_in_a_response(api: str, name: str) -> None:
+    async with connect_sandbox(build_scene()) as to, start_recording_server() as attacker:
+        body = {"value": [], name: f"{attacker.address}/v1.0/domains?$skiptoken=1"}
+        async with start_recording_server(
+            body=body, headers={"Content-Location": attacker.address}
+        ) as service:
             if name == "@odata.nextLink":
                 with pytest.raises(TenantError, match="outside"):
-                    await answered(api, to, door.address)
+                    await send_request(api, to, service.address)
             else:
-                await answered(api, to, door.address)
-        assert thief.seen == []
+                await send_request(api, to, service.address)
+        assert attacker.seen == []
 
 
 @pytest.mark.parametrize("status", [302, 307, 308])
-async def test_a_secret_does_not_follow_a_redirect_of_the_sign_in(
-    status: int, tmp_path: Path
-) -> None:
+async def test_no_secret_follows_a_redirect_of_the_sign_in(status: int, tmp_path: Path) -> None:
     certificate, key = make_certificate(tmp_path)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate, key)
-    async with elsewhere(tls=tls) as thief:
-        headers = {"Location": f"{thief.address}/tenant/oauth2/v2.0/token"}
-        async with elsewhere(status=status, headers=headers, tls=tls) as door:
-            cloud = resolve_cloud("global", login=door.address)
+    async with start_recording_server(tls=tls) as attacker:
+        headers = {"Location": f"{attacker.address}/tenant/oauth2/v2.0/token"}
+        async with start_recording_server(status=status, headers=headers, tls=tls) as service:
+            cloud = resolve_cloud("global", login=service.address)
             async with build_credential(
                 "tenant", CLIENT_ID, cloud, secret="canary-secret", ca_path=str(certificate)
             ) as credential:
                 with pytest.raises(TenantError) as caught:
                     await credential.get_token(cloud.graph_scope)
     assert "canary-secret" not in str(caught.value)
-    assert any(b"canary-secret" in body for _, _, body in door.seen)
-    assert thief.seen == []
+    assert any(b"canary-secret" in body for _, _, body in service.seen)
+    assert attacker.seen == []
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 async def test_no_card_follows_a_redirect(status: int) -> None:
-    async with elsewhere() as thief:
-        headers = {"Location": f"{thief.address}/workflows/x"}
-        async with elsewhere(status=status, headers=headers) as door:
+    async with start_recording_server() as attacker:
+        headers = {"Location": f"{attacker.address}/workflows/x"}
+        async with start_recording_server(status=status, headers=headers) as service:
             voice = TeamsChannel(
-                f"{door.address}/x", build_service(SleepClock(), "teams"), hosts=["127.0.0.1"]
+                f"{service.address}/x", build_service(SleepClock(), "teams"), hosts=["127.0.0.1"]
             )
             with pytest.raises(NotificationError, match="follow no redirect"):
                 await voice.send({"type": "message"})
             await voice.close()
-        assert len(door.seen) == 1
-        assert thief.seen == []
+        assert len(service.seen) == 1
+        assert attacker.seen == []
 
 
 @pytest.mark.parametrize(
@@ -171,20 +171,20 @@ async def test_no_card_follows_a_redirect(status: int) -> None:
         "ff0e::1",
     ],
 )
-def test_an_address_inside_a_network_is_none_for_cards_however_it_is_written(address: str) -> None:
+def test_an_internal_address_is_refused_for_cards_in_any_form(address: str) -> None:
     assert not is_public_address(address)
 
 
 @pytest.mark.parametrize(
     "address", ["20.50.1.2", "2603:1030::1", "::ffff:20.50.1.2", "64:ff9b::1432:102"]
 )
-def test_an_address_on_the_internet_is_one_for_cards(address: str) -> None:
+def test_a_public_address_is_accepted_for_cards(address: str) -> None:
     assert is_public_address(address)
 
 
 @pytest.mark.parametrize("name", ["code", "Code", "CODE", "cOdE"])
 @pytest.mark.parametrize("way", ["key", "entra"])
-def test_a_key_in_an_address_is_refused_however_it_is_written(name: str, way: str) -> None:
+def test_a_key_in_an_address_is_refused_in_any_case(name: str, way: str) -> None:
     with pytest.raises(AccessDenied, match="header") as caught:
         authenticate_caller(way, True, {}, {name: "the-key-itself"})
     assert caught.value.status == 400
