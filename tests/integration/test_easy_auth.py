@@ -20,7 +20,7 @@ from sandbox.functions_host.easy_auth import (
     LOGOUT,
     RETURN_PARAMETER,
     EasyAuthProxy,
-    TestUser,
+    SignedInUser,
     to_local_path,
 )
 from tests.support.hosted_app import HostedApp, start_hosted_app
@@ -41,22 +41,22 @@ class Site:
     app: HostedApp
 
     @property
-    def reader(self) -> TestUser:
+    def reader(self) -> SignedInUser:
         return self.door.users[0]
 
     @property
-    def operator(self) -> TestUser:
+    def operator(self) -> SignedInUser:
         return self.door.users[1]
 
     @property
-    def guest(self) -> TestUser:
+    def guest(self) -> SignedInUser:
         return self.door.users[2]
 
     async def ask(
         self,
         method: str,
         path: str,
-        person: TestUser | None = None,
+        person: SignedInUser | None = None,
         headers: Mapping[str, str] | None = None,
         body: str = "",
     ) -> tuple[int, Any, Mapping[str, str]]:
