@@ -42,7 +42,7 @@ def build_line_pattern(excluded: str = "") -> str:
 
 LINE_PATTERN = build_line_pattern()
 WHO_PARAMETER = Parameter("who", "the operator's name or address", LINE_PATTERN, 200)
-WHY_PARAMETER = Parameter("why", "the reason, for whoever reviews it later", LINE_PATTERN, 500)
+WHY_PARAMETER = Parameter("why", "the reason, kept with the request", LINE_PATTERN, 500)
 MODE_PARAMETER = Parameter(
     "mode", "a stricter mode for this run only: alert", "alert|enforce", 8, required=False
 )

@@ -96,7 +96,7 @@ class TerminalRenderer:
     def build_guard_row(self, row: JsonRow) -> tuple[str | Text, ...]:
         """The row of one guard."""
         coverage = row["coverage"]
-        scanned = format_age(row["last_complete_look"], self.now)
+        scanned = format_age(row["last_complete_scan"], self.now)
         health = colour_word(row["health"])
         if row["late"]:
             health = Text(" ").join([health, colour_word("late")])
@@ -104,7 +104,7 @@ class TerminalRenderer:
             sanitize_cell(row["guard"], 60),
             health,
             sanitize_cell(row["mode"], 10),
-            "never" if row["never_looked"] else scanned,
+            "never" if row["never_scanned"] else scanned,
             f"{coverage['seen']:,}/{coverage['population']:,}" if coverage else "-",
             format_level_counts(row["open"]),
         )

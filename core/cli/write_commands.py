@@ -60,7 +60,7 @@ class RequestOptions:
     """The options that every write command takes."""
 
     why: Annotated[
-        str, typer.Option("--why", metavar="TEXT", help="the reason, for whoever reviews it later")
+        str, typer.Option("--why", metavar="TEXT", help="the reason, kept with the request")
     ]
     who: Annotated[
         str,
@@ -242,7 +242,7 @@ async def preview_guard(session: Session, client: ApiClient, guard: str) -> None
     document = (await fetch_response(client, "/api/status.json")).parse_object()
     for row in document["guards"]:
         if row["guard"] == guard:
-            scanned = format_time_and_age(row["last_complete_look"], session.now())
+            scanned = format_time_and_age(row["last_complete_scan"], session.now())
             mode = sanitize_text(str(row["mode"]), 10)
             session.print_note(f"  mode {mode}, last complete scan {scanned}")
 
@@ -291,7 +291,7 @@ async def preview_case(session: Session, client: ApiClient, guard: str, key: str
 async def submit_with_consent(
     session: Session, client: ApiClient, request: PendingRequest, options: RequestOptions
 ) -> int:
-    """Show what will happen, ask for consent, submit the request, and wait if told to."""
+    """Show what will happen, ask for consent, submit the request, and wait for its result."""
     who = options.who or session.who
     session.print_note(f"{request.summary}, at {client.location}")
     session.print_note(

@@ -1,7 +1,7 @@
 """Cases, changes, exemptions and requests as JSON documents.
 
-Names are added and never change their meaning. Text from the tenant is not escaped here; whoever
-shows it has to.
+Names are added and never change their meaning. Text from the tenant is not escaped here;
+every renderer has to.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """The status as a JSON document, as status.json has it.
 
 Names are added and never change their meaning. Times are in UTC, durations in seconds. Text from
-the tenant is not escaped here; whoever shows it has to.
+the tenant is not escaped here; every renderer has to.
 """
 
 from collections.abc import Mapping
@@ -140,32 +140,32 @@ class TimingDocument:
     """When a guard scanned, and when it is due."""
 
     schedule: str
-    schedule_in_words: str
+    schedule_text: str
     last_run: LastRunDocument | None
-    last_complete_look: datetime | None
-    never_looked: bool
+    last_complete_scan: datetime | None
+    never_scanned: bool
     next_due: datetime | None
     late: bool
     late_seconds: Count
     missed: datetime | None
-    run_asked_for: datetime | None
-    going_on: ProgressDocument | None
+    run_requested: datetime | None
+    progress: ProgressDocument | None
 
 
 def build_timing(timing: ScanTiming) -> TimingDocument:
     """The document of a guard's timing."""
     return TimingDocument(
         schedule=timing.schedule,
-        schedule_in_words=timing.schedule_text,
+        schedule_text=timing.schedule_text,
         last_run=build_last_run(timing.last_run) if timing.last_run else None,
-        last_complete_look=timing.last_complete_at,
-        never_looked=timing.never_scanned,
+        last_complete_scan=timing.last_complete_at,
+        never_scanned=timing.never_scanned,
         next_due=timing.next_due_at,
         late=bool(timing.late_by),
         late_seconds=int(timing.late_by.total_seconds()),
         missed=timing.missed_due_at,
-        run_asked_for=timing.run_requested_at,
-        going_on=build_progress(timing.progress) if timing.progress else None,
+        run_requested=timing.run_requested_at,
+        progress=build_progress(timing.progress) if timing.progress else None,
     )
 
 
@@ -179,7 +179,7 @@ class CoverageDocument:
     population: Count
     unread: Count
     left: Count
-    not_seen_at_all: tuple[str, ...]
+    unavailable_sources: tuple[str, ...]
     share: Share
 
 
@@ -192,7 +192,7 @@ def build_coverage(coverage: ScanCoverage) -> CoverageDocument:
         population=coverage.population,
         unread=coverage.unread_count,
         left=coverage.remaining_count,
-        not_seen_at_all=coverage.unavailable_sources,
+        unavailable_sources=coverage.unavailable_sources,
         share=round(coverage.share, 4),
     )
 
@@ -225,7 +225,7 @@ class GuardDocument:
     exemptions: Count
     missing_permissions: tuple[str, ...]
     pending_notifications: PendingNotificationsDocument
-    rows_not_understood: Count
+    unreadable_rows: Count
     unreadable: str | None
 
 
@@ -246,7 +246,7 @@ def build_guard(status: GuardStatus) -> GuardDocument:
         exemptions=status.counts.exemptions,
         missing_permissions=tuple(case.subject for case in status.missing_permissions),
         pending_notifications=build_pending_notifications(status.counts.pending),
-        rows_not_understood=status.unreadable_rows,
+        unreadable_rows=status.unreadable_rows,
         unreadable=status.read_error or None,
     )
 

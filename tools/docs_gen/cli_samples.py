@@ -1,4 +1,4 @@
-"""The command line over one morning of a tenant, as the pages are pictured with."""
+"""Renders the examples and help texts of docs/cli.md from the sample tenant of the pages."""
 
 import json
 import shlex
@@ -31,7 +31,7 @@ def build_reply(document: object) -> ApiResponse:
 
 @dataclass
 class SampleClient:
-    """A way to look at these standings; what is asked for is written down nowhere."""
+    """A client of a sample status. It accepts requests without recording them."""
 
     statuses: Sequence[GuardData]
     location: str = "https://func-exoguard.azurewebsites.net"
@@ -60,28 +60,33 @@ class SampleClient:
         return ApiResponse(202, json.dumps(taken).encode())
 
     async def process_pending(self) -> None:
-        """Nobody works here."""
+        """Do nothing: no worker processes the requests."""
 
 
 def render_command(statuses: Sequence[GuardData], *words: str) -> str:
-    """What a command line prints: for the person and on standard output."""
+    """The output of a command line, on both streams."""
 
     @asynccontextmanager
-    async def way(session: Session) -> AsyncIterator[ApiClient]:
+    async def open_sample_client(session: Session) -> AsyncIterator[ApiClient]:
         yield SampleClient(statuses)
 
     text = StringIO()
-    paper = Console(file=text, width=TERMINAL_WIDTH, markup=False, highlight=False)
+    console = Console(file=text, width=TERMINAL_WIDTH, markup=False, highlight=False)
     session = Session(
-        environ={}, out=paper, err=paper, now=lambda: NOW, is_interactive=False, client_factory=way,
+        environ={},
+        out=console,
+        err=console,
+        now=lambda: NOW,
+        is_interactive=False,
+        client_factory=open_sample_client,
         who="dana@laptop",
-    )  # fmt: skip
+    )
     main(words, session)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
 def render_help(*words: str) -> str:
-    """What `--help` prints."""
+    """The output of `--help`."""
     text = StringIO()
     with redirect_stdout(text):
         typer.main.get_command(program).main(
@@ -98,17 +103,15 @@ COMMAND_NAMES = tuple(name for name, _ in COMMANDS)
 
 
 def format_block(text: str) -> str:
-    """A part of a document as it is printed."""
+    """A text as a code block."""
     return f"```\n{text}\n```"
 
 
 def build_examples() -> dict[str, str]:
-    """What `docs/cli.md` shows, by name."""
-    standings = build_busy_tenant()
-    row = json.loads(render_command(standings, "cases", "--severity", "critical", "--json"))[
-        "cases"
-    ][0]
-    shown = {
+    """The generated parts of `docs/cli.md` by name."""
+    data = build_busy_tenant()
+    row = json.loads(render_command(data, "cases", "--severity", "critical", "--json"))["cases"][0]
+    examples = {
         "status": ("status",),
         "cases": ("cases", "--severity", "critical"),
         "case": ("case", row["short"]),
@@ -117,9 +120,9 @@ def build_examples() -> dict[str, str]:
     }
     return {
         f"example {name}": format_block(
-            f"$ exo {shlex.join(words)}\n{render_command(standings, *words)}"
+            f"$ exo {shlex.join(words)}\n{render_command(data, *words)}"
         )
-        for name, words in shown.items()
+        for name, words in examples.items()
     } | {
         "help": format_block(render_help()),
         "commands": "\n\n".join(

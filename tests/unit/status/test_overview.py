@@ -214,7 +214,7 @@ def test_what_was_asked_for_and_waits_is_shown() -> None:
 
 
 def test_a_look_in_shards_shows_how_far_it_has_come() -> None:
-    going_on = ScanPass(
+    progress = ScanPass(
         "r1", ago(minutes=12), ScanTotals(), population=50_000, continuation="00", shard_count=4
     )
     shards = {
@@ -226,7 +226,7 @@ def test_a_look_in_shards_shows_how_far_it_has_come() -> None:
     found = of(
         ran(ago(minutes=5), status="in-progress", left=200),
         ran(ago(hours=1)),
-        known=memory(state=replace(LOOKED, scan_pass=going_on)),
+        known=memory(state=replace(LOOKED, scan_pass=progress)),
         shards=shards,
     )
     at = found.timing.progress
@@ -697,7 +697,7 @@ def test_the_status_is_json_with_times_of_one_zone() -> None:
     status = build_status([GuardData(QUARTERLY, known, [ran(ago(minutes=5))])], NOW)
     read = json.loads(json.dumps(to_json(build_status_document(status))))
     assert (read["version"], read["at"], read["health"]) == (1, NOW.isoformat(), "attention")
-    assert read["guards"][0]["last_complete_look"] == ago(minutes=4).isoformat()
+    assert read["guards"][0]["last_complete_scan"] == ago(minutes=4).isoformat()
     assert read["decisions"][0]["plan"] == "a" * 32
     assert read["decisions"][0]["would_change"][0]["subject"] == "m1@x"
     assert read["changes"][0]["before"] == {"was": "a@b"}
