@@ -47,7 +47,7 @@ MAX_BODY_BYTES = 1024**2
 
 
 @dataclass(frozen=True, slots=True)
-class TestUser:
+class EasyAuthUser:
     """A user who can sign in, with the assigned app roles."""
 
     name: str
@@ -80,14 +80,16 @@ class TestUser:
         }
 
 
-def build_test_users() -> tuple[TestUser, ...]:
+def build_test_users() -> tuple[EasyAuthUser, ...]:
     """The users of the stand-in: a reader, an operator and one without a role."""
     return (
-        TestUser("rita@contoso.com", "0e000000-0000-4000-8000-000000000001", ("Exoguard.Reader",)),
-        TestUser(
+        EasyAuthUser(
+            "rita@contoso.com", "0e000000-0000-4000-8000-000000000001", ("Exoguard.Reader",)
+        ),
+        EasyAuthUser(
             "olive@contoso.com", "0e000000-0000-4000-8000-000000000002", ("Exoguard.Operator",)
         ),
-        TestUser("gus@contoso.com", "0e000000-0000-4000-8000-000000000003"),
+        EasyAuthUser("gus@contoso.com", "0e000000-0000-4000-8000-000000000003"),
     )
 
 
@@ -96,9 +98,9 @@ class EasyAuthProxy:
     """A proxy in front of the app at `app`, an address without a trailing slash."""
 
     app_url: str
-    users: tuple[TestUser, ...] = field(default_factory=build_test_users)
+    users: tuple[EasyAuthUser, ...] = field(default_factory=build_test_users)
     port: int = 0
-    sessions: dict[str, TestUser] = field(default_factory=dict)
+    sessions: dict[str, EasyAuthUser] = field(default_factory=dict)
     runner: web.AppRunner | None = None
     client: ClientSession | None = None
 
@@ -171,7 +173,7 @@ class EasyAuthProxy:
         answer.del_cookie(COOKIE, path="/")
         return answer
 
-    def find_signed_in_user(self, request: web.Request) -> TestUser | None:
+    def find_signed_in_user(self, request: web.Request) -> EasyAuthUser | None:
         """The user who sends a request, by a browser's cookie or a program's token."""
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() == "bearer":
