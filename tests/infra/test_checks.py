@@ -96,7 +96,7 @@ MISTAKES = {
     ),
     "a name declared twice": Mistake(
         symbols.check_symbols, "roles.bicep", "param principalId string",
-        "param principalId string\n",
+        "param principalId string\n"
         "param principalId string", "declared twice",
     ),
     "a secret in an output": Mistake(
