@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON := .venv/bin/python
 TYPED = core sandbox bench tests tools $(wildcard function_app.py)
 
-.PHONY: help setup ready run bench mutants test check lint infra-check fuzz format lock audit clean
+.PHONY: help setup ready run bench mutants new-guard test check lint infra-check fuzz format lock audit clean
 
 help: ## List what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -37,6 +37,9 @@ test: lint infra-check ## Lint, types, import contracts, infrastructure and all 
 	@$(PYTHON) -m pytest $(ARGS)
 
 check: test ## The same as make test
+
+new-guard: ready ## Write a new guard with test, scene and documents (NAME=open-things TITLE=...)
+	@$(PYTHON) -m tools.new_guard "$(NAME)" --title "$(TITLE)"
 
 lint: ready ## Lint, format, types and import contracts
 	@echo "==> ruff check: lint"

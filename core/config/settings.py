@@ -2,7 +2,7 @@
 
     declared here                TENANT_ID, TEAMS_WEBHOOK_URL, ...
     declared by a guard          RECENT_SIGN_IN_DAYS, BASELINE_FILE, ...
-    derived from the catalog     <GUARD>_SCHEDULE, <GUARD>_MODE, <GUARD>_LIMIT, <GUARD>_LIMIT_PERCENT
+    derived from the catalog     <GUARD>_SCHEDULE, _MODE, _LIMIT, _LIMIT_PERCENT
 
 Nothing else in the app reads the environment.
 """

@@ -1,8 +1,8 @@
 """What each permission is, what an attacker could do with it, and how it is granted.
 
 Each guard declares which permissions it needs and why; this module holds what is true of a
-permission whichever guard needs it. Ids and the permissions that include others are those of Microsoft's permissions reference
-(Microsoft Learn: Microsoft Graph permissions reference).
+permission whichever guard needs it. Ids, and the permissions that include others, are those of
+Microsoft Learn: Microsoft Graph permissions reference.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

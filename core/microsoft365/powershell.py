@@ -69,7 +69,8 @@ def build_assign_licence_command(user_id: str, product: str) -> str:
     """The command that gives a user a licence; empty when the id cannot be written."""
     if not can_be_quoted(user_id):
         return ""
-    sku = f"(Get-MgSubscribedSku -All | Where-Object SkuPartNumber -eq {quote_literal(product)}).SkuId"
+    found = f"Where-Object SkuPartNumber -eq {quote_literal(product)}"
+    sku = f"(Get-MgSubscribedSku -All | {found}).SkuId"
     return (
         f"Set-MgUserLicense -UserId {quote_literal(user_id)} -AddLicenses @(@{{SkuId = {sku}}}) "
         "-RemoveLicenses @()"

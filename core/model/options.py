@@ -138,7 +138,7 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
             found = low - 1
         if not low <= found <= high:
             raise ValueError(
-                f"{show_text(value)} is not a valid number; use a whole number from {low} to {high}."
+                f"{show_text(value)} is not a whole number; use one from {low} to {high}."
             )
         return found
 

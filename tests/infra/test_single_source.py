@@ -333,7 +333,7 @@ def test_queries_know_the_beginning_of_a_runs_line() -> None:
     settings = (ROOT / "core" / "jobs" / "settings_changes.py").read_text(encoding="utf-8")
     assert '"exoguard.settings %s"' in settings
     assert lengths == {len("exoguard.run ")}
-    assert '"exoguard.run %s"' in (ROOT / "core" / "engine" / "finish.py").read_text(
+    assert '"exoguard.run %s"' in (ROOT / "core" / "engine" / "run_report.py").read_text(
         encoding="utf-8"
     )
 

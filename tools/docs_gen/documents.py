@@ -281,19 +281,44 @@ def list_unknown_permissions() -> Iterator[str]:
                 yield missing.args[0]
 
 
+MENTIONS: Mapping[str, tuple[str, str]] = {
+    "README.md": ("| `{name}` |", "a row with what it looks for and how often it runs"),
+    "docs/guards.md": (
+        "\n## {name}\n",
+        "a section in the catalog's order, with the threat, the verdicts and "
+        "**Articles and controls.**",
+    ),
+    "sandbox/scenes/attack_steps.py": ('"{name}"', "a step in which the attacker does it"),
+    "tests/integration/test_attack_steps.py": ('"{name}":', "what the guard finds after that step"),
+    "tests/resilience/generators/scenes.py": ('"{name}":', "a tenant in which it finds something"),
+}
+"""Where every guard has to be named, how, and what a person adds there."""
+
+
 def list_missing_mentions() -> Iterator[str]:
-    """The guards that README.md and docs/guards.md do not describe."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    guards = (ROOT / "docs" / "guards.md").read_text(encoding="utf-8")
-    for config in CATALOG:
-        name = config.guard.name
-        if f"| `{name}` |" not in readme:
-            yield f"README.md has no row for {name}: add what it finds and how often it runs"
-        if f"\n## {name}\n" not in guards:
-            yield (
-                f"docs/guards.md has no section {name}: add the threat, the verdicts and "
-                "**Articles and controls.**, in the order of the catalog"
-            )
+    """The places that do not name a guard of the catalog."""
+    for file, (mark, what) in MENTIONS.items():
+        text = (ROOT / file).read_text(encoding="utf-8")
+        for config in CATALOG:
+            if mark.format(name=config.guard.name) not in text:
+                yield f"{file} does not name {config.guard.name}: add {what}"
+
+
+def list_placeholders() -> Iterator[str]:
+    """The texts that `tools.new_guard` leaves to a person."""
+    for path in (
+        *sorted((ROOT / "core" / "guards").rglob("*.py")),
+        ROOT / "core" / "microsoft365" / "cis_benchmark.py",
+        ROOT / "README.md",
+        ROOT / "docs" / "guards.md",
+    ):
+        is_generated = False
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if line.startswith("<!-- "):
+                is_generated = line != "<!-- end -->"
+            found = None if is_generated else re.search(r"DESCRIBE [^.|\"]*", line)
+            if found:
+                yield f"{path.relative_to(ROOT)}:{number} is a placeholder: {found[0].strip()}"
 
 
 def write_documents() -> tuple[str, ...]:
@@ -305,7 +330,7 @@ def write_documents() -> tuple[str, ...]:
     (ROOT / "docs" / "openapi.json").write_text(build_openapi_json(), encoding="utf-8")
     path = INFRA / "main.parameters.json"
     path.write_text(build_parameters_file(path.read_text(encoding="utf-8")), encoding="utf-8")
-    return tuple(dict.fromkeys(missing))
+    return tuple(dict.fromkeys((*missing, *list_placeholders())))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,111 @@
+"""`make new-guard` writes a guard that passes lint, types and its test, and asks for the rest."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.new_guard import GuardExists, write_guard
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+COPIED = ("core", "sandbox", "tests", "tools", "docs", "infra")
+COPIED_FILES = ("README.md", "pyproject.toml", "local.settings.sample.json", "function_app.py")
+NEW_FILES = (
+    "core/guards/open_things.py",
+    "tests/unit/guards/test_open_things.py",
+    "tests/integration/test_open_things_scenes.py",
+)
+
+
+def run_module(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *words], cwd=root, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tree, so that nothing is written into this one."""
+    root = tmp_path_factory.mktemp("tree")
+    for name in COPIED:
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in COPIED_FILES:
+        shutil.copy(ROOT / name, root / name)
+    if (ROOT / ".mypy_cache").exists():
+        shutil.copytree(ROOT / ".mypy_cache", root / ".mypy_cache")
+    return root
+
+
+@pytest.fixture(scope="module")
+def written(copy: Path) -> subprocess.CompletedProcess[str]:
+    """What the command says about a new guard."""
+    return run_module(copy, "tools.new_guard", "open-things", "--title", "Open things")
+
+
+def test_it_writes_the_guard_its_tests_and_its_places(
+    copy: Path, written: subprocess.CompletedProcess[str]
+) -> None:
+    for name in (*NEW_FILES, "core/config/catalog.py", "tests/resilience/generators/scenes.py"):
+        assert f"wrote {name}\n" in written.stdout
+    for name, mark in {
+        "README.md": "| `open-things` |",
+        "docs/guards.md": "\n## open-things\n",
+        "docs/settings.md": "`OPEN_THINGS_MODE`",
+        "local.settings.sample.json": '"OPEN_THINGS_SCHEDULE"',
+        "infra/main.bicep": "'open-things': {",
+        "infra/exchange-role.ps1": '"open-things"',
+    }.items():
+        assert mark in (copy / name).read_text(encoding="utf-8"), name
+
+
+def test_it_asks_by_file_for_what_only_a_person_can_write(
+    written: subprocess.CompletedProcess[str],
+) -> None:
+    assert written.returncode == 1
+    for start in (
+        "  sandbox/scenes/attack_steps.py does not name open-things: add ",
+        "  tests/integration/test_attack_steps.py does not name open-things: add ",
+        "  core/guards/open_things.py:1 is a placeholder: DESCRIBE ",
+        "  core/microsoft365/cis_benchmark.py:",
+        "  README.md:",
+        "  docs/guards.md:",
+    ):
+        assert f"\n{start}" in written.stderr, start
+
+
+def test_the_new_files_pass_lint_and_types_and_their_test(
+    copy: Path, written: subprocess.CompletedProcess[str]
+) -> None:
+    assert "wrote" in written.stdout
+    for words in (
+        ("ruff", "check", *NEW_FILES),
+        ("ruff", "format", "--check", *NEW_FILES, "core/config/catalog.py"),
+        ("mypy", *NEW_FILES, "tests/resilience/generators/scenes.py"),
+        ("pytest", "-q", "-n0", "-p", "no:cacheprovider", NEW_FILES[1]),
+    ):
+        done = run_module(copy, *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_unknown_permission_is_asked_for_by_file_and_name(
+    copy: Path, written: subprocess.CompletedProcess[str]
+) -> None:
+    guard = copy / NEW_FILES[0]
+    text = guard.read_text(encoding="utf-8")
+    guard.write_text(text.replace('"Get-Mailbox"', '"Get-InboundConnector"'), encoding="utf-8")
+    asked = run_module(copy, "tools.docs_gen.documents")
+    assert asked.returncode == 1
+    assert (
+        "  core/microsoft365/permissions.py: CMDLETS has no row for Get-InboundConnector: add"
+        in asked.stderr
+    )
+    assert "KeyError" not in asked.stderr
+
+
+@pytest.mark.parametrize("name", ["open", "Open-Things", "open_things", "../x-y", "mailbox-audit"])
+def test_a_name_that_is_taken_or_cannot_be_one_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "core" / "guards" / "mailbox_audit").mkdir(parents=True)
+    with pytest.raises(GuardExists):
+        write_guard(tmp_path, name, "Open things")
