@@ -155,8 +155,8 @@ def build_initial_message(
             SEVERITY_STYLES[worst],
         ),
         make_text_block(
-            "These cases are the baseline and are not notified one by one. From now on Exoguard "
-            "notifies only what is new, changed or closed."
+            "These cases are the baseline: Exoguard does not report them one by one. From now on "
+            "it reports only what is new, changed or closed."
         ),
         *([make_fact_set(rows)] if rows else ()),
         *render_card_notices(context),

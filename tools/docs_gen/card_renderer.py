@@ -1,7 +1,7 @@
-"""Cards as Teams shows them: Microsoft's own renderer in a browser, with Teams' look and width.
+"""Renders sample cards as Teams does: with Microsoft's renderer, in the style and width of Teams.
 
-`python -m tools.docs_gen.screenshots` writes them to docs/images. The renderer (npm: adaptivecards)
-and the markdown it leaves to its host (npm: markdown-it) are put into .tools by tools/setup.sh.
+`python -m tools.docs_gen.screenshots` writes them to docs/images. tools/setup.sh installs the
+renderer (npm: adaptivecards) and the markdown library it needs (npm: markdown-it) into .tools.
 """
 
 import json
@@ -34,8 +34,8 @@ from tests.support.status_samples import (
     NOW,
     SIGN_IN,
     build_busy_tenant,
+    build_sample_case,
 )
-from tests.support.status_samples import build_sample_case as open_case
 
 type Payload = Mapping[str, Any]
 
@@ -43,7 +43,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 NODE_MODULES = ROOT / ".tools" / "cards" / "node_modules"
 RENDERER_SCRIPT = NODE_MODULES / "adaptivecards" / "dist" / "adaptivecards.min.js"
 MARKDOWN_SCRIPT = NODE_MODULES / "markdown-it" / "dist" / "browser" / "markdown-it.umd.min.js"
-# What a message is wide in a channel on a laptop, in CSS pixels; and on a phone.
+# The width of a message in a channel, on a laptop and on a phone, in CSS pixels.
 CHANNEL_WIDTH = 760
 PHONE_WIDTH = 360
 
@@ -64,7 +64,7 @@ BACKGROUND = {
     "warning": "#fdf6f3",
     "accent": "#f5f5ff",
 }
-# The look of Teams' light theme (Microsoft Learn: Designing Adaptive Cards for your Teams app).
+# The light theme of Teams (Microsoft Learn: Designing Adaptive Cards for your Teams app).
 HOST_CONFIG = {
     "supportsInteractivity": True,
     "fontFamily": "Segoe UI, Selawik, Open Sans, Liberation Sans, sans-serif",
@@ -116,7 +116,7 @@ RENDER_SCRIPT = """([card, host]) => {
 
 
 async def open_card_page(browser: Browser, width: int = CHANNEL_WIDTH) -> Page:
-    """A page on which cards can be drawn, one after the other."""
+    """Open a page that can render cards, one after the other."""
     page = await browser.new_page(
         viewport={"width": width + 32, "height": 400}, device_scale_factor=1.5
     )
@@ -127,7 +127,7 @@ async def open_card_page(browser: Browser, width: int = CHANNEL_WIDTH) -> Page:
 
 
 async def render_card(page: Page, message: Mapping[str, Any]) -> None:
-    """Draw a card in place of the last. Raises ValueError for one the renderer complains of."""
+    """Render a card in place of the last. Raises ValueError if the renderer rejects it."""
     complaints = await page.evaluate(
         RENDER_SCRIPT, [message["attachments"][0]["content"], HOST_CONFIG]
     )
@@ -136,7 +136,7 @@ async def render_card(page: Page, message: Mapping[str, Any]) -> None:
 
 
 async def read_links(page: Page) -> list[str]:
-    """Where the links in a drawn card lead."""
+    """The targets of the links in the rendered card."""
     found: list[str] = await page.eval_on_selector_all(
         "#card a", "all => all.map(one => one.getAttribute('href'))"
     )
@@ -146,7 +146,7 @@ async def read_links(page: Page) -> list[str]:
 async def save_card_image(
     browser: Browser, message: Mapping[str, Any], target: Path, width: int = CHANNEL_WIDTH
 ) -> None:
-    """A card as a picture."""
+    """Save a card as an image."""
     page = await open_card_page(browser, width)
     await render_card(page, message)
     await page.locator("#card").screenshot(path=target, animations="disabled")
@@ -154,32 +154,32 @@ async def save_card_image(
 
 
 # ----------------------------------------------------------------------------------------------
-# What the documents show
+# Sample cards of the documents
 # ----------------------------------------------------------------------------------------------
 
 
 def build_guard_report(guard: str, *cases: Case, **other: Any) -> RunReport:
-    """A run of a guard of the catalog with something to tell."""
-    duty = CONFIGS_BY_NAME[guard]
-    made = RunReport(
+    """The report of a guard of the catalog, with notifications."""
+    config = CONFIGS_BY_NAME[guard]
+    report = RunReport(
         guard=guard,
-        title=duty.guard.title,
-        noun=duty.guard.noun,
+        title=config.guard.title,
+        noun=config.guard.noun,
         run="30000000000000-0000abcd",
-        mode=duty.mode,
+        mode=config.mode,
         started_at=NOW,
         read_count=812,
         population=815,
         unread_count=3,
         notifications=cases,
-        rationale=duty.guard.rationale,
+        rationale=config.guard.rationale,
     )
-    return replace(made, **other)
+    return replace(report, **other)
 
 
 def build_redirect_case(number: int, name: str, target: str, **other: Any) -> Case:
-    """An inbox rule that sends mail out."""
-    found = open_case(
+    """An inbox rule that redirects mail to an outside address."""
+    case = build_sample_case(
         FORWARDING,
         number,
         f"An inbox rule of {name} forwards mail to the outside.",
@@ -197,12 +197,12 @@ def build_redirect_case(number: int, name: str, target: str, **other: Any) -> Ca
         advice="Ask the owner; disable the rule unless they made it. If not, reset access.",
         planned_changes=(DISABLE_RULE_CHANGE_JSON,),
     )
-    return replace(found, notified_at=None, **other)
+    return replace(case, notified_at=None, **other)
 
 
 def build_sign_in_case(number: int, name: str, kind: str = "shared", **other: Any) -> Case:
-    """A mailbox of nobody whose account can sign in."""
-    found = open_case(
+    """A shared mailbox whose account can sign in."""
+    case = build_sample_case(
         SIGN_IN,
         number,
         f"The account of {kind} mailbox {name} can sign in.",
@@ -219,11 +219,11 @@ def build_sign_in_case(number: int, name: str, kind: str = "shared", **other: An
         ),
         planned_changes=(BLOCK_CHANGE_JSON,),
     )
-    return replace(found, notified_at=None, **other)
+    return replace(case, notified_at=None, **other)
 
 
 def build_alert_card() -> Payload:
-    """Two rules an intruder made."""
+    """Two inbox rules that an attacker made."""
     return build_cards(
         build_guard_report(
             FORWARDING,
@@ -235,13 +235,13 @@ def build_alert_card() -> Payload:
 
 
 def build_initial_scan_card() -> Payload:
-    """What an enforcing guard finds when it looks for the first time."""
+    """The initial scan of an enforcing guard."""
     names = ("info", "orders", "press", "bookings", "events", "warehouse")
-    there = [
+    preexisting = [
         build_sign_in_case(number, f"{name}@contoso.example", baselined=True)
         for number, name in enumerate(names)
     ]
-    asked = build_sign_in_case(
+    licensed = build_sign_in_case(
         9,
         "boardroom@contoso.example",
         "room",
@@ -251,15 +251,15 @@ def build_initial_scan_card() -> Payload:
         advice="Somebody signed in on 2026-11-18: find out who uses it before it is blocked.",
         planned_changes=(),
     )
-    preview = tuple(build_planned_outcome(one) for one in there)
+    preview = tuple(build_planned_outcome(one) for one in preexisting)
     report = build_guard_report(
-        SIGN_IN, *there, asked, baselined=True, preview=preview, noun="shared mailboxes"
+        SIGN_IN, *preexisting, licensed, baselined=True, preview=preview, noun="shared mailboxes"
     )
     return build_cards(report, PUBLIC_URL)[0].payload
 
 
 def build_resolved_card() -> Payload:
-    """What was put right, and what somebody else saw to."""
+    """Cases that Exoguard remediated, and one that somebody else resolved."""
     done = [
         build_sign_in_case(
             number,
@@ -281,7 +281,7 @@ def build_resolved_card() -> Payload:
 
 
 def build_requests_card() -> Payload:
-    """What people did."""
+    """Requests of two operators."""
     rule = build_redirect_case(1, "accounts@contoso.example", "archive@partner.example")
     exempted = build_request(
         1,
@@ -313,21 +313,21 @@ def build_requests_card() -> Payload:
 
 
 def build_weekly_card() -> Payload:
-    """The week's card of a tenant in which a good deal happens."""
+    """The weekly digest of a busy tenant."""
     return build_digest_card(build_status(build_busy_tenant(), NOW), PUBLIC_URL)
 
 
 CARD_IMAGES = {
     "card-alert": (build_alert_card, CHANNEL_WIDTH),
     "card-alert-phone": (build_alert_card, PHONE_WIDTH),
-    "card-first-look": (build_initial_scan_card, CHANNEL_WIDTH),
-    "card-over": (build_resolved_card, CHANNEL_WIDTH),
-    "card-asked-for": (build_requests_card, CHANNEL_WIDTH),
+    "card-initial-scan": (build_initial_scan_card, CHANNEL_WIDTH),
+    "card-resolved": (build_resolved_card, CHANNEL_WIDTH),
+    "card-requests": (build_requests_card, CHANNEL_WIDTH),
     "card-week": (build_weekly_card, CHANNEL_WIDTH),
 }
 
 
 async def save_card_images(browser: Browser, folder: Path) -> None:
-    """The pictures of cards that the documents show."""
+    """Save the card images of the documents."""
     for name, (message, width) in CARD_IMAGES.items():
         await save_card_image(browser, message(), folder / f"{name}.png", width)

@@ -1,6 +1,4 @@
-"""`python -m tools.docs_gen.screenshots`: the screenshots of docs/images, of pages and cards, made
-up.
-"""
+"""`python -m tools.docs_gen.screenshots` writes docs/images: pages and cards of a sample tenant."""
 
 import asyncio
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 
 @dataclass(frozen=True)
 class Screenshot:
-    """One screenshot: of which page, how wide and high, in which colours, from where on."""
+    """One screenshot of a page; sizes in CSS pixels."""
 
     name: str
     path: str
@@ -27,7 +25,7 @@ class Screenshot:
 
 
 def list_screenshots(pages: SamplePages) -> list[Screenshot]:
-    """All of them."""
+    """The screenshots that the documents use."""
     keys = {row.config.guard.name: row.snapshot.cases for row in pages.statuses}
     rule = next(one.key for one in keys[FORWARDING].values() if one.kind == "inbox-rule")
     return [
@@ -42,19 +40,19 @@ def list_screenshots(pages: SamplePages) -> list[Screenshot]:
 
 
 async def take_screenshots() -> None:
-    """Take all of them."""
+    """Take all screenshots and save them in IMAGES."""
     pages = SamplePages(build_busy_tenant())
     IMAGES.mkdir(exist_ok=True)
     async with serve_pages(pages) as address, launch_browser() as opened:
-        for picture in list_screenshots(pages):
+        for screenshot in list_screenshots(pages):
             context = await opened.new_context(
-                viewport={"width": picture.width, "height": picture.height},
-                color_scheme=picture.scheme,
+                viewport={"width": screenshot.width, "height": screenshot.height},
+                color_scheme=screenshot.scheme,
                 reduced_motion="reduce",
             )
             page = await context.new_page()
-            await page.goto(address + picture.path + picture.fragment)
-            await page.screenshot(path=IMAGES / f"{picture.name}.png")
+            await page.goto(address + screenshot.path + screenshot.fragment)
+            await page.screenshot(path=IMAGES / f"{screenshot.name}.png")
             await context.close()
         await save_card_images(opened, IMAGES)
 
