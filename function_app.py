@@ -59,11 +59,11 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 async def run_guard_now(guard: str) -> RunReport:
     """Run one guard now, with the settings of now."""
     settings = Settings.read(os.environ)
-    duty = settings.find_guard_config(guard)
-    if duty is None:
+    config = settings.find_guard_config(guard)
+    if config is None:
         raise SettingsError(f"there is no guard {guard}")
     async with connect_world(settings, has_queue=True) as world:
-        return await run(duty, world)
+        return await run(config, world)
 
 
 def register_timer(config: GuardConfig) -> None:
@@ -98,16 +98,16 @@ async def on_hourly_timer(timer: func.TimerRequest) -> None:
     """
     settings = Settings.read(os.environ)
     async with connect_world(settings) as world:
-        became = await send_weekly_digest(
+        result = await send_weekly_digest(
             world,
             settings.guard_configs,
             settings["DIGEST_SCHEDULE"],
             create_run_id(world.now()),
             settings.run_seconds / 60,
         )
-        log.info("the week's card: %s", became)
-        became = await alert_on_settings_change(world, settings, create_run_id(world.now()))
-        log.info("changed settings: %s", became)
+        log.info("the week's card: %s", result)
+        result = await alert_on_settings_change(world, settings, create_run_id(world.now()))
+        log.info("changed settings: %s", result)
 
 
 def enqueue_shard_messages(report: RunReport, output: func.Out[MessageList]) -> None:
@@ -177,23 +177,23 @@ for row_of_api in ROUTES:
 @app.queue_output(arg_name="orders", queue_name=SHARD_QUEUE, connection=STORAGE_SETTING)
 async def on_run_message(item: func.QueueMessage, orders: func.Out[MessageList]) -> None:
     """Do what was asked for. What fails is tried again by the queue."""
-    ticket = RunMessage.from_json(item.get_body().decode("utf-8", "replace"))
-    enqueue_shard_messages(await process_run_message(ticket, Settings.read(os.environ)), orders)
+    message = RunMessage.from_json(item.get_body().decode("utf-8", "replace"))
+    enqueue_shard_messages(await process_run_message(message, Settings.read(os.environ)), orders)
 
 
 @app.function_name("scan-shard")
 @app.queue_trigger(arg_name="item", queue_name=SHARD_QUEUE, connection=STORAGE_SETTING)
 async def on_shard_message(item: func.QueueMessage) -> None:
     """Look into the mailboxes of one shard. What fails is tried again by the queue."""
-    order = ShardMessage.from_json(item.get_body().decode("utf-8", "replace"))
+    message = ShardMessage.from_json(item.get_body().decode("utf-8", "replace"))
     settings = Settings.read(os.environ)
-    duty = settings.find_guard_config(order.guard)
-    if duty is None or duty.mode is Mode.OFF:
-        log.info("%s: shard %d is dropped: the guard is off", order.guard, order.number)
+    config = settings.find_guard_config(message.guard)
+    if config is None or config.mode is Mode.OFF:
+        log.info("%s: shard %d is dropped: the guard is off", message.guard, message.number)
         return
     async with connect_world(settings, has_queue=True, shared_by=settings.shards_at_once) as world:
-        became = await process_shard(duty, world, order, create_run_id(world.now()))
-    log.info("%s: shard %d: %s", order.guard, order.number, became)
+        result = await process_shard(config, world, message, create_run_id(world.now()))
+    log.info("%s: shard %d: %s", message.guard, message.number, result)
 
 
 @app.function_name("shard-failed")
@@ -201,16 +201,16 @@ async def on_shard_message(item: func.QueueMessage) -> None:
 async def on_failed_shard(item: func.QueueMessage) -> None:
     """A shard that failed too often becomes a case, and its round goes on without it."""
     try:
-        order = ShardMessage.from_json(item.get_body().decode("utf-8", "replace"))
+        message = ShardMessage.from_json(item.get_body().decode("utf-8", "replace"))
     except ValueError as error:
         # Its round stands still, and the guard's next runs tell so.
         log.error("a message of the queue %s is not understood: %s", SHARD_QUEUE, error)
         return
     settings = Settings.read(os.environ)
-    duty = settings.find_guard_config(order.guard)
-    if duty is None or duty.mode is Mode.OFF:
+    config = settings.find_guard_config(message.guard)
+    if config is None or config.mode is Mode.OFF:
         return
     async with connect_world(settings, has_queue=True) as world:
         why = "the work on it failed too often; the log of scan-shard tells why"
-        became = await abandon_shard(duty, world, order, create_run_id(world.now()), why)
-    log.error("%s: shard %d: %s", order.guard, order.number, became)
+        result = await abandon_shard(config, world, message, create_run_id(world.now()), why)
+    log.error("%s: shard %d: %s", message.guard, message.number, result)

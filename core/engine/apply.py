@@ -23,23 +23,25 @@ RECORD_BATCH_SIZE = 10
 async def apply_changes(
     world: World, claim: Claim, planned: Iterable[ChangeRecord], cases: dict[str, Case]
 ) -> tuple[Outcome, ...]:
-    """Make the planned changes, case by case, and record what came of each."""
+    """Make the planned changes, case by case, and save the outcome of each."""
     outcomes: list[Outcome] = []
     forbidden: dict[str, Outcome] = {}
-    by_case = [list(rows) for _, rows in groupby(planned, key=lambda record: record.case_key)]
-    for group in batched(by_case, RECORD_BATCH_SIZE, strict=False):
+    records_by_case = [
+        list(rows) for _, rows in groupby(planned, key=lambda record: record.case_key)
+    ]
+    for group in batched(records_by_case, RECORD_BATCH_SIZE, strict=False):
         rows: list[Case | ChangeRecord] = []
         for records in group:
-            made = [
+            attempts = [
                 (record, await attempt_change(world.tenant, claim, record, forbidden))
                 for record in records
             ]
-            concluded, case = record_outcomes(cases.get(records[0].case_key), made, world.now())
+            concluded, case = record_outcomes(cases.get(records[0].case_key), attempts, world.now())
             rows += concluded
             if case:
                 cases[case.key] = case
                 rows.append(case)
-            outcomes += (outcome for _, outcome in made)
+            outcomes += (outcome for _, outcome in attempts)
         await claim.save(*rows)
     return tuple(outcomes)
 
@@ -47,7 +49,7 @@ async def apply_changes(
 async def attempt_change(
     tenant: Tenant, claim: Claim, record: ChangeRecord, forbidden: dict[str, Outcome]
 ) -> Outcome:
-    """Make one change. What the tenant answers is an outcome; the others go on."""
+    """Attempt one change. Every answer of the tenant is an outcome, so the other changes go on."""
     try:
         change = build_change(record.kind, record.arguments)
     except ValueError:
@@ -58,7 +60,7 @@ async def attempt_change(
     async with claim.protect_writes():
         outcome = await capture_outcome(record, lambda: tenant.writer.apply(change))
     if outcome.lacks_permission:
-        # The permission is missing for every object: asking again would only repeat the answer.
+        # The permission is missing for every object: another attempt would get the same answer.
         forbidden[record.kind] = outcome
     return outcome
 
@@ -66,7 +68,7 @@ async def attempt_change(
 async def capture_outcome(
     record: ChangeRecord, attempt: Callable[[], Awaitable[AppliedChange]]
 ) -> Outcome:
-    """What the tenant answers to one attempt, as an outcome."""
+    """The answer of the tenant to one attempt, as an outcome."""
     result = Outcome(record.case_key, record.subject, record.kind, ChangeState.APPLIED)
     try:
         applied = await attempt()

@@ -18,18 +18,25 @@ FLAP_COUNT = 2
 
 @dataclass(frozen=True, slots=True)
 class FindingAssessment:
-    """One finding considered: its case if it has one, whether its row changed, what is allowed."""
+    """One assessed finding: what to report, its case, and whether the guard may change the
+    tenant.
+    """
 
     reported_finding: ReportedFinding
     case: Case | None = None
     changed: bool = False
+    """Whether the row of the case has to be saved."""
     is_new: bool = False
     may_change: bool = False
+    """Whether this run may make its changes."""
     previewed: bool = False
+    """Whether the next run will make its changes."""
 
 
 def merge_findings(context: DecisionContext, findings: Iterable[Finding]) -> dict[str, Finding]:
-    """Findings by key; those of one key become one, the gravest, with the changes of all."""
+    """Findings by key. Those with the same key become one: the most severe, with the changes of
+    all.
+    """
     result: dict[str, Finding] = {}
     for finding in findings:
         key = context.get_case_key(finding)
@@ -53,26 +60,26 @@ def merge_findings(context: DecisionContext, findings: Iterable[Finding]) -> dic
 def assess_finding(
     context: DecisionContext, key: str, finding: Finding, is_self_check: bool = False
 ) -> FindingAssessment:
-    """What one finding means, given what is remembered of it."""
-    finding, duty = truncate_finding(finding), context.config
+    """Assess a finding against its case, if there is one."""
+    finding, config = truncate_finding(finding), context.config
     old = context.snapshot.cases.get(key)
     if finding.severity is Severity.INFO:
         return FindingAssessment(ReportedFinding(key, finding, "note", finding.verdict))
     until = context.get_exempt_until(key, finding, is_self_check)
     if until:
         return close_as_exempt(context, key, finding, old, until)
-    made = context.get_applied_changes(key)
+    applied = context.get_applied_changes(key)
     if (
         old
         and old.closed_at
-        and made
-        and not context.has_elapsed(made[0].at, duty.guard.settling_time)
+        and applied
+        and not context.has_elapsed(applied[0].at, config.guard.settling_time)
     ):
         return FindingAssessment(ReportedFinding(key, finding, "settling", old.verdict), old)
     before = old
     if old and finding.confirmations_needed and old.notification is Notification.CLOSED:
-        # Nobody heard that it had ended, and it has not: told anew only later, if ever, it would
-        # stay open for whoever heard of it.
+        # The end was never delivered, and the finding is back. A new case would wait for its
+        # confirmations, while operators still know the old one as open.
         old = replace(old, closed_at=None, resolution="", notification=Notification.NONE)
     known = old is not None and old.closed_at is None
     case = (
@@ -80,10 +87,10 @@ def assess_finding(
         if known and old
         else open_case(context, key, finding, is_self_check)
     )
-    if len(made) >= FLAP_COUNT and finding.changes and not case.deferred_at:
+    if len(applied) >= FLAP_COUNT and finding.changes and not case.deferred_at:
         case = defer_case(case, Verdict.CONTESTED, context.now)
-    adopting = context.is_initial_reading(finding.sources)
-    ready = context.mode is Mode.ENFORCE and bool(finding.changes) and not case.deferred_at
+    is_initial = context.is_initial_reading(finding.sources)
+    may_change = context.mode is Mode.ENFORCE and bool(finding.changes) and not case.deferred_at
     state = "known" if known else "waiting" if not case.notification else "new"
     return FindingAssessment(
         ReportedFinding(
@@ -92,15 +99,15 @@ def assess_finding(
         case,
         changed=case != before,
         is_new=not known,
-        may_change=ready and not adopting,
-        previewed=ready and adopting,
+        may_change=may_change and not is_initial,
+        previewed=may_change and is_initial,
     )
 
 
 def close_as_exempt(
     context: DecisionContext, key: str, finding: Finding, old: Case | None, until: datetime
 ) -> FindingAssessment:
-    """A finding somebody answered for: shown, not told, not changed; its case ends quietly."""
+    """Report an exempt finding without a notification or change, and close its case."""
     reported = ReportedFinding(key, finding, "exempt", finding.verdict, until)
     if old is None or old.closed_at:
         return FindingAssessment(reported)
@@ -109,5 +116,9 @@ def close_as_exempt(
 
 
 def select_changed_cases(assessments: Mapping[str, FindingAssessment]) -> Iterator[Case]:
-    """The cases that have to be written."""
-    yield from (view.case for view in assessments.values() if view.case and view.changed)
+    """The cases that have to be saved."""
+    yield from (
+        assessment.case
+        for assessment in assessments.values()
+        if assessment.case and assessment.changed
+    )

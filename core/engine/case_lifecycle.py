@@ -1,4 +1,4 @@
-"""How a case opens, changes with its finding, and comes to have something to report. Pure."""
+"""Opens cases, updates them, and decides which notification is pending. Pure."""
 
 import json
 from dataclasses import replace
@@ -11,7 +11,7 @@ from core.tenant.changes import Change, change_to_arguments, parse_change
 
 
 def open_case(context: DecisionContext, key: str, finding: Finding, is_self_check: bool) -> Case:
-    """The case of a finding nobody knew, or of one that had ended."""
+    """The case of a finding that had none, or whose case was closed."""
     return Case(
         key=key,
         kind=finding.kind,
@@ -35,20 +35,20 @@ def open_case(context: DecisionContext, key: str, finding: Finding, is_self_chec
 
 
 def update_case(context: DecisionContext, old: Case, finding: Finding) -> Case:
-    """A case that is still open, brought up to date; with news only when something matters."""
-    several = context.config.guard.correlation
-    raised = several if old.escalated and finding.correlation_keys else None
+    """An open case with the values of its finding; a notification is pending only if it matters."""
+    rule = context.config.guard.correlation
+    escalation = rule if old.escalated and finding.correlation_keys else None
     case = replace(
         old,
         subject=finding.subject,
         summary=finding.summary,
-        facts=(*finding.facts, raised.fact) if raised else finding.facts,
+        facts=(*finding.facts, escalation.fact) if escalation else finding.facts,
         advice=finding.advice,
-        severity=max(finding.severity, raised.severity) if raised else finding.severity,
+        severity=max(finding.severity, escalation.severity) if escalation else finding.severity,
         sources=finding.sources,
         planned_changes=encode_planned_changes(finding),
         correlation_keys=finding.correlation_keys,
-        escalated=raised is not None,
+        escalated=escalation is not None,
     )
     if case.deferred_at and context.has_elapsed(case.deferred_at, CONTEST_WINDOW):
         case = replace(case, verdict=case.guard_verdict, deferred_at=None, failure_count=0)
@@ -64,9 +64,11 @@ def update_case(context: DecisionContext, old: Case, finding: Finding) -> Case:
     if case.severity > old.severity:
         return with_notification(case, Notification.CHANGED)
     if not case.notified_at and not case.notification:
-        seen = case.seen_count + 1
-        news = Notification.OPENED if seen > finding.confirmations_needed else Notification.NONE
-        return replace(case, seen_count=seen, notification=news)
+        seen_count = case.seen_count + 1
+        notification = (
+            Notification.OPENED if seen_count > finding.confirmations_needed else Notification.NONE
+        )
+        return replace(case, seen_count=seen_count, notification=notification)
     if (
         case.acknowledged_at
         or not case.notified_at
@@ -74,22 +76,22 @@ def update_case(context: DecisionContext, old: Case, finding: Finding) -> Case:
         or is_optional_permission_case(case)
     ):
         return case
-    due = context.has_elapsed(case.notified_at, context.config.reminder_interval)
-    return replace(case, notification=Notification.REMINDER) if due else case
+    is_due = context.has_elapsed(case.notified_at, context.config.reminder_interval)
+    return replace(case, notification=Notification.REMINDER) if is_due else case
 
 
 def is_optional_permission_case(case: Case) -> bool:
-    """True for an optional permission the app was not given: told once, since one may do without.
+    """Whether the case is about a missing optional permission, which is notified once.
 
-    Whoever leaves it out on purpose would otherwise hear of it every week for ever.
+    Operators who leave it out on purpose get no weekly reminder.
     """
     return case.kind == "permission-missing" and case.severity is Severity.LOW
 
 
 def with_notification(case: Case, notification: Notification) -> Case:
-    """The case with something to tell; what was never told stays "opened".
+    """The case with a pending notification; one that was never delivered stays "opened".
 
-    Who acknowledged it knew another case.
+    An acknowledgement ends, because it was about the case as it was.
     """
     case = replace(case, acknowledged_at=None, acknowledged_by="")
     if case.notification is Notification.OPENED or (
@@ -100,12 +102,12 @@ def with_notification(case: Case, notification: Notification) -> Case:
 
 
 def defer_case(case: Case, verdict: str, now: datetime) -> Case:
-    """The case left to a person for a week."""
+    """The case, left to an operator for a week."""
     return with_notification(replace(case, verdict=verdict, deferred_at=now), Notification.CHANGED)
 
 
 def encode_planned_changes(finding: Finding) -> tuple[str, ...]:
-    """The changes a finding asks for, as its case remembers them."""
+    """The changes of a finding, as its case stores them."""
     return tuple(
         json.dumps([type(change).__name__, change_to_arguments(change)], sort_keys=True)
         for change in finding.changes
@@ -113,7 +115,7 @@ def encode_planned_changes(finding: Finding) -> tuple[str, ...]:
 
 
 def parse_planned_changes(case: Case) -> tuple[Change, ...]:
-    """The changes a case asks for; none when another version wrote them."""
+    """The changes that a case plans; none if another version wrote them."""
     try:
         return tuple(map(parse_change, case.planned_changes))
     except ValueError:

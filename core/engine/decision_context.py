@@ -1,4 +1,4 @@
-"""What every decision of a run depends on besides what the run has read. Pure."""
+"""What every decision of a run depends on, besides what the run has read. Pure."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ IN_EFFECT_STATES = (ChangeState.APPLIED, ChangeState.INFERRED)
 
 @dataclass(frozen=True, slots=True)
 class DecisionContext:
-    """All that is decided by, besides what was seen. `memory` is as far as the run has come."""
+    """What a run decides by. `snapshot` includes everything that the run has saved so far."""
 
     config: GuardConfig
     mode: Mode
@@ -34,11 +34,13 @@ class DecisionContext:
 
     @property
     def guard_changes(self) -> Iterator[ChangeRecord]:
-        """The changes guards asked for; what a person took back is that person's."""
+        """The changes that guards planned, without those that undo them."""
         return (record for record in self.snapshot.changes if not record.undo_of)
 
     def get_applied_changes(self, case_key: str) -> list[ChangeRecord]:
-        """The changes made for a case within the contest window, and not taken back by a person."""
+        """The changes made for a case within the contest window, without those an operator
+        undid.
+        """
         return [
             record
             for record in self.guard_changes
@@ -59,8 +61,8 @@ class DecisionContext:
     def get_case_key(self, finding: Finding) -> str:
         """The key of a finding's case.
 
-        Where its row is another version's, which stays as it is, the finding has a row beside it:
-        without one it would be told at every run, or at none.
+        If the row under that key cannot be decoded, it is left alone and the finding gets a second
+        key: without a row it would be notified in every run, or never.
         """
         key = finding.compute_key(self.config.guard.name)
         return (
@@ -70,21 +72,23 @@ class DecisionContext:
         )
 
     def has_elapsed(self, since: datetime, span: timedelta) -> bool:
-        """True when so much time has passed, or when the moment lies so far ahead that the clock
-        was wrong which told it: otherwise all would stand still until that day.
+        """Whether so much time has passed, in either direction.
+
+        A time that lies as far in the future came from a wrong clock; waiting for it would stop the
+        guard.
         """
         return abs(self.now - since) >= span
 
     @property
     def is_mode_lowered(self) -> bool:
-        """True when somebody asked an enforcing guard to look and not to change."""
+        """Whether an operator restricted an enforcing guard to reporting for this run."""
         return self.mode is not Mode.ENFORCE and self.config.mode is Mode.ENFORCE
 
     def get_exempt_until(self, key: str, finding: Finding, is_self_check: bool) -> datetime | None:
-        """Until when somebody decided that this is right as it is.
+        """The end of the exemption that covers a finding; None without one.
 
-        The engine's own findings are about no object, so only their case can be exempt; that an
-        exemption was forged is not silenced by another.
+        Self-check findings are about no object, so only their case can be exempt. An unauthorized
+        exemption cannot be silenced by another exemption.
         """
         if finding.kind == UNAUTHORIZED_EXEMPTION:
             return None
@@ -95,5 +99,5 @@ class DecisionContext:
         return None
 
     def is_initial_reading(self, sources: Collection[str]) -> bool:
-        """True when one of the surfaces is read for the first time."""
+        """Whether one of the sources is read for the first time."""
         return not self.snapshot.state.baselined_sources.issuperset(sources)

@@ -1,8 +1,8 @@
-"""Which exemptions somebody asked for: pure.
+"""Finds exemptions that no operator asked for. Pure.
 
-An exemption keeps a guard from telling and from changing, so whoever can write the state table
-could blind a guard with a row. Every exemption there rightly is has an action beside it, in the
-same partition, that says who asked for it and when it was granted; one that has none is told.
+An exemption keeps a guard from notifying and remediating, so whoever can write the state table
+could disable a guard with one row. Every legitimate exemption has a request beside it, in the same
+partition, that says who asked for it and when it was granted; one without a request is reported.
 """
 
 from datetime import datetime, timedelta
@@ -11,17 +11,17 @@ from core.model.cases import Exemption
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.state import GuardSnapshot
 
-# A change that a person took back is left alone for so long.
+# An undone change is not repeated for this long.
 UNDO_EXEMPTION_PERIOD = timedelta(days=30)
 
 
 def build_undo_reason(request: OperatorRequest) -> str:
-    """Why the exemption is there that protects what was taken back."""
+    """The reason of the exemption that protects an undone change."""
     return f"a change was taken back: {request.reason}"[:500]
 
 
 def find_unauthorized_exemptions(snapshot: GuardSnapshot, now: datetime) -> tuple[Exemption, ...]:
-    """The exemptions in force that nobody asked for, or not so, by their subjects."""
+    """The exemptions in force without a matching request, by subject."""
     restored = {(record.undo_of, record.case_key) for record in snapshot.changes if record.undo_of}
     return tuple(
         exemption
@@ -36,7 +36,7 @@ def find_unauthorized_exemptions(snapshot: GuardSnapshot, now: datetime) -> tupl
 
 
 def is_exemption_granted_by(request: OperatorRequest, exemption: Exemption) -> bool:
-    """Whether somebody asked for exactly this, and got it."""
+    """Whether the request asked for exactly this exemption and was granted."""
     if request.kind is not RequestKind.EXEMPT or request.state is not RequestState.DONE:
         return False
     asked = (
@@ -58,10 +58,10 @@ def is_exemption_from_undo(
     now: datetime,
     undone_changes: set[tuple[str, str]],
 ) -> bool:
-    """Whether it keeps a guard from what somebody takes back, or took back.
+    """Whether the exemption belongs to an undo that an operator requested.
 
-    `restored` are the changes that were to be taken back, each with its case: a change's own record
-    may have grown too old to be kept.
+    `undone_changes` are the undone changes, each with its case: the record of a change may already
+    have expired.
     """
     return (
         request.kind is RequestKind.UNDO

@@ -1,8 +1,8 @@
-"""The end of a run: decide about all that was noted, act, write down what came of it, tell it.
+"""The end of a run: plan, apply, save the report, notify.
 
-    settle ─► remember ─► act ─► record ─► alert ─► mark told
+    plan ─► save intents ─► apply ─► save report and state ─► notify ─► mark notified
 
-It is the same whether one run has looked at everything or many shards have.
+It is the same whether one run has read the whole tenant or many shards have.
 """
 
 from dataclasses import replace
@@ -23,15 +23,17 @@ HOUSEKEEPING_KEY = "housekeeping"
 
 
 async def finish_run(scan: Scan) -> RunReport:
-    """Everything that follows once the look has come as far as it will in this run."""
+    """Plan, apply, report and notify, once the scan has come as far as it will in this run."""
     plan = plan_changes(
         scan.decision_context, scan.totals if scan.finished else mark_totals_incomplete(scan.totals)
     )
-    noted = plan.result
-    await scan.claim.save(*noted.cases, *noted.records, *plan.records, forget=noted.cases_to_delete)
-    for case in noted.cases_to_delete:
+    result = plan.result
+    await scan.claim.save(
+        *result.cases, *result.records, *plan.records, forget=result.cases_to_delete
+    )
+    for case in result.cases_to_delete:
         scan.cases.pop(case.key, None)
-    scan.apply_saved_rows(noted.cases, (*noted.records, *plan.records))
+    scan.apply_saved_rows(result.cases, (*result.records, *plan.records))
     outcomes = await apply_changes(scan.world, scan.claim, plan.changes_to_apply, scan.cases)
     scan.apply_saved_rows((), ())
     report = replace(
@@ -42,41 +44,43 @@ async def finish_run(scan: Scan) -> RunReport:
         call_counts=scan.world.call_counts(),
         finished_at=scan.world.now(),
     )
-    report, answered = add_resolved_requests(scan, plan, report)
+    report, resolved = add_resolved_requests(scan, plan, report)
     state = scan.build_state()
     if scan.finished:
-        kept = plan.state
+        settled = plan.state
         state = replace(
             state,
-            baselined_sources=kept.baselined_sources,
-            population=kept.population,
+            baselined_sources=settled.baselined_sources,
+            population=settled.population,
             scan_pass=None,
         )
     state = await purge_if_due(scan.world, state, report)
-    await scan.claim.save(report, *answered, state=state)
+    await scan.claim.save(report, *resolved, state=state)
     return await send_notifications(scan.world, scan.claim, report)
 
 
 def add_resolved_requests(
     scan: Scan, plan: Plan, report: RunReport
 ) -> tuple[RunReport, tuple[OperatorRequest, ...]]:
-    """The report with what became of those who asked for this run, once it has seen everything."""
+    """The report with the resolved requests for this run or a release, once the scan is
+    complete.
+    """
     if not scan.finished:
         return report, ()
     released = scan.decision_context.run_options.plan if plan.released else ""
-    answered = resolve_run_requests(
+    resolved = resolve_run_requests(
         scan.snapshot.operator_requests, report.mode, released, plan.hash, scan.world.now()
     )
-    return replace(report, operator_requests=(*report.operator_requests, *answered)), answered
+    return replace(report, operator_requests=(*report.operator_requests, *resolved)), resolved
 
 
 def mark_totals_incomplete(totals: ScanTotals) -> ScanTotals:
-    """A look that goes on later: nothing may be concluded from what it has not seen yet."""
+    """The totals of a scan that continues later: nothing follows from what it has not read yet."""
     return replace(totals, complete=False, ready_case_keys=(), unfinished_case_keys=())
 
 
 def get_release_error(run_options: RunOptions, plan: Plan) -> str:
-    """What to say to somebody who released a plan that is not the one waiting."""
+    """Why a plan that an operator released was not carried out; empty if it was."""
     if not run_options.plan or plan.released:
         return ""
     if plan.block_reason:
@@ -85,7 +89,7 @@ def get_release_error(run_options: RunOptions, plan: Plan) -> str:
 
 
 async def purge_if_due(world: World, state: GuardState, report: RunReport) -> GuardState:
-    """The guard's state to remember; once a day old rows are removed."""
+    """Remove expired rows once a day; returns the state to save."""
     last = state.checks_finished_at.get(HOUSEKEEPING_KEY)
     if last and abs(report.started_at - last) < timedelta(days=1):
         return state

@@ -27,7 +27,7 @@ NEXT_CARD_AFTER = timedelta(seconds=30)
 
 
 def get_waiting_time(row: Case | OperatorRequest, now: datetime) -> timedelta:
-    """How long news have waited, as far as their times tell."""
+    """How long a notification has been pending, as far as the times of the row say."""
     if isinstance(row, OperatorRequest):
         return max(now - (row.ended_at or row.at), timedelta())
     since = {
@@ -39,93 +39,99 @@ def get_waiting_time(row: Case | OperatorRequest, now: datetime) -> timedelta:
 
 
 async def send_notifications(world: World, claim: Claim, report: RunReport) -> RunReport:
-    """Send the cards one after another; what each tells is marked told once it was taken.
+    """Send the messages one after another and mark the rows of each after delivery.
 
-    A channel that does not answer leaves the rest untold, for the next run. One that refuses a
-    card, in whatever words, is still told the others.
+    If the channel does not respond, the rest stays pending for the next run. If it rejects one
+    message, the others are still sent.
     """
     messages = world.render(report, world.public_url)
     if not messages:
         return report
-    untold: list[RenderedMessage] = []
+    undelivered: list[RenderedMessage] = []
     error = ""
     for number, message in enumerate(messages):
         try:
             rows = await send_message(world, claim, message, report)
-        except CardRejected as refused:
-            untold.append(message)
-            error = str(refused)
+        except CardRejected as rejection:
+            undelivered.append(message)
+            error = str(rejection)
             continue
-        except NotificationError as failed:
-            untold += messages[number:]
-            error = str(failed)
+        except NotificationError as unavailable:
+            undelivered += messages[number:]
+            error = str(unavailable)
             break
-        all_told = message is messages[-1] and not untold
+        all_delivered = message is messages[-1] and not undelivered
         report = replace(
             report,
             card_count=report.card_count + 1,
-            delivered=True if all_told else report.delivered,
+            delivered=True if all_delivered else report.delivered,
         )
-        await claim.save(*rows, *(get_report_rows(report) if all_told else ()))
-    if untold:
-        left = [row for message in untold for row in get_message_rows(message)]
-        log.error("%s: %d news stay untold: %s", report.guard, len(left), error)
+        await claim.save(*rows, *(get_report_rows(report) if all_delivered else ()))
+    if undelivered:
+        pending_rows = [row for message in undelivered for row in get_message_rows(message)]
+        log.error("%s: %d notifications stay pending: %s", report.guard, len(pending_rows), error)
         report = replace(
             report,
             delivered=False,
             error=f"the alert was not taken: {error}",
-            oldest_pending_age=max(get_waiting_time(row, world.now()) for row in left),
+            oldest_pending_age=max(get_waiting_time(row, world.now()) for row in pending_rows),
         )
         await claim.save(*get_report_rows(report))
     return report
 
 
 def get_report_rows(report: RunReport) -> tuple[RunReport, ...]:
-    """The report, to be remembered: unless nothing was looked at, which is no run."""
+    """The report as a row to save; a run that only processed requests saves none."""
     return () if report.status == REQUESTS_ONLY else (report,)
 
 
 def get_message_rows(message: RenderedMessage) -> tuple[Case | OperatorRequest, ...]:
-    """Everything a message tells."""
+    """Every row that a message reports."""
     return (*message.cases, *message.operator_requests)
 
 
 async def send_message(
     world: World, claim: Claim, message: RenderedMessage, report: RunReport
 ) -> tuple[Case | OperatorRequest, ...]:
-    """The rows of a message that was taken, to be written as told. Raises AlertError.
+    """Send one message; returns its rows, marked as notified. Raises NotificationError.
 
-    A card that is refused, too large perhaps, is followed by a plain one.
+    A card that the channel rejects, for its size perhaps, is followed by a plain one.
     """
     await claim.ensure_held()
     try:
         await world.notification_channel.send(message.payload)
     except CardRejected as error:
-        log.warning("%s: a card was refused, so a plain one goes out: %s", report.guard, error)
+        log.warning(
+            "%s: the channel rejected a card; a plain one is sent instead: %s", report.guard, error
+        )
         await world.notification_channel.send(message.build_plain_payload(report))
     actions = (replace(action, notified=True) for action in message.operator_requests)
     return (*mark_notified(message.cases, world.now()), *actions)
 
 
 async def send_early_notifications(scan: Scan) -> None:
-    """Cards while the look goes on, so that nobody waits for the end of a large tenant.
+    """Send cards during the scan, so that operators need not wait for the end of a large tenant.
 
-    What is found at the first look is told at its end, as one summary.
+    What exists at the initial scan is reported at its end, as one summary.
     """
     now = scan.world.now()
     since = scan.scan_pass.notified_at or scan.report.started_at
-    patience = NEXT_CARD_AFTER if scan.scan_pass.notified_at else FIRST_CARD_AFTER
-    news = [case for case in scan.cases.values() if case.notification and scan.owns_case(case)]
-    asked = any(not action.notified for action in scan.report.operator_requests)
-    if not (news or asked) or now - since < patience or any(case.baselined for case in news):
+    interval = NEXT_CARD_AFTER if scan.scan_pass.notified_at else FIRST_CARD_AFTER
+    cases = [case for case in scan.cases.values() if case.notification and scan.owns_case(case)]
+    has_requests = any(not action.notified for action in scan.report.operator_requests)
+    if (
+        not (cases or has_requests)
+        or now - since < interval
+        or any(case.baselined for case in cases)
+    ):
         return
-    report = replace(build_run_report(scan), notifications=tuple(news), status="in-progress")
+    report = replace(build_run_report(scan), notifications=tuple(cases), status="in-progress")
     scan.scan_pass = replace(scan.scan_pass, notified_at=now)
     for message in scan.world.render(report, scan.world.public_url):
         try:
             rows = await send_message(scan.world, scan.claim, message, report)
         except NotificationError as error:
-            log.warning("%s: news wait for the end of the run: %s", report.guard, error)
+            log.warning("%s: notifications wait for the end of the run: %s", report.guard, error)
             return
         await scan.claim.save(*rows, state=scan.build_state())
         scan.apply_saved_rows((row for row in rows if isinstance(row, Case)), ())

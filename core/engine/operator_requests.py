@@ -48,16 +48,16 @@ async def process_requests(
     for action in list_open_requests(snapshot):
         if action.kind in RUN_REQUEST_KINDS:
             continue
-        answered = decide_request(action, snapshot, world.now(), run)
-        rows = (*answered.rows, answered.request)
+        decided = decide_request(action, snapshot, world.now(), run)
+        rows = (*decided.rows, decided.request)
         await claim.save(*rows)
         snapshot = update_snapshot(snapshot, rows)
-        if answered.intent:
-            ended, rows = await undo_requested_change(world, claim, answered)
+        if decided.intent:
+            ended, rows = await undo_requested_change(world, claim, decided)
             await claim.save(*rows)
             snapshot = update_snapshot(snapshot, rows)
-            answered = replace(answered, request=ended)
-        log.info("%s %s: %s", action.kind, action.id, answered.request.state)
+            decided = replace(decided, request=ended)
+        log.info("%s %s: %s", action.kind, action.id, decided.request.state)
     return snapshot
 
 
@@ -132,8 +132,8 @@ async def run_requests_only(config: GuardConfig, world: World, run: str) -> RunR
     while True:
         async with world.ledger.claim(config.guard.name, run) as claim:
             if claim:
-                memory = await process_requests(world, claim, await claim.load(), run)
-                report = replace(add_requests_to_report(report, memory), finished_at=world.now())
+                snapshot = await process_requests(world, claim, await claim.load(), run)
+                report = replace(add_requests_to_report(report, snapshot), finished_at=world.now())
                 report = await send_notifications(world, claim, report)
                 log_run(report)
                 return report

@@ -16,11 +16,11 @@ MAX_CHANGE_ATTEMPTS = 3
 def record_outcomes(
     case: Case | None, attempts: Sequence[tuple[ChangeRecord, Outcome]], now: datetime
 ) -> tuple[tuple[ChangeRecord, ...], Case | None]:
-    """The changes made for one case and the case itself, with what came of them.
+    """The records and the case after the changes of the case were attempted.
 
-    The case is done when everything made for it is in effect; one refusal, or one change that
-    failed too often, leaves it to a person. A change that failed after it was begun stays intended:
-    half of it may be in effect, and the other half must not be forgotten with the finding.
+    The case is done when all of its changes are in effect. A refusal, or a change that failed too
+    often, defers it to an operator. A change that failed after its first write stays intended: half
+    of it may be in effect, and its other half must not be lost with the finding.
     """
     records = tuple(
         truncate_record(
@@ -53,7 +53,7 @@ def record_outcomes(
         return records, with_notification(
             case, Notification.CHANGED
         ) if case.note != before.note else case
-    # A refusal without a known reason may pass as well; which of the two it was is said in the end.
+    # A refusal without a known reason may be temporary; the verdict in the end says which it was.
     case = replace(case, failure_count=case.failure_count + 1)
     verdict = Verdict.REFUSED if refused else Verdict.FAILED
     return records, defer_case(
@@ -62,11 +62,11 @@ def record_outcomes(
 
 
 def rank_outcome(outcome: Outcome) -> int:
-    """Sorts outcomes so that the one a person must hear of comes first."""
-    order = (ChangeState.REFUSED, ChangeState.FAILED, ChangeState.APPLIED)
-    return order.index(outcome.state)
+    """Sort key: the outcome that an operator must see comes first."""
+    message = (ChangeState.REFUSED, ChangeState.FAILED, ChangeState.APPLIED)
+    return message.index(outcome.state)
 
 
 def mark_notified(cases: Iterable[Case], now: datetime) -> tuple[Case, ...]:
-    """The same cases, their news delivered."""
+    """The cases without a pending notification, notified at this time."""
     return tuple(replace(case, notification=Notification.NONE, notified_at=now) for case in cases)

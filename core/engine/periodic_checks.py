@@ -1,4 +1,4 @@
-"""Which slow parts of an observation are due, and how far each has come. Pure."""
+"""Decides which slow parts of a scan are due, and how far each has come. Pure."""
 
 from datetime import datetime
 from typing import Any
@@ -10,9 +10,9 @@ from core.tenant.readings import Reading
 
 
 def find_due_checks(config: GuardConfig, state: GuardState, now: datetime) -> frozenset[str]:
-    """The slow parts of the observation whose time has come.
+    """The periodic checks that are due.
 
-    One that is said to have been finished long from now was not, or it would never be due again.
+    One whose last end lies far in the future counts as due: it would otherwise never be due again.
     """
     return frozenset(
         sweep.name
@@ -23,12 +23,12 @@ def find_due_checks(config: GuardConfig, state: GuardState, now: datetime) -> fr
 
 
 def is_check_due_at(position: str, mailbox_range: MailboxRange) -> bool:
-    """True when a sweep has come up to a slice, and not past it."""
+    """Whether a check has come up to a key range, and not past it."""
     return mailbox_range.low <= position < mailbox_range.high
 
 
 def is_check_complete(batch: Reading[Any], name: str) -> bool:
-    """True when a part looked at all of a sweep's surface."""
+    """Whether a batch read all of the data source of a check."""
     return (
         name in batch.sources
         and name not in batch.partial_scopes

@@ -29,24 +29,26 @@ from core.tenant.readings import Reading
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run does once it has looked at everything.
-
-    `records` are the intents to remember before it acts, `act` the changes to make now, `preview`
-    those the next run will make. `held` is why the brake holds, `hash` what releases it.
-    """
+    """What a run does once it has read the whole tenant."""
 
     result: BatchResult = field(default_factory=BatchResult)
+    """The result of the self-check."""
     records: tuple[ChangeRecord, ...] = ()
+    """The intents to save before anything is changed."""
     changes_to_apply: tuple[ChangeRecord, ...] = ()
+    """The changes to make now."""
     preview: tuple[PlannedChange, ...] = ()
+    """The changes that the next run will make."""
     block_reason: str = ""
+    """Why the brake holds; empty when it does not."""
     hash: str = ""
+    """The hash that releases the plan."""
     released: bool = False
     state: GuardState = field(default_factory=GuardState)
 
 
 def plan_changes(context: DecisionContext, totals: ScanTotals) -> Plan:
-    """Decide about everything that was noted, once all of the tenant was looked at."""
+    """Decide about the whole tenant, once every batch was reconciled."""
     coverage = Reading[object](
         failures=totals.source_failures,
         sources=totals.sources,
@@ -54,56 +56,59 @@ def plan_changes(context: DecisionContext, totals: ScanTotals) -> Plan:
         complete=totals.complete,
     )
     state = context.snapshot.state
-    lost = build_shard_findings(context.config, totals.abandoned_shards)
+    shard_findings = build_shard_findings(context.config, totals.abandoned_shards)
     found = find_self_check_findings(
         context.config, coverage, context.snapshot, context.grants, context.now
     )
-    own = merge_findings(context, (*found, *lost))
-    considered = {
-        key: assess_finding(context, key, item, is_self_check=True) for key, item in own.items()
+    self_findings = merge_findings(context, (*found, *shard_findings))
+    assessed = {
+        key: assess_finding(context, key, item, is_self_check=True)
+        for key, item in self_findings.items()
     }
 
-    wanted, preview = split_planned_changes(context, totals.ready_case_keys)
-    reason = get_block_reason(context.config, coverage, context.snapshot, wanted)
-    held = build_brake_finding(context.config, coverage, reason, wanted) if reason else None
-    released = bool(held and is_plan_released(context, held))
-    stopped = held is not None and not released
-    if held and not released:
-        key = context.get_case_key(held)
-        considered[key] = assess_finding(context, key, held, is_self_check=True)
-    act = () if stopped else tuple(build_intents(context, wanted))
+    planned, preview = split_planned_changes(context, totals.ready_case_keys)
+    reason = get_block_reason(context.config, coverage, context.snapshot, planned)
+    brake = build_brake_finding(context.config, coverage, reason, planned) if reason else None
+    released = bool(brake and is_plan_released(context, brake))
+    is_blocked = brake is not None and not released
+    if brake and not released:
+        key = context.get_case_key(brake)
+        assessed[key] = assess_finding(context, key, brake, is_self_check=True)
+    intents = () if is_blocked else tuple(build_intents(context, planned))
 
     trusted = released or not population_dropped(coverage, state)
     ended = [
         case
-        for case in find_ended_cases(context, considered, coverage)
+        for case in find_ended_cases(context, assessed, coverage)
         if case.kind in SELF_CHECK_KINDS
     ]
     if context.is_mode_lowered:
-        # A look that wants no changes does not tell whether the plan still waits.
+        # A run that may not change anything cannot know whether the plan still waits.
         ended = [case for case in ended if case.kind != "brake"]
-    begun = [context.snapshot.cases[key] for key in totals.unfinished_case_keys]
-    finish = () if stopped or context.is_mode_lowered else tuple(resume_intents(context, begun))
-    if stopped and not context.is_mode_lowered:
-        ended += [replace(case, closed_at=context.now) for case in begun]
-    closing, inferred = infer_applied(context, ended)
-    rows = [*select_changed_cases(considered), *apply_correlation(context)]
-    rows += [case for case in closing if case.notified_at or case.notification]
-    noted = BatchResult(
-        reported_findings=tuple(view.reported_finding for view in considered.values()),
+    unfinished = [context.snapshot.cases[key] for key in totals.unfinished_case_keys]
+    resumed = (
+        () if is_blocked or context.is_mode_lowered else tuple(resume_intents(context, unfinished))
+    )
+    if is_blocked and not context.is_mode_lowered:
+        ended += [replace(case, closed_at=context.now) for case in unfinished]
+    ended_cases, inferred = infer_applied(context, ended)
+    rows = [*select_changed_cases(assessed), *apply_correlation(context)]
+    rows += [case for case in ended_cases if case.notified_at or case.notification]
+    result = BatchResult(
+        reported_findings=tuple(view.reported_finding for view in assessed.values()),
         cases=tuple(rows),
         cases_to_delete=tuple(
-            case for case in closing if not case.notified_at and not case.notification
+            case for case in ended_cases if not case.notified_at and not case.notification
         ),
         records=inferred,
     )
     return Plan(
-        result=noted,
-        records=act,
-        changes_to_apply=(*act, *finish),
+        result=result,
+        records=intents,
+        changes_to_apply=(*intents, *resumed),
         preview=preview,
-        block_reason=reason if stopped else "",
-        hash=held.fingerprint if held and stopped else "",
+        block_reason=reason if is_blocked else "",
+        hash=brake.fingerprint if brake and is_blocked else "",
         released=released,
         state=build_next_state(state, coverage, trusted),
     )
@@ -112,9 +117,9 @@ def plan_changes(context: DecisionContext, totals: ScanTotals) -> Plan:
 def split_planned_changes(
     context: DecisionContext, ready_case_keys: Iterable[str]
 ) -> tuple[list[PlannedChange], tuple[PlannedChange, ...]]:
-    """The changes cases ask for: those to make now, and those the next run will make.
+    """The planned changes of cases: those to make now, and those the next run will make.
 
-    What is seen for the first time is only announced.
+    Changes of objects that are read for the first time are only announced.
     """
     now: list[PlannedChange] = []
     later: list[PlannedChange] = []
@@ -122,15 +127,15 @@ def split_planned_changes(
         case = context.snapshot.cases.get(key)
         if case is None or case.closed_at or case.deferred_at or context.mode is not Mode.ENFORCE:
             continue
-        into = later if context.is_initial_reading(case.sources) else now
-        into += [(key, case.subject, change) for change in parse_planned_changes(case)]
+        target = later if context.is_initial_reading(case.sources) else now
+        target += [(key, case.subject, change) for change in parse_planned_changes(case)]
     return now, tuple(later)
 
 
 def is_plan_released(context: DecisionContext, brake_finding: Finding) -> bool:
-    """True when a person asked for exactly this plan within the hour, and it was waiting.
+    """Whether an operator released exactly this plan within the hour, while the brake held it.
 
-    Who wrote down when it was asked for may be another instance, whose clock is ahead of this one.
+    The request may come from an instance whose clock is ahead.
     """
     request = context.run_options
     case = context.snapshot.cases.get(context.get_case_key(brake_finding))
@@ -146,9 +151,10 @@ def is_plan_released(context: DecisionContext, brake_finding: Finding) -> bool:
 def build_intents(
     context: DecisionContext, planned: Sequence[PlannedChange]
 ) -> Iterator[ChangeRecord]:
-    """The changes to make now. What an earlier run intended is taken up as it was intended.
+    """The changes to make now. Intents of an earlier run are resumed with their own arguments.
 
-    Its arguments hold what that run saw; a half-made change would be planned differently today.
+    Their arguments hold what that run read; a partially applied change would be planned differently
+    now.
     """
     resumed: set[str] = set()
     for number, (key, subject, change) in enumerate(planned):
@@ -171,7 +177,7 @@ def build_intents(
 
 
 def resume_intents(context: DecisionContext, cases: Iterable[Case]) -> Iterator[ChangeRecord]:
-    """Changes an earlier run may have half made, of cases whose finding is gone: made again."""
+    """The changes that an earlier run may have applied in part, of cases whose finding is gone."""
     for case in cases:
         yield from (
             replace(record, run=context.run) for record in context.get_intended_changes(case.key)
@@ -179,9 +185,9 @@ def resume_intents(context: DecisionContext, cases: Iterable[Case]) -> Iterator[
 
 
 def apply_correlation(context: DecisionContext) -> Iterator[Case]:
-    """Open cases that become worse, or stop being so, for what they share with other objects."""
-    several = context.config.guard.correlation
-    if several is None:
+    """Cases whose severity rises, or returns, because of what they share with other objects."""
+    rule = context.config.guard.correlation
+    if rule is None:
         return
     sharing = [
         case
@@ -190,29 +196,31 @@ def apply_correlation(context: DecisionContext) -> Iterator[Case]:
     ]
     owners: defaultdict[str, set[str]] = defaultdict(set)
     for case in sharing:
-        for what in case.correlation_keys:
-            owners[what].add(case.object_id)
+        for shared_key in case.correlation_keys:
+            owners[shared_key].add(case.object_id)
     for case in sharing:
-        worse = any(len(owners[what]) >= several.min_objects for what in case.correlation_keys)
+        worse = any(
+            len(owners[shared_key]) >= rule.min_objects for shared_key in case.correlation_keys
+        )
         if worse and not case.escalated:
-            graver = replace(
+            escalated = replace(
                 case,
                 escalated=True,
-                facts=(*case.facts, several.fact),
-                severity=max(case.severity, several.severity),
+                facts=(*case.facts, rule.fact),
+                severity=max(case.severity, rule.severity),
             )
-            grew = graver.severity > case.severity
+            is_more_severe = escalated.severity > case.severity
             yield (
-                with_notification(graver, Notification.CHANGED)
-                if grew and case.notified_at
-                else graver
+                with_notification(escalated, Notification.CHANGED)
+                if is_more_severe and case.notified_at
+                else escalated
             )
         elif case.escalated and not worse:
             yield replace(case, escalated=False)
 
 
 def build_next_state(state: GuardState, coverage: Reading[object], trusted: bool) -> GuardState:
-    """What the guard remembers of a look that saw all it could."""
+    """The state of the guard after a complete scan."""
     if not coverage.complete or not trusted:
         return replace(state, scan_pass=None)
     seen = {surface for surface in coverage.sources if not coverage.find_source_failure(surface)}

@@ -1,4 +1,4 @@
-"""One batch against what the guard remembers: which cases open, continue or end. Pure."""
+"""Reconciles one batch with the stored cases: which open, continue or close. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,18 +28,18 @@ INFERRED_NOTE = "in effect; the run that was to make it ended before it could sa
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What one part of the look comes to.
-
-    `cases` are the rows to write, `forget` those to delete (never told, and gone), `records` what
-    became of changes that were only intended. `tally` is what later parts need of it.
-    """
+    """The result of reconciling one batch."""
 
     reported_findings: tuple[ReportedFinding, ...] = ()
     cases: tuple[Case, ...] = ()
+    """The cases to save."""
     cases_to_delete: tuple[Case, ...] = ()
+    """The cases that closed before any notification: their rows are deleted."""
     records: tuple[ChangeRecord, ...] = ()
+    """The changes that were only intended, with their inferred outcome."""
     baselined: bool = False
     totals: ScanTotals = field(default_factory=ScanTotals)
+    """What later batches need to know."""
 
 
 def reconcile_batch(
@@ -50,55 +50,64 @@ def reconcile_batch(
     seen_keys: Collection[str] = (),
     trusted: bool = True,
 ) -> BatchResult:
-    """Compare what one part shows with what is remembered of it.
+    """Compare one batch with the stored cases.
 
-    `found` are the keys of what earlier parts of the same look showed. A listing that shrank too
-    much is not `trusted`: what it leaves out need not be gone.
+    `seen_keys` are the findings of earlier batches of the same scan. A listing that shrank too much
+    is not `trusted`: what it leaves out may still exist.
     """
     ordinary = merge_findings(context, findings)
-    own = merge_findings(context, find_unreadable_objects(batch))
-    considered = {key: assess_finding(context, key, finding) for key, finding in ordinary.items()}
-    considered |= {
-        key: assess_finding(context, key, item, is_self_check=True) for key, item in own.items()
+    self_findings = merge_findings(context, find_unreadable_objects(batch))
+    assessed = {key: assess_finding(context, key, finding) for key, finding in ordinary.items()}
+    assessed |= {
+        key: assess_finding(context, key, item, is_self_check=True)
+        for key, item in self_findings.items()
     }
     gone = [
         case
-        for case in find_ended_cases(context, considered, batch)
+        for case in find_ended_cases(context, assessed, batch)
         if case.kind not in SELF_CHECK_KINDS
         and case.key not in seen_keys
         and (trusted or isinstance(batch.scope, frozenset))
     ]
-    begun = {case.key for case in gone if context.get_intended_changes(case.key)}
-    unfinished = {key for key in begun if may_be_partially_applied(context, key)}
-    ended = [case for case in gone if case.key not in unfinished]
-    closing, inferred = infer_applied(context, ended)
+    intended_keys = {case.key for case in gone if context.get_intended_changes(case.key)}
+    unfinished_keys = {key for key in intended_keys if may_be_partially_applied(context, key)}
+    ended = [case for case in gone if case.key not in unfinished_keys]
+    closed, inferred = infer_applied(context, ended)
     return BatchResult(
-        reported_findings=tuple(view.reported_finding for view in considered.values()),
+        reported_findings=tuple(assessment.reported_finding for assessment in assessed.values()),
         cases=(
-            *select_changed_cases(considered),
-            *(case for case in closing if case.notified_at or case.notification),
+            *select_changed_cases(assessed),
+            *(case for case in closed if case.notified_at or case.notification),
         ),
         cases_to_delete=tuple(
-            case for case in closing if not case.notified_at and not case.notification
+            case for case in closed if not case.notified_at and not case.notification
         ),
         records=(
             *inferred,
-            *(one for one in drop_stale_intents(context, considered) if one.case_key not in begun),
+            *(
+                one
+                for one in drop_stale_intents(context, assessed)
+                if one.case_key not in intended_keys
+            ),
         ),
         baselined=any(
-            view.case.baselined for view in considered.values() if view.case and view.is_new
+            assessment.case.baselined
+            for assessment in assessed.values()
+            if assessment.case and assessment.is_new
         ),
         totals=ScanTotals(
             population=batch.population,
             unread_count=len(batch.unread_object_ids),
             sources=batch.sources - frozenset(batch.partial_scopes),
-            source_failures=tuple(miss for miss in batch.failures if not miss.object_id),
+            source_failures=tuple(failure for failure in batch.failures if not failure.object_id),
             complete=batch.complete,
             ready_case_keys=tuple(
-                key for key, view in considered.items() if view.may_change or view.previewed
+                key
+                for key, assessment in assessed.items()
+                if assessment.may_change or assessment.previewed
             ),
-            unfinished_case_keys=tuple(sorted(unfinished)),
-            untracked_count=sum(view.case is None for view in considered.values()),
+            unfinished_case_keys=tuple(sorted(unfinished_keys)),
+            untracked_count=sum(assessment.case is None for assessment in assessed.values()),
         ),
     )
 
@@ -106,25 +115,25 @@ def reconcile_batch(
 def find_ended_cases(
     context: DecisionContext, assessments: Mapping[str, FindingAssessment], batch: Reading[object]
 ) -> Iterator[Case]:
-    """Open cases whose finding is gone, as far as the part covers them."""
+    """Open cases whose finding is gone, as far as the batch covers their objects."""
     for key, case in context.snapshot.cases.items():
         if case.closed_at or (key in assessments and assessments[key].case):
             continue
         if batch.covers(case.sources, case.object_id):
-            # A case that was told, or should have been, tells its end as well; an event has none.
-            news = (
+            # The end is reported if the case was, or should have been; an event has no end.
+            notification = (
                 Notification.CLOSED if case.notified_at or case.notification else Notification.NONE
             )
-            news = case.notification if case.is_one_off else news
-            yield replace(case, closed_at=context.now, resolution="gone", notification=news)
+            notification = case.notification if case.is_one_off else notification
+            yield replace(case, closed_at=context.now, resolution="gone", notification=notification)
 
 
 def infer_applied(
     context: DecisionContext, ended_cases: Sequence[Case]
 ) -> tuple[list[Case], tuple[ChangeRecord, ...]]:
-    """Cases that are gone, with changes whose run died before it could record them.
+    """Closed cases, with the intended changes whose run died before it recorded the outcome.
 
-    The tenant shows their effect, so they are noted as inferred.
+    The tenant shows their effect, so they are recorded as inferred.
     """
     records = tuple(
         replace(record, state=ChangeState.INFERRED, at=context.now, note=INFERRED_NOTE)
@@ -141,10 +150,10 @@ def infer_applied(
 
 
 def may_be_partially_applied(context: DecisionContext, key: str) -> bool:
-    """True when a change that nobody recorded may lack its second half, though its finding is gone.
+    """Whether an unrecorded change of several writes may lack its second one.
 
-    Any other is not made again: the object may have been put right, or changed to something that is
-    right as well, before the run that died came to it.
+    Any other change is not made again: the object may have been corrected before that run reached
+    it.
     """
     kinds = {record.kind for record in context.get_intended_changes(key)}
     return context.config.mode is Mode.ENFORCE and not kinds.isdisjoint(MULTI_STEP_CHANGES)
@@ -153,16 +162,16 @@ def may_be_partially_applied(context: DecisionContext, key: str) -> bool:
 def drop_stale_intents(
     context: DecisionContext, assessments: Mapping[str, FindingAssessment]
 ) -> Iterator[ChangeRecord]:
-    """Intents of cases that are still open and may no longer be changed.
+    """Intents of open cases that may no longer be changed.
 
-    What is only set aside keeps its intent: half of it may be made, and only it knows the rest.
+    A deferred case keeps its intent: half of it may be applied, and only the intent knows the rest.
     """
     for record in context.guard_changes:
-        view = assessments.get(record.case_key)
-        if record.state is not ChangeState.INTENDED or view is None or view.may_change:
+        assessment = assessments.get(record.case_key)
+        if record.state is not ChangeState.INTENDED or assessment is None or assessment.may_change:
             continue
-        # Nor does a look that was to change nothing give up what another run began.
-        if not (context.is_mode_lowered or (view.case and view.case.deferred_at)):
+        # A run restricted to reporting does not drop what another run started.
+        if not (context.is_mode_lowered or (assessment.case and assessment.case.deferred_at)):
             yield replace(
                 record, state=ChangeState.SUPERSEDED, at=context.now, note="no longer allowed"
             )

@@ -176,10 +176,10 @@ def decide_undo(
         build_undo_reason(request),
         now + UNDO_EXEMPTION_PERIOD,
     )
-    earlier = snapshot.exemptions.get(original.case_key)
-    if earlier and earlier.until >= granted.until:
-        granted = earlier
-    return RequestResult(request, (granted, intent), intent, original, earlier)
+    previous = snapshot.exemptions.get(original.case_key)
+    if previous and previous.until >= granted.until:
+        granted = previous
+    return RequestResult(request, (granted, intent), intent, original, previous)
 
 
 def find_undo_obstacle(original: ChangeRecord | None) -> str:
@@ -228,13 +228,13 @@ def record_undo(
     if passing and tried.attempts < MAX_UNDO_ATTEMPTS:
         return tried, (replace(record, state=ChangeState.INTENDED), tried)
     ended = refuse_request(tried, now, outcome.note or str(outcome.state))
-    mine = Exemption(original.case_key, action.requested_by, build_undo_reason(action), now)
-    earlier = result.previous_exemption
-    was_mine = earlier is None or (earlier.granted_by, earlier.reason) == (
-        mine.granted_by,
-        mine.reason,
+    protection = Exemption(original.case_key, action.requested_by, build_undo_reason(action), now)
+    previous = result.previous_exemption
+    is_own = previous is None or (previous.granted_by, previous.reason) == (
+        protection.granted_by,
+        protection.reason,
     )
-    return ended, (record, ended, mine if was_mine or earlier is None else earlier)
+    return ended, (record, ended, protection if is_own or previous is None else previous)
 
 
 def with_requested_release(run_options: RunOptions, snapshot: GuardSnapshot) -> RunOptions:

@@ -87,15 +87,15 @@ async def run_claimed(
     config: GuardConfig, world: World, claim: Claim, report: RunReport, run_options: RunOptions
 ) -> RunReport:
     """The run itself, while the claim is held."""
-    memory = await process_requests(world, claim, await claim.load(), report.run)
-    report = add_requests_to_report(report, memory)
+    snapshot = await process_requests(world, claim, await claim.load(), report.run)
+    report = add_requests_to_report(report, snapshot)
     if report.mode is Mode.ENFORCE:
-        run_options = with_requested_release(run_options, memory)
-    under_way = await continue_scan_pass(config, world, claim, report, memory, run_options)
+        run_options = with_requested_release(run_options, snapshot)
+    under_way = await continue_scan_pass(config, world, claim, report, snapshot, run_options)
     if isinstance(under_way, RunReport):
         return under_way
     granted = await world.tenant.permissions.read_granted_permissions()
-    situation = DecisionContext(
+    context = DecisionContext(
         config,
         report.mode,
         report.run,
@@ -104,8 +104,8 @@ async def run_claimed(
         granted.items[0] if granted.items else GrantedPermissions(),
         run_options,
     )
-    scan = Scan.resume_or_start(situation, world, claim, report, granted)
-    roll = await scan_tenant(scan, send_early_notifications)
-    if roll:
-        await enqueue_shards(scan, roll)
+    scan = Scan.resume_or_start(context, world, claim, report, granted)
+    index = await scan_tenant(scan, send_early_notifications)
+    if index:
+        await enqueue_shards(scan, index)
     return await finish_run(scan)

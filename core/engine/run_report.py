@@ -20,24 +20,24 @@ MAX_GRANTS_LISTED = 200
 
 
 def log_run(report: RunReport) -> None:
-    """One line a run, whatever became of it: what watches from outside reads nothing else."""
+    """Log one line per run, whatever its result: monitoring reads nothing else."""
     log.info("exoguard.run %s", run_report_to_log_line(report))
 
 
 def build_run_report(scan: Scan, plan: Plan | None = None) -> RunReport:
-    """The report with what was seen and decided."""
-    tally, cases = scan.totals, scan.cases
+    """The report of what was read and decided so far."""
+    totals, cases = scan.totals, scan.cases
     open_by_severity = count_by_severity(select_open_cases(cases.values()))
     rows = [*scan.reported_findings, *(plan.result.reported_findings if plan else ())]
     report = replace(
         scan.report,
         status="done" if scan.finished else "in-progress",
-        read_count=tally.read_count,
-        population=max(scan.expected_population or 0, tally.population),
+        read_count=totals.read_count,
+        population=max(scan.expected_population or 0, totals.population),
         remaining_count=scan.remaining_count,
-        unread_count=tally.unread_count,
+        unread_count=totals.unread_count,
         unavailable_sources=tuple(
-            sorted({miss.source for miss in tally.source_failures if not miss.optional})
+            sorted({failure.source for failure in totals.source_failures if not failure.optional})
         ),
         baselined=scan.baselined,
         granted_permissions=summarize_grants(scan.decision_context.grants),
@@ -67,9 +67,7 @@ def build_run_report(scan: Scan, plan: Plan | None = None) -> RunReport:
 
 
 def summarize_grants(grants: GrantedPermissions) -> dict[str, tuple[str, ...] | None]:
-    """What the app may do, as far as a run row has room for it: cmdlets that only look do not
-    count as too much.
-    """
+    """What the app may do, as far as a run row can hold it. Reading cmdlets are left out."""
     roles, cmdlets = grants.app_roles, grants.cmdlets
     return {
         "graph": None if roles is None else tuple(sorted(roles))[:MAX_GRANTS_LISTED],
@@ -82,7 +80,7 @@ def summarize_grants(grants: GrantedPermissions) -> dict[str, tuple[str, ...] | 
 
 
 def apply_escalation(row: ReportedFinding, case: Case | None) -> ReportedFinding:
-    """A finding as its case has it: what it shares with others may have made it worse."""
+    """A finding with the severity and facts of its escalated case."""
     if case is None or not case.escalated or case.severity <= row.finding.severity:
         return row
     return replace(row, finding=replace(row.finding, severity=case.severity, facts=case.facts))

@@ -1,12 +1,12 @@
-"""Looking at a whole tenant, part by part, so that its size does not matter.
+"""Reads a whole tenant in batches, so that its size does not matter.
 
-    observe ─► part ─► judge ─► note ─► save ─► (a first card)      what can be listed
-          └─► page ─► slice ─► inspect ─► part ─► ...               what is asked mailbox by mailbox
+    observe ─► batch ─► judge ─► reconcile ─► save ─► (a first card)     what can be listed
+          └─► page ─► key range ─► inspect ─► batch ─► ...               what is read per mailbox
 
-A part is judged as it arrives and then let go: what stays is what was found. Mailboxes are looked
-into as they are listed. Only where a look did not get through in one run, or where a sweep is due,
-are they taken by their place: then the cursor moves on in the same transaction that saves what it
-passed, and the next run goes on from there.
+A batch is judged as it arrives and then released: only its findings stay. Mailboxes are inspected
+as they are listed. If a scan takes several runs, or a periodic check is due, they are inspected by
+hash prefix: the cursor is saved in the same transaction as the results that it has passed, and the
+next run continues from there.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ from core.tenant.port import GrantedPermissions
 from core.tenant.readings import AllExcept, Reading
 from core.tenant.surfaces import CREDENTIAL
 
-# What a run knows is saved at least this often: the less of it a killed run loses.
+# Progress is saved at least this often, so that a killed run loses little of it.
 CHECKPOINT_INTERVAL = timedelta(seconds=30)
-# Slices asked for at once, so that the services are kept busy while one is judged and saved.
+# Key ranges read ahead, so that the services are busy while one batch is judged and saved.
 PREFETCH_COUNT = 3
-# How much of a run's time its sweeps may take.
+# The share of a run's time that periodic checks may take.
 MAX_CHECK_TIME_SHARE = 0.5
 
 
@@ -41,9 +41,9 @@ type AfterBatch = Callable[[Scan], Awaitable[None]]
 
 
 async def scan_tenant(scan: Scan, after_batch: AfterBatch) -> MailboxIndex | None:
-    """Look at everything there is time for. `told` is called after each part that was saved.
+    """Read everything there is time for; call `after_batch` after each saved batch.
 
-    Returns the roll that is too long for one run, for the queue to take.
+    Returns the mailbox index if it is too long for one run, for the queue to process.
     """
     scan.apply_saved_rows((), ())
     await add_batch(scan, build_grants_batch(scan.grants_reading))
@@ -51,42 +51,43 @@ async def scan_tenant(scan: Scan, after_batch: AfterBatch) -> MailboxIndex | Non
         scan.other_totals = replace(scan.other_totals, complete=False)
         scan.finished = True
         return None
-    asked, listed = scan.build_observe_context(), 0
-    roll: MailboxIndex | None = None
-    async with Prefetcher(scan) as ahead:
-        async for part in scan.config.guard.observe(scan.world.tenant, asked):
-            if isinstance(part, MailboxPage):
-                roll = roll or MailboxIndex(asked.open_case_ids, part.sources)
-                roll.add_page(part)
-                if can_stream_mailboxes(scan, roll):
-                    await scan_as_listed(scan, roll, ahead, after_batch)
+    observe_context, listed_count = scan.build_observe_context(), 0
+    index: MailboxIndex | None = None
+    async with Prefetcher(scan) as prefetcher:
+        async for batch in scan.config.guard.observe(scan.world.tenant, observe_context):
+            if isinstance(batch, MailboxPage):
+                index = index or MailboxIndex(observe_context.open_case_ids, batch.sources)
+                index.add_page(batch)
+                if can_stream_mailboxes(scan, index):
+                    await scan_as_listed(scan, index, prefetcher, after_batch)
                 continue
-            listed += part.population
-            absent = isinstance(part.scope, AllExcept)
+            listed_count += batch.population
+            absent = isinstance(batch.scope, AllExcept)
             trusted = not (
-                absent and population_dropped(with_listed_count(part, listed), scan.snapshot.state)
+                absent
+                and population_dropped(with_listed_count(batch, listed_count), scan.snapshot.state)
             )
-            await add_batch(scan, part, trusted=trusted)
+            await add_batch(scan, batch, trusted=trusted)
             await after_batch(scan)
-            if part.continuation and scan.world.budget_used() >= 1:
+            if batch.continuation and scan.world.budget_used() >= 1:
                 return None
-        if roll is None:
+        if index is None:
             scan.finished = True
             return None
-        return await scan_after_listing(scan, roll, ahead, after_batch)
+        return await scan_after_listing(scan, index, prefetcher, after_batch)
 
 
 async def scan_after_listing(
     scan: Scan, index: MailboxIndex, prefetcher: "Prefetcher", after_batch: AfterBatch
 ) -> MailboxIndex | None:
-    """What is to be done once all mailboxes were named."""
+    """Inspect the mailboxes once all of them are listed."""
     scan.expected_population = index.population
     scan.scan_pass = replace(scan.scan_pass, population=index.population)
     rest = index.build_listing_reading()
     trusted = not population_dropped(with_listed_count(rest, index.population), scan.snapshot.state)
     await add_batch(scan, rest, trusted=trusted)
     if needs_shards(scan, index):
-        # The shards look at everything again that was looked into as it was listed.
+        # The shards read again what was inspected as it was listed.
         scan.streamed_totals = ScanTotals()
         return index
     if can_stream_mailboxes(scan, index):
@@ -97,12 +98,12 @@ async def scan_after_listing(
 
 
 def build_grants_batch(grants_reading: Reading[GrantedPermissions]) -> Reading[Any]:
-    """What is known of the app's permissions, as a part in which there is nothing to judge."""
+    """The reading of the app's permissions as a batch without items to judge."""
     return replace(grants_reading, items=(), population=0)
 
 
 def with_listed_count(batch: Reading[Any], listed_count: int) -> Reading[Any]:
-    """The part as the end of a listing of so many objects."""
+    """The batch with the number of all listed objects as its population."""
     return replace(batch, population=listed_count)
 
 
@@ -114,36 +115,36 @@ async def add_batch(
     cursor: str = "",
     streamed: bool = False,
 ) -> None:
-    """Judge a part, note what it shows, and save it together with how far that is."""
-    judge, terms = scan.config.guard.judge, scan.policy
-    noted = reconcile_batch(
+    """Judge and reconcile a batch, and save the result together with the cursor."""
+    judge, policy = scan.config.guard.judge, scan.policy
+    result = reconcile_batch(
         scan.decision_context,
         batch,
-        [finding for item in batch.items for finding in judge(item, terms)],
+        [finding for item in batch.items for finding in judge(item, policy)],
         seen_keys=scan.seen_keys,
         trusted=trusted,
     )
-    # A mailbox may have been left unread by more than one part.
+    # More than one batch may have failed to read the same mailbox.
     unread = batch.unread_object_ids - scan.unread_ids
     scan.unread_ids |= unread
-    tally = replace(noted.totals, unread_count=len(unread))
+    totals = replace(result.totals, unread_count=len(unread))
     if batch.restarted:
         scan.cursor_totals = ScanTotals()
     if after := cursor or batch.continuation:
-        scan.cursor_totals = truncate_totals(scan.cursor_totals.add_totals(tally))
+        scan.cursor_totals = truncate_totals(scan.cursor_totals.add_totals(totals))
         scan.scan_pass = replace(scan.scan_pass, totals=scan.cursor_totals, continuation=after)
     elif streamed:
-        scan.streamed_totals = truncate_totals(scan.streamed_totals.add_totals(tally))
+        scan.streamed_totals = truncate_totals(scan.streamed_totals.add_totals(totals))
     else:
-        scan.other_totals = truncate_totals(scan.other_totals.add_totals(tally))
-    scan.reported_findings += noted.reported_findings
-    scan.seen_keys.update(row.key for row in noted.reported_findings)
-    scan.baselined = scan.baselined or noted.baselined
-    await save_batch(scan, noted)
+        scan.other_totals = truncate_totals(scan.other_totals.add_totals(totals))
+    scan.reported_findings += result.reported_findings
+    scan.seen_keys.update(row.key for row in result.reported_findings)
+    scan.baselined = scan.baselined or result.baselined
+    await save_batch(scan, result)
 
 
 async def save_batch(scan: Scan, result: BatchResult) -> None:
-    """Write what was noted, with the cursor; nothing while there is nothing new to write."""
+    """Save the result of a batch with the cursor, unless there is nothing to save yet."""
     rows: tuple[Case | ChangeRecord, ...] = (*result.cases, *result.records)
     overdue = scan.world.now() - scan.saved_at >= CHECKPOINT_INTERVAL
     if rows or result.cases_to_delete or overdue:
@@ -160,21 +161,25 @@ async def save_batch(scan: Scan, result: BatchResult) -> None:
 
 
 def needs_shards(scan: Scan, index: MailboxIndex) -> bool:
-    """True for a roll that is better looked into by many at once."""
-    most = scan.world.shard_above
-    return most is not None and len(index.rows) > most
+    """Whether the index is long enough to be split into shards."""
+    max_mailboxes = scan.world.shard_above
+    return max_mailboxes is not None and len(index.rows) > max_mailboxes
 
 
 def can_stream_mailboxes(scan: Scan, index: MailboxIndex) -> bool:
-    """True when mailboxes can be taken as they are listed.
+    """Whether mailboxes can be inspected as they are listed.
 
-    Not when an earlier run did not get through, for then there must be a place to go on from, nor
-    when a sweep is due, which moves from place to place.
+    Not if an earlier run was interrupted, because the scan then needs a cursor to continue from,
+    nor if a periodic check is due, because it advances by hash prefix.
     """
     size = max(len(index.rows), scan.snapshot.state.population or 0)
-    most = scan.world.shard_above
+    max_mailboxes = scan.world.shard_above
     due = find_due_checks(scan.config, scan.snapshot.state, scan.decision_context.now)
-    return scan.snapshot.state.scan_pass is None and not due and (most is None or size <= most)
+    return (
+        scan.snapshot.state.scan_pass is None
+        and not due
+        and (max_mailboxes is None or size <= max_mailboxes)
+    )
 
 
 async def scan_as_listed(
@@ -185,17 +190,17 @@ async def scan_as_listed(
     *,
     last: bool = False,
 ) -> None:
-    """Look into mailboxes in the order of the listing; all of them once the `last` was named."""
+    """Inspect mailboxes in listing order; all of them once the listing is complete (`last`)."""
     while True:
         while prefetcher.has_capacity and scan.world.budget_used() < 1:
-            piece = index.take_listed_range(scan.world.range_size, last=last)
-            if piece is None:
+            key_range = index.take_listed_range(scan.world.range_size, last=last)
+            if key_range is None:
                 break
-            prefetcher.start_read(piece)
+            prefetcher.start_read(key_range)
         if not prefetcher.tasks or not (last or prefetcher.is_next_ready):
             break
-        _, _, part = await prefetcher.await_next()
-        await add_batch(scan, part, streamed=True)
+        _, _, batch = await prefetcher.await_next()
+        await add_batch(scan, batch, streamed=True)
         await after_batch(scan)
     scan.finished = last and index.next_position >= len(index.rows)
 
@@ -203,29 +208,30 @@ async def scan_as_listed(
 async def scan_by_key_range(
     scan: Scan, index: MailboxIndex, prefetcher: "Prefetcher", after_batch: AfterBatch
 ) -> None:
-    """Look into the mailboxes of the roll, slice after slice, from the cursor on.
+    """Inspect the mailboxes of the index, one key range after another, from the cursor on.
 
-    None is begun once the time is up, but one in any case: there has to be some progress.
+    No range is started after the time budget is used, except for the first: every run makes
+    progress.
     """
-    pieces = index.iter_ranges(scan.scan_pass.continuation, scan.world.range_size)
+    key_ranges = index.iter_ranges(scan.scan_pass.continuation, scan.world.range_size)
     before, begun = scan.world.budget_used(), False
     while True:
         while prefetcher.has_capacity and (not begun or scan.world.budget_used() < 1):
-            piece = next(pieces, None)
-            if piece is None:
+            key_range = next(key_ranges, None)
+            if key_range is None:
                 break
-            prefetcher.start_read(piece, select_due_checks(scan, piece))
+            prefetcher.start_read(key_range, select_due_checks(scan, key_range))
             begun = True
         if not prefetcher.tasks:
             return
-        piece, due, part = await prefetcher.await_next()
-        advance_checks(scan, piece, due, part)
-        await add_batch(scan, part, cursor=piece.high)
+        key_range, due, batch = await prefetcher.await_next()
+        advance_checks(scan, key_range, due, batch)
+        await add_batch(scan, batch, cursor=key_range.high)
         await after_batch(scan)
         now = scan.world.budget_used()
         scan.check_time_used += now - before if due else 0.0
         before = now
-        scan.finished = piece.high == RANGE_END
+        scan.finished = key_range.high == RANGE_END
 
 
 type ReadTask = tuple[MailboxRange, frozenset[str], asyncio.Task[Reading[Any]]]
@@ -234,7 +240,7 @@ type ReadResult = tuple[MailboxRange, frozenset[str], Reading[Any]]
 
 @dataclass(slots=True)
 class Prefetcher:
-    """Slices that are asked for ahead of their turn; what is open at the end is broken off."""
+    """Reads key ranges ahead of their turn. Tasks that are still open at the end are cancelled."""
 
     scan: Scan
     tasks: deque[ReadTask] = field(default_factory=deque)
@@ -249,18 +255,18 @@ class Prefetcher:
 
     @property
     def has_capacity(self) -> bool:
-        """True while another slice may be asked for."""
+        """Whether another key range may be read ahead."""
         return len(self.tasks) < PREFETCH_COUNT
 
     @property
     def is_next_ready(self) -> bool:
-        """True when the next answer is there."""
+        """Whether the next batch has arrived."""
         return bool(self.tasks) and self.tasks[0][2].done()
 
     def start_read(
         self, mailbox_range: MailboxRange, due_checks: frozenset[str] = frozenset()
     ) -> None:
-        """Begin to look into a slice."""
+        """Start to read a key range."""
         self.tasks.append(
             (
                 mailbox_range,
@@ -270,46 +276,46 @@ class Prefetcher:
         )
 
     async def await_next(self) -> ReadResult:
-        """The next answer, in the order of the questions."""
-        piece, due, task = self.tasks[0]
-        part = await task
+        """The next batch, in the order the ranges were started."""
+        key_range, due, task = self.tasks[0]
+        batch = await task
         self.tasks.popleft()
-        return piece, due, part
+        return key_range, due, batch
 
 
 async def read_mailbox_range(
     scan: Scan, mailbox_range: MailboxRange, due_checks: frozenset[str]
 ) -> Reading[Any]:
-    """One slice, as the guard looks into it."""
+    """One key range, as the guard inspects it."""
     inspecting = scan.config.guard.inspect
     if inspecting is None:
-        raise TypeError(f"{scan.config.guard.name} lists mailboxes and does not look into them")
-    asked = replace(scan.build_observe_context(), due_checks=due_checks)
-    return await inspecting(scan.world.tenant, asked, mailbox_range.mailboxes)
+        raise TypeError(f"{scan.config.guard.name} lists mailboxes but has no inspect function")
+    observe_context = replace(scan.build_observe_context(), due_checks=due_checks)
+    return await inspecting(scan.world.tenant, observe_context, mailbox_range.mailboxes)
 
 
 def select_due_checks(scan: Scan, mailbox_range: MailboxRange) -> frozenset[str]:
-    """The sweeps that a slice is part of: those that are due and have come up to it.
+    """The periodic checks that include a key range: those that are due and have come up to it.
 
-    What is refused to one slice is refused to all, so a blind sweep is not asked on.
+    A source that is refused for one range is refused for all, so its check is not continued.
     """
     if scan.world.budget_used() >= 0.9 or scan.check_time_used >= MAX_CHECK_TIME_SHARE:
         return frozenset()
     due = find_due_checks(scan.config, scan.snapshot.state, scan.decision_context.now)
-    blind = {miss.source for miss in scan.totals.source_failures}
-    wanted = {
+    unavailable = {failure.source for failure in scan.totals.source_failures}
+    selected = {
         name
-        for name in due - blind
+        for name in due - unavailable
         if is_check_due_at(scan.requested_progress.get(name, RANGE_START), mailbox_range)
     }
-    scan.requested_progress |= dict.fromkeys(wanted, mailbox_range.high)
-    return frozenset(wanted)
+    scan.requested_progress |= dict.fromkeys(selected, mailbox_range.high)
+    return frozenset(selected)
 
 
 def advance_checks(
     scan: Scan, mailbox_range: MailboxRange, due_checks: frozenset[str], batch: Reading[Any]
 ) -> None:
-    """Move the sweeps on over a slice they have looked into."""
+    """Advance the periodic checks past a key range that they have read."""
     for name in due_checks:
         if is_check_complete(batch, name) and is_check_due_at(
             scan.check_progress.get(name, RANGE_START), mailbox_range

@@ -16,21 +16,16 @@ from core.ports import Claim, World
 from core.tenant.port import GrantedPermissions
 from core.tenant.readings import Reading
 
-# When everything was last looked at, among the sweeps.
+# The key of the last full scan, among the periodic checks.
 LAST_FULL_SCAN_KEY = "looked"
-# So many cases with changes are remembered of a look that takes several runs. More than any limit
-# allows, so that the brake holds as it would with all of them.
+# The most cases with changes that a scan of several runs stores. It is more than any limit allows,
+# so that the brake holds as it would with all of them.
 MAX_READY_CASES = 550
 
 
 @dataclass(slots=True)
 class Scan:
-    """One look at the tenant and how far it has come. Everything in it moves on as parts come.
-
-    `passed` is what came of the parts the cursor has passed, in this run and earlier ones,
-    `streamed` of mailboxes taken as they were listed, `besides` of all other parts. A run that goes
-    on looks at the latter two anew.
-    """
+    """One scan of the tenant. It is updated with every batch."""
 
     config: GuardConfig
     world: World
@@ -45,18 +40,27 @@ class Scan:
     changes: dict[str, ChangeRecord] = field(default_factory=dict)
     reported_findings: list[ReportedFinding] = field(default_factory=list)
     seen_keys: set[str] = field(default_factory=set)
+    """The keys of the findings of this scan."""
     unread_ids: set[str] = field(default_factory=set)
     cursor_totals: ScanTotals = field(default_factory=ScanTotals)
+    """The totals of what the cursor has passed, in this run and in earlier ones."""
     streamed_totals: ScanTotals = field(default_factory=ScanTotals)
+    """The totals of mailboxes inspected as they were listed; a later run reads them again."""
     other_totals: ScanTotals = field(default_factory=ScanTotals)
+    """The totals of all other batches; a later run reads them again."""
     expected_population: int | None = None
+    """The number of listed mailboxes, once it is known."""
     finished: bool = False
     baselined: bool = False
     check_progress: dict[str, str] = field(default_factory=dict)
+    """The hash prefix up to which each periodic check has come."""
     requested_progress: dict[str, str] = field(default_factory=dict)
+    """The hash prefix up to which each check was requested."""
     completed_checks: set[str] = field(default_factory=set)
     check_time_used: float = 0.0
+    """The share of the run's time that periodic checks took."""
     owns_case: Callable[[Case], bool] = lambda case: True
+    """Whether this run may save a case: another worker may hold it."""
 
     @classmethod
     def resume_or_start(
@@ -67,39 +71,39 @@ class Scan:
         report: RunReport,
         grants_reading: Reading[GrantedPermissions],
     ) -> "Scan":
-        """A scan that goes on where the last run had to stop, or begins."""
-        memory, now = context.snapshot, context.now
-        going_on = memory.state.scan_pass or ScanPass(report.run, now, ScanTotals())
+        """A scan that continues where the last run stopped, or starts."""
+        snapshot, now = context.snapshot, context.now
+        scan_pass = snapshot.state.scan_pass or ScanPass(report.run, now, ScanTotals())
         request = context.run_options
         if request.plan:
-            going_on = replace(going_on, plan=request.plan, requested_at=request.at)
-        elif going_on.plan:
-            request = replace(request, plan=going_on.plan, at=going_on.requested_at)
+            scan_pass = replace(scan_pass, plan=request.plan, requested_at=request.at)
+        elif scan_pass.plan:
+            request = replace(request, plan=scan_pass.plan, at=scan_pass.requested_at)
             context = replace(context, run_options=request)
         return cls(
             config=context.config,
             world=world,
             claim=claim,
             report=report,
-            snapshot=memory,
+            snapshot=snapshot,
             decision_context=context,
             grants_reading=grants_reading,
             saved_at=now,
-            scan_pass=going_on,
-            cases=dict(memory.cases),
-            changes={record.id: record for record in memory.changes},
-            cursor_totals=going_on.totals,
-            check_progress=dict(memory.state.check_progress),
-            requested_progress=dict(memory.state.check_progress),
+            scan_pass=scan_pass,
+            cases=dict(snapshot.cases),
+            changes={record.id: record for record in snapshot.changes},
+            cursor_totals=scan_pass.totals,
+            check_progress=dict(snapshot.state.check_progress),
+            requested_progress=dict(snapshot.state.check_progress),
         )
 
     @property
     def policy(self) -> GuardPolicy[Any]:
-        """The guard's options at this run's moment."""
+        """The guard's options at the time of this run."""
         return GuardPolicy(self.decision_context.now, self.config.guard.options)
 
     def build_observe_context(self) -> ObserveContext[Any]:
-        """What the guard is asked to look at."""
+        """What the guard is asked to read."""
         state = self.snapshot.state
         return ObserveContext(
             policy=self.policy,
@@ -114,53 +118,55 @@ class Scan:
 
     @property
     def totals(self) -> ScanTotals:
-        """What came of everything that was looked at; a surface swept in part was not read."""
-        tally = self.cursor_totals.add_totals(self.streamed_totals).add_totals(self.other_totals)
-        sweeps = {sweep.name for sweep in self.config.guard.periodic_checks}
-        return replace(tally, sources=tally.sources - (sweeps - self.completed_checks))
+        """The totals of everything read; the source of an unfinished periodic check counts as not
+        read.
+        """
+        totals = self.cursor_totals.add_totals(self.streamed_totals).add_totals(self.other_totals)
+        checks = {sweep.name for sweep in self.config.guard.periodic_checks}
+        return replace(totals, sources=totals.sources - (checks - self.completed_checks))
 
     @property
     def remaining_count(self) -> int:
-        """How many objects are still to be looked at, as far as is known."""
+        """The number of objects still to be read, as far as it is known."""
         return max((self.expected_population or 0) - self.totals.population, 0)
 
     def build_state(self) -> GuardState:
-        """The guard's state as far as this look has come."""
+        """The state of the guard as far as this scan has come."""
         state = self.snapshot.state
-        sweeps = dict(state.checks_finished_at) | dict.fromkeys(
+        checks = dict(state.checks_finished_at) | dict.fromkeys(
             self.completed_checks, self.decision_context.now
         )
-        if self.finished and all(miss.optional for miss in self.totals.source_failures):
-            sweeps[LAST_FULL_SCAN_KEY] = self.report.started_at
-        sweeping = {
+        if self.finished and all(failure.optional for failure in self.totals.source_failures):
+            checks[LAST_FULL_SCAN_KEY] = self.report.started_at
+        progress = {
             name: at
             for name, at in self.check_progress.items()
             if name not in self.completed_checks
         }
         return replace(
-            state, checks_finished_at=sweeps, check_progress=sweeping, scan_pass=self.scan_pass
+            state, checks_finished_at=checks, check_progress=progress, scan_pass=self.scan_pass
         )
 
     def apply_saved_rows(self, cases: Iterable[Case], records: Iterable[ChangeRecord]) -> None:
-        """What was just saved, for the decisions that follow."""
+        """Include rows that were just saved in the snapshot for the following decisions."""
         self.cases |= {case.key: case for case in cases}
         records = list(records)
         self.changes |= {record.id: record for record in records}
         if records:
             newest = sorted(self.changes.values(), key=lambda record: record.at, reverse=True)
             self.snapshot = replace(self.snapshot, changes=tuple(newest))
-        # The cases of the memory are this very dictionary from now on: one copy, always current.
+        # The snapshot shares this dictionary from now on: one copy, always current.
         self.snapshot = replace(self.snapshot, cases=self.cases)
         self.decision_context = replace(self.decision_context, snapshot=self.snapshot)
 
 
 def truncate_totals(totals: ScanTotals) -> ScanTotals:
-    """A tally that fits into the row of a guard or a shard, whatever the tenant looks like."""
+    """Totals that fit into the row of a guard or a shard, whatever the tenant contains."""
     return replace(
         totals,
         ready_case_keys=totals.ready_case_keys[:MAX_READY_CASES],
         unfinished_case_keys=totals.unfinished_case_keys[:100],
         source_failures=tuple(
-            replace(miss, reason=miss.reason[:200]) for miss in totals.source_failures[:12]
+            replace(failure, reason=failure.reason[:200]) for failure in totals.source_failures[:12]
         ),
     )

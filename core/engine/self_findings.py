@@ -64,9 +64,9 @@ def build_permission_finding(
     """A permission the guard needs and the app does not have."""
     severity = Severity.HIGH if permission.writes else Severity.CRITICAL
     unseen = sorted(
-        miss.source.replace("-", " ")
-        for miss in reading.failures
-        if not miss.object_id and permission.name in miss.permission
+        failure.source.replace("-", " ")
+        for failure in reading.failures
+        if not failure.object_id and permission.name in failure.permission
     )
     return Finding(
         kind="permission-missing",
@@ -91,10 +91,10 @@ def check_guard_permissions(
 
     An app without any Exchange role lacks them all for one reason, so that is one finding.
     """
-    lacks = missing_permissions(config, grants)
-    found = [build_permission_finding(config, permission, reading) for permission in lacks]
+    missing = missing_permissions(config, grants)
+    found = [build_permission_finding(config, permission, reading) for permission in missing]
     if grants.cmdlets is not None and not grants.cmdlets:
-        exchange = [one for one in lacks if one.service is Service.EXCHANGE and not one.optional]
+        exchange = [one for one in missing if one.service is Service.EXCHANGE and not one.optional]
         if exchange:
             whole = replace(exchange[0], name=EXCHANGE_REQUIREMENT, reason="every read of Exchange")
             cmdlets = {permission.name for permission in exchange}
@@ -170,10 +170,10 @@ def build_object_finding(failure: ReadFailure) -> Finding:
 
 def find_unreadable_objects(batch: Reading[object]) -> Iterator[Finding]:
     """The objects of one part that could not be read, where the others could."""
-    surfaces = {miss.source for miss in batch.failures if not miss.object_id}
-    for miss in batch.failures:
-        if miss.object_id and miss.source not in surfaces:
-            yield build_object_finding(miss)
+    surfaces = {failure.source for failure in batch.failures if not failure.object_id}
+    for failure in batch.failures:
+        if failure.object_id and failure.source not in surfaces:
+            yield build_object_finding(failure)
 
 
 def find_self_check_findings(
@@ -184,13 +184,13 @@ def find_self_check_findings(
     now: datetime,
 ) -> Iterator[Finding]:
     """Everything that kept the whole look from seeing clearly, or keeps what it saw from others."""
-    explained, lacks = check_guard_permissions(config, grants, reading)
-    yield from lacks
+    missing_names, missing = check_guard_permissions(config, grants, reading)
+    yield from missing
     if snapshot.state.scan_pass and snapshot.state.scan_pass.stalled_count:
         yield build_stall_finding(config, snapshot.state.scan_pass.stalled_count)
-    for miss in reading.failures:
-        if not miss.object_id:
-            yield build_source_finding(config, miss, explained)
+    for failure in reading.failures:
+        if not failure.object_id:
+            yield build_source_finding(config, failure, missing_names)
     if snapshot.unreadable_rows:
         yield Finding(
             kind="state-unreadable",
@@ -207,8 +207,8 @@ def find_self_check_findings(
             advice="Compare the deployed version with the one that wrote the rows.",
         )
 
-    if strangers := find_unauthorized_exemptions(snapshot, now):
-        yield build_exemption_finding(config, strangers)
+    if unauthorized := find_unauthorized_exemptions(snapshot, now):
+        yield build_exemption_finding(config, unauthorized)
 
 
 def build_exemption_finding(config: GuardConfig, exemptions: Sequence[Exemption]) -> Finding:

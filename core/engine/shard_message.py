@@ -1,4 +1,4 @@
-"""The queue message of one shard."""
+"""The queue message of one shard: which mailboxes to inspect, for which scan pass."""
 
 import base64
 import json
@@ -33,7 +33,7 @@ class EncodedShardMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
 
 @dataclass(frozen=True, slots=True)
 class ShardMessage:
-    """A message that asks for one shard of a scan pass to be processed."""
+    """One message of the shard queue."""
 
     guard: str
     """The name of the guard."""
@@ -53,7 +53,7 @@ class ShardMessage:
     """The mailboxes to inspect."""
 
     def to_json(self) -> str:
-        """Encode the message."""
+        """The message. It begins with what an operator may want to read of it."""
         rows = [mailbox_to_row(mailbox) for mailbox in self.mailboxes]
         compressed = zlib.compress(json.dumps(rows, ensure_ascii=False).encode())
         encoded = EncodedShardMessage(
@@ -70,7 +70,7 @@ class ShardMessage:
 
     @classmethod
     def from_json(cls, text: str) -> "ShardMessage":
-        """Decode a message. Raises ValueError if the text is not exactly a message."""
+        """Decode a message. Raises ValueError for anything else."""
         try:
             encoded = msgspec.convert(parse_strict_json(text), EncodedShardMessage)
             inflater = zlib.decompressobj()

@@ -1,13 +1,13 @@
-"""A tenant too large for one run, cut into shards that any number of instances take from a queue.
+"""Splits a tenant too large for one run into shards that several instances process from a queue.
 
-    timer ─► list ─► hand_out ─► a message a shard on the queue        the run that plans
-    queue ─► work ─► inspect ─► judge ─► note ─► save ─► (a card)      wherever there is room
-                                              └─► the last one ─► closed
+    timer ─► list ─► enqueue_shards ─► one message per shard            the run that plans the pass
+    queue ─► process_shard ─► inspect ─► judge ─► save ─► (a card)      any instance with capacity
+                                              └─► the last one ─► finish_pass
 
-Who may write what: the places of a shard belong to whoever holds that shard's claim until it is
-done; everything else belongs to whoever holds the guard's. A case is thus never written by two at
-once, and a card is made only of cases whose shards are done. How many shards are worked on together
-is counted in the ledger after each claim, so it holds over all instances.
+Who may write what: the key range of a shard belongs to the holder of that shard's claim until the
+shard is done; everything else belongs to the holder of the guard's claim. So two workers never
+write the same case, and a card only includes cases whose shards are done. The shards in progress
+are counted in the ledger after each claim, so the limit holds across instances.
 """
 
 import logging
@@ -42,69 +42,69 @@ log = logging.getLogger("exoguard.shards")
 
 # A message of a Storage queue holds 64 KiB as base64, which is 48 KiB of text.
 MAX_QUEUE_MESSAGE_LENGTH = 45_000
-# A round nobody has worked on for so long is given up and begun anew.
+# A pass without progress for this long is abandoned and started again.
 STALL_TIMEOUT = timedelta(minutes=15)
-# So large a part of the shards is swept in one round, so that a sweep is over within a day.
+# One pass includes this fraction of the shards in a periodic check, which then takes a day.
 CHECKED_SHARD_DIVISOR = 48
-# How long a shard waits for its turn, in seconds: a look at the ledger each time.
+# Seconds between two attempts of a shard to start; each reads the ledger.
 SHARD_TURN_DELAY = 3.0
 
 
 # ----------------------------------------------------------------------------------------------
-# Planning
+# Planning a pass
 # ----------------------------------------------------------------------------------------------
 
 
 async def enqueue_shards(scan: Scan, index: MailboxIndex) -> None:
-    """Cut the roll into orders, and remember the round before anybody can work on it.
+    """Split the index into messages, and save the scan pass before any worker can start on it.
 
-    The messages go out when the run is over. If they never do, the round stalls and is planned
-    again: a lost message costs time, no mailbox.
+    The messages are sent when the run is over. If they are lost, the pass stalls and is planned
+    again: a lost message costs time, and no mailbox is skipped.
     """
-    going_on = replace(scan.scan_pass, continuation=RANGE_START, totals=scan.totals)
-    pieces = list(build_shard_messages(scan, going_on, index))
-    scan.scan_pass = replace(going_on, shard_count=len(pieces))
+    scan_pass = replace(scan.scan_pass, continuation=RANGE_START, totals=scan.totals)
+    messages = list(build_shard_messages(scan, scan_pass, index))
+    scan.scan_pass = replace(scan_pass, shard_count=len(messages))
     await scan.claim.save(state=scan.build_state())
-    scan.report = replace(scan.report, shard_messages=tuple(pieces))
+    scan.report = replace(scan.report, shard_messages=tuple(messages))
 
 
 def build_shard_messages(scan: Scan, scan_pass: ScanPass, index: MailboxIndex) -> Iterator[str]:
-    """The messages of a round, none too long for the queue."""
-    pieces = list(
+    """The messages of a pass, none too long for the queue."""
+    messages = list(
         split_into_messages(scan, scan_pass, index.iter_ranges(size=scan.world.range_size))
     )
     due = find_due_checks(scan.config, scan.snapshot.state, scan.decision_context.now)
-    quota = max(1, len(pieces) // CHECKED_SHARD_DIVISOR)
-    left = dict.fromkeys(due, quota)
-    for number, piece in enumerate(pieces):
-        swept = []
+    quota = max(1, len(messages) // CHECKED_SHARD_DIVISOR)
+    remaining = dict.fromkeys(due, quota)
+    for number, message in enumerate(messages):
+        due_checks = []
         for name in sorted(due):
-            # A sweep that has come to the middle of a slice goes on with the whole of it.
-            if left[name] and scan.check_progress.get(name, RANGE_START) < piece.high:
-                left[name] -= 1
-                swept.append(name)
-        yield replace(piece, number=number, due_checks=tuple(swept)).to_json()
+            # A check that stopped in the middle of a range repeats all of it.
+            if remaining[name] and scan.check_progress.get(name, RANGE_START) < message.high:
+                remaining[name] -= 1
+                due_checks.append(name)
+        yield replace(message, number=number, due_checks=tuple(due_checks)).to_json()
 
 
 def split_into_messages(
     scan: Scan, scan_pass: ScanPass, ranges: Iterator[MailboxRange]
 ) -> Iterator[ShardMessage]:
-    """Slices as orders; one whose addresses are too long for a message is cut in two."""
-    for piece in ranges:
-        order = ShardMessage(
+    """Key ranges as messages; one whose addresses are too long for a message is halved."""
+    for key_range in ranges:
+        message = ShardMessage(
             scan.config.guard.name,
             scan_pass.id,
             0,
             scan.report.mode,
-            piece.low,
-            piece.high,
+            key_range.low,
+            key_range.high,
             (),
-            piece.mailboxes,
+            key_range.mailboxes,
         )
-        if len(order.to_json()) <= MAX_QUEUE_MESSAGE_LENGTH or len(piece.mailboxes) < 2:
-            yield order
+        if len(message.to_json()) <= MAX_QUEUE_MESSAGE_LENGTH or len(key_range.mailboxes) < 2:
+            yield message
             continue
-        yield from split_into_messages(scan, scan_pass, halve_mailbox_range(piece))
+        yield from split_into_messages(scan, scan_pass, halve_mailbox_range(key_range))
 
 
 def halve_mailbox_range(mailbox_range: MailboxRange) -> Iterator[MailboxRange]:
@@ -125,16 +125,16 @@ async def continue_scan_pass(
     snapshot: GuardSnapshot,
     run_options: RunOptions | None = None,
 ) -> RunReport | GuardSnapshot:
-    """What a run does that finds a round in the queue: close it, or tell how far it has come.
+    """Finish the pass that is in the queue, or report its progress.
 
-    Returns the memory to go on with when there is none, or when it had to be given up.
+    Returns the snapshot to continue with if there is no pass, or if it stalled and was abandoned.
     """
-    going_on = snapshot.state.scan_pass
-    if going_on is None or not going_on.shard_count:
+    scan_pass = snapshot.state.scan_pass
+    if scan_pass is None or not scan_pass.shard_count:
         return snapshot
     known = await world.ledger.load_shards(config.guard.name)
-    shards = select_pass_shards(known, going_on)
-    situation = DecisionContext(
+    shards = select_pass_shards(known, scan_pass)
+    context = DecisionContext(
         config,
         report.mode,
         report.run,
@@ -142,28 +142,28 @@ async def continue_scan_pass(
         report.started_at,
         run_options=run_options or RunOptions(),
     )
-    scan = build_scan_from_shards(situation, world, claim, report, shards)
+    scan = build_scan_from_shards(context, world, claim, report, shards)
     if scan.finished:
         granted = await world.tenant.permissions.read_granted_permissions()
         grants = granted.items[0] if granted.items else GrantedPermissions()
         scan.decision_context = replace(scan.decision_context, grants=grants)
         return await finish_run(scan)
-    last = max([going_on.started_at, *(held.shard.at for held in shards.values())])
+    last = max([scan_pass.started_at, *(status.shard.at for status in shards.values())])
     if find_busy_shards(known) or world.now() - last < STALL_TIMEOUT:
         return await report_scan_progress(scan)
-    done = sum(held.shard.done for held in shards.values())
+    done = sum(status.shard.done for status in shards.values())
     log.error(
-        "%s: a round stalled at %d of %d shards", config.guard.name, done, going_on.shard_count
+        "%s: a scan pass stalled at %d of %d shards", config.guard.name, done, scan_pass.shard_count
     )
     await revoke_shard_claims(world, report, known)
-    begun = ScanPass(
-        report.run, report.started_at, ScanTotals(), stalled_count=going_on.stalled_count + 1
+    scan_pass = ScanPass(
+        report.run, report.started_at, ScanTotals(), stalled_count=scan_pass.stalled_count + 1
     )
-    return replace(snapshot, state=replace(snapshot.state, scan_pass=begun))
+    return replace(snapshot, state=replace(snapshot.state, scan_pass=scan_pass))
 
 
 async def report_scan_progress(scan: Scan) -> RunReport:
-    """How far a round has come, told and written down."""
+    """Report and save how far a pass has come."""
     await send_early_notifications(scan)
     report = replace(
         build_run_report(scan), call_counts=scan.world.call_counts(), finished_at=scan.world.now()
@@ -177,20 +177,20 @@ async def report_scan_progress(scan: Scan) -> RunReport:
 async def revoke_shard_claims(
     world: World, report: RunReport, shard_numbers: Iterable[int]
 ) -> None:
-    """Take the shards from whoever might still come back to them: their claim ends with this."""
+    """Take over the claims of shards, so that a worker that returns to one cannot write."""
     for number in shard_numbers:
         async with world.ledger.claim(report.guard, report.run, number):
-            log.info("%s: shard %d was taken back", report.guard, number)
+            log.info("%s: the claim on shard %d was revoked", report.guard, number)
 
 
 def select_pass_shards(
     shards: Mapping[int, ShardStatus], scan_pass: ScanPass
 ) -> dict[int, ShardStatus]:
-    """The shards that belong to a round; rows of earlier ones stay until they are used again."""
+    """The shards of a pass; rows of earlier passes stay until they are reused."""
     return {
-        number: held
-        for number, held in shards.items()
-        if held.shard.pass_id == scan_pass.id and number < scan_pass.shard_count
+        number: status
+        for number, status in shards.items()
+        if status.shard.pass_id == scan_pass.id and number < scan_pass.shard_count
     }
 
 
@@ -201,9 +201,9 @@ def build_scan_from_shards(
     report: RunReport,
     shards: Mapping[int, ShardStatus],
 ) -> Scan:
-    """All that the shards of a round have seen, as if one run had."""
+    """The scan of all finished shards, as if one run had read them."""
     scan = Scan.resume_or_start(context, world, claim, report, Reading[GrantedPermissions]())
-    done = [held.shard for _, held in sorted(shards.items()) if held.shard.done]
+    done = [status.shard for _, status in sorted(shards.items()) if status.shard.done]
     for shard in done:
         scan.cursor_totals = scan.cursor_totals.add_totals(shard.totals)
         for name in shard.periodic_checks:
@@ -228,7 +228,7 @@ def build_scan_from_shards(
 
 
 def build_reported_finding(case: Case) -> ReportedFinding:
-    """What the shards found, as far as it is remembered: their cases."""
+    """The finding of a shard, as far as its case stores it."""
     finding = Finding(
         kind=case.kind,
         object_id=case.object_id,
@@ -252,112 +252,123 @@ def build_reported_finding(case: Case) -> ReportedFinding:
 
 
 # ----------------------------------------------------------------------------------------------
-# Working
+# Processing a shard
 # ----------------------------------------------------------------------------------------------
 
 
 async def process_shard(config: GuardConfig, world: World, message: ShardMessage, run: str) -> str:
-    """Look into the mailboxes of one order; what became of it, in a word.
+    """Inspect the mailboxes of one message; returns "done" or "superseded".
 
-    `run` names this piece of work. Raises ExoguardError when it should be tried again: nothing was
-    lost. An order whose round is over, or whose shard is done, needs nothing.
+    `run` identifies this attempt. Raises ExoguardError if the queue should deliver the message
+    again. A message whose pass is over, or whose shard is done, needs no work.
     """
-    news = False
+    has_notifications = False
     while True:
-        going_on = (await world.ledger.load_state(message.guard)).scan_pass
+        scan_pass = (await world.ledger.load_state(message.guard)).scan_pass
         known = await world.ledger.load_shards(message.guard)
-        if going_on is None or going_on.id != message.pass_id:
+        if scan_pass is None or scan_pass.id != message.pass_id:
             return "superseded"
-        held = select_pass_shards(known, going_on).get(message.number)
-        if held and held.shard.done:
+        status = select_pass_shards(known, scan_pass).get(message.number)
+        if status and status.shard.done:
             break
         if (
             message.number not in find_busy_shards(known)
             and count_other_busy_shards(known, message) < world.shards_at_once
         ):
             async with world.ledger.claim(message.guard, run, message.number) as claim:
-                # Whoever claims first and counts then cannot be one too many without seeing it.
+                # Claiming before counting makes sure that a worker above the limit notices it.
                 now = await world.ledger.load_shards(message.guard) if claim else {}
-                mine = select_pass_shards(now, going_on).get(message.number)
+                mine = select_pass_shards(now, scan_pass).get(message.number)
                 done_by_another = mine is not None and mine.shard.done
                 if (
                     claim
                     and not done_by_another
                     and count_other_busy_shards(now, message) < world.shards_at_once
                 ):
-                    news = await inspect_shard(config, world, claim, message)
+                    has_notifications = await inspect_shard(config, world, claim, message)
                     break
-        # Whoever works on it may have died: then their claim ends within a minute.
+        # If the worker that holds it died, its claim expires within a minute.
         if world.budget_used() >= 1:
             raise Unavailable(
-                f"{message.guard}: shard {message.number} waited for its turn in vain"
+                f"{message.guard}: shard {message.number} was not started: too many others are in progress"
             )
         await world.sleep(SHARD_TURN_DELAY * (0.5 + secrets.randbelow(1_000) / 1_000))
-    await finish_pass(config, world, message, run, news)
+    await finish_pass(config, world, message, run, has_notifications)
     return "done"
 
 
 def find_busy_shards(shards: Mapping[int, ShardStatus]) -> set[int]:
-    """The shards somebody works on."""
-    return {number for number, held in shards.items() if held.is_claimed}
+    """The numbers of the shards that a worker holds."""
+    return {number for number, status in shards.items() if status.is_claimed}
 
 
 def count_other_busy_shards(shards: Mapping[int, ShardStatus], message: ShardMessage) -> int:
-    """How many other shards are being worked on."""
+    """How many other shards are in progress."""
     return len(find_busy_shards(shards) - {message.number})
 
 
 async def inspect_shard(
     config: GuardConfig, world: World, claim: Claim, message: ShardMessage
 ) -> bool:
-    """Read, judge, note and save one shard, and that it is done, in one go. True for news."""
-    memory = await claim.load(message.low, message.high)
+    """Read, judge and save one shard in one transaction sequence. True if notifications are
+    pending.
+    """
+    snapshot = await claim.load(message.low, message.high)
     now = world.now()
-    terms = GuardPolicy(now, config.guard.options)
-    situation = DecisionContext(config, message.mode, message.pass_id, memory, now)
-    watched = frozenset(case.object_id for case in memory.cases.values() if case.closed_at is None)
-    part = Reading[object](scope=frozenset[str]())
+    policy = GuardPolicy(now, config.guard.options)
+    context = DecisionContext(config, message.mode, message.pass_id, snapshot, now)
+    open_case_ids = frozenset(
+        case.object_id for case in snapshot.cases.values() if case.closed_at is None
+    )
+    batch = Reading[object](scope=frozenset[str]())
     if config.guard.inspect:
         enforcing = message.mode is Mode.ENFORCE
-        asked = ObserveContext(
-            terms, frozenset(message.due_checks), open_case_ids=watched, is_enforcing=enforcing
+        observe_context = ObserveContext(
+            policy,
+            frozenset(message.due_checks),
+            open_case_ids=open_case_ids,
+            is_enforcing=enforcing,
         )
-        part = await config.guard.inspect(world.tenant, asked, message.mailboxes)
-    noted = reconcile_batch(
-        situation, part, [one for item in part.items for one in config.guard.judge(item, terms)]
+        batch = await config.guard.inspect(world.tenant, observe_context, message.mailboxes)
+    result = reconcile_batch(
+        context, batch, [one for item in batch.items for one in config.guard.judge(item, policy)]
     )
     shard = replace(
         create_shard(message, world),
         done=True,
-        totals=truncate_totals(noted.totals),
-        periodic_checks=tuple(name for name in message.due_checks if is_check_complete(part, name)),
-        baselined=noted.baselined,
+        totals=truncate_totals(result.totals),
+        periodic_checks=tuple(
+            name for name in message.due_checks if is_check_complete(batch, name)
+        ),
+        baselined=result.baselined,
     )
-    await claim.save(*noted.cases, *noted.records, state=shard, forget=noted.cases_to_delete)
-    return any(case.notification for case in noted.cases)
+    await claim.save(*result.cases, *result.records, state=shard, forget=result.cases_to_delete)
+    return any(case.notification for case in result.cases)
 
 
 def create_shard(message: ShardMessage, world: World) -> Shard:
-    """The shard of an order, of which nothing is known yet."""
+    """The shard of a message, before anything is known of it."""
     return Shard(message.pass_id, message.low, message.high, len(message.mailboxes), world.now())
 
 
 async def abandon_shard(
     config: GuardConfig, world: World, message: ShardMessage, run: str, reason: str
 ) -> str:
-    """Note that a shard failed too often: its mailboxes are not read, and a case says so."""
-    going_on = (await world.ledger.load_state(message.guard)).scan_pass
-    if going_on is None or going_on.id != message.pass_id:
+    """Record that a shard failed too often: its mailboxes stay unread, and a case reports it."""
+    scan_pass = (await world.ledger.load_state(message.guard)).scan_pass
+    if scan_pass is None or scan_pass.id != message.pass_id:
         return "superseded"
     async with world.ledger.claim(message.guard, run, message.number) as claim:
         if claim is None:
-            raise Unavailable(f"{message.guard}: shard {message.number} is still being worked on")
+            raise Unavailable(f"{message.guard}: shard {message.number} is still in progress")
         count = len(message.mailboxes)
-        lost = f"shard {message.number + 1} of {going_on.shard_count}, {count} mailboxes: {reason}"
-        tally = ScanTotals(
-            population=count, unread_count=count, complete=False, abandoned_shards=(lost,)
+        description = (
+            f"shard {message.number + 1} of {scan_pass.shard_count}, {count} mailboxes: {reason}"
         )
-        shard = replace(create_shard(message, world), done=True, totals=tally, error=reason)
+        totals = ScanTotals(
+            population=count, unread_count=count, complete=False, abandoned_shards=(description,)
+        )
+        shard = replace(create_shard(message, world), done=True, totals=totals, error=reason)
         await claim.save(state=shard)
     await finish_pass(config, world, message, run, has_notifications=False)
     return "given up"
@@ -366,32 +377,32 @@ async def abandon_shard(
 async def finish_pass(
     config: GuardConfig, world: World, message: ShardMessage, run: str, has_notifications: bool
 ) -> None:
-    """Close the round when this was its last shard; tell its `news` when it is time.
+    """Finish the pass if this was its last shard, or send a card if one is due.
 
-    When somebody else holds the guard, they see the same, or the next run of the timer does.
+    If another run holds the guard, that run sees the same, or the next timer run does.
     """
     known = await world.ledger.load_shards(message.guard)
-    going_on = (await world.ledger.load_state(message.guard)).scan_pass
-    if going_on is None or going_on.id != message.pass_id:
+    scan_pass = (await world.ledger.load_state(message.guard)).scan_pass
+    if scan_pass is None or scan_pass.id != message.pass_id:
         return
-    done = sum(held.shard.done for held in select_pass_shards(known, going_on).values())
-    last = done == going_on.shard_count
-    early = world.now() - (going_on.notified_at or going_on.started_at) < NEXT_CARD_AFTER
+    done = sum(status.shard.done for status in select_pass_shards(known, scan_pass).values())
+    last = done == scan_pass.shard_count
+    early = world.now() - (scan_pass.notified_at or scan_pass.started_at) < NEXT_CARD_AFTER
     if not last and (early or not has_notifications):
         return
     async with world.ledger.claim(message.guard, run) as claim:
         if claim is None:
             return
-        memory = await claim.load()
-        if memory.state.scan_pass and memory.state.scan_pass.id == message.pass_id:
-            report = build_pass_report(config, message, going_on)
-            became = await continue_scan_pass(config, world, claim, report, memory)
-            if isinstance(became, RunReport) and became.status == "done":
-                log_run(became)
+        snapshot = await claim.load()
+        if snapshot.state.scan_pass and snapshot.state.scan_pass.id == message.pass_id:
+            report = build_pass_report(config, message, scan_pass)
+            result = await continue_scan_pass(config, world, claim, report, snapshot)
+            if isinstance(result, RunReport) and result.status == "done":
+                log_run(result)
 
 
 def build_pass_report(config: GuardConfig, message: ShardMessage, scan_pass: ScanPass) -> RunReport:
-    """The report of the run that planned the round: it is the one that ends now."""
+    """The report of the run that planned the pass, which ends now."""
     return RunReport(
         guard=config.guard.name,
         title=config.guard.title,

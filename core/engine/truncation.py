@@ -1,8 +1,9 @@
-"""What a row of the state table has room for: findings and changes cut to it. Pure.
+"""Truncates findings and records of changes to what a row of the state table can hold. Pure.
 
-What the tenant shows can be as long as whoever made it likes, and a row holds 32,768 characters. A
-finding that did not fit could not be remembered, so it would never be told, and would take all
-others of its guard with it. So what is too long is cut, always in the same way, and says so.
+An attacker decides how long names and rules in the tenant are, and a row property holds 32,768
+characters. A finding that did not fit could not be saved, so it would never be notified, and would
+take all other findings of its guard with it. So what is too long is truncated, always in the same
+way, and says so.
 """
 
 import json
@@ -13,7 +14,7 @@ from core.model.changes import ChangeRecord
 from core.model.findings import Fact, Finding
 from core.tenant.changes import change_to_arguments
 
-# Characters of JSON, where a sign beyond ASCII takes six or twelve.
+# Characters of JSON, where a character beyond ASCII takes six or twelve.
 MAX_FINDING_SIZE = 24_000
 (
     MAX_SUBJECT_SIZE,
@@ -34,7 +35,7 @@ BEFORE_TOO_LONG_NOTE = (
 
 
 def truncate_finding(finding: Finding) -> Finding:
-    """A finding whose case fits into a row, the same one where it does already."""
+    """A finding whose case fits into a row; unchanged if it already does."""
     changes = [change_to_arguments(change) for change in finding.changes]
     shown = (finding.subject, finding.summary, finding.advice, list_fact_parts(finding.facts))
     if get_json_size(shown) + get_json_size(changes) <= MAX_FINDING_SIZE:
@@ -66,7 +67,7 @@ def list_fact_parts(facts: Iterable[Fact]) -> list[dict[str, str]]:
 
 
 def truncate_record(record: ChangeRecord) -> ChangeRecord:
-    """A record of a change that fits into a row; without what was before where that does not."""
+    """A record that fits into a row; without the values before the change if they do not fit."""
     if get_json_size(record.before) <= MAX_BEFORE_SIZE:
         return record
     note = f"{record.note}; {BEFORE_TOO_LONG_NOTE}" if record.note else BEFORE_TOO_LONG_NOTE
@@ -74,7 +75,9 @@ def truncate_record(record: ChangeRecord) -> ChangeRecord:
 
 
 def truncate_text(text: str, max_size: int) -> str:
-    """A text that takes no more room than this as JSON, but for the dots that say it was cut."""
+    """A text that takes at most this many characters as JSON, plus an ellipsis if it was
+    truncated.
+    """
     whole = text
     while get_json_size(text) > max_size:
         text = text[: len(text) * 3 // 4]
@@ -82,5 +85,5 @@ def truncate_text(text: str, max_size: int) -> str:
 
 
 def get_json_size(value: object) -> int:
-    """Characters of JSON."""
+    """The number of characters as JSON."""
     return len(json.dumps(value))

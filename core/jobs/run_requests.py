@@ -60,16 +60,16 @@ async def process_run_message(message: RunMessage, settings: Settings) -> RunRep
 
     Raises ExoguardError when it should be tried again.
     """
-    duty = settings.find_guard_config(message.guard)
-    if duty is None:
+    config = settings.find_guard_config(message.guard)
+    if config is None:
         raise SettingsError(f"there is no guard {message.guard[:60]!r}")
     if not message.runs_guard:
         async with connect_world(settings) as world:
-            return await run_requests_only(duty, world, message.run)
+            return await run_requests_only(config, world, message.run)
     try:
         async with connect_world(settings, has_queue=True) as world:
             request = RunOptions(message.run, message.mode, at=message.at)
-            report = await run_when_free(duty, world, request)
+            report = await run_when_free(config, world, request)
     except ExoguardError as error:
         await record_unclaimed_run(settings, message, {"status": "failed", "error": str(error)})
         raise

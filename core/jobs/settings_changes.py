@@ -46,9 +46,9 @@ class SettingChange:
     @property
     def is_weaker(self) -> bool:
         """True for a mode that went down."""
-        order = [str(mode) for mode in Mode]
-        modes = self.name.endswith("_MODE") and {self.before, self.after} <= set(order)
-        return modes and order.index(self.after) < order.index(self.before)
+        message = [str(mode) for mode in Mode]
+        modes = self.name.endswith("_MODE") and {self.before, self.after} <= set(message)
+        return modes and message.index(self.after) < message.index(self.before)
 
 
 def collect_setting_values(settings: Settings) -> dict[str, str]:
@@ -112,10 +112,10 @@ async def alert_on_settings_change(world: World, settings: Settings, run: str) -
         state = (await claim.load()).state
         found = diff_settings(state.settings, now)
         if found:
-            told = {
+            logged = {
                 one.name: [sanitize_text(one.before), sanitize_text(one.after)] for one in found
             }
-            log.warning("exoguard.settings %s", json.dumps(told))
+            log.warning("exoguard.settings %s", json.dumps(logged))
             await claim.ensure_held()
             try:
                 await world.notification_channel.send(build_settings_card(found))

@@ -102,7 +102,9 @@ class Exemption:
     def grant(
         cls, subject: str, granted_by: str, reason: str, until: datetime, now: datetime
     ) -> "Exemption":
-        """Build a valid exemption. Raises SettingsError for a pattern, a missing reason or no end."""
+        """Build a valid exemption. Raises SettingsError for a pattern, a missing reason or no
+        end.
+        """
         if not subject.strip() or any(sign in subject for sign in "*?%"):
             raise SettingsError("an exemption names one object id or case key, never a pattern")
         if not granted_by.strip() or not reason.strip():

@@ -70,8 +70,8 @@ def format_facts(facts: Iterable[Fact]) -> tuple[str, ...]:
 class Finding:
     """Something is wrong with one object, now.
 
-    Its identity is the guard, the object, the kind and the fingerprint, never a name: a renamed rule with
-    the same target is the same finding, and a new target is a new one.
+    Its identity is the guard, the object, the kind and the fingerprint, never a name: a renamed
+    rule with the same target is the same finding, and a new target is a new one.
     """
 
     kind: str

@@ -59,7 +59,9 @@ class OperatorRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What an operator asked for when starting a run: a restricted mode, or the release of a plan."""
+    """What an operator asked for when starting a run: a restricted mode, or the release of a
+    plan.
+    """
 
     run: str = ""
     """The id the run is to have."""

@@ -1,4 +1,4 @@
-"""What the ledger stores about a guard besides its rows: state, scan passes, shards and snapshots."""
+"""What the ledger stores about a guard: its state, scan passes, shards and snapshots."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
