@@ -69,7 +69,7 @@ def parse_account(row: ResponseRow) -> Account:
 
 
 def parse_plan_ids(value: object) -> frozenset[str] | None:
-    """Ids of the service plans that are not deleted; None when they were not told."""
+    """Ids of the service plans that are not deleted; None when Graph did not report them."""
     if not isinstance(value, list):
         return None
     return frozenset(
@@ -82,14 +82,16 @@ def parse_plan_ids(value: object) -> frozenset[str] | None:
 
 
 def parse_sign_in(row: ResponseRow) -> SignIn:
-    """A Graph user's signInActivity: successes only, since anybody can cause failures."""
+    """A Graph user's signInActivity: successes only, since any attacker can cause failures."""
     found = parse_object_id(row.get("id"))
     if not found:
         raise ValueError("a user without a usable id")
     activity = row.get("signInActivity")
-    told = activity.get("lastSuccessfulSignInDateTime") if isinstance(activity, Mapping) else None
+    reported = (
+        activity.get("lastSuccessfulSignInDateTime") if isinstance(activity, Mapping) else None
+    )
     try:
-        return SignIn(found, parse_timestamp(told))
+        return SignIn(found, parse_timestamp(reported))
     except ValueError:
         raise ValueError("the time of the last sign-in makes no sense") from None
 
@@ -128,14 +130,14 @@ class M365AccountReader:
     graph: GraphClient
 
     async def read_accounts(self, owners: Sequence[Mailbox]) -> Reading[Account]:
-        """The accounts of mailboxes by id. That Entra knows none is an answer, not a failure."""
-        asked = {owner.id: owner for owner in owners if owner.has_account}
-        paths = {one: f"{build_user_path(one)}?$select={ACCOUNT_PROPERTIES}" for one in asked}
+        """The accounts of mailboxes by id. An account unknown to Entra is no failure."""
+        requested = {owner.id: owner for owner in owners if owner.has_account}
+        paths = {one: f"{build_user_path(one)}?$select={ACCOUNT_PROPERTIES}" for one in requested}
         items, failures = await fetch_objects(self.graph, paths, READ_USERS, parse_account)
         subjects = {owner.id: owner.address for owner in owners}
         return Reading(
             items=tuple(items),
-            failures=build_object_failures(ACCOUNTS, failures, len(asked), subjects),
+            failures=build_object_failures(ACCOUNTS, failures, len(requested), subjects),
             sources=frozenset({ACCOUNTS}),
             population=len(owners),
         )
@@ -167,29 +169,30 @@ class M365AccountReader:
         )
 
     async def list_mfa_registrations(self) -> AsyncIterator[Reading[MfaRegistration]]:
-        """The report page by page. Of a report that breaks off, the last part says why."""
-        surfaces = frozenset({SIGN_IN_METHODS})
-        nameless = 0
+        """The report page by page. If the report breaks off, the last page holds the reason."""
+        sources = frozenset({SIGN_IN_METHODS})
+        unidentified_count = 0
         try:
             async for rows in self.graph.read_pages(REPORT_PATH, READ_REPORT):
                 found, broken = parse_each_row(rows, parse_registration)
                 ids = [parse_object_id(row.get("id")) for row, _ in broken]
-                misses = build_row_failures(SIGN_IN_METHODS, broken, ids, nameless)
-                nameless += len(broken)
+                failures = build_row_failures(SIGN_IN_METHODS, broken, ids, unidentified_count)
+                unidentified_count += len(broken)
                 yield Reading(
                     items=tuple(found),
-                    failures=misses,
-                    sources=surfaces,
+                    failures=failures,
+                    sources=sources,
                     population=len(rows),
-                    scope=frozenset(one.id for one in found) | {miss.object_id for miss in misses},
+                    scope=frozenset(one.id for one in found)
+                    | {failure.object_id for failure in failures},
                 )
         except TenantError as error:
-            miss = build_report_failure(error)
-            yield Reading(failures=(miss,), sources=surfaces, complete=False, scope=frozenset())
+            failure = build_report_failure(error)
+            yield Reading(failures=(failure,), sources=sources, complete=False, scope=frozenset())
 
     async def read_user_count(self) -> Reading[int]:
-        """How many users there are now."""
-        surfaces = frozenset({USER_COUNT})
+        """The number of users now."""
+        sources = frozenset({USER_COUNT})
         try:
             answer = await self.graph.get(f"/users?$select=id&$top=1&{COUNTING}", READ_USERS)
             count = answer.get("@odata.count")
@@ -197,14 +200,14 @@ class M365AccountReader:
                 raise Unavailable("Graph did not count the users")
         except TenantError as error:
             return Reading(
-                failures=(build_read_failure(USER_COUNT, error, optional=True),), sources=surfaces
+                failures=(build_read_failure(USER_COUNT, error, optional=True),), sources=sources
             )
-        return Reading((count,), sources=surfaces, population=1)
+        return Reading((count,), sources=sources, population=1)
 
 
 def build_report_failure(error: TenantError) -> ReadFailure:
-    """Why the report was not read: for want of a right, of a licence, or for now."""
-    miss = build_read_failure(SIGN_IN_METHODS, error)
+    """Why the report was not read: a missing permission or licence, or a passing failure."""
+    failure = build_read_failure(SIGN_IN_METHODS, error)
     if isinstance(error, Forbidden) and NO_LICENCE in str(error):
-        return replace(miss, permission=PREMIUM_LICENCE)
-    return miss
+        return replace(failure, permission=PREMIUM_LICENCE)
+    return failure

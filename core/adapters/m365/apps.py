@@ -1,6 +1,6 @@
-"""What is read of apps through Microsoft Graph: who they are, and what they were given.
+"""Enterprise apps through Microsoft Graph: who they are, and what they were granted.
 
-All of it is listed in pages of 999, the most Graph gives. Apps are listed rather than asked for one
+Pages hold 999 rows, the most Graph allows. Apps are listed rather than requested one
 by one, for their credentials: requests that select keyCredentials are limited to 150 a minute
 (Microsoft Learn: List servicePrincipals).
 """
@@ -43,7 +43,7 @@ APP_PROPERTIES = (
     f"{IDENTITY_PROPERTIES},verifiedPublisher,replyUrls,keyCredentials,passwordCredentials"
 )
 PAGE_SIZE = 999
-# Certificates make rows of apps long, and an answer has to stay within its limit.
+# Certificates make the rows of apps long, and a response must stay within its size limit.
 APPS_PAGE_SIZE = 500
 NAME_LIMIT = 256
 SCOPES_LIMIT = 32 * 1024
@@ -56,7 +56,7 @@ CONSENT_TYPES = {"AllPrincipals": True, "Principal": False}
 
 @dataclass(frozen=True, slots=True)
 class CallerIdentity:
-    """Who reads: the app's client id and the tenant its token is for; "" where a token is mute."""
+    """The reading app's client id and its token's tenant; empty where the token has no claim."""
 
     app_id: str = ""
     tenant_id: str = ""
@@ -93,7 +93,7 @@ def parse_app(row: ResponseRow, caller: CallerIdentity) -> App:
 
 
 def parse_publisher(value: object) -> str:
-    """The verified publisher. Graph shows an object full of nulls where there is none."""
+    """The verified publisher. Graph returns an object full of nulls where there is none."""
     if not isinstance(value, Mapping) or not parse_object_id(value.get("verifiedPublisherId")):
         return ""
     return parse_text(value.get("displayName"), NAME_LIMIT) or parse_object_id(
@@ -140,7 +140,7 @@ def parse_app_credential(row: ResponseRow, kind: str, *, saml_signing: bool) -> 
 
 
 def parse_delegated_grant(row: ResponseRow) -> DelegatedGrant:
-    """An oAuth2PermissionGrant. Raises ValueError for what is cut short nowhere: its scopes."""
+    """An oAuth2PermissionGrant. Raises ValueError rather than truncate its scopes."""
     client, resource = parse_object_id(row.get("clientId")), parse_object_id(row.get("resourceId"))
     if not client or not resource:
         raise ValueError("a grant that does not say whose it is, or to what")
@@ -169,7 +169,7 @@ def parse_role_names(row: ResponseRow) -> dict[str, str]:
 
 
 def parse_app_permission(row: ResponseRow, names: Mapping[str, str]) -> AppPermission | None:
-    """An appRoleAssignment; None for a person's or a group's, and for mere access to the API."""
+    """An appRoleAssignment; None for one of a user or group, and for mere access to the API."""
     if parse_text(row.get("principalType"), 64).casefold() in ("user", "group"):
         return None
     client, resource = (
@@ -189,12 +189,12 @@ def parse_app_permission(row: ResponseRow, names: Mapping[str, str]) -> AppPermi
 
 
 def is_default_role(row: ResponseRow) -> bool:
-    """True for the role of nothing but zeros: the app may be signed in to, and no more."""
+    """True for the all-zero role id: it lets users sign in to the app, and no more."""
     return row.get("appRoleId") == "00000000-0000-0000-0000-000000000000"
 
 
 async def read_caller_identity(graph: GraphClient) -> CallerIdentity:
-    """Who the app is, and where, as its own token says. Raises TenantError."""
+    """The app's client id and tenant from its own token. Raises TenantError."""
     token = await graph.credential.get_token(graph.scope)
     claims = parse_token_claims(token.token) or {}
     return CallerIdentity(
@@ -210,15 +210,15 @@ class M365AppReader:
     graph: GraphClient
 
     async def list_apps(self) -> AsyncIterator[Reading[App]]:
-        """Every app, page by page. One that moved between pages counts where it was seen first."""
+        """Every app, page by page. An app that moved between pages counts on its first page."""
         seen = IdSet()
-        nameless = 0
-        nobody = True
+        unidentified_count = 0
+        is_empty = True
         try:
             parse = partial(parse_app, caller=await read_caller_identity(self.graph))
             path = f"/servicePrincipals?$select={APP_PROPERTIES}&$top={APPS_PAGE_SIZE}"
             async for rows in self.graph.read_pages(path, READ_APPS):
-                nobody = nobody and not rows
+                is_empty = is_empty and not rows
                 items, broken = parse_each_row(rows, parse)
                 new = {one.id: one for one in items if seen.add(one.id)}
                 ids = [parse_object_id(row.get("id")) for row, _ in broken]
@@ -227,18 +227,18 @@ class M365AppReader:
                     for pair in zip(broken, ids, strict=True)
                     if not pair[1] or seen.add(pair[1])
                 ]
-                misses = build_row_failures(
-                    APPS, [row for row, _ in pairs], [one for _, one in pairs], nameless
+                failures = build_row_failures(
+                    APPS, [row for row, _ in pairs], [one for _, one in pairs], unidentified_count
                 )
-                nameless += len(pairs)
+                unidentified_count += len(pairs)
                 yield Reading(
                     items=tuple(new.values()),
-                    failures=misses,
+                    failures=failures,
                     sources=frozenset({APPS}),
-                    population=len(new) + len(misses),
-                    scope=frozenset(new) | {miss.object_id for miss in misses},
+                    population=len(new) + len(failures),
+                    scope=frozenset(new) | {failure.object_id for failure in failures},
                 )
-            if nobody:
+            if is_empty:
                 raise Unavailable("Graph listed no app at all, not even this one")
         except TenantError as error:
             yield Reading(
@@ -250,7 +250,7 @@ class M365AppReader:
 
     async def read_apps(self, ids: Collection[str]) -> Reading[App]:
         """Some apps by id, twenty in a request."""
-        surfaces = frozenset({APPS})
+        sources = frozenset({APPS})
         try:
             parse = partial(parse_app, caller=await read_caller_identity(self.graph))
         except TenantError as error:
@@ -259,10 +259,10 @@ class M365AppReader:
             one: f"/servicePrincipals/{quote(one, safe='')}?$select={IDENTITY_PROPERTIES}"
             for one in sorted(ids)
         }
-        items, failures = await fetch_objects(self.graph, paths, READ_APPS, parse)
+        items, errors = await fetch_objects(self.graph, paths, READ_APPS, parse)
         items.sort(key=lambda one: one.id)
-        misses = build_object_failures(APPS, failures, len(paths), {})
-        return Reading(tuple(items), misses, surfaces, population=len(paths))
+        failures = build_object_failures(APPS, errors, len(paths), {})
+        return Reading(tuple(items), failures, sources, population=len(paths))
 
     async def list_delegated_grants(self) -> AsyncIterator[Reading[DelegatedGrant]]:
         """Every delegated grant, page by page."""
@@ -276,15 +276,15 @@ class M365AppReader:
             yield build_unavailable_reading(DELEGATED_GRANTS, error)
 
     async def list_app_permissions(self) -> AsyncIterator[Reading[AppPermission]]:
-        """The assignments of app roles, API by API: one that cannot be read hides no other."""
+        """The app role assignments, API by API: a failure of one leaves the others readable."""
         for app_id, name in MICROSOFT_APIS.items():
             try:
                 async for page in fetch_api_permissions(self.graph, app_id):
                     yield page
             except TenantError as error:
-                miss = build_read_failure(APP_PERMISSIONS, error)
+                failure = build_read_failure(APP_PERMISSIONS, error)
                 yield Reading(
-                    failures=(replace(miss, reason=f"{name}: {miss.reason}"),),
+                    failures=(replace(failure, reason=f"{name}: {failure.reason}"),),
                     sources=frozenset({APP_PERMISSIONS}),
                 )
 
@@ -310,7 +310,7 @@ async def fetch_api_permissions(
                 graph, APP_PERMISSIONS, path, READ_APPS, parse, "principalId"
             ):
                 yield page
-    # An API that nobody in this tenant uses has no service principal here and has given nothing.
+    # An API without a service principal in this tenant is unused here and has granted nothing.
     yield Reading(sources=frozenset({APP_PERMISSIONS}))
 
 
@@ -322,16 +322,16 @@ async def fetch_grant_pages[T](
     parse: Callable[[ResponseRow], T | None],
     app_property: str,
 ) -> AsyncIterator[Reading[T]]:
-    """A listing of what apps hold, page by page. `owner` is the property that names the app."""
-    nameless = 0
+    """What apps were granted, page by page. `app_property` is the property that names the app."""
+    unidentified_count = 0
     async for rows in graph.read_pages(path, permission):
         items, broken = parse_each_row(rows, parse)
         ids = [parse_object_id(row.get(app_property)) for row, _ in broken]
-        misses = build_row_failures(source, broken, ids, nameless)
-        nameless += len(broken)
+        failures = build_row_failures(source, broken, ids, unidentified_count)
+        unidentified_count += len(broken)
         yield Reading(
             items=tuple(one for one in items if one is not None),
-            failures=misses,
+            failures=failures,
             sources=frozenset({source}),
             population=len(rows),
         )

@@ -1,13 +1,13 @@
-"""What is the same for the whole tenant, read once a run."""
+"""Caches one asynchronous read, such as a listing that is the same for the whole tenant."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 
 class AsyncCached[T]:
-    """What is the same for the whole tenant, read when somebody asks first and never again.
+    """A value that is read on first use and then kept.
 
-    Whoever asks meanwhile waits; when the first gives up, the next one reads.
+    Concurrent callers wait for the first; if it is cancelled or fails, the next caller reads.
     """
 
     def __init__(self, read: Callable[[], Awaitable[T]]) -> None:

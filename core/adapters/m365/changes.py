@@ -1,8 +1,8 @@
-"""Every write to the tenant: look again, write, look whether it is so.
+"""Every write to the tenant: read the object again, write, read it back.
 
 Each change can be repeated: what is already as it should be is not written again, and a change that
 was cut off half way is finished by doing it once more. Reads lag behind writes for a while, so a
-confirmation is asked for several times before it counts as missing.
+change is read back several times before it counts as not visible.
 """
 
 from collections.abc import Mapping
@@ -79,9 +79,9 @@ async def apply_change(
     sleep: Sleep,
     read_role_holders: RoleHoldersReader | None = None,
 ) -> AppliedChange:
-    """Make one change. Raises Moot, Gone, Refused, Forbidden or Unavailable.
+    """Make one change. Raises Superseded, NotFound, Rejected, Forbidden or Unavailable.
 
-    `rostering` tells who holds a role; without it that is read for each change that needs it.
+    `read_role_holders` reads who holds a role; without it each change that needs it reads anew.
     """
     match change:
         case BlockSignIn():
@@ -164,7 +164,7 @@ async def set_account_enabled(graph: GraphClient, account_id: str, *, enabled: b
 
 
 async def revoke_sessions(graph: GraphClient, account_id: str) -> str:
-    """End the account's sessions; why not, when that fails: the account is blocked all the same."""
+    """End the account's sessions. Returns why that failed, if so: the account is blocked anyway."""
     try:
         answer = await graph.post(
             f"{build_user_path(account_id)}/revokeSignInSessions", None, REVOKE_SESSIONS
@@ -207,7 +207,7 @@ async def apply_mailbox_change(
 async def clear_mailbox_forward(
     exchange: ExchangeClient, change: ClearMailboxForward, sleep: Sleep
 ) -> AppliedChange:
-    """Remove both forwards of a mailbox; what they were is kept."""
+    """Remove both forwards of a mailbox and record what they were."""
     _, found = await read_mailbox_row(exchange, change.mailbox_guid)
     before = build_forward_record(found)
 
@@ -226,7 +226,7 @@ async def clear_mailbox_forward(
 
 
 def build_forward_record(target: Mailbox) -> dict[str, object]:
-    """A mailbox's forwards, as a record of them names them."""
+    """A mailbox's forwards, under the names a record uses."""
     return {
         "ForwardingAddress": target.forwarding_address or None,
         "ForwardingSmtpAddress": target.forwarding_smtp_address or None,
@@ -235,7 +235,7 @@ def build_forward_record(target: Mailbox) -> dict[str, object]:
 
 
 async def identify_forward_recipient(exchange: ExchangeClient, name: str) -> dict[str, object]:
-    """Whom a forward by name means now, since somebody else may be called like that one day.
+    """The recipient a forward by name means now, since the name may pass to another recipient.
 
     Nothing waits for it: without it, undoing goes by the name.
     """
@@ -250,10 +250,10 @@ async def disable_inbox_rule(
 ) -> AppliedChange:
     """Switch one inbox rule off, through Graph: Exchange would drop Outlook's own rules with it."""
 
-    async def look() -> ResponseRow:
+    async def read_current() -> ResponseRow:
         return await read_rule_row(graph, change)
 
-    rule = await look()
+    rule = await read_current()
     if parse_optional_bool(rule.get("isEnabled")) is False:
         return AppliedChange({"isEnabled": False}, unchanged=True)
     if parse_optional_bool(rule.get("isReadOnly")):
@@ -262,19 +262,19 @@ async def disable_inbox_rule(
     with recording_before(before):
         await set_rule_enabled(graph, change, enabled=False)
         await wait_until_visible(
-            look, lambda row: parse_optional_bool(row.get("isEnabled")) is False, sleep
+            read_current, lambda row: parse_optional_bool(row.get("isEnabled")) is False, sleep
         )
     return AppliedChange(before)
 
 
 def build_rule_path(change: DisableInboxRule) -> str:
-    """Where Graph has the rule."""
+    """The path of the rule in Graph."""
     owner, rule = build_user_path(change.mailbox_id), quote(change.rule_id, safe="")
     return f"{owner}/mailFolders/inbox/messageRules/{rule}"
 
 
 async def read_rule_row(graph: GraphClient, change: DisableInboxRule) -> ResponseRow:
-    """The rule as Graph has it. Raises Gone, or Unavailable for any other rule."""
+    """The rule as Graph returns it. Raises NotFound, or Unavailable for another rule."""
     row = await graph.get(build_rule_path(change), WRITE_RULES)
     if parse_identifier(row.get("id")) != change.rule_id:
         raise Unavailable("Graph answered with another rule than was asked for")
@@ -287,7 +287,7 @@ async def set_rule_enabled(graph: GraphClient, change: DisableInboxRule, *, enab
 
 
 def digest_rule_actions(mailbox_id: str, row: ResponseRow) -> dict[str, object]:
-    """What the rule does, as a digest; nothing for a rule that cannot be understood."""
+    """A hash of the rule's actions; empty for a rule that cannot be parsed."""
     try:
         return {RULE_ACTIONS_HASH: hash_rule_actions(parse_graph_rule(mailbox_id, row))}
     except ValueError:

@@ -57,17 +57,17 @@ class M365ConfigurationReader:
     exchange: ExchangeClient
 
     async def read_configuration(self, name: str) -> Reading[Configuration]:
-        """Every object of a source. A source of which there is nothing at all was not read."""
-        source, surface = CONFIGURATION_SOURCES[name], get_configuration_source_name(name)
+        """Every object of a source. A single object that is missing counts as unread."""
+        source, source_name = CONFIGURATION_SOURCES[name], get_configuration_source_name(name)
         try:
             rows = await read_source_rows(self.graph, self.exchange, source)
             if not rows and not source.identity_property:
                 raise Unavailable(f"{source.read} answered with nothing")
         except TenantError as error:
-            return build_unavailable_reading(surface, error)
+            return build_unavailable_reading(source_name, error)
         items, broken = parse_each_row(rows, lambda row: parse_configuration(name, source, row))
-        unread = build_row_failures(surface, broken, [""] * len(broken))
-        return Reading(tuple(items), unread, frozenset({surface}), population=len(rows))
+        unread = build_row_failures(source_name, broken, [""] * len(broken))
+        return Reading(tuple(items), unread, frozenset({source_name}), population=len(rows))
 
 
 async def read_source_rows(
@@ -82,7 +82,7 @@ async def read_source_rows(
 
 
 def parse_configuration(name: str, source: ConfigurationSource, row: ResponseRow) -> Configuration:
-    """A row as an object of its source. Raises ValueError when it could not be named again."""
+    """A row as an object of its source. Raises ValueError when it has no identity."""
     plain = strip_annotations(row)
     found = (
         parse_identifier(plain.get(source.identity_property), NAME_LIMIT)
@@ -103,7 +103,7 @@ def parse_configuration(name: str, source: ConfigurationSource, row: ResponseRow
 
 
 def clip_configuration_value(value: object, depth: int = MAX_DEPTH) -> object:
-    """A JSON value of a size that can be kept."""
+    """A JSON value, bounded in length and depth."""
     if isinstance(value, str):
         return parse_text(value, TEXT_LIMIT)
     if isinstance(value, Mapping):
@@ -126,21 +126,21 @@ def clip_configuration_value(value: object, depth: int = MAX_DEPTH) -> object:
 async def set_configuration(
     graph: GraphClient, exchange: ExchangeClient, change: SetConfiguration, sleep: Sleep
 ) -> AppliedChange:
-    """Set one property that its source lets be changed, on exactly one object."""
+    """Set one writable property of exactly one object."""
     source = get_writable_source(change)
     wanted = list(change.value) if isinstance(change.value, tuple) else change.value
 
-    async def look() -> object:
+    async def read_current() -> object:
         return await read_configuration_property(graph, exchange, source, change)
 
-    now = await look()
+    now = await read_current()
     before = {change.name: now}
     if matches_value(now, change.value):
         return AppliedChange(before, unchanged=True)
     with recording_before(before):
         await write_configuration_property(graph, exchange, source, change, wanted)
         await wait_until_visible(
-            look, lambda value: matches_value(value, change.value) is True, sleep
+            read_current, lambda value: matches_value(value, change.value) is True, sleep
         )
     return AppliedChange(before)
 
@@ -195,7 +195,7 @@ def convert_for_write(previous: object, sample: object) -> object:
 
 
 def get_writable_source(change: SetConfiguration) -> ConfigurationSource:
-    """The source of a property that may be changed. Raises Refused for any other."""
+    """The source of a property that may be changed. Raises Rejected for any other."""
     source = CONFIGURATION_SOURCES.get(change.source)
     if source is None or change.name not in source.writable_properties:
         raise Rejected(f"{change.name} of {change.source} is not among what may be changed")
@@ -210,14 +210,15 @@ async def read_configuration_property(
 ) -> object:
     """The property of exactly the object that is meant.
 
-    Raises Gone, or Unavailable when it is not shown: nobody could say later what it was.
+    Raises NotFound, or Unavailable when the response leaves the property out: without its value the
+    change could not be undone.
     """
     rows = await read_source_rows(graph, exchange, source)
     found = [one for one in rows if is_target_object(source, one, change.identity)]
     if len(found) != 1:
         raise NotFound(f"{source.read}: {len(found)} objects are called like that now")
-    told, value = find_property(strip_annotations(found[0]), change.name)
-    if not told:
+    reported, value = find_property(strip_annotations(found[0]), change.name)
+    if not reported:
         raise Unavailable(f"{source.read} did not tell {change.name}")
     return value
 
@@ -237,7 +238,7 @@ async def write_configuration_property(
     change: SetConfiguration,
     value: object,
 ) -> None:
-    """The write itself, of this property and no other."""
+    """Write this property and no other."""
     if source.service is Service.EXCHANGE:
         named = {"Identity": change.identity} if source.identity_property else {}
         await exchange.invoke(source.write, {**named, change.name: value})

@@ -1,4 +1,4 @@
-"""What is read of delegated mailboxes: mailbox by mailbox, or as a stream of the organization's."""
+"""Rights over mailboxes: read mailbox by mailbox, or as a stream for the organization."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -37,12 +37,12 @@ MAILBOX_RIGHTS = {
     "changepermission": "ChangePermission",
     "changeowner": "ChangeOwner",
 }
-"""Rights to read a mailbox, or to give oneself that right."""
+"""Rights to read a mailbox, or to grant that right."""
 IGNORED_RIGHTS = frozenset({"readpermission", "deleteitem", "externalaccount", "none"})
 
 
 def parse_trustee(row: ResponseRow, name: str) -> str:
-    """Whom a row is about. Raises ValueError when it does not tell."""
+    """The holder a row names. Raises ValueError when it names none."""
     value = row.get(name)
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"a right whose {name} cannot be read")
@@ -50,7 +50,7 @@ def parse_trustee(row: ResponseRow, name: str) -> str:
 
 
 def is_no_delegation(row: ResponseRow, trustee: str, sid: str) -> bool:
-    """True for a row by which nobody got a right over somebody else's mailbox."""
+    """True for a row that grants nobody else a right over the mailbox."""
     denied = parse_row_flag(row, "Deny")
     denied = denied or parse_text(row.get("AccessControlType"), 64).strip().casefold() == "deny"
     return denied or parse_row_flag(row, "IsInherited") or is_built_in_trustee(trustee, sid)
@@ -81,7 +81,7 @@ def parse_mailbox_rights(owner: Mailbox, row: ResponseRow) -> tuple[Delegation, 
 
 
 def parse_send_as_rights(row: ResponseRow) -> tuple[Delegation, ...]:
-    """A row of Get-RecipientPermission. Of the recipient it only has the name."""
+    """A row of Get-RecipientPermission, which has only the recipient's name."""
     trustee = parse_trustee(row, "Trustee")
     sid = find_sid(row.get("TrusteeSidString"), trustee)
     if is_no_delegation(row, trustee, sid):
@@ -95,7 +95,7 @@ def parse_send_as_rights(row: ResponseRow) -> tuple[Delegation, ...]:
 
 
 def parse_send_on_behalf_rights(row: ResponseRow) -> tuple[Delegation, ...]:
-    """A row of Get-Mailbox: whom its GrantSendOnBehalfTo names."""
+    """A row of Get-Mailbox: the holders in its GrantSendOnBehalfTo."""
     owner = parse_mailbox(row)
     value = row.get("GrantSendOnBehalfTo")
     found = {}
@@ -108,7 +108,7 @@ def parse_send_on_behalf_rights(row: ResponseRow) -> tuple[Delegation, ...]:
 
 
 MAX_BROKEN_ROWS = 1_000
-"""So many rows may be broken one by one; with more, the listing as a whole is not understood."""
+"""Most rows that may fail one by one; with more, the whole listing counts as unread."""
 NO_ROW = "Exchange told of no right at all, not even of the mailbox's own"
 
 
@@ -146,7 +146,7 @@ class M365DelegationReader:
         )
 
     def list_send_as(self) -> AsyncIterator[Reading[Delegation]]:
-        """Who may send as whom. Every mailbox may as itself, so nobody at all is no answer."""
+        """Who may send as whom. Every mailbox may send as itself, so an empty list is a failure."""
         command = Command("Get-RecipientPermission", ALL_RESULTS, PERMISSION_PROPERTIES)
         return stream_delegations(
             self.exchange, SEND_AS, command, parse_send_as_rights, never_empty=True
@@ -156,7 +156,7 @@ class M365DelegationReader:
         """Who may send on behalf of which mailbox.
 
         The property can be filtered by (Microsoft Learn: Filterable properties for the -Filter
-        parameter), so only the mailboxes that have somebody are listed.
+        parameter), so only mailboxes with a delegate are listed.
         """
         command = Command(
             "Get-Mailbox",
@@ -185,33 +185,33 @@ async def stream_delegations(
     *,
     never_empty: bool = False,
 ) -> AsyncIterator[Reading[Delegation]]:
-    """A listing page by page; the last part speaks of everybody, and of what was not read."""
-    surfaces = frozenset({source})
-    misses: list[ReadFailure] = []
+    """A listing page by page; the last page covers every mailbox and holds the failures."""
+    sources = frozenset({source})
+    failures: list[ReadFailure] = []
     listed = 0
     try:
         async for rows, _ in exchange.read_pages(command):
             found, broken = parse_each_row(rows, parse)
             listed += len(rows)
-            misses += build_delegation_failures(source, broken, len(misses))
-            if len(misses) > MAX_BROKEN_ROWS:
+            failures += build_delegation_failures(source, broken, len(failures))
+            if len(failures) > MAX_BROKEN_ROWS:
                 raise Unavailable(
                     f"{command.cmdlet}: more than {MAX_BROKEN_ROWS} rows make no sense"
                 )
             items = tuple(dict.fromkeys(chain.from_iterable(found)))
             if items:
-                yield Reading(items=items, sources=surfaces, scope=frozenset())
+                yield Reading(items=items, sources=sources, scope=frozenset())
         if never_empty and not listed:
             raise Unavailable(f"{command.cmdlet} listed nobody at all")
     except TenantError as error:
-        misses = [build_read_failure(source, error)]
-    yield Reading(failures=tuple(misses), sources=surfaces)
+        failures = [build_read_failure(source, error)]
+    yield Reading(failures=tuple(failures), sources=sources)
 
 
 def build_delegation_failures(
     source: str, broken: list[tuple[ResponseRow, str]], previous_count: int
 ) -> list[ReadFailure]:
-    """Rows that could not be understood, by the mailbox's id where they have one."""
+    """Rows that could not be parsed, by the mailbox's id where they have one."""
     found = []
     for number, (row, reason) in enumerate(broken, previous_count + 1):
         known = parse_object_id(row.get("ExternalDirectoryObjectId")) or parse_object_id(

@@ -41,7 +41,7 @@ RECYCLE_BINS = (
     ("user", DELETED_USERS, READ_USERS, "id,displayName,userPrincipalName,deletedDateTime"),
     ("group", DELETED_GROUPS, READ_GROUPS, "id,displayName,deletedDateTime"),
 )
-# The log is read newest first; whoever deletes more than this is known long before its end.
+# The log is read newest first; an actor who deletes more than this is known long before its end.
 MAX_DELETIONS = 50_000
 ACTIVITY_NAMES = tuple(name[0].upper() + name[1:] for name in DELETION_ACTIVITIES)
 
@@ -110,7 +110,7 @@ def parse_deleted_object(kind: str, row: ResponseRow) -> DeletedObject:
 
 
 def parse_deletion_time(value: object) -> datetime:
-    """A moment that has to be there."""
+    """A time that must be present."""
     try:
         found = parse_timestamp(value)
     except ValueError:
@@ -128,29 +128,29 @@ class M365DeletionReader:
     max_deletions: int = MAX_DELETIONS
 
     async def read_deletions(self, since: datetime) -> Reading[Deletion]:
-        """Deletions that succeeded. What came before the log broke off is still told."""
+        """Deletions that succeeded. If the log breaks off, what was read so far is returned."""
         items: list[Deletion] = []
-        misses: list[ReadFailure] = []
+        failures: list[ReadFailure] = []
         try:
             async for rows in self.graph.read_pages(build_audit_log_path(since), READ_LOG):
                 found, broken = parse_each_row(rows, parse_deletion)
                 items += (one for one in found if one and one.at >= since)
-                misses += build_row_failures(DELETIONS, broken, [""] * len(broken), len(misses))
+                failures += build_row_failures(DELETIONS, broken, [""] * len(broken), len(failures))
                 if len(items) > self.max_deletions:
                     raise Unavailable(
                         f"more than {self.max_deletions:,} deletions; the older ones were not read"
                     )
         except TenantError as error:
-            misses.append(build_read_failure(DELETIONS, error))
-        return Reading(tuple(items), tuple(misses), frozenset({DELETIONS}), population=len(items))
+            failures.append(build_read_failure(DELETIONS, error))
+        return Reading(tuple(items), tuple(failures), frozenset({DELETIONS}), population=len(items))
 
     async def read_deleted_objects(self, since: datetime) -> Reading[DeletedObject]:
-        """Users and groups in the recycle bin, those deleted since a moment."""
+        """Users and groups in the recycle bin that were deleted since a time."""
         items: list[DeletedObject] = []
-        misses: list[ReadFailure] = []
-        for kind, surface, permission, properties in RECYCLE_BINS:
+        failures: list[ReadFailure] = []
+        for kind, source, permission, properties in RECYCLE_BINS:
             path = f"/directory/deletedItems/microsoft.graph.{kind}?$select={properties}&$top=999"
-            optional = surface == DELETED_GROUPS
+            optional = source == DELETED_GROUPS
             broken: list[tuple[ResponseRow, str]] = []
             try:
                 async for rows in self.graph.read_pages(path, permission):
@@ -158,11 +158,11 @@ class M365DeletionReader:
                     items += (one for one in found if one.at >= since)
                     broken += unclear
             except TenantError as error:
-                misses.append(build_read_failure(surface, error, optional=optional))
-            misses += build_recycle_bin_failures(surface, broken)
+                failures.append(build_read_failure(source, error, optional=optional))
+            failures += build_recycle_bin_failures(source, broken)
         return Reading(
             items=tuple(items),
-            failures=tuple(misses),
+            failures=tuple(failures),
             sources=frozenset({DELETED_USERS, DELETED_GROUPS}),
             population=len(items),
         )
@@ -179,6 +179,6 @@ def build_audit_log_path(since: datetime) -> str:
 def build_recycle_bin_failures(
     source: str, broken: Iterable[tuple[ResponseRow, str]]
 ) -> tuple[ReadFailure, ...]:
-    """Rows of the recycle bin that say too little."""
+    """Rows of the recycle bin that could not be parsed."""
     rows = list(broken)
     return build_row_failures(source, rows, [parse_object_id(row.get("id")) for row, _ in rows])

@@ -12,7 +12,7 @@ from core.tenant.surfaces import CREDENTIAL, GRANTS
 
 
 def build_credential_failure(error: TenantError) -> ReadFailure:
-    """The app got no token; a refusal is for a person to mend, anything else passes."""
+    """The app got no token. The operator has to resolve a refusal; anything else is transient."""
     permission = "a credential the tenant accepts" if isinstance(error, Forbidden) else ""
     return ReadFailure(CREDENTIAL, str(error)[:300], permission=permission)
 
@@ -25,20 +25,18 @@ class M365PermissionReader:
     exchange: ExchangeClient
 
     async def read_granted_permissions(self) -> Reading[GrantedPermissions]:
-        surfaces = frozenset({GRANTS, CREDENTIAL})
+        sources = frozenset({GRANTS, CREDENTIAL})
         try:
             roles = await self.graph.read_token_roles()
         except TenantError as error:
-            return Reading(failures=(build_credential_failure(error),), sources=surfaces)
+            return Reading(failures=(build_credential_failure(error),), sources=sources)
         try:
             cmdlets = await self.exchange.read_allowed_cmdlets()
         except Forbidden as error:
             if not error.permission:
-                return Reading(failures=(build_credential_failure(error),), sources=surfaces)
-            return Reading(
-                (GrantedPermissions(roles, frozenset()),), sources=surfaces, population=1
-            )
+                return Reading(failures=(build_credential_failure(error),), sources=sources)
+            return Reading((GrantedPermissions(roles, frozenset()),), sources=sources, population=1)
         except TenantError as error:
-            miss = build_read_failure(GRANTS, error, optional=True)
-            return Reading((GrantedPermissions(roles),), (miss,), surfaces, population=1)
-        return Reading((GrantedPermissions(roles, cmdlets),), sources=surfaces, population=1)
+            failure = build_read_failure(GRANTS, error, optional=True)
+            return Reading((GrantedPermissions(roles),), (failure,), sources, population=1)
+        return Reading((GrantedPermissions(roles, cmdlets),), sources=sources, population=1)

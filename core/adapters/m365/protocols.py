@@ -1,4 +1,4 @@
-"""The mail protocols of mailboxes: which are allowed, who signs in by them, and switching them off."""
+"""Mail protocols of mailboxes: which are allowed, who signs in by them, disabling them."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -60,21 +60,21 @@ def parse_mailbox_protocols(row: ResponseRow) -> MailboxProtocols:
     SmtpClientAuthenticationDisabled is null where the organization decides. A property that is not
     there at all, or is no boolean, tells nothing.
     """
-    allowed, refused, untold = set[str](), set[str](), set[str]()
+    allowed, refused, unknown = set[str](), set[str](), set[str]()
     for protocol, name in PROTOCOL_FLAGS.items():
         value = parse_optional_bool(row.get(name))
         inherits = protocol == "smtp" and name in row and row[name] in (None, "")
         if value is None:
-            untold |= set() if inherits else {protocol}
+            unknown |= set() if inherits else {protocol}
         else:
             (allowed if value is (protocol != "smtp") else refused).add(protocol)
     return MailboxProtocols(
-        parse_mailbox(row), frozenset(allowed), frozenset(refused), frozenset(untold)
+        parse_mailbox(row), frozenset(allowed), frozenset(refused), frozenset(unknown)
     )
 
 
 def is_failed_sign_in(row: ResponseRow) -> bool:
-    """True for a sign-in that is known to have failed: anybody can cause those.
+    """True for a sign-in that is known to have failed: any attacker can cause those.
 
     An error has a positive code; what cannot be one leaves the sign-in a use of the protocol.
     """
@@ -84,7 +84,7 @@ def is_failed_sign_in(row: ResponseRow) -> bool:
 
 
 def parse_protocol_use(protocol: str, row: ResponseRow) -> ProtocolUse:
-    """A row of /auditLogs/signIns. Raises ValueError when it names nobody, or no time."""
+    """A row of /auditLogs/signIns. Raises ValueError without an account or a time."""
     account = parse_object_id(row.get("userId"))
     at = parse_timestamp(row.get("createdDateTime"))
     if not account or at is None:
@@ -107,7 +107,7 @@ NON_PREMIUM = "Authentication_RequestFromNonPremiumTenantOrB2CTenant"
 CLIENT_NAMES: Mapping[str, str] = {"smtp": "Authenticated SMTP", "imap": "IMAP4", "pop": "POP3"}
 PAGE_SIZE = 500
 MAX_PAGES = 30
-"""Of each protocol: a tenant that sends more by SMTP AUTH is known to use it."""
+"""Pages read for each protocol: a tenant with more sign-ins is known to use it."""
 PAGE_DELAY = 2.0
 """Seconds between pages: reports allow 5 requests in 10 s (Microsoft Learn: Graph throttling)."""
 MAX_ADDRESSES = 20
@@ -142,19 +142,21 @@ class M365ProtocolReader:
             yield page
 
     async def read_mailbox_protocols(self, ids: Sequence[str]) -> Reading[MailboxProtocols]:
-        """A few mailboxes by their accounts; who has none is absent."""
+        """A few mailboxes by account; an account without a mailbox is absent."""
         commands = [Command("Get-CASMailbox", {"Identity": one}, CAS_PROPERTIES) for one in ids]
         items: list[MailboxProtocols] = []
         failures: dict[str, TenantError | str] = {}
-        for asked, rows in zip(ids, await self.exchange.invoke_batch(commands), strict=True):
+        for requested, rows in zip(ids, await self.exchange.invoke_batch(commands), strict=True):
             if isinstance(rows, NotFound) or rows == []:
                 continue
             if isinstance(rows, TenantError):
-                failures[asked] = rows
+                failures[requested] = rows
                 continue
             found, broken = parse_each_row(rows, parse_mailbox_protocols)
-            if broken or [one.mailbox.id for one in found] != [asked]:
-                failures[asked] = broken[0][1] if broken else "another mailbox than was asked for"
+            if broken or [one.mailbox.id for one in found] != [requested]:
+                failures[requested] = (
+                    broken[0][1] if broken else "another mailbox than was asked for"
+                )
             else:
                 items += found
         return Reading(
@@ -165,29 +167,33 @@ class M365ProtocolReader:
         )
 
     async def read_protocol_use(self, since: datetime) -> Reading[ProtocolUse]:
-        """The accounts that signed in by a protocol since a moment. Needs Entra ID P1 besides the role.
+        """The accounts that signed in by a protocol. Needs Entra ID P1 besides the permission.
 
-        The log of v1.0 holds interactive sign-ins, among them those with a bare password. A client that
-        brings a token got it as a modern app, and is not found under its protocol.
+        The v1.0 log holds interactive sign-ins, password-only ones included. A client that presents
+        a token got it as a modern app, and is not logged under its protocol.
         """
         found: dict[tuple[str, str], ProtocolUse] = {}
-        misses: list[ReadFailure] = []
+        failures: list[ReadFailure] = []
         try:
             for protocol in CLIENT_NAMES:
                 reason = await collect_protocol_sign_ins(
                     self.graph, protocol, since, self.sleep, found
                 )
                 if reason:
-                    misses.append(build_read_failure(PROTOCOL_USE, reason, protocol, optional=True))
+                    failures.append(
+                        build_read_failure(PROTOCOL_USE, reason, protocol, optional=True)
+                    )
         except TenantError as error:
             seen: Reading[ProtocolUse] = build_unavailable_reading(PROTOCOL_USE, error)
             if NON_PREMIUM in str(error):
-                lacking = (replace(miss, permission=REQUIRED_LICENCE) for miss in seen.failures)
+                lacking = (
+                    replace(failure, permission=REQUIRED_LICENCE) for failure in seen.failures
+                )
                 return replace(seen, failures=tuple(lacking))
             return seen
         return Reading(
             items=tuple(found.values()),
-            failures=tuple(misses),
+            failures=tuple(failures),
             sources=frozenset({PROTOCOL_USE}),
             population=len(found),
         )
@@ -200,7 +206,7 @@ async def collect_protocol_sign_ins(
     sleep: Sleep,
     uses_by_account: dict[tuple[str, str], ProtocolUse],
 ) -> str:
-    """Take the sign-ins of one protocol; why some of them are missing, "" when none is."""
+    """Collect the sign-ins of one protocol. Returns why some are missing; "" when none is."""
     wanted = (
         f"createdDateTime ge {since:%Y-%m-%dT%H:%M:%SZ} "
         f"and clientAppUsed eq '{CLIENT_NAMES[protocol]}' and status/errorCode eq 0"
@@ -225,31 +231,31 @@ async def collect_protocol_sign_ins(
 
 
 def merge_protocol_use(one: ProtocolUse, other: ProtocolUse) -> ProtocolUse:
-    """Two sign-ins of an account by the same protocol."""
+    """Merge two sign-ins of an account by the same protocol."""
     later = one if one.last_used >= other.last_used else other
     addresses = tuple(sorted({*one.addresses, *other.addresses})[:MAX_ADDRESSES])
     return replace(later, addresses=addresses)
 
 
-# SMTP AUTH is switched off by a property that says so, the others by one that says they are on.
+# SMTP AUTH has a property that disables it, the others one that enables them.
 OFF_VALUES: Mapping[str, bool] = {"imap": False, "pop": False, "smtp": True}
 
 
 async def disable_mailbox_protocols(
     exchange: ExchangeClient, change: DisableMailboxProtocols, sleep: Sleep
 ) -> AppliedChange:
-    """Switch off what is still on. A mailbox that left SMTP AUTH to the organization is let be."""
+    """Disable what is still enabled. A mailbox that inherits SMTP AUTH stays unchanged."""
     unknown = set(change.protocols) - OFF_VALUES.keys()
     if unknown or not change.protocols:
         raise Rejected(f"no such protocols: {', '.join(sorted(unknown)) or 'none were named'}")
 
-    async def look() -> tuple[ResponseRow, MailboxProtocols]:
+    async def read_current() -> tuple[ResponseRow, MailboxProtocols]:
         return await read_mailbox_protocols(exchange, change.mailbox_guid)
 
-    row, seen = await look()
-    untold = seen.unknown & set(change.protocols)
-    if untold:
-        raise Unavailable(f"Exchange did not tell whether {', '.join(sorted(untold))} is on")
+    row, seen = await read_current()
+    unreported = seen.unknown & set(change.protocols)
+    if unreported:
+        raise Unavailable(f"Exchange did not tell whether {', '.join(sorted(unreported))} is on")
     wanted = [protocol for protocol in change.protocols if protocol in seen.allowed]
     before = {
         PROTOCOL_FLAGS[protocol]: row.get(PROTOCOL_FLAGS[protocol]) for protocol in change.protocols
@@ -263,7 +269,7 @@ async def disable_mailbox_protocols(
             {"Identity": seen.mailbox.guid, **values},
             anchor=seen.mailbox.address,
         )
-        await wait_until_visible(look, lambda now: now[1].denied.issuperset(wanted), sleep)
+        await wait_until_visible(read_current, lambda now: now[1].denied.issuperset(wanted), sleep)
     return AppliedChange(before)
 
 
@@ -273,7 +279,7 @@ async def undo_disable_mailbox_protocols(
     before: Mapping[str, object],
     sleep: Sleep,
 ) -> AppliedChange:
-    """Allow again what the change switched off; what was off or left open before stays so."""
+    """Enable what the change disabled; a setting that was off or inherited before stays so."""
     switches = {
         PROTOCOL_FLAGS[name]: OFF_VALUES[name]
         for name in change.protocols
@@ -283,10 +289,10 @@ async def undo_disable_mailbox_protocols(
         raise Rejected(PRIOR_STATE_UNKNOWN)
     was = {name: parse_optional_bool(before[name]) for name in switches}
 
-    async def look() -> tuple[Mapping[str, bool | None], Mailbox]:
+    async def read_current() -> tuple[Mapping[str, bool | None], Mailbox]:
         row, seen = await read_mailbox_protocols(exchange, change.mailbox_guid)
-        if untold := seen.unknown & set(change.protocols):
-            raise Unavailable(f"Exchange did not tell whether {', '.join(sorted(untold))} is on")
+        if unknown := seen.unknown & set(change.protocols):
+            raise Unavailable(f"Exchange did not tell whether {', '.join(sorted(unknown))} is on")
         return {name: parse_optional_bool(row.get(name)) for name in switches}, seen.mailbox
 
     def as_left(now: tuple[Mapping[str, bool | None], Mailbox]) -> bool:
@@ -301,14 +307,16 @@ async def undo_disable_mailbox_protocols(
             "Set-CASMailbox", {"Identity": now[1].guid, **values}, anchor=now[1].address
         )
 
-    undo = UndoProcedure(look, lambda now: now[0], lambda now: now[0] == was, as_left, write)
+    undo = UndoProcedure(
+        read_current, lambda now: now[0], lambda now: now[0] == was, as_left, write
+    )
     return await run_undo(undo, sleep)
 
 
 async def read_mailbox_protocols(
     exchange: ExchangeClient, guid: str
 ) -> tuple[ResponseRow, MailboxProtocols]:
-    """One mailbox's protocols. Raises Gone, or Unavailable for anybody else's."""
+    """One mailbox's protocols. Raises NotFound, or Unavailable for another mailbox's row."""
     rows = await exchange.invoke("Get-CASMailbox", {"Identity": guid}, select=CAS_PROPERTIES)
     if not rows:
         raise NotFound("the mailbox is gone")

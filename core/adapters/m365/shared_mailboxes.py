@@ -1,4 +1,4 @@
-"""What is read of shared mailboxes: what they need a licence for, and how large they are."""
+"""Shared mailboxes: what they need a licence for, and the sizes of mailboxes."""
 
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -41,7 +41,7 @@ SHARED_PROPERTIES = (
     "IsExchangeCloudManaged",
 )
 # "1.5 GB (1,610,612,736 bytes)": what stands in brackets is exact. Which sign parts its thousands
-# depends on the language of whoever asks.
+# depends on the language of the caller.
 BYTE_COUNT = re.compile(r"\(([0-9][0-9.,'\u00a0\u202f\u2019 ]{0,40}) bytes\)", re.ASCII)
 MAX_SIZE = 2**60
 
@@ -62,7 +62,7 @@ def parse_shared_mailbox(row: ResponseRow) -> SharedMailbox:
 
 
 def parse_has_archive(row: ResponseRow) -> bool | None:
-    """Whether there is an archive in the cloud; None when neither property tells.
+    """Whether there is an archive in the cloud; None when neither property says.
 
     A hosted archive of a mailbox that is not in the cloud has no place here: the mailbox is.
     """
@@ -101,7 +101,7 @@ def parse_remote_type(value: object) -> int | None:
 
 
 def parse_mailbox_size(mailbox_id: str, row: ResponseRow) -> MailboxSize:
-    """A row of Get-MailboxStatistics. Raises ValueError when it does not tell the size."""
+    """A row of Get-MailboxStatistics. Raises ValueError when it has no size."""
     value = row.get("TotalItemSize")
     if isinstance(value, Mapping):
         value = value.get("Value")
@@ -125,7 +125,7 @@ def parse_size_in_bytes(value: object) -> int:
 SHARED_KIND = "SharedMailbox"
 NO_FIGURES = "Exchange has no figures of it: nobody has used it yet"
 MAX_UNUSED = 20
-"""Of more mailboxes than these some were used; that none has figures is an answer gone wrong."""
+"""Most mailboxes that may all lack statistics; with more, the response counts as wrong."""
 type RowsOrError = list[ResponseRow] | TenantError
 
 
@@ -151,7 +151,7 @@ class M365SharedMailboxReader:
             yield page
 
     async def read_shared_mailboxes(self, owners: Sequence[Mailbox]) -> Reading[SharedMailbox]:
-        """A few shared mailboxes by themselves. One that was converted meanwhile is none."""
+        """A few shared mailboxes. One that was converted meanwhile is absent."""
         items: list[SharedMailbox] = []
         failures: dict[str, TenantError | str] = {}
         commands = [
@@ -181,7 +181,7 @@ class M365SharedMailboxReader:
     async def read_mailbox_sizes(self, owners: Sequence[Mailbox]) -> Reading[MailboxSize]:
         """The size of each mailbox: there is no cmdlet for several.
 
-        A mailbox that nobody has used has no figures, and Exchange answers with no row.
+        A mailbox that was never used has no statistics, and Exchange returns no row.
         """
         items: list[MailboxSize] = []
         failures: dict[str, TenantError | str] = {}
@@ -222,7 +222,7 @@ def collect_mailbox_size(
     failures: dict[str, TenantError | str],
     owner_id: str,
 ) -> None:
-    """Take what was answered about one mailbox. A failure of one is its own."""
+    """Add the response for one mailbox to the items or the failures."""
     if isinstance(rows, TenantError):
         failures[owner_id] = rows
         return
@@ -234,7 +234,7 @@ def collect_mailbox_size(
 
 
 def build_size_command(owner: Mailbox) -> Command:
-    """The command that tells how large a mailbox is, sent to the server that holds it."""
+    """The command that reads a mailbox's size, routed to the server that holds it."""
     return Command(
         "Get-MailboxStatistics", {"Identity": owner.guid}, ("TotalItemSize",), owner.address
     )

@@ -1,7 +1,7 @@
-"""Undoing every write to the tenant: look again, put back what was there, look whether it is so.
+"""Undoes every write to the tenant: read the object again, restore it, read it back.
 
-Only what a change left as it made it is put back. What somebody changed since is for a person to
-decide about, and what a record does not tell is not guessed.
+An object is restored only if it still is as the change left it. If it was changed since, an
+operator decides. What a record does not hold is never guessed.
 """
 
 from collections.abc import Mapping
@@ -82,7 +82,7 @@ async def undo_change(
     before: Mapping[str, object],
     sleep: Sleep,
 ) -> AppliedChange:
-    """Undo one change. Raises Moot, Gone, Refused, Forbidden or Unavailable."""
+    """Undo one change. Raises Superseded, NotFound, Rejected, Forbidden or Unavailable."""
     if reason := explain_undo_unknown(type(change).__name__, before):
         raise Rejected(reason)
     match change:
@@ -135,11 +135,11 @@ async def undo_audit_change(
 async def undo_block_sign_in(
     graph: GraphClient, change: BlockSignIn, before: Mapping[str, object], sleep: Sleep
 ) -> AppliedChange:
-    """Let an account sign in again, whatever has become of its mailbox. Sessions do not return."""
+    """Enable an account again, whatever happened to its mailbox. Sessions do not return."""
     name, left = SWITCH_CHANGES["BlockSignIn"]
     was = before[name] is True
 
-    async def look() -> bool:
+    async def read_current() -> bool:
         person = await read_account(graph, change.account_id)
         if person.id.lower() != change.account_id.lower():
             raise Unavailable("Graph answered with another account than was asked for")
@@ -150,7 +150,7 @@ async def undo_block_sign_in(
         return person.enabled
 
     undo = build_switch_undo(
-        look,
+        read_current,
         lambda value: set_account_enabled(graph, change.account_id, enabled=value),
         name,
         was,
@@ -166,11 +166,11 @@ async def undo_block_sign_in(
 async def undo_disable_inbox_rule(
     graph: GraphClient, change: DisableInboxRule, before: Mapping[str, object], sleep: Sleep
 ) -> AppliedChange:
-    """Switch a rule on again, if it still does what it did when it was switched off."""
+    """Enable a rule again, if its actions are those it had when it was disabled."""
     name, left = SWITCH_CHANGES["DisableInboxRule"]
     was = before[name] is True
 
-    async def look() -> bool:
+    async def read_current() -> bool:
         row = await read_rule_row(graph, change)
         enabled = parse_optional_bool(row.get(name))
         if enabled is None:
@@ -188,20 +188,22 @@ async def undo_disable_inbox_rule(
         return enabled
 
     undo = build_switch_undo(
-        look, lambda value: set_rule_enabled(graph, change, enabled=value), name, was, left
+        read_current, lambda value: set_rule_enabled(graph, change, enabled=value), name, was, left
     )
     return await run_undo(undo, sleep)
 
 
 def describe_rule_actions(mailbox_id: str, row: ResponseRow) -> dict[str, object]:
-    """What a person has to know of a rule that does something else now."""
+    """What an operator has to know about a rule whose actions have changed."""
     try:
         rule = parse_graph_rule(mailbox_id, row)
     except ValueError as error:
         return {"what it does": f"not readable ({error})"}
     sent = [*rule.forward_to, *rule.redirect_to, *rule.forward_as_attachment_to]
-    told = {"sends to": sent, "moves to": rule.move_to, "deletes": rule.delete}
-    return {what: value for what, value in told.items() if value} or {"what it does": "otherwise"}
+    reported = {"sends to": sent, "moves to": rule.move_to, "deletes": rule.delete}
+    return {what: value for what, value in reported.items() if value} or {
+        "what it does": "otherwise"
+    }
 
 
 # Forwards ---------------------------------------------------------------------------------------
@@ -213,7 +215,7 @@ async def undo_clear_mailbox_forward(
     before: Mapping[str, object],
     sleep: Sleep,
 ) -> AppliedChange:
-    """Set the forwards again that were removed, to the very recipient there was."""
+    """Restore the forwards that were removed, to the same recipient as before."""
     wanted = {name: before[name] or None for name in FORWARD_PROPERTIES} | {
         KEEPS_COPY: before[KEEPS_COPY]
     }
@@ -221,11 +223,11 @@ async def undo_clear_mailbox_forward(
     known = str(before.get(FORWARD_ID) or "")
     target: ResponseRow = {}
 
-    async def look() -> Mailbox:
+    async def read_current() -> Mailbox:
         nonlocal target
         _, now = await read_mailbox_row(exchange, change.mailbox_guid)
         if printed and known and now.forwarding_address not in ("", printed) and not target:
-            # The recipient may have been renamed; whoever is not there any more, was not.
+            # The recipient may have been renamed; one that no longer exists was not.
             with suppress(Rejected):
                 target = await find_forward_recipient(exchange, printed, known)
         return now
@@ -245,7 +247,7 @@ async def undo_clear_mailbox_forward(
         await set_mailbox_properties(exchange, now, values)
 
     undo = UndoProcedure[Mailbox](
-        look,
+        read_current,
         to_record=build_forward_record,
         is_as_before=as_before,
         is_as_applied=lambda now: build_forward_record(now) == NO_FORWARD,
@@ -255,7 +257,7 @@ async def undo_clear_mailbox_forward(
 
 
 def casefold_values(values: Mapping[str, object]) -> dict[str, object]:
-    """Values for comparing: the case of an address says nothing."""
+    """Values for comparing: the case of an address is irrelevant."""
     return {
         name: value.casefold() if isinstance(value, str) else value
         for name, value in values.items()
@@ -267,15 +269,15 @@ async def find_forward_recipient(
 ) -> ResponseRow:
     """The recipient a forward went to: by id where the record has one, else by name.
 
-    Raises Refused when there is nobody like that, or more than one: mail would go to a stranger.
+    Raises Rejected for no recipient or several: mail would go to a stranger.
     """
-    asked = recipient_id or printed_name
+    requested = recipient_id or printed_name
     try:
         rows = await exchange.invoke(
-            "Get-Recipient", {"Identity": asked, "ResultSize": 2}, select=RECIPIENT_PROPERTIES
+            "Get-Recipient", {"Identity": requested, "ResultSize": 2}, select=RECIPIENT_PROPERTIES
         )
     except (NotFound, Rejected):
         rows = []
-    if not parse_recipient(asked, rows).found:
+    if not parse_recipient(requested, rows).found:
         raise Rejected("the recipient it forwarded to is not there any more, or not the only one")
     return rows[0]

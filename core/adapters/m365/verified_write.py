@@ -1,7 +1,7 @@
-"""The steps every change is made of: look at exactly the object, begin, confirm.
+"""The steps of every change: read exactly the object, write, read back.
 
-Reads lag behind writes for a while, so a confirmation is asked for several times before it counts
-as missing.
+Reads lag behind writes for a while, so the object is read several times before a change counts as
+not visible.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -28,7 +28,7 @@ MAILBOX_ROW_PROPERTIES = (*MAILBOX_PROPERTIES, *FORWARDING_PROPERTIES, *AUDIT_PR
 async def wait_until_visible[T](
     read: Callable[[], Awaitable[T]], is_visible: Callable[[T], bool], sleep: Sleep
 ) -> None:
-    """Look until what was written shows. Raises Unavailable when it does not: the next run will."""
+    """Read until the change is visible. Raises Unavailable if it never is; the next run retries."""
     for pause in (0.0, *CONFIRM_DELAYS):
         if pause:
             await sleep(pause)
@@ -39,7 +39,7 @@ async def wait_until_visible[T](
 
 @contextmanager
 def recording_before(before: Mapping[str, object]) -> Iterator[None]:
-    """From the first write on, what cannot be finished now says what was there before."""
+    """From the first write on, attach the prior state to whatever interrupts the change."""
     try:
         yield
     except Unavailable as error:
@@ -48,10 +48,11 @@ def recording_before(before: Mapping[str, object]) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class UndoProcedure[T]:
-    """How a change is undone: how its object is looked at, and what to make of what is seen.
+    """How a change is undone.
 
-    `told` is what is there as a record names it; `as_before` and `as_left` compare it with what was
-    there before the change and with what the change made of it. `write` puts back what it says.
+    `read` reads the object. `to_record` gives its state under the names that a record uses.
+    `is_as_before` and `is_as_applied` compare it with the state before the change and with what the
+    change made of it. `write` restores the prior state.
     """
 
     read: Callable[[], Awaitable[T]]
@@ -62,7 +63,7 @@ class UndoProcedure[T]:
 
 
 async def run_undo[T](undo: UndoProcedure[T], sleep: Sleep) -> AppliedChange:
-    """Undo a change unless it is undone. Raises Moot for what somebody else made of the object."""
+    """Undo a change, if still needed. Raises Superseded when the object was changed since."""
     now = await undo.read()
     there = dict(undo.to_record(now))
     if undo.is_as_before(now):
@@ -82,7 +83,7 @@ def build_switch_undo(
     previous: bool,
     applied: bool,
 ) -> UndoProcedure[bool]:
-    """How one switch is put back to what it was, if it is still as it was `left`."""
+    """How to restore one switch to `previous`, if it still has the value `applied`."""
     return UndoProcedure(
         read,
         to_record=lambda now: {name: now},
@@ -93,7 +94,7 @@ def build_switch_undo(
 
 
 def parse_row_for_change[T](parse: Callable[[ResponseRow], T], row: ResponseRow) -> T:
-    """A row, or Unavailable: what cannot be understood is not changed."""
+    """A parsed row. Raises Unavailable: an object that cannot be parsed is not changed."""
     try:
         return parse(row)
     except ValueError as error:
@@ -101,7 +102,7 @@ def parse_row_for_change[T](parse: Callable[[ResponseRow], T], row: ResponseRow)
 
 
 async def read_mailbox_row(exchange: ExchangeClient, guid: str) -> tuple[ResponseRow, Mailbox]:
-    """One mailbox with its audit settings. Raises Gone, or Unavailable for anybody else's."""
+    """One mailbox and its row. Raises NotFound, or Unavailable for another mailbox's row."""
     rows = await exchange.invoke("Get-Mailbox", {"Identity": guid}, select=MAILBOX_ROW_PROPERTIES)
     if not rows:
         raise NotFound("the mailbox is gone")

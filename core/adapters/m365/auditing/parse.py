@@ -27,7 +27,7 @@ LOGON_TYPES = ("Admin", "Delegate", "Owner")
 def parse_audit_names(row: ResponseRow, name: str) -> frozenset[str] | None:
     """A list of logon types or actions: null, an empty list and the word None are none of them.
 
-    None when it is not shown, or no list of words: it is not known to be empty.
+    None when it is missing or no list of words, since it may not be empty.
     """
     if name not in row or not all(isinstance(part, str) for part in parse_value_list(row[name])):
         return None
@@ -38,7 +38,7 @@ def parse_mailbox_audit(row: ResponseRow) -> MailboxAudit:
     """A row of Get-Mailbox with its audit settings.
 
     Logon types whose actions are not known are left out of `actions`: all of them without a
-    DefaultAuditSet, since nobody can say then which were set by hand.
+    DefaultAuditSet, since an operator's own choices cannot be told apart then.
     """
     default_set = parse_audit_names(row, "DefaultAuditSet")
     shown = {kind: parse_audit_names(row, f"Audit{kind}") for kind in LOGON_TYPES}

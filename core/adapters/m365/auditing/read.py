@@ -60,32 +60,32 @@ class M365AuditingReader:
     async def read_audit_bypasses(self) -> Reading[AuditBypass]:
         """The accounts whose actions are left out of all mailbox audit logs.
 
-        The cmdlet lists everybody, so silence does not mean that nobody is left out.
+        The cmdlet lists every account, so an empty list is a failure.
         """
         select = ("Guid", "Name", "AuditBypassEnabled")
         command = Command("Get-MailboxAuditBypassAssociation", ALL_RESULTS, select)
         items: list[AuditBypass] = []
-        misses: list[ReadFailure] = []
+        failures: list[ReadFailure] = []
         population = 0
         try:
             async for rows, _ in self.exchange.read_pages(command):
                 found, broken = parse_each_row(rows, parse_audit_bypass)
                 items += (one for one in found if one.bypassed)
-                misses += build_row_failures(
-                    AUDIT_BYPASS, broken, collect_row_ids(broken), len(misses)
+                failures += build_row_failures(
+                    AUDIT_BYPASS, broken, collect_row_ids(broken), len(failures)
                 )
                 population += len(rows)
             if not population:
                 raise Unavailable(f"{command.cmdlet} listed nobody at all")
         except TenantError as error:
-            misses.append(build_read_failure(AUDIT_BYPASS, error))
-        return Reading(tuple(items), tuple(misses), frozenset({AUDIT_BYPASS}), population)
+            failures.append(build_read_failure(AUDIT_BYPASS, error))
+        return Reading(tuple(items), tuple(failures), frozenset({AUDIT_BYPASS}), population)
 
 
 async def try_read_switch(
     exchange: ExchangeClient, cmdlet: str, name: str, source: str
 ) -> tuple[bool | None, tuple[ReadFailure, ...]]:
-    """One boolean of a configuration there is one of; None with the reason when it is not told."""
+    """One boolean of a single configuration object; None with the reason when it is unreadable."""
     try:
         rows = await exchange.invoke(cmdlet, {}, select=(name,))
     except TenantError as error:

@@ -67,15 +67,15 @@ async def undo_enable_organization_switch(
     name, left = SWITCH_CHANGES[type(change).__name__]
     was = before[name] is True
 
-    async def look() -> bool:
+    async def read_current() -> bool:
         return await read_organization_switch(exchange, f"Get-{noun}", name)
 
     async def write(value: bool) -> None:
         await exchange.invoke(f"Set-{noun}", {name: value})
 
     if isinstance(change, EnableOrganizationAudit):
-        return await run_undo(build_switch_undo(look, write, name, was, left), sleep)
-    now = await look()
+        return await run_undo(build_switch_undo(read_current, write, name, was, left), sleep)
+    now = await read_current()
     if now is was:
         return AppliedChange(
             {name: now}, unchanged=True, note=MAY_BE_DELAYED if was is not left else ""
@@ -84,7 +84,7 @@ async def undo_enable_organization_switch(
         raise Superseded(describe_changed_since({name: now}))
     with recording_before({name: now}):
         await write(was)
-        shows = await look() is was
+        shows = await read_current() is was
     return AppliedChange({name: now}, note="" if shows else VISIBLE_LATE)
 
 
@@ -95,14 +95,14 @@ async def undo_enable_mailbox_audit(
     name, left = SWITCH_CHANGES["EnableMailboxAudit"]
     was = before[name] is True
 
-    async def look() -> MailboxAudit:
+    async def read_current() -> MailboxAudit:
         audit = await read_mailbox_audit(exchange, change.mailbox_guid)
         if audit.enabled is None:
             raise Unavailable(f"Exchange did not tell {name}")
         return audit
 
     undo = UndoProcedure[MailboxAudit](
-        look,
+        read_current,
         to_record=lambda now: {name: now.enabled},
         is_as_before=lambda now: now.enabled is was,
         is_as_applied=lambda now: now.enabled is left,
@@ -129,10 +129,10 @@ async def undo_clear_audit_bypass(
 async def refuse_undo_raise_audit_age(
     exchange: ExchangeClient, change: RaiseAuditAge, before: Mapping[str, object]
 ) -> AppliedChange:
-    """Never lower AuditLogAgeLimit: name the command, for a person who wants that all the same.
+    """Never lower AuditLogAgeLimit: name the command for an operator who still wants to.
 
-    Exchange deletes records that are older than the limit, and whoever could have a guard undo its
-    change would have the traces of months gone.
+    Exchange deletes records that are older than the limit, so an attacker who could have the guard
+    undo its change would erase the traces of months.
     """
     limit = parse_timespan_days(before[AUDIT_AGE])
     if limit is None:
@@ -157,21 +157,21 @@ async def refuse_undo_raise_audit_age(
 async def undo_reset_audit_set(
     exchange: ExchangeClient, change: ResetAuditSet, before: Mapping[str, object], sleep: Sleep
 ) -> AppliedChange:
-    """Set the lists again that somebody had set by hand; give the others back to Microsoft.
+    """Restore the lists that were set by hand; return the others to Microsoft's default set.
 
-    Each logon type is looked at by itself, so that a change, or an undoing, that was cut off half
-    way is no obstacle. Of a list in Microsoft's hands nobody else decides what it holds.
+    Each logon type is checked by itself, so that an interrupted change or undo is no obstacle. The
+    content of a list that Microsoft maintains is not compared.
     """
     was = read_previous_audit_lists(change, before)
     kept = lowercase_names(map(str, read_recorded_list(before[AUDIT_SET])))
 
     last: MailboxAudit
 
-    async def look() -> MailboxAudit:
+    async def read_current() -> MailboxAudit:
         nonlocal last
         last = await read_mailbox_audit(exchange, change.mailbox_guid)
-        if untold := [kind for kind in change.logon_types if kind not in last.actions]:
-            raise Unavailable(f"Exchange did not tell what is audited for {', '.join(untold)}")
+        if unknown := [kind for kind in change.logon_types if kind not in last.actions]:
+            raise Unavailable(f"Exchange did not tell what is audited for {', '.join(unknown)}")
         return last
 
     def is_back(kind: str, now: MailboxAudit) -> bool:
@@ -190,7 +190,7 @@ async def undo_reset_audit_set(
             await set_mailbox_properties(exchange, now.mailbox, lists)
 
     undo = UndoProcedure[MailboxAudit](
-        look,
+        read_current,
         to_record=lambda now: build_audit_set_record(change, now),
         is_as_before=lambda now: all(is_back(kind, now) for kind in change.logon_types),
         is_as_applied=lambda now: all(
@@ -219,7 +219,7 @@ def read_recorded_list(value: object) -> tuple[object, ...]:
 def read_previous_audit_lists(
     change: ResetAuditSet, before: Mapping[str, object]
 ) -> Mapping[str, frozenset[str]]:
-    """The audited actions there were, by logon type. Raises Refused where they are not known."""
+    """The audited actions there were, by logon type. Raises Rejected where they are unknown."""
     kept = lowercase_names(map(str, read_recorded_list(before[AUDIT_SET])))
     found = {
         kind: frozenset(map(str, read_recorded_list(before[f"Audit{kind}"])))

@@ -78,7 +78,7 @@ async def reset_audit_set(
     if not extras and is_so(audit) and is_complete(audit):
         return AppliedChange(before, unchanged=True)
     note = ""
-    look = partial(read_mailbox_audit, exchange, change.mailbox_guid)
+    read_current = partial(read_mailbox_audit, exchange, change.mailbox_guid)
     with recording_before(before):
         await set_mailbox_properties(
             exchange, audit.mailbox, {"DefaultAuditSet": list(change.logon_types)}
@@ -87,9 +87,9 @@ async def reset_audit_set(
             extras[kind] = await add_audit_actions(exchange, audit.mailbox, kind, actions)
             if lost := sorted(set(actions) - set(extras[kind])):
                 note += f"Exchange refused to audit again for {kind}: {', '.join(lost)}. "
-        await wait_until_visible(look, is_so, sleep)
+        await wait_until_visible(read_current, is_so, sleep)
     try:
-        await wait_until_visible(look, is_complete, sleep)
+        await wait_until_visible(read_current, is_complete, sleep)
     except Unavailable as error:
         raise Rejected(
             f"Microsoft's default set for this mailbox does not bring {', '.join(change.expects)}: "
@@ -149,22 +149,22 @@ async def raise_audit_age(
 async def clear_audit_bypass(
     exchange: ExchangeClient, change: ClearAuditBypass, sleep: Sleep
 ) -> AppliedChange:
-    """Have an account's actions logged again."""
+    """Log an account's actions again."""
 
-    async def look() -> bool:
+    async def read_current() -> bool:
         return await read_audit_bypass(exchange, change.account_guid)
 
-    if not await look():
+    if not await read_current():
         return AppliedChange({"AuditBypassEnabled": False}, unchanged=True)
     before = {"AuditBypassEnabled": True}
     with recording_before(before):
         await set_audit_bypass(exchange, change.account_guid, bypassed=False)
-        await wait_until_visible(look, lambda bypassed: not bypassed, sleep)
+        await wait_until_visible(read_current, lambda bypassed: not bypassed, sleep)
     return AppliedChange(before)
 
 
 async def read_audit_bypass(exchange: ExchangeClient, guid: str) -> bool:
-    """Whether an account is bypassed. Raises Gone, or Unavailable for anybody else's answer."""
+    """Whether an account is bypassed. Raises NotFound, or Unavailable for another's row."""
     rows = await exchange.invoke(
         "Get-MailboxAuditBypassAssociation",
         {"Identity": guid},
@@ -186,7 +186,7 @@ async def set_audit_bypass(exchange: ExchangeClient, guid: str, *, bypassed: boo
 
 
 async def read_organization_switch(exchange: ExchangeClient, cmdlet: str, name: str) -> bool:
-    """One boolean of the organization. Raises Unavailable when it is not told."""
+    """One boolean of the organization. Raises Unavailable when it is missing."""
     rows = await exchange.invoke(cmdlet, {}, select=(name,))
     value = parse_optional_bool(rows[0].get(name)) if len(rows) == 1 else None
     if value is None:
@@ -206,18 +206,18 @@ async def enable_organization_switch(
     noun = get_cmdlet_noun(change)
     name, wanted = SWITCH_CHANGES[type(change).__name__]
 
-    async def look() -> bool:
+    async def read_current() -> bool:
         return await read_organization_switch(exchange, f"Get-{noun}", name)
 
-    if await look() is wanted:
+    if await read_current() is wanted:
         return AppliedChange({name: wanted}, unchanged=True)
     before = {name: not wanted}
     with recording_before(before):
         await exchange.invoke(f"Set-{noun}", {name: wanted})
         if not unified:
-            await wait_until_visible(look, lambda now: now is wanted, sleep)
+            await wait_until_visible(read_current, lambda now: now is wanted, sleep)
             return AppliedChange(before)
-        shows = await look() is wanted
+        shows = await read_current() is wanted
     return AppliedChange(before, note="" if shows else VISIBLE_LATE)
 
 

@@ -110,7 +110,7 @@ def parse_graph_recipients(value: object) -> tuple[str, ...]:
 
 
 def parse_rule_keywords(conditions: ResponseRow, names: Iterable[str]) -> tuple[str, ...]:
-    """The texts a rule looks for, in the order of the properties."""
+    """The texts that a rule looks for, in the order of the properties."""
     return tuple(
         parse_text(word, WORD_LIMIT)
         for name in names
@@ -122,9 +122,9 @@ def parse_rule_keywords(conditions: ResponseRow, names: Iterable[str]) -> tuple[
 def is_harmless_rule(row: ResponseRow) -> bool:
     """True for a Graph messageRule that surely neither sends mail on nor moves or deletes it.
 
-    Most rules are like that, and parsing them costs more than asking for them. Such a rule looks
-    exactly as Graph prints it and says what it does instead. Whatever is odd about a rule, be it
-    only an action nobody knows here, makes it one to look at closely.
+    Most rules are like that, and parsing them costs more than requesting them. Such a rule has
+    exactly the form that Graph prints, and another action. Anything unusual in a rule, such as an
+    unknown action, makes it one to parse.
     """
     actions = row.get("actions")
     if not isinstance(actions, dict) or not isinstance(row.get("isEnabled"), bool):

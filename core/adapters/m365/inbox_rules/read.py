@@ -27,7 +27,7 @@ from core.tenant.surfaces import HIDDEN_RULES, INBOX_RULES, RULE_FOLDERS
 READ_RULES = "MailboxSettings.Read"
 READ_FOLDERS = "Mail.ReadBasic.All"
 FOLDER_CHUNK_SIZE = 200
-"""Mailboxes whose folders are asked for before any of them is judged."""
+"""Mailboxes whose folders are requested together."""
 QUERIED_WELL_KNOWN = (
     "deleteditems",
     "junkemail",
@@ -54,10 +54,9 @@ class M365InboxRuleReader:
     ) -> Reading[InboxRule]:
         """The rules of each mailbox, a request each. A mailbox Graph does not serve is unread.
 
-        What a rule is made of is parsed as it arrives, and only if it may matter, or `everything` is
-        wanted.
+        A rule is parsed as it arrives, and a harmless one only if `include_harmless` is set.
         """
-        asked = {owner.id: owner for owner in owners if owner.has_account}
+        requested = {owner.id: owner for owner in owners if owner.has_account}
         items: list[InboxRule] = []
         failures: Failures = {}
 
@@ -71,7 +70,7 @@ class M365InboxRuleReader:
             if broken:
                 failures[mailbox_id] = broken[0][1]
 
-        paths = {one: f"{build_user_path(one)}/mailFolders/inbox/messageRules" for one in asked}
+        paths = {one: f"{build_user_path(one)}/mailFolders/inbox/messageRules" for one in requested}
         await self.graph.get_collections(paths, READ_RULES, take)
         subjects = {owner.id: owner.address for owner in owners}
         rootless = tuple(
@@ -81,12 +80,12 @@ class M365InboxRuleReader:
             for owner in owners
             if not owner.has_account
         )
-        # Answers come in any order; what is told of them comes in one.
-        order = {mailbox_id: number for number, mailbox_id in enumerate(asked)}
+        # Responses arrive in any order; items are returned in the order of the mailboxes.
+        order = {mailbox_id: number for number, mailbox_id in enumerate(requested)}
         return Reading(
             items=tuple(sorted(items, key=lambda rule: order[rule.mailbox_id])),
             failures=(
-                *build_object_failures(INBOX_RULES, failures, len(asked), subjects),
+                *build_object_failures(INBOX_RULES, failures, len(requested), subjects),
                 *rootless,
             ),
             sources=frozenset({INBOX_RULES}),
@@ -94,7 +93,7 @@ class M365InboxRuleReader:
         )
 
     async def read_hidden_rules(self, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
-        """The rules of each mailbox with the hidden ones: there is no cmdlet for several mailboxes."""
+        """The rules of each mailbox with the hidden ones: the cmdlet takes one mailbox."""
         items: list[InboxRule] = []
         failures: dict[str, TenantError | str] = {}
         for part in batched(owners, CHUNK_SIZE, strict=False):
@@ -166,7 +165,8 @@ def build_folder_paths(targets_by_mailbox: Mapping[str, Iterable[str]]) -> dict[
     """Requests for the well-known folders of mailboxes, and for the targets themselves."""
     return {
         build_folder_key(mailbox_id, name): (
-            f"{build_user_path(mailbox_id)}/mailFolders/{quote(name, safe='')}?$select=id,displayName"
+            f"{build_user_path(mailbox_id)}/mailFolders/{quote(name, safe='')}"
+            "?$select=id,displayName"
         )
         for mailbox_id, targets in targets_by_mailbox.items()
         for name in (*QUERIED_WELL_KNOWN, *sorted(targets))

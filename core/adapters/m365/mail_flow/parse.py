@@ -83,7 +83,7 @@ def parse_leaf_name(path: str) -> str:
 
 
 def matches_recipient(row: ResponseRow, name: str) -> bool:
-    """True when a recipient row is the one that was asked for, and not just what came back.
+    """True when a recipient row is the requested recipient, and not just any that came back.
 
     Exchange lists everyone for an identity it does not understand, so an answer is proof of
     nothing unless the name stands in it. Of a canonical name an answer only holds the end.
@@ -102,7 +102,7 @@ def matches_recipient(row: ResponseRow, name: str) -> bool:
 
 
 def parse_recipient(name: str, rows: list[ResponseRow]) -> Recipient:
-    """What Get-Recipient brought for a name: found only when it is one row, and the right one."""
+    """The result of Get-Recipient for a name: found only if it is one row that matches."""
     if len(rows) != 1 or not matches_recipient(rows[0], name):
         return Recipient(name=name, found=False)
     row = rows[0]
@@ -134,7 +134,7 @@ def parse_accepted_domain(row: ResponseRow) -> AcceptedDomain:
 
 
 def parse_verified_domain(row: ResponseRow) -> AcceptedDomain | None:
-    """A domain of Graph's /domains; None while nobody has proved to own it."""
+    """A domain of Graph's /domains; None while its ownership is not verified."""
     name = parse_domain_name(row.get("id"))
     verified = parse_optional_bool(row.get("isVerified"))
     if verified is None:
@@ -153,7 +153,7 @@ def parse_remote_domain(row: ResponseRow) -> RemoteDomain:
 def parse_outbound_policies(
     policies: Iterable[ResponseRow], rules: Iterable[ResponseRow]
 ) -> list[OutboundPolicy]:
-    """Policies with the rules that apply them. A custom policy without a rule applies to nobody."""
+    """Policies with the rules that apply them. A custom policy without a rule has no effect."""
     found = []
     by_policy = {parse_text(rule.get("HostedOutboundSpamFilterPolicy")): rule for rule in rules}
     for row in policies:

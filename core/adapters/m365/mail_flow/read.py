@@ -40,7 +40,7 @@ from core.tenant.surfaces import DOMAINS, OUTBOUND_POLICIES, RECIPIENTS, TRANSPO
 
 READ_DOMAINS = "Domain.Read.All"
 RECIPIENT_NAME_LIMIT = 1_000
-# So many recipients are remembered within a run.
+# Most recipients cached within a run.
 MAX_CACHED_RECIPIENTS = 4_096
 
 
@@ -57,7 +57,7 @@ class M365MailFlowReader:
         self.lock = asyncio.Lock()
 
     async def read_recipients(self, names: Collection[str]) -> Reading[Recipient]:
-        """As the port says. Most forwards go to the same few people, batch after batch."""
+        """Cached within the run: most forwards go to the same few recipients, batch after batch."""
         async with self.lock:
             known = {name: self.recipients[name] for name in names if name in self.recipients}
             unknown = [name for name in names if name not in known]
@@ -70,15 +70,15 @@ class M365MailFlowReader:
 
 
 async def fetch_recipients(exchange: ExchangeClient, names: Collection[str]) -> Reading[Recipient]:
-    """What names stand for. A name that nobody could have is answered without asking."""
-    asked = [name for name in dict.fromkeys(names) if is_single_recipient_name(name)]
+    """What names stand for. A name that no recipient can have costs no request."""
+    requested = [name for name in dict.fromkeys(names) if is_single_recipient_name(name)]
     items = [
         Recipient(name, found=False)
         for name in dict.fromkeys(names)
         if not is_single_recipient_name(name)
     ]
     failures: dict[str, TenantError | str] = {}
-    for part in batched(asked, CHUNK_SIZE, strict=False):
+    for part in batched(requested, CHUNK_SIZE, strict=False):
         commands = [
             Command("Get-Recipient", {"Identity": name, "ResultSize": 2}, RECIPIENT_PROPERTIES)
             for name in part
@@ -93,7 +93,7 @@ async def fetch_recipients(exchange: ExchangeClient, names: Collection[str]) -> 
                     items.append(parse_recipient(name, rows))
     return Reading(
         items=tuple(items),
-        failures=build_object_failures(RECIPIENTS, failures, len(asked), {}),
+        failures=build_object_failures(RECIPIENTS, failures, len(requested), {}),
         sources=frozenset({RECIPIENTS}),
         population=len(items) + len(failures),
     )
@@ -128,12 +128,12 @@ async def fetch_verified_domains(graph: GraphClient) -> Reading[AcceptedDomain]:
     except TenantError as error:
         return build_unavailable_reading(DOMAINS, error)
     found, broken = parse_each_row(rows, parse_verified_domain)
-    misses: tuple[ReadFailure, ...] = ()
+    failures: tuple[ReadFailure, ...] = ()
     if broken:
-        misses = (build_read_failure(DOMAINS, broken[0][1], optional=True),)
+        failures = (build_read_failure(DOMAINS, broken[0][1], optional=True),)
     return Reading(
         items=tuple(domain for domain in found if domain),
-        failures=misses,
+        failures=failures,
         sources=frozenset({DOMAINS}),
         population=len(rows),
     )
@@ -149,8 +149,13 @@ def merge_domains(
     subdomains. Entra's, which add those without mail, may be left out by not granting Graph's
     permission, but not be missing for a moment. One row that cannot be read may be any domain.
     """
-    withheld = tuple(miss for miss in verified.failures if miss.permission and not miss.object_id)
-    gaps = [*accepted.failures, *(miss for miss in verified.failures if miss not in withheld)]
+    withheld = tuple(
+        failure for failure in verified.failures if failure.permission and not failure.object_id
+    )
+    gaps = [
+        *accepted.failures,
+        *(failure for failure in verified.failures if failure not in withheld),
+    ]
     if gaps:
         gap = ReadFailure(DOMAINS, gaps[0].reason, permission=gaps[0].permission)
         return Reading(failures=(gap,), sources=frozenset({DOMAINS}))
@@ -159,12 +164,13 @@ def merge_domains(
         known = by_name.get(domain.name)
         subdomains = domain.includes_subdomains or (known is not None and known.includes_subdomains)
         by_name[domain.name] = AcceptedDomain(domain.name, subdomains)
-    misses = tuple(
-        ReadFailure(DOMAINS, miss.reason, "graph", "", miss.permission, True) for miss in withheld
+    failures = tuple(
+        ReadFailure(DOMAINS, failure.reason, "graph", "", failure.permission, True)
+        for failure in withheld
     )
     return Reading(
         items=tuple(by_name.values()),
-        failures=misses,
+        failures=failures,
         sources=frozenset({DOMAINS}),
         population=len(by_name),
         complete=accepted.complete and (verified.complete or bool(withheld)),
@@ -189,8 +195,8 @@ async def fetch_outbound_policies(exchange: ExchangeClient) -> Reading[OutboundP
     except TenantError as error:
         return build_unavailable_reading(OUTBOUND_POLICIES, error, optional=True)
     except ValueError as error:
-        miss = build_read_failure(OUTBOUND_POLICIES, str(error), optional=True)
-        return Reading(failures=(miss,), sources=frozenset({OUTBOUND_POLICIES}))
+        failure = build_read_failure(OUTBOUND_POLICIES, str(error), optional=True)
+        return Reading(failures=(failure,), sources=frozenset({OUTBOUND_POLICIES}))
     return Reading(
         items=tuple(items), sources=frozenset({OUTBOUND_POLICIES}), population=len(items)
     )

@@ -47,7 +47,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class RoleGroup:
-    """A role group of Exchange; `id` is what its members are asked for by."""
+    """A role group of Exchange; `id` is the identity to request its members by."""
 
     id: str
     name: str
@@ -105,7 +105,7 @@ def parse_group_member(row: ResponseRow) -> Principal:
 
 
 def parse_role_group(row: ResponseRow) -> RoleGroup:
-    """A row of Get-RoleGroup. Raises ValueError for one that could not be asked for."""
+    """A row of Get-RoleGroup. Raises ValueError for one without an identity."""
     name = parse_text(row.get("Name"), NAME_LIMIT).strip()
     found = parse_object_id(row.get("Guid")) or name
     if not found:
@@ -138,8 +138,8 @@ def parse_module_user(row: ResponseRow) -> ModuleUser:
     if not guid:
         raise ValueError("a user without Guid")
     names = ("EXOModuleEnabled", "RemotePowerShellEnabled")
-    told = {parse_optional_bool(row[name]) for name in names if row.get(name) is not None}
-    if len(told) != 1 or None in told:
+    reported = {parse_optional_bool(row[name]) for name in names if row.get(name) is not None}
+    if len(reported) != 1 or None in reported:
         raise ValueError("whether the user may use Exchange PowerShell was not told")
     entra = parse_object_id(row.get("ExternalDirectoryObjectId"))
     return ModuleUser(
@@ -148,5 +148,5 @@ def parse_module_user(row: ResponseRow) -> ModuleUser:
         name=parse_text(row.get("UserPrincipalName"), NAME_LIMIT),
         kind=parse_text(row.get("RecipientTypeDetails"), 100),
         has_account=bool(entra),
-        enabled=True in told,
+        enabled=True in reported,
     )

@@ -58,34 +58,35 @@ MAX_GROUPS = 2_000
 MAX_HOLDERS = 50_000
 COMMAND_CHUNK_SIZE = 200
 ENTRA, BY_ACTIVATION, EXCHANGE = "entra", "eligible", "exchange"
-# Who holds roles is read anew when changes go on for longer than this many seconds.
+# Seconds after which changes read the role holders again.
 ROLE_HOLDERS_TTL = 300.0
 
 
 @dataclass(slots=True)
 class RoleHolders:
-    """Everybody with a role as far as is known, and why that is not all, if so.
-
-    `groups` are those a role, active or eligible, comes through; `waiting` those among them whose
-    members are still to be asked for. `members` are the members of each. `chiefs` are the
-    principals given the role of Global Administrator. `keeper` is an administrator who was seen to
-    have Exchange PowerShell.
-    """
+    """Every known principal with a role, and why the list is incomplete, if it is."""
 
     holders: dict[str, str] = field(default_factory=dict)
+    """How each principal holds a role, by id."""
     groups: set[str] = field(default_factory=set)
+    """Groups through which a role, active or eligible, is held."""
     pending_groups: dict[str, str] = field(default_factory=dict)
+    """Those whose members have not been read yet, with the kind of each."""
     members: dict[str, set[str]] = field(default_factory=dict)
+    """Members of each group that was read."""
     global_admins: dict[str, str] = field(default_factory=dict)
+    """Principals assigned Global Administrator, with the kind of each."""
     failures: dict[ReadFailure, None] = field(default_factory=dict)
+    """What could not be read, in order and without duplicates."""
     confirmed_admin: str = ""
+    """An administrator who verifiably has Exchange PowerShell."""
 
     def add_failure(self, error: TenantError | str) -> None:
-        """Something of it was not read, so nothing may be concluded from it."""
+        """Record that something was not read, so that nothing is concluded from the list."""
         self.failures[build_read_failure(ROLE_HOLDERS, error)] = None
 
     def add_principal(self, one: Principal, through: str) -> None:
-        """Somebody with a role, or a group whose members have it: both, where nobody said."""
+        """Add a principal with a role, or a group whose members hold it; or both."""
         self.holders.setdefault(one.id, through)
         if one.kind in (GROUP, UNKNOWN) and one.id not in self.groups:
             self.groups.add(one.id)
@@ -101,8 +102,8 @@ class RoleHolders:
 
     @property
     def first_failure(self) -> ReadFailure | None:
-        """Why it is not whole; what a person can mend comes first."""
-        return min(self.failures, key=lambda miss: not miss.permission, default=None)
+        """Why the list is incomplete; a missing permission comes first."""
+        return min(self.failures, key=lambda failure: not failure.permission, default=None)
 
     def to_reading(self) -> Reading[RoleHolder]:
         """The list as the port has it."""
@@ -124,7 +125,7 @@ class M365RoleReader:
         self.cached_at = 0.0
 
     async def read_role_holders(self) -> Reading[RoleHolder]:
-        """As the port says, from what was read at most five minutes ago."""
+        """The role holders, read at most five minutes ago."""
         return (await self.read_recent_holders()).to_reading()
 
     async def read_recent_holders(self) -> RoleHolders:
@@ -154,23 +155,25 @@ class M365RoleReader:
 
 
 async def fetch_role_holders(graph: GraphClient, exchange: ExchangeClient) -> RoleHolders:
-    """The whole list. It raises nothing: what was not read is in it."""
-    roster = RoleHolders()
-    await collect_role_assignments(graph, roster)
-    await collect_role_groups(exchange, roster)
-    while roster.pending_groups:
-        if len(roster.groups) > MAX_GROUPS or len(roster.holders) > MAX_HOLDERS:
-            roster.add_failure(f"more than {MAX_GROUPS} groups or {MAX_HOLDERS} members hold roles")
+    """The whole list. Raises nothing: failures are part of it."""
+    role_holders = RoleHolders()
+    await collect_role_assignments(graph, role_holders)
+    await collect_role_groups(exchange, role_holders)
+    while role_holders.pending_groups:
+        if len(role_holders.groups) > MAX_GROUPS or len(role_holders.holders) > MAX_HOLDERS:
+            role_holders.add_failure(
+                f"more than {MAX_GROUPS} groups or {MAX_HOLDERS} members hold roles"
+            )
             break
-        waiting, roster.pending_groups = roster.pending_groups, {}
-        await collect_group_members(graph, roster, waiting)
-    if not roster.failures and not has_global_admin(roster):
-        roster.add_failure("no Global Administrator was listed, and every tenant has one")
-    return roster
+        waiting, role_holders.pending_groups = role_holders.pending_groups, {}
+        await collect_group_members(graph, role_holders, waiting)
+    if not role_holders.failures and not has_global_admin(role_holders):
+        role_holders.add_failure("no Global Administrator was listed, and every tenant has one")
+    return role_holders
 
 
 def has_global_admin(role_holders: RoleHolders) -> bool:
-    """True when somebody, not only a group, is Global Administrator."""
+    """True when a principal, not only a group, is Global Administrator."""
     return any(
         bool(role_holders.members.get(one)) if one in role_holders.members else kind != GROUP
         for one, kind in role_holders.global_admins.items()
@@ -194,7 +197,7 @@ async def fetch_collection(graph: GraphClient, path: str, permission: str) -> li
 async def collect_role_assignments(graph: GraphClient, role_holders: RoleHolders) -> None:
     """Whom roles were given, in force or to be activated.
 
-    Where PIM is not licensed nobody can activate anything, so that refusal is an answer.
+    Without a licence for PIM no role can be activated, so that refusal means an empty list.
     """
     for path, through in ((ACTIVE_PATH, ENTRA), (ELIGIBLE_PATH, BY_ACTIVATION)):
         try:
@@ -243,7 +246,7 @@ async def add_group_members(
 ) -> bool:
     """Take the members of one group; False when it turned out to be none. Raises TenantError."""
     if isinstance(answer, NotFound) and kind == UNKNOWN:
-        # Nobody said that it is a group, and Graph knows no group of this id.
+        # The kind was unknown, and Graph knows no group of this id.
         role_holders.groups.discard(group)
         return False
     if isinstance(answer, TenantError):
@@ -275,7 +278,7 @@ async def collect_eligible_members(
 ) -> None:
     """Who may activate a membership of a group, or own it and let anybody in.
 
-    A group that PIM does not know has nobody of the kind.
+    A group that PIM does not manage has no eligible members.
     """
     path = f"{GROUP_ELIGIBILITY_PATH}?$filter={quote(f"groupId eq '{group}'", safe="'")}"
     try:
@@ -342,7 +345,7 @@ def build_member_commands(groups: Sequence[RoleGroup]) -> list[Command]:
 def add_role_group_member(
     role_holders: RoleHolders, group: RoleGroup, one: RoleGroupMember, known: set[str]
 ) -> None:
-    """One member of a role group. Raises Unavailable for a group that nobody can look into."""
+    """One member of a role group. Raises Unavailable for a group that cannot be expanded."""
     if one.is_nested:
         if one.guid not in known and one.name.lower() not in known:
             raise Unavailable(f"role group {group.name!r}: a role group in it was not listed")

@@ -1,8 +1,8 @@
-"""Taking Exchange PowerShell from one user, after a look at that user that believes no list alone.
+"""Disables Exchange PowerShell for one user, after checks that do not rely on any list alone.
 
-Whoever administers a tenant without it is locked out, so the write is refused rather than risked:
-nobody named by the lists of this run, nobody whom Graph tells to hold a role right now, and nothing
-at all unless somebody else who administers is seen to keep their access.
+An administrator without it is locked out, so the write is refused rather than risked: for a user
+named in the lists of this run, for a user who holds a role in Graph right now, and for any user
+unless another administrator verifiably keeps access.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -50,27 +50,27 @@ async def disable_exchange_module(
     read_role_holders: RoleHoldersReader,
     sleep: Sleep,
 ) -> AppliedChange:
-    """Set EXOModuleEnabled to false for a user who holds nothing. Raises as `Tenant.apply`."""
+    """Set EXOModuleEnabled to false for a user without a role. Raises as `TenantWriter.apply`."""
 
-    async def look() -> ModuleUser:
+    async def read_current() -> ModuleUser:
         return await read_module_user(exchange, change.user_guid)
 
-    found = await look()
+    found = await read_current()
     if found.id != change.user_id:
         raise Superseded("the user has another account now")
     if not found.enabled:
         return AppliedChange({"EXOModuleEnabled": False}, unchanged=True)
     if not found.has_account:
         raise Rejected("the user has no Entra account whose roles could be looked at")
-    roster = require_all_role_holders(await read_role_holders())
-    if not roster.holders.keys().isdisjoint({found.id, found.guid}):
+    role_holders = require_all_role_holders(await read_role_holders())
+    if not role_holders.holders.keys().isdisjoint({found.id, found.guid}):
         raise Rejected("the user holds a role, or may", verdict=PROTECTED)
-    await check_admin_keeps_access(exchange, roster)
-    await check_holds_no_role(graph, roster, found.id)
+    await check_admin_keeps_access(exchange, role_holders)
+    await check_holds_no_role(graph, role_holders, found.id)
     before = {"EXOModuleEnabled": True}
     with recording_before(before):
         await set_module_access(exchange, found.guid, enabled=False)
-        await wait_until_visible(look, lambda one: not one.enabled, sleep)
+        await wait_until_visible(read_current, lambda one: not one.enabled, sleep)
     return AppliedChange(before)
 
 
@@ -80,9 +80,9 @@ async def undo_disable_exchange_module(
     before: Mapping[str, object],
     sleep: Sleep,
 ) -> AppliedChange:
-    """Give a user Exchange PowerShell again. Nobody is locked out by that, whoever holds a role."""
+    """Allow a user Exchange PowerShell again. This locks nobody out, whatever roles they hold."""
 
-    async def look() -> bool:
+    async def read_current() -> bool:
         found = await read_module_user(exchange, change.user_guid)
         if found.id != change.user_id:
             raise Superseded("the user has another account now")
@@ -90,7 +90,7 @@ async def undo_disable_exchange_module(
 
     name, left = SWITCH_CHANGES["DisableExchangeModule"]
     undo = build_switch_undo(
-        look,
+        read_current,
         lambda was: set_module_access(exchange, change.user_guid, enabled=was),
         name,
         before[name] is True,
@@ -105,7 +105,7 @@ async def set_module_access(exchange: ExchangeClient, guid: str, *, enabled: boo
 
 
 async def read_module_user(exchange: ExchangeClient, identity: str) -> ModuleUser:
-    """A user by id. Raises Gone, or Unavailable for anybody else's row."""
+    """A user by id. Raises NotFound, or Unavailable for another user's row."""
     rows = await exchange.invoke("Get-User", {"Identity": identity}, select=USER_PROPERTIES)
     if not rows:
         raise NotFound("the user is gone")
@@ -116,16 +116,16 @@ async def read_module_user(exchange: ExchangeClient, identity: str) -> ModuleUse
 
 
 def require_all_role_holders(role_holders: RoleHolders) -> RoleHolders:
-    """The roster. Raises Forbidden or Unavailable where not all of it was read."""
-    miss = role_holders.first_failure
-    if miss is None:
+    """The role holders. Raises Forbidden or Unavailable where not all of it was read."""
+    failure = role_holders.first_failure
+    if failure is None:
         return role_holders
-    reason = f"who holds roles is not known: {miss.reason}"
-    raise Forbidden(reason, miss.permission) if miss.permission else Unavailable(reason)
+    reason = f"who holds roles is not known: {failure.reason}"
+    raise Forbidden(reason, failure.permission) if failure.permission else Unavailable(reason)
 
 
 async def check_admin_keeps_access(exchange: ExchangeClient, role_holders: RoleHolders) -> None:
-    """Raise Refused unless somebody who administers is seen to have access.
+    """Raise Rejected unless an administrator verifiably keeps access.
 
     Not every holder is a user of Exchange; the first ones that are tell.
     """
@@ -145,7 +145,7 @@ async def check_admin_keeps_access(exchange: ExchangeClient, role_holders: RoleH
 
 
 async def check_holds_no_role(graph: GraphClient, role_holders: RoleHolders, user_id: str) -> None:
-    """Raise Refused for a user who holds a role now, or may, whatever the lists said.
+    """Raise Rejected for a user who holds or may take a role now, whatever the lists said.
 
     transitiveMemberOf names the roles and groups a user is in; the assignments also know roles
     within a part of the directory, roles the tenant made itself, and what can be activated.
