@@ -1,1 +1,1 @@
-"""api."""
+"""The HTTP API: its routes, their handlers, authentication and OpenAPI document."""

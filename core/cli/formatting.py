@@ -41,22 +41,22 @@ def colour_word(value: object) -> Text:
 def parse_document_time(text: object) -> datetime | None:
     """A time in a document; None if it is not valid."""
     try:
-        found = datetime.fromisoformat(str(text))
+        time = datetime.fromisoformat(str(text))
     except ValueError:
         return None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def format_utc(text: object) -> str:
     """A time of a document in UTC, to the minute."""
-    found = parse_document_time(text)
-    return format_time(found) if found else "-"
+    time = parse_document_time(text)
+    return format_time(time) if time else "-"
 
 
 def format_age(text: object, now: datetime) -> str:
     """How long ago a time of a document was, or how soon it comes, in short units."""
-    found = parse_document_time(text)
-    return format_relative_time(found, now, compact=True) if found else "-"
+    time = parse_document_time(text)
+    return format_relative_time(time, now, compact=True) if time else "-"
 
 
 def format_time_and_age(text: object, now: datetime) -> str:

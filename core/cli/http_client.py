@@ -55,10 +55,10 @@ def is_this_machine(host: str) -> bool:
 
 def parse_key(key: str) -> str:
     """A key in the form of a header value. Raises UsageError, which never repeats the key."""
-    found = key.strip()
-    if not found or not found.isascii() or not found.isprintable() or " " in found:
+    stripped = key.strip()
+    if not stripped or not stripped.isascii() or not stripped.isprintable() or " " in stripped:
         raise UsageError("the key is not valid: it has no spaces and only ASCII characters")
-    return found
+    return stripped
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,12 +47,12 @@ def parse_option_choice(text: str, allowed: tuple[str, ...], option: str) -> str
 
 def parse_hex_id(text: str, what: str) -> str:
     """The full key of a case, or the full id of a change or plan. Raises UsageError."""
-    found = text.strip().lower()
-    if not FULL_KEY.fullmatch(found):
+    key = text.strip().lower()
+    if not FULL_KEY.fullmatch(key):
         raise UsageError(
             f"'{sanitize_text(text, 60)}' is not a valid {what}; use its 32 hex digits"
         )
-    return found
+    return key
 
 
 def parse_run_number(text: str, what: str) -> str:
@@ -67,12 +67,12 @@ def parse_run_number(text: str, what: str) -> str:
 
 def parse_until_option(text: str, now: datetime) -> datetime:
     """An end: a number of days from now, a date, or a time. Raises UsageError."""
-    found = parse_deadline(text.strip(), now)
-    if found is None:
+    end = parse_deadline(text.strip(), now)
+    if end is None:
         raise UsageError(
             f"'{sanitize_text(text, 40)}' is not a valid date; use YYYY-MM-DD, or days such as 30d"
         )
-    return found.astimezone(UTC)
+    return end.astimezone(UTC)
 
 
 async def resolve_case(client: ApiClient, text: str, guard: str = "") -> tuple[str, str]:
@@ -113,13 +113,13 @@ async def find_case_guard(client: ApiClient, key: str, guard: str) -> str:
 
 async def list_case_keys(client: ApiClient, state: str, guard: str) -> list[tuple[str, str]]:
     """All cases in a state, as pairs of a guard and a key. Raises ApiUnavailable."""
-    found: list[tuple[str, str]] = []
+    keys: list[tuple[str, str]] = []
     for page in range(1, MAX_PAGES + 1):
         query = {"state": state, "page": str(page), **({"guard": guard} if guard else {})}
         document = (await fetch_response(client, "/api/cases.json", query)).parse_object()
-        found += [(str(row["guard"]), str(row["case"])) for row in document["cases"]]
+        keys += [(str(row["guard"]), str(row["case"])) for row in document["cases"]]
         if page >= int(document["pages"]):
-            return found
+            return keys
     raise ApiUnavailable("there are too many cases to search: use the full key, or --guard")
 
 

@@ -1,4 +1,4 @@
-"""What the commands share: their arguments, and the way from a function to a typer command.
+"""What the commands share: their arguments, and how a function becomes a typer command.
 
 A command is an async function `(session, client, ...)` that returns an exit code. `as_command`
 opens the client and makes its remaining parameters the arguments and options of the command.

@@ -288,13 +288,15 @@ class TerminalRenderer:
 
 def group_by_permission(rows: Iterable[JsonRow]) -> list[tuple[Text, Text]]:
     """The missing permissions, and the guards that need each."""
-    found: dict[str, list[str]] = {}
+    guards_by_permission: dict[str, list[str]] = {}
     for row in rows:
         optional = " (optional)" if row["optional"] else ""
-        found.setdefault(str(row["permission"]), []).append(f"{row['guard']}{optional}")
+        guards_by_permission.setdefault(str(row["permission"]), []).append(
+            f"{row['guard']}{optional}"
+        )
     return [
         (sanitize_cell(name, 80), sanitize_cell(", ".join(guards), 400))
-        for name, guards in found.items()
+        for name, guards in guards_by_permission.items()
     ]
 
 

@@ -118,12 +118,12 @@ class Session:
         try:
             document = json.loads(read_small_file(path))
             values = document.get("Values", document)
-            found = {str(name): str(value) for name, value in values.items()}
+            settings = {str(name): str(value) for name, value in values.items()}
         except (ValueError, AttributeError, RecursionError):
             raise ApiUnavailable(
                 f"{path} is not a settings file in the form of local.settings.json"
             ) from None
-        return {**self.environ, **found}
+        return {**self.environ, **settings}
 
     def build_auth_headers(self) -> dict[str, str]:
         """The header with the token or the key. Raises UsageError or ApiUnavailable."""

@@ -1,4 +1,4 @@
-"""Who is let in: by the key the host has compared, or by the platform's sign-in."""
+"""Authentication of callers: by the key the host has verified, or by the platform's sign-in."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ OID = "00000000-0000-4000-8000-0000000000aa"
 
 
 def signed(*claims: tuple[str, Any]) -> dict[str, str]:
-    """The header the platform sets for somebody with these claims."""
+    """The header that the platform sets for an account with these claims."""
     document = {"auth_typ": "aad", "claims": [{"typ": typ, "val": val} for typ, val in claims]}
     return {PRINCIPAL_HEADER: base64.b64encode(json.dumps(document).encode()).decode()}
 

@@ -1,4 +1,4 @@
-"""What the HTTP API takes and refuses, and what it leaves in the ledger."""
+"""What the HTTP API accepts and refuses, and what it records in the ledger."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The way to a deployed app: where the key goes, and where it never goes."""
+"""The client of a deployed app: where the key goes, and where it never goes."""
 
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -25,7 +25,7 @@ OPENS = {"x-functions-key": KEY}
 
 @dataclass
 class App:
-    """A server that remembers what it was asked, and answers as the test wants."""
+    """A server that records its requests and answers as the test configures it."""
 
     answer: Callable[[], web.Response] = lambda: web.json_response({})
     asked: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
@@ -39,7 +39,7 @@ class App:
 
 @asynccontextmanager
 async def serving(app: App, tls: ssl.SSLContext | None = None) -> AsyncIterator[App]:
-    """The server, on a port of its own."""
+    """Start the server on a free port."""
     served = web.Application()
     served.router.add_route("*", "/{rest:.*}", app.handle)
     runner = web.AppRunner(served, access_log=None)
@@ -202,13 +202,13 @@ async def test_a_proxy_never_sees_an_unencrypted_key(
 
 
 # ----------------------------------------------------------------------------------------------
-# Where the key comes from
+# Sources of the key
 # ----------------------------------------------------------------------------------------------
 
 
 @dataclass
 class Desk:
-    """A session of a person with these variables, who types these secrets."""
+    """A session with these variables, whose operator types these secrets."""
 
     environ: dict[str, str] = field(default_factory=dict)
     connection: Connection = field(default_factory=Connection)
@@ -246,7 +246,7 @@ def test_without_a_key_nothing_is_sent_and_the_remedy_is_named(tmp_path: Path) -
 
 
 def typed(*words: str, **environ: str) -> tuple[int, str]:
-    """A command line; its code and what it result."""
+    """Run a command line; its exit code and its output."""
     text = StringIO()
     console = Console(file=text, width=80, markup=False)
     session = Session(environ=environ, out=console, err=console, is_interactive=False)

@@ -1,4 +1,4 @@
-"""The viewer on this machine: what it lets through to the app, and what it answers to nobody."""
+"""The local viewer: what it forwards to the app, and what it refuses."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -32,7 +32,7 @@ PAGE = ApiResponse(
 
 @dataclass
 class App:
-    """A way that remembers where it was asked to look."""
+    """A client that records the paths it was asked for."""
 
     location: str = "the app"
     reply: ApiResponse = PAGE
@@ -54,7 +54,7 @@ class App:
 
 @dataclass
 class Browser:
-    """A browser at a viewer. Cookies are kept as long as it is open."""
+    """A browser session with a viewer, which keeps its cookies."""
 
     viewer: PageViewer
     app: App
