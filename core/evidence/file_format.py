@@ -22,13 +22,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
-from core.evidence.records import (
-    RECORD_FIELDS,
-    SCHEMA_VERSION,
-    EvidenceRecord,
-    ExportHeader,
-    make_header_record,
-)
+from core.evidence.data_dictionary import RECORD_FIELDS
+from core.evidence.records import SCHEMA_VERSION, EvidenceRecord, ExportHeader, make_header_record
 
 MAX_PERIOD = timedelta(days=400)
 ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

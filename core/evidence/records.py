@@ -1,8 +1,4 @@
-"""The records of an export: one for each guard, finding, change, exemption, action and day. Pure.
-
-`RECORD_FIELDS` is the data dictionary: the fields of each record in order, with their meaning. The
-columns of the CSV format and the tables of docs/evidence.md are generated from it.
-"""
+"""The records of an export: guards, findings, changes, exemptions, actions and days. Pure."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from core.evidence.daily_coverage import CoveragePeriod, DailyCoverage, count_due_runs
+from core.evidence.data_dictionary import RECORD_FIELDS
 from core.microsoft365.cis_benchmark import CONTROLS, NO_CONTROL_REASONS, find_controls
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
@@ -26,122 +23,6 @@ type EvidenceRecord = dict[str, object]
 SCHEMA_VERSION = 1
 MAX_TEXT_LENGTH = 4_000
 MAX_DEPTH = 8
-
-EXPORT_FIELDS: Mapping[str, str] = {
-    "tenant": "the tenant the app guards, as its settings name it",
-    "from": "the start of the period, inclusive",
-    "to": "the end of the period, exclusive",
-    "made": "when the export was made; it shows what was known then",
-    "version": "the version of Exoguard that made it",
-    "counts": "how many records of each type follow",
-}
-RECORD_FIELDS: Mapping[str, Mapping[str, str]] = {
-    "export": EXPORT_FIELDS,
-    "gap": {
-        "what": "the type of record that is or may be missing; `all` for the future",
-        "from": "the start of the gap",
-        "to": "the end of the gap",
-        "why": "why records are missing",
-    },
-    "guard": {
-        "guard": "the guard's name",
-        "title": "what it guards",
-        "mode": "its mode at the time of the export: off, alert or enforce",
-        "schedule": "its schedule at the time of the export (NCRONTAB, UTC)",
-        "controls": "recommendations of a public benchmark it covers: id, title, benchmark, source",
-        "without": "why it covers none",
-        "reads": "the Graph permissions and Exchange cmdlets it reads with",
-        "checks": "each tenant setting that the guard compares, with the source of its value",
-        "not_understood": "rows of its state that this version cannot decode and does not export",
-        "strays": "run documents without a usable start time",
-    },
-    "finding": {
-        "guard": "the guard that found it",
-        "id": "the key of the case; the same for as long as the finding lasts",
-        "object": "the immutable id of the object",
-        "subject": "the display name of the object",
-        "kind": "the kind of finding",
-        "severity": "info, low, medium, high or critical",
-        "verdict": "the verdict in force",
-        "judged": "the guard's own verdict; the engine overrode it where the two differ",
-        "summary": "the finding in a sentence",
-        "facts": "the evidence",
-        "advice": "what an operator can do",
-        "controls": "ids of the benchmark recommendations it concerns",
-        "opened": "when the case was opened",
-        "told": "when the channel last accepted a notification of it",
-        "acknowledged": "when an operator acknowledged it",
-        "acknowledged_by": "the operator who acknowledged it",
-        "closed": "when the case was closed",
-        "closing": "how it ended: done (remediated by Exoguard), gone, or exempt",
-        "open_at_end": "whether it was open at the end of the period, or when the export was made",
-        "adopted": "whether it existed at the initial scan of the guard",
-        "event": "whether it is a one-off event and not a lasting state",
-        "pending_notification": "the notification that was not sent yet",
-        "set_aside": "when Exoguard left it to an operator",
-        "note": "the result of the last attempt",
-    },
-    "change": {
-        "guard": "the guard that made the change",
-        "id": "the id of the change",
-        "case": "the key of the case it was for",
-        "subject": "the display name of the object that was changed",
-        "kind": "the kind of change",
-        "arguments": "its arguments",
-        "before": "the previous values",
-        "state": "intended, applied, inferred, failed, refused or moot",
-        "at": "when it was recorded, before it was made",
-        "run": "the run that made it",
-        "note": "the response of the tenant",
-        "restores": "the change that it undid",
-        "undone": "when it was undone itself",
-        "undone_by": "the changes that undid it",
-    },
-    "exemption": {
-        "guard": "the guard it applies to",
-        "subject": "the id of an object, or the key of a case",
-        "who": "who granted it",
-        "why": "why it is acceptable",
-        "until": "when it ends",
-        "granted": "when it was granted, where the action that requested it is on record",
-        "action": "the id of that action",
-    },
-    "action": {
-        "guard": "the guard it was requested of",
-        "id": "the id of the action",
-        "kind": "what was requested: run, release, exempt, end-exemption, undo or acknowledge",
-        "subject": "the key of a case, the id of an object or a change, or the hash of a plan",
-        "who": "who requested it, by their own statement",
-        "why": "the reason given",
-        "signed_in": "how the request was authenticated",
-        "at": "when it was requested",
-        "until": "when its effect ends",
-        "state": "asked, done or refused",
-        "ended": "when it was done or refused",
-        "note": "the result",
-    },
-    "coverage": {
-        "guard": "the guard",
-        "day": "the day (UTC)",
-        "kept": "`all`, or `partly` for a day whose documents may be past their retention",
-        "runs": "runs on record",
-        "scheduled": "how often the current schedule was due, up to the export",
-        "finished": "runs that finished a scan",
-        "complete": "of these, those that read everything",
-        "unfinished": "runs that left part of the scan to the next run",
-        "failed": "requested runs that failed; a run whose process died leaves no document and is "
-        "only missing from `runs`",
-        "idle": "requested runs that did not scan: queued, busy or off",
-        "unreadable": "runs whose document cannot be decoded",
-        "worst": "the lowest share of objects that a finished run read, 0 to 1",
-        "best": "the highest share",
-        "blind": "sources that some run could not read at all",
-    },
-    "digest": {
-        "algorithm": "the hash algorithm",
-        "sha256": "the SHA-256 of all bytes before this line, as 64 hex digits",
-    },
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -282,6 +282,6 @@ def render_request_block(context: CardContext, request: OperatorRequest) -> Card
     return make_container(items, separator=True, spacing="Medium")
 
 
-def format_amount(things: Sequence[object], noun: str) -> str:
-    """A number of things with their noun: 1 case, 2 cases."""
-    return f"{len(things):,} {noun}{'' if len(things) == 1 else 's'}"
+def format_amount(items: Sequence[object], noun: str) -> str:
+    """The number of items with their noun: 1 case, 2 cases."""
+    return f"{len(items):,} {noun}{'' if len(items) == 1 else 's'}"

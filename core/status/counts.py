@@ -65,7 +65,7 @@ class StatusCounts:
     changes_made: int = 0
     """Changes made in the last seven days that still are in effect."""
     decisions: int = 0
-    """Decisions that wait for an operator and that nobody acknowledged."""
+    """Decisions that wait for an operator, without acknowledged ones."""
     exemptions: int = 0
     """Exemptions in force."""
     pending: PendingNotifications = field(default_factory=PendingNotifications)

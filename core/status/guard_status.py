@@ -301,7 +301,7 @@ def is_partially_applied(record: ChangeRecord) -> bool:
 def build_plan_decision(
     config: GuardConfig, snapshot: GuardSnapshot, case: Case, runs: Sequence[RunSummary]
 ) -> PendingDecision:
-    """The plan the brake holds. What it would do is told by the cases that ask for changes."""
+    """The plan that the brake holds, with the changes that the open cases request."""
     wanted = tuple(list_planned_changes(snapshot))
     population = next((run.population for run in runs if run.has_scanned), 0)
     made_of = compute_plan_hash(

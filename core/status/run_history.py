@@ -70,7 +70,7 @@ def parse_run(document: Mapping[str, object], now: datetime) -> RunSummary | Non
     began = read_run_time(document.get("started"), now) or read_run_time(document.get("at"), now)
     if not status or began is None:
         return None
-    told = document.get("told")
+    delivered = document.get("told")
     return RunSummary(
         run=read_run_text(document.get("run"), 64),
         status=status,
@@ -85,7 +85,7 @@ def parse_run(document: Mapping[str, object], now: datetime) -> RunSummary | Non
         baselined=document.get("adopted") is True,
         block_reason=read_run_text(document.get("held")),
         plan=read_run_text(document.get("plan"), 64),
-        delivered=told if isinstance(told, bool) else None,
+        delivered=delivered if isinstance(delivered, bool) else None,
         error=read_run_text(document.get("error")),
         changes=read_run_changes(document.get("changes")),
         preview=read_run_changes(document.get("preview")),

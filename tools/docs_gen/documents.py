@@ -14,8 +14,8 @@ from pathlib import Path
 from core.api.routes import build_api_document
 from core.config.catalog import CATALOG
 from core.config.settings import GUARD_SETTING_SUFFIXES, SETTINGS, list_settings
+from core.evidence.data_dictionary import RECORD_FIELDS
 from core.evidence.file_format import COLUMNS
-from core.evidence.records import RECORD_FIELDS
 from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS, is_writable_row
 from core.microsoft365.cis_benchmark import BENCHMARK, BENCHMARK_URL, CONTROLS, NO_CONTROL_REASONS
 from core.microsoft365.permissions import describe_risk, find_app_role, find_cmdlet

@@ -8,9 +8,9 @@ import pytest
 
 from core.config.catalog import CATALOG
 from core.evidence.daily_coverage import CoveragePeriod
+from core.evidence.data_dictionary import RECORD_FIELDS
 from core.evidence.records import (
     MAX_TEXT_LENGTH,
-    RECORD_FIELDS,
     EvidenceRecord,
     ExportHeader,
     list_gap_records,
