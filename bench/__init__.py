@@ -1,1 +1,1 @@
-"""How fast and how large the app is, against a simulated tenant: `make bench`."""
+"""Measures the app's speed and size on simulated tenants: `make bench`."""

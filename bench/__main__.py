@@ -26,12 +26,12 @@ from sandbox.functions_host.azurite import AzuriteError
 
 DEFAULT_RESULTS = ROOT / ".tools" / "bench" / "results.json"
 LEFT_COLUMNS = ("what", "also")
-# Where there is no terminal, or a narrow one, lines of the table are still lines.
+# Rows stay on one line, even without a terminal or in a narrow one.
 MIN_WIDTH = 170
 
 
 async def run_matrix(plan: matrix.BenchMatrix, console: Console, path: Path) -> Results:
-    """Run the course, telling what is being done; what there is so far is kept in the file."""
+    """Runs the matrix and reports progress. Partial results are saved after each measurement."""
     began = time.monotonic()
     results = Results(
         matrix.describe_machine(), plan.latency_ms, matrix.get_graph_concurrency(), ()
@@ -50,7 +50,7 @@ async def run_matrix(plan: matrix.BenchMatrix, console: Console, path: Path) -> 
 
 
 def print_results(results: Results, console: Console) -> None:
-    """Print the table."""
+    """Prints the table of results."""
     table = Table(
         title="What a scan costs",
         caption=describe_setup(results),
@@ -69,7 +69,7 @@ def print_results(results: Results, console: Console) -> None:
 
 
 def publish_results(results: Results) -> None:
-    """Make results the reference."""
+    """Makes the results the published reference."""
     save_results(results, report.RESULTS)
     report.write_document(results)
     plot.draw_plot(results, report.PICTURE)

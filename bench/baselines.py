@@ -1,6 +1,6 @@
-"""What the app is compared with: two ways a script would read inbox rules, and the least there is.
+"""The baselines: two ways a script would read inbox rules, and the minimum of requests.
 
-None of them looks at the rules. All get their token and the ids of the accounts beforehand.
+None of them evaluates the rules. All get their token and account ids beforehand.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ BATCH_SIZE = 20
 
 
 class StaticTokenCredential:
-    """A credential of azure-identity's shape that has one token."""
+    """A credential with azure-identity's interface and one fixed token."""
 
     def __init__(self, token: str) -> None:
         self.token = token
@@ -40,7 +40,7 @@ class StaticTokenCredential:
 
 @asynccontextmanager
 async def open_typed_client(base: str, token: str) -> AsyncIterator[Any]:
-    """`GraphServiceClient` as its documentation makes it, but for the address of the service."""
+    """Opens `GraphServiceClient` as documented, except for the service's address."""
     from kiota_authentication_azure.azure_identity_authentication_provider import (
         AzureIdentityAuthenticationProvider,
     )
@@ -56,14 +56,16 @@ async def open_typed_client(base: str, token: str) -> AsyncIterator[Any]:
 
 
 async def count_typed_rules(client: Any, user_id: str) -> int:
-    """The inbox rules of one mailbox as the SDK's models; how many there are."""
+    """Reads one mailbox's inbox rules as SDK models and counts them."""
     folder = client.users.by_user_id(user_id).mail_folders.by_mail_folder_id("inbox")
     page = await folder.message_rules.get()
     return len(page.value)
 
 
 async def read_with_sdk(client: Any, ids: Iterable[str], concurrency: int) -> int:
-    """The rules of many mailboxes, so many requests at once; how many mailboxes were read."""
+    """Reads the rules of mailboxes with the SDK, a number of them concurrently. Returns how many
+    were read.
+    """
     gate = asyncio.Semaphore(concurrency)
 
     async def one(user_id: str) -> int:
@@ -79,7 +81,7 @@ async def read_with_sdk(client: Any, ids: Iterable[str], concurrency: int) -> in
 
 
 def build_batch_body(ids: Iterable[str]) -> bytes:
-    """The body of a `$batch` that asks for the inbox rules of up to twenty mailboxes."""
+    """Builds the body of a `$batch` for the inbox rules of up to twenty mailboxes."""
     requests = [
         {"id": str(number), "method": "GET", "url": f"/users/{one}/mailFolders/inbox/messageRules"}
         for number, one in enumerate(ids)
@@ -88,9 +90,9 @@ def build_batch_body(ids: Iterable[str]) -> bytes:
 
 
 async def read_with_batches(base: str, token: str, ids: Iterable[str], concurrency: int) -> int:
-    """`$batch` after `$batch`, parsed and thrown away; how many answers there were.
+    """Sends `$batch` requests, parses and discards the responses. Returns the number of replies.
 
-    So many are under way at once, each begun when another has ended.
+    A fixed number of requests is in progress; each starts when another ends.
     """
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     bodies: Iterator[bytes] = map(build_batch_body, batched(ids, BATCH_SIZE, strict=False))

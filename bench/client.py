@@ -1,8 +1,8 @@
-"""One measured client in a process of its own: `python -m bench.client`, its order on stdin.
+"""One measured client in a process of its own: `python -m bench.client`, with its task on stdin.
 
-It gets ready (imports, connections, one request where that loads code), does its work once inside
-the meter, and prints one JSON object: what it cost and what it saw. A program that has run before
-has imported everything, so start-up is not part of the figures.
+It prepares (imports, connections, one request where that loads code), works once inside the meter,
+and prints one JSON object with its cost and counts. As in a process that has run before, everything
+is imported, so start-up is not part of the figures.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ type ClientFindings = Mapping[str, int | str]
 
 
 def read_ids(order: ClientOrder) -> Iterator[str]:
-    """The ids of the accounts to read, one after the other from their file."""
+    """Reads account ids from a file, one after the other."""
     with Path(order["ids"]).open(encoding="utf-8") as lines:
         yield from (line.strip() for line in islice(lines, order["most"]))
 
 
 async def measure_guard(order: ClientOrder) -> tuple[Meter, ClientFindings]:
-    """A whole run of a guard, from its connections to its last row of state."""
+    """Measures a whole run of a guard, from its connections to its last state row."""
     from core.bootstrap import connect_world
     from core.config.settings import Settings
     from core.engine.run import run
@@ -37,8 +37,8 @@ async def measure_guard(order: ClientOrder) -> tuple[Meter, ClientFindings]:
     if duty is None:
         raise LookupError(order["guard"])
     async with connect_world(settings):
-        pass  # It imports the adapters.
-    # Without a queue to share it out by, this process does it all, however large the tenant.
+        pass  # Imports the adapters before measuring.
+    # Without a queue for shards, this process scans the whole tenant.
     async with Meter() as meter, connect_world(settings) as world:
         report = await run(duty, world)
     return meter, {
@@ -50,19 +50,21 @@ async def measure_guard(order: ClientOrder) -> tuple[Meter, ClientFindings]:
 
 
 async def measure_sdk(order: ClientOrder) -> tuple[Meter, ClientFindings]:
-    """A script on the typed SDK: one request a mailbox."""
+    """Measures a script on the typed SDK: one request per mailbox."""
     from bench import baselines
 
     async with baselines.open_typed_client(order["base"], order["token"]) as client:
         ids = list(read_ids(order))
-        await baselines.count_typed_rules(client, ids[0])  # It loads the SDK's models.
+        await baselines.count_typed_rules(
+            client, ids[0]
+        )  # Loads the SDK's models before measuring.
         async with Meter() as meter:
             read = await baselines.read_with_sdk(client, ids, order["at_once"])
     return meter, {"read": read}
 
 
 async def measure_bare_client(order: ClientOrder) -> tuple[Meter, ClientFindings]:
-    """The bare client."""
+    """Measures the minimal client."""
     from bench import baselines
 
     async with Meter() as meter:

@@ -1,8 +1,8 @@
-"""What stands between a measured client and its storage and its channel, and counts.
+"""A proxy between a measured client and its storage and webhook that counts requests.
 
-Table requests are handed on to the storage emulator as they are; the rows inside a transaction are
-counted too, since it is rows that Table Storage has limits for. Cards are taken as a flow would,
-and their time is noted.
+Table requests are forwarded to the storage emulator unchanged. Rows inside a transaction are
+counted too, because Table Storage's limits apply to rows. Cards are accepted as by a workflow, with
+their time.
 """
 
 import re
@@ -20,7 +20,7 @@ CARDS_PATH = "/cards"
 # One operation in the body of an entity group transaction (Microsoft Learn: "Performing entity
 # group transactions").
 OPERATION = re.compile(rb"^(GET|POST|PUT|MERGE|PATCH|DELETE) \S+ HTTP/1\.1\r?$", re.MULTILINE)
-# What concerns one connection alone (RFC 9110, 7.6.1), and what aiohttp sets by itself.
+# Headers of one connection (RFC 9110, 7.6.1), and those that aiohttp sets itself.
 CONNECTION_HEADERS = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "date"}
 )
@@ -28,7 +28,7 @@ READ_METHODS = frozenset({"GET", "HEAD"})
 
 
 def count_operations(method: str, path: str, body: bytes) -> tuple[int, int]:
-    """The rows read by key or query, and the rows written, that one table request asks for."""
+    """Counts the rows that one table request reads by key or query, and writes."""
     methods = [method]
     if path.endswith("/$batch"):
         methods = [found.decode() for found in OPERATION.findall(body)]
@@ -37,7 +37,9 @@ def count_operations(method: str, path: str, body: bytes) -> tuple[int, int]:
 
 
 class CountingProxy:
-    """The two doors, as an async context manager. `storage` is the emulator's table address."""
+    """The table and webhook endpoints, as an async context manager. `storage` is the emulator's
+    table address.
+    """
 
     def __init__(self, storage: str) -> None:
         self.storage = storage
@@ -62,7 +64,7 @@ class CountingProxy:
         await self.session.close()
 
     def reset_counts(self) -> None:
-        """Forget what was counted."""
+        """Resets the counts."""
         self.counts.clear()
         self.card_times.clear()
 
@@ -74,14 +76,14 @@ class CountingProxy:
         return await self.forward_request(request)
 
     async def forward_request(self, request: web.BaseRequest) -> web.StreamResponse:
-        """A table request to the emulator, and its answer back."""
+        """Forwards a table request to the emulator and returns its response."""
         body = await request.content.read()
         reads, writes = count_operations(request.method, request.path, body)
         self.counts.update(requests=1, reads=reads, writes=writes)
         headers = {
             name: value for name, value in request.headers.items() if is_forwarded_header(name)
         }
-        # The address is signed as it is written, so it must stay as it is written.
+        # The signature covers the address as written, so it must not be re-encoded.
         address = URL(self.storage + request.raw_path, encoded=True)
         async with self.session.request(
             request.method, address, headers=headers, data=body or None

@@ -1,7 +1,7 @@
-"""What follows from the measurements: ratios, extrapolations, waste, costs. Pure.
+"""Figures derived from the measurements: ratios, extrapolations, overhead, costs. Pure.
 
-The slow scripts are measured on a sample. Each of their requests costs the same whatever the size
-of the tenant, so their time and CPU are multiplied; their memory is not, and stays the sample's.
+The slow scripts are measured on a sample. Their requests cost the same in any tenant, so time and
+CPU are multiplied; memory is not, and stays that of the sample.
 """
 
 from collections.abc import Iterator
@@ -39,8 +39,9 @@ CHECK_INTERVAL = min(
 
 @dataclass(frozen=True, slots=True)
 class ReportLine:
-    """One line of the table. Ratios are to the floor in the same tenant, None where that reads
-    something else. `sample` is how many mailboxes were read when not all were, 0 otherwise."""
+    """One line of the table. Ratios are to the minimal client in the same tenant, or None if that
+    reads other data. `sample` is the number of mailboxes read if not all were, else 0.
+    """
 
     row: Measurement
     mailboxes: int
@@ -53,7 +54,7 @@ class ReportLine:
 
 
 def scale_measurement(row: Measurement, mailboxes: int) -> ReportLine:
-    """A measurement in a tenant of that size; a slow script's as it would be there."""
+    """Scales a slow script's measurement to a tenant of that size; returns others unchanged."""
     if row.client not in (SDK_LOOP, SDK_GATHER) or row.read == mailboxes:
         return ReportLine(row, mailboxes, row.cost.seconds, row.cost.cpu_seconds)
     factor = mailboxes / row.read
@@ -62,12 +63,12 @@ def scale_measurement(row: Measurement, mailboxes: int) -> ReportLine:
 
 
 def build_lines(results: Results) -> list[ReportLine]:
-    """The whole table, tenant by tenant."""
+    """Builds the whole table, tenant by tenant."""
     return [line for size in results.sizes for line in build_size_lines(results, size)]
 
 
 def build_size_lines(results: Results, size: int) -> Iterator[ReportLine]:
-    """All clients in a tenant of one size: the guards, what the app is compared with, the rest."""
+    """Builds the lines of one tenant: the guards, the baselines, the rest."""
     floor = results.find(BARE_CLIENT, FULL_READ, size)
     rows = [row for row in results.rows if row.mailboxes == size and row.client in GUARDS]
     usual = [row for row in rows if row.occasion in (FIRST_RUN, NO_CHANGE)]
@@ -83,7 +84,7 @@ def build_size_lines(results: Results, size: int) -> Iterator[ReportLine]:
 
 
 def add_ratios(line: ReportLine, floor: Measurement | None) -> ReportLine:
-    """A line with its ratios to the floor."""
+    """Builds a line with its ratios to the minimal client."""
     if floor is None:
         return line
     speed, cpu = line.row.speed / floor.speed, line.row.cpu_ms / floor.cpu_ms
@@ -91,18 +92,18 @@ def add_ratios(line: ReportLine, floor: Measurement | None) -> ReportLine:
 
 
 def find_script(results: Results, client: str) -> Measurement | None:
-    """The measurement of a slow script, in whatever tenant it was made."""
+    """Finds the measurement of a slow script in any tenant."""
     return next((row for row in results.rows if row.client == client), None)
 
 
 def compute_request_overhead(results: Results, row: Measurement) -> float | None:
-    """The requests a throttled run sent for each that it needed."""
+    """Requests sent per request needed, in a throttled run."""
     needed = results.find(row.client, NO_CHANGE, row.mailboxes)
     return row.inner / needed.inner if needed and needed.inner else None
 
 
 def build_remark(results: Results, row: Measurement) -> str:
-    """What else a measurement shows."""
+    """Builds the remark on a measurement."""
     said = []
     if (
         row.occasion in (RATE_LIMITED, CONCURRENCY_LIMITED)
@@ -119,7 +120,7 @@ def build_remark(results: Results, row: Measurement) -> str:
 
 
 def compute_memory_growth(results: Results) -> float | None:
-    """The forwarding guard's memory in the largest tenant against the one before."""
+    """The forwarding guard's memory in the largest tenant, relative to the next smaller one."""
     ordinary = [row for size in results.sizes if (row := results.find(FORWARDING, NO_CHANGE, size))]
     if len(ordinary) < 2:
         return None
@@ -130,9 +131,9 @@ def compute_memory_growth(results: Results) -> float | None:
 
 
 def build_jobs(results: Results, size: int, guard: str, extra_seconds: float = 0.0) -> list[Job]:
-    """A month of a guard at its default schedule, each run `more` seconds longer than measured.
+    """A month of a guard's runs on its default schedule, each `more` seconds longer than measured.
 
-    Once a day the forwarding guard also asks Exchange for hidden rules, as in its first run.
+    Once a day the forwarding guard also reads hidden rules from Exchange, as in its first run.
     """
     ordinary, first = (results.find(guard, what, size) for what in (NO_CHANGE, FIRST_RUN))
     if not ordinary or not first:
@@ -146,14 +147,15 @@ def build_jobs(results: Results, size: int, guard: str, extra_seconds: float = 0
 
 
 def compute_month_cost(results: Results, size: int) -> float:
-    """US dollars a month for all guards."""
+    """US dollars per month for all guards."""
     return compute_dollars(job for guard in GUARDS for job in build_jobs(results, size, guard))
 
 
 def compute_strict_month_cost(results: Results, size: int) -> float | None:
-    """The same where Graph takes four requests of the app at once, and forwarding is that slow.
+    """The same if Graph accepts four concurrent requests of the app, at the forwarding guard's
+    speed then.
 
-    None where it would still be running when it is to start again.
+    None if a run would not end before the next one starts.
     """
     slow = next((row for row in results.rows if row.occasion == CONCURRENCY_LIMITED), None)
     usual = results.find(FORWARDING, NO_CHANGE, size)
@@ -171,9 +173,9 @@ def compute_strict_month_cost(results: Results, size: int) -> float | None:
 
 
 def compute_script_month_cost(results: Results, size: int, client: str) -> float | None:
-    """US dollars a month for a slow script at the forwarding guard's schedule.
+    """US dollars per month for a slow script on the forwarding guard's schedule.
 
-    None where it would still be running when it is to start again.
+    None if a run would not end before the next one starts.
     """
     row = find_script(results, client)
     every = compute_interval(SCHEDULES[FORWARDING])

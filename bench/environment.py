@@ -1,4 +1,4 @@
-"""The processes around a measured client: a simulated tenant, a storage account, the two doors."""
+"""The processes around a measured client: simulated tenant, storage account and counting proxy."""
 
 import asyncio
 import json
@@ -27,17 +27,17 @@ STOP_SECONDS = 10.0
 MAX_ERROR_LINES = 30
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
-# No run is cut short by its time budget.
+# Longer than any run, so that none ends by its time budget.
 BENCH_SETTINGS = {"RUN_MINUTES": "60"}
 
 
 class BenchError(Exception):
-    """The bench cannot go on; the first line says why, the rest how that came about."""
+    """The benchmark cannot continue. The first line says why, the rest gives details."""
 
 
 @dataclass(frozen=True, slots=True)
 class BenchEnvironment:
-    """A tenant with everything around it, ready for clients. `where` is what the sandbox said."""
+    """A tenant with its services, ready for clients."""
 
     spec: TenantSpec
     scene: Path
@@ -56,7 +56,9 @@ class BenchEnvironment:
         return get_ids_path(self.scene)
 
     def build_app_settings(self) -> dict[str, str]:
-        """The app's settings for this tenant, all defaults but for what the bench needs."""
+        """Builds the app's settings for this tenant: defaults, except for what the benchmark
+        needs.
+        """
         storage = self.azurite.connection_string
         return {
             **{entry.name: entry.default for entry in list_settings() if entry.default},
@@ -72,26 +74,28 @@ class BenchEnvironment:
     # The tenant's control routes ---------------------------------------------------------------
 
     async def fetch_request_counts(self) -> dict[str, int]:
-        """How many requests each service has answered, and those inside of `$batch` by `/inner`."""
+        """Fetches the number of requests per service; those inside of `$batch` as `/inner`."""
         async with self.session.get(f"{self.base}/sandbox/requests") as response:
             answer = await response.json()
         counts: dict[str, int] = answer["counts"]
         return counts
 
     async def change_tenant(self, what: str, body: object) -> None:
-        """Change the tenant: `scene` takes edits, `faults` a table of them. Raises BenchError."""
+        """Posts to a control route: `scene` takes edits, `faults` a fault table. Raises
+        BenchError.
+        """
         address = f"{self.base}/sandbox/{what}"
         async with self.session.post(address, json=body) as response:
             if response.status != 200:
                 raise BenchError(f"the sandbox refused {what}: {await response.text()}")
 
     def read_server_cpu(self) -> float:
-        """The CPU seconds the simulated tenant has used so far."""
+        """Reads the CPU seconds of the simulated tenant so far."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
 
     async def fetch_token(self) -> str:
-        """A token for Graph, by the managed identity as the app gets it."""
+        """Fetches a token for Graph through the managed identity, as the app does."""
         given = self.sandbox_info["settings"]
         async with self.session.get(
             given["IDENTITY_ENDPOINT"],
@@ -121,7 +125,7 @@ class BenchEnvironment:
 async def start_environment(
     spec: TenantSpec, folder: Path, latency_ms: float
 ) -> AsyncIterator[BenchEnvironment]:
-    """Make a tenant and put up everything around it. Raises BenchError."""
+    """Starts a tenant with its services. Raises BenchError."""
     scene = folder / f"tenant-{spec.mailboxes}-{spec.movers}.json"
     await run_to_end(
         "-m", "bench.tenant_generator", str(spec.mailboxes), str(scene),
@@ -139,7 +143,7 @@ async def start_environment(
 
 
 async def read_sandbox_info(server: asyncio.subprocess.Process) -> dict[str, Any]:
-    """What the sandbox says when it is ready: where it is and how to sign in."""
+    """Reads the sandbox's first line of output: its addresses and credentials."""
     assert server.stdout is not None
     try:
         async with asyncio.timeout(START_SECONDS):
@@ -154,7 +158,7 @@ async def read_sandbox_info(server: asyncio.subprocess.Process) -> dict[str, Any
 
 @asynccontextmanager
 async def run_child(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A Python of this environment that is told to stop at the end, and made to."""
+    """Runs a Python of this environment and stops it at the end, if necessary with a kill."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
@@ -174,9 +178,9 @@ async def run_child(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process
 async def run_to_end(
     *arguments: str, stdin_text: str = "", environ: Mapping[str, str] | None = None
 ) -> str:
-    """What a Python of this environment prints until it ends. Raises BenchError when it fails.
+    """Runs a Python of this environment and returns its output. Raises BenchError if it fails.
 
-    `said` is what it is told on its standard input, `environ` what it is given besides ours.
+    `stdin_text` is its standard input; `environ` adds to the environment.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -1,4 +1,4 @@
-"""Figures as people read them, and the names of clients and occasions. Pure."""
+"""Formats figures and names of clients and occasions for readers. Pure."""
 
 from bench.derived import ReportLine
 from bench.results import (
@@ -51,7 +51,7 @@ OCCASION_NAMES = {
 
 
 def format_duration(seconds: float) -> str:
-    """Seconds, minutes or hours, whichever can be pictured."""
+    """Formats seconds, minutes or hours, whichever is easiest to read."""
     if seconds < 1:
         return f"{seconds:.2f} s"
     if seconds < 100:
@@ -68,12 +68,12 @@ def format_ratio(value: float | None) -> str:
 
 
 def format_money(value: float | None) -> str:
-    """US dollars a month; a dash for what cannot be had."""
+    """Formats US dollars per month; a dash if there is no value."""
     return "-" if value is None else f"{value:.2f}"
 
 
 def describe_line(line: ReportLine) -> str:
-    """Who did what."""
+    """Describes the client and occasion of a line."""
     occasion = OCCASION_NAMES[line.row.occasion]
     return (
         f"{CLIENT_NAMES[line.row.client]}, {occasion}"
@@ -83,12 +83,12 @@ def describe_line(line: ReportLine) -> str:
 
 
 def format_line_duration(line: ReportLine, value: float) -> str:
-    """A duration of a line; of one that was not measured whole, about so much."""
+    """Formats a line's duration; an extrapolated one as approximate."""
     return ("≈ " if line.sample else "") + format_duration(value)
 
 
 def format_cells(line: ReportLine) -> tuple[str, ...]:
-    """A line of the table, as its head says."""
+    """Formats a line in the order of the table's header."""
     row = line.row
     requests = f"{row.posts:,}" + (f" ({row.inner:,})" if row.inner else "")
     state = f"{row.tables.get('reads', 0)} / {row.tables.get('writes', 0)}" if row.tables else ""
@@ -110,7 +110,7 @@ def format_cells(line: ReportLine) -> tuple[str, ...]:
 
 
 def describe_setup(results: Results) -> str:
-    """What the figures were measured on, in one sentence."""
+    """Describes the machine and set-up of the measurement in one sentence."""
     on = results.machine
     return (
         f"{on['cores']} cores of {on['processor']}, {on['system']}, Python {on['python']}; "

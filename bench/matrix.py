@@ -36,13 +36,13 @@ STRICT_CONCURRENCY = 4
 
 @dataclass(frozen=True, slots=True)
 class BenchMatrix:
-    """What to measure, besides the guards and the floor in each of the tenants.
+    """What to measure, besides the guards and the minimal client in each tenant.
 
-    `loop` and `gather` are how many mailboxes the slow scripts read, in the smallest tenant; `news`
-    is the tenant in which somebody sets a forward. `rate` is the tenant in which only a fifth of
-    the mailboxes can be asked about in a `window` of seconds; `strict` one with a limit of four
-    requests at once; `movers` how many in each thousand of the smallest sort mail into a folder.
-    A tenant is named by its size; 0 leaves the occasion out.
+    `loop_sample` and `gather_sample` are the mailboxes that the slow scripts read in the smallest
+    tenant. The other sizes each name a tenant by its number of mailboxes: in `new_forward_size` a
+    new forward appears; in `rate_limited_size` only a fifth of the mailboxes can be read per
+    `window_seconds`; in `strict_size` Graph accepts four concurrent requests. 0 skips that
+    occasion. `movers_per_thousand` of the smallest tenant's mailboxes sort mail into a folder.
     """
 
     sizes: tuple[int, ...]
@@ -80,12 +80,12 @@ type ProgressCallback = Callable[[str], None]
 
 
 def get_graph_concurrency() -> int:
-    """The most requests to Graph the app has under way, by default: batches, when it scans."""
+    """The app's default maximum of concurrent requests to Graph: batches, while scanning."""
     return int(next(one.default for one in list_settings() if one.name == "GRAPH_CONCURRENCY") or 0)
 
 
 def describe_machine() -> dict[str, str]:
-    """What it is measured on, and how busy that is with other things."""
+    """Describes the machine and its load."""
     models = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -103,7 +103,7 @@ def describe_machine() -> dict[str, str]:
 async def run_client(
     environment: BenchEnvironment, client: str, occasion: str, client_order: Row
 ) -> Measurement:
-    """Let one client do its work, and add up what everybody saw of it."""
+    """Runs one client and combines what all processes measured of it."""
     given = environment.sandbox_info["settings"]
     environ = {name: given[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")}
     before = await environment.fetch_request_counts()
@@ -135,7 +135,7 @@ async def run_client(
 
 
 async def run_guard(environment: BenchEnvironment, name: str, occasion: str) -> Measurement:
-    """One run of a guard."""
+    """Measures one run of a guard."""
     order = {"client": "guard", "guard": name, "environ": environment.build_app_settings()}
     return await run_client(environment, name, occasion, order)
 
@@ -143,7 +143,7 @@ async def run_guard(environment: BenchEnvironment, name: str, occasion: str) -> 
 async def run_baseline(
     environment: BenchEnvironment, client: str, concurrency: int, sample_size: int | None = None
 ) -> Measurement:
-    """One of the clients the app is compared with; `most` mailboxes, or all."""
+    """Measures one baseline; `most` mailboxes, or all."""
     whole = sample_size is None or sample_size >= environment.spec.mailboxes
     order = {
         "client": "floor" if client == BARE_CLIENT else "typed",
@@ -160,7 +160,7 @@ async def run_baseline(
 
 
 def build_forward_edits(spec: TenantSpec) -> Row:
-    """The edits by which somebody on the first page of the listing forwards to a stranger."""
+    """Builds the edits by which a mailbox on the first page forwards to an external address."""
     number = next(one for one in range(spec.mailboxes) if not spec.get_rule_pattern(one))
     cast, seat = build_mailbox(spec, number)
     name, actions, conditions = build_external_forward("drop@evil.example")
@@ -175,7 +175,7 @@ def build_forward_edits(spec: TenantSpec) -> Row:
 
 
 def build_limit_fault(**most: int) -> Row:
-    """A limit that Graph sets to all requests of the app together, inside batches."""
+    """Builds a limit by Graph on all requests of the app together, inside batches."""
     return {"kind": "limit", "service": "graph", "inner": True, "per": "app", **most}
 
 
@@ -185,7 +185,7 @@ def build_limit_fault(**most: int) -> Row:
 async def measure_all(
     matrix: BenchMatrix, folder: Path, report_progress: ProgressCallback
 ) -> AsyncIterator[Measurement]:
-    """Measure everything, one after the other; `say` hears what is about to be done."""
+    """Measures everything in sequence. `report_progress` receives each next step."""
     for size in matrix.sizes:
         report_progress(f"{size:,} mailboxes: making the tenant")
         async with start_environment(
@@ -201,7 +201,8 @@ async def measure_all(
     if matrix.movers_per_thousand:
         size = matrix.sizes[0]
         report_progress(
-            f"{size:,} mailboxes, {matrix.movers_per_thousand} in 1,000 of which sort mail into a folder"
+            f"{size:,} mailboxes, of which {matrix.movers_per_thousand} in 1,000 sort mail into a"
+            " folder"
         )
         recipe = TenantSpec(size, matrix.seed, movers=matrix.movers_per_thousand)
         async with start_environment(recipe, folder, matrix.latency_ms) as stage:
@@ -212,8 +213,11 @@ async def measure_all(
 async def measure_every_tenant(
     environment: BenchEnvironment, report_progress: ProgressCallback
 ) -> AsyncIterator[Measurement]:
-    """What is measured in every tenant. The floor comes right before the run it is compared with,
-    so that both meet the machine in the same state."""
+    """Measures what is measured in every tenant.
+
+    The minimal client runs right before the run it is compared with, so that both meet the machine
+    in the same state.
+    """
     size = f"{environment.spec.mailboxes:,} mailboxes"
     for name in GUARDS:
         report_progress(f"{size}: {name}, {FIRST_RUN}")
@@ -228,7 +232,7 @@ async def measure_every_tenant(
 async def measure_scripts(
     matrix: BenchMatrix, environment: BenchEnvironment, report_progress: ProgressCallback
 ) -> AsyncIterator[Measurement]:
-    """The two slow ones."""
+    """Measures the two slow scripts."""
     report_progress("the typed SDK, one request after the other")
     yield await run_baseline(environment, SDK_LOOP, 1, matrix.loop_sample)
     report_progress(f"the typed SDK, {get_graph_concurrency()} requests at once")
@@ -238,7 +242,7 @@ async def measure_scripts(
 async def measure_occasions(
     matrix: BenchMatrix, environment: BenchEnvironment, report_progress: ProgressCallback
 ) -> AsyncIterator[Measurement]:
-    """What happens in this tenant, if anything, while the guard that asks most runs."""
+    """Measures the guard with the most requests under this tenant's special conditions, if any."""
     size = environment.spec.mailboxes
     if size == matrix.new_forward_size:
         report_progress(f"{size:,} mailboxes: somebody forwards to a stranger")
@@ -263,7 +267,7 @@ async def measure_occasions(
 async def measure_throttled(
     environment: BenchEnvironment, occasion: str, fault: Row
 ) -> Measurement:
-    """An ordinary run of the guard that asks most, while Graph sets a limit."""
+    """Measures an ordinary run of that guard under a limit by Graph."""
     await environment.change_tenant("faults", fault)
     try:
         return await run_guard(environment, FORWARDING, occasion)

@@ -1,4 +1,4 @@
-"""What a stretch of work cost its process: time, CPU, memory, and how long others had to wait."""
+"""Measures a block of work in its process: time, CPU, memory and event loop lag."""
 
 import asyncio
 import resource
@@ -16,8 +16,9 @@ STATUS = Path("/proc/self/status")
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """`began` is of the machine's monotonic clock, which all processes share. Lags are of the event
-    loop: how much later than asked for a sleeping task was woken."""
+    """`began` is of the machine's monotonic clock, which all processes share. Lags are how much
+    later than requested the event loop woke a sleeping task.
+    """
 
     began: float
     seconds: float
@@ -28,7 +29,7 @@ class Cost:
 
 
 def compute_percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that is not below `share` of all values; 0 of none."""
+    """The smallest value that is not below `share` of all values; 0 if there are none."""
     if not values:
         return 0.0
     ordered = sorted(values)
@@ -36,10 +37,10 @@ def compute_percentile(values: Sequence[float], share: float) -> float:
 
 
 def read_peak_mib() -> float:
-    """The most memory this process ever held.
+    """The peak memory of this process.
 
     On Linux it is read from /proc, because `getrusage` also counts what the process held before it
-    became this program: the memory of whoever started it (man 2 getrusage, man 5 proc).
+    executed this program: the parent's memory (man 2 getrusage, man 5 proc).
     """
     if STATUS.exists():
         for line in STATUS.read_text().splitlines():
@@ -49,7 +50,7 @@ def read_peak_mib() -> float:
 
 
 class Meter:
-    """An async context manager around the work; `cost` is there after it."""
+    """An async context manager around the work; `cost` is set at its end."""
 
     cost: Cost
 
@@ -69,7 +70,7 @@ class Meter:
     ) -> None:
         cpu = time.process_time() - self.cpu_start
         seconds = time.monotonic() - self.started_at
-        # What blocks the loop at the very end is a lag too, though the watcher is not woken again.
+        # Blocking the loop at the very end is a lag too, although the sampler wakes no more.
         self.record_lag()
         self.watcher.cancel()
         self.cost = Cost(
@@ -82,12 +83,12 @@ class Meter:
         )
 
     async def sample_lags(self) -> None:
-        """Sleep a hundredth of a second again and again, and note by how much it was longer."""
+        """Sleeps for a hundredth of a second repeatedly and records the excess."""
         while True:
             self.sleep_start = time.monotonic()
             await asyncio.sleep(SAMPLE_SECONDS)
             self.record_lag()
 
     def record_lag(self) -> None:
-        """How much longer than asked for the watcher has slept by now."""
+        """Records how much longer than requested the sampler has slept by now."""
         self.lags.append(max(time.monotonic() - self.sleep_start - SAMPLE_SECONDS, 0.0))

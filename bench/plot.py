@@ -1,4 +1,4 @@
-"""How cost grows with the tenant, as a picture: time, CPU and memory, on logarithmic axes."""
+"""Plots how cost grows with the tenant: time, CPU and memory on logarithmic axes."""
 
 import importlib
 from collections.abc import Callable
@@ -25,8 +25,8 @@ MEMORY_PANEL = PANELS[2][0]
 
 
 def draw_plot(results: Results, path: Path) -> None:
-    """Draw the three panels into a PNG file."""
-    # It is installed by `make bench` alone, so nothing may need it when this module is imported.
+    """Draws the three panels into a PNG file."""
+    # Only `make bench` installs matplotlib, so the module must be importable without it.
     matplotlib: Any = importlib.import_module("matplotlib")
     matplotlib.use("Agg")
     plot: Any = importlib.import_module("matplotlib.pyplot")
@@ -52,7 +52,7 @@ def draw_plot(results: Results, path: Path) -> None:
 def draw_client_line(
     axis: Any, client: str, client_lines: list[ReportLine], value: Callable[[ReportLine], float]
 ) -> None:
-    """One client's line; what is extrapolated is dashed."""
+    """Draws one client's line; its extrapolated part is dashed."""
     guessed = any(line.sample for line in client_lines)
     axis.plot(
         [line.mailboxes for line in client_lines],

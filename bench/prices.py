@@ -1,8 +1,8 @@
-"""What a month of runs costs on Azure Functions' Flex Consumption plan, from measured seconds.
+"""The monthly cost of runs on the Flex Consumption plan of Azure Functions.
 
-Prices are those of the pay-as-you-go list in US dollars (Azure Functions pricing page). The plan
-bills the memory of an instance for as long as it executes, a second at the least, and each
-execution; both have a monthly grant that all functions of a subscription share.
+Prices are the pay-as-you-go list prices in US dollars (Azure Functions pricing page). The plan
+bills an instance's memory while it executes, at least a second, and each execution. Both have a
+monthly grant shared by all functions of a subscription.
 """
 
 from collections.abc import Iterable
@@ -18,20 +18,20 @@ FREE_EXECUTIONS = 250_000
 INSTANCE_GB = 2
 MIN_BILLED_SECONDS = 1.0
 MONTH = timedelta(hours=730)
-# Any moment will do to measure the interval of a schedule that is the same at all times.
+# The schedules' intervals are constant, so any start time will do.
 REFERENCE_DAY = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something that runs so many times a month, each time for so many seconds."""
+    """A job with its number of runs per month and its seconds per run."""
 
     seconds: float
     runs: float
 
     @property
     def gb_seconds(self) -> float:
-        """What is billed for its time and memory."""
+        """The billed memory time, in GB-seconds."""
         return max(self.seconds, MIN_BILLED_SECONDS) * INSTANCE_GB * self.runs
 
 
@@ -47,7 +47,7 @@ def compute_monthly_runs(run_interval: timedelta) -> float:
 
 
 def compute_dollars(jobs: Iterable[Job]) -> float:
-    """The bill of a month for all jobs together."""
+    """The monthly bill for all jobs together."""
     listed = list(jobs)
     billed = max(sum(job.gb_seconds for job in listed) - FREE_GB_SECONDS, 0.0)
     executions = max(sum(job.runs for job in listed) - FREE_EXECUTIONS, 0.0)

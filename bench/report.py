@@ -1,4 +1,4 @@
-"""The tables of docs/performance.md, written from docs/performance.json between their marks."""
+"""Generates the tables of docs/performance.md from docs/performance.json, between their marks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,7 +48,7 @@ PICTURE = ROOT / "docs" / "performance.png"
 
 
 def format_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """A table in Markdown."""
+    """Formats a table in Markdown."""
     texts = [headings, ("---",) * len(headings), *rows]
     return "\n".join(
         "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in texts
@@ -56,12 +56,12 @@ def format_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> 
 
 
 def format_measurements(results: Results) -> str:
-    """Every line that `make bench` prints."""
+    """Formats every line that `make bench` prints."""
     return format_table(HEADINGS, [format_cells(line) for line in build_lines(results)])
 
 
 def collect_growth(results: Results) -> list[tuple[str, list[ReportLine]]]:
-    """By client: what reading all inbox rules costs at each size."""
+    """The cost of reading all inbox rules at each size, by client."""
 
     def found(client: str, size: int) -> Measurement | None:
         if client in (SDK_LOOP, SDK_GATHER):
@@ -82,7 +82,7 @@ def collect_growth(results: Results) -> list[tuple[str, list[ReportLine]]]:
 
 
 def format_growth(results: Results) -> str:
-    """Time, CPU and memory by size."""
+    """Formats time, CPU and memory by size."""
     rows = [
         (
             f"{line.mailboxes:,}",
@@ -106,7 +106,7 @@ def format_growth(results: Results) -> str:
 
 
 def format_costs(results: Results) -> str:
-    """US dollars a month by size."""
+    """Formats US dollars per month by size."""
     rows = [
         (
             f"{size:,}",
@@ -125,21 +125,21 @@ def format_costs(results: Results) -> str:
 
 
 def describe_assumptions() -> str:
-    """What the bills rest on."""
+    """Describes the assumptions behind the bills."""
     hours = CHECK_INTERVAL.total_seconds() / 3600
     return (
         f"US dollars a month on Flex Consumption, pay as you go: {GB_SECOND * 1e6:g} for a million"
         f" GB-seconds beyond {FREE_GB_SECONDS:,}, {EXECUTION * 1e6:.2f} for a million executions"
         f" beyond {FREE_EXECUTIONS:,}, an instance of {INSTANCE_GB} GB, at least"
-        f" {MIN_BILLED_SECONDS:g} s a run. Every guard runs at its default schedule for the time that"
-        f" was measured; every {hours:g} hours forwarding takes as long as in its first run. A"
+        f" {MIN_BILLED_SECONDS:g} s a run. Every guard runs at its default schedule for the time"
+        f" that was measured; every {hours:g} hours forwarding takes as long as in its first run. A"
         " script would run as often as the forwarding guard; - means that it would still be"
         " running when it is to start again. Storage and monitoring are not in it."
     )
 
 
 def build_sections(results: Results) -> dict[str, str]:
-    """What stands between the marks, by the name in them."""
+    """Builds the generated sections by the name in their marks."""
     return {
         "ground": f"Measured on {describe_setup(results)}",
         "measured": format_measurements(results),
@@ -149,7 +149,7 @@ def build_sections(results: Results) -> dict[str, str]:
 
 
 def update_document(text: str, results: Results) -> str:
-    """The document with its tables as the results have them. Raises LookupError for no place."""
+    """Replaces the document's tables. Raises LookupError if a mark is missing."""
     for name, content in build_sections(results).items():
         before, mark, rest = text.partition(f"<!-- {name} -->\n")
         _, end, after = rest.partition("<!-- end -->")
@@ -160,5 +160,5 @@ def update_document(text: str, results: Results) -> str:
 
 
 def write_document(results: Results, path: Path = DOCUMENT) -> None:
-    """Bring the document up to date."""
+    """Updates the document."""
     path.write_text(update_document(path.read_text(encoding="utf-8"), results), encoding="utf-8")

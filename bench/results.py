@@ -1,4 +1,4 @@
-"""What was measured: one `Measurement` a client, tenant and occasion, all of one run together."""
+"""Measurements: one per client, tenant and occasion, all of one benchmark run."""
 
 import json
 from collections.abc import Mapping
@@ -10,18 +10,18 @@ from bench.meter import Cost
 from core.config.catalog import CATALOG
 from core.guards.mailbox_forwarding import guard as mailbox_forwarding
 
-# What a guard's run met.
+# The occasions of a guard's run.
 FIRST_RUN = "first run"
 NO_CHANGE = "no change"
 NEW_FORWARD = "a new forward"
 FOLDER_RULES = "folders"
 RATE_LIMITED = "a limit a second"
 CONCURRENCY_LIMITED = "a limit at once"
-# How much a baseline read.
+# How much a baseline reads.
 SAMPLE_READ = "sample"
 FULL_READ = "all"
 
-# Who was measured: the guards by name, and what they are compared with.
+# The baselines; guards go by their names.
 GUARDS = tuple(duty.guard.name for duty in CATALOG)
 FORWARDING = mailbox_forwarding.GUARD.name
 SDK_LOOP, SDK_GATHER, BARE_CLIENT = "loop", "gather", "floor"
@@ -29,12 +29,12 @@ SDK_LOOP, SDK_GATHER, BARE_CLIENT = "loop", "gather", "floor"
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One client at work once, in a process of its own.
+    """One client's work, measured in a process of its own.
 
-    `client` is a guard's name, or one of the baselines. `read` mailboxes were read in a tenant of
-    `mailboxes`. `requests` are the tenant's, by service, and "/inner" those inside a `$batch`;
-    `tables` the storage's: requests, rows read by key or query, rows written. `card_seconds` is
-    when the first card came, `lost` how many mailboxes stayed unread.
+    `client` is a guard's name or a baseline. `read` mailboxes were read in a tenant of `mailboxes`.
+    `requests` are the tenant's, by service, with "/inner" for those inside a `$batch`. `tables` are
+    the storage's: requests, rows read by key or query, rows written. `card_seconds` is when the
+    first card arrived, `lost` the number of mailboxes that stayed unread.
     """
 
     client: str
@@ -51,17 +51,17 @@ class Measurement:
 
     @property
     def speed(self) -> float:
-        """Mailboxes a second."""
+        """Mailboxes per second."""
         return self.read / self.cost.seconds
 
     @property
     def cpu_ms(self) -> float:
-        """Milliseconds of CPU a mailbox, the client's own."""
+        """The client's CPU milliseconds per mailbox."""
         return 1000 * self.cost.cpu_seconds / self.read
 
     @property
     def server_share(self) -> float:
-        """How much of one core the simulated tenant used: near 1, it is what was measured."""
+        """The simulated tenant's share of one core. Near 1, the tenant was the bottleneck."""
         return self.server_cpu_seconds / self.cost.seconds
 
     @property
@@ -77,7 +77,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All of a run of the bench, with what it was run on."""
+    """All measurements of a benchmark run and its set-up."""
 
     machine: Mapping[str, str]
     latency_ms: float
@@ -85,7 +85,7 @@ class Results:
     rows: tuple[Measurement, ...]
 
     def find(self, client: str, occasion: str, mailboxes: int) -> Measurement | None:
-        """The measurement of a client on an occasion in a tenant of that size."""
+        """Finds the measurement of a client on an occasion in a tenant of that size."""
         for row in self.rows:
             if (row.client, row.occasion, row.mailboxes) == (client, occasion, mailboxes):
                 return row
@@ -98,13 +98,13 @@ class Results:
 
 
 def save_results(results: Results, path: Path) -> None:
-    """Write results as JSON that a person can read."""
+    """Writes results as readable JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(asdict(results), indent=1) + "\n", encoding="utf-8")
 
 
 def load_results(path: Path) -> Results:
-    """Read what `save` wrote."""
+    """Reads what `save_results` wrote."""
     wire: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     rows = tuple(Measurement(**{**row, "cost": Cost(**row["cost"])}) for row in wire.pop("rows"))
     return Results(**wire, rows=rows)

@@ -1,10 +1,11 @@
-"""Made-up tenants of any size, always the same for the same recipe, written without holding them.
+"""Generates tenants of any size, always the same for one specification, in constant memory.
 
-Everybody has three inbox rules, as people have them: a category, mark as read, an importance. Of
-each thousand mailboxes some forward to a colleague, and a few to somebody outside. Nothing else is
-wrong, so that a run which follows another one has nothing new to tell.
+Every mailbox has three ordinary inbox rules: set a category, mark as read, set an importance. Of
+each thousand mailboxes some forward to a colleague and a few to an external address. There are no
+other problems, so a later run has nothing new to report.
 
-`python -m bench.tenant_generator 10000 FILE` writes one, and the ids of its accounts beside it.
+`python -m bench.tenant_generator 10000 FILE` writes a tenant, and the ids of its accounts beside
+it.
 """
 
 import argparse
@@ -37,11 +38,12 @@ THOUSAND = 1000
 
 @dataclass(frozen=True, slots=True)
 class TenantSpec:
-    """What a tenant is made of. All but the first two are counts in each thousand mailboxes.
+    """The specification of a tenant. All but the first two are counts per thousand mailboxes.
 
-    `shared`, `rooms` and `equipment` are mailboxes whose accounts are blocked, as they should be;
-    `inside` and `outside` have a rule that forwards to a colleague or to a stranger; `movers` have
-    one that moves mail to a folder, in place of the one that sets a category.
+    `shared`, `rooms` and `equipment` are mailboxes whose accounts are blocked, as they should be.
+    `internal_forwards` and `external_forwards` have a rule that forwards to a colleague or to an
+    external address. `movers` have one that moves mail to a folder instead of the one that sets a
+    category.
     """
 
     mailboxes: int
@@ -54,16 +56,20 @@ class TenantSpec:
     movers: int = 0
 
     def pick_number(self, topic: str, number: int, count: int) -> int:
-        """A number from 0 to `of` - 1 that follows from the seed, a word and a mailbox's number."""
+        """A number from 0 to `count` - 1, derived from the seed, a topic and a mailbox's number."""
         return crc32(f"{self.seed} {topic} {number}".encode()) % count
 
     def build_alias(self, number: int) -> str:
-        """What a mailbox is called; the number makes it unique."""
+        """A mailbox's alias, unique by its number."""
         return f"{NAMES[self.pick_number('name', number, len(NAMES))]}-{number:06d}"
 
     def get_mailbox_kind(self, number: int) -> str:
-        """The RecipientTypeDetails of a mailbox, exactly as often as the recipe says."""
-        place = number * 271 % THOUSAND  # Any factor that 2 and 5 do not divide spreads them.
+        """The RecipientTypeDetails of a mailbox, with the exact frequencies of the
+        specification.
+        """
+        place = (
+            number * 271 % THOUSAND
+        )  # Any factor that is coprime to 10 spreads the mailbox types evenly.
         if place < self.shared:
             return "SharedMailbox"
         if place < self.shared + self.rooms:
@@ -72,7 +78,7 @@ class TenantSpec:
         return "EquipmentMailbox" if rest < self.equipment else "UserMailbox"
 
     def get_rule_pattern(self, number: int) -> str:
-        """What is special about a mailbox's rules: "outside", "inside", "moves" or nothing."""
+        """The special rule of a mailbox: "outside", "inside", "moves" or none."""
         place = number * 617 % THOUSAND
         if place < self.external_forwards:
             return "outside"
@@ -84,7 +90,7 @@ class TenantSpec:
 
 
 def build_mailbox(spec: TenantSpec, number: int) -> tuple[TenantBuilder, MailboxFixture]:
-    """One mailbox with its account and its rules, in a cast of its own."""
+    """Builds one mailbox with its account and rules."""
     cast = TenantBuilder()
     alias = spec.build_alias(number)
     seat = cast.add_mailbox(alias, alias.replace("-", " ").title(), spec.get_mailbox_kind(number))
@@ -102,7 +108,7 @@ def build_mailbox(spec: TenantSpec, number: int) -> tuple[TenantBuilder, Mailbox
 
 
 def build_exchange_parts(actions: Row, conditions: Row) -> Row:
-    """The parts of a rule that a cast leaves out of its twin, as Get-InboxRule prints them."""
+    """Builds the parts of a rule that only Get-InboxRule prints."""
     importance: str | None = actions.get("markImportance")
     return {
         "ApplyCategory": actions.get("assignCategories"),
@@ -114,7 +120,7 @@ def build_exchange_parts(actions: Row, conditions: Row) -> Row:
 
 
 def build_sorting_rule(spec: TenantSpec, number: int, folder: str) -> tuple[str, Row, Row]:
-    """A rule that puts a topic in a category or, where there is one, in a folder."""
+    """A rule that sorts a topic into a category or, if given, a folder."""
     topic = TOPICS[spec.pick_number("topic", number, len(TOPICS))]
     colour = (
         f"{CATEGORY_COLOURS[spec.pick_number('colour', number, len(CATEGORY_COLOURS))]} category"
@@ -131,7 +137,7 @@ def build_reading_rule(spec: TenantSpec, number: int) -> tuple[str, Row, Row]:
 
 
 def build_last_rule(spec: TenantSpec, number: int, rule_pattern: str) -> tuple[str, Row, Row]:
-    """A rule that forwards, where that is the mailbox's habit, or else marks a sender's mail."""
+    """A rule that forwards, if the mailbox does, or else marks a sender's mail."""
     if rule_pattern == "outside":
         return build_external_forward(f"{spec.build_alias(number)}@home.example")
     other = spec.build_alias(spec.pick_number("colleague", number, spec.mailboxes))
@@ -142,12 +148,12 @@ def build_last_rule(spec: TenantSpec, number: int, rule_pattern: str) -> tuple[s
 
 
 def build_external_forward(address: str) -> tuple[str, Row, Row]:
-    """A rule that sends all mail to an address elsewhere."""
+    """A rule that forwards all mail to an external address."""
     return "To my other address", {"forwardTo": [build_graph_recipient(address)]}, {}
 
 
 def drop_empty_values(row: Row) -> Row:
-    """A row of Get-InboxRule with what it says, and without the many nulls."""
+    """A row of Get-InboxRule without its many nulls."""
     return {name: value for name, value in row.items() if value not in (None, False)}
 
 
@@ -158,7 +164,7 @@ MAP_COLLECTIONS = ("messageRules", "mailFolders", "Get-InboxRule")
 
 
 class SpooledCollection:
-    """One collection of a scene, kept in a file until it is its turn: memory stays flat."""
+    """One collection of a scene, spooled to a file so that memory stays constant."""
 
     def __init__(self, file: IO[str], brackets: str) -> None:
         self.file = file
@@ -178,7 +184,7 @@ class SpooledCollection:
 
 
 def iter_entries(builder: TenantBuilder, mailbox: MailboxFixture) -> Iterator[tuple[str, str]]:
-    """What one mailbox adds to each collection of the scene, as JSON."""
+    """The entries of one mailbox in each collection of the scene, as JSON."""
     bypass = build_bypass_row(mailbox.guid, mailbox.alias, False)
     for name, row in zip(LIST_COLLECTIONS, (mailbox.user, mailbox.mailbox, bypass), strict=True):
         yield name, json.dumps(row)
@@ -194,7 +200,7 @@ def iter_entries(builder: TenantBuilder, mailbox: MailboxFixture) -> Iterator[tu
 
 
 def write_half(out: IO[str], sections: Row, collections: Mapping[str, SpooledCollection]) -> None:
-    """Write Graph's or Exchange's half: the collections, and what is the same in all tenants."""
+    """Writes Graph's or Exchange's half: the collections and the constant part."""
     lead = "{"
     for name, value in sections.items():
         out.write(f'{lead}\n"{name}": ')
@@ -207,7 +213,7 @@ def write_half(out: IO[str], sections: Row, collections: Mapping[str, SpooledCol
 
 
 def write_scene(spec: TenantSpec, path: Path) -> None:
-    """Write a scene and, beside it, the ids of its accounts, one a line."""
+    """Writes a scene and, beside it, the ids of its accounts, one per line."""
     with ExitStack() as stack:
         made = {
             name: SpooledCollection(
@@ -231,7 +237,7 @@ def write_scene(spec: TenantSpec, path: Path) -> None:
 
 
 def get_ids_path(path: Path) -> Path:
-    """Where the ids of a scene's accounts are."""
+    """The path of the ids of a scene's accounts."""
     return path.with_suffix(".ids")
 
 

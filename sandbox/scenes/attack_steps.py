@@ -1,6 +1,6 @@
-"""What somebody does in the neglected tenant who got hold of a password, as edits of the scene.
+"""The attacker's steps in the neglected tenant after a password theft, as edits of the scene.
 
-Each step is one thing an intruder is known to do, and one guard is there to see it.
+Each step is a known technique, and one guard detects it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,11 +28,11 @@ from sandbox.scenes.row_templates import CONTOSO, build_remote_domain, derive_id
 VICTIM = f"dana@{CONTOSO}"
 ATTACKER = "collector@evil.example"
 ATTACKER_IP = "203.0.113.66"
-# The account the intruder makes an administrator, to go on with.
+# The account that the attacker makes an administrator.
 PROMOTED_ALIAS = "derya"
 GUEST = "payments@evil.example"
 MALICIOUS_APP_ID = derive_id("app", "backup")
-# A quarter of an hour ago, and as long as one deletion takes; in days.
+# A quarter of an hour ago, and the duration of one deletion; in days.
 ATTACK_DAYS_AGO, DELETION_GAP_DAYS = 0.01, 0.0005
 
 type Scene = Mapping[str, Any]
@@ -40,7 +40,7 @@ type Scene = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class AttackStep:
-    """One thing the intruder does: the guard that is to see it, in words, and in the scene."""
+    """One step of the attacker: the guard that detects it, its description and its edits."""
 
     guard: str
     description: str
@@ -48,23 +48,23 @@ class AttackStep:
 
 
 def build_add_edits(path: str, *rows: Row) -> tuple[Row, ...]:
-    """Edits that append rows to a collection."""
+    """Builds edits that append rows to a collection."""
     return tuple({"op": "add", "path": f"{path}/-", "value": row} for row in rows)
 
 
 def build_set_edit(path: str, value: Any) -> Row:
-    """The edit that sets one property."""
+    """Builds the edit that sets one property."""
     return {"op": "set", "path": path, "value": value}
 
 
 def find_mailbox(scene: Scene, alias: str) -> Row:
-    """The mailbox of that name. Raises StopIteration where there is none."""
+    """Finds a mailbox by name. Raises StopIteration if there is none."""
     boxes: Sequence[Row] = scene["exchange"]["Get-Mailbox"]
     return next(row for row in boxes if row["Alias"] == alias)
 
 
 def build_rule_step(scene: Scene) -> AttackStep:
-    """Redirects and deletes whatever is about money."""
+    """A rule that redirects and deletes mail about money."""
     owner = find_mailbox(scene, VICTIM.partition("@")[0])["ExternalDirectoryObjectId"]
     row = {
         "id": "AQAAAP8evil=",
@@ -89,7 +89,7 @@ def build_rule_step(scene: Scene) -> AttackStep:
 
 
 def build_shared_mailbox_step(scene: Scene) -> AttackStep:
-    """A way back in that nobody watches."""
+    """An enabled shared mailbox account: a way back in that is not monitored."""
     box = find_mailbox(scene, "archive-2019")
     return AttackStep(
         "shared-mailbox-sign-in",
@@ -102,7 +102,7 @@ def build_shared_mailbox_step(scene: Scene) -> AttackStep:
 
 
 def build_bypass_step(scene: Scene) -> AttackStep:
-    """From now on, nothing this account does is recorded."""
+    """An audit bypass: nothing this account does is recorded from now on."""
     guid = find_mailbox(scene, PROMOTED_ALIAS)["Guid"]
     where = f"/exchange/Get-MailboxAuditBypassAssociation/{guid}/AuditBypassEnabled"
     return AttackStep(
@@ -113,7 +113,7 @@ def build_bypass_step(scene: Scene) -> AttackStep:
 
 
 def build_delegation_step() -> AttackStep:
-    """A guest who opens the accountant's mailbox, and answers in her name."""
+    """A guest with access to the accountant's mailbox, who also sends as her."""
     stage = TenantBuilder()
     upn = stage.add_guest(GUEST)
     sid = derive_sid(GUEST)
@@ -134,7 +134,7 @@ def build_delegation_step() -> AttackStep:
 
 
 def build_remote_domain_step() -> AttackStep:
-    """Lets mail leave for one domain, whatever is decided about all others."""
+    """A remote domain that allows forwarding, whatever the default decides."""
     row = build_remote_domain(forwards=True) | {
         "Guid": derive_id("remote domain", "evil"),
         "Identity": "Billing",
@@ -149,7 +149,7 @@ def build_remote_domain_step() -> AttackStep:
 
 
 def build_consent_step() -> AttackStep:
-    """Keeps reading after the password is changed."""
+    """An app that keeps reading mail after the password is changed."""
     row = build_principal(
         MALICIOUS_APP_ID,
         derive_id("app id", "backup"),
@@ -171,7 +171,7 @@ def build_consent_step() -> AttackStep:
 
 
 def build_promotion_step(scene: Scene) -> AttackStep:
-    """A Global Administrator whose password is all there is."""
+    """A Global Administrator protected by a password only."""
     holder = find_mailbox(scene, PROMOTED_ALIAS)["ExternalDirectoryObjectId"]
     details = f"/graph/userRegistrationDetails/{holder}"
     lacks = NO_FACTORS | {"isAdmin": True}
@@ -189,7 +189,7 @@ def build_promotion_step(scene: Scene) -> AttackStep:
 
 
 def build_deletion_step(scene: Scene) -> AttackStep:
-    """The warehouse is gone, to keep everybody busy."""
+    """The deletion of the warehouse's accounts, as a distraction."""
     actor = find_mailbox(scene, PROMOTED_ALIAS)
     by = {
         "user": {
@@ -247,7 +247,7 @@ def build_deletion_record(user: Row, initiator: Row, deleted_at: Row) -> Row:
 
 
 def build_deleted_user(user: Row, deleted_at: Row) -> Row:
-    """A deleted user, to be had back for thirty days."""
+    """A deleted user, recoverable for thirty days."""
     return {
         "@odata.type": "#microsoft.graph.user",
         "id": user["id"],
@@ -258,7 +258,7 @@ def build_deleted_user(user: Row, deleted_at: Row) -> Row:
 
 
 def build_powershell_step(scene: Scene) -> AttackStep:
-    """A script instead of a browser."""
+    """Exchange PowerShell for the account: a script instead of a browser."""
     where = f"/exchange/Get-User/{find_mailbox(scene, 'dana')['Guid']}"
     return AttackStep(
         "exchange-module-access",
@@ -271,7 +271,7 @@ def build_powershell_step(scene: Scene) -> AttackStep:
 
 
 def build_smtp_auth_step(scene: Scene) -> AttackStep:
-    """Mail can be sent with a name and a password, past every policy; and has been."""
+    """SMTP AUTH for the account: mail is sent with a password, past every policy."""
     row = build_cas_row(find_mailbox(scene, "fiona"), SmtpClientAuthenticationDisabled=False)
     return AttackStep(
         "legacy-protocols",
@@ -287,7 +287,7 @@ def build_smtp_auth_step(scene: Scene) -> AttackStep:
 
 
 def build_hold_step(scene: Scene) -> AttackStep:
-    """What those do who notice: keep the evidence, in a mailbox that cannot keep it unlicensed."""
+    """The defender's mistake: a hold on a mailbox that has no licence for it."""
     box = find_mailbox(scene, "info")
     return AttackStep(
         "shared-mailbox-health",
@@ -297,7 +297,7 @@ def build_hold_step(scene: Scene) -> AttackStep:
 
 
 def build_aftermath(scene: Scene) -> tuple[AttackStep, ...]:
-    """All that follows the rule, in the order of the catalog."""
+    """Builds all steps after the rule, in the order of the catalog."""
     return (
         build_shared_mailbox_step(scene),
         build_bypass_step(scene),

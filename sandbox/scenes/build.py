@@ -1,7 +1,7 @@
-"""The scenes that come with the sandbox, each a tenant in one JSON file.
+"""The scenes that ship with the sandbox, each a tenant in one JSON file.
 
-`python -m sandbox.scenes.build` writes them to `sandbox/scenes` again. A scene holds no dates:
-where one matters, `{"@sandbox.daysAgo": 3}` stands for it until the scene is played.
+`python -m sandbox.scenes.build` regenerates them in `sandbox/scenes`. A scene holds no dates:
+`{"@sandbox.daysAgo": 3}` stands for a date until the scene is run.
 """
 
 import json
@@ -28,7 +28,7 @@ MAX_LINE_LENGTH = 140
 
 
 def resolve_dates(scene: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """The scene with real dates: `{"@sandbox.daysAgo": n}` becomes the moment n days before now."""
+    """Resolves the dates of a scene: `{"@sandbox.daysAgo": n}` is n days before now."""
 
     def made(value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -45,7 +45,7 @@ def resolve_dates(scene: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
 
 def add_staff(builder: TenantBuilder) -> MailboxFixture:
-    """A small, well-kept company: a mailbox of every kind, all as it should be; the director's."""
+    """Adds a small, well-kept company: a mailbox of every type. Returns the director's."""
     director = builder.add_mailbox("director", "Director")
     for alias, name in (("anna", "Anna"), ("leo", "Leo"), ("mia", "Mia"), ("tom", "Tom")):
         builder.add_mailbox(alias, name)
@@ -66,14 +66,14 @@ def add_staff(builder: TenantBuilder) -> MailboxFixture:
 
 
 def build_healthy() -> Row:
-    """Nothing is wrong here, so nothing is to be said."""
+    """A tenant without problems, so no guard reports anything."""
     cast = TenantBuilder()
     add_staff(cast)
     return {"graph": cast.build_graph(), "exchange": cast.build_exchange()}
 
 
 def build_attack() -> Row:
-    """A well-kept company whose director's mailbox is taken over before the third tick."""
+    """A well-kept company whose director's mailbox is compromised before the third tick."""
     cast = TenantBuilder()
     director = add_staff(cast)
     feeds = cast.add_folder(director, "RSS-Feeds")
@@ -120,10 +120,10 @@ BYPASSED_NUMBER = 1042
 
 
 def build_first_install() -> Row:
-    """More than a page of mailboxes, 500 of which forward mail outside since who knows when.
+    """More than a page of mailboxes, 500 of which have forwarded mail outside for a long time.
 
-    Rows hold only what is needed. The hidden rule and the bypassed account stand beyond the first
-    thousand, where a listing that stops there would not look.
+    Rows hold only what is needed. The hidden rule and the bypassed account are beyond the first
+    thousand rows, where a listing without paging would miss them.
     """
     cast = TenantBuilder()
     for number in range(5):
@@ -155,12 +155,12 @@ KEPT_MAILBOX_PROPERTIES = split_words(
 
 
 def compact_row(row: Row, names: tuple[str, ...]) -> Row:
-    """A row with a few of its properties, and of those only what says something."""
+    """A row with only a few of its properties, and without empty ones."""
     return {name: row[name] for name in names if row[name] not in (None, False)}
 
 
 def add_forward(builder: TenantBuilder, mailbox: MailboxFixture, number: int) -> None:
-    """One of five ways to send one's mail elsewhere."""
+    """Adds one of five ways to forward mail."""
     target = f"{mailbox.alias}@home.example"
     match number % 5:
         case 0:
@@ -178,7 +178,7 @@ def add_forward(builder: TenantBuilder, mailbox: MailboxFixture, number: int) ->
 
 
 def build_missing_permissions() -> Row:
-    """Something is wrong in three places, and the app lacks permissions to see and to change."""
+    """Three problems, in a tenant where the app lacks permissions to read and to write."""
     cast = TenantBuilder()
     add_staff(cast)
     cast.add_mailbox("sales", "Sales", "SharedMailbox", enabled=True)
@@ -224,7 +224,7 @@ SCENE_BUILDERS: Mapping[str, Callable[[], Row]] = {
 
 
 def format_json(value: Any, indent: str = "", prefix_length: int = 0) -> str:
-    """JSON in which whatever fits in a line stays in one. `lead` is what stands before it there."""
+    """Formats JSON: whatever fits on one line stays there, `prefix_length` columns included."""
     short = json.dumps(value, ensure_ascii=False)
     if (
         len(indent) + prefix_length + len(short) < MAX_LINE_LENGTH
@@ -248,7 +248,7 @@ def format_json(value: Any, indent: str = "", prefix_length: int = 0) -> str:
 
 
 def render_scene(name: str) -> str:
-    """What the file of a scene holds."""
+    """Renders the file of a scene."""
     return format_json(SCENE_BUILDERS[name]()) + "\n"
 
 

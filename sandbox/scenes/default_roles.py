@@ -1,8 +1,8 @@
-"""Who administers a tenant whose scene does not say so: one person, who may use PowerShell.
+"""The default administrator of a tenant: one person, who may use PowerShell.
 
-A scene names `graph.roleAssignments`, `roleEligibilityScheduleInstances`, `groups` (with `members`,
-the ids of their direct members) and `groupEligibility`, and in `exchange` the rows of
-Get-User and Get-RoleGroup, and those of Get-RoleGroupMember by the name of the role group.
+A scene sets `graph.roleAssignments`, `roleEligibilityScheduleInstances`, `groups` (with `members`,
+the ids of their direct members) and `groupEligibility`; in `exchange` the rows of Get-User and
+Get-RoleGroup, and those of Get-RoleGroupMember by the name of the role group.
 """
 
 from copy import deepcopy
@@ -53,7 +53,7 @@ DEFAULT_MEMBERS = {
 
 
 def add_default_roles(graph: dict[str, Any], exchange: dict[str, Any]) -> None:
-    """Fill in what a scene leaves out of its administrators."""
+    """Adds the administrators that a scene leaves out."""
     for name in EMPTY_COLLECTIONS:
         graph.setdefault(name, [])
     graph.setdefault("roleAssignments", deepcopy(DEFAULT_ASSIGNMENTS))

@@ -1,7 +1,7 @@
-"""A tenant nobody has looked after for years: everything the guards know is wrong somewhere in it.
+"""A neglected tenant: every problem that a guard detects exists somewhere in it.
 
-Every mailbox stands for one case and is called after it, so that a table can say what is to be
-found where. What is changed at once stays below the brake of every guard.
+Every mailbox is one case and named after it, so that a table of tests can list the expected
+findings. The automatic changes stay below every guard's change limit.
 """
 
 from sandbox.exchange.auditing import DEFAULT_ACTIONS
@@ -30,12 +30,12 @@ COLLEAGUES = split_words("anna boris chiara derya edda frank gesa henk ines jaku
 
 
 def build_days_ago(count: float) -> Row:
-    """A moment relative to the day the scene is played; see `sandbox.scenes.build.freshened`."""
+    """A time relative to the day the scene is run; see `sandbox.scenes.build.resolve_dates`."""
     return {"@sandbox.daysAgo": count}
 
 
 def build_neglected() -> Row:
-    """About sixty mailboxes with every finding there is, all at once."""
+    """About sixty mailboxes with every kind of finding."""
     cast = TenantBuilder()
     for alias in COLLEAGUES:
         cast.add_mailbox(alias, alias.capitalize())
@@ -69,7 +69,7 @@ def build_neglected() -> Row:
 
 
 def build_rename_edits(builder: TenantBuilder, alias: str) -> list[Row]:
-    """The edits that give the first rule of a mailbox another name, and nothing else."""
+    """Builds the edits that rename a mailbox's first rule and change nothing else."""
     seat = next(row for row in builder.mailboxes if row["Alias"] == alias)
     owner, address = seat["ExternalDirectoryObjectId"], seat["PrimarySmtpAddress"]
     rule = builder.rules[owner][0]["id"]
@@ -88,7 +88,7 @@ def build_rename_edits(builder: TenantBuilder, alias: str) -> list[Row]:
 
 
 def add_sign_in_cases(builder: TenantBuilder) -> None:
-    """Resource mailboxes whose accounts are enabled, and all that speaks for and against it."""
+    """Adds resource mailboxes with enabled accounts, with evidence for and against each."""
     shared, room = "SharedMailbox", "RoomMailbox"
     unaudited: Row = {
         "AuditEnabled": False,
@@ -137,7 +137,7 @@ def add_sign_in_cases(builder: TenantBuilder) -> None:
 
 
 def add_forward_cases(builder: TenantBuilder) -> None:
-    """Forwards set on the mailbox itself."""
+    """Adds forwards set on the mailbox itself."""
     builder.add_contact("bruno-private", "Bruno Private", "bruno@private.example")
     builder.add_contact("partner-desk", "Partner Desk", "desk@partner.example")
     builder.add_mailbox(
@@ -164,7 +164,7 @@ def add_forward_cases(builder: TenantBuilder) -> None:
 
 
 def add_target_cases(builder: TenantBuilder) -> None:
-    """Inbox rules that send mail on, by action and by the form of their recipient."""
+    """Adds inbox rules that forward, by action and by form of recipient."""
     legacy = builder.add_contact("iris-notary", "Notary", "office@notary.example")[
         "LegacyExchangeDN"
     ]
@@ -213,7 +213,9 @@ def add_target_cases(builder: TenantBuilder) -> None:
 
 
 def add_rule_state_cases(builder: TenantBuilder) -> None:
-    """Inbox rules in every state: off, unreadable, hidden, of a blocked account, doubled."""
+    """Adds inbox rules in every state: disabled, unreadable, hidden, on a blocked account,
+    duplicate.
+    """
 
     def out(alias: str) -> Row:
         return {"redirectTo": [build_graph_recipient(f"{alias}@mail.example")]}
@@ -230,7 +232,7 @@ def add_rule_state_cases(builder: TenantBuilder) -> None:
 
 
 def add_hiding_cases(builder: TenantBuilder) -> None:
-    """Inbox rules that take mail out of its owner's sight, and one that does not."""
+    """Adds inbox rules that hide mail from the mailbox's owner, and one that does not."""
     invoices = {"bodyOrSubjectContains": ["invoice", "payment"]}
     builder.add_rule(builder.add_mailbox("tilda", "Tilda"), "Tidy", {"delete": True}, invoices)
     builder.add_rule(
@@ -249,7 +251,7 @@ def add_hiding_cases(builder: TenantBuilder) -> None:
 
 
 def add_harmless_rules(builder: TenantBuilder, mailbox: MailboxFixture) -> None:
-    """What people use inbox rules for."""
+    """Adds ordinary inbox rules."""
     projects = builder.add_folder(mailbox, "Projects")
     from_projects = {"senderContains": ["projects@contoso.com"]}
     builder.add_rule(mailbox, "Projects", {"moveToFolder": projects}, from_projects)
@@ -262,7 +264,7 @@ def add_harmless_rules(builder: TenantBuilder, mailbox: MailboxFixture) -> None:
 
 
 def add_audit_cases(builder: TenantBuilder) -> None:
-    """Mailboxes whose audit settings were changed by hand, for better and for worse."""
+    """Adds mailboxes with manual audit settings, stricter and weaker ones."""
     builder.add_mailbox("ben", "Ben", mailbox={"AuditEnabled": False})
     few = ["Update", "MoveToDeletedItems", "SoftDelete", "HardDelete"]
     left = {"DefaultAuditSet": ["Admin", "Delegate"]}

@@ -1,7 +1,7 @@
-"""What nobody looked after in the neglected tenant besides its mailboxes: rights, policies, apps,
-administrators, second factors, PowerShell and old protocols.
+"""The neglected tenant's settings: rights, policies, apps, administrators, second factors,
+PowerShell and legacy protocols.
 
-It is a company of some sixty mailboxes and fourteen people in the warehouse who have none.
+The company has some sixty mailboxes and fourteen warehouse workers without one.
 """
 
 from copy import deepcopy
@@ -30,7 +30,7 @@ VERIFIED_PUBLISHER = {
     "verifiedPublisherId": "1234567",
     "addedDateTime": None,
 }
-# Somebody who left: the account is gone, the right is not.
+# A former employee: the account was deleted, the right remains.
 DELETED_USER_SID = "S-1-5-21-1111111111-2222222222-3333333333-4711"
 
 
@@ -38,13 +38,13 @@ DELETED_USER_SID = "S-1-5-21-1111111111-2222222222-3333333333-4711"
 
 
 def derive_sid(alias: str) -> str:
-    """A security identifier that is always the same for the same name."""
+    """Derives a stable security identifier from a name."""
     number = int(derive_id("sid", alias)[:7], 16)
     return f"S-1-5-21-1111111111-2222222222-3333333333-{number}"
 
 
 def build_mailbox_permission(alias: str, user: str, sid: str) -> Row:
-    """A row of Get-MailboxPermission: who may open a mailbox."""
+    """A row of Get-MailboxPermission: a full-access right."""
     return {
         "Identity": alias,
         "User": user,
@@ -57,7 +57,7 @@ def build_mailbox_permission(alias: str, user: str, sid: str) -> Row:
 
 
 def build_recipient_permission(alias: str, trustee: str, sid: str) -> Row:
-    """A row of Get-RecipientPermission: who may send in somebody's name."""
+    """A row of Get-RecipientPermission: a send-as right."""
     return {
         "Identity": alias,
         "Trustee": trustee,
@@ -70,7 +70,7 @@ def build_recipient_permission(alias: str, trustee: str, sid: str) -> Row:
 
 
 def build_permissions() -> dict[str, list[Row]]:
-    """The members of shared mailboxes, and what was left behind over other people's."""
+    """Rights of shared mailboxes' members, and stale rights over personal mailboxes."""
     members = (("info", "anna"), ("info", "boris"), ("support", "chiara"), ("board", "gesa"))
     held = [(box, build_address(who), derive_sid(who)) for box, who in members]
     return {
@@ -87,7 +87,7 @@ def build_permissions() -> dict[str, list[Row]]:
 
 
 def build_policies() -> dict[str, list[Row]]:
-    """Policies as Microsoft made them, and one somebody opened for a partner."""
+    """Policies with Microsoft's defaults, and one that was opened for a partner."""
     return {
         "OwaMailboxPolicy": [
             {
@@ -128,7 +128,7 @@ def build_policies() -> dict[str, list[Row]]:
 
 
 def build_authorization_policy() -> Row:
-    """The authorization policy of a tenant that was made years ago."""
+    """The authorization policy of an old tenant."""
     row: Row = deepcopy(dict(DEFAULT_GRAPH_POLICIES["authorizationPolicy"]))
     row["allowInvitesFrom"] = "everyone"
     row["guestUserRoleId"] = "10dae51f-b6af-4016-8d66-8c2a99b929b3"
@@ -146,7 +146,7 @@ def build_authorization_policy() -> Row:
 
 
 def build_grant(client: str, scope: str, user: str | None = None) -> Row:
-    """A row of /oauth2PermissionGrants: for everybody, or for one user."""
+    """A row of /oauth2PermissionGrants, for all users or for one."""
     return {
         "id": derive_id("grant", client, scope, user or ""),
         "clientId": client,
@@ -158,7 +158,9 @@ def build_grant(client: str, scope: str, user: str | None = None) -> Row:
 
 
 def build_apps() -> Row:
-    """A note-taking app some let into their mail, and one of the company's own that reads all."""
+    """A note-taking app that some users let into their mail, and a company app that reads all
+    mail.
+    """
     return {
         "servicePrincipals": [
             build_principal(NOTES_APP_ID, derive_id("app id", "notes"), "Notes", OTHER_TENANT_ID)
@@ -191,12 +193,12 @@ def build_role_assignment(who: str, definition: str) -> Row:
 
 
 def build_registration(user: Row, *, admin: bool = False, **more: Any) -> Row:
-    """A row of the report on sign-in methods."""
+    """A row of the report on authentication methods."""
     return build_report_row(user) | {"isAdmin": admin} | more
 
 
 def build_registrations(builder: TenantBuilder) -> list[Row]:
-    """Of all people: the chief has a telephone, the helper and some others only a password."""
+    """Registrations: the chief has a telephone; the helper and others have only a password."""
     people = {
         row["ExternalDirectoryObjectId"]
         for row in builder.mailboxes
@@ -219,7 +221,7 @@ def build_registrations(builder: TenantBuilder) -> list[Row]:
 
 
 def build_module_rows(builder: TenantBuilder) -> list[Row]:
-    """Rows of Get-User: most lost Exchange PowerShell when somebody last tidied up."""
+    """Rows of Get-User: most accounts lost Exchange PowerShell in the last clean-up."""
     rows = []
     for mailbox in builder.mailboxes:
         if mailbox["RecipientTypeDetails"] not in ("UserMailbox", "SharedMailbox"):
@@ -245,7 +247,7 @@ def build_module_rows(builder: TenantBuilder) -> list[Row]:
 
 
 def build_cas_row(mailbox: Row, **more: Any) -> Row:
-    """A row of Get-CASMailbox for a mailbox whose protocols are not as they should be."""
+    """A row of Get-CASMailbox for a mailbox with wrong protocol settings."""
     names = split_words(
         "ExternalDirectoryObjectId Guid Identity Name DisplayName PrimarySmtpAddress"
     )
@@ -258,7 +260,7 @@ def build_cas_row(mailbox: Row, **more: Any) -> Row:
 
 
 def build_sign_in(alias: str, client: str, days: float, address: str) -> Row:
-    """A row of the sign-in log, of a sign-in that succeeded."""
+    """A row of the sign-in log: a successful sign-in."""
     return {
         "id": derive_id("sign-in", alias, client, str(days)),
         "userId": derive_id("user", alias),
@@ -271,7 +273,7 @@ def build_sign_in(alias: str, client: str, days: float, address: str) -> Row:
 
 
 def build_protocols(builder: TenantBuilder) -> dict[str, list[Row]]:
-    """SMTP AUTH on for everybody; POP and IMAP on for some, and for whoever comes next."""
+    """SMTP AUTH on for all; POP and IMAP on for some mailboxes and for new ones."""
     boxes = {str(row["Name"]): row for row in builder.mailboxes}
     readers = {"ImapEnabled": True, "PopEnabled": True}
     return {
@@ -293,12 +295,12 @@ def build_protocols(builder: TenantBuilder) -> dict[str, list[Row]]:
 
 
 def add_people_without_mailbox(builder: TenantBuilder) -> None:
-    """The warehouse: they sign in to see their shifts."""
+    """Adds the warehouse workers, who sign in only to see their shifts."""
     builder.users.extend(build_user_row(alias, alias, True, None) for alias in WORKERS)
 
 
 def build_graph_settings(builder: TenantBuilder) -> Row:
-    """What Graph shows besides mailboxes. Call it when everybody is in the cast."""
+    """Builds Graph's collections besides mailboxes. Call it after all people were added."""
     return {
         "authorizationPolicy": build_authorization_policy(),
         "roleAssignments": [
@@ -316,7 +318,7 @@ def build_graph_settings(builder: TenantBuilder) -> Row:
 
 
 def build_exchange_settings(builder: TenantBuilder) -> dict[str, list[Row]]:
-    """What Exchange shows besides mailboxes, by cmdlet without its `Get-`."""
+    """Builds Exchange's rows besides mailboxes, by cmdlet without its `Get-`."""
     return (
         build_permissions()
         | build_policies()

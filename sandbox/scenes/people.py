@@ -1,4 +1,4 @@
-"""The people, rooms and contacts of a made-up tenant, in Graph's view and in Exchange's."""
+"""The people, rooms and contacts of a generated tenant, in Graph's view and in Exchange's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from sandbox.scenes.row_templates import (
 
 @dataclass(frozen=True, slots=True)
 class MailboxFixture:
-    """A mailbox of the cast: its rows, and the names other rows call it by."""
+    """A generated mailbox: its rows, and the names by which other rows refer to it."""
 
     id: str
     guid: str
@@ -45,12 +45,14 @@ class MailboxFixture:
 
     @property
     def legacy_dn(self) -> str:
-        """Its legacyExchangeDN."""
+        """The mailbox's legacyExchangeDN."""
         return str(self.mailbox["LegacyExchangeDN"])
 
 
 class TenantBuilder:
-    """Everybody in one tenant. The methods add rows; `graph` and `exchange` are the two halves."""
+    """Builds a tenant. Methods add rows; `build_graph` and `build_exchange` return its two
+    halves.
+    """
 
     def __init__(self) -> None:
         self.users: list[Row] = []
@@ -75,10 +77,11 @@ class TenantBuilder:
         mailbox: Mapping[str, Any] | None = None,
         has_account: bool = True,
     ) -> MailboxFixture:
-        """A mailbox and its account. A person's is licensed and enabled, any other is neither.
+        """Adds a mailbox and its account: licensed and enabled for a person, neither for any other
+        type.
 
-        `account` changes properties of the Graph user, `mailbox` those of the mailbox. With `known`
-        False, Entra has no account by the mailbox's object id.
+        `account` overrides properties of the Graph user, `mailbox` those of the mailbox. Without
+        `has_account`, Entra has no account with the mailbox's object id.
         """
         is_person = kind == "UserMailbox"
         product = E3 if product is None and is_person else product
@@ -96,11 +99,11 @@ class TenantBuilder:
         return MailboxFixture(user["id"], row["Guid"], alias, build_address(alias), row, user)
 
     def add_contact(self, alias: str, name: str, target: str) -> Row:
-        """A mail contact: a name in the tenant that stands for an address elsewhere."""
+        """Adds a mail contact: a name in the tenant for an external address."""
         return self.add_recipient(alias, name, "MailContact", target, target)
 
     def add_guest(self, target: str) -> str:
-        """A guest of the tenant; returns the principal name that holds where it comes from."""
+        """Adds a guest. Returns the principal name, which contains the home address."""
         upn = f"{target.replace('@', '_')}#EXT#@{INITIAL_DOMAIN}"
         alias = upn.partition("@")[0]
         row = self.add_recipient(alias, alias, "GuestMailUser", target, target)
@@ -111,7 +114,7 @@ class TenantBuilder:
         return upn
 
     def add_recipient(self, alias: str, name: str, kind: str, address: str, target: str) -> Row:
-        """A row of Get-Recipient for who has no mailbox here."""
+        """Adds a row of Get-Recipient for a recipient without a mailbox here."""
         row = {
             "Identity": name,
             "Name": name,
@@ -131,7 +134,7 @@ class TenantBuilder:
     # Rules -----------------------------------------------------------------------------------
 
     def add_folder(self, mailbox: MailboxFixture, name: str, well_known: str = "") -> str:
-        """A mail folder; returns its id."""
+        """Adds a mail folder and returns its id."""
         row: Row = {
             "id": derive_opaque_id("AAMkAG", "folder", mailbox.alias, name),
             "displayName": name,
@@ -154,10 +157,10 @@ class TenantBuilder:
         exchange: bool = True,
         **properties: Any,
     ) -> Row:
-        """An inbox rule, in Graph's view and in Exchange's; a hidden one in Exchange's alone.
+        """Adds an inbox rule in Graph's view and in Exchange's; a hidden one in Exchange's only.
 
-        `mark` tells rules of one name apart. Of a `bare` rule Graph shows neither conditions nor
-        actions. `exchange` False: Get-InboxRule does not list it.
+        `id_suffix` distinguishes rules of one name. With `hide_content`, Graph shows neither
+        conditions nor actions. Without `exchange`, Get-InboxRule does not list the rule.
         """
         place = len(self.rules[mailbox.id]) + 1
         row: Row = {

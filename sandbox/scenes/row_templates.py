@@ -1,7 +1,7 @@
-"""One row each: how Graph and Exchange print accounts, mailboxes, domains, licences and settings.
+"""Single rows as Graph and Exchange print them: accounts, mailboxes, domains, licences, settings.
 
-Shapes are those of Microsoft's Graph v1.0 metadata and of the Exchange PowerShell reference. Every
-id is derived from a name, so that the same row is written the same way every time.
+Shapes follow Microsoft's Graph v1.0 metadata and the Exchange PowerShell reference. Every id is
+derived from a name, so that a row is the same every time.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,7 +31,7 @@ TEAMS_ROOMS = ("MTRProManagement", "ecc74eae-eeb7-4ad5-9c88-e8b2bfca75b8")
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """What a tenant buys: a SKU and the service plans in it."""
+    """A product that a tenant buys: a SKU and its service plans."""
 
     part_number: str
     sku: str
@@ -61,7 +61,7 @@ PRODUCTS = (E3, E5, ROOMS_PRO, FLOW_FREE)
 
 
 def derive_id(*parts: str) -> str:
-    """A GUID that is always the same for the same words."""
+    """Derives a stable GUID from words."""
     return str(uuid5(UUID(TENANT_ID), "/".join(parts)))
 
 
@@ -69,12 +69,12 @@ OUTBOUND_POLICY_ID, REMOTE_DOMAIN_ID = derive_id("outbound policy"), derive_id("
 
 
 def derive_opaque_id(prefix: str, *parts: str) -> str:
-    """An id that looks like Outlook's: letters and digits without a meaning."""
+    """Derives a stable id that looks like Outlook's: letters and digits."""
     return f"{prefix}{UUID(derive_id(*parts)).hex[:20]}="
 
 
 def build_legacy_dn(alias: str) -> str:
-    """A legacyExchangeDN, as rules made in Outlook hold them for recipients of the tenant."""
+    """A legacyExchangeDN, which rules made in Outlook hold for the tenant's recipients."""
     return f"{LEGACY_DN_PREFIX}{UUID(derive_id('legacy', alias)).hex}-{alias}"
 
 
@@ -87,7 +87,7 @@ def build_address(alias: str) -> str:
 
 
 def build_graph_recipient(address: str, name: str = "") -> Row:
-    """A recipient as Graph writes it: an address, or a legacyExchangeDN in its place."""
+    """A recipient as Graph prints it: an address, or a legacyExchangeDN in its place."""
     return {"emailAddress": {"name": name or address, "address": address}}
 
 
@@ -107,7 +107,7 @@ def format_exchange_recipients(recipients: Iterable[Row] | None) -> list[str] | 
 
 
 def build_user_row(alias: str, name: str, enabled: bool, product: Product | None) -> Row:
-    """An account of the cloud."""
+    """A cloud account."""
     return {
         "id": derive_id("user", alias),
         "userPrincipalName": build_address(alias),
@@ -122,7 +122,7 @@ def build_user_row(alias: str, name: str, enabled: bool, product: Product | None
 
 
 def build_assigned_plans(product: Product | None) -> list[Row]:
-    """The service plans a user has by a product."""
+    """The service plans that a product assigns to a user."""
     return [
         {
             "assignedDateTime": ASSIGNED_AT,
@@ -169,7 +169,7 @@ def build_domain_row(name: str) -> Row:
 
 
 def build_organization_row() -> Row:
-    """The tenant itself."""
+    """The organization."""
     return {
         "id": TENANT_ID,
         "displayName": "Contoso",
@@ -185,7 +185,7 @@ def build_organization_row() -> Row:
 
 
 def build_mailbox_row(alias: str, name: str, kind: str, product: Product | None) -> Row:
-    """A mailbox whose audit settings are as they should be."""
+    """A mailbox with healthy audit settings."""
     row: Row = {
         "Identity": alias,
         "Name": alias,
@@ -212,12 +212,12 @@ def build_mailbox_row(alias: str, name: str, kind: str, product: Product | None)
 
 
 def build_bypass_row(guid: str, name: str, bypassed: bool) -> Row:
-    """A row of Get-MailboxAuditBypassAssociation, which lists everybody."""
+    """A row of Get-MailboxAuditBypassAssociation, which lists every account."""
     return {"Guid": guid, "Name": name, "AuditBypassEnabled": bypassed}
 
 
 def build_organization_config(audit_disabled: bool) -> Row:
-    """The row of Get-OrganizationConfig, as far as it is looked at."""
+    """The row of Get-OrganizationConfig, with the properties that are read."""
     return {"Identity": INITIAL_DOMAIN, "Name": INITIAL_DOMAIN, "AuditDisabled": audit_disabled}
 
 
@@ -242,7 +242,7 @@ def build_accepted_domain(name: str, default: bool = False, subdomains: bool = F
 
 
 def build_outbound_policy(mode: str) -> Row:
-    """The outbound spam policy that applies to everybody."""
+    """The default outbound spam policy."""
     return {
         "Guid": OUTBOUND_POLICY_ID,
         "Identity": "Default",
@@ -253,7 +253,7 @@ def build_outbound_policy(mode: str) -> Row:
 
 
 def build_remote_domain(forwards: bool) -> Row:
-    """The remote domain that stands for all of them."""
+    """The default remote domain."""
     return {
         "Guid": REMOTE_DOMAIN_ID,
         "Identity": "Default",
