@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from core.sanitize import sanitize_text
 from core.strict_json import parse_strict_json
+from core.tenant.quoting import quote_text
 
 PRINCIPAL_HEADER = "x-ms-client-principal"
 READER_ROLE = "Exoguard.Reader"
@@ -91,8 +91,8 @@ def parse_client_principal(text: str) -> Caller:
     name = next(
         (first_values[claim] for claim in NAME_CLAIMS if first_values.get(claim)), object_id
     )
-    name = sanitize_text(name, 120)
-    return Caller(f"{name} ({sanitize_text(object_id, 40)})", name, OPERATOR_ROLE in roles)
+    name = quote_text(name, 120)
+    return Caller(f"{name} ({quote_text(object_id, 40)})", name, OPERATOR_ROLE in roles)
 
 
 def parse_principal_claims(text: str) -> list[tuple[str, str]]:

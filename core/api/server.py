@@ -31,8 +31,8 @@ from core.config.settings import Settings, get_sign_in_method
 from core.errors import ExoguardError
 from core.json_document import to_json
 from core.ports import Ledger
-from core.sanitize import sanitize_text
 from core.strict_json import parse_strict_json
+from core.tenant.quoting import quote_text
 
 log = logging.getLogger("exoguard.api")
 
@@ -140,7 +140,7 @@ def validate_parameters(
     if unknown := [name for name in raw if name not in known]:
         names = ", ".join(f'"{parameter.name}"' for parameter in parameters)
         raise BadRequest(
-            400, f"{sanitize_text(unknown[0], 40)} is not a known parameter; known are: {names}"
+            400, f"{quote_text(unknown[0], 40)} is not a known parameter; known are: {names}"
         )
     values: dict[str, str] = {}
     for parameter in parameters:

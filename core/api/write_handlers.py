@@ -27,7 +27,7 @@ from core.keys import KEY_PATTERN
 from core.model.cases import Exemption
 from core.model.guards import GuardConfig, Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState
-from core.sanitize import sanitize_text
+from core.tenant.quoting import quote_text
 
 # The most requests that may be pending for one guard: above what operators need, below what a
 # script could send.
@@ -134,7 +134,7 @@ def parse_until_parameter(text: str) -> datetime:
         until = datetime.fromisoformat(text)
     except ValueError:
         raise BadRequest(
-            400, f"'{sanitize_text(text, 40)}' is not a valid date; use YYYY-MM-DD"
+            400, f"'{quote_text(text, 40)}' is not a valid date; use YYYY-MM-DD"
         ) from None
     return until if until.tzinfo else until.replace(tzinfo=UTC)
 

@@ -13,8 +13,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from core.sanitize import sanitize_text
 from core.status.case_document import DOCUMENT_VERSION
+from core.tenant.quoting import quote_text
 
 # The only form a path of the API has.
 API_PATH = re.compile(r"/api(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
@@ -89,7 +89,7 @@ class ApiResponse:
         except (ValueError, RecursionError):
             return ""
         message = document.get("error") if isinstance(document, dict) else None
-        return sanitize_text(str(message or ""), 600)
+        return quote_text(str(message or ""), 600)
 
 
 class ApiClient(Protocol):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from core.cli.api_client import API_PATH, ApiClient, ApiResponse, ApiUnavailable, UsageError
-from core.sanitize import sanitize_text
+from core.tenant.quoting import quote_text
 
 KEY_HEADER = "x-functions-key"
 # A cold start takes seconds, the export of a year takes minutes.
@@ -85,7 +85,7 @@ class RemoteClient:
     ) -> ApiResponse:
         """Send one request. Raises ApiUnavailable if there is no response."""
         if not API_PATH.fullmatch(path):
-            raise UsageError(f"{sanitize_text(path, 80)} is not an address of the API")
+            raise UsageError(f"{quote_text(path, 80)} is not an address of the API")
         headers = {"Content-Type": "application/json"} if body is not None else {}
         try:
             async with self.session.request(
@@ -129,7 +129,7 @@ def explain_connection_error(location: str, error: BaseException) -> str:
         case TimeoutError():
             return f"{location}: no response in time: it may be starting; try again in a minute"
         case aiohttp.ClientConnectorError():
-            reason = sanitize_text(error.os_error.strerror or type(error.os_error).__name__, 80)
+            reason = quote_text(error.os_error.strerror or type(error.os_error).__name__, 80)
             return f"{location}: cannot be reached ({reason}): check --app and the network"
         case _:
             return f"{location}: the connection failed ({type(error).__name__}): try again"

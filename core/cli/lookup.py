@@ -15,7 +15,7 @@ from core.cli.formatting import parse_deadline
 from core.config.catalog import CATALOG
 from core.keys import KEY_PATTERN, RUN_ID_PATTERN
 from core.model.findings import Severity
-from core.sanitize import sanitize_text
+from core.tenant.quoting import quote_text
 
 FULL_KEY = re.compile(KEY_PATTERN)
 SHORT_KEY = re.compile(r"[0-9a-f]{8,31}")
@@ -31,7 +31,7 @@ def parse_guard_name(text: str) -> str:
     """A guard's name. Raises UsageError, which lists the guards."""
     if text not in GUARD_NAMES:
         raise UsageError(
-            f"'{sanitize_text(text, 60)}' is not a guard; the guards are: {', '.join(GUARD_NAMES)}"
+            f"'{quote_text(text, 60)}' is not a guard; the guards are: {', '.join(GUARD_NAMES)}"
         )
     return text
 
@@ -40,7 +40,7 @@ def parse_option_choice(text: str, allowed: tuple[str, ...], option: str) -> str
     """One of the values of an option. Raises UsageError, which lists them."""
     if text not in allowed:
         raise UsageError(
-            f"'{sanitize_text(text, 40)}' is not valid for {option}; use {', '.join(allowed)}"
+            f"'{quote_text(text, 40)}' is not valid for {option}; use {', '.join(allowed)}"
         )
     return text
 
@@ -49,9 +49,7 @@ def parse_hex_id(text: str, what: str) -> str:
     """The full key of a case, or the full id of a change or plan. Raises UsageError."""
     key = text.strip().lower()
     if not FULL_KEY.fullmatch(key):
-        raise UsageError(
-            f"'{sanitize_text(text, 60)}' is not a valid {what}; use its 32 hex digits"
-        )
+        raise UsageError(f"'{quote_text(text, 60)}' is not a valid {what}; use its 32 hex digits")
     return key
 
 
@@ -59,7 +57,7 @@ def parse_run_number(text: str, what: str) -> str:
     """The number of a run or a request. Raises UsageError."""
     if not re.fullmatch(RUN_ID_PATTERN, text):
         raise UsageError(
-            f"'{sanitize_text(text, 60)}' is not a valid {what}; "
+            f"'{quote_text(text, 60)}' is not a valid {what}; "
             "use 14 digits, a hyphen and 8 hex digits"
         )
     return text
@@ -70,7 +68,7 @@ def parse_until_option(text: str, now: datetime) -> datetime:
     end = parse_deadline(text.strip(), now)
     if end is None:
         raise UsageError(
-            f"'{sanitize_text(text, 40)}' is not a valid date; use YYYY-MM-DD, or days such as 30d"
+            f"'{quote_text(text, 40)}' is not a valid date; use YYYY-MM-DD, or days such as 30d"
         )
     return end.astimezone(UTC)
 
@@ -86,7 +84,7 @@ async def resolve_case(client: ApiClient, text: str, guard: str = "") -> tuple[s
         return await find_case_guard(client, wanted, guard), wanted
     if not SHORT_KEY.fullmatch(wanted):
         raise UsageError(
-            f"'{sanitize_text(text, 60)}' is not a valid case; use its key or the last 8 digits"
+            f"'{quote_text(text, 60)}' is not a valid case; use its key or the last 8 digits"
         )
     for state in ("open", "closed"):
         matches = [

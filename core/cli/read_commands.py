@@ -30,8 +30,8 @@ from core.cli.render import TerminalRenderer
 from core.cli.session import Session
 from core.doctor import main as doctor_main
 from core.evidence.file_format import ExportFormat, verify_export
-from core.sanitize import sanitize_text
 from core.status.case_query import CASE_STATES
+from core.tenant.quoting import quote_text
 
 
 async def show_status(session: Session, client: ApiClient, as_json: AsJson = False) -> int:
@@ -193,7 +193,7 @@ async def download_evidence(
     file: keep it apart from the file.
     """
     form = parse_option_choice(file_format, tuple(ExportFormat), "--format")
-    name = sanitize_text(str(output))
+    name = quote_text(str(output))
     if str(output) != "-" and output.exists() and not force:
         raise UsageError(f"{name} already exists: use --force to replace it")
     end = until or (session.now() + timedelta(days=1)).date().isoformat()
@@ -225,7 +225,7 @@ def write_private_file(path: Path, body: bytes) -> None:
         partial.replace(path)
     except OSError as error:
         raise ApiUnavailable(
-            f"{sanitize_text(str(path))}: cannot be written ({error.strerror})"
+            f"{quote_text(str(path))}: cannot be written ({error.strerror})"
         ) from None
 
 
@@ -248,7 +248,7 @@ def verify_evidence(
         with file.open("rb") as lines:
             verification = verify_export(lines, digest)
     except OSError as error:
-        session.print_note(f"{sanitize_text(str(file))}: cannot be read ({error.strerror})")
+        session.print_note(f"{quote_text(str(file))}: cannot be read ({error.strerror})")
         raise typer.Exit(EXIT_UNAVAILABLE) from None
     session.print_output(
         f"{'intact' if verification.intact else 'NOT INTACT'}: {verification.note}"
@@ -273,6 +273,6 @@ def check_permissions(
     code = doctor_main(
         ["--needs"] if needs else [],
         session.load_settings(),
-        lambda line: session.print_output(sanitize_text(line, 2000)),
+        lambda line: session.print_output(quote_text(line, 2000)),
     )
     raise typer.Exit(code)

@@ -19,7 +19,7 @@ from rich.text import Text
 from core.cli.api_client import ApiClient, ApiUnavailable, ClientContext, UsageError
 from core.cli.http_client import KEY_HEADER, open_remote_client, parse_key, parse_origin
 from core.cli.local_client import open_local_client
-from core.sanitize import sanitize_text
+from core.tenant.quoting import quote_text
 
 APP_VARIABLE = "EXOGUARD_APP"
 KEY_VARIABLE = "EXOGUARD_KEY"
@@ -58,7 +58,7 @@ def identify_user() -> str:
         name = getpass.getuser()
     except (OSError, KeyError):
         name = "unknown"
-    return sanitize_text(f"{name}@{socket.gethostname()}", 200)
+    return quote_text(f"{name}@{socket.gethostname()}", 200)
 
 
 @dataclass(slots=True)
@@ -82,12 +82,12 @@ class Session:
     def print_output(self, *lines: str) -> None:
         """Print lines on standard output; they are not wrapped, so that they can be copied."""
         for line in lines:
-            self.out.print(Text(sanitize_text(line, MAX_LINE_LENGTH)), soft_wrap=True)
+            self.out.print(Text(quote_text(line, MAX_LINE_LENGTH)), soft_wrap=True)
 
     def print_note(self, text: str) -> None:
         """Print lines for the operator on standard error."""
         for line in text.splitlines():
-            self.err.print(Text(sanitize_text(line, MAX_LINE_LENGTH)), soft_wrap=True)
+            self.err.print(Text(quote_text(line, MAX_LINE_LENGTH)), soft_wrap=True)
 
     def write_bytes(self, body: bytes) -> None:
         """Write bytes unchanged to standard output."""
@@ -151,7 +151,7 @@ def read_small_file(path: Path) -> str:
             return file.read(MAX_FILE_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise ApiUnavailable(f"{sanitize_text(str(path))}: cannot be read ({reason})") from None
+        raise ApiUnavailable(f"{quote_text(str(path))}: cannot be read ({reason})") from None
 
 
 @asynccontextmanager

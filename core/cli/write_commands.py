@@ -46,7 +46,7 @@ from core.cli.options import (
 from core.cli.render import TerminalRenderer
 from core.cli.session import Session
 from core.cli.undo_hint import explain_undo_refusal, format_before
-from core.sanitize import sanitize_text
+from core.tenant.quoting import quote_text
 
 PENDING_STATUSES = ("queued", "running", "asked")
 # Seconds to wait for a result at most.
@@ -125,7 +125,7 @@ async def prepare_run(
     In enforce mode it makes the same changes as a scheduled run.
     """
     name = parse_guard_name(guard)
-    in_mode = f" in {sanitize_text(mode, 8)} mode" if mode else ""
+    in_mode = f" in {quote_text(mode, 8)} mode" if mode else ""
     return PendingRequest(
         f"/api/guards/{name}/run",
         name,
@@ -197,7 +197,7 @@ async def prepare_exemption(
     return PendingRequest(
         f"/api/guards/{name}/exemptions",
         name,
-        f"{name} exempts {sanitize_text(key)} until {format_utc(end)}",
+        f"{name} exempts {quote_text(key)} until {format_utc(end)}",
         {"subject": key, "until": end},
     )
 
@@ -211,7 +211,7 @@ async def prepare_exemption_end(
     return PendingRequest(
         f"/api/guards/{name}/exemptions/end",
         name,
-        f"{name} ends the exemption of {sanitize_text(key)}",
+        f"{name} ends the exemption of {quote_text(key)}",
         {"subject": key},
     )
 
@@ -243,7 +243,7 @@ async def preview_guard(session: Session, client: ApiClient, guard: str) -> None
     for row in document["guards"]:
         if row["guard"] == guard:
             scanned = format_time_and_age(row["last_complete_scan"], session.now())
-            mode = sanitize_text(str(row["mode"]), 10)
+            mode = quote_text(str(row["mode"]), 10)
             session.print_note(f"  mode {mode}, last complete scan {scanned}")
 
 
@@ -253,8 +253,8 @@ async def preview_plan(session: Session, client: ApiClient, guard: str, plan: st
     for row in document["decisions"]:
         if (row["guard"], row.get("plan")) == (guard, plan):
             for change in row["would_change"]:
-                kind = sanitize_text(change["kind"], 60)
-                session.print_note(f"  {kind} · {sanitize_text(change['subject'])}")
+                kind = quote_text(change["kind"], 60)
+                session.print_note(f"  {kind} · {quote_text(change['subject'])}")
             if not row["list_is_exact"]:
                 session.print_note("  and more that are not listed here: see the alert")
             return
@@ -268,19 +268,19 @@ async def preview_change(session: Session, client: ApiClient, change: str) -> No
     if row is None:
         session.print_note("  it is not among the changes of the last week: see its case")
         return
-    kind, subject = sanitize_text(row["kind"], 60), sanitize_text(row["subject"])
+    kind, subject = quote_text(row["kind"], 60), quote_text(row["subject"])
     session.print_note(f"  {kind} · {subject}, {format_time_and_age(row['at'], session.now())}")
     for line in format_before(row):
-        session.print_note(f"  restores {sanitize_text(line, 600)}")
+        session.print_note(f"  restores {quote_text(line, 600)}")
     if reason := explain_undo_refusal(row):
-        session.print_note(f"  it will be refused: {sanitize_text(reason, 600)}")
+        session.print_note(f"  it will be refused: {quote_text(reason, 600)}")
 
 
 async def preview_case(session: Session, client: ApiClient, guard: str, key: str) -> None:
     """Print a case in two lines."""
     row = (await fetch_response(client, f"/api/cases/{guard}/{key}.json")).parse_object()
-    session.print_note(f"  {row['severity']}: {sanitize_text(row['subject'])}")
-    session.print_note(f"  {sanitize_text(row['summary'], 600)}")
+    session.print_note(f"  {row['severity']}: {quote_text(row['subject'])}")
+    session.print_note(f"  {quote_text(row['summary'], 600)}")
 
 
 # ----------------------------------------------------------------------------------------------
@@ -294,9 +294,7 @@ async def submit_with_consent(
     """Show what will happen, ask for consent, submit the request, and wait for its result."""
     who = options.who or session.who
     session.print_note(f"{request.summary}, at {client.location}")
-    session.print_note(
-        f"  requested by {sanitize_text(who, 200)}: {sanitize_text(options.why, 500)}"
-    )
+    session.print_note(f"  requested by {quote_text(who, 200)}: {quote_text(options.why, 500)}")
     if request.preview and not options.yes:
         await request.preview(session, client)
     if not session.confirm(options.yes):
@@ -317,7 +315,7 @@ def report_accepted(
     if options.as_json:
         session.write_response(response.body)
         return
-    number = sanitize_text(str(response.parse_object()["action"]), 40)
+    number = quote_text(str(response.parse_object()["action"]), 40)
     session.print_output(f"Request recorded. See its result: action {request.guard} {number}")
     if session.connection.local:
         session.print_output("The guard's next run processes it.")

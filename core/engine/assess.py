@@ -6,7 +6,7 @@ from datetime import datetime
 
 from core.engine.case_lifecycle import defer_case, open_case, update_case
 from core.engine.decision_context import DecisionContext
-from core.engine.truncation import truncate_finding
+from core.engine.truncation import sanitize_finding, truncate_finding
 from core.model.cases import Case, Notification
 from core.model.findings import Finding, Severity, Verdict
 from core.model.guards import Mode
@@ -61,7 +61,7 @@ def assess_finding(
     context: DecisionContext, key: str, finding: Finding, is_self_check: bool = False
 ) -> FindingAssessment:
     """Assess a finding against its case, if there is one."""
-    finding, config = truncate_finding(finding), context.config
+    finding, config = truncate_finding(sanitize_finding(finding)), context.config
     old = context.snapshot.cases.get(key)
     if finding.severity is Severity.INFO:
         return FindingAssessment(ReportedFinding(key, finding, "note", finding.verdict))

@@ -21,8 +21,8 @@ from core.model.changes import ChangeRecord, ChangeState, Outcome
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState, RunOptions
 from core.model.state import GuardSnapshot
-from core.sanitize import sanitize_text
 from core.tenant.changes import build_change
+from core.tenant.quoting import quote_text
 from core.tenant.reversibility import explain_irreversible
 
 MAX_UNDO_ATTEMPTS = 3
@@ -195,7 +195,7 @@ def find_undo_obstacle(original: ChangeRecord | None) -> str:
     try:
         build_change(original.kind, original.arguments)
     except ValueError:
-        return f"this version does not know the change {sanitize_text(original.kind, 60)}"
+        return f"this version does not know the change {quote_text(original.kind, 60)}"
     return explain_irreversible(original.kind, original.before)
 
 

@@ -21,9 +21,9 @@ from core.model.changes import ChangeState, compute_plan_hash
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import GuardConfig, Permission, Service
 from core.model.state import GuardSnapshot, GuardState
-from core.sanitize import sanitize_text
 from core.tenant.changes import Change
 from core.tenant.port import GrantedPermissions
+from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import CREDENTIAL, GRANTS
 
@@ -219,8 +219,8 @@ def build_exemption_finding(config: GuardConfig, exemptions: Sequence[Exemption]
     rows = [
         Fact(
             "",
-            f"{sanitize_text(one.subject, 80)} until {one.until:%Y-%m-%d %H:%M} UTC, "
-            f"says {sanitize_text(one.granted_by, 60)}",
+            f"{quote_text(one.subject, 80)} until {one.until:%Y-%m-%d %H:%M} UTC, "
+            f"says {quote_text(one.granted_by, 60)}",
         )
         for one in exemptions
     ]

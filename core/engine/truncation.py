@@ -13,6 +13,7 @@ from dataclasses import replace
 from core.model.changes import ChangeRecord
 from core.model.findings import Fact, Finding
 from core.tenant.changes import change_to_arguments
+from core.tenant.quoting import quote_text
 
 # Characters of JSON, where a character beyond ASCII takes six or twelve.
 MAX_FINDING_SIZE = 24_000
@@ -32,6 +33,19 @@ CHANGE_TOO_LONG_FACT = Fact(
 BEFORE_TOO_LONG_NOTE = (
     "what was there before is too long to be remembered, so it cannot be taken back"
 )
+
+
+def sanitize_finding(finding: Finding) -> Finding:
+    """The finding, its texts without hidden characters, whatever its guard quoted."""
+    return replace(
+        finding,
+        subject=quote_text(finding.subject, MAX_FINDING_SIZE),
+        summary=quote_text(finding.summary, MAX_FINDING_SIZE),
+        advice=quote_text(finding.advice, MAX_FINDING_SIZE),
+        facts=tuple(
+            Fact(fact.label, quote_text(fact.text, MAX_FINDING_SIZE)) for fact in finding.facts
+        ),
+    )
 
 
 def truncate_finding(finding: Finding) -> Finding:

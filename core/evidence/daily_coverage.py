@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from core.keys import DESCENDING_ORIGIN_MS
 from core.ncrontab import CronSchedule
-from core.sanitize import sanitize_text
+from core.tenant.quoting import quote_text
 
 RUN_ID = re.compile(r"(\d{14})-[0-9a-f]{8}")
 # A requested run that did not scan is "queued", "running", "busy" or "off".
@@ -126,7 +126,7 @@ class DailyCoverage:
 
     def list_unavailable_sources(self) -> list[str]:
         """The sources that some run of the day could not read at all."""
-        names = sorted({sanitize_text(name) for name in self.unavailable_sources})
+        names = sorted({quote_text(name) for name in self.unavailable_sources})
         more = len(names) - MAX_SOURCES
         return [*names[:MAX_SOURCES], *([f"and {more} more"] if more > 0 else [])]
 

@@ -17,11 +17,11 @@ from enum import StrEnum
 from core.keys import compute_hash_prefix
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
-from core.sanitize import sanitize_text
 from core.tenant.changes import DisableExchangeModule
 from core.tenant.directory import ModuleUser
 from core.tenant.merging import collect_failures
 from core.tenant.port import HasRoles
+from core.tenant.quoting import quote_text
 from core.tenant.readings import Reading
 from core.tenant.surfaces import MODULE_USERS, ROLE_HOLDERS
 
@@ -155,7 +155,7 @@ def build_no_admin_finding(access: ModuleAccess) -> Finding:
 
 def build_module_user_finding(user: ModuleUser, access: ModuleAccess) -> Finding:
     """One user who administers nothing and may use Exchange PowerShell."""
-    name = sanitize_text(user.name or user.id, MAX_TEXT_LENGTH)
+    name = quote_text(user.name or user.id, MAX_TEXT_LENGTH)
     possible = bool(access.admin_count) and user.has_account
     return Finding(
         kind="exchange-module",
@@ -164,7 +164,7 @@ def build_module_user_finding(user: ModuleUser, access: ModuleAccess) -> Finding
         severity=Severity.LOW,
         verdict=ModuleAccessVerdict.REPAIR,
         summary=f"{name} may use Exchange PowerShell and holds no role.",
-        facts=(Fact("kind", sanitize_text(user.kind, MAX_TEXT_LENGTH)),),
+        facts=(Fact("kind", quote_text(user.kind, MAX_TEXT_LENGTH)),),
         sources=SOURCES,
         changes=(DisableExchangeModule(user.id, user.guid),) if possible else (),
         advice=f"Set-User -Identity {user.guid} -EXOModuleEnabled $false; "
@@ -186,7 +186,7 @@ def build_open_module_finding(access: ModuleAccess, count: int) -> Finding:
         facts=(
             Fact("", f"{access.admin_count:,} users with a role may use it too, and keep it"),
             *(
-                Fact("", f"for example {sanitize_text(user.name or user.id, MAX_TEXT_LENGTH)}")
+                Fact("", f"for example {quote_text(user.name or user.id, MAX_TEXT_LENGTH)}")
                 for user in named
             ),
         ),

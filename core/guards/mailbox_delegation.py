@@ -26,12 +26,12 @@ from core.model.findings import CorrelationRule, Fact, Finding, Severity
 from core.model.guards import Guard, GuardPolicy, ObserveContext, PeriodicCheck, Permission, Service
 from core.model.options import SettingReader
 from core.model.shared_settings import RESOURCE_MAILBOX_KINDS
-from core.sanitize import sanitize_text
 from core.tenant.mail_flow import Recipient
 from core.tenant.mailbox_index import MailboxPage, select_between_checks
 from core.tenant.mailboxes import Delegation, Mailbox
 from core.tenant.merging import collect_failures
 from core.tenant.port import HasDelegation, HasMailboxes, HasMailFlow
+from core.tenant.quoting import quote_text
 from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
 from core.tenant.surfaces import FULL_ACCESS, MAILBOXES, RECIPIENTS, SEND_AS, SEND_ON_BEHALF
 
@@ -249,7 +249,7 @@ def build_lookup_failure(
     subject = (
         format_delegated_mailbox(mailbox)
         if mailbox
-        else sanitize_text(delegation.mailbox_name, MAX_TEXT_LENGTH)
+        else quote_text(delegation.mailbox_name, MAX_TEXT_LENGTH)
     )
     return ReadFailure(source, "who holds a right over it could not be looked up", whose, subject)
 
@@ -322,12 +322,12 @@ def rate_delegation(holder: HolderType, is_personal: bool, right: str) -> Severi
 
 def format_delegated_mailbox(mailbox: Mailbox) -> str:
     """How people know the mailbox."""
-    return sanitize_text(mailbox.address or mailbox.name or mailbox.id, MAX_TEXT_LENGTH)
+    return quote_text(mailbox.address or mailbox.name or mailbox.id, MAX_TEXT_LENGTH)
 
 
 def format_holder(item: GrantedRight) -> str:
     """How people know the holder."""
-    return sanitize_text(item.recipient.address or item.delegation.trustee, MAX_TEXT_LENGTH)
+    return quote_text(item.recipient.address or item.delegation.trustee, MAX_TEXT_LENGTH)
 
 
 def list_delegation_facts(item: GrantedRight, holder: HolderType) -> Iterator[Fact]:
@@ -336,17 +336,15 @@ def list_delegation_facts(item: GrantedRight, holder: HolderType) -> Iterator[Fa
     yield Fact("right", delegation.right)
     yield Fact(
         "over",
-        sanitize_text(item.mailbox.kind, MAX_TEXT_LENGTH)
+        quote_text(item.mailbox.kind, MAX_TEXT_LENGTH)
         or "a recipient Exchange does not know by name",
     )
     if person.kind:
-        yield Fact(
-            "held by", f"{sanitize_text(person.kind, MAX_TEXT_LENGTH)} {format_holder(item)}"
-        )
+        yield Fact("held by", f"{quote_text(person.kind, MAX_TEXT_LENGTH)} {format_holder(item)}")
     elif delegation.trustee != delegation.sid:
-        yield Fact("held by", sanitize_text(delegation.trustee, MAX_TEXT_LENGTH))
+        yield Fact("held by", quote_text(delegation.trustee, MAX_TEXT_LENGTH))
     if delegation.sid:
-        yield Fact("security identifier", sanitize_text(delegation.sid, MAX_TEXT_LENGTH))
+        yield Fact("security identifier", quote_text(delegation.sid, MAX_TEXT_LENGTH))
     if holder in HOLDER_TEXTS:
         yield Fact("", HOLDER_TEXTS[holder])
 

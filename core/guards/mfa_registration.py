@@ -12,10 +12,10 @@ from itertools import batched
 
 from core.model.findings import Fact, Finding, Severity
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
-from core.sanitize import sanitize_text
 from core.tenant.directory import Account, MfaRegistration
 from core.tenant.merging import PresenceTracker, collect_failures
 from core.tenant.port import HasAccounts
+from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import ACCOUNTS, REGISTERED_ADMINISTRATORS, SIGN_IN_METHODS
 
@@ -249,7 +249,7 @@ async def process_registrations(
             *(
                 replace(
                     miss,
-                    subject=sanitize_text(names.get(miss.object_id, ""), MAX_TEXT_LENGTH),
+                    subject=quote_text(names.get(miss.object_id, ""), MAX_TEXT_LENGTH),
                     optional=True,
                 )
                 for miss in collect_failures((accounts,))
@@ -293,7 +293,7 @@ def judge(item: RegistrationItem, policy: GuardPolicy) -> Iterator[Finding]:
 
 def build_administrator_finding(entry: MfaRegistration, deficiency: str) -> Finding:
     """One administrator who can be impersonated."""
-    name = sanitize_text(entry.upn or entry.id, MAX_TEXT_LENGTH)
+    name = quote_text(entry.upn or entry.id, MAX_TEXT_LENGTH)
     without = deficiency == WITHOUT_SECOND_FACTOR
     summary = f"The administrator {name} signs in with a password alone."
     if not without:
@@ -314,7 +314,7 @@ def build_administrator_finding(entry: MfaRegistration, deficiency: str) -> Find
 def list_administrator_facts(entry: MfaRegistration) -> Iterator[Fact]:
     """What is registered, and why it does not do."""
     methods = ", ".join(
-        sanitize_text(method, MAX_LABEL_LENGTH) for method in sorted(entry.methods)[:10]
+        quote_text(method, MAX_LABEL_LENGTH) for method in sorted(entry.methods)[:10]
     )
     yield Fact("registered methods", methods or "none")
     if entry.mfa_registered and not has_second_factor(entry):
@@ -393,7 +393,7 @@ def list_group_facts(summary: GroupSummary) -> Iterator[Fact]:
         figures += f"; {summary.disallowed_count:,} have registered only what policy does not allow"
     yield Fact("", figures)
     for names in batched(summary.names, NAMES_PER_LINE, strict=False):
-        yield Fact("", ", ".join(sanitize_text(name, MAX_LABEL_LENGTH) for name in names))
+        yield Fact("", ", ".join(quote_text(name, MAX_LABEL_LENGTH) for name in names))
     if more := summary.count - len(summary.names):
         yield Fact("", f"and {more:,} more")
     if summary.group == GUESTS and summary.deficiency == WITHOUT_SECOND_FACTOR:

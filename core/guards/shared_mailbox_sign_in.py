@@ -18,7 +18,6 @@ from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
 from core.model.options import Purpose, Setting, SettingReader, one_of
 from core.model.shared_settings import RECENT_SIGN_IN_DAYS, RESOURCE_MAILBOX_KINDS
-from core.sanitize import sanitize_text
 from core.tenant.changes import BlockSignIn
 from core.tenant.directory import Account, SignIn
 from core.tenant.mailboxes import Mailbox, format_mailbox_name
@@ -29,6 +28,7 @@ from core.tenant.merging import (
     find_object_failure,
 )
 from core.tenant.port import HasAccounts, HasMailboxes
+from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import ACCOUNTS, MAILBOXES, SIGN_INS
 
@@ -206,7 +206,7 @@ def build_unknown_account_finding(item: ResourceAccount) -> Finding:
         verdict=Verdict.COULD_NOT_TELL,
         summary=f"The account of {format_mailbox_with_kind(item.mailbox)} was not found in "
         "Entra ID.",
-        facts=(Fact("kind of mailbox", sanitize_text(item.mailbox.kind, MAX_TEXT_LENGTH)),),
+        facts=(Fact("kind of mailbox", quote_text(item.mailbox.kind, MAX_TEXT_LENGTH)),),
         sources=(MAILBOXES, ACCOUNTS),
         advice="Find out which account the mailbox belongs to, and whether it can sign in.",
     )
@@ -302,8 +302,8 @@ def list_account_facts(item: ResourceAccount, account: Account) -> tuple[Fact, .
     if account.plans is None:
         licences = "assigned, plans unknown" if account.licensed else "not known"
     facts = (
-        Fact("kind of mailbox", sanitize_text(item.mailbox.kind, MAX_TEXT_LENGTH)),
-        Fact("sign-in name", sanitize_text(account.upn, MAX_TEXT_LENGTH) or "not known"),
+        Fact("kind of mailbox", quote_text(item.mailbox.kind, MAX_TEXT_LENGTH)),
+        Fact("sign-in name", quote_text(account.upn, MAX_TEXT_LENGTH) or "not known"),
         Fact("licences", licences),
     )
     if not account.synced:

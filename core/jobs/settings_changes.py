@@ -20,13 +20,14 @@ from core.jobs.weekly_digest import DIGEST_PARTITION
 from core.model.guards import Mode
 from core.notifications.adaptive_card import (
     CardElement,
+    escape_markdown,
     make_card_header,
     make_fact_set,
     make_text_block,
     wrap_in_message,
 )
 from core.ports import World
-from core.sanitize import escape_markdown, sanitize_text
+from core.tenant.quoting import quote_text
 
 log = logging.getLogger("exoguard.settings")
 
@@ -112,9 +113,7 @@ async def alert_on_settings_change(world: World, settings: Settings, run: str) -
         state = (await claim.load()).state
         found = diff_settings(state.settings, now)
         if found:
-            logged = {
-                one.name: [sanitize_text(one.before), sanitize_text(one.after)] for one in found
-            }
+            logged = {one.name: [quote_text(one.before), quote_text(one.after)] for one in found}
             log.warning("exoguard.settings %s", json.dumps(logged))
             await claim.ensure_held()
             try:

@@ -6,10 +6,10 @@ from enum import StrEnum
 
 from core.microsoft365.service_plans import has_advanced_auditing
 from core.model.findings import Fact
-from core.sanitize import sanitize_text
 from core.tenant.auditing import MailboxAudit
 from core.tenant.changes import ResetAuditSet
 from core.tenant.directory import Account
+from core.tenant.quoting import quote_text
 
 MAX_SHOWN = 12
 MAIL_ITEMS_ACCESSED = "MailItemsAccessed"
@@ -157,6 +157,6 @@ def list_deviation_facts(deviation: AuditSetDeviation, audit: MailboxAudit) -> I
 
 def format_action_list(actions: frozenset[str]) -> str:
     """Action names in order, the many cut short."""
-    names = [sanitize_text(name, 60) for name in sorted(actions)]
+    names = [quote_text(name, 60) for name in sorted(actions)]
     more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
     return ", ".join(names[:MAX_SHOWN]) + more

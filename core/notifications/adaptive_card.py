@@ -3,13 +3,16 @@
 Version 1.4 in the envelope that Workflows expects (Microsoft Learn: Create incoming webhooks with
 Workflows). Teams takes about 28 KB a message; a card stays below 25 KB.
 
-Untrusted text arrives escaped (`core.sanitize.escape_markdown`), so that none of it acts as
+Untrusted text arrives escaped (`escape_markdown`), so that none of it acts as
 markdown. Links consist of literal labels and addresses of the app.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote, urlencode
+
+from core.sanitize import SANITIZED_LIMIT, sanitize_text
 
 type CardElement = dict[str, object]
 
@@ -24,6 +27,18 @@ HEADLINE_COLOUR = {
 """The colour of a headline by the style of its container."""
 MAX_MESSAGE_BYTES = 24_000
 """The size limit of a whole message, in bytes."""
+MARKDOWN_SIGNS = re.compile(r"([\\`*_\[\](){}~#>|<])")
+LEADING_MARKER = re.compile(r"^(\s*)([-+]|\d+[.)])")
+
+
+def escape_markdown(text: str, limit: int = SANITIZED_LIMIT) -> str:
+    """Untrusted text for a TextBlock of an Adaptive Card, where nothing of it acts as markdown.
+
+    A web address loses its scheme's colon, so that no client makes a link of it
+    (Microsoft Learn: Format cards in Teams lists the markdown that cards understand).
+    """
+    safe = sanitize_text(text, limit).replace("://", "[:]//")
+    return LEADING_MARKER.sub(r"\1\\\2", MARKDOWN_SIGNS.sub(r"\\\1", safe))
 
 
 def make_text_block(value: str, **options: object) -> CardElement:

@@ -22,13 +22,13 @@ from core.notifications.adaptive_card import (
     CardElement,
     build_app_url,
     count_json_bytes,
+    escape_markdown,
     format_card_link,
     make_container,
     make_fact_set,
     make_subtle_text,
     make_text_block,
 )
-from core.sanitize import escape_markdown
 from core.status.case_texts import describe_case_end
 from core.status.change_texts import describe_changes, list_planned_kinds
 from core.time_format import format_time

@@ -13,6 +13,7 @@ from core.notifications.adaptive_card import (
     CardElement,
     build_app_url,
     count_json_bytes,
+    escape_markdown,
     format_card_link,
     make_card_header,
     make_fact_set,
@@ -21,7 +22,6 @@ from core.notifications.adaptive_card import (
     make_text_block,
     wrap_in_message,
 )
-from core.sanitize import escape_markdown
 from core.status.change_texts import describe_change
 from core.status.counts import is_change_made
 from core.status.guard_status import ExemptionView, Health, PendingDecision, ScanCoverage

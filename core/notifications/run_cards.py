@@ -28,6 +28,7 @@ from core.notifications.adaptive_card import (
     CardElement,
     build_app_url,
     count_json_bytes,
+    escape_markdown,
     format_card_link,
     make_card_header,
     make_fact_set,
@@ -50,7 +51,6 @@ from core.notifications.case_blocks import (
     render_compact_block,
     render_request_block,
 )
-from core.sanitize import escape_markdown
 from core.status.change_texts import describe_change
 from core.time_format import format_time
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from core.model.cases import Case
-from core.sanitize import sanitize_text
+from core.tenant.quoting import quote_text
 
 CHANGE_TEXTS: Mapping[str, str] = {
     "BlockSignIn": "block sign-in and revoke the sessions",
@@ -25,7 +25,7 @@ CHANGE_TEXTS: Mapping[str, str] = {
 
 def describe_change(kind: str) -> str:
     """What a change does; its name if this version does not know it."""
-    return CHANGE_TEXTS.get(kind) or sanitize_text(kind, 60)
+    return CHANGE_TEXTS.get(kind) or quote_text(kind, 60)
 
 
 def list_planned_kinds(case: Case) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.sanitize import sanitize_text
+from core.tenant.quoting import quote_text
 
 MAX_NAME_LENGTH = 200
 """Longest name in a finding, in characters."""
@@ -106,4 +106,4 @@ class MailboxSize:
 
 def format_mailbox_name(mailbox: Mailbox) -> str:
     """The mailbox's address, else its name, else its id; sanitized."""
-    return sanitize_text(mailbox.address or mailbox.name or mailbox.id, MAX_NAME_LENGTH)
+    return quote_text(mailbox.address or mailbox.name or mailbox.id, MAX_NAME_LENGTH)

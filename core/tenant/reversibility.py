@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from core.keys import hash_parts
 from core.property_values import parse_printed_bool
-from core.sanitize import sanitize_text
 from core.tenant.changes import CHANGE_TYPES
 from core.tenant.mail_flow import InboxRule
+from core.tenant.quoting import quote_text
 
 # The changes that set one switch: its name, and what they set it to.
 SWITCH_CHANGES: Mapping[str, tuple[str, bool]] = {
@@ -148,7 +148,7 @@ def hash_rule_actions(rule: InboxRule) -> str:
 def describe_changed_since(current: Mapping[str, object]) -> str:
     """What to tell a person of an object that somebody changed after the change."""
     told = ", ".join(
-        f"{sanitize_text(name, VALUE_LIMIT)} is {format_tenant_value(value)}"
+        f"{quote_text(name, VALUE_LIMIT)} is {format_tenant_value(value)}"
         for name, value in current.items()
     )
     return f"it was changed since: {told} now"
@@ -157,5 +157,5 @@ def describe_changed_since(current: Mapping[str, object]) -> str:
 def format_tenant_value(value: object) -> str:
     """A value of the tenant within a sentence."""
     if is_text_list(value) and isinstance(value, list | tuple):
-        return sanitize_text(", ".join(value), VALUE_LIMIT) or "empty"
-    return "empty" if value is None or value == "" else sanitize_text(str(value), VALUE_LIMIT)
+        return quote_text(", ".join(value), VALUE_LIMIT) or "empty"
+    return "empty" if value is None or value == "" else quote_text(str(value), VALUE_LIMIT)

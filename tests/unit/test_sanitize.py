@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.sanitize import DECEPTIVE_CATEGORIES, escape_markdown, sanitize_text
+from core.notifications.adaptive_card import escape_markdown
+from core.sanitize import DECEPTIVE_CATEGORIES, sanitize_text
 
 
 @pytest.mark.parametrize(

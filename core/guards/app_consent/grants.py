@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from core.sanitize import sanitize_text
 from core.tenant.apps import App, AppPermission, DelegatedGrant
 from core.tenant.configuration import Configuration
 from core.tenant.merging import collect_failures
+from core.tenant.quoting import quote_text
 from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
 from core.tenant.surfaces import APP_PERMISSIONS, DELEGATED_GRANTS
 
@@ -131,7 +131,7 @@ def join_app_grants(
             one.source,
             one.reason,
             one.object_id,
-            sanitize_text(names[one.object_id], MAX_SUBJECT_LENGTH),
+            quote_text(names[one.object_id], MAX_SUBJECT_LENGTH),
         )
         for one in grants.list_owned_failures()
         if one.object_id in names

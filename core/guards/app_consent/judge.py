@@ -24,10 +24,10 @@ from core.microsoft365.configuration_sources import get_configuration_source_nam
 from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import GuardPolicy
-from core.sanitize import sanitize_text
 from core.tenant.apps import App, AppCredential
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
+from core.tenant.quoting import quote_text
 from core.tenant.surfaces import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
 
 MAX_TEXT_LENGTH = 120
@@ -102,8 +102,7 @@ def judge_delegated_grant(app: App, grant: DelegatedGrantView) -> Iterator[Findi
         yield finding(
             severity=severity,
             verdict=verdict,
-            summary=f"{format_app_title(app)} may use "
-            f"{sanitize_text(scope, MAX_TEXT_LENGTH)} {whom}.",
+            summary=f"{format_app_title(app)} may use {quote_text(scope, MAX_TEXT_LENGTH)} {whom}.",
             facts=(*list_app_facts(app), at, scopes, *by),
             fingerprint=f"{grant.api.id} {scope.casefold()}",
         )
@@ -120,7 +119,7 @@ def judge_app_permission(app: App, grant: AppGrant) -> Finding:
     else:
         usual = Severity.LOW if app.is_home_tenant else Severity.MEDIUM
     severity, verdict = rate_app_grant(app, worth, usual)
-    name = sanitize_text(role.value, MAX_TEXT_LENGTH) or f"an unknown permission ({role.role_id})"
+    name = quote_text(role.value, MAX_TEXT_LENGTH) or f"an unknown permission ({role.role_id})"
     return Finding(
         kind="application-permission",
         object_id=app.id,
@@ -268,7 +267,7 @@ def judge_consent_policy(policy: Configuration) -> Iterator[Finding]:
 
 def format_app_name(app: App) -> str:
     """The app as people know it."""
-    return sanitize_text(app.name or app.app_id or app.id, MAX_TEXT_LENGTH)
+    return quote_text(app.name or app.app_id or app.id, MAX_TEXT_LENGTH)
 
 
 def format_app_title(app: App) -> str:
@@ -288,12 +287,12 @@ def list_app_facts(app: App) -> tuple[Fact, ...]:
     else:
         owner = f"another tenant ({app.owner_tenant_id})" if app.owner_tenant_id else "not told"
     facts = [
-        Fact("application id", sanitize_text(app.app_id, MAX_TEXT_LENGTH) or "not told"),
+        Fact("application id", quote_text(app.app_id, MAX_TEXT_LENGTH) or "not told"),
         Fact("registered in", owner),
     ]
     if not (is_microsoft_app(app) or app.is_home_tenant):
         facts.append(
-            Fact("publisher", sanitize_text(app.publisher, MAX_TEXT_LENGTH) or "not verified")
+            Fact("publisher", quote_text(app.publisher, MAX_TEXT_LENGTH) or "not verified")
         )
     if impersonates_microsoft(app):
         facts.append(Fact("", "its name looks like one of Microsoft's, and it is not"))
@@ -309,7 +308,7 @@ def list_app_facts(app: App) -> tuple[Fact, ...]:
 def format_name_list(names: list[str]) -> str:
     """Some names, and how many more there are."""
     more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
-    return ", ".join(sanitize_text(name, MAX_TEXT_LENGTH) for name in names[:MAX_SHOWN]) + more
+    return ", ".join(quote_text(name, MAX_TEXT_LENGTH) for name in names[:MAX_SHOWN]) + more
 
 
 def describe_user_count(count: int) -> str:

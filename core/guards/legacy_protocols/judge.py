@@ -30,10 +30,10 @@ from core.guards.legacy_protocols.verdicts import ProtocolVerdict
 from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.model.findings import Fact, Finding, Severity, Verdict
-from core.sanitize import sanitize_text
 from core.tenant.changes import Change, DisableMailboxProtocols, SetConfiguration
 from core.tenant.configuration import Configuration
 from core.tenant.mailboxes import format_mailbox_name
+from core.tenant.quoting import quote_text
 from core.tenant.surfaces import PROTOCOL_USE, PROTOCOLS
 
 DISABLE_PARAMETERS: Mapping[str, str] = {
@@ -106,7 +106,7 @@ def judge_mailbox_plan(plan: Configuration) -> Iterator[Finding]:
         protocol: parse_protocol_switch(plan.values.get(name))
         for protocol, name in PROTOCOL_PROPERTIES.items()
     }
-    name = sanitize_text(plan.name, MAX_TEXT_LENGTH)
+    name = quote_text(plan.name, MAX_TEXT_LENGTH)
     finding = Finding(
         kind="plan-protocols",
         object_id=plan.id,
@@ -144,7 +144,7 @@ def judge_mailbox_plan(plan: Configuration) -> Iterator[Finding]:
 def judge_authentication_policy(item: AuthenticationPolicy, policy: Policy) -> Iterator[Finding]:
     """A policy under which a bare password is still taken for sending."""
     allowed = allows_basic_smtp_auth(item.policy)
-    name = sanitize_text(item.policy.name, MAX_TEXT_LENGTH)
+    name = quote_text(item.policy.name, MAX_TEXT_LENGTH)
     if allowed is False:
         return
     finding = Finding(

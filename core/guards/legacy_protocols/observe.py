@@ -22,11 +22,11 @@ from core.guards.legacy_protocols.items import (
 from core.guards.legacy_protocols.options import ProtocolOptions
 from core.guards.legacy_protocols.sign_in_evidence import NO_EVIDENCE, ProtocolEvidence, SignInLog
 from core.model.guards import ObserveContext
-from core.sanitize import sanitize_text
 from core.tenant.configuration import Configuration
 from core.tenant.mailboxes import MailboxProtocols, ProtocolUse
 from core.tenant.merging import PresenceTracker, collect_failures, collect_sources
 from core.tenant.port import HasConfiguration, HasMailboxes, HasProtocols
+from core.tenant.quoting import quote_text
 from core.tenant.readings import Reading
 from core.tenant.surfaces import PROTOCOL_USE, PROTOCOLS, SIGN_INS
 
@@ -240,7 +240,7 @@ def describe_default_policy(name: str | None, policies: Reading[Configuration]) 
         return "the default authentication policy is not known"
     if not name:
         return "no default authentication policy refuses bare passwords"
-    shown = sanitize_text(name, MAX_TEXT_LENGTH)
+    shown = quote_text(name, MAX_TEXT_LENGTH)
     for policy in policies.items:
         if matches_policy_name(name, policy):
             allowed = allows_basic_smtp_auth(policy)

@@ -11,9 +11,9 @@ from datetime import timedelta
 from core.guards.legacy_protocols.options import Policy
 from core.guards.legacy_protocols.verdicts import ProtocolVerdict
 from core.model.findings import Fact, Verdict
-from core.sanitize import sanitize_text
 from core.tenant.mailboxes import ProtocolUse
 from core.tenant.port import HasProtocols
+from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure
 from core.tenant.surfaces import PROTOCOL_USE, SIGN_INS
 
@@ -119,7 +119,7 @@ def list_protocol_facts(
         lines.append(f"used by {accounts} accounts in all")
     if evidence.doubts:
         lines += [
-            f"who uses it is not known: {sanitize_text(one, MAX_TEXT_LENGTH)}"
+            f"who uses it is not known: {quote_text(one, MAX_TEXT_LENGTH)}"
             for one in evidence.doubts
         ]
     elif not uses:
@@ -130,9 +130,9 @@ def list_protocol_facts(
 
 def format_protocol_use(use: ProtocolUse) -> str:
     """One account's use of one protocol."""
-    who = sanitize_text(use.upn or use.account_id, MAX_TEXT_LENGTH)
+    who = quote_text(use.upn or use.account_id, MAX_TEXT_LENGTH)
     places = ", ".join(
-        sanitize_text(one, MAX_TEXT_LENGTH) for one in use.addresses[:MAX_SHOWN_ADDRESSES]
+        quote_text(one, MAX_TEXT_LENGTH) for one in use.addresses[:MAX_SHOWN_ADDRESSES]
     )
     more = len(use.addresses) - MAX_SHOWN_ADDRESSES
     origin = f" from {places}" if places else ""

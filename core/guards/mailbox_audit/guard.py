@@ -33,7 +33,6 @@ from core.microsoft365.audit_actions import (
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, ObserveContext, Permission, Service
 from core.model.options import SettingReader
-from core.sanitize import sanitize_text
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.changes import (
     ClearAuditBypass,
@@ -52,6 +51,7 @@ from core.tenant.merging import (
     find_object_failure,
 )
 from core.tenant.port import HasAccounts, HasAuditing
+from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import (
     ACCOUNTS,
@@ -248,7 +248,7 @@ def judge_audit_bypass(item: AuditBypass) -> Iterator[Finding]:
     """An account whose actions are recorded in no mailbox."""
     if not item.bypassed:
         return
-    name = sanitize_text(item.name or item.id, MAX_TEXT_LENGTH)
+    name = quote_text(item.name or item.id, MAX_TEXT_LENGTH)
     yield Finding(
         kind="audit-bypass",
         object_id=item.id,

@@ -24,7 +24,6 @@ from core.guards.mailbox_forwarding.recipients import (
     locate_forwarding_object,
     locate_recipient,
 )
-from core.sanitize import sanitize_text
 from core.tenant.mail_flow import (
     Folder,
     InboxRule,
@@ -35,6 +34,7 @@ from core.tenant.mail_flow import (
 )
 from core.tenant.mailboxes import Mailbox, format_mailbox_name
 from core.tenant.merging import find_object_failure
+from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import (
     HIDDEN_RULES,
@@ -314,7 +314,7 @@ def assemble_flow_forwards(inputs: ForwardingInputs) -> Iterator[Forward | ReadF
         if placed is None:
             if rule.enabled and rule.enforced:
                 reason = inputs.explain_location_failure()
-                name = sanitize_text(rule.name or rule.id, MAX_TEXT_LENGTH)
+                name = quote_text(rule.name or rule.id, MAX_TEXT_LENGTH)
                 yield ReadFailure(TRANSPORT_RULES, reason, ORGANIZATION, f"mail-flow rule {name}")
             continue
         sendings = tuple(

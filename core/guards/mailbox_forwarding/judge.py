@@ -43,9 +43,9 @@ from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.keys import hash_parts
 from core.microsoft365.powershell import build_list_rules_command
 from core.model.findings import Fact, Finding, Severity, Verdict
-from core.sanitize import sanitize_text
 from core.tenant.changes import Change, ClearMailboxForward, DisableInboxRule
 from core.tenant.mailboxes import format_mailbox_name
+from core.tenant.quoting import quote_text
 from core.tenant.surfaces import DOMAINS, MAILBOX_FORWARDS, RULE_FOLDERS, TRANSPORT_RULES
 
 
@@ -141,7 +141,7 @@ def judge_mailbox_forward(item: MailboxForward, policy: Policy) -> Iterator[Find
         facts.append(
             Fact(
                 "ForwardingSmtpAddress, without effect",
-                sanitize_text(item.overruled_address, MAX_TEXT_LENGTH),
+                quote_text(item.overruled_address, MAX_TEXT_LENGTH),
             )
         )
     changes = (
@@ -201,7 +201,7 @@ def build_hiding_finding(item: InboxRuleForward, changes: tuple[Change, ...]) ->
     """An inbox rule that takes mail out of sight, and what is done about it anyway."""
     hidden = item.visibility is RuleVisibility.HIDDEN
     grave = rate_hiding_rule(item.rule, item.hiding_place)
-    words = [sanitize_text(word, 60) for word in find_suspicious_words(item.rule)]
+    words = [quote_text(word, 60) for word in find_suspicious_words(item.rule)]
     facts = [*list_rule_facts(item), Fact("", describe_hiding_place(item.hiding_place))]
     if item.rule.mark_as_read:
         facts.append(Fact("", "marks it as read"))
@@ -262,7 +262,7 @@ def judge_transport_rule(item: TransportRuleForward, policy: Policy) -> Iterator
     )
     grave = rate_forward(verdict, ForwardingPolicyResult.ALLOWED, unseen)
     facts = [
-        Fact("rule", sanitize_text(item.rule.name, MAX_TEXT_LENGTH)),
+        Fact("rule", quote_text(item.rule.name, MAX_TEXT_LENGTH)),
         *list_recipient_facts(item.recipients),
     ]
     if not acts:
@@ -272,7 +272,7 @@ def judge_transport_rule(item: TransportRuleForward, policy: Policy) -> Iterator
             if item.rule.enabled
             else Fact("", "the rule is disabled")
         )
-    name = sanitize_text(item.rule.name or item.rule.id, MAX_TEXT_LENGTH)
+    name = quote_text(item.rule.name or item.rule.id, MAX_TEXT_LENGTH)
     yield Finding(
         kind="transport-rule",
         object_id=ORGANIZATION,

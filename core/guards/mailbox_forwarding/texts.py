@@ -17,7 +17,7 @@ from core.guards.mailbox_forwarding.recipients import ForwardTarget, RecipientLo
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.microsoft365.powershell import build_disable_rule_command, build_list_rules_command
 from core.model.findings import Fact
-from core.sanitize import sanitize_text
+from core.tenant.quoting import quote_text
 from core.tenant.surfaces import HIDDEN_RULES, INBOX_RULES, MAILBOXES
 
 MAX_SHOWN = 20
@@ -57,7 +57,7 @@ def list_rule_facts(item: InboxRuleForward) -> Iterator[Fact]:
     yield (
         Fact("", "rule without a readable name")
         if is_nameless(rule.name)
-        else Fact("rule", sanitize_text(rule.name, MAX_TEXT_LENGTH))
+        else Fact("rule", quote_text(rule.name, MAX_TEXT_LENGTH))
     )
     yield from (Fact("", text) for text in VISIBILITY_TEXTS[item.visibility])
     if rule.in_error:
@@ -76,10 +76,10 @@ def list_recipient_facts(recipients: Sequence[ForwardRecipient]) -> Iterator[Fac
 
 def format_forward_target(target: ForwardTarget) -> str:
     """A recipient as a person reads it."""
-    via = f" (through {sanitize_text(target.via, MAX_TEXT_LENGTH)})" if target.via else ""
+    via = f" (through {quote_text(target.via, MAX_TEXT_LENGTH)})" if target.via else ""
     if target.location is RecipientLocation.UNRESOLVED:
-        return f"{sanitize_text(target.raw, MAX_TEXT_LENGTH)}, who cannot be identified{via}"
-    return f"{sanitize_text(target.address, MAX_TEXT_LENGTH)}{via}"
+        return f"{quote_text(target.raw, MAX_TEXT_LENGTH)}, who cannot be identified{via}"
+    return f"{quote_text(target.address, MAX_TEXT_LENGTH)}{via}"
 
 
 def list_policy_facts(

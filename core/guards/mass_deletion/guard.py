@@ -25,10 +25,10 @@ from core.guards.mass_deletion.options import (
 from core.model.findings import Fact, Finding, Severity
 from core.model.guards import Guard, ObserveContext, Permission, Service
 from core.model.options import SettingReader
-from core.sanitize import sanitize_text
 from core.tenant.directory import Account, Actor, DeletedObject, Deletion
 from core.tenant.merging import collect_failures, collect_sources
 from core.tenant.port import HasAccounts, HasDeletions
+from core.tenant.quoting import quote_text
 from core.tenant.readings import Reading
 from core.tenant.surfaces import ACCOUNTS, DELETED_GROUPS, DELETED_USERS, DELETIONS
 
@@ -312,7 +312,7 @@ def format_burst_actor(burst: DeletionBurst) -> str:
     if burst.actor_id == UNKNOWN_ACTOR:
         return "somebody unknown"
     actor = burst.deletions[-1].actor
-    return sanitize_text(actor.name or actor.id, MAX_TEXT_LENGTH)
+    return quote_text(actor.name or actor.id, MAX_TEXT_LENGTH)
 
 
 def format_object_counts(deletions: Iterable[Deletion]) -> str:
@@ -333,7 +333,7 @@ def list_burst_facts(burst: DeletionBurst, policy: Policy) -> Iterator[Fact]:
     )
     yield from list_restore_facts(burst)
     names = sorted({one.name or one.id for one in burst.deletions}, key=str.casefold)[:MAX_NAMED]
-    yield Fact("first by name", ", ".join(sanitize_text(name, MAX_LABEL_LENGTH) for name in names))
+    yield Fact("first by name", ", ".join(quote_text(name, MAX_LABEL_LENGTH) for name in names))
 
 
 def describe_burst_actors(burst: DeletionBurst) -> str:
@@ -345,11 +345,11 @@ def describe_burst_actors(burst: DeletionBurst) -> str:
     parts = []
     for found, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:3]:
         actor = actors[found]
-        name = sanitize_text(
+        name = quote_text(
             actor.name or actor.id or "nobody the audit log names", 2 * MAX_LABEL_LENGTH
         )
         kind = "app " if actor.is_app else ""
-        ip = f" from {sanitize_text(actor.ip, MAX_LABEL_LENGTH)}" if actor.ip else ""
+        ip = f" from {quote_text(actor.ip, MAX_LABEL_LENGTH)}" if actor.ip else ""
         parts.append(f"{kind}{name}{ip} ({count:,})")
     more = len(counts) - len(parts)
     return f"by {', '.join(parts)}" + (f" and {more} more" if more > 0 else "")

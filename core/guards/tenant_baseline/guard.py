@@ -44,11 +44,11 @@ from core.property_values import (
     parse_printed_bool,
     parse_printed_int,
 )
-from core.sanitize import sanitize_text
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
 from core.tenant.merging import collect_failures
 from core.tenant.port import HasConfiguration
+from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
 
 
@@ -242,7 +242,7 @@ def judge(item: BaselineItem, policy: Policy) -> Iterator[Finding]:
     elif not told:
         severity = min(severity, Severity.MEDIUM)
     shown, subject = (
-        sanitize_text(format_setting_value(item.value), MAX_TEXT_LENGTH),
+        quote_text(format_setting_value(item.value), MAX_TEXT_LENGTH),
         format_configuration_name(item.configuration),
     )
     finding = Finding(
@@ -255,7 +255,7 @@ def judge(item: BaselineItem, policy: Policy) -> Iterator[Finding]:
         facts=(
             *((make_unknown_value_fact(shown),) if left else ()),
             *(
-                Fact("too wide", sanitize_text(entry, MAX_TEXT_LENGTH))
+                Fact("too wide", quote_text(entry, MAX_TEXT_LENGTH))
                 for entry in list_excess_entries(item)[:10]
             ),
             Fact("why", row.rationale),
@@ -295,14 +295,14 @@ def apply_row_decision(
             finding,
             severity=Severity.INFO,
             verdict=BaselineVerdict.KEEP,
-            facts=(Fact("", sanitize_text(decided, 2 * MAX_TEXT_LENGTH)), *finding.facts),
+            facts=(Fact("", quote_text(decided, 2 * MAX_TEXT_LENGTH)), *finding.facts),
         )
     if row.waiver:
         ended = (
             f"it was switched off until {row.waiver.until} by {row.waiver.granted_by}; that is over"
         )
         finding = replace(
-            finding, facts=(Fact("", sanitize_text(ended, MAX_TEXT_LENGTH)), *finding.facts)
+            finding, facts=(Fact("", quote_text(ended, MAX_TEXT_LENGTH)), *finding.facts)
         )
     value = row.expected.target_value
     if row.id not in policy.options.enforced or not is_repairable or value is None:
@@ -325,7 +325,7 @@ def format_configuration_name(configuration: Configuration) -> str:
     kind = configuration.source.replace("-", " ")
     if not configuration.id:
         return kind
-    return f"{kind} {sanitize_text(configuration.name or configuration.id, MAX_TEXT_LENGTH)}"
+    return f"{kind} {quote_text(configuration.name or configuration.id, MAX_TEXT_LENGTH)}"
 
 
 def format_remedy(item: BaselineItem) -> str:
