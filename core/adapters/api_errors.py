@@ -1,8 +1,8 @@
-"""Refusals of Graph and Exchange into our errors. Pure: status and body in, error out.
+"""Maps error responses of Graph and Exchange to `TenantError`s. Pure.
 
-Branching is on status and error code; messages are written for people and change (Microsoft Learn:
-"Microsoft Graph error responses"). The one exception is Exchange, whose codes say nothing: there
-the .NET type named in the message tells what happened.
+The status and the error code decide, since messages are written for people and change (Microsoft
+Learn: "Microsoft Graph error responses"). The exception is Exchange, whose codes are not specific:
+there, the .NET type in the message decides.
 """
 
 import re
@@ -26,18 +26,18 @@ NO_LICENCE = "the tenant has no licence for this"
 
 
 def sanitize_message(value: object) -> str:
-    """A foreign message on one line, cut, every sign as it seems: good for a log and for a card."""
+    """Return an untrusted message as one short line without deceptive characters."""
     return sanitize_text(" ".join(parse_text(value, 4_000).split())[:MESSAGE_LIMIT])[:MESSAGE_LIMIT]
 
 
 def get_api_error(body: object) -> ResponseRow:
-    """The `error` object of a body, empty when it has none."""
+    """Return the `error` object of a body, empty if it has none."""
     error = body.get("error") if isinstance(body, Mapping) else None
     return error if isinstance(error, Mapping) else {}
 
 
 def map_graph_error(status: int, body: object, operation: str, permission: str = "") -> TenantError:
-    """What a refusal of Graph means. `permission` is the app role the call needs."""
+    """Map an error response of Graph. `permission` is the app role the call needs."""
     error = get_api_error(body)
     code = sanitize_text(parse_text(error.get("code"), 100))[:100]
     message = sanitize_message(error.get("message"))
@@ -62,10 +62,9 @@ def map_graph_error(status: int, body: object, operation: str, permission: str =
 
 
 def map_exchange_error(status: int, body: object, cmdlet: str) -> TenantError:
-    """What a refusal of Exchange means, in any of its shapes. `body` None: it was not JSON.
+    """Map an error response of Exchange, in any of its shapes. `body` is None if it is not JSON.
 
-    A 403 whose body is NUL bytes is the answer to a token without the app role or without any
-    Exchange role.
+    Exchange sends a 403 with NUL bytes for a token without the app role or any Exchange role.
     """
     kind, message = parse_exchange_error(get_api_error(body))
     shown = f"{cmdlet}: HTTP {status} {message}".strip()
@@ -74,7 +73,7 @@ def map_exchange_error(status: int, body: object, cmdlet: str) -> TenantError:
     if status == 403 or NOT_A_CMDLET.search(message):
         return Forbidden(shown, f"Exchange role with {cmdlet}")
     if found := NOT_A_PARAMETER.search(message):
-        # Every parameter that is sent exists, so the role was trimmed too far.
+        # Every parameter that is sent exists, so the role has too few parameters.
         return Forbidden(shown, f"Exchange role with {cmdlet} -{found['name']}")
     if status == 401:
         return Forbidden(shown, "Exchange.ManageAsApp")
@@ -88,9 +87,9 @@ def map_exchange_error(status: int, body: object, cmdlet: str) -> TenantError:
 
 
 def parse_exchange_error(error: ResponseRow) -> tuple[str, str]:
-    """The .NET type and the message of an Exchange error, from where they are told best.
+    """Return the .NET type and the message of an Exchange error, from its most specific part.
 
-    `error.message` itself is the same few words for everything.
+    `error.message` itself is the same for every error.
     """
     inner = error.get("innererror")
     cause = inner.get("internalexception") if isinstance(inner, Mapping) else None
@@ -104,7 +103,7 @@ def parse_exchange_error(error: ResponseRow) -> tuple[str, str]:
 
 
 def parse_error_detail(detail: str) -> tuple[str, str]:
-    """The text of a detail: `<code>|<type>|<message>`, JSON in a string, or plain."""
+    """Parse a detail: `<code>|<type>|<message>`, JSON in a string, or plain text."""
     if found := TYPED_DETAIL.match(detail):
         return found["type"], sanitize_message(found["text"])
     try:

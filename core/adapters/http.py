@@ -1,4 +1,4 @@
-"""An HTTP channel on azure-core's pipeline: bounded answers, no redirects, no own retries."""
+"""An HTTP client on azure-core's pipeline: bounded responses, no redirects, no retries."""
 
 import asyncio
 import socket
@@ -34,18 +34,18 @@ IPV4_COMPATIBLE = IPv6Network("::/96")
 
 
 class ConnectionLost(RetryableError):
-    """The request went out and no whole answer came back: it may have been carried out."""
+    """The request was sent and no complete response came back: it may have taken effect."""
 
 
 def is_unsent_request(error: Exception) -> bool:
-    """True when there was no connection to send anything on. azure-core's own kinds do not tell."""
+    """Return whether the request was never sent, which azure-core's own errors do not say."""
     cause = error.inner_exception if isinstance(error, AzureError) else error
     return isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
 class BufferedResponse:
-    """An answer, read whole. `headers` compare without regard to case."""
+    """A complete response. The names of `headers` are case-insensitive."""
 
     status: int
     headers: Mapping[str, str]
@@ -54,12 +54,12 @@ class BufferedResponse:
 
 @cache
 def build_tls_context(ca_path: str) -> ssl.SSLContext:
-    """Whom TLS connections trust: public authorities, or those in a file. Made once a process."""
+    """Build a TLS context that trusts public authorities, or those in a file. Cached."""
     return ssl.create_default_context(cafile=ca_path or None)
 
 
 def unwrap_ip_address(address: str) -> IPv4Address | IPv6Address:
-    """Where an address leads: an IPv6 one may stand for an IPv4 one, by itself or by a translator.
+    """Parse an IP address, and return the IPv4 address that an IPv6 one embeds.
 
     RFC 4291, 2.5.5 (mapped and compatible addresses), RFC 6052, 2.1 (NAT64's own prefix).
     """
@@ -73,17 +73,17 @@ def unwrap_ip_address(address: str) -> IPv4Address | IPv6Address:
 
 
 def is_public_address(address: str) -> bool:
-    """True for an address on the internet, which Azure's own platform address only seems to be."""
+    """Return whether an address is on the internet. Azure's platform address is not."""
     found = unwrap_ip_address(address)
     local = isinstance(found, IPv6Address) and found.is_site_local
     return found.is_global and not found.is_multicast and not local and found != AZURE_PLATFORM
 
 
 class PublicResolver(AbstractResolver):
-    """Names to addresses, leaving out those inside a network: no way round through DNS.
+    """Resolves names to public addresses only, so that DNS cannot lead into a private network.
 
-    It serves the connection itself, so that the address that was checked is the one that is used.
-    `trusted` hosts may be anywhere.
+    The connection uses the addresses it returns, so the address checked is the one connected to.
+    `allowed_hosts` may resolve to any address.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class PublicResolver(AbstractResolver):
 
 
 class HttpClient:
-    """Requests to one service. The session is made with the first request, in its event loop."""
+    """Sends requests to one service. The first request opens the session, in its event loop."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class HttpClient:
         self.client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
 
     def open_pipeline(self) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
-        """The pipeline: user agent, token, transport, and nothing that retries or logs."""
+        """Open the pipeline: user agent, token and transport, without retries or logging."""
         if self.client is None:
             context = build_tls_context(self.ca_path)
             connector = aiohttp.TCPConnector(
@@ -164,14 +164,14 @@ class HttpClient:
         limit: int,
         truncate: bool = False,
     ) -> BufferedResponse:
-        """One request and its answer of at most `limit` bytes, decompressed.
+        """Send a request and return its response of at most `limit` bytes, decompressed.
 
-        A longer answer is `cut` there, or else Unavailable. Raises Again when there is no answer:
-        Lost when the request may have been carried out all the same. The messages name the service
-        and the trouble, never the address.
+        With `truncate`, a longer response is cut there; otherwise Unavailable is raised. Raises
+        RetryableError if there is no response, and its kind ConnectionLost if the request may have
+        taken effect. The messages name the service and the error, never the URL.
         """
         request = HttpRequest(method, url, headers=dict(headers or {}), content=body or None)
-        # Only the policy that adds tokens knows this option, and takes it off again.
+        # Only the policy that adds tokens knows this option, and removes it.
         options = {"enforce_https": not is_loopback_url(url)} if self.credential else {}
         try:
             response = await self.open_pipeline().send_request(request, stream=True, **options)
@@ -183,18 +183,18 @@ class HttpClient:
             raise kind(f"{self.name}: {type(error).__name__}") from error
 
     async def read_body(self, response: AsyncHttpResponse, limit: int, truncate: bool) -> bytes:
-        """The body, piece by piece, so that a bomb is noticed while it is small."""
+        """Read the body in chunks, so that a decompression bomb is noticed while it is small."""
         content = bytearray()
         async for piece in response.iter_bytes():
             content += piece
             if len(content) > limit:
                 if truncate:
                     break
-                raise Unavailable(f"{self.name}: an answer of more than {limit} bytes")
+                raise Unavailable(f"{self.name}: a response of more than {limit} bytes")
         return bytes(content[:limit])
 
     async def close(self) -> None:
-        """Close the session. The channel can be used again."""
+        """Close the session. The next request opens a new one."""
         client, self.client = self.client, None
         if client:
             await client.close()

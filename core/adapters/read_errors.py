@@ -1,4 +1,4 @@
-"""Failures into `Unread`: what a reading has to say about what it could not read. Pure."""
+"""Turns errors into the `ReadFailure`s of a reading. Pure."""
 
 from collections.abc import Iterable, Mapping
 
@@ -18,10 +18,10 @@ def build_read_failure(
     *,
     optional: bool = False,
 ) -> ReadFailure:
-    """Why a surface, or one object of it, was not read.
+    """Build the failure of a source, or of one object of it.
 
-    The permission is named for a whole surface only: where other objects could be read, nothing is
-    missing that somebody could grant.
+    Only the failure of a whole source names a permission: if other objects could be read, no
+    permission is missing.
     """
     permission = error.permission if isinstance(error, Forbidden) and not object_id else ""
     return ReadFailure(
@@ -37,7 +37,7 @@ def build_read_failure(
 def build_unavailable_reading[T](
     source: str, error: TenantError, *, optional: bool = False
 ) -> Reading[T]:
-    """The reading of a surface of which nothing could be read."""
+    """Build the reading of a source of which nothing could be read."""
     return Reading(
         failures=(build_read_failure(source, error, optional=optional),),
         sources=frozenset({source}),
@@ -52,10 +52,9 @@ def build_object_failures(
     *,
     optional: bool = False,
 ) -> tuple[ReadFailure, ...]:
-    """What was not read of a surface that is asked object by object.
+    """Build the failures of a source that is read object by object.
 
-    Refused for every object there is, the surface as a whole counts as refused: what is missing is
-    the permission, not the objects.
+    If access was denied for every object, the source as a whole failed: the permission is missing.
     """
     forbidden = [error for error in failures.values() if isinstance(error, Forbidden)]
     if requested_count and len(forbidden) == requested_count:
@@ -67,7 +66,7 @@ def build_object_failures(
 
 
 def find_row_name(row: Mapping[str, object]) -> str:
-    """What people may know a row by that could not be understood; "" for nothing."""
+    """Return a name of a row that could not be parsed, or an empty string."""
     names = (
         parse_text(row.get(key), SUBJECT_LIMIT)
         for key in ("PrimarySmtpAddress", "DisplayName", "Name")
@@ -81,10 +80,9 @@ def build_row_failures(
     ids: Iterable[str],
     previous_count: int = 0,
 ) -> tuple[ReadFailure, ...]:
-    """Rows that could not be understood: by their id, or by their place where they have none.
+    """Build the failures of rows that could not be parsed, by their id or else their position.
 
-    People know them by name all the same, where the row tells one. `before` is how many such rows
-    earlier pages had.
+    `previous_count` is how many such rows earlier pages had.
     """
     return tuple(
         build_read_failure(

@@ -1,19 +1,18 @@
-"""One policy for every call to a busy service: when to wait, how long, how many at once.
+"""The retry and concurrency policy for every call to a service that throttles.
 
-Three forces act together. A **gate** that all callers of a service share: when the service says
-"not before", nobody calls it before then, because Graph keeps counting calls it refused
-(Microsoft Learn: Graph throttling guidance). A **limit** of calls in flight under a hard cap. And
-**tries**, with the service's own Retry-After or exponential backoff with jitter, never past the
-deadline of the run.
+Three mechanisms act together. All callers of a service share a **gate**: after a Retry-After, no
+caller sends a request before that time, because Graph also counts the requests it rejects
+(Microsoft Learn: Graph throttling guidance). A **limit** bounds the calls in flight, under a hard
+cap. **Retries** wait for the service's Retry-After, or by exponential backoff with jitter, and
+never past the deadline of the run.
 
-How much a service takes at once is not known beforehand: Outlook's "four requests at once" has been
-documented both for each mailbox and for the app as a whole. So the limit doubles with each clean
-window of calls until the service pushes back for the first time; then it is halved, and grows by
-one after a clean window. A limit at which the service pushed back before is tried again only after
-ever more clean windows, since each such attempt costs a batch of refused requests: a service that
-takes no more than one call at once is soon asked for more but rarely.
+The concurrency a service accepts is not known beforehand: Outlook's limit of four concurrent
+requests has been documented both per mailbox and per app. So the limit doubles with each clean
+window of calls until the service throttles for the first time; then it is halved, and grows by one
+after a clean window. A limit at which the service has throttled before is tried again only after
+more and more clean windows, since each such attempt costs a batch of rejected requests.
 
-Everything Exoguard sends is idempotent, so every call may be tried again.
+Every request of Exoguard is idempotent, so every call may be retried.
 """
 
 import asyncio
@@ -43,15 +42,15 @@ INITIAL_BACKOFF = 0.5
 MAX_BACKOFF = 30.0
 RETRY_AFTER_FACTOR = 3
 MAX_CLEAN_WINDOWS = 64
-# What a service asks beyond this is not believed: it is asked again, and may say so once more.
+# Seconds. A longer Retry-After is shortened to this; the service can repeat it then.
 MAX_RETRY_AFTER = 3_600.0
 
 
 class RetryableError(Unavailable):
-    """Passing trouble that is worth another try.
+    """A transient failure: the call may be retried.
 
-    `after` is what the service asked to wait, in seconds, None when it said nothing useful.
-    `busy`: the service pushed back, so that everyone should slow down and not just this call.
+    `wait_seconds` is the service's Retry-After, None if there was no usable one. With
+    `is_throttled`, the service rejected the call because of load, so all callers slow down.
     """
 
     def __init__(
@@ -63,9 +62,9 @@ class RetryableError(Unavailable):
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Seconds to wait, from a Retry-After header: whole seconds or an HTTP date (RFC 9110, 10.2.3).
+    """Parse a Retry-After header, whole seconds or an HTTP date (RFC 9110, 10.2.3), to seconds.
 
-    None when it is absent or makes no sense; a date that has passed is 0.
+    Returns None if it is absent or malformed, and 0 for a date that has passed.
     """
     text = (value or "").strip()[:64]
     if text.isascii() and text.isdigit():
@@ -81,7 +80,7 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
 def retryable_status(
     status: int, retry_after_header: str | None, operation: str
 ) -> RetryableError | None:
-    """The passing trouble a status stands for; None when another try would change nothing."""
+    """Return the error for a transient status, or None if a retry would change nothing."""
     if status not in TRANSIENT_STATUSES:
         return None
     wait = parse_retry_after(retry_after_header)
@@ -91,29 +90,30 @@ def retryable_status(
 
 
 def retryable_inner_status(status: int, headers: object, operation: str) -> RetryableError | None:
-    """The same for a reply inside a batch, whose headers are JSON."""
-    named = headers.items() if isinstance(headers, Mapping) else ()
-    after = next((value for name, value in named if str(name).lower() == "retry-after"), None)
+    """Return the error for a response inside a batch, whose headers are JSON, or None."""
+    items = headers.items() if isinstance(headers, Mapping) else ()
+    after = next((value for name, value in items if str(name).lower() == "retry-after"), None)
     if status == FAILED_DEPENDENCY:
         return RetryableError(f"{operation}: HTTP {status}")
     return retryable_status(status, str(after) if isinstance(after, str | int) else None, operation)
 
 
 def longest_wait(errors: Iterable[RetryableError]) -> RetryableError:
-    """Several troubles as one: the longest wait, and busy if any of them was."""
-    some = list(errors)
-    waits = [again.wait_seconds for again in some if again.wait_seconds is not None]
+    """Combine several errors: the longest wait, and throttled if any of them is."""
+    combined = list(errors)
+    waits = [error.wait_seconds for error in combined if error.wait_seconds is not None]
     return RetryableError(
-        str(some[0]),
+        str(combined[0]),
         wait_seconds=max(waits, default=None),
-        is_throttled=any(again.is_throttled for again in some),
+        is_throttled=any(error.is_throttled for error in combined),
     )
 
 
 @dataclass(slots=True)
 class ThrottleGate:
-    """When a service may be called again, by a reading of the clock. Runs at the same time share
-    it: a service counts the calls of the app, whichever guard they are for.
+    """When a service may be called again, in the time of the service's clock.
+
+    Concurrent runs share it, since a service counts the calls of the app and not of a guard.
     """
 
     not_before: float = -math.inf
@@ -121,31 +121,33 @@ class ThrottleGate:
 
 @cache
 def gate_for(address: str) -> ThrottleGate:
-    """The door of the service at an address: one in each process."""
+    """Return the gate of the service at an address. Each process has one per address."""
     return ThrottleGate()
 
 
 @dataclass(slots=True)
 class ThrottledService:
-    """A service as its callers share it: gate, limit and tries in one hand.
-
-    `deadline` is a reading of `clock` after which nothing is started or waited for; wiring sets it
-    for each run. `patience` is the longest single wait, `longest` the longest single call, both in
-    seconds. `attempts` counts the first try too. `door` may be shared with other runs.
-    """
+    """A service as its callers share it: its gate, its concurrency limit and its retries."""
 
     name: str
     attempts: int = 5
+    """How often a call is attempted, the first time included."""
     cap: int = 16
+    """The highest limit of calls in flight."""
     initial_limit: int = 4
     max_wait: float = 120.0
+    """The longest wait before a retry, in seconds."""
     call_timeout: float = 120.0
+    """The longest single attempt, in seconds."""
     deadline: float = math.inf
+    """The time of `clock` after which no attempt starts and no caller waits."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     jitter: Callable[[], float] = random.random
     throttle_gate: ThrottleGate = field(default_factory=ThrottleGate)
+    """The gate; concurrent runs may share one."""
     requests: int = field(default=0, init=False)
+    """How many attempts were made."""
     limit: int = field(default=0, init=False)
     in_flight: int = field(default=0, init=False)
     clean_count: int = field(default=0, init=False)
@@ -159,10 +161,10 @@ class ThrottledService:
         self.limit = min(max(1, self.initial_limit), self.cap)
 
     async def call[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """The result of an attempt, tried again for as long as it raises Again.
+        """Run an attempt, and retry it while it raises RetryableError.
 
-        Raises Unavailable (the last Again) when tries, patience or the run's time are used up.
-        Whatever else the attempt raises passes through untouched.
+        Raises Unavailable (the last RetryableError) when the attempts, the longest wait or the
+        run's time are exhausted. Any other exception of the attempt propagates.
         """
         retrying = AsyncRetrying(
             stop=self.should_stop,
@@ -174,25 +176,27 @@ class ThrottledService:
         return await retrying(self.attempt_once, attempt)
 
     async def attempt_once[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """One try, behind the gate and within the limit, noting how it went."""
+        """Make one attempt behind the gate and within the limit, and record its result."""
         async with self.acquire_slot():
-            begun, most = self.clock(), self.in_flight
+            started_at, peak = self.clock(), self.in_flight
             self.requests += 1
             try:
-                async with asyncio.timeout(min(self.call_timeout, max(0.0, self.deadline - begun))):
+                async with asyncio.timeout(
+                    min(self.call_timeout, max(0.0, self.deadline - started_at))
+                ):
                     result = await attempt()
             except TimeoutError as error:
                 raise RetryableError(f"{self.name} did not answer in time") from error
-            except RetryableError as again:
-                if again.is_throttled:
-                    self.record_throttling(begun, again.wait_seconds)
+            except RetryableError as error:
+                if error.is_throttled:
+                    self.record_throttling(started_at, error.wait_seconds)
                 raise
-            self.record_success(max(most, self.in_flight))
+            self.record_success(max(peak, self.in_flight))
             return result
 
     @asynccontextmanager
     async def acquire_slot(self) -> AsyncIterator[None]:
-        """Room for one call: the limit has a place and the gate is open."""
+        """Hold a slot for one call: wait until the limit has one free and the gate is open."""
         async with self.slot_condition:
             await self.slot_condition.wait_for(lambda: self.in_flight < self.limit)
             self.in_flight += 1
@@ -205,7 +209,7 @@ class ThrottledService:
                 self.slot_condition.notify(2)
 
     async def wait_for_gate(self) -> None:
-        """Wait until the service may be called. Raises Unavailable if that is past the deadline."""
+        """Wait until the gate is open. Raises Unavailable if that is after the deadline."""
         while True:
             wait = self.throttle_gate.not_before - self.clock()
             if self.clock() >= self.deadline or self.clock() + wait >= self.deadline:
@@ -217,14 +221,14 @@ class ThrottledService:
             await self.sleep(wait + self.jitter() * 0.05)
 
     def pause_for(self, seconds: float) -> None:
-        """Keep the gate closed for so long: whoever comes next waits."""
+        """Close the gate for so many seconds, so that later calls wait."""
         self.throttle_gate.not_before = max(self.throttle_gate.not_before, self.clock() + seconds)
 
     def record_throttling(self, started_at: float, wait_seconds: float | None) -> None:
-        """The service pushed back: close the gate, halve the limit.
+        """Close the gate and halve the limit after the service throttled a call.
 
-        Calls that were in flight together fail together and speak of the same moment: only the
-        first of them closes the gate and halves. A later one may still ask for a longer wait.
+        Calls that were in flight together are throttled together, so only the first of them halves
+        the limit. A later one can still lengthen the wait.
         """
         wait = min(wait_seconds, MAX_RETRY_AFTER) if wait_seconds else INITIAL_BACKOFF
         self.clean_count = 0
@@ -233,13 +237,13 @@ class ThrottledService:
             self.clean_windows_needed = min(MAX_CLEAN_WINDOWS, self.clean_windows_needed * 2)
             self.ceiling = max(2, self.limit)
             self.limit = max(1, self.limit // 2)
-            log.info("%s pushed back: waiting %.1f s, %d at once", self.name, wait, self.limit)
+            log.info("%s throttles: waiting %.1f s, %d calls at once", self.name, wait, self.limit)
         self.throttle_gate.not_before = max(self.throttle_gate.not_before, self.limit_cut_at + wait)
 
     def record_success(self, peak_in_flight: int) -> None:
-        """A clean answer, while up to `most` calls were in flight; perhaps there is room for more.
+        """Count a successful call, and raise the limit after enough of them.
 
-        While the places that there are stand empty, nothing is learnt about further ones.
+        `peak_in_flight` is how many calls ran meanwhile: unused slots say nothing about more slots.
         """
         if peak_in_flight * 2 <= self.limit or self.limit >= self.cap:
             return
@@ -247,38 +251,38 @@ class ThrottledService:
         if self.clean_count < self.limit:
             return
         if self.limit >= self.ceiling:
-            # So many were too many once, and are not any more.
+            # The service throttled at this limit before and no longer does.
             self.ceiling, self.clean_windows_needed = self.limit + 1, 1
         if (
             self.limit + 1 >= self.ceiling
             and self.clean_count < self.limit * self.clean_windows_needed
         ):
             return
-        more = self.limit if self.ceiling == math.inf else 1
-        self.limit = min(self.cap, self.limit + more)
+        increase = self.limit if self.ceiling == math.inf else 1
+        self.limit = min(self.cap, self.limit + increase)
         self.clean_count = 0
 
     def compute_wait(self, state: RetryCallState) -> float:
-        """How long to wait before the next try. "Retry-After: 0" says no more than silence does."""
-        again = state.outcome.exception() if state.outcome else None
-        after = again.wait_seconds if isinstance(again, RetryableError) else None
+        """Compute the seconds before the next attempt. "Retry-After: 0" counts as none."""
+        error = state.outcome.exception() if state.outcome else None
+        retry_after = error.wait_seconds if isinstance(error, RetryableError) else None
         backoff = min(MAX_BACKOFF, INITIAL_BACKOFF * 2.0 ** (state.attempt_number - 1))
-        if after:
-            return after + self.jitter() * min(1.0, after / 10)
+        if retry_after:
+            return retry_after + self.jitter() * min(1.0, retry_after / 10)
         return backoff * (0.5 + self.jitter() / 2)
 
     def should_stop(self, state: RetryCallState) -> bool:
-        """True when another try is not allowed, or would have to wait for too long.
+        """Return whether no attempt is left, or the next would have to wait too long.
 
-        A service that says when to come back is tried more often than one that just fails.
+        A service that sends Retry-After gets more attempts than one that only fails.
         """
-        again = state.outcome.exception() if state.outcome else None
-        invited = (
-            isinstance(again, RetryableError)
-            and again.is_throttled
-            and again.wait_seconds is not None
+        error = state.outcome.exception() if state.outcome else None
+        is_deferred = (
+            isinstance(error, RetryableError)
+            and error.is_throttled
+            and error.wait_seconds is not None
         )
-        if state.attempt_number >= self.attempts * (RETRY_AFTER_FACTOR if invited else 1):
+        if state.attempt_number >= self.attempts * (RETRY_AFTER_FACTOR if is_deferred else 1):
             return True
         wait = state.upcoming_sleep
         return wait > self.max_wait or self.clock() + wait >= self.deadline
