@@ -273,26 +273,26 @@ class TenantUnderTest(Protocol):
         ...
 
     def withhold_permission(self, target: str, source: str = "") -> None:
-        """Take the permission for a surface, SESSIONS or a class of changes, before the first call.
+        """Withhold the permission for a source, SESSIONS_TARGET or a class of changes from the start.
 
         `source` is one of the two places that domains are read from.
         """
         ...
 
     def fail_read(self, source: str, object_id: str = "") -> None:
-        """Refuse one object that is asked for by itself; without an id, break a whole listing."""
+        """Refuse one object that is read by itself; without an id, fail a whole listing."""
         ...
 
     def interrupt_listing(self, source: str) -> None:
-        """Let a listing that comes in pages fail behind its first page, or a later one."""
+        """Make a paged listing fail after its first page, or a later one."""
         ...
 
     def limit_writes(self, writes: int) -> None:
-        """So many single writes still take effect; the answer to the last of them is lost."""
+        """Let so many single writes take effect; the response to the last of them is lost."""
         ...
 
     def clear_faults(self) -> None:
-        """An end to what `fail`, `break_off` and `cut_off` began."""
+        """Undo `fail_read`, `interrupt_listing` and `limit_writes`."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The apps of a scene in wire form, as a tenant in memory holds them."""
+"""Apps of a fake tenant, and how they are read from a scene."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -30,11 +30,11 @@ from tests.support.fakes.roles import disable_exchange_module
 from tests.support.fakes.state import FakeTenantState
 
 SESSIONS_TARGET = "sessions"
-"""The target of `FakeTenant.refuse` that keeps sessions from ending, and nothing else."""
+"""The target of `FakeTenant.fail_change` that only makes revoking sessions fail."""
 
 
 def apply_change(tenant: FakeTenantState, change: Change) -> AppliedChange:
-    """Make one change, as the port promises it."""
+    """Make one change as the port documents it."""
     match change:
         case BlockSignIn():
             return block_sign_in(tenant, change)

@@ -1,4 +1,4 @@
-"""Delegations of the tenant in memory, as the port tells them."""
+"""Rights over the mailboxes of a fake tenant."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from tests.support.fakes.state import FakeTenantState
 
 
 def is_over_mailbox(delegation: Delegation) -> bool:
-    """True for the rights that are asked for mailbox by mailbox."""
+    """True for rights that are read mailbox by mailbox."""
     return delegation.right not in ("SendAs", "SendOnBehalf")
 
 
 def get_delegation_owner(delegation: Delegation) -> str:
-    """What a right is over."""
+    """The id or name of the mailbox a right is over."""
     return delegation.mailbox.id if delegation.mailbox else delegation.mailbox_name
 
 
 def stream_delegations(tenant: FakeTenantState, source: str) -> Iterator[Reading[Delegation]]:
-    """A listing of the whole organization: its pages, then a part that speaks of everybody."""
+    """A listing of the whole organization: its pages, then a last page that covers every mailbox."""
     right = "SendAs" if source == SEND_AS else "SendOnBehalf"
     found = [one for one in tenant.delegations if one.right == right]
     seen = tenant.build_reading(source, found, get_delegation_owner)

@@ -60,7 +60,7 @@ class FakeInboxRuleReader:
         )
 
     async def read_rule_folders(self, rules: Sequence[InboxRule]) -> Reading[Folder]:
-        """A rule that names a well-known folder itself needs nobody to be asked."""
+        """A rule that names a well-known folder itself costs no request."""
         wanted = {
             (rule.mailbox_id, rule.move_to)
             for rule in rules

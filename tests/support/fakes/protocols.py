@@ -31,7 +31,7 @@ class FakeProtocolReader:
         return replace(seen, complete=True, population=len(ids))
 
     async def read_protocol_use(self, since: datetime) -> Reading[ProtocolUse]:
-        """A protocol that fails by itself was read in part: what was found of it is told."""
+        """A protocol that fails by itself was read in part; what was found is returned."""
         whole = self.tenant.failures.get((PROTOCOL_USE, ""))
         found = [use for use in self.tenant.observed_uses if use.last_used >= since and not whole]
         partly = [

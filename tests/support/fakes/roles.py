@@ -1,4 +1,4 @@
-"""Who administers a `FakeTenant`, and what taking Exchange PowerShell away does to it."""
+"""Who administers a fake tenant, and what disabling Exchange PowerShell does to it."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ def disable_exchange_module(
 
 
 def ensure_no_role(tenant: FakeTenantState, user: ModuleUser) -> None:
-    """Raise for a user who holds a role, or when that cannot be told."""
+    """Raise for a user who holds a role, or when that is unknown."""
     for (surface, _), miss in tenant.failures.items():
         if surface == ROLE_HOLDERS:
             raise Forbidden("not known", miss.permission) if miss.permission else Unavailable("")
@@ -69,7 +69,7 @@ class FakeRoleReader:
 
 
 def find_role_holders(graph: dict[str, Any], exchange: dict[str, Any]) -> set[str]:
-    """Everybody in a scene who holds a role or may: persons, groups and what else there is.
+    """Every principal in a scene that holds a role or may take one.
 
     It follows the scene itself, so that the adapters have something to be compared with.
     """

@@ -1,4 +1,4 @@
-"""Shared mailboxes of the tenant in memory, as the port tells them."""
+"""Shared mailboxes of a fake tenant."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,13 +13,13 @@ SHARED_KIND = "SharedMailbox"
 
 
 def find_shared_mailboxes(tenant: FakeTenantState, boxes: Iterable[Mailbox]) -> list[SharedMailbox]:
-    """The shared ones among some mailboxes; of which nothing else is said there is nothing."""
+    """The shared ones among some mailboxes, with defaults where no settings are given."""
     known = {one.mailbox.id: one for one in tenant.shared_settings}
     return [known.get(box.id, SharedMailbox(box)) for box in boxes if box.kind == SHARED_KIND]
 
 
 def read_sizes(tenant: FakeTenantState, owners: Iterable[Mailbox]) -> Reading[MailboxSize]:
-    """How large some mailboxes are; None is one that nobody has used."""
+    """The sizes of some mailboxes; None: never used."""
     ids = [one.id for one in owners]
     there = {
         box.id: tenant.sizes.get(box.id, DEFAULT_SIZE) for box in tenant.boxes if box.id in ids

@@ -58,12 +58,12 @@ LISTING_SOURCES = frozenset(
     {MAILBOXES, MAILBOX_AUDIT, APPS, SIGN_IN_METHODS, MODULE_USERS, PROTOCOLS}
 )
 LISTING_SOURCES |= {SHARED_MAILBOXES}
-"""Listings without which nothing that is absent may be taken as gone."""
+"""Listings whose failure means that no absent object may be taken as deleted."""
 
 
 @dataclass(frozen=True)
 class SingleWrite:
-    """One single write, of which a change may need several, and what was there before."""
+    """One write, of which a change may need several, and the state before it."""
 
     change: Change
     before: Mapping[str, object]
@@ -71,20 +71,16 @@ class SingleWrite:
 
 @dataclass
 class FakeTenantState:
-    """What a tenant holds. `rules` are those Graph shows; `exchange_rules` what only Exchange does.
-
-    A rule of `exchange_rules` with the name of an unreadable Graph rule is that rule, in full.
-    `protected` are accounts that only a person may touch, for a role they hold. `sent` counts
-    single writes, of which a change may need several; `signed_out` are the accounts whose sessions
-    were ended. `holding_now` hold a role that no list of `holders` tells yet.
-    """
+    """What a fake tenant holds, what cannot be read or changed in it, and what was done to it."""
 
     granted: GrantedPermissions = field(default_factory=GrantedPermissions)
     boxes: list[Mailbox] = field(default_factory=list)
     users: list[Account] = field(default_factory=list)
     sign_ins: list[SignIn] = field(default_factory=list)
     rules: list[InboxRule] = field(default_factory=list)
+    """Rules that Graph shows."""
     exchange_rules: list[InboxRule] = field(default_factory=list)
+    """Rules that only Exchange shows; one named as an unreadable Graph rule is that rule in full."""
     folders: list[Folder] = field(default_factory=list)
     known_recipients: list[Recipient] = field(default_factory=list)
     domains: list[AcceptedDomain] = field(default_factory=list)
@@ -107,23 +103,30 @@ class FakeTenantState:
     reported_user_count: int | None = None
     holders: list[RoleHolder] = field(default_factory=lambda: [ADMIN_ROLE_HOLDER])
     unlisted_holders: set[str] = field(default_factory=set)
+    """Ids that hold a role which `holders` does not list yet."""
     powershell_users: list[ModuleUser] = field(default_factory=lambda: [ADMIN_MODULE_USER])
     protocol_settings: list[MailboxProtocols] = field(default_factory=list)
     observed_uses: list[ProtocolUse] = field(default_factory=list)
     shared_settings: list[SharedMailbox] = field(default_factory=list)
     sizes: dict[str, int | None] = field(default_factory=dict)
+    """Bytes by mailbox id; None: never used."""
     default_audit_sets: Mapping[str, frozenset[str]] = field(
         default_factory=lambda: DEFAULT_ACTIONS
     )
     protected_accounts: set[str] = field(default_factory=set)
+    """Accounts that only an operator may change, because of a role they hold."""
     interrupted_sources: set[str] = field(default_factory=set)
+    """Listings that break off after their first pages."""
     failures: dict[tuple[str, str], ReadFailure] = field(default_factory=dict)
     change_errors: dict[str, TenantError] = field(default_factory=dict)
     applied_changes: list[Change] = field(default_factory=list)
     undone_changes: list[Change] = field(default_factory=list)
     write_count: int = 0
+    """Single writes that took effect; a change may need several."""
     signed_out: list[str] = field(default_factory=list)
+    """Accounts whose sessions were revoked, in order."""
     writes_left: int | None = None
+    """Writes that still take effect before nothing responds any more; None: no limit."""
     read_log: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     page_size: int = 1_000
     crash_injector: CrashInjector = field(default_factory=CrashInjector)
@@ -141,9 +144,9 @@ class FakeTenantState:
         permission: str = "",
         optional: bool = False,
     ) -> None:
-        """From now on a surface, or one object of it, cannot be read.
+        """From now on a source, or one object of it, cannot be read.
 
-        The objects of `domains` are its sources, of which one is enough.
+        The objects of `domains` are the two places it is read from, of which one is enough.
         """
         spare = source in OPTIONAL_SOURCES or (source == DOMAINS and bool(object_id))
         self.failures[source, object_id] = ReadFailure(
@@ -151,14 +154,14 @@ class FakeTenantState:
         )
 
     def fail_change(self, target: str, error: TenantError) -> None:
-        """From now on changes raise an error: those of one object, or those of one class.
+        """From now on changes of one object, or of one class, raise an error.
 
-        For the target SESSIONS it is only that sessions do not end.
+        With the target SESSIONS_TARGET only revoking sessions fails.
         """
         self.change_errors[target] = error
 
     def limit_writes(self, writes: int) -> None:
-        """So many single writes still take effect; the answer to the last of them is lost."""
+        """Let so many single writes take effect; the response to the last of them is lost."""
         self.writes_left = writes
 
     def clear_faults(self) -> None:
@@ -180,10 +183,10 @@ class FakeTenantState:
         requested_ids: Iterable[str] | None = None,
         unreadable: Iterable[ReadFailure] = (),
     ) -> Reading[T]:
-        """What a surface answers: all of it, all but some objects, or nothing.
+        """The response of a source: all of it, all but some objects, or nothing.
 
-        Without `asked` it is a listing, which finds out by itself which objects there are.
-        `unopened` are objects that are asked for and could never be read.
+        Without `requested_ids` it is a listing of whatever exists. `unreadable` are failures of
+        requested objects that can never be read.
         """
         names = tuple(requested_ids or ())
         self.read_log.append((source, names))
@@ -221,9 +224,9 @@ class FakeTenantState:
     def paginate[T](
         self, reading: Reading[T], get_owner_id: Callable[[T], str], after: str
     ) -> Iterator[Reading[T]]:
-        """A listing page by page; what breaks off ends with a part that says so.
+        """A listing page by page; one that breaks off ends with a page that says so.
 
-        What is no place to go on from, any more, is the beginning.
+        An unknown continuation starts from the beginning.
         """
         if not reading.complete and not reading.items:
             yield replace(reading, scope=frozenset())
@@ -254,9 +257,9 @@ class FakeTenantState:
     def record_write(
         self, change: Change, before: Mapping[str, object], is_first: bool = True
     ) -> Iterator[None]:
-        """One single write, the first of a change or a further one.
+        """Record one write, the first of a change or a further one.
 
-        Raises Unavailable before it, or after it took effect: nobody can tell from outside.
+        Raises Unavailable before or after it took effect; the caller cannot tell which.
         """
         if self.writes_left == 0:
             raise Unavailable("HTTP 503", before)

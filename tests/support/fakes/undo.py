@@ -46,7 +46,7 @@ type BeforeValues = Mapping[str, object]
 
 
 def undo_change(tenant: FakeTenantState, change: Change, before: BeforeValues) -> AppliedChange:
-    """Undo one change, as the port promises it."""
+    """Undo one change as the port documents it."""
     if reason := explain_undo_unknown(type(change).__name__, before):
         raise Rejected(reason)
     match change:
