@@ -1,7 +1,7 @@
-"""What runs unattended on a tenant, when, and how far it may go: one row a guard.
+"""What runs unattended on a tenant, when, and how far it may go: one row per guard.
 
-A list somebody wrote and somebody reviewed. A new guard enters as `Mode.ALERT`. Settings may change
-schedule, mode and limit; `core.config.settings` names them after the guard.
+The list is written and reviewed by hand. A new guard starts in `Mode.ALERT`. Settings may change
+schedule, mode and limit; `core.config.settings` names these settings after the guard.
 """
 
 from datetime import timedelta
@@ -25,7 +25,7 @@ CATALOG = (
     GuardConfig(shared_mailbox_sign_in.GUARD, "0 */15 * * * *", Mode.ENFORCE, ChangeLimit(20, 5.0)),
     GuardConfig(mailbox_forwarding.GUARD, "0 5/15 * * * *", Mode.ALERT, ChangeLimit(20, 5.0)),
     GuardConfig(mailbox_audit.GUARD, "0 10 */6 * * *", Mode.ENFORCE, ChangeLimit(50, 10.0)),
-    # What was delegated is not wrong by itself: it is brought up again for a quarterly review.
+    # A delegation is not wrong by itself, so cards remind of it only once a quarter.
     GuardConfig(
         mailbox_delegation.GUARD,
         "0 20/30 * * * *",
@@ -36,8 +36,8 @@ CATALOG = (
     GuardConfig(app_consent.GUARD, "0 35 * * * *", Mode.ALERT, ChangeLimit(1, 0.0)),
     GuardConfig(mfa_registration.GUARD, "0 25 1/6 * * *", Mode.ALERT),
     GuardConfig(mass_deletion.GUARD, "0 3/15 * * * *", Mode.ALERT),
-    # The whole organization is one object, so only the count limits; everybody at once is for a
-    # person to release.
+    # The whole organization is one object, so only the count limits. An operator has to approve a
+    # change for everybody at once.
     GuardConfig(exchange_module_access.GUARD, "0 35 */6 * * *", Mode.ALERT, ChangeLimit(50, 0.0)),
     GuardConfig(legacy_protocols.GUARD, "0 25 */6 * * *", Mode.ALERT, ChangeLimit(50, 5.0)),
     GuardConfig(shared_mailbox_health.GUARD, "0 45 */6 * * *", Mode.ALERT),

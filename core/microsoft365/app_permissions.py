@@ -1,8 +1,8 @@
-"""What apps may be given and what it is worth; whose apps they are, and whose they pretend to be.
+"""How dangerous the permissions of apps are, and which apps are Microsoft's or pretend to be.
 
 Names of permissions: Microsoft Learn, Microsoft Graph permissions reference, and the permissions of
-Office 365 Exchange Online and SharePoint Online. They mean something only at Microsoft's own APIs:
-anybody's API may have a scope called Mail.Read.
+Office 365 Exchange Online and SharePoint Online. They have this meaning only at Microsoft's own
+APIs: any API may define a scope called Mail.Read.
 """
 
 import re
@@ -39,7 +39,7 @@ MICROSOFT_APIS: Mapping[str, str] = {
 
 
 class PermissionRisk(IntEnum):
-    """What a permission is worth to a thief."""
+    """What an attacker could do with a permission."""
 
     SIGN_IN = 0
     ORDINARY = 1
@@ -47,10 +47,10 @@ class PermissionRisk(IntEnum):
     TENANT_WIDE = 3
 
 
-# What signing in needs, and nothing that could be taken away with it.
+# What signing in needs. These scopes give access to nothing else.
 SIGN_IN_SCOPES = frozenset({"openid", "profile", "email", "offline_access", "user.read"})
 
-# Mail, files and sites, chats, and the old protocols of mail: beginnings of names, in lower case.
+# Mail, files and sites, chats, and the legacy protocols of mail: prefixes, in lower case.
 SENSITIVE_PREFIXES = (
     "mail.",
     "mailboxfolder.",
@@ -73,7 +73,7 @@ SENSITIVE_PREFIXES = (
     "exchange.manage",
 )
 
-# What makes an app a master of the directory, of every mailbox or of every site.
+# Full control of the directory, of every mailbox or of every site.
 TENANT_WIDE_PREFIXES = (
     "application.readwrite.all",
     "approleassignment.readwrite.all",
@@ -99,12 +99,12 @@ TENANT_WIDE_PREFIXES = (
     "userauthenticationmethod.readwrite.",
 )
 
-# These give nothing by themselves: somebody has to name the very sites or files besides.
+# These give nothing by themselves: an administrator also has to name the sites or files.
 SELECTIVE_SUFFIXES = (".selected", ".appfolder")
 
 
 def classify_permission_risk(name: str, api: App) -> PermissionRisk:
-    """What a scope or app role of an API is worth."""
+    """How dangerous a scope or app role of an API is."""
     known = name.casefold()
     at_microsoft = is_microsoft_app(api) or api.app_id in MICROSOFT_APIS
     if not at_microsoft or known.endswith(SELECTIVE_SUFFIXES):
@@ -121,19 +121,19 @@ def classify_permission_risk(name: str, api: App) -> PermissionRisk:
 
 
 def is_microsoft_app(app: App) -> bool:
-    """True for an app of Microsoft's: by the tenant it is registered in, never by its name.
+    """True for an app of Microsoft's, by the tenant it is registered in and never by its name.
 
-    A managed identity is this tenant's own, whoever registers those.
+    A managed identity belongs to this tenant, although Microsoft registers it.
     """
     return app.owner_tenant_id in MICROSOFT_TENANTS and not app.is_home_tenant
 
 
 # ----------------------------------------------------------------------------------------------
-# Names that mislead
+# Misleading names
 # ----------------------------------------------------------------------------------------------
 
-# Letters of other scripts, digits and signs that pass for Latin letters, and the letters they pass
-# for. Small L and small I pass for one another.
+# Letters of other scripts, digits and signs that look like Latin letters, with those letters. Small
+# L and small I look like one another.
 LOOK_ALIKES = str.maketrans(
     {
         **dict.fromkeys("\u0430\u03b1@4", "a"),
@@ -172,17 +172,17 @@ PRODUCTS = (
 
 
 def fold_look_alikes(name: str) -> str:
-    """A name as a hurried reader sees it: look-alike signs as Latin letters, and letters alone."""
+    """A name reduced to Latin letters, with look-alike signs replaced by what they look like."""
     plain = unicodedata.normalize("NFKD", name).casefold().translate(LOOK_ALIKES)
     return re.sub(r"[^a-z]", "", plain).replace("rn", "m").replace("vv", "w")
 
 
 def impersonates_microsoft(app: App) -> bool:
-    """True for a name of Microsoft's on somebody else's app: one that begins with a product, or has
-    one in signs that only look like it.
+    """True for an app of another tenant whose name begins with a product of Microsoft's, or has one
+    spelled with look-alike signs.
 
-    "Acme for Outlook" says what it is for; "Outlook Backup" says whose it is. An app whose owner is
-    not told is none of them: Entra knows the owner of whatever came from another tenant.
+    "Acme for Outlook" says what the app is for; "Outlook Backup" claims to be Microsoft's. An app
+    without an owner is never one of them: Entra knows the owner of every app of another tenant.
     """
     if not app.owner_tenant_id or is_microsoft_app(app) or app.is_home_tenant or app.is_self:
         return False
@@ -199,7 +199,7 @@ def impersonates_microsoft(app: App) -> bool:
 
 
 def list_unsafe_reply_hosts(app: App) -> tuple[str, ...]:
-    """Hosts to which sign-ins are sent in the clear, or to whatever stands for a star."""
+    """The hosts to which sign-ins are sent without encryption, or that contain a wildcard."""
     hosts = set()
     for url in app.reply_urls:
         scheme, host = split_reply_url(url)
@@ -218,7 +218,7 @@ def list_reply_hosts(app: App) -> tuple[str, ...]:
 
 
 def split_reply_url(url: str) -> tuple[str, str]:
-    """Scheme and host of an address; empty for what is none."""
+    """Scheme and host of an address; empty if it is not a valid one."""
     try:
         parts = urlsplit(url)
         return parts.scheme.casefold(), (parts.hostname or "").casefold()

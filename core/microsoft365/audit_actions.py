@@ -1,4 +1,4 @@
-"""Which actions a mailbox audits, against what Microsoft audits by default. Pure."""
+"""The actions that a mailbox audits, compared with Microsoft's default. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ CANONICAL_ACTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class AuditSetDeviation:
-    """A logon type that Microsoft no longer keeps up to date for a mailbox."""
+    """A logon type whose audited actions Microsoft no longer manages for a mailbox."""
 
     logon_type: str
     extras: frozenset[str]
@@ -53,23 +53,23 @@ class AuditSetDeviation:
 
     @property
     def is_deliberate(self) -> bool:
-        """True when more is audited than by default and nothing less.
+        """True if the mailbox audits every default action and more.
 
-        Every addition takes the type out of Microsoft's hands, so giving it back and adding the
-        same again would end where it began.
+        Adding an action ends Microsoft's management of the logon type, so resetting it and adding
+        the same action again would change nothing.
         """
         return bool(self.extras) and not self.missing
 
 
 def includes_advanced_auditing(audit: MailboxAudit, account: Account | None) -> bool:
-    """Whether the licence includes advanced auditing; Exchange's own word where Graph has none."""
+    """Whether the licence includes advanced auditing; Exchange says so where Graph does not."""
     if account is None or account.plans is None:
         return AUDITING_CAPABILITY in audit.capabilities
     return has_advanced_auditing(account.plans)
 
 
 def get_managed_logon_types(audit: MailboxAudit) -> frozenset[str]:
-    """The logon types Microsoft keeps up to date, in lower case."""
+    """The logon types whose actions Microsoft manages, in lower case."""
     return frozenset(name.lower() for name in audit.default_set)
 
 
@@ -101,7 +101,7 @@ def expects_items_accessed(advanced: bool, rule: ItemsAccessedRule) -> bool:
 def compare_audit_set(
     audit: MailboxAudit, logon_type: str, advanced: bool, rule: ItemsAccessedRule
 ) -> AuditSetDeviation:
-    """How a list set by hand differs from what Microsoft would audit under this licence."""
+    """How a customized list differs from what Microsoft audits under this licence."""
     actions = get_audited_actions(audit, logon_type)
     not_expected = set() if advanced else {SEND}
     if not expects_items_accessed(advanced, rule):
@@ -113,7 +113,7 @@ def compare_audit_set(
 def build_audit_reset(
     audit: MailboxAudit, deviations: Sequence[AuditSetDeviation]
 ) -> ResetAuditSet:
-    """The change that gives logon types back to Microsoft and keeps what was added to them."""
+    """The change that resets logon types to Microsoft's default and keeps added actions."""
     dropped = get_refused_actions(audit)
     extras = tuple(
         (entry.logon_type, tuple(sorted(entry.extras - dropped)))
@@ -126,12 +126,12 @@ def build_audit_reset(
 
 
 def get_refused_actions(audit: MailboxAudit) -> frozenset[str]:
-    """The actions Exchange does not let this mailbox audit any more."""
+    """The actions that Exchange no longer lets this mailbox audit."""
     return frozenset({MESSAGE_BIND}) if AUDITING_CAPABILITY in audit.capabilities else frozenset()
 
 
 def list_deviation_facts(deviation: AuditSetDeviation, audit: MailboxAudit) -> Iterator[Fact]:
-    """What one logon type audits more and less than by default."""
+    """Which actions one logon type audits beyond the default, and which it lacks."""
     if deviation.missing:
         yield Fact(
             "", f"{deviation.logon_type}: not audited: {format_action_list(deviation.missing)}"
@@ -156,7 +156,7 @@ def list_deviation_facts(deviation: AuditSetDeviation, audit: MailboxAudit) -> I
 
 
 def format_action_list(actions: frozenset[str]) -> str:
-    """Action names in order, the many cut short."""
+    """Action names in order, the first few of many."""
     names = [quote_text(name, 60) for name in sorted(actions)]
     more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
     return ", ".join(names[:MAX_SHOWN]) + more

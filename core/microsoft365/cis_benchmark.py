@@ -1,4 +1,4 @@
-"""Which recommendations of a public benchmark each guard speaks of. Pure.
+"""Which recommendations of a public benchmark each guard covers. Pure.
 
 Ids and titles are those of the CIS Microsoft 365 Foundations Benchmark, whose text is behind a form
 at the address below; they were compared with two public lists of it (github.com/maester365/maester,
@@ -15,7 +15,7 @@ BENCHMARK_URL = "https://www.cisecurity.org/benchmark/microsoft_365"
 
 @dataclass(frozen=True, slots=True)
 class ControlScope:
-    """The findings of one kind; of certain verdicts or objects only, where some are named."""
+    """The findings of one kind, or only those with certain verdicts or about certain objects."""
 
     kind: str
     verdicts: frozenset[str] = field(default_factory=frozenset)
@@ -31,7 +31,7 @@ class ControlScope:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One recommendation of a benchmark, and by which findings a guard says that it is not kept."""
+    """One recommendation of a benchmark, and the findings that mean it is not followed."""
 
     id: str
     title: str
@@ -149,7 +149,7 @@ CONTROLS: Mapping[str, tuple[Control, ...]] = {
     ),
     "shared-mailbox-health": (),
 }
-"""The recommendations by guard; none where `WITHOUT` says why."""
+"""The recommendations by guard; for one without, `NO_CONTROL_REASONS` says why."""
 
 NO_CONTROL_REASONS: Mapping[str, str] = {
     "mailbox-delegation": "it recommends nothing about rights over mailboxes",

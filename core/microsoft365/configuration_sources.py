@@ -1,7 +1,7 @@
 """The organization's configuration: which objects are read, and which properties may be changed.
 
-A row a source, reviewed like the catalog. What is not in `writable` is never written, whoever asks:
-a `SetConfiguration` names a source, one of its objects and one such property.
+One row per source, reviewed like the catalog. The app never writes a property that is not listed in
+`writable_properties`: a `SetConfiguration` names a source, one of its objects and one property.
 """
 
 from collections.abc import Mapping
@@ -12,27 +12,27 @@ from core.model.guards import Service
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationSource:
-    """Where objects of one kind are read and written.
-
-    For Exchange `read` and `write` are cmdlets, for Graph paths below the version. `identity` is
-    the property that names an object to `write`; without one there is only a single object.
-    `permission` and `write_permission` are app roles; of a cmdlet it is the cmdlet itself.
-    `writable` are the only properties that may be changed.
-    """
+    """Where objects of one kind are read and written."""
 
     service: Service
     read: str
+    """The Exchange cmdlet that reads, or the Graph path below the version."""
     permission: str
+    """The app role that reading needs, or the cmdlet itself."""
     identity_property: str = ""
+    """The property that identifies an object to `write`; empty if there is only one object."""
     write: str = ""
+    """The Exchange cmdlet that writes, or the Graph path below the version."""
     write_permission: str = ""
+    """The app role that writing needs, or the cmdlet itself."""
     writable_properties: frozenset[str] = field(default_factory=frozenset)
+    """The only properties that may be changed."""
 
 
 def define_exchange_source(
     read: str, identity_property: str = "", write: str = "", *writable_properties: str
 ) -> ConfigurationSource:
-    """A source behind a pair of cmdlets."""
+    """A source that a pair of cmdlets reads and writes."""
     return ConfigurationSource(
         Service.EXCHANGE,
         read,
@@ -109,5 +109,5 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
 
 
 def get_configuration_source_name(source: str) -> str:
-    """The surface of a source, as readings and findings name it."""
+    """The name of a source in readings and findings."""
     return f"configuration-{source}"

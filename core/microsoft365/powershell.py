@@ -1,8 +1,8 @@
-"""PowerShell commands for a person to paste: foreign text in them stays text.
+"""PowerShell commands for an operator to paste: untrusted text in them is never executed.
 
-PowerShell takes typographic quotes for straight ones (Microsoft Learn: about_Quoting_Rules), so
-they are doubled or escaped like those. What cannot be written on one line, or is too long to be a
-name, gives no command at all: a command that was cut short would do something else.
+PowerShell treats typographic quotes as straight ones (Microsoft Learn: about_Quoting_Rules), so
+they are doubled or escaped like those. Text that does not fit on one line, or is too long for a
+name, yields no command at all: a truncated command would do something else.
 """
 
 import unicodedata
@@ -14,7 +14,7 @@ MAX_LENGTH = 200
 
 
 def can_be_quoted(text: str) -> bool:
-    """True when a text can stand in a command as it is: one line, nothing unseen, not too long."""
+    """True for a text of one line without invisible characters that is short enough to quote."""
     return 0 < len(text) <= MAX_LENGTH and not any(
         unicodedata.category(sign).startswith("C") or sign in "\u2028\u2029" for sign in text
     )
@@ -26,26 +26,26 @@ def quote_literal(text: str) -> str:
 
 
 def build_disable_account_command(upn: str) -> str:
-    """The command that disables an on-premises account; empty when the name cannot be written."""
+    """The command that disables an on-premises account; empty if the name cannot be quoted."""
     return f"{build_find_account_command(upn)} | Disable-ADAccount" if can_be_quoted(upn) else ""
 
 
 def build_find_account_command(upn: str) -> str:
-    """The command that finds an on-premises account by a name that can be written."""
+    """The command that finds an on-premises account by a name that can be quoted."""
     inner = "".join(sign * 2 if sign in SINGLE_QUOTES else sign for sign in upn)
     outer = "".join(f"`{sign}" if sign in DOUBLE_QUOTES or sign in "`$" else sign for sign in inner)
     return f"Get-ADUser -Filter \"UserPrincipalName -eq '{outer}'\""
 
 
 def build_disable_rule_command(mailbox: str, rule: str) -> str:
-    """The Exchange command that disables one inbox rule; empty when a name cannot be written."""
+    """The Exchange command that disables one inbox rule; empty if a name cannot be quoted."""
     if not can_be_quoted(mailbox) or not can_be_quoted(rule):
         return ""
     return f"Disable-InboxRule -Mailbox {quote_literal(mailbox)} -Identity {quote_literal(rule)}"
 
 
 def build_audit_age_command(mailbox: str, limit: str) -> str:
-    """The Exchange command that sets how long a mailbox keeps audit records, at any cost."""
+    """The Exchange command that sets the age limit of audit records, even to a lower one."""
     if not can_be_quoted(mailbox) or not can_be_quoted(limit):
         return ""
     return (
@@ -54,7 +54,7 @@ def build_audit_age_command(mailbox: str, limit: str) -> str:
 
 
 def build_list_rules_command(mailbox: str) -> str:
-    """The Exchange command that shows all rules of a mailbox; empty when it cannot be written."""
+    """The Exchange command that shows all rules of a mailbox; empty if it cannot be quoted."""
     if not can_be_quoted(mailbox):
         return ""
     return f"Get-InboxRule -Mailbox {quote_literal(mailbox)} -IncludeHidden | Format-List"
@@ -62,11 +62,11 @@ def build_list_rules_command(mailbox: str) -> str:
 
 LARGE_MAILBOX_PRODUCT = "EXCHANGEENTERPRISE"
 ARCHIVING_PRODUCT = "EXCHANGEARCHIVE_ADDON"
-"""Products by the name Get-MgSubscribedSku gives them: Exchange Online (Plan 2), and Archiving."""
+"""Products as Get-MgSubscribedSku names them: Exchange Online (Plan 2), and Archiving."""
 
 
 def build_assign_licence_command(user_id: str, product: str) -> str:
-    """The command that gives a user a licence; empty when the id cannot be written."""
+    """The command that assigns a licence to a user; empty if the id cannot be quoted."""
     if not can_be_quoted(user_id):
         return ""
     found = f"Where-Object SkuPartNumber -eq {quote_literal(product)}"
@@ -78,7 +78,7 @@ def build_assign_licence_command(user_id: str, product: str) -> str:
 
 
 def build_remove_licences_command(user_id: str, plans: Iterable[str]) -> str:
-    """The command that takes away the licences that hold some service plans; empty if it cannot."""
+    """The command that removes licences with some service plans; empty if it cannot be quoted."""
     wanted = "|".join(plans)
     if not can_be_quoted(user_id) or not wanted:
         return ""
@@ -91,7 +91,7 @@ def build_remove_licences_command(user_id: str, plans: Iterable[str]) -> str:
 
 
 def build_remote_shared_command(identity: str) -> str:
-    """The on-premises Exchange command that makes a remote mailbox shared; empty if it cannot."""
+    """The on-premises Exchange command that makes a remote mailbox shared, if it can be quoted."""
     return (
         f"Set-RemoteMailbox -Identity {quote_literal(identity)} -Type Shared"
         if can_be_quoted(identity)
@@ -100,7 +100,7 @@ def build_remote_shared_command(identity: str) -> str:
 
 
 def build_ad_attributes_command(upn: str, values: Mapping[str, int]) -> str:
-    """The command that writes numbers to an on-premises account; empty if it cannot be written."""
+    """The command that writes numbers to an on-premises account; empty if it cannot be quoted."""
     if not can_be_quoted(upn):
         return ""
     pairs = "; ".join(f"{name}={number}" for name, number in values.items())

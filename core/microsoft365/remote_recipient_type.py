@@ -1,7 +1,7 @@
-"""What a directory on premises says a mailbox in the cloud is, and what it will become of it.
+"""What the on-premises directory says about a mailbox in the cloud, and what follows from it.
 
 RemoteRecipientType (msExchRemoteRecipientType on premises) is a sum of flags, which every
-synchronisation brings to the cloud. Exchange Online keeps a mailbox that was converted there only
+synchronization copies to the cloud. Exchange Online keeps a mailbox that was converted there only
 while they say that it is shared, or that it was migrated; otherwise it becomes a user's mailbox
 again, and without a licence its mail is lost (Microsoft Learn: Shared mailboxes are unexpectedly
 converted to user mailboxes after directory synchronization runs).
@@ -34,7 +34,7 @@ REMOTE_SHARED_MAILBOX = 34_359_738_368
 
 
 class ConversionOutcome(Enum):
-    """What the next synchronisation makes of a shared mailbox."""
+    """What a shared mailbox becomes at the next synchronization."""
 
     SHARED = "a shared mailbox"
     USER = "a user mailbox"
@@ -43,7 +43,7 @@ class ConversionOutcome(Enum):
 
 
 def predict_conversion(remote_recipient_type: int) -> ConversionOutcome:
-    """What some flags make of it. A directory that asks for no mailbox leaves it as it is."""
+    """What these flags turn the mailbox into; without a mailbox flag it stays as it is."""
     if remote_recipient_type & SHARED == SHARED:
         return ConversionOutcome.SHARED
     if remote_recipient_type & SHARED:
@@ -56,12 +56,12 @@ def predict_conversion(remote_recipient_type: int) -> ConversionOutcome:
 
 
 def compute_shared_flags(remote_recipient_type: int) -> int:
-    """The value that keeps it shared: migrated and shared, with what was said of its archive."""
+    """The value that keeps the mailbox shared: migrated and shared, with its archive flags."""
     return MIGRATED | SHARED | (remote_recipient_type & (ARCHIVED | ARCHIVE_REMOVED))
 
 
 def parse_recipient_type_flags(text: str) -> int | None:
-    """Flags as Exchange prints them: names, or their sum. None for anything else."""
+    """The sum of flags that Exchange prints as names or as a number; None for anything else."""
     if text.strip().isdecimal() and len(text) <= 8:
         number = int(text)
         return number if number <= MAX_FLAGS else None
@@ -76,7 +76,7 @@ def parse_recipient_type_flags(text: str) -> int | None:
 
 
 def format_recipient_type(remote_recipient_type: int) -> str:
-    """Flags in words, as Exchange prints them."""
+    """The names of the flags, as Exchange prints them."""
     names: list[str] = []
     rest = remote_recipient_type
     # The sum of two flags has a name of its own, which Exchange prefers.

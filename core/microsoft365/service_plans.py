@@ -1,11 +1,11 @@
-"""Service plans that decide a verdict: which are a mailbox, which a meeting room, which audit more.
+"""The service plans that verdicts depend on: mailboxes, meeting rooms, holds and auditing.
 
 The ids are those of Microsoft Learn: Product names and service plan identifiers for licensing.
 """
 
 from collections.abc import Collection
 
-# A plan that gives a person a mailbox. Whoever holds one may be a person.
+# Plans that include a mailbox. An account that has one may belong to a person.
 MAILBOX_PLANS = {
     "90927877-dcff-4af6-b346-2332c0b15bb7": "Exchange Online POP",
     "d42bdbd6-c335-4231-ab3d-c8f348d5aff5": "Exchange Online (P1)",
@@ -19,7 +19,7 @@ MAILBOX_PLANS = {
     "fc52cc4b-ed7d-472d-bbe7-b081c23ecc56": "Exchange Online Plan (midsize business)",
 }
 
-# Plans with Exchange in their name that come with nearly every product, or only add to a mailbox.
+# Plans that nearly every product includes, or that only add to a mailbox.
 ADD_ON_PLANS = {
     "113feb6c-3fe4-4440-bddc-54d774bf0318": "Exchange Foundation",
     "922ba911-5694-4e99-a794-73aed9bfeec8": "Exchange Foundation for Government",
@@ -30,7 +30,7 @@ ADD_ON_PLANS = {
     "897d51f1-2cfa-4848-9b30-469149f5e68e": "Exchange Online Multi-Geo",
 }
 
-# A meeting room whose device signs in with the room's own account.
+# Plans of meeting rooms whose device signs in with the room's own account.
 TEAMS_ROOMS_PLANS = {
     "ecc74eae-eeb7-4ad5-9c88-e8b2bfca75b8": "Teams Rooms Pro Management",
     "8081ca9c-188c-4b49-a8e5-c23b5e9463a8": "Teams Rooms (Basic, room)",
@@ -40,8 +40,8 @@ TEAMS_ROOMS_PLANS = {
     "0374d34c-6be4-4dbb-b3f0-26105db0b28a": "Teams Rooms Pro",
 }
 
-# What lets a shared mailbox grow to 100 GB, be held and have an archive, by itself; and what does
-# only the latter two, and together (Microsoft Learn: About shared mailboxes).
+# Plan 2 alone allows a shared mailbox 100 GB, a hold and an archive; Plan 1 with Archiving allows
+# only a hold and an archive (Microsoft Learn: About shared mailboxes).
 PLAN_2 = frozenset({"efb87545-963c-4e0d-99df-69c6916d9eb0", "8c3069c0-ccdb-44be-ab77-986203a67df2"})
 PLAN_1 = frozenset({"9aaf7827-d63c-4b61-89c3-182f06f82e5c", "e9b4930a-925f-45e2-ac2a-3f7788ca6fdd"})
 ARCHIVING_PLAN = "176a09a6-7ec5-4039-ac02-b2791c6ba793"
@@ -61,43 +61,43 @@ PLAN_NAMES = (
 
 
 def normalize_plan_ids(plans: Collection[str]) -> frozenset[str]:
-    """Plan ids as this page writes them; Graph has been seen to write GUIDs in either case."""
+    """Plan ids in lower case; Graph has been seen to write GUIDs in either case."""
     return frozenset(plan.strip().lower() for plan in plans)
 
 
 def has_mailbox_plan(plans: Collection[str]) -> bool:
-    """True when a plan among these is a mailbox of one's own."""
+    """True if one of the plans includes a mailbox."""
     return not normalize_plan_ids(plans).isdisjoint(MAILBOX_PLANS)
 
 
 def filter_mailbox_plans(plans: Collection[str]) -> tuple[str, ...]:
-    """Those plans among these that are a mailbox of one's own, in order."""
+    """The plans that include a mailbox, in order."""
     return tuple(sorted(normalize_plan_ids(plans) & MAILBOX_PLANS.keys()))
 
 
 def allows_large_mailbox(plans: Collection[str]) -> bool:
-    """True when a shared mailbox may hold more than 50 GB."""
+    """True if the plans allow a shared mailbox more than 50 GB."""
     return not normalize_plan_ids(plans).isdisjoint(PLAN_2)
 
 
 def allows_hold_and_archive(plans: Collection[str]) -> bool:
-    """True when a shared mailbox may be on litigation hold and have an archive."""
+    """True if the plans allow a shared mailbox a litigation hold and an archive."""
     found = normalize_plan_ids(plans)
     return allows_large_mailbox(found) or (ARCHIVING_PLAN in found and not found.isdisjoint(PLAN_1))
 
 
 def has_teams_rooms_plan(plans: Collection[str]) -> bool:
-    """True when a Teams Rooms device may be signing in with this account."""
+    """True if a Teams Rooms device may sign in with the account."""
     return not normalize_plan_ids(plans).isdisjoint(TEAMS_ROOMS_PLANS)
 
 
 def has_advanced_auditing(plans: Collection[str]) -> bool:
-    """True when Microsoft audits MailItemsAccessed and Send for the holder."""
+    """True if Microsoft audits MailItemsAccessed and Send under these plans."""
     return ADVANCED_AUDITING_PLAN in normalize_plan_ids(plans)
 
 
 def list_plan_names(plans: Collection[str]) -> tuple[str, ...]:
-    """The names of those plans that are known here, in alphabetical order."""
+    """The names of the plans that this module knows, in alphabetical order."""
     return tuple(
         sorted(PLAN_NAMES[plan] for plan in normalize_plan_ids(plans) if plan in PLAN_NAMES)
     )

@@ -1,8 +1,8 @@
-"""Rights over other people's mailboxes: what the name of whoever holds one says. Pure.
+"""The holders of rights over mailboxes: what a holder's name and identifier say. Pure.
 
 Exchange prints a holder as an address, a name, `DOMAIN\\user`, a legacy DN or a bare security
-identifier, and beside it the rights every mailbox has over itself and those of Exchange's own
-servers (Microsoft Learn: Get-MailboxPermission, Well-known SIDs).
+identifier. It also lists the rights that every mailbox has over itself, and those of Exchange's
+own servers (Microsoft Learn: Get-MailboxPermission, Well-known SIDs).
 """
 
 import re
@@ -20,7 +20,7 @@ FOREST_PATTERN = re.compile(
 """The domains of Microsoft's datacenters, such as EURPRD01A002 or NAMP223A001."""
 
 SYSTEM_SIDS = frozenset({"S-1-5-10", "S-1-5-18", "S-1-5-19", "S-1-5-20", "S-1-0-0"})
-"""SELF, SYSTEM, LOCAL SERVICE, NETWORK SERVICE, and nobody."""
+"""SELF, SYSTEM, LOCAL SERVICE, NETWORK SERVICE and NULL."""
 
 SYSTEM_NAMES = frozenset(
     {
@@ -67,7 +67,7 @@ GUEST_MARK = "#ext#"
 GUEST_KIND = "guestmailuser"
 CONTACT_KIND = "mailcontact"
 
-# What Exchange keeps for itself, by kind, or by a name no person has.
+# Mailboxes that Exchange uses itself, by kind or by a form of name that people do not have.
 SYSTEM_KINDS = frozenset(
     {
         "arbitrationmailbox",
@@ -87,7 +87,7 @@ SYSTEM_NAME_PATTERN = re.compile(
 
 
 class HolderType(StrEnum):
-    """What is known of whoever holds a right."""
+    """What is known about the holder of a right."""
 
     EVERYONE = "everyone"
     OUTSIDER = "outsider"
@@ -97,7 +97,7 @@ class HolderType(StrEnum):
 
 
 def find_sid(*values: object) -> str:
-    """The first of some values that is a security identifier, in capitals; "" for none."""
+    """The first value that is a security identifier, in upper case; empty if none is."""
     for value in values:
         if isinstance(value, str) and SID_PATTERN.fullmatch(value.strip()):
             return value.strip().upper()
@@ -105,7 +105,7 @@ def find_sid(*values: object) -> str:
 
 
 def normalize_trustee(name: str) -> str:
-    """A name as it is compared: Exchange changes its case, and the forest an account lives in."""
+    """A name in the form to compare: Exchange varies its case and the account's forest."""
     shown = unicodedata.normalize("NFC", name).strip().casefold()
     domain, mark, account = shown.partition("\\")
     if mark and FOREST_PATTERN.fullmatch(domain):
@@ -116,8 +116,9 @@ def normalize_trustee(name: str) -> str:
 def is_built_in_trustee(trustee: str, sid: str) -> bool:
     """True for a mailbox's right over itself, and for those of Exchange's own servers.
 
-    An identifier outweighs a name, since anybody may call a group SELF. A server's group is known
-    by the datacenter's domain before its name; without one, only while no identifier is told.
+    An identifier outweighs a name, since an attacker may call a group SELF. A server's group is
+    recognized by the datacenter's domain before its name, or without a domain if there is no
+    identifier.
     """
     shown = trustee.strip().casefold()
     if sid and not sid.startswith("S-1-5-21-"):
@@ -129,20 +130,20 @@ def is_built_in_trustee(trustee: str, sid: str) -> bool:
 
 
 def is_everyone_trustee(trustee: str, sid: str) -> bool:
-    """True when the right is not one person's but anybody's."""
+    """True for a right that is granted to everybody."""
     account = trustee.strip().casefold().rpartition("\\")[2]
     wide = sid.startswith("S-1-5-21-") and sid.endswith(EVERYONE_RIDS)
     return wide or sid in EVERYONE_SIDS or account in EVERYONE_NAMES
 
 
 def needs_no_lookup(delegation: Delegation) -> bool:
-    """True when nobody has to be asked who the holder is."""
+    """True if the name alone says who the holder is."""
     trustee = delegation.trustee
     return is_everyone_trustee(trustee, delegation.sid) or GUEST_MARK in trustee.casefold()
 
 
 def classify_holder(delegation: Delegation, recipient: Recipient) -> HolderType:
-    """What is known of a holder, given what Exchange answered to the name."""
+    """What is known about a holder, given the recipient that Exchange found for the name."""
     kind = recipient.kind.casefold()
     if is_everyone_trustee(delegation.trustee, delegation.sid):
         return HolderType.EVERYONE
@@ -154,11 +155,11 @@ def classify_holder(delegation: Delegation, recipient: Recipient) -> HolderType:
 
 
 def list_holder_ids(delegation: Delegation, recipient: Recipient) -> tuple[str, ...]:
-    """What a holder is known by, the best first: identifier, object id, and only then the name.
+    """The ids of a holder, the most reliable first: identifier, object id, and only then the name.
 
-    An identifier is never given twice and stays when the account is renamed, deleted or restored.
-    Exchange tells none for send on behalf, where the object id is as good. A name may change, and
-    is taken only where Exchange knows nobody by it.
+    An identifier is never reused and stays when the account is renamed, deleted or restored.
+    Exchange gives none for send on behalf, where the object id is as reliable. A name may change,
+    so it is used only where Exchange finds no recipient.
     """
     known = []
     if delegation.sid:
@@ -169,9 +170,9 @@ def list_holder_ids(delegation: Delegation, recipient: Recipient) -> tuple[str, 
 
 
 def is_system_mailbox(mailbox: Mailbox) -> bool:
-    """True for a mailbox that Exchange keeps for itself: no person's, and not read by any.
+    """True for a mailbox that Exchange uses itself and that no person reads.
 
-    A name counts only where Exchange knows no kind: a person's mailbox may be called anything.
+    The name counts only where Exchange gives no kind: a person's mailbox may have any name.
     """
     if mailbox.kind:
         return mailbox.kind.casefold() in SYSTEM_KINDS
@@ -179,14 +180,14 @@ def is_system_mailbox(mailbox: Mailbox) -> bool:
 
 
 # ----------------------------------------------------------------------------------------------
-# Commands that take a right away
+# Commands that revoke a right
 # ----------------------------------------------------------------------------------------------
 
 
 def build_remove_right_command(
     delegation: Delegation, mailbox: Mailbox, recipient: Recipient
 ) -> str:
-    """The Exchange command that takes the right away; empty when a name cannot be written."""
+    """The Exchange command that revokes the right; empty if a name cannot be quoted."""
     of = mailbox.guid or mailbox.address or mailbox.name
     whom = recipient.address or delegation.trustee
     if not can_be_quoted(of) or not can_be_quoted(whom):

@@ -124,7 +124,7 @@ def build_baseline_table() -> str:
 
 
 def build_record_tables() -> str:
-    """Every record of the evidence with its fields."""
+    """Each kind of evidence record with its fields."""
     return "\n\n".join(
         f"### `{record}`\n\n"
         + format_table(
@@ -223,7 +223,7 @@ def list_tables() -> dict[Path, dict[str, TableBuilder]]:
 
 
 def build_parameters_file(text: str) -> str:
-    """`main.parameters.json` with the settings of the guards there are."""
+    """`main.parameters.json` with the settings of the guards in the catalog."""
     document = json.loads(text)
     given: dict[str, str] = document["parameters"]["settings"]["value"]
     guards = tuple(f"_{suffix}" for suffix in (*GUARD_SETTING_SUFFIXES, "MAX_AGE_MINUTES"))

@@ -93,7 +93,7 @@ def build_permissions_object() -> str:
 
 
 def list_parameters() -> Iterator[str]:
-    """The settings of guards that azd passes on, as main.parameters.json names them."""
+    """The names of the guards' settings that azd passes on in main.parameters.json."""
     for duty in CATALOG:
         for suffix in (*GUARD_SETTING_SUFFIXES, "MAX_AGE_MINUTES"):
             yield f"{get_setting_prefix(duty.guard.name)}_{suffix}"
