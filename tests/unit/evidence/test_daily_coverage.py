@@ -36,7 +36,7 @@ def one_day(*documents: Mapping[str, object]) -> DailyCoverage:
     return day
 
 
-def test_a_day_tells_its_worst_and_its_best_run() -> None:
+def test_a_day_shows_its_lowest_and_highest_share() -> None:
     day = one_day(
         build_run_document(WITHIN_PERIOD),
         build_run_document(WITHIN_PERIOD, seen=50, unread=50),
@@ -56,14 +56,14 @@ def test_a_run_that_could_not_read_everything_is_not_complete(lacking: dict[str,
     assert (day.finished_count, day.complete_count) == (1, 0)
 
 
-def test_only_all_of_it_is_one() -> None:
+def test_only_a_complete_scan_has_share_one() -> None:
     assert compute_read_share(999_999, 1_000_000) == 0.9999
     assert compute_read_share(3, 3) == 1.0
     assert compute_read_share(0, 0) == 1.0
     assert compute_read_share(7, 3) == 1.0
 
 
-def test_a_look_that_goes_on_has_no_share_yet() -> None:
+def test_an_unfinished_scan_has_no_share_yet() -> None:
     day = one_day(build_run_document(WITHIN_PERIOD, status="in-progress", seen=10, left=90))
     assert (
         day.run_count,
@@ -74,7 +74,7 @@ def test_a_look_that_goes_on_has_no_share_yet() -> None:
     ) == (1, 1, 0, None, None)
 
 
-def test_runs_that_failed_or_did_not_look_are_counted_apart() -> None:
+def test_failed_and_idle_runs_are_counted_separately() -> None:
     bare = {"run": build_run_document(WITHIN_PERIOD)["run"]}
     day = one_day(
         bare | {"status": "failed", "error": "no"},
@@ -101,7 +101,7 @@ def test_runs_that_failed_or_did_not_look_are_counted_apart() -> None:
     ],
     ids=lambda wrong: str(wrong)[:30],
 )
-def test_a_document_that_lacks_something_is_counted_as_unreadable(
+def test_a_document_without_a_needed_field_is_unreadable(
     wrong: dict[str, object],
 ) -> None:
     day = one_day(build_run_document(WITHIN_PERIOD, **wrong), build_run_document(WITHIN_PERIOD))
@@ -114,13 +114,13 @@ def test_a_document_that_lacks_something_is_counted_as_unreadable(
 
 
 @pytest.mark.parametrize("name", ["status", "seen", "population", "unread", "left", "blind"])
-def test_a_field_an_older_version_did_not_write_is_not_taken_for_zero(name: str) -> None:
+def test_a_missing_field_does_not_count_as_zero(name: str) -> None:
     document = build_run_document(WITHIN_PERIOD)
     del document[name]
     assert parse_run_coverage(document) is None
 
 
-def test_a_run_is_of_the_day_its_id_says() -> None:
+def test_the_id_of_a_run_determines_its_day() -> None:
     midnight = SINCE + DAY
     late = build_run_document(
         midnight - timedelta(milliseconds=1), started=(midnight + DAY).isoformat()
@@ -130,7 +130,7 @@ def test_a_run_is_of_the_day_its_id_says() -> None:
     assert list(days.days) == [SINCE.date()]
 
 
-def test_where_the_id_says_nothing_the_document_does() -> None:
+def test_without_a_usable_id_the_document_determines_the_day() -> None:
     assert parse_run_start({"started": "2026-11-04T07:00:00+02:00"}) == WITHIN_PERIOD
     assert parse_run_start({"at": WITHIN_PERIOD.isoformat(), "run": "by hand"}) == WITHIN_PERIOD
 
@@ -147,13 +147,13 @@ def test_where_the_id_says_nothing_the_document_does() -> None:
     ],
     ids=str,
 )
-def test_a_document_without_a_day_is_a_stray(document: dict[str, object]) -> None:
+def test_a_document_without_a_time_is_undated(document: dict[str, object]) -> None:
     days = CoveragePeriod(SINCE, UNTIL)
     days.add_document(document)
     assert (days.undated_count, days.days) == (1, {})
 
 
-def test_a_run_of_another_time_is_a_stray() -> None:
+def test_a_run_outside_the_period_is_undated() -> None:
     days = CoveragePeriod(SINCE, UNTIL)
     days.add_document(build_run_document(UNTIL))
     days.add_document(build_run_document(SINCE - timedelta(milliseconds=1)))
@@ -179,7 +179,7 @@ def test_no_document_breaks_the_count(document: dict[str, object]) -> None:
     assert days.undated_count + sum(day.run_count for day in days.days.values()) == 1
 
 
-def test_surfaces_are_named_once_and_not_without_end() -> None:
+def test_unavailable_sources_are_named_once_and_bounded() -> None:
     names = [f"surface {number:03}" for number in range(MAX_SOURCES + 7)]
     day = one_day(
         build_run_document(WITHIN_PERIOD, blind=names),
@@ -190,7 +190,7 @@ def test_surfaces_are_named_once_and_not_without_end() -> None:
     assert day.list_unavailable_sources()[-1] == "and 8 more"
 
 
-def test_a_day_without_runs_is_told_as_long_as_runs_are_kept() -> None:
+def test_a_day_without_runs_is_recorded_within_the_retention() -> None:
     days = CoveragePeriod(SINCE, UNTIL)
     days.add_document(build_run_document(SINCE))
     kept, made = SINCE + 5 * DAY, SINCE + timedelta(days=7, hours=1)
@@ -210,8 +210,6 @@ def test_a_day_without_runs_is_told_as_long_as_runs_are_kept() -> None:
         ("* * * * * *", EXPORTED_AT, 86_400),
     ],
 )
-def test_how_often_a_guard_should_have_run_that_day(
-    schedule: str, made: datetime, times: int
-) -> None:
+def test_due_runs_of_a_day_follow_the_schedule(schedule: str, made: datetime, times: int) -> None:
     assert SINCE.isoweekday() == 7
     assert count_due_runs(CronSchedule.parse(schedule), SINCE, made) == times

@@ -95,7 +95,7 @@ def test_a_period_runs_from_midnight_to_midnight() -> None:
     assert parse_period("2026-11-01", "2026-11-11", EXPORTED_AT) == (SINCE, UNTIL)
 
 
-def test_today_can_be_part_of_it() -> None:
+def test_a_period_may_include_today() -> None:
     since, until = parse_period("2026-11-20", "2026-11-21", EXPORTED_AT)
     assert since < EXPORTED_AT < until
 
@@ -117,7 +117,7 @@ def test_today_can_be_part_of_it() -> None:
         ("2026-11-01", "2026-11-22", "must not be after 2026-11-21"),
     ],
 )
-def test_a_period_that_is_none_is_refused_with_the_reason(since: str, until: str, why: str) -> None:
+def test_an_invalid_period_is_rejected_with_the_reason(since: str, until: str, why: str) -> None:
     with pytest.raises(InvalidPeriod, match=re.escape(why)):
         parse_period(since, until, EXPORTED_AT)
 
@@ -167,7 +167,7 @@ TEXTS = st.text(max_size=60) | st.sampled_from(
 
 @given(st.fixed_dictionaries({name: TEXTS for name in NAMES}), st.lists(TEXTS, max_size=3))
 @example({name: "=cmd|' /C calc'!A0" for name in NAMES}, ["-2+3", ";\t=1"])
-def test_whatever_a_case_says_both_forms_read_back_the_same(
+def test_both_formats_read_back_the_same_for_any_text(
     texts: dict[str, str], facts: list[str]
 ) -> None:
     told = build_audited_case(facts=tuple(Fact("", fact) for fact in facts), **texts)
@@ -185,7 +185,7 @@ def test_whatever_a_case_says_both_forms_read_back_the_same(
 
 
 @given(TEXTS)
-def test_no_case_makes_a_line_of_its_own(text: str) -> None:
+def test_no_text_starts_a_new_line(text: str) -> None:
     usual, other = (
         made(ExportFormat.JSONL, build_audited_case()),
         made(ExportFormat.JSONL, build_audited_case(summary=text, note=text)),
@@ -242,18 +242,18 @@ def test_every_row_has_every_column_and_ends_as_rfc_4180_says() -> None:
         ("", ""),
     ],
 )
-def test_what_a_spreadsheet_would_run_is_defused_and_can_be_told(cell: str, shown: str) -> None:
+def test_formulas_are_escaped_reversibly(cell: str, shown: str) -> None:
     assert escape_formula(cell) == shown
     assert as_it_was(shown) == cell
 
 
 @given(st.text(st.sampled_from("=+-@;'\" \t\r\na,\uff1d"), max_size=12) | st.text())
-def test_every_cell_can_be_put_back_as_it_was(cell: str) -> None:
+def test_every_cell_can_be_restored(cell: str) -> None:
     assert as_it_was(escape_formula(cell)) == cell
 
 
 @given(st.text(st.sampled_from("=+-@;'\" a,\uff1d"), max_size=12))
-def test_no_spreadsheet_finds_a_formula_whichever_sign_parts_its_cells(text: str) -> None:
+def test_no_cell_is_a_formula_under_any_separator(text: str) -> None:
     content = b"".join(
         made(ExportFormat.CSV, build_audited_case(summary=text, subject=text)).iter_lines()
     ).decode()
@@ -274,7 +274,7 @@ def test_the_same_rows_give_the_same_bytes(form: ExportFormat) -> None:
 
 
 @pytest.mark.parametrize("form", ExportFormat)
-def test_what_goes_with_the_bytes_speaks_of_these_bytes(form: ExportFormat) -> None:
+def test_the_headers_describe_the_bytes(form: ExportFormat) -> None:
     export = made(form, build_audited_case())
     content = b"".join(export.iter_lines())
     digest = hashlib.sha256(content)
@@ -287,7 +287,7 @@ def test_what_goes_with_the_bytes_speaks_of_these_bytes(form: ExportFormat) -> N
 
 
 @pytest.mark.parametrize("form", ExportFormat)
-def test_an_export_is_as_it_was_made(form: ExportFormat) -> None:
+def test_an_unchanged_export_verifies(form: ExportFormat) -> None:
     export = made(form, build_audited_case())
     for digest in (export.sha256, export.sha256.upper(), export.repr_digest):
         assert verify_export(export.iter_lines(), digest).intact
@@ -297,7 +297,7 @@ def test_an_export_is_as_it_was_made(form: ExportFormat) -> None:
 
 
 @pytest.mark.parametrize("form", ExportFormat)
-def test_the_usual_command_checks_an_export(form: ExportFormat, tmp_path: Path) -> None:
+def test_sha256sum_verifies_an_export(form: ExportFormat, tmp_path: Path) -> None:
     export = made(form, build_audited_case())
     (tmp_path / export.file_name).write_bytes(b"".join(export.iter_lines()))
     (tmp_path / "side").write_text(f"{export.sha256}  {export.file_name}\n", encoding="utf-8")
@@ -308,7 +308,7 @@ def test_the_usual_command_checks_an_export(form: ExportFormat, tmp_path: Path) 
 
 
 @given(st.data())
-def test_a_change_of_any_byte_is_found(data: st.DataObject) -> None:
+def test_a_change_of_any_byte_is_detected(data: st.DataObject) -> None:
     form = data.draw(st.sampled_from(ExportFormat))
     export = made(form, build_audited_case())
     content = bytearray(b"".join(export.iter_lines()))
@@ -321,7 +321,7 @@ def test_a_change_of_any_byte_is_found(data: st.DataObject) -> None:
 
 
 @given(st.data())
-def test_an_export_that_lacks_something_or_has_too_much_is_found(data: st.DataObject) -> None:
+def test_a_truncated_or_extended_export_is_detected(data: st.DataObject) -> None:
     content = b"".join(made(ExportFormat.JSONL, build_audited_case()).iter_lines())
     first = data.draw(st.integers(0, len(content) - 1))
     last = data.draw(st.integers(first + 1, len(content)))
@@ -331,23 +331,23 @@ def test_an_export_that_lacks_something_or_has_too_much_is_found(data: st.DataOb
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"{}\n", b"record,schema\r\n"])
-def test_what_is_no_export_is_not_taken_for_one(content: bytes) -> None:
+def test_other_content_does_not_verify(content: bytes) -> None:
     assert not verify_export(lines_of(content)).intact
 
 
-def test_an_export_that_was_made_anew_is_only_told_by_a_digest_kept_apart() -> None:
+def test_a_rewritten_export_is_detected_only_by_a_digest_kept_elsewhere() -> None:
     first, forged = made(ExportFormat.JSONL, build_audited_case()), made(ExportFormat.JSONL)
     assert verify_export(forged.iter_lines()).intact
     assert not verify_export(forged.iter_lines(), first.repr_digest).intact
 
 
 @pytest.mark.parametrize("digest", ["x", "0" * 63, "sha-256=:AAAA:", "md5=:AAAA:"])
-def test_a_digest_that_is_none_is_said_to_be_none(digest: str) -> None:
+def test_an_invalid_digest_is_reported(digest: str) -> None:
     checked = verify_export(made(ExportFormat.JSONL).iter_lines(), digest)
     assert (checked.intact, checked.note) == (False, "the digest given is not a SHA-256")
 
 
-def test_only_the_moment_it_was_made_differs_between_two_exports() -> None:
+def test_two_exports_differ_only_in_the_time_they_were_made() -> None:
     one = made(ExportFormat.JSONL, build_audited_case())
     later = replace(EXPORT_HEADER, created_at=datetime(2026, 11, 20, 7, tzinfo=UTC))
     press = EvidenceWriter(ExportFormat.JSONL)

@@ -94,7 +94,7 @@ def test_a_period_that_is_not_over_ends_with_the_export(span: timedelta, open_at
     assert entry["open_at_end"] is open_at_end
 
 
-def test_a_finding_says_what_an_auditor_asks() -> None:
+def test_a_finding_has_the_fields_an_auditor_needs() -> None:
     (entry,) = filter_records(
         "finding",
         told(
@@ -126,7 +126,7 @@ def test_a_finding_says_what_an_auditor_asks() -> None:
     )
 
 
-def test_a_finding_is_about_what_its_guard_judged_whatever_became_of_it() -> None:
+def test_a_finding_keeps_the_verdict_of_its_guard() -> None:
     lacking = build_audited_case(
         kind="administrator-second-factor",
         guard_verdict="no-second-factor",
@@ -136,7 +136,7 @@ def test_a_finding_is_about_what_its_guard_judged_whatever_became_of_it() -> Non
     assert entry["controls"] == ["5.2.3.4"]
 
 
-def test_foreign_text_is_plain_and_bounded() -> None:
+def test_untrusted_text_is_sanitized_and_bounded() -> None:
     (entry,) = filter_records(
         "finding", told(build_audited_case(subject="a\u202egnp.exe", summary="x" * 1_000_000))
     )
@@ -147,7 +147,7 @@ def test_foreign_text_is_plain_and_bounded() -> None:
 # -- changes -----------------------------------------------------------------------------------
 
 
-def test_a_change_says_what_was_there_before_and_what_took_it_back() -> None:
+def test_a_change_shows_the_previous_values_and_its_undo() -> None:
     first = build_audited_change(undone_at=WITHIN_PERIOD + DAY)
     second = build_audited_change(id="c2", undo_of="c1", at=WITHIN_PERIOD + DAY, before={})
     entries = filter_records("change", told(second, first))
@@ -168,7 +168,7 @@ def test_a_change_says_what_was_there_before_and_what_took_it_back() -> None:
     ],
     ids=str,
 )
-def test_a_change_belongs_to_the_period_in_which_it_was_made_or_taken_back(
+def test_a_change_belongs_to_the_period_in_which_it_was_made_or_undone(
     changes: dict[str, Any], shown: bool
 ) -> None:
     assert bool(filter_records("change", told(build_audited_change(**changes)))) is shown
@@ -179,7 +179,7 @@ def test_a_change_belongs_to_the_period_in_which_it_was_made_or_taken_back(
 EXEMPTION = Exemption("0" * 32, "Dana", "a partner's mailbox", UNTIL)
 
 
-def test_an_exemption_names_the_action_that_asked_for_it() -> None:
+def test_an_exemption_names_the_request_that_granted_it() -> None:
     action = build_audited_request()
     (entry,) = filter_records("exemption", told(EXEMPTION, action))
     assert (entry["action"], entry["granted"]) == (action.id, "2026-11-04T05:01:00Z")
@@ -195,7 +195,7 @@ def test_an_exemption_names_the_action_that_asked_for_it() -> None:
     ],
     ids=str,
 )
-def test_another_action_is_not_taken_for_it(changes: dict[str, Any]) -> None:
+def test_another_request_does_not_count_as_the_grant(changes: dict[str, Any]) -> None:
     (entry,) = filter_records("exemption", told(EXEMPTION, build_audited_request(**changes)))
     assert (entry["action"], entry["granted"]) == ("", None)
 
@@ -210,7 +210,7 @@ def test_another_action_is_not_taken_for_it(changes: dict[str, Any]) -> None:
     ],
     ids=str,
 )
-def test_an_exemption_belongs_to_every_period_in_which_it_held(
+def test_an_exemption_belongs_to_every_period_in_which_it_was_in_force(
     until: Any, granted: Any, shown: bool
 ) -> None:
     rows = (replace(EXEMPTION, until=until), build_audited_request(until=until, ended_at=granted))
@@ -228,7 +228,7 @@ def test_an_exemption_belongs_to_every_period_in_which_it_held(
     ],
     ids=str,
 )
-def test_an_action_belongs_to_the_period_in_which_it_was_asked_or_ended(
+def test_a_request_belongs_to_the_period_in_which_it_was_made_or_ended(
     changes: dict[str, Any], shown: bool
 ) -> None:
     assert bool(filter_records("action", told(build_audited_request(**changes)))) is shown
@@ -237,7 +237,7 @@ def test_an_action_belongs_to_the_period_in_which_it_was_asked_or_ended(
 # -- the guard and the whole -------------------------------------------------------------------
 
 
-def test_a_guard_says_by_whose_standard_it_judges() -> None:
+def test_a_guard_names_its_benchmark_controls() -> None:
     (entry,) = filter_records("guard", told())
     assert (entry["mode"], entry["schedule"]) == ("alert", "0 5/15 * * * *")
     assert entry["not_understood"] == 3
@@ -283,7 +283,7 @@ def test_the_order_of_the_rows_changes_nothing() -> None:
     assert told(*rows) == told(*reversed(rows))
 
 
-def test_what_is_not_kept_so_long_is_said() -> None:
+def test_a_gap_names_what_is_past_its_retention() -> None:
     heading = replace(EXPORT_HEADER, since=EXPORTED_AT - 401 * DAY, until=EXPORTED_AT - 10 * DAY)
     entries = list(list_gap_records(heading))
     assert [entry["what"] for entry in entries] == ["coverage", "finding", "change", "action"]
@@ -302,7 +302,7 @@ def test_a_gap_ends_with_the_period() -> None:
     assert (entry["what"], entry["to"]) == ("coverage", "2026-09-11T06:00:00Z")
 
 
-def test_what_is_yet_to_come_is_said() -> None:
+def test_a_gap_names_the_future_part_of_a_period() -> None:
     (entry,) = list_gap_records(replace(EXPORT_HEADER, until=EXPORTED_AT + timedelta(hours=18)))
     assert (entry["what"], entry["from"], entry["to"]) == (
         "all",
@@ -312,7 +312,7 @@ def test_what_is_yet_to_come_is_said() -> None:
 
 
 @pytest.mark.parametrize(("late", "kept"), [(timedelta(), "all"), (TICK, "partly")], ids=str)
-def test_a_day_of_which_runs_may_be_gone_says_so(late: timedelta, kept: str) -> None:
+def test_a_day_past_its_retention_is_marked_partly_kept(late: timedelta, kept: str) -> None:
     heading = replace(EXPORT_HEADER, created_at=SINCE + 30 * DAY + late)
     days = CoveragePeriod(SINCE, UNTIL)
     days.add_document(build_run_document(SINCE))
@@ -342,7 +342,7 @@ def test_the_keys_of_a_value_have_one_order() -> None:
     assert list(cast(dict[str, object], sanitize_record_value({"b": 1, "a": 2}))) == ["a", "b"]
 
 
-def test_a_value_without_end_is_cut() -> None:
+def test_a_deep_value_is_cut() -> None:
     deep: object = "bottom"
     for _ in range(5_000):
         deep = [deep]

@@ -66,7 +66,7 @@ def test_it_is_a_valid_card_that_fits(known: TenantStatus, address: str) -> None
     assert "\u202e" not in raw
 
 
-def test_when_all_is_well_it_says_so_and_of_each_guard_when_it_looked_and_at_how_much() -> None:
+def test_a_healthy_digest_shows_the_last_scan_and_coverage_of_each_guard() -> None:
     told = shown(build_digest_status(*(build_healthy_data(duty) for duty in THREE_CONFIGS)))
     assert told.count("scanned 2026-11-23 06:55 UTC · 812 of 815 ") == 3
     assert "3 guards on, 2 of them enforcing" in told
@@ -74,7 +74,7 @@ def test_when_all_is_well_it_says_so_and_of_each_guard_when_it_looked_and_at_how
     assert "waiting for a decision\nnone" in told
 
 
-def test_a_guard_that_has_not_looked_is_said_plainly_and_comes_first() -> None:
+def test_a_late_guard_is_named_and_comes_first() -> None:
     late = GuardData(
         AUDIT_CONFIG,
         GuardSnapshot(state=BASELINED_STATE),
@@ -89,7 +89,7 @@ def test_a_guard_that_has_not_looked_is_said_plainly_and_comes_first() -> None:
     assert told.index(AUDIT_CONFIG.guard.title) < told.index(SIGN_IN_CONFIG.guard.title)
 
 
-def test_a_guard_that_never_looked_and_one_that_is_off_are_said_plainly() -> None:
+def test_a_guard_that_never_scanned_and_one_that_is_off_are_named() -> None:
     off = GuardData(replace(AUDIT_CONFIG, mode=Mode.OFF))
     told = shown(
         build_digest_status(build_healthy_data(SIGN_IN_CONFIG), GuardData(FORWARDING_CONFIG), off)
@@ -99,7 +99,7 @@ def test_a_guard_that_never_looked_and_one_that_is_off_are_said_plainly() -> Non
     assert "1 off" in told
 
 
-def test_a_guard_whose_last_run_failed_did_not_look() -> None:
+def test_a_guard_whose_last_run_failed_did_not_scan() -> None:
     failed = build_digest_run(SIGN_IN_CONFIG, status="failed", error="HTTP 503")
     told = shown(
         build_digest_status(
@@ -114,21 +114,21 @@ def test_a_guard_whose_last_run_failed_did_not_look() -> None:
     assert "**its last run failed** 2026-11-23 06:55 UTC" in told
 
 
-def test_however_many_reasons_there_are_what_waits_is_still_told() -> None:
+def test_many_reasons_leave_room_for_decisions() -> None:
     told = shown(build_overfull_week())
     assert "more reasons" in told
     assert "Waiting for your decision" in told
     assert "and 2995 more" in told
 
 
-def test_a_guard_whose_state_cannot_be_read_is_not_well() -> None:
+def test_a_guard_with_unreadable_state_is_failing() -> None:
     known = build_digest_status(GuardData(SIGN_IN_CONFIG, read_error="the table answers 503"))
     assert style(known) == "attention"
     assert "the table answers 503" in shown(known)
     assert "its state cannot be read" in shown(known)
 
 
-def test_the_week_is_told_in_numbers_and_what_waits_by_name() -> None:
+def test_the_digest_shows_the_numbers_of_the_week_and_names_what_waits() -> None:
     told = shown(build_busy_week(), PUBLIC_URL)
     assert "open cases\n1 critical, 1 high" in told
     assert "last 7 days\n3 opened, 1 closed" in told
@@ -208,7 +208,7 @@ async def test_a_channel_that_is_down_gets_it_an_hour_later() -> None:
     assert await stage.hour() == "not due"
 
 
-async def test_whoever_dies_at_any_step_it_is_told_and_at_most_twice() -> None:
+async def test_a_crash_at_any_step_sends_the_digest_once_or_twice() -> None:
     died = 0
     for operation in range(1, 30):
         for after in (False, True):
@@ -228,7 +228,7 @@ async def test_whoever_dies_at_any_step_it_is_told_and_at_most_twice() -> None:
     assert died >= 4
 
 
-async def test_it_tells_of_every_guard_from_what_the_ledger_remembers() -> None:
+async def test_the_digest_covers_every_guard_of_the_ledger() -> None:
     stage = Stage(DIGEST_TIME - timedelta(hours=1))
     await stage.hour()
     assert await stage.hour() == "sent"
@@ -245,11 +245,11 @@ async def test_it_tells_of_every_guard_from_what_the_ledger_remembers() -> None:
         (DIGEST_TIME - timedelta(seconds=30), DIGEST_TIME + timedelta(seconds=30), False),
     ],
 )
-def test_it_is_due_when_the_schedule_came_to_a_moment_nothing_was_sent_for(
+def test_the_digest_is_due_after_a_scheduled_time_without_one(
     last: datetime, now: datetime, expected: bool
 ) -> None:
     assert is_digest_due(MONDAYS, last, now) is expected
 
 
-def test_enough_runs_are_read_to_know_the_last_complete_look_of_a_day() -> None:
+def test_enough_runs_are_read_to_include_the_last_complete_scan_of_a_day() -> None:
     assert timedelta(minutes=15) * MAX_RUNS > timedelta(days=1)

@@ -69,7 +69,7 @@ def test_every_card_is_a_valid_adaptive_card_in_the_envelope_of_workflows(
 
 
 @pytest.mark.parametrize("name", REPORT_VARIANTS)
-def test_each_case_and_each_action_is_told_by_exactly_one_card(name: str) -> None:
+def test_each_case_and_each_request_is_on_exactly_one_card(name: str) -> None:
     run = REPORT_VARIANTS[name]
     messages = build_cards(run)
     told = [one.key for message in messages for one in message.cases]
@@ -78,7 +78,7 @@ def test_each_case_and_each_action_is_told_by_exactly_one_card(name: str) -> Non
     assert sorted(asked) == sorted(one.id for one in run.operator_requests)
 
 
-def test_there_is_one_card_for_each_gravity_then_one_for_what_is_over_then_one_for_people() -> None:
+def test_there_is_a_card_for_each_severity_then_for_closed_cases_then_for_requests() -> None:
     run = build_report(
         build_case(1, severity=Severity.LOW),
         build_closed_case(2, severity=Severity.CRITICAL),
@@ -101,7 +101,7 @@ def test_there_is_one_card_for_each_gravity_then_one_for_what_is_over_then_one_f
     ]
 
 
-def test_a_first_look_is_one_card_that_counts_everything_and_shows_the_gravest() -> None:
+def test_an_initial_scan_is_one_card_that_counts_all_cases_and_shows_the_most_severe() -> None:
     many = [build_case(number, baselined=True) for number in range(1, 40)]
     grave = build_case(
         99, severity=Severity.CRITICAL, kind="audit-off", summary="Nothing is recorded."
@@ -115,7 +115,7 @@ def test_a_first_look_is_one_card_that_counts_everything_and_shows_the_gravest()
     assert "Acknowledged" in told
 
 
-def test_what_a_dead_run_found_at_its_first_look_is_still_summed_up_on_one_card() -> None:
+def test_an_initial_scan_whose_run_crashed_is_still_summarized_on_one_card() -> None:
     there = [
         build_case(number, baselined=True, severity=grave) for number, grave in enumerate(Severity)
     ]
@@ -124,13 +124,13 @@ def test_what_a_dead_run_found_at_its_first_look_is_still_summed_up_on_one_card(
     assert (len(summary.cases), fresh.cases) == (5, (build_case(99),))
 
 
-def test_a_run_without_news_has_no_card() -> None:
+def test_a_run_without_notifications_has_no_card() -> None:
     assert build_cards(build_report()) == []
     assert build_cards(build_report(baselined=True)) == []
     assert build_cards(build_report(operator_requests=(build_request(notified=True),))) == []
 
 
-def test_a_card_says_what_was_found_why_it_matters_the_evidence_and_the_next_step() -> None:
+def test_a_card_shows_the_finding_the_rationale_the_evidence_and_the_next_step() -> None:
     told = shown(build_report(build_case(planned_changes=(DISABLE_RULE_CHANGE_JSON,))))
     assert "Exoguard · Mailbox forwarding" in told
     assert "alert mode · 812 of 815 mailboxes read; 3 unreadable · 2026-11-20 06:00 UTC" in told
@@ -166,7 +166,7 @@ def test_a_fact_with_a_label_is_a_row_of_the_table(fact: Fact, name: str) -> Non
     assert [row["title"] for row in table["facts"]][1:] == [name or "also"]
 
 
-def test_what_the_next_run_will_do_is_nobody_elses_next_step() -> None:
+def test_a_planned_change_leaves_no_next_step_to_an_operator() -> None:
     told = shown(
         build_report(
             BASELINED_CASE,
@@ -221,17 +221,17 @@ def test_what_the_next_run_will_do_is_nobody_elses_next_step() -> None:
         ),
     ],
 )
-def test_a_card_says_what_was_done_about_a_case(
+def test_a_card_shows_the_remediation_of_a_case(
     changes: dict[str, Any], run: dict[str, Any], said: str
 ) -> None:
     assert said in shown(build_report(build_case(**changes), **run))
 
 
-def test_every_change_there_is_has_words() -> None:
+def test_every_kind_of_change_has_a_text() -> None:
     assert CHANGE_TEXTS.keys() == CHANGE_TYPES.keys()
 
 
-def test_what_was_done_is_said_and_asks_for_nothing() -> None:
+def test_a_remediated_case_shows_the_change_and_no_next_step() -> None:
     ended = build_closed_case(note="It took two tries.", planned_changes=(BLOCK_CHANGE_JSON,))
     told = shown(build_report(ended, mode=Mode.ENFORCE), PUBLIC_URL)
     assert (
@@ -242,7 +242,7 @@ def test_what_was_done_is_said_and_asks_for_nothing() -> None:
     assert "closed 2026-11-20 06:00 UTC" in told
 
 
-def test_an_event_that_was_over_before_it_was_told_still_asks_for_something() -> None:
+def test_a_closed_event_still_has_a_next_step() -> None:
     told = shown(build_report(build_case(is_one_off=True, closed_at=START, resolution="gone")))
     assert "High: 1 new" in told
     assert "its effects remain" in told
@@ -268,31 +268,31 @@ def test_a_case_links_to_its_page_and_the_card_to_the_list() -> None:
     ]
 
 
-def test_what_did_not_fit_is_one_link_away() -> None:
+def test_a_card_links_to_the_cases_that_did_not_fit() -> None:
     run = build_report(*(build_case(number) for number in range(500)))
     page = f"{PUBLIC_URL}/api/cases?guard=mailbox-forwarding&severity=high&state=open"
     assert f"[all of them]({page})" in shown(run, PUBLIC_URL)
 
 
-def test_where_nobody_said_where_the_app_is_there_are_no_links() -> None:
+def test_without_a_public_address_there_are_no_links() -> None:
     assert [links(run, "") for run in REPORT_VARIANTS.values()] == [[]] * len(REPORT_VARIANTS)
 
 
 @pytest.mark.parametrize("name", REPORT_VARIANTS)
-def test_no_link_leads_anywhere_but_to_the_app_and_none_holds_a_key(name: str) -> None:
+def test_links_lead_only_to_the_app_and_hold_no_key(name: str) -> None:
     for address in links(REPORT_VARIANTS[name]):
         assert address.startswith(f"{PUBLIC_URL}/api/")
         assert "code=" not in address
 
 
-def test_a_case_whose_key_is_none_has_no_link() -> None:
+def test_a_case_with_an_invalid_key_has_no_link() -> None:
     assert not [one for one in links(build_report(build_case(key="../../x"))) if "/x" in one]
 
 
 # Fairness ---------------------------------------------------------------------------------------
 
 
-def test_five_hundred_cases_fit_one_card_and_the_rest_is_counted() -> None:
+def test_a_card_of_five_hundred_cases_fits_and_counts_the_others() -> None:
     lines = collect_texts(
         only(build_report(*(build_case(number) for number in range(500)))).payload
     )
@@ -308,7 +308,7 @@ def test_one_mailbox_cannot_crowd_out_another() -> None:
     assert "The quiet one." in shown(build_report(*loud, quiet))
 
 
-def test_an_entry_that_is_too_large_is_shown_shorter_and_crowds_out_nobody() -> None:
+def test_an_oversized_block_is_shortened_and_crowds_out_no_case() -> None:
     huge = [
         build_case(
             number,
@@ -334,7 +334,7 @@ def test_an_entry_that_is_too_large_is_shown_shorter_and_crowds_out_nobody() -> 
     assert "The quiet one." in told
 
 
-def test_the_gravest_comes_first_and_the_oldest_of_those() -> None:
+def test_the_most_severe_case_comes_first_then_the_oldest() -> None:
     old = build_case(2, summary="Old.", opened_at=START.replace(year=2020))
     told = shown(build_report(build_case(1, summary="New."), old))
     assert told.index("Old.") < told.index("New.")
@@ -343,7 +343,7 @@ def test_the_gravest_comes_first_and_the_oldest_of_those() -> None:
 # What is hostile --------------------------------------------------------------------------------
 
 
-def test_hostile_names_act_as_nothing_and_are_bounded() -> None:
+def test_hostile_names_are_escaped_and_bounded() -> None:
     for message in build_cards(REPORT_VARIANTS["hostile"], PUBLIC_URL):
         raw = json.dumps(message.payload, ensure_ascii=False)
         assert "https://evil" not in raw
@@ -356,7 +356,7 @@ def test_hostile_names_act_as_nothing_and_are_bounded() -> None:
 # What people asked for --------------------------------------------------------------------------
 
 
-def test_what_somebody_asked_for_is_told_with_who_why_and_what_came_of_it() -> None:
+def test_a_request_shows_who_made_it_why_and_the_result() -> None:
     told = shown(
         build_report(operator_requests=(build_request(kind=RequestKind.EXEMPT, until=START),)),
         PUBLIC_URL,
@@ -373,7 +373,7 @@ def test_what_somebody_asked_for_is_told_with_who_why_and_what_came_of_it() -> N
 @pytest.mark.parametrize(
     ("state", "said"), [(RequestState.REFUSED, "Refused: "), (RequestState.REQUESTED, "Waiting: ")]
 )
-def test_what_was_not_done_does_not_read_as_done(state: RequestState, said: str) -> None:
+def test_a_request_that_was_not_done_does_not_read_as_done(state: RequestState, said: str) -> None:
     told = shown(
         build_report(operator_requests=(build_request(kind=RequestKind.UNDO, state=state),))
     )
@@ -381,11 +381,11 @@ def test_what_was_not_done_does_not_read_as_done(state: RequestState, said: str)
     assert f"1 {said.lower()}undone" in told
 
 
-def test_every_deed_has_words() -> None:
+def test_every_kind_of_request_has_a_headline() -> None:
     assert set(REQUEST_HEADLINES) == set(RequestKind)
 
 
-def test_what_an_action_is_about_is_told_by_its_name_where_that_is_known() -> None:
+def test_a_request_names_its_subject_where_the_name_is_known() -> None:
     undone = build_request(kind=RequestKind.UNDO)
     told = shown(
         build_report(
@@ -396,7 +396,7 @@ def test_what_an_action_is_about_is_told_by_its_name_where_that_is_known() -> No
     assert "about\nBlockSignIn of info@contoso" in told
 
 
-def test_more_actions_than_fit_are_counted() -> None:
+def test_requests_that_do_not_fit_are_counted() -> None:
     told = shown(REPORT_VARIANTS["overfull of deeds"])
     listed = told.count("**Acknowledged**")
     assert f"and {500 - listed} more" in told

@@ -121,7 +121,7 @@ def words(found: GuardStatus | TenantStatus) -> str:
         ("0 0,15 * * * *", "0 0,15 * * * * (UTC)"),
     ],
 )
-def test_a_schedule_is_said_in_words_only_where_these_say_all_of_it(
+def test_a_schedule_is_described_only_where_the_description_is_complete(
     schedule: str, spoken: str
 ) -> None:
     assert CronSchedule.parse(schedule).describe_schedule() == spoken
@@ -143,7 +143,7 @@ def test_a_schedule_is_said_in_words_only_where_these_say_all_of_it(
         ("0 0 1 * * *", datetime(2026, 11, 20, 1, tzinfo=UTC), 1, 0),
     ],
 )
-def test_a_guard_is_late_when_its_time_and_the_grace_of_a_run_are_over(
+def test_a_guard_is_late_after_its_due_time_and_the_grace_of_a_run(
     schedule: str, began: datetime, minutes: float, late: float
 ) -> None:
     found = of(ran(began, minutes), duty=replace(ALERT_CONFIG, schedule=schedule))
@@ -151,7 +151,7 @@ def test_a_guard_is_late_when_its_time_and_the_grace_of_a_run_are_over(
     assert found.health is (Health.FAILING if late else Health.OK)
 
 
-def test_the_night_the_clocks_change_makes_nobody_late() -> None:
+def test_the_change_of_the_clocks_makes_no_guard_late() -> None:
     before = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     at = before + timedelta(hours=1, minutes=5)
     duty = replace(ALERT_CONFIG, schedule="0 30 * * * *")
@@ -162,7 +162,7 @@ def test_the_night_the_clocks_change_makes_nobody_late() -> None:
     )
 
 
-def test_a_guard_that_never_ran_is_not_well_and_is_late_once_others_have_run() -> None:
+def test_a_guard_that_never_ran_needs_attention_and_is_late_once_others_have_run() -> None:
     new = of(known=GuardSnapshot())
     assert (new.timing.never_scanned, new.health) == (True, Health.ATTENTION)
     assert new.timing.next_due_at == NOW.replace(minute=30)
@@ -182,22 +182,22 @@ def test_a_guard_that_is_off_is_neither_late_nor_failing() -> None:
     )
 
 
-def test_when_every_guard_is_off_nobody_watches_and_that_is_not_ok() -> None:
+def test_every_guard_off_is_not_ok() -> None:
     found = build_status([GuardData(replace(QUARTERLY, mode=Mode.OFF))], NOW)
     assert (found.health, words(found)) == (Health.ATTENTION, "every guard is off")
 
 
-def test_no_guard_at_all_is_not_ok_either() -> None:
+def test_no_guards_is_not_ok() -> None:
     assert build_status([], NOW).health is Health.ATTENTION
 
 
 @pytest.mark.parametrize("state", ["busy", "off", "queued", "running", "failed"])
-def test_only_a_run_that_looked_makes_a_guard_be_on_time(state: str) -> None:
+def test_only_a_run_that_scanned_keeps_a_guard_on_time(state: str) -> None:
     found = of(ran(ago(minutes=5), status=state), ran(ago(hours=2)))
     assert found.timing.late_by > timedelta(hours=1)
 
 
-def test_a_run_that_failed_is_told_with_its_reason_until_one_succeeds() -> None:
+def test_a_failed_run_is_shown_with_its_reason_until_one_succeeds() -> None:
     failed = ran(ago(minutes=2), status="failed", error="the state table answers 503")
     found = of(failed, ran(ago(minutes=10)))
     assert (found.health, found.timing.late_by) == (Health.FAILING, timedelta())
@@ -205,7 +205,7 @@ def test_a_run_that_failed_is_told_with_its_reason_until_one_succeeds() -> None:
     assert of(ran(ago(minutes=1)), failed).health is Health.OK
 
 
-def test_what_was_asked_for_and_waits_is_shown() -> None:
+def test_a_pending_requested_run_is_shown() -> None:
     ticket = {"guard": "toy", "run": "1", "status": "queued", "at": ago(minutes=3).isoformat()}
     found = of(ticket, ran(ago(minutes=10)))
     assert found.timing.run_requested_at == ago(minutes=3)
@@ -213,7 +213,7 @@ def test_what_was_asked_for_and_waits_is_shown() -> None:
     assert found.timing.last_run.status == "done"
 
 
-def test_a_look_in_shards_shows_how_far_it_has_come() -> None:
+def test_a_scan_in_shards_shows_its_progress() -> None:
     progress = ScanPass(
         "r1", ago(minutes=12), ScanTotals(), population=50_000, continuation="00", shard_count=4
     )
@@ -236,7 +236,7 @@ def test_a_look_in_shards_shows_how_far_it_has_come() -> None:
     assert found.health is Health.OK
 
 
-def test_a_round_that_stood_still_is_failing() -> None:
+def test_a_stalled_scan_is_failing() -> None:
     stalled = ScanPass("r1", ago(minutes=12), ScanTotals(), stalled_count=2)
     found = of(ran(ago(minutes=5)), known=memory(state=replace(LOOKED, scan_pass=stalled)))
     assert "scan stalled" in words(found)
@@ -258,14 +258,14 @@ def test_a_round_that_stood_still_is_failing() -> None:
         {"status": "done", "started": "9999-12-31T23:59:59-23:59"},
     ],
 )
-def test_a_document_that_tells_no_time_that_has_come_is_no_run(
+def test_a_document_without_a_past_time_is_not_a_run(
     strange: Mapping[str, object],
 ) -> None:
     assert parse_run(strange, NOW) is None
     assert of(strange, ran(ago(hours=3))).timing.late_by > timedelta(hours=2)
 
 
-def test_what_another_version_wrote_is_taken_as_far_as_it_goes() -> None:
+def test_a_document_of_another_version_is_read_as_far_as_possible() -> None:
     old = {"status": "done", "started": ago(minutes=5).isoformat(), "seen": "many", "told": "yes"}
     hostile = {
         **old,
@@ -297,7 +297,7 @@ def test_what_another_version_wrote_is_taken_as_far_as_it_goes() -> None:
     assert of(old).timing.late_by == timedelta()
 
 
-def test_what_a_run_writes_is_what_is_read_of_it() -> None:
+def test_a_run_document_is_read_back_as_written() -> None:
     report = RunReport(
         guard="toy",
         title="Toy",
@@ -333,7 +333,7 @@ def test_what_a_run_writes_is_what_is_read_of_it() -> None:
 # -- coverage and cases ---------------------------------------------------------------------------
 
 
-def test_coverage_is_never_whole_while_something_was_not_read() -> None:
+def test_coverage_is_never_complete_while_something_was_not_read() -> None:
     seen = of(ran(ago(minutes=5), seen=100_000, population=100_000, unread=1)).coverage
     assert seen is not None
     assert seen.share < 1
@@ -342,7 +342,7 @@ def test_coverage_is_never_whole_while_something_was_not_read() -> None:
     assert empty.share == 1
 
 
-def test_open_cases_are_counted_by_severity_and_age_and_the_gravest_is_first() -> None:
+def test_open_cases_are_counted_by_severity_and_age_and_the_most_severe_is_first() -> None:
     found = of(
         ran(ago(minutes=5)),
         known=memory(
@@ -373,7 +373,7 @@ def test_open_cases_are_counted_by_severity_and_age_and_the_gravest_is_first() -
         (Severity.CRITICAL, ago(days=1), Health.ATTENTION),
     ],
 )
-def test_somebody_is_needed_for_grave_cases_always_and_for_medium_ones_until_known(
+def test_high_cases_always_need_attention_and_medium_ones_until_acknowledged(
     severity: Severity, acknowledged: datetime | None, health: Health
 ) -> None:
     one = case(severity=severity, acknowledged_at=acknowledged, acknowledged_by="ann")
@@ -392,7 +392,7 @@ def test_somebody_is_needed_for_grave_cases_always_and_for_medium_ones_until_kno
         ("state-unreadable", Severity.HIGH, Health.FAILING),
     ],
 )
-def test_what_hinders_exoguard_itself_is_failing(
+def test_cases_about_exoguard_itself_are_failing(
     kind: str, severity: Severity, health: Health
 ) -> None:
     one = case(kind=kind, severity=severity, verdict=Verdict.COULD_NOT_TELL)
@@ -405,7 +405,7 @@ def test_state_that_cannot_be_read_is_failing_and_says_why() -> None:
     assert words(found) == "its state cannot be read: the state table answers 503"
 
 
-def test_alerts_the_channel_does_not_take_are_failing_after_a_while() -> None:
+def test_notifications_pending_for_long_are_failing() -> None:
     fresh = case(
         notification=Notification.OPENED,
         opened_at=ago(minutes=5),
@@ -423,7 +423,7 @@ def test_alerts_the_channel_does_not_take_are_failing_after_a_while() -> None:
     assert words(found) == "2 notifications pending for 4 hours"
 
 
-def test_rows_nobody_understands_are_told() -> None:
+def test_rows_that_cannot_be_decoded_are_counted() -> None:
     found = of(ran(ago(minutes=5)), known=memory(unreadable_rows=2))
     assert words(found) == "2 rows of its state cannot be decoded"
 
@@ -437,7 +437,7 @@ def forwarding(number: int, **other: Any) -> Case:
     return case(number, planned_changes=(wish,), **other)
 
 
-def test_the_plan_the_brake_holds_is_shown_with_its_hash_and_what_it_would_do() -> None:
+def test_the_held_plan_is_shown_with_its_hash_and_its_changes() -> None:
     wanting = [forwarding(n) for n in (1, 2)]
     name = compute_plan_hash(
         "toy", [(one.key, change) for one in wanting for change in parse_planned_changes(one)], 100
@@ -467,13 +467,13 @@ def test_the_plan_the_brake_holds_is_shown_with_its_hash_and_what_it_would_do() 
 @pytest.mark.parametrize(
     "wish", ["[]", "{", '["Unheard", {}]', '["ClearMailboxForward", {"a": 1}]', "[1, 2, 3]"]
 )
-def test_a_wish_of_another_version_does_not_hide_the_plan(wish: str) -> None:
+def test_a_planned_change_of_another_version_does_not_hide_the_plan(wish: str) -> None:
     held = case(9, kind="brake", verdict=Verdict.ASK, facts=(Fact("", "something else"),))
     [plan] = of(known=memory(held, case(1, planned_changes=(wish,)))).decisions
     assert (plan.plan, plan.planned_changes, plan.is_exact) == ("", (), False)
 
 
-def test_what_was_set_aside_or_is_being_adopted_is_no_part_of_the_plan() -> None:
+def test_deferred_and_baselined_cases_are_not_part_of_the_plan() -> None:
     held = case(9, kind="brake", verdict=Verdict.ASK, facts=())
     aside = forwarding(1, deferred_at=ago(days=1))
     adopting = forwarding(2, sources=("deep",))
@@ -482,7 +482,7 @@ def test_what_was_set_aside_or_is_being_adopted_is_no_part_of_the_plan() -> None
     assert plan.planned_changes == ()
 
 
-def test_contested_asked_refused_failed_and_half_made_wait_for_a_person() -> None:
+def test_contested_ask_refused_failed_and_partially_applied_wait_for_an_operator() -> None:
     verdicts = (Verdict.ASK, Verdict.CONTESTED, Verdict.FAILED, Verdict.REFUSED, "never")
     cases = [case(n, verdict=verdict) for n, verdict in enumerate(verdicts, 1)]
     begun = ChangeRecord(
@@ -506,7 +506,7 @@ def test_contested_asked_refused_failed_and_half_made_wait_for_a_person() -> Non
 # -- exemptions, permissions, people --------------------------------------------------------------
 
 
-def test_exemptions_that_end_first_stand_first_and_expired_ones_are_not_in_force() -> None:
+def test_exemptions_are_ordered_by_their_end_and_expired_ones_are_not_in_force() -> None:
     known = memory(
         case(1),
         exemptions={
@@ -532,7 +532,7 @@ def needing(*permissions: Permission) -> GuardConfig:
     return replace(QUARTERLY, guard=replace(GUARD, permissions=permissions))
 
 
-def test_what_the_app_may_do_and_no_guard_needs_is_too_much() -> None:
+def test_a_permission_that_no_guard_needs_is_excess() -> None:
     duty = needing(
         Permission(Service.GRAPH, "User.Read.All", "to see accounts"),
         Permission(Service.EXCHANGE, "Get-Mailbox", "to list mailboxes"),
@@ -547,14 +547,14 @@ def test_what_the_app_may_do_and_no_guard_needs_is_too_much() -> None:
 
 
 @pytest.mark.parametrize("granted", [None, {}, {"graph": None, "exchange": None}, "all"])
-def test_rights_nobody_could_read_are_not_too_much(granted: object) -> None:
+def test_unknown_permissions_are_not_excess(granted: object) -> None:
     duty = needing(Permission(Service.GRAPH, "User.Read.All", "to see accounts"))
     found = build_status([GuardData(duty, memory(), [ran(ago(minutes=5), granted=granted)])], NOW)
     assert (found.permissions.known_since, found.permissions.excess_names) == (None, ())
     assert found.health is Health.OK
 
 
-def test_what_people_asked_for_is_shown_for_a_month_and_until_it_is_answered() -> None:
+def test_requests_are_shown_for_a_month_and_until_they_are_processed() -> None:
     old = OperatorRequest("3", RequestKind.UNDO, "c", "ann", "wrong", ago(days=60))
     actions = (
         OperatorRequest(
@@ -577,7 +577,7 @@ def test_what_people_asked_for_is_shown_for_a_month_and_until_it_is_answered() -
 # -- history --------------------------------------------------------------------------------------
 
 
-def test_the_history_counts_what_was_open_opened_closed_and_changed_on_each_day() -> None:
+def test_the_history_counts_open_opened_and_closed_cases_and_changes_of_each_day() -> None:
     cases = [
         case(1, opened_at=ago(days=100), severity=Severity.HIGH),
         case(2, opened_at=ago(days=3), closed_at=ago(days=1), severity=Severity.LOW),
@@ -603,7 +603,7 @@ def test_the_history_counts_what_was_open_opened_closed_and_changed_on_each_day(
 # -- lists ----------------------------------------------------------------------------------------
 
 
-def test_cases_are_chosen_by_guard_severity_and_state_a_page_at_a_time() -> None:
+def test_cases_are_filtered_by_guard_severity_and_state_in_pages() -> None:
     many = [case(n, opened_at=ago(minutes=n)) for n in range(1, 251)]
     ended = [case(n, closed_at=ago(hours=n), severity=Severity.HIGH) for n in range(301, 304)]
     rows = [GuardData(QUARTERLY, memory(*many, *ended))]
@@ -637,19 +637,19 @@ def test_cases_are_chosen_by_guard_severity_and_state_a_page_at_a_time() -> None
         {"page": "\u0663"},
     ],
 )
-def test_what_is_not_on_offer_is_refused(asked: Mapping[str, str]) -> None:
+def test_an_invalid_filter_is_rejected(asked: Mapping[str, str]) -> None:
     with pytest.raises(InvalidCaseFilter):
         CaseFilter.parse(asked, ["toy"])
 
 
-def test_a_choice_left_empty_is_any() -> None:
+def test_an_empty_filter_matches_any() -> None:
     asked = {"guard": "", "severity": "", "state": "", "page": ""}
     assert CaseFilter.parse(asked, ["toy"]) == CaseFilter()
     asked = {"guard": "toy", "severity": "high", "state": "all", "page": "7"}
     assert CaseFilter.parse(asked, ["toy"]) == CaseFilter("toy", "high", "all", 7)
 
 
-def test_a_case_comes_with_its_changes_its_exemption_and_what_people_did_about_it() -> None:
+def test_a_case_comes_with_its_changes_exemption_and_requests() -> None:
     one = case(1)
     made = ChangeRecord("c" * 32, one.key, "s", "K", {}, ChangeState.APPLIED, ago(days=1), "r")
     known = memory(
@@ -716,5 +716,5 @@ def test_cases_are_json() -> None:
     assert page["cases"][0]["acknowledged_by"] == "ann"
 
 
-def test_a_change_that_is_wished_for_is_known_to_this_version() -> None:
+def test_planned_changes_are_parsed_by_this_version() -> None:
     assert parse_planned_changes(forwarding(1)) == (ClearMailboxForward("g-m1"),)

@@ -113,7 +113,7 @@ TENANTS = {
 
 
 @pytest.mark.parametrize("name", TENANTS)
-def test_every_page_is_well_formed_and_what_it_points_at_is_there(name: str) -> None:
+def test_every_page_is_well_formed_and_its_references_resolve(name: str) -> None:
     for _, text in every_page(SamplePages(TENANTS[name])):
         page = Read(text)
         ids = page.values("id")
@@ -126,7 +126,7 @@ def test_every_page_is_well_formed_and_what_it_points_at_is_there(name: str) -> 
 
 
 @pytest.mark.parametrize("name", TENANTS)
-def test_no_page_has_a_script_a_handler_an_inline_style_or_a_foreign_address(name: str) -> None:
+def test_no_page_has_a_script_a_handler_an_inline_style_or_an_external_address(name: str) -> None:
     for _, text in every_page(SamplePages(TENANTS[name])):
         page = Read(text)
         names = {key for _, attrs in page.tags for key in attrs}
@@ -143,7 +143,7 @@ def test_no_page_has_a_script_a_handler_an_inline_style_or_a_foreign_address(nam
         assert loaded <= {"cases", "../../cases"}
 
 
-def test_nothing_hostile_acts_or_is_invisible_on_any_page() -> None:
+def test_hostile_text_neither_acts_nor_hides_on_any_page() -> None:
     for kind, text in every_page(SamplePages(TENANTS["hostile"])):
         assert not INVISIBLE.search(text), kind
         assert "<script" not in text
@@ -153,7 +153,7 @@ def test_nothing_hostile_acts_or_is_invisible_on_any_page() -> None:
         assert len(text) < 200_000
 
 
-def test_what_is_hostile_is_shown_as_what_it_is() -> None:
+def test_hostile_text_is_shown_escaped() -> None:
     text = Read(SamplePages(TENANTS["hostile"]).render_page("status", {}) or "").text
     assert "<script>alert(1)</script>" in text
     assert "\\u202egnp.exe\\u202c" in text
@@ -161,13 +161,13 @@ def test_what_is_hostile_is_shown_as_what_it_is() -> None:
     assert "&lt;already&amp;escaped&gt;" in text
 
 
-def test_a_value_a_template_forgets_to_cut_is_cut_all_the_same() -> None:
+def test_the_environment_bounds_every_value() -> None:
     page = render_notice_page("x" * 5_000, ["\u202e<b>"])
     assert "x" * 2_001 not in page
     assert "\\u202e&lt;b&gt;" in page
 
 
-def test_the_policy_lets_exactly_the_pages_own_style_through() -> None:
+def test_the_content_security_policy_allows_only_the_stylesheet() -> None:
     text = render_notice_page("Sign in", [])
     style = text.partition("<style>")[2].partition("</style>")[0]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -182,21 +182,21 @@ def test_the_policy_lets_exactly_the_pages_own_style_through() -> None:
     assert PAGE_HEADERS["Referrer-Policy"] == "no-referrer"
 
 
-def test_a_notice_tells_nothing_of_the_tenant_and_leads_nowhere() -> None:
+def test_a_notice_has_no_data_of_the_tenant_and_no_links() -> None:
     page = Read(render_notice_page("Sign in", ["A key is needed."], "python -m core.cli page"))
     assert not [tag for tag, _ in page.tags if tag in ("nav", "form", "a")][1:]
     assert "A key is needed." in page.text
     assert "python -m core.cli page" in page.text
 
 
-def test_a_quiet_tenant_says_that_all_is_well_and_why_one_may_believe_it() -> None:
+def test_a_healthy_tenant_shows_its_coverage() -> None:
     text = Read(SamplePages(TENANTS["quiet"]).render_page("status", {}) or "").text
     assert "All is well" in text
     assert "815 of 815" in text
     assert "Nothing waits" in text
 
 
-def test_a_busy_morning_shows_what_is_late_held_missing_exempt_and_changed() -> None:
+def test_a_busy_tenant_shows_late_guards_held_plans_missing_permissions_and_exemptions() -> None:
     text = Read(SamplePages(TENANTS["morning"]).render_page("status", {}) or "").text
     for words in (
         "Exoguard is degraded",
@@ -215,7 +215,7 @@ def test_a_busy_morning_shows_what_is_late_held_missing_exempt_and_changed() -> 
     assert "may differ from the plan" not in text
 
 
-def test_a_case_tells_how_to_answer_it_over_http_and_on_the_command_line() -> None:
+def test_a_case_page_shows_requests_for_http_and_the_command_line() -> None:
     pages = SamplePages(TENANTS["morning"])
     memory = pages.statuses[0].snapshot
     blocked = next(one for one in memory.cases.values() if one.resolution == "done")
@@ -267,7 +267,7 @@ def test_the_requests_of_the_pages_are_those_of_the_api() -> None:
         assert {one.name for one in route.parameters if one.required} <= json.loads(body).keys()
 
 
-def test_a_change_that_was_undone_or_cannot_be_is_not_offered_to_be_undone() -> None:
+def test_a_change_that_is_undone_or_irreversible_offers_no_undo() -> None:
     pages = SamplePages(TENANTS["morning"])
     memory = pages.statuses[0].snapshot
     asked = next(one for one in memory.cases.values() if one.acknowledged_at)
@@ -277,7 +277,7 @@ def test_a_change_that_was_undone_or_cannot_be_is_not_offered_to_be_undone() -> 
     assert "The whole object is exempt, by its id: object-3" in text
 
 
-def test_the_case_of_a_held_plan_tells_how_to_release_it() -> None:
+def test_the_case_of_a_held_plan_shows_how_to_release_it() -> None:
     pages = SamplePages(TENANTS["morning"])
     audit = next(one for one in pages.statuses if one.config.guard.name == AUDIT)
     held = next(one for one in audit.snapshot.cases.values() if one.kind == "brake")
@@ -287,7 +287,7 @@ def test_the_case_of_a_held_plan_tells_how_to_release_it() -> None:
     assert f"POST /api/guards/{AUDIT}/run" in text
 
 
-def test_the_list_of_cases_is_paged_and_keeps_what_was_chosen() -> None:
+def test_the_list_of_cases_is_paged_and_keeps_its_filter() -> None:
     pages = SamplePages(TENANTS["large"])
     asked = {"guard": FORWARDING, "severity": "", "state": "all", "page": "2"}
     page = Read(pages.render_page("cases", asked) or "")
@@ -300,13 +300,13 @@ def test_the_list_of_cases_is_paged_and_keeps_what_was_chosen() -> None:
     assert "No matching cases" in Read(pages.render_page("cases", {"guard": AUDIT}) or "").text
 
 
-def test_the_status_shows_a_bounded_number_of_rows_and_says_how_many_more_there_are() -> None:
+def test_the_status_page_bounds_its_rows_and_counts_the_others() -> None:
     text = Read(SamplePages(build_large_tenant(300)).render_page("status", {}) or "").text
     assert re.search(r"\d+ more changes not shown here", text)
     assert text.count("Clear the mailbox's forward") == MAX_ROWS
 
 
-def test_history_is_drawn_to_scale_and_also_told_as_a_table() -> None:
+def test_the_history_is_drawn_to_scale_and_shown_as_a_table() -> None:
     page = Read(SamplePages(TENANTS["morning"]).render_page("status", {}) or "")
     tags = [tag for tag, _ in page.tags]
     assert (tags.count("figure"), tags.count("desc")) == (3, 3)
@@ -322,11 +322,11 @@ def test_history_is_drawn_to_scale_and_also_told_as_a_table() -> None:
 @pytest.mark.parametrize(
     ("number", "axis"), [(0, 1), (1, 1), (3, 5), (10, 10), (11, 20), (64, 100), (4_999, 5_000)]
 )
-def test_an_axis_ends_at_a_number_people_read(number: int, axis: int) -> None:
+def test_an_axis_ends_at_a_round_number(number: int, axis: int) -> None:
     assert round_up_to_axis(number) == axis
 
 
-def test_what_happened_to_a_case_is_told_in_order() -> None:
+def test_the_timeline_of_a_case_is_in_order() -> None:
     pages = SamplePages(TENANTS["morning"])
     memory = pages.statuses[0].snapshot
     asked = next(one for one in memory.cases.values() if one.acknowledged_at)
@@ -338,7 +338,7 @@ def test_what_happened_to_a_case_is_told_in_order() -> None:
     assert "Undone: block sign-in" in said
 
 
-def test_every_term_has_words() -> None:
+def test_every_term_has_a_text() -> None:
     assert VERDICT_TEXTS.keys() == set(Verdict)
     assert CHANGE_STATE_TEXTS.keys() == set(ChangeState)
     assert (set(REQUEST_KIND_TEXTS), set(REQUEST_STATE_TEXTS)) == (
