@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from core.adapters.table_storage.ledger import TableLedger
 
 
-# So much of a run's time is for looking; the rest is for acting and telling.
+# The share of a run's time for the scan; the rest is for changes and notifications.
 SCAN_TIME_SHARE = 0.85
-# Seconds beyond it for telling alone: what was found late must still be told.
+# Seconds beyond the budget for notifications alone: late findings must still be sent.
 NOTIFY_SECONDS = 300.0
-# The ledger has tries of its own, and a claim has to be renewed while one of them hangs.
+# The ledger retries by itself, and a claim has to be renewed while one of its calls hangs.
 TABLE_OPTIONS: Mapping[str, Any] = {
     "retry_total": 0,
     "connection_timeout": 5,
@@ -42,9 +42,9 @@ async def connect_world(
 ) -> AsyncIterator[World]:
     """The world of one run: connections, credential and time budget, closed at its end.
 
-    The time is the state's service's, the same for all instances, unless somebody brings one.
-    `queue`: there is a queue to hand shards to. `among` is how many share the limits of requests
-    in flight. Raises SettingsError for settings that only their adapter can judge.
+    The time comes from the state's service, the same for all instances, unless the caller passes
+    `now`. `has_queue`: there is a queue for shards. `shared_by` is how many runs share the limit of
+    concurrent requests. Raises SettingsError for settings that only an adapter can check.
     """
     from core.adapters.clouds import resolve_cloud
     from core.adapters.credentials import build_credential, build_token_service
@@ -86,7 +86,7 @@ async def connect_world(
         )
         graph = GraphClient(cloud, credential, graph_service, ca_path=ca_path)
         stack.push_async_callback(graph.close)
-        # A listing of a large tenant is one long answer.
+        # The listing of a large tenant is one long response.
         exchange_service = ThrottledService(
             "exchange",
             cap=max(1, settings.exchange_limit // shared_by),
@@ -128,7 +128,7 @@ async def connect_world(
 
 @asynccontextmanager
 async def open_ledger(settings: Settings) -> AsyncIterator["TableLedger"]:
-    """The ledger alone, for what needs no tenant."""
+    """The ledger alone, for code that needs no tenant."""
     from azure.data.tables.aio import TableClient
 
     from core.adapters.table_storage.ledger import TableLedger
@@ -141,7 +141,7 @@ async def open_ledger(settings: Settings) -> AsyncIterator["TableLedger"]:
                     settings["STATE_CONNECTION_STRING"], table_name=name, **TABLE_OPTIONS
                 )
             except ValueError:
-                # What the library says of it may quote it, so it is no cause of this.
+                # The message of the library may quote the secret, so it is not chained.
                 raise SettingsError("STATE_CONNECTION_STRING is no connection string") from None
         else:
             from azure.identity.aio import ManagedIdentityCredential

@@ -1,44 +1,44 @@
-"""Every error Exoguard raises on purpose.
+"""Every error that Exoguard raises on purpose.
 
     ExoguardError
-    ├── SettingsError         settings are missing or wrong; every one is named
-    ├── TenantError           Microsoft 365 did not do what it was asked
-    │   ├── Unavailable       passing trouble: the next run tries again
-    │   ├── Forbidden         a permission is missing; a person must grant it
-    │   ├── Refused           this one object cannot be changed from here
-    │   │   └── NoLicence         the tenant has no licence for what was asked
-    │   ├── Gone              the object is not there
-    │   └── Moot              the object is no longer as it was judged; nothing was changed
+    ├── SettingsError         settings are missing or wrong; the message names each of them
+    ├── TenantError           Microsoft 365 did not do what was requested
+    │   ├── Unavailable       a temporary failure: the next run tries again
+    │   ├── Forbidden         a permission is missing; an administrator must grant it
+    │   ├── Rejected          this one object cannot be changed by the app
+    │   │   └── NoLicence         the tenant has no licence for the feature
+    │   ├── NotFound          the object does not exist
+    │   └── Superseded        the object has changed since it was judged; nothing was written
     ├── LedgerError           the state could not be read or written
     │   └── ClaimLost         another run holds the guard now; this one must stop
-    └── AlertError            the webhook did not take the card
-        └── Unfit                 it refuses this very card: another may be taken
+    └── NotificationError     the notification channel did not accept the message
+        └── CardRejected          it rejects this card; it may accept another
 
-Errors of libraries are mapped to these inside `core/adapters` and chained as their cause; outside
-the adapters nothing else is caught. A bug is not caught anywhere: it fails the function, and the
-host reports it.
+Adapters map the errors of libraries to these and chain them as their cause; nothing else is caught
+outside the adapters. A bug is never caught: it fails the function, and the host reports it.
 """
 
 from collections.abc import Mapping
 
 
 class ExoguardError(Exception):
-    """The root: something Exoguard knows how to speak of."""
+    """The root of all errors that Exoguard raises on purpose."""
 
 
 class SettingsError(ExoguardError):
-    """Settings are missing or malformed; the message names all of them and what they should be."""
+    """Settings are missing or malformed; the message names all of them and what is valid."""
 
 
 class TenantError(ExoguardError):
-    """Microsoft 365 did not do what it was asked."""
+    """Microsoft 365 did not do what was requested."""
 
 
 class Unavailable(TenantError):
-    """Throttled, broken, out of reach or unbelievable: passing, so the next run tries again.
+    """Throttled, failing, unreachable or implausible: temporary, so the next run tries again.
 
-    `before` is set when a change was begun and may be half made: what was there before its first
-    step. Such a change has to be finished as it was intended, whatever the tenant shows by then.
+    `before` is set when a change was started and may be partially applied: the values before its
+    first write. Such a change has to be completed as it was intended, whatever the tenant shows by
+    then.
     """
 
     def __init__(self, message: str, before: Mapping[str, object] | None = None) -> None:
@@ -47,7 +47,7 @@ class Unavailable(TenantError):
 
 
 class Forbidden(TenantError):
-    """A permission is missing. `permission` names it as the documentation does."""
+    """A permission is missing. `permission` names it as the Microsoft documentation does."""
 
     def __init__(self, message: str, permission: str = "") -> None:
         super().__init__(message)
@@ -55,7 +55,7 @@ class Forbidden(TenantError):
 
 
 class Rejected(TenantError):
-    """This one object cannot be changed from here. `verdict` says why in one word."""
+    """The app cannot change this one object. `verdict` is the reason as a verdict."""
 
     def __init__(self, message: str, verdict: str = "refused") -> None:
         super().__init__(message)
@@ -63,19 +63,19 @@ class Rejected(TenantError):
 
 
 class NoLicence(Rejected):
-    """The tenant has no licence for what was asked, so there is nothing of it."""
+    """The tenant has no licence for the feature, so it has none of its objects."""
 
 
 class NotFound(TenantError):
-    """The object is not there."""
+    """The object does not exist."""
 
 
 class Superseded(TenantError):
-    """The object is no longer as it was judged, so the change was not made."""
+    """The object has changed since it was judged, so the change was not made."""
 
 
 class LedgerError(ExoguardError):
-    """The state could not be read or written. Without it nothing is changed and nothing is told."""
+    """The state could not be read or written. Without it, no run changes or notifies anything."""
 
 
 class ClaimLost(LedgerError):
@@ -83,8 +83,8 @@ class ClaimLost(LedgerError):
 
 
 class NotificationError(ExoguardError):
-    """The webhook did not take the card. The news stays untold and goes out with the next run."""
+    """The channel did not accept the message. It stays pending for the next run."""
 
 
 class CardRejected(NotificationError):
-    """The webhook answers, and refuses this very card: sent again, it would be refused again."""
+    """The channel rejects this card, and would reject it again."""

@@ -1,8 +1,8 @@
-"""Keys: what rows and cases are known by. Never foreign text, always a hash of it.
+"""Keys of rows and cases. A key is always a hash, never untrusted text.
 
-Keys begin with the **place** of the object they are about, so that everything about one object
-stands together, and a stretch of places is a stretch of row keys: a slice of the mailboxes and what
-is remembered of them are cut the same way.
+A key begins with the hash prefix of the object it is about, so that all rows about one object are
+adjacent, and a range of hash prefixes is a range of row keys: mailboxes and their stored rows are
+partitioned the same way.
 """
 
 import hashlib
@@ -12,11 +12,11 @@ from datetime import datetime
 PREFIX_LENGTH = 8
 # 3000-01-01T00:00Z in milliseconds.
 DESCENDING_ORIGIN_MS = 32_503_680_000_000
-# What a key, and the id of a run or of an action, look like.
+# The formats of a key, and of the id of a run or a request.
 KEY_PATTERN = r"[0-9a-f]{32}"
 RUN_ID_PATTERN = r"[0-9]{14}-[0-9a-f]{8}"
 RANGE_START, RANGE_END = "", "~"
-"""Below every place, and above every place."""
+"""Below every hash prefix, and above every hash prefix."""
 
 
 def hash_parts(*parts: object) -> str:
@@ -26,15 +26,15 @@ def hash_parts(*parts: object) -> str:
 
 
 def format_descending_time(at: datetime) -> str:
-    """Fourteen digits that fall as time goes on, so that of rows the newest sorts first."""
+    """Fourteen digits that decrease over time, so that the newest row sorts first."""
     return f"{DESCENDING_ORIGIN_MS - int(at.timestamp() * 1000):014d}"
 
 
 def compute_hash_prefix(object_id: str) -> str:
-    """Where an object stands among all: 8 hex digits, evenly spread."""
+    """The position of an object among all objects: 8 hex digits, evenly distributed."""
     return hashlib.sha256(object_id.encode("utf-8", "replace")).hexdigest()[:PREFIX_LENGTH]
 
 
 def build_object_key(object_id: str, *parts: object) -> str:
-    """A key of something about one object: its place, then 24 hex digits of what it is."""
+    """A key for something about one object: its hash prefix, then 24 hex digits for the parts."""
     return compute_hash_prefix(object_id) + hash_parts(object_id, *parts)[PREFIX_LENGTH:]

@@ -1,7 +1,7 @@
-"""NCRONTAB, the schedule language of Azure Functions timers.
+"""NCRONTAB, the schedule syntax of Azure Functions timers.
 
-Six fields, seconds first: `second minute hour day month day-of-week`. It differs from Unix cron
-where it hurts: seconds exist, Sunday is 0 and never 7, and a time must satisfy the day of the month
+Six fields, seconds first: `second minute hour day month day-of-week`. It differs from Unix cron:
+it has seconds, Sunday is 0 and never 7, and a time must satisfy the day of the month
 *and* the day of the week (Unix takes either). Sources: Microsoft Learn, "Timer trigger for Azure
 Functions", and the NCrontab library the host parses with.
 """
@@ -22,12 +22,12 @@ SEARCH_HORIZON = timedelta(days=366 * 41)
 
 
 class CronError(ValueError):
-    """A schedule that the Functions host would refuse; the message names the field."""
+    """A schedule that the Functions host rejects; the message names the field."""
 
 
 @dataclass(frozen=True, slots=True)
 class CronField:
-    """One position of an expression: its name, its bounds (both inclusive), its words if any."""
+    """One field of an expression: its name, its inclusive bounds, and its names for values."""
 
     name: str
     lowest: int
@@ -50,14 +50,14 @@ class CronField:
         first_text, dash, last_text = span.partition("-")
         first = self.parse_number(first_text, text)
         if dash:
-            # NCrontab takes a range written backwards for the same range.
+            # NCrontab accepts a reversed range as the same range.
             first, last = sorted((first, self.parse_number(last_text, text)))
         else:
             last = self.highest if slash else first
         return range(first, last + 1, step)
 
     def parse_number(self, token: str, text: str) -> int:
-        """A number within the bounds, or a word: any beginning of a month's or day's name."""
+        """A number within the bounds, or a name: any prefix of the name of a month or day."""
         number = int(token) if token.isascii() and token.isdigit() else self.parse_name(token)
         if not self.lowest <= number <= self.highest:
             raise CronError(
@@ -67,7 +67,7 @@ class CronField:
         return number
 
     def parse_name(self, token: str) -> int:
-        """The number of a name, or one below the bounds when it is none."""
+        """The number of a name, or one below the bounds if there is no such name."""
         for number, word in enumerate(self.names, start=self.lowest):
             if token and word.startswith(token.casefold()):
                 return number
@@ -104,7 +104,7 @@ class CronSchedule:
 
     @classmethod
     def parse(cls, text: str) -> "CronSchedule":
-        """Reads an expression; five fields are taken, as by the host, with second 0."""
+        """Parse an expression; with five fields, second 0 is added, as the host does."""
         parts = text.split()
         if len(parts) == len(CRON_FIELDS) - 1:
             parts = ["0", *parts]
@@ -138,7 +138,7 @@ class CronSchedule:
         raise CronError(f"{self.text!r} never comes due")
 
     def allows_day(self, day: datetime) -> bool:
-        """Whether the calendar fields agree, all three of them."""
+        """Whether all three calendar fields match."""
         return (
             day.month in self.months
             and day.day in self.days
@@ -159,7 +159,7 @@ class CronSchedule:
         return None
 
     def describe_schedule(self) -> str:
-        """The schedule in words, where there are short ones; otherwise as it was written. UTC."""
+        """The schedule in words if it has a short form, otherwise as written. UTC."""
         calendar = (self.days, self.months, self.weekdays)
         if self.seconds != (0,) or [len(values) for values in calendar] != [31, 12, 7]:
             return f"{self.text} (UTC)"
@@ -178,6 +178,6 @@ class CronSchedule:
 
 
 def measure_spacing(values: tuple[int, ...], cycle: int) -> int:
-    """How far apart values are that go round evenly, 0 when they are not."""
+    """The distance of evenly spaced values around a cycle, 0 if they are not evenly spaced."""
     step = cycle // len(values)
     return step if values == tuple(range(values[0], cycle, step)) and values[0] < step else 0

@@ -1,4 +1,4 @@
-"""What the engine needs besides the tenant: memory, a voice, and the time."""
+"""What the engine needs besides the tenant: a ledger, a notification channel and the time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ from core.model.state import GuardSnapshot, GuardState, Shard
 from core.tenant.mailbox_index import RANGE_SIZE
 from core.tenant.port import Tenant
 
-# How long the ledger keeps what has ended, before `tidy` removes it.
+# How long the ledger keeps finished rows, until `purge_expired` removes them.
 KEEP_RUNS = timedelta(days=30)
 KEEP_CASES = timedelta(days=90)
 KEEP_CHANGES = KEEP_ACTIONS = timedelta(days=400)
@@ -26,17 +26,17 @@ type LedgerRow = Case | ChangeRecord | Exemption | OperatorRequest | RunReport
 
 @dataclass(frozen=True, slots=True)
 class ShardStatus:
-    """A shard as the ledger has it: what is known of it, and whether somebody works on it now."""
+    """A shard as the ledger has it, and whether a worker holds it now."""
 
     shard: Shard
     is_claimed: bool
 
 
 class Claim(Protocol):
-    """The right to run one guard, or one shard of it, held for a minute at a time and renewed.
+    """The exclusive right to run one guard or shard, held for a minute at a time and renewed.
 
-    Every write goes through it and carries its epoch, so that an owner who was paused while
-    somebody else took over cannot write anything any more.
+    Every write carries its epoch, so that an owner who was paused while another run took over can
+    no longer write.
     """
 
     epoch: int
@@ -46,13 +46,13 @@ class Claim(Protocol):
         ...
 
     def protect_writes(self) -> AbstractAsyncContextManager[None]:
-        """While something is done to the tenant: checked at its beginning, and cut off with
-        ClaimLost when the claim ends before it does.
+        """Guard a write to the tenant: checks the claim first, and cancels with ClaimLost if it
+        expires.
         """
         ...
 
     async def load(self, low: str = RANGE_START, high: str = RANGE_END) -> GuardSnapshot:
-        """All the guard remembers, or what concerns objects of a stretch of places."""
+        """Everything the guard has stored, or what concerns a key range."""
         ...
 
     async def save(
@@ -61,38 +61,38 @@ class Claim(Protocol):
         state: GuardState | Shard | None = None,
         forget: tuple[Case, ...] = (),
     ) -> None:
-        """Write rows whole, in transactions that carry the fence; the state with the last of them.
+        """Save whole rows, in transactions that carry the fence; the state is in the last one.
 
-        What the state says was passed is durable before it says so. `state` is that of the guard,
-        or of the shard this is a claim on. Raises ClaimLost when another run holds the claim,
-        LedgerError when storage fails.
+        Everything the state says was passed is durable before it says so. `state` is that of the
+        guard, or of the shard that this is a claim on. `forget` are cases to delete. Raises
+        ClaimLost if another run holds the claim, LedgerError if the storage fails.
         """
         ...
 
 
 class Ledger(Protocol):
-    """The memory of all guards."""
+    """Stores the state of all guards."""
 
     def claim(
         self, guard: str, run: str, shard: int | None = None
     ) -> AbstractAsyncContextManager[Claim | None]:
-        """Hold a guard, or one shard of it; None when another run does. Released at the end."""
+        """Claim a guard, or one shard of it; None if another run holds it. Released at the end."""
         ...
 
     async def load_state(self, guard: str) -> GuardState:
-        """What the guard remembers besides its cases. Raises LedgerError when not readable."""
+        """A guard's state row. Raises LedgerError if it cannot be read."""
         ...
 
     async def load_shards(self, guard: str) -> Mapping[int, ShardStatus]:
-        """The shards of the guard's last rounds, by their number."""
+        """The shards of the guard's last passes, by number."""
         ...
 
     async def save_run_status(self, guard: str, run: str, document: Mapping[str, object]) -> None:
-        """Write down what became of a requested run outside a claim: queued, busy, off, failed."""
+        """Record the status of a requested run without a claim: queued, busy, off or failed."""
         ...
 
     async def get_run(self, guard: str, run: str) -> Mapping[str, object] | None:
-        """What is known of a run: {"status": ..., ...}; None when nobody asked for it."""
+        """The document of a run, {"status": ...}; None if there is none."""
         ...
 
     async def list_recent_runs(self, guard: str, count: int) -> list[Mapping[str, object]]:
@@ -102,27 +102,27 @@ class Ledger(Protocol):
     def iter_runs(
         self, guard: str, since: datetime, until: datetime
     ) -> AsyncIterator[Mapping[str, object]]:
-        """The runs of a guard that began from `since` up to `until`, newest first."""
+        """The runs of a guard that started from `since` up to `until`, newest first."""
         ...
 
     async def load(self, guard: str) -> GuardSnapshot:
-        """All the guard remembers, for who only reads: nothing may be written by it."""
+        """Everything a guard has stored, for readers: nothing may be written by it."""
         ...
 
     async def add_request(self, guard: str, action: OperatorRequest) -> None:
-        """Write down what a person asks for; a run, or who is called for it, takes it up."""
+        """Store an operator's request; the next run of the guard processes it."""
         ...
 
     async def list_requests(self, guard: str, since: datetime) -> tuple[OperatorRequest, ...]:
-        """What people asked for since then, newest first."""
+        """The requests of operators since a time, newest first."""
         ...
 
     async def get_request(self, guard: str, action: str) -> OperatorRequest | None:
-        """What is known of something a person asked for, by its id."""
+        """One request by its id."""
         ...
 
     async def purge_expired(self, guard: str, now: datetime) -> None:
-        """Remove run rows after 30 days, closed cases after 90, changes and actions after 400."""
+        """Delete run rows after 30 days, closed cases after 90, changes and requests after 400."""
         ...
 
 
@@ -157,33 +157,35 @@ type ReportRenderer = Callable[[RunReport, str], Sequence[RenderedMessage]]
 
 
 class NotificationChannel(Protocol):
-    """The voice."""
+    """Sends notifications to the Teams channel."""
 
     async def send(self, payload: Mapping[str, object]) -> None:
-        """Post one message. Raises AlertError when it was not taken."""
+        """Post one message. Raises NotificationError if the channel did not accept it."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything outside the process, in one hand.
-
-    `requests` counts the calls made so far, by service. `spent` tells how much of the run's time is used, 1 when nothing
-    more should be begun. A tenant of more than `shard_above` mailboxes is cut into shards for the
-    queue, of which `shards_at_once` are worked on together; None: this process does it all.
-    `slice_size` is how many mailboxes are looked into at a time, `pause` waits for a turn.
-    `address` is where people reach the app, for links on cards; empty when nobody said.
-    """
+    """The dependencies of a run outside the process."""
 
     tenant: Tenant
     ledger: Ledger
     notification_channel: NotificationChannel
     now: Callable[[], datetime]
+    """The time, the same for all instances: that of the state's service."""
     render: ReportRenderer
+    """Makes the messages of a report."""
     call_counts: Callable[[], Mapping[str, int]] = dict
+    """The number of calls so far, by service."""
     budget_used: Callable[[], float] = lambda: 0.0
+    """The fraction of the run's time used; from 1 on, nothing more is started."""
     shard_above: int | None = None
+    """A tenant with more mailboxes is split into shards; None to read it in this process."""
     shards_at_once: int = 4
+    """How many shards are in progress at a time."""
     range_size: int = RANGE_SIZE
+    """How many mailboxes are inspected at a time."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    """Waits a number of seconds."""
     public_url: str = ""
+    """The address of the app for links on cards; empty if it is not set."""

@@ -290,7 +290,8 @@ async def process_shard(config: GuardConfig, world: World, message: ShardMessage
         # If the worker that holds it died, its claim expires within a minute.
         if world.budget_used() >= 1:
             raise Unavailable(
-                f"{message.guard}: shard {message.number} was not started: too many others are in progress"
+                f"{message.guard}: shard {message.number} was not started, "
+                "because too many others are in progress"
             )
         await world.sleep(SHARD_TURN_DELAY * (0.5 + secrets.randbelow(1_000) / 1_000))
     await finish_pass(config, world, message, run, has_notifications)

@@ -1,9 +1,9 @@
-"""Messages of the queue of requests: a guard is to be run, or to do what people asked of it.
+"""Processes the queue of run messages: runs a guard, or only its requests.
 
-    POST ─► an Action row ─► a ticket on the queue ─► work_off ─► a run, or only what is asked
+    POST ─► request row ─► run message ─► process_run_message ─► a run, or requests only
 
-The row is what counts: a ticket that is lost, doubled or forged does nothing that is not asked for
-in the ledger, and nothing that the guard's mode does not allow.
+The row decides: a lost, duplicated or forged message cannot trigger anything without a matching
+request row, nor anything that the guard's mode does not allow.
 """
 
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from core.model.runs import RunReport
 from core.ports import World
 from core.strict_json import normalize_time, parse_strict_json
 
-# How often a run that was asked for looks whether the guard is free, TURN seconds apart.
+# How often a requested run tries to claim the guard, CLAIM_RETRY_DELAY seconds apart.
 MAX_CLAIM_ATTEMPTS = 3
 
 
@@ -56,9 +56,9 @@ class RunMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def process_run_message(message: RunMessage, settings: Settings) -> RunReport:
-    """Do what a ticket stands for. What ends without a claim is noted where its address points.
+    """Run the guard or process its requests. A run without a claim is recorded under the request.
 
-    Raises ExoguardError when it should be tried again.
+    Raises ExoguardError if the queue should deliver the message again.
     """
     config = settings.find_guard_config(message.guard)
     if config is None:
@@ -79,10 +79,10 @@ async def process_run_message(message: RunMessage, settings: Settings) -> RunRep
 
 
 async def run_when_free(config: GuardConfig, world: World, run_options: RunOptions) -> RunReport:
-    """A run that waits a moment for a guard that is held.
+    """Run a guard; wait a moment if it is busy.
 
-    What a person asked for just before may still be told, which is soon over. Another run is not
-    waited for: it looks at the same tenant.
+    The guard may still be sending notifications of an earlier request. Another full run is not
+    waited for, because it reads the same tenant.
     """
     for _ in range(MAX_CLAIM_ATTEMPTS - 1):
         report = await run(config, world, run_options)
@@ -95,10 +95,10 @@ async def run_when_free(config: GuardConfig, world: World, run_options: RunOptio
 async def record_unclaimed_run(
     settings: Settings, message: RunMessage, result: dict[str, object]
 ) -> None:
-    """Write down what became of a run that held no claim.
+    """Record the result of a run that held no claim.
 
-    Who only asked for a run may ask again. A plan that was released is waited for: the queue tries
-    again, and so does each run of the next hour. Raises Unavailable for that.
+    A request for a run is refused, and the operator may repeat it. A release is kept: the queue
+    tries again, as does every run within the hour. Raises Unavailable for that.
     """
     asked = {"guard": message.guard, "run": message.run, "at": message.at.isoformat()}
     async with open_ledger(settings) as ledger:

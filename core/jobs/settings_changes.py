@@ -1,11 +1,10 @@
-"""Settings that were changed, told once: whoever may change them can blind a guard and leave no
-trace in the tenant.
+"""Reports changed settings: they can disable a guard and leave no trace in the tenant.
 
-    timer, every hour ─► settings ─► compared with those remembered ─► card ─► remembered
+    timer, every hour ─► settings ─► compare with the stored ones ─► card ─► store
 
-Not which change weakens a guard is decided here, but that one was made: a mode that went down
-stands first, and all others are named as well. What is secret, or long, is remembered as the start
-of its sha256. A webhook that was changed is told to the new one, and written to the log.
+Every change is reported, and a lowered mode first; which others weaken a guard is not judged here.
+Of secrets and long values only the start of their SHA-256 is stored. A changed webhook is reported
+to the new webhook and written to the log.
 """
 
 import hashlib
@@ -38,7 +37,7 @@ UNSET_TEXT = "(not set)"
 
 @dataclass(frozen=True, slots=True)
 class SettingChange:
-    """A setting that is not what it was; `weaker`: a guard may do less than before."""
+    """A setting with another value than before."""
 
     name: str
     before: str
@@ -46,14 +45,14 @@ class SettingChange:
 
     @property
     def is_weaker(self) -> bool:
-        """True for a mode that went down."""
+        """Whether the setting is a mode that was lowered: the guard may do less than before."""
         message = [str(mode) for mode in Mode]
         modes = self.name.endswith("_MODE") and {self.before, self.after} <= set(message)
         return modes and message.index(self.after) < message.index(self.before)
 
 
 def collect_setting_values(settings: Settings) -> dict[str, str]:
-    """Every setting as it may be kept and shown."""
+    """Every setting as it may be stored and shown."""
     found: dict[str, str] = {}
     for entry in list_settings():
         value = settings[entry.name]
@@ -64,8 +63,9 @@ def collect_setting_values(settings: Settings) -> dict[str, str]:
 
 
 def diff_settings(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[SettingChange, ...]:
-    """What differs, the weaker guards first. A setting one of the two versions does not know is
-    not a change: it came, or went, with the version."""
+    """The changed settings, lowered modes first. A setting that only one version knows is no
+    change.
+    """
     found = [
         SettingChange(name, before[name], value)
         for name, value in after.items()
@@ -75,7 +75,7 @@ def diff_settings(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[
 
 
 def build_settings_card(setting_changes: tuple[SettingChange, ...]) -> Mapping[str, object]:
-    """The card that tells."""
+    """The card that reports the changes."""
     weaker = any(one.is_weaker for one in setting_changes)
     headline = (
         f"{len(setting_changes)} settings were changed"
@@ -92,7 +92,7 @@ def build_settings_card(setting_changes: tuple[SettingChange, ...]) -> Mapping[s
 
 
 def build_setting_rows(setting_changes: tuple[SettingChange, ...]) -> Iterator[tuple[str, str]]:
-    """One row a setting: its name, and what it was and is."""
+    """One row per setting: its name, its old value and its new value."""
     for one in setting_changes:
         less = " — the guard may do less than before" if one.is_weaker else ""
         was, now = (
@@ -103,8 +103,10 @@ def build_setting_rows(setting_changes: tuple[SettingChange, ...]) -> Iterator[t
 
 
 async def alert_on_settings_change(world: World, settings: Settings, run: str) -> str:
-    """Tell what was changed since this was asked last: "same", "told", "busy", or "untold", which
-    is tried again the next time. Raises LedgerError when the state cannot be reached.
+    """Report what changed since the last call: "same", "told", "busy", or "untold", which is
+    repeated.
+
+    Raises LedgerError if the state is unreachable.
     """
     now = collect_setting_values(settings)
     async with world.ledger.claim(DIGEST_PARTITION, run) as claim:
@@ -119,7 +121,9 @@ async def alert_on_settings_change(world: World, settings: Settings, run: str) -
             try:
                 await world.notification_channel.send(build_settings_card(found))
             except NotificationError as error:
-                log.error("settings were changed, and the card was not taken: %s", error)
+                log.error(
+                    "settings were changed, and the channel did not accept the card: %s", error
+                )
                 return "untold"
         if state.settings != now:
             await claim.save(state=replace(state, settings=now))

@@ -1,10 +1,9 @@
-"""The week's card is sent once a week, however often anybody asks and whoever dies.
+"""Sends the weekly digest once a week, whatever happens to the timer or the channel.
 
-    timer, every hour ─► claim ─► is it due? ─► recall every guard ─► card ─► send ─► mark sent
+    timer, every hour ─► claim ─► is it due? ─► load every guard ─► card ─► send ─► mark sent
 
-Level-triggered like everything else: what counts is the schedule's last moment and when the card
-was sent last. A channel that was down at that moment gets it an hour later, and a timer that fires
-twice finds it sent.
+It compares the schedule's last time with when the digest was last sent. If the channel was down at
+that time, it is sent an hour later; a timer that fires twice finds it sent.
 """
 
 import logging
@@ -24,9 +23,9 @@ log = logging.getLogger("exoguard.weekly")
 
 DIGEST_PARTITION = "digest"
 SENT_KEY = "weekly-digest"
-# Where nothing was ever sent, the weeks are counted from when somebody first asked.
+# If no digest was ever sent, the weeks count from the first check.
 FIRST_CHECK_KEY = "begun"
-# A timer may come this much before its time.
+# A timer may fire this much early.
 TIMER_TOLERANCE = timedelta(minutes=1)
 
 
@@ -37,9 +36,9 @@ async def send_weekly_digest(
     run: str,
     minutes: float = DEFAULT_RUN_MINUTES,
 ) -> str:
-    """Send the week's card if it is due: "sent", "not due", "busy", or "untold" for the next hour.
+    """Send the digest if it is due: "sent", "not due", "busy", or "untold" until the next hour.
 
-    `minutes` is how long a run may take. Raises LedgerError when the state cannot be reached.
+    `minutes` is how long a run may take. Raises LedgerError if the state is unreachable.
     """
     async with world.ledger.claim(DIGEST_PARTITION, run) as claim:
         if claim is None:
@@ -62,7 +61,7 @@ async def send_weekly_digest(
         try:
             await world.notification_channel.send(build_digest_card(known, world.public_url))
         except NotificationError as error:
-            log.error("the week's card was not taken: %s", error)
+            log.error("the channel did not accept the weekly digest: %s", error)
             return "untold"
         await claim.save(
             state=replace(state, checks_finished_at={**state.checks_finished_at, SENT_KEY: now})
@@ -71,9 +70,9 @@ async def send_weekly_digest(
 
 
 def is_digest_due(schedule: str, last_sent: datetime, now: datetime) -> bool:
-    """True when the schedule has come to a moment that no card was sent for.
+    """Whether the schedule has had a time since the digest was last sent.
 
-    A card that is said to have been sent tomorrow was not.
+    A digest that seems to have been sent in the future was not.
     """
     return (
         last_sent > now + TIMER_TOLERANCE

@@ -1,9 +1,9 @@
-"""All mailboxes of a tenant in as little memory as they need, in an order that does not change.
+"""A compact, stably ordered index of the tenant's mailboxes.
 
-What has to be asked mailbox by mailbox is asked in slices of this roll: as they are listed, while a
-run gets through with all of them. Where it does not, or where several share the work, the roll is
-ordered by place (`core.keys`), so that a slice is the same stretch of the roll, of the state table
-and of the progress made, whatever order Exchange listed the mailboxes in.
+What is read per mailbox is read in key ranges of this index. A run that gets through all mailboxes
+takes them in listing order. If it does not, or if several workers share the scan, the index is
+ordered by hash prefix (`core.keys`): a range is then the same range of the index, of the state
+table and of the progress, in whatever order Exchange listed the mailboxes.
 """
 
 import json
@@ -15,29 +15,29 @@ from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import AllExcept, ReadFailure, Reading
 
 RANGE_SIZE = 500
-"""Mailboxes in a slice: what is in memory at a time, and what a shard is."""
+"""Mailboxes in a key range: what is in memory at a time, and the size of a shard."""
 
 BETWEEN_CHECKS_LIMIT = 100
-"""So many mailboxes of a slice are asked between sweeps about what is swept."""
+"""The most mailboxes of a range that are read for a periodic check that is not due."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailboxPage:
-    """A page of the listing of mailboxes that are to be looked into one by one.
-
-    `surfaces` are all that is ever read of a mailbox; kinds that are `left_out` only count.
-    """
+    """A page of the listing of mailboxes to inspect one by one."""
 
     mailboxes: Reading[Mailbox]
     sources: frozenset[str]
+    """Every data source that is read per mailbox."""
     excluded_kinds: tuple[str, ...] = ()
+    """The kinds of mailboxes that are counted and not inspected."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailboxRange:
-    """A stretch of the roll: every mailbox whose place is `low` or above, and below `high`.
+    """A key range of the index: every mailbox with a hash prefix from `low` up to, not including,
+    `high`.
 
-    Both are empty for mailboxes as they were listed, which are no stretch of anything.
+    Both are empty for mailboxes in listing order, which form no range.
     """
 
     low: str
@@ -47,25 +47,27 @@ class MailboxRange:
 
 @dataclass(slots=True)
 class MailboxIndex:
-    """The mailboxes to look into, about 200 bytes each.
-
-    `population` counts all that were listed, also those nobody needs to look into; `unread` and
-    `complete` say what became of the listing; `present` are those to look into among `watched`: a
-    case of any other, also of one that is left out, is over.
-    `surfaces` are all that is ever read of a mailbox.
-    """
+    """The mailboxes to inspect, about 200 bytes each."""
 
     open_case_ids: frozenset[str] = frozenset()
+    """The objects with an open case."""
     sources: frozenset[str] = frozenset()
+    """Every data source that is read per mailbox."""
     rows: list[str] = field(default_factory=list)
+    """One row per mailbox: its hash prefix, then JSON."""
     present_ids: set[str] = field(default_factory=set)
+    """Those of `open_case_ids` to inspect: a case of any other object has ended."""
     failures: tuple[ReadFailure, ...] = ()
+    """The failures of the listing."""
     population: int = 0
+    """The number of listed mailboxes, those not to inspect included."""
     complete: bool = True
+    """Whether the listing reached its end."""
     next_position: int = 0
+    """The row to continue with in listing order."""
 
     def add_page(self, page: MailboxPage) -> None:
-        """Take a page of the listing."""
+        """Take in a page of the listing."""
         listed = page.mailboxes
         self.population += listed.population
         self.complete = self.complete and listed.complete
@@ -80,7 +82,7 @@ class MailboxIndex:
     def take_listed_range(
         self, size: int = RANGE_SIZE, *, last: bool = False
     ) -> MailboxRange | None:
-        """The next mailboxes as they were listed; fewer than `size` only when there are no more."""
+        """The next mailboxes in listing order; fewer than `size` only at the end."""
         rows = self.rows[self.next_position : self.next_position + size]
         if not rows or (len(rows) < size and not last):
             return None
@@ -88,7 +90,9 @@ class MailboxIndex:
         return MailboxRange("", "", parse_mailbox_rows(rows))
 
     def build_listing_reading(self) -> Reading[Mailbox]:
-        """What the listing itself tells: who is no longer there, and what could not be listed."""
+        """What the listing itself shows: which mailboxes are gone, and which could not be
+        listed.
+        """
         return Reading(
             failures=self.failures,
             sources=self.sources,
@@ -100,9 +104,9 @@ class MailboxIndex:
     def iter_ranges(
         self, after: str = RANGE_START, size: int = RANGE_SIZE
     ) -> Iterator[MailboxRange]:
-        """The roll from a place on, cut in slices of about `size`, together without a gap.
+        """The index from a hash prefix on, in adjacent key ranges of about `size` mailboxes.
 
-        Mailboxes of one place stay together. A roll without mailboxes is one empty slice.
+        Mailboxes with the same prefix stay together. An index without mailboxes is one empty range.
         """
         self.rows.sort()
         rows = [entry for entry in self.rows if entry >= after] if after else self.rows
@@ -123,12 +127,12 @@ class MailboxIndex:
 def select_between_checks(
     owners: Iterable[Mailbox], open_case_ids: Container[str]
 ) -> list[Mailbox]:
-    """Those of a slice that are asked although no sweep is due: they have an open case."""
+    """The mailboxes of a range to read although the check is not due: those with an open case."""
     return [owner for owner in owners if owner.id in open_case_ids][:BETWEEN_CHECKS_LIMIT]
 
 
 def mailbox_to_row(mailbox: Mailbox) -> str:
-    """A mailbox as the roll keeps it: its place, then JSON of what looking into it takes."""
+    """A mailbox as a row of the index: its hash prefix, then JSON of what inspecting it needs."""
     kept = [
         mailbox.id,
         mailbox.guid,
@@ -142,12 +146,12 @@ def mailbox_to_row(mailbox: Mailbox) -> str:
 
 
 def parse_mailbox_rows(rows: Iterable[str]) -> tuple[Mailbox, ...]:
-    """The mailboxes of some rows, each once. Raises ValueError for what is no row."""
+    """The mailboxes of some rows, each once. Raises ValueError for anything else."""
     found: dict[str, Mailbox] = {}
     for entry in rows:
         object_id, guid, address, kind, has_account = json.loads(entry[PREFIX_LENGTH:])
         if not all(isinstance(part, str) for part in (object_id, guid, address, kind)):
-            raise ValueError("not a row of the roll")
+            raise ValueError("not a row of the mailbox index")
         found[object_id] = Mailbox(
             object_id, guid, address, kind=kind, has_account=bool(has_account)
         )

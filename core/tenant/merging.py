@@ -1,4 +1,4 @@
-"""Several readings made one: what was missed stays missed, whichever part missed it."""
+"""Merges several readings: what one of them failed to read stays unread."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -10,17 +10,17 @@ LISTING_INCOMPLETE = "the listing broke off before its end"
 
 
 def collect_sources(readings: Iterable[Reading[Any]]) -> frozenset[str]:
-    """Every place that was looked at."""
+    """The data sources of all readings."""
     return frozenset().union(*(reading.sources for reading in readings))
 
 
 def collect_failures(
     readings: Iterable[Reading[Any]], optional: bool = False
 ) -> tuple[ReadFailure, ...]:
-    """All that was not read, without repetition.
+    """The failures of all readings, without duplicates.
 
-    A listing that broke off and gave no reason leaves its whole surface unread: what it did not
-    name may still be there. `optional` is for readings that only add detail.
+    An incomplete listing without a reason leaves its whole source unread: what it did not list may
+    still exist. `optional` is for readings that only add detail.
     """
     found: dict[ReadFailure, None] = {}
     for reading in readings:
@@ -33,7 +33,7 @@ def collect_failures(
 
 
 def find_object_failure(reading: Reading[Any], source: str, object_id: str) -> ReadFailure | None:
-    """Why one object was not read; a reason that holds for the whole surface comes first."""
+    """Why one object was not read; a failure of the whole source comes first."""
     whole = reading.find_source_failure(source)
     if whole:
         return whole
@@ -45,9 +45,9 @@ def find_object_failure(reading: Reading[Any], source: str, object_id: str) -> R
 
 @dataclass(slots=True)
 class PresenceTracker:
-    """Which of the watched objects the pages of a listing have named.
+    """Tracks which objects with an open case a listing contains, page by page.
 
-    What is broken is there all the same; a row without an id may be any of them.
+    An object with a read failure exists; a row without an id may be any of them.
     """
 
     open_case_ids: frozenset[str]
@@ -55,7 +55,7 @@ class PresenceTracker:
     complete: bool = True
 
     def add_page(self, page: Reading[Any]) -> None:
-        """Take a page."""
+        """Take in a page."""
         self.complete = self.complete and page.complete
         for miss in page.failures:
             if miss.object_id.startswith(UNIDENTIFIED_PREFIX):
@@ -69,7 +69,7 @@ class PresenceTracker:
         }
 
     def build_absence_readings(self, sources: Collection[str]) -> tuple[Reading[Any], ...]:
-        """What is known of all others: they are gone. Nothing, while that cannot be known."""
+        """The reading that all other objects are gone; none if the listing was incomplete."""
         if not self.complete:
             return ()
         return (Reading(sources=frozenset(sources), scope=AllExcept(frozenset(self.present_ids))),)

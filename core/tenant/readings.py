@@ -1,4 +1,4 @@
-"""core.tenant.readings."""
+"""What a read of the tenant covered: its items, its failures and its scope."""
 
 from collections.abc import (
     Collection,
@@ -7,29 +7,29 @@ from collections.abc import (
 )
 from dataclasses import dataclass, field
 
-# What a row is known by that has no usable id: this, and its place in the listing.
+# The id given to a row without a usable id: this prefix and its number in the listing.
 UNIDENTIFIED_PREFIX = "unidentified-"
 
 
 @dataclass(frozen=True, slots=True)
 class ReadFailure:
-    """Something that was to be read and was not: a fact, and never the same as "nothing wrong".
-
-    `object_id` empty means the whole surface. `permission` is set when a person has to grant
-    something; empty means passing trouble. `optional` marks a surface that only adds detail.
-    """
+    """Something could not be read. It never counts as "nothing wrong"."""
 
     source: str
+    """The data source."""
     reason: str
     object_id: str = ""
+    """The object that could not be read; empty for the whole source."""
     subject: str = ""
     permission: str = ""
+    """The permission that an administrator must grant; empty for a temporary failure."""
     optional: bool = False
+    """Whether the source only adds detail."""
 
 
 @dataclass(frozen=True, slots=True)
 class AllExcept:
-    """All objects but the `present` ones: those a complete listing did not name, say."""
+    """All objects but some: those that a complete listing does not contain, for instance."""
 
     excluded: frozenset[str]
 
@@ -39,31 +39,35 @@ class AllExcept:
 
 @dataclass(frozen=True, slots=True)
 class Reading[T]:
-    """What one look brought: the items, what could not be read, and how much there was to read.
+    """One batch of what a guard reads: the items, the failures, and what it covers.
 
-    A look comes in parts, so that no part needs all of the tenant in memory. `scope` are the
-    objects a part speaks of, None for all; `partly` names surfaces of which even fewer were looked
-    at. `surfaces` are the places looked at. `population` counts the objects this part's listing
-    named (the base of coverage, of the brake and of the shrinking check). `complete` is False when
-    the listing itself broke off: then nothing that is absent may be taken as gone. `further` is
-    where a later look can go on behind this part, "" where it cannot. `anew`: the listing could not
-    go on where it was asked to, and began again with this part.
+    A scan consists of many batches, so that none needs the whole tenant in memory.
     """
 
     items: tuple[T, ...] = ()
     failures: tuple[ReadFailure, ...] = ()
     sources: frozenset[str] = frozenset()
+    """The data sources that were read."""
     population: int = 0
+    """How many objects the listing of this batch contains: the base of coverage and of the
+    brake.
+    """
     complete: bool = True
+    """Whether the listing reached its end; if not, no absent object counts as gone."""
     scope: Container[str] | None = None
+    """The objects that the batch covers; None for all."""
     partial_scopes: Mapping[str, Container[str]] = field(default_factory=dict)
+    """The sources of which even fewer objects were read, with those objects."""
     continuation: str = ""
+    """Where a later scan can continue after this batch; empty where it cannot."""
     restarted: bool = False
+    """Whether the listing could not continue where it was asked to, and started again here."""
 
     def covers(self, sources: Collection[str], object_id: str) -> bool:
-        """True when every surface was looked at and neither it nor this object was left unread.
+        """Whether every source was read, and read for this object too.
 
-        A row without an id may be any object, so while there is one, nothing absent is gone.
+        A row without an id may be any object, so with one in the batch, no absent object counts as
+        gone.
         """
         if not self.complete or not self.sources.issuperset(sources):
             return False
@@ -88,7 +92,7 @@ class Reading[T]:
         sources: frozenset[str],
         population: int,
     ) -> "Reading[U]":
-        """Other items read of the same objects, with all that is known by now."""
+        """Other items that were read of the same objects."""
         return Reading(
             items=items,
             failures=failures,
@@ -101,7 +105,7 @@ class Reading[T]:
         )
 
     def find_source_failure(self, source: str) -> ReadFailure | None:
-        """The reason why nothing of a surface could be read, if so."""
+        """The failure to read a whole source, if there was one."""
         for miss in self.failures:
             if miss.source == source and not miss.object_id:
                 return miss

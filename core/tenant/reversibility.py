@@ -1,6 +1,6 @@
-"""Whether a change can be taken back, by what it recorded as having been there before. Pure.
+"""Decides from the record of a change alone whether the change can be undone. Pure.
 
-`Tenant.restore` goes by the same rules; whoever offers it to a person asks here first.
+The adapters undo by the same rules; every surface that offers an undo asks here first.
 """
 
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ VALUE_LIMIT = 200
 
 
 def explain_irreversible(kind: str, before: Mapping[str, object]) -> str:
-    """Why a change of a kind cannot be undone; empty when it can, as far as its record tells."""
+    """Why a change cannot be undone; empty if it can, as far as its record shows."""
     if reason := explain_undo_unknown(kind, before):
         return reason
     if kind == "RaiseAuditAge":
@@ -69,14 +69,14 @@ def explain_irreversible(kind: str, before: Mapping[str, object]) -> str:
 
 
 def explain_undo_unknown(kind: str, before: Mapping[str, object]) -> str:
-    """Why nobody can say what undoing a change would mean; empty when it is told."""
+    """Why the effect of an undo is unknown; empty if it is known."""
     if kind not in CHANGE_TYPES:
         return UNKNOWN_KIND
     return "" if has_prior_state(kind, before) else PRIOR_STATE_UNKNOWN
 
 
 def has_prior_state(kind: str, before: Mapping[str, object]) -> bool:
-    """True when a record tells what was there before."""
+    """Whether the record contains the values before the change."""
     match kind:
         case "ResetAuditSet":
             lists = [before[f"Audit{name}"] for name in LOGON_TYPES if f"Audit{name}" in before]
@@ -97,7 +97,7 @@ def has_prior_state(kind: str, before: Mapping[str, object]) -> bool:
 
 
 def was_already_set(kind: str, before: Mapping[str, object]) -> bool:
-    """True when the object was by then as the change wanted it."""
+    """Whether the object already was as the change would have set it."""
     if kind in SWITCH_CHANGES:
         name, wanted = SWITCH_CHANGES[kind]
         return before[name] is wanted
@@ -112,28 +112,30 @@ def was_already_set(kind: str, before: Mapping[str, object]) -> bool:
 
 
 def is_protocol_switch(name: str, value: object) -> bool:
-    """True for a switch of a protocol, and what it can be: SMTP AUTH may be left open."""
+    """Whether the name is a switch of a protocol and the value one it can have; SMTP AUTH may be
+    unset.
+    """
     inherits = name == SMTP_SWITCH and (value is None or value == "")
     return name in PROTOCOL_SWITCHES and (inherits or parse_printed_bool(value) is not None)
 
 
 def is_nonblank_text(value: object) -> bool:
-    """True for a text that says something."""
+    """Whether the value is a text with other characters than blanks."""
     return isinstance(value, str) and bool(value.strip())
 
 
 def is_text_list(value: object) -> bool:
-    """True for a list of texts."""
+    """Whether the value is a list of texts."""
     return isinstance(value, list | tuple) and all(isinstance(word, str) for word in value)
 
 
 def is_writable_value(value: object) -> bool:
-    """True for what a setting that may be written can hold."""
+    """Whether a writable setting can have this value."""
     return value is None or isinstance(value, bool | int | str) or is_text_list(value)
 
 
 def hash_rule_actions(rule: InboxRule) -> str:
-    """What a rule does with which mail, as a digest: its name and its place in line are nothing."""
+    """A digest of what a rule does with which mail; its name and position do not count."""
     return hash_parts(
         rule.forward_to,
         rule.forward_as_attachment_to,
@@ -146,7 +148,7 @@ def hash_rule_actions(rule: InboxRule) -> str:
 
 
 def describe_changed_since(current: Mapping[str, object]) -> str:
-    """What to tell a person of an object that somebody changed after the change."""
+    """What to tell an operator about an object that was changed after the change."""
     told = ", ".join(
         f"{quote_text(name, VALUE_LIMIT)} is {format_tenant_value(value)}"
         for name, value in current.items()
