@@ -73,7 +73,7 @@ def test_an_unknown_mode_is_refused_by_name() -> None:
     scene = str(SCENES / "healthy.json")
     done = sandbox("run", "--scene", scene, "--json", "--mode", "mailbox-audit=loud")
     assert done.returncode == 2
-    assert "MAILBOX_AUDIT_MODE must be one of off, alert, enforce" in done.stderr
+    assert "MAILBOX_AUDIT_MODE: 'loud' is not a choice; use off, alert or enforce" in done.stderr
     done = sandbox("run", "--scene", scene, "--json", "--mode", "mailbox-odit=alert")
     assert done.returncode == 2
     assert "guards: shared-mailbox-sign-in, mailbox-forwarding" in done.stderr
