@@ -273,7 +273,7 @@ class TenantUnderTest(Protocol):
         ...
 
     def withhold_permission(self, target: str, source: str = "") -> None:
-        """Withhold the permission for a source, SESSIONS_TARGET or a class of changes from the start.
+        """Withhold the permission for a source, SESSIONS_TARGET or a class of changes first.
 
         `source` is one of the two places that domains are read from.
         """

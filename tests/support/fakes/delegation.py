@@ -20,7 +20,7 @@ def get_delegation_owner(delegation: Delegation) -> str:
 
 
 def stream_delegations(tenant: FakeTenantState, source: str) -> Iterator[Reading[Delegation]]:
-    """A listing of the whole organization: its pages, then a last page that covers every mailbox."""
+    """The pages of a listing, then a last page that covers every mailbox."""
     right = "SendAs" if source == SEND_AS else "SendOnBehalf"
     found = [one for one in tenant.delegations if one.right == right]
     seen = tenant.build_reading(source, found, get_delegation_owner)

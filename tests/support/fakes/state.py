@@ -80,7 +80,7 @@ class FakeTenantState:
     rules: list[InboxRule] = field(default_factory=list)
     """Rules that Graph shows."""
     exchange_rules: list[InboxRule] = field(default_factory=list)
-    """Rules that only Exchange shows; one named as an unreadable Graph rule is that rule in full."""
+    """Rules that only Exchange shows; one named as an unreadable Graph rule completes it."""
     folders: list[Folder] = field(default_factory=list)
     known_recipients: list[Recipient] = field(default_factory=list)
     domains: list[AcceptedDomain] = field(default_factory=list)
