@@ -38,14 +38,14 @@ VERDICT_TEXTS: Mapping[str, str] = {
 
 ORGANIZATION = "organization"
 SOURCES = (ROLE_HOLDERS, MODULE_USERS)
-# So many users are told one by one; more are one finding, and stay so until they are few again.
+# Up to so many users get a finding each; more share one, until they are few again.
 PER_USER_LIMIT = 25
 PER_USER_LIMIT_ONCE_OPEN = 50
-# More than any limit allows in a run, so that the brake holds as it would with all of them.
+# More than a change limit allows in a run, so that the brake holds as it would with all of them.
 MAX_SAMPLE = 600
 MAX_EXAMPLES = 10
 MAX_TEXT_LENGTH = 200
-# Exchange's own: nobody signs in to them.
+# System mailboxes of Exchange, whose accounts no person signs in with.
 SYSTEM_MAILBOX_KINDS = frozenset(
     {"ArbitrationMailbox", "AuditLogMailbox", "DiscoveryMailbox", "MonitoringMailbox"}
 )
@@ -53,25 +53,25 @@ SYSTEM_MAILBOX_KINDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ModuleAccess:
-    """Who may use Exchange PowerShell although they administer nothing: `count` mailboxes.
-
-    `users` are some of them, always the same ones; `each`: they are told one by one. `keepers`
-    counts the administrators who may, of `holders` known to hold a role.
-    """
+    """The users who may use Exchange PowerShell and hold no administrative role."""
 
     user_count: int
     users: tuple[ModuleUser, ...]
+    """A stable sample of them."""
     is_per_user: bool
+    """Whether each of them gets a finding."""
     admin_count: int
+    """How many role holders may use it too."""
     role_holder_count: int
+    """How many users are known to hold a role."""
 
 
 async def observe(
     tenant: HasRoles, context: ObserveContext
 ) -> AsyncIterator[Reading[ModuleAccess]]:
-    """Who administers, compared with who may: nothing to judge where either is not known.
+    """Compares role holders with users of the module; nothing is judged if either is unknown.
 
-    Of the users no more are kept than are told, whatever the size of the tenant.
+    Keeps no more users than findings name, whatever the size of the tenant.
     """
     roles = await tenant.roles.read_role_holders()
     holders = frozenset(one.id for one in roles.items)

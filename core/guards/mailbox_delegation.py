@@ -1,8 +1,8 @@
-"""The threat: somebody else may open a mailbox, or write in its owner's name.
+"""The threat: an attacker may open another user's mailbox, or send mail in its owner's name.
 
-Whoever has been an administrator for an hour gives an account of theirs FullAccess or SendAs over
-the mailboxes they care for. It needs no password and no second factor of the owner, survives every
-reset, and no view of Entra shows it (MITRE ATT&CK T1098.002, Additional Email Delegate
+An attacker with an hour of administrator rights gives an account FullAccess or SendAs over the
+mailboxes of interest. The right needs neither the owner's password nor a second factor, survives
+every reset, and shows in no view of Entra (MITRE ATT&CK T1098.002, Additional Email Delegate
 Permissions).
 """
 
@@ -74,7 +74,7 @@ MAILBOX_RIGHT_SOURCES = (FULL_ACCESS, MAILBOXES, RECIPIENTS)
 """What must be read before a right's absence may be believed."""
 
 PERSONAL_KINDS = frozenset({"", "usermailbox", "linkedmailbox", "legacymailbox", "mailuser"})
-"""Kinds of recipients that are one person's; of one nobody knows, the worse is taken."""
+"""Kinds of recipients that belong to one person; an unknown kind counts as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +128,9 @@ async def observe(
 async def resolve_delegations(
     tenant: HasMailFlow, source: str, batches: AsyncIterator[Reading[Delegation]]
 ) -> AsyncIterator[Reading[GrantedRight]]:
-    """A stream of delegations with everybody in it looked up.
+    """Delegations in batches, with the recipients they name looked up.
 
-    The last part speaks of all objects, so it also has to say what could not be looked up before.
+    The last batch covers all objects, so it also reports every lookup that failed before.
     """
     lost: dict[ReadFailure, None] = {}
     async for part in batches:
@@ -170,7 +170,7 @@ async def inspect(
     granted = await tenant.delegation.read_full_access(asked)
     held, misses = await look_up_holders(tenant, FULL_ACCESS, granted.items)
     unread = [*collect_failures((granted,)), *misses]
-    # A sweep goes on only over what it has seen: nobody would look at these for another day.
+    # A check skips what it has read, so without this these would wait for another day.
     unread += [replace(miss, source=FULL_ACCESS) for miss in misses if not miss.object_id]
     return Reading(
         items=held,
@@ -281,7 +281,7 @@ def judge(item: GrantedRight, policy: Policy) -> Iterator[Finding]:
     personal = is_personal_mailbox(item.mailbox, policy)
     known_by = list_holder_ids(delegation, item.recipient)
     name, whom = format_delegated_mailbox(item.mailbox), format_holder(item)
-    # That people share a team's mailboxes is what those are for.
+    # Shared access is the purpose of a shared mailbox.
     counts = personal or holder is not HolderType.KNOWN
     yield Finding(
         kind=kind,

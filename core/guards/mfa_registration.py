@@ -43,7 +43,7 @@ PHISHING_RESISTANT_PREFIXES = (
 )
 # They reset a password or let an old client in; none of them is asked for at sign-in.
 NON_FACTOR_METHODS = frozenset({"email", "securityquestion", "apppassword"})
-# A number can be taken over, a message read by whoever holds the telephone; a pass ends by itself.
+# An attacker can take over a number or read a message on the telephone; a pass expires.
 WEAK_METHODS = NON_FACTOR_METHODS | {
     "mobilephone",
     "alternatemobilephone",
@@ -51,7 +51,7 @@ WEAK_METHODS = NON_FACTOR_METHODS | {
     "temporaryaccesspass",
 }
 
-# So many accounts without a second factor are looked up, to leave out those that are disabled.
+# How many accounts without a second factor are looked up, to leave out the disabled ones.
 MAX_LOOKUPS = 5_000
 MAX_NAMED = 20
 NAMES_PER_LINE = 5

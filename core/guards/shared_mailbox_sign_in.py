@@ -154,8 +154,8 @@ async def join_accounts(
             continue
         miss = find_object_failure(sign_ins, SIGN_INS, box.id) if box.id in candidates else None
         if miss and miss.object_id:
-            # One failed look must not take away what a recent sign-in would have said; where
-            # nobody's can be read, for want of a right or a licence, there is nothing to wait for.
+            # One failed read must not count as no recent sign-in. If the log cannot be read at
+            # all, for want of a permission or a licence, there is nothing to wait for.
             unread.append(ReadFailure(ACCOUNTS, miss.reason, box.id, format_mailbox_name(box)))
             continue
         read = box.id in candidates and miss is None

@@ -1,4 +1,4 @@
-"""The threat: an app that somebody agreed to goes on reading mail and files without a password.
+"""The threat: an app that a user consented to keeps reading mail and files without a password.
 
 A consent outlives a new password and a second factor. Phishers ask for one instead of a password,
 with an app named like one of Microsoft's; intruders who hold an admin's account give an app of

@@ -150,8 +150,8 @@ def is_trusted_app(app: App) -> bool:
 def rate_app_grant(app: App, risk: PermissionRisk, base_severity: Severity) -> tuple[Severity, str]:
     """The severity and verdict of what an app holds, by whose app it is.
 
-    An app whose owner Entra does not tell is judged as another organization's, but nothing is made
-    of the missing publisher: many of those are old ones of Microsoft's.
+    An app whose owner Entra does not show is judged as another organization's, but its missing
+    publisher does not raise the severity: many such apps are old ones of Microsoft's.
     """
     if is_trusted_app(app):
         return Severity.INFO, ConsentVerdict.KEEP
@@ -176,9 +176,9 @@ def rate_app_grant(app: App, risk: PermissionRisk, base_severity: Severity) -> t
 def judge_app_credential(
     app: App, credential: AppCredential, policy: GuardPolicy
 ) -> Iterator[Finding]:
-    """A secret that stands where nobody looks: on the service principal, not its registration.
+    """A credential on the service principal instead of the registration, where few look.
 
-    Managed identities have certificates there that nobody can take out; SAML signs with one.
+    Managed identities have certificates there that cannot be exported; SAML signs with one.
     """
     if app.kind.casefold() == "managedidentity" or credential.saml_signing:
         return

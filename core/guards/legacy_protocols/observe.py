@@ -166,10 +166,10 @@ async def filter_inheriting_users(
 
 
 async def read_discovery_mailboxes(tenant: HasMailboxes) -> frozenset[str]:
-    """The mailboxes that hold what a search found: nobody can sign in to one.
+    """The mailboxes that hold the results of a search; no user can sign in to one.
 
-    Get-CASMailbox does not tell what a mailbox is. Where these cannot be listed they count like
-    any other.
+    Get-CASMailbox does not return the kind of a mailbox. If these cannot be listed, they count
+    like any other.
     """
     return frozenset(
         [

@@ -1,7 +1,7 @@
-"""Who uses a mail protocol, as the sign-in log tells it: the veto before one is switched off.
+"""Who uses a mail protocol, as the sign-in log shows it: one in use is not switched off.
 
 The log needs a licence and a permission, may fail to be read, and may be too long to be read as a
-whole. What is not known for one of these reasons is a doubt with words of its own.
+whole. Each of these reasons is a doubt, and stated as such in the evidence.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""The threat: somebody works in mailboxes and leaves no record.
+"""The threat: an attacker works in mailboxes and leaves no record.
 
 Auditing can be switched off for the organization, for one mailbox, for single actions, or for
 everything one account does. An intruder who does that first reads, sends and deletes unseen, and

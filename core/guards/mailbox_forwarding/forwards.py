@@ -241,8 +241,8 @@ def assemble_rule_forwards(
 ) -> Iterator[Forward | ReadFailure]:
     """The inbox rules of a mailbox that send mail on, hide it, or do not say what they do.
 
-    Where Graph will show a rule again, it says in words of its own how it hides mail: to conclude
-    that from Exchange's would make a second case of the same rule.
+    Graph and Exchange describe a rule that hides mail differently. A rule that Graph shows again
+    later is not judged by Exchange's description, which would open a second case.
     """
 
     def sends_to(rule: InboxRule) -> frozenset[str]:

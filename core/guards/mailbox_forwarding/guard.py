@@ -1,4 +1,4 @@
-"""The threat: mail that is quietly sent to somebody outside, or kept from its reader.
+"""The threat: mail is forwarded outside, or hidden from its reader.
 
 Whoever got into a mailbox once sets a forward or an inbox rule and keeps reading after the password
 was changed; another rule takes warnings and replies out of sight while invoices are redirected. A

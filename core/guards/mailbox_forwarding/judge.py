@@ -230,7 +230,7 @@ def build_hiding_finding(item: InboxRuleForward, changes: tuple[Change, ...]) ->
 def build_unreadable_finding(item: InboxRuleForward) -> Finding:
     """An enabled rule of which nobody shows what it does.
 
-    Its id is all there is to tell it from another, so a second such rule is news.
+    Only its id tells it from another, so a second such rule is a new finding.
     """
     name = format_mailbox_name(item.mailbox)
     command = build_list_rules_command(item.mailbox.guid)

@@ -202,7 +202,7 @@ async def reread_ambiguous_rules(
 ) -> Reading[InboxRule]:
     """Graph's rules, with the harmless ones of mailboxes where Exchange shows one it leaves open.
 
-    Only beside all of Graph's rules can be told whether such a rule is one that Graph shows too.
+    Whether Graph shows such a rule too is known only from all of Graph's rules of the mailbox.
     """
     puzzling = {rule.mailbox_id for rule in exchange_rules.items if not rule.readable}
     if not puzzling:
@@ -218,9 +218,9 @@ async def reread_ambiguous_rules(
 def needs_folder_lookup(rule: InboxRule, open_case_ids: frozenset[str]) -> bool:
     """True for a rule whose folder is looked up at every run; for all others it is done daily.
 
-    Most rules that move mail only sort it. One that takes all of it, marks it as read, looks for
-    what a thief looks for, sends mail on or has no name may hide it; so may one in a mailbox with
-    an open case.
+    Most rules that move mail only sort it. One that takes all mail, marks it as read, looks for
+    words an attacker looks for, sends mail on or has no name may hide mail; so may one in a mailbox
+    with an open case.
     """
     return (
         rule.mailbox_id in open_case_ids

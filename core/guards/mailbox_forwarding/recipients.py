@@ -1,9 +1,9 @@
-"""Where a recipient string sends mail: inside the tenant, outside, or nobody can tell.
+"""Where a recipient string sends mail: inside the tenant, outside, or to an unknown place.
 
 Graph and Exchange write recipients as addresses, as `"Name" [SMTP:address]`, as legacy Exchange
 names (`[EX:/o=...]`), GUIDs and plain names. An address of the tenant's own may still be a contact,
 mail user or guest whose mail goes elsewhere, and a display name may hold an address that means
-nothing. So nothing is judged by how it looks but the domain of an address that is outside anyway.
+nothing. So only the domain of an address outside is judged by its spelling.
 """
 
 import re
@@ -21,7 +21,7 @@ PREFIX_PATTERN = re.compile(r"^(SMTP|EX|X500):", re.IGNORECASE)
 GUEST_MARK = "#ext#"
 # Recipients that exist only to stand for an address elsewhere.
 STAND_IN_KINDS = frozenset({"mailcontact", "mailuser", "guestmailuser", "mailforestcontact"})
-# A contact may stand for a contact; whoever nests them deeper wants to be looked at.
+# A contact may point at a contact; a deeper chain is reported as unresolved.
 MAX_HOPS = 4
 
 
@@ -213,8 +213,8 @@ def locate_forwarding_object(
 ) -> ForwardTarget | None:
     """The same for ForwardingAddress, which names an object and never an address.
 
-    A contact may be called like a colleague's address, so its name decides nothing unless nobody
-    knows it and it reads as an address outside.
+    A contact may be named like a colleague's address, so its name decides nothing unless no
+    recipient has that name and it reads as an address outside.
     """
     text = name.strip()
     if text not in known:

@@ -38,8 +38,10 @@ FORWARD_TEXTS = {
 TRANSPORT_RULE_TEXTS = {
     ForwardingVerdict.EXTERNAL: "sends mail of the organization to the outside",
     ForwardingVerdict.KEEP: "sends mail of the organization to an allowed domain outside",
-    ForwardingVerdict.DORMANT: "would send mail of the organization to the outside, but is not in effect",
-    ForwardingVerdict.UNRESOLVED: "sends mail of the organization to somebody who cannot be identified",
+    ForwardingVerdict.DORMANT: "would send mail of the organization to the outside, but is not in "
+    "effect",
+    ForwardingVerdict.UNRESOLVED: "sends mail of the organization to somebody who cannot be "
+    "identified",
 }
 CLIENT_RULES_WARNING = "Any such command deletes the client-side rules of the mailbox."
 

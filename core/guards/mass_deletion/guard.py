@@ -43,12 +43,12 @@ VERDICT_TEXTS: Mapping[str, str] = {
     DeletionVerdict.MASS_DELETION: "much was deleted at once",
 }
 
-# Entra Connect refuses to delete more than this by itself; here it is never too few to tell.
+# Entra Connect stops at more deletions than this, so more are reported in a tenant of any size.
 MAX_DELETION_LIMIT = 500
-# So many times the limit is graver still.
+# So many times the limit is critical.
 CRITICAL_FACTOR = 5
 RETENTION = timedelta(days=30)
-# What was deleted while Exoguard did not run is told, as long as it was not away for longer.
+# Deletions made while Exoguard did not run are reported if it was down no longer than this.
 MAX_DOWNTIME = timedelta(days=7)
 # Deleted users of a burst that are looked up, to see which are back and which names are taken.
 MAX_LOOKUPS = 200
@@ -117,7 +117,7 @@ async def observe(
 ) -> AsyncIterator[Reading[DeletionBurst]]:
     """The audit log of two windows, what is in the recycle bin, and how many users there are."""
     terms, window = context.policy, timedelta(hours=context.policy.options.hours)
-    # What happened while nobody looked counts as if it had happened just now.
+    # Deletions since the last full scan count as if they had happened just now.
     unseen_since = min(
         terms.now, max(context.last_full_scan or terms.now, terms.now - MAX_DOWNTIME)
     )
@@ -130,7 +130,7 @@ async def observe(
         users = counted.items[0] + len({one.id for one in bins.items if one.kind == "user"})
     known = {one.id for one in log.items}
     miss = log.find_source_failure(DELETIONS)
-    # What the log cannot tell, the recycle bin may: not who did it, but that it was done.
+    # Without the audit log, the recycle bin still shows what was deleted, though not by whom.
     unseen = [build_bin_deletion(one) for one in bins.items if one.id not in known] if miss else []
     found = [
         replace(
@@ -225,14 +225,14 @@ def compute_deletion_limit(user_count: int | None, policy: Policy) -> int:
 
 
 def find_bursts(deletions: Iterable[Deletion], limit: int, policy: Policy) -> list[DeletionBurst]:
-    """Every actor who deleted more than the limit by itself, and all others if they did together.
+    """Each actor who deleted more than the limit, and the others where they did so together.
 
-    Actors are kept apart so that a burst somebody knows of does not cover another's.
+    Actors are kept apart so that an acknowledged burst does not hide that of another actor.
     """
     by_actor: defaultdict[str, list[Deletion]] = defaultdict(list)
     for one in deletions:
         if not (one.permanent and not one.actor.id and one.kind in ("user", "group")):
-            # Otherwise nobody did it: its 30 days were over.
+            # Without an actor, Entra purged it after its 30 days in the recycle bin.
             by_actor[one.actor.id or UNKNOWN_ACTOR].append(one)
     found, others = list[DeletionBurst](), list[Deletion]()
     for who, rows in sorted(by_actor.items()):

@@ -6,12 +6,12 @@ from datetime import timedelta
 from core.model.guards import GuardPolicy
 from core.model.options import Purpose, Setting, SettingReader, number, whole_number
 
-# Entra Connect refuses to delete more than this by itself; here it is never too few to tell.
+# Entra Connect stops at more deletions than this, so more are reported in a tenant of any size.
 MAX_DELETION_LIMIT = 500
-# So many times the limit is graver still.
+# So many times the limit is critical.
 CRITICAL_FACTOR = 5
 RETENTION = timedelta(days=30)
-# What was deleted while Exoguard did not run is told, as long as it was not away for longer.
+# Deletions made while Exoguard did not run are reported if it was down no longer than this.
 MAX_DOWNTIME = timedelta(days=7)
 # Deleted users of a burst that are looked up, to see which are back and which names are taken.
 MAX_LOOKUPS = 200

@@ -9,15 +9,15 @@ from core.tenant.surfaces import ACCOUNTS, MAILBOX_SIZES, SHARED_MAILBOXES
 GB = 2**30
 SIZE_LIMIT, NEAR_SIZE_LIMIT = 50 * GB, 45 * GB
 SETTINGS, LICENCES = "shared-mailbox-settings", "licences"
-"""What is read of every shared mailbox at each run; sizes and accounts are read in the sweep."""
+"""The sources read at each run; sizes and accounts are read once a day."""
 SIZE_SOURCES = (SHARED_MAILBOXES, MAILBOX_SIZES, ACCOUNTS)
 
 
 @dataclass(frozen=True, slots=True)
 class SharedMailboxState:
-    """What a shared mailbox is set to, and its account; None: Entra knows none.
+    """The settings of a shared mailbox, and its account; None where Entra knows none.
 
-    `unread`: the account could not be read, which is told apart from what is wrong.
+    An account that could not be read is kept apart from one that does not exist.
     """
 
     settings: SharedMailbox

@@ -45,7 +45,7 @@ from core.tenant.directory import Account
 from core.tenant.mailboxes import SharedMailbox, format_mailbox_name
 
 SIZE_STEPS = (45, 50, 60, 75, 90)
-"""Sizes are told in steps of so many GB: a figure that is another one tomorrow is no fact."""
+"""Sizes are stated in steps of so many GB, so that the evidence does not change every day."""
 SYNC_CYCLE = "then a sync cycle (Start-ADSyncSyncCycle -PolicyType Delta)"
 
 
@@ -234,7 +234,7 @@ def judge_needless_licence(item: MeasuredMailbox) -> Iterator[Finding]:
     account, settings = item.account, item.settings
     if account is None or settings is None or item.size_bytes >= NEAR_SIZE_LIMIT:
         return
-    # What is not told may be what the licence is for.
+    # A setting that is unknown may be the reason for the licence.
     if not all(
         one is False for one in (settings.litigation_hold, settings.has_archive, settings.on_hold)
     ):

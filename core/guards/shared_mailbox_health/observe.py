@@ -96,10 +96,10 @@ async def join_mailbox_accounts(
 async def inspect(
     tenant: SharedMailboxPorts, context: ObserveContext, mailboxes: Sequence[Mailbox]
 ) -> Reading[SharedMailboxItem]:
-    """How large some mailboxes are. It takes a command each, so it is swept over the day.
+    """The sizes of some mailboxes. Each takes a command, so all are measured once a day.
 
-    Between sweeps only those with an open case are measured, so that what was put right is known
-    sooner.
+    Between daily checks only mailboxes with an open case are measured, so that a remediated case
+    closes sooner.
     """
     scope = frozenset(one.id for one in mailboxes)
     swept = MAILBOX_SIZES in context.due_checks
@@ -118,7 +118,7 @@ async def inspect(
     known = {one.mailbox.id: one for one in settings.items}
     spared = {one.id for one in doubtful} - known.keys()
     misses = collect_failures((sizes, accounts, settings))
-    # A sweep goes on only over what it has seen: nobody would look at these for another day.
+    # A check skips what it has read, so without this these would wait for another day.
     blind = [replace(one, source=MAILBOX_SIZES) for one in misses if not one.object_id]
     seen = frozenset(one.id for one in asked)
     return Reading(

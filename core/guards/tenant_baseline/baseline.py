@@ -70,7 +70,7 @@ CALENDAR_LEVELS = (
 def parse_sharing_entry(entry: str) -> tuple[str, int, frozenset[str]]:
     """Of an entry of a sharing policy: with whom, how much of the calendar, and what else.
 
-    An action nobody knows here counts as something else, so that it is never taken for little.
+    An unknown action counts as something else, so that it is never taken for a small share.
     """
     domain, _, actions = fold_printed_text(entry).partition(":")
     names = frozenset(name.strip() for name in actions.split(",") if name.strip())
