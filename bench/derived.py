@@ -131,7 +131,7 @@ def compute_memory_growth(results: Results) -> float | None:
 
 
 def build_jobs(results: Results, size: int, guard: str, extra_seconds: float = 0.0) -> list[Job]:
-    """A month of a guard's runs on its default schedule, each `more` seconds longer than measured.
+    """A month of a guard's runs on its default schedule, each `extra_seconds` longer than measured.
 
     Once a day the forwarding guard also reads hidden rules from Exchange, as in its first run.
     """

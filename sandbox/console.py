@@ -58,7 +58,7 @@ class SceneConsole:
     def print_run(self, report: Mapping[str, Any], title_prefix: str = "") -> None:
         """Prints what one run read, found, changed and sent."""
         self.print_title(f"{title_prefix}{report['guard']} ({report['mode']})")
-        self.print_text(f"read     {report['coverage']}")
+        self.print_text(f"coverage {report['coverage']}")
         findings = [row for row in report["findings"] if row["state"] != "known"]
         known = len(report["findings"]) - len(findings)
         self.print_text(f"found    {self.summarize_findings(report, known)}")
