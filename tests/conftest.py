@@ -1,4 +1,4 @@
-"""What many tests share: one Azurite for the whole session."""
+"""Shared by all tests: one Azurite per session."""
 
 import json
 import os
@@ -14,7 +14,7 @@ AZURITE_ENDPOINTS_VARIABLE = "EXOGUARD_TEST_AZURITE"
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def azurite() -> AsyncIterator[Azurite]:
-    """A storage account in memory, started once."""
+    """A storage account in memory, started once per session."""
     if addresses := os.environ.get(AZURITE_ENDPOINTS_VARIABLE):
         yield Azurite(endpoints=json.loads(addresses))
         return

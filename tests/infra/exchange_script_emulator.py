@@ -1,8 +1,8 @@
-"""Plays a PowerShell script without PowerShell: the part of the language `infra/*.ps1` keeps to.
+"""Emulates PowerShell for the part of the language that `infra/*.ps1` uses.
 
-It follows about_Language in what the scripts rely on: streams that unroll, one value or an array
-by count, dynamic scope, case-insensitive names. What it does not know it refuses, so a script that
-plays here says nothing new to it; that PowerShell itself would do the same is not proven by it.
+It follows about_Language where the scripts rely on it: streams that unroll, one value or an array
+by count, dynamic scope, case-insensitive names. It refuses what it does not support, so a script
+that runs here uses nothing else. That PowerShell itself does the same is not proven by it.
 """
 
 import json
@@ -31,7 +31,7 @@ class TerminatingError(Exception):
 
 
 class UnsupportedSyntax(Exception):
-    """The script uses what this player does not know."""
+    """The script uses syntax that the emulator does not support."""
 
 
 class ReturnSignal(Exception):
@@ -152,7 +152,7 @@ class Scope:
 
 
 class ScriptEmulator:
-    """Plays one script against the cmdlets it is given. `asked` is what ShouldProcess asked."""
+    """Runs one script with the given cmdlets. `asked` records ShouldProcess."""
 
     def __init__(self, source: str, cmdlets: Mapping[str, Cmdlet]) -> None:
         self.tree = parse_script(source)

@@ -1,4 +1,4 @@
-"""Every check finds the mistakes it is there for: each is made in a copy of infra/, and caught."""
+"""Every infra check finds its mistakes: each is made in a copy of infra/ and must be reported."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ type Check = Callable[[Path], Iterator[str]]
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A text of a file that is replaced by another, and what the check says then."""
+    """A text of a file, its wrong replacement, and what the check then reports."""
 
     check: Check
     file: str

@@ -205,7 +205,7 @@ def test_no_setting_of_another_role_or_member_hides_in_a_literal() -> None:
 
 
 class Recorder:
-    """An Exchange that notes which parameters come with each cmdlet and knows of nothing."""
+    """An Exchange client that records each cmdlet's parameters and returns nothing."""
 
     def __init__(self) -> None:
         self.sent: dict[str, set[str]] = defaultdict(set)
@@ -237,7 +237,7 @@ class Recorder:
 
 
 async def everything_read(exchange: ExchangeClient) -> None:
-    """Every reading of Exchange, and the reading before a change."""
+    """Every read of Exchange, and the reads before a change."""
     graph = cast(GraphClient, None)
     tenant = connect_tenant(graph, exchange)
     await collect_pages(tenant.mailboxes.list_mailboxes(["SharedMailbox"]))

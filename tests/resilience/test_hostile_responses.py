@@ -1,9 +1,9 @@
-"""What Graph and Exchange answer may mean harm: too deep, too large, packed a thousand times,
-without end, in circles, leading elsewhere, saying things twice, or not what was asked for.
+"""Hostile responses of Graph and Exchange: too deep, too large, compressed a thousand times,
+endless, circular, leading elsewhere, with duplicate keys, or unrelated to the request.
 
-Each is sent over HTTP by the simulated tenant to the real adapters under the real engine. What
-cannot be believed is not read: it is counted and named, no case ends by it and nothing is changed;
-what only looks odd is read as what it is. When the harm is over, all is as before.
+The simulated tenant sends each over HTTP to the real adapters under the real engine. An implausible
+response counts as unread: it is counted and named, closes no case and causes no change. One that
+only looks odd is read as it is. After the attack, everything is as before.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -79,7 +79,7 @@ class Watch:
         self.ledger = FakeLedger(self.clock)
 
     async def tick(self, service: str = "", fault: Mapping[str, object] | None = None) -> RunReport:
-        """One run, in which a fault strikes all that a service answers, also inside of batches."""
+        """One run, in which a fault hits every response of a service, also inside of batches."""
         struck = (
             [{**fault, "service": service, "inner": inner} for inner in (False, True)]
             if fault
@@ -102,7 +102,7 @@ class Watch:
 
 @asynccontextmanager
 async def watched(duty: GuardConfig) -> AsyncIterator[Watch]:
-    """A guard in enforce mode on a tenant in which it has something to put right, seen once."""
+    """A guard in enforce mode on a tenant with something to remediate, scanned once."""
     wrong = {half: dict(MISCONFIGURED_SCENE[half]) for half in (GRAPH, EXCHANGE)}
     if duty is FORWARDING_CONFIG:
         wrong[EXCHANGE] = {}

@@ -1,5 +1,5 @@
-"""Settings are typed by people, but what they name may be long on purpose: no pattern takes longer
-than the text it reads, and no setting holds a pattern of its own.
+"""Operators type settings, but the texts they match may be long on purpose: no pattern takes more
+than linear time, and no setting contains a pattern of its own.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""A tenant that changes while it is looked at: between two pages, and between two requests.
+"""A tenant that changes during a scan: between two pages, and between two requests.
 
-Who is no longer what he was is not written to, who is listed twice counts once, and none of it
-trips the brake. A listing that is suddenly gone is none.
+An account that changed meanwhile is not written to, a mailbox listed twice counts once, and none of
+it triggers the change limit. A listing that suddenly disappears counts as unread.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ OPEN = (3, 500, 998, 999, 1_000, 1_001, 1_015)
 
 
 def large() -> dict[str, Any]:
-    """A little more than a page of shared mailboxes, of which a few can sign in."""
+    """A little more than a page of shared mailboxes, some of which can sign in."""
     boxes = [
         build_mailbox_row(
             one, build_mailbox_guid(one), f"s{number}", RecipientTypeDetails="SharedMailbox"
@@ -36,7 +36,7 @@ def large() -> dict[str, Any]:
 
 
 class Moving(RecordingSandbox):
-    """A tenant to which something happens when it is asked for its second page."""
+    """A tenant that changes when its second page is requested."""
 
     happens: dict[str, Any] | None = None
 

@@ -1,9 +1,9 @@
-"""A tenant nobody touches, seen through services that fail in every way they can.
+"""An unchanged tenant, read through services that fail in every possible way.
 
-Whatever Graph and Exchange answer, no case ends, none is opened beside those that were there, and
-nothing is written: what was not read is unknown. Each guard of the catalog is held to that, with
-broken connections and broken bodies, with batches whose replies are missing, doubled or empty, with
-tokens refused and consent withdrawn half way, and with listings that are silently empty.
+Whatever Graph and Exchange answer, no case closes, no other case opens, and nothing is written:
+what was not read is unknown. Each guard of the catalog must hold to that, with broken connections
+and bodies, with batches whose replies are missing, duplicate or empty, with rejected tokens and
+consent withdrawn during a scan, and with listings that are silently empty.
 """
 
 from typing import Any
@@ -52,7 +52,7 @@ BY_ANOTHER_SOURCE = frozenset({"inbox-rule-hides", "inbox-rule-unreadable", "inb
 
 
 async def suffer(stage: AdapterHarness, fault: dict[str, Any]) -> None:
-    """One run in which both services have the same trouble."""
+    """One run in which both services have the same fault."""
     begun = stage.timer.now
     report = await stage.run_guard(*({"service": name, **fault} for name in ("graph", "exchange")))
     assert report.status in ("done", "in-progress")

@@ -1,4 +1,4 @@
-"""A running tenant and a client signed in to it."""
+"""A running tenant and a signed-in client."""
 
 import ssl
 from collections.abc import AsyncIterator, Callable

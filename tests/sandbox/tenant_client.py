@@ -1,4 +1,4 @@
-"""A tenant to test against, and a client that speaks to it as any program would."""
+"""A tenant for tests, and an ordinary client of it."""
 
 import json
 from collections.abc import Mapping
@@ -219,7 +219,7 @@ class ClientReply:
 
 
 class TenantClient:
-    """A program with a token for the loopback host, so for Graph and Exchange alike."""
+    """A program with a token for the loopback host, valid for Graph and Exchange."""
 
     def __init__(self, sandbox: Sandbox, session: aiohttp.ClientSession) -> None:
         self.sandbox = sandbox
@@ -238,7 +238,7 @@ class TenantClient:
             return ClientReply(answer.status, answer.headers, await answer.read())
 
     async def request_token(self, tenant: str = TENANT, **form: str) -> ClientReply:
-        """Ask for a token, with the secret unless the form says otherwise."""
+        """Requests a token, with the secret unless the form overrides it."""
         settings = self.sandbox.build_settings()
         whole = {
             "grant_type": "client_credentials",
@@ -256,7 +256,7 @@ class TenantClient:
         self.token = reply.body["access_token"]
 
     async def get(self, path: str, **headers: str) -> ClientReply:
-        """A GET to Graph, by path or next link. What comes is what the published types allow."""
+        """Sends a GET to Graph, by path or next link, and validates the response's type."""
         url = path if "://" in path else f"/v1.0{path}"
         reply = await self.request("GET", url, **headers)
         if reply.status == 200 and reply.content.startswith(b"{"):
@@ -270,7 +270,7 @@ class TenantClient:
         return reply
 
     async def send_batch(self, *requests: Mapping[str, object]) -> dict[str, Any]:
-        """A $batch to Graph: its responses by id."""
+        """Sends a $batch to Graph. Returns its responses by id."""
         reply = await self.request_graph("POST", "/$batch", {"requests": list(requests)})
         assert reply.status == 200, reply.content
         for each in reply.body["responses"]:
@@ -284,7 +284,7 @@ class TenantClient:
     async def run_cmdlet(
         self, cmdlet: str, /, query: str = "", prefer: str = "", **given: Any
     ) -> ClientReply:
-        """Run a cmdlet."""
+        """Runs a cmdlet."""
         headers = {"Prefer": prefer} if prefer else {}
         url = self.build_admin_url() + query
         return await self.request("POST", url, build_command_body(cmdlet, **given), **headers)
@@ -312,7 +312,7 @@ TYPES_BY_CONTEXT = {
 
 
 def validate_graph_response(body: Mapping[str, Any]) -> None:
-    """Hold an answer of Graph against the published types. Fails for one whose type is unknown."""
+    """Validates a response of Graph against the published types. Fails for an unknown type."""
     path = body["@odata.context"].partition("$metadata#")[2].removesuffix("/$entity")
     name = path.rpartition("/")[2].partition("(")[0]
     if name not in TYPES_BY_CONTEXT:

@@ -1,4 +1,4 @@
-"""Exchange's InvokeCommand: what it takes, what it prints, and how it fails."""
+"""Exchange's InvokeCommand: parameters, output and errors."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Trouble on demand: each kind of fault, and the routes that order it."""
+"""Fault injection: every kind of fault, and the control routes that set faults."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Answers that mean harm, and faults as somebody types them."""
+"""Hostile responses, and faults in the form of the command line."""
 
 import gzip
 import json
@@ -19,7 +19,7 @@ async def order(client: TenantClient, *faults: dict[str, Any]) -> None:
 
 
 async def harm(client: TenantClient, **fault: Any) -> bytes:
-    """What a listing of users looks like with a fault of a kind."""
+    """A listing of users under a fault of a kind."""
     await order(client, {"service": "graph", **fault})
     reply = await client.request("GET", f"/v1.0{USERS}")
     assert reply.status == 200

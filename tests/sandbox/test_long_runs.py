@@ -1,4 +1,4 @@
-"""A tenant that is large, or served for long: what it keeps in memory, and what it counts."""
+"""A large or long-running tenant: what it keeps in memory and what it counts."""
 
 import json
 

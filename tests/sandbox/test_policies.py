@@ -1,4 +1,4 @@
-"""Policies of Graph and of Exchange as they answer: who may, what is refused, what is kept."""
+"""Policies of Graph and Exchange: permissions, refusals, and what a write keeps."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Mail protocols and the sign-in log, as the services take and print them."""
+"""Mail protocols and the sign-in log: accepted input and printed output."""
 
 from typing import Any
 from urllib.parse import quote

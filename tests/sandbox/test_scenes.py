@@ -1,4 +1,4 @@
-"""The scenes that come with the sandbox are what their builders build, in Microsoft's shapes."""
+"""The shipped scenes equal what their builders build, and have Microsoft's shapes."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The sandbox tells of shared mailboxes as Exchange does."""
+"""The sandbox shows shared mailboxes as Exchange does."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The webhook: it accepts almost anything, and posts only what is a card."""
+"""The webhook accepts almost anything and posts only valid cards."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How much the tenant takes: requests at once, and requests in a window of time."""
+"""Throttling: concurrent requests, and requests in a time window."""
 
 import asyncio
 from collections import Counter

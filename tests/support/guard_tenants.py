@@ -22,7 +22,7 @@ OTHER_ACTOR = Actor("a2", "other@contoso.com")
 def build_deletions(
     number: int, actor: Actor = ADMIN, hours: float = 1.0, kind: str = "user", first: int = 0
 ) -> list[Deletion]:
-    """So many objects deleted by somebody some hours ago, within one minute."""
+    """A number of objects deleted by one actor some hours ago, within one minute."""
     at = NOW - timedelta(hours=hours)
     return [
         Deletion(
@@ -90,7 +90,7 @@ def build_configuration(source: str, name: str = "", **values: object) -> Config
 
 
 def build_legacy_protocol_tenant(*changed: Configuration, **more: object) -> FakeTenant:
-    """A tenant in which everything is off, but for some settings."""
+    """A tenant with every legacy protocol off, except for the given settings."""
     usual = [
         build_configuration(TRANSPORT, SmtpClientAuthenticationDisabled=True),
         build_configuration(SETTINGS, DefaultAuthenticationPolicy="Block"),
@@ -113,7 +113,7 @@ def build_legacy_protocol_tenant(*changed: Configuration, **more: object) -> Fak
 
 
 def build_protocols(*protocols: str, box: Mailbox = ANN) -> list[MailboxProtocols]:
-    """The two mailboxes, one of which allows something."""
+    """The settings of two mailboxes, one of which allows some protocols."""
     other = BEN if box.id == ANN.id else ANN
     return [
         MailboxProtocols(box, frozenset(protocols), CLOSED - {*protocols}),
@@ -134,12 +134,12 @@ BASELINE_SCENE = build_scene(
 
 
 def build_baseline_tenant() -> FakeTenant:
-    """An organization in which everything is as the shipped rows want it."""
+    """An organization that meets every shipped row of the baseline."""
     return build_fake_tenant(BASELINE_SCENE)
 
 
 def build_varied_baseline_tenant(source: str, name: str, value: object, at: str = "") -> FakeTenant:
-    """The same with one value of one object changed; inside of an object `at` names that."""
+    """The same with one value of one object changed; `at` names a nested object."""
     found = build_baseline_tenant()
     index = next(n for n, one in enumerate(found.configurations) if one.source == source)
     one = found.configurations[index]

@@ -135,7 +135,7 @@ class HostProcess:
     key: str
 
     async def plan(self, guard: str = HOSTED_GUARD) -> None:
-        """The timer of the guard, now."""
+        """Starts the guard's timer now."""
         async with ClientSession() as session:
             address = f"{self.base}/admin/functions/{guard}"
             headers = {"x-functions-key": self.key}

@@ -72,7 +72,7 @@ DONE_SHARD = Shard(
 
 
 def build_stored_request(**changes: Any) -> OperatorRequest:
-    """Something a person asks for."""
+    """A pending request of an operator."""
     action = OperatorRequest(
         id=create_run_id(START),
         kind=RequestKind.ACKNOWLEDGE,

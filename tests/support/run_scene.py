@@ -1,4 +1,4 @@
-"""A scene played to its end, and how a test asks what came of it."""
+"""Runs a scene to its end, and tabulates the results for tests."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ type FindingTable = Mapping[str, set[tuple[str, str]]]
 
 @dataclass(frozen=True)
 class SceneResult:
-    """A scene and what came of it."""
+    """A scene and its results."""
 
     scene: Mapping[str, Any]
     result: Mapping[str, Any]
@@ -44,7 +44,7 @@ class SceneResult:
         return [run for run in self.result["runs"] if run["tick"] == tick]
 
     def tabulate_findings(self, tick: int, guard: str) -> FindingTable:
-        """What a run found: kind and verdict by the alias of the mailbox, or by the object."""
+        """The findings of a run: kind and verdict by the mailbox's alias, or by the object."""
         names = dict(self.list_aliases())
         table: dict[str, set[tuple[str, str]]] = {}
         for finding in self.find_run(tick, guard)["findings"]:
@@ -53,13 +53,13 @@ class SceneResult:
         return table
 
     def list_aliases(self) -> Iterator[tuple[str, str]]:
-        """The alias of a mailbox by each of its ids."""
+        """The alias of every mailbox, by each of its ids."""
         for row in self.scene["exchange"]["Get-Mailbox"]:
             for key in ("ExternalDirectoryObjectId", "Guid"):
                 yield row[key], row["Name"]
 
     def tabulate_writes(self) -> list[tuple[str, str]]:
-        """What was written to what: ("PATCH", "info"), ("Set-Mailbox", "ben")."""
+        """The writes with their objects: ("PATCH", "info"), ("Set-Mailbox", "ben")."""
         names = dict(self.list_aliases())
         found = []
         for write in self.writes:
@@ -73,13 +73,13 @@ class SceneResult:
 
 
 def load_scene(name: str) -> dict[str, Any]:
-    """A scene as it lies in its file."""
+    """Loads a scene from its file."""
     scene: dict[str, Any] = json.loads((SCENES_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     return scene
 
 
 def list_declared_permissions() -> dict[str, list[str]]:
-    """The permissions the guards say they need, and not one more."""
+    """The permissions that the guards declare, and no others."""
     wanted = [permission for duty in CATALOG for permission in duty.guard.permissions]
     return {
         str(service): sorted({one.name for one in wanted if one.service is service})
@@ -88,13 +88,13 @@ def list_declared_permissions() -> dict[str, list[str]]:
 
 
 async def play_scene(name: str, modes: Mapping[str, str] | None = None) -> SceneResult:
-    """A scene run three times; where it says nothing else, with the declared permissions only."""
+    """Runs a scene for three ticks, by default with the declared permissions only."""
     scene = {"grants": list_declared_permissions()} | load_scene(name)
     return SceneResult(scene, await run_scene(scene, ticks=TICK_COUNT, modes=modes))
 
 
 def expect_alike(kind: str, verdict: str, *names: str) -> dict[str, set[tuple[str, str]]]:
-    """The rows of a table that say the same about several mailboxes."""
+    """Rows of a table that expect the same for several mailboxes."""
     return {name: {(kind, verdict)} for name in names}
 
 

@@ -51,7 +51,7 @@ HEALTHY_STATUS = build_digest_status(*(build_healthy_data(duty) for duty in THRE
 
 
 def build_busy_week() -> TenantStatus:
-    """A week in which something happened."""
+    """A week with open, closed and undelivered cases."""
     waits = build_case(
         1,
         guard_verdict=Verdict.ASK,
@@ -81,7 +81,7 @@ def build_busy_week() -> TenantStatus:
 
 
 def build_overfull_week() -> TenantStatus:
-    """As much as there can be of everything, and all of it hostile."""
+    """The most of everything, with hostile text in every field."""
     many = [
         build_case(
             number,

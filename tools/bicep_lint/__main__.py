@@ -1,4 +1,6 @@
-"""`python -m tools.bicep_lint [FOLDER] [--only NAME ...]`: prints mistakes, and fails for any."""
+"""`python -m tools.bicep_lint [FOLDER] [--only NAME ...]`: prints mistakes and fails if there are
+any.
+"""
 
 import argparse
 import sys
@@ -19,7 +21,7 @@ INFRA_FOLDER = Path(__file__).resolve().parent.parent.parent / "infra"
 
 
 def main() -> int:
-    """Run the checks, one line a mistake."""
+    """Runs the checks and prints one line per mistake."""
     parser = argparse.ArgumentParser(prog="python -m tools.bicep_lint", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=INFRA_FOLDER)
     parser.add_argument("--only", nargs="+", choices=CHECKS, default=list(CHECKS))

@@ -1,8 +1,8 @@
-"""What Microsoft's type data says about a resource type.
+"""Microsoft's type data of resource types.
 
-`azmcp bicepschema get` (npm @azure/mcp-linux-x64, in .tools) carries the data and prints it without
-a network; what it said is kept in .tools/azure-types. shapes.json holds the few types it lacks,
-with their source.
+`azmcp bicepschema get` (npm @azure/mcp-linux-x64, in .tools) contains the data and prints it
+offline; its output is cached in .tools/azure-types. shapes.json holds the few types it lacks, with
+their source.
 """
 
 import json
@@ -22,7 +22,7 @@ TIMEOUT_SECONDS = 60
 
 
 class UnknownType(ValueError):
-    """There is no data about a resource type."""
+    """There is no data about the resource type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class ResourceType:
 
 @cache
 def load_resource_type(type_name: str) -> ResourceType:
-    """What is known of a resource type. Raises UnknownType."""
+    """Loads a resource type. Raises UnknownType."""
     own = json.loads(OWN_TYPES.read_text(encoding="utf-8")).get(type_name)
     if own:
         shapes: dict[str, Shape] = {}
@@ -79,7 +79,7 @@ def convert_own_type(spec: Any, path: str, shapes: dict[str, Shape]) -> str:
 
 
 def export_type(type_name: str) -> list[dict[str, Any]]:
-    """What azmcp says of a type, asked once and then kept."""
+    """Exports a type from azmcp and caches it."""
     kept = CACHE_FOLDER / f"{type_name.replace('/', '_')}.json"
     if not kept.is_file():
         if not AZMCP.is_file():

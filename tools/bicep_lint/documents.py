@@ -15,7 +15,7 @@ VARIABLE = re.compile(r"\$\{([A-Z][A-Za-z0-9_]*)(?:=([^}]*))?\}")
 
 
 def check_documents(folder: Path) -> Iterator[str]:
-    """Everything wrong with these files."""
+    """Yields every mistake in these files."""
     try:
         main = parse_bicep_file(folder / "main.bicep")
     except (BicepError, OSError) as error:
@@ -37,7 +37,7 @@ def check_documents(folder: Path) -> Iterator[str]:
 
 
 def check_parameters(document: dict[str, Any], main: File) -> Iterator[str]:
-    """Parameters that main.bicep does not have, that it needs, and that azd would spoil."""
+    """Yields parameters that main.bicep lacks, that it requires, and that azd would overwrite."""
     given, params = document.get("parameters", {}), main.get_declarations("param")
     yield from (f"main.bicep has no parameter {name}" for name in given.keys() - params.keys())
     for name, param in params.items():
@@ -48,13 +48,13 @@ def check_parameters(document: dict[str, Any], main: File) -> Iterator[str]:
             if not VARIABLE.fullmatch(str(text)) or "=" in str(text):
                 yield f"{name} is a secret and may only be a variable without default"
     variables = {name for name, _ in VARIABLE.findall(json.dumps(given))}
-    # azd writes outputs among its variables: the next deployment would take them for wishes.
+    # azd stores outputs among its variables, so the next deployment would read them as parameters.
     for name in sorted(variables & main.get_declarations("output").keys()):
         yield f"{name} is an output too"
 
 
 def check_workbook(document: dict[str, Any]) -> Iterator[str]:
-    """Parts of the workbook that Azure Monitor would not show."""
+    """Yields parts of the workbook that Azure Monitor would not show."""
     if document.get("version") != "Notebook/1.0":
         yield "version is not Notebook/1.0"
     names = [item.get("name") for item in document.get("items", [])]
@@ -74,7 +74,7 @@ def check_workbook(document: dict[str, Any]) -> Iterator[str]:
 
 
 def check_configuration(document: dict[str, Any], folder: Path) -> Iterator[str]:
-    """Extensions that are used and not configured, or the other way round."""
+    """Yields extensions that are used but not configured, or the reverse."""
     used: set[str] = set()
     for path in folder.glob("*.bicep"):
         try:

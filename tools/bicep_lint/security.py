@@ -1,7 +1,7 @@
-"""Security of the resources: what this project insists on, and what checkov says.
+"""Security of the resources: the rules of this project, and checkov's.
 
-checkov knows Azure in general; a check that does not fit is listed in security.json with the reason
-why. A reason that nothing needs any more is a mistake too.
+checkov's rules are general; security.json lists the checks that do not fit, with reasons. A reason
+that is no longer needed is a mistake too.
 """
 
 import json
