@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from core.adapters.exchange.client import Command, ExchangeClient
+from core.adapters.exchange.client import ExchangeClient
+from core.adapters.exchange.command import Command
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.changes import apply_change
 from core.adapters.m365.mail_flow.read import fetch_accepted_domains

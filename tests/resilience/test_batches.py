@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.adapters.exchange.client import Command
+from core.adapters.exchange.command import Command
 from core.errors import Forbidden, NotFound, TenantError, Unavailable
 from tests.resilience.generators.small_tenant import (
     PERSON_IDS,

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from core.adapters.exchange.client import Command
+from core.adapters.exchange.command import Command
 from core.adapters.table_storage.codec import encode_stored_record
 from core.config.settings import SETTINGS, Settings, list_settings
 from core.engine.exemption_audit import find_unauthorized_exemptions

@@ -10,8 +10,7 @@ import json
 import logging
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from itertools import batched
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -19,20 +18,25 @@ from uuid import uuid4
 from core.adapters.api_errors import get_api_error, map_exchange_error, sanitize_message
 from core.adapters.clouds import REGIONAL_EXCHANGE, Cloud
 from core.adapters.credentials import Credential
+from core.adapters.exchange.batch import (
+    MAX_PAGES,
+    BatchProgress,
+    parse_exchange_reply,
+    sort_exchange_replies,
+)
+from core.adapters.exchange.command import Command
 from core.adapters.http import BufferedResponse, HttpClient
 from core.adapters.parsing import (
     ResponseRow,
     parse_json_object,
     parse_name_set,
     parse_response_rows,
-    parse_text,
     strip_annotations,
 )
 from core.adapters.retry import (
     RetryableError,
     ThrottledService,
     longest_wait,
-    retryable_inner_status,
     retryable_status,
 )
 from core.errors import Rejected, TenantError, Unavailable
@@ -40,51 +44,12 @@ from core.errors import Rejected, TenantError, Unavailable
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 10
-MAX_PAGES = 2_000
 RESPONSE_LIMIT = 32 * 1024 * 1024
 READ_TIMEOUT = 300.0
 SYSTEM_MAILBOX = "SystemMailbox{bb558c35-97f1-4cb9-8ff7-d53741dc928c}"
 ANCHOR = re.compile(r"[\w.+'#&=@{}-]{1,320}", re.ASCII)
 HOST = re.compile(r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}")
-IDENTITY_PARAMETERS = ("Identity", "Mailbox")
-ORGANIZATION_WIDE = frozenset(
-    {"Set-OrganizationConfig", "Set-AdminAuditLogConfig", "Set-TransportConfig"}
-)
 REDIRECT_STATUSES = frozenset({301, 302, 307, 308})
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A cmdlet with its parameters. `select` are the properties wanted, `anchor` the mailbox whose
-    server should run it, by address: a hint, without which it only takes longer."""
-
-    cmdlet: str
-    parameters: Mapping[str, object] = field(default_factory=dict)
-    select: Collection[str] = ()
-    anchor: str = ""
-
-    @property
-    def is_read(self) -> bool:
-        return self.cmdlet.startswith("Get-")
-
-    @property
-    def body(self) -> ResponseRow:
-        return {
-            "CmdletInput": {"CmdletName": self.cmdlet, "Parameters": dict(self.parameters)},
-        }
-
-    def check_target(self) -> None:
-        """Raise Refused for a command that could mean every object where one was meant.
-
-        Without an identity, or with an empty one, a cmdlet applies to all it finds (Microsoft
-        Learn: Get-Mailbox, -Identity).
-        """
-        for name in IDENTITY_PARAMETERS:
-            if name in self.parameters and not str(self.parameters[name] or "").strip(" *"):
-                raise Rejected(f"{self.cmdlet} was not sent: its {name} is empty")
-        named = any(name in self.parameters for name in IDENTITY_PARAMETERS)
-        if not named and not self.is_read and self.cmdlet not in ORGANIZATION_WIDE:
-            raise Rejected(f"{self.cmdlet} was not sent: it names no object")
 
 
 class ExchangeClient:
@@ -283,7 +248,7 @@ class ExchangeClient:
                 group.create_task(self.complete_batch(run, numbers))
         return run.outcomes
 
-    async def complete_batch(self, progress: "BatchProgress", numbers: Sequence[int]) -> None:
+    async def complete_batch(self, progress: BatchProgress, numbers: Sequence[int]) -> None:
         """Get one batch answered, page after page, asking again for what is passing trouble."""
 
         async def attempt() -> None:
@@ -306,7 +271,7 @@ class ExchangeClient:
                     progress.record_error(number, error)
 
     def record_reply(
-        self, progress: "BatchProgress", number: int, replies: Sequence[ResponseRow]
+        self, progress: BatchProgress, number: int, replies: Sequence[ResponseRow]
     ) -> RetryableError | None:
         """Note what became of one command; what is passing trouble is returned."""
         command = progress.commands[number]
@@ -379,84 +344,6 @@ class ExchangeClient:
             )
 
         return await self.service.call(attempt)
-
-
-class BatchProgress:
-    """How far the commands of a batch have come: what is pending with which page, what is done."""
-
-    def __init__(
-        self,
-        commands: Sequence[Command],
-        first_path: Callable[[Command], str],
-        max_pages: int = MAX_PAGES,
-    ) -> None:
-        self.commands = commands
-        self.max_pages = max_pages
-        self.rows: list[list[ResponseRow]] = [[] for _ in commands]
-        self.outcomes: list[list[ResponseRow] | TenantError] = list(self.rows)
-        self.requested_paths: list[set[str]] = [set() for _ in commands]
-        self.pending: dict[int, str] = {}
-        for number, command in enumerate(commands):
-            try:
-                command.check_target()
-                self.pending[number] = first_path(command)
-            except Rejected as error:
-                self.outcomes[number] = error
-
-    def record_page(self, number: int, path: str) -> None:
-        """A page was read; `path` is the next one, "" at the end."""
-        del self.pending[number]
-        self.outcomes[number] = self.rows[number]
-        if not path:
-            return
-        if (
-            path in self.requested_paths[number]
-            or len(self.requested_paths[number]) >= self.max_pages
-        ):
-            self.record_error(number, Unavailable("Exchange: the pages do not end"))
-            return
-        self.requested_paths[number].add(path)
-        self.pending[number] = path
-
-    def record_error(self, number: int, error: TenantError) -> None:
-        """A command has its final error. Rows of earlier pages are not an answer."""
-        self.pending.pop(number, None)
-        self.outcomes[number] = error
-
-
-def sort_exchange_replies(
-    reply: BufferedResponse, requested: Collection[int]
-) -> dict[int, list[ResponseRow]]:
-    """The replies of a batch by the number of their command, whatever order they came in."""
-    try:
-        replies = parse_json_object(reply.body).get("responses")
-    except ValueError as error:
-        raise RetryableError(f"Exchange batch: {error}") from error
-    if not isinstance(replies, list):
-        raise RetryableError("Exchange batch: the answer has no responses")
-    found: dict[int, list[ResponseRow]] = {number: [] for number in requested}
-    for inner in replies:
-        number = parse_text(inner.get("id"), 12) if isinstance(inner, Mapping) else ""
-        if number.isascii() and number.isdigit() and int(number) in found:
-            found[int(number)].append(inner)
-    return found
-
-
-def parse_exchange_reply(replies: Sequence[ResponseRow], command: Command) -> ResponseRow:
-    """The object in the one reply to an inner command. Raises Again, or what the refusal means."""
-    if len(replies) != 1:
-        raise RetryableError(f"{command.cmdlet}: {len(replies) or 'no'} answers in the batch")
-    status, body = replies[0].get("status"), replies[0].get("body")
-    if not isinstance(status, int) or not 100 <= status < 600:
-        raise RetryableError(f"{command.cmdlet}: an answer without status")
-    if 200 <= status < 300:
-        if isinstance(body, Mapping):
-            return body
-        if not command.is_read and not body:
-            return {"value": []}
-        raise RetryableError(f"{command.cmdlet}: an answer without body")
-    again = retryable_inner_status(status, replies[0].get("headers"), command.cmdlet)
-    raise again or map_exchange_error(status, body, command.cmdlet)
 
 
 def parse_exchange_error_body(reply: BufferedResponse) -> ResponseRow | None:

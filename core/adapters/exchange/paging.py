@@ -4,7 +4,8 @@ import logging
 from array import array
 from collections.abc import AsyncIterator, Callable, Iterable
 
-from core.adapters.exchange.client import Command, ExchangeClient
+from core.adapters.exchange.client import ExchangeClient
+from core.adapters.exchange.command import Command
 from core.adapters.parsing import ResponseRow, parse_each_row, parse_identifier, parse_object_id
 from core.adapters.read_errors import build_row_failures, build_unavailable_reading
 from core.adapters.retry import RetryableError

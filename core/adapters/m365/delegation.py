@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import batched, chain
 
-from core.adapters.exchange.client import Command, ExchangeClient
+from core.adapters.exchange.client import ExchangeClient
+from core.adapters.exchange.command import Command
 from core.adapters.m365.mailboxes import ALL_RESULTS, CHUNK_SIZE, MAILBOX_PROPERTIES, parse_mailbox
 from core.adapters.parsing import (
     ResponseRow,

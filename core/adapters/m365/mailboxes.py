@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 
-from core.adapters.exchange.client import Command, ExchangeClient
+from core.adapters.exchange.client import ExchangeClient
+from core.adapters.exchange.command import Command
 from core.adapters.exchange.paging import fetch_listing, fetch_paged_listing
 from core.adapters.parsing import (
     ResponseRow,

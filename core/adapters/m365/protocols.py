@@ -6,7 +6,8 @@ from datetime import datetime
 from functools import partial
 from urllib.parse import quote
 
-from core.adapters.exchange.client import Command, ExchangeClient
+from core.adapters.exchange.client import ExchangeClient
+from core.adapters.exchange.command import Command
 from core.adapters.exchange.paging import fetch_paged_listing
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.mailboxes import ALL_RESULTS, parse_mailbox

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import batched
 
-from core.adapters.exchange.client import Command, ExchangeClient
+from core.adapters.exchange.client import ExchangeClient
+from core.adapters.exchange.command import Command
 from core.adapters.exchange.paging import fetch_paged_listing
 from core.adapters.m365.mailboxes import ALL_RESULTS, CHUNK_SIZE, MAILBOX_PROPERTIES, parse_mailbox
 from core.adapters.parsing import (

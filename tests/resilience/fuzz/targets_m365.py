@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from core.adapters.api_errors import map_exchange_error, map_graph_error
+from core.adapters.exchange import batch as exchange_batch
 from core.adapters.exchange import client as exchange_adapter
-from core.adapters.exchange.client import Command
+from core.adapters.exchange.command import Command
 from core.adapters.graph import client as graph_adapter
 from core.adapters.http import BufferedResponse
 from core.adapters.m365.accounts import parse_account, parse_registration, parse_sign_in
@@ -200,12 +201,12 @@ def fuzz_batches(data: bytes) -> None:
             assert [reply["status"] for reply in mine] == [200]
     reply = BufferedResponse(200, {}, dump_json(answer))
     numbered = call_expecting(
-        lambda: exchange_adapter.sort_exchange_replies(reply, range(2)), RetryableError
+        lambda: exchange_batch.sort_exchange_replies(reply, range(2)), RetryableError
     )
     if isinstance(numbered, RetryableError):
         return
     for number, command in enumerate((Command("Get-X"), Command("Set-X", {"Identity": "x"}))):
-        judged = partial(exchange_adapter.parse_exchange_reply, numbered[number], command)
+        judged = partial(exchange_batch.parse_exchange_reply, numbered[number], command)
         body = call_expecting(judged, TenantError)
         assert isinstance(body, Mapping) or len(str(body)) < 600
 

@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from core.adapters.exchange.client import Command, ExchangeClient
+from core.adapters.exchange.client import ExchangeClient
+from core.adapters.exchange.command import Command
 from core.adapters.exchange.paging import collect_row_ids, fetch_paged_listing
 from core.adapters.m365.auditing.parse import (
     AUDIT_PROPERTIES,

@@ -6,7 +6,8 @@ from functools import partial
 from itertools import batched
 from urllib.parse import quote
 
-from core.adapters.exchange.client import Command, ExchangeClient
+from core.adapters.exchange.client import ExchangeClient
+from core.adapters.exchange.command import Command
 from core.adapters.graph.client import GraphClient
 from core.adapters.graph.objects import Failures
 from core.adapters.m365.accounts import build_user_path

@@ -7,7 +7,8 @@ from dataclasses import replace
 from functools import partial
 from itertools import batched
 
-from core.adapters.exchange.client import Command, ExchangeClient
+from core.adapters.exchange.client import ExchangeClient
+from core.adapters.exchange.command import Command
 from core.adapters.exchange.paging import fetch_listing
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.async_cached import AsyncCached

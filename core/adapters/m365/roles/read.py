@@ -15,7 +15,8 @@ from functools import partial
 from itertools import batched
 from urllib.parse import quote
 
-from core.adapters.exchange.client import Command, ExchangeClient
+from core.adapters.exchange.client import ExchangeClient
+from core.adapters.exchange.command import Command
 from core.adapters.exchange.paging import fetch_paged_listing
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.async_cached import AsyncCached

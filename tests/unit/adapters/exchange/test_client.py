@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from core.adapters.api_errors import map_exchange_error
-from core.adapters.exchange.client import Command, parse_exchange_reply
+from core.adapters.exchange.batch import parse_exchange_reply
+from core.adapters.exchange.command import Command
 from core.adapters.retry import RetryableError
 from core.errors import Forbidden, NotFound, Rejected, TenantError, Unavailable
 from tests.support.http_recorder import (

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from core.adapters.exchange.client import Command, ExchangeClient
+from core.adapters.exchange.client import ExchangeClient
+from core.adapters.exchange.command import Command
 from core.adapters.m365.delegation import MAX_BROKEN_ROWS, M365DelegationReader
 from core.adapters.parsing import ResponseRow
 from core.errors import Forbidden, NotFound, TenantError, Unavailable

@@ -1,0 +1,90 @@
+"""The commands of a batch: which are pending, and the reply to each."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from core.adapters.api_errors import map_exchange_error
+from core.adapters.exchange.command import Command
+from core.adapters.http import BufferedResponse
+from core.adapters.parsing import ResponseRow, parse_json_object, parse_text
+from core.adapters.retry import RetryableError, retryable_inner_status
+from core.errors import Rejected, TenantError, Unavailable
+
+MAX_PAGES = 2_000
+
+
+class BatchProgress:
+    """How far the commands of a batch have come: what is pending with which page, what is done."""
+
+    def __init__(
+        self,
+        commands: Sequence[Command],
+        first_path: Callable[[Command], str],
+        max_pages: int = MAX_PAGES,
+    ) -> None:
+        self.commands = commands
+        self.max_pages = max_pages
+        self.rows: list[list[ResponseRow]] = [[] for _ in commands]
+        self.outcomes: list[list[ResponseRow] | TenantError] = list(self.rows)
+        self.requested_paths: list[set[str]] = [set() for _ in commands]
+        self.pending: dict[int, str] = {}
+        for number, command in enumerate(commands):
+            try:
+                command.check_target()
+                self.pending[number] = first_path(command)
+            except Rejected as error:
+                self.outcomes[number] = error
+
+    def record_page(self, number: int, path: str) -> None:
+        """A page was read; `path` is the next one, "" at the end."""
+        del self.pending[number]
+        self.outcomes[number] = self.rows[number]
+        if not path:
+            return
+        if (
+            path in self.requested_paths[number]
+            or len(self.requested_paths[number]) >= self.max_pages
+        ):
+            self.record_error(number, Unavailable("Exchange: the pages do not end"))
+            return
+        self.requested_paths[number].add(path)
+        self.pending[number] = path
+
+    def record_error(self, number: int, error: TenantError) -> None:
+        """A command has its final error. Rows of earlier pages are not an answer."""
+        self.pending.pop(number, None)
+        self.outcomes[number] = error
+
+
+def sort_exchange_replies(
+    reply: BufferedResponse, requested: Collection[int]
+) -> dict[int, list[ResponseRow]]:
+    """The replies of a batch by the number of their command, whatever order they came in."""
+    try:
+        replies = parse_json_object(reply.body).get("responses")
+    except ValueError as error:
+        raise RetryableError(f"Exchange batch: {error}") from error
+    if not isinstance(replies, list):
+        raise RetryableError("Exchange batch: the answer has no responses")
+    found: dict[int, list[ResponseRow]] = {number: [] for number in requested}
+    for inner in replies:
+        number = parse_text(inner.get("id"), 12) if isinstance(inner, Mapping) else ""
+        if number.isascii() and number.isdigit() and int(number) in found:
+            found[int(number)].append(inner)
+    return found
+
+
+def parse_exchange_reply(replies: Sequence[ResponseRow], command: Command) -> ResponseRow:
+    """The object in the one reply to an inner command. Raises Again, or what the refusal means."""
+    if len(replies) != 1:
+        raise RetryableError(f"{command.cmdlet}: {len(replies) or 'no'} answers in the batch")
+    status, body = replies[0].get("status"), replies[0].get("body")
+    if not isinstance(status, int) or not 100 <= status < 600:
+        raise RetryableError(f"{command.cmdlet}: an answer without status")
+    if 200 <= status < 300:
+        if isinstance(body, Mapping):
+            return body
+        if not command.is_read and not body:
+            return {"value": []}
+        raise RetryableError(f"{command.cmdlet}: an answer without body")
+    again = retryable_inner_status(status, replies[0].get("headers"), command.cmdlet)
+    raise again or map_exchange_error(status, body, command.cmdlet)
