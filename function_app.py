@@ -1,14 +1,14 @@
 """The Azure app: a timer for each guard, a route to run one by hand, the queues behind them.
 
     timer <guard>                          every row of the catalog, at %<GUARD>_SCHEDULE%
-    routes                                 core/api/routes.py; what acts leaves a row and a message
-    timer weekly-digest                    every hour: settings that changed are told, and the
-                                           week's card is sent, when %DIGEST_SCHEDULE% says
-    queue exoguard-runs                    does what was asked for
-    queue exoguard-shards                  pieces of a tenant too large for one run
-    queue exoguard-shards-poison           pieces that failed too often
+    routes                                 core/api/routes.py; a write stores a row and a message
+    timer weekly-digest                    every hour: reports changed settings, and sends the
+                                           weekly digest when %DIGEST_SCHEDULE% says
+    queue exoguard-runs                    runs guards and processes requests of operators
+    queue exoguard-shards                  shards of a tenant too large for one run
+    queue exoguard-shards-poison           shards that failed too often
 
-This file holds no decisions: it turns triggers into `core.engine.run.run` and reports into answers.
+This file holds no decisions: it turns triggers into `core.engine.run.run` and reports into responses.
 """
 
 import logging
@@ -57,7 +57,7 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 
 async def run_guard_now(guard: str) -> RunReport:
-    """Run one guard now, with the settings of now."""
+    """Run one guard with the current settings."""
     settings = Settings.read(os.environ)
     config = settings.find_guard_config(guard)
     if config is None:
@@ -80,7 +80,7 @@ def register_timer(config: GuardConfig) -> None:
     @app.queue_output(arg_name="orders", queue_name=SHARD_QUEUE, connection=STORAGE_SETTING)
     async def on_timer(timer: func.TimerRequest, orders: func.Out[MessageList]) -> None:
         if timer.past_due:
-            log.warning("%s runs late: its time was missed", guard)
+            log.warning("%s runs late: its scheduled time was missed", guard)
         report = await run_guard_now(guard)
         enqueue_shard_messages(report, orders)
         if report.status == "busy":
@@ -92,9 +92,9 @@ def register_timer(config: GuardConfig) -> None:
     arg_name="timer", schedule=HOURLY_SCHEDULE, run_on_startup=False, use_monitor=True
 )
 async def on_hourly_timer(timer: func.TimerRequest) -> None:
-    """The week's card, if it is due: asked every hour, so that a channel that is down delays it.
+    """Send the weekly digest if it is due; the hourly check repeats it after a failed delivery.
 
-    And a card whenever a setting was changed: a guard that is off has no run of its own to say so.
+    Report changed settings as well: a guard that is off has no run that could report its own.
     """
     settings = Settings.read(os.environ)
     async with connect_world(settings) as world:
@@ -105,13 +105,13 @@ async def on_hourly_timer(timer: func.TimerRequest) -> None:
             create_run_id(world.now()),
             settings.run_seconds / 60,
         )
-        log.info("the week's card: %s", result)
+        log.info("weekly digest: %s", result)
         result = await alert_on_settings_change(world, settings, create_run_id(world.now()))
         log.info("changed settings: %s", result)
 
 
 def enqueue_shard_messages(report: RunReport, output: func.Out[MessageList]) -> None:
-    """Put the shards of a large tenant on their queue, once the run is over."""
+    """Send the shard messages of a large tenant to their queue, once the run is over."""
     if report.shard_messages:
         output.set(list(report.shard_messages))
 
@@ -121,9 +121,9 @@ for row in CATALOG:
 
 
 def register_route(route: Route) -> None:
-    """Register one route of the API; where people sign in with Entra, the platform asks for that.
+    """Register one route of the API; with sign-in by Entra, the platform authenticates callers.
 
-    What acts has a queue to put its ticket on.
+    A write has a queue for its run message.
     """
     by_key = get_sign_in_method(os.environ) == SIGN_IN_BY_KEY
     level = func.AuthLevel.FUNCTION if by_key else func.AuthLevel.ANONYMOUS
@@ -148,7 +148,7 @@ def register_route(route: Route) -> None:
 
 
 async def answer_http_request(route: Route, req: func.HttpRequest) -> HttpResponse:
-    """One request, with the settings of now."""
+    """Answer one request with the current settings."""
     call = HttpRequest(
         path_parameters=dict(req.route_params),
         query=dict(req.params),
@@ -159,7 +159,7 @@ async def answer_http_request(route: Route, req: func.HttpRequest) -> HttpRespon
 
 
 def to_http_response(http_response: HttpResponse) -> func.HttpResponse:
-    """An answer as the host takes it."""
+    """The response in the type of the Functions host."""
     return func.HttpResponse(
         http_response.body,
         status_code=http_response.status,
@@ -176,7 +176,7 @@ for row_of_api in ROUTES:
 @app.queue_trigger(arg_name="item", queue_name=RUN_QUEUE, connection=STORAGE_SETTING)
 @app.queue_output(arg_name="orders", queue_name=SHARD_QUEUE, connection=STORAGE_SETTING)
 async def on_run_message(item: func.QueueMessage, orders: func.Out[MessageList]) -> None:
-    """Do what was asked for. What fails is tried again by the queue."""
+    """Process a run message. If it fails, the queue delivers it again."""
     message = RunMessage.from_json(item.get_body().decode("utf-8", "replace"))
     enqueue_shard_messages(await process_run_message(message, Settings.read(os.environ)), orders)
 
@@ -184,7 +184,7 @@ async def on_run_message(item: func.QueueMessage, orders: func.Out[MessageList])
 @app.function_name("scan-shard")
 @app.queue_trigger(arg_name="item", queue_name=SHARD_QUEUE, connection=STORAGE_SETTING)
 async def on_shard_message(item: func.QueueMessage) -> None:
-    """Look into the mailboxes of one shard. What fails is tried again by the queue."""
+    """Inspect the mailboxes of one shard. If it fails, the queue delivers the message again."""
     message = ShardMessage.from_json(item.get_body().decode("utf-8", "replace"))
     settings = Settings.read(os.environ)
     config = settings.find_guard_config(message.guard)
@@ -199,18 +199,18 @@ async def on_shard_message(item: func.QueueMessage) -> None:
 @app.function_name("shard-failed")
 @app.queue_trigger(arg_name="item", queue_name=f"{SHARD_QUEUE}-poison", connection=STORAGE_SETTING)
 async def on_failed_shard(item: func.QueueMessage) -> None:
-    """A shard that failed too often becomes a case, and its round goes on without it."""
+    """A shard that failed too often becomes a case, and its scan pass continues without it."""
     try:
         message = ShardMessage.from_json(item.get_body().decode("utf-8", "replace"))
     except ValueError as error:
-        # Its round stands still, and the guard's next runs tell so.
-        log.error("a message of the queue %s is not understood: %s", SHARD_QUEUE, error)
+        # Its scan pass stalls, and a later run of the guard reports that.
+        log.error("a message of the queue %s cannot be decoded: %s", SHARD_QUEUE, error)
         return
     settings = Settings.read(os.environ)
     config = settings.find_guard_config(message.guard)
     if config is None or config.mode is Mode.OFF:
         return
     async with connect_world(settings, has_queue=True) as world:
-        why = "the work on it failed too often; the log of scan-shard tells why"
+        why = "it failed too often; the log of scan-shard says why"
         result = await abandon_shard(config, world, message, create_run_id(world.now()), why)
     log.error("%s: shard %d: %s", message.guard, message.number, result)

@@ -73,7 +73,7 @@ async def send_notifications(world: World, claim: Claim, report: RunReport) -> R
         report = replace(
             report,
             delivered=False,
-            error=f"the alert was not taken: {error}",
+            error=f"the notification was not accepted: {error}",
             oldest_pending_age=max(get_waiting_time(row, world.now()) for row in pending_rows),
         )
         await claim.save(*get_report_rows(report))

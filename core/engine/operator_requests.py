@@ -1,11 +1,10 @@
-"""Taking up what people asked for, under the claim of the guard it concerns.
+"""Processes the requests of operators, under the claim of the guard they are about.
 
-    ask ─► a row "asked" ─► attend ─► remember ─► restore ─► record ─► told on a card
+    request row "asked" ─► decide ─► save ─► undo, if asked for ─► save the outcome ─► notify
 
-A row is all it takes: whoever holds the guard next does what is asked, so that a busy guard, a lost
-message or a killed worker costs time and loses nothing. While a large tenant is looked at in
-shards the rows belong to those who work on them, and what is asked for waits for the end of that
-round.
+The row is enough: the next holder of the guard's claim processes it, so a busy guard, a lost
+message or a killed worker costs time and loses nothing. While a large tenant is scanned in shards,
+the rows belong to the workers, and requests wait for the end of the pass.
 """
 
 import logging
@@ -35,14 +34,14 @@ from core.tenant.changes import build_change
 
 log = logging.getLogger("exoguard.actions")
 
-# How long to wait for a guard that is busy, in seconds, before looking again.
+# Seconds between two attempts to claim a busy guard.
 CLAIM_RETRY_DELAY = 5.0
 
 
 async def process_requests(
     world: World, claim: Claim, snapshot: GuardSnapshot, run: str
 ) -> GuardSnapshot:
-    """Do what is asked for; the memory as it is afterwards."""
+    """Process the open requests; returns the snapshot as it is afterwards."""
     if snapshot.state.scan_pass and snapshot.state.scan_pass.shard_count:
         return snapshot
     for action in list_open_requests(snapshot):
@@ -64,10 +63,10 @@ async def process_requests(
 async def undo_requested_change(
     world: World, claim: Claim, result: RequestResult
 ) -> tuple[OperatorRequest, tuple[RequestRow, ...]]:
-    """Restore what was there before a change; what came of it."""
+    """Undo a change; returns the request and the rows to save."""
     intent, original = result.intent, result.original
     if intent is None or original is None:
-        raise ValueError("nothing is to be restored")
+        raise ValueError("the result has no change to undo")
     change = build_change(original.kind, original.arguments)
     async with claim.protect_writes():
         outcome = await capture_outcome(
@@ -77,7 +76,7 @@ async def undo_requested_change(
 
 
 def update_snapshot(snapshot: GuardSnapshot, rows: tuple[RequestRow, ...]) -> GuardSnapshot:
-    """The memory with these rows in place of what they were."""
+    """The snapshot with these rows in place of their earlier versions."""
     cases = {row.key: row for row in rows if isinstance(row, Case)}
     changes = {row.id: row for row in rows if isinstance(row, ChangeRecord)}
     exemptions = {row.subject: row for row in rows if isinstance(row, Exemption)}
@@ -98,7 +97,7 @@ def update_snapshot(snapshot: GuardSnapshot, rows: tuple[RequestRow, ...]) -> Gu
 
 
 def list_undelivered_requests(snapshot: GuardSnapshot) -> tuple[OperatorRequest, ...]:
-    """What was answered and nobody was told of, oldest first."""
+    """The requests with a result that no message reported yet, oldest first."""
     return tuple(
         action
         for action in reversed(snapshot.operator_requests)
@@ -107,7 +106,7 @@ def list_undelivered_requests(snapshot: GuardSnapshot) -> tuple[OperatorRequest,
 
 
 def add_requests_to_report(report: RunReport, snapshot: GuardSnapshot) -> RunReport:
-    """The report with what it has to tell of what people asked for."""
+    """The report with the requests whose results are to be reported."""
     actions = list_undelivered_requests(snapshot)
     return replace(
         report, operator_requests=actions, subject_names=get_subject_names(snapshot, actions)
@@ -115,10 +114,10 @@ def add_requests_to_report(report: RunReport, snapshot: GuardSnapshot) -> RunRep
 
 
 async def run_requests_only(config: GuardConfig, world: World, run: str) -> RunReport:
-    """Do what is asked of one guard and tell it, without a look at the tenant.
+    """Process the requests of one guard and report their results, without a scan.
 
-    Waits for its turn while a run holds the guard. Raises Unavailable when that takes too long: the
-    queue tries again, and the next run does it in any case.
+    Waits while a run holds the guard. Raises Unavailable if that takes too long: the queue tries
+    again, and the next run processes the requests in any case.
     """
     report = RunReport(
         guard=config.guard.name,
@@ -138,7 +137,5 @@ async def run_requests_only(config: GuardConfig, world: World, run: str) -> RunR
                 log_run(report)
                 return report
         if world.budget_used() >= 1:
-            raise Unavailable(
-                f"{config.guard.name} is busy: what is asked for waits for its next run"
-            )
+            raise Unavailable(f"{config.guard.name} is busy: its requests wait for its next run")
         await world.sleep(CLAIM_RETRY_DELAY)

@@ -23,7 +23,7 @@ from core.model.state import ScanTotals
 from core.tenant.changes import MULTI_STEP_CHANGES
 from core.tenant.readings import Reading
 
-INFERRED_NOTE = "in effect; the run that was to make it ended before it could say so"
+INFERRED_NOTE = "in effect; the run that made it died before it recorded the outcome"
 
 
 @dataclass(frozen=True, slots=True)

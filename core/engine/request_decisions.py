@@ -1,10 +1,10 @@
-"""What people asked for, decided: pure.
+"""Decides the requests of operators. Pure.
 
-    an Action asked for + memory ─► answer ─► rows to remember, and a change to take back, if any
-    what came of taking it back  ─► ended  ─► the same rows, with the outcome
+    open request + snapshot ─► decide_request ─► rows to save, and a change to undo, if any
+    outcome of the undo     ─► record_undo    ─► the same rows, with the outcome
 
-Nothing is done twice: what was asked for again finds itself done, and says so. What cannot be done
-is refused with the reason, and the refusal is told like everything else.
+Nothing is done twice: a repeated request finds the result of the first, and says so. What cannot be
+done is refused with the reason, and the refusal is reported like any other result.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ from core.tenant.quoting import quote_text
 from core.tenant.reversibility import explain_irreversible
 
 MAX_UNDO_ATTEMPTS = 3
-# These are answered by the run they ask for, when it ends.
+# The run that these ask for resolves them at its end.
 RUN_REQUEST_KINDS = (RequestKind.RUN, RequestKind.RELEASE)
 
 type RequestRow = Case | ChangeRecord | Exemption | OperatorRequest
@@ -34,21 +34,20 @@ type RequestRow = Case | ChangeRecord | Exemption | OperatorRequest
 
 @dataclass(frozen=True, slots=True)
 class RequestResult:
-    """What to do about one action: rows to remember, and what to restore after that.
-
-    `intent` is the record of the restoring itself, `original` the change it takes back, `earlier`
-    the exemption that was there before.
-    """
+    """What to do about one request: rows to save, and a change to undo after that."""
 
     request: OperatorRequest
     rows: tuple[RequestRow, ...] = ()
     intent: ChangeRecord | None = None
+    """The record of the undo itself."""
     original: ChangeRecord | None = None
+    """The change to undo."""
     previous_exemption: Exemption | None = None
+    """The exemption that was in force before."""
 
 
 def list_open_requests(snapshot: GuardSnapshot) -> list[OperatorRequest]:
-    """What was asked for and not answered yet, oldest first."""
+    """The open requests, oldest first."""
     asked = [one for one in snapshot.operator_requests if one.state is RequestState.REQUESTED]
     return sorted(asked, key=lambda one: (one.at, one.id))
 
@@ -56,7 +55,7 @@ def list_open_requests(snapshot: GuardSnapshot) -> list[OperatorRequest]:
 def get_subject_names(
     snapshot: GuardSnapshot, requests: Iterable[OperatorRequest]
 ) -> dict[str, str]:
-    """What people call the subjects of actions: of cases, of changes, of objects with a case."""
+    """The names of the subjects of requests: of cases, of changes, and of objects with a case."""
     objects = {case.object_id: case.subject for case in snapshot.cases.values()}
     cases = {case.key: case.summary for case in snapshot.cases.values()}
     changes = {record.id: f"{record.kind} of {record.subject}" for record in snapshot.changes}
@@ -65,19 +64,19 @@ def get_subject_names(
 
 
 def complete_request(request: OperatorRequest, now: datetime, note: str) -> OperatorRequest:
-    """The action, done."""
+    """The request, done."""
     return replace(request, state=RequestState.DONE, ended_at=now, note=note)
 
 
 def refuse_request(request: OperatorRequest, now: datetime, note: str) -> OperatorRequest:
-    """The action, which cannot be done."""
+    """The request, refused."""
     return replace(request, state=RequestState.REFUSED, ended_at=now, note=note)
 
 
 def decide_request(
     request: OperatorRequest, snapshot: GuardSnapshot, now: datetime, run: str
 ) -> RequestResult:
-    """What one action comes to. Those that ask for a run are answered by it: `run_ended`."""
+    """Decide one request. Requests for a run are resolved by it: see `resolve_run_requests`."""
     match request.kind:
         case RequestKind.ACKNOWLEDGE:
             return decide_acknowledge(request, snapshot, now)
@@ -94,7 +93,7 @@ def decide_request(
 def decide_acknowledge(
     request: OperatorRequest, snapshot: GuardSnapshot, now: datetime
 ) -> RequestResult:
-    """A person knows of a case: it is not brought up again until it changes."""
+    """An operator acknowledges a case: no reminder is sent until it changes."""
     case = snapshot.cases.get(request.subject)
     if case is None or case.closed_at:
         return RequestResult(refuse_request(request, now, "no open case has that key"))
@@ -117,7 +116,7 @@ def decide_acknowledge(
 def decide_exempt(
     request: OperatorRequest, snapshot: GuardSnapshot, now: datetime
 ) -> RequestResult:
-    """Something is right as it is, for a time: its cases end quietly, and no more are opened."""
+    """Exempt a case or object until a date. Closes its open cases and suppresses new ones."""
     try:
         granted = Exemption.grant(
             request.subject, request.requested_by, request.reason, request.until or now, now
@@ -136,22 +135,22 @@ def decide_exempt(
 def decide_end_exemption(
     request: OperatorRequest, snapshot: GuardSnapshot, now: datetime
 ) -> RequestResult:
-    """An exemption is over before its time."""
+    """End an exemption before its date."""
     found = snapshot.exemptions.get(request.subject)
     if found is None or found.until <= now:
         return RequestResult(
             refuse_request(request, now, "no exemption is in force for that subject")
         )
-    note = "over; what it covered is looked at again by the next run"
+    note = "ended; the next run judges what it covered again"
     return RequestResult(complete_request(request, now, note), (replace(found, until=now),))
 
 
 def decide_undo(
     request: OperatorRequest, snapshot: GuardSnapshot, now: datetime, run: str
 ) -> RequestResult:
-    """A change is to be taken back, and the guard is to leave it alone for a while.
+    """Undo a change, and exempt its case, so that the guard does not repeat the change.
 
-    The exemption is remembered together with the intent: a run that comes between finds it.
+    The exemption is saved together with the intent: a run between the two steps finds it.
     """
     records = {record.id: record for record in snapshot.changes}
     original = records.get(request.subject)
@@ -183,7 +182,7 @@ def decide_undo(
 
 
 def find_undo_obstacle(original: ChangeRecord | None) -> str:
-    """Why a change cannot be taken back; nothing when it can."""
+    """Why a change cannot be undone; empty if it can."""
     if original is None:
         return "no change has that id"
     if original.undo_of:
@@ -202,13 +201,13 @@ def find_undo_obstacle(original: ChangeRecord | None) -> str:
 def record_undo(
     result: RequestResult, outcome: Outcome, now: datetime
 ) -> tuple[OperatorRequest, tuple[RequestRow, ...]]:
-    """What came of taking a change back: the action, and the rows to remember.
+    """The request and the rows to save after an undo was attempted.
 
-    Where it did not come about, the exemption that was to protect it does not stay.
+    If the undo failed, the exemption that was to protect it ends.
     """
     intent, original, action = result.intent, result.original, result.request
     if intent is None or original is None:
-        raise ValueError("nothing was to be restored")
+        raise ValueError("the result has no change to undo")
     record = truncate_record(
         replace(
             intent,
@@ -238,7 +237,7 @@ def record_undo(
 
 
 def with_requested_release(run_options: RunOptions, snapshot: GuardSnapshot) -> RunOptions:
-    """A run's request with the plan a person released last, if one waits to be released."""
+    """The options of a run, with the plan that an operator released last, if one waits."""
     releases = [one for one in list_open_requests(snapshot) if one.kind is RequestKind.RELEASE]
     if run_options.plan or not releases:
         return run_options
@@ -252,10 +251,10 @@ def resolve_run_requests(
     blocked_plan: str,
     now: datetime,
 ) -> tuple[OperatorRequest, ...]:
-    """What became of those who asked for a run, or released a plan, when a run has ended.
+    """Resolve the requests for a run or a release at the end of a run.
 
-    `released` is the plan this run carried out because somebody released it, `held` the one that
-    waits now.
+    `released_plan` is the plan that this run carried out because an operator released it,
+    `blocked_plan` the one that waits now.
     """
     return tuple(
         resolve_run_request(action, mode, released_plan, blocked_plan, now)
@@ -267,7 +266,7 @@ def resolve_run_requests(
 def resolve_run_request(
     request: OperatorRequest, mode: Mode, released_plan: str, blocked_plan: str, now: datetime
 ) -> OperatorRequest:
-    """One of them. A release waits for a run that may change something, for an hour."""
+    """Resolve one of them. A release waits up to an hour for a run that may change something."""
     if request.kind is RequestKind.RUN:
         return complete_request(request, now, "the run has ended")
     if request.subject == released_plan:

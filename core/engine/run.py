@@ -1,15 +1,16 @@
-"""One run of one guard, from the trigger to the alert.
+"""One run of one guard, from the trigger to the notification.
 
-    claim ─► recall ─► attend to what people asked for
-                   ├─► look, part by part: judge ─► note ─► save
-                   └─► settle ─► remember ─► act ─► record ─► alert ─► mark told
+    claim ─► load ─► process requests of operators
+                 ├─► scan, batch by batch: judge ─► reconcile ─► save
+                 └─► plan ─► save intents ─► apply ─► save outcomes ─► notify ─► mark notified
 
-The order is the promise. A change is written down before it is made, so nothing is done that
-nobody knows of; news are marked told after they were sent, so they are told twice at worst and
-never not at all. Dying between any two steps leaves a state from which the next run goes on.
+The order is the guarantee. A change is saved as an intent before it is made, so every change is on
+record; a row is marked as notified after its message was sent, so a notification may be sent twice
+and is never lost. A run that dies between two steps leaves a state that the next run continues
+from.
 
-`core.engine.scan` looks, `core.engine.finish` does what follows. A tenant too large for one run is
-looked at by many at once, in shards: `core.engine.shards`.
+`core.engine.scan` reads, `core.engine.finish` does what follows. A tenant too large for one run is
+read by several workers, in shards: `core.engine.shards`.
 """
 
 import logging
@@ -38,14 +39,14 @@ log = logging.getLogger("exoguard.run")
 
 
 def create_run_id(now: datetime) -> str:
-    """A run's id: 14 digits that fall as time goes on, a dash, and 8 hex digits of chance."""
+    """The id of a run: 14 digits that decrease over time, a dash, and 8 random hex digits."""
     return f"{format_descending_time(now)}-{secrets.token_hex(4)}"
 
 
 async def run(
     config: GuardConfig, world: World, run_options: RunOptions | None = None
 ) -> RunReport:
-    """Run one guard once. Raises LedgerError when the state cannot be reached: nothing was done."""
+    """Run one guard once. Raises LedgerError if the state is unreachable: then nothing was done."""
     run_options = run_options or RunOptions()
     started = world.now()
     report = RunReport(
@@ -72,11 +73,11 @@ async def run(
 async def claim_and_run(
     config: GuardConfig, world: World, report: RunReport, run_options: RunOptions
 ) -> RunReport:
-    """The run, if the guard is on and nobody else runs it."""
+    """The run, if the guard is on and no other run holds it."""
     if report.mode is Mode.OFF:
         return replace(report, status="off", finished_at=world.now())
     async with world.ledger.claim(config.guard.name, report.run) as claim:
-        # Only now is it known what time the state's service has, which is that of all instances.
+        # The time of the state's service, which all instances share, is known after the claim.
         report = replace(report, started_at=world.now())
         if claim is None:
             return replace(report, status="busy", finished_at=world.now())
@@ -86,7 +87,7 @@ async def claim_and_run(
 async def run_claimed(
     config: GuardConfig, world: World, claim: Claim, report: RunReport, run_options: RunOptions
 ) -> RunReport:
-    """The run itself, while the claim is held."""
+    """The run itself, while it holds the claim."""
     snapshot = await process_requests(world, claim, await claim.load(), report.run)
     report = add_requests_to_report(report, snapshot)
     if report.mode is Mode.ENFORCE:

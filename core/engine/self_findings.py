@@ -1,7 +1,8 @@
-"""The engine's own troubles as findings, so that they are told, reminded and closed like any other.
+"""Findings about Exoguard itself, which are notified, reminded and closed like any other.
 
-A guard that cannot look, an object that cannot be read, a listing that shrank, a state row nobody
-understands, a plan the brake holds: each is a case, and there is no second way to raise an alert.
+A source or an object that cannot be read, a listing that shrank, a state row that cannot be
+decoded, a plan that the brake holds: each becomes a case, and there is no second way to raise an
+alert.
 """
 
 import math
@@ -27,7 +28,7 @@ from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.surfaces import CREDENTIAL, GRANTS
 
-# The kinds of the engine's own findings about a look as a whole.
+# The kinds of findings about a whole scan rather than one object.
 UNAUTHORIZED_EXEMPTION = "exemption-unauthorized"
 SELF_CHECK_KINDS = frozenset(
     {
@@ -44,14 +45,14 @@ SELF_CHECK_KINDS = frozenset(
 
 type PlannedChange = tuple[str, str, Change]  # case key, subject, change
 
-# Fewer than this many objects missing is a clean-up, not a listing that went wrong.
+# Fewer missing objects than this are a clean-up, not a broken listing.
 MIN_MISSING = 2
 MAX_POPULATION_DROP = 0.30
 MAX_LISTED_FACTS = 20
 
 
 def population_dropped(reading: Reading[object], state: GuardState) -> bool:
-    """True when the listing names far fewer objects than the last complete one did."""
+    """Whether the listing contains far fewer objects than the last complete one."""
     if state.population is None or not reading.complete:
         return False
     missing = state.population - reading.population
@@ -61,7 +62,7 @@ def population_dropped(reading: Reading[object], state: GuardState) -> bool:
 def build_permission_finding(
     config: GuardConfig, permission: Permission, reading: Reading[object]
 ) -> Finding:
-    """A permission the guard needs and the app does not have."""
+    """A permission that the guard needs and the app does not have."""
     severity = Severity.HIGH if permission.writes else Severity.CRITICAL
     unseen = sorted(
         failure.source.replace("-", " ")
@@ -77,7 +78,7 @@ def build_permission_finding(
         summary=f"{config.guard.title} lacks the permission {permission.name}.",
         facts=(
             Fact("needed", permission.reason),
-            *((Fact("", f"not seen for want of it: {', '.join(unseen)}"),) if unseen else ()),
+            *((Fact("", f"cannot be read without it: {', '.join(unseen)}"),) if unseen else ()),
         ),
         sources=(GRANTS,),
         advice=f"Grant it: {build_grant_command(permission)}",
@@ -87,9 +88,9 @@ def build_permission_finding(
 def check_guard_permissions(
     config: GuardConfig, grants: GrantedPermissions, reading: Reading[object]
 ) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
-    """The names of what is missing, and the findings that say so.
+    """The names of the missing permissions, and the findings about them.
 
-    An app without any Exchange role lacks them all for one reason, so that is one finding.
+    An app without any Exchange role lacks all cmdlets for one reason, so that is one finding.
     """
     missing = missing_permissions(config, grants)
     found = [build_permission_finding(config, permission, reading) for permission in missing]
@@ -104,17 +105,17 @@ def check_guard_permissions(
 
 
 def build_sign_in_finding(config: GuardConfig, failure: ReadFailure) -> Finding:
-    """The app cannot sign in to the tenant at all."""
+    """The app cannot sign in to the tenant."""
     return Finding(
         kind="credential",
         object_id=failure.source,
         subject="sign-in of the app",
         severity=Severity.CRITICAL,
         verdict=Verdict.COULD_NOT_TELL,
-        summary=f"{config.guard.title} sees nothing: the app cannot sign in to the tenant.",
+        summary=f"{config.guard.title} reads nothing: the app cannot sign in to the tenant.",
         facts=(Fact("", failure.reason),),
         sources=(CREDENTIAL,),
-        advice="Mend what the reason names; docs/deploy.md tells how each part is set up.",
+        advice="Fix what the reason names; docs/deploy.md explains the setup of each part.",
         confirmations_needed=0 if failure.permission else 2,
     )
 
@@ -122,9 +123,10 @@ def build_sign_in_finding(config: GuardConfig, failure: ReadFailure) -> Finding:
 def build_source_finding(
     config: GuardConfig, failure: ReadFailure, missing_names: Collection[str]
 ) -> Finding:
-    """A whole surface that could not be read.
+    """A whole data source that could not be read.
 
-    Where a missing permission explains it, that is the case to tell, and this only a note.
+    If a missing permission explains it, that permission is the case to notify, and this only a
+    note.
     """
     if failure.source == CREDENTIAL:
         return build_sign_in_finding(config, failure)
@@ -151,7 +153,7 @@ def build_source_finding(
 
 
 def build_object_finding(failure: ReadFailure) -> Finding:
-    """One object that could not be read, worth telling when it stays so."""
+    """One object that could not be read, which is notified if it lasts."""
     subject = failure.subject or failure.object_id
     return Finding(
         kind="unreadable",
@@ -169,7 +171,7 @@ def build_object_finding(failure: ReadFailure) -> Finding:
 
 
 def find_unreadable_objects(batch: Reading[object]) -> Iterator[Finding]:
-    """The objects of one part that could not be read, where the others could."""
+    """The objects of one batch that could not be read, where others of the source could."""
     surfaces = {failure.source for failure in batch.failures if not failure.object_id}
     for failure in batch.failures:
         if failure.object_id and failure.source not in surfaces:
@@ -183,7 +185,9 @@ def find_self_check_findings(
     grants: GrantedPermissions,
     now: datetime,
 ) -> Iterator[Finding]:
-    """Everything that kept the whole look from seeing clearly, or keeps what it saw from others."""
+    """Everything that kept the scan from reading the tenant, or hides its results from
+    operators.
+    """
     missing_names, missing = check_guard_permissions(config, grants, reading)
     yield from missing
     if snapshot.state.scan_pass and snapshot.state.scan_pass.stalled_count:
@@ -198,12 +202,8 @@ def find_self_check_findings(
             subject=config.guard.name,
             severity=Severity.HIGH,
             verdict=Verdict.COULD_NOT_TELL,
-            summary=f"{snapshot.unreadable_rows} rows of the state table cannot be understood.",
-            facts=(
-                Fact(
-                    "", "They were left as they are; what they said is not known to this version."
-                ),
-            ),
+            summary=f"{snapshot.unreadable_rows} rows of the state table cannot be decoded.",
+            facts=(Fact("", "They were left unchanged; this version cannot decode them."),),
             advice="Compare the deployed version with the one that wrote the rows.",
         )
 
@@ -212,9 +212,9 @@ def find_self_check_findings(
 
 
 def build_exemption_finding(config: GuardConfig, exemptions: Sequence[Exemption]) -> Finding:
-    """Exemptions nobody asked for: whoever wrote the rows wants the guard to be silent.
+    """Exemptions that no operator asked for: whoever wrote the rows wants the guard to stay silent.
 
-    They hold all the same, since a change made against one cannot be unmade by an apology.
+    They stay in force, because a change made against one could not be taken back.
     """
     rows = [
         Fact(
@@ -231,7 +231,7 @@ def build_exemption_finding(config: GuardConfig, exemptions: Sequence[Exemption]
         subject=config.guard.name,
         severity=Severity.HIGH,
         verdict=Verdict.ASK,
-        summary=f"{count} of {config.guard.title} nobody asked for, or not like this.",
+        summary=f"{count} of {config.guard.title} without a matching request of an operator.",
         facts=(
             *rows[:MAX_LISTED_FACTS],
             *(
@@ -249,22 +249,22 @@ def build_exemption_finding(config: GuardConfig, exemptions: Sequence[Exemption]
 
 
 def build_stall_finding(config: GuardConfig, stalled_count: int) -> Finding:
-    """A look in shards that nobody worked on."""
+    """A scan in shards without progress."""
     return Finding(
         kind="scan-stalled",
         object_id=config.guard.name,
         subject=config.guard.name,
         severity=Severity.HIGH,
         verdict=Verdict.COULD_NOT_TELL,
-        summary=f"{config.guard.title} did not get through the tenant: its queue stood still.",
-        facts=(Fact("", f"begun anew {stalled_count} times"),),
-        advice="Look at the function scan-shard and its queue; docs/performance.md tells what "
-        "shards are. The look was begun anew.",
+        summary=f"{config.guard.title} did not finish its scan: the shard queue made no progress.",
+        facts=(Fact("", f"started again {stalled_count} times"),),
+        advice="Check the function scan-shard and its queue; docs/performance.md explains what "
+        "shards are. The scan was started again.",
     )
 
 
 def build_shard_findings(config: GuardConfig, abandoned_shards: Sequence[str]) -> Iterator[Finding]:
-    """Mailboxes that were not looked at because the work on them failed again and again."""
+    """Mailboxes that were not read because their shard failed again and again."""
     for reason in abandoned_shards:
         yield Finding(
             kind="shard-failed",
@@ -272,10 +272,10 @@ def build_shard_findings(config: GuardConfig, abandoned_shards: Sequence[str]) -
             subject=config.guard.name,
             severity=Severity.HIGH,
             verdict=Verdict.COULD_NOT_TELL,
-            summary=f"{config.guard.title} could not look at some mailboxes: their shard failed.",
+            summary=f"{config.guard.title} could not read some mailboxes: their shard failed.",
             facts=(Fact("", reason),),
             fingerprint=reason.partition(",")[0],
-            advice="The next round tries again; when it fails too, look at the log of scan-shard.",
+            advice="The next scan tries again; if it fails too, check the log of scan-shard.",
         )
 
 
@@ -285,9 +285,9 @@ def get_block_reason(
     snapshot: GuardSnapshot,
     planned: Sequence[PlannedChange],
 ) -> str:
-    """Why nothing may be changed now; empty when the brake does not hold.
+    """Why nothing may be changed now; empty if the brake does not hold.
 
-    What an earlier run intended and did not finish has passed the brake, so it is not counted.
+    Intents of an earlier run have passed the brake, so they do not count.
     """
     if population_dropped(reading, snapshot.state):
         return (
@@ -297,8 +297,8 @@ def get_block_reason(
     if not planned:
         return ""
     if snapshot.unreadable_rows:
-        # Among them may be an exemption, or that somebody changed back what would be changed again.
-        return f"{snapshot.unreadable_rows} rows of the state table cannot be understood"
+        # One of them may be an exemption, or the record of a change that was undone.
+        return f"{snapshot.unreadable_rows} rows of the state table cannot be decoded"
     if not reading.complete:
         return "the listing is incomplete"
     share = math.ceil(config.limit.percent * reading.population / 100)
@@ -313,7 +313,7 @@ def get_block_reason(
 def build_brake_finding(
     config: GuardConfig, reading: Reading[object], reason: str, planned: Sequence[PlannedChange]
 ) -> Finding:
-    """The plan that waits for a person."""
+    """The plan that waits for the release by an operator."""
     name = compute_plan_hash(
         config.guard.name, ((case, change) for case, _, change in planned), reading.population
     )

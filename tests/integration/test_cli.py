@@ -46,7 +46,7 @@ def journey() -> dict[str, Any]:
         ("release", 3, "it is not the plan that waits"),
         ("exempt", 0, "0 open cases ended"),
         ("too long", 3, "refused: an exemption ends in the future, within a year"),
-        ("unexempt", 0, "looked at again by the next run"),
+        ("unexempt", 0, "the next run judges what it covered again"),
         ("run", 0, "mode          alert"),
         ("wrong key", 2, "401: the key is missing or wrong"),
         ("no key", 2, "set EXOGUARD_KEY or use --key-file"),

@@ -117,8 +117,8 @@ def test_what_cannot_be_seen_is_told_with_the_permission_that_is_missing(
     assert run["blind"] == ["inbox-rules", "transport-rules"]
     lacks = {row["subject"]: row for row in run["findings"] if row["kind"] == "permission-missing"}
     rules, flow = lacks["MailboxSettings.Read"], lacks["Get-TransportRule"]
-    assert "not seen for want of it: inbox rules" in rules["facts"]
-    assert "not seen for want of it: transport rules" in flow["facts"]
+    assert "cannot be read without it: inbox rules" in rules["facts"]
+    assert "cannot be read without it: transport rules" in flow["facts"]
     assert "az ad app permission add" in rules["advice"]
     assert "infra/exchange-role.ps1" in flow["advice"]
     assert {row["severity"] for row in lacks.values()} == {"critical"}

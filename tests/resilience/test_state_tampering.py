@@ -1,6 +1,6 @@
 """The app as a target: rows and settings that would blind a guard are seen and told.
 
-An exemption nobody asked for, one that was made longer, a sweep said to be finished in the future,
+An exemption without a request, one that was extended, a periodic check said to be finished in the future,
 a place to go on from that leads elsewhere, a mode that was lowered, a webhook that was changed.
 """
 
@@ -98,7 +98,7 @@ async def test_an_exemption_in_the_table_that_nobody_asked_for_is_told_at_once()
     assert case.notified_at
     assert case.severity.label == "high"
     assert "m1" in str(case.facts[0])
-    assert any("nobody asked for" in str(card) for card in on.notification_channel.sent)
+    assert any("without a matching request" in str(card) for card in on.notification_channel.sent)
 
 
 async def test_an_exemption_that_was_made_longer_is_told() -> None:

@@ -123,7 +123,7 @@ async def test_a_row_nobody_understands_is_told_left_alone_and_nothing_is_change
         told = json.dumps(alerts.sent[-1:]) + json.dumps(alerts.sent[-2:-1])
         assert report.status == "done"
         assert "m1 forwards" in json.dumps(alerts.sent)
-        assert "1 rows of the state table cannot be understood" in told
+        assert "1 rows of the state table cannot be decoded" in told
         assert toy.writes == []
         assert dict(await ledger.table.client.get_entity(GUARD, key)) == poison
         # It is told once, and when it is gone the guard does what it was kept from.

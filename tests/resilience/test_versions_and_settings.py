@@ -120,7 +120,7 @@ async def test_a_state_of_a_newer_version_is_left_alone_and_told_and_nothing_is_
         assert (await told.row("lease"))["state"] == newer["state"]
         assert told.toy.writes == []
         cards = str(told.alerts.sent)
-        assert "cannot be understood" in cards
+        assert "cannot be decoded" in cards
         assert all(f"{name} forwards" in cards for name in THIEVES)
         with pytest.raises(LedgerError, match="not written by this version"):
             await told.tick(shard_above=10)
@@ -143,7 +143,7 @@ async def test_an_exemption_of_a_newer_version_keeps_the_guard_from_changing_any
         newer = await told.another_version(key)
         for _ in range(2):
             report = await told.tick()
-        assert "cannot be understood" in report.block_reason
+        assert "cannot be decoded" in report.block_reason
         assert told.toy.writes == []
         assert (await told.row(key))["body"] == newer["body"]
 
