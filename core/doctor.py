@@ -26,7 +26,7 @@ from core.microsoft365.permissions import (
 )
 from core.model.guards import GuardConfig
 from core.tenant.port import GrantedPermissions
-from core.tenant.surfaces import CREDENTIAL
+from core.tenant.sources import CREDENTIAL
 
 type PrintLine = Callable[[str], object]
 

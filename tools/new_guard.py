@@ -29,7 +29,7 @@ from core.sanitize import sanitize_text
 from core.tenant.mailboxes import Mailbox, format_mailbox_name
 from core.tenant.port import HasMailboxes
 from core.tenant.readings import Reading
-from core.tenant.surfaces import MAILBOXES
+from core.tenant.sources import MAILBOXES
 
 WRONG_KINDS = frozenset({{"legacymailbox"}})
 
@@ -78,7 +78,7 @@ from core.guards.{module} import GUARD, judge
 from core.model.findings import Finding, Severity, Verdict
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.mailboxes import Mailbox
-from core.tenant.surfaces import MAILBOXES
+from core.tenant.sources import MAILBOXES
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
 

@@ -27,7 +27,7 @@ from core.model.state import ScanTotals
 from core.tenant.mailbox_index import MailboxIndex, MailboxPage, MailboxRange
 from core.tenant.port import GrantedPermissions
 from core.tenant.readings import AllExcept, Reading
-from core.tenant.surfaces import CREDENTIAL
+from core.tenant.sources import CREDENTIAL
 
 # Progress is saved at least this often, so that a killed run loses little of it.
 CHECKPOINT_INTERVAL = timedelta(seconds=30)

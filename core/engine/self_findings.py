@@ -26,7 +26,7 @@ from core.tenant.changes import Change
 from core.tenant.port import GrantedPermissions
 from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import CREDENTIAL, GRANTS
+from core.tenant.sources import CREDENTIAL, GRANTS
 
 # The kinds of findings about a whole scan rather than one object.
 UNAUTHORIZED_EXEMPTION = "exemption-unauthorized"

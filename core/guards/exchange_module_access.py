@@ -23,7 +23,7 @@ from core.tenant.merging import collect_failures
 from core.tenant.port import HasRoles
 from core.tenant.quoting import quote_text
 from core.tenant.readings import Reading
-from core.tenant.surfaces import MODULE_USERS, ROLE_HOLDERS
+from core.tenant.sources import MODULE_USERS, ROLE_HOLDERS
 
 
 class ModuleAccessVerdict(StrEnum):

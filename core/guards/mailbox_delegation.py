@@ -33,7 +33,7 @@ from core.tenant.merging import collect_failures
 from core.tenant.port import HasDelegation, HasMailboxes, HasMailFlow
 from core.tenant.quoting import quote_text
 from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
-from core.tenant.surfaces import FULL_ACCESS, MAILBOXES, RECIPIENTS, SEND_AS, SEND_ON_BEHALF
+from core.tenant.sources import FULL_ACCESS, MAILBOXES, RECIPIENTS, SEND_AS, SEND_ON_BEHALF
 
 
 class DelegationVerdict(StrEnum):

@@ -17,7 +17,7 @@ from core.tenant.merging import PresenceTracker, collect_failures
 from core.tenant.port import HasAccounts
 from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import ACCOUNTS, REGISTERED_ADMINISTRATORS, SIGN_IN_METHODS
+from core.tenant.sources import ACCOUNTS, REGISTERED_ADMINISTRATORS, SIGN_IN_METHODS
 
 
 class MfaVerdict(StrEnum):

@@ -30,7 +30,7 @@ from core.tenant.merging import (
 from core.tenant.port import HasAccounts, HasMailboxes
 from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import ACCOUNTS, MAILBOXES, SIGN_INS
+from core.tenant.sources import ACCOUNTS, MAILBOXES, SIGN_INS
 
 
 class SignInVerdict(StrEnum):

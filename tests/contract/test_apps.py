@@ -9,7 +9,7 @@ import pytest
 from core.tenant.apps import AppCredential, DelegatedGrant
 from core.tenant.port import Tenant
 from core.tenant.readings import Reading
-from core.tenant.surfaces import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
+from core.tenant.sources import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
 from sandbox.graph.apps import (
     APIS,
     APP_OBJECT_ID,

@@ -4,7 +4,7 @@ from core.guards.app_consent.grants import POLICY
 from core.guards.app_consent.judge import PROPERTY
 from core.tenant.changes import SetConfiguration
 from core.tenant.readings import Reading
-from core.tenant.surfaces import APP_PERMISSIONS, APPS
+from core.tenant.sources import APP_PERMISSIONS, APPS
 from sandbox.graph.apps import (
     APP_OBJECT_ID,
     EXCHANGE_APP,

@@ -7,7 +7,7 @@ import pytest
 
 from core.tenant.mailboxes import Delegation
 from core.tenant.readings import Reading
-from core.tenant.surfaces import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
+from core.tenant.sources import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
 from tests.support.http_recorder import (
     PERSON,
     PERSON_GUID,

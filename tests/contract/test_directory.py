@@ -7,7 +7,7 @@ import pytest
 
 from core.tenant.directory import Actor, DeletedObject, Deletion, MfaRegistration
 from core.tenant.readings import Reading
-from core.tenant.surfaces import (
+from core.tenant.sources import (
     ACCOUNTS,
     DELETED_GROUPS,
     DELETED_USERS,

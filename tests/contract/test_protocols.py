@@ -12,7 +12,7 @@ from core.microsoft365.configuration_sources import get_configuration_source_nam
 from core.tenant.changes import DisableMailboxProtocols, SetConfiguration
 from core.tenant.mailboxes import MailboxProtocols
 from core.tenant.readings import Reading
-from core.tenant.surfaces import PROTOCOL_USE, PROTOCOLS
+from core.tenant.sources import PROTOCOL_USE, PROTOCOLS
 from tests.support.http_recorder import (
     PERSON,
     PERSON_GUID,

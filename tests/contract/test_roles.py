@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import Forbidden, NotFound, Rejected, Superseded, TenantError
 from core.tenant.changes import DisableExchangeModule
-from core.tenant.surfaces import MODULE_USERS, ROLE_HOLDERS
+from core.tenant.sources import MODULE_USERS, ROLE_HOLDERS
 from sandbox.scenes.default_roles import ADMIN_ID, DEFAULT_ASSIGNMENTS, DEFAULT_USERS
 from tests.support.http_recorder import (
     PERSON,

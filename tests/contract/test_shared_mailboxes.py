@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from core.tenant.mailboxes import Mailbox, MailboxSize, SharedMailbox
-from core.tenant.surfaces import MAILBOX_SIZES, SHARED_MAILBOXES
+from core.tenant.sources import MAILBOX_SIZES, SHARED_MAILBOXES
 from tests.support.http_recorder import (
     PERSON,
     PERSON_GUID,

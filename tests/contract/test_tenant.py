@@ -11,7 +11,7 @@ from core.tenant.mail_flow import AcceptedDomain, Folder, Recipient
 from core.tenant.mailboxes import Mailbox
 from core.tenant.port import GrantedPermissions, Tenant
 from core.tenant.readings import Reading
-from core.tenant.surfaces import (
+from core.tenant.sources import (
     ACCOUNTS,
     AUDIT_BYPASS,
     CREDENTIAL,

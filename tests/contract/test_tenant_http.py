@@ -10,7 +10,7 @@ from core.errors import Rejected, Unavailable
 from core.tenant.changes import EnableMailboxAudit, EnableUnifiedAuditLog
 from core.tenant.mail_flow import AcceptedDomain, Recipient
 from core.tenant.readings import Reading
-from core.tenant.surfaces import (
+from core.tenant.sources import (
     ACCOUNTS,
     AUDIT_BYPASS,
     HIDDEN_RULES,

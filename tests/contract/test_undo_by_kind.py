@@ -24,7 +24,7 @@ from core.tenant.reversibility import (
     VISIBLE_LATE,
     explain_irreversible,
 )
-from core.tenant.surfaces import ROLE_HOLDERS
+from core.tenant.sources import ROLE_HOLDERS
 from sandbox.graph.policies import DEFAULT_GRAPH_POLICIES
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.http_recorder import (

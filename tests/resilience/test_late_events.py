@@ -23,7 +23,7 @@ from core.ports import World
 from core.tenant.apps import DelegatedGrant
 from core.tenant.directory import Deletion
 from core.tenant.port import Tenant
-from core.tenant.surfaces import DELETIONS
+from core.tenant.sources import DELETIONS
 from tests.support.fakes.channel import FakeNotificationChannel
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.ledger import FakeLedger

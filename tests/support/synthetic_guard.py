@@ -32,7 +32,7 @@ from core.tenant.mailboxes import Mailbox
 from core.tenant.merging import PresenceTracker
 from core.tenant.port import GrantedPermissions, Tenant
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import GRANTS
+from core.tenant.sources import GRANTS
 from tests.support.fakes.channel import FakeNotificationChannel
 from tests.support.fakes.clock import Clock
 from tests.support.fakes.crash import CrashInjector, SimulatedCrash

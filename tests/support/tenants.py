@@ -28,7 +28,7 @@ from core.tenant.changes import (
 )
 from core.tenant.mailboxes import Mailbox
 from core.tenant.port import GrantedPermissions, Tenant
-from core.tenant.surfaces import (
+from core.tenant.sources import (
     ACCOUNTS,
     APP_PERMISSIONS,
     APPS,

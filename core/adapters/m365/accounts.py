@@ -23,7 +23,7 @@ from core.errors import Forbidden, TenantError, Unavailable
 from core.tenant.directory import Account, MfaRegistration, SignIn
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import ACCOUNTS, SIGN_IN_METHODS, SIGN_INS, USER_COUNT
+from core.tenant.sources import ACCOUNTS, SIGN_IN_METHODS, SIGN_INS, USER_COUNT
 
 READ_USERS = "User.Read.All"
 READ_SIGN_INS = "AuditLog.Read.All"

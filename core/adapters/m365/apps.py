@@ -32,7 +32,7 @@ from core.errors import TenantError, Unavailable
 from core.microsoft365.app_permissions import MICROSOFT_APIS
 from core.tenant.apps import App, AppCredential, AppPermission, DelegatedGrant
 from core.tenant.readings import Reading
-from core.tenant.surfaces import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
+from core.tenant.sources import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
 
 READ_APPS = "Application.Read.All"
 READ_GRANTS = "Directory.Read.All"

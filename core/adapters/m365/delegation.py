@@ -23,7 +23,7 @@ from core.errors import TenantError, Unavailable
 from core.microsoft365.trustees import find_sid, is_built_in_trustee
 from core.tenant.mailboxes import Delegation, Mailbox
 from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
-from core.tenant.surfaces import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
+from core.tenant.sources import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
 
 PERMISSION_PROPERTIES = (
     "Identity",

@@ -20,7 +20,7 @@ from core.adapters.read_errors import build_read_failure, build_row_failures
 from core.errors import TenantError, Unavailable
 from core.tenant.directory import Actor, DeletedObject, Deletion
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import DELETED_GROUPS, DELETED_USERS, DELETIONS
+from core.tenant.sources import DELETED_GROUPS, DELETED_USERS, DELETIONS
 
 NAME_LIMIT = 256
 SHORT_LIMIT = 64

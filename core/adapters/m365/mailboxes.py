@@ -15,7 +15,7 @@ from core.adapters.parsing import (
 )
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
-from core.tenant.surfaces import MAILBOX_FORWARDS, MAILBOXES
+from core.tenant.sources import MAILBOX_FORWARDS, MAILBOXES
 
 ALL_RESULTS: Mapping[str, object] = {"ResultSize": "Unlimited"}
 CHUNK_SIZE = 1_000

@@ -8,7 +8,7 @@ from core.adapters.read_errors import build_read_failure
 from core.errors import Forbidden, TenantError
 from core.tenant.port import GrantedPermissions
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import CREDENTIAL, GRANTS
+from core.tenant.sources import CREDENTIAL, GRANTS
 
 
 def build_credential_failure(error: TenantError) -> ReadFailure:

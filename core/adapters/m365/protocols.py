@@ -37,7 +37,7 @@ from core.tenant.changes import AppliedChange, DisableMailboxProtocols
 from core.tenant.mailboxes import Mailbox, MailboxProtocols, ProtocolUse
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.reversibility import PRIOR_STATE_UNKNOWN
-from core.tenant.surfaces import PROTOCOL_USE, PROTOCOLS
+from core.tenant.sources import PROTOCOL_USE, PROTOCOLS
 
 PROTOCOL_FLAGS: Mapping[str, str] = {
     "imap": "ImapEnabled",

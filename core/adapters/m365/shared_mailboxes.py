@@ -28,7 +28,7 @@ from core.errors import NotFound, TenantError, Unavailable
 from core.microsoft365.remote_recipient_type import parse_recipient_type_flags
 from core.tenant.mailboxes import Mailbox, MailboxSize, SharedMailbox
 from core.tenant.readings import Reading
-from core.tenant.surfaces import MAILBOX_SIZES, SHARED_MAILBOXES
+from core.tenant.sources import MAILBOX_SIZES, SHARED_MAILBOXES
 
 SHARED_PROPERTIES = (
     *MAILBOX_PROPERTIES,

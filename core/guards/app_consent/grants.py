@@ -8,7 +8,7 @@ from core.tenant.configuration import Configuration
 from core.tenant.merging import collect_failures
 from core.tenant.quoting import quote_text
 from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
-from core.tenant.surfaces import APP_PERMISSIONS, DELEGATED_GRANTS
+from core.tenant.sources import APP_PERMISSIONS, DELEGATED_GRANTS
 
 # More than so many different scopes of apps are not held in memory: the reading then says so.
 MAX_PERMISSIONS = 200_000

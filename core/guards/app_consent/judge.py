@@ -28,7 +28,7 @@ from core.tenant.apps import App, AppCredential
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
-from core.tenant.surfaces import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
+from core.tenant.sources import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
 
 MAX_TEXT_LENGTH = 120
 MAX_SHOWN = 12

@@ -18,7 +18,7 @@ from core.tenant.apps import App
 from core.tenant.merging import PresenceTracker, collect_failures
 from core.tenant.port import HasApps, HasConfiguration
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import APPS
+from core.tenant.sources import APPS
 
 
 class ConsentPorts(HasApps, HasConfiguration, Protocol):

@@ -34,7 +34,7 @@ from core.tenant.changes import Change, DisableMailboxProtocols, SetConfiguratio
 from core.tenant.configuration import Configuration
 from core.tenant.mailboxes import format_mailbox_name
 from core.tenant.quoting import quote_text
-from core.tenant.surfaces import PROTOCOL_USE, PROTOCOLS
+from core.tenant.sources import PROTOCOL_USE, PROTOCOLS
 
 DISABLE_PARAMETERS: Mapping[str, str] = {
     "imap": "-ImapEnabled $false",

@@ -28,7 +28,7 @@ from core.tenant.merging import PresenceTracker, collect_failures, collect_sourc
 from core.tenant.port import HasConfiguration, HasMailboxes, HasProtocols
 from core.tenant.quoting import quote_text
 from core.tenant.readings import Reading
-from core.tenant.surfaces import PROTOCOL_USE, PROTOCOLS, SIGN_INS
+from core.tenant.sources import PROTOCOL_USE, PROTOCOLS, SIGN_INS
 
 MAX_LOOKUPS = 200
 """Users of SMTP AUTH whose own setting is read; beyond that they all count as concerned."""

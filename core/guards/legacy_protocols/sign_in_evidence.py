@@ -15,7 +15,7 @@ from core.tenant.mailboxes import ProtocolUse
 from core.tenant.port import HasProtocols
 from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure
-from core.tenant.surfaces import PROTOCOL_USE, SIGN_INS
+from core.tenant.sources import PROTOCOL_USE, SIGN_INS
 
 MAX_TEXT_LENGTH = 200
 MAX_SHOWN = 10

@@ -53,7 +53,7 @@ from core.tenant.merging import (
 from core.tenant.port import HasAccounts, HasAuditing
 from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import (
+from core.tenant.sources import (
     ACCOUNTS,
     AUDIT_BYPASS,
     MAILBOX_AUDIT,

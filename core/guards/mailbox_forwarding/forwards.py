@@ -36,7 +36,7 @@ from core.tenant.mailboxes import Mailbox, format_mailbox_name
 from core.tenant.merging import find_object_failure
 from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import (
+from core.tenant.sources import (
     HIDDEN_RULES,
     INBOX_RULES,
     MAILBOX_FORWARDS,

@@ -14,7 +14,7 @@ from core.guards.mailbox_forwarding.verdicts import VERDICT_TEXTS
 from core.model.findings import CorrelationRule, Fact, Severity
 from core.model.guards import Guard, PeriodicCheck, Permission, Service
 from core.model.options import SettingReader
-from core.tenant.surfaces import HIDDEN_RULES, RULE_FOLDERS
+from core.tenant.sources import HIDDEN_RULES, RULE_FOLDERS
 
 GRAPH, EXCHANGE = Service.GRAPH, Service.EXCHANGE
 GUARD = Guard(

@@ -46,7 +46,7 @@ from core.model.findings import Fact, Finding, Severity, Verdict
 from core.tenant.changes import Change, ClearMailboxForward, DisableInboxRule
 from core.tenant.mailboxes import format_mailbox_name
 from core.tenant.quoting import quote_text
-from core.tenant.surfaces import DOMAINS, MAILBOX_FORWARDS, RULE_FOLDERS, TRANSPORT_RULES
+from core.tenant.sources import DOMAINS, MAILBOX_FORWARDS, RULE_FOLDERS, TRANSPORT_RULES
 
 
 def judge(item: Forward, policy: Policy) -> Iterator[Finding]:

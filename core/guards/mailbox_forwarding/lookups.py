@@ -14,7 +14,7 @@ from core.tenant.mailboxes import Mailbox
 from core.tenant.merging import collect_failures, collect_sources
 from core.tenant.port import HasMailFlow
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import DOMAINS
+from core.tenant.sources import DOMAINS
 
 
 def get_own_domains(domains: Reading[AcceptedDomain]) -> OwnDomains | None:

@@ -38,7 +38,7 @@ from core.tenant.mailboxes import Mailbox
 from core.tenant.merging import collect_failures, collect_sources
 from core.tenant.port import HasInboxRules, HasMailboxes, HasMailFlow
 from core.tenant.readings import AllExcept, ReadFailure, Reading
-from core.tenant.surfaces import (
+from core.tenant.sources import (
     DOMAINS,
     HIDDEN_RULES,
     INBOX_RULES,

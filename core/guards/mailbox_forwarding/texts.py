@@ -18,7 +18,7 @@ from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.microsoft365.powershell import build_disable_rule_command, build_list_rules_command
 from core.model.findings import Fact
 from core.tenant.quoting import quote_text
-from core.tenant.surfaces import HIDDEN_RULES, INBOX_RULES, MAILBOXES
+from core.tenant.sources import HIDDEN_RULES, INBOX_RULES, MAILBOXES
 
 MAX_SHOWN = 20
 """So many recipients or words are shown of one rule; the others are counted."""

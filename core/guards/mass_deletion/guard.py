@@ -30,7 +30,7 @@ from core.tenant.merging import collect_failures, collect_sources
 from core.tenant.port import HasAccounts, HasDeletions
 from core.tenant.quoting import quote_text
 from core.tenant.readings import Reading
-from core.tenant.surfaces import ACCOUNTS, DELETED_GROUPS, DELETED_USERS, DELETIONS
+from core.tenant.sources import ACCOUNTS, DELETED_GROUPS, DELETED_USERS, DELETIONS
 
 
 class DeletionVerdict(StrEnum):

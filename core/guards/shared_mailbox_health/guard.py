@@ -11,7 +11,7 @@ from datetime import timedelta
 from core.guards.shared_mailbox_health.judge import judge
 from core.guards.shared_mailbox_health.observe import inspect, observe
 from core.model.guards import Guard, PeriodicCheck, Permission, Service
-from core.tenant.surfaces import MAILBOX_SIZES
+from core.tenant.sources import MAILBOX_SIZES
 
 GUARD = Guard(
     name="shared-mailbox-health",

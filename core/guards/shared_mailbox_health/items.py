@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from core.tenant.directory import Account
 from core.tenant.mailboxes import Mailbox, SharedMailbox
-from core.tenant.surfaces import ACCOUNTS, MAILBOX_SIZES, SHARED_MAILBOXES
+from core.tenant.sources import ACCOUNTS, MAILBOX_SIZES, SHARED_MAILBOXES
 
 GB = 2**30
 SIZE_LIMIT, NEAR_SIZE_LIMIT = 50 * GB, 45 * GB

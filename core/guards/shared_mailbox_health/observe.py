@@ -20,7 +20,7 @@ from core.tenant.mailboxes import Mailbox, MailboxSize, SharedMailbox
 from core.tenant.merging import collect_failures
 from core.tenant.port import HasAccounts, HasSharedMailboxes
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import ACCOUNTS, MAILBOX_SIZES, SHARED_MAILBOXES
+from core.tenant.sources import ACCOUNTS, MAILBOX_SIZES, SHARED_MAILBOXES
 
 SOURCES = frozenset({SHARED_MAILBOXES, MAILBOX_SIZES, ACCOUNTS})
 """All that is read mailbox by mailbox."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from core.tenant.directory import Account, MfaRegistration, SignIn
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
-from core.tenant.surfaces import ACCOUNTS, SIGN_IN_METHODS, SIGN_INS, USER_COUNT
+from core.tenant.sources import ACCOUNTS, SIGN_IN_METHODS, SIGN_INS, USER_COUNT
 from tests.support.fakes.state import FakeTenantState
 
 

@@ -12,7 +12,7 @@ from core.adapters.m365.apps import (
 from core.adapters.parsing import parse_each_row, parse_object_id
 from core.tenant.apps import App, AppPermission, DelegatedGrant
 from core.tenant.readings import Reading
-from core.tenant.surfaces import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
+from core.tenant.sources import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
 from sandbox.graph import apps as wired
 from sandbox.graph.identity import CLIENT_ID
 from sandbox.state.tenant import SimulatedTenant as Wire

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import AUDIT_BYPASS, MAILBOX_AUDIT, ORGANIZATION_AUDIT, UNIFIED_AUDIT_LOG
+from core.tenant.sources import AUDIT_BYPASS, MAILBOX_AUDIT, ORGANIZATION_AUDIT, UNIFIED_AUDIT_LOG
 from tests.support.fakes.mailboxes import strip_forwards
 from tests.support.fakes.state import FakeTenantState
 

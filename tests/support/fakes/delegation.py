@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from core.tenant.mailboxes import Delegation, Mailbox
 from core.tenant.readings import Reading
-from core.tenant.surfaces import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
+from core.tenant.sources import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
 from tests.support.fakes.state import FakeTenantState
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from core.tenant.directory import DeletedObject, Deletion
 from core.tenant.merging import collect_sources
 from core.tenant.readings import Reading
-from core.tenant.surfaces import DELETED_GROUPS, DELETED_USERS, DELETIONS
+from core.tenant.sources import DELETED_GROUPS, DELETED_USERS, DELETIONS
 from tests.support.fakes.state import FakeTenantState
 
 

@@ -7,7 +7,7 @@ from core.guards.mailbox_forwarding.hidden_rules import normalize_rule_name
 from core.tenant.mail_flow import WELL_KNOWN_FOLDERS, Folder, InboxRule
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import HIDDEN_RULES, INBOX_RULES, RULE_FOLDERS
+from core.tenant.sources import HIDDEN_RULES, INBOX_RULES, RULE_FOLDERS
 from tests.support.fakes.state import FakeTenantState
 
 

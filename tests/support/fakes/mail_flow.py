@@ -11,7 +11,7 @@ from core.tenant.mail_flow import (
     TransportRule,
 )
 from core.tenant.readings import Reading
-from core.tenant.surfaces import DOMAINS, OUTBOUND_POLICIES, RECIPIENTS, TRANSPORT_RULES
+from core.tenant.sources import DOMAINS, OUTBOUND_POLICIES, RECIPIENTS, TRANSPORT_RULES
 from tests.support.fakes.state import FakeTenantState
 
 

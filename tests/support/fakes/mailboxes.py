@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
-from core.tenant.surfaces import MAILBOX_FORWARDS, MAILBOXES
+from core.tenant.sources import MAILBOX_FORWARDS, MAILBOXES
 from tests.support.fakes.state import FakeTenantState
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from core.tenant.port import GrantedPermissions
 from core.tenant.readings import Reading
-from core.tenant.surfaces import CREDENTIAL, GRANTS
+from core.tenant.sources import CREDENTIAL, GRANTS
 from tests.support.fakes.state import FakeTenantState
 
 

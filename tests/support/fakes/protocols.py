@@ -6,7 +6,7 @@ from datetime import datetime
 
 from core.tenant.mailboxes import MailboxProtocols, ProtocolUse
 from core.tenant.readings import Reading
-from core.tenant.surfaces import PROTOCOL_USE, PROTOCOLS
+from core.tenant.sources import PROTOCOL_USE, PROTOCOLS
 from tests.support.fakes.state import FakeTenantState
 
 

@@ -8,7 +8,7 @@ from core.errors import Forbidden, NotFound, Rejected, Superseded, Unavailable
 from core.tenant.changes import AppliedChange, DisableExchangeModule
 from core.tenant.directory import ModuleUser, RoleHolder
 from core.tenant.readings import Reading
-from core.tenant.surfaces import MODULE_USERS, ROLE_HOLDERS
+from core.tenant.sources import MODULE_USERS, ROLE_HOLDERS
 from tests.support.fakes.state import FakeTenantState
 
 

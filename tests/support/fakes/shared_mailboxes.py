@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from core.tenant.mailboxes import Mailbox, MailboxSize, SharedMailbox
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import MAILBOX_SIZES, SHARED_MAILBOXES
+from core.tenant.sources import MAILBOX_SIZES, SHARED_MAILBOXES
 from tests.support.fakes.state import FakeTenantState
 
 DEFAULT_SIZE = 1_342_177_280

@@ -31,7 +31,7 @@ from core.tenant.mail_flow import (
 from core.tenant.mailboxes import Delegation, Mailbox, MailboxProtocols, ProtocolUse, SharedMailbox
 from core.tenant.port import GrantedPermissions
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import (
+from core.tenant.sources import (
     APPS,
     DELETED_GROUPS,
     DOMAINS,

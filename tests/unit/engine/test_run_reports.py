@@ -16,7 +16,7 @@ from core.notifications.run_cards import build_cards
 from core.ports import World
 from core.tenant.port import GrantedPermissions, Tenant
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import GRANTS
+from core.tenant.sources import GRANTS
 from tests.support.fakes.channel import FakeNotificationChannel
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.ledger import FakeLedger

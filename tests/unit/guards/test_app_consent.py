@@ -30,7 +30,7 @@ from core.tenant.apps import App, AppCredential, AppPermission
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
 from core.tenant.readings import Reading
-from core.tenant.surfaces import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
+from core.tenant.sources import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.guard_tenants import (
     FOR_SELF,

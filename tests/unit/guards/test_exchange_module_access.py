@@ -18,7 +18,7 @@ from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import DisableExchangeModule
 from core.tenant.directory import ModuleUser, RoleHolder
 from core.tenant.readings import Reading
-from core.tenant.surfaces import MODULE_USERS, ROLE_HOLDERS
+from core.tenant.sources import MODULE_USERS, ROLE_HOLDERS
 from tests.support.fakes.state import ADMIN_MODULE_USER, ADMIN_ROLE_HOLDER
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all

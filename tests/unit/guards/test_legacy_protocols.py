@@ -18,7 +18,7 @@ from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import DisableMailboxProtocols, SetConfiguration
 from core.tenant.mailboxes import Mailbox, MailboxProtocols, ProtocolUse
 from core.tenant.readings import Reading
-from core.tenant.surfaces import PROTOCOL_USE, PROTOCOLS, SIGN_INS
+from core.tenant.sources import PROTOCOL_USE, PROTOCOLS, SIGN_INS
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.guard_tenants import (
     ANN,

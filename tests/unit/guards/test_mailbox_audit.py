@@ -24,7 +24,7 @@ from core.tenant.changes import (
 from core.tenant.directory import Account
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
-from core.tenant.surfaces import (
+from core.tenant.sources import (
     ACCOUNTS,
     AUDIT_BYPASS,
     MAILBOX_AUDIT,

@@ -11,7 +11,7 @@ from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.mail_flow import Recipient
 from core.tenant.mailboxes import Delegation, Mailbox
 from core.tenant.readings import Reading
-from core.tenant.surfaces import FULL_ACCESS, MAILBOXES, RECIPIENTS, SEND_AS, SEND_ON_BEHALF
+from core.tenant.sources import FULL_ACCESS, MAILBOXES, RECIPIENTS, SEND_AS, SEND_ON_BEHALF
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
 

@@ -18,7 +18,7 @@ from core.model.findings import Finding, Severity, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.directory import Account, Actor, Deletion
 from core.tenant.readings import Reading
-from core.tenant.surfaces import ACCOUNTS, DELETED_GROUPS, DELETED_USERS, DELETIONS, USER_COUNT
+from core.tenant.sources import ACCOUNTS, DELETED_GROUPS, DELETED_USERS, DELETIONS, USER_COUNT
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.guard_tenants import ADMIN, NOW, OTHER_ACTOR, build_deletions, build_recycle_bin
 from tests.support.observe import observe_all

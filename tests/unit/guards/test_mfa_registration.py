@@ -19,7 +19,7 @@ from core.model.findings import Finding, Severity, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.directory import Account, MfaRegistration
 from core.tenant.readings import Reading
-from core.tenant.surfaces import ACCOUNTS, REGISTERED_ADMINISTRATORS, SIGN_IN_METHODS
+from core.tenant.sources import ACCOUNTS, REGISTERED_ADMINISTRATORS, SIGN_IN_METHODS
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
 

@@ -23,7 +23,7 @@ from core.tenant.directory import Account
 from core.tenant.mailbox_index import BETWEEN_CHECKS_LIMIT
 from core.tenant.mailboxes import Mailbox, SharedMailbox
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import ACCOUNTS, MAILBOX_SIZES, SHARED_MAILBOXES
+from core.tenant.sources import ACCOUNTS, MAILBOX_SIZES, SHARED_MAILBOXES
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
 

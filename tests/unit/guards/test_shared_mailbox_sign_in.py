@@ -13,7 +13,7 @@ from core.tenant.changes import BlockSignIn
 from core.tenant.directory import Account, SignIn
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
-from core.tenant.surfaces import ACCOUNTS, MAILBOXES, SIGN_INS
+from core.tenant.sources import ACCOUNTS, MAILBOXES, SIGN_INS
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
 

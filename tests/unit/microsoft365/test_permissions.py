@@ -22,7 +22,7 @@ from core.model.guards import Mode, Permission, Service
 from core.model.state import GuardSnapshot
 from core.tenant.port import GrantedPermissions
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import GRANTS, INBOX_RULES
+from core.tenant.sources import GRANTS, INBOX_RULES
 from tests.support.builders import AUDIT_CONFIG, FORWARDING_CONFIG, SIGN_IN_CONFIG
 from tests.support.fakes.clock import START
 

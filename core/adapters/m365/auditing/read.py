@@ -17,7 +17,7 @@ from core.adapters.read_errors import build_read_failure, build_row_failures
 from core.errors import TenantError, Unavailable
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import AUDIT_BYPASS, MAILBOX_AUDIT, ORGANIZATION_AUDIT, UNIFIED_AUDIT_LOG
+from core.tenant.sources import AUDIT_BYPASS, MAILBOX_AUDIT, ORGANIZATION_AUDIT, UNIFIED_AUDIT_LOG
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from core.errors import NotFound, TenantError
 from core.tenant.mail_flow import WELL_KNOWN_FOLDERS, Folder, InboxRule
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
-from core.tenant.surfaces import HIDDEN_RULES, INBOX_RULES, RULE_FOLDERS
+from core.tenant.sources import HIDDEN_RULES, INBOX_RULES, RULE_FOLDERS
 
 READ_RULES = "MailboxSettings.Read"
 READ_FOLDERS = "Mail.ReadBasic.All"

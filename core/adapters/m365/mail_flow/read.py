@@ -37,7 +37,7 @@ from core.tenant.mail_flow import (
     TransportRule,
 )
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import DOMAINS, OUTBOUND_POLICIES, RECIPIENTS, TRANSPORT_RULES
+from core.tenant.sources import DOMAINS, OUTBOUND_POLICIES, RECIPIENTS, TRANSPORT_RULES
 
 READ_DOMAINS = "Domain.Read.All"
 RECIPIENT_NAME_LIMIT = 1_000

@@ -44,7 +44,7 @@ from core.adapters.read_errors import build_read_failure
 from core.errors import Forbidden, NoLicence, NotFound, TenantError, Unavailable
 from core.tenant.directory import ModuleUser, RoleHolder
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.surfaces import MODULE_USERS, ROLE_HOLDERS
+from core.tenant.sources import MODULE_USERS, ROLE_HOLDERS
 
 READ_ROLES = "RoleManagement.Read.Directory"
 READ_GROUPS = "GroupMember.Read.All"

@@ -13,7 +13,7 @@ from core.adapters.m365.async_cached import AsyncCached
 from core.adapters.m365.mail_flow.read import MAX_CACHED_RECIPIENTS
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
-from core.tenant.surfaces import AUDIT_BYPASS, MAILBOXES
+from core.tenant.sources import AUDIT_BYPASS, MAILBOXES
 from tests.support.http_recorder import Connection, build_mailbox_row, build_scene, connect_sandbox
 
 

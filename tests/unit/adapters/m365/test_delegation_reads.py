@@ -11,7 +11,7 @@ from core.adapters.parsing import ResponseRow
 from core.errors import Forbidden, NotFound, TenantError, Unavailable
 from core.tenant.mailboxes import Delegation, Mailbox
 from core.tenant.readings import Reading
-from core.tenant.surfaces import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
+from core.tenant.sources import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
 
 ANN, BEN, EVE = (
     Mailbox(name, f"g-{name}", f"{name}@contoso.com") for name in ("ann", "ben", "eve")

@@ -24,7 +24,7 @@ from core.tenant.mail_flow import (
 )
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
-from core.tenant.surfaces import (
+from core.tenant.sources import (
     DOMAINS,
     HIDDEN_RULES,
     INBOX_RULES,

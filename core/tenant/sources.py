@@ -1,4 +1,8 @@
-"""The names of the data sources: what guards read, as findings, permissions and reports name it."""
+"""The names of the data sources that guards read.
+
+A reading names its sources, a failure names the one that could not be read, and a finding names
+those that its absence would have to be read from.
+"""
 
 MAILBOXES = "mailboxes"
 MAILBOX_FORWARDS = "mailbox-forwards"
