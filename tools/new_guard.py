@@ -25,9 +25,9 @@ from collections.abc import AsyncIterator, Iterator
 
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
-from core.sanitize import sanitize_text
 from core.tenant.mailboxes import Mailbox, format_mailbox_name
 from core.tenant.port import HasMailboxes
+from core.tenant.quoting import quote_text
 from core.tenant.readings import Reading
 from core.tenant.sources import MAILBOXES
 
@@ -54,7 +54,7 @@ def judge(mailbox: Mailbox, policy: GuardPolicy) -> Iterator[Finding]:
         severity=Severity.MEDIUM,
         verdict=Verdict.ASK,
         summary=f"Mailbox {{name}} is of a kind that Exchange Online no longer creates.",
-        facts=(Fact("kind", sanitize_text(mailbox.kind)),),
+        facts=(Fact("kind", quote_text(mailbox.kind)),),
         sources=(MAILBOXES,),
         advice="Find out who uses it, and convert it: Set-Mailbox -Type Regular.",
     )

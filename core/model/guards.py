@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any
 
 from core.model.findings import CorrelationRule, Finding
 from core.model.options import Setting, SettingReader
@@ -12,6 +12,9 @@ from core.tenant.mailbox_index import MailboxPage
 from core.tenant.mailboxes import Mailbox
 from core.tenant.port import Tenant
 from core.tenant.readings import Reading
+
+NO_OPTIONS: Any = None
+"""The options of a guard that has none."""
 
 
 class Mode(StrEnum):
@@ -56,7 +59,7 @@ class GuardPolicy[O = Any]:
 
     now: datetime
     """The moment of the run."""
-    options: O = cast(O, None)
+    options: O = NO_OPTIONS
     """The guard's options as the settings have them; None for a guard that has none."""
 
 
@@ -131,7 +134,7 @@ class Guard[T, O = Any]:
     """The settings that the options are read from."""
     read_options: Callable[[SettingReader], O] | None = None
     """Reads the options from `settings`, and reports mistakes that concern several of them."""
-    options: O = cast(O, None)
+    options: O = NO_OPTIONS
     """The options in force; in the catalog, those of the settings' defaults."""
     permissions_for: Callable[[O], tuple[Permission, ...]] | None = None
     """The permissions that some options leave necessary, where they depend on them."""
