@@ -152,7 +152,7 @@ class Scope:
 
 
 class ScriptEmulator:
-    """Runs one script with the given cmdlets. `asked` records ShouldProcess."""
+    """Runs one script with the given cmdlets. `confirmations` records ShouldProcess calls."""
 
     def __init__(self, source: str, cmdlets: Mapping[str, Cmdlet]) -> None:
         self.tree = parse_script(source)
@@ -164,7 +164,7 @@ class ScriptEmulator:
         self.confirmations: list[tuple[str, str]] = []
 
     def run_script(self, *, what_if: bool = False, **arguments: Any) -> None:
-        """Run the script. Raises Thrown."""
+        """Run the script. Raises TerminatingError."""
         scope = Scope(
             true=True, false=False, null=None, whatifpreference=what_if, pscmdlet="PSCmdlet"
         )
@@ -180,7 +180,7 @@ class ScriptEmulator:
     def bind_parameters(
         self, block: Node | None, values: list[Any], named: dict[str, Any], scope: Scope
     ) -> dict[str, Any]:
-        """Parameters with their values. Raises Thrown for one that is not declared."""
+        """Parameters with their values. Raises TerminatingError for one that is not declared."""
         found: dict[str, Any] = {}
         for parameter in find_nodes(block, "script_parameter") if block else ():
             name = normalize_variable(read_text(find_child(parameter, "variable")))

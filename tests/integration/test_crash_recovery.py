@@ -105,18 +105,18 @@ SCENE: dict[str, Any] = {
 
 
 class MortalService(ThrottledService):
-    """A service each of whose requests may be the last. Its reaper is that of the present life."""
+    """A service that can crash at each request. `reaper` is the crash injector of this process."""
 
     reaper = CrashInjector()
 
-    async def once[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def attempt_once[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
         """One attempt: one request on the wire."""
         with self.reaper():
             return await super().attempt_once(attempt)
 
 
 class MortalTable:
-    """A table client each of whose calls may be the last."""
+    """A table client that can crash at each call."""
 
     def __init__(self, table: TableClient, reaper: CrashInjector) -> None:
         self.table = table
@@ -136,7 +136,7 @@ class MortalTable:
 
 @dataclass
 class Stage:
-    """One tenant and one storage account, and any number of lives."""
+    """One tenant, one storage account and any number of successive processes."""
 
     box: Sandbox
     settings: Settings

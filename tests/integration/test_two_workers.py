@@ -96,7 +96,7 @@ class Stage:
 
     async def played(self, by: HostProcess) -> None:
         """One round from its plan to its end."""
-        await by.plan()
+        await by.start_timer()
         while not await self.round():
             await asyncio.sleep(0.02)
         while await self.round():
@@ -136,7 +136,7 @@ async def test_workers_that_are_killed_leave_nothing_out_and_tell_nothing_twice(
             assert await stage.cases() == []
             assert box.cards == []
             box.tenant.apply_patch(ATTACK)
-            await second.plan()
+            await second.start_timer()
             while not (await stage.done() and await stage.busy()):
                 await asyncio.sleep(0.01)
             first.process.kill()

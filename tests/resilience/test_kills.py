@@ -108,7 +108,7 @@ class Stage:
         """One run of the timer, to its end."""
         async with open_ledger(self.settings) as ledger:
             before = {run["run"] for run in await ledger.list_recent_runs(GUARD, 50)}
-            await by.plan(GUARD)
+            await by.start_timer(GUARD)
             while True:
                 runs = await ledger.list_recent_runs(GUARD, 1)
                 if runs and runs[0]["run"] not in before and runs[0]["status"] == "done":
@@ -164,7 +164,7 @@ async def test_a_worker_killed_within_a_change_a_card_or_an_undo_leaves_nothing_
                 await stage.ticked(one)
                 stage.account(number)["accountEnabled"] = True
                 box.tenant.set_faults([moment.fault()])
-                await one.plan(GUARD)
+                await one.start_timer(GUARD)
                 await stage.killed(one, moment)
         async with start_host_process(path) as one:
             await stage.ticked(one)

@@ -134,7 +134,7 @@ class HostProcess:
     base: str
     key: str
 
-    async def plan(self, guard: str = HOSTED_GUARD) -> None:
+    async def start_timer(self, guard: str = HOSTED_GUARD) -> None:
         """Starts the guard's timer now."""
         async with ClientSession() as session:
             address = f"{self.base}/admin/functions/{guard}"
