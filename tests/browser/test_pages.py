@@ -57,9 +57,9 @@ def addresses(pages: SamplePages) -> Iterator[str]:
         "notice",
         "nowhere",
     )
-    for standing in pages.statuses:
-        for key in list(standing.snapshot.cases)[:4]:
-            yield f"cases/{standing.config.guard.name}/{key}"
+    for data in pages.statuses:
+        for key in list(data.snapshot.cases)[:4]:
+            yield f"cases/{data.config.guard.name}/{key}"
 
 
 @asynccontextmanager
@@ -205,12 +205,12 @@ async def test_every_link_of_a_page_leads_somewhere(at: Browser) -> None:
         for path in addresses(pages):
             await page.goto(address + path)
             ways |= set(await page.evaluate("[...document.links].map(link => link.href)"))
-        for way in ways:
-            if ".json" in way or "#" in way:
-                assert way.startswith(address)
+        for instruction in ways:
+            if ".json" in instruction or "#" in instruction:
+                assert instruction.startswith(address)
                 continue
-            answer = await page.request.get(way)
-            assert answer.status == 200, way
+            answer = await page.request.get(instruction)
+            assert answer.status == 200, instruction
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -515,12 +515,12 @@ class SamplePages:
 
     def render_page(self, path: str, query: dict[str, str]) -> str | None:
         """The HTML that an address answers with; None where there is nothing."""
-        duties = [row.config for row in self.statuses]
+        configs = [row.config for row in self.statuses]
         if path == "status":
             return render_status_page(build_status(self.statuses, NOW))
         if path == "cases":
-            choice = CaseFilter.parse(query, [duty.guard.name for duty in duties])
-            return render_cases_page(select_case_page(self.statuses, choice), duties, NOW)
+            choice = CaseFilter.parse(query, [duty.guard.name for duty in configs])
+            return render_cases_page(select_case_page(self.statuses, choice), configs, NOW)
         if path == "notice":
             return render_notice_page(
                 "Sign in", ["This page needs a key."], "python -m core.cli page"

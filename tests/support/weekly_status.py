@@ -20,11 +20,11 @@ BASELINED_STATE = GuardState(baselined_sources=frozenset({"rules"}), population=
 
 
 def build_digest_run(
-    duty: GuardConfig, at: datetime = DIGEST_TIME - timedelta(minutes=5), **other: Any
+    config: GuardConfig, at: datetime = DIGEST_TIME - timedelta(minutes=5), **other: Any
 ) -> dict[str, Any]:
     """A run's document."""
     return {
-        "guard": duty.guard.name,
+        "guard": config.guard.name,
         "run": "30000000000000-00000001",
         "status": "done",
         "started": at.isoformat(),
@@ -35,8 +35,10 @@ def build_digest_run(
     }
 
 
-def build_healthy_data(duty: GuardConfig, memory: GuardSnapshot | None = None) -> GuardData:
-    return GuardData(duty, memory or GuardSnapshot(state=BASELINED_STATE), [build_digest_run(duty)])
+def build_healthy_data(config: GuardConfig, snapshot: GuardSnapshot | None = None) -> GuardData:
+    return GuardData(
+        config, snapshot or GuardSnapshot(state=BASELINED_STATE), [build_digest_run(config)]
+    )
 
 
 def build_digest_status(*standings: GuardData) -> TenantStatus:
@@ -47,7 +49,7 @@ def build_digest_snapshot(*cases: Any, **other: Any) -> GuardSnapshot:
     return GuardSnapshot(cases={one.key: one for one in cases}, state=BASELINED_STATE, **other)
 
 
-HEALTHY_STATUS = build_digest_status(*(build_healthy_data(duty) for duty in THREE_CONFIGS))
+HEALTHY_STATUS = build_digest_status(*(build_healthy_data(config) for config in THREE_CONFIGS))
 
 
 def build_busy_week() -> TenantStatus:
@@ -72,11 +74,11 @@ def build_busy_week() -> TenantStatus:
         "c", ended.key, "joe", "DisableInboxRule", {}, ChangeState.APPLIED, DIGEST_TIME, "r"
     )
     soon = Exemption("mailbox-9", "Ada", "a partner", DIGEST_TIME + timedelta(days=3))
-    memory = build_digest_snapshot(
+    snapshot = build_digest_snapshot(
         waits, untold, ended, changes=(made,), exemptions={"mailbox-9": soon}
     )
     return build_digest_status(
-        build_healthy_data(FORWARDING_CONFIG, memory), build_healthy_data(SIGN_IN_CONFIG)
+        build_healthy_data(FORWARDING_CONFIG, snapshot), build_healthy_data(SIGN_IN_CONFIG)
     )
 
 
@@ -99,19 +101,23 @@ def build_overfull_week() -> TenantStatus:
         )
         for number in range(50)
     }
-    memory = build_digest_snapshot(*many, exemptions=pardons)
+    snapshot = build_digest_snapshot(*many, exemptions=pardons)
     return build_digest_status(
         *(
             GuardData(
-                replace(duty, guard=replace(duty.guard, name=f"{duty.guard.name}-{number}")),
-                memory,
+                replace(config, guard=replace(config.guard, name=f"{config.guard.name}-{number}")),
+                snapshot,
                 [
                     build_digest_run(
-                        duty, seen=1, blind=[HOSTILE_TEXT] * 3, error=HOSTILE_TEXT, status="failed"
+                        config,
+                        seen=1,
+                        blind=[HOSTILE_TEXT] * 3,
+                        error=HOSTILE_TEXT,
+                        status="failed",
                     )
                 ],
             )
             for number in range(5)
-            for duty in THREE_CONFIGS
+            for config in THREE_CONFIGS
         )
     )

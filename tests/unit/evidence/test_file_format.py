@@ -61,13 +61,13 @@ def made(form: ExportFormat, *cases: Case) -> EvidenceExport:
     """An export of one guard that remembers these cases."""
     days = CoveragePeriod(SINCE, UNTIL)
     days.add_document(build_run_document(SINCE))
-    memory = GuardSnapshot(
+    snapshot = GuardSnapshot(
         {one.key: one for one in cases},
         (build_audited_change(),),
         operator_requests=(build_audited_request(),),
     )
     press = EvidenceWriter(form)
-    for entry in list_guard_records(EXPORT_HEADER, CONFIGS_BY_NAME[GUARD_NAME], memory, days):
+    for entry in list_guard_records(EXPORT_HEADER, CONFIGS_BY_NAME[GUARD_NAME], snapshot, days):
         press.add_record(entry)
     return press.finish_export(EXPORT_HEADER)
 

@@ -48,7 +48,7 @@ def told(
     guard: str = GUARD_NAME,
 ) -> list[EvidenceRecord]:
     """The records of a guard that remembers these rows."""
-    memory = GuardSnapshot(
+    snapshot = GuardSnapshot(
         cases={row.key: row for row in rows if isinstance(row, Case)},
         changes=tuple(row for row in rows if isinstance(row, ChangeRecord)),
         exemptions={row.subject: row for row in rows if isinstance(row, Exemption)},
@@ -56,7 +56,7 @@ def told(
         unreadable_rows=3,
     )
     days = CoveragePeriod(heading.since, heading.until)
-    return list(list_guard_records(heading, CONFIGS_BY_NAME[guard], memory, days))
+    return list(list_guard_records(heading, CONFIGS_BY_NAME[guard], snapshot, days))
 
 
 # -- findings ----------------------------------------------------------------------------------
@@ -262,13 +262,13 @@ def test_every_guard_names_its_controls_or_says_why_there_are_none(guard: str) -
 def test_every_record_has_the_fields_of_the_dictionary_in_their_order() -> None:
     days = CoveragePeriod(SINCE, UNTIL)
     days.add_document(build_run_document(WITHIN_PERIOD))
-    memory = GuardSnapshot(
+    snapshot = GuardSnapshot(
         {"k": build_audited_case()},
         (build_audited_change(),),
         {"e": EXEMPTION},
         operator_requests=(build_audited_request(),),
     )
-    entries = list(list_guard_records(EXPORT_HEADER, CONFIGS_BY_NAME[GUARD_NAME], memory, days))
+    entries = list(list_guard_records(EXPORT_HEADER, CONFIGS_BY_NAME[GUARD_NAME], snapshot, days))
     entries += list_gap_records(replace(EXPORT_HEADER, since=SINCE - 100 * DAY))
     for entry in entries:
         assert list(entry) == ["record", "schema", *RECORD_FIELDS[str(entry["record"])]]

@@ -67,7 +67,7 @@ def test_it_is_a_valid_card_that_fits(known: TenantStatus, address: str) -> None
 
 
 def test_a_healthy_digest_shows_the_last_scan_and_coverage_of_each_guard() -> None:
-    told = shown(build_digest_status(*(build_healthy_data(duty) for duty in THREE_CONFIGS)))
+    told = shown(build_digest_status(*(build_healthy_data(config) for config in THREE_CONFIGS)))
     assert told.count("scanned 2026-11-23 06:55 UTC · 812 of 815 ") == 3
     assert "3 guards on, 2 of them enforcing" in told
     assert "open cases\nnone" in told

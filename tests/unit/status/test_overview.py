@@ -81,19 +81,19 @@ def case(number: int = 1, **other: Any) -> Case:
     return replace(made, **other)
 
 
-def memory(*cases: Case, state: GuardState = LOOKED, **other: Any) -> GuardSnapshot:
+def snapshot(*cases: Case, state: GuardState = LOOKED, **other: Any) -> GuardSnapshot:
     rows = GuardSnapshot(cases={one.key: one for one in cases}, state=state)
     return replace(rows, **other)
 
 
 def of(
     *runs: Mapping[str, object],
-    duty: GuardConfig = QUARTERLY,
+    config: GuardConfig = QUARTERLY,
     known: GuardSnapshot | None = None,
     shards: Mapping[int, ShardStatus] | None = None,
 ) -> GuardStatus:
     """How the only guard stands."""
-    one = GuardData(duty, known or memory(), runs, shards or {})
+    one = GuardData(config, known or snapshot(), runs, shards or {})
     return build_status([one], NOW).guards[0]
 
 
@@ -146,7 +146,7 @@ def test_a_schedule_is_described_only_where_the_description_is_complete(
 def test_a_guard_is_late_after_its_due_time_and_the_grace_of_a_run(
     schedule: str, began: datetime, minutes: float, late: float
 ) -> None:
-    found = of(ran(began, minutes), duty=replace(ALERT_CONFIG, schedule=schedule))
+    found = of(ran(began, minutes), config=replace(ALERT_CONFIG, schedule=schedule))
     assert found.timing.late_by == timedelta(minutes=late)
     assert found.health is (Health.FAILING if late else Health.OK)
 
@@ -154,8 +154,8 @@ def test_a_guard_is_late_after_its_due_time_and_the_grace_of_a_run(
 def test_the_change_of_the_clocks_makes_no_guard_late() -> None:
     before = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     at = before + timedelta(hours=1, minutes=5)
-    duty = replace(ALERT_CONFIG, schedule="0 30 * * * *")
-    found = build_status([GuardData(duty, memory(), [ran(before)])], at).guards[0]
+    config = replace(ALERT_CONFIG, schedule="0 30 * * * *")
+    found = build_status([GuardData(config, snapshot(), [ran(before)])], at).guards[0]
     assert (found.timing.late_by, found.timing.next_due_at) == (
         timedelta(),
         before + timedelta(hours=2),
@@ -166,7 +166,7 @@ def test_a_guard_that_never_ran_needs_attention_and_is_late_once_others_have_run
     new = of(known=GuardSnapshot())
     assert (new.timing.never_scanned, new.health) == (True, Health.ATTENTION)
     assert new.timing.next_due_at == NOW.replace(minute=30)
-    other = GuardData(SIX_HOURLY, memory(), [ran(ago(hours=7)), ran(ago(minutes=10))])
+    other = GuardData(SIX_HOURLY, snapshot(), [ran(ago(hours=7)), ran(ago(minutes=10))])
     late = build_status([GuardData(QUARTERLY), other], NOW).guards[0]
     assert late.health is Health.FAILING
     assert "never scanned" in words(late)
@@ -174,7 +174,7 @@ def test_a_guard_that_never_ran_needs_attention_and_is_late_once_others_have_run
 
 def test_a_guard_that_is_off_is_neither_late_nor_failing() -> None:
     off = replace(QUARTERLY, mode=Mode.OFF)
-    found = of(ran(ago(days=3)), duty=off, known=memory(case(severity=Severity.CRITICAL)))
+    found = of(ran(ago(days=3)), config=off, known=snapshot(case(severity=Severity.CRITICAL)))
     assert (found.health, found.timing.late_by, found.timing.next_due_at) == (
         Health.OFF,
         timedelta(),
@@ -226,7 +226,7 @@ def test_a_scan_in_shards_shows_its_progress() -> None:
     found = of(
         ran(ago(minutes=5), status="in-progress", left=200),
         ran(ago(hours=1)),
-        known=memory(state=replace(LOOKED, scan_pass=progress)),
+        known=snapshot(state=replace(LOOKED, scan_pass=progress)),
         shards=shards,
     )
     at = found.timing.progress
@@ -238,7 +238,7 @@ def test_a_scan_in_shards_shows_its_progress() -> None:
 
 def test_a_stalled_scan_is_failing() -> None:
     stalled = ScanPass("r1", ago(minutes=12), ScanTotals(), stalled_count=2)
-    found = of(ran(ago(minutes=5)), known=memory(state=replace(LOOKED, scan_pass=stalled)))
+    found = of(ran(ago(minutes=5)), known=snapshot(state=replace(LOOKED, scan_pass=stalled)))
     assert "scan stalled" in words(found)
 
 
@@ -345,7 +345,7 @@ def test_coverage_is_never_complete_while_something_was_not_read() -> None:
 def test_open_cases_are_counted_by_severity_and_age_and_the_most_severe_is_first() -> None:
     found = of(
         ran(ago(minutes=5)),
-        known=memory(
+        known=snapshot(
             case(1, severity=Severity.LOW, opened_at=ago(hours=2)),
             case(2, severity=Severity.HIGH, opened_at=ago(days=5)),
             case(3, severity=Severity.HIGH, opened_at=ago(days=20)),
@@ -377,7 +377,7 @@ def test_high_cases_always_need_attention_and_medium_ones_until_acknowledged(
     severity: Severity, acknowledged: datetime | None, health: Health
 ) -> None:
     one = case(severity=severity, acknowledged_at=acknowledged, acknowledged_by="ann")
-    assert of(ran(ago(minutes=5)), known=memory(one)).health is health
+    assert of(ran(ago(minutes=5)), known=snapshot(one)).health is health
 
 
 @pytest.mark.parametrize(
@@ -396,7 +396,7 @@ def test_cases_about_exoguard_itself_are_failing(
     kind: str, severity: Severity, health: Health
 ) -> None:
     one = case(kind=kind, severity=severity, verdict=Verdict.COULD_NOT_TELL)
-    assert of(ran(ago(minutes=5)), known=memory(one)).health is health
+    assert of(ran(ago(minutes=5)), known=snapshot(one)).health is health
 
 
 def test_state_that_cannot_be_read_is_failing_and_says_why() -> None:
@@ -412,19 +412,19 @@ def test_notifications_pending_for_long_are_failing() -> None:
         notified_at=None,
         severity=Severity.LOW,
     )
-    assert of(ran(ago(minutes=5)), known=memory(fresh)).health is Health.OK
+    assert of(ran(ago(minutes=5)), known=snapshot(fresh)).health is Health.OK
     old = replace(fresh, opened_at=ago(hours=3))
     act = OperatorRequest("1", RequestKind.ACKNOWLEDGE, old.key, "ann", "known", ago(hours=5))
     done = replace(act, state=RequestState.DONE, ended_at=ago(hours=4))
     asked = replace(act, id="2")
-    found = of(ran(ago(minutes=5)), known=memory(old, operator_requests=(done, asked)))
+    found = of(ran(ago(minutes=5)), known=snapshot(old, operator_requests=(done, asked)))
     assert (found.counts.pending.case_count, found.counts.pending.request_count) == (1, 1)
     assert found.counts.pending.oldest_at == ago(hours=4)
     assert words(found) == "2 notifications pending for 4 hours"
 
 
 def test_rows_that_cannot_be_decoded_are_counted() -> None:
-    found = of(ran(ago(minutes=5)), known=memory(unreadable_rows=2))
+    found = of(ran(ago(minutes=5)), known=snapshot(unreadable_rows=2))
     assert words(found) == "2 rows of its state cannot be decoded"
 
 
@@ -452,7 +452,7 @@ def test_the_held_plan_is_shown_with_its_hash_and_its_changes() -> None:
         opened_at=ago(minutes=5),
     )
     enforcing = replace(ENFORCE_CONFIG, schedule=QUARTERLY.schedule)
-    found = of(ran(ago(minutes=5)), duty=enforcing, known=memory(held, *wanting))
+    found = of(ran(ago(minutes=5)), config=enforcing, known=snapshot(held, *wanting))
     [plan] = found.decisions
     assert (plan.kind, plan.plan, plan.is_exact) == ("plan", name, True)
     assert plan.planned_changes == (
@@ -460,7 +460,7 @@ def test_the_held_plan_is_shown_with_its_hash_and_its_changes() -> None:
         ("ClearMailboxForward", "m2@x"),
     )
     assert "a plan waits for release" in words(found)
-    moved_on = of(ran(ago(minutes=5)), duty=enforcing, known=memory(held, wanting[0]))
+    moved_on = of(ran(ago(minutes=5)), config=enforcing, known=snapshot(held, wanting[0]))
     assert [(one.plan, one.is_exact) for one in moved_on.decisions] == [(name, False)]
 
 
@@ -469,7 +469,7 @@ def test_the_held_plan_is_shown_with_its_hash_and_its_changes() -> None:
 )
 def test_a_planned_change_of_another_version_does_not_hide_the_plan(wish: str) -> None:
     held = case(9, kind="brake", verdict=Verdict.ASK, facts=(Fact("", "something else"),))
-    [plan] = of(known=memory(held, case(1, planned_changes=(wish,)))).decisions
+    [plan] = of(known=snapshot(held, case(1, planned_changes=(wish,)))).decisions
     assert (plan.plan, plan.planned_changes, plan.is_exact) == ("", (), False)
 
 
@@ -478,7 +478,7 @@ def test_deferred_and_baselined_cases_are_not_part_of_the_plan() -> None:
     aside = forwarding(1, deferred_at=ago(days=1))
     adopting = forwarding(2, sources=("deep",))
     ended = forwarding(3, closed_at=ago(days=1))
-    [plan] = of(known=memory(held, aside, adopting, ended)).decisions
+    [plan] = of(known=snapshot(held, aside, adopting, ended)).decisions
     assert plan.planned_changes == ()
 
 
@@ -497,7 +497,7 @@ def test_contested_ask_refused_failed_and_partially_applied_wait_for_an_operator
         before={"x": 1},
     )
     only_meant = replace(begun, id="e" * 32, before={})
-    found = of(ran(ago(minutes=5)), known=memory(*cases, changes=(begun, only_meant)))
+    found = of(ran(ago(minutes=5)), known=snapshot(*cases, changes=(begun, only_meant)))
     kinds = [one.kind for one in found.decisions]
     assert kinds == ["ask", "contested", "failed", "refused", "half-made"]
     assert "5 pending decisions" in words(found)
@@ -507,7 +507,7 @@ def test_contested_ask_refused_failed_and_partially_applied_wait_for_an_operator
 
 
 def test_exemptions_are_ordered_by_their_end_and_expired_ones_are_not_in_force() -> None:
-    known = memory(
+    known = snapshot(
         case(1),
         exemptions={
             one.subject: one
@@ -533,14 +533,14 @@ def needing(*permissions: Permission) -> GuardConfig:
 
 
 def test_a_permission_that_no_guard_needs_is_excess() -> None:
-    duty = needing(
+    config = needing(
         Permission(Service.GRAPH, "User.Read.All", "to see accounts"),
         Permission(Service.EXCHANGE, "Get-Mailbox", "to list mailboxes"),
     )
     granted = {"graph": ["Domain.Read.All"], "exchange": ["Get-Mailbox", "Get-User", "Set-User"]}
     newest = ran(ago(minutes=5), granted=granted)
     before = ran(ago(minutes=20), granted={"graph": ["User.Read.All"], "exchange": None})
-    found = build_status([GuardData(duty, memory(), [newest, before])], NOW)
+    found = build_status([GuardData(config, snapshot(), [newest, before])], NOW)
     assert found.permissions.excess_names == ("Domain.Read.All", "Set-User")
     assert found.permissions.known_since == ago(minutes=5)
     assert "2 permissions that no guard needs" in words(found)
@@ -548,8 +548,10 @@ def test_a_permission_that_no_guard_needs_is_excess() -> None:
 
 @pytest.mark.parametrize("granted", [None, {}, {"graph": None, "exchange": None}, "all"])
 def test_unknown_permissions_are_not_excess(granted: object) -> None:
-    duty = needing(Permission(Service.GRAPH, "User.Read.All", "to see accounts"))
-    found = build_status([GuardData(duty, memory(), [ran(ago(minutes=5), granted=granted)])], NOW)
+    config = needing(Permission(Service.GRAPH, "User.Read.All", "to see accounts"))
+    found = build_status(
+        [GuardData(config, snapshot(), [ran(ago(minutes=5), granted=granted)])], NOW
+    )
     assert (found.permissions.known_since, found.permissions.excess_names) == (None, ())
     assert found.health is Health.OK
 
@@ -570,7 +572,7 @@ def test_requests_are_shown_for_a_month_and_until_they_are_processed() -> None:
         replace(old, id="2", state=RequestState.DONE, notified=True),
         old,
     )
-    found = of(ran(ago(minutes=5)), known=memory(operator_requests=actions))
+    found = of(ran(ago(minutes=5)), known=snapshot(operator_requests=actions))
     assert [action.id for action in found.operator_requests] == ["1", "3"]
 
 
@@ -606,7 +608,7 @@ def test_the_history_counts_open_opened_and_closed_cases_and_changes_of_each_day
 def test_cases_are_filtered_by_guard_severity_and_state_in_pages() -> None:
     many = [case(n, opened_at=ago(minutes=n)) for n in range(1, 251)]
     ended = [case(n, closed_at=ago(hours=n), severity=Severity.HIGH) for n in range(301, 304)]
-    rows = [GuardData(QUARTERLY, memory(*many, *ended))]
+    rows = [GuardData(QUARTERLY, snapshot(*many, *ended))]
     first = select_case_page(rows, CaseFilter())
     assert (len(first.rows), first.total, first.page_count, first.first_number) == (
         PAGE_SIZE,
@@ -652,7 +654,7 @@ def test_an_empty_filter_matches_any() -> None:
 def test_a_case_comes_with_its_changes_exemption_and_requests() -> None:
     one = case(1)
     made = ChangeRecord("c" * 32, one.key, "s", "K", {}, ChangeState.APPLIED, ago(days=1), "r")
-    known = memory(
+    known = snapshot(
         one,
         changes=(made, replace(made, id="d" * 32, case_key="other")),
         exemptions={"m1": Exemption("m1", "ann", "printer", ago(days=-2))},
@@ -687,7 +689,7 @@ def test_the_status_is_json_with_times_of_one_zone() -> None:
         "r",
         before={"was": "a@b"},
     )
-    known = memory(
+    known = snapshot(
         held,
         one,
         changes=(made,),

@@ -243,8 +243,8 @@ def test_the_commands_of_the_pages_are_those_of_the_command_line() -> None:
         instructions.explain_undo(SIGN_IN, key),
         instructions.explain_release(SIGN_IN, key),
     )
-    for way in asked:
-        name, *arguments = shlex.split(way.command)[3:]
+    for instruction in asked:
+        name, *arguments = shlex.split(instruction.command)[3:]
         context = commands[name].make_context(name, arguments, resilient_parsing=False)
         assert context.params["guard"] in (SIGN_IN, "")
         assert key in context.params.values()
@@ -254,12 +254,12 @@ def test_the_commands_of_the_pages_are_those_of_the_command_line() -> None:
 def test_the_requests_of_the_pages_are_those_of_the_api() -> None:
     key = "a" * 32
     posts = {route.path: route for route in ROUTES if route.is_write}
-    for way in (
+    for instruction in (
         instructions.explain_exemption(SIGN_IN, key),
         instructions.explain_undo(SIGN_IN, key),
         instructions.explain_release(SIGN_IN, key),
     ):
-        head, _, body = way.http_request.partition("\n\n")
+        head, _, body = instruction.http_request.partition("\n\n")
         path = head.splitlines()[0].removeprefix("POST /api/").replace(SIGN_IN, "{guard}")
         route = posts[path.replace(key, "{change}")]
         names = {one.name for one in route.parameters}
