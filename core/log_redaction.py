@@ -1,8 +1,8 @@
-"""What a log may hold: a message is one line, and no secret stands in it, whoever writes it.
+"""Keeps every log message on one line and free of secrets, whichever library writes it.
 
-Exoguard's own messages are made so. Those of libraries are their authors': with their logging
-turned up they tell headers and whole addresses. So every record of the process is cleaned when it
-is made, before any handler sees it. It is a second lock on the door: nothing may rely on it.
+Exoguard's own messages are written that way. Libraries log headers and whole URLs at their verbose
+levels, so every record of the process is cleaned when it is created, before any handler sees it.
+This is a second line of defence: nothing may rely on it.
 """
 
 import logging
@@ -14,7 +14,7 @@ from core.sanitize import sanitize_text
 
 MAX_MESSAGE_LENGTH = 16_000
 REDACTED = "***"
-# Shorter than this, a value is no secret, and would be found in every other word.
+# A shorter value is not a secret, and would occur in ordinary words.
 MIN_SECRET_LENGTH = 8
 # Headers, form fields and parts of addresses that name what they hold; and tokens, by their shape.
 SECRET_PATTERN = re.compile(
@@ -46,7 +46,7 @@ def extract_secrets(values: Collection[str]) -> frozenset[str]:
 
 
 def iter_secret_parts(value: str) -> Iterator[str]:
-    """A secret, and the secrets in it."""
+    """Iterate over a secret and the secrets inside it."""
     yield value
     if value.startswith(("http://", "https://")):
         parts = urlsplit(value)
@@ -60,14 +60,14 @@ def iter_secret_parts(value: str) -> Iterator[str]:
 
 
 def redact_secrets(text: str, secrets: Collection[str]) -> str:
-    """A text in which neither these secrets stand nor anything that has the shape of one."""
+    """Replace these secrets, and whatever has the form of one, in a text."""
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, REDACTED)
     return SECRET_PATTERN.sub(lambda found: (found["name"] or "") + REDACTED, text)
 
 
 def to_single_line(text: str) -> str:
-    """A text in which nothing begins a line of its own, moves a cursor or hides."""
+    """Return a text without line breaks, control characters or deceptive characters."""
     return (
         text
         if text.isprintable() and len(text) <= MAX_MESSAGE_LENGTH
@@ -76,7 +76,7 @@ def to_single_line(text: str) -> str:
 
 
 def clean_log_record(record: logging.LogRecord, secrets: Collection[str]) -> logging.LogRecord:
-    """The record, made safe. One whose arguments do not fit its text is left to logging itself."""
+    """Clean a record. One whose arguments do not fit its format is left to `logging`."""
     try:
         said = record.getMessage()
     except (TypeError, ValueError, KeyError):

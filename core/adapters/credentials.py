@@ -1,4 +1,4 @@
-"""Tokens: a managed identity that vouches for the app registration, so that no secret exists.
+"""Tokens of the app registration, for which a managed identity vouches, so no secret exists.
 
 The managed identity's token is the assertion with which the app registration asks Entra for its own
 (Microsoft Learn: "Configure an application to trust a managed identity"). A client secret or a
@@ -37,12 +37,11 @@ from core.strict_json import parse_strict_json
 log = logging.getLogger(__name__)
 
 RENEWAL_PAUSE = 60.0
-# Waits are the service's business, so the libraries try once, and not for long.
+# `ThrottledService` retries, so the libraries try once, with short timeouts.
 LIBRARY_OPTIONS: dict[str, Any] = {"retry_total": 0, "connection_timeout": 10, "read_timeout": 30}
 RENEW_EARLY_SECONDS = 300.0
 TOKEN_LIMIT = 64 * 1024
-# What azure-identity makes of a token answer whose parts are not what they should be: it takes them
-# as they come.
+# What azure-identity raises on a malformed token response, which it does not validate.
 MALFORMED_TOKEN_ERRORS = (
     ValueError,
     TypeError,
@@ -80,7 +79,7 @@ class TokenSource(Protocol):
 
 
 class Credential:
-    """The app's tokens, asked for one at a time, with errors that say what to do.
+    """Gets the app's tokens, one at a time, with errors that name the remedy.
 
     It is an `AsyncTokenCredential`, so that both SDKs take it. Callers that find no token in the
     cache wait for one request instead of each making their own. `service` is what gives tokens,
@@ -107,7 +106,7 @@ class Credential:
     async def get_token(
         self, *scopes: str, claims: str | None = None, **options: Any
     ) -> AccessToken:
-        """A token for the scopes. Raises Forbidden or Unavailable.
+        """Get a token for the scopes. Raises Forbidden or Unavailable.
 
         `options` (tenant_id, enable_cae) are part of the SDKs' protocol and not needed here.
         """
@@ -116,11 +115,11 @@ class Credential:
             try:
                 return await self.service.call(lambda: self.fetch_token(scopes, asked))
             except RetryableError as error:
-                # Whoever needs the token has a gate and tries of their own; these are used up.
+                # The caller has retries of its own; those for the token are exhausted.
                 raise Unavailable(str(error)) from error
 
     async def fetch_token(self, scopes: Sequence[str], claims: str | None) -> AccessToken:
-        """A token from the cache or over the network. Raises Again for passing trouble."""
+        """Get a token from the cache or the network. Raises RetryableError if transient."""
         try:
             if self.assertion and self.assertion.is_expiring:
                 await asyncio.to_thread(self.assertion.fetch_token)
@@ -128,11 +127,11 @@ class Credential:
         except AzureError as error:
             raise map_credential_error(error) from error
         except MALFORMED_TOKEN_ERRORS as error:
-            why = f"no token: the answer is not understood ({type(error).__name__})"
+            why = f"no token: the response is malformed ({type(error).__name__})"
             raise RetryableError(why) from error
 
     def is_new_challenge(self, *challenge: str) -> bool:
-        """True for a challenge that was not answered a moment ago.
+        """Return whether a challenge was not answered within the last minute.
 
         All calls in flight are challenged together (Microsoft Learn: "Claims challenges"), and one
         new token serves them all.
@@ -146,12 +145,12 @@ class Credential:
     async def get_token_info(
         self, *scopes: str, options: TokenRequestOptions | None = None
     ) -> AccessTokenInfo:
-        """The same in azure-core's newer form."""
+        """Get a token in azure-core's newer form."""
         token = await self.get_token(*scopes, claims=(options or {}).get("claims"))
         return AccessTokenInfo(token.token, token.expires_on)
 
     async def renew(self) -> None:
-        """Forget all tokens, because a service did not take one. At most once a minute."""
+        """Discard all tokens after a service rejected one. At most once a minute."""
         async with self.lock:
             if self.clock() - self.renewed_at < RENEWAL_PAUSE:
                 return
@@ -173,7 +172,7 @@ class Credential:
 
 
 class Assertion:
-    """The managed identity's token, kept until shortly before it ends.
+    """The managed identity's token, kept until shortly before it expires.
 
     `ClientAssertionCredential` calls for it synchronously, on the event loop. So it is fetched
     beforehand, in a thread, and the call finds it here.
@@ -186,7 +185,7 @@ class Assertion:
 
     @property
     def is_expiring(self) -> bool:
-        """True when the token is good for less than five minutes."""
+        """Return whether the token expires within five minutes."""
         return self.token.expires_on - RENEW_EARLY_SECONDS <= time.time()
 
     def fetch_token(self) -> None:
@@ -242,16 +241,16 @@ def build_credential(
 
 
 def build_token_service(**options: Any) -> ThrottledService:
-    """What gives tokens, as a service: few tries, and none of them long."""
+    """Build the service that issues tokens: few and short attempts."""
     return ThrottledService(
         "the token endpoint", attempts=3, cap=1, initial_limit=1, call_timeout=60.0, **options
     )
 
 
 def map_credential_error(error: AzureError) -> TenantError:
-    """Why there is no token, in our words: what azure-identity says may quote whole responses.
+    """Map an error of azure-identity, without its message, which may quote whole responses.
 
-    Only what the tenant says is a refusal: a code of its own, or a status that blames the request.
+    Only the tenant's own answer is a refusal: an error code, or a status that blames the request.
     """
     response = error.response if isinstance(error, HttpResponseError) else None
     status = (error.status_code if isinstance(error, HttpResponseError) else None) or 0
@@ -272,8 +271,9 @@ def map_credential_error(error: AzureError) -> TenantError:
 
 
 def parse_token_claims(token: str) -> dict[str, object] | None:
-    """What a token says of its holder; None when it cannot be read. The signature is not checked:
-    nothing is granted by it.
+    """Parse the claims of a token; return None if it is malformed.
+
+    The signature is not checked, since the claims grant nothing.
     """
     parts = token.split(".") if len(token) <= TOKEN_LIMIT else []
     if len(parts) != 3:
@@ -287,9 +287,9 @@ def parse_token_claims(token: str) -> dict[str, object] | None:
 
 
 def parse_token_roles(token: str) -> frozenset[str] | None:
-    """The app roles a token carries; None when it cannot be read.
+    """Return the app roles in a token, or None if it is malformed.
 
-    It only tells a missing permission from an object that is protected.
+    They only distinguish a missing permission from a protected object.
     """
     claims = parse_token_claims(token)
     roles = claims.get("roles", []) if claims is not None else None

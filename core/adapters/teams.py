@@ -1,8 +1,8 @@
 """The Teams channel: cards posted to a Workflows webhook (or the connector it replaced).
 
-The address is a secret, since whoever has it can post; it shows up nowhere but as the start of its
-sha256. A workflow answers 202 when it has queued the message, which is all that can be known here;
-a page that somebody else shows with 200 is no such answer.
+The URL is a secret, since anyone who has it can post; messages show only the start of its SHA-256.
+A workflow answers 202 when it has queued the message; a 200 comes from something else, such as a
+proxy's page.
 """
 
 import hashlib
@@ -30,10 +30,10 @@ RESPONSE_LIMIT = 4 * 1024
 # Seconds between messages: a channel takes four a second
 # (Microsoft Learn: "Create and send messages with connectors", rate limiting).
 SEND_INTERVAL = 0.3
-# A card whose answer was lost is sent once more and no oftener: it may be there already.
+# A card whose response was lost is sent only once more, since it may have been posted.
 MAX_LOST_RESPONSES = 2
 LEGACY_PATH = "/webhookb2/"
-# By these a card was taken. Any other success is somebody else's: of a proxy, or of a sign-in page.
+# Statuses that confirm a card. Any other success comes from a proxy or a sign-in page.
 WORKFLOW_STATUSES = frozenset({202})
 CONNECTOR_STATUSES = frozenset({200})
 LEGACY_ERROR = re.compile(r"returned HTTP error (\d{3})", re.IGNORECASE)
@@ -78,7 +78,7 @@ class TeamsChannel:
         await self.http_client.close()
 
     async def send(self, payload: Mapping[str, object]) -> None:
-        """Post one message. Raises AlertError when it was not taken, Unfit when it is why."""
+        """Post one message. Raises NotificationError, or CardRejected if the card is the reason."""
         body = json.dumps(payload, separators=(",", ":")).encode()
         lost = 0
 
@@ -108,7 +108,7 @@ class TeamsChannel:
         log.info("%s took a card of %d bytes", self.label, len(body))
 
     async def post_card(self, body: bytes) -> BufferedResponse:
-        """One request. Raises Again, or Lost when the card may be there already."""
+        """Send one request. Raises RetryableError, or ConnectionLost if the card may be posted."""
         self.service.pause_for(SEND_INTERVAL)
         return await self.http_client.send(
             "POST",
@@ -121,7 +121,7 @@ class TeamsChannel:
 
 
 def get_effective_status(reply: BufferedResponse, legacy: bool = False) -> int:
-    """What an answer means. The old connector wraps a failure in a 200, as text.
+    """Return the status a response stands for. The old connector sends failures as text in a 200.
 
     It says "1" when it took a card (Microsoft Learn: "Create and send messages with connectors",
     rate limiting); any other words of its are a failure nobody numbered.
@@ -135,7 +135,7 @@ def get_effective_status(reply: BufferedResponse, legacy: bool = False) -> int:
 
 
 def describe_card_refusal(status: int, size: int) -> str:
-    """What a person can do about a card that was refused."""
+    """Describe why a card was refused, and what an operator can do."""
     match status:
         case 400:
             return "HTTP 400, it does not take this message: is the flow one for Teams webhooks?"
@@ -184,7 +184,7 @@ def check_microsoft_host(parts: SplitResult, host: str, port: int | None) -> Non
 
 
 def is_ip_address(host: str) -> bool:
-    """True for an IP literal."""
+    """Return whether a host is an IP literal."""
     try:
         ip_address(host)
     except ValueError:

@@ -13,7 +13,7 @@ MAX_PAGES = 2_000
 
 
 class BatchProgress:
-    """How far the commands of a batch have come: what is pending with which page, what is done."""
+    """The progress of a batch's commands: the next page of each pending one, and the outcomes."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class BatchProgress:
                 self.outcomes[number] = error
 
     def record_page(self, number: int, path: str) -> None:
-        """A page was read; `path` is the next one, "" at the end."""
+        """Record that a page was read; `path` is the next one, empty at the end."""
         del self.pending[number]
         self.outcomes[number] = self.rows[number]
         if not path:
@@ -50,7 +50,7 @@ class BatchProgress:
         self.pending[number] = path
 
     def record_error(self, number: int, error: TenantError) -> None:
-        """A command has its final error. Rows of earlier pages are not an answer."""
+        """Record the final error of a command, and drop the rows of its earlier pages."""
         self.pending.pop(number, None)
         self.outcomes[number] = error
 
@@ -58,7 +58,7 @@ class BatchProgress:
 def sort_exchange_replies(
     reply: BufferedResponse, requested: Collection[int]
 ) -> dict[int, list[ResponseRow]]:
-    """The replies of a batch by the number of their command, whatever order they came in."""
+    """Sort the replies of a batch, which may come in any order, by the number of their command."""
     try:
         replies = parse_json_object(reply.body).get("responses")
     except ValueError as error:
@@ -74,7 +74,7 @@ def sort_exchange_replies(
 
 
 def parse_exchange_reply(replies: Sequence[ResponseRow], command: Command) -> ResponseRow:
-    """The object in the one reply to an inner command. Raises Again, or what the refusal means."""
+    """Parse the one reply to an inner command. Raises RetryableError or a TenantError."""
     if len(replies) != 1:
         raise RetryableError(f"{command.cmdlet}: {len(replies) or 'no'} answers in the batch")
     status, body = replies[0].get("status"), replies[0].get("body")

@@ -1,8 +1,8 @@
 """Exchange Online through its admin API: one cmdlet a request (InvokeCommand), or ten in a batch.
 
-It is what the Exchange Online PowerShell module speaks. Microsoft does not document it; CISA's
-ScubaGear and CIPP rely on it in public source. Everything that is particular to it stays in here
-and in `failures`, so that a successor can take its place.
+The Exchange Online PowerShell module uses it. Microsoft does not document it; CISA's ScubaGear and
+CIPP rely on it in public source. Only this package and `api_errors` depend on its details, so that
+a successor can replace it.
 """
 
 import asyncio
@@ -84,7 +84,7 @@ class ExchangeClient:
         )
 
     async def close(self) -> None:
-        """Close the connections; the credential is somebody else's."""
+        """Close the connections, but not the credential, which is shared."""
         await self.http_client.close()
 
     # One command -----------------------------------------------------------------------------
@@ -97,7 +97,7 @@ class ExchangeClient:
         select: Collection[str] = (),
         anchor: str = "",
     ) -> list[ResponseRow]:
-        """The rows a cmdlet brings, from all pages. Raises any TenantError but Moot."""
+        """Run a cmdlet and return the rows of all its pages. Raises TenantError."""
         rows: list[ResponseRow] = []
         async for page, _ in self.read_pages(Command(cmdlet, parameters, select, anchor)):
             rows += page

@@ -33,7 +33,7 @@ class Command:
         }
 
     def check_target(self) -> None:
-        """Raise Refused for a command that could mean every object where one was meant.
+        """Raise Rejected for a command that could apply to every object instead of one.
 
         Without an identity, or with an empty one, a cmdlet applies to all it finds (Microsoft
         Learn: Get-Mailbox, -Identity).

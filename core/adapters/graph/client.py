@@ -55,7 +55,7 @@ type RowOrError = ResponseRow | TenantError
 
 
 class RawResponseHandler(ResponseHandler):
-    """Keeps the response as it came: the SDK itself gives up the body of every refusal."""
+    """Keeps the raw response, since the SDK drops the body of every error response."""
 
     def __init__(self) -> None:
         self.response: httpx.Response | None = None
@@ -99,7 +99,7 @@ class GraphClient:
         self.client = GraphServiceClient(request_adapter=adapter)
 
     async def close(self) -> None:
-        """Close the connections; the credential is somebody else's."""
+        """Close the connections, but not the credential, which is shared."""
         await self.http.aclose()
         await self.transport.aclose()  # The SDK's own transport does not close what it wraps.
 
@@ -111,7 +111,7 @@ class GraphClient:
     # One request -----------------------------------------------------------------------------
 
     async def get(self, path: str, permission: str = "") -> ResponseRow:
-        """One object. Raises Gone, Forbidden, Refused or Unavailable."""
+        """Get one object. Raises NotFound, Forbidden, Rejected or Unavailable."""
         return await self.request(Method.GET, path, None, permission)
 
     async def patch(self, path: str, body: ResponseRow, permission: str = "") -> ResponseRow:
@@ -215,11 +215,10 @@ class GraphClient:
         permission: str,
         on_result: Callable[[str, RowOrError], None],
     ) -> None:
-        """Many GETs, twenty in a request. `take` gets every key with its object or its error.
+        """Send many GETs, twenty in a request, and pass each key with its object or error on.
 
-        It gets each of them once, in any order, as soon as it is settled, and must not raise;
-        nothing is kept here. Microsoft Learn: Graph "Combine multiple HTTP requests using JSON
-        batching".
+        `on_result` is called once for each key, in any order, and must not raise. Microsoft Learn:
+        Graph "Combine multiple HTTP requests using JSON batching".
         """
         chunks = batched(paths.items(), BATCH_SIZE, strict=False)
 
@@ -237,8 +236,7 @@ class GraphClient:
         permission: str,
         on_result: Callable[[str, list[ResponseRow] | TenantError], None],
     ) -> None:
-        """Many collections in batches: `take` gets each with the rows of all its pages, or its
-        error, as `batch` has it."""
+        """Read many collections in batches; `on_result` gets all rows, or the error."""
         gathering = CollectionReader(self.get_next_path, on_result, self.max_pages)
         pending = paths
         while pending:
@@ -355,9 +353,9 @@ def sort_graph_replies(answer: ResponseRow, request_count: int) -> list[list[Res
 
 
 def parse_graph_reply(replies: Sequence[ResponseRow], path: str, permission: str) -> RowOrError:
-    """What the replies to one inner request amount to; Again when it should be asked once more.
+    """Parse the replies to one inner request. RetryableError means that a retry may help.
 
-    A success without an object is trouble: a missing body is never "there is nothing".
+    A success without an object is an error: a missing body never means that there is nothing.
     """
     if len(replies) == 1:
         status, body = replies[0].get("status"), replies[0].get("body")
@@ -384,7 +382,7 @@ def parse_graph_error_body(response: httpx.Response) -> ResponseRow:
 
 
 def parse_graph_response(response: httpx.Response, operation: str) -> ResponseRow:
-    """The JSON of a success; Again when it is cut off, a login page, or anything else."""
+    """Parse the JSON of a success. Raises RetryableError if it is truncated or not JSON."""
     try:
         return parse_json_object(response.content)
     except ValueError as error:
