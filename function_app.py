@@ -8,7 +8,7 @@
     queue exoguard-shards                  shards of a tenant too large for one run
     queue exoguard-shards-poison           shards that failed too often
 
-This file holds no decisions: it turns triggers into `core.engine.run.run` and reports into responses.
+This file decides nothing: it turns triggers into `core.engine.run.run`, and reports into responses.
 """
 
 import logging
