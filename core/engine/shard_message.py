@@ -46,7 +46,7 @@ class ShardMessage:
     low: str
     """The lowest hash prefix of the shard's key range."""
     high: str
-    """The hash prefix above the range; empty for the last one."""
+    """The hash prefix at which the range ends, not included."""
     due_checks: tuple[str, ...]
     """The names of the periodic checks this shard takes part in."""
     mailboxes: tuple[Mailbox, ...]
