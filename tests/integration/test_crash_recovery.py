@@ -28,6 +28,7 @@ from core.engine.decision_context import IN_EFFECT_STATES
 from core.engine.run import run
 from core.model.guards import GuardConfig, Mode
 from core.model.runs import RunReport
+from core.model.state import GuardSnapshot
 from core.notifications.run_cards import build_cards
 from core.ports import World
 from sandbox.functions_host.azurite import Azurite
@@ -199,8 +200,8 @@ class Stage:
             row.pop("signInSessionsValidFromDateTime", None)
         return json.dumps(scene, sort_keys=True)
 
-    async def memory(self) -> Any:
-        """What the guard remembers."""
+    async def memory(self) -> GuardSnapshot:
+        """The stored state of the guard."""
         async with (
             self.table() as table,
             TableLedger(table).claim(self.duty.guard.name, "reader") as claim,
@@ -274,7 +275,7 @@ async def check(stage: Stage, whole: Reference, at: str) -> None:
     assert stage.tenant() == whole.tenant, at
     memory = await stage.memory()
     assert memory.cases.keys() == whole.keys, at
-    assert not [case for case in memory.cases.values() if case.news], at
+    assert not [case for case in memory.cases.values() if case.notification], at
     assert all(record.state in IN_EFFECT_STATES for record in memory.changes), at
     said = json.dumps(stage.box.cards)
     assert all(f"case {key[-8:]}" in said for key in whole.keys), at
