@@ -72,6 +72,20 @@ def build_parser() -> argparse.ArgumentParser:
         "kinds)",
     )
 
+    run.add_argument(
+        "--profile",
+        default="",
+        help="measured, or contrary: the worst side of every contested fact at once",
+    )
+    run.add_argument(
+        "--reality",
+        action="append",
+        default=[],
+        metavar="fact=side",
+        help="the side of a contested fact that the tenant plays; repeatable (sandbox/README.md "
+        "lists the facts)",
+    )
+
     demo = commands.add_parser("demo", help="show the guards at work, step by step")
     demo.add_argument("--once", action="store_true", help="exit after the last step")
 

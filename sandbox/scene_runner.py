@@ -28,6 +28,7 @@ from core.model.runs import RunReport
 from sandbox.console import SceneConsole, map_object_names
 from sandbox.faults.injection import parse_fault_argument
 from sandbox.functions_host.azurite import Azurite
+from sandbox.reality.profile import Reality, parse_definition
 from sandbox.scenes.build import resolve_dates
 from sandbox.server import Sandbox
 
@@ -121,6 +122,15 @@ def add_faults(scene: Mapping[str, Any], faults: Sequence[str]) -> dict[str, Any
     return {**scene, "faults": [*map(parse_fault_argument, faults), *rows]}
 
 
+def set_reality(scene: Mapping[str, Any], profile: str, sides: Mapping[str, str]) -> dict[str, Any]:
+    """Sets the profile and sides from the command line. Raises ValueError for an unknown one."""
+    chosen = {**parse_definition(scene.get("reality")), **sides}
+    if profile:
+        chosen["profile"] = profile
+    Reality(chosen)
+    return {**scene, "reality": chosen} if chosen else dict(scene)
+
+
 def apply_tick_edits(sandbox: Sandbox, scene: Mapping[str, Any], tick: int) -> None:
     """Applies the scene's edits for a tick."""
     plans = scene.get("ticks", [])
@@ -161,6 +171,8 @@ def main(arguments: argparse.Namespace) -> int:
         return 2
     try:
         scene = add_faults(json.loads(arguments.scene.read_text(encoding="utf-8")), arguments.fault)
+        sides = dict(entry.partition("=")[::2] for entry in arguments.reality)
+        scene = set_reality(scene, arguments.profile, sides)
         output = None if arguments.json else SceneConsole()
         result = asyncio.run(
             run_scene(

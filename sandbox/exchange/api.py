@@ -30,6 +30,7 @@ from sandbox.faults.injection import FaultedRequest, apply_fault
 from sandbox.faults.throttling import KeyedLimit, LimitExceeded, hold_limits
 from sandbox.graph.identity import EXCHANGE_RESOURCES, MANAGE_AS_APP, Entra, InvalidToken
 from sandbox.http_types import HttpRequest, HttpResponse, MalformedBody, Row, build_next_link
+from sandbox.reality.wire_forms import WireForms
 from sandbox.state.tenant import SimulatedTenant
 
 BATCH_LIMIT = 10
@@ -211,7 +212,10 @@ class Exchange:
         if rest:
             content["@odata.nextLink"] = build_next_link(self.tenant.base, request, rest)
         names = [name for name in request.query.get("$select", "").split(",") if name]
-        content["value"] = [annotate_row(self.tenant.read_row(row), names) for row in part]
+        forms = WireForms(self.tenant.reality)
+        content["value"] = [
+            forms.format_row(annotate_row(self.tenant.read_row(row), names)) for row in part
+        ]
         headers = self.build_headers()
         if "odata.maxpagesize" in request.headers.get("Prefer", ""):
             headers["preference-applied"] = f"odata.maxpagesize={size}"

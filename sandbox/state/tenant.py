@@ -16,6 +16,7 @@ from uuid import UUID
 from sandbox.faults.injection import Fault, FaultTable
 from sandbox.graph.odata import Snapshots
 from sandbox.http_types import Row
+from sandbox.reality.profile import Reality
 from sandbox.scenes.default_roles import add_default_roles
 from sandbox.state import defaults
 from sandbox.state.json_patch import apply_edits
@@ -190,6 +191,7 @@ class SimulatedTenant:
         self.scene: dict[str, Any] = json.loads(zlib.decompress(self.compressed_scene))
         self.writes: list[dict[str, Any]] = []
         self.faults = FaultTable(self.scene.get("faults"))
+        self.reality = Reality(self.scene.get("reality"))
         self.snapshots = Snapshots()
         self.rebuild_index()
 
@@ -355,13 +357,24 @@ class SimulatedTenant:
     def update_row(
         self, row: Row, values: Mapping[str, object], hidden_by: Fault | None = None
     ) -> None:
-        """Sets properties of a row. A staleReads fault keeps the old values visible."""
-        if hidden_by is not None and id(row) not in self.stale_rows:
-            seconds = hidden_by.seconds
-            until = None if seconds is None else time.monotonic() + seconds
-            reads = 1 if hidden_by.times is None else hidden_by.times
-            self.stale_rows[id(row)] = StaleRow(dict(row), until, reads)
+        """Sets properties of a row. A staleReads fault, or a reality whose writes show late, keeps
+        the old values visible.
+        """
+        if id(row) not in self.stale_rows:
+            if hidden_by is not None:
+                reads = 1 if hidden_by.times is None else hidden_by.times
+                self.keep_stale(row, hidden_by.seconds, reads)
+            elif self.reality.plays("write-visibility", "late"):
+                seconds = self.reality.get_option("write-visibility", "seconds")
+                self.keep_stale(
+                    row, seconds, self.reality.get_option("write-visibility", "reads", 1)
+                )
         row.update(values)
+
+    def keep_stale(self, row: Row, seconds: float | None, reads: int) -> None:
+        """Keeps the present values of a row visible for a time, or for a number of reads."""
+        until = None if seconds is None else time.monotonic() + seconds
+        self.stale_rows[id(row)] = StaleRow(dict(row), until, reads)
 
     def record_write(self, api: str, method: str, target: str, body: object) -> None:
         """Records a change of the tenant."""
@@ -392,7 +405,8 @@ class SimulatedTenant:
         apply_edits(scene, patch.get("edit") or [])
         same = scene.get("faults") == self.scene.get("faults")
         faults = self.faults if same else FaultTable(scene.get("faults"))
-        self.scene, self.faults = scene, faults
+        reality = Reality(scene.get("reality"))
+        self.scene, self.faults, self.reality = scene, faults, reality
         self.rebuild_index()
 
 

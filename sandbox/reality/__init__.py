@@ -1,0 +1,1 @@
+"""The contested facts of Microsoft 365, and which side of each a simulated tenant plays."""

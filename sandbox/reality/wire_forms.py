@@ -1,0 +1,63 @@
+"""The forms in which Exchange may print the values of a row."""
+
+import re
+from collections.abc import Mapping
+
+from sandbox.http_types import Row
+from sandbox.reality.profile import Reality
+
+GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+ADDRESS = re.compile(r"(?P<kind>smtp:|sip:|)(?P<name>[^@\s:]+@[\w.-]+\.[\w-]+)", re.IGNORECASE)
+# Numbers that identify an object are never grouped.
+IDENTIFYING_NUMBERS = frozenset({"RuleIdentity"})
+ENUMERATIONS = frozenset({"RecipientType", "RecipientTypeDetails", "AutoForwardingMode"})
+
+
+class WireForms:
+    """Prints rows as the sides of `exchange-field-types`, `-list-form` and `-casing` say."""
+
+    def __init__(self, reality: Reality) -> None:
+        self.field_types = reality.get_side("exchange-field-types")
+        self.bare_lists = reality.plays("exchange-list-form", "bare")
+        self.odd_casing = reality.plays("exchange-casing", "odd")
+        self.plain = self.field_types == "typed" and not self.bare_lists and not self.odd_casing
+
+    def format_row(self, row: Row) -> Row:
+        """Prints a row, with the annotations of its properties as they are."""
+        if self.plain:
+            return row
+        return {
+            name: value if "@" in name else self.format_value(name, value)
+            for name, value in row.items()
+        }
+
+    def format_value(self, name: str, value: object) -> object:
+        if isinstance(value, list):
+            printed = [self.format_value(name, each) for each in value]
+            if self.bare_lists and len(printed) < 2:
+                return printed[0] if printed else None
+            return printed
+        if isinstance(value, Mapping):
+            return {key: self.format_value(key, each) for key, each in value.items()}
+        if isinstance(value, bool | int | float):
+            return self.format_number(name, value)
+        if isinstance(value, str) and self.odd_casing:
+            return change_casing(name, value)
+        return value
+
+    def format_number(self, name: str, value: bool | int | float) -> object:
+        if self.field_types == "typed":
+            return value
+        if isinstance(value, bool) or self.field_types == "text" or name in IDENTIFYING_NUMBERS:
+            return str(value)
+        return f"{value:,}"
+
+
+def change_casing(name: str, text: str) -> str:
+    """Changes the casing of a GUID, an address or an enumeration value; leaves other text."""
+    if GUID.fullmatch(text) or name in ENUMERATIONS:
+        return text.upper()
+    if found := ADDRESS.fullmatch(text):
+        # The casing of the prefix tells the primary address from the others.
+        return found["kind"] + found["name"].title()
+    return text

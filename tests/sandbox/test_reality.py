@@ -1,0 +1,118 @@
+"""The switch of the contested facts: sides, options, profiles and the forms of values."""
+
+from typing import Any
+
+import pytest
+
+from sandbox.reality.profile import CONTRARY, FACTS, Reality
+from sandbox.scene_runner import set_reality
+from tests.sandbox.conftest import StartTenant
+from tests.sandbox.tenant_client import MIA_GUID
+
+
+def test_each_fact_plays_its_default_unless_the_scene_says_otherwise() -> None:
+    reality = Reality({"exchange-casing": "odd"})
+    for fact in FACTS.values():
+        expected = "odd" if fact.id == "exchange-casing" else fact.default
+        assert reality.get_side(fact.id) == expected
+
+
+@pytest.mark.parametrize("definition", [CONTRARY, {"profile": CONTRARY}])
+def test_the_contrary_profile_plays_every_worst_side(definition: object) -> None:
+    reality = Reality(definition)
+    for fact in FACTS.values():
+        assert reality.plays(fact.id, fact.worst)
+        assert fact.worst != fact.default
+        assert fact.worst_options.keys() <= fact.options.keys()
+
+
+def test_a_single_fact_stands_beside_the_profile() -> None:
+    reality = Reality({"profile": CONTRARY, "write-visibility": {"side": "late", "reads": 3}})
+    assert reality.get_option("write-visibility", "reads", 1) == 3
+    assert reality.plays("exchange-casing", "odd")
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {"exchange-moods": "good"},
+        {"exchange-casing": "shouting"},
+        {"exchange-casing": {"side": "odd", "loud": True}},
+        {"profile": "kind"},
+        "kind",
+        ["contrary"],
+        {"exchange-casing": 3},
+    ],
+)
+def test_a_definition_that_could_not_take_effect_is_refused(definition: object) -> None:
+    with pytest.raises(ValueError, match=r"fact|side|option|profile"):
+        Reality(definition)
+
+
+def test_the_command_line_is_laid_over_the_scene() -> None:
+    scene: dict[str, Any] = {"reality": {"exchange-casing": "odd"}}
+    chosen = set_reality(scene, "contrary", {"exchange-list-form": "list"})
+    assert chosen["reality"] == {
+        "exchange-casing": "odd",
+        "exchange-list-form": "list",
+        "profile": "contrary",
+    }
+    assert set_reality({}, "", {}) == {}
+    with pytest.raises(ValueError, match="no contested fact"):
+        set_reality({}, "", {"exchange-moods": "good"})
+
+
+async def test_values_are_printed_as_the_sides_say(start: StartTenant) -> None:
+    row: dict[str, Any] = {
+        "Guid": MIA_GUID,
+        "PrimarySmtpAddress": "mia@contoso.example",
+        "RecipientTypeDetails": "UserMailbox",
+        "EmailAddresses": ["SMTP:mia@contoso.example"],
+        "AuditOwner": ["Update", "MoveToDeletedItems"],
+        "AuditDelegate": [],
+        "AuditEnabled": True,
+        "ItemCount": 12345,
+        "DisplayName": "Mia",
+    }
+    plain = {name: row[name] for name in row}
+    odd = {
+        "Guid": MIA_GUID.upper(),
+        "PrimarySmtpAddress": "Mia@Contoso.Example",
+        "RecipientTypeDetails": "USERMAILBOX",
+        "EmailAddresses": "SMTP:Mia@Contoso.Example",
+        "AuditOwner": ["Update", "MoveToDeletedItems"],
+        "AuditDelegate": None,
+        "AuditEnabled": "True",
+        "ItemCount": "12,345",
+        "DisplayName": "Mia",
+    }
+    for reality, expected in ((None, plain), (CONTRARY, odd)):
+        async with start(exchange={"Get-Mailbox": [row]}, reality=reality) as client:
+            reply = await client.run_cmdlet("Get-Mailbox", Identity=MIA_GUID)
+            assert {name: reply.body["value"][0][name] for name in row} == expected
+
+
+async def test_a_write_shows_late(start: StartTenant) -> None:
+    row = {"Guid": MIA_GUID, "Identity": "mia", "AuditEnabled": False}
+    late = {"write-visibility": {"side": "late", "reads": 2}}
+    async with start(exchange={"Get-Mailbox": [row]}, reality=late) as client:
+        await client.run_cmdlet("Set-Mailbox", Identity="mia", AuditEnabled=True)
+        shown = [
+            (await client.run_cmdlet("Get-Mailbox", Identity="mia")).body["value"][0][
+                "AuditEnabled"
+            ]
+            for _ in range(3)
+        ]
+        assert shown == [False, False, True]
+
+
+async def test_a_running_tenant_changes_its_mind(start: StartTenant) -> None:
+    row = {"Guid": MIA_GUID, "Identity": "mia", "AuditEnabled": False}
+    async with start(exchange={"Get-Mailbox": [row]}) as client:
+        await client.request(
+            "POST", "/sandbox/scene", {"reality": {"exchange-field-types": "text"}}
+        )
+        reply = await client.run_cmdlet("Get-Mailbox", Identity="mia")
+        assert reply.body["value"][0]["AuditEnabled"] == "False"
+        refused = await client.request("POST", "/sandbox/scene", {"reality": {"no-fact": "x"}})
+        assert refused.status == 400
