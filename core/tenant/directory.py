@@ -19,15 +19,25 @@ class Account:
     """Ids of assigned service plans, deleted ones left out; None: licensed, plans unknown."""
     licensed: bool = False
     """True: at least one licence is assigned."""
+    licence_ids: frozenset[str] | None = None
+    """SKU ids of all assigned licences, of any product; None: Graph did not list them."""
+    created_at: datetime | None = None
+    """None: Graph did not report it."""
+    password_changed_at: datetime | None = None
+    """When a password was last set, the first one included; None: Graph did not report it."""
+    is_management_restricted: bool = False
+    """True: a member of a restricted management administrative unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """When an account last signed in successfully."""
+    """When an account last signed in."""
 
     id: str
     last_success: datetime | None
-    """None: never, as far as Entra records it."""
+    """None: no success on record. Entra records this date since December 2023 only."""
+    last_attempt: datetime | None = None
+    """The last attempt of either kind, interactive or not. Failures count: anybody causes them."""
 
 
 @dataclass(frozen=True, slots=True)

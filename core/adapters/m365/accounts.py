@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from urllib.parse import quote
 
 from core.adapters.api_errors import NO_LICENCE
@@ -32,7 +33,8 @@ PREMIUM_LICENCE = "a licence of Microsoft Entra ID P1"
 # The report takes no $select and no $top (Microsoft Learn: List userRegistrationDetails).
 REPORT_PATH = "/reports/authenticationMethods/userRegistrationDetails"
 ACCOUNT_PROPERTIES = (
-    "id,userPrincipalName,accountEnabled,onPremisesSyncEnabled,assignedPlans,assignedLicenses"
+    "id,userPrincipalName,accountEnabled,onPremisesSyncEnabled,assignedPlans,assignedLicenses,"
+    "createdDateTime,lastPasswordChangeDateTime,isManagementRestricted"
 )
 ACCOUNT_STATE_PROPERTIES = "id,userPrincipalName,accountEnabled"
 NAME_LIMIT = 256
@@ -65,7 +67,27 @@ def parse_account(row: ResponseRow) -> Account:
         synced=parse_row_flag(row, "onPremisesSyncEnabled"),
         plans=plans,
         licensed=licensed,
+        licence_ids=parse_licence_ids(licences),
+        created_at=parse_known_timestamp(row.get("createdDateTime")),
+        password_changed_at=parse_known_timestamp(row.get("lastPasswordChangeDateTime")),
+        is_management_restricted=parse_row_flag(row, "isManagementRestricted"),
     )
+
+
+def parse_known_timestamp(value: object) -> datetime | None:
+    """A point in time; None when it is absent or makes no sense."""
+    try:
+        return parse_timestamp(value)
+    except ValueError:
+        return None
+
+
+def parse_licence_ids(value: object) -> frozenset[str] | None:
+    """SKU ids of the assigned licences; None when they cannot all be told."""
+    if not isinstance(value, list) or len(value) > LIST_LIMIT:
+        return None
+    ids = [parse_object_id(one.get("skuId")) if isinstance(one, Mapping) else "" for one in value]
+    return frozenset(ids) if all(ids) else None
 
 
 def parse_plan_ids(value: object) -> frozenset[str] | None:
@@ -82,16 +104,25 @@ def parse_plan_ids(value: object) -> frozenset[str] | None:
 
 
 def parse_sign_in(row: ResponseRow) -> SignIn:
-    """A Graph user's signInActivity: successes only, since any attacker can cause failures."""
+    """A Graph user's signInActivity.
+
+    Only lastSuccessfulSignInDateTime is of a success; the other two dates count failures too.
+    """
     found = parse_object_id(row.get("id"))
     if not found:
         raise ValueError("a user without a usable id")
-    activity = row.get("signInActivity")
-    reported = (
-        activity.get("lastSuccessfulSignInDateTime") if isinstance(activity, Mapping) else None
-    )
+    reported = row.get("signInActivity")
+    activity = reported if isinstance(reported, Mapping) else {}
     try:
-        return SignIn(found, parse_timestamp(reported))
+        attempts = [
+            parse_timestamp(activity.get(name))
+            for name in ("lastSignInDateTime", "lastNonInteractiveSignInDateTime")
+        ]
+        return SignIn(
+            found,
+            parse_timestamp(activity.get("lastSuccessfulSignInDateTime")),
+            max(filter(None, attempts), default=None),
+        )
     except ValueError:
         raise ValueError("the time of the last sign-in makes no sense") from None
 

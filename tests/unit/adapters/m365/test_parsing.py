@@ -288,6 +288,52 @@ def test_failed_sign_ins_do_not_count() -> None:
     activity["lastSuccessfulSignInDateTime"] = "2026-11-01T08:00:00.1234567Z"
     at = datetime(2026, 11, 1, 8, 0, 0, 123_456, tzinfo=UTC)
     assert parse_sign_in({"id": "a", "signInActivity": activity}).last_success == at
+
+
+def test_an_attempt_is_the_later_of_both_kinds_of_sign_in() -> None:
+    activity = {"lastSignInDateTime": "2026-11-20T00:00:00Z"}
+    later = {**activity, "lastNonInteractiveSignInDateTime": "2026-11-21T00:00:00Z"}
+    for reported, day in ((activity, 20), (later, 21)):
+        found = parse_sign_in({"id": "a", "signInActivity": reported})
+        assert found.last_attempt == datetime(2026, 11, day, tzinfo=UTC)
+    assert parse_sign_in({"id": "a"}).last_attempt is None
+
+
+@pytest.mark.parametrize(
+    ("licences", "ids"),
+    [
+        (None, None),
+        ("broken", None),
+        ([], set()),
+        (
+            [{"skuId": "7C9E6679-7425-40DE-944B-E07FC1F90AE7"}],
+            {"7c9e6679-7425-40de-944b-e07fc1f90ae7"},
+        ),
+        ([{"skuId": "a"}, {}], None),
+        ([3], None),
+    ],
+    ids=repr,
+)
+def test_the_licences_of_an_account_are_all_listed_or_not_known(
+    licences: object, ids: set[str] | None
+) -> None:
+    assert parse_account({"id": "a", "assignedLicenses": licences}).licence_ids == ids
+
+
+def test_an_account_tells_since_when_its_password_stands() -> None:
+    row = {
+        "id": "a",
+        "createdDateTime": "2026-11-01T08:00:00Z",
+        "lastPasswordChangeDateTime": "2026-11-01T08:00:01Z",
+        "isManagementRestricted": True,
+    }
+    found = parse_account(row)
+    assert found.created_at == datetime(2026, 11, 1, 8, tzinfo=UTC)
+    assert found.password_changed_at == datetime(2026, 11, 1, 8, 0, 1, tzinfo=UTC)
+    assert found.is_management_restricted
+    unknown = parse_account({"id": "a", "lastPasswordChangeDateTime": "soon"})
+    assert (unknown.created_at, unknown.password_changed_at) == (None, None)
+    assert not unknown.is_management_restricted
     with pytest.raises(ValueError, match="makes no sense"):
         parse_sign_in({"id": "a", "signInActivity": {"lastSuccessfulSignInDateTime": "soon"}})
 
