@@ -12,7 +12,7 @@ from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
 from core.model.runs import RunReport
-from core.model.state import GuardSnapshot, GuardState, Shard
+from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, Way
 from core.tenant.mailbox_index import RANGE_SIZE
 from core.tenant.port import Tenant
 
@@ -119,6 +119,22 @@ class Ledger(Protocol):
 
     async def get_request(self, guard: str, action: str) -> OperatorRequest | None:
         """One request by its id."""
+        ...
+
+    async def load_ways(self) -> Mapping[str, Way]:
+        """How this tenant's objects are listed, by cmdlet, without rows that cannot be decoded."""
+        ...
+
+    async def save_way(self, way: Way) -> None:
+        """Record how a cmdlet's objects are listed from now on. Needs no claim."""
+        ...
+
+    async def load_probe(self) -> ProbeReport | None:
+        """The last probe of the assumptions; None before the first."""
+        ...
+
+    async def save_probe(self, report: ProbeReport) -> None:
+        """Record a probe in place of the one before it. Needs no claim."""
         ...
 
     async def purge_expired(self, guard: str, now: datetime) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
@@ -131,3 +132,65 @@ class GuardSnapshot:
     """Newest first."""
     unreadable_keys: frozenset[str] = frozenset()
     """The keys of the cases in those rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a cmdlet's objects are listed in this tenant, since another way failed or a probe chose.
+
+    The row of a cmdlet wins over the row of every cmdlet. It is tried again after a week, since
+    Exchange changes.
+    """
+
+    cmdlet: str
+    """The cmdlet, or EVERY_CMDLET for what the probe found."""
+    way: str
+    """The name of the way, as the register of assumptions lists them."""
+    since: datetime
+    """When it was chosen."""
+    reason: str = ""
+    """What was wrong with the way before it; never a name, an address or an id."""
+
+
+EVERY_CMDLET = "every"
+
+
+class AnswerStatus(StrEnum):
+    """What a probe found about one assumption."""
+
+    HOLDS = "holds"
+    DOES_NOT_HOLD = "does-not-hold"
+    UNKNOWN = "could-not-tell"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeAnswer:
+    """The last answer of the tenant about one assumption."""
+
+    assumption: str
+    """The id of the assumption."""
+    status: AnswerStatus
+    saw: str = ""
+    """What the probe saw, as counts and error types; never a name, an address or an id."""
+    way: str = ""
+    """The way that follows from it; empty for the default way."""
+    error: str = ""
+    """The type of the error that kept the probe from telling."""
+    stopped_at: datetime | None = None
+    """Since when it does not hold although it held before."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReport:
+    """The last probe of the tenant: one answer per assumption that can be probed."""
+
+    probed_at: datetime
+    answers: tuple[ProbeAnswer, ...] = ()
+    request_count: int = 0
+    seconds: float = 0.0
+    register: str = ""
+    """A hash of the probes it made: a deployment with others probes again."""
+
+    def find_answer(self, assumption: str) -> ProbeAnswer | None:
+        """The answer about an assumption, or None."""
+        return next((one for one in self.answers if one.assumption == assumption), None)

@@ -20,7 +20,17 @@ from core.model.cases import Exemption, Notification
 from core.model.guards import Mode
 from core.model.requests import RequestKind, RequestState
 from core.model.runs import RunReport
-from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals
+from core.model.state import (
+    EVERY_CMDLET,
+    AnswerStatus,
+    GuardSnapshot,
+    GuardState,
+    ProbeAnswer,
+    ProbeReport,
+    ScanPass,
+    ScanTotals,
+    Way,
+)
 from core.ports import Ledger
 from sandbox.functions_host.azurite import Azurite
 from tests.support.fakes.clock import START, Clock
@@ -423,3 +433,28 @@ async def test_many_runs_are_read_page_by_page(azurite: Azurite) -> None:
             )
         found = [run["n"] async for run in ledger.iter_runs(GUARD, START - DAY, START + DAY)]
         assert found == list(range(total))[::-1]
+
+
+async def test_the_ways_of_a_tenant_are_kept_by_cmdlet(ledger: Ledger) -> None:
+    assert await ledger.load_ways() == {}
+    first = Way("Get-Mailbox", "entities", START, "ContinuationRefused")
+    await ledger.save_way(first)
+    await ledger.save_way(Way(EVERY_CMDLET, "post-app-front", START))
+    later = replace(first, way="slices", since=START + DAY)
+    await ledger.save_way(later)
+    assert await ledger.load_ways() == {
+        "Get-Mailbox": later,
+        EVERY_CMDLET: Way(EVERY_CMDLET, "post-app-front", START),
+    }
+
+
+async def test_the_last_probe_takes_the_place_of_the_one_before(ledger: Ledger) -> None:
+    assert await ledger.load_probe() is None
+    answers = (
+        ProbeAnswer("exchange-paging", AnswerStatus.HOLDS, "2 rows", "post-app-front"),
+        ProbeAnswer("x", AnswerStatus.DOES_NOT_HOLD, error="Forbidden", stopped_at=START),
+    )
+    await ledger.save_probe(ProbeReport(START, ()))
+    await ledger.save_probe(report := ProbeReport(START + DAY, answers, 12, 3.5, "ab"))
+    assert await ledger.load_probe() == report
+    assert report.find_answer("x") == answers[1]

@@ -20,10 +20,12 @@ import msgspec
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
-from core.model.state import GuardState, ScanPass, Shard
+from core.model.state import GuardState, ProbeAnswer, ProbeReport, ScanPass, Shard, Way
 from core.strict_json import normalize_time, parse_strict_json
 
-type StoredRecord = Case | ChangeRecord | Exemption | OperatorRequest | GuardState | Shard
+type StoredRecord = (
+    Case | ChangeRecord | Exemption | OperatorRequest | GuardState | Shard | Way | ProbeReport
+)
 
 # Bytes of UTF-8, of which a text has at least as many as UTF-16 code units. A string property of
 # Table Storage holds 32,768 of those (Microsoft Learn: Understanding the Table service data model).
@@ -37,16 +39,20 @@ DECODERS: Mapping[type[Any], msgspec.json.Decoder[Any]] = {
 ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
+# What has times of its own inside a record, and the time itself.
+NESTED = (datetime, ScanPass, ProbeAnswer)
+
+
 def contains_time(hint: Any) -> bool:
     """True if a value of this type is or contains a time that has to be checked."""
-    return hint in (datetime, ScanPass) or any(map(contains_time, get_args(hint)))
+    return hint in NESTED or any(map(contains_time, get_args(hint)))
 
 
 TIME_FIELDS: Mapping[type[Any], tuple[str, ...]] = {
     record_type: tuple(
         name for name, hint in get_type_hints(record_type).items() if contains_time(hint)
     )
-    for record_type in (*RECORD_TYPES, ScanPass)
+    for record_type in (*RECORD_TYPES, ScanPass, ProbeAnswer)
 }
 
 
@@ -101,11 +107,13 @@ def normalize_times(record: Any) -> Any:
 
 
 def normalize_value(value: Any) -> Any:
-    """Return a time, a mapping of times or a nested record with all its times in UTC."""
+    """Return a time, a collection of times or a nested record with all its times in UTC."""
     if value is None:
         return None
     if isinstance(value, datetime):
         return normalize_time(value)
     if isinstance(value, dict):
         return {key: normalize_value(part) for key, part in value.items()}
+    if isinstance(value, tuple):
+        return tuple(normalize_value(part) for part in value)
     return normalize_times(value)

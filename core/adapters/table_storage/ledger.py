@@ -9,6 +9,12 @@
                   action|<run id>    an operator request and its result
                   run|<run id>       a run's report; run ids sort newest first
 
+One more partition, "tenant", holds what is true of the tenant whichever guard runs. Its rows carry
+no fence: the last writer wins, and any of them was right.
+
+    RowKey        way|<cmdlet>       how the objects of a cmdlet are listed
+                  probe|last         the last probe of the assumptions
+
 The keys of cases and changes begin with the hash prefix of their object (`core.keys`), so what
 concerns a part of the tenant is a range of rows. `lease.py` claims, renews and fences.
 
@@ -30,9 +36,10 @@ from azure.core.exceptions import HttpResponseError
 from azure.data.tables import TableEntity, TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 
-from core.adapters.table_storage.codec import decode_stored_record
+from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
 from core.adapters.table_storage.entities import (
     BATCH_SIZE,
+    SCHEMA_VERSION,
     build_delete_operations,
     build_entity,
     build_run_entity,
@@ -52,11 +59,13 @@ from core.adapters.table_storage.state_table import PAGE_SIZE, StateTable
 from core.errors import LedgerError
 from core.keys import RANGE_END, RANGE_START, format_descending_time
 from core.model.requests import OperatorRequest
-from core.model.state import GuardSnapshot, GuardState, Shard
+from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, Way
 from core.ports import KEEP_ACTIONS, KEEP_CASES, KEEP_CHANGES, KEEP_RUNS, Claim, ShardStatus
 
 log = logging.getLogger("exoguard.ledger")
 
+TENANT_PARTITION = "tenant"
+PROBE_ROW_KEY = "probe|last"
 IDLE_SHARD = Shard("", "", "", 0, datetime.fromtimestamp(0, UTC))
 
 
@@ -213,6 +222,48 @@ class TableLedger:
         if not found.operator_requests:
             raise LedgerError(f"the request {action} cannot be decoded")
         return found.operator_requests[0]
+
+    async def load_ways(self) -> Mapping[str, Way]:
+        """Return how each cmdlet's objects are listed, without rows that cannot be decoded."""
+        found: dict[str, Way] = {}
+        for entity in await self.table.query_key_range(TENANT_PARTITION, "way|", "way}"):
+            try:
+                way = decode_stored_record(Way, entity["body"])
+                found[way.cmdlet] = way
+            except (ValueError, KeyError) as error:
+                log.warning("row %s: %s", entity["RowKey"][:48], error)
+        return found
+
+    async def save_way(self, way: Way) -> None:
+        """Save how a cmdlet's objects are listed."""
+        await self.save_tenant_row(f"way|{way.cmdlet}", encode_stored_record(way))
+
+    async def load_probe(self) -> ProbeReport | None:
+        """Return the last probe; None for none, or for one that cannot be decoded."""
+        entity = await self.table.read_row(TENANT_PARTITION, PROBE_ROW_KEY)
+        if entity is None:
+            return None
+        try:
+            return decode_stored_record(ProbeReport, entity["body"])
+        except (ValueError, KeyError) as error:
+            log.warning("the last probe cannot be decoded: %s", error)
+            return None
+
+    async def save_probe(self, report: ProbeReport) -> None:
+        """Save a probe in place of the last one."""
+        await self.save_tenant_row(PROBE_ROW_KEY, encode_stored_record(report))
+
+    async def save_tenant_row(self, key: str, body: str) -> None:
+        """Save a row of what is true of the tenant."""
+        entity = {
+            "PartitionKey": TENANT_PARTITION,
+            "RowKey": key,
+            "v": SCHEMA_VERSION,
+            "body": body,
+        }
+        await self.table.write_row(
+            lambda: self.table.client.upsert_entity(entity, mode=UpdateMode.REPLACE)
+        )
 
     async def purge_expired(self, guard: str, now: datetime) -> None:
         """Delete runs after 30 days, closed cases after 90, changes and requests after 400."""

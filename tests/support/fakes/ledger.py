@@ -14,7 +14,7 @@ from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
 from core.model.run_document import run_report_to_json
 from core.model.runs import RunReport
-from core.model.state import GuardSnapshot, GuardState, Shard
+from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, Way
 from core.ports import Claim, LedgerRow, ShardStatus
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.crash import CrashInjector
@@ -68,6 +68,8 @@ class FakeLedger:
     is_down: bool = False
     unreadable_guards: set[str] = field(default_factory=set)
     save_count: int = 0
+    ways: dict[str, str] = field(default_factory=dict)
+    probe: str = ""
 
     def get_partition(self, guard: str) -> Partition:
         """A guard's rows; an empty partition for a new one."""
@@ -169,6 +171,26 @@ class FakeLedger:
         """One request by its id."""
         row = self.get_partition(guard).rows.get(f"action|{action}")
         return decode_stored_record(OperatorRequest, row[1]) if row else None
+
+    async def load_ways(self) -> Mapping[str, Way]:
+        """How each cmdlet's objects are listed."""
+        if self.is_down:
+            raise LedgerError("the state table answers 503")
+        return {name: decode_stored_record(Way, text) for name, text in self.ways.items()}
+
+    async def save_way(self, way: Way) -> None:
+        """Record how a cmdlet's objects are listed."""
+        self.ways[way.cmdlet] = encode_stored_record(way)
+
+    async def load_probe(self) -> ProbeReport | None:
+        """The last probe, if there was one."""
+        if self.is_down:
+            raise LedgerError("the state table answers 503")
+        return decode_stored_record(ProbeReport, self.probe) if self.probe else None
+
+    async def save_probe(self, report: ProbeReport) -> None:
+        """Record a probe."""
+        self.probe = encode_stored_record(report)
 
     async def purge_expired(self, guard: str, now: datetime) -> None:
         """Remove run rows of more than 30 days, cases closed for more than 90."""
