@@ -6,11 +6,13 @@ from datetime import datetime
 
 from core.engine.case_lifecycle import defer_case, open_case, update_case
 from core.engine.decision_context import DecisionContext
+from core.engine.self_findings import build_object_finding
 from core.engine.truncation import sanitize_finding, truncate_finding
 from core.model.cases import Case, Notification
 from core.model.findings import Finding, Severity, Verdict
 from core.model.guards import Mode
 from core.model.runs import ReportedFinding
+from core.tenant.readings import ReadFailure
 
 # What we changed and somebody changed back this often, within this time, is theirs to decide.
 FLAP_COUNT = 2
@@ -82,11 +84,16 @@ def assess_finding(
         # confirmations, while operators still know the old one as open.
         old = replace(old, closed_at=None, resolution="", notification=Notification.NONE)
     known = old is not None and old.closed_at is None
+    preexisting = finding.asks_if_preexisting and was_preexisting(context, key, old, finding)
+    if preexisting:
+        finding = finding.as_question()
     case = (
         update_case(context, old, finding)
         if known and old
         else open_case(context, key, finding, is_self_check)
     )
+    if preexisting and not case.baselined:
+        case = replace(case, baselined=True)
     if len(applied) >= FLAP_COUNT and finding.changes and not case.deferred_at:
         case = defer_case(case, Verdict.CONTESTED, context.now)
     is_initial = context.is_initial_reading(finding.sources)
@@ -101,6 +108,30 @@ def assess_finding(
         is_new=not known,
         may_change=may_change and not is_initial,
         previewed=may_change and is_initial,
+    )
+
+
+def was_preexisting(
+    context: DecisionContext, case_key: str, case: Case | None, finding: Finding
+) -> bool:
+    """Whether the finding may have been there when the guard first read its object.
+
+    An open case says so. An object that could not be read so far, as an open case of its own
+    tells, is read first now. What an operator exempted once is a question again when that ends.
+    """
+    if case and case.closed_at is None:
+        return case.baselined
+    exemptions = context.snapshot.exemptions
+    if case_key in exemptions or finding.object_id in exemptions:
+        return True
+    unread = (
+        context.snapshot.cases.get(
+            context.get_case_key(build_object_finding(ReadFailure(source, "", finding.object_id)))
+        )
+        for source in finding.sources
+    )
+    return context.is_initial_reading(finding.sources) or any(
+        one is not None and one.closed_at is None for one in unread
     )
 
 

@@ -13,8 +13,8 @@ from core.engine.self_findings import (
     PlannedChange,
     build_brake_finding,
     build_shard_findings,
+    decide_brake,
     find_self_check_findings,
-    get_block_reason,
     population_dropped,
 )
 from core.keys import PREFIX_LENGTH, hash_parts
@@ -67,14 +67,24 @@ def plan_changes(context: DecisionContext, totals: ScanTotals) -> Plan:
     }
 
     planned, preview = split_planned_changes(context, totals.ready_case_keys)
-    reason = get_block_reason(context.config, coverage, context.snapshot, planned)
-    brake = build_brake_finding(context.config, coverage, reason, planned) if reason else None
+    decision = decide_brake(context.config, coverage, context.snapshot, planned)
+    brake = (
+        build_brake_finding(
+            context.config,
+            coverage,
+            decision.reason,
+            decision.held,
+            is_partial=bool(decision.passed),
+        )
+        if decision.reason
+        else None
+    )
     released = bool(brake and is_plan_released(context, brake))
     is_blocked = brake is not None and not released
     if brake and not released:
         key = context.get_case_key(brake)
         assessed[key] = assess_finding(context, key, brake, is_self_check=True)
-    intents = () if is_blocked else tuple(build_intents(context, planned))
+    intents = tuple(build_intents(context, decision.passed if is_blocked else planned))
 
     trusted = released or not population_dropped(coverage, state)
     ended = [
@@ -107,7 +117,7 @@ def plan_changes(context: DecisionContext, totals: ScanTotals) -> Plan:
         records=intents,
         changes_to_apply=(*intents, *resumed),
         preview=preview,
-        block_reason=reason if is_blocked else "",
+        block_reason=decision.reason if is_blocked else "",
         hash=brake.fingerprint if brake and is_blocked else "",
         released=released,
         state=build_next_state(state, coverage, trusted),

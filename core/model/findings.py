@@ -1,7 +1,7 @@
 """Findings: what a guard concludes about one object in one run."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
 from core.keys import build_object_key
@@ -102,10 +102,31 @@ class Finding:
     """Whether the finding is an event: its end is not reported."""
     plan_hash: str = ""
     """The plan that the brake holds, if the finding is about one."""
+    asks_if_preexisting: bool = False
+    """Whether an operator decides if the object was already so when the guard first read it.
+
+    Somebody may have set it on purpose. The changes are made only of what appears later.
+    """
 
     def compute_key(self, guard: str) -> str:
         """The identity of the finding, the same in every run."""
         return build_object_key(self.object_id, guard, self.kind, self.fingerprint)
+
+    def as_question(self) -> "Finding":
+        """The finding without its changes, for an operator to decide."""
+        return replace(
+            self,
+            verdict=Verdict.ASK,
+            facts=(*self.facts, PREEXISTING_FACT),
+            changes=(),
+        )
+
+
+PREEXISTING_FACT = Fact(
+    "",
+    "it was so when this guard first looked, so somebody may have meant it: an operator decides; "
+    "if it ends and comes back, the guard changes it",
+)
 
 
 @dataclass(frozen=True, slots=True)

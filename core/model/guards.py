@@ -136,6 +136,8 @@ class Guard[T, O = Any]:
     """Reads the options from `settings`, and reports mistakes that concern several of them."""
     options: O = NO_OPTIONS
     """The options in force; in the catalog, those of the settings' defaults."""
+    standalone_changes: frozenset[str] = frozenset()
+    """Kinds of changes that concern no object the guard counts: the brake limits them apart."""
     permissions_for: Callable[[O], tuple[Permission, ...]] | None = None
     """The permissions that some options leave necessary, where they depend on them."""
     compared_settings_for: Callable[[O], tuple[ComparedSetting, ...]] | None = None

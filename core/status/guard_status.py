@@ -302,11 +302,17 @@ def build_plan_decision(
     config: GuardConfig, snapshot: GuardSnapshot, case: Case, runs: Sequence[RunSummary]
 ) -> PendingDecision:
     """The plan that the brake holds, with the changes that the open cases request."""
-    wanted = tuple(list_planned_changes(snapshot))
     population = next((run.population for run in runs if run.has_scanned), 0)
-    made_of = compute_plan_hash(
-        config.guard.name, ((one.key, change) for one, change in wanted), population
-    )
+
+    def is_held(changes: Sequence[tuple[Case, Change]]) -> bool:
+        pairs = ((one.key, change) for one, change in changes)
+        return compute_plan_hash(config.guard.name, pairs, population) == case.plan_hash
+
+    every = tuple(list_planned_changes(snapshot))
+    kinds = config.guard.standalone_changes
+    counted = tuple(pair for pair in every if type(pair[1]).__name__ not in kinds)
+    standalone = tuple(pair for pair in every if type(pair[1]).__name__ in kinds)
+    wanted = next(filter(is_held, (every, counted, standalone)), every)
     return PendingDecision(
         guard=config.guard.name,
         title=config.guard.title,
@@ -318,7 +324,7 @@ def build_plan_decision(
         severity=case.severity,
         plan=case.plan_hash,
         planned_changes=tuple((type(change).__name__, one.subject) for one, change in wanted),
-        is_exact=made_of == case.plan_hash,
+        is_exact=is_held(wanted),
         acknowledged=case.acknowledged_at is not None,
     )
 

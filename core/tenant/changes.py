@@ -130,6 +130,15 @@ MULTI_STEP_CHANGES = frozenset({"BlockSignIn", "ResetAuditSet"})
 Any other change is either in effect or not, and the object shows which."""
 
 
+def get_joint_target(change: Change) -> str:
+    """The mailbox whose changes are made together; empty for a change that is made by itself."""
+    match change:
+        case EnableMailboxAudit() | ResetAuditSet() | RaiseAuditAge():
+            return change.mailbox_guid
+        case _:
+            return ""
+
+
 def to_tuples(value: object) -> object:
     """Lists as tuples at any depth: JSON has no tuples, and frozen changes hold nothing else."""
     return tuple(to_tuples(part) for part in value) if isinstance(value, list | tuple) else value

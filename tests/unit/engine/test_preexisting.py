@@ -1,0 +1,163 @@
+"""What the engine does about a finding that may have been there before the guard came."""
+
+from dataclasses import replace
+
+import pytest
+
+from core.model.cases import Exemption
+from core.model.findings import Finding, Verdict
+from core.model.state import GuardSnapshot, GuardState
+from core.tenant.changes import (
+    ClearAuditBypass,
+    ClearMailboxForward,
+    EnableMailboxAudit,
+    EnableOrganizationAudit,
+    RaiseAuditAge,
+)
+from core.tenant.readings import ReadFailure, Reading
+from tests.support.decisions import (
+    CONFIG,
+    DAY,
+    GUARD,
+    KEY,
+    MANY,
+    STATE,
+    SURFACE,
+    apply_plan,
+    build_finding,
+    build_known_snapshot,
+    build_reading,
+    build_scene,
+    make_plan,
+)
+from tests.support.fakes.clock import START
+
+FRESH = GuardSnapshot(state=GuardState())
+CLEAR = ClearMailboxForward("a")
+
+
+def build_stock_finding(name: str = "a") -> Finding:
+    return build_finding(name, asks_if_preexisting=True)
+
+
+def test_what_was_there_at_the_first_look_is_a_question_in_every_later_run() -> None:
+    first = make_plan(build_scene(FRESH), [build_stock_finding()])
+    assert (first.preview, first.changes_to_apply) == ((), ())
+    memory = apply_plan(first, FRESH)
+    later = make_plan(build_scene(memory, now=START + DAY), [build_stock_finding()])
+    assert (later.preview, later.changes_to_apply) == ((), ())
+    (row,) = later.reported_findings
+    assert (row.verdict, row.finding.verdict, row.finding.changes) == (
+        Verdict.ASK,
+        Verdict.ASK,
+        (),
+    )
+    assert "an operator decides" in str(row.finding.facts[-1])
+
+
+def test_what_appears_after_the_first_look_is_changed_at_once() -> None:
+    plan = make_plan(build_scene(), [build_stock_finding()])
+    assert [row.kind for row in plan.changes_to_apply] == ["ClearMailboxForward"]
+
+
+def test_what_ended_and_comes_back_is_changed_at_once() -> None:
+    memory = apply_plan(make_plan(build_scene(FRESH), [build_stock_finding()]), FRESH)
+    memory = apply_plan(make_plan(build_scene(memory, now=START + DAY), []), memory)
+    again = make_plan(build_scene(memory, now=START + 2 * DAY), [build_stock_finding()])
+    assert [row.kind for row in again.changes_to_apply] == ["ClearMailboxForward"]
+
+
+def test_an_object_that_was_unread_until_now_is_read_for_the_first_time() -> None:
+    failure = ReadFailure(SURFACE, "no answer", "a")
+    unread = build_scene(reading=build_reading(failures=(failure,)))
+    memory = apply_plan(make_plan(unread, []), GuardSnapshot(state=STATE))
+    seen = make_plan(build_scene(memory, now=START + DAY), [build_stock_finding()])
+    assert seen.changes_to_apply == ()
+    memory = apply_plan(seen, memory)
+    later = make_plan(build_scene(memory, now=START + 2 * DAY), [build_stock_finding()])
+    assert (later.changes_to_apply, later.reported_findings[0].verdict) == ((), Verdict.ASK)
+
+
+@pytest.mark.parametrize("subject", [KEY, "a"])
+def test_what_an_operator_exempted_is_a_question_again_when_the_exemption_ends(
+    subject: str,
+) -> None:
+    exemption = Exemption.grant(subject, "Dana", "a partner", START + DAY, START)
+    memory = GuardSnapshot(state=STATE, exemptions={subject: exemption})
+    held = make_plan(build_scene(memory), [build_stock_finding()])
+    assert held.reported_findings[0].state == "exempt"
+    after = make_plan(build_scene(memory, now=START + 2 * DAY), [build_stock_finding()])
+    assert (after.changes_to_apply, after.reported_findings[0].verdict) == ((), Verdict.ASK)
+
+
+def test_a_finding_that_does_not_ask_is_changed_whenever_it_appeared() -> None:
+    memory = build_known_snapshot(baselined=True)
+    plan = make_plan(build_scene(memory, now=START + DAY), [build_finding()])
+    assert [row.kind for row in plan.changes_to_apply] == ["ClearMailboxForward"]
+
+
+# -- changes that stand outside the count of mailboxes --------------------------------------------
+
+SWITCHES = frozenset({"EnableOrganizationAudit", "ClearAuditBypass"})
+SPLIT = replace(CONFIG, guard=replace(GUARD, standalone_changes=SWITCHES))
+ORGANIZATION = build_finding("organization", changes=(EnableOrganizationAudit(),))
+
+
+def test_a_switch_of_the_organization_is_made_while_the_brake_holds_the_mailboxes() -> None:
+    plan = make_plan(build_scene(config=SPLIT), [*MANY, ORGANIZATION])
+    assert [row.kind for row in plan.changes_to_apply] == ["EnableOrganizationAudit"]
+    assert plan.block_reason == "3 changes are wanted and a run may make 2"
+    (brake,) = (case for case in plan.cases if case.kind == "brake")
+    assert "None of these changes was made." in brake.summary
+    assert "organization" not in " ".join(fact.text for fact in brake.facts)
+
+
+def test_a_released_plan_makes_exactly_what_the_brake_held() -> None:
+    memory = GuardSnapshot(state=STATE)
+    held = make_plan(build_scene(config=SPLIT), [*MANY, ORGANIZATION])
+    memory = apply_plan(held, memory)
+    request = replace(build_scene()[0].run_options, plan=held.hash, at=START + DAY)
+    freed = make_plan(build_scene(memory, now=START + DAY, config=SPLIT, run_options=request), MANY)
+    assert freed.released
+    assert [row.kind for row in freed.changes_to_apply] == ["ClearMailboxForward"] * 3
+
+
+@pytest.mark.parametrize("reading", [build_reading(population=3), build_reading(complete=False)])
+def test_a_listing_that_shrank_does_not_hold_a_switch_of_the_organization(
+    reading: Reading[object],
+) -> None:
+    plan = make_plan(build_scene(config=SPLIT, reading=reading), [ORGANIZATION])
+    assert [row.kind for row in plan.changes_to_apply] == ["EnableOrganizationAudit"]
+
+
+def test_accounts_have_a_limit_of_their_own() -> None:
+    accounts = [build_finding(name, changes=(ClearAuditBypass(name),)) for name in ("x", "y", "z")]
+    few = make_plan(build_scene(config=SPLIT), [*accounts[:2], *MANY[:2]])
+    assert len(few.changes_to_apply) == 4
+    many = make_plan(build_scene(config=SPLIT), [*accounts, *MANY[:2]])
+    assert [row.kind for row in many.changes_to_apply] == ["ClearMailboxForward"] * 2
+    assert many.block_reason == (
+        "3 changes of the organization and of accounts are wanted and a run may make 2"
+    )
+
+
+def test_rows_that_cannot_be_decoded_hold_every_change() -> None:
+    memory = GuardSnapshot(state=STATE, unreadable_rows=1)
+    plan = make_plan(build_scene(memory, config=SPLIT), [*MANY[:1], ORGANIZATION])
+    assert plan.changes_to_apply == ()
+
+
+def test_the_changes_of_one_mailbox_count_once() -> None:
+    both = [
+        build_finding(name, kind=kind, changes=(change,))
+        for name in "ab"
+        for kind, change in (
+            ("off", EnableMailboxAudit(name)),
+            ("short", RaiseAuditAge(name, 90)),
+        )
+    ]
+    assert len(make_plan(build_scene(), both).changes_to_apply) == 4
+    third = build_finding("c", kind="off", changes=(EnableMailboxAudit("c"),))
+    assert make_plan(build_scene(), [*both, third]).block_reason == (
+        "3 changes are wanted and a run may make 2"
+    )
