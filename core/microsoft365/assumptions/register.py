@@ -2,9 +2,26 @@
 
 from collections.abc import Mapping
 
-from core.microsoft365.assumptions import exchange_api
+from core.microsoft365.assumptions import (
+    decisions,
+    exchange_api,
+    exchange_objects,
+    exchange_writes,
+    graph_directory,
+    platform,
+)
 from core.microsoft365.assumptions.assumption import Assumption
 
-ASSUMPTIONS: tuple[Assumption, ...] = (*exchange_api.ASSUMPTIONS,)
+CHAPTERS: Mapping[str, tuple[Assumption, ...]] = {
+    "The Exchange admin API": exchange_api.ASSUMPTIONS,
+    "What Exchange prints": exchange_objects.ASSUMPTIONS,
+    "Writes to Exchange": exchange_writes.ASSUMPTIONS,
+    "What Graph tells": graph_directory.ASSUMPTIONS,
+    "Before and after a write": decisions.ASSUMPTIONS,
+    "Azure and Teams": platform.ASSUMPTIONS,
+}
+"""The assumptions by what they are about, in the order of docs/assumptions.md."""
+
+ASSUMPTIONS: tuple[Assumption, ...] = tuple(one for part in CHAPTERS.values() for one in part)
 
 ASSUMPTIONS_BY_ID: Mapping[str, Assumption] = {one.id: one for one in ASSUMPTIONS}

@@ -1,0 +1,382 @@
+"""What Exchange cmdlets print about recipients, rules, rights and settings."""
+
+from core.microsoft365.assumptions.assumption import Assumption, Dependents, Standing
+
+RECIPIENT_NAMES = Assumption(
+    id="exchange-recipient-names",
+    assumed="Get-Recipient prints no LegacyExchangeDN; the row that a look-up by this name brings"
+    " is confirmed by its X500 address or by the mailbox, mail user or contact of its "
+    "Guid.",
+    standing=Standing.MEASURED,
+    source="go-exoscc $metadata (type Recipient), graph2otel (live)",
+    dated="2026-07",
+    otherwise="Every forward to a colleague would end as unresolved; report what the probe saw.",
+    depends=Dependents(
+        guards=("mailbox-forwarding", "mailbox-delegation"), verdicts=("unresolved", "external")
+    ),
+    probe="exchange-recipient",
+)
+RECIPIENT_BY_DN = Assumption(
+    id="exchange-recipient-by-dn",
+    assumed="Get-Recipient finds an object by its LegacyExchangeDN.",
+    standing=Standing.MEASURED,
+    source="graph2otel, public code of three projects",
+    dated="2026-07",
+    otherwise="The inside target of a rule is unread instead of confirmed.",
+    depends=Dependents(guards=("mailbox-forwarding",), verdicts=("unresolved",)),
+    probe="exchange-recipient",
+)
+RECIPIENT_KINDS = Assumption(
+    id="exchange-recipient-kinds",
+    assumed="An unknown RecipientTypeDetails brings a 200 without rows, and the kinds that are "
+    "asked for all exist.",
+    standing=Standing.CONTESTED,
+    source="graph2otel (live)",
+    dated="2026-07",
+    otherwise="Mailboxes of a new kind are not listed; report the kind.",
+    depends=Dependents(guards=("shared-mailbox-sign-in", "shared-mailbox-health")),
+)
+DISCOVERY_ID = Assumption(
+    id="exchange-empty-object-id",
+    assumed="ExternalDirectoryObjectId is empty on the discovery mailbox and system mailboxes "
+    "only.",
+    standing=Standing.MEASURED,
+    source="graph2otel (live)",
+    dated="2026-07",
+    otherwise="A mailbox without an account is shown by its Guid and not compared with Entra.",
+    depends=Dependents(guards=("shared-mailbox-sign-in", "mailbox-audit")),
+)
+FORWARD_FILTER = Assumption(
+    id="exchange-forward-filter",
+    assumed="Get-Mailbox filters by ForwardingAddress, ForwardingSmtpAddress and "
+    "GrantSendOnBehalfTo that are not null.",
+    standing=Standing.MEASURED,
+    source="Export-RecipientPermissions",
+    dated="2025-04",
+    otherwise="The forwards of mailboxes are unread; the listing without a filter takes longer.",
+    depends=Dependents(guards=("mailbox-forwarding", "mailbox-delegation")),
+    probe="exchange-forward-filter",
+)
+HIDDEN_RULES = Assumption(
+    id="exchange-hidden-rules",
+    assumed="Get-InboxRule -IncludeHidden shows rules that Graph and Outlook do not.",
+    standing=Standing.MEASURED,
+    source="graph2otel (live: 1 with, 0 without)",
+    dated="2026-07",
+    otherwise="A hidden rule is not seen.",
+    depends=Dependents(guards=("mailbox-forwarding",), verdicts=("hides-mail",)),
+)
+INBOX_RULE_ROLE = Assumption(
+    id="exchange-inbox-rule-role",
+    assumed="An app whose role holds Get-InboxRule may read the rules of any mailbox.",
+    standing=Standing.CONTESTED,
+    source="for: graph2otel at Global and Security Reader (live); against, for users: Microsoft "
+    "Learn, O365ITPro#780",
+    dated="2026-07",
+    otherwise="Hidden rules are unread by name; Graph still shows the visible ones.",
+    depends=Dependents(guards=("mailbox-forwarding",)),
+    probe="exchange-inbox-rules",
+)
+RULE_IDENTITY = Assumption(
+    id="exchange-rule-identity",
+    assumed="RuleIdentity is an unsigned number of 64 bits, kept as text.",
+    standing=Standing.MEASURED,
+    source="graph2otel (live)",
+    dated="2026-07",
+    otherwise="A rule without a usable id is unread.",
+    depends=Dependents(guards=("mailbox-forwarding",)),
+)
+RULE_FIELDS = Assumption(
+    id="exchange-rule-fields",
+    assumed="Get-InboxRule prints the targets, folders and deletions of a rule under the names of"
+    " New-InboxRule's parameters.",
+    standing=Standing.UNSEEN,
+    source="office-docs-powershell, New-InboxRule (the parameters; the output is inferred)",
+    dated="2026-08",
+    otherwise="A rule of which nothing can be told is reported as such.",
+    depends=Dependents(guards=("mailbox-forwarding",), verdicts=("could-not-tell",)),
+)
+RULE_TARGETS = Assumption(
+    id="exchange-rule-targets",
+    assumed="A target of a rule is a display name in quotes, then an address in brackets; only "
+    "the bracket counts.",
+    standing=Standing.MEASURED,
+    source="public code of three projects",
+    dated="2026-07",
+    otherwise="A target in another form is unresolved, never inside.",
+    depends=Dependents(guards=("mailbox-forwarding",), verdicts=("unresolved",)),
+)
+FORWARD_PRECEDENCE = Assumption(
+    id="exchange-forward-precedence",
+    assumed="Where a mailbox has both forwards, ForwardingAddress wins.",
+    standing=Standing.MEASURED,
+    source="office-docs-powershell, Set-Mailbox",
+    dated="2026-08",
+    otherwise="The card names the wrong one of two forwards; both are shown.",
+    depends=Dependents(guards=("mailbox-forwarding",), verdicts=("external",)),
+)
+AUTO_FORWARD_MODE = Assumption(
+    id="exchange-automatic-mode",
+    assumed="AutoForwardingMode Automatic lets no automatic forward out in a tenant of today, and"
+    " may in an old one.",
+    standing=Standing.CONTESTED,
+    source="Microsoft Learn, outbound spam policies",
+    dated="2025-02",
+    otherwise="A forward is reported as let through or blocked wrongly; set the mode to Off or On.",
+    depends=Dependents(
+        guards=("mailbox-forwarding", "tenant-baseline"), verdicts=("external", "drift")
+    ),
+)
+REMOTE_DOMAIN_DEFAULT = Assumption(
+    id="exchange-remote-domain-star",
+    assumed="The remote domain * stands for every domain without its own.",
+    standing=Standing.MEASURED,
+    source="Microsoft Learn, remote domains",
+    dated="2025-02",
+    otherwise="The card says wrongly whether a forward leaves the tenant.",
+    depends=Dependents(guards=("mailbox-forwarding",)),
+)
+SUBDOMAINS = Assumption(
+    id="exchange-match-subdomains",
+    assumed="An accepted domain with MatchSubDomains stands for everything below it.",
+    standing=Standing.UNSEEN,
+    source="the name of the property; no page says it of Exchange Online",
+    dated="2026-08",
+    otherwise="A forward to a subdomain of the tenant is reported as external.",
+    depends=Dependents(
+        guards=("mailbox-forwarding", "mailbox-delegation"),
+        verdicts=("external",),
+        settings=("ALLOWED_FORWARD_DOMAINS",),
+    ),
+    probe="exchange-accepted-domains",
+)
+TRANSPORT_RULE_ACTIONS = Assumption(
+    id="exchange-transport-actions",
+    assumed="The actions of a mail-flow rule that send mail elsewhere are those of the list in "
+    "the adapter.",
+    standing=Standing.UNSEEN,
+    source="office-docs-powershell, Microsoft365DSC#3541",
+    dated="2026-08",
+    otherwise="A rule that diverts mail in a new way is not reported.",
+    depends=Dependents(guards=("mailbox-forwarding",)),
+)
+PERMISSION_RIGHTS = Assumption(
+    id="exchange-permission-rights",
+    assumed="Get-MailboxPermission prints rights joined by commas, SELF twice, and SendAs for "
+    "SELF.",
+    standing=Standing.CONTESTED,
+    source="Microsoft365DSC#3942, #4576",
+    dated="2025",
+    otherwise="An unknown right leaves its mailbox unread, by name.",
+    depends=Dependents(guards=("mailbox-delegation",), verdicts=("delegated",)),
+    probe="exchange-permissions",
+)
+SEND_AS_TENANT_WIDE = Assumption(
+    id="exchange-send-as-listing",
+    assumed="Get-RecipientPermission without an Identity lists the rights of the whole "
+    "organization.",
+    standing=Standing.MEASURED,
+    source="Export-RecipientPermissions",
+    dated="2025-04",
+    otherwise="Send-as rights are unread.",
+    depends=Dependents(guards=("mailbox-delegation",)),
+    probe="exchange-send-as",
+)
+MAILBOX_PERMISSION_IDENTITY = Assumption(
+    id="exchange-permission-identity",
+    assumed="Get-MailboxPermission wants an Identity: one request per mailbox.",
+    standing=Standing.MEASURED,
+    source="go-exoscc, Export-RecipientPermissions",
+    dated="2025-04",
+    otherwise="Nothing; a listing in one request would be faster.",
+    depends=Dependents(guards=("mailbox-delegation",)),
+)
+BYPASS_ROWS = Assumption(
+    id="exchange-bypass-rows",
+    assumed="The bypass list holds system objects besides mailboxes, names repeat in it, and the "
+    "Guid is the mailbox's.",
+    standing=Standing.MEASURED,
+    source="graph2otel (live: 242 rows in a tenant of 3 mailboxes), mql#5731",
+    dated="2026-07",
+    otherwise="A bypass is reported of the wrong object or of none.",
+    depends=Dependents(guards=("mailbox-audit",), verdicts=("repair",)),
+    probe="exchange-bypass",
+)
+AUDIT_ENABLED_PRINTED = Assumption(
+    id="exchange-audit-enabled",
+    assumed="AuditEnabled prints whether the records of a mailbox reach the unified log.",
+    standing=Standing.CONTESTED,
+    source="against: office365itpros 2020 and 2023, zolderio/microsoft#1 (only a filter on the "
+    "server tells)",
+    dated="2023-09",
+    otherwise="A mailbox is taken for recorded that is not; the probe counts those that print True "
+    "and are filtered as False.",
+    depends=Dependents(guards=("mailbox-audit",), verdicts=("repair",)),
+    probe="exchange-audit-enabled",
+)
+AUDIT_AGE_DEFAULT = Assumption(
+    id="exchange-audit-age",
+    assumed="AuditLogAgeLimit is 90 days where it was never set.",
+    standing=Standing.MEASURED,
+    source="office-docs-powershell, Set-Mailbox",
+    dated="2026-08",
+    otherwise="Mailboxes would be reported as tampered with; set AUDIT_LOG_AGE_DAYS to what the "
+    "probe saw.",
+    depends=Dependents(
+        guards=("mailbox-audit",), verdicts=("repair",), settings=("AUDIT_LOG_AGE_DAYS",)
+    ),
+    probe="exchange-audit-age",
+)
+AUDIT_DEFAULT_LISTS = Assumption(
+    id="exchange-audit-lists",
+    assumed="The default list of audited actions is what a mailbox prints whose logon type "
+    "Microsoft manages; MailItemsAccessed is in it at E3 too.",
+    standing=Standing.CONTESTED,
+    source="office365itpros 2023 and 2024, CIPP#4891; Microsoft Learn of 2023 says E5 only",
+    dated="2024-05",
+    otherwise="Actions are asked for that the licence does not allow; MAIL_ITEMS_ACCESSED turns it "
+    "off.",
+    depends=Dependents(
+        guards=("mailbox-audit",), verdicts=("repair",), settings=("MAIL_ITEMS_ACCESSED",)
+    ),
+)
+AUDIT_LICENCE = Assumption(
+    id="exchange-audit-licence",
+    assumed="PersistedCapabilities holds M365Auditing where a mailbox may record more.",
+    standing=Standing.UNSEEN,
+    source="a public capture of 2024; not documented",
+    dated="2024-05",
+    otherwise="The refusal of an action is recorded and it is not asked for again.",
+    depends=Dependents(guards=("mailbox-audit",), settings=("MAIL_ITEMS_ACCESSED",)),
+    probe="exchange-audit-age",
+)
+AUDITED_KINDS = Assumption(
+    id="exchange-audited-kinds",
+    assumed="Microsoft audits user and shared mailboxes by default; rooms, equipment and public "
+    "folders are not, groups cannot be changed.",
+    standing=Standing.MEASURED,
+    source="Microsoft Learn, manage mailbox auditing",
+    dated="2023",
+    otherwise="The audit state of another kind is not looked at.",
+    depends=Dependents(guards=("mailbox-audit",)),
+)
+SMTP_AUTH_NULL = Assumption(
+    id="exchange-smtp-auth-null",
+    assumed="SmtpClientAuthenticationDisabled that is null follows the organization; a mailbox "
+    "value beats the organization's.",
+    standing=Standing.MEASURED,
+    source="office-docs-powershell, Set-CASMailbox",
+    dated="2026-08",
+    otherwise="SMTP AUTH is taken for open or closed wrongly.",
+    depends=Dependents(
+        guards=("legacy-protocols", "tenant-baseline"), verdicts=("repair", "drift")
+    ),
+    probe="exchange-cas-mailbox",
+)
+POWERSHELL_FILTER = Assumption(
+    id="exchange-powershell-filter",
+    assumed="Get-User filters by RemotePowerShellEnabled -eq 'True', and this is the same value "
+    "as EXOModuleEnabled.",
+    standing=Standing.UNSEEN,
+    source="the official module turns $true into 'True'; CIPP sends 'False'",
+    dated="2026",
+    otherwise="An empty list is unread, never taken for nobody.",
+    depends=Dependents(guards=("exchange-module-access",), verdicts=("repair",)),
+    probe="exchange-powershell-users",
+)
+ROLE_GROUP_KIND = Assumption(
+    id="exchange-role-group-kind",
+    assumed="Role groups print RecipientTypeDetails RoleGroup, and their members with the id of "
+    "their account.",
+    standing=Standing.MEASURED,
+    source="go-exoscc (live)",
+    dated="2026-07",
+    otherwise="A holder of an Exchange role is not recognized, and could lose PowerShell.",
+    depends=Dependents(guards=("exchange-module-access",), verdicts=("repair",)),
+    probe="exchange-role-groups",
+)
+SHARED_QUOTA = Assumption(
+    id="exchange-shared-quota",
+    assumed="ProhibitSendReceiveQuota tells how large a shared mailbox may grow; an old one may "
+    "keep 100 GB without a licence.",
+    standing=Standing.CONTESTED,
+    source="techcommunity ba-p/607991",
+    dated="2023",
+    otherwise="The card names the wrong limit; the mailbox's own quota is read.",
+    depends=Dependents(guards=("shared-mailbox-health",)),
+)
+REMOTE_TYPE = Assumption(
+    id="exchange-remote-type",
+    assumed="RemoteRecipientType prints its flags as names joined by commas.",
+    standing=Standing.MEASURED,
+    source="office-docs-powershell, filterable properties",
+    dated="2026-08",
+    otherwise="The conversion of a synchronised mailbox is not recognized.",
+    depends=Dependents(guards=("shared-mailbox-health",)),
+)
+STATISTICS = Assumption(
+    id="exchange-statistics",
+    assumed="Get-MailboxStatistics answers nothing, with a warning, for a mailbox that was never "
+    "used.",
+    standing=Standing.UNSEEN,
+    source="public code in one place",
+    dated="2024",
+    otherwise="The size is unread, by name.",
+    depends=Dependents(guards=("shared-mailbox-health",)),
+)
+NULL_CONFIGURATION = Assumption(
+    id="exchange-null-property",
+    assumed="A property of the organization that is null was not set and follows Microsoft's "
+    "default.",
+    standing=Standing.MEASURED,
+    source="go-exoscc, Microsoft365DSC",
+    dated="2026-07",
+    otherwise="A setting is reported as changed, or not.",
+    depends=Dependents(guards=("tenant-baseline",), verdicts=("drift",)),
+)
+DEHYDRATED = Assumption(
+    id="exchange-dehydrated",
+    assumed="A dehydrated organization says so in IsDehydrated and refuses some writes until "
+    "Enable-OrganizationCustomization ran.",
+    standing=Standing.MEASURED,
+    source="CIPP-API, MS-102 PR#171",
+    dated="2026",
+    otherwise="A write is refused; run Enable-OrganizationCustomization once.",
+    depends=Dependents(guards=("mailbox-audit", "tenant-baseline"), verdicts=("refused",)),
+    probe="exchange-dehydrated",
+)
+
+ASSUMPTIONS = (
+    RECIPIENT_NAMES,
+    RECIPIENT_BY_DN,
+    RECIPIENT_KINDS,
+    DISCOVERY_ID,
+    FORWARD_FILTER,
+    HIDDEN_RULES,
+    INBOX_RULE_ROLE,
+    RULE_IDENTITY,
+    RULE_FIELDS,
+    RULE_TARGETS,
+    FORWARD_PRECEDENCE,
+    AUTO_FORWARD_MODE,
+    REMOTE_DOMAIN_DEFAULT,
+    SUBDOMAINS,
+    TRANSPORT_RULE_ACTIONS,
+    PERMISSION_RIGHTS,
+    SEND_AS_TENANT_WIDE,
+    MAILBOX_PERMISSION_IDENTITY,
+    BYPASS_ROWS,
+    AUDIT_ENABLED_PRINTED,
+    AUDIT_AGE_DEFAULT,
+    AUDIT_DEFAULT_LISTS,
+    AUDIT_LICENCE,
+    AUDITED_KINDS,
+    SMTP_AUTH_NULL,
+    POWERSHELL_FILTER,
+    ROLE_GROUP_KIND,
+    SHARED_QUOTA,
+    REMOTE_TYPE,
+    STATISTICS,
+    NULL_CONFIGURATION,
+    DEHYDRATED,
+)
