@@ -19,7 +19,7 @@ from core.tenant.port import Tenant
 # How long the ledger keeps finished rows, until `purge_expired` removes them.
 KEEP_RUNS = timedelta(days=30)
 KEEP_CASES = timedelta(days=90)
-KEEP_CHANGES = KEEP_ACTIONS = timedelta(days=400)
+KEEP_CHANGES = KEEP_REQUESTS = timedelta(days=400)
 
 type LedgerRow = Case | ChangeRecord | Exemption | OperatorRequest | RunReport
 
@@ -109,7 +109,7 @@ class Ledger(Protocol):
         """Everything a guard has stored, for readers: nothing may be written by it."""
         ...
 
-    async def add_request(self, guard: str, action: OperatorRequest) -> None:
+    async def add_request(self, guard: str, operator_request: OperatorRequest) -> None:
         """Store an operator's request; the next run of the guard processes it."""
         ...
 
@@ -117,7 +117,7 @@ class Ledger(Protocol):
         """The requests of operators since a time, newest first."""
         ...
 
-    async def get_request(self, guard: str, action: str) -> OperatorRequest | None:
+    async def get_request(self, guard: str, request_id: str) -> OperatorRequest | None:
         """One request by its id."""
         ...
 

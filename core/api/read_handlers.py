@@ -200,8 +200,8 @@ async def get_request_report(context: RequestContext) -> HttpResponse:
     """The state of an operator's request."""
     guard = context.get_guard_config().guard.name
     operator_request = await context.ledger.get_request(
-        guard, path_parameter(context, "action", RUN_ID_PATTERN)
+        guard, path_parameter(context, "request", RUN_ID_PATTERN)
     )
     if operator_request is None:
-        raise BadRequest(404, "there is no such action")
+        raise BadRequest(404, "there is no such request")
     return json_response(200, to_json(build_operator_request(operator_request, guard)))

@@ -11,7 +11,7 @@ from core.model.requests import RequestState
 class AcceptedDocument:
     """The request is recorded; the guard processes it as soon as no other run holds the guard."""
 
-    action: RunId
+    request: RunId
     status: RequestState
     address: str
 
@@ -21,7 +21,7 @@ class AcceptedRunDocument:
     """The run is recorded; it starts as soon as no other run holds the guard."""
 
     run: RunId
-    action: RunId
+    request: RunId
     status: Literal["queued"]
     address: str
 

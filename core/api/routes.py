@@ -137,9 +137,9 @@ ROUTES = (
     ),
     Route("run-report", "GET", "runs/{guard}/{run}", "The result of a run", get_run_report),
     Route(
-        "action-report",
+        "request-report",
         "GET",
-        "actions/{guard}/{action}",
+        "requests/{guard}/{request}",
         "The result of an operator's request",
         get_request_report,
     ),

@@ -200,6 +200,6 @@ def accepted_response(guard: str, operator_request: OperatorRequest) -> HttpResp
         address = f"/api/runs/{guard}/{request_id}"
         run = AcceptedRunDocument(request_id, request_id, "queued", address)
         return json_response(202, to_json(run), Location=address)
-    address = f"/api/actions/{guard}/{request_id}"
+    address = f"/api/requests/{guard}/{request_id}"
     accepted = AcceptedDocument(request_id, operator_request.state, address)
     return json_response(202, to_json(accepted), Location=address)

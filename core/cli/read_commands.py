@@ -117,7 +117,7 @@ async def list_requests(session: Session, client: ApiClient, as_json: AsJson = F
 
     Of the last 30 days, with their results.
     """
-    return await print_status_list(session, client, "actions", as_json)
+    return await print_status_list(session, client, "requests", as_json)
 
 
 async def print_status_list(session: Session, client: ApiClient, name: str, as_json: bool) -> int:
@@ -140,8 +140,8 @@ async def show_request(
     session: Session,
     client: ApiClient,
     guard: GuardName,
-    action: Annotated[
-        str, typer.Argument(metavar="ACTION", help="its number, as the submitting command printed")
+    request: Annotated[
+        str, typer.Argument(metavar="REQUEST", help="its number, as the submitting command printed")
     ],
     as_json: AsJson = False,
 ) -> int:
@@ -149,11 +149,11 @@ async def show_request(
 
     Of a run: its coverage, findings and changes.
     """
-    name, number = parse_guard_name(guard), parse_run_number(action, "action")
+    name, number = parse_guard_name(guard), parse_run_number(request, "request")
     response = await client.get(f"/api/runs/{name}/{number}")
     is_run = response.status == 200
     if not is_run:
-        response = await fetch_response(client, f"/api/actions/{name}/{number}")
+        response = await fetch_response(client, f"/api/requests/{name}/{number}")
     renderer = TerminalRenderer(session.out, session.now())
     if as_json:
         session.write_response(response.body)

@@ -118,8 +118,8 @@ class TerminalRenderer:
                 ("since", "kind", "what"), map(self.build_decision_row, document["decisions"])
             )
         pending = document["pending_notifications"]
-        if pending["cases"] or pending["actions"]:
-            number = pending["cases"] + pending["actions"]
+        if pending["cases"] or pending["requests"]:
+            number = pending["cases"] + pending["requests"]
             self.print_title(
                 f"Pending notifications: {number}, oldest {format_age(pending['oldest'], self.now)}"
             )
@@ -173,15 +173,16 @@ class TerminalRenderer:
 
     def build_case_row(self, row: JsonRow) -> tuple[str | Text, ...]:
         """The row of one case."""
-        state = ", acknowledged" if row["acknowledged"] else ""
+        state = ", acknowledged" if row["acknowledged_at"] else ""
         if row["state"] == "closed":
-            state = f", closed {format_age(row['closed'], self.now)} ({row['closing'] or 'closed'})"
+            closed_age = format_age(row["closed_at"], self.now)
+            state = f", closed {closed_age} ({row['resolution'] or 'closed'})"
         head = sanitize_cell(f"{row['guard']} · {row['subject']}{state}", 400)
         body = sanitize_cell(f"{row['summary']}", 400, "dim")
         return (
             sanitize_cell(row["short"], 8),
             colour_word(row["severity"]),
-            format_age(row["opened"], self.now),
+            format_age(row["opened_at"], self.now),
             Text("\n").join([head, body]),
         )
 
@@ -194,18 +195,22 @@ class TerminalRenderer:
         for fact in row["facts"]:
             self.console.print(Padding(sanitize_cell(fact, 1000), (0, 0, 0, 2)))
         self.console.print()
-        closed = f"closed {format_time_and_age(row['closed'], self.now)}: {row['closing'] or '-'}"
-        exempt, known = row["exemption"], row["acknowledged"]
+        closed = (
+            f"closed {format_time_and_age(row['closed_at'], self.now)}: {row['resolution'] or '-'}"
+        )
+        exempt, known = row["exemption"], row["acknowledged_at"]
         self.print_pairs(
             (
                 ("case", sanitize_cell(row["case"], 40)),
                 ("object", sanitize_cell(row["object"])),
-                ("state", sanitize_cell(closed) if row["closed"] else "open"),
+                ("state", sanitize_cell(closed) if row["closed_at"] else "open"),
                 ("verdict", sanitize_cell(row["verdict"], 40)),
-                ("opened", format_time_and_age(row["opened"], self.now)),
+                ("opened", format_time_and_age(row["opened_at"], self.now)),
                 (
                     "notified",
-                    format_time_and_age(row["told"], self.now) if row["told"] else "not yet",
+                    format_time_and_age(row["notified_at"], self.now)
+                    if row["notified_at"]
+                    else "not yet",
                 ),
                 (
                     "acknowledged",
@@ -231,9 +236,9 @@ class TerminalRenderer:
         if row["changes"]:
             self.print_title("Changes")
             self.print_changes(row["changes"])
-        if row["actions"]:
+        if row["requests"]:
             self.print_title("Requests")
-            self.print_requests(row["actions"])
+            self.print_requests(row["requests"])
 
     # ------------------------------------------------------------------------------------------
     # Changes, requests and runs
@@ -261,7 +266,7 @@ class TerminalRenderer:
         head = sanitize_cell(f"{row['kind']} · {row['guard']} {row['subject'] or ''}".strip(), 400)
         why = sanitize_cell(f"{row['who']}: {row['why']}", 800)
         lines = [head, why, *([sanitize_cell(row["note"], 600)] if row["note"] else [])]
-        lines.append(sanitize_cell(row["action"], 40, "dim"))
+        lines.append(sanitize_cell(row["request"], 40, "dim"))
         return format_age(row["at"], self.now), colour_word(row["status"]), Text("\n").join(lines)
 
     def print_run(self, row: JsonRow) -> None:

@@ -35,8 +35,8 @@ def explain_undo_refusal(row: Mapping[str, Any]) -> str:
             at=at,
             run=str(row["run"]),
             before=dict(row["before"]),
-            undo_of=str(row["restores"] or ""),
-            undone_at=parse_document_time(row["undone"]),
+            undo_of=str(row["undo_of"] or ""),
+            undone_at=parse_document_time(row["undone_at"]),
         )
     except (KeyError, TypeError, ValueError):
         return NOT_UNDERSTOOD

@@ -48,7 +48,7 @@ from core.cli.session import Session
 from core.cli.undo_hint import explain_undo_refusal, format_before
 from core.tenant.quoting import quote_text
 
-PENDING_STATUSES = ("queued", "running", "asked")
+PENDING_STATUSES = ("queued", "running", "requested")
 # Seconds to wait for a result at most.
 DEFAULT_TIMEOUT = 600.0
 # Seconds between two polls: short at first, then longer.
@@ -315,8 +315,8 @@ def report_accepted(
     if options.as_json:
         session.write_response(response.body)
         return
-    number = quote_text(str(response.parse_object()["action"]), 40)
-    session.print_output(f"Request recorded. See its result: action {request.guard} {number}")
+    number = quote_text(str(response.parse_object()["request"]), 40)
+    session.print_output(f"Request recorded. See its result: request {request.guard} {number}")
     if session.connection.local:
         session.print_output("The guard's next run processes it.")
 
@@ -338,7 +338,9 @@ async def await_result(
         )
         request_result = result
         if is_run:
-            request_result = await client.get(f"/api/actions/{request.guard}/{accepted['action']}")
+            request_result = await client.get(
+                f"/api/requests/{request.guard}/{accepted['request']}"
+            )
     if options.as_json:
         session.write_response(result.body)
         return get_exit_code(result, request_result)

@@ -28,9 +28,9 @@ def find_unauthorized_exemptions(snapshot: GuardSnapshot, now: datetime) -> tupl
         for _, exemption in sorted(snapshot.exemptions.items())
         if exemption.until > now
         and not any(
-            is_exemption_granted_by(action, exemption)
-            or is_exemption_from_undo(action, exemption, now, restored)
-            for action in snapshot.operator_requests
+            is_exemption_granted_by(operator_request, exemption)
+            or is_exemption_from_undo(operator_request, exemption, now, restored)
+            for operator_request in snapshot.operator_requests
         )
     )
 

@@ -105,8 +105,10 @@ async def send_message(
             "%s: the channel rejected a card; a plain one is sent instead: %s", report.guard, error
         )
         await world.notification_channel.send(message.build_plain_payload(report))
-    actions = (replace(action, notified=True) for action in message.operator_requests)
-    return (*mark_notified(message.cases, world.now()), *actions)
+    operator_requests = (
+        replace(operator_request, notified=True) for operator_request in message.operator_requests
+    )
+    return (*mark_notified(message.cases, world.now()), *operator_requests)
 
 
 async def send_early_notifications(scan: Scan) -> None:
@@ -118,7 +120,9 @@ async def send_early_notifications(scan: Scan) -> None:
     since = scan.scan_pass.notified_at or scan.report.started_at
     interval = NEXT_CARD_AFTER if scan.scan_pass.notified_at else FIRST_CARD_AFTER
     cases = [case for case in scan.cases.values() if case.notification and scan.owns_case(case)]
-    has_requests = any(not action.notified for action in scan.report.operator_requests)
+    has_requests = any(
+        not operator_request.notified for operator_request in scan.report.operator_requests
+    )
     if (
         not (cases or has_requests)
         or now - since < interval
@@ -136,7 +140,10 @@ async def send_early_notifications(scan: Scan) -> None:
         await scan.claim.save(*rows, state=scan.build_state())
         scan.apply_saved_rows((row for row in rows if isinstance(row, Case)), ())
         known = {row.id: row for row in rows if isinstance(row, OperatorRequest)}
-        actions = tuple(known.get(action.id, action) for action in scan.report.operator_requests)
+        operator_requests = tuple(
+            known.get(operator_request.id, operator_request)
+            for operator_request in scan.report.operator_requests
+        )
         scan.report = replace(
-            scan.report, card_count=scan.report.card_count + 1, operator_requests=actions
+            scan.report, card_count=scan.report.card_count + 1, operator_requests=operator_requests
         )

@@ -1,6 +1,6 @@
 """Processes the requests of operators, under the claim of the guard they are about.
 
-    request row "asked" ─► decide ─► save ─► undo, if asked for ─► save the outcome ─► notify
+    request row "requested" ─► decide ─► save ─► undo, if requested ─► save the outcome ─► notify
 
 The row is enough: the next holder of the guard's claim processes it, so a busy guard, a lost
 message or a killed worker costs time and loses nothing. While a large tenant is scanned in shards,
@@ -32,7 +32,7 @@ from core.model.state import GuardSnapshot
 from core.ports import Claim, World
 from core.tenant.changes import build_change
 
-log = logging.getLogger("exoguard.actions")
+log = logging.getLogger("exoguard.requests")
 
 # Seconds between two attempts to claim a busy guard.
 CLAIM_RETRY_DELAY = 5.0
@@ -44,10 +44,10 @@ async def process_requests(
     """Process the open requests; returns the snapshot as it is afterwards."""
     if snapshot.state.scan_pass and snapshot.state.scan_pass.shard_count:
         return snapshot
-    for action in list_open_requests(snapshot):
-        if action.kind in RUN_REQUEST_KINDS:
+    for operator_request in list_open_requests(snapshot):
+        if operator_request.kind in RUN_REQUEST_KINDS:
             continue
-        decided = decide_request(action, snapshot, world.now(), run)
+        decided = decide_request(operator_request, snapshot, world.now(), run)
         rows = (*decided.rows, decided.request)
         await claim.save(*rows)
         snapshot = update_snapshot(snapshot, rows)
@@ -56,7 +56,7 @@ async def process_requests(
             await claim.save(*rows)
             snapshot = update_snapshot(snapshot, rows)
             decided = replace(decided, request=ended)
-        log.info("%s %s: %s", action.kind, action.id, decided.request.state)
+        log.info("%s %s: %s", operator_request.kind, operator_request.id, decided.request.state)
     return snapshot
 
 
@@ -80,9 +80,11 @@ def update_snapshot(snapshot: GuardSnapshot, rows: tuple[RequestRow, ...]) -> Gu
     cases = {row.key: row for row in rows if isinstance(row, Case)}
     changes = {row.id: row for row in rows if isinstance(row, ChangeRecord)}
     exemptions = {row.subject: row for row in rows if isinstance(row, Exemption)}
-    actions = {row.id: row for row in rows if isinstance(row, OperatorRequest)}
+    new_requests = {row.id: row for row in rows if isinstance(row, OperatorRequest)}
     old_changes = {record.id: record for record in snapshot.changes}
-    old_actions = {action.id: action for action in snapshot.operator_requests}
+    old_requests = {
+        operator_request.id: operator_request for operator_request in snapshot.operator_requests
+    }
     return replace(
         snapshot,
         cases={**snapshot.cases, **cases},
@@ -91,7 +93,10 @@ def update_snapshot(snapshot: GuardSnapshot, rows: tuple[RequestRow, ...]) -> Gu
         ),
         exemptions={**snapshot.exemptions, **exemptions},
         operator_requests=tuple(
-            sorted({**old_actions, **actions}.values(), key=lambda action: action.id)
+            sorted(
+                {**old_requests, **new_requests}.values(),
+                key=lambda operator_request: operator_request.id,
+            )
         ),
     )
 
@@ -99,17 +104,19 @@ def update_snapshot(snapshot: GuardSnapshot, rows: tuple[RequestRow, ...]) -> Gu
 def list_undelivered_requests(snapshot: GuardSnapshot) -> tuple[OperatorRequest, ...]:
     """The requests with a result that no message reported yet, oldest first."""
     return tuple(
-        action
-        for action in reversed(snapshot.operator_requests)
-        if action.state is not RequestState.REQUESTED and not action.notified
+        operator_request
+        for operator_request in reversed(snapshot.operator_requests)
+        if operator_request.state is not RequestState.REQUESTED and not operator_request.notified
     )
 
 
 def add_requests_to_report(report: RunReport, snapshot: GuardSnapshot) -> RunReport:
     """The report with the requests whose results are to be reported."""
-    actions = list_undelivered_requests(snapshot)
+    operator_requests = list_undelivered_requests(snapshot)
     return replace(
-        report, operator_requests=actions, subject_names=get_subject_names(snapshot, actions)
+        report,
+        operator_requests=operator_requests,
+        subject_names=get_subject_names(snapshot, operator_requests),
     )
 
 

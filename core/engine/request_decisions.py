@@ -205,7 +205,7 @@ def record_undo(
 
     If the undo failed, the exemption that was to protect it ends.
     """
-    intent, original, action = result.intent, result.original, result.request
+    intent, original, operator_request = result.intent, result.original, result.request
     if intent is None or original is None:
         raise ValueError("the result has no change to undo")
     record = truncate_record(
@@ -220,14 +220,18 @@ def record_undo(
     if outcome.state is ChangeState.APPLIED:
         until = now + UNDO_EXEMPTION_PERIOD
         note = f"restored as it was, and exempt until {until:%Y-%m-%d} UTC"
-        ended = complete_request(action, now, f"{note}; {outcome.note}" if outcome.note else note)
+        ended = complete_request(
+            operator_request, now, f"{note}; {outcome.note}" if outcome.note else note
+        )
         return ended, (record, replace(original, undone_at=now), ended)
-    tried = replace(action, attempts=action.attempts + 1, note=outcome.note)
+    tried = replace(operator_request, attempts=operator_request.attempts + 1, note=outcome.note)
     passing = outcome.state is ChangeState.FAILED and not outcome.lacks_permission
     if passing and tried.attempts < MAX_UNDO_ATTEMPTS:
         return tried, (replace(record, state=ChangeState.INTENDED), tried)
     ended = refuse_request(tried, now, outcome.note or str(outcome.state))
-    protection = Exemption(original.case_key, action.requested_by, build_undo_reason(action), now)
+    protection = Exemption(
+        original.case_key, operator_request.requested_by, build_undo_reason(operator_request), now
+    )
     previous = result.previous_exemption
     is_own = previous is None or (previous.granted_by, previous.reason) == (
         protection.granted_by,
@@ -257,9 +261,10 @@ def resolve_run_requests(
     `blocked_plan` the one that waits now.
     """
     return tuple(
-        resolve_run_request(action, mode, released_plan, blocked_plan, now)
-        for action in requests
-        if action.state is RequestState.REQUESTED and action.kind in RUN_REQUEST_KINDS
+        resolve_run_request(operator_request, mode, released_plan, blocked_plan, now)
+        for operator_request in requests
+        if operator_request.state is RequestState.REQUESTED
+        and operator_request.kind in RUN_REQUEST_KINDS
     )
 
 

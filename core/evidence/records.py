@@ -1,4 +1,4 @@
-"""The records of an export: guards, findings, changes, exemptions, actions and days. Pure."""
+"""The records of an export: guards, findings, changes, exemptions, requests and days. Pure."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from core.model.guards import GuardConfig
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.state import GuardSnapshot
 from core.ncrontab import CronSchedule
-from core.ports import KEEP_ACTIONS, KEEP_CASES, KEEP_CHANGES, KEEP_RUNS
+from core.ports import KEEP_CASES, KEEP_CHANGES, KEEP_REQUESTS, KEEP_RUNS
 from core.sanitize import sanitize_text
 
 type EvidenceRecord = dict[str, object]
@@ -111,9 +111,9 @@ RETENTIONS = (
     ("finding", KEEP_CASES, "cases are kept for {} days after they ended; older ones are missing"),
     ("change", KEEP_CHANGES, "changes are kept for {} days; older ones are missing"),
     (
-        "action",
-        KEEP_ACTIONS,
-        "actions are kept for {} days after they ended; older ones are missing",
+        "request",
+        KEEP_REQUESTS,
+        "requests are kept for {} days after they ended; older ones are missing",
     ),
 )
 
@@ -186,24 +186,24 @@ def make_finding_record(header: ExportHeader, guard: str, case: Case) -> Evidenc
         kind=case.kind,
         severity=case.severity.label,
         verdict=str(case.verdict),
-        judged=str(case.guard_verdict),
+        guard_verdict=str(case.guard_verdict),
         summary=case.summary,
         facts=format_facts(case.facts),
         advice=case.advice,
         controls=[
             one.id for one in find_controls(guard, case.kind, case.guard_verdict, case.object_id)
         ],
-        opened=format_record_time(case.opened_at),
-        told=format_record_time(case.notified_at),
-        acknowledged=format_record_time(case.acknowledged_at),
+        opened_at=format_record_time(case.opened_at),
+        notified_at=format_record_time(case.notified_at),
+        acknowledged_at=format_record_time(case.acknowledged_at),
         acknowledged_by=case.acknowledged_by,
-        closed=format_record_time(case.closed_at),
-        closing=case.resolution,
+        closed_at=format_record_time(case.closed_at),
+        resolution=case.resolution,
         open_at_end=case.closed_at is None or case.closed_at >= header.known_until,
-        adopted=case.baselined,
-        event=case.is_one_off,
-        pending_notification=str(case.notification),
-        set_aside=format_record_time(case.deferred_at),
+        baselined=case.baselined,
+        is_one_off=case.is_one_off,
+        notification=str(case.notification),
+        deferred_at=format_record_time(case.deferred_at),
         note=case.note,
     )
 
@@ -238,8 +238,8 @@ def make_change_record(
         at=format_record_time(record.at),
         run=record.run,
         note=record.note,
-        restores=record.undo_of,
-        undone=format_record_time(record.undone_at),
+        undo_of=record.undo_of,
+        undone_at=format_record_time(record.undone_at),
         undone_by=undone_by,
     )
 
@@ -262,7 +262,7 @@ def list_exemption_records(
                 why=exemption.reason,
                 until=format_record_time(exemption.until),
                 granted=format_record_time(granted),
-                action=request.id if request else "",
+                request=request.id if request else "",
             )
 
 
@@ -289,7 +289,7 @@ def list_request_records(
     ):
         if header.contains(request.at) or header.contains(request.ended_at):
             yield make_record(
-                "action",
+                "request",
                 guard=guard,
                 id=request.id,
                 kind=str(request.kind),
@@ -300,7 +300,7 @@ def list_request_records(
                 at=format_record_time(request.at),
                 until=format_record_time(request.until),
                 state=str(request.state),
-                ended=format_record_time(request.ended_at),
+                ended_at=format_record_time(request.ended_at),
                 note=request.note,
             )
 

@@ -103,9 +103,19 @@ async def record_unclaimed_run(
     asked = {"guard": message.guard, "run": message.run, "at": message.at.isoformat()}
     async with open_ledger(settings) as ledger:
         await ledger.save_run_status(message.guard, message.run, {**asked, **result})
-        action = await ledger.get_request(message.guard, message.run)
-        if action and action.kind is RequestKind.RUN and action.state is RequestState.REQUESTED:
+        operator_request = await ledger.get_request(message.guard, message.run)
+        if (
+            operator_request
+            and operator_request.kind is RequestKind.RUN
+            and operator_request.state is RequestState.REQUESTED
+        ):
             why = f"nothing was run: {result['status']}"
-            await ledger.add_request(message.guard, refuse_request(action, datetime.now(UTC), why))
-    if action and action.kind is RequestKind.RELEASE and result["status"] == "busy":
+            await ledger.add_request(
+                message.guard, refuse_request(operator_request, datetime.now(UTC), why)
+            )
+    if (
+        operator_request
+        and operator_request.kind is RequestKind.RELEASE
+        and result["status"] == "busy"
+    ):
         raise Unavailable(f"{message.guard} is busy: the release waits for its turn")

@@ -21,7 +21,7 @@ class RequestKind(StrEnum):
 class RequestState(StrEnum):
     """Whether a request is open, done or refused."""
 
-    REQUESTED = "asked"
+    REQUESTED = "requested"
     DONE = "done"
     REFUSED = "refused"
 
@@ -45,7 +45,7 @@ class OperatorRequest:
     signed in.
     """
     until: datetime | None = None
-    """The end of the exemption asked for."""
+    """The end of the requested exemption."""
     state: RequestState = RequestState.REQUESTED
     ended_at: datetime | None = None
     """When the request was done or refused."""
@@ -59,9 +59,7 @@ class OperatorRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What an operator asked for when starting a run: a restricted mode, or the release of a
-    plan.
-    """
+    """The options of a requested run: a restricted mode, or the plan to release."""
 
     run: str = ""
     """The id the run is to have."""
@@ -69,4 +67,4 @@ class RunOptions:
     plan: str = ""
     """The hash of the plan to release."""
     at: datetime | None = None
-    """When the operator asked for it."""
+    """When the operator requested it."""

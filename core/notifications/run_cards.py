@@ -348,7 +348,7 @@ def render_card_footer(context: CardContext) -> CardElement:
     run = escape_markdown(report.run)
     # A run that only processes requests has no run document: its id is that of the request.
     requests_only = report.status == REQUESTS_ONLY
-    place, label = ("actions", "action") if requests_only else ("runs", "run")
+    place, label = ("requests", "request") if requests_only else ("runs", "run")
     page = build_app_url(context.base_url, place, report.guard, report.run)
     details = format_card_link(f"details of the {label}", page)
     parts = [details] if page and RUN_ID.fullmatch(report.run) else [f"{label} {run}"]

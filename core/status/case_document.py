@@ -38,8 +38,8 @@ class ChangeRecordDocument:
     at: datetime
     run: str
     note: str
-    restores: CaseKey | None
-    undone: datetime | None
+    undo_of: CaseKey | None
+    undone_at: datetime | None
 
 
 def build_change_record(record: ChangeRecord, guard: str) -> ChangeRecordDocument:
@@ -56,8 +56,8 @@ def build_change_record(record: ChangeRecord, guard: str) -> ChangeRecordDocumen
         at=record.at,
         run=record.run,
         note=record.note,
-        restores=record.undo_of or None,
-        undone=record.undone_at,
+        undo_of=record.undo_of or None,
+        undone_at=record.undone_at,
     )
 
 
@@ -83,7 +83,7 @@ class OperatorRequestDocument:
     """What an operator requested, why, and the result."""
 
     guard: str
-    action: RunId
+    request: RunId
     kind: RequestKind
     subject: str | None
     who: str
@@ -92,7 +92,7 @@ class OperatorRequestDocument:
     at: datetime
     until: datetime | None
     status: RequestState
-    ended: datetime | None
+    ended_at: datetime | None
     note: str | None
 
 
@@ -102,7 +102,7 @@ def build_operator_request(
     """The document of one request."""
     return OperatorRequestDocument(
         guard=guard,
-        action=operator_request.id,
+        request=operator_request.id,
         kind=operator_request.kind,
         subject=operator_request.subject or None,
         who=operator_request.requested_by,
@@ -111,7 +111,7 @@ def build_operator_request(
         at=operator_request.at,
         until=operator_request.until,
         status=operator_request.state,
-        ended=operator_request.ended_at,
+        ended_at=operator_request.ended_at,
         note=operator_request.note or None,
     )
 
@@ -129,11 +129,11 @@ class CaseSummaryDocument:
     kind: str
     subject: str
     summary: str
-    opened: datetime
-    closed: datetime | None
-    closing: Resolution | None
-    told: datetime | None
-    acknowledged: datetime | None
+    opened_at: datetime
+    closed_at: datetime | None
+    resolution: Resolution | None
+    notified_at: datetime | None
+    acknowledged_at: datetime | None
     acknowledged_by: str | None
 
 
@@ -149,11 +149,11 @@ def build_case_summary(case: Case, guard: str) -> CaseSummaryDocument:
         kind=case.kind,
         subject=case.subject,
         summary=case.summary,
-        opened=case.opened_at,
-        closed=case.closed_at,
-        closing=case.resolution or None,
-        told=case.notified_at,
-        acknowledged=case.acknowledged_at,
+        opened_at=case.opened_at,
+        closed_at=case.closed_at,
+        resolution=case.resolution or None,
+        notified_at=case.notified_at,
+        acknowledged_at=case.acknowledged_at,
         acknowledged_by=case.acknowledged_by or None,
     )
 
@@ -167,19 +167,19 @@ class CaseDocument:
     title: str
     why: str
     object: str
-    judged: VerdictWord
+    guard_verdict: VerdictWord
     facts: tuple[str, ...]
     advice: str | None
     note: str | None
-    news: str | None
-    set_aside: datetime | None
-    adopted: bool
-    event: bool
-    shared: tuple[str, ...]
-    failures: Count
+    notification: str | None
+    deferred_at: datetime | None
+    baselined: bool
+    is_one_off: bool
+    correlation_keys: tuple[str, ...]
+    failure_count: Count
     changes: tuple[ChangeRecordDocument, ...]
     exemption: ExemptionDocument | None
-    actions: tuple[OperatorRequestDocument, ...]
+    requests: tuple[OperatorRequestDocument, ...]
 
 
 def build_case_document(detail: CaseDetail) -> CaseDocument:
@@ -191,19 +191,19 @@ def build_case_document(detail: CaseDetail) -> CaseDocument:
         title=guard.title,
         why=guard.rationale,
         object=case.object_id,
-        judged=case.guard_verdict,
+        guard_verdict=case.guard_verdict,
         facts=format_facts(case.facts),
         advice=case.advice or None,
         note=case.note or None,
-        news=case.notification.value or None,
-        set_aside=case.deferred_at,
-        adopted=case.baselined,
-        event=case.is_one_off,
-        shared=case.correlation_keys,
-        failures=case.failure_count,
+        notification=case.notification.value or None,
+        deferred_at=case.deferred_at,
+        baselined=case.baselined,
+        is_one_off=case.is_one_off,
+        correlation_keys=case.correlation_keys,
+        failure_count=case.failure_count,
         changes=tuple(build_change_record(record, guard.name) for record in detail.changes),
         exemption=build_exemption(detail.exemption) if detail.exemption else None,
-        actions=tuple(
+        requests=tuple(
             build_operator_request(operator_request, guard.name)
             for operator_request in detail.operator_requests
         ),

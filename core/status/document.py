@@ -83,7 +83,7 @@ class PendingNotificationsDocument:
     """Notifications that have not reached the Teams channel yet."""
 
     cases: Count
-    actions: Count
+    requests: Count
     oldest: datetime | None
 
 
@@ -399,7 +399,7 @@ class StatusDocument:
     decisions: tuple[DecisionDocument, ...]
     changes: tuple[ChangeRecordDocument, ...]
     exemptions: tuple[ExemptionViewDocument, ...]
-    actions: tuple[OperatorRequestDocument, ...]
+    requests: tuple[OperatorRequestDocument, ...]
     permissions: PermissionsDocument
     history: tuple[DayDocument, ...]
 
@@ -419,7 +419,7 @@ def build_status_document(status: TenantStatus) -> StatusDocument:
             build_change_record(record, guard.name) for guard, record in status.recent_changes
         ),
         exemptions=tuple(map(build_exemption_view, status.exemptions)),
-        actions=tuple(
+        requests=tuple(
             build_operator_request(operator_request, guard.name)
             for guard, operator_request in status.operator_requests
         ),

@@ -92,12 +92,12 @@ async def test_the_evidence_is_what_the_ledger_remembers_of_the_period(ledger: L
         "finding": 1,
         "change": 2,
         "exemption": 1,
-        "action": 1,
+        "request": 1,
         "coverage": 10,
     }
     assert filter_records("finding", entries)[0]["subject"] == "o'brien@exämple.com \U0001f984"
     assert [entry["undone_by"] for entry in filter_records("change", entries)] == [["c2"], []]
-    assert filter_records("exemption", entries)[0]["action"] == build_audited_request().id
+    assert filter_records("exemption", entries)[0]["request"] == build_audited_request().id
     (day,) = [entry for entry in filter_records("coverage", entries) if entry["runs"]]
     assert day | {"day": "2026-11-04", "runs": 2, "complete": 1, "worst": 0.9, "best": 1.0} == day
 

@@ -672,16 +672,16 @@ async def test_an_action_nobody_understands_is_told_as_such_and_not_listed(
     good, bad = build_stored_request(), build_stored_request()
     await ledger.add_request(GUARD, good)
     await ledger.add_request(GUARD, bad)
-    await spoil(ledger, f"action|{bad.id}", body="[]")
+    await spoil(ledger, f"request|{bad.id}", body="[]")
     with pytest.raises(LedgerError, match=f"^the request {bad.id} cannot be decoded$"):
         await ledger.get_request(GUARD, bad.id)
     assert await ledger.list_requests(GUARD, START) == (good,)
 
 
 async def test_what_is_asked_for_again_replaces_what_was_asked(ledger: TableLedger) -> None:
-    action = build_stored_request()
-    await ledger.add_request(GUARD, action)
-    await ledger.add_request(GUARD, replace(action, reason="I know better now"))
+    operator_request = build_stored_request()
+    await ledger.add_request(GUARD, operator_request)
+    await ledger.add_request(GUARD, replace(operator_request, reason="I know better now"))
     assert (await ledger.list_requests(GUARD, START))[0].reason == "I know better now"
     await ledger.save_run_status(GUARD, "r1", {"status": "queued", "more": 1})
     await ledger.save_run_status(GUARD, "r1", {"status": "done"})
@@ -708,7 +708,7 @@ async def test_runs_and_histories_keep_to_their_guard(ledger: TableLedger) -> No
 
 
 async def test_each_kind_of_row_is_kept_for_its_time(ledger: TableLedger) -> None:
-    ages = {"run": (29, 31), "case": (89, 91), "change": (399, 401), "action": (399, 401)}
+    ages = {"run": (29, 31), "case": (89, 91), "change": (399, 401), "request": (399, 401)}
     now = START
     for kind, days in ages.items():
         for age in days:
@@ -720,7 +720,7 @@ async def test_each_kind_of_row_is_kept_for_its_time(ledger: TableLedger) -> Non
                     "run": RunReport(GUARD, "Toy", "toys", name, Mode.ALERT, at, finished_at=at),
                     "case": replace(build_stored_case(name), closed_at=at),
                     "change": replace(build_stored_record(), id=name, at=at),
-                    "action": replace(build_stored_request(id=name), ended_at=at),
+                    "request": replace(build_stored_request(id=name), ended_at=at),
                 }[kind]
                 await claim.save(row)
     await ledger.purge_expired(GUARD, now)

@@ -80,7 +80,7 @@ class Terminal:
 async def run_read_commands(terminal: Terminal, folder: Path) -> None:
     """Run every command that reads."""
     await terminal.run_process("status", "status")
-    for name in ("cases", "changes", "actions"):
+    for name in ("cases", "changes", "requests"):
         await terminal.run_command(name, name)
     await terminal.run_command("status --json", "status", "--json")
     listed = json.loads(
@@ -122,7 +122,7 @@ async def run_write_commands(terminal: Terminal, change: str) -> None:
     asked = json.loads(
         await terminal.run_command("asked", "run", "mailbox-audit", "--yes", "--json", *WHY_OPTIONS)
     )
-    await terminal.run_command("not yet", "action", "mailbox-audit", asked["action"])
+    await terminal.run_command("not yet", "request", "mailbox-audit", asked["request"])
     await terminal.run_command("run", "run", "mailbox-audit", "--mode", "alert", *yes)
 
 

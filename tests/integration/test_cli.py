@@ -32,7 +32,7 @@ def journey() -> dict[str, Any]:
         ("status", 1, "mailbox-audit           failing"),
         ("cases", 0, "audit-bypass"),
         ("changes", 0, "before: accountEnabled = true"),
-        ("actions", 0, "None."),
+        ("requests", 0, "None."),
         ("case", 0, "Get-MailboxAuditBypassAssociation listed nobody at all"),
         ("no such case", 2, "no case ends with ffffffff"),
         ("strange severity", 64, "not valid for --severity; use critical, high, medium, low"),

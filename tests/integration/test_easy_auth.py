@@ -160,9 +160,9 @@ async def test_a_request_records_the_operator_by_name(site: Site, who: str | Non
     body = json.dumps(wish)
     status, said, headers = await site.send("POST", EXEMPTIONS, site.operator, JSON, body)
     assert (status, headers["Location"]) == (202, said["address"])
-    _, action, _ = await site.send("GET", said["address"], site.reader)
-    assert action["who"] == (who or "olive@contoso.com")
-    assert action["signed_in"] == f"olive@contoso.com ({site.operator.object_id})"
+    _, operator_request, _ = await site.send("GET", said["address"], site.reader)
+    assert operator_request["who"] == (who or "olive@contoso.com")
+    assert operator_request["signed_in"] == f"olive@contoso.com ({site.operator.object_id})"
 
 
 @session

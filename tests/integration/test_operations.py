@@ -111,11 +111,11 @@ class Operator:
         """Poll until the result is final. The timeout of the test ends an endless wait."""
         while True:
             known: dict[str, Any] = await self.get(accepted["address"])
-            if known["status"] not in ("asked", "queued", "running"):
+            if known["status"] not in ("requested", "queued", "running"):
                 guard = known["guard"]
-                action = await self.get(f"/api/actions/{guard}/{accepted['action']}")
-                if action["status"] != "asked":
-                    self.results[name] = action
+                operator_request = await self.get(f"/api/requests/{guard}/{accepted['request']}")
+                if operator_request["status"] != "requested":
+                    self.results[name] = operator_request
                     return known
             await asyncio.sleep(0.05)
 
@@ -178,7 +178,7 @@ async def play(operator: Operator, app: HostedApp, box: Sandbox, settings: Setti
     async with open_ledger(settings) as ledger, hold_guard(ledger):
         # A run sends its notifications before it releases the guard.
         story.cards = list(box.cards)
-    named = sorted(set(re.findall(r"/api/(?:runs|actions)/[a-z0-9/-]+", json.dumps(story.cards))))
+    named = sorted(set(re.findall(r"/api/(?:runs|requests)/[a-z0-9/-]+", json.dumps(story.cards))))
     for address in named:
         async with operator.session.get(address) as answer:
             story.seen.setdefault("addresses", []).append((address, answer.status))
@@ -322,9 +322,9 @@ def test_an_invalid_request_is_refused(story: Story, name: str, status: int) -> 
 
 
 def test_a_refused_request_leaves_no_row(story: Story) -> None:
-    rows = {row["action"] for row in story.seen["status"]["actions"] if row["kind"] == "undo"}
-    accepted = {row["action"] for name, row in story.operator.results.items() if "undo" in name}
-    accepted.discard(story.operator.results["run after the undo"]["action"])
+    rows = {row["request"] for row in story.seen["status"]["requests"] if row["kind"] == "undo"}
+    accepted = {row["request"] for name, row in story.operator.results.items() if "undo" in name}
+    accepted.discard(story.operator.results["run after the undo"]["request"])
     assert rows == accepted
 
 
@@ -341,12 +341,12 @@ def test_an_undo_restores_the_earlier_values_once(story: Story) -> None:
 
 def test_of_two_simultaneous_requests_one_is_done(story: Story) -> None:
     first, second = (story.operator.results[name] for name in ("undo", "undo at the same time"))
-    if first["action"] != second["action"]:
+    if first["request"] != second["request"]:
         assert {first["status"], second["status"]} == {"done", "refused"}
 
 
 def test_a_request_to_a_busy_guard_waits(story: Story) -> None:
-    assert story.seen["while held"]["status"] == "asked"
+    assert story.seen["while held"]["status"] == "requested"
     assert story.get_result("undo")[0] == "done"
 
 
@@ -386,15 +386,15 @@ def test_every_request_is_recorded_with_who_why_and_the_sign_in(
 
 def test_an_exempted_case_is_closed_and_names_the_operator(story: Story) -> None:
     case = story.seen["exempt"]
-    assert (case["state"], case["closing"]) == ("closed", "exempt")
+    assert (case["state"], case["resolution"]) == ("closed", "exempt")
     assert (case["acknowledged_by"], case["exemption"]["who"]) == ("Dana", "Dana")
 
 
 def test_every_request_is_notified(story: Story) -> None:
     told = json.dumps(story.cards)
-    for name, action in story.operator.results.items():
-        if action["kind"] != "run":
-            assert action["note"].partition(":")[0] in told, name
+    for name, operator_request in story.operator.results.items():
+        if operator_request["kind"] != "run":
+            assert operator_request["note"].partition(":")[0] in told, name
     assert "Dana (function key)" in told
 
 

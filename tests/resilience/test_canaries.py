@@ -206,7 +206,7 @@ async def wrongly_set_up(spill: CapturedOutput, azurite: Azurite, folder: Path) 
 async def asked_over_the_api(spill: CapturedOutput, environ: dict[str, str]) -> None:
     """Every route, by key, with a key in the address, and by a hand that is not let in."""
     headers = {"x-functions-key": FUNCTION_KEY, "content-type": "application/json"}
-    path = {"guard": GUARD, "case": "0" * 32, "change": "0" * 32, "run": "0-0", "action": "0-0"}
+    path = {"guard": GUARD, "case": "0" * 32, "change": "0" * 32, "run": "0-0", "request": "0-0"}
     wish = {"who": "Dana", "why": "to see", "subject": "nobody", "until": "2999-01-01"}
     period = {"from": "2020-01-01", "until": "2030-01-01"}
     for route in ROUTES:

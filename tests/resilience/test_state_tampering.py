@@ -1,6 +1,6 @@
-"""The app as a target: rows and settings that would blind a guard are seen and told.
+"""Rows and settings that would blind a guard are seen and reported.
 
-An exemption without a request, one that was extended, a periodic check said to be finished in the future,
+An exemption without a request, one that was extended, a periodic check finished in the future,
 a place to go on from that leads elsewhere, a mode that was lowered, a webhook that was changed.
 """
 

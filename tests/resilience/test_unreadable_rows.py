@@ -76,7 +76,7 @@ POISON: Mapping[str, tuple[str, Mapping[str, object]]] = {
         {"v": 1, "body": encode_stored_record(EXEMPT)},
     ),
     "an action of another id": (
-        f"action|{create_run_id(START)}",
+        f"request|{create_run_id(START)}",
         {"v": 1, "body": encode_stored_record(build_request())},
     ),
 }
@@ -215,7 +215,7 @@ async def test_an_action_nobody_understands_is_none(
 ) -> None:
     async with ledger_of(azurite) as ledger:
         await tick(ledger, SyntheticTenant(), FakeNotificationChannel())
-        await put(ledger, f"action|{build_request().id}", row)
+        await put(ledger, f"request|{build_request().id}", row)
         with pytest.raises(LedgerError, match="cannot be decoded"):
             await ledger.get_request(GUARD, build_request().id)
 

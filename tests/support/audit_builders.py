@@ -61,7 +61,7 @@ def build_audited_change(**changes: Any) -> ChangeRecord:
 
 def build_audited_request(**changes: Any) -> OperatorRequest:
     """Something a person asked for within the period, and that was done."""
-    action = OperatorRequest(
+    operator_request = OperatorRequest(
         id=build_run_id(WITHIN_PERIOD),
         kind=RequestKind.EXEMPT,
         subject="0" * 32,
@@ -72,7 +72,7 @@ def build_audited_request(**changes: Any) -> OperatorRequest:
         state=RequestState.DONE,
         ended_at=WITHIN_PERIOD + timedelta(minutes=1),
     )
-    return replace(action, **changes)
+    return replace(operator_request, **changes)
 
 
 def build_run_document(at: datetime, **changes: Any) -> dict[str, object]:

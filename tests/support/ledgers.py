@@ -73,7 +73,7 @@ DONE_SHARD = Shard(
 
 def build_stored_request(**changes: Any) -> OperatorRequest:
     """A pending request of an operator."""
-    action = OperatorRequest(
+    operator_request = OperatorRequest(
         id=create_run_id(START),
         kind=RequestKind.ACKNOWLEDGE,
         subject="0" * 32,
@@ -82,4 +82,4 @@ def build_stored_request(**changes: Any) -> OperatorRequest:
         at=START,
         authenticated_as="function key",
     )
-    return replace(action, **changes)
+    return replace(operator_request, **changes)

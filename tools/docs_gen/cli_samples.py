@@ -56,7 +56,11 @@ class SampleClient:
     async def post(self, path: str, body: Mapping[str, str]) -> ApiResponse:
         number = "30708439043000-5e3aa1c7"
         guard = path.split("/")[3]
-        taken = {"action": number, "status": "asked", "address": f"/api/actions/{guard}/{number}"}
+        taken = {
+            "request": number,
+            "status": "requested",
+            "address": f"/api/requests/{guard}/{number}",
+        }
         return ApiResponse(202, json.dumps(taken).encode())
 
     async def process_pending(self) -> None:

@@ -71,7 +71,7 @@ def build_record_key(record: EntityRecord) -> str:
         case Exemption():
             return f"exempt|{hash_parts(record.subject)}"
         case OperatorRequest():
-            return f"action|{record.id}"
+            return f"request|{record.id}"
 
 
 def build_record_entity(guard: str, record: EntityRecord, ended: datetime | None = None) -> Entity:

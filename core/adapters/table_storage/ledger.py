@@ -6,7 +6,7 @@
                   case|<key>         a case and its pending notification
                   change|<id>        a change, from intention to outcome, with what was before
                   exempt|<hash>      an exemption
-                  action|<run id>    an operator request and its result
+                  request|<run id>   an operator request and its result
                   run|<run id>       a run's report; run ids sort newest first
 
 One more partition, "tenant", holds what is true of the tenant whichever guard runs. Its rows carry
@@ -60,7 +60,7 @@ from core.errors import LedgerError
 from core.keys import RANGE_END, RANGE_START, format_descending_time
 from core.model.requests import OperatorRequest
 from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, Way
-from core.ports import KEEP_ACTIONS, KEEP_CASES, KEEP_CHANGES, KEEP_RUNS, Claim, ShardStatus
+from core.ports import KEEP_CASES, KEEP_CHANGES, KEEP_REQUESTS, KEEP_RUNS, Claim, ShardStatus
 
 log = logging.getLogger("exoguard.ledger")
 
@@ -196,9 +196,9 @@ class TableLedger:
         snapshot, _ = await load_records(self.table, guard, RANGE_START, RANGE_END)
         return replace(snapshot, state=await load_state(self.table, guard))
 
-    async def add_request(self, guard: str, action: OperatorRequest) -> None:
+    async def add_request(self, guard: str, operator_request: OperatorRequest) -> None:
         """Save an operator request."""
-        entity = build_entity(guard, action)
+        entity = build_entity(guard, operator_request)
         await self.table.write_row(
             lambda: self.table.client.upsert_entity(entity, mode=UpdateMode.REPLACE)
         )
@@ -207,20 +207,20 @@ class TableLedger:
         """List the operator requests since a time, newest first, without undecodable rows."""
         found = RecordCollector()
         for entity in await self.table.query_key_range(
-            guard, "action|", f"action|{format_descending_time(since)}~"
+            guard, "request|", f"request|{format_descending_time(since)}~"
         ):
             found.add_row(guard, entity)
         return tuple(found.operator_requests)
 
-    async def get_request(self, guard: str, action: str) -> OperatorRequest | None:
+    async def get_request(self, guard: str, request_id: str) -> OperatorRequest | None:
         """Return an operator request by its id, or None. Raises LedgerError."""
-        entity = await self.table.read_row(guard, f"action|{action}")
+        entity = await self.table.read_row(guard, f"request|{request_id}")
         if entity is None:
             return None
         found = RecordCollector()
         found.add_row(guard, entity)
         if not found.operator_requests:
-            raise LedgerError(f"the request {action} cannot be decoded")
+            raise LedgerError(f"the request {request_id} cannot be decoded")
         return found.operator_requests[0]
 
     async def load_ways(self) -> Mapping[str, Way]:
@@ -271,7 +271,7 @@ class TableLedger:
             ("run", KEEP_RUNS),
             ("case", KEEP_CASES),
             ("change", KEEP_CHANGES),
-            ("action", KEEP_ACTIONS),
+            ("request", KEEP_REQUESTS),
         ):
             old = await self.table.query_rows(
                 "PartitionKey eq @guard and RowKey ge @first and RowKey lt @last "

@@ -20,7 +20,7 @@ RECORD_TYPES: Mapping[str, type[EntityRecord]] = {
     "case": Case,
     "change": ChangeRecord,
     "exempt": Exemption,
-    "action": OperatorRequest,
+    "request": OperatorRequest,
 }
 
 
@@ -87,7 +87,7 @@ async def load_records(
             (f"case|{low}", f"case|{high}"),
             (f"change|{low}", f"change|{high}"),
             ("exempt|", "exempt}"),
-            ("action|", "action}"),
+            ("request|", "request}"),
         )
         for entity in await table.query_key_range(guard, first, last)
     ]

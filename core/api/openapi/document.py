@@ -73,7 +73,7 @@ SCHEMA_BY_ROUTE: Mapping[str, str] = {
     "case-json": "Case",
     "export": "Evidence",
     "run-report": "Run",
-    "action-report": "OperatorRequest",
+    "request-report": "OperatorRequest",
     "openapi": "OpenApi",
 }
 CONFLICTS: Mapping[str, str] = {
@@ -87,11 +87,11 @@ EXTRA_HEADERS: Mapping[str, tuple[str, ...]] = {
 # The route that reports the result of an accepted request, and its parameter.
 RESULT_ROUTES: Mapping[str, tuple[str, str]] = {
     "AcceptedRun": ("run-report", "run"),
-    "Accepted": ("action-report", "action"),
+    "Accepted": ("request-report", "request"),
 }
 PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
     "run": (RUN_ID_PATTERN, "the id of a run, from the response that accepted it"),
-    "action": (
+    "request": (
         RUN_ID_PATTERN,
         "the id of a request, from the response that accepted it",
     ),
@@ -320,7 +320,7 @@ HEADER_COMPONENTS: JsonSchema = {
     "Location": {
         "description": "The address of the result.",
         "required": True,
-        "schema": {"type": "string", "pattern": "^/api/(runs|actions)/"},
+        "schema": {"type": "string", "pattern": "^/api/(runs|requests)/"},
     },
     "Content-Disposition": {
         "description": "The name of the file.",

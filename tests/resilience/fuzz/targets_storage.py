@@ -186,7 +186,7 @@ def choose_row_key(kind: type[Any], valid: Mapping[str, Any], provider: FuzzData
     """The key of a row, mostly the right one."""
     if provider.take_byte() % 4 == 0:
         return "|".join(
-            (provider.choose(("case", "change", "exempt", "action", "run")), provider.take_text())
+            (provider.choose(("case", "change", "exempt", "request", "run")), provider.take_text())
         )
     record = VALID_RECORDS[kind]
     if isinstance(record, Case | ChangeRecord | Exemption | OperatorRequest):

@@ -17,7 +17,7 @@ class DeliveredMessage:
 
 @dataclass
 class FakeNotificationChannel:
-    """Implements the NotificationChannel port; accepts at most `capacity` messages and keeps them."""
+    """A NotificationChannel that accepts at most `capacity` messages and keeps them."""
 
     crash_injector: CrashInjector = field(default_factory=CrashInjector)
     journal: Journal = field(default_factory=list)

@@ -152,12 +152,12 @@ class FakeLedger:
         memory = load_snapshot(self.get_partition(guard), RANGE_START, RANGE_END)
         return replace(memory, state=await self.load_state(guard))
 
-    async def add_request(self, guard: str, action: OperatorRequest) -> None:
+    async def add_request(self, guard: str, operator_request: OperatorRequest) -> None:
         """Store an operator's request."""
         with self.crash_injector():
-            self.get_partition(guard).rows[get_row_key(action)] = (
+            self.get_partition(guard).rows[get_row_key(operator_request)] = (
                 OperatorRequest,
-                encode_stored_record(action),
+                encode_stored_record(operator_request),
             )
 
     async def list_requests(self, guard: str, since: datetime) -> tuple[OperatorRequest, ...]:
@@ -167,9 +167,9 @@ class FakeLedger:
         known = load_snapshot(self.get_partition(guard), RANGE_START, RANGE_END).operator_requests
         return tuple(action for action in known if action.id < f"{format_descending_time(since)}~")
 
-    async def get_request(self, guard: str, action: str) -> OperatorRequest | None:
+    async def get_request(self, guard: str, request_id: str) -> OperatorRequest | None:
         """One request by its id."""
-        row = self.get_partition(guard).rows.get(f"action|{action}")
+        row = self.get_partition(guard).rows.get(f"request|{request_id}")
         return decode_stored_record(OperatorRequest, row[1]) if row else None
 
     async def load_ways(self) -> Mapping[str, Way]:
@@ -304,4 +304,4 @@ def get_row_key(row: StoredRecord) -> str:
         case Exemption():
             return f"exempt|{row.subject}"
         case OperatorRequest():
-            return f"action|{row.id}"
+            return f"request|{row.id}"

@@ -94,7 +94,7 @@ async def test_a_run_is_requested_with_who_and_why() -> None:
     address = f"/api/runs/{GUARD}/{operator_request.id}"
     assert parse_body(response) == {
         "run": operator_request.id,
-        "action": operator_request.id,
+        "request": operator_request.id,
         "status": "queued",
         "address": address,
     }
@@ -218,7 +218,7 @@ async def test_a_repeated_request_points_to_the_pending_one() -> None:
     other = await api.post("request-undo", change=hash_parts("another"))
     assert parse_body(first) == parse_body(second)
     assert second.run_message is None
-    assert parse_body(other)["action"] != parse_body(first)["action"]
+    assert parse_body(other)["request"] != parse_body(first)["request"]
     assert len(await api.list_requests()) == 2
 
 
@@ -243,9 +243,10 @@ async def test_an_exemption_has_a_subject_and_an_end() -> None:
         "an-id",
         START + 30 * DAY,
     )
-    assert parse_body(response)["address"] == f"/api/actions/{GUARD}/{operator_request.id}"
+    assert parse_body(response)["address"] == f"/api/requests/{GUARD}/{operator_request.id}"
     assert (
-        parse_body(await api.get("action-report", action=operator_request.id))["status"] == "asked"
+        parse_body(await api.get("request-report", request=operator_request.id))["status"]
+        == "requested"
     )
 
 
@@ -283,9 +284,9 @@ async def test_an_exemption_without_bounds_is_refused(fields: dict[str, str], re
         ("request-undo", {"change": "../lease"}),
         ("request-acknowledgement", {"case": "0" * 31}),
         ("run-report", {"run": "lease"}),
-        ("action-report", {"action": f"{'0' * 14}-ABCDEF01"}),
+        ("request-report", {"request": f"{'0' * 14}-ABCDEF01"}),
         ("run-report", {"run": create_run_id(START)}),
-        ("action-report", {"action": create_run_id(START)}),
+        ("request-report", {"request": create_run_id(START)}),
     ],
 )
 async def test_an_unknown_id_is_not_found(name: str, path: dict[str, str]) -> None:
@@ -310,7 +311,7 @@ async def test_a_read_leaves_no_trace() -> None:
             await api.get(
                 route.name,
                 run=operator_request.id,
-                action=operator_request.id,
+                request=operator_request.id,
                 case=hash_parts("it"),
             )
     assert api.ledger.get_partition(GUARD).rows == before
@@ -453,7 +454,7 @@ async def test_a_case_has_its_facts_and_requests() -> None:
     await api.post("request-acknowledgement", case=case.key)
     document = parse_body(await api.get("case-json", case=case.key))
     assert document["facts"] == ["AuditEnabled is false"]
-    assert [row["kind"] for row in document["actions"]] == ["acknowledge"]
+    assert [row["kind"] for row in document["requests"]] == ["acknowledge"]
     assert (await api.get("case-json", case=hash_parts("another"))).status == 404
 
 

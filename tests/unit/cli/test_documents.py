@@ -31,7 +31,7 @@ def test_every_option_a_document_names_exists() -> None:
     assert {option for line in commands for option in OPTIONS.findall(line)} <= known
 
 
-@pytest.mark.parametrize("words", [("status",), ("cases",), ("changes",), ("actions",)])
+@pytest.mark.parametrize("words", [("status",), ("cases",), ("changes",), ("requests",)])
 def test_hostile_names_on_the_pages_are_harmless_on_a_terminal(words: tuple[str, ...]) -> None:
     text = render_command(build_hostile_tenant(), *words)
     assert text
@@ -40,7 +40,7 @@ def test_hostile_names_on_the_pages_are_harmless_on_a_terminal(words: tuple[str,
 
 
 def test_a_busy_status_fits_eighty_columns() -> None:
-    for words in (("status",), ("cases",), ("actions",)):
+    for words in (("status",), ("cases",), ("requests",)):
         lines = render_command(build_busy_tenant(), *words).splitlines()
         assert max(map(len, lines)) <= 80
 

@@ -55,7 +55,7 @@ def build_hostile_app() -> LocalApp:
 
 @pytest.mark.parametrize(
     "words",
-    [("status",), ("cases",), ("case", build_open_case().short_key), ("changes",), ("actions",)],
+    [("status",), ("cases",), ("case", build_open_case().short_key), ("changes",), ("requests",)],
 )
 def test_untrusted_text_cannot_control_the_terminal(words: tuple[str, ...]) -> None:
     app = build_hostile_app()
@@ -176,11 +176,11 @@ def test_an_unknown_id_exits_with_2() -> None:
     for words in (
         ("case", "0badcafe"),
         ("case", "0" * 32),
-        ("action", GUARD_NAME, "00000000000000-00000000"),
+        ("request", GUARD_NAME, "00000000000000-00000000"),
     ):
         result = app.run_command(*words)
         assert (result.exit_code, result.out) == (EXIT_UNAVAILABLE, "")
-    assert app.run_command("action", GUARD_NAME, "x").exit_code == EXIT_USAGE
+    assert app.run_command("request", GUARD_NAME, "x").exit_code == EXIT_USAGE
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_the_status_lists_what_is_pending() -> None:
     document["decisions"] = [decision]
     document["pending_notifications"] = {
         "cases": 2,
-        "actions": 1,
+        "requests": 1,
         "oldest": (START - DAY).isoformat(),
     }
     app.canned_replies["/api/status.json"] = ApiResponse(200, json.dumps(document).encode())

@@ -110,8 +110,8 @@ def test_a_request_is_recorded_and_its_result_can_be_shown() -> None:
     [(_, body)] = app.posts
     assert (result.exit_code, body["who"]) == (EXIT_OK, "Eve")
     number = result.out.split()[-1]
-    followed = app.run_command("action", GUARD_NAME, number, "--json")
-    assert json.loads(followed.out)["status"] == "asked"
+    followed = app.run_command("request", GUARD_NAME, number, "--json")
+    assert json.loads(followed.out)["status"] == "requested"
 
 
 def test_waiting_prints_the_result() -> None:
@@ -138,7 +138,7 @@ def test_waiting_ends_after_the_timeout_with_the_address() -> None:
         "acknowledge", CASE.short_key, *WHY_OPTIONS, "--yes", "--wait", "--timeout", "30"
     )
     assert result.exit_code == EXIT_UNAVAILABLE
-    assert "not done within 30 s; the request is still pending: see /api/actions/" in result.err
+    assert "not done within 30 s; the request is still pending: see /api/requests/" in result.err
     assert 30 <= sum(app.waits) < 45
     assert app.waits == sorted(app.waits)
 
@@ -148,7 +148,7 @@ def test_a_failed_run_exits_with_1() -> None:
     number = "30708425056706-52e65694"
     path = f"/api/guards/{GUARD_NAME}/run"
     address = f"/api/runs/{GUARD_NAME}/{number}"
-    taken = {"run": number, "action": number, "status": "queued", "address": address}
+    taken = {"run": number, "request": number, "status": "queued", "address": address}
     failed = {"guard": GUARD_NAME, "run": number, "status": "failed", "error": "no\x1bne"}
     app.canned_replies[path] = ApiResponse(202, json.dumps(taken).encode())
     app.canned_replies[address] = ApiResponse(200, json.dumps(failed).encode())

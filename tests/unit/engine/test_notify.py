@@ -107,8 +107,8 @@ async def test_a_channel_that_takes_nothing_leaves_everything_untold() -> None:
     stage.alerts.is_down = True
     told = await stage.tell(RUN)
     assert (told.delivered, told.card_count) == (False, 0)
-    cases, actions = await stage.untold()
-    assert (len(cases), len(actions)) == (3, 1)
+    cases, operator_requests = await stage.untold()
+    assert (len(cases), len(operator_requests)) == (3, 1)
 
 
 async def test_actions_alone_are_told_and_only_once() -> None:
@@ -117,7 +117,7 @@ async def test_actions_alone_are_told_and_only_once() -> None:
     assert (await stage.tell(run)).card_count == 1
     assert "00000001" in str(stage.alerts.sent)
     rows = stage.ledger.get_partition(GUARD).rows
-    assert decode_stored_record(OperatorRequest, rows[f"action|{build_request(1).id}"][1]).notified
+    assert decode_stored_record(OperatorRequest, rows[f"request|{build_request(1).id}"][1]).notified
     assert (await stage.later(run)).delivered is None
 
 

@@ -35,12 +35,12 @@ async def asks(
     stage: EngineHarness, deed: RequestKind, subject: str = "", **more: Any
 ) -> OperatorRequest:
     """Somebody asks for something."""
-    action = OperatorRequest(
+    operator_request = OperatorRequest(
         create_run_id(stage.clock()), deed, subject, "Dana", "because", stage.clock(), "key", **more
     )
-    await stage.ledger.add_request("toy", action)
+    await stage.ledger.add_request("toy", operator_request)
     stage.clock.advance(seconds=1)
-    return action
+    return operator_request
 
 
 async def process_requests_now(stage: EngineHarness) -> RunReport:
@@ -52,8 +52,8 @@ async def memory(stage: EngineHarness) -> GuardSnapshot:
     return await stage.ledger.load("toy")
 
 
-async def became(stage: EngineHarness, action: OperatorRequest) -> OperatorRequest:
-    found = await stage.ledger.get_request("toy", action.id)
+async def became(stage: EngineHarness, operator_request: OperatorRequest) -> OperatorRequest:
+    found = await stage.ledger.get_request("toy", operator_request.id)
     assert found
     return found
 
@@ -88,9 +88,9 @@ async def enforced() -> tuple[EngineHarness, ChangeRecord]:
 
 async def test_an_acknowledged_case_is_not_brought_up_again() -> None:
     stage = await alerted()
-    action = await asks(stage, RequestKind.ACKNOWLEDGE, (await the_case(stage)).key)
+    operator_request = await asks(stage, RequestKind.ACKNOWLEDGE, (await the_case(stage)).key)
     await process_requests_now(stage)
-    assert (await became(stage, action)).state is RequestState.DONE
+    assert (await became(stage, operator_request)).state is RequestState.DONE
     case = await the_case(stage)
     assert (case.acknowledged_by, case.closed_at) == ("Dana", None)
     cards = len(stage.notification_channel.sent)
@@ -119,8 +119,8 @@ async def test_only_an_open_case_can_be_acknowledged() -> None:
     await stage.run_timer()
     closed = await asks(stage, RequestKind.ACKNOWLEDGE, (await the_case(stage)).key)
     await process_requests_now(stage)
-    for action in (nothing, closed):
-        assert (await became(stage, action)).state is RequestState.REFUSED
+    for operator_request in (nothing, closed):
+        assert (await became(stage, operator_request)).state is RequestState.REFUSED
 
 
 # ----------------------------------------------------------------------------------------------
@@ -161,10 +161,10 @@ async def test_an_exemption_can_be_ended_before_its_time_and_only_once() -> None
 async def test_an_exemption_whose_end_has_passed_meanwhile_is_refused() -> None:
     stage = await alerted()
     until = stage.clock() + timedelta(minutes=1)
-    action = await asks(stage, RequestKind.EXEMPT, "m7", until=until)
+    operator_request = await asks(stage, RequestKind.EXEMPT, "m7", until=until)
     stage.clock.advance(hours=1)
     await process_requests_now(stage)
-    assert (await became(stage, action)).state is RequestState.REFUSED
+    assert (await became(stage, operator_request)).state is RequestState.REFUSED
     assert stage.get_open_subjects() == {"m7@x"}
 
 
@@ -175,10 +175,10 @@ async def test_an_exemption_whose_end_has_passed_meanwhile_is_refused() -> None:
 
 async def test_a_change_is_taken_back_and_left_alone_for_a_month() -> None:
     stage, record = await enforced()
-    action = await asks(stage, RequestKind.UNDO, record.id)
+    operator_request = await asks(stage, RequestKind.UNDO, record.id)
     await process_requests_now(stage)
     assert stage.tenant.forwards == {"m7": EVIL}
-    assert (await became(stage, action)).state is RequestState.DONE
+    assert (await became(stage, operator_request)).state is RequestState.DONE
     for _ in range(3):
         await stage.run_timer()
     assert stage.tenant.writes == ["m7"]
@@ -209,9 +209,11 @@ async def test_taking_back_is_a_record_of_its_own() -> None:
 @pytest.mark.parametrize("number", [2, 3])
 async def test_a_change_is_taken_back_once_however_often_it_is_asked_for(number: int) -> None:
     stage, record = await enforced()
-    actions = [await asks(stage, RequestKind.UNDO, record.id) for _ in range(number)]
+    operator_requests = [await asks(stage, RequestKind.UNDO, record.id) for _ in range(number)]
     await process_requests_now(stage)
-    states = [(await became(stage, action)).state for action in actions]
+    states = [
+        (await became(stage, operator_request)).state for operator_request in operator_requests
+    ]
     assert states == [RequestState.DONE, *[RequestState.REFUSED] * (number - 1)]
     assert stage.tenant.undone == ["m7"]
 
@@ -221,10 +223,10 @@ async def test_a_restoring_is_no_change_that_could_be_taken_back() -> None:
     await asks(stage, RequestKind.UNDO, record.id)
     await process_requests_now(stage)
     restoring = next(one for one in (await memory(stage)).changes if one.undo_of)
-    action = await asks(stage, RequestKind.UNDO, restoring.id)
+    operator_request = await asks(stage, RequestKind.UNDO, restoring.id)
     unknown = await asks(stage, RequestKind.UNDO, hash_parts("unknown"))
     await process_requests_now(stage)
-    assert "restoring itself" in (await became(stage, action)).note
+    assert "restoring itself" in (await became(stage, operator_request)).note
     assert "no change has that id" in (await became(stage, unknown)).note
 
 
@@ -239,9 +241,9 @@ async def test_a_restoring_is_no_change_that_could_be_taken_back() -> None:
 async def test_what_cannot_be_taken_back_is_refused_and_not_exempt(error: TenantError) -> None:
     stage, record = await enforced()
     stage.tenant.undo_error = error
-    action = await asks(stage, RequestKind.UNDO, record.id)
+    operator_request = await asks(stage, RequestKind.UNDO, record.id)
     await process_requests_now(stage)
-    ended = await became(stage, action)
+    ended = await became(stage, operator_request)
     assert ended.state is RequestState.REFUSED
     assert str(error) in ended.note
     now = await memory(stage)
@@ -252,14 +254,14 @@ async def test_what_cannot_be_taken_back_is_refused_and_not_exempt(error: Tenant
 async def test_passing_trouble_is_tried_again_and_not_for_ever() -> None:
     stage, record = await enforced()
     stage.tenant.undo_error = Unavailable("HTTP 503")
-    action = await asks(stage, RequestKind.UNDO, record.id)
+    operator_request = await asks(stage, RequestKind.UNDO, record.id)
     for number in range(1, MAX_UNDO_ATTEMPTS):
         await stage.run_timer()
-        now = await became(stage, action)
+        now = await became(stage, operator_request)
         assert (now.state, now.attempts) == (RequestState.REQUESTED, number)
     stage.tenant.undo_error = None
     await stage.run_timer()
-    assert (await became(stage, action)).state is RequestState.DONE
+    assert (await became(stage, operator_request)).state is RequestState.DONE
     later = await asks(stage, RequestKind.UNDO, record.id)
     await stage.run_timer()
     assert (await became(stage, later)).state is RequestState.REFUSED
@@ -268,10 +270,10 @@ async def test_passing_trouble_is_tried_again_and_not_for_ever() -> None:
 async def test_what_fails_too_often_is_given_up() -> None:
     stage, record = await enforced()
     stage.tenant.undo_error = Unavailable("HTTP 503")
-    action = await asks(stage, RequestKind.UNDO, record.id)
+    operator_request = await asks(stage, RequestKind.UNDO, record.id)
     for _ in range(MAX_UNDO_ATTEMPTS):
         await stage.run_timer()
-    assert (await became(stage, action)).state is RequestState.REFUSED
+    assert (await became(stage, operator_request)).state is RequestState.REFUSED
 
 
 async def test_what_a_person_took_back_is_not_contested() -> None:
@@ -390,12 +392,12 @@ async def test_a_release_asked_for_while_shards_are_worked_on_counts_at_their_en
 
 async def test_who_asked_for_a_run_hears_of_it() -> None:
     stage = EngineHarness(SyntheticTenant(mailbox_count=3))
-    action = await asks(stage, RequestKind.RUN)
+    operator_request = await asks(stage, RequestKind.RUN)
     await process_requests_now(stage)
-    assert (await became(stage, action)).state is RequestState.REQUESTED
+    assert (await became(stage, operator_request)).state is RequestState.REQUESTED
     report = await stage.run_timer()
-    assert (await became(stage, action)).state is RequestState.DONE
-    assert [one.id for one in report.operator_requests] == [action.id]
+    assert (await became(stage, operator_request)).state is RequestState.DONE
+    assert [one.id for one in report.operator_requests] == [operator_request.id]
 
 
 # ----------------------------------------------------------------------------------------------
@@ -405,7 +407,7 @@ async def test_who_asked_for_a_run_hears_of_it() -> None:
 
 async def test_whoever_finds_the_guard_busy_waits_and_then_leaves_it_to_the_next_run() -> None:
     stage, record = await enforced()
-    action = await asks(stage, RequestKind.UNDO, record.id)
+    operator_request = await asks(stage, RequestKind.UNDO, record.id)
     turns = 0
 
     def spent() -> float:
@@ -417,7 +419,7 @@ async def test_whoever_finds_the_guard_busy_waits_and_then_leaves_it_to_the_next
     async with stage.ledger.claim("toy", "a long run"):
         with pytest.raises(Unavailable, match="busy"):
             await process_requests_now(stage)
-    assert (await became(stage, action)).state is RequestState.REQUESTED
+    assert (await became(stage, operator_request)).state is RequestState.REQUESTED
     await stage.run_timer()
     assert stage.tenant.undone == ["m7"]
 
@@ -436,14 +438,14 @@ async def test_while_shards_are_worked_on_nothing_of_theirs_is_touched() -> None
     stage.shard_above, stage.tenant.mailbox_count = 10, 300
     await stage.run_timer()
     assert stage.queue
-    action = await asks(stage, RequestKind.UNDO, record.id)
+    operator_request = await asks(stage, RequestKind.UNDO, record.id)
     await process_requests_now(stage)
-    assert (await became(stage, action)).state is RequestState.REQUESTED
+    assert (await became(stage, operator_request)).state is RequestState.REQUESTED
     for message in stage.queue:
         await stage.process_message(message)
     stage.queue.clear()
     await stage.run_timer()
-    assert (await became(stage, action)).state is RequestState.DONE
+    assert (await became(stage, operator_request)).state is RequestState.DONE
     assert stage.tenant.undone == ["m7"]
 
 
@@ -466,7 +468,7 @@ def test_acknowledging_a_case_loses_no_news_but_its_reminder(
         opened_at=START,
         notification=news,
     )
-    action = OperatorRequest("1", RequestKind.ACKNOWLEDGE, "k", "Dana", "because", START)
-    [known] = decide_acknowledge(action, GuardSnapshot(cases={"k": case}), START).rows
+    operator_request = OperatorRequest("1", RequestKind.ACKNOWLEDGE, "k", "Dana", "because", START)
+    [known] = decide_acknowledge(operator_request, GuardSnapshot(cases={"k": case}), START).rows
     assert isinstance(known, Case)
     assert (known.acknowledged_at, known.notification) == (START, kept)

@@ -112,13 +112,13 @@ def test_a_finding_has_the_fields_an_auditor_needs() -> None:
         | {
             "severity": "high",
             "verdict": "contested",
-            "judged": "external",
-            "opened": "2026-11-04T05:00:00Z",
-            "told": "2026-11-04T05:00:00Z",
-            "acknowledged": "2026-11-05T05:00:00Z",
+            "guard_verdict": "external",
+            "opened_at": "2026-11-04T05:00:00Z",
+            "notified_at": "2026-11-04T05:00:00Z",
+            "acknowledged_at": "2026-11-05T05:00:00Z",
             "acknowledged_by": "Dana",
-            "closed": "2026-11-06T05:00:00Z",
-            "closing": "done",
+            "closed_at": "2026-11-06T05:00:00Z",
+            "resolution": "done",
             "facts": ["rule: .", "to: mallory@evil.example"],
             "controls": ["6.2.1"],
         }
@@ -153,8 +153,8 @@ def test_a_change_shows_the_previous_values_and_its_undo() -> None:
     entries = filter_records("change", told(second, first))
     assert [entry["id"] for entry in entries] == ["c1", "c2"]
     assert entries[0]["before"] == {"ForwardingSmtpAddress": "smtp:mallory@evil.example"}
-    assert (entries[0]["undone"], entries[0]["undone_by"]) == ("2026-11-05T05:00:00Z", ["c2"])
-    assert (entries[1]["restores"], entries[1]["undone_by"]) == ("c1", [])
+    assert (entries[0]["undone_at"], entries[0]["undone_by"]) == ("2026-11-05T05:00:00Z", ["c2"])
+    assert (entries[1]["undo_of"], entries[1]["undone_by"]) == ("c1", [])
 
 
 @pytest.mark.parametrize(
@@ -174,15 +174,15 @@ def test_a_change_belongs_to_the_period_in_which_it_was_made_or_undone(
     assert bool(filter_records("change", told(build_audited_change(**changes)))) is shown
 
 
-# -- exemptions and actions --------------------------------------------------------------------
+# -- exemptions and requests --------------------------------------------------------------------
 
 EXEMPTION = Exemption("0" * 32, "Dana", "a partner's mailbox", UNTIL)
 
 
 def test_an_exemption_names_the_request_that_granted_it() -> None:
-    action = build_audited_request()
-    (entry,) = filter_records("exemption", told(EXEMPTION, action))
-    assert (entry["action"], entry["granted"]) == (action.id, "2026-11-04T05:01:00Z")
+    operator_request = build_audited_request()
+    (entry,) = filter_records("exemption", told(EXEMPTION, operator_request))
+    assert (entry["request"], entry["granted"]) == (operator_request.id, "2026-11-04T05:01:00Z")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_an_exemption_names_the_request_that_granted_it() -> None:
 )
 def test_another_request_does_not_count_as_the_grant(changes: dict[str, Any]) -> None:
     (entry,) = filter_records("exemption", told(EXEMPTION, build_audited_request(**changes)))
-    assert (entry["action"], entry["granted"]) == ("", None)
+    assert (entry["request"], entry["granted"]) == ("", None)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_an_exemption_belongs_to_every_period_in_which_it_was_in_force(
 def test_a_request_belongs_to_the_period_in_which_it_was_made_or_ended(
     changes: dict[str, Any], shown: bool
 ) -> None:
-    assert bool(filter_records("action", told(build_audited_request(**changes)))) is shown
+    assert bool(filter_records("request", told(build_audited_request(**changes)))) is shown
 
 
 # -- the guard and the whole -------------------------------------------------------------------
@@ -286,7 +286,7 @@ def test_the_order_of_the_rows_changes_nothing() -> None:
 def test_a_gap_names_what_is_past_its_retention() -> None:
     heading = replace(EXPORT_HEADER, since=EXPORTED_AT - 401 * DAY, until=EXPORTED_AT - 10 * DAY)
     entries = list(list_gap_records(heading))
-    assert [entry["what"] for entry in entries] == ["coverage", "finding", "change", "action"]
+    assert [entry["what"] for entry in entries] == ["coverage", "finding", "change", "request"]
     assert [entry["from"] for entry in entries] == ["2025-10-15T06:00:00Z"] * 4
     assert [entry["to"] for entry in entries] == [
         "2026-10-21T06:00:00Z",

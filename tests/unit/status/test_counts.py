@@ -192,7 +192,7 @@ def test_all_surfaces_show_the_same_decisions_and_pending_notifications() -> Non
     assert "Pending notifications: 2," in terminal
     assert document["pending_notifications"] == {
         "cases": 1,
-        "actions": 1,
+        "requests": 1,
         "oldest": time_ago(days=8).isoformat(),
     }
 
