@@ -7,6 +7,8 @@ empty one as null; names of enumerations differ in case. None always means: it c
 import re
 from collections.abc import Mapping
 
+PRINTED_INT = re.compile(r"\s*-?(?:[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4})\s*")
+
 type Scalar = bool | int | str | None
 type Value = Scalar | tuple[str, ...]
 
@@ -23,9 +25,9 @@ def parse_printed_bool(value: object) -> bool | None:
 
 
 def parse_printed_int(value: object) -> int | None:
-    """A whole number, also in digits."""
-    if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,15}\s*", value):
-        return int(value)
+    """A whole number, also in digits, plain or grouped by commas."""
+    if isinstance(value, str) and PRINTED_INT.fullmatch(value):
+        return int(value.replace(",", ""))
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from core.microsoft365.recipient_kinds import normalize_recipient_kind
 from core.strict_json import parse_strict_json
 
 type ResponseRow = Mapping[str, object]
@@ -27,6 +28,8 @@ TIMESPAN = re.compile(r"(-?)(?:(\d{1,9})\.)?(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.\d
 DURATION = re.compile(
     r"P(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.\d+)?S)?)?"
 )
+# Exchange prints numbers as text at times, and groups their digits for people: "12,345".
+WHOLE_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,20}|[0-9]{1,3}(?:,[0-9]{3}){1,6})")
 ANNOTATION_MARKERS = ("@odata.type", "@data.type")
 
 
@@ -59,19 +62,37 @@ def parse_recipient_text(value: str) -> str:
     return parse_text(value)
 
 
+def parse_recipient_kind(value: object, limit: int = 64) -> str:
+    """A RecipientTypeDetails in the spelling of Exchange, whatever its case; "" for no text."""
+    return normalize_recipient_kind(parse_text(value, limit))
+
+
+def parse_whole_number(value: object) -> int | None:
+    """A whole number, also in digits and grouped by commas; None for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and WHOLE_NUMBER.fullmatch(value.strip()[:40]):
+        return int(value.replace(",", ""))
+    return None
+
+
 def parse_identifier(value: object, limit: int = ID_LIMIT) -> str:
-    """An id, or "" when it cannot be one. Numbers (RuleIdentity is a uint64) become strings."""
+    """An id, or "" when it cannot be one. Numbers (RuleIdentity is a uint64) become strings.
+
+    A GUID is the same in either case, so that it is kept and compared in one.
+    """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value) if abs(value) < 10**20 else ""
     if not isinstance(value, str) or not 0 < len(value) <= limit or value == EMPTY_GUID:
         return ""
-    return "" if not value.isprintable() or " " in value or not value.strip(".") else value
+    if not value.isprintable() or " " in value or not value.strip("."):
+        return ""
+    return value.lower() if GUID.fullmatch(value) else value
 
 
 def parse_object_id(value: object) -> str:
-    """The id of a directory object. A GUID is the same in either case, so it is joined in one."""
-    found = parse_identifier(value)
-    return found.lower() if GUID.fullmatch(found) else found
+    """The id of a directory object, or "" when it cannot be one."""
+    return parse_identifier(value)
 
 
 def parse_optional_bool(value: object) -> bool | None:
@@ -178,10 +199,9 @@ def parse_timespan_parts(parts: ResponseRow) -> float | None:
     """A TimeSpan written out member by member. TotalDays and Ticks are whole by themselves."""
 
     def number(name: str) -> float | None:
-        value = parts.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return None
-        return float(value) if abs(value) < 1e19 else None
+        printed = parts.get(name)
+        value = printed if isinstance(printed, float) else parse_whole_number(printed)
+        return float(value) if value is not None and abs(value) < 1e19 else None
 
     if (total := number("TotalDays")) is not None:
         return total
@@ -205,9 +225,8 @@ def to_canonical_json(value: object) -> str:
 
 def parse_sequence_number(value: object) -> int:
     """A small number such as a rule's place in line; 0 when there is none."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        return 0
-    return value if abs(value) < 2**31 else 0
+    found = parse_whole_number(value)
+    return found if found is not None and abs(found) < 2**31 else 0
 
 
 def strip_annotations(row: ResponseRow) -> dict[str, object]:
@@ -226,15 +245,25 @@ def parse_response_rows(answer: ResponseRow, expected: Iterable[str] = ()) -> li
     """The rows in an answer: its `value`, or the answer itself where it is the one object.
 
     The latter only when it has one of the `expected` properties. Raises ValueError for anything
-    else: an answer that is not understood is never an empty list.
+    else: an answer that is not understood is never an empty list. Expected properties get their
+    usual names, whatever the case in which the answer spells them.
     """
+    expected = tuple(expected)
     value = answer.get("value")
-    if "value" not in answer and any(name in answer for name in expected):
+    if "value" not in answer and any(name in restore_names(answer, expected) for name in expected):
         value = answer
     found = [value] if isinstance(value, Mapping) else value
     if not isinstance(found, list) or not all(isinstance(row, Mapping) for row in found):
         raise ValueError("the answer has no list of objects")
-    return list(found)
+    return [restore_names(row, expected) for row in found]
+
+
+def restore_names(row: ResponseRow, expected: Sequence[str]) -> ResponseRow:
+    """A row in which the expected properties have their usual names: `guid` becomes `Guid`."""
+    missing = {name.casefold(): name for name in expected if name not in row}
+    if not missing:
+        return row
+    return {missing.get(key.casefold(), key): value for key, value in row.items()}
 
 
 def parse_each_row[T](

@@ -4,32 +4,18 @@ from sandbox.reality.fact import ContestedFact
 
 EXCHANGE_FACTS: tuple[ContestedFact, ...] = (
     ContestedFact(
-        id="exchange-field-types",
-        about="the JSON types of booleans and numbers in the rows of a cmdlet",
+        id="exchange-wire-forms",
+        about="the JSON types and the casing of the values in the rows of a cmdlet",
         sides={
-            "typed": "Booleans and numbers are JSON booleans and numbers.",
+            "typed": "Booleans, numbers and lists are such, and names are in their usual case.",
             "text": 'Booleans and numbers are text: "True", "180".',
-            "formatted": 'The same, and numbers are grouped as for people: "12,345".',
-        },
-        worst="formatted",
-    ),
-    ContestedFact(
-        id="exchange-list-form",
-        about="the form of a property that holds several values",
-        sides={
-            "list": "A list is a JSON array, whatever its length.",
+            "grouped": 'The same, and the digits of numbers are grouped: "12,345".',
             "bare": "A list of one value is that value, and an empty list is null.",
+            "odd-case": "GUIDs and names of enumerations are upper case; so are the first letters "
+            "of addresses.",
+            "all": "Grouped, bare and odd case at once.",
         },
-        worst="bare",
-    ),
-    ContestedFact(
-        id="exchange-casing",
-        about="the casing of ids, addresses and enumeration values",
-        sides={
-            "usual": "Values are printed as the scene has them.",
-            "odd": "GUIDs are upper case; addresses and domains are printed in mixed case.",
-        },
-        worst="odd",
+        worst="all",
     ),
     ContestedFact(
         id="write-visibility",

@@ -2,7 +2,7 @@
 
     "reality": {"exchange-paging": "refused"}
     "reality": {"exchange-paging": {"side": "refused", "after": 2}}
-    "reality": {"profile": "contrary", "exchange-casing": "usual"}
+    "reality": {"profile": "contrary", "exchange-wire-forms": "typed"}
     "reality": "contrary"
 
 A fact that the scene leaves out plays its default, or its worst side under "contrary".

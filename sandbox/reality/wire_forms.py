@@ -14,13 +14,15 @@ ENUMERATIONS = frozenset({"RecipientType", "RecipientTypeDetails", "AutoForwardi
 
 
 class WireForms:
-    """Prints rows as the sides of `exchange-field-types`, `-list-form` and `-casing` say."""
+    """Prints rows as the side of `exchange-wire-forms` says."""
 
     def __init__(self, reality: Reality) -> None:
-        self.field_types = reality.get_side("exchange-field-types")
-        self.bare_lists = reality.plays("exchange-list-form", "bare")
-        self.odd_casing = reality.plays("exchange-casing", "odd")
-        self.plain = self.field_types == "typed" and not self.bare_lists and not self.odd_casing
+        side = reality.get_side("exchange-wire-forms")
+        self.plain = side == "typed"
+        self.text_numbers = side in ("text", "grouped", "all")
+        self.grouped_digits = side in ("grouped", "all")
+        self.bare_lists = side in ("bare", "all")
+        self.odd_case = side in ("odd-case", "all")
 
     def format_row(self, row: Row) -> Row:
         """Prints a row, with the annotations of its properties as they are."""
@@ -41,14 +43,14 @@ class WireForms:
             return {key: self.format_value(key, each) for key, each in value.items()}
         if isinstance(value, bool | int | float):
             return self.format_number(name, value)
-        if isinstance(value, str) and self.odd_casing:
+        if isinstance(value, str) and self.odd_case:
             return change_casing(name, value)
         return value
 
     def format_number(self, name: str, value: bool | int | float) -> object:
-        if self.field_types == "typed":
+        if not self.text_numbers:
             return value
-        if isinstance(value, bool) or self.field_types == "text" or name in IDENTIFYING_NUMBERS:
+        if isinstance(value, bool) or not self.grouped_digits or name in IDENTIFYING_NUMBERS:
             return str(value)
         return f"{value:,}"
 

@@ -11,9 +11,9 @@ from tests.sandbox.tenant_client import MIA_GUID
 
 
 def test_each_fact_plays_its_default_unless_the_scene_says_otherwise() -> None:
-    reality = Reality({"exchange-casing": "odd"})
+    reality = Reality({"exchange-wire-forms": "odd-case"})
     for fact in FACTS.values():
-        expected = "odd" if fact.id == "exchange-casing" else fact.default
+        expected = "odd-case" if fact.id == "exchange-wire-forms" else fact.default
         assert reality.get_side(fact.id) == expected
 
 
@@ -29,19 +29,19 @@ def test_the_contrary_profile_plays_every_worst_side(definition: object) -> None
 def test_a_single_fact_stands_beside_the_profile() -> None:
     reality = Reality({"profile": CONTRARY, "write-visibility": {"side": "late", "reads": 3}})
     assert reality.get_option("write-visibility", "reads", 1) == 3
-    assert reality.plays("exchange-casing", "odd")
+    assert reality.plays("exchange-wire-forms", "all")
 
 
 @pytest.mark.parametrize(
     "definition",
     [
         {"exchange-moods": "good"},
-        {"exchange-casing": "shouting"},
-        {"exchange-casing": {"side": "odd", "loud": True}},
+        {"exchange-wire-forms": "shouting"},
+        {"exchange-wire-forms": {"side": "bare", "loud": True}},
         {"profile": "kind"},
         "kind",
         ["contrary"],
-        {"exchange-casing": 3},
+        {"exchange-wire-forms": 3},
     ],
 )
 def test_a_definition_that_could_not_take_effect_is_refused(definition: object) -> None:
@@ -50,11 +50,11 @@ def test_a_definition_that_could_not_take_effect_is_refused(definition: object) 
 
 
 def test_the_command_line_is_laid_over_the_scene() -> None:
-    scene: dict[str, Any] = {"reality": {"exchange-casing": "odd"}}
-    chosen = set_reality(scene, "contrary", {"exchange-list-form": "list"})
+    scene: dict[str, Any] = {"reality": {"exchange-wire-forms": "odd-case"}}
+    chosen = set_reality(scene, "contrary", {"write-visibility": "at-once"})
     assert chosen["reality"] == {
-        "exchange-casing": "odd",
-        "exchange-list-form": "list",
+        "exchange-wire-forms": "odd-case",
+        "write-visibility": "at-once",
         "profile": "contrary",
     }
     assert set_reality({}, "", {}) == {}
@@ -109,9 +109,7 @@ async def test_a_write_shows_late(start: StartTenant) -> None:
 async def test_a_running_tenant_changes_its_mind(start: StartTenant) -> None:
     row = {"Guid": MIA_GUID, "Identity": "mia", "AuditEnabled": False}
     async with start(exchange={"Get-Mailbox": [row]}) as client:
-        await client.request(
-            "POST", "/sandbox/scene", {"reality": {"exchange-field-types": "text"}}
-        )
+        await client.request("POST", "/sandbox/scene", {"reality": {"exchange-wire-forms": "text"}})
         reply = await client.run_cmdlet("Get-Mailbox", Identity="mia")
         assert reply.body["value"][0]["AuditEnabled"] == "False"
         refused = await client.request("POST", "/sandbox/scene", {"reality": {"no-fact": "x"}})

@@ -38,6 +38,8 @@ WANTED = (
         (None, False, None),
         ("yes", True, None),
         ("6", 6, True),
+        ("12,345", 12_345, True),
+        ("12,34", 1_234, False),
         (True, 1, None),
         ("off", "Off", True),
         ("", "Off", False),

@@ -9,6 +9,7 @@ from core.adapters.exchange.paging import fetch_listing, fetch_paged_listing
 from core.adapters.parsing import (
     ResponseRow,
     parse_object_id,
+    parse_recipient_kind,
     parse_recipient_text,
     parse_row_flag,
     parse_text,
@@ -58,7 +59,7 @@ def parse_mailbox(row: ResponseRow) -> Mailbox:
         guid=guid,
         address=address,
         name=parse_text(row.get("DisplayName")) or parse_text(row.get("Name")),
-        kind=parse_text(row.get("RecipientTypeDetails"), 64) or "UserMailbox",
+        kind=parse_recipient_kind(row.get("RecipientTypeDetails")) or "UserMailbox",
         has_account=bool(account),
         synced=parse_row_flag(row, "IsDirSynced"),
         forwarding_address=parse_forwarding_address(row, "ForwardingAddress"),

@@ -18,6 +18,7 @@ from core.adapters.parsing import (
     parse_row_flag,
     parse_text,
     parse_value_list,
+    parse_whole_number,
 )
 from core.adapters.read_errors import (
     build_object_failures,
@@ -111,9 +112,8 @@ def parse_mailbox_size(mailbox_id: str, row: ResponseRow) -> MailboxSize:
 
 def parse_size_in_bytes(value: object) -> int:
     """A size as Exchange prints it, to the byte. Raises ValueError for anything else."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        found = value
-    else:
+    found = parse_whole_number(value)
+    if found is None:
         printed = BYTE_COUNT.search(parse_text(value, 128))
         if printed is None:
             raise ValueError("a size that makes no sense")

@@ -9,6 +9,7 @@ from core.adapters.parsing import (
     parse_identifier,
     parse_object_id,
     parse_optional_bool,
+    parse_recipient_kind,
     parse_recipient_text,
     parse_row_flag,
     parse_sequence_number,
@@ -106,7 +107,7 @@ def parse_recipient(name: str, rows: list[ResponseRow]) -> Recipient:
     if len(rows) != 1 or not matches_recipient(rows[0], name):
         return Recipient(name=name, found=False)
     row = rows[0]
-    kind = parse_text(row.get("RecipientTypeDetails"), 64)
+    kind = parse_recipient_kind(row.get("RecipientTypeDetails"))
     outside = row.get("ExternalEmailAddress") if kind.lower() in EXTERNAL_KINDS else None
     return Recipient(
         name=name,

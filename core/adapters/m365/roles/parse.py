@@ -7,7 +7,13 @@ over is an administrator who is not known to be one.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.adapters.parsing import ResponseRow, parse_object_id, parse_optional_bool, parse_text
+from core.adapters.parsing import (
+    ResponseRow,
+    parse_object_id,
+    parse_optional_bool,
+    parse_recipient_kind,
+    parse_text,
+)
 from core.tenant.directory import ModuleUser
 
 # The same in every tenant (Microsoft Learn: Microsoft Entra built-in roles).
@@ -146,7 +152,7 @@ def parse_module_user(row: ResponseRow) -> ModuleUser:
         id=entra or guid,
         guid=guid,
         name=parse_text(row.get("UserPrincipalName"), NAME_LIMIT),
-        kind=parse_text(row.get("RecipientTypeDetails"), 100),
+        kind=parse_recipient_kind(row.get("RecipientTypeDetails"), 100),
         has_account=bool(entra),
         enabled=True in reported,
     )

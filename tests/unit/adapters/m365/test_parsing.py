@@ -39,10 +39,12 @@ from core.adapters.parsing import (
     parse_identifier,
     parse_json_object,
     parse_optional_bool,
+    parse_recipient_kind,
     parse_recipient_text,
     parse_response_rows,
     parse_text,
     parse_timespan_days,
+    parse_whole_number,
     split_recipients,
 )
 from core.tenant.mail_flow import AcceptedDomain, InboxRule, OutboundPolicy, Recipient
@@ -94,8 +96,10 @@ def test_booleans_come_as_such_or_as_words(value: object, meaning: bool | None) 
         ({"Days": 1, "Hours": 12}, 1.5),
         ({"Ticks": 77_760_000_000_000}, 90.0),
         ({"TotalDays": 90.5, "Days": 90}, 90.5),
+        ({"Days": "90"}, 90.0),
+        ({"Ticks": "77,760,000,000,000"}, 90.0),
         ({"Days": True}, None),
-        ({"Days": "90"}, None),
+        ({"Days": "ninety"}, None),
         ({}, None),
         ("P", None),
         ("ninety", None),
@@ -133,6 +137,7 @@ def test_a_duration_that_is_sent_is_read_as_the_same(days: int) -> None:
         (10**30, ""),
         ("00000000-0000-0000-0000-000000000000", ""),
         ({"a": 1}, ""),
+        ("7C9E6679-7425-40DE-944B-E07FC1F90AE7", "7c9e6679-7425-40de-944b-e07fc1f90ae7"),
     ],
 )
 def test_only_what_looks_like_an_id_is_one(value: object, meaning: str) -> None:
@@ -188,6 +193,47 @@ def test_rows_are_a_list_or_one_object_and_nothing_else() -> None:
     for answer in ({}, {"value": None}, {"value": [1]}, {"value": "x"}, {"Guid": "g"}):
         with pytest.raises(ValueError, match="no list"):
             parse_response_rows(answer)
+
+
+def test_expected_properties_are_known_in_any_case() -> None:
+    answer = {"value": [{"guid": "g", "NAME": "n", "other": 1}]}
+    expected = [{"Guid": "g", "Name": "n", "other": 1}]
+    assert parse_response_rows(answer, ("Guid", "Name")) == expected
+    assert parse_response_rows({"guid": "g"}, ("Guid",)) == [{"Guid": "g"}]
+    both = {"value": [{"Guid": "right", "guid": "wrong"}]}
+    assert parse_response_rows(both, ("Guid",))[0]["Guid"] == "right"
+
+
+@pytest.mark.parametrize(
+    ("printed", "number"),
+    [
+        (12_345, 12_345),
+        ("12345", 12_345),
+        (" 12,345 ", 12_345),
+        ("-1,234,567", -1_234_567),
+        ("12,34", None),
+        ("1.5", None),
+        ("", None),
+        (True, None),
+        ("1" * 50, None),
+        ([1], None),
+    ],
+)
+def test_a_whole_number_may_be_text_and_grouped(printed: object, number: int | None) -> None:
+    assert parse_whole_number(printed) == number
+
+
+@pytest.mark.parametrize(
+    ("printed", "kind"),
+    [
+        ("SHAREDMAILBOX", "SharedMailbox"),
+        ("guestmailuser", "GuestMailUser"),
+        ("FutureMailbox", "FutureMailbox"),
+        (None, ""),
+    ],
+)
+def test_a_kind_is_the_same_in_any_case(printed: object, kind: str) -> None:
+    assert parse_recipient_kind(printed) == kind
 
 
 # Mailboxes and accounts -------------------------------------------------------------------------

@@ -139,6 +139,7 @@ def test_the_sum_that_exchange_prints_as_a_word_is_printed_as_that_word() -> Non
         ("50 GB (53\u2019687\u2019091\u2019200 bytes)", 53_687_091_200),
         ("0 B (0 bytes)", 0),
         (12, 12),
+        ("1,024", 1_024),
     ],
 )
 def test_a_size_is_read_to_the_byte(printed: object, size: int) -> None:
