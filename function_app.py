@@ -13,6 +13,7 @@ This file decides nothing: it turns triggers into `core.engine.run.run`, and rep
 
 import logging
 import os
+from collections.abc import Mapping
 from typing import List  # noqa: UP035
 
 import azure.functions as func
@@ -48,11 +49,27 @@ STORAGE_SETTING = "AzureWebJobsStorage"
 HOURLY_SCHEDULE = "0 0 * * * *"
 
 log = logging.getLogger("exoguard")
+
+
+def require_settings(environ: Mapping[str, str]) -> None:
+    """Raise SettingsError in a process that was started without the app's settings.
+
+    Workers with an empty environment have been seen on Flex Consumption with Python 3.13
+    (Azure/azure-functions-python-worker#1732): secrets would not be redacted from their logs.
+    """
+    if not environ.get("TENANT_ID", "").strip():
+        raise SettingsError(
+            "TENANT_ID is missing: the process has no settings of the app. Restart the app; if that"
+            " does not help, run azd provision again."
+        )
+
+
 # Settings of the platform that hold secrets, beside those of the app.
 PLATFORM_SECRETS = (STORAGE_SETTING, "IDENTITY_HEADER", "APPLICATIONINSIGHTS_CONNECTION_STRING")
 install_log_redaction(
     os.environ, (*PLATFORM_SECRETS, *(entry.name for entry in SETTINGS if entry.is_secret))
 )
+require_settings(os.environ)
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 

@@ -31,7 +31,7 @@ var rules = [
   {
     name: 'guard-late'
     title: 'Exoguard: a guard has not completed in time'
-    description: 'A guard has completed no run for three times its interval, or never since it was deployed. Look at its traces; run it by hand.'
+    description: 'A guard has completed no run for three times its interval, or never since it was deployed. Look at its traces; run it by hand. Timers that stopped after a deployment: deploy again, then a new app.'
     severity: 1
     query: replace(lateQuery, 'datetime(2000-01-01)', 'datetime(${deployedAt})')
     every: 'PT15M'

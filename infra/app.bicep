@@ -195,11 +195,9 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       }
     }
     siteConfig: {
-      ftpsState: 'Disabled'
       http20Enabled: true
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
-      remoteDebuggingEnabled: false
       ipSecurityRestrictionsDefaultAction: 'Deny'
       ipSecurityRestrictions: [for (range, index) in allowedCidrs: {
         name: 'allowed-${index}'
@@ -223,14 +221,19 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
     properties: union(appSettings, signInSettings)
   }
 
-  // User names and passwords for deployment: off; azd signs in with Entra.
+  // User names and passwords for deployment and FTP: off; azd signs in with Entra. Flex refuses ftpsState in some regions
+  // (Azure/azure-cli#31414), and these policies close FTP as well. Without a location some regions refuse them.
   resource noFtp 'basicPublishingCredentialsPolicies' = {
     name: 'ftp'
+    #disable-next-line BCP187
+    location: location
     properties: { allow: false }
   }
 
   resource noScmPasswords 'basicPublishingCredentialsPolicies' = {
     name: 'scm'
+    #disable-next-line BCP187
+    location: location
     properties: { allow: false }
   }
 }

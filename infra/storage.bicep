@@ -53,9 +53,18 @@ resource host 'Microsoft.Storage/storageAccounts@2025-01-01' = {
       name: 'exoguard-runs'
     }
 
-    // Pieces of a tenant too large for one run.
+    // Shards of a tenant too large for one run.
     resource shards 'queues' = {
       name: 'exoguard-shards'
+    }
+
+    // Where the host puts what failed too often. Both exist from the beginning: scaling has been seen to stop at a missing one.
+    resource runsPoison 'queues' = {
+      name: 'exoguard-runs-poison'
+    }
+
+    resource shardsPoison 'queues' = {
+      name: 'exoguard-shards-poison'
     }
   }
 }

@@ -82,7 +82,6 @@ class Sandbox:
             "adminapi": Exchange(self.tenant, self.entra, latency, self.record_request),
             "msi": ManagedIdentity(self.entra),
             "workflows": self.teams,
-            "webhookb2": self.teams,
         }
         self.base = ""
         self.authority = ""
@@ -142,11 +141,6 @@ class Sandbox:
     def client_secret(self) -> str:
         """The secret of the app registration, for clients without a managed identity."""
         return self.entra.secret
-
-    @property
-    def legacy_webhook(self) -> str:
-        """The address of the connector that Workflows replaced."""
-        return f"{self.base}/webhookb2/{self.tenant.tenant_id}/IncomingWebhook/sandbox"
 
     def build_settings(self) -> dict[str, str]:
         """Builds the settings that point the app at this tenant."""

@@ -49,16 +49,13 @@ class TeamsWebhook:
             return build_webhook_error(
                 405, "MethodNotAllowed", "Only POST requests trigger this flow."
             )
-        legacy = request.segments[0] == "webhookb2"
         signed = request.query.get("sig", "")
-        if not legacy and not hmac.compare_digest(signed.encode(), self.signature.encode()):
+        if not hmac.compare_digest(signed.encode(), self.signature.encode()):
             text = "The request is not signed by a shared access signature of this trigger."
             return build_webhook_error(401, "DirectApiAuthorizationRequired", text)
         if len(request.body) > MAX_CARD_BYTES:
             return build_webhook_error(413, "RequestEntityTooLarge", "Request Entity too large.")
         self.run_flow(request)
-        if legacy:
-            return HttpResponse(200, raw=b"1", headers={"Content-Type": "text/plain"})
         return HttpResponse(202)
 
     def run_flow(self, request: HttpRequest) -> None:

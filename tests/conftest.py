@@ -10,6 +10,8 @@ from sandbox.functions_host.azurite import Azurite
 
 # The addresses of one that runs already, for who starts many sessions one after another.
 AZURITE_ENDPOINTS_VARIABLE = "EXOGUARD_TEST_AZURITE"
+# function_app refuses to start without settings, here and in processes that tests start.
+os.environ.setdefault("TENANT_ID", "00000000-0000-4000-8000-000000000001")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

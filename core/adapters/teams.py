@@ -1,4 +1,4 @@
-"""The Teams channel: cards posted to a Workflows webhook (or the connector it replaced).
+"""The Teams channel: cards posted to a Workflows webhook.
 
 The URL is a secret, since anyone who has it can post; messages show only the start of its SHA-256.
 A workflow answers 202 when it has queued the message; a 200 comes from something else, such as a
@@ -20,23 +20,26 @@ from core.errors import CardRejected, NotificationError, SettingsError, Unavaila
 
 log = logging.getLogger(__name__)
 
-ALLOWED_SUFFIXES = (
-    ".logic.azure.com",
-    ".environment.api.powerplatform.com",
-    ".powerplatform.com",
-    ".webhook.office.com",
-)
+ALLOWED_SUFFIXES = (".environment.api.powerplatform.com", ".powerplatform.com")
+# Where webhooks used to be, and why an address there no longer works.
+RETIRED_SUFFIXES = {
+    ".logic.azure.com": (
+        "Workflows left this host in November 2025: copy the flow's present address, which is at"
+        " *.api.powerplatform.com; a Logic App of your own goes into WEBHOOK_HOSTS"
+    ),
+    ".webhook.office.com": (
+        "Office connectors are retired: make a flow from the template 'Send webhook alerts to a"
+        " channel' and set its address"
+    ),
+}
 RESPONSE_LIMIT = 4 * 1024
 # Seconds between messages: a channel takes four a second
 # (Microsoft Learn: "Create and send messages with connectors", rate limiting).
 SEND_INTERVAL = 0.3
 # A card whose response was lost is sent only once more, since it may have been posted.
 MAX_LOST_RESPONSES = 2
-LEGACY_PATH = "/webhookb2/"
-# Statuses that confirm a card. Any other success comes from a proxy or a sign-in page.
+# The status that confirms a card. Any other success comes from a proxy or a sign-in page.
 WORKFLOW_STATUSES = frozenset({202})
-CONNECTOR_STATUSES = frozenset({200})
-LEGACY_ERROR = re.compile(r"returned HTTP error (\d{3})", re.IGNORECASE)
 REJECTED_STATUSES = frozenset({400, 413})
 HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 
@@ -61,8 +64,7 @@ class TeamsChannel:
         listed = frozenset(host.strip().lower() for host in hosts if host.strip())
         check_webhook_address(url, listed)
         self.url = url
-        self.legacy = LEGACY_PATH in url
-        self.accepted_statuses = CONNECTOR_STATUSES if self.legacy else frozenset(accepted_statuses)
+        self.accepted_statuses = frozenset(accepted_statuses)
         self.label = f"webhook {hashlib.sha256(url.encode()).hexdigest()[:8]}"
         self.service = service
         self.http_client = HttpClient(
@@ -91,13 +93,12 @@ class TeamsChannel:
                 if lost < MAX_LOST_RESPONSES:
                     raise
                 raise NotificationError(f"not taken, as far as is known: {error}") from error
-            status = get_effective_status(reply, self.legacy)
-            again = retryable_status(status, reply.headers.get("Retry-After"), self.label)
+            again = retryable_status(reply.status, reply.headers.get("Retry-After"), self.label)
             if again:
                 raise again
-            if status not in self.accepted_statuses:
-                kind = CardRejected if status in REJECTED_STATUSES else NotificationError
-                raise kind(f"{self.label}: {describe_card_refusal(status, len(body))}")
+            if reply.status not in self.accepted_statuses:
+                kind = CardRejected if reply.status in REJECTED_STATUSES else NotificationError
+                raise kind(f"{self.label}: {describe_card_refusal(reply.status, len(body))}")
 
         try:
             await self.service.call(attempt)
@@ -118,20 +119,6 @@ class TeamsChannel:
             limit=RESPONSE_LIMIT,
             truncate=True,
         )
-
-
-def get_effective_status(reply: BufferedResponse, legacy: bool = False) -> int:
-    """Return the status a response stands for. The old connector sends failures as text in a 200.
-
-    It says "1" when it took a card (Microsoft Learn: "Create and send messages with connectors",
-    rate limiting); any other words of its are a failure nobody numbered.
-    """
-    if reply.status != 200:
-        return reply.status
-    found = LEGACY_ERROR.search(reply.body.decode("utf-8", "replace"))
-    if found:
-        return int(found.group(1))
-    return 502 if legacy and reply.body.strip() != b"1" else 200
 
 
 def describe_card_refusal(status: int, size: int) -> str:
@@ -176,6 +163,9 @@ def check_microsoft_host(parts: SplitResult, host: str, port: int | None) -> Non
     """Raise SettingsError unless a host nobody listed is Microsoft's, by https on port 443."""
     if parts.scheme != "https" or port not in (None, 443):
         raise SettingsError("TEAMS_WEBHOOK_URL must be https on port 443")
+    retired = next((why for suffix, why in RETIRED_SUFFIXES.items() if host.endswith(suffix)), "")
+    if retired and HOST.fullmatch(host):
+        raise SettingsError(f"TEAMS_WEBHOOK_URL: {retired}")
     if is_ip_address(host) or not HOST.fullmatch(host) or not host.endswith(ALLOWED_SUFFIXES):
         allowed = ", ".join(f"*{suffix}" for suffix in ALLOWED_SUFFIXES)
         raise SettingsError(

@@ -80,6 +80,11 @@ class Setting[T = str]:
         return self.sample if self.sample is not None else self.default or ""
 
 
+# What App Service leaves in a setting whose reference to Key Vault it could not resolve
+# (Microsoft Learn: "Use Key Vault references as app settings").
+KEY_VAULT_REFERENCE = "@Microsoft.KeyVault("
+
+
 @dataclass(slots=True)
 class SettingReader:
     """Reads settings as values and collects every mistake. Without texts it reads the defaults."""
@@ -98,7 +103,13 @@ class SettingReader:
     def read[T](self, setting: Setting[T]) -> T:
         """The value of a setting; after a mistake, which is collected, a value that works."""
         written = self.read_text(setting)
-        if not written and setting.default is REQUIRED:
+        if written.startswith(KEY_VAULT_REFERENCE):
+            self.add_error(
+                f"{setting.name}: its Key Vault reference is not resolved. Let the app's identity"
+                " read the secret (role Key Vault Secrets User) and the vault admit the app, then"
+                " restart the app; the platform keeps a failed answer for up to 24 hours."
+            )
+        elif not written and setting.default is REQUIRED:
             self.add_error(f"{setting.name} is missing; set it to the {setting.help}.")
         else:
             try:

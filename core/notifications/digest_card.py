@@ -35,7 +35,7 @@ from core.time_format import format_date, format_time
 
 MAX_REASONS = 10
 # Bytes that reasons may take, so that decisions still fit.
-MAX_REASON_BYTES = 5_000
+MAX_REASON_BYTES = 3_000
 MAX_ROWS = 5
 HEALTH_STYLES = {
     Health.OFF: "warning",

@@ -87,10 +87,6 @@ OUTSIDE_KINDS = frozenset({"staleReads", "limit"})
 # Kinds that need a connection, so a request in a $batch has none.
 CONNECTION_KINDS = frozenset({"truncate", "break", "gzip"})
 HTML_BODY = b"<html><head><title>Service unavailable</title></head><body>Try later.</body></html>"
-LEGACY_THROTTLE = (
-    b"Webhook message delivery failed with error: "
-    b"Microsoft Teams endpoint returned HTTP error 429 with ContextId tcid=0"
-)
 ERROR_CODES = {
     400: "BadRequest",
     401: "InvalidAuthenticationToken",
@@ -253,10 +249,8 @@ def build_fault_body(fault: Fault, service: str, status: int) -> object:
     return {"error": {"code": code, "message": message, "innerError": {"request-id": "fault"}}}
 
 
-def build_throttle_response(fault: Fault, service: str, line: str) -> HttpResponse:
+def build_throttle_response(fault: Fault, service: str) -> HttpResponse:
     """Builds the service's response to too many requests."""
-    if service == "teams" and "/webhookb2/" in line:
-        return HttpResponse(200, raw=LEGACY_THROTTLE, headers={"Content-Type": "text/plain"})
     return build_error_response(fault, service, fault.status or 429)
 
 
@@ -270,7 +264,7 @@ def build_replacement(fault: Fault, service: str, line: str) -> HttpResponse | N
     """Builds the response that replaces the true one; None if the fault only alters that."""
     match fault.kind:
         case "throttle":
-            return build_throttle_response(fault, service, line)
+            return build_throttle_response(fault, service)
         case "error":
             return build_error_response(fault, service, fault.status or 500)
         case "html":

@@ -137,7 +137,8 @@ async def every_guard(spill: CapturedOutput, azurite: Azurite, mode: Mode, ticks
             if mode is Mode.ENFORCE:
                 await asked_over_the_api(spill, environ)
                 await on_the_command_line(spill, environ)
-            moved = Settings.read(environ | {"TEAMS_WEBHOOK_URL": box.legacy_webhook})
+            webhook = environ["TEAMS_WEBHOOK_URL"]
+            moved = Settings.read(environ | {"TEAMS_WEBHOOK_URL": f"{webhook}&again=1"})
             async with connect_world(moved, clock) as world:
                 assert (
                     await alert_on_settings_change(world, moved, create_run_id(world.now()))

@@ -88,21 +88,6 @@ async def test_a_card_whose_answer_is_lost_is_not_posted_over_and_over() -> None
         assert told(stage, 5) <= 8
 
 
-async def test_the_old_connector_that_says_yes_in_other_words_took_nothing() -> None:
-    async with open_harness(build_small_tenant(), FORWARDING_CONFIG) as stage:
-        stage.webhook = stage.sandbox.legacy_webhook
-        await stage.run_guard()
-        attacked(stage, 5)
-        for words in ("Webhook message delivery failed with error: it broke", {"ok": True}):
-            report = await stage.run_guard({**TEAMS, "kind": "wrongBody", "body": words})
-            assert report.delivered is False
-        report = await stage.run_guard({**TEAMS, "kind": "throttle"})
-        assert report.delivered is False
-        assert told(stage, 5) == 0
-        await stage.run_guard()
-        assert (told(stage, 5), await waiting(stage)) == (1, 0)
-
-
 @pytest.mark.parametrize("status", [400, 413])
 async def test_a_card_that_is_refused_is_followed_by_a_plain_one(status: int) -> None:
     async with open_harness(build_small_tenant(), FORWARDING_CONFIG) as stage:

@@ -24,7 +24,7 @@ from tests.support.synthetic_guard import EngineHarness, SyntheticTenant
 ROOT = Path(__file__).resolve().parents[2]
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception", "log"}
 EVIL = "a\r\nexoguard.run {}\x1b[2J\u2028\u202e%s {0} %(x)d\x00"
-WEBHOOK = "https://prod-01.westeurope.logic.azure.com/workflows/0a1b/triggers?sig=hush-hush-hush"
+WEBHOOK = "https://default0a1b.4c.environment.api.powerplatform.com/workflows/0a1b/triggers?sig=hush-hush-hush"
 KEY = "bm90IGEga2V5IGJ1dCBsb25nIGVub3VnaCB0byBiZSBvbmU="
 TOKEN = "eyJ0eXAiOiJKV1QifQ.eyJhdWQiOiJodHRwcyJ9.c2lnbmF0dXJl"
 

@@ -241,7 +241,9 @@ async def test_what_could_not_be_told_is_told_the_next_time() -> None:
 
 async def test_a_webhook_that_was_changed_is_told_without_either() -> None:
     on = stage()
-    other = "https://prod-02.westeurope.logic.azure.com/workflows/other?sig=another-hush"
+    other = (
+        "https://default0a1b.5d.environment.api.powerplatform.com/workflows/other?sig=another-hush"
+    )
     await alert_on_settings_change(on.world, settings(), "1")
     assert (
         await alert_on_settings_change(on.world, settings(TEAMS_WEBHOOK_URL=other), "2") == "told"

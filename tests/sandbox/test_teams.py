@@ -53,19 +53,3 @@ async def test_the_address_is_a_secret(client: TenantClient) -> None:
         reply = await client.request("POST", url, message())
         assert (reply.status, reply.code) == (401, "DirectApiAuthorizationRequired")
     assert client.sandbox.cards == []
-
-
-async def test_the_old_connector_answers_with_a_one(client: TenantClient) -> None:
-    reply = await client.request("POST", client.sandbox.legacy_webhook, message())
-    assert (reply.status, reply.content) == (200, b"1")
-    assert len(client.sandbox.cards) == 1
-
-
-async def test_the_old_connector_tells_of_throttling_with_success(client: TenantClient) -> None:
-    await client.request("POST", "/sandbox/faults", {"service": "teams", "status": 429, "times": 1})
-    throttled = await client.request("POST", client.sandbox.legacy_webhook, message())
-    assert throttled.status == 200
-    assert b"Microsoft Teams endpoint returned HTTP error 429" in throttled.content
-    assert client.sandbox.cards == []
-    again = await client.request("POST", client.sandbox.legacy_webhook, message())
-    assert again.content == b"1"

@@ -10,6 +10,7 @@ from core.api.request import Route
 from core.api.routes import ROUTES
 from core.config.catalog import CATALOG
 from core.config.settings import get_setting_prefix
+from core.errors import SettingsError
 from core.model.guards import GuardConfig
 
 FUNCTIONS = {
@@ -30,6 +31,12 @@ def test_every_guard_has_a_timer_of_its_name_at_the_schedule_of_its_setting(
     assert timer["schedule"] == f"%{get_setting_prefix(duty.guard.name)}_SCHEDULE%"
     assert timer["useMonitor"] is True
     assert timer["runOnStartup"] is False
+
+
+def test_a_process_without_settings_does_not_start() -> None:
+    with pytest.raises(SettingsError, match="TENANT_ID is missing"):
+        function_app.require_settings({"TENANT_ID": " "})
+    function_app.require_settings({"TENANT_ID": "contoso.example"})
 
 
 def test_there_are_no_functions_but_the_guards_and_those_behind_them() -> None:

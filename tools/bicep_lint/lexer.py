@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tools.bicep_lint.tree import BicepError
 
 TOKEN = re.compile(
-    r"(?P<space>[ \t\r]+|//[^\n]*|/\*.*?\*/)"
+    r"(?P<space>[ \t\r]+|//[^\n]*|#disable-next-line[^\n]*|/\*.*?\*/)"
     r"|(?P<newline>\n)"
     r"|(?P<name>[A-Za-z_]\w*)"
     r"|(?P<number>\d+)"

@@ -48,10 +48,8 @@ RULES = (
     Rule(VAULT, "properties.enableRbacAuthorization", True, "one secret, not the vault"),
     Rule(VAULT, "properties.enablePurgeProtection", True, "a deleted secret can be had back"),
     Rule(SITE, "properties.httpsOnly", True, "keys travel in requests"),
-    Rule(SITE, "properties.siteConfig.ftpsState", "Disabled", "no second way to the code"),
     Rule(SITE, "properties.siteConfig.minTlsVersion", "1.2", "older ones are broken"),
     Rule(SITE, "properties.siteConfig.scmMinTlsVersion", "1.2", "older ones are broken"),
-    Rule(SITE, "properties.siteConfig.remoteDebuggingEnabled", False, "the process holds tokens"),
     Rule(
         SITE,
         "properties.siteConfig.ipSecurityRestrictionsDefaultAction",

@@ -28,6 +28,8 @@ from tools.bicep_lint.tree import (
     Value,
 )
 
+# Bicep accepts an unknown property in the line after this one.
+UNKNOWN_PROPERTY_ACCEPTED = "#disable-next-line BCP187"
 # What Bicep itself adds to every resource.
 BICEP_PROPERTIES = frozenset({"dependsOn", "parent", "scope"})
 TEXT, NUMBER, FLAG = "string", "int", "bool"
@@ -103,7 +105,18 @@ def check_resource(file: File, resource: TypedResource) -> Iterator[tuple[int, s
         yield line, f": the type has no resource of this name: {get_plain_name(body)}"
         return
     names = {entry.name: entry.value for entry in file.declarations if entry.kind == "var"}
-    yield from ShapeChecker(facts, names).check_object("", body, chosen, BICEP_PROPERTIES)
+    accepted = find_suppressed_lines(file)
+    for number, text in ShapeChecker(facts, names).check_object("", body, chosen, BICEP_PROPERTIES):
+        if number not in accepted:
+            yield number, text
+
+
+def find_suppressed_lines(file: File) -> frozenset[int]:
+    """The lines whose unknown property Bicep is told to accept: Azure takes more than its types."""
+    lines = file.path.read_text(encoding="utf-8").splitlines()
+    return frozenset(
+        number + 2 for number, line in enumerate(lines) if line.strip() == UNKNOWN_PROPERTY_ACCEPTED
+    )
 
 
 def choose_body(resource_type: ResourceType, body: Object) -> Shape | None:

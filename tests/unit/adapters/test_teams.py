@@ -17,7 +17,7 @@ from sandbox.server import Sandbox
 from tests.support.adaptive_cards import SAMPLE_CARD
 from tests.support.http_recorder import SleepClock, build_scene, build_service
 
-WORKFLOW = "https://prod-01.westeurope.logic.azure.com:443/workflows/x?sig=hush"
+WORKFLOW = "https://default0a1b.4c.environment.api.powerplatform.com:443/workflows/x?sig=hush"
 
 
 def teams(url: str, clock: SleepClock | None = None, **options: Any) -> TeamsChannel:
@@ -31,8 +31,7 @@ def teams(url: str, clock: SleepClock | None = None, **options: Any) -> TeamsCha
     [
         WORKFLOW,
         "https://e.1.environment.api.powerplatform.com/powerautomate/x?sig=1",
-        "https://contoso.webhook.office.com/webhookb2/x",
-        "https://PROD-01.Logic.Azure.Com/workflows/x",
+        "https://E.1.Environment.Api.PowerPlatform.Com/powerautomate/x",
     ],
 )
 def test_the_hosts_of_microsoft_are_allowed(url: str) -> None:
@@ -42,21 +41,21 @@ def test_the_hosts_of_microsoft_are_allowed(url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "http://prod-01.westeurope.logic.azure.com/x",
-        "https://prod-01.westeurope.logic.azure.com:8443/x",
-        "https://logic.azure.com/x",
+        "http://default0a1b.4c.environment.api.powerplatform.com/x",
+        "https://default0a1b.4c.environment.api.powerplatform.com:8443/x",
+        "https://powerplatform.com/x",
         "https://evil.example/x",
-        "https://logic.azure.com.evil.example/x",
-        "https://evil-logic.azure.com/x",
-        "https://a.logic.azure.com@evil.example/x",
-        "https://user:pass@a.logic.azure.com/x",
+        "https://api.powerplatform.com.evil.example/x",
+        "https://evil-powerplatform.com/x",
+        "https://a.api.powerplatform.com@evil.example/x",
+        "https://user:pass@a.api.powerplatform.com/x",
         "https://127.0.0.1/x",
         "https://169.254.169.254/metadata",
         "https://[::1]/x",
         "http://localhost/x",
-        "https://a.logic.azure.com/x#part",
-        "https://evil.example\\.logic.azure.com/x",
-        "https://a.logic.azure.com:port/x",
+        "https://a.api.powerplatform.com/x#part",
+        "https://evil.example\\.api.powerplatform.com/x",
+        "https://a.api.powerplatform.com:port/x",
         "file:///etc/passwd",
         "",
     ],
@@ -66,6 +65,19 @@ def test_any_other_address_is_refused_and_not_shown(url: str) -> None:
         TeamsChannel(url, build_service(SleepClock()))
     assert "evil" not in str(caught.value)
     assert "TEAMS_WEBHOOK_URL" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "remedy"),
+    [
+        ("prod-01.westeurope.logic.azure.com", "WEBHOOK_HOSTS"),
+        ("contoso.webhook.office.com", "make a flow"),
+    ],
+)
+def test_an_address_at_a_retired_host_is_refused_with_the_remedy(host: str, remedy: str) -> None:
+    with pytest.raises(SettingsError, match=remedy):
+        TeamsChannel(f"https://{host}/x?sig=hush", build_service(SleepClock()))
+    TeamsChannel(f"https://{host}/x?sig=hush", build_service(SleepClock()), hosts=[host])
 
 
 def test_a_listed_host_must_still_be_https_unless_it_is_this_machine() -> None:
@@ -100,25 +112,6 @@ async def test_cards_go_out_no_faster_than_a_channel_takes_them() -> None:
         await voice.close()
         assert len(sandbox.cards) == 5
         assert clock.waits == pytest.approx([SEND_INTERVAL] * 4)
-
-
-async def test_the_connector_of_old_takes_cards_too() -> None:
-    async with Sandbox(build_scene()) as sandbox:
-        voice = teams(sandbox.legacy_webhook)
-        await voice.send(SAMPLE_CARD)
-        await voice.close()
-        assert sandbox.cards == [SAMPLE_CARD]
-
-
-async def test_throttling_hidden_in_a_success_is_seen() -> None:
-    faults = [{"service": "teams", "kind": "throttle", "times": 2}]
-    async with Sandbox(build_scene(faults=faults)) as sandbox:
-        clock = SleepClock()
-        voice = teams(sandbox.legacy_webhook, clock)
-        await voice.send(SAMPLE_CARD)
-        await voice.close()
-        assert len(sandbox.cards) == 1
-        assert len(clock.waits) >= 2
 
 
 @pytest.mark.parametrize(

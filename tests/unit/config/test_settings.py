@@ -29,6 +29,15 @@ def test_every_missing_setting_is_named_at_once() -> None:
     assert "MANAGED_IDENTITY_CLIENT_ID" in str(caught.value)
 
 
+def test_a_key_vault_reference_that_was_not_resolved_is_named_with_its_remedy() -> None:
+    reference = "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/webhook)"
+    with pytest.raises(SettingsError) as caught:
+        Settings.read({**MINIMAL_SETTINGS, "TEAMS_WEBHOOK_URL": reference})
+    assert "TEAMS_WEBHOOK_URL: its Key Vault reference is not resolved" in str(caught.value)
+    assert "Key Vault Secrets User" in str(caught.value)
+    assert "vault.azure.net" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
