@@ -67,7 +67,7 @@ def commit_change(
     if is_true(command.get_parameter("WhatIf")):
         return CmdletResult()
     idle = all(name in row and row[name] == value for name, value in values.items())
-    tenant.update_row(row, values, tenant.faults.find_stale_fault("exchange", [command.line]))
+    tenant.update_row(row, values, tenant.find_stale_fault("exchange", [command.line]))
     body = {"CmdletInput": {"CmdletName": command.name, "Parameters": dict(command.parameters)}}
     tenant.record_write("exchange", "InvokeCommand", f"{command.name} {subject}".rstrip(), body)
     if not idle:

@@ -128,7 +128,7 @@ def change_rule(
     if not isinstance(changes.get("isEnabled", True), bool):
         raise GraphError(400, "RequestBodyRead", "Cannot convert the value to Edm.Boolean.")
     row = find_writable_rule(owner, rule_id)
-    hidden = tenant.faults.find_stale_fault("graph", [request.line])
+    hidden = tenant.find_stale_fault("graph", [request.line])
     tenant.update_row(row, changes, hidden)
     if "isEnabled" in changes:
         for twin in find_unique_row(owner.exchange_rules, "Name", row.get("displayName")):

@@ -114,7 +114,7 @@ def change_authorization(tenant: SimulatedTenant, request: HttpRequest) -> HttpR
             raise build_invalid_value_error(name, "authorizationPolicy")
     if changes.get("allowInvitesFrom", "none") not in INVITE_SETTINGS:
         raise build_invalid_value_error("allowInvitesFrom", "authorizationPolicy")
-    tenant.update_row(row, changes, tenant.faults.find_stale_fault("graph", [request.line]))
+    tenant.update_row(row, changes, tenant.find_stale_fault("graph", [request.line]))
     tenant.record_write("graph", "PATCH", "/policies/authorizationPolicy", dict(request.json()))
     return HttpResponse(204)
 
@@ -164,7 +164,7 @@ def change_organization(tenant: SimulatedTenant, request: HttpRequest, key: str)
         if not fine:
             raise build_invalid_value_error(name, "Organization")
     row = find_organization(tenant, key)
-    tenant.update_row(row, changes, tenant.faults.find_stale_fault("graph", [request.line]))
+    tenant.update_row(row, changes, tenant.find_stale_fault("graph", [request.line]))
     tenant.record_write("graph", "PATCH", f"/organization/{row['id']}", dict(request.json()))
     return HttpResponse(204)
 

@@ -252,7 +252,7 @@ def change_user(tenant: SimulatedTenant, request: HttpRequest, key: str) -> Http
         )
     owner, user = find_user(tenant, key)
     require_writable(user)
-    hidden = tenant.faults.find_stale_fault("graph", [request.line])
+    hidden = tenant.find_stale_fault("graph", [request.line])
     tenant.update_row(user, changes, hidden)
     if (
         owner.mailbox is not None
@@ -282,7 +282,7 @@ def revoke_sessions(tenant: SimulatedTenant, request: HttpRequest, key: str) -> 
     if is_true(user.get("@sandbox.protected")):
         raise build_denied_error()
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    hidden = tenant.faults.find_stale_fault("graph", [request.line])
+    hidden = tenant.find_stale_fault("graph", [request.line])
     tenant.update_row(user, {"signInSessionsValidFromDateTime": now}, hidden)
     target = f"/users/{user.get('id', key)}/revokeSignInSessions"
     tenant.record_write("graph", "POST", target, {})

@@ -18,11 +18,12 @@ EXCHANGE_FACTS: tuple[ContestedFact, ...] = (
         worst="all",
     ),
     ContestedFact(
-        id="write-visibility",
-        about="when a read shows what a write changed",
+        id="exchange-read-back",
+        about="when a read of Exchange shows what a write changed",
         sides={
             "at-once": "The next read shows the new value.",
-            "late": "The first `reads` (1) reads after a write still show the old value.",
+            "late": "The first `reads` (1) reads of the object still show the old value, or all "
+            "reads for some `seconds`.",
         },
         worst="late",
         options={"reads": "how many reads show the old value", "seconds": "for how long"},

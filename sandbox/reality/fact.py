@@ -14,8 +14,9 @@ class ContestedFact:
     """What the fact is about, in one line."""
     sides: Mapping[str, str]
     """Each side by its name, with what the sandbox then does; the first is the default."""
-    worst: str
-    """The side that the profile "contrary" plays."""
+    worst: str = ""
+    """The side that the profile "contrary" plays; empty for the default, where every other side
+    leaves something unread, so that the findings could not be the same."""
     options: Mapping[str, str] = field(default_factory=dict)
     """The options a scene may give beside the side, with their meaning."""
     worst_options: Mapping[str, object] = field(default_factory=dict)

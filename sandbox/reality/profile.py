@@ -5,7 +5,8 @@
     "reality": {"profile": "contrary", "exchange-wire-forms": "typed"}
     "reality": "contrary"
 
-A fact that the scene leaves out plays its default, or its worst side under "contrary".
+A fact that the scene leaves out plays its default, or its worst side under "contrary" if it has
+one.
 """
 
 from collections.abc import Mapping
@@ -39,7 +40,7 @@ class Reality:
             entry = entries.get(fact.id)
             if entry is None:
                 contrary = self.profile == CONTRARY
-                self.sides[fact.id] = fact.worst if contrary else fact.default
+                self.sides[fact.id] = (fact.worst if contrary else "") or fact.default
                 self.options[fact.id] = fact.worst_options if contrary else {}
             else:
                 self.sides[fact.id], self.options[fact.id] = parse_entry(fact, entry)

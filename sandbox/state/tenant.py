@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sandbox.faults.injection import Fault, FaultTable
+from sandbox.faults.injection import Fault, FaultTable, parse_fault
 from sandbox.graph.odata import Snapshots
 from sandbox.http_types import Row
 from sandbox.reality.profile import Reality
@@ -78,6 +78,7 @@ RECIPIENT_KEYS = (
     "ExternalEmailAddress",
 )
 RECIPIENT_JOIN_KEYS = ("ExternalDirectoryObjectId", "Guid", "PrimarySmtpAddress")
+READ_BACK_FACTS = {"exchange": "exchange-read-back", "graph": "write-graph-read-back"}
 PROXY_KINDS = frozenset({"smtp", "x500", "ex", "sip", "spo"})
 
 
@@ -354,27 +355,28 @@ class SimulatedTenant:
             stale.reads_left -= 1
         return stale.old_row
 
+    def find_stale_fault(self, service: str, lines: Iterable[str]) -> Fault | None:
+        """Finds what hides the effect of this write for a while: a fault, or the tenant's lag."""
+        known = tuple(lines)
+        fact_id = READ_BACK_FACTS[service]
+        if (fault := self.faults.find_stale_fault(service, known)) is not None:
+            return fault
+        if not self.reality.plays(fact_id, "late"):
+            return None
+        options = self.reality.options[fact_id]
+        lag = {"seconds": options.get("seconds"), "times": options.get("reads", 1)}
+        return parse_fault({"kind": "staleReads", "service": service, **lag})
+
     def update_row(
         self, row: Row, values: Mapping[str, object], hidden_by: Fault | None = None
     ) -> None:
-        """Sets properties of a row. A staleReads fault, or a reality whose writes show late, keeps
-        the old values visible.
-        """
-        if id(row) not in self.stale_rows:
-            if hidden_by is not None:
-                reads = 1 if hidden_by.times is None else hidden_by.times
-                self.keep_stale(row, hidden_by.seconds, reads)
-            elif self.reality.plays("write-visibility", "late"):
-                seconds = self.reality.get_option("write-visibility", "seconds")
-                self.keep_stale(
-                    row, seconds, self.reality.get_option("write-visibility", "reads", 1)
-                )
+        """Sets properties of a row. A staleReads fault keeps the old values visible."""
+        if hidden_by is not None and id(row) not in self.stale_rows:
+            seconds = hidden_by.seconds
+            until = None if seconds is None else time.monotonic() + seconds
+            reads = 1 if hidden_by.times is None else hidden_by.times
+            self.stale_rows[id(row)] = StaleRow(dict(row), until, reads)
         row.update(values)
-
-    def keep_stale(self, row: Row, seconds: float | None, reads: int) -> None:
-        """Keeps the present values of a row visible for a time, or for a number of reads."""
-        until = None if seconds is None else time.monotonic() + seconds
-        self.stale_rows[id(row)] = StaleRow(dict(row), until, reads)
 
     def record_write(self, api: str, method: str, target: str, body: object) -> None:
         """Records a change of the tenant."""

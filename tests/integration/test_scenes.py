@@ -5,7 +5,6 @@ import json
 import pytest
 
 from core.config.catalog import CATALOG
-from sandbox.scenes.build import SCENE_BUILDERS
 from tests.support.adaptive_cards import validate_card
 from tests.support.run_scene import (
     AUDIT,
@@ -185,21 +184,15 @@ def test_without_permission_nothing_is_written(missing_permissions: SceneResult)
 # All of them ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", SCENE_BUILDERS)
-def test_every_card_of_every_scene_fits_into_teams(
-    name: str, request: pytest.FixtureRequest
-) -> None:
-    journey: SceneResult = request.getfixturevalue(name.replace("-", "_"))
-    sizes = [len(json.dumps(card).encode()) for card in journey.cards]
+def test_every_card_of_every_scene_fits_into_teams(every_scene: SceneResult) -> None:
+    sizes = [len(json.dumps(card).encode()) for card in every_scene.cards]
     assert all(size <= MAX_CARD_BYTES for size in sizes)
-    assert len(sizes) == sum(run["cards"] for run in journey.result["runs"])
-    for card in journey.cards:
+    assert len(sizes) == sum(run["cards"] for run in every_scene.result["runs"])
+    for card in every_scene.cards:
         validate_card(card)
 
 
-@pytest.mark.parametrize("name", SCENE_BUILDERS)
-def test_every_run_of_every_scene_ends_well(name: str, request: pytest.FixtureRequest) -> None:
-    journey: SceneResult = request.getfixturevalue(name.replace("-", "_"))
-    assert len(journey.result["runs"]) == TICK_COUNT * len(CATALOG)
-    for run in journey.result["runs"]:
+def test_every_run_of_every_scene_ends_well(every_scene: SceneResult) -> None:
+    assert len(every_scene.result["runs"]) == TICK_COUNT * len(CATALOG)
+    for run in every_scene.result["runs"]:
         assert (run["status"], run["error"], run["held"]) == ("done", "", "")

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from core.microsoft365.assumptions.register import ASSUMPTIONS_BY_ID
 from sandbox.reality.profile import CONTRARY, FACTS, Reality
 from sandbox.scene_runner import set_reality
 from tests.sandbox.conftest import StartTenant
@@ -17,18 +18,23 @@ def test_each_fact_plays_its_default_unless_the_scene_says_otherwise() -> None:
         assert reality.get_side(fact.id) == expected
 
 
+def test_each_fact_is_an_assumption_of_the_register() -> None:
+    assert FACTS.keys() <= ASSUMPTIONS_BY_ID.keys()
+
+
 @pytest.mark.parametrize("definition", [CONTRARY, {"profile": CONTRARY}])
 def test_the_contrary_profile_plays_every_worst_side(definition: object) -> None:
     reality = Reality(definition)
     for fact in FACTS.values():
-        assert reality.plays(fact.id, fact.worst)
+        assert reality.plays(fact.id, fact.worst or fact.default)
         assert fact.worst != fact.default
+        assert len(fact.sides) > 1
         assert fact.worst_options.keys() <= fact.options.keys()
 
 
 def test_a_single_fact_stands_beside_the_profile() -> None:
-    reality = Reality({"profile": CONTRARY, "write-visibility": {"side": "late", "reads": 3}})
-    assert reality.get_option("write-visibility", "reads", 1) == 3
+    reality = Reality({"profile": CONTRARY, "exchange-read-back": {"side": "late", "reads": 3}})
+    assert reality.get_option("exchange-read-back", "reads", 1) == 3
     assert reality.plays("exchange-wire-forms", "all")
 
 
@@ -51,10 +57,10 @@ def test_a_definition_that_could_not_take_effect_is_refused(definition: object) 
 
 def test_the_command_line_is_laid_over_the_scene() -> None:
     scene: dict[str, Any] = {"reality": {"exchange-wire-forms": "odd-case"}}
-    chosen = set_reality(scene, "contrary", {"write-visibility": "at-once"})
+    chosen = set_reality(scene, "contrary", {"exchange-read-back": "at-once"})
     assert chosen["reality"] == {
         "exchange-wire-forms": "odd-case",
-        "write-visibility": "at-once",
+        "exchange-read-back": "at-once",
         "profile": "contrary",
     }
     assert set_reality({}, "", {}) == {}
@@ -94,7 +100,7 @@ async def test_values_are_printed_as_the_sides_say(start: StartTenant) -> None:
 
 async def test_a_write_shows_late(start: StartTenant) -> None:
     row = {"Guid": MIA_GUID, "Identity": "mia", "AuditEnabled": False}
-    late = {"write-visibility": {"side": "late", "reads": 2}}
+    late = {"exchange-read-back": {"side": "late", "reads": 2}}
     async with start(exchange={"Get-Mailbox": [row]}, reality=late) as client:
         await client.run_cmdlet("Set-Mailbox", Identity="mia", AuditEnabled=True)
         shown = [

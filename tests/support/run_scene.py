@@ -1,17 +1,19 @@
 """Runs a scene to its end, and tabulates the results for tests."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from core.config.catalog import CATALOG
 from core.model.guards import Service
-from sandbox.scene_runner import run_scene
+from sandbox.scene_runner import run_scene, set_reality
 from sandbox.scenes.build import SCENES_FOLDER
 
 TICK_COUNT = 3
 MAX_CARD_BYTES = 25 * 1024
+ADDRESS = re.compile(r"[A-Z][\w.+-]*@[\w-]+(?:\.[\w-]+)+")
 SIGN_IN, FORWARDING, AUDIT = "shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit"
 
 type FindingTable = Mapping[str, set[tuple[str, str]]]
@@ -87,10 +89,20 @@ def list_declared_permissions() -> dict[str, list[str]]:
     }
 
 
-async def play_scene(name: str, modes: Mapping[str, str] | None = None) -> SceneResult:
+async def play_scene(
+    name: str, modes: Mapping[str, str] | None = None, profile: str = ""
+) -> SceneResult:
     """Runs a scene for three ticks, by default with the declared permissions only."""
     scene = {"grants": list_declared_permissions()} | load_scene(name)
-    return SceneResult(scene, await run_scene(scene, ticks=TICK_COUNT, modes=modes))
+    scene = set_reality(scene, profile, {})
+    return SceneResult(scene, fold_addresses(await run_scene(scene, ticks=TICK_COUNT, modes=modes)))
+
+
+def fold_addresses(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result with its addresses in lower case: an address is the same in any case."""
+    text = json.dumps(result, ensure_ascii=False)
+    folded: dict[str, Any] = json.loads(ADDRESS.sub(lambda found: found[0].lower(), text))
+    return folded
 
 
 def expect_alike(kind: str, verdict: str, *names: str) -> dict[str, set[tuple[str, str]]]:
