@@ -6,9 +6,10 @@ there, the .NET type in the message decides.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from core.adapters.parsing import ResponseRow, parse_text
+from core.adapters.retry import RetryableError, retryable_status
 from core.errors import Forbidden, NoLicence, NotFound, Rejected, TenantError, Unavailable
 from core.sanitize import sanitize_text
 from core.strict_json import parse_strict_json
@@ -19,10 +20,42 @@ NOT_A_PARAMETER = re.compile(
     r"(?:parameter cannot be found that|no parameter) matches (?:the|parameter) name "
     r"'(?P<name>\w{1,80})'"
 )
+TRIMMED_PARAMETERS = re.compile(r"(?i)parameters specified with the .{1,120} cmdlet aren't present")
+ROLE_NOT_SUPPORTED = re.compile(
+    r"(?i)role assigned to application .{1,200} isn't supported in this scenario"
+)
 TYPED_DETAIL = re.compile(r"^[^|]{0,40}\|(?P<type>[\w.+`]{1,200})\|(?P<text>.*)$", re.DOTALL)
-EXCHANGE_ACCESS = "Exchange.ManageAsApp and an Exchange role"
+MANAGE_AS_APP = "Exchange.ManageAsApp"
+EXCHANGE_ROLE = "an Exchange or Entra role that gives the app cmdlets"
 ON_PREMISES = "on-premises mastered directory sync"
 NO_LICENCE = "the tenant has no licence for this"
+NO_REASON = "no reason was given"
+# The reason of a name that several objects have. It is no verdict of its own.
+AMBIGUOUS = "ambiguous"
+ACCESS_DENIED = "CmdletAccessDeniedException"
+NOT_ALLOWED = re.compile(r"(?i)user is not allowed to call (?P<name>[\w-]{1,80})")
+NOT_UNIQUE = re.compile(r"(?i)doesn't represent a unique|matches multiple entries")
+DEHYDRATED = "InvalidOperationInDehydratedContextException"
+HYDRATE = (
+    "the organization still uses Microsoft's shared configuration: an administrator must run "
+    "Enable-OrganizationCustomization once"
+)
+# Refusals with status 400 that pass by themselves, by the .NET type or its name in the message
+# (jflieben/M365Permissions, ExchangeRestClient.cs).
+TRANSIENT_TYPES = ("ServerBusyException", "TransientException", "BackendCommunicationException")
+NEEDS_PROXY = ("CmdletProxyNotAvailable", "Cmdlet needs proxy")
+OTHER_FOREST = "not found in the local forest"
+
+
+class MisroutedError(RetryableError):
+    """The request reached a server that does not hold the object: another anchor may help.
+
+    With `in_other_forest` the same request can never succeed, so that only another anchor helps.
+    """
+
+    def __init__(self, message: str, *, in_other_forest: bool) -> None:
+        super().__init__(message)
+        self.in_other_forest = in_other_forest
 
 
 def sanitize_message(value: object) -> str:
@@ -61,24 +94,48 @@ def map_graph_error(status: int, body: object, operation: str, permission: str =
             return Unavailable(shown)
 
 
-def map_exchange_error(status: int, body: object, cmdlet: str) -> TenantError:
+def retryable_exchange_error(
+    status: int, retry_after: str | None, body: object, cmdlet: str
+) -> RetryableError | None:
+    """Return the error for a response that a later or differently routed request may not get.
+
+    Exchange answers passing trouble with 400 as well, and a mailbox of another forest with 500:
+    the .NET type and the message tell.
+    """
+    kind, message = parse_exchange_error(get_api_error(body))
+    told = f"{kind} {message}"
+    if status >= 400 and OTHER_FOREST in message.lower():
+        return MisroutedError(f"{cmdlet}: HTTP {status} {message}", in_other_forest=True)
+    if status >= 400 and any(sign in told for sign in NEEDS_PROXY):
+        return MisroutedError(f"{cmdlet}: HTTP {status} {message}", in_other_forest=False)
+    if found := retryable_status(status, retry_after, cmdlet):
+        return found
+    if status == 400 and any(name in told for name in TRANSIENT_TYPES):
+        return RetryableError(f"{cmdlet}: HTTP {status} {message}")
+    return None
+
+
+def map_exchange_error(
+    status: int, body: object, cmdlet: str, parameters: Collection[str] = ()
+) -> TenantError:
     """Map an error response of Exchange, in any of its shapes. `body` is None if it is not JSON.
 
-    Exchange sends a 403 with NUL bytes for a token without the app role or any Exchange role.
+    `parameters` are those that were sent. A missing permission has four shapes with one remedy
+    each (graph2otel, live, 2026-07; Microsoft365DSC #6753, #6253; office-docs-powershell #7970):
+    401 without a reason for a missing app role, a sentence about the role for a role that
+    Exchange does not accept from apps, a 403 of NUL bytes or an access denial for a cmdlet that
+    the role lacks, and a sentence about parameters for a role with too few of them.
     """
     kind, message = parse_exchange_error(get_api_error(body))
     shown = f"{cmdlet}: HTTP {status} {message}".strip()
-    if status in (401, 403) and not message:
-        return Forbidden(f"{shown}: Exchange knows no role of this app", EXCHANGE_ACCESS)
-    if status == 403 or NOT_A_CMDLET.search(message):
-        return Forbidden(shown, f"Exchange role with {cmdlet}")
-    if found := NOT_A_PARAMETER.search(message):
-        # Every parameter that is sent exists, so the role has too few parameters.
-        return Forbidden(shown, f"Exchange role with {cmdlet} -{found['name']}")
-    if status == 401:
-        return Forbidden(shown, "Exchange.ManageAsApp")
+    if permission := find_missing_permission(status, kind, message, cmdlet, parameters):
+        return Forbidden(shown if message else f"{shown}: {NO_REASON}", permission)
+    if DEHYDRATED in kind or DEHYDRATED in message:
+        return Rejected(f"{shown}: {HYDRATE}")
     if "ManagementObjectNotFoundException" in kind or status == 404:
         return NotFound(shown)
+    if "ManagementObjectAmbiguousException" in kind or NOT_UNIQUE.search(message):
+        return Rejected(shown, verdict=AMBIGUOUS)
     if ON_PREMISES in message.lower():
         return Rejected(shown, verdict="on-premises")
     if 400 <= status < 500 and message:
@@ -86,20 +143,57 @@ def map_exchange_error(status: int, body: object, cmdlet: str) -> TenantError:
     return Unavailable(shown)
 
 
+def find_missing_permission(
+    status: int, kind: str, message: str, cmdlet: str, parameters: Collection[str]
+) -> str:
+    """Return the permission that a refusal is about; empty if it is about none."""
+    with_cmdlet = f"Exchange role with {cmdlet}"
+    if ROLE_NOT_SUPPORTED.search(message):
+        return EXCHANGE_ROLE
+    if found := NOT_A_PARAMETER.search(message):
+        # Every parameter that is sent exists, so the role has too few parameters.
+        return f"{with_cmdlet} -{found['name']}"
+    if TRIMMED_PARAMETERS.search(message):
+        # Exchange does not say which: all that were sent are named.
+        return " -".join([with_cmdlet, *sorted(parameters)])
+    if ACCESS_DENIED in kind or NOT_A_CMDLET.search(message) or NOT_ALLOWED.search(message):
+        return with_cmdlet
+    if status == 403:
+        return with_cmdlet
+    return MANAGE_AS_APP if status == 401 else ""
+
+
+def is_role_refusal(body: object) -> bool:
+    """Return whether an error is about the app's Exchange role, which no new token changes."""
+    kind, message = parse_exchange_error(get_api_error(body))
+    denied = ACCESS_DENIED in kind or NOT_ALLOWED.search(message)
+    return bool(denied or ROLE_NOT_SUPPORTED.search(message))
+
+
 def parse_exchange_error(error: ResponseRow) -> tuple[str, str]:
     """Return the .NET type and the message of an Exchange error, from its most specific part.
 
-    `error.message` itself is the same for every error.
+    `details[0]` comes before the inner exception, as in the PowerShell module, and either may have
+    the type alone. `error.message` itself is the same for every error.
     """
-    inner = error.get("innererror")
-    cause = inner.get("internalexception") if isinstance(inner, Mapping) else None
-    if isinstance(cause, Mapping) and cause.get("message"):
-        return parse_text(cause.get("type"), 200), sanitize_message(cause.get("message"))
+    parts = list(iter_error_parts(error))
+    kind = next((kind for kind, _ in parts if kind), "")
+    message = next((message for _, message in parts if message), "")
+    if message:
+        return kind, message
+    return kind or parse_text(error.get("code"), 200), sanitize_message(error.get("message"))
+
+
+def iter_error_parts(error: ResponseRow) -> Iterator[tuple[str, str]]:
+    """Yield the type and the message of each part of an error, the most specific part first."""
     details = error.get("details")
     first = details[0] if isinstance(details, list) and details else None
     if isinstance(first, Mapping) and first.get("message"):
-        return parse_error_detail(parse_text(first.get("message"), 16_000))
-    return parse_text(error.get("code"), 200), sanitize_message(error.get("message"))
+        yield parse_error_detail(parse_text(first.get("message"), 16_000))
+    inner = error.get("innererror")
+    cause = inner.get("internalexception") if isinstance(inner, Mapping) else None
+    if isinstance(cause, Mapping):
+        yield parse_text(cause.get("type"), 200), sanitize_message(cause.get("message"))
 
 
 def parse_error_detail(detail: str) -> tuple[str, str]:

@@ -32,7 +32,11 @@ class Cloud:
 REGIONAL_EXCHANGE = (
     ".outlook.office365.com",
     ".outlook.office365.us",
+    # The regions of the DoD's own hosts (cisagov/ScubaGear, EXORestHelper.psm1).
+    ".outlook-dod.office365.us",
     ".outlook.office365.cn",
+    # The host that Connect-ExchangeOnline's page names for China; EXCHANGE_ENDPOINT selects it.
+    ".partner.outlook.cn",
 )
 
 

@@ -91,11 +91,16 @@ def retryable_status(
 
 def retryable_inner_status(status: int, headers: object, operation: str) -> RetryableError | None:
     """Return the error for a response inside a batch, whose headers are JSON, or None."""
-    items = headers.items() if isinstance(headers, Mapping) else ()
-    after = next((value for name, value in items if str(name).lower() == "retry-after"), None)
     if status == FAILED_DEPENDENCY:
         return RetryableError(f"{operation}: HTTP {status}")
-    return retryable_status(status, str(after) if isinstance(after, str | int) else None, operation)
+    return retryable_status(status, find_header(headers, "Retry-After"), operation)
+
+
+def find_header(headers: object, name: str) -> str | None:
+    """Return a header of a response inside a batch, whose headers are JSON, or None."""
+    items = headers.items() if isinstance(headers, Mapping) else ()
+    found = next((value for key, value in items if str(key).lower() == name.lower()), None)
+    return str(found) if isinstance(found, str | int) else None
 
 
 def longest_wait(errors: Iterable[RetryableError]) -> RetryableError:

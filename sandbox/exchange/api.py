@@ -8,14 +8,14 @@ NUL bytes for an app without any Exchange role.
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 from zlib import crc32
 
 from sandbox.batch import InvalidBatch, parse_parts, run_batch
-from sandbox.exchange import configuration, mailbox_statistics, permissions, protocols
+from sandbox.exchange import access, configuration, mailbox_statistics, permissions, protocols
 from sandbox.exchange.read_cmdlets import (
     GENERIC_READ,
     READ_CMDLETS,
@@ -46,8 +46,10 @@ CMDLETS: Mapping[str, Cmdlet] = {
     **protocols.PROTOCOL_CMDLETS,
     **mailbox_statistics.STATISTICS_CMDLETS,
 }
+# Properties of a scene's rows that a cmdlet knows and does not print: the type Recipient of
+# Exchange's $metadata (go-exoscc, 2026-07) has no LegacyExchangeDN.
+UNPRINTED: Mapping[str, frozenset[str]] = {"get-recipient": frozenset({"LegacyExchangeDN"})}
 GUID_PROPERTIES = frozenset({"Guid", "ExchangeGuid", "ArchiveGuid"})
-NUL_BODY = bytes(512)
 
 
 class Exchange:
@@ -99,7 +101,7 @@ class Exchange:
         if not self.tenant.is_tenant(request.segments[2]):
             return build_plain_error(403, "Forbidden", "The token is not of this tenant.")
         if MANAGE_AS_APP not in roles or not self.get_granted_cmdlets():
-            return HttpResponse(403, raw=NUL_BODY, headers={"Content-Type": "application/json"})
+            return access.build_no_role_response(MANAGE_AS_APP in roles)
         match request.method, request.segments[3].casefold():
             case "POST", "invokecommand":
                 return await self.handle_command(request)
@@ -109,11 +111,10 @@ class Exchange:
                 return self.get_module_file(request)
         return build_plain_error(404, "NotFound", "No such resource.")
 
-    def get_granted_cmdlets(self) -> frozenset[str]:
-        """The cmdlets that this app's role groups allow, in lower case."""
+    def get_granted_cmdlets(self) -> Mapping[str, frozenset[str] | None]:
+        """The cmdlets that this app's role groups allow, in lower case, with their parameters."""
         everything = {*CMDLETS, *(name for name in self.tenant.exchange if name.startswith("Get-"))}
-        cmdlets = self.tenant.get_grants("exchange", everything)
-        return frozenset(name.casefold() for name in cmdlets)
+        return access.parse_grants(self.tenant.get_grants("exchange", everything))
 
     def get_module_file(self, request: HttpRequest) -> HttpResponse:
         """The file the PowerShell module loads first: the cmdlets that the caller's roles allow."""
@@ -141,14 +142,21 @@ class Exchange:
 
     # One command -----------------------------------------------------------------------------
 
-    async def handle_command(self, request: HttpRequest, inner: bool = False) -> HttpResponse:
-        """Handles `POST .../InvokeCommand`, in a batch or alone."""
+    async def handle_command(
+        self, request: HttpRequest, inner: bool = False, anchor: str | None = None
+    ) -> HttpResponse:
+        """Handles `POST .../InvokeCommand`, in a batch with its anchor or alone."""
         try:
             body = request.json()
             command = parse_command(body)
             with hold_limits(self.list_limits(request, command, inner), time.monotonic()):
                 await asyncio.sleep(self.latency)
+                self.check_access(command)
+                routed_by = request.headers.get("X-AnchorMailbox", "") if anchor is None else anchor
+                access.check_routing(self.tenant, command, routed_by)
                 return self.build_page(request, body, command)
+        except access.NoCmdlet:
+            return access.build_no_role_response(has_app_role=True)
         except MalformedBody as error:
             return build_plain_error(400, "BadRequest", f"The body is not JSON: {error}")
         except CmdletError as error:
@@ -170,18 +178,21 @@ class Exchange:
             self.name, self.get_fault_lines(request), inner, mailbox
         )
 
+    def check_access(self, command: Command) -> None:
+        """Refuses what the app's roles do not allow. Raises NoCmdlet or CmdletError."""
+        granted = self.get_granted_cmdlets()
+        name = command.name.casefold()
+        known = {each.casefold() for each in (*CMDLETS, *self.tenant.exchange)}
+        if name not in granted or name not in known:
+            raise access.NoCmdlet
+        access.check_parameters(command, granted[name])
+
     def run_command(self, command: Command) -> CmdletResult:
         """Runs a command. Raises CmdletError."""
         name = command.name
-        if name.casefold() not in self.get_granted_cmdlets():
-            raise build_unknown_cmdlet_error(name)
         spelling = {known.casefold(): known for known in (*self.tenant.exchange, *CMDLETS)}
         name = spelling.get(name.casefold(), name)
-        cmdlet = CMDLETS.get(name)
-        if cmdlet is None:
-            if name not in self.tenant.exchange:
-                raise build_unknown_cmdlet_error(name)
-            cmdlet = GENERIC_READ
+        cmdlet = CMDLETS.get(name, GENERIC_READ)
         return cmdlet.run(
             self.tenant, Command(name, cmdlet.normalize_parameters(command.parameters))
         )
@@ -212,9 +223,13 @@ class Exchange:
         if rest:
             content["@odata.nextLink"] = build_next_link(self.tenant.base, request, rest)
         names = [name for name in request.query.get("$select", "").split(",") if name]
+        cmdlet = command.name.casefold()
         forms = WireForms(self.tenant.reality)
         content["value"] = [
-            forms.format_row(annotate_row(self.tenant.read_row(row), names)) for row in part
+            forms.format_row(
+                annotate_row(self.tenant.read_row(row), names, UNPRINTED.get(cmdlet, frozenset()))
+            )
+            for row in part
         ]
         headers = self.build_headers()
         if "odata.maxpagesize" in request.headers.get("Prefer", ""):
@@ -233,20 +248,24 @@ class Exchange:
         except (InvalidBatch, MalformedBody) as trouble:
             return build_plain_error(400, "BadRequest", str(trouble))
         self.batch_count += 1
-        return await run_batch(parts, self.handle_batch_part, self.batch_count)
+        # The whole batch runs on one server: the anchors of its commands do not count.
+        anchor = request.headers.get("X-AnchorMailbox", "")
+        return await run_batch(
+            parts, lambda part: self.handle_batch_part(part, anchor), self.batch_count
+        )
 
-    async def handle_batch_part(self, request: HttpRequest) -> HttpResponse:
+    async def handle_batch_part(self, request: HttpRequest, anchor: str) -> HttpResponse:
         """Handles one command of a batch, with the faults for such commands."""
         if request.method != "POST" or not self.is_command(request):
             return build_plain_error(400, "BadRequest", "A batch holds commands only.")
         lines = self.get_fault_lines(request)
         fault = self.tenant.faults.match_fault(self.name, lines, inner=True)
         if fault is None:
-            answer = await self.handle_command(request, inner=True)
+            answer = await self.handle_command(request, True, anchor)
         else:
             struck = FaultedRequest(self.name, lines[0], request, self.tenant.base, inner=True)
             answer = await apply_fault(
-                fault, struck, lambda: self.handle_command(request, inner=True)
+                fault, struck, lambda: self.handle_command(request, True, anchor)
             )
         self.on_request("exchange/inner", "InvokeCommand", lines[0], answer.status)
         return answer
@@ -272,12 +291,14 @@ def parse_preferred_page_size(prefer: str) -> int:
     return PAGE_LIMIT
 
 
-def annotate_row(row: Row, names: Sequence[str]) -> Row:
+def annotate_row(row: Row, names: Sequence[str], unprinted: Collection[str] = ()) -> Row:
     """Formats a row as Exchange prints it, with type annotations between the properties."""
     result: Row = {}
     for name in names or row:
         usual = mailbox_statistics.DEFAULT_MAILBOX_PROPERTIES
         if (name not in row and name not in usual) or name.startswith("@sandbox."):
+            continue
+        if name in unprinted:
             continue
         value = row[name] if name in row else usual[name]
         if isinstance(value, list):
@@ -292,14 +313,6 @@ def annotate_row(row: Row, names: Sequence[str]) -> Row:
 
 
 # Errors -----------------------------------------------------------------------------------------
-
-
-def build_unknown_cmdlet_error(name: str) -> CmdletError:
-    return CmdletError(
-        f"The term '{name[:128]}' is not recognized as the name of a cmdlet, function, script "
-        "file, or operable program.",
-        "System.Management.Automation.CommandNotFoundException",
-    )
 
 
 def build_plain_error(status: int, code: str, message: str) -> HttpResponse:

@@ -81,7 +81,8 @@ def resolve_actions(value: Any, present: Iterable[str], logon_type: str) -> list
     """Resolves a value of AuditAdmin, AuditDelegate or AuditOwner.
 
     A list replaces the actions, a tagged hashtable adds and removes some.
-    Raises InvalidParameterType for an untagged hashtable, which the parameter binder rejects.
+    Raises InvalidParameterType for an untagged hashtable, which the parameter binder rejects, and
+    ValueNotAllowed for an action to add that is audited already.
     """
     if isinstance(value, Mapping):
         if value.get("@odata.type") != HASHTABLE:
@@ -91,7 +92,13 @@ def resolve_actions(value: Any, present: Iterable[str], logon_type: str) -> list
             )
         removed = {str(each).casefold() for each in to_list(value.get("Remove"))}
         kept = [each for each in present if each.casefold() not in removed]
-        return merge_actions(kept, normalize_actions(to_list(value.get("Add")), logon_type))
+        added = normalize_actions(to_list(value.get("Add")), logon_type)
+        if repeated := [each for each in added if each in kept]:
+            # OfficeDocs-o365seccomp#385.
+            raise ValueNotAllowed(
+                f"The input audit operation(s) '{', '.join(repeated)}' are already being audited."
+            )
+        return merge_actions(kept, added)
     return merge_actions([], normalize_actions(to_list(value), logon_type))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sandbox.exchange.auditing import HASHTABLE
 from sandbox.exchange.read_cmdlets import (
     Cmdlet,
     CmdletResult,
@@ -12,6 +13,7 @@ from sandbox.exchange.read_cmdlets import (
     get_rows,
 )
 from sandbox.exchange.write_cmdlets import commit_change, read_boolean, require_identity
+from sandbox.graph.odata import to_list
 from sandbox.state.tenant import SimulatedTenant
 
 OFFLINE_VALUES = ("AllComputers", "PrivateComputersOnly", "NoComputers")
@@ -50,9 +52,25 @@ def make_number_parser(low: int, high: int) -> Callable[[Command, str], object]:
     return parse
 
 
-def parse_sharing_domains(command: Command, name: str) -> list[str]:
+FIELD_DELTA = "#Exchange.StringFieldDeltaUpdateData"
+
+
+def update_list(present: list[str], given: Any, parse: Callable[[Any], list[str]]) -> list[str]:
+    """A list property after a write: a list replaces it, a tagged delta adds and removes entries.
+
+    An empty list leaves it as it is (terraprovider, delta.go).
+    """
+    if not isinstance(given, Mapping):
+        return parse(given) or present
+    if given.get("@odata.type") not in (FIELD_DELTA, HASHTABLE):
+        raise build_parameter_error("Cannot convert the value to the multi-valued property.")
+    removed = {each.casefold() for each in parse(to_list(given.get("Remove")))}
+    kept = [each for each in present if each.casefold() not in removed]
+    return kept + [each for each in parse(to_list(given.get("Add"))) if each not in kept]
+
+
+def parse_sharing_domains(given: Any) -> list[str]:
     """Parses sharing domains with their actions: `domain:Action, Action`."""
-    given = command.parameters[name]
     entries = given if isinstance(given, list) else [given]
     for entry in entries:
         if not isinstance(entry, str) or not all(entry.partition(":")):
@@ -60,8 +78,15 @@ def parse_sharing_domains(command: Command, name: str) -> list[str]:
     return [":".join(part.strip() for part in entry.split(":", 1)) for entry in entries]
 
 
-def make_policy_setter(read_cmdlet: str, **parameters: Callable[[Command, str], Any]) -> Cmdlet:
-    """Makes the Set-* cmdlet of a named policy, with a parser per parameter."""
+def make_policy_setter(
+    read_cmdlet: str,
+    lists: Mapping[str, Callable[[Any], list[str]]] | None = None,
+    **parameters: Callable[[Command, str], Any],
+) -> Cmdlet:
+    """Makes the Set-* cmdlet of a named policy, with a parser per parameter.
+
+    `lists` are the parameters that hold several values.
+    """
 
     def run(tenant: SimulatedTenant, command: Command) -> CmdletResult:
         row = find_named_row(tenant.list_rows(read_cmdlet), require_identity(command))
@@ -70,9 +95,15 @@ def make_policy_setter(read_cmdlet: str, **parameters: Callable[[Command, str], 
             for name, parse in parameters.items()
             if name in command.parameters
         }
+        if lists:
+            values |= {
+                name: update_list(to_list(row.get(name)), command.parameters[name], parse)
+                for name, parse in lists.items()
+                if name in command.parameters
+            }
         return commit_change(tenant, command, row, values, command.get_parameter("Identity"))
 
-    return Cmdlet(run, frozenset({*parameters, "Identity"}))
+    return Cmdlet(run, frozenset({*parameters, *(lists or ()), "Identity"}))
 
 
 POLICY_WRITE_CMDLETS: Mapping[str, Cmdlet] = {
@@ -92,6 +123,6 @@ POLICY_WRITE_CMDLETS: Mapping[str, Cmdlet] = {
         RequireDeviceEncryption=read_boolean,
     ),
     "Set-SharingPolicy": make_policy_setter(
-        "Get-SharingPolicy", Domains=parse_sharing_domains, Enabled=read_boolean
+        "Get-SharingPolicy", {"Domains": parse_sharing_domains}, Enabled=read_boolean
     ),
 }

@@ -239,6 +239,23 @@ def get_recipient(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     return CmdletResult(limit_rows(filter_cmdlet_rows(tenant, rows, command), command))
 
 
+def list_stand_ins(kinds: frozenset[str]) -> Callable[[SimulatedTenant, Command], CmdletResult]:
+    """Makes a Get-* of the recipients of some kinds, such as Get-MailContact."""
+
+    def run(tenant: SimulatedTenant, command: Command) -> CmdletResult:
+        rows: Sequence[Row] = [
+            row
+            for row in tenant.exchange["Get-Recipient"]
+            if fold_key(row.get("RecipientTypeDetails")) in kinds
+        ]
+        identity = command.get_parameter("Identity")
+        if identity is not None:
+            rows = [find_named_row(rows, identity)]
+        return CmdletResult(limit_rows(filter_cmdlet_rows(tenant, rows, command), command))
+
+    return run
+
+
 def find_row_owners(tenant: SimulatedTenant, mailbox: Row) -> list[Owner]:
     """Finds the owners of a mailbox row by the first key it has."""
     for key in iter_keys(mailbox):
@@ -330,6 +347,12 @@ READ_CMDLETS: Mapping[str, Cmdlet] = {
     "Get-Recipient": Cmdlet(
         get_recipient,
         LIST_PARAMETERS | frozenset(split_words("Anr RecipientType RecipientTypeDetails SortBy")),
+    ),
+    "Get-MailContact": Cmdlet(
+        list_stand_ins(frozenset({"mailcontact", "mailforestcontact"})), LIST_PARAMETERS
+    ),
+    "Get-MailUser": Cmdlet(
+        list_stand_ins(frozenset({"mailuser", "guestmailuser"})), LIST_PARAMETERS
     ),
     "Get-InboxRule": Cmdlet(
         get_inbox_rule,

@@ -201,16 +201,25 @@ def switch_transport_rule(tenant: SimulatedTenant, command: Command) -> CmdletRe
 # Settings of one object -------------------------------------------------------------------------
 
 
+def is_dehydrated(tenant: SimulatedTenant) -> bool:
+    """True for an organization that still uses Microsoft's shared configuration."""
+    return any(
+        is_true(row.get("IsDehydrated")) for row in tenant.list_rows("Get-OrganizationConfig")
+    )
+
+
 def make_setter(
     read_cmdlet: str,
     booleans: str,
     texts: str = "",
     single_row: bool = False,
     aliases: tuple[str, ...] = (),
+    dehydrates: bool = False,
 ) -> Cmdlet:
     """Makes a Set-* that sets its parameters on a row of its Get-*.
 
     With `single_row` there is only one row. `aliases` are further properties with the same value.
+    With `dehydrates` it is refused where the organization's row says IsDehydrated.
     """
     names = frozenset(split_words(booleans))
     free = frozenset(split_words(texts))
@@ -229,6 +238,14 @@ def make_setter(
             if name in names or name in free
         }
         values |= {name: value for value in [*values.values()] for name in aliases if name in row}
+        if dehydrates and is_dehydrated(tenant):
+            raise CmdletError(
+                "The command you tried to run isn't currently allowed in your organization. To "
+                "run this command, you first need to run the command "
+                "Enable-OrganizationCustomization.",
+                "Microsoft.Exchange.Configuration.Tasks."
+                "InvalidOperationInDehydratedContextException",
+            )
         return commit_change(tenant, command, row, values, identity or "")
 
     return Cmdlet(run, names | free | {"Identity"})
@@ -272,7 +289,10 @@ WRITE_CMDLETS: Mapping[str, Cmdlet] = {
         "Get-OrganizationConfig", "AuditDisabled OAuth2ClientProfileEnabled", single_row=True
     ),
     "Set-AdminAuditLogConfig": make_setter(
-        "Get-AdminAuditLogConfig", "UnifiedAuditLogIngestionEnabled", single_row=True
+        "Get-AdminAuditLogConfig",
+        "UnifiedAuditLogIngestionEnabled",
+        single_row=True,
+        dehydrates=True,
     ),
     "Set-MailboxAuditBypassAssociation": make_setter(
         "Get-MailboxAuditBypassAssociation", "AuditBypassEnabled"

@@ -18,6 +18,15 @@ EXCHANGE_FACTS: tuple[ContestedFact, ...] = (
         worst="all",
     ),
     ContestedFact(
+        id="exchange-anchor-form",
+        about="which anchors bring a command to the server of its mailbox",
+        sides={
+            "each": "SMTP:address, UPN:principal name and MBX:guid@tenant do.",
+            "principal-name": "Only UPN:principal name does.",
+        },
+        worst="principal-name",
+    ),
+    ContestedFact(
         id="exchange-read-back",
         about="when a read of Exchange shows what a write changed",
         sides={

@@ -235,6 +235,9 @@ class SimulatedTenant:
             owner = self.find_or_create_owner(recipient, "recipient", RECIPIENT_JOIN_KEYS)
             owner.recipient = recipient
             self.index_keys(owner, iter_keys(recipient))
+            if owner.mailbox is not None and recipient.get("LegacyExchangeDN"):
+                # Get-Mailbox prints the legacy name of a mailbox, and Get-Recipient does not.
+                owner.mailbox.setdefault("LegacyExchangeDN", recipient["LegacyExchangeDN"])
 
     def find_or_create_owner(self, row: Row, part: str, names: Iterable[str]) -> Owner:
         """Finds the owner a row belongs to, one that still lacks this part, or creates one."""

@@ -11,6 +11,7 @@ import aiohttp
 from jsonschema import Draft202012Validator, FormatChecker
 from yarl import URL
 
+from sandbox.exchange.access import AUDIT_LOG_CMDLET, AUDIT_LOG_MAILBOX
 from sandbox.server import Sandbox
 
 MIA = "11111111-0000-4000-8000-000000000001"
@@ -284,10 +285,19 @@ class TenantClient:
     async def run_cmdlet(
         self, cmdlet: str, /, query: str = "", prefer: str = "", **given: Any
     ) -> ClientReply:
-        """Runs a cmdlet."""
+        """Runs a cmdlet on the server that it needs."""
         headers = {"Prefer": prefer} if prefer else {}
+        headers["X-AnchorMailbox"] = self.build_anchor(cmdlet, given.get("Identity"))
         url = self.build_admin_url() + query
         return await self.request("POST", url, build_command_body(cmdlet, **given), **headers)
+
+    def build_anchor(self, cmdlet: str, identity: object) -> str:
+        """The anchor of a command: its mailbox, the audit log's, or the system's."""
+        if cmdlet.casefold() == AUDIT_LOG_CMDLET.casefold():
+            return f"APP:SystemMailbox{{{AUDIT_LOG_MAILBOX}}}@{TENANT}"
+        found = self.sandbox.tenant.find_owners(identity)
+        mailbox = found[0].mailbox if len(found) == 1 else None
+        return f"MBX:{mailbox['Guid']}@{TENANT}" if mailbox and mailbox.get("Guid") else ""
 
     async def read_rows(self, cmdlet: str, /, **given: Any) -> list[dict[str, Any]]:
         reply = await self.run_cmdlet(cmdlet, **given)

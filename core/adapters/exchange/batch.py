@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from core.adapters.api_errors import map_exchange_error
+from core.adapters.api_errors import (
+    MisroutedError,
+    map_exchange_error,
+    retryable_exchange_error,
+)
 from core.adapters.exchange.command import Command
 from core.adapters.http import BufferedResponse
 from core.adapters.parsing import ResponseRow, parse_json_object, parse_text
-from core.adapters.retry import RetryableError, retryable_inner_status
+from core.adapters.retry import RetryableError, find_header, retryable_inner_status
 from core.errors import Rejected, TenantError, Unavailable
 
 MAX_PAGES = 2_000
@@ -27,6 +31,7 @@ class BatchProgress:
         self.outcomes: list[list[ResponseRow] | TenantError] = list(self.rows)
         self.requested_paths: list[set[str]] = [set() for _ in commands]
         self.pending: dict[int, str] = {}
+        self.misrouted: set[int] = set()
         for number, command in enumerate(commands):
             try:
                 command.check_target()
@@ -53,6 +58,11 @@ class BatchProgress:
         """Record the final error of a command, and drop the rows of its earlier pages."""
         self.pending.pop(number, None)
         self.outcomes[number] = error
+
+    def record_misrouted(self, number: int, error: MisroutedError) -> None:
+        """Record that a command has to be run outside of this batch, from its beginning."""
+        self.record_error(number, error)
+        self.misrouted.add(number)
 
 
 def sort_exchange_replies(
@@ -86,5 +96,9 @@ def parse_exchange_reply(replies: Sequence[ResponseRow], command: Command) -> Re
         if not command.is_read and not body:
             return {"value": []}
         raise RetryableError(f"{command.cmdlet}: an answer without body")
-    again = retryable_inner_status(status, replies[0].get("headers"), command.cmdlet)
-    raise again or map_exchange_error(status, body, command.cmdlet)
+    headers = replies[0].get("headers")
+    raise (
+        retryable_exchange_error(status, find_header(headers, "Retry-After"), body, command.cmdlet)
+        or retryable_inner_status(status, headers, command.cmdlet)
+        or map_exchange_error(status, body, command.cmdlet, command.parameters)
+    )

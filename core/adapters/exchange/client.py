@@ -15,7 +15,17 @@ from itertools import batched
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
-from core.adapters.api_errors import get_api_error, map_exchange_error, sanitize_message
+from core.adapters.api_errors import (
+    EXCHANGE_ROLE,
+    MANAGE_AS_APP,
+    NO_REASON,
+    MisroutedError,
+    get_api_error,
+    is_role_refusal,
+    map_exchange_error,
+    retryable_exchange_error,
+    sanitize_message,
+)
 from core.adapters.clouds import REGIONAL_EXCHANGE, Cloud
 from core.adapters.credentials import Credential
 from core.adapters.exchange.batch import (
@@ -25,29 +35,32 @@ from core.adapters.exchange.batch import (
     sort_exchange_replies,
 )
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.routing import build_system_anchor, list_anchors
 from core.adapters.http import BufferedResponse, HttpClient
 from core.adapters.parsing import (
     ResponseRow,
+    is_set,
     parse_json_object,
     parse_name_set,
     parse_response_rows,
+    parse_value_list,
     strip_annotations,
 )
 from core.adapters.retry import (
     RetryableError,
     ThrottledService,
     longest_wait,
-    retryable_status,
 )
-from core.errors import Rejected, TenantError, Unavailable
+from core.errors import Forbidden, Rejected, TenantError, Unavailable
 
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 10
 RESPONSE_LIMIT = 32 * 1024 * 1024
-READ_TIMEOUT = 300.0
-SYSTEM_MAILBOX = "SystemMailbox{bb558c35-97f1-4cb9-8ff7-d53741dc928c}"
-ANCHOR = re.compile(r"[\w.+'#&=@{}-]{1,320}", re.ASCII)
+# Exchange stops a cmdlet after 15 minutes, and its PowerShell module waits for 16.
+READ_TIMEOUT = 960.0
+# Some answers name this port of the same host; the PowerShell module talks to 443 (go-exoscc).
+BACK_END_PORT = ":446"
 HOST = re.compile(r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}")
 REDIRECT_STATUSES = frozenset({301, 302, 307, 308})
 
@@ -75,6 +88,8 @@ class ExchangeClient:
         self.scope = cloud.exchange_scope
         self.service = service
         self.warnings: deque[tuple[str, str]] = deque(maxlen=100)
+        self.renewal_is_vain = False
+        self.allowed_cmdlets: frozenset[str] | None = None
         self.http_client = HttpClient(
             service.name,
             credential=credential,
@@ -126,18 +141,31 @@ class ExchangeClient:
 
     async def request_page(self, path: str, command: Command) -> ResponseRow:
         """One page of a command: the same body goes to every page's address."""
+        try:
+            return await self.service.call(lambda: self.route_page(path, command))
+        except Forbidden as error:
+            raise await self.explain_refusal(error, command) from error
+
+    async def route_page(self, path: str, command: Command) -> ResponseRow:
+        """One attempt at a page: by the best anchor, then by each other one if it was misrouted."""
+        *better, last = list_anchors(command, self.tenant_id)
+        for anchor in better:
+            try:
+                return await self.post_command(path, command, anchor)
+            except MisroutedError as error:
+                log.info("%s is sent again by another anchor: %s", command.cmdlet, error)
+        try:
+            return await self.post_command(path, command, last)
+        except MisroutedError as error:
+            raise Unavailable(str(error)) if error.in_other_forest else error from error
+
+    async def post_command(self, path: str, command: Command, anchor: str) -> ResponseRow:
+        """Send a command once. Raises RetryableError or a TenantError."""
         body = json.dumps(command.body).encode()
-
-        async def attempt() -> ResponseRow:
-            reply = await self.send("POST", path, self.build_headers(command), body)
-            if 200 <= reply.status < 300:
-                return self.parse_command_response(reply, command)
-            again = retryable_status(reply.status, reply.headers.get("Retry-After"), command.cmdlet)
-            raise again or map_exchange_error(
-                reply.status, parse_exchange_error_body(reply), command.cmdlet
-            )
-
-        return await self.service.call(attempt)
+        reply = await self.send("POST", path, self.build_headers(command, anchor), body)
+        if 200 <= reply.status < 300:
+            return self.parse_command_response(reply, command)
+        raise map_failed_reply(reply, command.cmdlet, command.parameters)
 
     def parse_command_response(self, reply: BufferedResponse, command: Command) -> ResponseRow:
         """The object in a success. Only a command that changes something may say nothing."""
@@ -151,7 +179,10 @@ class ExchangeClient:
     def collect_page(self, command: Command, answer: ResponseRow, rows: list[ResponseRow]) -> str:
         """Take the rows and warnings of an answer; the path of the next page, "" at the end."""
         if get_api_error(answer):
-            raise map_exchange_error(400, answer, command.cmdlet)
+            raise map_exchange_error(400, answer, command.cmdlet, command.parameters)
+        if is_set(errors := answer.get("@adminapi.errors")):
+            shown = sanitize_message(str(next(iter(parse_value_list(errors)))))
+            raise Unavailable(f"{command.cmdlet}: an answer with errors: {shown}")
         warnings = answer.get("@adminapi.warnings")
         for warning in warnings[:20] if isinstance(warnings, list) else ():
             self.warnings.append((command.cmdlet, sanitize_message(warning)))
@@ -164,17 +195,34 @@ class ExchangeClient:
         rows += map(strip_annotations, found)
         return self.get_next_path(answer)
 
-    def build_headers(self, command: Command) -> dict[str, str]:
-        """The headers of a command, alone or inside a batch."""
-        anchored = ANCHOR.fullmatch(command.anchor) and "@" in command.anchor
-        system = f"APP:{SYSTEM_MAILBOX}@{self.tenant_id}"
+    async def explain_refusal(self, error: Forbidden, command: Command) -> Forbidden:
+        """A refusal without a reason, explained by the list of the cmdlets that the app may run.
+
+        Exchange answers a cmdlet that the role lacks like an app without any role.
+        """
+        if error.permission == MANAGE_AS_APP or not str(error).endswith(NO_REASON):
+            return error
+        try:
+            if self.allowed_cmdlets is None:
+                self.allowed_cmdlets = await self.read_allowed_cmdlets()
+        except Forbidden as whole:
+            return Forbidden(f"{error}; Exchange knows no role of this app", whole.permission)
+        except TenantError:
+            return error
+        if command.cmdlet in self.allowed_cmdlets:
+            return Forbidden(f"{error}; the app's role lists the cmdlet", error.permission)
+        return Forbidden(f"{error}; the app's role lacks the cmdlet", error.permission)
+
+    def build_headers(self, command: Command, anchor: str = "") -> dict[str, str]:
+        """The headers of a command, alone or inside a batch. The default is its best anchor."""
         return {
             "Accept": "application/json",
             "Content-Type": "application/json; charset=utf-8",
             "Prefer": "odata.maxpagesize=1000",
             "X-CmdletName": command.cmdlet,
             "X-ResponseFormat": "json",
-            "X-AnchorMailbox": f"UPN:{command.anchor}" if anchored else system,
+            "X-AnchorMailbox": anchor or list_anchors(command, self.tenant_id)[0],
+            "parameter-based-routing": "true",
             "client-request-id": str(uuid4()),
         }
 
@@ -186,6 +234,7 @@ class ExchangeClient:
 
     def is_exchange_host(self, scheme: str, netloc: str) -> bool:
         """True for the configured address and for regional hosts of Exchange, by https only."""
+        netloc = netloc.removesuffix(BACK_END_PORT)
         if netloc == self.own_host:
             return scheme == urlsplit(self.origin).scheme
         regional = HOST.fullmatch(netloc) is not None and netloc.endswith(REGIONAL_EXCHANGE)
@@ -216,9 +265,13 @@ class ExchangeClient:
         if reply.status in REDIRECT_STATUSES:
             self.switch_host(reply.headers.get("Location", ""))
             reply = await self.send_once(method, path, headers, body)
-        if reply.status == 401:
+        if reply.status == 401 and not self.renewal_is_vain:
+            if is_role_refusal(parse_exchange_error_body(reply)):
+                return reply
             await self.credential.renew()
             reply = await self.send_once(method, path, headers, body)
+        # A token that is refused right after its renewal is not the reason: the app role is.
+        self.renewal_is_vain = reply.status == 401
         return reply
 
     async def send_once(
@@ -234,7 +287,7 @@ class ExchangeClient:
         parts = urlsplit(location)
         if not self.is_exchange_host(parts.scheme, parts.netloc):
             raise Unavailable("Exchange sent the request on to a host that is not its own")
-        self.origin = f"{parts.scheme}://{parts.netloc}"
+        self.origin = f"{parts.scheme}://{parts.netloc.removesuffix(BACK_END_PORT)}"
 
     # Batches ---------------------------------------------------------------------------------
 
@@ -246,9 +299,21 @@ class ExchangeClient:
         async with asyncio.TaskGroup() as group:
             for numbers in batched(run.pending.copy(), BATCH_SIZE, strict=False):
                 group.create_task(self.complete_batch(run, numbers))
-        return run.outcomes
+        return [
+            await self.explain_refusal(outcome, command)
+            if isinstance(outcome, Forbidden)
+            else outcome
+            for command, outcome in zip(commands, run.outcomes, strict=True)
+        ]
 
     async def complete_batch(self, progress: BatchProgress, numbers: Sequence[int]) -> None:
+        """Get every command of one batch answered, those that it misroutes by themselves."""
+        await self.complete_together(progress, numbers)
+        for number in numbers:
+            if number in progress.misrouted:
+                await self.complete_alone(progress, number)
+
+    async def complete_together(self, progress: BatchProgress, numbers: Sequence[int]) -> None:
         """Get one batch answered, page after page, asking again for what is passing trouble."""
 
         async def attempt() -> None:
@@ -270,6 +335,18 @@ class ExchangeClient:
                 if number in progress.pending:
                     progress.record_error(number, error)
 
+    async def complete_alone(self, progress: BatchProgress, number: int) -> None:
+        """Run a command outside of its batch, which is routed as a whole, by its own anchor."""
+        command = progress.commands[number]
+        rows: list[ResponseRow] = []
+        try:
+            async for page, _ in self.read_pages(command):
+                rows += page
+        except TenantError as error:
+            progress.record_error(number, error)
+        else:
+            progress.outcomes[number] = rows
+
     def record_reply(
         self, progress: BatchProgress, number: int, replies: Sequence[ResponseRow]
     ) -> RetryableError | None:
@@ -282,6 +359,8 @@ class ExchangeClient:
                     command, parse_exchange_reply(replies, command), progress.rows[number]
                 ),
             )
+        except MisroutedError as error:
+            progress.record_misrouted(number, error)
         except RetryableError as again:
             return again
         except TenantError as error:
@@ -303,20 +382,23 @@ class ExchangeClient:
                     **self.build_headers(command),
                     "Authorization": f"Bearer {token.token}",
                     "Prefer": "odata.maxpagesize=1000;odata.continue-on-error",
-                    "parameter-based-routing": "true",
                 },
                 "body": command.body,
             }
             for number, (command, path) in requested.items()
         ]
-        headers = {"Accept": "application/json", "Content-Type": "application/json; charset=utf-8"}
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/json; charset=utf-8",
+            # The whole batch is routed by this; the anchors inside are hints for its server.
+            "X-AnchorMailbox": build_system_anchor(self.tenant_id),
+        }
         path = f"/adminapi/beta/{self.tenant_id}/$batch"
         body = json.dumps({"requests": requests}).encode()
         reply = await self.send("POST", path, headers, body)
         if reply.status != 200:
-            what = next(iter(requested.values()))[0].cmdlet
-            again = retryable_status(reply.status, reply.headers.get("Retry-After"), what)
-            raise again or map_exchange_error(reply.status, parse_exchange_error_body(reply), what)
+            command = next(iter(requested.values()))[0]
+            raise map_failed_reply(reply, command.cmdlet, command.parameters)
         return sort_exchange_replies(reply, requested)
 
     # What the app may do -----------------------------------------------------------------------
@@ -328,13 +410,10 @@ class ExchangeClient:
         async def attempt() -> frozenset[str]:
             headers = {"Accept": "application/json", "CommandName": "*"}
             reply = await self.send("GET", path, headers, b"")
-            again = retryable_status(
-                reply.status, reply.headers.get("Retry-After"), "EXOModuleFile"
-            )
-            if again or reply.status != 200:
-                raise again or map_exchange_error(
-                    reply.status, parse_exchange_error_body(reply), "EXOModuleFile"
-                )
+            if reply.status == 403:
+                raise Forbidden("EXOModuleFile: HTTP 403", EXCHANGE_ROLE)
+            if reply.status != 200:
+                raise map_failed_reply(reply, "EXOModuleFile")
             try:
                 rows = parse_response_rows(parse_json_object(reply.body))
             except ValueError as error:
@@ -352,3 +431,14 @@ def parse_exchange_error_body(reply: BufferedResponse) -> ResponseRow | None:
         return parse_json_object(reply.body)
     except ValueError:
         return None
+
+
+def map_failed_reply(
+    reply: BufferedResponse, cmdlet: str, parameters: Collection[str] = ()
+) -> TenantError:
+    """The error of a response that is no success."""
+    body = parse_exchange_error_body(reply)
+    retry_after = reply.headers.get("Retry-After")
+    return retryable_exchange_error(reply.status, retry_after, body, cmdlet) or map_exchange_error(
+        reply.status, body, cmdlet, parameters
+    )

@@ -47,6 +47,7 @@ NAME_LIMIT = 200
 TEXT_LIMIT = 2_000
 LIST_LIMIT = 1_000
 MAX_DEPTH = 6
+FIELD_DELTA = "#Exchange.StringFieldDeltaUpdateData"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ async def set_configuration(
     if matches_value(now, change.value):
         return AppliedChange(before, unchanged=True)
     with recording_before(before):
-        await write_configuration_property(graph, exchange, source, change, wanted)
+        await write_configuration_property(graph, exchange, source, change, wanted, now)
         await wait_until_visible(
             read_current, lambda value: matches_value(value, change.value) is True, sleep
         )
@@ -162,8 +163,8 @@ async def undo_set_configuration(
         to_record=lambda now: {change.name: now},
         is_as_before=lambda now: is_equal_as_printed(now, was),
         is_as_applied=lambda now: matches_value(now, change.value) is True,
-        write=lambda _: write_configuration_property(
-            graph, exchange, source, change, convert_for_write(was, change.value)
+        write=lambda now: write_configuration_property(
+            graph, exchange, source, change, convert_for_write(was, change.value), now
         ),
     )
     return await run_undo(undo, sleep)
@@ -237,11 +238,20 @@ async def write_configuration_property(
     source: ConfigurationSource,
     change: SetConfiguration,
     value: object,
+    now: object,
 ) -> None:
-    """Write this property and no other."""
+    """Write this property and no other. `now` is its present value.
+
+    Exchange does not take an empty list for "none" (terraprovider, delta.go), so every entry that
+    is there is removed instead.
+    """
     if source.service is Service.EXCHANGE:
         named = {"Identity": change.identity} if source.identity_property else {}
-        await exchange.invoke(source.write, {**named, change.name: value})
+        if value == []:
+            value = {"@odata.type": FIELD_DELTA, "Remove": list(parse_value_list(now))}
+        # The answer of Set-OrganizationConfig can fail although the write was carried out, unless
+        # little is selected (a fork of CIPP-API).
+        await exchange.invoke(source.write, {**named, change.name: value}, select=("Identity",))
         return
     *above, last = change.name.split(".")
     body: dict[str, object] = {last: value}

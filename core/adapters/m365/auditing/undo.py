@@ -71,7 +71,7 @@ async def undo_enable_organization_switch(
         return await read_organization_switch(exchange, f"Get-{noun}", name)
 
     async def write(value: bool) -> None:
-        await exchange.invoke(f"Set-{noun}", {name: value})
+        await exchange.invoke(f"Set-{noun}", {name: value}, select=("Identity",))
 
     if isinstance(change, EnableOrganizationAudit):
         return await run_undo(build_switch_undo(read_current, write, name, was, left), sleep)

@@ -181,7 +181,9 @@ async def read_audit_bypass(exchange: ExchangeClient, guid: str) -> bool:
 async def set_audit_bypass(exchange: ExchangeClient, guid: str, *, bypassed: bool) -> None:
     """Leave an account's actions out of the logs, or not."""
     await exchange.invoke(
-        "Set-MailboxAuditBypassAssociation", {"Identity": guid, "AuditBypassEnabled": bypassed}
+        "Set-MailboxAuditBypassAssociation",
+        {"Identity": guid, "AuditBypassEnabled": bypassed},
+        anchor=guid,
     )
 
 
@@ -213,7 +215,7 @@ async def enable_organization_switch(
         return AppliedChange({name: wanted}, unchanged=True)
     before = {name: not wanted}
     with recording_before(before):
-        await exchange.invoke(f"Set-{noun}", {name: wanted})
+        await exchange.invoke(f"Set-{noun}", {name: wanted}, select=("Identity",))
         if not unified:
             await wait_until_visible(read_current, lambda now: now is wanted, sleep)
             return AppliedChange(before)

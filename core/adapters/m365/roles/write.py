@@ -23,7 +23,7 @@ from core.adapters.m365.roles.read import (
 )
 from core.adapters.m365.verified_write import (
     Sleep,
-    build_switch_undo,
+    UndoProcedure,
     parse_row_for_change,
     recording_before,
     run_undo,
@@ -69,7 +69,7 @@ async def disable_exchange_module(
     await check_holds_no_role(graph, role_holders, found.id)
     before = {"EXOModuleEnabled": True}
     with recording_before(before):
-        await set_module_access(exchange, found.guid, enabled=False)
+        await set_module_access(exchange, found, enabled=False)
         await wait_until_visible(read_current, lambda one: not one.enabled, sleep)
     return AppliedChange(before)
 
@@ -82,26 +82,31 @@ async def undo_disable_exchange_module(
 ) -> AppliedChange:
     """Allow a user Exchange PowerShell again. This locks nobody out, whatever roles they hold."""
 
-    async def read_current() -> bool:
+    async def read_current() -> ModuleUser:
         found = await read_module_user(exchange, change.user_guid)
         if found.id != change.user_id:
             raise Superseded("the user has another account now")
-        return found.enabled
+        return found
 
     name, left = SWITCH_CHANGES["DisableExchangeModule"]
-    undo = build_switch_undo(
+    was = before[name] is True
+    undo = UndoProcedure[ModuleUser](
         read_current,
-        lambda was: set_module_access(exchange, change.user_guid, enabled=was),
-        name,
-        before[name] is True,
-        left,
+        to_record=lambda now: {name: now.enabled},
+        is_as_before=lambda now: now.enabled is was,
+        is_as_applied=lambda now: now.enabled is left,
+        write=lambda now: set_module_access(exchange, now, enabled=was),
     )
     return await run_undo(undo, sleep)
 
 
-async def set_module_access(exchange: ExchangeClient, guid: str, *, enabled: bool) -> None:
-    """Set EXOModuleEnabled of one user."""
-    await exchange.invoke("Set-User", {"Identity": guid, "EXOModuleEnabled": enabled})
+async def set_module_access(exchange: ExchangeClient, user: ModuleUser, *, enabled: bool) -> None:
+    """Set EXOModuleEnabled of one user, on the server of the user's mailbox."""
+    await exchange.invoke(
+        "Set-User",
+        {"Identity": user.guid, "EXOModuleEnabled": enabled},
+        anchor=f"UPN:{user.name}" if "@" in user.name else user.guid,
+    )
 
 
 async def read_module_user(exchange: ExchangeClient, identity: str) -> ModuleUser:

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
-from core.adapters.api_errors import map_exchange_error
+from core.adapters.api_errors import AMBIGUOUS, map_exchange_error
 from core.adapters.exchange.batch import parse_exchange_reply
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.routing import list_anchors
 from core.adapters.retry import RetryableError
 from core.errors import Forbidden, NotFound, Rejected, TenantError, Unavailable
 from tests.support.http_recorder import (
+    PERSON,
     PERSON_GUID,
     ROOM_GUID,
     build_mailbox_row,
@@ -20,6 +22,7 @@ from tests.support.http_recorder import (
 )
 
 ALL = {"ResultSize": "Unlimited"}
+AMBIGUOUS_TYPE = "ManagementObjectAmbiguousException"
 NOT_FOUND = "Microsoft.Exchange.Configuration.Tasks.ManagementObjectNotFoundException"
 
 
@@ -119,13 +122,127 @@ async def test_a_cmdlet_outside_of_the_roles_is_named() -> None:
         assert await to.exchange.read_allowed_cmdlets() == {"Get-Mailbox"}
 
 
-async def test_an_app_without_any_role_is_told_what_it_needs() -> None:
-    async with connect_sandbox(build_scene(grants={"exchange": []})) as to:
+@pytest.mark.parametrize(
+    ("granted", "permission"),
+    [
+        ([], "Exchange.ManageAsApp"),
+        (["Exchange.ManageAsApp"], "an Exchange or Entra role that gives the app cmdlets"),
+    ],
+)
+async def test_an_app_without_any_role_is_told_what_it_needs(
+    granted: list[str], permission: str
+) -> None:
+    async with connect_sandbox(build_scene(grants={"exchange": granted})) as to:
         with pytest.raises(Forbidden) as caught:
             await to.exchange.invoke("Get-Mailbox", ALL)
-        assert caught.value.permission == "Exchange.ManageAsApp and an Exchange role"
-        with pytest.raises(Forbidden):
+        assert caught.value.permission == permission
+        with pytest.raises(Forbidden) as asked:
             await to.exchange.read_allowed_cmdlets()
+        assert asked.value.permission == permission
+        (outcome,) = await to.exchange.invoke_batch([Command("Get-Mailbox", {"Identity": "ann"})])
+        assert isinstance(outcome, Forbidden)
+        assert outcome.permission == permission
+
+
+async def test_a_parameter_outside_of_the_role_is_named_with_its_cmdlet() -> None:
+    grants = {"exchange": ["Get-Mailbox -Identity"]}
+    async with connect_sandbox(build_scene(grants=grants)) as to:
+        with pytest.raises(Forbidden) as caught:
+            await to.exchange.invoke("Get-Mailbox", ALL)
+        assert caught.value.permission == "Exchange role with Get-Mailbox -ResultSize"
+
+
+async def test_a_refused_token_is_renewed_once_and_not_for_every_request() -> None:
+    async with connect_sandbox(build_scene(grants={"exchange": []})) as to:
+        for _ in range(3):
+            with pytest.raises(Forbidden):
+                await to.exchange.invoke("Get-Mailbox", ALL)
+        # Each of the three sent once, the first one once more with a renewed token.
+        assert to.sandbox.counts["exchange"] == 4
+
+
+async def test_a_refusal_by_the_role_renews_no_token() -> None:
+    body = error(details=[{"message": "|x|User is not allowed to call Get-Mailbox"}])
+    denied = fault("wrongBody", status=401, body=body, match="Get-Mailbox")
+    async with connect_sandbox(build_scene(faults=[denied])) as to:
+        with pytest.raises(Forbidden) as caught:
+            await to.exchange.invoke("Get-Mailbox", ALL)
+        assert caught.value.permission == "Exchange role with Get-Mailbox"
+        assert to.sandbox.counts["exchange"] == 1
+
+
+async def test_a_success_with_errors_is_no_success() -> None:
+    for errors, whole in ((["An error occurred."], False), ([], True), (None, True)):
+        body = {"value": [{"Guid": "g"}], "@adminapi.errors": errors}
+        async with connect_sandbox(build_scene(faults=[fault("wrongBody", body=body)])) as to:
+            if whole:
+                assert await to.exchange.invoke("Get-Mailbox", ALL) == [{"Guid": "g"}]
+            else:
+                with pytest.raises(Unavailable, match="An error occurred"):
+                    await to.exchange.invoke("Get-Mailbox", ALL)
+
+
+@pytest.mark.parametrize("forest", ["", "other"])
+async def test_a_mailbox_on_another_server_is_reached_by_its_anchor(forest: str) -> None:
+    box = build_mailbox_row(PERSON, PERSON_GUID, "ann", **{"@sandbox.forest": forest})
+    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": [box]})) as to:
+        rows = await to.exchange.invoke("Get-Mailbox", {"Identity": PERSON_GUID})
+        assert [row["Guid"] for row in rows] == [PERSON_GUID]
+        commands = [Command("Get-Mailbox", {"Identity": one}) for one in (PERSON_GUID, ROOM_GUID)]
+        first, second = await to.exchange.invoke_batch(commands)
+        assert [row["Guid"] for row in expect_rows(first)] == [PERSON_GUID]
+        assert isinstance(second, NotFound)
+        changed = {"Identity": PERSON_GUID, "AuditEnabled": False}
+        await to.exchange.invoke("Set-Mailbox", changed, anchor="ann@contoso.example")
+        (outcome,) = await to.exchange.invoke_batch([Command("Set-Mailbox", changed)])
+        assert outcome == []
+
+
+async def test_a_mailbox_that_no_anchor_reaches_is_not_asked_for_again_and_again() -> None:
+    text = "'ann' was not found in the local forest. Please connect to the right forest."
+    body = error(details=[{"message": f"|x|{text}"}])
+    faults = [
+        fault("wrongBody", status=500, body=body, match="Get-Mailbox", inner=inner)
+        for inner in (False, True)
+    ]
+    async with connect_sandbox(build_scene(faults=faults)) as to:
+        with pytest.raises(Unavailable, match="local forest"):
+            await to.exchange.invoke("Get-Mailbox", {"Identity": PERSON_GUID})
+        assert to.exchange.service.requests == 1
+        (outcome,) = await to.exchange.invoke_batch([Command("Get-Mailbox", {"Identity": "ann"})])
+        assert isinstance(outcome, Unavailable)
+        assert to.exchange.service.requests == 3
+
+
+async def test_the_audit_log_is_enabled_on_its_own_server() -> None:
+    disabled = {"Get-AdminAuditLogConfig": [{"UnifiedAuditLogIngestionEnabled": False}]}
+    async with connect_sandbox(build_scene(exchange=disabled)) as to:
+        name = "UnifiedAuditLogIngestionEnabled"
+        await to.exchange.invoke("Set-AdminAuditLogConfig", {name: True})
+        assert (await to.exchange.invoke("Get-AdminAuditLogConfig", {}))[0][name] is True
+        assert to.exchange.service.requests == 2
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "Microsoft.Exchange.Data.Directory.ServerBusyException",
+        "x.TransientException",
+        "x.BackendCommunicationException",
+        "x.CmdletProxyNotAvailableException",
+    ],
+)
+@pytest.mark.parametrize("inner", [False, True])
+async def test_a_transient_refusal_is_tried_again(kind: str, inner: bool) -> None:
+    body = error(details=[{"message": f"|{kind}|Try again."}])
+    trouble = fault("wrongBody", status=400, body=body, times=1, inner=inner)
+    async with connect_sandbox(build_scene(faults=[trouble])) as to:
+        (outcome,) = (
+            await to.exchange.invoke_batch([Command("Get-Mailbox", {"Identity": PERSON_GUID})])
+            if inner
+            else [await to.exchange.invoke("Get-Mailbox", {"Identity": PERSON_GUID})]
+        )
+        assert len(expect_rows(outcome)) == 1
 
 
 async def test_nobody_by_that_name_is_gone() -> None:
@@ -232,6 +349,10 @@ async def test_pages_that_go_in_circles_are_noticed() -> None:
     [
         ("https://eurprd01.outlook.office365.com/adminapi", True),
         ("https://usg.outlook.office365.us/x", True),
+        ("https://dodcentral.outlook-dod.office365.us/x", True),
+        ("https://cn1.partner.outlook.cn/x", True),
+        ("https://evil-outlook-dod.office365.us/x", False),
+        ("https://evil.example:446/", False),
         ("https://evil.example/", False),
         ("https://outlook.office365.com.evil.example/", False),
         ("https://evil.example\\.outlook.office365.com/", False),
@@ -249,6 +370,17 @@ async def test_only_hosts_of_exchange_are_moved_to(location: str, allowed: bool)
         else:
             to.exchange.switch_host(location)
             assert to.exchange.origin == location[: location.index("/", 8)]
+
+
+async def test_the_back_end_port_of_a_host_is_taken_as_the_usual_one() -> None:
+    async with connect_sandbox(build_scene()) as to:
+        to.exchange.switch_host("https://eurprd01.outlook.office365.com:446/adminapi")
+        assert to.exchange.origin == "https://eurprd01.outlook.office365.com"
+        link = "https://eurprd01.outlook.office365.com:446/adminapi/beta/{}/InvokeCommand?$skip=1"
+        path = to.exchange.get_next_path(
+            {"@odata.nextLink": link.format(to.sandbox.tenant.tenant_id)}
+        )
+        assert path.endswith("/InvokeCommand?$skip=1")
 
 
 async def test_a_batch_answers_every_command_in_its_order() -> None:
@@ -304,7 +436,7 @@ async def test_foreign_text_never_becomes_a_header(anchor: str) -> None:
         headers = to.exchange.build_headers(Command("Get-Mailbox", {}, (), anchor))
         assert headers["X-AnchorMailbox"].startswith("APP:SystemMailbox")
         headers = to.exchange.build_headers(Command("Get-Mailbox", {}, (), "ann@contoso.example"))
-        assert headers["X-AnchorMailbox"] == "UPN:ann@contoso.example"
+        assert headers["X-AnchorMailbox"] == "SMTP:ann@contoso.example"
 
 
 def error(**parts: Any) -> dict[str, Any]:
@@ -334,8 +466,15 @@ def error(**parts: Any) -> dict[str, Any]:
         ),
         (400, error(details=[{"message": f"|{NOT_FOUND}|No 'y'."}]), NotFound, "No 'y'"),
         (400, error(), Rejected, "Invalid Operation"),
-        (403, None, Forbidden, "no role"),
-        (401, None, Forbidden, "no role"),
+        (403, None, Forbidden, "no reason"),
+        (401, None, Forbidden, "no reason"),
+        (400, error(details=[{"message": f"|x.{AMBIGUOUS_TYPE}|More than one."}]), Rejected, "one"),
+        (
+            400,
+            error(details=[{"message": "|x.InvalidOperationInDehydratedContextException|No."}]),
+            Rejected,
+            "Enable-OrganizationCustomization",
+        ),
         (403, error(), Forbidden, "Invalid Operation"),
         (
             400,
@@ -378,3 +517,94 @@ def test_a_parameter_that_a_role_was_trimmed_of_is_named() -> None:
     failure = map_exchange_error(400, error(details=[{"message": text}]), "Set-Mailbox")
     assert isinstance(failure, Forbidden)
     assert failure.permission == "Exchange role with Set-Mailbox -AuditEnabled"
+
+
+ROLE_SENTENCE = (
+    "The role assigned to application 1b730954-1685-4b74-9bfd-dac224a7b894 isn't supported in this "
+    "scenario. Please check online documentation for assigning correct Directory Roles."
+)
+DENIED = "Microsoft.Exchange.Configuration.Authorization.CmdletAccessDeniedException"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "permission"),
+    [
+        (401, None, "Exchange.ManageAsApp"),
+        (403, None, "Exchange role with Set-Mailbox"),
+        (400, error(details=[{"message": f"|{DENIED}|No."}]), "Exchange role with Set-Mailbox"),
+        (
+            400,
+            error(
+                details=[{"message": f"|{DENIED}|"}],
+                innererror={"internalexception": {"type": "x.Other", "message": "No."}},
+            ),
+            "Exchange role with Set-Mailbox",
+        ),
+        (
+            403,
+            error(
+                details=[
+                    {
+                        "message": f"|{DENIED}|Some of the parameters specified with the "
+                        "'Set-Mailbox' cmdlet aren't present in the role definition for the "
+                        "current user."
+                    }
+                ]
+            ),
+            "Exchange role with Set-Mailbox -AuditEnabled -Identity",
+        ),
+        (
+            401,
+            error(details=[{"message": "User is not allowed to call Set-Mailbox"}]),
+            "Exchange role with Set-Mailbox",
+        ),
+        *(
+            (status, body, "an Exchange or Entra role that gives the app cmdlets")
+            for status in (400, 401, 403, 500)
+            for body in (
+                {"error": {"code": "Forbidden", "message": ROLE_SENTENCE}},
+                error(details=[{"message": ROLE_SENTENCE}]),
+                error(innererror={"internalexception": {"message": ROLE_SENTENCE, "type": "x"}}),
+            )
+        ),
+    ],
+)
+def test_each_missing_permission_has_its_own_remedy(
+    status: int, body: Any, permission: str
+) -> None:
+    failure = map_exchange_error(status, body, "Set-Mailbox", {"Identity", "AuditEnabled"})
+    assert isinstance(failure, Forbidden)
+    assert failure.permission == permission
+
+
+def test_an_ambiguous_name_is_told_from_any_other_refusal() -> None:
+    for text in (f"|x.{AMBIGUOUS_TYPE}|Two.", "'ann' doesn't represent a unique recipient."):
+        failure = map_exchange_error(400, error(details=[{"message": text}]), "Get-Recipient")
+        assert isinstance(failure, Rejected)
+        assert failure.verdict == AMBIGUOUS
+
+
+@pytest.mark.parametrize(
+    ("command", "anchors"),
+    [
+        (Command("Get-Mailbox", {"ResultSize": "Unlimited"}), ["APP"]),
+        (Command("Get-Mailbox", {"Identity": PERSON_GUID}), ["APP", f"MBX:{PERSON_GUID}@t"]),
+        (
+            Command("Set-Mailbox", {"Identity": PERSON_GUID}, anchor="ann@contoso.example"),
+            [
+                "SMTP:ann@contoso.example",
+                f"MBX:{PERSON_GUID}@t",
+                "UPN:ann@contoso.example",
+                "APP",
+            ],
+        ),
+        (
+            Command("Set-User", {"Identity": PERSON_GUID}, anchor="UPN:ann@contoso.example"),
+            ["UPN:ann@contoso.example", f"MBX:{PERSON_GUID}@t", "APP"],
+        ),
+        (Command("Get-InboxRule", {"Mailbox": "a b"}), ["APP"]),
+    ],
+)
+def test_a_command_has_its_anchors_best_first(command: Command, anchors: list[str]) -> None:
+    found = list_anchors(command, "t")
+    assert [one if "System" not in one else one[:3] for one in found] == anchors

@@ -1,0 +1,59 @@
+"""Which server runs a command: the values of X-AnchorMailbox, best first. Pure.
+
+Exchange Online routes a request by its anchor. A write that reaches another server than the one
+that holds the mailbox is refused (CIPP-API, 2026-08), and so is a read of a mailbox in another
+forest. The PowerShell module names a mailbox by `SMTP:<address>` or `MBX:<guid>@<tenant id>`,
+together with the header `parameter-based-routing`.
+"""
+
+import re
+from collections.abc import Iterator
+
+from core.adapters.exchange.command import IDENTITY_PARAMETERS, Command
+from core.adapters.parsing import GUID
+
+SYSTEM_MAILBOX = "SystemMailbox{bb558c35-97f1-4cb9-8ff7-d53741dc928c}"
+# The mailbox whose server holds the settings of the audit log. Without it Exchange answers "Cmdlet
+# needs proxy" (pnp/cli-microsoft365#4677); CIPP-API anchors this cmdlet alone to it.
+AUDIT_LOG_MAILBOX = "SystemMailbox{8cc370d3-822a-4ab8-a926-bb94bd0641a9}"
+AUDIT_LOG_CMDLET = "Set-AdminAuditLogConfig"
+ADDRESS = re.compile(r"(?:UPN:)?[\w.+'#&={}-]{1,256}@[\w.-]{1,255}", re.ASCII)
+
+
+def build_system_anchor(tenant_id: str) -> str:
+    """The anchor of a command that concerns no single mailbox."""
+    return f"APP:{SYSTEM_MAILBOX}@{tenant_id}"
+
+
+def build_mailbox_anchor(name: object, tenant_id: str) -> str:
+    """The anchor of a mailbox by address, `UPN:` and principal name, or id; empty for any other.
+
+    Only what looks like one of them gets into a header.
+    """
+    text = name if isinstance(name, str) else ""
+    if GUID.fullmatch(text):
+        return f"MBX:{text}@{tenant_id}"
+    if not ADDRESS.fullmatch(text):
+        return ""
+    return text if text.startswith("UPN:") else f"SMTP:{text}"
+
+
+def iter_anchors(command: Command, tenant_id: str) -> Iterator[str]:
+    """Yield the anchors of a command. An empty one stands for none."""
+    system = build_system_anchor(tenant_id)
+    if command.cmdlet == AUDIT_LOG_CMDLET:
+        yield f"APP:{AUDIT_LOG_MAILBOX}@{tenant_id}"
+        yield f"UPN:{AUDIT_LOG_MAILBOX}@{tenant_id}"
+        return
+    explicit = build_mailbox_anchor(command.anchor, tenant_id)
+    yield explicit or system
+    for name in IDENTITY_PARAMETERS:
+        yield build_mailbox_anchor(command.parameters.get(name), tenant_id)
+    if explicit.startswith("SMTP:"):
+        yield f"UPN:{command.anchor}"
+    yield system
+
+
+def list_anchors(command: Command, tenant_id: str) -> tuple[str, ...]:
+    """The anchors to try, best first, each of them once."""
+    return tuple(dict.fromkeys(filter(None, iter_anchors(command, tenant_id))))
