@@ -15,7 +15,14 @@ from uuid import uuid4
 from zlib import crc32
 
 from sandbox.batch import InvalidBatch, parse_parts, run_batch
-from sandbox.exchange import access, configuration, mailbox_statistics, permissions, protocols
+from sandbox.exchange import (
+    access,
+    configuration,
+    contested,
+    mailbox_statistics,
+    permissions,
+    protocols,
+)
 from sandbox.exchange.read_cmdlets import (
     GENERIC_READ,
     READ_CMDLETS,
@@ -28,7 +35,7 @@ from sandbox.exchange.read_cmdlets import (
 from sandbox.exchange.write_cmdlets import WRITE_CMDLETS
 from sandbox.faults.injection import FaultedRequest, apply_fault
 from sandbox.faults.throttling import KeyedLimit, LimitExceeded, hold_limits
-from sandbox.graph.identity import EXCHANGE_RESOURCES, MANAGE_AS_APP, Entra, InvalidToken
+from sandbox.graph.identity import CLIENT_ID, EXCHANGE_RESOURCES, MANAGE_AS_APP, Entra, InvalidToken
 from sandbox.http_types import HttpRequest, HttpResponse, MalformedBody, Row, build_next_link
 from sandbox.reality.wire_forms import WireForms
 from sandbox.state.tenant import SimulatedTenant
@@ -91,7 +98,11 @@ class Exchange:
         return f"{request.method} {request.segments[-1]}"
 
     async def handle_request(self, request: HttpRequest) -> HttpResponse:
-        """Handles a single request."""
+        """Handles a single request, in the form of the tenant's errors."""
+        return contested.shape_error(self.tenant, await self.route_request(request))
+
+    async def route_request(self, request: HttpRequest) -> HttpResponse:
+        """Routes a request to its handler."""
         try:
             roles = self.entra.authenticate_caller(request, EXCHANGE_RESOURCES)
         except InvalidToken as trouble:
@@ -204,6 +215,7 @@ class Exchange:
         warnings: tuple[str, ...] = ()
         token = request.query.get("$skiptoken")
         if token is None:
+            contested.refuse_contested(self.tenant, command, CLIENT_ID)
             result = self.run_command(command)
             rows, warnings = result.rows, result.warnings
             part, rest = self.tenant.snapshots.cut_page(rows, size, mark)
@@ -234,7 +246,7 @@ class Exchange:
         headers = self.build_headers()
         if "odata.maxpagesize" in request.headers.get("Prefer", ""):
             headers["preference-applied"] = f"odata.maxpagesize={size}"
-        return HttpResponse(200, content, headers)
+        return HttpResponse(200, contested.shape_content(self.tenant, command, content), headers)
 
     # Many commands ---------------------------------------------------------------------------
 

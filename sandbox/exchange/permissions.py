@@ -8,6 +8,7 @@ Learn). Trustees whose account is gone are listed only on request.
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from sandbox.exchange.contested import shape_permission_row
 from sandbox.exchange.read_cmdlets import (
     Cmdlet,
     CmdletResult,
@@ -61,7 +62,7 @@ def get_mailbox_permission(tenant: SimulatedTenant, command: Command) -> CmdletR
     owner = find_mailbox_owner(tenant, identity, is_true(command.get_parameter("GroupMailbox")))
     unresolved_too = is_true(command.get_parameter("IncludeUnresolvedPermissions"))
     rows = [
-        row
+        shape_permission_row(tenant, row)
         for row in (
             *iter_default_permissions(owner.mailbox or {}),
             *iter_mailbox_permissions(tenant, owner),

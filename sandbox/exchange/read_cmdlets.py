@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.microsoft365.recipient_kinds import RECIPIENT_KINDS
 from sandbox.graph.odata import InvalidFilter, parse_filter, to_list
 from sandbox.http_types import Row, is_true, split_words
 from sandbox.state.tenant import Owner, SimulatedTenant, fold_key, iter_keys, strip_address_prefix
@@ -20,6 +21,7 @@ COMMON_PARAMETERS = (
     "WarningAction",
     "DomainController",
 )
+KNOWN_KINDS = frozenset(map(str.casefold, RECIPIENT_KINDS))
 DEFAULT_RESULT_SIZE = 1000
 IDENTITY_NAMES = ("Identity", "Name", "Guid", "DomainName", "Id", "DistinguishedName")
 
@@ -170,6 +172,7 @@ def filter_cmdlet_rows(
         for kind in split_values(command.get_parameter("RecipientTypeDetails"))
     }
     if kinds:
+        check_recipient_kinds(tenant, kinds)
         rows = [row for row in rows if fold_key(row.get("RecipientTypeDetails")) in kinds]
     text = command.get_parameter("Filter")
     if text is None:
@@ -182,6 +185,15 @@ def filter_cmdlet_rows(
             "Microsoft.Exchange.Data.Filtering.ParsingException",
         ) from error
     return [row for row in rows if wanted.matches(tenant.read_row(row, counts_as_read=False))]
+
+
+def check_recipient_kinds(tenant: SimulatedTenant, kinds: Iterable[str]) -> None:
+    """Refuses an unknown kind where that is no empty answer. Raises CmdletError."""
+    unknown = sorted(set(kinds) - KNOWN_KINDS)
+    if unknown and tenant.reality.plays("exchange-recipient-kinds", "refused"):
+        raise build_parameter_error(
+            f"Cannot convert value '{unknown[0][:64]}' to RecipientTypeDetails."
+        )
 
 
 def split_values(value: object) -> Iterable[object]:

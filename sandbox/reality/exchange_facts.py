@@ -37,4 +37,76 @@ EXCHANGE_FACTS: tuple[ContestedFact, ...] = (
         worst="late",
         options={"reads": "how many reads show the old value", "seconds": "for how long"},
     ),
+    ContestedFact(
+        id="exchange-role-group",
+        about="whether an Exchange role group without an Entra role is enough for an app",
+        sides={
+            "enough": "The app runs the cmdlets of its role groups.",
+            "refused": "Every command is refused with `status` (403): the role assigned to the "
+            "application isn't supported in this scenario.",
+        },
+        options={"status": "the status of the refusal"},
+    ),
+    ContestedFact(
+        id="exchange-inbox-rule-role",
+        about="whether an app may read the inbox rules of a mailbox through Exchange",
+        sides={
+            "any": "Get-InboxRule reads the rules of every mailbox.",
+            "refused": "Get-InboxRule is refused for every mailbox.",
+        },
+    ),
+    ContestedFact(
+        id="exchange-synced-audit",
+        about="whether audit settings of a synchronised mailbox can be written in the cloud",
+        sides={
+            "written": "Set-Mailbox writes them.",
+            "refused": "Set-Mailbox refuses them: the object is mastered on premises.",
+        },
+    ),
+    ContestedFact(
+        id="exchange-transient-types",
+        about="whether a command fails now and then with a type that passes",
+        sides={
+            "none": "No command fails in passing.",
+            "passing": "Every tenth command (`every`) is refused with a 400 of a passing type.",
+        },
+        worst="passing",
+        options={"every": "how many commands there are from one refusal to the next"},
+    ),
+    ContestedFact(
+        id="exchange-errors-in-success",
+        about="whether a 200 may carry errors",
+        sides={
+            "none": "A 200 is whole.",
+            "some": "A 200 has half of the rows, and errors beside its warnings.",
+        },
+        options={"cmdlets": "the cmdlets whose answers have errors; all if left out"},
+    ),
+    ContestedFact(
+        id="exchange-mislabelled-bodies",
+        about="whether the headers of an error tell how its body is encoded",
+        sides={
+            "true": "The body is what its headers say.",
+            "gzip": "The body of an error is labelled gzip and is plain JSON.",
+        },
+        worst="gzip",
+    ),
+    ContestedFact(
+        id="exchange-permission-rights",
+        about="how Get-MailboxPermission prints several rights",
+        sides={
+            "separate": "Each right is an element of AccessRights.",
+            "joined": "All rights are one element, joined by commas.",
+        },
+        worst="joined",
+    ),
+    ContestedFact(
+        id="exchange-recipient-kinds",
+        about="what an unknown RecipientTypeDetails in a filter brings",
+        sides={
+            "empty": "A 200 without rows.",
+            "refused": "A 400: the value cannot be converted.",
+        },
+        worst="refused",
+    ),
 )

@@ -193,6 +193,7 @@ class SimulatedTenant:
         self.writes: list[dict[str, Any]] = []
         self.faults = FaultTable(self.scene.get("faults"))
         self.reality = Reality(self.scene.get("reality"))
+        self.command_count = 0
         self.snapshots = Snapshots()
         self.rebuild_index()
 

@@ -1,7 +1,9 @@
 """The switch of the contested facts: sides, options, profiles and the forms of values."""
 
+import re
 from typing import Any
 
+import aiohttp
 import pytest
 
 from core.microsoft365.assumptions.register import ASSUMPTIONS_BY_ID
@@ -120,3 +122,57 @@ async def test_a_running_tenant_changes_its_mind(start: StartTenant) -> None:
         assert reply.body["value"][0]["AuditEnabled"] == "False"
         refused = await client.request("POST", "/sandbox/scene", {"reality": {"no-fact": "x"}})
         assert refused.status == 400
+
+
+async def test_the_sides_refuse_commands_as_reported(start: StartTenant) -> None:
+    mailbox = {"Guid": MIA_GUID, "Identity": "mia", "Name": "mia", "IsDirSynced": True}
+    refusals: tuple[tuple[dict[str, Any], str, dict[str, Any], int, str], ...] = (
+        ({"exchange-role-group": "refused"}, "Get-Mailbox", {}, 403, "isn't supported in this"),
+        (
+            {"exchange-role-group": {"side": "refused", "status": 400}},
+            *("Get-Mailbox", {}, 400, "isn't supported in this scenario"),
+        ),
+        (
+            {"exchange-inbox-rule-role": "refused"},
+            *("Get-InboxRule", {"Mailbox": "mia"}, 403, "ErrorAccessDenied"),
+        ),
+        (
+            {"exchange-synced-audit": "refused"},
+            *("Set-Mailbox", {"Identity": "mia", "AuditEnabled": True}, 400, "on-premises"),
+        ),
+        (
+            {"exchange-recipient-kinds": "refused"},
+            *("Get-Mailbox", {"RecipientTypeDetails": "FutureMailbox"}, 400, "Cannot convert"),
+        ),
+        (
+            {"exchange-transient-types": {"side": "passing", "every": 1}},
+            *("Get-Mailbox", {}, 400, "ServerBusy|Transient|Backend"),
+        ),
+    )
+    for reality, cmdlet, parameters, status, message in refusals:
+        async with start(exchange={"Get-Mailbox": [mailbox]}, reality=reality) as client:
+            reply = await client.run_cmdlet(cmdlet, **parameters)
+            assert (reply.status, bool(re.search(message, reply.content.decode()))) == (
+                *(status, True),
+            )
+            assert client.sandbox.writes == []
+
+
+async def test_a_success_may_carry_errors_and_half_of_the_rows(start: StartTenant) -> None:
+    rows = [{"Guid": MIA_GUID, "Name": "a"}, {"Name": "b"}]
+    some = {"exchange-errors-in-success": {"side": "some", "cmdlets": ["Get-Mailbox"]}}
+    async with start(exchange={"Get-Mailbox": rows}, reality=some) as client:
+        reply = await client.run_cmdlet("Get-Mailbox")
+        assert (len(reply.body["value"]), len(reply.body["@adminapi.errors"])) == (1, 1)
+        other = await client.run_cmdlet("Get-RemoteDomain")
+        assert "@adminapi.errors" not in other.body
+
+
+async def test_rights_are_joined_and_an_error_is_mislabelled(start: StartTenant) -> None:
+    mailbox = {"Guid": MIA_GUID, "Identity": "mia", "Name": "mia"}
+    sides = {"exchange-permission-rights": "joined", "exchange-mislabelled-bodies": "gzip"}
+    async with start(exchange={"Get-Mailbox": [mailbox]}, reality=sides) as client:
+        reply = await client.run_cmdlet("Get-MailboxPermission", Identity="mia")
+        assert reply.body["value"][0]["AccessRights"] == ["FullAccess, ReadPermission"]
+        with pytest.raises(aiohttp.ClientPayloadError, match="gzip"):
+            await client.run_cmdlet("Get-MailboxPermission", Identity="nobody")

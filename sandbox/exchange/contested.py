@@ -1,0 +1,107 @@
+"""Sides of contested facts that decide whether Exchange carries a command out, and how it answers.
+
+Each is declared in `sandbox.reality.exchange_facts`, with what it does.
+"""
+
+from dataclasses import replace
+
+from sandbox.exchange.read_cmdlets import CmdletError, Command
+from sandbox.http_types import HttpResponse, Row, is_true, split_words
+from sandbox.state.tenant import SimulatedTenant
+
+AUDIT_PARAMETERS = frozenset(
+    split_words("AuditEnabled AuditLogAgeLimit AuditOwner AuditDelegate AuditAdmin DefaultAuditSet")
+)
+NOT_SUPPORTED = (
+    "The role assigned to application {app} isn't supported in this scenario. Please check online "
+    "documentation for assigning correct Directory Roles to Azure AD Application for EXO App-Only "
+    "Authentication."
+)
+ON_PREMISES = (
+    "The operation on mailbox '{name}' failed because it's out of the current user's write scope. "
+    "The action 'Set-Mailbox' can't be performed on the object because the object is being "
+    "synchronized from your on-premises organization. This action should be performed on the "
+    "object in your on-premises organization."
+)
+TRANSIENT_TYPES = (
+    "Microsoft.Exchange.Data.Storage.ServerBusyException",
+    "Microsoft.Exchange.Data.Directory.TransientException",
+    "Microsoft.Exchange.AdminApi.BackendCommunicationException",
+)
+RULE_READ_REFUSED = (
+    "The current user isn't allowed to read the inbox rules of another mailbox: ErrorAccessDenied."
+)
+
+
+def refuse_contested(tenant: SimulatedTenant, command: Command, app_id: str) -> None:
+    """Refuses a command that the tenant's sides do not let pass. Raises CmdletError."""
+    reality, name = tenant.reality, command.name.casefold()
+    if reality.plays("exchange-role-group", "refused"):
+        raise CmdletError(
+            NOT_SUPPORTED.format(app=app_id),
+            "System.UnauthorizedAccessException",
+            int(reality.get_option("exchange-role-group", "status", 403)),
+        )
+    if name == "get-inboxrule" and reality.plays("exchange-inbox-rule-role", "refused"):
+        kind = "Microsoft.Exchange.Data.Storage.AccessDeniedException"
+        raise CmdletError(RULE_READ_REFUSED, kind, 403)
+    if name == "set-mailbox" and reality.plays("exchange-synced-audit", "refused"):
+        refuse_synced_audit(tenant, command)
+    if reality.plays("exchange-transient-types", "passing"):
+        refuse_in_passing(tenant, command)
+
+
+def refuse_synced_audit(tenant: SimulatedTenant, command: Command) -> None:
+    """Refuses audit settings of a synchronised mailbox. Raises CmdletError."""
+    found = tenant.find_owners(command.get_parameter("Identity"))
+    mailbox = found[0].mailbox if len(found) == 1 else None
+    if mailbox and is_true(mailbox.get("IsDirSynced")) and AUDIT_PARAMETERS & {*command.parameters}:
+        raise CmdletError(
+            ON_PREMISES.format(name=mailbox.get("Name")),
+            "Microsoft.Exchange.Management.Tasks.InvalidOperationException",
+        )
+
+
+def refuse_in_passing(tenant: SimulatedTenant, command: Command) -> None:
+    """Refuses every so many commands once, as busy servers do. Raises CmdletError."""
+    every = int(tenant.reality.get_option("exchange-transient-types", "every", 10))
+    tenant.command_count += 1
+    if tenant.command_count % every == 0:
+        kind = TRANSIENT_TYPES[tenant.command_count // every % len(TRANSIENT_TYPES)]
+        raise CmdletError("The server is busy. Please retry the request.", kind)
+
+
+def shape_content(tenant: SimulatedTenant, command: Command, content: Row) -> Row:
+    """The content of a success, with the errors that a part of the cmdlets reports in it."""
+    if not tenant.reality.plays("exchange-errors-in-success", "some"):
+        return content
+    cmdlets = tenant.reality.get_option("exchange-errors-in-success", "cmdlets", [command.name])
+    if command.name.casefold() not in map(str.casefold, cmdlets):
+        return content
+    rows = content["value"]
+    return {
+        **content,
+        "value": rows[: len(rows) // 2],
+        "@adminapi.errors": ["The operation could not be completed on one of the servers."],
+    }
+
+
+def shape_error(tenant: SimulatedTenant, response: HttpResponse) -> HttpResponse:
+    """An error response, perhaps labelled as compressed although it is not."""
+    if response.status < 400 or not tenant.reality.plays("exchange-mislabelled-bodies", "gzip"):
+        return response
+    return replace(
+        response,
+        raw=response.encode_content(),
+        headers={**response.headers, "Content-Encoding": "gzip"},
+    )
+
+
+def shape_permission_row(tenant: SimulatedTenant, row: Row) -> Row:
+    """A row of Get-MailboxPermission, with its rights in one element or one by one."""
+    rights = row.get("AccessRights")
+    if not isinstance(rights, list) or not tenant.reality.plays(
+        "exchange-permission-rights", "joined"
+    ):
+        return row
+    return {**row, "AccessRights": [", ".join(map(str, rights))] if rights else rights}
