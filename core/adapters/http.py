@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -184,14 +184,40 @@ class HttpClient:
 
     async def read_body(self, response: AsyncHttpResponse, limit: int, truncate: bool) -> bytes:
         """Read the body in chunks, so that a decompression bomb is noticed while it is small."""
+        encoding = str(response.headers.get("Content-Encoding", "")).strip().lower()
+        if response.status_code >= 400 and encoding == "gzip":
+            raw = await self.collect(response.iter_raw(), limit, truncate)
+            return self.decompress_error(raw, limit, truncate)
+        return await self.collect(response.iter_bytes(), limit, truncate)
+
+    async def collect(self, pieces: AsyncIterator[bytes], limit: int, truncate: bool) -> bytes:
+        """Join the pieces of a body. Raises Unavailable for too many bytes."""
         content = bytearray()
-        async for piece in response.iter_bytes():
+        async for piece in pieces:
             content += piece
             if len(content) > limit:
                 if truncate:
                     break
-                raise Unavailable(f"{self.name}: a response of more than {limit} bytes")
+                raise self.build_oversize_error(limit)
         return bytes(content[:limit])
+
+    def decompress_error(self, raw: bytes, limit: int, truncate: bool) -> bytes:
+        """Decompress the body of an error.
+
+        Exchange labels bodies of errors as compressed that are not (go-exoscc): those are read as
+        they are.
+        """
+        decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        try:
+            content = decompressor.decompress(raw, limit)
+        except zlib.error:
+            return raw
+        if decompressor.unconsumed_tail and not truncate:
+            raise self.build_oversize_error(limit)
+        return content
+
+    def build_oversize_error(self, limit: int) -> Unavailable:
+        return Unavailable(f"{self.name}: a response of more than {limit} bytes")
 
     async def close(self) -> None:
         """Close the session. The next request opens a new one."""
