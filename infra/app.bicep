@@ -73,7 +73,7 @@ var appSettings = {
   RESOURCE_MAILBOX_KINDS: chosen(settings, 'RESOURCE_MAILBOX_KINDS', 'SharedMailbox,RoomMailbox,EquipmentMailbox,SchedulingMailbox')
   LICENSED_MAILBOXES: chosen(settings, 'LICENSED_MAILBOXES', 'alert')
   RECENT_SIGN_IN_DAYS: chosen(settings, 'RECENT_SIGN_IN_DAYS', '30')
-  AUDIT_LOG_AGE_DAYS: chosen(settings, 'AUDIT_LOG_AGE_DAYS', '180')
+  AUDIT_LOG_AGE_DAYS: chosen(settings, 'AUDIT_LOG_AGE_DAYS', '90')
   MAIL_ITEMS_ACCESSED: chosen(settings, 'MAIL_ITEMS_ACCESSED', 'licensed')
   ALLOWED_FORWARD_DOMAINS: chosen(settings, 'ALLOWED_FORWARD_DOMAINS', '')
   BASELINE_FILE: chosen(settings, 'BASELINE_FILE', '')

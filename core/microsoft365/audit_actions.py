@@ -14,8 +14,9 @@ from core.tenant.quoting import quote_text
 MAX_SHOWN = 12
 MAIL_ITEMS_ACCESSED = "MailItemsAccessed"
 SEND = "Send"
-# Deprecated: Exchange refuses to set it on a mailbox with advanced auditing.
+# Deprecated: Exchange refuses to set it, whatever the licence.
 MESSAGE_BIND = "MessageBind"
+REFUSED_ACTIONS = frozenset({MESSAGE_BIND})
 AUDITING_CAPABILITY = "M365Auditing"
 
 COMMON_ACTIONS = frozenset(
@@ -114,7 +115,7 @@ def build_audit_reset(
     audit: MailboxAudit, deviations: Sequence[AuditSetDeviation]
 ) -> ResetAuditSet:
     """The change that resets logon types to Microsoft's default and keeps added actions."""
-    dropped = get_refused_actions(audit)
+    dropped = REFUSED_ACTIONS
     extras = tuple(
         (entry.logon_type, tuple(sorted(entry.extras - dropped)))
         for entry in deviations
@@ -125,20 +126,13 @@ def build_audit_reset(
     )
 
 
-def get_refused_actions(audit: MailboxAudit) -> frozenset[str]:
-    """The actions that Exchange no longer lets this mailbox audit."""
-    return frozenset({MESSAGE_BIND}) if AUDITING_CAPABILITY in audit.capabilities else frozenset()
-
-
-def list_deviation_facts(deviation: AuditSetDeviation, audit: MailboxAudit) -> Iterator[Fact]:
+def list_deviation_facts(deviation: AuditSetDeviation) -> Iterator[Fact]:
     """Which actions one logon type audits beyond the default, and which it lacks."""
     if deviation.missing:
         yield Fact(
             "", f"{deviation.logon_type}: not audited: {format_action_list(deviation.missing)}"
         )
-    dropped = (
-        frozenset() if deviation.is_deliberate else deviation.extras & get_refused_actions(audit)
-    )
+    dropped = frozenset() if deviation.is_deliberate else deviation.extras & REFUSED_ACTIONS
     if kept := deviation.extras - dropped:
         how = "kept as it is" if deviation.is_deliberate else "kept when it is reset"
         yield Fact(

@@ -31,6 +31,10 @@ class OrganizationAudit:
     """AuditDisabled: mailbox auditing is off for the whole organization."""
     unified_log: bool | None = None
     """UnifiedAuditLogIngestionEnabled."""
+    dehydrated: bool | None = None
+    """IsDehydrated: the organization shares Microsoft's configuration, so that some of it cannot be
+    set yet.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,11 +146,8 @@ def build_audit_changes(mailbox: Row, requested: Mapping[str, Any], all_defaults
         usual = list_default_actions(mailbox, logon_type, all_defaults)
         present = to_list(result.get(name, mailbox.get(name, usual)))
         chosen = resolve_actions(requested[name], present, logon_type)
-        licensed = ADVANCED_AUDITING in to_list(mailbox.get("PersistedCapabilities"))
-        if licensed and "MessageBind" in chosen and "MessageBind" not in present:
-            raise ValueNotAllowed(
-                "MessageBind is no longer an audit action of this mailbox's licence."
-            )
+        if "MessageBind" in chosen and "MessageBind" not in present:
+            raise ValueNotAllowed("MessageBind is no longer an audit action of a mailbox.")
         result[name] = chosen
         managed.discard(logon_type)
     if result:

@@ -204,7 +204,7 @@ def build_mailbox_row(alias: str, name: str, kind: str, product: Product | None)
         "ForwardingSmtpAddress": None,
         "DeliverToMailboxAndForward": False,
         "AuditEnabled": True,
-        "AuditLogAgeLimit": "180.00:00:00",
+        "AuditLogAgeLimit": "90.00:00:00",
         "DefaultAuditSet": list(LOGON_TYPES),
         "WhenCreatedUTC": ASSIGNED_AT,
     }
@@ -218,7 +218,12 @@ def build_bypass_row(guid: str, name: str, bypassed: bool) -> Row:
 
 def build_organization_config(audit_disabled: bool) -> Row:
     """The row of Get-OrganizationConfig, with the properties that are read."""
-    return {"Identity": INITIAL_DOMAIN, "Name": INITIAL_DOMAIN, "AuditDisabled": audit_disabled}
+    return {
+        "Identity": INITIAL_DOMAIN,
+        "Name": INITIAL_DOMAIN,
+        "AuditDisabled": audit_disabled,
+        "IsDehydrated": False,
+    }
 
 
 def build_audit_log_config(enabled: bool) -> Row:

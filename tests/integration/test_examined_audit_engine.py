@@ -20,11 +20,11 @@ from tests.support.run_scene import (
 )
 
 ABSENT = object()
-SHORT = {"AuditLogAgeLimit": "90.00:00:00"}
+SHORT = {"AuditLogAgeLimit": "30.00:00:00"}
 OWNER = [action for action in DEFAULT_ACTIONS["Owner"] if action not in LICENSED_ACTIONS]
 BAD: dict[str, Any] = {**SHORT, "AuditEnabled": False, "DefaultAuditSet": [], "AuditOwner": []}
 AGE, OFF, SET = "audit-age-too-short", "mailbox-audit-off", "audit-set-customised"
-REPAIR, KEEP, UNKNOWN = "repair", "keep", "could-not-tell"
+REPAIR, KEEP, ASK, UNKNOWN = "repair", "keep", "ask", "could-not-tell"
 
 type Found = set[tuple[str, str]]
 NOTHING: Found = set()
@@ -37,10 +37,12 @@ def by_hand(owner: object, **more: object) -> dict[str, object]:
 
 # What the row says besides a mailbox in order, what is found in it, and what is left at the end.
 ROWS: dict[str, tuple[Mapping[str, object], Found, Found]] = {
-    "age-90": (SHORT, {(AGE, REPAIR)}, NOTHING),
+    "age-30": (SHORT, {(AGE, REPAIR)}, NOTHING),
+    "age-90": ({"AuditLogAgeLimit": "90.00:00:00"}, NOTHING, NOTHING),
     "age-zero": ({"AuditLogAgeLimit": "00:00:00"}, {(AGE, REPAIR)}, NOTHING),
-    "age-parts": ({"AuditLogAgeLimit": {"Days": 90, "Hours": 0}}, {(AGE, REPAIR)}, NOTHING),
-    "age-nearly": ({"AuditLogAgeLimit": "179.23:59:59"}, {(AGE, REPAIR)}, NOTHING),
+    "age-parts": ({"AuditLogAgeLimit": {"Days": 30, "Hours": 0}}, {(AGE, REPAIR)}, NOTHING),
+    "age-nearly": ({"AuditLogAgeLimit": "89.23:59:59"}, {(AGE, REPAIR)}, NOTHING),
+    "age-half-year": ({"AuditLogAgeLimit": "180.00:00:00"}, NOTHING, NOTHING),
     "age-year": ({"AuditLogAgeLimit": "365.00:00:00"}, NOTHING, NOTHING),
     "age-long": ({"AuditLogAgeLimit": "10675199.02:48:05.4775807"}, NOTHING, NOTHING),
     "age-word": ({"AuditLogAgeLimit": "ninety days"}, {(AGE, UNKNOWN)}, {(AGE, UNKNOWN)}),
@@ -156,8 +158,8 @@ async def test_each_mailbox_is_judged_by_what_its_row_says_and_put_right_once() 
     assert not journey.find_run(4, AUDIT)["changes"]
     added = [row["AuditOwner"]["Add"] for row in parameters(journey) if "AuditOwner" in row]
     assert "None" not in dump_cards(added)
-    assert {row.get("AuditLogAgeLimit", "180.00:00:00") for row in parameters(journey)} == {
-        "180.00:00:00"
+    assert {row.get("AuditLogAgeLimit", "90.00:00:00") for row in parameters(journey)} == {
+        "90.00:00:00"
     }
 
 
@@ -184,10 +186,14 @@ async def test_a_switch_is_read_as_exports_print_it_and_never_guessed(
 ) -> None:
     path, name, kind = switch
     edit = {"op": "set", "path": f"{path}/0/{name}", "value": value}
+    journey = await examined(people({}, ticks=[{}, {}, {"edit": [edit]}]), ticks=5)
+    if found:
+        assert (verdicts(journey, 2), verdicts(journey, 3)) == (NOTHING, {(kind, REPAIR)})
+        assert (len(journey.writes), verdicts(journey, 5)) == (1, NOTHING)
     journey = await examined(people({}), edits=[edit])
     if found:
-        assert verdicts(journey, 1) == {(kind, REPAIR)}
-        assert (len(journey.writes), verdicts(journey, 3)) == (1, NOTHING)
+        assert verdicts(journey, 1) == verdicts(journey, 3) == {(kind, ASK)}
+        assert (journey.writes, len(journey.cards)) == ([], 1)
     else:
         assert verdicts(journey, 1) == {("source-unavailable", UNKNOWN)}
         assert (len(journey.writes), len(journey.cards)) == (0, 1)
@@ -274,6 +280,24 @@ async def test_the_brake_holds_a_plan_that_is_too_big_and_the_card_names_it() ->
     assert len(journey.cards) == 2
 
 
+async def test_switches_are_put_right_while_the_brake_holds_every_mailbox() -> None:
+    off = [
+        {"op": "set", "path": f"{path}/0/{name}", "value": value}
+        for path, name, value in ((*ORGANIZATION[:2], True), (*UNIFIED[:2], False))
+    ]
+    ticks = [{}, {}, {"edit": [*off, bypass(0, True)]}]
+    journey = await examined(people(*[SHORT] * 51, ticks=ticks), ticks=4)
+    made = [change["kind"] for change in journey.find_run(3, AUDIT)["changes"]]
+    assert sorted(made) == ["ClearAuditBypass", "EnableOrganizationAudit", "EnableUnifiedAuditLog"]
+    assert journey.find_run(3, AUDIT)["held"] == "51 changes are wanted and a run may make 50"
+    assert len(journey.writes) == 3
+
+
+async def test_four_hundred_mailboxes_as_microsoft_makes_them_are_no_change_at_all() -> None:
+    journey = await examined(people(*[{}] * 400), ticks=2)
+    assert (journey.writes, journey.cards, verdicts(journey, 2)) == ([], [], NOTHING)
+
+
 async def test_what_is_first_seen_after_a_permission_came_is_adopted_before_it_is_changed() -> None:
     scene = people(SHORT)
     scene["grants"]["exchange"] = [
@@ -313,7 +337,9 @@ async def test_hostile_names_break_neither_the_run_nor_the_card_nor_the_document
         mailbox |= dict.fromkeys(("DisplayName", "PrimarySmtpAddress", "UserPrincipalName"), name)
         account |= {"Name": name, "AuditBypassEnabled": True}
     journey = await examined(scene)
-    assert len(journey.writes) == 2 * len(names)
+    assert len(journey.writes) == len(names)
+    asked = [row for row in journey.find_run(3, AUDIT)["findings"] if row["verdict"] == ASK]
+    assert [row["kind"] for row in asked] == ["audit-bypass"] * len(names)
     shown = json.dumps(journey.result, ensure_ascii=False)
     shown.encode()
     assert not {"\u202e", "\u200b", "\x00", "\x1b"} & set(shown)

@@ -19,11 +19,15 @@ class AuditOptions:
 
 type Policy = GuardPolicy[AuditOptions]
 
+# What Microsoft sets on every mailbox (Microsoft Learn: Set-Mailbox, AuditLogAgeLimit).
+MICROSOFT_AGE_DAYS = 90
+
 AUDIT_LOG_AGE_DAYS = Setting(
     name="AUDIT_LOG_AGE_DAYS",
     purpose=Purpose.JUDGEMENT,
-    default="180",
-    help="mailbox-audit: the least AuditLogAgeLimit, in days",
+    default=str(MICROSOFT_AGE_DAYS),
+    help="mailbox-audit: the least AuditLogAgeLimit, in days; Microsoft's own is 90, so a larger "
+    "number changes every mailbox, which Exoguard cannot undo",
     parse=whole_number(1, 3650),
 )
 ITEMS_ACCESSED = Setting(

@@ -32,6 +32,7 @@ from core.guards.mailbox_forwarding.texts import (
     TRANSPORT_RULE_TEXTS,
     build_rule_advice,
     can_disable_rule,
+    describe_after_clearing,
     format_forward_target,
     format_word_list,
     list_policy_facts,
@@ -144,9 +145,12 @@ def judge_mailbox_forward(item: MailboxForward, policy: Policy) -> Iterator[Find
                 quote_text(item.overruled_address, MAX_TEXT_LENGTH),
             )
         )
-    changes = (
-        (ClearMailboxForward(item.mailbox.guid),) if verdict is ForwardingVerdict.EXTERNAL else ()
-    )
+    # The change clears both settings, so where both are set it is left to an operator: one of them
+    # may be older than the guard.
+    clearable = verdict is ForwardingVerdict.EXTERNAL and not item.overruled_address
+    changes = (ClearMailboxForward(item.mailbox.guid),) if clearable else ()
+    if verdict is ForwardingVerdict.EXTERNAL:
+        facts.append(Fact("once cleared", describe_after_clearing(item)))
     name = format_mailbox_name(item.mailbox)
     yield Finding(
         kind="mailbox-forward",
@@ -161,6 +165,7 @@ def judge_mailbox_forward(item: MailboxForward, policy: Policy) -> Iterator[Find
         changes=changes,
         advice="Ask the owner who set the forward; clear it unless somebody answers for it.",
         correlation_keys=build_correlation_keys(verdict, [item.target]),
+        asks_if_preexisting=True,
     )
 
 
@@ -194,6 +199,7 @@ def judge_forwarding_rule(item: InboxRuleForward, policy: Policy) -> Iterator[Fi
         changes=(DisableInboxRule(item.mailbox.id, item.rule.id),) if safe else (),
         advice=build_rule_advice(item),
         correlation_keys=build_correlation_keys(verdict, targets),
+        asks_if_preexisting=True,
     )
 
 
@@ -224,6 +230,7 @@ def build_hiding_finding(item: InboxRuleForward, changes: tuple[Change, ...]) ->
         fingerprint=json.dumps([item.hiding_place, item.rule.conditions], separators=(",", ":")),
         changes=changes,
         advice=build_rule_advice(item),
+        asks_if_preexisting=bool(changes),
     )
 
 

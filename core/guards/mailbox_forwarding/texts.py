@@ -9,6 +9,7 @@ from core.guards.mailbox_forwarding.forwards import (
     MAX_TEXT_LENGTH,
     ForwardRecipient,
     InboxRuleForward,
+    MailboxForward,
 )
 from core.guards.mailbox_forwarding.hidden_rules import RuleVisibility
 from core.guards.mailbox_forwarding.hiding import is_nameless
@@ -44,6 +45,18 @@ TRANSPORT_RULE_TEXTS = {
     "identified",
 }
 CLIENT_RULES_WARNING = "Any such command deletes the client-side rules of the mailbox."
+
+
+def describe_after_clearing(item: MailboxForward) -> str:
+    """Where mail lies once the forward of a mailbox is cleared."""
+    if item.overruled_address:
+        return "both forwards end, so an operator decides; mail stays in this mailbox"
+    if item.mailbox.keeps_copy:
+        return "mail stays in this mailbox, where a copy arrives already"
+    return (
+        "mail lies in this mailbox, which has received none so far: somebody has to open it, "
+        "or it piles up unseen"
+    )
 
 
 def list_rule_sources(item: InboxRuleForward, *extra_sources: str) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from core.errors import Rejected
-from core.guards.mailbox_audit.guard import GUARD, AuditItem, AuditVerdict, LicensedAudit, judge
+from core.guards.mailbox_audit.guard import GUARD
+from core.guards.mailbox_audit.judge import AuditItem, AuditVerdict, LicensedAudit, judge
 from core.microsoft365.audit_actions import DEFAULT_ACTIONS, ItemsAccessedRule
 from core.microsoft365.service_plans import ADVANCED_AUDITING_PLAN
 from core.model.findings import Finding, Severity, Verdict, format_facts
@@ -40,7 +41,7 @@ ALL = frozenset(DEFAULT_ACTIONS)
 PREMIUM = {"MailItemsAccessed", "Send"}
 LISTS: dict[str, frozenset[str]] = dict(DEFAULT_ACTIONS)
 BASIC = {name: actions - PREMIUM for name, actions in LISTS.items()}
-AUDIT = MailboxAudit(BOX, True, ALL, LISTS, 180.0)
+AUDIT = MailboxAudit(BOX, True, ALL, LISTS, 90.0)
 HEALTHY = LicensedAudit(AUDIT, has_advanced_auditing=True)
 PLAIN = LicensedAudit(replace(AUDIT, actions=BASIC), has_advanced_auditing=False)
 
@@ -82,6 +83,43 @@ def test_switches_of_the_organization_are_critical_and_put_right() -> None:
     assert found["unified-audit-log-off"].sources == (UNIFIED_AUDIT_LOG,)
 
 
+def test_what_may_be_switched_off_on_purpose_is_a_question_at_the_first_look() -> None:
+    found = [
+        *judge(OrganizationAudit(audit_disabled=True, unified_log=False), TERMS),
+        *judge(AuditBypass("b1", "Eve"), TERMS),
+    ]
+    assert [finding.asks_if_preexisting for finding in found] == [True, True, True]
+    commands = ("Set-OrganizationConfig", "Set-AdminAuditLogConfig", "-Identity b1")
+    assert all(map(str.__contains__, (finding.advice for finding in found), commands))
+
+
+def test_a_mailbox_with_less_than_microsofts_own_is_put_right_at_the_first_look_too() -> None:
+    audit = replace(AUDIT, enabled=False, age_days=1.0, default_set=frozenset())
+    found = findings(LicensedAudit(audit, has_advanced_auditing=True))
+    assert len(found) == 3
+    assert not any(finding.asks_if_preexisting for finding in found.values())
+
+
+def test_switches_and_bypasses_stand_outside_the_count_of_mailboxes() -> None:
+    items = (OrganizationAudit(True, False), AuditBypass("b1", "Eve"))
+    kinds = {
+        type(change).__name__
+        for item in items
+        for finding in judge(item, TERMS)
+        for change in finding.changes
+    }
+    assert kinds == GUARD.standalone_changes
+
+
+def test_a_dehydrated_organization_is_customized_by_an_operator_first() -> None:
+    item = OrganizationAudit(audit_disabled=True, unified_log=False, dehydrated=True)
+    found = findings(item)
+    log = found["unified-audit-log-off"]
+    assert (log.verdict, log.changes) == (Verdict.ASK, ())
+    assert log.advice.startswith("Enable-OrganizationCustomization")
+    assert found["organization-audit-disabled"].changes == (EnableOrganizationAudit(),)
+
+
 def test_a_switch_that_could_not_be_read_is_not_called_off() -> None:
     assert findings(OrganizationAudit(None, None)) == {}
 
@@ -102,16 +140,33 @@ def test_auditing_that_is_off_is_switched_on_and_unknown_is_neither() -> None:
     assert off.compute_key(GUARD.name) == unknown.compute_key(GUARD.name)
 
 
-@pytest.mark.parametrize(("days", "found"), [(90.0, True), (179.9, True), (180.0, False)])
-def test_a_short_age_is_raised(days: float, found: bool) -> None:
+@pytest.mark.parametrize(("days", "found"), [(30.0, True), (89.9, True), (90.0, False)])
+def test_an_age_below_microsofts_own_was_shortened_and_is_put_right(
+    days: float, found: bool
+) -> None:
     result = findings(replace(HEALTHY, audit=replace(AUDIT, age_days=days)))
     assert ("audit-age-too-short" in result) is found
     if found:
-        assert result["audit-age-too-short"].changes == (RaiseAuditAge("g1", 180),)
-        assert result["audit-age-too-short"].severity is Severity.LOW
+        assert result["audit-age-too-short"].changes == (RaiseAuditAge("g1", 90),)
+        assert result["audit-age-too-short"].severity is Severity.MEDIUM
+        assert "somebody shortened it" in result["audit-age-too-short"].summary
 
 
-@pytest.mark.parametrize("days", [181.0, 730.0, 24855.0])
+def test_a_longer_age_is_wanted_only_where_the_setting_says_so_and_says_that_it_stays() -> None:
+    terms = replace(TERMS, options=replace(GUARD.options, age_days=180))
+    microsofts = replace(HEALTHY, audit=replace(AUDIT, age_days=90.0))
+    assert findings(microsofts) == {}
+    found = findings(microsofts, terms)["audit-age-too-short"]
+    assert (found.severity, found.changes) == (Severity.LOW, (RaiseAuditAge("g1", 180),))
+    assert "AUDIT_LOG_AGE_DAYS" in found.summary
+    assert "shortened" not in found.summary
+    assert any("once raised it stays" in fact for fact in format_facts(found.facts))
+    short = findings(replace(HEALTHY, audit=replace(AUDIT, age_days=30.0)), terms)
+    assert short["audit-age-too-short"].severity is Severity.MEDIUM
+    assert short["audit-age-too-short"].changes == (RaiseAuditAge("g1", 180),)
+
+
+@pytest.mark.parametrize("days", [91.0, 180.0, 730.0, 24855.0])
 def test_a_longer_age_is_never_lowered(days: float) -> None:
     assert findings(replace(HEALTHY, audit=replace(AUDIT, age_days=days))) == {}
 
@@ -175,17 +230,11 @@ def test_only_the_lists_that_miss_something_are_reset() -> None:
     assert found.changes == (ResetAuditSet("g1", ("Admin",)),)
 
 
-def test_message_bind_is_not_set_again_where_exchange_refuses_it() -> None:
+def test_message_bind_is_never_set_again_whatever_the_licence() -> None:
     lists = {"Admin": (LISTS["Admin"] - {"Update"}) | {"MessageBind", "Copy"}}
-    item = custom(lists)
-    capable = replace(item.audit, capabilities=frozenset({"M365Auditing"}))
-    found = findings(replace(item, audit=capable))["audit-set-customised"]
+    found = findings(custom(lists))["audit-set-customised"]
     assert found.changes == (ResetAuditSet("g1", ("Admin",), (("Admin", ("Copy",)),)),)
     assert any("MessageBind is dropped" in fact for fact in format_facts(found.facts))
-    found = findings(item)["audit-set-customised"]
-    assert found.changes == (
-        ResetAuditSet("g1", ("Admin",), (("Admin", ("Copy", "MessageBind")),)),
-    )
 
 
 def test_premium_actions_are_not_expected_without_the_licence() -> None:
@@ -245,7 +294,7 @@ def test_an_action_with_a_name_that_is_nearly_right_does_not_count() -> None:
 
 def test_a_mailbox_may_be_wrong_in_several_ways_and_each_is_a_case() -> None:
     lists = {"Owner": frozenset({"Copy"}), "Admin": LISTS["Admin"] - {"Send"}}
-    audit = replace(custom(lists).audit, enabled=False, age_days=90.0)
+    audit = replace(custom(lists).audit, enabled=False, age_days=30.0)
     found = findings(LicensedAudit(audit, has_advanced_auditing=True))
     assert set(found) == {"mailbox-audit-off", "audit-set-customised", "audit-age-too-short"}
     assert len({finding.compute_key(GUARD.name) for finding in found.values()}) == 3
@@ -375,7 +424,7 @@ async def test_changes_put_everything_right_and_nothing_is_found_again() -> None
         enabled=False,
         default_set=frozenset({"Delegate"}),
         actions={**LISTS, "Owner": extras, "Delegate": BASIC["Delegate"]},
-        age_days=90.0,
+        age_days=30.0,
     )
     tenant = FakeTenant(
         audits=[audit],

@@ -12,7 +12,12 @@ from core.adapters.m365.auditing.parse import (
     parse_mailbox_audit,
 )
 from core.adapters.m365.mailboxes import ALL_RESULTS, MAILBOX_PROPERTIES
-from core.adapters.parsing import parse_each_row, parse_optional_bool, parse_text
+from core.adapters.parsing import (
+    ResponseRow,
+    parse_each_row,
+    parse_optional_bool,
+    parse_text,
+)
 from core.adapters.read_errors import build_read_failure, build_row_failures
 from core.errors import TenantError, Unavailable
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
@@ -42,17 +47,22 @@ class M365AuditingReader:
 
     async def read_organization_audit(self) -> Reading[OrganizationAudit]:
         """The organization's two switches, each of which may be unreadable by itself."""
-        disabled, no_disabled = await try_read_switch(
-            self.exchange, "Get-OrganizationConfig", "AuditDisabled", ORGANIZATION_AUDIT
+        disabled, organization, no_disabled = await try_read_switch(
+            self.exchange,
+            "Get-OrganizationConfig",
+            "AuditDisabled",
+            ORGANIZATION_AUDIT,
+            also=("IsDehydrated",),
         )
-        unified, no_unified = await try_read_switch(
+        unified, _, no_unified = await try_read_switch(
             self.exchange,
             "Get-AdminAuditLogConfig",
             "UnifiedAuditLogIngestionEnabled",
             UNIFIED_AUDIT_LOG,
         )
+        dehydrated = parse_optional_bool(organization.get("IsDehydrated"))
         return Reading(
-            items=(OrganizationAudit(disabled, unified),),
+            items=(OrganizationAudit(disabled, unified, dehydrated),),
             failures=(*no_disabled, *no_unified),
             sources=frozenset({ORGANIZATION_AUDIT, UNIFIED_AUDIT_LOG}),
             population=1,
@@ -84,15 +94,18 @@ class M365AuditingReader:
 
 
 async def try_read_switch(
-    exchange: ExchangeClient, cmdlet: str, name: str, source: str
-) -> tuple[bool | None, tuple[ReadFailure, ...]]:
-    """One boolean of a single configuration object; None with the reason when it is unreadable."""
+    exchange: ExchangeClient, cmdlet: str, name: str, source: str, also: tuple[str, ...] = ()
+) -> tuple[bool | None, ResponseRow, tuple[ReadFailure, ...]]:
+    """One boolean of a single configuration object, and its row with other properties.
+
+    The boolean is None, with the reason, when it is unreadable.
+    """
     try:
-        rows = await exchange.invoke(cmdlet, {}, select=(name,))
+        rows = await exchange.invoke(cmdlet, {}, select=(name, *also))
     except TenantError as error:
-        return None, (build_read_failure(source, error),)
+        return None, {}, (build_read_failure(source, error),)
     value = parse_optional_bool(rows[0].get(name)) if len(rows) == 1 else None
     if value is None:
         shown = f"{cmdlet} did not tell {name}: {len(rows)} rows, {parse_text(str(rows[:1]), 80)}"
-        return None, (build_read_failure(source, shown),)
-    return value, ()
+        return None, {}, (build_read_failure(source, shown),)
+    return value, rows[0], ()
