@@ -1,58 +1,123 @@
-"""Applies changes to the tenant, one case after another, and records the outcome of each attempt.
+"""Applies changes to the tenant, one object after another, and records the outcome of each attempt.
 
 planned changes ─► attempt each under the claim ─► outcome ─► save records and cases ─► next
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
-from itertools import batched, groupby
+from itertools import batched
 
 from core.engine.outcomes import record_outcomes
-from core.errors import Forbidden, NotFound, Rejected, Superseded, Unavailable
+from core.errors import (
+    Forbidden,
+    NotFound,
+    Rejected,
+    Superseded,
+    TenantError,
+    Unavailable,
+)
 from core.model.cases import Case
 from core.model.changes import ChangeRecord, ChangeState, Outcome
 from core.model.findings import Verdict
 from core.ports import Claim, World
-from core.tenant.changes import AppliedChange, build_change
+from core.tenant.changes import AppliedChange, Change, build_change, get_joint_target
 from core.tenant.port import Tenant
 
-# Outcomes are saved after this many cases, so that a run that dies repeats little.
+# Outcomes are saved after this many objects, so that a run that dies repeats little.
 RECORD_BATCH_SIZE = 10
 
 
 async def apply_changes(
     world: World, claim: Claim, planned: Iterable[ChangeRecord], cases: dict[str, Case]
 ) -> tuple[Outcome, ...]:
-    """Make the planned changes, case by case, and save the outcome of each."""
+    """Make the planned changes, object by object, and save the outcome of each.
+
+    What there is no time for stays intended, and the next run goes on with it.
+    """
     outcomes: list[Outcome] = []
     forbidden: dict[str, Outcome] = {}
-    records_by_case = [
-        list(rows) for _, rows in groupby(planned, key=lambda record: record.case_key)
-    ]
-    for group in batched(records_by_case, RECORD_BATCH_SIZE, strict=False):
+    for group in batched(group_records(planned), RECORD_BATCH_SIZE, strict=False):
         rows: list[Case | ChangeRecord] = []
         for records in group:
-            attempts = [
-                (record, await attempt_change(world.tenant, claim, record, forbidden))
-                for record in records
-            ]
-            concluded, case = record_outcomes(cases.get(records[0].case_key), attempts, world.now())
-            rows += concluded
-            if case:
-                cases[case.key] = case
-                rows.append(case)
+            if world.budget_used() >= 1:
+                break
+            attempts = await attempt_changes(world.tenant, claim, records, forbidden)
+            for case_key in dict.fromkeys(record.case_key for record in records):
+                own = [entry for entry in attempts if entry[0].case_key == case_key]
+                concluded, case = record_outcomes(cases.get(case_key), own, world.now())
+                rows += concluded
+                if case:
+                    cases[case.key] = case
+                    rows.append(case)
             outcomes += (outcome for _, outcome in attempts)
+        if not rows:
+            break
         await claim.save(*rows)
     return tuple(outcomes)
+
+
+def group_records(planned: Iterable[ChangeRecord]) -> list[list[ChangeRecord]]:
+    """Changes that are attempted together: those of one mailbox, else those of one case."""
+    groups: dict[str, list[ChangeRecord]] = {}
+    mailboxes: dict[str, str] = {}
+    for record in planned:
+        change = try_build_change(record)
+        target = get_joint_target(change) if change else ""
+        # A case with a joint change takes its other changes along.
+        key = mailboxes.setdefault(record.case_key, target or record.case_key)
+        groups.setdefault(key, []).append(record)
+    return list(groups.values())
+
+
+def try_build_change(record: ChangeRecord) -> Change | None:
+    """The change of a record; None if another version wrote it."""
+    try:
+        return build_change(record.kind, record.arguments)
+    except ValueError:
+        return None
+
+
+async def attempt_changes(
+    tenant: Tenant, claim: Claim, records: Sequence[ChangeRecord], forbidden: dict[str, Outcome]
+) -> list[tuple[ChangeRecord, Outcome]]:
+    """Attempt the changes of one object; several of one mailbox with one command."""
+    joint = [
+        (record, change)
+        for record in records
+        if (change := try_build_change(record))
+        and get_joint_target(change)
+        and record.kind not in forbidden
+    ]
+    if len(joint) < 2:
+        return [
+            (record, await attempt_change(tenant, claim, record, forbidden)) for record in records
+        ]
+    async with claim.protect_writes():
+        answers = await tenant.writer.apply_jointly([change for _, change in joint])
+    found = {
+        record.id: convert_answer(record, answer)
+        for (record, _), answer in zip(joint, answers, strict=True)
+    }
+    for record, _ in joint:
+        if found[record.id].lacks_permission:
+            forbidden[record.kind] = found[record.id]
+    return [
+        (
+            record,
+            found[record.id]
+            if record.id in found
+            else await attempt_change(tenant, claim, record, forbidden),
+        )
+        for record in records
+    ]
 
 
 async def attempt_change(
     tenant: Tenant, claim: Claim, record: ChangeRecord, forbidden: dict[str, Outcome]
 ) -> Outcome:
     """Attempt one change. Every answer of the tenant is an outcome, so the other changes go on."""
-    try:
-        change = build_change(record.kind, record.arguments)
-    except ValueError:
+    change = try_build_change(record)
+    if change is None:
         note = f"this version does not know the change {record.kind}"
         return Outcome(record.case_key, record.subject, record.kind, ChangeState.SUPERSEDED, note)
     if record.kind in forbidden:
@@ -69,19 +134,28 @@ async def capture_outcome(
     record: ChangeRecord, attempt: Callable[[], Awaitable[AppliedChange]]
 ) -> Outcome:
     """The answer of the tenant to one attempt, as an outcome."""
-    result = Outcome(record.case_key, record.subject, record.kind, ChangeState.APPLIED)
     try:
-        applied = await attempt()
-    except (Superseded, NotFound) as error:
-        return replace(result, state=ChangeState.SUPERSEDED, note=str(error))
-    except Rejected as error:
-        verdict = next((item for item in Verdict if item == error.verdict), Verdict.REFUSED)
-        return replace(result, state=ChangeState.REFUSED, note=str(error), verdict=verdict)
-    except Forbidden as error:
-        missing = f"missing permission: {error.permission}; " if error.permission else ""
-        note = f"{missing}{error}"
-        return replace(result, state=ChangeState.FAILED, note=note, lacks_permission=True)
-    except Unavailable as error:
-        begun = dict(error.before or {})
-        return replace(result, state=ChangeState.FAILED, note=str(error), before=begun)
-    return replace(result, note=applied.note, before=dict(applied.before))
+        return convert_answer(record, await attempt())
+    except TenantError as error:
+        return convert_answer(record, error)
+
+
+def convert_answer(record: ChangeRecord, answer: AppliedChange | TenantError) -> Outcome:
+    """The answer of the tenant to a change, as an outcome."""
+    result = Outcome(record.case_key, record.subject, record.kind, ChangeState.APPLIED)
+    match answer:
+        case AppliedChange():
+            return replace(result, note=answer.note, before=dict(answer.before))
+        case Superseded() | NotFound():
+            return replace(result, state=ChangeState.SUPERSEDED, note=str(answer))
+        case Rejected():
+            verdict = next((item for item in Verdict if item == answer.verdict), Verdict.REFUSED)
+            return replace(result, state=ChangeState.REFUSED, note=str(answer), verdict=verdict)
+        case Forbidden():
+            missing = f"missing permission: {answer.permission}; " if answer.permission else ""
+            note = f"{missing}{answer}"
+            return replace(result, state=ChangeState.FAILED, note=note, lacks_permission=True)
+        case Unavailable():
+            begun = dict(answer.before or {})
+            return replace(result, state=ChangeState.FAILED, note=str(answer), before=begun)
+    raise answer

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from core.errors import TenantError
 from core.tenant.apps import App, AppPermission, DelegatedGrant
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.changes import AppliedChange, Change
@@ -334,6 +335,15 @@ class TenantWriter(Protocol):
 
         Raises Superseded when the object is no longer as judged, NotFound, Rejected, Forbidden or
         Unavailable.
+        """
+        ...
+
+    async def apply_jointly(
+        self, changes: Sequence[Change]
+    ) -> Sequence[AppliedChange | TenantError]:
+        """Make the changes of one mailbox, with one command where that is possible.
+
+        The answers are in the order of the changes; an error is what `apply` would have raised.
         """
         ...
 

@@ -78,10 +78,10 @@ ROWS: dict[str, tuple[Mapping[str, object], Found, Found]] = {
         {(SET, REPAIR)},
         NOTHING,
     ),
-    "bind-kept": (
+    "bind-refused-unlicensed": (
         {"DefaultAuditSet": ["Delegate", "Owner"], "AuditAdmin": ["MessageBind"]},
         {(SET, REPAIR)},
-        {(SET, KEEP)},
+        NOTHING,
     ),
     "off-word": ({"AuditEnabled": "False"}, {(OFF, REPAIR)}, NOTHING),
     "on-word": ({"AuditEnabled": "True"}, NOTHING, NOTHING),

@@ -551,10 +551,11 @@ async def test_a_wrong_value_changes_nothing(client: TenantClient, given: dict[s
     assert client.sandbox.writes == []
 
 
-async def test_message_bind_is_still_taken_without_the_licence(client: TenantClient) -> None:
+async def test_message_bind_is_refused_without_the_licence_too(client: TenantClient) -> None:
     change = {"@odata.type": HASHTABLE, "Add": ["MessageBind"]}
-    await set_mailbox(client, ROOM_GUID, AuditAdmin=change)
-    assert "MessageBind" in (await mailbox(client, ROOM_GUID))["AuditAdmin"]
+    reply = await client.run_cmdlet("Set-Mailbox", Identity=ROOM_GUID, AuditAdmin=change)
+    assert reply.status == 400
+    assert client.sandbox.writes == []
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
 """The writer of a fake tenant."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.errors import Rejected
+from core.errors import Rejected, TenantError
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
 from core.tenant.changes import AppliedChange, Change, SetConfiguration
 from tests.support.fakes.changes import apply_change
@@ -25,6 +25,17 @@ class FakeTenantWriter:
         if "" in get_change_targets(change):
             raise Rejected("the change names no object")
         return apply_change(self.tenant, change)
+
+    async def apply_jointly(
+        self, changes: Sequence[Change]
+    ) -> Sequence[AppliedChange | TenantError]:
+        answers: list[AppliedChange | TenantError] = []
+        for change in changes:
+            try:
+                answers.append(await self.apply(change))
+            except TenantError as error:
+                answers.append(error)
+        return answers
 
     async def undo(self, change: Change, before: Mapping[str, object]) -> AppliedChange:
         for target in (type(change).__name__, *get_change_targets(change)):

@@ -4,9 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from core.engine.apply import apply_changes, group_records
 from core.model.cases import Exemption
+from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Finding, Verdict
 from core.model.state import GuardSnapshot, GuardState
+from core.notifications.run_cards import build_cards
+from core.ports import World
 from core.tenant.changes import (
     ClearAuditBypass,
     ClearMailboxForward,
@@ -14,6 +18,7 @@ from core.tenant.changes import (
     EnableOrganizationAudit,
     RaiseAuditAge,
 )
+from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import ReadFailure, Reading
 from tests.support.decisions import (
     CONFIG,
@@ -30,7 +35,10 @@ from tests.support.decisions import (
     build_scene,
     make_plan,
 )
-from tests.support.fakes.clock import START
+from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.clock import START, Clock
+from tests.support.fakes.ledger import FakeLedger
+from tests.support.fakes.tenant import FakeTenant
 
 FRESH = GuardSnapshot(state=GuardState())
 CLEAR = ClearMailboxForward("a")
@@ -161,3 +169,45 @@ def test_the_changes_of_one_mailbox_count_once() -> None:
     assert make_plan(build_scene(), [*both, third]).block_reason == (
         "3 changes are wanted and a run may make 2"
     )
+
+
+# -- the changes of one mailbox are made together -------------------------------------------------
+
+
+def build_record(number: int, case: str, kind: str, **arguments: object) -> ChangeRecord:
+    state = ChangeState.INTENDED
+    return ChangeRecord(f"c{number}", case, case, kind, arguments, state, START, "run")
+
+
+def test_records_of_one_mailbox_form_one_group_wherever_they_stand() -> None:
+    records = [
+        build_record(1, "off-a", "EnableMailboxAudit", mailbox_guid="a"),
+        build_record(2, "off-b", "EnableMailboxAudit", mailbox_guid="b"),
+        build_record(3, "rule", "ClearMailboxForward", mailbox_guid="a"),
+        build_record(4, "short-a", "RaiseAuditAge", mailbox_guid="a", days=90),
+        build_record(5, "later", "OfAnotherVersion"),
+    ]
+    groups = [[record.id for record in group] for group in group_records(records)]
+    assert groups == [["c1", "c4"], ["c2"], ["c3"], ["c5"]]
+
+
+async def test_what_there_is_no_time_for_stays_intended_and_is_made_by_the_next_run() -> None:
+    tenant = FakeTenant(boxes=[Mailbox(name, name, f"{name}@contoso.com") for name in "ab"])
+    ledger = FakeLedger(Clock())
+    spent = iter((0.5, 1.0, 1.0))
+    world = World(
+        tenant,
+        ledger,
+        FakeNotificationChannel(),
+        ledger.clock,
+        build_cards,
+        budget_used=lambda: next(spent),
+    )
+    records = [
+        build_record(number, name, "ClearMailboxForward", mailbox_guid=name)
+        for number, name in enumerate("ab")
+    ]
+    async with ledger.claim("toy", "run") as claim:
+        assert claim is not None
+        outcomes = await apply_changes(world, claim, records, {})
+    assert [outcome.case_key for outcome in outcomes] == ["a"]

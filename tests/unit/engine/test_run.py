@@ -99,7 +99,22 @@ EVERY_GUARD = pytest.mark.parametrize("duty", THREE_CONFIGS, ids=lambda duty: du
 # -- the story ---------------------------------------------------------------------------------
 
 
-@EVERY_GUARD
+async def test_forwards_of_the_first_look_are_asked_about_and_only_new_ones_cleared() -> None:
+    stage = Stage(enforcing(FORWARDING_CONFIG))
+    for _ in range(2):
+        report = await stage.tick()
+        assert (report.preview, report.outcomes) == ((), ())
+    assert {row.verdict for row in report.findings} == {"ask"}
+    forward = replace(stage.tenant.boxes[0], forwarding_smtp_address="smtp:z@evil.example")
+    stage.tenant.boxes[0] = forward
+    report = await stage.tick()
+    assert [outcome.subject for outcome in report.outcomes] == ["info@contoso.com"]
+    assert [type(change).__name__ for change in stage.tenant.applied_changes] == [
+        "ClearMailboxForward"
+    ]
+
+
+@pytest.mark.parametrize("duty", [SIGN_IN_CONFIG, AUDIT_CONFIG], ids=lambda duty: duty.guard.name)
 async def test_first_look_then_change_then_silence(duty: GuardConfig) -> None:
     stage = Stage(enforcing(duty))
     first = await stage.tick()
