@@ -9,12 +9,13 @@ from core.adapters.m365.verified_write import (
     Sleep,
     parse_row_for_change,
     read_mailbox_audit,
+    read_mailbox_row,
     recording_before,
     set_mailbox_properties,
     wait_until_visible,
 )
 from core.adapters.parsing import format_timespan, parse_optional_bool
-from core.errors import NotFound, Rejected, Superseded, Unavailable
+from core.errors import NotFound, Rejected, Superseded, TenantError, Unavailable
 from core.tenant.auditing import MailboxAudit
 from core.tenant.changes import (
     AppliedChange,
@@ -183,8 +184,20 @@ async def set_audit_bypass(exchange: ExchangeClient, guid: str, *, bypassed: boo
     await exchange.invoke(
         "Set-MailboxAuditBypassAssociation",
         {"Identity": guid, "AuditBypassEnabled": bypassed},
-        anchor=guid,
+        anchor=await find_account_anchor(exchange, guid),
     )
+
+
+async def find_account_anchor(exchange: ExchangeClient, guid: str) -> str:
+    """The address of an account's mailbox, whose server runs the write; its id where it has none.
+
+    The list of bypassed accounts holds accounts without a mailbox too, and no addresses.
+    """
+    try:
+        _, found = await read_mailbox_row(exchange, guid)
+    except TenantError:
+        return guid
+    return found.address or guid
 
 
 async def read_organization_switch(exchange: ExchangeClient, cmdlet: str, name: str) -> bool:
